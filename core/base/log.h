@@ -1,0 +1,57 @@
+/*
+ * core/base/log.h - JSON events, one per line, on standard error.
+ *
+ * Each shard formats into its own `struct log` (single producer); one writer thread moves the octets to the
+ * descriptor, so that a slow terminal or a full pipe never blocks a shard. When a shard's buffer is full the
+ * event is dropped whole and counted; the next event that fits is preceded by {"event":"log_lost",...}.
+ *
+ *     struct log_event e;
+ *     log_begin(&e, log, "delivered");
+ *     log_string(&e, "host", host, strlen(host));
+ *     log_number(&e, "code", 250);
+ *     log_end(&e);
+ *
+ * Every event carries "time" (RFC 3339, UTC, milliseconds), "event" and "shard". Strings from peers are
+ * escaped (control, quote, backslash; octets that are not UTF-8 become \ufffd) and cut at
+ * LOG_STRING_MAX octets (RELIABILITY DOS-06).
+ */
+#ifndef POSTRIDER_BASE_LOG_H
+#define POSTRIDER_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOG_EVENT_MAX = 4096, LOG_STRING_MAX = 512 };
+
+struct log;
+
+struct log_event {
+	struct log *log; /* NULL: formatted nowhere */
+	char *out;       /* next octet; the buffer always has LOG_EVENT_MAX free at log_begin() */
+	char *limit;
+	char *start;
+};
+
+/* `capacity`: octets, power of two. `shard`: -1 for the process itself. NULL without memory. */
+struct log *log_new(int shard, size_t capacity);
+void log_free(struct log *log);
+
+void log_begin(struct log_event *e, struct log *log, const char *event);
+void log_string(struct log_event *e, const char *key, const void *text, size_t length);
+void log_text(struct log_event *e, const char *key, const char *text); /* NUL-terminated */
+void log_number(struct log_event *e, const char *key, uint64_t value);
+void log_signed(struct log_event *e, const char *key, int64_t value);
+void log_bool(struct log_event *e, const char *key, bool value);
+void log_end(struct log_event *e);
+/* Value is pasted as it is: it must be JSON. */
+void log_json(struct log_event *e, const char *key, const char *json, size_t length);
+
+/* The writer: a thread that drains `count` logs into `fd` until log_writer_stop(), which drains the rest. */
+struct log_writer;
+struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
+void log_writer_stop(struct log_writer *writer);
+/* Moves what is there into `fd` now, on the caller's thread (before threads run, in simulation). */
+void log_drain(struct log *log, int fd);
+
+#endif

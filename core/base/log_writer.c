@@ -1,0 +1,277 @@
+/*
+ * core/base/log_writer.c - moves finished lines from the shards' buffers to a descriptor.
+ *
+ * Purpose
+ *   The one thread that may wait for a slow terminal, a full pipe or a busy journal, so that no shard does.
+ *
+ * Design
+ *   The writer looks at the logs every few milliseconds instead of being woken: a wake-up would cost the
+ *   shards a system call or a full fence per event, and lines are better moved in large pieces. Each log is
+ *   moved up to the line's end seen on arrival before the next log's turn, so lines do not mix.
+ *   It never sits in a write that nobody reads, or log_writer_stop() would hang with it: sockets are
+ *   asked not to wait, a pipe gets at most PIPE_BUF octets after poll() said there is room. (A terminal
+ *   stopped by its user in the middle of a write is the exception; it ends when the user lets it go on.)
+ *
+ * Ownership
+ *   The caller owns descriptor and logs and keeps both until log_writer_stop() has returned.
+ *
+ * Failure
+ *   No thread or memory: log_writer_start() returns NULL. A descriptor that fails for good loses the
+ *   lines: a relay goes on without its log. A reader that takes nothing for LOG_PATIENCE_MS after the stop
+ *   loses the rest. The thread blocks all signals, so its broken pipe is an error and no SIGPIPE; log_drain()
+ *   runs on the caller's thread, where the program ignores that signal.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/log_private.h"
+
+enum {
+	LOG_PERIOD_BUSY_MS = 5,
+	LOG_PERIOD_IDLE_MS = 20,
+	LOG_STALL_MS = 100,     /* how often a stalled write looks whether to stop */
+	LOG_PATIENCE_MS = 2000, /* without progress, once stopping */
+};
+
+enum log_sink { LOG_SINK_FILE, LOG_SINK_SOCKET, LOG_SINK_PIPE };
+
+struct log_writer {
+	pthread_t thread;
+	int fd;
+	enum log_sink sink;
+	struct log **logs; /* owned array of the caller's logs */
+	unsigned count;
+	pthread_mutex_t lock; /* guards stopping */
+	pthread_cond_t wake;
+	bool stopping;
+};
+
+static enum log_sink log_sink_of(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return LOG_SINK_PIPE;
+	if (S_ISREG(status.st_mode))
+		return LOG_SINK_FILE;
+	return S_ISSOCK(status.st_mode) ? LOG_SINK_SOCKET : LOG_SINK_PIPE;
+}
+
+/* What can be moved in one piece, up to `end`; 0 when there is nothing. */
+static size_t log_peek(const struct log *log, uint64_t end, const char **data)
+{
+	uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+	uint64_t at = tail & (log->capacity - 1);
+	uint64_t length = end - tail;
+
+	*data = log->buffer + at;
+	return (size_t)(length < log->capacity - at ? length : log->capacity - at);
+}
+
+static void log_consume(struct log *log, uint64_t length)
+{
+	uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+
+	/* Release: our reads are done before the producer writes here again. */
+	atomic_store_explicit(&log->tail, tail + length, memory_order_release);
+}
+
+/* One attempt that does not wait. Octets taken, or -errno; -EAGAIN when the reader is behind. */
+static ssize_t log_write_some(int fd, enum log_sink sink, const char *data, size_t length)
+{
+	ssize_t put;
+
+	if (sink == LOG_SINK_SOCKET) {
+		put = send(fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else {
+		if (sink == LOG_SINK_PIPE) {
+			struct pollfd ready = {.fd = fd, .events = POLLOUT};
+			if (poll(&ready, 1, 0) == 0)
+				return -EAGAIN;
+			length = length < PIPE_BUF ? length : PIPE_BUF;
+		}
+		put = write(fd, data, length);
+	}
+	if (put < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return put;
+}
+
+static bool log_writer_stopping(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	bool stopping = writer->stopping;
+	pthread_mutex_unlock(&writer->lock);
+	return stopping;
+}
+
+/*
+ * Moves what `log` holds now, waiting for a slow reader. `writer` may be NULL (log_drain(): waits as long as
+ * it takes). Returns false when nothing more can be written: a dead descriptor, or patience is over.
+ */
+static bool log_move(struct log *log, int fd, enum log_sink sink, struct log_writer *writer)
+{
+	uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
+	const char *data;
+	size_t length;
+	int waited_ms = 0;
+
+	while ((length = log_peek(log, head, &data)) > 0) {
+		ssize_t put = log_write_some(fd, sink, data, length);
+		if (put > 0) {
+			log_consume(log, (uint64_t)put);
+			waited_ms = 0;
+			continue;
+		}
+		if (put < 0 && put != -EAGAIN)
+			return false;
+
+		struct pollfd ready = {.fd = fd, .events = POLLOUT};
+		if (poll(&ready, 1, LOG_STALL_MS) > 0)
+			continue;
+		if (writer == NULL || !log_writer_stopping(writer))
+			continue;
+		waited_ms += LOG_STALL_MS;
+		if (waited_ms >= LOG_PATIENCE_MS)
+			return false;
+	}
+	return true;
+}
+
+static bool log_waiting(const struct log *log)
+{
+	return atomic_load_explicit(&log->head, memory_order_acquire) !=
+	       atomic_load_explicit(&log->tail, memory_order_relaxed);
+}
+
+static void log_discard(struct log *log)
+{
+	uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
+
+	log_consume(log, head - atomic_load_explicit(&log->tail, memory_order_relaxed));
+}
+
+void log_drain(struct log *log, int fd)
+{
+	if (log_waiting(log) && !log_move(log, fd, log_sink_of(fd), NULL))
+		log_discard(log);
+}
+
+/* Sleeps for a while or until the stop; true when stopping. */
+static bool log_writer_pause(struct log_writer *writer, unsigned ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&writer->lock);
+	int result = 0;
+	while (!writer->stopping && result == 0)
+		result = pthread_cond_timedwait(&writer->wake, &writer->lock, &until);
+	bool stopping = writer->stopping;
+	pthread_mutex_unlock(&writer->lock);
+	return stopping;
+}
+
+static void *log_writer_run(void *context)
+{
+	struct log_writer *writer = context;
+	bool stopping = false, dead = false;
+	unsigned period_ms = LOG_PERIOD_BUSY_MS;
+
+	/* One more round after the stop takes what was written before it. */
+	while (!stopping) {
+		bool busy = false;
+
+		stopping = log_writer_pause(writer, period_ms);
+		for (unsigned i = 0; i < writer->count; i++) {
+			struct log *log = writer->logs[i];
+			if (!log_waiting(log))
+				continue;
+			busy = true;
+			if (!dead && !log_move(log, writer->fd, writer->sink, writer))
+				dead = true;
+			if (dead)
+				log_discard(log);
+		}
+		period_ms = busy ? LOG_PERIOD_BUSY_MS : LOG_PERIOD_IDLE_MS;
+	}
+	return NULL;
+}
+
+/* Starts the thread with every signal blocked: the main thread handles those meant for the process. */
+static int log_writer_launch(struct log_writer *writer)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	int result = pthread_sigmask(SIG_SETMASK, &all, &before);
+	assert(result == 0);
+	int launched = pthread_create(&writer->thread, NULL, log_writer_run, writer);
+	result = pthread_sigmask(SIG_SETMASK, &before, NULL);
+	assert(result == 0);
+	return launched;
+}
+
+static void log_writer_free(struct log_writer *writer)
+{
+	pthread_cond_destroy(&writer->wake);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer->logs);
+	free(writer);
+}
+
+struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
+{
+	struct log_writer *writer = calloc(1, sizeof(*writer));
+
+	assert(count > 0);
+	if (writer == NULL)
+		return NULL;
+	writer->logs = calloc(count, sizeof(writer->logs[0]));
+	if (writer->logs == NULL) {
+		free(writer);
+		return NULL;
+	}
+	memcpy(writer->logs, logs, count * sizeof(writer->logs[0]));
+	writer->fd = fd;
+	writer->sink = log_sink_of(fd);
+	writer->count = count;
+
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (log_writer_launch(writer) != 0) {
+		log_writer_free(writer);
+		return NULL;
+	}
+	return writer;
+}
+
+void log_writer_stop(struct log_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	writer->stopping = true;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
+	pthread_join(writer->thread, NULL);
+	log_writer_free(writer);
+}

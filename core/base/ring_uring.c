@@ -1,0 +1,546 @@
+/*
+ * core/base/ring_uring.c - the ring on Linux io_uring, the only user of liburing.
+ *
+ * user_data is the op's address in the low 48 bits and its generation in the high 16. Ops live in pools or objects
+ * that outlive their completions (P10), so looking at a stale op is safe; a wrong generation is counted and dropped.
+ *
+ * Completions are first copied from the kernel's queue into `ready`, then their callbacks run. So callbacks may
+ * submit as much as they like, the completion queue is empty meanwhile, and nothing recurses. Submission order is
+ * not execution order (P1): callers wait for a completion before they submit what depends on it.
+ *
+ * Kernel: 6.1 or later (SINGLE_ISSUER, DEFER_TASKRUN, multishot receive, buffer rings, MSG_RING).
+ */
+#include "core/base/ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+
+enum { GENERATION_SHIFT = 48, BUFFER_GROUP = 0 };
+
+static const uint64_t DOORBELL = 1; /* user_data of a doorbell at its target; no op has this address */
+
+struct ring {
+	struct io_uring uring;
+	struct io_uring_buf_ring *buffer_ring;
+	uint8_t *buffers;
+	unsigned buffer_count, buffer_size, buffers_lent;
+	struct io_uring_cqe *ready; /* copies, in order */
+	unsigned ready_count, ready_max;
+	void (*doorbell_fn)(void *context);
+	void *doorbell_context;
+	struct ring_stats stats;
+	unsigned koverflow_seen;
+	uint64_t *now_ns;
+};
+
+/* ---- start-up ---------------------------------------------------------------------------------------------- */
+
+static void explain_setup(int error, struct ring_problem *problem)
+{
+	struct rlimit memlock = {0};
+
+	switch (error) {
+	case ENOSYS:
+		snprintf(problem->text, sizeof(problem->text),
+		         "this kernel has no io_uring (or a seccomp filter hides it): run Linux 6.1 or later, and allow "
+		         "io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile");
+		return;
+	case EPERM:
+		snprintf(problem->text, sizeof(problem->text),
+		         "the kernel refuses io_uring to this process: run \"sysctl kernel.io_uring_disabled=0\" (or add the "
+		         "user to the group of kernel.io_uring_group), and check the container's seccomp profile");
+		return;
+	case EINVAL:
+		snprintf(problem->text, sizeof(problem->text),
+		         "this kernel's io_uring is too old (it lacks SINGLE_ISSUER or DEFER_TASKRUN): run Linux 6.1 or later");
+		return;
+	case ENOMEM:
+		getrlimit(RLIMIT_MEMLOCK, &memlock);
+		snprintf(problem->text, sizeof(problem->text),
+		         "the kernel has no memory for the ring (locked memory limit %llu KiB): run \"ulimit -l unlimited\" or "
+		         "set LimitMEMLOCK=infinity in the service unit",
+		         (unsigned long long)memlock.rlim_cur / 1024);
+		return;
+	case EMFILE:
+		snprintf(problem->text, sizeof(problem->text),
+		         "too many open files: raise the limit with \"ulimit -n\" or LimitNOFILE= in the service unit");
+		return;
+	default:
+		snprintf(problem->text, sizeof(problem->text), "io_uring_setup failed: %s", strerror(error));
+	}
+}
+
+static int check_kernel(struct ring_problem *problem)
+{
+	struct utsname name;
+	unsigned major = 0, minor = 0;
+
+	problem->text[0] = '\0';
+	if (uname(&name) < 0)
+		return -errno;
+	if (sscanf(name.release, "%u.%u", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 1))) {
+		snprintf(problem->text, sizeof(problem->text),
+		         "Linux %u.%u is too old: postrider needs Linux 6.1 or later (Debian 12, Ubuntu 23.04, RHEL 10)",
+		         major, minor);
+		return -ENOSYS;
+	}
+	return 0;
+}
+
+static int check_operations(struct io_uring *uring, struct ring_problem *problem)
+{
+	static const struct {
+		int op;
+		const char *name;
+	} needed[] = {
+		{IORING_OP_ACCEPT, "ACCEPT"},   {IORING_OP_RECV, "RECV"},         {IORING_OP_SEND, "SEND"},
+		{IORING_OP_CONNECT, "CONNECT"}, {IORING_OP_WRITE, "WRITE"},       {IORING_OP_READ, "READ"},
+		{IORING_OP_FSYNC, "FSYNC"},     {IORING_OP_SHUTDOWN, "SHUTDOWN"}, {IORING_OP_MSG_RING, "MSG_RING"},
+		{IORING_OP_CLOSE, "CLOSE"},     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
+	};
+	struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
+	size_t i;
+
+	if (!probe)
+		return -ENOMEM;
+	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (!io_uring_opcode_supported(probe, needed[i].op)) {
+			snprintf(problem->text, sizeof(problem->text),
+			         "this kernel's io_uring lacks the operation %s: run Linux 6.1 or later", needed[i].name);
+			io_uring_free_probe(probe);
+			return -ENOSYS;
+		}
+	}
+	io_uring_free_probe(probe);
+	return 0;
+}
+
+static int setup_uring(struct io_uring *uring, unsigned entries, unsigned completions,
+                       struct ring_problem *problem)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+		         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		.cq_entries = completions,
+	};
+	int r = check_kernel(problem);
+
+	if (r < 0)
+		return r;
+	r = io_uring_queue_init_params(entries, uring, &params);
+	if (r < 0) {
+		explain_setup(-r, problem);
+		return r;
+	}
+	r = check_operations(uring, problem);
+	if (r < 0)
+		io_uring_queue_exit(uring);
+	return r;
+}
+
+static int setup_buffers(struct ring *ring, const struct ring_config *config)
+{
+	struct io_uring_buf_reg registration = {.ring_entries = config->buffers, .bgid = BUFFER_GROUP};
+	size_t ring_octets = config->buffers * sizeof(struct io_uring_buf);
+	size_t buffer_octets = (size_t)config->buffers * config->buffer_size;
+	unsigned i;
+	int r;
+
+	ring->buffer_ring = mmap(NULL, ring_octets, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (ring->buffer_ring == MAP_FAILED) {
+		ring->buffer_ring = NULL;
+		return -errno;
+	}
+	ring->buffers = mmap(NULL, buffer_octets, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (ring->buffers == MAP_FAILED) {
+		ring->buffers = NULL;
+		return -errno;
+	}
+	ring->buffer_count = config->buffers;
+	ring->buffer_size = config->buffer_size;
+	io_uring_buf_ring_init(ring->buffer_ring);
+	registration.ring_addr = (uintptr_t)ring->buffer_ring;
+	r = io_uring_register_buf_ring(&ring->uring, &registration, 0);
+	if (r < 0)
+		return r;
+	for (i = 0; i < config->buffers; i++)
+		io_uring_buf_ring_add(ring->buffer_ring, ring->buffers + (size_t)i * config->buffer_size,
+		                      config->buffer_size, i, io_uring_buf_ring_mask(config->buffers), i);
+	io_uring_buf_ring_advance(ring->buffer_ring, config->buffers);
+	return 0;
+}
+
+int ring_open(struct ring **out, const struct ring_config *config, struct ring_problem *problem)
+{
+	struct ring *ring = calloc(1, sizeof(*ring));
+	int r;
+
+	if (!ring)
+		return -ENOMEM;
+	r = setup_uring(&ring->uring, config->entries, config->completions, problem);
+	if (r < 0) {
+		free(ring);
+		return r;
+	}
+	ring->now_ns = config->now_ns;
+	/* Twice the queue: what one reap can find, plus what a full submission in a callback may force out early. */
+	ring->ready_max = 2 * *ring->uring.cq.kring_entries;
+	ring->ready = calloc(ring->ready_max, sizeof(*ring->ready));
+	r = ring->ready ? 0 : -ENOMEM;
+	if (r == 0 && config->buffers > 0)
+		r = setup_buffers(ring, config);
+	if (r < 0) {
+		explain_setup(-r, problem);
+		ring_close(ring);
+		return r;
+	}
+	/* Saves a descriptor look-up per system call; works without. */
+	(void)io_uring_register_ring_fd(&ring->uring);
+	*out = ring;
+	return 0;
+}
+
+void ring_close(struct ring *ring)
+{
+	if (!ring)
+		return;
+	io_uring_queue_exit(&ring->uring);
+	if (ring->buffer_ring)
+		munmap(ring->buffer_ring, ring->buffer_count * sizeof(struct io_uring_buf));
+	if (ring->buffers)
+		munmap(ring->buffers, (size_t)ring->buffer_count * ring->buffer_size);
+	free(ring->ready);
+	free(ring);
+}
+
+int ring_probe(struct ring_problem *problem)
+{
+	struct io_uring uring;
+	int r = setup_uring(&uring, 8, 16, problem);
+
+	if (r == 0)
+		io_uring_queue_exit(&uring);
+	return r;
+}
+
+/* ---- submission and completion ------------------------------------------------------------------------------ */
+
+/* Moves every visible completion into `ready`. */
+static void collect(struct ring *ring)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, count = 0;
+
+	io_uring_for_each_cqe(&ring->uring, head, cqe)
+	{
+		assert(ring->ready_count < ring->ready_max);
+		ring->ready[ring->ready_count].user_data = cqe->user_data;
+		ring->ready[ring->ready_count].res = cqe->res;
+		ring->ready[ring->ready_count].flags = cqe->flags;
+		ring->ready_count++;
+		count++;
+	}
+	io_uring_cq_advance(&ring->uring, count);
+}
+
+static struct io_uring_sqe *take_sqe(struct ring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	while (!sqe) {
+		int r = io_uring_submit(&ring->uring);
+		/* -EBUSY: completions must be taken first (P8); the rest is transient. */
+		if (r == -EBUSY || r == -EAGAIN)
+			collect(ring);
+		else
+			assert(r >= 0 || r == -EINTR);
+		sqe = io_uring_get_sqe(&ring->uring);
+	}
+	ring->stats.submissions++;
+	return sqe;
+}
+
+static void submit(struct io_uring_sqe *sqe, struct ring_op *op)
+{
+	assert(!op->in_flight);
+	assert(((uintptr_t)op >> GENERATION_SHIFT) == 0);
+	op->in_flight = true;
+	op->generation++;
+	sqe->user_data = (uintptr_t)op | ((uint64_t)op->generation << GENERATION_SHIFT);
+}
+
+static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
+{
+	struct ring_op *op = (struct ring_op *)(uintptr_t)(cqe->user_data & ((UINT64_C(1) << GENERATION_SHIFT) - 1));
+	uint32_t flags = 0;
+
+	if (cqe->user_data == DOORBELL) {
+		if (ring->doorbell_fn)
+			ring->doorbell_fn(ring->doorbell_context);
+		return;
+	}
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		flags |= RING_BUFFER | (cqe->flags & ~((1u << IORING_CQE_BUFFER_SHIFT) - 1));
+		ring->buffers_lent++;
+	}
+	if (op->generation != (uint16_t)(cqe->user_data >> GENERATION_SHIFT) || !op->in_flight) {
+		ring->stats.stale_completions++;
+		if (flags & RING_BUFFER)
+			ring_buffer_release(ring, flags);
+		return;
+	}
+	if (cqe->flags & IORING_CQE_F_MORE)
+		flags |= RING_MORE;
+	else
+		op->in_flight = false;
+	if (cqe->res == -ENOBUFS)
+		ring->stats.buffer_shortages++;
+	op->fn(op, cqe->res, flags);
+}
+
+static int enter(struct ring *ring, uint64_t deadline_ns)
+{
+	struct io_uring_cqe *cqe;
+	struct __kernel_timespec timeout = {0};
+	uint64_t now = 0;
+
+	if (deadline_ns == UINT64_MAX)
+		return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, NULL, NULL);
+	if (deadline_ns != 0)
+		now = clock_monotonic_ns();
+	if (deadline_ns > now) {
+		timeout.tv_sec = (int64_t)((deadline_ns - now) / CLOCK_NS_PER_S);
+		timeout.tv_nsec = (int64_t)((deadline_ns - now) % CLOCK_NS_PER_S);
+	}
+	return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
+}
+
+int ring_turn(struct ring *ring, uint64_t deadline_ns)
+{
+	unsigned i, count;
+	int r = enter(ring, ring->ready_count ? 0 : deadline_ns);
+
+	/* Nothing came in time, a signal, or completions have to be taken first: none is an error. */
+	if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+		return r;
+	ring->stats.turns++;
+	if (ring->now_ns)
+		*ring->now_ns = clock_monotonic_ns();
+	collect(ring);
+	if (*ring->uring.cq.koverflow != ring->koverflow_seen) {
+		/* With NODROP the kernel keeps what does not fit; a growing counter means that it could not (P7). */
+		ring->koverflow_seen = *ring->uring.cq.koverflow;
+		ring->stats.overflows++;
+		return -EOVERFLOW;
+	}
+	/* Callbacks may add to `ready` when they fill the submission queue: those run too. */
+	for (i = 0, count = 0; i < ring->ready_count; i++, count++)
+		dispatch(ring, &ring->ready[i]);
+	ring->ready_count = 0;
+	ring->stats.completions += count;
+	return (int)count;
+}
+
+/* ---- network ------------------------------------------------------------------------------------------------ */
+
+int ring_socket(struct ring *ring, int family)
+{
+	int one = 1;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0) {
+		int r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int ring_listen(struct ring *ring, const struct ring_address *address, int backlog)
+{
+	int one = 1, r = 0;
+	/* Accepted sockets inherit TCP_NODELAY. */
+	int fd = ring_socket(ring, address->any.sa_family);
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    (address->any.sa_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    bind(fd, &address->any, address->length) < 0 || listen(fd, backlog) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int ring_local_address(struct ring *ring, int fd, struct ring_address *out)
+{
+	out->length = sizeof(out->v6);
+	return getsockname(fd, &out->any, &out->length) < 0 ? -errno : 0;
+}
+
+int ring_peer_address(struct ring *ring, int fd, struct ring_address *out)
+{
+	out->length = sizeof(out->v6);
+	return getpeername(fd, &out->any, &out->length) < 0 ? -errno : 0;
+}
+
+void ring_accept(struct ring *ring, struct ring_op *op, int fd)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	submit(sqe, op);
+}
+
+void ring_recv(struct ring *ring, struct ring_op *op, int fd)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUFFER_GROUP;
+	/* Armed before the peer has answered: a first attempt would only find nothing. */
+	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	submit(sqe, op);
+}
+
+void ring_send(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_send(sqe, fd, data, length, MSG_NOSIGNAL | MSG_WAITALL);
+	submit(sqe, op);
+}
+
+void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct ring_address *address)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_connect(sqe, fd, &address->any, address->length);
+	submit(sqe, op);
+}
+
+void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_shutdown(sqe, fd, how);
+	submit(sqe, op);
+}
+
+void ring_close_fd(struct ring *ring, struct ring_op *op, int fd)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_close(sqe, fd);
+	submit(sqe, op);
+}
+
+void ring_drop_fd(struct ring *ring, int fd)
+{
+	close(fd);
+}
+
+void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+	uint64_t user_data = (uintptr_t)target | ((uint64_t)target->generation << GENERATION_SHIFT);
+
+	io_uring_prep_cancel64(sqe, user_data, 0);
+	submit(sqe, op);
+}
+
+uint8_t *ring_buffer(struct ring *ring, uint32_t flags)
+{
+	unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+
+	assert(flags & RING_BUFFER);
+	assert(id < ring->buffer_count);
+	return ring->buffers + (size_t)id * ring->buffer_size;
+}
+
+void ring_buffer_release(struct ring *ring, uint32_t flags)
+{
+	unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+	uint8_t *buffer = ring_buffer(ring, flags);
+
+	assert(ring->buffers_lent > 0);
+	ring->buffers_lent--;
+#ifdef POSTRIDER_DEBUG_MEMORY
+	memset(buffer, 0xd5, ring->buffer_size);
+#endif
+	io_uring_buf_ring_add(ring->buffer_ring, buffer, ring->buffer_size, id,
+	                      io_uring_buf_ring_mask(ring->buffer_count), 0);
+	io_uring_buf_ring_advance(ring->buffer_ring, 1);
+}
+
+unsigned ring_buffers_free(const struct ring *ring)
+{
+	return ring->buffer_count - ring->buffers_lent;
+}
+
+/* ---- disk --------------------------------------------------------------------------------------------------- */
+
+void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length, uint64_t offset)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_write(sqe, fd, data, (unsigned)length, offset);
+	submit(sqe, op);
+}
+
+void ring_read(struct ring *ring, struct ring_op *op, int fd, void *data, size_t length, uint64_t offset)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_read(sqe, fd, data, (unsigned)length, offset);
+	submit(sqe, op);
+}
+
+void ring_fsync(struct ring *ring, struct ring_op *op, int fd)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_fsync(sqe, fd, 0);
+	submit(sqe, op);
+}
+
+/* ---- doorbells ---------------------------------------------------------------------------------------------- */
+
+void ring_on_doorbell(struct ring *ring, void (*fn)(void *context), void *context)
+{
+	ring->doorbell_fn = fn;
+	ring->doorbell_context = context;
+}
+
+void ring_doorbell(struct ring *ring, struct ring_op *op, struct ring *target)
+{
+	struct io_uring_sqe *sqe = take_sqe(ring);
+
+	io_uring_prep_msg_ring(sqe, target->uring.ring_fd, 0, DOORBELL, 0);
+	submit(sqe, op);
+}
+
+void ring_stats(const struct ring *ring, struct ring_stats *out)
+{
+	*out = ring->stats;
+}
