@@ -1,0 +1,313 @@
+/*
+ * tls/context.c - the process's part of TLS and the contexts: certificates, trust anchors, suites, groups.
+ *
+ * A context is made at start or reload, never on the message path, so it may read files. Whatever is wrong with
+ * one becomes a struct tls_problem that names the file.
+ */
+#include "tls/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+
+static const char system_store[] = "/etc/ssl/certs/ca-certificates.crt";
+
+/* TLS 1.3 first. For TLS 1.2 only ephemeral key exchange; the CBC suites come last, for peers that know no
+ * others. Which AEAD leads depends on which is fast here. */
+#define SUITES_TLS12_CBC                                                                                     \
+	":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-"     \
+	"SHA384:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
+static const char suites_aes_first[] =
+	"TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES256-GCM-SHA384"
+	":ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
+	":ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-"
+	"POLY1305" SUITES_TLS12_CBC;
+static const char suites_chacha_first[] =
+	"TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384"
+	":ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
+	":ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-"
+	"SHA384" SUITES_TLS12_CBC;
+
+static const word16 groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+
+static atomic_uint_fast64_t next_serial = 1;
+static bool acceleration_wanted = true;
+
+void tls_global_init(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	accel_init();
+	/* These fail only without memory or entropy at the start of the process. */
+	if (wolfSSL_Init() != WOLFSSL_SUCCESS || tls_device_register() != 0 || tls_resume_init() != 0)
+		abort();
+}
+
+void tls_thread_end(void)
+{
+	wc_ecc_fp_free();
+}
+
+void tls_set_acceleration(bool on)
+{
+	acceleration_wanted = on;
+}
+
+const char *tls_acceleration(void)
+{
+	return accel_text();
+}
+
+const char *tls_library(void)
+{
+	static char text[64];
+
+	if (text[0] == '\0')
+		snprintf(text, sizeof(text), "wolfSSL %s", wolfSSL_lib_version());
+	return text;
+}
+
+__attribute__((format(printf, 2, 3))) static bool fail(struct tls_problem *problem, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(problem->text, sizeof(problem->text), format, arguments);
+	va_end(arguments);
+	wolfSSL_ERR_clear_error();
+	return false;
+}
+
+/* wolfSSL's answer to a missing file and to a bad one are alike; the operator needs to know which. */
+static bool readable(const char *path, const char *what, struct tls_problem *problem)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return fail(problem, "%s %s: %s", what, path, strerror(errno));
+	fclose(file);
+	return true;
+}
+
+static const char *reason(int code)
+{
+	const char *text = wolfSSL_ERR_reason_error_string((unsigned long)code);
+	return text != NULL ? text : "unknown error";
+}
+
+/* Reads a PEM file of sane size; the caller frees. */
+static uint8_t *read_file(const char *path, size_t *length)
+{
+	enum { FILE_MAX = 65536 };
+	FILE *file = fopen(path, "re");
+	uint8_t *data = file != NULL ? malloc(FILE_MAX) : NULL;
+
+	*length = data != NULL ? fread(data, 1, FILE_MAX, file) : 0;
+	if (file != NULL)
+		fclose(file);
+	return data;
+}
+
+/* The uncompressed point of the public key that belongs to a PEM file's EC private key; 0 if it is none. */
+static word32 ec_point_of_key(const char *path, uint8_t *point, word32 size)
+{
+	size_t length;
+	word32 at = 0;
+	ecc_key key;
+	uint8_t *pem = read_file(path, &length), *der = malloc(length);
+	int der_length =
+		pem != NULL && der != NULL ? wc_KeyPemToDer(pem, (int)length, der, (int)length, NULL) : -1;
+	int rc = wc_ecc_init(&key);
+
+	if (rc == 0 && der_length > 0)
+		rc = wc_EccPrivateKeyDecode(der, &at, &key, (word32)der_length);
+	if (rc == 0 && der_length > 0)
+		rc = wc_ecc_make_pub(&key, NULL);
+	if (rc == 0 && der_length > 0)
+		rc = wc_ecc_export_x963(&key, point, &size);
+	wc_ecc_free(&key);
+	if (der_length > 0)
+		explicit_bzero(der, (size_t)der_length);
+	if (pem != NULL)
+		explicit_bzero(pem, length);
+	free(der);
+	free(pem);
+	return rc == 0 && der_length > 0 ? size : 0;
+}
+
+/* wolfSSL compares the halves of an RSA key only: with this build any EC key passes its check. */
+static bool ec_key_fits(const char *certificate_file, const char *key_file)
+{
+	uint8_t point[256];
+	int length;
+	bool fits = false;
+
+	word32 size = ec_point_of_key(key_file, point, sizeof(point));
+	if (size == 0)
+		return true; /* Not an EC key: wolfSSL's check stands. */
+	WOLFSSL_X509 *x509 = wolfSSL_X509_load_certificate_file(certificate_file, WOLFSSL_FILETYPE_PEM);
+	DecodedCert *decoded = malloc(sizeof(*decoded));
+	const byte *der = x509 != NULL ? wolfSSL_X509_get_der(x509, &length) : NULL;
+	if (der != NULL && decoded != NULL) {
+		wc_InitDecodedCert(decoded, der, (word32)length, NULL);
+		fits = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && decoded->keyOID == ECDSAk &&
+		       decoded->pubKeySize >=
+			       size && /* the SubjectPublicKeyInfo, which ends with the point */
+		       memcmp(decoded->publicKey + decoded->pubKeySize - size, point, size) == 0;
+		wc_FreeDecodedCert(decoded);
+	}
+	free(decoded);
+	wolfSSL_X509_free(x509);
+	return fits;
+}
+
+static bool load_certificate(struct tls_context *context, const struct tls_context_config *config,
+			     struct tls_problem *problem)
+{
+	const char *key_file = config->private_key_file;
+
+	if (config->certificate_file == NULL) {
+		if (context->server)
+			return fail(problem,
+				    "a TLS server needs a certificate: set certificate and private_key");
+		return true;
+	}
+	if (key_file == NULL)
+		key_file = config->certificate_file; /* Both in one file is a common habit. */
+	if (!readable(config->certificate_file, "certificate", problem) ||
+	    !readable(key_file, "private key", problem))
+		return false;
+	int rc = wolfSSL_CTX_use_certificate_chain_file(context->wolf, config->certificate_file);
+	if (rc != WOLFSSL_SUCCESS)
+		return fail(problem, "certificate %s: no usable PEM certificate chain (wolfSSL %d: %s)",
+			    config->certificate_file, rc, reason(rc));
+	rc = wolfSSL_CTX_use_PrivateKey_file(context->wolf, key_file, WOLFSSL_FILETYPE_PEM);
+	if (rc != WOLFSSL_SUCCESS)
+		return fail(problem, "private key %s: no usable unencrypted PEM key (wolfSSL %d: %s)",
+			    key_file, rc, reason(rc));
+	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS ||
+	    !ec_key_fits(config->certificate_file, key_file))
+		return fail(problem, "private key %s does not belong to certificate %s", key_file,
+			    config->certificate_file);
+	return true;
+}
+
+static bool load_trust(struct tls_context *context, const struct tls_context_config *config,
+		       struct tls_problem *problem)
+{
+	const char *file = config->ca_file != NULL ? config->ca_file : system_store;
+	/* One expired authority in the system's store must not take the others along. */
+	word32 flags = config->ca_file != NULL ? WOLFSSL_LOAD_FLAG_NONE : WOLFSSL_LOAD_FLAG_IGNORE_ERR;
+
+	if (!config->verify_peer) {
+		wolfSSL_CTX_set_verify(context->wolf, WOLFSSL_VERIFY_NONE, NULL);
+		return true;
+	}
+	if (!readable(file, "trust anchors", problem))
+		return false;
+	int rc = wolfSSL_CTX_load_verify_locations_ex(context->wolf, file, NULL, flags);
+	if (rc != WOLFSSL_SUCCESS)
+		return fail(problem, "trust anchors %s: no usable PEM certificate authority (wolfSSL %d: %s)",
+			    file, rc, reason(rc));
+	/* This build also registers each anchor as a peer to trust without looking at its chain. */
+	wolfSSL_CTX_Unload_trust_peers(context->wolf);
+	wolfSSL_CTX_set_verify(
+		context->wolf,
+		WOLFSSL_VERIFY_PEER | (context->server ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	/* With this, a client without a certificate hears why it is refused with TLS 1.2 too. */
+	if (context->server)
+		wolfSSL_CTX_mutual_auth(context->wolf, 1);
+	return true;
+}
+
+static WOLFSSL_METHOD *method(const struct tls_context_config *config)
+{
+	if (config->tls12_only)
+		return config->server ? wolfTLSv1_2_server_method() : wolfTLSv1_2_client_method();
+	if (config->tls13_only)
+		return config->server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
+	return config->server ? wolfSSLv23_server_method() : wolfSSLv23_client_method();
+}
+
+static bool set_policy(struct tls_context *context, const struct tls_context_config *config,
+		       struct tls_problem *problem)
+{
+	const char *suites = context->accelerated ? suites_aes_first : suites_chacha_first;
+	int ranked[sizeof(groups) / sizeof(groups[0])];
+
+	if (wolfSSL_CTX_set_cipher_list(context->wolf, suites) != WOLFSSL_SUCCESS)
+		return fail(problem,
+			    "wolfSSL refuses the cipher suites: is this build missing ECDHE or GCM?");
+	if (!config->tls12_only && !config->tls13_only &&
+	    wolfSSL_CTX_SetMinVersion(context->wolf, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
+		return fail(problem, "wolfSSL refuses TLS 1.2 as the least version");
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		ranked[i] = groups[i];
+		if (config->tls12_only &&
+		    wolfSSL_CTX_UseSupportedCurve(context->wolf, groups[i]) != WOLFSSL_SUCCESS)
+			return fail(problem, "wolfSSL refuses key exchange group %d", groups[i]);
+	}
+	if (!config->tls12_only &&
+	    wolfSSL_CTX_set_groups(context->wolf, ranked, sizeof(groups) / sizeof(groups[0])) !=
+		    WOLFSSL_SUCCESS)
+		return fail(problem,
+			    "wolfSSL refuses the key exchange groups: is this build missing X25519?");
+	/* The build's defaults follow OpenSSL: retry inside the read callback would spin. */
+	wolfSSL_CTX_clear_mode(context->wolf, SSL_MODE_AUTO_RETRY);
+	wolfSSL_CTX_clear_mode(context->wolf, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	return true;
+}
+
+struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem)
+{
+	assert(!(config->tls12_only && config->tls13_only));
+	problem->text[0] = '\0';
+	struct tls_context *context = calloc(1, sizeof(*context));
+	if (context == NULL) {
+		fail(problem, "out of memory");
+		return NULL;
+	}
+	context->serial = atomic_fetch_add(&next_serial, 1);
+	context->server = config->server;
+	context->verify_peer = config->verify_peer;
+	context->accelerated = acceleration_wanted && accel_available();
+	context->wolf = wolfSSL_CTX_new(method(config));
+	if (context->wolf == NULL) {
+		fail(problem, "out of memory");
+		free(context);
+		return NULL;
+	}
+	wolfSSL_CTX_SetDevId(context->wolf, TLS_DEVICE_ID);
+	tls_session_callbacks(context->wolf);
+	if (!set_policy(context, config, problem) || !load_certificate(context, config, problem) ||
+	    !load_trust(context, config, problem)) {
+		tls_context_free(context);
+		return NULL;
+	}
+	if (tls_resume_setup(context) != 0) {
+		fail(problem, "wolfSSL refuses session tickets");
+		tls_context_free(context);
+		return NULL;
+	}
+	if (config->server)
+		tls_resume_context(context, config);
+	return context;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+	if (context == NULL)
+		return;
+	wolfSSL_CTX_free(context->wolf);
+	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
+	free(context);
+}

@@ -1,0 +1,112 @@
+/*
+ * tls/internal.h - what the files of tls/ share and nobody else sees.
+ *
+ * Files: context.c (process and contexts), session.c (the engine), resume.c (tickets of both sides),
+ * peer_name.c (which names a certificate stands for), error.c (texts), device.c (wolfSSL's crypto device),
+ * accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
+ */
+#ifndef POSTRIDER_TLS_INTERNAL_H
+#define POSTRIDER_TLS_INTERNAL_H
+
+#include <wolfssl/options.h>
+
+#include <wolfssl/ssl.h>
+
+#include "tls/tls.h"
+
+enum {
+	TLS_DEVICE_ID = 0x706f, /* our crypto device in wolfSSL's table */
+	TLS_SPILL_MAX =
+		262144, /* output of one call beyond the lent buffer; a bound on what a peer can cause */
+	TLS_OVERHEAD_MAX = 96, /* most octets one record adds: header 5, IV 16, MAC 48, padding 16 */
+	TLS_KEY_SIZE = 32,     /* of the ticket keys */
+	TLS_TICKET_LIFETIME_S = 3600,
+	TLS_HELD_MAX = 20000, /* a ServerHello and one octet, from any sane server */
+	TLS_NAME_SIZE = 256,  /* a host name with its NUL */
+};
+
+struct tls_context {
+	uint64_t serial; /* never reused, unlike the address: tickets are compared by it */
+	WOLFSSL_CTX *wolf;
+	bool server, verify_peer, accelerated;
+	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
+};
+
+struct tls_session {
+	WOLFSSL *wolf;
+	struct tls_context *context; /* not owned; outlives the session */
+	struct accel_keys *keys;     /* owned; NULL without acceleration */
+	const uint8_t *input;        /* the caller's */
+	size_t input_length, input_used;
+	uint8_t *output; /* the caller's */
+	size_t output_capacity, output_length;
+	uint8_t *spill; /* owned: output that found no room; goes first into the next lent buffer */
+	size_t spill_length, spill_used, spill_capacity;
+	uint8_t *held; /* owned: input kept back while the server's answer to a ticket is unknown */
+	size_t held_length, held_used;
+	bool holding;
+	char *server_name; /* owned; NULL if none */
+	char *error;       /* owned; NULL while nothing failed or without memory */
+	uint8_t first_octet;
+	bool first_octet_known;
+	bool handshake_done, failed, peer_closed, close_sent, write_accepted;
+	bool ticket_fresh; /* the server sent a ticket on this connection */
+};
+
+struct tls_ticket {
+	uint64_t context_serial;
+	char *server_name; /* owned; NULL if none was asked for */
+	uint8_t *data;     /* owned: wolfSSL's own serialisation, a tenth of its session object */
+	size_t length;
+};
+
+/* session.c: the read and write callbacks. */
+void tls_session_callbacks(WOLFSSL_CTX *wolf);
+
+/* resume.c */
+int tls_resume_init(void); /* draws the process's ticket secret */
+void tls_resume_context(struct tls_context *context, const struct tls_context_config *config);
+bool tls_resume_offer(struct tls_session *session, const struct tls_ticket *ticket);
+/* What a TLS 1.2 server's first flight says about the ticket it was offered. */
+enum tls_answer { TLS_ANSWER_UNKNOWN, TLS_ANSWER_RESUMES, TLS_ANSWER_REFUSES };
+enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length);
+int tls_resume_setup(struct tls_context *context);
+
+/* peer_name.c */
+bool tls_name_is_address(const char *name);
+/* RFC 6125: one wildcard, alone in the leftmost label, and at least two labels after it. */
+bool tls_name_matches(const char *pattern, size_t pattern_length, const char *name);
+/* True if the certificate carries `name` (a host name or an IP address). */
+bool tls_peer_has_name(WOLFSSL *wolf, const char *name);
+
+/* error.c: the text for a wolfSSL error of this session. */
+void tls_error_describe(const struct tls_session *session, int error, char *text, size_t size);
+
+/* device.c */
+int tls_device_register(void);
+void tls_random_bytes(void *out, size_t length);
+/* Says whose keys the crypto device uses in this thread until the next call; NULL: nobody's. */
+void tls_device_enter(struct accel_keys *keys);
+
+/* accel_*.c: AES-GCM outside wolfSSL. */
+struct accel_keys; /* expanded keys of one session, one per direction */
+struct accel_gcm {
+	const uint8_t *key;
+	size_t key_length;
+	const uint8_t *iv; /* 12 octets */
+	const uint8_t *aad;
+	size_t aad_length;
+	const uint8_t *in;
+	uint8_t *out;
+	size_t length;
+};
+enum { ACCEL_TAG_SIZE = 16, ACCEL_IV_SIZE = 12 };
+void accel_init(void);
+bool accel_available(void);
+const char *accel_text(void);
+struct accel_keys *accel_keys_new(void);
+void accel_keys_free(struct accel_keys *keys); /* overwrites them; NULL is fine */
+void accel_gcm_seal(struct accel_keys *keys, const struct accel_gcm *op, uint8_t tag[ACCEL_TAG_SIZE]);
+void accel_gcm_open(struct accel_keys *keys, const struct accel_gcm *op, uint8_t tag[ACCEL_TAG_SIZE]);
+
+#endif

@@ -1,0 +1,411 @@
+/*
+ * tls/session.c - one connection's TLS state as an engine over lent buffers.
+ *
+ * wolfSSL calls back for octets: reading takes from the caller's input span, writing appends to the caller's
+ * output buffer. Writing never blocks wolfSSL: what finds no room goes to the session's spill, which is emptied
+ * first into the next buffer lent, and until it is empty every call answers TLS_WANT_OUTPUT. So wolfSSL never
+ * holds half a flight, and repeating a call is safe:
+ *
+ *     call -> wolfSSL ran, spill empty      -> its result
+ *          -> wolfSSL ran, spill not empty  -> TLS_WANT_OUTPUT; the repeated call gives the result
+ *
+ * A failed session stays failed, a session whose peer sent close_notify stays closed for reading: octets behind
+ * either are never looked at (RELIABILITY STL-05).
+ */
+#include "tls/internal.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+static const char no_memory_text[] = "TLS failed, and there was no memory to say why";
+
+/* Keeps the input back until the server's answer to the ticket is clear (see resume.c). False without memory. */
+static bool hold(struct tls_session *session)
+{
+	size_t n = session->input_length - session->input_used;
+	enum tls_answer answer;
+
+	if (n > 0) {
+		uint8_t *grown = realloc(session->held, session->held_length + n);
+		if (grown == NULL)
+			return false;
+		memcpy(grown + session->held_length, session->input + session->input_used, n);
+		session->held = grown;
+		session->held_length += n;
+		session->input_used += n;
+	}
+	answer = tls_resume_answer(session->held, session->held_length);
+	if (answer == TLS_ANSWER_REFUSES)
+		wolfSSL_set_SessionTicket(session->wolf, NULL, 0);
+	session->holding = answer == TLS_ANSWER_UNKNOWN && session->held_length < TLS_HELD_MAX;
+	return true;
+}
+
+static int take_held(struct tls_session *session, char *out, size_t size)
+{
+	size_t left = session->held_length - session->held_used;
+	size_t n = size < left ? size : left;
+
+	memcpy(out, session->held + session->held_used, n);
+	session->held_used += n;
+	if (session->held_used == session->held_length) {
+		free(session->held);
+		session->held = NULL;
+		session->held_length = session->held_used = 0;
+	}
+	return (int)n;
+}
+
+static int on_receive(WOLFSSL *wolf, char *out, int size, void *argument)
+{
+	struct tls_session *session = argument;
+
+	if (session->holding && !hold(session))
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (session->holding)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	if (session->held != NULL)
+		return take_held(session, out, (size_t)size);
+	size_t left = session->input_length - session->input_used;
+	size_t n = (size_t)size < left ? (size_t)size : left;
+
+	if (n == 0)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	memcpy(out, session->input + session->input_used, n);
+	session->input_used += n;
+	return (int)n;
+}
+
+/* Keeps what the lent buffer cannot take. False without memory or beyond the bound. */
+static bool spill(struct tls_session *session, const uint8_t *octets, size_t length)
+{
+	size_t needed = session->spill_length + length;
+
+	if (needed > TLS_SPILL_MAX)
+		return false;
+	if (needed > session->spill_capacity) {
+		size_t capacity = needed < 4096 ? 4096 : needed * 2;
+		uint8_t *grown = realloc(session->spill, capacity);
+		if (grown == NULL)
+			return false;
+		session->spill = grown;
+		session->spill_capacity = capacity;
+	}
+	memcpy(session->spill + session->spill_length, octets, length);
+	session->spill_length = needed;
+	return true;
+}
+
+static int on_send(WOLFSSL *wolf, char *octets, int size, void *argument)
+{
+	struct tls_session *session = argument;
+	size_t room = session->output_capacity - session->output_length;
+	size_t n = (size_t)size < room ? (size_t)size : room;
+
+	if (session->spill_length > 0)
+		n = 0; /* Order. */
+	if (n > 0) {
+		memcpy(session->output + session->output_length, octets, n);
+		session->output_length += n;
+	}
+	if (n < (size_t)size && !spill(session, (const uint8_t *)octets + n, (size_t)size - n))
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	return size;
+}
+
+void tls_session_callbacks(WOLFSSL_CTX *wolf)
+{
+	wolfSSL_CTX_SetIORecv(wolf, on_receive);
+	wolfSSL_CTX_SetIOSend(wolf, on_send);
+}
+
+static bool set_name(struct tls_session *session, const char *name)
+{
+	size_t length = name != NULL ? strlen(name) : 0;
+
+	if (length == 0)
+		return true;
+	/* An absolute name's dot is not part of SNI (RFC 6066 section 3) nor of certificates. */
+	if (name[length - 1] == '.')
+		length--;
+	session->server_name = strndup(name, length);
+	if (session->server_name == NULL)
+		return false;
+	if (session->context->server || tls_name_is_address(session->server_name))
+		return true;
+	if (wolfSSL_UseSNI(session->wolf, WOLFSSL_SNI_HOST_NAME, session->server_name, (word16)length) !=
+	    WOLFSSL_SUCCESS)
+		return false;
+	return !session->context->verify_peer ||
+	       wolfSSL_check_domain_name(session->wolf, session->server_name) == WOLFSSL_SUCCESS;
+}
+
+struct tls_session *tls_session_new(struct tls_context *context, const char *server_name,
+				    struct tls_ticket *ticket)
+{
+	assert(context->server || !context->verify_peer || (server_name != NULL && server_name[0] != '\0'));
+	assert(server_name == NULL || strlen(server_name) < TLS_NAME_SIZE);
+	struct tls_session *session = calloc(1, sizeof(*session));
+	if (session == NULL)
+		return NULL;
+	session->context = context;
+	session->wolf = wolfSSL_new(context->wolf);
+	if (session->wolf != NULL && context->accelerated)
+		session->keys = accel_keys_new();
+	if (session->wolf == NULL || (context->accelerated && session->keys == NULL) ||
+	    !set_name(session, server_name)) {
+		tls_session_free(session);
+		return NULL;
+	}
+	wolfSSL_SetIOReadCtx(session->wolf, session);
+	wolfSSL_SetIOWriteCtx(session->wolf, session);
+	wolfSSL_set_app_data(session->wolf, session);
+	if (ticket != NULL)
+		tls_resume_offer(session, ticket);
+	return session;
+}
+
+void tls_session_free(struct tls_session *session)
+{
+	if (session == NULL)
+		return;
+	wolfSSL_free(session->wolf);
+	accel_keys_free(session->keys);
+	free(session->spill);
+	free(session->held);
+	free(session->server_name);
+	free(session->error);
+	free(session);
+}
+
+void tls_feed(struct tls_session *session, const uint8_t *ciphertext, size_t length)
+{
+	/* Replacing octets that were not consumed would lose them; behind an end they do not matter. */
+	assert(tls_input_left(session) == 0 || session->failed || session->peer_closed);
+	session->input = ciphertext;
+	session->input_length = length;
+	session->input_used = 0;
+	if (!session->first_octet_known && length > 0) {
+		session->first_octet_known = true;
+		session->first_octet = ciphertext[0];
+	}
+}
+
+size_t tls_input_left(const struct tls_session *session)
+{
+	return session->input_length - session->input_used;
+}
+
+/* Moves the spill to the lent buffer, as far as that goes. */
+static void flush(struct tls_session *session)
+{
+	size_t left = session->spill_length - session->spill_used;
+	size_t room = session->output_capacity - session->output_length;
+	size_t n = left < room ? left : room;
+
+	if (n == 0)
+		return;
+	memcpy(session->output + session->output_length, session->spill + session->spill_used, n);
+	session->output_length += n;
+	session->spill_used += n;
+	if (session->spill_used < session->spill_length)
+		return;
+	free(session->spill);
+	session->spill = NULL;
+	session->spill_length = session->spill_used = session->spill_capacity = 0;
+}
+
+void tls_lend_output(struct tls_session *session, uint8_t *buffer, size_t capacity)
+{
+	assert(buffer != NULL || capacity == 0);
+	session->output = buffer;
+	session->output_capacity = capacity;
+	session->output_length = 0;
+	flush(session);
+}
+
+size_t tls_output_length(const struct tls_session *session)
+{
+	return session->output_length;
+}
+
+static enum tls_status fail(struct tls_session *session, int error)
+{
+	char text[256];
+
+	session->failed = true;
+	if (session->error == NULL) {
+		tls_error_describe(session, error, text, sizeof(text));
+		session->error = strdup(text);
+	}
+	return TLS_FAILED;
+}
+
+/* True if the call must not go on: then *status is the answer. */
+static bool blocked(struct tls_session *session, enum tls_status *status)
+{
+	if (session->failed) {
+		*status = TLS_FAILED;
+		return true;
+	}
+	flush(session);
+	if (session->spill_length > 0) {
+		*status = TLS_WANT_OUTPUT;
+		return true;
+	}
+	tls_device_enter(session->keys);
+	return false;
+}
+
+/* Ends every call into wolfSSL that blocked() let through. */
+static enum tls_status leave(struct tls_session *session, enum tls_status status)
+{
+	tls_device_enter(NULL);
+	/* This build keeps a list of errors for OpenSSL's interface, which nobody reads. */
+	if (status != TLS_OK)
+		wolfSSL_ERR_clear_error();
+	if (status == TLS_FAILED || session->spill_length == 0)
+		return status;
+	return TLS_WANT_OUTPUT;
+}
+
+/* What a result of wolfSSL other than success means. */
+static enum tls_status explain(struct tls_session *session, int result)
+{
+	int error = wolfSSL_get_error(session->wolf, result);
+
+	switch (error) {
+	case WOLFSSL_ERROR_WANT_READ:
+	case WANT_READ:
+		return TLS_WANT_INPUT;
+	case WOLFSSL_ERROR_ZERO_RETURN:
+	case ZERO_RETURN:
+		session->peer_closed = true;
+		return session->handshake_done ? TLS_CLOSED : fail(session, error);
+	default:
+		return fail(session, error);
+	}
+}
+
+/* The strict name check on top of wolfSSL's; a resumed session passed it when its ticket was issued. */
+static bool name_accepted(struct tls_session *session)
+{
+	if (session->context->server || !session->context->verify_peer ||
+	    wolfSSL_session_reused(session->wolf))
+		return true;
+	return tls_peer_has_name(session->wolf, session->server_name);
+}
+
+enum tls_status tls_handshake(struct tls_session *session)
+{
+	enum tls_status status;
+	int result;
+
+	if (blocked(session, &status))
+		return status;
+	if (session->handshake_done)
+		return leave(session, TLS_OK);
+	if (session->context->server)
+		result = wolfSSL_accept(session->wolf);
+	else
+		result = wolfSSL_connect(session->wolf);
+	if (result != WOLFSSL_SUCCESS)
+		return leave(session, explain(session, result));
+	if (!name_accepted(session)) {
+		wolfSSL_shutdown(session->wolf);
+		return leave(session, fail(session, DOMAIN_NAME_MISMATCH));
+	}
+	session->handshake_done = true;
+	return leave(session, TLS_OK);
+}
+
+enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t capacity, size_t *length)
+{
+	enum tls_status status;
+
+	assert(capacity > 0);
+	*length = 0;
+	if (session->peer_closed && !session->failed)
+		return TLS_CLOSED;
+	if (blocked(session, &status))
+		return status;
+	assert(session->handshake_done);
+	int result = wolfSSL_read(session->wolf, plaintext, capacity < INT_MAX ? (int)capacity : INT_MAX);
+	if (result <= 0)
+		return leave(session, explain(session, result));
+	*length = (size_t)result;
+	/* The octets are handed over now; output that spilled (a key update's answer) holds up the next call. */
+	leave(session, TLS_OK);
+	return TLS_OK;
+}
+
+enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length)
+{
+	enum tls_status status;
+
+	assert(length <= TLS_RECORD_MAX);
+	if (blocked(session, &status))
+		return status;
+	assert(session->handshake_done && !session->close_sent);
+	if (length == 0 || session->write_accepted) {
+		session->write_accepted = false;
+		return leave(session, TLS_OK);
+	}
+	/* Better a fresh buffer than a spill; with nothing in the buffer a fresh one would not help. */
+	if (session->output_length > 0 &&
+	    session->output_capacity - session->output_length < length + TLS_OVERHEAD_MAX) {
+		tls_device_enter(NULL);
+		return TLS_WANT_OUTPUT;
+	}
+	int result = wolfSSL_write(session->wolf, plaintext, (int)length);
+	if (result <= 0)
+		return leave(session, explain(session, result));
+	assert((size_t)result == length);
+	status = leave(session, TLS_OK);
+	session->write_accepted = status == TLS_WANT_OUTPUT;
+	return status;
+}
+
+enum tls_status tls_close_notify(struct tls_session *session)
+{
+	enum tls_status status;
+
+	if (blocked(session, &status))
+		return status;
+	if (session->close_sent)
+		return leave(session, TLS_OK);
+	assert(session->handshake_done);
+	/* It answers "not done" until the peer's own close_notify, which tls_read() reports. */
+	int result = wolfSSL_shutdown(session->wolf);
+	if (result < 0)
+		return leave(session, explain(session, result));
+	session->close_sent = true;
+	return leave(session, TLS_OK);
+}
+
+void tls_session_info(const struct tls_session *session, struct tls_info *info)
+{
+	assert(session->handshake_done);
+	const char *version = wolfSSL_get_version(session->wolf);
+	int suite = wolfSSL_get_current_cipher_suite(session->wolf);
+	const char *cipher =
+		wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(suite >> 8), (unsigned char)suite);
+	const char *group = wolfSSL_get_curve_name(session->wolf);
+
+	info->version = version != NULL ? version : "";
+	info->cipher = cipher != NULL ? cipher : "";
+	info->group = group != NULL ? group : "";
+	info->resumed = wolfSSL_session_reused(session->wolf) == 1;
+	info->verified = session->context->verify_peer;
+}
+
+const char *tls_error_text(const struct tls_session *session)
+{
+	if (session->error != NULL)
+		return session->error;
+	return session->failed ? no_memory_text : "no error";
+}

@@ -1,0 +1,106 @@
+/*
+ * tls/tls.h - TLS as an engine that takes and gives bytes. It never sees a socket or the ring.
+ *
+ * Only tls/ includes wolfSSL. A context holds what a listener or a destination shares (certificates, trust,
+ * policy); a session is one connection's TLS state. Contexts are used by one thread: each shard makes its own.
+ *
+ * The caller's loop for a session:
+ *     received n octets      -> tls_feed(s, octets, n), then tls_handshake() or tls_read() until it says
+ *                               TLS_WANT_INPUT; by then every octet lent was consumed and may be reused.
+ *                               (wolfSSL may hold decrypted octets no completion will ever announce: P14.)
+ *     before any call        -> tls_lend_output(s, buffer, capacity); ciphertext is appended to it and
+ *                               tls_output_length() says how much of it must be sent, in order.
+ *     TLS_WANT_OUTPUT        -> send what is there, lend an empty buffer, repeat the same call with the same
+ *                               arguments.
+ *
+ * A buffer of TLS_OUTPUT_MIN octets always holds one tls_write() of TLS_RECORD_MAX octets.
+ * Compression, renegotiation and early data are off. TLS 1.2 and 1.3 only; X25519 first.
+ */
+#ifndef POSTRIDER_TLS_TLS_H
+#define POSTRIDER_TLS_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TLS_RECORD_MAX = 16384, TLS_OUTPUT_MIN = TLS_RECORD_MAX + 512 };
+
+enum tls_status {
+	TLS_OK,          /* done; for tls_read: octets were returned */
+	TLS_WANT_INPUT,  /* all input consumed, feed more */
+	TLS_WANT_OUTPUT, /* the lent output buffer is full */
+	TLS_CLOSED,      /* the peer sent close_notify */
+	TLS_FAILED, /* the session is dead: tls_error_text() says why; send what output there is and close */
+};
+
+struct tls_context_config {
+	bool server;
+	bool verify_peer; /* client: chain and name must verify; server: a client certificate is required */
+	const char *ca_file; /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
+	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
+	const char *private_key_file; /* PEM */
+	bool tls12_only, tls13_only;  /* for tests and odd peers */
+};
+
+/* What went wrong while making a context: file, reason, what to do. */
+struct tls_problem {
+	char text[512];
+};
+
+struct tls_context;
+struct tls_session;
+struct tls_ticket; /* a resumable session, bound to the context it came from (POL-01) */
+
+/* Once per process, before any thread: initialises wolfSSL and the crypto device. */
+void tls_global_init(void);
+/* Last call of a thread that used TLS: gives back what wolfSSL keeps per thread (its table of curve points). */
+void tls_thread_end(void);
+/* "AES-GCM by ipsec-mb 1.3.0 (avx512)" or "wolfSSL's own code (reason)"; and "wolfSSL 5.5.4". Static text. */
+const char *tls_acceleration(void);
+const char *tls_library(void);
+/* Whether contexts made from now on use the acceleration (they do). For tests and measurements. */
+void tls_set_acceleration(bool on);
+/* Seeds wolfSSL's generators and the ticket keys from `fn` instead of the kernel; NULL: the kernel again. Simulation
+ * only, and before the contexts it concerns are made. */
+void tls_set_random(void (*fn)(void *out, size_t length));
+
+/* NULL with *problem filled in. */
+struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem);
+void tls_context_free(struct tls_context *context);
+
+/* `server_name` (clients): sent as SNI and, with verify_peer, required in the certificate (CRT-01); may be
+ * NULL on servers or without verification. `ticket` may be NULL. NULL without memory. */
+struct tls_session *tls_session_new(struct tls_context *context, const char *server_name,
+				    struct tls_ticket *ticket);
+void tls_session_free(struct tls_session *session);
+
+void tls_feed(struct tls_session *session, const uint8_t *ciphertext, size_t length);
+size_t tls_input_left(const struct tls_session *session); /* octets fed and not consumed yet */
+void tls_lend_output(struct tls_session *session, uint8_t *buffer, size_t capacity);
+size_t tls_output_length(const struct tls_session *session);
+
+enum tls_status tls_handshake(struct tls_session *session);
+/* TLS_OK with *length > 0 octets of plaintext. */
+enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t capacity, size_t *length);
+/* All or nothing; length <= TLS_RECORD_MAX. */
+enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length);
+enum tls_status tls_close_notify(struct tls_session *session);
+
+/* After the handshake. Strings are static or live as long as the session. */
+struct tls_info {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
+	const char *group;   /* "X25519" or "" */
+	bool resumed;
+	bool verified; /* the peer's certificate was required and verified */
+};
+void tls_session_info(const struct tls_session *session, struct tls_info *info);
+/* Why the session failed, for an operator; never NULL. Lives as long as the session. */
+const char *tls_error_text(const struct tls_session *session);
+
+/* A ticket for the next session to the same peer with the same context, or NULL if there is none (yet: TLS 1.3
+ * tickets arrive after the handshake, with the first reads). */
+struct tls_ticket *tls_ticket_take(struct tls_session *session);
+void tls_ticket_free(struct tls_ticket *ticket);
+
+#endif
