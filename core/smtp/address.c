@@ -1,0 +1,158 @@
+/*
+ * address.c - mailbox and host name syntax (RFC 5321 4.1.2, 4.1.3).
+ *
+ * Purpose
+ *   Says whether text is a mailbox and where its parts are. It never changes an octet: the local part belongs
+ *   to the domain named behind it, and nothing in it ("%", "!", quotes) means anything here (REL-01, PAR-09).
+ *
+ * Ownership, failure
+ *   Spans of the result point into the text given. No allocation; what is wrong is told by the result.
+ *
+ *      Mailbox      = Local-part "@" ( Domain / address-literal )
+ *      Local-part   = Dot-string / Quoted-string
+ *      Dot-string   = Atom *("."  Atom)
+ *      Quoted-string = DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE
+ *      Domain       = sub-domain *("." sub-domain);  sub-domain = Let-dig [Ldh-str]
+ */
+#include "core/smtp/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, LABEL_MAX = 63 }; /* RFC 5321 4.5.3.1, RFC 1035 2.3.4 */
+
+static bool is_let_dig(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_atext(char c)
+{
+	return is_let_dig(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* The length of the quoted string at the start, or 0. */
+static uint32_t quoted_length(struct span text)
+{
+	for (uint32_t i = 1; i < text.length; i++) {
+		char c = text.data[i];
+
+		if (c == '"')
+			return i + 1;
+		if (c == '\\' && ++i == text.length)
+			return 0;
+		if (text.data[i] < ' ' || text.data[i] > '~')
+			return 0;
+	}
+	return 0;
+}
+
+/* The length of the dot-string at the start, or 0. */
+static uint32_t dot_string_length(struct span text)
+{
+	uint32_t i = 0;
+	bool atom = false;
+
+	for (; i < text.length; i++) {
+		if (text.data[i] == '.' && atom)
+			atom = false;
+		else if (is_atext(text.data[i]))
+			atom = true;
+		else
+			break;
+	}
+	return atom ? i : 0;
+}
+
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3); other kinds of literal have no use here. */
+static bool literal_valid(struct span text)
+{
+	char copy[INET6_ADDRSTRLEN];
+	unsigned char binary[16];
+	uint32_t skip = 1;
+	int family = AF_INET;
+
+	if (text.length < 3 || text.data[0] != '[' || text.data[text.length - 1] != ']')
+		return false;
+	if (text.length > 6 && strncasecmp(text.data + 1, "IPv6:", 5) == 0) {
+		family = AF_INET6;
+		skip = 6;
+	}
+	if (text.length - 1 - skip >= sizeof copy)
+		return false;
+	memcpy(copy, text.data + skip, text.length - 1 - skip);
+	copy[text.length - 1 - skip] = '\0';
+	return strlen(copy) == text.length - 1 - skip && inet_pton(family, copy, binary) == 1;
+}
+
+/* Labels of letters, digits and hyphens. `lenient`: what machines say of themselves in EHLO. */
+static bool labels_valid(struct span text, bool lenient)
+{
+	uint32_t label = 0;
+
+	for (uint32_t i = 0; i < text.length; i++) {
+		char c = text.data[i];
+
+		if (c == '.') {
+			if (label == 0 || (!lenient && text.data[i - 1] == '-'))
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!is_let_dig(c) && (c != '-' || (label == 0 && !lenient)) && (c != '_' || !lenient))
+			return false;
+		if (++label > LABEL_MAX)
+			return false;
+	}
+	if (label == 0) /* empty, or ends in a dot */
+		return lenient && text.length > 0;
+	return lenient || text.data[text.length - 1] != '-';
+}
+
+static enum address_result domain_check(struct span domain)
+{
+	if (domain.length > DOMAIN_MAX)
+		return ADDRESS_TOO_LONG;
+	if (domain.length > 0 && domain.data[0] == '[')
+		return literal_valid(domain) ? ADDRESS_OK : ADDRESS_SYNTAX;
+	return labels_valid(domain, false) ? ADDRESS_OK : ADDRESS_SYNTAX;
+}
+
+enum address_result address_parse(struct span text, struct address *out)
+{
+	uint32_t local;
+	enum address_result result;
+
+	*out = (struct address){.local = {text.data, 0}, .domain = {text.data, 0}};
+	for (uint32_t i = 0; i < text.length; i++)
+		if ((unsigned char)text.data[i] >= 0x80)
+			return ADDRESS_EIGHT_BIT;
+	if (text.length == 10 && strncasecmp(text.data, "postmaster", 10) == 0) {
+		*out = (struct address){.local = text, .domain = {text.data + text.length, 0}};
+		return ADDRESS_OK;
+	}
+	local = text.length > 0 && text.data[0] == '"' ? quoted_length(text) : dot_string_length(text);
+	if (local == 0 || local >= text.length || text.data[local] != '@')
+		return ADDRESS_SYNTAX;
+	result = domain_check((struct span){text.data + local + 1, text.length - local - 1});
+	if (result != ADDRESS_OK)
+		return result;
+	if (local > LOCAL_MAX)
+		return ADDRESS_TOO_LONG;
+	out->local = (struct span){text.data, local};
+	out->domain = (struct span){text.data + local + 1, text.length - local - 1};
+	return ADDRESS_OK;
+}
+
+bool address_domain_valid(struct span domain)
+{
+	return domain_check(domain) == ADDRESS_OK;
+}
+
+bool address_helo_valid(struct span name)
+{
+	if (name.length == 0 || name.length > DOMAIN_MAX)
+		return false;
+	return name.data[0] == '[' ? literal_valid(name) : labels_valid(name, true);
+}

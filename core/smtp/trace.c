@@ -1,0 +1,199 @@
+/*
+ * trace.c - message ids, the Received header and its date.
+ *
+ * Purpose
+ *   An id is 128 bits: 64 of wall clock in nanoseconds, then shard (16), counter (16) and the start-up salt
+ *   (32). Its text therefore sorts by time. Within a source ids only grow: when the clock stands still or
+ *   steps back the counter goes on, and when the counter is used up the time is taken one further. Two shards
+ *   differ by shard; two runs of one shard, even after the clock was set back between them, by salt.
+ *
+ * Ownership
+ *   The source belongs to one shard. Nothing is allocated; no locale, time zone or lock is touched.
+ *
+ * Failure
+ *   None. A name or an address that is not what it should be becomes "unknown": the header is built from
+ *   validated atoms only (LOP-04), whoever calls.
+ */
+#include "core/smtp/trace.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/smtp/address.h"
+
+/* Crockford's base 32: no I, L, O, U. */
+static const char alphabet[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+void message_id_source_init(struct message_id_source *source, uint16_t shard, uint32_t salt)
+{
+	*source = (struct message_id_source){.shard = shard, .salt = salt};
+}
+
+struct message_id message_id_next(struct message_id_source *source, uint64_t wall_ns)
+{
+	if (wall_ns > source->last_time) {
+		source->last_time = wall_ns;
+		source->counter = 0;
+	} else if (++source->counter == 0) {
+		source->last_time++;
+	}
+	return (struct message_id){
+		.high = source->last_time,
+		.low = (uint64_t)source->shard << 48 | (uint64_t)source->counter << 32 | source->salt,
+	};
+}
+
+void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT])
+{
+	/* From the last character: five bits at a time off a 128-bit number. */
+	for (int i = MESSAGE_ID_TEXT - 1; i >= 0; i--) {
+		out[i] = alphabet[id.low & 31];
+		id.low = id.low >> 5 | id.high << 59;
+		id.high >>= 5;
+	}
+}
+
+/* Upper or lower case, and the look-alikes that people write when they copy an id by hand. */
+static int digit_value(char c)
+{
+	if (c >= 'a' && c <= 'z')
+		c = (char)(c - 'a' + 'A');
+	if (c == 'O')
+		return 0;
+	if (c == 'I' || c == 'L')
+		return 1;
+	for (int i = 0; i < 32; i++)
+		if (alphabet[i] == c)
+			return i;
+	return -1;
+}
+
+int message_id_parse(const char *text, size_t length, struct message_id *out)
+{
+	struct message_id id = {0, 0};
+
+	if (length != MESSAGE_ID_TEXT)
+		return -1;
+	for (size_t i = 0; i < length; i++) {
+		int value = digit_value(text[i]);
+
+		if (value < 0 || (i == 0 && value > 7)) /* 26 * 5 is two bits more than 128 */
+			return -1;
+		id.high = id.high << 5 | id.low >> 59;
+		id.low = id.low << 5 | (uint64_t)value;
+	}
+	*out = id;
+	return 0;
+}
+
+static char *put(char *out, const void *text, size_t length)
+{
+	memcpy(out, text, length);
+	return out + length;
+}
+
+static char *put_text(char *out, const char *text)
+{
+	return put(out, text, strlen(text));
+}
+
+static char *put_number(char *out, uint64_t value, unsigned width)
+{
+	for (unsigned i = width; i > 0; i--) {
+		out[i - 1] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return out + width;
+}
+
+struct date {
+	uint64_t year;
+	unsigned month, day; /* 0..11, 1..31 */
+};
+
+/*
+ * The civil date of a day since 1970-01-01 (never before). The year is counted from March, so that the leap
+ * day is its last, and in eras of 400 years, which all have the same number of days.
+ */
+static struct date date_from_days(uint64_t days)
+{
+	uint64_t shifted = days + 719468; /* days from 0000-03-01 to 1970-01-01 */
+	uint64_t era = shifted / 146097, day_of_era = shifted % 146097;
+	uint64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	uint64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+	unsigned month = (unsigned)((5 * day_of_year + 2) / 153); /* 0 is March */
+
+	return (struct date){
+		.year = era * 400 + year + (month >= 10),
+		.month = (month + 2) % 12,
+		.day = (unsigned)(day_of_year - (153 * month + 2) / 5 + 1),
+	};
+}
+
+/* date-time of RFC 5322 3.3, in UTC: "Mon, 23 Nov 2026 21:16:46 +0000". */
+static char *put_date(char *out, uint64_t wall_ns)
+{
+	static const char day_names[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
+	static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	uint64_t seconds = wall_ns / UINT64_C(1000000000), days = seconds / 86400;
+	struct date date = date_from_days(days);
+
+	out = put(out, day_names + days % 7 * 3, 3);
+	out = put(out, ", ", 2);
+	out = put_number(out, date.day, 2);
+	*out++ = ' ';
+	out = put(out, month_names + date.month * 3, 3);
+	*out++ = ' ';
+	out = put_number(out, date.year, 4);
+	*out++ = ' ';
+	out = put_number(out, seconds / 3600 % 24, 2);
+	*out++ = ':';
+	out = put_number(out, seconds / 60 % 60, 2);
+	*out++ = ':';
+	out = put_number(out, seconds % 60, 2);
+	return put(out, " +0000", 6);
+}
+
+static bool peer_valid(struct span peer)
+{
+	for (uint32_t i = 0; i < peer.length; i++)
+		if (peer.data[i] == '\0' || !strchr("0123456789abcdefABCDEF.:", peer.data[i]))
+			return false;
+	return peer.length > 0 && peer.length < 46;
+}
+
+static char *put_name(char *out, struct span name)
+{
+	return address_helo_valid(name) ? put(out, name.data, name.length) : put_text(out, "unknown");
+}
+
+size_t trace_received(const struct trace *trace, char *out)
+{
+	char *p = out;
+	char id[MESSAGE_ID_TEXT];
+
+	assert(strlen(trace->protocol) <= 16); /* ours: RFC 3848's longest is "UTF8LMTPSA" */
+	message_id_text(trace->id, id);
+	p = put_text(p, "Received: from ");
+	p = put_name(p, trace->helo);
+	p = put_text(p, " (");
+	if (peer_valid(trace->peer)) {
+		p = put_text(p, memchr(trace->peer.data, ':', trace->peer.length) ? "[IPv6:" : "[");
+		p = put(p, trace->peer.data, trace->peer.length);
+		*p++ = ']';
+	} else {
+		p = put_text(p, "unknown");
+	}
+	p = put_text(p, ")\r\n\tby ");
+	p = put_name(p, trace->hostname);
+	p = put_text(p, " (postrider) with ");
+	p = put_text(p, trace->protocol);
+	p = put_text(p, " id ");
+	p = put(p, id, sizeof id);
+	p = put_text(p, ";\r\n\t");
+	p = put_date(p, trace->wall_ns);
+	p = put(p, "\r\n", 2);
+	assert(p - out <= TRACE_MAX);
+	return (size_t)(p - out);
+}
