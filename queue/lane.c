@@ -1,0 +1,148 @@
+/*
+ * queue/lane.c - see lane.h. The heap is an ordinary binary heap of pointers: 8 octets per waiting delivery.
+ */
+#include "queue/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+void lane_init(struct lane *lane)
+{
+	*lane = (struct lane){0};
+	list_init(&lane->ready);
+}
+
+void lane_deinit(struct lane *lane)
+{
+	free(lane->heap);
+	lane->heap = NULL;
+}
+
+void lane_ready(struct lane *lane, struct delivery *d)
+{
+	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING);
+	d->place = DELIVERY_READY;
+	list_append(&lane->ready, &d->link);
+	lane->ready_count++;
+}
+
+void lane_ready_first(struct lane *lane, struct delivery *d)
+{
+	assert(d->place == DELIVERY_ACTIVE);
+	d->place = DELIVERY_READY;
+	list_prepend(&lane->ready, &d->link);
+	lane->ready_count++;
+}
+
+static void place(struct lane *lane, size_t index, struct delivery *d)
+{
+	lane->heap[index] = d;
+	d->heap_index = (uint32_t)index;
+}
+
+static void sift_up(struct lane *lane, size_t index)
+{
+	struct delivery *d = lane->heap[index];
+
+	while (index > 0 && lane->heap[(index - 1) / 2]->due_ns > d->due_ns) {
+		place(lane, index, lane->heap[(index - 1) / 2]);
+		index = (index - 1) / 2;
+	}
+	place(lane, index, d);
+}
+
+static void sift_down(struct lane *lane, size_t index)
+{
+	struct delivery *d = lane->heap[index];
+
+	for (;;) {
+		size_t child = 2 * index + 1;
+		if (child >= lane->heap_count)
+			break;
+		if (child + 1 < lane->heap_count && lane->heap[child + 1]->due_ns < lane->heap[child]->due_ns)
+			child++;
+		if (lane->heap[child]->due_ns >= d->due_ns)
+			break;
+		place(lane, index, lane->heap[child]);
+		index = child;
+	}
+	place(lane, index, d);
+}
+
+int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns)
+{
+	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING);
+	if (lane->heap_count == lane->heap_capacity) {
+		size_t capacity = lane->heap_capacity ? 2 * lane->heap_capacity : 64;
+		struct delivery **heap = realloc(lane->heap, capacity * sizeof(struct delivery *));
+		if (!heap) {
+			lane_ready(lane, d);
+			return -ENOMEM;
+		}
+		lane->heap = heap;
+		lane->heap_capacity = capacity;
+	}
+	d->place = DELIVERY_WAITING;
+	d->due_ns = due_ns;
+	lane->heap[lane->heap_count] = d;
+	sift_up(lane, lane->heap_count++);
+	return 0;
+}
+
+static struct delivery *take_waiting(struct lane *lane)
+{
+	struct delivery *d = lane->heap[0];
+	struct delivery *last = lane->heap[--lane->heap_count];
+
+	if (lane->heap_count > 0) {
+		place(lane, 0, last);
+		sift_down(lane, 0);
+	}
+	d->place = DELIVERY_NONE;
+	return d;
+}
+
+struct delivery *lane_take(struct lane *lane)
+{
+	struct list *link = list_take_first(&lane->ready);
+	struct delivery *d;
+
+	if (!link)
+		return NULL;
+	d = container_of(link, struct delivery, link);
+	assert(d->place == DELIVERY_READY);
+	d->place = DELIVERY_ACTIVE;
+	lane->ready_count--;
+	return d;
+}
+
+size_t lane_due(struct lane *lane, uint64_t now_ns, size_t most)
+{
+	size_t moved = 0;
+
+	while (moved < most && lane->heap_count > 0 && lane->heap[0]->due_ns <= now_ns) {
+		lane_ready(lane, take_waiting(lane));
+		moved++;
+	}
+	return moved;
+}
+
+uint64_t lane_next_due_ns(const struct lane *lane)
+{
+	return lane->heap_count ? lane->heap[0]->due_ns : UINT64_MAX;
+}
+
+uint64_t retry_delay_ns(const struct retry_schedule *schedule, unsigned attempts, struct random *random)
+{
+	double delay = (double)schedule->first_ns;
+	unsigned i;
+
+	for (i = 1; i < attempts && delay < (double)schedule->max_ns; i++)
+		delay *= schedule->factor;
+	if (delay > (double)schedule->max_ns)
+		delay = (double)schedule->max_ns;
+	/* Spread what failed together (DOS-05): 80 % to 120 %. */
+	delay = delay * 0.8 + delay * 0.4 * ((double)random_below(random, 1u << 20) / (1u << 20));
+	return (uint64_t)delay;
+}

@@ -1,0 +1,70 @@
+/*
+ * queue/lane.h - deliveries and the order in which they are due.
+ *
+ * A delivery is a message's recipients in one lane; a lane is one ordered stream of a destination's mail, owned by one
+ * shard, whose thread alone touches it. A delivery is in exactly one place, which its `place` names:
+ *
+ *     READY  in the lane's list: to be sent as soon as a connection has room; new mail and due mail, first in first out
+ *     WAITING in the lane's heap: deferred until due_ns
+ *     ACTIVE with a connection (core/relay)
+ *     FAILED nowhere in the lane: kept on disk, in the shard's list of all deliveries only
+ *     NONE   not yet or no longer queued
+ */
+#ifndef POSTRIDER_QUEUE_LANE_H
+#define POSTRIDER_QUEUE_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/list.h"
+#include "core/base/random.h"
+#include "queue/spool.h"
+
+enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_FAILED };
+
+struct delivery {
+	struct spool_item item;
+	struct list all;          /* in the shard's list of every queued delivery */
+	struct list link;         /* in the lane's ready list, or a connection's */
+	uint64_t accepted_wall_ns;
+	uint64_t due_ns;          /* WAITING: monotonic */
+	uint8_t *statuses;        /* enum recipient_status per recipient; NULL: all pending; malloc'd, owned */
+	uint64_t content_length;
+	uint32_t heap_index;
+	uint16_t attempts;
+	uint16_t recipients;
+	uint16_t lane;            /* index */
+	uint8_t place;            /* enum delivery_place */
+	uint8_t next_place;       /* where it goes once its record is appended (core/relay/settle.c) */
+	bool finished;            /* that record is "done" */
+	bool recovered;           /* queued before this process started */
+};
+
+struct lane {
+	struct list ready;
+	size_t ready_count;
+	struct delivery **heap; /* by due_ns, earliest first */
+	size_t heap_count, heap_capacity;
+};
+
+void lane_init(struct lane *lane);
+void lane_deinit(struct lane *lane);
+void lane_ready(struct lane *lane, struct delivery *d);       /* to the end of the line */
+void lane_ready_first(struct lane *lane, struct delivery *d); /* was next anyway, could not be sent */
+/* 0, or -ENOMEM: then the delivery is READY instead. */
+int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns);
+/* The next one to send, now ACTIVE, or NULL. */
+struct delivery *lane_take(struct lane *lane);
+/* Moves what is due to the ready list, `most` at a time so that a retried backlog does not starve fresh mail. */
+size_t lane_due(struct lane *lane, uint64_t now_ns, size_t most);
+uint64_t lane_next_due_ns(const struct lane *lane); /* UINT64_MAX: nothing waits */
+
+struct retry_schedule {
+	uint64_t first_ns, max_ns, expire_ns;
+	double factor;
+};
+/* After `attempts` (>= 1) failed ones: first * factor^(attempts-1), at most max, within 20 % either way. */
+uint64_t retry_delay_ns(const struct retry_schedule *schedule, unsigned attempts, struct random *random);
+
+#endif

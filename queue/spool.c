@@ -1,0 +1,303 @@
+/*
+ * queue/spool.c - a spool's memory and its ends: new, start, idle, close, import, destroy, figures.
+ *
+ * Before spool_start() everything blocks; that is how messages move between spools when the number of shards
+ * has changed.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/disk.h"
+#include "queue/spool_private.h"
+
+static void *aligned_new(size_t size)
+{
+	void *memory;
+	return posix_memalign(&memory, SPOOL_BLOCK, size) ? NULL : memory;
+}
+
+static void settings_check(const struct spool_settings *s)
+{
+	assert(s->slabs >= 4);
+	assert(s->writes >= 1 && s->writes <= SPOOL_WRITES_MAX);
+	assert(s->segment_size % SPOOL_SLAB == 0);
+	assert(s->segment_size >= 4 * SPOOL_SLAB);
+}
+
+int spool_new(struct spool **out, const struct spool_settings *settings)
+{
+	settings_check(settings);
+	struct spool *spool = calloc(1, sizeof *spool);
+	if (!spool)
+		return -ENOMEM;
+	spool->settings = *settings;
+	spool->next_batch = 1;
+	spool->next_sequence = spool->next_name = 1;
+	spool->slab_current = settings->slabs;
+	list_init(&spool->fail_tickets);
+	list_init(&spool->kept_tickets);
+	list_init(&spool->views_late);
+	/* Each batch that waits to be written filled up its slab; besides there are those begun and the open one. */
+	spool->batches_capacity = settings->slabs + SPOOL_WINDOW * settings->writes + 2;
+	spool->batches = calloc(spool->batches_capacity, sizeof *spool->batches);
+	spool->slabs = calloc(settings->slabs, sizeof *spool->slabs);
+	spool->header_block = aligned_new(SPOOL_BLOCK);
+	spool->zeros = aligned_new(SPOOL_SLAB);
+	bool complete = spool->batches && spool->slabs && spool->header_block && spool->zeros;
+	for (unsigned i = 0; complete && i < settings->slabs; i++) {
+		spool->slabs[i].memory = aligned_new(SPOOL_SLAB);
+		complete = spool->slabs[i].memory != NULL;
+	}
+	if (!complete) {
+		spool_free(spool);
+		return -ENOMEM;
+	}
+	memset(spool->zeros, 0, SPOOL_SLAB);
+	*out = spool;
+	return 0;
+}
+
+static void segment_free(struct spool_segment *segment)
+{
+	if (!segment)
+		return;
+	if (segment->fd >= 0)
+		disk_close(segment->fd);
+	free(segment);
+}
+
+void spool_free(struct spool *spool)
+{
+	for (unsigned i = 0; i < spool->log_count; i++)
+		segment_free(spool->log[i]);
+	for (unsigned i = 0; i < spool->free_count; i++)
+		segment_free(spool->free[i]);
+	segment_free(spool->spare);
+	segment_free(spool->preparing);
+	for (unsigned i = 0; spool->slabs && i < spool->settings.slabs; i++)
+		free(spool->slabs[i].memory);
+	free(spool->slabs);
+	free(spool->batches);
+	free(spool->header_block);
+	free(spool->zeros);
+	free(spool->log);
+	free(spool->free);
+	free(spool->saved);
+	free(spool->moved);
+	free(spool->compact.parts);
+	free(spool);
+}
+
+int spool_start(struct spool *spool, struct ring *ring)
+{
+	int result = spool_import_commit(spool);
+	if (result == 0 && !spool->active)
+		result = spool_segment_first(spool);
+	if (result < 0)
+		return result;
+	spool->ring = ring;
+	spool->prepare_op.fn = spool_prepare_on_step;
+	spool_prepare(spool);
+	return 0;
+}
+
+bool spool_idle(const struct spool *spool)
+{
+	enum spool_compact_state compact = spool->compact.state_now;
+	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && spool->reads == 0 &&
+	       !spool->cutting && !spool->saved && compact != SPOOL_COMPACT_LOADING &&
+	       compact != SPOOL_COMPACT_COMMITTING;
+}
+
+void spool_close(struct spool *spool)
+{
+	assert(spool->in_flight == 0);
+	assert(!spool->preparing);
+	assert(spool->reads == 0);
+	if (spool->compact.view_held)
+		spool_view_release(&spool->compact.view);
+	spool_free(spool);
+}
+
+void spool_stats(const struct spool *spool, struct spool_stats *out)
+{
+	*out = spool->stats;
+	out->segments = spool->log_count;
+	out->segments_free = spool->free_count + (spool->spare != NULL);
+	out->live = spool->live;
+	out->failed = spool->failed;
+}
+
+/* ---- import ---- */
+
+static int import_record(struct spool *to, struct spool *from, enum spool_type type,
+			 const struct spool_ref *ref, const struct spool_item *item, struct spool_ref *copy)
+{
+	struct spool_view view = {0};
+	struct spool_record_header header;
+	int result = spool_view_now(from, &view, ref);
+	if (result == 0) {
+		const struct spool_segment *segment = spool_segment_find(from, view.ref.segment);
+		result = spool_record_decode(view.record, view.ref.length, segment->seed, view.ref.offset,
+					     &header);
+	}
+	if (result == 0 && header.type != type)
+		result = -EBADMSG;
+	if (result == 0) {
+		struct iovec content = {(void *)(uintptr_t)view.content, view.content_length};
+		struct spool_append append = {
+			.type = type,
+			.id = item->id,
+			.wall_ns = header.wall_ns,
+			.parts = item->parts,
+			.part_count = type == SPOOL_MESSAGE ? item->part_count : 0,
+			.envelope = view.envelope,
+			.envelope_length = view.envelope_length,
+			.content = &content,
+			.content_count = 1,
+		};
+		result = spool_append(to, &append, SPOOL_NEED_DONE, copy, NULL);
+	}
+	spool_view_release(&view);
+	return result;
+}
+
+/* Copies into *copy, whose parts are allocated. */
+static int import_item(struct spool *to, struct spool *from, const struct spool_item *item,
+		       struct spool_item *copy)
+{
+	int result = 0;
+	for (unsigned i = 0; result == 0 && i < item->part_count; i++) {
+		result = import_record(to, from, SPOOL_PART, &item->parts[i], item, &copy->parts[i]);
+		copy->part_count = (uint16_t)(i + (result == 0));
+	}
+	if (result == 0)
+		result = import_record(to, from, SPOOL_MESSAGE, &item->message, copy, &copy->message);
+	if (result == 0 && item->state.segment)
+		result = import_record(to, from, SPOOL_STATE, &item->state, copy, &copy->state);
+	return result;
+}
+
+int spool_import(struct spool *to, struct spool *from, struct spool_item *item)
+{
+	struct spool_item copy = {.id = item->id};
+
+	assert(!to->ring && !from->ring && to != from);
+	if (to->failed)
+		return -EIO;
+	if (item->part_count) {
+		copy.parts = malloc(item->part_count * sizeof *copy.parts);
+		if (!copy.parts)
+			return -ENOMEM;
+	}
+	int result = import_item(to, from, item, &copy);
+	if (result < 0) {
+		spool_drop_parts(to, copy.parts, copy.part_count);
+		spool_drop_parts(to, &copy.message, 1);
+		free(copy.parts);
+		return result;
+	}
+	to->live++;
+	*item = copy;
+	return 0;
+}
+
+int spool_import_commit(struct spool *to)
+{
+	assert(!to->ring);
+	if (to->open)
+		spool_seal(to);
+	return to->failed ? -EIO : 0;
+}
+
+/* ---- destroy ---- */
+
+struct names {
+	char (*list)[SPOOL_NAME_SIZE];
+	size_t count, capacity;
+	bool short_of_memory;
+};
+
+static void names_add(void *context, const char *name)
+{
+	struct names *names = context;
+	size_t length = strlen(name);
+	if (length >= SPOOL_NAME_SIZE)
+		return;
+	if (names->count == names->capacity) {
+		size_t capacity = names->capacity * 2 + 64;
+		void *list = realloc(names->list, capacity * sizeof *names->list);
+		if (!list) {
+			names->short_of_memory = true;
+			return;
+		}
+		names->list = list;
+		names->capacity = capacity;
+	}
+	memcpy(names->list[names->count++], name, length + 1);
+}
+
+/* One small segment that disowns all others: from its sync on nothing in this directory is live. */
+static int tombstone_write(struct spool *spool, const char *name)
+{
+	int directory = spool->settings.directory;
+	struct spool_segment_header header = {
+		.shard = spool->settings.shard,
+		.shards = spool->settings.shards,
+		.sequence = spool->next_sequence,
+		.oldest = spool->next_sequence,
+	};
+	int fd = disk_open(directory, name, DISK_CREATE | DISK_WRITE | DISK_DIRECT);
+	if (fd < 0)
+		return fd;
+	spool_segment_encode(spool->header_block, &header);
+	int64_t written = disk_write(fd, spool->header_block, SPOOL_BLOCK, 0);
+	int result = written < 0 ? (int)written : written != SPOOL_BLOCK ? -EIO : disk_sync(fd);
+	disk_close(fd);
+	return result < 0 ? result : disk_sync(directory);
+}
+
+static int files_remove(int directory, const struct names *names, const char *last)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->list[i];
+		size_t length = strlen(name);
+		int result = 0;
+		if (length > 4 && strcmp(name + length - 4, ".seg") == 0 && strcmp(name, last) != 0) {
+			result = disk_unlink(directory, name);
+		} else if (length > 8 && strcmp(name + length - 8, ".damaged") == 0) {
+			char kept[SPOOL_NAME_SIZE];
+			memcpy(kept, name, length - 8);
+			memcpy(kept + length - 8, ".kept", 6);
+			result = disk_rename(directory, name, kept);
+		}
+		if (result < 0)
+			return result;
+	}
+	int result = disk_sync(directory);
+	return result < 0 ? result : disk_unlink(directory, last);
+}
+
+int spool_destroy(struct spool *spool)
+{
+	struct spool_segment last = {.name = spool->next_name};
+	struct names names = {0};
+	char name[SPOOL_NAME_SIZE];
+
+	assert(!spool->ring);
+	spool_name(name, &last);
+	int directory = spool->settings.directory;
+	int result = disk_list(directory, names_add, &names);
+	if (result >= 0)
+		result = names.short_of_memory ? -ENOMEM : tombstone_write(spool, name);
+	if (result >= 0)
+		result = files_remove(directory, &names, name);
+	if (result >= 0)
+		result = disk_sync(directory);
+	free(names.list);
+	if (result >= 0)
+		spool_free(spool);
+	return result < 0 ? result : 0;
+}

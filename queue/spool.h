@@ -1,0 +1,197 @@
+/*
+ * queue/spool.h - a shard's durable log: append-only segments, group commit, recovery, reclaim.
+ *
+ * queue/README.md has the byte layout and the table of states. One spool belongs to one shard's thread.
+ *
+ * Promise
+ *   A ticket's callback with result 0 means: the record, and everything appended before it, is on stable storage
+ *   and recovery will find it. Any other result (negative errno) means: this record will never be found by
+ *   recovery as live (RELIABILITY P3). Callbacks come in the order of appending, from spool_flush()'s completions,
+ *   never from inside an append.
+ *
+ * Group commit
+ *   Appends collect in the open batch. spool_flush(), called once per turn of the shard, starts writing it
+ *   when fewer than the allowed number of writes are in flight; while a batch is written the next one collects.
+ *
+ * Content memory
+ *   Batches live in slabs (SPOOL_SLAB octets). After its write a slab stays as a cache of what it holds until its
+ *   memory is wanted; pinned slabs stay. This is the only content memory of accepted mail: with all slabs busy
+ *   appends answer -EAGAIN and the shard stops receiving.
+ */
+#ifndef POSTRIDER_QUEUE_SPOOL_H
+#define POSTRIDER_QUEUE_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "core/base/list.h"
+#include "core/base/ring.h"
+
+enum {
+	SPOOL_SLAB = 1u << 20,          /* octets of a batch at most */
+	SPOOL_CONTENT_MAX = 256u << 10, /* content octets in one record; longer messages are parts */
+	SPOOL_ENVELOPE_MAX = 512u << 10, /* so that the largest record fits a slab */
+	SPOOL_PARTS_MAX = 8192,
+};
+
+struct spool;
+
+/* The same octets as core/smtp's message id. */
+struct spool_id {
+	uint64_t high, low;
+};
+
+/* Where a record lies. segment 0: nowhere. */
+struct spool_ref {
+	uint32_t segment; /* sequence number of the segment */
+	uint32_t offset;  /* octets from the start of its file */
+	uint32_t length;  /* octets of the record with its header */
+};
+
+/* What the spool must know of a live message. Embedded in the queue's delivery, owned by the shard. */
+struct spool_item {
+	struct spool_id id;
+	struct spool_ref message;
+	struct spool_ref state;   /* newest state record; segment 0: none */
+	struct spool_ref *parts;  /* content before the message record's own, in order; malloc'd, owned by the item */
+	uint16_t part_count;
+	bool moving;              /* being copied to the tail: do not finish it until the flag clears */
+	bool busy;                /* set by the owner while delivery reads it: will not be picked for moving */
+};
+
+struct spool_ticket;
+typedef void spool_done_fn(struct spool_ticket *ticket, int result);
+
+/* Embedded and owned by the caller, until the callback. */
+struct spool_ticket {
+	struct list link;
+	spool_done_fn *fn;
+	bool kept; /* private: the ticket of a state or done record, which is appended again after a write error */
+};
+
+struct spool_settings {
+	int directory;         /* this spool's own directory (core/base/disk.h); stays the caller's */
+	uint16_t shard;
+	uint16_t shards;       /* how many the process runs; recorded */
+	uint32_t segment_size; /* octets, multiple of SPOOL_SLAB, at least 4 slabs; 64 MiB by default */
+	uint64_t size_max;     /* octets of all segments together */
+	unsigned slabs;        /* at least 4 */
+	unsigned writes;       /* batches in flight at most, 1..8 */
+	uint64_t seed;         /* nonzero: segment seeds derive from it (simulation); 0: random_bytes() */
+};
+
+/* One live message found by recovery; pointers are valid during the callback only. `item->parts` is handed over. */
+struct spool_live {
+	struct spool_item item;
+	uint64_t wall_ns; /* of the message record */
+	const uint8_t *envelope;
+	size_t envelope_length;
+	const uint8_t *state; /* newest state, or NULL */
+	size_t state_length;
+	uint64_t state_wall_ns;
+	uint64_t content_length; /* parts included */
+};
+
+struct spool_report {
+	uint64_t segments, batches, records, live, damaged_batches, damaged_records, torn_octets, read_octets;
+	char problem[512]; /* for the operator, "" if nothing is wrong */
+};
+
+/*
+ * Recovery, the normal start: reads all segments in `directory`, then calls `fn` once for each live message, oldest
+ * first. Blocking; called before the shard's thread runs its ring. 0, or a negative errno with report->problem set.
+ * Damage to acknowledged mail is no error: it is counted, described in report->problem, and the damaged bytes are
+ * kept (the segment is set aside as *.damaged, what is intact in it is live as usual).
+ */
+int spool_open(struct spool **out, const struct spool_settings *settings,
+               void (*fn)(void *context, const struct spool_live *live), void *context,
+               struct spool_report *report);
+/* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
+ * success *item describes the copy; call spool_import_commit() before forgetting the originals. */
+int spool_import(struct spool *to, struct spool *from, struct spool_item *item);
+int spool_import_commit(struct spool *to);
+/* Removes every file of a spool that has been imported elsewhere, then frees it. */
+int spool_destroy(struct spool *spool);
+
+/* Attaches the spool to its shard's ring and makes sure that a segment is ready. */
+int spool_start(struct spool *spool, struct ring *ring);
+/* No write in flight and nothing unwritten: the spool may be closed. */
+bool spool_idle(const struct spool *spool);
+void spool_close(struct spool *spool);
+
+/*
+ * Appends. All return 0, -EAGAIN (no slab or segment ready: try again after a turn), -ENOSPC (size_max reached and
+ * nothing to recycle; spool_done() may use a reserve and does not fail for this) or -EIO (the spool has failed and
+ * accepts nothing more). Content is copied before returning.
+ */
+struct spool_message {
+	struct spool_id id;
+	uint64_t wall_ns;
+	const void *envelope;
+	size_t envelope_length;       /* <= SPOOL_ENVELOPE_MAX */
+	const struct iovec *content;  /* <= SPOOL_CONTENT_MAX octets together */
+	unsigned content_count;
+};
+/* A piece of a message that is still arriving. *ref is where it will be. */
+int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
+                      struct spool_ticket *ticket);
+/* The message: with it the parts in item->parts become live. Fills item->message. item->id is set. */
+int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
+                         struct spool_ticket *ticket);
+/* Parts of a message that will not be completed. */
+void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsigned count);
+/* A new state (attempts, recipients' results; opaque) replaces the one before. `ticket` may be NULL. */
+int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state,
+                       size_t length, struct spool_ticket *ticket);
+/* The message is finished: durable with the next batches, its space is reclaimed after that. `ticket` may be NULL.
+ * Frees item->parts. Replaying it is harmless. */
+int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket);
+
+/* Starts writing what has collected. Call at the end of each turn. */
+void spool_flush(struct spool *spool);
+
+/*
+ * Content. A view is the payload of one record: in a slab, or loaded from disk. While a view is held its memory
+ * stays. spool_view() answers at once from a slab (true) or starts a read and calls fn later (false). result:
+ * 0, -EBADMSG (hash mismatch: damaged), or the read's errno.
+ */
+struct spool_view;
+typedef void spool_view_fn(struct spool_view *view, int result);
+struct spool_view {
+	const uint8_t *envelope;
+	size_t envelope_length;
+	const uint8_t *content;
+	size_t content_length;
+	spool_view_fn *fn;
+	/* private */
+	struct spool *spool;
+	struct spool_ref ref;
+	int slab;
+	int late;
+	struct list link;
+	const uint8_t *record;
+	void *buffer;
+	size_t buffer_length;
+	struct ring_op op;
+};
+bool spool_view(struct spool *spool, struct spool_view *view, const struct spool_ref *ref, spool_view_fn *fn);
+void spool_view_release(struct spool_view *view);
+
+/*
+ * Reclaim. The oldest segment is recycled when nothing in it is live. When it holds little that is live while the
+ * log has grown, the spool copies those records to the tail: it asks `next` for live items with a record in
+ * `segment` (not busy, not moving), and updates their refs when the copies are durable.
+ */
+void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *context, uint32_t segment), void *context);
+
+struct spool_stats {
+	uint64_t commits, records, octets_written, segments, segments_free, segments_recycled, segments_created, failures,
+	        compacted, live, cache_hits, loads;
+	uint32_t commit_ns_last;
+	bool failed;
+};
+void spool_stats(const struct spool *spool, struct spool_stats *out);
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * queue/spool_append.c - records into batches into slabs, and the count of what is live.
+ *
+ * An append copies the record to the end of the open batch. The batch has its place (segment, offset) from the
+ * moment it opens, because the record's reference is returned at once and its hashes are keyed with the place.
+ * So a batch is sealed before the next one opens right behind it, in the same slab while a record fits.
+ *
+ * Nothing here allocates or waits; before spool_start() sealing writes at once (spool_commit.c).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "queue/spool_private.h"
+
+enum { RECORD_ALIGN = 8 };
+
+/* ---- slabs ---- */
+
+int spool_slab_find(struct spool *spool, const struct spool_ref *ref)
+{
+	unsigned count = spool->settings.slabs;
+	for (unsigned i = 0, at = spool->slab_hint; i < count; i++, at = at + 1 == count ? 0 : at + 1) {
+		const struct spool_slab *slab = &spool->slabs[at];
+		if (slab->sequence == ref->segment && ref->offset >= slab->base &&
+		    ref->offset - slab->base < slab->filled) {
+			spool->slab_hint = at;
+			return (int)at;
+		}
+	}
+	return -1;
+}
+
+void spool_slab_pin(struct spool *spool, unsigned slab)
+{
+	spool->slabs_pinned += spool->slabs[slab].pins++ == 0;
+}
+
+void spool_slab_unpin(struct spool *spool, unsigned slab)
+{
+	assert(spool->slabs[slab].pins > 0);
+	spool->slabs_pinned -= --spool->slabs[slab].pins == 0;
+}
+
+/* Takes the slab whose content is oldest and needed by nobody. */
+static int slab_take(struct spool *spool)
+{
+	struct spool_slab *best = NULL;
+	for (unsigned i = 0; i < spool->settings.slabs; i++) {
+		struct spool_slab *slab = &spool->slabs[i];
+		if (slab->pins == 0 && slab->batches == 0 && i != spool->slab_current &&
+		    (!best || slab->age < best->age))
+			best = slab;
+	}
+	if (!best)
+		return -EAGAIN;
+	best->segment = spool->active;
+	best->sequence = spool->active->sequence;
+	best->base = spool->active->end;
+	best->filled = 0;
+	best->age = ++spool->slab_age;
+	spool->slab_current = (unsigned)(best - spool->slabs);
+	return 0;
+}
+
+/* ---- batches ---- */
+
+static void batch_open(struct spool *spool)
+{
+	struct spool_slab *slab = &spool->slabs[spool->slab_current];
+
+	assert(spool->batch_count < spool->batches_capacity);
+	struct spool_batch *b =
+		&spool->batches[(spool->batch_head + spool->batch_count++) % spool->batches_capacity];
+	ring_op_fn *fn = b->op.fn;
+	uint16_t generation = b->op.generation;
+	assert(!b->op.in_flight);
+	*b = (struct spool_batch){
+		.state = SPOOL_OPEN,
+		.spool = spool,
+		.segment = slab->segment,
+		.slab = spool->slab_current,
+		.start = slab->filled,
+		.used = SPOOL_BATCH_HEADER,
+		.number = spool->next_batch++,
+		.op = {.fn = fn, .generation = generation},
+	};
+	list_init(&b->tickets);
+	assert(slab->base + slab->filled == slab->segment->end);
+	slab->batches++;
+	slab->segment->uses++;
+	spool->open = b;
+}
+
+/* Makes sure that the open batch takes a record of `length` octets. */
+static int append_room(struct spool *spool, uint32_t length, enum spool_need need)
+{
+	if (spool->open) {
+		if (spool->open->start + spool->open->used + length <= SPOOL_SLAB)
+			return 0;
+		spool_seal(spool);
+		if (spool->stopping)
+			return spool->failed ? -EIO : -EAGAIN;
+	}
+	if (spool->slab_current < spool->settings.slabs) {
+		const struct spool_slab *slab = &spool->slabs[spool->slab_current];
+		if (slab->segment == spool->active &&
+		    slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB) {
+			batch_open(spool);
+			return 0;
+		}
+		spool->slab_current = spool->settings.slabs;
+	}
+	if (!spool->active) {
+		int result = spool->ring ? -EAGAIN : spool_segment_first(spool);
+		if (result < 0)
+			return result;
+	}
+	if (spool->active->end + SPOOL_SLAB > spool->active->size) {
+		int result = spool_segment_roll(spool, need);
+		if (result < 0)
+			return result;
+	}
+	int result = slab_take(spool);
+	if (result == 0)
+		batch_open(spool);
+	return result;
+}
+
+/* Copies the payload behind the header's place. */
+static void append_payload(uint8_t *out, const struct spool_append *append)
+{
+	for (unsigned i = 0; i < append->part_count; i++, out += SPOOL_PART_SIZE)
+		spool_part_encode(out, &append->parts[i]);
+	if (append->envelope_length) {
+		memcpy(out, append->envelope, append->envelope_length);
+		out += append->envelope_length;
+	}
+	for (unsigned i = 0; i < append->content_count; i++) {
+		if (append->content[i].iov_len == 0)
+			continue;
+		memcpy(out, append->content[i].iov_base, append->content[i].iov_len);
+		out += append->content[i].iov_len;
+	}
+}
+
+static void append_live(struct spool_batch *b, uint32_t length)
+{
+	b->live++;
+	b->live_octets += length;
+	b->segment->live++;
+	b->segment->live_octets += length;
+}
+
+int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need,
+		 struct spool_ref *ref, struct spool_ticket *ticket)
+{
+	size_t content_length = 0;
+	for (unsigned i = 0; i < append->content_count; i++)
+		content_length += append->content[i].iov_len;
+	assert(append->envelope_length <= SPOOL_ENVELOPE_MAX);
+	assert(content_length <= SPOOL_CONTENT_MAX);
+	assert(append->part_count <= SPOOL_PARTS_MAX);
+
+	struct spool_record_header header = {
+		.type = append->type,
+		.length = (uint32_t)(SPOOL_RECORD_HEADER + append->part_count * SPOOL_PART_SIZE +
+				     append->envelope_length + content_length),
+		.id = append->id,
+		.envelope_length = (uint32_t)append->envelope_length,
+		.content_length = (uint32_t)content_length,
+		.parts = append->part_count,
+		.wall_ns = append->wall_ns,
+	};
+	uint32_t aligned = spool_align(header.length, RECORD_ALIGN);
+	int result = append_room(spool, aligned, need);
+	if (result < 0)
+		return result;
+
+	struct spool_batch *b = spool->open;
+	struct spool_slab *slab = &spool->slabs[b->slab];
+	uint8_t *out = slab->memory + b->start + b->used;
+	*ref = (struct spool_ref){b->segment->sequence, slab->base + b->start + b->used, header.length};
+	header.place = b->records++;
+	append_payload(out + SPOOL_RECORD_HEADER, append);
+	spool_record_encode(out, &header, b->segment->seed, ref->offset);
+	memset(out + header.length, 0, aligned - header.length);
+	b->used += aligned;
+	slab->filled = b->start + b->used;
+	if (append->type != SPOOL_DONE)
+		append_live(b, header.length);
+	if (ticket) {
+		ticket->kept = append->type == SPOOL_STATE || append->type == SPOOL_DONE;
+		list_append(&b->tickets, &ticket->link);
+	}
+	spool->stats.records++;
+	return 0;
+}
+
+/* ---- live ---- */
+
+/* The outstanding batch that holds the record, or NULL when the record is durable. */
+static struct spool_batch *batch_of(struct spool *spool, const struct spool_ref *ref)
+{
+	for (unsigned i = 0; i < spool->batch_count; i++) {
+		struct spool_batch *b = &spool->batches[(spool->batch_head + i) % spool->batches_capacity];
+		uint32_t offset = spool->slabs[b->slab].base + b->start;
+		if (ref->segment < b->segment->sequence ||
+		    (ref->segment == b->segment->sequence && ref->offset < offset))
+			return NULL;
+		if (ref->segment == b->segment->sequence && ref->offset < offset + b->used)
+			return b;
+	}
+	return NULL;
+}
+
+void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t batch)
+{
+	if (ref->segment == 0)
+		return;
+	struct spool_segment *segment = spool_segment_find(spool, ref->segment);
+	/* What a write error took was discounted then. */
+	if (!segment || ref->offset >= segment->cut)
+		return;
+	assert(segment->live > 0 && segment->live_octets >= ref->length);
+	segment->live--;
+	segment->live_octets -= ref->length;
+	if (segment->last_batch < batch)
+		segment->last_batch = batch;
+	struct spool_batch *b = batch_of(spool, ref);
+	if (b) {
+		assert(b->live > 0);
+		b->live--;
+		b->live_octets -= ref->length;
+	}
+}
+
+void spool_moved_resolve(struct spool *spool, struct spool_ref *ref, bool forget)
+{
+	for (unsigned i = 0; i < spool->moved_count;) {
+		struct spool_moved *moved = &spool->moved[i];
+		if (moved->from.segment != ref->segment || moved->from.offset != ref->offset) {
+			i++;
+			continue;
+		}
+		*ref = moved->to;
+		if (forget)
+			*moved = spool->moved[--spool->moved_count];
+		i = 0; /* a second failure may have moved it again */
+	}
+}
+
+/* ---- the public appends ---- */
+
+/* -EIO: failed for good; -EAGAIN: a failure is being dealt with. */
+static int append_allowed(const struct spool *spool)
+{
+	if (spool->failed)
+		return -EIO;
+	return spool->stopping || spool->cutting || spool->saved ? -EAGAIN : 0;
+}
+
+int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
+		      struct spool_ticket *ticket)
+{
+	int result = append_allowed(spool);
+	if (result < 0)
+		return result;
+	assert(part->envelope_length == 0);
+	struct spool_append append = {
+		.type = SPOOL_PART,
+		.id = part->id,
+		.wall_ns = part->wall_ns,
+		.content = part->content,
+		.content_count = part->content_count,
+	};
+	return spool_append(spool, &append, SPOOL_NEED_MESSAGE, ref, ticket);
+}
+
+int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
+			 struct spool_ticket *ticket)
+{
+	int result = append_allowed(spool);
+	if (result < 0)
+		return result;
+	assert(message->id.high == item->id.high && message->id.low == item->id.low);
+	for (unsigned i = 0; i < item->part_count; i++) {
+		/* A part that a write error took cannot be promised; its own ticket has said so. */
+		const struct spool_segment *segment = spool_segment_find(spool, item->parts[i].segment);
+		if (!segment || item->parts[i].offset >= segment->cut)
+			return -EINVAL;
+	}
+	struct spool_append append = {
+		.type = SPOOL_MESSAGE,
+		.id = message->id,
+		.wall_ns = message->wall_ns,
+		.parts = item->parts,
+		.part_count = item->part_count,
+		.envelope = message->envelope,
+		.envelope_length = message->envelope_length,
+		.content = message->content,
+		.content_count = message->content_count,
+	};
+	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->message, ticket);
+	if (result < 0)
+		return result;
+	spool->open->messages++;
+	spool->live++;
+	return 0;
+}
+
+void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		spool_live_drop(spool, &parts[i], 0);
+}
+
+int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state,
+		       size_t length, struct spool_ticket *ticket)
+{
+	int result = append_allowed(spool);
+	if (result < 0)
+		return result;
+	struct spool_append append = {
+		.type = SPOOL_STATE,
+		.id = item->id,
+		.wall_ns = wall_ns,
+		.envelope = state,
+		.envelope_length = length,
+	};
+	struct spool_ref ref;
+	result = spool_append(spool, &append, SPOOL_NEED_STATE, &ref, ticket);
+	if (result < 0)
+		return result;
+	spool_moved_resolve(spool, &item->state, true);
+	spool_live_drop(spool, &item->state, spool_batch_newest(spool));
+	item->state = ref;
+	return 0;
+}
+
+int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket)
+{
+	int result = append_allowed(spool);
+	if (result < 0)
+		return result;
+	assert(!item->moving);
+	struct spool_append append = {
+		.type = SPOOL_DONE,
+		.id = item->id,
+		.wall_ns = clock_wall_ns(),
+	};
+	struct spool_ref ref;
+	result = spool_append(spool, &append, SPOOL_NEED_DONE, &ref, ticket);
+	if (result < 0)
+		return result;
+
+	uint64_t batch = spool_batch_newest(spool);
+	struct spool_batch *b = batch_of(spool, &item->message);
+	if (b && b->messages > 0)
+		b->messages--; /* finished before it was durable: a failure must not discount it again */
+	spool_moved_resolve(spool, &item->state, true);
+	spool_live_drop(spool, &item->message, batch);
+	spool_live_drop(spool, &item->state, batch);
+	for (unsigned i = 0; i < item->part_count; i++)
+		spool_live_drop(spool, &item->parts[i], batch);
+	free(item->parts);
+	item->parts = NULL;
+	item->part_count = 0;
+	item->message = item->state = (struct spool_ref){0};
+	assert(spool->live > 0);
+	spool->live--;
+	return 0;
+}

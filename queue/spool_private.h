@@ -1,0 +1,258 @@
+/*
+ * queue/spool_private.h - what the spool's files share; the contract is spool.h, the octets are spool_format.h.
+ *
+ *     spool.c          settings, memory, idle, close, stats, import
+ *     spool_segment.c  files: names, descriptors, preparing ahead of need, reclaim
+ *     spool_append.c   slabs, batches, records, live accounting
+ *     spool_commit.c   writing batches, acknowledging, failing
+ *     spool_recover.c  reading the log back (with spool_table.c)
+ *     spool_view.c     content from slab or disk
+ *     spool_compact.c  moving what lives in the oldest segment
+ *
+ * Life of a batch
+ *
+ *     (none) --first append--> OPEN --slab full, or flush--> SEALED --a write is free--> WRITING --+--> DONE --> (none)
+ *                                                                                              |
+ *                                                                                              +--> FAILED
+ *   DONE batches leave in order, from the oldest: that is the acknowledgement. With one FAILED nothing more is
+ *   accepted or written; when nothing is in flight any more the intact prefix is acknowledged and the rest fails
+ *   as a whole (spool_commit.c).
+ *
+ * Invariants
+ *   1. Batches in the ring are in log order; so are their segments and offsets, without gaps inside a segment.
+ *   2. A slab holds one contiguous piece of one segment, batch behind batch. Only the current slab grows.
+ *   3. segment->live counts the records in it that an item or an unfinished message still refers to.
+ *   4. A segment in the log is reclaimed oldest first, with nothing live, no batch or read outstanding, and every
+ *      record that ended something in it durable.
+ */
+#ifndef POSTRIDER_QUEUE_SPOOL_PRIVATE_H
+#define POSTRIDER_QUEUE_SPOOL_PRIVATE_H
+
+#include "queue/spool.h"
+#include "queue/spool_format.h"
+
+enum {
+	SPOOL_WRITES_MAX = 8,
+	SPOOL_WINDOW = 2,       /* batches begun and not acknowledged, in multiples of the writes */
+	SPOOL_FREE_MAX = 4,     /* free segments kept for recycling */
+	SPOOL_OPEN_MAX = 16,    /* descriptors of old segments kept open */
+	SPOOL_COMPACT_MIN = 4,  /* segments below which compaction is not worth its writes */
+	SPOOL_CUT_ATTEMPTS = 3, /* files tried for the segment after a failure */
+	SPOOL_STALLS_MAX = 8,   /* short writes without a whole block before they count as an error */
+	SPOOL_NAME_SIZE = 24,
+};
+
+/* Who wants room; the lower ones are kept out first when the spool is full. */
+enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_DONE };
+
+struct spool_segment {
+	uint32_t sequence;
+	uint32_t name; /* number in the file's name */
+	int fd;        /* -1: opened when wanted */
+	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
+	bool discard;  /* poisoned by a write error, or of another size: unlinked instead of recycled */
+	bool stuck;    /* holds something that cannot be read: not compacted */
+	uint64_t seed;
+	uint64_t opened; /* for closing the descriptor that was opened first */
+	uint32_t size;   /* octets of the file */
+	uint32_t end;    /* where the next batch goes */
+	uint32_t cut;    /* records from here on never count */
+	uint32_t live;
+	uint64_t live_octets;
+	uint64_t last_batch; /* newest batch with a record that ended something in here */
+	uint64_t last_hash;  /* of the newest batch's header */
+	unsigned uses;       /* batches not yet acknowledged, reads in flight */
+};
+
+struct spool_slab {
+	uint8_t *memory;
+	struct spool_segment *segment; /* while batches are outstanding */
+	uint32_t sequence;             /* of the segment; 0: holds nothing */
+	uint32_t base;                 /* offset in the segment of memory[0] */
+	uint32_t filled;
+	unsigned batches; /* outstanding */
+	unsigned pins;
+	uint64_t age;
+};
+
+enum spool_batch_state { SPOOL_OPEN, SPOOL_SEALED, SPOOL_WRITING, SPOOL_DONE_WRITING, SPOOL_FAILED };
+
+struct spool_batch {
+	enum spool_batch_state state;
+	struct spool *spool;
+	struct spool_segment *segment;
+	unsigned slab;
+	uint32_t start;  /* in the slab */
+	uint32_t used;   /* octets with header */
+	uint32_t length; /* with padding, once sealed */
+	uint32_t written;
+	unsigned stalls;
+	uint32_t records, messages;
+	uint32_t live;
+	uint64_t live_octets;
+	uint64_t number;
+	uint64_t started_ns;
+	int error;
+	struct list tickets;
+	struct ring_op op;
+};
+
+/* A state record that a failure moved: its item still has the old place. */
+struct spool_moved {
+	struct spool_ref from, to;
+};
+
+enum spool_prepare {
+	SPOOL_PREPARE_NONE,
+	SPOOL_PREPARE_ZERO,
+	SPOOL_PREPARE_SYNC,
+	SPOOL_PREPARE_DIRECTORY,
+	SPOOL_PREPARE_HEADER
+};
+
+enum spool_compact_state {
+	SPOOL_COMPACT_NONE,
+	SPOOL_COMPACT_LOADING,
+	SPOOL_COMPACT_READY,
+	SPOOL_COMPACT_COMMITTING
+};
+
+struct spool_compact {
+	enum spool_compact_state state_now;
+	struct spool_item *(*next)(void *context, uint32_t segment);
+	void *context;
+	struct spool_item *item;
+	struct spool_segment *head;
+	struct spool_ref *parts; /* the item's list with the copies made so far */
+	unsigned part;           /* the one being copied; part_count: the message, then the state */
+	struct spool_ref message, state, state_from; /* copies; the state record that was copied */
+	bool moves_message;
+	struct spool_view view;
+	int view_result;
+	bool view_held;
+	uint64_t batch; /* with the last copy */
+	uint64_t retry_ns;
+};
+
+struct spool {
+	struct spool_settings settings;
+	struct ring *ring; /* NULL before spool_start(): everything blocks */
+	uint8_t *header_block, *zeros;
+
+	/* The log, oldest first; the last is the active one once `active` is set. */
+	struct spool_segment **log;
+	unsigned log_count, log_capacity;
+	struct spool_segment *active, *spare, *preparing;
+	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
+	unsigned free_count, free_capacity;
+	uint32_t next_sequence, next_name, oldest_durable;
+	uint64_t opens;
+	enum spool_prepare prepare;
+	uint32_t prepare_offset;
+	bool prepare_cut; /* the header being written carries the cut */
+	bool want_room;   /* a done record waits: size_max may be passed */
+	uint64_t prepare_retry_ns;
+	int prepare_error;
+	struct ring_op prepare_op;
+
+	struct spool_slab *slabs;
+	unsigned slab_current, slab_hint, slabs_pinned; /* slab_current == settings.slabs: none */
+	uint64_t slab_age;
+
+	struct spool_batch *batches; /* ring of batches_capacity */
+	unsigned batches_capacity, batch_head, batch_count;
+	unsigned in_flight;
+	struct spool_batch *open;
+	uint64_t next_batch, durable_batch, barrier_batch;
+
+	/* Failure. */
+	bool stopping; /* a batch failed: nothing is accepted or written until it is dealt with */
+	bool cutting;  /* waiting for the header of the segment behind the cut */
+	bool failed;
+	unsigned failures_in_row;
+	int fail_error;
+	uint32_t cut_segment, cut_offset;
+	struct list fail_tickets, kept_tickets;
+	uint8_t *saved; /* done and state records of failed batches, each behind its spool_saved */
+	size_t saved_length, saved_at;
+	struct spool_moved *moved;
+	unsigned moved_count;
+
+	unsigned reads;         /* views being loaded */
+	struct list views_late; /* views with an error that spool_flush() tells */
+	struct spool_compact compact;
+	struct spool_stats stats;
+	uint64_t live;
+};
+
+/* What a record is made of. */
+struct spool_append {
+	enum spool_type type;
+	struct spool_id id;
+	uint64_t wall_ns;
+	const struct spool_ref *parts;
+	unsigned part_count;
+	const void *envelope;
+	size_t envelope_length;
+	const struct iovec *content;
+	unsigned content_count;
+};
+
+/* spool.c */
+int spool_new(struct spool **out, const struct spool_settings *settings);
+void spool_free(struct spool *spool);
+
+/* spool_segment.c */
+void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment);
+struct spool_segment *spool_segment_new(void);
+struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence);
+/* Makes room in the tables for one more segment, so that nothing later needs memory. 0 or -ENOMEM. */
+int spool_segment_reserve(struct spool *spool);
+void spool_log_append(struct spool *spool, struct spool_segment *segment);
+/* A descriptor for reading, valid while segment->uses is above zero or until the next call. */
+int spool_segment_fd(struct spool *spool, struct spool_segment *segment);
+/* A file that is not in the log (any more). */
+void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
+/* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
+int spool_segment_first(struct spool *spool);
+/* 0, -EAGAIN, -ENOSPC: takes the spare as the active segment. */
+int spool_segment_roll(struct spool *spool, enum spool_need need);
+void spool_prepare(struct spool *spool);
+void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
+void spool_prepare_cut(struct spool *spool);
+void spool_reclaim(struct spool *spool);
+unsigned spool_segments_max(const struct spool *spool);
+
+/* spool_append.c */
+int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need,
+		 struct spool_ref *ref, struct spool_ticket *ticket);
+void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t batch);
+int spool_slab_find(struct spool *spool, const struct spool_ref *ref);
+void spool_slab_pin(struct spool *spool, unsigned slab);
+void spool_slab_unpin(struct spool *spool, unsigned slab);
+/* Follows a state record that a failure moved. */
+void spool_moved_resolve(struct spool *spool, struct spool_ref *ref, bool forget);
+static inline uint64_t spool_batch_newest(const struct spool *spool)
+{
+	return spool->next_batch - 1;
+}
+
+/* spool_commit.c */
+void spool_seal(struct spool *spool);
+void spool_write_more(struct spool *spool);
+void spool_cut_written(struct spool *spool);
+void spool_cut_failed(struct spool *spool, int error);
+/* Appends again what a failure took; true when nothing is left. */
+bool spool_resave(struct spool *spool);
+
+/* spool_view.c */
+/* Blocking; for import. */
+int spool_view_now(struct spool *spool, struct spool_view *view, const struct spool_ref *ref);
+void spool_views_tell(struct spool *spool);
+/* Checks a record in memory and points the view at its payload. */
+int spool_view_set(struct spool_view *view, const uint8_t *record);
+
+/* spool_compact.c */
+void spool_compact_step(struct spool *spool);
+
+#endif

@@ -1,0 +1,514 @@
+/*
+ * queue/spool_segment.c - segment files: names, descriptors, preparing ahead of need, reclaim.
+ *
+ * Preparing
+ *
+ *     NONE --new file--> ZERO --> SYNC --> DIRECTORY --> HEADER --> spare
+ *     NONE --free file, or the spare needs a cut--------> HEADER --> spare, or with a cut: active
+ *
+ *   One spare is kept ready, so that rolling over costs the append path nothing. A failed preparation is no
+ *   failure of the log: the file is dropped and another tried a second later, unless a cut waits for it.
+ *
+ * Reuse
+ *   A free file still carries the header and records of its last use, whose done records may lie in a later file.
+ *   Those files may be overwritten or unlinked in any order only once a durable header says, in `oldest`, that
+ *   none of them counts. Until then new files are preferred.
+ *
+ * Failure
+ *   Only the operating system's: negative errno. A file whose write failed is never used again.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/disk.h"
+#include "core/base/random.h"
+#include "queue/spool_private.h"
+
+static_assert((int)SPOOL_BLOCK == (int)DISK_BLOCK, "segments are written in the disk's blocks");
+
+enum { SEGMENT_FLAGS = DISK_WRITE | DISK_DIRECT | DISK_DSYNC };
+
+void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment)
+{
+	snprintf(out, SPOOL_NAME_SIZE, "%010u.%s", segment->name, segment->damaged ? "damaged" : "seg");
+}
+
+struct spool_segment *spool_segment_new(void)
+{
+	struct spool_segment *segment = calloc(1, sizeof *segment);
+	if (!segment)
+		return NULL;
+	segment->fd = -1;
+	segment->cut = UINT32_MAX;
+	return segment;
+}
+
+struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence)
+{
+	unsigned low = 0, high = spool->log_count;
+
+	if (high > 0 && spool->log[high - 1]->sequence == sequence)
+		return spool->log[high - 1];
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		if (spool->log[middle]->sequence == sequence)
+			return spool->log[middle];
+		if (spool->log[middle]->sequence < sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int table_reserve(struct spool_segment ***table, unsigned *capacity, unsigned wanted)
+{
+	if (wanted <= *capacity)
+		return 0;
+	unsigned grown = wanted + wanted / 2 + 16;
+	struct spool_segment **memory = realloc(*table, grown * sizeof *memory);
+	if (!memory)
+		return -ENOMEM;
+	*table = memory;
+	*capacity = grown;
+	return 0;
+}
+
+int spool_segment_reserve(struct spool *spool)
+{
+	/* Each segment may end up in either table; the spare and the one being prepared are in none yet. */
+	unsigned wanted = spool->log_count + spool->free_count + 3;
+	int result = table_reserve(&spool->log, &spool->log_capacity, wanted);
+	return result < 0 ? result : table_reserve(&spool->free, &spool->free_capacity, wanted);
+}
+
+void spool_log_append(struct spool *spool, struct spool_segment *segment)
+{
+	assert(spool->log_count < spool->log_capacity);
+	assert(spool->log_count == 0 || spool->log[spool->log_count - 1]->sequence < segment->sequence);
+	spool->log[spool->log_count++] = segment;
+}
+
+/* ---- descriptors ---- */
+
+static void segment_close(struct spool_segment *segment)
+{
+	if (segment->fd >= 0)
+		disk_close(segment->fd);
+	segment->fd = -1;
+}
+
+int spool_segment_fd(struct spool *spool, struct spool_segment *segment)
+{
+	if (segment->fd >= 0)
+		return segment->fd;
+
+	struct spool_segment *first = NULL;
+	unsigned open = 0;
+	for (unsigned i = 0; i < spool->log_count; i++) {
+		struct spool_segment *other = spool->log[i];
+		if (other->fd < 0)
+			continue;
+		open++;
+		if (other->uses == 0 && other != spool->active && (!first || other->opened < first->opened))
+			first = other;
+	}
+	if (open >= SPOOL_OPEN_MAX && first)
+		segment_close(first);
+
+	char name[SPOOL_NAME_SIZE];
+	spool_name(name, segment);
+	int fd = disk_open(spool->settings.directory, name, DISK_DIRECT);
+	if (fd >= 0) {
+		segment->fd = fd;
+		segment->opened = ++spool->opens;
+	}
+	return fd;
+}
+
+/* ---- headers ---- */
+
+static uint64_t seed_new(const struct spool *spool, uint32_t sequence, uint64_t wall_ns)
+{
+	uint64_t seed;
+
+	if (spool->settings.seed)
+		return spool_seed_derive(spool->settings.seed, spool->settings.shard, sequence, wall_ns);
+	random_bytes(&seed, sizeof seed);
+	return seed;
+}
+
+/* Encodes into the one header block; with `cut` it says where the log before this segment ended. */
+static void header_fill(struct spool *spool, struct spool_segment *segment, bool cut)
+{
+	struct spool_segment_header header = {
+		.shard = spool->settings.shard,
+		.shards = spool->settings.shards,
+		.sequence = segment->sequence,
+		.oldest = spool->log_count ? spool->log[0]->sequence : segment->sequence,
+		.seed = segment->seed,
+		.wall_ns = clock_wall_ns(),
+	};
+	if (cut) {
+		header.cut_segment = spool->cut_segment;
+		header.cut_offset = spool->cut_offset;
+		header.first_batch = spool->next_batch;
+	}
+	spool_segment_encode(spool->header_block, &header);
+}
+
+/* A number is spent with each attempt: what a failed write left on the disk may carry it. */
+static void segment_renew(struct spool *spool, struct spool_segment *segment)
+{
+	segment->sequence = spool->next_sequence++;
+	segment->seed = seed_new(spool, segment->sequence, clock_wall_ns());
+	segment->end = SPOOL_BLOCK;
+	segment->cut = UINT32_MAX;
+	segment->live = 0;
+	segment->live_octets = 0;
+	segment->last_batch = 0;
+	segment->last_hash = 0;
+	segment->stuck = false;
+}
+
+static void header_durable(struct spool *spool)
+{
+	struct spool_segment_header header;
+	int result = spool_segment_decode(spool->header_block, &header);
+	assert(result == 0);
+	if (header.oldest > spool->oldest_durable)
+		spool->oldest_durable = header.oldest;
+}
+
+/* ---- files ---- */
+
+unsigned spool_segments_max(const struct spool *spool)
+{
+	uint64_t max = spool->settings.size_max / spool->settings.segment_size;
+	return max < SPOOL_FREE_MAX ? SPOOL_FREE_MAX : max > 1u << 20 ? 1u << 20 : (unsigned)max;
+}
+
+static unsigned segments_total(const struct spool *spool)
+{
+	return spool->log_count + spool->free_count + (spool->spare != NULL) + (spool->preparing != NULL);
+}
+
+static void file_remove(struct spool *spool, struct spool_segment *segment)
+{
+	char name[SPOOL_NAME_SIZE];
+	spool_name(name, segment);
+	segment_close(segment);
+	/* A file that cannot be unlinked is found, and found dead, by the next recovery. */
+	(void)disk_unlink(spool->settings.directory, name);
+	free(segment);
+}
+
+void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
+{
+	segment_close(segment);
+	if (segment->damaged) {
+		free(segment); /* the file stays for the operator */
+		return;
+	}
+	if (segment->size != spool->settings.segment_size)
+		segment->discard = true;
+	assert(spool->free_count < spool->free_capacity);
+	spool->free[spool->free_count++] = segment;
+}
+
+static struct spool_segment *free_take(struct spool *spool, unsigned i)
+{
+	struct spool_segment *segment = spool->free[i];
+	spool->free_count--;
+	memmove(spool->free + i, spool->free + i + 1, (spool->free_count - i) * sizeof *spool->free);
+	return segment;
+}
+
+/* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet. */
+static struct spool_segment *free_recycle(struct spool *spool, bool any)
+{
+	for (unsigned i = 0; i < spool->free_count; i++) {
+		struct spool_segment *segment = spool->free[i];
+		if (!segment->discard && (any || segment->sequence < spool->oldest_durable))
+			return free_take(spool, i);
+	}
+	return NULL;
+}
+
+static void free_trim(struct spool *spool)
+{
+	unsigned keep = 0;
+	for (unsigned i = 0; i < spool->free_count; i++)
+		keep += !spool->free[i]->discard;
+	for (unsigned i = 0; i < spool->free_count;) {
+		struct spool_segment *segment = spool->free[i];
+		bool surplus = segment->discard || keep > SPOOL_FREE_MAX;
+		if (!surplus || segment->sequence >= spool->oldest_durable) {
+			i++;
+			continue;
+		}
+		keep -= !segment->discard;
+		file_remove(spool, free_take(spool, i));
+	}
+}
+
+void spool_reclaim(struct spool *spool)
+{
+	if (spool->durable_batch < spool->barrier_batch)
+		return; /* records that a failure took are not all back yet */
+	unsigned count = 0;
+	while (count < spool->log_count) {
+		struct spool_segment *segment = spool->log[count];
+		if (segment == spool->active || segment->live || segment->uses ||
+		    segment->last_batch > spool->durable_batch || spool->compact.head == segment)
+			break;
+		spool_segment_retire(spool, segment);
+		spool->stats.segments_recycled++;
+		count++;
+	}
+	spool->log_count -= count;
+	memmove(spool->log, spool->log + count, spool->log_count * sizeof *spool->log);
+	free_trim(spool);
+}
+
+int spool_segment_roll(struct spool *spool, enum spool_need need)
+{
+	/*
+	 * The last places are kept for what makes room again: compaction and states, and the very last for done
+	 * records, which may even pass size_max. So a full spool still drains.
+	 */
+	unsigned max = spool_segments_max(spool);
+	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : 1;
+	if (need != SPOOL_NEED_DONE && spool->log_count + 1 > max - reserve)
+		return -ENOSPC;
+	if (!spool->ring)
+		return spool_segment_first(spool);
+	if (!spool->spare) {
+		spool->want_room |= need == SPOOL_NEED_DONE;
+		bool full = spool->prepare_error == -ENOSPC || spool->prepare_error == -EDQUOT;
+		return full && need != SPOOL_NEED_DONE ? -ENOSPC : -EAGAIN;
+	}
+	spool->active = spool->spare;
+	spool->spare = NULL;
+	spool_log_append(spool, spool->active);
+	return 0;
+}
+
+/* ---- preparing ---- */
+
+/* Opens a free file or creates a new one: 0 with *recycled, or negative errno. */
+static int segment_obtain(struct spool *spool, struct spool_segment **out, bool *recycled)
+{
+	bool full = segments_total(spool) >= spool_segments_max(spool);
+	struct spool_segment *segment = free_recycle(spool, full);
+	char name[SPOOL_NAME_SIZE];
+
+	*recycled = segment != NULL;
+	if (!segment) {
+		if (full && spool->ring && !spool->want_room && !spool->cutting)
+			return -ENOSPC;
+		segment = spool_segment_new();
+		if (!segment)
+			return -ENOMEM;
+		segment->name = spool->next_name++;
+		segment->size = spool->settings.segment_size;
+	}
+	spool_name(name, segment);
+	int fd = disk_open(spool->settings.directory, name, SEGMENT_FLAGS | (*recycled ? 0 : DISK_CREATE));
+	int result = fd;
+	if (fd >= 0) {
+		segment->fd = fd;
+		segment->opened = ++spool->opens;
+		result = *recycled ? 0 : disk_allocate(fd, segment->size);
+	}
+	if (result < 0) {
+		file_remove(spool, segment);
+		return result;
+	}
+	if (!*recycled)
+		spool->stats.segments_created++;
+	*out = segment;
+	return 0;
+}
+
+static int segment_zero(struct spool *spool, struct spool_segment *segment)
+{
+	for (uint32_t offset = 0; offset < segment->size; offset += SPOOL_SLAB) {
+		int64_t written = disk_write(segment->fd, spool->zeros, SPOOL_SLAB, offset);
+		if (written != SPOOL_SLAB)
+			return written < 0 ? (int)written : -EIO;
+	}
+	int result = disk_sync(segment->fd);
+	return result < 0 ? result : disk_sync(spool->settings.directory);
+}
+
+int spool_segment_first(struct spool *spool)
+{
+	struct spool_segment *segment;
+	bool recycled;
+	int result = spool_segment_reserve(spool);
+	if (result < 0)
+		return result;
+	result = segment_obtain(spool, &segment, &recycled);
+	if (result < 0)
+		return result;
+	if (!recycled)
+		result = segment_zero(spool, segment);
+	if (result == 0) {
+		segment_renew(spool, segment);
+		header_fill(spool, segment, spool->active == NULL);
+		int64_t written = disk_write(segment->fd, spool->header_block, SPOOL_BLOCK, 0);
+		result = written == SPOOL_BLOCK ? 0 : written < 0 ? (int)written : -EIO;
+	}
+	if (result < 0) {
+		file_remove(spool, segment);
+		return result;
+	}
+	header_durable(spool);
+	spool->active = segment;
+	spool_log_append(spool, segment);
+	return 0;
+}
+
+/* The preparation ends without a segment. */
+static void prepare_failed(struct spool *spool, int error)
+{
+	if (spool->preparing)
+		file_remove(spool, spool->preparing);
+	spool->preparing = NULL;
+	spool->prepare = SPOOL_PREPARE_NONE;
+	spool->prepare_error = error;
+	spool->prepare_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+	if (spool->cutting)
+		spool_cut_failed(spool, error);
+}
+
+static void prepare_header(struct spool *spool)
+{
+	struct spool_segment *segment = spool->preparing;
+	spool->prepare = SPOOL_PREPARE_HEADER;
+	spool->prepare_cut = spool->cutting;
+	segment_renew(spool, segment);
+	header_fill(spool, segment, spool->prepare_cut);
+	ring_write(spool->ring, &spool->prepare_op, segment->fd, spool->header_block, SPOOL_BLOCK, 0);
+}
+
+static void prepare_ready(struct spool *spool)
+{
+	header_durable(spool);
+	spool->prepare_error = 0;
+	spool->want_room = false;
+	spool->prepare = SPOOL_PREPARE_NONE;
+	if (spool->cutting && !spool->prepare_cut) {
+		prepare_header(spool); /* the failure came while the header was being written */
+		return;
+	}
+	struct spool_segment *segment = spool->preparing;
+	spool->preparing = NULL;
+	if (!spool->prepare_cut) {
+		spool->spare = segment;
+		return;
+	}
+	spool->active = segment;
+	spool_log_append(spool, segment);
+	spool_cut_written(spool);
+}
+
+static void prepare_zero(struct spool *spool)
+{
+	uint32_t left = SPOOL_SLAB - spool->prepare_offset % SPOOL_SLAB;
+	ring_write(spool->ring, &spool->prepare_op, spool->preparing->fd, spool->zeros, left,
+		   spool->prepare_offset);
+}
+
+void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags)
+{
+	struct spool *spool = container_of(op, struct spool, prepare_op);
+	struct spool_segment *segment = spool->preparing;
+
+	assert(segment);
+	if (result < 0) {
+		prepare_failed(spool, result);
+		return;
+	}
+	switch (spool->prepare) {
+	case SPOOL_PREPARE_ZERO:
+		/* A short write goes on from the last whole block. */
+		spool->prepare_offset += (uint32_t)result & ~(uint32_t)(SPOOL_BLOCK - 1);
+		if (result < SPOOL_BLOCK) {
+			prepare_failed(spool, -EIO);
+		} else if (spool->prepare_offset < segment->size) {
+			prepare_zero(spool);
+		} else {
+			spool->prepare = SPOOL_PREPARE_SYNC;
+			ring_fsync(spool->ring, op, segment->fd);
+		}
+		break;
+	case SPOOL_PREPARE_SYNC:
+		spool->prepare = SPOOL_PREPARE_DIRECTORY;
+		ring_fsync(spool->ring, op, spool->settings.directory);
+		break;
+	case SPOOL_PREPARE_DIRECTORY:
+		prepare_header(spool);
+		break;
+	case SPOOL_PREPARE_HEADER:
+		if (result == SPOOL_BLOCK)
+			prepare_ready(spool);
+		else
+			prepare_failed(spool, -EIO);
+		break;
+	case SPOOL_PREPARE_NONE:
+		assert(false);
+		break;
+	}
+}
+
+static void prepare_start(struct spool *spool)
+{
+	bool recycled;
+	int result = spool_segment_reserve(spool);
+	if (result == 0)
+		result = segment_obtain(spool, &spool->preparing, &recycled);
+	if (result < 0) {
+		prepare_failed(spool, result);
+		return;
+	}
+	if (recycled) {
+		prepare_header(spool);
+		return;
+	}
+	spool->prepare = SPOOL_PREPARE_ZERO;
+	spool->prepare_offset = 0;
+	prepare_zero(spool);
+}
+
+void spool_prepare(struct spool *spool)
+{
+	if (!spool->ring || spool->failed || spool->spare || spool->preparing)
+		return;
+	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
+	bool full = segments_total(spool) >= spool_segments_max(spool);
+	if (full && spool->free_count == 0 && !spool->want_room)
+		return;
+	if (spool->prepare_error && clock_monotonic_ns() < spool->prepare_retry_ns)
+		return;
+	prepare_start(spool);
+}
+
+void spool_prepare_cut(struct spool *spool)
+{
+	assert(spool->cutting);
+	if (spool->preparing)
+		return; /* its header will carry the cut */
+	if (spool->spare) {
+		spool->preparing = spool->spare;
+		spool->spare = NULL;
+		prepare_header(spool);
+		return;
+	}
+	prepare_start(spool);
+}
