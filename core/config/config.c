@@ -1,0 +1,153 @@
+/*
+ * core/config/config.c - from a YAML file to a checked structure: see config.h.
+ *
+ * The way of a file: read whole (bounded), screened as events (reader_screen: no aliases, no depth), loaded as a tree
+ * whose nodes know their line and column, read by the tables of schema.c.
+ */
+#include "core/config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/config/reader.h"
+#include "core/config/schema.h"
+
+enum { FILE_SIZE_MAX = 4 << 20 };
+
+static bool fail_file(struct config_problem *problem, const char *file, const char *what, int error)
+{
+	snprintf(problem->text, sizeof(problem->text), "%.512s:1:1: %s: %s", file, what, strerror(error));
+	return false;
+}
+
+/* Reads all of `fd` into *text. */
+static bool read_all(int fd, const char *file, char **text, size_t *length, struct config_problem *problem)
+{
+	size_t capacity = 0;
+
+	for (;;) {
+		if (*length == capacity) {
+			capacity = capacity == 0 ? 16384 : capacity * 2;
+			char *larger = realloc(*text, capacity);
+			if (larger == NULL)
+				return fail_file(problem, file, "the file cannot be read", ENOMEM);
+			*text = larger;
+		}
+		ssize_t n = read(fd, *text + *length, capacity - *length);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_file(problem, file, "the file cannot be read", errno);
+		if (n == 0)
+			return true;
+		*length += (size_t)n;
+		if (*length > FILE_SIZE_MAX)
+			return fail_file(problem, file, "the file cannot be read", EFBIG);
+	}
+}
+
+struct config *config_load(const char *file, struct config_problem *problem)
+{
+	struct config *config = NULL;
+	char *text = NULL;
+	size_t length = 0;
+
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0) {
+		fail_file(problem, file, "the file cannot be opened", errno);
+		return NULL;
+	}
+	if (read_all(fd, file, &text, &length, problem))
+		config = config_parse(file, text, length, problem);
+	close(fd);
+	free(text);
+	return config;
+}
+
+/* Loads the screened text and reads its tree. */
+static bool read_document(struct reader *r, const char *text, size_t length)
+{
+	const yaml_mark_t start = {0};
+	yaml_parser_t parser;
+	yaml_document_t document;
+	bool ok;
+
+	if (!yaml_parser_initialize(&parser))
+		return reader_fail_memory(r, &start);
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+	if (yaml_parser_load(&parser, &document)) {
+		r->document = &document;
+		ok = schema_read(r);
+		r->document = NULL;
+		yaml_document_delete(&document);
+	} else {
+		ok = reader_fail_yaml(r, &parser, text, length);
+	}
+	yaml_parser_delete(&parser);
+	return ok;
+}
+
+struct config *config_parse(const char *file, const char *text, size_t length, struct config_problem *problem)
+{
+	const yaml_mark_t start = {0};
+	struct config *config = calloc(1, sizeof(*config));
+	struct reader r = {.file = file, .config = config, .problem = problem};
+
+	problem->text[0] = '\0';
+	if (config == NULL || (config->file = strdup(file)) == NULL) {
+		reader_fail_memory(&r, &start);
+		config_free(config);
+		return NULL;
+	}
+	schema_defaults(config);
+	if (!reader_screen(&r, text, length) || !read_document(&r, text, length)) {
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+static void free_destination(struct config_destination *destination)
+{
+	for (size_t i = 0; i < destination->host_count; i++) {
+		free(destination->hosts[i].text);
+		free(destination->hosts[i].name);
+	}
+	free(destination->hosts);
+	free(destination->name);
+	free(destination->ca_file);
+	free(destination->certificate);
+	free(destination->private_key);
+	free(destination->server_name);
+}
+
+void config_free(struct config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; i < config->listener_count; i++) {
+		free(config->listeners[i].name);
+		free(config->listeners[i].address_text);
+	}
+	for (size_t i = 0; i < config->client_count; i++) {
+		free(config->clients[i].name);
+		free(config->clients[i].networks);
+	}
+	for (size_t i = 0; i < config->destination_count; i++)
+		free_destination(&config->destinations[i]);
+	for (size_t i = 0; i < config->route_count; i++)
+		free(config->routes[i].recipient);
+	free(config->listeners);
+	free(config->clients);
+	free(config->destinations);
+	free(config->routes);
+	free(config->spool.directory);
+	free(config->hostname);
+	free(config->file);
+	free(config);
+}

@@ -1,0 +1,119 @@
+/*
+ * core/config/config.h - from a YAML file to a checked structure.
+ *
+ * config_load() answers with a complete, valid configuration or with one problem: file, line, column, what is
+ * wrong and what to write instead. Unknown keys name the nearest known key. Keys of the documented interface that
+ * this version does not implement are refused with a plain sentence, never ignored. Relative paths are relative to
+ * the file. Durations carry ms, s, m, h, d; sizes carry B, KiB, MiB, GiB, TiB (0 needs none).
+ * YAML aliases are refused. Routes, clients and listeners keep the file's order.
+ * The structure owns all its memory; config_free() releases it. Read-only after loading.
+ */
+#ifndef POSTRIDER_CONFIG_CONFIG_H
+#define POSTRIDER_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/address_text.h"
+#include "core/base/ring.h"
+
+struct config_listener {
+	char *name;
+	char *address_text;
+	struct ring_address address;
+};
+
+struct config_client {
+	char *name;
+	struct network *networks;
+	size_t network_count;
+	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
+};
+
+enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_REQUIRED, CONFIG_TLS_VERIFY };
+
+struct config_host {
+	char *text; /* as written, "mail.example.org:25" */
+	char *name; /* without port and brackets */
+	uint16_t port;
+	bool numeric;
+	struct ring_address address; /* when numeric */
+};
+
+struct config_destination {
+	char *name;
+	struct config_host *hosts;
+	size_t host_count;
+	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
+	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
+	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
+	unsigned connections;             /* limits.connections, default 20, whole process */
+	unsigned messages_per_connection; /* default 1000; 0: no limit */
+	unsigned messages_in_flight;      /* window per connection, default 64, at most 1024 */
+	unsigned recipients_per_message;  /* default 100 */
+	uint64_t idle_timeout_ns;         /* an unused pooled connection is closed, default 30s */
+};
+
+struct config_route {
+	char *recipient;    /* NULL: any; "*@domain", "local@domain", "*@*.domain" */
+	size_t destination; /* index */
+};
+
+struct config_retry {
+	uint64_t first_ns, max_ns, expire_ns;
+	double factor;
+};
+
+struct config {
+	char *file;
+	char *hostname;
+	unsigned shards; /* resolved: at least 1, at most CONFIG_SHARDS_MAX */
+	struct {
+		char *directory;           /* default /var/lib/postrider */
+		uint64_t size_max;         /* default 20GiB; at least four segments for each shard */
+		uint64_t message_size_max; /* default 150MiB or a quarter of size_max, never more than that */
+		uint64_t segment_size;     /* default 64MiB; whole MiB, 4MiB to 1GiB */
+		uint64_t memory_max;       /* message contents, shared between the shards; default 256MiB */
+	} spool;
+	struct config_listener *listeners;
+	size_t listener_count;
+	struct config_client *clients;
+	size_t client_count;
+	struct config_destination *destinations;
+	size_t destination_count;
+	struct config_route *routes;
+	size_t route_count;
+	struct config_retry retry;
+	struct {
+		unsigned connections;            /* inbound, whole process, default 10000 */
+		unsigned connections_per_client; /* per IP address, default 0: none */
+		unsigned recipients_per_message; /* default 1000 */
+		unsigned errors_per_session;     /* bad commands before 421, default 20 */
+	} limits;
+	struct {
+		uint64_t command_ns;    /* from a reply to the end of the next command, default 5m */
+		uint64_t data_ns;       /* from 354 to the end of data, default 30m */
+		uint64_t connect_ns;    /* outbound: TCP and TLS and EHLO each, default 30s */
+		uint64_t reply_ns;      /* outbound: a reply to a command, default 5m */
+		uint64_t data_reply_ns; /* outbound: the reply to the end of data, default 10m */
+		uint64_t drain_ns;      /* SIGTERM: how long transactions may take to finish, default 30s */
+	} timeouts;
+	uint64_t stats_interval_ns;      /* log.stats_interval, default 60s, 0: at exit only */
+	bool log_sessions, log_messages; /* log.sessions, log.messages: default true */
+};
+
+enum { CONFIG_SHARDS_MAX = 64 };
+
+struct config_problem {
+	char text[1024]; /* "postrider.yaml:12:5: unknown key \"hostnme\"; did you mean \"hostname\"?" */
+};
+
+/* NULL with *problem set. */
+struct config *config_load(const char *file, struct config_problem *problem);
+/* The same from memory; `file` is used for messages and relative paths. For tests and the fuzz target. */
+struct config *config_parse(const char *file, const char *text, size_t length,
+			    struct config_problem *problem);
+void config_free(struct config *config);
+
+#endif
