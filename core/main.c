@@ -1,0 +1,413 @@
+/*
+ * core/main.c - the program: postrider run | check | version.
+ *
+ * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after a
+ * drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system cannot
+ * run postrider, 74 (EX_IOERR) where the spool cannot be used, 70 (EX_SOFTWARE) after a fatal error of a shard.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "core/base/disk.h"
+#include "core/base/log.h"
+#include "core/config/config.h"
+#include "core/relay/events.h"
+#include "core/relay/recover.h"
+#include "core/relay/relay.h"
+#include "core/relay/resolver.h"
+#include "core/relay/shard.h"
+#include "tls/tls.h"
+
+enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
+enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000 };
+
+struct worker {
+	struct shard *shard;
+	pthread_t thread;
+	struct process *process;
+	struct ring_problem problem;
+	int result;
+	bool started, reported;
+};
+
+struct process {
+	struct relay relay;
+	struct log **logs; /* one per shard, and the process's own behind them */
+	struct log_writer *writer;
+	struct worker *workers;
+	struct recovery recovery;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool go, abandon;
+};
+
+static struct log *own_log(struct process *p)
+{
+	return p->logs[p->relay.shard_count];
+}
+
+/* ---- shards ------------------------------------------------------------------------------------------------- */
+
+static void report(struct worker *w)
+{
+	pthread_mutex_lock(&w->process->lock);
+	w->reported = true;
+	pthread_cond_broadcast(&w->process->changed);
+	pthread_mutex_unlock(&w->process->lock);
+}
+
+/* Waits until every shard has started. False: one of them could not. */
+static bool wait_for_go(struct process *p)
+{
+	bool go;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->go && !p->abandon)
+		pthread_cond_wait(&p->changed, &p->lock);
+	go = p->go;
+	pthread_mutex_unlock(&p->lock);
+	return go;
+}
+
+static void *run_shard(void *context)
+{
+	struct worker *w = context;
+	uint64_t interval = w->process->relay.config->stats_interval_ns;
+	uint64_t stats_ns;
+	char name[16];
+	int r;
+
+	snprintf(name, sizeof(name), "shard-%u", w->shard->index);
+	(void)prctl(PR_SET_NAME, name);
+	w->result = shard_start(w->shard, &w->problem);
+	w->started = w->result == 0;
+	report(w);
+	if (w->result < 0 || !wait_for_go(w->process))
+		return NULL;
+	shard_accept(w->shard);
+	stats_ns = clock_monotonic_ns() + interval;
+	while ((r = shard_turn(w->shard)) == 0) {
+		if (interval && w->shard->now_ns >= stats_ns) {
+			event_stats(w->shard);
+			stats_ns = w->shard->now_ns + interval;
+		}
+	}
+	event_stats(w->shard);
+	w->result = r < 0 ? r : 0;
+	if (r < 0) {
+		/* A shard that cannot go on must not leave the others answering for it (I8): stop in order. */
+		struct log_event e;
+		log_begin(&e, w->shard->log, "shard_failed");
+		log_text(&e, "error", strerror(-r));
+		log_end(&e);
+		kill(getpid(), SIGTERM);
+	}
+	tls_thread_end();
+	return NULL;
+}
+
+static int start_shards(struct process *p, char *problem, size_t size)
+{
+	unsigned i;
+
+	for (i = 0; i < p->relay.shard_count; i++) {
+		struct worker *w = &p->workers[i];
+		int r = pthread_create(&w->thread, NULL, run_shard, w);
+		if (r != 0) {
+			snprintf(problem, size, "a thread cannot be started: %s", strerror(r));
+			return -r;
+		}
+		/* One after the other: the first shard's listeners decide the ports. */
+		pthread_mutex_lock(&p->lock);
+		while (!w->reported)
+			pthread_cond_wait(&p->changed, &p->lock);
+		pthread_mutex_unlock(&p->lock);
+		if (!w->started) {
+			snprintf(problem, size, "%s", w->problem.text[0] ? w->problem.text : strerror(-w->result));
+			return w->result;
+		}
+	}
+	return 0;
+}
+
+static void release_shards(struct process *p, bool go)
+{
+	pthread_mutex_lock(&p->lock);
+	p->go = go;
+	p->abandon = !go;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Sets `stop` and wakes every shard; their rings are woken from a small ring of this thread. */
+static void on_bell(struct ring_op *op, int result, uint32_t flags)
+{
+}
+
+static void stop_shards(struct process *p)
+{
+	struct ring_config config = {.entries = 64, .completions = 128};
+	struct ring_problem problem;
+	struct ring *ring = NULL;
+	unsigned i;
+
+	for (i = 0; i < p->relay.shard_count; i++)
+		shard_stop(p->relay.shards[i]);
+	if (ring_open(&ring, &config, &problem) < 0)
+		return; /* they will look when their next timer is due */
+	for (i = 0; i < p->relay.shard_count; i++) {
+		struct ring_op bell = {.fn = on_bell};
+		ring_doorbell(ring, &bell, p->relay.shards[i]->ring);
+		while (bell.in_flight && ring_turn(ring, clock_monotonic_ns() + CLOCK_NS_PER_S) >= 0)
+			;
+	}
+	ring_close(ring);
+}
+
+/* ---- start-up ----------------------------------------------------------------------------------------------- */
+
+static void log_failure(struct process *p, const char *text)
+{
+	struct log_event e;
+
+	log_begin(&e, own_log(p), "failed_to_start");
+	log_text(&e, "error", text);
+	log_end(&e);
+}
+
+static void log_ready(struct process *p)
+{
+	const struct config *config = p->relay.config;
+	struct log_event e;
+	char json[4096], address[ADDRESS_TEXT_SIZE];
+	size_t n = 0, i;
+
+	json[n++] = '[';
+	for (i = 0; i < config->listener_count && n + 200 < sizeof(json); i++) {
+		address_text_format_port(&p->relay.listeners[i], address);
+		n += (size_t)snprintf(json + n, sizeof(json) - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}", i ? "," : "",
+		                      config->listeners[i].name, address);
+	}
+	json[n++] = ']';
+	log_begin(&e, own_log(p), "ready");
+	log_text(&e, "version", POSTRIDER_VERSION);
+	log_number(&e, "pid", (uint64_t)getpid());
+	log_number(&e, "shards", p->relay.shard_count);
+	log_json(&e, "listeners", json, n);
+	log_number(&e, "queued", p->recovery.live);
+	log_number(&e, "moved", p->recovery.moved);
+	log_number(&e, "held", p->recovery.held);
+	log_text(&e, "tls_library", tls_library());
+	log_text(&e, "acceleration", tls_acceleration());
+	log_end(&e);
+}
+
+static int check_limits(const struct config *config, char *problem, size_t size)
+{
+	struct rlimit limit;
+	rlim_t need = config->limits.connections + 512;
+	size_t d;
+
+	for (d = 0; d < config->destination_count; d++)
+		need += config->destinations[d].connections;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < need) {
+		limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= need)
+		return 0;
+	snprintf(problem, size,
+	         "the limit of open files is %llu, but the configured connections need %llu: run \"ulimit -n %llu\", set "
+	         "LimitNOFILE=%llu in the service unit, or lower limits.connections",
+	         (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need,
+	         (unsigned long long)need);
+	return -EMFILE;
+}
+
+static int make_shards(struct process *p, const struct config *config)
+{
+	unsigned i;
+
+	if (relay_init(&p->relay, config, config->shards) < 0)
+		return -ENOMEM;
+	p->logs = calloc(config->shards + 1, sizeof(struct log *));
+	p->workers = calloc(config->shards, sizeof(*p->workers));
+	if (!p->logs || !p->workers)
+		return -ENOMEM;
+	for (i = 0; i <= config->shards; i++) {
+		p->logs[i] = log_new(i < config->shards ? (int)i : -1, LOG_CAPACITY);
+		if (!p->logs[i])
+			return -ENOMEM;
+	}
+	for (i = 0; i < config->shards; i++) {
+		p->relay.shards[i] = shard_new(&p->relay, i, p->logs[i]);
+		if (!p->relay.shards[i])
+			return -ENOMEM;
+		p->workers[i].shard = p->relay.shards[i];
+		p->workers[i].process = p;
+	}
+	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + 1);
+	return p->writer ? 0 : -ENOMEM;
+}
+
+static void wait_for_signal(const sigset_t *signals)
+{
+	int which;
+
+	do {
+		if (sigwait(signals, &which) != 0)
+			which = 0;
+	} while (which != SIGTERM && which != SIGINT);
+}
+
+static int serve(struct process *p, const sigset_t *signals)
+{
+	char problem[1024];
+	unsigned i;
+	int status = 0, r;
+
+	r = start_shards(p, problem, sizeof(problem));
+	if (r < 0) {
+		log_failure(p, problem);
+		release_shards(p, false);
+		for (i = 0; i < p->relay.shard_count && p->workers[i].reported; i++)
+			pthread_join(p->workers[i].thread, NULL);
+		return EXIT_UNAVAILABLE;
+	}
+	release_shards(p, true);
+	log_ready(p);
+	wait_for_signal(signals);
+	stop_shards(p);
+	for (i = 0; i < p->relay.shard_count; i++) {
+		pthread_join(p->workers[i].thread, NULL);
+		if (p->workers[i].result < 0)
+			status = EXIT_SOFTWARE;
+	}
+	return status;
+}
+
+static int run(const struct config *config)
+{
+	static struct process process;
+	struct process *p = &process;
+	struct ring_problem ring_problem;
+	char problem[1024];
+	sigset_t signals;
+	unsigned i;
+	int status;
+
+	/* Threads inherit the mask: signals reach sigwait() only. A broken log pipe is no reason to end. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	if (ring_probe(&ring_problem) < 0) {
+		fprintf(stderr, "postrider: %s\n", ring_problem.text);
+		return EXIT_UNAVAILABLE;
+	}
+	if (check_limits(config, problem, sizeof(problem)) < 0) {
+		fprintf(stderr, "postrider: %s\n", problem);
+		return EXIT_UNAVAILABLE;
+	}
+	tls_global_init();
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->changed, NULL);
+	if (make_shards(p, config) < 0) {
+		fprintf(stderr, "postrider: out of memory\n");
+		return EXIT_UNAVAILABLE;
+	}
+	if (relay_recover(&p->relay, own_log(p), &p->recovery) < 0) {
+		log_failure(p, p->recovery.problem);
+		status = EXIT_IO;
+	} else {
+		p->relay.resolver = resolver_start(config, RESOLVE_WAIT_MS);
+		status = serve(p, &signals);
+		resolver_stop(p->relay.resolver);
+	}
+	for (i = 0; i < config->shards; i++)
+		shard_free(p->relay.shards[i]);
+	relay_recover_release(&p->recovery);
+	if (status == 0) {
+		struct log_event e;
+		log_begin(&e, own_log(p), "stopped");
+		log_end(&e);
+	}
+	log_writer_stop(p->writer);
+	for (i = 0; i <= config->shards; i++)
+		log_free(p->logs[i]);
+	free(p->logs);
+	free(p->workers);
+	relay_deinit(&p->relay);
+	return status;
+}
+
+/* ---- command line ------------------------------------------------------------------------------------------- */
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
+	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead\n"
+	      "       postrider version\n",
+	      out);
+	return status;
+}
+
+static int version(void)
+{
+	struct ring_problem problem;
+	int r = ring_probe(&problem);
+
+	tls_global_init();
+	printf("postrider %s\n%s, %s\nio_uring: %s\n", POSTRIDER_VERSION, tls_library(), tls_acceleration(),
+	       r == 0 ? "usable" : problem.text);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const char *file = NULL, *command = argc > 1 ? argv[1] : "";
+	struct config_problem problem;
+	struct config *config;
+	int option, status;
+
+	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
+		return version();
+	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
+		return usage(stdout, 0);
+	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0)
+		return usage(stderr, EXIT_USAGE);
+	optind = 2;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		if (option != 'c')
+			return usage(stderr, EXIT_USAGE);
+		file = optarg;
+	}
+	if (!file || optind != argc)
+		return usage(stderr, EXIT_USAGE);
+	config = config_load(file, &problem);
+	if (!config) {
+		fprintf(stderr, "%s\n", problem.text);
+		return EXIT_CONFIG;
+	}
+	status = strcmp(command, "run") == 0 ? run(config) : 0;
+	config_free(config);
+	return status;
+}

@@ -1,0 +1,67 @@
+/*
+ * core/relay/connection.h - the client side: one connection to a next hop.
+ *
+ *   CONNECTING -> [HANDSHAKE] -> GREETING -> EHLO -> [STARTTLS -> HANDSHAKE -> EHLO] -> READY -> QUITTING -> CLOSED
+ *        |             |            |         |           |            |                  |
+ *        +-------------+------------+---------+-----------+------------+------------------+--> CLOSED
+ *
+ * READY is where transactions run (transaction.h). What TLS the destination demands is decided before a single
+ * command that names a sender or a recipient: required and verify never go on in clear (RELIABILITY I6, STL-07).
+ * Any octet behind the reply to STARTTLS, any reply without a command and any malformed reply ends the connection, and
+ * nothing is ever pooled after that (STL-06, PAR-05, POL-02).
+ */
+#ifndef POSTRIDER_RELAY_CONNECTION_H
+#define POSTRIDER_RELAY_CONNECTION_H
+
+#include "core/relay/outbound.h"
+#include "core/relay/transport.h"
+#include "core/smtp/reply.h"
+
+enum connection_state {
+	CONNECTION_CONNECTING, CONNECTION_HANDSHAKE, CONNECTION_GREETING, CONNECTION_EHLO, CONNECTION_STARTTLS,
+	CONNECTION_READY, CONNECTION_QUITTING, CONNECTION_CLOSED,
+};
+
+/* How transactions share a connection, learned from EHLO. */
+enum connection_mode {
+	MODE_LOCKSTEP, /* each command waits for its reply */
+	MODE_PIPELINE, /* the end of one message and MAIL RCPT DATA of the next share a round trip (RFC 2920 3.1) */
+	MODE_CHUNKING, /* whole transactions behind each other, BDAT LAST each (RFC 3030) */
+};
+
+struct connection {
+	struct transport transport;
+	struct outbound *outbound;
+	struct host *host;
+	struct list link;         /* outbound->connections */
+	struct wheel_timer timer;
+	struct ring_address address;
+	enum connection_state state;
+	enum connection_mode mode;
+	struct smtp_reply_parser parser;
+	struct smtp_extensions extensions;
+	struct list transactions; /* oldest first: the order of their replies */
+	unsigned transaction_count, window;
+	struct transaction *writing; /* the first that is not fully written, or NULL */
+	unsigned replies_due;        /* commands written and not answered */
+	unsigned messages;           /* transactions begun on this connection */
+	uint64_t opened_ns, idle_since_ns;
+	bool retiring;               /* takes no more transactions */
+	bool helo;                   /* EHLO was refused, HELO accepted */
+	bool proven;                 /* it reached READY */
+	bool reset_next;             /* RSET before the next transaction */
+	char tls_version[12], tls_cipher[40];
+	bool tls_resumed, tls_verified;
+};
+
+/* Opens one; NULL when memory or descriptors are short. */
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);
+/* Room in its window for another transaction now. */
+bool connection_has_room(const struct connection *c);
+void connection_add(struct connection *c, struct transaction *tx);
+/* Writes as much as the mode and the buffers allow. */
+void connection_write(struct connection *c);
+void connection_retire(struct connection *c);
+void connection_kill(struct connection *c, enum stage stage, const char *reason);
+
+#endif

@@ -1,0 +1,261 @@
+/*
+ * core/relay/events.c - see events.h.
+ */
+#include "core/relay/events.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+
+static void id_field(struct log_event *e, uint64_t high, uint64_t low)
+{
+	char id[MESSAGE_ID_TEXT];
+
+	message_id_text((struct message_id){high, low}, id);
+	log_string(e, "id", id, sizeof(id));
+}
+
+static uint64_t ms_since(const struct shard *shard, uint64_t then_ns)
+{
+	return shard->now_ns > then_ns ? (shard->now_ns - then_ns) / CLOCK_NS_PER_MS : 0;
+}
+
+static const char *client_name(const struct session *s)
+{
+	return s->client >= 0 ? s->shard->relay->config->clients[s->client].name : "";
+}
+
+void event_session(const struct session *s)
+{
+	const struct config *config = s->shard->relay->config;
+	struct log_event e;
+
+	if (!config->log_sessions)
+		return;
+	log_begin(&e, s->shard->log, "session");
+	log_text(&e, "listener", config->listeners[s->listener].name);
+	log_string(&e, "peer", s->peer, s->peer_length);
+	log_text(&e, "client", client_name(s));
+	if (s->helo)
+		log_string(&e, "helo", s->helo, s->helo_length);
+	log_number(&e, "messages", s->messages);
+	log_number(&e, "commands", s->commands);
+	log_number(&e, "errors", s->errors);
+	log_number(&e, "octets_in", s->transport.octets_in);
+	log_number(&e, "octets_out", s->transport.octets_out);
+	log_number(&e, "ms", ms_since(s->shard, s->opened_ns));
+	log_text(&e, "reason", s->end_reason ? s->end_reason : "");
+	log_end(&e);
+}
+
+static void message_fields(struct log_event *e, const struct session *s, const struct message *m)
+{
+	log_string(e, "peer", s->peer, s->peer_length);
+	log_text(e, "client", client_name(s));
+	log_string(e, "sender", m->text, m->sender_length);
+	log_number(e, "recipients", m->recipients);
+	log_number(e, "octets", m->content_length);
+}
+
+void event_accepted(const struct session *s, const struct message *m)
+{
+	const char *first = m->text + m->sender_length + m->helo_length;
+	struct log_event e;
+	uint16_t head[2];
+
+	if (!s->shard->relay->config->log_messages)
+		return;
+	memcpy(head, first, sizeof(head));
+	log_begin(&e, s->shard->log, "accepted");
+	id_field(&e, m->id.high, m->id.low);
+	message_fields(&e, s, m);
+	log_string(&e, "recipient", first + sizeof(head), head[1]);
+	log_text(&e, "destination", s->shard->relay->config->destinations[head[0]].name);
+	log_number(&e, "ms", ms_since(s->shard, m->started_ns));
+	log_end(&e);
+}
+
+void event_not_stored(const struct session *s, const struct message *m)
+{
+	struct log_event e;
+
+	log_begin(&e, s->shard->log, "not_stored");
+	id_field(&e, m->id.high, m->id.low);
+	message_fields(&e, s, m);
+	log_text(&e, "error", strerror(-m->result));
+	log_end(&e);
+}
+
+void event_refused(const struct session *s, const struct message *m, const char *reply)
+{
+	struct log_event e;
+
+	if (!s->shard->relay->config->log_messages)
+		return;
+	log_begin(&e, s->shard->log, "refused");
+	message_fields(&e, s, m);
+	log_string(&e, "reply", reply, strlen(reply) - 2);
+	log_end(&e);
+}
+
+static void tls_fields(struct log_event *e, const struct connection *c)
+{
+	if (!c->tls_version[0])
+		return;
+	log_text(e, "tls", c->tls_version);
+	log_text(e, "cipher", c->tls_cipher);
+	log_bool(e, "verified", c->tls_verified);
+}
+
+void event_connection(const struct connection *c, enum stage stage, const char *reason)
+{
+	const struct outbound *o = c->outbound;
+	struct log_event e;
+
+	if (!o->shard->relay->config->log_sessions)
+		return;
+	log_begin(&e, o->shard->log, "connection");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", c->host->config->text);
+	tls_fields(&e, c);
+	if (c->tls_version[0])
+		log_bool(&e, "resumed", c->tls_resumed);
+	log_number(&e, "messages", c->messages);
+	log_number(&e, "octets_in", c->transport.octets_in);
+	log_number(&e, "octets_out", c->transport.octets_out);
+	log_number(&e, "ms", ms_since(o->shard, c->opened_ns));
+	log_text(&e, "stage", stage_name(stage));
+	log_text(&e, "reason", reason);
+	log_end(&e);
+}
+
+void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
+                       uint64_t backoff_ns)
+{
+	struct log_event e;
+
+	log_begin(&e, o->shard->log, "host_failed");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	log_text(&e, "stage", stage_name(stage));
+	log_text(&e, "reason", reason);
+	log_number(&e, "failures", host->failures);
+	log_number(&e, "again_ms", backoff_ns / CLOCK_NS_PER_MS);
+	log_number(&e, "waiting", o->lane.ready_count);
+	log_end(&e);
+}
+
+/* How an attempt ended, for all its recipients together. */
+static const char *result_name(const struct outcome *outcome, const struct delivery *d)
+{
+	bool sent = false, deferred = false, failed = false;
+	unsigned i;
+
+	if (outcome->kind != OUTCOME_ANSWERED)
+		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : "deferred";
+	for (i = 0; i < d->recipients; i++) {
+		sent = sent || outcome->results[i] == ATTEMPT_SENT;
+		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
+		deferred = deferred || outcome->results[i] == ATTEMPT_DEFER || outcome->results[i] == ATTEMPT_ACCEPTED;
+	}
+	if (sent)
+		return failed || deferred ? "partial" : "delivered";
+	return failed && !deferred ? "failed" : "deferred";
+}
+
+void event_attempt(const struct transaction *tx, const struct outcome *outcome)
+{
+	const struct outbound *o = tx->outbound;
+	const struct delivery *d = tx->delivery;
+	struct log_event e;
+
+	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED)
+		return;
+	log_begin(&e, o->shard->log, "attempt");
+	id_field(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "result", result_name(outcome, d));
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", tx->connection->host->config->text);
+	tls_fields(&e, tx->connection);
+	log_number(&e, "recipients", d->recipients);
+	log_number(&e, "octets", d->content_length);
+	log_number(&e, "attempt", d->attempts + 1u);
+	log_text(&e, "stage", stage_name(outcome->stage));
+	if (outcome->code)
+		log_number(&e, "code", outcome->code);
+	log_string(&e, "reply", outcome->reply.data, outcome->reply.length);
+	log_number(&e, "ms", tx->started_ns ? ms_since(o->shard, tx->started_ns) : 0);
+	log_number(&e, "queued_ms", (clock_wall_ns() - d->accepted_wall_ns) / CLOCK_NS_PER_MS);
+	log_end(&e);
+}
+
+void event_expired(const struct outbound *o, const struct delivery *d)
+{
+	struct log_event e;
+
+	log_begin(&e, o->shard->log, "expired");
+	id_field(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "destination", o->destination->name);
+	log_number(&e, "attempts", d->attempts);
+	log_end(&e);
+}
+
+void event_damaged(const struct outbound *o, const struct delivery *d, struct span why)
+{
+	struct log_event e;
+
+	log_begin(&e, o->shard->log, "damaged");
+	id_field(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "destination", o->destination->name);
+	log_string(&e, "reason", why.data, why.length);
+	log_end(&e);
+}
+
+void event_stats(struct shard *shard)
+{
+	const struct shard_counters *c = &shard->counters;
+	struct spool_stats spool;
+	struct ring_stats ring;
+	struct log_event e;
+	unsigned i, connections = 0;
+
+	spool_stats(shard->spool, &spool);
+	ring_stats(shard->ring, &ring);
+	for (i = 0; i < shard->relay->lane_count; i++)
+		connections += shard->outbound[i].connection_count;
+	log_begin(&e, shard->log, "stats");
+	log_number(&e, "connections_in", counter_get(&c->connections_in));
+	log_number(&e, "sessions_refused", counter_get(&c->sessions_refused));
+	log_number(&e, "accepted", counter_get(&c->accepted));
+	log_number(&e, "accepted_octets", counter_get(&c->accepted_octets));
+	log_number(&e, "recipients", counter_get(&c->recipients));
+	log_number(&e, "refused", counter_get(&c->refused));
+	log_number(&e, "accept_failed", counter_get(&c->accept_failed));
+	log_number(&e, "queued_here", counter_get(&c->queued));
+	log_number(&e, "delivered", counter_get(&c->delivered));
+	log_number(&e, "deferred", counter_get(&c->deferred));
+	log_number(&e, "failed", counter_get(&c->failed));
+	log_number(&e, "attempts", counter_get(&c->attempts));
+	log_number(&e, "maybe_duplicates", counter_get(&c->maybe_duplicates));
+	log_number(&e, "connections_out", counter_get(&c->connections_out));
+	log_number(&e, "connections_out_now", connections);
+	log_number(&e, "handshakes", counter_get(&c->handshakes));
+	log_number(&e, "resumed", counter_get(&c->resumed));
+	log_number(&e, "handoffs", counter_get(&c->handoffs));
+	log_number(&e, "handoff_full", counter_get(&c->handoff_full));
+	log_number(&e, "in_queue", shard->deliveries.in_use);
+	log_number(&e, "commits", spool.commits);
+	log_number(&e, "records", spool.records);
+	log_number(&e, "octets_written", spool.octets_written);
+	log_number(&e, "commit_us", spool.commit_ns_last / 1000);
+	log_number(&e, "segments", spool.segments);
+	log_number(&e, "segments_recycled", spool.segments_recycled);
+	log_number(&e, "spool_failures", spool.failures);
+	log_number(&e, "loads", spool.loads);
+	log_number(&e, "compacted", spool.compacted);
+	log_number(&e, "turns", ring.turns);
+	log_number(&e, "completions", ring.completions);
+	log_number(&e, "submissions", ring.submissions);
+	log_number(&e, "buffer_shortages", ring.buffer_shortages);
+	log_end(&e);
+}

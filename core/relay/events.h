@@ -1,0 +1,26 @@
+/*
+ * core/relay/events.h - the JSON events of the relay, one function each. What an operator can search for is decided here.
+ */
+#ifndef POSTRIDER_RELAY_EVENTS_H
+#define POSTRIDER_RELAY_EVENTS_H
+
+#include "core/relay/connection.h"
+#include "core/relay/receive.h"
+#include "core/relay/transaction.h"
+
+/* Receiving. */
+void event_session(const struct session *s);
+void event_accepted(const struct session *s, const struct message *m);
+void event_not_stored(const struct session *s, const struct message *m);
+void event_refused(const struct session *s, const struct message *m, const char *reply);
+/* Delivering. */
+void event_connection(const struct connection *c, enum stage stage, const char *reason);
+void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
+                       uint64_t backoff_ns);
+void event_attempt(const struct transaction *tx, const struct outcome *outcome);
+void event_expired(const struct outbound *o, const struct delivery *d);
+void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);
+/* A shard's counters, and the spool's and the ring's. */
+void event_stats(struct shard *shard);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * core/relay/intake.c - the owner's side of a message in transit: appends to this shard's spool and answers when it is
+ * durable. Items are taken strictly in order, so the parts of a message are stored before the message; when the spool has
+ * no room they wait.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/relay/events.h"
+#include "core/relay/message.h"
+#include "core/relay/outbound.h"
+#include "queue/envelope.h"
+
+static void answer(struct shard *shard, struct item *item, enum item_kind kind, int result)
+{
+	item->kind = kind;
+	item->result = result;
+	item_send(shard, item);
+}
+
+static struct shard *owner_of(const struct item *item, const struct message *m)
+{
+	return m->shard->relay->shards[item->owner];
+}
+
+/* ---- parts -------------------------------------------------------------------------------------------------- */
+
+static void on_part_durable(struct spool_ticket *ticket, int result)
+{
+	struct part *part = container_of(ticket, struct part, ticket);
+
+	if (result < 0) {
+		/* The spool has forgotten it; drop_parts() must not give it back once more. */
+		struct transfer *transfer = part->transfer;
+		struct spool_ref *parts = transfer->delivery ? transfer->delivery->item.parts : transfer->parts;
+		parts[part->index].segment = 0;
+		transfer->part_error = result;
+	}
+	answer(owner_of(&part->item, part->message), &part->item, ITEM_PART_ANSWER, result);
+}
+
+static unsigned gather(const struct block *block, struct iovec *out)
+{
+	unsigned count = 0;
+
+	for (; block; block = block->next) {
+		assert(count < PART_BLOCKS + 1);
+		out[count].iov_base = (void *)(uintptr_t)block->data;
+		out[count].iov_len = block->length;
+		count++;
+	}
+	return count;
+}
+
+static int remember_part(struct transfer *transfer)
+{
+	if (transfer->part_count < transfer->part_capacity)
+		return 0;
+	if (transfer->part_count == SPOOL_PARTS_MAX)
+		return -EFBIG;
+	transfer->part_capacity = transfer->part_capacity ? 2 * transfer->part_capacity : 8;
+	struct spool_ref *parts = realloc(transfer->parts, transfer->part_capacity * sizeof(*parts));
+	if (!parts)
+		return -ENOMEM;
+	transfer->parts = parts;
+	return 0;
+}
+
+static int take_part(struct shard *shard, struct part *part)
+{
+	struct iovec content[PART_BLOCKS + 1];
+	struct transfer *transfer = part->transfer;
+	struct spool_message record = {
+		.id = {part->message->id.high, part->message->id.low},
+		.wall_ns = part->message->wall_ns,
+		.content = content,
+		.content_count = gather(part->blocks, content),
+	};
+	int r = transfer->part_error ? transfer->part_error : remember_part(transfer);
+
+	if (r < 0)
+		return r;
+	part->ticket.fn = on_part_durable;
+	list_init(&part->ticket.link);
+	r = spool_append_part(shard->spool, &record, &transfer->parts[transfer->part_count], &part->ticket);
+	if (r == 0)
+		part->index = transfer->part_count++;
+	return r;
+}
+
+/* ---- messages ----------------------------------------------------------------------------------------------- */
+
+static void drop_refs(struct shard *shard, struct spool_ref *parts, unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++) {
+		if (parts[i].segment != 0)
+			spool_drop_parts(shard->spool, &parts[i], 1);
+	}
+	free(parts);
+}
+
+static void drop_parts(struct shard *shard, struct transfer *transfer)
+{
+	drop_refs(shard, transfer->parts, transfer->part_count);
+	transfer->parts = NULL;
+	transfer->part_count = transfer->part_capacity = 0;
+}
+
+static void on_message_durable(struct spool_ticket *ticket, int result)
+{
+	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
+	struct shard *shard = owner_of(&transfer->item, transfer->message);
+	struct delivery *d = transfer->delivery;
+
+	transfer->delivery = NULL;
+	if (result == 0) {
+		list_append(&shard->deliveries_all, &d->all);
+		counter_add(&shard->counters.queued, 1);
+		lane_ready(&shard->outbound[d->lane].lane, d);
+		outbound_wake(shard, d->lane);
+	} else {
+		drop_refs(shard, d->item.parts, d->item.part_count);
+		pool_release(&shard->deliveries, d);
+		counter_add(&shard->counters.accept_failed, 1);
+	}
+	answer(shard, &transfer->item, ITEM_MESSAGE_ANSWER, result);
+}
+
+static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
+{
+	const struct message *m = transfer->message;
+	const struct config *config = shard->relay->config;
+	struct envelope fields = {
+		.flags = m->flags,
+		.destination = span_text(config->destinations[transfer->destination].name),
+		.client = m->client,
+		.peer = m->peer,
+		.helo = {m->text + m->sender_length, m->helo_length},
+		.sender = {m->text, m->sender_length},
+	};
+	struct envelope_writer writer;
+	const char *at = m->text + m->sender_length + m->helo_length;
+	const char *end = m->text + m->text_length;
+
+	envelope_begin(&writer, shard->scratch, SPOOL_ENVELOPE_MAX, &fields);
+	while (at < end) {
+		uint16_t head[2];
+		memcpy(head, at, sizeof(head));
+		at += sizeof(head);
+		if (head[0] == transfer->destination)
+			envelope_add_recipient(&writer, (struct span){at, head[1]});
+		at += head[1];
+	}
+	return envelope_end(&writer);
+}
+
+static int take_message(struct shard *shard, struct transfer *transfer)
+{
+	struct message *m = transfer->message;
+	struct iovec content[PART_BLOCKS + 1];
+	struct spool_message record = {
+		.id = {m->id.high, m->id.low},
+		.wall_ns = m->wall_ns,
+		.envelope = shard->scratch,
+		.content = content,
+	};
+	struct delivery *d;
+	int r;
+
+	if (transfer->part_error)
+		return transfer->part_error;
+	d = pool_acquire(&shard->deliveries);
+	if (!d)
+		return -ENOMEM;
+	record.envelope_length = encode_envelope(shard, transfer);
+	assert(record.envelope_length > 0); /* message_add_recipient() kept the room */
+	record.content_count = gather(m->first, content);
+	memset(d, 0, sizeof(*d));
+	list_init(&d->all);
+	list_init(&d->link);
+	d->item.id = record.id;
+	d->item.parts = transfer->parts;
+	d->item.part_count = (uint16_t)transfer->part_count;
+	d->accepted_wall_ns = m->wall_ns;
+	d->content_length = m->content_length;
+	d->recipients = transfer->recipients;
+	d->lane = transfer->lane;
+	transfer->ticket.fn = on_message_durable;
+	list_init(&transfer->ticket.link);
+	transfer->delivery = d;
+	r = spool_append_message(shard->spool, &record, &d->item, &transfer->ticket);
+	if (r < 0) {
+		transfer->delivery = NULL;
+		pool_release(&shard->deliveries, d);
+		return r;
+	}
+	transfer->parts = NULL; /* the delivery's now */
+	transfer->part_count = transfer->part_capacity = 0;
+	return 0;
+}
+
+/* ---- the line of items -------------------------------------------------------------------------------------- */
+
+/* False: no room now, try again next turn. */
+static bool take(struct shard *shard, struct item *item)
+{
+	struct transfer *transfer;
+	int r;
+
+	switch (item->kind) {
+	case ITEM_PART:
+		r = take_part(shard, container_of(item, struct part, item));
+		if (r == -EAGAIN)
+			return false;
+		if (r < 0) {
+			container_of(item, struct part, item)->transfer->part_error = r;
+			answer(shard, item, ITEM_PART_ANSWER, r);
+		}
+		return true;
+	case ITEM_MESSAGE:
+		transfer = container_of(item, struct transfer, item);
+		r = take_message(shard, transfer);
+		if (r == -EAGAIN)
+			return false;
+		if (r < 0) {
+			counter_add(&shard->counters.accept_failed, 1);
+			drop_parts(shard, transfer);
+			answer(shard, item, ITEM_MESSAGE_ANSWER, r);
+		}
+		return true;
+	case ITEM_ABORT:
+		transfer = container_of(item, struct transfer, item);
+		drop_parts(shard, transfer);
+		answer(shard, item, ITEM_ABORT_ANSWER, 0);
+		return true;
+	default:
+		assert(!"an answer in the intake");
+		return true;
+	}
+}
+
+void intake_item(struct shard *shard, struct item *item)
+{
+	if (!list_empty(&shard->intake) || !take(shard, item))
+		list_append(&shard->intake, &item->link);
+}
+
+void intake_run(struct shard *shard)
+{
+	while (!list_empty(&shard->intake)) {
+		struct item *item = container_of(shard->intake.next, struct item, link);
+		/* Off the list first: an answer may give the item away. */
+		list_remove(&item->link);
+		if (!take(shard, item)) {
+			list_prepend(&shard->intake, &item->link);
+			return;
+		}
+	}
+}

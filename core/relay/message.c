@@ -1,0 +1,298 @@
+/*
+ * core/relay/message.c - the home side of a message in transit. See message.h.
+ */
+#include "core/relay/message.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/relay/receive.h"
+#include "queue/envelope.h"
+#include "queue/hash.h"
+
+struct message *message_new(struct shard *shard, struct session *session)
+{
+	struct message *m = pool_acquire(&shard->messages);
+
+	if (!m)
+		return NULL;
+	memset(m, 0, offsetof(struct message, tail));
+	m->shard = shard;
+	m->session = session;
+	m->state = MESSAGE_ENVELOPE;
+	m->text = m->text_inline;
+	m->text_capacity = MESSAGE_TEXT_INLINE;
+	m->started_ns = shard->now_ns;
+	list_init(&m->link);
+	list_init(&m->transfers);
+	return m;
+}
+
+static bool append_text(struct message *m, const void *data, size_t length)
+{
+	if (length > m->text_capacity - m->text_length) {
+		size_t capacity = m->text_capacity;
+		char *text;
+		while (capacity - m->text_length < length)
+			capacity *= 2;
+		/* The owner's record must have room for it beside the other fields. */
+		if (capacity > SPOOL_ENVELOPE_MAX)
+			return false;
+		text = m->text == m->text_inline ? malloc(capacity) : realloc(m->text, capacity);
+		if (!text)
+			return false;
+		if (m->text == m->text_inline)
+			memcpy(text, m->text_inline, m->text_length);
+		m->text = text;
+		m->text_capacity = (uint32_t)capacity;
+	}
+	memcpy(m->text + m->text_length, data, length);
+	m->text_length += (uint32_t)length;
+	return true;
+}
+
+bool message_envelope_start(struct message *m, struct span sender, struct span helo)
+{
+	m->sender_length = (uint16_t)sender.length;
+	m->helo_length = (uint16_t)helo.length;
+	return append_text(m, sender.data, sender.length) && append_text(m, helo.data, helo.length);
+}
+
+static struct transfer *transfer_for(struct message *m, unsigned destination)
+{
+	struct transfer *transfer;
+	struct list *link;
+
+	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
+		transfer = container_of(link, struct transfer, link);
+		if (transfer->destination == destination)
+			return transfer;
+	}
+	if (m->transfer_count == MESSAGE_DESTINATIONS_MAX)
+		return NULL;
+	transfer = pool_acquire(&m->shard->transfers);
+	if (!transfer)
+		return NULL;
+	memset(transfer, 0, sizeof(*transfer));
+	transfer->message = m;
+	transfer->destination = (uint16_t)destination;
+	transfer->item.home = (uint16_t)m->shard->index;
+	list_init(&transfer->item.link);
+	list_init(&transfer->link);
+	list_append(&m->transfers, &transfer->link);
+	m->transfer_count++;
+	return transfer;
+}
+
+enum message_add message_add_recipient(struct message *m, unsigned destination, struct span address)
+{
+	uint16_t head[2] = {(uint16_t)destination, (uint16_t)address.length};
+	struct transfer *transfer = transfer_for(m, destination);
+
+	if (!transfer)
+		return m->transfer_count == MESSAGE_DESTINATIONS_MAX ? MESSAGE_TOO_MANY : MESSAGE_NO_MEMORY;
+	/* One kilobyte is kept for the record's other fields. */
+	if (m->text_length + sizeof(head) + address.length > SPOOL_ENVELOPE_MAX - 1024)
+		return MESSAGE_TOO_MANY;
+	if (!append_text(m, head, sizeof(head)) || !append_text(m, address.data, address.length))
+		return MESSAGE_NO_MEMORY;
+	transfer->recipients++;
+	m->recipients++;
+	return MESSAGE_ADDED;
+}
+
+struct block *message_room(struct message *m)
+{
+	struct block *block = m->last;
+
+	/* The scanner wants at least 4 octets of room. */
+	if (block && BLOCK_DATA - block->length >= 8)
+		return block;
+	block = pool_acquire(&m->shard->blocks);
+	if (!block)
+		return NULL;
+	block->next = NULL;
+	block->length = 0;
+	if (m->last)
+		m->last->next = block;
+	else
+		m->first = block;
+	m->last = block;
+	m->block_count++;
+	return block;
+}
+
+static void free_blocks(struct shard *shard, struct block *block)
+{
+	while (block) {
+		struct block *next = block->next;
+		pool_release(&shard->blocks, block);
+		block = next;
+	}
+}
+
+/* The lane comes from the message's hash, so a destination's mail spreads evenly over its lanes. */
+static void choose_lane(struct message *m, struct transfer *transfer)
+{
+	struct relay *relay = m->shard->relay;
+	const struct destination_plan *plan = &relay->destinations[transfer->destination];
+	uint64_t hash = queue_hash(&m->id, sizeof(m->id));
+
+	transfer->lane = (uint16_t)(plan->first_lane + hash % plan->lanes);
+	transfer->item.owner = relay->lanes[transfer->lane].owner;
+}
+
+bool message_flush_part(struct message *m)
+{
+	struct part *parts[MESSAGE_DESTINATIONS_MAX];
+	struct list *link;
+	struct block *block;
+	unsigned count = 0, i;
+	size_t length = 0;
+
+	for (i = 0; i < m->transfer_count; i++) {
+		parts[i] = pool_acquire(&m->shard->parts);
+		if (!parts[i]) {
+			while (i-- > 0)
+				pool_release(&m->shard->parts, parts[i]);
+			return false;
+		}
+	}
+	for (block = m->first; block; block = block->next)
+		length += block->length;
+	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		struct part *part = parts[count];
+
+		choose_lane(m, transfer);
+		memset(part, 0, sizeof(*part));
+		list_init(&part->item.link);
+		part->item.kind = ITEM_PART;
+		part->item.home = transfer->item.home;
+		part->item.owner = transfer->item.owner;
+		part->message = m;
+		part->transfer = transfer;
+		part->blocks = m->first;
+		part->length = length;
+		part->leader = parts[0];
+		count++;
+	}
+	parts[0]->shared = count;
+	m->first = m->last = NULL;
+	m->block_count = 0;
+	m->content_before += length;
+	m->parts_out += count;
+	for (i = 0; i < count; i++)
+		item_send(m->shard, &parts[i]->item);
+	return true;
+}
+
+void message_free(struct message *m)
+{
+	struct shard *shard = m->shard;
+	struct list *link;
+
+	assert(m->parts_out == 0);
+	while ((link = list_take_first(&m->transfers)) != NULL)
+		pool_release(&shard->transfers, container_of(link, struct transfer, link));
+	if (m->text != m->text_inline)
+		free(m->text);
+	if (m->first)
+		free_blocks(shard, m->first);
+	pool_release(&shard->messages, m);
+}
+
+/* Every owner has answered everything it was lent: the message may move on. */
+static void settle(struct message *m)
+{
+	if (m->unanswered > 0 || m->parts_out > 0)
+		return;
+	if (m->state == MESSAGE_ABORTING) {
+		message_free(m);
+	} else if (m->state == MESSAGE_COMMITTING) {
+		m->state = MESSAGE_ANSWERED;
+		receive_message_answered(m->session);
+	}
+}
+
+void message_submit(struct message *m)
+{
+	struct list *link, *next;
+
+	assert(m->transfer_count > 0);
+	m->state = MESSAGE_COMMITTING;
+	m->unanswered = m->transfer_count + 1; /* see message_abort() */
+	for (link = m->transfers.next; link != &m->transfers; link = next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		next = link->next;
+		choose_lane(m, transfer);
+		transfer->item.kind = ITEM_MESSAGE;
+		item_send(m->shard, &transfer->item);
+	}
+	m->unanswered--;
+	settle(m);
+}
+
+void message_abort(struct message *m)
+{
+	struct list *link, *next;
+
+	m->session = NULL;
+	if (m->content_before == 0) {
+		message_free(m); /* nobody else has heard of it */
+		return;
+	}
+	m->state = MESSAGE_ABORTING;
+	m->unanswered = m->transfer_count;
+	/* The last answer may come at once and free the message: so this loop counts as one more. */
+	m->unanswered++;
+	for (link = m->transfers.next; link != &m->transfers; link = next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		next = link->next;
+		transfer->item.kind = ITEM_ABORT;
+		item_send(m->shard, &transfer->item);
+	}
+	m->unanswered--;
+	settle(m);
+}
+
+static void on_part_answer(struct shard *shard, struct part *part)
+{
+	struct message *m = part->message;
+	struct part *leader = part->leader;
+
+	if (part->item.result < 0 && m->result == 0)
+		m->result = part->item.result;
+	m->parts_out--;
+	if (part != leader)
+		pool_release(&shard->parts, part);
+	if (--leader->shared == 0) {
+		struct block *blocks = leader->blocks;
+		pool_release(&shard->parts, leader);
+		free_blocks(shard, blocks);
+	}
+	if (m->state == MESSAGE_CONTENT)
+		receive_part_stored(m->session);
+	else
+		settle(m);
+}
+
+void message_on_answer(struct shard *shard, struct item *item)
+{
+	struct transfer *transfer;
+	struct message *m;
+
+	if (item->kind == ITEM_PART_ANSWER) {
+		on_part_answer(shard, container_of(item, struct part, item));
+		return;
+	}
+	transfer = container_of(item, struct transfer, item);
+	m = transfer->message;
+	if (item->result < 0 && m->result == 0)
+		m->result = item->result;
+	assert(m->unanswered > 0);
+	m->unanswered--;
+	settle(m);
+}

@@ -1,0 +1,139 @@
+/*
+ * core/relay/message.h - a message on its way from the client into the spools of its owners.
+ *
+ *     session --content blocks--> message --one transfer per destination--> owner shard's spool
+ *                                    ^                                            |
+ *                                    +---------------- answer ---------------------+
+ *
+ * The accepting ("home") shard owns message, transfers, parts and blocks. It lends a transfer or part to the owner shard
+ * by message_submit()/message_flush_part() and must not touch it until the answer comes back. The owner reads content and
+ * envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows when every transfer
+ * was answered with 0 (P15).
+ */
+#ifndef POSTRIDER_RELAY_MESSAGE_H
+#define POSTRIDER_RELAY_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/list.h"
+#include "core/base/span.h"
+#include "core/relay/shard.h"
+#include "core/smtp/trace.h"
+#include "queue/spool.h"
+
+enum {
+	BLOCK_DATA = BLOCK_SIZE - 16,
+	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
+	PARTS_OUTSTANDING_MAX = 4,                    /* per message: then its session pauses */
+	MESSAGE_TEXT_INLINE = 384,
+	MESSAGE_DESTINATIONS_MAX = 16,
+	REPLY_MAX = 512,
+};
+
+struct block {
+	struct block *next;
+	uint32_t length;
+	uint32_t pad;
+	uint8_t data[BLOCK_DATA];
+};
+
+enum item_kind { ITEM_PART, ITEM_MESSAGE, ITEM_ABORT, ITEM_PART_ANSWER, ITEM_MESSAGE_ANSWER, ITEM_ABORT_ANSWER };
+
+/* What crosses from shard to shard. */
+struct item {
+	struct list link; /* overflow (sender) or intake (receiver) */
+	enum item_kind kind;
+	uint16_t home, owner; /* shards */
+	int result;           /* of the append: 0 or negative errno */
+};
+
+struct message;
+struct session;
+
+/* One destination's share of a message. */
+struct transfer {
+	struct item item;
+	struct list link; /* in message->transfers; home */
+	struct message *message;
+	uint16_t destination, lane;
+	uint16_t recipients;
+	/* owner's side */
+	struct delivery *delivery;
+	struct spool_ticket ticket;
+	struct spool_ref *parts;
+	uint32_t part_count, part_capacity;
+	int part_error;
+};
+
+/* A piece of content that leaves before the rest has arrived. */
+struct part {
+	struct item item;
+	struct message *message;
+	struct transfer *transfer;
+	struct block *blocks;
+	size_t length;
+	struct part *leader; /* holds the count of parts that share the blocks */
+	unsigned shared;
+	/* owner's side */
+	struct spool_ticket ticket;
+	uint32_t index; /* in transfer->parts */
+};
+
+enum message_state { MESSAGE_ENVELOPE, MESSAGE_CONTENT, MESSAGE_COMMITTING, MESSAGE_ABORTING, MESSAGE_ANSWERED };
+
+struct message {
+	struct shard *shard;     /* home */
+	struct session *session; /* NULL when the session has gone */
+	struct list link;        /* session's pending messages, in the order of their replies */
+	enum message_state state;
+	struct message_id id;
+	uint64_t wall_ns, started_ns;
+	uint8_t flags; /* ENVELOPE_* */
+	/* sender, helo, then recipients as u16 destination, u16 length, octets */
+	char *text;
+	uint32_t text_length, text_capacity;
+	uint16_t sender_length, helo_length;
+	uint32_t recipients;
+	struct span peer, client; /* session's, which outlives the message */
+	struct block *first, *last;
+	unsigned block_count;
+	uint64_t content_length; /* all of it, parts included, with the trace header */
+	uint64_t content_before; /* octets that already left in parts */
+	struct list transfers;
+	unsigned transfer_count, unanswered, parts_out;
+	int result;
+	uint32_t tail_length;
+	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
+	char text_inline[MESSAGE_TEXT_INLINE];
+};
+
+/* NULL when the pool is dry. */
+struct message *message_new(struct shard *shard, struct session *session);
+/* false without memory. */
+bool message_envelope_start(struct message *m, struct span sender, struct span helo);
+enum message_add { MESSAGE_ADDED, MESSAGE_TOO_MANY, MESSAGE_NO_MEMORY };
+enum message_add message_add_recipient(struct message *m, unsigned destination, struct span address);
+/* Room for content: the last block, or a new one; NULL when content memory is dry. */
+struct block *message_room(struct message *m);
+/* Sends the full blocks ahead as a part, when there are enough. False without memory for it. */
+bool message_flush_part(struct message *m);
+/* All content is there: give it to the owners. session_message_done() (receive.h) is called when all have answered. */
+void message_submit(struct message *m);
+/* The message will not be: gives up what was sent ahead; frees m, at once or when the owners have answered. */
+void message_abort(struct message *m);
+void message_free(struct message *m);
+
+/* Handoff: an item for its owner, or an answer for its home. */
+void item_send(struct shard *shard, struct item *item);
+/* Once per turn: takes what other shards sent, retries what found no room, rings bells. */
+void item_collect(struct shard *shard);
+void item_publish(struct shard *shard);
+/* Owner's side (intake.c). */
+void intake_item(struct shard *shard, struct item *item);
+void intake_run(struct shard *shard);
+/* Home's side. */
+void message_on_answer(struct shard *shard, struct item *item);
+
+#endif

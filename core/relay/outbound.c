@@ -1,0 +1,292 @@
+/*
+ * core/relay/outbound.c - see outbound.h.
+ */
+#include "core/relay/outbound.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/relay/connection.h"
+#include "core/relay/events.h"
+#include "core/relay/resolver.h"
+#include "core/relay/transaction.h"
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct outbound *o = container_of(timer, struct outbound, timer);
+
+	outbound_wake(o->shard, o->index);
+}
+
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struct tls_problem *problem)
+{
+	const struct lane_plan *plan = &shard->relay->lanes[index];
+	const struct config_destination *destination = &shard->relay->config->destinations[plan->destination];
+	struct tls_context_config tls = {
+		.verify_peer = destination->tls_mode == CONFIG_TLS_VERIFY,
+		.ca_file = destination->ca_file,
+		.certificate_file = destination->certificate,
+		.private_key_file = destination->private_key,
+	};
+	size_t i;
+
+	o->shard = shard;
+	o->index = index;
+	o->destination = destination;
+	o->limit = plan->connections;
+	list_init(&o->connections);
+	list_init(&o->loaded);
+	list_init(&o->wake);
+	wheel_timer_init(&o->timer, on_timer);
+	o->hosts = calloc(destination->host_count, sizeof(*o->hosts));
+	if (!o->hosts)
+		return -ENOMEM;
+	for (i = 0; i < destination->host_count; i++)
+		o->hosts[i].config = &destination->hosts[i];
+	if (destination->tls_mode == CONFIG_TLS_NONE)
+		return 0;
+	o->tls = tls_context_new(&tls, problem);
+	return o->tls ? 0 : -EINVAL;
+}
+
+void outbound_deinit(struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; o->hosts && i < o->destination->host_count; i++) {
+		if (o->hosts[i].ticket)
+			tls_ticket_free(o->hosts[i].ticket);
+	}
+	free(o->hosts);
+	if (o->tls)
+		tls_context_free(o->tls);
+	lane_deinit(&o->lane);
+}
+
+void outbound_wake(struct shard *shard, unsigned lane)
+{
+	struct outbound *o = &shard->outbound[lane];
+
+	if (!list_linked(&o->wake))
+		list_append(&shard->outbound_wake, &o->wake);
+}
+
+/* ---- hosts -------------------------------------------------------------------------------------------------- */
+
+void outbound_connected(struct outbound *o, struct host *host)
+{
+	host->failures = 0;
+	host->blocked_until_ns = 0;
+}
+
+/* Mail that no connection was ever found for grows old in the ready list; its oldest is in front. */
+static void expire_ready(struct outbound *o)
+{
+	const struct config_retry *retry = &o->shard->relay->config->retry;
+	uint64_t wall = clock_wall_ns();
+
+	while (!list_empty(&o->lane.ready)) {
+		struct delivery *d = container_of(o->lane.ready.next, struct delivery, link);
+		struct outcome outcome = {.kind = OUTCOME_LOST, .stage = STAGE_CONNECT,
+		                          .reply = span_text("no next hop could be reached")};
+		if (!verdict_expired(d->accepted_wall_ns, wall, retry->expire_ns, o->failures_seen))
+			return;
+		(void)lane_take(&o->lane);
+		d->attempts = d->attempts < 2 ? 2 : d->attempts;
+		d->recovered = false;
+		settle(o, d, &outcome);
+	}
+}
+
+void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason)
+{
+	uint64_t delay = HOST_BACKOFF_FIRST_MS * CLOCK_NS_PER_MS;
+	unsigned i;
+
+	for (i = 0; i < host->failures && delay < HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS; i++)
+		delay *= 2;
+	if (delay > HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS)
+		delay = HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS;
+	delay = delay * 3 / 4 + random_below(&o->shard->random, delay / 2);
+	host->failures++;
+	host->blocked_until_ns = o->shard->now_ns + delay;
+	o->failures_seen++;
+	/* A ticket may be what it stumbled over. */
+	if (host->ticket && stage == STAGE_TLS) {
+		tls_ticket_free(host->ticket);
+		host->ticket = NULL;
+	}
+	event_host_failed(o, host, stage, reason, delay);
+	expire_ready(o);
+	outbound_wake(o->shard, o->index);
+}
+
+/* The first in the configured order that is not to be left alone. */
+static struct host *usable_host(struct outbound *o, uint64_t *next_ns)
+{
+	size_t i;
+
+	for (i = 0; i < o->destination->host_count; i++) {
+		struct host *host = &o->hosts[i];
+		if (host->blocked_until_ns <= o->shard->now_ns)
+			return host;
+		if (host->blocked_until_ns < *next_ns)
+			*next_ns = host->blocked_until_ns;
+	}
+	return NULL;
+}
+
+/* ---- dispatch ----------------------------------------------------------------------------------------------- */
+
+static struct connection *with_room(struct outbound *o)
+{
+	struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		struct connection *c = container_of(link, struct connection, link);
+		if (connection_has_room(c))
+			return c;
+	}
+	return NULL;
+}
+
+/* Opens one more connection if the backlog asks for it. *next_ns: when to look again. */
+static void grow(struct outbound *o, uint64_t *next_ns)
+{
+	struct shard *shard = o->shard;
+	struct host *host;
+	struct ring_address address;
+
+	if (o->connection_count >= o->limit || o->connecting > 0)
+		return;
+	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > shard->now_ns) {
+		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
+		return;
+	}
+	host = usable_host(o, next_ns);
+	if (!host)
+		return;
+	if (!resolver_lookup(shard->relay->resolver, host->config, &address)) {
+		outbound_host_failed(o, host, STAGE_CONNECT, "its name has no address (yet)");
+		return;
+	}
+	o->grown_ns = shard->now_ns;
+	if (!connection_open(o, host, &address))
+		*next_ns = shard->now_ns + CLOCK_NS_PER_S;
+}
+
+/* The next transaction whose content is in memory; starts reading for others. */
+static struct transaction *next_loaded(struct outbound *o)
+{
+	while (list_empty(&o->loaded)) {
+		struct delivery *d;
+		if (o->loading >= OUTBOUND_LOADING_MAX)
+			return NULL;
+		d = lane_take(&o->lane);
+		if (!d)
+			return NULL;
+		if (d->item.moving) {
+			d->place = DELIVERY_NONE;
+			(void)lane_defer(&o->lane, d, o->shard->now_ns + 20 * CLOCK_NS_PER_MS);
+			continue;
+		}
+		if (!transaction_start(o, d)) {
+			lane_ready_first(&o->lane, d);
+			return NULL;
+		}
+	}
+	return container_of(o->loaded.next, struct transaction, link);
+}
+
+static void arm(struct outbound *o, uint64_t next_ns)
+{
+	uint64_t due = lane_next_due_ns(&o->lane);
+
+	if (due < next_ns)
+		next_ns = due;
+	if (next_ns == UINT64_MAX)
+		wheel_disarm(&o->shard->wheel, &o->timer);
+	else
+		wheel_arm(&o->shard->wheel, &o->timer, next_ns);
+}
+
+static void dispatch(struct outbound *o)
+{
+	struct shard *shard = o->shard;
+	struct connection *c = NULL;
+	uint64_t next_ns = UINT64_MAX;
+
+	if (shard->draining)
+		return;
+	if (lane_due(&o->lane, shard->now_ns, OUTBOUND_DUE_PER_TURN) == OUTBOUND_DUE_PER_TURN)
+		next_ns = shard->now_ns + WHEEL_TICK_MS * CLOCK_NS_PER_MS;
+	while (o->lane.ready_count > 0 || !list_empty(&o->loaded)) {
+		struct transaction *tx;
+		if (!c || !connection_has_room(c)) {
+			if (c)
+				connection_write(c);
+			c = with_room(o);
+		}
+		if (!c) {
+			grow(o, &next_ns);
+			break;
+		}
+		tx = next_loaded(o);
+		if (!tx)
+			break;
+		list_remove(&tx->link);
+		connection_add(c, tx);
+	}
+	if (c)
+		connection_write(c);
+	arm(o, next_ns);
+}
+
+void outbound_run(struct shard *shard)
+{
+	struct list now, *link;
+
+	/* What is woken by a dispatch waits for the next turn. */
+	list_init(&now);
+	while ((link = list_take_first(&shard->outbound_wake)) != NULL)
+		list_append(&now, link);
+	while ((link = list_take_first(&now)) != NULL)
+		dispatch(container_of(link, struct outbound, wake));
+}
+
+/* ---- drain -------------------------------------------------------------------------------------------------- */
+
+void outbound_drain(struct shard *shard, bool hard)
+{
+	unsigned i;
+
+	for (i = 0; i < shard->relay->lane_count; i++) {
+		struct outbound *o = &shard->outbound[i];
+		struct list *link, *next;
+		if (!o->shard)
+			continue;
+		for (link = o->connections.next; link != &o->connections; link = next) {
+			struct connection *c = container_of(link, struct connection, link);
+			next = link->next;
+			if (hard)
+				connection_kill(c, STAGE_QUIT, "shutting down");
+			else
+				connection_retire(c);
+		}
+	}
+}
+
+bool outbound_idle(const struct shard *shard)
+{
+	unsigned i;
+
+	for (i = 0; i < shard->relay->lane_count; i++) {
+		const struct outbound *o = &shard->outbound[i];
+		if (o->shard && (o->connection_count > 0 || o->loading > 0))
+			return false;
+	}
+	return list_empty(&shard->settling);
+}

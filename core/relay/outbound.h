@@ -1,0 +1,94 @@
+/*
+ * core/relay/outbound.h - a lane's way out: which delivery goes next, over which connection, to which host.
+ *
+ * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (its share of the destination's
+ * limit, so limits hold exactly), fills the window of one before using the next, opens another only when the backlog
+ * stays, and leaves hosts that refuse alone for a while, longer each time.
+ */
+#ifndef POSTRIDER_RELAY_OUTBOUND_H
+#define POSTRIDER_RELAY_OUTBOUND_H
+
+#include "core/relay/shard.h"
+#include "core/relay/verdict.h"
+#include "queue/envelope.h"
+#include "queue/lane.h"
+#include "tls/tls.h"
+
+struct connection;
+struct transaction;
+
+enum {
+	OUTBOUND_GROW_MS = 20,        /* while a backlog stays: one more connection in so much time */
+	OUTBOUND_LOADING_MAX = 64,    /* messages being read back from disk at a time */
+	OUTBOUND_DUE_PER_TURN = 256,  /* deferred mail made ready in one turn */
+	HOST_BACKOFF_FIRST_MS = 1000, /* doubles per failure in a row */
+	HOST_BACKOFF_MAX_MS = 300000,
+};
+
+struct host {
+	const struct config_host *config;
+	unsigned failures;         /* in a row */
+	uint64_t blocked_until_ns;
+	struct tls_ticket *ticket;
+	bool rset_between;         /* answered a MAIL with 503: needs RSET after a refused transaction */
+	bool no_pipelining;        /* learned the hard way */
+};
+
+struct outbound {
+	struct shard *shard;
+	unsigned index; /* of the lane */
+	const struct config_destination *destination;
+	unsigned limit; /* connections */
+	struct lane lane;
+	struct host *hosts;
+	struct tls_context *tls;
+	struct list connections; /* struct connection */
+	unsigned connection_count, connecting;
+	struct list loaded;      /* transactions whose content is in memory, without a connection */
+	unsigned loading;
+	uint64_t grown_ns;       /* when the last connection was opened */
+	struct list wake;        /* in shard->outbound_wake */
+	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
+	unsigned failures_seen;  /* connections that failed since this process started */
+};
+
+/* `o` is zeroed but for its lane, which recovery may have filled. 0, or -errno with *problem: certificates that cannot be
+ * used. */
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struct tls_problem *problem);
+void outbound_deinit(struct outbound *o);
+/* There is something to do for this lane at the end of the turn. */
+void outbound_wake(struct shard *shard, unsigned lane);
+/* Once per turn: dispatches everything that was woken. */
+void outbound_run(struct shard *shard);
+/* Drain: starts nothing more; connections close when their transactions have ended. */
+void outbound_drain(struct shard *shard, bool hard);
+bool outbound_idle(const struct shard *shard);
+
+/* From connection.c. */
+void outbound_connected(struct outbound *o, struct host *host);
+/* The host could not be used: `stage`, and what it said or the system's reason. */
+void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason);
+void outbound_connection_gone(struct outbound *o, struct connection *c);
+
+/* From transaction.c: results are in, or the connection went away. See settle.c. */
+enum outcome_kind {
+	OUTCOME_ANSWERED, /* every recipient tried has a verdict in `results` */
+	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
+	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
+	OUTCOME_UNTRIED,  /* not a single octet of it was sent, or the connection failed before its turn */
+	OUTCOME_DAMAGED,  /* its content cannot be read back: held */
+};
+struct outcome {
+	enum outcome_kind kind;
+	const uint8_t *results; /* per recipient of the delivery: enum attempt_result */
+	struct span reply;      /* the most telling reply, or the reason */
+	unsigned code;
+	enum stage stage;
+};
+enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_FAIL };
+/* The delivery leaves its transaction: to the disk as done, back to the lane, or kept as failed. */
+void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
+/* Once per turn: writes the records that found no room before. */
+void settle_run(struct shard *shard);
+
+#endif

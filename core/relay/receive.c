@@ -1,0 +1,556 @@
+/*
+ * core/relay/receive.c - the life of an inbound session: accept, read lines and content, answer in order, close.
+ * What the commands do is in receive_command.c.
+ */
+#include "core/relay/receive.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "core/relay/receive_private.h"
+
+enum { HOPS_MAX = 100 };
+
+static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
+static void on_end(struct transport *t, int result);
+static void on_sent(struct transport *t);
+static void on_closed(struct transport *t);
+static void on_timer(struct wheel_timer *timer);
+
+static const struct transport_handlers handlers = {
+	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
+
+/* ---- birth and death ---------------------------------------------------------------------------------------- */
+
+static bool over_limits(struct session *s)
+{
+	struct relay *relay = s->shard->relay;
+	const struct config *config = relay->config;
+	unsigned all = atomic_fetch_add_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	bool over = all >= config->limits.connections;
+
+	if (s->client >= 0) {
+		unsigned max = config->clients[s->client].connections_max;
+		unsigned n = atomic_fetch_add_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+		over = over || (max && n >= max);
+	}
+	return over;
+}
+
+static void arm_timer(struct session *s, uint64_t after_ns)
+{
+	wheel_arm(&s->shard->wheel, &s->timer, s->shard->now_ns + after_ns);
+}
+
+void receive_accepted(struct listener *listener, int fd)
+{
+	struct shard *shard = listener->shard;
+	const struct config *config = shard->relay->config;
+	struct session *s = pool_acquire(&shard->sessions);
+	struct ring_address peer;
+	char greeting[REPLY_ROOM];
+	int n;
+
+	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
+		counter_add(&shard->counters.sessions_refused, 1);
+		ring_drop_fd(shard->ring, fd);
+		if (s)
+			pool_release(&shard->sessions, s);
+		return;
+	}
+	memset(s, 0, sizeof(*s));
+	s->shard = shard;
+	s->listener = (uint16_t)listener->index;
+	s->opened_ns = shard->now_ns;
+	list_init(&s->link);
+	list_init(&s->block_waiter);
+	list_init(&s->pending);
+	wheel_timer_init(&s->timer, on_timer);
+	s->client = (int16_t)relay_client(config, &peer);
+	char text[ADDRESS_TEXT_SIZE];
+	s->peer_length = (uint8_t)address_text_format(&peer, text);
+	memcpy(s->peer, text, s->peer_length);
+	list_append(&shard->session_list, &s->link);
+	counter_add(&shard->counters.connections_in, 1);
+	transport_init(&s->transport, &shard->transport, &handlers, &shard->reply_buffers);
+	transport_accepted(&s->transport, fd);
+	if (over_limits(s)) {
+		counter_add(&shard->counters.sessions_refused, 1);
+		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+		return;
+	}
+	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
+	receive_reply(s, greeting, (size_t)n);
+	arm_timer(s, config->timeouts.command_ns);
+}
+
+static void free_when_alone(struct session *s)
+{
+	struct shard *shard = s->shard;
+	struct relay *relay = shard->relay;
+
+	if (!s->transport_gone || s->pending_count > 0)
+		return;
+	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	if (s->client >= 0)
+		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+	if (s->line)
+		pool_release(&shard->lines, s->line);
+	if (s->helo)
+		pool_release(&shard->names, s->helo);
+	list_remove(&s->link);
+	pool_release(&shard->sessions, s);
+}
+
+/* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
+static void session_end(struct session *s, const char *reason)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->state = SESSION_CLOSED;
+	if (!s->end_reason)
+		s->end_reason = reason;
+	event_session(s);
+	wheel_disarm(&s->shard->wheel, &s->timer);
+	list_remove(&s->block_waiter);
+	receive_drop_transaction(s);
+	transport_close(&s->transport);
+}
+
+static void on_closed(struct transport *t)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	s->transport_gone = true;
+	free_when_alone(s);
+}
+
+static void on_end(struct transport *t, int result)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	session_end(s, result == 0 ? "closed by client" : "connection lost");
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, timer);
+
+	if (s->state == SESSION_LINGER) {
+		session_end(s, "closed");
+		return;
+	}
+	receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+}
+
+void receive_drop_transaction(struct session *s)
+{
+	if (s->message)
+		message_abort(s->message);
+	s->message = NULL;
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------ */
+
+static struct message *last_pending(struct session *s)
+{
+	return container_of(s->pending.prev, struct message, link);
+}
+
+/* May another command be taken, whose reply may need REPLY_ROOM octets? */
+static bool can_reply(struct session *s)
+{
+	if (s->pending_count > 0)
+		return s->pending_count < SESSION_PENDING_MAX &&
+		       REPLY_MAX - last_pending(s)->tail_length >= REPLY_ROOM;
+	return transport_room(&s->transport) >= REPLY_ROOM;
+}
+
+void receive_reply(struct session *s, const char *text, size_t length)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (s->pending_count > 0) {
+		struct message *m = last_pending(s);
+		assert(m->tail_length + length <= REPLY_MAX);
+		memcpy(m->tail + m->tail_length, text, length);
+		m->tail_length += (uint32_t)length;
+		return;
+	}
+	if (!transport_write(&s->transport, text, length))
+		session_end(s, "out of memory");
+}
+
+void receive_reply_text(struct session *s, const char *text)
+{
+	receive_reply(s, text, strlen(text));
+}
+
+/* The last reply has been queued: once it is with the kernel, say FIN and read on for a while. */
+static void linger(struct session *s)
+{
+	if (s->state != SESSION_LINGER || s->pending_count > 0 || !transport_drained(&s->transport))
+		return;
+	transport_shutdown(&s->transport);
+}
+
+void receive_finish(struct session *s, const char *reply, const char *reason)
+{
+	if (s->state == SESSION_LINGER || s->state == SESSION_CLOSED)
+		return;
+	s->end_reason = reason;
+	receive_drop_transaction(s);
+	list_remove(&s->block_waiter);
+	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. */
+	if (can_reply(s) || s->pending_count == 0)
+		receive_reply_text(s, reply);
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->state = SESSION_LINGER;
+	arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
+	if (s->paused) {
+		s->paused = false;
+		transport_resume(&s->transport);
+	}
+}
+
+static void try_resume(struct session *s)
+{
+	if (!s->paused || s->state == SESSION_CLOSED || !can_reply(s))
+		return;
+	s->paused = false;
+	transport_resume(&s->transport);
+}
+
+static size_t message_reply(const struct message *m, char *out, size_t capacity)
+{
+	char id[MESSAGE_ID_TEXT];
+
+	if (m->result == 0) {
+		message_id_text(m->id, id);
+		return (size_t)snprintf(out, capacity, "250 2.0.0 Ok: queued as %.*s\r\n", MESSAGE_ID_TEXT, id);
+	}
+	if (m->result == -ENOSPC)
+		return (size_t)snprintf(out, capacity, "452 4.3.1 Insufficient storage, try again later\r\n");
+	return (size_t)snprintf(out, capacity, "451 4.3.0 Message not stored, try again later\r\n");
+}
+
+static void answer_one(struct session *s, struct message *m)
+{
+	struct shard *shard = s->shard;
+	char reply[80];
+	size_t n = message_reply(m, reply, sizeof(reply));
+
+	if (m->result == 0) {
+		counter_add(&shard->counters.accepted, 1);
+		counter_add(&shard->counters.recipients, m->recipients);
+		counter_add(&shard->counters.accepted_octets, m->content_length);
+		s->messages++;
+		event_accepted(s, m);
+	} else {
+		counter_add(&shard->counters.refused, 1);
+		event_not_stored(s, m);
+	}
+	list_remove(&m->link);
+	s->pending_count--;
+	/* The client may have vanished: the record stays valid all the same (P15). */
+	if (s->state != SESSION_CLOSED) {
+		if (!transport_write(&s->transport, reply, n) ||
+		    (m->tail_length > 0 && !transport_write(&s->transport, m->tail, m->tail_length))) {
+			message_free(m);
+			session_end(s, "out of memory");
+			return;
+		}
+	}
+	message_free(m);
+}
+
+void receive_message_answered(struct session *s)
+{
+	while (!list_empty(&s->pending)) {
+		struct message *m = container_of(s->pending.next, struct message, link);
+		if (m->state != MESSAGE_ANSWERED)
+			break;
+		/* Not enough room: on_sent() comes back here. */
+		if (s->state != SESSION_CLOSED && transport_room(&s->transport) < 80 + m->tail_length)
+			break;
+		answer_one(s, m);
+	}
+	if (s->state == SESSION_CLOSED) {
+		free_when_alone(s);
+		return;
+	}
+	if (s->state != SESSION_LINGER)
+		try_resume(s);
+}
+
+static void on_sent(struct transport *t)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	if (s->pending_count > 0)
+		receive_message_answered(s);
+	else
+		try_resume(s);
+	linger(s);
+}
+
+/* ---- content ------------------------------------------------------------------------------------------------ */
+
+bool receive_start_content(struct session *s)
+{
+	struct message *m = s->message;
+	struct shard *shard = s->shard;
+	const struct config *config = shard->relay->config;
+	struct block *block = message_room(m);
+	struct trace trace;
+
+	if (!block)
+		return false;
+	m->wall_ns = clock_wall_ns();
+	m->id = message_id_next(&shard->ids, m->wall_ns);
+	m->state = MESSAGE_CONTENT;
+	trace = (struct trace){
+		.helo = {s->helo, s->helo_length},
+		.peer = {s->peer, s->peer_length},
+		.hostname = span_text(config->hostname),
+		.protocol = s->esmtp ? "ESMTP" : "SMTP",
+		.id = m->id,
+		.wall_ns = m->wall_ns,
+	};
+	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
+	m->content_length = block->length;
+	content_scanner_init(&s->scanner);
+	s->content_octets = 0;
+	s->content_dropped = false;
+	s->state = SESSION_CONTENT;
+	arm_timer(s, config->timeouts.data_ns);
+	return true;
+}
+
+static void finish_content(struct session *s)
+{
+	struct message *m = s->message;
+	const char *refusal = NULL;
+
+	s->state = SESSION_COMMAND;
+	arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	if (s->scanner.faults)
+		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
+	else if (s->content_dropped)
+		refusal = "552 5.3.4 Message exceeds the size limit\r\n";
+	else if (s->scanner.hops >= HOPS_MAX)
+		refusal = "554 5.4.6 Too many hops, this message loops\r\n";
+	else if (m->result < 0)
+		refusal = "451 4.3.0 Message not stored, try again later\r\n";
+	if (refusal) {
+		counter_add(&s->shard->counters.refused, 1);
+		event_refused(s, m, refusal);
+		receive_drop_transaction(s);
+		receive_reply_text(s, refusal);
+		return;
+	}
+	s->message = NULL;
+	list_append(&s->pending, &m->link);
+	s->pending_count++;
+	message_submit(m);
+}
+
+/* May content be taken in now? If not, what wakes the session has been arranged. */
+static bool content_room(struct session *s, struct block **block)
+{
+	struct message *m = s->message;
+
+	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
+		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count)
+			return false; /* receive_part_stored() resumes */
+		if (!message_flush_part(m))
+			goto wait;
+	}
+	*block = message_room(m);
+	if (*block)
+		return true;
+wait:
+	if (!list_linked(&s->block_waiter))
+		list_append(&s->shard->block_waiters, &s->block_waiter);
+	return false;
+}
+
+static size_t take_content(struct session *s, const uint8_t *data, size_t length)
+{
+	const struct config *config = s->shard->relay->config;
+	struct message *m = s->message;
+	uint8_t *discard = s->shard->scratch;
+	size_t at = 0;
+
+	while (at < length) {
+		struct block *block = NULL;
+		enum content_result result;
+		size_t consumed, written;
+
+		/* A message that is refused anyway is read to its end, but not kept. */
+		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
+		if (keep && !content_room(s, &block)) {
+			s->paused = true;
+			return at;
+		}
+		if (keep)
+			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
+			                           block->data + block->length, BLOCK_DATA - block->length, &written);
+		else
+			result = content_scan_data(&s->scanner, data + at, length - at, &consumed, discard, BLOCK_DATA,
+			                           &written);
+		at += consumed;
+		s->content_octets += written;
+		if (keep) {
+			block->length += (uint32_t)written;
+			m->content_length += written;
+		}
+		if (s->content_octets > config->spool.message_size_max)
+			s->content_dropped = true;
+		if (result == CONTENT_END) {
+			finish_content(s);
+			return at;
+		}
+	}
+	return at;
+}
+
+void receive_part_stored(struct session *s)
+{
+	if (s->state == SESSION_CONTENT)
+		try_resume(s);
+}
+
+void receive_run(struct shard *shard)
+{
+	struct list now, *link;
+
+	/* Those that still find none wait for the next turn. */
+	list_init(&now);
+	while ((link = list_take_first(&shard->block_waiters)) != NULL)
+		list_append(&now, link);
+	while ((link = list_take_first(&now)) != NULL)
+		try_resume(container_of(link, struct session, block_waiter));
+}
+
+/* ---- input -------------------------------------------------------------------------------------------------- */
+
+static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)
+{
+	if (!s->line && !(s->line = pool_acquire(&s->shard->lines)))
+		return false;
+	memcpy(s->line + s->line_length, data, length);
+	s->line_length += (uint16_t)length;
+	return true;
+}
+
+static void complete_line(struct session *s, const char *line, size_t length, bool more)
+{
+	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
+	if (length < 2 || line[length - 2] != '\r')
+		receive_reply_text(s, "500 5.5.2 Lines must end in CRLF\r\n");
+	else
+		receive_command(s, line, length - 2, more);
+	if (s->state == SESSION_COMMAND)
+		arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+}
+
+static size_t take_line(struct session *s, const uint8_t *data, size_t length)
+{
+	const uint8_t *lf = memchr(data, '\n', length);
+	size_t n = lf ? (size_t)(lf - data) + 1 : length;
+
+	if (s->state == SESSION_LINE_TOO_LONG) {
+		if (lf)
+			s->state = SESSION_COMMAND;
+		return n;
+	}
+	if (s->line_length + n > SMTP_COMMAND_LINE_MAX) {
+		s->line_length = 0;
+		s->state = lf ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
+		s->errors++;
+		receive_reply_text(s, "500 5.5.2 Line too long\r\n");
+		return n;
+	}
+	if (lf && s->line_length == 0) {
+		complete_line(s, (const char *)data, n, n < length);
+		return n;
+	}
+	if (!keep_partial_line(s, data, n)) {
+		session_end(s, "out of memory");
+		return n;
+	}
+	if (lf) {
+		size_t total = s->line_length;
+		s->line_length = 0;
+		complete_line(s, s->line, total, n < length);
+		if (s->line && s->line_length == 0) {
+			pool_release(&s->shard->lines, s->line);
+			s->line = NULL;
+		}
+	}
+	return n;
+}
+
+static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
+{
+	struct session *s = container_of(t, struct session, transport);
+	size_t at = 0;
+
+	/* A TLS ClientHello need not contain a line end (STL-09): it shows in the first octets. */
+	if (s->commands == 0 && s->line_length == 0 && s->state == SESSION_COMMAND && data[0] == 0x16) {
+		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
+		return length;
+	}
+	while (at < length) {
+		switch (s->state) {
+		case SESSION_COMMAND:
+		case SESSION_LINE_TOO_LONG:
+			if (!can_reply(s)) {
+				s->paused = true;
+				return at;
+			}
+			at += take_line(s, data + at, length - at);
+			break;
+		case SESSION_CONTENT:
+			if (!can_reply(s)) {
+				s->paused = true;
+				return at;
+			}
+			at += take_content(s, data + at, length - at);
+			if (s->paused)
+				return at;
+			break;
+		default: /* LINGER, CLOSED: read and forget */
+			return length;
+		}
+	}
+	return at;
+}
+
+/* ---- drain -------------------------------------------------------------------------------------------------- */
+
+void receive_drain(struct shard *shard, bool hard)
+{
+	struct list *link, *next;
+
+	for (link = shard->session_list.next; link != &shard->session_list; link = next) {
+		struct session *s = container_of(link, struct session, link);
+		next = link->next;
+		if (hard)
+			session_end(s, "shutting down");
+		else if (!s->message && s->pending_count == 0 && s->line_length == 0)
+			receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
+	}
+}
+
+bool receive_idle(const struct shard *shard)
+{
+	return list_empty(&shard->session_list);
+}

@@ -1,0 +1,65 @@
+/*
+ * core/relay/receive.h - the server side: one inbound SMTP session (RFC 5321).
+ *
+ *      accept -> GREETING -> COMMAND <--> CONTENT (DATA)
+ *                               |  ^
+ *                               |  +-- LINE_TOO_LONG (one 500, the rest of the line discarded)
+ *                               v
+ *                            LINGER (last reply sent, FIN sent, waiting for the peer's) -> CLOSED
+ *
+ * Replies leave in command order. The reply to a message waits for its commit; replies to commands pipelined
+ * behind it wait in the message (`tail`), so nothing is answered early and parsing need not stop. A session pauses
+ * (stops reading) while its output is full, content memory is dry, or too many parts are on their way.
+ *
+ * A session's memory is given back when nothing is in flight and no message of its is with an owner.
+ */
+#ifndef POSTRIDER_RELAY_RECEIVE_H
+#define POSTRIDER_RELAY_RECEIVE_H
+
+#include "core/relay/message.h"
+#include "core/relay/shard.h"
+#include "core/relay/transport.h"
+#include "core/smtp/command.h"
+#include "core/smtp/content.h"
+
+enum session_state { SESSION_COMMAND, SESSION_CONTENT, SESSION_LINE_TOO_LONG, SESSION_LINGER, SESSION_CLOSED };
+
+enum { SESSION_PENDING_MAX = 64, SESSION_LINGER_MS = 2000 };
+
+struct session {
+	struct transport transport;
+	struct shard *shard;
+	struct list link;         /* shard->session_list */
+	struct list block_waiter; /* shard->block_waiters */
+	struct list pending;      /* messages with their owners, oldest first */
+	struct message *message;  /* the transaction being made, or NULL */
+	struct wheel_timer timer;
+	uint8_t state;            /* enum session_state */
+	bool esmtp, paused, helo_given, transport_gone, content_dropped;
+	uint16_t pending_count;
+	int16_t client; /* index of the group, -1: may not relay */
+	uint16_t listener, line_length, errors;
+	uint8_t peer_length;
+	uint8_t helo_length;
+	char *line; /* a partial command line, from the pool of lines */
+	char *helo; /* from the pool of names */
+	struct content_scanner scanner;
+	uint64_t opened_ns, content_octets;
+	uint32_t messages, commands;
+	const char *end_reason;
+	char peer[46];
+};
+
+/* A connection was accepted: takes the descriptor over. */
+void receive_accepted(struct listener *listener, int fd);
+/* From message.c. */
+void receive_message_answered(struct session *s);
+void receive_part_stored(struct session *s);
+/* Once per turn: sessions that wait for content memory go on as far as there is some. */
+void receive_run(struct shard *shard);
+/* Drain: no new transactions; idle sessions get 421 and close. */
+void receive_drain(struct shard *shard, bool hard);
+/* Every session of the shard has gone. */
+bool receive_idle(const struct shard *shard);
+
+#endif

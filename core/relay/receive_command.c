@@ -1,0 +1,202 @@
+/*
+ * core/relay/receive_command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/relay/events.h"
+#include "core/relay/receive_private.h"
+#include "queue/envelope.h"
+
+static void error_reply(struct session *s, const char *reply)
+{
+	const struct config *config = s->shard->relay->config;
+
+	s->errors++;
+	if (config->limits.errors_per_session && s->errors >= config->limits.errors_per_session) {
+		receive_finish(s, "421 4.7.0 Too many errors, closing connection\r\n", "too many errors");
+		return;
+	}
+	receive_reply_text(s, reply);
+}
+
+static void hello(struct session *s, const struct smtp_command *command)
+{
+	const struct config *config = s->shard->relay->config;
+	char reply[REPLY_ROOM];
+	int n;
+
+	receive_drop_transaction(s);
+	if (!s->helo && !(s->helo = pool_acquire(&s->shard->names))) {
+		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
+		return;
+	}
+	s->helo_length = (uint8_t)(command->argument.length > 255 ? 255 : command->argument.length);
+	memcpy(s->helo, command->argument.data, s->helo_length);
+	s->helo_given = true;
+	s->esmtp = command->verb == SMTP_EHLO;
+	if (!s->esmtp) {
+		n = snprintf(reply, sizeof(reply), "250 %.200s\r\n", config->hostname);
+	} else {
+		n = snprintf(reply, sizeof(reply),
+		             "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
+		             "250 ENHANCEDSTATUSCODES\r\n",
+		             config->hostname, (unsigned long long)config->spool.message_size_max);
+	}
+	receive_reply(s, reply, (size_t)n);
+}
+
+static void mail(struct session *s, const struct smtp_command *command)
+{
+	const struct config *config = s->shard->relay->config;
+	struct span helo = {s->helo, s->helo_length};
+
+	if (!s->helo_given) {
+		error_reply(s, "503 5.5.1 Send EHLO or HELO first\r\n");
+		return;
+	}
+	if (s->message) {
+		error_reply(s, "503 5.5.1 Sender already given\r\n");
+		return;
+	}
+	if (s->shard->draining) {
+		receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
+		return;
+	}
+	if (command->has_size && command->size > config->spool.message_size_max) {
+		error_reply(s, "552 5.3.4 Message exceeds the size limit\r\n");
+		return;
+	}
+	s->message = message_new(s->shard, s);
+	if (!s->message || !message_envelope_start(s->message, command->address, helo)) {
+		receive_drop_transaction(s);
+		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+		return;
+	}
+	s->message->client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
+	s->message->peer = (struct span){s->peer, s->peer_length};
+	if (command->body == SMTP_BODY_8BITMIME)
+		s->message->flags |= ENVELOPE_EIGHT_BIT;
+	if (command->body != SMTP_BODY_NONE)
+		s->message->flags |= ENVELOPE_BODY_GIVEN;
+	receive_reply_text(s, "250 2.1.0 Ok\r\n");
+}
+
+static void recipient(struct session *s, const struct smtp_command *command)
+{
+	const struct config *config = s->shard->relay->config;
+	int destination;
+
+	if (!s->message) {
+		error_reply(s, "503 5.5.1 Send MAIL first\r\n");
+		return;
+	}
+	if (s->client < 0) {
+		counter_add(&s->shard->counters.refused, 1);
+		error_reply(s, "550 5.7.1 Relaying not permitted\r\n");
+		return;
+	}
+	if (s->message->recipients >= config->limits.recipients_per_message) {
+		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
+		return;
+	}
+	destination = relay_route(config, command->address.data, command->address.length);
+	if (destination < 0) {
+		counter_add(&s->shard->counters.refused, 1);
+		error_reply(s, "550 5.7.1 No route to this recipient\r\n");
+		return;
+	}
+	switch (message_add_recipient(s->message, (unsigned)destination, command->address)) {
+	case MESSAGE_ADDED:
+		receive_reply_text(s, "250 2.1.5 Ok\r\n");
+		return;
+	case MESSAGE_TOO_MANY:
+		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
+		return;
+	case MESSAGE_NO_MEMORY:
+		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+		return;
+	}
+}
+
+static void data(struct session *s, bool more)
+{
+	const char *refusal = NULL;
+
+	if (!s->message)
+		refusal = "503 5.5.1 Send MAIL first\r\n";
+	else if (s->message->recipients == 0)
+		refusal = "554 5.5.1 No valid recipients\r\n";
+	if (refusal) {
+		if (more) {
+			/* The client sent on before 354: what follows is a message body, which must never be read as
+			 * commands (SMG-05, RFC 2920 3.1). */
+			receive_finish(s, refusal, "content sent before 354");
+			return;
+		}
+		receive_drop_transaction(s);
+		error_reply(s, refusal);
+		return;
+	}
+	if (!receive_start_content(s)) {
+		receive_drop_transaction(s);
+		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+		return;
+	}
+	receive_reply_text(s, "354 End data with <CR><LF>.<CR><LF>\r\n");
+}
+
+void receive_command(struct session *s, const char *line, size_t length, bool more)
+{
+	struct smtp_command command;
+	const char *refusal = smtp_command_parse(line, length, &command);
+
+	s->commands++;
+	if (command.verb == SMTP_FOREIGN) {
+		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
+		return;
+	}
+	if (command.verb == SMTP_BDAT) {
+		/* Not offered. The chunk behind it must not be read as commands (BDT-01). */
+		receive_finish(s, "502 5.5.1 BDAT not offered, closing connection\r\n", "BDAT not offered");
+		return;
+	}
+	if (refusal) {
+		error_reply(s, refusal);
+		return;
+	}
+	switch (command.verb) {
+	case SMTP_EHLO:
+	case SMTP_HELO:
+		hello(s, &command);
+		return;
+	case SMTP_MAIL:
+		mail(s, &command);
+		return;
+	case SMTP_RCPT:
+		recipient(s, &command);
+		return;
+	case SMTP_DATA:
+		data(s, more);
+		return;
+	case SMTP_RSET:
+		receive_drop_transaction(s);
+		receive_reply_text(s, "250 2.0.0 Ok\r\n");
+		return;
+	case SMTP_NOOP:
+		receive_reply_text(s, "250 2.0.0 Ok\r\n");
+		return;
+	case SMTP_VRFY:
+		receive_reply_text(s, "252 2.5.0 Cannot verify, send mail and see\r\n");
+		return;
+	case SMTP_HELP:
+		receive_reply_text(s, "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 5321)\r\n");
+		return;
+	case SMTP_QUIT:
+		receive_finish(s, "221 2.0.0 Bye\r\n", "quit");
+		return;
+	default:
+		error_reply(s, "502 5.5.1 Command not implemented\r\n");
+		return;
+	}
+}

@@ -1,0 +1,24 @@
+/*
+ * core/relay/receive_private.h - shared between receive.c (the session's life and its content) and receive_command.c
+ * (what each command does).
+ */
+#ifndef POSTRIDER_RELAY_RECEIVE_PRIVATE_H
+#define POSTRIDER_RELAY_RECEIVE_PRIVATE_H
+
+#include "core/relay/receive.h"
+
+enum { REPLY_ROOM = 384 }; /* no single reply is longer */
+
+/* Queues one whole reply, in order. There is room: receive_can_reply() was asked before the command was taken. */
+void receive_reply(struct session *s, const char *text, size_t length);
+void receive_reply_text(struct session *s, const char *text);
+/* Last words: the reply, then FIN, then the connection is read to its end for a short while, so that the reply is
+ * not lost to a reset. `reason` is static, for the session's event. */
+void receive_finish(struct session *s, const char *reply, const char *reason);
+void receive_drop_transaction(struct session *s);
+/* 354 was answered: what follows is content. */
+bool receive_start_content(struct session *s);
+/* One complete line, without CRLF. `more` octets of input lie behind it already. */
+void receive_command(struct session *s, const char *line, size_t length, bool more);
+
+#endif

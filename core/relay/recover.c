@@ -1,0 +1,399 @@
+/*
+ * core/relay/recover.c - see recover.h.
+ */
+#include "core/relay/recover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/disk.h"
+#include "core/relay/shard.h"
+#include "queue/envelope.h"
+#include "queue/hash.h"
+#include "queue/spool.h"
+
+/* A message that must change its spool. */
+struct mover {
+	struct spool_live live; /* with envelope and state copied */
+	struct spool *from;
+	struct shard *from_shard; /* NULL: its spool goes away */
+	unsigned lane;
+};
+
+struct walk {
+	struct relay *relay;
+	struct recovery *recovery;
+	struct log *log;
+	struct shard *shard; /* whose spool is read; NULL: a spool without a shard */
+	struct spool *orphan;
+	struct mover *movers;
+	size_t count, capacity;
+	int error;
+};
+
+static void log_held(struct walk *walk, const struct spool_live *live, const char *why)
+{
+	char id[MESSAGE_ID_TEXT];
+	struct log_event e;
+
+	walk->recovery->held++;
+	message_id_text((struct message_id){live->item.id.high, live->item.id.low}, id);
+	log_begin(&e, walk->log, "held");
+	log_string(&e, "id", id, sizeof(id));
+	log_text(&e, "reason", why);
+	log_end(&e);
+}
+
+/* The destination a recovered message was accepted for; where the configuration no longer has it, the one its first
+ * recipient is routed to now. -1: none, it stays on disk untouched. */
+static int destination_of(const struct config *config, const struct spool_live *live)
+{
+	struct envelope envelope;
+	struct envelope_cursor cursor;
+	struct span recipient;
+	int destination;
+
+	if (envelope_decode(live->envelope, live->envelope_length, &envelope) < 0)
+		return -1;
+	destination = relay_destination(config, envelope.destination.data, envelope.destination.length);
+	if (destination >= 0)
+		return destination;
+	envelope_first(&envelope, &cursor);
+	return envelope_next(&cursor, &recipient) ? relay_route(config, recipient.data, recipient.length) : -1;
+}
+
+/* A lane of the destination that `shard` owns if there is one, so that the message can stay where it is. */
+static unsigned lane_of(const struct relay *relay, int destination, const struct spool_live *live,
+                        const struct shard *shard)
+{
+	const struct destination_plan *plan = &relay->destinations[destination];
+	uint64_t hash = queue_hash(&live->item.id, sizeof(live->item.id));
+	unsigned i;
+
+	for (i = 0; shard && i < plan->lanes; i++) {
+		unsigned lane = plan->first_lane + (unsigned)((hash + i) % plan->lanes);
+		if (relay->lanes[lane].owner == shard->index)
+			return lane;
+	}
+	return plan->first_lane + (unsigned)(hash % plan->lanes);
+}
+
+static void *copy(const void *data, size_t length)
+{
+	void *out = length ? malloc(length) : NULL;
+
+	if (out)
+		memcpy(out, data, length);
+	return out;
+}
+
+static int remember_mover(struct walk *walk, const struct spool_live *live, unsigned lane)
+{
+	struct mover *mover;
+
+	if (walk->count == walk->capacity) {
+		size_t capacity = walk->capacity ? 2 * walk->capacity : 256;
+		struct mover *movers = realloc(walk->movers, capacity * sizeof(*movers));
+		if (!movers)
+			return -ENOMEM;
+		walk->movers = movers;
+		walk->capacity = capacity;
+	}
+	mover = &walk->movers[walk->count];
+	mover->live = *live;
+	mover->live.envelope = copy(live->envelope, live->envelope_length);
+	mover->live.state = live->state ? copy(live->state, live->state_length) : NULL;
+	mover->from = walk->orphan;
+	mover->from_shard = walk->shard;
+	mover->lane = lane;
+	if (!mover->live.envelope || (live->state && !mover->live.state))
+		return -ENOMEM;
+	walk->count++;
+	return 0;
+}
+
+static void on_live(void *context, const struct spool_live *live)
+{
+	struct walk *walk = context;
+	int destination = destination_of(walk->relay->config, live);
+	unsigned lane;
+	int r;
+
+	walk->recovery->live++;
+	if (walk->error)
+		return;
+	if (destination < 0) {
+		log_held(walk, live, "no destination in the configuration takes it");
+		if (!walk->shard)
+			walk->error = -ENOTSUP; /* its spool may not be removed */
+		return;
+	}
+	lane = lane_of(walk->relay, destination, live, walk->shard);
+	if (walk->shard && walk->relay->lanes[lane].owner == walk->shard->index)
+		r = shard_adopt(walk->shard, live, lane);
+	else
+		r = remember_mover(walk, live, lane);
+	if (r == -EBADMSG)
+		log_held(walk, live, "its state in the spool cannot be read");
+	else if (r < 0)
+		walk->error = r;
+}
+
+static void log_spool(struct walk *walk, unsigned index, const struct spool_report *report)
+{
+	struct log_event e;
+
+	walk->recovery->spools++;
+	walk->recovery->damaged_records += report->damaged_records + report->damaged_batches;
+	log_begin(&e, walk->log, report->problem[0] ? "spool_damaged" : "spool");
+	log_number(&e, "spool", index);
+	log_number(&e, "segments", report->segments);
+	log_number(&e, "records", report->records);
+	log_number(&e, "live", report->live);
+	log_number(&e, "damaged_batches", report->damaged_batches);
+	log_number(&e, "damaged_records", report->damaged_records);
+	log_number(&e, "torn_octets", report->torn_octets);
+	if (report->problem[0])
+		log_text(&e, "problem", report->problem);
+	log_end(&e);
+}
+
+static int open_spool(struct walk *walk, unsigned index, int directory, struct spool **out)
+{
+	struct spool_settings settings;
+	struct spool_report report = {0};
+	int r;
+
+	shard_spool_settings(walk->relay, index, &settings);
+	settings.directory = directory;
+	r = spool_open(out, &settings, on_live, walk, &report);
+	if (r < 0) {
+		snprintf(walk->recovery->problem, sizeof(walk->recovery->problem), "the spool shard-%03u cannot be opened: %s",
+		         index, report.problem[0] ? report.problem : strerror(-r));
+		return r;
+	}
+	log_spool(walk, index, &report);
+	return walk->error;
+}
+
+/* ---- a changed number of shards ------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct spool_id));
+}
+
+/* Ids of every message that is in its right spool already, sorted. */
+static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
+{
+	struct spool_id *ids;
+	size_t n = 0;
+	unsigned i;
+
+	for (i = 0; i < relay->shard_count; i++)
+		n += relay->shards[i]->deliveries.in_use;
+	ids = malloc((n + 1) * sizeof(*ids));
+	if (!ids)
+		return NULL;
+	*count = 0;
+	for (i = 0; i < relay->shard_count; i++) {
+		const struct shard *shard = relay->shards[i];
+		const struct list *link;
+		for (link = shard->deliveries_all.next; link != &shard->deliveries_all; link = link->next)
+			ids[(*count)++] = container_of(link, struct delivery, all)->item.id;
+	}
+	qsort(ids, *count, sizeof(*ids), compare_ids);
+	return ids;
+}
+
+static int move_one(struct walk *walk, struct mover *mover, const struct spool_id *ids, size_t id_count)
+{
+	struct relay *relay = walk->relay;
+	struct shard *owner = relay->shards[relay->lanes[mover->lane].owner];
+	struct spool *from = mover->from_shard ? mover->from_shard->spool : mover->from;
+	struct moved_item *moved = NULL;
+	int r = 0;
+
+	if (mover->from_shard) {
+		moved = calloc(1, sizeof(*moved));
+		if (!moved)
+			return -ENOMEM;
+		list_init(&moved->link);
+		moved->item = mover->live.item;
+		/* The copy gets parts of its own. */
+		moved->item.parts = copy(mover->live.item.parts, mover->live.item.part_count * sizeof(struct spool_ref));
+	}
+	if (!bsearch(&mover->live.item.id, ids, id_count, sizeof(*ids), compare_ids)) {
+		r = spool_import(owner->spool, from, &mover->live.item);
+		if (r == 0)
+			r = shard_adopt(owner, &mover->live, mover->lane);
+		walk->recovery->moved++;
+	}
+	if (moved)
+		list_append(&mover->from_shard->moved, &moved->link);
+	return r;
+}
+
+static int move_all(struct walk *walk)
+{
+	struct relay *relay = walk->relay;
+	size_t id_count = 0, m;
+	struct spool_id *ids;
+	unsigned i;
+	int r = 0;
+
+	if (walk->count == 0)
+		return 0;
+	ids = collect_ids(relay, &id_count);
+	if (!ids)
+		return -ENOMEM;
+	for (m = 0; m < walk->count && r == 0; m++)
+		r = move_one(walk, &walk->movers[m], ids, id_count);
+	for (i = 0; i < relay->shard_count && r == 0; i++)
+		r = spool_import_commit(relay->shards[i]->spool);
+	free(ids);
+	return r;
+}
+
+/* ---- the spool directory ------------------------------------------------------------------------------------ */
+
+struct orphans {
+	unsigned shard_count, count;
+	unsigned index[999];
+	struct spool *spools[999];
+	int directories[999];
+};
+
+static void find_orphan(void *context, const char *name)
+{
+	struct orphans *orphans = context;
+	unsigned index;
+	char rest;
+
+	if (sscanf(name, "shard-%3u%c", &index, &rest) == 1 && index >= orphans->shard_count &&
+	    orphans->count < sizeof(orphans->index) / sizeof(orphans->index[0]))
+		orphans->index[orphans->count++] = index;
+}
+
+static int open_all(struct walk *walk, struct orphans *orphans, int directory)
+{
+	struct relay *relay = walk->relay;
+	char name[32];
+	unsigned i;
+	int r;
+
+	for (i = 0; i < relay->shard_count; i++) {
+		int d;
+		snprintf(name, sizeof(name), "shard-%03u", i);
+		d = disk_subdirectory_open(directory, name, true);
+		if (d < 0)
+			return d;
+		walk->shard = relay->shards[i];
+		r = open_spool(walk, i, d, &relay->shards[i]->spool);
+		if (r < 0)
+			return r;
+	}
+	walk->shard = NULL;
+	for (i = 0; i < orphans->count; i++) {
+		snprintf(name, sizeof(name), "shard-%03u", orphans->index[i]);
+		orphans->directories[i] = disk_subdirectory_open(directory, name, false);
+		if (orphans->directories[i] < 0)
+			return orphans->directories[i];
+		size_t before = walk->count;
+		r = open_spool(walk, orphans->index[i], orphans->directories[i], &orphans->spools[i]);
+		for (; before < walk->count; before++)
+			walk->movers[before].from = orphans->spools[i];
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int remove_orphans(struct orphans *orphans, int directory)
+{
+	char name[32];
+	unsigned i;
+	int r = 0;
+
+	for (i = 0; i < orphans->count && r == 0; i++) {
+		snprintf(name, sizeof(name), "shard-%03u", orphans->index[i]);
+		r = spool_destroy(orphans->spools[i]);
+		orphans->spools[i] = NULL;
+		disk_close(orphans->directories[i]);
+		/* Files that are not ours to remove (what was set aside as damaged) keep their directory. */
+		if (r == 0)
+			(void)disk_remove_directory(directory, name);
+	}
+	return r;
+}
+
+static int recover(struct walk *walk, int directory)
+{
+	struct orphans *orphans = calloc(1, sizeof(*orphans));
+	size_t m;
+	int r;
+
+	if (!orphans)
+		return -ENOMEM;
+	orphans->shard_count = walk->relay->shard_count;
+	r = disk_list(directory, find_orphan, orphans);
+	if (r == 0)
+		r = open_all(walk, orphans, directory);
+	if (r == 0)
+		r = move_all(walk);
+	if (r == 0)
+		r = remove_orphans(orphans, directory);
+	for (m = 0; m < walk->count; m++) {
+		free((void *)(uintptr_t)walk->movers[m].live.envelope);
+		free((void *)(uintptr_t)walk->movers[m].live.state);
+	}
+	free(walk->movers);
+	free(orphans);
+	return r;
+}
+
+int relay_recover(struct relay *relay, struct log *log, struct recovery *recovery)
+{
+	const char *path = relay->config->spool.directory;
+	struct walk walk = {.relay = relay, .recovery = recovery, .log = log};
+	int r;
+
+	memset(recovery, 0, sizeof(*recovery));
+	recovery->lock = -1;
+	recovery->directory = disk_directory_open(path, true);
+	if (recovery->directory < 0) {
+		snprintf(recovery->problem, sizeof(recovery->problem), "the spool directory %s cannot be opened: %s", path,
+		         strerror(-recovery->directory));
+		return recovery->directory;
+	}
+	recovery->lock = disk_lock(recovery->directory);
+	if (recovery->lock < 0) {
+		if (recovery->lock == -EWOULDBLOCK)
+			snprintf(recovery->problem, sizeof(recovery->problem),
+			         "the spool directory %s is in use by another postrider: stop that one, or give this one a "
+			         "directory of its own (spool.directory)",
+			         path);
+		else
+			snprintf(recovery->problem, sizeof(recovery->problem), "the spool directory %s cannot be locked: %s",
+			         path, strerror(-recovery->lock));
+		return recovery->lock;
+	}
+	r = recover(&walk, recovery->directory);
+	if (r < 0 && !recovery->problem[0])
+		snprintf(recovery->problem, sizeof(recovery->problem), "the spool in %s cannot be recovered: %s%s", path,
+		         strerror(-r),
+		         r == -ENOTSUP ? " (a spool of a shard that is no more holds mail for an unknown destination; run "
+		                         "with the former number of shards, or add the destination again)"
+		                       : "");
+	return r;
+}
+
+void relay_recover_release(struct recovery *recovery)
+{
+	if (recovery->lock >= 0)
+		disk_close(recovery->lock);
+	if (recovery->directory >= 0)
+		disk_close(recovery->directory);
+}

@@ -1,0 +1,25 @@
+/*
+ * core/relay/recover.h - from the spools on disk to lanes full of deliveries: the normal start.
+ *
+ * Spools are directories shard-NNN below the spool directory. When the number of shards has changed, mail whose lane now
+ * belongs to another shard is copied to that shard's spool, and spools of shards that are no more are copied whole and
+ * removed. A crash in the middle leaves two records of a message; the ids tell, and one of them is dropped.
+ */
+#ifndef POSTRIDER_RELAY_RECOVER_H
+#define POSTRIDER_RELAY_RECOVER_H
+
+#include "core/base/log.h"
+#include "core/relay/relay.h"
+
+struct recovery {
+	int directory; /* the spool directory and its lock: open until relay_recover_release() */
+	int lock;
+	uint64_t live, moved, held, damaged_records, spools;
+	char problem[1024]; /* what to do, when relay_recover() fails */
+};
+
+/* All shards exist (shard_new()). 0 or -errno with recovery->problem. Blocking. Logs what it found. */
+int relay_recover(struct relay *relay, struct log *log, struct recovery *recovery);
+void relay_recover_release(struct recovery *recovery);
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * core/relay/settle.c - what becomes of a delivery after an attempt: a done record and it is gone, a state record and it
+ * waits or is kept as failed. The record is appended first, then the delivery takes its place; when the spool has no room
+ * the delivery waits in shard->settling and is tried again each turn. Nothing is removed from the disk before the record
+ * that says so is durable (RELIABILITY P15).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "core/relay/outbound.h"
+
+enum { MOVING_RETRY_MS = 20 };
+
+static bool ensure_statuses(struct delivery *d)
+{
+	if (!d->statuses)
+		d->statuses = calloc(1, d->recipients); /* RECIPIENT_PENDING is 0 */
+	return d->statuses != NULL;
+}
+
+static void place(struct shard *shard, struct delivery *d)
+{
+	struct lane *lane = &shard->outbound[d->lane].lane;
+
+	switch (d->next_place) {
+	case DELIVERY_READY:
+		lane_ready(lane, d);
+		break;
+	case DELIVERY_WAITING:
+		(void)lane_defer(lane, d, d->due_ns);
+		break;
+	case DELIVERY_FAILED:
+		d->place = DELIVERY_FAILED;
+		break;
+	default:
+		assert(!"no place to go");
+	}
+	outbound_wake(shard, d->lane);
+}
+
+static int append_state(struct shard *shard, struct delivery *d, struct span reply)
+{
+	struct queue_state state = {.attempts = d->attempts, .recipients = d->recipients, .reply = reply};
+	uint8_t all_pending[TLS_RECORD_MAX];
+	uint64_t wall = clock_wall_ns();
+	size_t length;
+
+	state.statuses = d->statuses;
+	if (!d->statuses) {
+		if (d->recipients > sizeof(all_pending) && !ensure_statuses(d))
+			return -EAGAIN;
+		memset(all_pending, RECIPIENT_PENDING, sizeof(all_pending));
+		state.statuses = d->statuses ? d->statuses : all_pending;
+	}
+	length = queue_state_encode(shard->scratch, &state);
+	if (d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns)
+		wall += d->due_ns - shard->now_ns;
+	return spool_append_state(shard->spool, &d->item, wall, shard->scratch, length, NULL);
+}
+
+/* False: no room now. */
+static bool record(struct shard *shard, struct delivery *d, struct span reply)
+{
+	int r;
+
+	/* While compaction copies the message its refs are about to change. */
+	if (d->item.moving)
+		return false;
+	if (d->finished) {
+		r = spool_done(shard->spool, &d->item, NULL);
+		if (r == -EAGAIN)
+			return false;
+		/* Any other failure: it was delivered, and a restart will deliver it again; the spool's own failure has
+		 * been reported. */
+		shard_forget(shard, d);
+		return true;
+	}
+	r = append_state(shard, d, reply);
+	if (r == -EAGAIN)
+		return false;
+	/* -ENOSPC, -EIO: the older state on disk stays true enough: at worst one more attempt after a restart. */
+	place(shard, d);
+	return true;
+}
+
+static void settle_record(struct shard *shard, struct delivery *d, struct span reply)
+{
+	d->place = DELIVERY_NONE;
+	if (!record(shard, d, reply))
+		list_append(&shard->settling, &d->link);
+}
+
+void settle_run(struct shard *shard)
+{
+	struct list *link, *next;
+
+	for (link = shard->settling.next; link != &shard->settling; link = next) {
+		struct delivery *d = container_of(link, struct delivery, link);
+		next = link->next;
+		/* Off the list first: its place may be another list. */
+		list_remove(&d->link);
+		if (!record(shard, d, span_text(""))) {
+			/* Back in front of `next`, where it was. */
+			list_append(next, &d->link);
+			if (!d->item.moving)
+				return;
+		}
+	}
+}
+
+static void defer(struct outbound *o, struct delivery *d)
+{
+	const struct config_retry *retry = &o->shard->relay->config->retry;
+	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
+
+	if (d->attempts < UINT16_MAX)
+		d->attempts++;
+	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
+	d->next_place = DELIVERY_WAITING;
+	if (verdict_expired(d->accepted_wall_ns, clock_wall_ns(), retry->expire_ns,
+	                    d->recovered ? (d->attempts > 2 ? 2 : d->attempts) : d->attempts) &&
+	    ensure_statuses(d)) {
+		unsigned i;
+		for (i = 0; i < d->recipients; i++) {
+			if (d->statuses[i] == RECIPIENT_PENDING) {
+				d->statuses[i] = RECIPIENT_FAILED;
+				counter_add(&o->shard->counters.failed, 1);
+			}
+		}
+		event_expired(o, d);
+		d->next_place = DELIVERY_FAILED;
+	}
+}
+
+struct tally {
+	unsigned pending, failed, deferred;
+};
+
+static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t *results)
+{
+	struct shard_counters *counters = &o->shard->counters;
+	struct tally tally = {0};
+	unsigned i;
+
+	for (i = 0; i < d->recipients; i++) {
+		uint8_t status = d->statuses ? d->statuses[i] : RECIPIENT_PENDING;
+		if (status == RECIPIENT_PENDING) {
+			switch (results[i]) {
+			case ATTEMPT_SENT:
+				status = RECIPIENT_DELIVERED;
+				counter_add(&counters->delivered, 1);
+				break;
+			case ATTEMPT_FAIL:
+				status = RECIPIENT_FAILED;
+				counter_add(&counters->failed, 1);
+				break;
+			case ATTEMPT_DEFER:
+			case ATTEMPT_ACCEPTED:
+				tally.deferred++;
+				counter_add(&counters->deferred, 1);
+				break;
+			}
+		}
+		if (d->statuses)
+			d->statuses[i] = status;
+		tally.pending += status == RECIPIENT_PENDING;
+		tally.failed += status == RECIPIENT_FAILED;
+	}
+	return tally;
+}
+
+static void settle_answered(struct outbound *o, struct delivery *d, const struct outcome *outcome)
+{
+	struct tally tally;
+	bool uniform = true;
+	unsigned i;
+
+	/* Statuses are kept per recipient only where they differ or something failed. */
+	for (i = 0; i < d->recipients; i++)
+		uniform = uniform && outcome->results[i] == outcome->results[0] && outcome->results[i] != ATTEMPT_FAIL;
+	if (!uniform && !ensure_statuses(d)) {
+		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none. */
+		counter_add(&o->shard->counters.maybe_duplicates, 1);
+		defer(o, d);
+		settle_record(o->shard, d, outcome->reply);
+		return;
+	}
+	tally = apply(o, d, outcome->results);
+	d->finished = tally.pending == 0 && tally.failed == 0;
+	if (d->finished)
+		counter_add(&o->shard->counters.delivered_octets, d->content_length);
+	else if (tally.pending == 0)
+		d->next_place = DELIVERY_FAILED;
+	else if (tally.deferred > 0)
+		defer(o, d);
+	else
+		d->next_place = DELIVERY_READY; /* more recipients than one transaction takes */
+	settle_record(o->shard, d, outcome->reply);
+}
+
+void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome)
+{
+	unsigned i;
+
+	assert(d->place == DELIVERY_ACTIVE);
+	d->item.busy = false;
+	switch (outcome->kind) {
+	case OUTCOME_ANSWERED:
+		counter_add(&o->shard->counters.attempts, 1);
+		settle_answered(o, d, outcome);
+		return;
+	case OUTCOME_UNTRIED:
+		lane_ready_first(&o->lane, d);
+		return;
+	case OUTCOME_UNKNOWN:
+		counter_add(&o->shard->counters.maybe_duplicates, 1);
+		/* fall through */
+	case OUTCOME_LOST:
+		counter_add(&o->shard->counters.attempts, 1);
+		counter_add(&o->shard->counters.deferred, 1);
+		defer(o, d);
+		settle_record(o->shard, d, outcome->reply);
+		return;
+	case OUTCOME_DAMAGED:
+		if (ensure_statuses(d)) {
+			for (i = 0; i < d->recipients; i++)
+				d->statuses[i] = d->statuses[i] == RECIPIENT_PENDING ? RECIPIENT_FAILED : d->statuses[i];
+		}
+		event_damaged(o, d, outcome->reply);
+		d->next_place = DELIVERY_FAILED;
+		settle_record(o->shard, d, outcome->reply);
+		return;
+	}
+}

@@ -1,0 +1,497 @@
+/*
+ * core/relay/shard.c - see shard.h. The order of a turn:
+ *
+ *     ring: completions run (receive, deliver, spool tickets)
+ *     timers due
+ *     items from other shards, items that waited for room in the spool, records that did
+ *     lanes that were woken: transactions start and are written
+ *     everything written leaves with one send per connection; what was appended leaves with one write
+ *     doorbells
+ */
+#include "core/relay/shard.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/relay/connection.h"
+#include "core/relay/events.h"
+#include "core/relay/message.h"
+#include "core/relay/outbound.h"
+#include "core/relay/receive.h"
+#include "core/relay/transaction.h"
+
+enum {
+	RING_ENTRIES = 1024,
+	RING_COMPLETIONS = 16384,
+	ACCEPT_RETRY_MS = 100,
+	DRAIN_POLL_MS = 10,
+	LISTEN_BACKLOG = 1024,
+	SLABS_MIN = 8,
+};
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
+
+/* Limits are sums over who may hold a block; memory is taken from the system only as it is used. */
+static void init_pools(struct shard *shard)
+{
+	const struct config *config = shard->relay->config;
+	size_t sessions = config->limits.connections + 256;
+	size_t messages = 2 * sessions + 4096;
+	size_t memory = config->spool.memory_max / shard->relay->shard_count;
+
+	pool_init(&shard->sessions, sizeof(struct session), 64, sessions);
+	pool_init(&shard->messages, sizeof(struct message), 32, messages);
+	pool_init(&shard->transfers, sizeof(struct transfer), 64, messages * 2);
+	pool_init(&shard->parts, sizeof(struct part), 16, 65536);
+	pool_init(&shard->blocks, sizeof(struct block), 8, memory / 2 / BLOCK_SIZE + 16);
+	pool_init(&shard->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
+	pool_init(&shard->names, 256, 64, sessions);
+	pool_init(&shard->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
+	pool_init(&shard->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
+	pool_init(&shard->connections, sizeof(struct connection), 8, 100000);
+	pool_init(&shard->transactions, sizeof(struct transaction), 64, 1u << 20);
+	pool_init(&shard->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
+}
+
+struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
+{
+	struct shard *shard = aligned_alloc(64, (sizeof(*shard) + 63) / 64 * 64);
+	unsigned i;
+
+	if (!shard)
+		return NULL;
+	memset(shard, 0, sizeof(*shard));
+	shard->relay = relay;
+	shard->index = index;
+	shard->log = log;
+	shard->receiving = true;
+	list_init(&shard->session_list);
+	list_init(&shard->block_waiters);
+	list_init(&shard->intake);
+	list_init(&shard->deliveries_all);
+	list_init(&shard->outbound_wake);
+	list_init(&shard->settling);
+	list_init(&shard->moved);
+	init_pools(shard);
+	shard->scratch = malloc(SPOOL_ENVELOPE_MAX);
+	shard->overflow = calloc(relay->shard_count, sizeof(*shard->overflow));
+	shard->doorbells = calloc(relay->shard_count, sizeof(*shard->doorbells));
+	shard->ring_bell = calloc(relay->shard_count, sizeof(*shard->ring_bell));
+	shard->outbound = calloc(relay->lane_count + 1, sizeof(*shard->outbound));
+	shard->listeners = calloc(relay->config->listener_count + 1, sizeof(*shard->listeners));
+	if (!shard->scratch || !shard->overflow || !shard->doorbells || !shard->ring_bell || !shard->outbound ||
+	    !shard->listeners)
+		return NULL;
+	for (i = 0; i < relay->shard_count; i++)
+		list_init(&shard->overflow[i]);
+	/* The lanes must be there for recovery; the rest of an outbound comes with the ring. */
+	for (i = 0; i < relay->lane_count; i++) {
+		if (relay->lanes[i].owner == index)
+			lane_init(&shard->outbound[i].lane);
+	}
+	return shard;
+}
+
+/* ---- queue -------------------------------------------------------------------------------------------------- */
+
+void shard_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out)
+{
+	const struct config *config = relay->config;
+	size_t slabs = config->spool.memory_max / relay->shard_count / 2 / SPOOL_SLAB;
+
+	*out = (struct spool_settings){
+		.shard = (uint16_t)index,
+		.shards = (uint16_t)relay->shard_count,
+		.segment_size = (uint32_t)config->spool.segment_size,
+		.size_max = config->spool.size_max / relay->shard_count,
+		.slabs = slabs < SLABS_MIN ? SLABS_MIN : (unsigned)slabs,
+		.writes = 2,
+	};
+}
+
+static int apply_state(struct delivery *d, const struct spool_live *live, uint64_t wall_ns, uint64_t *due_in_ns)
+{
+	struct queue_state state;
+	unsigned i, failed = 0, pending = 0;
+
+	*due_in_ns = 0;
+	if (!live->state)
+		return 0;
+	if (queue_state_decode(live->state, live->state_length, &state) < 0 || state.recipients != d->recipients)
+		return -EBADMSG;
+	d->attempts = (uint16_t)(state.attempts > UINT16_MAX ? UINT16_MAX : state.attempts);
+	for (i = 0; i < state.recipients; i++) {
+		failed += state.statuses[i] == RECIPIENT_FAILED;
+		pending += state.statuses[i] == RECIPIENT_PENDING;
+	}
+	if (pending < state.recipients) {
+		d->statuses = malloc(state.recipients);
+		if (!d->statuses)
+			return -ENOMEM;
+		memcpy(d->statuses, state.statuses, state.recipients);
+	}
+	if (pending == 0)
+		d->next_place = DELIVERY_FAILED;
+	if (live->state_wall_ns > wall_ns)
+		*due_in_ns = live->state_wall_ns - wall_ns;
+	return 0;
+}
+
+int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane)
+{
+	const struct config_retry *retry = &shard->relay->config->retry;
+	struct delivery *d = pool_acquire(&shard->deliveries);
+	struct envelope envelope;
+	uint64_t due_in_ns = 0;
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	memset(d, 0, sizeof(*d));
+	list_init(&d->all);
+	list_init(&d->link);
+	d->item = live->item;
+	d->accepted_wall_ns = live->wall_ns;
+	d->content_length = live->content_length;
+	d->lane = (uint16_t)lane;
+	d->recovered = true;
+	d->next_place = DELIVERY_READY;
+	r = envelope_decode(live->envelope, live->envelope_length, &envelope);
+	if (r == 0) {
+		d->recipients = envelope.recipients;
+		r = apply_state(d, live, clock_wall_ns(), &due_in_ns);
+	}
+	if (r < 0) {
+		pool_release(&shard->deliveries, d);
+		return r;
+	}
+	list_append(&shard->deliveries_all, &d->all);
+	counter_add(&shard->counters.queued, 1);
+	if (d->next_place == DELIVERY_FAILED) {
+		d->place = DELIVERY_FAILED;
+	} else if (due_in_ns > 0) {
+		/* A clock that was set back must not make mail wait longer than the schedule ever would (SYS-06). */
+		if (due_in_ns > retry->max_ns)
+			due_in_ns = retry->max_ns;
+		(void)lane_defer(&shard->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
+	} else {
+		lane_ready(&shard->outbound[lane].lane, d);
+	}
+	return 0;
+}
+
+void shard_forget(struct shard *shard, struct delivery *d)
+{
+	if (shard->compact_next == &d->all)
+		shard->compact_next = d->all.next;
+	list_remove(&d->all);
+	free(d->statuses);
+	pool_release(&shard->deliveries, d);
+}
+
+/* The next live item with a record in `segment`, for the spool's compaction: goes once round the list of all. */
+static struct spool_item *next_in_segment(void *context, uint32_t segment)
+{
+	enum { LOOK_MAX = 4096 }; /* per call, so that no turn takes long */
+	struct shard *shard = context;
+	unsigned looked;
+
+	if (!shard->compact_next)
+		shard->compact_next = shard->deliveries_all.next;
+	for (looked = 0; looked < LOOK_MAX; looked++) {
+		struct delivery *d;
+		unsigned i;
+		if (shard->compact_next == &shard->deliveries_all) {
+			shard->compact_next = NULL;
+			return NULL;
+		}
+		d = container_of(shard->compact_next, struct delivery, all);
+		shard->compact_next = d->all.next;
+		if (d->item.busy || d->item.moving)
+			continue;
+		if (d->item.message.segment == segment || d->item.state.segment == segment)
+			return &d->item;
+		for (i = 0; i < d->item.part_count; i++) {
+			if (d->item.parts[i].segment == segment)
+				return &d->item;
+		}
+	}
+	return NULL;
+}
+
+/* ---- listeners ---------------------------------------------------------------------------------------------- */
+
+static void on_accept(struct ring_op *op, int result, uint32_t flags)
+{
+	struct listener *listener = container_of(op, struct listener, accept_op);
+	struct shard *shard = listener->shard;
+
+	if (result >= 0) {
+		if (shard->draining)
+			ring_drop_fd(shard->ring, result);
+		else
+			receive_accepted(listener, result);
+	}
+	if (flags & RING_MORE)
+		return;
+	if (shard->draining) {
+		if (listener->fd >= 0 && !listener->close_op.in_flight)
+			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
+		return;
+	}
+	/* Out of descriptors, usually: give the others time to go (P9). */
+	if (result < 0)
+		wheel_arm(&shard->wheel, &listener->retry, shard->now_ns + ACCEPT_RETRY_MS * CLOCK_NS_PER_MS);
+	else
+		ring_accept(shard->ring, &listener->accept_op, listener->fd);
+}
+
+static void on_accept_retry(struct wheel_timer *timer)
+{
+	struct listener *listener = container_of(timer, struct listener, retry);
+
+	if (!listener->shard->draining)
+		ring_accept(listener->shard->ring, &listener->accept_op, listener->fd);
+}
+
+static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
+{
+	struct listener *listener = container_of(op, struct listener, close_op);
+	struct shard *shard = listener->shard;
+
+	if (!listener->cancelled) {
+		/* The accept was cancelled; now the descriptor. */
+		listener->cancelled = true;
+		if (!listener->accept_op.in_flight)
+			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
+		return;
+	}
+	listener->fd = -1;
+}
+
+static int start_listeners(struct shard *shard, struct ring_problem *problem)
+{
+	const struct config *config = shard->relay->config;
+	size_t i;
+
+	for (i = 0; i < config->listener_count; i++) {
+		struct listener *listener = &shard->listeners[i];
+		struct ring_address *address = &shard->relay->listeners[i];
+		listener->shard = shard;
+		listener->index = (unsigned)i;
+		listener->accept_op.fn = on_accept;
+		listener->close_op.fn = on_listener_op;
+		wheel_timer_init(&listener->retry, on_accept_retry);
+		listener->fd = ring_listen(shard->ring, address, LISTEN_BACKLOG);
+		if (listener->fd < 0) {
+			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s",
+			         config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd));
+			return listener->fd;
+		}
+		/* Port 0 was chosen by the kernel for the first shard; the others share it. */
+		(void)ring_local_address(shard->ring, listener->fd, address);
+	}
+	return 0;
+}
+
+/* Mail comes in only when every shard is there to own it. */
+void shard_accept(struct shard *shard)
+{
+	size_t i;
+
+	for (i = 0; i < shard->relay->config->listener_count; i++)
+		ring_accept(shard->ring, &shard->listeners[i].accept_op, shard->listeners[i].fd);
+}
+
+static void stop_listeners(struct shard *shard)
+{
+	size_t i;
+
+	for (i = 0; i < shard->relay->config->listener_count; i++) {
+		struct listener *listener = &shard->listeners[i];
+		wheel_disarm(&shard->wheel, &listener->retry);
+		if (listener->accept_op.in_flight) {
+			ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
+		} else {
+			listener->cancelled = true;
+			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
+		}
+	}
+}
+
+/* ---- start and end ------------------------------------------------------------------------------------------ */
+
+static void on_doorbell(void *context)
+{
+	/* It only ends the wait: the turn looks at the handoff rings anyway. */
+}
+
+static void on_doorbell_sent(struct ring_op *op, int result, uint32_t flags)
+{
+	/* A lost bell is rung again with the next push; the target also looks at each of its own turns. */
+}
+
+static void finish_moved(struct shard *shard)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&shard->moved)) != NULL) {
+		struct moved_item *moved = container_of(link, struct moved_item, link);
+		(void)spool_done(shard->spool, &moved->item, NULL);
+		free(moved);
+	}
+}
+
+int shard_start(struct shard *shard, struct ring_problem *problem)
+{
+	struct relay *relay = shard->relay;
+	struct ring_config config = {.entries = RING_ENTRIES,
+	                             .completions = RING_COMPLETIONS,
+	                             .buffers = RECEIVE_BUFFERS,
+	                             .buffer_size = RECEIVE_BUFFER_SIZE,
+	                             .now_ns = &shard->now_ns};
+	uint32_t salt;
+	unsigned i;
+	int r;
+
+	r = ring_open(&shard->ring, &config, problem);
+	if (r < 0)
+		return r;
+	shard->now_ns = clock_monotonic_ns();
+	wheel_init(&shard->wheel, shard->now_ns);
+	random_init(&shard->random);
+	random_bytes(&salt, sizeof(salt));
+	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
+	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS);
+	ring_on_doorbell(shard->ring, on_doorbell, shard);
+	for (i = 0; i < relay->shard_count; i++)
+		shard->doorbells[i].fn = on_doorbell_sent;
+	r = spool_start(shard->spool, shard->ring);
+	if (r < 0) {
+		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
+		return r;
+	}
+	spool_on_compact(shard->spool, next_in_segment, shard);
+	finish_moved(shard);
+	for (i = 0; i < relay->lane_count; i++) {
+		struct tls_problem tls = {""};
+		if (relay->lanes[i].owner != shard->index)
+			continue;
+		r = outbound_init(&shard->outbound[i], shard, i, &tls);
+		if (r < 0) {
+			snprintf(problem->text, sizeof(problem->text), "%s", tls.text[0] ? tls.text : strerror(-r));
+			return r;
+		}
+		outbound_wake(shard, i); /* for what recovery queued */
+	}
+	return start_listeners(shard, problem);
+}
+
+void shard_stop(struct shard *shard)
+{
+	atomic_store(&shard->stop, true);
+}
+
+static void begin_drain(struct shard *shard)
+{
+	shard->draining = true;
+	shard->drain_deadline_ns = shard->now_ns + shard->relay->config->timeouts.drain_ns;
+	stop_listeners(shard);
+}
+
+/* One look per turn while draining: 1 when there is nothing left to wait for. */
+static int drain(struct shard *shard)
+{
+	struct relay *relay = shard->relay;
+	bool hard = shard->now_ns > shard->drain_deadline_ns;
+
+	receive_drain(shard, hard);
+	outbound_drain(shard, hard);
+	if (shard->receiving && receive_idle(shard) && shard->messages.in_use == 0) {
+		shard->receiving = false;
+		atomic_fetch_sub(&relay->receiving, 1);
+	}
+	/* Other shards may still need this one to store their messages. */
+	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->intake))
+		return 0;
+	return outbound_idle(shard) && spool_idle(shard->spool);
+}
+
+uint64_t shard_deadline_ns(const struct shard *shard)
+{
+	uint64_t deadline = wheel_next_ns(&shard->wheel);
+
+	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
+		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
+	return list_empty(&shard->outbound_wake) ? deadline : 0;
+}
+
+int shard_turn(struct shard *shard)
+{
+	int r = ring_turn(shard->ring, shard_deadline_ns(shard));
+
+	if (r < 0)
+		return r;
+	wheel_advance(&shard->wheel, shard->now_ns);
+	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)
+		begin_drain(shard);
+	item_collect(shard);
+	intake_run(shard);
+	if (!list_empty(&shard->settling))
+		settle_run(shard);
+	if (!list_empty(&shard->block_waiters))
+		receive_run(shard);
+	outbound_run(shard);
+	r = shard->draining ? drain(shard) : 0;
+	transport_shared_flush(&shard->transport);
+	transport_shared_rearm(&shard->transport);
+	spool_flush(shard->spool);
+	item_publish(shard);
+	return r;
+}
+
+void shard_free(struct shard *shard)
+{
+	unsigned i;
+
+	if (!shard)
+		return;
+	for (i = 0; i < shard->relay->lane_count; i++) {
+		if (shard->outbound[i].shard)
+			outbound_deinit(&shard->outbound[i]);
+	}
+	while (!list_empty(&shard->deliveries_all)) {
+		struct delivery *d = container_of(shard->deliveries_all.next, struct delivery, all);
+		free(d->item.parts);
+		shard_forget(shard, d);
+	}
+	if (shard->spool)
+		spool_close(shard->spool);
+	if (shard->ring) {
+		transport_shared_deinit(&shard->transport);
+		ring_close(shard->ring);
+	}
+	pool_deinit(&shard->sessions);
+	pool_deinit(&shard->messages);
+	pool_deinit(&shard->transfers);
+	pool_deinit(&shard->parts);
+	pool_deinit(&shard->blocks);
+	pool_deinit(&shard->lines);
+	pool_deinit(&shard->names);
+	pool_deinit(&shard->reply_buffers);
+	pool_deinit(&shard->deliveries);
+	pool_deinit(&shard->connections);
+	pool_deinit(&shard->transactions);
+	pool_deinit(&shard->output_buffers);
+	free(shard->scratch);
+	free(shard->overflow);
+	free(shard->doorbells);
+	free(shard->ring_bell);
+	free(shard->outbound);
+	free(shard->listeners);
+	free(shard);
+}

@@ -1,0 +1,119 @@
+/*
+ * core/relay/shard.h - one shard: one thread, one ring, one spool, its sessions, lanes and connections.
+ *
+ * Nothing here is touched by another thread, except through the handoff rings (core/relay/handoff.c), the counters,
+ * and `stop`. shard_turn() is the whole loop body; the real program calls it from a thread until it says it is done,
+ * the simulation calls the turns of several shards in seeded order.
+ *
+ * Start, in order: shard_new() (memory), relay_recover() (recover.h: blocking, the spools), shard_start() (on the shard's
+ * own thread: ring, listeners), shard_accept() once every shard has started, shard_turn()..., shard_free().
+ */
+#ifndef POSTRIDER_RELAY_SHARD_H
+#define POSTRIDER_RELAY_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/counter.h"
+#include "core/base/list.h"
+#include "core/base/log.h"
+#include "core/base/pool.h"
+#include "core/base/random.h"
+#include "core/base/ring.h"
+#include "core/base/wheel.h"
+#include "core/relay/relay.h"
+#include "core/relay/transport.h"
+#include "core/smtp/trace.h"
+#include "queue/lane.h"
+#include "queue/spool.h"
+
+enum {
+	BLOCK_SIZE = 16384,        /* content memory of messages being received */
+	REPLY_BUFFER_SIZE = 4096,  /* output block of an inbound session */
+	OUTPUT_BUFFER_SIZE = 65536, /* output block of an outbound connection */
+	RECEIVE_BUFFERS = 512,     /* provided receive buffers per shard */
+	RECEIVE_BUFFER_SIZE = 16384,
+};
+
+struct shard_counters {
+	counter connections_in, sessions_refused, accepted, accepted_octets, refused, accept_failed;
+	counter delivered, deferred, failed, attempts, maybe_duplicates, delivered_octets;
+	counter connections_out, handshakes, resumed, handoffs, handoff_full, recipients;
+	counter queued, waiting, turns;
+};
+
+struct listener {
+	struct shard *shard;
+	struct ring_op accept_op, close_op;
+	struct wheel_timer retry;
+	int fd;
+	unsigned index;
+	bool cancelled;
+};
+
+/* A message that recovery copied to another shard's spool; this spool's record of it is finished at the start. */
+struct moved_item {
+	struct list link;
+	struct spool_item item;
+};
+
+struct outbound; /* core/relay/outbound.h */
+
+struct shard {
+	struct relay *relay;
+	unsigned index;
+	struct ring *ring;
+	struct wheel wheel;
+	uint64_t now_ns; /* monotonic, of this turn */
+	struct random random;
+	struct log *log;
+	struct spool *spool;
+	struct message_id_source ids;
+	struct transport_shared transport;
+	struct shard_counters counters;
+
+	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
+	struct pool deliveries, connections, transactions, output_buffers;              /* delivering */
+	uint8_t *scratch; /* SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
+
+	struct listener *listeners;
+	struct list session_list;   /* every inbound session */
+	struct list block_waiters;  /* sessions that wait for content memory */
+	struct list intake;         /* items waiting to be appended to the spool */
+	struct list *overflow;      /* per shard: items that found the handoff ring full */
+	struct ring_op *doorbells;  /* per shard */
+	bool *ring_bell;            /* per shard: something was pushed this turn */
+
+	struct list moved; /* struct moved_item */
+	struct list deliveries_all;
+	struct list *compact_next;  /* where the search for a live item in a segment goes on */
+	struct outbound *outbound;  /* by lane; those of other shards are unused (their shard is NULL) */
+	struct list outbound_wake;  /* lanes with something to do this turn */
+	struct list settling;       /* deliveries whose record waits for room in the spool */
+
+	/* Drain: set by anyone, seen at the next turn. */
+	_Atomic(bool) stop;
+	bool draining, receiving, finished;
+	uint64_t drain_deadline_ns;
+};
+
+/* NULL without memory. */
+struct shard *shard_new(struct relay *relay, unsigned index, struct log *log);
+void shard_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out);
+/* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
+int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
+/* 0 or -errno with *problem. */
+int shard_start(struct shard *shard, struct ring_problem *problem);
+void shard_accept(struct shard *shard);
+/* Runs one turn, waiting at most until something happens. 0 to go on, 1 when drained, or a negative errno (fatal). */
+int shard_turn(struct shard *shard);
+/* Until when the next turn may wait if nothing happens; 0: there is something to do now. */
+uint64_t shard_deadline_ns(const struct shard *shard);
+void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
+void shard_free(struct shard *shard);
+
+/* One delivery leaves the queue. */
+void shard_forget(struct shard *shard, struct delivery *d);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * core/relay/transaction.h - one attempt at one delivery on one connection: what is written, and what the replies mean.
+ *
+ * Writing and reading run apart: `step` is what is written next, `expect` is which reply comes next. With CHUNKING
+ * many transactions of a connection are written before the first reply is read; the two cursors are all there is to it.
+ */
+#ifndef POSTRIDER_RELAY_TRANSACTION_H
+#define POSTRIDER_RELAY_TRANSACTION_H
+
+#include "core/relay/connection.h"
+#include "core/smtp/content.h"
+
+enum transaction_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
+enum transaction_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_BODY, EXPECT_END, EXPECT_NOTHING };
+enum { TRANSACTION_RESULTS_INLINE = 16, TRANSACTION_REPLY_MAX = 256 };
+
+struct transaction {
+	struct list link; /* connection->transactions, or outbound->loaded */
+	struct outbound *outbound;
+	struct connection *connection;
+	struct delivery *delivery;
+	struct spool_view view;  /* the message record */
+	struct spool_view part;  /* the part being sent */
+	bool view_held, part_held, part_loading, orphan;
+	struct envelope envelope;
+	struct envelope_cursor rcpt_cursor; /* next to be written */
+	uint16_t rcpt_next;                 /* its index */
+	uint16_t rcpt_reply;                /* index whose reply is next */
+	uint16_t rcpt_first, rcpt_end;      /* indexes this attempt covers: pending ones within */
+	uint16_t accepted;
+	uint8_t step, expect;
+	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, started;
+	uint16_t piece;          /* parts first, then the message's own content */
+	uint16_t chunk_replies;  /* BDAT chunks answered */
+	size_t piece_offset;
+	struct content_encoder encoder;
+	uint64_t started_ns;
+	uint8_t *results;        /* enum attempt_result per recipient */
+	uint8_t results_inline[TRANSACTION_RESULTS_INLINE];
+	uint16_t code;
+	uint8_t code_stage;
+	uint16_t reply_length;
+	char reply[TRANSACTION_REPLY_MAX];
+};
+
+/* Takes the delivery (ACTIVE) and starts to load its content; it comes back in outbound->loaded, now or later.
+ * False: no memory, the delivery is untouched. */
+bool transaction_start(struct outbound *o, struct delivery *d);
+enum write_result { WRITE_DONE, WRITE_NO_ROOM, WRITE_WAIT };
+/* Writes on; WRITE_WAIT: a reply or a part from disk must come first. */
+enum write_result transaction_write(struct transaction *tx);
+/* One reply, for this transaction. False: the reply makes no sense here, the connection must end. */
+bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply);
+/* All replies are in. */
+bool transaction_over(const struct transaction *tx);
+/* Ends it: settles the delivery and frees the transaction. `reason` where the connection was lost. */
+void transaction_finish(struct transaction *tx);
+void transaction_abandon(struct transaction *tx, enum stage stage, const char *reason);
+
+#endif

@@ -1,0 +1,567 @@
+/*
+ * core/relay/transport.c - see transport.h.
+ */
+#include "core/relay/transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+struct transport_held {
+	struct list link;
+	uint32_t flags; /* names the provided buffer */
+	uint32_t offset, length;
+};
+
+static void on_recv(struct ring_op *op, int result, uint32_t flags);
+static void on_send(struct ring_op *op, int result, uint32_t flags);
+
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, size_t held_limit)
+{
+	shared->ring = ring;
+	pool_init(&shared->held, sizeof(struct transport_held), 64, held_limit);
+	list_init(&shared->dirty);
+	list_init(&shared->starved);
+}
+
+void transport_shared_deinit(struct transport_shared *shared)
+{
+	pool_deinit(&shared->held);
+}
+
+void transport_init(struct transport *t, struct transport_shared *shared,
+                    const struct transport_handlers *handlers, struct pool *buffers)
+{
+	memset(t, 0, sizeof(*t));
+	t->shared = shared;
+	t->handlers = handlers;
+	t->buffers = buffers;
+	t->capacity = (uint32_t)buffers->block_size;
+	t->fd = -1;
+	t->recv_op.fn = on_recv;
+	t->send_op.fn = on_send;
+	list_init(&t->dirty);
+	list_init(&t->starved);
+	list_init(&t->held);
+}
+
+/* ---- teardown ----------------------------------------------------------------------------------------------- */
+
+static void drop_held(struct transport *t)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&t->held)) != NULL) {
+		struct transport_held *held = container_of(link, struct transport_held, link);
+		ring_buffer_release(t->shared->ring, held->flags);
+		pool_release(&t->shared->held, held);
+	}
+	t->held_count = 0;
+}
+
+static void release_buffer(struct transport *t, uint8_t **buffer)
+{
+	if (*buffer)
+		pool_release(t->buffers, *buffer);
+	*buffer = NULL;
+}
+
+static void join(struct transport *t);
+
+static void on_fd_closed(struct ring_op *op, int result, uint32_t flags)
+{
+	struct transport *t = container_of(op, struct transport, control_op);
+
+	t->closed_fd = true;
+	t->fd = -1;
+	join(t);
+}
+
+/* The control op's other answers: a cancel or a shutdown was carried out. Both are advisory (P12). */
+static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
+{
+	struct transport *t = container_of(op, struct transport, control_op);
+
+	if (t->closing)
+		join(t);
+}
+
+/* Takes the next step of the teardown that is possible now. */
+static void join(struct transport *t)
+{
+	assert(t->closing);
+	if (t->control_op.in_flight || t->feeding)
+		return;
+	if (t->recv_op.in_flight || t->send_op.in_flight) {
+		struct ring_op *target = t->recv_op.in_flight ? &t->recv_op : &t->send_op;
+		/* One cancel each; after that the shutdown below makes sure that they come back. */
+		if (!t->recv_cancelled || target == &t->send_op) {
+			t->recv_cancelled = true;
+			t->control_op.fn = on_cancelled;
+			ring_cancel(t->shared->ring, &t->control_op, target);
+		}
+		return;
+	}
+	if (t->fd >= 0) {
+		t->control_op.fn = on_fd_closed;
+		ring_close_fd(t->shared->ring, &t->control_op, t->fd);
+		return;
+	}
+	release_buffer(t, &t->collecting);
+	release_buffer(t, &t->sending);
+	release_buffer(t, &t->stage);
+	t->handlers->on_closed(t);
+}
+
+void transport_close(struct transport *t)
+{
+	if (t->closing)
+		return;
+	t->closing = true;
+	list_remove(&t->dirty);
+	list_remove(&t->starved);
+	drop_held(t);
+	if (t->tls)
+		tls_session_free(t->tls);
+	t->tls = NULL;
+	join(t);
+}
+
+/* ---- input -------------------------------------------------------------------------------------------------- */
+
+static void end(struct transport *t, int result)
+{
+	if (t->closing || t->ended)
+		return;
+	if (t->paused || !list_empty(&t->held)) {
+		/* What came before the end is still to be consumed. */
+		t->end_result = result ? result : 1;
+		return;
+	}
+	t->ended = true;
+	t->handlers->on_end(t, result);
+}
+
+static void arm(struct transport *t)
+{
+	if (t->recv_op.in_flight || t->closing || t->ended || t->end_result)
+		return;
+	if (ring_buffers_free(t->shared->ring) == 0) {
+		/* Arming on an empty buffer ring fails at once: wait until some came back (P9). */
+		if (!list_linked(&t->starved))
+			list_append(&t->shared->starved, &t->starved);
+		return;
+	}
+	ring_recv(t->shared->ring, &t->recv_op, t->fd);
+}
+
+void transport_shared_rearm(struct transport_shared *shared)
+{
+	struct list *link;
+	unsigned budget = ring_buffers_free(shared->ring);
+
+	while (budget-- > 0 && (link = list_take_first(&shared->starved)) != NULL)
+		arm(container_of(link, struct transport, starved));
+}
+
+static void mark_dirty(struct transport *t)
+{
+	if (!list_linked(&t->dirty))
+		list_append(&t->shared->dirty, &t->dirty);
+}
+
+/* Runs TLS over ciphertext just fed. Returns 0, or the result for on_end. */
+static int pump_tls(struct transport *t)
+{
+	for (;;) {
+		enum tls_status status;
+		size_t length = 0;
+
+		if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
+			return -ENOMEM;
+		tls_lend_output(t->tls, t->collecting + t->collected, t->capacity - t->collected);
+		if (!t->secured)
+			status = tls_handshake(t->tls);
+		else
+			status = tls_read(t->tls, t->shared->plaintext, sizeof(t->shared->plaintext), &length);
+		t->collected += (uint32_t)tls_output_length(t->tls);
+		if (t->collected)
+			mark_dirty(t);
+		switch (status) {
+		case TLS_OK:
+			if (!t->secured) {
+				t->secured = true;
+				t->handlers->on_secured(t);
+			} else {
+				size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
+				assert(t->closing || used == length); /* only plain sessions pause */
+			}
+			if (t->closing)
+				return 0;
+			break;
+		case TLS_WANT_INPUT:
+			return 0;
+		case TLS_CLOSED:
+			/* Closing TLS closes the session; no later octet is read by any layer (STL-05). */
+			return 1;
+		case TLS_WANT_OUTPUT:
+			/* A handshake flight or alert larger than a whole buffer: only a hostile peer gets here. */
+		case TLS_FAILED:
+			return TRANSPORT_TLS_FAILED;
+		}
+	}
+}
+
+/* Gives octets to the owner; returns how many were consumed. */
+static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
+{
+	size_t used;
+
+	t->feeding = true;
+	if (t->tls) {
+		int r;
+		tls_feed(t->tls, data, length);
+		r = pump_tls(t);
+		used = length;
+		if (r != 0 && !t->closing)
+			end(t, r == 1 ? 0 : r);
+	} else {
+		used = t->handlers->on_data(t, data, length);
+	}
+	t->feeding = false;
+	if (t->closing) {
+		join(t);
+		return SIZE_MAX; /* t may be gone */
+	}
+	return used;
+}
+
+static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t length)
+{
+	struct transport_held *held = pool_acquire(&t->shared->held);
+
+	if (!held) {
+		ring_buffer_release(t->shared->ring, flags);
+		t->paused = false;
+		drop_held(t);
+		end(t, -ENOMEM);
+		return;
+	}
+	held->flags = flags;
+	held->offset = offset;
+	held->length = length;
+	list_init(&held->link);
+	list_append(&t->held, &held->link);
+	t->held_count++;
+	if (t->held_count >= TRANSPORT_HELD_MAX && t->recv_op.in_flight && !t->control_op.in_flight &&
+	    !t->closing) {
+		/* Stop reading: the peer has sent far ahead of what it may. */
+		t->control_op.fn = on_cancelled;
+		ring_cancel(t->shared->ring, &t->control_op, &t->recv_op);
+	}
+}
+
+/* Takes a filled buffer over. Returns false when the transport was closed meanwhile and may be gone. */
+static bool take_buffer(struct transport *t, uint32_t flags, uint32_t length)
+{
+	struct ring *ring = t->shared->ring;
+	size_t used;
+
+	t->octets_in += length;
+	if (t->closing || t->ended) {
+		ring_buffer_release(ring, flags);
+		return true;
+	}
+	if (t->paused || t->feeding) {
+		hold(t, flags, 0, length);
+		return true;
+	}
+	used = deliver(t, ring_buffer(ring, flags), length);
+	if (used == SIZE_MAX || used == length) {
+		ring_buffer_release(ring, flags);
+		return used != SIZE_MAX;
+	}
+	t->paused = true;
+	hold(t, flags, (uint32_t)used, length - (uint32_t)used);
+	return true;
+}
+
+static void on_recv(struct ring_op *op, int result, uint32_t flags)
+{
+	struct transport *t = container_of(op, struct transport, recv_op);
+
+	if (result > 0) {
+		if (!take_buffer(t, flags, (uint32_t)result) || (flags & RING_MORE))
+			return;
+		if (t->closing)
+			join(t);
+		else if (t->held_count < TRANSPORT_HELD_MAX)
+			arm(t);
+		return;
+	}
+	if (flags & RING_BUFFER)
+		ring_buffer_release(t->shared->ring, flags);
+	if (flags & RING_MORE)
+		return;
+	if (t->closing) {
+		join(t);
+		return;
+	}
+	if (result == -ENOBUFS || result == -EINTR || result == -EAGAIN || result == -ECANCELED) {
+		/* Not the connection's fault (P9); a cancelled one is armed again by transport_resume(). */
+		if (result != -ECANCELED || !t->paused)
+			arm(t);
+		return;
+	}
+	if (result == 0 && t->tls)
+		result = TRANSPORT_TLS_TRUNCATED; /* FIN without close_notify */
+	end(t, result);
+}
+
+void transport_resume(struct transport *t)
+{
+	if (t->feeding || t->closing)
+		return;
+	t->paused = false;
+	while (!list_empty(&t->held)) {
+		struct transport_held *held = container_of(t->held.next, struct transport_held, link);
+		struct ring *ring = t->shared->ring;
+		size_t used = deliver(t, ring_buffer(ring, held->flags) + held->offset, held->length);
+
+		if (used == SIZE_MAX)
+			return; /* closed meanwhile: everything held was released */
+		if (used < held->length) {
+			held->offset += (uint32_t)used;
+			held->length -= (uint32_t)used;
+			t->paused = true;
+			return;
+		}
+		list_remove(&held->link);
+		t->held_count--;
+		ring_buffer_release(ring, held->flags);
+		pool_release(&t->shared->held, held);
+	}
+	if (t->end_result && !t->ended) {
+		int result = t->end_result == 1 ? 0 : t->end_result;
+		t->ended = true;
+		t->handlers->on_end(t, result);
+		return;
+	}
+	arm(t);
+}
+
+/* ---- start -------------------------------------------------------------------------------------------------- */
+
+void transport_accepted(struct transport *t, int fd)
+{
+	t->fd = fd;
+	t->connected = true;
+	arm(t);
+}
+
+static void on_connect(struct ring_op *op, int result, uint32_t flags)
+{
+	struct transport *t = container_of(op, struct transport, send_op);
+
+	t->send_op.fn = on_send;
+	if (t->closing) {
+		join(t);
+		return;
+	}
+	if (result == 0) {
+		t->connected = true;
+		arm(t);
+	}
+	t->handlers->on_connected(t, result);
+}
+
+void transport_connect(struct transport *t, int fd, const struct ring_address *address)
+{
+	t->fd = fd;
+	t->send_op.fn = on_connect;
+	ring_connect(t->shared->ring, &t->send_op, fd, address);
+}
+
+bool transport_secure(struct transport *t, struct tls_session *tls)
+{
+	if (!list_empty(&t->held) || t->collected) {
+		tls_session_free(tls);
+		return false;
+	}
+	assert(!t->tls);
+	t->tls = tls;
+	tls_feed(tls, NULL, 0);
+	/* A client speaks first: its hello is made now. From inside on_data the feeding flag is already set. */
+	if (t->feeding) {
+		int r = pump_tls(t);
+		return r == 0;
+	}
+	t->feeding = true;
+	if (pump_tls(t) != 0) {
+		t->feeding = false;
+		return false;
+	}
+	t->feeding = false;
+	return true;
+}
+
+/* ---- output ------------------------------------------------------------------------------------------------- */
+
+/* Seals what is staged into records. Returns false when the collecting buffer has no room. */
+static bool seal(struct transport *t)
+{
+	enum tls_status status;
+
+	if (t->staged == 0)
+		return true;
+	if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
+		return false;
+	if (t->capacity - t->collected < t->staged + (TLS_OUTPUT_MIN - TLS_RECORD_MAX))
+		return false;
+	tls_lend_output(t->tls, t->collecting + t->collected, t->capacity - t->collected);
+	status = tls_write(t->tls, t->stage, t->staged);
+	t->collected += (uint32_t)tls_output_length(t->tls);
+	if (status != TLS_OK)
+		return false; /* the session is dead: its next read says so */
+	t->staged = 0;
+	return true;
+}
+
+size_t transport_room(const struct transport *t)
+{
+	size_t room;
+
+	if (t->closing || t->ended)
+		return 0;
+	if (!t->tls)
+		return t->capacity - t->collected;
+	room = t->capacity - t->collected;
+	/* Every record costs its overhead; keep space for one alert or key update. */
+	room = room > TLS_OUTPUT_MIN ? room - TLS_OUTPUT_MIN : 0;
+	room -= room / 64;
+	return room + (TLS_RECORD_MAX - t->staged);
+}
+
+static bool write_plain(struct transport *t, const void *data, size_t length)
+{
+	if (length > t->capacity - t->collected)
+		return false;
+	if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
+		return false;
+	memcpy(t->collecting + t->collected, data, length);
+	t->collected += (uint32_t)length;
+	return true;
+}
+
+static bool write_staged(struct transport *t, const uint8_t *data, size_t length)
+{
+	if (length > transport_room(t))
+		return false;
+	if (!t->stage && !(t->stage = pool_acquire(t->buffers)))
+		return false;
+	while (length > 0) {
+		size_t n = TLS_RECORD_MAX - t->staged;
+		if (n > length)
+			n = length;
+		memcpy(t->stage + t->staged, data, n);
+		t->staged += (uint32_t)n;
+		data += n;
+		length -= n;
+		if (t->staged == TLS_RECORD_MAX && !seal(t))
+			return length == 0;
+	}
+	return true;
+}
+
+bool transport_write(struct transport *t, const void *data, size_t length)
+{
+	bool ok;
+
+	if (t->closing || t->ended)
+		return false;
+	ok = t->tls ? write_staged(t, data, length) : write_plain(t, data, length);
+	if (ok)
+		mark_dirty(t);
+	return ok;
+}
+
+void transport_flush(struct transport *t)
+{
+	list_remove(&t->dirty);
+	if (t->closing || !t->connected)
+		return;
+	if (t->tls && t->secured)
+		(void)seal(t);
+	if (t->send_op.in_flight || t->collected == 0)
+		return;
+	assert(t->send_length == 0);
+	if (t->sending) {
+		/* Swap: what was collected is sent, the buffer just sent collects. */
+		uint8_t *spare = t->sending;
+		t->sending = t->collecting;
+		t->collecting = spare;
+	} else {
+		t->sending = t->collecting;
+		t->collecting = NULL;
+	}
+	t->send_offset = 0;
+	t->send_length = t->collected;
+	t->collected = 0;
+	ring_send(t->shared->ring, &t->send_op, t->fd, t->sending, t->send_length);
+}
+
+void transport_shared_flush(struct transport_shared *shared)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&shared->dirty)) != NULL)
+		transport_flush(container_of(link, struct transport, dirty));
+}
+
+static void on_send(struct ring_op *op, int result, uint32_t flags)
+{
+	struct transport *t = container_of(op, struct transport, send_op);
+
+	if (t->closing) {
+		join(t);
+		return;
+	}
+	if (result < 0 && result != -EINTR && result != -EAGAIN) {
+		t->send_length = 0;
+		/* The receive side usually knows the reason; do not wait for it. */
+		end(t, result);
+		return;
+	}
+	if (result > 0) {
+		t->octets_out += (uint32_t)result;
+		t->send_offset += (uint32_t)result;
+		t->send_length -= (uint32_t)result;
+	}
+	if (t->send_length > 0) {
+		/* Short: exactly the remaining octets come next (P13). */
+		ring_send(t->shared->ring, &t->send_op, t->fd, t->sending + t->send_offset, t->send_length);
+		return;
+	}
+	if (t->collected > 0 || t->staged > 0) {
+		mark_dirty(t);
+	} else {
+		release_buffer(t, &t->sending);
+		release_buffer(t, &t->collecting);
+		release_buffer(t, &t->stage);
+	}
+	if (t->handlers->on_sent)
+		t->handlers->on_sent(t);
+}
+
+bool transport_drained(const struct transport *t)
+{
+	return !t->send_op.in_flight && t->collected == 0 && t->staged == 0;
+}
+
+void transport_shutdown(struct transport *t)
+{
+	if (t->closing || t->control_op.in_flight || t->fd < 0)
+		return;
+	t->control_op.fn = on_cancelled;
+	ring_shutdown(t->shared->ring, &t->control_op, t->fd, SHUT_WR);
+}

@@ -1,0 +1,103 @@
+/*
+ * core/relay/transport.h - one TCP connection on the ring, plain or TLS, as a stream of octets.
+ *
+ * Used by both sides: receive (accepted connections) and deliver (connections to a next hop). Embedded in the
+ * session that owns it.
+ *
+ * Output collects in a buffer and leaves with transport_flush(), called once per turn: one send in flight per socket
+ * (P13), everything written meanwhile coalesces into the next. Buffers come from a pool when there is something to
+ * send and go back when it has left, so an idle connection holds none. With TLS, plaintext is staged and sealed in
+ * records as large as they can be.
+ *
+ * Input arrives through on_data. Its return value is how much was consumed; returning less pauses the transport: the
+ * rest and what follows is kept in order until transport_resume(). One owner decides what the next octet means
+ * (BDT-05).
+ *
+ * Teardown in three steps: transport_close() stops traffic and cancels, the transport waits until nothing is in
+ * flight, closes the descriptor, and on_closed gives the memory back to the owner (P10, P11).
+ */
+#ifndef POSTRIDER_RELAY_TRANSPORT_H
+#define POSTRIDER_RELAY_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/list.h"
+#include "core/base/pool.h"
+#include "core/base/ring.h"
+#include "tls/tls.h"
+
+struct transport;
+
+/* What the transports of a shard share. */
+struct transport_shared {
+	struct ring *ring;
+	struct pool held;             /* struct transport_held */
+	struct list dirty;            /* transports with output to flush this turn */
+	struct list starved;          /* waiting for receive buffers */
+	uint8_t plaintext[TLS_RECORD_MAX];
+};
+
+struct transport_handlers {
+	size_t (*on_data)(struct transport *t, const uint8_t *data, size_t length);
+	/* The stream is over or broken: 0 end of stream, negative errno, or TRANSPORT_TLS_FAILED. Not called after
+	 * transport_close(). */
+	void (*on_end)(struct transport *t, int result);
+	void (*on_connected)(struct transport *t, int result); /* 0 or negative errno */
+	void (*on_secured)(struct transport *t);               /* the TLS handshake is complete */
+	void (*on_sent)(struct transport *t);                  /* room for output again */
+	void (*on_closed)(struct transport *t);                /* nothing is in flight any more: free it */
+};
+
+enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001, TRANSPORT_HELD_MAX = 8 };
+
+struct transport {
+	struct transport_shared *shared;
+	const struct transport_handlers *handlers;
+	struct pool *buffers; /* of output blocks */
+	struct tls_session *tls;
+	uint8_t *collecting; /* next to be sent: octets for the wire */
+	uint8_t *sending;
+	uint8_t *stage; /* TLS: plaintext not yet sealed */
+	uint32_t collected, send_offset, send_length, staged;
+	uint32_t capacity;
+	int fd;
+	struct ring_op recv_op, send_op, control_op;
+	struct list dirty, starved;
+	struct list held; /* struct transport_held, in order of arrival */
+	uint8_t held_count;
+	bool connected, secured, paused, closing, closed_fd, ended, feeding, recv_cancelled;
+	int end_result; /* reported once what was held is consumed */
+	uint64_t octets_in, octets_out;
+};
+
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, size_t held_limit);
+void transport_shared_deinit(struct transport_shared *shared);
+/* Gives receive buffers to those that ran dry; call once per turn. */
+void transport_shared_rearm(struct transport_shared *shared);
+void transport_shared_flush(struct transport_shared *shared);
+
+/* `buffers`: a pool of output blocks of at least TLS_OUTPUT_MIN octets where TLS is used. */
+void transport_init(struct transport *t, struct transport_shared *shared,
+                    const struct transport_handlers *handlers, struct pool *buffers);
+void transport_accepted(struct transport *t, int fd);
+void transport_connect(struct transport *t, int fd, const struct ring_address *address);
+/* Takes the session over (and frees it). Nothing may be held or unsent: plaintext before TLS is never mixed with what
+ * comes after (STL-01, STL-02). Returns false if there is: close the connection. */
+bool transport_secure(struct transport *t, struct tls_session *tls);
+
+/* Room for output now: so many octets can be written without refusal. */
+size_t transport_room(const struct transport *t);
+/* All or nothing: false when it does not fit (or no buffer is to be had); on_sent says when to try again. */
+bool transport_write(struct transport *t, const void *data, size_t length);
+void transport_flush(struct transport *t);
+/* Nothing unsent. */
+bool transport_drained(const struct transport *t);
+
+void transport_resume(struct transport *t);
+/* Sends what is collected, then FIN; input goes on until the peer's FIN. */
+void transport_shutdown(struct transport *t);
+void transport_close(struct transport *t);
+
+#endif
