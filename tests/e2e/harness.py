@@ -1,0 +1,909 @@
+"""tests/e2e/harness.py - what the end-to-end and interoperability tests share.
+
+Purpose: starting and stopping programs by their pid, free ports, temporary directories, configurations, events, a
+client that speaks SMTP octet by octet, and a next hop that can be told to misbehave and records what it is sent.
+Only the standard library; /usr/bin/python3 of Debian 12 is enough.
+
+A test file collects its cases with @case and ends with harness.main(). Each case prints "ok NAME" or
+"FAILED NAME: why"; names given as arguments select cases. A case fails by raising; what it started is stopped and
+what it wrote is removed when its Workspace ends (KEEP=1 in the environment keeps the files and says where).
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get('BUILD') or os.path.join(SOURCES, 'build'))
+
+
+class Failure(Exception):
+    """What a case expected did not happen."""
+
+
+def check(condition, text, *arguments):
+    if not condition:
+        raise Failure(text % arguments if arguments else text)
+
+
+def equal(found, expected, what):
+    if found != expected:
+        raise Failure('%s: expected %s, found %s' % (what, shorten(expected), shorten(found)))
+
+
+def shorten(value, limit=300):
+    text = repr(value)
+    return text if len(text) <= limit else '%s... (%d characters)' % (text[:limit], len(text))
+
+
+def same_octets(found, expected, what):
+    """Compares content and says where it differs first, which a diff of ten megabytes would not."""
+    if found == expected:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), min(len(found), len(expected)))
+    raise Failure('%s: differs at octet %d of %d (expected %d): expected %s, found %s' % (
+        what, at, len(found), len(expected), shorten(expected[max(0, at - 20):at + 40]),
+        shorten(found[max(0, at - 20):at + 40])))
+
+
+def eventually(condition, what, timeout=20, pause=0.02):
+    """Waits until condition() is true and returns its value. `what` may be a function that explains the failure."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure('after %g s still not so: %s' % (timeout, what() if callable(what) else what))
+        time.sleep(pause)
+
+
+def program(name):
+    path = os.path.join(BUILD, name)
+    if not os.path.exists(path):
+        raise Failure('%s does not exist; build first, or say BUILD=directory' % path)
+    return path
+
+
+def peers_directory():
+    return os.path.join(os.environ.get('XDG_CACHE_HOME') or '/var/cache', 'postrider-peers')
+
+
+def free_port(host='127.0.0.1'):
+    """A port that was free a moment ago, for programs that cannot be given port 0."""
+    with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def listening(port, host='127.0.0.1'):
+    try:
+        socket.create_connection((host, port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Process:
+    """A program that runs beside the test. Its output lines are collected by a thread, so that it never blocks."""
+
+    def __init__(self, arguments, stdout=subprocess.DEVNULL, **options):
+        self.arguments = arguments
+        self.lines = []
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+                                        **options)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.on_line(line.decode('utf-8', 'replace').rstrip('\n'))
+
+    def on_line(self, line):
+        self.lines.append(line)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process.poll() is None
+
+    def signal(self, number):
+        if self.running():
+            self.process.send_signal(number)
+
+    def wait(self, timeout=60):
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Failure('%s still runs after %g s' % (os.path.basename(self.arguments[0]), timeout)) from None
+        self.reader.join(10)
+        return code
+
+    def kill(self):
+        """Ends it the hard way; no error if it has ended already."""
+        self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def stop(self):
+        """Ends it in order, and the hard way if that fails. For cleaning up."""
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+
+    def tail(self, count=5):
+        return ' | '.join(self.lines[-count:])
+
+
+class Workspace:
+    """A temporary directory and the programs started for one case; leaving it stops and removes them."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix='postrider-test-')
+        # Mail servers give up privileges and must still reach their files.
+        os.chmod(self.directory, 0o755)
+        self.owned = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for thing in reversed(self.owned):
+            with contextlib.suppress(Exception):
+                thing.stop()
+        if os.environ.get('KEEP'):
+            print('kept %s' % self.directory, file=sys.stderr)
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def path(self, *names):
+        return os.path.join(self.directory, *names)
+
+    def write(self, name, content):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as f:
+            f.write(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def own(self, thing):
+        """Anything with a stop() method."""
+        self.owned.append(thing)
+        return thing
+
+    def start(self, arguments, **options):
+        return self.own(Process(arguments, **options))
+
+    def sink(self, *arguments, **options):
+        return self.own(Sink(self, *arguments, **options))
+
+    def source(self, *arguments, **options):
+        return self.own(Source(self, *arguments, **options))
+
+    def relay(self, configuration, name='postrider', wait=True):
+        relay = self.own(Relay(self, configuration, name))
+        if wait:
+            relay.wait_ready()
+        return relay
+
+    def configuration(self, hosts, **changes):
+        """A configuration that sends everything to `hosts`; a keyword replaces or, for mappings, updates a key.
+
+        tls=... and limits=... are those of the destination.
+        """
+        destination = {'name': 'next-hop', 'hosts': hosts, 'tls': changes.pop('tls', {'mode': 'none'})}
+        if 'destination_limits' in changes:
+            destination['limits'] = changes.pop('destination_limits')
+        configuration = {
+            'hostname': 'relay.example.org',
+            'shards': 2,
+            'spool': {'directory': self.path('spool'), 'size_max': '2GiB', 'segment_size': '8MiB',
+                      'message_size_max': '20MiB', 'memory_max': '256MiB'},
+            'listeners': [{'name': 'lan', 'address': '127.0.0.1:0'}],
+            'clients': [{'name': 'local', 'networks': ['127.0.0.0/8']}],
+            'destinations': [destination],
+            'routes': [{'destination': 'next-hop'}],
+            'retry': {'first': '200ms', 'factor': 1.5, 'max': '1s', 'expire': '1h'},
+        }
+        for key, value in changes.items():
+            if isinstance(value, dict) and isinstance(configuration.get(key), dict):
+                configuration[key].update(value)
+            else:
+                configuration[key] = value
+        return configuration
+
+
+class Relay(Process):
+    """postrider run. Its events are parsed as they come; a line that is no JSON object is a failure of the relay."""
+
+    def __init__(self, work, configuration, name='postrider'):
+        self.events_seen = []
+        self.noise = []
+        self.count = collections.Counter()
+        # JSON is YAML too, so that a configuration is written from plain Python values.
+        file = work.write(name + '.yaml', configuration if isinstance(configuration, str)
+                          else json.dumps(configuration, indent=1))
+        os.makedirs(work.path('spool'), exist_ok=True)
+        super().__init__([program('postrider'), 'run', '--config', file])
+        work.write(name + '.pid', '%d\n' % self.pid)
+
+    def on_line(self, line):
+        super().on_line(line)
+        try:
+            event = json.loads(line)
+            name = event['event']
+        except (ValueError, TypeError, KeyError):
+            self.noise.append(line)
+            return
+        self.events_seen.append(event)
+        self.count[name] += 1
+        if name == 'attempt':
+            # Counted by how it ended: delivered, deferred, failed, partial or unknown.
+            self.count[event['result']] += 1
+
+    def events(self, name):
+        return [event for event in list(self.events_seen) if event['event'] == name]
+
+    def wait_ready(self, timeout=60):
+        def ready_or_gone():
+            return self.count['ready'] or not self.running()
+        eventually(ready_or_gone, lambda: 'the relay is ready; it said: ' + self.tail(), timeout)
+        if not self.count['ready']:
+            self.wait()
+            raise Failure('the relay ended with %s: %s' % (self.process.returncode, self.tail()))
+        return self
+
+    def addresses(self):
+        """The listeners' addresses as (host, port), with the ports that the kernel chose."""
+        found = []
+        for listener in self.events('ready')[0]['listeners']:
+            text = listener if isinstance(listener, str) else listener['address']
+            host, _, port = text.rpartition(':')
+            found.append((host.strip('[]'), int(port)))
+        return found
+
+    @property
+    def address(self):
+        return self.addresses()[0]
+
+    @property
+    def target(self):
+        return '%s:%d' % self.address
+
+    def terminate(self, timeout=60):
+        """SIGTERM; the relay must drain and exit with 0, and have written nothing but events."""
+        self.signal(signal.SIGTERM)
+        code = self.wait(timeout)
+        check(code == 0, 'after SIGTERM the relay ended with %d: %s', code, self.tail())
+        check(not self.noise, 'a line on standard error is not a JSON event: %s', self.noise[:1])
+
+    def by_shard(self, counter):
+        """{shard: value} from the newest statistics of each shard; the last come when the relay ends."""
+        return {event['shard']: event[counter] for event in self.events('stats')}
+
+    def total(self, counter):
+        return sum(self.by_shard(counter).values())
+
+    def memory(self):
+        """Octets of its resident anonymous memory."""
+        with open('/proc/%d/status' % self.pid) as f:
+            return int(re.search(r'RssAnon:\s+(\d+) kB', f.read()).group(1)) * 1024
+
+
+class Certificates:
+    """What tests/certificates.sh makes: an authority, a server's and a client's certificate, another authority.
+
+    Made once for a build and kept there; the script renews what is about to expire.
+    """
+
+    def __init__(self):
+        directory = os.path.join(BUILD, 'test-certificates')
+        os.makedirs(BUILD, exist_ok=True)
+        made = subprocess.run(['sh', os.path.join(SOURCES, 'tests', 'certificates.sh'), directory],
+                              capture_output=True, text=True)
+        check(made.returncode == 0, 'tests/certificates.sh: %s', made.stderr[-500:])
+        # The keys are for tests only, and mail servers read them after giving up their privileges.
+        for path, _, names in os.walk(directory):
+            os.chmod(path, 0o755)
+            for name in names:
+                os.chmod(os.path.join(path, name), 0o644)
+        self.directory = directory
+        self.ca = self.path('ca.crt')
+        self.other_ca = self.path('other-ca.crt')
+        self.server, self.server_key = self.path('server.crt'), self.path('server.key')
+        self.client, self.client_key = self.path('client.crt'), self.path('client.key')
+        # Looks like the server's and the client's, but comes from the other authority or from none.
+        self.other, self.other_key = self.path('other.crt'), self.path('other.key')
+        self.selfsigned, self.selfsigned_key = self.path('selfsigned.crt'), self.path('selfsigned.key')
+        self.server_name = 'mail.example.org'
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def server_context(self, client_required=False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server, self.server_key)
+        if client_required:
+            context.load_verify_locations(self.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def client_context(self, certificate=False):
+        context = ssl.create_default_context(cafile=self.ca)
+        if certificate:
+            context.load_cert_chain(self.client, self.client_key)
+        return context
+
+
+class Sink(Process):
+    """bench/sink: a fast next hop over TLS. The sequences it has seen are in a file, one a line, as often as seen."""
+
+    def __init__(self, work, certificates=None, *options, port=0, name='sink'):
+        self.received_path, self.json_path = work.path(name + '.received'), work.path(name + '.json')
+        arguments = [program('bench/sink'), '--listen', '127.0.0.1:%d' % port, '--received', self.received_path,
+                     '--json', self.json_path]
+        if certificates:
+            arguments += ['--tls', 'starttls-required', '--certificate', certificates.server, '--private-key',
+                          certificates.server_key]
+        super().__init__(arguments + list(options), stdout=subprocess.PIPE)
+        ready = self.process.stdout.readline()
+        check(ready, 'the sink ended: %s', self.tail())
+        self.port = int(json.loads(ready)['address'].rpartition(':')[2])
+
+    @property
+    def host(self):
+        return '127.0.0.1:%d' % self.port
+
+    def received(self):
+        """How often each sequence has come: {sequence: times}."""
+        return count_lines(self.received_path)
+
+    def total(self):
+        """How many numbered messages have come, repeated ones again."""
+        try:
+            with open(self.received_path, 'rb') as f:
+                return f.read().count(b'\n')
+        except OSError:
+            return 0
+
+    def wait_total(self, count, timeout=60, explain=lambda: ''):
+        eventually(lambda: self.total() >= count,
+                   lambda: '%d messages at the sink; there are %d. %s' % (count, self.total(), explain()), timeout, 0.1)
+
+    def finish(self):
+        """Stops it and returns its result."""
+        self.signal(signal.SIGTERM)
+        self.wait()
+        with open(self.json_path) as f:
+            return json.load(f)
+
+
+def count_lines(*paths):
+    """{number: times} over the complete lines of the files."""
+    counts = {}
+    for path in paths:
+        try:
+            with open(path, 'rb') as f:
+                lines = f.read().split(b'\n')[:-1]
+        except OSError:
+            continue
+        for line in lines:
+            counts[int(line)] = counts.get(int(line), 0) + 1
+    return counts
+
+
+class Source(Process):
+    """bench/source: many numbered messages, with a file of those that were answered 250."""
+
+    def __init__(self, work, target, *options, messages, name='source', **settings):
+        self.acknowledged_path, self.json_path = work.path(name + '.acknowledged'), work.path(name + '.json')
+        arguments = [program('bench/source'), '--target', target, '--messages', str(messages),
+                     '--acknowledged', self.acknowledged_path, '--json', self.json_path]
+        for key, value in settings.items():
+            arguments += ['--' + key.replace('_', '-'), str(value)]
+        super().__init__(arguments + list(options))
+
+    def acknowledged(self):
+        return count_lines(self.acknowledged_path)
+
+    def result(self, timeout=120, code=0):
+        found = self.wait(timeout)
+        check(code is None or found == code, 'the source ended with %s: %s', found, self.tail())
+        with open(self.json_path) as f:
+            return json.load(f)
+
+
+class Client:
+    """An SMTP client that sends exactly the octets it is given."""
+
+    def __init__(self, address, timeout=30, greeting=True):
+        self.socket = socket.create_connection(address, timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+        if greeting:
+            self.expect(220)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, octets):
+        self.socket.sendall(octets.encode() if isinstance(octets, str) else octets)
+
+    def line(self):
+        """The next line without its CRLF, or None when the relay has closed."""
+        while True:
+            end = self.buffer.find(b'\r\n')
+            if end >= 0:
+                line = bytes(self.buffer[:end])
+                del self.buffer[:end + 2]
+                return line
+            try:
+                more = self.socket.recv(65536)
+            except ConnectionResetError:
+                more = b''
+            if not more:
+                return None
+            self.buffer += more
+
+    def reply(self):
+        """(code, text) of the next reply, its lines joined; None when the connection was closed."""
+        text = []
+        while True:
+            line = self.line()
+            if line is None:
+                return None
+            check(re.match(rb'[2-5][0-9][0-9][ -]', line), 'not a reply: %s', shorten(line))
+            text.append(line[4:].decode('utf-8', 'replace'))
+            if line[3:4] == b' ':
+                return int(line[:3]), '\n'.join(text)
+
+    def replies(self):
+        """All replies until the relay closes."""
+        found = []
+        while True:
+            reply = self.reply()
+            if reply is None:
+                return found
+            found.append(reply)
+
+    def expect(self, code, enhanced=None):
+        reply = self.reply()
+        check(reply is not None, 'expected %d, but the connection was closed', code)
+        check(reply[0] == code, 'expected %d, got %d %s', code, *reply)
+        check(enhanced is None or reply[1].startswith(enhanced + ' '), 'expected %d %s, got %d %s', code, enhanced,
+              *reply)
+        return reply
+
+    def command(self, line, code, enhanced=None):
+        self.send(line + '\r\n' if isinstance(line, str) else line + b'\r\n')
+        return self.expect(code, enhanced)
+
+    def closed(self):
+        """True if the relay closes without another octet."""
+        return self.line() is None and not self.buffer
+
+    def hello(self):
+        return self.command('EHLO client.example.net', 250)
+
+    def envelope(self, sender='sender@example.net', recipients=('recipient@example.com',), parameters=''):
+        self.command('MAIL FROM:<%s>%s' % (sender, parameters), 250)
+        for recipient in recipients:
+            self.command('RCPT TO:<%s>' % recipient, 250)
+
+    def data(self, content, code=250):
+        """Sends the content with dots stuffed; it must end in CRLF or be empty."""
+        self.command('DATA', 354)
+        self.send(stuff(content) + b'.\r\n')
+        return self.expect(code)
+
+    def bdat(self, content, code=250, chunk=1 << 20):
+        pieces = [content[i:i + chunk] for i in range(0, len(content), chunk)] or [b'']
+        for i, piece in enumerate(pieces):
+            last = i == len(pieces) - 1
+            self.send(b'BDAT %d%s\r\n' % (len(piece), b' LAST' if last else b'') + piece)
+            reply = self.expect(code if last else 250)
+        return reply
+
+
+def stuff(content):
+    return re.sub(rb'(\A|\r\n)\.', rb'\1..', content)
+
+
+def unstuff(data):
+    return re.sub(rb'(\A|\r\n)\.', rb'\1', data)
+
+
+def message(sequence, size=0, subject='test'):
+    """A message that can be told from every other one."""
+    head = ('From: <sender@example.net>\r\nTo: <recipient@example.com>\r\nSubject: %s\r\n'
+            'Date: Mon, 01 Jun 2026 12:00:00 +0000\r\nMessage-ID: <%d.test@example.net>\r\n'
+            'X-Postrider-Sequence: %012d\r\n\r\n'
+            % (subject, sequence, sequence)).encode()
+    line = b'The quick brown fox jumps over the lazy dog, again and again and again.\r\n'
+    body = line * max(1, (size - len(head)) // len(line))
+    return head + body
+
+
+def message_of(sequence, size):
+    """A message of exactly this many octets, at least 400."""
+    base = message(sequence)
+    missing = size - len(base)
+    check(missing == 0 or missing >= 2, 'no message of %d octets can be made', size)
+    filler = bytearray()
+    while missing > 0:
+        line = 76 if missing >= 80 else missing
+        filler += b'%*.*s\r\n' % (line - 2, line - 2, b'abcdefghijklmnopqrstuvwxyz0123456789' * 3)
+        missing -= line
+    return base + bytes(filler)
+
+
+def sequence_of(content):
+    found = re.search(rb'^X-Postrider-Sequence: (\d+)\r?$', content, re.M)
+    return int(found.group(1)) if found else None
+
+
+def split_trace(content):
+    """(our Received header with its continuation lines, the rest)."""
+    found = re.match(rb'Received: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*', content)
+    check(found, 'the message does not begin with a Received header: %s', shorten(content[:200]))
+    return found.group(0), content[found.end():]
+
+
+class Arrival:
+    """A message at the next hop: envelope, content as it was meant, raw octets between DATA and the end."""
+
+    def __init__(self, session, sender, recipients, content, raw, chunked):
+        self.session, self.sender, self.recipients = session, sender, recipients
+        self.content, self.raw, self.chunked = content, raw, chunked
+
+    @property
+    def original(self):
+        return split_trace(self.content)[1]
+
+    @property
+    def sequence(self):
+        return sequence_of(self.content)
+
+
+class Closed(Exception):
+    """The peer has closed, or a script says that this side does."""
+
+
+# What a script may answer instead of a reply: close the connection, or never answer anything again.
+CLOSE = object()
+SILENCE = object()
+
+ALL_EXTENSIONS = ('PIPELINING', 'CHUNKING', '8BITMIME', 'SIZE 209715200')
+
+
+class NextHop:
+    """A scripted SMTP server on 127.0.0.1, one thread for each connection.
+
+    script(stage, session, argument) is asked before every reply, with stage one of connect, EHLO, HELO, STARTTLS,
+    MAIL, RCPT, DATA, END (end of data), BDAT (each chunk), RSET, NOOP, QUIT. None means the usual reply; text is sent
+    instead (a stage answered with 4xx or 5xx has failed and its effect does not happen); CLOSE and SILENCE as above.
+    """
+
+    def __init__(self, extensions=ALL_EXTENSIONS, tls=None, require_tls=False, script=None, port=0):
+        self.extensions, self.tls, self.require_tls = extensions, tls, require_tls
+        self.script = script or (lambda stage, session, argument: None)
+        self.arrivals, self.sessions, self.errors = [], [], []
+        self.live = self.peak = self.accepted = 0
+        self.lock = threading.Lock()
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(('127.0.0.1', port))
+        self.listener.listen(512)
+        self.port = self.listener.getsockname()[1]
+        self.stopped = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def host(self):
+        return '127.0.0.1:%d' % self.port
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            session = NextHopSession(self, connection)
+            with self.lock:
+                if self.stopped:
+                    connection.close()
+                    return
+                self.sessions.append(session)
+                self.accepted += 1
+                self.live += 1
+                self.peak = max(self.peak, self.live)
+            threading.Thread(target=self._serve, args=(session,), daemon=True).start()
+
+    def _serve(self, session):
+        try:
+            session.serve()
+        except (Closed, OSError):
+            pass
+        except Exception:  # A mistake of this server or of the relay: either way the test must see it.
+            self.errors.append(traceback.format_exc())
+        finally:
+            with self.lock:
+                self.live -= 1
+            session.close()
+
+    def stop(self):
+        """Stops listening and cuts all connections."""
+        with self.lock:
+            self.stopped = True
+        # shutdown() wakes the thread in accept(); close() alone would leave it there, still listening.
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for session in list(self.sessions):
+            session.close()
+
+    def sequences(self):
+        with self.lock:
+            return [arrival.sequence for arrival in self.arrivals]
+
+    def wait_arrivals(self, count, timeout=30):
+        eventually(lambda: len(self.arrivals) >= count,
+                   lambda: '%d messages arrived; there are %d' % (count, len(self.arrivals)), timeout)
+        check(not self.errors, 'the next hop failed: %s', ''.join(self.errors[:1]))
+        return list(self.arrivals)
+
+
+class NextHopSession:
+    def __init__(self, server, connection):
+        self.server, self.socket = server, connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+        self.out = bytearray()
+        self.plain = bytearray()  # everything received before TLS
+        self.encrypted = False
+        self.certificate = None
+        self.failure = None       # of the handshake
+        self.commands = []
+        self.sender, self.recipients, self.content = None, [], None
+        self.transactions = 0
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def receive(self):
+        self.flush()
+        more = self.socket.recv(262144)
+        if not more:
+            raise Closed()
+        if not self.encrypted:
+            self.plain += more
+        self.buffer += more
+
+    def flush(self):
+        if self.out:
+            self.socket.sendall(self.out)
+            self.out.clear()
+
+    def line(self):
+        while True:
+            end = self.buffer.find(b'\r\n')
+            if end >= 0:
+                line = bytes(self.buffer[:end])
+                del self.buffer[:end + 2]
+                return line
+            self.receive()
+
+    def octets(self, count):
+        while len(self.buffer) < count:
+            self.receive()
+        taken = bytes(self.buffer[:count])
+        del self.buffer[:count]
+        return taken
+
+    def reply(self, stage, argument, usual):
+        """Answers; True if the stage succeeded."""
+        answer = self.server.script(stage, self, argument)
+        if answer is CLOSE:
+            self.flush()
+            raise Closed()
+        if answer is SILENCE:
+            while True:
+                self.receive()
+                self.buffer.clear()
+        text = usual if answer is None else answer
+        self.out += text.encode() + b'\r\n'
+        if text.startswith('421'):
+            # RFC 5321 3.8: who says 421 closes; what was sent behind the command is not acted upon.
+            self.flush()
+            raise Closed()
+        return text[0] in '23'
+
+    def serve(self):
+        if not self.reply('connect', '', '220 next-hop.example.com ESMTP'):
+            self.flush()
+            raise Closed()
+        while True:
+            line = self.line()
+            self.commands.append(line)
+            verb, _, argument = line.decode('latin-1').partition(' ')
+            handler = getattr(self, 'on_' + verb.lower(), None)
+            if handler is None:
+                self.out += b'500 5.5.2 What?\r\n'
+            else:
+                handler(argument)
+
+    def reset(self):
+        self.sender, self.recipients, self.content = None, [], None
+
+    def on_ehlo(self, argument):
+        self.reset()
+        extensions = list(self.server.extensions)
+        if self.server.tls and not self.encrypted:
+            extensions.append('STARTTLS')
+        lines = ['next-hop.example.com'] + extensions
+        usual = '\r\n'.join('250%s%s' % (' ' if i == len(lines) - 1 else '-', line) for i, line in enumerate(lines))
+        self.reply('EHLO', argument, usual)
+
+    def on_helo(self, argument):
+        self.reset()
+        self.reply('HELO', argument, '250 next-hop.example.com')
+
+    def on_starttls(self, argument):
+        if not self.server.tls or self.encrypted:
+            self.out += b'503 5.5.1 Not now\r\n'
+            return
+        if not self.reply('STARTTLS', argument, '220 2.0.0 Go ahead'):
+            return
+        check(not self.buffer, 'the relay sent octets behind STARTTLS: %s', shorten(bytes(self.buffer)))
+        self.flush()
+        try:
+            self.socket = self.server.tls.wrap_socket(self.socket, server_side=True)
+        except (ssl.SSLError, OSError) as error:
+            self.failure = str(error)
+            raise Closed() from error
+        self.encrypted = True
+        self.certificate = self.socket.getpeercert() if self.server.tls.verify_mode != ssl.CERT_NONE else None
+        self.reset()
+
+    def on_mail(self, argument):
+        if self.server.require_tls and not self.encrypted:
+            self.out += b'530 5.7.0 Must issue a STARTTLS command first\r\n'
+        elif self.sender is not None:
+            self.out += b'503 5.5.1 Nested MAIL\r\n'
+        elif self.reply('MAIL', argument, '250 2.1.0 Sender ok'):
+            self.sender = re.match(r'FROM:<([^>]*)>', argument).group(1)
+
+    def on_rcpt(self, argument):
+        if self.sender is None:
+            self.out += b'503 5.5.1 Need MAIL\r\n'
+        elif self.reply('RCPT', argument, '250 2.1.5 Recipient ok'):
+            self.recipients.append(re.match(r'TO:<([^>]*)>', argument).group(1))
+
+    def on_data(self, argument):
+        if not self.recipients:
+            self.out += b'554 5.5.1 No valid recipients\r\n'
+            return
+        if not self.reply('DATA', argument, '354 Go ahead'):
+            self.reset()
+            return
+        raw = self.read_data()
+        if self.reply('END', raw, '250 2.0.0 Taken'):
+            self.arrived(unstuff(raw), raw, False)
+        self.reset()
+
+    def read_data(self):
+        """The octets between 354 and the dot line; only CRLF.CRLF ends them."""
+        start = 0
+        while True:
+            if self.buffer.startswith(b'.\r\n'):
+                end, length = 0, 3
+            else:
+                end, length = self.buffer.find(b'\r\n.\r\n', start), 5
+            if end >= 0:
+                raw = bytes(self.buffer[:end + (2 if length == 5 else 0)])
+                del self.buffer[:end + length]
+                return raw
+            start = max(0, len(self.buffer) - 4)
+            self.receive()
+
+    def on_bdat(self, argument):
+        words = argument.upper().split()
+        chunk = self.octets(int(words[0]))
+        if 'CHUNKING' not in self.server.extensions:
+            raise Failure('BDAT without CHUNKING')
+        if not self.recipients:
+            self.out += b'554 5.5.1 No valid recipients\r\n'
+            return
+        self.content = (self.content or []) + [chunk]
+        last = 'LAST' in words
+        if not self.reply('BDAT', (chunk, last), '250 2.0.0 Taken'):
+            self.reset()
+        elif last:
+            content = b''.join(self.content)
+            self.arrived(content, content, True)
+            self.reset()
+
+    def arrived(self, content, raw, chunked):
+        self.transactions += 1
+        arrival = Arrival(self, self.sender, self.recipients, content, raw, chunked)
+        with self.server.lock:
+            self.server.arrivals.append(arrival)
+
+    def on_rset(self, argument):
+        self.reset()
+        self.reply('RSET', argument, '250 2.0.0 Ok')
+
+    def on_noop(self, argument):
+        self.reply('NOOP', argument, '250 2.0.0 Ok')
+
+    def on_quit(self, argument):
+        self.reply('QUIT', argument, '221 2.0.0 Bye')
+        self.flush()
+        raise Closed()
+
+
+def parallel(function, arguments, limit=8):
+    """Calls the function with each of the tuples, several at a time; waiting for deadlines is all they do mostly."""
+    with concurrent.futures.ThreadPoolExecutor(limit) as pool:
+        for future in [pool.submit(function, *each) for each in arguments]:
+            future.result()
+
+
+cases = []
+
+
+def case(function):
+    """Registers a test case; its docstring says what must hold."""
+    cases.append(function)
+    return function
+
+
+def run_case(function):
+    name = function.__name__.rstrip('_')
+    started = time.monotonic()
+    try:
+        note = function()
+    except Exception as error:
+        why = str(error) if isinstance(error, Failure) else '%s: %s' % (type(error).__name__, error)
+        print('FAILED %s: %s' % (name, why.replace('\n', ' / ')), flush=True)
+        if not isinstance(error, Failure) or os.environ.get('VERBOSE'):
+            traceback.print_exc()
+        return False
+    print('ok %s%s (%.1f s)' % (name, ': %s' % note if note else '', time.monotonic() - started), flush=True)
+    return True
+
+
+def main():
+    wanted = sys.argv[1:]
+    names = [function.__name__.rstrip('_') for function in cases]
+    for name in wanted:
+        if name not in names:
+            sys.exit('no such case: %s; there are: %s' % (name, ' '.join(names)))
+    results = [run_case(function) for function, name in zip(cases, names) if not wanted or name in wanted]
+    sys.exit(0 if all(results) else 1)

@@ -1,0 +1,372 @@
+#!/usr/bin/python3
+"""tests/e2e/test_refusals.py - what the relay must refuse, and that the session survives where it should."""
+
+import os
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import (Client, Failure, NextHop, Workspace, case, check, equal, eventually, message,  # noqa: E402
+                     message_of)
+
+
+class Setting:
+    """A relay with a next hop; nothing may have arrived there when a case ends, unless it says so."""
+
+    def __init__(self, expected=0, **changes):
+        self.expected, self.changes = expected, changes
+
+    def __enter__(self):
+        self.work = Workspace()
+        try:
+            self.hop = self.work.own(NextHop())
+            configuration = self.work.configuration([self.hop.host], **self.changes)
+            self.relay = self.work.relay(configuration)
+        except BaseException:
+            self.work.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                if self.expected:
+                    self.hop.wait_arrivals(self.expected)
+                time.sleep(0.2)
+                equal(len(self.hop.arrivals), self.expected, 'messages that arrived')
+                self.relay.terminate()
+        finally:
+            self.work.__exit__(kind, value, trace)
+
+    def client(self, **options):
+        client = Client(self.relay.address, **options)
+        return client
+
+
+STRANGERS = {'clients': [{'name': 'others', 'networks': ['10.0.0.0/8']}]}
+
+
+@case
+def relaying_is_not_for_everyone():
+    """REL-01: whatever form the recipient has, a client that may not relay gets no recipient accepted."""
+    local = '[127.0.0.1]'
+    recipients = ['u@victim.example', 'u%victim.example@example.com', 'u%victim.example@' + local, '"u@victim.example"',
+                  '"u%victim.example"', 'u@victim.example@example.com', 'u@victim.example@' + local,
+                  '"u@victim.example"@' + local, '@example.com:u@victim.example', '@%s:u@victim.example' % local,
+                  'victim.example!u', 'victim.example!u@example.com', 'victim.example!u@' + local, 'u@victim.example.',
+                  'u@VICTIM.EXAMPLE', 'u@example.com.victim.example', 'u@victim.example#@example.com',
+                  'u@example.com,u@victim.example', 'u@example.com><u@victim.example', 'u@example.com',
+                  'u@victim\0.example', 'u@victim\uff0eexample', 'postmaster', '"u@victim.example"@example.com']
+    with Setting(**STRANGERS) as setting, setting.client() as client:
+        client.hello()
+        for sender in ('a@example.net', '', 'a@example.com', 'a@' + local):
+            client.command('MAIL FROM:<%s>' % sender, 250)
+            for recipient in recipients:
+                client.send(b'RCPT TO:<' + recipient.encode() + b'>\r\n')
+                reply = client.reply()
+                if reply is None or reply[0] == 421:
+                    # Enough errors: a new session goes on.
+                    client = setting.client()
+                    client.hello()
+                    client.command('MAIL FROM:<%s>' % sender, 250)
+                    client.send(b'RCPT TO:<' + recipient.encode() + b'>\r\n')
+                    reply = client.reply()
+                check(reply[0] in (550, 501, 553), 'RCPT TO:<%r>: %s', recipient, reply)
+                if recipient in ('u@victim.example', 'u@example.com', 'u@VICTIM.EXAMPLE'):
+                    check(reply[0] == 550 and reply[1].startswith('5.7.1 '), 'RCPT TO:<%s>: %s', recipient, reply)
+            client.command('RSET', 250)
+
+
+@case
+def two_recipients_in_a_line():
+    """REL-01: u@ours CRLF RCPT TO:<u@victim> is two commands, each judged for itself."""
+    with Setting(routes=[{'recipient': '*@example.com', 'destination': 'next-hop'}]) as setting, \
+            setting.client() as client:
+        client.hello()
+        client.command('MAIL FROM:<a@example.net>', 250)
+        client.send('RCPT TO:<u@example.com>\r\nRCPT TO:<u@victim.example>\r\n')
+        client.expect(250)
+        client.expect(550, '5.7.1')
+        client.command('RSET', 250)
+
+
+@case
+def authorization_cannot_be_talked_into():
+    """REL-02: neither our own name nor the commands of trusted proxies help."""
+    with Setting(limits={'errors_per_session': 100}, **STRANGERS) as setting:
+        for line in ('EHLO relay.example.org', 'EHLO [127.0.0.1]', 'HELO localhost'):
+            with setting.client() as client:
+                client.command(line, 250)
+                for command in ('XCLIENT ADDR=10.0.0.1', 'XFORWARD ADDR=10.0.0.1', 'AUTH PLAIN AGEAYg=='):
+                    client.send(command + '\r\n')
+                    code = client.reply()[0]
+                    check(500 <= code < 600, '%s: %d', command, code)
+                client.command('MAIL FROM:<a@example.net>', 250)
+                client.command('RCPT TO:<b@example.com>', 550, '5.7.1')
+
+
+@case
+def no_route_for_the_recipient():
+    with Setting(routes=[{'recipient': '*@example.com', 'destination': 'next-hop'}], expected=1) as setting, \
+            setting.client() as client:
+        client.hello()
+        client.command('MAIL FROM:<a@example.net>', 250)
+        client.command('RCPT TO:<b@example.org>', 550, '5.7.1')
+        client.command('RCPT TO:<b@example.com>', 250)
+        client.data(message(1))
+
+
+@case
+def too_many_recipients():
+    """RFC 5321 4.5.3.1.10: 452 for those beyond; the message goes to the others."""
+    with Setting(limits={'recipients_per_message': 120}, expected=2) as setting, setting.client() as client:
+        client.hello()
+        client.envelope(recipients=['r%d@example.com' % n for n in range(120)])
+        client.command('RCPT TO:<r120@example.com>', 452, '4.5.3')
+        client.command('RCPT TO:<r121@example.com>', 452, '4.5.3')
+        client.data(message(1))
+        # The destination takes a hundred in one transaction, so there are two.
+        arrivals = setting.hop.wait_arrivals(2)
+        equal(sorted(recipient for arrival in arrivals for recipient in arrival.recipients),
+              sorted('r%d@example.com' % n for n in range(120)), 'recipients')
+
+
+@case
+def too_large():
+    """552 for a size declared or actual; the session is in step and goes on."""
+    spool = {'message_size_max': '100KiB'}
+    with Setting(spool=spool, expected=2) as setting, setting.client() as client:
+        reply = client.hello()
+        check('SIZE 102400' in reply[1].split('\n'), 'EHLO offers %s', reply)
+        client.command('MAIL FROM:<a@example.net> SIZE=102401', 552, '5.3.4')
+        client.command('MAIL FROM:<a@example.net> SIZE=99999999999999999999999', 501)
+        client.envelope(parameters=' SIZE=1000')
+        client.data(message(1, 300000), 552)
+        # A transaction after that works, and one that is only just small enough.
+        client.envelope()
+        client.data(message(2))
+        client.envelope(parameters=' SIZE=102400')
+        client.data(message_of(3, 102400))
+        client.command('QUIT', 221)
+        eventually(lambda: sorted(setting.hop.sequences()) == [2, 3],
+                   lambda: 'messages 2 and 3 arrived: %s' % setting.hop.sequences())
+
+
+@case
+def too_many_connections():
+    """421 beyond the client's limit and beyond the process's; a place is free again when one leaves."""
+    clients = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'limits': {'connections': 5}}]
+    for changes, limit in (({'clients': clients}, 5), ({'limits': {'connections': 7}}, 7)):
+        with Setting(**changes) as setting:
+            kept = [setting.client() for _ in range(limit)]
+            for _ in range(3):
+                with setting.client(greeting=False) as client:
+                    client.expect(421)
+                    check(client.closed(), 'not closed after 421')
+            kept.pop().command('QUIT', 221)
+
+            def place():
+                with setting.client(greeting=False) as client:
+                    return client.reply()[0] == 220
+            eventually(place, 'a place is free again')
+            for client in kept:
+                client.command('NOOP', 250)
+                client.close()
+
+
+def closes_within(client, low, high, what):
+    started = time.monotonic()
+    client.socket.settimeout(high + 10)
+    try:
+        replies = client.replies()
+    except TimeoutError:
+        raise Failure('%s: still open after %g s' % (what, high + 10)) from None
+    seconds = time.monotonic() - started
+    check(low <= seconds <= high, '%s: closed after %.1f s, should be between %g and %g', what, seconds, low, high)
+    check([code for code, _ in replies] in ([421], []), '%s: %s', what, replies)
+
+
+@case
+def slow_clients_meet_deadlines():
+    """DOS-01: the deadline is for the whole command, not for each octet."""
+    with Setting(timeouts={'command': '1s', 'data': '2s'}) as setting:
+        with setting.client() as client:
+            closes_within(client, 0.5, 5, 'a client that says nothing')
+        with setting.client() as client:
+            client.hello()
+            ended = None
+            for octet in b'MAIL FROM:<somebody@example.net>':
+                try:
+                    client.send(bytes([octet]))
+                except OSError:
+                    ended = True
+                    break
+                time.sleep(0.2)
+            check(ended or client.reply()[0] == 421, 'an octet at a time kept the session alive')
+        with setting.client() as client:
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            started = time.monotonic()
+            with_error = False
+            while time.monotonic() - started < 6:
+                try:
+                    client.send(b'x\r\n')
+                except OSError:
+                    with_error = True
+                    break
+                time.sleep(0.2)
+            check(with_error or client.reply()[0] == 421, 'a line at a time kept the content going')
+            check(time.monotonic() - started > 1.5, 'cut off too early')
+
+
+@case
+def lines_too_long():
+    """PAR-01: one 500 for the line, however long, and the session goes on."""
+    with Setting(limits={'errors_per_session': 100}, expected=1) as setting, setting.client() as client:
+        client.hello()
+        for length in (2049, 4096, 65536, 1 << 20, 10 << 20):
+            client.send(b'NOOP ' + b'x' * (length - 7) + b'\r\n')
+            client.expect(500)
+            client.command('NOOP', 250)
+        client.send(b'NOOP ' + b'x' * 500 + b'\r\n')
+        check(client.reply()[0] in (250, 501), 'a line of 507 octets')
+        client.envelope()
+        client.data(message(1))
+
+
+@case
+def a_line_without_end():
+    """Nothing is buffered for a line that never ends; the deadline ends it."""
+    with Setting(timeouts={'command': '1s'}) as setting, setting.client() as client:
+        client.hello()
+        before = setting.relay.memory()
+        try:
+            for _ in range(320):
+                client.send(b'x' * 65536)
+        except OSError:
+            pass
+        grown = setting.relay.memory() - before
+        check(grown < 8 << 20, 'the relay grew by %d octets', grown)
+
+
+@case
+def other_protocols():
+    """STL-09: closed with 421 at once, nothing of what came is echoed and nothing behind it is a command."""
+    transaction = b'MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\nDATA\r\nx\r\n.\r\n'
+    hello = bytes.fromhex('16030100c8010000c40303') + bytes(range(190))
+    for start in (b'GET / HTTP/1.1\r\nHost: MARKER\r\n\r\n', b'POST /MARKER HTTP/1.0\r\n\r\n',
+                  b'CONNECT MARKER:443 HTTP/1.1\r\n\r\n', hello + b'\r\n', b'PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n'):
+        with Setting() as setting, setting.client() as client:
+            try:
+                client.send(start + b'EHLO x\r\n' + transaction)
+            except OSError:
+                pass
+            replies = client.replies()
+            equal([code for code, _ in replies], [421], 'replies to %r' % start[:20])
+            check('MARKER' not in replies[0][1], 'echoed: %s', replies)
+
+
+@case
+def commands_out_of_sequence():
+    with Setting(limits={'errors_per_session': 100}, expected=1) as setting, setting.client() as client:
+        client.command('MAIL FROM:<a@example.net>', 503)
+        client.command('RCPT TO:<b@example.com>', 503)
+        client.command('DATA', 503)
+        client.hello()
+        client.command('RCPT TO:<b@example.com>', 503)
+        client.command('DATA', 503)
+        client.command('MAIL FROM:<a@example.net>', 250)
+        client.command('MAIL FROM:<a@example.net>', 503)
+        client.send('DATA\r\n')
+        check(client.reply()[0] in (503, 554), 'DATA without recipients')
+        # EHLO and RSET end a transaction.
+        for line in ('EHLO again.example.net', 'RSET'):
+            client.send('RSET\r\n')
+            client.expect(250)
+            client.envelope()
+            client.command(line, 250)
+            client.command('DATA', 503)
+        client.envelope()
+        client.data(message(1))
+
+
+@case
+def too_many_errors():
+    with Setting(limits={'errors_per_session': 5}) as setting, setting.client() as client:
+        client.hello()
+        for _ in range(4):
+            client.command('NONSENSE', 500)
+        client.command('NONSENSE', 421)
+        check(client.closed(), 'not closed after too many errors')
+
+
+@case
+def bad_syntax():
+    """PAR-01, PAR-02: 5xx, and the session survives; an address with 8-bit octets is 553 5.6.7 (PAR-07)."""
+    lines = [b'MAIL FROM:a@example.net', b'MAIL FROM <a@example.net>', b'MAIL FROM:<a@example.net', b'MAIL',
+             b'MAIL FROM:<a@example.net> SIZE=', b'MAIL FROM:<a@example.net> SIZE=-1',
+             b'MAIL FROM:<a@example.net> BODY=x',
+             b'MAIL FROM:<a@example.net> SIZE=1 SIZE=2', b'MAIL FROM:<a@example.net> NONSENSE=1',
+             b'MAIL FROM:<a@@example.net>', b'MAIL FROM:<@example.net>', b'MAIL FROM:<a@>',
+             b'MAIL FROM:<a b@example.net>',
+             b'MAIL FROM:<a@example.net>x', b'MAIL FROM:<' + b'l' * 65 + b'@example.net>', b'EHLO', b'\0', b'',
+             b'MAIL FROM:<a\0b@example.net>', b'MAIL FROM:<a@exa\x01mple.net>']
+    with Setting(limits={'errors_per_session': 1000}, expected=1) as setting, setting.client() as client:
+        client.hello()
+        for line in lines:
+            client.send(line + b'\r\n')
+            reply = client.reply()
+            check(reply and 500 <= reply[0] < 560, '%r: %s', line, reply)
+        client.command('MAIL FROM:<\u00e4@example.net>'.encode(), 553, '5.6.7')
+        client.command(b'MAIL FROM:<\xff@example.net>', 553)
+        client.envelope()
+        client.data(message(1))
+
+
+@case
+def a_client_that_vanishes():
+    """I2: a message that was never ended is never delivered, wherever the client goes away."""
+    with Setting(expected=1) as setting:
+        stream = (b'EHLO x.example.net\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n'
+                  + message(1, 3000) + b'\r\n.')
+        for count in list(range(0, len(stream), 97)) + [len(stream) - 1, len(stream)]:
+            for abrupt in (False, True):
+                client = setting.client()
+                client.send(stream[:count])
+                if abrupt:
+                    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
+                client.close()
+        with setting.client() as client:
+            client.hello()
+            client.envelope()
+            client.data(message(2))
+        equal(setting.hop.wait_arrivals(1)[0].sequence, 2, 'the message that arrived')
+
+
+@case
+def memory_runs_out_and_comes_back():
+    """Past its budget receiving pauses, not the process; when the pressure is gone mail flows again (I7)."""
+    spool = {'memory_max': '16MiB', 'message_size_max': '10MiB', 'segment_size': '8MiB'}
+    with Setting(spool=spool, shards=1, expected=30) as setting:
+        clients = []
+        content = harness.stuff(message(1, 2 << 20))
+        for _ in range(30):
+            client = setting.client(timeout=60)
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            clients.append(client)
+        # Each sends a part, so that all have content in memory at once, and then the rest.
+        for client in clients:
+            client.send(content[:200000])
+        for client in clients:
+            client.send(content[200000:] + b'.\r\n')
+            client.expect(250)
+            client.close()
+
+
+if __name__ == '__main__':
+    harness.main()

@@ -1,0 +1,87 @@
+/*
+ * fuzz_config.c - the configuration: any text is either a valid structure or one problem with its place.
+ *
+ * Input: the file's text. Leaks and overruns are the sanitizers' to find; here the promises of config.h are checked.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* "fuzz.yaml:12:5: " and a sentence, in printable text. */
+static void check_problem(const struct config_problem *problem)
+{
+	unsigned long line = 0, column = 0;
+	int place = 0;
+
+	need(strnlen(problem->text, sizeof(problem->text)) < sizeof(problem->text));
+	need(sscanf(problem->text, "fuzz.yaml:%lu:%lu: %n", &line, &column, &place) == 2);
+	need(place > 0 && line >= 1 && column >= 1 && problem->text[place] != '\0');
+	for (const char *p = problem->text; *p != '\0'; p++)
+		need((unsigned char)*p >= ' ' && *p != 0x7f);
+}
+
+static void check_destination(const struct config_destination *destination)
+{
+	need(destination->name != NULL && destination->host_count > 0);
+	for (size_t i = 0; i < destination->host_count; i++) {
+		const struct config_host *host = &destination->hosts[i];
+		need(host->text != NULL && host->name != NULL && host->port > 0);
+		need(!host->numeric || host->address.length > 0);
+		need(!host->numeric || destination->tls_mode != CONFIG_TLS_VERIFY ||
+		     destination->server_name != NULL);
+	}
+	need((destination->certificate == NULL) == (destination->private_key == NULL));
+	need(!destination->tls_implicit || destination->tls_mode != CONFIG_TLS_NONE);
+	need(destination->connections > 0 && destination->messages_in_flight > 0 &&
+	     destination->messages_in_flight <= 1024 && destination->recipients_per_message > 0);
+}
+
+static void check_config(const struct config *config)
+{
+	need(config->hostname != NULL && strchr(config->hostname, '.') != NULL);
+	need(config->shards >= 1 && config->shards <= CONFIG_SHARDS_MAX);
+	need(config->spool.directory != NULL);
+	need(config->spool.size_max >= 4 * config->spool.segment_size * config->shards);
+	need(config->spool.message_size_max > 0 &&
+	     config->spool.message_size_max <= config->spool.size_max / 4);
+	need(config->listener_count > 0 && config->client_count > 0 && config->destination_count > 0 &&
+	     config->route_count > 0);
+	for (size_t i = 0; i < config->listener_count; i++)
+		need(config->listeners[i].name != NULL && config->listeners[i].address.length > 0);
+	for (size_t i = 0; i < config->client_count; i++)
+		need(config->clients[i].name != NULL && config->clients[i].network_count > 0);
+	for (size_t i = 0; i < config->destination_count; i++)
+		check_destination(&config->destinations[i]);
+	for (size_t i = 0; i < config->route_count; i++)
+		need(config->routes[i].destination < config->destination_count);
+	need(config->retry.first_ns > 0 && config->retry.first_ns <= config->retry.max_ns &&
+	     config->retry.factor >= 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config_problem problem;
+	/* A copy of its exact size, so that reading beyond it is noticed. */
+	char *text = malloc(size > 0 ? size : 1);
+
+	need(text != NULL);
+	memcpy(text, data, size);
+	struct config *config = config_parse("fuzz.yaml", text, size, &problem);
+	free(text);
+	if (config != NULL)
+		check_config(config);
+	else
+		check_problem(&problem);
+	config_free(config);
+	return 0;
+}

@@ -1,0 +1,85 @@
+/*
+ * fuzz_smtp_command.c - the command parser: spans lie inside the line, refusals are whole lines of our own, and
+ * what is accepted holds no octet that could mean something to anyone behind us.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/smtp/address.h"
+#include "core/smtp/command.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void check_span(struct span span, const char *line, size_t length)
+{
+	if (span.length == 0)
+		return;
+	need(span.data >= line && span.data + span.length <= line + length);
+	for (uint32_t i = 0; i < span.length; i++)
+		need(span.data[i] >= ' ' && span.data[i] <= '~');
+}
+
+/* One line of static text: a code, a space, an enhanced code of the same class, printable octets, CRLF. */
+static void check_refusal(const char *reply)
+{
+	size_t length = strlen(reply);
+
+	need(length > 12 && length <= 512 && reply[3] == ' ' && reply[4] == reply[0] && reply[5] == '.');
+	need(memcmp(reply + length - 2, "\r\n", 2) == 0);
+	for (size_t i = 0; i + 2 < length; i++)
+		need(reply[i] >= ' ' && reply[i] <= '~');
+}
+
+static void check_address(const struct smtp_command *command, const char *line, size_t length)
+{
+	struct address address;
+
+	check_span(command->address, line, length);
+	if (command->address.length == 0) {
+		need(command->verb == SMTP_MAIL);
+		return;
+	}
+	need(command->address.length <= SMTP_PATH_MAX - 2);
+	need(address_parse(command->address, &address) == ADDRESS_OK);
+	need(address.local.data == command->address.data && address.local.length > 0);
+	if (address.domain.length == 0) {
+		need(command->verb == SMTP_RCPT && address.local.length == 10);
+		return;
+	}
+	/* local "@" domain is the whole, and no "@" is left in the domain (REL-01). */
+	need(address.local.length + 1 + address.domain.length == command->address.length);
+	need(memchr(address.domain.data, '@', address.domain.length) == NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct smtp_command command;
+	char *line = malloc(size ? size : 1);
+	const char *reply;
+
+	if (size > 0)
+		memcpy(line, data, size);
+	reply = smtp_command_parse(line, size, &command);
+	need(smtp_verb_name(command.verb) != NULL);
+	if (reply) {
+		check_refusal(reply);
+		free(line);
+		return 0;
+	}
+	need(command.verb != SMTP_UNKNOWN && command.verb != SMTP_FOREIGN);
+	check_span(command.argument, line, size);
+	if (command.verb == SMTP_MAIL || command.verb == SMTP_RCPT)
+		check_address(&command, line, size);
+	if (command.verb == SMTP_EHLO || command.verb == SMTP_HELO)
+		need(address_helo_valid(command.argument));
+	if (command.verb == SMTP_RCPT)
+		need(!command.has_size && command.body == SMTP_BODY_NONE);
+	free(line);
+	return 0;
+}

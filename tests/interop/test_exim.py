@@ -1,0 +1,15 @@
+#!/usr/bin/python3
+"""tests/interop/test_exim.py - Exim as the smart host: TLS required, client certificates, wrong authorities."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tls_cases  # noqa: E402
+from servers import Exim, harness, require  # noqa: E402
+
+require(Exim)
+tls_cases.add(Exim)
+
+if __name__ == '__main__':
+    harness.main()

@@ -1,0 +1,184 @@
+/*
+ * tests/sim/actor_ledger.c - what the simulated clients sent and were told, and what the next hops got: the oracle.
+ *
+ * Content is generated from the ledger's seed and the sequence number, so nothing has to be kept to compare.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/sim/actor_ledger.h"
+#include "tests/sim/world.h"
+
+static const char ledger_header[] = "X-Sequence: ";
+
+void ledger_init(struct ledger *ledger, const struct ledger_config *config)
+{
+	memset(ledger, 0, sizeof(*ledger));
+	ledger->config = *config;
+}
+
+void ledger_deinit(struct ledger *ledger)
+{
+	world_release(ledger->messages);
+	ledger->messages = NULL;
+}
+
+static uint64_t ledger_hash(const struct ledger *ledger, uint64_t a, uint64_t b)
+{
+	uint64_t z =
+		ledger->config.seed + a * UINT64_C(0x9e3779b97f4a7c15) + b * UINT64_C(0xd1b54a32d192ed03);
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+uint32_t ledger_next(struct ledger *ledger)
+{
+	uint32_t sequence = ledger->count++;
+	/* Grows at powers of two. */
+	if ((sequence & (sequence - 1)) == 0)
+		ledger->messages = world_realloc(ledger->messages,
+						 2 * ((size_t)sequence + 1) * sizeof(*ledger->messages));
+	struct ledger_message *message = &ledger->messages[sequence];
+	memset(message, 0, sizeof(*message));
+	message->recipient_count =
+		1 + (unsigned)(ledger_hash(ledger, sequence, 1) % ledger->config.recipients_max);
+	return sequence;
+}
+
+/* One line of the body; every seventh begins with a dot, some are only dots. Returns its length with CRLF. */
+static size_t ledger_line(const struct ledger *ledger, uint32_t sequence, uint64_t line, char out[128])
+{
+	uint64_t h = ledger_hash(ledger, sequence, 1000 + line);
+	size_t n = 0, text = h % 70;
+	if (h / 128 % 7 == 0)
+		for (size_t dots = 1 + h / 1024 % 3; n < dots; n++)
+			out[n] = '.';
+	for (size_t i = 0; i < text; i++)
+		out[n++] = (char)('a' + (h >> (i % 48)) % 26);
+	out[n++] = '\r';
+	out[n++] = '\n';
+	return n;
+}
+
+uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *length)
+{
+	size_t spread = ledger->config.content_max - ledger->config.content_min + 1;
+	size_t wanted = ledger->config.content_min + ledger_hash(ledger, sequence, 2) % spread;
+	uint8_t *content = world_alloc(wanted + 256);
+	size_t n = (size_t)sprintf((char *)content, "%s%u\r\nSubject: simulated\r\n\r\n", ledger_header,
+				   sequence);
+	for (uint64_t line = 0; n < wanted; line++) {
+		char text[128];
+		size_t add = ledger_line(ledger, sequence, line, text);
+		memcpy(content + n, text, add);
+		n += add;
+	}
+	*length = n;
+	return content;
+}
+
+void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128])
+{
+	unsigned domains = 0;
+	while (domains < LEDGER_DOMAINS_MAX && ledger->config.domains[domains])
+		domains++;
+	const char *domain =
+		domains ? ledger->config.domains[ledger_hash(ledger, sequence, 10 + recipient) % domains]
+			: "example.org";
+	snprintf(out, 128, "r%u.s%u@%s", recipient, sequence, domain);
+}
+
+bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient)
+{
+	char copy[64];
+	char at = 0;
+	if (length >= sizeof(copy))
+		length = sizeof(copy) - 1;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return sscanf(copy, "r%u.s%u%c", recipient, sequence, &at) == 3 && at == '@' &&
+	       *recipient < LEDGER_RECIPIENTS_MAX;
+}
+
+static const uint8_t *ledger_find_header(const uint8_t *content, size_t length)
+{
+	const uint8_t *at = content;
+	for (;;) {
+		at = memmem(at, length - (size_t)(at - content), ledger_header, sizeof(ledger_header) - 1);
+		if (!at || at == content || at[-1] == '\n')
+			return at;
+		at++;
+	}
+}
+
+static void ledger_problem(struct ledger *ledger, const char *what, uint32_t sequence)
+{
+	if (!ledger->problem[0])
+		snprintf(ledger->problem, sizeof(ledger->problem), "%s: sequence %u, %llu ns", what, sequence,
+			 (unsigned long long)world_now_ns());
+}
+
+bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length)
+{
+	size_t wanted;
+	const uint8_t *start = ledger_find_header(content, length);
+	size_t before = start ? (size_t)(start - content) : 0;
+	bool good = start && (before == 0 || (before > 9 && memcmp(content, "Received:", 9) == 0));
+	if (good && sequence < ledger->count) {
+		uint8_t *expected = ledger_content(ledger, sequence, &wanted);
+		good = wanted == length - before && memcmp(expected, start, wanted) == 0;
+		world_release(expected);
+	}
+	if (!good) {
+		ledger->altered++;
+		ledger_problem(ledger, "altered", sequence);
+	}
+	return good;
+}
+
+void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence)
+{
+	ledger->confused++;
+	ledger_problem(ledger, what, sequence);
+}
+
+void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t length)
+{
+	unsigned sequence;
+	ledger->notifications++;
+	const uint8_t *at = ledger_find_header(content, length);
+	if (!at)
+		return;
+	char text[16] = "";
+	size_t left = length - (size_t)(at - content) - (sizeof(ledger_header) - 1);
+	memcpy(text, at + sizeof(ledger_header) - 1, left < 15 ? left : 15);
+	if (sscanf(text, "%u", &sequence) == 1 && sequence < ledger->count)
+		ledger->messages[sequence].notified++;
+}
+
+static void ledger_count(const struct ledger_recipient *r, struct ledger_summary *out)
+{
+	bool may = r->fate == LEDGER_ACCEPTED || r->fate == LEDGER_UNKNOWN;
+	out->accepted += r->fate == LEDGER_ACCEPTED;
+	out->refused += r->fate == LEDGER_REFUSED;
+	out->unknown += r->fate == LEDGER_UNKNOWN;
+	out->phantoms += may ? 0 : r->delivered;
+	out->duplicates += may && r->delivered > 1 ? r->delivered - 1 : 0;
+	if (r->fate != LEDGER_ACCEPTED)
+		return;
+	out->delivered += r->delivered > 0;
+	out->failed += !r->delivered && r->failed;
+	out->missing += !r->delivered && !r->failed;
+}
+
+void ledger_summarize(const struct ledger *ledger, struct ledger_summary *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (uint32_t i = 0; i < ledger->count; i++)
+		for (unsigned k = 0; k < LEDGER_RECIPIENTS_MAX; k++)
+			ledger_count(&ledger->messages[i].recipients[k], out);
+	out->altered = ledger->altered;
+	out->confused = ledger->confused;
+	out->notifications = ledger->notifications;
+}

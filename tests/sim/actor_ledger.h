@@ -1,0 +1,82 @@
+/*
+ * tests/sim/actor_ledger.h - what the simulated clients sent and were told, and what the next hops got: the oracle.
+ *
+ * Every message has a sequence number, once in the world, never sent twice. Its content and recipients follow from
+ * the number, so that a next hop can tell whether what it got is what was sent (RELIABILITY I1 to I4):
+ *
+ *     fate of a recipient        may be delivered     must be delivered or bounced
+ *     LEDGER_UNSENT              no                   no
+ *     LEDGER_REFUSED             no                   no      refused, or never completely sent
+ *     LEDGER_UNKNOWN             yes                  no      sent, and the connection ended before the answer
+ *     LEDGER_ACCEPTED            yes                  yes
+ *
+ * Messages from the null sender are notifications: counted, and noted for the message they quote.
+ * The ledger lives outside the engine and survives its crashes.
+ */
+#ifndef POSTRIDER_SIM_ACTOR_LEDGER_H
+#define POSTRIDER_SIM_ACTOR_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LEDGER_RECIPIENTS_MAX = 4, LEDGER_DOMAINS_MAX = 4 };
+
+enum ledger_fate { LEDGER_UNSENT, LEDGER_REFUSED, LEDGER_UNKNOWN, LEDGER_ACCEPTED };
+
+struct ledger_recipient {
+	enum ledger_fate fate;
+	unsigned delivered; /* a next hop took it */
+	unsigned failed;    /* a next hop refused it for good */
+};
+
+struct ledger_message {
+	struct ledger_recipient recipients[LEDGER_RECIPIENTS_MAX];
+	unsigned recipient_count;
+	unsigned notified;
+};
+
+struct ledger_config {
+	uint64_t seed;
+	size_t content_min, content_max;         /* octets, at least 64 */
+	unsigned recipients_max;                 /* 1..LEDGER_RECIPIENTS_MAX */
+	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
+};
+
+struct ledger {
+	struct ledger_config config;
+	struct ledger_message *messages;
+	uint32_t count; /* sequence numbers handed out, from 0 */
+	uint64_t altered, confused, notifications;
+	char problem[256]; /* the first alteration or confusion */
+};
+
+void ledger_init(struct ledger *ledger, const struct ledger_config *config);
+void ledger_deinit(struct ledger *ledger);
+uint32_t ledger_next(struct ledger *ledger); /* a new sequence number */
+
+/* The content of a message, CRLF at its end, dots at the start of some lines; *length octets, world_release() it. */
+uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *length);
+/* "r1.s17@domain", NUL-terminated. */
+void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
+/* The reverse; false if it is no such address. */
+bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient);
+
+/* A next hop got this content for `sequence`: is it right? Trace headers before it are allowed. */
+bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length);
+void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence);
+/* A notification arrived. */
+void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t length);
+
+struct ledger_summary {
+	uint64_t accepted, refused, unknown; /* recipients by fate */
+	uint64_t delivered;                  /* of those accepted: distinct */
+	uint64_t failed;                     /* accepted, never delivered, refused for good by a next hop */
+	uint64_t missing;                    /* accepted, not delivered, not failed: must still be queued */
+	uint64_t duplicates;                 /* deliveries beyond the first */
+	uint64_t phantoms;                   /* delivered although refused or never sent */
+	uint64_t altered, confused, notifications;
+};
+void ledger_summarize(const struct ledger *ledger, struct ledger_summary *out);
+
+#endif

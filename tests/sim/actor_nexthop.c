@@ -1,0 +1,468 @@
+/*
+ * tests/sim/actor_nexthop.c - a simulated SMTP server that takes messages and notes them in the ledger.
+ *
+ * Ownership
+ *   Sessions are kept until actor_nexthop_free(), since delayed replies refer to them.
+ *
+ * Invariants
+ *   Input is judged at once, replies collect and leave together when their delay is over: so the order holds. A
+ *   delivery is noted when its reply is decided, as a real server's is when its queue file is safe.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/list.h"
+#include "tests/sim/actor_nexthop.h"
+
+enum { HOP_LINE_MAX = 2048, HOP_RECIPIENTS_MAX = 100 };
+
+enum hop_state { HOP_COMMAND, HOP_DATA, HOP_CHUNK };
+
+struct hop_recipient {
+	uint32_t sequence;
+	unsigned recipient;
+};
+
+struct hop_session {
+	struct list link;
+	struct actor_nexthop *hop;
+	struct world_connection *connection;
+	enum hop_state state;
+	char line[HOP_LINE_MAX];
+	size_t line_length;
+	char replies[65536]; /* decided, not sent yet */
+	size_t replies_length;
+	bool scheduled, closing, over, greeted;
+	bool mail, null_sender, chunk_last, chunk_refused, chunking;
+	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
+	unsigned recipient_count, messages;
+	uint8_t *content;
+	size_t content_length, content_capacity;
+	uint64_t chunk_left;
+};
+
+struct actor_nexthop {
+	struct actor_nexthop_config config;
+	struct list sessions;
+	struct actor_nexthop_stats stats;
+};
+
+static void hop_violation(struct hop_session *s, const char *what, const char *line)
+{
+	struct actor_nexthop_stats *stats = &s->hop->stats;
+	stats->violations++;
+	if (!stats->problem[0])
+		snprintf(stats->problem, sizeof(stats->problem), "%s: %.100s (%llu ns)", what, line,
+			 (unsigned long long)world_now_ns());
+}
+
+/* Replies. */
+
+static void hop_finish(struct hop_session *s, bool abort)
+{
+	if (s->over)
+		return;
+	s->over = true;
+	s->hop->stats.connections_now--;
+	if (abort)
+		world_abort(s->connection);
+	else
+		world_disconnect(s->connection);
+}
+
+static void hop_flush(void *context)
+{
+	struct hop_session *s = context;
+	s->scheduled = false;
+	if (s->over)
+		return;
+	world_send(s->connection, s->replies, s->replies_length);
+	s->replies_length = 0;
+	if (s->closing)
+		hop_finish(s, false);
+}
+
+static void hop_reply(struct hop_session *s, const char *text)
+{
+	size_t n = strlen(text);
+	assert(s->replies_length + n <= sizeof(s->replies));
+	memcpy(s->replies + s->replies_length, text, n);
+	s->replies_length += n;
+	if (s->scheduled)
+		return;
+	const struct actor_nexthop_config *config = &s->hop->config;
+	s->scheduled = true;
+	world_after(config->delay_min_ns + world_below(config->delay_max_ns - config->delay_min_ns + 1),
+		    hop_flush, s);
+}
+
+static void hop_reply_and_close(struct hop_session *s, const char *text)
+{
+	hop_reply(s, text);
+	s->closing = true;
+}
+
+/* Transactions. */
+
+static void hop_reset(struct hop_session *s)
+{
+	s->mail = s->null_sender = s->chunking = s->chunk_refused = false;
+	s->recipient_count = 0;
+	s->content_length = 0;
+}
+
+static struct ledger_recipient *hop_ledger_recipient(struct hop_session *s, const struct hop_recipient *r)
+{
+	struct ledger *ledger = s->hop->config.ledger;
+	if (r->sequence >= ledger->count || r->recipient >= ledger->messages[r->sequence].recipient_count) {
+		ledger_confused(ledger, "a recipient nobody named", r->sequence);
+		return NULL;
+	}
+	return &ledger->messages[r->sequence].recipients[r->recipient];
+}
+
+static void hop_failed(struct hop_session *s, const struct hop_recipient *r)
+{
+	struct ledger_recipient *known = hop_ledger_recipient(s, r);
+	if (known)
+		known->failed++;
+}
+
+static void hop_take(struct hop_session *s)
+{
+	struct ledger *ledger = s->hop->config.ledger;
+	s->hop->stats.messages++;
+	s->messages++;
+	if (s->null_sender) {
+		ledger_notified(ledger, s->content, s->content_length);
+		return;
+	}
+	for (unsigned i = 0; i < s->recipient_count; i++) {
+		struct hop_recipient *r = &s->recipients[i];
+		struct ledger_recipient *known = hop_ledger_recipient(s, r);
+		s->hop->stats.recipients++;
+		if (known)
+			known->delivered++;
+		if (r->sequence != s->recipients[0].sequence)
+			ledger_confused(ledger, "recipients of two messages in one", r->sequence);
+	}
+	ledger_content_check(ledger, s->recipients[0].sequence, s->content, s->content_length);
+	world_note("delivered", s->recipients[0].sequence, s->recipient_count);
+}
+
+static void hop_refuse_all(struct hop_session *s)
+{
+	for (unsigned i = 0; i < s->recipient_count && !s->null_sender; i++)
+		hop_failed(s, &s->recipients[i]);
+}
+
+/* The end of a message's content. */
+static void hop_end(struct hop_session *s)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	s->state = HOP_COMMAND;
+	if (s->recipient_count == 0) {
+		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
+	} else if (world_chance(config->end_refused)) {
+		hop_refuse_all(s);
+		hop_reply(s, "554 5.6.0 Not this content\r\n");
+	} else if (world_chance(config->end_deferred)) {
+		hop_reply(s, "451 4.3.0 Try again later\r\n");
+	} else {
+		hop_take(s);
+		if (world_chance(config->close_after_end)) {
+			hop_finish(s, world_below(2));
+			return;
+		}
+		hop_reply(s, "250 2.0.0 Taken\r\n");
+	}
+	hop_reset(s);
+	if (config->messages_max && s->messages >= config->messages_max)
+		hop_reply_and_close(s, "421 4.7.0 Enough on one connection\r\n");
+}
+
+static void hop_content(struct hop_session *s, const void *data, size_t length)
+{
+	if (s->content_length + length > s->content_capacity) {
+		s->content_capacity = 2 * (s->content_length + length);
+		s->content = world_realloc(s->content, s->content_capacity);
+	}
+	memcpy(s->content + s->content_length, data, length);
+	s->content_length += length;
+}
+
+/* Commands. */
+
+static void hop_ehlo(struct hop_session *s)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	char text[256];
+	snprintf(text, sizeof(text),
+		 "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
+		 config->size ? "250-SIZE 100000000\r\n" : "");
+	s->greeted = true;
+	hop_reset(s);
+	hop_reply(s, text);
+}
+
+static void hop_mail(struct hop_session *s, const char *line)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	if (!s->greeted || s->mail) {
+		hop_violation(s, "MAIL out of order", line);
+		hop_reply(s, "503 5.5.1 Bad sequence\r\n");
+	} else if (world_chance(config->mail_refused)) {
+		/* No recipients are known yet: each will be refused with its own RCPT. */
+		hop_reply(s, "451 4.7.1 Not from there, not now\r\n");
+	} else if (world_chance(config->mail_deferred)) {
+		hop_reply(s, "451 4.3.0 Try again later\r\n");
+	} else {
+		hop_reset(s);
+		s->mail = true;
+		s->null_sender = strncasecmp(line, "MAIL FROM:<>", 12) == 0;
+		hop_reply(s, "250 2.1.0 Sender ok\r\n");
+	}
+}
+
+static void hop_rcpt(struct hop_session *s, const char *line)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	struct hop_recipient r = {0};
+	const char *address = strchr(line, '<');
+	if (!s->mail) {
+		/* Pipelined behind a MAIL that was refused. */
+		hop_reply(s, "503 5.5.1 Need MAIL\r\n");
+		return;
+	}
+	bool ours =
+		address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
+	if (!ours && !s->null_sender)
+		ledger_confused(config->ledger, "a recipient nobody named", 0);
+	if (!s->null_sender && world_chance(config->rcpt_refused)) {
+		hop_failed(s, &r);
+		hop_reply(s, "550 5.1.1 Nobody here by that name\r\n");
+	} else if (world_chance(config->rcpt_deferred) || s->recipient_count == HOP_RECIPIENTS_MAX) {
+		hop_reply(s, "451 4.2.1 Mailbox busy\r\n");
+	} else {
+		s->recipients[s->recipient_count++] = r;
+		hop_reply(s, "250 2.1.5 Recipient ok\r\n");
+	}
+}
+
+static void hop_data(struct hop_session *s, const char *line)
+{
+	if (!s->mail || s->recipient_count == 0) {
+		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
+	} else if (s->chunking) {
+		hop_violation(s, "DATA after BDAT", line);
+		hop_reply(s, "503 5.5.1 Bad sequence\r\n");
+	} else if (world_chance(s->hop->config.data_deferred)) {
+		hop_reply(s, "451 4.3.0 Try again later\r\n");
+		hop_reset(s);
+	} else {
+		s->state = HOP_DATA;
+		s->line_length = 0;
+		hop_reply(s, "354 Go on\r\n");
+	}
+}
+
+static void hop_chunk_end(struct hop_session *s)
+{
+	s->state = HOP_COMMAND;
+	if (s->chunk_refused) {
+		hop_reply(s, s->recipient_count ? "451 4.3.0 Try again later\r\n"
+						: "554 5.5.1 No valid recipients\r\n");
+		if (s->chunk_last)
+			hop_reset(s);
+	} else if (s->chunk_last) {
+		hop_end(s);
+	} else {
+		hop_reply(s, "250 2.0.0 Chunk ok\r\n");
+	}
+}
+
+static void hop_bdat(struct hop_session *s, const char *line)
+{
+	unsigned long long octets = 0;
+	char last[8] = "";
+	if (!s->hop->config.chunking)
+		hop_violation(s, "BDAT was not offered", line);
+	if (sscanf(line + 4, " %llu %7s", &octets, last) < 1) {
+		hop_violation(s, "BDAT syntax", line);
+		hop_reply_and_close(s, "501 5.5.4 Syntax\r\n");
+		return;
+	}
+	/* Once a chunk was refused, so are the rest of its message; they are swallowed all the same (BDT-03). */
+	if (!s->chunking && (!s->mail || !s->recipient_count || world_chance(s->hop->config.data_deferred)))
+		s->chunk_refused = true;
+	s->chunking = true;
+	s->chunk_left = octets;
+	s->chunk_last = strncasecmp(last, "LAST", 4) == 0;
+	s->state = HOP_CHUNK;
+	if (octets == 0)
+		hop_chunk_end(s);
+}
+
+static void hop_command(struct hop_session *s, const char *line)
+{
+	s->hop->stats.commands++;
+	s->hop->stats.pipelined += s->replies_length > 0;
+	if (s->replies_length > 0 && !s->hop->config.pipelining)
+		hop_violation(s, "pipelined although that was not offered", line);
+	if (world_chance(s->hop->config.close_rate)) {
+		hop_finish(s, world_below(2));
+		return;
+	}
+	if (strncasecmp(line, "EHLO ", 5) == 0 || strncasecmp(line, "HELO ", 5) == 0) {
+		hop_ehlo(s);
+	} else if (strncasecmp(line, "MAIL FROM:", 10) == 0) {
+		hop_mail(s, line);
+	} else if (strncasecmp(line, "RCPT TO:", 8) == 0) {
+		hop_rcpt(s, line);
+	} else if (strncasecmp(line, "DATA", 4) == 0) {
+		hop_data(s, line);
+	} else if (strncasecmp(line, "BDAT", 4) == 0) {
+		hop_bdat(s, line);
+	} else if (strncasecmp(line, "RSET", 4) == 0) {
+		hop_reset(s);
+		hop_reply(s, "250 2.0.0 Forgotten\r\n");
+	} else if (strncasecmp(line, "NOOP", 4) == 0) {
+		hop_reply(s, "250 2.0.0 Done\r\n");
+	} else if (strncasecmp(line, "QUIT", 4) == 0) {
+		hop_reply_and_close(s, "221 2.0.0 Bye\r\n");
+	} else {
+		hop_violation(s, "unknown command", line);
+		hop_reply(s, "500 5.5.2 What?\r\n");
+	}
+}
+
+/* Input. */
+
+static void hop_line(struct hop_session *s)
+{
+	if (s->line_length < 2 || s->line[s->line_length - 2] != '\r')
+		hop_violation(s, "a bare LF", "");
+	if (s->state == HOP_COMMAND) {
+		s->line[s->line_length - (s->line_length >= 2 ? 2 : 1)] = '\0';
+		hop_command(s, s->line);
+		return;
+	}
+	bool dot = s->line[0] == '.';
+	if (dot && s->line_length == 3)
+		hop_end(s);
+	else
+		hop_content(s, s->line + dot, s->line_length - dot);
+}
+
+static void hop_octet(struct hop_session *s, uint8_t octet)
+{
+	if (s->line_length == HOP_LINE_MAX - 1) {
+		hop_violation(s, "line too long", "");
+		hop_finish(s, true);
+		return;
+	}
+	s->line[s->line_length++] = (char)octet;
+	if (octet == '\n') {
+		hop_line(s);
+		s->line_length = 0;
+	}
+}
+
+static void hop_on_data(struct world_connection *connection, void *context, const uint8_t *data,
+			size_t length)
+{
+	struct hop_session *s = context;
+	if (s->state != HOP_COMMAND && world_chance(s->hop->config.close_in_content)) {
+		hop_finish(s, true);
+		return;
+	}
+	for (size_t at = 0; at < length && !s->over && !s->closing;) {
+		if (s->state != HOP_CHUNK) {
+			hop_octet(s, data[at++]);
+			continue;
+		}
+		size_t n = length - at < s->chunk_left ? length - at : (size_t)s->chunk_left;
+		if (!s->chunk_refused)
+			hop_content(s, data + at, n);
+		at += n;
+		s->chunk_left -= n;
+		if (s->chunk_left == 0)
+			hop_chunk_end(s);
+	}
+}
+
+static void hop_on_end(struct world_connection *connection, void *context, int error)
+{
+	struct hop_session *s = context;
+	if (!error) {
+		hop_finish(s, false);
+		return;
+	}
+	s->over = true;
+	s->hop->stats.connections_now--;
+}
+
+static void hop_on_open(struct world_connection *connection, void *context)
+{
+	struct actor_nexthop *hop = context;
+	struct hop_session *s = world_alloc(sizeof(*s));
+	s->hop = hop;
+	s->connection = connection;
+	list_append(&hop->sessions, &s->link);
+	world_connection_context(connection, s);
+	hop->stats.connections++;
+	if (++hop->stats.connections_now > hop->stats.connections_peak)
+		hop->stats.connections_peak = hop->stats.connections_now;
+	if (hop->config.connections_max && hop->stats.connections_now > hop->config.connections_max)
+		hop_reply_and_close(s, "421 4.7.0 Too many connections\r\n");
+	else if (world_chance(hop->config.greeting_refused))
+		hop_reply_and_close(s, world_below(2) ? "421 4.3.2 Not now\r\n" : "554 5.3.2 No service\r\n");
+	else
+		hop_reply(s, "220 next.hop.example ESMTP\r\n");
+}
+
+static const struct world_actor hop_actor = {
+	.on_open = hop_on_open,
+	.on_data = hop_on_data,
+	.on_end = hop_on_end,
+};
+
+struct actor_nexthop *actor_nexthop_start(const struct actor_nexthop_config *config)
+{
+	struct actor_nexthop *hop = world_alloc(sizeof(*hop));
+	hop->config = *config;
+	list_init(&hop->sessions);
+	int error = world_listen(&config->address, &hop_actor, hop);
+	assert(error == 0);
+	return hop;
+}
+
+struct actor_nexthop_config *actor_nexthop_config(struct actor_nexthop *nexthop)
+{
+	return &nexthop->config;
+}
+
+void actor_nexthop_stop(struct actor_nexthop *nexthop)
+{
+	world_listen_end(&nexthop->config.address);
+}
+
+void actor_nexthop_stats(const struct actor_nexthop *nexthop, struct actor_nexthop_stats *out)
+{
+	*out = nexthop->stats;
+}
+
+void actor_nexthop_free(struct actor_nexthop *nexthop)
+{
+	for (struct list *at = list_take_first(&nexthop->sessions); at;
+	     at = list_take_first(&nexthop->sessions)) {
+		struct hop_session *s = container_of(at, struct hop_session, link);
+		world_release(s->content);
+		world_release(s);
+	}
+	world_release(nexthop);
+}

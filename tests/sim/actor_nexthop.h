@@ -1,0 +1,49 @@
+/*
+ * tests/sim/actor_nexthop.h - a simulated SMTP server that takes messages and notes them in the ledger.
+ *
+ * It answers in order, after seeded delays, and misbehaves at the rates given. What it refuses for good it notes as
+ * failed, what it takes it checks against the ledger: content, and that the recipient belongs to the message. A next
+ * hop that takes a message and loses the connection before its reply has arrived has taken it: the relay will send it
+ * again, and the ledger counts the duplicate.
+ */
+#ifndef POSTRIDER_SIM_ACTOR_NEXTHOP_H
+#define POSTRIDER_SIM_ACTOR_NEXTHOP_H
+
+#include "tests/sim/actor_ledger.h"
+#include "tests/sim/world.h"
+
+/* Rates are per million. */
+struct actor_nexthop_config {
+	struct ring_address address;
+	struct ledger *ledger;
+	bool pipelining, chunking, size;     /* offered in the EHLO reply */
+	uint64_t delay_min_ns, delay_max_ns; /* before replies leave */
+	unsigned messages_max;               /* on a connection, then 421 and close; 0: no limit */
+	unsigned connections_max;            /* at once, then 421 in the greeting; 0: no limit */
+	uint32_t greeting_refused;           /* 421, or 554 */
+	uint32_t mail_deferred, mail_refused;
+	uint32_t rcpt_deferred, rcpt_refused; /* 451, 550 */
+	uint32_t data_deferred;               /* 451 instead of 354, or for the first chunk */
+	uint32_t end_deferred, end_refused;   /* in place of the final 250 */
+	uint32_t close_rate;                  /* at a command: closes without a reply */
+	uint32_t close_after_end;             /* takes the message, then closes instead of replying */
+	uint32_t close_in_content;            /* resets the connection while content arrives */
+};
+
+struct actor_nexthop;
+struct actor_nexthop *actor_nexthop_start(const struct actor_nexthop_config *config);
+/* May be changed while it runs. */
+struct actor_nexthop_config *actor_nexthop_config(struct actor_nexthop *nexthop);
+/* Closes the door; sessions go on. */
+void actor_nexthop_stop(struct actor_nexthop *nexthop);
+
+struct actor_nexthop_stats {
+	uint64_t connections, connections_now, connections_peak, messages, recipients, commands;
+	uint64_t pipelined;  /* commands that arrived while an earlier reply was still owed */
+	uint64_t violations; /* of the protocol, by the client: see `problem` */
+	char problem[256];
+};
+void actor_nexthop_stats(const struct actor_nexthop *nexthop, struct actor_nexthop_stats *out);
+void actor_nexthop_free(struct actor_nexthop *nexthop); /* once the world has no more events for it */
+
+#endif

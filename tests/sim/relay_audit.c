@@ -1,0 +1,139 @@
+/*
+ * tests/sim/relay_audit.c - reads the spools of a stopped relay as recovery would, and holds them against the ledger.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/disk.h"
+#include "queue/envelope.h"
+#include "tests/sim/relay_rig.h"
+
+struct audit_recipient {
+	uint8_t queued, failed;
+};
+
+struct audit {
+	struct rig *rig;
+	struct audit_recipient (*recipients)[LEDGER_RECIPIENTS_MAX];
+	uint64_t records;
+};
+
+static void note_recipient(struct audit *audit, struct span address, uint8_t status)
+{
+	struct audit_recipient *r;
+	uint32_t sequence;
+	unsigned recipient;
+
+	if (!ledger_address_parse(address.data, address.length, &sequence, &recipient) ||
+	    sequence >= audit->rig->ledger.count) {
+		rig_fail(audit->rig, "the queue has a recipient that nobody named: %.*s", (int)address.length,
+		         address.data);
+		return;
+	}
+	r = &audit->recipients[sequence][recipient];
+	r->queued += status == RECIPIENT_PENDING;
+	r->failed += status == RECIPIENT_FAILED;
+}
+
+static void on_live(void *context, const struct spool_live *live)
+{
+	struct audit *audit = context;
+	struct envelope_cursor cursor;
+	struct envelope envelope;
+	struct queue_state state = {0};
+	struct span address;
+
+	audit->records++;
+	free(live->item.parts);
+	if (envelope_decode(live->envelope, live->envelope_length, &envelope) < 0 ||
+	    (live->state && queue_state_decode(live->state, live->state_length, &state) < 0)) {
+		rig_fail(audit->rig, "an envelope or a state in the queue cannot be read");
+		return;
+	}
+	envelope_first(&envelope, &cursor);
+	for (unsigned i = 0; envelope_next(&cursor, &address); i++)
+		note_recipient(audit, address, live->state ? state.statuses[i] : (uint8_t)RECIPIENT_PENDING);
+}
+
+static void read_spool(struct audit *audit, int root, const char *name)
+{
+	struct spool_settings settings = {
+		.segment_size = 4u << 20, .size_max = 256u << 20, .slabs = 8, .writes = 1, .shards = 1};
+	struct spool_report report = {0};
+	struct spool *spool;
+	int r;
+
+	settings.directory = disk_subdirectory_open(root, name, false);
+	if (settings.directory < 0)
+		return;
+	settings.shard = (uint16_t)atoi(name + 6);
+	r = spool_open(&spool, &settings, on_live, audit, &report);
+	if (r < 0) {
+		rig_fail(audit->rig, "the spool %s cannot be read: %s %s", name, strerror(-r), report.problem);
+	} else {
+		if (report.damaged_records || report.damaged_batches)
+			rig_fail(audit->rig, "the spool %s is damaged: %s", name, report.problem);
+		spool_close(spool);
+	}
+	disk_close(settings.directory);
+}
+
+static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended)
+{
+	const struct ledger_recipient *r = &audit->rig->ledger.messages[sequence].recipients[k];
+	const struct audit_recipient *a = &audit->recipients[sequence][k];
+	bool may_expire = audit->rig->options.may_expire;
+
+	if (r->fate == LEDGER_ACCEPTED && !r->delivered && !a->failed && !a->queued)
+		rig_fail(audit->rig, "LOST: message %u recipient %u (hop failed it %u times)", sequence, k, r->failed);
+	if ((r->fate == LEDGER_REFUSED || r->fate == LEDGER_UNSENT) && (a->queued || a->failed))
+		rig_fail(audit->rig, "PHANTOM in the queue: message %u recipient %u", sequence, k);
+	if (a->failed && !r->failed && !may_expire)
+		rig_fail(audit->rig, "FALSE FAILURE: message %u recipient %u, no next hop refused it", sequence, k);
+	if (a->queued && ended)
+		rig_fail(audit->rig, "STUCK: message %u recipient %u is still queued", sequence, k);
+	if (a->queued + a->failed > 1)
+		rig_fail(audit->rig, "TWICE in the queue: message %u recipient %u", sequence, k);
+}
+
+static void judge_totals(struct rig *rig)
+{
+	struct ledger_summary s;
+	uint64_t allowed = rig->counts.maybe_duplicates * rig->ledger.config.recipients_max + rig->window;
+
+	ledger_summarize(&rig->ledger, &s);
+	if (s.altered || s.confused)
+		rig_fail(rig, "altered %llu, confused %llu: %s", (unsigned long long)s.altered,
+		         (unsigned long long)s.confused, rig->ledger.problem);
+	if (s.phantoms)
+		rig_fail(rig, "PHANTOMS: %llu recipients got what was refused", (unsigned long long)s.phantoms);
+	if (s.duplicates > allowed)
+		rig_fail(rig, "DUPLICATES: %llu, but only %llu can be explained", (unsigned long long)s.duplicates,
+		         (unsigned long long)allowed);
+}
+
+void rig_audit(struct rig *rig, bool ended)
+{
+	struct audit audit = {.rig = rig};
+	uint32_t count = rig->ledger.count;
+	int root;
+
+	audit.recipients = world_alloc((count + 1) * sizeof(*audit.recipients));
+	world_engine_enter();
+	root = disk_directory_open("/spool", false);
+	for (unsigned i = 0; root >= 0 && i < 2 * RIG_SHARDS_MAX; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "shard-%03u", i);
+		read_spool(&audit, root, name);
+	}
+	if (root >= 0)
+		disk_close(root);
+	world_engine_leave();
+	for (uint32_t i = 0; i < count; i++) {
+		for (unsigned k = 0; k < rig->ledger.messages[i].recipient_count; k++)
+			judge(&audit, i, k, ended);
+	}
+	judge_totals(rig);
+	world_release(audit.recipients);
+}

@@ -1,0 +1,519 @@
+/*
+ * tests/sim/relay_rig.c - see relay_rig.h.
+ */
+#include "tests/sim/relay_rig.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "queue/spool_private.h"
+#include "tests/sim/sim.h"
+
+enum { RIG_LOG_CAPACITY = 1 << 16, RIG_STOP_S = 120, RIG_END_DAYS = 4 };
+
+unsigned rig_failures;
+bool rig_trace, rig_log;
+
+static const char rig_yaml[] =
+	"hostname: relay.example\n"
+	"shards: %u\n"
+	"spool: { directory: /spool, size_max: 128MiB, segment_size: 4MiB, message_size_max: 8MiB, "
+	"memory_max: %uMiB }\n"
+	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }]\n"
+	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
+	"destinations:\n"
+	"  - { name: one, hosts: [\"127.0.0.1:3001\"], tls: { mode: none }, limits: { connections: %u, "
+	"messages_in_flight: %u } }\n"
+	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
+	"messages_in_flight: %u } }\n"
+	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
+	"retry: %s\n"
+	"limits: { errors_per_session: 0 }\n"
+	"log: { stats_interval: 0 }\n";
+
+void rig_fail(struct rig *rig, const char *format, ...)
+{
+	va_list arguments;
+
+	rig_failures++;
+	rig->failures++;
+	fprintf(stderr, "%s seed %llu: ", rig->options.scenario, (unsigned long long)rig->options.seed);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+uint64_t rig_pick(uint64_t seed, unsigned what, uint64_t bound)
+{
+	uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + what;
+
+	(void)sim_mix(&state);
+	return sim_mix(&state) % bound;
+}
+
+/* ---- the world around the relay ----------------------------------------------------------------------------- */
+
+void rig_open(struct rig *rig, const struct rig_options *options)
+{
+	struct ledger_config ledger = {
+		.seed = options->seed,
+		.content_min = options->content_min ? options->content_min : 100,
+		.content_max = options->content_max ? options->content_max : 3000,
+		.recipients_max = options->recipients_max ? options->recipients_max : 1,
+		.domains = {"a.example", "b.example", "c.example"},
+	};
+	struct world_config config;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->options = *options;
+	if (options->quiet)
+		world_config_quiet(&config, options->seed);
+	else
+		world_config_random(&config, options->seed);
+	if (options->adjust)
+		options->adjust(&config);
+	config.trace = rig_trace ? stderr : NULL;
+	world_open(&config);
+	ledger_init(&rig->ledger, &ledger);
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
+		struct actor_nexthop_config hop = options->hop;
+		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
+		hop.ledger = &rig->ledger;
+		rig->hops[i] = actor_nexthop_start(&hop);
+	}
+}
+
+void rig_clients(struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->options.clients; i++) {
+		struct actor_client_config client = {
+			.address = world_address(RIG_PORT),
+			.ledger = &rig->ledger,
+			.mode = i % 2 ? ACTOR_CLIENT_LOCKSTEP : ACTOR_CLIENT_GROUPED,
+			.messages = rig->options.messages,
+			.messages_per_connection = rig->options.messages_per_connection,
+			.abort_rate = rig->options.abort_rate,
+			.retry_ns = CLOCK_NS_PER_S,
+		};
+		rig->clients[i] = actor_client_start(&client);
+	}
+}
+
+bool rig_clients_done(void *context)
+{
+	const struct rig *rig = context;
+
+	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
+		if (rig->clients[i] && !actor_client_done(rig->clients[i]))
+			return false;
+	}
+	return true;
+}
+
+static void check_actors(struct rig *rig)
+{
+	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
+		if (rig->clients[i] && actor_client_protocol_errors(rig->clients[i]))
+			rig_fail(rig, "client %u got %u replies that nobody had asked for", i,
+			         actor_client_protocol_errors(rig->clients[i]));
+	}
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
+		struct actor_nexthop_stats stats;
+		actor_nexthop_stats(rig->hops[i], &stats);
+		if (stats.violations)
+			rig_fail(rig, "next hop %u saw %llu violations: %s", i,
+			         (unsigned long long)stats.violations, stats.problem);
+	}
+}
+
+void rig_close(struct rig *rig)
+{
+	check_actors(rig);
+	rig->hash = world_trace_hash();
+	config_free(rig->config);
+	rig->config = NULL;
+	world_close();
+	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
+		if (rig->clients[i])
+			actor_client_free(rig->clients[i]);
+	}
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		actor_nexthop_free(rig->hops[i]);
+	ledger_deinit(&rig->ledger);
+}
+
+/* ---- the process -------------------------------------------------------------------------------------------- */
+
+/* Outside the engine: a configuration is read before anything can go wrong here. */
+static void make_config(struct rig *rig, unsigned shards)
+{
+	const struct rig_options *o = &rig->options;
+	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
+	struct config_problem problem;
+	char text[2048];
+	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->memory_mib ? o->memory_mib : 32, connections,
+	                 in_flight, connections, in_flight,
+	                 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
+
+	config_free(rig->config);
+	rig->config = config_parse("rig.yaml", text, (size_t)n, &problem);
+	if (!rig->config)
+		sim_bug("the rig's configuration: %s", problem.text);
+}
+
+static void drain_log(struct log *log)
+{
+	if (log)
+		log_drain(log, rig_log ? STDERR_FILENO : -1);
+}
+
+static void drain_logs(struct rig *rig)
+{
+	/* Where nobody wants to read it the log is full after a while and drops events. */
+	if (!rig_log)
+		return;
+	drain_log(rig->log);
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		drain_log(rig->shards[i].log);
+}
+
+static uint64_t turn(void *context)
+{
+	struct rig_shard *s = context;
+
+	if (s->result != 0)
+		return UINT64_MAX;
+	s->result = shard_turn(s->shard);
+	if (rig_log)
+		drain_log(s->log);
+	return s->result == 0 ? shard_deadline_ns(s->shard) : UINT64_MAX;
+}
+
+static int make_shards(struct rig *rig, unsigned count)
+{
+	rig->shard_count = count;
+	if (relay_init(&rig->relay, rig->config, count) < 0)
+		return -ENOMEM;
+	rig->log = log_new(-1, RIG_LOG_CAPACITY);
+	if (!rig->log)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++) {
+		struct rig_shard *s = &rig->shards[i];
+		*s = (struct rig_shard){.rig = rig, .log = log_new((int)i, RIG_LOG_CAPACITY)};
+		if (!s->log)
+			return -ENOMEM;
+		s->shard = rig->relay.shards[i] = shard_new(&rig->relay, i, s->log);
+		if (!s->shard)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int serve(struct rig *rig)
+{
+	struct ring_problem problem;
+
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		int r = shard_start(rig->shards[i].shard, &problem);
+		if (r < 0) {
+			if (rig_log)
+				fprintf(stderr, "shard_start: %s\n", problem.text);
+			return r;
+		}
+	}
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		shard_accept(rig->shards[i].shard);
+	return 0;
+}
+
+/* What main() does at its end. */
+static void free_process(struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		shard_free(rig->shards[i].shard);
+	relay_recover_release(&rig->recovery);
+	drain_logs(rig);
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		log_free(rig->shards[i].log);
+	log_free(rig->log);
+	relay_deinit(&rig->relay);
+	memset(rig->shards, 0, sizeof(rig->shards));
+	rig->log = NULL;
+	rig->alive = false;
+}
+
+int rig_start(struct rig *rig, unsigned shards)
+{
+	int r;
+
+	make_config(rig, shards);
+	memset(rig->shards, 0, sizeof(rig->shards));
+	memset(&rig->relay, 0, sizeof(rig->relay));
+	rig->log = NULL;
+	rig->lives++;
+	rig->alive = true;
+	world_engine_enter();
+	r = make_shards(rig, shards);
+	if (r < 0) {
+		/* main() ends here without giving anything back. */
+		world_engine_leave();
+		rig_crash(rig, WORLD_KILL);
+		return r;
+	}
+	r = relay_recover(&rig->relay, rig->log, &rig->recovery);
+	if (r < 0 && rig_log)
+		fprintf(stderr, "relay_recover: %s\n", rig->recovery.problem);
+	if (r == 0)
+		r = serve(rig);
+	if (r < 0) {
+		free_process(rig);
+		world_engine_leave();
+		rig_crash(rig, WORLD_KILL);
+		return r;
+	}
+	drain_logs(rig);
+	world_engine_leave();
+	for (unsigned i = 0; i < shards; i++)
+		world_runnable_add(turn, &rig->shards[i]);
+	return 0;
+}
+
+bool rig_broken(const struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		if (rig->shards[i].result < 0)
+			return true;
+	}
+	return false;
+}
+
+static bool rig_ended(const struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		if (rig->shards[i].result == 0)
+			return false;
+	}
+	return true;
+}
+
+uint64_t rig_queued(const struct rig *rig)
+{
+	uint64_t queued = 0;
+
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		const struct shard *shard = rig->shards[i].shard;
+		const struct list *link = &shard->deliveries_all;
+		while ((link = link->next) != &shard->deliveries_all) {
+			const struct delivery *d = container_of(link, struct delivery, all);
+			for (unsigned k = 0; k < d->recipients; k++)
+				queued += !d->statuses || d->statuses[k] == RECIPIENT_PENDING;
+		}
+	}
+	return queued;
+}
+
+bool rig_quiet(void *context)
+{
+	const struct rig *rig = context;
+
+	return rig_clients_done(context) && rig_queued(rig) == 0;
+}
+
+struct until {
+	struct rig *rig;
+	bool (*done)(void *rig);
+};
+
+static bool until(void *context)
+{
+	const struct until *u = context;
+
+	return rig_broken(u->rig) || (u->done && u->done(u->rig));
+}
+
+enum world_end rig_run(struct rig *rig, bool (*done)(void *rig), uint64_t limit_ns)
+{
+	struct until u = {rig, done};
+
+	return world_run(until, &u, limit_ns);
+}
+
+static void harvest(struct rig *rig)
+{
+	struct rig_counts *sum = &rig->counts;
+
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		const struct shard_counters *c;
+		struct spool_stats spool;
+		if (!rig->shards[i].shard)
+			continue;
+		c = &rig->shards[i].shard->counters;
+		sum->accepted += counter_get(&c->accepted);
+		sum->delivered += counter_get(&c->delivered);
+		sum->deferred += counter_get(&c->deferred);
+		sum->failed += counter_get(&c->failed);
+		sum->refused += counter_get(&c->refused);
+		sum->attempts += counter_get(&c->attempts);
+		sum->maybe_duplicates += counter_get(&c->maybe_duplicates);
+		sum->connections_out += counter_get(&c->connections_out);
+		sum->handoffs += counter_get(&c->handoffs);
+		if (counter_get(&c->accepted) + counter_get(&c->delivered) > 0)
+			sum->worked |= 1u << i;
+		if (!rig->shards[i].shard->spool)
+			continue;
+		spool_stats(rig->shards[i].shard->spool, &spool);
+		sum->spool_failures += spool.failures;
+		sum->compacted += spool.compacted;
+	}
+}
+
+/* ---- ends --------------------------------------------------------------------------------------------------- */
+
+static void on_bell(struct ring_op *op, int result, uint32_t flags)
+{
+}
+
+/* As main() does it: from a small ring of its own. */
+static void ring_bells(struct rig *rig)
+{
+	struct ring_config config = {.entries = 64, .completions = 128};
+	struct ring_problem problem;
+	struct ring *ring;
+
+	(void)ring_open(&ring, &config, &problem);
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		struct ring_op bell = {.fn = on_bell};
+		ring_doorbell(ring, &bell, rig->shards[i].shard->ring);
+		while (bell.in_flight) {
+			(void)world_step();
+			(void)ring_turn(ring, 0);
+		}
+	}
+	ring_close(ring);
+}
+
+static bool ended(void *context)
+{
+	return rig_ended(context);
+}
+
+bool rig_stop(struct rig *rig)
+{
+	enum world_end end;
+
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		shard_stop(rig->shards[i].shard);
+	ring_bells(rig);
+	end = world_run(ended, rig, RIG_STOP_S * CLOCK_NS_PER_S);
+	if (end != WORLD_DONE) {
+		rig_fail(rig, "SIGTERM: no end (%s), results %d %d", end == WORLD_IDLE ? "idle" : "time is up",
+		         rig->shards[0].result, rig->shards[1].result);
+		rig_crash(rig, WORLD_KILL);
+		return false;
+	}
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		if (rig->shards[i].result < 0)
+			rig_fail(rig, "shard %u ended with %s", i, strerror(-rig->shards[i].result));
+	}
+	harvest(rig);
+	world_runnables_clear();
+	world_engine_enter();
+	free_process(rig);
+	world_engine_leave();
+	if (world_allocations_live() > 0)
+		rig_fail(rig, "%zu allocations are left after a clean stop", world_allocations_live());
+	if (world_descriptors() > 0)
+		rig_fail(rig, "%u descriptors are left after a clean stop", world_descriptors());
+	/* The process exits. */
+	rig_crash(rig, WORLD_KILL);
+	return true;
+}
+
+/* Recipients that a next hop may have and the disk may not know of (I4). */
+void rig_note_window(struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		const struct shard *shard = rig->shards[i].shard;
+		const struct list *link;
+		if (!shard || !shard->spool)
+			continue;
+		for (link = shard->deliveries_all.next; link != &shard->deliveries_all; link = link->next) {
+			const struct delivery *d = container_of(link, struct delivery, all);
+			if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
+				rig->window += d->recipients;
+		}
+		/* Done and state records that are not durable. */
+		for (unsigned b = 0; b < shard->spool->batch_count; b++) {
+			const struct spool *spool = shard->spool;
+			rig->window += spool->batches[(spool->batch_head + b) % spool->batches_capacity].records *
+			               rig->ledger.config.recipients_max;
+		}
+		if (shard->spool->saved)
+			rig->window += shard->spool->saved_length / 64 * rig->ledger.config.recipients_max;
+	}
+}
+
+void rig_crashed(struct rig *rig)
+{
+	memset(rig->shards, 0, sizeof(rig->shards));
+	rig->log = NULL;
+	rig->shard_count = 0;
+	rig->alive = false;
+}
+
+void rig_crash(struct rig *rig, enum world_crash_kind kind)
+{
+	if (rig->alive) {
+		rig_note_window(rig);
+		harvest(rig);
+	}
+	world_crash(kind);
+	rig_crashed(rig);
+}
+
+void rig_heal(struct rig *rig)
+{
+	world_faults_clear();
+	world_fail_allocation(0);
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
+		struct actor_nexthop_config *hop = actor_nexthop_config(rig->hops[i]);
+		hop->greeting_refused = hop->mail_deferred = hop->mail_refused = 0;
+		hop->rcpt_deferred = hop->rcpt_refused = hop->data_deferred = 0;
+		hop->end_deferred = hop->end_refused = 0;
+		hop->close_rate = hop->close_after_end = hop->close_in_content = 0;
+		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_OPEN);
+		world_partition((uint16_t)(RIG_HOP_PORT + i), false);
+	}
+}
+
+void rig_finish(struct rig *rig, unsigned shards)
+{
+	enum world_end end;
+
+	rig_heal(rig);
+	if (rig->alive && rig_broken(rig))
+		rig_crash(rig, WORLD_KILL);
+	if (!rig->alive) {
+		int r = rig_start(rig, shards);
+		if (r < 0) {
+			rig_fail(rig, "does not start again: %s: %s", strerror(-r), rig->recovery.problem);
+			return;
+		}
+	}
+	end = rig_run(rig, rig_quiet, (uint64_t)RIG_END_DAYS * 86400 * CLOCK_NS_PER_S);
+	if (end != WORLD_DONE || rig_broken(rig)) {
+		rig_fail(rig, "does not come to an end (%s): %llu recipients queued, clients %s",
+		         end == WORLD_IDLE ? "idle" : "time is up", (unsigned long long)rig_queued(rig),
+		         rig_clients_done(rig) ? "done" : "not done");
+		rig_crash(rig, WORLD_KILL);
+		return;
+	}
+	if (rig_stop(rig))
+		rig_audit(rig, true);
+}

@@ -1,0 +1,359 @@
+/*
+ * tests/unit/config_problems.h - what test_config.c feeds the configuration's reader, and the answers word for word.
+ *
+ * The pieces HOST to ROUTES together are the smallest complete file; a row replaces or adds what it is about, in
+ * front, so that lines and columns are easy to check by eye.
+ */
+#ifndef POSTRIDER_TESTS_CONFIG_PROBLEMS_H
+#define POSTRIDER_TESTS_CONFIG_PROBLEMS_H
+
+#define HOST "hostname: relay.example.org\n"
+#define LISTENERS "listeners: [{ name: lan, address: \"127.0.0.1:25\" }]\n"
+#define CLIENTS "clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
+#define DESTINATIONS "destinations: [{ name: next, hosts: [\"mail.example.org:25\"] }]\n"
+#define ROUTES "routes: [{ destination: next }]\n"
+#define ALL HOST LISTENERS CLIENTS DESTINATIONS ROUTES
+
+static const struct {
+	const char *text, *problem;
+} problem_rows[] = {
+	/* Syntax and shape. */
+	{"", "t.yaml:1:1: the file is empty: write at least listeners, clients, destinations and routes"},
+	{"# only a comment\n",
+	 "t.yaml:1:1: the file is empty: write at least listeners, clients, destinations and routes"},
+	{"- a\n- b\n",
+	 "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
+	{"hostname: [\n", "t.yaml:2:1: while parsing a flow node, did not find expected node content"},
+	{"hostname: \"a\n", "t.yaml:2:1: while scanning a quoted scalar, found unexpected end of stream"},
+	{"a: b: c\n", "t.yaml:1:5: mapping values are not allowed in this context"},
+	{"\thostname: x\n",
+	 "t.yaml:1:1: while scanning for the next token, found character that cannot start any token"},
+	{"hostname: \xff\n", "t.yaml:1:11: invalid leading UTF-8 octet: write the file in UTF-8"},
+	{"--- {}\n--- {}\n", "t.yaml:2:1: a second document begins here: write one per file"},
+	{"hostname: &a x.example.org\nshards: *a\n",
+	 "t.yaml:2:9: aliases are not supported: write the value out"},
+	{"a: &a [*a]\n", "t.yaml:1:8: aliases are not supported: write the value out"},
+	{"a: [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]\n", "t.yaml:1:19: values are nested too deeply"},
+	{"[a]: b\n", "t.yaml:1:1: a key must be a word"},
+	{"{}\n", "t.yaml:1:1: the key \"listeners\" is missing: write listeners: [{ name: lan, address: "
+		 "\"0.0.0.0:25\" }]"},
+	{"hostname\n",
+	 "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
+	/* Keys. */
+	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
+	{"colour: blue\n" ALL,
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, control, spool, listeners, "
+	 "tls, clients, destinations, routes, retry, limits, timeouts, log"},
+	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
+	{"\"a\\e[31m\\nb\": x\n",
+	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, control, spool, "
+	 "listeners, tls, clients, destinations, routes, retry, limits, timeouts, log"},
+	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, control, spool, "
+		     "listeners, tls, clients, destinations, routes, retry, limits, timeouts, log"},
+	{"hostname: a.example.org\nhostname: b.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:2:1: duplicate key \"hostname\": the first is in line 1"},
+	{"spool: { size_max: 20GiB, size_max: 20GiB }\n" ALL,
+	 "t.yaml:1:27: duplicate key \"size_max\": the first is in line 1"},
+	{"spool: { size-max: 20GiB }\n" ALL,
+	 "t.yaml:1:10: unknown key \"size-max\"; did you mean \"size_max\"?"},
+	{"listeners: [{ name: lan, adress: \"127.0.0.1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:26: unknown key \"adress\"; did you mean \"address\"?"},
+	{HOST CLIENTS DESTINATIONS ROUTES, "t.yaml:1:1: the key \"listeners\" is missing: write listeners: "
+					   "[{ name: lan, address: \"0.0.0.0:25\" }]"},
+	{HOST LISTENERS DESTINATIONS ROUTES, "t.yaml:1:1: the key \"clients\" is missing: write clients: [{ "
+					     "name: printers, networks: [10.20.0.0/16] }]"},
+	{HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:1: the key \"destinations\" is missing: write destinations: [{ name: office365, hosts: "
+	 "[\"mail.example.org:25\"] }]"},
+	{HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:1: the key \"routes\" is missing: write routes: [{ destination: office365 }]"},
+	{"listeners: [{ address: \"127.0.0.1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:13: the key \"name\" is missing: write name: lan"},
+	{"listeners: [{ name: lan }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:13: the key \"address\" is missing: write address: \"0.0.0.0:25\""},
+	{"clients: [{ name: all }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: the key \"networks\" is missing: write networks: [10.20.0.0/16]"},
+	{"destinations: [{ name: next }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:16: the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]"},
+	{"routes: [{ recipient: \"*@example.org\" }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:10: the key \"destination\" is missing: write destination: office365"},
+	/* Not in this version. */
+	{"control: { socket: /run/postrider/control.sock }\n" ALL,
+	 "t.yaml:1:1: control: not available in this version; remove it"},
+	{"tls: { certificate: relay.crt, private_key: relay.key }\n" ALL,
+	 "t.yaml:1:1: tls: not available in this version; remove it"},
+	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:2:46: tls: offered: not available in this version; remove it"},
+	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth: required }]\n" HOST CLIENTS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:55: auth: required: not available in this version; remove it"},
+	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:25: users_file: not available in this version; remove it"},
+	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:55: line_endings: normalize: not available in this version; remove it"},
+	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS
+		 DESTINATIONS ROUTES,
+	 "t.yaml:1:41: add_missing_headers: not available in this version; remove it"},
+	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minute: 60 } }]\n" HOST LISTENERS
+		 DESTINATIONS ROUTES,
+	 "t.yaml:1:51: messages_per_minute: not available in this version; remove it"},
+	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:34: mx: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:60: mode: opportunistic: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:60: mode: dane: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:47: auth: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:57: recipients_per_day: not available in this version; remove it"},
+	{"routes: [{ client: apps, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:12: client: not available in this version; remove it"},
+	{"routes: [{ sender: \"*@a.example\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:12: sender: not available in this version; remove it"},
+	{"retry: { warn_after: 4h }\n" ALL,
+	 "t.yaml:1:10: warn_after: not available in this version; remove it"},
+	/* Values. */
+	{"hostname: relay\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: hostname: \"relay\" is no fully qualified name: write one as in relay.example.org"},
+	{"hostname: 10.0.0.1\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: hostname: \"10.0.0.1\" is no fully qualified name: write one as in relay.example.org"},
+	{"hostname:\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:10: hostname: the value is missing: write one or remove the key"},
+	{"hostname: ~\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: hostname: the value is missing: write one or remove the key"},
+	{"hostname: [a, b]\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: hostname: write a single value here"},
+	{"hostname: \"a.b\\0c\"\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:11: hostname: the value contains a NUL octet"},
+	{"shards: 65\n" ALL, "t.yaml:1:9: shards: 65 is out of range: write a number from 0 to 64"},
+	{"shards: two\n" ALL, "t.yaml:1:9: shards: \"two\" is no number: write one from 0 to 64"},
+	{"shards: -1\n" ALL, "t.yaml:1:9: shards: \"-1\" is no number: write one from 0 to 64"},
+	{"shards: 010\n" ALL, "t.yaml:1:9: shards: \"010\" is no number: write one from 0 to 64"},
+	{"shards: 99999999999999999999\n" ALL,
+	 "t.yaml:1:9: shards: 99999999999999999999 is out of range: write a number from 0 to 64"},
+	{"spool: /var/lib/postrider\n" ALL,
+	 "t.yaml:1:8: spool: write a mapping, as in { directory: /var/lib/postrider }"},
+	{"spool: { size_max: 20 }\n" ALL, "t.yaml:1:20: size_max: the unit is missing: write 20MiB, not 20"},
+	{"spool: { size_max: 20GB }\n" ALL, "t.yaml:1:20: size_max: write 20GiB, not 20GB"},
+	{"spool: { size_max: 20 G }\n" ALL, "t.yaml:1:20: size_max: write 20GiB, not 20 G"},
+	{"spool: { size_max: 20XB }\n" ALL,
+	 "t.yaml:1:20: size_max: \"20XB\" has an unknown unit: write B, KiB, MiB, GiB or TiB, as in 20GiB"},
+	{"spool: { size_max: 1.5GiB }\n" ALL, "t.yaml:1:20: size_max: \"1.5GiB\" is no size: write a whole "
+					      "number and B, KiB, MiB, GiB or TiB, as in 20GiB"},
+	{"spool: { size_max: 99999999999TiB }\n" ALL,
+	 "t.yaml:1:20: size_max: 99999999999TiB is out of range: write 16MiB to 1024TiB"},
+	{"spool: { size_max: 99999999999999999999MiB }\n" ALL,
+	 "t.yaml:1:20: size_max: 99999999999999999999MiB is out of range: write 16MiB to 1024TiB"},
+	{"spool: { size_max: 1MiB }\n" ALL,
+	 "t.yaml:1:20: size_max: 1MiB is out of range: write 16MiB to 1024TiB"},
+	{"spool: { message_size_max: 0 }\n" ALL,
+	 "t.yaml:1:28: message_size_max: 0 is out of range: write 1KiB to 1GiB"},
+	{"spool: { memory_max: 1MiB }\n" ALL,
+	 "t.yaml:1:22: memory_max: 1MiB is out of range: write 16MiB to 1TiB"},
+	{"retry: { first: 30 }\n" ALL, "t.yaml:1:17: first: the unit is missing: write 30s, not 30"},
+	{"retry: { first: 30 sec }\n" ALL, "t.yaml:1:17: first: write 30s, not 30 sec"},
+	{"retry: { first: 30min }\n" ALL, "t.yaml:1:17: first: write 30m, not 30min"},
+	{"retry: { first: 2w }\n" ALL,
+	 "t.yaml:1:17: first: \"2w\" has an unknown unit: write ms, s, m, h or d, as in 30s"},
+	{"retry: { first: soon }\n" ALL,
+	 "t.yaml:1:17: first: \"soon\" is no duration: write a whole number and ms, s, m, h or d, as in 30s"},
+	{"retry: { first: -30s }\n" ALL,
+	 "t.yaml:1:17: first: \"-30s\" is no duration: write a whole number and ms, s, m, h or d, as in 30s"},
+	{"retry: { first: 0 }\n" ALL, "t.yaml:1:17: first: 0 is out of range: write 10ms to 1d"},
+	{"retry: { expire: 300000000000d }\n" ALL,
+	 "t.yaml:1:18: expire: 300000000000d is out of range: write 10ms to 30d"},
+	{"retry: { factor: 0.5 }\n" ALL,
+	 "t.yaml:1:18: factor: \"0.5\" is no factor: write a number from 1 to 10, as in 1.5"},
+	{"retry: { factor: two }\n" ALL,
+	 "t.yaml:1:18: factor: \"two\" is no factor: write a number from 1 to 10, as in 1.5"},
+	{"timeouts: { command: 2h }\n" ALL, "t.yaml:1:22: command: 2h is out of range: write 10ms to 1h"},
+	{"log: { sessions: maybe }\n" ALL, "t.yaml:1:18: sessions: \"maybe\" is neither true nor false"},
+	{"limits: { connections: 0 }\n" ALL,
+	 "t.yaml:1:24: connections: 0 is out of range: write a number from 1 to 100000"},
+	{"limits: { connections: 100001 }\n" ALL,
+	 "t.yaml:1:24: connections: 100001 is out of range: write a number from 1 to 100000"},
+	{"limits: { recipients_per_message: 1001 }\n" ALL,
+	 "t.yaml:1:35: recipients_per_message: 1001 is out of range: write a number from 1 to 1000"},
+	/* Listeners and clients. */
+	{"listeners: []\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:12: listeners: the list is empty: write at least one, as in listeners: [{ name: lan, "
+	 "address: \"0.0.0.0:25\" }]"},
+	{"listeners: lan\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:12: listeners: write a list, as in listeners: [{ name: lan, address: \"0.0.0.0:25\" }]"},
+	{"listeners: [lan]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:13: listeners: write a mapping, as in { name: lan, address: \"0.0.0.0:25\" }"},
+	{"listeners: [{ name: \"my lan\", address: \"127.0.0.1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:21: name: \"my lan\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
+	 "underscores"},
+	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: offred }]\n" HOST CLIENTS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:56: tls: unknown value \"offred\"; did you mean \"offered\"?"},
+	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: sometimes }]\n" HOST CLIENTS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:56: tls: unknown value \"sometimes\": write one of off, offered, required, implicit"},
+	{"listeners: [{ name: lan, address: \"127.0.0.1\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:35: address: \"127.0.0.1\" lacks a port: write host:port, as in 127.0.0.1:25"},
+	{"listeners: [{ name: lan, address: \"127.0.0.1:65536\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:35: address: \"65536\" is no port: write a number from 1 to 65535"},
+	{"listeners: [{ name: lan, address: \"::1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:35: address: \"::1:25\": write an IPv6 address in brackets, as in [::1]:25"},
+	{"listeners: [{ name: lan, address: \"localhost:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:35: address: \"localhost:25\" is no numeric address: write IPv4:port or [IPv6]:port, as "
+	 "in 0.0.0.0:25 or [::]:25"},
+	{"listeners:\n  - { name: lan, address: \"127.0.0.1:25\" }\n  - { name: lan, address: "
+	 "\"127.0.0.1:26\" }\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:3:13: duplicate name \"lan\": each needs its own"},
+	{"listeners:\n  - { name: lan, address: \"127.0.0.1:25\" }\n  - { name: dmz, address: "
+	 "\"127.0.0.1:25\" }\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:3:27: address: 127.0.0.1:25 already belongs to the listener \"lan\""},
+	{"clients: []\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:10: clients: the list is empty: write at least one, as in clients: [{ name: printers, "
+	 "networks: [10.20.0.0/16] }]"},
+	{"clients: [{ name: a, networks: [] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:32: networks: the list is empty: write at least one, as in [10.20.0.0/16]"},
+	{"clients: [{ name: a, networks: [10.20.0.1/16] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:33: networks: \"10.20.0.1/16\" has bits set beyond its prefix: write 10.20.0.0/16 for the "
+	 "network or 10.20.0.1 for the one address"},
+	{"clients: [{ name: a, networks: [10.20.0.0/33] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:33: networks: \"10.20.0.0/33\": write a prefix from 0 to 32 after the /"},
+	{"clients: [{ name: a, networks: [printers] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:33: networks: \"printers\" is no network: write a network such as 10.20.0.0/16 or "
+	 "2001:db8::/32"},
+	{"clients: [{ name: a, networks: [\"2001:db8::1/32\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:33: networks: \"2001:db8::1/32\" has bits set beyond its prefix: write 2001:db8::/32 for "
+	 "the network or 2001:db8::1 for the one address"},
+	{"clients:\n  - { name: a, networks: [\"::1\"] }\n  - { name: a, networks: [\"::2\"] }\n" HOST
+		 LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:3:13: duplicate name \"a\": each needs its own"},
+	{"clients: [{ name: a, networks: [\"::1\"], limits: { connections: 100001 } }]\n" HOST LISTENERS
+		 DESTINATIONS ROUTES,
+	 "t.yaml:1:64: connections: 100001 is out of range: write a number from 0 to 100000"},
+	/* Destinations. */
+	{"destinations: [{ name: next, hosts: [] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:37: hosts: the list is empty: write at least one, as in [\"mail.example.org:25\"]"},
+	{"destinations: [{ name: next, hosts: \"mail.example.org:25\" }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:37: hosts: write a list, as in [\"mail.example.org:25\"]"},
+	{"destinations: [{ name: next, hosts: [mail.example.org] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"mail.example.org\" lacks a port: write host:port, as in mail.example.org:25"},
+	{"destinations: [{ name: next, hosts: [\"mail.example.org:smtp\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"smtp\" is no port: write a number from 1 to 65535"},
+	{"destinations: [{ name: next, hosts: [\"10.0.0.300:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"10.0.0.300\" is no valid address"},
+	{"destinations: [{ name: next, hosts: [\"[mail.example.org]:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"[mail.example.org]:25\" is no address: write [IPv6]:port, as in [::1]:25"},
+	{"destinations: [{ name: next, hosts: [\"mail..example.org:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"mail..example.org\" is no host name: write letters, digits, hyphens and "
+	 "dots"},
+	{"destinations: [{ name: next, hosts: [\"a:25\", \"b:25\", \"A:25\"] }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:54: hosts: duplicate host \"A:25\""},
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"] }\n  - { name: next, hosts: [\"b:25\"] }\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:3:13: duplicate name \"next\": each needs its own"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: required }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:52: tls: write a mapping, as in { mode: verify }"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: verfy } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:60: mode: unknown value \"verfy\"; did you mean \"verify\"?"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: off } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, opportunistic, required, verify, "
+	 "dane"},
+	{"destinations: [{ name: next, hosts: [\"a:25\", \"10.0.0.1:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:46: hosts: \"10.0.0.1:25\" has no name that TLS could verify: write tls: { server_name: "
+	 "mail.example.org }, or another mode"},
+	{"destinations: [{ name: next, hosts: [\"[::1]:25\"], tls: { mode: verify } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"[::1]:25\" has no name that TLS could verify: write tls: { server_name: "
+	 "mail.example.org }, or another mode"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { server_name: 10.0.0.1 } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:67: server_name: \"10.0.0.1\" is no host name: write one as in mail.example.org"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, server_name: b } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:79: server_name: without effect in this mode: write mode: required or verify, or remove "
+	 "it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, implicit: true } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:76: implicit: without effect in this mode: write mode: required or verify, or remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, ca_file: /dev/null } "
+	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:79: ca_file: /dev/null is not a regular file"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, ca_file: /etc/passwd } "
+	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:79: ca_file: without effect in this mode: write mode: verify, or remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { certificate: /etc/passwd } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:67: certificate: its key is missing: write private_key: relay.key"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { private_key: /etc/passwd } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:67: private_key: its certificate is missing: write certificate: relay.crt"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 0 } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:77: messages_in_flight: 0 is out of range: write a number from 1 to 1024"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 1025 } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:77: messages_in_flight: 1025 is out of range: write a number from 1 to 1024"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { connections: 0 } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:70: connections: 0 is out of range: write a number from 1 to 100000"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], idle_timeout: 2h }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:61: idle_timeout: 2h is out of range: write 10ms to 1h"},
+	/* Across the file. */
+	{"routes: [{ destination: nxet }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:25: destination: there is no destination \"nxet\"; did you mean \"next\"?"},
+	{"routes: [{ destination: elsewhere }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:25: destination: there is no destination \"elsewhere\""},
+	{"routes:\n  - { destination: next }\n  - { recipient: \"*@example.org\", destination: next }\n" HOST
+		 LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:3:5: this route is never used: the one before it matches every recipient"},
+	{"routes: [{ recipient: \"*\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:23: recipient: a route without this key matches every recipient: remove it"},
+	{"routes: [{ recipient: example.org, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:23: recipient: \"example.org\" is no pattern: write \"*@example.org\", "
+	 "\"user@example.org\" or \"*@*.example.org\""},
+	{"routes: [{ recipient: \"a*@example.org\", destination: next }]\n" HOST LISTENERS CLIENTS
+		 DESTINATIONS,
+	 "t.yaml:1:23: recipient: \"a*@example.org\" is no pattern: write \"*@example.org\", "
+	 "\"user@example.org\" or \"*@*.example.org\""},
+	{"routes: [{ recipient: \"a@*.example.org\", destination: next }]\n" HOST LISTENERS CLIENTS
+		 DESTINATIONS,
+	 "t.yaml:1:23: recipient: \"a@*.example.org\" is no pattern: write \"*@example.org\", "
+	 "\"user@example.org\" or \"*@*.example.org\""},
+	{"routes:\n  - { recipient: \"*@a.example\", destination: next }\n  - { recipient: \"*@a.example\", "
+	 "destination: next }\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:3:5: this route is never used: one before it is for \"*@a.example\" too"},
+	{"shards: 1\nspool: { size_max: 128MiB }\n" ALL,
+	 "t.yaml:2:20: size_max: 128MiB is too little for 1 shard with segments of 64MiB: write at least "
+	 "256MiB, or a smaller segment_size"},
+	{"shards: 64\nspool: { size_max: 1GiB, segment_size: 16MiB }\n" ALL,
+	 "t.yaml:2:20: size_max: 1GiB is too little for 64 shards with segments of 16MiB: write at least "
+	 "4GiB, or a smaller segment_size"},
+	{"shards: 64\nspool: { segment_size: 1GiB }\n" ALL,
+	 "t.yaml:2:8: size_max: 20GiB is too little for 64 shards with segments of 1GiB: write at least "
+	 "256GiB, or a smaller segment_size"},
+	{"shards: 1\nspool: { size_max: 400MiB, message_size_max: 101MiB }\n" ALL,
+	 "t.yaml:2:46: message_size_max: more than a quarter of size_max (400MiB): write at most 100MiB"},
+	{"shards: 1\nspool: { segment_size: 4097KiB }\n" ALL,
+	 "t.yaml:2:24: segment_size: 4097KiB is not a whole number of MiB"},
+	{"retry: { first: 5h }\n" ALL, "t.yaml:1:8: max: 4h is shorter than first (5h): write at least that"},
+	{"retry: { first: 1m, max: 30s }\n" ALL,
+	 "t.yaml:1:26: max: 30s is shorter than first (1m): write at least that"},
+	{"retry: { first: 1h, expire: 10m }\n" ALL,
+	 "t.yaml:1:29: expire: 10m is shorter than first (1h): write at least that"},
+};
+
+#endif

@@ -1,0 +1,539 @@
+/*
+ * tests/unit/test_config.c - core/config: problems word for word, defaults, and every field.
+ *
+ * The problems are a table of text and answer in config_problems.h. POSTRIDER_SAMPLE names the packaged sample
+ * configuration; without it the test looks in the source tree it is started from. Files it needs are made in a
+ * directory below the current one and removed.
+ */
+#include "core/config/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/config/scalar.h"
+#include "tests/unit/check.h"
+#include "tests/unit/config_problems.h"
+
+#define S UINT64_C(1000000000)
+#define MIB (UINT64_C(1) << 20)
+
+/* The configuration of a text that must be right. */
+static struct config *parse(const char *text)
+{
+	struct config_problem problem;
+	struct config *config = config_parse("t.yaml", text, strlen(text), &problem);
+
+	CHECK_STR(problem.text, "");
+	return config;
+}
+
+static void test_problems(void)
+{
+	for (size_t i = 0; i < sizeof(problem_rows) / sizeof(problem_rows[0]); i++) {
+		struct config_problem problem = {"untouched"};
+		const char *text = problem_rows[i].text;
+		struct config *config = config_parse("t.yaml", text, strlen(text), &problem);
+		CHECK(config == NULL);
+		CHECK_STR(problem.text, problem_rows[i].problem);
+		config_free(config);
+	}
+}
+
+static void test_defaults(void)
+{
+	struct config *c = parse(ALL);
+
+	if (c == NULL)
+		return;
+	CHECK_STR(c->file, "t.yaml");
+	CHECK_STR(c->hostname, "relay.example.org");
+	CHECK(c->shards >= 1 && c->shards <= CONFIG_SHARDS_MAX);
+	CHECK(c->shards <= (unsigned)sysconf(_SC_NPROCESSORS_CONF));
+	CHECK_STR(c->spool.directory, "/var/lib/postrider");
+	CHECK_EQ(c->spool.size_max, 20 * 1024 * MIB);
+	CHECK_EQ(c->spool.message_size_max, 150 * MIB);
+	CHECK_EQ(c->spool.segment_size, 64 * MIB);
+	CHECK_EQ(c->spool.memory_max, 256 * MIB);
+	CHECK_EQ(c->clients[0].connections_max, 0);
+	CHECK_EQ(c->retry.first_ns, 30 * S);
+	CHECK_EQ(c->retry.max_ns, 4 * 3600 * S);
+	CHECK_EQ(c->retry.expire_ns, 5 * 86400 * S);
+	CHECK(c->retry.factor == 2);
+	CHECK_EQ(c->limits.connections, 10000);
+	CHECK_EQ(c->limits.connections_per_client, 0);
+	CHECK_EQ(c->limits.recipients_per_message, 1000);
+	CHECK_EQ(c->limits.errors_per_session, 20);
+	CHECK_EQ(c->timeouts.command_ns, 300 * S);
+	CHECK_EQ(c->timeouts.data_ns, 1800 * S);
+	CHECK_EQ(c->timeouts.connect_ns, 30 * S);
+	CHECK_EQ(c->timeouts.reply_ns, 300 * S);
+	CHECK_EQ(c->timeouts.data_reply_ns, 600 * S);
+	CHECK_EQ(c->timeouts.drain_ns, 30 * S);
+	CHECK_EQ(c->stats_interval_ns, 60 * S);
+	CHECK(c->log_sessions && c->log_messages);
+	config_free(c);
+}
+
+static void test_destination_defaults(void)
+{
+	struct config *c = parse(ALL);
+
+	if (c == NULL)
+		return;
+	const struct config_destination *d = &c->destinations[0];
+	CHECK_EQ(c->destination_count, 1);
+	CHECK_EQ(d->host_count, 1);
+	CHECK_STR(d->hosts[0].text, "mail.example.org:25");
+	CHECK_STR(d->hosts[0].name, "mail.example.org");
+	CHECK_EQ(d->hosts[0].port, 25);
+	CHECK(!d->hosts[0].numeric);
+	CHECK_EQ(d->tls_mode, CONFIG_TLS_VERIFY);
+	CHECK(!d->tls_implicit);
+	CHECK(d->ca_file == NULL && d->certificate == NULL && d->private_key == NULL &&
+	      d->server_name == NULL);
+	CHECK_EQ(d->connections, 20);
+	CHECK_EQ(d->messages_per_connection, 1000);
+	CHECK_EQ(d->messages_in_flight, 64);
+	CHECK_EQ(d->recipients_per_message, 100);
+	CHECK_EQ(d->idle_timeout_ns, 30 * S);
+	CHECK_EQ(c->route_count, 1);
+	CHECK(c->routes[0].recipient == NULL);
+	CHECK_EQ(c->routes[0].destination, 0);
+	config_free(c);
+}
+
+/* Every top-level value differs from its default. */
+static void test_every_scalar(void)
+{
+	struct config *c = parse(
+		"shards: 3\n"
+		"hostname: mx-1.example.org\n"
+		"spool: { directory: /srv/spool, size_max: 1GiB, message_size_max: 10240KiB,\n"
+		"         segment_size: 16MiB, memory_max: 1TiB }\n"
+		"limits: { connections: 1, connections_per_client: 2, recipients_per_message: 3, "
+		"errors_per_session: 4 }\n"
+		"timeouts: { command: 1s, data: 2m, connect: 3s, reply: 4m, data_reply: 1h, drain: 0 }\n"
+		"log: { stats_interval: 0, sessions: off, messages: No }\n"
+		"retry: { first: 1500ms, factor: 1.5, max: 1h, expire: 30d, warn_after: off }\n" LISTENERS
+			CLIENTS DESTINATIONS ROUTES);
+
+	if (c == NULL)
+		return;
+	CHECK_EQ(c->shards, 3);
+	CHECK_STR(c->hostname, "mx-1.example.org");
+	CHECK_STR(c->spool.directory, "/srv/spool");
+	CHECK_EQ(c->spool.size_max, 1024 * MIB);
+	CHECK_EQ(c->spool.message_size_max, 10 * MIB);
+	CHECK_EQ(c->spool.segment_size, 16 * MIB);
+	CHECK_EQ(c->spool.memory_max, 1024 * 1024 * MIB);
+	CHECK_EQ(c->limits.connections, 1);
+	CHECK_EQ(c->limits.connections_per_client, 2);
+	CHECK_EQ(c->limits.recipients_per_message, 3);
+	CHECK_EQ(c->limits.errors_per_session, 4);
+	CHECK_EQ(c->timeouts.command_ns, S);
+	CHECK_EQ(c->timeouts.data_ns, 120 * S);
+	CHECK_EQ(c->timeouts.connect_ns, 3 * S);
+	CHECK_EQ(c->timeouts.reply_ns, 240 * S);
+	CHECK_EQ(c->timeouts.data_reply_ns, 3600 * S);
+	CHECK_EQ(c->timeouts.drain_ns, 0);
+	CHECK_EQ(c->stats_interval_ns, 0);
+	CHECK(!c->log_sessions && !c->log_messages);
+	CHECK_EQ(c->retry.first_ns, 3 * S / 2);
+	CHECK(c->retry.factor == 1.5);
+	CHECK_EQ(c->retry.max_ns, 3600 * S);
+	CHECK_EQ(c->retry.expire_ns, 30 * 86400 * S);
+	config_free(c);
+}
+
+static bool contains(const struct config_client *client, const char *address)
+{
+	struct ring_address peer;
+
+	CHECK(address_text_numeric(address, 4711, &peer));
+	for (size_t i = 0; i < client->network_count; i++) {
+		if (network_contains(&client->networks[i], &peer))
+			return true;
+	}
+	return false;
+}
+
+static void test_listeners_and_clients(void)
+{
+	struct config *c =
+		parse("listeners:\n"
+		      "  - { name: lan, address: \"0.0.0.0:25\", tls: off, auth: false }\n"
+		      "  - { address: \"[::1]:2525\", name: six.2 }\n"
+		      "clients:\n"
+		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
+		      "      add_missing_headers: no, limits: { connections: 10, messages_per_minute: 0 } }\n"
+		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS
+			      ROUTES);
+
+	if (c == NULL)
+		return;
+	CHECK_EQ(c->listener_count, 2);
+	CHECK_STR(c->listeners[0].name, "lan");
+	CHECK_STR(c->listeners[0].address_text, "0.0.0.0:25");
+	CHECK_EQ(c->listeners[0].address.any.sa_family, AF_INET);
+	CHECK_EQ(ntohs(c->listeners[0].address.v4.sin_port), 25);
+	CHECK_STR(c->listeners[1].name, "six.2");
+	CHECK_EQ(c->listeners[1].address.any.sa_family, AF_INET6);
+	CHECK_EQ(ntohs(c->listeners[1].address.v6.sin6_port), 2525);
+	CHECK_EQ(c->client_count, 2);
+	CHECK_STR(c->clients[0].name, "printers");
+	CHECK_EQ(c->clients[0].connections_max, 10);
+	CHECK_EQ(c->clients[0].network_count, 2);
+	CHECK(contains(&c->clients[0], "10.20.255.1") && contains(&c->clients[0], "192.0.2.1"));
+	CHECK(!contains(&c->clients[0], "10.21.0.1") && !contains(&c->clients[0], "192.0.2.2"));
+	CHECK_STR(c->clients[1].name, "six");
+	CHECK(contains(&c->clients[1], "2001:db8::25") && !contains(&c->clients[1], "2001:db9::25"));
+	config_free(c);
+}
+
+/* A directory with three files, removed by files_remove(). */
+struct files {
+	char directory[64], config[96];
+};
+
+static const char *const file_names[] = {"ca.pem", "relay.crt", "relay.key", "t.yaml"};
+
+static void files_write(const struct files *files, const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", files->directory, name);
+	FILE *file = fopen(path, "w");
+	CHECK(file != NULL);
+	if (file != NULL) {
+		CHECK(fputs(text, file) >= 0);
+		fclose(file);
+	}
+}
+
+static void files_make(struct files *files)
+{
+	snprintf(files->directory, sizeof(files->directory), "test_config.XXXXXX");
+	CHECK(mkdtemp(files->directory) != NULL);
+	snprintf(files->config, sizeof(files->config), "%s/t.yaml", files->directory);
+	for (size_t i = 0; i < 3; i++)
+		files_write(files, file_names[i], "");
+}
+
+static void files_remove(const struct files *files)
+{
+	char path[128];
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/%s", files->directory, file_names[i]);
+		unlink(path);
+	}
+	CHECK_EQ(rmdir(files->directory), 0);
+}
+
+static void check_path(const struct files *files, const char *actual, const char *name)
+{
+	char expected[128];
+
+	snprintf(expected, sizeof(expected), "%s/%s", files->directory, name);
+	CHECK(actual != NULL);
+	if (actual != NULL)
+		CHECK_STR(actual, expected);
+}
+
+static const char destinations_text[] =
+	"routes:\n"
+	"  - { recipient: \"*@partner.example\", destination: partner }\n"
+	"  - { recipient: boss@example.org, destination: plain }\n"
+	"  - { recipient: \"*@*.example.net\", destination: smtps }\n"
+	"  - { destination: office365, client: off }\n"
+	"destinations:\n"
+	"  - name: office365\n"
+	"    hosts: [\"a.example.com:25\", \"192.0.2.7:2525\"]\n"
+	"    tls: { mode: verify, ca_file: ca.pem, certificate: relay.crt, private_key: relay.key,\n"
+	"           server_name: mail.example.com, implicit: no }\n"
+	"    auth: off\n"
+	"    mx: false\n"
+	"    idle_timeout: 5s\n"
+	"    limits: { connections: 3, messages_per_connection: 0, messages_in_flight: 1024,\n"
+	"              messages_per_minute: 0, recipients_per_message: 500, recipients_per_day: 0 }\n"
+	"  - { name: partner, hosts: [\"[2001:db8::25]:25\"], tls: { mode: required } }\n"
+	"  - { name: plain, hosts: [\"127.0.0.1:465\"], tls: { mode: none } }\n"
+	"  - { name: smtps, hosts: [\"a:465\", \"b:465\"] }\n"
+	"  - { name: mixed, hosts: [\"a:465\", \"b:25\"] }\n"
+	"  - { name: explicit, hosts: [\"a:25\"], tls: { implicit: true } }\n" HOST LISTENERS CLIENTS;
+
+static void check_office365(const struct files *files, const struct config_destination *d)
+{
+	CHECK_STR(d->name, "office365");
+	CHECK_EQ(d->host_count, 2);
+	CHECK_STR(d->hosts[1].text, "192.0.2.7:2525");
+	CHECK_STR(d->hosts[1].name, "192.0.2.7");
+	CHECK_EQ(d->hosts[1].port, 2525);
+	CHECK(d->hosts[1].numeric && !d->hosts[0].numeric);
+	CHECK_EQ(ntohs(d->hosts[1].address.v4.sin_port), 2525);
+	CHECK_EQ(ntohl(d->hosts[1].address.v4.sin_addr.s_addr), 0xc0000207);
+	CHECK_EQ(d->tls_mode, CONFIG_TLS_VERIFY);
+	CHECK(!d->tls_implicit);
+	check_path(files, d->ca_file, "ca.pem");
+	check_path(files, d->certificate, "relay.crt");
+	check_path(files, d->private_key, "relay.key");
+	CHECK_STR(d->server_name, "mail.example.com");
+	CHECK_EQ(d->connections, 3);
+	CHECK_EQ(d->messages_per_connection, 0);
+	CHECK_EQ(d->messages_in_flight, 1024);
+	CHECK_EQ(d->recipients_per_message, 500);
+	CHECK_EQ(d->idle_timeout_ns, 5 * S);
+}
+
+/* From a file: relative paths, destinations named before they are described, TLS in all its forms. */
+static void test_destinations(void)
+{
+	struct config_problem problem;
+	struct files files;
+
+	files_make(&files);
+	files_write(&files, "t.yaml", destinations_text);
+	struct config *c = config_load(files.config, &problem);
+	CHECK_STR(problem.text, "");
+	if (c != NULL) {
+		CHECK_STR(c->file, files.config);
+		CHECK_EQ(c->destination_count, 6);
+		check_office365(&files, &c->destinations[0]);
+		CHECK_STR(c->destinations[1].hosts[0].name, "2001:db8::25");
+		CHECK_EQ(c->destinations[1].hosts[0].address.any.sa_family, AF_INET6);
+		CHECK_EQ(c->destinations[1].tls_mode, CONFIG_TLS_REQUIRED);
+		CHECK_EQ(c->destinations[2].tls_mode, CONFIG_TLS_NONE);
+		CHECK(!c->destinations[2].tls_implicit);
+		CHECK(c->destinations[3].tls_implicit);
+		CHECK(!c->destinations[4].tls_implicit);
+		CHECK(c->destinations[5].tls_implicit);
+		CHECK_EQ(c->route_count, 4);
+		CHECK_STR(c->routes[0].recipient, "*@partner.example");
+		CHECK_EQ(c->routes[0].destination, 1);
+		CHECK_STR(c->routes[1].recipient, "boss@example.org");
+		CHECK_EQ(c->routes[1].destination, 2);
+		CHECK_STR(c->routes[2].recipient, "*@*.example.net");
+		CHECK_EQ(c->routes[2].destination, 3);
+		CHECK(c->routes[3].recipient == NULL);
+		CHECK_EQ(c->routes[3].destination, 0);
+	}
+	config_free(c);
+	files_remove(&files);
+}
+
+/* The usual largest message does not fit a small spool; one that is written is not touched. */
+static void test_small_spool(void)
+{
+	struct config *c = parse("shards: 1\nspool: { size_max: 64MiB, segment_size: 16MiB }\n" ALL);
+
+	if (c != NULL)
+		CHECK_EQ(c->spool.message_size_max, 16 * MIB);
+	config_free(c);
+	c = parse("shards: 1\nspool: { size_max: 64MiB, segment_size: 16MiB, message_size_max: 1KiB }\n" ALL);
+	if (c != NULL)
+		CHECK_EQ(c->spool.message_size_max, 1024);
+	config_free(c);
+}
+
+/* Without the key the machine's own name counts, where it is a full one. */
+static void test_own_hostname(void)
+{
+	static const char text[] = LISTENERS CLIENTS DESTINATIONS ROUTES;
+	char name[256] = "", expected[512];
+	struct config_problem problem;
+
+	CHECK_EQ(gethostname(name, sizeof(name) - 1), 0);
+	struct config *c = config_parse("t.yaml", text, strlen(text), &problem);
+	if (scalar_qualified_name_valid(name)) {
+		CHECK(c != NULL);
+		if (c != NULL)
+			CHECK_STR(c->hostname, name);
+	} else {
+		snprintf(expected, sizeof(expected),
+			 "t.yaml:1:1: the key \"hostname\" is missing, and this machine's own name \"%.80s\" "
+			 "is not "
+			 "fully qualified: write hostname: relay.example.org",
+			 name);
+		CHECK(c == NULL);
+		CHECK_STR(problem.text, expected);
+	}
+	config_free(c);
+}
+
+static void test_load_problems(void)
+{
+	struct config_problem problem;
+	struct files files;
+
+	CHECK(config_load("no-such-file.yaml", &problem) == NULL);
+	CHECK_STR(problem.text,
+		  "no-such-file.yaml:1:1: the file cannot be opened: No such file or directory");
+	CHECK(config_load("/", &problem) == NULL);
+	CHECK_STR(problem.text, "/:1:1: the file cannot be read: Is a directory");
+	CHECK(config_load("/dev/zero", &problem) == NULL);
+	CHECK_STR(problem.text, "/dev/zero:1:1: the file cannot be read: File too large");
+
+	files_make(&files);
+	files_write(&files, "t.yaml", "hostname: relay\n" LISTENERS);
+	CHECK(config_load(files.config, &problem) == NULL);
+	CHECK(strncmp(problem.text, files.config, strlen(files.config)) == 0);
+	CHECK_STR(problem.text + strlen(files.config),
+		  ":1:11: hostname: \"relay\" is no fully qualified name: write one as in relay.example.org");
+	files_remove(&files);
+}
+
+/* A file that cannot be read by this process is found when it is named, not when it is needed. */
+static void test_unreadable_file(void)
+{
+	static const char text[] =
+		"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: ca.pem } }]\n" HOST LISTENERS
+			CLIENTS ROUTES;
+	struct config_problem problem;
+	struct files files;
+	char path[128], expected[512];
+
+	files_make(&files);
+	snprintf(path, sizeof(path), "%s/ca.pem", files.directory);
+	CHECK_EQ(chmod(path, 0), 0);
+	struct config *c = config_parse(files.config, text, strlen(text), &problem);
+	if (geteuid() == 0) {
+		CHECK(c != NULL); /* The superuser may read everything. */
+	} else {
+		snprintf(expected, sizeof(expected), "%s:1:63: ca_file: %s: Permission denied", files.config,
+			 path);
+		CHECK(c == NULL);
+		CHECK_STR(problem.text, expected);
+	}
+	config_free(c);
+	files_remove(&files);
+}
+
+/* The packaged sample is right as it stands, but for the certificates, which every site makes itself. */
+static void test_sample(void)
+{
+	static const char from[] = "/etc/postrider/";
+	const char *path = getenv("POSTRIDER_SAMPLE");
+	char text[32768], replaced[32768];
+	struct config_problem problem;
+	struct files files;
+
+	FILE *file = fopen(path != NULL ? path : "dist/postrider.yaml", "r");
+	CHECK(file != NULL);
+	if (file == NULL)
+		return;
+	size_t length = fread(text, 1, sizeof(text) - 1, file);
+	text[length] = '\0';
+	fclose(file);
+	CHECK(strstr(text, from) != NULL);
+	/* "/etc/postrider/relay.crt" becomes "relay.crt", beside the file. */
+	size_t kept = 0;
+	for (const char *p = text; *p != '\0';) {
+		if (strncmp(p, from, strlen(from)) == 0)
+			p += strlen(from);
+		else
+			replaced[kept++] = *p++;
+	}
+	replaced[kept] = '\0';
+	files_make(&files);
+	files_write(&files, "t.yaml", replaced);
+	struct config *c = config_load(files.config, &problem);
+	CHECK_STR(problem.text, "");
+	CHECK(c != NULL);
+	if (c != NULL) {
+		check_path(&files, c->destinations[0].certificate, "relay.crt");
+		check_path(&files, c->destinations[0].private_key, "relay.key");
+		CHECK_EQ(c->destinations[0].tls_mode, CONFIG_TLS_VERIFY);
+	}
+	config_free(c);
+	files_remove(&files);
+}
+
+static void test_distance(void)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned distance;
+	} rows[] = {
+		{"", "", 0},         {"a", "", 1},           {"abc", "abc", 0},
+		{"abc", "abd", 1},   {"abc", "acb", 1},      {"abc", "bc", 1},
+		{"abc", "xabc", 1},  {"abcd", "bad", 2},     {"kitten", "sitting", 3},
+		{"abcd", "wxyz", 4}, {"a", "abcdefghij", 4},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK_EQ(scalar_distance(rows[i].a, rows[i].b), rows[i].distance);
+		CHECK_EQ(scalar_distance(rows[i].b, rows[i].a), rows[i].distance);
+	}
+}
+
+static void test_quantities(void)
+{
+	uint64_t value = 7;
+	char text[32];
+
+	CHECK_EQ(scalar_quantity(SCALAR_SIZE, "18446744073709551615B", &value), SCALAR_OK);
+	CHECK(value == UINT64_MAX);
+	CHECK_EQ(scalar_quantity(SCALAR_SIZE, "18446744073709551616B", &value), SCALAR_OVERFLOW);
+	CHECK_EQ(scalar_quantity(SCALAR_SIZE, "16777215TiB", &value), SCALAR_OK);
+	CHECK_EQ(scalar_quantity(SCALAR_SIZE, "16777216TiB", &value), SCALAR_OVERFLOW);
+	CHECK_EQ(scalar_quantity(SCALAR_SIZE, "0", &value), SCALAR_OK);
+	CHECK_EQ(value, 0);
+	value = 7;
+	CHECK_EQ(scalar_quantity(SCALAR_DURATION, "MiB", &value), SCALAR_SYNTAX);
+	CHECK_EQ(scalar_quantity(SCALAR_DURATION, "00", &value), SCALAR_SYNTAX);
+	CHECK_EQ(scalar_quantity(SCALAR_DURATION, "1h30m", &value), SCALAR_SYNTAX);
+	CHECK_EQ(scalar_quantity(SCALAR_DURATION, "30S", &value), SCALAR_UNKNOWN_UNIT);
+	CHECK_EQ(value, 7);
+	scalar_quantity_format(SCALAR_DURATION, 90 * S, text, sizeof(text));
+	CHECK_STR(text, "90s");
+	scalar_quantity_format(SCALAR_DURATION, 86400 * S, text, sizeof(text));
+	CHECK_STR(text, "1d");
+	scalar_quantity_format(SCALAR_SIZE, 1536 * MIB, text, sizeof(text));
+	CHECK_STR(text, "1536MiB");
+}
+
+static void test_names(void)
+{
+	char label[66], name[300] = "";
+
+	memset(label, 'a', 65);
+	label[64] = '\0';
+	CHECK(scalar_name_valid(label) && !scalar_host_name_valid(label));
+	label[63] = '\0';
+	CHECK(scalar_host_name_valid(label));
+	for (int i = 0; i < 3; i++)
+		strcat(strcat(name, label), ".");
+	label[61] = '\0';
+	strcat(name, label);
+	CHECK_EQ(strlen(name), 253);
+	CHECK(scalar_qualified_name_valid(name));
+	CHECK(!scalar_host_name_valid(strcat(name, "a")));
+	CHECK(!scalar_host_name_valid("") && !scalar_host_name_valid("a.") && !scalar_host_name_valid(".a"));
+	CHECK(!scalar_host_name_valid("-a") && !scalar_host_name_valid("a-") &&
+	      scalar_host_name_valid("a-b_c"));
+	CHECK(scalar_recipient_valid("\"a@b\"@example.org") && !scalar_recipient_valid("a b@example.org"));
+	CHECK(!scalar_recipient_valid("@example.org") && !scalar_recipient_valid("*@*") &&
+	      !scalar_recipient_valid("*@*.") && !scalar_recipient_valid("a@"));
+}
+
+int main(void)
+{
+	RUN(test_problems);
+	RUN(test_defaults);
+	RUN(test_destination_defaults);
+	RUN(test_every_scalar);
+	RUN(test_listeners_and_clients);
+	RUN(test_destinations);
+	RUN(test_small_spool);
+	RUN(test_own_hostname);
+	RUN(test_load_problems);
+	RUN(test_unreadable_file);
+	RUN(test_sample);
+	RUN(test_distance);
+	RUN(test_quantities);
+	RUN(test_names);
+	return check_end();
+}

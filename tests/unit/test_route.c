@@ -1,0 +1,248 @@
+/*
+ * tests/unit/test_route.c - relay.c: which destination and which client group, and lanes whose shares of a destination's
+ * connections add up to its limit exactly.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#include "core/relay/relay.h"
+#include "tests/unit/check.h"
+
+/* ---- routes ---- */
+
+static int route_one(char *pattern, const char *address)
+{
+	struct config_route route = {.recipient = pattern};
+	struct config config = {.routes = &route, .route_count = 1};
+
+	return relay_route(&config, address, strlen(address));
+}
+
+static const struct {
+	char *pattern;
+	const char *address;
+	bool matches;
+} patterns[] = {
+	{NULL, "a@example.org", true},
+	{NULL, "postmaster", true},
+	{"*", "a@example.org", true},
+	{"*", "postmaster", true},
+	{"*@example.org", "a@example.org", true},
+	{"*@example.org", "a@EXAMPLE.Org", true},
+	{"*@Example.ORG", "a@example.org", true},
+	{"*@example.org", "\"a@b\"@example.org", true},
+	{"*@example.org", "a@sub.example.org", false},
+	{"*@example.org", "a@notexample.org", false},
+	{"*@example.org", "a@example.org.evil.net", false},
+	{"*@example.org", "a@example.or", false},
+	{"*@example.org", "\"x@example.org\"@evil.net", false},
+	{"*@example.org", "postmaster", false},
+	{"*@*.example.org", "a@sub.example.org", true},
+	{"*@*.example.org", "a@x.y.example.org", true},
+	{"*@*.example.org", "a@SUB.Example.Org", true},
+	{"*@*.example.org", "a@example.org", false},
+	{"*@*.example.org", "a@.example.org", false},
+	{"*@*.example.org", "a@xexample.org", false},
+	{"*@*.example.org", "a@sub.example.org.evil", false},
+	{"local@example.org", "local@example.org", true},
+	{"local@example.org", "local@EXAMPLE.ORG", true},
+	{"local@example.org", "Local@example.org", false},
+	{"local@example.org", "loca@example.org", false},
+	{"local@example.org", "locally@example.org", false},
+	{"local@*.example.org", "local@a.example.org", true},
+	{"local@*.example.org", "other@a.example.org", false},
+	{"\"a@b\"@example.org", "\"a@b\"@example.org", true},
+	{"*@[192.0.2.1]", "a@[192.0.2.1]", true},
+	{"*@[192.0.2.1]", "a@[192.0.2.10]", false},
+};
+
+static void test_patterns(void)
+{
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		int found = route_one(patterns[i].pattern, patterns[i].address);
+		if ((found == 0) != patterns[i].matches)
+			fprintf(stderr, "%s against %s\n", patterns[i].address, patterns[i].pattern);
+		CHECK_EQ(found, patterns[i].matches ? 0 : -1);
+	}
+}
+
+/* The address is not NUL-terminated where it comes from. */
+static void test_length_counts(void)
+{
+	char pattern[] = "*@example.org";
+	struct config_route route = {.recipient = pattern};
+	struct config config = {.routes = &route, .route_count = 1};
+
+	CHECK_EQ(relay_route(&config, "a@example.orgxxxx", 13), 0);
+	CHECK_EQ(relay_route(&config, "a@example.orgxxxx", 14), -1);
+	CHECK_EQ(relay_route(&config, "a@example.org", 12), -1);
+	CHECK_EQ(relay_route(&config, "", 0), -1);
+}
+
+static void test_first_match_wins(void)
+{
+	char exact[] = "vip@example.org", domain[] = "*@example.org";
+	struct config_route routes[] = {{exact, 2}, {domain, 1}, {exact, 5}, {NULL, 0}};
+	struct config config = {.routes = routes, .route_count = 4};
+
+	CHECK_EQ(relay_route(&config, "vip@example.org", 15), 2);
+	CHECK_EQ(relay_route(&config, "any@example.org", 15), 1);
+	CHECK_EQ(relay_route(&config, "any@example.net", 15), 0);
+	config.route_count = 3;
+	CHECK_EQ(relay_route(&config, "any@example.net", 15), -1);
+	config.route_count = 0;
+	CHECK_EQ(relay_route(&config, "vip@example.org", 15), -1);
+}
+
+/* ---- clients ---- */
+
+static struct network network(const char *text)
+{
+	struct address_problem problem;
+	struct network out;
+
+	CHECK_EQ(network_parse(text, &out, &problem), 0);
+	return out;
+}
+
+static int client_of(const struct config *config, const char *host)
+{
+	struct ring_address address;
+
+	CHECK(address_text_numeric(host, 40000, &address));
+	return relay_client(config, &address);
+}
+
+static void test_clients(void)
+{
+	struct network printers[] = {network("10.20.0.0/16"), network("192.0.2.7")};
+	struct network all_ten[] = {network("10.0.0.0/8"), network("2001:db8::/32")};
+	struct config_client clients[] = {{.networks = printers, .network_count = 2},
+	                                  {.networks = all_ten, .network_count = 2}};
+	struct config config = {.clients = clients, .client_count = 2};
+
+	CHECK_EQ(client_of(&config, "10.20.255.255"), 0);
+	CHECK_EQ(client_of(&config, "192.0.2.7"), 0);
+	CHECK_EQ(client_of(&config, "10.21.0.0"), 1);
+	CHECK_EQ(client_of(&config, "2001:db8::1"), 1);
+	CHECK_EQ(client_of(&config, "192.0.2.8"), -1);
+	CHECK_EQ(client_of(&config, "127.0.0.1"), -1);
+	CHECK_EQ(client_of(&config, "2001:db9::1"), -1);
+	/* The same peer over an IPv6 socket is the same client (REL-02). */
+	CHECK_EQ(client_of(&config, "::ffff:10.20.0.1"), 0);
+	CHECK_EQ(client_of(&config, "::ffff:192.0.2.8"), -1);
+	config.client_count = 0;
+	CHECK_EQ(client_of(&config, "10.20.0.1"), -1);
+}
+
+static void test_destination_names(void)
+{
+	struct config_destination destinations[] = {{.name = (char[]){"office"}}, {.name = (char[]){"office365"}}};
+	struct config config = {.destinations = destinations, .destination_count = 2};
+
+	CHECK_EQ(relay_destination(&config, "office", 6), 0);
+	CHECK_EQ(relay_destination(&config, "office365", 9), 1);
+	CHECK_EQ(relay_destination(&config, "office365", 6), 0);
+	CHECK_EQ(relay_destination(&config, "office365", 8), -1);
+	CHECK_EQ(relay_destination(&config, "Office", 6), -1);
+	CHECK_EQ(relay_destination(&config, "", 0), -1);
+}
+
+/* ---- lanes ---- */
+
+/* One destination's lanes: they follow each other, belong to it, and share out its limit. */
+static void check_destination(const struct relay *relay, size_t d, unsigned first)
+{
+	const struct config_destination *destination = &relay->config->destinations[d];
+	const struct destination_plan *plan = &relay->destinations[d];
+	unsigned sum = 0, least = UINT32_MAX, most = 0;
+	bool owned[CONFIG_SHARDS_MAX] = {false};
+
+	CHECK_EQ(plan->first_lane, first);
+	CHECK_EQ(plan->lanes, destination->connections < relay->shard_count ? destination->connections
+	                                                                    : relay->shard_count);
+	for (unsigned i = 0; i < plan->lanes; i++) {
+		const struct lane_plan *lane = &relay->lanes[plan->first_lane + i];
+		CHECK_EQ(lane->destination, d);
+		CHECK(lane->owner < relay->shard_count);
+		CHECK(!owned[lane->owner]); /* at most one lane of a destination on a shard */
+		owned[lane->owner] = true;
+		CHECK(lane->connections >= 1);
+		sum += lane->connections;
+		least = lane->connections < least ? lane->connections : least;
+		most = lane->connections > most ? lane->connections : most;
+	}
+	CHECK_EQ(sum, destination->connections);
+	CHECK(most - least <= 1);
+}
+
+static void test_limits_are_exact(void)
+{
+	static const unsigned limits[] = {1, 2, 3, 4, 5, 7, 8, 15, 20, 63, 64, 65, 100, 1000};
+	enum { COUNT = sizeof(limits) / sizeof(limits[0]) };
+	struct config_destination destinations[COUNT] = {0};
+	struct config_listener listeners[2] = {{.address = {.length = 16}}, {.address = {.length = 28}}};
+	struct config config = {.destinations = destinations, .destination_count = COUNT, .listeners = listeners,
+	                        .listener_count = 2};
+	char names[COUNT][16];
+
+	for (size_t d = 0; d < COUNT; d++) {
+		snprintf(names[d], sizeof(names[d]), "next-hop-%zu", d);
+		destinations[d].name = names[d];
+		destinations[d].connections = limits[d];
+	}
+	for (unsigned shards = 1; shards <= CONFIG_SHARDS_MAX; shards += shards < 10 ? 1 : 9) {
+		struct relay relay;
+		unsigned first = 0;
+		CHECK_EQ(relay_init(&relay, &config, shards), 0);
+		for (size_t d = 0; d < COUNT; d++) {
+			check_destination(&relay, d, first);
+			first += relay.destinations[d].lanes;
+		}
+		CHECK_EQ(relay.lane_count, first);
+		CHECK_EQ(relay.listeners[1].length, 28);
+		CHECK_EQ(atomic_load(&relay.receiving), shards);
+		for (unsigned i = 0; i < shards * shards; i++)
+			CHECK(handoff_empty(&relay.handoffs[i]) && (uintptr_t)&relay.handoffs[i] % HANDOFF_CACHE_LINE == 0);
+		relay_deinit(&relay);
+	}
+}
+
+/* Destinations with one connection do not all land on the same shard. */
+static void test_owners_spread(void)
+{
+	enum { COUNT = 64, SHARDS = 4 };
+	struct config_destination destinations[COUNT] = {0};
+	struct config config = {.destinations = destinations, .destination_count = COUNT};
+	char names[COUNT][16];
+	unsigned owned[SHARDS] = {0};
+	struct relay relay, again;
+
+	for (size_t d = 0; d < COUNT; d++) {
+		snprintf(names[d], sizeof(names[d]), "customer-%zu", d);
+		destinations[d] = (struct config_destination){.name = names[d], .connections = 1};
+	}
+	CHECK_EQ(relay_init(&relay, &config, SHARDS), 0);
+	CHECK_EQ(relay_init(&again, &config, SHARDS), 0);
+	for (unsigned i = 0; i < relay.lane_count; i++) {
+		owned[relay.lanes[i].owner]++;
+		/* The same at every start: mail on disk stays with its shard. */
+		CHECK_EQ(relay.lanes[i].owner, again.lanes[i].owner);
+	}
+	for (unsigned s = 0; s < SHARDS; s++)
+		CHECK(owned[s] >= 5);
+	relay_deinit(&relay);
+	relay_deinit(&again);
+}
+
+int main(void)
+{
+	RUN(test_patterns);
+	RUN(test_length_counts);
+	RUN(test_first_match_wins);
+	RUN(test_clients);
+	RUN(test_destination_names);
+	RUN(test_limits_are_exact);
+	RUN(test_owners_spread);
+	return check_end();
+}
