@@ -93,8 +93,11 @@ static void *run_shard(void *context)
 	w->result = shard_start(w->shard, &w->problem);
 	w->started = w->result == 0;
 	report(w);
-	if (w->result < 0 || !wait_for_go(w->process))
+	if (w->result < 0 || !wait_for_go(w->process)) {
+		shard_abandon(w->shard);
+		tls_thread_end();
 		return NULL;
+	}
 	shard_accept(w->shard);
 	stats_ns = clock_monotonic_ns() + interval;
 	while ((r = shard_turn(w->shard)) == 0) {
@@ -338,7 +341,8 @@ static int run(const struct config *config)
 		status = serve(p, &signals);
 		resolver_stop(p->relay.resolver);
 	}
-	for (i = 0; i < config->shards; i++)
+	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
+	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)
 		shard_free(p->relay.shards[i]);
 	relay_recover_release(&p->recovery);
 	if (status == 0) {

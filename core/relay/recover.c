@@ -290,6 +290,7 @@ static int open_all(struct walk *walk, struct orphans *orphans, int directory)
 		d = disk_subdirectory_open(directory, name, true);
 		if (d < 0)
 			return d;
+		walk->recovery->spool_directories[walk->recovery->spool_count++] = d;
 		walk->shard = relay->shards[i];
 		r = open_spool(walk, i, d, &relay->shards[i]->spool);
 		if (r < 0)
@@ -337,6 +338,11 @@ static int recover(struct walk *walk, int directory)
 
 	if (!orphans)
 		return -ENOMEM;
+	walk->recovery->spool_directories = calloc(walk->relay->shard_count, sizeof(int));
+	if (!walk->recovery->spool_directories) {
+		free(orphans);
+		return -ENOMEM;
+	}
 	orphans->shard_count = walk->relay->shard_count;
 	r = disk_list(directory, find_orphan, orphans);
 	if (r == 0)
@@ -392,6 +398,10 @@ int relay_recover(struct relay *relay, struct log *log, struct recovery *recover
 
 void relay_recover_release(struct recovery *recovery)
 {
+	while (recovery->spool_count > 0)
+		disk_close(recovery->spool_directories[--recovery->spool_count]);
+	free(recovery->spool_directories);
+	recovery->spool_directories = NULL;
 	if (recovery->lock >= 0)
 		disk_close(recovery->lock);
 	if (recovery->directory >= 0)

@@ -14,6 +14,8 @@
 struct recovery {
 	int directory; /* the spool directory and its lock: open until relay_recover_release() */
 	int lock;
+	int *spool_directories; /* one per shard, kept for its spool */
+	unsigned spool_count;
 	uint64_t live, moved, held, damaged_records, spools;
 	char problem[1024]; /* what to do, when relay_recover() fails */
 };

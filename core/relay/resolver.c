@@ -183,8 +183,7 @@ static bool read_entry(struct entry *entry, struct ring_address *out)
 			return false;
 		i = atomic_fetch_add_explicit(&entry->turn, 1, memory_order_relaxed) % count;
 		for (w = 0; w < ADDRESS_WORDS; w++)
-			words[w] = atomic_load_explicit(&entry->words[i][w], memory_order_relaxed);
-		atomic_thread_fence(memory_order_acquire);
+			words[w] = atomic_load_explicit(&entry->words[i][w], memory_order_acquire);
 	} while ((before & 1) || atomic_load_explicit(&entry->sequence, memory_order_relaxed) != before);
 	memcpy(out, words, sizeof(*out));
 	return true;

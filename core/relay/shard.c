@@ -29,6 +29,8 @@ enum {
 	RING_COMPLETIONS = 16384,
 	ACCEPT_RETRY_MS = 100,
 	DRAIN_POLL_MS = 10,
+	DRAIN_HARD_MS = 10000,
+	ABANDON_MS = 10000,
 	LISTEN_BACKLOG = 1024,
 	SLABS_MIN = 8,
 };
@@ -409,6 +411,10 @@ static int drain(struct shard *shard)
 	struct relay *relay = shard->relay;
 	bool hard = shard->now_ns > shard->drain_deadline_ns;
 
+	/* A shard that failed never answers what it was lent. What was not answered was not promised. */
+	if (shard->now_ns > shard->drain_deadline_ns + DRAIN_HARD_MS * CLOCK_NS_PER_MS)
+		return -ETIMEDOUT;
+
 	receive_drain(shard, hard);
 	outbound_drain(shard, hard);
 	if (shard->receiving && receive_idle(shard) && shard->messages.in_use == 0) {
@@ -446,12 +452,24 @@ int shard_turn(struct shard *shard)
 	if (!list_empty(&shard->block_waiters))
 		receive_run(shard);
 	outbound_run(shard);
-	r = shard->draining ? drain(shard) : 0;
+	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
+	if (shard->draining && (r = drain(shard)) != 0)
+		return r;
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
 	spool_flush(shard->spool);
 	item_publish(shard);
-	return r;
+	return 0;
+}
+
+void shard_abandon(struct shard *shard)
+{
+	uint64_t give_up = clock_monotonic_ns() + ABANDON_MS * CLOCK_NS_PER_MS;
+
+	while (shard->ring && !spool_idle(shard->spool) && clock_monotonic_ns() < give_up) {
+		if (ring_turn(shard->ring, clock_monotonic_ns() + DRAIN_POLL_MS * CLOCK_NS_PER_MS) < 0)
+			return;
+	}
 }
 
 void shard_free(struct shard *shard)

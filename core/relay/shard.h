@@ -110,6 +110,8 @@ void shard_accept(struct shard *shard);
 int shard_turn(struct shard *shard);
 /* Until when the next turn may wait if nothing happens; 0: there is something to do now. */
 uint64_t shard_deadline_ns(const struct shard *shard);
+/* For a shard that started but will not run: waits until its disk writes have ended, so that it can be freed. */
+void shard_abandon(struct shard *shard);
 void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
 void shard_free(struct shard *shard);
 
