@@ -211,6 +211,17 @@ void event_damaged(const struct outbound *o, const struct delivery *d, struct sp
 	log_end(&e);
 }
 
+void event_spool_failed(struct shard *shard)
+{
+	struct log_event e;
+
+	log_begin(&e, shard->log, "spool_failed");
+	log_text(&e, "problem",
+	         "writing to the spool failed twice: this shard answers 451 to new mail and goes on delivering what is durable; "
+	         "check the disk (dmesg), then restart postrider");
+	log_end(&e);
+}
+
 void event_stats(struct shard *shard)
 {
 	const struct shard_counters *c = &shard->counters;

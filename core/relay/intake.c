@@ -205,6 +205,15 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 
 /* ---- the line of items -------------------------------------------------------------------------------------- */
 
+/* The spool accepts nothing more: say so once, loudly (I8). */
+static void report_spool_failure(struct shard *shard, int error)
+{
+	if (error != -EIO || shard->spool_failure_reported)
+		return;
+	shard->spool_failure_reported = true;
+	event_spool_failed(shard);
+}
+
 /* False: no room now, try again next turn. */
 static bool take(struct shard *shard, struct item *item)
 {
@@ -227,6 +236,7 @@ static bool take(struct shard *shard, struct item *item)
 		if (r == -EAGAIN)
 			return false;
 		if (r < 0) {
+			report_spool_failure(shard, r);
 			counter_add(&shard->counters.accept_failed, 1);
 			drop_parts(shard, transfer);
 			answer(shard, item, ITEM_MESSAGE_ANSWER, r);

@@ -12,6 +12,7 @@
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/relay/events.h"
+#include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
 
 enum { HOPS_MAX = 100 };
@@ -27,7 +28,7 @@ static const struct transport_handlers handlers = {
 
 /* ---- birth and death ---------------------------------------------------------------------------------------- */
 
-static bool over_limits(struct session *s)
+static bool over_limits(struct session *s, const struct ring_address *peer)
 {
 	struct relay *relay = s->shard->relay;
 	const struct config *config = relay->config;
@@ -39,6 +40,8 @@ static bool over_limits(struct session *s)
 		unsigned n = atomic_fetch_add_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
 		over = over || (max && n >= max);
 	}
+	if (relay->peers && !peers_enter(relay->peers, peer, config->limits.connections_per_client, &s->peer_counted))
+		over = true;
 	return over;
 }
 
@@ -79,7 +82,7 @@ void receive_accepted(struct listener *listener, int fd)
 	counter_add(&shard->counters.connections_in, 1);
 	transport_init(&s->transport, &shard->transport, &handlers, &shard->reply_buffers);
 	transport_accepted(&s->transport, fd);
-	if (over_limits(s)) {
+	if (over_limits(s, &peer)) {
 		counter_add(&shard->counters.sessions_refused, 1);
 		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 		return;
@@ -87,6 +90,20 @@ void receive_accepted(struct listener *listener, int fd)
 	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
 	receive_reply(s, greeting, (size_t)n);
 	arm_timer(s, config->timeouts.command_ns);
+}
+
+static void uncount_peer(struct session *s)
+{
+	struct ring_address peer;
+	char text[sizeof(s->peer) + 1];
+
+	if (!s->peer_counted)
+		return;
+	/* The socket may be gone, but the text says the same. */
+	memcpy(text, s->peer, s->peer_length);
+	text[s->peer_length] = '\0';
+	if (address_text_numeric(text, 1, &peer))
+		peers_leave(s->shard->relay->peers, &peer);
 }
 
 static void free_when_alone(struct session *s)
@@ -99,6 +116,7 @@ static void free_when_alone(struct session *s)
 	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
 	if (s->client >= 0)
 		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+	uncount_peer(s);
 	if (s->line)
 		pool_release(&shard->lines, s->line);
 	if (s->helo)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/relay/peers.h"
 #include "queue/hash.h"
 
 enum { HANDOFF_CAPACITY = 4096 };
@@ -60,6 +61,8 @@ int relay_init(struct relay *relay, const struct config *config, unsigned shard_
 	if (!relay->shards || !relay->destinations || !relay->lanes || !relay->handoffs || !relay->listeners ||
 	    !relay->client_connections)
 		return -ENOMEM;
+	if (config->limits.connections_per_client && !(relay->peers = peers_new()))
+		return -ENOMEM;
 	memset(relay->handoffs, 0, sizeof(struct handoff) * shard_count * shard_count);
 	for (i = 0; i < shard_count * shard_count; i++) {
 		if (handoff_init(&relay->handoffs[i], HANDOFF_CAPACITY) < 0)
@@ -77,6 +80,7 @@ void relay_deinit(struct relay *relay)
 
 	for (i = 0; relay->handoffs && i < relay->shard_count * relay->shard_count; i++)
 		handoff_deinit(&relay->handoffs[i]);
+	peers_free(relay->peers);
 	free(relay->handoffs);
 	free(relay->shards);
 	free(relay->destinations);

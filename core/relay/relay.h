@@ -15,6 +15,7 @@
 
 struct shard;
 struct resolver;
+struct peers;
 
 /* One lane of a destination. */
 struct lane_plan {
@@ -37,6 +38,7 @@ struct relay {
 	struct handoff *handoffs; /* from * shard_count + to */
 	struct ring_address *listeners; /* bound addresses, the port known after the first shard has bound */
 	struct resolver *resolver;
+	struct peers *peers; /* NULL where limits.connections_per_client is not set */
 	_Atomic(unsigned) connections_in;    /* inbound, whole process */
 	_Atomic(unsigned) *client_connections; /* per configured client group */
 	_Atomic(unsigned) receiving;           /* drain: shards that have sessions or messages with an owner */

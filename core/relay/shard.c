@@ -265,6 +265,11 @@ static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
 	struct listener *listener = container_of(op, struct listener, close_op);
 	struct shard *shard = listener->shard;
 
+	if (!listener->cancelled && result == -EALREADY && listener->accept_op.in_flight) {
+		/* It was just running and stays armed: once more. */
+		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
+		return;
+	}
 	if (!listener->cancelled) {
 		/* The accept was cancelled; now the descriptor. */
 		listener->cancelled = true;
@@ -368,7 +373,8 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	random_init(&shard->random);
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
-	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS);
+	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS,
+	                      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
 	ring_on_doorbell(shard->ring, on_doorbell, shard);
 	for (i = 0; i < relay->shard_count; i++)
 		shard->doorbells[i].fn = on_doorbell_sent;
@@ -405,6 +411,22 @@ static void begin_drain(struct shard *shard)
 	stop_listeners(shard);
 }
 
+/* Listeners are closed and no doorbell is under way: the ring may be closed. */
+static bool ops_done(const struct shard *shard)
+{
+	size_t i;
+
+	for (i = 0; i < shard->relay->shard_count; i++) {
+		if (shard->doorbells[i].in_flight)
+			return false;
+	}
+	for (i = 0; i < shard->relay->config->listener_count; i++) {
+		if (shard->listeners[i].fd >= 0)
+			return false;
+	}
+	return true;
+}
+
 /* One look per turn while draining: 1 when there is nothing left to wait for. */
 static int drain(struct shard *shard)
 {
@@ -424,7 +446,7 @@ static int drain(struct shard *shard)
 	/* Other shards may still need this one to store their messages. */
 	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->intake))
 		return 0;
-	return outbound_idle(shard) && spool_idle(shard->spool);
+	return outbound_idle(shard) && spool_idle(shard->spool) && ops_done(shard);
 }
 
 uint64_t shard_deadline_ns(const struct shard *shard)

@@ -94,7 +94,7 @@ struct shard {
 
 	/* Drain: set by anyone, seen at the next turn. */
 	_Atomic(bool) stop;
-	bool draining, receiving, finished;
+	bool draining, receiving, spool_failure_reported;
 	uint64_t drain_deadline_ns;
 };
 

@@ -5,20 +5,32 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct transport_held {
 	struct list link;
 	uint32_t flags; /* names the provided buffer */
 	uint32_t offset, length;
+	uint8_t *copy;  /* the octets, where the buffer was given back because they are scarce; malloc'd */
 };
+
+static void free_held(struct transport *t, struct transport_held *held)
+{
+	if (held->copy)
+		free(held->copy);
+	else
+		ring_buffer_release(t->shared->ring, held->flags);
+	pool_release(&t->shared->held, held);
+}
 
 static void on_recv(struct ring_op *op, int result, uint32_t flags);
 static void on_send(struct ring_op *op, int result, uint32_t flags);
 
-void transport_shared_init(struct transport_shared *shared, struct ring *ring, size_t held_limit)
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, unsigned buffers, size_t held_limit)
 {
 	shared->ring = ring;
+	shared->buffers_low = buffers / 2;
 	pool_init(&shared->held, sizeof(struct transport_held), 64, held_limit);
 	list_init(&shared->dirty);
 	list_init(&shared->starved);
@@ -52,9 +64,7 @@ static void drop_held(struct transport *t)
 	struct list *link;
 
 	while ((link = list_take_first(&t->held)) != NULL) {
-		struct transport_held *held = container_of(link, struct transport_held, link);
-		ring_buffer_release(t->shared->ring, held->flags);
-		pool_release(&t->shared->held, held);
+		free_held(t, container_of(link, struct transport_held, link));
 	}
 	t->held_count = 0;
 }
@@ -250,6 +260,13 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	held->flags = flags;
 	held->offset = offset;
 	held->length = length;
+	held->copy = NULL;
+	/* Paused sessions may not keep the buffers that everybody else receives into (P9). */
+	if (ring_buffers_free(t->shared->ring) < t->shared->buffers_low && (held->copy = malloc(length)) != NULL) {
+		memcpy(held->copy, ring_buffer(t->shared->ring, flags) + offset, length);
+		held->offset = 0;
+		ring_buffer_release(t->shared->ring, flags);
+	}
 	list_init(&held->link);
 	list_append(&t->held, &held->link);
 	t->held_count++;
@@ -326,7 +343,8 @@ void transport_resume(struct transport *t)
 	while (!list_empty(&t->held)) {
 		struct transport_held *held = container_of(t->held.next, struct transport_held, link);
 		struct ring *ring = t->shared->ring;
-		size_t used = deliver(t, ring_buffer(ring, held->flags) + held->offset, held->length);
+		const uint8_t *octets = held->copy ? held->copy : ring_buffer(ring, held->flags);
+		size_t used = deliver(t, octets + held->offset, held->length);
 
 		if (used == SIZE_MAX)
 			return; /* closed meanwhile: everything held was released */
@@ -338,8 +356,7 @@ void transport_resume(struct transport *t)
 		}
 		list_remove(&held->link);
 		t->held_count--;
-		ring_buffer_release(ring, held->flags);
-		pool_release(&t->shared->held, held);
+		free_held(t, held);
 	}
 	if (t->end_result && !t->ended) {
 		int result = t->end_result == 1 ? 0 : t->end_result;

@@ -34,6 +34,7 @@ struct transport;
 struct transport_shared {
 	struct ring *ring;
 	struct pool held;             /* struct transport_held */
+	unsigned buffers_low;         /* with fewer receive buffers free, what is held is copied */
 	struct list dirty;            /* transports with output to flush this turn */
 	struct list starved;          /* waiting for receive buffers */
 	uint8_t plaintext[TLS_RECORD_MAX];
@@ -50,7 +51,7 @@ struct transport_handlers {
 	void (*on_closed)(struct transport *t);                /* nothing is in flight any more: free it */
 };
 
-enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001, TRANSPORT_HELD_MAX = 8 };
+enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001, TRANSPORT_HELD_MAX = 4 };
 
 struct transport {
 	struct transport_shared *shared;
@@ -72,7 +73,7 @@ struct transport {
 	uint64_t octets_in, octets_out;
 };
 
-void transport_shared_init(struct transport_shared *shared, struct ring *ring, size_t held_limit);
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, unsigned buffers, size_t held_limit);
 void transport_shared_deinit(struct transport_shared *shared);
 /* Gives receive buffers to those that ran dry; call once per turn. */
 void transport_shared_rearm(struct transport_shared *shared);
