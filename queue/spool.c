@@ -200,6 +200,7 @@ int spool_import(struct spool *to, struct spool *from, struct spool_item *item)
 		return result;
 	}
 	to->live++;
+	free(item->parts);
 	*item = copy;
 	return 0;
 }

@@ -8,6 +8,10 @@
  *   and recovery will find it. Any other result (negative errno) means: this record will never be found by
  *   recovery as live (RELIABILITY P3). Callbacks come in the order of appending, from spool_flush()'s completions,
  *   never from inside an append.
+ *   After a write error a refusal is told only when the disk says so too: when the header of the segment behind the
+ *   error is durable. Done and state records are never refused for one error, they are appended again and their
+ *   tickets wait (so they come later than their place); they fail only with the spool. When not even a header can be
+ *   written any more the spool has failed, and what was in flight then is in doubt.
  *
  * Group commit
  *   Appends collect in the open batch. spool_flush(), called once per turn of the shard, starts writing it
@@ -109,10 +113,13 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
                void (*fn)(void *context, const struct spool_live *live), void *context,
                struct spool_report *report);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
- * success *item describes the copy; call spool_import_commit() before forgetting the originals. */
+ * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before
+ * forgetting the originals. When `from` is not destroyed but goes on, keep a copy of the item (and of its parts)
+ * and give that to spool_done(from, ...) after the commit; a crash in between leaves the id in both spools. */
 int spool_import(struct spool *to, struct spool *from, struct spool_item *item);
 int spool_import_commit(struct spool *to);
-/* Removes every file of a spool that has been imported elsewhere, then frees it. */
+/* Removes every file of a spool that has been imported elsewhere, then frees it. *.damaged files stay for the
+ * operator, as *.kept. On an error the spool is not freed. */
 int spool_destroy(struct spool *spool);
 
 /* Attaches the spool to its shard's ring and makes sure that a segment is ready. */
@@ -137,7 +144,8 @@ struct spool_message {
 /* A piece of a message that is still arriving. *ref is where it will be. */
 int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
                       struct spool_ticket *ticket);
-/* The message: with it the parts in item->parts become live. Fills item->message. item->id is set. */
+/* The message: with it the parts in item->parts become live. Fills item->message. item->id is set. -EINVAL: one of
+ * the parts was lost to a write error. When the ticket fails, the parts are still the caller's to drop. */
 int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
                          struct spool_ticket *ticket);
 /* Parts of a message that will not be completed. */
@@ -155,7 +163,8 @@ void spool_flush(struct spool *spool);
 /*
  * Content. A view is the payload of one record: in a slab, or loaded from disk. While a view is held its memory
  * stays. spool_view() answers at once from a slab (true) or starts a read and calls fn later (false). result:
- * 0, -EBADMSG (hash mismatch: damaged), or the read's errno.
+ * 0, -EBADMSG (hash mismatch: damaged), or the read's errno. `view` is zeroed before its first use, and released in
+ * any case: in or after its callback, never before, because the kernel owns the buffer until then.
  */
 struct spool_view;
 typedef void spool_view_fn(struct spool_view *view, int result);

@@ -22,8 +22,8 @@
 #include "queue/spool_scan.h"
 
 enum {
-	READ_PIECE = 1u << 20,
-	WINDOW_AHEAD = 256u << 10,
+	READ_PIECE = 4u << 20,
+	WINDOW_AHEAD = 1u << 20,
 };
 
 /* A file with a valid header. */

@@ -4,7 +4,7 @@
  * Preparing
  *
  *     NONE --new file--> ZERO --> SYNC --> DIRECTORY --> HEADER --> spare
- *     NONE --free file, or the spare needs a cut--------> HEADER --> spare, or with a cut: active
+ *     NONE --free file, or a new header for the spare---> HEADER --> spare, or with a cut: active
  *
  *   One spare is kept ready, so that rolling over costs the append path nothing. A failed preparation is no
  *   failure of the log: the file is dropped and another tried a second later, unless a cut waits for it.
@@ -486,10 +486,29 @@ static void prepare_start(struct spool *spool)
 	prepare_zero(spool);
 }
 
+/* Files pile up after a long queue has drained, and only a newer header lets them go. */
+static bool spare_is_stale(const struct spool *spool)
+{
+	return spool->free_count > SPOOL_FREE_MAX && spool->log[0]->sequence > spool->oldest_durable &&
+	       spool->free[0]->sequence >= spool->oldest_durable;
+}
+
+static void spare_rewrite(struct spool *spool)
+{
+	spool->preparing = spool->spare;
+	spool->spare = NULL;
+	prepare_header(spool);
+}
+
 void spool_prepare(struct spool *spool)
 {
-	if (!spool->ring || spool->failed || spool->spare || spool->preparing)
+	if (!spool->ring || spool->failed || spool->cutting || spool->preparing)
 		return;
+	if (spool->spare) {
+		if (spare_is_stale(spool))
+			spare_rewrite(spool);
+		return;
+	}
 	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
 	bool full = segments_total(spool) >= spool_segments_max(spool);
 	if (full && spool->free_count == 0 && !spool->want_room)
@@ -505,9 +524,7 @@ void spool_prepare_cut(struct spool *spool)
 	if (spool->preparing)
 		return; /* its header will carry the cut */
 	if (spool->spare) {
-		spool->preparing = spool->spare;
-		spool->spare = NULL;
-		prepare_header(spool);
+		spare_rewrite(spool);
 		return;
 	}
 	prepare_start(spool);
