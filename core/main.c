@@ -83,8 +83,6 @@ static bool wait_for_go(struct process *p)
 static void *run_shard(void *context)
 {
 	struct worker *w = context;
-	uint64_t interval = w->process->relay.config->stats_interval_ns;
-	uint64_t stats_ns;
 	char name[16];
 	int r;
 
@@ -99,13 +97,8 @@ static void *run_shard(void *context)
 		return NULL;
 	}
 	shard_accept(w->shard);
-	stats_ns = clock_monotonic_ns() + interval;
-	while ((r = shard_turn(w->shard)) == 0) {
-		if (interval && w->shard->now_ns >= stats_ns) {
-			event_stats(w->shard);
-			stats_ns = w->shard->now_ns + interval;
-		}
-	}
+	while ((r = shard_turn(w->shard)) == 0)
+		;
 	event_stats(w->shard);
 	w->result = r < 0 ? r : 0;
 	if (r < 0) {

@@ -342,6 +342,14 @@ static void on_doorbell_sent(struct ring_op *op, int result, uint32_t flags)
 	/* A lost bell is rung again with the next push; the target also looks at each of its own turns. */
 }
 
+static void on_stats(struct wheel_timer *timer)
+{
+	struct shard *shard = container_of(timer, struct shard, stats_timer);
+
+	event_stats(shard);
+	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->relay->config->stats_interval_ns);
+}
+
 static void finish_moved(struct shard *shard)
 {
 	struct list *link;
@@ -375,6 +383,9 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
 	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS,
 	                      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
+	wheel_timer_init(&shard->stats_timer, on_stats);
+	if (relay->config->stats_interval_ns)
+		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + relay->config->stats_interval_ns);
 	ring_on_doorbell(shard->ring, on_doorbell, shard);
 	for (i = 0; i < relay->shard_count; i++)
 		shard->doorbells[i].fn = on_doorbell_sent;

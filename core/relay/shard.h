@@ -86,6 +86,7 @@ struct shard {
 	bool *ring_bell;            /* per shard: something was pushed this turn */
 
 	struct list moved; /* struct moved_item */
+	struct wheel_timer stats_timer;
 	struct list deliveries_all;
 	struct list *compact_next;  /* where the search for a live item in a segment goes on */
 	struct outbound *outbound;  /* by lane; those of other shards are unused (their shard is NULL) */

@@ -25,6 +25,9 @@ enum verdict verdict_reply(enum stage stage, unsigned code)
 	/* 503: the next hop lost track of the sequence, which says nothing about the message. */
 	if (code == 503)
 		return VERDICT_DEFER;
+	/* TLS or authentication missing or refused (RFC 3207 4, RFC 4954 6): our set-up is wrong, not the message. */
+	if (code == 530 || code == 534 || code == 535 || code == 538)
+		return VERDICT_DEFER;
 	/* RFC 5321 4.5.3.1.10: 552 for a recipient means "too many" at some hosts and is to be tried again. */
 	if (stage == STAGE_RCPT && code == 552)
 		return VERDICT_DEFER;
