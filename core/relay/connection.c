@@ -516,6 +516,9 @@ static void on_sent(struct transport *t)
 	struct connection *c = container_of(t, struct connection, transport);
 
 	if (c->state == CONNECTION_READY) {
+		/* A large message over a slow line takes its time: what was sent counts as progress. */
+		if (c->transaction_count > 0)
+			arm_timer(c, c->writing ? config_of(c)->timeouts.reply_ns : config_of(c)->timeouts.data_reply_ns);
 		connection_write(c);
 		outbound_wake(c->outbound->shard, c->outbound->index);
 	}

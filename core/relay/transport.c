@@ -143,9 +143,10 @@ static void end(struct transport *t, int result)
 {
 	if (t->closing || t->ended)
 		return;
-	if (t->paused || !list_empty(&t->held)) {
-		/* What came before the end is still to be consumed. */
-		t->end_result = result ? result : 1;
+	/* What came before the peer's orderly end is still to be consumed. A broken connection is over at once: nobody
+	 * waits for an answer, and nothing may ever come that would resume it. */
+	if (result == 0 && (t->paused || !list_empty(&t->held))) {
+		t->end_waits = true;
 		return;
 	}
 	t->ended = true;
@@ -154,7 +155,7 @@ static void end(struct transport *t, int result)
 
 static void arm(struct transport *t)
 {
-	if (t->recv_op.in_flight || t->closing || t->ended || t->end_result)
+	if (t->recv_op.in_flight || t->closing || t->ended || t->end_waits)
 		return;
 	if (ring_buffers_free(t->shared->ring) == 0) {
 		/* Arming on an empty buffer ring fails at once: wait until some came back (P9). */
@@ -358,10 +359,9 @@ void transport_resume(struct transport *t)
 		t->held_count--;
 		free_held(t, held);
 	}
-	if (t->end_result && !t->ended) {
-		int result = t->end_result == 1 ? 0 : t->end_result;
+	if (t->end_waits && !t->ended) {
 		t->ended = true;
-		t->handlers->on_end(t, result);
+		t->handlers->on_end(t, 0);
 		return;
 	}
 	arm(t);

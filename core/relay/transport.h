@@ -69,7 +69,7 @@ struct transport {
 	struct list held; /* struct transport_held, in order of arrival */
 	uint8_t held_count;
 	bool connected, secured, paused, closing, closed_fd, ended, feeding, recv_cancelled;
-	int end_result; /* reported once what was held is consumed */
+	bool end_waits; /* the peer's end is reported once what was held is consumed */
 	uint64_t octets_in, octets_out;
 };
 
