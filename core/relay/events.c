@@ -7,11 +7,12 @@
 
 #include "core/base/clock.h"
 
+/* Of a message or a delivery: the message's id, as the client was told. */
 static void id_field(struct log_event *e, uint64_t high, uint64_t low)
 {
 	char id[MESSAGE_ID_TEXT];
 
-	message_id_text((struct message_id){high, low}, id);
+	message_id_text(delivery_message_id((struct spool_id){high, low}), id);
 	log_string(e, "id", id, sizeof(id));
 }
 

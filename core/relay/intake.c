@@ -73,7 +73,7 @@ static int take_part(struct shard *shard, struct part *part)
 	struct iovec content[PART_BLOCKS + 1];
 	struct transfer *transfer = part->transfer;
 	struct spool_message record = {
-		.id = {part->message->id.high, part->message->id.low},
+		.id = delivery_id(part->message, transfer),
 		.wall_ns = part->message->wall_ns,
 		.content = content,
 		.content_count = gather(part->blocks, content),
@@ -110,19 +110,55 @@ static void drop_parts(struct shard *shard, struct transfer *transfer)
 	transfer->part_count = transfer->part_capacity = 0;
 }
 
+static void queue_delivery(struct shard *shard, struct transfer *transfer)
+{
+	struct delivery *d = transfer->delivery;
+
+	transfer->delivery = NULL;
+	list_append(&shard->deliveries_all, &d->all);
+	counter_add(&shard->counters.queued, 1);
+	lane_ready(&shard->outbound[d->lane].lane, d);
+	outbound_wake(shard, d->lane);
+}
+
+static void on_undone(struct spool_ticket *ticket, int result)
+{
+	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
+
+	answer(owner_of(&transfer->item, transfer->message), &transfer->item, ITEM_RELEASE_ANSWER, result);
+}
+
+/* The client is about to be refused: its message must be gone from the disk first. */
+static int undo(struct shard *shard, struct transfer *transfer)
+{
+	struct delivery *d = transfer->delivery;
+	int r;
+
+	transfer->ticket.fn = on_undone;
+	list_init(&transfer->ticket.link);
+	r = spool_done(shard->spool, &d->item, &transfer->ticket);
+	if (r == -EAGAIN)
+		return r;
+	/* Where even that cannot be written the spool has failed and says so; at the next start it will be found. */
+	if (r < 0)
+		free(d->item.parts);
+	transfer->delivery = NULL;
+	pool_release(&shard->deliveries, d);
+	return r;
+}
+
 static void on_message_durable(struct spool_ticket *ticket, int result)
 {
 	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
 	struct shard *shard = owner_of(&transfer->item, transfer->message);
 	struct delivery *d = transfer->delivery;
 
-	transfer->delivery = NULL;
 	if (result == 0) {
-		list_append(&shard->deliveries_all, &d->all);
-		counter_add(&shard->counters.queued, 1);
-		lane_ready(&shard->outbound[d->lane].lane, d);
-		outbound_wake(shard, d->lane);
+		/* Where there are other owners it stays with the transfer until home releases it. */
+		if (transfer->message->transfer_count == 1)
+			queue_delivery(shard, transfer);
 	} else {
+		transfer->delivery = NULL;
 		drop_refs(shard, d->item.parts, d->item.part_count);
 		pool_release(&shard->deliveries, d);
 		counter_add(&shard->counters.accept_failed, 1);
@@ -163,7 +199,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	struct message *m = transfer->message;
 	struct iovec content[PART_BLOCKS + 1];
 	struct spool_message record = {
-		.id = {m->id.high, m->id.low},
+		.id = delivery_id(m, transfer),
 		.wall_ns = m->wall_ns,
 		.envelope = shard->scratch,
 		.content = content,
@@ -241,6 +277,17 @@ static bool take(struct shard *shard, struct item *item)
 			drop_parts(shard, transfer);
 			answer(shard, item, ITEM_MESSAGE_ANSWER, r);
 		}
+		return true;
+	case ITEM_RELEASE:
+		queue_delivery(shard, container_of(item, struct transfer, item));
+		answer(shard, item, ITEM_RELEASE_ANSWER, 0);
+		return true;
+	case ITEM_UNDO:
+		r = undo(shard, container_of(item, struct transfer, item));
+		if (r == -EAGAIN)
+			return false;
+		if (r < 0)
+			answer(shard, item, ITEM_RELEASE_ANSWER, r);
 		return true;
 	case ITEM_ABORT:
 		transfer = container_of(item, struct transfer, item);

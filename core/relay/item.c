@@ -77,9 +77,9 @@ void item_publish(struct shard *shard)
 		}
 		if (!list_empty(overflow))
 			shard->ring_bell[target] = true;
-		if (!shard->ring_bell[target] || shard->doorbells[target].in_flight)
+		if (!shard->ring_bell[target] || shard->doorbells[target].op.in_flight)
 			continue;
 		shard->ring_bell[target] = false;
-		ring_doorbell(shard->ring, &shard->doorbells[target], relay->shards[target]->ring);
+		ring_doorbell(shard->ring, &shard->doorbells[target].op, relay->shards[target]->ring);
 	}
 }

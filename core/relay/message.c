@@ -78,6 +78,7 @@ static struct transfer *transfer_for(struct message *m, unsigned destination)
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->message = m;
 	transfer->destination = (uint16_t)destination;
+	transfer->ordinal = (uint16_t)m->transfer_count;
 	transfer->item.home = (uint16_t)m->shard->index;
 	list_init(&transfer->item.link);
 	list_init(&transfer->link);
@@ -204,6 +205,28 @@ void message_free(struct message *m)
 	pool_release(&shard->messages, m);
 }
 
+static void settle(struct message *m);
+
+/* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not. */
+static void release(struct message *m)
+{
+	struct list *link, *next;
+
+	m->state = MESSAGE_RELEASING;
+	m->unanswered = 1; /* see message_abort() */
+	for (link = m->transfers.next; link != &m->transfers; link = next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		next = link->next;
+		if (transfer->item.result < 0)
+			continue;
+		m->unanswered++;
+		transfer->item.kind = m->result < 0 ? ITEM_UNDO : ITEM_RELEASE;
+		item_send(m->shard, &transfer->item);
+	}
+	m->unanswered--;
+	settle(m);
+}
+
 /* Every owner has answered everything it was lent: the message may move on. */
 static void settle(struct message *m)
 {
@@ -211,7 +234,9 @@ static void settle(struct message *m)
 		return;
 	if (m->state == MESSAGE_ABORTING) {
 		message_free(m);
-	} else if (m->state == MESSAGE_COMMITTING) {
+	} else if (m->state == MESSAGE_COMMITTING && m->transfer_count > 1) {
+		release(m);
+	} else if (m->state == MESSAGE_COMMITTING || m->state == MESSAGE_RELEASING) {
 		m->state = MESSAGE_ANSWERED;
 		receive_message_answered(m->session);
 	}

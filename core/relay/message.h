@@ -13,6 +13,7 @@
 #ifndef POSTRIDER_RELAY_MESSAGE_H
 #define POSTRIDER_RELAY_MESSAGE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +40,11 @@ struct block {
 	uint8_t data[BLOCK_DATA];
 };
 
-enum item_kind { ITEM_PART, ITEM_MESSAGE, ITEM_ABORT, ITEM_PART_ANSWER, ITEM_MESSAGE_ANSWER, ITEM_ABORT_ANSWER };
+/* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
+enum item_kind {
+	ITEM_PART, ITEM_MESSAGE, ITEM_ABORT, ITEM_RELEASE, ITEM_UNDO,
+	ITEM_PART_ANSWER, ITEM_MESSAGE_ANSWER, ITEM_ABORT_ANSWER, ITEM_RELEASE_ANSWER,
+};
 
 /* What crosses from shard to shard. */
 struct item {
@@ -59,6 +64,7 @@ struct transfer {
 	struct message *message;
 	uint16_t destination, lane;
 	uint16_t recipients;
+	uint16_t ordinal; /* among the message's transfers */
 	/* owner's side */
 	struct delivery *delivery;
 	struct spool_ticket ticket;
@@ -81,7 +87,9 @@ struct part {
 	uint32_t index; /* in transfer->parts */
 };
 
-enum message_state { MESSAGE_ENVELOPE, MESSAGE_CONTENT, MESSAGE_COMMITTING, MESSAGE_ABORTING, MESSAGE_ANSWERED };
+enum message_state {
+	MESSAGE_ENVELOPE, MESSAGE_CONTENT, MESSAGE_COMMITTING, MESSAGE_RELEASING, MESSAGE_ABORTING, MESSAGE_ANSWERED,
+};
 
 struct message {
 	struct shard *shard;     /* home */
@@ -108,6 +116,23 @@ struct message {
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
 	char text_inline[MESSAGE_TEXT_INLINE];
 };
+
+/*
+ * The spool knows deliveries, and those of one message to two destinations may lie in one spool: there each needs an id
+ * of its own. The transfer's ordinal goes into the topmost bits of the id's shard number, which are never used.
+ */
+enum { DELIVERY_ID_SHIFT = 60 };
+static_assert(MESSAGE_DESTINATIONS_MAX <= 1 << (64 - DELIVERY_ID_SHIFT), "the ordinal fits");
+static_assert(CONFIG_SHARDS_MAX <= 1 << (DELIVERY_ID_SHIFT - 48), "below it is the shard");
+static inline struct spool_id delivery_id(const struct message *m, const struct transfer *transfer)
+{
+	return (struct spool_id){m->id.high, m->id.low | (uint64_t)transfer->ordinal << DELIVERY_ID_SHIFT};
+}
+/* The id of the message, as the client was told. */
+static inline struct message_id delivery_message_id(struct spool_id id)
+{
+	return (struct message_id){id.high, id.low & ((UINT64_C(1) << DELIVERY_ID_SHIFT) - 1)};
+}
 
 /* NULL when the pool is dry. */
 struct message *message_new(struct shard *shard, struct session *session);

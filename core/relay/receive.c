@@ -88,8 +88,9 @@ void receive_accepted(struct listener *listener, int fd)
 		return;
 	}
 	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
-	receive_reply(s, greeting, (size_t)n);
+	/* The timer first: a reply that finds no memory ends the session. */
 	arm_timer(s, config->timeouts.command_ns);
+	receive_reply(s, greeting, (size_t)n);
 }
 
 static void uncount_peer(struct session *s)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/disk.h"
+#include "core/relay/message.h"
 #include "core/relay/shard.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
@@ -39,7 +40,7 @@ static void log_held(struct walk *walk, const struct spool_live *live, const cha
 	struct log_event e;
 
 	walk->recovery->held++;
-	message_id_text((struct message_id){live->item.id.high, live->item.id.low}, id);
+	message_id_text(delivery_message_id(live->item.id), id);
 	log_begin(&e, walk->log, "held");
 	log_string(&e, "id", id, sizeof(id));
 	log_text(&e, "reason", why);

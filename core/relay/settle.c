@@ -76,6 +76,10 @@ static bool record(struct shard *shard, struct delivery *d, struct span reply)
 			return false;
 		/* Any other failure: it was delivered, and a restart will deliver it again; the spool's own failure has
 		 * been reported. */
+		if (r < 0) {
+			counter_add(&shard->counters.maybe_duplicates, 1);
+			free(d->item.parts);
+		}
 		shard_forget(shard, d);
 		return true;
 	}

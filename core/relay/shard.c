@@ -339,7 +339,11 @@ static void on_doorbell(void *context)
 
 static void on_doorbell_sent(struct ring_op *op, int result, uint32_t flags)
 {
-	/* A lost bell is rung again with the next push; the target also looks at each of its own turns. */
+	struct doorbell *bell = container_of(op, struct doorbell, op);
+
+	/* Not heard, because the target is overwhelmed: there may be no other push to ring for, so ring again (P15). */
+	if (result == -EOVERFLOW || result == -EAGAIN)
+		bell->shard->ring_bell[bell - bell->shard->doorbells] = true;
 }
 
 static void on_stats(struct wheel_timer *timer)
@@ -388,7 +392,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + relay->config->stats_interval_ns);
 	ring_on_doorbell(shard->ring, on_doorbell, shard);
 	for (i = 0; i < relay->shard_count; i++)
-		shard->doorbells[i].fn = on_doorbell_sent;
+		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
 	r = spool_start(shard->spool, shard->ring);
 	if (r < 0) {
 		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
@@ -428,7 +432,7 @@ static bool ops_done(const struct shard *shard)
 	size_t i;
 
 	for (i = 0; i < shard->relay->shard_count; i++) {
-		if (shard->doorbells[i].in_flight)
+		if (shard->doorbells[i].op.in_flight)
 			return false;
 	}
 	for (i = 0; i < shard->relay->config->listener_count; i++) {

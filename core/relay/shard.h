@@ -58,6 +58,11 @@ struct moved_item {
 	struct spool_item item;
 };
 
+struct doorbell {
+	struct ring_op op;
+	struct shard *shard; /* whose it is */
+};
+
 struct outbound; /* core/relay/outbound.h */
 
 struct shard {
@@ -82,7 +87,7 @@ struct shard {
 	struct list block_waiters;  /* sessions that wait for content memory */
 	struct list intake;         /* items waiting to be appended to the spool */
 	struct list *overflow;      /* per shard: items that found the handoff ring full */
-	struct ring_op *doorbells;  /* per shard */
+	struct doorbell *doorbells; /* per shard */
 	bool *ring_bell;            /* per shard: something was pushed this turn */
 
 	struct list moved; /* struct moved_item */

@@ -92,6 +92,9 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, control_op);
 
+	/* The receive was just running and stays armed: it has to be asked again, or it would wait for the peer for ever. */
+	if (result == -EALREADY)
+		t->recv_cancelled = false;
 	if (t->closing)
 		join(t);
 }
@@ -104,7 +107,7 @@ static void join(struct transport *t)
 		return;
 	if (t->recv_op.in_flight || t->send_op.in_flight) {
 		struct ring_op *target = t->recv_op.in_flight ? &t->recv_op : &t->send_op;
-		/* One cancel each; after that the shutdown below makes sure that they come back. */
+		/* One cancel that reaches it is enough for a receive; a send may be running each time it is looked for. */
 		if (!t->recv_cancelled || target == &t->send_op) {
 			t->recv_cancelled = true;
 			t->control_op.fn = on_cancelled;
