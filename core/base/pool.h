@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct pool {
-	size_t block_size;  /* octets, rounded up to 16 */
+	size_t block_size;   /* octets, rounded up to 16 */
 	size_t chunk_blocks; /* blocks carved at a time */
-	size_t limit;       /* most blocks in use at once */
+	size_t limit;        /* most blocks in use at once */
 	size_t in_use;
 	size_t allocated;
 	void *free;

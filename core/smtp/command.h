@@ -14,14 +14,30 @@
 #include "core/smtp/span.h"
 
 enum {
-	SMTP_COMMAND_LINE_MAX = 2048, /* with CRLF; RFC 5321 4.5.3.1.4 asks for 512 plus extensions' additions */
-	SMTP_PATH_MAX = 256,          /* RFC 5321 4.5.3.1.3, with the brackets */
+	/* With CRLF; RFC 5321 4.5.3.1.4 asks for 512 plus extensions' additions. */
+	SMTP_COMMAND_LINE_MAX = 2048,
+	/* RFC 5321 4.5.3.1.3, with the brackets. */
+	SMTP_PATH_MAX = 256,
 };
 
 enum smtp_verb {
-	SMTP_UNKNOWN, SMTP_EHLO, SMTP_HELO, SMTP_MAIL, SMTP_RCPT, SMTP_DATA, SMTP_BDAT, SMTP_RSET, SMTP_NOOP,
-	SMTP_VRFY, SMTP_EXPN, SMTP_HELP, SMTP_QUIT, SMTP_STARTTLS, SMTP_AUTH, SMTP_FOREIGN, /* GET, POST, CONNECT,
-	a TLS ClientHello, "PROXY ": another protocol (STL-09): answer 421 and close */
+	SMTP_UNKNOWN,
+	SMTP_EHLO,
+	SMTP_HELO,
+	SMTP_MAIL,
+	SMTP_RCPT,
+	SMTP_DATA,
+	SMTP_BDAT,
+	SMTP_RSET,
+	SMTP_NOOP,
+	SMTP_VRFY,
+	SMTP_EXPN,
+	SMTP_HELP,
+	SMTP_QUIT,
+	SMTP_STARTTLS,
+	SMTP_AUTH,
+	/* GET, POST, CONNECT, a TLS ClientHello, "PROXY ": another protocol (STL-09): answer 421 and close. */
+	SMTP_FOREIGN,
 };
 
 enum smtp_body { SMTP_BODY_NONE, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
@@ -31,9 +47,9 @@ struct smtp_command {
 	struct span argument; /* EHLO/HELO: the name; AUTH, VRFY, ...: the rest of the line */
 	struct span address;  /* MAIL, RCPT: mailbox without brackets and source route; empty for <> */
 	bool has_size;
-	uint64_t size;        /* MAIL SIZE=; BDAT: octets of the chunk */
-	enum smtp_body body;  /* MAIL BODY= */
-	bool last;            /* BDAT LAST */
+	uint64_t size;       /* MAIL SIZE=; BDAT: octets of the chunk */
+	enum smtp_body body; /* MAIL BODY= */
+	bool last;           /* BDAT LAST */
 };
 
 /*

@@ -40,7 +40,7 @@ enum content_result { CONTENT_MORE, CONTENT_END };
  * scanner needs content_scanner_init() before the next message.
  */
 enum content_result content_scan_data(struct content_scanner *scanner, const uint8_t *in, size_t length,
-                                      size_t *consumed, uint8_t *out, size_t capacity, size_t *written);
+				      size_t *consumed, uint8_t *out, size_t capacity, size_t *written);
 /* BDAT: every octet is content; records faults only. At the end of the last chunk call content_scan_finish(),
  * which records a pending bare CR. */
 void content_scan_chunk(struct content_scanner *scanner, const uint8_t *in, size_t length);
@@ -57,7 +57,7 @@ struct content_encoder {
 };
 void content_encoder_init(struct content_encoder *encoder);
 bool content_encode(struct content_encoder *encoder, const uint8_t *in, size_t length, size_t *consumed,
-                    uint8_t *out, size_t capacity, size_t *written);
+		    uint8_t *out, size_t capacity, size_t *written);
 /* Writes what ends the data: ".\r\n", or "\r\n.\r\n" where the content did not end in CRLF. At most 5 octets.
  * Returns their number, or 0 when the content ended in a bare CR (violation). */
 size_t content_encode_end(struct content_encoder *encoder, uint8_t *out);

@@ -16,14 +16,14 @@ enum { SMTP_REPLY_TEXT_MAX = 512, SMTP_REPLY_LINES_MAX = 100, SMTP_REPLY_LINE_MA
 
 /* What an EHLO reply offered, collected while its lines go by. */
 struct smtp_extensions {
-	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8, auth_login, auth_plain,
-	        auth_xoauth2;
+	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8, auth_login,
+		auth_plain, auth_xoauth2;
 	bool size_given;
 	uint64_t size_max; /* 0: no fixed limit */
 };
 
 struct smtp_reply_parser {
-	uint16_t code;       /* 0: none yet */
+	uint16_t code; /* 0: none yet */
 	uint8_t state;
 	uint16_t lines;
 	uint32_t line_length;
@@ -40,7 +40,7 @@ void smtp_reply_start(struct smtp_reply_parser *parser, struct smtp_extensions *
 /* DONE: parser->code, text, text_length are the reply; *consumed octets were taken. Octets behind it are the
  * next reply's. After BAD the parser is dead until smtp_reply_start(). */
 enum smtp_reply_result smtp_reply_parse(struct smtp_reply_parser *parser, const uint8_t *data, size_t length,
-                                        size_t *consumed);
+					size_t *consumed);
 /* The enhanced status code at the start of the text ("5.7.1"), or "" (static storage is not used: writes
  * at most 12 octets with NUL into out). */
 void smtp_reply_enhanced(const struct smtp_reply_parser *parser, char out[12]);

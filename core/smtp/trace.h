@@ -34,12 +34,12 @@ void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT]);
 int message_id_parse(const char *text, size_t length, struct message_id *out);
 
 struct trace {
-	struct span helo;        /* as given by the client, already validated by address_helo_valid() */
-	struct span peer;        /* textual IP address, "192.0.2.1" or "2001:db8::1" */
-	struct span hostname;    /* ours */
-	const char *protocol;    /* "SMTP", "ESMTP", "ESMTPS", ... (RFC 3848) */
+	struct span helo;     /* as given by the client, already validated by address_helo_valid() */
+	struct span peer;     /* textual IP address, "192.0.2.1" or "2001:db8::1" */
+	struct span hostname; /* ours */
+	const char *protocol; /* "SMTP", "ESMTP", "ESMTPS", ... (RFC 3848) */
 	struct message_id id;
-	uint64_t wall_ns;        /* rendered in UTC, "+0000" */
+	uint64_t wall_ns; /* rendered in UTC, "+0000" */
 };
 /* Writes "Received: from ... ; date\r\n", folded below 78 where it can be; returns its length (<= TRACE_MAX).
  * out has room for TRACE_MAX. */
