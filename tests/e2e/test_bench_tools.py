@@ -387,8 +387,8 @@ def test_sink_gone():
     """The server is killed: in-flight messages are not claimed; a second server gets the rest."""
     with Sink() as sink:
         address = sink.address
-        process = subprocess.Popen([SOURCE, "--target", address, "--messages", "20000", "--rate", "8000", "--connections",
-                                    "4", "--on-disconnect", "reconnect", "--json", path("source.json"),
+        process = subprocess.Popen([SOURCE, "--target", address, "--messages", "20000", "--rate", "8000",
+                                    "--connections", "4", "--on-disconnect", "reconnect", "--json", path("source.json"),
                                     "--acknowledged", path("acknowledged")], stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         sink.process.kill()
@@ -500,7 +500,8 @@ def test_order_of_commands():
             (b"mail from:<a@x.org> size=5 body=8bitmime\r\nrcpt to:<b@x.org>\r\n", "250 250"),
             # Chunks, the last of them empty; then three whole messages at once, the second without recipients.
             (b"BDAT 3\r\nabc", "250"), (b"DATA\r\n", "503"), (b"BDAT 2\r\n\r\n", "250"), (b"BDAT 0 LAST\r\n", "250"),
-            ((ENVELOPE + b"BDAT 7 LAST\r\nfirst\r\n") + (b"MAIL FROM:<a@x.org>\r\nRCPT TO:<>x\r\nBDAT 7 LAST\r\nQUIT\r\nx"),
+            ((ENVELOPE + b"BDAT 7 LAST\r\nfirst\r\n") +
+             (b"MAIL FROM:<a@x.org>\r\nRCPT TO:<>x\r\nBDAT 7 LAST\r\nQUIT\r\nx"),
              "250 250 250 250 555 554"),
             (b"RSET\r\n" + ENVELOPE + b"BDAT 7 LAST\r\nthird\r\nNOOP\r\n", "250 250 250 250 250"),
             (ENVELOPE + b"BDAT x\r\n", "250 250 501"),
@@ -516,7 +517,8 @@ def test_content_faults():
         peer, reader = sink.connect()
         converse(peer, reader, [(None, "220"), (b"EHLO p\r\n", "250")])
         sent, wrong = [], 0
-        for fault in (b"", b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\r\n", b"x\ny", b"x\ry"):
+        for fault in (b"", b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\n", b"\r\n.\r", b"\r\r\n", b"x\ny",
+                      b"x\ry"):
             for before in list(range(0, 70)) + [127, 128, 129, 200]:
                 content = b"s: x\r\n\r\n" + b"a" * before + fault + b"z" * 80 + b"\r\n"
                 stuffed = b"\r\n".join(b"." + l if l.startswith(b".") else l for l in content.split(b"\r\n"))

@@ -168,22 +168,17 @@ def all_recipients_refused_but_354():
             else:
                 super().on_data(argument)
     with Workspace() as work:
-        original = harness.NextHopSession
-        harness.NextHopSession = Careless
-        try:
-            hop = work.own(NextHop(DATA_ONLY, script=lambda stage, session, argument:
-                                   '550 5.1.1 No' if stage == 'RCPT' and 'bad@' in argument else None))
-            hop.empty = []
-            relay = work.relay(work.configuration([hop.host]))
-            for sequence in range(1, 21):
-                send(relay, [sequence], ['%s@example.com' % ('bad' if sequence % 2 else 'good')])
-            hop.wait_arrivals(10)
-            eventually(lambda: relay.count['failed'] == 10, lambda: 'ten failed: %s' % relay.count)
-            check(all(content == b'' for content in hop.empty), 'content for nobody: %r', hop.empty[:1])
-            equal(sorted(hop.sequences()), list(range(2, 21, 2)), 'arrived')
-            relay.terminate()
-        finally:
-            harness.NextHopSession = original
+        hop = work.own(NextHop(DATA_ONLY, session_class=Careless, script=lambda stage, session, argument:
+                               '550 5.1.1 No' if stage == 'RCPT' and 'bad@' in argument else None))
+        hop.empty = []
+        relay = work.relay(work.configuration([hop.host]))
+        for sequence in range(1, 21):
+            send(relay, [sequence], ['%s@example.com' % ('bad' if sequence % 2 else 'good')])
+        hop.wait_arrivals(10)
+        eventually(lambda: relay.count['failed'] == 10, lambda: 'ten failed: %s' % relay.count)
+        check(all(content == b'' for content in hop.empty), 'content for nobody: %r', hop.empty[:1])
+        equal(sorted(hop.sequences()), list(range(2, 21, 2)), 'arrived')
+        relay.terminate()
 
 
 @case

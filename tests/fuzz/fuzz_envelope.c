@@ -1,6 +1,6 @@
 /*
- * fuzz_envelope.c - what a spool's records say: whatever the disk gives back is decoded within its bounds or refused, and
- * what was decoded can be encoded again to the same octets.
+ * fuzz_envelope.c - what a spool's records say: whatever the disk gives back is decoded within its bounds or
+ * refused, and what was decoded can be encoded again to the same octets.
  *
  * Input: the first octet chooses envelope or state, the rest is the payload.
  */

@@ -157,7 +157,6 @@ def add(server_class):
             direct_swaks(server_class),
             direct_client_certificate(server_class),
             deliver(server_class, 'tls_required', required),
-            deliver(server_class, 'tls_opportunistic', lambda certificates: {'mode': 'opportunistic'}),
             deliver(server_class, 'tls_verify', verify),
             deliver(server_class, 'client_certificate_required', with_certificate, 'required'),
             deliver(server_class, 'client_certificate_asked', with_certificate, 'asked'),

@@ -43,6 +43,7 @@ routes:
   - { destination: sink }
 retry: { first: 1s, factor: 2, max: 2s, expire: 1h }
 timeouts: { drain: 10s }
+limits: { connections: 1000 }
 log: { sessions: false, messages: false }
 '''
 
@@ -72,6 +73,7 @@ case_() {
 
 finish() {
 	sync
+	[ -n "$sink" ] && stop $sink 2>/dev/null
 	umount /spool
 	echo "CASE end"
 	reboot -f
@@ -148,7 +150,8 @@ crash() {
 }
 
 run_source() {
-	source --target 127.0.0.1:2525 --connections 4 --size 4096 --messages $1 --sequence-start $2 \\
+	# With its path: "source" alone is a builtin of the shell.
+	/bin/source --target 127.0.0.1:2525 --connections 4 --size 4096 --messages $1 --sequence-start $2 \\
 		--acknowledged /spool/acknowledged.$2
 }
 

@@ -2,9 +2,9 @@
  * tests/sim/actor_client.c - a simulated SMTP client: sends messages of a ledger and notes what it was told.
  *
  * Invariants
- *   `expected` holds one entry for each reply that is owed, in order. A message is in `slots` from its MAIL to the reply
- *   to its end. Fate is decided once: by the final reply, by a reply that ends the message before its content, or by
- *   the end of the connection (unknown if its content had been sent whole, else it counts as refused).
+ *   `expected` holds one entry for each reply that is owed, in order. A message is in `slots` from its MAIL to the
+ *   reply to its end. Fate is decided once: by the final reply, by a reply that ends the message before its content,
+ *   or by the end of the connection (unknown if its content had been sent whole, else it counts as refused).
  */
 #include <assert.h>
 #include <stdio.h>

@@ -209,6 +209,18 @@ static void hop_ehlo(struct hop_session *s)
 	hop_reply(s, text);
 }
 
+/* The recipients are not known yet, but the sender names the message: all it has may count as refused. */
+static void hop_refuse_sender(struct hop_session *s, const char *line)
+{
+	struct ledger *ledger = s->hop->config.ledger;
+	unsigned sequence;
+
+	if (sscanf(line + 10, "<s%u@", &sequence) != 1 || sequence >= ledger->count)
+		return;
+	for (unsigned i = 0; i < ledger->messages[sequence].recipient_count; i++)
+		ledger->messages[sequence].recipients[i].failed++;
+}
+
 static void hop_mail(struct hop_session *s, const char *line)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
@@ -216,8 +228,8 @@ static void hop_mail(struct hop_session *s, const char *line)
 		hop_violation(s, "MAIL out of order", line);
 		hop_reply(s, "503 5.5.1 Bad sequence\r\n");
 	} else if (world_chance(config->mail_refused)) {
-		/* No recipients are known yet: each will be refused with its own RCPT. */
-		hop_reply(s, "451 4.7.1 Not from there, not now\r\n");
+		hop_refuse_sender(s, line);
+		hop_reply(s, "550 5.7.1 Not from there\r\n");
 	} else if (world_chance(config->mail_deferred)) {
 		hop_reply(s, "451 4.3.0 Try again later\r\n");
 	} else {

@@ -69,6 +69,12 @@ static void read_spool(struct audit *audit, int root, const char *name)
 		return;
 	settings.shard = (uint16_t)atoi(name + 6);
 	r = spool_open(&spool, &settings, on_live, audit, &report);
+	if (rig_log)
+		fprintf(stderr, "audit %s: segments %llu records %llu live %llu damaged %llu %llu torn %llu %s\n", name,
+		        (unsigned long long)report.segments, (unsigned long long)report.records,
+		        (unsigned long long)report.live, (unsigned long long)report.damaged_records,
+		        (unsigned long long)report.damaged_batches, (unsigned long long)report.torn_octets,
+		        report.problem);
 	if (r < 0) {
 		rig_fail(audit->rig, "the spool %s cannot be read: %s %s", name, strerror(-r), report.problem);
 	} else {

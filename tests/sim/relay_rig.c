@@ -22,8 +22,8 @@ bool rig_trace, rig_log;
 static const char rig_yaml[] =
 	"hostname: relay.example\n"
 	"shards: %u\n"
-	"spool: { directory: /spool, size_max: 128MiB, segment_size: 4MiB, message_size_max: 8MiB, "
-	"memory_max: %uMiB }\n"
+	"spool: { directory: /spool, size_max: %uMiB, segment_size: 4MiB, message_size_max: 8MiB, "
+	"memory_max: 32MiB }\n"
 	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }]\n"
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
@@ -33,7 +33,7 @@ static const char rig_yaml[] =
 	"messages_in_flight: %u } }\n"
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
 	"retry: %s\n"
-	"limits: { errors_per_session: 0 }\n"
+	"limits: { errors_per_session: 1000 }\n"
 	"log: { stats_interval: 0 }\n";
 
 void rig_fail(struct rig *rig, const char *format, ...)
@@ -103,6 +103,20 @@ void rig_clients(struct rig *rig)
 		};
 		rig->clients[i] = actor_client_start(&client);
 	}
+	for (unsigned i = 0; i < rig->options.idlers; i++) {
+		struct ring_address address = world_address(RIG_PORT);
+		rig->idlers[i] = actor_idler_start(&address, rig_pick(rig->options.seed, 200 + i, CLOCK_NS_PER_S),
+		                                   (size_t)rig_pick(rig->options.seed, 300 + i, 1000));
+	}
+}
+
+void rig_clients_free(struct rig *rig)
+{
+	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
+		if (rig->clients[i])
+			actor_client_free(rig->clients[i]);
+		rig->clients[i] = NULL;
+	}
 }
 
 bool rig_clients_done(void *context)
@@ -139,10 +153,9 @@ void rig_close(struct rig *rig)
 	config_free(rig->config);
 	rig->config = NULL;
 	world_close();
-	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
-		if (rig->clients[i])
-			actor_client_free(rig->clients[i]);
-	}
+	rig_clients_free(rig);
+	for (unsigned i = 0; i < rig->options.idlers; i++)
+		actor_idler_free(rig->idlers[i]);
 	for (unsigned i = 0; i < RIG_HOPS; i++)
 		actor_nexthop_free(rig->hops[i]);
 	ledger_deinit(&rig->ledger);
@@ -157,7 +170,7 @@ static void make_config(struct rig *rig, unsigned shards)
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
 	struct config_problem problem;
 	char text[2048];
-	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->memory_mib ? o->memory_mib : 32, connections,
+	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128, connections,
 	                 in_flight, connections, in_flight,
 	                 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
@@ -165,6 +178,9 @@ static void make_config(struct rig *rig, unsigned shards)
 	rig->config = config_parse("rig.yaml", text, (size_t)n, &problem);
 	if (!rig->config)
 		sim_bug("the rig's configuration: %s", problem.text);
+	/* Less than a configuration may say. */
+	if (o->memory_mib)
+		rig->config->spool.memory_max = (uint64_t)o->memory_mib << 20;
 }
 
 static void drain_log(struct log *log)
@@ -248,6 +264,26 @@ static void free_process(struct rig *rig)
 	rig->alive = false;
 }
 
+/* As shard_abandon(), which here would wait for a clock that only the world moves. */
+static void abandon(struct rig *rig)
+{
+	enum { STEPS_MAX = 100000 };
+
+	bool busy = true;
+
+	for (unsigned n = 0; busy && n < STEPS_MAX; n++) {
+		busy = false;
+		(void)world_step();
+		for (unsigned i = 0; i < rig->shard_count; i++) {
+			struct shard *shard = rig->shards[i].shard;
+			if (!shard->ring)
+				continue;
+			(void)ring_turn(shard->ring, 0);
+			busy = busy || !spool_idle(shard->spool);
+		}
+	}
+}
+
 int rig_start(struct rig *rig, unsigned shards)
 {
 	int r;
@@ -272,6 +308,7 @@ int rig_start(struct rig *rig, unsigned shards)
 	if (r == 0)
 		r = serve(rig);
 	if (r < 0) {
+		abandon(rig);
 		free_process(rig);
 		world_engine_leave();
 		rig_crash(rig, WORLD_KILL);
@@ -435,6 +472,14 @@ bool rig_stop(struct rig *rig)
 	return true;
 }
 
+uint64_t rig_window_max(const struct rig *rig)
+{
+	unsigned connections = rig->options.connections ? rig->options.connections : 4;
+	unsigned in_flight = rig->options.in_flight ? rig->options.in_flight : 16;
+
+	return (uint64_t)RIG_HOPS * connections * in_flight * rig->ledger.config.recipients_max;
+}
+
 /* Recipients that a next hop may have and the disk may not know of (I4). */
 void rig_note_window(struct rig *rig)
 {
@@ -454,6 +499,9 @@ void rig_note_window(struct rig *rig)
 			rig->window += spool->batches[(spool->batch_head + b) % spool->batches_capacity].records *
 			               rig->ledger.config.recipients_max;
 		}
+		/* Once a spool has failed, done records are lost that it had taken. */
+		if (shard->spool->failed)
+			rig->window += rig_window_max(rig);
 		if (shard->spool->saved)
 			rig->window += shard->spool->saved_length / 64 * rig->ledger.config.recipients_max;
 	}

@@ -30,6 +30,7 @@
 #include "core/relay/recover.h"
 #include "core/relay/shard.h"
 #include "tests/sim/actor_client.h"
+#include "tests/sim/actor_idler.h"
 #include "tests/sim/actor_ledger.h"
 #include "tests/sim/actor_nexthop.h"
 #include "tests/sim/world.h"
@@ -37,6 +38,7 @@
 enum {
 	RIG_SHARDS_MAX = 4,
 	RIG_CLIENTS_MAX = 8,
+	RIG_IDLERS_MAX = 8,
 	RIG_HOPS = 2,
 	RIG_PORT = 2525,
 	RIG_HOP_PORT = 3001,
@@ -49,12 +51,14 @@ struct rig_options {
 	void (*adjust)(struct world_config *config); /* or NULL */
 	unsigned clients, messages;                  /* messages of each client */
 	unsigned messages_per_connection;
+	unsigned idlers;
 	uint32_t abort_rate;
 	size_t content_min, content_max;
 	unsigned recipients_max;
 	unsigned connections, in_flight; /* limits of each destination */
 	const char *retry;               /* YAML, or NULL */
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
+	unsigned size_mib;               /* spool.size_max, 0: 128 */
 	bool may_expire;                 /* recipients may fail without a next hop's word */
 	struct actor_nexthop_config hop; /* but for address and ledger */
 };
@@ -76,6 +80,7 @@ struct rig {
 	struct rig_options options;
 	struct ledger ledger;
 	struct actor_client *clients[RIG_CLIENTS_MAX];
+	struct actor_idler *idlers[RIG_IDLERS_MAX];
 	struct actor_nexthop *hops[RIG_HOPS];
 	/* This life of the process. */
 	bool alive;
@@ -89,6 +94,7 @@ struct rig {
 	struct rig_counts counts;
 	uint64_t window; /* recipients that were in flight at the crashes */
 	unsigned lives, failures;
+	unsigned stalls; /* left to come */
 	uint64_t hash;   /* of the whole run, after rig_close() */
 };
 
@@ -99,6 +105,7 @@ void rig_open(struct rig *rig, const struct rig_options *options);
 /* Starts a process with so many shards. 0, or what main() would have ended with; then nothing of it is left. */
 int rig_start(struct rig *rig, unsigned shards);
 void rig_clients(struct rig *rig);
+void rig_clients_free(struct rig *rig); /* when they are done */
 bool rig_clients_done(void *rig);
 /* No mail is queued that could still be delivered, and all clients are done. */
 bool rig_quiet(void *rig);
@@ -108,6 +115,8 @@ enum world_end rig_run(struct rig *rig, bool (*done)(void *rig), uint64_t limit_
 bool rig_broken(const struct rig *rig);
 /* SIGTERM, and waits for the end; false (and a failure) if it does not come. */
 bool rig_stop(struct rig *rig);
+/* The most recipients that may be in flight at a time, by the limits of the destinations. */
+uint64_t rig_window_max(const struct rig *rig);
 /* Notes what was in flight. Call before world_crash(), or where a guard has not done it yet. */
 void rig_note_window(struct rig *rig);
 void rig_crash(struct rig *rig, enum world_crash_kind kind);

@@ -33,7 +33,7 @@ static struct {
 	struct sim_block *slots;
 	size_t capacity, used, live; /* `used` counts gone ones too */
 	int depth;
-	uint64_t count, fail_at;
+	uint64_t count, fail_at, fail_until;
 } sim_memory;
 
 #define SIM_GONE ((void *)1)
@@ -104,7 +104,10 @@ static void sim_memory_forget(const void *memory)
 /* Is this the allocation that shall fail? */
 static bool sim_memory_refuse(void)
 {
-	return sim_memory_counts() && ++sim_memory.count == sim_memory.fail_at;
+	if (!sim_memory_counts())
+		return false;
+	sim_memory.count++;
+	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at && sim_memory.count < sim_memory.fail_until;
 }
 
 int sim_memory_depth(void)
@@ -152,7 +155,13 @@ void world_engine_leave(void)
 
 void world_fail_allocation(uint64_t nth)
 {
+	world_fail_allocations(nth, 1);
+}
+
+void world_fail_allocations(uint64_t nth, uint64_t count)
+{
 	sim_memory.fail_at = nth ? sim_memory.count + nth : 0;
+	sim_memory.fail_until = sim_memory.fail_at + count;
 }
 
 uint64_t world_allocations(void)

@@ -128,11 +128,12 @@ static void sim_doorbell_execute(struct sim_op *o)
 		sim_post(o, -EBADFD, 0);
 		return;
 	}
-	if (world_chance(sim->config.doorbell_lost))
-		sim->stats.doorbells_lost++;
-	else
+	/* A kernel says so: the target had no room for another completion. */
+	bool lost = world_chance(sim->config.doorbell_lost);
+	sim->stats.doorbells_lost += lost;
+	if (!lost)
 		o->target_ring->doorbell_rung = true;
-	sim_post(o, 0, 0);
+	sim_post(o, lost ? -EOVERFLOW : 0, 0);
 }
 
 static struct sim_op *sim_op_find(struct ring *ring, const struct ring_op *op, uint16_t generation)

@@ -65,7 +65,7 @@ struct world_config {
 	uint32_t short_send;      /* a send takes less than there was room for */
 	uint32_t short_write;     /* a disk write is short */
 	uint32_t reset;           /* a connection is reset when a segment arrives */
-	uint32_t doorbell_lost;   /* a doorbell rings nowhere */
+	uint32_t doorbell_lost;   /* a doorbell rings nowhere: -EOVERFLOW for its sender */
 	uint32_t cancel_too_late; /* a cancel answers -EALREADY and its target goes on */
 	uint32_t partial_turn;    /* ring_turn() sees only some of what has completed */
 	uint32_t spurious_turn;   /* a runnable gets a turn for no reason */
@@ -130,6 +130,7 @@ void world_engine_enter(void);
 void world_engine_leave(void);
 /* The nth allocation of the engine from now on fails (1: the next; 0: none). */
 void world_fail_allocation(uint64_t nth);
+void world_fail_allocations(uint64_t nth, uint64_t count); /* and those behind it, `count` in all */
 uint64_t world_allocations(void);    /* made by the engine so far */
 size_t world_allocations_live(void); /* the engine's, not freed */
 /* Zeroed memory that is never the engine's. */

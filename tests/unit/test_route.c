@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_route.c - relay.c: which destination and which client group, and lanes whose shares of a destination's
- * connections add up to its limit exactly.
+ * tests/unit/test_route.c - relay.c: which destination and which client group, and lanes whose shares of a
+ * destination's connections add up to its limit exactly.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -118,7 +118,7 @@ static void test_clients(void)
 	struct network printers[] = {network("10.20.0.0/16"), network("192.0.2.7")};
 	struct network all_ten[] = {network("10.0.0.0/8"), network("2001:db8::/32")};
 	struct config_client clients[] = {{.networks = printers, .network_count = 2},
-	                                  {.networks = all_ten, .network_count = 2}};
+					  {.networks = all_ten, .network_count = 2}};
 	struct config config = {.clients = clients, .client_count = 2};
 
 	CHECK_EQ(client_of(&config, "10.20.255.255"), 0);
@@ -137,7 +137,8 @@ static void test_clients(void)
 
 static void test_destination_names(void)
 {
-	struct config_destination destinations[] = {{.name = (char[]){"office"}}, {.name = (char[]){"office365"}}};
+	struct config_destination destinations[] = {{.name = (char[]){"office"}},
+						    {.name = (char[]){"office365"}}};
 	struct config config = {.destinations = destinations, .destination_count = 2};
 
 	CHECK_EQ(relay_destination(&config, "office", 6), 0);
@@ -160,7 +161,7 @@ static void check_destination(const struct relay *relay, size_t d, unsigned firs
 
 	CHECK_EQ(plan->first_lane, first);
 	CHECK_EQ(plan->lanes, destination->connections < relay->shard_count ? destination->connections
-	                                                                    : relay->shard_count);
+									    : relay->shard_count);
 	for (unsigned i = 0; i < plan->lanes; i++) {
 		const struct lane_plan *lane = &relay->lanes[plan->first_lane + i];
 		CHECK_EQ(lane->destination, d);
@@ -182,8 +183,10 @@ static void test_limits_are_exact(void)
 	enum { COUNT = sizeof(limits) / sizeof(limits[0]) };
 	struct config_destination destinations[COUNT] = {0};
 	struct config_listener listeners[2] = {{.address = {.length = 16}}, {.address = {.length = 28}}};
-	struct config config = {.destinations = destinations, .destination_count = COUNT, .listeners = listeners,
-	                        .listener_count = 2};
+	struct config config = {.destinations = destinations,
+				.destination_count = COUNT,
+				.listeners = listeners,
+				.listener_count = 2};
 	char names[COUNT][16];
 
 	for (size_t d = 0; d < COUNT; d++) {
@@ -203,7 +206,8 @@ static void test_limits_are_exact(void)
 		CHECK_EQ(relay.listeners[1].length, 28);
 		CHECK_EQ(atomic_load(&relay.receiving), shards);
 		for (unsigned i = 0; i < shards * shards; i++)
-			CHECK(handoff_empty(&relay.handoffs[i]) && (uintptr_t)&relay.handoffs[i] % HANDOFF_CACHE_LINE == 0);
+			CHECK(handoff_empty(&relay.handoffs[i]) &&
+			      (uintptr_t)&relay.handoffs[i] % HANDOFF_CACHE_LINE == 0);
 		relay_deinit(&relay);
 	}
 }

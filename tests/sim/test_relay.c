@@ -1,0 +1,100 @@
+/*
+ * tests/sim/test_relay.c - the whole relay on the simulated kernel, seed after seed: see tests/sim/README.md.
+ *
+ *     test_relay [SCENARIO...] [SEED...]     SIM_SEEDS=n, SIM_TRACE=1, SIM_LOG=1 in the environment
+ *
+ * Without seeds each scenario runs its own quick number of them; SIM_SEEDS multiplies nothing and replaces that number.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/sim/test_relay.h"
+
+static const struct scenario scenarios[] = {
+	{"quiet", scenario_quiet, 6},     {"random", scenario_random, 40}, {"crash", scenario_crash, 30},
+	{"crash_io", scenario_crash_io, 3}, {"disk", scenario_disk, 3},    {"reshard", scenario_reshard, 8},
+	{"memory", scenario_memory, 3},   {"outage", scenario_outage, 4},  {"expiry", scenario_expiry, 2},
+	{"parts", scenario_parts, 8},     {"stall", scenario_stall, 8},   {"full", scenario_full, 2},
+};
+
+enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]), SEEDS_MAX = 64 };
+
+/* Where an assertion or the world stops the program, this says which run it was. */
+static char running[128];
+
+static void on_abort(int number)
+{
+	size_t length = strlen(running);
+
+	if (length)
+		(void)!write(STDERR_FILENO, running, length);
+}
+
+void run_label(const char *scenario, uint64_t seed, const char *what, uint64_t n)
+{
+	snprintf(running, sizeof(running), "replay with: test_relay %s %llu (%s %llu)\n", scenario,
+	         (unsigned long long)seed, what, (unsigned long long)n);
+}
+
+static void run(const struct scenario *scenario, uint64_t seed)
+{
+	unsigned before = rig_failures;
+
+	run_label(scenario->name, seed, "run", 0);
+	scenario->fn(seed);
+	if (rig_failures != before)
+		fprintf(stderr, "%s", running);
+}
+
+static unsigned run_all(const struct scenario *scenario)
+{
+	const char *text = getenv("SIM_SEEDS");
+	unsigned count = text ? (unsigned)atoi(text) : scenario->seeds;
+
+	for (uint64_t seed = 1; seed <= count; seed++)
+		run(scenario, seed);
+	return count;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seeds[SEEDS_MAX];
+	unsigned seed_count = 0;
+	bool named = false, wanted[SCENARIOS] = {false};
+
+	for (int i = 1; i < argc; i++) {
+		char *end;
+		unsigned long long value = strtoull(argv[i], &end, 10);
+		bool known = false;
+		if (*argv[i] && !*end && seed_count < SEEDS_MAX) {
+			seeds[seed_count++] = value;
+			continue;
+		}
+		for (unsigned s = 0; s < SCENARIOS; s++) {
+			if (strcmp(argv[i], scenarios[s].name) == 0)
+				known = named = wanted[s] = true;
+		}
+		if (!known) {
+			fprintf(stderr, "test_relay: no scenario \"%s\"\n", argv[i]);
+			return 64;
+		}
+	}
+	rig_trace = getenv("SIM_TRACE") != NULL;
+	rig_log = getenv("SIM_LOG") != NULL;
+	signal(SIGABRT, on_abort);
+	for (unsigned s = 0; s < SCENARIOS; s++) {
+		unsigned before = rig_failures, count = seed_count;
+		if (named && !wanted[s])
+			continue;
+		for (unsigned i = 0; i < seed_count; i++)
+			run(&scenarios[s], seeds[i]);
+		if (seed_count == 0)
+			count = run_all(&scenarios[s]);
+		printf("%s %s, %u seeds\n", rig_failures == before ? "ok" : "FAILED", scenarios[s].name, count);
+		fflush(stdout);
+	}
+	return rig_failures ? 1 : 0;
+}

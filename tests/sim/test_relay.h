@@ -1,0 +1,37 @@
+/*
+ * tests/sim/test_relay.h - the scenarios of the whole relay. Each runs one seed and reports through rig_fail().
+ */
+#ifndef POSTRIDER_SIM_TEST_RELAY_H
+#define POSTRIDER_SIM_TEST_RELAY_H
+
+#include "core/base/clock.h"
+#include "tests/sim/relay_rig.h"
+
+struct scenario {
+	const char *name;
+	void (*fn)(uint64_t seed);
+	unsigned seeds; /* of a quick run */
+};
+
+/* What to print if the program stops here. */
+void run_label(const char *scenario, uint64_t seed, const char *what, uint64_t n);
+
+/* test_relay_days.c: no faults of our own machine. */
+void scenario_quiet(uint64_t seed);
+void scenario_random(uint64_t seed);
+void scenario_parts(uint64_t seed);
+void scenario_outage(uint64_t seed);
+void scenario_stall(uint64_t seed);
+void scenario_full(uint64_t seed);
+void scenario_expiry(uint64_t seed);
+/* test_relay_faults.c: crashes, disks, memory. */
+void scenario_crash(uint64_t seed);
+void scenario_crash_io(uint64_t seed);
+void scenario_disk(uint64_t seed);
+void scenario_reshard(uint64_t seed);
+void scenario_memory(uint64_t seed);
+
+/* A bad next hop, drawn from the seed. */
+void bad_hop(struct actor_nexthop_config *hop, uint64_t seed);
+
+#endif
