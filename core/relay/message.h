@@ -14,6 +14,7 @@
 #define POSTRIDER_RELAY_MESSAGE_H
 
 #include <assert.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@ enum {
 	MESSAGE_TEXT_INLINE = 384,
 	MESSAGE_DESTINATIONS_MAX = 16,
 	REPLY_MAX = 512,
+	MESSAGE_UNDECIDED = -ENOTRECOVERABLE, /* result: partly stored for good, so neither 250 nor 451 would be true */
 };
 
 struct block {

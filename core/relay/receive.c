@@ -277,6 +277,12 @@ static void answer_one(struct session *s, struct message *m)
 	}
 	list_remove(&m->link);
 	s->pending_count--;
+	if (m->result == MESSAGE_UNDECIDED) {
+		/* The client learns nothing and tries again, which may repeat what the failed disk kept. */
+		message_free(m);
+		session_end(s, "a message is stored in part");
+		return;
+	}
 	/* The client may have vanished: the record stays valid all the same (P15). */
 	if (s->state != SESSION_CLOSED) {
 		if (!transport_write(&s->transport, reply, n) ||
@@ -394,6 +400,9 @@ static bool content_room(struct session *s, struct block **block)
 	*block = message_room(m);
 	if (*block)
 		return true;
+	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the spool. */
+	if (m->block_count > 0 && m->parts_out == 0)
+		(void)message_flush_part(m);
 wait:
 	if (!list_linked(&s->block_waiter))
 		list_append(&s->shard->block_waiters, &s->block_waiter);

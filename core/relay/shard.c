@@ -118,7 +118,7 @@ void shard_spool_settings(const struct relay *relay, unsigned index, struct spoo
 static int apply_state(struct delivery *d, const struct spool_live *live, uint64_t wall_ns, uint64_t *due_in_ns)
 {
 	struct queue_state state;
-	unsigned i, failed = 0, pending = 0;
+	unsigned i, pending = 0;
 
 	*due_in_ns = 0;
 	if (!live->state)
@@ -127,7 +127,6 @@ static int apply_state(struct delivery *d, const struct spool_live *live, uint64
 		return -EBADMSG;
 	d->attempts = (uint16_t)(state.attempts > UINT16_MAX ? UINT16_MAX : state.attempts);
 	for (i = 0; i < state.recipients; i++) {
-		failed += state.statuses[i] == RECIPIENT_FAILED;
 		pending += state.statuses[i] == RECIPIENT_PENDING;
 	}
 	if (pending < state.recipients) {

@@ -250,7 +250,7 @@ def a_line_without_end():
             pass
         grown = setting.relay.memory() - before
         # AddressSanitizer keeps what was freed, and its shadow, for a while.
-        limit = 40 << 20 if os.environ.get('SANITIZED') else 8 << 20
+        limit = 15 << 20 if os.environ.get('SANITIZED') else 8 << 20
         check(grown < limit, 'the relay grew by %d octets', grown)
 
 

@@ -14,7 +14,12 @@
 #include "queue/spool_private.h"
 #include "tests/sim/sim.h"
 
-enum { RIG_LOG_CAPACITY = 1 << 16, RIG_STOP_S = 120, RIG_END_DAYS = 4 };
+enum {
+	RIG_LOG_CAPACITY = 1 << 16,
+	RIG_STOP_S = 120,
+	RIG_END_DAYS = 4,
+	SAVED_MIN = 48 /* octets of a done record in spool->saved */
+};
 
 unsigned rig_failures;
 bool rig_trace, rig_log;
@@ -106,7 +111,7 @@ void rig_clients(struct rig *rig)
 	for (unsigned i = 0; i < rig->options.idlers; i++) {
 		struct ring_address address = world_address(RIG_PORT);
 		rig->idlers[i] = actor_idler_start(&address, rig_pick(rig->options.seed, 200 + i, CLOCK_NS_PER_S),
-		                                   (size_t)rig_pick(rig->options.seed, 300 + i, 1000));
+						   (size_t)rig_pick(rig->options.seed, 300 + i, 1000));
 	}
 }
 
@@ -135,14 +140,14 @@ static void check_actors(struct rig *rig)
 	for (unsigned i = 0; i < RIG_CLIENTS_MAX; i++) {
 		if (rig->clients[i] && actor_client_protocol_errors(rig->clients[i]))
 			rig_fail(rig, "client %u got %u replies that nobody had asked for", i,
-			         actor_client_protocol_errors(rig->clients[i]));
+				 actor_client_protocol_errors(rig->clients[i]));
 	}
 	for (unsigned i = 0; i < RIG_HOPS; i++) {
 		struct actor_nexthop_stats stats;
 		actor_nexthop_stats(rig->hops[i], &stats);
 		if (stats.violations)
-			rig_fail(rig, "next hop %u saw %llu violations: %s", i,
-			         (unsigned long long)stats.violations, stats.problem);
+			rig_fail(rig, "next hop %u saw %llu violations: %s", i, (unsigned long long)stats.violations,
+				 stats.problem);
 	}
 }
 
@@ -170,9 +175,9 @@ static void make_config(struct rig *rig, unsigned shards)
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
 	struct config_problem problem;
 	char text[2048];
-	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128, connections,
-	                 in_flight, connections, in_flight,
-	                 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
+	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128, connections, in_flight,
+			 connections, in_flight,
+			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
 	config_free(rig->config);
 	rig->config = config_parse("rig.yaml", text, (size_t)n, &problem);
@@ -450,7 +455,7 @@ bool rig_stop(struct rig *rig)
 	end = world_run(ended, rig, RIG_STOP_S * CLOCK_NS_PER_S);
 	if (end != WORLD_DONE) {
 		rig_fail(rig, "SIGTERM: no end (%s), results %d %d", end == WORLD_IDLE ? "idle" : "time is up",
-		         rig->shards[0].result, rig->shards[1].result);
+			 rig->shards[0].result, rig->shards[1].result);
 		rig_crash(rig, WORLD_KILL);
 		return false;
 	}
@@ -459,6 +464,11 @@ bool rig_stop(struct rig *rig)
 			rig_fail(rig, "shard %u ended with %s", i, strerror(-rig->shards[i].result));
 	}
 	harvest(rig);
+	/* A spool that failed in the end has lost done records: the next life delivers them again, as after a crash. */
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		rig->spool_failed = rig->spool_failed || rig->shards[i].shard->spool->failed;
+	if (rig->spool_failed)
+		rig->window += rig_window_max(rig);
 	world_runnables_clear();
 	world_engine_enter();
 	free_process(rig);
@@ -497,13 +507,13 @@ void rig_note_window(struct rig *rig)
 		for (unsigned b = 0; b < shard->spool->batch_count; b++) {
 			const struct spool *spool = shard->spool;
 			rig->window += spool->batches[(spool->batch_head + b) % spool->batches_capacity].records *
-			               rig->ledger.config.recipients_max;
+				       rig->ledger.config.recipients_max;
 		}
 		/* Once a spool has failed, done records are lost that it had taken. */
 		if (shard->spool->failed)
 			rig->window += rig_window_max(rig);
 		if (shard->spool->saved)
-			rig->window += shard->spool->saved_length / 64 * rig->ledger.config.recipients_max;
+			rig->window += (shard->spool->saved_length / SAVED_MIN + 1) * rig->ledger.config.recipients_max;
 	}
 }
 
@@ -557,11 +567,17 @@ void rig_finish(struct rig *rig, unsigned shards)
 	end = rig_run(rig, rig_quiet, (uint64_t)RIG_END_DAYS * 86400 * CLOCK_NS_PER_S);
 	if (end != WORLD_DONE || rig_broken(rig)) {
 		rig_fail(rig, "does not come to an end (%s): %llu recipients queued, clients %s",
-		         end == WORLD_IDLE ? "idle" : "time is up", (unsigned long long)rig_queued(rig),
-		         rig_clients_done(rig) ? "done" : "not done");
+			 end == WORLD_IDLE ? "idle" : "time is up", (unsigned long long)rig_queued(rig),
+			 rig_clients_done(rig) ? "done" : "not done");
 		rig_crash(rig, WORLD_KILL);
 		return;
 	}
-	if (rig_stop(rig))
-		rig_audit(rig, true);
+	if (!rig_stop(rig))
+		return;
+	if (rig->spool_failed) {
+		rig->spool_failed = false;
+		rig_finish(rig, shards);
+		return;
+	}
+	rig_audit(rig, true);
 }

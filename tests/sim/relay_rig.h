@@ -94,12 +94,13 @@ struct rig {
 	struct rig_counts counts;
 	uint64_t window; /* recipients that were in flight at the crashes */
 	unsigned lives, failures;
-	unsigned stalls; /* left to come */
+	unsigned stalls;   /* left to come */
+	bool spool_failed; /* in the life that was stopped last */
 	uint64_t hash;   /* of the whole run, after rig_close() */
 };
 
-extern unsigned rig_failures;    /* of all runs */
-extern bool rig_trace, rig_log;  /* print the world's events, the relay's log */
+extern unsigned rig_failures;   /* of all runs */
+extern bool rig_trace, rig_log; /* print the world's events, the relay's log */
 
 void rig_open(struct rig *rig, const struct rig_options *options);
 /* Starts a process with so many shards. 0, or what main() would have ended with; then nothing of it is left. */

@@ -107,7 +107,8 @@ static bool sim_memory_refuse(void)
 	if (!sim_memory_counts())
 		return false;
 	sim_memory.count++;
-	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at && sim_memory.count < sim_memory.fail_until;
+	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at &&
+	       sim_memory.count < sim_memory.fail_until;
 }
 
 int sim_memory_depth(void)

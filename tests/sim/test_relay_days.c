@@ -36,10 +36,11 @@ static void expect_all(struct rig *rig)
 
 	ledger_summarize(&rig->ledger, &s);
 	if (s.refused || s.unknown || s.failed || s.duplicates || s.missing || s.delivered != s.accepted)
-		rig_fail(rig, "on a quiet day: accepted %llu delivered %llu refused %llu unknown %llu failed %llu",
-		         (unsigned long long)s.accepted, (unsigned long long)s.delivered,
-		         (unsigned long long)s.refused, (unsigned long long)s.unknown,
-		         (unsigned long long)s.failed);
+		rig_fail(rig,
+			 "on a quiet day: accepted %llu delivered %llu refused %llu unknown %llu failed %llu",
+			 (unsigned long long)s.accepted, (unsigned long long)s.delivered,
+			 (unsigned long long)s.refused, (unsigned long long)s.unknown,
+			 (unsigned long long)s.failed);
 }
 
 /* A drain in the middle of the day, then the rest: returns the hash of the run. */
@@ -52,8 +53,10 @@ static uint64_t quiet_run(uint64_t seed)
 		.clients = 4,
 		.messages = 100,
 		.recipients_max = 3,
-		.hop = {.pipelining = seed % 3 > 0, .chunking = seed % 3 > 1, .size = true,
-		        .delay_max_ns = CLOCK_NS_PER_MS},
+		.hop = {.pipelining = seed % 3 > 0,
+			.chunking = seed % 3 > 1,
+			.size = true,
+			.delay_max_ns = CLOCK_NS_PER_MS},
 	};
 	struct rig rig;
 
@@ -96,7 +99,7 @@ static void drained_run(uint64_t seed)
 	}
 	if (rig.counts.maybe_duplicates)
 		rig_fail(&rig, "a drain counted %llu possible duplicates",
-		         (unsigned long long)rig.counts.maybe_duplicates);
+			 (unsigned long long)rig.counts.maybe_duplicates);
 	rig_close(&rig);
 }
 
@@ -188,6 +191,32 @@ void scenario_parts(uint64_t seed)
 	rig_close(&rig);
 }
 
+/* More senders of large messages at once than content memory has room for: they wait for each other, not for ever. */
+void scenario_budget(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "budget",
+		.seed = seed,
+		.quiet = seed % 2,
+		.clients = RIG_CLIENTS_MAX,
+		.messages = 3,
+		.memory_mib = 1,
+		.content_min = 300000,
+		.content_max = 900000,
+		.hop = {.pipelining = true, .chunking = true},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	if (rig_run(&rig, rig_clients_done, 600 * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "the senders wait for each other");
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+}
+
 /* ---- peers and networks that stop ---------------------------------------------------------------------------- */
 
 static void partition(void *context)
@@ -218,7 +247,9 @@ void scenario_stall(uint64_t seed)
 		.idlers = RIG_IDLERS_MAX,
 		.content_max = 20000,
 		.recipients_max = 2,
-		.hop = {.pipelining = seed % 4 > 0, .chunking = seed % 4 > 1, .delay_max_ns = 200 * CLOCK_NS_PER_MS},
+		.hop = {.pipelining = seed % 4 > 0,
+			.chunking = seed % 4 > 1,
+			.delay_max_ns = 200 * CLOCK_NS_PER_MS},
 	};
 	struct rig rig;
 
@@ -271,8 +302,8 @@ void scenario_full(uint64_t seed)
 	ledger_summarize(&rig.ledger, &s);
 	if (!rig_clients_done(&rig) || s.refused == 0 || s.accepted == 0)
 		rig_fail(&rig, "with a full spool: accepted %llu, refused %llu, clients %s",
-		         (unsigned long long)s.accepted, (unsigned long long)s.refused,
-		         rig_clients_done(&rig) ? "done" : "not done");
+			 (unsigned long long)s.accepted, (unsigned long long)s.refused,
+			 rig_clients_done(&rig) ? "done" : "not done");
 	if (seed % 2) {
 		rig_crash(&rig, WORLD_POWER_CUT);
 	} else {
@@ -286,7 +317,7 @@ void scenario_full(uint64_t seed)
 		for (unsigned i = 0; i < rig.options.clients; i++) {
 			if (actor_client_accepted(rig.clients[i]) != 5)
 				rig_fail(&rig, "the spool stays full: %u of 5 accepted",
-				         actor_client_accepted(rig.clients[i]));
+					 actor_client_accepted(rig.clients[i]));
 		}
 	}
 	rig_finish(&rig, 2);
@@ -323,7 +354,7 @@ void scenario_outage(uint64_t seed)
 	ledger_summarize(&rig.ledger, &s);
 	if (s.refused || rig_queued(&rig) != s.accepted)
 		rig_fail(&rig, "queued %llu of %llu", (unsigned long long)rig_queued(&rig),
-		         (unsigned long long)s.accepted);
+			 (unsigned long long)s.accepted);
 	tried = 0;
 	for (unsigned i = 0; i < 2; i++)
 		tried += counter_get(&rig.shards[i].shard->counters.connections_out);
@@ -336,7 +367,7 @@ void scenario_outage(uint64_t seed)
 	delivered_at = world_now_ns();
 	if (delivered_at > (1000 + HOUR_S + 400) * CLOCK_NS_PER_S)
 		rig_fail(&rig, "the next hops were found %llu s after they came back",
-		         (unsigned long long)(delivered_at / CLOCK_NS_PER_S - 1000 - HOUR_S));
+			 (unsigned long long)(delivered_at / CLOCK_NS_PER_S - 1000 - HOUR_S));
 	rig_finish(&rig, 2);
 	expect_all(&rig);
 	rig_close(&rig);
@@ -359,7 +390,8 @@ static void check_schedule(struct rig *rig, const struct delivery *d, uint64_t d
 		expected = 600 * CLOCK_NS_PER_S;
 	if (wait < expected * 79 / 100 || wait > expected * 121 / 100)
 		rig_fail(rig, "after attempt %u it waits %llu ms, expected about %llu ms", d->attempts,
-		         (unsigned long long)(wait / CLOCK_NS_PER_MS), (unsigned long long)(expected / CLOCK_NS_PER_MS));
+			 (unsigned long long)(wait / CLOCK_NS_PER_MS),
+			 (unsigned long long)(expected / CLOCK_NS_PER_MS));
 }
 
 /* After each step of the world; never done. */

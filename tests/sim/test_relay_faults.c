@@ -6,7 +6,7 @@
 
 #include "tests/sim/test_relay.h"
 
-enum { LIVES = 4, STRIDES = 40 };
+enum { LIVES = 4, STRIDES = 30 };
 
 static enum world_crash_kind crash_kind(uint64_t seed, unsigned what)
 {
@@ -22,7 +22,9 @@ static struct rig_options short_run(const char *scenario, uint64_t seed)
 		.clients = 2,
 		.messages = 8,
 		.recipients_max = 2,
-		.hop = {.pipelining = true, .chunking = rig_pick(seed, 31, 2), .delay_max_ns = CLOCK_NS_PER_MS},
+		.hop = {.pipelining = true,
+			.chunking = rig_pick(seed, 31, 2),
+			.delay_max_ns = CLOCK_NS_PER_MS},
 	};
 
 	return options;
@@ -49,7 +51,8 @@ void scenario_crash(uint64_t seed)
 	for (unsigned life = 0; life < LIVES; life++) {
 		int r = rig_start(&rig, shards);
 		if (r < 0) {
-			rig_fail(&rig, "life %u does not start: %s: %s", life, strerror(-r), rig.recovery.problem);
+			rig_fail(&rig, "life %u does not start: %s: %s", life, strerror(-r),
+				 rig.recovery.problem);
 			break;
 		}
 		if (life == 0)
@@ -168,7 +171,7 @@ static void disk_fault_run(struct rig_options *options, uint64_t index, unsigned
 		(void)rig_run(&rig, rig_quiet, 120 * CLOCK_NS_PER_S);
 		if (rig_broken(&rig))
 			rig_fail(&rig, "a shard stopped after a disk error at operation %llu",
-			         (unsigned long long)index);
+				 (unsigned long long)index);
 		if (rig_pick(options->seed, (unsigned)index + 7, 2))
 			rig_crash(&rig, crash_kind(options->seed, (unsigned)index + 9));
 	} else {
@@ -220,15 +223,17 @@ void scenario_reshard(uint64_t seed)
 		int r;
 		/* Sometimes the recovery itself is cut short, and repeated. */
 		if (life && rig_pick(seed, 80 + life, 2) &&
-		    crash_life(&rig, counts[life], io, crash_kind(seed, 90 + life)) && rig_pick(seed, 85 + life, 2))
-			(void)crash_life(&rig, counts[life], world_io_count() + 1 + rig_pick(seed, 75 + life, 60),
-			                 crash_kind(seed, 95 + life));
+		    crash_life(&rig, counts[life], io, crash_kind(seed, 90 + life)) &&
+		    rig_pick(seed, 85 + life, 2))
+			(void)crash_life(&rig, counts[life],
+					 world_io_count() + 1 + rig_pick(seed, 75 + life, 60),
+					 crash_kind(seed, 95 + life));
 		if (rig.alive)
 			rig_crash(&rig, crash_kind(seed, 100 + life));
 		r = rig_start(&rig, counts[life]);
 		if (r < 0) {
 			rig_fail(&rig, "%u shards do not start: %s: %s", counts[life], strerror(-r),
-			         rig.recovery.problem);
+				 rig.recovery.problem);
 			break;
 		}
 		if (life == 0)
