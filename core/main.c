@@ -30,7 +30,7 @@
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
-enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000 };
+enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000, DRAIN_LOOK_MS = 20 };
 
 struct worker {
 	struct shard *shard;
@@ -50,6 +50,7 @@ struct process {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool go, abandon;
+	_Atomic(unsigned) running; /* shards */
 };
 
 static struct log *own_log(struct process *p)
@@ -110,6 +111,7 @@ static void *run_shard(void *context)
 		kill(getpid(), SIGTERM);
 	}
 	tls_thread_end();
+	atomic_fetch_sub(&w->process->running, 1);
 	return NULL;
 }
 
@@ -258,14 +260,25 @@ static int make_shards(struct process *p, const struct config *config)
 	return p->writer ? 0 : -ENOMEM;
 }
 
-static void wait_for_signal(const sigset_t *signals)
+/* The next SIGTERM or SIGINT, or 0 when none came within `wait_ms` (0: waits for ever). */
+static int next_signal(const sigset_t *signals, unsigned wait_ms)
 {
+	struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (long)(wait_ms % 1000) * 1000000};
 	int which;
 
 	do {
-		if (sigwait(signals, &which) != 0)
-			which = 0;
-	} while (which != SIGTERM && which != SIGINT);
+		which = wait_ms ? sigtimedwait(signals, NULL, &wait) : sigwaitinfo(signals, NULL);
+	} while (which < 0 && errno == EINTR);
+	return which < 0 ? 0 : which;
+}
+
+/* Shards are draining. A second signal says not to wait for slow peers any longer. */
+static void wait_for_shards(struct process *p, const sigset_t *signals)
+{
+	while (atomic_load(&p->running) > 0) {
+		if (next_signal(signals, DRAIN_LOOK_MS) != 0)
+			atomic_store(&p->relay.hurry, true);
+	}
 }
 
 static int serve(struct process *p, const sigset_t *signals)
@@ -282,10 +295,12 @@ static int serve(struct process *p, const sigset_t *signals)
 			pthread_join(p->workers[i].thread, NULL);
 		return EXIT_UNAVAILABLE;
 	}
+	atomic_store(&p->running, p->relay.shard_count);
 	release_shards(p, true);
 	log_ready(p);
-	wait_for_signal(signals);
+	(void)next_signal(signals, 0);
 	stop_shards(p);
+	wait_for_shards(p, signals);
 	for (i = 0; i < p->relay.shard_count; i++) {
 		pthread_join(p->workers[i].thread, NULL);
 		if (p->workers[i].result < 0)

@@ -102,6 +102,7 @@ static void abandon_transactions(struct connection *c, enum stage stage, const c
 		transaction_abandon(tx, stage, reason);
 	}
 	c->writing = NULL;
+	c->unwritten_octets = 0;
 }
 
 /* The next connection to this host resumes from here. Tickets stay with the lane, so they never meet another policy or
@@ -124,7 +125,8 @@ void connection_kill(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
 	struct host *host = c->host;
-	bool report = !c->proven && !o->shard->draining;
+	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
+	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !o->shard->draining;
 
 	if (c->state == CONNECTION_CLOSED)
 		return;
@@ -291,7 +293,6 @@ static void become_ready(struct connection *c)
 			c->window = o->destination->messages_in_flight;
 	}
 	arm_timer(c, o->destination->idle_timeout_ns);
-	outbound_connected(o, c->host);
 	outbound_wake(o->shard, o->index);
 }
 
@@ -372,6 +373,7 @@ bool connection_has_room(const struct connection *c)
 	const struct config_destination *destination = c->outbound->destination;
 
 	return c->state == CONNECTION_READY && !c->retiring && c->transaction_count < c->window &&
+	       c->unwritten_octets < CONNECTION_BACKLOG_MAX &&
 	       (!destination->messages_per_connection || c->messages < destination->messages_per_connection);
 }
 
@@ -383,6 +385,7 @@ void connection_add(struct connection *c, struct transaction *tx)
 	tx->connection = c;
 	list_append(&c->transactions, &tx->link);
 	c->transaction_count++;
+	c->unwritten_octets += tx->delivery->content_length;
 	c->messages++;
 	if (destination->messages_per_connection && c->messages >= destination->messages_per_connection)
 		c->retiring = true;
@@ -392,15 +395,28 @@ void connection_add(struct connection *c, struct transaction *tx)
 		arm_timer(c, config_of(c)->timeouts.reply_ns);
 }
 
+/* The one after `tx` is written next. */
+static void written(struct connection *c, struct transaction *tx)
+{
+	if (c->writing != tx)
+		return;
+	c->unwritten_octets -= tx->delivery->content_length;
+	c->writing =
+		tx->link.next == &c->transactions ? NULL : container_of(tx->link.next, struct transaction, link);
+}
+
+static void on_transaction_over(struct connection *c, struct transaction *tx);
+
 void connection_write(struct connection *c)
 {
 	while (c->writing && c->state == CONNECTION_READY) {
 		struct transaction *tx = c->writing;
 		if (transaction_write(tx) != WRITE_DONE)
 			return;
-		c->writing = tx->link.next == &c->transactions
-		                     ? NULL
-		                     : container_of(tx->link.next, struct transaction, link);
+		written(c, tx);
+		/* Cut short with all its replies in. */
+		if (transaction_over(tx))
+			on_transaction_over(c, tx);
 	}
 }
 
@@ -423,10 +439,7 @@ static void on_transaction_over(struct connection *c, struct transaction *tx)
 {
 	struct outbound *o = c->outbound;
 
-	if (c->writing == tx)
-		c->writing = tx->link.next == &c->transactions
-		                     ? NULL
-		                     : container_of(tx->link.next, struct transaction, link);
+	written(c, tx);
 	c->transaction_count--;
 	transaction_finish(tx);
 	outbound_wake(o->shard, o->index);
@@ -445,6 +458,7 @@ static void start_no_more(struct connection *c)
 		struct transaction *last = container_of(c->transactions.prev, struct transaction, link);
 		if (last->any_written)
 			return;
+		c->unwritten_octets -= last->delivery->content_length;
 		if (c->writing == last)
 			c->writing = NULL;
 		transaction_abandon(last, STAGE_CONTENT, "the next hop is closing");
@@ -455,6 +469,7 @@ static void on_transaction_reply(struct connection *c)
 {
 	const struct config *config = config_of(c);
 	struct transaction *tx;
+	bool early;
 
 	if (list_empty(&c->transactions)) {
 		connection_kill(c, STAGE_QUIT, c->parser.code == 421 ? "closed by the next hop (421)"
@@ -472,8 +487,15 @@ static void on_transaction_reply(struct connection *c)
 		return;
 	}
 	arm_timer(c, tx->end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
-	if (transaction_over(tx))
-		on_transaction_over(c, tx);
+	if (!transaction_over(tx))
+		return;
+	/* A host is well again when it has dealt with a message, not when it has said hello. */
+	if (c->parser.code != 421 && c->answered++ == 0)
+		outbound_connected(c->outbound, c->host);
+	early = tx->early;
+	on_transaction_over(c, tx);
+	if (early)
+		connection_kill(c, STAGE_CONTENT, "refused in the middle of the content");
 }
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length)

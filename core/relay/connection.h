@@ -45,6 +45,8 @@ struct connection {
 	struct transaction *writing; /* the first that is not fully written, or NULL */
 	unsigned replies_due;        /* commands written and not answered */
 	unsigned messages;           /* transactions begun on this connection */
+	unsigned answered;           /* those that got their verdict here, other than 421 */
+	uint64_t unwritten_octets;   /* content of transactions that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
 	bool retiring;               /* takes no more transactions */
 	bool helo;                   /* EHLO was refused, HELO accepted */
@@ -53,6 +55,9 @@ struct connection {
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;
 };
+
+/* Content that may wait to be written on one connection: what is waiting is held in memory. */
+enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
 
 /* Opens one; NULL when memory or descriptors are short. */
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);

@@ -35,7 +35,9 @@ static void on_part_durable(struct spool_ticket *ticket, int result)
 		/* The spool has forgotten it; drop_parts() must not give it back once more. */
 		struct transfer *transfer = part->transfer;
 		struct spool_ref *parts = transfer->delivery ? transfer->delivery->item.parts : transfer->parts;
-		parts[part->index].segment = 0;
+		/* They are gone where the message was given up meanwhile. */
+		if (parts)
+			parts[part->index].segment = 0;
 		transfer->part_error = result;
 	}
 	answer(owner_of(&part->item, part->message), &part->item, ITEM_PART_ANSWER, result);

@@ -35,11 +35,11 @@ static bool append_text(struct message *m, const void *data, size_t length)
 	if (length > m->text_capacity - m->text_length) {
 		size_t capacity = m->text_capacity;
 		char *text;
+		/* The owner's record must have room for it. */
+		if (m->text_length + length > SPOOL_ENVELOPE_MAX)
+			return false;
 		while (capacity - m->text_length < length)
 			capacity *= 2;
-		/* The owner's record must have room for it beside the other fields. */
-		if (capacity > SPOOL_ENVELOPE_MAX)
-			return false;
 		text = m->text == m->text_inline ? malloc(capacity) : realloc(m->text, capacity);
 		if (!text)
 			return false;

@@ -86,17 +86,17 @@ void outbound_connected(struct outbound *o, struct host *host)
 static void expire_ready(struct outbound *o)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
-	uint64_t wall = clock_wall_ns();
 
 	while (!list_empty(&o->lane.ready)) {
 		struct delivery *d = container_of(o->lane.ready.next, struct delivery, link);
 		struct outcome outcome = {.kind = OUTCOME_LOST, .stage = STAGE_CONNECT,
 		                          .reply = span_text("no next hop could be reached")};
-		if (!verdict_expired(d->accepted_wall_ns, wall, retry->expire_ns, o->failures_seen))
+		if (!verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
+		                     retry->expire_ns, o->failures_seen))
 			return;
 		(void)lane_take(&o->lane);
+		/* Failed connections count as attempts. */
 		d->attempts = d->attempts < 2 ? 2 : d->attempts;
-		d->recovered = false;
 		settle(o, d, &outcome);
 	}
 }
@@ -190,7 +190,8 @@ static struct transaction *next_loaded(struct outbound *o)
 			return NULL;
 		if (d->item.moving) {
 			d->place = DELIVERY_NONE;
-			(void)lane_defer(&o->lane, d, o->shard->now_ns + 20 * CLOCK_NS_PER_MS);
+			if (lane_defer(&o->lane, d, o->shard->now_ns + 20 * CLOCK_NS_PER_MS) < 0)
+				return NULL;
 			continue;
 		}
 		if (!transaction_start(o, d)) {

@@ -41,6 +41,7 @@ struct relay {
 	struct peers *peers; /* NULL where limits.connections_per_client is not set */
 	_Atomic(unsigned) connections_in;    /* inbound, whole process */
 	_Atomic(unsigned) *client_connections; /* per configured client group */
+	_Atomic(bool) hurry;                   /* a second SIGTERM: do not wait for the drain deadline */
 	_Atomic(unsigned) receiving;           /* drain: shards that have sessions or messages with an owner */
 };
 

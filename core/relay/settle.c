@@ -125,8 +125,8 @@ static void defer(struct outbound *o, struct delivery *d)
 		d->attempts++;
 	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->next_place = DELIVERY_WAITING;
-	if (verdict_expired(d->accepted_wall_ns, clock_wall_ns(), retry->expire_ns,
-	                    d->recovered ? (d->attempts > 2 ? 2 : d->attempts) : d->attempts) &&
+	if (verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
+	                    retry->expire_ns, d->attempts) &&
 	    ensure_statuses(d)) {
 		unsigned i;
 		for (i = 0; i < d->recipients; i++) {

@@ -159,7 +159,6 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 	d->accepted_wall_ns = live->wall_ns;
 	d->content_length = live->content_length;
 	d->lane = (uint16_t)lane;
-	d->recovered = true;
 	d->next_place = DELIVERY_READY;
 	r = envelope_decode(live->envelope, live->envelope_length, &envelope);
 	if (r == 0) {
@@ -183,6 +182,17 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		lane_ready(&shard->outbound[lane].lane, d);
 	}
 	return 0;
+}
+
+uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns)
+{
+	uint64_t wall = clock_wall_ns();
+	/* What the wall clock says now if it had run like the monotonic one. */
+	uint64_t steady = shard->started_wall_ns + (shard->now_ns - shard->started_ns);
+
+	if (wall > steady)
+		wall = steady;
+	return wall > accepted_wall_ns ? wall - accepted_wall_ns : 0;
 }
 
 void shard_forget(struct shard *shard, struct delivery *d)
@@ -380,6 +390,8 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	if (r < 0)
 		return r;
 	shard->now_ns = clock_monotonic_ns();
+	shard->started_ns = shard->now_ns;
+	shard->started_wall_ns = clock_wall_ns();
 	wheel_init(&shard->wheel, shard->now_ns);
 	random_init(&shard->random);
 	random_bytes(&salt, sizeof(salt));
@@ -445,7 +457,7 @@ static bool ops_done(const struct shard *shard)
 static int drain(struct shard *shard)
 {
 	struct relay *relay = shard->relay;
-	bool hard = shard->now_ns > shard->drain_deadline_ns;
+	bool hard = shard->now_ns > shard->drain_deadline_ns || atomic_load(&relay->hurry);
 
 	/* A shard that failed never answers what it was lent. What was not answered was not promised. */
 	if (shard->now_ns > shard->drain_deadline_ns + DRAIN_HARD_MS * CLOCK_NS_PER_MS)

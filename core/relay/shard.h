@@ -91,6 +91,7 @@ struct shard {
 	bool *ring_bell;            /* per shard: something was pushed this turn */
 
 	struct list moved; /* struct moved_item */
+	uint64_t started_ns, started_wall_ns;
 	struct wheel_timer stats_timer;
 	struct list deliveries_all;
 	struct list *compact_next;  /* where the search for a live item in a segment goes on */
@@ -120,6 +121,9 @@ uint64_t shard_deadline_ns(const struct shard *shard);
 void shard_abandon(struct shard *shard);
 void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
 void shard_free(struct shard *shard);
+
+/* How old mail accepted at that wall time is, not counting what the wall clock has jumped ahead since shard_start(). */
+uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns);
 
 /* One delivery leaves the queue. */
 void shard_forget(struct shard *shard, struct delivery *d);

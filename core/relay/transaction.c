@@ -4,6 +4,7 @@
 #include "core/relay/transaction.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,15 +62,30 @@ static void damaged(struct transaction *tx, const char *why)
 	settle(o, d, &outcome);
 }
 
+/* The environment failed, not the message: no memory, no descriptor, a read error. It is tried again. */
+static void unreadable(struct transaction *tx, int error)
+{
+	struct outbound *o = tx->outbound;
+	struct delivery *d = tx->delivery;
+	struct outcome outcome = {.kind = OUTCOME_LOST, .reply = span_text(strerror(-error)), .stage = STAGE_CONTENT};
+
+	free_transaction(tx);
+	settle(o, d, &outcome);
+}
+
 static void loaded(struct transaction *tx, int result)
 {
 	struct outbound *o = tx->outbound;
 
-	if (result < 0) {
-		damaged(tx, "the message cannot be read back from the spool");
+	tx->view_held = true; /* also when it failed: a view is released in every case */
+	if (result == -EBADMSG) {
+		damaged(tx, "the message cannot be read back from the spool: its record is damaged");
 		return;
 	}
-	tx->view_held = true;
+	if (result < 0) {
+		unreadable(tx, result);
+		return;
+	}
 	if (envelope_decode(tx->view.envelope, tx->view.envelope_length, &tx->envelope) < 0 ||
 	    tx->envelope.recipients != tx->delivery->recipients) {
 		damaged(tx, "the message's envelope in the spool is damaged");
@@ -183,8 +199,7 @@ static void on_part_loaded(struct spool_view *view, int result)
 	struct transaction *tx = container_of(view, struct transaction, part);
 
 	tx->part_loading = false;
-	if (result == 0)
-		tx->part_held = true;
+	tx->part_held = true; /* also when it failed: a view is released in every case */
 	if (tx->orphan) {
 		free_transaction(tx); /* its connection went away meanwhile */
 		return;
@@ -229,6 +244,14 @@ static void next_piece(struct transaction *tx)
 	tx->piece_offset = 0;
 }
 
+/* Nothing more of it is written; it is over when what was written has been answered. */
+static void cut_short(struct transaction *tx)
+{
+	tx->step = STEP_WRITTEN;
+	if (tx->expect == EXPECT_BODY && tx->chunk_replies == tx->chunks_begun)
+		tx->expect = EXPECT_NOTHING;
+}
+
 /* The command that opens the body: DATA, or one BDAT per piece. */
 static enum write_result write_body(struct transaction *tx)
 {
@@ -244,6 +267,14 @@ static enum write_result write_body(struct transaction *tx)
 		tx->step = STEP_CONTENT;
 		return WRITE_DONE;
 	}
+	if (tx->decided) {
+		/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */
+		cut_short(tx);
+		return WRITE_DONE;
+	}
+	/* LAST makes a message of whatever was taken: not before every chunk is known to have been. */
+	if (last_piece(tx) && tx->chunk_replies < tx->chunks_begun)
+		return WRITE_WAIT;
 	now = piece(tx);
 	if (!now)
 		return WRITE_WAIT;
@@ -252,6 +283,7 @@ static enum write_result write_body(struct transaction *tx)
 	n = snprintf(line, sizeof(line), "BDAT %zu%s\r\n", now->content_length, last_piece(tx) ? " LAST" : "");
 	if (!write_command(tx, line, (size_t)n))
 		return WRITE_NO_ROOM;
+	tx->chunks_begun++;
 	tx->step = STEP_CONTENT;
 	return WRITE_DONE;
 }
@@ -284,6 +316,7 @@ static enum write_result write_chunk(struct transaction *tx)
 			return WRITE_NO_ROOM;
 		tx->piece_offset += n;
 	}
+	tx->chunks_written++;
 	if (last_piece(tx)) {
 		tx->step = STEP_WRITTEN;
 		tx->end_written = true;
@@ -434,6 +467,9 @@ static void remember(struct transaction *tx, const struct smtp_reply_parser *rep
 {
 	enum verdict verdict = verdict_reply(stage, reply->code);
 
+	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next. */
+	if (verdict != VERDICT_SENT)
+		tx->connection->reset_next = true;
 	if (tx->code != 0 && verdict < verdict_reply(tx->code_stage, tx->code))
 		return;
 	tx->code = reply->code;
@@ -502,10 +538,12 @@ static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *r
 	tx->expect = EXPECT_BODY;
 	if (tx->accepted == 0) {
 		tx->decided = true;
-		tx->connection->reset_next = true; /* begun and not completed: clear it before the next one */
 		if (tx->connection->mode == MODE_LOCKSTEP)
 			tx->expect = EXPECT_NOTHING;
 	}
+	/* In case the body was cut short before this reply. */
+	if (tx->connection->mode == MODE_CHUNKING && tx->step == STEP_WRITTEN && tx->chunks_begun == 0)
+		tx->expect = EXPECT_NOTHING;
 }
 
 static bool reply_body_data(struct transaction *tx, const struct smtp_reply_parser *reply)
@@ -523,20 +561,41 @@ static bool reply_body_data(struct transaction *tx, const struct smtp_reply_pars
 	if (!tx->decided) {
 		remember(tx, reply, STAGE_DATA);
 		decide(tx, verdict_reply(STAGE_DATA, reply->code), false);
-		tx->connection->reset_next = true;
 	}
+	tx->expect = EXPECT_NOTHING;
+	return true;
+}
+
+/* The next hop answers while its content is still being written. A refusal is heard, but the rest of the content would be
+ * read as commands or not: nobody knows, so the connection ends. Anything else makes no sense. */
+static bool refused_early(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+
+	if (verdict == VERDICT_SENT || reply->code < 400)
+		return false;
+	if (!tx->decided) {
+		remember(tx, reply, STAGE_CONTENT);
+		decide(tx, verdict, false);
+	}
+	tx->early = true;
 	tx->expect = EXPECT_NOTHING;
 	return true;
 }
 
 static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	bool last = tx->chunk_replies == tx->delivery->item.part_count;
 	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+	bool last;
 
 	if (reply->code == 354)
 		return false;
+	/* The answer to a chunk before all of it was written: taken it cannot have been. */
+	if (tx->chunk_replies == tx->chunks_written)
+		return refused_early(tx, reply);
 	tx->chunk_replies++;
+	/* The last one sent, be it that there was more: see cut_short(). */
+	last = tx->step == STEP_WRITTEN && tx->chunk_replies == tx->chunks_begun;
 	if (!tx->decided && (verdict != VERDICT_SENT || last)) {
 		remember(tx, reply, STAGE_CONTENT);
 		decide(tx, verdict, false);
@@ -550,6 +609,8 @@ static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *re
 {
 	if (reply->code == 354)
 		return false;
+	if (tx->step != STEP_WRITTEN)
+		return refused_early(tx, reply);
 	if (!tx->dot_only) {
 		remember(tx, reply, STAGE_CONTENT);
 		decide(tx, verdict_reply(STAGE_CONTENT, reply->code), false);

@@ -30,8 +30,10 @@ struct transaction {
 	uint16_t accepted;
 	uint8_t step, expect;
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, started;
+	bool early;              /* refused before its content was written: the connection cannot be used on */
 	uint16_t piece;          /* parts first, then the message's own content */
-	uint16_t chunk_replies;  /* BDAT chunks answered */
+	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
+	uint16_t chunk_replies;                /* and answered */
 	size_t piece_offset;
 	struct content_encoder encoder;
 	uint64_t started_ns;

@@ -36,7 +36,9 @@ enum verdict verdict_reply(enum stage stage, unsigned code)
 	return VERDICT_DEFER;
 }
 
-bool verdict_expired(uint64_t accepted_wall_ns, uint64_t now_wall_ns, uint64_t expire_ns, unsigned attempts_seen)
+bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen)
 {
-	return attempts_seen >= 2 && now_wall_ns > accepted_wall_ns && now_wall_ns - accepted_wall_ns > expire_ns;
+	const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
+
+	return attempts_seen >= 2 && age_ns > expire_ns && uptime_ns >= (expire_ns < hour_ns ? expire_ns : hour_ns);
 }

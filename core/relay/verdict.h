@@ -20,8 +20,11 @@ const char *stage_name(enum stage stage);
  * never fail a message for good. */
 enum verdict verdict_reply(enum stage stage, unsigned code);
 
-/* Older than the schedule allows: needs old age by the wall clock and at least two attempts (or failed connections) that
- * this process saw itself, so that a jumping clock alone never ends a message (RELIABILITY SYS-06). */
-bool verdict_expired(uint64_t accepted_wall_ns, uint64_t now_wall_ns, uint64_t expire_ns, unsigned attempts_seen);
+/*
+ * Older than the schedule allows: `age_ns` by the wall clock, less what the clock has jumped since the process started; and
+ * at least two attempts (or failed connections); and a process that has been up for as long as the mail may get, an hour at
+ * most. So neither a jumping clock nor a wrong one at the start ends a message (RELIABILITY SYS-06).
+ */
+bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen);
 
 #endif
