@@ -58,8 +58,8 @@ uint64_t common_number(const char *option, const char *text, uint64_t min, uint6
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)text[0]) || *end || errno || value < min || value > max)
-		common_fail(COMMON_EXIT_USAGE, "%s takes a whole number from %llu to %llu, not \"%s\"",
-			    option, (unsigned long long)min, (unsigned long long)max, text);
+		common_fail(COMMON_EXIT_USAGE, "%s takes a whole number from %llu to %llu, not \"%s\"", option,
+			    (unsigned long long)min, (unsigned long long)max, text);
 	return value;
 }
 
@@ -74,11 +74,10 @@ uint64_t common_size(const char *option, const char *text)
 	unsigned long long value = strtoull(text, &end, 10);
 	if (isdigit((unsigned char)text[0]) && !errno && value < (UINT64_C(1) << 33))
 		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-			if (strcasecmp(end, units[i].suffix) == 0 &&
-			    value << units[i].shift < (UINT64_C(1) << 33))
+			if (strcasecmp(end, units[i].suffix) == 0 && value << units[i].shift < (UINT64_C(1) << 33))
 				return value << units[i].shift;
-	common_fail(COMMON_EXIT_USAGE, "%s takes a size such as 4096, 4KiB or 1MiB (below 8GiB), not \"%s\"",
-		    option, text);
+	common_fail(COMMON_EXIT_USAGE, "%s takes a size such as 4096, 4KiB or 1MiB (below 8GiB), not \"%s\"", option,
+		    text);
 }
 
 uint64_t common_duration_ns(const char *option, const char *text)
@@ -101,8 +100,7 @@ double common_probability(const char *option, const char *text)
 	char *end;
 	double value = strtod(text, &end);
 	if (end == text || *end || !(value >= 0 && value <= 1))
-		common_fail(COMMON_EXIT_USAGE, "%s takes a probability from 0 to 1, not \"%s\"", option,
-			    text);
+		common_fail(COMMON_EXIT_USAGE, "%s takes a probability from 0 to 1, not \"%s\"", option, text);
 	return value;
 }
 
@@ -136,8 +134,7 @@ void common_address(const char *option, const char *text, struct ring_address *o
 	}
 wrong:
 	common_fail(COMMON_EXIT_USAGE,
-		    "%s takes a numeric address and a port, 127.0.0.1:2525 or [::1]:2525, not \"%s\"", option,
-		    text);
+		    "%s takes a numeric address and a port, 127.0.0.1:2525 or [::1]:2525, not \"%s\"", option, text);
 }
 
 unsigned common_choice(const char *option, const char *text, const char *const *names)
@@ -284,8 +281,7 @@ void line_buffer_number(struct line_buffer *buffer, uint64_t number, uint64_t no
 
 uint64_t line_buffer_due_ns(const struct line_buffer *buffer)
 {
-	return buffer->oldest_ns == UINT64_MAX ? UINT64_MAX
-					       : buffer->oldest_ns + LINE_FLUSH_MS * CLOCK_NS_PER_MS;
+	return buffer->oldest_ns == UINT64_MAX ? UINT64_MAX : buffer->oldest_ns + LINE_FLUSH_MS * CLOCK_NS_PER_MS;
 }
 
 void line_buffer_flush(struct line_buffer *buffer, uint64_t now_ns, bool force)

@@ -69,8 +69,7 @@ void histogram_json(const struct histogram *histogram, struct buffer *out, const
 	} shown[] = {{"p50_us", 0.5}, {"p90_us", 0.9}, {"p99_us", 0.99}, {"p999_us", 0.999}};
 	json_begin(out, key, '{');
 	json_number(out, "count", histogram->count);
-	json_real(out, "mean_us",
-		  histogram->count ? (double)histogram->sum / (double)histogram->count / 1e3 : 0);
+	json_real(out, "mean_us", histogram->count ? (double)histogram->sum / (double)histogram->count / 1e3 : 0);
 	for (unsigned i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		json_real(out, shown[i].key, (double)histogram_quantile(histogram, shown[i].quantile) / 1e3);
 	json_real(out, "max_us", (double)histogram->max / 1e3);

@@ -28,15 +28,13 @@ static double now_ns(void)
 /* Header and lines of 76 columns and CRLF, exactly `size` octets with the last line complete, then the end. */
 static size_t message_make(uint8_t *out, size_t size)
 {
-	static const char header[] =
-		"Received: from client.example ([192.0.2.1])\r\n\tby relay.example;\r\n"
-		"From: a@example.org\r\nTo: b@example.net\r\nSubject: measurement\r\n\r\n";
+	static const char header[] = "Received: from client.example ([192.0.2.1])\r\n\tby relay.example;\r\n"
+				     "From: a@example.org\r\nTo: b@example.net\r\nSubject: measurement\r\n\r\n";
 	size_t n = sizeof header - 1;
 
 	memcpy(out, header, n);
 	for (size_t column = 0; n < size - 2; column = column == 77 ? 0 : column + 1)
-		out[n++] = column < 76 ? (uint8_t)("Lorem. ipsum dolor sit amet "[column % 28])
-				       : "\r\n"[column - 76];
+		out[n++] = column < 76 ? (uint8_t)("Lorem. ipsum dolor sit amet "[column % 28]) : "\r\n"[column - 76];
 	memcpy(out + n, "\r\n.\r\n", 5);
 	return n + 2;
 }
@@ -47,8 +45,7 @@ static void run_scan(size_t size)
 	size_t consumed, written;
 
 	content_scanner_init(&scanner);
-	sink += content_scan_data(&scanner, input, size + 3, &consumed, output, sizeof output, &written) ==
-		CONTENT_END;
+	sink += content_scan_data(&scanner, input, size + 3, &consumed, output, sizeof output, &written) == CONTENT_END;
 	sink += written + scanner.faults;
 }
 
@@ -106,8 +103,8 @@ static void measure(const char *name, void (*run)(size_t), size_t size, unsigned
 		times[r] = (now_ns() - start) / repeat;
 	}
 	qsort(times, rounds, sizeof times[0], compare);
-	printf("%-8s %8zu octets  best %10.1f ns %6.2f GB/s   median %10.1f ns %6.2f GB/s\n", name, size,
-	       times[0], (double)size / times[0], times[rounds / 2], (double)size / times[rounds / 2]);
+	printf("%-8s %8zu octets  best %10.1f ns %6.2f GB/s   median %10.1f ns %6.2f GB/s\n", name, size, times[0],
+	       (double)size / times[0], times[rounds / 2], (double)size / times[rounds / 2]);
 }
 
 int main(int argc, char **argv)

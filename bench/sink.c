@@ -65,8 +65,8 @@ static uint64_t report_missing(const struct sink_run *run, struct buffer *out)
 	uint64_t missing = 0;
 	if (!run->options.expect)
 		return 0;
-	missing = sink_account_missing(&run->account, run->options.expect_first, run->options.expect_last,
-				       some, MISSING_SHOWN);
+	missing = sink_account_missing(&run->account, run->options.expect_first, run->options.expect_last, some,
+				       MISSING_SHOWN);
 	json_number(out, "missing", missing);
 	json_begin(out, "missing_first", '[');
 	for (uint64_t i = 0; i < missing && i < MISSING_SHOWN; i++)

@@ -196,8 +196,7 @@ void sink_options_parse(struct sink_options *options, int argc, char **argv);
 void *sink_thread_main(void *argument);
 /* Does a fault strike here? 0: none, else the code to answer; disconnects are carried out and give UINT_MAX. */
 unsigned sink_thread_fault(struct sink_session *session, enum sink_stage stage);
-void sink_thread_hold(struct sink_thread *thread, struct sink_session *session, const char *text,
-		      size_t length);
+void sink_thread_hold(struct sink_thread *thread, struct sink_session *session, const char *text, size_t length);
 
 /* sink_session.c */
 void sink_session_start(struct sink_session *session, int fd);
@@ -222,8 +221,8 @@ void sink_account_init(struct sink_account *account);
 void sink_account_free(struct sink_account *account);
 enum account_result sink_account_add(struct sink_account *account, uint64_t sequence);
 /* How many of first..last are missing; up to `capacity` of them go to `some`. */
-uint64_t sink_account_missing(const struct sink_account *account, uint64_t first, uint64_t last,
-			      uint64_t *some, unsigned capacity);
+uint64_t sink_account_missing(const struct sink_account *account, uint64_t first, uint64_t last, uint64_t *some,
+			      unsigned capacity);
 /* Finds the sequence in the beginning of a message; false when it has none. */
 bool sink_account_find(const uint8_t *head, size_t length, uint64_t *sequence);
 void sink_names_add(struct sink_names *names, const char *name, uint64_t count);

@@ -16,8 +16,8 @@ static_assert(ACCOUNT_SEQUENCES % WORD_BITS == 0, "whole words");
 
 void sink_account_init(struct sink_account *account)
 {
-	void *memory = mmap(NULL, ACCOUNT_OCTETS, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory =
+		mmap(NULL, ACCOUNT_OCTETS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		common_fail(COMMON_EXIT_ENVIRONMENT, "no memory for the account of sequences");
 	account->bits = memory;
@@ -36,16 +36,15 @@ enum account_result sink_account_add(struct sink_account *account, uint64_t sequ
 		atomic_fetch_add_explicit(&account->beyond, 1, memory_order_relaxed);
 		return ACCOUNT_BEYOND;
 	}
-	uint64_t before =
-		atomic_fetch_or_explicit(&account->bits[sequence / WORD_BITS], bit, memory_order_relaxed);
+	uint64_t before = atomic_fetch_or_explicit(&account->bits[sequence / WORD_BITS], bit, memory_order_relaxed);
 	if (before & bit)
 		return ACCOUNT_DUPLICATE;
 	atomic_fetch_add_explicit(&account->distinct, 1, memory_order_relaxed);
 	return ACCOUNT_FIRST;
 }
 
-uint64_t sink_account_missing(const struct sink_account *account, uint64_t first, uint64_t last,
-			      uint64_t *some, unsigned capacity)
+uint64_t sink_account_missing(const struct sink_account *account, uint64_t first, uint64_t last, uint64_t *some,
+			      unsigned capacity)
 {
 	uint64_t missing = 0;
 	for (uint64_t sequence = first; sequence <= last; sequence++) {
@@ -86,8 +85,7 @@ void sink_names_add(struct sink_names *names, const char *name, uint64_t count)
 		if (names->count[i] == 0)
 			snprintf(names->name[i], sizeof(names->name[i]), "%s", name);
 		/* The last place takes whatever else there is. */
-		if (i == SINK_NAMES_MAX - 1 ||
-		    strncmp(names->name[i], name, sizeof(names->name[i]) - 1) == 0) {
+		if (i == SINK_NAMES_MAX - 1 || strncmp(names->name[i], name, sizeof(names->name[i]) - 1) == 0) {
 			names->count[i] += count;
 			return;
 		}

@@ -14,8 +14,7 @@
 #include "bench/sink.h"
 
 const char *const sink_verb_names[VERB_COUNT] = {
-	"other", "EHLO", "HELO", "MAIL", "RCPT", "DATA",     "BDAT",
-	"RSET",  "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS",
+	"other", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS",
 };
 
 static enum sink_verb find_verb(const char *line, size_t length)
@@ -24,8 +23,7 @@ static enum sink_verb find_verb(const char *line, size_t length)
 	while (word < length && line[word] != ' ')
 		word++;
 	for (unsigned verb = VERB_EHLO; verb < VERB_COUNT; verb++)
-		if (strlen(sink_verb_names[verb]) == word &&
-		    strncasecmp(sink_verb_names[verb], line, word) == 0)
+		if (strlen(sink_verb_names[verb]) == word && strncasecmp(sink_verb_names[verb], line, word) == 0)
 			return (enum sink_verb)verb;
 	return VERB_OTHER;
 }
@@ -115,11 +113,9 @@ static bool take_path(struct sink_session *session, const char *line, size_t len
 		const char *word = next;
 		while (next < end && *next != ' ')
 			next++;
-		if (next > word &&
-		    (!parameters || !take_mail_parameter(session, word, (size_t)(next - word)))) {
+		if (next > word && (!parameters || !take_mail_parameter(session, word, (size_t)(next - word)))) {
 			if (!parameters) {
-				sink_session_violation(session,
-						       "a parameter of MAIL or RCPT that was not offered");
+				sink_session_violation(session, "a parameter of MAIL or RCPT that was not offered");
 				sink_reply(session, 555, "5.5.4", "Parameter not recognized");
 			}
 			return false;
@@ -203,8 +199,7 @@ static void on_bdat(struct sink_session *session, const char *line, size_t lengt
 	}
 	if (!session->thread->run->options.chunking)
 		sink_session_violation(session, "BDAT without CHUNKING having been offered");
-	session->chunk_refused =
-		!session->mail || session->recipients == 0 || !session->thread->run->options.chunking;
+	session->chunk_refused = !session->mail || session->recipients == 0 || !session->thread->run->options.chunking;
 	session->chunked = session->chunked || !session->chunk_refused;
 	session->input = INPUT_CHUNK;
 }

@@ -116,8 +116,7 @@ static void parse_fault(struct sink_options *o, const char *option, const char *
 	if (!rest || (with_code && !code))
 		common_fail(COMMON_EXIT_USAGE, "%s takes %s, such as %s, not \"%s\"", option,
 			    with_code ? "STAGE:CODE:PROBABILITY" : "STAGE:PROBABILITY",
-			    with_code ? "rcpt:450:0.1 or end:451:every=10" : "end:0.01 or mail:every=100",
-			    text);
+			    with_code ? "rcpt:450:0.1 or end:451:every=10" : "end:0.01 or mail:every=100", text);
 	fault->stage = (enum sink_stage)common_choice(option, stage, sink_stage_names);
 	if (code)
 		fault->code = (unsigned)common_number(option, code, 400, 599);
@@ -264,7 +263,6 @@ void sink_options_parse(struct sink_options *o, int argc, char **argv)
 		parse_behaviour(o, id, optarg);
 	}
 	if (optind < argc)
-		common_fail(COMMON_EXIT_USAGE, "\"%s\" is not an option; every argument begins with --",
-			    argv[optind]);
+		common_fail(COMMON_EXIT_USAGE, "\"%s\" is not an option; every argument begins with --", argv[optind]);
 	check(o);
 }

@@ -288,8 +288,7 @@ static void run_line(struct sink_session *session, const char *line, size_t leng
 	if (session->input == INPUT_DATA)
 		sink_session_violation(session, "content behind DATA before its 354");
 	else if (!session->thread->run->options.pipelining && session->input == INPUT_COMMAND)
-		sink_session_violation(session,
-				       "commands sent together without PIPELINING having been offered");
+		sink_session_violation(session, "commands sent together without PIPELINING having been offered");
 }
 
 static size_t take_command(struct sink_session *session, const uint8_t *data, size_t length)

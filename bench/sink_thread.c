@@ -64,8 +64,7 @@ static void grow_held(struct sink_thread *thread)
 	thread->held_capacity = capacity;
 }
 
-void sink_thread_hold(struct sink_thread *thread, struct sink_session *session, const char *text,
-		      size_t length)
+void sink_thread_hold(struct sink_thread *thread, struct sink_session *session, const char *text, size_t length)
 {
 	uint64_t due_ns = thread->loop.now_ns + thread->run->options.delay_ns;
 	buffer_append(&session->held, text, length);
@@ -178,8 +177,7 @@ static void turn(struct sink_thread *thread)
 /* Answers that were promised still leave; then what is open is closed. */
 static void wind_down(struct sink_thread *thread)
 {
-	uint64_t end_ns =
-		thread->loop.now_ns + thread->run->options.delay_ns + STOP_GRACE_MS * CLOCK_NS_PER_MS;
+	uint64_t end_ns = thread->loop.now_ns + thread->run->options.delay_ns + STOP_GRACE_MS * CLOCK_NS_PER_MS;
 	tcp_listener_stop(&thread->listener);
 	while (thread->open > 0 && thread->loop.now_ns < end_ns)
 		turn(thread);

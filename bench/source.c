@@ -132,8 +132,8 @@ static void show_progress(struct source_thread *threads, unsigned count, uint64_
 		accepted += atomic_load_explicit(&threads[i].stats.accepted, memory_order_relaxed);
 	}
 	fprintf(stderr, "source: %.0f s, %llu sent, %llu accepted, %llu in the last second\n",
-		(double)(clock_monotonic_ns() - begin_ns) / 1e9, (unsigned long long)sent,
-		(unsigned long long)accepted, (unsigned long long)(accepted - *last));
+		(double)(clock_monotonic_ns() - begin_ns) / 1e9, (unsigned long long)sent, (unsigned long long)accepted,
+		(unsigned long long)(accepted - *last));
 	*last = accepted;
 }
 
@@ -147,8 +147,7 @@ static struct source_thread *start_threads(struct source_run *run)
 	for (unsigned i = 0; i < count; i++) {
 		threads[i].run = run;
 		threads[i].index = i;
-		threads[i].session_count =
-			run->options.connections / count + (i < run->options.connections % count);
+		threads[i].session_count = run->options.connections / count + (i < run->options.connections % count);
 		int error = pthread_create(&threads[i].thread, NULL, source_thread_main, &threads[i]);
 		if (error)
 			common_fail(COMMON_EXIT_ENVIRONMENT, "no thread can be started: %s", strerror(error));
@@ -193,9 +192,9 @@ int main(int argc, char **argv)
 	double elapsed = (double)(clock_monotonic_ns() - begin_ns) / 1e9;
 	for (unsigned i = 0; i < run.options.threads; i++)
 		merge(all, &threads[i].stats);
-	bool complete = all->accepted == all->taken && all->taken > 0 &&
-			(run.options.messages == UINT64_MAX || run.options.duration_ns ||
-			 all->taken == run.options.messages);
+	bool complete =
+		all->accepted == all->taken && all->taken > 0 &&
+		(run.options.messages == UINT64_MAX || run.options.duration_ns || all->taken == run.options.messages);
 	report(&run, all, elapsed, complete);
 	if (run.options.acknowledged_path)
 		line_file_close(&run.acknowledged);

@@ -64,9 +64,8 @@ struct source_stats {
 	_Atomic uint64_t sent;     /* whole messages written, resent ones again */
 	_Atomic uint64_t accepted; /* answered 250 */
 	uint64_t refused;
-	uint64_t resent; /* written again after a disconnect */
-	uint64_t
-		unacknowledged; /* lost sight of: a disconnect without --on-disconnect reconnect, or the end */
+	uint64_t resent;         /* written again after a disconnect */
+	uint64_t unacknowledged; /* lost sight of: a disconnect without --on-disconnect reconnect, or the end */
 	uint64_t recipients_refused;
 	uint64_t octets; /* content of whole messages written */
 	uint64_t refused_by_code[SOURCE_CODE_MAX];
@@ -178,10 +177,8 @@ enum source_next source_thread_next(struct source_thread *thread, struct source_
 /* Is there nothing left to begin? */
 bool source_thread_exhausted(const struct source_thread *thread);
 void source_thread_send_again(struct source_thread *thread, const struct source_message *message);
-void source_thread_error(struct source_thread *thread, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-void source_thread_connect_later(struct source_thread *thread, struct source_session *session,
-				 uint64_t when_ns);
+void source_thread_error(struct source_thread *thread, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void source_thread_connect_later(struct source_thread *thread, struct source_session *session, uint64_t when_ns);
 
 /* source_session.c */
 void source_session_init(struct source_session *session, struct source_thread *thread);

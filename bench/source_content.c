@@ -39,9 +39,7 @@ static void make_head(struct source_content *content, const struct source_option
 	buffer_print(&head, "Date: %s\r\n", date);
 	buffer_print(&head, "From: <%s>\r\n", options->sender[0] ? options->sender : "source@source.invalid");
 	buffer_print(&head, "To: <%s>\r\n", options->recipient);
-	buffer_print(
-		&head,
-		"Subject: load\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
+	buffer_print(&head, "Subject: load\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n");
 	content->sequence_at[0] = find(&head, COMMON_SEQUENCE_HEADER) + strlen(COMMON_SEQUENCE_HEADER);
 	content->sequence_at[1] = find(&head, "Message-ID: <") + strlen("Message-ID: <");
 	content->head = head.data;
@@ -54,8 +52,7 @@ static void make_body(struct source_content *content, uint64_t size)
 	size_t length = size > content->head_length + 3 ? (size_t)size - content->head_length : 3;
 	content->body = malloc(length);
 	if (!content->body)
-		common_fail(COMMON_EXIT_ENVIRONMENT, "no memory for messages of %llu octets",
-			    (unsigned long long)size);
+		common_fail(COMMON_EXIT_ENVIRONMENT, "no memory for messages of %llu octets", (unsigned long long)size);
 	content->body_length = length;
 	for (size_t i = 0; i < length; i++) {
 		size_t column = i % BODY_LINE;

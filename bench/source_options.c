@@ -139,8 +139,8 @@ static double parse_rate(const char *text)
 static const char *parse_mailbox(const char *option, const char *text)
 {
 	if (strpbrk(text, "\r\n<> ") || strlen(text) > 400)
-		common_fail(COMMON_EXIT_USAGE,
-			    "%s takes a plain address such as user@example.org, not \"%s\"", option, text);
+		common_fail(COMMON_EXIT_USAGE, "%s takes a plain address such as user@example.org, not \"%s\"", option,
+			    text);
 	return text;
 }
 
@@ -262,19 +262,16 @@ static void parse_tls(struct source_options *o, int id, const char *value)
 static void check(struct source_options *o)
 {
 	if (!o->target_text)
-		common_fail(COMMON_EXIT_USAGE,
-			    "--target ADDRESS:PORT is missing: where should the messages go?");
+		common_fail(COMMON_EXIT_USAGE, "--target ADDRESS:PORT is missing: where should the messages go?");
 	if (o->tls == SOURCE_TLS_OFF && (o->ca_file || o->server_name || o->certificate_file || o->resume))
 		common_fail(COMMON_EXIT_USAGE,
 			    "--ca, --server-name, --certificate and --resume need --starttls or --tls");
 	if (o->ca_file && !o->server_name)
-		common_fail(COMMON_EXIT_USAGE,
-			    "--ca needs --server-name NAME: the name to find in the certificate");
+		common_fail(COMMON_EXIT_USAGE, "--ca needs --server-name NAME: the name to find in the certificate");
 	if (!o->certificate_file != !o->private_key_file)
 		common_fail(COMMON_EXIT_USAGE, "--certificate and --private-key go together");
 	if (o->blind && (o->mode == SOURCE_LOCKSTEP || o->chunking))
-		common_fail(COMMON_EXIT_USAGE,
-			    "--blind needs --mode grouped or pipelined, and no --chunking");
+		common_fail(COMMON_EXIT_USAGE, "--blind needs --mode grouped or pipelined, and no --chunking");
 	if (o->threads > o->connections)
 		common_fail(COMMON_EXIT_USAGE, "--threads %u is more than --connections %u", o->threads,
 			    o->connections);
@@ -314,7 +311,6 @@ void source_options_parse(struct source_options *o, int argc, char **argv)
 		parse_tls(o, id, optarg);
 	}
 	if (optind < argc)
-		common_fail(COMMON_EXIT_USAGE, "\"%s\" is not an option; every argument begins with --",
-			    argv[optind]);
+		common_fail(COMMON_EXIT_USAGE, "\"%s\" is not an option; every argument begins with --", argv[optind]);
 	check(o);
 }

@@ -31,18 +31,16 @@ static const struct {
 	unsigned next;
 } states[] = {
 	[SOURCE_WAITING] = {"waiting", TO(SOURCE_CONNECTING) | TO(SOURCE_ENDED)},
-	[SOURCE_CONNECTING] = {"connecting", TO(SOURCE_GREETING) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) |
-						     TO(SOURCE_ENDED)},
-	[SOURCE_GREETING] = {"greeting",
-			     TO(SOURCE_HELLO) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
-	[SOURCE_HELLO] = {"EHLO", TO(SOURCE_STARTTLS) | TO(SOURCE_READY) | TO(SOURCE_CLOSING) |
-					  TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
-	[SOURCE_STARTTLS] = {"STARTTLS", TO(SOURCE_HANDSHAKE) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) |
-						 TO(SOURCE_ENDED)},
+	[SOURCE_CONNECTING] = {"connecting",
+			       TO(SOURCE_GREETING) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
+	[SOURCE_GREETING] = {"greeting", TO(SOURCE_HELLO) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
+	[SOURCE_HELLO] = {"EHLO", TO(SOURCE_STARTTLS) | TO(SOURCE_READY) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) |
+					  TO(SOURCE_ENDED)},
+	[SOURCE_STARTTLS] = {"STARTTLS",
+			     TO(SOURCE_HANDSHAKE) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
 	[SOURCE_HANDSHAKE] = {"TLS handshake",
 			      TO(SOURCE_HELLO) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
-	[SOURCE_READY] = {"mail",
-			  TO(SOURCE_QUITTING) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
+	[SOURCE_READY] = {"mail", TO(SOURCE_QUITTING) | TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
 	[SOURCE_QUITTING] = {"QUIT", TO(SOURCE_CLOSING) | TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
 	[SOURCE_CLOSING] = {"closing", TO(SOURCE_WAITING) | TO(SOURCE_ENDED)},
 	[SOURCE_ENDED] = {"ended", 0},
@@ -57,8 +55,7 @@ static void move(struct source_session *session, enum source_state next)
 void source_session_abort(struct source_session *session, const char *why)
 {
 	struct source_thread *thread = session->thread;
-	if (session->state == SOURCE_CLOSING || session->state == SOURCE_WAITING ||
-	    session->state == SOURCE_ENDED)
+	if (session->state == SOURCE_CLOSING || session->state == SOURCE_WAITING || session->state == SOURCE_ENDED)
 		return;
 	if (session->state != SOURCE_QUITTING)
 		source_thread_error(thread, "%s: %s", states[session->state].name, why);
@@ -118,8 +115,7 @@ static void on_hello(struct source_session *session)
 static void start_tls(struct source_session *session)
 {
 	struct source_thread *thread = session->thread;
-	struct tls_session *tls =
-		tls_session_new(thread->tls, thread->run->options.server_name, session->ticket);
+	struct tls_session *tls = tls_session_new(thread->tls, thread->run->options.server_name, session->ticket);
 	if (tls)
 		tcp_io_start_tls(&session->io, tls);
 	else
@@ -176,8 +172,7 @@ static void on_data(struct tcp_io *io, const uint8_t *data, size_t length)
 			return;
 		}
 		on_reply(session);
-		smtp_reply_start(&session->parser,
-				 session->state == SOURCE_HELLO ? &session->extensions : NULL);
+		smtp_reply_start(&session->parser, session->state == SOURCE_HELLO ? &session->extensions : NULL);
 		if (session->state == SOURCE_HANDSHAKE) {
 			/* What comes in the clear behind the 220 was put there by somebody else (STL-06). */
 			if (length > 0)
@@ -206,8 +201,7 @@ static void note_tls(struct source_session *session)
 	stats->handshakes++;
 	stats->handshakes_resumed += info.resumed;
 	if (!stats->tls_text[0])
-		snprintf(stats->tls_text, sizeof(stats->tls_text), "%s %s %s", info.version, info.cipher,
-			 info.group);
+		snprintf(stats->tls_text, sizeof(stats->tls_text), "%s %s %s", info.version, info.cipher, info.group);
 }
 
 static void on_open(struct tcp_io *io)
@@ -303,8 +297,8 @@ void source_session_connect(struct source_session *session)
 	}
 	int error = tcp_io_connect(&session->io, &thread->loop, &events, &thread->run->options.target);
 	if (error < 0)
-		common_fail(COMMON_EXIT_ENVIRONMENT,
-			    "no socket for a connection: %s (ulimit -n raises the limit)", strerror(-error));
+		common_fail(COMMON_EXIT_ENVIRONMENT, "no socket for a connection: %s (ulimit -n raises the limit)",
+			    strerror(-error));
 	thread->stats.connections++;
 	thread->connecting++;
 	session->counted_connecting = true;

@@ -42,8 +42,7 @@ bool source_thread_exhausted(const struct source_thread *thread)
 		return true;
 	if (thread->again_count > 0)
 		return false;
-	return duration_over(thread) ||
-	       atomic_load_explicit(&run->next, memory_order_relaxed) >= run->options.messages;
+	return duration_over(thread) || atomic_load_explicit(&run->next, memory_order_relaxed) >= run->options.messages;
 }
 
 /* When this thread's next scheduled message is due; every thread serves its share of the rate. */
@@ -112,14 +111,12 @@ void source_thread_send_again(struct source_thread *thread, const struct source_
 
 /* ---- turns -------------------------------------------------------------------------------------------------- */
 
-void source_thread_connect_later(struct source_thread *thread, struct source_session *session,
-				 uint64_t when_ns)
+void source_thread_connect_later(struct source_thread *thread, struct source_session *session, uint64_t when_ns)
 {
 	assert(session->state == SOURCE_WAITING);
 	session->retry_ns = when_ns;
 	struct list *before = thread->waiting.prev;
-	while (before != &thread->waiting &&
-	       container_of(before, struct source_session, link)->retry_ns > when_ns)
+	while (before != &thread->waiting && container_of(before, struct source_session, link)->retry_ns > when_ns)
 		before = before->prev;
 	/* list_append() puts in front of what it is given as the head. */
 	list_append(before->next, &session->link);
@@ -128,8 +125,7 @@ void source_thread_connect_later(struct source_thread *thread, struct source_ses
 static void connect_due(struct source_thread *thread)
 {
 	while (!list_empty(&thread->waiting) && thread->connecting < CONNECTING_MAX) {
-		struct source_session *session =
-			container_of(thread->waiting.next, struct source_session, link);
+		struct source_session *session = container_of(thread->waiting.next, struct source_session, link);
 		if (session->retry_ns > thread->loop.now_ns && !source_thread_exhausted(thread))
 			return;
 		list_remove(&session->link);
@@ -216,8 +212,7 @@ static void start(struct source_thread *thread)
 	list_init(&thread->waiting);
 	thread->stop_ns = UINT64_MAX;
 	thread->progress_ns = thread->loop.now_ns;
-	line_buffer_init(&thread->acknowledged,
-			 options->acknowledged_path ? &thread->run->acknowledged : NULL);
+	line_buffer_init(&thread->acknowledged, options->acknowledged_path ? &thread->run->acknowledged : NULL);
 	if (options->tls != SOURCE_TLS_OFF) {
 		struct tls_problem problem = {""};
 		struct tls_context_config config = {

@@ -38,16 +38,15 @@ void source_transfer_begin(struct source_session *session)
 	size_t size = content->head_length + content->body_length;
 	session->chunking = options->chunking && extensions->chunking;
 	session->lockstep = options->mode == SOURCE_LOCKSTEP || !extensions->pipelining;
-	if ((options->mode != SOURCE_LOCKSTEP && session->lockstep) ||
-	    (options->chunking && !session->chunking))
+	if ((options->mode != SOURCE_LOCKSTEP && session->lockstep) || (options->chunking && !session->chunking))
 		session->thread->stats.fallbacks++;
 	session->grouped = session->lockstep || options->mode == SOURCE_GROUPED;
 	session->needs_reset = false;
 	session->taken_here = 0;
 	session->first = session->count = session->outstanding = 0;
 	session->content_offset = 0;
-	session->mail_length = (size_t)snprintf(session->mail_line, sizeof(session->mail_line),
-						"MAIL FROM:<%s>", options->sender);
+	session->mail_length =
+		(size_t)snprintf(session->mail_line, sizeof(session->mail_line), "MAIL FROM:<%s>", options->sender);
 	if (extensions->size_given)
 		session->mail_length +=
 			(size_t)snprintf(session->mail_line + session->mail_length, 40, " SIZE=%zu", size);

@@ -105,8 +105,7 @@ static void on_listener_closed(struct ring_op *op, int result, uint32_t flags)
 	listener->fd = -1;
 }
 
-int tcp_listener_open(struct tcp_listener *listener, struct tcp_loop *loop,
-		      const struct ring_address *address)
+int tcp_listener_open(struct tcp_listener *listener, struct tcp_loop *loop, const struct ring_address *address)
 {
 	listener->loop = loop;
 	listener->stopping = false;
@@ -292,8 +291,7 @@ static void on_receive(struct ring_op *op, int result, uint32_t flags)
 
 static void send_more(struct tcp_io *io)
 {
-	ring_send(io->loop->ring, &io->send_op, io->fd, io->sending.data + io->sent,
-		  io->sending.length - io->sent);
+	ring_send(io->loop->ring, &io->send_op, io->fd, io->sending.data + io->sent, io->sending.length - io->sent);
 }
 
 static void flush(struct tcp_io *io)
@@ -470,8 +468,8 @@ void tcp_io_stop(struct tcp_io *io, int error)
 static void join(struct tcp_io *io)
 {
 	assert(io->state >= TCP_STOPPING);
-	if (io->state == TCP_CLOSING || io->recv_op.in_flight || io->send_op.in_flight ||
-	    io->connect_op.in_flight || io->cancel_recv_op.in_flight || io->cancel_out_op.in_flight)
+	if (io->state == TCP_CLOSING || io->recv_op.in_flight || io->send_op.in_flight || io->connect_op.in_flight ||
+	    io->cancel_recv_op.in_flight || io->cancel_out_op.in_flight)
 		return;
 	io->state = TCP_CLOSING;
 	ring_close_fd(io->loop->ring, &io->close_op, io->fd);

@@ -50,9 +50,8 @@ struct tcp_loop {
 struct tcp_io_events {
 	void (*on_open)(struct tcp_io *io); /* connected; and once more when TLS stands */
 	void (*on_data)(struct tcp_io *io, const uint8_t *data, size_t length);
-	void (*on_drain)(struct tcp_io *io); /* a send has ended and there is room again; may be NULL */
-	void (*on_closed)(
-		struct tcp_io *io); /* everything is released; io->error and io->error_text tell why */
+	void (*on_drain)(struct tcp_io *io);  /* a send has ended and there is room again; may be NULL */
+	void (*on_closed)(struct tcp_io *io); /* everything is released; io->error and io->error_text tell why */
 };
 
 enum tcp_state { TCP_CLOSED, TCP_CONNECTING, TCP_OPEN, TCP_FINISHING, TCP_STOPPING, TCP_CLOSING };
@@ -81,8 +80,7 @@ void tcp_loop_deinit(struct tcp_loop *loop);
 void tcp_loop_turn(struct tcp_loop *loop, uint64_t deadline_ns);
 
 /* 0 or a negative errno. on_accept() owns the descriptors it is given. */
-int tcp_listener_open(struct tcp_listener *listener, struct tcp_loop *loop,
-		      const struct ring_address *address);
+int tcp_listener_open(struct tcp_listener *listener, struct tcp_loop *loop, const struct ring_address *address);
 void tcp_listener_stop(struct tcp_listener *listener);
 
 /* `io` is zeroed memory or one that was closed. */

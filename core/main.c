@@ -1,9 +1,9 @@
 /*
  * core/main.c - the program: postrider run | check | version.
  *
- * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after a
- * drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system cannot
- * run postrider, 74 (EX_IOERR) where the spool cannot be used, 70 (EX_SOFTWARE) after a fatal error of a shard.
+ * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
+ * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
+ * cannot run postrider, 74 (EX_IOERR) where the spool cannot be used, 70 (EX_SOFTWARE) after a fatal error of a shard.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -194,8 +194,8 @@ static void log_ready(struct process *p)
 	json[n++] = '[';
 	for (i = 0; i < config->listener_count && n + 200 < sizeof(json); i++) {
 		address_text_format_port(&p->relay.listeners[i], address);
-		n += (size_t)snprintf(json + n, sizeof(json) - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}", i ? "," : "",
-		                      config->listeners[i].name, address);
+		n += (size_t)snprintf(json + n, sizeof(json) - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}",
+				      i ? "," : "", config->listeners[i].name, address);
 	}
 	json[n++] = ']';
 	log_begin(&e, own_log(p), "ready");
@@ -227,10 +227,11 @@ static int check_limits(const struct config *config, char *problem, size_t size)
 	if (limit.rlim_cur >= need)
 		return 0;
 	snprintf(problem, size,
-	         "the limit of open files is %llu, but the configured connections need %llu: run \"ulimit -n %llu\", set "
-	         "LimitNOFILE=%llu in the service unit, or lower limits.connections",
-	         (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need,
-	         (unsigned long long)need);
+		 "the limit of open files is %llu, but the configured connections need %llu: run \"ulimit -n %llu\", "
+		 "set "
+		 "LimitNOFILE=%llu in the service unit, or lower limits.connections",
+		 (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need,
+		 (unsigned long long)need);
 	return -EMFILE;
 }
 

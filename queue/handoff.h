@@ -16,9 +16,9 @@ enum { HANDOFF_CACHE_LINE = 64 };
 
 struct handoff {
 	_Alignas(HANDOFF_CACHE_LINE) _Atomic(uint32_t) head; /* written by the producer */
-	uint32_t tail_seen;                                   /* producer's copy of tail */
+	uint32_t tail_seen;                                  /* producer's copy of tail */
 	_Alignas(HANDOFF_CACHE_LINE) _Atomic(uint32_t) tail; /* written by the consumer */
-	uint32_t head_seen;                                   /* consumer's copy of head */
+	uint32_t head_seen;                                  /* consumer's copy of head */
 	_Alignas(HANDOFF_CACHE_LINE) uint32_t mask;
 	void **slots;
 };

@@ -25,20 +25,19 @@ enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_
 
 struct delivery {
 	struct spool_item item;
-	struct list all;          /* in the shard's list of every queued delivery */
-	struct list link;         /* in the lane's ready list, or a connection's */
+	struct list all;  /* in the shard's list of every queued delivery */
+	struct list link; /* in the lane's ready list, or a connection's */
 	uint64_t accepted_wall_ns;
-	uint64_t due_ns;          /* WAITING: monotonic */
-	uint8_t *statuses;        /* enum recipient_status per recipient; NULL: all pending; malloc'd, owned */
+	uint64_t due_ns;   /* WAITING: monotonic */
+	uint8_t *statuses; /* enum recipient_status per recipient; NULL: all pending; malloc'd, owned */
 	uint64_t content_length;
 	uint32_t heap_index;
 	uint16_t attempts;
 	uint16_t recipients;
-	uint16_t lane;            /* index */
-	uint8_t place;            /* enum delivery_place */
-	uint8_t next_place;       /* where it goes once its record is appended (core/relay/settle.c) */
-	bool finished;            /* that record is "done" */
-	bool recovered;           /* queued before this process started */
+	uint16_t lane;      /* index */
+	uint8_t place;      /* enum delivery_place */
+	uint8_t next_place; /* where it goes once its record is appended (core/relay/settle.c) */
+	bool finished;      /* that record is "done" */
 };
 
 struct lane {

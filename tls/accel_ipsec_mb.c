@@ -117,11 +117,11 @@ void accel_gcm_seal(struct accel_keys *keys, const struct accel_gcm *op, uint8_t
 	const struct gcm_key_data *key = expand(&keys->seal, op);
 
 	if (op->key_length == IMB_GCM_128_KEY_LEN)
-		IMB_AES128_GCM_ENC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad,
-				   op->aad_length, tag, ACCEL_TAG_SIZE);
+		IMB_AES128_GCM_ENC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad, op->aad_length,
+				   tag, ACCEL_TAG_SIZE);
 	else
-		IMB_AES256_GCM_ENC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad,
-				   op->aad_length, tag, ACCEL_TAG_SIZE);
+		IMB_AES256_GCM_ENC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad, op->aad_length,
+				   tag, ACCEL_TAG_SIZE);
 	explicit_bzero(&context, sizeof(context));
 }
 
@@ -131,10 +131,10 @@ void accel_gcm_open(struct accel_keys *keys, const struct accel_gcm *op, uint8_t
 	const struct gcm_key_data *key = expand(&keys->open, op);
 
 	if (op->key_length == IMB_GCM_128_KEY_LEN)
-		IMB_AES128_GCM_DEC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad,
-				   op->aad_length, tag, ACCEL_TAG_SIZE);
+		IMB_AES128_GCM_DEC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad, op->aad_length,
+				   tag, ACCEL_TAG_SIZE);
 	else
-		IMB_AES256_GCM_DEC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad,
-				   op->aad_length, tag, ACCEL_TAG_SIZE);
+		IMB_AES256_GCM_DEC(manager, key, &context, op->out, op->in, op->length, op->iv, op->aad, op->aad_length,
+				   tag, ACCEL_TAG_SIZE);
 	explicit_bzero(&context, sizeof(context));
 }

@@ -20,8 +20,8 @@ static const char system_store[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* TLS 1.3 first. For TLS 1.2 only ephemeral key exchange; the CBC suites come last, for peers that know no
  * others. Which AEAD leads depends on which is fast here. */
-#define SUITES_TLS12_CBC                                                                                     \
-	":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-"     \
+#define SUITES_TLS12_CBC                                                                                               \
+	":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-"               \
 	"SHA384:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
 static const char suites_aes_first[] =
 	"TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES256-GCM-SHA384"
@@ -124,8 +124,7 @@ static word32 ec_point_of_key(const char *path, uint8_t *point, word32 size)
 	word32 at = 0;
 	ecc_key key;
 	uint8_t *pem = read_file(path, &length), *der = malloc(length);
-	int der_length =
-		pem != NULL && der != NULL ? wc_KeyPemToDer(pem, (int)length, der, (int)length, NULL) : -1;
+	int der_length = pem != NULL && der != NULL ? wc_KeyPemToDer(pem, (int)length, der, (int)length, NULL) : -1;
 	int rc = wc_ecc_init(&key);
 
 	if (rc == 0 && der_length > 0)
@@ -160,8 +159,7 @@ static bool ec_key_fits(const char *certificate_file, const char *key_file)
 	if (der != NULL && decoded != NULL) {
 		wc_InitDecodedCert(decoded, der, (word32)length, NULL);
 		fits = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && decoded->keyOID == ECDSAk &&
-		       decoded->pubKeySize >=
-			       size && /* the SubjectPublicKeyInfo, which ends with the point */
+		       decoded->pubKeySize >= size && /* the SubjectPublicKeyInfo, which ends with the point */
 		       memcmp(decoded->publicKey + decoded->pubKeySize - size, point, size) == 0;
 		wc_FreeDecodedCert(decoded);
 	}
@@ -177,14 +175,12 @@ static bool load_certificate(struct tls_context *context, const struct tls_conte
 
 	if (config->certificate_file == NULL) {
 		if (context->server)
-			return fail(problem,
-				    "a TLS server needs a certificate: set certificate and private_key");
+			return fail(problem, "a TLS server needs a certificate: set certificate and private_key");
 		return true;
 	}
 	if (key_file == NULL)
 		key_file = config->certificate_file; /* Both in one file is a common habit. */
-	if (!readable(config->certificate_file, "certificate", problem) ||
-	    !readable(key_file, "private key", problem))
+	if (!readable(config->certificate_file, "certificate", problem) || !readable(key_file, "private key", problem))
 		return false;
 	int rc = wolfSSL_CTX_use_certificate_chain_file(context->wolf, config->certificate_file);
 	if (rc != WOLFSSL_SUCCESS)
@@ -192,8 +188,8 @@ static bool load_certificate(struct tls_context *context, const struct tls_conte
 			    config->certificate_file, rc, reason(rc));
 	rc = wolfSSL_CTX_use_PrivateKey_file(context->wolf, key_file, WOLFSSL_FILETYPE_PEM);
 	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "private key %s: no usable unencrypted PEM key (wolfSSL %d: %s)",
-			    key_file, rc, reason(rc));
+		return fail(problem, "private key %s: no usable unencrypted PEM key (wolfSSL %d: %s)", key_file, rc,
+			    reason(rc));
 	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS ||
 	    !ec_key_fits(config->certificate_file, key_file))
 		return fail(problem, "private key %s does not belong to certificate %s", key_file,
@@ -216,13 +212,12 @@ static bool load_trust(struct tls_context *context, const struct tls_context_con
 		return false;
 	int rc = wolfSSL_CTX_load_verify_locations_ex(context->wolf, file, NULL, flags);
 	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "trust anchors %s: no usable PEM certificate authority (wolfSSL %d: %s)",
-			    file, rc, reason(rc));
+		return fail(problem, "trust anchors %s: no usable PEM certificate authority (wolfSSL %d: %s)", file, rc,
+			    reason(rc));
 	/* This build also registers each anchor as a peer to trust without looking at its chain. */
 	wolfSSL_CTX_Unload_trust_peers(context->wolf);
-	wolfSSL_CTX_set_verify(
-		context->wolf,
-		WOLFSSL_VERIFY_PEER | (context->server ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	wolfSSL_CTX_set_verify(context->wolf,
+			       WOLFSSL_VERIFY_PEER | (context->server ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
 	/* With this, a client without a certificate hears why it is refused with TLS 1.2 too. */
 	if (context->server)
 		wolfSSL_CTX_mutual_auth(context->wolf, 1);
@@ -245,22 +240,18 @@ static bool set_policy(struct tls_context *context, const struct tls_context_con
 	int ranked[sizeof(groups) / sizeof(groups[0])];
 
 	if (wolfSSL_CTX_set_cipher_list(context->wolf, suites) != WOLFSSL_SUCCESS)
-		return fail(problem,
-			    "wolfSSL refuses the cipher suites: is this build missing ECDHE or GCM?");
+		return fail(problem, "wolfSSL refuses the cipher suites: is this build missing ECDHE or GCM?");
 	if (!config->tls12_only && !config->tls13_only &&
 	    wolfSSL_CTX_SetMinVersion(context->wolf, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
 		return fail(problem, "wolfSSL refuses TLS 1.2 as the least version");
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		ranked[i] = groups[i];
-		if (config->tls12_only &&
-		    wolfSSL_CTX_UseSupportedCurve(context->wolf, groups[i]) != WOLFSSL_SUCCESS)
+		if (config->tls12_only && wolfSSL_CTX_UseSupportedCurve(context->wolf, groups[i]) != WOLFSSL_SUCCESS)
 			return fail(problem, "wolfSSL refuses key exchange group %d", groups[i]);
 	}
 	if (!config->tls12_only &&
-	    wolfSSL_CTX_set_groups(context->wolf, ranked, sizeof(groups) / sizeof(groups[0])) !=
-		    WOLFSSL_SUCCESS)
-		return fail(problem,
-			    "wolfSSL refuses the key exchange groups: is this build missing X25519?");
+	    wolfSSL_CTX_set_groups(context->wolf, ranked, sizeof(groups) / sizeof(groups[0])) != WOLFSSL_SUCCESS)
+		return fail(problem, "wolfSSL refuses the key exchange groups: is this build missing X25519?");
 	/* The build's defaults follow OpenSSL: retry inside the read callback would spin. */
 	wolfSSL_CTX_clear_mode(context->wolf, SSL_MODE_AUTO_RETRY);
 	wolfSSL_CTX_clear_mode(context->wolf, SSL_MODE_ENABLE_PARTIAL_WRITE);

@@ -56,16 +56,15 @@ static int on_seed(wc_CryptoInfo *info)
 /* True if the request is one the accelerated code can take. */
 static bool suitable(const Aes *aes, word32 iv_length, word32 tag_length, word32 length)
 {
-	return current_keys != NULL && aes != NULL && iv_length == ACCEL_IV_SIZE &&
-	       tag_length == ACCEL_TAG_SIZE && length > 0 && (aes->keylen == 16 || aes->keylen == 32);
+	return current_keys != NULL && aes != NULL && iv_length == ACCEL_IV_SIZE && tag_length == ACCEL_TAG_SIZE &&
+	       length > 0 && (aes->keylen == 16 || aes->keylen == 32);
 }
 
 static int on_seal(wc_CryptoInfo *info)
 {
 	const Aes *aes = info->cipher.aesgcm_enc.aes;
 
-	if (!suitable(aes, info->cipher.aesgcm_enc.ivSz, info->cipher.aesgcm_enc.authTagSz,
-		      info->cipher.aesgcm_enc.sz))
+	if (!suitable(aes, info->cipher.aesgcm_enc.ivSz, info->cipher.aesgcm_enc.authTagSz, info->cipher.aesgcm_enc.sz))
 		return CRYPTOCB_UNAVAILABLE;
 	struct accel_gcm op = {
 		.key = (const uint8_t *)aes->devKey,
@@ -87,8 +86,7 @@ static int on_open(wc_CryptoInfo *info)
 	uint8_t tag[ACCEL_TAG_SIZE];
 	uint8_t difference = 0;
 
-	if (!suitable(aes, info->cipher.aesgcm_dec.ivSz, info->cipher.aesgcm_dec.authTagSz,
-		      info->cipher.aesgcm_dec.sz))
+	if (!suitable(aes, info->cipher.aesgcm_dec.ivSz, info->cipher.aesgcm_dec.authTagSz, info->cipher.aesgcm_dec.sz))
 		return CRYPTOCB_UNAVAILABLE;
 	struct accel_gcm op = {
 		.key = (const uint8_t *)aes->devKey,

@@ -108,8 +108,8 @@ void tls_error_describe(const struct tls_session *session, int error, char *text
 {
 	const uint8_t handshake_record = 22, alert_record = 21;
 
-	if (session->first_octet_known && !session->handshake_done &&
-	    session->first_octet != handshake_record && session->first_octet != alert_record) {
+	if (session->first_octet_known && !session->handshake_done && session->first_octet != handshake_record &&
+	    session->first_octet != alert_record) {
 		snprintf(text, size, "peer does not speak TLS: its first octet was 0x%02x (wolfSSL %d)",
 			 session->first_octet, error);
 		return;

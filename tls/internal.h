@@ -16,10 +16,9 @@
 
 enum {
 	TLS_DEVICE_ID = 0x706f, /* our crypto device in wolfSSL's table */
-	TLS_SPILL_MAX =
-		262144, /* output of one call beyond the lent buffer; a bound on what a peer can cause */
-	TLS_OVERHEAD_MAX = 96, /* most octets one record adds: header 5, IV 16, MAC 48, padding 16 */
-	TLS_KEY_SIZE = 32,     /* of the ticket keys */
+	TLS_SPILL_MAX = 262144, /* output of one call beyond the lent buffer; a bound on what a peer can cause */
+	TLS_OVERHEAD_MAX = 96,  /* most octets one record adds: header 5, IV 16, MAC 48, padding 16 */
+	TLS_KEY_SIZE = 32,      /* of the ticket keys */
 	TLS_TICKET_LIFETIME_S = 3600,
 	TLS_HELD_MAX = 20000, /* a ServerHello and one octet, from any sane server */
 	TLS_NAME_SIZE = 256,  /* a host name with its NUL */

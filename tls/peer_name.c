@@ -59,8 +59,8 @@ bool tls_name_matches(const char *pattern, size_t pattern_length, const char *na
 }
 
 /* One alternative name; *relevant says that the certificate has names of a kind that is compared. */
-static bool alternative_matches(const DNS_entry *entry, const char *name, const uint8_t *octets,
-				size_t octet_count, bool *relevant)
+static bool alternative_matches(const DNS_entry *entry, const char *name, const uint8_t *octets, size_t octet_count,
+				bool *relevant)
 {
 	if (entry->type != ASN_DNS_TYPE && entry->type != ASN_IP_TYPE)
 		return false;
@@ -99,10 +99,8 @@ bool tls_peer_has_name(WOLFSSL *wolf, const char *name)
 	decoded = malloc(sizeof(*decoded)); /* Several kilobytes: not for the stack. */
 	if (decoded == NULL)
 		return false;
-	wc_InitDecodedCert(decoded, wolfSSL_get_chain_cert(chain, 0),
-			   (word32)wolfSSL_get_chain_length(chain, 0), NULL);
-	matched =
-		wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && certificate_has_name(decoded, name);
+	wc_InitDecodedCert(decoded, wolfSSL_get_chain_cert(chain, 0), (word32)wolfSSL_get_chain_length(chain, 0), NULL);
+	matched = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && certificate_has_name(decoded, name);
 	wc_FreeDecodedCert(decoded);
 	free(decoded);
 	return matched;

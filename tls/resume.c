@@ -41,8 +41,7 @@ int tls_resume_init(void)
 	return 0;
 }
 
-static void derive(uint8_t out[TLS_KEY_SIZE], const uint8_t key[TLS_KEY_SIZE], const void *data,
-		   size_t length)
+static void derive(uint8_t out[TLS_KEY_SIZE], const uint8_t key[TLS_KEY_SIZE], const void *data, size_t length)
 {
 	Hmac hmac;
 	int rc = wc_HmacInit(&hmac, NULL, INVALID_DEVID);
@@ -106,8 +105,8 @@ static uint64_t current_epoch(void)
 	return (uint64_t)time(NULL) / TLS_TICKET_LIFETIME_S;
 }
 
-static int seal_ticket(const struct tls_context *context, uint8_t *name, uint8_t *iv, uint8_t *mac,
-		       uint8_t *ticket, int length)
+static int seal_ticket(const struct tls_context *context, uint8_t *name, uint8_t *iv, uint8_t *mac, uint8_t *ticket,
+		       int length)
 {
 	uint8_t key[TLS_KEY_SIZE];
 
@@ -115,14 +114,13 @@ static int seal_ticket(const struct tls_context *context, uint8_t *name, uint8_t
 	tls_random_bytes(iv, WOLFSSL_TICKET_IV_SZ);
 	memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
 	/* The nonce is the first 12 of the 16 random octets; the rest is bound by the additional data. */
-	int rc = wc_ChaCha20Poly1305_Encrypt(key, iv, iv, WOLFSSL_TICKET_IV_SZ, ticket, (word32)length,
-					     ticket, mac);
+	int rc = wc_ChaCha20Poly1305_Encrypt(key, iv, iv, WOLFSSL_TICKET_IV_SZ, ticket, (word32)length, ticket, mac);
 	explicit_bzero(key, sizeof(key));
 	return rc == 0 ? WOLFSSL_TICKET_RET_OK : WOLFSSL_TICKET_RET_REJECT;
 }
 
-static int open_ticket(const struct tls_context *context, const uint8_t *name, const uint8_t *iv,
-		       const uint8_t *mac, uint8_t *ticket, int length)
+static int open_ticket(const struct tls_context *context, const uint8_t *name, const uint8_t *iv, const uint8_t *mac,
+		       uint8_t *ticket, int length)
 {
 	uint8_t key[TLS_KEY_SIZE], expected[WOLFSSL_TICKET_NAME_SZ];
 	uint64_t now = current_epoch();
@@ -132,8 +130,8 @@ static int open_ticket(const struct tls_context *context, const uint8_t *name, c
 		epoch_key(context, now - age, key, expected);
 		if (memcmp(name, expected, sizeof(expected)) != 0)
 			continue;
-		rc = wc_ChaCha20Poly1305_Decrypt(key, iv, iv, WOLFSSL_TICKET_IV_SZ, ticket, (word32)length,
-						 mac, ticket);
+		rc = wc_ChaCha20Poly1305_Decrypt(key, iv, iv, WOLFSSL_TICKET_IV_SZ, ticket, (word32)length, mac,
+						 ticket);
 		break;
 	}
 	explicit_bzero(key, sizeof(key));
@@ -207,15 +205,8 @@ bool tls_resume_offer(struct tls_session *session, const struct tls_ticket *tick
 
 enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length)
 {
-	enum {
-		HANDSHAKE = 22,
-		SERVER_HELLO = 2,
-		NEW_SESSION_TICKET = 4,
-		RECORD_HEADER = 5,
-		MESSAGE_HEADER = 4
-	};
-	size_t seen = 0,
-	       hello = 0; /* handshake octets so far, and the ServerHello's length with its header */
+	enum { HANDSHAKE = 22, SERVER_HELLO = 2, NEW_SESSION_TICKET = 4, RECORD_HEADER = 5, MESSAGE_HEADER = 4 };
+	size_t seen = 0, hello = 0; /* handshake octets so far, and the ServerHello's length with its header */
 
 	for (size_t at = 0; at < length;) {
 		if (octets[at] != HANDSHAKE)
@@ -229,8 +220,7 @@ enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length)
 			if (seen > 0 && seen < MESSAGE_HEADER)
 				hello = hello << 8 | octets[at];
 			else if (seen >= MESSAGE_HEADER && seen == hello + MESSAGE_HEADER)
-				return octets[at] == NEW_SESSION_TICKET ? TLS_ANSWER_RESUMES
-									: TLS_ANSWER_REFUSES;
+				return octets[at] == NEW_SESSION_TICKET ? TLS_ANSWER_RESUMES : TLS_ANSWER_REFUSES;
 		}
 	}
 	return TLS_ANSWER_UNKNOWN;
@@ -244,8 +234,7 @@ struct tls_ticket *tls_ticket_take(struct tls_session *session)
 	/* With TLS 1.3 an old ticket stays in the session until a new one comes; offering it twice would let
 	 * an observer connect the two. With TLS 1.2 a server that accepts a ticket need not send another. */
 	bool tls13 = wolfSSL_version(session->wolf) == TLS1_3_VERSION;
-	if (wolf_session == NULL || !wolfSSL_SESSION_has_ticket(wolf_session) ||
-	    (tls13 && !session->ticket_fresh))
+	if (wolf_session == NULL || !wolfSSL_SESSION_has_ticket(wolf_session) || (tls13 && !session->ticket_fresh))
 		return NULL;
 	struct tls_ticket *ticket = calloc(1, sizeof(*ticket));
 	if (ticket == NULL)

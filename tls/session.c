@@ -144,8 +144,7 @@ static bool set_name(struct tls_session *session, const char *name)
 	       wolfSSL_check_domain_name(session->wolf, session->server_name) == WOLFSSL_SUCCESS;
 }
 
-struct tls_session *tls_session_new(struct tls_context *context, const char *server_name,
-				    struct tls_ticket *ticket)
+struct tls_session *tls_session_new(struct tls_context *context, const char *server_name, struct tls_ticket *ticket)
 {
 	assert(context->server || !context->verify_peer || (server_name != NULL && server_name[0] != '\0'));
 	assert(server_name == NULL || strlen(server_name) < TLS_NAME_SIZE);
@@ -294,8 +293,7 @@ static enum tls_status explain(struct tls_session *session, int result)
 /* The strict name check on top of wolfSSL's; a resumed session passed it when its ticket was issued. */
 static bool name_accepted(struct tls_session *session)
 {
-	if (session->context->server || !session->context->verify_peer ||
-	    wolfSSL_session_reused(session->wolf))
+	if (session->context->server || !session->context->verify_peer || wolfSSL_session_reused(session->wolf))
 		return true;
 	return tls_peer_has_name(session->wolf, session->server_name);
 }
@@ -392,8 +390,7 @@ void tls_session_info(const struct tls_session *session, struct tls_info *info)
 	assert(session->handshake_done);
 	const char *version = wolfSSL_get_version(session->wolf);
 	int suite = wolfSSL_get_current_cipher_suite(session->wolf);
-	const char *cipher =
-		wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(suite >> 8), (unsigned char)suite);
+	const char *cipher = wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(suite >> 8), (unsigned char)suite);
 	const char *group = wolfSSL_get_curve_name(session->wolf);
 
 	info->version = version != NULL ? version : "";

@@ -30,13 +30,13 @@ enum tls_status {
 	TLS_WANT_INPUT,  /* all input consumed, feed more */
 	TLS_WANT_OUTPUT, /* the lent output buffer is full */
 	TLS_CLOSED,      /* the peer sent close_notify */
-	TLS_FAILED, /* the session is dead: tls_error_text() says why; send what output there is and close */
+	TLS_FAILED,      /* the session is dead: tls_error_text() says why; send what output there is and close */
 };
 
 struct tls_context_config {
 	bool server;
-	bool verify_peer; /* client: chain and name must verify; server: a client certificate is required */
-	const char *ca_file; /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
+	bool verify_peer;             /* client: chain and name must verify; server: a client certificate is required */
+	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
 	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
 	const char *private_key_file; /* PEM */
 	bool tls12_only, tls13_only;  /* for tests and odd peers */
@@ -70,8 +70,7 @@ void tls_context_free(struct tls_context *context);
 
 /* `server_name` (clients): sent as SNI and, with verify_peer, required in the certificate (CRT-01); may be
  * NULL on servers or without verification. `ticket` may be NULL. NULL without memory. */
-struct tls_session *tls_session_new(struct tls_context *context, const char *server_name,
-				    struct tls_ticket *ticket);
+struct tls_session *tls_session_new(struct tls_context *context, const char *server_name, struct tls_ticket *ticket);
 void tls_session_free(struct tls_session *session);
 
 void tls_feed(struct tls_session *session, const uint8_t *ciphertext, size_t length);

@@ -19,8 +19,8 @@ static_assert(ADDRESS_TEXT_SIZE >= INET6_ADDRSTRLEN + sizeof("[]:65535") - 1, "t
 
 static const uint8_t address_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-__attribute__((format(printf, 2, 3))) static int address_refuse(struct address_problem *problem,
-								const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int address_refuse(struct address_problem *problem, const char *format,
+								...)
 {
 	va_list arguments;
 
@@ -56,30 +56,26 @@ int address_text_split(const char *text, char host[ADDRESS_TEXT_HOST_SIZE], uint
 		first = text + 1;
 		end = strchr(first, ']');
 		if (end == NULL || end[1] != ':' || memchr(first, ':', (size_t)(end - first)) == NULL)
-			return address_refuse(
-				problem, "\"%.80s\" is no address: write [IPv6]:port, as in [::1]:25", text);
+			return address_refuse(problem, "\"%.80s\" is no address: write [IPv6]:port, as in [::1]:25",
+					      text);
 		colon = end + 1;
 	} else {
 		end = colon = strrchr(text, ':');
 		if (end == NULL)
-			return address_refuse(problem,
-					      "\"%.80s\" lacks a port: write host:port, as in %.80s:25", text,
+			return address_refuse(problem, "\"%.80s\" lacks a port: write host:port, as in %.80s:25", text,
 					      text[0] == '\0' ? "192.0.2.1" : text);
 		if (memchr(text, ':', (size_t)(end - text)) != NULL)
-			return address_refuse(problem,
-					      "\"%.80s\": write an IPv6 address in brackets, as in [::1]:25",
+			return address_refuse(problem, "\"%.80s\": write an IPv6 address in brackets, as in [::1]:25",
 					      text);
 	}
 
 	size_t length = (size_t)(end - first);
 	if (length == 0 || length >= ADDRESS_TEXT_HOST_SIZE)
-		return address_refuse(problem,
-				      "\"%.80s\": the host is %s: write host:port, as in 192.0.2.1:25", text,
+		return address_refuse(problem, "\"%.80s\": the host is %s: write host:port, as in 192.0.2.1:25", text,
 				      length == 0 ? "missing" : "too long");
 	long number = address_decimal(colon + 1, UINT16_MAX);
 	if (number < 1)
-		return address_refuse(problem, "\"%.80s\" is no port: write a number from 1 to 65535",
-				      colon + 1);
+		return address_refuse(problem, "\"%.80s\" is no port: write a number from 1 to 65535", colon + 1);
 
 	memcpy(host, first, length);
 	host[length] = '\0';
@@ -114,11 +110,10 @@ int address_text_parse(const char *text, struct ring_address *out, struct addres
 	if (result < 0)
 		return result;
 	if (!address_text_numeric(host, port, out))
-		return address_refuse(
-			problem,
-			"\"%.80s\" is no numeric address: write IPv4:port or [IPv6]:port, as in "
-			"0.0.0.0:%u or [::]:%u",
-			text, port, port);
+		return address_refuse(problem,
+				      "\"%.80s\" is no numeric address: write IPv4:port or [IPv6]:port, as in "
+				      "0.0.0.0:%u or [::]:%u",
+				      text, port, port);
 	return 0;
 }
 
@@ -183,8 +178,7 @@ static bool network_mask(struct network *network)
 }
 
 /* ::ffff:10.0.0.0/104 would match nobody, since such peers count as IPv4: say so rather than accept it. */
-static int network_refuse_mapped(const char *text, const struct network *network,
-				 struct address_problem *problem)
+static int network_refuse_mapped(const char *text, const struct network *network, struct address_problem *problem)
 {
 	char right[INET_ADDRSTRLEN];
 	struct network v4 = {.family = AF_INET, .prefix = (uint8_t)(network->prefix - 96)};
@@ -192,8 +186,7 @@ static int network_refuse_mapped(const char *text, const struct network *network
 	memcpy(v4.octets, network->octets + sizeof(address_mapped_prefix), 4);
 	network_mask(&v4);
 	inet_ntop(AF_INET, v4.octets, right, sizeof(right));
-	return address_refuse(problem, "\"%.80s\" stands for IPv4 addresses: write %s/%u", text, right,
-			      v4.prefix);
+	return address_refuse(problem, "\"%.80s\" stands for IPv4 addresses: write %s/%u", text, right, v4.prefix);
 }
 
 int network_parse(const char *text, struct network *out, struct address_problem *problem)
@@ -222,8 +215,7 @@ int network_parse(const char *text, struct network *out, struct address_problem 
 
 	long prefix = slash != NULL ? address_decimal(slash + 1, bits) : (long)bits;
 	if (prefix < 0)
-		return address_refuse(problem, "\"%.80s\": write a prefix from 0 to %u after the /", text,
-				      bits);
+		return address_refuse(problem, "\"%.80s\": write a prefix from 0 to %u after the /", text, bits);
 	out->prefix = (uint8_t)prefix;
 	if (out->family == AF_INET6 && prefix >= 96 &&
 	    memcmp(out->octets, address_mapped_prefix, sizeof(address_mapped_prefix)) == 0)
@@ -231,11 +223,10 @@ int network_parse(const char *text, struct network *out, struct address_problem 
 	if (network_mask(out)) {
 		char right[INET6_ADDRSTRLEN];
 		inet_ntop(out->family, out->octets, right, sizeof(right));
-		return address_refuse(
-			problem,
-			"\"%.80s\" has bits set beyond its prefix: write %s/%ld for the network or "
-			"%s for the one address",
-			text, right, prefix, host);
+		return address_refuse(problem,
+				      "\"%.80s\" has bits set beyond its prefix: write %s/%ld for the network or "
+				      "%s for the one address",
+				      text, right, prefix, host);
 	}
 	return 0;
 }

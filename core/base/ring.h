@@ -55,11 +55,11 @@ struct ring_address {
 };
 
 struct ring_config {
-	unsigned entries;        /* submission queue entries; power of two */
-	unsigned completions;    /* completion queue entries; power of two, worst case incl. multishot */
-	unsigned buffers;        /* provided receive buffers; power of two, at most 32768 */
-	unsigned buffer_size;    /* octets of each */
-	uint64_t *now_ns;        /* where each turn notes the time after its wait, before callbacks run; or NULL */
+	unsigned entries;     /* submission queue entries; power of two */
+	unsigned completions; /* completion queue entries; power of two, worst case incl. multishot */
+	unsigned buffers;     /* provided receive buffers; power of two, at most 32768 */
+	unsigned buffer_size; /* octets of each */
+	uint64_t *now_ns;     /* where each turn notes the time after its wait, before callbacks run; or NULL */
 };
 
 /* Says in one sentence what the kernel lacks, with the command that mends it; "" when all is there. */
@@ -110,8 +110,7 @@ void ring_buffer_release(struct ring *ring, uint32_t flags);
 unsigned ring_buffers_free(const struct ring *ring);
 
 /* Disk. Descriptors come from core/base/disk.h. Writes may be short (P2). */
-void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length,
-                uint64_t offset);
+void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length, uint64_t offset);
 void ring_read(struct ring *ring, struct ring_op *op, int fd, void *data, size_t length, uint64_t offset);
 void ring_fsync(struct ring *ring, struct ring_op *op, int fd);
 

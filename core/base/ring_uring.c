@@ -53,29 +53,33 @@ static void explain_setup(int error, struct ring_problem *problem)
 
 	switch (error) {
 	case ENOSYS:
-		snprintf(problem->text, sizeof(problem->text),
-		         "this kernel has no io_uring (or a seccomp filter hides it): run Linux 6.1 or later, and allow "
-		         "io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile");
+		snprintf(
+			problem->text, sizeof(problem->text),
+			"this kernel has no io_uring (or a seccomp filter hides it): run Linux 6.1 or later, and allow "
+			"io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile");
 		return;
 	case EPERM:
 		snprintf(problem->text, sizeof(problem->text),
-		         "the kernel refuses io_uring to this process: run \"sysctl kernel.io_uring_disabled=0\" (or add the "
-		         "user to the group of kernel.io_uring_group), and check the container's seccomp profile");
+			 "the kernel refuses io_uring to this process: run \"sysctl kernel.io_uring_disabled=0\" (or "
+			 "add the "
+			 "user to the group of kernel.io_uring_group), and check the container's seccomp profile");
 		return;
 	case EINVAL:
 		snprintf(problem->text, sizeof(problem->text),
-		         "this kernel's io_uring is too old (it lacks SINGLE_ISSUER or DEFER_TASKRUN): run Linux 6.1 or later");
+			 "this kernel's io_uring is too old (it lacks SINGLE_ISSUER or DEFER_TASKRUN): run Linux 6.1 "
+			 "or later");
 		return;
 	case ENOMEM:
 		getrlimit(RLIMIT_MEMLOCK, &memlock);
 		snprintf(problem->text, sizeof(problem->text),
-		         "the kernel has no memory for the ring (locked memory limit %llu KiB): run \"ulimit -l unlimited\" or "
-		         "set LimitMEMLOCK=infinity in the service unit",
-		         (unsigned long long)memlock.rlim_cur / 1024);
+			 "the kernel has no memory for the ring (locked memory limit %llu KiB): run \"ulimit -l "
+			 "unlimited\" or "
+			 "set LimitMEMLOCK=infinity in the service unit",
+			 (unsigned long long)memlock.rlim_cur / 1024);
 		return;
 	case EMFILE:
 		snprintf(problem->text, sizeof(problem->text),
-		         "too many open files: raise the limit with \"ulimit -n\" or LimitNOFILE= in the service unit");
+			 "too many open files: raise the limit with \"ulimit -n\" or LimitNOFILE= in the service unit");
 		return;
 	default:
 		snprintf(problem->text, sizeof(problem->text), "io_uring_setup failed: %s", strerror(error));
@@ -91,9 +95,10 @@ static int check_kernel(struct ring_problem *problem)
 	if (uname(&name) < 0)
 		return -errno;
 	if (sscanf(name.release, "%u.%u", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 1))) {
-		snprintf(problem->text, sizeof(problem->text),
-		         "Linux %u.%u is too old: postrider needs Linux 6.1 or later (Debian 12, Ubuntu 23.04, RHEL 10)",
-		         major, minor);
+		snprintf(
+			problem->text, sizeof(problem->text),
+			"Linux %u.%u is too old: postrider needs Linux 6.1 or later (Debian 12, Ubuntu 23.04, RHEL 10)",
+			major, minor);
 		return -ENOSYS;
 	}
 	return 0;
@@ -105,10 +110,17 @@ static int check_operations(struct io_uring *uring, struct ring_problem *problem
 		int op;
 		const char *name;
 	} needed[] = {
-		{IORING_OP_ACCEPT, "ACCEPT"},   {IORING_OP_RECV, "RECV"},         {IORING_OP_SEND, "SEND"},
-		{IORING_OP_CONNECT, "CONNECT"}, {IORING_OP_WRITE, "WRITE"},       {IORING_OP_READ, "READ"},
-		{IORING_OP_FSYNC, "FSYNC"},     {IORING_OP_SHUTDOWN, "SHUTDOWN"}, {IORING_OP_MSG_RING, "MSG_RING"},
-		{IORING_OP_CLOSE, "CLOSE"},     {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
+		{IORING_OP_ACCEPT, "ACCEPT"},
+		{IORING_OP_RECV, "RECV"},
+		{IORING_OP_SEND, "SEND"},
+		{IORING_OP_CONNECT, "CONNECT"},
+		{IORING_OP_WRITE, "WRITE"},
+		{IORING_OP_READ, "READ"},
+		{IORING_OP_FSYNC, "FSYNC"},
+		{IORING_OP_SHUTDOWN, "SHUTDOWN"},
+		{IORING_OP_MSG_RING, "MSG_RING"},
+		{IORING_OP_CLOSE, "CLOSE"},
+		{IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
 	};
 	struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
 	size_t i;
@@ -118,7 +130,8 @@ static int check_operations(struct io_uring *uring, struct ring_problem *problem
 	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if (!io_uring_opcode_supported(probe, needed[i].op)) {
 			snprintf(problem->text, sizeof(problem->text),
-			         "this kernel's io_uring lacks the operation %s: run Linux 6.1 or later", needed[i].name);
+				 "this kernel's io_uring lacks the operation %s: run Linux 6.1 or later",
+				 needed[i].name);
 			io_uring_free_probe(probe);
 			return -ENOSYS;
 		}
@@ -127,12 +140,11 @@ static int check_operations(struct io_uring *uring, struct ring_problem *problem
 	return 0;
 }
 
-static int setup_uring(struct io_uring *uring, unsigned entries, unsigned completions,
-                       struct ring_problem *problem)
+static int setup_uring(struct io_uring *uring, unsigned entries, unsigned completions, struct ring_problem *problem)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-		         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		.cq_entries = completions,
 	};
 	int r = check_kernel(problem);
@@ -177,7 +189,7 @@ static int setup_buffers(struct ring *ring, const struct ring_config *config)
 		return r;
 	for (i = 0; i < config->buffers; i++)
 		io_uring_buf_ring_add(ring->buffer_ring, ring->buffers + (size_t)i * config->buffer_size,
-		                      config->buffer_size, i, io_uring_buf_ring_mask(config->buffers), i);
+				      config->buffer_size, i, io_uring_buf_ring_mask(config->buffers), i);
 	io_uring_buf_ring_advance(ring->buffer_ring, config->buffers);
 	return 0;
 }
@@ -380,8 +392,7 @@ int ring_listen(struct ring *ring, const struct ring_address *address, int backl
 		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
-	    (address->any.sa_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    (address->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
 	    bind(fd, &address->any, address->length) < 0 || listen(fd, backlog) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -489,7 +500,7 @@ void ring_buffer_release(struct ring *ring, uint32_t flags)
 	memset(buffer, 0xd5, ring->buffer_size);
 #endif
 	io_uring_buf_ring_add(ring->buffer_ring, buffer, ring->buffer_size, id,
-	                      io_uring_buf_ring_mask(ring->buffer_count), 0);
+			      io_uring_buf_ring_mask(ring->buffer_count), 0);
 	io_uring_buf_ring_advance(ring->buffer_ring, 1);
 }
 

@@ -80,8 +80,7 @@ static void wheel_place(struct wheel *wheel, struct wheel_timer *timer)
 
 	unsigned slot = wheel_digit(timer->tick, level);
 	if (level == WHEEL_TOP) {
-		uint64_t distance =
-			wheel_above(timer->tick, WHEEL_TOP - 1) - wheel_above(wheel->tick, WHEEL_TOP - 1);
+		uint64_t distance = wheel_above(timer->tick, WHEEL_TOP - 1) - wheel_above(wheel->tick, WHEEL_TOP - 1);
 		if (distance >= WHEEL_SLOTS)
 			slot = (wheel_digit(wheel->tick, WHEEL_TOP) + WHEEL_SLOTS - 1) % WHEEL_SLOTS;
 	}
@@ -156,8 +155,7 @@ static unsigned wheel_find(const struct wheel *wheel, unsigned level, unsigned f
  * Finds the slot whose turn comes next and the tick at which it begins: at level 0 its timers are due
  * then, at the other levels they move down. Returns false when nothing is armed.
  */
-static bool wheel_next_slot(const struct wheel *wheel, unsigned *level_out, unsigned *slot_out,
-			    uint64_t *tick_out)
+static bool wheel_next_slot(const struct wheel *wheel, unsigned *level_out, unsigned *slot_out, uint64_t *tick_out)
 {
 	unsigned level, slot = WHEEL_SLOTS;
 

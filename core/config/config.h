@@ -48,11 +48,11 @@ struct config_destination {
 	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
-	unsigned connections;             /* limits.connections, default 20, whole process */
-	unsigned messages_per_connection; /* default 1000; 0: no limit */
-	unsigned messages_in_flight;      /* window per connection, default 64, at most 1024 */
-	unsigned recipients_per_message;  /* default 100 */
-	uint64_t idle_timeout_ns;         /* an unused pooled connection is closed, default 30s */
+	unsigned connections;                                    /* limits.connections, default 20, whole process */
+	unsigned messages_per_connection;                        /* default 1000; 0: no limit */
+	unsigned messages_in_flight;                             /* window per connection, default 64, at most 1024 */
+	unsigned recipients_per_message;                         /* default 100 */
+	uint64_t idle_timeout_ns; /* an unused pooled connection is closed, default 30s */
 };
 
 struct config_route {
@@ -112,8 +112,7 @@ struct config_problem {
 /* NULL with *problem set. */
 struct config *config_load(const char *file, struct config_problem *problem);
 /* The same from memory; `file` is used for messages and relative paths. For tests and the fuzz target. */
-struct config *config_parse(const char *file, const char *text, size_t length,
-			    struct config_problem *problem);
+struct config *config_parse(const char *file, const char *text, size_t length, struct config_problem *problem);
 void config_free(struct config *config);
 
 #endif

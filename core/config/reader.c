@@ -175,8 +175,7 @@ const char *reader_text(struct reader *r, const struct reader_value *value)
 	bool null = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 		    (strcmp(text, "~") == 0 || strcmp(text, "null") == 0);
 	if (text[0] == '\0' || null) {
-		reader_fail(r, &node->start_mark, "%s: the value is missing: write one or remove the key",
-			    value->name);
+		reader_fail(r, &node->start_mark, "%s: the value is missing: write one or remove the key", value->name);
 		return NULL;
 	}
 	return text;
@@ -192,8 +191,7 @@ static bool fail_unknown_key(struct reader *r, const struct reader_field *fields
 	reader_hint_init(&hint);
 	for (const struct reader_field *field = fields; field->name != NULL; field++) {
 		reader_hint_offer(&hint, text, field->name);
-		int n = snprintf(known + length, sizeof(known) - length, "%s%s", length == 0 ? "" : ", ",
-				 field->name);
+		int n = snprintf(known + length, sizeof(known) - length, "%s%s", length == 0 ? "" : ", ", field->name);
 		assert(n > 0 && length + (size_t)n < sizeof(known));
 		length += (size_t)n;
 	}
@@ -219,15 +217,14 @@ static const struct reader_field *find_field(struct reader *r, const struct read
 	return NULL;
 }
 
-bool reader_mapping(struct reader *r, const struct reader_field *fields, const struct reader_value *value,
-		    void *object)
+bool reader_mapping(struct reader *r, const struct reader_field *fields, const struct reader_value *value, void *object)
 {
 	const yaml_node_t *seen[FIELDS_MAX] = {NULL};
 	const yaml_node_t *node = value->node;
 
 	assert(node->type == YAML_MAPPING_NODE);
-	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-	     pair < node->data.mapping.pairs.top; pair++) {
+	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+	     pair++) {
 		const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
 		const struct reader_field *field = find_field(r, fields, key);
 		if (field == NULL)
@@ -235,20 +232,18 @@ bool reader_mapping(struct reader *r, const struct reader_field *fields, const s
 		size_t index = (size_t)(field - fields);
 		assert(index < FIELDS_MAX);
 		if (seen[index] != NULL)
-			return reader_fail(r, &key->start_mark,
-					   "duplicate key \"%s\": the first is in line %zu", field->name,
-					   seen[index]->start_mark.line + 1);
+			return reader_fail(r, &key->start_mark, "duplicate key \"%s\": the first is in line %zu",
+					   field->name, seen[index]->start_mark.line + 1);
 		seen[index] = key;
-		struct reader_value inner = {.name = field->name,
-					     .key = key,
-					     .node = yaml_document_get_node(r->document, pair->value)};
+		struct reader_value inner = {
+			.name = field->name, .key = key, .node = yaml_document_get_node(r->document, pair->value)};
 		if (!field->read(r, field, &inner, object))
 			return false;
 	}
 	for (const struct reader_field *field = fields; field->name != NULL; field++) {
 		if (field->required && seen[field - fields] == NULL)
-			return reader_fail(r, &node->start_mark, "the key \"%s\" is missing: write %s",
-					   field->name, field->example);
+			return reader_fail(r, &node->start_mark, "the key \"%s\" is missing: write %s", field->name,
+					   field->example);
 	}
 	return true;
 }
@@ -256,8 +251,8 @@ bool reader_mapping(struct reader *r, const struct reader_field *fields, const s
 const yaml_node_t *reader_find(struct reader *r, const yaml_node_t *mapping, const char *name)
 {
 	assert(mapping->type == YAML_MAPPING_NODE);
-	for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
-	     pair < mapping->data.mapping.pairs.top; pair++) {
+	for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
+	     pair++) {
 		const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
 		if (key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, name) == 0)
 			return yaml_document_get_node(r->document, pair->value);
@@ -270,8 +265,7 @@ static void *member(void *object, const struct reader_field *field)
 	return (char *)object + field->offset;
 }
 
-bool reader_section(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		    void *object)
+bool reader_section(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	if (value->node->type != YAML_MAPPING_NODE)
 		return reader_fail(r, &value->node->start_mark, "%s: write a mapping, as in %s", value->name,
@@ -279,21 +273,18 @@ bool reader_section(struct reader *r, const struct reader_field *field, const st
 	return reader_mapping(r, field->detail, value, object);
 }
 
-bool reader_items(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		  void *object)
+bool reader_items(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const struct reader_list *list = field->detail;
 	size_t *count = (size_t *)(void *)((char *)object + list->count_offset);
 	const yaml_node_t *node = value->node;
 
 	if (node->type != YAML_SEQUENCE_NODE)
-		return reader_fail(r, &node->start_mark, "%s: write a list, as in %s", value->name,
-				   field->example);
+		return reader_fail(r, &node->start_mark, "%s: write a list, as in %s", value->name, field->example);
 	size_t length = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
 	if (length == 0)
-		return reader_fail(r, &node->start_mark,
-				   "%s: the list is empty: write at least one, as in %s", value->name,
-				   field->example);
+		return reader_fail(r, &node->start_mark, "%s: the list is empty: write at least one, as in %s",
+				   value->name, field->example);
 	if (length > field->most)
 		return reader_fail(r, &node->start_mark, "%s: the list has %zu items: write at most %" PRIu64,
 				   value->name, length, field->most);
@@ -315,8 +306,7 @@ bool reader_items(struct reader *r, const struct reader_field *field, const stru
 	return true;
 }
 
-bool reader_number(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		   void *object)
+bool reader_number(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
 	uint64_t number = 0;
@@ -325,15 +315,14 @@ bool reader_number(struct reader *r, const struct reader_field *field, const str
 	if (text == NULL)
 		return false;
 	enum scalar_result result = scalar_number(text, &number);
-	if (result == SCALAR_OVERFLOW ||
-	    (result == SCALAR_OK && (number < field->least || number > field->most)))
+	if (result == SCALAR_OVERFLOW || (result == SCALAR_OK && (number < field->least || number > field->most)))
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: %.80s is out of range: write a number from %" PRIu64 " to %" PRIu64,
 				   value->name, text, field->least, field->most);
 	if (result != SCALAR_OK)
 		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no number: write one from %" PRIu64 " to %" PRIu64,
-				   value->name, text, field->least, field->most);
+				   "%s: \"%.80s\" is no number: write one from %" PRIu64 " to %" PRIu64, value->name,
+				   text, field->least, field->most);
 	unsigned narrow = (unsigned)number;
 	memcpy(member(object, field), &narrow, sizeof(narrow));
 	return true;
@@ -346,8 +335,7 @@ static const struct {
 	[SCALAR_DURATION] = {"duration", "ms, s, m, h or d", "30s", "s"},
 };
 
-static bool fail_unit(struct reader *r, enum scalar_kind kind, const struct reader_value *value,
-		      const char *text)
+static bool fail_unit(struct reader *r, enum scalar_kind kind, const struct reader_value *value, const char *text)
 {
 	const char *unit = scalar_nearest_unit(kind, text);
 	int digits = (int)strspn(text, "0123456789");
@@ -355,9 +343,8 @@ static bool fail_unit(struct reader *r, enum scalar_kind kind, const struct read
 	if (unit != NULL)
 		return reader_fail(r, &value->node->start_mark, "%s: write %.*s%s, not %.80s", value->name,
 				   digits < 40 ? digits : 40, text, unit, text);
-	return reader_fail(r, &value->node->start_mark,
-			   "%s: \"%.80s\" has an unknown unit: write %s, as in %s", value->name, text,
-			   quantities[kind].units, quantities[kind].example);
+	return reader_fail(r, &value->node->start_mark, "%s: \"%.80s\" has an unknown unit: write %s, as in %s",
+			   value->name, text, quantities[kind].units, quantities[kind].example);
 }
 
 static bool read_quantity(struct reader *r, enum scalar_kind kind, const struct reader_field *field,
@@ -375,43 +362,39 @@ static bool read_quantity(struct reader *r, enum scalar_kind kind, const struct 
 				   value->name, text, quantities[kind].what, quantities[kind].units,
 				   quantities[kind].example);
 	if (result == SCALAR_NO_UNIT)
-		return reader_fail(r, mark, "%s: the unit is missing: write %.40s%s, not %.40s", value->name,
-				   text, quantities[kind].usual, text);
+		return reader_fail(r, mark, "%s: the unit is missing: write %.40s%s, not %.40s", value->name, text,
+				   quantities[kind].usual, text);
 	if (result == SCALAR_UNKNOWN_UNIT)
 		return fail_unit(r, kind, value, text);
 	if (result == SCALAR_OVERFLOW || quantity < field->least || quantity > field->most) {
 		char least[32], most[32];
 		scalar_quantity_format(kind, field->least, least, sizeof(least));
 		scalar_quantity_format(kind, field->most, most, sizeof(most));
-		return reader_fail(r, mark, "%s: %.80s is out of range: write %s to %s", value->name, text,
-				   least, most);
+		return reader_fail(r, mark, "%s: %.80s is out of range: write %s to %s", value->name, text, least,
+				   most);
 	}
 	memcpy(member(object, field), &quantity, sizeof(quantity));
 	return true;
 }
 
-bool reader_size(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		 void *object)
+bool reader_size(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	return read_quantity(r, SCALAR_SIZE, field, value, object);
 }
 
-bool reader_duration(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		     void *object)
+bool reader_duration(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	return read_quantity(r, SCALAR_DURATION, field, value, object);
 }
 
-bool reader_factor(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		   void *object)
+bool reader_factor(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
 	double factor = 0;
 
 	if (text == NULL)
 		return false;
-	if (scalar_factor(text, &factor) != SCALAR_OK || factor < (double)field->least ||
-	    factor > (double)field->most)
+	if (scalar_factor(text, &factor) != SCALAR_OK || factor < (double)field->least || factor > (double)field->most)
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: \"%.80s\" is no factor: write a number from %" PRIu64 " to %" PRIu64
 				   ", as in 1.5",
@@ -420,16 +403,15 @@ bool reader_factor(struct reader *r, const struct reader_field *field, const str
 	return true;
 }
 
-bool reader_boolean(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		    void *object)
+bool reader_boolean(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
 	if (!scalar_boolean(text, member(object, field)))
-		return reader_fail(r, &value->node->start_mark, "%s: \"%.80s\" is neither true nor false",
-				   value->name, text);
+		return reader_fail(r, &value->node->start_mark, "%s: \"%.80s\" is neither true nor false", value->name,
+				   text);
 	return true;
 }
 
@@ -455,28 +437,27 @@ bool reader_choice_word(struct reader *r, const struct reader_field *field, cons
 		bool off = strcmp(choice->word, "off") == 0 && says_off(text);
 		if (off || strcmp(choice->word, text) == 0) {
 			if (choice->missing)
-				return reader_fail(r, &value->node->start_mark, "%s: %s: %s", value->name,
-						   choice->word, not_available);
+				return reader_fail(r, &value->node->start_mark, "%s: %s: %s", value->name, choice->word,
+						   not_available);
 			if (choice->value >= 0)
 				memcpy(member(object, field), &choice->value, sizeof(choice->value));
 			return true;
 		}
 		reader_hint_offer(&hint, text, choice->word);
 		size_t length = strlen(words);
-		int n = snprintf(words + length, sizeof(words) - length, "%s%s", length == 0 ? "" : ", ",
-				 choice->word);
+		int n = snprintf(words + length, sizeof(words) - length, "%s%s", length == 0 ? "" : ", ", choice->word);
 		assert(n > 0 && length + (size_t)n < sizeof(words));
 	}
 	if (hint.text[0] != '\0')
-		return reader_fail(r, &value->node->start_mark, "%s: unknown value \"%.80s\"%s", value->name,
-				   text, hint.text);
-	return reader_fail(r, &value->node->start_mark, "%s: unknown value \"%.80s\": write one of %s",
-			   value->name, text, words);
+		return reader_fail(r, &value->node->start_mark, "%s: unknown value \"%.80s\"%s", value->name, text,
+				   hint.text);
+	return reader_fail(r, &value->node->start_mark, "%s: unknown value \"%.80s\": write one of %s", value->name,
+			   text, words);
 }
 
 /* Keeps a copy of `text` as the member. */
-static bool store(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		  void *object, const char *text)
+static bool store(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object,
+		  const char *text)
 {
 	char *copy = strdup(text);
 
@@ -486,24 +467,21 @@ static bool store(struct reader *r, const struct reader_field *field, const stru
 	return true;
 }
 
-bool reader_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		 void *object)
+bool reader_name(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
 	if (!scalar_name_valid(text))
-		return reader_fail(
-			r, &value->node->start_mark,
-			"%s: \"%.80s\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
-			"underscores",
-			value->name, text);
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
+				   "underscores",
+				   value->name, text);
 	return store(r, field, value, object, text);
 }
 
-bool reader_path(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		 void *object)
+bool reader_path(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
 	const char *slash = strrchr(r->file, '/');
@@ -520,8 +498,7 @@ bool reader_path(struct reader *r, const struct reader_field *field, const struc
 	return store(r, field, value, object, path);
 }
 
-bool reader_file(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		 void *object)
+bool reader_file(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *path;
 	struct stat status;
@@ -531,16 +508,13 @@ bool reader_file(struct reader *r, const struct reader_field *field, const struc
 	memcpy(&path, member(object, field), sizeof(path));
 	/* Looked at, not opened: opening a device or a pipe can have effects, or wait. */
 	if (stat(path, &status) < 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
-		return reader_fail(r, &value->node->start_mark, "%s: %.200s: %s", value->name, path,
-				   strerror(errno));
+		return reader_fail(r, &value->node->start_mark, "%s: %.200s: %s", value->name, path, strerror(errno));
 	if (!S_ISREG(status.st_mode))
-		return reader_fail(r, &value->node->start_mark, "%s: %.200s is not a regular file",
-				   value->name, path);
+		return reader_fail(r, &value->node->start_mark, "%s: %.200s is not a regular file", value->name, path);
 	return true;
 }
 
-bool reader_missing(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		    void *object)
+bool reader_missing(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	if (value->node->type == YAML_SCALAR_NODE && says_off((const char *)value->node->data.scalar.value))
 		return true;

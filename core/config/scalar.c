@@ -25,9 +25,8 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit duration_units[] = {
-	{"ms", UINT64_C(1000000)},           {"s", UINT64_C(1000000000)},
-	{"m", UINT64_C(60) * 1000000000},    {"h", UINT64_C(3600) * 1000000000},
-	{"d", UINT64_C(86400) * 1000000000}, {NULL, 0},
+	{"ms", UINT64_C(1000000)},          {"s", UINT64_C(1000000000)},         {"m", UINT64_C(60) * 1000000000},
+	{"h", UINT64_C(3600) * 1000000000}, {"d", UINT64_C(86400) * 1000000000}, {NULL, 0},
 };
 
 /* Not the C library's classes: the configuration means the same in every locale. */

@@ -40,43 +40,42 @@ enum {
 };
 
 /* The forms that keys come in; members not named here are zero. See struct reader_field. */
-#define FIELD(key, fn, member)                                                                               \
-	{                                                                                                    \
-		.name = key, .read = fn, .offset = member                                                    \
+#define FIELD(key, fn, member)                                                                                         \
+	{                                                                                                              \
+		.name = key, .read = fn, .offset = member                                                              \
 	}
-#define FIELD_REQUIRED(key, fn, member, write)                                                               \
-	{                                                                                                    \
-		.name = key, .read = fn, .offset = member, .example = write, .required = true                \
+#define FIELD_REQUIRED(key, fn, member, write)                                                                         \
+	{                                                                                                              \
+		.name = key, .read = fn, .offset = member, .example = write, .required = true                          \
 	}
-#define FIELD_RANGE(key, fn, member, low, high)                                                              \
-	{                                                                                                    \
-		.name = key, .read = fn, .offset = member, .least = low, .most = high                        \
+#define FIELD_RANGE(key, fn, member, low, high)                                                                        \
+	{                                                                                                              \
+		.name = key, .read = fn, .offset = member, .least = low, .most = high                                  \
 	}
-#define FIELD_CHOICE(key, member, words)                                                                     \
-	{                                                                                                    \
-		.name = key, .read = reader_choice_word, .offset = member, .detail = words                   \
+#define FIELD_CHOICE(key, member, words)                                                                               \
+	{                                                                                                              \
+		.name = key, .read = reader_choice_word, .offset = member, .detail = words                             \
 	}
-#define FIELD_SECTION(key, table, write)                                                                     \
-	{                                                                                                    \
-		.name = key, .read = reader_section, .detail = table, .example = write                       \
+#define FIELD_SECTION(key, table, write)                                                                               \
+	{                                                                                                              \
+		.name = key, .read = reader_section, .detail = table, .example = write                                 \
 	}
-#define FIELD_LIST(key, member, high, list, write)                                                           \
-	{                                                                                                    \
-		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list,           \
-		.example = write                                                                             \
+#define FIELD_LIST(key, member, high, list, write)                                                                     \
+	{                                                                                                              \
+		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list, .example = write    \
 	}
-#define FIELD_LIST_REQUIRED(key, member, high, list, write)                                                  \
-	{                                                                                                    \
-		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list,           \
-		.example = write, .required = true                                                           \
+#define FIELD_LIST_REQUIRED(key, member, high, list, write)                                                            \
+	{                                                                                                              \
+		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list, .example = write,   \
+		.required = true                                                                                       \
 	}
-#define FIELD_MISSING(key)                                                                                   \
-	{                                                                                                    \
-		.name = key, .read = reader_missing                                                          \
+#define FIELD_MISSING(key)                                                                                             \
+	{                                                                                                              \
+		.name = key, .read = reader_missing                                                                    \
 	}
-#define FIELDS_END                                                                                           \
-	{                                                                                                    \
-		.name = NULL                                                                                 \
+#define FIELDS_END                                                                                                     \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
 	}
 
 /* Every item with a name begins with it, so that one function can compare the names of any list. */
@@ -84,8 +83,7 @@ static_assert(offsetof(struct config_listener, name) == 0, "the name comes first
 static_assert(offsetof(struct config_client, name) == 0, "the name comes first");
 static_assert(offsetof(struct config_destination, name) == 0, "the name comes first");
 
-static bool check_name(struct reader *r, const yaml_node_t *node, const void *items, size_t size,
-		       size_t index)
+static bool check_name(struct reader *r, const yaml_node_t *node, const void *items, size_t size, size_t index)
 {
 	char *const *name = (char *const *)(const void *)((const char *)items + index * size);
 
@@ -100,8 +98,8 @@ static bool check_name(struct reader *r, const yaml_node_t *node, const void *it
 
 /* Listeners */
 
-static bool read_listener_address(struct reader *r, const struct reader_field *field,
-				  const struct reader_value *value, void *object)
+static bool read_listener_address(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+				  void *object)
 {
 	struct config_listener *listener = object;
 	struct address_problem problem;
@@ -131,19 +129,17 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 		return false;
 	for (size_t i = 0; i < index; i++) {
 		/* Shards share an address on purpose (SO_REUSEPORT), so the kernel would not refuse this. */
-		if (listener->address.v4.sin_port != 0 &&
-		    listeners[i].address.length == listener->address.length &&
+		if (listener->address.v4.sin_port != 0 && listeners[i].address.length == listener->address.length &&
 		    memcmp(&listeners[i].address.any, &listener->address.any, listener->address.length) == 0)
 			return reader_fail(r, &reader_find(r, node, "address")->start_mark,
-					   "address: %s already belongs to the listener \"%s\"",
-					   listener->address_text, listeners[i].name);
+					   "address: %s already belongs to the listener \"%s\"", listener->address_text,
+					   listeners[i].name);
 	}
 	return true;
 }
 
 static const struct reader_choice listener_tls[] = {
-	{"off", -1, false},     {"offered", -1, true}, {"required", -1, true},
-	{"implicit", -1, true}, {NULL, 0, false},
+	{"off", -1, false}, {"offered", -1, true}, {"required", -1, true}, {"implicit", -1, true}, {NULL, 0, false},
 };
 static const struct reader_choice listener_auth[] = {
 	{"off", -1, false},
@@ -264,8 +260,7 @@ static bool read_host(struct reader *r, const struct reader_field *field, const 
 	if (!host->numeric && (text[0] == '[' || scalar_looks_like_ipv4(name)))
 		return reader_fail(r, mark, "%s: \"%.80s\" is no valid address", value->name, name);
 	if (!host->numeric && !scalar_host_name_valid(name))
-		return reader_fail(r, mark,
-				   "%s: \"%.80s\" is no host name: write letters, digits, hyphens and dots",
+		return reader_fail(r, mark, "%s: \"%.80s\" is no host name: write letters, digits, hyphens and dots",
 				   value->name, name);
 	host->text = strdup(text);
 	host->name = strdup(name);
@@ -278,14 +273,13 @@ static bool check_host(struct reader *r, const yaml_node_t *node, void *items, s
 
 	for (size_t i = 0; i < index; i++) {
 		if (hosts[i].port == hosts[index].port && strcasecmp(hosts[i].name, hosts[index].name) == 0)
-			return reader_fail(r, &node->start_mark, "hosts: duplicate host \"%.200s\"",
-					   hosts[index].text);
+			return reader_fail(r, &node->start_mark, "hosts: duplicate host \"%.200s\"", hosts[index].text);
 	}
 	return true;
 }
 
-static bool read_server_name(struct reader *r, const struct reader_field *field,
-			     const struct reader_value *value, void *object)
+static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
 {
 	struct config_destination *destination = object;
 	const char *text = reader_text(r, value);
@@ -294,8 +288,8 @@ static bool read_server_name(struct reader *r, const struct reader_field *field,
 		return false;
 	if (!scalar_host_name_valid(text) || scalar_looks_like_ipv4(text))
 		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no host name: write one as in mail.example.org",
-				   value->name, text);
+				   "%s: \"%.80s\" is no host name: write one as in mail.example.org", value->name,
+				   text);
 	destination->server_name = strdup(text);
 	return destination->server_name != NULL || reader_fail_memory(r, &value->node->start_mark);
 }
@@ -314,8 +308,7 @@ static void destination_defaults(void *item)
 }
 
 /* Settings that would look as if they protected something and do nothing are refused. */
-static bool check_tls_mode(struct reader *r, const yaml_node_t *tls,
-			   const struct config_destination *destination)
+static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struct config_destination *destination)
 {
 	static const struct {
 		const char *key;
@@ -332,14 +325,13 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls,
 		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
 		if (value != NULL && destination->tls_mode < rules[i].least)
 			return reader_fail(r, &value->start_mark,
-					   "%s: without effect in this mode: write %s, or remove it",
-					   rules[i].key, rules[i].needs);
+					   "%s: without effect in this mode: write %s, or remove it", rules[i].key,
+					   rules[i].needs);
 	}
 	if (destination->tls_implicit && destination->tls_mode == CONFIG_TLS_NONE)
-		return reader_fail(
-			r, &reader_find(r, tls, "implicit")->start_mark,
-			"implicit: without effect in this mode: write mode: required or verify, or "
-			"remove it");
+		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
+				   "implicit: without effect in this mode: write mode: required or verify, or "
+				   "remove it");
 	if (destination->certificate != NULL && destination->private_key == NULL)
 		return reader_fail(r, &reader_find(r, tls, "certificate")->start_mark,
 				   "certificate: its key is missing: write private_key: relay.key");
@@ -370,14 +362,12 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
-		destination->tls_implicit =
-			destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
+		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
 	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL)
 		return true;
 	for (size_t i = 0; i < destination->host_count; i++) {
 		const yaml_node_t *hosts = reader_find(r, node, "hosts");
-		const yaml_node_t *host =
-			yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
+		const yaml_node_t *host = yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
 		if (destination->hosts[i].numeric)
 			return reader_fail(r, &host->start_mark,
 					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
@@ -409,11 +399,9 @@ static const struct reader_field destination_tls[] = {
 
 static const struct reader_field destination_limits[] = {
 	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, 100000),
-	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0,
-		    1000000),
+	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
 	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, 1024),
-	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1,
-		    RECIPIENTS_MAX),
+	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1, RECIPIENTS_MAX),
 	FIELD_MISSING("messages_per_minute"),
 	FIELD_MISSING("recipients_per_day"),
 	FIELDS_END,
@@ -437,8 +425,8 @@ static const struct reader_field destination_fields[] = {
 	FIELDS_END,
 };
 
-static bool read_destination(struct reader *r, const struct reader_field *field,
-			     const struct reader_value *value, void *object)
+static bool read_destination(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
 {
 	struct config_destination *destination = object;
 
@@ -463,8 +451,8 @@ static const struct reader_list destinations = {
 
 /* Routes */
 
-static bool read_recipient(struct reader *r, const struct reader_field *field,
-			   const struct reader_value *value, void *object)
+static bool read_recipient(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			   void *object)
 {
 	struct config_route *route = object;
 	const char *text = reader_text(r, value);
@@ -473,21 +461,19 @@ static bool read_recipient(struct reader *r, const struct reader_field *field,
 		return false;
 	if (strcmp(text, "*") == 0)
 		return reader_fail(r, &value->node->start_mark,
-				   "%s: a route without this key matches every recipient: remove it",
-				   value->name);
+				   "%s: a route without this key matches every recipient: remove it", value->name);
 	if (!scalar_recipient_valid(text))
-		return reader_fail(
-			r, &value->node->start_mark,
-			"%s: \"%.80s\" is no pattern: write \"*@example.org\", \"user@example.org\" or "
-			"\"*@*.example.org\"",
-			value->name, text);
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no pattern: write \"*@example.org\", \"user@example.org\" or "
+				   "\"*@*.example.org\"",
+				   value->name, text);
 	route->recipient = strdup(text);
 	return route->recipient != NULL || reader_fail_memory(r, &value->node->start_mark);
 }
 
 /* The name only: the destinations may stand further down in the file. finish_routes() looks it up. */
-static bool read_route_destination(struct reader *r, const struct reader_field *field,
-				   const struct reader_value *value, void *object)
+static bool read_route_destination(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+				   void *object)
 {
 	return reader_text(r, value) != NULL;
 }
@@ -528,8 +514,8 @@ static const struct reader_list routes = {
 
 /* The whole */
 
-static bool read_hostname(struct reader *r, const struct reader_field *field,
-			  const struct reader_value *value, void *object)
+static bool read_hostname(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			  void *object)
 {
 	struct config *config = object;
 	const char *text = reader_text(r, value);
@@ -537,10 +523,9 @@ static bool read_hostname(struct reader *r, const struct reader_field *field,
 	if (text == NULL)
 		return false;
 	if (!scalar_qualified_name_valid(text))
-		return reader_fail(
-			r, &value->node->start_mark,
-			"%s: \"%.80s\" is no fully qualified name: write one as in relay.example.org",
-			value->name, text);
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no fully qualified name: write one as in relay.example.org",
+				   value->name, text);
 	config->hostname = strdup(text);
 	return config->hostname != NULL || reader_fail_memory(r, &value->node->start_mark);
 }
@@ -566,10 +551,8 @@ static const struct reader_field retry_fields[] = {
 
 static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("connections", reader_number, CONFIG(limits.connections), 1, 100000),
-	FIELD_RANGE("connections_per_client", reader_number, CONFIG(limits.connections_per_client), 0,
-		    100000),
-	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1,
-		    RECIPIENTS_MAX),
+	FIELD_RANGE("connections_per_client", reader_number, CONFIG(limits.connections_per_client), 0, 100000),
+	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1, RECIPIENTS_MAX),
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
 	FIELDS_END,
 };
@@ -603,8 +586,7 @@ static const struct reader_field root_fields[] = {
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
 	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), DESTINATIONS_MAX, &destinations,
 			    "destinations: [{ name: office365, hosts: [\"mail.example.org:25\"] }]"),
-	FIELD_LIST_REQUIRED("routes", CONFIG(routes), ROUTES_MAX, &routes,
-			    "routes: [{ destination: office365 }]"),
+	FIELD_LIST_REQUIRED("routes", CONFIG(routes), ROUTES_MAX, &routes, "routes: [{ destination: office365 }]"),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
@@ -643,11 +625,10 @@ static bool finish_hostname(struct reader *r, const yaml_node_t *root)
 	if (config->hostname != NULL)
 		return true;
 	if (gethostname(name, sizeof(name) - 1) < 0 || !scalar_qualified_name_valid(name))
-		return reader_fail(
-			r, &root->start_mark,
-			"the key \"hostname\" is missing, and this machine's own name \"%.80s\" is not "
-			"fully qualified: write hostname: relay.example.org",
-			name);
+		return reader_fail(r, &root->start_mark,
+				   "the key \"hostname\" is missing, and this machine's own name \"%.80s\" is not "
+				   "fully qualified: write hostname: relay.example.org",
+				   name);
 	config->hostname = strdup(name);
 	return config->hostname != NULL || reader_fail_memory(r, &root->start_mark);
 }
@@ -667,8 +648,7 @@ static void finish_shards(struct config *config)
 }
 
 /* The value of `section: { key: ... }`; where it is not given, the section's or the whole file's start. */
-static const yaml_mark_t *mark_of(struct reader *r, const yaml_node_t *root, const char *section,
-				  const char *key)
+static const yaml_mark_t *mark_of(struct reader *r, const yaml_node_t *root, const char *section, const char *key)
 {
 	const yaml_node_t *node = reader_find(r, root, section);
 	const yaml_node_t *value = node != NULL ? reader_find(r, node, key) : NULL;
@@ -692,11 +672,10 @@ static bool finish_spool(struct reader *r, const yaml_node_t *root)
 	if (size < SPOOL_SEGMENTS_MIN * segment * config->shards) {
 		scalar_quantity_format(SCALAR_SIZE, SPOOL_SEGMENTS_MIN * segment * config->shards, needed,
 				       sizeof(needed));
-		return reader_fail(
-			r, mark_of(r, root, "spool", "size_max"),
-			"size_max: %s is too little for %u shard%s with segments of %s: write at least "
-			"%s, or a smaller segment_size",
-			is, config->shards, config->shards == 1 ? "" : "s", parts, needed);
+		return reader_fail(r, mark_of(r, root, "spool", "size_max"),
+				   "size_max: %s is too little for %u shard%s with segments of %s: write at least "
+				   "%s, or a smaller segment_size",
+				   is, config->shards, config->shards == 1 ? "" : "s", parts, needed);
 	}
 	if (config->spool.message_size_max == 0) {
 		/* The default follows a small spool; what is written is never changed. */
@@ -706,8 +685,8 @@ static bool finish_spool(struct reader *r, const yaml_node_t *root)
 	if (config->spool.message_size_max > size / SPOOL_MESSAGES_MIN) {
 		scalar_quantity_format(SCALAR_SIZE, size / SPOOL_MESSAGES_MIN, needed, sizeof(needed));
 		return reader_fail(r, mark_of(r, root, "spool", "message_size_max"),
-				   "message_size_max: more than a quarter of size_max (%s): write at most %s",
-				   is, needed);
+				   "message_size_max: more than a quarter of size_max (%s): write at most %s", is,
+				   needed);
 	}
 	if (config->spool.directory == NULL)
 		config->spool.directory = strdup("/var/lib/postrider");
@@ -728,8 +707,7 @@ static bool finish_retry(struct reader *r, const yaml_node_t *root)
 	if (config->retry.expire_ns < config->retry.first_ns) {
 		scalar_quantity_format(SCALAR_DURATION, config->retry.expire_ns, other, sizeof(other));
 		return reader_fail(r, mark_of(r, root, "retry", "expire"),
-				   "expire: %s is shorter than first (%s): write at least that", other,
-				   first);
+				   "expire: %s is shorter than first (%s): write at least that", other, first);
 	}
 	return true;
 }
@@ -749,8 +727,7 @@ static bool finish_route(struct reader *r, const yaml_node_t *node, struct confi
 		}
 		reader_hint_offer(&hint, name, config->destinations[i].name);
 	}
-	return reader_fail(r, &value->start_mark, "destination: there is no destination \"%.80s\"%s", name,
-			   hint.text);
+	return reader_fail(r, &value->start_mark, "destination: there is no destination \"%.80s\"%s", name, hint.text);
 }
 
 static bool finish_routes(struct reader *r, const yaml_node_t *root)
@@ -758,8 +735,7 @@ static bool finish_routes(struct reader *r, const yaml_node_t *root)
 	const yaml_node_t *list = reader_find(r, root, "routes");
 
 	for (size_t i = 0; i < r->config->route_count; i++) {
-		const yaml_node_t *node =
-			yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
+		const yaml_node_t *node = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
 		if (!finish_route(r, node, &r->config->routes[i]))
 			return false;
 	}
@@ -773,12 +749,10 @@ bool schema_read(struct reader *r)
 
 	assert(root != NULL);
 	if (root->type != YAML_MAPPING_NODE)
-		return reader_fail(
-			r, &root->start_mark,
-			"the file must be a mapping: write keys such as hostname: relay.example.org");
+		return reader_fail(r, &root->start_mark,
+				   "the file must be a mapping: write keys such as hostname: relay.example.org");
 	if (!reader_mapping(r, root_fields, &value, r->config))
 		return false;
 	finish_shards(r->config);
-	return finish_hostname(r, root) && finish_spool(r, root) && finish_retry(r, root) &&
-	       finish_routes(r, root);
+	return finish_hostname(r, root) && finish_spool(r, root) && finish_retry(r, root) && finish_routes(r, root);
 }

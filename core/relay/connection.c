@@ -20,11 +20,11 @@ static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
 
 static const struct transport_handlers handlers = {.on_data = on_data,
-                                                   .on_end = on_end,
-                                                   .on_connected = on_connected,
-                                                   .on_secured = on_secured,
-                                                   .on_sent = on_sent,
-                                                   .on_closed = on_closed};
+						   .on_end = on_end,
+						   .on_connected = on_connected,
+						   .on_secured = on_secured,
+						   .on_sent = on_sent,
+						   .on_closed = on_closed};
 
 static const struct config *config_of(const struct connection *c)
 {
@@ -52,7 +52,7 @@ static void move(struct connection *c, enum connection_state state)
 static enum stage stage_of(const struct connection *c)
 {
 	static const enum stage stages[] = {STAGE_CONNECT,  STAGE_TLS,     STAGE_GREETING, STAGE_EHLO,
-	                                    STAGE_STARTTLS, STAGE_CONTENT, STAGE_QUIT,     STAGE_QUIT};
+					    STAGE_STARTTLS, STAGE_CONTENT, STAGE_QUIT,     STAGE_QUIT};
 
 	static_assert(sizeof(stages) / sizeof(stages[0]) == CONNECTION_CLOSED + 1, "a stage for each state");
 	return stages[c->state];
@@ -219,9 +219,8 @@ static void start_tls(struct connection *c)
 	struct outbound *o = c->outbound;
 	const char *name = o->destination->server_name ? o->destination->server_name : c->host->config->name;
 	/* An address is no server name (RFC 6066 3). */
-	struct tls_session *tls =
-	        tls_session_new(o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name,
-	                        c->host->ticket);
+	struct tls_session *tls = tls_session_new(
+		o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name, c->host->ticket);
 
 	if (!tls) {
 		connection_kill(c, STAGE_TLS, "out of memory for TLS");
@@ -318,7 +317,7 @@ static void refuse(struct connection *c, const char *what)
 	char reason[SMTP_REPLY_TEXT_MAX + 80];
 
 	snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code, (int)c->parser.text_length,
-	         c->parser.text);
+		 c->parser.text);
 	connection_kill(c, stage_of(c), reason);
 }
 
@@ -340,7 +339,7 @@ static void on_setup_reply(struct connection *c, size_t behind)
 		if (code == 250) {
 			after_hello(c);
 		} else if (!c->helo && code >= 500 && code != 521 && code != 554 &&
-		           (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {
+			   (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {
 			say_hello(c, true);
 		} else {
 			refuse(c, "EHLO refused by the next hop");
@@ -350,8 +349,7 @@ static void on_setup_reply(struct connection *c, size_t behind)
 		if (code != 220) {
 			refuse(c, "STARTTLS refused by the next hop");
 		} else if (behind > 0) {
-			connection_kill(c, STAGE_STARTTLS,
-			                "the next hop sent data behind its reply to STARTTLS");
+			connection_kill(c, STAGE_STARTTLS, "the next hop sent data behind its reply to STARTTLS");
 		} else {
 			move(c, CONNECTION_HANDSHAKE);
 			start_tls(c);
@@ -401,8 +399,7 @@ static void written(struct connection *c, struct transaction *tx)
 	if (c->writing != tx)
 		return;
 	c->unwritten_octets -= tx->delivery->content_length;
-	c->writing =
-		tx->link.next == &c->transactions ? NULL : container_of(tx->link.next, struct transaction, link);
+	c->writing = tx->link.next == &c->transactions ? NULL : container_of(tx->link.next, struct transaction, link);
 }
 
 static void on_transaction_over(struct connection *c, struct transaction *tx);
@@ -472,12 +469,13 @@ static void on_transaction_reply(struct connection *c)
 	bool early;
 
 	if (list_empty(&c->transactions)) {
-		connection_kill(c, STAGE_QUIT, c->parser.code == 421 ? "closed by the next hop (421)"
-		                                                     : "a reply without a command");
+		connection_kill(c, STAGE_QUIT,
+				c->parser.code == 421 ? "closed by the next hop (421)" : "a reply without a command");
 		return;
 	}
 	tx = container_of(c->transactions.next, struct transaction, link);
-	/* 421: the next hop is about to close. Start nothing more, but hear what it says to what it has (RFC 5321 3.8). */
+	/* 421: the next hop is about to close. Start nothing more, but hear what it says to what it has (RFC 5321 3.8).
+	 */
 	if (c->parser.code == 421)
 		start_no_more(c);
 	if (!transaction_reply(tx, &c->parser)) {
@@ -540,7 +538,8 @@ static void on_sent(struct transport *t)
 	if (c->state == CONNECTION_READY) {
 		/* A large message over a slow line takes its time: what was sent counts as progress. */
 		if (c->transaction_count > 0)
-			arm_timer(c, c->writing ? config_of(c)->timeouts.reply_ns : config_of(c)->timeouts.data_reply_ns);
+			arm_timer(c,
+				  c->writing ? config_of(c)->timeouts.reply_ns : config_of(c)->timeouts.data_reply_ns);
 		connection_write(c);
 		outbound_wake(c->outbound->shard, c->outbound->index);
 	}

@@ -18,8 +18,14 @@
 #include "core/smtp/reply.h"
 
 enum connection_state {
-	CONNECTION_CONNECTING, CONNECTION_HANDSHAKE, CONNECTION_GREETING, CONNECTION_EHLO, CONNECTION_STARTTLS,
-	CONNECTION_READY, CONNECTION_QUITTING, CONNECTION_CLOSED,
+	CONNECTION_CONNECTING,
+	CONNECTION_HANDSHAKE,
+	CONNECTION_GREETING,
+	CONNECTION_EHLO,
+	CONNECTION_STARTTLS,
+	CONNECTION_READY,
+	CONNECTION_QUITTING,
+	CONNECTION_CLOSED,
 };
 
 /* How transactions share a connection, learned from EHLO. */
@@ -33,7 +39,7 @@ struct connection {
 	struct transport transport;
 	struct outbound *outbound;
 	struct host *host;
-	struct list link;         /* outbound->connections */
+	struct list link; /* outbound->connections */
 	struct wheel_timer timer;
 	struct ring_address address;
 	enum connection_state state;
@@ -48,10 +54,10 @@ struct connection {
 	unsigned answered;           /* those that got their verdict here, other than 421 */
 	uint64_t unwritten_octets;   /* content of transactions that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
-	bool retiring;               /* takes no more transactions */
-	bool helo;                   /* EHLO was refused, HELO accepted */
-	bool proven;                 /* it reached READY */
-	bool reset_next;             /* RSET before the next transaction */
+	bool retiring;   /* takes no more transactions */
+	bool helo;       /* EHLO was refused, HELO accepted */
+	bool proven;     /* it reached READY */
+	bool reset_next; /* RSET before the next transaction */
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;
 };

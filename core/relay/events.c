@@ -131,7 +131,7 @@ void event_connection(const struct connection *c, enum stage stage, const char *
 }
 
 void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
-                       uint64_t backoff_ns)
+		       uint64_t backoff_ns)
 {
 	struct log_event e;
 
@@ -218,8 +218,9 @@ void event_spool_failed(struct shard *shard)
 
 	log_begin(&e, shard->log, "spool_failed");
 	log_text(&e, "problem",
-	         "writing to the spool failed twice: this shard answers 451 to new mail and goes on delivering what is durable; "
-	         "check the disk (dmesg), then restart postrider");
+		 "writing to the spool failed twice: this shard answers 451 to new mail and goes on delivering what is "
+		 "durable; "
+		 "check the disk (dmesg), then restart postrider");
 	log_end(&e);
 }
 

@@ -1,5 +1,6 @@
 /*
- * core/relay/events.h - the JSON events of the relay, one function each. What an operator can search for is decided here.
+ * core/relay/events.h - the JSON events of the relay, one function each. What an operator can search for is decided
+ * here.
  */
 #ifndef POSTRIDER_RELAY_EVENTS_H
 #define POSTRIDER_RELAY_EVENTS_H
@@ -16,7 +17,7 @@ void event_refused(const struct session *s, const struct message *m, const char 
 /* Delivering. */
 void event_connection(const struct connection *c, enum stage stage, const char *reason);
 void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
-                       uint64_t backoff_ns);
+		       uint64_t backoff_ns);
 void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d);
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);

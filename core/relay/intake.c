@@ -1,7 +1,7 @@
 /*
  * core/relay/intake.c - the owner's side of a message in transit: appends to this shard's spool and answers when it is
- * durable. Items are taken strictly in order, so the parts of a message are stored before the message; when the spool has
- * no room they wait.
+ * durable. Items are taken strictly in order, so the parts of a message are stored before the message; when the spool
+ * has no room they wait.
  */
 #include <assert.h>
 #include <errno.h>

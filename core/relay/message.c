@@ -207,7 +207,8 @@ void message_free(struct message *m)
 
 static void settle(struct message *m);
 
-/* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not. */
+/* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not.
+ */
 static void release(struct message *m)
 {
 	struct list *link, *next;

@@ -5,10 +5,10 @@
  *                                    ^                                            |
  *                                    +---------------- answer ---------------------+
  *
- * The accepting ("home") shard owns message, transfers, parts and blocks. It lends a transfer or part to the owner shard
- * by message_submit()/message_flush_part() and must not touch it until the answer comes back. The owner reads content and
- * envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows when every transfer
- * was answered with 0 (P15).
+ * The accepting ("home") shard owns message, transfers, parts and blocks. It lends a transfer or part to the owner
+ * shard by message_submit()/message_flush_part() and must not touch it until the answer comes back. The owner reads
+ * content and envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows when
+ * every transfer was answered with 0 (P15).
  */
 #ifndef POSTRIDER_RELAY_MESSAGE_H
 #define POSTRIDER_RELAY_MESSAGE_H
@@ -44,8 +44,15 @@ struct block {
 
 /* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
 enum item_kind {
-	ITEM_PART, ITEM_MESSAGE, ITEM_ABORT, ITEM_RELEASE, ITEM_UNDO,
-	ITEM_PART_ANSWER, ITEM_MESSAGE_ANSWER, ITEM_ABORT_ANSWER, ITEM_RELEASE_ANSWER,
+	ITEM_PART,
+	ITEM_MESSAGE,
+	ITEM_ABORT,
+	ITEM_RELEASE,
+	ITEM_UNDO,
+	ITEM_PART_ANSWER,
+	ITEM_MESSAGE_ANSWER,
+	ITEM_ABORT_ANSWER,
+	ITEM_RELEASE_ANSWER,
 };
 
 /* What crosses from shard to shard. */
@@ -90,7 +97,12 @@ struct part {
 };
 
 enum message_state {
-	MESSAGE_ENVELOPE, MESSAGE_CONTENT, MESSAGE_COMMITTING, MESSAGE_RELEASING, MESSAGE_ABORTING, MESSAGE_ANSWERED,
+	MESSAGE_ENVELOPE,
+	MESSAGE_CONTENT,
+	MESSAGE_COMMITTING,
+	MESSAGE_RELEASING,
+	MESSAGE_ABORTING,
+	MESSAGE_ANSWERED,
 };
 
 struct message {

@@ -89,10 +89,11 @@ static void expire_ready(struct outbound *o)
 
 	while (!list_empty(&o->lane.ready)) {
 		struct delivery *d = container_of(o->lane.ready.next, struct delivery, link);
-		struct outcome outcome = {.kind = OUTCOME_LOST, .stage = STAGE_CONNECT,
-		                          .reply = span_text("no next hop could be reached")};
-		if (!verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
-		                     retry->expire_ns, o->failures_seen))
+		struct outcome outcome = {.kind = OUTCOME_LOST,
+					  .stage = STAGE_CONNECT,
+					  .reply = span_text("no next hop could be reached")};
+		if (!verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns),
+				     o->shard->now_ns - o->shard->started_ns, retry->expire_ns, o->failures_seen))
 			return;
 		(void)lane_take(&o->lane);
 		/* Failed connections count as attempts. */

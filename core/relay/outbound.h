@@ -1,9 +1,9 @@
 /*
  * core/relay/outbound.h - a lane's way out: which delivery goes next, over which connection, to which host.
  *
- * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (its share of the destination's
- * limit, so limits hold exactly), fills the window of one before using the next, opens another only when the backlog
- * stays, and leaves hosts that refuse alone for a while, longer each time.
+ * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (its share of the
+ * destination's limit, so limits hold exactly), fills the window of one before using the next, opens another only when
+ * the backlog stays, and leaves hosts that refuse alone for a while, longer each time.
  */
 #ifndef POSTRIDER_RELAY_OUTBOUND_H
 #define POSTRIDER_RELAY_OUTBOUND_H
@@ -27,11 +27,11 @@ enum {
 
 struct host {
 	const struct config_host *config;
-	unsigned failures;         /* in a row */
+	unsigned failures; /* in a row */
 	uint64_t blocked_until_ns;
 	struct tls_ticket *ticket;
-	bool rset_between;         /* answered a MAIL with 503: needs RSET after a refused transaction */
-	bool no_pipelining;        /* learned the hard way */
+	bool rset_between;  /* answered a MAIL with 503: needs RSET after a refused transaction */
+	bool no_pipelining; /* learned the hard way */
 };
 
 struct outbound {
@@ -44,16 +44,16 @@ struct outbound {
 	struct tls_context *tls;
 	struct list connections; /* struct connection */
 	unsigned connection_count, connecting;
-	struct list loaded;      /* transactions whose content is in memory, without a connection */
+	struct list loaded; /* transactions whose content is in memory, without a connection */
 	unsigned loading;
-	uint64_t grown_ns;       /* when the last connection was opened */
-	struct list wake;        /* in shard->outbound_wake */
+	uint64_t grown_ns;        /* when the last connection was opened */
+	struct list wake;         /* in shard->outbound_wake */
 	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
-	unsigned failures_seen;  /* connections that failed since this process started */
+	unsigned failures_seen;   /* connections that failed since this process started */
 };
 
-/* `o` is zeroed but for its lane, which recovery may have filled. 0, or -errno with *problem: certificates that cannot be
- * used. */
+/* `o` is zeroed but for its lane, which recovery may have filled. 0, or -errno with *problem: certificates that cannot
+ * be used. */
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struct tls_problem *problem);
 void outbound_deinit(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */

@@ -185,8 +185,7 @@ static struct message *last_pending(struct session *s)
 static bool can_reply(struct session *s)
 {
 	if (s->pending_count > 0)
-		return s->pending_count < SESSION_PENDING_MAX &&
-		       REPLY_MAX - last_pending(s)->tail_length >= REPLY_ROOM;
+		return s->pending_count < SESSION_PENDING_MAX && REPLY_MAX - last_pending(s)->tail_length >= REPLY_ROOM;
 	return transport_room(&s->transport) >= REPLY_ROOM;
 }
 
@@ -400,7 +399,8 @@ static bool content_room(struct session *s, struct block **block)
 	*block = message_room(m);
 	if (*block)
 		return true;
-	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the spool. */
+	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
+	 * spool. */
 	if (m->block_count > 0 && m->parts_out == 0)
 		(void)message_flush_part(m);
 wait:
@@ -429,10 +429,10 @@ static size_t take_content(struct session *s, const uint8_t *data, size_t length
 		}
 		if (keep)
 			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
-			                           block->data + block->length, BLOCK_DATA - block->length, &written);
+						   block->data + block->length, BLOCK_DATA - block->length, &written);
 		else
 			result = content_scan_data(&s->scanner, data + at, length - at, &consumed, discard, BLOCK_DATA,
-			                           &written);
+						   &written);
 		at += consumed;
 		s->content_octets += written;
 		if (keep) {

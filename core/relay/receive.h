@@ -34,7 +34,7 @@ struct session {
 	struct list pending;      /* messages with their owners, oldest first */
 	struct message *message;  /* the transaction being made, or NULL */
 	struct wheel_timer timer;
-	uint8_t state;            /* enum session_state */
+	uint8_t state; /* enum session_state */
 	bool esmtp, paused, helo_given, transport_gone, content_dropped, peer_counted;
 	uint16_t pending_count;
 	int16_t client; /* index of the group, -1: may not relay */

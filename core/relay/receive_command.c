@@ -39,9 +39,9 @@ static void hello(struct session *s, const struct smtp_command *command)
 		n = snprintf(reply, sizeof(reply), "250 %.200s\r\n", config->hostname);
 	} else {
 		n = snprintf(reply, sizeof(reply),
-		             "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
-		             "250 ENHANCEDSTATUSCODES\r\n",
-		             config->hostname, (unsigned long long)config->spool.message_size_max);
+			     "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
+			     "250 ENHANCEDSTATUSCODES\r\n",
+			     config->hostname, (unsigned long long)config->spool.message_size_max);
 	}
 	receive_reply(s, reply, (size_t)n);
 }

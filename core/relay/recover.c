@@ -67,7 +67,7 @@ static int destination_of(const struct config *config, const struct spool_live *
 
 /* A lane of the destination that `shard` owns if there is one, so that the message can stay where it is. */
 static unsigned lane_of(const struct relay *relay, int destination, const struct spool_live *live,
-                        const struct shard *shard)
+			const struct shard *shard)
 {
 	const struct destination_plan *plan = &relay->destinations[destination];
 	uint64_t hash = queue_hash(&live->item.id, sizeof(live->item.id));
@@ -171,8 +171,9 @@ static int open_spool(struct walk *walk, unsigned index, int directory, struct s
 	settings.directory = directory;
 	r = spool_open(out, &settings, on_live, walk, &report);
 	if (r < 0) {
-		snprintf(walk->recovery->problem, sizeof(walk->recovery->problem), "the spool shard-%03u cannot be opened: %s",
-		         index, report.problem[0] ? report.problem : strerror(-r));
+		snprintf(walk->recovery->problem, sizeof(walk->recovery->problem),
+			 "the spool shard-%03u cannot be opened: %s", index,
+			 report.problem[0] ? report.problem : strerror(-r));
 		return r;
 	}
 	log_spool(walk, index, &report);
@@ -224,7 +225,8 @@ static int move_one(struct walk *walk, struct mover *mover, const struct spool_i
 		list_init(&moved->link);
 		moved->item = mover->live.item;
 		/* The copy gets parts of its own. */
-		moved->item.parts = copy(mover->live.item.parts, mover->live.item.part_count * sizeof(struct spool_ref));
+		moved->item.parts =
+			copy(mover->live.item.parts, mover->live.item.part_count * sizeof(struct spool_ref));
 	}
 	if (!bsearch(&mover->live.item.id, ids, id_count, sizeof(*ids), compare_ids)) {
 		r = spool_import(owner->spool, from, &mover->live.item);
@@ -371,29 +373,31 @@ int relay_recover(struct relay *relay, struct log *log, struct recovery *recover
 	recovery->lock = -1;
 	recovery->directory = disk_directory_open(path, true);
 	if (recovery->directory < 0) {
-		snprintf(recovery->problem, sizeof(recovery->problem), "the spool directory %s cannot be opened: %s", path,
-		         strerror(-recovery->directory));
+		snprintf(recovery->problem, sizeof(recovery->problem), "the spool directory %s cannot be opened: %s",
+			 path, strerror(-recovery->directory));
 		return recovery->directory;
 	}
 	recovery->lock = disk_lock(recovery->directory);
 	if (recovery->lock < 0) {
 		if (recovery->lock == -EWOULDBLOCK)
 			snprintf(recovery->problem, sizeof(recovery->problem),
-			         "the spool directory %s is in use by another postrider: stop that one, or give this one a "
-			         "directory of its own (spool.directory)",
-			         path);
+				 "the spool directory %s is in use by another postrider: stop that one, or give this "
+				 "one a "
+				 "directory of its own (spool.directory)",
+				 path);
 		else
-			snprintf(recovery->problem, sizeof(recovery->problem), "the spool directory %s cannot be locked: %s",
-			         path, strerror(-recovery->lock));
+			snprintf(recovery->problem, sizeof(recovery->problem),
+				 "the spool directory %s cannot be locked: %s", path, strerror(-recovery->lock));
 		return recovery->lock;
 	}
 	r = recover(&walk, recovery->directory);
 	if (r < 0 && !recovery->problem[0])
-		snprintf(recovery->problem, sizeof(recovery->problem), "the spool in %s cannot be recovered: %s%s", path,
-		         strerror(-r),
-		         r == -ENOTSUP ? " (a spool of a shard that is no more holds mail for an unknown destination; run "
-		                         "with the former number of shards, or add the destination again)"
-		                       : "");
+		snprintf(recovery->problem, sizeof(recovery->problem), "the spool in %s cannot be recovered: %s%s",
+			 path, strerror(-r),
+			 r == -ENOTSUP
+				 ? " (a spool of a shard that is no more holds mail for an unknown destination; run "
+				   "with the former number of shards, or add the destination again)"
+				 : "");
 	return r;
 }
 

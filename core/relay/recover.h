@@ -1,9 +1,9 @@
 /*
  * core/relay/recover.h - from the spools on disk to lanes full of deliveries: the normal start.
  *
- * Spools are directories shard-NNN below the spool directory. When the number of shards has changed, mail whose lane now
- * belongs to another shard is copied to that shard's spool, and spools of shards that are no more are copied whole and
- * removed. A crash in the middle leaves two records of a message; the ids tell, and one of them is dropped.
+ * Spools are directories shard-NNN below the spool directory. When the number of shards has changed, mail whose lane
+ * now belongs to another shard is copied to that shard's spool, and spools of shards that are no more are copied whole
+ * and removed. A crash in the middle leaves two records of a message; the ids tell, and one of them is dropped.
  */
 #ifndef POSTRIDER_RELAY_RECOVER_H
 #define POSTRIDER_RELAY_RECOVER_H

@@ -96,7 +96,7 @@ static bool equal_nocase(const char *a, size_t a_length, const char *b, size_t b
 
 /* "*", "*@domain", "*@*.domain", "local@domain". Domains compare without case, local parts exactly (RFC 5321 2.4). */
 static bool route_matches(const char *pattern, const char *local, size_t local_length, const char *domain,
-                          size_t domain_length)
+			  size_t domain_length)
 {
 	const char *at = strrchr(pattern, '@');
 	size_t suffix;
@@ -110,8 +110,7 @@ static bool route_matches(const char *pattern, const char *local, size_t local_l
 	if (at[0] != '*' || at[1] != '.')
 		return equal_nocase(at, strlen(at), domain, domain_length);
 	suffix = strlen(at + 1);
-	return domain_length > suffix &&
-	       equal_nocase(at + 1, suffix, domain + domain_length - suffix, suffix);
+	return domain_length > suffix && equal_nocase(at + 1, suffix, domain + domain_length - suffix, suffix);
 }
 
 int relay_route(const struct config *config, const char *address, size_t length)

@@ -19,9 +19,9 @@ struct peers;
 
 /* One lane of a destination. */
 struct lane_plan {
-	uint16_t destination;  /* index in the configuration */
-	uint16_t owner;        /* shard */
-	unsigned connections;  /* this lane's share of the destination's limit, >= 1 */
+	uint16_t destination; /* index in the configuration */
+	uint16_t owner;       /* shard */
+	unsigned connections; /* this lane's share of the destination's limit, >= 1 */
 };
 
 struct destination_plan {
@@ -35,11 +35,11 @@ struct relay {
 	struct destination_plan *destinations;
 	struct lane_plan *lanes;
 	unsigned lane_count;
-	struct handoff *handoffs; /* from * shard_count + to */
+	struct handoff *handoffs;       /* from * shard_count + to */
 	struct ring_address *listeners; /* bound addresses, the port known after the first shard has bound */
 	struct resolver *resolver;
-	struct peers *peers; /* NULL where limits.connections_per_client is not set */
-	_Atomic(unsigned) connections_in;    /* inbound, whole process */
+	struct peers *peers;                   /* NULL where limits.connections_per_client is not set */
+	_Atomic(unsigned) connections_in;      /* inbound, whole process */
 	_Atomic(unsigned) *client_connections; /* per configured client group */
 	_Atomic(bool) hurry;                   /* a second SIGTERM: do not wait for the drain deadline */
 	_Atomic(unsigned) receiving;           /* drain: shards that have sessions or messages with an owner */

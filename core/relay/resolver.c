@@ -1,8 +1,9 @@
 /*
  * core/relay/resolver.c - see resolver.h.
  *
- * Publication: each host has a table of addresses guarded by a sequence number (odd while it is being written). There is
- * one writer; readers copy and look at the number again, they never wait for more than a copy of a few hundred octets.
+ * Publication: each host has a table of addresses guarded by a sequence number (odd while it is being written). There
+ * is one writer; readers copy and look at the number again, they never wait for more than a copy of a few hundred
+ * octets.
  */
 #include "core/relay/resolver.h"
 

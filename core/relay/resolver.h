@@ -1,9 +1,9 @@
 /*
  * core/relay/resolver.h - addresses of the configured next hops, kept fresh beside the shards.
  *
- * One thread asks the system's resolver (getaddrinfo: /etc/hosts, DNS) for every host that is not numeric, at the start and
- * every RESOLVER_INTERVAL_S after that (sooner while one is unknown), and publishes the answers. Shards only read what
- * was published: looking up never blocks. An answer that cannot be renewed stays in force.
+ * One thread asks the system's resolver (getaddrinfo: /etc/hosts, DNS) for every host that is not numeric, at the start
+ * and every RESOLVER_INTERVAL_S after that (sooner while one is unknown), and publishes the answers. Shards only read
+ * what was published: looking up never blocks. An answer that cannot be renewed stays in force.
  */
 #ifndef POSTRIDER_RELAY_RESOLVER_H
 #define POSTRIDER_RELAY_RESOLVER_H

@@ -1,8 +1,8 @@
 /*
- * core/relay/settle.c - what becomes of a delivery after an attempt: a done record and it is gone, a state record and it
- * waits or is kept as failed. The record is appended first, then the delivery takes its place; when the spool has no room
- * the delivery waits in shard->settling and is tried again each turn. Nothing is removed from the disk before the record
- * that says so is durable (RELIABILITY P15).
+ * core/relay/settle.c - what becomes of a delivery after an attempt: a done record and it is gone, a state record and
+ * it waits or is kept as failed. The record is appended first, then the delivery takes its place; when the spool has no
+ * room the delivery waits in shard->settling and is tried again each turn. Nothing is removed from the disk before the
+ * record that says so is durable (RELIABILITY P15).
  */
 #include <assert.h>
 #include <errno.h>
@@ -126,7 +126,7 @@ static void defer(struct outbound *o, struct delivery *d)
 	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->next_place = DELIVERY_WAITING;
 	if (verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
-	                    retry->expire_ns, d->attempts) &&
+			    retry->expire_ns, d->attempts) &&
 	    ensure_statuses(d)) {
 		unsigned i;
 		for (i = 0; i < d->recipients; i++) {
@@ -187,7 +187,8 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	for (i = 0; i < d->recipients; i++)
 		uniform = uniform && outcome->results[i] == outcome->results[0] && outcome->results[i] != ATTEMPT_FAIL;
 	if (!uniform && !ensure_statuses(d)) {
-		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none. */
+		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
+		 */
 		counter_add(&o->shard->counters.maybe_duplicates, 1);
 		defer(o, d);
 		settle_record(o->shard, d, outcome->reply);
@@ -232,7 +233,8 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	case OUTCOME_DAMAGED:
 		if (ensure_statuses(d)) {
 			for (i = 0; i < d->recipients; i++)
-				d->statuses[i] = d->statuses[i] == RECIPIENT_PENDING ? RECIPIENT_FAILED : d->statuses[i];
+				d->statuses[i] =
+					d->statuses[i] == RECIPIENT_PENDING ? RECIPIENT_FAILED : d->statuses[i];
 		}
 		event_damaged(o, d, outcome->reply);
 		d->next_place = DELIVERY_FAILED;

@@ -305,7 +305,7 @@ static int start_listeners(struct shard *shard, struct ring_problem *problem)
 		listener->fd = ring_listen(shard->ring, address, LISTEN_BACKLOG);
 		if (listener->fd < 0) {
 			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s",
-			         config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd));
+				 config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd));
 			return listener->fd;
 		}
 		/* Port 0 was chosen by the kernel for the first shard; the others share it. */
@@ -378,10 +378,10 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 {
 	struct relay *relay = shard->relay;
 	struct ring_config config = {.entries = RING_ENTRIES,
-	                             .completions = RING_COMPLETIONS,
-	                             .buffers = RECEIVE_BUFFERS,
-	                             .buffer_size = RECEIVE_BUFFER_SIZE,
-	                             .now_ns = &shard->now_ns};
+				     .completions = RING_COMPLETIONS,
+				     .buffers = RECEIVE_BUFFERS,
+				     .buffer_size = RECEIVE_BUFFER_SIZE,
+				     .now_ns = &shard->now_ns};
 	uint32_t salt;
 	unsigned i;
 	int r;
@@ -397,7 +397,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
 	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS,
-	                      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
+			      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
 	wheel_timer_init(&shard->stats_timer, on_stats);
 	if (relay->config->stats_interval_ns)
 		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + relay->config->stats_interval_ns);

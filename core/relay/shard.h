@@ -5,8 +5,8 @@
  * and `stop`. shard_turn() is the whole loop body; the real program calls it from a thread until it says it is done,
  * the simulation calls the turns of several shards in seeded order.
  *
- * Start, in order: shard_new() (memory), relay_recover() (recover.h: blocking, the spools), shard_start() (on the shard's
- * own thread: ring, listeners), shard_accept() once every shard has started, shard_turn()..., shard_free().
+ * Start, in order: shard_new() (memory), relay_recover() (recover.h: blocking, the spools), shard_start() (on the
+ * shard's own thread: ring, listeners), shard_accept() once every shard has started, shard_turn()..., shard_free().
  */
 #ifndef POSTRIDER_RELAY_SHARD_H
 #define POSTRIDER_RELAY_SHARD_H
@@ -29,10 +29,10 @@
 #include "queue/spool.h"
 
 enum {
-	BLOCK_SIZE = 16384,        /* content memory of messages being received */
-	REPLY_BUFFER_SIZE = 4096,  /* output block of an inbound session */
+	BLOCK_SIZE = 16384,         /* content memory of messages being received */
+	REPLY_BUFFER_SIZE = 4096,   /* output block of an inbound session */
 	OUTPUT_BUFFER_SIZE = 65536, /* output block of an outbound connection */
-	RECEIVE_BUFFERS = 512,     /* provided receive buffers per shard */
+	RECEIVE_BUFFERS = 512,      /* provided receive buffers per shard */
 	RECEIVE_BUFFER_SIZE = 16384,
 };
 
@@ -79,7 +79,7 @@ struct shard {
 	struct shard_counters counters;
 
 	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
-	struct pool deliveries, connections, transactions, output_buffers;              /* delivering */
+	struct pool deliveries, connections, transactions, output_buffers;                     /* delivering */
 	uint8_t *scratch; /* SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 
 	struct listener *listeners;
@@ -94,10 +94,10 @@ struct shard {
 	uint64_t started_ns, started_wall_ns;
 	struct wheel_timer stats_timer;
 	struct list deliveries_all;
-	struct list *compact_next;  /* where the search for a live item in a segment goes on */
-	struct outbound *outbound;  /* by lane; those of other shards are unused (their shard is NULL) */
-	struct list outbound_wake;  /* lanes with something to do this turn */
-	struct list settling;       /* deliveries whose record waits for room in the spool */
+	struct list *compact_next; /* where the search for a live item in a segment goes on */
+	struct outbound *outbound; /* by lane; those of other shards are unused (their shard is NULL) */
+	struct list outbound_wake; /* lanes with something to do this turn */
+	struct list settling;      /* deliveries whose record waits for room in the spool */
 
 	/* Drain: set by anyone, seen at the next turn. */
 	_Atomic(bool) stop;

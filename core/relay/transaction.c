@@ -149,11 +149,11 @@ static enum write_result write_mail(struct transaction *tx)
 	const struct smtp_extensions *extensions = &tx->connection->extensions;
 	char line[COMMAND_ROOM];
 	int n = snprintf(line, sizeof(line), "MAIL FROM:<%.*s>", (int)tx->envelope.sender.length,
-	                 tx->envelope.sender.data);
+			 tx->envelope.sender.data);
 
 	if (extensions->size_given)
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " SIZE=%llu",
-		              (unsigned long long)tx->delivery->content_length);
+			      (unsigned long long)tx->delivery->content_length);
 	if (extensions->eight_bit_mime && (tx->envelope.flags & ENVELOPE_EIGHT_BIT))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " BODY=8BITMIME");
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "\r\n");
@@ -207,7 +207,8 @@ static void on_part_loaded(struct spool_view *view, int result)
 	if (result < 0) {
 		/* The connection is in the middle of this message: it cannot be used on. */
 		tx->code = 0;
-		connection_kill(tx->connection, STAGE_CONTENT, "a part of the message cannot be read back from the spool");
+		connection_kill(tx->connection, STAGE_CONTENT,
+				"a part of the message cannot be read back from the spool");
 		return;
 	}
 	connection_write(tx->connection);
@@ -268,7 +269,8 @@ static enum write_result write_body(struct transaction *tx)
 		return WRITE_DONE;
 	}
 	if (tx->decided) {
-		/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */
+		/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole
+		 * message. */
 		cut_short(tx);
 		return WRITE_DONE;
 	}
@@ -350,7 +352,7 @@ static enum write_result write_encoded(struct transaction *tx)
 		if (room > sizeof(out))
 			room = sizeof(out);
 		if (!content_encode(&tx->encoder, now->content + tx->piece_offset,
-		                    now->content_length - tx->piece_offset, &consumed, out, room, &written))
+				    now->content_length - tx->piece_offset, &consumed, out, room, &written))
 			return violation(tx);
 		if (!transport_write(t, out, written))
 			return WRITE_NO_ROOM;
@@ -365,8 +367,8 @@ static enum write_result write_content(struct transaction *tx)
 {
 	if (tx->connection->mode == MODE_CHUNKING)
 		return write_chunk(tx);
-	/* Even when every recipient was refused: a 354 that comes all the same must be ended by a dot first. A refused DATA
-	 * ends the transaction, and the connection goes on behind it. */
+	/* Even when every recipient was refused: a 354 that comes all the same must be ended by a dot first. A refused
+	 * DATA ends the transaction, and the connection goes on behind it. */
 	if (!tx->body_accepted)
 		return WRITE_WAIT;
 	if (tx->dot_only) {
@@ -467,7 +469,8 @@ static void remember(struct transaction *tx, const struct smtp_reply_parser *rep
 {
 	enum verdict verdict = verdict_reply(stage, reply->code);
 
-	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next. */
+	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
+	 */
 	if (verdict != VERDICT_SENT)
 		tx->connection->reset_next = true;
 	if (tx->code != 0 && verdict < verdict_reply(tx->code_stage, tx->code))
@@ -566,8 +569,8 @@ static bool reply_body_data(struct transaction *tx, const struct smtp_reply_pars
 	return true;
 }
 
-/* The next hop answers while its content is still being written. A refusal is heard, but the rest of the content would be
- * read as commands or not: nobody knows, so the connection ends. Anything else makes no sense. */
+/* The next hop answers while its content is still being written. A refusal is heard, but the rest of the content would
+ * be read as commands or not: nobody knows, so the connection ends. Anything else makes no sense. */
 static bool refused_early(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
 	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
@@ -640,8 +643,7 @@ bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *r
 		reply_rcpt(tx, reply);
 		return true;
 	case EXPECT_BODY:
-		return tx->connection->mode == MODE_CHUNKING ? reply_body_chunk(tx, reply)
-		                                             : reply_body_data(tx, reply);
+		return tx->connection->mode == MODE_CHUNKING ? reply_body_chunk(tx, reply) : reply_body_data(tx, reply);
 	case EXPECT_END:
 		return reply_end(tx, reply);
 	default:

@@ -19,8 +19,8 @@ struct transaction {
 	struct outbound *outbound;
 	struct connection *connection;
 	struct delivery *delivery;
-	struct spool_view view;  /* the message record */
-	struct spool_view part;  /* the part being sent */
+	struct spool_view view; /* the message record */
+	struct spool_view part; /* the part being sent */
 	bool view_held, part_held, part_loading, orphan;
 	struct envelope envelope;
 	struct envelope_cursor rcpt_cursor; /* next to be written */
@@ -30,14 +30,14 @@ struct transaction {
 	uint16_t accepted;
 	uint8_t step, expect;
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, started;
-	bool early;              /* refused before its content was written: the connection cannot be used on */
-	uint16_t piece;          /* parts first, then the message's own content */
+	bool early;     /* refused before its content was written: the connection cannot be used on */
+	uint16_t piece; /* parts first, then the message's own content */
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
 	uint16_t chunk_replies;                /* and answered */
 	size_t piece_offset;
 	struct content_encoder encoder;
 	uint64_t started_ns;
-	uint8_t *results;        /* enum attempt_result per recipient */
+	uint8_t *results; /* enum attempt_result per recipient */
 	uint8_t results_inline[TRANSACTION_RESULTS_INLINE];
 	uint16_t code;
 	uint8_t code_stage;

@@ -12,7 +12,7 @@ struct transport_held {
 	struct list link;
 	uint32_t flags; /* names the provided buffer */
 	uint32_t offset, length;
-	uint8_t *copy;  /* the octets, where the buffer was given back because they are scarce; malloc'd */
+	uint8_t *copy; /* the octets, where the buffer was given back because they are scarce; malloc'd */
 };
 
 static void free_held(struct transport *t, struct transport_held *held)
@@ -41,8 +41,8 @@ void transport_shared_deinit(struct transport_shared *shared)
 	pool_deinit(&shared->held);
 }
 
-void transport_init(struct transport *t, struct transport_shared *shared,
-                    const struct transport_handlers *handlers, struct pool *buffers)
+void transport_init(struct transport *t, struct transport_shared *shared, const struct transport_handlers *handlers,
+		    struct pool *buffers)
 {
 	memset(t, 0, sizeof(*t));
 	t->shared = shared;
@@ -92,7 +92,8 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, control_op);
 
-	/* The receive was just running and stays armed: it has to be asked again, or it would wait for the peer for ever. */
+	/* The receive was just running and stays armed: it has to be asked again, or it would wait for the peer for
+	 * ever. */
 	if (result == -EALREADY)
 		t->recv_cancelled = false;
 	if (t->closing)
@@ -107,7 +108,8 @@ static void join(struct transport *t)
 		return;
 	if (t->recv_op.in_flight || t->send_op.in_flight) {
 		struct ring_op *target = t->recv_op.in_flight ? &t->recv_op : &t->send_op;
-		/* One cancel that reaches it is enough for a receive; a send may be running each time it is looked for. */
+		/* One cancel that reaches it is enough for a receive; a send may be running each time it is looked for.
+		 */
 		if (!t->recv_cancelled || target == &t->send_op) {
 			t->recv_cancelled = true;
 			t->control_op.fn = on_cancelled;
@@ -274,8 +276,7 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	list_init(&held->link);
 	list_append(&t->held, &held->link);
 	t->held_count++;
-	if (t->held_count >= TRANSPORT_HELD_MAX && t->recv_op.in_flight && !t->control_op.in_flight &&
-	    !t->closing) {
+	if (t->held_count >= TRANSPORT_HELD_MAX && t->recv_op.in_flight && !t->control_op.in_flight && !t->closing) {
 		/* Stop reading: the peer has sent far ahead of what it may. */
 		t->control_op.fn = on_cancelled;
 		ring_cancel(t->shared->ring, &t->control_op, &t->recv_op);

@@ -33,10 +33,10 @@ struct transport;
 /* What the transports of a shard share. */
 struct transport_shared {
 	struct ring *ring;
-	struct pool held;             /* struct transport_held */
-	unsigned buffers_low;         /* with fewer receive buffers free, what is held is copied */
-	struct list dirty;            /* transports with output to flush this turn */
-	struct list starved;          /* waiting for receive buffers */
+	struct pool held;     /* struct transport_held */
+	unsigned buffers_low; /* with fewer receive buffers free, what is held is copied */
+	struct list dirty;    /* transports with output to flush this turn */
+	struct list starved;  /* waiting for receive buffers */
 	uint8_t plaintext[TLS_RECORD_MAX];
 };
 
@@ -80,8 +80,8 @@ void transport_shared_rearm(struct transport_shared *shared);
 void transport_shared_flush(struct transport_shared *shared);
 
 /* `buffers`: a pool of output blocks of at least TLS_OUTPUT_MIN octets where TLS is used. */
-void transport_init(struct transport *t, struct transport_shared *shared,
-                    const struct transport_handlers *handlers, struct pool *buffers);
+void transport_init(struct transport *t, struct transport_shared *shared, const struct transport_handlers *handlers,
+		    struct pool *buffers);
 void transport_accepted(struct transport *t, int fd);
 void transport_connect(struct transport *t, int fd, const struct ring_address *address);
 /* Takes the session over (and frees it). Nothing may be held or unsent: plaintext before TLS is never mixed with what

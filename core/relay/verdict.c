@@ -8,7 +8,7 @@
 const char *stage_name(enum stage stage)
 {
 	static const char *const names[] = {"connect", "tls",  "greeting", "ehlo",    "starttls",
-	                                    "mail",    "rcpt", "data",     "content", "quit"};
+					    "mail",    "rcpt", "data",     "content", "quit"};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == STAGE_QUIT + 1, "a name for each stage");
 	return names[stage];

@@ -119,8 +119,7 @@ static inline void block_read(const uint8_t *in, struct block *block)
 		nul |= word_equal(word, 0);
 		any |= word;
 	}
-	*block = (struct block){
-		.cr = cr, .lf = lf, .dot = dot, .nul = nul != 0, .high = (any & EACH(0x80)) != 0};
+	*block = (struct block){.cr = cr, .lf = lf, .dot = dot, .nul = nul != 0, .high = (any & EACH(0x80)) != 0};
 }
 
 #endif
@@ -388,8 +387,8 @@ static inline unsigned encode_octet(struct content_encoder *encoder, uint8_t oct
 	return n;
 }
 
-bool content_encode(struct content_encoder *encoder, const uint8_t *in, size_t length, size_t *consumed,
-		    uint8_t *out, size_t capacity, size_t *written)
+bool content_encode(struct content_encoder *encoder, const uint8_t *in, size_t length, size_t *consumed, uint8_t *out,
+		    size_t capacity, size_t *written)
 {
 	size_t i = 0, w = 0;
 

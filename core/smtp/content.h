@@ -56,8 +56,8 @@ struct content_encoder {
 	uint8_t state;
 };
 void content_encoder_init(struct content_encoder *encoder);
-bool content_encode(struct content_encoder *encoder, const uint8_t *in, size_t length, size_t *consumed,
-		    uint8_t *out, size_t capacity, size_t *written);
+bool content_encode(struct content_encoder *encoder, const uint8_t *in, size_t length, size_t *consumed, uint8_t *out,
+		    size_t capacity, size_t *written);
 /* Writes what ends the data: ".\r\n", or "\r\n.\r\n" where the content did not end in CRLF. At most 5 octets.
  * Returns their number, or 0 when the content ended in a bare CR (violation). */
 size_t content_encode_end(struct content_encoder *encoder, uint8_t *out);

@@ -56,8 +56,7 @@ static struct span word_next(struct span *text, char also)
 	while (start < text->length && (text->data[start] == ' ' || text->data[start] == '\t'))
 		start++;
 	end = start;
-	while (end < text->length && text->data[end] != ' ' && text->data[end] != '\t' &&
-	       text->data[end] != also)
+	while (end < text->length && text->data[end] != ' ' && text->data[end] != '\t' && text->data[end] != also)
 		end++;
 	struct span word = {text->data + start, end - start};
 	if (end < text->length && text->data[end] == also)
@@ -72,8 +71,7 @@ static uint64_t size_value(struct span digits)
 	uint64_t value = 0;
 
 	for (uint32_t i = 0; i < digits.length; i++) {
-		if (digits.data[i] < '0' || digits.data[i] > '9' ||
-		    __builtin_mul_overflow(value, 10, &value) ||
+		if (digits.data[i] < '0' || digits.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(digits.data[i] - '0'), &value))
 			return 0;
 	}

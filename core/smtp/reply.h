@@ -16,8 +16,8 @@ enum { SMTP_REPLY_TEXT_MAX = 512, SMTP_REPLY_LINES_MAX = 100, SMTP_REPLY_LINE_MA
 
 /* What an EHLO reply offered, collected while its lines go by. */
 struct smtp_extensions {
-	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8, auth_login,
-		auth_plain, auth_xoauth2;
+	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8, auth_login, auth_plain,
+		auth_xoauth2;
 	bool size_given;
 	uint64_t size_max; /* 0: no fixed limit */
 };
@@ -28,8 +28,8 @@ struct smtp_reply_parser {
 	uint16_t lines;
 	uint32_t line_length;
 	uint16_t text_length;
-	char text[SMTP_REPLY_TEXT_MAX]; /* lines without code, joined by "\n"; control octets as they came */
-	uint16_t line_start;            /* where the current line begins in text */
+	char text[SMTP_REPLY_TEXT_MAX];     /* lines without code, joined by "\n"; control octets as they came */
+	uint16_t line_start;                /* where the current line begins in text */
 	struct smtp_extensions *extensions; /* set for the reply to EHLO, else NULL */
 };
 

@@ -37,8 +37,7 @@ static void check_destination(const struct config_destination *destination)
 		const struct config_host *host = &destination->hosts[i];
 		need(host->text != NULL && host->name != NULL && host->port > 0);
 		need(!host->numeric || host->address.length > 0);
-		need(!host->numeric || destination->tls_mode != CONFIG_TLS_VERIFY ||
-		     destination->server_name != NULL);
+		need(!host->numeric || destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL);
 	}
 	need((destination->certificate == NULL) == (destination->private_key == NULL));
 	need(!destination->tls_implicit || destination->tls_mode != CONFIG_TLS_NONE);
@@ -52,8 +51,7 @@ static void check_config(const struct config *config)
 	need(config->shards >= 1 && config->shards <= CONFIG_SHARDS_MAX);
 	need(config->spool.directory != NULL);
 	need(config->spool.size_max >= 4 * config->spool.segment_size * config->shards);
-	need(config->spool.message_size_max > 0 &&
-	     config->spool.message_size_max <= config->spool.size_max / 4);
+	need(config->spool.message_size_max > 0 && config->spool.message_size_max <= config->spool.size_max / 4);
 	need(config->listener_count > 0 && config->client_count > 0 && config->destination_count > 0 &&
 	     config->route_count > 0);
 	for (size_t i = 0; i < config->listener_count; i++)
@@ -64,8 +62,7 @@ static void check_config(const struct config *config)
 		check_destination(&config->destinations[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		need(config->routes[i].destination < config->destination_count);
-	need(config->retry.first_ns > 0 && config->retry.first_ns <= config->retry.max_ns &&
-	     config->retry.factor >= 1);
+	need(config->retry.first_ns > 0 && config->retry.first_ns <= config->retry.max_ns && config->retry.factor >= 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -33,8 +33,8 @@ static size_t draw(size_t least, size_t most)
 }
 
 /* Runs the scanner with drawn pieces and rooms; returns the content's length. */
-static size_t scan(struct content_scanner *scanner, const uint8_t *in, size_t length, uint8_t *out,
-		   size_t *taken, bool *ended)
+static size_t scan(struct content_scanner *scanner, const uint8_t *in, size_t length, uint8_t *out, size_t *taken,
+		   bool *ended)
 {
 	size_t n = 0;
 
@@ -44,8 +44,8 @@ static size_t scan(struct content_scanner *scanner, const uint8_t *in, size_t le
 	while (*taken < length && !*ended) {
 		size_t consumed, written, room = draw(4, 500);
 
-		*ended = content_scan_data(scanner, in + *taken, draw(1, length - *taken), &consumed, out + n,
-					   room, &written) == CONTENT_END;
+		*ended = content_scan_data(scanner, in + *taken, draw(1, length - *taken), &consumed, out + n, room,
+					   &written) == CONTENT_END;
 		need(written <= room && (consumed > 0 || *ended));
 		n += written;
 		*taken += consumed;
@@ -117,8 +117,7 @@ static void check_encoder(const uint8_t *in, size_t length)
 	while (ok && taken < length) {
 		size_t consumed, written, room = draw(2, 500);
 
-		ok = content_encode(&encoder, in + taken, draw(1, length - taken), &consumed, again, room,
-				    &written);
+		ok = content_encode(&encoder, in + taken, draw(1, length - taken), &consumed, again, room, &written);
 		need(written <= room);
 		memcpy(actual + n, again, written);
 		taken += consumed;

@@ -27,16 +27,15 @@ static size_t draw(size_t most)
 	return n < most ? n : most;
 }
 
-static void check_bounds(const struct smtp_reply_parser *parser, enum smtp_reply_result result,
-			 const uint8_t *in, size_t taken)
+static void check_bounds(const struct smtp_reply_parser *parser, enum smtp_reply_result result, const uint8_t *in,
+			 size_t taken)
 {
 	char enhanced[12];
 
 	need(parser->text_length <= SMTP_REPLY_TEXT_MAX && parser->lines <= SMTP_REPLY_LINES_MAX);
 	need(memchr(parser->text, 0, parser->text_length) == NULL);
 	smtp_reply_enhanced(parser, enhanced);
-	need(strlen(enhanced) < sizeof enhanced &&
-	     (enhanced[0] == '\0' || enhanced[0] == '0' + parser->code / 100));
+	need(strlen(enhanced) < sizeof enhanced && (enhanced[0] == '\0' || enhanced[0] == '0' + parser->code / 100));
 	if (result != SMTP_REPLY_DONE)
 		return;
 	/* What was taken is whole lines, each with the code, and only the last without "-". */
@@ -46,8 +45,7 @@ static void check_bounds(const struct smtp_reply_parser *parser, enum smtp_reply
 		const uint8_t *lf = memchr(in + i, '\n', taken - i);
 		size_t end = (size_t)(lf - in) + 1;
 
-		need((unsigned)((in[i] - '0') * 100 + (in[i + 1] - '0') * 10 + in[i + 2] - '0') ==
-		     parser->code);
+		need((unsigned)((in[i] - '0') * 100 + (in[i + 1] - '0') * 10 + in[i + 2] - '0') == parser->code);
 		need((in[i + 3] == '-') == (end < taken) && end - i <= SMTP_REPLY_LINE_MAX && lf[-1] == '\r');
 		i = end;
 	}
@@ -70,8 +68,7 @@ static size_t check_reply(const uint8_t *in, size_t length, bool ehlo)
 		cut_result = smtp_reply_parse(&cut, in + cut_taken, draw(length - cut_taken), &consumed);
 		cut_taken += consumed;
 	}
-	need(result == cut_result && taken == cut_taken && whole.code == cut.code &&
-	     whole.lines == cut.lines);
+	need(result == cut_result && taken == cut_taken && whole.code == cut.code && whole.lines == cut.lines);
 	need(whole.text_length == cut.text_length && memcmp(whole.text, cut.text, whole.text_length) == 0);
 	if (ehlo)
 		need(memcmp(&whole_x, &cut_x, sizeof whole_x) == 0);

@@ -14,12 +14,8 @@ enum { IMAGE = 96 * 1024, BATCHES = 6, RECORDS = 5, MESSAGES = BATCHES * RECORDS
 
 static uint8_t image[IMAGE], work[IMAGE];
 static uint32_t end_of_image;
-static const struct spool_segment_header header = {.shard = 0,
-						   .shards = 1,
-						   .sequence = 3,
-						   .oldest = 1,
-						   .seed = UINT64_C(0x5eed5eed12345677),
-						   .first_batch = 1};
+static const struct spool_segment_header header = {
+	.shard = 0, .shards = 1, .sequence = 3, .oldest = 1, .seed = UINT64_C(0x5eed5eed12345677), .first_batch = 1};
 static struct spool_ref places[MESSAGES];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,8 +44,8 @@ static uint32_t batch_make(uint32_t at, unsigned batch, uint64_t *previous)
 			.place = i,
 			.wall_ns = batch * 10 + i,
 		};
-		record.length = SPOOL_RECORD_HEADER + record.parts * SPOOL_PART_SIZE +
-				record.envelope_length + record.content_length;
+		record.length = SPOOL_RECORD_HEADER + record.parts * SPOOL_PART_SIZE + record.envelope_length +
+				record.content_length;
 		for (uint32_t n = SPOOL_RECORD_HEADER; n < record.length; n++)
 			out[n] = (uint8_t)(n * 7 + batch + i);
 		places[batch * RECORDS + i] = (struct spool_ref){header.sequence, place, record.length};

@@ -55,8 +55,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	snprintf(ca, sizeof(ca), "%s/ca.crt", directory);
 	tls_global_init();
 	tls_set_random(seeded);
-	server = make((struct tls_context_config){
-		.server = true, .certificate_file = crt, .private_key_file = key});
+	server = make((struct tls_context_config){.server = true, .certificate_file = crt, .private_key_file = key});
 	client12 = make((struct tls_context_config){.verify_peer = true, .ca_file = ca, .tls12_only = true});
 	client13 = make((struct tls_context_config){.verify_peer = true, .ca_file = ca, .tls13_only = true});
 	return 0;

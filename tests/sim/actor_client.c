@@ -309,8 +309,7 @@ static void client_over(struct actor_client *c)
 	c->line_length = 0;
 	c->ready = c->quitting = false;
 	c->begun_here = 0;
-	c->done = c->begun == c->config.messages ||
-		  (c->config.attempts_max && c->attempts >= c->config.attempts_max);
+	c->done = c->begun == c->config.messages || (c->config.attempts_max && c->attempts >= c->config.attempts_max);
 	if (!c->done)
 		world_after(c->config.retry_ns / 2 + world_below(c->config.retry_ns + 1), client_connect, c);
 }
@@ -334,8 +333,7 @@ static void client_line(struct actor_client *c)
 		client_on_reply(c, (unsigned)atoi((char[]){c->line[0], c->line[1], c->line[2], 0}));
 }
 
-static void client_on_data(struct world_connection *connection, void *context, const uint8_t *data,
-			   size_t length)
+static void client_on_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
 {
 	struct actor_client *c = context;
 	for (size_t i = 0; i < length; i++) {

@@ -5,9 +5,8 @@
  */
 #include "tests/sim/actor_idler.h"
 
-static const char dialogue[] =
-	"EHLO idle.example\r\nMAIL FROM:<idle@client.example>\r\nRCPT TO:<idle@a.example>\r\n"
-	"RCPT TO:<idle@b.example>\r\nDATA\r\nSubject: never finished\r\n\r\nAnd so it";
+static const char dialogue[] = "EHLO idle.example\r\nMAIL FROM:<idle@client.example>\r\nRCPT TO:<idle@a.example>\r\n"
+			       "RCPT TO:<idle@b.example>\r\nDATA\r\nSubject: never finished\r\n\r\nAnd so it";
 
 struct actor_idler {
 	struct ring_address address;
@@ -23,8 +22,7 @@ static void idler_on_open(struct world_connection *connection, void *context)
 		world_send(connection, dialogue, idler->octets);
 }
 
-static void idler_on_data(struct world_connection *connection, void *context, const uint8_t *data,
-			  size_t length)
+static void idler_on_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
 {
 }
 

@@ -1,5 +1,6 @@
 /*
- * tests/sim/actor_idler.h - simulated clients that stop in the middle of a dialogue and never close (RELIABILITY DOS-01).
+ * tests/sim/actor_idler.h - simulated clients that stop in the middle of a dialogue and never close (RELIABILITY
+ * DOS-01).
  */
 #ifndef POSTRIDER_SIM_ACTOR_IDLER_H
 #define POSTRIDER_SIM_ACTOR_IDLER_H

@@ -25,8 +25,7 @@ void ledger_deinit(struct ledger *ledger)
 
 static uint64_t ledger_hash(const struct ledger *ledger, uint64_t a, uint64_t b)
 {
-	uint64_t z =
-		ledger->config.seed + a * UINT64_C(0x9e3779b97f4a7c15) + b * UINT64_C(0xd1b54a32d192ed03);
+	uint64_t z = ledger->config.seed + a * UINT64_C(0x9e3779b97f4a7c15) + b * UINT64_C(0xd1b54a32d192ed03);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	return z ^ (z >> 31);
@@ -37,12 +36,11 @@ uint32_t ledger_next(struct ledger *ledger)
 	uint32_t sequence = ledger->count++;
 	/* Grows at powers of two. */
 	if ((sequence & (sequence - 1)) == 0)
-		ledger->messages = world_realloc(ledger->messages,
-						 2 * ((size_t)sequence + 1) * sizeof(*ledger->messages));
+		ledger->messages =
+			world_realloc(ledger->messages, 2 * ((size_t)sequence + 1) * sizeof(*ledger->messages));
 	struct ledger_message *message = &ledger->messages[sequence];
 	memset(message, 0, sizeof(*message));
-	message->recipient_count =
-		1 + (unsigned)(ledger_hash(ledger, sequence, 1) % ledger->config.recipients_max);
+	message->recipient_count = 1 + (unsigned)(ledger_hash(ledger, sequence, 1) % ledger->config.recipients_max);
 	return sequence;
 }
 
@@ -66,8 +64,7 @@ uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *
 	size_t spread = ledger->config.content_max - ledger->config.content_min + 1;
 	size_t wanted = ledger->config.content_min + ledger_hash(ledger, sequence, 2) % spread;
 	uint8_t *content = world_alloc(wanted + 256);
-	size_t n = (size_t)sprintf((char *)content, "%s%u\r\nSubject: simulated\r\n\r\n", ledger_header,
-				   sequence);
+	size_t n = (size_t)sprintf((char *)content, "%s%u\r\nSubject: simulated\r\n\r\n", ledger_header, sequence);
 	for (uint64_t line = 0; n < wanted; line++) {
 		char text[128];
 		size_t add = ledger_line(ledger, sequence, line, text);
@@ -83,9 +80,8 @@ void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned rec
 	unsigned domains = 0;
 	while (domains < LEDGER_DOMAINS_MAX && ledger->config.domains[domains])
 		domains++;
-	const char *domain =
-		domains ? ledger->config.domains[ledger_hash(ledger, sequence, 10 + recipient) % domains]
-			: "example.org";
+	const char *domain = domains ? ledger->config.domains[ledger_hash(ledger, sequence, 10 + recipient) % domains]
+				     : "example.org";
 	snprintf(out, 128, "r%u.s%u@%s", recipient, sequence, domain);
 }
 

@@ -95,8 +95,7 @@ static void hop_reply(struct hop_session *s, const char *text)
 		return;
 	const struct actor_nexthop_config *config = &s->hop->config;
 	s->scheduled = true;
-	world_after(config->delay_min_ns + world_below(config->delay_max_ns - config->delay_min_ns + 1),
-		    hop_flush, s);
+	world_after(config->delay_min_ns + world_below(config->delay_max_ns - config->delay_min_ns + 1), hop_flush, s);
 }
 
 static void hop_reply_and_close(struct hop_session *s, const char *text)
@@ -200,8 +199,7 @@ static void hop_ehlo(struct hop_session *s)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	char text[256];
-	snprintf(text, sizeof(text),
-		 "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "");
 	s->greeted = true;
@@ -250,8 +248,7 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		hop_reply(s, "503 5.5.1 Need MAIL\r\n");
 		return;
 	}
-	bool ours =
-		address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
+	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
 	if (!ours && !s->null_sender)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
 	if (!s->null_sender && world_chance(config->rcpt_refused)) {
@@ -286,8 +283,8 @@ static void hop_chunk_end(struct hop_session *s)
 {
 	s->state = HOP_COMMAND;
 	if (s->chunk_refused) {
-		hop_reply(s, s->recipient_count ? "451 4.3.0 Try again later\r\n"
-						: "554 5.5.1 No valid recipients\r\n");
+		hop_reply(s,
+			  s->recipient_count ? "451 4.3.0 Try again later\r\n" : "554 5.5.1 No valid recipients\r\n");
 		if (s->chunk_last)
 			hop_reset(s);
 	} else if (s->chunk_last) {
@@ -384,8 +381,7 @@ static void hop_octet(struct hop_session *s, uint8_t octet)
 	}
 }
 
-static void hop_on_data(struct world_connection *connection, void *context, const uint8_t *data,
-			size_t length)
+static void hop_on_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
 {
 	struct hop_session *s = context;
 	if (s->state != HOP_COMMAND && world_chance(s->hop->config.close_in_content)) {
@@ -470,8 +466,7 @@ void actor_nexthop_stats(const struct actor_nexthop *nexthop, struct actor_nexth
 
 void actor_nexthop_free(struct actor_nexthop *nexthop)
 {
-	for (struct list *at = list_take_first(&nexthop->sessions); at;
-	     at = list_take_first(&nexthop->sessions)) {
+	for (struct list *at = list_take_first(&nexthop->sessions); at; at = list_take_first(&nexthop->sessions)) {
 		struct hop_session *s = container_of(at, struct hop_session, link);
 		world_release(s->content);
 		world_release(s);

@@ -70,15 +70,13 @@ static void read_spool(struct audit *audit, int root, const char *name)
 	settings.shard = (uint16_t)atoi(name + 6);
 	r = spool_open(&spool, &settings, on_live, audit, &report);
 	if (rig_log)
-		fprintf(stderr,
-			"audit %s: segments %llu records %llu live %llu damaged %llu %llu torn %llu %s\n",
-			name, (unsigned long long)report.segments, (unsigned long long)report.records,
+		fprintf(stderr, "audit %s: segments %llu records %llu live %llu damaged %llu %llu torn %llu %s\n", name,
+			(unsigned long long)report.segments, (unsigned long long)report.records,
 			(unsigned long long)report.live, (unsigned long long)report.damaged_records,
 			(unsigned long long)report.damaged_batches, (unsigned long long)report.torn_octets,
 			report.problem);
 	if (r < 0) {
-		rig_fail(audit->rig, "the spool %s cannot be read: %s %s", name, strerror(-r),
-			 report.problem);
+		rig_fail(audit->rig, "the spool %s cannot be read: %s %s", name, strerror(-r), report.problem);
 	} else {
 		if (report.damaged_records || report.damaged_batches)
 			rig_fail(audit->rig, "the spool %s is damaged: %s", name, report.problem);
@@ -94,13 +92,11 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 	bool may_expire = audit->rig->options.may_expire;
 
 	if (r->fate == LEDGER_ACCEPTED && !r->delivered && !a->failed && !a->queued)
-		rig_fail(audit->rig, "LOST: message %u recipient %u (hop failed it %u times)", sequence, k,
-			 r->failed);
+		rig_fail(audit->rig, "LOST: message %u recipient %u (hop failed it %u times)", sequence, k, r->failed);
 	if ((r->fate == LEDGER_REFUSED || r->fate == LEDGER_UNSENT) && (a->queued || a->failed))
 		rig_fail(audit->rig, "PHANTOM in the queue: message %u recipient %u", sequence, k);
 	if (a->failed && !r->failed && !may_expire)
-		rig_fail(audit->rig, "FALSE FAILURE: message %u recipient %u, no next hop refused it",
-			 sequence, k);
+		rig_fail(audit->rig, "FALSE FAILURE: message %u recipient %u, no next hop refused it", sequence, k);
 	if (a->queued && ended)
 		rig_fail(audit->rig, "STUCK: message %u recipient %u is still queued", sequence, k);
 	if (a->queued + a->failed > 1)
@@ -117,11 +113,10 @@ static void judge_totals(struct rig *rig)
 		rig_fail(rig, "altered %llu, confused %llu: %s", (unsigned long long)s.altered,
 			 (unsigned long long)s.confused, rig->ledger.problem);
 	if (s.phantoms)
-		rig_fail(rig, "PHANTOMS: %llu recipients got what was refused",
-			 (unsigned long long)s.phantoms);
+		rig_fail(rig, "PHANTOMS: %llu recipients got what was refused", (unsigned long long)s.phantoms);
 	if (s.duplicates > allowed)
-		rig_fail(rig, "DUPLICATES: %llu, but only %llu can be explained",
-			 (unsigned long long)s.duplicates, (unsigned long long)allowed);
+		rig_fail(rig, "DUPLICATES: %llu, but only %llu can be explained", (unsigned long long)s.duplicates,
+			 (unsigned long long)allowed);
 }
 
 void rig_audit(struct rig *rig, bool ended)

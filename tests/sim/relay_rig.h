@@ -3,9 +3,9 @@
  *
  * Purpose
  *   Starts the relay as core/main.c does (configuration, recovery, shards, listeners), but with the turns of its shards
- *   as runnables of the world. A process life ends with rig_stop() (SIGTERM), or with rig_crash() (the process is killed
- *   or the machine loses power); rig_start() begins the next one on the same disk. Clients, next hops and the ledger
- *   live outside and go on.
+ *   as runnables of the world. A process life ends with rig_stop() (SIGTERM), or with rig_crash() (the process is
+ * killed or the machine loses power); rig_start() begins the next one on the same disk. Clients, next hops and the
+ * ledger live outside and go on.
  *
  *     rig_open(&rig, &options);
  *     if (rig_start(&rig, 2) == 0) ...
@@ -15,10 +15,10 @@
  *     rig_close(&rig);
  *
  * The audit
- *   After a clean stop the spools are read as recovery reads them: which recipients are queued, which recorded as failed.
- *   Together with the ledger that is RELIABILITY's I1 to I4: every accepted recipient is delivered, failed or queued,
- *   no refused one is delivered or queued, nothing is altered, and second copies are bounded by what was in flight at a
- *   crash and by what the relay itself counted as possible.
+ *   After a clean stop the spools are read as recovery reads them: which recipients are queued, which recorded as
+ * failed. Together with the ledger that is RELIABILITY's I1 to I4: every accepted recipient is delivered, failed or
+ * queued, no refused one is delivered or queued, nothing is altered, and second copies are bounded by what was in
+ * flight at a crash and by what the relay itself counted as possible.
  *
  * Failure
  *   rig_fail() prints scenario, seed and what is wrong, once per run, and counts it.
@@ -96,7 +96,7 @@ struct rig {
 	unsigned lives, failures;
 	unsigned stalls;   /* left to come */
 	bool spool_failed; /* in the life that was stopped last */
-	uint64_t hash;   /* of the whole run, after rig_close() */
+	uint64_t hash;     /* of the whole run, after rig_close() */
 };
 
 extern unsigned rig_failures;   /* of all runs */

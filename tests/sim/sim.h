@@ -158,8 +158,7 @@ extern struct sim_world *sim;
 /* world.c */
 void sim_bug(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void sim_trace(const char *what, uint64_t a, uint64_t b, uint64_t c);
-void sim_schedule(uint64_t delay_ns, void (*fn)(void *context, uint64_t argument), void *context,
-		  uint64_t argument);
+void sim_schedule(uint64_t delay_ns, void (*fn)(void *context, uint64_t argument), void *context, uint64_t argument);
 uint64_t sim_between(uint64_t low, uint64_t high); /* seeded, inclusive */
 uint64_t sim_hash(const void *data, size_t length);
 uint64_t sim_mix(uint64_t *state);

@@ -67,8 +67,7 @@ static void sim_actor_drained(void *context, uint64_t argument)
 static void sim_actor_flush(struct world_connection *end)
 {
 	while (end->outbox_start < end->outbox_end) {
-		size_t n = sim_stream_put(end, end->outbox + end->outbox_start,
-					  end->outbox_end - end->outbox_start);
+		size_t n = sim_stream_put(end, end->outbox + end->outbox_start, end->outbox_end - end->outbox_start);
 		if (n == 0)
 			return;
 		end->outbox_start += n;
@@ -89,8 +88,7 @@ void sim_actor_writable(struct world_connection *end)
 		return;
 	bool had = end->outbox_start < end->outbox_end;
 	sim_actor_flush(end);
-	if (had && end->outbox_start == end->outbox_end && end->actor->on_drained &&
-	    !end->drained_scheduled) {
+	if (had && end->outbox_start == end->outbox_end && end->actor->on_drained && !end->drained_scheduled) {
 		end->drained_scheduled = true;
 		sim_schedule(0, sim_actor_drained, end, 0);
 	}

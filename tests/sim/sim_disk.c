@@ -188,8 +188,7 @@ void sim_disk_execute(struct sim_op *o)
 		sim_fsync_execute(o);
 	} else {
 		sim->stats.disk_reads++;
-		int64_t n = o->io_error ? o->io_error
-					: sim_file_read(sim_op_inode(o), o->out, o->length, o->offset);
+		int64_t n = o->io_error ? o->io_error : sim_file_read(sim_op_inode(o), o->out, o->length, o->offset);
 		sim_post(o, (int)n, 0);
 	}
 }
@@ -318,8 +317,7 @@ int disk_lock(int directory)
 	return fd;
 }
 
-static void sim_list(const struct sim_inode *directory, void (*fn)(void *context, const char *name),
-		     void *context)
+static void sim_list(const struct sim_inode *directory, void (*fn)(void *context, const char *name), void *context)
 {
 	/* A copy: fn may change the directory. */
 	struct sim_entries copy = {0};

@@ -77,8 +77,7 @@ static void sim_change_apply(struct sim_entries *entries, const struct sim_chang
 		sim_entry_put(entries, change->to, change->inode);
 }
 
-void sim_directory_change(struct sim_inode *directory, const char *from, const char *to,
-			  struct sim_inode *inode)
+void sim_directory_change(struct sim_inode *directory, const char *from, const char *to, struct sim_inode *inode)
 {
 	directory->changes =
 		world_realloc(directory->changes, (directory->change_count + 1) * sizeof(struct sim_change));
@@ -122,8 +121,8 @@ static bool sim_all_zero(const uint8_t *data, size_t length)
 	return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);
 }
 
-static void sim_block_write(struct sim_inode *inode, size_t index, size_t at, const uint8_t *data,
-			    size_t length, bool durable)
+static void sim_block_write(struct sim_inode *inode, size_t index, size_t at, const uint8_t *data, size_t length,
+			    bool durable)
 {
 	struct sim_block *block = inode->blocks[index];
 	if (!block) {
@@ -262,8 +261,7 @@ void sim_file_snapshot_apply(struct sim_inode *inode, const struct sim_snapshot 
 {
 	for (size_t i = 0; i < snapshot->count; i++) {
 		const struct sim_snapshot_block *copy = &snapshot->blocks[i];
-		struct sim_block *block =
-			copy->index < inode->block_count ? inode->blocks[copy->index] : NULL;
+		struct sim_block *block = copy->index < inode->block_count ? inode->blocks[copy->index] : NULL;
 		if (!block || !block->durable || block->forgotten)
 			continue;
 		if (memcmp(block->live, copy->data, DISK_BLOCK) == 0)

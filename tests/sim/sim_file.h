@@ -15,7 +15,7 @@ enum { SIM_NAME_MAX = 64 };
 struct sim_block {
 	uint8_t live[DISK_BLOCK];
 	uint8_t *durable; /* NULL: live is durable */
-	bool forgotten; /* a failed fsync called it clean: live is not durable and never will be by syncing */
+	bool forgotten;   /* a failed fsync called it clean: live is not durable and never will be by syncing */
 };
 
 struct sim_entry {
@@ -51,8 +51,7 @@ void sim_inode_free(struct sim_inode *inode);
 struct sim_entry *sim_entry_find(const struct sim_entries *entries, const char *name);
 void sim_entries_copy(struct sim_entries *to, const struct sim_entries *from);
 /* Adds (`from` ""), removes (`to` "") or renames; durable with the next sim_directory_sync(). */
-void sim_directory_change(struct sim_inode *directory, const char *from, const char *to,
-			  struct sim_inode *inode);
+void sim_directory_change(struct sim_inode *directory, const char *from, const char *to, struct sim_inode *inode);
 void sim_directory_sync(struct sim_inode *directory);
 void sim_directory_crash(struct sim_inode *directory);
 

@@ -107,8 +107,7 @@ static bool sim_memory_refuse(void)
 	if (!sim_memory_counts())
 		return false;
 	sim_memory.count++;
-	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at &&
-	       sim_memory.count < sim_memory.fail_until;
+	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at && sim_memory.count < sim_memory.fail_until;
 }
 
 int sim_memory_depth(void)
@@ -241,8 +240,7 @@ void __wrap_free(void *memory)
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-	return sim_memory_refuse() ? sim_memory_fail()
-				   : sim_memory_note(__real_aligned_alloc(alignment, size), 0);
+	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_aligned_alloc(alignment, size), 0);
 }
 
 int __wrap_posix_memalign(void **out, size_t alignment, size_t size)

@@ -405,8 +405,7 @@ static struct sim_listener *sim_listener_choose(const struct ring_address *addre
 		for (struct list *at = net.listeners.next; at != &net.listeners; at = at->next) {
 			struct sim_listener *listener = container_of(at, struct sim_listener, link);
 			struct ring_address place = listener->address;
-			if (wildcard && sim_address_is_any(&place) &&
-			    place.any.sa_family == address->any.sa_family &&
+			if (wildcard && sim_address_is_any(&place) && place.any.sa_family == address->any.sa_family &&
 			    sim_address_port(&place) == sim_address_port(address))
 				place = *address;
 			else if (wildcard)

@@ -35,10 +35,9 @@
 enum { SIM_BUFFER_SHIFT = 16, SIM_FILL = 0xd5 };
 
 static const char *const sim_kind_names[] = {
-	[SIM_ACCEPT] = "accept",   [SIM_RECV] = "recv",         [SIM_SEND] = "send",
-	[SIM_CONNECT] = "connect", [SIM_SHUTDOWN] = "shutdown", [SIM_CLOSE] = "close",
-	[SIM_CANCEL] = "cancel",   [SIM_WRITE] = "write",       [SIM_READ] = "read",
-	[SIM_FSYNC] = "fsync",     [SIM_DOORBELL] = "doorbell",
+	[SIM_ACCEPT] = "accept",     [SIM_RECV] = "recv",   [SIM_SEND] = "send",         [SIM_CONNECT] = "connect",
+	[SIM_SHUTDOWN] = "shutdown", [SIM_CLOSE] = "close", [SIM_CANCEL] = "cancel",     [SIM_WRITE] = "write",
+	[SIM_READ] = "read",         [SIM_FSYNC] = "fsync", [SIM_DOORBELL] = "doorbell",
 };
 
 /* Descriptors. */
@@ -561,8 +560,7 @@ static void sim_fd_expect_file(int fd, unsigned alignment_of)
 		sim_bug("descriptor %d is O_DIRECT: offset, length or memory is not aligned", fd);
 }
 
-void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length,
-		uint64_t offset)
+void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length, uint64_t offset)
 {
 	sim_fd_expect_file(fd, (unsigned)(((uintptr_t)data | length | offset) % DISK_BLOCK));
 	if (!(sim_fd_get(fd)->flags & DISK_WRITE))

@@ -60,8 +60,8 @@ static void talk(uint64_t seed, bool quiet, struct actor_client_config client_co
 	out->accepted = actor_client_accepted(client);
 	out->errors = actor_client_protocol_errors(client);
 	out->hash = world_trace_hash();
-	snprintf(out->problem, sizeof(out->problem), "seed %llu: %s %s", (unsigned long long)seed,
-		 ledger.problem, out->hop.problem);
+	snprintf(out->problem, sizeof(out->problem), "seed %llu: %s %s", (unsigned long long)seed, ledger.problem,
+		 out->hop.problem);
 	world_close();
 	actor_client_free(client);
 	actor_nexthop_free(hop);
@@ -165,8 +165,7 @@ static void test_both_sides_agree_on_bad_days(void)
 
 static void test_ledger_notices(void)
 {
-	struct ledger_config config = {
-		.seed = 1, .content_min = 200, .content_max = 300, .recipients_max = 1};
+	struct ledger_config config = {.seed = 1, .content_min = 200, .content_max = 300, .recipients_max = 1};
 	struct world_config quiet;
 	struct ledger ledger;
 	struct ledger_summary s;

@@ -275,8 +275,7 @@ static void echo_client_send(struct world_connection *connection, void *context)
 	struct echo_client *c = context;
 	uint8_t chunk[4096];
 	/* Not more than the server is sure to have room for. */
-	while (c->sent < c->octets && c->sent - c->received < 500000 &&
-	       world_send_queued(connection) < 65536) {
+	while (c->sent < c->octets && c->sent - c->received < 500000 && world_send_queued(connection) < 65536) {
 		size_t n = 1 + world_below(sizeof(chunk));
 		if (n > c->octets - c->sent)
 			n = (size_t)(c->octets - c->sent);
@@ -289,8 +288,7 @@ static void echo_client_send(struct world_connection *connection, void *context)
 		world_half_close(connection);
 }
 
-static void echo_client_data(struct world_connection *connection, void *context, const uint8_t *data,
-			     size_t length)
+static void echo_client_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
 {
 	struct echo_client *c = context;
 	for (size_t i = 0; i < length; i++)
@@ -345,8 +343,7 @@ void echo_clients_free(struct echo_client *clients)
 	world_release(clients);
 }
 
-void echo_collect(struct echo_server *server, struct echo_client *clients, unsigned count,
-		  struct echo_result *result)
+void echo_collect(struct echo_server *server, struct echo_client *clients, unsigned count, struct echo_result *result)
 {
 	memset(result, 0, sizeof(*result));
 	for (unsigned i = 0; i < count; i++) {

@@ -30,8 +30,7 @@ void echo_server_stop(struct echo_server *server);
 struct echo_client *echo_clients_start(uint16_t port, unsigned count, uint64_t octets);
 bool echo_clients_done(void *clients);
 void echo_clients_free(struct echo_client *clients);
-void echo_collect(struct echo_server *server, struct echo_client *clients, unsigned count,
-		  struct echo_result *result);
+void echo_collect(struct echo_server *server, struct echo_client *clients, unsigned count, struct echo_result *result);
 /* Two shards, `count` clients with `octets` each, until all is echoed and the server has stopped. */
 void echo_scenario(uint16_t port, unsigned count, uint64_t octets, struct echo_result *result);
 

@@ -94,8 +94,7 @@ int main(int argc, char **argv)
 			run(&scenarios[s], seeds[i]);
 		if (seed_count == 0)
 			count = run_all(&scenarios[s]);
-		printf("%s %s, %u seeds\n", rig_failures == before ? "ok" : "FAILED", scenarios[s].name,
-		       count);
+		printf("%s %s, %u seeds\n", rig_failures == before ? "ok" : "FAILED", scenarios[s].name, count);
 		fflush(stdout);
 	}
 	return rig_failures ? 1 : 0;

@@ -36,11 +36,9 @@ static void expect_all(struct rig *rig)
 
 	ledger_summarize(&rig->ledger, &s);
 	if (s.refused || s.unknown || s.failed || s.duplicates || s.missing || s.delivered != s.accepted)
-		rig_fail(rig,
-			 "on a quiet day: accepted %llu delivered %llu refused %llu unknown %llu failed %llu",
-			 (unsigned long long)s.accepted, (unsigned long long)s.delivered,
-			 (unsigned long long)s.refused, (unsigned long long)s.unknown,
-			 (unsigned long long)s.failed);
+		rig_fail(rig, "on a quiet day: accepted %llu delivered %llu refused %llu unknown %llu failed %llu",
+			 (unsigned long long)s.accepted, (unsigned long long)s.delivered, (unsigned long long)s.refused,
+			 (unsigned long long)s.unknown, (unsigned long long)s.failed);
 }
 
 /* A drain in the middle of the day, then the rest: returns the hash of the run. */
@@ -247,9 +245,7 @@ void scenario_stall(uint64_t seed)
 		.idlers = RIG_IDLERS_MAX,
 		.content_max = 20000,
 		.recipients_max = 2,
-		.hop = {.pipelining = seed % 4 > 0,
-			.chunking = seed % 4 > 1,
-			.delay_max_ns = 200 * CLOCK_NS_PER_MS},
+		.hop = {.pipelining = seed % 4 > 0, .chunking = seed % 4 > 1, .delay_max_ns = 200 * CLOCK_NS_PER_MS},
 	};
 	struct rig rig;
 

@@ -22,9 +22,7 @@ static struct rig_options short_run(const char *scenario, uint64_t seed)
 		.clients = 2,
 		.messages = 8,
 		.recipients_max = 2,
-		.hop = {.pipelining = true,
-			.chunking = rig_pick(seed, 31, 2),
-			.delay_max_ns = CLOCK_NS_PER_MS},
+		.hop = {.pipelining = true, .chunking = rig_pick(seed, 31, 2), .delay_max_ns = CLOCK_NS_PER_MS},
 	};
 
 	return options;
@@ -51,8 +49,7 @@ void scenario_crash(uint64_t seed)
 	for (unsigned life = 0; life < LIVES; life++) {
 		int r = rig_start(&rig, shards);
 		if (r < 0) {
-			rig_fail(&rig, "life %u does not start: %s: %s", life, strerror(-r),
-				 rig.recovery.problem);
+			rig_fail(&rig, "life %u does not start: %s: %s", life, strerror(-r), rig.recovery.problem);
 			break;
 		}
 		if (life == 0)
@@ -223,10 +220,8 @@ void scenario_reshard(uint64_t seed)
 		int r;
 		/* Sometimes the recovery itself is cut short, and repeated. */
 		if (life && rig_pick(seed, 80 + life, 2) &&
-		    crash_life(&rig, counts[life], io, crash_kind(seed, 90 + life)) &&
-		    rig_pick(seed, 85 + life, 2))
-			(void)crash_life(&rig, counts[life],
-					 world_io_count() + 1 + rig_pick(seed, 75 + life, 60),
+		    crash_life(&rig, counts[life], io, crash_kind(seed, 90 + life)) && rig_pick(seed, 85 + life, 2))
+			(void)crash_life(&rig, counts[life], world_io_count() + 1 + rig_pick(seed, 75 + life, 60),
 					 crash_kind(seed, 95 + life));
 		if (rig.alive)
 			rig_crash(&rig, crash_kind(seed, 100 + life));

@@ -397,8 +397,7 @@ static void test_failed_fsync_is_final(void)
 		open_quiet(seed);
 		int fd = make_file("f", 0, &directory);
 		CHECK_EQ(disk_write(fd, page[1], sizeof(page[1]), 0), sizeof(page[1]));
-		world_fault_io(
-			&(struct world_io_fault){.operations = WORLD_IO_SYNC, .nth = 1, .error = -EIO});
+		world_fault_io(&(struct world_io_fault){.operations = WORLD_IO_SYNC, .nth = 1, .error = -EIO});
 		CHECK_EQ(disk_sync(fd), -EIO);
 		CHECK_EQ(disk_sync(fd), 0);
 		world_crash(WORLD_POWER_CUT);
@@ -473,18 +472,15 @@ static void test_faults_are_injected(void)
 	ring_write(ring, &w.op, fd, page[1], sizeof(page[1]), 0);
 	CHECK(waiter_wait(ring, &w));
 	CHECK_EQ(w.result, -ENOSPC);
-	world_fault_io(&(struct world_io_fault){.operations = WORLD_IO_WRITE,
-						.nth = 1,
-						.short_write = true,
-						.delay_ns = 30 * CLOCK_NS_PER_S});
+	world_fault_io(&(struct world_io_fault){
+		.operations = WORLD_IO_WRITE, .nth = 1, .short_write = true, .delay_ns = 30 * CLOCK_NS_PER_S});
 	uint64_t before = world_now_ns();
 	w = waiter_make();
 	ring_write(ring, &w.op, fd, page[1], sizeof(page[1]), 0);
 	CHECK(waiter_wait(ring, &w));
 	CHECK(w.result > 0 && w.result < (int)sizeof(page[1]));
 	CHECK(world_now_ns() - before >= 30 * CLOCK_NS_PER_S);
-	world_fault_io(
-		&(struct world_io_fault){.operations = WORLD_IO_READ, .nth = 1, .count = 2, .error = -EIO});
+	world_fault_io(&(struct world_io_fault){.operations = WORLD_IO_READ, .nth = 1, .count = 2, .error = -EIO});
 	CHECK_EQ(disk_read(fd, page[1], 512, 0), -EIO);
 	CHECK_EQ(disk_read(fd, page[1], 512, 0), -EIO);
 	CHECK_EQ(disk_read(fd, page[1], 512, 0), 512);

@@ -133,8 +133,7 @@ uint64_t clock_monotonic_ns(void)
 
 uint64_t clock_wall_ns(void)
 {
-	int64_t wall =
-		(int64_t)(sim->config.wall_ns + sim->now - SIM_START_S * CLOCK_NS_PER_S) + sim->wall_offset;
+	int64_t wall = (int64_t)(sim->config.wall_ns + sim->now - SIM_START_S * CLOCK_NS_PER_S) + sim->wall_offset;
 	return wall > 0 ? (uint64_t)wall : 0;
 }
 
@@ -198,8 +197,7 @@ static bool sim_event_before(const struct sim_event *a, const struct sim_event *
 	return a->at != b->at ? a->at < b->at : a->sequence < b->sequence;
 }
 
-void sim_schedule(uint64_t delay_ns, void (*fn)(void *context, uint64_t argument), void *context,
-		  uint64_t argument)
+void sim_schedule(uint64_t delay_ns, void (*fn)(void *context, uint64_t argument), void *context, uint64_t argument)
 {
 	if (sim->events_count == sim->events_capacity) {
 		sim->events_capacity = sim->events_capacity ? 2 * sim->events_capacity : 256;
@@ -218,8 +216,7 @@ static struct sim_event sim_event_take(void)
 	size_t i = 0;
 	while (2 * i + 1 < sim->events_count) {
 		size_t child = 2 * i + 1;
-		if (child + 1 < sim->events_count &&
-		    sim_event_before(&sim->events[child + 1], &sim->events[child]))
+		if (child + 1 < sim->events_count && sim_event_before(&sim->events[child + 1], &sim->events[child]))
 			child++;
 		if (!sim_event_before(&sim->events[child], &last))
 			break;

@@ -54,8 +54,8 @@ struct world_config {
 	uint64_t seed;
 	uint64_t wall_ns; /* wall clock at the start */
 
-	uint64_t op_delay_min_ns, op_delay_max_ns;     /* from submission to execution of a network op */
-	uint64_t disk_delay_min_ns, disk_delay_max_ns; /* from submission to completion of a disk op */
+	uint64_t op_delay_min_ns, op_delay_max_ns;           /* from submission to execution of a network op */
+	uint64_t disk_delay_min_ns, disk_delay_max_ns;       /* from submission to completion of a disk op */
 	uint64_t network_delay_min_ns, network_delay_max_ns; /* one way */
 	uint32_t socket_buffer_min, socket_buffer_max;       /* octets between sender and receiver */
 	uint32_t segment_max;                                /* octets that arrive at once, at most */
@@ -131,15 +131,15 @@ void world_engine_leave(void);
 /* The nth allocation of the engine from now on fails (1: the next; 0: none). */
 void world_fail_allocation(uint64_t nth);
 void world_fail_allocations(uint64_t nth, uint64_t count); /* and those behind it, `count` in all */
-uint64_t world_allocations(void);    /* made by the engine so far */
-size_t world_allocations_live(void); /* the engine's, not freed */
+uint64_t world_allocations(void);                          /* made by the engine so far */
+size_t world_allocations_live(void);                       /* the engine's, not freed */
 /* Zeroed memory that is never the engine's. */
 void *world_alloc(size_t size);
 void *world_realloc(void *memory, size_t size);
 void world_release(void *memory);
 
 enum world_crash_kind {
-	WORLD_KILL, /* the process dies: the page cache survives, the kernel closes its sockets */
+	WORLD_KILL,      /* the process dies: the page cache survives, the kernel closes its sockets */
 	WORLD_POWER_CUT, /* the machine dies: unsynced data may be lost or torn, its peers hear nothing for a while */
 };
 void world_crash(enum world_crash_kind kind);
@@ -162,9 +162,9 @@ struct world_io_fault {
 	unsigned operations; /* WORLD_IO_* */
 	uint64_t nth;        /* the nth such operation from now on; 1: the next */
 	uint64_t count;      /* this many of them; 0 means 1 */
-	int error;        /* negative errno; a failing write may still have reached the disk, whole or torn */
-	bool short_write; /* write only a part */
-	uint64_t delay_ns; /* take so much longer */
+	int error;           /* negative errno; a failing write may still have reached the disk, whole or torn */
+	bool short_write;    /* write only a part */
+	uint64_t delay_ns;   /* take so much longer */
 };
 void world_fault_io(const struct world_io_fault *fault);
 void world_faults_clear(void);
@@ -201,8 +201,7 @@ struct ring_address world_address(uint16_t port); /* 127.0.0.1 */
 struct world_connection;
 struct world_actor {
 	void (*on_open)(struct world_connection *connection, void *context);
-	void (*on_data)(struct world_connection *connection, void *context, const uint8_t *data,
-			size_t length);
+	void (*on_data)(struct world_connection *connection, void *context, const uint8_t *data, size_t length);
 	/* Everything given to world_send() has left. May be NULL. */
 	void (*on_drained)(struct world_connection *connection, void *context);
 	/* 0: the peer will send no more, sending still works, end with world_disconnect(). Negative errno: the
@@ -221,8 +220,7 @@ void world_send(struct world_connection *connection, const void *data, size_t le
 size_t world_send_queued(const struct world_connection *connection);
 void world_pause(struct world_connection *connection, bool pause); /* stop reading: back pressure */
 void world_half_close(struct world_connection *connection);
-void world_disconnect(
-	struct world_connection *connection);          /* what is queued still leaves; no more callbacks */
-void world_abort(struct world_connection *connection); /* reset; no more callbacks */
+void world_disconnect(struct world_connection *connection); /* what is queued still leaves; no more callbacks */
+void world_abort(struct world_connection *connection);      /* reset; no more callbacks */
 
 #endif

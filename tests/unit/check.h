@@ -18,40 +18,40 @@
 static int check_failures;
 static int check_cases;
 
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			check_failures++;                                                                    \
-			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);              \
-		}                                                                                            \
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			check_failures++;                                                                              \
+			fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition);                        \
+		}                                                                                                      \
 	} while (0)
 
-#define CHECK_EQ(actual, expected)                                                                           \
-	do {                                                                                                 \
-		long long check_a = (long long)(actual), check_b = (long long)(expected);                    \
-		if (check_a != check_b) {                                                                    \
-			check_failures++;                                                                    \
-			fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual,   \
-				check_a, check_b);                                                           \
-		}                                                                                            \
+#define CHECK_EQ(actual, expected)                                                                                     \
+	do {                                                                                                           \
+		long long check_a = (long long)(actual), check_b = (long long)(expected);                              \
+		if (check_a != check_b) {                                                                              \
+			check_failures++;                                                                              \
+			fprintf(stderr, "%s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #actual, check_a,    \
+				check_b);                                                                              \
+		}                                                                                                      \
 	} while (0)
 
-#define CHECK_STR(actual, expected)                                                                          \
-	do {                                                                                                 \
-		const char *check_a = (actual), *check_b = (expected);                                       \
-		if (strcmp(check_a, check_b) != 0) {                                                         \
-			check_failures++;                                                                    \
-			fprintf(stderr, "%s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__,        \
-				#actual, check_a, check_b);                                                  \
-		}                                                                                            \
+#define CHECK_STR(actual, expected)                                                                                    \
+	do {                                                                                                           \
+		const char *check_a = (actual), *check_b = (expected);                                                 \
+		if (strcmp(check_a, check_b) != 0) {                                                                   \
+			check_failures++;                                                                              \
+			fprintf(stderr, "%s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual,         \
+				check_a, check_b);                                                                     \
+		}                                                                                                      \
 	} while (0)
 
-#define RUN(test)                                                                                            \
-	do {                                                                                                 \
-		int check_before = check_failures;                                                           \
-		check_cases++;                                                                               \
-		test();                                                                                      \
-		printf("%s %s\n", check_failures == check_before ? "ok" : "FAILED", #test);                  \
+#define RUN(test)                                                                                                      \
+	do {                                                                                                           \
+		int check_before = check_failures;                                                                     \
+		check_cases++;                                                                                         \
+		test();                                                                                                \
+		printf("%s %s\n", check_failures == check_before ? "ok" : "FAILED", #test);                            \
 	} while (0)
 
 static inline int check_end(void)

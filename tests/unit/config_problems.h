@@ -21,8 +21,7 @@ static const struct {
 	{"", "t.yaml:1:1: the file is empty: write at least listeners, clients, destinations and routes"},
 	{"# only a comment\n",
 	 "t.yaml:1:1: the file is empty: write at least listeners, clients, destinations and routes"},
-	{"- a\n- b\n",
-	 "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
+	{"- a\n- b\n", "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
 	{"hostname: [\n", "t.yaml:2:1: while parsing a flow node, did not find expected node content"},
 	{"hostname: \"a\n", "t.yaml:2:1: while scanning a quoted scalar, found unexpected end of stream"},
 	{"a: b: c\n", "t.yaml:1:5: mapping values are not allowed in this context"},
@@ -30,15 +29,13 @@ static const struct {
 	 "t.yaml:1:1: while scanning for the next token, found character that cannot start any token"},
 	{"hostname: \xff\n", "t.yaml:1:11: invalid leading UTF-8 octet: write the file in UTF-8"},
 	{"--- {}\n--- {}\n", "t.yaml:2:1: a second document begins here: write one per file"},
-	{"hostname: &a x.example.org\nshards: *a\n",
-	 "t.yaml:2:9: aliases are not supported: write the value out"},
+	{"hostname: &a x.example.org\nshards: *a\n", "t.yaml:2:9: aliases are not supported: write the value out"},
 	{"a: &a [*a]\n", "t.yaml:1:8: aliases are not supported: write the value out"},
 	{"a: [[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]\n", "t.yaml:1:19: values are nested too deeply"},
 	{"[a]: b\n", "t.yaml:1:1: a key must be a word"},
 	{"{}\n", "t.yaml:1:1: the key \"listeners\" is missing: write listeners: [{ name: lan, address: "
 		 "\"0.0.0.0:25\" }]"},
-	{"hostname\n",
-	 "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
+	{"hostname\n", "t.yaml:1:1: the file must be a mapping: write keys such as hostname: relay.example.org"},
 	/* Keys. */
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
@@ -55,8 +52,7 @@ static const struct {
 	 "t.yaml:2:1: duplicate key \"hostname\": the first is in line 1"},
 	{"spool: { size_max: 20GiB, size_max: 20GiB }\n" ALL,
 	 "t.yaml:1:27: duplicate key \"size_max\": the first is in line 1"},
-	{"spool: { size-max: 20GiB }\n" ALL,
-	 "t.yaml:1:10: unknown key \"size-max\"; did you mean \"size_max\"?"},
+	{"spool: { size-max: 20GiB }\n" ALL, "t.yaml:1:10: unknown key \"size-max\"; did you mean \"size_max\"?"},
 	{"listeners: [{ name: lan, adress: \"127.0.0.1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:26: unknown key \"adress\"; did you mean \"address\"?"},
 	{HOST CLIENTS DESTINATIONS ROUTES, "t.yaml:1:1: the key \"listeners\" is missing: write listeners: "
@@ -83,44 +79,37 @@ static const struct {
 	 "t.yaml:1:1: control: not available in this version; remove it"},
 	{"tls: { certificate: relay.crt, private_key: relay.key }\n" ALL,
 	 "t.yaml:1:1: tls: not available in this version; remove it"},
-	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS
-		 ROUTES,
+	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:2:46: tls: offered: not available in this version; remove it"},
-	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth: required }]\n" HOST CLIENTS DESTINATIONS
-		 ROUTES,
+	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth: required }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:55: auth: required: not available in this version; remove it"},
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:25: users_file: not available in this version; remove it"},
-	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS
-		 ROUTES,
+	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:55: line_endings: normalize: not available in this version; remove it"},
-	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS
-		 DESTINATIONS ROUTES,
+	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:41: add_missing_headers: not available in this version; remove it"},
 	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minute: 60 } }]\n" HOST LISTENERS
 		 DESTINATIONS ROUTES,
 	 "t.yaml:1:51: messages_per_minute: not available in this version; remove it"},
-	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS
-		 ROUTES,
+	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:34: mx: not available in this version; remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
-	 "t.yaml:1:60: mode: opportunistic: not available in this version; remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
+	 "t.yaml:1:60: mode: opportunistic: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: dane: not available in this version; remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
 	 "t.yaml:1:47: auth: not available in this version; remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
 	 "t.yaml:1:57: recipients_per_day: not available in this version; remove it"},
 	{"routes: [{ client: apps, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:12: client: not available in this version; remove it"},
 	{"routes: [{ sender: \"*@a.example\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:12: sender: not available in this version; remove it"},
-	{"retry: { warn_after: 4h }\n" ALL,
-	 "t.yaml:1:10: warn_after: not available in this version; remove it"},
+	{"retry: { warn_after: 4h }\n" ALL, "t.yaml:1:10: warn_after: not available in this version; remove it"},
 	/* Values. */
 	{"hostname: relay\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:11: hostname: \"relay\" is no fully qualified name: write one as in relay.example.org"},
@@ -153,12 +142,10 @@ static const struct {
 	 "t.yaml:1:20: size_max: 99999999999TiB is out of range: write 16MiB to 1024TiB"},
 	{"spool: { size_max: 99999999999999999999MiB }\n" ALL,
 	 "t.yaml:1:20: size_max: 99999999999999999999MiB is out of range: write 16MiB to 1024TiB"},
-	{"spool: { size_max: 1MiB }\n" ALL,
-	 "t.yaml:1:20: size_max: 1MiB is out of range: write 16MiB to 1024TiB"},
+	{"spool: { size_max: 1MiB }\n" ALL, "t.yaml:1:20: size_max: 1MiB is out of range: write 16MiB to 1024TiB"},
 	{"spool: { message_size_max: 0 }\n" ALL,
 	 "t.yaml:1:28: message_size_max: 0 is out of range: write 1KiB to 1GiB"},
-	{"spool: { memory_max: 1MiB }\n" ALL,
-	 "t.yaml:1:22: memory_max: 1MiB is out of range: write 16MiB to 1TiB"},
+	{"spool: { memory_max: 1MiB }\n" ALL, "t.yaml:1:22: memory_max: 1MiB is out of range: write 16MiB to 1TiB"},
 	{"retry: { first: 30 }\n" ALL, "t.yaml:1:17: first: the unit is missing: write 30s, not 30"},
 	{"retry: { first: 30 sec }\n" ALL, "t.yaml:1:17: first: write 30s, not 30 sec"},
 	{"retry: { first: 30min }\n" ALL, "t.yaml:1:17: first: write 30m, not 30min"},
@@ -194,11 +181,9 @@ static const struct {
 	{"listeners: [{ name: \"my lan\", address: \"127.0.0.1:25\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:21: name: \"my lan\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
 	 "underscores"},
-	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: offred }]\n" HOST CLIENTS DESTINATIONS
-		 ROUTES,
+	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: offred }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:56: tls: unknown value \"offred\"; did you mean \"offered\"?"},
-	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: sometimes }]\n" HOST CLIENTS DESTINATIONS
-		 ROUTES,
+	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: sometimes }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:56: tls: unknown value \"sometimes\": write one of off, offered, required, implicit"},
 	{"listeners: [{ name: lan, address: \"127.0.0.1\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:35: address: \"127.0.0.1\" lacks a port: write host:port, as in 127.0.0.1:25"},
@@ -231,11 +216,11 @@ static const struct {
 	{"clients: [{ name: a, networks: [\"2001:db8::1/32\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:33: networks: \"2001:db8::1/32\" has bits set beyond its prefix: write 2001:db8::/32 for "
 	 "the network or 2001:db8::1 for the one address"},
-	{"clients:\n  - { name: a, networks: [\"::1\"] }\n  - { name: a, networks: [\"::2\"] }\n" HOST
-		 LISTENERS DESTINATIONS ROUTES,
-	 "t.yaml:3:13: duplicate name \"a\": each needs its own"},
-	{"clients: [{ name: a, networks: [\"::1\"], limits: { connections: 100001 } }]\n" HOST LISTENERS
+	{"clients:\n  - { name: a, networks: [\"::1\"] }\n  - { name: a, networks: [\"::2\"] }\n" HOST LISTENERS
 		 DESTINATIONS ROUTES,
+	 "t.yaml:3:13: duplicate name \"a\": each needs its own"},
+	{"clients: [{ name: a, networks: [\"::1\"], limits: { connections: 100001 } }]\n" HOST LISTENERS DESTINATIONS
+		 ROUTES,
 	 "t.yaml:1:64: connections: 100001 is out of range: write a number from 0 to 100000"},
 	/* Destinations. */
 	{"destinations: [{ name: next, hosts: [] }]\n" HOST LISTENERS CLIENTS ROUTES,
@@ -253,37 +238,33 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"mail..example.org:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:38: hosts: \"mail..example.org\" is no host name: write letters, digits, hyphens and "
 	 "dots"},
-	{"destinations: [{ name: next, hosts: [\"a:25\", \"b:25\", \"A:25\"] }]\n" HOST LISTENERS CLIENTS
-		 ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\", \"b:25\", \"A:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:54: hosts: duplicate host \"A:25\""},
-	{"destinations:\n  - { name: next, hosts: [\"a:25\"] }\n  - { name: next, hosts: [\"b:25\"] }\n" HOST
-		 LISTENERS CLIENTS ROUTES,
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"] }\n  - { name: next, hosts: [\"b:25\"] }\n" HOST LISTENERS
+		 CLIENTS ROUTES,
 	 "t.yaml:3:13: duplicate name \"next\": each needs its own"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: required }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:52: tls: write a mapping, as in { mode: verify }"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: verfy } }]\n" HOST LISTENERS CLIENTS
-		 ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: verfy } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: unknown value \"verfy\"; did you mean \"verify\"?"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: off } }]\n" HOST LISTENERS CLIENTS
-		 ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: off } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, opportunistic, required, verify, "
 	 "dane"},
 	{"destinations: [{ name: next, hosts: [\"a:25\", \"10.0.0.1:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:46: hosts: \"10.0.0.1:25\" has no name that TLS could verify: write tls: { server_name: "
 	 "mail.example.org }, or another mode"},
-	{"destinations: [{ name: next, hosts: [\"[::1]:25\"], tls: { mode: verify } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"[::1]:25\"], tls: { mode: verify } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:38: hosts: \"[::1]:25\" has no name that TLS could verify: write tls: { server_name: "
 	 "mail.example.org }, or another mode"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { server_name: 10.0.0.1 } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { server_name: 10.0.0.1 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
 	 "t.yaml:1:67: server_name: \"10.0.0.1\" is no host name: write one as in mail.example.org"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, server_name: b } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, server_name: b } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
 	 "t.yaml:1:79: server_name: without effect in this mode: write mode: required or verify, or remove "
 	 "it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, implicit: true } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none, implicit: true } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
 	 "t.yaml:1:76: implicit: without effect in this mode: write mode: required or verify, or remove it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, ca_file: /dev/null } "
 	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
@@ -291,46 +272,43 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, ca_file: /etc/passwd } "
 	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:79: ca_file: without effect in this mode: write mode: verify, or remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { certificate: /etc/passwd } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:67: certificate: its key is missing: write private_key: relay.key"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { private_key: /etc/passwd } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:67: private_key: its certificate is missing: write certificate: relay.crt"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 0 } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:77: messages_in_flight: 0 is out of range: write a number from 1 to 1024"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 1025 } }]\n" HOST
-		 LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:77: messages_in_flight: 1025 is out of range: write a number from 1 to 1024"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { connections: 0 } }]\n" HOST LISTENERS
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
-	 "t.yaml:1:70: connections: 0 is out of range: write a number from 1 to 100000"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], idle_timeout: 2h }]\n" HOST LISTENERS CLIENTS
+	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { certificate: /etc/passwd } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
+	 "t.yaml:1:67: certificate: its key is missing: write private_key: relay.key"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { private_key: /etc/passwd } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:67: private_key: its certificate is missing: write certificate: relay.crt"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 0 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:77: messages_in_flight: 0 is out of range: write a number from 1 to 1024"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 1025 } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:77: messages_in_flight: 1025 is out of range: write a number from 1 to 1024"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { connections: 0 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:70: connections: 0 is out of range: write a number from 1 to 100000"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], idle_timeout: 2h }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:61: idle_timeout: 2h is out of range: write 10ms to 1h"},
 	/* Across the file. */
 	{"routes: [{ destination: nxet }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:25: destination: there is no destination \"nxet\"; did you mean \"next\"?"},
 	{"routes: [{ destination: elsewhere }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:25: destination: there is no destination \"elsewhere\""},
-	{"routes:\n  - { destination: next }\n  - { recipient: \"*@example.org\", destination: next }\n" HOST
-		 LISTENERS CLIENTS DESTINATIONS,
+	{"routes:\n  - { destination: next }\n  - { recipient: \"*@example.org\", destination: next }\n" HOST LISTENERS
+		 CLIENTS DESTINATIONS,
 	 "t.yaml:3:5: this route is never used: the one before it matches every recipient"},
 	{"routes: [{ recipient: \"*\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:23: recipient: a route without this key matches every recipient: remove it"},
 	{"routes: [{ recipient: example.org, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:23: recipient: \"example.org\" is no pattern: write \"*@example.org\", "
 	 "\"user@example.org\" or \"*@*.example.org\""},
-	{"routes: [{ recipient: \"a*@example.org\", destination: next }]\n" HOST LISTENERS CLIENTS
-		 DESTINATIONS,
+	{"routes: [{ recipient: \"a*@example.org\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:23: recipient: \"a*@example.org\" is no pattern: write \"*@example.org\", "
 	 "\"user@example.org\" or \"*@*.example.org\""},
-	{"routes: [{ recipient: \"a@*.example.org\", destination: next }]\n" HOST LISTENERS CLIENTS
-		 DESTINATIONS,
+	{"routes: [{ recipient: \"a@*.example.org\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:23: recipient: \"a@*.example.org\" is no pattern: write \"*@example.org\", "
 	 "\"user@example.org\" or \"*@*.example.org\""},
 	{"routes:\n  - { recipient: \"*@a.example\", destination: next }\n  - { recipient: \"*@a.example\", "

@@ -92,8 +92,7 @@ static void test_destination_defaults(void)
 	CHECK(!d->hosts[0].numeric);
 	CHECK_EQ(d->tls_mode, CONFIG_TLS_VERIFY);
 	CHECK(!d->tls_implicit);
-	CHECK(d->ca_file == NULL && d->certificate == NULL && d->private_key == NULL &&
-	      d->server_name == NULL);
+	CHECK(d->ca_file == NULL && d->certificate == NULL && d->private_key == NULL && d->server_name == NULL);
 	CHECK_EQ(d->connections, 20);
 	CHECK_EQ(d->messages_per_connection, 1000);
 	CHECK_EQ(d->messages_in_flight, 64);
@@ -108,17 +107,17 @@ static void test_destination_defaults(void)
 /* Every top-level value differs from its default. */
 static void test_every_scalar(void)
 {
-	struct config *c = parse(
-		"shards: 3\n"
-		"hostname: mx-1.example.org\n"
-		"spool: { directory: /srv/spool, size_max: 1GiB, message_size_max: 10240KiB,\n"
-		"         segment_size: 16MiB, memory_max: 1TiB }\n"
-		"limits: { connections: 1, connections_per_client: 2, recipients_per_message: 3, "
-		"errors_per_session: 4 }\n"
-		"timeouts: { command: 1s, data: 2m, connect: 3s, reply: 4m, data_reply: 1h, drain: 0 }\n"
-		"log: { stats_interval: 0, sessions: off, messages: No }\n"
-		"retry: { first: 1500ms, factor: 1.5, max: 1h, expire: 30d, warn_after: off }\n" LISTENERS
-			CLIENTS DESTINATIONS ROUTES);
+	struct config *c =
+		parse("shards: 3\n"
+		      "hostname: mx-1.example.org\n"
+		      "spool: { directory: /srv/spool, size_max: 1GiB, message_size_max: 10240KiB,\n"
+		      "         segment_size: 16MiB, memory_max: 1TiB }\n"
+		      "limits: { connections: 1, connections_per_client: 2, recipients_per_message: 3, "
+		      "errors_per_session: 4 }\n"
+		      "timeouts: { command: 1s, data: 2m, connect: 3s, reply: 4m, data_reply: 1h, drain: 0 }\n"
+		      "log: { stats_interval: 0, sessions: off, messages: No }\n"
+		      "retry: { first: 1500ms, factor: 1.5, max: 1h, expire: 30d, warn_after: off }\n" LISTENERS CLIENTS
+			      DESTINATIONS ROUTES);
 
 	if (c == NULL)
 		return;
@@ -169,8 +168,7 @@ static void test_listeners_and_clients(void)
 		      "clients:\n"
 		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
 		      "      add_missing_headers: no, limits: { connections: 10, messages_per_minute: 0 } }\n"
-		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS
-			      ROUTES);
+		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS ROUTES);
 
 	if (c == NULL)
 		return;
@@ -369,8 +367,7 @@ static void test_load_problems(void)
 	struct files files;
 
 	CHECK(config_load("no-such-file.yaml", &problem) == NULL);
-	CHECK_STR(problem.text,
-		  "no-such-file.yaml:1:1: the file cannot be opened: No such file or directory");
+	CHECK_STR(problem.text, "no-such-file.yaml:1:1: the file cannot be opened: No such file or directory");
 	CHECK(config_load("/", &problem) == NULL);
 	CHECK_STR(problem.text, "/:1:1: the file cannot be read: Is a directory");
 	CHECK(config_load("/dev/zero", &problem) == NULL);
@@ -389,8 +386,8 @@ static void test_load_problems(void)
 static void test_unreadable_file(void)
 {
 	static const char text[] =
-		"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: ca.pem } }]\n" HOST LISTENERS
-			CLIENTS ROUTES;
+		"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: ca.pem } }]\n" HOST LISTENERS CLIENTS
+			ROUTES;
 	struct config_problem problem;
 	struct files files;
 	char path[128], expected[512];
@@ -402,8 +399,7 @@ static void test_unreadable_file(void)
 	if (geteuid() == 0) {
 		CHECK(c != NULL); /* The superuser may read everything. */
 	} else {
-		snprintf(expected, sizeof(expected), "%s:1:63: ca_file: %s: Permission denied", files.config,
-			 path);
+		snprintf(expected, sizeof(expected), "%s:1:63: ca_file: %s: Permission denied", files.config, path);
 		CHECK(c == NULL);
 		CHECK_STR(problem.text, expected);
 	}
@@ -512,8 +508,7 @@ static void test_names(void)
 	CHECK(scalar_qualified_name_valid(name));
 	CHECK(!scalar_host_name_valid(strcat(name, "a")));
 	CHECK(!scalar_host_name_valid("") && !scalar_host_name_valid("a.") && !scalar_host_name_valid(".a"));
-	CHECK(!scalar_host_name_valid("-a") && !scalar_host_name_valid("a-") &&
-	      scalar_host_name_valid("a-b_c"));
+	CHECK(!scalar_host_name_valid("-a") && !scalar_host_name_valid("a-") && scalar_host_name_valid("a-b_c"));
 	CHECK(scalar_recipient_valid("\"a@b\"@example.org") && !scalar_recipient_valid("a b@example.org"));
 	CHECK(!scalar_recipient_valid("@example.org") && !scalar_recipient_valid("*@*") &&
 	      !scalar_recipient_valid("*@*.") && !scalar_recipient_valid("a@"));

@@ -259,8 +259,7 @@ static void test_flags(void)
 static void test_direct(void)
 {
 	int file = disk_open(directory, "a", DISK_CREATE | DISK_WRITE | DISK_DIRECT);
-	uint8_t *data = aligned_alloc(DISK_BLOCK, 4 * DISK_BLOCK),
-		*back = aligned_alloc(DISK_BLOCK, 4 * DISK_BLOCK);
+	uint8_t *data = aligned_alloc(DISK_BLOCK, 4 * DISK_BLOCK), *back = aligned_alloc(DISK_BLOCK, 4 * DISK_BLOCK);
 
 	CHECK(file >= 0 && data != NULL && back != NULL);
 	for (int i = 0; i < 4 * DISK_BLOCK; i++)

@@ -60,8 +60,7 @@ static void test_round_trip(void)
 	CHECK_EQ(envelope_decode(buffer, length, &e), 0);
 	CHECK_EQ(e.flags, ENVELOPE_EIGHT_BIT);
 	CHECK_EQ(e.recipients, 3);
-	CHECK(same(e.destination, "office365", 9) && same(e.client, "printers", 8) &&
-	      same(e.peer, "192.0.2.7", 9));
+	CHECK(same(e.destination, "office365", 9) && same(e.client, "printers", 8) && same(e.peer, "192.0.2.7", 9));
 	CHECK(same(e.helo, "printer.example.org", 19) && same(e.sender, "sender@example.org", 18));
 	envelope_first(&e, &cursor);
 	for (int i = 0; i < 3; i++) {
@@ -186,8 +185,8 @@ static void test_changed_octets(void)
 			if (i == 0)
 				CHECK_EQ(result, value == before ? 0 : -EBADMSG);
 			if (result == 0)
-				CHECK_EQ(10 + e.destination.length + e.client.length + e.peer.length +
-						 e.helo.length + e.sender.length + e.recipient_length,
+				CHECK_EQ(10 + e.destination.length + e.client.length + e.peer.length + e.helo.length +
+						 e.sender.length + e.recipient_length,
 					 length);
 		}
 		buffer[i] = before;
@@ -198,8 +197,7 @@ static void test_changed_octets(void)
 
 static void test_state_round_trip(void)
 {
-	static const uint8_t statuses[] = {RECIPIENT_PENDING, RECIPIENT_DELIVERED, RECIPIENT_FAILED,
-					   RECIPIENT_PENDING};
+	static const uint8_t statuses[] = {RECIPIENT_PENDING, RECIPIENT_DELIVERED, RECIPIENT_FAILED, RECIPIENT_PENDING};
 	struct queue_state state = {.attempts = 0x12345678, .recipients = 4, .statuses = statuses}, out;
 	size_t length;
 
@@ -217,8 +215,7 @@ static void test_state_reply_is_cut(void)
 {
 	static char text[STATE_REPLY_MAX + 100];
 	static const uint8_t statuses[1];
-	struct queue_state state = {.recipients = 1, .statuses = statuses, .reply = {text, sizeof(text)}},
-			   out;
+	struct queue_state state = {.recipients = 1, .statuses = statuses, .reply = {text, sizeof(text)}}, out;
 	uint8_t *room = malloc(STATE_HEADER + 1 + STATE_REPLY_MAX);
 	size_t length = queue_state_encode(room, &state);
 

@@ -190,11 +190,9 @@ static void test_fields(void)
 	log_bool(&e, "no", false);
 	log_json(&e, "list", "[1,2]", 5);
 	log_end(&e);
-	expect_line(
-		log,
-		",\"host\":\"mx.example\",\"empty\":\"\",\"zero\":0,\"nine\":9,\"ten\":10,\"hundred\":100,"
-		"\"code\":250,\"most\":18446744073709551615,\"below\":-5,\"least\":-9223372036854775808,"
-		"\"above\":9223372036854775807,\"yes\":true,\"no\":false,\"list\":[1,2]");
+	expect_line(log, ",\"host\":\"mx.example\",\"empty\":\"\",\"zero\":0,\"nine\":9,\"ten\":10,\"hundred\":100,"
+			 "\"code\":250,\"most\":18446744073709551615,\"below\":-5,\"least\":-9223372036854775808,"
+			 "\"above\":9223372036854775807,\"yes\":true,\"no\":false,\"list\":[1,2]");
 	log_free(log);
 }
 
@@ -338,8 +336,7 @@ static void test_escape_places(void)
 				snprintf(escaped, sizeof(escaped), "\\u%04x", octet);
 			else
 				snprintf(escaped, sizeof(escaped), "%c", octet);
-			snprintf(rest, sizeof(rest), ",\"text\":\"%.*s%s%s\"", place, text, escaped,
-				 text + place + 1);
+			snprintf(rest, sizeof(rest), ",\"text\":\"%.*s%s%s\"", place, text, escaped, text + place + 1);
 			text[place] = (char)octet;
 			log_begin(&e, log, "e");
 			log_string(&e, "text", text, 19);
@@ -376,8 +373,7 @@ static void test_string_limit(void)
 		char text[LOG_STRING_MAX + 200], rest[LOG_STRING_MAX + 400];
 		memset(text, 'x', sizeof(text));
 		text[cases[i].plain] = '\0';
-		snprintf(rest, sizeof(rest), ",\"text\":\"%s%s\"", text,
-			 cases[i].kept ? cases[i].character : "");
+		snprintf(rest, sizeof(rest), ",\"text\":\"%s%s\"", text, cases[i].kept ? cases[i].character : "");
 		strcat(text, cases[i].character);
 		strcat(text, "zzzzzzzzzz");
 		log_begin(&e, log, "e");

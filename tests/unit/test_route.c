@@ -137,8 +137,7 @@ static void test_clients(void)
 
 static void test_destination_names(void)
 {
-	struct config_destination destinations[] = {{.name = (char[]){"office"}},
-						    {.name = (char[]){"office365"}}};
+	struct config_destination destinations[] = {{.name = (char[]){"office"}}, {.name = (char[]){"office365"}}};
 	struct config config = {.destinations = destinations, .destination_count = 2};
 
 	CHECK_EQ(relay_destination(&config, "office", 6), 0);
@@ -160,8 +159,8 @@ static void check_destination(const struct relay *relay, size_t d, unsigned firs
 	bool owned[CONFIG_SHARDS_MAX] = {false};
 
 	CHECK_EQ(plan->first_lane, first);
-	CHECK_EQ(plan->lanes, destination->connections < relay->shard_count ? destination->connections
-									    : relay->shard_count);
+	CHECK_EQ(plan->lanes,
+		 destination->connections < relay->shard_count ? destination->connections : relay->shard_count);
 	for (unsigned i = 0; i < plan->lanes; i++) {
 		const struct lane_plan *lane = &relay->lanes[plan->first_lane + i];
 		CHECK_EQ(lane->destination, d);
@@ -183,10 +182,8 @@ static void test_limits_are_exact(void)
 	enum { COUNT = sizeof(limits) / sizeof(limits[0]) };
 	struct config_destination destinations[COUNT] = {0};
 	struct config_listener listeners[2] = {{.address = {.length = 16}}, {.address = {.length = 28}}};
-	struct config config = {.destinations = destinations,
-				.destination_count = COUNT,
-				.listeners = listeners,
-				.listener_count = 2};
+	struct config config = {
+		.destinations = destinations, .destination_count = COUNT, .listeners = listeners, .listener_count = 2};
 	char names[COUNT][16];
 
 	for (size_t d = 0; d < COUNT; d++) {

@@ -33,9 +33,8 @@ static void check_lines(const struct line *lines, size_t count)
 		struct smtp_command command;
 		char *copy;
 		const char *reply = parse(lines[i].text, strlen(lines[i].text), &copy, &command);
-		bool match = lines[i].reply[0]
-				     ? reply && strncmp(reply, lines[i].reply, strlen(lines[i].reply)) == 0
-				     : reply == NULL;
+		bool match = lines[i].reply[0] ? reply && strncmp(reply, lines[i].reply, strlen(lines[i].reply)) == 0
+					       : reply == NULL;
 
 		if (!match || command.verb != lines[i].verb)
 			fprintf(stderr, "\"%s\": reply %s: ", lines[i].text, reply ? reply : "none\n");
@@ -333,8 +332,7 @@ static void test_par01_octets(void)
 
 static void test_par01_lengths(void)
 {
-	static const size_t lengths[] = {510,  511,  512,  513,  514,   998,    999,
-					 1000, 1001, 1002, 2048, 65536, 1 << 20};
+	static const size_t lengths[] = {510, 511, 512, 513, 514, 998, 999, 1000, 1001, 1002, 2048, 65536, 1 << 20};
 	struct smtp_command command;
 
 	for (size_t i = 0; i < COUNT(lengths); i++) {

@@ -16,9 +16,9 @@ struct text {
 	size_t length;
 };
 
-#define T(literal)                                                                                           \
-	{                                                                                                    \
-		literal, sizeof(literal) - 1                                                                 \
+#define T(literal)                                                                                                     \
+	{                                                                                                              \
+		literal, sizeof(literal) - 1                                                                           \
 	}
 
 static uint8_t expected[STREAM_MAX], actual[2 * STREAM_MAX], encoded[2 * STREAM_MAX];
@@ -62,8 +62,8 @@ static struct outcome scan(const uint8_t *in, size_t length, const struct cut *c
 			size_t room = cut->room ? cut->room : 4 + below(150), consumed, written;
 			uint8_t *heap = malloc(room); /* so that the address sanitizer sees its end */
 
-			o.ended = content_scan_data(&o.scanner, in + o.consumed + done, piece - done,
-						    &consumed, heap, room, &written) == CONTENT_END;
+			o.ended = content_scan_data(&o.scanner, in + o.consumed + done, piece - done, &consumed, heap,
+						    room, &written) == CONTENT_END;
 			CHECK(written <= room);
 			memcpy(actual + o.length, heap, written);
 			free(heap);
@@ -103,12 +103,10 @@ static const struct text befores[] = {
 	T("\0\r\n"), T("\0\n"), T("\v"), T("\f"),     T("\x85"), T("\xe2\x80\xa8"),
 };
 static const struct text afters[] = {
-	T("\r\n"),   T("\n"),    T("\r"),     T("\r\r\n"), T("\n\r"),
-	T("\0\r\n"), T(" \r\n"), T("\t\r\n"), T("\r\0\n"), T("\0"),
-	T("\r\n\0"), T("\v"),    T("\f"),     T("\x85"),   T("\xe2\x80\xa8"),
+	T("\r\n"),   T("\n"), T("\r"),     T("\r\r\n"), T("\n\r"), T("\0\r\n"), T(" \r\n"),        T("\t\r\n"),
+	T("\r\0\n"), T("\0"), T("\r\n\0"), T("\v"),     T("\f"),   T("\x85"),   T("\xe2\x80\xa8"),
 };
-static const char second[] =
-	"MAIL FROM:<evil@a>\r\nRCPT TO:<v@b>\r\nDATA\r\nSubject: 2\r\n\r\nforged\r\n.\r\n";
+static const char second[] = "MAIL FROM:<evil@a>\r\nRCPT TO:<v@b>\r\nDATA\r\nSubject: 2\r\n\r\nforged\r\n.\r\n";
 
 static size_t stream_make(uint8_t *out, const struct text *before, const struct text *after)
 {
@@ -294,9 +292,8 @@ static void test_smg06_legal(void)
 /* Every fault, dot and terminator at every place of a block, before and behind ordinary blocks. */
 static void test_block_edges(void)
 {
-	static const char *const pieces[] = {"\r\n.\r\n", "\r\n.\r", "\r\n.",   "\r\n..",
-					     "\r",        "\n",      "\n.\r\n", "\r\r\n",
-					     "\r.\r\n",   "\x80",    ".",       "\r\n.\r\r\n.\r\n"};
+	static const char *const pieces[] = {"\r\n.\r\n", "\r\n.\r", "\r\n.",   "\r\n..", "\r", "\n",
+					     "\n.\r\n",   "\r\r\n",  "\r.\r\n", "\x80",   ".",  "\r\n.\r\r\n.\r\n"};
 	uint8_t in[400];
 
 	for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
@@ -304,8 +301,7 @@ static void test_block_edges(void)
 			memset(in, 'x', sizeof in);
 			memcpy(in + at, pieces[p], strlen(pieces[p]));
 			CHECK(same(in, sizeof in, &(struct cut){.piece = sizeof in, .room = STREAM_MAX}));
-			CHECK(same(in, sizeof in,
-				   &(struct cut){.first = at, .piece = 400, .room = STREAM_MAX}));
+			CHECK(same(in, sizeof in, &(struct cut){.first = at, .piece = 400, .room = STREAM_MAX}));
 			CHECK(same(in, at + strlen(pieces[p]), &(struct cut){.piece = 400, .room = 100}));
 			in[at] = 0;
 			CHECK(same(in, sizeof in, &(struct cut){.piece = sizeof in, .room = STREAM_MAX}));
@@ -375,15 +371,13 @@ static void test_smg03_encoder(void)
 	uint8_t in[3000];
 
 	for (unsigned round = 0; round < 3000; round++) {
-		size_t length =
-			random_stream(in, 1 + below(sizeof in), round % 3 ? 3 + below(4000) : 1000000);
+		size_t length = random_stream(in, 1 + below(sizeof in), round % 3 ? 3 + below(4000) : 1000000);
 
 		check_encode(in, length, 0, 0);
 		check_encode(in, length, length, 2 * STREAM_MAX);
 	}
 	for (size_t at = 0; at < 200; at++) { /* one violation at each place of a block */
-		static const char *const pieces[] = {"\r",   "\n",    "\n\r",          "\r\r\n",
-						     "\r\n", "\r\n.", "\r\n.\r\n.\r\n"};
+		static const char *const pieces[] = {"\r", "\n", "\n\r", "\r\r\n", "\r\n", "\r\n.", "\r\n.\r\n.\r\n"};
 
 		for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
 			memset(in, 'y', 300);
@@ -401,11 +395,7 @@ static void test_smg03_end(void)
 {
 	static const struct {
 		const char *in, *out;
-	} table[] = {{"", ".\r\n"},
-		     {"x", "x\r\n.\r\n"},
-		     {"x\r\n", "x\r\n.\r\n"},
-		     {".", "..\r\n.\r\n"},
-		     {"x\r", "x"}};
+	} table[] = {{"", ".\r\n"}, {"x", "x\r\n.\r\n"}, {"x\r\n", "x\r\n.\r\n"}, {".", "..\r\n.\r\n"}, {"x\r", "x"}};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct content_encoder encoder;
@@ -413,8 +403,8 @@ static void test_smg03_end(void)
 		uint8_t out[64];
 
 		content_encoder_init(&encoder);
-		CHECK(content_encode(&encoder, (const uint8_t *)table[i].in, strlen(table[i].in), &consumed,
-				     out, sizeof out, &written));
+		CHECK(content_encode(&encoder, (const uint8_t *)table[i].in, strlen(table[i].in), &consumed, out,
+				     sizeof out, &written));
 		written += content_encode_end(&encoder, out + written);
 		CHECK_EQ(written, strlen(table[i].out));
 		CHECK(memcmp(out, table[i].out, written) == 0);
@@ -442,8 +432,7 @@ static void test_lop01_hops(void)
 		const uint8_t *in = (const uint8_t *)table[i].text;
 		size_t length = strlen(table[i].text);
 
-		CHECK_EQ(scan(in, length, &(struct cut){.piece = length, .room = 512}).scanner.hops,
-			 table[i].hops);
+		CHECK_EQ(scan(in, length, &(struct cut){.piece = length, .room = 512}).scanner.hops, table[i].hops);
 		check_cuts(in, length);
 	}
 	for (unsigned hops = 99; hops <= 101; hops++) {

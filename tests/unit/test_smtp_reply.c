@@ -10,8 +10,8 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Parses `in` cut at `at` (0: octet by octet). */
-static enum smtp_reply_result parse_cut(struct smtp_reply_parser *parser, const char *in, size_t length,
-					size_t at, size_t *taken)
+static enum smtp_reply_result parse_cut(struct smtp_reply_parser *parser, const char *in, size_t length, size_t at,
+					size_t *taken)
 {
 	enum smtp_reply_result result = SMTP_REPLY_MORE;
 
@@ -40,8 +40,7 @@ static void test_par05_replies(void)
 		{"250\r\n", SMTP_REPLY_DONE, 250, "", 0, ""},
 		{"250 \r\n", SMTP_REPLY_DONE, 250, "", 0, ""},
 		{"550 5.7.2\r\n", SMTP_REPLY_DONE, 550, "5.7.2", 0, "5.7.2"},
-		{"550 5.7.64 TenantAttribution\r\n", SMTP_REPLY_DONE, 550, "5.7.64 TenantAttribution", 0,
-		 "5.7.64"},
+		{"550 5.7.64 TenantAttribution\r\n", SMTP_REPLY_DONE, 550, "5.7.64 TenantAttribution", 0, "5.7.64"},
 		{"451 4.7.500 busy\r\n", SMTP_REPLY_DONE, 451, "4.7.500 busy", 0, "4.7.500"},
 		{"550 4.7.1 class differs\r\n", SMTP_REPLY_DONE, 550, "4.7.1 class differs", 0, ""},
 		{"550 5.7.1234 x\r\n", SMTP_REPLY_DONE, 550, "5.7.1234 x", 0, ""},
@@ -148,10 +147,9 @@ static void test_par05_limits(void)
 	CHECK_EQ(taken, SMTP_REPLY_LINE_MAX - 4 + 1);
 }
 
-static const char office365[] =
-	"250-smtp.office365.com Hello PIPELINING\r\n250-SIZE 157286400\r\n250-PIPELINING\r\n"
-	"250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n250-8BITMIME\r\n"
-	"250-BINARYMIME\r\n250-CHUNKING\r\n250-AUTH LOGIN XOAUTH2\r\n250 SMTPUTF8\r\n";
+static const char office365[] = "250-smtp.office365.com Hello PIPELINING\r\n250-SIZE 157286400\r\n250-PIPELINING\r\n"
+				"250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n250-8BITMIME\r\n"
+				"250-BINARYMIME\r\n250-CHUNKING\r\n250-AUTH LOGIN XOAUTH2\r\n250 SMTPUTF8\r\n";
 
 static void test_extensions(void)
 {
@@ -163,8 +161,7 @@ static void test_extensions(void)
 		memset(&x, 0xff, sizeof x);
 		smtp_reply_start(&parser, &x);
 		CHECK_EQ(parse_cut(&parser, office365, sizeof office365 - 1, at, &taken), SMTP_REPLY_DONE);
-		CHECK(x.pipelining && x.chunking && x.starttls && x.eight_bit_mime && x.enhanced_codes &&
-		      x.dsn);
+		CHECK(x.pipelining && x.chunking && x.starttls && x.eight_bit_mime && x.enhanced_codes && x.dsn);
 		CHECK(x.smtputf8 && x.auth_login && x.auth_xoauth2 && !x.auth_plain && x.size_given);
 		CHECK_EQ(x.size_max, 157286400);
 	}

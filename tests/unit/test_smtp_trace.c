@@ -35,8 +35,7 @@ static void test_header(void)
 	CHECK_STR(received("client.example", "192.0.2.1", 1795468606),
 		  "Received: from client.example ([192.0.2.1])" TAIL "Mon, 23 Nov 2026 21:16:46 +0000\r\n");
 	CHECK_STR(received("[IPv6:2001:db8::1]", "2001:db8::1", 0),
-		  "Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])" TAIL
-		  "Thu, 01 Jan 1970 00:00:00 +0000\r\n");
+		  "Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])" TAIL "Thu, 01 Jan 1970 00:00:00 +0000\r\n");
 }
 
 static void test_lop04_injection(void)
@@ -79,9 +78,7 @@ static void test_dates(void)
 static int compare(struct message_id a, struct message_id b)
 {
 	char text_a[MESSAGE_ID_TEXT], text_b[MESSAGE_ID_TEXT];
-	int order = a.high != b.high ? (a.high < b.high ? -1 : 1)
-		    : a.low != b.low ? (a.low < b.low ? -1 : 1)
-				     : 0;
+	int order = a.high != b.high ? (a.high < b.high ? -1 : 1) : a.low != b.low ? (a.low < b.low ? -1 : 1) : 0;
 	int text_order;
 
 	message_id_text(a, text_a);
@@ -128,11 +125,7 @@ static void test_id_unique(void)
 static void test_id_text(void)
 {
 	static const struct message_id ids[] = {
-		{0, 0},
-		{UINT64_MAX, UINT64_MAX},
-		{0, 1},
-		{1, 0},
-		{0x0123456789abcdef, 0xfedcba9876543210},
+		{0, 0},          {UINT64_MAX, UINT64_MAX}, {0, 1}, {1, 0}, {0x0123456789abcdef, 0xfedcba9876543210},
 		{0, UINT64_MAX},
 	};
 	struct message_id out;

@@ -21,8 +21,7 @@ static void wait_answers(void)
 	for (int turns = 0; turns < 200000; turns++) {
 		bool all = true;
 		for (uint32_t i = 0; i < rig_count; i++)
-			all &= !rig_messages[i].used || rig_messages[i].forgotten ||
-			       rig_messages[i].result != 1;
+			all &= !rig_messages[i].used || rig_messages[i].forgotten || rig_messages[i].result != 1;
 		if (all)
 			return;
 		rig_turn();
@@ -66,8 +65,7 @@ static void test_short_writes(void)
 		rig_world(n, false);
 		rig_start();
 		rig_settle();
-		struct world_io_fault f = {
-			.operations = WORLD_IO_WRITE, .nth = 1, .count = n, .short_write = true};
+		struct world_io_fault f = {.operations = WORLD_IO_WRITE, .nth = 1, .count = n, .short_write = true};
 		world_fault_io(&f);
 		for (int i = 0; i < 12; i++) {
 			CHECK_EQ(rig_append(100 * 1024, NULL), 0);
@@ -178,8 +176,7 @@ static void test_poisoned(void)
 		CHECK_EQ(rig_messages[rig_count - 1].result, 0);
 		CHECK_EQ(rig_messages[0].done_result, 0);
 		CHECK_EQ(rig_messages[1].state_result, 0);
-		CHECK_EQ(rig_state(&rig_messages[1]),
-			 0); /* its place has moved; the next state must find it */
+		CHECK_EQ(rig_state(&rig_messages[1]), 0); /* its place has moved; the next state must find it */
 		CHECK_EQ(rig_done(&rig_messages[2]), 0);
 		if (seed % 3)
 			rig_crash(WORLD_POWER_CUT);
@@ -243,8 +240,7 @@ static void test_copy_without_part(void)
 	struct spool_ref original = m->item.message, copies[2];
 	struct spool_item copy = {.id = m->item.id, .parts = copies, .part_count = 2};
 	struct iovec piece = {rig_buffer, SPOOL_CONTENT_MAX};
-	struct spool_message record = {
-		.id = m->item.id, .wall_ns = 1000, .content = &piece, .content_count = 1};
+	struct spool_message record = {.id = m->item.id, .wall_ns = 1000, .content = &piece, .content_count = 1};
 	struct spool_ticket ticket = {.fn = on_nothing};
 	world_engine_enter();
 	CHECK_EQ(spool_append_part(rig_spool, &record, &copies[0], NULL), 0);
@@ -380,9 +376,8 @@ static void test_damage(void)
 	world_close();
 	flip(third.offset + SPOOL_RECORD_HEADER + 3000, 9, 0, 1); /* content */
 	flip(third.offset + 5, 9, 0, 1);                          /* record header */
-	flip(third.offset - SPOOL_BATCH_HEADER + 9, 10, 1,
-	     0);            /* batch header: the record is found all the same */
-	flip(16, 10, 0, 0); /* segment header: there is a copy */
+	flip(third.offset - SPOOL_BATCH_HEADER + 9, 10, 1, 0);    /* batch header: the record is found all the same */
+	flip(16, 10, 0, 0);                                       /* segment header: there is a copy */
 	flip(2048 + 24, 10, 0, 0);
 	flip(2 * SPOOL_SLAB + 77, 10, 0, 0); /* where nothing was written */
 }
@@ -409,8 +404,7 @@ static void test_damage_in_batch(void)
 static void test_sectors_swapped(void)
 {
 	ten();
-	uint32_t a = rig_messages[2].item.message.offset & ~4095u,
-		 b = rig_messages[6].item.message.offset & ~4095u;
+	uint32_t a = rig_messages[2].item.message.offset & ~4095u, b = rig_messages[6].item.message.offset & ~4095u;
 	world_file_poke(FIRST_FILE, file_image + a, 4096, b);
 	world_file_poke(FIRST_FILE, file_image + b, 4096, a);
 	look(8);

@@ -26,8 +26,7 @@ static void test_segment_round_trip(void)
 	spool_segment_encode(block, &segment);
 	CHECK_EQ(spool_segment_decode(block, &out), 0);
 	CHECK(out.shard == 3 && out.shards == 8 && out.sequence == 41 && out.oldest == 17);
-	CHECK(out.seed == segment.seed && out.wall_ns == 99 && out.cut_segment == 40 &&
-	      out.cut_offset == 8192);
+	CHECK(out.seed == segment.seed && out.wall_ns == 99 && out.cut_segment == 40 && out.cut_offset == 8192);
 	CHECK_EQ(out.first_batch, 1234);
 	memset(block, 0, sizeof block);
 	CHECK_EQ(spool_segment_decode(block, &out), -ENOENT);
@@ -84,8 +83,8 @@ static void test_batch(void)
 				  out;
 	spool_batch_encode(block, &in, 42, 4096);
 	CHECK_EQ(spool_batch_decode(block, SPOOL_BLOCK, 42, 4096, &out), 0);
-	CHECK(out.number == 7 && out.length == 8192 && out.records == 3 && out.used == 5000 &&
-	      out.previous == 11 && out.durable == 6 && out.hash == in.hash);
+	CHECK(out.number == 7 && out.length == 8192 && out.records == 3 && out.used == 5000 && out.previous == 11 &&
+	      out.durable == 6 && out.hash == in.hash);
 	CHECK_EQ(spool_batch_decode(block, SPOOL_BLOCK, 43, 4096, &out), -EBADMSG);
 	CHECK_EQ(spool_batch_decode(block, SPOOL_BLOCK, 42, 8192, &out), -EBADMSG);
 	CHECK_EQ(spool_batch_decode(block, SPOOL_BLOCK - 1, 42, 4096, &out), -EBADMSG);
@@ -114,8 +113,8 @@ static void test_record(void)
 	memcpy(p + 2 * SPOOL_PART_SIZE, "envelcontent", 11);
 	spool_record_encode(block, &in, 42, 4160);
 	CHECK_EQ(spool_record_decode(block, in.length, 42, 4160, &out), 0);
-	CHECK(out.type == SPOOL_MESSAGE && out.id.high == 1 && out.id.low == 2 && out.parts == 2 &&
-	      out.place == 9 && out.wall_ns == 10 && out.envelope_length == 5 && out.content_length == 6);
+	CHECK(out.type == SPOOL_MESSAGE && out.id.high == 1 && out.id.low == 2 && out.parts == 2 && out.place == 9 &&
+	      out.wall_ns == 10 && out.envelope_length == 5 && out.content_length == 6);
 	CHECK(spool_record_payload_ok(block, &out, 42, 4160));
 	spool_part_decode(p + SPOOL_PART_SIZE, &part);
 	CHECK(part.segment == 4 && part.offset == 5 && part.length == 6);

@@ -95,8 +95,7 @@ static inline void rig_on_live(void *context, const struct spool_live *live)
 	m->recovered = true;
 	m->item = live->item;
 	rig_fill(envelope, sizeof envelope, n ^ 0xe);
-	CHECK(live->envelope_length == sizeof envelope &&
-	      memcmp(live->envelope, envelope, sizeof envelope) == 0);
+	CHECK(live->envelope_length == sizeof envelope && memcmp(live->envelope, envelope, sizeof envelope) == 0);
 	CHECK_EQ(live->content_length, m->length);
 	CHECK_EQ(live->wall_ns, 1000 + n);
 	uint32_t version = 0;
@@ -120,8 +119,7 @@ static inline void rig_check(void)
 		bool done = m->finished && m->done_result == 0;
 		if (m->recovered) {
 			if ((refused && !rig_phantom_allowed) || done)
-				fprintf(stderr, "message %u: result %d done %d came back\n", i, m->result,
-					done);
+				fprintf(stderr, "message %u: result %d done %d came back\n", i, m->result, done);
 			CHECK(!refused || rig_phantom_allowed);
 			CHECK(!done);
 			m->result = 0;
@@ -256,10 +254,8 @@ static inline int rig_parts(struct rig_message *m, const struct spool_message *m
 	m->item.parts = malloc((count + 1) * sizeof *m->item.parts);
 	for (unsigned i = 0; i < count; i++) {
 		struct iovec piece = {rig_buffer + (size_t)i * SPOOL_CONTENT_MAX, SPOOL_CONTENT_MAX};
-		struct spool_message part = {.id = message->id,
-					     .wall_ns = message->wall_ns,
-					     .content = &piece,
-					     .content_count = 1};
+		struct spool_message part = {
+			.id = message->id, .wall_ns = message->wall_ns, .content = &piece, .content_count = 1};
 		int result = spool_append_part(rig_spool, &part, &m->item.parts[i], NULL);
 		if (result < 0)
 			return result;
@@ -319,8 +315,8 @@ static inline int rig_state(struct rig_message *m)
 	uint32_t version = m->version + 1;
 	bool ticket = m->version_asked == 0 || m->state_result != 1;
 	world_engine_enter();
-	int result = spool_append_state(rig_spool, &m->item, 5, &version, sizeof version,
-					ticket ? &m->state_ticket : NULL);
+	int result =
+		spool_append_state(rig_spool, &m->item, 5, &version, sizeof version, ticket ? &m->state_ticket : NULL);
 	world_engine_leave();
 	if (result < 0)
 		return result;

@@ -105,8 +105,7 @@ static void test_largest_write(void)
 	tls_context_free(server);
 }
 
-static struct tls_ticket *obtain_ticket(struct tls_context *client, struct tls_context *server,
-					const char *name)
+static struct tls_ticket *obtain_ticket(struct tls_context *client, struct tls_context *server, const char *name)
 {
 	struct pair *pair = pair_new(client, server, name, NULL, &whole);
 
@@ -120,8 +119,8 @@ static struct tls_ticket *obtain_ticket(struct tls_context *client, struct tls_c
 }
 
 /* Connects with the ticket (which it frees) and says whether both sides resumed. */
-static bool resumes(struct tls_context *client, struct tls_context *server, const char *name,
-		    struct tls_ticket *ticket, struct tls_ticket **next)
+static bool resumes(struct tls_context *client, struct tls_context *server, const char *name, struct tls_ticket *ticket,
+		    struct tls_ticket **next)
 {
 	struct pair *pair = pair_new(client, server, name, ticket, &whole);
 	struct tls_info c = {0}, s = {0};
@@ -168,8 +167,8 @@ static void test_ticket_bound(void)
 		/* From another context, to another name, to a server with another certificate: never. */
 		CHECK(!resumes(verified, server, "mail.example.org",
 			       obtain_ticket(unverified, server, "mail.example.org"), NULL));
-		CHECK(!resumes(verified, server, "localhost",
-			       obtain_ticket(verified, server, "mail.example.org"), NULL));
+		CHECK(!resumes(verified, server, "localhost", obtain_ticket(verified, server, "mail.example.org"),
+			       NULL));
 		struct tls_context *foreign = server_context(ANY, "wildcard", NULL);
 		CHECK(!resumes(verified, foreign, "mail.example.org",
 			       obtain_ticket(verified, server, "mail.example.org"), NULL));
@@ -227,8 +226,7 @@ static void test_verification(void)
 		{"server", "ca.crt", "0:0::1", NULL},
 		{"server", "ca.crt", "127.0.0.2", mismatch},
 		{"server", "ca.crt", "::2", mismatch},
-		{"server", "ca.crt", "mail.example.com",
-		 "certificate name mismatch: expected mail.example.com"},
+		{"server", "ca.crt", "mail.example.com", "certificate name mismatch: expected mail.example.com"},
 		{"server", "ca.crt", "example.org", mismatch},
 		{"wildcard", "ca.crt", "mx.example.org", NULL},
 		{"wildcard", "ca.crt", "a.mx.example.org", mismatch},
@@ -240,8 +238,7 @@ static void test_verification(void)
 		{"other", "ca.crt", "localhost", "certificate verify failed: no trusted authority"},
 		{"expired", "ca.crt", "localhost", "certificate verify failed: certificate has expired"},
 		{"selfsigned", "ca.crt", "localhost", "certificate verify failed: "},
-		{"client", "ca.crt", "relay.example.org",
-		 "certificate verify failed: certificate is not for this"},
+		{"client", "ca.crt", "relay.example.org", "certificate verify failed: certificate is not for this"},
 		{"server", NULL, "somewhere.else", NULL},
 		{"expired", NULL, "somewhere.else", NULL},
 		{"selfsigned", NULL, NULL, NULL},
@@ -320,9 +317,8 @@ static void test_client_certificate(void)
 			size_t n = 0;
 			CHECK_EQ(read_all(&pair->client, &octet, 1, &n, &whole), TLS_FAILED);
 		}
-		CHECK_STR(tls_error_text(pair->client.session),
-			  v == ONLY_13 ? "peer sent alert: certificate required"
-				       : "peer sent alert: handshake failure");
+		CHECK_STR(tls_error_text(pair->client.session), v == ONLY_13 ? "peer sent alert: certificate required"
+									     : "peer sent alert: handshake failure");
 		pair_free(pair);
 
 		pair = pair_new(stranger, server, "localhost", NULL, &whole);
@@ -590,8 +586,7 @@ static void test_problems(void)
 		   "no usable unencrypted PEM key");
 	no_context((struct tls_context_config){.verify_peer = true, .ca_file = path("server.key")},
 		   "no usable PEM certificate authority");
-	no_context((struct tls_context_config){.verify_peer = true, .ca_file = path("missing")},
-		   "No such file");
+	no_context((struct tls_context_config){.verify_peer = true, .ca_file = path("missing")}, "No such file");
 }
 
 int main(int argc, char **argv)

@@ -210,14 +210,12 @@ static void shake(struct pair *pair, const struct plan *plan)
 }
 
 /* Reads until input is wanted; appends to `out`. Returns the last status. */
-static enum tls_status read_all(struct end *end, uint8_t *out, size_t size, size_t *length,
-				const struct plan *plan)
+static enum tls_status read_all(struct end *end, uint8_t *out, size_t size, size_t *length, const struct plan *plan)
 {
 	for (;;) {
 		size_t n = 0, room = size - *length;
 		size_t capacity = plan->piece == 0 ? 1 + next_random() % 900 : room;
-		enum tls_status status =
-			tls_read(end->session, out + *length, capacity < room ? capacity : room, &n);
+		enum tls_status status = tls_read(end->session, out + *length, capacity < room ? capacity : room, &n);
 		*length += n;
 		drain(end, plan);
 		if (status == TLS_OK)
