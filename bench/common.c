@@ -318,6 +318,7 @@ void buffer_append(struct buffer *buffer, const void *data, size_t length)
 void buffer_print(struct buffer *buffer, const char *format, ...)
 {
 	va_list arguments;
+	assert(format != NULL);
 	va_start(arguments, format);
 	int length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
