@@ -132,16 +132,15 @@ void spool_stats(const struct spool *spool, struct spool_stats *out)
 
 /* ---- import ---- */
 
-static int import_record(struct spool *to, struct spool *from, enum spool_type type,
-			 const struct spool_ref *ref, const struct spool_item *item, struct spool_ref *copy)
+static int import_record(struct spool *to, struct spool *from, enum spool_type type, const struct spool_ref *ref,
+			 const struct spool_item *item, struct spool_ref *copy)
 {
 	struct spool_view view = {0};
 	struct spool_record_header header;
 	int result = spool_view_now(from, &view, ref);
 	if (result == 0) {
 		const struct spool_segment *segment = spool_segment_find(from, view.ref.segment);
-		result = spool_record_decode(view.record, view.ref.length, segment->seed, view.ref.offset,
-					     &header);
+		result = spool_record_decode(view.record, view.ref.length, segment->seed, view.ref.offset, &header);
 	}
 	if (result == 0 && header.type != type)
 		result = -EBADMSG;
@@ -165,8 +164,7 @@ static int import_record(struct spool *to, struct spool *from, enum spool_type t
 }
 
 /* Copies into *copy, whose parts are allocated. */
-static int import_item(struct spool *to, struct spool *from, const struct spool_item *item,
-		       struct spool_item *copy)
+static int import_item(struct spool *to, struct spool *from, const struct spool_item *item, struct spool_item *copy)
 {
 	int result = 0;
 	for (unsigned i = 0; result == 0 && i < item->part_count; i++) {

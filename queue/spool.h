@@ -34,10 +34,10 @@
 #include "core/base/ring.h"
 
 enum {
-	SPOOL_SLAB = 1u << 20,          /* octets of a batch at most */
-	SPOOL_CONTENT_MAX = 256u << 10, /* content octets in one record; longer messages are parts */
+	SPOOL_SLAB = 1u << 20,           /* octets of a batch at most */
+	SPOOL_CONTENT_MAX = 256u << 10,  /* content octets in one record; longer messages are parts */
 	SPOOL_ENVELOPE_MAX = 512u << 10, /* so that the largest record fits a slab */
-	SPOOL_PARTS_MAX = 8192,
+	SPOOL_PARTS_MAX = 16384,         /* parts may be as small as 16 KiB while content memory is short */
 };
 
 struct spool;
@@ -58,11 +58,11 @@ struct spool_ref {
 struct spool_item {
 	struct spool_id id;
 	struct spool_ref message;
-	struct spool_ref state;   /* newest state record; segment 0: none */
-	struct spool_ref *parts;  /* content before the message record's own, in order; malloc'd, owned by the item */
+	struct spool_ref state;  /* newest state record; segment 0: none */
+	struct spool_ref *parts; /* content before the message record's own, in order; malloc'd, owned by the item */
 	uint16_t part_count;
-	bool moving;              /* being copied to the tail: do not finish it until the flag clears */
-	bool busy;                /* set by the owner while delivery reads it: will not be picked for moving */
+	bool moving; /* being copied to the tail: do not finish it until the flag clears */
+	bool busy;   /* set by the owner while delivery reads it: will not be picked for moving */
 };
 
 struct spool_ticket;
@@ -76,7 +76,7 @@ struct spool_ticket {
 };
 
 struct spool_settings {
-	int directory;         /* this spool's own directory (core/base/disk.h); stays the caller's */
+	int directory; /* this spool's own directory (core/base/disk.h); stays the caller's */
 	uint16_t shard;
 	uint16_t shards;       /* how many the process runs; recorded */
 	uint32_t segment_size; /* octets, multiple of SPOOL_SLAB, at least 4 slabs; 64 MiB by default */
@@ -110,8 +110,7 @@ struct spool_report {
  * kept (the segment is set aside as *.damaged, what is intact in it is live as usual).
  */
 int spool_open(struct spool **out, const struct spool_settings *settings,
-               void (*fn)(void *context, const struct spool_live *live), void *context,
-               struct spool_report *report);
+	       void (*fn)(void *context, const struct spool_live *live), void *context, struct spool_report *report);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
  * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before
  * forgetting the originals. When `from` is not destroyed but goes on, keep a copy of the item (and of its parts)
@@ -137,22 +136,22 @@ struct spool_message {
 	struct spool_id id;
 	uint64_t wall_ns;
 	const void *envelope;
-	size_t envelope_length;       /* <= SPOOL_ENVELOPE_MAX */
-	const struct iovec *content;  /* <= SPOOL_CONTENT_MAX octets together */
+	size_t envelope_length;      /* <= SPOOL_ENVELOPE_MAX */
+	const struct iovec *content; /* <= SPOOL_CONTENT_MAX octets together */
 	unsigned content_count;
 };
 /* A piece of a message that is still arriving. *ref is where it will be. */
 int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
-                      struct spool_ticket *ticket);
+		      struct spool_ticket *ticket);
 /* The message: with it the parts in item->parts become live. Fills item->message. item->id is set. -EINVAL: one of
  * the parts was lost to a write error. When the ticket fails, the parts are still the caller's to drop. */
 int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
-                         struct spool_ticket *ticket);
+			 struct spool_ticket *ticket);
 /* Parts of a message that will not be completed. */
 void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsigned count);
 /* A new state (attempts, recipients' results; opaque) replaces the one before. `ticket` may be NULL. */
-int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state,
-                       size_t length, struct spool_ticket *ticket);
+int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
+		       struct spool_ticket *ticket);
 /* The message is finished: durable with the next batches, its space is reclaimed after that. `ticket` may be NULL.
  * Frees item->parts. Replaying it is harmless. */
 int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket);
@@ -196,8 +195,8 @@ void spool_view_release(struct spool_view *view);
 void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *context, uint32_t segment), void *context);
 
 struct spool_stats {
-	uint64_t commits, records, octets_written, segments, segments_free, segments_recycled, segments_created, failures,
-	        compacted, live, cache_hits, loads;
+	uint64_t commits, records, octets_written, segments, segments_free, segments_recycled, segments_created,
+		failures, compacted, live, cache_hits, loads;
 	uint32_t commit_ns_last;
 	bool failed;
 };

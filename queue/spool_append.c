@@ -72,8 +72,7 @@ static void batch_open(struct spool *spool)
 	struct spool_slab *slab = &spool->slabs[spool->slab_current];
 
 	assert(spool->batch_count < spool->batches_capacity);
-	struct spool_batch *b =
-		&spool->batches[(spool->batch_head + spool->batch_count++) % spool->batches_capacity];
+	struct spool_batch *b = &spool->batches[(spool->batch_head + spool->batch_count++) % spool->batches_capacity];
 	ring_op_fn *fn = b->op.fn;
 	uint16_t generation = b->op.generation;
 	assert(!b->op.in_flight);
@@ -94,9 +93,32 @@ static void batch_open(struct spool *spool)
 	spool->open = b;
 }
 
+/*
+ * Where no further segment can be had (a full disk, size_max), the rest of the active one is for what makes room again:
+ * its last quarter for states, of that the second half for done records alone. So what was accepted can be delivered,
+ * recorded, and its segments recycled.
+ */
+static int append_reserve(const struct spool *spool, enum spool_need need)
+{
+	const struct spool_segment *active = spool->active;
+
+	if (need == SPOOL_NEED_DONE || !active || !spool->ring || spool->spare || spool->preparing)
+		return 0;
+	if (spool->prepare_error != -ENOSPC && spool->prepare_error != -EDQUOT && !spool_segments_full(spool))
+		return 0;
+	uint32_t kept = need == SPOOL_NEED_MESSAGE ? active->size / 4 : active->size / 8;
+	uint32_t end = active->end;
+	if (spool->open)
+		end = spool->slabs[spool->open->slab].base + spool->open->start + spool->open->used;
+	return end < active->size - kept ? 0 : -ENOSPC;
+}
+
 /* Makes sure that the open batch takes a record of `length` octets. */
 static int append_room(struct spool *spool, uint32_t length, enum spool_need need)
 {
+	int reserve = append_reserve(spool, need);
+	if (reserve < 0)
+		return reserve;
 	if (spool->open) {
 		if (spool->open->start + spool->open->used + length <= SPOOL_SLAB)
 			return 0;
@@ -106,8 +128,7 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 	}
 	if (spool->slab_current < spool->settings.slabs) {
 		const struct spool_slab *slab = &spool->slabs[spool->slab_current];
-		if (slab->segment == spool->active &&
-		    slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB) {
+		if (slab->segment == spool->active && slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB) {
 			batch_open(spool);
 			return 0;
 		}
@@ -154,8 +175,8 @@ static void append_live(struct spool_batch *b, uint32_t length)
 	b->segment->live_octets += length;
 }
 
-int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need,
-		 struct spool_ref *ref, struct spool_ticket *ticket)
+int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
+		 struct spool_ticket *ticket)
 {
 	size_t content_length = 0;
 	for (unsigned i = 0; i < append->content_count; i++)
@@ -317,8 +338,8 @@ void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsign
 		spool_live_drop(spool, &parts[i], 0);
 }
 
-int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state,
-		       size_t length, struct spool_ticket *ticket)
+int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
+		       struct spool_ticket *ticket)
 {
 	int result = append_allowed(spool);
 	if (result < 0)

@@ -117,8 +117,8 @@ static size_t lost_list(struct spool *spool, struct lost *lost)
 			l->record = slab->memory + b->start + at;
 			l->ref = (struct spool_ref){b->segment->sequence, slab->base + b->start + at, 0};
 			l->order = (uint32_t)count;
-			int result = spool_record_decode(l->record, b->used - at, b->segment->seed,
-							 l->ref.offset, &l->header);
+			int result = spool_record_decode(l->record, b->used - at, b->segment->seed, l->ref.offset,
+							 &l->header);
 			assert(result == 0);
 			l->ref.length = l->header.length;
 			at += spool_align(l->header.length, 8);
@@ -392,8 +392,8 @@ static void batch_on_written(struct ring_op *op, int result, uint32_t flags)
 static void batch_write_now(struct spool *spool, struct spool_batch *b)
 {
 	const struct spool_slab *slab = &spool->slabs[b->slab];
-	int64_t written = disk_write(b->segment->fd, slab->memory + b->start, b->length,
-				     (uint64_t)slab->base + b->start);
+	int64_t written =
+		disk_write(b->segment->fd, slab->memory + b->start, b->length, (uint64_t)slab->base + b->start);
 	b->started_ns = clock_monotonic_ns();
 	if (written == b->length) {
 		b->written = b->length;
@@ -437,8 +437,7 @@ void spool_write_more(struct spool *spool)
 		return;
 	/* Those that are done wait for the oldest too; how many may is bounded, because the ring of batches is. */
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
-	for (unsigned i = 0;
-	     i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
+	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = batch_at(spool, i);
 		if (b->state == SPOOL_OPEN)
 			spool_seal(spool);

@@ -22,8 +22,7 @@
 
 enum { COMPACT_PAUSE_MS = 100 };
 
-void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *context, uint32_t segment),
-		      void *context)
+void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *context, uint32_t segment), void *context)
 {
 	spool->compact.next = next;
 	spool->compact.context = context;
@@ -37,8 +36,7 @@ static bool compact_wanted(const struct spool *spool)
 	const struct spool_segment *head = spool->log[0];
 	if (head->live == 0 || head->stuck || head == spool->active)
 		return false;
-	if (spool->log_count + 3 >= spool_segments_max(spool) &&
-	    head->live_octets < (uint64_t)head->size / 4 * 3)
+	if (spool->log_count + 3 >= spool_segments_max(spool) && head->live_octets < (uint64_t)head->size / 4 * 3)
 		return true;
 	if (spool->log_count <= SPOOL_COMPACT_MIN)
 		return false;
@@ -134,11 +132,10 @@ static void compact_finish(struct spool *spool)
 		item->message = c->message;
 	}
 	if (c->state.segment) {
-		bool newest = item->state.segment == c->state_from.segment &&
-			      item->state.offset == c->state_from.offset;
+		bool newest =
+			item->state.segment == c->state_from.segment && item->state.offset == c->state_from.offset;
 		/* A newer state of the owner ends the copy as it ended the original. */
-		spool_live_drop(spool, newest ? &item->state : &c->state,
-				newest ? 0 : spool_batch_newest(spool));
+		spool_live_drop(spool, newest ? &item->state : &c->state, newest ? 0 : spool_batch_newest(spool));
 		if (newest)
 			item->state = c->state;
 	}
@@ -184,12 +181,11 @@ static int compact_copy(struct spool *spool)
 	if (c->view_result < 0)
 		return c->view_result == -EBADMSG ? -EBADMSG : -EIO;
 	const struct spool_segment *from = spool_segment_find(spool, c->view.ref.segment);
-	if (!from || spool_record_decode(c->view.record, c->view.ref.length, from->seed, c->view.ref.offset,
-					 &header) < 0)
+	if (!from ||
+	    spool_record_decode(c->view.record, c->view.ref.length, from->seed, c->view.ref.offset, &header) < 0)
 		return -EBADMSG;
 	bool state = header.type == SPOOL_STATE;
-	if (state &&
-	    (c->item->state.segment != c->view.ref.segment || c->item->state.offset != c->view.ref.offset))
+	if (state && (c->item->state.segment != c->view.ref.segment || c->item->state.offset != c->view.ref.offset))
 		return 0; /* the owner has written a newer one */
 	struct iovec content = {(void *)(uintptr_t)c->view.content, c->view.content_length};
 	struct spool_append append = {
@@ -203,9 +199,7 @@ static int compact_copy(struct spool *spool)
 		.content = &content,
 		.content_count = 1,
 	};
-	struct spool_ref *to = state                       ? &c->state
-			       : header.type == SPOOL_PART ? &c->parts[c->part]
-							   : &c->message;
+	struct spool_ref *to = state ? &c->state : header.type == SPOOL_PART ? &c->parts[c->part] : &c->message;
 	int result = spool_append(spool, &append, SPOOL_NEED_STATE, to, NULL);
 	if (result < 0)
 		return result;
@@ -294,8 +288,7 @@ void spool_compact_step(struct spool *spool)
 			compact_abandon(spool);
 		else
 			compact_ready(spool);
-		if (c->state_now == before && at.offset == c->view.ref.offset &&
-		    at.segment == c->view.ref.segment)
+		if (c->state_now == before && at.offset == c->view.ref.offset && at.segment == c->view.ref.segment)
 			break; /* no room: next time */
 	}
 	if (c->state_now != SPOOL_COMPACT_COMMITTING)

@@ -13,13 +13,12 @@ static const char batch_magic[8] = {'P', 'R', 'B', 'A', 'T', 'C', 'H', '1'};
 
 enum {
 	SEGMENT_HEADER = 64,
-	SEGMENT_COPY =
-		2048, /* in another sector, so that one bad sector does not cost the segment its seed */
+	SEGMENT_COPY = 2048, /* in another sector, so that one bad sector does not cost the segment its seed */
 	RECORD_MAGIC = 0x5052,
 };
 
-static_assert(SPOOL_BATCH_HEADER + SPOOL_RECORD_HEADER + SPOOL_PARTS_MAX * SPOOL_PART_SIZE +
-			      SPOOL_ENVELOPE_MAX + SPOOL_CONTENT_MAX <=
+static_assert(SPOOL_BATCH_HEADER + SPOOL_RECORD_HEADER + SPOOL_PARTS_MAX * SPOOL_PART_SIZE + SPOOL_ENVELOPE_MAX +
+			      SPOOL_CONTENT_MAX <=
 		      SPOOL_SLAB,
 	      "the largest record fits a slab");
 
@@ -101,8 +100,7 @@ static int segment_copy_decode(const uint8_t *in, struct spool_segment_header *h
 	header->cut_segment = get32(in + 40);
 	header->cut_offset = get32(in + 44);
 	header->first_batch = get64(in + 48);
-	if (header->sequence == 0 || header->oldest > header->sequence ||
-	    header->cut_segment >= header->sequence)
+	if (header->sequence == 0 || header->oldest > header->sequence || header->cut_segment >= header->sequence)
 		return -EBADMSG;
 	return 0;
 }
@@ -164,9 +162,8 @@ int spool_batch_decode(const uint8_t *in, size_t room, uint64_t seed, uint32_t o
 	header->previous = get64(in + 32);
 	header->durable = get64(in + 40);
 	header->hash = get64(in + 56);
-	if (header->length > SPOOL_SLAB || header->length % SPOOL_BLOCK != 0 ||
-	    header->used > header->length || header->used < SPOOL_BATCH_HEADER || header->number == 0 ||
-	    header->durable >= header->number)
+	if (header->length > SPOOL_SLAB || header->length % SPOOL_BLOCK != 0 || header->used > header->length ||
+	    header->used < SPOOL_BATCH_HEADER || header->number == 0 || header->durable >= header->number)
 		return -EBADMSG;
 	return 0;
 }
@@ -175,8 +172,7 @@ int spool_batch_decode(const uint8_t *in, size_t room, uint64_t seed, uint32_t o
 
 static XXH128_hash_t payload_hash(const uint8_t *record, uint32_t length, uint64_t seed, uint32_t offset)
 {
-	return XXH3_128bits_withSeed(record + SPOOL_RECORD_HEADER, length - SPOOL_RECORD_HEADER,
-				     seed + offset);
+	return XXH3_128bits_withSeed(record + SPOOL_RECORD_HEADER, length - SPOOL_RECORD_HEADER, seed + offset);
 }
 
 void spool_record_encode(uint8_t *out, struct spool_record_header *header, uint64_t seed, uint32_t offset)
@@ -205,8 +201,7 @@ int spool_record_decode(const uint8_t *in, size_t room, uint64_t seed, uint32_t 
 {
 	if (room < SPOOL_RECORD_HEADER || get16(in) != RECORD_MAGIC || in[3] != 0)
 		return -EBADMSG;
-	if (in[2] < SPOOL_MESSAGE || in[2] > SPOOL_DONE ||
-	    get64(in + 64) != spool_hash(in, 64, seed + offset))
+	if (in[2] < SPOOL_MESSAGE || in[2] > SPOOL_DONE || get64(in + 64) != spool_hash(in, 64, seed + offset))
 		return -EBADMSG;
 	header->type = (enum spool_type)in[2];
 	header->length = get32(in + 4);
@@ -221,8 +216,8 @@ int spool_record_decode(const uint8_t *in, size_t room, uint64_t seed, uint32_t 
 	header->hash_high = get64(in + 56);
 	if (header->parts > SPOOL_PARTS_MAX || header->length > room)
 		return -EBADMSG;
-	uint64_t sum = SPOOL_RECORD_HEADER + (uint64_t)header->parts * SPOOL_PART_SIZE +
-		       header->envelope_length + header->content_length;
+	uint64_t sum = SPOOL_RECORD_HEADER + (uint64_t)header->parts * SPOOL_PART_SIZE + header->envelope_length +
+		       header->content_length;
 	return sum == header->length ? 0 : -EBADMSG;
 }
 

@@ -110,12 +110,7 @@ enum spool_prepare {
 	SPOOL_PREPARE_HEADER
 };
 
-enum spool_compact_state {
-	SPOOL_COMPACT_NONE,
-	SPOOL_COMPACT_LOADING,
-	SPOOL_COMPACT_READY,
-	SPOOL_COMPACT_COMMITTING
-};
+enum spool_compact_state { SPOOL_COMPACT_NONE, SPOOL_COMPACT_LOADING, SPOOL_COMPACT_READY, SPOOL_COMPACT_COMMITTING };
 
 struct spool_compact {
 	enum spool_compact_state state_now;
@@ -123,8 +118,8 @@ struct spool_compact {
 	void *context;
 	struct spool_item *item;
 	struct spool_segment *head;
-	struct spool_ref *parts; /* the item's list with the copies made so far */
-	unsigned part;           /* the one being copied; part_count: the message, then the state */
+	struct spool_ref *parts;                     /* the item's list with the copies made so far */
+	unsigned part;                               /* the one being copied; part_count: the message, then the state */
 	struct spool_ref message, state, state_from; /* copies; the state record that was copied */
 	bool moves_message;
 	struct spool_view view;
@@ -216,6 +211,8 @@ void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 /* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
 int spool_segment_first(struct spool *spool);
 /* 0, -EAGAIN, -ENOSPC: takes the spare as the active segment. */
+/* As many segments as size_max allows, and none of them free. */
+bool spool_segments_full(const struct spool *spool);
 int spool_segment_roll(struct spool *spool, enum spool_need need);
 void spool_prepare(struct spool *spool);
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
@@ -224,8 +221,8 @@ void spool_reclaim(struct spool *spool);
 unsigned spool_segments_max(const struct spool *spool);
 
 /* spool_append.c */
-int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need,
-		 struct spool_ref *ref, struct spool_ticket *ticket);
+int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
+		 struct spool_ticket *ticket);
 void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t batch);
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref);
 void spool_slab_pin(struct spool *spool, unsigned slab);

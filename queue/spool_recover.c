@@ -50,8 +50,7 @@ struct window {
 	size_t size;
 };
 
-static void problem(struct spool_report *report, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static void problem(struct spool_report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void problem(struct spool_report *report, const char *format, ...)
 {
 	size_t used = strlen(report->problem);
@@ -69,8 +68,7 @@ static int problem_read(struct recover *r, const struct spool_segment *segment, 
 {
 	char name[SPOOL_NAME_SIZE];
 	spool_name(name, segment);
-	problem(r->report,
-		"cannot read %s: %s; repair the disk, or move the file away and lose what it holds", name,
+	problem(r->report, "cannot read %s: %s; repair the disk, or move the file away and lose what it holds", name,
 		strerror(-error));
 	return error;
 }
@@ -125,8 +123,7 @@ static int file_rename(struct recover *r, struct spool_segment *segment, const c
 }
 
 /* A file whose header is no header. 0: dealt with. */
-static int file_without_header(struct recover *r, struct spool_segment *segment, const uint8_t *block,
-			       bool zero)
+static int file_without_header(struct recover *r, struct spool_segment *segment, const uint8_t *block, bool zero)
 {
 	char name[SPOOL_NAME_SIZE];
 	spool_name(name, segment);
@@ -158,8 +155,7 @@ static int file_inspect(struct recover *r, struct found *f, uint8_t *blocks)
 	f->segment->size = (uint32_t)(size < most ? size : most);
 	int result = spool_segment_decode(blocks, &f->header);
 	if (result == -EPROTONOSUPPORT) {
-		problem(r->report,
-			"%s was written by a newer version of postrider; this version cannot read it", name);
+		problem(r->report, "%s was written by a newer version of postrider; this version cannot read it", name);
 		return result;
 	}
 	if (result < 0)
@@ -224,8 +220,7 @@ static int files_place(struct recover *r)
 		if (result == 0)
 			result = spool_segment_reserve(spool);
 		if (result == 0 && kept && r->found[kept - 1].header.sequence == f.header.sequence) {
-			problem(r->report,
-				"%010u.seg and %010u.seg are the same segment; the second was set aside",
+			problem(r->report, "%010u.seg and %010u.seg are the same segment; the second was set aside",
 				r->found[kept - 1].segment->name, f.segment->name);
 			result = file_rename(r, f.segment, "kept");
 			free(f.segment);
@@ -246,8 +241,7 @@ static void cuts_place(struct recover *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct spool_segment_header *h = &r->found[i].header;
-		for (size_t n = i;
-		     h->cut_segment && n-- > 0 && r->found[n].header.sequence >= h->cut_segment;) {
+		for (size_t n = i; h->cut_segment && n-- > 0 && r->found[n].header.sequence >= h->cut_segment;) {
 			struct spool_segment *segment = r->found[n].segment;
 			uint32_t cut = segment->sequence == h->cut_segment ? h->cut_offset : SPOOL_BLOCK;
 			if (cut < segment->cut)
@@ -293,8 +287,7 @@ static int segments_scan(struct recover *r)
 		if (r->found[i].segment->size > largest)
 			largest = r->found[i].segment->size;
 	uint8_t *memory;
-	if (posix_memalign((void **)&memory, SPOOL_BLOCK,
-			   (size_t)spool_align(largest, SPOOL_BLOCK) + SPOOL_BLOCK))
+	if (posix_memalign((void **)&memory, SPOOL_BLOCK, (size_t)spool_align(largest, SPOOL_BLOCK) + SPOOL_BLOCK))
 		return -ENOMEM;
 
 	size_t run = last_run(r);
@@ -343,8 +336,7 @@ static int damaged_rename(struct recover *r)
 			"%llu batches and %llu records of acknowledged mail are damaged; their files are "
 			"kept as "
 			"*.damaged",
-			(unsigned long long)r->report->damaged_batches,
-			(unsigned long long)r->report->damaged_records);
+			(unsigned long long)r->report->damaged_batches, (unsigned long long)r->report->damaged_records);
 	return r->set_aside ? disk_sync(r->spool->settings.directory) : 0;
 }
 
@@ -417,9 +409,8 @@ static void entry_count(struct spool *spool, const struct spool_entry *entry)
 	spool->live++;
 }
 
-static int entry_tell(struct recover *r, struct spool_entry *entry, struct window *messages,
-		      struct window *states, void (*fn)(void *context, const struct spool_live *live),
-		      void *context)
+static int entry_tell(struct recover *r, struct spool_entry *entry, struct window *messages, struct window *states,
+		      void (*fn)(void *context, const struct spool_live *live), void *context)
 {
 	struct spool_record_header header;
 	struct spool_live live = {
@@ -459,8 +450,7 @@ static int entry_compare(const void *a, const void *b)
 	return x->id.low < y->id.low ? -1 : x->id.low > y->id.low;
 }
 
-static int live_tell(struct recover *r, void (*fn)(void *context, const struct spool_live *live),
-		     void *context)
+static int live_tell(struct recover *r, void (*fn)(void *context, const struct spool_live *live), void *context)
 {
 	struct spool_table *table = &r->scan.table;
 	struct window messages = {0}, states = {0};
@@ -497,8 +487,7 @@ static void log_end(struct recover *r)
 }
 
 int spool_open(struct spool **out, const struct spool_settings *settings,
-	       void (*fn)(void *context, const struct spool_live *live), void *context,
-	       struct spool_report *report)
+	       void (*fn)(void *context, const struct spool_live *live), void *context, struct spool_report *report)
 {
 	struct recover r = {.report = report, .next_name = 1};
 

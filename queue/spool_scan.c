@@ -158,8 +158,7 @@ static uint32_t record_seek(const struct walk *w, uint32_t at, uint32_t end, str
  * Applies every intact record in [at, end). With `records` known from the batch header *bad counts those missing
  * or broken, else only the broken. *last becomes the end of the last record that counts.
  */
-static int records_walk(struct walk *w, uint32_t at, uint32_t end, uint32_t records, uint64_t *bad,
-			uint32_t *last)
+static int records_walk(struct walk *w, uint32_t at, uint32_t end, uint32_t records, uint64_t *bad, uint32_t *last)
 {
 	uint32_t seen = 0;
 
@@ -189,8 +188,7 @@ static int records_walk(struct walk *w, uint32_t at, uint32_t end, uint32_t reco
 
 static bool batch_here(const struct walk *w, uint32_t at, struct spool_batch_header *h)
 {
-	if (spool_batch_decode(w->data + at, w->length - at, w->seed, at, h) < 0 ||
-	    h->number <= w->scan->last)
+	if (spool_batch_decode(w->data + at, w->length - at, w->seed, at, h) < 0 || h->number <= w->scan->last)
 		return false;
 	return w->chain_at != at || h->previous == w->chain;
 }
@@ -231,11 +229,8 @@ static int batch_walk(struct walk *w, uint32_t at, const struct spool_batch_head
 	*end = w->chain_at = at + (h->length < room ? h->length : room);
 	if (bad == 0)
 		return 0;
-	struct spool_bad event = {.first = h->number,
-				  .last = h->number,
-				  .records = bad,
-				  .octets = h->length,
-				  .segment = w->sequence};
+	struct spool_bad event = {
+		.first = h->number, .last = h->number, .records = bad, .octets = h->length, .segment = w->sequence};
 	return bad_add(scan, &event);
 }
 
@@ -251,11 +246,8 @@ static uint32_t batch_seek(const struct walk *w, uint32_t at, struct spool_batch
 int spool_scan_segment(struct spool_scan *scan, const uint8_t *data, uint32_t length,
 		       const struct spool_segment_header *header, uint32_t *end)
 {
-	struct walk w = {.scan = scan,
-			 .data = data,
-			 .length = length,
-			 .sequence = header->sequence,
-			 .seed = header->seed};
+	struct walk w = {
+		.scan = scan, .data = data, .length = length, .sequence = header->sequence, .seed = header->seed};
 	uint32_t at = SPOOL_BLOCK;
 
 	*end = SPOOL_BLOCK;

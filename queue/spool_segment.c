@@ -30,6 +30,7 @@
 
 static_assert((int)SPOOL_BLOCK == (int)DISK_BLOCK, "segments are written in the disk's blocks");
 
+enum { SPOOL_FIRST_MIN = 2 * SPOOL_SLAB };
 enum { SEGMENT_FLAGS = DISK_WRITE | DISK_DIRECT | DISK_DSYNC };
 
 void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment)
@@ -197,6 +198,11 @@ static unsigned segments_total(const struct spool *spool)
 	return spool->log_count + spool->free_count + (spool->spare != NULL) + (spool->preparing != NULL);
 }
 
+bool spool_segments_full(const struct spool *spool)
+{
+	return spool->free_count == 0 && segments_total(spool) >= spool_segments_max(spool);
+}
+
 static void file_remove(struct spool *spool, struct spool_segment *segment)
 {
 	char name[SPOOL_NAME_SIZE];
@@ -346,6 +352,27 @@ static int segment_zero(struct spool *spool, struct spool_segment *segment)
 	return result < 0 ? result : disk_sync(spool->settings.directory);
 }
 
+/* On a nearly full disk a smaller file will do: what is queued must go out to make room. It is not kept afterwards. */
+static int first_obtain(struct spool *spool, struct spool_segment **segment, bool *recycled)
+{
+	const uint32_t usual = spool->settings.segment_size;
+	int result = -ENOSPC;
+
+	for (uint32_t size = usual; size >= SPOOL_FIRST_MIN; size = size / 2 / SPOOL_SLAB * SPOOL_SLAB) {
+		spool->settings.segment_size = size;
+		result = segment_obtain(spool, segment, recycled);
+		if (result == 0 && !*recycled) {
+			result = segment_zero(spool, *segment);
+			if (result < 0)
+				file_remove(spool, *segment);
+		}
+		if (result != -ENOSPC && result != -EDQUOT)
+			break;
+	}
+	spool->settings.segment_size = usual;
+	return result;
+}
+
 int spool_segment_first(struct spool *spool)
 {
 	struct spool_segment *segment;
@@ -353,11 +380,9 @@ int spool_segment_first(struct spool *spool)
 	int result = spool_segment_reserve(spool);
 	if (result < 0)
 		return result;
-	result = segment_obtain(spool, &segment, &recycled);
+	result = first_obtain(spool, &segment, &recycled);
 	if (result < 0)
 		return result;
-	if (!recycled)
-		result = segment_zero(spool, segment);
 	if (result == 0) {
 		segment_renew(spool, segment);
 		header_fill(spool, segment, spool->active == NULL);
@@ -421,8 +446,7 @@ static void prepare_ready(struct spool *spool)
 static void prepare_zero(struct spool *spool)
 {
 	uint32_t left = SPOOL_SLAB - spool->prepare_offset % SPOOL_SLAB;
-	ring_write(spool->ring, &spool->prepare_op, spool->preparing->fd, spool->zeros, left,
-		   spool->prepare_offset);
+	ring_write(spool->ring, &spool->prepare_op, spool->preparing->fd, spool->zeros, left, spool->prepare_offset);
 }
 
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags)

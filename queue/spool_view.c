@@ -19,8 +19,7 @@ int spool_view_set(struct spool_view *view, const uint8_t *record)
 {
 	struct spool_segment *segment = spool_segment_find(view->spool, view->ref.segment);
 	struct spool_record_header header;
-	if (!segment ||
-	    spool_record_decode(record, view->ref.length, segment->seed, view->ref.offset, &header) < 0)
+	if (!segment || spool_record_decode(record, view->ref.length, segment->seed, view->ref.offset, &header) < 0)
 		return -EBADMSG;
 	if (header.length != view->ref.length)
 		return -EBADMSG;
@@ -53,8 +52,7 @@ static void view_begin(struct spool *spool, struct spool_view *view, const struc
 
 static int view_buffer(struct spool_view *view)
 {
-	uint64_t end = ((uint64_t)view->ref.offset + view->ref.length + SPOOL_BLOCK - 1) &
-		       ~(uint64_t)(SPOOL_BLOCK - 1);
+	uint64_t end = ((uint64_t)view->ref.offset + view->ref.length + SPOOL_BLOCK - 1) & ~(uint64_t)(SPOOL_BLOCK - 1);
 	view->buffer_length = end - view_base(view);
 	if (view->buffer_length > SPOOL_SLAB + SPOOL_BLOCK || view->ref.length < SPOOL_RECORD_HEADER)
 		return -EBADMSG;
@@ -97,8 +95,7 @@ static void view_on_read(struct ring_op *op, int result, uint32_t flags)
 	struct spool_segment *segment = spool_segment_find(spool, view->ref.segment);
 
 	assert(segment && segment->uses > 0);
-	if (result > 0 && view->content_length + (size_t)result < view->buffer_length &&
-	    result % SPOOL_BLOCK == 0) {
+	if (result > 0 && view->content_length + (size_t)result < view->buffer_length && result % SPOOL_BLOCK == 0) {
 		view->content_length += (size_t)result; /* octets read so far, until the view is set */
 		ring_read(spool->ring, op, segment->fd, (uint8_t *)view->buffer + view->content_length,
 			  view->buffer_length - view->content_length, view_base(view) + view->content_length);
@@ -110,8 +107,7 @@ static void view_on_read(struct ring_op *op, int result, uint32_t flags)
 		/* The end of a truncated file reads short: damage. */
 		bool whole = view->content_length + (size_t)result == view->buffer_length;
 		view->content_length = 0;
-		result = whole ? spool_view_set(view,
-						(uint8_t *)view->buffer + view->ref.offset - view_base(view))
+		result = whole ? spool_view_set(view, (uint8_t *)view->buffer + view->ref.offset - view_base(view))
 			       : -EBADMSG;
 	}
 	view->fn(view, result);

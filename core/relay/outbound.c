@@ -281,7 +281,7 @@ void outbound_drain(struct shard *shard, bool hard)
 	}
 }
 
-bool outbound_idle(const struct shard *shard)
+bool outbound_idle(const struct shard *shard, bool hard)
 {
 	unsigned i;
 
@@ -290,5 +290,5 @@ bool outbound_idle(const struct shard *shard)
 		if (o->shard && (o->connection_count > 0 || o->loading > 0))
 			return false;
 	}
-	return list_empty(&shard->settling);
+	return hard || list_empty(&shard->settling);
 }

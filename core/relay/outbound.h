@@ -62,7 +62,8 @@ void outbound_wake(struct shard *shard, unsigned lane);
 void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their transactions have ended. */
 void outbound_drain(struct shard *shard, bool hard);
-bool outbound_idle(const struct shard *shard);
+/* `hard`: records that find no room in the spool are given up. */
+bool outbound_idle(const struct shard *shard, bool hard);
 
 /* From connection.c. */
 void outbound_connected(struct outbound *o, struct host *host);

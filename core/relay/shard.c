@@ -29,6 +29,7 @@ enum {
 	RING_COMPLETIONS = 16384,
 	ACCEPT_RETRY_MS = 100,
 	DRAIN_POLL_MS = 10,
+	SPOOL_POLL_MS = 100,
 	DRAIN_HARD_MS = 10000,
 	ABANDON_MS = 10000,
 	LISTEN_BACKLOG = 1024,
@@ -406,7 +407,10 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
 	r = spool_start(shard->spool, shard->ring);
 	if (r < 0) {
-		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
+		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s%s", strerror(-r),
+			 r == -ENOSPC
+				 ? "; free some space on its file system (spool.segment_size for each shard will do)"
+				 : "");
 		return r;
 	}
 	spool_on_compact(shard->spool, next_in_segment, shard);
@@ -472,7 +476,8 @@ static int drain(struct shard *shard)
 	/* Other shards may still need this one to store their messages. */
 	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->intake))
 		return 0;
-	return outbound_idle(shard) && spool_idle(shard->spool) && ops_done(shard);
+	/* Done records that a full disk does not take must not hold up the stop for ever. */
+	return outbound_idle(shard, hard) && spool_idle(shard->spool) && ops_done(shard);
 }
 
 uint64_t shard_deadline_ns(const struct shard *shard)
@@ -481,6 +486,10 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 
 	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
+	/* What waits for room in the spool is looked at again soon, even if nothing else happens. */
+	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake)) &&
+	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
+		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	return list_empty(&shard->outbound_wake) ? deadline : 0;
 }
 
