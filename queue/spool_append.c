@@ -44,8 +44,24 @@ void spool_slab_unpin(struct spool *spool, unsigned slab)
 	spool->slabs_pinned -= --spool->slabs[slab].pins == 0;
 }
 
-/* Takes the slab whose content is oldest and needed by nobody. */
-static int slab_take(struct spool *spool)
+/*
+ * The slab that held something last of all those in which nothing lives: the processor's cache still has it, and
+ * with mail flowing through, the same few slabs go round. NULL if there is none.
+ */
+static struct spool_slab *slab_dead(struct spool *spool)
+{
+	struct spool_slab *best = NULL;
+	for (unsigned i = 0; i < spool->settings.slabs; i++) {
+		struct spool_slab *slab = &spool->slabs[i];
+		if (slab->sequence && slab->live == 0 && slab->pins == 0 && slab->batches == 0 &&
+		    i != spool->slab_current && (!best || slab->age > best->age))
+			best = slab;
+	}
+	return best;
+}
+
+/* The slab whose content is oldest and needed by nobody. */
+static struct spool_slab *slab_oldest(struct spool *spool)
 {
 	struct spool_slab *best = NULL;
 	for (unsigned i = 0; i < spool->settings.slabs; i++) {
@@ -54,12 +70,28 @@ static int slab_take(struct spool *spool)
 		    (!best || slab->age < best->age))
 			best = slab;
 	}
+	return best;
+}
+
+/* The current slab has room, but another is worth changing to. */
+static bool slab_better(struct spool *spool, const struct spool_slab *current)
+{
+	return current->filled >= SPOOL_SLAB_WARM && spool->active->end + SPOOL_SLAB <= spool->active->size &&
+	       slab_dead(spool);
+}
+
+static int slab_take(struct spool *spool)
+{
+	struct spool_slab *best = slab_dead(spool);
+	if (!best)
+		best = slab_oldest(spool);
 	if (!best)
 		return -EAGAIN;
 	best->segment = spool->active;
 	best->sequence = spool->active->sequence;
 	best->base = spool->active->end;
 	best->filled = 0;
+	best->live = 0;
 	best->age = ++spool->slab_age;
 	spool->slab_current = (unsigned)(best - spool->slabs);
 	return 0;
@@ -128,7 +160,8 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 	}
 	if (spool->slab_current < spool->settings.slabs) {
 		const struct spool_slab *slab = &spool->slabs[spool->slab_current];
-		if (slab->segment == spool->active && slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB) {
+		if (slab->segment == spool->active && slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB &&
+		    !slab_better(spool, slab)) {
 			batch_open(spool);
 			return 0;
 		}
@@ -167,8 +200,9 @@ static void append_payload(uint8_t *out, const struct spool_append *append)
 	}
 }
 
-static void append_live(struct spool_batch *b, uint32_t length)
+static void append_live(struct spool *spool, struct spool_batch *b, uint32_t length)
 {
+	spool->slabs[b->slab].live++;
 	b->live++;
 	b->live_octets += length;
 	b->segment->live++;
@@ -211,7 +245,7 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 	b->used += aligned;
 	slab->filled = b->start + b->used;
 	if (append->type != SPOOL_DONE)
-		append_live(b, header.length);
+		append_live(spool, b, header.length);
 	if (ticket) {
 		ticket->kept = append->type == SPOOL_STATE || append->type == SPOOL_DONE;
 		list_append(&b->tickets, &ticket->link);
@@ -250,6 +284,11 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 	segment->live_octets -= ref->length;
 	if (segment->last_batch < batch)
 		segment->last_batch = batch;
+	int slab = spool_slab_find(spool, ref);
+	if (slab >= 0) {
+		assert(spool->slabs[slab].live > 0);
+		spool->slabs[slab].live--;
+	}
 	struct spool_batch *b = batch_of(spool, ref);
 	if (b) {
 		assert(b->live > 0);

@@ -243,6 +243,8 @@ static void batches_drop(struct spool *spool)
 		b->segment->live_octets -= b->live_octets;
 		b->segment->uses--;
 		spool->live -= b->messages;
+		assert(spool->slabs[b->slab].live >= b->live);
+		spool->slabs[b->slab].live -= b->live;
 		spool->slabs[b->slab].batches--;
 	}
 	spool->batch_count = 0;

@@ -33,12 +33,13 @@
 
 enum {
 	SPOOL_WRITES_MAX = 8,
-	SPOOL_WINDOW = 2,       /* batches begun and not acknowledged, in multiples of the writes */
-	SPOOL_FREE_MAX = 4,     /* free segments kept for recycling */
-	SPOOL_OPEN_MAX = 16,    /* descriptors of old segments kept open */
-	SPOOL_COMPACT_MIN = 4,  /* segments below which compaction is not worth its writes */
-	SPOOL_CUT_ATTEMPTS = 3, /* files tried for the segment after a failure */
-	SPOOL_STALLS_MAX = 8,   /* short writes without a whole block before they count as an error */
+	SPOOL_WINDOW = 2,                 /* batches begun and not acknowledged, in multiples of the writes */
+	SPOOL_SLAB_WARM = SPOOL_SLAB / 4, /* filled so far, a slab may be left for one with nothing live */
+	SPOOL_FREE_MAX = 4,               /* free segments kept for recycling */
+	SPOOL_OPEN_MAX = 16,              /* descriptors of old segments kept open */
+	SPOOL_COMPACT_MIN = 4,            /* segments below which compaction is not worth its writes */
+	SPOOL_CUT_ATTEMPTS = 3,           /* files tried for the segment after a failure */
+	SPOOL_STALLS_MAX = 8,             /* short writes without a whole block before they count as an error */
 	SPOOL_NAME_SIZE = 24,
 };
 
@@ -72,6 +73,7 @@ struct spool_slab {
 	uint32_t filled;
 	unsigned batches; /* outstanding */
 	unsigned pins;
+	uint32_t live; /* records in it that an item or an unfinished message refers to */
 	uint64_t age;
 };
 

@@ -27,7 +27,11 @@
 
 #include "core/base/clock.h"
 
-enum { GENERATION_SHIFT = 48, BUFFER_GROUP = 0 };
+enum {
+	GENERATION_SHIFT = 48,
+	BUFFER_GROUP = 0,
+	BUFFERS_OFFERED = 32, /* at first */
+};
 
 static const uint64_t DOORBELL = 1; /* user_data of a doorbell at its target; no op has this address */
 
@@ -36,6 +40,11 @@ struct ring {
 	struct io_uring_buf_ring *buffer_ring;
 	uint8_t *buffers;
 	unsigned buffer_count, buffer_size, buffers_lent;
+	/* Those in the kernel's ring are kept few, because it uses them in turn and each would be out of the cache by
+	 * then; the rest, `spare`, are on a stack. A shortage doubles what is offered. */
+	uint16_t *spare;
+	unsigned spare_count, buffers_offered, offer_target;
+	uint64_t shortage_turn;
 	struct io_uring_cqe *ready; /* copies, in order */
 	unsigned ready_count, ready_max;
 	void (*doorbell_fn)(void *context);
@@ -162,6 +171,22 @@ static int setup_uring(struct io_uring *uring, unsigned entries, unsigned comple
 	return r;
 }
 
+/* Gives the kernel spare buffers until it has as many as it should. */
+static void offer_buffers(struct ring *ring)
+{
+	int added = 0;
+
+	while (ring->buffers_offered < ring->offer_target && ring->spare_count > 0) {
+		unsigned id = ring->spare[--ring->spare_count];
+		io_uring_buf_ring_add(ring->buffer_ring, ring->buffers + (size_t)id * ring->buffer_size,
+				      ring->buffer_size, (unsigned short)id, io_uring_buf_ring_mask(ring->buffer_count),
+				      added++);
+		ring->buffers_offered++;
+	}
+	if (added)
+		io_uring_buf_ring_advance(ring->buffer_ring, added);
+}
+
 static int setup_buffers(struct ring *ring, const struct ring_config *config)
 {
 	struct io_uring_buf_reg registration = {.ring_entries = config->buffers, .bgid = BUFFER_GROUP};
@@ -182,15 +207,18 @@ static int setup_buffers(struct ring *ring, const struct ring_config *config)
 	}
 	ring->buffer_count = config->buffers;
 	ring->buffer_size = config->buffer_size;
+	ring->spare = calloc(config->buffers, sizeof(*ring->spare));
+	if (!ring->spare)
+		return -ENOMEM;
 	io_uring_buf_ring_init(ring->buffer_ring);
 	registration.ring_addr = (uintptr_t)ring->buffer_ring;
 	r = io_uring_register_buf_ring(&ring->uring, &registration, 0);
 	if (r < 0)
 		return r;
-	for (i = 0; i < config->buffers; i++)
-		io_uring_buf_ring_add(ring->buffer_ring, ring->buffers + (size_t)i * config->buffer_size,
-				      config->buffer_size, i, io_uring_buf_ring_mask(config->buffers), i);
-	io_uring_buf_ring_advance(ring->buffer_ring, config->buffers);
+	for (i = config->buffers; i-- > 0;)
+		ring->spare[ring->spare_count++] = (uint16_t)i;
+	ring->offer_target = config->buffers < BUFFERS_OFFERED ? config->buffers : BUFFERS_OFFERED;
+	offer_buffers(ring);
 	return 0;
 }
 
@@ -233,6 +261,7 @@ void ring_close(struct ring *ring)
 		munmap(ring->buffer_ring, ring->buffer_count * sizeof(struct io_uring_buf));
 	if (ring->buffers)
 		munmap(ring->buffers, (size_t)ring->buffer_count * ring->buffer_size);
+	free(ring->spare);
 	free(ring->ready);
 	free(ring);
 }
@@ -293,6 +322,19 @@ static void submit(struct io_uring_sqe *sqe, struct ring_op *op)
 	sqe->user_data = (uintptr_t)op | ((uint64_t)op->generation << GENERATION_SHIFT);
 }
 
+/* All connections that ran dry in one turn report it, but the first has done what helps them all. */
+static void on_shortage(struct ring *ring)
+{
+	ring->stats.buffer_shortages++;
+	if (ring->shortage_turn == ring->stats.turns)
+		return;
+	ring->shortage_turn = ring->stats.turns;
+	ring->offer_target *= 2;
+	if (ring->offer_target > ring->buffer_count)
+		ring->offer_target = ring->buffer_count;
+	offer_buffers(ring);
+}
+
 static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 {
 	struct ring_op *op = (struct ring_op *)(uintptr_t)(cqe->user_data & ((UINT64_C(1) << GENERATION_SHIFT) - 1));
@@ -306,6 +348,7 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		flags |= RING_BUFFER | (cqe->flags & ~((1u << IORING_CQE_BUFFER_SHIFT) - 1));
 		ring->buffers_lent++;
+		ring->buffers_offered--;
 	}
 	if (op->generation != (uint16_t)(cqe->user_data >> GENERATION_SHIFT) || !op->in_flight) {
 		ring->stats.stale_completions++;
@@ -318,8 +361,11 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 	else
 		op->in_flight = false;
 	if (cqe->res == -ENOBUFS)
-		ring->stats.buffer_shortages++;
+		on_shortage(ring);
 	op->fn(op, cqe->res, flags);
+	/* The callback may have kept its buffer. */
+	if (flags & RING_BUFFER)
+		offer_buffers(ring);
 }
 
 static int enter(struct ring *ring, uint64_t deadline_ns)
@@ -492,16 +538,14 @@ uint8_t *ring_buffer(struct ring *ring, uint32_t flags)
 void ring_buffer_release(struct ring *ring, uint32_t flags)
 {
 	unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
-	uint8_t *buffer = ring_buffer(ring, flags);
 
 	assert(ring->buffers_lent > 0);
 	ring->buffers_lent--;
 #ifdef POSTRIDER_DEBUG_MEMORY
-	memset(buffer, 0xd5, ring->buffer_size);
+	memset(ring_buffer(ring, flags), 0xd5, ring->buffer_size);
 #endif
-	io_uring_buf_ring_add(ring->buffer_ring, buffer, ring->buffer_size, id,
-			      io_uring_buf_ring_mask(ring->buffer_count), 0);
-	io_uring_buf_ring_advance(ring->buffer_ring, 1);
+	ring->spare[ring->spare_count++] = (uint16_t)id;
+	offer_buffers(ring);
 }
 
 unsigned ring_buffers_free(const struct ring *ring)
