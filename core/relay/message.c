@@ -134,15 +134,14 @@ static void free_blocks(struct shard *shard, struct block *block)
 	}
 }
 
-/* The lane comes from the message's hash, so a destination's mail spreads evenly over its lanes. */
+/* Once for each transfer: what has been sent ahead must meet the rest. */
 static void choose_lane(struct message *m, struct transfer *transfer)
 {
-	struct relay *relay = m->shard->relay;
-	const struct destination_plan *plan = &relay->destinations[transfer->destination];
-	uint64_t hash = queue_hash(&m->id, sizeof(m->id));
-
-	transfer->lane = (uint16_t)(plan->first_lane + hash % plan->lanes);
-	transfer->item.owner = relay->lanes[transfer->lane].owner;
+	if (transfer->lane_chosen)
+		return;
+	transfer->lane_chosen = true;
+	transfer->lane = (uint16_t)balance_choose(m->shard, transfer->destination, queue_hash(&m->id, sizeof(m->id)));
+	transfer->item.owner = m->shard->relay->lanes[transfer->lane].owner;
 }
 
 bool message_flush_part(struct message *m)

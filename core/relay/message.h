@@ -72,6 +72,7 @@ struct transfer {
 	struct list link; /* in message->transfers; home */
 	struct message *message;
 	uint16_t destination, lane;
+	bool lane_chosen;
 	uint16_t recipients;
 	uint16_t ordinal; /* among the message's transfers */
 	/* owner's side */

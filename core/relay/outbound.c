@@ -244,6 +244,7 @@ static void dispatch(struct outbound *o)
 	}
 	if (c)
 		connection_write(c);
+	balance_lane_ready(shard, o->index, o->lane.ready_count);
 	arm(o, next_ns);
 }
 

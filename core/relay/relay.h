@@ -19,9 +19,10 @@ struct peers;
 
 /* One lane of a destination. */
 struct lane_plan {
-	uint16_t destination; /* index in the configuration */
-	uint16_t owner;       /* shard */
-	unsigned connections; /* this lane's share of the destination's limit, >= 1 */
+	uint16_t destination;    /* index in the configuration */
+	uint16_t owner;          /* shard */
+	_Atomic(uint32_t) ready; /* how many wait, in BALANCE_READY_STEP; written by the owner (balance.h) */
+	unsigned connections;    /* this lane's share of the destination's limit, >= 1 */
 };
 
 struct destination_plan {

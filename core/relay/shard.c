@@ -499,6 +499,7 @@ int shard_turn(struct shard *shard)
 
 	if (r < 0)
 		return r;
+	balance_turn(shard);
 	wheel_advance(&shard->wheel, shard->now_ns);
 	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)
 		begin_drain(shard);

@@ -22,6 +22,7 @@
 #include "core/base/random.h"
 #include "core/base/ring.h"
 #include "core/base/wheel.h"
+#include "core/relay/balance.h"
 #include "core/relay/relay.h"
 #include "core/relay/transport.h"
 #include "core/smtp/trace.h"
@@ -77,6 +78,7 @@ struct shard {
 	struct message_id_source ids;
 	struct transport_shared transport;
 	struct shard_counters counters;
+	struct balance balance;
 
 	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
 	struct pool deliveries, connections, transactions, output_buffers;                     /* delivering */

@@ -131,6 +131,7 @@ struct sim_world {
 	uint64_t now;
 	int64_t wall_offset;
 	uint64_t random, engine_random;
+	uint64_t thread_ns; /* clock_thread_ns() */
 	uint64_t hash;
 
 	struct sim_event *events; /* binary heap by (at, sequence) */

@@ -1,0 +1,78 @@
+/*
+ * tests/unit/test_balance.c - which lane a message takes.
+ */
+#include "core/relay/balance.h"
+
+#include "core/relay/relay.h"
+#include "core/relay/shard.h"
+#include "tests/unit/check.h"
+
+static void test_leave(void)
+{
+	static const struct {
+		uint64_t ready_home, ready_there;
+		uint32_t busy_home, busy_there;
+		bool leave;
+	} cases[] = {
+		{0, 0, 0, 0, false},
+		{0, 0, 1000, 1000, false},
+		{BALANCE_READY, 0, 0, 0, false},
+		{BALANCE_READY + 1, 0, 0, 0, true},
+		{BALANCE_READY + 1, 1, 0, 0, false},
+		{1000000, 1000000, 0, 0, false},
+		/* Room elsewhere decides even when the other is as busy. */
+		{BALANCE_READY + 1, 0, 1000, 1000, true},
+		{0, 0, BALANCE_BUSY, 0, true},
+		{0, 0, BALANCE_BUSY - 1, 0, false},
+		{0, 0, 1000, 1000 - BALANCE_BUSY_LESS, true},
+		{0, 0, 1000, 1001 - BALANCE_BUSY_LESS, false},
+		{0, 5000, 1000, 0, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		CHECK_EQ(balance_leave(cases[i].ready_home, cases[i].ready_there, cases[i].busy_home,
+				       cases[i].busy_there),
+			 cases[i].leave);
+}
+
+/* Three shards; a destination with a lane on each, beginning with shard 2, and one with a single lane on shard 1. */
+static struct shard shards[3];
+static struct shard *shard_list[3] = {&shards[0], &shards[1], &shards[2]};
+static struct lane_plan lanes[4] = {{.owner = 2}, {.owner = 0}, {.owner = 1}, {.destination = 1, .owner = 1}};
+static struct destination_plan destinations[2] = {{0, 3}, {3, 1}};
+static struct relay relay = {
+	.shard_count = 3, .shards = shard_list, .destinations = destinations, .lanes = lanes, .lane_count = 4};
+
+static void test_choose(void)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		shards[i].relay = &relay;
+		shards[i].index = i;
+	}
+	for (uint64_t hash = 0; hash < 6; hash++) {
+		CHECK_EQ(balance_choose(&shards[2], 0, hash), 0);
+		CHECK_EQ(balance_choose(&shards[0], 0, hash), 1);
+		CHECK_EQ(balance_choose(&shards[1], 0, hash), 2);
+		for (unsigned i = 0; i < 3; i++)
+			CHECK_EQ(balance_choose(&shards[i], 1, hash), 3);
+	}
+	/* A backlog in shard 0's lane: its messages spread by their hash, those of the others stay. */
+	balance_lane_ready(&shards[0], 1, BALANCE_READY + 2 * BALANCE_READY_STEP);
+	for (uint64_t hash = 0; hash < 6; hash++) {
+		CHECK_EQ(balance_choose(&shards[0], 0, hash), hash % 3);
+		CHECK_EQ(balance_choose(&shards[2], 0, hash), 0);
+	}
+	balance_lane_ready(&shards[0], 1, 0);
+	CHECK_EQ(balance_choose(&shards[0], 0, 0), 1);
+	atomic_store(&shards[0].balance.busy, 1000);
+	atomic_store(&shards[1].balance.busy, 900);
+	for (uint64_t hash = 0; hash < 6; hash++)
+		CHECK_EQ(balance_choose(&shards[0], 0, hash), hash % 3 == 2 ? 1 : hash % 3);
+}
+
+int main(void)
+{
+	RUN(test_leave);
+	RUN(test_choose);
+	return check_end();
+}
