@@ -49,8 +49,8 @@ struct config_destination {
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
 	unsigned connections;                                    /* limits.connections, default 20, whole process */
-	unsigned messages_per_connection;                        /* default 1000; 0: no limit */
-	unsigned messages_in_flight;                             /* window per connection, default 64, at most 1024 */
+	unsigned messages_per_connection;                        /* default 5000; 0: no limit */
+	unsigned messages_in_flight;                             /* on one connection, at most; default 4096 */
 	unsigned recipients_per_message;                         /* default 100 */
 	uint64_t idle_timeout_ns; /* an unused pooled connection is closed, default 30s */
 };

@@ -4,6 +4,7 @@
 #include "core/relay/connection.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +79,6 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->host = host;
 	c->address = *address;
 	c->opened_ns = shard->now_ns;
-	c->window = 1;
 	c->mode = MODE_LOCKSTEP;
 	list_init(&c->link);
 	list_init(&c->transactions);
@@ -275,6 +275,15 @@ static void on_secured(struct transport *t)
 	say_hello(c, false);
 }
 
+/* With DATA the next message's envelope may be under way behind the end of one, and no more. */
+static unsigned in_flight_most(const struct connection *c)
+{
+	unsigned most = c->mode == MODE_LOCKSTEP ? 1 : c->mode == MODE_PIPELINE ? 2 : UINT_MAX;
+
+	return most < c->outbound->destination->messages_in_flight ? most
+								   : c->outbound->destination->messages_in_flight;
+}
+
 static void become_ready(struct connection *c)
 {
 	struct outbound *o = c->outbound;
@@ -284,13 +293,9 @@ static void become_ready(struct connection *c)
 	o->connecting--;
 	c->idle_since_ns = o->shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
-	c->window = 1;
-	if (c->extensions.pipelining && !c->host->no_pipelining) {
+	if (c->extensions.pipelining && !c->host->no_pipelining)
 		c->mode = c->extensions.chunking ? MODE_CHUNKING : MODE_PIPELINE;
-		c->window = c->mode == MODE_CHUNKING ? o->destination->messages_in_flight : 2;
-		if (c->window > o->destination->messages_in_flight)
-			c->window = o->destination->messages_in_flight;
-	}
+	window_init(&c->window, c->host->window, in_flight_most(c), o->shard->now_ns);
 	arm_timer(c, o->destination->idle_timeout_ns);
 	outbound_wake(o->shard, o->index);
 }
@@ -370,7 +375,7 @@ bool connection_has_room(const struct connection *c)
 {
 	const struct config_destination *destination = c->outbound->destination;
 
-	return c->state == CONNECTION_READY && !c->retiring && c->transaction_count < c->window &&
+	return c->state == CONNECTION_READY && !c->retiring && c->transaction_count < c->window.limit &&
 	       c->unwritten_octets < CONNECTION_BACKLOG_MAX &&
 	       (!destination->messages_per_connection || c->messages < destination->messages_per_connection);
 }
@@ -438,6 +443,9 @@ static void on_transaction_over(struct connection *c, struct transaction *tx)
 
 	written(c, tx);
 	c->transaction_count--;
+	window_answered(&c->window, o->shard->now_ns);
+	if (c->mode == MODE_CHUNKING && c->window.state == WINDOW_STEADY)
+		c->host->window = c->window.limit;
 	transaction_finish(tx);
 	outbound_wake(o->shard, o->index);
 	if (c->transaction_count > 0)

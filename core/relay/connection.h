@@ -15,6 +15,7 @@
 
 #include "core/relay/outbound.h"
 #include "core/relay/transport.h"
+#include "core/relay/window.h"
 #include "core/smtp/reply.h"
 
 enum connection_state {
@@ -47,7 +48,8 @@ struct connection {
 	struct smtp_reply_parser parser;
 	struct smtp_extensions extensions;
 	struct list transactions; /* oldest first: the order of their replies */
-	unsigned transaction_count, window;
+	unsigned transaction_count;
+	struct window window;
 	struct transaction *writing; /* the first that is not fully written, or NULL */
 	unsigned replies_due;        /* commands written and not answered */
 	unsigned messages;           /* transactions begun on this connection */

@@ -113,6 +113,7 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 		delay = HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS;
 	delay = delay * 3 / 4 + random_below(&o->shard->random, delay / 2);
 	host->failures++;
+	host->window = 0;
 	host->blocked_until_ns = o->shard->now_ns + delay;
 	o->failures_seen++;
 	/* A ticket may be what it stumbled over. */
@@ -150,6 +151,9 @@ static struct connection *with_room(struct outbound *o)
 		struct connection *c = container_of(link, struct connection, link);
 		if (connection_has_room(c))
 			return c;
+		/* Asked for because something waits. */
+		if (c->transaction_count >= c->window.limit)
+			window_limited(&c->window);
 	}
 	return NULL;
 }

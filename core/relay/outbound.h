@@ -32,6 +32,7 @@ struct host {
 	struct tls_ticket *ticket;
 	bool rset_between;  /* answered a MAIL with 503: needs RSET after a refused transaction */
 	bool no_pipelining; /* learned the hard way */
+	unsigned window;    /* learned by earlier connections; 0: nothing (window.h) */
 };
 
 struct outbound {

@@ -283,10 +283,10 @@ static const struct {
 	 "t.yaml:1:67: private_key: its certificate is missing: write certificate: relay.crt"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 0 } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:77: messages_in_flight: 0 is out of range: write a number from 1 to 1024"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 1025 } }]\n" HOST LISTENERS
+	 "t.yaml:1:77: messages_in_flight: 0 is out of range: write a number from 1 to 4096"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { messages_in_flight: 4097 } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
-	 "t.yaml:1:77: messages_in_flight: 1025 is out of range: write a number from 1 to 1024"},
+	 "t.yaml:1:77: messages_in_flight: 4097 is out of range: write a number from 1 to 4096"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { connections: 0 } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
 	 "t.yaml:1:70: connections: 0 is out of range: write a number from 1 to 100000"},
