@@ -102,6 +102,28 @@ class Direct(Measured):
         return ''
 
 
+class Floor(Measured, servers.Server):
+    """No relay either: the system calls of a message with no work between them, in clear on both sides (floor.c)."""
+
+    name, title = 'floor', 'floor: no relay, no TLS'
+    modes = ('lockstep', 'grouped', 'pipelined', 'blind')
+
+    @classmethod
+    def unavailable(cls):
+        return None
+
+    @classmethod
+    def version(cls):
+        return ''
+
+    def prepare(self):
+        pass
+
+    def launch(self):
+        return self.run([harness.program('bench/floor'), self.host, '127.0.0.1:%d' % self.next_hop,
+                         self.root + '/file'], stdout=subprocess.DEVNULL)
+
+
 class Postrider(Measured, servers.Server):
     name, title, shards = 'postrider', 'postrider', 2
 
@@ -281,5 +303,5 @@ class Haraka(Measured, servers.Server):
         return self.run([self.program(), '-c', self.root])
 
 
-RELAYS = {each.name: each for each in (Direct, Postrider, PostriderOne, HAProxy, HAProxyTwo, Stunnel, Postfix,
+RELAYS = {each.name: each for each in (Direct, Floor, Postrider, PostriderOne, HAProxy, HAProxyTwo, Stunnel, Postfix,
                                        OpenSMTPD, Haraka, Exim)}

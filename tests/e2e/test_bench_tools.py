@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tests/e2e/test_bench_tools.py - bench/source and bench/sink against each other and against other peers.
+"""tests/e2e/test_bench_tools.py - bench/source and bench/sink against each other and other peers; bench/floor.
 
 The tools judge the relay, so they are judged first: by counting, by comparing octets, by faults whose outcome is
 known beforehand, and by peers that share no code with them (smtplib, raw sockets). The environment variable BUILD
@@ -21,6 +21,7 @@ import time
 BUILD = os.environ.get("BUILD", "build")
 SOURCE = os.path.join(BUILD, "bench", "source")
 SINK = os.path.join(BUILD, "bench", "sink")
+FLOOR = os.path.join(BUILD, "bench", "floor")
 TIMEOUT = 60
 scratch = None
 
@@ -609,6 +610,38 @@ def test_garbage():
             assert source(secure.address, "--messages", "20", "--tls")["accepted"] == 20
         assert source(sink.address, "--messages", "20")["accepted"] == 20
     assert sink.status == 0 and secure.status == 0 and sink.result["connections"] == 61
+
+
+# ---- the floor ----------------------------------------------------------------------------------------------------
+
+def run_floor(size, *mode):
+    """Source and sink with bench/floor between them, which is no relay but must carry the source's messages."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = "127.0.0.1:%d" % probe.getsockname()[1]
+    with Sink("--expect", "1-300", "--received", path("received")) as sink:
+        floor = subprocess.Popen([FLOOR, address, sink.address, path("floor")], stdout=subprocess.PIPE)
+        try:
+            assert json.loads(floor.stdout.readline())["event"] == "ready"
+            result = source(address, "--messages", "300", "--connections", "7", "--size", size, "--mode", *mode)
+            assert result["fallbacks"] == 0, result
+            # What was answered is on disk, on its way to the sink, or there.
+            began = time.monotonic()
+            while len(lines("received")) < 300 and time.monotonic() - began < TIMEOUT:
+                time.sleep(0.02)
+        finally:
+            floor.terminate()
+            said = floor.stdout.read()
+            floor.stdout.close()
+            status = floor.wait(TIMEOUT)
+    assert status == 0 and json.loads(said)["messages"] == 300, (status, said)
+    check_all(sink, result, 300)
+
+
+def test_floor():
+    for mode in (("lockstep",), ("grouped",), ("pipelined",), ("pipelined", "--blind")):
+        run_floor("4KiB", *mode)
+    run_floor("64KiB", "grouped")
 
 
 def main():
