@@ -103,7 +103,7 @@ struct config {
 	bool log_sessions, log_messages; /* log.sessions, log.messages: default true */
 };
 
-enum { CONFIG_SHARDS_MAX = 64 };
+enum { CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };
 
 struct config_problem {
 	char text[1024]; /* "postrider.yaml:12:5: unknown key \"hostnme\"; did you mean \"hostname\"?" */

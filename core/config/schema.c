@@ -302,7 +302,7 @@ static void destination_defaults(void *item)
 	destination->tls_mode = CONFIG_TLS_VERIFY;
 	destination->connections = 20;
 	destination->messages_per_connection = 5000;
-	destination->messages_in_flight = 4096;
+	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
 	destination->recipients_per_message = 100;
 	destination->idle_timeout_ns = 30 * SECONDS;
 }
@@ -400,7 +400,7 @@ static const struct reader_field destination_tls[] = {
 static const struct reader_field destination_limits[] = {
 	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, 100000),
 	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
-	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, 4096),
+	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, CONFIG_IN_FLIGHT_MAX),
 	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1, RECIPIENTS_MAX),
 	FIELD_MISSING("messages_per_minute"),
 	FIELD_MISSING("recipients_per_day"),

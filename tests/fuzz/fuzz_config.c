@@ -42,7 +42,7 @@ static void check_destination(const struct config_destination *destination)
 	need((destination->certificate == NULL) == (destination->private_key == NULL));
 	need(!destination->tls_implicit || destination->tls_mode != CONFIG_TLS_NONE);
 	need(destination->connections > 0 && destination->messages_in_flight > 0 &&
-	     destination->messages_in_flight <= 1024 && destination->recipients_per_message > 0);
+	     destination->messages_in_flight <= CONFIG_IN_FLIGHT_MAX && destination->recipients_per_message > 0);
 }
 
 static void check_config(const struct config *config)
