@@ -15,7 +15,8 @@
  *
  * Group commit
  *   Appends collect in the open batch. spool_flush(), called once per turn of the shard, starts writing it
- *   when fewer than the allowed number of writes are in flight; while a batch is written the next one collects.
+ *   when no write is in flight, or when it has become large and fewer than the allowed number are; while a batch is
+ *   written the next one collects.
  *
  * Content memory
  *   Batches live in slabs (SPOOL_SLAB octets). After its write a slab stays as a cache of what it holds until its
@@ -83,6 +84,7 @@ struct spool_settings {
 	uint64_t size_max;     /* octets of all segments together */
 	unsigned slabs;        /* at least 4 */
 	unsigned writes;       /* batches in flight at most, 1..8 */
+	uint32_t beside_min;   /* octets an open batch must have to be written beside one in flight; 0: any will do */
 	uint64_t seed;         /* nonzero: segment seeds derive from it (simulation); 0: random_bytes() */
 };
 

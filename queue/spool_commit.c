@@ -441,6 +441,9 @@ void spool_write_more(struct spool *spool)
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
 	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = batch_at(spool, i);
+		/* A flush costs the same for one block as for many, and flushes wait for each other. */
+		if (b->state == SPOOL_OPEN && spool->in_flight > 0 && b->used < spool->settings.beside_min)
+			return;
 		if (b->state == SPOOL_OPEN)
 			spool_seal(spool);
 		if (b->state != SPOOL_SEALED)

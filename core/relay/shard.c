@@ -34,6 +34,9 @@ enum {
 	ABANDON_MS = 10000,
 	LISTEN_BACKLOG = 1024,
 	SLABS_MIN = 8,
+	SPOOL_WRITES = 4,
+	/* A flush costs the same for one block as for many, and flushes wait for each other. */
+	SPOOL_BESIDE_MIN = 48 << 10,
 };
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
@@ -112,7 +115,8 @@ void shard_spool_settings(const struct relay *relay, unsigned index, struct spoo
 		.segment_size = (uint32_t)config->spool.segment_size,
 		.size_max = config->spool.size_max / relay->shard_count,
 		.slabs = slabs < SLABS_MIN ? SLABS_MIN : (unsigned)slabs,
-		.writes = 2,
+		.writes = SPOOL_WRITES,
+		.beside_min = SPOOL_BESIDE_MIN,
 	};
 }
 

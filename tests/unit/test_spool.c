@@ -53,6 +53,31 @@ static void test_group_commit(void)
 	rig_end();
 }
 
+/* Small batches wait for the write in flight, a large one goes out beside it, up to the number allowed. */
+static void test_beside(void)
+{
+	struct spool_stats before, after;
+	rig_world(2, false);
+	rig_settings.writes = 2;
+	rig_settings.beside_min = 20000;
+	rig_start();
+	rig_settle();
+	spool_stats(rig_spool, &before);
+	world_engine_enter();
+	for (int i = 0; i < 30; i++) {
+		CHECK_EQ(rig_append(3000, NULL), 0);
+		spool_flush(rig_spool);
+	}
+	world_engine_leave();
+	rig_settle();
+	spool_stats(rig_spool, &after);
+	/* The first alone, the second once it has seven messages, the third has the rest. */
+	CHECK_EQ(after.commits - before.commits, 3);
+	for (uint32_t i = 0; i < rig_count; i++)
+		CHECK_EQ(rig_messages[i].result, 0);
+	rig_end();
+}
+
 static void test_large_message(void)
 {
 	struct rig_message *m;
@@ -367,6 +392,7 @@ int main(void)
 {
 	RUN(test_append_recover);
 	RUN(test_group_commit);
+	RUN(test_beside);
 	RUN(test_large_message);
 	RUN(test_recycle);
 	RUN(test_cache_and_eviction);

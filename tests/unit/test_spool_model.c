@@ -177,6 +177,7 @@ static void run(uint64_t seed)
 	faulty = seed % 3 == 0;
 	rig_settings.slabs = 4 + (unsigned)world_below(6);
 	rig_settings.writes = 1 + (unsigned)world_below(8);
+	rig_settings.beside_min = world_below(2) ? 0 : 1u << world_below(18);
 	rig_settings.size_max = (5 + world_below(12)) * rig_settings.segment_size;
 	for (int lives = 0; lives < LIVES; lives++) {
 		if (world_below(2))
