@@ -34,7 +34,7 @@ enum {
 	ABANDON_MS = 10000,
 	LISTEN_BACKLOG = 1024,
 	SLABS_MIN = 8,
-	SPOOL_WRITES = 4,
+	SPOOL_WRITES = 2,
 	/* A flush costs the same for one block as for many, and flushes wait for each other. */
 	SPOOL_BESIDE_MIN = 48 << 10,
 };
