@@ -22,6 +22,7 @@
 #include "core/base/disk.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
+#include "core/relay/accept.h"
 #include "core/relay/events.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
@@ -97,7 +98,7 @@ static void *run_shard(void *context)
 		tls_thread_end();
 		return NULL;
 	}
-	shard_accept(w->shard);
+	accept_start(w->shard);
 	while ((r = shard_turn(w->shard)) == 0)
 		;
 	event_stats(w->shard);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/accept.h"
 #include "core/relay/connection.h"
 #include "core/relay/events.h"
 #include "core/relay/message.h"
@@ -27,12 +28,10 @@
 enum {
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 16384,
-	ACCEPT_RETRY_MS = 100,
 	DRAIN_POLL_MS = 10,
 	SPOOL_POLL_MS = 100,
 	DRAIN_HARD_MS = 10000,
 	ABANDON_MS = 10000,
-	LISTEN_BACKLOG = 1024,
 	SLABS_MIN = 8,
 	SPOOL_WRITES = 2,
 	/* A flush costs the same for one block as for many, and flushes wait for each other. */
@@ -239,111 +238,6 @@ static struct spool_item *next_in_segment(void *context, uint32_t segment)
 	return NULL;
 }
 
-/* ---- listeners ---------------------------------------------------------------------------------------------- */
-
-static void on_accept(struct ring_op *op, int result, uint32_t flags)
-{
-	struct listener *listener = container_of(op, struct listener, accept_op);
-	struct shard *shard = listener->shard;
-
-	if (result >= 0) {
-		if (shard->draining)
-			ring_drop_fd(shard->ring, result);
-		else
-			receive_accepted(listener, result);
-	}
-	if (flags & RING_MORE)
-		return;
-	if (shard->draining) {
-		if (listener->fd >= 0 && !listener->close_op.in_flight)
-			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
-		return;
-	}
-	/* Out of descriptors, usually: give the others time to go (P9). */
-	if (result < 0)
-		wheel_arm(&shard->wheel, &listener->retry, shard->now_ns + ACCEPT_RETRY_MS * CLOCK_NS_PER_MS);
-	else
-		ring_accept(shard->ring, &listener->accept_op, listener->fd);
-}
-
-static void on_accept_retry(struct wheel_timer *timer)
-{
-	struct listener *listener = container_of(timer, struct listener, retry);
-
-	if (!listener->shard->draining)
-		ring_accept(listener->shard->ring, &listener->accept_op, listener->fd);
-}
-
-static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
-{
-	struct listener *listener = container_of(op, struct listener, close_op);
-	struct shard *shard = listener->shard;
-
-	if (!listener->cancelled && result == -EALREADY && listener->accept_op.in_flight) {
-		/* It was just running and stays armed: once more. */
-		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
-		return;
-	}
-	if (!listener->cancelled) {
-		/* The accept was cancelled; now the descriptor. */
-		listener->cancelled = true;
-		if (!listener->accept_op.in_flight)
-			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
-		return;
-	}
-	listener->fd = -1;
-}
-
-static int start_listeners(struct shard *shard, struct ring_problem *problem)
-{
-	const struct config *config = shard->relay->config;
-	size_t i;
-
-	for (i = 0; i < config->listener_count; i++) {
-		struct listener *listener = &shard->listeners[i];
-		struct ring_address *address = &shard->relay->listeners[i];
-		listener->shard = shard;
-		listener->index = (unsigned)i;
-		listener->accept_op.fn = on_accept;
-		listener->close_op.fn = on_listener_op;
-		wheel_timer_init(&listener->retry, on_accept_retry);
-		listener->fd = ring_listen(shard->ring, address, LISTEN_BACKLOG);
-		if (listener->fd < 0) {
-			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s",
-				 config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd));
-			return listener->fd;
-		}
-		/* Port 0 was chosen by the kernel for the first shard; the others share it. */
-		(void)ring_local_address(shard->ring, listener->fd, address);
-	}
-	return 0;
-}
-
-/* Mail comes in only when every shard is there to own it. */
-void shard_accept(struct shard *shard)
-{
-	size_t i;
-
-	for (i = 0; i < shard->relay->config->listener_count; i++)
-		ring_accept(shard->ring, &shard->listeners[i].accept_op, shard->listeners[i].fd);
-}
-
-static void stop_listeners(struct shard *shard)
-{
-	size_t i;
-
-	for (i = 0; i < shard->relay->config->listener_count; i++) {
-		struct listener *listener = &shard->listeners[i];
-		wheel_disarm(&shard->wheel, &listener->retry);
-		if (listener->accept_op.in_flight) {
-			ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
-		} else {
-			listener->cancelled = true;
-			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
-		}
-	}
-}
-
 /* ---- start and end ------------------------------------------------------------------------------------------ */
 
 static void on_doorbell(void *context)
@@ -430,7 +324,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 		}
 		outbound_wake(shard, i); /* for what recovery queued */
 	}
-	return start_listeners(shard, problem);
+	return accept_listen(shard, problem);
 }
 
 void shard_stop(struct shard *shard)
@@ -442,7 +336,7 @@ static void begin_drain(struct shard *shard)
 {
 	shard->draining = true;
 	shard->drain_deadline_ns = shard->now_ns + shard->relay->config->timeouts.drain_ns;
-	stop_listeners(shard);
+	accept_stop(shard);
 }
 
 /* Listeners are closed and no doorbell is under way: the ring may be closed. */
@@ -454,11 +348,7 @@ static bool ops_done(const struct shard *shard)
 		if (shard->doorbells[i].op.in_flight)
 			return false;
 	}
-	for (i = 0; i < shard->relay->config->listener_count; i++) {
-		if (shard->listeners[i].fd >= 0)
-			return false;
-	}
-	return true;
+	return accept_stopped(shard);
 }
 
 /* One look per turn while draining: 1 when there is nothing left to wait for. */

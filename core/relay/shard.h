@@ -1,12 +1,13 @@
 /*
  * core/relay/shard.h - one shard: one thread, one ring, one spool, its sessions, lanes and connections.
  *
- * Nothing here is touched by another thread, except through the handoff rings (core/relay/handoff.c), the counters,
+ * Nothing here is touched by another thread, except through the handoff rings (queue/handoff.h), the counters,
  * and `stop`. shard_turn() is the whole loop body; the real program calls it from a thread until it says it is done,
  * the simulation calls the turns of several shards in seeded order.
  *
  * Start, in order: shard_new() (memory), relay_recover() (recover.h: blocking, the spools), shard_start() (on the
- * shard's own thread: ring, listeners), shard_accept() once every shard has started, shard_turn()..., shard_free().
+ * shard's own thread: ring, listeners), accept_start() once every shard has started (accept.h), shard_turn()...,
+ * shard_free().
  */
 #ifndef POSTRIDER_RELAY_SHARD_H
 #define POSTRIDER_RELAY_SHARD_H
@@ -114,7 +115,6 @@ void shard_spool_settings(const struct relay *relay, unsigned index, struct spoo
 int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
 /* 0 or -errno with *problem. */
 int shard_start(struct shard *shard, struct ring_problem *problem);
-void shard_accept(struct shard *shard);
 /* Runs one turn, waiting at most until something happens. 0 to go on, 1 when drained, or a negative errno (fatal). */
 int shard_turn(struct shard *shard);
 /* Until when the next turn may wait if nothing happens; 0: there is something to do now. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/relay/accept.h"
 #include "core/relay/events.h"
 #include "queue/spool_private.h"
 #include "tests/sim/sim.h"
@@ -249,7 +250,7 @@ static int serve(struct rig *rig)
 		}
 	}
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		shard_accept(rig->shards[i].shard);
+		accept_start(rig->shards[i].shard);
 	return 0;
 }
 
