@@ -5,13 +5,64 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/message.h"
 #include "core/relay/receive.h"
 #include "core/relay/shard.h"
 
 enum { ACCEPT_RETRY_MS = 100, LISTEN_BACKLOG = 1024 };
+
+/* A connection on its way to the shard that serves it. malloc'd: it is freed there. */
+struct accepted {
+	struct item item;
+	unsigned listener;
+	int fd;
+};
+
+/* False without memory. */
+static bool hand_over(struct listener *listener, unsigned to, int fd)
+{
+	struct accepted *accepted = malloc(sizeof(*accepted));
+
+	if (!accepted)
+		return false;
+	*accepted = (struct accepted){
+		.item = {.kind = ITEM_CONNECTION, .home = (uint16_t)listener->shard->index, .owner = (uint16_t)to},
+		.listener = listener->index,
+		.fd = fd,
+	};
+	list_init(&accepted->item.link);
+	balance_connection_came(listener->shard->relay->shards[to]);
+	item_send(listener->shard, &accepted->item);
+	return true;
+}
+
+void accept_handed_over(struct shard *shard, struct item *item)
+{
+	struct accepted *accepted = container_of(item, struct accepted, item);
+
+	if (shard->draining) {
+		balance_connection_gone(shard);
+		ring_drop_fd(shard->ring, accepted->fd);
+	} else {
+		receive_accepted(shard, accepted->listener, accepted->fd);
+	}
+	free(accepted);
+}
+
+static void take_connection(struct listener *listener, int fd)
+{
+	struct shard *shard = listener->shard;
+	unsigned to = balance_connection(shard->relay);
+
+	if (to != shard->index && hand_over(listener, to, fd))
+		return;
+	balance_connection_came(shard);
+	receive_accepted(shard, listener->index, fd);
+}
 
 static void on_accept(struct ring_op *op, int result, uint32_t flags)
 {
@@ -22,7 +73,7 @@ static void on_accept(struct ring_op *op, int result, uint32_t flags)
 		if (shard->draining)
 			ring_drop_fd(shard->ring, result);
 		else
-			receive_accepted(listener, result);
+			take_connection(listener, result);
 	}
 	if (flags & RING_MORE)
 		return;

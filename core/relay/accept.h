@@ -1,8 +1,9 @@
 /*
  * core/relay/accept.h - the listening sockets of a shard.
  *
- * Each shard listens on every address of the configuration (SO_REUSEPORT); the kernel chooses which of them gets a new
- * connection. Out of descriptors, accepting pauses a moment and goes on (P9).
+ * Each shard listens on every address of the configuration (SO_REUSEPORT) and the kernel chooses which of them gets a
+ * new connection; which shard serves it, balance_connection() says, and the descriptor goes there as an item. Out of
+ * descriptors, accepting pauses a moment and goes on (P9).
  */
 #ifndef POSTRIDER_RELAY_ACCEPT_H
 #define POSTRIDER_RELAY_ACCEPT_H
@@ -11,12 +12,15 @@
 
 #include "core/base/ring.h"
 
+struct item;
 struct shard;
 
 /* Opens the sockets; what comes waits in the kernel. 0 or -errno with *problem. */
 int accept_listen(struct shard *shard, struct ring_problem *problem);
 /* Mail comes in only when every shard is there to own it. */
 void accept_start(struct shard *shard);
+/* A connection that another shard has accepted: starts its session. */
+void accept_handed_over(struct shard *shard, struct item *item);
 /* Closes them; accept_stopped() says when it is done. */
 void accept_stop(struct shard *shard);
 bool accept_stopped(const struct shard *shard);

@@ -26,6 +26,38 @@ void balance_turn(struct shard *shard)
 	b->thread_ns = thread;
 }
 
+static uint32_t connections_of(const struct relay *relay, unsigned shard)
+{
+	return atomic_load_explicit(&relay->shards[shard]->balance.connections, memory_order_relaxed);
+}
+
+unsigned balance_connection(const struct relay *relay)
+{
+	unsigned fewest = 0;
+
+	for (unsigned i = 1; i < relay->shard_count; i++) {
+		if (connections_of(relay, i) < connections_of(relay, fewest))
+			fewest = i;
+	}
+	for (unsigned chosen = 0; chosen < relay->shard_count; chosen++) {
+		const struct balance *b = &relay->shards[chosen]->balance;
+		if (atomic_load_explicit(&b->busy, memory_order_relaxed) < BALANCE_SPARE &&
+		    connections_of(relay, chosen) < connections_of(relay, fewest) + BALANCE_CONNECTIONS)
+			return chosen;
+	}
+	return fewest;
+}
+
+void balance_connection_came(struct shard *shard)
+{
+	atomic_fetch_add_explicit(&shard->balance.connections, 1, memory_order_relaxed);
+}
+
+void balance_connection_gone(struct shard *shard)
+{
+	atomic_fetch_sub_explicit(&shard->balance.connections, 1, memory_order_relaxed);
+}
+
 void balance_lane_ready(struct shard *shard, unsigned lane, uint64_t ready_count)
 {
 	_Atomic(uint32_t) *shown = &shard->relay->lanes[lane].ready;

@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "core/relay/accept.h"
 #include "core/relay/message.h"
 
 static bool is_answer(const struct item *item)
@@ -14,7 +15,9 @@ static bool is_answer(const struct item *item)
 
 static void arrive(struct shard *shard, struct item *item)
 {
-	if (is_answer(item))
+	if (item->kind == ITEM_CONNECTION)
+		accept_handed_over(shard, item);
+	else if (is_answer(item))
 		message_on_answer(shard, item);
 	else
 		intake_item(shard, item);

@@ -44,6 +44,7 @@ struct block {
 
 /* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
 enum item_kind {
+	ITEM_CONNECTION, /* accept.c; the others are about messages */
 	ITEM_PART,
 	ITEM_MESSAGE,
 	ITEM_ABORT,

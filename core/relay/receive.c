@@ -50,9 +50,8 @@ static void arm_timer(struct session *s, uint64_t after_ns)
 	wheel_arm(&s->shard->wheel, &s->timer, s->shard->now_ns + after_ns);
 }
 
-void receive_accepted(struct listener *listener, int fd)
+void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
-	struct shard *shard = listener->shard;
 	const struct config *config = shard->relay->config;
 	struct session *s = pool_acquire(&shard->sessions);
 	struct ring_address peer;
@@ -61,6 +60,7 @@ void receive_accepted(struct listener *listener, int fd)
 
 	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
 		counter_add(&shard->counters.sessions_refused, 1);
+		balance_connection_gone(shard);
 		ring_drop_fd(shard->ring, fd);
 		if (s)
 			pool_release(&shard->sessions, s);
@@ -68,7 +68,7 @@ void receive_accepted(struct listener *listener, int fd)
 	}
 	memset(s, 0, sizeof(*s));
 	s->shard = shard;
-	s->listener = (uint16_t)listener->index;
+	s->listener = (uint16_t)listener;
 	s->opened_ns = shard->now_ns;
 	list_init(&s->link);
 	list_init(&s->block_waiter);
@@ -115,6 +115,7 @@ static void free_when_alone(struct session *s)
 	if (!s->transport_gone || s->pending_count > 0)
 		return;
 	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	balance_connection_gone(shard);
 	if (s->client >= 0)
 		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
 	uncount_peer(s);

@@ -50,8 +50,8 @@ struct session {
 	char peer[46];
 };
 
-/* A connection was accepted: takes the descriptor over. */
-void receive_accepted(struct listener *listener, int fd);
+/* A connection to that listener was accepted: takes the descriptor over. */
+void receive_accepted(struct shard *shard, unsigned listener, int fd);
 /* From message.c. */
 void receive_message_answered(struct session *s);
 void receive_part_stored(struct session *s);

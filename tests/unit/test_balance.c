@@ -70,9 +70,42 @@ static void test_choose(void)
 		CHECK_EQ(balance_choose(&shards[0], 0, hash), hash % 3 == 2 ? 1 : hash % 3);
 }
 
+static void test_connection(void)
+{
+	static const struct {
+		uint32_t busy[3], connections[3];
+		unsigned chosen;
+	} cases[] = {
+		{{0, 0, 0}, {0, 0, 0}, 0},
+		{{0, 0, 0}, {BALANCE_CONNECTIONS - 1, 0, 0}, 0},
+		{{0, 0, 0}, {BALANCE_CONNECTIONS, 0, 0}, 1},
+		{{0, 0, 0}, {BALANCE_CONNECTIONS, BALANCE_CONNECTIONS, 0}, 2},
+		{{0, 0, 0}, {BALANCE_CONNECTIONS, BALANCE_CONNECTIONS, 1}, 0},
+		{{BALANCE_SPARE - 1, 0, 0}, {1, 0, 0}, 0},
+		{{BALANCE_SPARE, 0, 0}, {1, 0, 0}, 1},
+		{{1000, 1000, 0}, {0, 0, 0}, 2},
+		/* All are busy, or those that are not have too many: the one with the fewest. */
+		{{1000, 1000, 1000}, {5, 4, 6}, 1},
+		{{1000, 0, 1000}, {3, 3 + BALANCE_CONNECTIONS, 4}, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < 3; k++) {
+			atomic_store(&shards[k].balance.busy, cases[i].busy[k]);
+			atomic_store(&shards[k].balance.connections, cases[i].connections[k]);
+		}
+		CHECK_EQ(balance_connection(&relay), cases[i].chosen);
+	}
+	balance_connection_came(&shards[1]);
+	balance_connection_came(&shards[1]);
+	balance_connection_gone(&shards[1]);
+	CHECK_EQ(atomic_load(&shards[1].balance.connections), 4 + BALANCE_CONNECTIONS);
+}
+
 int main(void)
 {
 	RUN(test_leave);
 	RUN(test_choose);
+	RUN(test_connection);
 	return check_end();
 }
