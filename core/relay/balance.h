@@ -3,9 +3,11 @@
  *
  * Connections: the first shard that has time to spare, so that a load that one can bear is not spread over all: each
  * turn and each commit then does more at once, which costs less and waits for fewer flushes. A shard that is busy, or
- * has BALANCE_CONNECTIONS more than another, gets no further ones; so a flood that comes before anybody is busy spreads.
+ * has BALANCE_CONNECTIONS more than another, gets no further ones; so a flood that comes before anybody is busy
+ * spreads.
  *
- * Messages: the shard's own lane, unless another has it easier. A message that is stored and delivered by the shard that received it costs no doorbell, no second turn and no cold
+ * Messages: the shard's own lane, unless another has it easier. A message that is stored and delivered by the
+ * shard that received it costs no doorbell, no second turn and no cold
  * cache. So that one busy shard does not keep what others could do, the message's hash names a second lane, and the
  * message goes there when
  *
