@@ -249,8 +249,12 @@ static int serve(struct rig *rig)
 			return r;
 		}
 	}
-	for (unsigned i = 0; i < rig->shard_count; i++)
-		accept_start(rig->shards[i].shard);
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		struct shard *shard = rig->shards[i].shard;
+		/* The few clients here would all be the first shard's, had each not some already. */
+		atomic_store(&shard->balance.connections, (uint32_t)world_below(2 * BALANCE_CONNECTIONS));
+		accept_start(shard);
+	}
 	return 0;
 }
 
