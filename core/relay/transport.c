@@ -239,6 +239,9 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
 		tls_feed(t->tls, data, length);
 		r = pump_tls(t);
 		used = length;
+		/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
+		if (t->collected == 0)
+			release_buffer(t, &t->collecting);
 		if (r != 0 && !t->closing)
 			end(t, r == 1 ? 0 : r);
 	} else {
