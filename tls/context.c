@@ -277,6 +277,11 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 		free(context);
 		return NULL;
 	}
+	if (!tls_trim_setup(context)) {
+		fail(problem, "out of memory");
+		tls_context_free(context);
+		return NULL;
+	}
 	wolfSSL_CTX_SetDevId(context->wolf, TLS_DEVICE_ID);
 	tls_session_callbacks(context->wolf);
 	if (!set_policy(context, config, problem) || !load_certificate(context, config, problem) ||
@@ -299,6 +304,7 @@ void tls_context_free(struct tls_context *context)
 	if (context == NULL)
 		return;
 	wolfSSL_CTX_free(context->wolf);
+	tls_trim_context_free(context);
 	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
 	free(context);
 }

@@ -2,8 +2,8 @@
  * tls/internal.h - what the files of tls/ share and nobody else sees.
  *
  * Files: context.c (process and contexts), session.c (the engine), resume.c (tickets of both sides),
- * peer_name.c (which names a certificate stands for), error.c (texts), device.c (wolfSSL's crypto device),
- * accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
+ * peer_name.c (which names a certificate stands for), error.c (texts), trim.c (what an established session gives up),
+ * device.c (wolfSSL's crypto device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H
@@ -27,6 +27,7 @@ enum {
 struct tls_context {
 	uint64_t serial; /* never reused, unlike the address: tickets are compared by it */
 	WOLFSSL_CTX *wolf;
+	WOLFSSL_EC_KEY *no_key; /* owned, shared with sessions: an empty key (trim.c) */
 	bool server, verify_peer, accelerated;
 	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
 };
@@ -44,8 +45,9 @@ struct tls_session {
 	uint8_t *held; /* owned: input kept back while the server's answer to a ticket is unknown */
 	size_t held_length, held_used;
 	bool holding;
-	char *server_name; /* owned; NULL if none */
-	char *error;       /* owned; NULL while nothing failed or without memory */
+	WOLFSSL_EVP_PKEY *peer_key; /* a reference, during the handshake only (trim.c); NULL: none */
+	char *server_name;          /* owned; NULL if none */
+	char *error;                /* owned; NULL while nothing failed or without memory */
 	uint8_t first_octet;
 	bool first_octet_known;
 	bool handshake_done, failed, peer_closed, close_sent, write_accepted;
@@ -70,6 +72,15 @@ bool tls_resume_offer(struct tls_session *session, const struct tls_ticket *tick
 enum tls_answer { TLS_ANSWER_UNKNOWN, TLS_ANSWER_RESUMES, TLS_ANSWER_REFUSES };
 enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length);
 int tls_resume_setup(struct tls_context *context);
+
+/* trim.c */
+bool tls_trim_setup(struct tls_context *context); /* false without memory */
+void tls_trim_context_free(struct tls_context *context);
+void tls_trim_watch(struct tls_session *session); /* before the handshake */
+void tls_trim(struct tls_session *session);       /* after it */
+void tls_trim_free(struct tls_session *session);
+/* Gives back the pages of a block that hold only zeros, and says how many octets that were. The content stays. */
+size_t tls_trim_zero_pages(char *block, size_t length);
 
 /* peer_name.c */
 bool tls_name_is_address(const char *name);

@@ -163,6 +163,7 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *ser
 	wolfSSL_SetIOReadCtx(session->wolf, session);
 	wolfSSL_SetIOWriteCtx(session->wolf, session);
 	wolfSSL_set_app_data(session->wolf, session);
+	tls_trim_watch(session);
 	if (ticket != NULL)
 		tls_resume_offer(session, ticket);
 	return session;
@@ -172,6 +173,7 @@ void tls_session_free(struct tls_session *session)
 {
 	if (session == NULL)
 		return;
+	tls_trim_free(session);
 	wolfSSL_free(session->wolf);
 	accel_keys_free(session->keys);
 	free(session->spill);
@@ -318,6 +320,7 @@ enum tls_status tls_handshake(struct tls_session *session)
 		return leave(session, fail(session, DOMAIN_NAME_MISMATCH));
 	}
 	session->handshake_done = true;
+	tls_trim(session);
 	return leave(session, TLS_OK);
 }
 

@@ -7,7 +7,12 @@
 #include "tests/unit/tls_pair.h"
 #include "tls/internal.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <wolfssl/openssl/ec.h>
+#include <wolfssl/openssl/evp.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 static void both_ways(enum versions v, const struct plan *plan, size_t length)
@@ -556,6 +561,94 @@ static void test_seeded(void)
 	tls_set_random(NULL);
 }
 
+/* Pages of a block that have memory behind them, of those that lie in it whole. */
+static size_t resident_pages(char *block, size_t length, size_t *total)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+	unsigned char resident[64];
+	char *first = block + (page - (uintptr_t)block % page) % page;
+
+	*total = (size_t)(block + length - first) / page;
+	CHECK(*total <= sizeof(resident) && mincore(first, *total * page, resident) == 0);
+	for (size_t i = 0; i < *total; i++)
+		count += resident[i] & 1;
+	return count;
+}
+
+static void test_zero_pages(void)
+{
+	static const struct {
+		const char *pages;  /* of a block that begins on a page: x has an octet other than zero, . has none */
+		size_t offset, cut; /* octets taken from the block's two ends */
+		size_t given;       /* pages */
+	} cases[] = {
+		{"....", 0, 0, 4}, {"x...", 0, 0, 3}, {"...x", 0, 0, 3}, {".x.x", 0, 0, 2}, {"xxxx", 0, 0, 0},
+		{"....", 1, 0, 3}, {"....", 0, 1, 3}, {"....", 1, 1, 2}, {"..", 1, 1, 0},   {".", 9, 9, 0},
+	};
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), total;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t octet = 0; octet < page; octet += page - 1) {
+			size_t size = strlen(cases[i].pages) * page;
+			char *block = aligned_alloc(page, size), *expected = calloc(1, size);
+			for (size_t at = 0; at < size; at += page)
+				expected[at + octet] = cases[i].pages[at / page] == 'x';
+			memcpy(block, expected, size);
+			size_t given =
+				tls_trim_zero_pages(block + cases[i].offset, size - cases[i].offset - cases[i].cut);
+			CHECK_EQ(given, cases[i].given * page);
+			CHECK_EQ(resident_pages(block, size, &total), total - cases[i].given);
+			CHECK_EQ(memcmp(block, expected, size), 0);
+			free(expected);
+			free(block);
+		}
+	}
+}
+
+/* Goes on with the handshake until the client holds the server's key, and returns a reference to that. */
+static WOLFSSL_EVP_PKEY *key_on_the_way(struct pair *pair, const struct plan *plan)
+{
+	for (int i = 0; i < 100000 && pair->client.session->peer_key == NULL; i++) {
+		tls_handshake(pair->client.session);
+		drain(&pair->client, plan);
+		if (pair->client.session->peer_key == NULL && !feed(&pair->client, plan))
+			turn(&pair->server, &whole);
+	}
+	CHECK_EQ(wolfSSL_EVP_PKEY_up_ref(pair->client.session->peer_key), WOLFSSL_SUCCESS);
+	return pair->client.session->peer_key;
+}
+
+/* What an established session has given up, and that it works without. */
+static void test_trim(void)
+{
+	static const struct plan pieces = {TLS_OUTPUT_MIN, 1};
+
+	for (int v = ONLY_12; v <= ONLY_13; v++) {
+		struct tls_context *server = server_context(v, "server", NULL);
+		struct tls_context *client = client_context(v, "ca.crt", NULL);
+		struct pair *pair = pair_new(client, server, "localhost", NULL, &pieces);
+		size_t pages;
+
+		WOLFSSL_EVP_PKEY *key = key_on_the_way(pair, &pieces);
+		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) != client->no_key);
+		shake(pair, &pieces);
+		CHECK(pair->client.session->peer_key == NULL);
+		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) == client->no_key);
+		wolfSSL_EVP_PKEY_free(key);
+		char *object = (char *)wolfSSL_get_session(pair->client.session->wolf);
+		CHECK(resident_pages(object, malloc_usable_size(object), &pages) <= 3);
+		CHECK(pages >= 8);
+		transfer(&pair->client, &pair->server, 30000, &whole);
+		transfer(&pair->server, &pair->client, 30000, &whole);
+		struct tls_ticket *ticket = tls_ticket_take(pair->client.session);
+		CHECK(ticket != NULL);
+		pair_free(pair);
+		CHECK(resumes(client, server, "localhost", ticket, NULL));
+		tls_context_free(client);
+		tls_context_free(server);
+	}
+}
+
 static void no_context(struct tls_context_config config, const char *expected)
 {
 	struct tls_problem problem;
@@ -614,6 +707,8 @@ int main(int argc, char **argv)
 	RUN(test_no_common_version);
 	RUN(test_acceleration);
 	RUN(test_gcm_against_wolfssl);
+	RUN(test_zero_pages);
+	RUN(test_trim);
 	RUN(test_seeded);
 	RUN(test_problems);
 	return check_end();
