@@ -143,6 +143,22 @@ class Postrider(Measured, servers.Server):
     def configuration_text(self):
         return template('postrider.yaml', ROOT=self.root, PORT=self.port, NEXT_HOP=self.next_hop, SHARDS=self.shards)
 
+    @classmethod
+    def changed(cls, work, next_hop, group, shards=1, **changes):
+        """One with its defaults and these changes; messages go to 127.0.0.1:next_hop over TLS."""
+        class Changed(cls):
+            def configuration_text(self):
+                spool = dict({'directory': self.root + '/spool'}, **changes.get('spool', {}))
+                destination = dict({'name': 'sink', 'hosts': ['127.0.0.1:%d' % self.next_hop],
+                                    'tls': {'mode': 'required'}}, **changes.get('destination', {}))
+                return json.dumps({
+                    'hostname': 'relay.example.org', 'shards': shards, 'spool': spool,
+                    'listeners': [{'name': 'measured', 'address': '127.0.0.1:%d' % self.port}],
+                    'clients': [{'name': 'local', 'networks': ['127.0.0.0/8']}], 'destinations': [destination],
+                    'routes': [{'destination': 'sink'}], 'retry': changes.get('retry', {}),
+                    'log': {'stats_interval': '1s', 'messages': changes.get('log_messages', True)}})
+        return Changed(work, None, next_hop, group)
+
     def launch(self):
         # Its events go to a file, as a service manager would take them. Python could not read them fast enough.
         self.log_path = os.path.join(self.root, 'log')
