@@ -90,42 +90,49 @@ int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns)
 	return 0;
 }
 
-static struct delivery *take_waiting(struct lane *lane)
+struct delivery *lane_first_ready(const struct lane *lane)
 {
-	struct delivery *d = lane->heap[0];
-	struct delivery *last = lane->heap[--lane->heap_count];
-
-	if (lane->heap_count > 0) {
-		place(lane, 0, last);
-		sift_down(lane, 0);
-	}
-	d->place = DELIVERY_NONE;
-	return d;
+	return list_empty(&lane->ready) ? NULL : container_of(lane->ready.next, struct delivery, link);
 }
 
-struct delivery *lane_take(struct lane *lane)
+struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns)
 {
-	struct list *link = list_take_first(&lane->ready);
-	struct delivery *d;
+	return lane->heap_count > 0 && lane->heap[0]->due_ns <= now_ns ? lane->heap[0] : NULL;
+}
 
-	if (!link)
-		return NULL;
-	d = container_of(link, struct delivery, link);
-	assert(d->place == DELIVERY_READY);
+bool lane_has(const struct lane *lane, uint64_t now_ns)
+{
+	return lane_first_ready(lane) || lane_first_due(lane, now_ns);
+}
+
+void lane_remove(struct lane *lane, struct delivery *d)
+{
+	if (d->place == DELIVERY_READY) {
+		assert(d == lane_first_ready(lane));
+		list_remove(&d->link);
+		lane->ready_count--;
+	} else {
+		assert(d->place == DELIVERY_WAITING && d == lane->heap[0]);
+		struct delivery *last = lane->heap[--lane->heap_count];
+		if (lane->heap_count > 0) {
+			place(lane, 0, last);
+			sift_down(lane, 0);
+		}
+	}
 	d->place = DELIVERY_ACTIVE;
-	lane->ready_count--;
-	return d;
 }
 
-size_t lane_due(struct lane *lane, uint64_t now_ns, size_t most)
+struct delivery *lane_take(struct lane *lane, uint64_t now_ns)
 {
-	size_t moved = 0;
+	struct delivery *ready = lane_first_ready(lane);
+	struct delivery *due = lane_first_due(lane, now_ns);
+	struct delivery *d = due && (lane->due_next || !ready) ? due : ready;
 
-	while (moved < most && lane->heap_count > 0 && lane->heap[0]->due_ns <= now_ns) {
-		lane_ready(lane, take_waiting(lane));
-		moved++;
-	}
-	return moved;
+	if (!d)
+		return NULL;
+	lane->due_next = d == ready;
+	lane_remove(lane, d);
+	return d;
 }
 
 uint64_t lane_next_due_ns(const struct lane *lane)

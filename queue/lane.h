@@ -4,8 +4,8 @@
  * A delivery is a message's recipients in one lane; a lane is one ordered stream of a destination's mail, owned by one
  * shard, whose thread alone touches it. A delivery is in exactly one place, which its `place` names:
  *
- *     READY  in the lane's list: to be sent as soon as a connection has room; new mail and due mail, first in first out
- *     WAITING in the lane's heap: deferred until due_ns
+ *     READY  in the lane's list: to be sent as soon as a connection has room; new mail, first in first out
+ *     WAITING in the lane's heap: deferred until due_ns, then sent from there
  *     ACTIVE with a connection (core/relay)
  *     FAILED nowhere in the lane: kept on disk, in the shard's list of all deliveries only
  *     NONE   not yet or no longer queued
@@ -45,6 +45,7 @@ struct lane {
 	size_t ready_count;
 	struct delivery **heap; /* by due_ns, earliest first */
 	size_t heap_count, heap_capacity;
+	bool due_next; /* whose turn it is, where there is mail of both kinds */
 };
 
 void lane_init(struct lane *lane);
@@ -53,10 +54,16 @@ void lane_ready(struct lane *lane, struct delivery *d);       /* to the end of t
 void lane_ready_first(struct lane *lane, struct delivery *d); /* was next anyway, could not be sent */
 /* 0, or -ENOMEM: then the delivery is READY instead. */
 int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns);
-/* The next one to send, now ACTIVE, or NULL. */
-struct delivery *lane_take(struct lane *lane);
-/* Moves what is due to the ready list, `most` at a time so that a retried backlog does not starve fresh mail. */
-size_t lane_due(struct lane *lane, uint64_t now_ns, size_t most);
+/* The head of the line, and the first that is due; they stay where they are. NULL: none. */
+struct delivery *lane_first_ready(const struct lane *lane);
+struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns);
+/* One of those two leaves the lane, now ACTIVE. */
+void lane_remove(struct lane *lane, struct delivery *d);
+/* The next one to send, now ACTIVE, or NULL. Ready and due mail take turns, so that neither a backlog that is tried
+ * again keeps fresh mail waiting nor the other way round. */
+struct delivery *lane_take(struct lane *lane, uint64_t now_ns);
+/* Would lane_take() have one? */
+bool lane_has(const struct lane *lane, uint64_t now_ns);
 uint64_t lane_next_due_ns(const struct lane *lane); /* UINT64_MAX: nothing waits */
 
 struct retry_schedule {

@@ -82,24 +82,29 @@ void outbound_connected(struct outbound *o, struct host *host)
 	host->blocked_until_ns = 0;
 }
 
-/* Mail that no connection was ever found for grows old in the ready list; its oldest is in front. */
-static void expire_ready(struct outbound *o)
+static bool expire(struct outbound *o, struct delivery *d)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
+	struct outcome outcome = {
+		.kind = OUTCOME_LOST, .stage = STAGE_CONNECT, .reply = span_text("no next hop could be reached")};
 
-	while (!list_empty(&o->lane.ready)) {
-		struct delivery *d = container_of(o->lane.ready.next, struct delivery, link);
-		struct outcome outcome = {.kind = OUTCOME_LOST,
-					  .stage = STAGE_CONNECT,
-					  .reply = span_text("no next hop could be reached")};
-		if (!verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns),
-				     o->shard->now_ns - o->shard->started_ns, retry->expire_ns, o->failures_seen))
-			return;
-		(void)lane_take(&o->lane);
-		/* Failed connections count as attempts. */
-		d->attempts = d->attempts < 2 ? 2 : d->attempts;
-		settle(o, d, &outcome);
-	}
+	if (!d || !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
+				   retry->expire_ns, o->failures_seen))
+		return false;
+	lane_remove(&o->lane, d);
+	/* Failed connections count as attempts. */
+	d->attempts = d->attempts < 2 ? 2 : d->attempts;
+	settle(o, d, &outcome);
+	return true;
+}
+
+/* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
+static void expire_waiting(struct outbound *o)
+{
+	while (expire(o, lane_first_ready(&o->lane)))
+		;
+	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns)))
+		;
 }
 
 void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason)
@@ -122,7 +127,7 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 		host->ticket = NULL;
 	}
 	event_host_failed(o, host, stage, reason, delay);
-	expire_ready(o);
+	expire_waiting(o);
 	outbound_wake(o->shard, o->index);
 }
 
@@ -190,7 +195,7 @@ static struct transaction *next_loaded(struct outbound *o)
 		struct delivery *d;
 		if (o->loading >= OUTBOUND_LOADING_MAX)
 			return NULL;
-		d = lane_take(&o->lane);
+		d = lane_take(&o->lane, o->shard->now_ns);
 		if (!d)
 			return NULL;
 		if (d->item.moving) {
@@ -211,12 +216,19 @@ static void arm(struct outbound *o, uint64_t next_ns)
 {
 	uint64_t due = lane_next_due_ns(&o->lane);
 
-	if (due < next_ns)
+	/* What is due already waits for something else than time. */
+	if (due > o->shard->now_ns && due < next_ns)
 		next_ns = due;
 	if (next_ns == UINT64_MAX)
 		wheel_disarm(&o->shard->wheel, &o->timer);
 	else
 		wheel_arm(&o->shard->wheel, &o->timer, next_ns);
+}
+
+/* How many wait for a connection: where one is due and was not taken, all that were deferred are about to be. */
+static size_t backlog(const struct outbound *o)
+{
+	return o->lane.ready_count + (lane_first_due(&o->lane, o->shard->now_ns) ? o->lane.heap_count : 0);
 }
 
 static void dispatch(struct outbound *o)
@@ -227,9 +239,7 @@ static void dispatch(struct outbound *o)
 
 	if (shard->draining)
 		return;
-	if (lane_due(&o->lane, shard->now_ns, OUTBOUND_DUE_PER_TURN) == OUTBOUND_DUE_PER_TURN)
-		next_ns = shard->now_ns + WHEEL_TICK_MS * CLOCK_NS_PER_MS;
-	while (o->lane.ready_count > 0 || !list_empty(&o->loaded)) {
+	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
 		struct transaction *tx;
 		if (!c || !connection_has_room(c)) {
 			if (c)
@@ -248,7 +258,7 @@ static void dispatch(struct outbound *o)
 	}
 	if (c)
 		connection_write(c);
-	balance_lane_ready(shard, o->index, o->lane.ready_count);
+	balance_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
 }
 

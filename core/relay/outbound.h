@@ -20,7 +20,6 @@ struct transaction;
 enum {
 	OUTBOUND_GROW_MS = 20,        /* while a backlog stays: one more connection in so much time */
 	OUTBOUND_LOADING_MAX = 64,    /* messages being read back from disk at a time */
-	OUTBOUND_DUE_PER_TURN = 256,  /* deferred mail made ready in one turn */
 	HOST_BACKOFF_FIRST_MS = 1000, /* doubles per failure in a row */
 	HOST_BACKOFF_MAX_MS = 300000,
 };

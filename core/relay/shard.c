@@ -183,7 +183,9 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 			due_in_ns = retry->max_ns;
 		(void)lane_defer(&shard->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
 	} else {
-		lane_ready(&shard->outbound[lane].lane, d);
+		/* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
+		uint64_t now_ns = clock_monotonic_ns(), age_ns = clock_wall_ns() - d->accepted_wall_ns;
+		(void)lane_defer(&shard->outbound[lane].lane, d, age_ns < now_ns ? now_ns - age_ns : 0);
 	}
 	return 0;
 }

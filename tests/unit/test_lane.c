@@ -84,45 +84,29 @@ static void check_lane(void)
 	}
 }
 
-static void step_take(void)
+/* Whose turn it is follows from what was taken while there was a choice. */
+static void step_take(uint64_t now)
 {
-	struct delivery *d = lane_take(&lane);
+	bool due_turn = lane.due_next;
+	uint64_t earliest;
 
-	if (line_count == 0) {
-		CHECK(d == NULL);
+	model_waiting(&earliest);
+	CHECK_EQ(lane_has(&lane, now), line_count > 0 || earliest <= now);
+	struct delivery *d = lane_take(&lane, now);
+	if (!d) {
+		CHECK(line_count == 0 && earliest > now);
 		return;
 	}
-	CHECK(d == line[0] && d->place == DELIVERY_ACTIVE);
-	memmove(line, line + 1, --line_count * sizeof(line[0]));
-}
-
-static void step_due(uint64_t now)
-{
-	size_t most = 1 + random_below(&source, 8), before = line_count, waiting, expected = 0, moved;
-	uint64_t last = 0, earliest;
-
-	waiting = model_waiting(&earliest);
-	for (size_t i = 0; i < COUNT; i++)
-		expected += deliveries[i].place == DELIVERY_WAITING && deliveries[i].due_ns <= now;
-	if (expected > most)
-		expected = most;
-	moved = lane_due(&lane, now, most);
-	CHECK_EQ(moved, expected);
-	CHECK(moved <= waiting);
-	/* The line grew at its end, earliest first, and nothing that stays was due before what went. */
-	struct list *l = lane.ready.prev;
-	for (size_t i = 0; i < moved; i++)
-		l = l->prev;
-	for (size_t i = 0; i < moved; i++) {
-		l = l->next;
-		struct delivery *d = container_of(l, struct delivery, link);
-		CHECK(d->due_ns >= last && d->due_ns <= now && d->place == DELIVERY_READY);
-		last = d->due_ns;
-		line[before + i] = d;
+	CHECK_EQ(d->place, DELIVERY_ACTIVE);
+	if (line_count > 0 && d == line[0]) {
+		CHECK(earliest > now || !due_turn);
+		CHECK(lane.due_next);
+		memmove(line, line + 1, --line_count * sizeof(line[0]));
+		return;
 	}
-	line_count += moved;
-	model_waiting(&earliest);
-	CHECK(moved == 0 || earliest >= last);
+	CHECK_EQ(d->due_ns, earliest);
+	CHECK(d->due_ns <= now && (line_count == 0 || due_turn));
+	CHECK(!lane.due_next);
 }
 
 static void test_random_operations(void)
@@ -153,11 +137,11 @@ static void test_random_operations(void)
 			break;
 		case 4:
 		case 5:
-			step_take();
+			step_take(now);
 			break;
 		case 6:
 			now += random_below(&source, 4);
-			step_due(now);
+			step_take(now);
 			break;
 		case 7:
 			if ((d = any(DELIVERY_ACTIVE)))
@@ -177,11 +161,11 @@ static void test_first_in_first_out(void)
 	for (size_t i = 0; i < COUNT; i++)
 		lane_ready(&lane, &deliveries[i]);
 	for (size_t i = 0; i < COUNT; i++)
-		CHECK(lane_take(&lane) == &deliveries[i]);
-	CHECK(lane_take(&lane) == NULL);
+		CHECK(lane_take(&lane, 0) == &deliveries[i]);
+	CHECK(lane_take(&lane, 0) == NULL);
 	lane_ready_first(&lane, &deliveries[1]);
 	lane_ready_first(&lane, &deliveries[0]);
-	CHECK(lane_take(&lane) == &deliveries[0] && lane_take(&lane) == &deliveries[1]);
+	CHECK(lane_take(&lane, 0) == &deliveries[0] && lane_take(&lane, 0) == &deliveries[1]);
 	lane_deinit(&lane);
 }
 
@@ -189,17 +173,32 @@ static void test_due(void)
 {
 	start();
 	CHECK(lane_next_due_ns(&lane) == UINT64_MAX);
-	CHECK_EQ(lane_due(&lane, UINT64_MAX, 100), 0);
+	CHECK(!lane_has(&lane, UINT64_MAX) && !lane_first_due(&lane, UINT64_MAX) && !lane_first_ready(&lane));
 	CHECK_EQ(lane_defer(&lane, &deliveries[0], 30), 0);
 	CHECK_EQ(lane_defer(&lane, &deliveries[1], 10), 0);
 	CHECK_EQ(lane_defer(&lane, &deliveries[2], 20), 0);
-	CHECK_EQ(lane_due(&lane, 9, 100), 0);
-	CHECK(lane_next_due_ns(&lane) == 10);
-	CHECK_EQ(lane_due(&lane, 10, 100), 1);
-	CHECK_EQ(lane_due(&lane, 1000, 1), 1);
-	CHECK_EQ(lane_due(&lane, 1000, 100), 1);
-	CHECK(lane_take(&lane) == &deliveries[1] && lane_take(&lane) == &deliveries[2] &&
-	      lane_take(&lane) == &deliveries[0]);
+	CHECK(!lane_has(&lane, 9) && lane_take(&lane, 9) == NULL);
+	CHECK(lane_next_due_ns(&lane) == 10 && lane_first_due(&lane, 10) == &deliveries[1]);
+	CHECK(lane_take(&lane, 10) == &deliveries[1] && lane_take(&lane, 10) == NULL);
+	CHECK(lane_take(&lane, 1000) == &deliveries[2] && lane_take(&lane, 1000) == &deliveries[0]);
+	lane_deinit(&lane);
+}
+
+/* A backlog that is due and fresh mail take turns; either alone goes without waiting (DOS-05). */
+static void test_turns(void)
+{
+	start();
+	for (size_t i = 0; i < 100; i++)
+		CHECK_EQ(lane_defer(&lane, &deliveries[i], i), 0);
+	for (size_t i = 0; i < 10; i++)
+		CHECK(lane_take(&lane, 1000) == &deliveries[i]);
+	for (size_t i = 100; i < 105; i++)
+		lane_ready(&lane, &deliveries[i]);
+	for (size_t i = 0; i < 5; i++)
+		CHECK(lane_take(&lane, 1000) == &deliveries[100 + i] && lane_take(&lane, 1000) == &deliveries[10 + i]);
+	for (size_t i = 15; i < 100; i++)
+		CHECK(lane_take(&lane, 1000) == &deliveries[i]);
+	CHECK(!lane_has(&lane, 1000));
 	lane_deinit(&lane);
 }
 
@@ -240,6 +239,7 @@ int main(int argc, char **argv)
 		source.state = strtoull(argv[1], NULL, 0);
 	RUN(test_first_in_first_out);
 	RUN(test_due);
+	RUN(test_turns);
 	RUN(test_random_operations);
 	RUN(test_schedule);
 	return check_end();
