@@ -81,13 +81,24 @@ static void start_tls(struct sink_session *session)
 	tcp_io_start_tls(&session->io, tls);
 }
 
+static void count_out(struct sink_session *session)
+{
+	if (session->counted)
+		atomic_fetch_sub(&session->thread->run->open, 1);
+	session->counted = false;
+}
+
 void sink_session_released(struct sink_session *session)
 {
 	enum sink_then then = session->then;
 	session->then = THEN_NOTHING;
-	if (then == THEN_CLOSE)
+	if (then == THEN_CLOSE) {
+		/* Before its last reply leaves: whoever has read that may come back, on another thread too, and is not
+		 * to be counted twice. */
+		count_out(session);
 		tcp_io_finish(&session->io);
-	else if (then == THEN_STARTTLS)
+	}
+	if (then == THEN_STARTTLS)
 		start_tls(session);
 }
 
@@ -384,7 +395,7 @@ static void on_closed(struct tcp_io *io)
 		stats->disconnects++;
 	}
 	thread->open--;
-	atomic_fetch_sub(&thread->run->open, 1);
+	count_out(session);
 	session->life++;
 	list_append(&thread->free, &session->free_link);
 }
@@ -398,6 +409,7 @@ static void count_in(struct sink_session *session, uint64_t *open)
 	uint64_t peak = atomic_load(&run->open_peak);
 	while (*open > peak && !atomic_compare_exchange_weak(&run->open_peak, &peak, *open))
 		;
+	session->counted = true;
 	session->thread->open++;
 	session->thread->stats.connections++;
 }
