@@ -1,21 +1,27 @@
 /*
- * bench/micro_tls.c - what TLS costs: records, handshakes and memory of the engine, without network.
+ * bench/micro_tls.c - what TLS costs: sealing and opening records, handshakes and memory, without network.
  *
- * Usage: micro_tls CERTIFICATES-DIRECTORY [REPETITIONS]   (certificates: tests/certificates.sh DIR)
+ * Usage: micro_tls [OPTIONS] CERTIFICATES [handshakes]   (certificates: tests/certificates.sh DIR)
  *
- * Both sides run in this thread, and their time is taken apart. Each figure is the median of five rounds; the
- * spread is the distance between the fastest and the slowest round. Memory is what malloc says is in use, so run
- * it without sanitizers.
+ * Records go through one session of each side; sealing and opening are measured apart. "wolfssl" in a name: without
+ * the acceleration. Which code the acceleration runs depends on the processor, and under valgrind on the one that
+ * valgrind shows, so its instructions are those of another code path than its time where the two differ.
+ *
+ * `handshakes` prints instead what a handshake takes each side, and a session's memory. Both sides run in this thread,
+ * and their time is taken apart. Each figure is the median of five rounds; the spread is the distance between the
+ * fastest and the slowest round. Memory is what malloc says is in use, so run it without sanitizers.
  */
 #include "tls/tls.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { ROUNDS = 5, SESSIONS = 64, RECORD = 4096 };
+#include "bench/micro.h"
+
+enum { ROUNDS = 5, HANDSHAKES = 200, SESSIONS = 64, RECORDS = 60, REPEAT = 20, RECORD = 4096, RECORD_FULL = 16384 };
 
 struct wire {
 	uint8_t data[65536];
@@ -30,22 +36,7 @@ struct end {
 
 static struct end client, server;
 static struct wire up, down;
-static unsigned repetitions = 200;
 static char certificate[512], key[512], authority[512];
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static _Noreturn void fail(const char *what, const char *why)
-{
-	fprintf(stderr, "micro_tls: %s: %s\n", what, why);
-	exit(1);
-}
 
 static struct tls_context *make(bool is_server, int version)
 {
@@ -62,7 +53,7 @@ static struct tls_context *make(bool is_server, int version)
 	struct tls_context *context = tls_context_new(&config, &problem);
 
 	if (context == NULL)
-		fail("context", problem.text);
+		micro_fail("context", problem.text);
 	return context;
 }
 
@@ -77,25 +68,25 @@ static void collect(struct end *end, struct wire *out)
 
 static enum tls_status step(struct end *end, struct wire *in, struct wire *out)
 {
-	uint64_t start = now_ns();
+	uint64_t start = micro_now_ns();
 
 	tls_feed(end->session, in->data, in->length);
 	enum tls_status status = tls_handshake(end->session);
 	in->length = 0;
 	collect(end, out);
-	end->ns += now_ns() - start;
+	end->ns += micro_now_ns() - start;
 	return status;
 }
 
 static void open_end(struct end *end, struct tls_context *context, struct tls_ticket *ticket, bool is_server)
 {
-	uint64_t start = now_ns();
+	uint64_t start = micro_now_ns();
 
 	end->session = tls_session_new(context, is_server ? NULL : "localhost", ticket);
 	if (end->session == NULL)
-		fail("session", "out of memory");
+		micro_fail("session", "out of memory");
 	tls_lend_output(end->session, end->lent, sizeof(end->lent));
-	end->ns += now_ns() - start;
+	end->ns += micro_now_ns() - start;
 }
 
 static void establish(struct tls_context *c, struct tls_context *s, struct tls_ticket *ticket)
@@ -114,14 +105,14 @@ static void establish(struct tls_context *c, struct tls_context *s, struct tls_t
 			b = step(&server, &up, &down);
 	}
 	if (a != TLS_OK || b != TLS_OK)
-		fail(tls_error_text(client.session), tls_error_text(server.session));
+		micro_fail(tls_error_text(client.session), tls_error_text(server.session));
 	/* TLS 1.3 tickets come behind the handshake. */
-	uint64_t start = now_ns();
+	uint64_t start = micro_now_ns();
 	tls_feed(client.session, down.data, down.length);
 	if (tls_read(client.session, &octet, 1, &n) != TLS_WANT_INPUT)
-		fail("ticket", tls_error_text(client.session));
+		micro_fail("ticket", tls_error_text(client.session));
 	down.length = 0;
-	client.ns += now_ns() - start;
+	client.ns += micro_now_ns() - start;
 }
 
 static void close_both(void)
@@ -130,48 +121,93 @@ static void close_both(void)
 	tls_session_free(server.session);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
+/* ---- records ---- */
 
-	return (x > y) - (x < y);
+struct kind {
+	int version;
+	bool plain; /* without acceleration */
+};
+
+static struct tls_context *contexts[2];
+static uint8_t plaintext[RECORD_FULL], opened[RECORD_FULL];
+static uint8_t sealed[RECORDS][TLS_OUTPUT_MIN];
+static size_t sealed_length[RECORDS];
+
+/* A new pair of sessions, because those that only seal leave their peer behind. */
+static void record_setup(const struct micro_operation *operation)
+{
+	const struct kind *kind = operation->parameter;
+
+	if (contexts[0]) {
+		close_both();
+		tls_context_free(contexts[0]);
+		tls_context_free(contexts[1]);
+	}
+	tls_set_acceleration(!kind->plain);
+	contexts[0] = make(false, kind->version);
+	contexts[1] = make(true, kind->version);
+	establish(contexts[0], contexts[1], NULL);
 }
+
+static void run_seal(const struct micro_operation *operation, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		tls_lend_output(client.session, sealed[i], sizeof(sealed[i]));
+		if (tls_write(client.session, plaintext, operation->octets) != TLS_OK)
+			micro_fail("write", tls_error_text(client.session));
+		sealed_length[i] = tls_output_length(client.session);
+	}
+}
+
+static void run_open(const struct micro_operation *operation, unsigned count)
+{
+	size_t n;
+
+	for (unsigned i = 0; i < count; i++) {
+		tls_feed(server.session, sealed[i], sealed_length[i]);
+		if (tls_read(server.session, opened, sizeof(opened), &n) != TLS_OK || n != operation->octets)
+			micro_fail("read", tls_error_text(server.session));
+		if (tls_read(server.session, opened, sizeof(opened), &n) != TLS_WANT_INPUT)
+			micro_fail("read", "more than was sent");
+	}
+}
+
+#define RECORDS_OF(label, size, ...)                                                                                   \
+	{.name = "tls.seal-" label,                                                                                    \
+	 .octets = size,                                                                                               \
+	 .repeat = REPEAT,                                                                                             \
+	 .run = run_seal,                                                                                              \
+	 .setup = record_setup,                                                                                        \
+	 .parameter = &(const struct kind){__VA_ARGS__}},                                                              \
+	{                                                                                                              \
+		.name = "tls.open-" label, .octets = size, .repeat = REPEAT, .run = run_open, .setup = record_setup,   \
+		.before = run_seal, .parameter = &(const struct kind)                                                  \
+		{                                                                                                      \
+			__VA_ARGS__                                                                                    \
+		}                                                                                                      \
+	}
+
+static void records(void)
+{
+	const struct micro_operation operations[] = {
+		RECORDS_OF("4k-tls13", RECORD, .version = 3),
+		RECORDS_OF("4k-tls12", RECORD, .version = 2),
+		RECORDS_OF("16k-tls13", RECORD_FULL, .version = 3),
+		RECORDS_OF("4k-tls13-wolfssl", RECORD, .version = 3, .plain = true),
+	};
+
+	micro_run(operations, sizeof(operations) / sizeof(operations[0]));
+	close_both();
+	tls_context_free(contexts[0]);
+	tls_context_free(contexts[1]);
+}
+
+/* ---- handshakes and memory ---- */
 
 static void print(const char *name, double *us, const char *note)
 {
-	qsort(us, ROUNDS, sizeof(us[0]), compare);
+	micro_sort(us, ROUNDS);
 	printf("%-44s %9.2f us  (%.2f to %.2f)  %s\n", name, us[ROUNDS / 2], us[0], us[ROUNDS - 1], note);
-}
-
-static void measure_record(const char *name, int version)
-{
-	static uint8_t plaintext[RECORD], got[RECORD];
-	struct tls_context *c = make(false, version), *s = make(true, version);
-	struct tls_info info;
-	double us[ROUNDS];
-	size_t n;
-
-	establish(c, s, NULL);
-	tls_session_info(client.session, &info);
-	for (int round = 0; round < ROUNDS; round++) {
-		unsigned count = repetitions * 10;
-		uint64_t start = now_ns();
-		for (unsigned i = 0; i < count; i++) {
-			if (tls_write(client.session, plaintext, sizeof(plaintext)) != TLS_OK)
-				fail("write", tls_error_text(client.session));
-			tls_feed(server.session, client.lent, tls_output_length(client.session));
-			if (tls_read(server.session, got, sizeof(got), &n) != TLS_OK || n != sizeof(got))
-				fail("read", tls_error_text(server.session));
-			if (tls_read(server.session, got, sizeof(got), &n) != TLS_WANT_INPUT)
-				fail("read", "more than was sent");
-			tls_lend_output(client.session, client.lent, sizeof(client.lent));
-		}
-		us[round] = (double)(now_ns() - start) / count / 1000;
-	}
-	print(name, us, info.cipher);
-	close_both();
-	tls_context_free(c);
-	tls_context_free(s);
 }
 
 static void measure_handshake(int version, bool resumed)
@@ -184,19 +220,19 @@ static void measure_handshake(int version, bool resumed)
 
 	establish(c, s, NULL);
 	if (resumed && (ticket = tls_ticket_take(client.session)) == NULL)
-		fail("ticket", "none came");
+		micro_fail("ticket", "none came");
 	close_both();
 	for (int round = 0; round < ROUNDS; round++) {
 		client.ns = server.ns = 0;
-		for (unsigned i = 0; i < repetitions; i++) {
+		for (unsigned i = 0; i < HANDSHAKES; i++) {
 			establish(c, s, ticket);
 			tls_session_info(client.session, &info);
 			if (info.resumed != resumed)
-				fail("handshake", "resumption is not as it should be");
+				micro_fail("handshake", "resumption is not as it should be");
 			close_both();
 		}
-		client_us[round] = (double)client.ns / repetitions / 1000;
-		server_us[round] = (double)server.ns / repetitions / 1000;
+		client_us[round] = (double)client.ns / HANDSHAKES / 1000;
+		server_us[round] = (double)server.ns / HANDSHAKES / 1000;
 	}
 	snprintf(name, sizeof(name), "%s handshake, %s, client", info.version, resumed ? "resumed" : "full");
 	print(name, client_us, info.group);
@@ -243,22 +279,21 @@ static void measure_memory(int version, bool keep_client)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2 || argc > 3 || (argc == 3 && atoi(argv[2]) <= 0)) {
-		fprintf(stderr, "usage: %s CERTIFICATES-DIRECTORY [REPETITIONS]\n", argv[0]);
-		return 64;
-	}
-	if (argc == 3)
-		repetitions = (unsigned)atoi(argv[2]);
-	snprintf(certificate, sizeof(certificate), "%s/server.crt", argv[1]);
-	snprintf(key, sizeof(key), "%s/server.key", argv[1]);
-	snprintf(authority, sizeof(authority), "%s/ca.crt", argv[1]);
+	int operand = micro_start(argc, argv, "CERTIFICATES [handshakes]");
+	bool handshakes = operand + 2 == argc && strcmp(argv[operand + 1], "handshakes") == 0;
+
+	if (operand + 1 != argc && !handshakes)
+		micro_fail(argv[operand + 1], "one directory, and perhaps \"handshakes\"");
+	snprintf(certificate, sizeof(certificate), "%s/server.crt", argv[operand]);
+	snprintf(key, sizeof(key), "%s/server.key", argv[operand]);
+	snprintf(authority, sizeof(authority), "%s/ca.crt", argv[operand]);
 	tls_global_init();
-	printf("%s; %s\n", tls_library(), tls_acceleration());
-	measure_record("record of 4 KiB sealed and opened, TLS 1.3", 3);
-	measure_record("record of 4 KiB sealed and opened, TLS 1.2", 2);
-	tls_set_acceleration(false);
-	measure_record("the same without acceleration, TLS 1.3", 3);
-	tls_set_acceleration(true);
+	micro_note("tls", tls_library());
+	micro_note("acceleration", tls_acceleration());
+	if (!handshakes) {
+		records();
+		return 0;
+	}
 	for (int version = 2; version <= 3; version++) {
 		measure_handshake(version, false);
 		measure_handshake(version, true);

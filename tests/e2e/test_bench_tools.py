@@ -8,6 +8,7 @@ names the build directory. Prints "ok NAME" for each test; exit status 0 when al
 import json
 import os
 import random
+import re
 import signal
 import smtplib
 import socket
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", "build")
 SOURCE = os.path.join(BUILD, "bench", "source")
 SINK = os.path.join(BUILD, "bench", "sink")
@@ -642,6 +644,30 @@ def test_floor():
     for mode in (("lockstep",), ("grouped",), ("pipelined",), ("pipelined", "--blind")):
         run_floor("4KiB", *mode)
     run_floor("64KiB", "grouped")
+
+
+def micro(*options):
+    command = [os.path.join(ROOT, "bench", "micro"), "--build", BUILD, "--rounds", "1", "--divide", "50",
+               "--no-instructions", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+def test_micro():
+    reference = path("micro.reference")
+    with open(os.path.join(ROOT, "bench", "micro.reference")) as f:
+        names = [line.split()[0] for line in f if not line.startswith("#")]
+    with open(reference, "w") as f:
+        f.write("wheel.turn 1000000.0\nwheel.unheard-of 5.0\n")
+    ended = micro()
+    assert ended.returncode == 0, ended
+    rows = {line.split()[0]: line.split() for line in ended.stdout.splitlines()[1:] if line.strip()}
+    missing = [name for name in names if name not in rows or float(rows[name][1]) <= 0]
+    assert len(names) > 30 and not missing, (missing, ended.stdout)
+    ended = micro("--reference", reference)
+    assert ended.returncode == 0 and re.search(r"^wheel.unheard-of .* gone$", ended.stdout, re.M), ended
+    assert re.search(r"^wheel.turn .* 1000000.0", ended.stdout, re.M), ended
+    assert micro("--build", "/nonexistent").returncode == 1
+    assert micro("nothing").returncode == 2
 
 
 def main():
