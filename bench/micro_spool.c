@@ -82,9 +82,10 @@ static void settle(void)
 static void append(struct message *m, size_t length)
 {
 	const struct iovec pieces[] = {{content, HEADER}, {content + HEADER, length - HEADER}};
+	uint64_t id = ++last_id;
 	struct spool_message message = {
-		.id = {1, ++last_id},
-		.wall_ns = last_id,
+		.id = {1, id},
+		.wall_ns = id,
 		.envelope = envelope,
 		.envelope_length = sizeof envelope,
 		.content = pieces,
