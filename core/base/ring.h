@@ -80,6 +80,8 @@ int ring_probe(struct ring_problem *problem);
  * that has completed. Returns the number of callbacks run, or a negative errno that is fatal for the ring.
  */
 int ring_turn(struct ring *ring, uint64_t deadline_ns);
+/* Hands over what is queued now, where the next turn would be late. A system call if there is any, else nothing. */
+void ring_submit(struct ring *ring);
 
 /* Network. Descriptors are made synchronously (no blocking calls); everything that can wait is an op. */
 int ring_listen(struct ring *ring, const struct ring_address *address, int backlog); /* fd or -errno */

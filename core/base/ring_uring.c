@@ -411,6 +411,13 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 	return (int)count;
 }
 
+void ring_submit(struct ring *ring)
+{
+	/* Whatever goes wrong is repeated, and told, by the next turn. */
+	if (io_uring_sq_ready(&ring->uring) > 0)
+		(void)io_uring_submit(&ring->uring);
+}
+
 /* ---- network ------------------------------------------------------------------------------------------------ */
 
 int ring_socket(struct ring *ring, int family)

@@ -4,8 +4,9 @@
  *     ring: completions run (receive, deliver, spool tickets)
  *     timers due
  *     items from other shards, items that waited for room in the spool, records that did
+ *     what was appended leaves with one write, at once: the disk is slow and works while the rest is done
  *     lanes that were woken: transactions start and are written
- *     everything written leaves with one send per connection; what was appended leaves with one write
+ *     everything written leaves with one send per connection
  *     doorbells
  */
 #include "core/relay/shard.h"
@@ -405,13 +406,14 @@ int shard_turn(struct shard *shard)
 		settle_run(shard);
 	if (!list_empty(&shard->block_waiters))
 		receive_run(shard);
-	outbound_run(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;
+	spool_flush(shard->spool);
+	ring_submit(shard->ring);
+	outbound_run(shard);
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
-	spool_flush(shard->spool);
 	item_publish(shard);
 	return 0;
 }

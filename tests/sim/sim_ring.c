@@ -395,6 +395,12 @@ static void sim_complete_one(struct ring *ring)
 	op->fn(op, completion.result, completion.flags);
 }
 
+/* Ops are on their way from the moment they are asked for. */
+void ring_submit(struct ring *ring)
+{
+	sim_ring_alive(ring);
+}
+
 int ring_turn(struct ring *ring, uint64_t deadline_ns)
 {
 	sim_ring_alive(ring);
