@@ -364,6 +364,10 @@ static void turn(void)
 	}
 	io_uring_cq_advance(&uring, count);
 	take_held();
+	/* The disk works while the rest is done, as in postrider. */
+	write_batches();
+	if (io_uring_sq_ready(&uring) > 0)
+		io_uring_submit(&uring);
 	if (!hop_busy && sent < durable) {
 		hop_busy = true;
 		io_uring_prep_send(take(ON_HOP_SENT, NULL), hop, slab_at(sent)->memory, slab_at(sent)->used, SEND);
@@ -371,7 +375,6 @@ static void turn(void)
 	for (unsigned i = 0; i < client_count; i++)
 		if (clients[i]->fd >= 0)
 			tell(clients[i]);
-	write_batches();
 }
 
 int main(int argc, char **argv)
