@@ -301,6 +301,11 @@ int disk_allocate(int fd, uint64_t length)
 	return 0;
 }
 
+int disk_truncate(int fd, uint64_t length)
+{
+	return 0;
+}
+
 int64_t disk_read(int fd, void *data, size_t length, uint64_t offset)
 {
 	return -EIO;

@@ -38,6 +38,7 @@ int disk_remove_directory(int directory, const char *name);
 int disk_sync(int fd); /* file or directory */
 int64_t disk_size(int fd);
 int disk_allocate(int fd, uint64_t length);
+int disk_truncate(int fd, uint64_t length);
 /* Full-length read and write; a read past the end returns the octets there were. */
 int64_t disk_read(int fd, void *data, size_t length, uint64_t offset);
 int64_t disk_write(int fd, const void *data, size_t length, uint64_t offset);

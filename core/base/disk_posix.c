@@ -208,6 +208,17 @@ int disk_allocate(int fd, uint64_t length)
 	return result < 0 ? -errno : 0;
 }
 
+int disk_truncate(int fd, uint64_t length)
+{
+	int result;
+
+	assert(length <= INT64_MAX);
+	do
+		result = ftruncate(fd, (off_t)length);
+	while (result < 0 && errno == EINTR);
+	return result < 0 ? -errno : 0;
+}
+
 int64_t disk_read(int fd, void *data, size_t length, uint64_t offset)
 {
 	size_t done = 0;

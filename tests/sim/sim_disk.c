@@ -440,6 +440,15 @@ static void sim_direct_check(int fd, const void *data, size_t length, uint64_t o
 		sim_bug("descriptor %d is O_DIRECT: offset, length or memory is not aligned", fd);
 }
 
+int disk_truncate(int fd, uint64_t length)
+{
+	struct sim_inode *inode = sim_fd_inode(fd, SIM_FD_FILE);
+	int error = sim_other("truncate", "");
+	if (!error)
+		sim_file_truncate(inode, length);
+	return error;
+}
+
 int64_t disk_read(int fd, void *data, size_t length, uint64_t offset)
 {
 	struct sim_inode *inode = sim_fd_inode(fd, SIM_FD_FILE);

@@ -490,6 +490,8 @@ static void test_faults_are_injected(void)
 	world_file_flip("/spool/f", 8 * 99999 + 3);
 	CHECK_EQ(disk_read(fd, page[1], 512, 99999), 1);
 	CHECK_EQ(page[1][0], 8);
+	CHECK_EQ(disk_truncate(fd, 512), 0);
+	CHECK_EQ(disk_size(fd), 512);
 	ring_close(ring);
 	world_close();
 }

@@ -229,6 +229,7 @@ static void test_open_and_rename(void)
 	CHECK_EQ(disk_unlink(directory, "b"), -ENOENT);
 	CHECK_EQ(disk_sync(-1), -EBADF);
 	CHECK_EQ(disk_size(-1), -EBADF);
+	CHECK_EQ(disk_truncate(-1, 0), -EBADF);
 }
 
 static void test_flags(void)
@@ -270,7 +271,8 @@ static void test_direct(void)
 	CHECK_EQ(disk_sync(file), 0);
 	CHECK_EQ(disk_read(file, back, 2 * DISK_BLOCK, DISK_BLOCK), 2 * DISK_BLOCK);
 	CHECK(memcmp(back, data + DISK_BLOCK, 2 * DISK_BLOCK) == 0);
-	CHECK_EQ(ftruncate(file, DISK_BLOCK + 1000), 0);
+	CHECK_EQ(disk_truncate(file, DISK_BLOCK + 1000), 0);
+	CHECK_EQ(disk_size(file), DISK_BLOCK + 1000);
 	CHECK_EQ(disk_read(file, back, 4 * DISK_BLOCK, 0), DISK_BLOCK + 1000);
 	CHECK(memcmp(back, data, DISK_BLOCK + 1000) == 0);
 	CHECK_EQ(disk_read(file, back, DISK_BLOCK, 8 * DISK_BLOCK), 0);
