@@ -23,6 +23,7 @@ static struct {
 		struct sim_inode *inode;
 	} roots[SIM_ROOTS];
 	unsigned root_count;
+	uint64_t capacity; /* 0: no limit */
 } disk;
 
 void sim_disk_open(void)
@@ -111,6 +112,31 @@ void world_faults_clear(void)
 	memset(sim->faults, 0, sizeof(sim->faults));
 }
 
+void world_disk_capacity(uint64_t octets)
+{
+	disk.capacity = octets;
+}
+
+/* What has a name; a file that is gone gives its room back at once. */
+static uint64_t sim_disk_used(void)
+{
+	uint64_t used = 0;
+	for (struct list *at = disk.inodes.next; at != &disk.inodes; at = at->next) {
+		const struct sim_inode *directory = container_of(at, struct sim_inode, link);
+		for (size_t i = 0; directory->directory && i < directory->live.count; i++)
+			used += directory->live.items[i].inode->size;
+	}
+	return used;
+}
+
+/* A file is about to be `size` octets long. */
+static int sim_disk_room(const struct sim_inode *inode, uint64_t size)
+{
+	if (!disk.capacity || size <= inode->size)
+		return 0;
+	return sim_disk_used() + (size - inode->size) > disk.capacity ? -ENOSPC : 0;
+}
+
 uint64_t world_io_count(void)
 {
 	return sim->io_count;
@@ -152,6 +178,11 @@ static void sim_write_execute(struct sim_op *o)
 	unsigned flags = sim->fds[o->fd - sim->fd_base].flags;
 	sim->stats.disk_writes++;
 	sim_check_unchanged(o);
+	int room = sim_disk_room(inode, o->offset + o->length);
+	if (room && !o->io_error) {
+		sim_post(o, room, 0);
+		return;
+	}
 	if (o->io_error) {
 		sim_file_write_torn(inode, o->data, o->length, o->offset);
 		sim_post(o, o->io_error, 0);
@@ -428,6 +459,8 @@ int disk_allocate(int fd, uint64_t length)
 {
 	struct sim_inode *inode = sim_fd_inode(fd, SIM_FD_FILE);
 	int error = sim_other("allocate", "");
+	if (!error)
+		error = sim_disk_room(inode, length);
 	if (error)
 		return error;
 	sim_file_allocate(inode, length);
@@ -471,6 +504,8 @@ int64_t disk_write(int fd, const void *data, size_t length, uint64_t offset)
 		sim_file_write_torn(inode, data, length, offset);
 	if (sim_call_crashes())
 		sim_crash_now();
+	if (!error)
+		error = sim_disk_room(inode, offset + length);
 	if (error)
 		return error;
 	sim->stats.disk_octets_written += length;

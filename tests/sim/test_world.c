@@ -492,6 +492,11 @@ static void test_faults_are_injected(void)
 	CHECK_EQ(page[1][0], 8);
 	CHECK_EQ(disk_truncate(fd, 512), 0);
 	CHECK_EQ(disk_size(fd), 512);
+	world_disk_capacity(1000);
+	CHECK_EQ(disk_allocate(fd, 1001), -ENOSPC);
+	CHECK_EQ(disk_write(fd, page[1], 512, 512), -ENOSPC);
+	CHECK_EQ(disk_allocate(fd, 1000), 0);
+	CHECK_EQ(disk_write(fd, page[1], 512, 0), 512);
 	ring_close(ring);
 	world_close();
 }

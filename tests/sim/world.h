@@ -168,6 +168,8 @@ struct world_io_fault {
 };
 void world_fault_io(const struct world_io_fault *fault);
 void world_faults_clear(void);
+/* Files may take up so many octets together, by their sizes; what would go beyond answers -ENOSPC. 0: no limit. */
+void world_disk_capacity(uint64_t octets);
 uint64_t world_io_count(void); /* disk operations so far, by ring or by call */
 
 int64_t world_file_size(const char *path); /* negative errno: no such file */

@@ -170,13 +170,19 @@ static inline void rig_start(void)
 	CHECK_EQ(rig_start_only(), 0);
 }
 
+static inline void rig_on_nothing(void *context)
+{
+}
+
 static inline void rig_turn(void)
 {
 	world_engine_enter();
 	ring_turn(rig_ring, 0);
 	spool_flush(rig_spool);
 	world_engine_leave();
-	world_step();
+	/* When nothing will happen, time still goes on: the spool may be waiting to try again. */
+	if (!world_step())
+		world_after(100 * CLOCK_NS_PER_MS, rig_on_nothing, NULL);
 }
 
 static inline void rig_settle(void)
