@@ -198,9 +198,14 @@ static unsigned segments_total(const struct spool *spool)
 	return spool->log_count + spool->free_count + (spool->spare != NULL) + (spool->preparing != NULL);
 }
 
+static bool size_max_reached(const struct spool *spool)
+{
+	return segments_total(spool) >= spool_segments_max(spool);
+}
+
 bool spool_segments_full(const struct spool *spool)
 {
-	return spool->free_count == 0 && segments_total(spool) >= spool_segments_max(spool);
+	return spool->free_count == 0 && size_max_reached(spool);
 }
 
 static void file_remove(struct spool *spool, struct spool_segment *segment)
@@ -306,39 +311,52 @@ int spool_segment_roll(struct spool *spool, enum spool_need need)
 
 /* ---- preparing ---- */
 
-/* Opens a free file or creates a new one: 0 with *recycled, or negative errno. */
-static int segment_obtain(struct spool *spool, struct spool_segment **out, bool *recycled)
+/* Opens a segment's file for writing, a new one with its blocks allocated. An error ends the segment and its file. */
+static int segment_open(struct spool *spool, struct spool_segment *segment, bool create)
 {
-	bool full = segments_total(spool) >= spool_segments_max(spool);
-	struct spool_segment *segment = free_recycle(spool, full);
 	char name[SPOOL_NAME_SIZE];
-
-	*recycled = segment != NULL;
-	if (!segment) {
-		if (full && spool->ring && !spool->want_room && !spool->cutting)
-			return -ENOSPC;
-		segment = spool_segment_new();
-		if (!segment)
-			return -ENOMEM;
-		segment->name = spool->next_name++;
-		segment->size = spool->settings.segment_size;
-	}
 	spool_name(name, segment);
-	int fd = disk_open(spool->settings.directory, name, SEGMENT_FLAGS | (*recycled ? 0 : DISK_CREATE));
+	int fd = disk_open(spool->settings.directory, name, SEGMENT_FLAGS | (create ? DISK_CREATE : 0));
 	int result = fd;
 	if (fd >= 0) {
 		segment->fd = fd;
 		segment->opened = ++spool->opens;
-		result = *recycled ? 0 : disk_allocate(fd, segment->size);
+		result = create ? disk_allocate(fd, segment->size) : 0;
 	}
-	if (result < 0) {
+	if (result < 0)
 		file_remove(spool, segment);
+	return result < 0 ? result : 0;
+}
+
+static int segment_create(struct spool *spool, struct spool_segment **out)
+{
+	struct spool_segment *segment = spool_segment_new();
+	if (!segment)
+		return -ENOMEM;
+	segment->name = spool->next_name++;
+	segment->size = spool->settings.segment_size;
+	int result = segment_open(spool, segment, true);
+	if (result < 0)
 		return result;
-	}
-	if (!*recycled)
-		spool->stats.segments_created++;
+	spool->stats.segments_created++;
 	*out = segment;
 	return 0;
+}
+
+/* Opens a free file or creates a new one: 0 with *recycled, or negative errno. */
+static int segment_obtain(struct spool *spool, struct spool_segment **out, bool *recycled)
+{
+	bool full = size_max_reached(spool);
+	struct spool_segment *segment = free_recycle(spool, full);
+	*recycled = segment != NULL;
+	if (segment) {
+		int result = segment_open(spool, segment, false);
+		*out = result < 0 ? NULL : segment;
+		return result;
+	}
+	if (full && spool->ring && !spool->want_room && !spool->cutting)
+		return -ENOSPC;
+	return segment_create(spool, out);
 }
 
 static int segment_zero(struct spool *spool, struct spool_segment *segment)
@@ -534,8 +552,7 @@ void spool_prepare(struct spool *spool)
 		return;
 	}
 	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
-	bool full = segments_total(spool) >= spool_segments_max(spool);
-	if (full && spool->free_count == 0 && !spool->want_room)
+	if (size_max_reached(spool) && spool->free_count == 0 && !spool->want_room)
 		return;
 	if (spool->prepare_error && clock_monotonic_ns() < spool->prepare_retry_ns)
 		return;
