@@ -95,7 +95,8 @@ int spool_start(struct spool *spool, struct ring *ring)
 	int result = spool_import_commit(spool);
 	if (result == 0 && !spool->active)
 		result = spool_segment_first(spool);
-	if (result < 0)
+	/* With a full disk the mail that lies on it must still go out. */
+	if (result < 0 && (spool->active || spool->failed || !spool_disk_full(spool)))
 		return result;
 	spool->ring = ring;
 	spool->prepare_op.fn = spool_prepare_on_step;
@@ -106,9 +107,10 @@ int spool_start(struct spool *spool, struct ring *ring)
 bool spool_idle(const struct spool *spool)
 {
 	enum spool_compact_state compact = spool->compact.state_now;
+	/* On a full disk these might wait for ever; the next start repeats what they were to end. */
+	bool saved = spool->saved && !(spool_disk_full(spool) && spool_segment_last(spool));
 	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && spool->reads == 0 &&
-	       !spool->cutting && !spool->saved && compact != SPOOL_COMPACT_LOADING &&
-	       compact != SPOOL_COMPACT_COMMITTING;
+	       !spool->cutting && !saved && compact != SPOOL_COMPACT_LOADING && compact != SPOOL_COMPACT_COMMITTING;
 }
 
 void spool_close(struct spool *spool)

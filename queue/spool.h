@@ -123,16 +123,25 @@ int spool_import_commit(struct spool *to);
  * operator, as *.kept. On an error the spool is not freed. */
 int spool_destroy(struct spool *spool);
 
-/* Attaches the spool to its shard's ring and makes sure that a segment is ready. */
+/*
+ * Attaches the spool to its shard's ring and makes sure that a segment is ready. A disk without room is no error:
+ * then what is live can be viewed and delivered, messages, parts and states answer -ENOSPC and done records -EAGAIN
+ * until a segment can be had, which is tried once a second.
+ */
 int spool_start(struct spool *spool, struct ring *ring);
-/* No write in flight and nothing unwritten: the spool may be closed. */
+/*
+ * The disk had no room for the last segment that was to be made, or is read-only. Then time itself is of consequence:
+ * spool_flush() should be called now and then even if nothing happens.
+ */
+bool spool_disk_full(const struct spool *spool);
+/* No write in flight and nothing unwritten, but what cannot be written for want of room: the spool may be closed. */
 bool spool_idle(const struct spool *spool);
 void spool_close(struct spool *spool);
 
 /*
- * Appends. All return 0, -EAGAIN (no slab or segment ready: try again after a turn), -ENOSPC (size_max reached and
- * nothing to recycle; spool_done() may use a reserve and does not fail for this) or -EIO (the spool has failed and
- * accepts nothing more). Content is copied before returning.
+ * Appends. All return 0, -EAGAIN (no slab or segment ready: try again after a turn), -ENOSPC (size_max reached or the
+ * disk full, and nothing free; spool_done() has a reserve and never answers this, but -EAGAIN when even that is
+ * used up) or -EIO (the spool has failed and accepts nothing more). Content is copied before returning.
  */
 struct spool_message {
 	struct spool_id id;

@@ -116,6 +116,7 @@ static void batch_open(struct spool *spool)
 		.start = slab->filled,
 		.used = SPOOL_BATCH_HEADER,
 		.number = spool->next_batch++,
+		.opened_ns = spool_disk_full(spool) ? clock_monotonic_ns() : 0,
 		.op = {.fn = fn, .generation = generation},
 	};
 	list_init(&b->tickets);
@@ -126,31 +127,25 @@ static void batch_open(struct spool *spool)
 }
 
 /*
- * Where no further segment can be had (a full disk, size_max), the rest of the active one is for what makes room again:
- * its last quarter for states, of that the second half for done records alone. So what was accepted can be delivered,
- * recorded, and its segments recycled.
+ * The last segment is left to what makes room. Only states may fill the first half of one of the usual size: each one
+ * that is not recorded is another attempt after a restart, perhaps for somebody who has the mail already.
  */
-static int append_reserve(const struct spool *spool, enum spool_need need)
+static bool append_refused(const struct spool *spool, enum spool_need need)
 {
 	const struct spool_segment *active = spool->active;
 
-	if (need == SPOOL_NEED_DONE || !active || !spool->ring || spool->spare || spool->preparing)
-		return 0;
-	if (spool->prepare_error != -ENOSPC && spool->prepare_error != -EDQUOT && !spool_segments_full(spool))
-		return 0;
-	uint32_t kept = need == SPOOL_NEED_MESSAGE ? active->size / 4 : active->size / 8;
-	uint32_t end = active->end;
-	if (spool->open)
-		end = spool->slabs[spool->open->slab].base + spool->open->start + spool->open->used;
-	return end < active->size - kept ? 0 : -ENOSPC;
+	if (need > SPOOL_NEED_STATE || !spool->ring || spool->spare || !spool_segment_last(spool))
+		return false;
+	if (need == SPOOL_NEED_MESSAGE || !active || active->size != spool->settings.segment_size)
+		return true;
+	return active->end >= active->size / 2;
 }
 
 /* Makes sure that the open batch takes a record of `length` octets. */
 static int append_room(struct spool *spool, uint32_t length, enum spool_need need)
 {
-	int reserve = append_reserve(spool, need);
-	if (reserve < 0)
-		return reserve;
+	if (append_refused(spool, need))
+		return -ENOSPC;
 	if (spool->open) {
 		if (spool->open->start + spool->open->used + length <= SPOOL_SLAB)
 			return 0;

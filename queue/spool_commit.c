@@ -433,6 +433,19 @@ void spool_seal(struct spool *spool)
 		batch_write_now(spool, b);
 }
 
+/*
+ * Each batch takes whole blocks. On a full disk, done records that came one by one would use up the last segment before
+ * they have freed another, so they wait for each other; the price is a longer window for duplicates.
+ */
+static bool batch_held(const struct spool *spool, const struct spool_batch *b)
+{
+	if (!b->opened_ns || !spool_disk_full(spool) || !spool_segment_last(spool))
+		return false;
+	bool frees = spool->log[0]->live == 0;
+	return !frees && b->live == 0 && list_empty(&b->tickets) && b->used + SPOOL_RECORD_HEADER <= SPOOL_BLOCK &&
+	       clock_monotonic_ns() - b->opened_ns < SPOOL_HOLD_MS * CLOCK_NS_PER_MS;
+}
+
 void spool_write_more(struct spool *spool)
 {
 	if (spool->stopping || spool->cutting || spool->failed)
@@ -441,6 +454,8 @@ void spool_write_more(struct spool *spool)
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
 	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = batch_at(spool, i);
+		if (b->state == SPOOL_OPEN && batch_held(spool, b))
+			return;
 		/* A flush costs the same for one block as for many, and flushes wait for each other. */
 		if (b->state == SPOOL_OPEN && spool->in_flight > 0 && b->used < spool->settings.beside_min)
 			return;

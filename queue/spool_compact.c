@@ -28,14 +28,27 @@ void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *cont
 	spool->compact.context = context;
 }
 
+/* Where the active segment is the last that may be had, half of what is left of it is for done records. */
+static bool compact_fits(const struct spool *spool)
+{
+	const struct spool_segment *head = spool->log[0], *active = spool->active;
+	/* Each record may end up in a batch of its own. */
+	return head->live_octets + (uint64_t)head->live * SPOOL_BLOCK <= (active->size - active->end) / 2;
+}
+
 /* Is the head worth the writes? */
 static bool compact_wanted(const struct spool *spool)
 {
-	if (spool->log_count < 2 || spool->stopping || spool->cutting || spool->saved)
+	if (spool->log_count < 2 || !spool->active || spool->stopping || spool->cutting || spool->saved)
 		return false;
 	const struct spool_segment *head = spool->log[0];
 	if (head->live == 0 || head->stuck || head == spool->active)
 		return false;
+	bool last = spool_segment_last(spool);
+	if ((last || spool->log_count + 1 >= spool_segments_max(spool)) && !compact_fits(spool))
+		return false;
+	if (last)
+		return true;
 	if (spool->log_count + 3 >= spool_segments_max(spool) && head->live_octets < (uint64_t)head->size / 4 * 3)
 		return true;
 	if (spool->log_count <= SPOOL_COMPACT_MIN)
@@ -172,7 +185,7 @@ static void compact_on_view(struct spool_view *view, int result)
 	c->state_now = SPOOL_COMPACT_READY;
 }
 
-/* Appends the copy of what has been loaded. 0, or try again later (-EAGAIN, -ENOSPC), or the end (-EBADMSG). */
+/* Appends the copy of what has been loaded. 0, or try again later (-EAGAIN), or the end (-ENOSPC, -EBADMSG). */
 static int compact_copy(struct spool *spool)
 {
 	struct spool_compact *c = &spool->compact;
@@ -200,7 +213,7 @@ static int compact_copy(struct spool *spool)
 		.content_count = 1,
 	};
 	struct spool_ref *to = state ? &c->state : header.type == SPOOL_PART ? &c->parts[c->part] : &c->message;
-	int result = spool_append(spool, &append, SPOOL_NEED_STATE, to, NULL);
+	int result = spool_append(spool, &append, SPOOL_NEED_COPY, to, NULL);
 	if (result < 0)
 		return result;
 	if (state)
@@ -261,8 +274,9 @@ static void compact_ready(struct spool *spool)
 	struct spool_compact *c = &spool->compact;
 	int result = compact_lost(spool) ? -EIO : compact_copy(spool);
 
-	if (result == -EAGAIN || result == -ENOSPC)
+	if (result == -EAGAIN)
 		return;
+	/* Without room the item must not be kept from ending: that may be what makes some. */
 	if (result < 0) {
 		c->head->stuck |= result == -EBADMSG;
 		compact_abandon(spool);

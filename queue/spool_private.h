@@ -40,18 +40,19 @@ enum {
 	SPOOL_COMPACT_MIN = 4,            /* segments below which compaction is not worth its writes */
 	SPOOL_CUT_ATTEMPTS = 3,           /* files tried for the segment after a failure */
 	SPOOL_STALLS_MAX = 8,             /* short writes without a whole block before they count as an error */
+	SPOOL_HOLD_MS = 2000,             /* done records wait for company when they use up the last segment */
 	SPOOL_NAME_SIZE = 24,
 };
 
 /* Who wants room; the lower ones are kept out first when the spool is full. */
-enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_DONE };
+enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_COPY, SPOOL_NEED_DONE };
 
 struct spool_segment {
 	uint32_t sequence;
 	uint32_t name; /* number in the file's name */
 	int fd;        /* -1: opened when wanted */
 	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
-	bool discard;  /* poisoned by a write error, or of another size: unlinked instead of recycled */
+	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
 	bool stuck;    /* holds something that cannot be read: not compacted */
 	uint64_t seed;
 	uint64_t opened; /* for closing the descriptor that was opened first */
@@ -94,6 +95,7 @@ struct spool_batch {
 	uint64_t live_octets;
 	uint64_t number;
 	uint64_t started_ns;
+	uint64_t opened_ns; /* 0: it need not wait for company */
 	int error;
 	struct list tickets;
 	struct ring_op op;
@@ -212,9 +214,9 @@ int spool_segment_fd(struct spool *spool, struct spool_segment *segment);
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 /* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
 int spool_segment_first(struct spool *spool);
+/* Behind the active segment there is no other, and none can be had: it is left to what makes room. */
+bool spool_segment_last(const struct spool *spool);
 /* 0, -EAGAIN, -ENOSPC: takes the spare as the active segment. */
-/* As many segments as size_max allows, and none of them free. */
-bool spool_segments_full(const struct spool *spool);
 int spool_segment_roll(struct spool *spool, enum spool_need need);
 void spool_prepare(struct spool *spool);
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);

@@ -5,6 +5,7 @@
  *    lies behind: then they are set aside. Segments older than the newest `oldest` are free.
  * 2. The rest is the log, by sequence number. Headers with a cut say where earlier segments end.
  * 3. Each segment is read whole, in large pieces, and walked (spool_scan.c).
+ *    Those at the end in which nothing was found are free; the next header cuts off what they may hold.
  * 4. The live messages are sorted, their envelopes and states read a second time, and handed over.
  *
  * Nothing is changed on disk but names (damaged files) and files that never held a record; all of it can be
@@ -472,6 +473,23 @@ static int live_tell(struct recover *r, void (*fn)(void *context, const struct s
 	return result;
 }
 
+/*
+ * Prepared and never used, or torn from the beginning: on a full disk they are what the next run may have. Where one of
+ * them records a cut, the next header says the same of the log that is left.
+ */
+static void log_trim(struct recover *r)
+{
+	struct spool *spool = r->spool;
+	while (r->count > 0) {
+		struct spool_segment *last = r->found[r->count - 1].segment;
+		if (last->end != SPOOL_BLOCK || last->damaged)
+			break;
+		r->count--;
+		spool->log_count--;
+		spool_segment_retire(spool, last);
+	}
+}
+
 /* The next run begins behind everything that was found. */
 static void log_end(struct recover *r)
 {
@@ -521,6 +539,7 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 			free(r.found[i].segment);
 	}
 	if (result >= 0) {
+		log_trim(&r);
 		log_end(&r);
 		result = live_tell(&r, fn, context);
 	}

@@ -9,10 +9,15 @@
  *   One spare is kept ready, so that rolling over costs the append path nothing. A failed preparation is no
  *   failure of the log: the file is dropped and another tried a second later, unless a cut waits for it.
  *
+ * The last segment
+ *   Room is only made by writing: done records, and compaction's copies. So when behind the active segment there is
+ *   none and none can be had, because the disk is full or size_max reached, the active one is left to them. The blocks
+ *   of a new file are allocated, or refused, the moment the spare becomes active: nearly all of it is left, then.
+ *
  * Reuse
  *   A free file still carries the header and records of its last use, whose done records may lie in a later file.
  *   Those files may be overwritten or unlinked in any order only once a durable header says, in `oldest`, that
- *   none of them counts. Until then new files are preferred.
+ *   none of them counts. Until then new files are preferred, while there is room for them.
  *
  * Failure
  *   Only the operating system's: negative errno. A file whose write failed is never used again.
@@ -30,7 +35,7 @@
 
 static_assert((int)SPOOL_BLOCK == (int)DISK_BLOCK, "segments are written in the disk's blocks");
 
-enum { SPOOL_FIRST_MIN = 2 * SPOOL_SLAB };
+enum { SEGMENT_FIRST_MIN = 2 * SPOOL_SLAB, SEGMENT_FIRST_LATE = 4 * SPOOL_SLAB };
 enum { SEGMENT_FLAGS = DISK_WRITE | DISK_DIRECT | DISK_DSYNC };
 
 void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment)
@@ -203,9 +208,48 @@ static bool size_max_reached(const struct spool *spool)
 	return segments_total(spool) >= spool_segments_max(spool);
 }
 
-bool spool_segments_full(const struct spool *spool)
+static bool no_room(int error)
 {
-	return spool->free_count == 0 && size_max_reached(spool);
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
+bool spool_disk_full(const struct spool *spool)
+{
+	return no_room(spool->prepare_error) || spool->prepare_error == -EROFS;
+}
+
+static bool size_odd(const struct spool *spool, const struct spool_segment *segment)
+{
+	return segment->size != spool->settings.segment_size;
+}
+
+/* Of use where no file of the usual size can be had, and only there. */
+static bool size_serves(const struct spool_segment *segment)
+{
+	return !segment->discard && segment->size >= SEGMENT_FIRST_MIN;
+}
+
+static bool free_has(const struct spool *spool)
+{
+	for (unsigned i = 0; i < spool->free_count; i++)
+		if (size_serves(spool->free[i]))
+			return true;
+	return false;
+}
+
+/* No further segment can be had before one is free; after another error than ENOSPC that is not known yet. */
+static bool segments_end(const struct spool *spool)
+{
+	if (free_has(spool))
+		return false;
+	return spool->prepare_error < 0 || (!spool->preparing && size_max_reached(spool));
+}
+
+bool spool_segment_last(const struct spool *spool)
+{
+	if (!spool->active)
+		return spool_disk_full(spool);
+	return !spool->spare && segments_end(spool);
 }
 
 static void file_remove(struct spool *spool, struct spool_segment *segment)
@@ -225,8 +269,6 @@ void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 		free(segment); /* the file stays for the operator */
 		return;
 	}
-	if (segment->size != spool->settings.segment_size)
-		segment->discard = true;
 	assert(spool->free_count < spool->free_capacity);
 	spool->free[spool->free_count++] = segment;
 }
@@ -239,12 +281,13 @@ static struct spool_segment *free_take(struct spool *spool, unsigned i)
 	return segment;
 }
 
-/* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet. */
+/* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet, or of another size. */
 static struct spool_segment *free_recycle(struct spool *spool, bool any)
 {
 	for (unsigned i = 0; i < spool->free_count; i++) {
-		struct spool_segment *segment = spool->free[i];
-		if (!segment->discard && (any || segment->sequence < spool->oldest_durable))
+		const struct spool_segment *segment = spool->free[i];
+		bool usual = !size_odd(spool, segment) && segment->sequence < spool->oldest_durable;
+		if (size_serves(segment) && (any || usual))
 			return free_take(spool, i);
 	}
 	return NULL;
@@ -254,15 +297,15 @@ static void free_trim(struct spool *spool)
 {
 	unsigned keep = 0;
 	for (unsigned i = 0; i < spool->free_count; i++)
-		keep += !spool->free[i]->discard;
+		keep += !spool->free[i]->discard && !size_odd(spool, spool->free[i]);
 	for (unsigned i = 0; i < spool->free_count;) {
 		struct spool_segment *segment = spool->free[i];
-		bool surplus = segment->discard || keep > SPOOL_FREE_MAX;
-		if (!surplus || segment->sequence >= spool->oldest_durable) {
+		bool useless = segment->discard || size_odd(spool, segment);
+		if ((!useless && keep <= SPOOL_FREE_MAX) || segment->sequence >= spool->oldest_durable) {
 			i++;
 			continue;
 		}
-		keep -= !segment->discard;
+		keep -= !useless;
 		file_remove(spool, free_take(spool, i));
 	}
 }
@@ -300,12 +343,12 @@ int spool_segment_roll(struct spool *spool, enum spool_need need)
 		return spool_segment_first(spool);
 	if (!spool->spare) {
 		spool->want_room |= need == SPOOL_NEED_DONE;
-		bool full = spool->prepare_error == -ENOSPC || spool->prepare_error == -EDQUOT;
-		return full && need != SPOOL_NEED_DONE ? -ENOSPC : -EAGAIN;
+		return need != SPOOL_NEED_DONE && segments_end(spool) ? -ENOSPC : -EAGAIN;
 	}
 	spool->active = spool->spare;
 	spool->spare = NULL;
 	spool_log_append(spool, spool->active);
+	spool_prepare(spool); /* at once: whether this is the last must be known before it fills up */
 	return 0;
 }
 
@@ -346,17 +389,20 @@ static int segment_create(struct spool *spool, struct spool_segment **out)
 /* Opens a free file or creates a new one: 0 with *recycled, or negative errno. */
 static int segment_obtain(struct spool *spool, struct spool_segment **out, bool *recycled)
 {
-	bool full = size_max_reached(spool);
-	struct spool_segment *segment = free_recycle(spool, full);
-	*recycled = segment != NULL;
-	if (segment) {
-		int result = segment_open(spool, segment, false);
-		*out = result < 0 ? NULL : segment;
-		return result;
+	struct spool_segment *segment = free_recycle(spool, size_max_reached(spool));
+	int result;
+
+	if (!segment) {
+		*recycled = false;
+		result = segment_create(spool, out);
+		/* Where there is no room for a new file, one that is not disowned yet must do. */
+		if (!no_room(result) || !(segment = free_recycle(spool, true)))
+			return result;
 	}
-	if (full && spool->ring && !spool->want_room && !spool->cutting)
-		return -ENOSPC;
-	return segment_create(spool, out);
+	*recycled = true;
+	result = segment_open(spool, segment, false);
+	*out = result < 0 ? NULL : segment;
+	return result;
 }
 
 static int segment_zero(struct spool *spool, struct spool_segment *segment)
@@ -370,45 +416,86 @@ static int segment_zero(struct spool *spool, struct spool_segment *segment)
 	return result < 0 ? result : disk_sync(spool->settings.directory);
 }
 
-/* On a nearly full disk a smaller file will do: what is queued must go out to make room. It is not kept afterwards. */
+/*
+ * On a nearly full disk a smaller file will do: what is queued must go out to make room. It is not kept afterwards.
+ * With the ring running it is small in any case, because everything waits for it.
+ */
 static int first_obtain(struct spool *spool, struct spool_segment **segment, bool *recycled)
 {
 	const uint32_t usual = spool->settings.segment_size;
 	int result = -ENOSPC;
 
-	for (uint32_t size = usual; size >= SPOOL_FIRST_MIN; size = size / 2 / SPOOL_SLAB * SPOOL_SLAB) {
+	for (uint32_t size = spool->ring ? SEGMENT_FIRST_LATE : usual; size >= SEGMENT_FIRST_MIN;
+	     size = size / 2 / SPOOL_SLAB * SPOOL_SLAB) {
 		spool->settings.segment_size = size;
 		result = segment_obtain(spool, segment, recycled);
-		if (result == 0 && !*recycled) {
-			result = segment_zero(spool, *segment);
-			if (result < 0)
-				file_remove(spool, *segment);
-		}
-		if (result != -ENOSPC && result != -EDQUOT)
+		if (result == 0 && !*recycled && (result = segment_zero(spool, *segment)) < 0)
+			file_remove(spool, *segment);
+		if (!no_room(result))
 			break;
 	}
 	spool->settings.segment_size = usual;
 	return result;
 }
 
+/* Gives the file system back what lies behind the end of a segment: nothing that counts. */
+static int tail_cut(struct spool *spool, struct spool_segment *segment)
+{
+	char name[SPOOL_NAME_SIZE];
+	spool_name(name, segment);
+	int fd = disk_open(spool->settings.directory, name, DISK_WRITE);
+	if (fd < 0)
+		return fd;
+	int result = disk_truncate(fd, segment->end);
+	if (result == 0) {
+		segment->size = segment->end;
+		result = disk_sync(fd);
+	}
+	disk_close(fd);
+	return result;
+}
+
+/* Each run needs a segment of its own and leaves the rest of it behind. Without other room that is the next one's. */
+static bool tails_cut(struct spool *spool)
+{
+	bool gained = false;
+	for (unsigned i = spool->log_count; i-- > 0;) {
+		struct spool_segment *segment = spool->log[i];
+		if (!segment->damaged && segment->end + SPOOL_SLAB <= segment->size)
+			gained |= tail_cut(spool, segment) == 0;
+	}
+	return gained;
+}
+
+static void prepare_error_set(struct spool *spool, int error)
+{
+	spool->prepare_error = error;
+	spool->prepare_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+}
+
 int spool_segment_first(struct spool *spool)
 {
-	struct spool_segment *segment;
-	bool recycled;
+	struct spool_segment *segment = NULL;
+	bool recycled = false;
 	int result = spool_segment_reserve(spool);
 	if (result < 0)
 		return result;
+	bool begins = spool->active == NULL;
+	if (begins && size_max_reached(spool))
+		(void)tails_cut(spool);
 	result = first_obtain(spool, &segment, &recycled);
-	if (result < 0)
-		return result;
+	if (begins && no_room(result) && tails_cut(spool))
+		result = first_obtain(spool, &segment, &recycled);
 	if (result == 0) {
 		segment_renew(spool, segment);
-		header_fill(spool, segment, spool->active == NULL);
+		header_fill(spool, segment, begins);
 		int64_t written = disk_write(segment->fd, spool->header_block, SPOOL_BLOCK, 0);
 		result = written == SPOOL_BLOCK ? 0 : written < 0 ? (int)written : -EIO;
+		if (result < 0)
+			file_remove(spool, segment);
 	}
 	if (result < 0) {
-		file_remove(spool, segment);
+		prepare_error_set(spool, result);
 		return result;
 	}
 	header_durable(spool);
@@ -424,8 +511,7 @@ static void prepare_failed(struct spool *spool, int error)
 		file_remove(spool, spool->preparing);
 	spool->preparing = NULL;
 	spool->prepare = SPOOL_PREPARE_NONE;
-	spool->prepare_error = error;
-	spool->prepare_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+	prepare_error_set(spool, error);
 	if (spool->cutting)
 		spool_cut_failed(spool, error);
 }
@@ -459,6 +545,7 @@ static void prepare_ready(struct spool *spool)
 	spool->active = segment;
 	spool_log_append(spool, segment);
 	spool_cut_written(spool);
+	spool_prepare(spool);
 }
 
 static void prepare_zero(struct spool *spool)
@@ -515,6 +602,12 @@ static void prepare_start(struct spool *spool)
 	int result = spool_segment_reserve(spool);
 	if (result == 0)
 		result = segment_obtain(spool, &spool->preparing, &recycled);
+	/* The rest of the segment that is cut off will do. */
+	if (spool->cutting && no_room(result) && spool_segment_first(spool) == 0) {
+		spool_cut_written(spool);
+		spool_prepare(spool);
+		return;
+	}
 	if (result < 0) {
 		prepare_failed(spool, result);
 		return;
@@ -552,9 +645,15 @@ void spool_prepare(struct spool *spool)
 		return;
 	}
 	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
-	if (size_max_reached(spool) && spool->free_count == 0 && !spool->want_room)
+	bool usable = free_has(spool);
+	if (spool->active && size_max_reached(spool) && !usable && !spool->want_room)
 		return;
-	if (spool->prepare_error && clock_monotonic_ns() < spool->prepare_retry_ns)
+	/* What is free need not wait until there might be room. */
+	if (spool->prepare_error && !(usable && spool_disk_full(spool)) &&
+	    clock_monotonic_ns() < spool->prepare_retry_ns)
+		return;
+	/* Started on a full disk: the run's first segment is still to be had. */
+	if (!spool->active && spool_segment_first(spool) < 0)
 		return;
 	prepare_start(spool);
 }

@@ -1,0 +1,421 @@
+/*
+ * tests/unit/test_spool_full.c - no room: a full disk, a read-only one, size_max, and each together with restarts.
+ */
+#include "tests/unit/test_spool_rig.h"
+
+static void fault(unsigned operations, uint64_t nth, uint64_t count, int error)
+{
+	struct world_io_fault f = {.operations = operations, .nth = nth, .count = count, .error = error};
+	world_fault_io(&f);
+}
+
+static void start(void)
+{
+	rig_start();
+	spool_on_compact(rig_spool, rig_next, NULL);
+}
+
+static uint64_t compacted(void)
+{
+	struct spool_stats stats;
+	spool_stats(rig_spool, &stats);
+	return stats.compacted;
+}
+
+static bool no_room(void)
+{
+	return rig_append(100, NULL) == -ENOSPC;
+}
+
+/* Ends one, which compaction may have in hand just now. */
+static int end(struct rig_message *m)
+{
+	int tries = 0, result = -EAGAIN;
+	while ((m->item.moving || (result = rig_done(m)) == -EAGAIN) && ++tries < 4000)
+		rig_turn();
+	return result;
+}
+
+static void turns(int count)
+{
+	while (count-- > 0)
+		rig_turn();
+}
+
+/* What comes to an end after seven segments: the disk (size_max would allow sixty), size_max, or both. */
+enum limit { LIMIT_DISK, LIMIT_SIZE, LIMIT_BOTH, LIMITS };
+
+static void small_world(uint64_t seed, enum limit limit)
+{
+	rig_world(seed, false);
+	rig_settings.size_max = (limit == LIMIT_DISK ? 60ull : 7ull) * rig_settings.segment_size;
+	if (limit != LIMIT_SIZE)
+		world_disk_capacity(7ull * rig_settings.segment_size + 100);
+}
+
+static void fill_once(uint32_t length, bool bursts)
+{
+	unsigned refused = 0;
+	while (refused < 30 && rig_count < RIG_MESSAGES - 300) {
+		int result;
+		do
+			result = rig_append(length, NULL);
+		while (bursts && result == 0);
+		if (result == -ENOSPC)
+			refused++;
+		else
+			CHECK(result == 0 || result == -EAGAIN);
+		rig_turn();
+	}
+	CHECK(refused == 30);
+	rig_settle();
+}
+
+/* Accepts until there is no room, not even what compaction makes. Large ones come in bursts: all that a turn takes. */
+static void fill(uint32_t length)
+{
+	int rounds = 0;
+	do
+		fill_once(length, length > 200000);
+	while (!no_room() && ++rounds < 10);
+	CHECK(no_room());
+}
+
+/* One at a time, each in a batch of its own as far as the spool allows; `back`: the newest first. */
+static void finish_all(bool back, int each)
+{
+	for (uint32_t i = 0; i < rig_count; i++) {
+		struct rig_message *m = &rig_messages[back ? rig_count - 1 - i : i];
+		if (!rig_alive(m))
+			continue;
+		int result = end(m);
+		CHECK_EQ(result, 0);
+		if (result < 0)
+			return;
+		turns(each);
+	}
+	rig_settle();
+}
+
+static unsigned alive(void)
+{
+	unsigned count = 0;
+	for (uint32_t i = 0; i < rig_count; i++)
+		count += rig_alive(&rig_messages[i]);
+	return count;
+}
+
+/* What all of them are told by their next hops, as far as there is room to note it. */
+static void state_all(void)
+{
+	for (uint32_t i = 0; i < rig_count; i++) {
+		if (!rig_alive(&rig_messages[i]) || rig_messages[i].item.moving)
+			continue;
+		int result = rig_state(&rig_messages[i]);
+		CHECK(result == 0 || result == -ENOSPC || result == -EAGAIN);
+		rig_turn();
+	}
+	rig_settle();
+}
+
+/* Mail was accepted until there was no room: all of it can be ended, and then there is room for more. */
+static void drains(enum limit limit)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		small_world(seed, limit);
+		start();
+		fill(seed % 2 ? 60000 : 250000);
+		uint32_t newest = rig_count - 1;
+		for (int round = 0; round < 15; round++) {
+			state_all();
+			CHECK_EQ(end(&rig_messages[newest--]), 0);
+		}
+		finish_all(seed > 2, 4);
+		CHECK_EQ(alive(), 0);
+		turns(200);
+		CHECK_EQ(rig_append(1000, NULL), 0);
+		fill(60000);
+		finish_all(false, 0);
+		rig_stop();
+		start();
+		CHECK_EQ(rig_report.live, 0);
+		CHECK_STR(rig_report.problem, "");
+		rig_end();
+	}
+}
+
+static void test_full_drains(void)
+{
+	for (enum limit limit = 0; limit < LIMITS; limit++)
+		drains(limit);
+}
+
+/*
+ * Small mails, ended one by one and the oldest segment's last: a block for each of their records would be more than the
+ * last segment has, and so would be a copy of what lives in the oldest.
+ */
+static void test_full_trickle(void)
+{
+	rig_world(5, false);
+	world_disk_capacity(3ull * rig_settings.segment_size + 100);
+	start();
+	fill(5000);
+	CHECK(alive() > rig_settings.segment_size / 4096);
+	turns(100);
+	CHECK_EQ(compacted(), 0);
+	rig_done_untold = true; /* what nobody waits for may be held back */
+	finish_all(true, 2);
+	CHECK_EQ(alive(), 0);
+	fill(250000);
+	rig_stop();
+	start();
+	finish_all(false, 0);
+	rig_end();
+}
+
+/* A few deliveries in each of many lives, of mail whose segments they do not free. */
+static void lives(uint64_t seed, bool disk)
+{
+	uint32_t newest = rig_count - 1;
+	for (int life = 0; life < 20; life++) {
+		if (seed % 2)
+			rig_stop();
+		else
+			rig_crash(seed % 4 ? WORLD_KILL : WORLD_POWER_CUT);
+		start();
+		CHECK_EQ(rig_report.live, alive());
+		CHECK(!disk || rig_append(100, NULL) == -ENOSPC);
+		for (int n = 0; n < 2; n++) {
+			struct rig_message *m = &rig_messages[newest--];
+			CHECK_EQ(end(m), 0);
+			rig_settle();
+			CHECK_EQ(m->done_result, 0);
+		}
+	}
+}
+
+/* The same over restarts, clean and not; what was recorded as done is not found again (rig_check). */
+static void restarts(enum limit limit)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		small_world(seed, limit);
+		start();
+		fill(60000);
+		lives(seed, limit == LIMIT_DISK);
+		for (uint32_t i = 0; i < rig_count; i++)
+			CHECK_EQ(rig_alive(&rig_messages[i]) ? rig_view_check(&rig_messages[i]) : 0, 0);
+		finish_all(false, 2);
+		CHECK_EQ(alive(), 0);
+		fill(200000);
+		finish_all(false, 0);
+		rig_stop();
+		start();
+		CHECK_EQ(rig_report.live, 0);
+		rig_end();
+	}
+}
+
+static void test_full_restarts(void)
+{
+	for (enum limit limit = 0; limit < LIMITS; limit++)
+		restarts(limit);
+}
+
+/* Others take every block, even those that are given back: the segment that was ready is enough for one life. */
+static void test_full_others(void)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		rig_world(seed, false);
+		start();
+		for (int i = 0; i < 40; i++) {
+			CHECK_EQ(rig_append(60000, NULL), 0);
+			rig_turn();
+		}
+		rig_settle();
+		if (seed % 2)
+			rig_stop();
+		else
+			rig_crash(seed % 4 ? WORLD_KILL : WORLD_POWER_CUT);
+		world_disk_capacity(1);
+		start();
+		turns(10);
+		CHECK_EQ(rig_append(100, NULL), -ENOSPC);
+		finish_all(true, 2);
+		CHECK_EQ(alive(), 0);
+		rig_stop();
+		world_disk_capacity(0);
+		start();
+		CHECK_EQ(rig_report.live, 0);
+		CHECK_EQ(rig_append(100, NULL), 0);
+		rig_end();
+	}
+}
+
+/* Room for two segments, one of them cut at its end by a start: that one must serve again when its mail has gone. */
+static void test_full_odd_size(void)
+{
+	rig_world(9, false);
+	start();
+	for (int i = 0; i < 40; i++) {
+		CHECK_EQ(rig_append(60000, NULL), 0);
+		rig_turn();
+	}
+	rig_settle();
+	world_disk_capacity(2ull * rig_settings.segment_size);
+	for (uint32_t life = 0; life < 3; life++) {
+		rig_stop();
+		rig_start();
+		CHECK_EQ(rig_append(100, NULL), -ENOSPC);
+		CHECK_EQ(rig_done(&rig_messages[life]), 0);
+		rig_settle();
+	}
+	CHECK(world_file_size("spool/0000000001.seg") < 3 << 20);
+	finish_all(false, 2);
+	turns(20);
+	CHECK_EQ(rig_append(100, NULL), 0);
+	rig_end();
+}
+
+/* A failed write where no segment is free to begin behind it: what was refused is gone, what was to be ended is. */
+static void test_full_write_error(void)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		small_world(seed, seed % 2 ? LIMIT_DISK : LIMIT_BOTH);
+		start();
+		fill(200000);
+		/* Into the last segment. */
+		for (uint32_t i = 0; i < 4; i++)
+			CHECK_EQ(end(&rig_messages[rig_count - 1 - i]), 0);
+		rig_settle();
+		for (uint32_t i = 0; i < 4; i++)
+			CHECK_EQ(end(&rig_messages[4 * seed + i]), 0);
+		fault(WORLD_IO_WRITE, 1, 1, -EIO);
+		rig_settle();
+		world_faults_clear();
+		for (uint32_t i = 0; i < 4; i++)
+			CHECK_EQ(rig_messages[4 * seed + i].done_result, 0);
+		if (seed % 3 == 0) {
+			rig_crash(WORLD_KILL);
+			start();
+		}
+		finish_all(seed % 4 < 2, 1);
+		CHECK_EQ(alive(), 0);
+		rig_stop();
+		start();
+		CHECK_EQ(rig_report.live, 0);
+		rig_end();
+	}
+}
+
+/* Any call fails once while a full disk drains: it costs time, but no record. */
+static void test_full_errors(void)
+{
+	for (uint64_t nth = 1; nth <= 24; nth++) {
+		small_world(nth, nth % LIMITS);
+		start();
+		fill(250000);
+		fault(WORLD_IO_OTHER, nth, 1, nth % 2 ? -EIO : -EMFILE);
+		finish_all(false, 1);
+		CHECK_EQ(alive(), 0);
+		fill(250000);
+		world_faults_clear();
+		finish_all(false, 0);
+		rig_stop();
+		start();
+		CHECK_EQ(rig_report.live, 0);
+		rig_end();
+	}
+}
+
+/* Not even the first segment can be had: delivery goes on, records wait, closing is possible, space heals it. */
+static void test_full_start(void)
+{
+	for (int error = 0; error < 3; error++) {
+		static const int errors[] = {-ENOSPC, -EDQUOT, -EROFS};
+		rig_world(31 + (uint64_t)error, false);
+		start();
+		while (rig_count < 40) {
+			(void)rig_append(200000, NULL);
+			rig_turn();
+		}
+		rig_settle();
+		rig_crash(WORLD_KILL);
+		for (int again = 0; again < 2; again++) {
+			CHECK_EQ(rig_open_only(), 0);
+			rig_check();
+			fault(WORLD_IO_OTHER | WORLD_IO_WRITE, 1, 1000000, errors[error]);
+			CHECK_EQ(rig_start_only(), 0);
+			CHECK(spool_disk_full(rig_spool));
+			CHECK(spool_idle(rig_spool));
+			turns(30);
+			CHECK_EQ(rig_append(100, NULL), -ENOSPC);
+			CHECK_EQ(rig_append(600 * 1024, NULL), -ENOSPC);
+			CHECK_EQ(rig_done(&rig_messages[3]), -EAGAIN);
+			CHECK_EQ(rig_state(&rig_messages[4]), -ENOSPC);
+			world_faults_clear();
+			fault(WORLD_IO_OTHER | WORLD_IO_WRITE, 1, 1000000, errors[error]);
+			if (again == 0)
+				rig_stop();
+			world_faults_clear();
+		}
+		for (uint32_t i = 0; i < rig_count; i++)
+			CHECK_EQ(rig_view_check(&rig_messages[i]), 0);
+		finish_all(false, 1);
+		CHECK(!spool_disk_full(rig_spool));
+		CHECK_EQ(rig_append(100, NULL), 0);
+		rig_stop();
+		start();
+		CHECK_EQ(rig_report.live, 1);
+		CHECK_STR(rig_report.problem, "");
+		rig_end();
+	}
+}
+
+/* A crash anywhere while a full disk drains: nothing is lost, nothing recorded comes back. */
+static void drain_life(void *context)
+{
+	start();
+	finish_all(false, 1);
+	fill(250000);
+	finish_all(true, 1);
+}
+
+static void test_full_crashes(void)
+{
+	for (uint64_t seed = 1; seed <= 18; seed++) {
+		small_world(seed, seed % LIMITS);
+		start();
+		fill(250000);
+		rig_stop();
+		for (uint64_t n = 0; n < 6; n++) {
+			uint64_t at = 3 + (seed * 37 + n * 53) % (n % 2 ? 60 : 300);
+			world_crash_at_io(world_io_count() + at, (seed + n) % 2 ? WORLD_POWER_CUT : WORLD_KILL);
+			(void)world_guard(drain_life, NULL);
+			world_crash_at_io(0, WORLD_KILL);
+			rig_crash(WORLD_KILL);
+			for (uint32_t i = 0; i < rig_count; i++)
+				rig_messages[i].item = (struct spool_item){.id = rig_messages[i].item.id};
+		}
+		start();
+		CHECK_STR(rig_report.problem, "");
+		finish_all(false, 0);
+		CHECK_EQ(alive(), 0);
+		fill(250000);
+		finish_all(false, 0);
+		rig_end();
+	}
+}
+
+int main(void)
+{
+	RUN(test_full_drains);
+	RUN(test_full_trickle);
+	RUN(test_full_restarts);
+	RUN(test_full_others);
+	RUN(test_full_odd_size);
+	RUN(test_full_write_error);
+	RUN(test_full_errors);
+	RUN(test_full_start);
+	RUN(test_full_crashes);
+	return check_end();
+}
