@@ -224,6 +224,18 @@ void event_spool_failed(struct shard *shard)
 	log_end(&e);
 }
 
+void event_disk_full(struct shard *shard)
+{
+	struct log_event e;
+
+	log_begin(&e, shard->log, "disk_full");
+	log_text(&e, "problem",
+		 "the spool's file system has no room for another segment, or may not be written: this shard answers "
+		 "452 "
+		 "to new mail and delivers what is queued; free some space on it");
+	log_end(&e);
+}
+
 void event_stats(struct shard *shard)
 {
 	const struct shard_counters *c = &shard->counters;

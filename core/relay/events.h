@@ -22,6 +22,7 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d);
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);
 void event_spool_failed(struct shard *shard);
+void event_disk_full(struct shard *shard);
 /* A shard's counters, and the spool's and the ring's. */
 void event_stats(struct shard *shard);
 

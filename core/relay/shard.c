@@ -31,6 +31,8 @@ enum {
 	RING_COMPLETIONS = 16384,
 	DRAIN_POLL_MS = 10,
 	SPOOL_POLL_MS = 100,
+	DISK_FULL_POLL_MS = 500,
+	DISK_FULL_TELL_S = 60,
 	DRAIN_HARD_MS = 10000,
 	ABANDON_MS = 10000,
 	SLABS_MIN = 8,
@@ -308,10 +310,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
 	r = spool_start(shard->spool, shard->ring);
 	if (r < 0) {
-		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s%s", strerror(-r),
-			 r == -ENOSPC
-				 ? "; free some space on its file system (spool.segment_size for each shard will do)"
-				 : "");
+		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
 		return r;
 	}
 	spool_on_compact(shard->spool, next_in_segment, shard);
@@ -387,7 +386,18 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
+	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->spool))
+		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	return list_empty(&shard->outbound_wake) ? deadline : 0;
+}
+
+/* The operator hears of it at once, and then from time to time. */
+static void watch_disk(struct shard *shard)
+{
+	if (!spool_disk_full(shard->spool) || shard->now_ns < shard->disk_full_next_ns)
+		return;
+	shard->disk_full_next_ns = shard->now_ns + DISK_FULL_TELL_S * CLOCK_NS_PER_S;
+	event_disk_full(shard);
 }
 
 int shard_turn(struct shard *shard)
@@ -414,6 +424,7 @@ int shard_turn(struct shard *shard)
 	outbound_run(shard);
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
+	watch_disk(shard);
 	item_publish(shard);
 	return 0;
 }

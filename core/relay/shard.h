@@ -106,6 +106,7 @@ struct shard {
 	_Atomic(bool) stop;
 	bool draining, receiving, spool_failure_reported;
 	uint64_t drain_deadline_ns;
+	uint64_t disk_full_next_ns; /* not to be told again before */
 };
 
 /* NULL without memory. */
