@@ -155,6 +155,7 @@ struct spool {
 	struct ring_op prepare_op;
 
 	struct spool_slab *slabs;
+	uint8_t *slab_memory;                           /* of all slabs */
 	unsigned slab_current, slab_hint, slabs_pinned; /* slab_current == settings.slabs: none */
 	uint64_t slab_age;
 
