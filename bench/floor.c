@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench/common.h"
@@ -64,7 +65,7 @@ static uint64_t file_at;
 static size_t lengths[STEPS]; /* 0: not seen yet */
 static char head[2048];       /* MAIL, RCPT and BDAT as they go to the next hop */
 static size_t head_length;
-static struct slab slabs[SLABS];
+static _Alignas(2 << 20) struct slab slabs[SLABS];
 static uint64_t filling, writing, durable, sent; /* filling >= writing >= durable >= sent > filling - SLABS */
 static unsigned writes;                          /* in flight */
 static bool hop_busy;
@@ -326,7 +327,8 @@ static void open_file(const char *path)
 {
 	file = open(path, O_RDWR | O_CREAT | O_DSYNC | O_CLOEXEC, 0600);
 	must(path, file < 0 ? -errno : 0);
-	(void)fcntl(file, F_SETFL, O_DIRECT); /* where the file system can, like the spool */
+	(void)fcntl(file, F_SETFL, O_DIRECT);               /* where the file system can, like the spool */
+	(void)madvise(slabs, sizeof(slabs), MADV_HUGEPAGE); /* as the spool's */
 	memset(slabs, 0, sizeof(slabs));
 	for (off_t at = 0; at < FILE_SIZE; at += SLAB_SIZE)
 		must(path, pwrite(file, slabs[0].memory, SLAB_SIZE, at) < SLAB_SIZE ? -EIO : 0);
