@@ -160,7 +160,6 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 			batch_open(spool);
 			return 0;
 		}
-		spool->slab_current = spool->settings.slabs;
 	}
 	if (!spool->active) {
 		int result = spool->ring ? -EAGAIN : spool_segment_first(spool);
@@ -168,10 +167,12 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 			return result;
 	}
 	if (spool->active->end + SPOOL_SLAB > spool->active->size) {
+		/* Until then the current slab stays the current one: a smaller record may still fit. */
 		int result = spool_segment_roll(spool, need);
 		if (result < 0)
 			return result;
 	}
+	spool->slab_current = spool->settings.slabs;
 	int result = slab_take(spool);
 	if (result == 0)
 		batch_open(spool);

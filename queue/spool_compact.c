@@ -32,8 +32,10 @@ void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *cont
 static bool compact_fits(const struct spool *spool)
 {
 	const struct spool_segment *head = spool->log[0], *active = spool->active;
+	/* Whole slabs only. The rest of the current one is left out. */
+	uint64_t room = (active->size - active->end) / SPOOL_SLAB * SPOOL_SLAB;
 	/* Each record may end up in a batch of its own. */
-	return head->live_octets + (uint64_t)head->live * SPOOL_BLOCK <= (active->size - active->end) / 2;
+	return head->live_octets + (uint64_t)head->live * SPOOL_BLOCK <= room / 2;
 }
 
 /* Is the head worth the writes? */
@@ -48,7 +50,7 @@ static bool compact_wanted(const struct spool *spool)
 	if ((last || spool->log_count + 1 >= spool_segments_max(spool)) && !compact_fits(spool))
 		return false;
 	if (last)
-		return true;
+		return spool_segment_serves(head); /* else no segment is gained */
 	if (spool->log_count + 3 >= spool_segments_max(spool) && head->live_octets < (uint64_t)head->size / 4 * 3)
 		return true;
 	if (spool->log_count <= SPOOL_COMPACT_MIN)

@@ -53,6 +53,7 @@ struct spool_segment {
 	int fd;        /* -1: opened when wanted */
 	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
 	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
+	bool speaks;   /* its file may have the only header with a cut, or an `oldest`, that counts */
 	bool stuck;    /* holds something that cannot be read: not compacted */
 	uint64_t seed;
 	uint64_t opened; /* for closing the descriptor that was opened first */
@@ -217,6 +218,8 @@ void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 int spool_segment_first(struct spool *spool);
 /* Behind the active segment there is no other, and none can be had: it is left to what makes room. */
 bool spool_segment_last(const struct spool *spool);
+/* Of use where no file of the usual size can be had. */
+bool spool_segment_serves(const struct spool_segment *segment);
 /* 0, -EAGAIN, -ENOSPC: takes the spare as the active segment. */
 int spool_segment_roll(struct spool *spool, enum spool_need need);
 void spool_prepare(struct spool *spool);

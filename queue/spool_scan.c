@@ -193,7 +193,10 @@ static bool batch_here(const struct walk *w, uint32_t at, struct spool_batch_hea
 	return w->chain_at != at || h->previous == w->chain;
 }
 
-/* Notes the numbers missing before batch `number`, whose octets may be [from, at). */
+/*
+ * Notes the numbers missing before batch `number`, whose octets may be [from, at); in front of a segment's first batch,
+ * they were at the end of the segment before.
+ */
 static int hole(struct walk *w, uint64_t number, uint32_t from, uint32_t at)
 {
 	struct spool_scan *scan = w->scan;
@@ -207,7 +210,9 @@ static int hole(struct walk *w, uint64_t number, uint32_t from, uint32_t at)
 		.first = known ? scan->last + 1 : number - 1,
 		.last = number - 1,
 		.octets = at - from,
-		.segment = at > from ? w->sequence : 0,
+		.segment = at > from             ? w->sequence
+			   : from == SPOOL_BLOCK ? scan->segment_before
+						 : 0,
 	};
 	return bad_add(scan, &bad);
 }
@@ -268,6 +273,7 @@ int spool_scan_segment(struct spool_scan *scan, const uint8_t *data, uint32_t le
 		at = next < length ? *end : length;
 	}
 	*end = spool_align(*end, SPOOL_BLOCK);
+	scan->segment_before = header->sequence;
 	return 0;
 }
 

@@ -27,8 +27,9 @@ struct spool_bad {
 struct spool_scan {
 	struct spool_table table;
 	struct spool_report *report;
-	uint64_t last;  /* number of the newest batch, 0: none seen */
-	uint64_t claim; /* highest durable number claimed in this run */
+	uint64_t last;           /* number of the newest batch, 0: none seen */
+	uint64_t claim;          /* highest durable number claimed in this run */
+	uint32_t segment_before; /* sequence of the segment walked last, 0: none */
 	struct spool_bad *bad;
 	size_t bad_count, bad_capacity;
 	/* Called for each segment with damage. */

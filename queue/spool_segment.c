@@ -181,8 +181,9 @@ static void segment_renew(struct spool *spool, struct spool_segment *segment)
 	segment->stuck = false;
 }
 
-static void header_durable(struct spool *spool)
+static void header_durable(struct spool *spool, struct spool_segment *segment)
 {
+	segment->speaks = false; /* in the log, or the spare: it is not removed by mistake */
 	struct spool_segment_header header;
 	int result = spool_segment_decode(spool->header_block, &header);
 	assert(result == 0);
@@ -223,8 +224,7 @@ static bool size_odd(const struct spool *spool, const struct spool_segment *segm
 	return segment->size != spool->settings.segment_size;
 }
 
-/* Of use where no file of the usual size can be had, and only there. */
-static bool size_serves(const struct spool_segment *segment)
+bool spool_segment_serves(const struct spool_segment *segment)
 {
 	return !segment->discard && segment->size >= SEGMENT_FIRST_MIN;
 }
@@ -232,7 +232,7 @@ static bool size_serves(const struct spool_segment *segment)
 static bool free_has(const struct spool *spool)
 {
 	for (unsigned i = 0; i < spool->free_count; i++)
-		if (size_serves(spool->free[i]))
+		if (spool_segment_serves(spool->free[i]))
 			return true;
 	return false;
 }
@@ -262,6 +262,20 @@ static void file_remove(struct spool *spool, struct spool_segment *segment)
 	free(segment);
 }
 
+/*
+ * After an error. A header that is still wanted stays on the disk until a newer one has taken its place, whichever of
+ * its two versions that may be: each says what counted when it was made.
+ */
+static void segment_abandon(struct spool *spool, struct spool_segment *segment)
+{
+	if (!segment->speaks) {
+		file_remove(spool, segment);
+		return;
+	}
+	segment->discard = true;
+	spool_segment_retire(spool, segment);
+}
+
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 {
 	segment_close(segment);
@@ -285,10 +299,12 @@ static struct spool_segment *free_take(struct spool *spool, unsigned i)
 static struct spool_segment *free_recycle(struct spool *spool, bool any)
 {
 	for (unsigned i = 0; i < spool->free_count; i++) {
-		const struct spool_segment *segment = spool->free[i];
-		bool usual = !size_odd(spool, segment) && segment->sequence < spool->oldest_durable;
-		if (size_serves(segment) && (any || usual))
-			return free_take(spool, i);
+		struct spool_segment *segment = spool->free[i];
+		bool disowned = segment->sequence < spool->oldest_durable;
+		if (!spool_segment_serves(segment) || (!any && (size_odd(spool, segment) || !disowned)))
+			continue;
+		segment->speaks = !disowned;
+		return free_take(spool, i);
 	}
 	return NULL;
 }
@@ -310,6 +326,26 @@ static void free_trim(struct spool *spool)
 	}
 }
 
+/*
+ * On a full disk no header can be had that disowns what is of no use. The oldest file of all may go nevertheless: what
+ * its records ended, or its header cut off, was older still, and is gone. Each must be gone for good before the next.
+ */
+static void free_trim_oldest(struct spool *spool)
+{
+	for (;;) {
+		unsigned first = 0;
+		for (unsigned i = 1; i < spool->free_count; i++)
+			if (spool->free[i]->sequence < spool->free[first]->sequence)
+				first = i;
+		if (spool->free_count == 0 || spool_segment_serves(spool->free[first]) ||
+		    (spool->log_count && spool->log[0]->sequence < spool->free[first]->sequence))
+			return;
+		file_remove(spool, free_take(spool, first));
+		if (disk_sync(spool->settings.directory) < 0)
+			return;
+	}
+}
+
 void spool_reclaim(struct spool *spool)
 {
 	if (spool->durable_batch < spool->barrier_batch)
@@ -327,6 +363,8 @@ void spool_reclaim(struct spool *spool)
 	spool->log_count -= count;
 	memmove(spool->log, spool->log + count, spool->log_count * sizeof *spool->log);
 	free_trim(spool);
+	if (no_room(spool->prepare_error))
+		free_trim_oldest(spool);
 }
 
 int spool_segment_roll(struct spool *spool, enum spool_need need)
@@ -367,7 +405,7 @@ static int segment_open(struct spool *spool, struct spool_segment *segment, bool
 		result = create ? disk_allocate(fd, segment->size) : 0;
 	}
 	if (result < 0)
-		file_remove(spool, segment);
+		segment_abandon(spool, segment);
 	return result < 0 ? result : 0;
 }
 
@@ -492,13 +530,13 @@ int spool_segment_first(struct spool *spool)
 		int64_t written = disk_write(segment->fd, spool->header_block, SPOOL_BLOCK, 0);
 		result = written == SPOOL_BLOCK ? 0 : written < 0 ? (int)written : -EIO;
 		if (result < 0)
-			file_remove(spool, segment);
+			segment_abandon(spool, segment);
 	}
 	if (result < 0) {
 		prepare_error_set(spool, result);
 		return result;
 	}
-	header_durable(spool);
+	header_durable(spool, segment);
 	spool->active = segment;
 	spool_log_append(spool, segment);
 	return 0;
@@ -508,7 +546,7 @@ int spool_segment_first(struct spool *spool)
 static void prepare_failed(struct spool *spool, int error)
 {
 	if (spool->preparing)
-		file_remove(spool, spool->preparing);
+		segment_abandon(spool, spool->preparing);
 	spool->preparing = NULL;
 	spool->prepare = SPOOL_PREPARE_NONE;
 	prepare_error_set(spool, error);
@@ -528,7 +566,7 @@ static void prepare_header(struct spool *spool)
 
 static void prepare_ready(struct spool *spool)
 {
-	header_durable(spool);
+	header_durable(spool, spool->preparing);
 	spool->prepare_error = 0;
 	spool->want_room = false;
 	spool->prepare = SPOOL_PREPARE_NONE;
@@ -631,6 +669,7 @@ static bool spare_is_stale(const struct spool *spool)
 static void spare_rewrite(struct spool *spool)
 {
 	spool->preparing = spool->spare;
+	spool->preparing->speaks = true;
 	spool->spare = NULL;
 	prepare_header(spool);
 }
@@ -649,7 +688,7 @@ void spool_prepare(struct spool *spool)
 	if (spool->active && size_max_reached(spool) && !usable && !spool->want_room)
 		return;
 	/* What is free need not wait until there might be room. */
-	if (spool->prepare_error && !(usable && spool_disk_full(spool)) &&
+	if (spool->prepare_error && !(usable && no_room(spool->prepare_error)) &&
 	    clock_monotonic_ns() < spool->prepare_retry_ns)
 		return;
 	/* Started on a full disk: the run's first segment is still to be had. */

@@ -36,6 +36,13 @@ static int end(struct rig_message *m)
 	return result;
 }
 
+static void flush(void)
+{
+	world_engine_enter();
+	spool_flush(rig_spool);
+	world_engine_leave();
+}
+
 static void turns(int count)
 {
 	while (count-- > 0)
@@ -75,10 +82,14 @@ static void fill_once(uint32_t length, bool bursts)
 static void fill(uint32_t length)
 {
 	int rounds = 0;
-	do
+	do {
 		fill_once(length, length > 200000);
-	while (!no_room() && ++rounds < 10);
+		/* Small ones still fit behind the last large one. */
+		for (int i = 0; i < 200 && !no_room(); i++)
+			rig_turn();
+	} while (!no_room() && ++rounds < 10);
 	CHECK(no_room());
+	rig_settle();
 }
 
 /* One at a time, each in a batch of its own as far as the spool allows; `back`: the newest first. */
@@ -406,6 +417,109 @@ static void test_full_crashes(void)
 	}
 }
 
+/* A file that records a cut is not given up for an error while nothing newer says the same: refused stays refused. */
+static void test_full_cut_kept(void)
+{
+	struct rig_message *kept, *torn, *intact;
+
+	rig_world(3, false);
+	rig_start();
+	rig_settle();
+	world_disk_capacity(2ull * rig_settings.segment_size + 100);
+	CHECK_EQ(rig_append(1000, &kept), 0);
+	rig_settle();
+	fault(WORLD_IO_WRITE, 1, 1, -EIO);
+	CHECK_EQ(rig_append(1000, &torn), 0);
+	flush();
+	CHECK_EQ(rig_append(1000, &intact), 0);
+	flush();
+	rig_settle();
+	world_faults_clear();
+	CHECK_EQ(kept->result, 0);
+	CHECK_EQ(torn->result, -EIO);
+	CHECK_EQ(intact->result, -EIO);
+	rig_crash(WORLD_KILL);
+	CHECK_EQ(rig_open_only(), 0);
+	CHECK_EQ(rig_report.live, 1);
+	fault(WORLD_IO_WRITE, 1, 1, -EIO);
+	CHECK(rig_start_only() < 0);
+	world_faults_clear();
+	rig_crash(WORLD_KILL);
+	rig_start();
+	CHECK_EQ(rig_report.live, 1);
+	rig_end();
+}
+
+/* Segments too small to be used again: copies of what lives in them leave room for all that is to be ended. */
+static void test_full_small_segments(void)
+{
+	enum { LIVES = 14, EACH = 5 };
+
+	rig_world(4, false);
+	rig_settings.size_max = 600ull << 20;
+	for (int life = 0; life <= LIVES; life++) {
+		if (life == LIVES)
+			world_disk_capacity(1);
+		rig_start();
+		for (int i = 0; life < LIVES && i < EACH; i++) {
+			CHECK_EQ(rig_append(50000, NULL), 0);
+			rig_settle();
+		}
+		if (life == LIVES) {
+			CHECK_EQ(end(&rig_messages[LIVES * EACH - 1]), 0);
+			rig_settle();
+		}
+		rig_stop();
+	}
+	world_disk_capacity(LIVES * 270336 + (2u << 20) + 4096 * 26);
+	start();
+	world_disk_capacity(1);
+	turns(3000);
+	for (uint32_t i = 0; i < LIVES * EACH - 1; i++) {
+		CHECK_EQ(end(&rig_messages[i]), 0);
+		turns(4);
+	}
+	rig_end();
+}
+
+/* The last batches of a segment are damaged: the hole shows in the next one, and the file is kept as it is. */
+static void test_full_damaged_end(void)
+{
+	static const uint8_t zeros[128];
+	uint32_t at = 0;
+
+	rig_world(4, false);
+	start();
+	rig_settle();
+	world_disk_capacity(2ull * rig_settings.segment_size + 100);
+	while (rig_count == 0 || rig_messages[rig_count - 1].item.message.segment != 2) {
+		for (int i = 0; i < 3; i++)
+			(void)rig_append(250000, NULL);
+		rig_settle();
+	}
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(end(&rig_messages[i]), 0);
+		rig_settle();
+	}
+	for (uint32_t i = 0; i < rig_count; i++) {
+		const struct spool_ref *ref = &rig_messages[i].item.message;
+		if (ref->segment == 1 && ref->offset % 4096 == 64 && ref->offset < 3u << 20)
+			at = ref->offset;
+	}
+	rig_crash(WORLD_KILL);
+	int64_t size = world_file_size("spool/0000000001.seg");
+	for (uint32_t i = 0; i < rig_count; i++)
+		if (rig_messages[i].item.message.segment == 1 && rig_messages[i].item.message.offset >= at)
+			world_file_poke("spool/0000000001.seg", zeros, sizeof(zeros),
+					rig_messages[i].item.message.offset - 64);
+	CHECK_EQ(rig_open_only(), 0);
+	CHECK(rig_report.damaged_batches > 0);
+	(void)rig_start_only();
+	CHECK_EQ(world_file_size("spool/0000000001.damaged"), size);
+	rig_crash(WORLD_KILL);
+	world_close();
+}
+
 int main(void)
 {
 	RUN(test_full_drains);
@@ -417,5 +531,8 @@ int main(void)
 	RUN(test_full_errors);
 	RUN(test_full_start);
 	RUN(test_full_crashes);
+	RUN(test_full_cut_kept);
+	RUN(test_full_small_segments);
+	RUN(test_full_damaged_end);
 	return check_end();
 }
