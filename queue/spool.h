@@ -169,6 +169,8 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 
 /* Starts writing what has collected. Call at the end of each turn. */
 void spool_flush(struct spool *spool);
+/* A view failed at once, and the next flush tells its owner: it should not wait for something else to happen. */
+bool spool_flush_wanted(const struct spool *spool);
 
 /*
  * Content. A view is the payload of one record: in a slab, or loaded from disk. While a view is held its memory

@@ -157,6 +157,11 @@ bool spool_view(struct spool *spool, struct spool_view *view, const struct spool
 	return false;
 }
 
+bool spool_flush_wanted(const struct spool *spool)
+{
+	return !list_empty(&spool->views_late);
+}
+
 void spool_views_tell(struct spool *spool)
 {
 	struct list late, *link;

@@ -267,13 +267,16 @@ static void on_stats(struct wheel_timer *timer)
 	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->relay->config->stats_interval_ns);
 }
 
+/* What another shard has a copy of ends here, as soon as the spool has room to say so. */
 static void finish_moved(struct shard *shard)
 {
-	struct list *link;
-
-	while ((link = list_take_first(&shard->moved)) != NULL) {
-		struct moved_item *moved = container_of(link, struct moved_item, link);
-		(void)spool_done(shard->spool, &moved->item, NULL);
+	while (!list_empty(&shard->moved)) {
+		struct moved_item *moved = container_of(shard->moved.next, struct moved_item, link);
+		/* A spool that has failed keeps the item: the next start drops one of the two. */
+		if (spool_done(shard->spool, &moved->item, NULL) == -EAGAIN)
+			return;
+		list_remove(&moved->link);
+		free(moved->item.parts);
 		free(moved);
 	}
 }
@@ -314,7 +317,6 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 		return r;
 	}
 	spool_on_compact(shard->spool, next_in_segment, shard);
-	finish_moved(shard);
 	for (i = 0; i < relay->lane_count; i++) {
 		struct tls_problem tls = {""};
 		if (relay->lanes[i].owner != shard->index)
@@ -373,7 +375,8 @@ static int drain(struct shard *shard)
 	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->intake))
 		return 0;
 	/* Done records that a full disk does not take must not hold up the stop for ever. */
-	return outbound_idle(shard, hard) && spool_idle(shard->spool) && ops_done(shard);
+	return outbound_idle(shard, hard) && (hard || list_empty(&shard->moved)) && spool_idle(shard->spool) &&
+	       ops_done(shard);
 }
 
 uint64_t shard_deadline_ns(const struct shard *shard)
@@ -383,12 +386,12 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
 	/* What waits for room in the spool is looked at again soon, even if nothing else happens. */
-	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake)) &&
+	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake) || !list_empty(&shard->moved)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
-	return list_empty(&shard->outbound_wake) ? deadline : 0;
+	return list_empty(&shard->outbound_wake) && !spool_flush_wanted(shard->spool) ? deadline : 0;
 }
 
 /* The operator hears of it at once, and then from time to time. */
@@ -412,6 +415,7 @@ int shard_turn(struct shard *shard)
 		begin_drain(shard);
 	item_collect(shard);
 	intake_run(shard);
+	finish_moved(shard);
 	if (!list_empty(&shard->settling))
 		settle_run(shard);
 	if (!list_empty(&shard->block_waiters))
@@ -448,6 +452,12 @@ void shard_free(struct shard *shard)
 	for (i = 0; i < shard->relay->lane_count; i++) {
 		if (shard->outbound[i].shard)
 			outbound_deinit(&shard->outbound[i]);
+	}
+	while (!list_empty(&shard->moved)) {
+		struct moved_item *moved = container_of(shard->moved.next, struct moved_item, link);
+		list_remove(&moved->link);
+		free(moved->item.parts);
+		free(moved);
 	}
 	while (!list_empty(&shard->deliveries_all)) {
 		struct delivery *d = container_of(shard->deliveries_all.next, struct delivery, all);
