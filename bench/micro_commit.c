@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench/common.h"
@@ -23,9 +22,10 @@
 #include "core/base/clock.h"
 #include "core/base/disk.h"
 #include "core/base/list.h"
+#include "core/base/pages.h"
 #include "core/base/ring.h"
 
-enum { FILE_SIZE = 256 << 20, SIZE_MAX_WRITE = 1 << 20, DEPTH_MAX = 8, HUGE_PAGE = 2 << 20 };
+enum { FILE_SIZE = 256 << 20, SIZE_MAX_WRITE = 1 << 20, DEPTH_MAX = 8 };
 enum { PACED_FILE_SIZE = 16 << 20, PACED_WRITE = 16 << 10 };
 
 struct writer {
@@ -167,9 +167,10 @@ int main(int argc, char **argv)
 	common_program = "micro_commit";
 	arguments_read(&arguments, argc, argv);
 	writer.file_size = arguments.paced ? PACED_FILE_SIZE : FILE_SIZE;
-	if (posix_memalign((void **)&memory, HUGE_PAGE, HUGE_PAGE) != 0)
+	/* As the spool's slabs. A page's whole length, because half of one would not become a huge one. */
+	memory = pages_new(2 * SIZE_MAX_WRITE);
+	if (!memory)
 		common_fail(COMMON_EXIT_ENVIRONMENT, "no memory");
-	(void)madvise(memory, HUGE_PAGE, MADV_HUGEPAGE);
 	memset(memory, 'x', SIZE_MAX_WRITE);
 	int directory = disk_directory_open(arguments.directory, false);
 	if (directory < 0)

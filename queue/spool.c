@@ -8,31 +8,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/base/disk.h"
+#include "core/base/pages.h"
 #include "queue/spool_private.h"
 
-enum { HUGE_PAGE = 2 << 20 };
-
-static void *aligned_new(size_t alignment, size_t size)
+static void *aligned_new(size_t size)
 {
 	void *memory;
-	return posix_memalign(&memory, alignment, size) ? NULL : memory;
-}
-
-/*
- * All slabs in one piece, in huge pages where the system has them: a write is then described to the disk's driver in a
- * few long pieces instead of one for each 4 KiB (docs/performance.md has the difference).
- */
-static uint8_t *slabs_new(unsigned count)
-{
-	size_t size = (size_t)count * SPOOL_SLAB;
-	uint8_t *memory = aligned_new(HUGE_PAGE, size);
-	/* A wish: without it all works as well. */
-	if (memory)
-		(void)madvise(memory, size, MADV_HUGEPAGE);
-	return memory;
+	return posix_memalign(&memory, SPOOL_BLOCK, size) ? NULL : memory;
 }
 
 static void settings_check(const struct spool_settings *s)
@@ -60,9 +44,9 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 	spool->batches_capacity = settings->slabs + SPOOL_WINDOW * settings->writes + 2;
 	spool->batches = calloc(spool->batches_capacity, sizeof *spool->batches);
 	spool->slabs = calloc(settings->slabs, sizeof *spool->slabs);
-	spool->slab_memory = slabs_new(settings->slabs);
-	spool->header_block = aligned_new(SPOOL_BLOCK, SPOOL_BLOCK);
-	spool->zeros = aligned_new(SPOOL_BLOCK, SPOOL_SLAB);
+	spool->slab_memory = pages_new((size_t)settings->slabs * SPOOL_SLAB);
+	spool->header_block = aligned_new(SPOOL_BLOCK);
+	spool->zeros = aligned_new(SPOOL_SLAB);
 	if (!spool->batches || !spool->slabs || !spool->slab_memory || !spool->header_block || !spool->zeros) {
 		spool_free(spool);
 		return -ENOMEM;
