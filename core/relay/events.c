@@ -212,28 +212,27 @@ void event_damaged(const struct outbound *o, const struct delivery *d, struct sp
 	log_end(&e);
 }
 
-void event_spool_failed(struct shard *shard)
+static void problem(struct shard *shard, const char *event, const char *what)
 {
 	struct log_event e;
 
-	log_begin(&e, shard->log, "spool_failed");
-	log_text(&e, "problem",
-		 "writing to the spool failed twice: this shard answers 451 to new mail and goes on delivering what is "
-		 "durable; "
-		 "check the disk (dmesg), then restart postrider");
+	log_begin(&e, shard->log, event);
+	log_text(&e, "problem", what);
 	log_end(&e);
+}
+
+void event_spool_failed(struct shard *shard)
+{
+	problem(shard, "spool_failed",
+		"writing to the spool failed twice: this shard answers 451 to new mail and goes on delivering what is "
+		"durable; check the disk (dmesg), then restart postrider");
 }
 
 void event_disk_full(struct shard *shard)
 {
-	struct log_event e;
-
-	log_begin(&e, shard->log, "disk_full");
-	log_text(&e, "problem",
-		 "the spool's file system has no room for another segment, or may not be written: this shard answers "
-		 "452 "
-		 "to new mail and delivers what is queued; free some space on it");
-	log_end(&e);
+	problem(shard, "disk_full",
+		"the spool's file system has no room for another segment, or may not be written: this shard answers "
+		"452 to new mail and delivers what is queued; free some space on it");
 }
 
 void event_stats(struct shard *shard)
