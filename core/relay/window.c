@@ -19,11 +19,24 @@ void window_init(struct window *w, unsigned learned, unsigned most, uint64_t now
 	};
 }
 
-static void double_it(struct window *w, uint64_t rate)
+static void grow(struct window *w, unsigned factor, uint64_t rate)
 {
+	w->before = w->limit;
 	w->rate = rate;
-	w->limit = w->limit > w->most / 2 ? w->most : 2 * w->limit;
+	w->limit = w->limit > w->most / factor ? w->most : factor * w->limit;
 	w->state = WINDOW_SETTLING;
+}
+
+static void judge_try(struct window *w, uint64_t rate, uint64_t now_ns)
+{
+	w->state = WINDOW_STEADY;
+	if (rate < w->rate + w->rate * 3 / 10) {
+		w->limit = w->before;
+		w->hold_ns = now_ns + WINDOW_HOLD_NS;
+	} else if (w->limit < w->most) {
+		/* Nine tenths of what the window grew by: a host that is late, and not yet at what it can do. */
+		grow(w, rate * w->before >= w->rate * w->limit / 10 * 9 ? 4 : 2, rate);
+	}
 }
 
 /* The end of a round in which the window was full all along. */
@@ -32,20 +45,13 @@ static void judge(struct window *w, uint64_t rate, uint64_t now_ns)
 	switch (w->state) {
 	case WINDOW_STEADY:
 		if (w->limit < w->most && now_ns >= w->hold_ns)
-			double_it(w, rate);
+			grow(w, 2, rate);
 		break;
 	case WINDOW_SETTLING:
 		w->state = WINDOW_TRYING;
 		break;
 	case WINDOW_TRYING:
-		if (rate >= w->rate + w->rate * 3 / 10) {
-			w->state = WINDOW_STEADY;
-			judge(w, rate, now_ns);
-		} else {
-			w->limit = w->limit / 2 < WINDOW_START ? WINDOW_START : w->limit / 2;
-			w->state = WINDOW_STEADY;
-			w->hold_ns = now_ns + WINDOW_HOLD_NS;
-		}
+		judge_try(w, rate, now_ns);
 		break;
 	}
 }
@@ -53,9 +59,10 @@ static void judge(struct window *w, uint64_t rate, uint64_t now_ns)
 void window_answered(struct window *w, uint64_t now_ns)
 {
 	uint64_t elapsed = now_ns - w->since_ns;
+	unsigned round = w->state == WINDOW_SETTLING ? w->before : w->limit;
 
 	w->answers++;
-	if (w->answers < w->limit || elapsed < WINDOW_ROUND_NS)
+	if (w->answers < round || elapsed < WINDOW_ROUND_NS)
 		return;
 	if (w->limited)
 		judge(w, w->answers * CLOCK_NS_PER_S / elapsed, now_ns);

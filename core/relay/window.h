@@ -3,15 +3,17 @@
  *
  * A host that answers late needs many: 64 messages and 50 ms of delay are 1,280 messages/s at most. A host that is
  * simply slow gains nothing from more, and what is in flight when a connection breaks is sent again. So the window
- * starts small, and is doubled only while doubling makes the answers come faster:
+ * starts small, and grows only while growing makes the answers come faster:
  *
  *     STEADY --limited, a round measured--> SETTLING --a round--> TRYING --a round measured--+
  *       ^ ^                                    ^                                             |
  *       | |                                    +------------- 1.3 times as fast -------------+
  *       | +-------- no faster: back to the window before, and no further try for a while ----+
  *
- * A round is a window's worth of answers and at least WINDOW_ROUND_NS. One in which the window was not what limited the
- * connection says nothing.
+ * It is doubled, and made four times as large where the growth before made the answers as much faster: then only the
+ * distance limits them. A round is a window's worth of answers and at least WINDOW_ROUND_NS; the one after a growth is
+ * the window's before, which was in flight then. A round in which the window was not what limited the connection says
+ * nothing.
  */
 #ifndef POSTRIDER_RELAY_WINDOW_H
 #define POSTRIDER_RELAY_WINDOW_H
@@ -27,6 +29,7 @@ enum window_state { WINDOW_STEADY, WINDOW_SETTLING, WINDOW_TRYING };
 struct window {
 	enum window_state state;
 	unsigned limit, most; /* messages */
+	unsigned before;      /* the limit before the try */
 	unsigned answers;     /* in this round */
 	bool limited;         /* in this round: something waited for room */
 	uint64_t since_ns;    /* the round's beginning */
