@@ -5,13 +5,14 @@
  *
  * Promise
  *   A ticket's callback with result 0 means: the record, and everything appended before it, is on stable storage
- *   and recovery will find it. Any other result (negative errno) means: this record will never be found by
- *   recovery as live (RELIABILITY P3). Callbacks come in the order of appending, from spool_flush()'s completions,
- *   never from inside an append.
+ *   and recovery will find it. Any other result (negative errno) but SPOOL_IN_DOUBT means: this record will never be
+ *   found by recovery as live (RELIABILITY P3). Callbacks come in the order of appending, from spool_flush()'s
+ *   completions, never from inside an append.
  *   After a write error a refusal is told only when the disk says so too: when the header of the segment behind the
  *   error is durable. Done and state records are never refused for one error, they are appended again and their
  *   tickets wait (so they come later than their place); they fail only with the spool. When not even a header can be
- *   written any more the spool has failed, and what was in flight then is in doubt.
+ *   written any more the spool has failed, and what was in flight then is in doubt: an error does not say that nothing
+ *   was written.
  *
  * Group commit
  *   Appends collect in the open batch. spool_flush(), called once per turn of the shard, starts writing it
@@ -26,6 +27,7 @@
 #ifndef POSTRIDER_QUEUE_SPOOL_H
 #define POSTRIDER_QUEUE_SPOOL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +42,7 @@ enum {
 	SPOOL_ENVELOPE_MAX = 512u << 10, /* so that the largest record fits a slab */
 	SPOOL_PARTS_MAX = 16384,         /* parts may be as small as 16 KiB while content memory is short */
 };
+enum { SPOOL_IN_DOUBT = -ENOTRECOVERABLE }; /* a ticket's result: recovery may find the record, or not */
 
 struct spool;
 

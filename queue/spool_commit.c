@@ -11,7 +11,8 @@
  *   failed batch: that place is the cut. The next segment's header records it, and only when that header is durable
  *   are the tickets told, because until then a crash could bring the refused records back. Done and state records
  *   among the failed are no refusals: they are appended again, and their tickets wait on. Two failures without a
- *   success in between (a failed header counts too) end the spool, after a last attempt to record the cut.
+ *   success in between (a failed header counts too) end the spool, after a last attempt to record the cut. Without
+ *   that, the refused records may be there at the next start: their tickets are in doubt.
  */
 #include <assert.h>
 #include <errno.h>
@@ -276,15 +277,15 @@ static void cut_apply(struct spool *spool)
 	spool->active = NULL;
 }
 
-/* The end: every ticket still waiting hears of it. */
-static void give_up(struct spool *spool)
+/* The end: every ticket still waiting hears of it. `error`: SPOOL_IN_DOUBT where the cut is not durable. */
+static void give_up(struct spool *spool, int error)
 {
 	spool->failed = true;
 	spool->cutting = false;
 	free(spool->saved);
 	spool->saved = NULL;
 	tickets_move(&spool->fail_tickets, &spool->kept_tickets);
-	tickets_answer(&spool->fail_tickets, spool->fail_error);
+	tickets_answer(&spool->fail_tickets, error);
 }
 
 static void commit_fail(struct spool *spool)
@@ -307,7 +308,7 @@ static void commit_fail(struct spool *spool)
 		spool->barrier_batch = UINT64_MAX;
 	/* Without memory the done records are gone: end here, and at the next start they are merely repeated. */
 	if (!saved || !spool->ring) {
-		give_up(spool);
+		give_up(spool, SPOOL_IN_DOUBT);
 		return;
 	}
 	spool->cutting = true;
@@ -318,19 +319,18 @@ void spool_cut_written(struct spool *spool)
 {
 	spool->cutting = false;
 	if (spool->failures_in_row >= 2) {
-		give_up(spool);
+		give_up(spool, spool->fail_error);
 		return;
 	}
 	(void)spool_resave(spool);
 	tickets_answer(&spool->fail_tickets, spool->fail_error);
 }
 
-void spool_cut_failed(struct spool *spool, int error)
+void spool_cut_failed(struct spool *spool)
 {
 	spool->stats.failures++;
 	if (++spool->failures_in_row > SPOOL_CUT_ATTEMPTS) {
-		spool->fail_error = error;
-		give_up(spool);
+		give_up(spool, SPOOL_IN_DOUBT);
 		return;
 	}
 	spool_prepare_cut(spool);

@@ -246,7 +246,7 @@ static inline uint64_t spool_batch_newest(const struct spool *spool)
 void spool_seal(struct spool *spool);
 void spool_write_more(struct spool *spool);
 void spool_cut_written(struct spool *spool);
-void spool_cut_failed(struct spool *spool, int error);
+void spool_cut_failed(struct spool *spool);
 /* Appends again what a failure took; true when nothing is left. */
 bool spool_resave(struct spool *spool);
 

@@ -551,7 +551,7 @@ static void prepare_failed(struct spool *spool, int error)
 	spool->prepare = SPOOL_PREPARE_NONE;
 	prepare_error_set(spool, error);
 	if (spool->cutting)
-		spool_cut_failed(spool, error);
+		spool_cut_failed(spool);
 }
 
 static void prepare_header(struct spool *spool)

@@ -317,8 +317,8 @@ void message_on_answer(struct shard *shard, struct item *item)
 	m = transfer->message;
 	if (item->result < 0 && m->result == 0)
 		m->result = item->result;
-	/* One owner could not store it, and another cannot take back what it has stored. */
-	if (item->result < 0 && item->kind == ITEM_RELEASE_ANSWER)
+	/* An owner does not know, or one could not store it and another cannot take back what it has stored. */
+	if (item->result == SPOOL_IN_DOUBT || (item->result < 0 && item->kind == ITEM_RELEASE_ANSWER))
 		m->result = MESSAGE_UNDECIDED;
 	assert(m->unanswered > 0);
 	m->unanswered--;

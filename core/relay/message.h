@@ -32,7 +32,8 @@ enum {
 	MESSAGE_TEXT_INLINE = 384,
 	MESSAGE_DESTINATIONS_MAX = 16,
 	REPLY_MAX = 512,
-	MESSAGE_UNDECIDED = -ENOTRECOVERABLE, /* result: partly stored for good, so neither 250 nor 451 would be true */
+	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
+	MESSAGE_UNDECIDED = SPOOL_IN_DOUBT,
 };
 
 struct block {

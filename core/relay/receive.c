@@ -280,7 +280,7 @@ static void answer_one(struct session *s, struct message *m)
 	if (m->result == MESSAGE_UNDECIDED) {
 		/* The client learns nothing and tries again, which may repeat what the failed disk kept. */
 		message_free(m);
-		session_end(s, "a message is stored in part");
+		session_end(s, "the disk failed, and a message may be stored or not");
 		return;
 	}
 	/* The client may have vanished: the record stays valid all the same (P15). */

@@ -144,8 +144,6 @@ static void verify_all(void)
 
 static void end_of_life(bool crashed)
 {
-	struct spool_stats stats;
-
 	memset(held_message, 0, crashed ? sizeof held_message : 0);
 	if (crashed) {
 		rig_crash(WORLD_KILL); /* whatever is still open; the planned crash has happened */
@@ -153,12 +151,8 @@ static void end_of_life(bool crashed)
 		hold_end();
 		verify_all();
 		hold_end();
-		spool_stats(rig_spool, &stats);
-		rig_phantom_allowed |= stats.failed;
 		rig_stop();
 	} else {
-		spool_stats(rig_spool, &stats);
-		rig_phantom_allowed |= stats.failed;
 		memset(held_message, 0, sizeof held_message);
 		rig_crash(world_below(2) ? WORLD_KILL : WORLD_POWER_CUT);
 	}
