@@ -4,7 +4,8 @@
  *     ring: completions run (receive, deliver, spool tickets)
  *     timers due
  *     items from other shards, items that waited for room in the spool, records that did
- *     what was appended leaves with one write, at once: the disk is slow and works while the rest is done
+ *     what was appended leaves with one write, and answers to clients leave, at once: disk and clients work while
+ *     the rest is done
  *     lanes that were woken: transactions start and are written
  *     everything written leaves with one send per connection
  *     doorbells
@@ -424,6 +425,7 @@ int shard_turn(struct shard *shard)
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;
 	spool_flush(shard->spool);
+	transport_shared_answer(&shard->transport);
 	ring_submit(shard->ring);
 	outbound_run(shard);
 	transport_shared_flush(&shard->transport);

@@ -33,6 +33,7 @@ void transport_shared_init(struct transport_shared *shared, struct ring *ring, u
 	shared->buffers_low = buffers / 2;
 	pool_init(&shared->held, sizeof(struct transport_held), 64, held_limit);
 	list_init(&shared->dirty);
+	list_init(&shared->answers);
 	list_init(&shared->starved);
 }
 
@@ -183,7 +184,7 @@ void transport_shared_rearm(struct transport_shared *shared)
 static void mark_dirty(struct transport *t)
 {
 	if (!list_linked(&t->dirty))
-		list_append(&t->shared->dirty, &t->dirty);
+		list_append(t->accepted ? &t->shared->answers : &t->shared->dirty, &t->dirty);
 }
 
 /* Runs TLS over ciphertext just fed. Returns 0, or the result for on_end. */
@@ -379,6 +380,7 @@ void transport_resume(struct transport *t)
 void transport_accepted(struct transport *t, int fd)
 {
 	t->fd = fd;
+	t->accepted = true;
 	t->connected = true;
 	arm(t);
 }
@@ -534,12 +536,23 @@ void transport_flush(struct transport *t)
 	ring_send(t->shared->ring, &t->send_op, t->fd, t->sending, t->send_length);
 }
 
-void transport_shared_flush(struct transport_shared *shared)
+static void flush_list(struct list *transports)
 {
 	struct list *link;
 
-	while ((link = list_take_first(&shared->dirty)) != NULL)
+	while ((link = list_take_first(transports)) != NULL)
 		transport_flush(container_of(link, struct transport, dirty));
+}
+
+void transport_shared_answer(struct transport_shared *shared)
+{
+	flush_list(&shared->answers);
+}
+
+void transport_shared_flush(struct transport_shared *shared)
+{
+	flush_list(&shared->answers);
+	flush_list(&shared->dirty);
 }
 
 static void on_send(struct ring_op *op, int result, uint32_t flags)

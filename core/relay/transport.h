@@ -4,9 +4,9 @@
  * Used by both sides: receive (accepted connections) and deliver (connections to a next hop). Embedded in the
  * session that owns it.
  *
- * Output collects in a buffer and leaves with transport_flush(), called once per turn: one send in flight per socket
- * (P13), everything written meanwhile coalesces into the next. Buffers come from a pool when there is something to
- * send and go back when it has left, so an idle connection holds none. With TLS, plaintext is staged and sealed in
+ * Output collects in a buffer and leaves once per turn, that of accepted connections first: one send in flight per
+ * socket (P13), everything written meanwhile coalesces into the next. Buffers come from a pool when there is something
+ * to send and go back when it has left, so an idle connection holds none. With TLS, plaintext is staged and sealed in
  * records as large as they can be.
  *
  * Input arrives through on_data. Its return value is how much was consumed; returning less pauses the transport: the
@@ -35,7 +35,8 @@ struct transport_shared {
 	struct ring *ring;
 	struct pool held;     /* struct transport_held */
 	unsigned buffers_low; /* with fewer receive buffers free, what is held is copied */
-	struct list dirty;    /* transports with output to flush this turn */
+	struct list dirty;    /* transports with output to flush this turn: to next hops */
+	struct list answers;  /* the same, of accepted connections */
 	struct list starved;  /* waiting for receive buffers */
 	uint8_t plaintext[TLS_RECORD_MAX];
 };
@@ -68,7 +69,7 @@ struct transport {
 	struct list dirty, starved;
 	struct list held; /* struct transport_held, in order of arrival */
 	uint8_t held_count;
-	bool connected, secured, paused, closing, closed_fd, ended, feeding, recv_cancelled;
+	bool accepted, connected, secured, paused, closing, closed_fd, ended, feeding, recv_cancelled;
 	bool end_waits; /* the peer's end is reported once what was held is consumed */
 	uint64_t octets_in, octets_out;
 };
@@ -77,6 +78,9 @@ void transport_shared_init(struct transport_shared *shared, struct ring *ring, u
 void transport_shared_deinit(struct transport_shared *shared);
 /* Gives receive buffers to those that ran dry; call once per turn. */
 void transport_shared_rearm(struct transport_shared *shared);
+/* Sends what accepted connections have written: their clients wait for it, and go on while the turn does. */
+void transport_shared_answer(struct transport_shared *shared);
+/* Sends what all have written. */
 void transport_shared_flush(struct transport_shared *shared);
 
 /* `buffers`: a pool of output blocks of at least TLS_OUTPUT_MIN octets where TLS is used. */
