@@ -26,10 +26,11 @@ def read(path):
         return ''
 
 
-def anonymous(pid):
+def anonymous(pid, huge=True):
     """Octets of anonymous memory, with what processes share since a fork counted once over all of them."""
-    found = re.search(r'^Pss_Anon:\s+(\d+) kB', read('/proc/%d/smaps_rollup' % pid), re.M)
-    return int(found.group(1)) * 1024 if found else 0
+    text = read('/proc/%d/smaps_rollup' % pid)
+    found = {name: int(kib) * 1024 for name, kib in re.findall(r'^(Pss_Anon|AnonHugePages):\s+(\d+) kB', text, re.M)}
+    return found.get('Pss_Anon', 0) - (0 if huge else found.get('AnonHugePages', 0))
 
 
 def end(pid):
