@@ -154,7 +154,7 @@ def draw(directory, name, title, label, body):
 
 
 def quoted(text):
-    return '"%s"' % text.replace('"', '').replace(', ', ',\\n').replace(': ', ':\\n')
+    return '"%s"' % text.replace('"', '').replace(', ', ',\\n').replace(': ', ':\\n').replace(' (', '\\n(')
 
 
 def bars(results, directory, name, key, title, label):
@@ -180,6 +180,10 @@ def bars(results, directory, name, key, title, label):
     return draw(directory, name, title, label, body)
 
 
+# gnuplot's own are eight.
+COLOURS = ('#9400d3', '#009e73', '#56b4e9', '#e69f00', '#f0e442', '#0072b2', '#e51e10', '#000000', '#a0522d', '#999999')
+
+
 def delays(results, directory, name):
     """Rate over the next hop's delay, for the kind of messages that was measured with the most delays."""
     series = {}
@@ -198,8 +202,8 @@ def delays(results, directory, name):
             if rate:
                 body += '%d %g\n' % (delay, rate)
         body += 'EOD\n'
-        plots.append('$d%d using 1:2 with linespoints lw 2 pt 7 ps 0.7 title "%s"' % (
-            i, results['relays'][relay]['title']))
+        plots.append('$d%d using 1:2 with linespoints lw 2 lc rgb "%s" pt %d ps 0.7 title "%s"' % (
+            i, COLOURS[i % len(COLOURS)], 4 + i, results['relays'][relay]['title']))
     body += 'set xlabel "the next hop answers so many ms late"\nplot ' + ', '.join(plots)
     return draw(directory, name, 'Messages per second, ' + kind, 'end to end msg/s', body)
 
