@@ -278,7 +278,9 @@ static void answer_one(struct session *s, struct message *m)
 	list_remove(&m->link);
 	s->pending_count--;
 	if (m->result == MESSAGE_UNDECIDED) {
-		/* The client learns nothing and tries again, which may repeat what the failed disk kept. */
+		/* The client learns nothing and tries again, which may repeat what the failed disk kept; but it should
+		 * learn of the messages before. */
+		transport_flush(&s->transport);
 		message_free(m);
 		session_end(s, "the disk failed, and a message may be stored or not");
 		return;

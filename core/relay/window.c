@@ -29,14 +29,17 @@ static void grow(struct window *w, unsigned factor, uint64_t rate)
 
 static void judge_try(struct window *w, uint64_t rate, uint64_t now_ns)
 {
+	bool helped = 10 * rate >= 13 * w->rate, by_two = w->limit <= 2 * w->before;
+
 	w->state = WINDOW_STEADY;
-	if (rate < w->rate + w->rate * 3 / 10) {
-		w->limit = w->before;
-		w->hold_ns = now_ns + WINDOW_HOLD_NS;
-	} else if (w->limit < w->most) {
+	if (helped && (by_two || 100 * rate >= 169 * w->rate)) {
 		/* Nine tenths of what the window grew by: a host that is late, and not yet at what it can do. */
-		grow(w, rate * w->before >= w->rate * w->limit / 10 * 9 ? 4 : 2, rate);
+		if (w->limit < w->most)
+			grow(w, rate * w->before >= w->rate * w->limit / 10 * 9 ? 4 : 2, rate);
+		return;
 	}
+	w->limit = helped ? 2 * w->before : w->before;
+	w->hold_ns = now_ns + WINDOW_HOLD_NS;
 }
 
 /* The end of a round in which the window was full all along. */
@@ -65,7 +68,7 @@ void window_answered(struct window *w, uint64_t now_ns)
 	if (w->answers < round || elapsed < WINDOW_ROUND_NS)
 		return;
 	if (w->limited)
-		judge(w, w->answers * CLOCK_NS_PER_S / elapsed, now_ns);
+		judge(w, w->answers * (1000 * CLOCK_NS_PER_S) / elapsed, now_ns);
 	w->answers = 0;
 	w->limited = false;
 	w->since_ns = now_ns;

@@ -106,6 +106,15 @@ static void test_late_and_limited(void)
 	unsigned limit = limit_after(50 * CLOCK_NS_PER_MS, 200000, MOST, 3 * CLOCK_NS_PER_S);
 
 	CHECK(limit == 256 || limit == 512);
+	/* 3,400/s: 170 are enough, and a step of four from 128 that helped by a third is half taken back. */
+	CHECK_EQ(limit_after(50 * CLOCK_NS_PER_MS, 294117, MOST, 3 * CLOCK_NS_PER_S), 256);
+}
+
+static void test_very_slow_host(void)
+{
+	/* Less than an answer a second: growing does not help, and no rounding says that it does. */
+	CHECK(limit_after(0, 1111 * CLOCK_NS_PER_MS, MOST, 3600 * CLOCK_NS_PER_S) <= 2 * WINDOW_START);
+	CHECK(limit_after(0, 500 * CLOCK_NS_PER_MS, MOST, 3600 * CLOCK_NS_PER_S) <= 2 * WINDOW_START);
 }
 
 static void test_not_limited(void)
@@ -125,6 +134,7 @@ int main(void)
 	RUN(test_late_host);
 	RUN(test_slow_host);
 	RUN(test_late_and_limited);
+	RUN(test_very_slow_host);
 	RUN(test_not_limited);
 	return check_end();
 }
