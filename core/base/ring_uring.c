@@ -368,16 +368,23 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 		offer_buffers(ring);
 }
 
+/*
+ * Under DEFER_TASKRUN the kernel posts what has completed elsewhere (a poll that fired, -ECANCELED) only when the thread
+ * enters with GETEVENTS. liburing leaves that out while a completion can be seen already, so an operation that completes
+ * inline at each turn would keep everything else from ever being posted. Hence each turn asks for events, whatever is
+ * there already.
+ */
 static int enter(struct ring *ring, uint64_t deadline_ns)
 {
 	struct io_uring_cqe *cqe;
 	struct __kernel_timespec timeout = {0};
-	uint64_t now = 0;
+	uint64_t now;
 
+	if (deadline_ns == 0 || io_uring_cq_ready(&ring->uring) > 0)
+		return io_uring_submit_and_get_events(&ring->uring);
 	if (deadline_ns == UINT64_MAX)
 		return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, NULL, NULL);
-	if (deadline_ns != 0)
-		now = clock_monotonic_ns();
+	now = clock_monotonic_ns();
 	if (deadline_ns > now) {
 		timeout.tv_sec = (int64_t)((deadline_ns - now) / CLOCK_NS_PER_S);
 		timeout.tv_nsec = (int64_t)((deadline_ns - now) % CLOCK_NS_PER_S);
