@@ -1,0 +1,32 @@
+/*
+ * core/relay/connection_private.h - shared between connection.c (life), connection_setup.c (until READY) and
+ * connection_reply.c (octets to replies).
+ */
+#ifndef POSTRIDER_RELAY_CONNECTION_PRIVATE_H
+#define POSTRIDER_RELAY_CONNECTION_PRIVATE_H
+
+#include "core/relay/connection.h"
+
+const struct config *connection_config(const struct connection *c);
+void connection_arm(struct connection *c, uint64_t after_ns);
+/* One place moves the state. */
+void connection_move(struct connection *c, enum connection_state state);
+enum stage connection_stage(const struct connection *c);
+/* A command of the connection itself, outside any transaction. */
+void connection_command(struct connection *c, const char *text, size_t length);
+
+/* connection_setup.c */
+void connection_on_connected(struct transport *t, int result);
+void connection_on_secured(struct transport *t);
+/* A reply outside READY. `behind`: octets of input after it. */
+void connection_on_setup_reply(struct connection *c, size_t behind);
+
+/* connection_reply.c */
+size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length);
+
+/* connection.c: all replies of the oldest transaction are in. */
+void connection_transaction_over(struct connection *c, struct transaction *tx);
+/* Those that nothing was written of go elsewhere; the others are heard to their end. */
+void connection_start_no_more(struct connection *c);
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * core/relay/connection_setup.c - from the connected socket to READY: greeting, EHLO, STARTTLS.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/relay/connection.h"
+#include "core/relay/connection_private.h"
+
+static void say_hello(struct connection *c, bool helo)
+{
+	char line[300];
+	int n = snprintf(line, sizeof(line), "%s %.255s\r\n", helo ? "HELO" : "EHLO", connection_config(c)->hostname);
+
+	c->helo = helo;
+	/* What was learned before TLS is forgotten (RFC 3207 4.2). */
+	memset(&c->extensions, 0, sizeof(c->extensions));
+	smtp_reply_start(&c->parser, helo ? NULL : &c->extensions);
+	connection_command(c, line, (size_t)n);
+}
+
+static void start_tls(struct connection *c)
+{
+	struct outbound *o = c->outbound;
+	const char *name = o->destination->server_name ? o->destination->server_name : c->host->config->name;
+	/* An address is no server name (RFC 6066 3). */
+	struct tls_session *tls = tls_session_new(
+		o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name, c->host->ticket);
+
+	if (!tls) {
+		connection_kill(c, STAGE_TLS, "out of memory for TLS");
+		return;
+	}
+	/* An octet that came behind the reply to STARTTLS was never under TLS's protection. */
+	if (!transport_secure(&c->transport, tls)) {
+		connection_kill(c, STAGE_TLS, "the next hop sent data behind its reply to STARTTLS");
+		return;
+	}
+}
+
+void connection_on_connected(struct transport *t, int result)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	char reason[160];
+
+	if (result < 0) {
+		snprintf(reason, sizeof(reason), "cannot connect: %s", strerror(-result));
+		connection_kill(c, STAGE_CONNECT, reason);
+		return;
+	}
+	if (c->outbound->destination->tls_implicit && c->outbound->destination->tls_mode != CONFIG_TLS_NONE) {
+		connection_move(c, CONNECTION_HANDSHAKE);
+		start_tls(c);
+		return;
+	}
+	connection_move(c, CONNECTION_GREETING);
+	smtp_reply_start(&c->parser, NULL);
+	c->replies_due = 1;
+}
+
+void connection_on_secured(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	struct shard *shard = c->outbound->shard;
+	struct tls_info info;
+
+	tls_session_info(t->tls, &info);
+	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
+	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
+	c->tls_resumed = info.resumed;
+	c->tls_verified = info.verified;
+	counter_add(info.resumed ? &shard->counters.resumed : &shard->counters.handshakes, 1);
+	if (c->outbound->destination->tls_implicit) {
+		connection_move(c, CONNECTION_GREETING);
+		smtp_reply_start(&c->parser, NULL);
+		c->replies_due = 1;
+		return;
+	}
+	connection_move(c, CONNECTION_EHLO);
+	say_hello(c, false);
+}
+
+/* With DATA the next message's envelope may be under way behind the end of one, and no more. */
+static unsigned in_flight_most(const struct connection *c)
+{
+	unsigned most = c->mode == MODE_LOCKSTEP ? 1 : c->mode == MODE_PIPELINE ? 2 : UINT_MAX;
+
+	return most < c->outbound->destination->messages_in_flight ? most
+								   : c->outbound->destination->messages_in_flight;
+}
+
+static void become_ready(struct connection *c)
+{
+	struct outbound *o = c->outbound;
+
+	connection_move(c, CONNECTION_READY);
+	c->proven = true;
+	o->connecting--;
+	c->idle_since_ns = o->shard->now_ns;
+	c->mode = MODE_LOCKSTEP;
+	if (c->extensions.pipelining && !c->host->no_pipelining)
+		c->mode = c->extensions.chunking ? MODE_CHUNKING : MODE_PIPELINE;
+	window_init(&c->window, c->host->window, in_flight_most(c), o->shard->now_ns);
+	connection_arm(c, o->destination->idle_timeout_ns);
+	outbound_wake(o->shard, o->index);
+}
+
+static void after_hello(struct connection *c)
+{
+	bool want_tls = c->outbound->destination->tls_mode != CONFIG_TLS_NONE && !c->transport.tls;
+
+	if (!want_tls) {
+		become_ready(c);
+		return;
+	}
+	if (!c->extensions.starttls) {
+		connection_kill(c, STAGE_STARTTLS, "TLS is required, but the next hop does not offer STARTTLS");
+		return;
+	}
+	connection_move(c, CONNECTION_STARTTLS);
+	smtp_reply_start(&c->parser, NULL);
+	connection_command(c, "STARTTLS\r\n", 10);
+}
+
+static void refuse(struct connection *c, const char *what)
+{
+	char reason[SMTP_REPLY_TEXT_MAX + 80];
+
+	snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code, (int)c->parser.text_length,
+		 c->parser.text);
+	connection_kill(c, connection_stage(c), reason);
+}
+
+/* A reply during set-up. `behind`: octets of input after it. */
+void connection_on_setup_reply(struct connection *c, size_t behind)
+{
+	unsigned code = c->parser.code;
+
+	switch (c->state) {
+	case CONNECTION_GREETING:
+		if (code != 220) {
+			refuse(c, "refused by the next hop");
+			return;
+		}
+		connection_move(c, CONNECTION_EHLO);
+		say_hello(c, false);
+		return;
+	case CONNECTION_EHLO:
+		if (code == 250) {
+			after_hello(c);
+		} else if (!c->helo && code >= 500 && code != 521 && code != 554 &&
+			   (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {
+			say_hello(c, true);
+		} else {
+			refuse(c, "EHLO refused by the next hop");
+		}
+		return;
+	case CONNECTION_STARTTLS:
+		if (code != 220) {
+			refuse(c, "STARTTLS refused by the next hop");
+		} else if (behind > 0) {
+			connection_kill(c, STAGE_STARTTLS, "the next hop sent data behind its reply to STARTTLS");
+		} else {
+			connection_move(c, CONNECTION_HANDSHAKE);
+			start_tls(c);
+		}
+		return;
+	case CONNECTION_QUITTING:
+		connection_kill(c, STAGE_QUIT, "quit");
+		return;
+	default:
+		connection_kill(c, connection_stage(c), "a reply without a command");
+		return;
+	}
+}

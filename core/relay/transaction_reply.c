@@ -1,0 +1,199 @@
+/*
+ * core/relay/transaction_reply.c - what the next hop's replies mean to a transaction and to its recipients.
+ */
+#include <string.h>
+
+#include "core/relay/transaction.h"
+#include "core/relay/transaction_private.h"
+
+/* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
+static void remember(struct transaction *tx, const struct smtp_reply_parser *reply, enum stage stage)
+{
+	enum verdict verdict = verdict_reply(stage, reply->code);
+
+	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
+	 */
+	if (verdict != VERDICT_SENT)
+		tx->connection->reset_next = true;
+	if (tx->code != 0 && verdict < verdict_reply(tx->code_stage, tx->code))
+		return;
+	tx->code = reply->code;
+	tx->code_stage = (uint8_t)stage;
+	tx->reply_length = reply->text_length > TRANSACTION_REPLY_MAX ? TRANSACTION_REPLY_MAX : reply->text_length;
+	memcpy(tx->reply, reply->text, tx->reply_length);
+}
+
+static enum attempt_result result_of(enum verdict verdict)
+{
+	return verdict == VERDICT_FAIL ? ATTEMPT_FAIL : verdict == VERDICT_DEFER ? ATTEMPT_DEFER : ATTEMPT_SENT;
+}
+
+/* The verdict for every recipient the next hop had accepted so far (or, at MAIL, for all). */
+static void decide(struct transaction *tx, enum verdict verdict, bool all)
+{
+	unsigned i;
+
+	for (i = tx->rcpt_first; i < tx->rcpt_end; i++) {
+		if (!transaction_pending(tx, i))
+			continue;
+		if (all || tx->results[i] == ATTEMPT_ACCEPTED)
+			tx->results[i] = (uint8_t)result_of(verdict);
+	}
+	tx->decided = true;
+}
+
+static void skip_to_pending(struct transaction *tx)
+{
+	while (tx->rcpt_reply < tx->rcpt_end && !transaction_pending(tx, tx->rcpt_reply))
+		tx->rcpt_reply++;
+}
+
+static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	enum verdict verdict = verdict_reply(STAGE_MAIL, reply->code);
+
+	tx->expect = EXPECT_RCPT;
+	skip_to_pending(tx);
+	if (verdict == VERDICT_SENT)
+		return;
+	if (reply->code == 503)
+		tx->connection->host->rset_between = true; /* it keeps refused transactions open */
+	remember(tx, reply, STAGE_MAIL);
+	tx->mail_refused = true;
+	decide(tx, verdict, true);
+	if (tx->connection->mode == MODE_LOCKSTEP)
+		tx->expect = EXPECT_NOTHING;
+}
+
+static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	enum verdict verdict = verdict_reply(STAGE_RCPT, reply->code);
+
+	if (!tx->mail_refused) {
+		tx->results[tx->rcpt_reply] = verdict == VERDICT_SENT ? ATTEMPT_ACCEPTED : (uint8_t)result_of(verdict);
+		if (verdict == VERDICT_SENT)
+			tx->accepted++;
+		else
+			remember(tx, reply, STAGE_RCPT);
+	}
+	tx->rcpt_reply++;
+	skip_to_pending(tx);
+	if (tx->rcpt_reply < tx->rcpt_end)
+		return;
+	tx->expect = EXPECT_BODY;
+	if (tx->accepted == 0) {
+		tx->decided = true;
+		if (tx->connection->mode == MODE_LOCKSTEP)
+			tx->expect = EXPECT_NOTHING;
+	}
+	/* In case the body was cut short before this reply. */
+	if (tx->connection->mode == MODE_CHUNKING && tx->step == STEP_WRITTEN && tx->chunks_begun == 0)
+		tx->expect = EXPECT_NOTHING;
+}
+
+static bool reply_body_data(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	if (reply->code == 354) {
+		tx->body_accepted = true;
+		/* All recipients refused and yet 354: end the data at once, nothing is delivered by it (POL-02). */
+		tx->dot_only = tx->decided;
+		tx->decided = false;
+		tx->expect = EXPECT_END;
+		return true;
+	}
+	if (reply->code < 400)
+		return false; /* 250 instead of 354 */
+	if (!tx->decided) {
+		remember(tx, reply, STAGE_DATA);
+		decide(tx, verdict_reply(STAGE_DATA, reply->code), false);
+	}
+	tx->expect = EXPECT_NOTHING;
+	return true;
+}
+
+/* The next hop answers while its content is still being written. A refusal is heard, but the rest of the content would
+ * be read as commands or not: nobody knows, so the connection ends. Anything else makes no sense. */
+static bool refused_early(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+
+	if (verdict == VERDICT_SENT || reply->code < 400)
+		return false;
+	if (!tx->decided) {
+		remember(tx, reply, STAGE_CONTENT);
+		decide(tx, verdict, false);
+	}
+	tx->early = true;
+	tx->expect = EXPECT_NOTHING;
+	return true;
+}
+
+static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+	bool last;
+
+	if (reply->code == 354)
+		return false;
+	/* The answer to a chunk before all of it was written: taken it cannot have been. */
+	if (tx->chunk_replies == tx->chunks_written)
+		return refused_early(tx, reply);
+	tx->chunk_replies++;
+	/* The last one sent, be it that there was more: see cut_short(). */
+	last = tx->step == STEP_WRITTEN && tx->chunk_replies == tx->chunks_begun;
+	if (!tx->decided && (verdict != VERDICT_SENT || last)) {
+		remember(tx, reply, STAGE_CONTENT);
+		decide(tx, verdict, false);
+	}
+	if (last)
+		tx->expect = EXPECT_NOTHING;
+	return true;
+}
+
+static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	if (reply->code == 354)
+		return false;
+	if (tx->step != STEP_WRITTEN)
+		return refused_early(tx, reply);
+	if (!tx->dot_only) {
+		remember(tx, reply, STAGE_CONTENT);
+		decide(tx, verdict_reply(STAGE_CONTENT, reply->code), false);
+	}
+	tx->decided = true;
+	tx->expect = EXPECT_NOTHING;
+	return true;
+}
+
+bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && reply->code != 354))
+		return false;
+	switch (tx->expect) {
+	case EXPECT_RSET:
+		/* Where RSET is refused nobody knows what the next MAIL would mean. */
+		tx->expect = EXPECT_MAIL;
+		return reply->code >= 200 && reply->code < 300;
+	case EXPECT_MAIL:
+		if (reply->code == 354)
+			return false;
+		reply_mail(tx, reply);
+		return true;
+	case EXPECT_RCPT:
+		if (reply->code == 354)
+			return false;
+		reply_rcpt(tx, reply);
+		return true;
+	case EXPECT_BODY:
+		return tx->connection->mode == MODE_CHUNKING ? reply_body_chunk(tx, reply) : reply_body_data(tx, reply);
+	case EXPECT_END:
+		return reply_end(tx, reply);
+	default:
+		return false;
+	}
+}
+
+bool transaction_over(const struct transaction *tx)
+{
+	return tx->expect == EXPECT_NOTHING;
+}
