@@ -37,8 +37,8 @@ struct session {
 	uint8_t state; /* enum session_state */
 	bool esmtp, paused, helo_given, transport_gone, content_dropped, peer_counted;
 	uint16_t pending_count;
-	int16_t client; /* index of the group, -1: may not relay */
 	uint16_t listener, line_length, errors;
+	int32_t client; /* index of the group, -1: may not relay */
 	uint8_t peer_length;
 	uint8_t helo_length;
 	char *line; /* a partial command line, from the pool of lines */
