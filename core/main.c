@@ -106,7 +106,7 @@ static void *run_shard(void *context)
 	if (r < 0) {
 		/* A shard that cannot go on must not leave the others answering for it (I8): stop in order. */
 		struct log_event e;
-		log_begin(&e, w->shard->log, "shard_failed");
+		log_begin_at(&e, w->shard->log, LOG_LEVEL_ERROR, "shard_failed");
 		log_text(&e, "error", strerror(-r));
 		log_end(&e);
 		kill(getpid(), SIGTERM);
@@ -180,7 +180,7 @@ static void log_failure(struct process *p, const char *text)
 {
 	struct log_event e;
 
-	log_begin(&e, own_log(p), "failed_to_start");
+	log_begin_at(&e, own_log(p), LOG_LEVEL_ERROR, "failed_to_start");
 	log_text(&e, "error", text);
 	log_end(&e);
 }
@@ -199,7 +199,7 @@ static void log_ready(struct process *p)
 				      i ? "," : "", config->listeners[i].name, address);
 	}
 	json[n++] = ']';
-	log_begin(&e, own_log(p), "ready");
+	log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "ready");
 	log_text(&e, "version", POSTRIDER_VERSION);
 	log_number(&e, "pid", (uint64_t)getpid());
 	log_number(&e, "shards", p->relay.shard_count);
@@ -357,7 +357,7 @@ static int run(const struct config *config)
 	relay_recover_release(&p->recovery);
 	if (status == 0) {
 		struct log_event e;
-		log_begin(&e, own_log(p), "stopped");
+		log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "stopped");
 		log_end(&e);
 	}
 	log_writer_stop(p->writer);

@@ -211,8 +211,146 @@ def executable_scripts():
             yield '%s: it starts with #! but cannot be executed' % path
 
 
+FIELD_CALLS = r'log_(?:string|text|number|signed|bool|json)'
+
+
+def c_functions(text):
+    """(name, parameters, body, where the body begins) of the functions of a file: a body stands between braces in
+    the first column."""
+    for found in re.finditer(r'^[A-Za-z_][^\n;{}=]*?\b([a-z_]\w*)\(([^;{}]*)\)\n\{\n(.*?)^\}', text, re.M | re.S):
+        yield found.group(1), found.group(2), found.group(3), found.start(3)
+
+
+def arguments_of(text, at):
+    """The arguments of the call whose opening parenthesis stands before text[at]."""
+    found, depth, start, quoted = [], 0, at, False
+    while depth >= 0:
+        c = text[at]
+        if c == '\\' and quoted:
+            at += 1
+        elif c == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (c == '(') - (c == ')')
+            if depth < 0 or (c == ',' and depth == 0):
+                found.append(text[start:at].strip())
+                start = at + 1
+        at += 1
+    return found
+
+
+def emitted_events(complaints):
+    """{event: (levels, fields, place)} of all that core/ logs: from the literals in the calls between log_begin() and
+    log_end(), also in functions that are handed the event to add fields, or the name of the event to begin."""
+    functions, events, attributed = {}, {}, set()
+    for path in sources():
+        if path.startswith('core/') and path.endswith('.c'):
+            text = read(path)
+            for name, parameters, body, start in c_functions(text):
+                functions[path, name] = (parameters, body, text.count('\n', 0, start) + 1)
+
+    def place(key, at):
+        return '%s:%d' % (key[0], functions[key][2] + functions[key][1].count('\n', 0, at))
+
+    def literals(key, at, argument, what):
+        found = re.findall(r'"([^"]*)"', argument)
+        if not found:
+            complaints.append('%s: %s must be a literal: %s' % (place(key, at), what, argument))
+        return found
+
+    def helper_of(key, name):
+        """The function of this name that takes an event; one of the same file first."""
+        return next((other for other in ((key[0], name), *functions) if other in functions and other[1] == name and
+                     'struct log_event *' in functions[other][0]), None)
+
+    def fields(key, begin, end, seen):
+        """What a part of a function adds to the event, by itself and by those it hands the event to."""
+        found, body = set(), functions[key][1]
+        for call in re.finditer(r'\b(\w+)\(', body[begin:end]):
+            at = begin + call.end()
+            if re.fullmatch(FIELD_CALLS, call.group(1)):
+                attributed.add((key, at))
+                found.update(literals(key, at, arguments_of(body, at)[1], 'a field'))
+            elif arguments_of(body, at)[0] in ('e', '&e') and not call.group(1).startswith('log_'):
+                helper = helper_of(key, call.group(1))
+                if helper and helper not in seen:
+                    found |= fields(helper, 0, len(functions[helper][1]), seen | {helper})
+        return found
+
+    def bindings(key, argument):
+        """What callers give for each parameter, if the argument is a parameter; else nothing is bound."""
+        parameters = [re.split(r'[\s*]+', word.strip())[-1] for word in functions[key][0].split(',')]
+        if argument not in parameters:
+            return [{}]
+        return [dict(zip(parameters, arguments_of(body, user.end()))) for _, body, _ in functions.values()
+                for user in re.finditer(r'\b%s\(' % key[1], body)]
+
+    def levels_of(key, at, argument):
+        """LOG_LEVEL_* in the argument, or in the function of the same file that it calls."""
+        called = re.match(r'(\w+)\(', argument)
+        text = functions[key[0], called.group(1)][1] if called and (key[0], called.group(1)) in functions else argument
+        levels = [word.lower() for word in re.findall(r'LOG_LEVEL_([A-Z]+)', text)]
+        if not levels:
+            complaints.append('%s: no level can be read from %s' % (place(key, at), argument))
+        return levels
+
+    for key, (_, body, _) in functions.items():
+        for call in re.finditer(r'\b(log_begin|log_begin_at|log_open)\(', body):
+            given = arguments_of(body, call.end())
+            if key[0] == 'core/base/log.c' and '"log_lost"' not in given:
+                continue  # the log itself, passing names on
+            at, end = call.end(), body.find('log_end(', call.end())
+            level, name = ('LOG_LEVEL_INFO', given[2]) if call.group(1) == 'log_begin' else given[2:4]
+            for bound in bindings(key, name):
+                for event in literals(key, at, bound.get(name, name), 'the name of an event'):
+                    known = events.setdefault(event, (set(), set(), place(key, at)))
+                    known[0].update(levels_of(key, at, bound.get(level, level)))
+                    known[1].update(fields(key, at, end if end > 0 else len(body), {key}))
+    for key, (_, body, _) in functions.items():
+        for call in re.finditer(r'\b%s\(' % FIELD_CALLS, body):
+            if key[0] != 'core/base/log.c' and (key, call.end()) not in attributed:
+                complaints.append('%s: between which log_begin() and log_end() is this?' % place(key, call.end()))
+    return events
+
+
+def documented_events():
+    """{event: (levels, fields, line)} of docs/events.md."""
+    events, current = {}, None
+    for number, line in lines_of('docs/events.md'):
+        heading = re.match(r'#+ (?:`(\w+)`)?', line)
+        field = re.match(r'\| `(\w+)` \|', line)
+        if heading:
+            current = events.setdefault(heading.group(1), (set(), set(), number)) if heading.group(1) else None
+        elif current and line.startswith('Level: '):
+            current[0].update(re.findall(r'info|notice|warning|error', line.split('.')[0]))
+        elif current and field:
+            current[1].add(field.group(1))
+    return events
+
+
+def events_page():
+    """docs/events.md and the calls in core/ name the same events, levels and fields."""
+    complaints = []
+    code, page = emitted_events(complaints), documented_events()
+    yield from dict.fromkeys(complaints)
+    if len(code) < 10:
+        yield 'core/: only %d events were found' % len(code)
+    for event in sorted(set(code) | set(page)):
+        if event not in page:
+            yield '%s: event %s is not in docs/events.md' % (code[event][2], event)
+        elif event not in code:
+            yield 'docs/events.md:%d: nothing in core/ logs event %s' % (page[event][2], event)
+        else:
+            for what, index in (('level', 0), ('field', 1)):
+                for name in sorted(code[event][index] - page[event][index]):
+                    yield '%s: %s %s of event %s is not in docs/events.md' % (code[event][2], what, name, event)
+                for name in sorted(page[event][index] - code[event][index]):
+                    yield 'docs/events.md:%d: event %s has no %s %s in core/' % (page[event][2], event, what, name)
+
+
 RULES = [include_direction, libraries, file_headers, file_length, function_length, unfinished, blanks_and_line_ends,
-         columns, clang_format, compiles_in_python, executable_scripts]
+         columns, clang_format, compiles_in_python, executable_scripts,
+         events_page]
 
 
 def main():

@@ -51,6 +51,21 @@ static const char log_digit_pairs[] = "00010203040506070809101112131415161718192
 
 static_assert(sizeof(log_digit_pairs) == 201, "100 pairs");
 
+/* What stands between an event's name and the rest. */
+#define LOG_LEVEL(name)                                                                                                \
+	{                                                                                                              \
+		"\",\"level\":\"" name "\"", sizeof("\",\"level\":\"" name "\"") - 1,                                  \
+	}
+static const struct log_level_text {
+	const char *text;
+	size_t length;
+} log_levels[] = {
+	[LOG_LEVEL_INFO] = LOG_LEVEL("info"),
+	[LOG_LEVEL_NOTICE] = LOG_LEVEL("notice"),
+	[LOG_LEVEL_WARNING] = LOG_LEVEL("warning"),
+	[LOG_LEVEL_ERROR] = LOG_LEVEL("error"),
+};
+
 static char *log_put(char *out, const void *data, size_t length)
 {
 	memcpy(out, data, length);
@@ -169,8 +184,9 @@ static bool log_room(struct log *log, size_t length)
 }
 
 /* Opens an event for which there is room, of at most `size` octets. */
-static void log_open(struct log_event *e, struct log *log, const char *event, size_t size)
+static void log_open(struct log_event *e, struct log *log, enum log_level level, const char *event, size_t size)
 {
+	const struct log_level_text *text = &log_levels[level];
 	uint64_t head = atomic_load_explicit(&log->head, memory_order_relaxed);
 	uint64_t now_ns = clock_wall_ns();
 	uint64_t second = now_ns / CLOCK_NS_PER_S;
@@ -178,6 +194,7 @@ static void log_open(struct log_event *e, struct log *log, const char *event, si
 	size_t event_length = strlen(event);
 
 	assert(event_length <= 64);
+	assert(level <= LOG_LEVEL_ERROR);
 	if (second != log->second) {
 		log_stamp(log->stamp, second);
 		log->second = second;
@@ -195,11 +212,16 @@ static void log_open(struct log_event *e, struct log *log, const char *event, si
 	out = log_put_pair(out, ms % 100);
 	out = log_put(out, "Z\",\"event\":\"", 12);
 	out = log_put(out, event, event_length);
-	*out++ = '"';
+	out = log_put(out, text->text, text->length);
 	e->out = log_put(out, log->shard, log->shard_length);
 }
 
 void log_begin(struct log_event *e, struct log *log, const char *event)
+{
+	log_begin_at(e, log, LOG_LEVEL_INFO, event);
+}
+
+void log_begin_at(struct log_event *e, struct log *log, enum log_level level, const char *event)
 {
 	memset(e, 0, sizeof(*e));
 	if (log == NULL)
@@ -210,12 +232,12 @@ void log_begin(struct log_event *e, struct log *log, const char *event)
 		return;
 	}
 	if (log->lost > 0) {
-		log_open(e, log, "log_lost", LOG_LOST_MAX);
+		log_open(e, log, LOG_LEVEL_WARNING, "log_lost", LOG_LOST_MAX);
 		log_number(e, "count", log->lost);
 		log->lost = 0;
 		log_end(e);
 	}
-	log_open(e, log, event, LOG_EVENT_MAX);
+	log_open(e, log, level, event, LOG_EVENT_MAX);
 }
 
 /*

@@ -6,12 +6,13 @@
  * event is dropped whole and counted; the next event that fits is preceded by {"event":"log_lost",...}.
  *
  *     struct log_event e;
- *     log_begin(&e, log, "delivered");
+ *     log_begin_at(&e, log, LOG_LEVEL_NOTICE, "delivered");
  *     log_string(&e, "host", host, strlen(host));
  *     log_number(&e, "code", 250);
  *     log_end(&e);
  *
- * Every event carries "time" (RFC 3339, UTC, milliseconds), "event" and "shard". Strings from peers are
+ * Every event carries "time" (RFC 3339, UTC, milliseconds), "event", "level" and "shard". Event and field names are
+ * literals where they are logged: tests/tidy.py compares them with docs/events.md. Strings from peers are
  * escaped (control, quote, backslash; octets that are not UTF-8 become \ufffd) and cut at
  * LOG_STRING_MAX octets (RELIABILITY DOS-06).
  */
@@ -23,6 +24,14 @@
 #include <stdint.h>
 
 enum { LOG_EVENT_MAX = 4096, LOG_STRING_MAX = 512 };
+
+/* How much an event asks of the operator; as in RFC 5424 6.2.1, of which these are 6, 5, 4 and 3. */
+enum log_level {
+	LOG_LEVEL_INFO,    /* the daily business */
+	LOG_LEVEL_NOTICE,  /* usual, but worth a look: somebody was refused, something waits */
+	LOG_LEVEL_WARNING, /* goes wrong for somebody, and may mend itself */
+	LOG_LEVEL_ERROR,   /* does not mend itself: somebody has to act */
+};
 
 struct log;
 
@@ -37,7 +46,9 @@ struct log_event {
 struct log *log_new(int shard, size_t capacity);
 void log_free(struct log *log);
 
+/* Of level info. */
 void log_begin(struct log_event *e, struct log *log, const char *event);
+void log_begin_at(struct log_event *e, struct log *log, enum log_level level, const char *event);
 void log_string(struct log_event *e, const char *key, const void *text, size_t length);
 void log_text(struct log_event *e, const char *key, const char *text); /* NUL-terminated */
 void log_number(struct log_event *e, const char *key, uint64_t value);

@@ -80,7 +80,7 @@ void event_not_stored(const struct session *s, const struct message *m)
 {
 	struct log_event e;
 
-	log_begin(&e, s->shard->log, "not_stored");
+	log_begin_at(&e, s->shard->log, LOG_LEVEL_WARNING, "not_stored");
 	id_field(&e, m->id.high, m->id.low);
 	message_fields(&e, s, m);
 	log_text(&e, "error", strerror(-m->result));
@@ -93,7 +93,7 @@ void event_refused(const struct session *s, const struct message *m, const char 
 
 	if (!s->shard->relay->config->log_messages)
 		return;
-	log_begin(&e, s->shard->log, "refused");
+	log_begin_at(&e, s->shard->log, LOG_LEVEL_NOTICE, "refused");
 	message_fields(&e, s, m);
 	log_string(&e, "reply", reply, strlen(reply) - 2);
 	log_end(&e);
@@ -135,7 +135,7 @@ void event_host_failed(const struct outbound *o, const struct host *host, enum s
 {
 	struct log_event e;
 
-	log_begin(&e, o->shard->log, "host_failed");
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "host_failed");
 	log_text(&e, "destination", o->destination->name);
 	log_text(&e, "host", host->config->text);
 	log_text(&e, "stage", stage_name(stage));
@@ -194,7 +194,7 @@ void event_expired(const struct outbound *o, const struct delivery *d)
 {
 	struct log_event e;
 
-	log_begin(&e, o->shard->log, "expired");
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "expired");
 	id_field(&e, d->item.id.high, d->item.id.low);
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
@@ -205,7 +205,7 @@ void event_damaged(const struct outbound *o, const struct delivery *d, struct sp
 {
 	struct log_event e;
 
-	log_begin(&e, o->shard->log, "damaged");
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "damaged");
 	id_field(&e, d->item.id.high, d->item.id.low);
 	log_text(&e, "destination", o->destination->name);
 	log_string(&e, "reason", why.data, why.length);
@@ -216,7 +216,7 @@ static void problem(struct shard *shard, const char *event, const char *what)
 {
 	struct log_event e;
 
-	log_begin(&e, shard->log, event);
+	log_begin_at(&e, shard->log, LOG_LEVEL_ERROR, event);
 	log_text(&e, "problem", what);
 	log_end(&e);
 }

@@ -41,7 +41,7 @@ static void log_held(struct walk *walk, const struct spool_live *live, const cha
 
 	walk->recovery->held++;
 	message_id_text(delivery_message_id(live->item.id), id);
-	log_begin(&e, walk->log, "held");
+	log_begin_at(&e, walk->log, LOG_LEVEL_ERROR, "held");
 	log_string(&e, "id", id, sizeof(id));
 	log_text(&e, "reason", why);
 	log_end(&e);
@@ -142,22 +142,32 @@ static void on_live(void *context, const struct spool_live *live)
 		walk->error = r;
 }
 
+static void report_fields(struct log_event *e, unsigned index, const struct spool_report *report)
+{
+	log_number(e, "spool", index);
+	log_number(e, "segments", report->segments);
+	log_number(e, "records", report->records);
+	log_number(e, "live", report->live);
+	log_number(e, "damaged_batches", report->damaged_batches);
+	log_number(e, "damaged_records", report->damaged_records);
+	log_number(e, "torn_octets", report->torn_octets);
+}
+
 static void log_spool(struct walk *walk, unsigned index, const struct spool_report *report)
 {
 	struct log_event e;
 
 	walk->recovery->spools++;
 	walk->recovery->damaged_records += report->damaged_records + report->damaged_batches;
-	log_begin(&e, walk->log, report->problem[0] ? "spool_damaged" : "spool");
-	log_number(&e, "spool", index);
-	log_number(&e, "segments", report->segments);
-	log_number(&e, "records", report->records);
-	log_number(&e, "live", report->live);
-	log_number(&e, "damaged_batches", report->damaged_batches);
-	log_number(&e, "damaged_records", report->damaged_records);
-	log_number(&e, "torn_octets", report->torn_octets);
-	if (report->problem[0])
+	if (report->problem[0]) {
+		log_begin_at(&e, walk->log, LOG_LEVEL_ERROR, "spool_damaged");
+		report_fields(&e, index, report);
 		log_text(&e, "problem", report->problem);
+		log_end(&e);
+		return;
+	}
+	log_begin(&e, walk->log, "spool");
+	report_fields(&e, index, report);
 	log_end(&e);
 }
 

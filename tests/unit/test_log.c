@@ -19,7 +19,7 @@
 
 enum { CAPACITY = 32768 };
 
-#define HEAD "{\"time\":\"2026-02-28T23:59:59.007Z\",\"event\":\"e\",\"shard\":3"
+#define HEAD "{\"time\":\"2026-02-28T23:59:59.007Z\",\"event\":\"e\",\"level\":\"info\",\"shard\":3"
 
 static _Atomic(uint64_t) wall_ns;
 
@@ -196,6 +196,29 @@ static void test_fields(void)
 	log_free(log);
 }
 
+static void test_levels(void)
+{
+	static const char *const names[] = {"info", "notice", "warning", "error"};
+	struct log *log = log_new(3, CAPACITY);
+
+	clock_usual();
+	for (int level = LOG_LEVEL_INFO; level <= LOG_LEVEL_ERROR; level++) {
+		char expected[200], *line;
+		struct log_event e;
+		log_begin_at(&e, log, (enum log_level)level, "e");
+		log_number(&e, "n", 1);
+		log_end(&e);
+		drain(log, &line);
+		snprintf(expected, sizeof(expected),
+			 "{\"time\":\"2026-02-28T23:59:59.007Z\",\"event\":\"e\",\"level\":\"%s\",\"shard\":3,\"n\":1}"
+			 "\n",
+			 names[level]);
+		CHECK_STR(line, expected);
+		free(line);
+	}
+	log_free(log);
+}
+
 static void test_no_log(void)
 {
 	struct log_event e;
@@ -233,8 +256,8 @@ static void test_time(void)
 		log_begin(&e, log, "ready");
 		log_end(&e);
 		drain(log, &line);
-		snprintf(expected, sizeof(expected), "{\"time\":\"%s\",\"event\":\"ready\",\"shard\":-1}\n",
-			 cases[i].text);
+		snprintf(expected, sizeof(expected),
+			 "{\"time\":\"%s\",\"event\":\"ready\",\"level\":\"info\",\"shard\":-1}\n", cases[i].text);
 		CHECK_STR(line, expected);
 		free(line);
 	}
@@ -715,6 +738,7 @@ int main(void)
 {
 	alarm(120);
 	RUN(test_fields);
+	RUN(test_levels);
 	RUN(test_no_log);
 	RUN(test_time);
 	RUN(test_escape);
