@@ -369,10 +369,10 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 }
 
 /*
- * Under DEFER_TASKRUN the kernel posts what has completed elsewhere (a poll that fired, -ECANCELED) only when the thread
- * enters with GETEVENTS. liburing leaves that out while a completion can be seen already, so an operation that completes
- * inline at each turn would keep everything else from ever being posted. Hence each turn asks for events, whatever is
- * there already.
+ * Under DEFER_TASKRUN the kernel posts what has completed elsewhere (a poll that fired, -ECANCELED) only when the
+ * thread enters with GETEVENTS. liburing leaves that out while a completion can be seen already, so an operation that
+ * completes inline at each turn would keep everything else from ever being posted. Hence each turn asks for events,
+ * whatever is there already.
  */
 static int enter(struct ring *ring, uint64_t deadline_ns)
 {
