@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """tests/qemu/test_kernel_6_1.py - the relay on Debian 12's own kernel, the oldest one that is supported.
 
-Boots linux 6.1 in QEMU with software emulation, an initramfs made here (busybox, the relay, source, sink, the
-libraries they need) and an ext4 file system on a virtio disk for the spool. Inside, a shell script runs the cases and
-reports each on the serial console; it is generated below, so that the whole test can be read in one place.
+Boots linux 6.1 in QEMU with software emulation, an initramfs made here (busybox, the relay, source, sink, the unit
+tests of the ring, the libraries they need) and an ext4 file system on a virtio disk for the spool. Inside, a shell
+script runs the cases and reports each on the serial console; it is generated below, so that the whole test can be read
+in one place.
 
     BUILD=build tests/qemu/test_kernel_6_1.py [--boot-only]
 
@@ -107,6 +108,11 @@ within() {
 	done
 }
 
+# Its files are without a name in the working directory.
+ring() {
+	( cd /spool && $1 )
+}
+
 start_sink() {
 	sink --listen 127.0.0.1:2526 --tls starttls-required --certificate /etc/server.crt --private-key /etc/server.key \\
 		--received /spool/received.$1 >/tmp/sink.$1 2>&1 &
@@ -170,6 +176,8 @@ case_ kernel_is_6_1 kernel
 case_ ext4_on_a_virtio_disk disk
 case_ loopback loopback
 [ -f /boot-only ] && finish
+case_ the_ring ring test_ring
+case_ the_ring_is_not_starved ring test_ring_starved
 case_ sink_starts start_sink first
 case_ relay_starts start_relay
 case_ %(messages)d_messages_are_accepted run_source %(messages)d 1
@@ -283,6 +291,8 @@ def build_initramfs(work, peers, boot_only):
         image.program('bin/postrider', harness.program('postrider'))
         image.program('bin/source', harness.program('bench/source'))
         image.program('bin/sink', harness.program('bench/sink'))
+        for name in ('test_ring', 'test_ring_starved'):
+            image.program('bin/' + name, harness.program('tests/' + name))
         image.file('etc/postrider.yaml', (CONFIGURATION % values).encode())
     image.file('init', (INIT % values).encode(), 0o755)
     image.write(work.path('initramfs'))

@@ -125,10 +125,16 @@ static void test_receive(void)
 	for (int i = 0; i < BUFFERS; i++) {
 		char octet = (char)('a' + i);
 		CHECK_EQ(write(fds[1], &octet, 1), 1);
-		until(&receive, i + 1);
-		CHECK_EQ(receive.result, 1);
-		CHECK_EQ(receive.flags & (RING_MORE | RING_BUFFER), RING_MORE | RING_BUFFER);
-		lent[i] = receive.flags;
+		if (i < BUFFERS - 1) {
+			until(&receive, i + 1);
+			CHECK_EQ(receive.result, 1);
+			CHECK_EQ(receive.flags & (RING_MORE | RING_BUFFER), RING_MORE | RING_BUFFER);
+		} else {
+			/* Linux 6.1 says with the last buffer that there are no more, later ones afterwards. */
+			while (receive.last == lent[i - 1])
+				CHECK(ring_turn(ring, clock_monotonic_ns() + LONG_NS) >= 0);
+		}
+		lent[i] = receive.last;
 		CHECK_EQ(ring_buffer(ring, lent[i])[0], octet);
 		CHECK_EQ(ring_buffers_free(ring), BUFFERS - 1 - i);
 	}
