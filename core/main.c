@@ -7,8 +7,10 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "core/base/clock.h"
 #include "core/base/disk.h"
 #include "core/base/log.h"
+#include "core/base/notify.h"
 #include "core/config/config.h"
 #include "core/relay/accept.h"
 #include "core/relay/events.h"
@@ -28,10 +31,11 @@
 #include "core/relay/relay.h"
 #include "core/relay/resolver.h"
 #include "core/relay/shard.h"
+#include "core/relay/status.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
-enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000, DRAIN_LOOK_MS = 20 };
+enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000, DRAIN_LOOK_MS = 20, STATUS_MS = 2000 };
 
 struct worker {
 	struct shard *shard;
@@ -176,10 +180,27 @@ static void stop_shards(struct process *p)
 
 /* ---- start-up ----------------------------------------------------------------------------------------------- */
 
+/* Tells the service manager a state, if any, and a sentence for people. */
+__attribute__((format(printf, 2, 3))) static void tell(const char *state, const char *format, ...)
+{
+	char text[1200];
+	va_list arguments;
+	size_t length;
+
+	if (!notify_wanted())
+		return;
+	length = (size_t)snprintf(text, sizeof(text), "%sSTATUS=", state);
+	va_start(arguments, format);
+	vsnprintf(text + length, sizeof(text) - length, format, arguments);
+	va_end(arguments);
+	(void)notify(text); /* whoever started us and does not listen has no less of a relay */
+}
+
 static void log_failure(struct process *p, const char *text)
 {
 	struct log_event e;
 
+	tell("", "failed to start: %s", text);
 	log_begin_at(&e, own_log(p), LOG_LEVEL_ERROR, "failed_to_start");
 	log_text(&e, "error", text);
 	log_end(&e);
@@ -274,6 +295,34 @@ static int next_signal(const sigset_t *signals, unsigned wait_ms)
 	return which < 0 ? 0 : which;
 }
 
+/* Tells the service manager now and then how it goes, until the first signal. */
+static void wait_for_end(struct process *p, const sigset_t *signals)
+{
+	struct status status = {0};
+	char text[160], told[160];
+	unsigned wait_ms = notify_wanted() ? STATUS_MS : 0;
+
+	status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
+	tell("READY=1\n", "%s", text);
+	while (next_signal(signals, wait_ms) == 0) {
+		memcpy(told, text, sizeof(told));
+		status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
+		if (strcmp(text, told) != 0)
+			tell("", "%s", text);
+	}
+}
+
+/* However long the draining may take: the manager must not end it before (sd_notify(3)). */
+static void tell_stopping(const struct config *config)
+{
+	enum { SPARE_S = 30 };
+	uint64_t drain_s = config->timeouts.drain_ns / CLOCK_NS_PER_S;
+	char state[80];
+
+	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\n", (drain_s + SPARE_S) * 1000000);
+	tell(state, "draining: transactions may take up to %" PRIu64 " s to finish", drain_s);
+}
+
 /* Shards are draining. A second signal says not to wait for slow peers any longer. */
 static void wait_for_shards(struct process *p, const sigset_t *signals)
 {
@@ -300,7 +349,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	atomic_store(&p->running, p->relay.shard_count);
 	release_shards(p, true);
 	log_ready(p);
-	(void)next_signal(signals, 0);
+	wait_for_end(p, signals);
+	tell_stopping(p->relay.config);
 	stop_shards(p);
 	wait_for_shards(p, signals);
 	for (i = 0; i < p->relay.shard_count; i++) {
@@ -343,6 +393,7 @@ static int run(const struct config *config)
 		fprintf(stderr, "postrider: out of memory\n");
 		return EXIT_UNAVAILABLE;
 	}
+	tell("", "reading the spool %s", config->spool.directory);
 	if (relay_recover(&p->relay, own_log(p), &p->recovery) < 0) {
 		log_failure(p, p->recovery.problem);
 		status = EXIT_IO;

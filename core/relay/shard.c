@@ -210,6 +210,7 @@ void shard_forget(struct shard *shard, struct delivery *d)
 	if (shard->compact_next == &d->all)
 		shard->compact_next = d->all.next;
 	list_remove(&d->all);
+	counter_add(&shard->counters.left, 1);
 	free(d->statuses);
 	pool_release(&shard->deliveries, d);
 }

@@ -42,7 +42,7 @@ struct shard_counters {
 	counter connections_in, sessions_refused, accepted, accepted_octets, refused, accept_failed;
 	counter delivered, deferred, failed, attempts, maybe_duplicates, delivered_octets;
 	counter connections_out, handshakes, resumed, handoffs, handoff_full, recipients;
-	counter queued, waiting, turns;
+	counter queued, left, waiting, turns; /* queued - left: are here now */
 };
 
 struct listener {
