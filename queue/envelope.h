@@ -18,7 +18,10 @@
 
 #include "core/base/span.h"
 
-enum { ENVELOPE_EIGHT_BIT = 1u << 0, ENVELOPE_BODY_GIVEN = 1u << 1 };
+enum {
+	ENVELOPE_EIGHT_BIT = 1u << 0, /* the content has octets above 127, or BODY=8BITMIME was said */
+	ENVELOPE_BODY_GIVEN = 1u << 1,
+};
 enum { ENVELOPE_RECIPIENTS_MAX = 65535, STATE_REPLY_MAX = 512 };
 
 enum recipient_status { RECIPIENT_PENDING, RECIPIENT_DELIVERED, RECIPIENT_FAILED };

@@ -180,6 +180,8 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 	tls_fields(&e, tx->connection);
 	log_number(&e, "recipients", d->recipients);
 	log_number(&e, "octets", d->content_length);
+	if (tx->undeclared)
+		log_bool(&e, "undeclared_8bit", true);
 	log_number(&e, "attempt", d->attempts + 1u);
 	log_text(&e, "stage", stage_name(outcome->stage));
 	if (outcome->code)

@@ -367,6 +367,9 @@ static void finish_content(struct session *s)
 
 	s->state = SESSION_COMMAND;
 	arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
+	if (s->scanner.eight_bit)
+		m->flags |= ENVELOPE_EIGHT_BIT;
 	if (s->scanner.faults)
 		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
 	else if (s->content_dropped)

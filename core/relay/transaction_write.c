@@ -32,6 +32,8 @@ static enum write_result write_mail(struct transaction *tx)
 			      (unsigned long long)tx->delivery->content_length);
 	if (extensions->eight_bit_mime && (tx->envelope.flags & ENVELOPE_EIGHT_BIT))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " BODY=8BITMIME");
+	else if (tx->envelope.flags & ENVELOPE_EIGHT_BIT)
+		tx->undeclared = true;
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "\r\n");
 	assert((size_t)n < sizeof(line)); /* the sender was accepted within SMTP_PATH_MAX */
 	if (!write_command(tx, line, (size_t)n))

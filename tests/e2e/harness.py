@@ -169,11 +169,12 @@ class Workspace:
     def configuration(self, hosts, **changes):
         """A configuration that sends everything to `hosts`; a keyword replaces or, for mappings, updates a key.
 
-        tls=... and limits=... are those of the destination.
+        tls=..., destination_limits=... and what destination={...} holds are the destination's.
         """
         destination = {'name': 'next-hop', 'hosts': hosts, 'tls': changes.pop('tls', {'mode': 'none'})}
         if 'destination_limits' in changes:
             destination['limits'] = changes.pop('destination_limits')
+        destination.update(changes.pop('destination', {}))
         configuration = {
             'hostname': 'relay.example.org',
             'shards': 2,
