@@ -41,7 +41,7 @@ struct transaction {
 	uint8_t *results; /* enum attempt_result per recipient */
 	uint8_t results_inline[TRANSACTION_RESULTS_INLINE];
 	uint16_t code;
-	uint8_t code_stage;
+	uint8_t code_stage, code_verdict;
 	uint16_t reply_length;
 	char reply[TRANSACTION_REPLY_MAX];
 };

@@ -6,18 +6,24 @@
 #include "core/relay/transaction.h"
 #include "core/relay/transaction_private.h"
 
+static struct ruling judge(enum stage stage, const struct smtp_reply_parser *reply)
+{
+	return verdict_reply(stage, reply->code, (struct span){reply->text, reply->text_length});
+}
+
 /* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
 static void remember(struct transaction *tx, const struct smtp_reply_parser *reply, enum stage stage)
 {
-	enum verdict verdict = verdict_reply(stage, reply->code);
+	enum verdict verdict = judge(stage, reply).verdict;
 
 	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
 	 */
 	if (verdict != VERDICT_SENT)
 		tx->connection->reset_next = true;
-	if (tx->code != 0 && verdict < verdict_reply(tx->code_stage, tx->code))
+	if (tx->code != 0 && verdict < (enum verdict)tx->code_verdict)
 		return;
 	tx->code = reply->code;
+	tx->code_verdict = (uint8_t)verdict;
 	tx->code_stage = (uint8_t)stage;
 	tx->reply_length = reply->text_length > TRANSACTION_REPLY_MAX ? TRANSACTION_REPLY_MAX : reply->text_length;
 	memcpy(tx->reply, reply->text, tx->reply_length);
@@ -25,7 +31,14 @@ static void remember(struct transaction *tx, const struct smtp_reply_parser *rep
 
 static enum attempt_result result_of(enum verdict verdict)
 {
-	return verdict == VERDICT_FAIL ? ATTEMPT_FAIL : verdict == VERDICT_DEFER ? ATTEMPT_DEFER : ATTEMPT_SENT;
+	static const enum attempt_result results[] = {
+		[VERDICT_SENT] = ATTEMPT_SENT,
+		[VERDICT_DEFER] = ATTEMPT_DEFER,
+		[VERDICT_HOLD] = ATTEMPT_DEFER,
+		[VERDICT_FAIL] = ATTEMPT_FAIL,
+	};
+
+	return results[verdict];
 }
 
 /* The verdict for every recipient the next hop had accepted so far (or, at MAIL, for all). */
@@ -50,7 +63,7 @@ static void skip_to_pending(struct transaction *tx)
 
 static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	enum verdict verdict = verdict_reply(STAGE_MAIL, reply->code);
+	enum verdict verdict = judge(STAGE_MAIL, reply).verdict;
 
 	tx->expect = EXPECT_RCPT;
 	skip_to_pending(tx);
@@ -67,7 +80,7 @@ static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *r
 
 static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	enum verdict verdict = verdict_reply(STAGE_RCPT, reply->code);
+	enum verdict verdict = judge(STAGE_RCPT, reply).verdict;
 
 	if (!tx->mail_refused) {
 		tx->results[tx->rcpt_reply] = verdict == VERDICT_SENT ? ATTEMPT_ACCEPTED : (uint8_t)result_of(verdict);
@@ -105,7 +118,7 @@ static bool reply_body_data(struct transaction *tx, const struct smtp_reply_pars
 		return false; /* 250 instead of 354 */
 	if (!tx->decided) {
 		remember(tx, reply, STAGE_DATA);
-		decide(tx, verdict_reply(STAGE_DATA, reply->code), false);
+		decide(tx, judge(STAGE_DATA, reply).verdict, false);
 	}
 	tx->expect = EXPECT_NOTHING;
 	return true;
@@ -115,7 +128,7 @@ static bool reply_body_data(struct transaction *tx, const struct smtp_reply_pars
  * be read as commands or not: nobody knows, so the connection ends. Anything else makes no sense. */
 static bool refused_early(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+	enum verdict verdict = judge(STAGE_CONTENT, reply).verdict;
 
 	if (verdict == VERDICT_SENT || reply->code < 400)
 		return false;
@@ -130,7 +143,7 @@ static bool refused_early(struct transaction *tx, const struct smtp_reply_parser
 
 static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	enum verdict verdict = verdict_reply(STAGE_CONTENT, reply->code);
+	enum verdict verdict = judge(STAGE_CONTENT, reply).verdict;
 	bool last;
 
 	if (reply->code == 354)
@@ -158,7 +171,7 @@ static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *re
 		return refused_early(tx, reply);
 	if (!tx->dot_only) {
 		remember(tx, reply, STAGE_CONTENT);
-		decide(tx, verdict_reply(STAGE_CONTENT, reply->code), false);
+		decide(tx, judge(STAGE_CONTENT, reply).verdict, false);
 	}
 	tx->decided = true;
 	tx->expect = EXPECT_NOTHING;

@@ -4,6 +4,11 @@
 
 enum { STAGES = STAGE_QUIT + 1 };
 
+static struct ruling judged(enum stage stage, unsigned code, const char *text)
+{
+	return verdict_reply(stage, code, span_text(text));
+}
+
 static const struct {
 	enum stage stage;
 	unsigned code;
@@ -12,15 +17,15 @@ static const struct {
 	/* Before MAIL nothing speaks of the message: refusals of the host are never for good. */
 	{STAGE_GREETING, 220, VERDICT_SENT},
 	{STAGE_GREETING, 421, VERDICT_DEFER},
-	{STAGE_GREETING, 521, VERDICT_DEFER},
-	{STAGE_GREETING, 554, VERDICT_DEFER},
+	{STAGE_GREETING, 521, VERDICT_HOLD},
+	{STAGE_GREETING, 554, VERDICT_HOLD},
 	{STAGE_EHLO, 250, VERDICT_SENT},
-	{STAGE_EHLO, 500, VERDICT_DEFER},
-	{STAGE_EHLO, 550, VERDICT_DEFER},
+	{STAGE_EHLO, 500, VERDICT_HOLD},
+	{STAGE_EHLO, 550, VERDICT_HOLD},
 	{STAGE_EHLO, 354, VERDICT_DEFER},
 	{STAGE_STARTTLS, 220, VERDICT_SENT},
-	{STAGE_STARTTLS, 454, VERDICT_DEFER},
-	{STAGE_STARTTLS, 502, VERDICT_DEFER},
+	{STAGE_STARTTLS, 454, VERDICT_HOLD},
+	{STAGE_STARTTLS, 502, VERDICT_HOLD},
 	{STAGE_CONNECT, 0, VERDICT_DEFER},
 	{STAGE_TLS, 0, VERDICT_DEFER},
 	/* From MAIL on a 5xx is about this message. */
@@ -28,8 +33,8 @@ static const struct {
 	{STAGE_MAIL, 421, VERDICT_DEFER},
 	{STAGE_MAIL, 451, VERDICT_DEFER},
 	{STAGE_MAIL, 452, VERDICT_DEFER},
-	{STAGE_MAIL, 530, VERDICT_DEFER}, /* TLS or authentication first: our set-up, not the message */
-	{STAGE_MAIL, 535, VERDICT_DEFER},
+	{STAGE_MAIL, 530, VERDICT_HOLD}, /* TLS or authentication first: our set-up, not the message */
+	{STAGE_MAIL, 535, VERDICT_HOLD},
 	{STAGE_MAIL, 531, VERDICT_FAIL},
 	{STAGE_MAIL, 550, VERDICT_FAIL},
 	{STAGE_MAIL, 552, VERDICT_FAIL},
@@ -45,6 +50,7 @@ static const struct {
 	{STAGE_RCPT, 553, VERDICT_FAIL},
 	{STAGE_RCPT, 554, VERDICT_FAIL},
 	{STAGE_DATA, 354, VERDICT_SENT},
+	{STAGE_DATA, 350, VERDICT_SENT}, /* the first digit decides (RFC 5321 4.2.1) */
 	{STAGE_DATA, 250, VERDICT_SENT}, /* that is BDAT's; transaction.c tells the two apart */
 	{STAGE_DATA, 451, VERDICT_DEFER},
 	{STAGE_DATA, 554, VERDICT_FAIL},
@@ -67,7 +73,7 @@ static const struct {
 static void test_table(void)
 {
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		enum verdict found = verdict_reply(table[i].stage, table[i].code);
+		enum verdict found = judged(table[i].stage, table[i].code, "").verdict;
 		if (found != table[i].verdict)
 			fprintf(stderr, "%s %u\n", stage_name(table[i].stage), table[i].code);
 		CHECK_EQ(found, table[i].verdict);
@@ -79,12 +85,299 @@ static void test_every_code(void)
 {
 	for (int stage = 0; stage < STAGES; stage++) {
 		for (unsigned code = 0; code < 1000; code++) {
-			enum verdict found = verdict_reply((enum stage)stage, code);
+			struct ruling found = judged((enum stage)stage, code, "");
 			bool positive = code >= 200 && code < 300;
-			CHECK(found != VERDICT_FAIL ||
+			CHECK(found.verdict != VERDICT_FAIL ||
 			      (stage >= STAGE_MAIL && code >= 500 && code < 600 && code != 503));
-			CHECK((found == VERDICT_SENT) == (positive || (stage == STAGE_DATA && code == 354)));
+			CHECK((found.verdict == VERDICT_SENT) ==
+			      (positive || (stage == STAGE_DATA && code >= 300 && code < 400)));
+			/* What is held has a reason and a sentence; before MAIL it concerns the host. */
+			CHECK((found.verdict == VERDICT_HOLD) == (found.reason != REASON_NONE));
+			CHECK(found.verdict != VERDICT_HOLD || (found.say && found.say[0]));
+			CHECK(found.verdict != VERDICT_HOLD || stage >= STAGE_MAIL || found.scope == SCOPE_HOST);
 		}
+	}
+}
+
+/* Replies as servers in use give them; addresses and names are of documentation. */
+static const struct {
+	enum stage stage;
+	unsigned code;
+	const char *text;
+	enum verdict verdict;
+	enum verdict_scope scope;
+	enum verdict_reason reason;
+} replies[] = {
+#define HOST(reason) VERDICT_HOLD, SCOPE_HOST, reason
+#define MESSAGE(reason) VERDICT_HOLD, SCOPE_MESSAGE, reason
+#define FAILS VERDICT_FAIL, 0, REASON_NONE
+#define DEFERS VERDICT_DEFER, 0, REASON_NONE
+	/* Microsoft 365 and Exchange. */
+	{STAGE_RCPT, 550,
+	 "5.7.64 TenantAttribution; Relay Access Denied [VE1EUR01FT049.eop-EUR01.prod.protection.outlook.com]",
+	 MESSAGE(REASON_CLIENT)},
+	{STAGE_MAIL, 550, "5.7.64 TenantAttribution", MESSAGE(REASON_CLIENT)},
+	{STAGE_RCPT, 451, "4.7.64 TenantAttribution; Temporary", MESSAGE(REASON_CLIENT)},
+	{STAGE_RCPT, 550,
+	 "5.7.51 TenantInboundAttribution; There is a partner connector configured that matched the message's "
+	 "recipient "
+	 "domain. The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set",
+	 MESSAGE(REASON_CLIENT)},
+	{STAGE_CONTENT, 550, "5.7.68 TenantInboundAttribution; Direct Send not allowed for this organization",
+	 MESSAGE(REASON_CLIENT)},
+	{STAGE_CONTENT, 550, "5.7.60 SMTP; Client does not have permissions to send as this sender",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_CONTENT, 550, "5.7.1 Client does not have permissions to send as this sender", MESSAGE(REASON_SENDER)},
+	{STAGE_CONTENT, 554,
+	 "5.2.252 SendAsDenied; scan@contoso.com not allowed to send as alerts@contoso.com; STOREDRV.Submission",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_MAIL, 530,
+	 "5.7.57 Client not authenticated to send mail. [AM0PR01CA0094.eurprd01.prod.exchangelabs.com]",
+	 HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 530, "5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+	 HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 530, "5.7.1 Client was not authenticated", HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 535, "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
+	 HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 535, "5.7.3 Authentication unsuccessful", HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 550, "5.7.30 Basic authentication is not supported for Client Submission.",
+	 HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 451,
+	 "5.7.3 STARTTLS is required to send mail [DB3EUR04FT034.eop-eur04.prod.protection.outlook.com]",
+	 HOST(REASON_TLS)},
+	{STAGE_MAIL, 421,
+	 "4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2.",
+	 HOST(REASON_TLS)},
+	{STAGE_RCPT, 550, "5.7.606 Access denied, banned sending IP [192.0.2.1]. To request removal from this list",
+	 HOST(REASON_BLOCKED)},
+	{STAGE_RCPT, 550, "5.7.1 Service unavailable, Client host [192.0.2.1] blocked using Spamhaus.",
+	 HOST(REASON_BLOCKED)},
+	{STAGE_MAIL, 550,
+	 "5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your Internet service provider "
+	 "since part of their network is on our block list (S3140).",
+	 MESSAGE(REASON_BLOCKED)},
+	{STAGE_CONTENT, 550, "5.7.708 Service unavailable. Access denied, traffic not accepted from this IP.",
+	 HOST(REASON_ACCOUNT)},
+	{STAGE_CONTENT, 550, "5.7.705 Access denied, tenant has exceeded threshold.", HOST(REASON_ACCOUNT)},
+	{STAGE_CONTENT, 550, "5.7.750 Service unavailable. Client blocked from sending from unregistered domains.",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_CONTENT, 550, "5.1.8 Access denied, bad outbound sender. For more information please go to",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_RCPT, 550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 550, "5.7.1 Unable to relay", MESSAGE(REASON_RELAY)},
+	{STAGE_CONTENT, 554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", DEFERS},
+	{STAGE_RCPT, 451, "4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", DEFERS},
+	{STAGE_MAIL, 432, "4.3.2 Concurrent connections limit exceeded.", DEFERS},
+	/* of one recipient or message there: they fail */
+	{STAGE_RCPT, 550, "5.4.1 Recipient address rejected: Access denied. [DB5EUR01FT026.eop-EUR01.prod]", FAILS},
+	{STAGE_RCPT, 550, "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", FAILS},
+	{STAGE_CONTENT, 550, "5.7.1 RESOLVER.RST.AuthRequired; authentication required [Stage: CreateMessage]", FAILS},
+	{STAGE_RCPT, 550, "5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required", FAILS},
+	{STAGE_CONTENT, 550, "5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy",
+	 FAILS},
+	{STAGE_CONTENT, 550,
+	 "5.7.515 Access denied, sending domain example.org does not meet the required authentication "
+	 "level.",
+	 FAILS},
+	/* Google. */
+	{STAGE_MAIL, 550,
+	 "5.7.1 Invalid credentials for relay [192.0.2.1]. The IP address you've\n5.7.1 registered in your G Suite "
+	 "SMTP "
+	 "Relay service doesn't match the domain",
+	 HOST(REASON_CLIENT)},
+	{STAGE_MAIL, 550, "5.7.1 Invalid credentials\n5.7.1 for relay [192.0.2.1].", HOST(REASON_CLIENT)},
+	{STAGE_MAIL, 550,
+	 "5.7.0 Mail relay denied [192.0.2.1]. Invalid credentials for\n5.7.0 relay for one of the domains",
+	 MESSAGE(REASON_CLIENT)},
+	{STAGE_MAIL, 530, "5.5.1 Authentication Required. For more information, go to", HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 530, "5.7.0 Must issue a STARTTLS command first. ffacd0b85a97d-3a5c - gsmtp", HOST(REASON_TLS)},
+	{STAGE_MAIL, 534, "5.7.9 Application-specific password required.", HOST(REASON_CREDENTIALS)},
+	{STAGE_CONTENT, 550,
+	 "5.7.1 [192.0.2.1] Our system has detected an unusual rate of\n5.7.1 unsolicited mail originating from your "
+	 "IP address.",
+	 MESSAGE(REASON_BLOCKED)},
+	{STAGE_CONTENT, 550,
+	 "5.7.1 [192.0.2.1] The IP you're using to send mail is not authorized to\n5.7.1 send email directly to our "
+	 "servers.",
+	 HOST(REASON_CLIENT)},
+	{STAGE_CONTENT, 550, "5.7.25 [192.0.2.1] The IP address sending this message does not have a PTR record",
+	 HOST(REASON_CLIENT)},
+	{STAGE_MAIL, 550, "5.4.5 Daily SMTP relay limit exceeded for customer.", DEFERS},
+	{STAGE_CONTENT, 550,
+	 "5.7.1 [192.0.2.1 12] Our system has detected that this message is\n5.7.1 likely unsolicited mail.", FAILS},
+	{STAGE_CONTENT, 550,
+	 "5.7.26 Unauthenticated email from example.org is not accepted due to domain's DMARC policy.", FAILS},
+	{STAGE_RCPT, 550, "5.2.1 The email account that you tried to reach is disabled.", FAILS},
+	{STAGE_RCPT, 550, "5.1.1 The email account that you tried to reach does not exist.", FAILS},
+	/* Postfix. */
+	{STAGE_RCPT, 554, "5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied", HOST(REASON_CLIENT)},
+	{STAGE_RCPT, 450, "4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]",
+	 MESSAGE(REASON_CLIENT)},
+	{STAGE_RCPT, 450, "4.7.1 <unknown[192.0.2.1]>: Client host rejected: Greylisted for 5 minutes", DEFERS},
+	{STAGE_RCPT, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+	 HOST(REASON_BLOCKED)},
+	{STAGE_RCPT, 504, "5.5.2 <15b0717dc4c2>: Helo command rejected: need fully-qualified hostname",
+	 HOST(REASON_EHLO)},
+	{STAGE_RCPT, 550, "5.7.1 <relay>: Helo command rejected: Host not found", HOST(REASON_EHLO)},
+	{STAGE_RCPT, 450, "4.7.1 <relay.local>: Helo command rejected: Host not found", MESSAGE(REASON_EHLO)},
+	{STAGE_MAIL, 530, "5.7.0 Must issue a STARTTLS command first", HOST(REASON_TLS)},
+	{STAGE_RCPT, 554, "5.7.1 <user@example.net>: Relay access denied", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 554, "<user@example.net>: Recipient address rejected: Relay access denied", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 553, "5.7.1 <a@example.org>: Sender address rejected: not owned by user scan@example.org",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_RCPT, 553, "5.7.1 <a@example.org>: Sender address rejected: not logged in", MESSAGE(REASON_SENDER)},
+	{STAGE_STARTTLS, 454, "4.7.0 TLS not available due to local problem", HOST(REASON_TLS)},
+	/* policy about the sender, the recipient, the content */
+	{STAGE_RCPT, 554, "5.7.1 <a@example.org>: Sender address rejected: Access denied", FAILS},
+	{STAGE_RCPT, 554, "5.7.1 <b@example.net>: Recipient address rejected: Access denied", FAILS},
+	{STAGE_RCPT, 550, "5.7.1 <b@example.net>: Recipient address rejected: Please see http://www.openspf.org/",
+	 FAILS},
+	{STAGE_RCPT, 554, "5.7.1 Service unavailable; Sender address [a@example.org] blocked using dbl.spamhaus.org",
+	 FAILS},
+	{STAGE_RCPT, 504, "5.5.2 <b>: Recipient address rejected: need fully-qualified address", FAILS},
+	{STAGE_RCPT, 450, "4.2.0 <b@example.net>: Recipient address rejected: Greylisted", DEFERS},
+	{STAGE_CONTENT, 554, "5.7.1 Message rejected: a link in it is on the blacklist multi.uribl.com", FAILS},
+	{STAGE_CONTENT, 550, "5.7.1 Message content rejected", FAILS},
+	{STAGE_CONTENT, 554, "5.7.1 Command rejected", FAILS},
+	/* Exim, sendmail, qmail, OpenSMTPD. */
+	{STAGE_RCPT, 550, "relay not permitted", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 550, "Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", HOST(REASON_EHLO)},
+	{STAGE_RCPT, 550, "REJECTED - Bad HELO - Host impersonating [example.net]", HOST(REASON_EHLO)},
+	{STAGE_RCPT, 550, "rejected because 192.0.2.1 is in a black list at zen.spamhaus.org", MESSAGE(REASON_BLOCKED)},
+	{STAGE_RCPT, 550, "authentication required", MESSAGE(REASON_CREDENTIALS)},
+	{STAGE_RCPT, 550, "5.7.1 <user@example.net>... Relaying denied", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 550, "5.7.1 <user@example.net>... Relaying denied. Proper authentication required.",
+	 MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 550, "5.7.1 Fix reverse DNS for 192.0.2.1", MESSAGE(REASON_CLIENT)},
+	{STAGE_RCPT, 553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", MESSAGE(REASON_RELAY)},
+	{STAGE_RCPT, 550, "Unrouteable address", FAILS},
+	{STAGE_RCPT, 550, "Administrative prohibition", FAILS},
+	{STAGE_CONTENT, 550, "Administrative prohibition", FAILS},
+	{STAGE_MAIL, 553, "5.1.8 <a@example.invalid>... Domain of sender address a@example.invalid does not exist",
+	 FAILS},
+	{STAGE_RCPT, 550, "5.1.1 <helo-command-rejected@example.net>... User unknown", FAILS},
+	{STAGE_RCPT, 550, "Invalid recipient: <b@example.net>", FAILS},
+	/* Amazon SES, SendGrid. */
+	{STAGE_CONTENT, 554,
+	 "Message rejected: Email address is not verified. The following identities failed the check in region "
+	 "EU-WEST-1",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_CONTENT, 554,
+	 "Access denied: User `arn:aws:iam::1:user/ses' is not authorized to perform `ses:SendRawEmail'",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_CONTENT, 554, "Message rejected: Sending suspended for this account.", HOST(REASON_ACCOUNT)},
+	{STAGE_CONTENT, 554, "Message rejected: Sending paused for this account. For more information, please check",
+	 HOST(REASON_ACCOUNT)},
+	{STAGE_MAIL, 530, "Authentication required", HOST(REASON_CREDENTIALS)},
+	{STAGE_MAIL, 535, "Authentication Credentials Invalid", HOST(REASON_CREDENTIALS)},
+	{STAGE_CONTENT, 454, "Throttling failure: Maximum sending rate exceeded.", DEFERS},
+	{STAGE_CONTENT, 550, "The from address does not match a verified Sender Identity. Mail cannot be sent until",
+	 MESSAGE(REASON_SENDER)},
+	{STAGE_MAIL, 451, "Authentication failed: Maximum credits exceeded", HOST(REASON_ACCOUNT)},
+	/* Greetings that refuse. */
+	{STAGE_GREETING, 554, "IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact (BL)",
+	 HOST(REASON_NOT_ACCEPTED)},
+	{STAGE_GREETING, 554,
+	 "mx.example.net Nemesis ESMTP Service not available\nNo SMTP service\nIP address is black "
+	 "listed",
+	 HOST(REASON_BLOCKED)},
+	{STAGE_GREETING, 553,
+	 "5.7.1 [BL21] Connections will not be accepted from 192.0.2.1, because the ip is in "
+	 "Spamhaus's list",
+	 HOST(REASON_BLOCKED)},
+	{STAGE_GREETING, 521, "host does not accept mail", HOST(REASON_NOT_ACCEPTED)},
+	{STAGE_GREETING, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", DEFERS},
+	{STAGE_EHLO, 550, "Access denied", HOST(REASON_EHLO)},
+	{STAGE_EHLO, 501, "5.5.4 Invalid domain name", HOST(REASON_EHLO)},
+#undef HOST
+#undef MESSAGE
+#undef FAILS
+#undef DEFERS
+};
+
+static void test_replies(void)
+{
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+		struct ruling found = judged(replies[i].stage, replies[i].code, replies[i].text);
+		if (found.verdict != replies[i].verdict || found.scope != replies[i].scope ||
+		    found.reason != replies[i].reason)
+			fprintf(stderr, "%s %u %s: %d %d %s\n", stage_name(replies[i].stage), replies[i].code,
+				replies[i].text, found.verdict, found.scope, reason_name(found.reason));
+		CHECK_EQ(found.verdict, replies[i].verdict);
+		CHECK_EQ(found.scope, replies[i].scope);
+		CHECK_EQ(found.reason, replies[i].reason);
+	}
+}
+
+/* A destination's own rules come first, and each part of a rule narrows it. */
+static void test_own_rules(void)
+{
+	static const struct verdict_rule list[] = {
+		{.stages = STAGE_BIT(STAGE_MAIL),
+		 .code_low = 550,
+		 .text = "*custom*",
+		 .verdict = VERDICT_HOLD,
+		 .scope = SCOPE_HOST,
+		 .reason = REASON_ACCOUNT,
+		 .say = "call them"},
+		{.code_low = 530, .verdict = VERDICT_FAIL},
+	};
+	const struct verdict_rules own = {list, 2};
+	struct verdict_fact fact = {STAGE_MAIL, 550, span_text("5.0.0 A Custom\n5.0.0 refusal")};
+	struct ruling found = verdict_judge(&fact, &own);
+
+	CHECK_EQ(found.verdict, VERDICT_HOLD);
+	CHECK_STR(found.say, "call them");
+	fact.stage = STAGE_RCPT;
+	CHECK_EQ(verdict_judge(&fact, &own).verdict, VERDICT_FAIL);
+	fact = (struct verdict_fact){STAGE_MAIL, 551, span_text("custom")};
+	CHECK_EQ(verdict_judge(&fact, &own).verdict, VERDICT_FAIL);
+	fact = (struct verdict_fact){STAGE_MAIL, 530, span_text("x")};
+	CHECK_EQ(verdict_judge(&fact, &own).verdict, VERDICT_FAIL);
+	CHECK_EQ(verdict_judge(&fact, NULL).verdict, VERDICT_HOLD);
+	/* What is accepted is accepted. */
+	fact = (struct verdict_fact){STAGE_MAIL, 250, span_text("custom")};
+	CHECK_EQ(verdict_judge(&fact, &own).verdict, VERDICT_SENT);
+}
+
+static void test_patterns(void)
+{
+	static const struct {
+		const char *pattern, *text;
+		bool matches;
+	} list[] = {
+		{"", "", true},          {"", "a", false},
+		{"*", "", true},         {"*", "anything", true},
+		{"a", "A", true},        {"A*C", "abbc", true},
+		{"A*C", "abbcd", false}, {"*ab*ab", "aabab", true},
+		{"*ab*ab", "ab", false}, {"*aab*", "aaaab", true},
+		{"**b**", "abc", true},  {"abc", "ab", false},
+		{"*x", "", false},       {"*a b*", "1 a\tb 2", true},
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (verdict_text_matches(list[i].pattern, span_text(list[i].text)) != list[i].matches)
+			fprintf(stderr, "%s against %s\n", list[i].pattern, list[i].text);
+		CHECK_EQ(verdict_text_matches(list[i].pattern, span_text(list[i].text)), list[i].matches);
+	}
+}
+
+/* Every built-in rule can be reached, and every hold has something to say. */
+static void test_rules_are_sound(void)
+{
+	for (size_t i = 0; i < verdict_builtin.count; i++) {
+		const struct verdict_rule *rule = &verdict_builtin.rules[i];
+		CHECK(rule->verdict != VERDICT_SENT);
+		CHECK((rule->verdict == VERDICT_HOLD) == (rule->reason != REASON_NONE));
+		CHECK(rule->code_low >= 400 && rule->code_low < 600);
+		CHECK(!rule->code_high || rule->code_high >= rule->code_low);
+		CHECK(!rule->enhanced_high || rule->enhanced_high > rule->enhanced);
+		/* A fitting text before a rule of its own would hide this one. */
+		for (size_t j = 0; j < i; j++)
+			CHECK(!rule->text || !verdict_builtin.rules[j].text ||
+			      strcmp(rule->text, verdict_builtin.rules[j].text) != 0 ||
+			      rule->code_low != verdict_builtin.rules[j].code_low ||
+			      rule->enhanced != verdict_builtin.rules[j].enhanced);
 	}
 }
 
@@ -94,6 +387,7 @@ static void test_names(void)
 	CHECK_STR(stage_name(STAGE_STARTTLS), "starttls");
 	CHECK_STR(stage_name(STAGE_CONTENT), "content");
 	CHECK_STR(stage_name(STAGE_QUIT), "quit");
+	CHECK_STR(reason_name(REASON_NOT_ACCEPTED), "not_accepted");
 	for (int a = 0; a < STAGES; a++) {
 		for (int b = 0; b < a; b++)
 			CHECK(strcmp(stage_name((enum stage)a), stage_name((enum stage)b)) != 0);
@@ -121,6 +415,10 @@ int main(void)
 {
 	RUN(test_table);
 	RUN(test_every_code);
+	RUN(test_replies);
+	RUN(test_own_rules);
+	RUN(test_patterns);
+	RUN(test_rules_are_sound);
 	RUN(test_names);
 	RUN(test_expired);
 	return check_end();
