@@ -7,21 +7,25 @@
 # client        for client authentication, signed by ca
 # expired       like server, but ended in 2021          other      like server, signed by other-ca
 # selfsigned    like server, signed by itself
+# copied-anchor a forgery: like server, with ca's name, key identifier and signature, but a key of its own
 #
-# Each NAME has NAME.crt and NAME.key. Running it again changes nothing while the server certificate has a day
-# left. It needs only openssl (1.1.1 or later): the dates in the past come from `openssl ca`.
+# Each NAME has NAME.crt and NAME.key. Running it again changes nothing while this file is the same and the server
+# certificate has a day left. It needs only openssl (1.1.1 or later): the dates in the past come from `openssl ca`.
 set -eu
 umask 077
 
 [ $# -eq 1 ] || { echo "usage: $0 DIR" >&2; exit 64; }
 directory=$1
 mkdir -p "$directory"
-if [ -e "$directory/complete" ] && openssl x509 -checkend 86400 -noout -in "$directory/server.crt" >/dev/null; then
+version=$(cksum <"$0")
+if [ "$(cat "$directory/complete" 2>/dev/null)" = "$version" ] && openssl x509 -checkend 86400 -noout -in "$directory/server.crt" >/dev/null; then
 	exit 0
 fi
 work=$(mktemp -d "$directory/making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+KEY_ID=00
+export KEY_ID
 cat >"$work/config" <<EOF
 [req]
 distinguished_name = dn
@@ -46,6 +50,11 @@ subjectAltName = DNS:*.example.org, DNS:a.*.example.net
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = clientAuth
+[copied]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, digitalSignature, keyCertSign, cRLSign
+subjectKeyIdentifier = \${ENV::KEY_ID}
+subjectAltName = DNS:localhost, DNS:mail.example.org
 [ca]
 default_ca = signing
 [signing]
@@ -90,7 +99,28 @@ signed client relay.example.org client ca $now $later
 signed expired mail.example.org server ca 200101000000Z 210101000000Z
 signed other mail.example.org server other-ca $now $later
 
-for name in ca other-ca selfsigned server wildcard client expired other; do
+# A forgery is the attacker's certificate with the octets behind its TBSCertificate taken from the anchor.
+der() { openssl x509 -in "$work/$1.crt" -outform DER -out "$work/$1.der"; }
+tbs_length() { # of a certificate with lengths of two octets: two headers of four octets, what the inner one announces
+	set -- $(od -An -tu1 -j6 -N2 "$1")
+	echo $(($1 * 256 + $2 + 4))
+}
+KEY_ID=$(openssl x509 -in "$work/ca.crt" -noout -ext subjectKeyIdentifier | tail -n 1 | tr -d ' :')
+export KEY_ID
+self copied-anchor "postrider test authority" copied
+der ca
+der copied-anchor
+tbs=$(tbs_length "$work/copied-anchor.der")
+tail -c "+$((4 + $(tbs_length "$work/ca.der") + 1))" "$work/ca.der" >"$work/signature"
+size=$((tbs + $(wc -c <"$work/signature")))
+{
+	printf "$(printf '\\060\\202\\%03o\\%03o' $((size / 256)) $((size % 256)))"
+	tail -c +5 "$work/copied-anchor.der" | head -c "$tbs"
+	cat "$work/signature"
+} >"$work/copied-anchor.der.new"
+openssl x509 -inform DER -in "$work/copied-anchor.der.new" -out "$work/copied-anchor.crt"
+
+for name in copied-anchor ca other-ca selfsigned server wildcard client expired other; do
 	mv "$work/$name.key" "$work/$name.crt" "$directory/"
 done
-: >"$directory/complete"
+echo "$version" >"$directory/complete"

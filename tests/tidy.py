@@ -34,11 +34,28 @@ LAYERS = {
 # A library's header: the only places that may include it.
 LIBRARIES = {
     'liburing.h': ['core/base/ring_uring.c', 'bench/floor.c'],
-    'wolfssl/': ['tls/', 'tests/unit/test_tls.c', 'tests/unit/tls_pair.h', 'tests/fuzz/fuzz_tls', 'tests/sim/'],
+    'wolfssl/': ['tls/', 'tests/unit/test_tls', 'tests/unit/tls_pair.h', 'tests/unit/anonymous_server.h',
+                 'tests/unit/craft_record.h', 'tests/fuzz/fuzz_tls', 'tests/sim/'],
     'xxhash.h': ['queue/'],
     'yaml.h': ['core/config/'],
     'intel-ipsec-mb.h': ['tls/'],
 }
+
+# What may not be called of a library, and why (tls/README.md, "Known holes").
+FORBIDDEN_CALLS = [
+    (r'wolfSSL_(CTX_)?(set|get)_read_ahead|wolfSSL_inject', 'CVE-2026-93304: records are given one by one'),
+    (r'wolfSSL_X509_(get_)?(notAfter|notBefore)', 'CVE-2026-5448: wc_GetDateInfo() over DecodedCert'),
+    (r'wolfSSL_X509_check_(host|ip|email)\w*|WOLFSSL_LEFT_MOST_WILDCARD_ONLY', 'CVE-2024-5991: peer_name.c'),
+    (r'wolfSSL_X509_(STORE_)?(CTX_)?(verify_cert|verify)\b', 'CVE-2026-5501, CVE-2026-11310: path.c'),
+    (r'wolfSSL_X509_sign\w*|CertFromX509', 'CVE-2026-5447'),
+    (r'wolfSSL_EVP_\w*[cC]ha[cC]ha\w*|wolfSSL_EVP_(Cipher|Encrypt|Decrypt)\w*', 'CVE-2026-5479: wc_ functions'),
+    (r'wolfSSL_\w*(ALPN|alpn)\w*', 'CVE-2026-3547'),
+    (r'wolfSSL_\w*(OCSP|ocsp)\w*', 'CVE-2026-94417'),
+    (r'wolfSSL_\w*set_(client|server)_cert_type', 'CVE-2026-89136: no raw public keys'),
+    (r'wolfSSL_\w*trust_peer_\w+', 'CVE-2026-93302: a certificate is trusted through its chain'),
+    (r'wc_GetPubKeyDerFromCert', 'its answer is the SubjectPublicKeyInfo for some keys only'),
+    (r'wolfSSL_\w*(memsave|memrestore|save_session|restore_session)\w*', 'CVE-2026-2646: sessions stay in memory'),
+]
 
 # Functions that may be longer: name and why.
 LONG_FUNCTIONS = {
@@ -113,6 +130,26 @@ def libraries():
             for library, places in LIBRARIES.items():
                 if name.startswith(library) and not any(path.startswith(place) for place in places):
                     yield '%s:%d: only %s may include %s' % (path, number, ', '.join(places), name)
+
+
+def forbidden_calls():
+    for path in sources():
+        for number, line in lines_of(path):
+            for pattern, why in FORBIDDEN_CALLS:
+                found = re.search(r'\b(%s)\s*\(' % pattern, line) or re.search(r'\b(WOLFSSL_LEFT_MOST\w*)', line)
+                if found:
+                    yield '%s:%d: not %s: %s' % (path, number, found.group(1), why)
+
+
+def trust_peers_unloaded():
+    """This library takes an anchor for a peer to trust without its chain (CVE-2026-93302): behind each load, unload."""
+    for path in sources():
+        text = read(path)
+        for load in re.finditer(r'wolfSSL_CTX_load_(verify_|system_CA)\w*\(', text):
+            rest = text[load.end():load.end() + 800]
+            if path.startswith('tls/') and 'wolfSSL_CTX_Unload_trust_peers(' not in rest.split('\n}\n')[0]:
+                yield '%s:%d: wolfSSL_CTX_Unload_trust_peers() has to follow in the same function' % (
+                    path, text[:load.start()].count('\n') + 1)
 
 
 def file_headers():
@@ -348,9 +385,9 @@ def events_page():
                     yield 'docs/events.md:%d: event %s has no %s %s in core/' % (page[event][2], event, what, name)
 
 
-RULES = [include_direction, libraries, file_headers, file_length, function_length, unfinished, blanks_and_line_ends,
-         columns, clang_format, compiles_in_python, executable_scripts,
-         events_page]
+RULES = [include_direction, libraries, forbidden_calls, trust_peers_unloaded, file_headers, file_length,
+         function_length, unfinished, blanks_and_line_ends, columns, clang_format, compiles_in_python,
+         executable_scripts, events_page]
 
 
 def main():

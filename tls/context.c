@@ -1,5 +1,5 @@
 /*
- * tls/context.c - the process's part of TLS and the contexts: certificates, trust anchors, suites, groups.
+ * tls/context.c - the process's part of TLS and the contexts: certificates, trust anchors, groups.
  *
  * A context is made at start or reload, never on the message path, so it may read files. Whatever is wrong with
  * one becomes a struct tls_problem that names the file.
@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,22 +18,6 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 
 static const char system_store[] = "/etc/ssl/certs/ca-certificates.crt";
-
-/* TLS 1.3 first. For TLS 1.2 only ephemeral key exchange; the CBC suites come last, for peers that know no
- * others. Which AEAD leads depends on which is fast here. */
-#define SUITES_TLS12_CBC                                                                                               \
-	":ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-"               \
-	"SHA384:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA"
-static const char suites_aes_first[] =
-	"TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES256-GCM-SHA384"
-	":ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
-	":ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-"
-	"POLY1305" SUITES_TLS12_CBC;
-static const char suites_chacha_first[] =
-	"TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384"
-	":ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
-	":ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-"
-	"SHA384" SUITES_TLS12_CBC;
 
 static const word16 groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
 
@@ -92,16 +77,31 @@ static bool readable(const char *path, const char *what, struct tls_problem *pro
 {
 	FILE *file = fopen(path, "re");
 
-	if (file == NULL)
-		return fail(problem, "%s %s: %s", what, path, strerror(errno));
+	if (file == NULL || (fgetc(file) == EOF && ferror(file))) { /* A directory is opened and not read. */
+		fail(problem, "%s %s: %s", what, path, strerror(errno));
+		if (file != NULL)
+			fclose(file);
+		return false;
+	}
 	fclose(file);
 	return true;
 }
 
+/* What wolfSSL says went wrong, as " (wolfSSL -132: buffer error)", for one message at a time; nothing where it says
+ * nothing. Some calls answer with the error, others only that there was one: then its list of errors has it. */
 static const char *reason(int code)
 {
-	const char *text = wolfSSL_ERR_reason_error_string((unsigned long)code);
-	return text != NULL ? text : "unknown error";
+	enum { ERRORS_END = -1000 };
+	static _Thread_local char text[160];
+
+	if (code >= 0)
+		code = -(int)(wolfSSL_ERR_peek_last_error() & INT_MAX);
+	const char *name = wolfSSL_ERR_reason_error_string((unsigned long)code);
+	text[0] = '\0';
+	/* Beyond these numbers are those of OpenSSL, which say nothing more than that there is no PEM. */
+	if (code < 0 && code > ERRORS_END && name != NULL)
+		snprintf(text, sizeof(text), " (wolfSSL %d: %s)", code, name);
+	return text;
 }
 
 /* Reads a PEM file of sane size; the caller frees. */
@@ -184,12 +184,11 @@ static bool load_certificate(struct tls_context *context, const struct tls_conte
 		return false;
 	int rc = wolfSSL_CTX_use_certificate_chain_file(context->wolf, config->certificate_file);
 	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "certificate %s: no usable PEM certificate chain (wolfSSL %d: %s)",
-			    config->certificate_file, rc, reason(rc));
+		return fail(problem, "certificate %s: no usable PEM certificate chain%s", config->certificate_file,
+			    reason(rc));
 	rc = wolfSSL_CTX_use_PrivateKey_file(context->wolf, key_file, WOLFSSL_FILETYPE_PEM);
 	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "private key %s: no usable unencrypted PEM key (wolfSSL %d: %s)", key_file, rc,
-			    reason(rc));
+		return fail(problem, "private key %s: no usable unencrypted PEM key%s", key_file, reason(rc));
 	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS ||
 	    !ec_key_fits(config->certificate_file, key_file))
 		return fail(problem, "private key %s does not belong to certificate %s", key_file,
@@ -212,8 +211,7 @@ static bool load_trust(struct tls_context *context, const struct tls_context_con
 		return false;
 	int rc = wolfSSL_CTX_load_verify_locations_ex(context->wolf, file, NULL, flags);
 	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "trust anchors %s: no usable PEM certificate authority (wolfSSL %d: %s)", file, rc,
-			    reason(rc));
+		return fail(problem, "trust anchors %s: no usable PEM certificate authority%s", file, reason(rc));
 	/* This build also registers each anchor as a peer to trust without looking at its chain. */
 	wolfSSL_CTX_Unload_trust_peers(context->wolf);
 	wolfSSL_CTX_set_verify(context->wolf,
@@ -236,10 +234,9 @@ static WOLFSSL_METHOD *method(const struct tls_context_config *config)
 static bool set_policy(struct tls_context *context, const struct tls_context_config *config,
 		       struct tls_problem *problem)
 {
-	const char *suites = context->accelerated ? suites_aes_first : suites_chacha_first;
 	int ranked[sizeof(groups) / sizeof(groups[0])];
 
-	if (wolfSSL_CTX_set_cipher_list(context->wolf, suites) != WOLFSSL_SUCCESS)
+	if (!tls_suites_set(context->wolf, context->accelerated))
 		return fail(problem, "wolfSSL refuses the cipher suites: is this build missing ECDHE or GCM?");
 	if (!config->tls12_only && !config->tls13_only &&
 	    wolfSSL_CTX_SetMinVersion(context->wolf, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)

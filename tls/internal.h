@@ -1,7 +1,8 @@
 /*
  * tls/internal.h - what the files of tls/ share and nobody else sees.
  *
- * Files: context.c (process and contexts), session.c (the engine), resume.c (tickets of both sides),
+ * Files: context.c (process and contexts), suites.c (what is offered), session.c (the engine), guard.c (what is checked
+ * beyond wolfSSL), resume.c (tickets of both sides),
  * peer_name.c (which names a certificate stands for), error.c (texts), trim.c (what an established session gives up),
  * device.c (wolfSSL's crypto device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
  */
@@ -15,6 +16,9 @@
 #include "tls/tls.h"
 
 enum {
+	TLS_PROTECTED_MIN = 17,    /* octets of a protected record: a tag and the type of what it holds */
+	TLS_IDLE_RECORDS_MAX = 32, /* records in a row without plaintext: guard.c */
+	TLS_HANDSHAKE_RECORDS_MAX = 128,
 	TLS_DEVICE_ID = 0x706f, /* our crypto device in wolfSSL's table */
 	TLS_SPILL_MAX = 262144, /* output of one call beyond the lent buffer; a bound on what a peer can cause */
 	TLS_OVERHEAD_MAX = 96,  /* most octets one record adds: header 5, IV 16, MAC 48, padding 16 */
@@ -30,6 +34,15 @@ struct tls_context {
 	WOLFSSL_EC_KEY *no_key; /* owned, shared with sessions: an empty key (trim.c) */
 	bool server, verify_peer, accelerated;
 	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
+};
+
+/* Where in a record the octets given to wolfSSL have come. */
+struct tls_guard {
+	uint8_t header[5];
+	uint8_t header_used;
+	bool established;
+	uint16_t records; /* since the last plaintext */
+	size_t body_left;
 };
 
 struct tls_session {
@@ -48,6 +61,8 @@ struct tls_session {
 	WOLFSSL_EVP_PKEY *peer_key; /* a reference, during the handshake only (trim.c); NULL: none */
 	char *server_name;          /* owned; NULL if none */
 	char *error;                /* owned; NULL while nothing failed or without memory */
+	struct tls_guard guard;
+	const char *refusal; /* static: why we end the session although wolfSSL would go on; NULL: we do not */
 	uint8_t first_octet;
 	bool first_octet_known;
 	bool handshake_done, failed, peer_closed, close_sent, write_accepted;
@@ -72,6 +87,15 @@ bool tls_resume_offer(struct tls_session *session, const struct tls_ticket *tick
 enum tls_answer { TLS_ANSWER_UNKNOWN, TLS_ANSWER_RESUMES, TLS_ANSWER_REFUSES };
 enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length);
 int tls_resume_setup(struct tls_context *context);
+
+/* suites.c */
+bool tls_suites_set(WOLFSSL_CTX *wolf, bool aes_first);
+bool tls_suites_contain(unsigned number);
+
+/* guard.c: NULL, or why the session must end. The first is told exactly the octets that wolfSSL is given next. */
+const char *tls_guard_records(struct tls_guard *guard, const uint8_t *octets, size_t length);
+void tls_guard_content(struct tls_guard *guard); /* the handshake is over, or plaintext came */
+const char *tls_guard_handshake(const struct tls_session *session);
 
 /* trim.c */
 bool tls_trim_setup(struct tls_context *context); /* false without memory */

@@ -60,6 +60,18 @@ static int take_held(struct tls_session *session, char *out, size_t size)
 	return (int)n;
 }
 
+static int take_input(struct tls_session *session, char *out, size_t size)
+{
+	size_t left = session->input_length - session->input_used;
+	size_t n = size < left ? size : left;
+
+	if (n == 0)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	memcpy(out, session->input + session->input_used, n);
+	session->input_used += n;
+	return (int)n;
+}
+
 static int on_receive(WOLFSSL *wolf, char *out, int size, void *argument)
 {
 	struct tls_session *session = argument;
@@ -68,16 +80,10 @@ static int on_receive(WOLFSSL *wolf, char *out, int size, void *argument)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	if (session->holding)
 		return WOLFSSL_CBIO_ERR_WANT_READ;
-	if (session->held != NULL)
-		return take_held(session, out, (size_t)size);
-	size_t left = session->input_length - session->input_used;
-	size_t n = (size_t)size < left ? (size_t)size : left;
-
-	if (n == 0)
-		return WOLFSSL_CBIO_ERR_WANT_READ;
-	memcpy(out, session->input + session->input_used, n);
-	session->input_used += n;
-	return (int)n;
+	int n = session->held != NULL ? take_held(session, out, (size_t)size) : take_input(session, out, (size_t)size);
+	if (n > 0)
+		session->refusal = tls_guard_records(&session->guard, (const uint8_t *)out, (size_t)n);
+	return session->refusal == NULL ? n : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
 /* Keeps what the lent buffer cannot take. False without memory or beyond the bound. */
@@ -239,7 +245,9 @@ static enum tls_status fail(struct tls_session *session, int error)
 	char text[256];
 
 	session->failed = true;
-	if (session->error == NULL) {
+	if (session->error == NULL && session->refusal != NULL) {
+		session->error = strdup(session->refusal);
+	} else if (session->error == NULL) {
 		tls_error_describe(session, error, text, sizeof(text));
 		session->error = strdup(text);
 	}
@@ -315,11 +323,13 @@ enum tls_status tls_handshake(struct tls_session *session)
 		result = wolfSSL_connect(session->wolf);
 	if (result != WOLFSSL_SUCCESS)
 		return leave(session, explain(session, result));
-	if (!name_accepted(session)) {
+	session->refusal = tls_guard_handshake(session);
+	if (session->refusal != NULL || !name_accepted(session)) {
 		wolfSSL_shutdown(session->wolf);
 		return leave(session, fail(session, DOMAIN_NAME_MISMATCH));
 	}
 	session->handshake_done = true;
+	tls_guard_content(&session->guard);
 	tls_trim(session);
 	return leave(session, TLS_OK);
 }
@@ -339,6 +349,7 @@ enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t
 	if (result <= 0)
 		return leave(session, explain(session, result));
 	*length = (size_t)result;
+	tls_guard_content(&session->guard);
 	/* The octets are handed over now; output that spilled (a key update's answer) holds up the next call. */
 	leave(session, TLS_OK);
 	return TLS_OK;

@@ -3,11 +3,14 @@
  *
  * The input's first octet chooses: bit 0 server or client; bit 1 TLS 1.2 or 1.3 client; bit 2 the rest of the
  * input is fed as it is, else a real handshake runs in memory and the rest says which octets of it to change
- * (pairs: distance in octets, exclusive-or mask). Bit 3 cuts the stream into pieces of 7. Randomness is seeded, so
+ * (pairs: distance in octets, exclusive-or mask). Bit 3 cuts the stream into pieces of 7. Bit 4 (TLS 1.3): the
+ * handshake is left alone, and the rest is the inner plaintext of records that the peer seals with the right keys: for
+ * each a length and its octets. Randomness is seeded, so
  * that an input replays. The certificates come from the directory in the environment's TLS_CERTIFICATES.
  *
  * Whatever comes in: no crash, no endless loop, a failed session stays failed, and tls_error_text() says something.
  */
+#include "tests/unit/craft_record.h"
 #include "tls/tls.h"
 
 #include <assert.h>
@@ -138,6 +141,21 @@ static void end_open(struct end *end, struct tls_context *context, struct wire *
 	tls_lend_output(end->session, end->lent, sizeof(end->lent));
 }
 
+/* Records that only a peer with the keys can make. */
+static void craft_all(struct end *far, const uint8_t *data, size_t size)
+{
+	unsigned sequence = far->session->context->server ? 1 : 0; /* a server's ticket went before */
+
+	while (size > 0 && sequence < 200) {
+		size_t n = data[0] < size - 1 ? data[0] : size - 1;
+		uint8_t outer = n < data[0] ? 22 : 23;
+		far->out->to +=
+			craft_record(far->session, data + 1, n, sequence++, outer, far->out->data + far->out->to);
+		data += 1 + n;
+		size -= 1 + n;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct wire up, down;
@@ -162,7 +180,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		down.to = size;
 		drive(&near, &near_done, piece);
 	}
-	for (int i = 0; i < 6 && !(choice & 4); i++) {
+	for (int i = 0; i < 3 && (choice & 20) == 16; i++) {
+		drive(&far, &far_done, sizeof(far.input));
+		drive(&near, &near_done, piece);
+		if (i == 1 && near_done && far_done && client == client13)
+			craft_all(&far, data, size);
+	}
+	for (int i = 0; i < 6 && !(choice & 20); i++) {
 		drive(&far, &far_done, sizeof(far.input));
 		if (far_done && i == 2 && tls_write(far.session, (const uint8_t *)"NOOP\r\n", 6) == TLS_OK)
 			drain(&far);

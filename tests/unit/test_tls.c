@@ -658,6 +658,7 @@ static void no_context(struct tls_context_config config, const char *expected)
 	tls_context_free(context);
 	if (strstr(problem.text, expected) == NULL)
 		CHECK_STR(problem.text, expected);
+	CHECK(strstr(problem.text, "wolfSSL 0") == NULL && strstr(problem.text, "unknown") == NULL);
 }
 
 static void test_problems(void)
@@ -672,7 +673,8 @@ static void test_problems(void)
 	no_context((struct tls_context_config){.server = true,
 					       .certificate_file = path("server.key"),
 					       .private_key_file = path("server.key")},
-		   "no usable PEM certificate");
+		   "server.key: no usable PEM certificate chain");
+	no_context((struct tls_context_config){.server = true, .certificate_file = directory}, ": Is a directory");
 	no_context((struct tls_context_config){.server = true,
 					       .certificate_file = path("server.crt"),
 					       .private_key_file = path("server.crt")},
