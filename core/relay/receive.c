@@ -22,6 +22,8 @@ static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
+static void arm_content_timer(struct session *s, uint64_t bought_ns);
+static void on_content_timer(struct session *s);
 
 static const struct transport_handlers handlers = {
 	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
@@ -165,6 +167,10 @@ static void on_timer(struct wheel_timer *timer)
 		session_end(s, "closed");
 		return;
 	}
+	if (s->state == SESSION_CONTENT) {
+		on_content_timer(s);
+		return;
+	}
 	receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
 }
 
@@ -243,6 +249,8 @@ static void try_resume(struct session *s)
 	if (!s->paused || s->state == SESSION_CLOSED || !can_reply(s))
 		return;
 	s->paused = false;
+	if (s->state == SESSION_CONTENT && s->shard->now_ns < s->content_deadline_ns)
+		arm_content_timer(s, s->shard->relay->config->timeouts.command_ns);
 	transport_resume(&s->transport);
 }
 
@@ -329,35 +337,68 @@ static void on_sent(struct transport *t)
 
 /* ---- content ------------------------------------------------------------------------------------------------ */
 
-bool receive_start_content(struct session *s)
+/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
+static void arm_content_timer(struct session *s, uint64_t bought_ns)
+{
+	uint64_t left_ns = s->content_deadline_ns - s->shard->now_ns;
+
+	s->content_seen = s->transport.octets_in;
+	arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
+}
+
+static void on_content_timer(struct session *s)
+{
+	uint64_t octets = s->transport.octets_in - s->content_seen;
+	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns, bought_ns = most_ns;
+
+	if (s->shard->now_ns >= s->content_deadline_ns) {
+		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+		return;
+	}
+	/* While we do not read it is not the client that is slow. */
+	if (!s->paused) {
+		if (octets < SESSION_RATE_MIN) {
+			receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
+			return;
+		}
+		if (octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN)
+			bought_ns = octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN);
+	}
+	arm_content_timer(s, bought_ns);
+}
+
+void receive_start_content(struct session *s)
 {
 	struct message *m = s->message;
 	struct shard *shard = s->shard;
 	const struct config *config = shard->relay->config;
-	struct block *block = message_room(m);
-	struct trace trace;
 
-	if (!block)
-		return false;
 	m->wall_ns = clock_wall_ns();
 	m->id = message_id_next(&shard->ids, m->wall_ns);
 	m->state = MESSAGE_CONTENT;
-	trace = (struct trace){
-		.helo = {s->helo, s->helo_length},
-		.peer = {s->peer, s->peer_length},
-		.hostname = span_text(config->hostname),
-		.protocol = s->esmtp ? "ESMTP" : "SMTP",
-		.id = m->id,
-		.wall_ns = m->wall_ns,
-	};
-	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
-	m->content_length = block->length;
 	content_scanner_init(&s->scanner);
 	s->content_octets = 0;
 	s->content_dropped = false;
 	s->state = SESSION_CONTENT;
-	arm_timer(s, config->timeouts.data_ns);
-	return true;
+	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
+	arm_content_timer(s, config->timeouts.command_ns);
+}
+
+/* The first block, which comes with the first octet: our trace field stands before the content. */
+static void begin_content(struct session *s, struct block *block)
+{
+	struct message *m = s->message;
+	struct trace trace = {
+		.helo = {s->helo, s->helo_length},
+		.peer = {s->peer, s->peer_length},
+		.hostname = span_text(s->shard->relay->config->hostname),
+		.protocol = s->esmtp ? "ESMTP" : "SMTP",
+		.id = m->id,
+		.wall_ns = m->wall_ns,
+	};
+
+	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
+	m->content_length = block->length;
 }
 
 static void finish_content(struct session *s)
@@ -403,8 +444,11 @@ static bool content_room(struct session *s, struct block **block)
 			goto wait;
 	}
 	*block = message_room(m);
-	if (*block)
+	if (*block) {
+		if (m->content_length == 0)
+			begin_content(s, *block);
 		return true;
+	}
 	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
 	 * spool. */
 	if (m->block_count > 0 && m->parts_out == 0)
@@ -484,15 +528,39 @@ static bool keep_partial_line(struct session *s, const uint8_t *data, size_t len
 	return true;
 }
 
-static void complete_line(struct session *s, const char *line, size_t length, bool more)
+/* The line is not read as a command. */
+static void refuse_line(struct session *s, const char *line, size_t length, const char *reply)
+{
+	s->errors++;
+	if (receive_begins_content(line, length))
+		receive_finish(s, reply, "DATA refused");
+	else
+		receive_reply_text(s, reply);
+}
+
+static void complete_line(struct session *s, const char *line, size_t length)
 {
 	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
 	if (length < 2 || line[length - 2] != '\r')
-		receive_reply_text(s, "500 5.5.2 Lines must end in CRLF\r\n");
+		refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
 	else
-		receive_command(s, line, length - 2, more);
+		receive_command(s, line, length - 2);
 	if (s->state == SESSION_COMMAND)
 		arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+}
+
+static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)
+{
+	char start[5];
+	size_t kept = s->line_length < sizeof(start) ? s->line_length : sizeof(start);
+	size_t rest = length < sizeof(start) - kept ? length : sizeof(start) - kept;
+
+	if (kept)
+		memcpy(start, s->line, kept);
+	memcpy(start + kept, data, rest);
+	s->line_length = 0;
+	s->state = complete ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
+	refuse_line(s, start, kept + rest, "500 5.5.2 Line too long\r\n");
 }
 
 static size_t take_line(struct session *s, const uint8_t *data, size_t length)
@@ -506,14 +574,11 @@ static size_t take_line(struct session *s, const uint8_t *data, size_t length)
 		return n;
 	}
 	if (s->line_length + n > SMTP_COMMAND_LINE_MAX) {
-		s->line_length = 0;
-		s->state = lf ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
-		s->errors++;
-		receive_reply_text(s, "500 5.5.2 Line too long\r\n");
+		refuse_long_line(s, data, n, lf != NULL);
 		return n;
 	}
 	if (lf && s->line_length == 0) {
-		complete_line(s, (const char *)data, n, n < length);
+		complete_line(s, (const char *)data, n);
 		return n;
 	}
 	if (!keep_partial_line(s, data, n)) {
@@ -523,7 +588,7 @@ static size_t take_line(struct session *s, const uint8_t *data, size_t length)
 	if (lf) {
 		size_t total = s->line_length;
 		s->line_length = 0;
-		complete_line(s, s->line, total, n < length);
+		complete_line(s, s->line, total);
 		if (s->line && s->line_length == 0) {
 			pool_release(&s->shard->lines, s->line);
 			s->line = NULL;

@@ -24,7 +24,13 @@
 
 enum session_state { SESSION_COMMAND, SESSION_CONTENT, SESSION_LINE_TOO_LONG, SESSION_LINGER, SESSION_CLOSED };
 
-enum { SESSION_PENDING_MAX = 64, SESSION_LINGER_MS = 2000 };
+enum {
+	SESSION_PENDING_MAX = 64,
+	SESSION_LINGER_MS = 2000,
+	/* Octets a second that content must bring on the whole; a second's worth buys a second, and at most
+	 * timeouts.command in advance (DOS-01). A modem of 9600 bit/s brings twice as much. */
+	SESSION_RATE_MIN = 500,
+};
 
 struct session {
 	struct transport transport;
@@ -45,6 +51,7 @@ struct session {
 	char *helo; /* from the pool of names */
 	struct content_scanner scanner;
 	uint64_t opened_ns, content_octets;
+	uint64_t content_deadline_ns, content_seen; /* octets_in when the rate was looked at last */
 	uint32_t messages, commands;
 	const char *end_reason;
 	char peer[46];

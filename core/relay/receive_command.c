@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/relay/events.h"
 #include "core/relay/receive_private.h"
@@ -119,34 +120,42 @@ static void recipient(struct session *s, const struct smtp_command *command)
 	}
 }
 
-static void data(struct session *s, bool more)
+bool receive_begins_content(const char *line, size_t length)
 {
-	const char *refusal = NULL;
+	char behind = length > 4 ? line[4] : ' ';
 
-	if (!s->message)
-		refusal = "503 5.5.1 Send MAIL first\r\n";
-	else if (s->message->recipients == 0)
-		refusal = "554 5.5.1 No valid recipients\r\n";
-	if (refusal) {
-		if (more) {
-			/* The client sent on before 354: what follows is a message body, which must never be read as
-			 * commands (SMG-05, RFC 2920 3.1). */
-			receive_finish(s, refusal, "content sent before 354");
-			return;
-		}
-		receive_drop_transaction(s);
-		error_reply(s, refusal);
+	if (length < 4 || (strncasecmp(line, "DATA", 4) != 0 && strncasecmp(line, "BDAT", 4) != 0))
+		return false;
+	return !((behind >= 'a' && behind <= 'z') || (behind >= 'A' && behind <= 'Z'));
+}
+
+/*
+ * The one way out for DATA that is not answered 354. A client that does not wait for the answer sends its content
+ * right behind, in this segment or in the next, and not one line of that may be read as a command (SMG-05). Nothing
+ * tells content from commands, so the session ends. A client that waits loses a connection, and only where nothing it
+ * said before was of use (RFC 2920 3.1).
+ */
+static void refuse_data(struct session *s, const char *refusal)
+{
+	s->errors++;
+	receive_finish(s, refusal, "DATA refused");
+}
+
+static void data(struct session *s)
+{
+	if (!s->message) {
+		refuse_data(s, "503 5.5.1 Send MAIL first\r\n");
 		return;
 	}
-	if (!receive_start_content(s)) {
-		receive_drop_transaction(s);
-		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+	if (s->message->recipients == 0) {
+		refuse_data(s, "554 5.5.1 No valid recipients\r\n");
 		return;
 	}
+	receive_start_content(s);
 	receive_reply_text(s, "354 End data with <CR><LF>.<CR><LF>\r\n");
 }
 
-void receive_command(struct session *s, const char *line, size_t length, bool more)
+void receive_command(struct session *s, const char *line, size_t length)
 {
 	struct smtp_command command;
 	const char *refusal = smtp_command_parse(line, length, &command);
@@ -162,7 +171,10 @@ void receive_command(struct session *s, const char *line, size_t length, bool mo
 		return;
 	}
 	if (refusal) {
-		error_reply(s, refusal);
+		if (receive_begins_content(line, length))
+			refuse_data(s, refusal);
+		else
+			error_reply(s, refusal);
 		return;
 	}
 	switch (command.verb) {
@@ -177,7 +189,7 @@ void receive_command(struct session *s, const char *line, size_t length, bool mo
 		recipient(s, &command);
 		return;
 	case SMTP_DATA:
-		data(s, more);
+		data(s);
 		return;
 	case SMTP_RSET:
 		receive_drop_transaction(s);

@@ -16,9 +16,12 @@ void receive_reply_text(struct session *s, const char *text);
  * not lost to a reset. `reason` is static, for the session's event. */
 void receive_finish(struct session *s, const char *reply, const char *reason);
 void receive_drop_transaction(struct session *s);
-/* 354 was answered: what follows is content. */
-bool receive_start_content(struct session *s);
-/* One complete line, without CRLF. `more` octets of input lie behind it already. */
-void receive_command(struct session *s, const char *line, size_t length, bool more);
+/* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
+void receive_start_content(struct session *s);
+/* A line that is refused, but by which a client means to begin content: DATA or BDAT, whatever is wrong with it. What
+ * follows must not be read as commands. */
+bool receive_begins_content(const char *line, size_t length);
+/* One complete line, without CRLF. */
+void receive_command(struct session *s, const char *line, size_t length);
 
 #endif

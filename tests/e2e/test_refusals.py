@@ -213,7 +213,7 @@ def slow_clients_meet_deadlines():
             with_error = False
             while time.monotonic() - started < 6:
                 try:
-                    client.send(b'x\r\n')
+                    client.send(b'x' * 198 + b'\r\n')
                 except OSError:
                     with_error = True
                     break
@@ -276,23 +276,27 @@ def commands_out_of_sequence():
     with Setting(limits={'errors_per_session': 100}, expected=1) as setting, setting.client() as client:
         client.command('MAIL FROM:<a@example.net>', 503)
         client.command('RCPT TO:<b@example.com>', 503)
-        client.command('DATA', 503)
         client.hello()
         client.command('RCPT TO:<b@example.com>', 503)
-        client.command('DATA', 503)
         client.command('MAIL FROM:<a@example.net>', 250)
         client.command('MAIL FROM:<a@example.net>', 503)
-        client.send('DATA\r\n')
-        check(client.reply()[0] in (503, 554), 'DATA without recipients')
         # EHLO and RSET end a transaction.
         for line in ('EHLO again.example.net', 'RSET'):
             client.send('RSET\r\n')
             client.expect(250)
             client.envelope()
             client.command(line, 250)
-            client.command('DATA', 503)
+            client.command('RCPT TO:<b@example.com>', 503)
         client.envelope()
         client.data(message(1))
+        # A refused DATA ends the session: what comes behind it may be content (SMG-05).
+        for lines in ([], ['EHLO x'], ['EHLO x', 'MAIL FROM:<a@example.net>'],
+                      ['EHLO x', 'MAIL FROM:<a@example.net>', 'RCPT TO:<b@example.com>', 'RSET']):
+            with setting.client() as other:
+                for line in lines:
+                    other.command(line, 250)
+                other.command('DATA', (503, 554)[line == 'MAIL FROM:<a@example.net>'] if lines else 503)
+                check(other.closed(), 'the session goes on behind a refused DATA')
 
 
 @case

@@ -205,7 +205,7 @@ def controls_end_the_data():
 
 @case
 def octets_behind_a_refused_data():
-    """SMG-05: no recipient was accepted, DATA and a body come in one segment: not one line of it is a command."""
+    """SMG-05: DATA is refused, whyever, and a body comes in the same segment or later: no line of it is a command."""
     body = (b'Subject: x\r\n\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\n'
             b'evil\r\n.\r\nQUIT\r\n')
     with Workspace() as work:
@@ -222,6 +222,25 @@ def octets_behind_a_refused_data():
                 codes = [code for code, _ in replies]
                 check(354 not in codes and codes[-1] in (503, 554) and codes[:-1] == [250, 550][:prefix.count(b'\n')],
                       'replies: %s', replies)
+        # The body begins with the lines that hurt, and comes when the refusal has long been read.
+        body = body[body.index(b'MAIL'):].replace(b'example.net', b'example.com')
+        taken = b'MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\n'
+        for prefix, data in ((b'', b'DATA\r\n'), (b'MAIL FROM:<a@example.net>\r\n', b'DATA\r\n'),
+                             (taken, b'DATA now\r\n'), (taken, b'data\n'), (taken, b'DATA\t\r\n'),
+                             (taken, b'DATA\0\r\n'), (taken, b'DATA \x80\r\n'),
+                             (taken, b'DATA' + b' ' * 3000 + b'\r\n'), (taken, b'BDAT ' + b'1' * 3000 + b'\r\n')):
+            for late in (False, True):
+                with Client(relay.address) as client:
+                    client.hello()
+                    client.send(prefix + data + (b'' if late else body))
+                    for _ in range(prefix.count(b'\n')):
+                        client.expect(250)
+                    check(500 <= client.reply()[0] < 600, '%r was not refused', data[:20])
+                    try:
+                        client.send(body)
+                    except OSError:
+                        pass
+                    equal(client.replies(), [], 'replies to the body behind %r' % data[:20])
         time.sleep(0.3)
         equal(hop.arrivals, [], 'arrivals')
         relay.terminate()
