@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/events_private.h"
 
-/* Of a message or a delivery: the message's id, as the client was told. */
-static void id_field(struct log_event *e, uint64_t high, uint64_t low)
+void events_id(struct log_event *e, uint64_t high, uint64_t low)
 {
 	char id[MESSAGE_ID_TEXT];
 
@@ -16,7 +16,7 @@ static void id_field(struct log_event *e, uint64_t high, uint64_t low)
 	log_string(e, "id", id, sizeof(id));
 }
 
-static uint64_t ms_since(const struct shard *shard, uint64_t then_ns)
+uint64_t events_ms_since(const struct shard *shard, uint64_t then_ns)
 {
 	return shard->now_ns > then_ns ? (shard->now_ns - then_ns) / CLOCK_NS_PER_MS : 0;
 }
@@ -44,7 +44,7 @@ void event_session(const struct session *s)
 	log_number(&e, "errors", s->errors);
 	log_number(&e, "octets_in", s->transport.octets_in);
 	log_number(&e, "octets_out", s->transport.octets_out);
-	log_number(&e, "ms", ms_since(s->shard, s->opened_ns));
+	log_number(&e, "ms", events_ms_since(s->shard, s->opened_ns));
 	log_text(&e, "reason", s->end_reason ? s->end_reason : "");
 	log_end(&e);
 }
@@ -68,11 +68,11 @@ void event_accepted(const struct session *s, const struct message *m)
 		return;
 	memcpy(head, first, sizeof(head));
 	log_begin(&e, s->shard->log, "accepted");
-	id_field(&e, m->id.high, m->id.low);
+	events_id(&e, m->id.high, m->id.low);
 	message_fields(&e, s, m);
 	log_string(&e, "recipient", first + sizeof(head), head[1]);
 	log_text(&e, "destination", s->shard->relay->config->destinations[head[0]].name);
-	log_number(&e, "ms", ms_since(s->shard, m->started_ns));
+	log_number(&e, "ms", events_ms_since(s->shard, m->started_ns));
 	log_end(&e);
 }
 
@@ -81,7 +81,7 @@ void event_not_stored(const struct session *s, const struct message *m)
 	struct log_event e;
 
 	log_begin_at(&e, s->shard->log, LOG_LEVEL_WARNING, "not_stored");
-	id_field(&e, m->id.high, m->id.low);
+	events_id(&e, m->id.high, m->id.low);
 	message_fields(&e, s, m);
 	log_text(&e, "error", strerror(-m->result));
 	log_end(&e);
@@ -96,121 +96,6 @@ void event_refused(const struct session *s, const struct message *m, const char 
 	log_begin_at(&e, s->shard->log, LOG_LEVEL_NOTICE, "refused");
 	message_fields(&e, s, m);
 	log_string(&e, "reply", reply, strlen(reply) - 2);
-	log_end(&e);
-}
-
-static void tls_fields(struct log_event *e, const struct connection *c)
-{
-	if (!c->tls_version[0])
-		return;
-	log_text(e, "tls", c->tls_version);
-	log_text(e, "cipher", c->tls_cipher);
-	log_bool(e, "verified", c->tls_verified);
-}
-
-void event_connection(const struct connection *c, enum stage stage, const char *reason)
-{
-	const struct outbound *o = c->outbound;
-	struct log_event e;
-
-	if (!o->shard->relay->config->log_sessions)
-		return;
-	log_begin(&e, o->shard->log, "connection");
-	log_text(&e, "destination", o->destination->name);
-	log_text(&e, "host", c->host->config->text);
-	tls_fields(&e, c);
-	if (c->tls_version[0])
-		log_bool(&e, "resumed", c->tls_resumed);
-	log_number(&e, "messages", c->messages);
-	log_number(&e, "octets_in", c->transport.octets_in);
-	log_number(&e, "octets_out", c->transport.octets_out);
-	log_number(&e, "ms", ms_since(o->shard, c->opened_ns));
-	log_text(&e, "stage", stage_name(stage));
-	log_text(&e, "reason", reason);
-	log_end(&e);
-}
-
-void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
-		       uint64_t backoff_ns)
-{
-	struct log_event e;
-
-	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "host_failed");
-	log_text(&e, "destination", o->destination->name);
-	log_text(&e, "host", host->config->text);
-	log_text(&e, "stage", stage_name(stage));
-	log_text(&e, "reason", reason);
-	log_number(&e, "failures", host->failures);
-	log_number(&e, "again_ms", backoff_ns / CLOCK_NS_PER_MS);
-	log_number(&e, "waiting", o->lane.ready_count);
-	log_end(&e);
-}
-
-/* How an attempt ended, for all its recipients together. */
-static const char *result_name(const struct outcome *outcome, const struct delivery *d)
-{
-	bool sent = false, deferred = false, failed = false;
-	unsigned i;
-
-	if (outcome->kind != OUTCOME_ANSWERED)
-		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : "deferred";
-	for (i = 0; i < d->recipients; i++) {
-		sent = sent || outcome->results[i] == ATTEMPT_SENT;
-		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
-		deferred = deferred || outcome->results[i] == ATTEMPT_DEFER || outcome->results[i] == ATTEMPT_ACCEPTED;
-	}
-	if (sent)
-		return failed || deferred ? "partial" : "delivered";
-	return failed && !deferred ? "failed" : "deferred";
-}
-
-void event_attempt(const struct transaction *tx, const struct outcome *outcome)
-{
-	const struct outbound *o = tx->outbound;
-	const struct delivery *d = tx->delivery;
-	struct log_event e;
-
-	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED)
-		return;
-	log_begin(&e, o->shard->log, "attempt");
-	id_field(&e, d->item.id.high, d->item.id.low);
-	log_text(&e, "result", result_name(outcome, d));
-	log_text(&e, "destination", o->destination->name);
-	log_text(&e, "host", tx->connection->host->config->text);
-	tls_fields(&e, tx->connection);
-	log_number(&e, "recipients", d->recipients);
-	log_number(&e, "octets", d->content_length);
-	if (tx->undeclared)
-		log_bool(&e, "undeclared_8bit", true);
-	log_number(&e, "attempt", d->attempts + 1u);
-	log_text(&e, "stage", stage_name(outcome->stage));
-	if (outcome->code)
-		log_number(&e, "code", outcome->code);
-	log_string(&e, "reply", outcome->reply.data, outcome->reply.length);
-	log_number(&e, "ms", tx->started_ns ? ms_since(o->shard, tx->started_ns) : 0);
-	log_number(&e, "queued_ms", (clock_wall_ns() - d->accepted_wall_ns) / CLOCK_NS_PER_MS);
-	log_end(&e);
-}
-
-void event_expired(const struct outbound *o, const struct delivery *d)
-{
-	struct log_event e;
-
-	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "expired");
-	id_field(&e, d->item.id.high, d->item.id.low);
-	log_text(&e, "destination", o->destination->name);
-	log_number(&e, "attempts", d->attempts);
-	log_end(&e);
-}
-
-void event_damaged(const struct outbound *o, const struct delivery *d, struct span why)
-{
-	struct log_event e;
-
-	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "damaged");
-	id_field(&e, d->item.id.high, d->item.id.low);
-	log_text(&e, "destination", o->destination->name);
-	log_string(&e, "reason", why.data, why.length);
 	log_end(&e);
 }
 

@@ -1,0 +1,121 @@
+/*
+ * core/relay/events_outbound.c - events of next hops and of what is tried there; see events.h.
+ */
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "core/relay/events_private.h"
+
+static void tls_fields(struct log_event *e, const struct connection *c)
+{
+	if (!c->tls_version[0])
+		return;
+	log_text(e, "tls", c->tls_version);
+	log_text(e, "cipher", c->tls_cipher);
+	log_bool(e, "verified", c->tls_verified);
+}
+
+void event_connection(const struct connection *c, enum stage stage, const char *reason)
+{
+	const struct outbound *o = c->outbound;
+	struct log_event e;
+
+	if (!o->shard->relay->config->log_sessions)
+		return;
+	log_begin(&e, o->shard->log, "connection");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", c->host->config->text);
+	tls_fields(&e, c);
+	if (c->tls_version[0])
+		log_bool(&e, "resumed", c->tls_resumed);
+	log_number(&e, "messages", c->messages);
+	log_number(&e, "octets_in", c->transport.octets_in);
+	log_number(&e, "octets_out", c->transport.octets_out);
+	log_number(&e, "ms", events_ms_since(o->shard, c->opened_ns));
+	log_text(&e, "stage", stage_name(stage));
+	log_text(&e, "reason", reason);
+	log_end(&e);
+}
+
+void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
+		       uint64_t backoff_ns)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "host_failed");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	log_text(&e, "stage", stage_name(stage));
+	log_text(&e, "reason", reason);
+	log_number(&e, "failures", host->failures);
+	log_number(&e, "again_ms", backoff_ns / CLOCK_NS_PER_MS);
+	log_number(&e, "waiting", o->lane.ready_count);
+	log_end(&e);
+}
+
+/* How an attempt ended, for all its recipients together. */
+static const char *result_name(const struct outcome *outcome, const struct delivery *d)
+{
+	bool sent = false, deferred = false, failed = false;
+	unsigned i;
+
+	if (outcome->kind != OUTCOME_ANSWERED)
+		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : "deferred";
+	for (i = 0; i < d->recipients; i++) {
+		sent = sent || outcome->results[i] == ATTEMPT_SENT;
+		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
+		deferred = deferred || outcome->results[i] == ATTEMPT_DEFER || outcome->results[i] == ATTEMPT_ACCEPTED;
+	}
+	if (sent)
+		return failed || deferred ? "partial" : "delivered";
+	return failed && !deferred ? "failed" : "deferred";
+}
+
+void event_attempt(const struct transaction *tx, const struct outcome *outcome)
+{
+	const struct outbound *o = tx->outbound;
+	const struct delivery *d = tx->delivery;
+	struct log_event e;
+
+	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED)
+		return;
+	log_begin(&e, o->shard->log, "attempt");
+	events_id(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "result", result_name(outcome, d));
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", tx->connection->host->config->text);
+	tls_fields(&e, tx->connection);
+	log_number(&e, "recipients", d->recipients);
+	log_number(&e, "octets", d->content_length);
+	if (tx->undeclared)
+		log_bool(&e, "undeclared_8bit", true);
+	log_number(&e, "attempt", d->attempts + 1u);
+	log_text(&e, "stage", stage_name(outcome->stage));
+	if (outcome->code)
+		log_number(&e, "code", outcome->code);
+	log_string(&e, "reply", outcome->reply.data, outcome->reply.length);
+	log_number(&e, "ms", tx->started_ns ? events_ms_since(o->shard, tx->started_ns) : 0);
+	log_number(&e, "queued_ms", (clock_wall_ns() - d->accepted_wall_ns) / CLOCK_NS_PER_MS);
+	log_end(&e);
+}
+
+void event_expired(const struct outbound *o, const struct delivery *d)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "expired");
+	events_id(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "destination", o->destination->name);
+	log_number(&e, "attempts", d->attempts);
+	log_end(&e);
+}
+
+void event_damaged(const struct outbound *o, const struct delivery *d, struct span why)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "damaged");
+	events_id(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "destination", o->destination->name);
+	log_string(&e, "reason", why.data, why.length);
+	log_end(&e);
+}
