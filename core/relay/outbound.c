@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,7 +181,10 @@ static void grow(struct outbound *o, uint64_t *next_ns)
 	if (!host)
 		return;
 	if (!resolver_lookup(shard->relay->resolver, host->config, &address)) {
-		outbound_host_failed(o, host, STAGE_CONNECT, "its name has no address (yet)");
+		const char *problem = resolver_problem(shard->relay->resolver, host->config);
+		char why[160];
+		snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : " yet", problem);
+		outbound_host_failed(o, host, STAGE_CONNECT, why);
 		return;
 	}
 	o->grown_ns = shard->now_ns;
