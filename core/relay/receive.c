@@ -1,6 +1,6 @@
 /*
  * core/relay/receive.c - the life of an inbound session: accept, read lines and content, answer in order, close.
- * What the commands do is in receive_command.c.
+ * What the commands do is in receive_command.c, and content in receive_content.c.
  */
 #include "core/relay/receive.h"
 
@@ -15,15 +15,11 @@
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
 
-enum { HOPS_MAX = 100 };
-
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
-static void arm_content_timer(struct session *s, uint64_t bought_ns);
-static void on_content_timer(struct session *s);
 
 static const struct transport_handlers handlers = {
 	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
@@ -47,7 +43,7 @@ static bool over_limits(struct session *s, const struct ring_address *peer)
 	return over;
 }
 
-static void arm_timer(struct session *s, uint64_t after_ns)
+void receive_arm_timer(struct session *s, uint64_t after_ns)
 {
 	wheel_arm(&s->shard->wheel, &s->timer, s->shard->now_ns + after_ns);
 }
@@ -91,7 +87,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	}
 	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
 	/* The timer first: a reply that finds no memory ends the session. */
-	arm_timer(s, config->timeouts.command_ns);
+	receive_arm_timer(s, config->timeouts.command_ns);
 	receive_reply(s, greeting, (size_t)n);
 }
 
@@ -129,8 +125,7 @@ static void free_when_alone(struct session *s)
 	pool_release(&shard->sessions, s);
 }
 
-/* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
-static void session_end(struct session *s, const char *reason)
+void receive_end(struct session *s, const char *reason)
 {
 	if (s->state == SESSION_CLOSED)
 		return;
@@ -156,7 +151,7 @@ static void on_end(struct transport *t, int result)
 {
 	struct session *s = container_of(t, struct session, transport);
 
-	session_end(s, result == 0 ? "closed by client" : "connection lost");
+	receive_end(s, result == 0 ? "closed by client" : "connection lost");
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -164,11 +159,11 @@ static void on_timer(struct wheel_timer *timer)
 	struct session *s = container_of(timer, struct session, timer);
 
 	if (s->state == SESSION_LINGER) {
-		session_end(s, "closed");
+		receive_end(s, "closed");
 		return;
 	}
 	if (s->state == SESSION_CONTENT) {
-		on_content_timer(s);
+		receive_content_timer(s);
 		return;
 	}
 	receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
@@ -208,7 +203,7 @@ void receive_reply(struct session *s, const char *text, size_t length)
 		return;
 	}
 	if (!transport_write(&s->transport, text, length))
-		session_end(s, "out of memory");
+		receive_end(s, "out of memory");
 }
 
 void receive_reply_text(struct session *s, const char *text)
@@ -237,20 +232,20 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 	if (s->state == SESSION_CLOSED)
 		return;
 	s->state = SESSION_LINGER;
-	arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
+	receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
 	if (s->paused) {
 		s->paused = false;
 		transport_resume(&s->transport);
 	}
 }
 
-static void try_resume(struct session *s)
+void receive_try_resume(struct session *s)
 {
 	if (!s->paused || s->state == SESSION_CLOSED || !can_reply(s))
 		return;
 	s->paused = false;
-	if (s->state == SESSION_CONTENT && s->shard->now_ns < s->content_deadline_ns)
-		arm_content_timer(s, s->shard->relay->config->timeouts.command_ns);
+	if (s->state == SESSION_CONTENT)
+		receive_content_resumed(s);
 	transport_resume(&s->transport);
 }
 
@@ -290,7 +285,7 @@ static void answer_one(struct session *s, struct message *m)
 		 * learn of the messages before. */
 		transport_flush(&s->transport);
 		message_free(m);
-		session_end(s, "the disk failed, and a message may be stored or not");
+		receive_end(s, "the disk failed, and a message may be stored or not");
 		return;
 	}
 	/* The client may have vanished: the record stays valid all the same (P15). */
@@ -298,7 +293,7 @@ static void answer_one(struct session *s, struct message *m)
 		if (!transport_write(&s->transport, reply, n) ||
 		    (m->tail_length > 0 && !transport_write(&s->transport, m->tail, m->tail_length))) {
 			message_free(m);
-			session_end(s, "out of memory");
+			receive_end(s, "out of memory");
 			return;
 		}
 	}
@@ -321,7 +316,7 @@ void receive_message_answered(struct session *s)
 		return;
 	}
 	if (s->state != SESSION_LINGER)
-		try_resume(s);
+		receive_try_resume(s);
 }
 
 static void on_sent(struct transport *t)
@@ -331,190 +326,8 @@ static void on_sent(struct transport *t)
 	if (s->pending_count > 0)
 		receive_message_answered(s);
 	else
-		try_resume(s);
+		receive_try_resume(s);
 	linger(s);
-}
-
-/* ---- content ------------------------------------------------------------------------------------------------ */
-
-/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
-static void arm_content_timer(struct session *s, uint64_t bought_ns)
-{
-	uint64_t left_ns = s->content_deadline_ns - s->shard->now_ns;
-
-	s->content_seen = s->transport.octets_in;
-	arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
-}
-
-static void on_content_timer(struct session *s)
-{
-	uint64_t octets = s->transport.octets_in - s->content_seen;
-	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns, bought_ns = most_ns;
-
-	if (s->shard->now_ns >= s->content_deadline_ns) {
-		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
-		return;
-	}
-	/* While we do not read it is not the client that is slow. */
-	if (!s->paused) {
-		if (octets < SESSION_RATE_MIN) {
-			receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
-			return;
-		}
-		if (octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN)
-			bought_ns = octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN);
-	}
-	arm_content_timer(s, bought_ns);
-}
-
-void receive_start_content(struct session *s)
-{
-	struct message *m = s->message;
-	struct shard *shard = s->shard;
-	const struct config *config = shard->relay->config;
-
-	m->wall_ns = clock_wall_ns();
-	m->id = message_id_next(&shard->ids, m->wall_ns);
-	m->state = MESSAGE_CONTENT;
-	content_scanner_init(&s->scanner);
-	s->content_octets = 0;
-	s->content_dropped = false;
-	s->state = SESSION_CONTENT;
-	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
-	arm_content_timer(s, config->timeouts.command_ns);
-}
-
-/* The first block, which comes with the first octet: our trace field stands before the content. */
-static void begin_content(struct session *s, struct block *block)
-{
-	struct message *m = s->message;
-	struct trace trace = {
-		.helo = {s->helo, s->helo_length},
-		.peer = {s->peer, s->peer_length},
-		.hostname = span_text(s->shard->relay->config->hostname),
-		.protocol = s->esmtp ? "ESMTP" : "SMTP",
-		.id = m->id,
-		.wall_ns = m->wall_ns,
-	};
-
-	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
-	m->content_length = block->length;
-}
-
-static void finish_content(struct session *s)
-{
-	struct message *m = s->message;
-	const char *refusal = NULL;
-
-	s->state = SESSION_COMMAND;
-	arm_timer(s, s->shard->relay->config->timeouts.command_ns);
-	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
-	if (s->scanner.eight_bit)
-		m->flags |= ENVELOPE_EIGHT_BIT;
-	if (s->scanner.faults)
-		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
-	else if (s->content_dropped)
-		refusal = "552 5.3.4 Message exceeds the size limit\r\n";
-	else if (s->scanner.hops >= HOPS_MAX)
-		refusal = "554 5.4.6 Too many hops, this message loops\r\n";
-	else if (m->result < 0)
-		refusal = "451 4.3.0 Message not stored, try again later\r\n";
-	if (refusal) {
-		counter_add(&s->shard->counters.refused, 1);
-		event_refused(s, m, refusal);
-		receive_drop_transaction(s);
-		receive_reply_text(s, refusal);
-		return;
-	}
-	s->message = NULL;
-	list_append(&s->pending, &m->link);
-	s->pending_count++;
-	message_submit(m);
-}
-
-/* May content be taken in now? If not, what wakes the session has been arranged. */
-static bool content_room(struct session *s, struct block **block)
-{
-	struct message *m = s->message;
-
-	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
-		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count)
-			return false; /* receive_part_stored() resumes */
-		if (!message_flush_part(m))
-			goto wait;
-	}
-	*block = message_room(m);
-	if (*block) {
-		if (m->content_length == 0)
-			begin_content(s, *block);
-		return true;
-	}
-	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
-	 * spool. */
-	if (m->block_count > 0 && m->parts_out == 0)
-		(void)message_flush_part(m);
-wait:
-	if (!list_linked(&s->block_waiter))
-		list_append(&s->shard->block_waiters, &s->block_waiter);
-	return false;
-}
-
-static size_t take_content(struct session *s, const uint8_t *data, size_t length)
-{
-	const struct config *config = s->shard->relay->config;
-	struct message *m = s->message;
-	uint8_t *discard = s->shard->scratch;
-	size_t at = 0;
-
-	while (at < length) {
-		struct block *block = NULL;
-		enum content_result result;
-		size_t consumed, written;
-
-		/* A message that is refused anyway is read to its end, but not kept. */
-		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
-		if (keep && !content_room(s, &block)) {
-			s->paused = true;
-			return at;
-		}
-		if (keep)
-			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
-						   block->data + block->length, BLOCK_DATA - block->length, &written);
-		else
-			result = content_scan_data(&s->scanner, data + at, length - at, &consumed, discard, BLOCK_DATA,
-						   &written);
-		at += consumed;
-		s->content_octets += written;
-		if (keep) {
-			block->length += (uint32_t)written;
-			m->content_length += written;
-		}
-		if (s->content_octets > config->spool.message_size_max)
-			s->content_dropped = true;
-		if (result == CONTENT_END) {
-			finish_content(s);
-			return at;
-		}
-	}
-	return at;
-}
-
-void receive_part_stored(struct session *s)
-{
-	if (s->state == SESSION_CONTENT)
-		try_resume(s);
-}
-
-void receive_run(struct shard *shard)
-{
-	struct list now, *link;
-
-	/* Those that still find none wait for the next turn. */
-	list_init(&now);
-	while ((link = list_take_first(&shard->block_waiters)) != NULL)
-		list_append(&now, link);
-	while ((link = list_take_first(&now)) != NULL)
-		try_resume(container_of(link, struct session, block_waiter));
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------- */
@@ -546,7 +359,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 	else
 		receive_command(s, line, length - 2);
 	if (s->state == SESSION_COMMAND)
-		arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 }
 
 static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)
@@ -582,7 +395,7 @@ static size_t take_line(struct session *s, const uint8_t *data, size_t length)
 		return n;
 	}
 	if (!keep_partial_line(s, data, n)) {
-		session_end(s, "out of memory");
+		receive_end(s, "out of memory");
 		return n;
 	}
 	if (lf) {
@@ -622,7 +435,7 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 				s->paused = true;
 				return at;
 			}
-			at += take_content(s, data + at, length - at);
+			at += receive_content(s, data + at, length - at);
 			if (s->paused)
 				return at;
 			break;
@@ -643,7 +456,7 @@ void receive_drain(struct shard *shard, bool hard)
 		struct session *s = container_of(link, struct session, link);
 		next = link->next;
 		if (hard)
-			session_end(s, "shutting down");
+			receive_end(s, "shutting down");
 		else if (!s->message && s->pending_count == 0 && s->line_length == 0)
 			receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
 	}

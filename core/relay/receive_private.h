@@ -1,6 +1,6 @@
 /*
- * core/relay/receive_private.h - shared between receive.c (the session's life and its content) and receive_command.c
- * (what each command does).
+ * core/relay/receive_private.h - shared between receive.c (the session's life), receive_content.c (messages as they
+ * arrive) and receive_command.c (what each command does).
  */
 #ifndef POSTRIDER_RELAY_RECEIVE_PRIVATE_H
 #define POSTRIDER_RELAY_RECEIVE_PRIVATE_H
@@ -16,8 +16,17 @@ void receive_reply_text(struct session *s, const char *text);
  * not lost to a reset. `reason` is static, for the session's event. */
 void receive_finish(struct session *s, const char *reply, const char *reason);
 void receive_drop_transaction(struct session *s);
+/* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
+void receive_end(struct session *s, const char *reason);
+void receive_arm_timer(struct session *s, uint64_t after_ns);
+/* A paused session reads on, if it may. */
+void receive_try_resume(struct session *s);
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
+/* Takes some of it; returns how much. Less than all of it: the message has ended, or the session has paused. */
+size_t receive_content(struct session *s, const uint8_t *data, size_t length);
+void receive_content_timer(struct session *s);
+void receive_content_resumed(struct session *s);
 /* A line that is refused, but by which a client means to begin content: DATA or BDAT, whatever is wrong with it. What
  * follows must not be read as commands. */
 bool receive_begins_content(const char *line, size_t length);

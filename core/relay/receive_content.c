@@ -1,0 +1,194 @@
+/*
+ * core/relay/receive_content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
+ */
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "core/relay/receive_private.h"
+
+enum { HOPS_MAX = 100 };
+
+/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
+static void arm_content_timer(struct session *s, uint64_t bought_ns)
+{
+	uint64_t left_ns = s->content_deadline_ns - s->shard->now_ns;
+
+	s->content_seen = s->transport.octets_in;
+	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
+}
+
+void receive_content_timer(struct session *s)
+{
+	uint64_t octets = s->transport.octets_in - s->content_seen;
+	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns, bought_ns = most_ns;
+
+	if (s->shard->now_ns >= s->content_deadline_ns) {
+		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+		return;
+	}
+	/* While we do not read it is not the client that is slow. */
+	if (!s->paused) {
+		if (octets < SESSION_RATE_MIN) {
+			receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
+			return;
+		}
+		if (octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN)
+			bought_ns = octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN);
+	}
+	arm_content_timer(s, bought_ns);
+}
+
+void receive_content_resumed(struct session *s)
+{
+	if (s->shard->now_ns < s->content_deadline_ns)
+		arm_content_timer(s, s->shard->relay->config->timeouts.command_ns);
+}
+
+void receive_start_content(struct session *s)
+{
+	struct message *m = s->message;
+	struct shard *shard = s->shard;
+	const struct config *config = shard->relay->config;
+
+	m->wall_ns = clock_wall_ns();
+	m->id = message_id_next(&shard->ids, m->wall_ns);
+	m->state = MESSAGE_CONTENT;
+	content_scanner_init(&s->scanner);
+	s->content_octets = 0;
+	s->content_dropped = false;
+	s->state = SESSION_CONTENT;
+	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
+	arm_content_timer(s, config->timeouts.command_ns);
+}
+
+/* The first block, which comes with the first octet: our trace field stands before the content. */
+static void begin_content(struct session *s, struct block *block)
+{
+	struct message *m = s->message;
+	struct trace trace = {
+		.helo = {s->helo, s->helo_length},
+		.peer = {s->peer, s->peer_length},
+		.hostname = span_text(s->shard->relay->config->hostname),
+		.protocol = s->esmtp ? "ESMTP" : "SMTP",
+		.id = m->id,
+		.wall_ns = m->wall_ns,
+	};
+
+	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
+	m->content_length = block->length;
+}
+
+static void finish_content(struct session *s)
+{
+	struct message *m = s->message;
+	const char *refusal = NULL;
+
+	s->state = SESSION_COMMAND;
+	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
+	if (s->scanner.eight_bit)
+		m->flags |= ENVELOPE_EIGHT_BIT;
+	if (s->scanner.faults)
+		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
+	else if (s->content_dropped)
+		refusal = "552 5.3.4 Message exceeds the size limit\r\n";
+	else if (s->scanner.hops >= HOPS_MAX)
+		refusal = "554 5.4.6 Too many hops, this message loops\r\n";
+	else if (m->result < 0)
+		refusal = "451 4.3.0 Message not stored, try again later\r\n";
+	if (refusal) {
+		counter_add(&s->shard->counters.refused, 1);
+		event_refused(s, m, refusal);
+		receive_drop_transaction(s);
+		receive_reply_text(s, refusal);
+		return;
+	}
+	s->message = NULL;
+	list_append(&s->pending, &m->link);
+	s->pending_count++;
+	message_submit(m);
+}
+
+/* May content be taken in now? If not, what wakes the session has been arranged. */
+static bool content_room(struct session *s, struct block **block)
+{
+	struct message *m = s->message;
+
+	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
+		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count)
+			return false; /* receive_part_stored() resumes */
+		if (!message_flush_part(m))
+			goto wait;
+	}
+	*block = message_room(m);
+	if (*block) {
+		if (m->content_length == 0)
+			begin_content(s, *block);
+		return true;
+	}
+	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
+	 * spool. */
+	if (m->block_count > 0 && m->parts_out == 0)
+		(void)message_flush_part(m);
+wait:
+	if (!list_linked(&s->block_waiter))
+		list_append(&s->shard->block_waiters, &s->block_waiter);
+	return false;
+}
+
+size_t receive_content(struct session *s, const uint8_t *data, size_t length)
+{
+	const struct config *config = s->shard->relay->config;
+	struct message *m = s->message;
+	uint8_t *discard = s->shard->scratch;
+	size_t at = 0;
+
+	while (at < length) {
+		struct block *block = NULL;
+		enum content_result result;
+		size_t consumed, written;
+
+		/* A message that is refused anyway is read to its end, but not kept. */
+		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
+		if (keep && !content_room(s, &block)) {
+			s->paused = true;
+			return at;
+		}
+		if (keep)
+			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
+						   block->data + block->length, BLOCK_DATA - block->length, &written);
+		else
+			result = content_scan_data(&s->scanner, data + at, length - at, &consumed, discard, BLOCK_DATA,
+						   &written);
+		at += consumed;
+		s->content_octets += written;
+		if (keep) {
+			block->length += (uint32_t)written;
+			m->content_length += written;
+		}
+		if (s->content_octets > config->spool.message_size_max)
+			s->content_dropped = true;
+		if (result == CONTENT_END) {
+			finish_content(s);
+			return at;
+		}
+	}
+	return at;
+}
+
+void receive_part_stored(struct session *s)
+{
+	if (s->state == SESSION_CONTENT)
+		receive_try_resume(s);
+}
+
+void receive_run(struct shard *shard)
+{
+	struct list now, *link;
+
+	/* Those that still find none wait for the next turn. */
+	list_init(&now);
+	while ((link = list_take_first(&shard->block_waiters)) != NULL)
+		list_append(&now, link);
+	while ((link = list_take_first(&now)) != NULL)
+		receive_try_resume(container_of(link, struct session, block_waiter));
+}
