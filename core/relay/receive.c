@@ -20,6 +20,7 @@ static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
+static void say_fin(struct session *s);
 
 static const struct transport_handlers handlers = {
 	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
@@ -151,22 +152,39 @@ static void on_end(struct transport *t, int result)
 {
 	struct session *s = container_of(t, struct session, transport);
 
-	receive_end(s, result == 0 ? "closed by client" : "connection lost");
+	if (result < 0) {
+		receive_end(s, "connection lost");
+		return;
+	}
+	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6). */
+	s->peer_ended = true;
+	if (s->state == SESSION_LINGER)
+		receive_end(s, "closed");
+	else
+		receive_finish(s, NULL, "closed by client");
+	say_fin(s);
+}
+
+/* The oldest message is with its owners: it is not the client that lets us wait. */
+static bool owners_wanted(const struct session *s)
+{
+	return s->pending_count > 0 && container_of(s->pending.next, struct message, link)->state != MESSAGE_ANSWERED;
 }
 
 static void on_timer(struct wheel_timer *timer)
 {
 	struct session *s = container_of(timer, struct session, timer);
 
-	if (s->state == SESSION_LINGER) {
-		receive_end(s, "closed");
-		return;
-	}
-	if (s->state == SESSION_CONTENT) {
+	if (s->state == SESSION_CONTENT)
 		receive_content_timer(s);
-		return;
-	}
-	receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+	else if (s->state == SESSION_LINGER)
+		receive_end(s, "closed");
+	else if (owners_wanted(s))
+		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	else if (s->state == SESSION_FINISHING)
+		receive_end(s, "replies not read");
+	else
+		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
 }
 
 void receive_drop_transaction(struct session *s)
@@ -211,28 +229,34 @@ void receive_reply_text(struct session *s, const char *text)
 	receive_reply(s, text, strlen(text));
 }
 
-/* The last reply has been queued: once it is with the kernel, say FIN and read on for a while. */
-static void linger(struct session *s)
+/* Once all that is owed is with the kernel: FIN, and where the client's has not come yet, read on for a while. */
+static void say_fin(struct session *s)
 {
-	if (s->state != SESSION_LINGER || s->pending_count > 0 || !transport_drained(&s->transport))
+	if (s->state != SESSION_FINISHING || s->pending_count > 0 || !transport_drained(&s->transport))
 		return;
+	if (s->peer_ended) {
+		receive_end(s, "closed");
+		return;
+	}
+	s->state = SESSION_LINGER;
+	receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
 	transport_shutdown(&s->transport);
 }
 
 void receive_finish(struct session *s, const char *reply, const char *reason)
 {
-	if (s->state == SESSION_LINGER || s->state == SESSION_CLOSED)
+	if (s->state >= SESSION_FINISHING)
 		return;
 	s->end_reason = reason;
 	receive_drop_transaction(s);
 	list_remove(&s->block_waiter);
 	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. */
-	if (can_reply(s) || s->pending_count == 0)
+	if (reply && (can_reply(s) || s->pending_count == 0))
 		receive_reply_text(s, reply);
 	if (s->state == SESSION_CLOSED)
 		return;
-	s->state = SESSION_LINGER;
-	receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
+	s->state = SESSION_FINISHING;
+	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 	if (s->paused) {
 		s->paused = false;
 		transport_resume(&s->transport);
@@ -302,6 +326,8 @@ static void answer_one(struct session *s, struct message *m)
 
 void receive_message_answered(struct session *s)
 {
+	unsigned before = s->pending_count;
+
 	while (!list_empty(&s->pending)) {
 		struct message *m = container_of(s->pending.next, struct message, link);
 		if (m->state != MESSAGE_ANSWERED)
@@ -315,7 +341,10 @@ void receive_message_answered(struct session *s)
 		free_when_alone(s);
 		return;
 	}
-	if (s->state != SESSION_LINGER)
+	/* From this reply on the client may take its time for the next command, or to read. */
+	if (s->pending_count < before && s->state != SESSION_CONTENT)
+		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	if (s->state < SESSION_FINISHING)
 		receive_try_resume(s);
 }
 
@@ -327,7 +356,7 @@ static void on_sent(struct transport *t)
 		receive_message_answered(s);
 	else
 		receive_try_resume(s);
-	linger(s);
+	say_fin(s);
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------- */
@@ -439,7 +468,7 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 			if (s->paused)
 				return at;
 			break;
-		default: /* LINGER, CLOSED: read and forget */
+		default: /* FINISHING, LINGER, CLOSED: read and forget */
 			return length;
 		}
 	}

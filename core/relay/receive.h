@@ -1,11 +1,23 @@
 /*
  * core/relay/receive.h - the server side: one inbound SMTP session (RFC 5321).
  *
- *      accept -> GREETING -> COMMAND <--> CONTENT (DATA)
- *                               |  ^
- *                               |  +-- LINE_TOO_LONG (one 500, the rest of the line discarded)
- *                               v
- *                            LINGER (last reply sent, FIN sent, waiting for the peer's) -> CLOSED
+ *      accept -> COMMAND <--> CONTENT (DATA)
+ *                 |  ^
+ *                 |  +-- LINE_TOO_LONG (one 500, the rest of the line discarded)
+ *                 |
+ *                 |  QUIT, 421, a timeout, or the client's FIN: what comes now is read and forgotten
+ *                 v
+ *             FINISHING (replies are owed: messages with their owners, last words, what the kernel has no room for)
+ *                 |  all of it is with the kernel
+ *                 |--------------------------------> the client's FIN is here already
+ *                 v                                    |
+ *             LINGER (FIN sent, waiting for the        |
+ *                 |   client's, for a short while)     |
+ *                 v                                    v
+ *             CLOSED <---------------------------------+-- from any state: the connection broke, replies are not read
+ *
+ * Who ends a session, and by what, makes no difference to what it is owed: a client that has said QUIT or FIN behind
+ * a message hears the 250, however long its commit takes, or it would send the message again.
  *
  * Replies leave in command order. The reply to a message waits for its commit; replies to commands pipelined
  * behind it wait in the message (`tail`), so nothing is answered early and parsing need not stop. A session pauses
@@ -22,7 +34,14 @@
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"
 
-enum session_state { SESSION_COMMAND, SESSION_CONTENT, SESSION_LINE_TOO_LONG, SESSION_LINGER, SESSION_CLOSED };
+enum session_state {
+	SESSION_COMMAND,
+	SESSION_CONTENT,
+	SESSION_LINE_TOO_LONG,
+	SESSION_FINISHING,
+	SESSION_LINGER,
+	SESSION_CLOSED,
+};
 
 enum {
 	SESSION_PENDING_MAX = 64,
@@ -42,6 +61,7 @@ struct session {
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
 	bool esmtp, paused, helo_given, transport_gone, content_dropped, peer_counted;
+	bool peer_ended; /* the client's FIN has come, and all before it was read */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
 	int32_t client; /* index of the group, -1: may not relay */

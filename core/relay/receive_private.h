@@ -12,8 +12,8 @@ enum { REPLY_ROOM = 384 }; /* no single reply is longer */
 /* Queues one whole reply, in order. There is room: receive_can_reply() was asked before the command was taken. */
 void receive_reply(struct session *s, const char *text, size_t length);
 void receive_reply_text(struct session *s, const char *text);
-/* Last words: the reply, then FIN, then the connection is read to its end for a short while, so that the reply is
- * not lost to a reset. `reason` is static, for the session's event. */
+/* Last words (or NULL: none), behind all that is owed, then FIN, then the connection is read to its end for a short
+ * while, so that they are not lost to a reset. `reason` is static, for the session's event. */
 void receive_finish(struct session *s, const char *reply, const char *reason);
 void receive_drop_transaction(struct session *s);
 /* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */

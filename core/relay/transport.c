@@ -99,6 +99,8 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 		t->recv_cancelled = false;
 	if (t->closing)
 		join(t);
+	else if (t->shutdown_waits)
+		transport_shutdown(t);
 }
 
 /* Takes the next step of the teardown that is possible now. */
@@ -147,7 +149,7 @@ void transport_close(struct transport *t)
 
 static void end(struct transport *t, int result)
 {
-	if (t->closing || t->ended)
+	if (t->closing || t->broken || (result == 0 && t->ended))
 		return;
 	/* What came before the peer's orderly end is still to be consumed. A broken connection is over at once: nobody
 	 * waits for an answer, and nothing may ever come that would resume it. */
@@ -156,6 +158,7 @@ static void end(struct transport *t, int result)
 		return;
 	}
 	t->ended = true;
+	t->broken = result != 0;
 	t->handlers->on_end(t, result);
 }
 
@@ -453,11 +456,17 @@ static bool seal(struct transport *t)
 	return true;
 }
 
+/* The peer's FIN ends what it sends, not what it reads. Closing TLS ends both (STL-05). */
+static bool output_over(const struct transport *t)
+{
+	return t->closing || t->broken || (t->ended && t->tls);
+}
+
 size_t transport_room(const struct transport *t)
 {
 	size_t room;
 
-	if (t->closing || t->ended)
+	if (output_over(t))
 		return 0;
 	if (!t->tls)
 		return t->capacity - t->collected;
@@ -503,7 +512,7 @@ bool transport_write(struct transport *t, const void *data, size_t length)
 {
 	bool ok;
 
-	if (t->closing || t->ended)
+	if (output_over(t))
 		return false;
 	ok = t->tls ? write_staged(t, data, length) : write_plain(t, data, length);
 	if (ok)
@@ -597,7 +606,10 @@ bool transport_drained(const struct transport *t)
 
 void transport_shutdown(struct transport *t)
 {
-	if (t->closing || t->control_op.in_flight || t->fd < 0)
+	if (t->closing || t->fd < 0)
+		return;
+	t->shutdown_waits = t->control_op.in_flight;
+	if (t->shutdown_waits)
 		return;
 	t->control_op.fn = on_cancelled;
 	ring_shutdown(t->shared->ring, &t->control_op, t->fd, SHUT_WR);

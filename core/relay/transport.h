@@ -44,7 +44,8 @@ struct transport_shared {
 struct transport_handlers {
 	size_t (*on_data)(struct transport *t, const uint8_t *data, size_t length);
 	/* The stream is over or broken: 0 end of stream, negative errno, or TRANSPORT_TLS_FAILED. Not called after
-	 * transport_close(). */
+	 * transport_close(). Behind a 0 a plain connection can still be written to (RFC 9293 3.6); if that fails, a
+	 * negative result follows. */
 	void (*on_end)(struct transport *t, int result);
 	void (*on_connected)(struct transport *t, int result); /* 0 or negative errno */
 	void (*on_secured)(struct transport *t);               /* the TLS handshake is complete */
@@ -69,8 +70,9 @@ struct transport {
 	struct list dirty, starved;
 	struct list held; /* struct transport_held, in order of arrival */
 	uint8_t held_count;
-	bool accepted, connected, secured, paused, closing, closed_fd, ended, feeding, recv_cancelled;
-	bool end_waits; /* the peer's end is reported once what was held is consumed */
+	bool accepted, connected, secured, paused, closing, closed_fd, ended, broken, feeding, recv_cancelled;
+	bool shutdown_waits; /* for the control op to be free */
+	bool end_waits;      /* the peer's end is reported once what was held is consumed */
 	uint64_t octets_in, octets_out;
 };
 

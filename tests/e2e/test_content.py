@@ -7,6 +7,7 @@ one that does not even know EHLO; once over TLS.
 
 import os
 import random
+import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -184,6 +185,30 @@ def several_recipients_in_one_message():
             same_octets(arrival.original, message(1, 300000), 'content')
         relay.terminate()
         equal((len(first.arrivals), len(second.arrivals)), (1, 1), 'arrivals')
+
+
+@case
+def half_closed_clients_get_their_replies():
+    """A script that sends everything and FIN, as `nc -N` does, and a client that says FIN behind QUIT (RFC 9293)."""
+    envelope = b'MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n'
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host]))
+        sequence = 0
+        for count, last in ((1, b'QUIT\r\n'), (1, b''), (20, b'QUIT\r\n'), (20, b'')):
+            with Client(relay.address) as client:
+                stream = b'EHLO script\r\n'
+                for _ in range(count):
+                    sequence += 1
+                    stream += envelope + harness.stuff(message(sequence)) + b'.\r\n'
+                client.send(stream + last)
+                client.socket.shutdown(socket.SHUT_WR)
+                codes = [code for code, _ in client.replies()]
+                expected = [220, 250] + [250, 250, 354, 250] * count + ([221] if last else [])
+                check(codes in (expected, expected[1:]), '%d messages and %r: %s', count, last, codes)
+        arrivals = hop.wait_arrivals(sequence)
+        equal(sorted(arrival.sequence for arrival in arrivals), list(range(1, sequence + 1)), 'arrivals')
+        relay.terminate()
 
 
 @case

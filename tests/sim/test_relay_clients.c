@@ -100,3 +100,136 @@ void scenario_dry(uint64_t seed)
 	rig_close(&rig);
 	crowd_free(&crowd);
 }
+
+/* ---- sessions that end while replies are owed ---------------------------------------------------------------- */
+
+struct speech {
+	char *text;
+	size_t length, capacity;
+};
+
+static void say(struct speech *speech, const void *data, size_t length)
+{
+	if (speech->length + length > speech->capacity) {
+		speech->capacity = 2 * (speech->length + length);
+		speech->text = world_realloc(speech->text, speech->capacity);
+	}
+	memcpy(speech->text + speech->length, data, length);
+	speech->length += length;
+}
+
+static void say_text(struct speech *speech, const char *text)
+{
+	say(speech, text, strlen(text));
+}
+
+/* One transaction with a message of the ledger, its first recipient only; without its end where `whole` is false. */
+static void say_message(struct speech *speech, struct ledger *ledger, bool whole)
+{
+	uint32_t sequence = ledger_next(ledger);
+	char address[128], line[256];
+	size_t length;
+	uint8_t *content = ledger_content(ledger, sequence, &length);
+
+	ledger->messages[sequence].recipient_count = 1;
+	ledger->messages[sequence].recipients[0].fate = whole ? LEDGER_ACCEPTED : LEDGER_REFUSED;
+	ledger_address(ledger, sequence, 0, address);
+	snprintf(line, sizeof(line), "MAIL FROM:<s%u@client.example>\r\nRCPT TO:<%s>\r\nDATA\r\n", sequence, address);
+	say_text(speech, line);
+	for (size_t at = 0, next; at < length; at = next) {
+		const uint8_t *end = memchr(content + at, '\n', length - at);
+		next = (size_t)(end - content) + 1;
+		if (content[at] == '.')
+			say_text(speech, ".");
+		say(speech, content + at, next - at);
+	}
+	if (whole)
+		say_text(speech, ".\r\n");
+	world_release(content);
+}
+
+struct farewell {
+	const char *name;
+	unsigned messages;
+	bool quit, half_close, stays, cut; /* cut: another message behind, without its end */
+};
+
+static const struct farewell farewells[] = {
+	{"QUIT", 1, true, false, false, false},          {"QUIT, and stays", 1, true, false, true, false},
+	{"QUIT and FIN", 1, true, true, false, false},   {"FIN", 1, false, true, false, false},
+	{"QUIT behind 20", 20, true, true, true, false}, {"FIN in content", 2, false, true, false, true},
+	{"says no more", 1, false, false, false, false},
+};
+enum { FAREWELLS = sizeof(farewells) / sizeof(farewells[0]) };
+
+static void check_farewell(struct rig *rig, const struct farewell *f, const struct actor_script *script)
+{
+	char expected[ACTOR_SCRIPT_CODES_MAX] = "220 250";
+
+	for (unsigned i = 0; i < f->messages; i++)
+		strcat(expected, " 250 250 354 250");
+	if (f->cut)
+		strcat(expected, " 250 250 354");
+	if (f->quit)
+		strcat(expected, " 221");
+	else if (!f->half_close)
+		strcat(expected, " 421");
+	if (!actor_script_ended(script, NULL, NULL))
+		rig_fail(rig, "%s: still open, heard %s", f->name, actor_script_codes(script));
+	else if (strcmp(actor_script_codes(script), expected) != 0)
+		rig_fail(rig, "%s: heard %s instead of %s", f->name, actor_script_codes(script), expected);
+}
+
+/*
+ * QUIT, FIN or silence behind messages whose commits take seconds, or longer than a client has for its next command:
+ * every reply that is owed comes first, so that no client has to send again (RFC 9293 3.6).
+ */
+void scenario_farewell(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "farewell",
+		.seed = seed,
+		.quiet = seed % 2,
+		.hop = {.pipelining = true, .chunking = true},
+	};
+	struct world_io_fault slow = {
+		.operations = WORLD_IO_WRITE,
+		.nth = 1,
+		.count = 1 << 20,
+		.delay_ns = (seed % 3 ? 1 + rig_pick(seed, 1, 30) : 400) * CLOCK_NS_PER_S,
+	};
+	struct crowd crowd = {.count = 0};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1 + (unsigned)(seed % 2)) < 0)
+		rig_fail(&rig, "does not start");
+	world_fault_io(&slow);
+	for (unsigned i = 0; i < FAREWELLS; i++) {
+		const struct farewell *f = &farewells[i];
+		struct speech speech = {.text = NULL};
+		say_text(&speech, "EHLO script.example\r\n");
+		for (unsigned n = 0; n < f->messages; n++)
+			say_message(&speech, &rig.ledger, true);
+		if (f->cut)
+			say_message(&speech, &rig.ledger, false);
+		if (f->quit)
+			say_text(&speech, "QUIT\r\n");
+		struct actor_script_config script = {
+			.delay_ns = rig_pick(seed, 10 + i, CLOCK_NS_PER_S),
+			.text = speech.text,
+			.length = speech.length,
+			.half_close = f->half_close,
+			.stays = f->stays,
+		};
+		(void)crowd_add(&crowd, &script);
+		world_release(speech.text);
+	}
+	(void)rig_run(&rig, NULL, 6000 * CLOCK_NS_PER_S);
+	for (unsigned i = 0; i < FAREWELLS; i++)
+		check_farewell(&rig, &farewells[i], crowd.scripts[i]);
+	crowd_close(&crowd);
+	rig_finish(&rig, 2);
+	rig_close(&rig);
+	crowd_free(&crowd);
+}
