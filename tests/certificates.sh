@@ -18,7 +18,8 @@ umask 077
 directory=$1
 mkdir -p "$directory"
 version=$(cksum <"$0")
-if [ "$(cat "$directory/complete" 2>/dev/null)" = "$version" ] && openssl x509 -checkend 86400 -noout -in "$directory/server.crt" >/dev/null; then
+if [ "$(cat "$directory/complete" 2>/dev/null)" = "$version" ] &&
+	openssl x509 -checkend 86400 -noout -in "$directory/server.crt" >/dev/null; then
 	exit 0
 fi
 work=$(mktemp -d "$directory/making.XXXXXX")

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """tests/sections.py - the sections of tests/run: builds, starts the tests, counts their cases, prints the sum.
 
+Builds and unit tests, which keep all processors busy, run one after the other; beside them run the test programs that
+mostly wait for deadlines, a few at a time. Lines appear as programs end, each with its section in front.
+
 A case is a line "ok NAME..." or "FAILED NAME: why" of a test program; a program that ends badly without such a line
 counts as one failed case, and so does a section that cannot run: nothing is skipped in silence. Every program runs in
 a process group of its own with a time limit, so nothing is left behind. Output goes to build/logs/, the failures to
 the screen as well.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -38,39 +43,66 @@ SANITIZERS = {
 }
 
 
+# How many test programs run at a time beside builds and unit tests: they wait most of the time.
+WAITING_LANES = 3
+
+
 class Totals:
     """What has been counted: {section: [passed, failed, seconds]} and the names of what failed."""
 
     def __init__(self):
         self.sections = {}
         self.failures = []
-        self.current = None
+        self.lock = threading.Lock()
 
-    def begin(self, section):
-        self.current = self.sections.setdefault(section, [0, 0, 0.0])
-        self.section = section
-
-    def count(self, where, passed, failures):
-        self.current[0] += passed
-        self.current[1] += len(failures)
+    def count(self, section, name, passed, failures, seconds):
+        counted = self.sections.setdefault(section, [0, 0, 0.0])
+        counted[0] += passed
+        counted[1] += len(failures)
+        counted[2] += seconds
         for failure in failures:
-            self.failures.append('%s: %s: %s' % (self.section, where, failure))
+            self.failures.append('%s: %s: %s' % (section, name, failure))
 
 
 totals = Totals()
-running = None
 
 
-def stop_running(number, frame):
-    """Ends what this program has started, by its process group, then this program."""
-    if running is not None:
-        try:
-            os.killpg(running.pid, signal.SIGTERM)
-            time.sleep(1)
-            os.killpg(running.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    sys.exit(128 + number)
+class Running:
+    """The process groups that this program has started, so that a signal can end them all."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.processes = set()
+        self.stopped = False
+
+    def start(self, command, **options):
+        with self.lock:
+            if self.stopped:
+                raise RuntimeError('stopped')
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+            self.processes.add(process)
+            return process
+
+    def end(self, process):
+        """Whatever its group has left behind ends with it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        with self.lock:
+            self.processes.discard(process)
+
+    def stop(self, number, frame):
+        """Ends what this program has started, by process group, then this program."""
+        self.stopped = True
+        for wait, name in ((1, signal.SIGTERM), (0, signal.SIGKILL)):
+            for process in list(self.processes):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, name)
+            time.sleep(wait)
+        os._exit(128 + number)
+
+
+running = Running()
 
 
 def without_randomization():
@@ -82,24 +114,17 @@ def without_randomization():
 
 def execute(name, command, limit, environment=None):
     """Runs one program; returns its exit status (None: time was up) and its output, which is also in the logs."""
-    global running
-    path = os.path.join(LOGS, name.replace('/', '_') + '.log')
+    path = os.path.join(LOGS, name.replace('/', '_').replace(' ', '-') + '.log')
     with open(path, 'wb') as log:
-        running = subprocess.Popen(command, cwd=SOURCES, stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=subprocess.STDOUT, start_new_session=True,
-                                   env=dict(os.environ, **(environment or {})))
+        process = running.start(command, cwd=SOURCES, stdout=log, stderr=subprocess.STDOUT,
+                                env=dict(os.environ, **(environment or {})))
         try:
-            status = running.wait(limit)
+            status = process.wait(limit)
         except subprocess.TimeoutExpired:
             status = None
-            os.killpg(running.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)
             time.sleep(2)
-        try:
-            os.killpg(running.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        running.wait()
-        running = None
+        running.end(process)
     with open(path, encoding='utf-8', errors='replace') as log:
         return status, log.read()
 
@@ -110,17 +135,19 @@ def cases(output):
     return passed, re.findall(r'^FAILED (.*)', output, re.M)
 
 
-def report(name, passed, failures, seconds, output=''):
-    totals.count(name, passed, failures)
-    print('  %-34s %5d ok %s %7.1f s' % (name, passed, '%4d failed' % len(failures) if failures else ' ' * 11, seconds),
-          flush=True)
-    for failure in failures[:SHOWN_MAX]:
-        print('      FAILED ' + failure[:400])
+def report(section, name, passed, failures, seconds, output=''):
+    """One block of lines for each program, whatever else is running."""
+    lines = ['%-9s %-34s %5d ok %s %7.1f s' % (section, name, passed, '%4d failed' % len(failures) if failures
+                                              else ' ' * 11, seconds)]
+    lines += ['      FAILED ' + failure[:400] for failure in failures[:SHOWN_MAX]]
     if failures and output:
-        print('\n'.join('      | ' + line[:200] for line in output.rstrip().split('\n')[-15:]), flush=True)
+        lines += ['      | ' + line[:200] for line in output.rstrip().split('\n')[-15:]]
+    with totals.lock:
+        totals.count(section, name, passed, failures, seconds)
+        print('\n'.join(lines), flush=True)
 
 
-def program(name, command, limit, environment=None):
+def program(section, name, command, limit, environment=None):
     """Runs a program that prints cases, and counts them."""
     started = time.monotonic()
     status, output = execute(name, command, limit, environment)
@@ -133,16 +160,11 @@ def program(name, command, limit, environment=None):
         failures.append('%s: exit status %d' % (name, status))
     elif passed + len(failures) == 0:
         failures.append('%s: it reported no case' % name)
-    report(name, passed, failures, time.monotonic() - started, output if status != 0 else '')
+    report(section, name, passed, failures, time.monotonic() - started, output if status != 0 else '')
 
 
-built = {}
-
-
-def build(name):
-    """Sets up and compiles one build, once a run. A clean build is a case of its own."""
-    if name in built:
-        return built[name]
+def build(section, name):
+    """Sets up and compiles one build. A clean build is a case of its own. Returns whether there is one."""
     started = time.monotonic()
     compiler, options = BUILDS[name]
     directory = os.path.join(BUILD, name)
@@ -154,27 +176,27 @@ def build(name):
             status, output = execute('build-' + name, ['meson', 'setup', directory, SOURCES] + options, 300,
                                      environment)
         if status == 0:
-            status, output = execute('build-' + name, ['ninja', '-C', directory], 900, environment)
+            status, output = execute('build-' + name, ['ninja', '-C', directory], 1200, environment)
         # A directory from an older tree or toolchain may be beyond repair; a second try starts from nothing.
         if status == 0 or attempt == 2:
             break
         shutil.rmtree(directory, ignore_errors=True)
         status = 0
-    built[name] = directory if status == 0 else None
-    report('build ' + name, status == 0, [] if status == 0 else ['build: it does not compile'],
+    report(section, 'build ' + name, status == 0, [] if status == 0 else ['build: it does not compile'],
            time.monotonic() - started, output)
-    return built[name]
+    return status == 0
 
 
-def meson_tests(directory, label, arguments=(), prefix=(), scale=1):
+def meson_tests(section, name, label, arguments=(), prefix=(), scale=2):
     """Runs unit and simulation tests of a build and counts the cases inside each program."""
     started = time.monotonic()
+    directory = os.path.join(BUILD, name)
     log = os.path.join(directory, 'meson-logs', 'testlog.json')
     if os.path.exists(log):
         os.unlink(log)
     status, output = execute('tests-' + label, list(prefix) + ['meson', 'test', '-C', directory, '--no-rebuild',
                                                                '--timeout-multiplier', str(scale)] + list(arguments),
-                             1200, SANITIZERS)
+                             1800, SANITIZERS)
     passed, failures, programs = 0, [], 0
     if os.path.exists(log):
         with open(log) as f:
@@ -196,10 +218,27 @@ def meson_tests(directory, label, arguments=(), prefix=(), scale=1):
         failures.append('meson test: exit status %s: %s' % (status, output[-300:]))
     if programs == 0 and not failures:
         failures.append('meson test ran nothing')
-    report('%s (%d programs)' % (label, programs), passed, failures, time.monotonic() - started)
+    report(section, '%s (%d programs)' % (label, programs), passed, failures, time.monotonic() - started)
 
 
-def python_tests(folder, directory, label, only=None, limit=420, prefix=()):
+class Job:
+    """Something to do for a section, in one of the lanes, when the build it needs (or None) is there."""
+
+    def __init__(self, section, lane, needs, function, *arguments, **options):
+        self.section, self.lane, self.needs = section, lane, needs
+        self.function, self.arguments, self.options = function, arguments, options
+
+    def run(self):
+        started = time.monotonic()
+        try:
+            return self.function(self.section, *self.arguments, **self.options)
+        except Exception as error:
+            report(self.section, self.function.__name__, 0, ['%s: %s' % (type(error).__name__, error)],
+                   time.monotonic() - started)
+            return False
+
+
+def python_tests(section, folder, build_name, label, only=None, limit=600, prefix=()):
     """The Python programs of a folder, or those named with their cases, against the programs of a build."""
     for name in sorted(os.listdir(os.path.join(SOURCES, 'tests', folder))):
         if not re.fullmatch(r'test_.*\.py', name) or (only is not None and name[5:-3] not in only):
@@ -207,101 +246,138 @@ def python_tests(folder, directory, label, only=None, limit=420, prefix=()):
         command = list(prefix) + [sys.executable, os.path.join(SOURCES, 'tests', folder, name)]
         if isinstance(only, dict):
             command += only[name[5:-3]]
-        program('%s/%s%s' % (folder, name[5:-3], label), command, limit,
-                dict(SANITIZERS if label else {}, BUILD=directory))
+        yield Job(section, 'waiting', build_name, program, '%s/%s%s' % (folder, name[5:-3], label), command, limit,
+                  dict(SANITIZERS if label else {}, BUILD=os.path.join(BUILD, build_name)))
 
 
 def section_tidy():
-    program('tidy', [sys.executable, os.path.join(SOURCES, 'tests', 'tidy.py')], 120)
+    yield Job('tidy', 'waiting', None, program, 'tidy', [sys.executable, os.path.join(SOURCES, 'tests', 'tidy.py')],
+              300)
 
 
 def section_unit():
     for name in ('gcc', 'clang'):
-        directory = build(name)
-        if directory:
-            meson_tests(directory, name)
+        yield Job('unit', 'processors', name, meson_tests, name, name)
 
 
 def section_sanitize():
-    directory = build('asan')
-    if not directory:
-        return
     plain = without_randomization()
-    meson_tests(directory, 'asan+ubsan', prefix=plain, scale=4)
-    python_tests('e2e', directory, ' asan', ('config', 'content', 'refusals', 'restart', 'smuggling'), prefix=plain)
+    yield Job('sanitize', 'processors', 'asan', meson_tests, 'asan', 'asan+ubsan', prefix=plain, scale=6)
+    yield from python_tests('sanitize', 'e2e', 'asan', ' asan', ('config', 'content', 'refusals', 'restart',
+                                                                 'smuggling'), prefix=plain)
 
 
 def section_threads():
-    directory = build('tsan')
-    if not directory:
-        return
     plain = without_randomization()
-    meson_tests(directory, 'tsan', ('handoff', 'log', 'lane'), prefix=plain, scale=4)
+    yield Job('threads', 'processors', 'tsan', meson_tests, 'tsan', 'tsan', ('handoff', 'log', 'lane'), prefix=plain,
+              scale=6)
     # Two shards under load: handoff, doorbells, the log and the shared counters.
-    python_tests('e2e', directory, ' tsan', {'load': ['each_exactly_once_over_tls', 'a_limit_of_one_connection',
-                                                      'messages_of_all_sizes']}, prefix=plain)
+    yield from python_tests('threads', 'e2e', 'tsan', ' tsan', {
+        'load': ['each_exactly_once_over_tls', 'a_limit_of_one_connection', 'messages_of_all_sizes']}, prefix=plain)
 
 
 def section_fuzz():
     seconds = os.environ.get('FUZZ_SECONDS', '5')
-    program('fuzz %s s each' % seconds, [os.path.join(SOURCES, 'tests', 'fuzz', 'run'), seconds],
-            600 + 20 * int(seconds))
+    yield Job('fuzz', 'processors', None, program, 'fuzz %s s each' % seconds,
+              [os.path.join(SOURCES, 'tests', 'fuzz', 'run'), seconds], 900 + 20 * int(seconds))
 
 
 def section_e2e():
-    directory = build('gcc')
-    if directory:
-        python_tests('e2e', directory, '')
+    yield from python_tests('e2e', 'e2e', 'gcc', '')
 
 
 def section_interop():
-    directory = build('gcc')
-    if directory:
-        python_tests('interop', directory, '')
+    yield from python_tests('interop', 'interop', 'gcc', '')
 
 
 def section_qemu():
-    directory = build('gcc')
-    if directory:
-        python_tests('qemu', directory, '')
+    yield from python_tests('qemu', 'qemu', 'gcc', '')
 
 
 SECTIONS = {'tidy': section_tidy, 'unit': section_unit, 'sanitize': section_sanitize, 'threads': section_threads,
             'fuzz': section_fuzz, 'e2e': section_e2e, 'interop': section_interop, 'qemu': section_qemu}
 
 
-def run_section(name):
-    totals.begin(name)
-    print('%s' % name, flush=True)
-    started = time.monotonic()
-    passed, failed = totals.current[0], totals.current[1]
-    try:
-        SECTIONS[name]()
-    except Exception as error:
-        report(name, 0, ['%s: %s' % (type(error).__name__, error)], time.monotonic() - started)
-    if totals.current[:2] == [passed, failed]:
-        # Its build failed in an earlier section, or there is no test left in it.
-        report(name, 0, ['the section could not run'], time.monotonic() - started)
-    totals.current[2] += time.monotonic() - started
+def jobs_of(wanted):
+    """The jobs of the sections, and before them the builds that they need: gcc's first, most wait for that."""
+    jobs = []
+    for section in wanted:
+        found = list(SECTIONS[section]())
+        if not found:
+            report(section, section, 0, ['there is no test in it'], 0)
+        jobs += found
+    needed = {}
+    for job in jobs:
+        if job.needs:
+            needed.setdefault(job.needs, job.section)
+    order = [name for name in ('gcc', 'asan', 'tsan', 'clang') if name in needed]
+    return [Job(needed[name], 'processors', None, build, name) for name in order] + jobs
+
+
+class Schedule:
+    """Hands out jobs. Builds and unit tests use all processors by themselves, so there is one lane for them; the test
+    programs of the other lanes run beside it as soon as their build is there."""
+
+    def __init__(self, jobs):
+        self.jobs = list(jobs)
+        self.built = {}  # {build: whether it succeeded}; not there: still to be made
+        self.changed = threading.Condition()
+
+    def next(self, lane):
+        """The next job of a lane, after waiting for it if need be; None: there is none any more."""
+        with self.changed:
+            while True:
+                mine = [job for job in self.jobs if job.lane == lane]
+                for job in mine:
+                    if job.needs is None or job.needs in self.built:
+                        self.jobs.remove(job)
+                        return job
+                if not mine:
+                    return None
+                self.changed.wait()
+
+    def work(self, lane):
+        while True:
+            job = self.next(lane)
+            if job is None:
+                return
+            if job.needs is None or self.built[job.needs]:
+                result = job.run()
+            else:
+                report(job.section, ' '.join(str(argument) for argument in job.arguments[:1]), 0,
+                       ['could not run: the build %s failed' % job.needs], 0)
+            if job.function is build:
+                with self.changed:
+                    self.built[job.arguments[0]] = result
+                    self.changed.notify_all()
+
+    def run(self):
+        lanes = ['processors'] + ['waiting'] * WAITING_LANES
+        threads = [threading.Thread(target=self.work, args=(lane,), daemon=True) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 def main():
-    wanted = sys.argv[1:] or list(SECTIONS)
+    wanted = list(dict.fromkeys(sys.argv[1:])) or list(SECTIONS)
     for name in wanted:
         if name not in SECTIONS:
             print('no such section: %s; there are: %s' % (name, ' '.join(SECTIONS)), file=sys.stderr)
             return 64
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop_running)
+        signal.signal(number, running.stop)
     os.makedirs(LOGS, exist_ok=True)
+    started = time.monotonic()
     if os.environ.get('INSTALL_STATUS', '0') != '0':
-        totals.begin('install')
-        report('install-dependencies', 0, ['it ended with status ' + os.environ['INSTALL_STATUS']], 0)
-    for name in wanted:
-        run_section(name)
+        report('install', 'install-dependencies', 0, ['it ended with status ' + os.environ['INSTALL_STATUS']], 0)
+    Schedule(jobs_of(wanted)).run()
     print('\n%-12s %8s %8s %10s' % ('section', 'passed', 'failed', 'seconds'))
-    for name, (passed, failed, seconds) in totals.sections.items():
-        print('%-12s %8d %8d %10.0f' % (name, passed, failed, seconds))
+    for name in ['install'] + list(SECTIONS):
+        if name in totals.sections:
+            print('%-12s %8d %8d %10.0f' % (name, *totals.sections[name]))
+    print('%-12s %8s %8s %10.0f' % ('side by side', '', '', time.monotonic() - started))
     if totals.failures:
         print('\nfailed (logs in %s):' % LOGS)
         for failure in totals.failures:

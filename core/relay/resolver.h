@@ -5,10 +5,10 @@
  * every RESOLVER_INTERVAL_MS after that (sooner while one is unknown), and publish the answers. Shards only read
  * what was published: looking up never blocks. An answer that cannot be renewed stays in force.
  *
- * A question can take half a minute, and nothing can cut it short. So each has a thread of its own while it lasts, up to
- * RESOLVER_THREADS; those that were slow the last time leave some threads to the others. And resolver_stop() waits for
- * no question: the threads that still have one are left to themselves, with all that they use (nothing of the
- * configuration), until their answer comes or the process ends.
+ * A question can take half a minute, and nothing can cut it short. So each has a thread of its own while it lasts,
+ * up to RESOLVER_THREADS; those that were slow the last time leave some threads to the others. And resolver_stop()
+ * waits for no question: the threads that still have one are left to themselves, with all that they use (nothing of
+ * the configuration), until their answer comes or the process ends.
  */
 #ifndef POSTRIDER_RELAY_RESOLVER_H
 #define POSTRIDER_RELAY_RESOLVER_H

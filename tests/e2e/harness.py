@@ -12,8 +12,10 @@ what it wrote is removed when its Workspace ends (KEEP=1 in the environment keep
 import collections
 import concurrent.futures
 import contextlib
+import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -46,10 +48,14 @@ def peers_directory():
 
 
 def free_port(host='127.0.0.1'):
-    """A port that was free a moment ago, for programs that cannot be given port 0."""
-    with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as s:
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """A port that was free a moment ago, for programs that cannot be given port 0. Not one of those that the kernel
+    gives to clients: other tests may run at the same time."""
+    for _ in range(1000):
+        port = random.randrange(20000, 32000)
+        with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as s, contextlib.suppress(OSError):
+            s.bind((host, port))
+            return port
+    raise Failure('no free port')
 
 
 def listening(port, host='127.0.0.1'):
@@ -280,14 +286,16 @@ class Certificates:
     def __init__(self):
         directory = os.path.join(BUILD, 'test-certificates')
         os.makedirs(BUILD, exist_ok=True)
-        made = subprocess.run(['sh', os.path.join(SOURCES, 'tests', 'certificates.sh'), directory],
-                              capture_output=True, text=True)
-        check(made.returncode == 0, 'tests/certificates.sh: %s', made.stderr[-500:])
-        # The keys are for tests only, and mail servers read them after giving up their privileges.
-        for path, _, names in os.walk(directory):
-            os.chmod(path, 0o755)
-            for name in names:
-                os.chmod(os.path.join(path, name), 0o644)
+        with open(directory + '.lock', 'w') as lock:  # other tests may run at the same time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            made = subprocess.run(['sh', os.path.join(SOURCES, 'tests', 'certificates.sh'), directory],
+                                  capture_output=True, text=True)
+            check(made.returncode == 0, 'tests/certificates.sh: %s', made.stderr[-500:])
+            # The keys are for tests only, and mail servers read them after giving up their privileges.
+            for path, _, names in os.walk(directory):
+                os.chmod(path, 0o755)
+                for name in names:
+                    os.chmod(os.path.join(path, name), 0o644)
         self.directory = directory
         self.ca = self.path('ca.crt')
         self.other_ca = self.path('other-ca.crt')
@@ -500,6 +508,7 @@ def parallel(function, arguments, limit=8):
 
 
 cases = []
+printing = threading.Lock()
 
 
 def case(function):
@@ -515,19 +524,24 @@ def run_case(function):
         note = function()
     except Exception as error:
         why = str(error) if isinstance(error, Failure) else '%s: %s' % (type(error).__name__, error)
-        print('FAILED %s: %s' % (name, why.replace('\n', ' / ')), flush=True)
-        if not isinstance(error, Failure) or os.environ.get('VERBOSE'):
-            traceback.print_exc()
+        with printing:
+            print('FAILED %s: %s' % (name, why.replace('\n', ' / ')), flush=True)
+            if not isinstance(error, Failure) or os.environ.get('VERBOSE'):
+                traceback.print_exc()
         return False
-    print('ok %s%s (%.1f s)' % (name, ': %s' % note if note else '', time.monotonic() - started), flush=True)
+    with printing:
+        print('ok %s%s (%.1f s)' % (name, ': %s' % note if note else '', time.monotonic() - started), flush=True)
     return True
 
 
-def main():
+def main(together=1):
+    """Runs the cases that are wanted, `together` at a time: more than one suits a file whose cases mostly wait."""
     wanted = sys.argv[1:]
     names = [function.__name__.rstrip('_') for function in cases]
     for name in wanted:
         if name not in names:
             sys.exit('no such case: %s; there are: %s' % (name, ' '.join(names)))
-    results = [run_case(function) for function, name in zip(cases, names) if not wanted or name in wanted]
+    chosen = [function for function, name in zip(cases, names) if not wanted or name in wanted]
+    with concurrent.futures.ThreadPoolExecutor(together) as pool:
+        results = list(pool.map(run_case, chosen))
     sys.exit(0 if all(results) else 1)
