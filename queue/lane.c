@@ -135,6 +135,19 @@ struct delivery *lane_take(struct lane *lane, uint64_t now_ns)
 	return d;
 }
 
+void lane_make_due(struct lane *lane, bool (*chosen)(const struct delivery *d), uint64_t now_ns)
+{
+	size_t i;
+
+	for (i = 0; i < lane->heap_count; i++) {
+		struct delivery *d = lane->heap[i];
+		if (d->due_ns > now_ns && chosen(d))
+			d->due_ns = now_ns;
+	}
+	for (i = lane->heap_count / 2; i-- > 0;)
+		sift_down(lane, i);
+}
+
 uint64_t lane_next_due_ns(const struct lane *lane)
 {
 	return lane->heap_count ? lane->heap[0]->due_ns : UINT64_MAX;

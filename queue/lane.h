@@ -34,10 +34,11 @@ struct delivery {
 	uint32_t heap_index;
 	uint16_t attempts;
 	uint16_t recipients;
-	uint16_t lane;      /* index */
-	uint8_t place;      /* enum delivery_place */
-	uint8_t next_place; /* where it goes once its record is appended (core/relay/settle.c) */
-	bool finished;      /* that record is "done" */
+	uint16_t lane;          /* index */
+	uint8_t place : 4;      /* enum delivery_place */
+	uint8_t next_place : 3; /* where it goes once its record is appended (core/relay/settle.c) */
+	bool finished : 1;      /* that record is "done" */
+	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/relay/hold.h) */
 };
 
 struct lane {
@@ -64,6 +65,8 @@ void lane_remove(struct lane *lane, struct delivery *d);
 struct delivery *lane_take(struct lane *lane, uint64_t now_ns);
 /* Would lane_take() have one? */
 bool lane_has(const struct lane *lane, uint64_t now_ns);
+/* Those waiting of which `chosen` is true become due now. Goes through all that wait. */
+void lane_make_due(struct lane *lane, bool (*chosen)(const struct delivery *d), uint64_t now_ns);
 uint64_t lane_next_due_ns(const struct lane *lane); /* UINT64_MAX: nothing waits */
 
 struct retry_schedule {

@@ -204,6 +204,8 @@ bool connection_has_room(const struct connection *c)
 {
 	const struct config_destination *destination = c->outbound->destination;
 
+	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
+		return false;
 	return c->state == CONNECTION_READY && !c->retiring && c->transaction_count < c->window.limit &&
 	       c->unwritten_octets < CONNECTION_BACKLOG_MAX &&
 	       (!destination->messages_per_connection || c->messages < destination->messages_per_connection);

@@ -59,6 +59,7 @@ struct connection {
 	bool retiring;   /* takes no more transactions */
 	bool helo;       /* EHLO was refused, HELO accepted */
 	bool proven;     /* it reached READY */
+	bool probe;      /* the host is held (hold.h): one message, until it gets through */
 	bool reset_next; /* RSET before the next transaction */
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;

@@ -33,7 +33,7 @@ static void on_transaction_reply(struct connection *c)
 	if (!transaction_over(tx))
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
-	if (c->parser.code != 421 && c->answered++ == 0)
+	if (c->parser.code != 421 && c->answered++ == 0 && !tx->host_held)
 		outbound_connected(c->outbound, c->host);
 	early = tx->early;
 	connection_transaction_over(c, tx);

@@ -106,6 +106,23 @@ static void become_ready(struct connection *c)
 	outbound_wake(o->shard, o->index);
 }
 
+/* Refused before MAIL, for what we are. Not where others of its connections are served at this time: then it is one
+ * too many, or one of several machines behind that address. */
+static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
+{
+	struct ruling ruling = verdict_judge(fact, NULL);
+	const struct list *link;
+
+	if (ruling.verdict != VERDICT_HOLD)
+		return;
+	for (link = c->outbound->connections.next; link != &c->outbound->connections; link = link->next) {
+		const struct connection *other = container_of(link, struct connection, link);
+		if (other->host == c->host && other->state == CONNECTION_READY && other->answered > 0)
+			return;
+	}
+	(void)hold_refused(c->outbound, c->host, NULL, fact, &ruling);
+}
+
 static void after_hello(struct connection *c)
 {
 	bool want_tls = c->outbound->destination->tls_mode != CONFIG_TLS_NONE && !c->transport.tls;
@@ -115,7 +132,9 @@ static void after_hello(struct connection *c)
 		return;
 	}
 	if (!c->extensions.starttls) {
-		connection_kill(c, STAGE_STARTTLS, "TLS is required, but the next hop does not offer STARTTLS");
+		const char *reason = "TLS is required, but the next hop does not offer STARTTLS";
+		hold_if_ours(c, &(struct verdict_fact){STAGE_STARTTLS, 0, span_text(reason)});
+		connection_kill(c, STAGE_STARTTLS, reason);
 		return;
 	}
 	connection_move(c, CONNECTION_STARTTLS);
@@ -125,8 +144,10 @@ static void after_hello(struct connection *c)
 
 static void refuse(struct connection *c, const char *what)
 {
+	const struct verdict_fact fact = {connection_stage(c), c->parser.code, {c->parser.text, c->parser.text_length}};
 	char reason[SMTP_REPLY_TEXT_MAX + 80];
 
+	hold_if_ours(c, &fact);
 	snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code, (int)c->parser.text_length,
 		 c->parser.text);
 	connection_kill(c, connection_stage(c), reason);

@@ -18,6 +18,10 @@ void event_refused(const struct session *s, const struct message *m, const char 
 void event_connection(const struct connection *c, enum stage stage, const char *reason);
 void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
 		       uint64_t backoff_ns);
+/* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
+void event_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
+			 const struct ruling *ruling);
+void event_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d);
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);

@@ -52,21 +52,56 @@ void event_host_failed(const struct outbound *o, const struct host *host, enum s
 	log_end(&e);
 }
 
+void event_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
+			 const struct ruling *ruling)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "setup_refused");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	log_text(&e, "reason", reason_name(ruling->reason));
+	log_text(&e, "problem", ruling->say);
+	log_text(&e, "stage", stage_name(fact->stage));
+	if (fact->code)
+		log_number(&e, "code", fact->code);
+	log_string(&e, "reply", fact->text.data, fact->text.length);
+	log_text(&e, "held", hold_in_force(host->hold) ? "all" : "message");
+	log_number(&e, "waiting", o->lane.ready_count + o->lane.heap_count);
+	log_end(&e);
+}
+
+void event_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_NOTICE, "setup_accepted");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	if (since_ns)
+		log_number(&e, "ms", events_ms_since(o->shard, since_ns));
+	log_number(&e, "waiting", o->lane.ready_count + o->lane.heap_count);
+	log_end(&e);
+}
+
 /* How an attempt ended, for all its recipients together. */
 static const char *result_name(const struct outcome *outcome, const struct delivery *d)
 {
-	bool sent = false, deferred = false, failed = false;
+	bool sent = false, deferred = false, failed = false, held = false;
 	unsigned i;
 
 	if (outcome->kind != OUTCOME_ANSWERED)
 		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : "deferred";
 	for (i = 0; i < d->recipients; i++) {
 		sent = sent || outcome->results[i] == ATTEMPT_SENT;
+		held = held || outcome->results[i] == ATTEMPT_HOLD;
 		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
 		deferred = deferred || outcome->results[i] == ATTEMPT_DEFER || outcome->results[i] == ATTEMPT_ACCEPTED;
 	}
 	if (sent)
-		return failed || deferred ? "partial" : "delivered";
+		return failed || deferred || held ? "partial" : "delivered";
+	if (held)
+		return "held";
 	return failed && !deferred ? "failed" : "deferred";
 }
 

@@ -45,8 +45,10 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struc
 	o->hosts = calloc(destination->host_count, sizeof(*o->hosts));
 	if (!o->hosts)
 		return -ENOMEM;
-	for (i = 0; i < destination->host_count; i++)
+	for (i = 0; i < destination->host_count; i++) {
 		o->hosts[i].config = &destination->hosts[i];
+		o->hosts[i].hold = &shard->relay->holds[plan->destination].hosts[i];
+	}
 	if (destination->tls_mode == CONFIG_TLS_NONE)
 		return 0;
 	o->tls = tls_context_new(&tls, problem);
@@ -89,8 +91,8 @@ static bool expire(struct outbound *o, struct delivery *d)
 	struct outcome outcome = {
 		.kind = OUTCOME_LOST, .stage = STAGE_CONNECT, .reply = span_text("no next hop could be reached")};
 
-	if (!d || !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
-				   retry->expire_ns, o->failures_seen))
+	if (!d || !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+				   o->failures_seen))
 		return false;
 	lane_remove(&o->lane, d);
 	/* Failed connections count as attempts. */
@@ -118,7 +120,11 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 	if (delay > HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS)
 		delay = HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS;
 	delay = delay * 3 / 4 + random_below(&o->shard->random, delay / 2);
+	/* While it is held the time of the next probe counts, and nothing else. */
+	if (hold_in_force(host->hold))
+		delay = 0;
 	host->failures++;
+	host->probing = false;
 	host->window = 0;
 	host->blocked_until_ns = o->shard->now_ns + delay;
 	o->failures_seen++;
@@ -132,17 +138,23 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 	outbound_wake(o->shard, o->index);
 }
 
-/* The first in the configured order that is not to be left alone. */
-static struct host *usable_host(struct outbound *o, uint64_t *next_ns)
+/* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
+static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe)
 {
 	size_t i;
 
 	for (i = 0; i < o->destination->host_count; i++) {
 		struct host *host = &o->hosts[i];
-		if (host->blocked_until_ns <= o->shard->now_ns)
+		enum hold_claim claim;
+		if (host->blocked_until_ns > o->shard->now_ns) {
+			if (host->blocked_until_ns < *next_ns)
+				*next_ns = host->blocked_until_ns;
+			continue;
+		}
+		claim = hold_claim(host->hold, o->shard->now_ns, next_ns);
+		*probe = claim == HOLD_PROBE;
+		if (claim != HOLD_WAIT)
 			return host;
-		if (host->blocked_until_ns < *next_ns)
-			*next_ns = host->blocked_until_ns;
 	}
 	return NULL;
 }
@@ -157,6 +169,10 @@ static struct connection *with_room(struct outbound *o)
 		struct connection *c = container_of(link, struct connection, link);
 		if (connection_has_room(c))
 			return c;
+		if (c->state == CONNECTION_READY && !c->retiring && hold_in_force(c->host->hold) && !c->probe) {
+			connection_retire(c);
+			continue;
+		}
 		/* Asked for because something waits. */
 		if (c->transaction_count >= c->window.limit)
 			window_limited(&c->window);
@@ -168,8 +184,10 @@ static struct connection *with_room(struct outbound *o)
 static void grow(struct outbound *o, uint64_t *next_ns)
 {
 	struct shard *shard = o->shard;
+	struct connection *c;
 	struct host *host;
 	struct ring_address address;
+	bool probe = false;
 
 	if (o->connection_count >= o->limit || o->connecting > 0)
 		return;
@@ -177,7 +195,7 @@ static void grow(struct outbound *o, uint64_t *next_ns)
 		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
 		return;
 	}
-	host = usable_host(o, next_ns);
+	host = usable_host(o, next_ns, &probe);
 	if (!host)
 		return;
 	if (!resolver_lookup(shard->relay->resolver, host->config, &address)) {
@@ -188,8 +206,12 @@ static void grow(struct outbound *o, uint64_t *next_ns)
 		return;
 	}
 	o->grown_ns = shard->now_ns;
-	if (!connection_open(o, host, &address))
+	c = connection_open(o, host, &address);
+	if (!c) {
 		*next_ns = shard->now_ns + CLOCK_NS_PER_S;
+		return;
+	}
+	c->probe = host->probing = probe;
 }
 
 /* The next transaction whose content is in memory; starts reading for others. */
@@ -243,6 +265,7 @@ static void dispatch(struct outbound *o)
 
 	if (shard->draining)
 		return;
+	hold_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
 		struct transaction *tx;
 		if (!c || !connection_has_room(c)) {

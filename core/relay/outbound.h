@@ -29,9 +29,12 @@ struct host {
 	unsigned failures; /* in a row */
 	uint64_t blocked_until_ns;
 	struct tls_ticket *ticket;
-	bool rset_between;  /* answered a MAIL with 503: needs RSET after a refused transaction */
-	bool no_pipelining; /* learned the hard way */
-	unsigned window;    /* learned by earlier connections; 0: nothing (window.h) */
+	struct hold_host *hold; /* in relay->holds */
+	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */
+	bool probing;           /* this lane's connection is the probe */
+	bool rset_between;      /* answered a MAIL with 503: needs RSET after a refused transaction */
+	bool no_pipelining;     /* learned the hard way */
+	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
 };
 
 struct outbound {
@@ -49,7 +52,9 @@ struct outbound {
 	uint64_t grown_ns;        /* when the last connection was opened */
 	struct list wake;         /* in shard->outbound_wake */
 	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
-	unsigned failures_seen;   /* connections that failed since this process started */
+	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
+	uint32_t releases_seen;
+	unsigned failures_seen; /* connections that failed since this process started */
 };
 
 /* `o` is zeroed but for its lane, which recovery may have filled. 0, or -errno with *problem: certificates that cannot
@@ -85,8 +90,9 @@ struct outcome {
 	struct span reply;      /* the most telling reply, or the reason */
 	unsigned code;
 	enum stage stage;
+	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
 };
-enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_FAIL };
+enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
 /* The delivery leaves its transaction: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
 /* Once per turn: writes the records that found no room before. */

@@ -56,16 +56,22 @@ int relay_init(struct relay *relay, const struct config *config, unsigned shard_
 	relay->lanes = calloc(relay->lane_count + 1, sizeof(*relay->lanes));
 	/* Each ring's cursors stand on cache lines of their own. */
 	relay->handoffs = aligned_alloc(HANDOFF_CACHE_LINE, sizeof(struct handoff) * shard_count * shard_count);
+	relay->holds = calloc(config->destination_count + 1, sizeof(*relay->holds));
 	relay->listeners = calloc(config->listener_count + 1, sizeof(*relay->listeners));
 	relay->client_connections = calloc(config->client_count + 1, sizeof(*relay->client_connections));
-	if (!relay->shards || !relay->destinations || !relay->lanes || !relay->handoffs || !relay->listeners ||
-	    !relay->client_connections)
+	if (!relay->shards || !relay->destinations || !relay->lanes || !relay->handoffs || !relay->holds ||
+	    !relay->listeners || !relay->client_connections)
 		return -ENOMEM;
 	if (config->limits.connections_per_client && !(relay->peers = peers_new()))
 		return -ENOMEM;
 	memset(relay->handoffs, 0, sizeof(struct handoff) * shard_count * shard_count);
 	for (i = 0; i < shard_count * shard_count; i++) {
 		if (handoff_init(&relay->handoffs[i], HANDOFF_CAPACITY) < 0)
+			return -ENOMEM;
+	}
+	for (d = 0; d < config->destination_count; d++) {
+		relay->holds[d].hosts = calloc(config->destinations[d].host_count + 1, sizeof(struct hold_host));
+		if (!relay->holds[d].hosts)
 			return -ENOMEM;
 	}
 	for (d = 0; d < config->listener_count; d++)
@@ -80,7 +86,10 @@ void relay_deinit(struct relay *relay)
 
 	for (i = 0; relay->handoffs && i < relay->shard_count * relay->shard_count; i++)
 		handoff_deinit(&relay->handoffs[i]);
+	for (i = 0; relay->holds && i < relay->config->destination_count; i++)
+		free(relay->holds[i].hosts);
 	peers_free(relay->peers);
+	free(relay->holds);
 	free(relay->handoffs);
 	free(relay->shards);
 	free(relay->destinations);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/config/config.h"
+#include "core/relay/hold.h"
 #include "queue/handoff.h"
 
 struct shard;
@@ -36,6 +37,7 @@ struct relay {
 	struct destination_plan *destinations;
 	struct lane_plan *lanes;
 	unsigned lane_count;
+	struct hold_destination *holds; /* per destination; its atomics are shared (hold.h) */
 	struct handoff *handoffs;       /* from * shard_count + to */
 	struct ring_address *listeners; /* bound addresses, the port known after the first shard has bound */
 	struct resolver *resolver;

@@ -116,7 +116,7 @@ void settle_run(struct shard *shard)
 	}
 }
 
-static void defer(struct outbound *o, struct delivery *d)
+static void defer(struct outbound *o, struct delivery *d, bool may_expire)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
@@ -125,8 +125,9 @@ static void defer(struct outbound *o, struct delivery *d)
 		d->attempts++;
 	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->next_place = DELIVERY_WAITING;
-	if (verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), o->shard->now_ns - o->shard->started_ns,
-			    retry->expire_ns, d->attempts) &&
+	if (may_expire &&
+	    verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+			    d->attempts) &&
 	    ensure_statuses(d)) {
 		unsigned i;
 		for (i = 0; i < d->recipients; i++) {
@@ -140,8 +141,27 @@ static void defer(struct outbound *o, struct delivery *d)
 	}
 }
 
+/*
+ * Refused for what this relay is (hold.h): no attempt is counted. Where the host is held it is due at once, as one of
+ * those the next probe may be; by itself it waits as the schedule has it, by how often it was held.
+ */
+static void hold(struct outbound *o, struct delivery *d, bool host_held)
+{
+	const struct config_retry *retry = &o->shard->relay->config->retry;
+	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
+
+	d->next_place = DELIVERY_WAITING;
+	d->due_ns = o->shard->now_ns;
+	if (host_held)
+		return;
+	if (d->holds < UINT8_MAX)
+		d->holds++;
+	d->due_ns += retry_delay_ns(&schedule, d->holds, &o->shard->random);
+	o->holds_waiting = true;
+}
+
 struct tally {
-	unsigned pending, failed, deferred;
+	unsigned pending, failed, deferred, held;
 };
 
 static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t *results)
@@ -161,6 +181,10 @@ static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t 
 			case ATTEMPT_FAIL:
 				status = RECIPIENT_FAILED;
 				counter_add(&counters->failed, 1);
+				break;
+			case ATTEMPT_HOLD:
+				tally.held++;
+				counter_add(&counters->deferred, 1);
 				break;
 			case ATTEMPT_DEFER:
 			case ATTEMPT_ACCEPTED:
@@ -190,7 +214,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->counters.maybe_duplicates, 1);
-		defer(o, d);
+		defer(o, d, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;
 	}
@@ -201,7 +225,9 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	else if (tally.pending == 0)
 		d->next_place = DELIVERY_FAILED;
 	else if (tally.deferred > 0)
-		defer(o, d);
+		defer(o, d, tally.held == 0);
+	else if (tally.held > 0)
+		hold(o, d, outcome->host_held);
 	else
 		d->next_place = DELIVERY_READY; /* more recipients than one transaction takes */
 	settle_record(o->shard, d, outcome->reply);
@@ -227,7 +253,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	case OUTCOME_LOST:
 		counter_add(&o->shard->counters.attempts, 1);
 		counter_add(&o->shard->counters.deferred, 1);
-		defer(o, d);
+		defer(o, d, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;
 	case OUTCOME_DAMAGED:

@@ -132,6 +132,23 @@ bool transaction_start(struct outbound *o, struct delivery *d)
 
 /* ---- the end ------------------------------------------------------------------------------------------------ */
 
+/* A message that the host dealt with lets go what is held there. */
+static void note_passage(struct transaction *tx, const struct outcome *outcome)
+{
+	struct host *host = tx->connection->host;
+	bool sent = false;
+	unsigned i;
+
+	if (outcome->kind != OUTCOME_ANSWERED || tx->held)
+		return;
+	/* The usual case: nothing is held anywhere. */
+	if (!hold_in_force(host->hold) && host->held_in_row == 0 && tx->delivery->holds == 0)
+		return;
+	for (i = tx->rcpt_first; i < tx->rcpt_end; i++)
+		sent = sent || outcome->results[i] == ATTEMPT_SENT;
+	hold_passed(tx->outbound, host, tx->delivery, outcome->stage, sent);
+}
+
 static void finish(struct transaction *tx, const struct outcome *outcome)
 {
 	struct outbound *o = tx->outbound;
@@ -139,6 +156,7 @@ static void finish(struct transaction *tx, const struct outcome *outcome)
 
 	event_attempt(tx, outcome);
 	list_remove(&tx->link);
+	note_passage(tx, outcome);
 	settle(o, d, outcome);
 	if (tx->part_loading)
 		tx->orphan = true; /* on_part_loaded() frees it */
@@ -154,6 +172,7 @@ void transaction_finish(struct transaction *tx)
 		.reply = {tx->reply, tx->reply_length},
 		.code = tx->code,
 		.stage = tx->code_stage,
+		.host_held = tx->host_held,
 	};
 
 	finish(tx, &outcome);

@@ -30,9 +30,10 @@ struct transaction {
 	uint16_t accepted;
 	uint8_t step, expect;
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, started;
-	bool undeclared; /* 8-bit content goes to a host that does not offer 8BITMIME */
-	bool early;      /* refused before its content was written: the connection cannot be used on */
-	uint16_t piece;  /* parts first, then the message's own content */
+	bool undeclared;      /* 8-bit content goes to a host that does not offer 8BITMIME */
+	bool held, host_held; /* refused for what this relay is; and the host takes no more (hold.h) */
+	bool early;           /* refused before its content was written: the connection cannot be used on */
+	uint16_t piece;       /* parts first, then the message's own content */
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
 	uint16_t chunk_replies;                /* and answered */
 	size_t piece_offset;

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "core/relay/connection_private.h"
 #include "core/relay/transaction.h"
 #include "core/relay/transaction_private.h"
 
@@ -14,8 +15,16 @@ static struct ruling judge(enum stage stage, const struct smtp_reply_parser *rep
 /* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
 static void remember(struct transaction *tx, const struct smtp_reply_parser *reply, enum stage stage)
 {
-	enum verdict verdict = judge(stage, reply).verdict;
+	const struct verdict_fact fact = {stage, reply->code, {reply->text, reply->text_length}};
+	const struct ruling ruling = verdict_judge(&fact, NULL);
+	enum verdict verdict = ruling.verdict;
 
+	if (verdict == VERDICT_HOLD) {
+		tx->held = true;
+		tx->host_held |= hold_refused(tx->outbound, tx->connection->host, tx->delivery, &fact, &ruling);
+		if (tx->host_held)
+			connection_start_no_more(tx->connection);
+	}
 	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
 	 */
 	if (verdict != VERDICT_SENT)
@@ -34,7 +43,7 @@ static enum attempt_result result_of(enum verdict verdict)
 	static const enum attempt_result results[] = {
 		[VERDICT_SENT] = ATTEMPT_SENT,
 		[VERDICT_DEFER] = ATTEMPT_DEFER,
-		[VERDICT_HOLD] = ATTEMPT_DEFER,
+		[VERDICT_HOLD] = ATTEMPT_HOLD,
 		[VERDICT_FAIL] = ATTEMPT_FAIL,
 	};
 

@@ -109,6 +109,11 @@ static const struct verdict_rule rules[] = {
 	 HOLD_HOST(REASON_TLS),
 	 .say = "the next hop offers STARTTLS and then refuses it: its TLS is out of order, or it does not want this "
 		"relay to use it; ask its operator"},
+	{.stages = STAGE_BIT(STAGE_STARTTLS),
+	 .text = "*does not offer STARTTLS*",
+	 HOLD_HOST(REASON_TLS),
+	 .say = "this destination is to be reached by TLS alone, and the next hop does not offer it: have its operator "
+		"see to that, look at whether this is the right host and port, or decide what `tls` may be"},
 	{REFUSED, .text = "*STARTTLS*required*", HOLD_HOST(REASON_TLS), .say = SAY_WANTS_TLS},
 	{REFUSED, .text = "*must issue a STARTTLS*", HOLD_HOST(REASON_TLS), .say = SAY_WANTS_TLS},
 	{.code_low = 530, .text = "*TLS*", HOLD_HOST(REASON_TLS), .say = SAY_WANTS_TLS},

@@ -59,6 +59,17 @@ static void hop_violation(struct hop_session *s, const char *what, const char *l
 			 (unsigned long long)world_now_ns());
 }
 
+static bool hop_refuses_setup(struct hop_session *s, enum actor_setup_stage stage, unsigned sequence)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	if (!config->setup_refused || config->setup_stage != stage)
+		return false;
+	if (config->setup_each && sequence % config->setup_each != 0)
+		return false;
+	s->hop->stats.setup_refusals++;
+	return true;
+}
+
 /* Replies. */
 
 static void hop_finish(struct hop_session *s, bool abort)
@@ -165,6 +176,8 @@ static void hop_end(struct hop_session *s)
 	s->state = HOP_COMMAND;
 	if (s->recipient_count == 0) {
 		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
+	} else if (hop_refuses_setup(s, ACTOR_SETUP_END, s->recipients[0].sequence)) {
+		hop_reply(s, config->setup_refused);
 	} else if (world_chance(config->end_refused)) {
 		hop_refuse_all(s);
 		hop_reply(s, "554 5.6.0 Not this content\r\n");
@@ -199,6 +212,10 @@ static void hop_ehlo(struct hop_session *s)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	char text[256];
+	if (hop_refuses_setup(s, ACTOR_SETUP_EHLO, 0)) {
+		hop_reply(s, config->setup_refused);
+		return;
+	}
 	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "");
@@ -222,9 +239,13 @@ static void hop_refuse_sender(struct hop_session *s, const char *line)
 static void hop_mail(struct hop_session *s, const char *line)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
+	unsigned sequence = 0;
+	(void)sscanf(line + 10, "<s%u@", &sequence);
 	if (!s->greeted || s->mail) {
 		hop_violation(s, "MAIL out of order", line);
 		hop_reply(s, "503 5.5.1 Bad sequence\r\n");
+	} else if (hop_refuses_setup(s, ACTOR_SETUP_MAIL, sequence)) {
+		hop_reply(s, config->setup_refused);
 	} else if (world_chance(config->mail_refused)) {
 		hop_refuse_sender(s, line);
 		hop_reply(s, "550 5.7.1 Not from there\r\n");
@@ -251,7 +272,9 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
 	if (!ours && !s->null_sender)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
-	if (!s->null_sender && world_chance(config->rcpt_refused)) {
+	if (hop_refuses_setup(s, ACTOR_SETUP_RCPT, r.sequence)) {
+		hop_reply(s, config->setup_refused);
+	} else if (!s->null_sender && world_chance(config->rcpt_refused)) {
 		hop_failed(s, &r);
 		hop_reply(s, "550 5.1.1 Nobody here by that name\r\n");
 	} else if (world_chance(config->rcpt_deferred) || s->recipient_count == HOP_RECIPIENTS_MAX) {
@@ -427,6 +450,8 @@ static void hop_on_open(struct world_connection *connection, void *context)
 		hop->stats.connections_peak = hop->stats.connections_now;
 	if (hop->config.connections_max && hop->stats.connections_now > hop->config.connections_max)
 		hop_reply_and_close(s, "421 4.7.0 Too many connections\r\n");
+	else if (hop_refuses_setup(s, ACTOR_SETUP_GREETING, 0))
+		hop_reply_and_close(s, hop->config.setup_refused);
 	else if (world_chance(hop->config.greeting_refused))
 		hop_reply_and_close(s, world_below(2) ? "421 4.3.2 Not now\r\n" : "554 5.3.2 No service\r\n");
 	else

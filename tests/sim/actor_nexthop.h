@@ -27,7 +27,16 @@ struct actor_nexthop_config {
 	uint32_t end_deferred, end_refused;   /* in place of the final 250 */
 	uint32_t close_rate;                  /* at a command: closes without a reply */
 	uint32_t close_after_end;             /* takes the message, then closes instead of replying */
-	uint32_t close_in_content;            /* resets the connection while content arrives */
+	const char *setup_refused;            /* the reply to who the client is, whole; NULL: it may send */
+	enum actor_setup_stage {
+		ACTOR_SETUP_GREETING,
+		ACTOR_SETUP_EHLO,
+		ACTOR_SETUP_MAIL,
+		ACTOR_SETUP_RCPT,
+		ACTOR_SETUP_END,
+	} setup_stage;
+	unsigned setup_each;       /* of so many messages one; 0: all. From MAIL on */
+	uint32_t close_in_content; /* resets the connection while content arrives */
 };
 
 struct actor_nexthop;
@@ -39,6 +48,7 @@ void actor_nexthop_stop(struct actor_nexthop *nexthop);
 
 struct actor_nexthop_stats {
 	uint64_t connections, connections_now, connections_peak, messages, recipients, commands;
+	uint64_t setup_refusals;
 	uint64_t pipelined;  /* commands that arrived while an earlier reply was still owed */
 	uint64_t violations; /* of the protocol, by the client: see `problem` */
 	char problem[256];

@@ -560,6 +560,7 @@ void rig_heal(struct rig *rig)
 		hop->greeting_refused = hop->mail_deferred = hop->mail_refused = 0;
 		hop->rcpt_deferred = hop->rcpt_refused = hop->data_deferred = 0;
 		hop->end_deferred = hop->end_refused = 0;
+		hop->setup_refused = NULL;
 		hop->close_rate = hop->close_after_end = hop->close_in_content = 0;
 		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_OPEN);
 		world_partition((uint16_t)(RIG_HOP_PORT + i), false);

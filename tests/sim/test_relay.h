@@ -28,6 +28,8 @@ void scenario_expiry(uint64_t seed);
 /* test_relay_clients.c: clients that do what no book describes. */
 void scenario_dry(uint64_t seed);
 void scenario_farewell(uint64_t seed);
+/* test_relay_hold.c: a set-up that next hops refuse. */
+void scenario_hold(uint64_t seed);
 /* test_relay_faults.c: crashes, disks, memory. */
 void scenario_crash(uint64_t seed);
 void scenario_crash_io(uint64_t seed);

@@ -289,6 +289,9 @@ static const struct {
 	{STAGE_GREETING, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", DEFERS},
 	{STAGE_EHLO, 550, "Access denied", HOST(REASON_EHLO)},
 	{STAGE_EHLO, 501, "5.5.4 Invalid domain name", HOST(REASON_EHLO)},
+	{STAGE_STARTTLS, 0, "TLS is required, but the next hop does not offer STARTTLS", HOST(REASON_TLS)},
+	{STAGE_CONNECT, 0, "cannot connect: Connection refused", DEFERS},
+	{STAGE_CONTENT, 0, "timeout", DEFERS},
 #undef HOST
 #undef MESSAGE
 #undef FAILS
@@ -369,7 +372,7 @@ static void test_rules_are_sound(void)
 		const struct verdict_rule *rule = &verdict_builtin.rules[i];
 		CHECK(rule->verdict != VERDICT_SENT);
 		CHECK((rule->verdict == VERDICT_HOLD) == (rule->reason != REASON_NONE));
-		CHECK(rule->code_low >= 400 && rule->code_low < 600);
+		CHECK(rule->code_low ? rule->code_low >= 400 && rule->code_low < 600 : rule->text != NULL);
 		CHECK(!rule->code_high || rule->code_high >= rule->code_low);
 		CHECK(!rule->enhanced_high || rule->enhanced_high > rule->enhanced);
 		/* A fitting text before a rule of its own would hide this one. */
