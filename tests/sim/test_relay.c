@@ -13,13 +13,24 @@
 
 #include "tests/sim/test_relay.h"
 
-/* clang-format off: one a line */
+/* One a line. */
+/* clang-format off */
 static const struct scenario scenarios[] = {
-	{"quiet", scenario_quiet, 6},       {"random", scenario_random, 40}, {"crash", scenario_crash, 24},
-	{"crash_io", scenario_crash_io, 3}, {"disk", scenario_disk, 8},      {"reshard", scenario_reshard, 8},
-	{"memory", scenario_memory, 2},     {"outage", scenario_outage, 4},  {"expiry", scenario_expiry, 2},
-	{"parts", scenario_parts, 8},       {"stall", scenario_stall, 8},    {"full", scenario_full, 2},
-	{"budget", scenario_budget, 2},     {"dry", scenario_dry, 4},        {"farewell", scenario_farewell, 9},
+	{"quiet", scenario_quiet, 6},
+	{"random", scenario_random, 40},
+	{"crash", scenario_crash, 24},
+	{"crash_io", scenario_crash_io, 3},
+	{"disk", scenario_disk, 8},
+	{"reshard", scenario_reshard, 8},
+	{"memory", scenario_memory, 2},
+	{"outage", scenario_outage, 4},
+	{"expiry", scenario_expiry, 2},
+	{"parts", scenario_parts, 8},
+	{"stall", scenario_stall, 8},
+	{"full", scenario_full, 2},
+	{"budget", scenario_budget, 2},
+	{"dry", scenario_dry, 4},
+	{"farewell", scenario_farewell, 9},
 	{"hold", scenario_hold, 10},
 };
 /* clang-format on */
