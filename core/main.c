@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,7 +36,13 @@
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
-enum { LOG_CAPACITY = 1 << 21, RESOLVE_WAIT_MS = 3000, DRAIN_LOOK_MS = 20, STATUS_MS = 2000 };
+enum {
+	LOG_CAPACITY = 1 << 21,
+	RESOLVE_WAIT_MS = 3000,
+	DRAIN_LOOK_MS = 20,
+	STATUS_MS = 2000,
+	MMAP_THRESHOLD = 128 << 10
+};
 
 struct worker {
 	struct shard *shard;
@@ -398,6 +405,8 @@ static int run(const struct config *config)
 		log_failure(p, p->recovery.problem);
 		status = EXIT_IO;
 	} else {
+		/* Recovery had a segment in memory: nothing like it comes again. */
+		malloc_trim(0);
 		p->relay.resolver = resolver_start(config, RESOLVE_WAIT_MS);
 		status = serve(p, &signals);
 		resolver_stop(p->relay.resolver);

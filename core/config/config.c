@@ -6,65 +6,35 @@
  */
 #include "core/config/config.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/config/reader.h"
 #include "core/config/schema.h"
+#include "core/config/text_file.h"
 
-enum { FILE_SIZE_MAX = 4 << 20 };
-
-static bool fail_file(struct config_problem *problem, const char *file, const char *what, int error)
-{
-	snprintf(problem->text, sizeof(problem->text), "%.512s:1:1: %s: %s", file, what, strerror(error));
-	return false;
-}
-
-/* Reads all of `fd` into *text. */
-static bool read_all(int fd, const char *file, char **text, size_t *length, struct config_problem *problem)
-{
-	size_t capacity = 0;
-
-	for (;;) {
-		if (*length == capacity) {
-			capacity = capacity == 0 ? 16384 : capacity * 2;
-			char *larger = realloc(*text, capacity);
-			if (larger == NULL)
-				return fail_file(problem, file, "the file cannot be read", ENOMEM);
-			*text = larger;
-		}
-		ssize_t n = read(fd, *text + *length, capacity - *length);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_file(problem, file, "the file cannot be read", errno);
-		if (n == 0)
-			return true;
-		*length += (size_t)n;
-		if (*length > FILE_SIZE_MAX)
-			return fail_file(problem, file, "the file cannot be read", EFBIG);
-	}
-}
+/* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
+enum { FILE_SIZE_MAX = 32 << 20 };
 
 struct config *config_load(const char *file, struct config_problem *problem)
 {
 	struct config *config = NULL;
-	char *text = NULL;
-	size_t length = 0;
+	char *text;
+	size_t length;
+	bool opened;
+	int r = text_file_read(file, FILE_SIZE_MAX, &text, &length, &opened);
 
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0) {
-		fail_file(problem, file, "the file cannot be opened", errno);
+	if (r < 0) {
+		snprintf(problem->text, sizeof(problem->text), "%.512s:1:1: the file cannot be %s: %s", file,
+			 opened ? "read" : "opened", strerror(-r));
 		return NULL;
 	}
-	if (read_all(fd, file, &text, &length, problem))
-		config = config_parse(file, text, length, problem);
-	close(fd);
+	config = config_parse(file, text, length, problem);
 	free(text);
+	/* The tree of a large file was many times what is left of it. */
+	malloc_trim(0);
 	return config;
 }
 
@@ -105,11 +75,12 @@ struct config *config_parse(const char *file, const char *text, size_t length, s
 		return NULL;
 	}
 	schema_defaults(config);
-	if (!reader_screen(&r, text, length) || !read_document(&r, text, length)) {
-		config_free(config);
-		return NULL;
-	}
-	return config;
+	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length);
+	free(r.networks);
+	if (ok)
+		return config;
+	config_free(config);
+	return NULL;
 }
 
 static void free_destination(struct config_destination *destination)
@@ -135,13 +106,16 @@ void config_free(struct config *config)
 		free(config->listeners[i].address_text);
 	}
 	for (size_t i = 0; i < config->client_count; i++) {
-		free(config->clients[i].name);
-		free(config->clients[i].networks);
+		if (config->client_names == NULL)
+			free(config->clients[i].name);
+		free(config->clients[i].networks_file);
 	}
 	for (size_t i = 0; i < config->destination_count; i++)
 		free_destination(&config->destinations[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		free(config->routes[i].recipient);
+	free(config->client_names);
+	network_table_free(config->networks);
 	free(config->listeners);
 	free(config->clients);
 	free(config->destinations);

@@ -17,6 +17,7 @@
 
 #include "core/base/address_text.h"
 #include "core/base/ring.h"
+#include "core/config/network_table.h"
 
 struct config_listener {
 	char *name;
@@ -26,8 +27,8 @@ struct config_listener {
 
 struct config_client {
 	char *name;
-	struct network *networks;
-	size_t network_count;
+	char *networks_file;      /* NULL: none */
+	size_t network_count;     /* in the table of all, under this client's index */
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 };
 
@@ -80,6 +81,8 @@ struct config {
 	size_t listener_count;
 	struct config_client *clients;
 	size_t client_count;
+	char *client_names;             /* what their names point into; NULL: each is a block of its own */
+	struct network_table *networks; /* which client an address belongs to: its index; first match wins */
 	struct config_destination *destinations;
 	size_t destination_count;
 	struct config_route *routes;

@@ -18,29 +18,46 @@
 #include "core/config/scalar.h"
 
 enum {
-	DEPTH_MAX = 16,      /* the tables need 5 */
-	EVENTS_MAX = 200000, /* a thousand clients with a hundred networks each */
-	FIELDS_MAX = 32,     /* of one table */
+	DEPTH_MAX = 16,       /* the tables need 5 */
+	EVENTS_MAX = 2000000, /* a hundred thousand clients with a network and a limit each have 1,300,000 */
+	FIELDS_MAX = 32,      /* of one table */
 };
 
 static const char not_available[] = "not available in this version; remove it";
 
-bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
+__attribute__((format(printf, 4, 0))) static void fail(struct reader *r, const char *file, const yaml_mark_t *mark,
+						       const char *format, va_list arguments)
 {
 	char *out = r->problem->text;
 	size_t capacity = sizeof(r->problem->text);
-	va_list arguments;
 
-	int length = snprintf(out, capacity, "%.512s:%zu:%zu: ", r->file, mark->line + 1, mark->column + 1);
+	int length = snprintf(out, capacity, "%.512s:%zu:%zu: ", file, mark->line + 1, mark->column + 1);
 	assert(length > 0 && (size_t)length < capacity);
-	va_start(arguments, format);
 	vsnprintf(out + length, capacity - (size_t)length, format, arguments);
-	va_end(arguments);
 	/* The file's text goes to terminals and logs: no line breaks, no escape sequences. */
 	for (char *p = out; *p != '\0'; p++) {
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	}
+}
+
+bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fail(r, r->file, mark, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+bool reader_fail_in(struct reader *r, const char *file, const yaml_mark_t *mark, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fail(r, file, mark, format, arguments);
+	va_end(arguments);
 	return false;
 }
 
@@ -273,6 +290,44 @@ bool reader_section(struct reader *r, const struct reader_field *field, const st
 	return reader_mapping(r, field->detail, value, object);
 }
 
+struct named {
+	const char *name;
+	size_t index;
+};
+
+static int compare_named(const void *left, const void *right)
+{
+	const struct named *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	return order != 0 ? order : a->index < b->index ? -1 : 1;
+}
+
+/* Sorted, because a list may have a hundred thousand items. */
+static bool check_names(struct reader *r, const yaml_node_t *list, const char *items, size_t size, size_t count)
+{
+	struct named *named = calloc(count, sizeof(*named));
+	bool ok = true;
+
+	if (named == NULL)
+		return reader_fail_memory(r, &list->start_mark);
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&named[i].name, items + i * size, sizeof(named[i].name));
+		named[i].index = i;
+	}
+	qsort(named, count, sizeof(*named), compare_named);
+	for (size_t i = 1; ok && i < count; i++) {
+		if (strcmp(named[i - 1].name, named[i].name) != 0)
+			continue;
+		const yaml_node_t *item =
+			yaml_document_get_node(r->document, list->data.sequence.items.start[named[i].index]);
+		ok = reader_fail(r, &reader_find(r, item, "name")->start_mark,
+				 "duplicate name \"%s\": each needs its own", named[i].name);
+	}
+	free(named);
+	return ok;
+}
+
 bool reader_items(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const struct reader_list *list = field->detail;
@@ -303,7 +358,7 @@ bool reader_items(struct reader *r, const struct reader_field *field, const stru
 		if (list->check != NULL && !list->check(r, item.node, items, i))
 			return false;
 	}
-	return true;
+	return !list->named || check_names(r, node, items, list->size, length);
 }
 
 bool reader_number(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)

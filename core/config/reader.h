@@ -25,6 +25,9 @@ struct reader {
 	yaml_document_t *document; /* borrowed */
 	struct config *config;     /* borrowed; what is being filled */
 	struct config_problem *problem;
+	/* The clients' networks, until all are known. From malloc. */
+	struct network_entry *networks;
+	size_t network_count, network_capacity;
 };
 
 /* One value and the key it stands behind; items of a list have their list's key. */
@@ -53,6 +56,7 @@ struct reader_list {
 	size_t count_offset;      /* of the size_t beside the pointer; counts an item from when it is begun */
 	struct reader_field item; /* reads one item; its offset is 0 */
 	void (*defaults)(void *item);
+	bool named; /* each item is a mapping with "name", begins with its char *, and no two have the same */
 	/* Looks at the item just read, in the light of those before it; may be NULL. */
 	bool (*check)(struct reader *r, const yaml_node_t *node, void *items, size_t index);
 };
@@ -72,6 +76,9 @@ bool reader_screen(struct reader *r, const char *text, size_t length);
 /* Always false, so that a caller can return it. Lines and columns of marks count from 0. */
 __attribute__((format(printf, 3, 4))) bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format,
 						       ...);
+/* The same in another file. */
+__attribute__((format(printf, 4, 5))) bool reader_fail_in(struct reader *r, const char *file, const yaml_mark_t *mark,
+							  const char *format, ...);
 bool reader_fail_memory(struct reader *r, const yaml_mark_t *mark);
 /* Says what the parser did not like. */
 bool reader_fail_yaml(struct reader *r, const yaml_parser_t *parser, const char *text, size_t length);

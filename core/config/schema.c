@@ -17,6 +17,8 @@
 #include <unistd.h>
 
 #include "core/config/scalar.h"
+#include "core/config/schema_client.h"
+#include "core/config/schema_fields.h"
 
 #define MILLISECONDS UINT64_C(1000000)
 #define SECONDS (1000 * MILLISECONDS)
@@ -29,8 +31,6 @@
 
 enum {
 	LISTENERS_MAX = 64,
-	CLIENTS_MAX = 1000,
-	NETWORKS_MAX = 4096, /* of one client entry */
 	DESTINATIONS_MAX = 256,
 	HOSTS_MAX = 32, /* of one destination */
 	ROUTES_MAX = 4096,
@@ -38,63 +38,6 @@ enum {
 	SPOOL_MESSAGES_MIN = 4, /* largest messages the spool must hold */
 	RECIPIENTS_MAX = 1000,  /* of one message; its envelope is one record of the spool */
 };
-
-/* The forms that keys come in; members not named here are zero. See struct reader_field. */
-#define FIELD(key, fn, member)                                                                                         \
-	{                                                                                                              \
-		.name = key, .read = fn, .offset = member                                                              \
-	}
-#define FIELD_REQUIRED(key, fn, member, write)                                                                         \
-	{                                                                                                              \
-		.name = key, .read = fn, .offset = member, .example = write, .required = true                          \
-	}
-#define FIELD_RANGE(key, fn, member, low, high)                                                                        \
-	{                                                                                                              \
-		.name = key, .read = fn, .offset = member, .least = low, .most = high                                  \
-	}
-#define FIELD_CHOICE(key, member, words)                                                                               \
-	{                                                                                                              \
-		.name = key, .read = reader_choice_word, .offset = member, .detail = words                             \
-	}
-#define FIELD_SECTION(key, table, write)                                                                               \
-	{                                                                                                              \
-		.name = key, .read = reader_section, .detail = table, .example = write                                 \
-	}
-#define FIELD_LIST(key, member, high, list, write)                                                                     \
-	{                                                                                                              \
-		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list, .example = write    \
-	}
-#define FIELD_LIST_REQUIRED(key, member, high, list, write)                                                            \
-	{                                                                                                              \
-		.name = key, .read = reader_items, .offset = member, .most = high, .detail = list, .example = write,   \
-		.required = true                                                                                       \
-	}
-#define FIELD_MISSING(key)                                                                                             \
-	{                                                                                                              \
-		.name = key, .read = reader_missing                                                                    \
-	}
-#define FIELDS_END                                                                                                     \
-	{                                                                                                              \
-		.name = NULL                                                                                           \
-	}
-
-/* Every item with a name begins with it, so that one function can compare the names of any list. */
-static_assert(offsetof(struct config_listener, name) == 0, "the name comes first");
-static_assert(offsetof(struct config_client, name) == 0, "the name comes first");
-static_assert(offsetof(struct config_destination, name) == 0, "the name comes first");
-
-static bool check_name(struct reader *r, const yaml_node_t *node, const void *items, size_t size, size_t index)
-{
-	char *const *name = (char *const *)(const void *)((const char *)items + index * size);
-
-	for (size_t i = 0; i < index; i++) {
-		char *const *other = (char *const *)(const void *)((const char *)items + i * size);
-		if (strcmp(*name, *other) == 0)
-			return reader_fail(r, &reader_find(r, node, "name")->start_mark,
-					   "duplicate name \"%s\": each needs its own", *name);
-	}
-	return true;
-}
 
 /* Listeners */
 
@@ -125,8 +68,6 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 {
 	const struct config_listener *listeners = items, *listener = &listeners[index];
 
-	if (!check_name(r, node, items, sizeof(*listeners), index))
-		return false;
 	for (size_t i = 0; i < index; i++) {
 		/* Shards share an address on purpose (SO_REUSEPORT), so the kernel would not refuse this. */
 		if (listener->address.v4.sin_port != 0 && listeners[i].address.length == listener->address.length &&
@@ -165,79 +106,7 @@ static const struct reader_list listeners = {
 		 .detail = listener_fields,
 		 .example = "{ name: lan, address: \"0.0.0.0:25\" }"},
 	.check = check_listener,
-};
-
-/* Clients */
-
-static bool read_network(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			 void *object)
-{
-	struct address_problem problem;
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (network_parse(text, object, &problem) < 0)
-		return reader_fail(r, &value->node->start_mark, "%s: %s", value->name, problem.text);
-	return true;
-}
-
-static bool check_client(struct reader *r, const yaml_node_t *node, void *items, size_t index)
-{
-	return check_name(r, node, items, sizeof(struct config_client), index);
-}
-
-static const struct reader_choice line_endings[] = {
-	{"reject", -1, false},
-	{"normalize", -1, true},
-	{NULL, 0, false},
-};
-
-#define CLIENT(member) offsetof(struct config_client, member)
-static const struct reader_field client_limits[] = {
-	FIELD_RANGE("connections", reader_number, CLIENT(connections_max), 0, 100000),
-	FIELD_MISSING("messages_per_minute"),
-	FIELDS_END,
-};
-
-static const struct reader_list networks = {
-	.size = sizeof(struct network),
-	.count_offset = CLIENT(network_count),
-	.item = {.name = "networks", .read = read_network},
-};
-
-static const struct reader_field client_fields[] = {
-	FIELD_REQUIRED("name", reader_name, CLIENT(name), "name: printers"),
-	FIELD_LIST("networks", CLIENT(networks), NETWORKS_MAX, &networks, "[10.20.0.0/16]"),
-	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
-	FIELD_MISSING("users_file"),
-	FIELD_CHOICE("line_endings", 0, line_endings),
-	FIELD_MISSING("add_missing_headers"),
-	FIELDS_END,
-};
-
-static bool read_client(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			void *object)
-{
-	struct config_client *client = object;
-
-	if (!reader_section(r, field, value, object))
-		return false;
-	/* Not "required" in the table: where users_file stands alone, that is what must be said first. */
-	if (client->networks == NULL)
-		return reader_fail(r, &value->node->start_mark,
-				   "the key \"networks\" is missing: write networks: [10.20.0.0/16]");
-	return true;
-}
-
-static const struct reader_list clients = {
-	.size = sizeof(struct config_client),
-	.count_offset = offsetof(struct config, client_count),
-	.item = {.name = "clients",
-		 .read = read_client,
-		 .detail = client_fields,
-		 .example = "{ name: printers, networks: [10.20.0.0/16] }"},
-	.check = check_client,
+	.named = true,
 };
 
 /* Destinations */
@@ -357,8 +226,6 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 	struct config_destination *destination = (struct config_destination *)items + index;
 	const yaml_node_t *tls = reader_find(r, node, "tls");
 
-	if (!check_name(r, node, items, sizeof(*destination), index))
-		return false;
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
@@ -447,6 +314,7 @@ static const struct reader_list destinations = {
 		 .example = "{ name: office365, hosts: [\"mail.example.org:25\"] }"},
 	.defaults = destination_defaults,
 	.check = check_destination,
+	.named = true,
 };
 
 /* Routes */
@@ -582,7 +450,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_LIST_REQUIRED("listeners", CONFIG(listeners), LISTENERS_MAX, &listeners,
 			    "listeners: [{ name: lan, address: \"0.0.0.0:25\" }]"),
 	FIELD_MISSING("tls"),
-	FIELD_LIST_REQUIRED("clients", CONFIG(clients), CLIENTS_MAX, &clients,
+	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
 	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), DESTINATIONS_MAX, &destinations,
 			    "destinations: [{ name: office365, hosts: [\"mail.example.org:25\"] }]"),
@@ -754,5 +622,6 @@ bool schema_read(struct reader *r)
 	if (!reader_mapping(r, root_fields, &value, r->config))
 		return false;
 	finish_shards(r->config);
-	return finish_hostname(r, root) && finish_spool(r, root) && finish_retry(r, root) && finish_routes(r, root);
+	return finish_hostname(r, root) && finish_spool(r, root) && finish_retry(r, root) && finish_routes(r, root) &&
+	       schema_clients_finish(r);
 }

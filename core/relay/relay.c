@@ -140,15 +140,7 @@ int relay_route(const struct config *config, const char *address, size_t length)
 
 int relay_client(const struct config *config, const struct ring_address *address)
 {
-	size_t c, n;
-
-	for (c = 0; c < config->client_count; c++) {
-		for (n = 0; n < config->clients[c].network_count; n++) {
-			if (network_contains(&config->clients[c].networks[n], address))
-				return (int)c;
-		}
-	}
-	return -1;
+	return network_table_find(config->networks, address);
 }
 
 int relay_destination(const struct config *config, const char *name, size_t length)

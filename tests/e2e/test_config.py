@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import NextHop, Workspace, case, check, equal, free_port, program  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, free_port, message, program  # noqa: E402
 
 GOOD = '''hostname: relay.example.org
 shards: 2
@@ -121,6 +121,33 @@ def an_address_in_use():
         code, output = run(work, text, 'run')
         check(code not in (0, 78) and code > 0, 'exit code %s', code)
         check(hop.host in output, 'the address is not named: %s', output)
+
+
+@case
+def many_clients():
+    """A site may list each of its devices: a hundred thousand, some 100 octets each, and the last one may relay."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        few = [{'name': 'local', 'networks': ['127.0.0.1']}]
+        lines = ''.join('10.%d.%d.%d\n' % (i >> 16, i >> 8 & 255, i & 255) for i in range(100000))
+        work.write('devices', lines)
+        many = [{'name': 'device-%d' % i, 'networks': ['172.%d.%d.%d' % (16 + (i >> 16), i >> 8 & 255, i & 255)],
+                 'limits': {'connections': 2}} for i in range(99998)]
+        used = []
+        for clients in (few, many + [{'name': 'listed', 'networks_file': 'devices'}] + few):
+            relay = work.relay(work.configuration([hop.host], clients=clients), 'relay-%d' % len(used))
+            with Client(relay.address) as client:
+                client.hello()
+                client.envelope()
+                client.data(message(len(used)))
+            harness.eventually(lambda: relay.count['accepted'], 'the message is accepted')
+            equal(relay.events('accepted')[0]['client'], 'local', 'client')
+            used.append(relay.memory())
+            relay.terminate()
+        each = (used[1] - used[0]) / 200000
+        if not os.environ.get('SANITIZED'):
+            check(each < 60, '%d octets for each client or network', each)
+        return '%d octets each' % each
 
 
 @case

@@ -1,13 +1,15 @@
 /*
  * fuzz_config.c - the configuration: any text is either a valid structure or one problem with its place.
  *
- * Input: the file's text. Leaks and overruns are the sanitizers' to find; here the promises of config.h are checked.
+ * Input: the file's text; it is read as a list of networks as well. Leaks and overruns are the sanitizers' to
+ * find; here the promises of config.h are checked.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/config/network_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -65,14 +67,29 @@ static void check_config(const struct config *config)
 	need(config->retry.first_ns > 0 && config->retry.first_ns <= config->retry.max_ns && config->retry.factor >= 1);
 }
 
+static bool on_network(void *context, const struct network *network, unsigned line, unsigned column)
+{
+	need(network->family == AF_INET ? network->prefix <= 32 : network->prefix <= 128);
+	need(line >= 1 && column >= 1);
+	return true;
+}
+
+static bool on_problem(void *context, const char *text, unsigned line, unsigned column)
+{
+	need(text[0] != '\0' && line >= 1 && column >= 1);
+	return line % 64 != 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct network_file_handler handler = {.on_network = on_network, .on_problem = on_problem};
 	struct config_problem problem;
 	/* A copy of its exact size, so that reading beyond it is noticed. */
 	char *text = malloc(size > 0 ? size : 1);
 
 	need(text != NULL);
 	memcpy(text, data, size);
+	(void)network_file_parse(text, size, &handler);
 	struct config *config = config_parse("fuzz.yaml", text, size, &problem);
 	free(text);
 	if (config != NULL)

@@ -147,16 +147,13 @@ static void test_every_scalar(void)
 	config_free(c);
 }
 
-static bool contains(const struct config_client *client, const char *address)
+/* The index of the client an address belongs to, or -1. */
+static int client_of(const struct config *config, const char *address)
 {
 	struct ring_address peer;
 
 	CHECK(address_text_numeric(address, 4711, &peer));
-	for (size_t i = 0; i < client->network_count; i++) {
-		if (network_contains(&client->networks[i], &peer))
-			return true;
-	}
-	return false;
+	return network_table_find(config->networks, &peer);
 }
 
 static void test_listeners_and_clients(void)
@@ -184,19 +181,22 @@ static void test_listeners_and_clients(void)
 	CHECK_STR(c->clients[0].name, "printers");
 	CHECK_EQ(c->clients[0].connections_max, 10);
 	CHECK_EQ(c->clients[0].network_count, 2);
-	CHECK(contains(&c->clients[0], "10.20.255.1") && contains(&c->clients[0], "192.0.2.1"));
-	CHECK(!contains(&c->clients[0], "10.21.0.1") && !contains(&c->clients[0], "192.0.2.2"));
+	CHECK_EQ(client_of(c, "10.20.255.1"), 0);
+	CHECK_EQ(client_of(c, "192.0.2.1"), 0);
+	CHECK_EQ(client_of(c, "10.21.0.1"), -1);
+	CHECK_EQ(client_of(c, "192.0.2.2"), -1);
 	CHECK_STR(c->clients[1].name, "six");
-	CHECK(contains(&c->clients[1], "2001:db8::25") && !contains(&c->clients[1], "2001:db9::25"));
+	CHECK_EQ(client_of(c, "2001:db8::25"), 1);
+	CHECK_EQ(client_of(c, "2001:db9::25"), -1);
 	config_free(c);
 }
 
-/* A directory with three files, removed by files_remove(). */
+/* A directory with files, removed by files_remove(). */
 struct files {
 	char directory[64], config[96];
 };
 
-static const char *const file_names[] = {"ca.pem", "relay.crt", "relay.key", "t.yaml"};
+static const char *const file_names[] = {"ca.pem", "relay.crt", "relay.key", "t.yaml", "devices"};
 
 static void files_write(const struct files *files, const char *name, const char *text)
 {
@@ -224,7 +224,7 @@ static void files_remove(const struct files *files)
 {
 	char path[128];
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(file_names) / sizeof(file_names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", files->directory, file_names[i]);
 		unlink(path);
 	}
@@ -320,6 +320,80 @@ static void test_destinations(void)
 	}
 	config_free(c);
 	files_remove(&files);
+}
+
+#define CLIENT_OF_FILE "clients: [{ name: devices, networks_file: devices }, { name: rest, networks: [10.0.0.0/8] }]\n"
+
+/* A client's networks in a file of their own: right ones, and where a wrong one stands. */
+static void test_networks_file(void)
+{
+	static const struct {
+		const char *networks, *problem; /* behind the directory's name; NULL: it is right */
+	} rows[] = {
+		{"10.20.0.0/16\n192.0.2.1\n", NULL},
+		{"\xef\xbb\xbf# all of them\r\n\r\n\t10.20.0.0/16 # first floor\r\n192.0.2.1", NULL},
+		{"192.0.2.1\n10.20.0.0/8\n", "/devices:2:1: \"10.20.0.0/8\" has bits set beyond its prefix: write "
+					     "10.0.0.0/8 for the network or 10.20.0.0 "
+					     "for the one address"},
+		{"192.0.2.1\n\n  printer-7.example.org\n", "/devices:3:3: \"printer-7.example.org\" is no network: "
+							   "write a network such as 10.20.0.0/16 or 2001:db8::/32"},
+		{"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7\n",
+		 "/devices:1:1: no network: write one a line, such as 10.20.0.0/16"},
+		{"# none yet\n", "/t.yaml:1:43: networks_file: there is no network in "},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_problem problem = {""};
+		struct files files;
+		files_make(&files);
+		files_write(&files, "t.yaml", CLIENT_OF_FILE LISTENERS HOST DESTINATIONS ROUTES);
+		files_write(&files, "devices", rows[i].networks);
+		struct config *c = config_load(files.config, &problem);
+		size_t skip = strlen(files.directory);
+		if (rows[i].problem) {
+			CHECK(c == NULL);
+			CHECK(strncmp(problem.text + skip, rows[i].problem, strlen(rows[i].problem)) == 0);
+		} else if (c) {
+			CHECK_EQ(c->clients[0].network_count, 2);
+			CHECK_EQ(client_of(c, "10.20.1.2"), 0);
+			CHECK_EQ(client_of(c, "192.0.2.1"), 0);
+			CHECK_EQ(client_of(c, "10.21.1.2"), 1);
+		} else {
+			CHECK_STR(problem.text, "");
+		}
+		config_free(c);
+		files_remove(&files);
+	}
+}
+
+/* Large sites have an entry for each device. The last of them is found like the first. */
+static void test_many_clients(void)
+{
+	enum { MANY = 100000, LINE_MAX_OCTETS = 100 };
+	static const char rest[] = LISTENERS HOST DESTINATIONS ROUTES "clients:\n";
+	size_t size = sizeof(rest) + MANY * LINE_MAX_OCTETS;
+	char *text = malloc(size);
+	struct config_problem problem = {""};
+	char name[32];
+
+	size_t length = (size_t)snprintf(text, size, "%s", rest);
+	for (unsigned i = 0; i < MANY; i++)
+		length += (size_t)snprintf(
+			text + length, size - length,
+			"  - { name: device-%u, networks: [10.%u.%u.%u], limits: { connections: 2 } }\n", i, i >> 16,
+			i >> 8 & 255, i & 255);
+	struct config *c = config_parse("t.yaml", text, length, &problem);
+	free(text);
+	CHECK_STR(problem.text, "");
+	if (c == NULL)
+		return;
+	CHECK_EQ(c->client_count, MANY);
+	CHECK_EQ(client_of(c, "10.0.0.0"), 0);
+	CHECK_EQ(client_of(c, "10.1.134.159"), MANY - 1);
+	CHECK_EQ(client_of(c, "10.1.134.160"), -1);
+	snprintf(name, sizeof(name), "device-%u", MANY - 1);
+	CHECK_STR(c->clients[MANY - 1].name, name);
+	config_free(c);
 }
 
 /* The usual largest message does not fit a small spool; one that is written is not touched. */
@@ -522,6 +596,8 @@ int main(void)
 	RUN(test_every_scalar);
 	RUN(test_listeners_and_clients);
 	RUN(test_destinations);
+	RUN(test_networks_file);
+	RUN(test_many_clients);
 	RUN(test_small_spool);
 	RUN(test_own_hostname);
 	RUN(test_load_problems);

@@ -1,0 +1,213 @@
+/*
+ * core/config/schema_client.c - see schema_client.h.
+ *
+ * Networks go from the file into one table of all clients (network_table.h) and are not kept beside it: a site with a
+ * hundred thousand devices pays for each of them once.
+ */
+#include "core/config/schema_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/network_file.h"
+#include "core/config/schema_fields.h"
+#include "core/config/text_file.h"
+
+enum {
+	NETWORKS_MAX = 1000000, /* of all clients together */
+	NETWORKS_FILE_MAX = 32 << 20,
+};
+
+/* The client being read is the last that was begun. */
+static size_t current(const struct reader *r)
+{
+	return r->config->client_count - 1;
+}
+
+/* False without room, after saying so. */
+static bool collect(struct reader *r, const struct network_entry *entry, const yaml_mark_t *mark)
+{
+	if (r->network_count == NETWORKS_MAX)
+		return reader_fail(r, mark, "networks: there are more than %d in all", NETWORKS_MAX);
+	if (r->network_count == r->network_capacity) {
+		size_t capacity = r->network_capacity == 0 ? 64 : r->network_capacity * 2;
+		struct network_entry *larger = realloc(r->networks, capacity * sizeof(*larger));
+		if (larger == NULL)
+			return reader_fail_memory(r, mark);
+		r->networks = larger;
+		r->network_capacity = capacity;
+	}
+	r->networks[r->network_count++] = *entry;
+	r->config->clients[current(r)].network_count++;
+	return true;
+}
+
+static bool read_network(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	const yaml_mark_t *mark = &value->node->start_mark;
+	struct network_entry entry = {.number = (int32_t)current(r), .line = (uint32_t)mark->line + 1};
+	struct address_problem problem;
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (network_parse(text, &entry.network, &problem) < 0)
+		return reader_fail(r, mark, "%s: %s", value->name, problem.text);
+	entry.column = (uint32_t)mark->column + 1;
+	return collect(r, &entry, mark);
+}
+
+static bool read_networks(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			  void *object)
+{
+	const yaml_node_t *node = value->node;
+
+	if (node->type != YAML_SEQUENCE_NODE)
+		return reader_fail(r, &node->start_mark, "%s: write a list, as in %s", value->name, field->example);
+	if (node->data.sequence.items.start == node->data.sequence.items.top)
+		return reader_fail(r, &node->start_mark, "%s: the list is empty: write at least one, as in %s",
+				   value->name, field->example);
+	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+		struct reader_value network = *value;
+		network.node = yaml_document_get_node(r->document, *item);
+		if (!read_network(r, field, &network, object))
+			return false;
+	}
+	return true;
+}
+
+/* What reading a file of networks needs besides the text. */
+struct networks_file {
+	struct reader *r;
+	const yaml_mark_t *mark; /* of the file's name */
+	const char *path;
+};
+
+static bool on_network(void *context, const struct network *network, unsigned line, unsigned column)
+{
+	struct networks_file *file = context;
+	struct network_entry entry = {.network = *network,
+				      .number = (int32_t)current(file->r),
+				      .line = line,
+				      .column = column,
+				      .in_file = true};
+
+	return collect(file->r, &entry, file->mark);
+}
+
+static bool on_problem(void *context, const char *text, unsigned line, unsigned column)
+{
+	struct networks_file *file = context;
+	const yaml_mark_t mark = {.line = line - 1, .column = column - 1};
+
+	return reader_fail_in(file->r, file->path, &mark, "%s", text);
+}
+
+static bool read_networks_file(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			       void *object)
+{
+	struct config_client *client = object;
+	const yaml_mark_t *mark = &value->node->start_mark;
+	char *text;
+	size_t length;
+	bool opened, ok;
+	int e;
+
+	if (!reader_file(r, field, value, object))
+		return false;
+	e = text_file_read(client->networks_file, NETWORKS_FILE_MAX, &text, &length, &opened);
+	if (e < 0)
+		return reader_fail(r, mark, "%s: %.200s: %s", value->name, client->networks_file, strerror(-e));
+	struct networks_file file = {.r = r, .mark = mark, .path = client->networks_file};
+	const struct network_file_handler handler = {
+		.on_network = on_network, .on_problem = on_problem, .context = &file};
+	size_t before = client->network_count;
+	ok = network_file_parse(text, length, &handler);
+	free(text);
+	if (ok && client->network_count == before)
+		return reader_fail(r, mark, "%s: there is no network in %.200s: write one a line, such as 10.20.0.0/16",
+				   value->name, client->networks_file);
+	return ok;
+}
+
+static const struct reader_choice line_endings[] = {
+	{"reject", -1, false},
+	{"normalize", -1, true},
+	{NULL, 0, false},
+};
+
+#define CLIENT(member) offsetof(struct config_client, member)
+static const struct reader_field client_limits[] = {
+	FIELD_RANGE("connections", reader_number, CLIENT(connections_max), 0, 100000),
+	FIELD_MISSING("messages_per_minute"),
+	FIELDS_END,
+};
+
+static const struct reader_field client_fields[] = {
+	FIELD_REQUIRED("name", reader_name, CLIENT(name), "name: printers"),
+	{.name = "networks", .read = read_networks, .example = "[10.20.0.0/16]"},
+	FIELD("networks_file", read_networks_file, CLIENT(networks_file)),
+	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
+	FIELD_MISSING("users_file"),
+	FIELD_CHOICE("line_endings", 0, line_endings),
+	FIELD_MISSING("add_missing_headers"),
+	FIELDS_END,
+};
+
+static bool read_client(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			void *object)
+{
+	struct config_client *client = object;
+
+	if (!reader_section(r, field, value, object))
+		return false;
+	/* Not "required" in the table: where users_file stands alone, that is what must be said first. */
+	if (client->network_count == 0)
+		return reader_fail(r, &value->node->start_mark,
+				   "the key \"networks\" is missing: write networks: [10.20.0.0/16]");
+	return true;
+}
+
+const struct reader_list schema_clients = {
+	.size = sizeof(struct config_client),
+	.count_offset = offsetof(struct config, client_count),
+	.item = {.name = "clients",
+		 .read = read_client,
+		 .detail = client_fields,
+		 .example = "{ name: printers, networks: [10.20.0.0/16] }"},
+	.named = true,
+};
+
+/* One block for all names: a hundred thousand small ones would keep the pages between them, where the tree was. */
+static bool pack_names(struct config *config)
+{
+	size_t size = 0;
+	char *to;
+
+	for (size_t i = 0; i < config->client_count; i++)
+		size += strlen(config->clients[i].name) + 1;
+	to = malloc(size);
+	if (to == NULL)
+		return false;
+	config->client_names = to;
+	for (size_t i = 0; i < config->client_count; i++) {
+		char *name = config->clients[i].name;
+		config->clients[i].name = to;
+		to = stpcpy(to, name) + 1;
+		free(name);
+	}
+	return true;
+}
+
+bool schema_clients_finish(struct reader *r)
+{
+	const yaml_node_t *root = yaml_document_get_root_node(r->document);
+
+	if (!pack_names(r->config))
+		return reader_fail_memory(r, &root->start_mark);
+	r->config->networks = network_table_new(r->networks, r->network_count, NULL, NULL);
+	return r->config->networks != NULL || reader_fail_memory(r, &root->start_mark);
+}
