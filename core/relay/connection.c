@@ -119,27 +119,51 @@ static void keep_ticket(struct connection *c)
 	c->host->ticket = ticket;
 }
 
-void connection_kill(struct connection *c, enum stage stage, const char *reason)
+/* Tells what became of it and gives back what it had. */
+static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
-	struct host *host = c->host;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
 	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !o->shard->draining;
 
-	if (c->state == CONNECTION_CLOSED)
-		return;
 	event_connection(c, stage, reason);
 	if (!c->proven)
 		o->connecting--;
-	c->state = CONNECTION_CLOSED;
 	c->retiring = true;
-	wheel_disarm(&o->shard->wheel, &c->timer);
 	abandon_transactions(c, stage, reason);
+	if (report)
+		outbound_host_failed(o, c->host, stage, reason);
+}
+
+void connection_kill(struct connection *c, enum stage stage, const char *reason)
+{
+	struct outbound *o = c->outbound;
+
+	if (c->state == CONNECTION_CLOSED)
+		return;
+	c->state = CONNECTION_CLOSED;
+	wheel_disarm(&o->shard->wheel, &c->timer);
+	if (!c->left)
+		give_up(c, stage, reason);
 	keep_ticket(c);
 	transport_close(&c->transport);
-	if (report)
-		outbound_host_failed(o, host, stage, reason);
 	outbound_wake(o->shard, o->index);
+}
+
+static void quit(struct connection *c)
+{
+	connection_move(c, CONNECTION_QUITTING);
+	smtp_reply_start(&c->parser, NULL);
+	connection_command(c, "QUIT\r\n", 6);
+}
+
+void connection_leave(struct connection *c, enum stage stage, const char *reason)
+{
+	assert(c->state < CONNECTION_QUITTING && !c->left);
+	give_up(c, stage, reason);
+	c->left = true;
+	quit(c);
+	outbound_wake(c->outbound->shard, c->outbound->index);
 }
 
 static void on_closed(struct transport *t)
@@ -195,6 +219,7 @@ void connection_command(struct connection *c, const char *text, size_t length)
 		connection_kill(c, connection_stage(c), "out of memory for output");
 		return;
 	}
+	transport_mark(&c->transport);
 	c->replies_due++;
 }
 
@@ -261,9 +286,7 @@ void connection_retire(struct connection *c)
 	c->retiring = true;
 	if (c->transaction_count > 0)
 		return;
-	connection_move(c, CONNECTION_QUITTING);
-	smtp_reply_start(&c->parser, NULL);
-	connection_command(c, "QUIT\r\n", 6);
+	quit(c);
 }
 
 void connection_transaction_over(struct connection *c, struct transaction *tx)

@@ -52,15 +52,18 @@ struct connection {
 	struct window window;
 	struct transaction *writing; /* the first that is not fully written, or NULL */
 	unsigned replies_due;        /* commands written and not answered */
+	uint64_t marks_used;         /* of the transport's marks: those of commands that were answered */
 	unsigned messages;           /* transactions begun on this connection */
 	unsigned answered;           /* those that got their verdict here, other than 421 */
 	uint64_t unwritten_octets;   /* content of transactions that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
-	bool retiring;   /* takes no more transactions */
-	bool helo;       /* EHLO was refused, HELO accepted */
-	bool proven;     /* it reached READY */
-	bool probe;      /* the host is held (hold.h): one message, until it gets through */
-	bool reset_next; /* RSET before the next transaction */
+	bool retiring;    /* takes no more transactions */
+	bool helo;        /* EHLO was refused, HELO accepted */
+	bool proven;      /* it reached READY */
+	bool probe;       /* the host is held (hold.h): one message, until it gets through */
+	bool reset_next;  /* RSET before the next transaction */
+	bool empty_lines; /* it sends empty lines between its replies */
+	bool left;        /* QUIT was said because of what it had answered, and that was reported */
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;
 };
@@ -77,5 +80,7 @@ void connection_add(struct connection *c, struct transaction *tx);
 void connection_write(struct connection *c);
 void connection_retire(struct connection *c);
 void connection_kill(struct connection *c, enum stage stage, const char *reason);
+/* The same for one that can still be talked to: its end is told and settled now, then it is left with QUIT. */
+void connection_leave(struct connection *c, enum stage stage, const char *reason);
 
 #endif

@@ -1,31 +1,91 @@
 /*
  * core/relay/connection_reply.c - octets of a next hop become replies, and each reply goes to the command it answers.
  */
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/relay/connection.h"
 #include "core/relay/connection_private.h"
 #include "core/relay/transaction.h"
 
-static void on_transaction_reply(struct connection *c)
+enum { QUOTE_MAX = 100 };
+
+/* Commands that were handed to the kernel and not answered; a chunk counts twice, by its command and by its end. */
+static uint64_t handed(const struct connection *c)
+{
+	return c->transport.marks_handed - c->marks_used;
+}
+
+static struct transaction *oldest(const struct connection *c)
+{
+	return list_empty(&c->transactions) ? NULL : container_of(c->transactions.next, struct transaction, link);
+}
+
+/* A reply may come now. Before its command has left us it answers nothing (RFC 5321 4.2): taken for the answer to what
+ * is said next it would shift all that follow (PAR-05). */
+static bool reply_due(const struct connection *c)
+{
+	return c->state == CONNECTION_GREETING || handed(c) > 0 ||
+	       (c->state == CONNECTION_READY && oldest(c) && transaction_in_content(oldest(c)));
+}
+
+/* 421 may come without a command (RFC 5321 3.8). */
+static bool unasked(const uint8_t *data, size_t length)
+{
+	return memcmp(data, "421", length < 3 ? length : 3) == 0;
+}
+
+static bool only_line_end(const uint8_t *data, size_t length)
+{
+	return memcmp(data, "\r\n", length < 2 ? length : 2) == 0 && length <= 2;
+}
+
+static void kill_quoting(struct connection *c, const char *what, const uint8_t *data, size_t length)
+{
+	char reason[QUOTE_MAX + 80], quote[QUOTE_MAX];
+
+	smtp_quote(data, length, quote, sizeof(quote));
+	snprintf(reason, sizeof(reason), "%s: \"%s\"", what, quote);
+	connection_kill(c, connection_stage(c), reason);
+}
+
+static void not_due(struct connection *c, const uint8_t *data, size_t length)
+{
+	bool closing = c->state == CONNECTION_READY && length >= 3 && unasked(data, length);
+
+	kill_quoting(c,
+		     closing               ? "closed by the next hop"
+		     : c->replies_due == 0 ? "a reply without a command"
+					   : "a reply before its command",
+		     data, length);
+}
+
+/* An empty line is no reply, and cannot be taken for one. It is passed over where nothing else is under way, and from a
+ * server that was seen to send one there. */
+static bool pass_empty_line(struct connection *c)
+{
+	bool harmless = c->state < CONNECTION_READY || c->replies_due == 0;
+
+	c->empty_lines = c->empty_lines || harmless;
+	return c->empty_lines;
+}
+
+static void on_transaction_reply(struct connection *c, bool whole)
 {
 	const struct config *config = connection_config(c);
-	struct transaction *tx;
+	struct transaction *tx = oldest(c);
 	bool early;
 
-	if (list_empty(&c->transactions)) {
-		connection_kill(c, STAGE_QUIT,
-				c->parser.code == 421 ? "closed by the next hop (421)" : "a reply without a command");
-		return;
-	}
-	tx = container_of(c->transactions.next, struct transaction, link);
+	assert(tx); /* every command in READY is a transaction's */
 	/* 421: the next hop is about to close. Start nothing more, but hear what it says to what it has (RFC 5321 3.8).
 	 */
 	if (c->parser.code == 421)
 		connection_start_no_more(c);
-	if (!transaction_reply(tx, &c->parser)) {
-		char reason[80];
-		snprintf(reason, sizeof(reason), "unexpected reply %u", c->parser.code);
+	if (!transaction_reply(tx, &c->parser, whole)) {
+		char reason[160];
+		snprintf(reason, sizeof(reason), "unexpected reply: %u %.*s", c->parser.code,
+			 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
 		connection_kill(c, STAGE_CONTENT, reason);
 		return;
 	}
@@ -41,33 +101,54 @@ static void on_transaction_reply(struct connection *c)
 		connection_kill(c, STAGE_CONTENT, "refused in the middle of the content");
 }
 
+static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
+{
+	const struct transaction *tx = oldest(c);
+	unsigned marks = c->state == CONNECTION_GREETING ? 0 : tx ? transaction_marks(tx) : 1;
+	bool whole = handed(c) >= marks;
+
+	c->marks_used += whole ? marks : handed(c);
+	if (c->replies_due > 0)
+		c->replies_due--;
+	if (c->state != CONNECTION_READY) {
+		connection_on_setup_reply(c, length);
+		return;
+	}
+	/* One reply too many, so nobody knows which of them answers what. */
+	if (handed(c) == 0 && length > 0 && !unasked(behind, length) && !only_line_end(behind, length)) {
+		kill_quoting(c, "more replies than commands, the last", behind, length);
+		return;
+	}
+	on_transaction_reply(c, whole);
+}
+
 size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length)
 {
 	struct connection *c = container_of(t, struct connection, transport);
 	size_t at = 0;
 
 	while (at < length && c->state != CONNECTION_CLOSED) {
+		const uint8_t *begin = data + at;
+		bool due = reply_due(c);
 		size_t consumed;
-		enum smtp_reply_result result;
+		enum smtp_reply_result result = smtp_reply_parse(&c->parser, begin, length - at, &consumed);
 
-		if (c->replies_due == 0) {
-			/* 421 may come unasked (RFC 5321 3.8); anything unasked ends the connection. */
-			connection_kill(c, connection_stage(c), "a reply without a command");
+		at += consumed;
+		if (result == SMTP_REPLY_EMPTY && pass_empty_line(c))
+			continue;
+		if (result == SMTP_REPLY_EMPTY || result == SMTP_REPLY_BAD) {
+			kill_quoting(
+				c, result == SMTP_REPLY_EMPTY ? "an empty line instead of a reply" : "malformed reply",
+				begin, length - (size_t)(begin - data));
 			return length;
 		}
-		result = smtp_reply_parse(&c->parser, data + at, length - at, &consumed);
-		at += consumed;
+		if (!due) {
+			not_due(c, begin, length - (size_t)(begin - data));
+			return length;
+		}
 		if (result == SMTP_REPLY_MORE)
 			break;
-		if (result == SMTP_REPLY_BAD) {
-			connection_kill(c, connection_stage(c), "malformed reply");
-			return length;
-		}
-		c->replies_due--;
-		if (c->state == CONNECTION_READY)
-			on_transaction_reply(c);
-		else
-			connection_on_setup_reply(c, length - at);
+		on_reply(c, data + at, length - at);
 		if (c->state == CONNECTION_READY)
 			smtp_reply_start(&c->parser, NULL);
 	}

@@ -134,7 +134,7 @@ static void after_hello(struct connection *c)
 	if (!c->extensions.starttls) {
 		const char *reason = "TLS is required, but the next hop does not offer STARTTLS";
 		hold_if_ours(c, &(struct verdict_fact){STAGE_STARTTLS, 0, span_text(reason)});
-		connection_kill(c, STAGE_STARTTLS, reason);
+		connection_leave(c, STAGE_STARTTLS, reason);
 		return;
 	}
 	connection_move(c, CONNECTION_STARTTLS);
@@ -150,17 +150,21 @@ static void refuse(struct connection *c, const char *what)
 	hold_if_ours(c, &fact);
 	snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code, (int)c->parser.text_length,
 		 c->parser.text);
-	connection_kill(c, connection_stage(c), reason);
+	if (c->parser.code == 421)
+		connection_kill(c, connection_stage(c), reason);
+	else
+		connection_leave(c, connection_stage(c), reason);
 }
 
 /* A reply during set-up. `behind`: octets of input after it. */
 void connection_on_setup_reply(struct connection *c, size_t behind)
 {
 	unsigned code = c->parser.code;
+	bool positive = code >= 200 && code < 300; /* the first digit decides (RFC 5321 4.2.1) */
 
 	switch (c->state) {
 	case CONNECTION_GREETING:
-		if (code != 220) {
+		if (!positive) {
 			refuse(c, "refused by the next hop");
 			return;
 		}
@@ -168,7 +172,7 @@ void connection_on_setup_reply(struct connection *c, size_t behind)
 		say_hello(c, false);
 		return;
 	case CONNECTION_EHLO:
-		if (code == 250) {
+		if (positive) {
 			after_hello(c);
 		} else if (!c->helo && code >= 500 && code != 521 && code != 554 &&
 			   (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {
@@ -178,7 +182,7 @@ void connection_on_setup_reply(struct connection *c, size_t behind)
 		}
 		return;
 	case CONNECTION_STARTTLS:
-		if (code != 220) {
+		if (!positive) {
 			refuse(c, "STARTTLS refused by the next hop");
 		} else if (behind > 0) {
 			connection_kill(c, STAGE_STARTTLS, "the next hop sent data behind its reply to STARTTLS");

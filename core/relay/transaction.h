@@ -53,8 +53,13 @@ bool transaction_start(struct outbound *o, struct delivery *d);
 enum write_result { WRITE_DONE, WRITE_NO_ROOM, WRITE_WAIT };
 /* Writes on; WRITE_WAIT: a reply or a part from disk must come first. */
 enum write_result transaction_write(struct transaction *tx);
-/* One reply, for this transaction. False: the reply makes no sense here, the connection must end. */
-bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply);
+/* One reply, for this transaction. `whole`: all that belongs to its command has been handed to the kernel, a chunk's
+ * octets and the end of the content included. False: the reply makes no sense here, the connection must end. */
+bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole);
+/* How many of the transport's marks the command has that is answered next. */
+unsigned transaction_marks(const struct transaction *tx);
+/* Behind 354: a refusal may come before the end of the content is written. */
+bool transaction_in_content(const struct transaction *tx);
 /* All replies are in. */
 bool transaction_over(const struct transaction *tx);
 /* Ends it: settles the delivery and frees the transaction. `reason` where the connection was lost. */

@@ -115,16 +115,16 @@ static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *r
 
 static bool reply_body_data(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
-	if (reply->code == 354) {
+	if (reply->code < 400 && reply->code >= 300) {
 		tx->body_accepted = true;
-		/* All recipients refused and yet 354: end the data at once, nothing is delivered by it (POL-02). */
+		/* All recipients refused and yet 3yz: end the data at once, nothing is delivered by it (POL-02). */
 		tx->dot_only = tx->decided;
 		tx->decided = false;
 		tx->expect = EXPECT_END;
 		return true;
 	}
 	if (reply->code < 400)
-		return false; /* 250 instead of 354 */
+		return false; /* 250 where the content should follow */
 	if (!tx->decided) {
 		remember(tx, reply, STAGE_DATA);
 		decide(tx, judge(STAGE_DATA, reply).verdict, false);
@@ -150,15 +150,15 @@ static bool refused_early(struct transaction *tx, const struct smtp_reply_parser
 	return true;
 }
 
-static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_parser *reply)
+static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole)
 {
 	enum verdict verdict = judge(STAGE_CONTENT, reply).verdict;
 	bool last;
 
-	if (reply->code == 354)
+	if (reply->code >= 300 && reply->code < 400)
 		return false;
-	/* The answer to a chunk before all of it was written: taken it cannot have been. */
-	if (tx->chunk_replies == tx->chunks_written)
+	/* The answer to a chunk before all of it was sent: taken it cannot have been. */
+	if (!whole || tx->chunk_replies == tx->chunks_written)
 		return refused_early(tx, reply);
 	tx->chunk_replies++;
 	/* The last one sent, be it that there was more: see cut_short(). */
@@ -172,11 +172,9 @@ static bool reply_body_chunk(struct transaction *tx, const struct smtp_reply_par
 	return true;
 }
 
-static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *reply)
+static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole)
 {
-	if (reply->code == 354)
-		return false;
-	if (tx->step != STEP_WRITTEN)
+	if (!whole || tx->step != STEP_WRITTEN)
 		return refused_early(tx, reply);
 	if (!tx->dot_only) {
 		remember(tx, reply, STAGE_CONTENT);
@@ -187,9 +185,10 @@ static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *re
 	return true;
 }
 
-bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply)
+bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole)
 {
-	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && reply->code != 354))
+	/* The first digit decides (RFC 5321 4.2.1): 3yz asks for content, and only DATA has some to follow. */
+	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && tx->expect != EXPECT_BODY))
 		return false;
 	switch (tx->expect) {
 	case EXPECT_RSET:
@@ -197,22 +196,29 @@ bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *r
 		tx->expect = EXPECT_MAIL;
 		return reply->code >= 200 && reply->code < 300;
 	case EXPECT_MAIL:
-		if (reply->code == 354)
-			return false;
 		reply_mail(tx, reply);
 		return true;
 	case EXPECT_RCPT:
-		if (reply->code == 354)
-			return false;
 		reply_rcpt(tx, reply);
 		return true;
 	case EXPECT_BODY:
-		return tx->connection->mode == MODE_CHUNKING ? reply_body_chunk(tx, reply) : reply_body_data(tx, reply);
+		return tx->connection->mode == MODE_CHUNKING ? reply_body_chunk(tx, reply, whole)
+							     : reply_body_data(tx, reply);
 	case EXPECT_END:
-		return reply_end(tx, reply);
+		return reply_end(tx, reply, whole);
 	default:
 		return false;
 	}
+}
+
+unsigned transaction_marks(const struct transaction *tx)
+{
+	return tx->expect == EXPECT_BODY && tx->connection->mode == MODE_CHUNKING ? 2 : 1;
+}
+
+bool transaction_in_content(const struct transaction *tx)
+{
+	return tx->expect == EXPECT_END && tx->step != STEP_WRITTEN;
 }
 
 bool transaction_over(const struct transaction *tx)

@@ -15,6 +15,7 @@ static bool write_command(struct transaction *tx, const char *text, size_t lengt
 
 	if (transport_room(&c->transport) < length || !transport_write(&c->transport, text, length))
 		return false;
+	transport_mark(&c->transport);
 	c->replies_due++;
 	tx->any_written = true;
 	return true;
@@ -196,6 +197,7 @@ static enum write_result write_chunk(struct transaction *tx)
 			return WRITE_NO_ROOM;
 		tx->piece_offset += n;
 	}
+	transport_mark(t);
 	tx->chunks_written++;
 	if (last_piece(tx)) {
 		tx->step = STEP_WRITTEN;

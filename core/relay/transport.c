@@ -453,6 +453,8 @@ static bool seal(struct transport *t)
 	if (status != TLS_OK)
 		return false; /* the session is dead: its next read says so */
 	t->staged = 0;
+	t->marks_collected += t->marks_staged;
+	t->marks_staged = 0;
 	return true;
 }
 
@@ -520,6 +522,14 @@ bool transport_write(struct transport *t, const void *data, size_t length)
 	return ok;
 }
 
+void transport_mark(struct transport *t)
+{
+	if (t->staged > 0)
+		t->marks_staged++;
+	else
+		t->marks_collected++;
+}
+
 void transport_flush(struct transport *t)
 {
 	list_remove(&t->dirty);
@@ -542,6 +552,8 @@ void transport_flush(struct transport *t)
 	t->send_offset = 0;
 	t->send_length = t->collected;
 	t->collected = 0;
+	t->marks_handed += t->marks_collected;
+	t->marks_collected = 0;
 	ring_send(t->shared->ring, &t->send_op, t->fd, t->sending, t->send_length);
 }
 

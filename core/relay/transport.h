@@ -64,6 +64,8 @@ struct transport {
 	uint8_t *sending;
 	uint8_t *stage; /* TLS: plaintext not yet sealed */
 	uint32_t collected, send_offset, send_length, staged;
+	uint32_t marks_staged, marks_collected;
+	uint64_t marks_handed; /* see transport_mark() */
 	uint32_t capacity;
 	int fd;
 	struct ring_op recv_op, send_op, control_op;
@@ -98,6 +100,9 @@ bool transport_secure(struct transport *t, struct tls_session *tls);
 size_t transport_room(const struct transport *t);
 /* All or nothing: false when it does not fit (or no buffer is to be had); on_sent says when to try again. */
 bool transport_write(struct transport *t, const void *data, size_t length);
+/* Marks the end of what was written so far. `marks_handed` counts the marks before which every octet was handed to the
+ * kernel: what the peer says before that it cannot say in answer. */
+void transport_mark(struct transport *t);
 void transport_flush(struct transport *t);
 /* Nothing unsent. */
 bool transport_drained(const struct transport *t);

@@ -7,6 +7,7 @@
  *      Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF  (RFC 5321 4.2)
  *
  *      CODE_1 -> CODE_2 -> CODE_3 -> SEPARATOR -> TEXT <-> CR -> CODE_1 (next line) or finished
+ *      CODE_1 -> EMPTY_CR -> CODE_1, only before the first line
  *
  * Ownership
  *   Everything is in the caller's struct; nothing is allocated, so an endless peer costs nothing (PAR-05).
@@ -26,7 +27,7 @@
 
 #include "core/smtp/span.h"
 
-enum { CODE_1, CODE_2, CODE_3, SEPARATOR, TEXT, CR, FINISHED, DEAD };
+enum { CODE_1, CODE_2, CODE_3, SEPARATOR, TEXT, CR, EMPTY_CR, EMPTY, FINISHED, DEAD };
 
 enum { MORE_LINES = 0x80, STATE = 0x7f }; /* a flag beside the state: the line had "-" behind its code */
 
@@ -147,7 +148,7 @@ static uint8_t line_end(struct smtp_reply_parser *parser)
 		struct span line = {parser->text + parser->line_start,
 				    (uint32_t)(parser->text_length - parser->line_start)};
 
-		if (parser->lines > 0 && parser->code == 250) /* the first line is its name and greeting */
+		if (parser->lines > 0 && parser->code < 300) /* the first line is its name and greeting */
 			extension_line(parser->extensions, line);
 		if (parser->text_length > SMTP_REPLY_TEXT_MAX / 2)
 			parser->text_length =
@@ -183,6 +184,11 @@ static uint8_t reply_octet(struct smtp_reply_parser *parser, uint8_t octet)
 		return DEAD;
 	switch (parser->state & STATE) {
 	case CODE_1:
+		if (octet == '\r' && parser->lines == 0)
+			return EMPTY_CR;
+		return code_digit(parser, octet);
+	case EMPTY_CR:
+		return octet == '\n' ? EMPTY : DEAD;
 	case CODE_2:
 	case CODE_3:
 		return code_digit(parser, octet);
@@ -202,9 +208,14 @@ enum smtp_reply_result smtp_reply_parse(struct smtp_reply_parser *parser, const 
 	size_t i = 0;
 
 	assert(parser->state != FINISHED);
-	while (i < length && parser->state != FINISHED && parser->state != DEAD)
+	while (i < length && (parser->state & STATE) < EMPTY)
 		parser->state = reply_octet(parser, data[i++]);
 	*consumed = i;
+	if (parser->state == EMPTY) {
+		parser->state = CODE_1;
+		parser->line_length = 0;
+		return SMTP_REPLY_EMPTY;
+	}
 	assert(parser->line_start <= SMTP_REPLY_TEXT_MAX && parser->text_length <= SMTP_REPLY_TEXT_MAX);
 	if (parser->state == DEAD)
 		return SMTP_REPLY_BAD;
@@ -236,4 +247,33 @@ void smtp_reply_enhanced(const struct smtp_reply_parser *parser, char out[12])
 		return;
 	memcpy(out, text, i);
 	out[i] = '\0';
+}
+
+void smtp_quote(const uint8_t *data, size_t length, char *out, size_t room)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+
+	assert(room >= 8);
+	for (size_t i = 0; i < length; i++) {
+		char form[4] = {'\\', 'x', digits[data[i] >> 4], digits[data[i] & 15]};
+		size_t size = 4;
+
+		if (data[i] == '\r' || data[i] == '\n') {
+			form[1] = data[i] == '\r' ? 'r' : 'n';
+			size = 2;
+		} else if (data[i] >= ' ' && data[i] < 0x7f) {
+			form[0] = (char)data[i];
+			size = 1;
+		}
+		/* Room for the dots stays free. */
+		if (n + size + 4 > room) {
+			memcpy(out + n, "...", 3);
+			n += 3;
+			break;
+		}
+		memcpy(out + n, form, size);
+		n += size;
+	}
+	out[n] = '\0';
 }

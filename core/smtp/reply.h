@@ -3,7 +3,8 @@
  *
  * Feed any segmentation. A line is kept up to SMTP_REPLY_TEXT_MAX octets, the rest dropped; a reply of more
  * than SMTP_REPLY_LINES_MAX lines, a line of more than SMTP_REPLY_LINE_MAX octets, a code outside 200..599,
- * codes that differ within a reply, a bare LF or a NUL are failures: the connection must be closed.
+ * codes that differ within a reply, a bare LF or a NUL are failures: the connection must be closed. An empty line where
+ * a reply would begin is reported by itself, and is no reply: whether it does harm the caller knows.
  */
 #ifndef POSTRIDER_SMTP_REPLY_H
 #define POSTRIDER_SMTP_REPLY_H
@@ -33,16 +34,21 @@ struct smtp_reply_parser {
 	struct smtp_extensions *extensions; /* set for the reply to EHLO, else NULL */
 };
 
-enum smtp_reply_result { SMTP_REPLY_DONE, SMTP_REPLY_MORE, SMTP_REPLY_BAD };
+enum smtp_reply_result { SMTP_REPLY_DONE, SMTP_REPLY_MORE, SMTP_REPLY_BAD, SMTP_REPLY_EMPTY };
 
 /* Ready for the next reply; `extensions` is zeroed and filled when given. */
 void smtp_reply_start(struct smtp_reply_parser *parser, struct smtp_extensions *extensions);
 /* DONE: parser->code, text, text_length are the reply; *consumed octets were taken. Octets behind it are the
- * next reply's. After BAD the parser is dead until smtp_reply_start(). */
+ * next reply's. EMPTY: an empty line was taken, the reply may still begin. After BAD the parser is dead until
+ * smtp_reply_start(). */
 enum smtp_reply_result smtp_reply_parse(struct smtp_reply_parser *parser, const uint8_t *data, size_t length,
 					size_t *consumed);
 /* The enhanced status code at the start of the text ("5.7.1"), or "" (static storage is not used: writes
  * at most 12 octets with NUL into out). */
 void smtp_reply_enhanced(const struct smtp_reply_parser *parser, char out[12]);
+
+/* Octets as they came, for an operator: printable ones as they are, others as in C, "..." where they were cut.
+ * `out` has room for at least 8; it is ended by a NUL. */
+void smtp_quote(const uint8_t *data, size_t length, char *out, size_t room);
 
 #endif

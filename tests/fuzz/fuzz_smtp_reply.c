@@ -36,6 +36,8 @@ static void check_bounds(const struct smtp_reply_parser *parser, enum smtp_reply
 	need(memchr(parser->text, 0, parser->text_length) == NULL);
 	smtp_reply_enhanced(parser, enhanced);
 	need(strlen(enhanced) < sizeof enhanced && (enhanced[0] == '\0' || enhanced[0] == '0' + parser->code / 100));
+	if (result == SMTP_REPLY_EMPTY)
+		need(taken == 2 && memcmp(in, "\r\n", 2) == 0 && parser->code == 0 && parser->text_length == 0);
 	if (result != SMTP_REPLY_DONE)
 		return;
 	/* What was taken is whole lines, each with the code, and only the last without "-". */
@@ -73,7 +75,7 @@ static size_t check_reply(const uint8_t *in, size_t length, bool ehlo)
 	if (ehlo)
 		need(memcmp(&whole_x, &cut_x, sizeof whole_x) == 0);
 	check_bounds(&whole, result, in, taken);
-	return result == SMTP_REPLY_DONE ? taken : 0;
+	return result == SMTP_REPLY_DONE || result == SMTP_REPLY_EMPTY ? taken : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -66,7 +66,11 @@ static void test_par05_replies(void)
 		{"250x\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
 		{"250\tx\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
 		{" 250 x\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
-		{"\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
+		{"\r\n", SMTP_REPLY_EMPTY, 0, "", 0, ""},
+		{"\r\n250 x\r\n", SMTP_REPLY_EMPTY, 0, "", 7, ""},
+		{"\r", SMTP_REPLY_MORE, 0, "", 0, ""},
+		{"\r250 x\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
+		{"\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
 		{"250 x\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
 		{"250\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
 		{"250-a\r\n251 b\r\n", SMTP_REPLY_BAD, 0, NULL, 0, NULL},
@@ -206,6 +210,58 @@ static void test_extension_forms(void)
 	CHECK(!x.auth_login); /* beyond what is kept of a line */
 }
 
+/* Behind an empty line the reply begins as if there had been none. */
+static void test_empty_lines(void)
+{
+	struct smtp_reply_parser parser;
+	struct smtp_extensions x;
+	size_t taken;
+
+	smtp_reply_start(&parser, &x);
+	for (unsigned i = 0; i < 3000; i++)
+		CHECK_EQ(parse_cut(&parser, "\r\n", 2, i % 3, &taken), SMTP_REPLY_EMPTY);
+	CHECK_EQ(parse_cut(&parser, "250-h\r\n250 SIZE\r\n", 18, 0, &taken), SMTP_REPLY_DONE);
+	CHECK(parser.lines == 2 && x.size_given);
+}
+
+/* Any 2yz to EHLO is a yes (RFC 5321 4.2.1). */
+static void test_other_yes_to_ehlo(void)
+{
+	struct smtp_extensions x;
+
+	ehlo("220-h\r\n220-PIPELINING\r\n220 SIZE 5\r\n", &x);
+	CHECK(x.pipelining && x.size_max == 5);
+	ehlo("299-h\r\n299 CHUNKING\r\n", &x);
+	CHECK(x.chunking);
+	ehlo("350-h\r\n350 CHUNKING\r\n", &x);
+	CHECK(!x.chunking);
+}
+
+static void test_quote(void)
+{
+	static const struct {
+		const char *in;
+		size_t length, room;
+		const char *out;
+	} table[] = {
+		{"", 0, 8, ""},
+		{"250 ok\r\n", 8, 40, "250 ok\\r\\n"},
+		{"\x15\x03\x03\0\x02", 5, 40, "\\x15\\x03\\x03\\x00\\x02"},
+		{"\xc3\xa9 \x7f", 4, 40, "\\xc3\\xa9 \\x7f"},
+		{"abcdefgh", 8, 9, "abcde..."},
+		{"abcdefgh", 8, 8, "abcd..."},
+		{"\x01\x02", 2, 11, "\\x01..."},
+		{"\x01\x02", 2, 12, "\\x01\\x02"},
+	};
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		char out[64];
+
+		smtp_quote((const uint8_t *)table[i].in, table[i].length, out, table[i].room);
+		CHECK_STR(out, table[i].out);
+	}
+}
+
 int main(void)
 {
 	RUN(test_par05_replies);
@@ -213,5 +269,8 @@ int main(void)
 	RUN(test_par05_limits);
 	RUN(test_extensions);
 	RUN(test_extension_forms);
+	RUN(test_empty_lines);
+	RUN(test_other_yes_to_ehlo);
+	RUN(test_quote);
 	return check_end();
 }
