@@ -2,6 +2,7 @@
  * tests/sim/test_relay.c - the whole relay on the simulated kernel, seed after seed: see tests/sim/README.md.
  *
  *     test_relay [SCENARIO...] [SEED...]     SIM_SEEDS=n, SIM_TRACE=1, SIM_LOG=1 in the environment
+ *     test_relay --half 0|1                  every second scenario, so that two processors share them
  *
  * Without seeds each scenario runs its own quick number of them, or SIM_SEEDS.
  */
@@ -80,6 +81,11 @@ int main(int argc, char **argv)
 	unsigned seed_count = 0;
 	bool named = false, wanted[SCENARIOS] = {false};
 
+	if (argc == 3 && strcmp(argv[1], "--half") == 0) {
+		for (unsigned s = atoi(argv[2]) & 1; s < SCENARIOS; s += 2)
+			named = wanted[s] = true;
+		argc = 1;
+	}
 	for (int i = 1; i < argc; i++) {
 		char *end;
 		unsigned long long value = strtoull(argv[i], &end, 10);
