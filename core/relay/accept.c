@@ -78,8 +78,11 @@ static void on_accept(struct ring_op *op, int result, uint32_t flags)
 	if (flags & RING_MORE)
 		return;
 	if (shard->draining) {
-		if (listener->fd >= 0 && !listener->close_op.in_flight)
-			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
+		if (listener->fd < 0 || listener->close_op.in_flight)
+			return;
+		wheel_disarm(&shard->wheel, &listener->retry);
+		listener->cancelled = true;
+		ring_close_fd(shard->ring, &listener->close_op, listener->fd);
 		return;
 	}
 	/* Out of descriptors, usually: give the others time to go (P9). */
@@ -92,9 +95,12 @@ static void on_accept(struct ring_op *op, int result, uint32_t flags)
 static void on_accept_retry(struct wheel_timer *timer)
 {
 	struct listener *listener = container_of(timer, struct listener, retry);
+	struct shard *shard = listener->shard;
 
-	if (!listener->shard->draining)
-		ring_accept(listener->shard->ring, &listener->accept_op, listener->fd);
+	if (!shard->draining)
+		ring_accept(shard->ring, &listener->accept_op, listener->fd);
+	else if (listener->accept_op.in_flight && !listener->close_op.in_flight)
+		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
 }
 
 static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
@@ -103,8 +109,8 @@ static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
 	struct shard *shard = listener->shard;
 
 	if (!listener->cancelled && result == -EALREADY && listener->accept_op.in_flight) {
-		/* It was just running and stays armed: once more. */
-		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
+		/* It was just running and stays armed: once more, but not at once, or it would be asked each turn. */
+		wheel_arm(&shard->wheel, &listener->retry, shard->now_ns + ACCEPT_RETRY_MS * CLOCK_NS_PER_MS);
 		return;
 	}
 	if (!listener->cancelled) {

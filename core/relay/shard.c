@@ -305,7 +305,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	random_init(&shard->random);
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
-	transport_shared_init(&shard->transport, shard->ring, RECEIVE_BUFFERS,
+	transport_shared_init(&shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
 			      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
 	wheel_timer_init(&shard->stats_timer, on_stats);
 	if (relay->config->stats_interval_ns)

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+
+enum { CANCEL_AGAIN_MS = 20 };
+
 struct transport_held {
 	struct list link;
 	uint32_t flags; /* names the provided buffer */
@@ -27,14 +31,21 @@ static void free_held(struct transport *t, struct transport_held *held)
 static void on_recv(struct ring_op *op, int result, uint32_t flags);
 static void on_send(struct ring_op *op, int result, uint32_t flags);
 
-void transport_shared_init(struct transport_shared *shared, struct ring *ring, unsigned buffers, size_t held_limit)
+static void on_asked_timer(struct wheel_timer *timer);
+
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, struct wheel *wheel,
+			   const uint64_t *now_ns, unsigned buffers, size_t held_limit)
 {
 	shared->ring = ring;
+	shared->wheel = wheel;
+	shared->now_ns = now_ns;
 	shared->buffers_low = buffers / 2;
 	pool_init(&shared->held, sizeof(struct transport_held), 64, held_limit);
 	list_init(&shared->dirty);
 	list_init(&shared->answers);
 	list_init(&shared->starved);
+	list_init(&shared->asked);
+	wheel_timer_init(&shared->asked_timer, on_asked_timer);
 }
 
 void transport_shared_deinit(struct transport_shared *shared)
@@ -93,14 +104,47 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, control_op);
 
-	/* The receive was just running and stays armed: it has to be asked again, or it would wait for the peer for
-	 * ever. */
-	if (result == -EALREADY)
-		t->recv_cancelled = false;
 	if (t->closing)
 		join(t);
 	else if (t->shutdown_waits)
 		transport_shutdown(t);
+}
+
+/* Those whose op was just running when it was to be cancelled, and stayed armed, would wait for the peer for ever. */
+static void on_asked_timer(struct wheel_timer *timer)
+{
+	struct transport_shared *shared = container_of(timer, struct transport_shared, asked_timer);
+	struct list again, *link;
+
+	list_init(&again);
+	while ((link = list_take_first(&shared->asked)) != NULL)
+		list_append(&again, link);
+	while ((link = list_take_first(&again)) != NULL) {
+		struct transport *t = container_of(link, struct transport, starved);
+		t->asked = NULL;
+		join(t);
+	}
+}
+
+/*
+ * Asks an op to end. Its callback goes on with the teardown. If it does not come it is asked again, but not before a
+ * while: a cancel completes at once, so one that is sent anew at each of its own completions is a loop that never ends.
+ */
+static void ask_to_end(struct transport *t, struct ring_op *target)
+{
+	struct transport_shared *shared = t->shared;
+
+	if (t->asked != target) {
+		list_remove(&t->starved);
+		t->asked = target;
+		t->control_op.fn = on_cancelled;
+		ring_cancel(shared->ring, &t->control_op, target);
+	} else if (!list_linked(&t->starved)) {
+		list_append(&shared->asked, &t->starved);
+		if (!wheel_armed(&shared->asked_timer))
+			wheel_arm(shared->wheel, &shared->asked_timer,
+				  *shared->now_ns + CANCEL_AGAIN_MS * CLOCK_NS_PER_MS);
+	}
 }
 
 /* Takes the next step of the teardown that is possible now. */
@@ -110,16 +154,10 @@ static void join(struct transport *t)
 	if (t->control_op.in_flight || t->feeding)
 		return;
 	if (t->recv_op.in_flight || t->send_op.in_flight) {
-		struct ring_op *target = t->recv_op.in_flight ? &t->recv_op : &t->send_op;
-		/* One cancel that reaches it is enough for a receive; a send may be running each time it is looked for.
-		 */
-		if (!t->recv_cancelled || target == &t->send_op) {
-			t->recv_cancelled = true;
-			t->control_op.fn = on_cancelled;
-			ring_cancel(t->shared->ring, &t->control_op, target);
-		}
+		ask_to_end(t, t->recv_op.in_flight ? &t->recv_op : &t->send_op);
 		return;
 	}
+	list_remove(&t->starved);
 	if (t->fd >= 0) {
 		t->control_op.fn = on_fd_closed;
 		ring_close_fd(t->shared->ring, &t->control_op, t->fd);

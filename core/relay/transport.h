@@ -26,6 +26,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/base/ring.h"
+#include "core/base/wheel.h"
 #include "tls/tls.h"
 
 struct transport;
@@ -38,6 +39,10 @@ struct transport_shared {
 	struct list dirty;    /* transports with output to flush this turn: to next hops */
 	struct list answers;  /* the same, of accepted connections */
 	struct list starved;  /* waiting for receive buffers */
+	struct list asked;    /* closing: a cancel was carried out, and what it was for has not ended */
+	struct wheel *wheel;
+	const uint64_t *now_ns; /* of this turn */
+	struct wheel_timer asked_timer;
 	uint8_t plaintext[TLS_RECORD_MAX];
 };
 
@@ -69,16 +74,18 @@ struct transport {
 	uint32_t capacity;
 	int fd;
 	struct ring_op recv_op, send_op, control_op;
-	struct list dirty, starved;
-	struct list held; /* struct transport_held, in order of arrival */
+	struct list dirty, starved; /* starved: in shared->starved, and when closing in shared->asked */
+	struct list held;           /* struct transport_held, in order of arrival */
 	uint8_t held_count;
-	bool accepted, connected, secured, paused, closing, closed_fd, ended, broken, feeding, recv_cancelled;
-	bool shutdown_waits; /* for the control op to be free */
-	bool end_waits;      /* the peer's end is reported once what was held is consumed */
+	bool accepted, connected, secured, paused, closing, closed_fd, ended, broken, feeding;
+	bool shutdown_waits;   /* for the control op to be free */
+	bool end_waits;        /* the peer's end is reported once what was held is consumed */
+	struct ring_op *asked; /* closing: which op was cancelled last, lately */
 	uint64_t octets_in, octets_out;
 };
 
-void transport_shared_init(struct transport_shared *shared, struct ring *ring, unsigned buffers, size_t held_limit);
+void transport_shared_init(struct transport_shared *shared, struct ring *ring, struct wheel *wheel,
+			   const uint64_t *now_ns, unsigned buffers, size_t held_limit);
 void transport_shared_deinit(struct transport_shared *shared);
 /* Gives receive buffers to those that ran dry; call once per turn. */
 void transport_shared_rearm(struct transport_shared *shared);

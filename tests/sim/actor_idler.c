@@ -11,6 +11,7 @@ static const char dialogue[] = "EHLO idle.example\r\nMAIL FROM:<idle@client.exam
 struct actor_idler {
 	struct ring_address address;
 	size_t octets;
+	size_t deaf; /* commands of one that reads nothing */
 	bool ended;
 };
 
@@ -18,6 +19,10 @@ static void idler_on_open(struct world_connection *connection, void *context)
 {
 	struct actor_idler *idler = context;
 
+	if (idler->deaf)
+		world_pause(connection, true);
+	for (size_t i = 0; i < idler->deaf; i++)
+		world_send(connection, "HELP\r\n", 6);
 	if (idler->octets)
 		world_send(connection, dialogue, idler->octets);
 }
@@ -52,6 +57,14 @@ struct actor_idler *actor_idler_start(const struct ring_address *address, uint64
 	idler->address = *address;
 	idler->octets = octets % sizeof(dialogue);
 	world_after(delay_ns, idler_connect, idler);
+	return idler;
+}
+
+struct actor_idler *actor_idler_start_deaf(const struct ring_address *address, uint64_t delay_ns, size_t commands)
+{
+	struct actor_idler *idler = actor_idler_start(address, delay_ns, 0);
+
+	idler->deaf = commands;
 	return idler;
 }
 

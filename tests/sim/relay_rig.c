@@ -19,7 +19,8 @@ enum {
 	RIG_LOG_CAPACITY = 1 << 16,
 	RIG_STOP_S = 120,
 	RIG_END_DAYS = 4,
-	SAVED_MIN = 48 /* octets of a done record in spool->saved */
+	RIG_DEAF_COMMANDS = 20000, /* more answers than sockets hold */
+	SAVED_MIN = 48             /* octets of a done record in spool->saved */
 };
 
 unsigned rig_failures;
@@ -111,8 +112,12 @@ void rig_clients(struct rig *rig)
 	}
 	for (unsigned i = 0; i < rig->options.idlers; i++) {
 		struct ring_address address = world_address(RIG_PORT);
-		rig->idlers[i] = actor_idler_start(&address, rig_pick(rig->options.seed, 200 + i, CLOCK_NS_PER_S),
-						   (size_t)rig_pick(rig->options.seed, 300 + i, 1000));
+		uint64_t delay_ns = rig_pick(rig->options.seed, 200 + i, CLOCK_NS_PER_S);
+		if (i < rig->options.deaf)
+			rig->idlers[i] = actor_idler_start_deaf(&address, delay_ns, RIG_DEAF_COMMANDS);
+		else
+			rig->idlers[i] = actor_idler_start(&address, delay_ns,
+							   (size_t)rig_pick(rig->options.seed, 300 + i, 1000));
 	}
 }
 

@@ -52,6 +52,7 @@ struct rig_options {
 	unsigned clients, messages;                  /* messages of each client */
 	unsigned messages_per_connection;
 	unsigned idlers;
+	unsigned deaf; /* of these, how many read nothing */
 	uint32_t abort_rate;
 	size_t content_min, content_max;
 	unsigned recipients_max;

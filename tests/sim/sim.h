@@ -19,7 +19,14 @@
 #include "core/base/ring.h"
 #include "tests/sim/world.h"
 
-enum { SIM_FD_FIRST = 1000, SIM_FDS = 65536, SIM_RUNNABLES = 64, SIM_FAULTS = 16, SIM_SECTOR = 512 };
+enum {
+	SIM_FD_FIRST = 1000,
+	SIM_FDS = 65536,
+	SIM_RUNNABLES = 64,
+	SIM_FAULTS = 16,
+	SIM_SECTOR = 512,
+	SIM_STARVED_MAX = 10000
+};
 
 enum sim_kind {
 	SIM_ACCEPT,
@@ -39,6 +46,7 @@ struct sim_completion {
 	struct sim_completion *next;
 	int result;
 	uint32_t flags;
+	bool at_once; /* posted as its op was submitted */
 };
 
 /* What an fsync covers: the file's content when it was submitted (P1). */
@@ -90,7 +98,8 @@ struct ring {
 	struct list ops;
 	size_t ops_count;
 	struct sim_op **ready;
-	size_t ready_count, ready_capacity, completions;
+	size_t ready_count, ready_capacity, completions, at_once; /* completions: of these, posted at the submission */
+	unsigned starved;                                         /* turns, one after the other */
 	uint8_t *buffers;
 	uint16_t *buffers_free; /* stack of free ids */
 	bool *buffer_lent;

@@ -34,6 +34,8 @@
 
 enum { SIM_BUFFER_SHIFT = 16, SIM_FILL = 0xd5 };
 
+static const struct sim_op *sim_at_once; /* the op that is being carried out at its submission */
+
 static const char *const sim_kind_names[] = {
 	[SIM_ACCEPT] = "accept",     [SIM_RECV] = "recv",   [SIM_SEND] = "send",         [SIM_CONNECT] = "connect",
 	[SIM_SHUTDOWN] = "shutdown", [SIM_CLOSE] = "close", [SIM_CANCEL] = "cancel",     [SIM_WRITE] = "write",
@@ -192,9 +194,18 @@ static void sim_op_execute(void *context, uint64_t argument)
 		sim_network_execute(o);
 }
 
+/* What is posted meanwhile for the op itself has completed at once; what that does to others comes later. */
+static void sim_op_execute_at_once(void *context, uint64_t argument)
+{
+	struct sim_op *o = context;
+	sim_at_once = o;
+	sim_op_execute(o, argument);
+	sim_at_once = NULL;
+}
+
 void sim_ring_event_drop(const struct sim_event *event)
 {
-	if (event->fn != sim_op_execute)
+	if (event->fn != sim_op_execute && event->fn != sim_op_execute_at_once)
 		return;
 	struct sim_op *o = event->context;
 	o->event = false;
@@ -230,6 +241,13 @@ static void sim_start(struct sim_op *o, uint64_t delay_ns)
 
 static void sim_start_soon(struct sim_op *o)
 {
+	/* A receive waits for the socket first (ring_recv); a cancel has nothing to wait for. */
+	if (sim->config.at_once && o->kind != SIM_RECV &&
+	    (o->kind == SIM_CANCEL || world_chance(sim->config.at_once))) {
+		o->event = true;
+		sim_schedule(0, sim_op_execute_at_once, o, 0);
+		return;
+	}
 	sim_start(o, sim_between(sim->config.op_delay_min_ns, sim->config.op_delay_max_ns));
 }
 
@@ -260,11 +278,12 @@ void sim_post(struct sim_op *o, int result, uint32_t flags)
 {
 	struct ring *ring = o->ring;
 	struct sim_completion *completion = world_alloc(sizeof(*completion));
-	*completion = (struct sim_completion){.result = result, .flags = flags};
+	*completion = (struct sim_completion){.result = result, .flags = flags, .at_once = o == sim_at_once};
 	*o->last = completion;
 	o->last = &completion->next;
 	o->finished = !(flags & RING_MORE);
 	ring->completions++;
+	ring->at_once += completion->at_once;
 	/* More of them than there is room for means that the configuration does not cover the worst case (P7). */
 	if (ring->completions > ring->config.completions)
 		ring->stats.overflows++;
@@ -364,14 +383,17 @@ void sim_rings_end(void)
 }
 
 /* Takes one completion in seeded order and runs its callback. */
-static void sim_complete_one(struct ring *ring)
+static void sim_complete_one(struct ring *ring, bool starving)
 {
 	size_t pick = world_below(ring->ready_count);
+	while (starving && !ring->ready[pick]->first->at_once)
+		pick = (pick + 1) % ring->ready_count;
 	struct sim_op *o = ring->ready[pick];
 	struct sim_completion completion = *o->first;
 	world_release(o->first);
 	o->first = completion.next;
 	ring->completions--;
+	ring->at_once -= completion.at_once;
 	if (!o->first) {
 		o->last = &o->first;
 		o->queued = false;
@@ -395,6 +417,27 @@ static void sim_complete_one(struct ring *ring)
 	op->fn(op, completion.result, completion.flags);
 }
 
+/* Does what has completed at once keep all else away this turn? */
+static bool sim_starves(struct ring *ring)
+{
+	if (ring->at_once == 0 || ring->at_once == ring->completions || !world_chance(sim->config.starved)) {
+		ring->starved = 0;
+		return false;
+	}
+	if (++ring->starved < SIM_STARVED_MAX)
+		return true;
+	const struct sim_op *fed = NULL, *kept = NULL;
+	for (size_t i = 0; i < ring->ready_count; i++) {
+		if (ring->ready[i]->first->at_once)
+			fed = ring->ready[i];
+		else
+			kept = ring->ready[i];
+	}
+	sim_bug("the engine feeds its own loop: in each of %u turns something it had just asked for was done at once, "
+		"the last time a %s, and kept a %s (%d) away",
+		ring->starved, sim_kind_names[fed->kind], sim_kind_names[kept->kind], kept->first->result);
+}
+
 /* Ops are on their way from the moment they are asked for. */
 void ring_submit(struct ring *ring)
 {
@@ -413,13 +456,14 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 		sim->running->ring = ring;
 	if (ring->config.now_ns)
 		*ring->config.now_ns = clock_monotonic_ns();
-	size_t count = ring->completions, ran = 0;
+	bool starving = sim_starves(ring);
+	size_t count = starving ? ring->at_once : ring->completions, ran = 0;
 	if (count > 1 && world_chance(sim->config.partial_turn))
 		count = 1 + world_below(count);
 	bool rung = ring->doorbell_rung;
 	ring->doorbell_rung = false;
 	for (; ran < count; ran++)
-		sim_complete_one(ring);
+		sim_complete_one(ring, starving);
 	if (rung) {
 		ran++;
 		if (ring->doorbell)

@@ -33,6 +33,7 @@ static const struct scenario scenarios[] = {
 	{"dry", scenario_dry, 4},
 	{"farewell", scenario_farewell, 9},
 	{"hold", scenario_hold, 10},
+	{"starved", scenario_starved, 8},
 };
 /* clang-format on */
 

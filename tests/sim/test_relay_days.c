@@ -270,6 +270,55 @@ void scenario_stall(uint64_t seed)
 	rig_close(&rig);
 }
 
+static void starve(struct world_config *config)
+{
+	config->at_once = 500000;
+	config->starved = 1000000;
+}
+
+/*
+ * A connect that is never answered and a send whose peer does not read reach their deadlines, on a kernel that keeps
+ * their end away as long as the relay finds something at each turn that was done at once.
+ */
+void scenario_starved(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "starved",
+		.seed = seed,
+		.quiet = seed % 2,
+		.adjust = starve,
+		.clients = 3,
+		.messages = 30,
+		.idlers = 4,
+		.deaf = 2,
+		.content_max = 3000,
+		.hop = {.pipelining = seed % 3 > 0, .chunking = seed % 3 > 1},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	world_reach(RIG_HOP_PORT, WORLD_BLACK_HOLE);
+	if (rig_start(&rig, 2) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	/* What is for the other next hop is not kept waiting. */
+	if (rig_run(&rig, rig_clients_done, 600 * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "clients wait");
+	/* Some are stopped while a connect or a send is under way. */
+	if (rig_pick(seed, 1, 3) == 0) {
+		(void)rig_run(&rig, NULL, rig_pick(seed, 2, 1000) * CLOCK_NS_PER_S);
+		(void)rig_stop(&rig);
+	} else {
+		(void)rig_run(&rig, NULL, HOUR_S * CLOCK_NS_PER_S);
+		for (unsigned i = 0; i < rig.shard_count; i++) {
+			if (rig.shards[i].shard->sessions.in_use > 0)
+				rig_fail(&rig, "a client that does not read has outlived its time");
+		}
+	}
+	rig_finish(&rig, 2);
+	rig_close(&rig);
+}
+
 /* More mail than the disk may hold, while no next hop is there: 452, and all is well again when they are. */
 void scenario_full(uint64_t seed)
 {

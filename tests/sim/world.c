@@ -62,6 +62,8 @@ void world_config_random(struct world_config *config, uint64_t seed)
 	config->cancel_too_late = (uint32_t)(sim_mix(&state) % 500000);
 	config->partial_turn = (uint32_t)(sim_mix(&state) % 500000);
 	config->spurious_turn = (uint32_t)(sim_mix(&state) % 100000);
+	config->at_once = (uint32_t)(sim_mix(&state) % 1000000);
+	config->starved = sim_mix(&state) % 3 ? (uint32_t)(sim_mix(&state) % 1000000) : 1000000;
 }
 
 /* Random choices (splitmix64). */

@@ -29,6 +29,12 @@
  *   receives on one socket, close with ops in flight, a stale descriptor or ring, a buffer released twice, ops
  *   in flight at ring_close() (RELIABILITY P10 to P13). Released receive buffers are poisoned for ASan.
  *
+ * Starvation
+ *   A kernel posts some completions as the op is submitted (cancels always), others as work that it does when it is
+ *   asked for events. With `starved` the first keep the second away, as they do where a ring forgets to ask. An engine
+ *   is done with what it has in hand after a few turns, and then sees the rest; one that submits something each turn,
+ *   whatever came, never does: it feeds its own loop, and the world stops it.
+ *
  * Crashes
  *   world_crash() ends the simulated process or machine: rings, sockets and descriptors are gone, files become
  *   what a disk may hold then. Memory the engine allocated (between world_engine_enter() and _leave(), and in
@@ -69,6 +75,8 @@ struct world_config {
 	uint32_t cancel_too_late; /* a cancel answers -EALREADY and its target goes on */
 	uint32_t partial_turn;    /* ring_turn() sees only some of what has completed */
 	uint32_t spurious_turn;   /* a runnable gets a turn for no reason */
+	uint32_t at_once;         /* an op is carried out as it is submitted, and has completed by the next turn */
+	uint32_t starved;         /* a turn that finds such a completion sees none of the others */
 	unsigned descriptors;     /* most descriptors of the engine at once */
 	FILE *trace;              /* one line per event, or NULL */
 };
