@@ -6,6 +6,8 @@
  */
 #include "tls/internal.h"
 
+#include "tls/certificate.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/ecc.h>
 
@@ -196,29 +200,73 @@ static bool load_certificate(struct tls_context *context, const struct tls_conte
 	return true;
 }
 
+/* The whole file; the caller frees. NULL with *problem filled in. */
+static char *read_anchors(const char *path, size_t *length, struct tls_problem *problem)
+{
+	enum { ANCHORS_MAX = 16 << 20 };
+	struct stat st;
+	FILE *file = fopen(path, "re");
+	char *pem = NULL;
+
+	if (file == NULL || fstat(fileno(file), &st) != 0) {
+		fail(problem, "trust anchors %s: %s", path, strerror(errno));
+	} else if (st.st_size > ANCHORS_MAX) {
+		fail(problem, "trust anchors %s: larger than 16 MiB", path);
+	} else if ((pem = malloc((size_t)st.st_size + 1)) == NULL) {
+		fail(problem, "out of memory");
+	} else {
+		*length = fread(pem, 1, (size_t)st.st_size, file);
+		if (ferror(file)) {
+			fail(problem, "trust anchors %s: %s", path, strerror(errno));
+			free(pem);
+			pem = NULL;
+		}
+	}
+	if (file != NULL)
+		fclose(file);
+	return pem;
+}
+
+static bool load_anchors(struct tls_context *context, const struct tls_context_config *config,
+			 struct tls_problem *problem)
+{
+	const char *file = config->ca_file != NULL ? config->ca_file : system_store;
+	size_t length, ended = 0;
+
+	char *pem = read_anchors(file, &length, problem);
+	if (pem == NULL)
+		return false;
+	context->anchors = anchors_new(pem, length);
+	free(pem);
+	if (context->anchors == NULL)
+		return fail(problem, "out of memory");
+	if (context->anchors->count == 0)
+		return fail(problem, "trust anchors %s: no usable PEM certificate authority", file);
+	/* One damaged authority in the system's store must not take the others along. */
+	if (config->ca_file != NULL && context->anchors->damaged > 0)
+		return fail(problem, "trust anchors %s: %u of its PEM blocks are no certificates", file,
+			    context->anchors->damaged);
+	for (size_t i = 0; i < context->anchors->count; i++)
+		ended += context->anchors->items[i].not_after < time(NULL);
+	if (ended == context->anchors->count)
+		return fail(problem, "trust anchors %s: every certificate in it has expired", file);
+	return true;
+}
+
 static bool load_trust(struct tls_context *context, const struct tls_context_config *config,
 		       struct tls_problem *problem)
 {
-	const char *file = config->ca_file != NULL ? config->ca_file : system_store;
-	/* One expired authority in the system's store must not take the others along. */
-	word32 flags = config->ca_file != NULL ? WOLFSSL_LOAD_FLAG_NONE : WOLFSSL_LOAD_FLAG_IGNORE_ERR;
+	int mode = WOLFSSL_VERIFY_NONE;
 
-	if (!config->verify_peer) {
-		wolfSSL_CTX_set_verify(context->wolf, WOLFSSL_VERIFY_NONE, NULL);
-		return true;
+	if (config->verify_peer) {
+		if (!load_anchors(context, config, problem))
+			return false;
+		mode = WOLFSSL_VERIFY_PEER | (context->server ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
+		/* With this, a client without a certificate hears why it is refused with TLS 1.2 too. */
+		if (context->server)
+			wolfSSL_CTX_mutual_auth(context->wolf, 1);
 	}
-	if (!readable(file, "trust anchors", problem))
-		return false;
-	int rc = wolfSSL_CTX_load_verify_locations_ex(context->wolf, file, NULL, flags);
-	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "trust anchors %s: no usable PEM certificate authority%s", file, reason(rc));
-	/* This build also registers each anchor as a peer to trust without looking at its chain. */
-	wolfSSL_CTX_Unload_trust_peers(context->wolf);
-	wolfSSL_CTX_set_verify(context->wolf,
-			       WOLFSSL_VERIFY_PEER | (context->server ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
-	/* With this, a client without a certificate hears why it is refused with TLS 1.2 too. */
-	if (context->server)
-		wolfSSL_CTX_mutual_auth(context->wolf, 1);
+	wolfSSL_CTX_set_verify(context->wolf, mode, NULL);
 	return true;
 }
 
@@ -274,7 +322,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 		free(context);
 		return NULL;
 	}
-	if (!tls_trim_setup(context)) {
+	if (!tls_trim_setup(context) || !tls_verify_setup(context)) {
 		fail(problem, "out of memory");
 		tls_context_free(context);
 		return NULL;
@@ -302,6 +350,7 @@ void tls_context_free(struct tls_context *context)
 		return;
 	wolfSSL_CTX_free(context->wolf);
 	tls_trim_context_free(context);
+	anchors_free(context->anchors);
 	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
 	free(context);
 }

@@ -56,6 +56,9 @@ const char *tls_guard_handshake(const struct tls_session *session)
 		return "peer chose a cipher suite that was not offered";
 	if ((session->context->server && !session->context->verify_peer) || wolfSSL_session_reused(session->wolf))
 		return NULL;
+	/* Verdicts of the library that bypass ours are none. */
+	if (session->context->verify_peer && !session->judged)
+		return "peer's certificate was not verified";
 	chain = wolfSSL_get_peer_chain(session->wolf);
 	if (chain == NULL || wolfSSL_get_chain_count(chain) <= 0)
 		return "peer sent no certificate, but one is required";

@@ -2,9 +2,10 @@
  * tls/internal.h - what the files of tls/ share and nobody else sees.
  *
  * Files: context.c (process and contexts), suites.c (what is offered), session.c (the engine), guard.c (what is checked
- * beyond wolfSSL), resume.c (tickets of both sides),
- * peer_name.c (which names a certificate stands for), error.c (texts), trim.c (what an established session gives up),
- * device.c (wolfSSL's crypto device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
+ * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
+ * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
+ * certificate stands for), error.c (texts), trim.c (what an established session gives up), device.c (wolfSSL's crypto
+ * device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H
@@ -31,7 +32,9 @@ enum {
 struct tls_context {
 	uint64_t serial; /* never reused, unlike the address: tickets are compared by it */
 	WOLFSSL_CTX *wolf;
-	WOLFSSL_EC_KEY *no_key; /* owned, shared with sessions: an empty key (trim.c) */
+	struct anchors *anchors;   /* owned; NULL if peers are not verified */
+	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
+	WOLFSSL_EC_KEY *no_key;    /* owned, shared with sessions: an empty key (trim.c) */
 	bool server, verify_peer, accelerated;
 	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
 };
@@ -65,6 +68,8 @@ struct tls_session {
 	const char *refusal; /* static: why we end the session although wolfSSL would go on; NULL: we do not */
 	uint8_t first_octet;
 	bool first_octet_known;
+	int judgement; /* wolfSSL's number for what is wrong with the peer's certificates; 0: nothing (yet) */
+	bool judged;   /* they were looked at and accepted */
 	bool handshake_done, failed, peer_closed, close_sent, write_accepted;
 	bool ticket_fresh; /* the server sent a ticket on this connection */
 };
@@ -97,11 +102,16 @@ const char *tls_guard_records(struct tls_guard *guard, const uint8_t *octets, si
 void tls_guard_content(struct tls_guard *guard); /* the handshake is over, or plaintext came */
 const char *tls_guard_handshake(const struct tls_session *session);
 
+/* verify.c */
+bool tls_verify_setup(struct tls_context *context); /* false without memory, as the next */
+bool tls_verify_watch(struct tls_session *session); /* before the handshake */
+void tls_verify_done(struct tls_session *session);  /* after it */
+
 /* trim.c */
 bool tls_trim_setup(struct tls_context *context); /* false without memory */
 void tls_trim_context_free(struct tls_context *context);
-void tls_trim_watch(struct tls_session *session); /* before the handshake */
-void tls_trim(struct tls_session *session);       /* after it */
+void tls_trim_keep(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store); /* during the handshake */
+void tls_trim(struct tls_session *session);                                     /* after it */
 void tls_trim_free(struct tls_session *session);
 /* Gives back the pages of a block that hold only zeros, and says how many octets that were. The content stays. */
 size_t tls_trim_zero_pages(char *block, size_t length);
@@ -110,8 +120,8 @@ size_t tls_trim_zero_pages(char *block, size_t length);
 bool tls_name_is_address(const char *name);
 /* RFC 6125: one wildcard, alone in the leftmost label, and at least two labels after it. */
 bool tls_name_matches(const char *pattern, size_t pattern_length, const char *name);
-/* True if the certificate carries `name` (a host name or an IP address). */
-bool tls_peer_has_name(WOLFSSL *wolf, const char *name);
+/* True if the certificate in DER carries `name` (a host name or an IP address). */
+bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *name);
 
 /* error.c: the text for a wolfSSL error of this session. */
 void tls_error_describe(const struct tls_session *session, int error, char *text, size_t size);

@@ -88,18 +88,14 @@ static bool certificate_has_name(const DecodedCert *certificate, const char *nam
 	return tls_name_matches(certificate->subjectCN, (size_t)certificate->subjectCNLen, name);
 }
 
-bool tls_peer_has_name(WOLFSSL *wolf, const char *name)
+bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *name)
 {
-	DecodedCert *decoded;
 	bool matched;
 
-	WOLFSSL_X509_CHAIN *chain = wolfSSL_get_peer_chain(wolf);
-	if (chain == NULL || wolfSSL_get_chain_count(chain) == 0)
-		return false;
-	decoded = malloc(sizeof(*decoded)); /* Several kilobytes: not for the stack. */
+	DecodedCert *decoded = malloc(sizeof(*decoded)); /* Several kilobytes: not for the stack. */
 	if (decoded == NULL)
 		return false;
-	wc_InitDecodedCert(decoded, wolfSSL_get_chain_cert(chain, 0), (word32)wolfSSL_get_chain_length(chain, 0), NULL);
+	wc_InitDecodedCert(decoded, der, (word32)length, NULL);
 	matched = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && certificate_has_name(decoded, name);
 	wc_FreeDecodedCert(decoded);
 	free(decoded);

@@ -143,11 +143,8 @@ static bool set_name(struct tls_session *session, const char *name)
 		return false;
 	if (session->context->server || tls_name_is_address(session->server_name))
 		return true;
-	if (wolfSSL_UseSNI(session->wolf, WOLFSSL_SNI_HOST_NAME, session->server_name, (word16)length) !=
-	    WOLFSSL_SUCCESS)
-		return false;
-	return !session->context->verify_peer ||
-	       wolfSSL_check_domain_name(session->wolf, session->server_name) == WOLFSSL_SUCCESS;
+	return wolfSSL_UseSNI(session->wolf, WOLFSSL_SNI_HOST_NAME, session->server_name, (word16)length) ==
+	       WOLFSSL_SUCCESS;
 }
 
 struct tls_session *tls_session_new(struct tls_context *context, const char *server_name, struct tls_ticket *ticket)
@@ -162,14 +159,13 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *ser
 	if (session->wolf != NULL && context->accelerated)
 		session->keys = accel_keys_new();
 	if (session->wolf == NULL || (context->accelerated && session->keys == NULL) ||
-	    !set_name(session, server_name)) {
+	    !set_name(session, server_name) || !tls_verify_watch(session)) {
 		tls_session_free(session);
 		return NULL;
 	}
 	wolfSSL_SetIOReadCtx(session->wolf, session);
 	wolfSSL_SetIOWriteCtx(session->wolf, session);
 	wolfSSL_set_app_data(session->wolf, session);
-	tls_trim_watch(session);
 	if (ticket != NULL)
 		tls_resume_offer(session, ticket);
 	return session;
@@ -248,10 +244,24 @@ static enum tls_status fail(struct tls_session *session, int error)
 	if (session->error == NULL && session->refusal != NULL) {
 		session->error = strdup(session->refusal);
 	} else if (session->error == NULL) {
-		tls_error_describe(session, error, text, sizeof(text));
+		tls_error_describe(session, session->judgement != 0 ? session->judgement : error, text, sizeof(text));
 		session->error = strdup(text);
 	}
 	return TLS_FAILED;
+}
+
+/* A handshake does not fail in silence (RFC 8446 6.2): where wolfSSL has sent no alert, the peer hears at least that
+ * this is the end. Who does not speak TLS hears nothing that it would not understand. */
+static void say_that_it_failed(struct tls_session *session)
+{
+	enum { HANDSHAKE = 22, ALERT = 21 };
+	WOLFSSL_ALERT_HISTORY history = {.last_tx.code = -1, .last_rx.code = -1};
+
+	if (session->first_octet_known && session->first_octet != HANDSHAKE && session->first_octet != ALERT)
+		return;
+	wolfSSL_get_alert_history(session->wolf, &history);
+	if (history.last_tx.code < 0 && history.last_rx.code < 0)
+		wolfSSL_shutdown(session->wolf);
 }
 
 /* True if the call must not go on: then *status is the answer. */
@@ -300,14 +310,6 @@ static enum tls_status explain(struct tls_session *session, int result)
 	}
 }
 
-/* The strict name check on top of wolfSSL's; a resumed session passed it when its ticket was issued. */
-static bool name_accepted(struct tls_session *session)
-{
-	if (session->context->server || !session->context->verify_peer || wolfSSL_session_reused(session->wolf))
-		return true;
-	return tls_peer_has_name(session->wolf, session->server_name);
-}
-
 enum tls_status tls_handshake(struct tls_session *session)
 {
 	enum tls_status status;
@@ -321,15 +323,20 @@ enum tls_status tls_handshake(struct tls_session *session)
 		result = wolfSSL_accept(session->wolf);
 	else
 		result = wolfSSL_connect(session->wolf);
-	if (result != WOLFSSL_SUCCESS)
-		return leave(session, explain(session, result));
+	if (result != WOLFSSL_SUCCESS) {
+		status = explain(session, result);
+		if (status == TLS_FAILED)
+			say_that_it_failed(session);
+		return leave(session, status);
+	}
 	session->refusal = tls_guard_handshake(session);
-	if (session->refusal != NULL || !name_accepted(session)) {
+	if (session->refusal != NULL) {
 		wolfSSL_shutdown(session->wolf);
-		return leave(session, fail(session, DOMAIN_NAME_MISMATCH));
+		return leave(session, fail(session, 0));
 	}
 	session->handshake_done = true;
 	tls_guard_content(&session->guard);
+	tls_verify_done(session);
 	tls_trim(session);
 	return leave(session, TLS_OK);
 }

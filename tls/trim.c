@@ -5,7 +5,7 @@
  * them. Both are made small without knowing where anything lies in them:
  *
  * - The object of the peer's public key (16 KB for the 64 octets of a P-256 key), part of the peer's certificate. The
- *   verify callback shows the certificate, and what it answers is wolfSSL's own verdict. A reference to the key object
+ *   verify callback (verify.c) shows the certificate. A reference to the key object
  *   is kept until the handshake is over: then an empty key, one for each context, takes the key's place. wolfSSL checks
  *   the handshake's signature with another copy, and afterwards nobody uses either; whoever tried would find no key,
  *   and fail.
@@ -32,27 +32,19 @@ enum { SESSION_OBJECT_FROM_MALLOC = 1 };
 enum { SESSION_OBJECT_FROM_MALLOC = 0 }; /* wolfSSL_get_session() may then answer with an entry of a static cache. */
 #endif
 
-static int on_verify(int verdict, WOLFSSL_X509_STORE_CTX *store)
+void tls_trim_keep(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store)
 {
-	struct tls_session *session = store->userCtx;
 	WOLFSSL_X509 *x509 = wolfSSL_X509_STORE_CTX_get_current_cert(store);
 
 	/* Other certificates of the chain are gone when the callback returns. */
-	if (session != NULL && session->peer_key == NULL && wolfSSL_X509_STORE_CTX_get_error_depth(store) == 0)
+	if (session->peer_key == NULL && wolfSSL_X509_STORE_CTX_get_error_depth(store) == 0)
 		session->peer_key = wolfSSL_X509_PUBKEY_get(wolfSSL_X509_get_X509_PUBKEY(x509));
-	return verdict;
 }
 
 bool tls_trim_setup(struct tls_context *context)
 {
 	context->no_key = wolfSSL_EC_KEY_new();
 	return context->no_key != NULL;
-}
-
-void tls_trim_watch(struct tls_session *session)
-{
-	wolfSSL_SetCertCbCtx(session->wolf, session);
-	wolfSSL_set_verify(session->wolf, wolfSSL_get_verify_mode(session->wolf), on_verify);
 }
 
 void tls_trim_free(struct tls_session *session)

@@ -13,6 +13,9 @@
 
 #include <stdlib.h>
 
+/* Not every test needs every one of these. */
+#define MAYBE_UNUSED __attribute__((unused))
+
 static const char *directory;
 static uint64_t random_state = 1;
 
@@ -73,7 +76,7 @@ static struct tls_context *make(struct tls_context_config config)
 
 enum versions { ANY, ONLY_12, ONLY_13 };
 
-static struct tls_context *server_context(enum versions v, const char *name, const char *ca)
+MAYBE_UNUSED static struct tls_context *server_context(enum versions v, const char *name, const char *ca)
 {
 	char crt[64], key[64];
 
@@ -90,7 +93,7 @@ static struct tls_context *server_context(enum versions v, const char *name, con
 	});
 }
 
-static struct tls_context *client_context(enum versions v, const char *ca, const char *name)
+MAYBE_UNUSED static struct tls_context *client_context(enum versions v, const char *ca, const char *name)
 {
 	char crt[64], key[64];
 
@@ -200,7 +203,7 @@ static bool handshake(struct pair *pair, const struct plan *plan)
 }
 
 /* For handshakes that must succeed: says why not, and ends the program, as little behind them makes sense. */
-static void shake(struct pair *pair, const struct plan *plan)
+MAYBE_UNUSED static void shake(struct pair *pair, const struct plan *plan)
 {
 	if (handshake(pair, plan))
 		return;
@@ -239,7 +242,7 @@ static enum tls_status write_one(struct end *end, const uint8_t *data, size_t le
 }
 
 /* Sends `length` octets in writes of random size and compares what arrives. */
-static void transfer(struct end *from, struct end *to, size_t length, const struct plan *plan)
+MAYBE_UNUSED static void transfer(struct end *from, struct end *to, size_t length, const struct plan *plan)
 {
 	uint8_t *sent = malloc(length), *got = malloc(length + 1);
 	size_t at = 0, got_length = 0;
@@ -260,7 +263,7 @@ static void transfer(struct end *from, struct end *to, size_t length, const stru
 	free(got);
 }
 
-static void read_nothing(struct end *end, const struct plan *plan)
+MAYBE_UNUSED static void read_nothing(struct end *end, const struct plan *plan)
 {
 	uint8_t octet[16];
 	size_t n = 0;

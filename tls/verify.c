@@ -1,0 +1,110 @@
+/*
+ * tls/verify.c - the verdict on the peer's certificate, given in the middle of the handshake.
+ *
+ * wolfSSL asks for each certificate that came, from the top of the list down to the peer's own. It goes through them as
+ * a chain and says what it thinks of each. Nothing is said to the upper ones: each session has an empty store of its
+ * own, so what wolfSSL makes of them stays there and goes with it. At the peer's own the verdict is path.c's, on all
+ * that came, and the name's (RFC 6125; RELIABILITY CRT-01). What wolfSSL finds wrong with the peer's certificate itself
+ * stands, too: only that it knows no signer, or found a wrong one, is for path.c to know better.
+ *
+ * So a handshake that verifies ends in one place with one verdict, and guard.c looks whether that place was passed.
+ * Proof of possession (CertificateVerify, ServerKeyExchange) is wolfSSL's, and comes afterwards in every case.
+ */
+#include "tls/internal.h"
+
+#include "tls/certificate.h"
+
+#include <time.h>
+#include <wolfssl/error-ssl.h>
+#include <wolfssl/openssl/x509.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+/* Whether wolfSSL's error is about the chain above the peer's certificate, which it does not know. Some builds say it
+ * in OpenSSL's numbers. */
+static bool about_the_chain(int error)
+{
+	switch (error) {
+	case 0:
+	case ASN_NO_SIGNER_E:
+	case ASN_SELF_SIGNED_E:
+	case ASN_SIG_CONFIRM_E:
+	case ASN_PATHLEN_INV_E:
+	case ASN_PATHLEN_SIZE_E:
+	case ASN_NAME_INVALID_E:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+	case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int judge(const struct tls_session *session, const WOLFSSL_X509_STORE_CTX *store)
+{
+	const struct tls_context *context = session->context;
+	struct span sent[PATH_SENT_MAX];
+	struct path_request request = {
+		.sent = sent,
+		.anchors = context->anchors,
+		.purpose = context->server ? PURPOSE_CLIENT : PURPOSE_SERVER,
+		.now = time(NULL),
+	};
+
+	for (int i = 0; i < store->totalCerts && request.sent_count < PATH_SENT_MAX; i++)
+		sent[request.sent_count++] = (struct span){store->certs[i].buffer, store->certs[i].length};
+	int error = path_verify(&request, NULL);
+	if (error == 0 && !context->server &&
+	    !tls_certificate_has_name(sent[0].at, sent[0].length, session->server_name))
+		error = DOMAIN_NAME_MISMATCH;
+	return error;
+}
+
+static int on_verify(int verdict, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct tls_session *session = store->userCtx;
+
+	if (session == NULL)
+		return 0;
+	tls_trim_keep(session, store);
+	if (!session->context->verify_peer)
+		return verdict;
+	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0)
+		return 1;
+	session->judgement = judge(session, store);
+	session->judged = session->judgement == 0 && about_the_chain(wolfSSL_X509_STORE_CTX_get_error(store));
+	return session->judged ? 1 : 0;
+}
+
+bool tls_verify_setup(struct tls_context *context)
+{
+	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
+
+	if (store == NULL)
+		return false;
+	wolfSSL_CTX_set_cert_store(context->wolf, store); /* owned by it from now on */
+	context->store = store;
+	return true;
+}
+
+bool tls_verify_watch(struct tls_session *session)
+{
+	wolfSSL_SetCertCbCtx(session->wolf, session);
+	wolfSSL_set_verify(session->wolf, wolfSSL_get_verify_mode(session->wolf), on_verify);
+	if (!session->context->verify_peer)
+		return true;
+	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
+	if (store != NULL && wolfSSL_set0_verify_cert_store(session->wolf, store) == WOLFSSL_SUCCESS)
+		return true;
+	wolfSSL_X509_STORE_free(store);
+	return false;
+}
+
+void tls_verify_done(struct tls_session *session)
+{
+	/* Back to the context's empty store: the session's own goes. */
+	if (session->context->verify_peer)
+		wolfSSL_set0_verify_cert_store(session->wolf, session->context->store);
+}
