@@ -124,7 +124,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
-	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !o->shard->draining;
+	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !c->ours && !o->shard->draining;
 
 	event_connection(c, stage, reason);
 	if (!c->proven)

@@ -60,6 +60,7 @@ struct connection {
 	bool retiring;    /* takes no more transactions */
 	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
+	bool ours;        /* what went wrong on it was our own fault: the host is not to blame */
 	bool probe;       /* the host is held (hold.h): one message, until it gets through */
 	bool reset_next;  /* RSET before the next transaction */
 	bool empty_lines; /* it sends empty lines between its replies */

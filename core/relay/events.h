@@ -25,6 +25,8 @@ void event_setup_accepted(const struct outbound *o, const struct host *host, uin
 void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d);
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);
+/* What may pass by itself: no memory, no descriptors. */
+void event_unreadable(const struct outbound *o, const struct delivery *d, struct span why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
 /* A shard's counters, and the spool's and the ring's. */

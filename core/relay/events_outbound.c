@@ -111,7 +111,8 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 	const struct delivery *d = tx->delivery;
 	struct log_event e;
 
-	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED)
+	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED ||
+	    outcome->kind == OUTCOME_DAMAGED)
 		return;
 	log_begin(&e, o->shard->log, "attempt");
 	events_id(&e, d->item.id.high, d->item.id.low);
@@ -144,13 +145,31 @@ void event_expired(const struct outbound *o, const struct delivery *d)
 	log_end(&e);
 }
 
+static void damage_fields(struct log_event *e, const struct outbound *o, const struct delivery *d, struct span why)
+{
+	events_id(e, d->item.id.high, d->item.id.low);
+	log_text(e, "destination", o->destination->name);
+	log_number(e, "recipients", d->recipients);
+	log_string(e, "reason", why.data, why.length);
+}
+
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why)
 {
 	struct log_event e;
 
 	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "damaged");
-	events_id(&e, d->item.id.high, d->item.id.low);
-	log_text(&e, "destination", o->destination->name);
-	log_string(&e, "reason", why.data, why.length);
+	damage_fields(&e, o, d, why);
+	log_text(&e, "problem",
+		 "the disk does not give back what was written: look at it (dmesg, smartctl), and ask the sender for "
+		 "the message again; it is kept, and looked at again every hour");
+	log_end(&e);
+}
+
+void event_unreadable(const struct outbound *o, const struct delivery *d, struct span why)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "unreadable");
+	damage_fields(&e, o, d, why);
 	log_end(&e);
 }

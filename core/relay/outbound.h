@@ -82,7 +82,7 @@ enum outcome_kind {
 	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
 	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
 	OUTCOME_UNTRIED,  /* not a single octet of it was sent, or the connection failed before its turn */
-	OUTCOME_DAMAGED,  /* its content cannot be read back: held */
+	OUTCOME_DAMAGED,  /* its content cannot be read back, which is our fault: held (`error`) */
 };
 struct outcome {
 	enum outcome_kind kind;
@@ -90,6 +90,7 @@ struct outcome {
 	struct span reply;      /* the most telling reply, or the reason */
 	unsigned code;
 	enum stage stage;
+	int error;      /* DAMAGED: negative errno */
 	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
 };
 enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };

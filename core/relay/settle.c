@@ -13,7 +13,7 @@
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
 
-enum { MOVING_RETRY_MS = 20 };
+enum { DAMAGED_RETRY_S = 3600, OUR_RETRY_S = 10 };
 
 static bool ensure_statuses(struct delivery *d)
 {
@@ -233,10 +233,25 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	settle_record(o->shard, d, outcome->reply);
 }
 
+/*
+ * What the disk gave back is not what was written, or it gave nothing. That is our fault and no verdict on the message:
+ * nothing is recorded, so it stays what it is on disk, and is looked at again, in case it was the way to the disk. A
+ * lack of memory or descriptors passes sooner.
+ */
+static void settle_damaged(struct outbound *o, struct delivery *d, const struct outcome *outcome)
+{
+	bool damaged = outcome->error == -EBADMSG || outcome->error == -EIO;
+
+	if (damaged)
+		event_damaged(o, d, outcome->reply);
+	else
+		event_unreadable(o, d, outcome->reply);
+	(void)lane_defer(&o->lane, d, o->shard->now_ns + (damaged ? DAMAGED_RETRY_S : OUR_RETRY_S) * CLOCK_NS_PER_S);
+	outbound_wake(o->shard, d->lane);
+}
+
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
-	unsigned i;
-
 	assert(d->place == DELIVERY_ACTIVE);
 	d->item.busy = false;
 	switch (outcome->kind) {
@@ -257,14 +272,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		settle_record(o->shard, d, outcome->reply);
 		return;
 	case OUTCOME_DAMAGED:
-		if (ensure_statuses(d)) {
-			for (i = 0; i < d->recipients; i++)
-				d->statuses[i] =
-					d->statuses[i] == RECIPIENT_PENDING ? RECIPIENT_FAILED : d->statuses[i];
-		}
-		event_damaged(o, d, outcome->reply);
-		d->next_place = DELIVERY_FAILED;
-		settle_record(o->shard, d, outcome->reply);
+		settle_damaged(o, d, outcome);
 		return;
 	}
 }

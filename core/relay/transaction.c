@@ -51,22 +51,13 @@ static void choose_recipients(struct transaction *tx)
 	tx->rcpt_reply = tx->rcpt_first;
 }
 
-static void damaged(struct transaction *tx, const char *why)
+/* Before it had a connection. -EBADMSG: the record is damaged; else the environment failed. */
+static void cannot_load(struct transaction *tx, int error, const char *why)
 {
 	struct outbound *o = tx->outbound;
 	struct delivery *d = tx->delivery;
-	struct outcome outcome = {.kind = OUTCOME_DAMAGED, .reply = span_text(why), .stage = STAGE_CONTENT};
-
-	transaction_free(tx);
-	settle(o, d, &outcome);
-}
-
-/* The environment failed, not the message: no memory, no descriptor, a read error. It is tried again. */
-static void unreadable(struct transaction *tx, int error)
-{
-	struct outbound *o = tx->outbound;
-	struct delivery *d = tx->delivery;
-	struct outcome outcome = {.kind = OUTCOME_LOST, .reply = span_text(strerror(-error)), .stage = STAGE_CONTENT};
+	struct outcome outcome = {
+		.kind = OUTCOME_DAMAGED, .error = error, .reply = span_text(why), .stage = STAGE_CONTENT};
 
 	transaction_free(tx);
 	settle(o, d, &outcome);
@@ -77,17 +68,14 @@ static void loaded(struct transaction *tx, int result)
 	struct outbound *o = tx->outbound;
 
 	tx->view_held = true; /* also when it failed: a view is released in every case */
-	if (result == -EBADMSG) {
-		damaged(tx, "the message cannot be read back from the spool: its record is damaged");
-		return;
-	}
 	if (result < 0) {
-		unreadable(tx, result);
+		cannot_load(tx, result,
+			    result == -EBADMSG ? "the message's record in the spool is damaged" : strerror(-result));
 		return;
 	}
 	if (envelope_decode(tx->view.envelope, tx->view.envelope_length, &tx->envelope) < 0 ||
 	    tx->envelope.recipients != tx->delivery->recipients) {
-		damaged(tx, "the message's envelope in the spool is damaged");
+		cannot_load(tx, -EBADMSG, "the message's envelope in the spool is damaged");
 		return;
 	}
 	choose_recipients(tx);
@@ -164,6 +152,33 @@ static void finish(struct transaction *tx, const struct outcome *outcome)
 		transaction_free(tx);
 }
 
+/* The fault is ours: neither the host nor the messages beside it have to do with it. */
+static void finish_damaged(struct transaction *tx)
+{
+	const struct outcome outcome = {.kind = OUTCOME_DAMAGED,
+					.error = tx->damage_error,
+					.reply = span_text(tx->damage),
+					.stage = STAGE_CONTENT};
+
+	finish(tx, &outcome);
+}
+
+bool transaction_damaged(struct transaction *tx, int error, const char *why)
+{
+	struct connection *c = tx->connection;
+
+	tx->damage = why;
+	tx->damage_error = error;
+	c->ours = true;
+	/* Between two chunks RSET takes back what was sent (RFC 3030 2). DATA cannot be left but by its end. */
+	if (c->mode == MODE_CHUNKING && tx->step == STEP_BODY) {
+		c->reset_next = true;
+		return true;
+	}
+	connection_kill(c, STAGE_CONTENT, why);
+	return false;
+}
+
 void transaction_finish(struct transaction *tx)
 {
 	struct outcome outcome = {
@@ -175,6 +190,11 @@ void transaction_finish(struct transaction *tx)
 		.host_held = tx->host_held,
 	};
 
+	if (tx->damage) {
+		finish_damaged(tx);
+		return;
+	}
+
 	finish(tx, &outcome);
 }
 
@@ -184,6 +204,10 @@ void transaction_abandon(struct transaction *tx, enum stage stage, const char *r
 	bool first = tx->connection->transactions.next == &tx->link;
 
 	tx->connection->transaction_count--;
+	if (tx->damage) {
+		finish_damaged(tx);
+		return;
+	}
 	if (tx->end_written && !tx->decided)
 		outcome.kind = OUTCOME_UNKNOWN;
 	else if (!tx->any_written || !first)

@@ -35,7 +35,10 @@ struct transaction {
 	bool early;           /* refused before its content was written: the connection cannot be used on */
 	uint16_t piece;       /* parts first, then the message's own content */
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
+	uint16_t checked;                      /* pieces that BDAT may send */
 	uint16_t chunk_replies;                /* and answered */
+	const char *damage;                    /* our fault: why its content cannot be sent */
+	int damage_error; /* negative errno; -EBADMSG also where the content is not what was accepted */
 	size_t piece_offset;
 	struct content_encoder encoder;
 	uint64_t started_ns;

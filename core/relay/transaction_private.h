@@ -9,6 +9,8 @@
 
 void transaction_free(struct transaction *tx);
 /* The recipient has no verdict yet, from this attempt's beginning on. */
+/* Its content cannot be sent, and that is not the next hop's fault. False: the connection had to end by it. */
+bool transaction_damaged(struct transaction *tx, int error, const char *why);
 bool transaction_pending(const struct transaction *tx, unsigned i);
 
 #endif

@@ -2,7 +2,9 @@
  * core/relay/transaction_write.c - what a transaction says to a next hop: RSET, MAIL, RCPT, DATA or BDAT, content.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/relay/transaction.h"
 #include "core/relay/transaction_private.h"
@@ -84,11 +86,10 @@ static void on_part_loaded(struct spool_view *view, int result)
 		return;
 	}
 	if (result < 0) {
-		/* The connection is in the middle of this message: it cannot be used on. */
-		tx->code = 0;
-		connection_kill(tx->connection, STAGE_CONTENT,
-				"a part of the message cannot be read back from the spool");
-		return;
+		const char *why =
+			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
+		if (!transaction_damaged(tx, result, why))
+			return;
 	}
 	connection_write(tx->connection);
 }
@@ -132,6 +133,32 @@ static void cut_short(struct transaction *tx)
 		tx->expect = EXPECT_NOTHING;
 }
 
+/* SMG-03: content that would break the next hop's framing is never sent. It was refused at the door, so this is either
+ * damage or our own fault. */
+static enum write_result violation(struct transaction *tx)
+{
+	if (transaction_damaged(tx, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL")) {
+		cut_short(tx);
+		return WRITE_DONE;
+	}
+	return WRITE_WAIT;
+}
+
+/* Before BDAT promises its octets, so that the connection can go on. */
+static bool check_piece(struct transaction *tx, const struct spool_view *now)
+{
+	uint8_t end[5];
+
+	if (tx->checked == tx->piece + 1)
+		return true; /* it found no room then */
+	if (tx->piece == 0)
+		content_encoder_init(&tx->encoder);
+	tx->checked = (uint16_t)(tx->piece + 1);
+	if (!content_encode_check(&tx->encoder, now->content, now->content_length))
+		return false;
+	return !last_piece(tx) || content_encode_end(&tx->encoder, end) > 0;
+}
+
 /* The command that opens the body: DATA, or one BDAT per piece. */
 static enum write_result write_body(struct transaction *tx)
 {
@@ -147,7 +174,7 @@ static enum write_result write_body(struct transaction *tx)
 		tx->step = STEP_CONTENT;
 		return WRITE_DONE;
 	}
-	if (tx->decided) {
+	if (tx->decided || tx->damage) {
 		/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole
 		 * message. */
 		cut_short(tx);
@@ -159,22 +186,14 @@ static enum write_result write_body(struct transaction *tx)
 	now = piece(tx);
 	if (!now)
 		return WRITE_WAIT;
-	if (tx->piece == 0)
-		content_encoder_init(&tx->encoder);
+	if (!check_piece(tx, now))
+		return violation(tx);
 	n = snprintf(line, sizeof(line), "BDAT %zu%s\r\n", now->content_length, last_piece(tx) ? " LAST" : "");
 	if (!write_command(tx, line, (size_t)n))
 		return WRITE_NO_ROOM;
 	tx->chunks_begun++;
 	tx->step = STEP_CONTENT;
 	return WRITE_DONE;
-}
-
-/* SMG-03: content that would break the next hop's framing is never sent. It was refused at the door, so this is either
- * damage or our own fault. */
-static enum write_result violation(struct transaction *tx)
-{
-	connection_kill(tx->connection, STAGE_CONTENT, "the content in the spool has a bare CR, bare LF or NUL");
-	return WRITE_WAIT;
 }
 
 static enum write_result write_chunk(struct transaction *tx)
@@ -191,8 +210,6 @@ static enum write_result write_chunk(struct transaction *tx)
 
 		if (n < left && n < CONTENT_ROOM_MIN)
 			return WRITE_NO_ROOM;
-		if (!content_encode_check(&tx->encoder, now->content + tx->piece_offset, n))
-			return violation(tx);
 		if (!transport_write(t, now->content + tx->piece_offset, n))
 			return WRITE_NO_ROOM;
 		tx->piece_offset += n;

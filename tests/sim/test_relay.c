@@ -34,6 +34,7 @@ static const struct scenario scenarios[] = {
 	{"farewell", scenario_farewell, 9},
 	{"hold", scenario_hold, 10},
 	{"starved", scenario_starved, 8},
+	{"damage", scenario_damage, 8},
 };
 /* clang-format on */
 

@@ -31,6 +31,8 @@ void scenario_dry(uint64_t seed);
 void scenario_farewell(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
 void scenario_hold(uint64_t seed);
+/* test_relay_damage.c: a disk that gives back something else. */
+void scenario_damage(uint64_t seed);
 /* test_relay_faults.c: crashes, disks, memory. */
 void scenario_crash(uint64_t seed);
 void scenario_crash_io(uint64_t seed);

@@ -1,0 +1,116 @@
+/*
+ * tests/sim/test_relay_damage.c - a disk that gives back something else than was written. That is the relay's fault:
+ * the messages are held, no host is blamed for it, and all others go their way (SYS-03).
+ */
+#include <stdio.h>
+
+#include "core/relay/outbound.h"
+#include "tests/sim/test_relay.h"
+
+enum { HOUR_S = 3600, DAMAGED_MAX = 3 };
+
+/* What was damaged, to be mended later. */
+static struct {
+	char path[64];
+	uint64_t bit;
+} damage[DAMAGED_MAX];
+
+static void flip(unsigned i)
+{
+	world_file_flip(damage[i].path, damage[i].bit);
+}
+
+/* A bit of each of the first messages that have parts, and of one that has none. Returns how many messages. */
+static unsigned rot(struct rig *rig)
+{
+	unsigned count = 0;
+	bool whole = false;
+
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		const struct shard *shard = rig->shards[i].shard;
+		const struct list *link = &shard->deliveries_all;
+		while ((link = link->next) != &shard->deliveries_all && count < DAMAGED_MAX) {
+			const struct delivery *d = container_of(link, struct delivery, all);
+			const struct spool_ref *ref = &d->item.message;
+			if (d->item.part_count > 0)
+				ref = &d->item.parts[count % d->item.part_count];
+			else if (whole)
+				continue;
+			whole = whole || d->item.part_count == 0;
+			snprintf(damage[count].path, sizeof(damage[count].path), "/spool/shard-%03u/%010u.seg", i,
+				 ref->segment);
+			damage[count].bit = 8 * ((uint64_t)ref->offset + ref->length / 2);
+			count++;
+		}
+	}
+	return count;
+}
+
+static void check_hosts(struct rig *rig)
+{
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		const struct shard *shard = rig->shards[i].shard;
+		for (unsigned l = 0; l < rig->relay.lane_count; l++) {
+			if (shard->outbound[l].shard && shard->outbound[l].failures_seen > 0)
+				rig_fail(rig, "a host is blamed for a damaged record");
+		}
+	}
+}
+
+void scenario_damage(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "damage",
+		.seed = seed,
+		.quiet = true,
+		.clients = 3,
+		.messages = 12,
+		.recipients_max = 1,
+		.content_min = 1000,
+		.content_max = 1500000,
+		.memory_mib = 16,
+		.retry = "{ first: 30s, factor: 2, max: 10m, expire: 2h }",
+		.hop = {.pipelining = seed % 4 > 0, .chunking = seed % 4 > 1},
+	};
+	uint64_t left = 0;
+	unsigned count;
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
+	if (rig_start(&rig, 2) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
+	/* What was written lately is still in memory: a new process reads it from the disk. */
+	(void)rig_stop(&rig);
+	if (rig_start(&rig, 2) < 0)
+		rig_fail(&rig, "does not start again");
+	count = rot(&rig);
+	if (count < DAMAGED_MAX)
+		rig_fail(&rig, "only %u messages to damage", count);
+	for (unsigned i = 0; i < count; i++)
+		flip(i);
+	rig_heal(&rig);
+	for (unsigned s = 0; s < 3 * HOUR_S; s += 60) {
+		(void)rig_run(&rig, NULL, 60 * CLOCK_NS_PER_S);
+		left = rig_queued(&rig);
+		if (s == 0 && left != count)
+			rig_fail(&rig, "a minute later %llu are queued, of which %u are damaged",
+				 (unsigned long long)left, count);
+	}
+	check_hosts(&rig);
+	if (left != count)
+		rig_fail(&rig, "after three hours %llu of %u damaged messages are held", (unsigned long long)left,
+			 count);
+	/* It was the cable. */
+	for (unsigned i = 0; i < count; i++)
+		flip(i);
+	if (rig_run(&rig, rig_quiet, 2 * HOUR_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "what can be read again is not sent");
+	rig_finish(&rig, 2);
+	if (rig.counts.failed)
+		rig_fail(&rig, "%llu failed", (unsigned long long)rig.counts.failed);
+	rig_close(&rig);
+}
