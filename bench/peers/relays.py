@@ -18,7 +18,7 @@ import servers  # noqa: E402
 
 from servers import harness  # noqa: E402
 
-ALL_MODES = ('lockstep', 'grouped', 'pipelined', 'chunked', 'blind')
+ALL_MODES = ('lockstep', 'grouped', 'pipelined', 'chunked', 'blind', 'single')
 
 
 def template(name, **values):
@@ -46,6 +46,7 @@ class Measured:
     implicit_tls = False      # TLS from the first octet towards the sink; otherwise STARTTLS
     connections = 50          # inbound connections it bears
     modes = ALL_MODES
+    limited = False           # takes messages_per_connection of its destination
 
     def __init__(self, work, certificates, next_hop, group):
         self.next_hop, self.group = next_hop, group
@@ -125,7 +126,12 @@ class Floor(Measured, servers.Server):
 
 
 class Postrider(Measured, servers.Server):
-    name, title, shards = 'postrider', 'postrider', 2
+    name, title, shards, limited = 'postrider', 'postrider', 2, True
+
+    def __init__(self, work, certificates, next_hop, group, messages_per_connection=None):
+        self.limits = '' if messages_per_connection is None else (
+            'limits: { messages_per_connection: %d }, ' % messages_per_connection)
+        super().__init__(work, certificates, next_hop, group)
 
     @classmethod
     def unavailable(cls):
@@ -141,7 +147,8 @@ class Postrider(Measured, servers.Server):
         self.configuration = self.write('postrider.yaml', self.configuration_text())
 
     def configuration_text(self):
-        return template('postrider.yaml', ROOT=self.root, PORT=self.port, NEXT_HOP=self.next_hop, SHARDS=self.shards)
+        return template('postrider.yaml', ROOT=self.root, PORT=self.port, NEXT_HOP=self.next_hop, SHARDS=self.shards,
+                        LIMITS=self.limits)
 
     @classmethod
     def changed(cls, work, next_hop, group, shards=1, **changes):
@@ -264,7 +271,7 @@ class Postfix(Measured, servers.Postfix):
 
 class Exim(Measured, servers.Exim):
     title, package, connections = 'Exim', 'exim', 10
-    modes = ('lockstep', 'grouped', 'pipelined', 'chunked')  # content before 354 is a synchronization error to it
+    modes = ('lockstep', 'grouped', 'pipelined', 'chunked', 'single')  # content before 354 is a synchronization error to it
 
     def configure(self):
         self.CONFIGURATION = template('exim.conf', NEXT_HOP=self.next_hop)
@@ -275,7 +282,7 @@ class Exim(Measured, servers.Exim):
 
 class OpenSMTPD(Measured, servers.OpenSMTPD):
     title, package, connections = 'OpenSMTPD (no fsync)', 'opensmtpd', 10
-    modes = ('lockstep', 'grouped', 'pipelined')
+    modes = ('lockstep', 'grouped', 'pipelined', 'single')
 
     def configure(self):
         self.CONFIGURATION = template('opensmtpd.conf', NEXT_HOP=self.next_hop)
@@ -291,7 +298,7 @@ class OpenSMTPD(Measured, servers.OpenSMTPD):
 
 class Haraka(Measured, servers.Server):
     name, title, package = 'haraka', 'Haraka, 2 processes', 'haraka'
-    modes = ('lockstep', 'grouped')  # it refuses MAIL that comes together with the end of a message
+    modes = ('lockstep', 'grouped', 'single')  # it refuses MAIL that comes together with the end of a message
 
     @classmethod
     def program(cls):

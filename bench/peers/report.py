@@ -77,12 +77,19 @@ def table(headings, rows):
 
 
 def describe(name):
-    size, mode, *delay = name.split('-')
+    size, mode, *more = name.split('-')
     how = {'lockstep': 'clients wait for each reply', 'grouped': 'clients group MAIL RCPT DATA',
            'pipelined': 'clients pipeline, the end of a message with the next MAIL RCPT DATA',
            'chunked': 'clients send whole messages by BDAT',
-           'blind': 'clients send whole messages without waiting for 354'}[mode]
-    return '%s KiB, %s%s' % (size[:-1], how, ', the next hop answers %s late' % delay[0] if delay else '')
+           'blind': 'clients send whole messages without waiting for 354',
+           'single': 'clients group MAIL RCPT DATA and connect anew for each message'}[mode]
+    text = '%s KiB, %s' % (size[:-1], how)
+    if more:
+        text += ', the next hop answers %s late' % more[0]
+    if len(more) > 1:
+        limit = more[1][len('limit'):]
+        text += ', messages_per_connection is %s' % (limit if limit != '0' else '0: no limit')
+    return text
 
 
 def ratio(results, scenario, relay, other, key):
@@ -106,6 +113,25 @@ def ratios(results):
     return table(['scenario', '', "CPU / HAProxy's", "rate / HAProxy's", "rate / Postfix's", "CPU / Postfix's"], rows)
 
 
+def limits(results):
+    """What messages_per_connection costs: each scenario with a limit by the same one without."""
+    rows = []
+    for scenario in results['scenarios']:
+        base, _, limit = scenario.partition('-limit')
+        other = base + '-limit0'
+        if limit in ('', '0') or other not in results['scenarios']:
+            continue
+        for name in relays_with(results, scenario):
+            mine = {run['round']: run['rate'] for run in runs_of(results, name, scenario) if run.get('rate')}
+            free = {run['round']: run['rate'] for run in runs_of(results, name, other) if run.get('rate')}
+            rows.append([base, results['relays'][name]['title'], limit,
+                         spread([mine[turn] / free[turn] for turn in mine if turn in free]),
+                         number(median(results, name, scenario, 'connections_out')),
+                         number(median(results, name, other, 'connections_out'))])
+    return table(['scenario', '', 'messages_per_connection', 'rate / that without a limit', 'connections',
+                  'without a limit'], rows) if rows else ''
+
+
 def markdown(results, plots):
     machine = results['machine']
     rounds = 1 + max([run['round'] for run in results['runs']], default=0)
@@ -121,6 +147,8 @@ def markdown(results, plots):
             rounds, ' or '.join(how[each] for each in sorted({run['cpu_from'] for run in results['runs']
                                                               if 'cpu_from' in run}))),
         '', '### Ratios', '', ratios(results)]
+    if limits(results):
+        lines += ['### Connections that retire', '', limits(results)]
     for scenario in results['scenarios']:
         names = relays_with(results, scenario)
         if names:
@@ -131,17 +159,21 @@ def markdown(results, plots):
 
 
 PLOT = '''
-set terminal svg size 900,480 background rgb 'white' font 'sans-serif,13'
+set terminal svg size 1000,500 background rgb 'white' font 'sans-serif,13'
 set output '%(output)s'
 set title "%(title)s"
 set ylabel "%(label)s"
 set logscale y
 set format y '%%.0f'
 set grid ytics lc rgb '#dddddd'
-set key outside right top
-set bmargin 4
+set key outside top center horizontal
+set bmargin 5
 %(body)s
 '''
+
+
+# gnuplot's own are eight.
+COLOURS = ('#9400d3', '#009e73', '#56b4e9', '#e69f00', '#f0e442', '#0072b2', '#e51e10', '#000000', '#a0522d', '#999999')
 
 
 def draw(directory, name, title, label, body):
@@ -175,21 +207,21 @@ def bars(results, directory, name, key, title, label):
     body = '$data << EOD\n%s\nEOD\n' % '\n'.join(lines)
     body += 'set style data histogram\nset style histogram errorbars gap 1 lw 1\nset style fill solid 0.8\n'
     body += 'set yrange [%s:*]\nset xtics scale 0 font ",10"\n' % ('1' if key == 'cpu_us' else '10')
-    body += 'plot ' + ', '.join('$data using %d:%d:%d:xtic(1) title "%s"' % (3 * i + 2, 3 * i + 3, 3 * i + 4, scenario)
-                                for i, scenario in enumerate(scenarios))
+    body += 'plot ' + ', '.join('$data using %d:%d:%d:xtic(1) lc rgb "%s" title "%s"' % (
+        3 * i + 2, 3 * i + 3, 3 * i + 4, COLOURS[i % len(COLOURS)], scenario) for i, scenario in enumerate(scenarios))
     return draw(directory, name, title, label, body)
-
-
-# gnuplot's own are eight.
-COLOURS = ('#9400d3', '#009e73', '#56b4e9', '#e69f00', '#f0e442', '#0072b2', '#e51e10', '#000000', '#a0522d', '#999999')
 
 
 def delays(results, directory, name):
     """Rate over the next hop's delay, for the kind of messages that was measured with the most delays."""
     series = {}
     for scenario in results['scenarios']:
+        if '-limit' in scenario:
+            continue
         kind, delay = '-'.join(scenario.split('-')[:2]), int((scenario.split('-') + ['0ms'])[2][:-2])
         series.setdefault(kind, {})[delay] = scenario
+    if not series:
+        return False
     kind, points = max(series.items(), key=lambda each: len(each[1]))
     relays = [each for each in results['relays'] if median(results, each, points[min(points)], 'rate')]
     if len(points) < 2 or not relays:
@@ -205,7 +237,7 @@ def delays(results, directory, name):
         plots.append('$d%d using 1:2 with linespoints lw 2 lc rgb "%s" pt %d ps 0.7 title "%s"' % (
             i, COLOURS[i % len(COLOURS)], 4 + i, results['relays'][relay]['title']))
     body += 'set xlabel "the next hop answers so many ms late"\nplot ' + ', '.join(plots)
-    return draw(directory, name, 'Messages per second, ' + kind, 'end to end msg/s', body)
+    return draw(directory, name, 'Messages per second, %s (higher is better)' % kind, 'messages/s, logarithmic', body)
 
 
 def draw_all(results, directory):
@@ -215,9 +247,11 @@ def draw_all(results, directory):
         return []
     os.makedirs(os.path.join(directory, 'plots'), exist_ok=True)
     drawn = []
-    if bars(results, directory, 'rate.svg', 'rate', 'Messages per second, end to end', 'msg/s'):
+    if bars(results, directory, 'rate.svg', 'rate', 'Messages per second, end to end (higher is better)',
+            'messages/s, logarithmic'):
         drawn.append(('rate.svg', 'messages per second'))
-    if bars(results, directory, 'cpu.svg', 'cpu_us', 'Processor time of the relay for a message', 'us'):
+    if bars(results, directory, 'cpu.svg', 'cpu_us', 'Processor time of the relay for a message (lower is better)',
+            'us, logarithmic'):
         drawn.append(('cpu.svg', 'processor time per message'))
     if delays(results, directory, 'delay.svg'):
         drawn.append(('delay.svg', 'messages per second with a late next hop'))
