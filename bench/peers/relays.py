@@ -271,7 +271,8 @@ class Postfix(Measured, servers.Postfix):
 
 class Exim(Measured, servers.Exim):
     title, package, connections = 'Exim', 'exim', 10
-    modes = ('lockstep', 'grouped', 'pipelined', 'chunked', 'single')  # content before 354 is a synchronization error to it
+    # Content before 354 is a synchronization error to it.
+    modes = ('lockstep', 'grouped', 'pipelined', 'chunked', 'single')
 
     def configure(self):
         self.CONFIGURATION = template('exim.conf', NEXT_HOP=self.next_hop)
