@@ -113,7 +113,7 @@ int tcp_listener_open(struct tcp_listener *listener, struct tcp_loop *loop, cons
 	listener->accept_op.fn = on_accept;
 	listener->cancel_op.fn = on_listener_cancelled;
 	listener->close_op.fn = on_listener_closed;
-	listener->fd = ring_listen(loop->ring, address, LISTEN_BACKLOG);
+	listener->fd = ring_listen(loop->ring, address, LISTEN_BACKLOG, RING_SHARED);
 	if (listener->fd < 0)
 		return listener->fd;
 	loop->listener = listener;

@@ -84,10 +84,17 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns);
 void ring_submit(struct ring *ring);
 
 /* Network. Descriptors are made synchronously (no blocking calls); everything that can wait is an op. */
-int ring_listen(struct ring *ring, const struct ring_address *address, int backlog); /* fd or -errno */
-int ring_socket(struct ring *ring, int family);                                      /* fd or -errno */
-int ring_local_address(struct ring *ring, int fd, struct ring_address *out);         /* 0 or -errno */
-int ring_peer_address(struct ring *ring, int fd, struct ring_address *out);          /* 0 or -errno */
+int ring_socket(struct ring *ring, int family);                              /* fd or -errno */
+int ring_local_address(struct ring *ring, int fd, struct ring_address *out); /* 0 or -errno */
+int ring_peer_address(struct ring *ring, int fd, struct ring_address *out);  /* 0 or -errno */
+
+enum ring_share {
+	RING_ALONE,  /* -EADDRINUSE where anybody listens already, this process included */
+	RING_SHARED, /* any number of sockets of this user, from any process; each gets some of the connections */
+};
+/* Descriptor or -errno. The first of several sockets on an address is opened alone, the others share with it: so no
+ * other process is shared with, not even one that starts at the same moment. */
+int ring_listen(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share);
 
 /* Multishot: result is the accepted descriptor (close-on-exec). Ends (no RING_MORE) on EMFILE and others. */
 void ring_accept(struct ring *ring, struct ring_op *op, int fd);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -442,23 +443,53 @@ int ring_socket(struct ring *ring, int family)
 	return fd;
 }
 
-int ring_listen(struct ring *ring, const struct ring_address *address, int backlog)
+static int open_listener(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
 {
-	int one = 1, r = 0;
+	/* Nothing comes in: the peer tries again a second later. */
+	static struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	static const struct sock_fprog filter = {.len = 1, .filter = &nothing};
+	int one = 1, shared = share == RING_SHARED, r = 0;
 	/* Accepted sockets inherit TCP_NODELAY. */
 	int fd = ring_socket(ring, address->any.sa_family);
 
 	if (fd < 0)
 		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared)) < 0 ||
 	    (address->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    (!shared && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0) ||
 	    bind(fd, &address->any, address->length) < 0 || listen(fd, backlog) < 0)
 		r = -errno;
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
+	return fd;
+}
+
+/*
+ * A socket without SO_REUSEPORT listens only where no other does, and of two processes only one can, by the kernel's
+ * lock. While it does, and takes nothing in, it becomes one that may be shared with, and the real one joins it: at no
+ * time the address is free for a third.
+ */
+int ring_listen(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
+{
+	struct ring_address bound;
+	int one = 1, guard, fd;
+
+	if (share == RING_SHARED)
+		return open_listener(ring, address, backlog, RING_SHARED);
+	guard = open_listener(ring, address, 1, RING_ALONE);
+	if (guard < 0)
+		return guard;
+	if (setsockopt(guard, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+		fd = -errno;
+	else
+		/* Port 0 is now a port. */
+		fd = ring_local_address(ring, guard, &bound);
+	if (fd == 0)
+		fd = open_listener(ring, &bound, backlog, RING_SHARED);
+	close(guard);
 	return fd;
 }
 

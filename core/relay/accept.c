@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/port_owner.h"
 #include "core/relay/message.h"
 #include "core/relay/receive.h"
 #include "core/relay/shard.h"
@@ -123,9 +124,25 @@ static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
 	listener->fd = -1;
 }
 
+/*
+ * Shards share an address with each other (SO_REUSEPORT), and with nobody else: the kernel would give a second relay
+ * half of the connections. The first shard starts before the others and opens it alone.
+ */
+static int open_listener(struct shard *shard, const struct ring_address *address, char why[PORT_OWNER_TEXT])
+{
+	int fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, shard->index == 0 ? RING_ALONE : RING_SHARED);
+
+	why[0] = '\0';
+	/* Two listeners may overlap: all addresses, and one of them. */
+	if (fd == -EADDRINUSE && !port_owner(address, why))
+		fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, RING_SHARED);
+	return fd;
+}
+
 int accept_listen(struct shard *shard, struct ring_problem *problem)
 {
 	const struct config *config = shard->relay->config;
+	char owner[PORT_OWNER_TEXT];
 	size_t i;
 
 	for (i = 0; i < config->listener_count; i++) {
@@ -136,10 +153,11 @@ int accept_listen(struct shard *shard, struct ring_problem *problem)
 		listener->accept_op.fn = on_accept;
 		listener->close_op.fn = on_listener_op;
 		wheel_timer_init(&listener->retry, on_accept_retry);
-		listener->fd = ring_listen(shard->ring, address, LISTEN_BACKLOG);
+		listener->fd = open_listener(shard, address, owner);
 		if (listener->fd < 0) {
-			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s",
-				 config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd));
+			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s%s%s",
+				 config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd),
+				 owner[0] ? " by " : "", owner);
 			return listener->fd;
 		}
 		/* Port 0 was chosen by the kernel for the first shard; the others share it. */

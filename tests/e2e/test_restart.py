@@ -118,6 +118,43 @@ def a_second_process_is_refused():
         relay.terminate()
 
 
+@case
+def a_second_relay_on_the_port_is_refused():
+    """With a spool of its own it would get half of the connections; it says who has the port, and the first goes on."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        port = free_port()
+        first = work.configuration([hop.host], listeners=[{'name': 'lan', 'address': '127.0.0.1:%d' % port}])
+        relay = work.relay(first)
+        for number, address in enumerate(('127.0.0.1:%d' % port, '0.0.0.0:%d' % port)):
+            other = work.configuration([hop.host], listeners=[{'name': 'lan', 'address': address}])
+            other['spool']['directory'] = work.path('other')
+            second = work.relay(other, 'second-%d' % number, wait=False)
+            equal(second.wait(20), 69, 'exit status')
+            text = ' '.join(second.lines)
+            check('listener \\"lan\\" cannot listen on %s' % address in text, 'no word of the listener: %s', text)
+            check('in use by postrider (pid %d)' % relay.process.pid in text, 'no word of who has it: %s', text)
+        fill(relay, range(1, 11))
+        hop.wait_arrivals(10)
+        # Another one takes its place at once.
+        relay.terminate()
+        relay = work.relay(first, 'third')
+        fill(relay, range(11, 21))
+        expect_all(relay, hop, range(1, 21))
+
+
+@case
+def listeners_that_overlap():
+    """All addresses and one of them, in one configuration, is no conflict with itself."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        port = free_port()
+        relay = work.relay(work.configuration([hop.host], listeners=[
+            {'name': 'one', 'address': '127.0.0.1:%d' % port}, {'name': 'all', 'address': '0.0.0.0:%d' % port}]))
+        fill(relay, range(1, 4))
+        expect_all(relay, hop, range(1, 4))
+
+
 def segments(work):
     return sorted(glob.glob(work.path('spool', 'shard-*', '*.seg')))
 

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/port_owner.h"
 #include "tests/sim/sim_network.h"
 
 enum { SIM_PORTS = 32, SIM_CONNECT_TIMEOUT_S = 130, SIM_EPHEMERAL = 32768, SIM_MULTISHOT_ROUNDS = 32 };
@@ -705,8 +706,16 @@ bool sim_network_cancel(struct sim_op *o)
 
 /* The ring's synchronous calls. */
 
-int ring_listen(struct ring *ring, const struct ring_address *address, int backlog)
+bool port_owner(const struct ring_address *address, char text[PORT_OWNER_TEXT])
 {
+	snprintf(text, PORT_OWNER_TEXT, "another process");
+	return true;
+}
+
+int ring_listen(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
+{
+	if (share == RING_ALONE && sim_listener_at(address))
+		return -EADDRINUSE;
 	struct sim_listener *listener = world_alloc(sizeof(*listener));
 	listener->address = *address;
 	listener->backlog = (unsigned)backlog;

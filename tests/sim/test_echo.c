@@ -201,7 +201,7 @@ struct echo_server *echo_server_start(uint16_t port, unsigned shards)
 		list_init(&shard->connections);
 		int error = ring_open(&shard->ring, &config, &problem);
 		assert(error == 0);
-		shard->fd = ring_listen(shard->ring, &address, 128);
+		shard->fd = ring_listen(shard->ring, &address, 128, RING_SHARED);
 		assert(shard->fd >= 0);
 		shard->accept.fn = echo_on_accept;
 		shard->cancel.fn = echo_on_nothing;

@@ -204,7 +204,7 @@ static void test_accept_ends_without_descriptors(void)
 	world_open(&config);
 	struct ring *ring = open_ring();
 	struct ring_address address = world_address(PORT);
-	int fd = ring_listen(ring, &address, 16);
+	int fd = ring_listen(ring, &address, 16, RING_SHARED);
 	CHECK(fd >= 1000);
 	CHECK_EQ(ring_socket(ring, AF_INET), -EMFILE);
 	clients = echo_clients_start(PORT, 1, 10);

@@ -64,7 +64,7 @@ static void pair(int fds[2])
 	int listener;
 
 	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listener = ring_listen(ring, &address, 1);
+	listener = ring_listen(ring, &address, 1, RING_ALONE);
 	CHECK(listener >= 0);
 	CHECK_EQ(ring_local_address(ring, listener, &address), 0);
 	fds[0] = ring_socket(ring, AF_INET);

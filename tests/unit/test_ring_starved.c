@@ -62,7 +62,7 @@ static int listener(struct ring_address *address, int backlog)
 
 	*address = (struct ring_address){.length = sizeof(address->v4), .v4.sin_family = AF_INET};
 	address->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd = ring_listen(ring, address, backlog);
+	fd = ring_listen(ring, address, backlog, RING_ALONE);
 	CHECK(fd >= 0);
 	CHECK_EQ(ring_local_address(ring, fd, address), 0);
 	return fd;
