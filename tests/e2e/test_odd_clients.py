@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+"""tests/e2e/test_odd_clients.py - clients as they are met: what they do is unusual, and their mail must go.
+
+Each case is something that devices, scripts and libraries were seen to do with other servers. What a case sends after
+its odd beginning is an ordinary message, which must arrive as it was sent: so the session was in step.
+"""
+
+import base64
+import os
+import re
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, message, stuff  # noqa: E402
+
+
+class Place:
+    """A relay and a next hop; leaving checks that the relay drains, and that just the expected has arrived."""
+
+    def __init__(self, extensions=harness.ALL_EXTENSIONS, **changes):
+        self.work = Workspace()
+        self.expected = {}
+        self.hop = self.work.own(NextHop(extensions))
+        self.relay = self.work.relay(self.work.configuration([self.hop.host], shards=1, **changes))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        with self.work:
+            if kind is None:
+                eventually(lambda: len(self.hop.arrivals) >= len(self.expected),
+                           lambda: '%d messages: %d' % (len(self.expected), len(self.hop.arrivals)))
+                self.relay.terminate()
+                found = {arrival.recipients[0]: arrival.original for arrival in self.hop.arrivals}
+                equal(sorted(found), sorted(self.expected), 'recipients that got something')
+                equal(len(self.hop.arrivals), len(self.expected), 'arrivals')
+                for recipient, content in self.expected.items():
+                    harness.same_octets(found[recipient], content, 'what %s got' % recipient)
+
+    def client(self, timeout=30):
+        return Client(self.relay.address, timeout)
+
+    def expect(self, content):
+        """Notes that this content is to arrive; returns the recipient to send it to."""
+        recipient = 'r%d@example.com' % (len(self.expected) + 1)
+        self.expected[recipient] = content
+        return recipient
+
+    def ordinary(self, client):
+        """An ordinary message in a session that has said EHLO."""
+        content = message(len(self.expected) + 1)
+        client.envelope(recipients=[self.expect(content)])
+        client.data(content)
+
+
+def codes(replies):
+    return [code for code, _ in replies]
+
+
+@case
+def the_whole_session_in_one_write():
+    """What `nc < file` sends: EHLO to QUIT at once, content behind DATA. Each command has its reply, in order."""
+    with Place() as place:
+        content = message(1)
+        text = 'EHLO script\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n' % place.expect(content)
+        with place.client() as client:
+            client.send(text.encode() + stuff(content) + b'.\r\nQUIT\r\n')
+            equal(codes(client.replies()), [250, 250, 250, 354, 250, 221], 'replies')
+
+
+@case
+def quit_behind_the_end_of_content():
+    """RFC 2920 3.1: QUIT may be in the group of the end of data; the 250 comes first, however slow the disk."""
+    with Place() as place:
+        for _ in range(20):
+            content = message(len(place.expected) + 1)
+            with place.client() as client:
+                client.hello()
+                client.envelope(recipients=[place.expect(content)])
+                client.command('DATA', 354)
+                client.send(stuff(content) + b'.\r\nQUIT\r\n')
+                equal(codes(client.replies()), [250, 221], 'replies')
+
+
+@case
+def hello_again():
+    """RFC 5321 4.1.4: a second EHLO or HELO begins anew; what was begun before is gone."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        client.hello()
+        for again in ('EHLO again', 'HELO again'):
+            client.envelope(recipients=['never@example.com'])
+            client.command(again, 250)
+            client.command('RCPT TO:<never@example.com>', 503)
+            place.ordinary(client)
+
+
+@case
+def many_rsets_and_noops():
+    """Keep-alives and libraries that reset to be safe: no limit counts them, and each has its reply."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        for line in ('RSET', 'NOOP', 'NOOP still there?'):
+            client.send((line + '\r\n') * 5000)
+            for _ in range(5000):
+                client.expect(250)
+        place.ordinary(client)
+
+
+@case
+def commands_while_nobody_reads_the_replies():
+    """A client that writes all its commands before it reads: its writing pauses, another client does not notice."""
+    count = 300000
+    with Place(timeouts={'command': '60s'}) as place, place.client(60) as client:
+        client.hello()
+        writer = threading.Thread(target=client.send, args=('NOOP\r\n' * count,), daemon=True)
+        writer.start()
+        for _ in range(20):
+            with place.client(10) as other:
+                other.hello()
+                place.ordinary(other)
+        check(place.relay.memory() < 100 << 20 or 'SANITIZED' in os.environ, 'the relay has %d octets',
+              place.relay.memory())
+        for _ in range(count):
+            client.expect(250)
+        writer.join(10)
+        place.ordinary(client)
+
+
+@case
+def auth_that_was_not_offered():
+    """Devices with a password set send it whatever is offered. It is refused, never written down, and the mail goes."""
+    secret = base64.b64encode(b'\0scanner\0correct horse').decode()
+    with Place() as place:
+        with place.client() as client:
+            client.hello()
+            client.send('AUTH PLAIN %s\r\n' % secret)
+            check(client.reply()[0] in (500, 502, 503, 504), 'AUTH was not refused')
+            place.ordinary(client)
+        with place.client() as client:
+            client.hello()
+            # Some send name and password without having been asked for them.
+            client.send('AUTH LOGIN\r\n%s\r\n%s\r\n' % (base64.b64encode(b'scanner').decode(), secret))
+            for _ in range(3):
+                check(client.reply()[0] in (500, 502, 503, 504), 'AUTH was not refused')
+            place.ordinary(client)
+        eventually(lambda: place.relay.count['session'] == 2, 'both sessions are reported')
+        check(not any(secret in line for line in place.relay.lines), 'the password is in the log')
+
+
+@case
+def starttls_that_was_not_offered():
+    with Place() as place, place.client() as client:
+        client.hello()
+        client.send('STARTTLS\r\n')
+        check(client.reply()[0] in (500, 502, 503, 454), 'STARTTLS was not refused')
+        place.ordinary(client)
+
+
+@case
+def chunks_that_were_not_offered():
+    """The octets behind a BDAT are content, whatever they look like: it ends the session, and none is a command."""
+    smuggled = b'RSET\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<never@example.com>\r\nDATA\r\nx\r\n.\r\n'
+    with Place() as place:
+        for begin in ((), ('MAIL FROM:<a@example.net>', 'RCPT TO:<never@example.com>')):
+            for command in (b'BDAT %d LAST' % len(smuggled), b'bdat %d' % len(smuggled), b'BDAT', b'BDAT 0 LAST'):
+                with place.client() as client:
+                    client.hello()
+                    for line in begin:
+                        client.command(line, 250)
+                    client.send(command + b'\r\n' + smuggled)
+                    found = codes(client.replies())
+                    check(len(found) == 1 and 500 <= found[0] < 510, '%s: %s', command, found)
+        with place.client() as client:
+            client.hello()
+            place.ordinary(client)
+
+
+@case
+def commands_in_any_dress():
+    """RFC 5321 2.4, 4.1.1: any case, blanks behind, and words where a command takes them or not."""
+    with Place() as place, place.client() as client:
+        client.command('ehlo lower.example.net ', 250)
+        content = message(1)
+        client.command('mail from:<a@example.net>', 250)
+        client.command('Rcpt To:<%s>' % place.expect(content), 250)
+        client.command('data ', 354)
+        client.send(stuff(content) + b'.\r\n')
+        client.expect(250)
+        client.command('rset  ', 250)
+        client.command('nOOp', 250)
+        place.ordinary(client)
+        client.command('quit ', 221)
+        check(client.closed(), 'the connection stays')
+
+
+@case
+def commands_that_do_not_exist_here():
+    """Old and foreign ones are refused, none ends the session or leaves it out of step."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        for line in ('VRFY someone', 'EXPN list', 'HELP', 'TURN', 'ETRN example.com', 'SEND FROM:<a@example.net>',
+                     'SOML FROM:<a@example.net>', 'X-EXPS GSSAPI', 'XCLIENT ADDR=192.0.2.1', 'BURL imap://x LAST'):
+            client.send(line + '\r\n')
+            code = client.reply()[0]
+            check(code in (214, 252) or 500 <= code < 560, '%s: %d', line, code)
+        place.ordinary(client)
+
+
+@case
+def empty_lines_behind_a_message():
+    """Devices that end their content with an empty line too many, behind the dot."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        for _ in range(3):
+            content = message(len(place.expected) + 1)
+            client.envelope(recipients=[place.expect(content)])
+            client.command('DATA', 354)
+            client.send(stuff(content) + b'.\r\n\r\n')
+            client.expect(250)
+            code = client.reply()[0]
+            check(500 <= code < 510, 'an empty line: %d', code)
+
+
+@case
+def thousand_recipients_at_once():
+    """MAIL, a thousand RCPT and DATA in one write, in any case within what was configured."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        content = message(1)
+        first = place.expect(content)
+        names = [first] + ['more-%d@example.com' % n for n in range(999)]
+        client.send('MAIL FROM:<a@example.net>\r\n' + ''.join('RCPT TO:<%s>\r\n' % name for name in names) + 'DATA\r\n')
+        equal(codes([client.reply() for _ in range(1002)]), [250] * 1001 + [354], 'replies')
+        client.send(stuff(content) + b'.\r\n')
+        client.expect(250)
+        place.hop.wait_arrivals(1)
+        eventually(lambda: sum(len(arrival.recipients) for arrival in place.hop.arrivals) == 1000,
+                   lambda: '%d recipients' % sum(len(arrival.recipients) for arrival in place.hop.arrivals))
+        # However many transactions they took: each once.
+        got = [name for arrival in place.hop.arrivals for name in arrival.recipients]
+        equal(sorted(got), sorted(names), 'recipients')
+        place.expected = {arrival.recipients[0]: content for arrival in place.hop.arrivals}
+
+
+@case
+def reset_behind_the_dot():
+    """RST at once behind the end of data: taken or not, but nobody gets it twice, and the relay goes on."""
+    with Place() as place:
+        contents = {}
+        for n in range(30):
+            content = message(1000 + n)
+            contents['once-%d@example.com' % n] = content
+            with place.client() as client:
+                client.hello()
+                client.envelope(recipients=['once-%d@example.com' % n])
+                client.command('DATA', 354)
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+                client.send(stuff(content) + b'.\r\n')
+        with place.client() as client:
+            client.hello()
+            place.ordinary(client)
+        eventually(lambda: place.relay.count['session'] == 31, lambda: str(place.relay.count))
+        eventually(lambda: len(place.hop.arrivals) == place.relay.count['accepted'], lambda: str(place.relay.count))
+        for arrival in place.hop.arrivals:
+            if arrival.recipients[0] in contents:
+                place.expected[arrival.recipients[0]] = contents[arrival.recipients[0]]
+
+
+@case
+def names_in_ehlo_that_are_none():
+    """8-bit octets, literals, nothing: refused or not, the session goes on, and no such octet reaches the next hop."""
+    names = [b'drucker-\xfcber', b'[IPv6:2001:db8::1]', b'[192.0.2.1]', b'[::1]', b'-', b'a' * 300, b'localhost', b'',
+             b'my printer', b'name_with_underscore', b'\xe5\x8d\xb0']
+    with Place(limits={'errors_per_session': 100}) as place:
+        for name in names:
+            with place.client() as client:
+                client.send(b'EHLO ' + name + b'\r\n')
+                code = client.reply()[0]
+                check(code == 250 or 500 <= code < 510, '%r: %d', name, code)
+                if code != 250:
+                    client.hello()
+                place.ordinary(client)
+        place.hop.wait_arrivals(len(names))
+        for arrival in place.hop.arrivals:
+            trace = harness.split_trace(arrival.content)[0]
+            check(not re.search(rb'[^\r\n\t -~]', trace), 'in Received: %r', trace)
+
+
+if __name__ == '__main__':
+    harness.main(together=3)
