@@ -125,12 +125,21 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	struct outbound *o = c->outbound;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
 	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !c->ours && !o->shard->draining;
+	char told[sizeof(c->told_text) + 160];
 
+	if (c->told) {
+		snprintf(told, sizeof(told), "%.150s: %s", reason, c->told_text);
+		reason = told;
+	}
 	event_connection(c, stage, reason);
 	if (!c->proven)
 		o->connecting--;
 	c->retiring = true;
 	abandon_transactions(c, stage, reason);
+	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
+	 * were taken, and it might be the same again and again. */
+	if (c->messages > 0 && !c->ours)
+		c->host->cautious = c->answered == 0;
 	if (report)
 		outbound_host_failed(o, c->host, stage, reason);
 }
@@ -178,6 +187,42 @@ static void on_closed(struct transport *t)
 	outbound_wake(o->shard, o->index);
 }
 
+/* What kept one idle connection from being used again, a timeout or a NAT, has met those beside it too. */
+static void retire_idle(struct outbound *o, const struct host *host)
+{
+	struct list *link, *next;
+
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host == host && c->state == CONNECTION_READY && c->transaction_count == 0)
+			connection_retire(c);
+	}
+}
+
+/* The next hop closed with something in flight and without a word. */
+static void learn_from_end(struct connection *c)
+{
+	const struct transaction *tx = container_of(c->transactions.next, struct transaction, link);
+
+	struct host *host = c->host;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	if (c->told || c->answered == 0)
+		return;
+	if (c->stale) {
+		retire_idle(c->outbound, host);
+		return;
+	}
+	if (tx->expect > EXPECT_MAIL)
+		return;
+	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
+	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
+		host->reset_suspected_until_ns = 0;
+	else if (tx->expect == EXPECT_RSET)
+		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
+}
+
 static void on_end(struct transport *t, int result)
 {
 	struct connection *c = container_of(t, struct connection, transport);
@@ -195,6 +240,8 @@ static void on_end(struct transport *t, int result)
 		snprintf(reason, sizeof(reason), "connection closed by the next hop");
 	else
 		snprintf(reason, sizeof(reason), "connection lost: %s", strerror(-result));
+	if (c->state == CONNECTION_READY && result != TRANSPORT_TLS_FAILED)
+		learn_from_end(c);
 	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
 }
 
@@ -225,33 +272,53 @@ void connection_command(struct connection *c, const char *text, size_t length)
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
+bool connection_at_limit(const struct connection *c)
+{
+	unsigned limit = session_limit_now(&c->host->session_limit, c->outbound->destination->messages_per_connection,
+					   c->outbound->shard->now_ns);
+
+	return limit > 0 && c->messages >= limit;
+}
+
+/* Nothing may be in flight beside the next. */
+static bool careful(const struct connection *c)
+{
+	unsigned suspected = session_limit_suspected(&c->host->session_limit, c->outbound->shard->now_ns);
+
+	return c->answered < c->careful_until || (suspected > 0 && c->messages >= suspected) || connection_no_reset(c);
+}
+
 bool connection_has_room(const struct connection *c)
 {
-	const struct config_destination *destination = c->outbound->destination;
-
 	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
 		return false;
-	return c->state == CONNECTION_READY && !c->retiring && c->transaction_count < c->window.limit &&
-	       c->unwritten_octets < CONNECTION_BACKLOG_MAX &&
-	       (!destination->messages_per_connection || c->messages < destination->messages_per_connection);
+	if (c->transaction_count > 0 && careful(c))
+		return false;
+	return c->state == CONNECTION_READY && !c->retiring && !c->alone && c->transaction_count < c->window.limit &&
+	       c->unwritten_octets < CONNECTION_BACKLOG_MAX && !connection_at_limit(c);
 }
 
 void connection_add(struct connection *c, struct transaction *tx)
 {
-	const struct config_destination *destination = c->outbound->destination;
+	uint64_t now_ns = c->outbound->shard->now_ns;
 
 	assert(connection_has_room(c));
+	if (c->answered >= c->careful_until && careful(c) && !connection_no_reset(c))
+		c->careful_until = c->answered + CONNECTION_CAREFUL;
 	tx->connection = c;
 	list_append(&c->transactions, &tx->link);
 	c->transaction_count++;
 	c->unwritten_octets += tx->delivery->content_length;
 	c->messages++;
-	if (destination->messages_per_connection && c->messages >= destination->messages_per_connection)
+	if (connection_at_limit(c))
 		c->retiring = true;
+	c->alone = tx->delivery->broken > 0;
 	if (!c->writing)
 		c->writing = tx;
-	if (c->transaction_count == 1)
-		connection_arm(c, connection_config(c)->timeouts.reply_ns);
+	if (c->transaction_count > 1)
+		return;
+	c->stale = c->answered > 0 && now_ns - c->idle_since_ns > CONNECTION_STALE_MS * CLOCK_NS_PER_MS;
+	connection_arm(c, connection_config(c)->timeouts.reply_ns);
 }
 
 /* The one after `tx` is written next. */
@@ -298,14 +365,29 @@ void connection_transaction_over(struct connection *c, struct transaction *tx)
 	window_answered(&c->window, o->shard->now_ns);
 	if (c->mode == MODE_CHUNKING && c->window.state == WINDOW_STEADY)
 		c->host->window = c->window.limit;
+	if (c->host->session_limit.messages > 0)
+		session_limit_passed(&c->host->session_limit, c->answered, o->shard->now_ns);
 	transaction_finish(tx);
 	outbound_wake(o->shard, o->index);
+	/* What was refused cannot be cleared away here. */
+	if (c->reset_next && connection_no_reset(c))
+		c->retiring = true;
 	if (c->transaction_count > 0)
 		return;
+	c->alone = false;
 	c->idle_since_ns = o->shard->now_ns;
 	connection_arm(c, o->destination->idle_timeout_ns);
-	if (c->retiring)
+	if (c->retiring || connection_at_limit(c))
 		connection_retire(c);
+}
+
+void connection_told(struct connection *c, const struct smtp_reply_parser *reply)
+{
+	if (!c->told)
+		snprintf(c->told_text, sizeof(c->told_text), "%u %.*s", reply->code, (int)reply->text_length,
+			 reply->text);
+	c->told = true;
+	connection_start_no_more(c);
 }
 
 void connection_start_no_more(struct connection *c)

@@ -55,6 +55,7 @@ struct connection {
 	uint64_t marks_used;         /* of the transport's marks: those of commands that were answered */
 	unsigned messages;           /* transactions begun on this connection */
 	unsigned answered;           /* those that got their verdict here, other than 421 */
+	unsigned careful_until;      /* one message at a time while `answered` is less */
 	uint64_t unwritten_octets;   /* content of transactions that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
 	bool retiring;    /* takes no more transactions */
@@ -65,15 +66,34 @@ struct connection {
 	bool reset_next;  /* RSET before the next transaction */
 	bool empty_lines; /* it sends empty lines between its replies */
 	bool left;        /* QUIT was said because of what it had answered, and that was reported */
+	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
+	bool stale;       /* it was idle for long, and no reply has come since */
+	bool alone;       /* what it has in flight broke a connection before: nothing is sent beside it */
+	char told_text[120];
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;
 };
 
 /* Content that may wait to be written on one connection: what is waiting is held in memory. */
 enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
+/* Unused for so long, its far end may have forgotten it. */
+enum { CONNECTION_STALE_MS = 1000 };
+/* So many messages go one at a time where it is to be found out what ends connections. */
+enum { CONNECTION_CAREFUL = 64 };
+/* A connection that ended at RSET may have done so for another reason. */
+enum { RESET_SUSPECTED_S = 60 };
 
 /* Opens one; NULL when memory or descriptors are short. */
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);
+/* It has had as many messages as this host takes on one connection, or as are configured. */
+bool connection_at_limit(const struct connection *c);
+/* RSET is not to be sent here. */
+static inline bool connection_no_reset(const struct connection *c)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	return c->host->no_reset_until_ns > now_ns || c->host->reset_suspected_until_ns > now_ns;
+}
 /* Room in its window for another transaction now. */
 bool connection_has_room(const struct connection *c);
 void connection_add(struct connection *c, struct transaction *tx);

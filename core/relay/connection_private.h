@@ -28,5 +28,7 @@ size_t connection_on_data(struct transport *t, const uint8_t *data, size_t lengt
 void connection_transaction_over(struct connection *c, struct transaction *tx);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */
 void connection_start_no_more(struct connection *c);
+/* The next hop says that it takes no more messages here. */
+void connection_told(struct connection *c, const struct smtp_reply_parser *reply);
 
 #endif

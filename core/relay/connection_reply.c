@@ -78,14 +78,14 @@ static void on_transaction_reply(struct connection *c, bool whole)
 	bool early;
 
 	assert(tx); /* every command in READY is a transaction's */
-	/* 421: the next hop is about to close. Start nothing more, but hear what it says to what it has (RFC 5321 3.8).
-	 */
-	if (c->parser.code == 421)
-		connection_start_no_more(c);
+	c->stale = false;
 	if (!transaction_reply(tx, &c->parser, whole)) {
 		char reason[160];
-		snprintf(reason, sizeof(reason), "unexpected reply: %u %.*s", c->parser.code,
-			 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
+		if (c->told)
+			snprintf(reason, sizeof(reason), "closed by the next hop");
+		else
+			snprintf(reason, sizeof(reason), "unexpected reply: %u %.*s", c->parser.code,
+				 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
 		connection_kill(c, STAGE_CONTENT, reason);
 		return;
 	}
@@ -93,7 +93,7 @@ static void on_transaction_reply(struct connection *c, bool whole)
 	if (!transaction_over(tx))
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
-	if (c->parser.code != 421 && c->answered++ == 0 && !tx->host_held)
+	if (c->parser.code != 421 && !tx->passed && c->answered++ == 0 && !tx->host_held)
 		outbound_connected(c->outbound, c->host);
 	early = tx->early;
 	connection_transaction_over(c, tx);

@@ -102,6 +102,7 @@ static void become_ready(struct connection *c)
 	if (c->extensions.pipelining && !c->host->no_pipelining)
 		c->mode = c->extensions.chunking ? MODE_CHUNKING : MODE_PIPELINE;
 	window_init(&c->window, c->host->window, in_flight_most(c), o->shard->now_ns);
+	c->careful_until = c->host->cautious ? CONNECTION_CAREFUL : 0;
 	connection_arm(c, o->destination->idle_timeout_ns);
 	outbound_wake(o->shard, o->index);
 }

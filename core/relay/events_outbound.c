@@ -91,7 +91,7 @@ static const char *result_name(const struct outcome *outcome, const struct deliv
 	unsigned i;
 
 	if (outcome->kind != OUTCOME_ANSWERED)
-		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : "deferred";
+		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : outcome->again ? "interrupted" : "deferred";
 	for (i = 0; i < d->recipients; i++) {
 		sent = sent || outcome->results[i] == ATTEMPT_SENT;
 		held = held || outcome->results[i] == ATTEMPT_HOLD;

@@ -169,13 +169,28 @@ static struct connection *with_room(struct outbound *o)
 		struct connection *c = container_of(link, struct connection, link);
 		if (connection_has_room(c))
 			return c;
-		if (c->state == CONNECTION_READY && !c->retiring && hold_in_force(c->host->hold) && !c->probe) {
+		/* Learned while it was idle, or busy with more than that. */
+		if (c->state == CONNECTION_READY && !c->retiring &&
+		    (connection_at_limit(c) || (hold_in_force(c->host->hold) && !c->probe))) {
 			connection_retire(c);
 			continue;
 		}
 		/* Asked for because something waits. */
 		if (c->transaction_count >= c->window.limit)
 			window_limited(&c->window);
+	}
+	return NULL;
+}
+
+/* What broke a connection before is sent alone, so that it takes none of the others with it. */
+static struct connection *with_nothing(struct outbound *o)
+{
+	struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		struct connection *c = container_of(link, struct connection, link);
+		if (connection_has_room(c) && c->transaction_count == 0)
+			return c;
 	}
 	return NULL;
 }
@@ -280,6 +295,14 @@ static void dispatch(struct outbound *o)
 		tx = next_loaded(o);
 		if (!tx)
 			break;
+		if (tx->delivery->broken > 0 && c->transaction_count > 0) {
+			connection_write(c);
+			c = with_nothing(o);
+			if (!c) {
+				grow(o, &next_ns);
+				break;
+			}
+		}
 		list_remove(&tx->link);
 		connection_add(c, tx);
 	}

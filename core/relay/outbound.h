@@ -8,6 +8,7 @@
 #ifndef POSTRIDER_RELAY_OUTBOUND_H
 #define POSTRIDER_RELAY_OUTBOUND_H
 
+#include "core/relay/session_limit.h"
 #include "core/relay/shard.h"
 #include "core/relay/verdict.h"
 #include "queue/envelope.h"
@@ -35,6 +36,10 @@ struct host {
 	bool rset_between;      /* answered a MAIL with 503: needs RSET after a refused transaction */
 	bool no_pipelining;     /* learned the hard way */
 	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
+	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
+	struct session_limit session_limit;
+	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
+	uint64_t no_reset_until_ns, reset_suspected_until_ns;
 };
 
 struct outbound {
@@ -81,11 +86,12 @@ enum outcome_kind {
 	OUTCOME_ANSWERED, /* every recipient tried has a verdict in `results` */
 	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
 	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
-	OUTCOME_UNTRIED,  /* not a single octet of it was sent, or the connection failed before its turn */
+	OUTCOME_UNTRIED,  /* the connection ended before its turn, or between two messages: not its fault */
 	OUTCOME_DAMAGED,  /* its content cannot be read back, which is our fault: held (`error`) */
 };
 struct outcome {
 	enum outcome_kind kind;
+	bool again;             /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
 	const uint8_t *results; /* per recipient of the delivery: enum attempt_result */
 	struct span reply;      /* the most telling reply, or the reason */
 	unsigned code;

@@ -266,6 +266,11 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		counter_add(&o->shard->counters.maybe_duplicates, 1);
 		/* fall through */
 	case OUTCOME_LOST:
+		/* No attempt is counted, so nothing has changed that the disk should know. */
+		if (outcome->again) {
+			lane_ready_first(&o->lane, d);
+			return;
+		}
 		counter_add(&o->shard->counters.attempts, 1);
 		counter_add(&o->shard->counters.deferred, 1);
 		defer(o, d, true);

@@ -179,6 +179,36 @@ bool transaction_damaged(struct transaction *tx, int error, const char *why)
 	return false;
 }
 
+static void note(uint8_t *times)
+{
+	if (*times < UINT8_MAX)
+		(*times)++;
+}
+
+/*
+ * The connection ended, or is about to, in this message's turn. Where it did so between two messages that says nothing
+ * of the one that was next: limits, shutdowns and idle connections that died. It does not go round in circles, because
+ * such a connection has taken a message before; one that took none is blamed on the message and on the host alike.
+ */
+static void lost(struct transaction *tx, struct outcome *outcome, bool blameless)
+{
+	outcome->kind = blameless ? OUTCOME_UNTRIED : OUTCOME_LOST;
+	outcome->again = tx->delivery->broken == 0;
+	if (!blameless)
+		note(&tx->delivery->broken);
+}
+
+static bool any_sent(const struct transaction *tx)
+{
+	unsigned i;
+
+	for (i = tx->rcpt_first; i < tx->rcpt_end; i++) {
+		if (tx->results[i] == ATTEMPT_SENT)
+			return true;
+	}
+	return false;
+}
+
 void transaction_finish(struct transaction *tx)
 {
 	struct outcome outcome = {
@@ -194,25 +224,33 @@ void transaction_finish(struct transaction *tx)
 		finish_damaged(tx);
 		return;
 	}
-
+	if (tx->passed && !tx->held && !any_sent(tx))
+		lost(tx, &outcome, tx->blameless);
 	finish(tx, &outcome);
 }
 
 void transaction_abandon(struct transaction *tx, enum stage stage, const char *reason)
 {
-	struct outcome outcome = {.reply = span_text(reason), .stage = stage, .results = tx->results};
-	bool first = tx->connection->transactions.next == &tx->link;
+	struct connection *c = tx->connection;
+	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .reply = span_text(reason), .stage = stage};
+	bool first = c->transactions.next == &tx->link;
 
-	tx->connection->transaction_count--;
-	if (tx->damage) {
-		finish_damaged(tx);
+	c->transaction_count--;
+	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
+	if (tx->damage || tx->decided || tx->dot_only) {
+		transaction_finish(tx);
 		return;
 	}
-	if (tx->end_written && !tx->decided)
+	if (tx->end_written && !c->told) {
 		outcome.kind = OUTCOME_UNKNOWN;
-	else if (!tx->any_written || !first)
-		outcome.kind = OUTCOME_UNTRIED; /* whatever happened, it was not this message's turn */
-	else
-		outcome.kind = OUTCOME_LOST;
+		outcome.again = tx->delivery->unknown == 0;
+		note(&tx->delivery->unknown);
+		/* Those behind the first are likely to have been read by nobody. Where nothing was answered, the next
+		 * connection begins with one alone: its answer may be what the others' took along when it was lost. */
+		if (first && (tx->expect > EXPECT_MAIL || c->answered == 0))
+			note(&tx->delivery->broken);
+	} else if (first && tx->any_written && !c->ours && !tx->outbound->shard->draining) {
+		lost(tx, &outcome, c->answered > 0 && tx->expect <= EXPECT_MAIL);
+	}
 	finish(tx, &outcome);
 }

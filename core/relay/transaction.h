@@ -33,7 +33,10 @@ struct transaction {
 	bool undeclared;      /* 8-bit content goes to a host that does not offer 8BITMIME */
 	bool held, host_held; /* refused for what this relay is; and the host takes no more (hold.h) */
 	bool early;           /* refused before its content was written: the connection cannot be used on */
-	uint16_t piece;       /* parts first, then the message's own content */
+	bool passed;          /* what was answered is about the connection (421), not about this message */
+	bool blameless;       /* and it came between two messages */
+	bool reset_refused;
+	uint16_t piece;                        /* parts first, then the message's own content */
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
 	uint16_t checked;                      /* pieces that BDAT may send */
 	uint16_t chunk_replies;                /* and answered */

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/relay/connection_private.h"
 #include "core/relay/transaction.h"
 #include "core/relay/transaction_private.h"
@@ -11,6 +12,9 @@ static struct ruling judge(enum stage stage, const struct smtp_reply_parser *rep
 {
 	return verdict_reply(stage, reply->code, (struct span){reply->text, reply->text_length});
 }
+
+/* So long a host that refuses RSET is not asked again. */
+#define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
 
 /* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
 static void remember(struct transaction *tx, const struct smtp_reply_parser *reply, enum stage stage)
@@ -78,7 +82,7 @@ static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *r
 	skip_to_pending(tx);
 	if (verdict == VERDICT_SENT)
 		return;
-	if (reply->code == 503)
+	if (reply->code == 503 && !tx->reset_refused)
 		tx->connection->host->rset_between = true; /* it keeps refused transactions open */
 	remember(tx, reply, STAGE_MAIL);
 	tx->mail_refused = true;
@@ -185,17 +189,55 @@ static bool reply_end(struct transaction *tx, const struct smtp_reply_parser *re
 	return true;
 }
 
+/*
+ * The connection takes no more: 421 (RFC 5321 3.8, 4.2.3), or a limit of messages that is told to every MAIL. Replies
+ * come in order, so nothing behind was accepted. Before the end of a message's content such a reply is not about it.
+ */
+static void hear_of_the_end(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	struct connection *c = tx->connection;
+
+	if (reply->code != 421 && !(tx->expect == EXPECT_MAIL && session_limit_told(reply, c->answered)))
+		return;
+	connection_told(c, reply);
+	if (tx->passed || (tx->expect >= EXPECT_BODY && tx->end_written))
+		return;
+	tx->passed = true;
+	tx->blameless = tx->expect <= EXPECT_MAIL && c->answered > 0;
+	if (tx->blameless)
+		session_limit_learn(&c->host->session_limit, c->answered, reply->code != 421,
+				    tx->outbound->shard->now_ns);
+}
+
+/*
+ * RSET was refused. Nobody knows what would become of a MAIL that is not written yet. One that is under way begins a
+ * new transaction if it is taken, since that forgets what was before (RFC 5321 4.1.1.2).
+ */
+static bool reply_reset(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	struct connection *c = tx->connection;
+
+	tx->expect = EXPECT_MAIL;
+	if (reply->code >= 200 && reply->code < 300)
+		return true;
+	c->host->no_reset_until_ns = tx->outbound->shard->now_ns + NO_RESET_NS;
+	tx->reset_refused = true;
+	connection_start_no_more(c);
+	return reply->code >= 400 && reply->code != 421 && tx->step != STEP_MAIL;
+}
+
 bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole)
 {
 	/* The first digit decides (RFC 5321 4.2.1): 3yz asks for content, and only DATA has some to follow. */
 	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && tx->expect != EXPECT_BODY))
 		return false;
+	hear_of_the_end(tx, reply);
 	switch (tx->expect) {
 	case EXPECT_RSET:
-		/* Where RSET is refused nobody knows what the next MAIL would mean. */
-		tx->expect = EXPECT_MAIL;
-		return reply->code >= 200 && reply->code < 300;
+		return reply_reset(tx, reply);
 	case EXPECT_MAIL:
+		if (tx->reset_refused && reply->code >= 400)
+			return false;
 		reply_mail(tx, reply);
 		return true;
 	case EXPECT_RCPT:

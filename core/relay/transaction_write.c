@@ -308,8 +308,11 @@ static bool needs_reset(const struct transaction *tx)
 {
 	const struct connection *c = tx->connection;
 
-	return c->host->rset_between || c->reset_next ||
-	       (c->mode == MODE_CHUNKING && c->transactions.next != &tx->link);
+	if (c->mode == MODE_CHUNKING && c->transactions.next != &tx->link)
+		return true;
+	if (connection_no_reset(c))
+		return false;
+	return c->host->rset_between || c->reset_next;
 }
 
 enum write_result transaction_write(struct transaction *tx)

@@ -39,6 +39,7 @@ struct hop_session {
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
 	unsigned recipient_count, messages;
+	uint64_t heard_ns; /* the last command */
 	uint8_t *content;
 	size_t content_length, content_capacity;
 	uint64_t chunk_left;
@@ -169,6 +170,28 @@ static void hop_refuse_all(struct hop_session *s)
 		hop_failed(s, &s->recipients[i]);
 }
 
+static bool hop_at_limit(const struct hop_session *s, enum actor_session_end end)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+
+	return config->messages_max && s->messages >= config->messages_max && config->session_end == end;
+}
+
+/* Content that does not end well. */
+static bool hop_stumbles(struct hop_session *s)
+{
+	struct actor_nexthop_config *config = &s->hop->config;
+
+	if (world_chance(config->close_in_content))
+		return true;
+	if (config->poison && s->recipient_count && s->recipients[0].sequence == config->poison)
+		return true;
+	if (s->messages != 2 || config->resets_in_content == 0)
+		return false;
+	config->resets_in_content--;
+	return true;
+}
+
 /* The end of a message's content. */
 static void hop_end(struct hop_session *s)
 {
@@ -192,7 +215,7 @@ static void hop_end(struct hop_session *s)
 		hop_reply(s, "250 2.0.0 Taken\r\n");
 	}
 	hop_reset(s);
-	if (config->messages_max && s->messages >= config->messages_max)
+	if (hop_at_limit(s, ACTOR_END_TOLD))
 		hop_reply_and_close(s, "421 4.7.0 Enough on one connection\r\n");
 }
 
@@ -242,10 +265,16 @@ static void hop_mail(struct hop_session *s, const char *line)
 	unsigned sequence = 0;
 	(void)sscanf(line + 10, "<s%u@", &sequence);
 	if (!s->greeted || s->mail) {
-		hop_violation(s, "MAIL out of order", line);
+		/* Where RSET is refused that is the only way to learn of it. */
+		if (!config->rset_refused)
+			hop_violation(s, "MAIL out of order", line);
 		hop_reply(s, "503 5.5.1 Bad sequence\r\n");
 	} else if (hop_refuses_setup(s, ACTOR_SETUP_MAIL, sequence)) {
 		hop_reply(s, config->setup_refused);
+	} else if (hop_at_limit(s, ACTOR_END_AT_MAIL)) {
+		hop_reply_and_close(s, "421 4.4.2 Maximum message count per session reached\r\n");
+	} else if (hop_at_limit(s, ACTOR_END_REFUSE)) {
+		hop_reply(s, "452 4.5.3 Too many messages sent\r\n");
 	} else if (world_chance(config->mail_refused)) {
 		hop_refuse_sender(s, line);
 		hop_reply(s, "550 5.7.1 Not from there\r\n");
@@ -339,6 +368,18 @@ static void hop_bdat(struct hop_session *s, const char *line)
 		hop_chunk_end(s);
 }
 
+/* Without a word, and what is on its way is lost. */
+static bool hop_breaks(struct hop_session *s, const char *line)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	uint64_t before = s->heard_ns;
+
+	s->heard_ns = world_now_ns();
+	if (config->idle_death_ns && s->messages > 0 && before + config->idle_death_ns < s->heard_ns)
+		return true;
+	return hop_at_limit(s, ACTOR_END_RESET);
+}
+
 static void hop_command(struct hop_session *s, const char *line)
 {
 	s->hop->stats.commands++;
@@ -347,6 +388,17 @@ static void hop_command(struct hop_session *s, const char *line)
 		hop_violation(s, "pipelined although that was not offered", line);
 	if (world_chance(s->hop->config.close_rate)) {
 		hop_finish(s, world_below(2));
+		return;
+	}
+	if (hop_breaks(s, line)) {
+		hop_finish(s, true);
+		return;
+	}
+	if (hop_at_limit(s, ACTOR_END_CLOSE) || (s->hop->config.rset_closes && strncasecmp(line, "RSET", 4) == 0)) {
+		/* What was answered still leaves. */
+		s->closing = true;
+		if (!s->scheduled)
+			hop_finish(s, false);
 		return;
 	}
 	if (strncasecmp(line, "EHLO ", 5) == 0 || strncasecmp(line, "HELO ", 5) == 0) {
@@ -360,8 +412,9 @@ static void hop_command(struct hop_session *s, const char *line)
 	} else if (strncasecmp(line, "BDAT", 4) == 0) {
 		hop_bdat(s, line);
 	} else if (strncasecmp(line, "RSET", 4) == 0) {
-		hop_reset(s);
-		hop_reply(s, "250 2.0.0 Forgotten\r\n");
+		if (!s->hop->config.rset_refused)
+			hop_reset(s);
+		hop_reply(s, s->hop->config.rset_refused ? "503 5.5.0 Not available\r\n" : "250 2.0.0 Forgotten\r\n");
 	} else if (strncasecmp(line, "NOOP", 4) == 0) {
 		hop_reply(s, "250 2.0.0 Done\r\n");
 	} else if (strncasecmp(line, "QUIT", 4) == 0) {
@@ -407,7 +460,7 @@ static void hop_octet(struct hop_session *s, uint8_t octet)
 static void hop_on_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
 {
 	struct hop_session *s = context;
-	if (s->state != HOP_COMMAND && world_chance(s->hop->config.close_in_content)) {
+	if (s->state != HOP_COMMAND && hop_stumbles(s)) {
 		hop_finish(s, true);
 		return;
 	}

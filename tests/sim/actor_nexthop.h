@@ -12,15 +12,26 @@
 #include "tests/sim/actor_ledger.h"
 #include "tests/sim/world.h"
 
+/* How a session that has had `messages_max` ends. */
+enum actor_session_end {
+	ACTOR_END_TOLD,    /* 421 behind the last 250, and closes */
+	ACTOR_END_AT_MAIL, /* 421 to the next MAIL, and closes */
+	ACTOR_END_CLOSE,   /* closes at the next command */
+	ACTOR_END_RESET,   /* resets the connection at the next command */
+	ACTOR_END_REFUSE,  /* 452 4.5.3 to every further MAIL, and stays */
+	ACTOR_ENDS,
+};
+
 /* Rates are per million. */
 struct actor_nexthop_config {
 	struct ring_address address;
 	struct ledger *ledger;
 	bool pipelining, chunking, size;     /* offered in the EHLO reply */
 	uint64_t delay_min_ns, delay_max_ns; /* before replies leave */
-	unsigned messages_max;               /* on a connection, then 421 and close; 0: no limit */
-	unsigned connections_max;            /* at once, then 421 in the greeting; 0: no limit */
-	uint32_t greeting_refused;           /* 421, or 554 */
+	unsigned messages_max;               /* on a connection; 0: no limit */
+	enum actor_session_end session_end;
+	unsigned connections_max;  /* at once, then 421 in the greeting; 0: no limit */
+	uint32_t greeting_refused; /* 421, or 554 */
 	uint32_t mail_deferred, mail_refused;
 	uint32_t rcpt_deferred, rcpt_refused; /* 451, 550 */
 	uint32_t data_deferred;               /* 451 instead of 354, or for the first chunk */
@@ -35,8 +46,12 @@ struct actor_nexthop_config {
 		ACTOR_SETUP_RCPT,
 		ACTOR_SETUP_END,
 	} setup_stage;
-	unsigned setup_each;       /* of so many messages one; 0: all. From MAIL on */
-	uint32_t close_in_content; /* resets the connection while content arrives */
+	unsigned setup_each;            /* of so many messages one; 0: all. From MAIL on */
+	uint32_t close_in_content;      /* resets the connection while content arrives */
+	bool rset_refused, rset_closes; /* 503 to RSET; closes at it */
+	uint64_t idle_death_ns;         /* a command after so long without any: reset; 0: never */
+	unsigned resets_in_content;     /* so many connections are reset in the content of their third message */
+	uint32_t poison;                /* this message's content resets the connection: its sequence; 0: none */
 };
 
 struct actor_nexthop;

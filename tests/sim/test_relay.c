@@ -35,6 +35,8 @@ static const struct scenario scenarios[] = {
 	{"hold", scenario_hold, 10},
 	{"starved", scenario_starved, 8},
 	{"damage", scenario_damage, 8},
+	{"sessions", scenario_sessions, 44},
+	{"closers", scenario_closers, 8},
 };
 /* clang-format on */
 
