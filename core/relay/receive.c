@@ -15,6 +15,9 @@
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
 
+/* Of the shard's memory: an eighth for what waiting sessions hold, three for content; half is the spool's. */
+enum { HELD_SHARE = 8, BLOCKS_SHARES = 3, BLOCKS_MIN = 32, DRY_MS = 1000 };
+
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
@@ -70,7 +73,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	s->listener = (uint16_t)listener;
 	s->opened_ns = shard->now_ns;
 	list_init(&s->link);
-	list_init(&s->block_waiter);
+	list_init(&s->place);
 	list_init(&s->pending);
 	wheel_timer_init(&s->timer, on_timer);
 	s->client = relay_client(config, &peer);
@@ -135,7 +138,7 @@ void receive_end(struct session *s, const char *reason)
 		s->end_reason = reason;
 	event_session(s);
 	wheel_disarm(&s->shard->wheel, &s->timer);
-	list_remove(&s->block_waiter);
+	list_remove(&s->place);
 	receive_drop_transaction(s);
 	transport_close(&s->transport);
 }
@@ -249,7 +252,7 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 		return;
 	s->end_reason = reason;
 	receive_drop_transaction(s);
-	list_remove(&s->block_waiter);
+	list_remove(&s->place);
 	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. */
 	if (reply && (can_reply(s) || s->pending_count == 0))
 		receive_reply_text(s, reply);
@@ -257,21 +260,154 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 		return;
 	s->state = SESSION_FINISHING;
 	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
-	if (s->paused) {
-		s->paused = false;
+	if (s->wait != WAIT_NONE) {
+		s->wait = WAIT_NONE;
 		transport_resume(&s->transport);
 	}
 }
 
-void receive_try_resume(struct session *s)
+/* ---- waiting ------------------------------------------------------------------------------------------------ */
+
+size_t receive_blocks_max(size_t memory)
 {
-	if (!s->paused || s->state == SESSION_CLOSED || !can_reply(s))
+	size_t blocks = memory / HELD_SHARE * BLOCKS_SHARES / BLOCK_SIZE;
+
+	return blocks < BLOCKS_MIN ? BLOCKS_MIN : blocks;
+}
+
+/* What paused sessions may hold together. */
+static size_t held_max(const struct shard *shard)
+{
+	return shard->relay->config->spool.memory_max / shard->relay->shard_count / HELD_SHARE;
+}
+
+void receive_wait(struct session *s, enum session_wait wait)
+{
+	struct shard *shard = s->shard;
+
+	if (s->state == SESSION_CONTENT && s->wait == WAIT_NONE)
+		receive_content_waits(s);
+	s->wait = (uint8_t)wait;
+	list_remove(&s->place);
+	if (wait == WAIT_REPLIES)
+		list_append(&shard->reply_waiters, &s->place);
+	else if (wait == WAIT_MEMORY)
+		list_append(&shard->memory_waiters, &s->place);
+	/* One that waits for its own replies has usually sent all it will. */
+	if (wait != WAIT_REPLIES)
+		transport_pause(&s->transport);
+}
+
+void receive_go_on(struct session *s, enum session_wait wait)
+{
+	if (s->wait != wait || s->state == SESSION_CLOSED || (wait == WAIT_REPLIES && !can_reply(s)))
 		return;
-	s->paused = false;
+	s->wait = WAIT_NONE;
+	list_remove(&s->place);
 	if (s->state == SESSION_CONTENT)
-		receive_content_resumed(s);
+		receive_content_goes_on(s);
 	transport_resume(&s->transport);
 }
+
+/*
+ * What a client has sent ahead of its replies, or of 354, may be as much as the kernel had received before it was
+ * stopped. Where many do so they hear their last words, and what they sent is forgotten (I7): first those that do not
+ * read, the oldest before the others; then those that sent content before they could know that there is no memory.
+ */
+static void thin_out(struct shard *shard)
+{
+	static const char sent_ahead[] = "421 4.3.1 Too much sent ahead of the replies, closing connection\r\n";
+	struct list *link, *next;
+	size_t held = 0;
+
+	for (link = shard->reply_waiters.next; link != &shard->reply_waiters; link = link->next)
+		held += container_of(link, struct session, place)->transport.held_octets;
+	for (link = shard->reply_waiters.next; held > held_max(shard) / 2 && link != &shard->reply_waiters;
+	     link = next) {
+		struct session *s = container_of(link, struct session, place);
+		next = link->next;
+		if (s->transport.held_octets == 0)
+			continue;
+		held -= s->transport.held_octets;
+		receive_finish(s, sent_ahead, "sent too far ahead");
+	}
+	for (link = shard->memory_waiters.prev;
+	     shard->transport.held_octets > held_max(shard) && link != &shard->memory_waiters; link = next) {
+		struct session *s = container_of(link, struct session, place);
+		next = link->prev;
+		if (s->transport.held_octets > 0 && s->message->content_length == 0)
+			receive_finish(s, sent_ahead, "sent too far ahead");
+	}
+}
+
+bool receive_memory_dry(const struct shard *shard)
+{
+	return shard->blocks.in_use >= shard->blocks.limit;
+}
+
+void receive_stop_readers(struct shard *shard)
+{
+	while (!list_empty(&shard->content_readers)) {
+		struct session *s = container_of(shard->content_readers.next, struct session, place);
+		/* Its client may have fallen silent: others need the memory. A part is worth a full block. */
+		if (s->message->block_count > 1 && s->message->parts_out == 0)
+			(void)message_flush_part(s->message);
+		receive_wait(s, WAIT_MEMORY);
+	}
+}
+
+/* All wait, or hold memory that others wait for: what they hold goes to the spool, however little. */
+static void empty_waiters(struct shard *shard)
+{
+	struct list *link;
+
+	receive_stop_readers(shard);
+	for (link = shard->memory_waiters.next; link != &shard->memory_waiters; link = link->next) {
+		struct message *m = container_of(link, struct session, place)->message;
+		if (m->block_count > 0 && m->parts_out == 0)
+			(void)message_flush_part(m);
+	}
+}
+
+/* Clients that sent a little and fell silent keep a block each. */
+static void watch_memory(struct shard *shard)
+{
+	if (!receive_memory_dry(shard)) {
+		shard->dry_since_ns = 0;
+	} else if (shard->dry_since_ns == 0) {
+		shard->dry_since_ns = shard->now_ns;
+	} else if (shard->now_ns - shard->dry_since_ns >= DRY_MS * CLOCK_NS_PER_MS) {
+		shard->dry_since_ns = shard->now_ns;
+		empty_waiters(shard);
+	}
+}
+
+/*
+ * As many go on as there are blocks. What a session holds already only moves; to read from a socket besides there must
+ * be room for what then comes at once.
+ */
+void receive_run(struct shard *shard)
+{
+	struct list *link = &shard->memory_waiters, *last = shard->memory_waiters.prev, *next;
+	size_t blocks = shard->blocks.limit - shard->blocks.in_use;
+
+	if (link != last)
+		watch_memory(shard);
+	if (shard->transport.held_octets > held_max(shard))
+		thin_out(shard);
+	/* Each once: those that still find none are in the list again. */
+	for (next = link->next; link != last && blocks > 0 && !receive_memory_dry(shard);) {
+		struct session *s = container_of(next, struct session, place);
+		link = next;
+		next = link->next;
+		if (s->transport.held_octets == 0 && shard->transport.held_octets >= held_max(shard))
+			continue;
+		blocks--;
+		receive_go_on(s, WAIT_MEMORY);
+	}
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------ */
 
 static size_t message_reply(const struct message *m, char *out, size_t capacity)
 {
@@ -345,7 +481,7 @@ void receive_message_answered(struct session *s)
 	if (s->pending_count < before && s->state != SESSION_CONTENT)
 		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 	if (s->state < SESSION_FINISHING)
-		receive_try_resume(s);
+		receive_go_on(s, WAIT_REPLIES);
 }
 
 static void on_sent(struct transport *t)
@@ -355,7 +491,7 @@ static void on_sent(struct transport *t)
 	if (s->pending_count > 0)
 		receive_message_answered(s);
 	else
-		receive_try_resume(s);
+		receive_go_on(s, WAIT_REPLIES);
 	say_fin(s);
 }
 
@@ -450,23 +586,23 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 		return length;
 	}
 	while (at < length) {
+		if (s->wait != WAIT_NONE)
+			return at;
 		switch (s->state) {
 		case SESSION_COMMAND:
 		case SESSION_LINE_TOO_LONG:
 			if (!can_reply(s)) {
-				s->paused = true;
+				receive_wait(s, WAIT_REPLIES);
 				return at;
 			}
 			at += take_line(s, data + at, length - at);
 			break;
 		case SESSION_CONTENT:
 			if (!can_reply(s)) {
-				s->paused = true;
+				receive_wait(s, WAIT_REPLIES);
 				return at;
 			}
 			at += receive_content(s, data + at, length - at);
-			if (s->paused)
-				return at;
 			break;
 		default: /* FINISHING, LINGER, CLOSED: read and forget */
 			return length;

@@ -43,6 +43,14 @@ enum session_state {
 	SESSION_CLOSED,
 };
 
+/* What has to happen before more is read from the client. */
+enum session_wait {
+	WAIT_NONE,
+	WAIT_REPLIES, /* its replies have to leave */
+	WAIT_MEMORY,  /* for content */
+	WAIT_PARTS,   /* too many of the message's parts are with their owners */
+};
+
 enum {
 	SESSION_PENDING_MAX = 64,
 	SESSION_LINGER_MS = 2000,
@@ -54,13 +62,14 @@ enum {
 struct session {
 	struct transport transport;
 	struct shard *shard;
-	struct list link;         /* shard->session_list */
-	struct list block_waiter; /* shard->block_waiters */
-	struct list pending;      /* messages with their owners, oldest first */
-	struct message *message;  /* the transaction being made, or NULL */
+	struct list link;        /* shard->session_list */
+	struct list place;       /* in shard->content_readers, or where it waits */
+	struct list pending;     /* messages with their owners, oldest first */
+	struct message *message; /* the transaction being made, or NULL */
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
-	bool esmtp, paused, helo_given, transport_gone, content_dropped, peer_counted;
+	uint8_t wait;  /* enum session_wait: other than none, it is paused */
+	bool esmtp, helo_given, transport_gone, content_dropped, peer_counted;
 	bool peer_ended; /* the client's FIN has come, and all before it was read */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
@@ -71,7 +80,9 @@ struct session {
 	char *helo; /* from the pool of names */
 	struct content_scanner scanner;
 	uint64_t opened_ns, content_octets;
-	uint64_t content_deadline_ns, content_seen; /* octets_in when the rate was looked at last */
+	uint64_t content_deadline_ns;
+	uint64_t content_seen;    /* octets_in when the rate was looked at last */
+	uint64_t content_look_ns; /* when it will be next; while the session waits: so long after it goes on */
 	uint32_t messages, commands;
 	const char *end_reason;
 	char peer[46];
@@ -86,6 +97,8 @@ void receive_part_stored(struct session *s);
 void receive_run(struct shard *shard);
 /* Drain: no new transactions; idle sessions get 421 and close. */
 void receive_drain(struct shard *shard, bool hard);
+/* How many blocks of content a shard may take that has so much memory. */
+size_t receive_blocks_max(size_t memory);
 /* Every session of the shard has gone. */
 bool receive_idle(const struct shard *shard);
 

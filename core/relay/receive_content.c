@@ -10,37 +10,45 @@ enum { HOPS_MAX = 100 };
 /* The timer of content: when what the octets have bought is used up, or timeouts.data. */
 static void arm_content_timer(struct session *s, uint64_t bought_ns)
 {
-	uint64_t left_ns = s->content_deadline_ns - s->shard->now_ns;
+	uint64_t now_ns = s->shard->now_ns;
+	uint64_t left_ns = s->content_deadline_ns > now_ns ? s->content_deadline_ns - now_ns : 0;
 
-	s->content_seen = s->transport.octets_in;
+	s->content_look_ns = now_ns + bought_ns;
 	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
 }
 
 void receive_content_timer(struct session *s)
 {
 	uint64_t octets = s->transport.octets_in - s->content_seen;
-	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns, bought_ns = most_ns;
+	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns;
 
 	if (s->shard->now_ns >= s->content_deadline_ns) {
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
 		return;
 	}
-	/* While we do not read it is not the client that is slow. */
-	if (!s->paused) {
-		if (octets < SESSION_RATE_MIN) {
-			receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
-			return;
-		}
-		if (octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN)
-			bought_ns = octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN);
+	if (octets < SESSION_RATE_MIN) {
+		receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
+		return;
 	}
-	arm_content_timer(s, bought_ns);
+	s->content_seen = s->transport.octets_in;
+	arm_content_timer(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN
+				     ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
+				     : most_ns);
 }
 
-void receive_content_resumed(struct session *s)
+/* While we do not read it is not the client that is slow. */
+void receive_content_waits(struct session *s)
 {
-	if (s->shard->now_ns < s->content_deadline_ns)
-		arm_content_timer(s, s->shard->relay->config->timeouts.command_ns);
+	uint64_t now_ns = s->shard->now_ns, left_ns = s->content_look_ns > now_ns ? s->content_look_ns - now_ns : 0;
+
+	arm_content_timer(s, UINT64_MAX - now_ns);
+	s->content_look_ns = left_ns;
+}
+
+void receive_content_goes_on(struct session *s)
+{
+	list_append(&s->shard->content_readers, &s->place);
+	arm_content_timer(s, s->content_look_ns);
 }
 
 void receive_start_content(struct session *s)
@@ -57,7 +65,12 @@ void receive_start_content(struct session *s)
 	s->content_dropped = false;
 	s->state = SESSION_CONTENT;
 	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
+	s->content_seen = s->transport.octets_in;
 	arm_content_timer(s, config->timeouts.command_ns);
+	if (receive_memory_dry(shard))
+		receive_wait(s, WAIT_MEMORY);
+	else
+		list_append(&shard->content_readers, &s->place);
 }
 
 /* The first block, which comes with the first octet: our trace field stands before the content. */
@@ -83,6 +96,7 @@ static void finish_content(struct session *s)
 	const char *refusal = NULL;
 
 	s->state = SESSION_COMMAND;
+	list_remove(&s->place);
 	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
@@ -108,16 +122,21 @@ static void finish_content(struct session *s)
 	message_submit(m);
 }
 
-/* May content be taken in now? If not, what wakes the session has been arranged. */
+/* May content be taken in now? If not, the session waits. When memory is dry all that read content wait: what their
+ * clients send stays in the sockets. */
 static bool content_room(struct session *s, struct block **block)
 {
 	struct message *m = s->message;
 
 	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
-		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count)
-			return false; /* receive_part_stored() resumes */
-		if (!message_flush_part(m))
-			goto wait;
+		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count) {
+			receive_wait(s, WAIT_PARTS);
+			return false;
+		}
+		if (!message_flush_part(m)) {
+			receive_wait(s, WAIT_MEMORY);
+			return false;
+		}
 	}
 	*block = message_room(m);
 	if (*block) {
@@ -129,9 +148,8 @@ static bool content_room(struct session *s, struct block **block)
 	 * spool. */
 	if (m->block_count > 0 && m->parts_out == 0)
 		(void)message_flush_part(m);
-wait:
-	if (!list_linked(&s->block_waiter))
-		list_append(&s->shard->block_waiters, &s->block_waiter);
+	receive_wait(s, WAIT_MEMORY);
+	receive_stop_readers(s->shard);
 	return false;
 }
 
@@ -149,10 +167,8 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 
 		/* A message that is refused anyway is read to its end, but not kept. */
 		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
-		if (keep && !content_room(s, &block)) {
-			s->paused = true;
+		if (keep && !content_room(s, &block))
 			return at;
-		}
 		if (keep)
 			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
 						   block->data + block->length, BLOCK_DATA - block->length, &written);
@@ -177,18 +193,5 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 
 void receive_part_stored(struct session *s)
 {
-	if (s->state == SESSION_CONTENT)
-		receive_try_resume(s);
-}
-
-void receive_run(struct shard *shard)
-{
-	struct list now, *link;
-
-	/* Those that still find none wait for the next turn. */
-	list_init(&now);
-	while ((link = list_take_first(&shard->block_waiters)) != NULL)
-		list_append(&now, link);
-	while ((link = list_take_first(&now)) != NULL)
-		receive_try_resume(container_of(link, struct session, block_waiter));
+	receive_go_on(s, WAIT_PARTS);
 }

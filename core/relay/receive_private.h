@@ -19,14 +19,22 @@ void receive_drop_transaction(struct session *s);
 /* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
 void receive_end(struct session *s, const char *reason);
 void receive_arm_timer(struct session *s, uint64_t after_ns);
-/* A paused session reads on, if it may. */
-void receive_try_resume(struct session *s);
+/* Reads no more from the client until what it waits for is there. Inside on_data: return what was consumed. */
+void receive_wait(struct session *s, enum session_wait wait);
+/* What it waits for may be there: a session that waits for just this reads on. */
+void receive_go_on(struct session *s, enum session_wait wait);
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
-/* Takes some of it; returns how much. Less than all of it: the message has ended, or the session has paused. */
+/* Takes some of it; returns how much. Less than all of it: the message has ended, or the session waits. */
 size_t receive_content(struct session *s, const uint8_t *data, size_t length);
 void receive_content_timer(struct session *s);
-void receive_content_resumed(struct session *s);
+/* Its client is not read from, and is again. */
+void receive_content_waits(struct session *s);
+void receive_content_goes_on(struct session *s);
+/* No block of content memory is left. */
+bool receive_memory_dry(const struct shard *shard);
+/* All sessions in content wait for memory. */
+void receive_stop_readers(struct shard *shard);
 /* A line that is refused, but by which a client means to begin content: DATA or BDAT, whatever is wrong with it. What
  * follows must not be read as commands. */
 bool receive_begins_content(const char *line, size_t length);

@@ -36,6 +36,7 @@ enum {
 	DISK_FULL_TELL_S = 60,
 	DRAIN_HARD_MS = 10000,
 	ABANDON_MS = 10000,
+	HELD_PIECES_MAX = 32, /* of each session; a shortage of them would end sessions */
 	SLABS_MIN = 8,
 	SPOOL_WRITES = 2,
 	/* A flush costs the same for one block as for many, and flushes wait for each other. */
@@ -56,7 +57,7 @@ static void init_pools(struct shard *shard)
 	pool_init(&shard->messages, sizeof(struct message), 32, messages);
 	pool_init(&shard->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&shard->parts, sizeof(struct part), 16, 65536);
-	pool_init(&shard->blocks, sizeof(struct block), 8, memory / 2 / BLOCK_SIZE + 16);
+	pool_init(&shard->blocks, sizeof(struct block), 8, receive_blocks_max(memory));
 	pool_init(&shard->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
 	pool_init(&shard->names, 256, 64, sessions);
 	pool_init(&shard->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
@@ -79,7 +80,9 @@ struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 	shard->log = log;
 	shard->receiving = true;
 	list_init(&shard->session_list);
-	list_init(&shard->block_waiters);
+	list_init(&shard->content_readers);
+	list_init(&shard->memory_waiters);
+	list_init(&shard->reply_waiters);
 	list_init(&shard->intake);
 	list_init(&shard->deliveries_all);
 	list_init(&shard->outbound_wake);
@@ -306,7 +309,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
 	transport_shared_init(&shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
-			      (size_t)TRANSPORT_HELD_MAX * 8 * shard->sessions.limit);
+			      HELD_PIECES_MAX * shard->sessions.limit);
 	wheel_timer_init(&shard->stats_timer, on_stats);
 	if (relay->config->stats_interval_ns)
 		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + relay->config->stats_interval_ns);
@@ -388,7 +391,8 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
 	/* What waits for room in the spool is looked at again soon, even if nothing else happens. */
-	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake) || !list_empty(&shard->moved)) &&
+	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake) || !list_empty(&shard->moved) ||
+	     !list_empty(&shard->memory_waiters)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->spool))
@@ -420,8 +424,7 @@ int shard_turn(struct shard *shard)
 	finish_moved(shard);
 	if (!list_empty(&shard->settling))
 		settle_run(shard);
-	if (!list_empty(&shard->block_waiters))
-		receive_run(shard);
+	receive_run(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;

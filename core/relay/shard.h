@@ -86,12 +86,15 @@ struct shard {
 	uint8_t *scratch; /* SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 
 	struct listener *listeners;
-	struct list session_list;   /* every inbound session */
-	struct list block_waiters;  /* sessions that wait for content memory */
-	struct list intake;         /* items waiting to be appended to the spool */
-	struct list *overflow;      /* per shard: items that found the handoff ring full */
-	struct doorbell *doorbells; /* per shard */
-	bool *ring_bell;            /* per shard: something was pushed this turn */
+	struct list session_list;    /* every inbound session */
+	struct list content_readers; /* sessions that read content */
+	struct list memory_waiters;  /* sessions that wait for content memory, in the order they came */
+	uint64_t dry_since_ns;       /* content memory, or 0 */
+	struct list reply_waiters;   /* sessions whose client must read before more is read from it, oldest first */
+	struct list intake;          /* items waiting to be appended to the spool */
+	struct list *overflow;       /* per shard: items that found the handoff ring full */
+	struct doorbell *doorbells;  /* per shard */
+	bool *ring_bell;             /* per shard: something was pushed this turn */
 
 	struct list moved; /* struct moved_item */
 	uint64_t started_ns, started_wall_ns;

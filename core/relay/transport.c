@@ -10,7 +10,9 @@
 
 #include "core/base/clock.h"
 
-enum { CANCEL_AGAIN_MS = 20 };
+/* A paused peer has usually sent all it will before it gets its answer. One that has sent more than one piece ahead is
+ * read no further. Smaller pieces than HELD_SMALL are copied: they would keep a whole buffer. */
+enum { HELD_SMALL = 4096, CANCEL_AGAIN_MS = 20 };
 
 struct transport_held {
 	struct list link;
@@ -21,6 +23,8 @@ struct transport_held {
 
 static void free_held(struct transport *t, struct transport_held *held)
 {
+	t->held_octets -= held->length;
+	t->shared->held_octets -= held->length;
 	if (held->copy)
 		free(held->copy);
 	else
@@ -39,6 +43,7 @@ void transport_shared_init(struct transport_shared *shared, struct ring *ring, s
 	shared->ring = ring;
 	shared->wheel = wheel;
 	shared->now_ns = now_ns;
+	shared->held_octets = 0;
 	shared->buffers_low = buffers / 2;
 	pool_init(&shared->held, sizeof(struct transport_held), 64, held_limit);
 	list_init(&shared->dirty);
@@ -78,7 +83,6 @@ static void drop_held(struct transport *t)
 	while ((link = list_take_first(&t->held)) != NULL) {
 		free_held(t, container_of(link, struct transport_held, link));
 	}
-	t->held_count = 0;
 }
 
 static void release_buffer(struct transport *t, uint8_t **buffer)
@@ -297,6 +301,24 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
 	return used;
 }
 
+static void stop_reading(struct transport *t)
+{
+	if (!t->recv_op.in_flight || t->control_op.in_flight || t->closing)
+		return;
+	t->control_op.fn = on_cancelled;
+	ring_cancel(t->shared->ring, &t->control_op, &t->recv_op);
+}
+
+void transport_pause(struct transport *t)
+{
+	if (t->closing || t->ended)
+		return;
+	t->paused = true;
+	list_remove(&t->starved);
+	stop_reading(t);
+}
+
+/* What has been received must be kept; what has not stays in the socket. */
 static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t length)
 {
 	struct transport_held *held = pool_acquire(&t->shared->held);
@@ -313,19 +335,18 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	held->length = length;
 	held->copy = NULL;
 	/* Paused sessions may not keep the buffers that everybody else receives into (P9). */
-	if (ring_buffers_free(t->shared->ring) < t->shared->buffers_low && (held->copy = malloc(length)) != NULL) {
+	if ((ring_buffers_free(t->shared->ring) < t->shared->buffers_low || length < HELD_SMALL) &&
+	    (held->copy = malloc(length)) != NULL) {
 		memcpy(held->copy, ring_buffer(t->shared->ring, flags) + offset, length);
 		held->offset = 0;
 		ring_buffer_release(t->shared->ring, flags);
 	}
 	list_init(&held->link);
 	list_append(&t->held, &held->link);
-	t->held_count++;
-	if (t->held_count >= TRANSPORT_HELD_MAX && t->recv_op.in_flight && !t->control_op.in_flight && !t->closing) {
-		/* Stop reading: the peer has sent far ahead of what it may. */
-		t->control_op.fn = on_cancelled;
-		ring_cancel(t->shared->ring, &t->control_op, &t->recv_op);
-	}
+	t->held_octets += length;
+	t->shared->held_octets += length;
+	if (t->held.next != t->held.prev)
+		stop_reading(t);
 }
 
 /* Takes a filled buffer over. Returns false when the transport was closed meanwhile and may be gone. */
@@ -362,7 +383,7 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 			return;
 		if (t->closing)
 			join(t);
-		else if (t->held_count < TRANSPORT_HELD_MAX)
+		else if (!t->paused)
 			arm(t);
 		return;
 	}
@@ -375,8 +396,8 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 		return;
 	}
 	if (result == -ENOBUFS || result == -EINTR || result == -EAGAIN || result == -ECANCELED) {
-		/* Not the connection's fault (P9); a cancelled one is armed again by transport_resume(). */
-		if (result != -ECANCELED || !t->paused)
+		/* Not the connection's fault (P9). A paused one is armed again by transport_resume(). */
+		if (!t->paused)
 			arm(t);
 		return;
 	}
@@ -401,12 +422,16 @@ void transport_resume(struct transport *t)
 		if (used < held->length) {
 			held->offset += (uint32_t)used;
 			held->length -= (uint32_t)used;
+			t->held_octets -= (uint32_t)used;
+			t->shared->held_octets -= used;
 			t->paused = true;
 			return;
 		}
 		list_remove(&held->link);
-		t->held_count--;
 		free_held(t, held);
+		/* Whoever consumed the last piece may have paused behind it. */
+		if (t->paused)
+			return;
 	}
 	if (t->end_waits && !t->ended) {
 		t->ended = true;

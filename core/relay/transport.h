@@ -10,7 +10,8 @@
  * records as large as they can be.
  *
  * Input arrives through on_data. Its return value is how much was consumed; returning less pauses the transport: the
- * rest and what follows is kept in order until transport_resume(). One owner decides what the next octet means
+ * rest and what the kernel has received already is kept in order until transport_resume(), and what comes then stays in
+ * the socket. How much all transports keep is in shared->held_octets. One owner decides what the next octet means
  * (BDT-05).
  *
  * Teardown in three steps: transport_close() stops traffic and cancels, the transport waits until nothing is in
@@ -34,7 +35,8 @@ struct transport;
 /* What the transports of a shard share. */
 struct transport_shared {
 	struct ring *ring;
-	struct pool held;     /* struct transport_held */
+	struct pool held; /* struct transport_held */
+	size_t held_octets;
 	unsigned buffers_low; /* with fewer receive buffers free, what is held is copied */
 	struct list dirty;    /* transports with output to flush this turn: to next hops */
 	struct list answers;  /* the same, of accepted connections */
@@ -58,7 +60,7 @@ struct transport_handlers {
 	void (*on_closed)(struct transport *t);                /* nothing is in flight any more: free it */
 };
 
-enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001, TRANSPORT_HELD_MAX = 4 };
+enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001 };
 
 struct transport {
 	struct transport_shared *shared;
@@ -76,7 +78,7 @@ struct transport {
 	struct ring_op recv_op, send_op, control_op;
 	struct list dirty, starved; /* starved: in shared->starved, and when closing in shared->asked */
 	struct list held;           /* struct transport_held, in order of arrival */
-	uint8_t held_count;
+	uint32_t held_octets;
 	bool accepted, connected, secured, paused, closing, closed_fd, ended, broken, feeding;
 	bool shutdown_waits;   /* for the control op to be free */
 	bool end_waits;        /* the peer's end is reported once what was held is consumed */
@@ -114,6 +116,8 @@ void transport_flush(struct transport *t);
 /* Nothing unsent. */
 bool transport_drained(const struct transport *t);
 
+/* Reads no more until transport_resume(). */
+void transport_pause(struct transport *t);
 void transport_resume(struct transport *t);
 /* Sends what is collected, then FIN; input goes on until the peer's FIN. */
 void transport_shutdown(struct transport *t);

@@ -7,7 +7,7 @@
 
 struct actor_script {
 	struct actor_script_config config;
-	uint8_t *text;
+	uint8_t *text, *body;
 	struct world_connection *connection; /* NULL: not yet, or no more */
 	bool greeted, ended, closed;
 	uint64_t ended_ns;
@@ -52,6 +52,8 @@ static void script_line(struct actor_script *s)
 		s->codes[s->codes_length++] = ' ';
 	memcpy(s->codes + s->codes_length, s->line, 3);
 	s->codes_length += 3;
+	if (s->body && memcmp(s->line, "354", 3) == 0)
+		world_send(s->connection, s->body, s->config.body_length);
 }
 
 static void script_on_data(struct world_connection *connection, void *context, const uint8_t *data, size_t length)
@@ -101,6 +103,10 @@ struct actor_script *actor_script_start(const struct actor_script_config *config
 	s->config = *config;
 	s->text = world_alloc(config->length + 1);
 	memcpy(s->text, config->text, config->length);
+	if (config->body) {
+		s->body = world_alloc(config->body_length + 1);
+		memcpy(s->body, config->body, config->body_length);
+	}
 	world_after(config->delay_ns, script_connect, s);
 	return s;
 }
@@ -134,5 +140,6 @@ void actor_script_close(struct actor_script *script)
 void actor_script_free(struct actor_script *script)
 {
 	world_release(script->text);
+	world_release(script->body);
 	world_release(script);
 }

@@ -16,6 +16,8 @@ struct actor_script_config {
 	uint64_t delay_ns; /* before it connects */
 	const void *text;  /* copied */
 	size_t length;
+	const void *body; /* copied; sent when 354 has come, or NULL */
+	size_t body_length;
 	bool half_close;     /* FIN behind the text: it sends no more, and reads on */
 	bool deaf;           /* reads nothing behind the greeting */
 	bool stays;          /* does not close when the server has */

@@ -32,6 +32,7 @@ static const struct scenario scenarios[] = {
 	{"budget", scenario_budget, 2},
 	{"dry", scenario_dry, 4},
 	{"farewell", scenario_farewell, 9},
+	{"ahead", scenario_ahead, 4},
 	{"hold", scenario_hold, 10},
 	{"starved", scenario_starved, 8},
 	{"damage", scenario_damage, 8},

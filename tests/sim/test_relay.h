@@ -29,6 +29,7 @@ void scenario_expiry(uint64_t seed);
 /* test_relay_clients.c: clients that do what no book describes. */
 void scenario_dry(uint64_t seed);
 void scenario_farewell(uint64_t seed);
+void scenario_ahead(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
 void scenario_closers(uint64_t seed);

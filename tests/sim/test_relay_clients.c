@@ -3,10 +3,11 @@
  */
 #include <string.h>
 
+#include "core/relay/receive.h"
 #include "tests/sim/actor_script.h"
 #include "tests/sim/test_relay.h"
 
-enum { SCRIPTS_MAX = 128 };
+enum { SCRIPTS_MAX = 128, AHEAD_HELD_MAX = 600000 };
 
 /* Scripts of one run. */
 struct crowd {
@@ -88,7 +89,8 @@ void scenario_dry(uint64_t seed)
 	if (s.refused || s.accepted != 30)
 		rig_fail(&rig, "accepted %llu, refused %llu", (unsigned long long)s.accepted,
 			 (unsigned long long)s.refused);
-	(void)rig_run(&rig, NULL, 400 * CLOCK_NS_PER_S);
+	/* Only the time in which they are read from counts for the rate; timeouts.data ends them all. */
+	(void)rig_run(&rig, NULL, 2000 * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < crowd.count; i++) {
 		if (!actor_script_ended(crowd.scripts[i], NULL, NULL) ||
 		    !ends_with(actor_script_codes(crowd.scripts[i]), "354 421"))
@@ -230,6 +232,96 @@ void scenario_farewell(uint64_t seed)
 		check_farewell(&rig, &farewells[i], crowd.scripts[i]);
 	crowd_close(&crowd);
 	rig_finish(&rig, 2);
+	rig_close(&rig);
+	crowd_free(&crowd);
+}
+
+/* ---- clients that send far ahead ----------------------------------------------------------------------------- */
+
+static size_t most_held;
+
+/* Of octets that were received and wait to be used, how many were there at a time? Never done. */
+static bool watch_held(void *context)
+{
+	const struct rig *rig = context;
+	size_t held = 0;
+
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		held += rig->shards[i].shard->transport.held_octets;
+	if (held > most_held)
+		most_held = held;
+	return false;
+}
+
+enum ahead { OF_REPLIES, OF_354, OF_THE_DISK, AHEADS };
+
+static void crowd_ahead(struct crowd *crowd, uint64_t seed, enum ahead ahead)
+{
+	const char *unit = ahead == OF_REPLIES ? "NOOP\r\n" : "It is sent as fast as may be.\r\n";
+	struct speech start = {.text = NULL}, rest = {.text = NULL};
+
+	say_text(&start, "EHLO ahead.example\r\n");
+	if (ahead != OF_REPLIES)
+		say_text(&start, "MAIL FROM:<ahead@client.example>\r\nRCPT TO:<b@a.example>\r\nDATA\r\n");
+	for (unsigned n = 0; n < 400000 / strlen(unit); n++)
+		say_text(ahead == OF_THE_DISK ? &rest : &start, unit);
+	for (unsigned i = 0; i < 60; i++) {
+		struct actor_script_config script = {
+			.delay_ns = rig_pick(seed, i, CLOCK_NS_PER_S),
+			.text = start.text,
+			.length = start.length,
+			.body = rest.text,
+			.body_length = rest.length,
+			.deaf = ahead == OF_REPLIES,
+		};
+		(void)crowd_add(crowd, &script);
+	}
+	world_release(start.text);
+	world_release(rest.text);
+}
+
+/*
+ * 60 clients send 400 KB each: commands whose replies they do not read, content without waiting for 354, or content as
+ * it should be, while the disk hangs. What was received and cannot be used yet counts in memory_max; beyond it octets
+ * stay in the sockets, and who does not wait for replies goes (I7, DOS-01).
+ */
+void scenario_ahead(uint64_t seed)
+{
+	enum ahead ahead = seed % AHEADS;
+	struct rig_options options = {
+		.scenario = "ahead",
+		.seed = seed,
+		.quiet = true,
+		.clients = 3,
+		.messages = 10,
+		.memory_mib = 4,
+		.hop = {.pipelining = true, .chunking = true},
+	};
+	struct world_io_fault hung = {
+		.operations = WORLD_IO_WRITE, .nth = 1, .count = 1 << 20, .delay_ns = 300 * CLOCK_NS_PER_S};
+	struct crowd crowd = {.count = 0};
+	struct rig rig;
+
+	most_held = 0;
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1) < 0)
+		rig_fail(&rig, "does not start");
+	if (ahead != OF_REPLIES)
+		world_fault_io(&hung);
+	crowd_ahead(&crowd, seed, ahead);
+	(void)rig_run(&rig, watch_held, 60 * CLOCK_NS_PER_S);
+	/* An eighth of the memory, and what came while that was noticed. */
+	if (most_held == 0 || most_held > AHEAD_HELD_MAX)
+		rig_fail(&rig, "%zu octets were held", most_held);
+	world_faults_clear();
+	if (ahead != OF_REPLIES)
+		(void)rig_run(&rig, NULL, 400 * CLOCK_NS_PER_S);
+	/* Whoever behaves is served meanwhile. */
+	rig_clients(&rig);
+	if (rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "they are in the way of others");
+	crowd_close(&crowd);
+	rig_finish(&rig, 1);
 	rig_close(&rig);
 	crowd_free(&crowd);
 }
