@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SMTP_REPLY_TEXT_MAX = 512, SMTP_REPLY_LINES_MAX = 100, SMTP_REPLY_LINE_MAX = 4096 };
+enum { SMTP_REPLY_TEXT_MAX = 512, SMTP_REPLY_LINES_MAX = 1000, SMTP_REPLY_LINE_MAX = 4096 };
 
 /* What an EHLO reply offered, collected while its lines go by. */
 struct smtp_extensions {

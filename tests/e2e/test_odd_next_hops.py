@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""tests/e2e/test_odd_next_hops.py - servers as they are met: odd ways of saying yes, and of going away.
+
+Each case is something that real servers, load balancers and firewalls were seen to do. Unless a case says otherwise
+every message arrives once, at the first attempt, and the host is not held to have failed.
+"""
+
+import os
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, message, parallel  # noqa: E402
+from next_hop import Closed, NextHopSession  # noqa: E402
+
+CHUNKING = ('PIPELINING', 'CHUNKING', '8BITMIME')
+DATA_ONLY = ('PIPELINING', '8BITMIME')
+PLAIN = ('8BITMIME',)
+ALL = (CHUNKING, DATA_ONLY, PLAIN)
+
+
+def send(relay, sequences, size=800, pause=0.0):
+    with Client(relay.address) as client:
+        client.hello()
+        for sequence in sequences:
+            client.envelope(recipients=['recipient-%d@example.com' % sequence])
+            client.data(message(sequence, size))
+            time.sleep(pause)
+
+
+def through(hop, count=5, size=800, pause=0.0, what='', timeouts=None, failures=0):
+    """Sends messages to this next hop: each must arrive, whole and once, without a failed host."""
+    with Workspace() as work:
+        work.own(hop)
+        relay = work.relay(work.configuration([hop.host], shards=1, timeouts=timeouts or {}))
+        send(relay, range(1, count + 1), size, pause)
+        eventually(lambda: relay.count['delivered'] >= count,
+                   lambda: '%s: delivered %d of %d: %s; %s' % (
+                       what, relay.count['delivered'], count, dict(relay.count),
+                       [(each.get('stage'), each.get('reply')) for each in relay.events('attempt')][-2:]))
+        relay.terminate()
+        equal(sorted(hop.sequences()), list(range(1, count + 1)), what + ': arrivals')
+        for arrival in hop.arrivals:
+            harness.same_octets(arrival.original, message(arrival.sequence, size), what)
+        equal(relay.count['host_failed'], failures, what + ': failed hosts')
+        check(not hop.errors, '%s: the next hop failed: %s', what, hop.errors[:1])
+        return relay
+
+
+class OctetByOctet(NextHopSession):
+    """Each octet of a reply is a segment of its own."""
+
+    def flush(self):
+        for octet in bytes(self.out):
+            self.socket.sendall(bytes([octet]))
+            time.sleep(0.0005)
+        self.out.clear()
+
+
+@case
+def replies_octet_by_octet():
+    parallel(lambda extensions: through(NextHop(extensions, session_class=OctetByOctet), what=str(extensions)),
+             [(extensions,) for extensions in ALL])
+
+
+def long_replies(extensions):
+    """500 lines to each command, the keywords of EHLO among the last."""
+    def many(code, last):
+        return ''.join('%d-line %d of many %s\r\n' % (code, n, 'x' * 400) for n in range(499)) + '%d %s' % (code, last)
+
+    def script(stage, session, argument):
+        if stage == 'EHLO':
+            keywords = ''.join('250-X-UNKNOWN-%d with parameters\r\n' % n for n in range(500))
+            return '250-next-hop.example.com\r\n' + keywords + '\r\n'.join(
+                '250-' + each for each in extensions) + '\r\n250 HELP'
+        return many({'connect': 220, 'DATA': 354, 'QUIT': 221}.get(stage, 250), 'done')
+    hop = NextHop(extensions, script=script)
+    through(hop, what=str(extensions))
+    # What stood behind five hundred others was heard: the content came by BDAT.
+    equal(all(arrival.chunked for arrival in hop.arrivals), 'CHUNKING' in extensions, 'chunked')
+
+
+@case
+def replies_of_five_hundred_lines():
+    parallel(long_replies, [(extensions,) for extensions in ALL])
+
+
+@case
+def codes_without_text():
+    """RFC 5321 4.2.1: a code and nothing behind it, with and without a blank, is a reply."""
+    def bare(extensions, blank):
+        def script(stage, session, argument):
+            if stage == 'EHLO':
+                return None
+            return '%d%s' % ({'connect': 220, 'DATA': 354, 'QUIT': 221}.get(stage, 250), blank)
+        through(NextHop(extensions, script=script), what='%s %r' % (extensions, blank))
+    parallel(bare, [(extensions, blank) for extensions in ALL for blank in ('', ' ')])
+
+
+@case
+def yes_in_other_words():
+    """251 and 252 for a recipient, 250 for EHLO's first line alone, enhanced codes of all kinds."""
+    for text in ('251 User not local; will forward', '252 2.5.2 Cannot verify, but will try', '250 Accepted',
+                 '250-2.1.5 two\r\n250 2.1.5 lines', '259 odd but positive'):
+        through(NextHop(script=lambda stage, session, argument: text if stage == 'RCPT' else None), 2, what=text)
+
+
+@case
+def keywords_in_any_dress():
+    """EHLO keywords in lower case, with `=`, blanks and tabs, twice, empty: what is known of them is understood."""
+    lines = ['next-hop.example.com greets you', 'pipelining', 'Chunking ', 'SIZE', 'SIZE=', '8bitmime',
+             'AUTH=LOGIN PLAIN', 'auth login', '', '-', 'X-ANONYMOUSTLS', 'PIPELINING', 'ETRN', 'DSN', 'HELP\t',
+             'SIZE 0']
+    text = '\r\n'.join('250%s%s' % (' ' if i == len(lines) - 1 else '-', line) for i, line in enumerate(lines))
+    hop = NextHop(script=lambda stage, session, argument: text if stage == 'EHLO' else None)
+    through(hop)
+    check(all(arrival.chunked for arrival in hop.arrivals), 'CHUNKING was not understood')
+
+
+class SlowGreeting(NextHopSession):
+    """A first line, and a while later the rest (as postscreen does): who talks before is no mail server."""
+
+    def serve(self):
+        self.socket.sendall(b'220-wait\r\n')
+        self.socket.settimeout(0.7)
+        try:
+            early = self.socket.recv(100)
+            if early:
+                self.server.errors.append('spoke before the greeting was complete: %r' % early)
+            raise Closed()
+        except TimeoutError:
+            self.socket.settimeout(None)
+        super().serve()
+
+
+@case
+def nobody_speaks_before_the_greeting():
+    parallel(lambda extensions: through(NextHop(extensions, session_class=SlowGreeting), 2, what=str(extensions)),
+             [(extensions,) for extensions in ALL])
+
+
+@case
+def slow_to_say_go_ahead():
+    """354 much later than other replies; its deadline is that of a reply, not of the content."""
+    def script(stage, session, argument):
+        if stage in ('DATA', 'MAIL'):
+            time.sleep(1.2)
+    parallel(lambda extensions: through(NextHop(extensions, script=script), 2, what=str(extensions),
+                                        timeouts={'reply': '10s'}), [(DATA_ONLY,), (PLAIN,)])
+
+
+class ResetBehindQuit(NextHopSession):
+    """221, or nothing, and RST instead of FIN: nothing was lost by it."""
+
+    def on_quit(self, argument):
+        if self.server.polite:
+            self.out += b'221 2.0.0 Bye\r\n'
+            self.flush()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        self.socket.close()
+        raise Closed()
+
+
+@case
+def reset_behind_quit():
+    for polite in (True, False):
+        hop = NextHop(session_class=ResetBehindQuit)
+        hop.polite = polite
+        through(hop, what='polite %s' % polite)
+
+
+class CountsItsReplies(NextHopSession):
+    """The reply to the end of content comes before the content was there."""
+
+    def on_data(self, argument):
+        if self.server.accepted > 1:
+            super().on_data(argument)
+            return
+        self.out += b'354 Go ahead\r\n250 2.0.0 Taken, whatever it may be\r\n'
+        self.flush()
+        while True:
+            self.receive()
+            self.buffer.clear()
+
+
+@case
+def taken_before_it_was_sent():
+    """A 250 that answers content nobody has sent yet says nothing about it: the message goes again."""
+    for extensions in (DATA_ONLY, PLAIN):
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, session_class=CountsItsReplies))
+            relay = work.relay(work.configuration([hop.host], shards=1, timeouts={'reply': '2s', 'data_reply': '2s'}))
+            send(relay, [1], size=3000000)
+            eventually(lambda: len(hop.arrivals) == 1, lambda: '%s: %s' % (extensions, dict(relay.count)), 30)
+            eventually(lambda: relay.count['delivered'] == 1, lambda: '%s: %s' % (extensions, dict(relay.count)))
+            equal(hop.arrivals[0].original, message(1, 3000000), 'the message')
+            relay.terminate()
+
+
+@case
+def a_reply_that_changes_its_mind():
+    """RFC 5321 4.2.1: all lines of a reply have one code. Where they differ nothing was said, and no mail is lost."""
+    for extensions in (CHUNKING, DATA_ONLY):
+        first = {'left': 1}
+
+        def script(stage, session, argument):
+            if stage in ('END', 'BDAT') and first['left']:
+                first['left'] = 0
+                return '550-5.7.1 No\r\n250 2.0.0 Yes'
+            return None
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, script=script))
+            relay = work.relay(work.configuration([hop.host], shards=1))
+            send(relay, [1])
+            eventually(lambda: len(hop.arrivals) == 1, lambda: '%s: %s' % (extensions, dict(relay.count)), 30)
+            eventually(lambda: relay.count['delivered'] == 1, lambda: '%s: %s' % (extensions, dict(relay.count)))
+            equal(relay.count['failed'], 0, 'failed')
+            relay.terminate()
+
+
+class ClosedWindow(NextHopSession):
+    """Stops reading in the middle of a message for a while: its window closes, and opens again."""
+
+    def __init__(self, server, connection):
+        super().__init__(server, connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.stopped = False
+
+    def receive(self):
+        if self.sender is not None and not self.stopped:
+            self.stopped = True
+            self.flush()
+            time.sleep(3)
+        super().receive()
+
+
+@case
+def a_window_that_closes_for_a_while():
+    """Longer than nothing, shorter than the deadline; messages to others go on meanwhile."""
+    def closed(extensions):
+        with Workspace() as work:
+            hop, other = work.own(NextHop(extensions, session_class=ClosedWindow)), work.own(NextHop())
+            configuration = work.configuration([hop.host], shards=1, timeouts={'reply': '20s', 'data_reply': '20s'})
+            configuration['destinations'].append({'name': 'other', 'hosts': [other.host], 'tls': {'mode': 'none'}})
+            configuration['routes'].insert(0, {'recipient': '*@other.example', 'destination': 'other'})
+            relay = work.relay(configuration)
+            send(relay, [1], size=2000000)
+            with Client(relay.address) as client:
+                client.hello()
+                client.envelope(recipients=['quick@other.example'])
+                client.data(message(2))
+            started = time.monotonic()
+            other.wait_arrivals(1)
+            check(time.monotonic() - started < 2.5, 'a neighbour waited %.1f s', time.monotonic() - started)
+            hop.wait_arrivals(1)
+            eventually(lambda: relay.count['delivered'] == 2, lambda: str(relay.count))
+            equal((hop.accepted, relay.count['host_failed']), (1, 0), 'connections and failures')
+            relay.terminate()
+    parallel(closed, [(CHUNKING,), (DATA_ONLY,)])
+
+
+class OneEach(NextHopSession):
+    """Closes behind each message it has taken, without a word."""
+
+    def arrived(self, *arguments):
+        super().arrived(*arguments)
+        self.flush()
+        raise Closed()
+
+
+@case
+def gone_behind_each_250():
+    """FIN right behind the 250: what was taken is not sent again."""
+    for extensions in ALL:
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, session_class=OneEach))
+            relay = work.relay(work.configuration([hop.host], shards=1))
+            send(relay, range(1, 11))
+            eventually(lambda: relay.count['delivered'] == 10,
+                       lambda: '%s: %s' % (extensions, dict(relay.count)), 40)
+            equal(sorted(hop.sequences()), list(range(1, 11)), '%s: arrivals' % (extensions,))
+            relay.terminate()
+
+
+if __name__ == '__main__':
+    harness.main(together=4)
