@@ -30,6 +30,35 @@ static const struct transport_handlers handlers = {
 
 /* ---- birth and death ---------------------------------------------------------------------------------------- */
 
+static void uncount_peer(struct session *s)
+{
+	struct ring_address peer;
+	char text[sizeof(s->peer) + 1];
+
+	if (!s->peer_counted)
+		return;
+	/* The socket may be gone, but the text says the same. */
+	memcpy(text, s->peer, s->peer_length);
+	text[s->peer_length] = '\0';
+	if (address_text_numeric(text, 1, &peer))
+		peers_leave(s->shard->relay->peers, &peer);
+	s->peer_counted = false;
+}
+
+/* It counts toward the limits no more, whatever is left of it. */
+static void uncount(struct session *s)
+{
+	struct relay *relay = s->shard->relay;
+
+	if (!s->counted)
+		return;
+	s->counted = false;
+	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	if (s->client >= 0)
+		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+	uncount_peer(s);
+}
+
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
 	struct relay *relay = s->shard->relay;
@@ -37,6 +66,7 @@ static bool over_limits(struct session *s, const struct ring_address *peer)
 	unsigned all = atomic_fetch_add_explicit(&relay->connections_in, 1, memory_order_relaxed);
 	bool over = all >= config->limits.connections;
 
+	s->counted = true;
 	if (s->client >= 0) {
 		unsigned max = config->clients[s->client].connections_max;
 		unsigned n = atomic_fetch_add_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
@@ -86,6 +116,13 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	transport_accepted(&s->transport, fd);
 	if (over_limits(s, &peer)) {
 		counter_add(&shard->counters.sessions_refused, 1);
+		uncount(s);
+		s->told_no = true;
+		/* Those that knock and stay must not use up the sessions of those that may come in. */
+		if (++shard->sessions_told_no > SESSION_REFUSED_MAX) {
+			receive_end(s, "too many connections");
+			return;
+		}
 		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 		return;
 	}
@@ -95,32 +132,15 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	receive_reply(s, greeting, (size_t)n);
 }
 
-static void uncount_peer(struct session *s)
-{
-	struct ring_address peer;
-	char text[sizeof(s->peer) + 1];
-
-	if (!s->peer_counted)
-		return;
-	/* The socket may be gone, but the text says the same. */
-	memcpy(text, s->peer, s->peer_length);
-	text[s->peer_length] = '\0';
-	if (address_text_numeric(text, 1, &peer))
-		peers_leave(s->shard->relay->peers, &peer);
-}
-
 static void free_when_alone(struct session *s)
 {
 	struct shard *shard = s->shard;
-	struct relay *relay = shard->relay;
 
 	if (!s->transport_gone || s->pending_count > 0)
 		return;
-	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	uncount(s);
+	shard->sessions_told_no -= s->told_no;
 	balance_connection_gone(shard);
-	if (s->client >= 0)
-		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
-	uncount_peer(s);
 	if (s->line)
 		pool_release(&shard->lines, s->line);
 	if (s->helo)

@@ -54,6 +54,7 @@ enum session_wait {
 enum {
 	SESSION_PENDING_MAX = 64,
 	SESSION_LINGER_MS = 2000,
+	SESSION_REFUSED_MAX = 128, /* at a time and shard that are told why; then they are closed without a word */
 	/* Octets a second that content must bring on the whole; a second's worth buys a second, and at most
 	 * timeouts.command in advance (DOS-01). A modem of 9600 bit/s brings twice as much. */
 	SESSION_RATE_MIN = 500,
@@ -70,6 +71,8 @@ struct session {
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	bool esmtp, helo_given, transport_gone, content_dropped, peer_counted;
+	bool told_no;    /* over a limit: in shard->sessions_told_no */
+	bool counted;    /* toward the limits; not when it was refused for one, and is only told so */
 	bool peer_ended; /* the client's FIN has come, and all before it was read */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;

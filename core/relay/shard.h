@@ -87,6 +87,7 @@ struct shard {
 
 	struct listener *listeners;
 	struct list session_list;    /* every inbound session */
+	unsigned sessions_told_no;   /* of session_list: over a limit, being told so */
 	struct list content_readers; /* sessions that read content */
 	struct list memory_waiters;  /* sessions that wait for content memory, in the order they came */
 	uint64_t dry_since_ns;       /* content memory, or 0 */

@@ -171,6 +171,16 @@ def too_many_connections():
                 with setting.client(greeting=False) as client:
                     return client.reply()[0] == 220
             eventually(place, 'a place is free again')
+            # Those that are refused and stay until we close are in nobody's way.
+            kept.append(setting.client())
+            knocks = [setting.client(greeting=False) for _ in range(200)]
+            for knock in knocks[:20]:
+                knock.expect(421)
+            kept.pop().command('QUIT', 221)
+            kept.pop().command('QUIT', 221)
+            eventually(place, 'a place is free while refused clients linger', 1)
+            for knock in knocks:
+                knock.close()
             for client in kept:
                 client.command('NOOP', 250)
                 client.close()
