@@ -35,6 +35,7 @@ struct delivery {
 	uint16_t attempts;
 	uint16_t recipients;
 	uint16_t lane;          /* index */
+	uint16_t told;          /* the reason of the last deferral that was told (core/relay/settle.c); 0: none */
 	uint8_t place : 4;      /* enum delivery_place */
 	uint8_t next_place : 3; /* where it goes once its record is appended (core/relay/settle.c) */
 	bool finished : 1;      /* that record is "done" */

@@ -248,7 +248,7 @@ def executable_scripts():
             yield '%s: it starts with #! but cannot be executed' % path
 
 
-FIELD_CALLS = r'log_(?:string|text|number|signed|bool|json)'
+FIELD_CALLS = r'log_(?:string|text|number|signed|bool|json|time|list_begin)'
 
 
 def c_functions(text):

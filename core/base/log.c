@@ -256,7 +256,8 @@ static char *log_key(struct log_event *e, const char *key, size_t value_size)
 		return NULL;
 	}
 	char *out = e->out;
-	*out++ = ',';
+	if (out[-1] != '{')
+		*out++ = ',';
 	*out++ = '"';
 	out = log_put(out, key, length);
 	*out++ = '"';
@@ -461,6 +462,58 @@ void log_json(struct log_event *e, const char *key, const char *json, size_t len
 
 	if (out != NULL)
 		e->out = log_put(out, json, length);
+}
+
+void log_time(struct log_event *e, const char *key, uint64_t wall_ns)
+{
+	unsigned ms = (unsigned)(wall_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS);
+	char *out = log_key(e, key, LOG_STAMP_SIZE + sizeof("\".000Z\""));
+
+	if (out == NULL)
+		return;
+	*out++ = '"';
+	log_stamp(out, wall_ns / CLOCK_NS_PER_S);
+	out += LOG_STAMP_SIZE - 1;
+	*out++ = '.';
+	*out++ = (char)('0' + ms / 100);
+	out = log_put_pair(out, ms % 100);
+	e->out = log_put(out, "Z\"", 2);
+}
+
+void log_list_begin(struct log_event *e, const char *key)
+{
+	/* Room for what closes it is set aside. */
+	char *out = log_key(e, key, strlen("[]}"));
+
+	if (out == NULL)
+		return;
+	*out++ = '[';
+	e->out = out;
+	e->limit -= strlen("]}");
+	e->in_list = true;
+	e->in_item = false;
+}
+
+bool log_item(struct log_event *e, size_t room)
+{
+	if (e->log == NULL || !e->in_list || (size_t)(e->limit - e->out) < room)
+		return false;
+	if (e->in_item)
+		e->out = log_put(e->out, "},", 2);
+	*e->out++ = '{';
+	e->in_item = true;
+	return true;
+}
+
+void log_list_end(struct log_event *e)
+{
+	if (e->log == NULL || !e->in_list)
+		return;
+	e->limit += strlen("]}");
+	if (e->in_item)
+		*e->out++ = '}';
+	*e->out++ = ']';
+	e->in_list = e->in_item = false;
 }
 
 void log_end(struct log_event *e)

@@ -40,6 +40,7 @@ struct log_event {
 	char *out;       /* next octet; the buffer always has LOG_EVENT_MAX free at log_begin() */
 	char *limit;
 	char *start;
+	bool in_list, in_item;
 };
 
 /* `capacity`: octets, power of two. `shard`: -1 for the process itself. NULL without memory. */
@@ -54,7 +55,14 @@ void log_text(struct log_event *e, const char *key, const char *text); /* NUL-te
 void log_number(struct log_event *e, const char *key, uint64_t value);
 void log_signed(struct log_event *e, const char *key, int64_t value);
 void log_bool(struct log_event *e, const char *key, bool value);
+/* A time by the wall clock, as in "time". */
+void log_time(struct log_event *e, const char *key, uint64_t wall_ns);
 void log_end(struct log_event *e);
+/* A list of objects: log_item() begins each one, and what follows belongs to it. False: there is no room for one of
+ * about `room` octets; nothing was begun, and the list should end. */
+void log_list_begin(struct log_event *e, const char *key);
+bool log_item(struct log_event *e, size_t room);
+void log_list_end(struct log_event *e);
 /* Value is pasted as it is: it must be JSON. */
 void log_json(struct log_event *e, const char *key, const char *json, size_t length);
 

@@ -122,6 +122,15 @@ void event_disk_full(struct shard *shard)
 		"452 to new mail and delivers what is queued; free some space on it");
 }
 
+void event_disk_ok(struct shard *shard)
+{
+	struct log_event e;
+
+	log_begin_at(&e, shard->log, LOG_LEVEL_NOTICE, "disk_ok");
+	log_number(&e, "ms", events_ms_since(shard, shard->disk_full_ns));
+	log_end(&e);
+}
+
 void event_stats(struct shard *shard)
 {
 	const struct shard_counters *c = &shard->counters;

@@ -18,17 +18,22 @@ void event_refused(const struct session *s, const struct message *m, const char 
 void event_connection(const struct connection *c, enum stage stage, const char *reason);
 void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
 		       uint64_t backoff_ns);
+/* It takes messages again. */
+void event_host_ok(const struct outbound *o, const struct host *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
 void event_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			 const struct ruling *ruling);
 void event_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 void event_attempt(const struct transaction *tx, const struct outcome *outcome);
-void event_expired(const struct outbound *o, const struct delivery *d);
+/* Once for each message and reason. */
+void event_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
+void event_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
 void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);
 /* What may pass by itself: no memory, no descriptors. */
 void event_unreadable(const struct outbound *o, const struct delivery *d, struct span why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
+void event_disk_ok(struct shard *shard);
 /* A shard's counters, and the spool's and the ring's. */
 void event_stats(struct shard *shard);
 

@@ -1,6 +1,8 @@
 /*
  * core/relay/events_outbound.c - events of next hops and of what is tried there; see events.h.
  */
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/events_private.h"
@@ -49,6 +51,19 @@ void event_host_failed(const struct outbound *o, const struct host *host, enum s
 	log_number(&e, "failures", host->failures);
 	log_number(&e, "again_ms", backoff_ns / CLOCK_NS_PER_MS);
 	log_number(&e, "waiting", o->lane.ready_count);
+	log_end(&e);
+}
+
+void event_host_ok(const struct outbound *o, const struct host *host)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_NOTICE, "host_ok");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	log_number(&e, "failures", host->failures);
+	log_number(&e, "ms", events_ms_since(o->shard, host->failed_ns));
+	log_number(&e, "waiting", o->lane.ready_count + o->lane.heap_count);
 	log_end(&e);
 }
 
@@ -105,36 +120,69 @@ static const char *result_name(const struct outcome *outcome, const struct deliv
 	return failed && !deferred ? "failed" : "deferred";
 }
 
+/* Somebody's mail is not delivered: nobody else will tell them. */
+static enum log_level attempt_level(const char *result)
+{
+	if (strcmp(result, "delivered") == 0)
+		return LOG_LEVEL_INFO;
+	return strcmp(result, "failed") == 0 || strcmp(result, "partial") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE;
+}
+
+/* What was said last, or what happened. */
+static void outcome_fields(struct log_event *e, const struct outcome *outcome)
+{
+	log_text(e, "stage", stage_name(outcome->stage));
+	if (outcome->code)
+		log_number(e, "code", outcome->code);
+	log_string(e, "reply", outcome->reply.data, outcome->reply.length);
+}
+
 void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 {
 	const struct outbound *o = tx->outbound;
 	const struct delivery *d = tx->delivery;
+	const char *result;
 	struct log_event e;
 
 	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED ||
 	    outcome->kind == OUTCOME_DAMAGED)
 		return;
-	log_begin(&e, o->shard->log, "attempt");
+	result = result_name(outcome, d);
+	log_begin_at(&e, o->shard->log, attempt_level(result), "attempt");
 	events_id(&e, d->item.id.high, d->item.id.low);
-	log_text(&e, "result", result_name(outcome, d));
+	log_text(&e, "result", result);
 	log_text(&e, "destination", o->destination->name);
 	log_text(&e, "host", tx->connection->host->config->text);
 	tls_fields(&e, tx->connection);
 	log_number(&e, "recipients", d->recipients);
+	results_fields(&e, tx, outcome);
 	log_number(&e, "octets", d->content_length);
 	if (tx->undeclared)
 		log_bool(&e, "undeclared_8bit", true);
 	log_number(&e, "attempt", d->attempts + 1u);
-	log_text(&e, "stage", stage_name(outcome->stage));
-	if (outcome->code)
-		log_number(&e, "code", outcome->code);
-	log_string(&e, "reply", outcome->reply.data, outcome->reply.length);
+	outcome_fields(&e, outcome);
 	log_number(&e, "ms", tx->started_ns ? events_ms_since(o->shard, tx->started_ns) : 0);
 	log_number(&e, "queued_ms", (clock_wall_ns() - d->accepted_wall_ns) / CLOCK_NS_PER_MS);
 	log_end(&e);
 }
 
-void event_expired(const struct outbound *o, const struct delivery *d)
+void event_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
+{
+	uint64_t wait_ns = d->due_ns > o->shard->now_ns ? d->due_ns - o->shard->now_ns : 0;
+	struct log_event e;
+
+	if (!o->shard->relay->config->log_messages)
+		return;
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_NOTICE, "deferred");
+	events_id(&e, d->item.id.high, d->item.id.low);
+	log_text(&e, "destination", o->destination->name);
+	log_number(&e, "attempts", d->attempts);
+	log_time(&e, "next", clock_wall_ns() + wait_ns);
+	outcome_fields(&e, outcome);
+	log_end(&e);
+}
+
+void event_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
 {
 	struct log_event e;
 
@@ -142,6 +190,9 @@ void event_expired(const struct outbound *o, const struct delivery *d)
 	events_id(&e, d->item.id.high, d->item.id.low);
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
+	outcome_fields(&e, outcome);
+	if (outcome->tx)
+		results_expired(&e, outcome->tx);
 	log_end(&e);
 }
 

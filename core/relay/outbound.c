@@ -81,28 +81,34 @@ void outbound_wake(struct shard *shard, unsigned lane)
 
 void outbound_connected(struct outbound *o, struct host *host)
 {
+	if (host->failures > 0)
+		event_host_ok(o, host);
 	host->failures = 0;
 	host->blocked_until_ns = 0;
 }
 
+/* False: nothing to expire here, or not now. */
 static bool expire(struct outbound *o, struct delivery *d)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
-	struct outcome outcome = {
-		.kind = OUTCOME_LOST, .stage = STAGE_CONNECT, .reply = span_text("no next hop could be reached")};
+	const struct outcome outcome = {
+		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
 
-	if (!d || !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-				   o->failures_seen))
+	if (!d || d->item.moving || o->loading >= OUTBOUND_LOADING_MAX ||
+	    !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+			     o->failures_seen))
 		return false;
 	lane_remove(&o->lane, d);
 	/* Failed connections count as attempts. */
 	d->attempts = d->attempts < 2 ? 2 : d->attempts;
-	settle(o, d, &outcome);
+	/* Without memory its recipients are not named. */
+	if (!transaction_expire(o, d))
+		settle(o, d, &outcome);
 	return true;
 }
 
 /* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
-static void expire_waiting(struct outbound *o)
+void outbound_expire(struct outbound *o)
 {
 	while (expire(o, lane_first_ready(&o->lane)))
 		;
@@ -123,7 +129,8 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 	/* While it is held the time of the next probe counts, and nothing else. */
 	if (hold_in_force(host->hold))
 		delay = 0;
-	host->failures++;
+	if (host->failures++ == 0)
+		host->failed_ns = o->shard->now_ns;
 	host->probing = false;
 	host->window = 0;
 	host->blocked_until_ns = o->shard->now_ns + delay;
@@ -133,8 +140,11 @@ void outbound_host_failed(struct outbound *o, struct host *host, enum stage stag
 		tls_ticket_free(host->ticket);
 		host->ticket = NULL;
 	}
+	snprintf(o->failure, sizeof(o->failure), "no host takes mail; the last one, %s: %s", host->config->text,
+		 reason);
+	o->failure_stage = stage;
 	event_host_failed(o, host, stage, reason, delay);
-	expire_waiting(o);
+	outbound_expire(o);
 	outbound_wake(o->shard, o->index);
 }
 

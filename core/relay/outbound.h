@@ -27,7 +27,8 @@ enum {
 
 struct host {
 	const struct config_host *config;
-	unsigned failures; /* in a row */
+	unsigned failures;  /* in a row */
+	uint64_t failed_ns; /* the first of them */
 	uint64_t blocked_until_ns;
 	struct tls_ticket *ticket;
 	struct hold_host *hold; /* in relay->holds */
@@ -59,6 +60,8 @@ struct outbound {
 	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
 	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
 	uint32_t releases_seen;
+	enum stage failure_stage; /* the last failure of a host, as an event tells it */
+	char failure[200];
 	unsigned failures_seen; /* connections that failed since this process started */
 };
 
@@ -79,6 +82,8 @@ bool outbound_idle(const struct shard *shard, bool hard);
 void outbound_connected(struct outbound *o, struct host *host);
 /* The host could not be used: `stage`, and what it said or the system's reason. */
 void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason);
+/* Ends mail that is too old and that no host could be found for. */
+void outbound_expire(struct outbound *o);
 void outbound_connection_gone(struct outbound *o, struct connection *c);
 
 /* From transaction.c: results are in, or the connection went away. See settle.c. */
@@ -91,9 +96,10 @@ enum outcome_kind {
 };
 struct outcome {
 	enum outcome_kind kind;
-	bool again;             /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
-	const uint8_t *results; /* per recipient of the delivery: enum attempt_result */
-	struct span reply;      /* the most telling reply, or the reason */
+	bool again;                   /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
+	const struct transaction *tx; /* for its recipients' names; NULL: none was loaded */
+	const uint8_t *results;       /* per recipient of the delivery: enum attempt_result */
+	struct span reply;            /* the most telling reply, or the reason */
 	unsigned code;
 	enum stage stage;
 	int error;      /* DAMAGED: negative errno */

@@ -116,7 +116,13 @@ void settle_run(struct shard *shard)
 	}
 }
 
-static void defer(struct outbound *o, struct delivery *d, bool may_expire)
+/* Stage and code in one number, never 0. Without a code the stage alone tells reasons apart. */
+static uint16_t reason_of(const struct outcome *outcome)
+{
+	return (uint16_t)(1u << 14 | (unsigned)outcome->stage << 10 | (outcome->code & 1023));
+}
+
+static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool may_expire)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
@@ -130,14 +136,17 @@ static void defer(struct outbound *o, struct delivery *d, bool may_expire)
 			    d->attempts) &&
 	    ensure_statuses(d)) {
 		unsigned i;
+		event_expired(o, d, outcome);
 		for (i = 0; i < d->recipients; i++) {
 			if (d->statuses[i] == RECIPIENT_PENDING) {
 				d->statuses[i] = RECIPIENT_FAILED;
 				counter_add(&o->shard->counters.failed, 1);
 			}
 		}
-		event_expired(o, d);
 		d->next_place = DELIVERY_FAILED;
+	} else if (d->told != reason_of(outcome)) {
+		d->told = reason_of(outcome);
+		event_deferred(o, d, outcome);
 	}
 }
 
@@ -214,7 +223,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->counters.maybe_duplicates, 1);
-		defer(o, d, true);
+		defer(o, d, outcome, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;
 	}
@@ -225,7 +234,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	else if (tally.pending == 0)
 		d->next_place = DELIVERY_FAILED;
 	else if (tally.deferred > 0)
-		defer(o, d, tally.held == 0);
+		defer(o, d, outcome, tally.held == 0);
 	else if (tally.held > 0)
 		hold(o, d, outcome->host_held);
 	else
@@ -273,7 +282,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		}
 		counter_add(&o->shard->counters.attempts, 1);
 		counter_add(&o->shard->counters.deferred, 1);
-		defer(o, d, true);
+		defer(o, d, outcome, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;
 	case OUTCOME_DAMAGED:

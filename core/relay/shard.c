@@ -403,8 +403,16 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 /* The operator hears of it at once, and then from time to time. */
 static void watch_disk(struct shard *shard)
 {
-	if (!spool_disk_full(shard->spool) || shard->now_ns < shard->disk_full_next_ns)
+	if (!spool_disk_full(shard->spool)) {
+		if (shard->disk_full_ns)
+			event_disk_ok(shard);
+		shard->disk_full_ns = 0;
 		return;
+	}
+	if (shard->now_ns < shard->disk_full_next_ns)
+		return;
+	if (!shard->disk_full_ns)
+		shard->disk_full_ns = shard->now_ns;
 	shard->disk_full_next_ns = shard->now_ns + DISK_FULL_TELL_S * CLOCK_NS_PER_S;
 	event_disk_full(shard);
 }

@@ -111,6 +111,7 @@ struct shard {
 	bool draining, receiving, spool_failure_reported;
 	uint64_t drain_deadline_ns;
 	uint64_t disk_full_next_ns; /* not to be told again before */
+	uint64_t disk_full_ns;      /* since when that was told; 0: it has room */
 };
 
 /* NULL without memory. */

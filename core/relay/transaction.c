@@ -22,6 +22,7 @@ void transaction_free(struct transaction *tx)
 		spool_view_release(&tx->part);
 	if (tx->results != tx->results_inline)
 		free(tx->results);
+	results_free(tx);
 	pool_release(&tx->outbound->shard->transactions, tx);
 }
 
@@ -63,6 +64,20 @@ static void cannot_load(struct transaction *tx, int error, const char *why)
 	settle(o, d, &outcome);
 }
 
+static void expire(struct transaction *tx)
+{
+	struct outbound *o = tx->outbound;
+	const struct outcome outcome = {
+		.kind = OUTCOME_LOST,
+		.tx = tx,
+		.reply = span_text(o->failure),
+		.stage = o->failure_stage,
+	};
+
+	settle(o, tx->delivery, &outcome);
+	transaction_free(tx);
+}
+
 static void loaded(struct transaction *tx, int result)
 {
 	struct outbound *o = tx->outbound;
@@ -79,20 +94,26 @@ static void loaded(struct transaction *tx, int result)
 		return;
 	}
 	choose_recipients(tx);
-	list_append(&o->loaded, &tx->link);
+	if (tx->expiring)
+		expire(tx);
+	else
+		list_append(&o->loaded, &tx->link);
 }
 
 static void on_loaded(struct spool_view *view, int result)
 {
 	struct transaction *tx = container_of(view, struct transaction, view);
 	struct outbound *o = tx->outbound;
+	bool expiring = tx->expiring;
 
 	o->loading--;
 	loaded(tx, result);
+	if (expiring)
+		outbound_expire(o); /* the next one */
 	outbound_wake(o->shard, o->index);
 }
 
-bool transaction_start(struct outbound *o, struct delivery *d)
+static bool start(struct outbound *o, struct delivery *d, bool expiring)
 {
 	struct transaction *tx = pool_acquire(&o->shard->transactions);
 
@@ -101,6 +122,7 @@ bool transaction_start(struct outbound *o, struct delivery *d)
 	memset(tx, 0, offsetof(struct transaction, reply));
 	tx->outbound = o;
 	tx->delivery = d;
+	tx->expiring = expiring;
 	tx->results = tx->results_inline;
 	list_init(&tx->link);
 	if (d->recipients > TRANSACTION_RESULTS_INLINE) {
@@ -116,6 +138,16 @@ bool transaction_start(struct outbound *o, struct delivery *d)
 	else
 		o->loading++;
 	return true;
+}
+
+bool transaction_start(struct outbound *o, struct delivery *d)
+{
+	return start(o, d, false);
+}
+
+bool transaction_expire(struct outbound *o, struct delivery *d)
+{
+	return start(o, d, true);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------ */
@@ -213,6 +245,7 @@ void transaction_finish(struct transaction *tx)
 {
 	struct outcome outcome = {
 		.kind = OUTCOME_ANSWERED,
+		.tx = tx,
 		.results = tx->results,
 		.reply = {tx->reply, tx->reply_length},
 		.code = tx->code,
@@ -232,7 +265,7 @@ void transaction_finish(struct transaction *tx)
 void transaction_abandon(struct transaction *tx, enum stage stage, const char *reason)
 {
 	struct connection *c = tx->connection;
-	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .reply = span_text(reason), .stage = stage};
+	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .tx = tx, .reply = span_text(reason), .stage = stage};
 	bool first = c->transactions.next == &tx->link;
 
 	c->transaction_count--;

@@ -8,6 +8,7 @@
 #define POSTRIDER_RELAY_TRANSACTION_H
 
 #include "core/relay/connection.h"
+#include "core/relay/results.h"
 #include "core/smtp/content.h"
 
 enum transaction_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
@@ -42,6 +43,8 @@ struct transaction {
 	uint16_t chunk_replies;                /* and answered */
 	const char *damage;                    /* our fault: why its content cannot be sent */
 	int damage_error; /* negative errno; -EBADMSG also where the content is not what was accepted */
+	bool expiring;    /* loaded only so that its recipients can be named */
+	struct results told;
 	size_t piece_offset;
 	struct content_encoder encoder;
 	uint64_t started_ns;
@@ -56,6 +59,8 @@ struct transaction {
 /* Takes the delivery (ACTIVE) and starts to load its content; it comes back in outbound->loaded, now or later.
  * False: no memory, the delivery is untouched. */
 bool transaction_start(struct outbound *o, struct delivery *d);
+/* The same for one that has grown too old while no host could be reached: its end is told with its recipients. */
+bool transaction_expire(struct outbound *o, struct delivery *d);
 enum write_result { WRITE_DONE, WRITE_NO_ROOM, WRITE_WAIT };
 /* Writes on; WRITE_WAIT: a reply or a part from disk must come first. */
 enum write_result transaction_write(struct transaction *tx);

@@ -91,6 +91,12 @@ static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *r
 		tx->expect = EXPECT_NOTHING;
 }
 
+static void refused_recipient(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	remember(tx, reply, STAGE_RCPT);
+	results_refused(tx, tx->rcpt_reply, reply);
+}
+
 static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
 	enum verdict verdict = judge(STAGE_RCPT, reply).verdict;
@@ -100,7 +106,7 @@ static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *r
 		if (verdict == VERDICT_SENT)
 			tx->accepted++;
 		else
-			remember(tx, reply, STAGE_RCPT);
+			refused_recipient(tx, reply);
 	}
 	tx->rcpt_reply++;
 	skip_to_pending(tx);

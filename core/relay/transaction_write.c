@@ -356,6 +356,7 @@ enum write_result transaction_write(struct transaction *tx)
 	}
 	/* The content has left this transaction's hands; its memory is of use to others. */
 	if (tx->view_held) {
+		results_keep(tx);
 		spool_view_release(&tx->view);
 		tx->view_held = false;
 	}

@@ -206,6 +206,7 @@ def filled_by_others():
         check(relay.count['disk_full'], 'nobody was told')
         hop = work.own(NextHop(port=port))
         hop.wait_arrivals(50, 20)
+        eventually(lambda: relay.count['disk_ok'], 'the room that is free again is told')
         relay.terminate()
         relay = work.relay(settings, 'again')
         os.unlink(other)

@@ -695,6 +695,49 @@ static void test_writer_stop_stalled(void)
 	log_free(log);
 }
 
+/* Lists of objects, as many as fit; what is behind them still has its place. */
+static void test_lists(void)
+{
+	struct log *log = log_new(0, CAPACITY);
+	struct log_event e;
+	unsigned items = 0;
+	char *text;
+
+	log_begin(&e, log, "listed");
+	log_list_begin(&e, "none");
+	log_list_end(&e);
+	log_list_begin(&e, "some");
+	for (uint64_t n = 0; n < 3; n++) {
+		CHECK(log_item(&e, 100));
+		log_number(&e, "n", n);
+		if (n == 1)
+			log_text(&e, "word", "a \"b\"");
+	}
+	log_list_end(&e);
+	log_time(&e, "when", UINT64_C(1700000000007000000));
+	log_bool(&e, "after", true);
+	log_end(&e);
+	drain(log, &text);
+	CHECK(strstr(text, ",\"none\":[],\"some\":[{\"n\":0},{\"n\":1,\"word\":\"a "
+			   "\\\"b\\\"\"},{\"n\":2}],\"when\":\"2023-11-14T22:13:20.007Z\",\"after\":true}"));
+	free(text);
+
+	log_begin(&e, log, "listed");
+	log_list_begin(&e, "many");
+	while (log_item(&e, 120)) {
+		log_text(&e, "word", "sixty octets of text that stand for an address and its reply");
+		items++;
+	}
+	log_list_end(&e);
+	log_number(&e, "items", items);
+	log_end(&e);
+	drain(log, &text);
+	CHECK(items > 40 && items < LOG_EVENT_MAX / 60);
+	CHECK(strstr(text, "\"}],\"items\":"));
+	free(text);
+	log_free(log);
+}
+
 /* The reader is gone: no signal, no hang, and the log does not fill up. */
 static void test_writer_broken(void)
 {
@@ -739,6 +782,7 @@ int main(void)
 	alarm(120);
 	RUN(test_fields);
 	RUN(test_levels);
+	RUN(test_lists);
 	RUN(test_no_log);
 	RUN(test_time);
 	RUN(test_escape);

@@ -1,0 +1,189 @@
+/*
+ * core/relay/results.c - see results.h.
+ */
+#include "core/relay/results.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/relay/transaction.h"
+#include "core/relay/transaction_private.h"
+
+static bool wanted(const struct transaction *tx)
+{
+	return tx->outbound->shard->relay->config->log_messages;
+}
+
+void results_keep(struct transaction *tx)
+{
+	struct results *r = &tx->told;
+	size_t length = tx->envelope.recipient_length;
+
+	if (r->names || !wanted(tx) || length > RESULTS_NAMES_MAX)
+		return;
+	r->names = length <= sizeof(r->names_inline) ? r->names_inline : malloc(length);
+	if (!r->names)
+		return;
+	memcpy(r->names, tx->envelope.recipient_data, length);
+	r->names_length = (uint32_t)length;
+}
+
+void results_refused(struct transaction *tx, unsigned index, const struct smtp_reply_parser *reply)
+{
+	struct results *r = &tx->told;
+	struct results_refused *one;
+
+	/* Where there is one, the transaction's own reply is its reply. */
+	if (tx->delivery->recipients == 1 || !wanted(tx) || r->refused_count == RESULTS_REFUSED_MAX)
+		return;
+	if (!r->refused)
+		r->refused = malloc(RESULTS_REFUSED_MAX * sizeof(*r->refused));
+	if (!r->refused)
+		return;
+	one = &r->refused[r->refused_count++];
+	one->index = (uint16_t)index;
+	one->code = reply->code;
+	one->length = reply->text_length < RESULTS_REPLY_MAX ? reply->text_length : RESULTS_REPLY_MAX;
+	memcpy(one->text, reply->text, one->length);
+}
+
+void results_free(struct transaction *tx)
+{
+	if (tx->told.names != tx->told.names_inline)
+		free(tx->told.names);
+	free(tx->told.refused);
+}
+
+/* ---- the fields ------------------------------------------------------------------------------------------------- */
+
+static const char *result_of(const struct outcome *outcome, unsigned index)
+{
+	if (outcome->kind == OUTCOME_UNKNOWN)
+		return "unknown";
+	if (outcome->kind != OUTCOME_ANSWERED)
+		return "deferred";
+	switch (outcome->results[index]) {
+	case ATTEMPT_SENT:
+		return "delivered";
+	case ATTEMPT_FAIL:
+		return "failed";
+	case ATTEMPT_HOLD:
+		return "held";
+	default:
+		return "deferred";
+	}
+}
+
+static const struct results_refused *refused_at(const struct transaction *tx, unsigned index)
+{
+	unsigned i;
+
+	for (i = 0; i < tx->told.refused_count; i++) {
+		if (tx->told.refused[i].index == index)
+			return &tx->told.refused[i];
+	}
+	return NULL;
+}
+
+/* The envelope's addresses, from the view or from the copy; false: there are none. */
+static bool names_of(const struct transaction *tx, struct envelope *names)
+{
+	*names = tx->envelope;
+	if (!tx->view_held) {
+		names->recipient_data = tx->told.names;
+		names->recipient_length = tx->told.names_length;
+	}
+	return names->recipient_data != NULL;
+}
+
+/* All that an event says of one; false: no room. */
+static bool tell(struct log_event *e, const struct transaction *tx, unsigned index, struct span address,
+		 const char *result)
+{
+	enum { ITEM_ROOM = 640 };
+	const struct results_refused *one = refused_at(tx, index);
+
+	if (!log_item(e, ITEM_ROOM))
+		return false;
+	log_string(e, "recipient", address.data, address.length);
+	log_text(e, "result", result);
+	if (one) {
+		log_number(e, "code", one->code);
+		log_string(e, "reply", one->text, one->length);
+	}
+	return true;
+}
+
+static bool only_one(struct log_event *e, const struct transaction *tx, const struct envelope *names)
+{
+	struct envelope_cursor cursor;
+	struct span address;
+
+	if (tx->delivery->recipients != 1)
+		return false;
+	envelope_first(names, &cursor);
+	if (envelope_next(&cursor, &address))
+		log_string(e, "recipient", address.data, address.length);
+	return true;
+}
+
+/* Those delivered, or those that were not, in the order of the envelope. Returns how many were named. */
+static unsigned list(struct log_event *e, const struct transaction *tx, const struct outcome *outcome,
+		     const struct envelope *names, bool sent, unsigned most)
+{
+	struct envelope_cursor cursor;
+	unsigned named = 0, i;
+	struct span address;
+
+	envelope_first(names, &cursor);
+	for (i = 0; i < tx->rcpt_end && named < most && envelope_next(&cursor, &address); i++) {
+		bool delivered = outcome->kind == OUTCOME_ANSWERED && outcome->results[i] == ATTEMPT_SENT;
+		if (i < tx->rcpt_first || !transaction_pending(tx, i) || delivered != sent)
+			continue;
+		if (!tell(e, tx, i, address, result_of(outcome, i)))
+			break;
+		named++;
+	}
+	return named;
+}
+
+void results_fields(struct log_event *e, const struct transaction *tx, const struct outcome *outcome)
+{
+	struct envelope names;
+	unsigned tried = 0, named, i;
+
+	if (!names_of(tx, &names) || only_one(e, tx, &names))
+		return;
+	for (i = tx->rcpt_first; i < tx->rcpt_end; i++)
+		tried += transaction_pending(tx, i);
+	log_list_begin(e, "results");
+	named = list(e, tx, outcome, &names, false, RESULTS_TOLD_MAX);
+	named += list(e, tx, outcome, &names, true, RESULTS_TOLD_MAX - named);
+	log_list_end(e);
+	if (named < tried)
+		log_number(e, "more", tried - named);
+}
+
+void results_expired(struct log_event *e, const struct transaction *tx)
+{
+	struct envelope_cursor cursor;
+	struct envelope names;
+	unsigned pending = 0, named = 0, i;
+	struct span address;
+	bool room = true;
+
+	if (!names_of(tx, &names) || only_one(e, tx, &names))
+		return;
+	log_list_begin(e, "results");
+	envelope_first(&names, &cursor);
+	for (i = 0; i < tx->delivery->recipients && envelope_next(&cursor, &address); i++) {
+		if (!transaction_pending(tx, i))
+			continue;
+		pending++;
+		room = room && named < RESULTS_TOLD_MAX && tell(e, tx, i, address, "expired");
+		named += room;
+	}
+	log_list_end(e);
+	if (named < pending)
+		log_number(e, "more", pending - named);
+}

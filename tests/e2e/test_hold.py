@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""tests/e2e/test_hold.py - what the operator reads of next hops: set-ups that are refused, results, what comes next."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import (Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
+                     message)
+
+REFUSED = '550 5.7.64 TenantAttribution; Relay Access Denied [next-hop.example.com]'
+RETRY = {'first': '1s', 'factor': 1, 'max': '1s', 'expire': '1h'}
+
+
+def send(relay, sequences, recipients=('recipient@example.com',)):
+    with Client(relay.address) as client:
+        client.hello()
+        for sequence in sequences:
+            client.envelope(recipients=recipients)
+            client.data(message(sequence, 1500))
+        client.command('QUIT', 221)
+
+
+def one(relay, name):
+    events = relay.events(name)
+    equal(len(events), 1, 'events %s' % name)
+    return events[0]
+
+
+@case
+def a_refused_set_up_is_told_once_and_heals():
+    """Mail is held while the certificate is wrong: one alarm that says what to do, no failure, a probe at a time."""
+    state = {'right': False, 'refused': 0}
+
+    def script(stage, session, argument):
+        if stage != 'RCPT' or state['right']:
+            return None
+        state['refused'] += 1
+        return REFUSED
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        send(relay, range(1, 31))
+        eventually(lambda: relay.events('setup_refused'), 'an alarm')
+        time.sleep(2.5)
+        refused = state['refused']
+        state['right'] = True
+        hop.wait_arrivals(30, 20)
+        eventually(lambda: relay.count['delivered'] == 30, 'delivered: %s' % relay.count)
+        alarm, healed = one(relay, 'setup_refused'), one(relay, 'setup_accepted')
+        equal((alarm['level'], alarm['reason'], alarm['stage'], alarm['code'], alarm['reply']),
+              ('error', 'client', 'rcpt', 550, REFUSED[4:]), 'the alarm')
+        check('connector' in alarm['problem'], 'what to do: %s', alarm['problem'])
+        equal((healed['level'], healed['destination']), ('notice', alarm['destination']), 'the end of it')
+        equal(relay.total('failed'), 0, 'failed')
+        check(relay.count['held'] >= 1, 'no attempt is told as held')
+        check(refused <= 30 + 3, '%d refusals for 30 messages and two seconds', refused)
+        relay.terminate()
+
+
+@case
+def one_sender_that_is_refused_holds_nobody_up():
+    """5.7.60 is about a sender: his mail waits, the others' goes, and an alarm names what was said."""
+    said = '550 5.7.60 SMTP; Client does not have permissions to send as this sender'
+
+    def script(stage, session, argument):
+        return said if stage == 'MAIL' and 'stranger@' in argument else None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        with Client(relay.address) as client:
+            client.hello()
+            for sequence in range(1, 21):
+                client.envelope(sender='stranger@example.net' if sequence % 5 == 0 else 'known@example.net')
+                client.data(message(sequence, 500))
+        hop.wait_arrivals(16, 20)
+        eventually(lambda: relay.events('setup_refused'), 'an alarm')
+        alarm = one(relay, 'setup_refused')
+        equal((alarm['reason'], alarm['held'], alarm['reply']), ('sender', 'message', said[4:]), 'the alarm')
+        equal(relay.total('failed'), 0, 'failed')
+        relay.terminate()
+
+
+@case
+def each_recipient_has_its_result():
+    def script(stage, session, argument):
+        if stage == 'RCPT' and 'nobody@' in argument:
+            return '550 5.1.1 No such user'
+        if stage == 'RCPT' and 'busy@' in argument:
+            return '450 4.2.1 Mailbox "busy"'
+        return None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1,
+                                              retry={'first': '1h', 'factor': 1, 'max': '1h', 'expire': '5d'}))
+        send(relay, [1], ['a@example.com', 'nobody@example.com', 'busy@example.com', 'b@example.com'])
+        eventually(lambda: relay.events('deferred'), 'deferred')
+        attempt, deferred = one(relay, 'attempt'), one(relay, 'deferred')
+        equal([tuple(sorted(entry.items())) for entry in attempt['results']],
+              [tuple(sorted(entry.items())) for entry in (
+                  {'recipient': 'nobody@example.com', 'result': 'failed', 'code': 550, 'reply': '5.1.1 No such user'},
+                  {'recipient': 'busy@example.com', 'result': 'deferred', 'code': 450,
+                   'reply': '4.2.1 Mailbox "busy"'},
+                  {'recipient': 'a@example.com', 'result': 'delivered'},
+                  {'recipient': 'b@example.com', 'result': 'delivered'})], 'results')
+        equal((attempt['level'], attempt['result']), ('warning', 'partial'), 'the attempt')
+        equal((deferred['level'], deferred['id'], deferred['attempts']), ('notice', attempt['id'], 1), 'deferred')
+        check(deferred['next'] > deferred['time'], 'the next try is at %s', deferred['next'])
+        send(relay, [2])
+        eventually(lambda: len(relay.events('attempt')) == 2, 'the second message')
+        alone = relay.events('attempt')[1]
+        equal((alone['recipient'], alone['level'], 'results' in alone), ('recipient@example.com', 'info', False), 'one')
+        # More than an event holds.
+        send(relay, [3], ['user%d.%s@example.com' % (n, 'x' * 40) for n in range(90)])
+        eventually(lambda: len(relay.events('attempt')) == 3, 'the third message')
+        many = relay.events('attempt')[2]
+        check('truncated' not in many, 'truncated: %s', many)
+        equal(len(many['results']) + many['more'], 90, 'named and counted')
+        relay.terminate()
+
+
+@case
+def deferrals_are_told_once_for_each_reason():
+    answers = ['451 4.3.0 Later'] * 3 + ['452 4.3.1 Full'] * 2
+
+    def script(stage, session, argument):
+        return answers.pop(0) if stage == 'MAIL' and answers else None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=dict(RETRY, first='200ms', max='200ms')))
+        send(relay, [1])
+        hop.wait_arrivals(1, 20)
+        eventually(lambda: relay.count['delivered'] == 1, 'delivered')
+        equal([event['code'] for event in relay.events('deferred')], [451, 452], 'told')
+        relay.terminate()
+
+
+@case
+def the_end_names_recipients_and_reason():
+    """Expired: after refusals with the last reply; where no host was ever reached, with why. Then it comes back."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=lambda stage, *_: '451 4.7.1 Not now' if stage == 'RCPT' else None))
+        retry = {'first': '200ms', 'factor': 1, 'max': '200ms', 'expire': '1s'}
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=retry))
+        send(relay, [1], ['a@example.com', 'b@example.com'])
+        eventually(lambda: relay.events('expired'), 'expired', 20)
+        end = one(relay, 'expired')
+        equal((end['stage'], end['code'], end['reply'], end['level']), ('rcpt', 451, '4.7.1 Not now', 'warning'), 'why')
+        equal([entry['recipient'] for entry in end['results']], ['a@example.com', 'b@example.com'], 'whose')
+        relay.terminate()
+    with Workspace() as work:
+        port = free_port()
+        relay = work.relay(work.configuration(['127.0.0.1:%d' % port], shards=1, retry=retry))
+        send(relay, [1])
+        eventually(lambda: relay.events('expired'), 'expired', 20)
+        end = one(relay, 'expired')
+        equal((end['recipient'], end['stage']), ('recipient@example.com', 'connect'), 'whose')
+        check('Connection refused' in end['reply'], 'why: %s', end['reply'])
+        hop = work.own(NextHop(port=port))
+        send(relay, [2])
+        hop.wait_arrivals(1, 20)
+        eventually(lambda: relay.events('host_ok'), 'the host is well')
+        equal(one(relay, 'host_ok')['failures'], relay.events('host_failed')[-1]['failures'], 'failures in a row')
+        relay.terminate()
+
+
+if __name__ == '__main__':
+    harness.main()
