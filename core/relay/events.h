@@ -28,9 +28,10 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 /* Once for each message and reason. */
 void event_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
-void event_damaged(const struct outbound *o, const struct delivery *d, struct span why);
+/* `envelope`: that can be read. */
+void event_damaged(const struct transaction *tx, const char *why, bool envelope);
 /* What may pass by itself: no memory, no descriptors. */
-void event_unreadable(const struct outbound *o, const struct delivery *d, struct span why);
+void event_unreadable(const struct transaction *tx, const char *why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
 void event_disk_ok(struct shard *shard);

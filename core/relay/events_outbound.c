@@ -192,35 +192,42 @@ void event_expired(const struct outbound *o, const struct delivery *d, const str
 	log_number(&e, "attempts", d->attempts);
 	outcome_fields(&e, outcome);
 	if (outcome->tx)
-		results_expired(&e, outcome->tx);
+		results_pending(&e, outcome->tx, "expired");
 	log_end(&e);
 }
 
-static void damage_fields(struct log_event *e, const struct outbound *o, const struct delivery *d, struct span why)
+static void damage_fields(struct log_event *e, const struct transaction *tx, const char *why)
 {
+	const struct delivery *d = tx->delivery;
+
 	events_id(e, d->item.id.high, d->item.id.low);
-	log_text(e, "destination", o->destination->name);
+	log_text(e, "destination", tx->outbound->destination->name);
 	log_number(e, "recipients", d->recipients);
-	log_string(e, "reason", why.data, why.length);
+	log_text(e, "reason", why);
 }
 
-void event_damaged(const struct outbound *o, const struct delivery *d, struct span why)
+void event_damaged(const struct transaction *tx, const char *why, bool envelope)
 {
 	struct log_event e;
 
-	log_begin_at(&e, o->shard->log, LOG_LEVEL_ERROR, "damaged");
-	damage_fields(&e, o, d, why);
+	log_begin_at(&e, tx->outbound->shard->log, LOG_LEVEL_ERROR, "damaged");
+	damage_fields(&e, tx, why);
 	log_text(&e, "problem",
 		 "the disk does not give back what was written: look at it (dmesg, smartctl), and ask the sender for "
-		 "the message again; it is kept, and looked at again every hour");
+		 "the message again (event `accepted` with this id names him); it is kept, and looked at again every "
+		 "hour");
+	if (envelope) {
+		log_string(&e, "sender", tx->envelope.sender.data, tx->envelope.sender.length);
+		results_pending(&e, tx, "held");
+	}
 	log_end(&e);
 }
 
-void event_unreadable(const struct outbound *o, const struct delivery *d, struct span why)
+void event_unreadable(const struct transaction *tx, const char *why)
 {
 	struct log_event e;
 
-	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "unreadable");
-	damage_fields(&e, o, d, why);
+	log_begin_at(&e, tx->outbound->shard->log, LOG_LEVEL_WARNING, "unreadable");
+	damage_fields(&e, tx, why);
 	log_end(&e);
 }

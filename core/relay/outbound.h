@@ -8,6 +8,8 @@
 #ifndef POSTRIDER_RELAY_OUTBOUND_H
 #define POSTRIDER_RELAY_OUTBOUND_H
 
+#include <errno.h>
+
 #include "core/relay/session_limit.h"
 #include "core/relay/shard.h"
 #include "core/relay/verdict.h"
@@ -105,6 +107,11 @@ struct outcome {
 	int error;      /* DAMAGED: negative errno */
 	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
 };
+/* Of OUTCOME_DAMAGED's errors: the disk's, which time does not mend; else it was memory or descriptors that lacked. */
+static inline bool outcome_damaged(int error)
+{
+	return error == -EBADMSG || error == -EIO;
+}
 enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
 /* The delivery leaves its transaction: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);

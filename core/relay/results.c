@@ -164,7 +164,7 @@ void results_fields(struct log_event *e, const struct transaction *tx, const str
 		log_number(e, "more", tried - named);
 }
 
-void results_expired(struct log_event *e, const struct transaction *tx)
+void results_pending(struct log_event *e, const struct transaction *tx, const char *result)
 {
 	struct envelope_cursor cursor;
 	struct envelope names;
@@ -180,7 +180,7 @@ void results_expired(struct log_event *e, const struct transaction *tx)
 		if (!transaction_pending(tx, i))
 			continue;
 		pending++;
-		room = room && named < RESULTS_TOLD_MAX && tell(e, tx, i, address, "expired");
+		room = room && named < RESULTS_TOLD_MAX && tell(e, tx, i, address, result);
 		named += room;
 	}
 	log_list_end(e);

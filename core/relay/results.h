@@ -48,7 +48,7 @@ void results_free(struct transaction *tx);
 /* "recipient" where there is one, else "results" for each that was tried, those not delivered first, and "more" for how
  * many found no room. */
 void results_fields(struct log_event *e, const struct transaction *tx, const struct outcome *outcome);
-/* The same for what is given up: all that are still pending. */
-void results_expired(struct log_event *e, const struct transaction *tx);
+/* The same for all that are still pending, with one result: they are given up, or held. */
+void results_pending(struct log_event *e, const struct transaction *tx, const char *result);
 
 #endif

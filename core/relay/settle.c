@@ -249,12 +249,8 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
  */
 static void settle_damaged(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
-	bool damaged = outcome->error == -EBADMSG || outcome->error == -EIO;
+	bool damaged = outcome_damaged(outcome->error);
 
-	if (damaged)
-		event_damaged(o, d, outcome->reply);
-	else
-		event_unreadable(o, d, outcome->reply);
 	(void)lane_defer(&o->lane, d, o->shard->now_ns + (damaged ? DAMAGED_RETRY_S : OUR_RETRY_S) * CLOCK_NS_PER_S);
 	outbound_wake(o->shard, d->lane);
 }

@@ -52,6 +52,15 @@ static void choose_recipients(struct transaction *tx)
 	tx->rcpt_reply = tx->rcpt_first;
 }
 
+/* Told while the envelope is in memory. */
+static void tell_damage(const struct transaction *tx, int error, const char *why, bool envelope)
+{
+	if (outcome_damaged(error))
+		event_damaged(tx, why, envelope);
+	else
+		event_unreadable(tx, why);
+}
+
 /* Before it had a connection. -EBADMSG: the record is damaged; else the environment failed. */
 static void cannot_load(struct transaction *tx, int error, const char *why)
 {
@@ -60,6 +69,7 @@ static void cannot_load(struct transaction *tx, int error, const char *why)
 	struct outcome outcome = {
 		.kind = OUTCOME_DAMAGED, .error = error, .reply = span_text(why), .stage = STAGE_CONTENT};
 
+	tell_damage(tx, error, why, false);
 	transaction_free(tx);
 	settle(o, d, &outcome);
 }
@@ -202,6 +212,7 @@ bool transaction_damaged(struct transaction *tx, int error, const char *why)
 	tx->damage = why;
 	tx->damage_error = error;
 	c->ours = true;
+	tell_damage(tx, error, why, true);
 	/* Between two chunks RSET takes back what was sent (RFC 3030 2). DATA cannot be left but by its end. */
 	if (c->mode == MODE_CHUNKING && tx->step == STEP_BODY) {
 		c->reset_next = true;

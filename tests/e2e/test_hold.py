@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """tests/e2e/test_hold.py - what the operator reads of next hops: set-ups that are refused, results, what comes next."""
 
+import glob
 import os
 import sys
 import time
@@ -163,6 +164,47 @@ def the_end_names_recipients_and_reason():
         hop.wait_arrivals(1, 20)
         eventually(lambda: relay.events('host_ok'), 'the host is well')
         equal(one(relay, 'host_ok')['failures'], relay.events('host_failed')[-1]['failures'], 'failures in a row')
+        relay.terminate()
+
+
+def rot(directory, marker):
+    """Changes an octet behind the marker, wherever in the spool it is."""
+    for path in glob.glob(os.path.join(directory, '**', '*.seg'), recursive=True):
+        with open(path, 'r+b') as f:
+            at = f.read().find(marker)
+            if at >= 0:
+                f.seek(at + len(marker))
+                f.write(b'!')
+                return
+    check(False, '%r is not in the spool', marker)
+
+
+@case
+def a_damaged_message_is_told_with_whom_to_ask():
+    """SYS-03: a part of a message rots on the disk. It is held; an intact one for that host does not wait."""
+    with Workspace() as work:
+        port = free_port()
+        configuration = work.configuration(['127.0.0.1:%d' % port], shards=1)
+        relay = work.relay(configuration)
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(sender='sender@example.net', recipients=('a@example.com', 'b@example.com'))
+            client.data(b'Subject: x\r\n\r\n' + b''.join(b'line %06d ' % n + b'x' * 80 + b'\r\n'
+                                                        for n in range(12000)))
+        relay.terminate()
+        # The new process has found it intact at its start, and has it no longer in memory.
+        relay = work.relay(configuration, 'again')
+        rot(work.path('spool'), b'line 004000 ')
+        hop = work.own(NextHop(port=port))
+        eventually(lambda: relay.events('damaged'), 'the damage is told')
+        send(relay, [2])
+        hop.wait_arrivals(1, 5)
+        told = one(relay, 'damaged')
+        equal((told['level'], told['sender'], [entry['recipient'] for entry in told['results']]),
+              ('error', 'sender@example.net', ['a@example.com', 'b@example.com']), 'the damage')
+        equal(hop.sequences(), [2], 'arrived')
+        equal({event['stage'] for event in relay.events('host_failed')}, {'connect'}, 'what the host is blamed for')
+        equal(relay.total('failed'), 0, 'failed')
         relay.terminate()
 
 
