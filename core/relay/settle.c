@@ -13,7 +13,12 @@
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
 
-enum { DAMAGED_RETRY_S = 3600, OUR_RETRY_S = 10 };
+enum {
+	DAMAGED_RETRY_S = 3600,
+	OUR_RETRY_S = 10,
+	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
+	HELD_ATTEMPTS = 4,
+};
 
 static bool ensure_statuses(struct delivery *d)
 {
@@ -133,7 +138,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 	d->next_place = DELIVERY_WAITING;
 	if (may_expire &&
 	    verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-			    d->attempts) &&
+			    d->holds > 0 ? d->attempts / HELD_ATTEMPTS : d->attempts) &&
 	    ensure_statuses(d)) {
 		unsigned i;
 		event_expired(o, d, outcome);
@@ -151,7 +156,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 }
 
 /*
- * Refused for what this relay is (hold.h): no attempt is counted. Where the host is held it is due at once, as one of
+ * Refused for what this relay is (hold.h): no attempt is counted, and its schedule begins anew. Where the host is held it is due at once, as one of
  * those the next probe may be; by itself it waits as the schedule has it, by how often it was held.
  */
 static void hold(struct outbound *o, struct delivery *d, bool host_held)
@@ -160,6 +165,7 @@ static void hold(struct outbound *o, struct delivery *d, bool host_held)
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
 
 	d->next_place = DELIVERY_WAITING;
+	d->attempts = 0;
 	d->due_ns = o->shard->now_ns;
 	if (host_held)
 		return;
