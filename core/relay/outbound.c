@@ -179,8 +179,8 @@ static struct connection *with_room(struct outbound *o)
 		struct connection *c = container_of(link, struct connection, link);
 		if (connection_has_room(c))
 			return c;
-		/* Learned while it was idle, or busy with more than that. Where the host is held a probe stays until it is
-		 * answered; one that proved nothing makes room for the next. */
+		/* Learned while it was idle, or busy with more than that. Where the host is held a probe stays until it
+		 * is answered; one that proved nothing makes room for the next. */
 		if (c->state == CONNECTION_READY && !c->retiring &&
 		    (connection_at_limit(c) ||
 		     (hold_in_force(c->host->hold) && (!c->probe || (c->messages > 0 && c->transaction_count == 0))))) {

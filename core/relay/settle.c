@@ -156,8 +156,9 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 }
 
 /*
- * Refused for what this relay is (hold.h): no attempt is counted, and its schedule begins anew. Where the host is held it is due at once, as one of
- * those the next probe may be; by itself it waits as the schedule has it, by how often it was held.
+ * Refused for what this relay is (hold.h): no attempt is counted, and its schedule begins anew. Where the host is held
+ * it is due at once, as one of those the next probe may be; by itself it waits as the schedule has it, by how often it
+ * was held.
  */
 static void hold(struct outbound *o, struct delivery *d, bool host_held)
 {
