@@ -97,7 +97,8 @@ struct config {
 	struct {
 		uint64_t command_ns;    /* from a reply to the end of the next command, default 5m */
 		uint64_t data_ns;       /* from 354 to the end of data, default 30m */
-		uint64_t connect_ns;    /* outbound: TCP and TLS and EHLO each, default 30s */
+		uint64_t connect_ns;    /* outbound: TCP and TLS each, default 30s */
+		uint64_t greeting_ns;   /* outbound: the greeting, default 5m */
 		uint64_t reply_ns;      /* outbound: a reply to a command, default 5m */
 		uint64_t data_reply_ns; /* outbound: the reply to the end of data, default 10m */
 		uint64_t drain_ns;      /* SIGTERM: how long transactions may take to finish, default 30s */

@@ -429,6 +429,7 @@ static const struct reader_field timeouts_fields[] = {
 	FIELD_RANGE("command", reader_duration, CONFIG(timeouts.command_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("data", reader_duration, CONFIG(timeouts.data_ns), 10 * MILLISECONDS, DAYS),
 	FIELD_RANGE("connect", reader_duration, CONFIG(timeouts.connect_ns), 10 * MILLISECONDS, HOURS),
+	FIELD_RANGE("greeting", reader_duration, CONFIG(timeouts.greeting_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("reply", reader_duration, CONFIG(timeouts.reply_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("data_reply", reader_duration, CONFIG(timeouts.data_reply_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("drain", reader_duration, CONFIG(timeouts.drain_ns), 0, HOURS),
@@ -477,6 +478,7 @@ void schema_defaults(struct config *config)
 	config->timeouts.command_ns = 5 * MINUTES;
 	config->timeouts.data_ns = 30 * MINUTES;
 	config->timeouts.connect_ns = 30 * SECONDS;
+	config->timeouts.greeting_ns = 5 * MINUTES;
 	config->timeouts.reply_ns = 5 * MINUTES;
 	config->timeouts.data_reply_ns = 10 * MINUTES;
 	config->timeouts.drain_ns = 30 * SECONDS;

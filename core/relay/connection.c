@@ -37,6 +37,26 @@ void connection_arm(struct connection *c, uint64_t after_ns)
 	wheel_arm(&shard->wheel, &c->timer, shard->now_ns + after_ns);
 }
 
+static void arm_until(struct connection *c, uint64_t until_ns)
+{
+	wheel_arm(&c->outbound->shard->wheel, &c->timer, until_ns);
+}
+
+/* RFC 5321 4.5.3.2.1: a greeting may take five minutes, which says nothing about whether the host can be reached. */
+static void arm_setup(struct connection *c)
+{
+	const struct config *config = connection_config(c);
+	uint64_t slow_ns = c->opened_ns + CONNECTION_SLOW_MS * CLOCK_NS_PER_MS,
+		 timeout_ns = config->timeouts.connect_ns;
+
+	if (c->state == CONNECTION_GREETING)
+		timeout_ns = config->timeouts.greeting_ns;
+	else if (c->state == CONNECTION_EHLO || c->state == CONNECTION_STARTTLS)
+		timeout_ns = config->timeouts.reply_ns;
+	c->setup_until_ns = c->outbound->shard->now_ns + timeout_ns;
+	arm_until(c, !c->slow && slow_ns < c->setup_until_ns ? slow_ns : c->setup_until_ns);
+}
+
 /* One place moves the state; the timers of the set-up are per step. */
 void connection_move(struct connection *c, enum connection_state state)
 {
@@ -44,7 +64,9 @@ void connection_move(struct connection *c, enum connection_state state)
 	assert(state > c->state || (state == CONNECTION_HANDSHAKE && c->state == CONNECTION_STARTTLS) ||
 	       (state == CONNECTION_EHLO && c->state >= CONNECTION_HANDSHAKE && c->state < CONNECTION_READY));
 	c->state = state;
-	if (state < CONNECTION_READY || state == CONNECTION_QUITTING)
+	if (state < CONNECTION_READY)
+		arm_setup(c);
+	else if (state == CONNECTION_QUITTING)
 		connection_arm(c, connection_config(c)->timeouts.connect_ns);
 }
 
@@ -86,7 +108,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	o->connecting++;
 	counter_add(&shard->counters.connections_out, 1);
 	transport_init(&c->transport, &shard->transport, &handlers, &shard->output_buffers);
-	connection_arm(c, connection_config(c)->timeouts.connect_ns);
+	arm_setup(c);
 	transport_connect(&c->transport, fd, &c->address);
 	return c;
 }
@@ -133,7 +155,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	}
 	event_connection(c, stage, reason);
 	if (!c->proven)
-		o->connecting--;
+		connection_setup_over(c);
 	c->retiring = true;
 	abandon_transactions(c, stage, reason);
 	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
@@ -141,7 +163,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	if (c->messages > 0 && !c->ours)
 		c->host->cautious = c->answered == 0;
 	if (report)
-		outbound_host_failed(o, c->host, stage, reason);
+		outbound_host_failed(o, c->host, &c->address, stage, reason);
 }
 
 void connection_kill(struct connection *c, enum stage stage, const char *reason)
@@ -245,10 +267,42 @@ static void on_end(struct transport *t, int result)
 	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
 }
 
+void connection_give_way(struct connection *c)
+{
+	connection_kill(c, connection_stage(c), "no answer yet, and there is another way to try");
+}
+
+void connection_setup_over(struct connection *c)
+{
+	struct address *address = addresses_find(&c->host->addresses, &c->address);
+
+	if (!c->slow)
+		c->outbound->connecting--;
+	else if (address && address->slow > 0)
+		address->slow--;
+}
+
+/* Nobody else waits for it any more. */
+static void become_slow(struct connection *c)
+{
+	struct address *address = addresses_find(&c->host->addresses, &c->address);
+
+	c->slow = true;
+	c->outbound->connecting--;
+	if (address)
+		address->slow++;
+	arm_until(c, c->setup_until_ns);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+}
+
 static void on_timer(struct wheel_timer *timer)
 {
 	struct connection *c = container_of(timer, struct connection, timer);
 
+	if (c->state < CONNECTION_READY && c->outbound->shard->now_ns < c->setup_until_ns) {
+		become_slow(c);
+		return;
+	}
 	if (c->state == CONNECTION_READY && c->transaction_count == 0) {
 		connection_retire(c);
 		return;

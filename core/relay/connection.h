@@ -43,6 +43,7 @@ struct connection {
 	struct list link; /* outbound->connections */
 	struct wheel_timer timer;
 	struct ring_address address;
+	uint64_t setup_until_ns; /* this step of the set-up */
 	enum connection_state state;
 	enum connection_mode mode;
 	struct smtp_reply_parser parser;
@@ -61,6 +62,7 @@ struct connection {
 	bool retiring;    /* takes no more transactions */
 	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
+	bool slow;        /* its set-up takes long: others are opened beside it */
 	bool ours;        /* what went wrong on it was our own fault: the host is not to blame */
 	bool probe;       /* the host is held (hold.h): one message, until it gets through */
 	bool reset_next;  /* RSET before the next transaction */
@@ -78,6 +80,8 @@ struct connection {
 enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
 /* Unused for so long, its far end may have forgotten it. */
 enum { CONNECTION_STALE_MS = 1000 };
+/* A set-up that takes longer than this is waited for, but not waited for alone. */
+enum { CONNECTION_SLOW_MS = 5000 };
 /* So many messages go one at a time where it is to be found out what ends connections. */
 enum { CONNECTION_CAREFUL = 64 };
 /* A connection that ended at RSET may have done so for another reason. */
@@ -100,6 +104,8 @@ void connection_add(struct connection *c, struct transaction *tx);
 /* Writes as much as the mode and the buffers allow. */
 void connection_write(struct connection *c);
 void connection_retire(struct connection *c);
+/* It is still being set up, and another way is to be tried. */
+void connection_give_way(struct connection *c);
 void connection_kill(struct connection *c, enum stage stage, const char *reason);
 /* The same for one that can still be talked to: its end is told and settled now, then it is left with QUIT. */
 void connection_leave(struct connection *c, enum stage stage, const char *reason);

@@ -11,6 +11,8 @@ const struct config *connection_config(const struct connection *c);
 void connection_arm(struct connection *c, uint64_t after_ns);
 /* One place moves the state. */
 void connection_move(struct connection *c, enum connection_state state);
+/* The set-up is over, well or not. */
+void connection_setup_over(struct connection *c);
 enum stage connection_stage(const struct connection *c);
 /* A command of the connection itself, outside any transaction. */
 void connection_command(struct connection *c, const char *text, size_t length);

@@ -94,7 +94,7 @@ static void on_transaction_reply(struct connection *c, bool whole)
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
 	if (c->parser.code != 421 && !tx->passed && c->answered++ == 0 && !tx->host_held)
-		outbound_connected(c->outbound, c->host);
+		outbound_connected(c->outbound, c->host, &c->address);
 	early = tx->early;
 	connection_transaction_over(c, tx);
 	if (early)

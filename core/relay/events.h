@@ -16,8 +16,11 @@ void event_not_stored(const struct session *s, const struct message *m);
 void event_refused(const struct session *s, const struct message *m, const char *reply);
 /* Delivering. */
 void event_connection(const struct connection *c, enum stage stage, const char *reason);
-void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
-		       uint64_t backoff_ns);
+/* One of several addresses; or all there are. */
+void event_address_failed(const struct outbound *o, const struct host *host, const struct address *address,
+			  enum stage stage, const char *reason, uint64_t backoff_ns);
+void event_host_failed(const struct outbound *o, const struct host *host, const struct address *address,
+		       enum stage stage, const char *reason, uint64_t backoff_ns);
 /* It takes messages again. */
 void event_host_ok(const struct outbound *o, const struct host *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */

@@ -38,14 +38,39 @@ void event_connection(const struct connection *c, enum stage stage, const char *
 	log_end(&e);
 }
 
-void event_host_failed(const struct outbound *o, const struct host *host, enum stage stage, const char *reason,
-		       uint64_t backoff_ns)
+static void address_field(struct log_event *e, const struct ring_address *at)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	log_string(e, "address", text, address_text_format(at, text));
+}
+
+void event_address_failed(const struct outbound *o, const struct host *host, const struct address *address,
+			  enum stage stage, const char *reason, uint64_t backoff_ns)
+{
+	struct log_event e;
+
+	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "address_failed");
+	log_text(&e, "destination", o->destination->name);
+	log_text(&e, "host", host->config->text);
+	address_field(&e, &address->at);
+	log_text(&e, "stage", stage_name(stage));
+	log_text(&e, "reason", reason);
+	log_number(&e, "failures", address->failures);
+	log_number(&e, "again_ms", backoff_ns / CLOCK_NS_PER_MS);
+	log_end(&e);
+}
+
+void event_host_failed(const struct outbound *o, const struct host *host, const struct address *address,
+		       enum stage stage, const char *reason, uint64_t backoff_ns)
 {
 	struct log_event e;
 
 	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "host_failed");
 	log_text(&e, "destination", o->destination->name);
 	log_text(&e, "host", host->config->text);
+	if (address)
+		address_field(&e, &address->at);
 	log_text(&e, "stage", stage_name(stage));
 	log_text(&e, "reason", reason);
 	log_number(&e, "failures", host->failures);

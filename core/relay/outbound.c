@@ -5,14 +5,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/relay/connection.h"
-#include "core/relay/events.h"
-#include "core/relay/resolver.h"
+#include "core/relay/outbound_private.h"
 #include "core/relay/transaction.h"
 
 static void on_timer(struct wheel_timer *timer)
@@ -79,14 +77,6 @@ void outbound_wake(struct shard *shard, unsigned lane)
 
 /* ---- hosts -------------------------------------------------------------------------------------------------- */
 
-void outbound_connected(struct outbound *o, struct host *host)
-{
-	if (host->failures > 0)
-		event_host_ok(o, host);
-	host->failures = 0;
-	host->blocked_until_ns = 0;
-}
-
 /* False: nothing to expire here, or not now. */
 static bool expire(struct outbound *o, struct delivery *d)
 {
@@ -114,59 +104,6 @@ void outbound_expire(struct outbound *o)
 		;
 	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns)))
 		;
-}
-
-void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason)
-{
-	uint64_t delay = HOST_BACKOFF_FIRST_MS * CLOCK_NS_PER_MS;
-	unsigned i;
-
-	for (i = 0; i < host->failures && delay < HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS; i++)
-		delay *= 2;
-	if (delay > HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS)
-		delay = HOST_BACKOFF_MAX_MS * CLOCK_NS_PER_MS;
-	delay = delay * 3 / 4 + random_below(&o->shard->random, delay / 2);
-	/* While it is held the time of the next probe counts, and nothing else. */
-	if (hold_in_force(host->hold))
-		delay = 0;
-	if (host->failures++ == 0)
-		host->failed_ns = o->shard->now_ns;
-	host->probing = false;
-	host->window = 0;
-	host->blocked_until_ns = o->shard->now_ns + delay;
-	o->failures_seen++;
-	/* A ticket may be what it stumbled over. */
-	if (host->ticket && stage == STAGE_TLS) {
-		tls_ticket_free(host->ticket);
-		host->ticket = NULL;
-	}
-	snprintf(o->failure, sizeof(o->failure), "no host takes mail; the last one, %s: %s", host->config->text,
-		 reason);
-	o->failure_stage = stage;
-	event_host_failed(o, host, stage, reason, delay);
-	outbound_expire(o);
-	outbound_wake(o->shard, o->index);
-}
-
-/* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
-static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe)
-{
-	size_t i;
-
-	for (i = 0; i < o->destination->host_count; i++) {
-		struct host *host = &o->hosts[i];
-		enum hold_claim claim;
-		if (host->blocked_until_ns > o->shard->now_ns) {
-			if (host->blocked_until_ns < *next_ns)
-				*next_ns = host->blocked_until_ns;
-			continue;
-		}
-		claim = hold_claim(host->hold, o->shard->now_ns, next_ns);
-		*probe = claim == HOLD_PROBE;
-		if (claim != HOLD_WAIT)
-			return host;
-	}
-	return NULL;
 }
 
 /* ---- dispatch ----------------------------------------------------------------------------------------------- */
@@ -205,40 +142,6 @@ static struct connection *with_nothing(struct outbound *o)
 			return c;
 	}
 	return NULL;
-}
-
-/* Opens one more connection if the backlog asks for it. *next_ns: when to look again. */
-static void grow(struct outbound *o, uint64_t *next_ns)
-{
-	struct shard *shard = o->shard;
-	struct connection *c;
-	struct host *host;
-	struct ring_address address;
-	bool probe = false;
-
-	if (o->connection_count >= o->limit || o->connecting > 0)
-		return;
-	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > shard->now_ns) {
-		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
-		return;
-	}
-	host = usable_host(o, next_ns, &probe);
-	if (!host)
-		return;
-	if (!resolver_lookup(shard->relay->resolver, host->config, &address)) {
-		const char *problem = resolver_problem(shard->relay->resolver, host->config);
-		char why[160];
-		snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : " yet", problem);
-		outbound_host_failed(o, host, STAGE_CONNECT, why);
-		return;
-	}
-	o->grown_ns = shard->now_ns;
-	c = connection_open(o, host, &address);
-	if (!c) {
-		*next_ns = shard->now_ns + CLOCK_NS_PER_S;
-		return;
-	}
-	c->probe = host->probing = probe;
 }
 
 /* The next transaction whose content is in memory; starts reading for others. */
@@ -301,7 +204,7 @@ static void dispatch(struct outbound *o)
 			c = with_room(o);
 		}
 		if (!c) {
-			grow(o, &next_ns);
+			outbound_grow(o, &next_ns);
 			break;
 		}
 		tx = next_loaded(o);
@@ -311,7 +214,7 @@ static void dispatch(struct outbound *o)
 			connection_write(c);
 			c = with_nothing(o);
 			if (!c) {
-				grow(o, &next_ns);
+				outbound_grow(o, &next_ns);
 				break;
 			}
 		}

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "core/relay/addresses.h"
 #include "core/relay/session_limit.h"
 #include "core/relay/shard.h"
 #include "core/relay/verdict.h"
@@ -21,17 +22,16 @@ struct connection;
 struct transaction;
 
 enum {
-	OUTBOUND_GROW_MS = 20,        /* while a backlog stays: one more connection in so much time */
-	OUTBOUND_LOADING_MAX = 64,    /* messages being read back from disk at a time */
-	HOST_BACKOFF_FIRST_MS = 1000, /* doubles per failure in a row */
-	HOST_BACKOFF_MAX_MS = 300000,
+	OUTBOUND_GROW_MS = 20,     /* while a backlog stays: one more connection in so much time */
+	OUTBOUND_LOADING_MAX = 64, /* messages being read back from disk at a time */
 };
 
 struct host {
 	const struct config_host *config;
-	unsigned failures;  /* in a row */
-	uint64_t failed_ns; /* the first of them */
-	uint64_t blocked_until_ns;
+	unsigned failures;         /* in a row, of all its addresses */
+	uint64_t failed_ns;        /* the first of them */
+	uint64_t blocked_until_ns; /* all its addresses are, or it has none */
+	struct addresses addresses;
 	struct tls_ticket *ticket;
 	struct hold_host *hold; /* in relay->holds */
 	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */
@@ -81,9 +81,10 @@ void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard, bool hard);
 
 /* From connection.c. */
-void outbound_connected(struct outbound *o, struct host *host);
-/* The host could not be used: `stage`, and what it said or the system's reason. */
-void outbound_host_failed(struct outbound *o, struct host *host, enum stage stage, const char *reason);
+void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at);
+/* This address of the host could not be used: `stage`, and what it said or the system's reason. NULL: it has none. */
+void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
+			  const char *reason);
 /* Ends mail that is too old and that no host could be found for. */
 void outbound_expire(struct outbound *o);
 void outbound_connection_gone(struct outbound *o, struct connection *c);

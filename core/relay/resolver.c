@@ -33,7 +33,6 @@ struct entry {
 	char *name;
 	uint16_t port;
 	_Atomic(unsigned) sequence;
-	_Atomic(unsigned) turn;
 	_Atomic(unsigned) count;
 	_Atomic(int) problem; /* of getaddrinfo; 0: none */
 	/* As words, so that a reader that races with the writer reads atomically and then throws the copy away. */
@@ -333,7 +332,7 @@ void resolver_stop(struct resolver *r)
 
 /* ---- looking up --------------------------------------------------------------------------------------------- */
 
-static bool read_entry(struct entry *entry, struct ring_address *out)
+static unsigned read_entry(struct entry *entry, struct ring_address *out)
 {
 	unsigned before, count, i, w;
 	uint64_t words[ADDRESS_WORDS];
@@ -341,16 +340,15 @@ static bool read_entry(struct entry *entry, struct ring_address *out)
 	do {
 		before = atomic_load_explicit(&entry->sequence, memory_order_acquire);
 		count = atomic_load_explicit(&entry->count, memory_order_relaxed);
-		if (count == 0)
-			return false;
-		i = atomic_fetch_add_explicit(&entry->turn, 1, memory_order_relaxed) % count;
-		for (w = 0; w < ADDRESS_WORDS; w++)
-			words[w] = atomic_load_explicit(&entry->words[i][w], memory_order_relaxed);
+		for (i = 0; i < count; i++) {
+			for (w = 0; w < ADDRESS_WORDS; w++)
+				words[w] = atomic_load_explicit(&entry->words[i][w], memory_order_relaxed);
+			memcpy(&out[i], words, sizeof(out[i]));
+		}
 		/* The words before the number is looked at again. */
 		atomic_thread_fence(memory_order_acquire);
 	} while ((before & 1) || atomic_load_explicit(&entry->sequence, memory_order_relaxed) != before);
-	memcpy(out, words, sizeof(*out));
-	return true;
+	return count;
 }
 
 static struct entry *find(struct resolver *r, const struct config_host *host)
@@ -364,16 +362,17 @@ static struct entry *find(struct resolver *r, const struct config_host *host)
 	return NULL;
 }
 
-bool resolver_lookup(struct resolver *r, const struct config_host *host, struct ring_address *out)
+unsigned resolver_addresses(struct resolver *r, const struct config_host *host,
+			    struct ring_address out[RESOLVER_ADDRESSES_MAX])
 {
 	struct entry *entry;
 
 	if (host->numeric) {
-		*out = host->address;
-		return true;
+		out[0] = host->address;
+		return 1;
 	}
 	entry = find(r, host);
-	return entry && read_entry(entry, out);
+	return entry ? read_entry(entry, out) : 0;
 }
 
 const char *resolver_problem(struct resolver *r, const struct config_host *host)

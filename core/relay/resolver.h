@@ -34,9 +34,10 @@ struct resolver;
 struct resolver *resolver_start(const struct config *config, unsigned wait_ms);
 /* Waits for no answer. No shard may look up any more. */
 void resolver_stop(struct resolver *resolver);
-/* An address to try now, another one each call where there are several. False: none is known. `resolver` may be NULL
- * where every host is numeric. */
-bool resolver_lookup(struct resolver *resolver, const struct config_host *host, struct ring_address *out);
+/* What is known of the host now, in the order of the system's resolver; 0: nothing. `resolver` may be NULL where every
+ * host is numeric. */
+unsigned resolver_addresses(struct resolver *resolver, const struct config_host *host,
+			    struct ring_address out[RESOLVER_ADDRESSES_MAX]);
 /* What the system's resolver said last about a name without an address, for people; "" where there is nothing to say
  * yet. */
 const char *resolver_problem(struct resolver *resolver, const struct config_host *host);

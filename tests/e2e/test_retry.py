@@ -215,7 +215,7 @@ def a_host_that_never_answers():
         with Workspace() as work:
             hop = work.own(NextHop(CHUNKING, script=fails_at(stage, SILENCE, 1)))
             relay = work.relay(work.configuration([hop.host], shards=1, timeouts={
-                'connect': '1s', 'reply': '1s', 'data_reply': '1s'}))
+                'connect': '1s', 'greeting': '1s', 'reply': '1s', 'data_reply': '1s'}))
             send(relay, range(1, 4))
             # What was in flight behind the silent one may come twice: the relay could not know that it was taken.
             eventually(lambda: set(hop.sequences()) == {1, 2, 3},

@@ -35,7 +35,7 @@ struct hop_session {
 	size_t line_length;
 	char replies[65536]; /* decided, not sent yet */
 	size_t replies_length;
-	bool scheduled, closing, over, greeted;
+	bool scheduled, closing, over, greeted, hello_due;
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
 	unsigned recipient_count, messages;
@@ -107,7 +107,10 @@ static void hop_reply(struct hop_session *s, const char *text)
 		return;
 	const struct actor_nexthop_config *config = &s->hop->config;
 	s->scheduled = true;
-	world_after(config->delay_min_ns + world_below(config->delay_max_ns - config->delay_min_ns + 1), hop_flush, s);
+	uint64_t more = s->hello_due ? config->hello_ns : s->greeted ? 0 : config->greeting_ns;
+	s->hello_due = false;
+	world_after(more + config->delay_min_ns + world_below(config->delay_max_ns - config->delay_min_ns + 1),
+		    hop_flush, s);
 }
 
 static void hop_reply_and_close(struct hop_session *s, const char *text)
@@ -242,7 +245,7 @@ static void hop_ehlo(struct hop_session *s)
 	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "");
-	s->greeted = true;
+	s->greeted = s->hello_due = true;
 	hop_reset(s);
 	hop_reply(s, text);
 }

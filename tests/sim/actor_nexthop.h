@@ -28,6 +28,7 @@ struct actor_nexthop_config {
 	struct ledger *ledger;
 	bool pipelining, chunking, size;     /* offered in the EHLO reply */
 	uint64_t delay_min_ns, delay_max_ns; /* before replies leave */
+	uint64_t greeting_ns, hello_ns;      /* before those do, besides */
 	unsigned messages_max;               /* on a connection; 0: no limit */
 	enum actor_session_end session_end;
 	unsigned connections_max;  /* at once, then 421 in the greeting; 0: no limit */

@@ -34,7 +34,7 @@ static const char rig_yaml[] =
 	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }]\n"
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
-	"  - { name: one, hosts: [\"127.0.0.1:3001\"], tls: { mode: none }, limits: { connections: %u, "
+	"  - { name: one, hosts: [%s], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u } }\n"
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u } }\n"
@@ -181,8 +181,8 @@ static void make_config(struct rig *rig, unsigned shards)
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
 	struct config_problem problem;
 	char text[2048];
-	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128, connections, in_flight,
-			 connections, in_flight,
+	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
+			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, connections, in_flight,
 			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
 	config_free(rig->config);

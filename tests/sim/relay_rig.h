@@ -58,6 +58,7 @@ struct rig_options {
 	unsigned recipients_max;
 	unsigned connections, in_flight; /* limits of each destination */
 	const char *retry;               /* YAML, or NULL */
+	const char *hosts;               /* of the first destination: YAML, or NULL */
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
 	unsigned size_mib;               /* spool.size_max, 0: 128 */
 	bool may_expire;                 /* recipients may fail without a next hop's word */
@@ -132,6 +133,10 @@ void rig_finish(struct rig *rig, unsigned shards);
 void rig_audit(struct rig *rig, bool ended);
 void rig_close(struct rig *rig);
 void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The host with that port has these instead (sim_resolver.c). */
+void rig_resolver_set(uint16_t port, const uint16_t *ports, unsigned count);
+void rig_resolver_clear(void);
 
 /* Recipients of deliveries that are queued and not failed. */
 uint64_t rig_queued(const struct rig *rig);

@@ -37,6 +37,7 @@ static const struct scenario scenarios[] = {
 	{"starved", scenario_starved, 8},
 	{"damage", scenario_damage, 8},
 	{"sessions", scenario_sessions, 44},
+	{"hosts", scenario_hosts, 16},
 	{"closers", scenario_closers, 8},
 };
 /* clang-format on */

@@ -30,6 +30,8 @@ void scenario_expiry(uint64_t seed);
 void scenario_dry(uint64_t seed);
 void scenario_farewell(uint64_t seed);
 void scenario_ahead(uint64_t seed);
+/* test_relay_hosts.c: several addresses, several hosts, late greetings. */
+void scenario_hosts(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
 void scenario_closers(uint64_t seed);

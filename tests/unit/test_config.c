@@ -69,6 +69,7 @@ static void test_defaults(void)
 	CHECK_EQ(c->timeouts.command_ns, 300 * S);
 	CHECK_EQ(c->timeouts.data_ns, 1800 * S);
 	CHECK_EQ(c->timeouts.connect_ns, 30 * S);
+	CHECK_EQ(c->timeouts.greeting_ns, 300 * S);
 	CHECK_EQ(c->timeouts.reply_ns, 300 * S);
 	CHECK_EQ(c->timeouts.data_reply_ns, 600 * S);
 	CHECK_EQ(c->timeouts.drain_ns, 30 * S);
@@ -114,7 +115,8 @@ static void test_every_scalar(void)
 		      "         segment_size: 16MiB, memory_max: 1TiB }\n"
 		      "limits: { connections: 1, connections_per_client: 2, recipients_per_message: 3, "
 		      "errors_per_session: 4 }\n"
-		      "timeouts: { command: 1s, data: 2m, connect: 3s, reply: 4m, data_reply: 1h, drain: 0 }\n"
+		      "timeouts: { command: 1s, data: 2m, connect: 3s, greeting: 90s, reply: 4m, data_reply: 1h, "
+		      "drain: 0 }\n"
 		      "log: { stats_interval: 0, sessions: off, messages: No }\n"
 		      "retry: { first: 1500ms, factor: 1.5, max: 1h, expire: 30d, warn_after: off }\n" LISTENERS CLIENTS
 			      DESTINATIONS ROUTES);
@@ -135,6 +137,7 @@ static void test_every_scalar(void)
 	CHECK_EQ(c->timeouts.command_ns, S);
 	CHECK_EQ(c->timeouts.data_ns, 120 * S);
 	CHECK_EQ(c->timeouts.connect_ns, 3 * S);
+	CHECK_EQ(c->timeouts.greeting_ns, 90 * S);
 	CHECK_EQ(c->timeouts.reply_ns, 240 * S);
 	CHECK_EQ(c->timeouts.data_reply_ns, 3600 * S);
 	CHECK_EQ(c->timeouts.drain_ns, 0);

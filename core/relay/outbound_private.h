@@ -1,0 +1,14 @@
+/*
+ * core/relay/outbound_private.h - shared between outbound.c (dispatch) and outbound_grow.c (connections).
+ */
+#ifndef POSTRIDER_RELAY_OUTBOUND_PRIVATE_H
+#define POSTRIDER_RELAY_OUTBOUND_PRIVATE_H
+
+#include <assert.h>
+
+#include "core/relay/outbound.h"
+
+/* outbound_grow.c: opens one more connection if that may be. *next_ns: when to look again. */
+void outbound_grow(struct outbound *o, uint64_t *next_ns);
+
+#endif

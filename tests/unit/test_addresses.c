@@ -1,0 +1,128 @@
+/*
+ * tests/unit/test_addresses.c - which address of a host is tried next.
+ */
+#include "core/relay/addresses.h"
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "tests/unit/check.h"
+
+static struct ring_address at(const char *host)
+{
+	struct ring_address out;
+
+	CHECK(address_text_numeric(host, 25, &out));
+	return out;
+}
+
+static struct addresses with(unsigned count)
+{
+	static const char *const texts[] = {"2001:db8::1", "192.0.2.1", "192.0.2.2"};
+	struct ring_address found[3];
+	struct addresses a = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		found[i] = at(texts[i]);
+	addresses_update(&a, found, count);
+	return a;
+}
+
+static int chosen(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
+{
+	struct address *one = addresses_choose(a, now_ns, next_ns);
+
+	if (!one)
+		return -1;
+	addresses_used(a, one);
+	return (int)(one - a->list);
+}
+
+static void test_turns(void)
+{
+	struct addresses a = with(3);
+	uint64_t next = UINT64_MAX;
+
+	for (int i = 0; i < 9; i++)
+		CHECK_EQ(chosen(&a, 1, &next), i % 3);
+	CHECK(next == UINT64_MAX);
+}
+
+/* A dead one is tried after the others, and by itself when its time has come and the others are slow. */
+static void test_dead(void)
+{
+	struct addresses a = with(3);
+	uint64_t next = UINT64_MAX;
+
+	a.list[0].failures = 1;
+	a.list[0].blocked_until_ns = 100;
+	CHECK_EQ(addresses_blocked_until_ns(&a, 50), 0);
+	CHECK_EQ(chosen(&a, 50, &next), 1);
+	CHECK_EQ(next, 100);
+	CHECK_EQ(chosen(&a, 50, &next), 2);
+	CHECK_EQ(chosen(&a, 50, &next), 1);
+	CHECK_EQ(chosen(&a, 100, &next), 2);
+	CHECK_EQ(chosen(&a, 100, &next), 1);
+	a.list[1].slow = a.list[2].slow = 1;
+	CHECK_EQ(chosen(&a, 100, &next), 0);
+	a.list[0].slow = 1;
+	next = UINT64_MAX;
+	CHECK_EQ(chosen(&a, 100, &next), -1);
+	CHECK(next == UINT64_MAX);
+}
+
+/* The host has failed only when all have. */
+static void test_all_dead(void)
+{
+	struct addresses a = with(3);
+	uint64_t next = 1000;
+
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(addresses_blocked_until_ns(&a, 50), 0);
+		a.list[i].blocked_until_ns = 300 - 50 * i;
+	}
+	CHECK_EQ(addresses_blocked_until_ns(&a, 50), 200);
+	CHECK_EQ(chosen(&a, 50, &next), -1);
+	CHECK_EQ(next, 200);
+	CHECK_EQ(chosen(&a, 200, &next), 2);
+}
+
+/* What was learned stays with an address that is still there; its order follows the resolver. */
+static void test_update(void)
+{
+	struct ring_address found[] = {at("192.0.2.9"), at("192.0.2.1"), at("192.0.2.9")}, gone = at("2001:db8::1");
+	struct addresses a = with(2);
+	uint64_t next = UINT64_MAX;
+
+	a.list[1].failures = 3;
+	a.list[1].blocked_until_ns = 500;
+	addresses_update(&a, found, 3);
+	CHECK_EQ(a.count, 2);
+	CHECK(addresses_find(&a, &gone) == NULL);
+	CHECK(addresses_find(&a, &found[1]) == &a.list[1]);
+	CHECK_EQ(a.list[1].failures, 3);
+	CHECK_EQ(a.list[0].failures, 0);
+	CHECK_EQ(chosen(&a, 50, &next), 0);
+	CHECK_EQ(next, 500);
+}
+
+static void test_backoff(void)
+{
+	struct random random = {1};
+
+	for (unsigned failures = 0; failures < 40; failures++) {
+		uint64_t full = failures < 9 ? (UINT64_C(1000) << failures) : 300000;
+		uint64_t found = addresses_backoff_ns(failures, &random) / CLOCK_NS_PER_MS;
+		full = full > 300000 ? 300000 : full;
+		CHECK(found >= full * 3 / 4 - 1 && found <= full * 5 / 4);
+	}
+}
+
+int main(void)
+{
+	RUN(test_turns);
+	RUN(test_dead);
+	RUN(test_all_dead);
+	RUN(test_update);
+	RUN(test_backoff);
+	return check_end();
+}
