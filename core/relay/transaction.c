@@ -169,14 +169,17 @@ static void note_passage(struct transaction *tx, const struct outcome *outcome)
 	bool sent = false;
 	unsigned i;
 
-	if (outcome->kind != OUTCOME_ANSWERED || tx->held)
+	if (outcome->kind != OUTCOME_ANSWERED)
 		return;
 	/* The usual case: nothing is held anywhere. */
 	if (!hold_in_force(host->hold) && host->held_in_row == 0 && tx->delivery->holds == 0)
 		return;
 	for (i = tx->rcpt_first; i < tx->rcpt_end; i++)
 		sent = sent || outcome->results[i] == ATTEMPT_SENT;
-	hold_passed(tx->outbound, host, tx->delivery, outcome->stage, sent);
+	if (!tx->held)
+		hold_passed(tx->outbound, host, tx->delivery, outcome->stage, sent);
+	else if (sent)
+		host->held_in_row = 0; /* it takes mail, be it not for all */
 }
 
 static void finish(struct transaction *tx, const struct outcome *outcome)

@@ -24,8 +24,10 @@ static void remember(struct transaction *tx, const struct smtp_reply_parser *rep
 	enum verdict verdict = ruling.verdict;
 
 	if (verdict == VERDICT_HOLD) {
+		/* Several recipients of one message are one sign. */
+		const struct delivery *d = tx->held ? NULL : tx->delivery;
 		tx->held = true;
-		tx->host_held |= hold_refused(tx->outbound, tx->connection->host, tx->delivery, &fact, &ruling);
+		tx->host_held |= hold_refused(tx->outbound, tx->connection->host, d, &fact, &ruling);
 		if (tx->host_held)
 			connection_start_no_more(tx->connection);
 	}

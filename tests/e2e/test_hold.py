@@ -85,6 +85,23 @@ def one_sender_that_is_refused_holds_nobody_up():
 
 
 @case
+def many_recipients_of_one_message_are_one_sign():
+    """Ten recipients that are refused for relaying are still one message: the host goes on with others."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=lambda stage, session, argument: '554 5.7.1 <%s>: Relay access denied' % argument
+                               if stage == 'RCPT' and 'foreign' in argument else None))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        send(relay, [1], ['user%d@foreign.example' % n for n in range(12)])
+        eventually(lambda: relay.events('setup_refused'), 'an alarm')
+        send(relay, [2])
+        hop.wait_arrivals(1, 0.8)
+        alarm = one(relay, 'setup_refused')
+        equal((alarm['held'], alarm['reason']), ('message', 'relay'), 'what is held')
+        equal(relay.total('failed'), 0, 'failed')
+        relay.terminate()
+
+
+@case
 def each_recipient_has_its_result():
     def script(stage, session, argument):
         if stage == 'RCPT' and 'nobody@' in argument:
