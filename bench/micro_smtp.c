@@ -27,7 +27,7 @@ static void run_command(const struct micro_operation *operation, unsigned count)
 	struct smtp_command command;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (smtp_command_parse(line, length, &command) != NULL)
+		if (smtp_command_parse(line, length, SMTP_SYNTAX_TOLERANT, &command) != NULL)
 			micro_fail(operation->name, "the line was refused");
 		micro_sink += command.size + command.address.length;
 	}

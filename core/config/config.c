@@ -109,6 +109,7 @@ void config_free(struct config *config)
 		if (config->client_names == NULL)
 			free(config->clients[i].name);
 		free(config->clients[i].networks_file);
+		free(config->clients[i].default_domain);
 	}
 	for (size_t i = 0; i < config->destination_count; i++)
 		free_destination(&config->destinations[i]);

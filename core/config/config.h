@@ -25,10 +25,14 @@ struct config_listener {
 	struct ring_address address;
 };
 
+enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of commands; default tolerant */
+
 struct config_client {
 	char *name;
-	char *networks_file;      /* NULL: none */
-	size_t network_count;     /* in the table of all, under this client's index */
+	char *networks_file;  /* NULL: none */
+	char *default_domain; /* what local parts without a domain get; NULL: they are refused */
+	size_t network_count; /* in the table of all, under this client's index */
+	enum config_syntax syntax;
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 };
 

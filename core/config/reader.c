@@ -522,6 +522,25 @@ static bool store(struct reader *r, const struct reader_field *field, const stru
 	return true;
 }
 
+bool reader_qualified_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			   void *object)
+{
+	const char *text = reader_text(r, value);
+	char *copy;
+
+	if (text == NULL)
+		return false;
+	if (!scalar_qualified_name_valid(text))
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no fully qualified name: write one as in relay.example.org",
+				   value->name, text);
+	copy = strdup(text);
+	if (copy == NULL)
+		return reader_fail_memory(r, &value->node->start_mark);
+	memcpy(member(object, field), &copy, sizeof(copy));
+	return true;
+}
+
 bool reader_name(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);

@@ -99,17 +99,18 @@ void reader_hint_init(struct reader_hint *hint);
 void reader_hint_offer(struct reader_hint *hint, const char *word, const char *known);
 
 /* Kinds of values, for the tables. The member's type and the meaning of `detail` in brackets. */
-reader_fn reader_section;     /* a mapping whose fields lie in the same object [detail: struct reader_field[]] */
-reader_fn reader_items;       /* a list of at least one item [pointer; detail: struct reader_list] */
-reader_fn reader_number;      /* [unsigned] */
-reader_fn reader_size;        /* [uint64_t, octets] */
-reader_fn reader_duration;    /* [uint64_t, nanoseconds] */
-reader_fn reader_factor;      /* [double] */
-reader_fn reader_boolean;     /* [bool] */
-reader_fn reader_choice_word; /* [int or enum, of int's size; detail: struct reader_choice[]] */
-reader_fn reader_name;        /* [char *] */
-reader_fn reader_path;        /* [char *, made absolute or relative to the file's directory] */
-reader_fn reader_file;        /* [char *, like a path; a regular file that can be read] */
-reader_fn reader_missing;     /* documented, but not in this version: off, no, false, 0 are accepted [nothing] */
+reader_fn reader_section;        /* a mapping whose fields lie in the same object [detail: struct reader_field[]] */
+reader_fn reader_items;          /* a list of at least one item [pointer; detail: struct reader_list] */
+reader_fn reader_number;         /* [unsigned] */
+reader_fn reader_size;           /* [uint64_t, octets] */
+reader_fn reader_duration;       /* [uint64_t, nanoseconds] */
+reader_fn reader_factor;         /* [double] */
+reader_fn reader_boolean;        /* [bool] */
+reader_fn reader_choice_word;    /* [int or enum, of int's size; detail: struct reader_choice[]] */
+reader_fn reader_name;           /* [char *] */
+reader_fn reader_qualified_name; /* [char *, a host or domain name of at least two labels] */
+reader_fn reader_path;           /* [char *, made absolute or relative to the file's directory] */
+reader_fn reader_file;           /* [char *, like a path; a regular file that can be read] */
+reader_fn reader_missing;        /* documented, but not in this version: off, no, false, 0 are accepted [nothing] */
 
 #endif

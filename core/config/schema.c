@@ -382,22 +382,6 @@ static const struct reader_list routes = {
 
 /* The whole */
 
-static bool read_hostname(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			  void *object)
-{
-	struct config *config = object;
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (!scalar_qualified_name_valid(text))
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no fully qualified name: write one as in relay.example.org",
-				   value->name, text);
-	config->hostname = strdup(text);
-	return config->hostname != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
 #define CONFIG(member) offsetof(struct config, member)
 static const struct reader_field spool_fields[] = {
 	FIELD("directory", reader_path, CONFIG(spool.directory)),
@@ -444,7 +428,7 @@ static const struct reader_field log_fields[] = {
 };
 
 static const struct reader_field root_fields[] = {
-	FIELD("hostname", read_hostname, 0),
+	FIELD("hostname", reader_qualified_name, CONFIG(hostname)),
 	FIELD_RANGE("shards", reader_number, CONFIG(shards), 0, CONFIG_SHARDS_MAX),
 	FIELD_MISSING("control"),
 	FIELD_SECTION("spool", spool_fields, "{ directory: /var/lib/postrider }"),

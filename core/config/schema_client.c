@@ -139,6 +139,12 @@ static const struct reader_choice line_endings[] = {
 	{NULL, 0, false},
 };
 
+static const struct reader_choice syntaxes[] = {
+	{"tolerant", CONFIG_SYNTAX_TOLERANT, false},
+	{"strict", CONFIG_SYNTAX_STRICT, false},
+	{NULL, 0, false},
+};
+
 #define CLIENT(member) offsetof(struct config_client, member)
 static const struct reader_field client_limits[] = {
 	FIELD_RANGE("connections", reader_number, CLIENT(connections_max), 0, 100000),
@@ -152,6 +158,8 @@ static const struct reader_field client_fields[] = {
 	FIELD("networks_file", read_networks_file, CLIENT(networks_file)),
 	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
 	FIELD_MISSING("users_file"),
+	FIELD_CHOICE("syntax", CLIENT(syntax), syntaxes),
+	FIELD("default_domain", reader_qualified_name, CLIENT(default_domain)),
 	FIELD_CHOICE("line_endings", 0, line_endings),
 	FIELD_MISSING("add_missing_headers"),
 	FIELDS_END,

@@ -27,13 +27,17 @@ static void hello(struct session *s, const struct smtp_command *command)
 	char reply[REPLY_ROOM];
 	int n;
 
+	struct span name = command->argument;
+
 	receive_drop_transaction(s);
 	if (!s->helo && !(s->helo = pool_acquire(&s->shard->names))) {
 		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
 		return;
 	}
-	s->helo_length = (uint8_t)(command->argument.length > 255 ? 255 : command->argument.length);
-	memcpy(s->helo, command->argument.data, s->helo_length);
+	/* The start of a name that is too long to be one might be somebody else's. */
+	s->helo_length = (uint8_t)(name.length > 255 ? 0 : name.length);
+	if (s->helo_length > 0)
+		memcpy(s->helo, name.data, s->helo_length);
 	s->helo_given = true;
 	s->esmtp = command->verb == SMTP_EHLO;
 	if (!s->esmtp) {
@@ -47,10 +51,38 @@ static void hello(struct session *s, const struct smtp_command *command)
 	receive_reply(s, reply, (size_t)n);
 }
 
+/* What kind of syntax this client may use: only who may relay is worth forgiving. */
+static enum smtp_syntax syntax_of(const struct session *s)
+{
+	const struct config *config = s->shard->relay->config;
+	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
+
+	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
+}
+
+/* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
+static bool qualify(const struct session *s, const struct smtp_command *command, char *room, struct span *address)
+{
+	const char *domain = s->client >= 0 ? s->shard->relay->config->clients[s->client].default_domain : NULL;
+	size_t local = command->address.length, length = domain ? strlen(domain) : 0;
+
+	*address = command->address;
+	if (!command->unqualified)
+		return true;
+	if (!domain || local + 1 + length > SMTP_PATH_MAX - 2)
+		return false;
+	memcpy(room, command->address.data, local);
+	room[local] = '@';
+	memcpy(room + local + 1, domain, length);
+	*address = (struct span){room, (uint32_t)(local + 1 + length)};
+	return true;
+}
+
 static void mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->shard->relay->config;
-	struct span helo = {s->helo, s->helo_length};
+	struct span helo = {s->helo, s->helo_length}, sender;
+	char room[SMTP_PATH_MAX];
 
 	if (!s->helo_given) {
 		error_reply(s, "503 5.5.1 Send EHLO or HELO first\r\n");
@@ -68,8 +100,12 @@ static void mail(struct session *s, const struct smtp_command *command)
 		error_reply(s, "552 5.3.4 Message exceeds the size limit\r\n");
 		return;
 	}
+	if (!qualify(s, command, room, &sender)) {
+		error_reply(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
+		return;
+	}
 	s->message = message_new(s->shard, s);
-	if (!s->message || !message_envelope_start(s->message, command->address, helo)) {
+	if (!s->message || !message_envelope_start(s->message, sender, helo)) {
 		receive_drop_transaction(s);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
@@ -86,6 +122,8 @@ static void mail(struct session *s, const struct smtp_command *command)
 static void recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->shard->relay->config;
+	char room[SMTP_PATH_MAX];
+	struct span address;
 	int destination;
 
 	if (!s->message) {
@@ -101,13 +139,17 @@ static void recipient(struct session *s, const struct smtp_command *command)
 		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
 		return;
 	}
-	destination = relay_route(config, command->address.data, command->address.length);
+	if (!qualify(s, command, room, &address)) {
+		error_reply(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
+		return;
+	}
+	destination = relay_route(config, address.data, address.length);
 	if (destination < 0) {
 		counter_add(&s->shard->counters.refused, 1);
 		error_reply(s, "550 5.7.1 No route to this recipient\r\n");
 		return;
 	}
-	switch (message_add_recipient(s->message, (unsigned)destination, command->address)) {
+	switch (message_add_recipient(s->message, (unsigned)destination, address)) {
 	case MESSAGE_ADDED:
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;
@@ -158,7 +200,7 @@ static void data(struct session *s)
 void receive_command(struct session *s, const char *line, size_t length)
 {
 	struct smtp_command command;
-	const char *refusal = smtp_command_parse(line, length, &command);
+	const char *refusal = smtp_command_parse(line, length, syntax_of(s), &command);
 
 	s->commands++;
 	if (command.verb == SMTP_FOREIGN) {

@@ -48,21 +48,26 @@ static uint32_t quoted_length(struct span text)
 	return 0;
 }
 
-/* The length of the dot-string at the start, or 0. */
-static uint32_t dot_string_length(struct span text)
+/* The length of the dot-string at the start, or 0. Tolerant: dots stand anywhere, beside at least one atom. */
+static uint32_t dot_string_length(struct span text, enum smtp_syntax syntax)
 {
 	uint32_t i = 0;
-	bool atom = false;
+	bool atom = false, any = false;
 
 	for (; i < text.length; i++) {
-		if (text.data[i] == '.' && atom)
+		if (text.data[i] == '.' && (atom || syntax == SMTP_SYNTAX_TOLERANT))
 			atom = false;
 		else if (is_atext(text.data[i]))
-			atom = true;
+			any = atom = true;
 		else
 			break;
 	}
-	return atom ? i : 0;
+	return atom || (any && syntax == SMTP_SYNTAX_TOLERANT) ? i : 0;
+}
+
+static uint32_t local_length(struct span text, enum smtp_syntax syntax)
+{
+	return text.length > 0 && text.data[0] == '"' ? quoted_length(text) : dot_string_length(text, syntax);
 }
 
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3); other kinds of literal have no use here. */
@@ -86,8 +91,8 @@ static bool literal_valid(struct span text)
 	return strlen(copy) == text.length - 1 - skip && inet_pton(family, copy, binary) == 1;
 }
 
-/* Labels of letters, digits and hyphens. `lenient`: what machines say of themselves in EHLO. */
-static bool labels_valid(struct span text, bool lenient)
+/* Labels of letters, digits and hyphens, and underscores. `lenient`: what machines say of themselves in EHLO. */
+static bool labels_valid(struct span text, bool lenient, bool underscores)
 {
 	uint32_t label = 0;
 
@@ -100,7 +105,7 @@ static bool labels_valid(struct span text, bool lenient)
 			label = 0;
 			continue;
 		}
-		if (!is_let_dig(c) && (c != '-' || (label == 0 && !lenient)) && (c != '_' || !lenient))
+		if (!is_let_dig(c) && (c != '-' || (label == 0 && !lenient)) && (c != '_' || !underscores))
 			return false;
 		if (++label > LABEL_MAX)
 			return false;
@@ -110,16 +115,16 @@ static bool labels_valid(struct span text, bool lenient)
 	return lenient || text.data[text.length - 1] != '-';
 }
 
-static enum address_result domain_check(struct span domain)
+static enum address_result domain_check(struct span domain, enum smtp_syntax syntax)
 {
 	if (domain.length > DOMAIN_MAX)
 		return ADDRESS_TOO_LONG;
 	if (domain.length > 0 && domain.data[0] == '[')
 		return literal_valid(domain) ? ADDRESS_OK : ADDRESS_SYNTAX;
-	return labels_valid(domain, false) ? ADDRESS_OK : ADDRESS_SYNTAX;
+	return labels_valid(domain, false, syntax == SMTP_SYNTAX_TOLERANT) ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
-enum address_result address_parse(struct span text, struct address *out)
+enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out)
 {
 	uint32_t local;
 	enum address_result result;
@@ -132,27 +137,34 @@ enum address_result address_parse(struct span text, struct address *out)
 		*out = (struct address){.local = text, .domain = {text.data + text.length, 0}};
 		return ADDRESS_OK;
 	}
-	local = text.length > 0 && text.data[0] == '"' ? quoted_length(text) : dot_string_length(text);
+	local = local_length(text, syntax);
 	if (local == 0 || local >= text.length || text.data[local] != '@')
 		return ADDRESS_SYNTAX;
-	result = domain_check((struct span){text.data + local + 1, text.length - local - 1});
+	result = domain_check((struct span){text.data + local + 1, text.length - local - 1}, syntax);
 	if (result != ADDRESS_OK)
 		return result;
-	if (local > LOCAL_MAX)
+	/* RFC 5321 4.5.3.1: sizes that everybody must be able to take; the path has a limit of its own. */
+	if (local > LOCAL_MAX && syntax == SMTP_SYNTAX_STRICT)
 		return ADDRESS_TOO_LONG;
 	out->local = (struct span){text.data, local};
 	out->domain = (struct span){text.data + local + 1, text.length - local - 1};
 	return ADDRESS_OK;
 }
 
-bool address_domain_valid(struct span domain)
+bool address_local_valid(struct span text, enum smtp_syntax syntax)
 {
-	return domain_check(domain) == ADDRESS_OK;
+	return text.length > 0 && local_length(text, syntax) == text.length &&
+	       (text.length <= LOCAL_MAX || syntax == SMTP_SYNTAX_TOLERANT);
+}
+
+bool address_domain_valid(struct span domain, enum smtp_syntax syntax)
+{
+	return domain_check(domain, syntax) == ADDRESS_OK;
 }
 
 bool address_helo_valid(struct span name)
 {
 	if (name.length == 0 || name.length > DOMAIN_MAX)
 		return false;
-	return name.data[0] == '[' ? literal_valid(name) : labels_valid(name, true);
+	return name.data[0] == '[' ? literal_valid(name) : labels_valid(name, true, true);
 }

@@ -1,6 +1,10 @@
 /*
  * core/smtp/address.h - mailbox syntax (RFC 5321 4.1.2) and textual network addresses.
  * The local part is opaque: it is checked and carried byte for byte, never rewritten (PAR-08, REL).
+ *
+ * Two ways to read, because an address is only passed on: what it means is for the domain's own server to say, and mail
+ * of a device that nobody can change is worth more than a rule that protects no one. Tolerant are octets that mean
+ * nothing to whoever carries them; which octets may stand in an address at all, and where its parts end, is the same.
  */
 #ifndef POSTRIDER_SMTP_ADDRESS_H
 #define POSTRIDER_SMTP_ADDRESS_H
@@ -10,6 +14,11 @@
 
 #include "core/smtp/span.h"
 
+enum smtp_syntax {
+	SMTP_SYNTAX_STRICT,   /* as the RFC's grammar and sizes say */
+	SMTP_SYNTAX_TOLERANT, /* local parts with dots anywhere and of any length, underscores in domains */
+};
+
 enum address_result { ADDRESS_OK, ADDRESS_SYNTAX, ADDRESS_EIGHT_BIT, ADDRESS_TOO_LONG };
 
 struct address {
@@ -18,9 +27,11 @@ struct address {
 };
 
 /* `text` is the mailbox without angle brackets and without a source route. "postmaster" alone is allowed. */
-enum address_result address_parse(struct span text, struct address *out);
-/* Domain of a mailbox or of a source route: strict LDH labels, or an address literal. */
-bool address_domain_valid(struct span domain);
+enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out);
+/* `text` is a whole local part, which a domain may be put behind. */
+bool address_local_valid(struct span text, enum smtp_syntax syntax);
+/* Domain of a mailbox or of a source route: LDH labels (tolerant: and underscores), or an address literal. */
+bool address_domain_valid(struct span domain, enum smtp_syntax syntax);
 /* Host name of an EHLO or HELO: LDH labels, or an address literal; underscores are let pass (devices). */
 bool address_helo_valid(struct span name);
 

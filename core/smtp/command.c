@@ -58,6 +58,15 @@ static bool span_starts(struct span s, const char *name)
 	return s.length >= strlen(name) && strncasecmp(s.data, name, strlen(name)) == 0;
 }
 
+static struct span span_trim(struct span s)
+{
+	while (s.length > 0 && s.data[0] == ' ')
+		s = span_skip(s, 1);
+	while (s.length > 0 && s.data[s.length - 1] == ' ')
+		s.length--;
+	return s;
+}
+
 static bool has_high(struct span s)
 {
 	for (uint32_t i = 0; i < s.length; i++)
@@ -74,16 +83,23 @@ static bool has_control(struct span s)
 	return false;
 }
 
-/* 1 to 20 decimal digits that fit 64 bits (BDT-01), nothing else. */
+/* 1 to 20 decimal digits, nothing else. */
+static bool digits_only(struct span s)
+{
+	for (uint32_t i = 0; i < s.length; i++)
+		if (s.data[i] < '0' || s.data[i] > '9')
+			return false;
+	return s.length >= 1 && s.length <= 20;
+}
+
+/* Such digits that fit 64 bits (BDT-01). */
 static bool number_parse(struct span s, uint64_t *out)
 {
 	uint64_t value = 0;
 
-	if (s.length < 1 || s.length > 20)
+	if (!digits_only(s))
 		return false;
 	for (uint32_t i = 0; i < s.length; i++) {
-		if (s.data[i] < '0' || s.data[i] > '9')
-			return false;
 		if (__builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (uint64_t)(s.data[i] - '0'), &value))
 			return false;
@@ -94,7 +110,10 @@ static bool number_parse(struct span s, uint64_t *out)
 
 static const char *parse_name(struct span rest, struct smtp_command *command)
 {
-	if (!address_helo_valid(rest))
+	/* It is only printed, and whoever prints it looks at it first. */
+	if (command->syntax == SMTP_SYNTAX_TOLERANT)
+		rest = span_trim(rest);
+	else if (!address_helo_valid(rest))
 		return reply_helo;
 	command->argument = rest;
 	return NULL;
@@ -149,7 +168,7 @@ static uint32_t path_length(struct span s)
 }
 
 /* A-d-l = At-domain *( "," At-domain ) ":" (RFC 5321 4.1.2): checked and dropped (appendix C). */
-static bool route_skip(struct span *path)
+static bool route_skip(struct span *path, enum smtp_syntax syntax)
 {
 	struct span s = *path;
 
@@ -161,7 +180,7 @@ static bool route_skip(struct span *path)
 			n += span_until(span_skip(s, n), ']').length;
 		while (n < s.length && s.data[n] != ',' && s.data[n] != ':')
 			n++;
-		if (n == s.length || !address_domain_valid(span_skip(span_first(s, n), 1)))
+		if (n == s.length || !address_domain_valid(span_skip(span_first(s, n), 1), syntax))
 			return false;
 		if (s.data[n] == ':') {
 			*path = span_skip(s, n + 1);
@@ -172,34 +191,33 @@ static bool route_skip(struct span *path)
 	return false;
 }
 
-static const char *parse_path(struct span path, struct smtp_command *command, const char *syntax)
+/* `inside`: what stands between the brackets, or instead of them. */
+static const char *parse_path(struct span inside, struct smtp_command *command, const char *syntax)
 {
-	struct span mailbox = span_first(span_skip(path, 1), path.length - 2);
+	struct span mailbox = inside;
 	struct address address;
-	bool mail = command->verb == SMTP_MAIL;
+	enum address_result result;
+	bool mail = command->verb == SMTP_MAIL, tolerant = command->syntax == SMTP_SYNTAX_TOLERANT;
 
-	if (has_high(path))
+	if (has_high(inside))
 		return reply_eight_bit;
-	if (path.length > SMTP_PATH_MAX)
+	if (inside.length > SMTP_PATH_MAX - 2)
 		return reply_long;
 	if (mailbox.length == 0) {
 		command->address = mailbox;
 		return mail ? NULL : syntax;
 	}
-	if (mailbox.data[0] == '@' && !route_skip(&mailbox))
+	if (mailbox.data[0] == '@' && !route_skip(&mailbox, command->syntax))
 		return syntax;
-	switch (address_parse(mailbox, &address)) {
-	case ADDRESS_OK:
-		break;
-	case ADDRESS_TOO_LONG:
+	result = address_parse(mailbox, command->syntax, &address);
+	if (result == ADDRESS_TOO_LONG)
 		return reply_long;
-	case ADDRESS_EIGHT_BIT:
-		return reply_eight_bit;
-	case ADDRESS_SYNTAX:
-		return syntax;
+	/* <postmaster> is a recipient only (RFC 5321 4.1.1.3). */
+	if (result == ADDRESS_SYNTAX || (address.domain.length == 0 && (mail || mailbox.length != inside.length))) {
+		if (!tolerant || mailbox.length != inside.length || !address_local_valid(mailbox, command->syntax))
+			return syntax;
+		command->unqualified = true;
 	}
-	if (address.domain.length == 0 && (mail || mailbox.length + 2 != path.length))
-		return syntax; /* <postmaster> is a recipient only (RFC 5321 4.1.1.3) */
 	command->address = mailbox;
 	return NULL;
 }
@@ -230,9 +248,11 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 		value = span_skip(value, 1);
 	if (!parameter_valid(keyword, value) || (given && value.length == 0))
 		return reply_parameter;
-	if (command->verb == SMTP_MAIL && span_is(keyword, "SIZE")) { /* RFC 1870 */
-		if (command->has_size || !number_parse(value, &command->size))
+	if (command->verb == SMTP_MAIL && span_is(keyword, "SIZE")) { /* RFC 1870 3: up to 20 digits */
+		if (command->has_size || !digits_only(value))
 			return reply_parameter;
+		if (!number_parse(value, &command->size))
+			command->size = UINT64_MAX; /* more than anybody takes: 552, not a fault of syntax */
 		command->has_size = true;
 		return NULL;
 	}
@@ -248,32 +268,52 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 	return reply_unsupported;
 }
 
+/* The path at the start without its brackets; *length octets of `rest` are used up. False: there is none. */
+static bool take_path(struct span rest, enum smtp_syntax syntax, struct span *inside, uint32_t *length)
+{
+	*length = path_length(rest);
+	if (*length > 0) {
+		*inside = span_first(span_skip(rest, 1), *length - 2);
+		if (syntax == SMTP_SYNTAX_TOLERANT)
+			*inside = span_trim(*inside);
+		return true;
+	}
+	/* Without brackets it ends at the first space: a quoted one needs them. */
+	if (syntax == SMTP_SYNTAX_STRICT || rest.length == 0 || rest.data[0] == '<')
+		return false;
+	*inside = span_until(rest, ' ');
+	*length = inside->length;
+	/* "MAIL FROM: SIZE=100" has none. */
+	return span_until(*inside, '@').length < inside->length || span_until(*inside, '=').length == inside->length;
+}
+
 static const char *parse_envelope(struct span rest, struct smtp_command *command)
 {
 	bool mail = command->verb == SMTP_MAIL;
 	const char *syntax = mail ? reply_mail : reply_rcpt;
 	const char *word = mail ? "FROM:" : "TO:";
+	bool tolerant = command->syntax == SMTP_SYNTAX_TOLERANT;
 	const char *reply = NULL;
+	struct span inside;
 	uint32_t path;
 
 	if (!span_starts(rest, word))
 		return syntax;
 	rest = span_skip(rest, (uint32_t)strlen(word));
-	while (rest.length > 0 && rest.data[0] == ' ') /* devices (PROVIDERS) */
-		rest = span_skip(rest, 1);
-	path = path_length(rest);
-	if (path == 0)
+	rest = span_trim(rest); /* devices */
+	if (!take_path(rest, command->syntax, &inside, &path))
 		return has_high(rest) ? reply_eight_bit : syntax;
-	reply = parse_path(span_first(rest, path), command, syntax);
+	reply = parse_path(inside, command, syntax);
 	rest = span_skip(rest, path);
 	while (reply == NULL && rest.length > 0) {
 		struct span parameter;
 
 		if (rest.data[0] != ' ')
 			return syntax;
-		parameter = span_until(span_skip(rest, 1), ' ');
+		rest = tolerant ? span_trim(rest) : span_skip(rest, 1);
+		parameter = span_until(rest, ' ');
 		reply = parse_parameter(parameter, command);
-		rest = span_skip(rest, 1 + parameter.length);
+		rest = span_skip(rest, parameter.length);
 	}
 	return reply;
 }
@@ -294,7 +334,7 @@ static const struct verb verbs[] = {
 	{"MAIL", SMTP_MAIL, parse_envelope},      {"RCPT", SMTP_RCPT, parse_envelope},
 	{"DATA", SMTP_DATA, parse_none},          {"BDAT", SMTP_BDAT, parse_bdat},
 	{"RSET", SMTP_RSET, parse_none},          {"NOOP", SMTP_NOOP, parse_any},
-	{"VRFY", SMTP_VRFY, parse_any},           {"EXPN", SMTP_EXPN, parse_any},
+	{"VRFY", SMTP_VRFY, parse_some},          {"EXPN", SMTP_EXPN, parse_any},
 	{"HELP", SMTP_HELP, parse_any},           {"QUIT", SMTP_QUIT, parse_none},
 	{"STARTTLS", SMTP_STARTTLS, parse_none},  {"AUTH", SMTP_AUTH, parse_some},
 	{"GET", SMTP_FOREIGN, parse_foreign},     {"POST", SMTP_FOREIGN, parse_foreign},
@@ -311,12 +351,12 @@ static const struct verb *verb_find(struct span name)
 	return NULL;
 }
 
-const char *smtp_command_parse(const char *line, size_t length, struct smtp_command *command)
+const char *smtp_command_parse(const char *line, size_t length, enum smtp_syntax syntax, struct smtp_command *command)
 {
 	struct span all = {line, (uint32_t)length}, name, rest;
 	const struct verb *verb;
 
-	*command = (struct smtp_command){.verb = SMTP_UNKNOWN};
+	*command = (struct smtp_command){.verb = SMTP_UNKNOWN, .syntax = syntax};
 	if (length > UINT32_MAX)
 		return reply_unknown;
 	if (length >= 2 && line[0] == 0x16 && line[1] == 0x03) { /* a TLS ClientHello */

@@ -2,7 +2,12 @@
  * core/smtp/command.h - parses one SMTP command line (RFC 5321 4.1, RFC 1870, 6152, 3030, 3207).
  *
  * Pure: no I/O, no allocation. Spans point into the line given. Grammar is strict, with one deliberate
- * exception that devices in the field need: white space after "FROM:" and "TO:" is skipped (PROVIDERS).
+ * exception that devices in the field need: spaces after "FROM:" and "TO:" are skipped.
+ *
+ * SMTP_SYNTAX_TOLERANT (address.h) is for clients that may relay: also any greeting without control octets, or none;
+ * paths without brackets, or with spaces inside them; several spaces before a parameter; a local part without a domain
+ * (`unqualified`). What frames (lines, BDAT, where an address ends) is the same in both, and nothing is taken for
+ * more than one address.
  */
 #ifndef POSTRIDER_SMTP_COMMAND_H
 #define POSTRIDER_SMTP_COMMAND_H
@@ -11,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/smtp/address.h"
 #include "core/smtp/span.h"
 
 enum {
@@ -44,10 +50,12 @@ enum smtp_body { SMTP_BODY_NONE, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 
 struct smtp_command {
 	enum smtp_verb verb;
-	struct span argument; /* EHLO/HELO: the name; AUTH, VRFY, ...: the rest of the line */
-	struct span address;  /* MAIL, RCPT: mailbox without brackets and source route; empty for <> */
+	enum smtp_syntax syntax; /* as it was asked for */
+	struct span argument;    /* EHLO/HELO: the name; AUTH, VRFY, ...: the rest of the line */
+	struct span address;     /* MAIL, RCPT: mailbox without brackets and source route; empty for <> */
+	bool unqualified;        /* `address` is a local part that needs a domain; never for <postmaster> in RCPT */
 	bool has_size;
-	uint64_t size;       /* MAIL SIZE=; BDAT: octets of the chunk */
+	uint64_t size;       /* MAIL SIZE=, UINT64_MAX where it is more; BDAT: octets of the chunk */
 	enum smtp_body body; /* MAIL BODY= */
 	bool last;           /* BDAT LAST */
 };
@@ -57,9 +65,10 @@ struct smtp_command {
  * static text), with command->verb set as far as it was recognised. A syntax error in BDAT leaves the chunk
  * length unknown: the session must close after the reply (BDT-01).
  * SMTP_FOREIGN always comes with its 421: the session sends it and closes.
- * Any octet >= 0x80 in an address is 553 5.6.7 (no SMTPUTF8, PAR-07); control octets are 501.
+ * Any octet >= 0x80 in an address is 553 5.6.7 (no SMTPUTF8, PAR-07); control octets are 501. A tolerant greeting may
+ * hold octets >= 0x80 and be empty: it is no host name before address_helo_valid() has said so.
  */
-const char *smtp_command_parse(const char *line, size_t length, struct smtp_command *command);
+const char *smtp_command_parse(const char *line, size_t length, enum smtp_syntax syntax, struct smtp_command *command);
 
 const char *smtp_verb_name(enum smtp_verb verb);
 

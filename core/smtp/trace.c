@@ -168,6 +168,16 @@ static char *put_name(char *out, struct span name)
 	return address_helo_valid(name) ? put(out, name.data, name.length) : put_text(out, "unknown");
 }
 
+static char *put_literal(char *out, struct span peer)
+{
+	if (!peer_valid(peer))
+		return put_text(out, "unknown");
+	out = put_text(out, memchr(peer.data, ':', peer.length) ? "[IPv6:" : "[");
+	out = put(out, peer.data, peer.length);
+	*out++ = ']';
+	return out;
+}
+
 size_t trace_received(const struct trace *trace, char *out)
 {
 	char *p = out;
@@ -176,15 +186,10 @@ size_t trace_received(const struct trace *trace, char *out)
 	assert(strlen(trace->protocol) <= 16); /* ours: RFC 3848's longest is "UTF8LMTPSA" */
 	message_id_text(trace->id, id);
 	p = put_text(p, "Received: from ");
-	p = put_name(p, trace->helo);
+	/* A greeting that is no name is not copied: the address says it better (RFC 5321 4.1.4, 4.4). */
+	p = address_helo_valid(trace->helo) ? put_name(p, trace->helo) : put_literal(p, trace->peer);
 	p = put_text(p, " (");
-	if (peer_valid(trace->peer)) {
-		p = put_text(p, memchr(trace->peer.data, ':', trace->peer.length) ? "[IPv6:" : "[");
-		p = put(p, trace->peer.data, trace->peer.length);
-		*p++ = ']';
-	} else {
-		p = put_text(p, "unknown");
-	}
+	p = put_literal(p, trace->peer);
 	p = put_text(p, ")\r\n\tby ");
 	p = put_name(p, trace->hostname);
 	p = put_text(p, " (postrider) with ");

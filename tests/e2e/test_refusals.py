@@ -330,7 +330,9 @@ def bad_syntax():
              b'MAIL FROM:<a b@example.net>',
              b'MAIL FROM:<a@example.net>x', b'MAIL FROM:<' + b'l' * 65 + b'@example.net>', b'EHLO', b'\0', b'',
              b'MAIL FROM:<a\0b@example.net>', b'MAIL FROM:<a@exa\x01mple.net>']
-    with Setting(limits={'errors_per_session': 1000}, expected=1) as setting, setting.client() as client:
+    clients = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'syntax': 'strict'}]
+    with Setting(clients=clients, limits={'errors_per_session': 1000}, expected=1) as setting, \
+            setting.client() as client:
         client.hello()
         for line in lines:
             client.send(line + b'\r\n')
@@ -339,6 +341,49 @@ def bad_syntax():
         client.command('MAIL FROM:<\u00e4@example.net>'.encode(), 553, '5.6.7')
         client.command(b'MAIL FROM:<\xff@example.net>', 553)
         client.envelope()
+        client.data(message(1))
+
+
+@case
+def tolerant_syntax():
+    """PAR-01: what old devices write is understood, and passed on as an address; LOP-04: nothing odd in Received."""
+    names = ['My Printer', 'mantis.*', 'B\u00fcro-PC', '[fe80::1%eth0]', '', 'x' * 300, 'a>b']
+    sent = [('MAIL FROM:raid@example.net', 'RCPT TO: b@example.com', 'raid@example.net', 'b@example.com'),
+            ('MAIL FROM:< first..last@my_host.example >  SIZE=10', 'RCPT TO:<b@example.com>',
+             'first..last@my_host.example', 'b@example.com'),
+            ('MAIL FROM:<' + 'v' * 180 + '@example.net>', 'RCPT TO:<b@example.com>', 'v' * 180 + '@example.net',
+             'b@example.com'),
+            ('MAIL FROM:<scanner>', 'RCPT TO:<admin>', 'scanner@devices.example', 'admin@devices.example')]
+    clients = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'default_domain': 'devices.example'}]
+    with Setting(clients=clients, expected=len(names) * len(sent)) as setting:
+        number = 0
+        for name in names:
+            with setting.client() as client:
+                client.command(('EHLO ' + name).encode(), 250)
+                client.command('VRFY', 501)
+                client.command('MAIL FROM:<a@example.net> SIZE=99999999999999999999', 552)
+                for mail, rcpt, _, _ in sent:
+                    number += 1
+                    client.command(mail, 250)
+                    client.command(rcpt, 250)
+                    client.data(message(number))
+        for arrival in setting.hop.wait_arrivals(number):
+            _, _, sender, recipient = sent[(arrival.sequence - 1) % len(sent)]
+            equal(arrival.sender, sender, 'the sender')
+            equal(arrival.recipients, [recipient], 'the recipients')
+            field = arrival.content.split(b'\r\n', 1)[0]
+            equal(field, b'Received: from [127.0.0.1] ([127.0.0.1])', 'the field of an odd name')
+
+
+@case
+def without_a_default_domain():
+    """An address without a domain is refused with what is missing, and only postmaster needs none."""
+    with Setting(expected=1) as setting, setting.client() as client:
+        client.hello()
+        client.command('MAIL FROM:<scanner>', 501, '5.1.7')
+        client.command('MAIL FROM:<a@example.net>', 250)
+        client.command('RCPT TO:<admin>', 501, '5.1.3')
+        client.command('RCPT TO:<postmaster>', 250)
         client.data(message(1))
 
 

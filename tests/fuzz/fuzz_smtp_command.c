@@ -25,6 +25,15 @@ static void check_span(struct span span, const char *line, size_t length)
 		need(span.data[i] >= ' ' && span.data[i] <= '~');
 }
 
+/* Of a tolerant greeting: no control octets. */
+static void check_greeting(struct span span, const char *line, size_t length)
+{
+	if (span.length > 0)
+		need(span.data >= line && span.data + span.length <= line + length);
+	for (uint32_t i = 0; i < span.length; i++)
+		need((unsigned char)span.data[i] >= ' ' && span.data[i] != 0x7f);
+}
+
 /* One line of static text: a code, a space, an enhanced code of the same class, printable octets, CRLF. */
 static void check_refusal(const char *reply)
 {
@@ -46,7 +55,11 @@ static void check_address(const struct smtp_command *command, const char *line, 
 		return;
 	}
 	need(command->address.length <= SMTP_PATH_MAX - 2);
-	need(address_parse(command->address, &address) == ADDRESS_OK);
+	if (command->unqualified) {
+		need(command->syntax == SMTP_SYNTAX_TOLERANT && address_local_valid(command->address, command->syntax));
+		return;
+	}
+	need(address_parse(command->address, command->syntax, &address) == ADDRESS_OK);
 	need(address.local.data == command->address.data && address.local.length > 0);
 	if (address.domain.length == 0) {
 		need(command->verb == SMTP_RCPT && address.local.length == 10);
@@ -57,29 +70,47 @@ static void check_address(const struct smtp_command *command, const char *line, 
 	need(memchr(address.domain.data, '@', address.domain.length) == NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_line(const char *line, size_t size, enum smtp_syntax syntax)
 {
 	struct smtp_command command;
-	char *line = malloc(size ? size : 1);
-	const char *reply;
+	const char *reply = smtp_command_parse(line, size, syntax, &command);
+	bool hello;
 
-	if (size > 0)
-		memcpy(line, data, size);
-	reply = smtp_command_parse(line, size, &command);
 	need(smtp_verb_name(command.verb) != NULL);
 	if (reply) {
 		check_refusal(reply);
-		free(line);
-		return 0;
+		return;
 	}
 	need(command.verb != SMTP_UNKNOWN && command.verb != SMTP_FOREIGN);
-	check_span(command.argument, line, size);
+	hello = command.verb == SMTP_EHLO || command.verb == SMTP_HELO;
+	if (hello && syntax == SMTP_SYNTAX_TOLERANT)
+		check_greeting(command.argument, line, size);
+	else
+		check_span(command.argument, line, size);
 	if (command.verb == SMTP_MAIL || command.verb == SMTP_RCPT)
 		check_address(&command, line, size);
-	if (command.verb == SMTP_EHLO || command.verb == SMTP_HELO)
+	if (hello && syntax == SMTP_SYNTAX_STRICT)
 		need(address_helo_valid(command.argument));
 	if (command.verb == SMTP_RCPT)
 		need(!command.has_size && command.body == SMTP_BODY_NONE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct smtp_command strict, tolerant;
+	char *line = malloc(size ? size : 1);
+
+	if (size > 0)
+		memcpy(line, data, size);
+	check_line(line, size, SMTP_SYNTAX_STRICT);
+	check_line(line, size, SMTP_SYNTAX_TOLERANT);
+	/* Tolerance only adds: what is right means the same in both. */
+	if (!smtp_command_parse(line, size, SMTP_SYNTAX_STRICT, &strict)) {
+		need(!smtp_command_parse(line, size, SMTP_SYNTAX_TOLERANT, &tolerant));
+		need(strict.verb == tolerant.verb && strict.address.data == tolerant.address.data &&
+		     strict.address.length == tolerant.address.length && strict.size == tolerant.size &&
+		     strict.last == tolerant.last && !tolerant.unqualified);
+	}
 	free(line);
 	return 0;
 }

@@ -210,6 +210,10 @@ static const struct {
 	 "network or 10.20.0.1 for the one address"},
 	{"clients: [{ name: a, networks: [10.20.0.0/33] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:33: networks: \"10.20.0.0/33\": write a prefix from 0 to 32 after the /"},
+	{"clients: [{ name: a, networks: [10.0.0.0/8], syntax: lax }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:54: syntax: unknown value \"lax\": write one of tolerant, strict"},
+	{"clients: [{ name: a, networks: [10.0.0.0/8], default_domain: example }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:62: default_domain: \"example\" is no fully qualified name: write one as in relay.example.org"},
 	{"clients: [{ name: a, networks: [printers] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:33: networks: \"printers\" is no network: write a network such as 10.20.0.0/16 or "
 	 "2001:db8::/32"},

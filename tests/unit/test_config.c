@@ -167,7 +167,8 @@ static void test_listeners_and_clients(void)
 		      "  - { address: \"[::1]:2525\", name: six.2 }\n"
 		      "clients:\n"
 		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
-		      "      add_missing_headers: no, limits: { connections: 10, messages_per_minute: 0 } }\n"
+		      "      syntax: strict, default_domain: example.org, add_missing_headers: no,\n"
+		      "      limits: { connections: 10, messages_per_minute: 0 } }\n"
 		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS ROUTES);
 
 	if (c == NULL)
@@ -183,6 +184,10 @@ static void test_listeners_and_clients(void)
 	CHECK_EQ(c->client_count, 2);
 	CHECK_STR(c->clients[0].name, "printers");
 	CHECK_EQ(c->clients[0].connections_max, 10);
+	CHECK_EQ(c->clients[0].syntax, CONFIG_SYNTAX_STRICT);
+	CHECK_STR(c->clients[0].default_domain, "example.org");
+	CHECK_EQ(c->clients[1].syntax, CONFIG_SYNTAX_TOLERANT);
+	CHECK(c->clients[1].default_domain == NULL);
 	CHECK_EQ(c->clients[0].network_count, 2);
 	CHECK_EQ(client_of(c, "10.20.255.1"), 0);
 	CHECK_EQ(client_of(c, "192.0.2.1"), 0);

@@ -53,7 +53,7 @@ static void test_par08_accepted(void)
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct address address;
-		enum address_result result = address_parse(span(table[i].text), &address);
+		enum address_result result = address_parse(span(table[i].text), SMTP_SYNTAX_STRICT, &address);
 
 		if (result != ADDRESS_OK)
 			fprintf(stderr, "%s: ", table[i].text);
@@ -126,9 +126,9 @@ static void test_refused(void)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct address address;
 
-		if (address_parse(span(table[i].text), &address) != table[i].result)
+		if (address_parse(span(table[i].text), SMTP_SYNTAX_STRICT, &address) != table[i].result)
 			fprintf(stderr, "%s: ", table[i].text);
-		CHECK_EQ(address_parse(span(table[i].text), &address), table[i].result);
+		CHECK_EQ(address_parse(span(table[i].text), SMTP_SYNTAX_STRICT, &address), table[i].result);
 		CHECK_EQ(address.local.length, 0);
 	}
 }
@@ -143,7 +143,7 @@ static enum address_result sized(size_t local, size_t domain)
 	text[local] = '@';
 	for (size_t i = 60; i + 1 < domain; i += 60)
 		text[local + 1 + i] = '.';
-	return address_parse((struct span){text, (uint32_t)(local + 1 + domain)}, &address);
+	return address_parse((struct span){text, (uint32_t)(local + 1 + domain)}, SMTP_SYNTAX_STRICT, &address);
 }
 
 static void test_par08_sizes(void)
@@ -155,11 +155,45 @@ static void test_par08_sizes(void)
 	CHECK_EQ(sized(65, 10), ADDRESS_TOO_LONG);
 	CHECK_EQ(sized(1, 255), ADDRESS_OK);
 	CHECK_EQ(sized(1, 256), ADDRESS_TOO_LONG);
-	CHECK_EQ(address_parse((struct span){nul, sizeof nul - 1}, &address), ADDRESS_SYNTAX);
+	CHECK_EQ(address_parse((struct span){nul, sizeof nul - 1}, SMTP_SYNTAX_STRICT, &address), ADDRESS_SYNTAX);
 	memset(label + 2, 'd', 63);
-	CHECK_EQ(address_parse((struct span){label, 65}, &address), ADDRESS_OK);
+	CHECK_EQ(address_parse((struct span){label, 65}, SMTP_SYNTAX_STRICT, &address), ADDRESS_OK);
 	label[65] = 'd';
-	CHECK_EQ(address_parse((struct span){label, 66}, &address), ADDRESS_SYNTAX);
+	CHECK_EQ(address_parse((struct span){label, 66}, SMTP_SYNTAX_STRICT, &address), ADDRESS_SYNTAX);
+}
+
+/* What is more than the grammar allows, and means nothing to who carries it. */
+static void test_tolerant(void)
+{
+	static const struct {
+		const char *text;
+		enum address_result result;
+	} table[] = {
+		{"first..last@d", ADDRESS_OK}, {".a@d", ADDRESS_OK},
+		{"a.@d", ADDRESS_OK},          {"a@my_host.d", ADDRESS_OK},
+		{"a@_dmarc.d", ADDRESS_OK},    {"a@[192.0.2.1]", ADDRESS_OK},
+		{".@d", ADDRESS_SYNTAX},       {"..@d", ADDRESS_SYNTAX},
+		{"a@d..e", ADDRESS_SYNTAX},    {"a@.d", ADDRESS_SYNTAX},
+		{"u@victim.", ADDRESS_SYNTAX}, {"a@-d", ADDRESS_SYNTAX},
+		{"a b@d", ADDRESS_SYNTAX},     {"a,b@d", ADDRESS_SYNTAX},
+		{"a@b@d", ADDRESS_SYNTAX},     {"a@d\xe2\x80", ADDRESS_EIGHT_BIT},
+	};
+	char long_one[300];
+	struct address address;
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		if (address_parse(span(table[i].text), SMTP_SYNTAX_TOLERANT, &address) != table[i].result)
+			fprintf(stderr, "%s: ", table[i].text);
+		CHECK_EQ(address_parse(span(table[i].text), SMTP_SYNTAX_TOLERANT, &address), table[i].result);
+	}
+	memset(long_one, 'a', sizeof long_one);
+	long_one[252] = '@';
+	CHECK_EQ(address_parse((struct span){long_one, 254}, SMTP_SYNTAX_TOLERANT, &address), ADDRESS_OK);
+	CHECK_EQ(address.local.length, 252);
+	CHECK(address_local_valid((struct span){long_one, 65}, SMTP_SYNTAX_TOLERANT));
+	CHECK(!address_local_valid((struct span){long_one, 65}, SMTP_SYNTAX_STRICT));
+	CHECK(!address_local_valid(span(""), SMTP_SYNTAX_TOLERANT));
+	CHECK(!address_local_valid(span("a@b"), SMTP_SYNTAX_TOLERANT));
 }
 
 /* Every octet alone: only atext makes a local part, only letters and digits a domain. */
@@ -171,8 +205,8 @@ static void test_single_octets(void)
 		bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 		bool atext = alnum || (c && strchr("!#$%&'*+-/=?^_`{|}~", (int)c));
 
-		CHECK_EQ(address_parse((struct span){local, 3}, &address) == ADDRESS_OK, atext);
-		CHECK_EQ(address_parse((struct span){domain, 3}, &address) == ADDRESS_OK, alnum);
+		CHECK_EQ(address_parse((struct span){local, 3}, SMTP_SYNTAX_STRICT, &address) == ADDRESS_OK, atext);
+		CHECK_EQ(address_parse((struct span){domain, 3}, SMTP_SYNTAX_STRICT, &address) == ADDRESS_OK, alnum);
 	}
 }
 
@@ -228,6 +262,7 @@ int main(void)
 	RUN(test_par08_accepted);
 	RUN(test_refused);
 	RUN(test_par08_sizes);
+	RUN(test_tolerant);
 	RUN(test_single_octets);
 	RUN(test_lop04_helo);
 	return check_end();

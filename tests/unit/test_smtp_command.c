@@ -20,19 +20,20 @@ static bool span_equals(struct span s, const char *text)
 }
 
 /* On the heap and without NUL, so that reading past the end is seen. */
-static const char *parse(const char *text, size_t length, char **copy, struct smtp_command *command)
+static const char *parse(const char *text, size_t length, enum smtp_syntax syntax, char **copy,
+			 struct smtp_command *command)
 {
 	*copy = malloc(length ? length : 1);
 	memcpy(*copy, text, length);
-	return smtp_command_parse(*copy, length, command);
+	return smtp_command_parse(*copy, length, syntax, command);
 }
 
-static void check_lines(const struct line *lines, size_t count)
+static void check_syntax(const struct line *lines, size_t count, enum smtp_syntax syntax)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct smtp_command command;
 		char *copy;
-		const char *reply = parse(lines[i].text, strlen(lines[i].text), &copy, &command);
+		const char *reply = parse(lines[i].text, strlen(lines[i].text), syntax, &copy, &command);
 		bool match = lines[i].reply[0] ? reply && strncmp(reply, lines[i].reply, strlen(lines[i].reply)) == 0
 					       : reply == NULL;
 
@@ -50,6 +51,12 @@ static void check_lines(const struct line *lines, size_t count)
 		}
 		free(copy);
 	}
+}
+
+/* As strict as clients that may not relay have it. */
+static void check_lines(const struct line *lines, size_t count)
+{
+	check_syntax(lines, count, SMTP_SYNTAX_STRICT);
 }
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -80,6 +87,8 @@ static void test_verbs(void)
 		{"NOOP anything here", "", SMTP_NOOP, "anything here"},
 		{"HELP MAIL", "", SMTP_HELP, "MAIL"},
 		{"VRFY u", "", SMTP_VRFY, "u"},
+		{"VRFY", "501 5.5.4", SMTP_VRFY, NULL},
+		{"VRFY ", "501 5.5.4", SMTP_VRFY, NULL},
 		{"EXPN l", "", SMTP_EXPN, "l"},
 		{"AUTH PLAIN AGEAYg==", "", SMTP_AUTH, "PLAIN AGEAYg=="},
 		{"AUTH", "501 5.5.4", SMTP_AUTH, NULL},
@@ -185,7 +194,9 @@ static void test_par02_parameters(void)
 		{"MAIL FROM:<a@b> SIZE=1000 BODY=8BITMIME", "", SMTP_MAIL, "a@b"},
 		{"MAIL FROM:<a@b> size=0 body=7bit", "", SMTP_MAIL, "a@b"},
 		{"MAIL FROM:<a@b> SIZE=18446744073709551615", "", SMTP_MAIL, "a@b"},
-		{"MAIL FROM:<a@b> SIZE=18446744073709551616", "501 5.5.4", SMTP_MAIL, NULL},
+		/* RFC 1870 3: 20 digits are syntax, whatever they say; the limit is for the session to compare. */
+		{"MAIL FROM:<a@b> SIZE=18446744073709551616", "", SMTP_MAIL, "a@b"},
+		{"MAIL FROM:<a@b> SIZE=99999999999999999999", "", SMTP_MAIL, "a@b"},
 		{"MAIL FROM:<a@b> SIZE=000000000000000000001", "501 5.5.4", SMTP_MAIL, NULL},
 		{"MAIL FROM:<a@b> SIZE=", "501 5.5.4", SMTP_MAIL, NULL},
 		{"MAIL FROM:<a@b> SIZE", "501 5.5.4", SMTP_MAIL, NULL},
@@ -215,13 +226,100 @@ static void test_par02_parameters(void)
 	struct smtp_command command;
 
 	check_lines(lines, COUNT(lines));
-	CHECK(!smtp_command_parse(lines[0].text, strlen(lines[0].text), &command));
+	CHECK(!smtp_command_parse(lines[0].text, strlen(lines[0].text), SMTP_SYNTAX_STRICT, &command));
 	CHECK(command.has_size);
 	CHECK_EQ(command.size, 1000);
 	CHECK_EQ(command.body, SMTP_BODY_8BITMIME);
-	CHECK(!smtp_command_parse(lines[2].text, strlen(lines[2].text), &command));
+	CHECK(!smtp_command_parse(lines[2].text, strlen(lines[2].text), SMTP_SYNTAX_STRICT, &command));
 	CHECK(command.size == UINT64_MAX);
 	CHECK_EQ(command.body, SMTP_BODY_NONE);
+	CHECK(!smtp_command_parse(lines[4].text, strlen(lines[4].text), SMTP_SYNTAX_STRICT, &command));
+	CHECK(command.has_size && command.size == UINT64_MAX);
+}
+
+/* What devices send that nobody can change, and what stays refused beside it. */
+static void test_tolerant(void)
+{
+	static const struct line lines[] = {
+		/* Any greeting without control octets: it is only printed. */
+		{"EHLO mantis.*", "", SMTP_EHLO, "mantis.*"},
+		{"EHLO [fe80::1%eth0]", "", SMTP_EHLO, "[fe80::1%eth0]"},
+		{"EHLO My Printer", "", SMTP_EHLO, "My Printer"},
+		{"HELO B\xfcro-PC", "", SMTP_HELO, "B\xfcro-PC"},
+		{"EHLO WORKGROUP\\PC-7", "", SMTP_EHLO, "WORKGROUP\\PC-7"},
+		{"EHLO  a ", "", SMTP_EHLO, "a"},
+		{"HELO", "", SMTP_HELO, ""},
+		{"EHLO ", "", SMTP_EHLO, ""},
+		{"EHLO a\tb", "501 5.5.2", SMTP_EHLO, NULL},
+		{"EHLO a\nQUIT", "501 5.5.2", SMTP_EHLO, NULL},
+		/* Paths without brackets, and with spaces inside them. */
+		{"MAIL FROM:raid@a.example", "", SMTP_MAIL, "raid@a.example"},
+		{"MAIL FROM: raid@a.example", "", SMTP_MAIL, "raid@a.example"},
+		{"MAIL FROM:raid@a.example SIZE=100", "", SMTP_MAIL, "raid@a.example"},
+		{"MAIL FROM:<a@b>  SIZE=100   BODY=7BIT ", "", SMTP_MAIL, "a@b"},
+		{"MAIL FROM:< a@b >", "", SMTP_MAIL, "a@b"},
+		{"MAIL FROM:< >", "", SMTP_MAIL, ""},
+		{"RCPT TO: admin@b", "", SMTP_RCPT, "admin@b"},
+		{"RCPT TO:postmaster", "", SMTP_RCPT, "postmaster"},
+		{"RCPT TO:<\"a> b\"@d>", "", SMTP_RCPT, "\"a> b\"@d"},
+		{"MAIL FROM:", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM: SIZE=100 BODY=7BIT", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM:a@b>", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM:<a@b", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM:<a@b>>", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM:<a b@c>", "501 5.5.4", SMTP_MAIL, NULL},
+		{"MAIL FROM:<a@b>SIZE=1", "501 5.5.4", SMTP_MAIL, NULL},
+		{"RCPT TO:a@b,c@d", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:a@b, c@d", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:a@b c@d", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<a@b,c@d>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<a@b> <c@d>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:\"a b\"@c", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:< >", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:\xc3\xa9@b", "553 5.6.7", SMTP_RCPT, NULL},
+		/* Addresses. */
+		{"MAIL FROM:<first..last@b>", "", SMTP_MAIL, "first..last@b"},
+		{"MAIL FROM:<.a.@my_host.example>", "", SMTP_MAIL, ".a.@my_host.example"},
+		{"RCPT TO:<@my_relay:u@victim>", "", SMTP_RCPT, "u@victim"},
+		{"RCPT TO:<@ours:postmaster>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<@ours:u>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<u@victim@ours>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<u@>", "501 5.5.4", SMTP_RCPT, NULL},
+		{"RCPT TO:<@d>", "501 5.5.4", SMTP_RCPT, NULL},
+		/* Framing is what it was. */
+		{"MAIL\tFROM:<a@b>", "500 5.5.2", SMTP_UNKNOWN, NULL},
+		{"BDAT 5 ", "501 5.5.4", SMTP_BDAT, NULL},
+		{"DATA x", "501 5.5.4", SMTP_DATA, NULL},
+		{"MAIL FROM:<a@b>\x7f", "501 5.5.2", SMTP_MAIL, NULL},
+	};
+	check_syntax(lines, COUNT(lines), SMTP_SYNTAX_TOLERANT);
+}
+
+static void test_unqualified(void)
+{
+	static const struct {
+		const char *text;
+		bool accepted, unqualified;
+	} table[] = {
+		{"MAIL FROM:<scanner>", true, true},    {"MAIL FROM:scanner", true, true},
+		{"MAIL FROM:<postmaster>", true, true}, {"RCPT TO:<admin>", true, true},
+		{"RCPT TO:<postmaster>", true, false},  {"RCPT TO:<\"a b\">", true, true},
+		{"MAIL FROM:<>", true, false},          {"MAIL FROM:<a@b>", true, false},
+		{"MAIL FROM:<.>", false, false},        {"MAIL FROM:<a,b>", false, false},
+		{"RCPT TO:<\"a\"b>", false, false},
+	};
+	struct smtp_command command;
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		const char *reply =
+			smtp_command_parse(table[i].text, strlen(table[i].text), SMTP_SYNTAX_TOLERANT, &command);
+
+		if ((reply == NULL) != table[i].accepted || command.unqualified != table[i].unqualified)
+			fprintf(stderr, "%s: ", table[i].text);
+		CHECK_EQ(reply == NULL, table[i].accepted);
+		CHECK_EQ(command.unqualified, table[i].unqualified);
+	}
 }
 
 static void test_bdt01_sizes(void)
@@ -261,7 +359,8 @@ static void test_bdt01_sizes(void)
 	struct smtp_command command;
 
 	for (size_t i = 0; i < COUNT(table); i++) {
-		const char *reply = smtp_command_parse(table[i].text, strlen(table[i].text), &command);
+		const char *reply =
+			smtp_command_parse(table[i].text, strlen(table[i].text), SMTP_SYNTAX_STRICT, &command);
 
 		if ((reply == NULL) != table[i].accepted)
 			fprintf(stderr, "%s: ", table[i].text);
@@ -274,7 +373,7 @@ static void test_bdt01_sizes(void)
 			CHECK(strncmp(reply, "501 ", 4) == 0);
 		}
 	}
-	CHECK(smtp_command_parse("BDAT 1\0002", 8, &command) != NULL);
+	CHECK(smtp_command_parse("BDAT 1\0002", 8, SMTP_SYNTAX_STRICT, &command) != NULL);
 	CHECK_EQ(command.verb, SMTP_BDAT);
 }
 
@@ -306,11 +405,11 @@ static void test_par01_octets(void)
 	for (unsigned c = 0; c < 256; c++) {
 		char one[2] = {(char)c, 0};
 
-		CHECK(parse(one, 1, &copy, &command) != NULL);
+		CHECK(parse(one, 1, SMTP_SYNTAX_STRICT, &copy, &command) != NULL);
 		free(copy);
 		for (unsigned d = 0; d < 256; d++) {
 			one[1] = (char)d;
-			CHECK(smtp_command_parse(one, 2, &command) != NULL);
+			CHECK(smtp_command_parse(one, 2, SMTP_SYNTAX_STRICT, &command) != NULL);
 		}
 		for (size_t at = 0; at < sizeof good - 1; at++) {
 			char line[sizeof good];
@@ -318,7 +417,7 @@ static void test_par01_octets(void)
 
 			memcpy(line, good, sizeof good);
 			line[at] = (char)c;
-			reply = parse(line, sizeof good - 1, &copy, &command);
+			reply = parse(line, sizeof good - 1, SMTP_SYNTAX_STRICT, &copy, &command);
 			if (c < ' ' || c >= 0x7f)
 				CHECK(reply != NULL);
 			if (reply == NULL)
@@ -326,8 +425,8 @@ static void test_par01_octets(void)
 			free(copy);
 		}
 	}
-	CHECK(smtp_command_parse("RCPT TO:<u@d\0>", 14, &command) != NULL);
-	CHECK(smtp_command_parse("RCPT\0TO:<u@d>", 13, &command) != NULL);
+	CHECK(smtp_command_parse("RCPT TO:<u@d\0>", 14, SMTP_SYNTAX_STRICT, &command) != NULL);
+	CHECK(smtp_command_parse("RCPT\0TO:<u@d>", 13, SMTP_SYNTAX_STRICT, &command) != NULL);
 }
 
 static void test_par01_lengths(void)
@@ -339,16 +438,16 @@ static void test_par01_lengths(void)
 		char *line = malloc(lengths[i]);
 
 		memset(line, 'a', lengths[i]);
-		CHECK(strncmp(smtp_command_parse(line, lengths[i], &command), "500 ", 4) == 0);
+		CHECK(strncmp(smtp_command_parse(line, lengths[i], SMTP_SYNTAX_STRICT, &command), "500 ", 4) == 0);
 		memcpy(line, "NOOP ", 5);
-		CHECK(smtp_command_parse(line, lengths[i], &command) == NULL);
+		CHECK(smtp_command_parse(line, lengths[i], SMTP_SYNTAX_STRICT, &command) == NULL);
 		CHECK_EQ(command.argument.length, lengths[i] - 5);
 		memcpy(line, "RCPT TO:<", 9);
 		line[11] = '@';
 		line[lengths[i] - 1] = '>';
-		CHECK(strncmp(smtp_command_parse(line, lengths[i], &command), "501 ", 4) == 0);
+		CHECK(strncmp(smtp_command_parse(line, lengths[i], SMTP_SYNTAX_STRICT, &command), "501 ", 4) == 0);
 		memset(line, ' ', lengths[i]);
-		CHECK(smtp_command_parse(line, lengths[i], &command) != NULL);
+		CHECK(smtp_command_parse(line, lengths[i], SMTP_SYNTAX_STRICT, &command) != NULL);
 		free(line);
 	}
 	for (unsigned path = 255; path <= 257; path++) { /* RFC 5321 4.5.3.1.3 */
@@ -358,7 +457,8 @@ static void test_par01_lengths(void)
 		for (unsigned at = 60; at <= 240; at += 60)
 			line[at] = '.';
 		line[8 + path - 1] = '>';
-		CHECK_EQ(smtp_command_parse(line, 8 + path, &command) == NULL, path <= SMTP_PATH_MAX);
+		CHECK_EQ(smtp_command_parse(line, 8 + path, SMTP_SYNTAX_STRICT, &command) == NULL,
+			 path <= SMTP_PATH_MAX);
 	}
 }
 
@@ -380,6 +480,8 @@ int main(void)
 	RUN(test_par02_parameters);
 	RUN(test_bdt01_sizes);
 	RUN(test_stl09_foreign);
+	RUN(test_tolerant);
+	RUN(test_unqualified);
 	RUN(test_names);
 	return check_end();
 }

@@ -41,13 +41,15 @@ static void test_header(void)
 static void test_lop04_injection(void)
 {
 	static const char *const names[] = {"a\r\nX: y", "a\nb", "a>b", "a(b", "a b", "\x80", "", "a\"b"};
-	static const char unknown[] = "Received: from unknown ([192.0.2.1])\r\n";
+	static const char address[] = "Received: from [192.0.2.1] ([192.0.2.1])\r\n";
 	static char big[10001];
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		CHECK(strncmp(received(names[i], "192.0.2.1", 0), unknown, sizeof unknown - 1) == 0);
+		CHECK(strncmp(received(names[i], "192.0.2.1", 0), address, sizeof address - 1) == 0);
 	memset(big, 'a', sizeof big - 1);
-	CHECK(strncmp(received(big, "192.0.2.1", 0), unknown, sizeof unknown - 1) == 0);
+	CHECK(strncmp(received(big, "192.0.2.1", 0), address, sizeof address - 1) == 0);
+	CHECK(strstr(received("a b", "2001:db8::1", 0), "from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])\r\n") != NULL);
+	CHECK(strstr(received("a b", "", 0), "from unknown (unknown)\r\n") != NULL);
 	CHECK(strstr(received("h", "1.2.3.4]\r\nX: y", 0), "from h (unknown)\r\n") != NULL);
 	CHECK(strstr(received("h", big, 0), "from h (unknown)\r\n") != NULL);
 	CHECK(strstr(received("h", "", 0), "from h (unknown)\r\n") != NULL);
