@@ -1,10 +1,6 @@
 /*
  * core/smtp/address.h - mailbox syntax (RFC 5321 4.1.2) and textual network addresses.
  * The local part is opaque: it is checked and carried byte for byte, never rewritten (PAR-08, REL).
- *
- * Two ways to read, because an address is only passed on: what it means is for the domain's own server to say, and mail
- * of a device that nobody can change is worth more than a rule that protects no one. Tolerant are octets that mean
- * nothing to whoever carries them; which octets may stand in an address at all, and where its parts end, is the same.
  */
 #ifndef POSTRIDER_SMTP_ADDRESS_H
 #define POSTRIDER_SMTP_ADDRESS_H
@@ -13,11 +9,7 @@
 #include <stddef.h>
 
 #include "core/smtp/span.h"
-
-enum smtp_syntax {
-	SMTP_SYNTAX_STRICT,   /* as the RFC's grammar and sizes say */
-	SMTP_SYNTAX_TOLERANT, /* local parts with dots anywhere and of any length, underscores in domains */
-};
+#include "core/smtp/syntax.h"
 
 enum address_result { ADDRESS_OK, ADDRESS_SYNTAX, ADDRESS_EIGHT_BIT, ADDRESS_TOO_LONG };
 
@@ -26,7 +18,8 @@ struct address {
 	struct span domain; /* as written; "" for <postmaster>; with brackets for a literal */
 };
 
-/* `text` is the mailbox without angle brackets and without a source route. "postmaster" alone is allowed. */
+/* `text` is the mailbox without angle brackets and without a source route. "postmaster" alone is allowed.
+ * Tolerant: a local part of any length and with dots anywhere, underscores in the domain. */
 enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out);
 /* `text` is a whole local part, which a domain may be put behind. */
 bool address_local_valid(struct span text, enum smtp_syntax syntax);

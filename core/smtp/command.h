@@ -4,7 +4,7 @@
  * Pure: no I/O, no allocation. Spans point into the line given. Grammar is strict, with one deliberate
  * exception that devices in the field need: spaces after "FROM:" and "TO:" are skipped.
  *
- * SMTP_SYNTAX_TOLERANT (address.h) is for clients that may relay: also any greeting without control octets, or none;
+ * SMTP_SYNTAX_TOLERANT is for clients that may relay: also any greeting without control octets, or none;
  * paths without brackets, or with spaces inside them; several spaces before a parameter; a local part without a domain
  * (`unqualified`). What frames (lines, BDAT, where an address ends) is the same in both, and nothing is taken for
  * more than one address.
@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/smtp/address.h"
 #include "core/smtp/span.h"
+#include "core/smtp/syntax.h"
 
 enum {
 	/* With CRLF; RFC 5321 4.5.3.1.4 asks for 512 plus extensions' additions. */
