@@ -33,6 +33,7 @@
 #include "core/relay/resolver.h"
 #include "core/relay/shard.h"
 #include "core/relay/status.h"
+#include "core/relay/tls_policy.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -373,6 +374,7 @@ static int run(const struct config *config)
 	static struct process process;
 	struct process *p = &process;
 	struct ring_problem ring_problem;
+	struct tls_problem tls_problem;
 	char problem[1024];
 	sigset_t signals;
 	unsigned i;
@@ -399,6 +401,10 @@ static int run(const struct config *config)
 	if (make_shards(p, config) < 0) {
 		fprintf(stderr, "postrider: out of memory\n");
 		return EXIT_UNAVAILABLE;
+	}
+	if (tls_policies_make(p->relay.tls, config, &tls_problem) < 0) {
+		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
+		return EXIT_CONFIG;
 	}
 	tell("", "reading the spool %s", config->spool.directory);
 	if (relay_recover(&p->relay, own_log(p), &p->recovery) < 0) {

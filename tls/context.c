@@ -43,6 +43,7 @@ void tls_global_init(void)
 
 void tls_thread_end(void)
 {
+	tls_trim_thread_end();
 	wc_ecc_fp_free();
 }
 
@@ -322,7 +323,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 		free(context);
 		return NULL;
 	}
-	if (!tls_trim_setup(context) || !tls_verify_setup(context)) {
+	if (!tls_verify_setup(context)) {
 		fail(problem, "out of memory");
 		tls_context_free(context);
 		return NULL;
@@ -349,7 +350,6 @@ void tls_context_free(struct tls_context *context)
 	if (context == NULL)
 		return;
 	wolfSSL_CTX_free(context->wolf);
-	tls_trim_context_free(context);
 	anchors_free(context->anchors);
 	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
 	free(context);

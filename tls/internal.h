@@ -34,7 +34,6 @@ struct tls_context {
 	WOLFSSL_CTX *wolf;
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
-	WOLFSSL_EC_KEY *no_key;    /* owned, shared with sessions: an empty key (trim.c) */
 	bool server, verify_peer, accelerated;
 	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
 };
@@ -108,8 +107,8 @@ bool tls_verify_watch(struct tls_session *session); /* before the handshake */
 void tls_verify_done(struct tls_session *session);  /* after it */
 
 /* trim.c */
-bool tls_trim_setup(struct tls_context *context); /* false without memory */
-void tls_trim_context_free(struct tls_context *context);
+WOLFSSL_EC_KEY *tls_trim_key(void); /* the thread's empty key; NULL without memory */
+void tls_trim_thread_end(void);
 void tls_trim_keep(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store); /* during the handshake */
 void tls_trim(struct tls_session *session);                                     /* after it */
 void tls_trim_free(struct tls_session *session);

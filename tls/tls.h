@@ -2,7 +2,8 @@
  * tls/tls.h - TLS as an engine that takes and gives bytes. It never sees a socket or the ring.
  *
  * Only tls/ includes wolfSSL. A context holds what a listener or a destination shares (certificates, trust,
- * policy); a session is one connection's TLS state. Contexts are used by one thread: each shard makes its own.
+ * policy); a session is one connection's TLS state. A context never changes once it is made, but for the count of its
+ * sessions: threads share it. A session belongs to one thread.
  *
  * The caller's loop for a session:
  *     received n octets      -> tls_feed(s, octets, n), then tls_handshake() or tls_read() until it says
@@ -53,7 +54,7 @@ struct tls_ticket; /* a resumable session, bound to the context it came from (PO
 
 /* Once per process, before any thread: initialises wolfSSL and the crypto device. */
 void tls_global_init(void);
-/* Last call of a thread that used TLS: gives back what wolfSSL keeps per thread (its table of curve points). */
+/* Last call of a thread that used TLS: gives back what is kept per thread (wolfSSL's table of curve points). */
 void tls_thread_end(void);
 /* "AES-GCM by ipsec-mb 1.3.0 (avx512)" or "wolfSSL's own code (reason)"; and "wolfSSL 5.5.4". Static text. */
 const char *tls_acceleration(void);

@@ -6,7 +6,7 @@
  *
  * - The object of the peer's public key (16 KB for the 64 octets of a P-256 key), part of the peer's certificate. The
  *   verify callback (verify.c) shows the certificate. A reference to the key object
- *   is kept until the handshake is over: then an empty key, one for each context, takes the key's place. wolfSSL checks
+ *   is kept until the handshake is over: then an empty key, one for each thread, takes the key's place. wolfSSL checks
  *   the handshake's signature with another copy, and afterwards nobody uses either; whoever tried would find no key,
  *   and fail.
  * - The session object (37 KB, almost all of it room for certificates that did not come). Its pages that hold nothing
@@ -41,21 +41,26 @@ void tls_trim_keep(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store)
 		session->peer_key = wolfSSL_X509_PUBKEY_get(wolfSSL_X509_get_X509_PUBKEY(x509));
 }
 
-bool tls_trim_setup(struct tls_context *context)
+/* Not the context's: wolfSSL may look into a key that it is given, and contexts are shared by threads. */
+static _Thread_local WOLFSSL_EC_KEY *no_key;
+
+WOLFSSL_EC_KEY *tls_trim_key(void)
 {
-	context->no_key = wolfSSL_EC_KEY_new();
-	return context->no_key != NULL;
+	if (no_key == NULL)
+		no_key = wolfSSL_EC_KEY_new();
+	return no_key;
+}
+
+void tls_trim_thread_end(void)
+{
+	wolfSSL_EC_KEY_free(no_key);
+	no_key = NULL;
 }
 
 void tls_trim_free(struct tls_session *session)
 {
 	wolfSSL_EVP_PKEY_free(session->peer_key);
 	session->peer_key = NULL;
-}
-
-void tls_trim_context_free(struct tls_context *context)
-{
-	wolfSSL_EC_KEY_free(context->no_key);
 }
 
 static bool all_zero(const char *page, size_t size)
@@ -82,8 +87,8 @@ size_t tls_trim_zero_pages(char *block, size_t length)
 void tls_trim(struct tls_session *session)
 {
 	/* It takes the old key away before it finds that there is nothing in the new one. */
-	if (session->peer_key != NULL)
-		(void)wolfSSL_EVP_PKEY_set1_EC_KEY(session->peer_key, session->context->no_key);
+	if (session->peer_key != NULL && tls_trim_key() != NULL)
+		(void)wolfSSL_EVP_PKEY_set1_EC_KEY(session->peer_key, tls_trim_key());
 	tls_trim_free(session);
 	if (session->context->server || !SESSION_OBJECT_FROM_MALLOC)
 		return;

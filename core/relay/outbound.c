@@ -20,16 +20,10 @@ static void on_timer(struct wheel_timer *timer)
 	outbound_wake(o->shard, o->index);
 }
 
-int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struct tls_problem *problem)
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
 {
 	const struct lane_plan *plan = &shard->relay->lanes[index];
 	const struct config_destination *destination = &shard->relay->config->destinations[plan->destination];
-	struct tls_context_config tls = {
-		.verify_peer = destination->tls_mode == CONFIG_TLS_VERIFY,
-		.ca_file = destination->ca_file,
-		.certificate_file = destination->certificate,
-		.private_key_file = destination->private_key,
-	};
 	size_t i;
 
 	o->shard = shard;
@@ -47,10 +41,8 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struc
 		o->hosts[i].config = &destination->hosts[i];
 		o->hosts[i].hold = &shard->relay->holds[plan->destination].hosts[i];
 	}
-	if (destination->tls_mode == CONFIG_TLS_NONE)
-		return 0;
-	o->tls = tls_context_new(&tls, problem);
-	return o->tls ? 0 : -EINVAL;
+	o->tls = shard->relay->tls[plan->destination];
+	return 0;
 }
 
 void outbound_deinit(struct outbound *o)
@@ -62,8 +54,6 @@ void outbound_deinit(struct outbound *o)
 			tls_ticket_free(o->hosts[i].ticket);
 	}
 	free(o->hosts);
-	if (o->tls)
-		tls_context_free(o->tls);
 	lane_deinit(&o->lane);
 }
 

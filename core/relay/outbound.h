@@ -52,7 +52,7 @@ struct outbound {
 	unsigned limit; /* connections */
 	struct lane lane;
 	struct host *hosts;
-	struct tls_context *tls;
+	struct tls_context *tls; /* the relay's; NULL without TLS */
 	struct list connections; /* struct connection */
 	unsigned connection_count, connecting;
 	struct list loaded; /* transactions whose content is in memory, without a connection */
@@ -67,9 +67,8 @@ struct outbound {
 	unsigned failures_seen; /* connections that failed since this process started */
 };
 
-/* `o` is zeroed but for its lane, which recovery may have filled. 0, or -errno with *problem: certificates that cannot
- * be used. */
-int outbound_init(struct outbound *o, struct shard *shard, unsigned index, struct tls_problem *problem);
+/* `o` is zeroed but for its lane, which recovery may have filled. 0 or -ENOMEM. */
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index);
 void outbound_deinit(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */
 void outbound_wake(struct shard *shard, unsigned lane);

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/relay/peers.h"
+#include "core/relay/tls_policy.h"
 #include "queue/hash.h"
 
 enum { HANDOFF_CAPACITY = 4096 };
@@ -57,10 +58,11 @@ int relay_init(struct relay *relay, const struct config *config, unsigned shard_
 	/* Each ring's cursors stand on cache lines of their own. */
 	relay->handoffs = aligned_alloc(HANDOFF_CACHE_LINE, sizeof(struct handoff) * shard_count * shard_count);
 	relay->holds = calloc(config->destination_count + 1, sizeof(*relay->holds));
+	relay->tls = calloc(config->destination_count + 1, sizeof(*relay->tls));
 	relay->listeners = calloc(config->listener_count + 1, sizeof(*relay->listeners));
 	relay->client_connections = calloc(config->client_count + 1, sizeof(*relay->client_connections));
 	if (!relay->shards || !relay->destinations || !relay->lanes || !relay->handoffs || !relay->holds ||
-	    !relay->listeners || !relay->client_connections)
+	    !relay->tls || !relay->listeners || !relay->client_connections)
 		return -ENOMEM;
 	if (config->limits.connections_per_client && !(relay->peers = peers_new()))
 		return -ENOMEM;
@@ -89,6 +91,9 @@ void relay_deinit(struct relay *relay)
 	for (i = 0; relay->holds && i < relay->config->destination_count; i++)
 		free(relay->holds[i].hosts);
 	peers_free(relay->peers);
+	if (relay->tls)
+		tls_policies_free(relay->tls, relay->config->destination_count);
+	free(relay->tls);
 	free(relay->holds);
 	free(relay->handoffs);
 	free(relay->shards);

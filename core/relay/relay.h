@@ -40,6 +40,7 @@ struct relay {
 	struct hold_destination *holds; /* per destination; its atomics are shared (hold.h) */
 	struct handoff *handoffs;       /* from * shard_count + to */
 	struct ring_address *listeners; /* bound addresses, the port known after the first shard has bound */
+	struct tls_context **tls;       /* per destination, shared where the policy is the same (tls_policy.h) */
 	struct resolver *resolver;
 	struct peers *peers;                   /* NULL where limits.connections_per_client is not set */
 	_Atomic(unsigned) connections_in;      /* inbound, whole process */

@@ -323,12 +323,11 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	}
 	spool_on_compact(shard->spool, next_in_segment, shard);
 	for (i = 0; i < relay->lane_count; i++) {
-		struct tls_problem tls = {""};
 		if (relay->lanes[i].owner != shard->index)
 			continue;
-		r = outbound_init(&shard->outbound[i], shard, i, &tls);
+		r = outbound_init(&shard->outbound[i], shard, i);
 		if (r < 0) {
-			snprintf(problem->text, sizeof(problem->text), "%s", tls.text[0] ? tls.text : strerror(-r));
+			snprintf(problem->text, sizeof(problem->text), "%s", strerror(-r));
 			return r;
 		}
 		outbound_wake(shard, i); /* for what recovery queued */

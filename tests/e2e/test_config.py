@@ -82,6 +82,22 @@ def bad_configurations():
 
 
 @case
+def tls_files_that_cannot_be_used():
+    """They are part of the configuration: 78, with the destination and the file."""
+    with Workspace() as work:
+        empty = work.write('empty.pem', '')
+        for tls, words in (({'mode': 'verify', 'ca_file': empty}, ['empty.pem', 'no usable PEM']),
+                           ({'mode': 'verify', 'ca_file': work.path('none')}, ['none: No such file']),
+                           ({'mode': 'required', 'certificate': empty, 'private_key': empty}, ['empty.pem'])):
+            configuration = work.configuration(['mail.example.org:2525'])
+            configuration['destinations'][0]['tls'] = tls
+            code, output = run(work, json.dumps(configuration), 'run')
+            equal(code, 78, 'run with %r (%s)' % (tls, output))
+            for word in ['destination ' + configuration['destinations'][0]['name'], *words]:
+                check(word in output, '%r does not name %s: %s', tls, word, output)
+
+
+@case
 def the_nearest_key_is_named():
     with Workspace() as work:
         code, text = run(work, (GOOD % 2525).replace('hostname', 'hostnme', 1))

@@ -8,6 +8,7 @@
 #include "tls/internal.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -630,10 +631,10 @@ static void test_trim(void)
 		size_t pages;
 
 		WOLFSSL_EVP_PKEY *key = key_on_the_way(pair, &pieces);
-		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) != client->no_key);
+		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) != tls_trim_key());
 		shake(pair, &pieces);
 		CHECK(pair->client.session->peer_key == NULL);
-		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) == client->no_key);
+		CHECK(wolfSSL_EVP_PKEY_get0_EC_KEY(key) == tls_trim_key());
 		wolfSSL_EVP_PKEY_free(key);
 		char *object = (char *)wolfSSL_get_session(pair->client.session->wolf);
 		CHECK(resident_pages(object, malloc_usable_size(object), &pages) <= 3);
@@ -646,6 +647,53 @@ static void test_trim(void)
 		CHECK(resumes(client, server, "localhost", ticket, NULL));
 		tls_context_free(client);
 		tls_context_free(server);
+	}
+}
+
+struct shared {
+	struct tls_context *client, *server;
+};
+
+/* Full and resumed handshakes in a thread of its own; the answer is how many went well. */
+static void *many_handshakes(void *argument)
+{
+	struct shared *shared = argument;
+	struct tls_ticket *ticket = NULL;
+	uintptr_t good = 0;
+
+	for (int i = 0; i < 10; i++) {
+		struct pair *pair = pair_new(shared->client, shared->server, "localhost", ticket, &whole);
+		tls_ticket_free(ticket);
+		ticket = NULL;
+		if (handshake(pair, &whole)) {
+			uint8_t octet;
+			size_t n = 0;
+			good += read_all(&pair->client, &octet, 1, &n, &whole) == TLS_WANT_INPUT;
+			ticket = i % 3 != 2 ? tls_ticket_take(pair->client.session) : NULL;
+		}
+		pair_free(pair);
+	}
+	tls_ticket_free(ticket);
+	tls_thread_end();
+	return (void *)good;
+}
+
+/* Shards share contexts. Also for helgrind: valgrind --tool=helgrind test_tls CERTIFICATES-DIRECTORY. */
+static void test_threads(void)
+{
+	for (int v = ONLY_12; v <= ONLY_13; v++) {
+		struct shared shared = {client_context(v, "ca.crt", "client"), server_context(v, "server", "ca.crt")};
+		pthread_t threads[4];
+
+		for (size_t i = 0; i < 4; i++)
+			CHECK_EQ(pthread_create(&threads[i], NULL, many_handshakes, &shared), 0);
+		for (size_t i = 0; i < 4; i++) {
+			void *good = NULL;
+			pthread_join(threads[i], &good);
+			CHECK_EQ((uintptr_t)good, 10);
+		}
+		tls_context_free(shared.client);
+		tls_context_free(shared.server);
 	}
 }
 
@@ -711,6 +759,7 @@ int main(int argc, char **argv)
 	RUN(test_gcm_against_wolfssl);
 	RUN(test_zero_pages);
 	RUN(test_trim);
+	RUN(test_threads);
 	RUN(test_seeded);
 	RUN(test_problems);
 	return check_end();
