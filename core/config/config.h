@@ -54,10 +54,11 @@ struct config_destination {
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
 	unsigned connections;                                    /* limits.connections, default 20, whole process */
-	unsigned messages_per_connection;                        /* default 5000; 0: no limit */
-	unsigned messages_in_flight;                             /* on one connection, at most; default 4096 */
-	unsigned recipients_per_message;                         /* default 100 */
-	uint64_t idle_timeout_ns; /* an unused pooled connection is closed, default 30s */
+	unsigned messages_per_connection;                        /* default 0: no limit */
+	uint64_t connection_age_ns;      /* a connection is replaced after so long, default 10m; 0: never */
+	unsigned messages_in_flight;     /* on one connection, at most; default 4096 */
+	unsigned recipients_per_message; /* default 100 */
+	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
 };
 
 struct config_route {

@@ -170,7 +170,7 @@ static void destination_defaults(void *item)
 	/* Without a word about TLS nothing travels in the clear or to a host that cannot prove its name. */
 	destination->tls_mode = CONFIG_TLS_VERIFY;
 	destination->connections = 20;
-	destination->messages_per_connection = 5000;
+	destination->connection_age_ns = 10 * MINUTES;
 	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
 	destination->recipients_per_message = 100;
 	destination->idle_timeout_ns = 30 * SECONDS;
@@ -289,6 +289,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_MISSING("auth"),
 	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
 	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),
+	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
 	FIELDS_END,
 };
 

@@ -13,7 +13,7 @@ static bool same(const struct ring_address *a, const struct ring_address *b)
 	return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
 }
 
-struct address *addresses_find(struct addresses *a, const struct ring_address *at)
+struct host_address *addresses_find(struct addresses *a, const struct ring_address *at)
 {
 	unsigned i;
 
@@ -46,26 +46,26 @@ void addresses_update(struct addresses *a, const struct ring_address *found, uns
 	if (unchanged(a, found, count))
 		return;
 	for (i = 0; i < count; i++) {
-		const struct address *known = addresses_find(a, &found[i]);
+		const struct host_address *known = addresses_find(a, &found[i]);
 		if (addresses_find(&next, &found[i]))
 			continue;
-		next.list[next.count++] = known ? *known : (struct address){.at = found[i]};
+		next.list[next.count++] = known ? *known : (struct host_address){.at = found[i]};
 	}
 	*a = next;
 }
 
-static bool better(const struct address *one, const struct address *other)
+static bool better(const struct host_address *one, const struct host_address *other)
 {
 	return one->failures != other->failures ? one->failures < other->failures : one->used < other->used;
 }
 
-struct address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
+struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
 {
-	struct address *best = NULL;
+	struct host_address *best = NULL;
 	unsigned i;
 
 	for (i = 0; i < a->count; i++) {
-		struct address *one = &a->list[i];
+		struct host_address *one = &a->list[i];
 		if (one->slow > 0)
 			continue;
 		if (one->blocked_until_ns > now_ns) {
@@ -79,7 +79,7 @@ struct address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t 
 	return best;
 }
 
-void addresses_used(struct addresses *a, struct address *one)
+void addresses_used(struct addresses *a, struct host_address *one)
 {
 	one->used = ++a->turn;
 }

@@ -20,7 +20,7 @@ enum {
 	ADDRESS_BACKOFF_MAX_MS = 300000,
 };
 
-struct address {
+struct host_address {
 	struct ring_address at;
 	unsigned failures; /* in a row */
 	unsigned slow;     /* connections whose set-up takes long: another is not opened beside them */
@@ -30,7 +30,7 @@ struct address {
 
 /* Zeroed: none known. */
 struct addresses {
-	struct address list[ADDRESSES_MAX]; /* in the order of the resolver */
+	struct host_address list[ADDRESSES_MAX]; /* in the order of the resolver */
 	unsigned count;
 	uint64_t turn;
 };
@@ -38,11 +38,11 @@ struct addresses {
 /* What the resolver knows now; what is known of an address that stays is kept. count >= 1. */
 void addresses_update(struct addresses *a, const struct ring_address *found, unsigned count);
 /* NULL where it is gone meanwhile. */
-struct address *addresses_find(struct addresses *a, const struct ring_address *at);
+struct host_address *addresses_find(struct addresses *a, const struct ring_address *at);
 /* The next to try: with the fewest failures, then the one whose last turn is the longest ago. NULL: none, before
  * *next_ns, which is only ever lowered. Does not yet count as its turn. */
-struct address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns);
-void addresses_used(struct addresses *a, struct address *one);
+struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns);
+void addresses_used(struct addresses *a, struct host_address *one);
 /* How long an address, or a host without any, is left alone after so many failures in a row before this one. */
 uint64_t addresses_backoff_ns(unsigned failures, struct random *random);
 /* Until when all are to be left alone; 0: one is not. */

@@ -274,7 +274,7 @@ void connection_give_way(struct connection *c)
 
 void connection_setup_over(struct connection *c)
 {
-	struct address *address = addresses_find(&c->host->addresses, &c->address);
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
 
 	if (!c->slow)
 		c->outbound->connecting--;
@@ -285,7 +285,7 @@ void connection_setup_over(struct connection *c)
 /* Nobody else waits for it any more. */
 static void become_slow(struct connection *c)
 {
-	struct address *address = addresses_find(&c->host->addresses, &c->address);
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
 
 	c->slow = true;
 	c->outbound->connecting--;
@@ -326,12 +326,37 @@ void connection_command(struct connection *c, const char *text, size_t length)
 
 /* ---- transactions ------------------------------------------------------------------------------------------- */
 
+static unsigned message_limit(const struct connection *c)
+{
+	return session_limit_now(&c->host->session_limit, c->outbound->destination->messages_per_connection,
+				 c->outbound->shard->now_ns);
+}
+
 bool connection_at_limit(const struct connection *c)
 {
-	unsigned limit = session_limit_now(&c->host->session_limit, c->outbound->destination->messages_per_connection,
-					   c->outbound->shard->now_ns);
+	uint64_t age_ns = c->outbound->destination->connection_age_ns;
+	unsigned limit = message_limit(c);
 
-	return limit > 0 && c->messages >= limit;
+	return (limit > 0 && c->messages >= limit) ||
+	       (age_ns > 0 && c->outbound->shard->now_ns - c->opened_ns >= age_ns);
+}
+
+uint64_t connection_left(const struct connection *c, uint64_t rate, uint64_t *share)
+{
+	uint64_t age_ns = c->outbound->destination->connection_age_ns, left = UINT64_MAX;
+	uint64_t lived_ns = c->outbound->shard->now_ns - c->opened_ns;
+	uint64_t age_left_ns = lived_ns < age_ns ? age_ns - lived_ns : 0;
+	unsigned limit = message_limit(c);
+
+	*share = UINT64_MAX / 1000;
+	if (limit > 0) {
+		left = c->messages < limit ? limit - c->messages : 0;
+		*share = limit;
+	}
+	/* Only the end of a long time is near enough to count. */
+	if (age_ns > 0 && age_left_ns < CLOCK_NS_PER_S * 10 && rate * (age_left_ns / 1000000) / 1000 < left)
+		left = rate * (age_left_ns / 1000000) / 1000;
+	return left;
 }
 
 /* Nothing may be in flight beside the next. */

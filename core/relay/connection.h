@@ -91,6 +91,8 @@ enum { RESET_SUSPECTED_S = 60 };
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);
 /* It has had as many messages as this host takes on one connection, or as are configured. */
 bool connection_at_limit(const struct connection *c);
+/* How many messages it may still take at so many a second, UINT64_MAX: no limit; *share: a new one in its place. */
+uint64_t connection_left(const struct connection *c, uint64_t rate, uint64_t *share);
 /* RSET is not to be sent here. */
 static inline bool connection_no_reset(const struct connection *c)
 {

@@ -97,6 +97,7 @@ static void become_ready(struct connection *c)
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
 	connection_setup_over(c);
+	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
 	c->idle_since_ns = o->shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
 	if (c->extensions.pipelining && !c->host->no_pipelining)

@@ -17,9 +17,9 @@ void event_refused(const struct session *s, const struct message *m, const char 
 /* Delivering. */
 void event_connection(const struct connection *c, enum stage stage, const char *reason);
 /* One of several addresses; or all there are. */
-void event_address_failed(const struct outbound *o, const struct host *host, const struct address *address,
+void event_address_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
 			  enum stage stage, const char *reason, uint64_t backoff_ns);
-void event_host_failed(const struct outbound *o, const struct host *host, const struct address *address,
+void event_host_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
 		       enum stage stage, const char *reason, uint64_t backoff_ns);
 /* It takes messages again. */
 void event_host_ok(const struct outbound *o, const struct host *host);

@@ -45,7 +45,7 @@ static void address_field(struct log_event *e, const struct ring_address *at)
 	log_string(e, "address", text, address_text_format(at, text));
 }
 
-void event_address_failed(const struct outbound *o, const struct host *host, const struct address *address,
+void event_address_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
 			  enum stage stage, const char *reason, uint64_t backoff_ns)
 {
 	struct log_event e;
@@ -61,7 +61,7 @@ void event_address_failed(const struct outbound *o, const struct host *host, con
 	log_end(&e);
 }
 
-void event_host_failed(const struct outbound *o, const struct host *host, const struct address *address,
+void event_host_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
 		       enum stage stage, const char *reason, uint64_t backoff_ns)
 {
 	struct log_event e;

@@ -210,9 +210,11 @@ static void dispatch(struct outbound *o)
 		}
 		list_remove(&tx->link);
 		connection_add(c, tx);
+		o->rate_count++;
 	}
 	if (c)
 		connection_write(c);
+	outbound_succeed(o);
 	balance_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
 }

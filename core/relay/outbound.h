@@ -41,6 +41,7 @@ struct host {
 	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
 	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
 	struct session_limit session_limit;
+	uint64_t setup_ns; /* what the last set-up took */
 	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
 	uint64_t no_reset_until_ns, reset_suspected_until_ns;
 };
@@ -57,7 +58,9 @@ struct outbound {
 	unsigned connection_count, connecting;
 	struct list loaded; /* transactions whose content is in memory, without a connection */
 	unsigned loading;
-	uint64_t grown_ns;        /* when the last connection was opened */
+	uint64_t grown_ns; /* when the last connection was opened */
+	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
+	uint64_t rate_since_ns, rate_count, rate;
 	struct list wake;         /* in shard->outbound_wake */
 	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
 	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */

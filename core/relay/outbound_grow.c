@@ -15,7 +15,7 @@ static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all t
 
 void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at)
 {
-	struct address *address = addresses_find(&host->addresses, at);
+	struct host_address *address = addresses_find(&host->addresses, at);
 
 	if (address) {
 		address->failures = 0;
@@ -28,7 +28,7 @@ void outbound_connected(struct outbound *o, struct host *host, const struct ring
 }
 
 /* Every way to it has failed. */
-static void host_failed(struct outbound *o, struct host *host, const struct address *address, enum stage stage,
+static void host_failed(struct outbound *o, struct host *host, const struct host_address *address, enum stage stage,
 			const char *reason, uint64_t delay)
 {
 	if (host->failures++ == 0)
@@ -42,7 +42,7 @@ static void host_failed(struct outbound *o, struct host *host, const struct addr
 void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
 			  const char *reason)
 {
-	struct address *address = at ? addresses_find(&host->addresses, at) : NULL;
+	struct host_address *address = at ? addresses_find(&host->addresses, at) : NULL;
 	uint64_t now_ns = o->shard->now_ns;
 	uint64_t delay = addresses_backoff_ns(address ? address->failures : host->failures, &o->shard->random);
 
@@ -84,7 +84,7 @@ static void nameless(struct outbound *o, struct host *host)
 }
 
 /* An address of this host to try now, or NULL and *next_ns. */
-static struct address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
+static struct host_address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
 {
 	struct ring_address found[RESOLVER_ADDRESSES_MAX];
 	unsigned count = resolver_addresses(o->shard->relay->resolver, host->config, found);
@@ -101,7 +101,7 @@ static struct address *usable_address(struct outbound *o, struct host *host, uin
 }
 
 /* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
-static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct address **address)
+static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
 {
 	size_t i;
 
@@ -155,33 +155,100 @@ static void give_way(struct outbound *o, uint64_t *next_ns)
 	}
 }
 
-void outbound_grow(struct outbound *o, uint64_t *next_ns)
+static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
-	struct shard *shard = o->shard;
-	struct address *address;
+	struct host_address *address;
 	struct connection *c;
 	struct host *host;
 	bool probe = false;
 
+	host = usable_host(o, next_ns, &probe, &address);
+	if (!host)
+		return false;
+	o->grown_ns = o->shard->now_ns;
+	c = connection_open(o, host, &address->at);
+	if (!c) {
+		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
+		return false;
+	}
+	addresses_used(&host->addresses, address);
+	c->probe = host->probing = probe;
+	return true;
+}
+
+void outbound_grow(struct outbound *o, uint64_t *next_ns)
+{
 	if (o->connecting > 0)
 		return;
 	if (o->connection_count >= o->limit) {
 		give_way(o, next_ns);
 		return;
 	}
-	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > shard->now_ns) {
+	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > o->shard->now_ns) {
 		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
 		return;
 	}
-	host = usable_host(o, next_ns, &probe, &address);
-	if (!host)
+	(void)open_one(o, next_ns);
+}
+
+/* ---- succession ---------------------------------------------------------------------------------------------- */
+
+enum { RATE_MS = 100, SUCCESSORS_MAX = 4 /* opened at once */ };
+
+static void measure(struct outbound *o)
+{
+	uint64_t elapsed = o->shard->now_ns - o->rate_since_ns, rate;
+
+	if (elapsed < RATE_MS * CLOCK_NS_PER_MS)
 		return;
-	o->grown_ns = shard->now_ns;
-	c = connection_open(o, host, &address->at);
-	if (!c) {
-		*next_ns = shard->now_ns + CLOCK_NS_PER_S;
-		return;
+	rate = o->rate_count * CLOCK_NS_PER_S / elapsed;
+	o->rate = rate > o->rate / 4 * 3 ? rate : o->rate / 4 * 3;
+	o->rate_count = 0;
+	o->rate_since_ns = o->shard->now_ns;
+}
+
+/* What connections may still take, in messages; UINT64_MAX: as much as comes. *share: of a new one. */
+static uint64_t supply(const struct outbound *o, uint64_t *setup_ns, uint64_t *share)
+{
+	uint64_t sum = 0;
+	struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		const struct connection *c = container_of(link, struct connection, link);
+		uint64_t left;
+		if (c->state != CONNECTION_READY || c->retiring || hold_in_force(c->host->hold))
+			continue;
+		left = connection_left(c, o->rate, share);
+		if (left == UINT64_MAX)
+			return left;
+		sum += left;
+		if (c->host->setup_ns > *setup_ns)
+			*setup_ns = c->host->setup_ns;
 	}
-	addresses_used(&host->addresses, address);
-	c->probe = host->probing = probe;
+	return sum;
+}
+
+/*
+ * What will be sent while a connection is being set up must have its place on those that are there. Twice as much,
+ * because what was measured may be what too few connections made of it. So a far next hop has several in the making,
+ * a near one is given its next in the last moment, and where one may take as much as comes nothing is done.
+ */
+void outbound_succeed(struct outbound *o)
+{
+	uint64_t setup_ns = 0, share = 0, never = UINT64_MAX, have, need;
+	unsigned opened;
+
+	measure(o);
+	if (o->connection_count == 0 || o->connection_count >= o->limit || o->rate == 0)
+		return;
+	have = supply(o, &setup_ns, &share);
+	if (have == UINT64_MAX || share == 0)
+		return;
+	have += o->connecting * share;
+	need = 2 * o->rate * (setup_ns / 1000) / 1000000;
+	for (opened = 0; have < need && opened < SUCCESSORS_MAX && o->connection_count < o->limit; opened++) {
+		if (!open_one(o, &never))
+			return;
+		have += share;
+	}
 }

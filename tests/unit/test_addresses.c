@@ -29,7 +29,7 @@ static struct addresses with(unsigned count)
 
 static int chosen(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
 {
-	struct address *one = addresses_choose(a, now_ns, next_ns);
+	struct host_address *one = addresses_choose(a, now_ns, next_ns);
 
 	if (!one)
 		return -1;

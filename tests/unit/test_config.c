@@ -95,7 +95,8 @@ static void test_destination_defaults(void)
 	CHECK(!d->tls_implicit);
 	CHECK(d->ca_file == NULL && d->certificate == NULL && d->private_key == NULL && d->server_name == NULL);
 	CHECK_EQ(d->connections, 20);
-	CHECK_EQ(d->messages_per_connection, 5000);
+	CHECK_EQ(d->messages_per_connection, 0);
+	CHECK_EQ(d->connection_age_ns, 600 * S);
 	CHECK_EQ(d->messages_in_flight, 4096);
 	CHECK_EQ(d->recipients_per_message, 100);
 	CHECK_EQ(d->idle_timeout_ns, 30 * S);
