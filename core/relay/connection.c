@@ -442,8 +442,9 @@ void connection_transaction_over(struct connection *c, struct transaction *tx)
 	written(c, tx);
 	c->transaction_count--;
 	window_answered(&c->window, o->shard->now_ns);
-	if (c->mode == MODE_CHUNKING && c->window.state == WINDOW_STEADY)
-		c->host->window = c->window.limit;
+	/* While it tries more, what it had before has proven itself: a connection may have had its share by then. */
+	if (c->mode == MODE_CHUNKING)
+		c->host->window = c->window.state == WINDOW_STEADY ? c->window.limit : c->window.before;
 	if (c->host->session_limit.messages > 0)
 		session_limit_passed(&c->host->session_limit, c->answered, o->shard->now_ns);
 	transaction_finish(tx);
