@@ -46,6 +46,15 @@ struct config_host {
 	struct ring_address address; /* when numeric */
 };
 
+/* EHLO keywords that a destination's hosts may be told not to be believed in. */
+enum config_extension {
+	CONFIG_PIPELINING = 1 << 0,
+	CONFIG_CHUNKING = 1 << 1,
+	CONFIG_SIZE = 1 << 2,
+	CONFIG_8BITMIME = 1 << 3,
+	CONFIG_ENHANCEDSTATUSCODES = 1 << 4,
+};
+
 struct config_destination {
 	char *name;
 	struct config_host *hosts;
@@ -58,6 +67,8 @@ struct config_destination {
 	uint64_t connection_age_ns;      /* a connection is replaced after so long, default 10m; 0: never */
 	unsigned messages_in_flight;     /* on one connection, at most; default 4096 */
 	unsigned recipients_per_message; /* default 100 */
+	unsigned ignored_extensions;     /* ignore_extensions: enum config_extension, or'ed */
+	bool pipeline_across_messages;   /* commands behind the end of a message before its reply; default false */
 	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
 };
 

@@ -274,6 +274,51 @@ static const struct reader_field destination_limits[] = {
 	FIELDS_END,
 };
 
+static const struct reader_choice extensions[] = {
+	{"PIPELINING", CONFIG_PIPELINING, false},
+	{"CHUNKING", CONFIG_CHUNKING, false},
+	{"SIZE", CONFIG_SIZE, false},
+	{"8BITMIME", CONFIG_8BITMIME, false},
+	{"ENHANCEDSTATUSCODES", CONFIG_ENHANCEDSTATUSCODES, false},
+	{NULL, 0, false},
+};
+
+static bool read_extension(struct reader *r, const struct reader_value *value, unsigned *ignored)
+{
+	const struct reader_field word = {.name = value->name, .detail = extensions};
+	const char *text = reader_text(r, value);
+	int extension = 0;
+
+	if (text == NULL)
+		return false;
+	if (strcmp(text, "STARTTLS") == 0)
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: whether STARTTLS is used is for tls.mode to say: write tls: { mode: none }",
+				   value->name);
+	if (!reader_choice_word(r, &word, value, &extension))
+		return false;
+	*ignored |= (unsigned)extension;
+	return true;
+}
+
+static bool read_extensions(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			    void *object)
+{
+	struct config_destination *destination = object;
+	const yaml_node_t *node = value->node;
+
+	if (node->type != YAML_SEQUENCE_NODE)
+		return reader_fail(r, &node->start_mark, "%s: write a list, as in [CHUNKING]", value->name);
+	for (const yaml_node_item_t *at = node->data.sequence.items.start; at < node->data.sequence.items.top; at++) {
+		struct reader_value item = *value;
+
+		item.node = yaml_document_get_node(r->document, *at);
+		if (!read_extension(r, &item, &destination->ignored_extensions))
+			return false;
+	}
+	return true;
+}
+
 static const struct reader_list hosts = {
 	.size = sizeof(struct config_host),
 	.count_offset = DESTINATION(host_count),
@@ -290,6 +335,8 @@ static const struct reader_field destination_fields[] = {
 	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
 	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
+	FIELD("ignore_extensions", read_extensions, 0),
+	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
 	FIELDS_END,
 };
 

@@ -146,7 +146,8 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
-	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !c->ours && !o->shard->draining;
+	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !c->ours && !c->fell_back &&
+		      !o->shard->draining;
 	char told[sizeof(c->told_text) + 160];
 
 	if (c->told) {
@@ -311,6 +312,8 @@ static void on_timer(struct wheel_timer *timer)
 		connection_kill(c, STAGE_QUIT, "no reply to QUIT");
 		return;
 	}
+	if (c->state == CONNECTION_READY)
+		transaction_unanswered(container_of(c->transactions.next, struct transaction, link));
 	connection_kill(c, connection_stage(c), "timeout");
 }
 
@@ -371,7 +374,7 @@ bool connection_has_room(const struct connection *c)
 {
 	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
 		return false;
-	if (c->transaction_count > 0 && careful(c))
+	if (c->transaction_count > 0 && (careful(c) || connection_manner_stale(c)))
 		return false;
 	return c->state == CONNECTION_READY && !c->retiring && !c->alone && c->transaction_count < c->window.limit &&
 	       c->unwritten_octets < CONNECTION_BACKLOG_MAX && !connection_at_limit(c);
@@ -382,6 +385,8 @@ void connection_add(struct connection *c, struct transaction *tx)
 	uint64_t now_ns = c->outbound->shard->now_ns;
 
 	assert(connection_has_room(c));
+	if (c->transaction_count == 0 && connection_manner_stale(c))
+		connection_manner_choose(c);
 	if (c->answered >= c->careful_until && careful(c) && !connection_no_reset(c))
 		c->careful_until = c->answered + CONNECTION_CAREFUL;
 	tx->connection = c;

@@ -32,7 +32,7 @@ enum connection_state {
 /* How transactions share a connection, learned from EHLO. */
 enum connection_mode {
 	MODE_LOCKSTEP, /* each command waits for its reply */
-	MODE_PIPELINE, /* the end of one message and MAIL RCPT DATA of the next share a round trip (RFC 2920 3.1) */
+	MODE_PIPELINE, /* MAIL RCPT DATA of a message share a round trip (RFC 2920) */
 	MODE_CHUNKING, /* whole transactions behind each other, BDAT LAST each (RFC 3030) */
 };
 
@@ -46,6 +46,7 @@ struct connection {
 	uint64_t setup_until_ns; /* this step of the set-up */
 	enum connection_state state;
 	enum connection_mode mode;
+	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;
 	struct smtp_extensions extensions;
 	struct list transactions; /* oldest first: the order of their replies */
@@ -68,6 +69,8 @@ struct connection {
 	bool reset_next;  /* RSET before the next transaction */
 	bool empty_lines; /* it sends empty lines between its replies */
 	bool left;        /* QUIT was said because of what it had answered, and that was reported */
+	bool fell_back;   /* it ends for a lesson: the host is not blamed */
+	bool none_behind; /* of what was sent behind the oldest transaction nothing can have been accepted */
 	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
 	bool stale;       /* it was idle for long, and no reply has come since */
 	bool alone;       /* what it has in flight broke a connection before: nothing is sent beside it */

@@ -20,6 +20,10 @@ void connection_command(struct connection *c, const char *text, size_t length);
 /* connection_setup.c */
 void connection_on_connected(struct transport *t, int result);
 void connection_on_secured(struct transport *t);
+/* How commands are sent, from what the host offers, what it has taught and what is configured. `stale`: it would be
+ * another one now; it is chosen anew where nothing is in flight. */
+bool connection_manner_stale(const struct connection *c);
+void connection_manner_choose(struct connection *c);
 /* A reply outside READY. `behind`: octets of input after it. */
 void connection_on_setup_reply(struct connection *c, size_t behind);
 

@@ -81,10 +81,13 @@ static void on_transaction_reply(struct connection *c, bool whole)
 	c->stale = false;
 	if (!transaction_reply(tx, &c->parser, whole)) {
 		char reason[160];
+		const char *what = c->told     ? "closed by the next hop"
+				   : tx->again ? "the command is refused, not the message"
+					       : "unexpected reply";
 		if (c->told)
-			snprintf(reason, sizeof(reason), "closed by the next hop");
+			snprintf(reason, sizeof(reason), "%s", what);
 		else
-			snprintf(reason, sizeof(reason), "unexpected reply: %u %.*s", c->parser.code,
+			snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code,
 				 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
 		connection_kill(c, STAGE_CONTENT, reason);
 		return;
@@ -114,8 +117,10 @@ static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 		connection_on_setup_reply(c, length);
 		return;
 	}
-	/* One reply too many, so nobody knows which of them answers what. */
-	if (handed(c) == 0 && length > 0 && !unasked(behind, length) && !only_line_end(behind, length)) {
+	/* One reply too many, so nobody knows which of them answers what. Not where a command is unknown: what lay
+	 * behind it was read as commands. */
+	if (handed(c) == 0 && length > 0 && !transaction_teaches(tx, &c->parser) && !unasked(behind, length) &&
+	    !only_line_end(behind, length)) {
 		kill_quoting(c, "more replies than commands, the last", behind, length);
 		return;
 	}

@@ -81,13 +81,52 @@ void connection_on_secured(struct transport *t)
 	say_hello(c, false);
 }
 
+struct manner {
+	enum connection_mode mode;
+	bool across;
+};
+
+static struct manner manner_now(const struct connection *c)
+{
+	const struct lessons *lessons = &c->host->lessons;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+	struct manner manner = {.mode = MODE_LOCKSTEP};
+
+	if (!c->extensions.pipelining || lesson_in_force(lessons, LESSON_NO_PIPELINING, now_ns))
+		return manner;
+	manner.mode = MODE_PIPELINE;
+	if (c->extensions.chunking && !lesson_in_force(lessons, LESSON_NO_CHUNKING, now_ns))
+		manner.mode = MODE_CHUNKING;
+	/* RFC 2920 3.1 allows it behind the dot as well. Some servers refuse it, and some take it for content, answer
+	 * 250 and alter the mail; with BDAT the length leaves no doubt. */
+	manner.across = (manner.mode == MODE_CHUNKING || c->outbound->destination->pipeline_across_messages) &&
+			!lesson_in_force(lessons, LESSON_ALONE, now_ns);
+	return manner;
+}
+
+bool connection_manner_stale(const struct connection *c)
+{
+	struct manner manner = manner_now(c);
+
+	return manner.mode != c->mode || manner.across != c->across;
+}
+
 /* With DATA the next message's envelope may be under way behind the end of one, and no more. */
 static unsigned in_flight_most(const struct connection *c)
 {
-	unsigned most = c->mode == MODE_LOCKSTEP ? 1 : c->mode == MODE_PIPELINE ? 2 : UINT_MAX;
+	unsigned most = !c->across ? 1 : c->mode == MODE_PIPELINE ? 2 : UINT_MAX;
 
 	return most < c->outbound->destination->messages_in_flight ? most
 								   : c->outbound->destination->messages_in_flight;
+}
+
+void connection_manner_choose(struct connection *c)
+{
+	struct manner manner = manner_now(c);
+
+	c->mode = manner.mode;
+	c->across = manner.across;
+	window_init(&c->window, c->host->window, in_flight_most(c), c->outbound->shard->now_ns);
 }
 
 static void become_ready(struct connection *c)
@@ -99,10 +138,7 @@ static void become_ready(struct connection *c)
 	connection_setup_over(c);
 	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
 	c->idle_since_ns = o->shard->now_ns;
-	c->mode = MODE_LOCKSTEP;
-	if (c->extensions.pipelining && !c->host->no_pipelining)
-		c->mode = c->extensions.chunking ? MODE_CHUNKING : MODE_PIPELINE;
-	window_init(&c->window, c->host->window, in_flight_most(c), o->shard->now_ns);
+	connection_manner_choose(c);
 	c->careful_until = c->host->cautious ? CONNECTION_CAREFUL : 0;
 	connection_arm(c, o->destination->idle_timeout_ns);
 	outbound_wake(o->shard, o->index);
@@ -123,6 +159,19 @@ static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 			return;
 	}
 	(void)hold_refused(c->outbound, c->host, NULL, fact, &ruling);
+}
+
+/* What the operator knows better. */
+static void ignore_extensions(struct connection *c)
+{
+	unsigned ignored = c->outbound->destination->ignored_extensions;
+	struct smtp_extensions *x = &c->extensions;
+
+	x->pipelining = x->pipelining && !(ignored & CONFIG_PIPELINING);
+	x->chunking = x->chunking && !(ignored & CONFIG_CHUNKING);
+	x->size_given = x->size_given && !(ignored & CONFIG_SIZE);
+	x->eight_bit_mime = x->eight_bit_mime && !(ignored & CONFIG_8BITMIME);
+	x->enhanced_codes = x->enhanced_codes && !(ignored & CONFIG_ENHANCEDSTATUSCODES);
 }
 
 static void after_hello(struct connection *c)
@@ -175,6 +224,7 @@ void connection_on_setup_reply(struct connection *c, size_t behind)
 		return;
 	case CONNECTION_EHLO:
 		if (positive) {
+			ignore_extensions(c);
 			after_hello(c);
 		} else if (!c->helo && code >= 500 && code != 521 && code != 554 &&
 			   (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {

@@ -27,6 +27,8 @@ void event_host_ok(const struct outbound *o, const struct host *host);
 void event_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			 const struct ruling *ruling);
 void event_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
+/* From now on and for a while this host is dealt with without something that it offers: what it answered. */
+void event_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
 void event_attempt(const struct transaction *tx, const struct outcome *outcome);
 /* Once for each message and reason. */
 void event_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);

@@ -92,6 +92,22 @@ void event_host_ok(const struct outbound *o, const struct host *host)
 	log_end(&e);
 }
 
+void event_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text)
+{
+	struct log_event e;
+
+	log_begin_at(&e, c->outbound->shard->log, LOG_LEVEL_NOTICE, "fallback");
+	log_text(&e, "destination", c->outbound->destination->name);
+	log_text(&e, "host", c->host->config->text);
+	log_text(&e, "without", lesson_name(lesson));
+	log_text(&e, "stage", stage_name(stage));
+	if (code)
+		log_number(&e, "code", code);
+	log_string(&e, "reply", text.data, text.length);
+	log_number(&e, "for_s", LESSON_NS / CLOCK_NS_PER_S);
+	log_end(&e);
+}
+
 void event_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			 const struct ruling *ruling)
 {

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "core/relay/addresses.h"
+#include "core/relay/fallback.h"
 #include "core/relay/session_limit.h"
 #include "core/relay/shard.h"
 #include "core/relay/verdict.h"
@@ -36,8 +37,7 @@ struct host {
 	struct hold_host *hold; /* in relay->holds */
 	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */
 	bool probing;           /* this lane's connection is the probe */
-	bool rset_between;      /* answered a MAIL with 503: needs RSET after a refused transaction */
-	bool no_pipelining;     /* learned the hard way */
+	struct lessons lessons; /* what it was found not to bear */
 	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
 	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
 	struct session_limit session_limit;

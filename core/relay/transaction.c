@@ -271,7 +271,9 @@ void transaction_finish(struct transaction *tx)
 		finish_damaged(tx);
 		return;
 	}
-	if (tx->passed && !tx->held && !any_sent(tx))
+	if (tx->again)
+		outcome.kind = OUTCOME_UNTRIED;
+	else if (tx->passed && !tx->held && !any_sent(tx))
 		lost(tx, &outcome, tx->blameless);
 	finish(tx, &outcome);
 }
@@ -288,7 +290,9 @@ void transaction_abandon(struct transaction *tx, enum stage stage, const char *r
 		transaction_finish(tx);
 		return;
 	}
-	if (tx->end_written && !c->told) {
+	if (tx->again) {
+		outcome.kind = OUTCOME_UNTRIED; /* a command was refused, and not the message */
+	} else if (tx->end_written && !c->told && (first || !c->none_behind)) {
 		outcome.kind = OUTCOME_UNKNOWN;
 		outcome.again = tx->delivery->unknown == 0;
 		note(&tx->delivery->unknown);

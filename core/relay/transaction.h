@@ -31,6 +31,11 @@ struct transaction {
 	uint16_t accepted;
 	uint8_t step, expect;
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, started;
+	bool parameters;      /* MAIL had some */
+	bool behind;          /* it was begun before an earlier message had been answered */
+	bool later;           /* it is not the connection's first, and was begun without RSET */
+	bool heard;           /* a reply has come */
+	bool again;           /* a command was refused, or its reply lost, and not the message: it goes again at once */
 	bool undeclared;      /* 8-bit content goes to a host that does not offer 8BITMIME */
 	bool held, host_held; /* refused for what this relay is; and the host takes no more (hold.h) */
 	bool early;           /* refused before its content was written: the connection cannot be used on */
@@ -67,6 +72,10 @@ enum write_result transaction_write(struct transaction *tx);
 /* One reply, for this transaction. `whole`: all that belongs to its command has been handed to the kernel, a chunk's
  * octets and the end of the content included. False: the reply makes no sense here, the connection must end. */
 bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole);
+/* The reply is about a command and no verdict on the message (fallback.h). */
+bool transaction_teaches(const struct transaction *tx, const struct smtp_reply_parser *reply);
+/* The oldest one of its connection waited for its reply for too long. */
+void transaction_unanswered(struct transaction *tx);
 /* How many of the transport's marks the command has that is answered next. */
 unsigned transaction_marks(const struct transaction *tx);
 /* Behind 354: a refusal may come before the end of the content is written. */

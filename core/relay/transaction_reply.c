@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/relay/connection_private.h"
+#include "core/relay/events.h"
 #include "core/relay/transaction.h"
 #include "core/relay/transaction_private.h"
 
@@ -84,8 +85,9 @@ static void reply_mail(struct transaction *tx, const struct smtp_reply_parser *r
 	skip_to_pending(tx);
 	if (verdict == VERDICT_SENT)
 		return;
-	if (reply->code == 503 && !tx->reset_refused)
-		tx->connection->host->rset_between = true; /* it keeps refused transactions open */
+	/* Without parameters it is no better: it was not they. */
+	if (!tx->parameters && reply->code >= 500)
+		lesson_forget(&tx->connection->host->lessons, LESSON_PLAIN_MAIL);
 	remember(tx, reply, STAGE_MAIL);
 	tx->mail_refused = true;
 	decide(tx, verdict, true);
@@ -103,7 +105,11 @@ static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *r
 {
 	enum verdict verdict = judge(STAGE_RCPT, reply).verdict;
 
-	if (!tx->mail_refused) {
+	if (tx->again && !tx->mail_refused) {
+		tx->results[tx->rcpt_reply] = ATTEMPT_NONE; /* see fall_back() */
+		tx->again = false;
+		tx->connection->reset_next = true;
+	} else if (!tx->mail_refused) {
 		tx->results[tx->rcpt_reply] = verdict == VERDICT_SENT ? ATTEMPT_ACCEPTED : (uint8_t)result_of(verdict);
 		if (verdict == VERDICT_SENT)
 			tx->accepted++;
@@ -125,6 +131,8 @@ static void reply_rcpt(struct transaction *tx, const struct smtp_reply_parser *r
 		tx->expect = EXPECT_NOTHING;
 }
 
+static bool came_apart(struct transaction *tx, const struct smtp_reply_parser *reply);
+
 static bool reply_body_data(struct transaction *tx, const struct smtp_reply_parser *reply)
 {
 	if (reply->code < 400 && reply->code >= 300) {
@@ -136,7 +144,7 @@ static bool reply_body_data(struct transaction *tx, const struct smtp_reply_pars
 		return true;
 	}
 	if (reply->code < 400)
-		return false; /* 250 where the content should follow */
+		return came_apart(tx, reply); /* 250 where the content should follow */
 	if (!tx->decided) {
 		remember(tx, reply, STAGE_DATA);
 		decide(tx, judge(STAGE_DATA, reply).verdict, false);
@@ -234,12 +242,158 @@ static bool reply_reset(struct transaction *tx, const struct smtp_reply_parser *
 	return reply->code >= 400 && reply->code != 421 && tx->step != STEP_MAIL;
 }
 
+/* ---- fallbacks ---------------------------------------------------------------------------------------------- */
+
+static enum fallback_command asked(const struct transaction *tx)
+{
+	switch (tx->expect) {
+	case EXPECT_RSET:
+		return FALLBACK_RSET;
+	case EXPECT_MAIL:
+		return FALLBACK_MAIL;
+	case EXPECT_RCPT:
+		return FALLBACK_RCPT;
+	case EXPECT_BODY:
+		return tx->connection->mode == MODE_CHUNKING ? FALLBACK_BDAT : FALLBACK_DATA;
+	default:
+		return FALLBACK_END;
+	}
+}
+
+static enum stage stage_asked(const struct transaction *tx)
+{
+	static const enum stage stages[] = {
+		[FALLBACK_RSET] = STAGE_MAIL, [FALLBACK_MAIL] = STAGE_MAIL,    [FALLBACK_RCPT] = STAGE_RCPT,
+		[FALLBACK_DATA] = STAGE_DATA, [FALLBACK_BDAT] = STAGE_CONTENT, [FALLBACK_END] = STAGE_CONTENT};
+
+	return stages[asked(tx)];
+}
+
+/* False: this message has made as many of these rounds as there are lessons, and waits like any other. */
+static bool learn(struct transaction *tx, enum lesson lesson, unsigned code, struct span text)
+{
+	struct host *host = tx->connection->host;
+	uint64_t now_ns = tx->outbound->shard->now_ns;
+
+	if (!lesson_in_force(&host->lessons, lesson, now_ns))
+		event_fallback(tx->connection, lesson, stage_asked(tx), code, text);
+	lesson_learn(&host->lessons, lesson, now_ns);
+	if (tx->delivery->fallbacks >= LESSON_COUNT)
+		return false;
+	tx->delivery->fallbacks++;
+	return true;
+}
+
+/* A reply that shows that replies and commands have come apart. One at a time they cannot. What was not surely accepted
+ * is not recorded as delivered. */
+static bool came_apart(struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	bool again;
+
+	if (tx->connection->mode == MODE_LOCKSTEP)
+		return false;
+	tx->connection->fell_back = true;
+	again = learn(tx, LESSON_NO_PIPELINING, reply->code, (struct span){reply->text, reply->text_length});
+	tx->again = again && !tx->end_written;
+	return false;
+}
+
+/*
+ * The command was refused, not the message. Mostly the connection ends: content was sent that may be read as commands,
+ * or a reply is missing. False then. It goes on behind a MAIL in need of RSET, where nothing can have come apart. (And
+ * behind one of several RCPT whose message is sent already: the others may be taken, and it with them.)
+ */
+static bool fall_back(struct transaction *tx, const struct fallback_fact *fact, enum lesson lesson)
+{
+	tx->again = learn(tx, lesson, fact->code, fact->text);
+	if (lesson == LESSON_RESET && tx->again) {
+		tx->connection->reset_next = true;
+		tx->mail_refused = true;
+		tx->decided = true;
+		tx->expect = EXPECT_RCPT;
+		skip_to_pending(tx);
+		if (tx->connection->mode == MODE_LOCKSTEP)
+			tx->expect = EXPECT_NOTHING;
+		return true;
+	}
+	tx->connection->fell_back = true;
+	/* BDAT or what is behind a message is not known there at all. */
+	tx->connection->none_behind = lesson == LESSON_ALONE || (lesson == LESSON_NO_CHUNKING && fact->code != 501);
+	return false;
+}
+
+static bool may_teach(const struct transaction *tx)
+{
+	switch (tx->expect) {
+	case EXPECT_MAIL:
+		return true;
+	case EXPECT_RCPT:
+		return !tx->mail_refused;
+	case EXPECT_BODY:
+		return !tx->decided && tx->accepted > 0;
+	default:
+		return false;
+	}
+}
+
+void transaction_unanswered(struct transaction *tx)
+{
+	struct connection *c = tx->connection;
+	enum lesson lesson = LESSON_NO_PIPELINING;
+	bool again;
+
+	/* Where a part of what came together was answered the rest was lost; where nothing was it is the host. */
+	if (c->mode == MODE_LOCKSTEP || !tx->heard || tx->expect == EXPECT_END)
+		return;
+	if (c->mode == MODE_CHUNKING && tx->expect == EXPECT_BODY) {
+		if (!transport_drained(&c->transport))
+			return;
+		lesson = LESSON_NO_CHUNKING;
+	}
+	c->fell_back = true;
+	again = learn(tx, lesson, 0, span_text("no reply"));
+	tx->again = again && !tx->end_written;
+}
+
+static struct fallback_fact fact_of(const struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	return (struct fallback_fact){
+		.command = asked(tx),
+		.pipelined = tx->connection->mode != MODE_LOCKSTEP,
+		.parameters = tx->parameters,
+		.behind = tx->behind,
+		.later = tx->later,
+		.enhanced = tx->connection->extensions.enhanced_codes,
+		.code = reply->code,
+		.text = {reply->text, reply->text_length},
+	};
+}
+
+bool transaction_teaches(const struct transaction *tx, const struct smtp_reply_parser *reply)
+{
+	struct fallback_fact fact = fact_of(tx, reply);
+
+	return may_teach(tx) && fallback_lesson(&fact) != LESSON_NONE;
+}
+
 bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole)
 {
+	const struct fallback_fact fact = fact_of(tx, reply);
+	enum lesson lesson = may_teach(tx) ? fallback_lesson(&fact) : LESSON_NONE;
+
+	/* Behind a RSET that was refused MAIL is refused for that reason, or because nothing is taken there. */
+	if (tx->reset_refused && lesson != LESSON_ALONE && tx->expect == EXPECT_MAIL)
+		lesson = LESSON_NONE;
+	tx->heard = true;
 	/* The first digit decides (RFC 5321 4.2.1): 3yz asks for content, and only DATA has some to follow. */
-	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && tx->expect != EXPECT_BODY))
-		return false;
+	if (reply->code < 200 || (reply->code >= 300 && reply->code < 400 && tx->expect != EXPECT_BODY) ||
+	    fallback_misfit(&fact))
+		return came_apart(tx, reply);
 	hear_of_the_end(tx, reply);
+	if (lesson != LESSON_NONE && !(tx->expect == EXPECT_RCPT && tx->end_written))
+		return fall_back(tx, &fact, lesson);
+	if (lesson != LESSON_NONE)
+		tx->again = learn(tx, lesson, fact.code, fact.text);
 	switch (tx->expect) {
 	case EXPECT_RSET:
 		return reply_reset(tx, reply);

@@ -26,17 +26,23 @@ static bool write_command(struct transaction *tx, const char *text, size_t lengt
 static enum write_result write_mail(struct transaction *tx)
 {
 	const struct smtp_extensions *extensions = &tx->connection->extensions;
+	bool plain = lesson_in_force(&tx->connection->host->lessons, LESSON_PLAIN_MAIL, tx->outbound->shard->now_ns);
+	bool eight_bit = extensions->eight_bit_mime && !plain;
 	char line[COMMAND_ROOM];
 	int n = snprintf(line, sizeof(line), "MAIL FROM:<%.*s>", (int)tx->envelope.sender.length,
 			 tx->envelope.sender.data);
 
-	if (extensions->size_given)
+	tx->parameters = false;
+	if (extensions->size_given && !plain) {
+		tx->parameters = true;
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " SIZE=%llu",
 			      (unsigned long long)tx->delivery->content_length);
-	if (extensions->eight_bit_mime && (tx->envelope.flags & ENVELOPE_EIGHT_BIT))
+	}
+	if (eight_bit && (tx->envelope.flags & ENVELOPE_EIGHT_BIT)) {
+		tx->parameters = true;
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " BODY=8BITMIME");
-	else if (tx->envelope.flags & ENVELOPE_EIGHT_BIT)
-		tx->undeclared = true;
+	}
+	tx->undeclared = !eight_bit && (tx->envelope.flags & ENVELOPE_EIGHT_BIT);
 	n += snprintf(line + n, sizeof(line) - (size_t)n, "\r\n");
 	assert((size_t)n < sizeof(line)); /* the sender was accepted within SMTP_PATH_MAX */
 	if (!write_command(tx, line, (size_t)n))
@@ -312,7 +318,7 @@ static bool needs_reset(const struct transaction *tx)
 		return true;
 	if (connection_no_reset(c))
 		return false;
-	return c->host->rset_between || c->reset_next;
+	return c->reset_next || lesson_in_force(&c->host->lessons, LESSON_RESET, tx->outbound->shard->now_ns);
 }
 
 enum write_result transaction_write(struct transaction *tx)
@@ -323,6 +329,8 @@ enum write_result transaction_write(struct transaction *tx)
 		tx->step = needs_reset(tx) ? STEP_RSET : STEP_MAIL;
 		tx->expect = tx->step == STEP_RSET ? EXPECT_RSET : EXPECT_MAIL;
 		tx->connection->reset_next = false;
+		tx->behind = tx->connection->transactions.next != &tx->link;
+		tx->later = tx->step == STEP_MAIL && tx->connection->messages > 1;
 	}
 	while (tx->step != STEP_WRITTEN) {
 		enum write_result r = WRITE_DONE;

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """tests/e2e/test_exchange.py - what a next hop is told, and what becomes of mail when its replies are odd."""
 
+import contextlib
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import (Client, NextHop, Workspace, case, check, equal, eventually, free_port, message,  # noqa: E402
-                     parallel)
+from harness import (SILENCE, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
+                     message, parallel)
 from next_hop import Closed, NextHopSession  # noqa: E402
 
 CHUNKING = ('PIPELINING', 'CHUNKING', 'ENHANCEDSTATUSCODES')
@@ -25,6 +27,59 @@ class Patient(NextHopSession):
             self.commands.append(self.line())
             if self.commands[-1] == b'QUIT':
                 raise Closed()
+
+
+class Gateway(NextHopSession):
+    """Passes on an offer of CHUNKING and does not know BDAT: the chunk's lines are commands to it."""
+
+    def on_bdat(self, argument):
+        self.reply('BDAT', argument, '500 5.5.1 Command unrecognized')
+
+
+class Lossy(NextHopSession):
+    """Loses a command behind which another one lies already."""
+
+    def on_mail(self, argument):
+        if b'\n' not in self.buffer:
+            super().on_mail(argument)
+
+    def on_rcpt(self, argument):
+        self.recipients.append(argument[4:-1])
+        self.out += b'250 2.1.5 Ok\r\n'
+
+
+class Alone(NextHopSession):
+    """Answers 503 to whatever was sent behind a message before its reply."""
+
+    def line(self):
+        if not self.buffer:
+            self.flush()
+            self.busy = False
+        return super().line()
+
+    busy = False
+
+    def arrived(self, content, raw, chunked):
+        super().arrived(content, raw, chunked)
+        self.busy = bool(self.buffer)
+
+    def reply(self, stage, argument, usual):
+        return super().reply(stage, argument, '503 5.5.1 Bad sequence' if self.busy and stage != 'BDAT' else usual)
+
+
+class Watching(NextHopSession):
+    """Notes whether anything came behind the end of a message before its reply."""
+
+    def read_data(self):
+        raw = super().read_data()
+        time.sleep(0.05)
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self.buffer += self.socket.recv(65536)
+        self.socket.setblocking(True)
+        if self.buffer:
+            self.server.across = True
+        return raw
 
 
 def send(relay, sequence, recipients=('recipient@example.com',), size=800):
@@ -192,6 +247,187 @@ def empty_lines_between_replies():
                 send(relay, sequence)
             eventually(lambda: relay.count['delivered'] == 3, lambda: relay.tail())
             equal((len(hop.arrivals), hop.accepted), (3, 1), 'arrivals and connections')
+            relay.terminate()
+
+
+def delivered_at_once(hop, relay, count, without, attempts=0):
+    """All arrive once, no recipient has failed, and nothing had to wait for another attempt."""
+    eventually(lambda: relay.count['delivered'] == count, lambda: relay.tail())
+    equal(sorted(hop.sequences()), list(range(count)), 'arrivals')
+    equal([event['without'] for event in relay.events('fallback')], without, 'fallbacks')
+    equal(relay.count['failed'] + relay.count['deferred'] + relay.count['host_failed'], 0, 'failed or put off')
+    equal(relay.count['attempt'], count + attempts, 'attempts')
+
+
+def bdat_is_unknown(code):
+    script = (lambda stage, session, argument: '%d no' % code if stage == 'BDAT' else None)
+    with Workspace() as work:
+        hop = work.own(NextHop(CHUNKING, script=script, session_class=Gateway))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry={'first': '1h', 'factor': 1, 'max': '1h'}))
+        for sequence in range(3):
+            send(relay, sequence)
+            eventually(lambda count=sequence + 1: relay.count['delivered'] == count, lambda: relay.tail())
+        delivered_at_once(hop, relay, 3, ['CHUNKING'])
+        equal(sum(line.startswith(b'BDAT') for session in hop.sessions for line in session.commands), 1, 'BDAT')
+        relay.terminate()
+
+
+@case
+def bdat_is_no_verdict():
+    """RFC 5321 4.2.4: the command is not known there. The message goes by DATA, at once, and so do the next ones."""
+    parallel(bdat_is_unknown, [(code,) for code in (500, 501, 502, 503, 504, 555)])
+
+
+@case
+def bdat_is_never_answered():
+    with Workspace() as work:
+        hop = work.own(NextHop(CHUNKING, script=lambda stage, s, a: SILENCE if stage == 'BDAT' else None))
+        relay = work.relay(work.configuration([hop.host], shards=1, timeouts={'reply': '500ms', 'data_reply': '500ms'}))
+        send(relay, 0)
+        eventually(lambda: relay.count['delivered'] == 1, lambda: relay.tail())
+        equal([event['without'] for event in relay.events('fallback')], ['CHUNKING'], 'fallbacks')
+        check(not hop.arrivals[0].chunked, 'by DATA')
+        relay.terminate()
+
+
+@case
+def commands_that_come_together_are_lost():
+    """One at a time they arrive: a reply that does not fit, or none, teaches it."""
+    with Workspace() as work:
+        hop = work.own(NextHop(DATA_ONLY, session_class=Lossy))
+        relay = work.relay(work.configuration([hop.host], shards=1, timeouts={'reply': '1s'},
+                                              retry={'first': '1h', 'factor': 1, 'max': '1h'}))
+        for sequence in range(3):
+            send(relay, sequence)
+        delivered_at_once(hop, relay, 3, ['PIPELINING'])
+        relay.terminate()
+
+
+@case
+def mail_parameters_are_refused():
+    for extensions in (CHUNKING, DATA_ONLY, PLAIN):
+        for refusal in ('555 5.5.4 Unsupported option: SIZE', '501 Syntax error in parameters', '504 no'):
+            def script(stage, session, argument, refusal=refusal):
+                return refusal if stage == 'MAIL' and 'SIZE=' in argument else None
+            with Workspace() as work:
+                hop = work.own(NextHop((*extensions, 'SIZE'), script=script))
+                relay = work.relay(work.configuration([hop.host], shards=1,
+                                                      retry={'first': '1h', 'factor': 1, 'max': '1h'}))
+                for sequence in range(2):
+                    send(relay, sequence)
+                delivered_at_once(hop, relay, 2, ['MAIL parameters'])
+                relay.terminate()
+
+
+@case
+def a_bad_sender_is_not_its_parameters():
+    """It is refused without them as well: it fails, and others have theirs again."""
+    def script(stage, session, argument):
+        return '501 bad sender' if stage == 'MAIL' and 'bad@' in argument else None
+    with Workspace() as work:
+        hop = work.own(NextHop((*DATA_ONLY, 'SIZE'), script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1))
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(sender='bad@example.net')
+            client.data(message(1))
+            eventually(lambda: relay.count['failed'] == 1, lambda: relay.tail())
+            client.envelope(sender='good@example.net')
+            client.data(message(2))
+        eventually(lambda: relay.count['delivered'] == 1, lambda: relay.tail())
+        check(parameters(hop)[-1].startswith(b'SIZE='), '%s', parameters(hop))
+        equal(len(parameters(hop)), 3, 'MAIL')
+        relay.terminate()
+
+
+@case
+def a_refused_recipient_stays_refused():
+    """RCPT carries no parameter, so 501 and 555 are about the address."""
+    for extensions in (CHUNKING, DATA_ONLY, PLAIN):
+        for code in (501, 550, 555):
+            def script(stage, session, argument, code=code):
+                return '%d no' % code if stage == 'RCPT' and 'bad@' in argument else None
+            with Workspace() as work:
+                hop = work.own(NextHop(extensions, script=script))
+                relay = work.relay(work.configuration([hop.host], shards=1))
+                send(relay, 1, ('bad@example.com', 'good@example.com'))
+                eventually(lambda: relay.count['partial'] == 1, lambda: relay.tail())
+                equal((relay.count['fallback'], len(hop.arrivals)), (0, 1), 'fallbacks and arrivals')
+                relay.terminate()
+
+
+def many(relay, count):
+    with Client(relay.address) as client:
+        client.hello()
+        for sequence in range(count):
+            client.envelope()
+            client.data(message(sequence))
+
+
+@case
+def commands_behind_a_message_are_refused():
+    """503 to all that was sent before the reply to a message, whether it came by BDAT or by DATA."""
+    for extensions in (CHUNKING, DATA_ONLY):
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, session_class=Alone))
+            relay = work.relay(work.configuration(
+                [hop.host], shards=1, retry={'first': '1h', 'factor': 1, 'max': '1h'},
+                destination={'pipeline_across_messages': True}, destination_limits={'connections': 1}))
+            # They are all there before the first one goes, so they go together.
+            hop.script = lambda stage, session, argument, relay=relay: \
+                eventually(lambda: relay.count['accepted'] == 20, 'all accepted') and None
+            many(relay, 20)
+            delivered_at_once(hop, relay, 20, ['commands behind a message'])
+            check(hop.accepted <= 3, '%d connections', hop.accepted)
+            relay.terminate()
+
+
+@case
+def nothing_behind_the_dot():
+    """With PIPELINING alone nothing follows a message before its reply, unless the operator says that it may."""
+    for across in (False, True):
+        with Workspace() as work:
+            hop = work.own(NextHop(DATA_ONLY, session_class=Watching))
+            hop.across = False
+            relay = work.relay(work.configuration([hop.host], shards=1, destination_limits={'connections': 1},
+                                                  destination={'pipeline_across_messages': True} if across else {}))
+            many(relay, 10)
+            eventually(lambda: relay.count['delivered'] == 10, lambda: relay.tail())
+            equal((hop.across, hop.accepted), (across, 1), 'across, connections')
+            relay.terminate()
+
+
+@case
+def the_answer_to_another_command():
+    """2.1.5 in answer to BDAT: replies have come apart, so the message is not recorded as delivered."""
+    for extensions, stage in ((CHUNKING, 'BDAT'), (DATA_ONLY, 'END'), (CHUNKING, 'MAIL')):
+        answer = '250 2.1.5 Recipient ok'
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, script=lambda now, s, a, stage=stage, answer=answer:
+                                   answer if now == stage else None))
+            relay = work.relay(work.configuration([hop.host], shards=1))
+            send(relay, 1)
+            eventually(lambda: relay.count['delivered'] == 1, lambda: relay.tail())
+            equal([event['without'] for event in relay.events('fallback')], ['PIPELINING'], 'fallbacks')
+            equal(len(hop.arrivals), 2 if stage == 'END' or extensions == CHUNKING else 1, 'copies')
+            relay.terminate()
+
+
+@case
+def extensions_are_ignored():
+    everything = ('PIPELINING', 'CHUNKING', 'SIZE', '8BITMIME', 'ENHANCEDSTATUSCODES')
+    for ignored in (['CHUNKING'], ['PIPELINING', 'SIZE'], ['8BITMIME', 'SIZE', 'CHUNKING']):
+        with Workspace() as work:
+            hop = work.own(NextHop(everything))
+            relay = work.relay(work.configuration([hop.host], shards=1, destination={'ignore_extensions': ignored}))
+            with Client(relay.address) as client:
+                client.hello()
+                client.envelope()
+                client.data(message(1) + 'Größe\r\n'.encode())
+            eventually(lambda: relay.count['delivered'] == 1, lambda: relay.tail())
+            said = parameters(hop)[0]
+            equal((b'SIZE=' in said, b'BODY=' in said), ('SIZE' not in ignored, '8BITMIME' not in ignored), 'said')
+            equal(hop.arrivals[0].chunked, not {'CHUNKING', 'PIPELINING'} & set(ignored), 'chunked')
             relay.terminate()
 
 

@@ -296,6 +296,15 @@ static const struct {
 	 "t.yaml:1:70: connections: 0 is out of range: write a number from 1 to 100000"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], idle_timeout: 2h }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:61: idle_timeout: 2h is out of range: write 10ms to 1h"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], ignore_extensions: CHUNKING }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:66: ignore_extensions: write a list, as in [CHUNKING]"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], ignore_extensions: [CHUNKNG] }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:67: ignore_extensions: unknown value \"CHUNKNG\"; did you mean \"CHUNKING\"?"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], ignore_extensions: [STARTTLS] }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:67: ignore_extensions: whether STARTTLS is used is for tls.mode to say: write tls: { mode: none }"},
 	/* Across the file. */
 	{"routes: [{ destination: nxet }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:25: destination: there is no destination \"nxet\"; did you mean \"next\"?"},

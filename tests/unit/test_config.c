@@ -98,6 +98,7 @@ static void test_destination_defaults(void)
 	CHECK_EQ(d->messages_per_connection, 0);
 	CHECK_EQ(d->connection_age_ns, 600 * S);
 	CHECK_EQ(d->messages_in_flight, 4096);
+	CHECK(d->ignored_extensions == 0 && !d->pipeline_across_messages);
 	CHECK_EQ(d->recipients_per_message, 100);
 	CHECK_EQ(d->idle_timeout_ns, 30 * S);
 	CHECK_EQ(c->route_count, 1);
@@ -264,6 +265,8 @@ static const char destinations_text[] =
 	"    auth: off\n"
 	"    mx: false\n"
 	"    idle_timeout: 5s\n"
+	"    ignore_extensions: [CHUNKING, 8BITMIME, CHUNKING]\n"
+	"    pipeline_across_messages: true\n"
 	"    limits: { connections: 3, messages_per_connection: 0, messages_in_flight: 1024,\n"
 	"              messages_per_minute: 0, recipients_per_message: 500, recipients_per_day: 0 }\n"
 	"  - { name: partner, hosts: [\"[2001:db8::25]:25\"], tls: { mode: required } }\n"
@@ -293,6 +296,8 @@ static void check_office365(const struct files *files, const struct config_desti
 	CHECK_EQ(d->messages_in_flight, 1024);
 	CHECK_EQ(d->recipients_per_message, 500);
 	CHECK_EQ(d->idle_timeout_ns, 5 * S);
+	CHECK_EQ(d->ignored_extensions, CONFIG_CHUNKING | CONFIG_8BITMIME);
+	CHECK(d->pipeline_across_messages);
 }
 
 /* From a file: relative paths, destinations named before they are described, TLS in all its forms. */
