@@ -83,17 +83,19 @@ def bad_configurations():
 
 @case
 def tls_files_that_cannot_be_used():
-    """They are part of the configuration: 78, with the destination and the file."""
+    """They are part of the configuration: 78, with the file and the destination, or the place that names the file."""
     with Workspace() as work:
         empty = work.write('empty.pem', '')
-        for tls, words in (({'mode': 'verify', 'ca_file': empty}, ['empty.pem', 'no usable PEM']),
-                           ({'mode': 'verify', 'ca_file': work.path('none')}, ['none: No such file']),
-                           ({'mode': 'required', 'certificate': empty, 'private_key': empty}, ['empty.pem'])):
+        whose = 'destination next-hop'
+        for tls, words in (({'mode': 'verify', 'ca_file': empty}, [whose, 'empty.pem', 'no usable PEM']),
+                           ({'mode': 'verify', 'ca_file': work.path('none')},
+                            ['postrider.yaml:1:', 'ca_file: ', 'none: No such file']),
+                           ({'mode': 'required', 'certificate': empty, 'private_key': empty}, [whose, 'empty.pem'])):
             configuration = work.configuration(['mail.example.org:2525'])
             configuration['destinations'][0]['tls'] = tls
             code, output = run(work, json.dumps(configuration), 'run')
             equal(code, 78, 'run with %r (%s)' % (tls, output))
-            for word in ['destination ' + configuration['destinations'][0]['name'], *words]:
+            for word in words:
                 check(word in output, '%r does not name %s: %s', tls, word, output)
 
 

@@ -169,7 +169,9 @@ def too_many_connections():
 
             def place():
                 with setting.client(greeting=False) as client:
-                    return client.reply()[0] == 220
+                    # None: closed without a word, where too many refused ones are there already.
+                    reply = client.reply()
+                    return reply is not None and reply[0] == 220
             eventually(place, 'a place is free again')
             # Those that are refused and stay until we close are in nobody's way.
             kept.append(setting.client())
