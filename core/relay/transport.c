@@ -173,10 +173,32 @@ static void join(struct transport *t)
 	t->handlers->on_closed(t);
 }
 
+/*
+ * TLS does not end in silence (RFC 8446 6): the alert of a failed handshake, or else close_notify. It is handed to the
+ * kernel and not waited for: join() takes it back if the peer has no room for it. Unsent data stays unsent, since what
+ * belongs to it has been told to be lost; then nothing may follow it either.
+ */
+static void say_goodbye(struct transport *t)
+{
+	if (!t->connected || t->fd < 0 || t->send_op.in_flight)
+		return;
+	if (t->secured) {
+		if (t->collected > 0 || (!t->collecting && !(t->collecting = pool_acquire(t->buffers))))
+			return;
+		tls_lend_output(t->tls, t->collecting, t->capacity);
+		(void)tls_close_notify(t->tls); /* A session that has failed gives nothing. */
+		t->collected = (uint32_t)tls_output_length(t->tls);
+	}
+	if (t->collected > 0)
+		ring_send(t->shared->ring, &t->send_op, t->fd, t->collecting, t->collected);
+}
+
 void transport_close(struct transport *t)
 {
 	if (t->closing)
 		return;
+	if (t->tls)
+		say_goodbye(t);
 	t->closing = true;
 	list_remove(&t->dirty);
 	list_remove(&t->starved);

@@ -121,6 +121,7 @@ void transport_pause(struct transport *t);
 void transport_resume(struct transport *t);
 /* Sends what is collected, then FIN; input goes on until the peer's FIN. */
 void transport_shutdown(struct transport *t);
+/* Teardown. TLS says goodbye first where it can at once: an alert or close_notify. */
 void transport_close(struct transport *t);
 
 #endif
