@@ -529,11 +529,10 @@ static bool keep_partial_line(struct session *s, const uint8_t *data, size_t len
 /* The line is not read as a command. */
 static void refuse_line(struct session *s, const char *line, size_t length, const char *reply)
 {
-	s->errors++;
 	if (receive_begins_content(line, length))
 		receive_finish(s, reply, "DATA refused");
 	else
-		receive_reply_text(s, reply);
+		receive_error(s, reply);
 }
 
 static void complete_line(struct session *s, const char *line, size_t length)

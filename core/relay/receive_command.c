@@ -9,7 +9,7 @@
 #include "core/relay/receive_private.h"
 #include "queue/envelope.h"
 
-static void error_reply(struct session *s, const char *reply)
+void receive_error(struct session *s, const char *reply)
 {
 	const struct config *config = s->shard->relay->config;
 
@@ -85,11 +85,11 @@ static void mail(struct session *s, const struct smtp_command *command)
 	char room[SMTP_PATH_MAX];
 
 	if (!s->helo_given) {
-		error_reply(s, "503 5.5.1 Send EHLO or HELO first\r\n");
+		receive_error(s, "503 5.5.1 Send EHLO or HELO first\r\n");
 		return;
 	}
 	if (s->message) {
-		error_reply(s, "503 5.5.1 Sender already given\r\n");
+		receive_error(s, "503 5.5.1 Sender already given\r\n");
 		return;
 	}
 	if (s->shard->draining) {
@@ -97,11 +97,11 @@ static void mail(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (command->has_size && command->size > config->spool.message_size_max) {
-		error_reply(s, "552 5.3.4 Message exceeds the size limit\r\n");
+		receive_error(s, "552 5.3.4 Message exceeds the size limit\r\n");
 		return;
 	}
 	if (!qualify(s, command, room, &sender)) {
-		error_reply(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
+		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
 		return;
 	}
 	s->message = message_new(s->shard, s);
@@ -127,12 +127,12 @@ static void recipient(struct session *s, const struct smtp_command *command)
 	int destination;
 
 	if (!s->message) {
-		error_reply(s, "503 5.5.1 Send MAIL first\r\n");
+		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
 		return;
 	}
 	if (s->client < 0) {
 		counter_add(&s->shard->counters.refused, 1);
-		error_reply(s, "550 5.7.1 Relaying not permitted\r\n");
+		receive_error(s, "550 5.7.1 Relaying not permitted\r\n");
 		return;
 	}
 	if (s->message->recipients >= config->limits.recipients_per_message) {
@@ -140,13 +140,13 @@ static void recipient(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (!qualify(s, command, room, &address)) {
-		error_reply(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
+		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
 		return;
 	}
 	destination = relay_route(config, address.data, address.length);
 	if (destination < 0) {
 		counter_add(&s->shard->counters.refused, 1);
-		error_reply(s, "550 5.7.1 No route to this recipient\r\n");
+		receive_error(s, "550 5.7.1 No route to this recipient\r\n");
 		return;
 	}
 	switch (message_add_recipient(s->message, (unsigned)destination, address)) {
@@ -216,7 +216,7 @@ void receive_command(struct session *s, const char *line, size_t length)
 		if (receive_begins_content(line, length))
 			refuse_data(s, refusal);
 		else
-			error_reply(s, refusal);
+			receive_error(s, refusal);
 		return;
 	}
 	switch (command.verb) {
@@ -250,7 +250,7 @@ void receive_command(struct session *s, const char *line, size_t length)
 		receive_finish(s, "221 2.0.0 Bye\r\n", "quit");
 		return;
 	default:
-		error_reply(s, "502 5.5.1 Command not implemented\r\n");
+		receive_error(s, "502 5.5.1 Command not implemented\r\n");
 		return;
 	}
 }

@@ -1,6 +1,8 @@
 /*
  * core/relay/receive_content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
  */
+#include <errno.h>
+
 #include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/receive_private.h"
@@ -107,6 +109,8 @@ static void finish_content(struct session *s)
 		refusal = "552 5.3.4 Message exceeds the size limit\r\n";
 	else if (s->scanner.hops >= HOPS_MAX)
 		refusal = "554 5.4.6 Too many hops, this message loops\r\n";
+	else if (m->result == -ENOSPC)
+		refusal = "452 4.3.1 Insufficient storage, try again later\r\n";
 	else if (m->result < 0)
 		refusal = "451 4.3.0 Message not stored, try again later\r\n";
 	if (refusal) {

@@ -38,6 +38,8 @@ void receive_stop_readers(struct shard *shard);
 /* A line that is refused, but by which a client means to begin content: DATA or BDAT, whatever is wrong with it. What
  * follows must not be read as commands. */
 bool receive_begins_content(const char *line, size_t length);
+/* The reply to a command that is wrong, or 421 where it is one too many (limits.errors_per_session). */
+void receive_error(struct session *s, const char *reply);
 /* One complete line, without CRLF. */
 void receive_command(struct session *s, const char *line, size_t length);
 

@@ -319,6 +319,10 @@ def too_many_errors():
             client.command('NONSENSE', 500)
         client.command('NONSENSE', 421)
         check(client.closed(), 'not closed after too many errors')
+        for line in (b'NOOP\n', b'NOOP ' + b'x' * 3000 + b'\r\n'):
+            with setting.client() as other:
+                other.send(line * 5)
+                equal([code for code, _ in other.replies()], [500] * 4 + [421], 'replies to lines that are none')
 
 
 @case
