@@ -168,19 +168,22 @@ def too_many_connections():
             kept.pop().command('QUIT', 221)
 
             def place():
-                with setting.client(greeting=False) as client:
-                    # None: closed without a word, where too many refused ones are there already.
-                    reply = client.reply()
-                    return reply is not None and reply[0] == 220
-            eventually(place, 'a place is free again')
+                """A client that was let in, or None; it is kept, because leaving takes a moment to be seen."""
+                client = setting.client(greeting=False)
+                # No reply: closed without a word, where too many refused ones are there already.
+                reply = client.reply()
+                if reply is not None and reply[0] == 220:
+                    return client
+                client.close()
+                return None
+            kept.append(eventually(place, 'a place is free again'))
             # Those that are refused and stay until we close are in nobody's way.
-            kept.append(setting.client())
             knocks = [setting.client(greeting=False) for _ in range(200)]
             for knock in knocks[:20]:
                 knock.expect(421)
             kept.pop().command('QUIT', 221)
             kept.pop().command('QUIT', 221)
-            eventually(place, 'a place is free while refused clients linger', 1)
+            kept.append(eventually(place, 'a place is free while refused clients linger', 1))
             for knock in knocks:
                 knock.close()
             for client in kept:
