@@ -34,6 +34,7 @@
 #include "core/relay/shard.h"
 #include "core/relay/status.h"
 #include "core/relay/tls_policy.h"
+#include "core/relay/watch.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -41,6 +42,7 @@ enum {
 	LOG_CAPACITY = 1 << 21,
 	RESOLVE_WAIT_MS = 3000,
 	DRAIN_LOOK_MS = 20,
+	DRAIN_HANGS_S = 20, /* after the drain's time; shards give up before */
 	STATUS_MS = 2000,
 	MMAP_THRESHOLD = 128 << 10
 };
@@ -291,30 +293,32 @@ static int make_shards(struct process *p, const struct config *config)
 	return p->writer ? 0 : -ENOMEM;
 }
 
-/* The next SIGTERM or SIGINT, or 0 when none came within `wait_ms` (0: waits for ever). */
+/* The next SIGTERM or SIGINT, or 0 when none came within `wait_ms`. */
 static int next_signal(const sigset_t *signals, unsigned wait_ms)
 {
 	struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (long)(wait_ms % 1000) * 1000000};
-	int which;
+	int which = sigtimedwait(signals, NULL, &wait);
 
-	do {
-		which = wait_ms ? sigtimedwait(signals, NULL, &wait) : sigwaitinfo(signals, NULL);
-	} while (which < 0 && errno == EINTR);
 	return which < 0 ? 0 : which;
 }
 
-/* Tells the service manager now and then how it goes, until the first signal. */
+/* Until the first signal: looks whether the shards run, and tells the service manager now and then how it goes. */
 static void wait_for_end(struct process *p, const sigset_t *signals)
 {
 	struct status status = {0};
 	char text[160], told[160];
-	unsigned wait_ms = notify_wanted() ? STATUS_MS : 0;
+	uint64_t status_ns = clock_monotonic_ns() + STATUS_MS * CLOCK_NS_PER_MS;
 
 	status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
 	tell("READY=1\n", "%s", text);
-	while (next_signal(signals, wait_ms) == 0) {
+	while (next_signal(signals, WATCHDOG_LOOK_MS) == 0) {
+		uint64_t now_ns = clock_monotonic_ns();
+		(void)watch_shards(&p->relay, now_ns, own_log(p));
+		if (!notify_wanted() || now_ns < status_ns)
+			continue;
+		status_ns = now_ns + STATUS_MS * CLOCK_NS_PER_MS;
 		memcpy(told, text, sizeof(told));
-		status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
+		status_format(&status, &p->relay, now_ns, text, sizeof(text));
 		if (strcmp(text, told) != 0)
 			tell("", "%s", text);
 	}
@@ -331,13 +335,32 @@ static void tell_stopping(const struct config *config)
 	tell(state, "draining: transactions may take up to %" PRIu64 " s to finish", drain_s);
 }
 
-/* Shards are draining. A second signal says not to wait for slow peers any longer. */
-static void wait_for_shards(struct process *p, const sigset_t *signals)
+/* Shards are draining. A second signal says not to wait for slow peers any longer. False: one of them hangs. */
+static bool wait_for_shards(struct process *p, const sigset_t *signals)
 {
+	uint64_t end_ns = clock_monotonic_ns() + p->relay.config->timeouts.drain_ns + DRAIN_HANGS_S * CLOCK_NS_PER_S;
+
 	while (atomic_load(&p->running) > 0) {
+		uint64_t now_ns = clock_monotonic_ns();
 		if (next_signal(signals, DRAIN_LOOK_MS) != 0)
 			atomic_store(&p->relay.hurry, true);
+		(void)watch_shards(&p->relay, now_ns, own_log(p));
+		if (now_ns > end_ns)
+			return false;
 	}
+	return true;
+}
+
+/* A shard that can end does so long before. What is durable is durable; nothing else was promised. */
+static _Noreturn void end_by_force(struct process *p)
+{
+	struct log_event e;
+
+	log_begin_at(&e, own_log(p), LOG_LEVEL_ERROR, "shard_failed");
+	log_text(&e, "error", "it does not end; the process does");
+	log_end(&e);
+	log_writer_stop(p->writer);
+	_exit(EXIT_SOFTWARE);
 }
 
 static int serve(struct process *p, const sigset_t *signals)
@@ -360,7 +383,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	wait_for_end(p, signals);
 	tell_stopping(p->relay.config);
 	stop_shards(p);
-	wait_for_shards(p, signals);
+	if (!wait_for_shards(p, signals))
+		end_by_force(p);
 	for (i = 0; i < p->relay.shard_count; i++) {
 		pthread_join(p->workers[i].thread, NULL);
 		if (p->workers[i].result < 0)

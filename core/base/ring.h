@@ -29,6 +29,7 @@
 
 struct ring;
 struct ring_op;
+struct ring_pulse;
 
 /* Called on the ring's thread. `flags`: RING_MORE, and for receives RING_BUFFER. */
 typedef void ring_op_fn(struct ring_op *op, int result, uint32_t flags);
@@ -37,6 +38,7 @@ struct ring_op {
 	ring_op_fn *fn;
 	uint16_t generation; /* bumped at each submission; a completion of an older one is counted and dropped */
 	bool in_flight;      /* the kernel owns the op */
+	uint8_t kind;        /* enum ring_kind, of the newest submission */
 };
 
 enum {
@@ -135,5 +137,7 @@ struct ring_stats {
 	uint64_t turns, submissions, completions, stale_completions, overflows, buffer_shortages;
 };
 void ring_stats(const struct ring *ring, struct ring_stats *out);
+/* What its thread is doing: for any thread, while the ring is open (ring_pulse.h). */
+const struct ring_pulse *ring_pulse(const struct ring *ring);
 
 #endif

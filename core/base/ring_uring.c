@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/ring_pulse.h"
 
 enum {
 	GENERATION_SHIFT = 48,
@@ -51,6 +52,7 @@ struct ring {
 	void (*doorbell_fn)(void *context);
 	void *doorbell_context;
 	struct ring_stats stats;
+	struct ring_pulse pulse;
 	unsigned koverflow_seen;
 	uint64_t *now_ns;
 };
@@ -314,12 +316,13 @@ static struct io_uring_sqe *take_sqe(struct ring *ring)
 	return sqe;
 }
 
-static void submit(struct io_uring_sqe *sqe, struct ring_op *op)
+static void submit(struct io_uring_sqe *sqe, struct ring_op *op, enum ring_kind kind)
 {
 	assert(!op->in_flight);
 	assert(((uintptr_t)op >> GENERATION_SHIFT) == 0);
 	op->in_flight = true;
 	op->generation++;
+	op->kind = (uint8_t)kind;
 	sqe->user_data = (uintptr_t)op | ((uint64_t)op->generation << GENERATION_SHIFT);
 }
 
@@ -342,6 +345,7 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 	uint32_t flags = 0;
 
 	if (cqe->user_data == DOORBELL) {
+		ring_pulse_callback(&ring->pulse, RING_KIND_DOORBELL, true);
 		if (ring->doorbell_fn)
 			ring->doorbell_fn(ring->doorbell_context);
 		return;
@@ -363,6 +367,7 @@ static void dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
 		op->in_flight = false;
 	if (cqe->res == -ENOBUFS)
 		on_shortage(ring);
+	ring_pulse_callback(&ring->pulse, (enum ring_kind)op->kind, cqe->res > 0);
 	op->fn(op, cqe->res, flags);
 	/* The callback may have kept its buffer. */
 	if (flags & RING_BUFFER)
@@ -396,8 +401,13 @@ static int enter(struct ring *ring, uint64_t deadline_ns)
 int ring_turn(struct ring *ring, uint64_t deadline_ns)
 {
 	unsigned i, count;
-	int r = enter(ring, ring->ready_count ? 0 : deadline_ns);
+	int r;
 
+	if (ring->ready_count)
+		deadline_ns = 0;
+	ring_pulse_wait(&ring->pulse, deadline_ns);
+	r = enter(ring, deadline_ns);
+	ring_pulse_turn(&ring->pulse);
 	/* Nothing came in time, a signal, or completions have to be taken first: none is an error. */
 	if (r < 0 && r != -ETIME && r != -EINTR && r != -EAGAIN && r != -EBUSY)
 		return r;
@@ -414,6 +424,7 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 	/* Callbacks may add to `ready` when they fill the submission queue: those run too. */
 	for (i = 0, count = 0; i < ring->ready_count; i++, count++)
 		dispatch(ring, &ring->ready[i]);
+	ring_pulse_callbacks_end(&ring->pulse);
 	ring->ready_count = 0;
 	ring->stats.completions += count;
 	return (int)count;
@@ -510,7 +521,7 @@ void ring_accept(struct ring *ring, struct ring_op *op, int fd)
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_ACCEPT);
 }
 
 void ring_recv(struct ring *ring, struct ring_op *op, int fd)
@@ -522,7 +533,7 @@ void ring_recv(struct ring *ring, struct ring_op *op, int fd)
 	sqe->buf_group = BUFFER_GROUP;
 	/* Armed before the peer has answered: a first attempt would only find nothing. */
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_RECV);
 }
 
 void ring_send(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length)
@@ -530,7 +541,7 @@ void ring_send(struct ring *ring, struct ring_op *op, int fd, const void *data, 
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_send(sqe, fd, data, length, MSG_NOSIGNAL | MSG_WAITALL);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_SEND);
 }
 
 void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct ring_address *address)
@@ -538,7 +549,7 @@ void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct ri
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_connect(sqe, fd, &address->any, address->length);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_CONNECT);
 }
 
 void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
@@ -546,7 +557,7 @@ void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_shutdown(sqe, fd, how);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_SHUTDOWN);
 }
 
 void ring_close_fd(struct ring *ring, struct ring_op *op, int fd)
@@ -554,7 +565,7 @@ void ring_close_fd(struct ring *ring, struct ring_op *op, int fd)
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_close(sqe, fd);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_CLOSE);
 }
 
 void ring_drop_fd(struct ring *ring, int fd)
@@ -568,7 +579,7 @@ void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
 	uint64_t user_data = (uintptr_t)target | ((uint64_t)target->generation << GENERATION_SHIFT);
 
 	io_uring_prep_cancel64(sqe, user_data, 0);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_CANCEL);
 }
 
 uint8_t *ring_buffer(struct ring *ring, uint32_t flags)
@@ -605,7 +616,7 @@ void ring_write(struct ring *ring, struct ring_op *op, int fd, const void *data,
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_write(sqe, fd, data, (unsigned)length, offset);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_WRITE);
 }
 
 void ring_read(struct ring *ring, struct ring_op *op, int fd, void *data, size_t length, uint64_t offset)
@@ -613,7 +624,7 @@ void ring_read(struct ring *ring, struct ring_op *op, int fd, void *data, size_t
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_read(sqe, fd, data, (unsigned)length, offset);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_READ);
 }
 
 void ring_fsync(struct ring *ring, struct ring_op *op, int fd)
@@ -621,7 +632,7 @@ void ring_fsync(struct ring *ring, struct ring_op *op, int fd)
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_fsync(sqe, fd, 0);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_FSYNC);
 }
 
 /* ---- doorbells ---------------------------------------------------------------------------------------------- */
@@ -637,10 +648,15 @@ void ring_doorbell(struct ring *ring, struct ring_op *op, struct ring *target)
 	struct io_uring_sqe *sqe = take_sqe(ring);
 
 	io_uring_prep_msg_ring(sqe, target->uring.ring_fd, 0, DOORBELL, 0);
-	submit(sqe, op);
+	submit(sqe, op, RING_KIND_DOORBELL);
 }
 
 void ring_stats(const struct ring *ring, struct ring_stats *out)
 {
 	*out = ring->stats;
+}
+
+const struct ring_pulse *ring_pulse(const struct ring *ring)
+{
+	return &ring->pulse;
 }

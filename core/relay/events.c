@@ -131,6 +131,38 @@ void event_disk_ok(struct shard *shard)
 	log_end(&e);
 }
 
+void event_shard_stuck(struct log *log, const struct shard *shard, const struct watchdog_report *report,
+		       enum ring_kind kind)
+{
+	static const char *const steps[SHARD_STEPS] = {
+		[SHARD_RING] = "ring",     [SHARD_TIMERS] = "timers", [SHARD_ITEMS] = "items",
+		[SHARD_SETTLE] = "settle", [SHARD_COMMIT] = "commit", [SHARD_LANES] = "lanes",
+		[SHARD_SEND] = "send",     [SHARD_ENDED] = "ended",
+	};
+	const struct ring_pulse *pulse = ring_pulse(shard->ring);
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "shard_stuck");
+	log_number(&e, "stuck", shard->index);
+	log_text(&e, "how", report->state == WATCHDOG_HANGS ? "hangs" : "spins");
+	log_text(&e, "step", steps[atomic_load_explicit(&shard->step, memory_order_relaxed)]);
+	log_text(&e, "operation", ring_kind_name(kind));
+	log_number(&e, "ms", report->ms);
+	log_number(&e, "turns", counter_get(&pulse->turns));
+	log_number(&e, "empty_turns", counter_get(&pulse->empty_turns));
+	log_end(&e);
+}
+
+void event_shard_runs_again(struct log *log, unsigned shard, uint64_t ms)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "shard_runs_again");
+	log_number(&e, "stuck", shard);
+	log_number(&e, "ms", ms);
+	log_end(&e);
+}
+
 void event_stats(struct shard *shard)
 {
 	const struct shard_counters *c = &shard->counters;

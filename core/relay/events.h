@@ -40,6 +40,10 @@ void event_unreadable(const struct transaction *tx, const char *why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
 void event_disk_ok(struct shard *shard);
+/* From the thread that watches the shards (watch.h). */
+void event_shard_stuck(struct log *log, const struct shard *shard, const struct watchdog_report *report,
+		       enum ring_kind kind);
+void event_shard_runs_again(struct log *log, unsigned shard, uint64_t ms);
 /* A shard's counters, and the spool's and the ring's. */
 void event_stats(struct shard *shard);
 

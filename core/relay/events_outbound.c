@@ -203,7 +203,7 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 	log_number(&e, "attempt", d->attempts + 1u);
 	outcome_fields(&e, outcome);
 	log_number(&e, "ms", tx->started_ns ? events_ms_since(o->shard, tx->started_ns) : 0);
-	log_number(&e, "queued_ms", (clock_wall_ns() - d->accepted_wall_ns) / CLOCK_NS_PER_MS);
+	log_number(&e, "queued_ms", shard_age_ns(o->shard, d->accepted_wall_ns) / CLOCK_NS_PER_MS);
 	log_end(&e);
 }
 

@@ -45,8 +45,10 @@ struct relay {
 	struct peers *peers;                   /* NULL where limits.connections_per_client is not set */
 	_Atomic(unsigned) connections_in;      /* inbound, whole process */
 	_Atomic(unsigned) *client_connections; /* per configured client group */
-	_Atomic(bool) hurry;                   /* a second SIGTERM: do not wait for the drain deadline */
-	_Atomic(unsigned) receiving;           /* drain: shards that have sessions or messages with an owner */
+	uint64_t watch_next_ns;                /* watch.h; the observer's, as is `stuck` */
+	unsigned stuck;
+	_Atomic(bool) hurry;         /* a second SIGTERM: do not wait for the drain deadline */
+	_Atomic(unsigned) receiving; /* drain: shards that have sessions or messages with an owner */
 };
 
 /* 0 or -ENOMEM. Plans lanes: a destination has one lane per shard, or one per allowed connection if those are fewer;

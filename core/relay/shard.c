@@ -191,7 +191,8 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		(void)lane_defer(&shard->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
 	} else {
 		/* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
-		uint64_t now_ns = clock_monotonic_ns(), age_ns = clock_wall_ns() - d->accepted_wall_ns;
+		uint64_t now_ns = clock_monotonic_ns(), wall_ns = clock_wall_ns();
+		uint64_t age_ns = wall_ns > d->accepted_wall_ns ? wall_ns - d->accepted_wall_ns : 0;
 		(void)lane_defer(&shard->outbound[lane].lane, d, age_ns < now_ns ? now_ns - age_ns : 0);
 	}
 	return 0;
@@ -416,18 +417,27 @@ static void watch_disk(struct shard *shard)
 	event_disk_full(shard);
 }
 
-int shard_turn(struct shard *shard)
+/* Where a turn that does not end has got to. */
+static void at_step(struct shard *shard, enum shard_step step)
+{
+	atomic_store_explicit(&shard->step, (uint8_t)step, memory_order_relaxed);
+}
+
+static int turn(struct shard *shard)
 {
 	int r = ring_turn(shard->ring, shard_deadline_ns(shard));
 
 	if (r < 0)
 		return r;
+	at_step(shard, SHARD_TIMERS);
 	balance_turn(shard);
 	wheel_advance(&shard->wheel, shard->now_ns);
 	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)
 		begin_drain(shard);
+	at_step(shard, SHARD_ITEMS);
 	item_collect(shard);
 	intake_run(shard);
+	at_step(shard, SHARD_SETTLE);
 	finish_moved(shard);
 	if (!list_empty(&shard->settling))
 		settle_run(shard);
@@ -435,15 +445,28 @@ int shard_turn(struct shard *shard)
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;
+	at_step(shard, SHARD_COMMIT);
 	spool_flush(shard->spool);
 	transport_shared_answer(&shard->transport);
 	ring_submit(shard->ring);
+	at_step(shard, SHARD_LANES);
 	outbound_run(shard);
+	at_step(shard, SHARD_SEND);
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
 	watch_disk(shard);
 	item_publish(shard);
+	at_step(shard, SHARD_RING);
 	return 0;
+}
+
+int shard_turn(struct shard *shard)
+{
+	int r = turn(shard);
+
+	if (r != 0)
+		at_step(shard, SHARD_ENDED);
+	return r;
 }
 
 void shard_abandon(struct shard *shard)

@@ -22,10 +22,12 @@
 #include "core/base/pool.h"
 #include "core/base/random.h"
 #include "core/base/ring.h"
+#include "core/base/ring_pulse.h"
 #include "core/base/wheel.h"
 #include "core/relay/balance.h"
 #include "core/relay/relay.h"
 #include "core/relay/transport.h"
+#include "core/relay/watchdog.h"
 #include "core/smtp/trace.h"
 #include "queue/lane.h"
 #include "queue/spool.h"
@@ -63,6 +65,25 @@ struct moved_item {
 struct doorbell {
 	struct ring_op op;
 	struct shard *shard; /* whose it is */
+};
+
+/* What a turn is at. */
+enum shard_step {
+	SHARD_RING, /* submits, waits, or runs the callbacks of completions (ring_pulse.h says which) */
+	SHARD_TIMERS,
+	SHARD_ITEMS,  /* from other shards */
+	SHARD_SETTLE, /* what waited for room in the spool or for memory; the drain */
+	SHARD_COMMIT, /* the batch, answers to clients */
+	SHARD_LANES,
+	SHARD_SEND, /* to next hops, doorbells to shards */
+	SHARD_ENDED,
+	SHARD_STEPS,
+};
+
+/* The observer's notes (watch.h). */
+struct shard_watch {
+	struct watchdog dog;
+	uint64_t moved_nothing[RING_KINDS];
 };
 
 struct outbound; /* core/relay/outbound.h */
@@ -112,6 +133,9 @@ struct shard {
 	uint64_t drain_deadline_ns;
 	uint64_t disk_full_next_ns; /* not to be told again before */
 	uint64_t disk_full_ns;      /* since when that was told; 0: it has room */
+
+	_Atomic(uint8_t) step;    /* enum shard_step, for the observer */
+	struct shard_watch watch; /* only the observer's */
 };
 
 /* NULL without memory. */

@@ -12,6 +12,8 @@
 #include "core/base/clock.h"
 #include "core/relay/accept.h"
 #include "core/relay/events.h"
+#include "core/relay/outbound.h"
+#include "core/relay/watch.h"
 #include "queue/spool_private.h"
 #include "tests/sim/sim.h"
 
@@ -210,6 +212,18 @@ static void drain_logs(struct rig *rig)
 		drain_log(rig->shards[i].log);
 }
 
+/* As main() does it, but for its own thread. */
+static void watch(struct rig *rig)
+{
+	unsigned stuck = watch_shards(&rig->relay, clock_monotonic_ns(), rig->log);
+
+	rig->stuck = rig->stuck > stuck ? rig->stuck : stuck;
+	if (stuck > 0 && !rig->may_spin) {
+		rig_fail(rig, "the watchdog says that %u shards are stuck", stuck);
+		rig->may_spin = true; /* once is enough */
+	}
+}
+
 static uint64_t turn(void *context)
 {
 	struct rig_shard *s = context;
@@ -217,6 +231,11 @@ static uint64_t turn(void *context)
 	if (s->result != 0)
 		return UINT64_MAX;
 	s->result = shard_turn(s->shard);
+	watch(s->rig);
+	for (unsigned i = 0; s->rig->spin && s->result == 0 && i < s->rig->relay.lane_count; i++) {
+		if (s->shard->outbound[i].shard)
+			outbound_wake(s->shard, i);
+	}
 	if (rig_log)
 		drain_log(s->log);
 	return s->result == 0 ? shard_deadline_ns(s->shard) : UINT64_MAX;

@@ -97,6 +97,9 @@ struct rig {
 	uint64_t window; /* recipients that were in flight at the crashes */
 	unsigned lives, failures;
 	unsigned stalls;   /* left to come */
+	unsigned stuck;    /* the most shards that the watchdog found so at a time */
+	bool may_spin;     /* that is no failure */
+	bool spin;         /* each turn wakes a lane that has nothing to do */
 	bool spool_failed; /* in the life that was stopped last */
 	uint64_t hash;     /* of the whole run, after rig_close() */
 };

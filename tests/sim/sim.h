@@ -17,6 +17,7 @@
 #include "core/base/disk.h"
 #include "core/base/list.h"
 #include "core/base/ring.h"
+#include "core/base/ring_pulse.h"
 #include "tests/sim/world.h"
 
 enum {
@@ -28,6 +29,7 @@ enum {
 	SIM_STARVED_MAX = 10000
 };
 
+/* The same as the ring's, one lower. */
 enum sim_kind {
 	SIM_ACCEPT,
 	SIM_RECV,
@@ -108,6 +110,7 @@ struct ring {
 	void *doorbell_context;
 	bool doorbell_rung;
 	struct ring_stats stats;
+	struct ring_pulse pulse;
 };
 
 enum sim_fd_kind { SIM_FD_NONE, SIM_FD_FILE, SIM_FD_DIRECTORY, SIM_FD_LOCK, SIM_FD_SOCKET, SIM_FD_LISTENER };

@@ -222,6 +222,7 @@ static struct sim_op *sim_submit(struct ring *ring, struct ring_op *op, enum sim
 		sim_bug("%s: the op has no callback", sim_kind_names[kind]);
 	op->in_flight = true;
 	op->generation++;
+	op->kind = (uint8_t)(kind + RING_KIND_ACCEPT - SIM_ACCEPT);
 	struct sim_op *o = world_alloc(sizeof(*o));
 	*o = (struct sim_op){.ring = ring, .op = op, .generation = op->generation, .kind = kind, .fd = fd};
 	o->last = &o->first;
@@ -414,6 +415,7 @@ static void sim_complete_one(struct ring *ring, bool starving)
 	}
 	ring->stats.completions++;
 	sim->stats.completions++;
+	ring_pulse_callback(&ring->pulse, (enum ring_kind)op->kind, completion.result > 0);
 	op->fn(op, completion.result, completion.flags);
 }
 
@@ -450,6 +452,7 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 	if (ring->turning)
 		sim_bug("ring_turn from inside a callback of the same ring");
 	ring->turning = true;
+	ring_pulse_turn(&ring->pulse);
 	ring->stats.turns++;
 	sim->stats.turns++;
 	if (sim->running)
@@ -466,11 +469,20 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 		sim_complete_one(ring, starving);
 	if (rung) {
 		ran++;
+		ring_pulse_callback(&ring->pulse, RING_KIND_DOORBELL, true);
 		if (ring->doorbell)
 			ring->doorbell(ring->doorbell_context);
 	}
+	ring_pulse_callbacks_end(&ring->pulse);
+	/* Whoever looks at it does so in the turn of another, or before the next one. */
+	ring_pulse_wait(&ring->pulse, UINT64_MAX);
 	ring->turning = false;
 	return (int)ran;
+}
+
+const struct ring_pulse *ring_pulse(const struct ring *ring)
+{
+	return &ring->pulse;
 }
 
 void ring_stats(const struct ring *ring, struct ring_stats *out)

@@ -35,6 +35,7 @@ static const struct scenario scenarios[] = {
 	{"ahead", scenario_ahead, 4},
 	{"hold", scenario_hold, 10},
 	{"starved", scenario_starved, 8},
+	{"spin", scenario_spin, 2},
 	{"damage", scenario_damage, 8},
 	{"sessions", scenario_sessions, 44},
 	{"hosts", scenario_hosts, 16},

@@ -23,6 +23,7 @@ void scenario_parts(uint64_t seed);
 void scenario_outage(uint64_t seed);
 void scenario_stall(uint64_t seed);
 void scenario_starved(uint64_t seed);
+void scenario_spin(uint64_t seed);
 void scenario_budget(uint64_t seed);
 void scenario_full(uint64_t seed);
 void scenario_expiry(uint64_t seed);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "core/relay/watch.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600 };
@@ -315,6 +316,49 @@ void scenario_starved(uint64_t seed)
 				rig_fail(&rig, "a client that does not read has outlived its time");
 		}
 	}
+	rig_finish(&rig, 2);
+	rig_close(&rig);
+}
+
+static void nothing(void *context)
+{
+}
+
+/* An engine that finds something to do at each turn and does nothing: the watchdog sees it, beside mail too. */
+void scenario_spin(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "spin",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = 20,
+		.hop = {.pipelining = true, .delay_max_ns = 200 * CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 2) < 0)
+		rig_fail(&rig, "does not start");
+	(void)rig_run(&rig, NULL, 3 * CLOCK_NS_PER_S);
+	if (rig.stuck > 0)
+		rig_fail(&rig, "an idle shard is told to be stuck");
+	rig.may_spin = rig.spin = true;
+	if (seed % 2)
+		world_reach(RIG_HOP_PORT, WORLD_BLACK_HOLE);
+	rig_clients(&rig);
+	(void)rig_run(&rig, NULL, 3 * CLOCK_NS_PER_S);
+	if (rig.stuck != 2)
+		rig_fail(&rig, "of two shards that spin, %u are told", rig.stuck);
+	rig.spin = false;
+	for (unsigned i = 0; i < 12; i++) {
+		world_after(WATCHDOG_LOOK_MS * CLOCK_NS_PER_MS, nothing, NULL);
+		(void)rig_run(&rig, NULL, WATCHDOG_LOOK_MS * CLOCK_NS_PER_MS);
+		(void)watch_shards(&rig.relay, world_now_ns(), rig.log);
+	}
+	if (watch_shards(&rig.relay, world_now_ns(), rig.log) > 0)
+		rig_fail(&rig, "a shard that runs again is told to be stuck");
+	rig.may_spin = false;
 	rig_finish(&rig, 2);
 	rig_close(&rig);
 }

@@ -12,6 +12,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/list.h"
+#include "core/base/ring_pulse.h"
 #include "tests/unit/check.h"
 
 enum { BUFFERS = 4, BUFFER_SIZE = 64, LONG_NS = 10 * 1000 * 1000 };
@@ -219,6 +220,34 @@ static void test_many(void)
 	close(fd);
 }
 
+/* What an observer may see: which turns nothing moved in, and what came in them. */
+static void test_pulse(void)
+{
+	const struct ring_pulse *pulse = ring_pulse(ring);
+	uint64_t turns = counter_get(&pulse->turns), empty = counter_get(&pulse->empty_turns);
+	uint64_t cancels = counter_get(&pulse->moved_nothing[RING_KIND_CANCEL]);
+	struct call cancel = {.op.fn = on_done}, send = {.op.fn = on_done};
+	struct ring_op nothing = {0};
+	int fds[2];
+
+	CHECK_EQ(ring_turn(ring, 0), 0);
+	CHECK_EQ(counter_get(&pulse->turns), turns + 1);
+	CHECK_EQ(counter_get(&pulse->empty_turns), empty + 1);
+	ring_cancel(ring, &cancel.op, &nothing);
+	CHECK_EQ(cancel.op.kind, RING_KIND_CANCEL);
+	CHECK_EQ(ring_turn(ring, clock_monotonic_ns() + LONG_NS), 1);
+	CHECK_EQ(counter_get(&pulse->empty_turns), empty + 2);
+	CHECK_EQ(counter_get(&pulse->moved_nothing[RING_KIND_CANCEL]), cancels + 1);
+	pair(fds);
+	ring_send(ring, &send.op, fds[0], "abc", 3);
+	CHECK_EQ(ring_turn(ring, clock_monotonic_ns() + LONG_NS), 1);
+	CHECK_EQ(counter_get(&pulse->turns), turns + 3);
+	CHECK_EQ(counter_get(&pulse->empty_turns), empty + 2);
+	CHECK_EQ(atomic_load(&pulse->waits_until_ns), 0);
+	CHECK_EQ(atomic_load(&pulse->kind), RING_KIND_NONE);
+	close_pair(fds);
+}
+
 int main(void)
 {
 	open_ring();
@@ -228,6 +257,7 @@ int main(void)
 	RUN(test_cancel);
 	RUN(test_disk);
 	RUN(test_many);
+	RUN(test_pulse);
 	ring_close(ring);
 	return check_end();
 }
