@@ -315,6 +315,7 @@ def mail_parameters_are_refused():
                                                       retry={'first': '1h', 'factor': 1, 'max': '1h'}))
                 for sequence in range(2):
                     send(relay, sequence)
+                    eventually(lambda count=sequence + 1: relay.count['delivered'] == count, lambda: relay.tail())
                 delivered_at_once(hop, relay, 2, ['MAIL parameters'])
                 relay.terminate()
 
