@@ -87,8 +87,8 @@ def not_lost(server_class, name, tls, client_certificate, correct):
             configuration = work.configuration([server.host], tls=tls(certificates))
             relay = work.relay(configuration)
             originals = send_many(relay, 1, 5)
-            # Nothing can be tried at a host that fails before MAIL; the host is reported then, and all mail waits. So it
-            # does where the host says that our set-up is wrong (530 without TLS).
+            # Nothing can be tried at a host that fails before MAIL; the host is reported then, and all mail waits. It
+            # waits as well where the host says that our set-up is wrong (530 without TLS).
             eventually(lambda: relay.count['host_failed'] >= 2 or relay.count['setup_refused'] >= 1 or
                        relay.count['deferred'] + relay.count['failed'] >= 5,
                        lambda: 'every message is deferred, held or failed: %s; %s' % (relay.count, server.log()))
