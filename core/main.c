@@ -481,12 +481,22 @@ static int version(void)
 	return 0;
 }
 
+static void print_problems(const struct config_problems *problems)
+{
+	unsigned i, all = problems->errors + problems->warnings;
+
+	for (i = 0; i < problems->count; i++)
+		fprintf(stderr, "%s\n", problems->list[i].text);
+	if (all > problems->count)
+		fprintf(stderr, "... and %u more\n", all - problems->count);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *file = NULL, *command = argc > 1 ? argv[1] : "";
-	struct config_problem problem;
+	struct config_problems problems;
 	struct config *config;
 	int option, status;
 
@@ -506,11 +516,10 @@ int main(int argc, char **argv)
 	}
 	if (!file || optind != argc)
 		return usage(stderr, EXIT_USAGE);
-	config = config_load(file, &problem);
-	if (!config) {
-		fprintf(stderr, "%s\n", problem.text);
+	config = config_load(file, &problems);
+	print_problems(&problems);
+	if (!config)
 		return EXIT_CONFIG;
-	}
 	status = strcmp(command, "run") == 0 ? run(config) : 0;
 	config_free(config);
 	return status;

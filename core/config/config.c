@@ -18,7 +18,7 @@
 /* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
 enum { FILE_SIZE_MAX = 32 << 20 };
 
-struct config *config_load(const char *file, struct config_problem *problem)
+struct config *config_load(const char *file, struct config_problems *problems)
 {
 	struct config *config = NULL;
 	char *text;
@@ -27,11 +27,12 @@ struct config *config_load(const char *file, struct config_problem *problem)
 	int r = text_file_read(file, FILE_SIZE_MAX, &text, &length, &opened);
 
 	if (r < 0) {
-		snprintf(problem->text, sizeof(problem->text), "%.512s:1:1: the file cannot be %s: %s", file,
-			 opened ? "read" : "opened", strerror(-r));
+		config_problems_init(problems);
+		config_problems_add(problems, false, file, (struct config_place){0}, "the file cannot be %s: %s",
+				    opened ? "read" : "opened", strerror(-r));
 		return NULL;
 	}
-	config = config_parse(file, text, length, problem);
+	config = config_parse(file, text, length, problems);
 	free(text);
 	/* The tree of a large file was many times what is left of it. */
 	malloc_trim(0);
@@ -62,21 +63,28 @@ static bool read_document(struct reader *r, const char *text, size_t length)
 	return ok;
 }
 
-struct config *config_parse(const char *file, const char *text, size_t length, struct config_problem *problem)
+struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems)
 {
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	const yaml_mark_t start = {0};
 	struct config *config = calloc(1, sizeof(*config));
-	struct reader r = {.file = file, .config = config, .problem = problem};
+	struct reader r = {.file = file, .config = config, .problems = problems};
 
-	problem->text[0] = '\0';
+	config_problems_init(problems);
 	if (config == NULL || (config->file = strdup(file)) == NULL) {
 		reader_fail_memory(&r, &start);
 		config_free(config);
 		return NULL;
 	}
+	/* Some editors write one; it says nothing in UTF-8. */
+	if (length >= strlen(byte_order_mark) && memcmp(text, byte_order_mark, strlen(byte_order_mark)) == 0) {
+		text += strlen(byte_order_mark);
+		length -= strlen(byte_order_mark);
+	}
 	schema_defaults(config);
 	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length);
 	free(r.networks);
+	config_problems_sort(problems);
 	if (ok)
 		return config;
 	config_free(config);

@@ -1,9 +1,9 @@
 /*
  * core/config/config.h - from a YAML file to a checked structure.
  *
- * config_load() answers with a complete, valid configuration or with one problem: file, line, column, what is
- * wrong and what to write instead. Unknown keys name the nearest known key. Keys of the documented interface that
- * this version does not implement are refused with a plain sentence, never ignored. Relative paths are relative to
+ * config_load() answers with a complete, valid configuration, or with everything that is wrong with the file: place,
+ * what is wrong and what to write instead. Unknown keys name the nearest known key. Keys of the documented interface
+ * that this version does not implement are refused with a plain sentence, never ignored. Relative paths are relative to
  * the file. Durations carry ms, s, m, h, d; sizes carry B, KiB, MiB, GiB, TiB (0 needs none).
  * YAML aliases are refused. Routes, clients and listeners keep the file's order.
  * The structure owns all its memory; config_free() releases it. Read-only after loading.
@@ -18,6 +18,7 @@
 #include "core/base/address_text.h"
 #include "core/base/ring.h"
 #include "core/config/network_table.h"
+#include "core/config/problems.h"
 
 struct config_listener {
 	char *name;
@@ -125,14 +126,10 @@ struct config {
 
 enum { CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };
 
-struct config_problem {
-	char text[1024]; /* "postrider.yaml:12:5: unknown key \"hostnme\"; did you mean \"hostname\"?" */
-};
-
-/* NULL with *problem set. */
-struct config *config_load(const char *file, struct config_problem *problem);
+/* NULL when there are errors; *problems has them and the warnings, in the file's order. */
+struct config *config_load(const char *file, struct config_problems *problems);
 /* The same from memory; `file` is used for messages and relative paths. For tests and the fuzz target. */
-struct config *config_parse(const char *file, const char *text, size_t length, struct config_problem *problem);
+struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems);
 void config_free(struct config *config);
 
 #endif

@@ -25,40 +25,41 @@ enum {
 
 static const char not_available[] = "not available in this version; remove it";
 
-__attribute__((format(printf, 4, 0))) static void fail(struct reader *r, const char *file, const yaml_mark_t *mark,
-						       const char *format, va_list arguments)
+struct config_place reader_place(const yaml_mark_t *mark)
 {
-	char *out = r->problem->text;
-	size_t capacity = sizeof(r->problem->text);
-
-	int length = snprintf(out, capacity, "%.512s:%zu:%zu: ", file, mark->line + 1, mark->column + 1);
-	assert(length > 0 && (size_t)length < capacity);
-	vsnprintf(out + length, capacity - (size_t)length, format, arguments);
-	/* The file's text goes to terminals and logs: no line breaks, no escape sequences. */
-	for (char *p = out; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
+	return (struct config_place){.line = (unsigned)mark->line + 1, .column = (unsigned)mark->column + 1};
 }
 
 bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
 {
+	struct config_place place = reader_place(mark);
 	va_list arguments;
 
 	va_start(arguments, format);
-	fail(r, r->file, mark, format, arguments);
+	config_problems_add_list(r->problems, false, place, r->file, place, format, arguments);
 	va_end(arguments);
 	return false;
 }
 
-bool reader_fail_in(struct reader *r, const char *file, const yaml_mark_t *mark, const char *format, ...)
+bool reader_fail_in(struct reader *r, const yaml_mark_t *mark, const char *file, const yaml_mark_t *at,
+		    const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	fail(r, file, mark, format, arguments);
+	config_problems_add_list(r->problems, false, reader_place(mark), file, reader_place(at), format, arguments);
 	va_end(arguments);
 	return false;
+}
+
+void reader_warn(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
+{
+	struct config_place place = reader_place(mark);
+	va_list arguments;
+
+	va_start(arguments, format);
+	config_problems_add_list(r->problems, true, place, r->file, place, format, arguments);
+	va_end(arguments);
 }
 
 bool reader_fail_memory(struct reader *r, const yaml_mark_t *mark)
@@ -198,29 +199,54 @@ const char *reader_text(struct reader *r, const struct reader_value *value)
 	return text;
 }
 
-static bool fail_unknown_key(struct reader *r, const struct reader_field *fields, const yaml_node_t *key)
+/* Whether a key could do anything in this version: what is only there to be refused is no suggestion. */
+static bool offered(const struct reader_field *field)
+{
+	unsigned words = 0;
+
+	if (field->read == reader_missing)
+		return false;
+	if (field->read != reader_choice_word)
+		return true;
+	for (const struct reader_choice *choice = field->detail; choice->word != NULL; choice++)
+		words += !choice->missing;
+	return words > 1;
+}
+
+/* Says that `key` is unknown. Answers with the field that seems to be meant, or NULL. */
+static const struct reader_field *fail_unknown_key(struct reader *r, const struct reader_field *fields,
+						   const yaml_node_t *key)
 {
 	const char *text = (const char *)key->data.scalar.value;
+	const struct reader_field *meant = NULL;
 	char known[600] = "";
 	size_t length = 0;
 	struct reader_hint hint;
 
 	reader_hint_init(&hint);
 	for (const struct reader_field *field = fields; field->name != NULL; field++) {
+		unsigned distance = hint.distance;
+		if (!offered(field))
+			continue;
 		reader_hint_offer(&hint, text, field->name);
+		if (hint.distance < distance)
+			meant = field;
 		int n = snprintf(known + length, sizeof(known) - length, "%s%s", length == 0 ? "" : ", ", field->name);
 		assert(n > 0 && length + (size_t)n < sizeof(known));
 		length += (size_t)n;
 	}
-	if (hint.text[0] != '\0')
-		return reader_fail(r, &key->start_mark, "unknown key \"%.80s\"%s", text, hint.text);
-	return reader_fail(r, &key->start_mark, "unknown key \"%.80s\": the keys here are %s", text, known);
+	if (meant != NULL)
+		reader_fail(r, &key->start_mark, "unknown key \"%.80s\"%s", text, hint.text);
+	else
+		reader_fail(r, &key->start_mark, "unknown key \"%.80s\": the keys here are %s", text, known);
+	return meant;
 }
 
-/* The field named by `key`; NULL with the problem set. */
+/* The field named by `key`; NULL with the problem set, and what seems to be meant instead in *meant. */
 static const struct reader_field *find_field(struct reader *r, const struct reader_field *fields,
-					     const yaml_node_t *key)
+					     const yaml_node_t *key, const struct reader_field **meant)
 {
+	*meant = NULL;
 	if (key->type != YAML_SCALAR_NODE) {
 		reader_fail(r, &key->start_mark, "a key must be a word");
 		return NULL;
@@ -230,39 +256,73 @@ static const struct reader_field *find_field(struct reader *r, const struct read
 		    strlen(field->name) == key->data.scalar.length)
 			return field;
 	}
-	fail_unknown_key(r, fields, key);
+	*meant = fail_unknown_key(r, fields, key);
 	return NULL;
+}
+
+/* The value of a field has an error, or its key. */
+static void failed(struct reader *r, const struct reader_field *fields, const struct reader_field *field)
+{
+	if (fields == r->root)
+		r->root_failed |= UINT64_C(1) << (field - fields);
+}
+
+/* Reads one key with its value. `seen`: the keys before it, by field. */
+static bool read_pair(struct reader *r, const struct reader_field *fields, const yaml_node_pair_t *pair,
+		      const yaml_node_t **seen, void *object)
+{
+	const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
+	const struct reader_field *meant, *field = find_field(r, fields, key, &meant);
+
+	if (meant != NULL) {
+		/* Said once: the key that is meant is not missing as well. */
+		if (seen[meant - fields] == NULL)
+			seen[meant - fields] = key;
+		failed(r, fields, meant);
+	}
+	if (field == NULL)
+		return false;
+	size_t index = (size_t)(field - fields);
+	assert(index < FIELDS_MAX);
+	if (seen[index] != NULL)
+		return reader_fail(r, &key->start_mark, "duplicate key \"%s\": the first is in line %zu", field->name,
+				   seen[index]->start_mark.line + 1);
+	seen[index] = key;
+	struct reader_value inner = {
+		.name = field->name, .key = key, .node = yaml_document_get_node(r->document, pair->value)};
+	if (field->read(r, field, &inner, object))
+		return true;
+	failed(r, fields, field);
+	return false;
 }
 
 bool reader_mapping(struct reader *r, const struct reader_field *fields, const struct reader_value *value, void *object)
 {
 	const yaml_node_t *seen[FIELDS_MAX] = {NULL};
 	const yaml_node_t *node = value->node;
+	bool ok = true;
 
 	assert(node->type == YAML_MAPPING_NODE);
-	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
-	     pair++) {
-		const yaml_node_t *key = yaml_document_get_node(r->document, pair->key);
-		const struct reader_field *field = find_field(r, fields, key);
-		if (field == NULL)
-			return false;
-		size_t index = (size_t)(field - fields);
-		assert(index < FIELDS_MAX);
-		if (seen[index] != NULL)
-			return reader_fail(r, &key->start_mark, "duplicate key \"%s\": the first is in line %zu",
-					   field->name, seen[index]->start_mark.line + 1);
-		seen[index] = key;
-		struct reader_value inner = {
-			.name = field->name, .key = key, .node = yaml_document_get_node(r->document, pair->value)};
-		if (!field->read(r, field, &inner, object))
-			return false;
-	}
+	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++)
+		ok &= read_pair(r, fields, pair, seen, object);
 	for (const struct reader_field *field = fields; field->name != NULL; field++) {
-		if (field->required && seen[field - fields] == NULL)
-			return reader_fail(r, &node->start_mark, "the key \"%s\" is missing: write %s", field->name,
-					   field->example);
+		if (!field->required || seen[field - fields] != NULL)
+			continue;
+		ok = reader_fail(r, &node->start_mark, "the key \"%s\" is missing: write %s", field->name,
+				 field->example);
+		failed(r, fields, field);
 	}
-	return true;
+	return ok;
+}
+
+bool reader_fine(const struct reader *r, const char *name)
+{
+	for (const struct reader_field *field = r->root; field->name != NULL; field++) {
+		if (strcmp(field->name, name) == 0)
+			return !(r->root_failed >> (field - r->root) & 1);
+	}
+	assert(!"a name of the table");
+	return false;
 }
 
 const yaml_node_t *reader_find(struct reader *r, const yaml_node_t *mapping, const char *name)
@@ -307,16 +367,18 @@ static int compare_named(const void *left, const void *right)
 static bool check_names(struct reader *r, const yaml_node_t *list, const char *items, size_t size, size_t count)
 {
 	struct named *named = calloc(count, sizeof(*named));
+	size_t known = 0;
 	bool ok = true;
 
 	if (named == NULL)
 		return reader_fail_memory(r, &list->start_mark);
 	for (size_t i = 0; i < count; i++) {
-		memcpy(&named[i].name, items + i * size, sizeof(named[i].name));
-		named[i].index = i;
+		memcpy(&named[known].name, items + i * size, sizeof(named[known].name));
+		named[known].index = i;
+		known += named[known].name != NULL; /* NULL: it was wrong, and that was said */
 	}
-	qsort(named, count, sizeof(*named), compare_named);
-	for (size_t i = 1; ok && i < count; i++) {
+	qsort(named, known, sizeof(*named), compare_named);
+	for (size_t i = 1; i < known; i++) {
 		if (strcmp(named[i - 1].name, named[i].name) != 0)
 			continue;
 		const yaml_node_t *item =
@@ -347,6 +409,7 @@ bool reader_items(struct reader *r, const struct reader_field *field, const stru
 	if (items == NULL)
 		return reader_fail_memory(r, &node->start_mark);
 	memcpy(member(object, field), &items, sizeof(items));
+	bool ok = true;
 	for (size_t i = 0; i < length; i++) {
 		struct reader_value item = *value;
 		item.node = yaml_document_get_node(r->document, node->data.sequence.items.start[i]);
@@ -354,11 +417,11 @@ bool reader_items(struct reader *r, const struct reader_field *field, const stru
 			list->defaults(items + i * list->size);
 		*count = i + 1;
 		if (!list->item.read(r, &list->item, &item, items + i * list->size))
-			return false;
-		if (list->check != NULL && !list->check(r, item.node, items, i))
-			return false;
+			ok = false;
+		else if (list->check != NULL && !list->check(r, item.node, items, i))
+			ok = false;
 	}
-	return !list->named || check_names(r, node, items, list->size, length);
+	return (!list->named || check_names(r, node, items, list->size, length)) && ok;
 }
 
 bool reader_number(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
@@ -498,6 +561,8 @@ bool reader_choice_word(struct reader *r, const struct reader_field *field, cons
 				memcpy(member(object, field), &choice->value, sizeof(choice->value));
 			return true;
 		}
+		if (choice->missing)
+			continue;
 		reader_hint_offer(&hint, text, choice->word);
 		size_t length = strlen(words);
 		int n = snprintf(words + length, sizeof(words) - length, "%s%s", length == 0 ? "" : ", ", choice->word);

@@ -3,8 +3,9 @@
  *
  * A mapping is described by an array of struct reader_field, ended by one without a name; a field says which
  * function reads its value and where the result goes. schema.c holds the tables; the functions here know the kinds of
- * values, and nothing of mail. Every function answers true, or false with the first problem in reader->problem:
- * file, line, column, what is wrong, what to write instead.
+ * values, and nothing of mail. Every function answers true, or false after adding at least one error to
+ * reader->problems: file, line, column, what is wrong, what to write instead. Mappings and lists go on behind an error,
+ * so that all of a file's are found at once; rules between values look only at what was read without one.
  *
  * Ownership: what is read is stored in the object at once (strings and arrays from malloc), complete or not, so that
  * config_free() releases it whatever happened. Recursion is as deep as the tables are nested, whatever the file says:
@@ -24,7 +25,9 @@ struct reader {
 	const char *file;          /* borrowed; for messages and relative paths */
 	yaml_document_t *document; /* borrowed */
 	struct config *config;     /* borrowed; what is being filled */
-	struct config_problem *problem;
+	struct config_problems *problems;
+	const struct reader_field *root; /* the file's own table, and which of its fields had an error */
+	uint64_t root_failed;
 	/* The clients' networks, until all are known. From malloc. */
 	struct network_entry *networks;
 	size_t network_count, network_capacity;
@@ -76,9 +79,12 @@ bool reader_screen(struct reader *r, const char *text, size_t length);
 /* Always false, so that a caller can return it. Lines and columns of marks count from 0. */
 __attribute__((format(printf, 3, 4))) bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format,
 						       ...);
-/* The same in another file. */
-__attribute__((format(printf, 4, 5))) bool reader_fail_in(struct reader *r, const char *file, const yaml_mark_t *mark,
-							  const char *format, ...);
+/* The same in another file, which is named at `mark`. */
+__attribute__((format(printf, 5, 6))) bool reader_fail_in(struct reader *r, const yaml_mark_t *mark, const char *file,
+							  const yaml_mark_t *at, const char *format, ...);
+/* Something that is allowed and may not be meant. */
+__attribute__((format(printf, 3, 4))) void reader_warn(struct reader *r, const yaml_mark_t *mark, const char *format,
+						       ...);
 bool reader_fail_memory(struct reader *r, const yaml_mark_t *mark);
 /* Says what the parser did not like. */
 bool reader_fail_yaml(struct reader *r, const yaml_parser_t *parser, const char *text, size_t length);
@@ -86,6 +92,9 @@ bool reader_fail_yaml(struct reader *r, const yaml_parser_t *parser, const char 
 /* Reads a mapping by its table. */
 bool reader_mapping(struct reader *r, const struct reader_field *fields, const struct reader_value *value,
 		    void *object);
+/* Whether a key of the file itself, or its absence, is without an error so far. */
+bool reader_fine(const struct reader *r, const char *name);
+struct config_place reader_place(const yaml_mark_t *mark);
 /* The value behind `name` in a mapping, or NULL. */
 const yaml_node_t *reader_find(struct reader *r, const yaml_node_t *mapping, const char *name);
 /* The text of a scalar without NUL octets that is not empty; NULL with the problem set. Owned by the document. */

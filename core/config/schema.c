@@ -71,6 +71,7 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 	for (size_t i = 0; i < index; i++) {
 		/* Shards share an address on purpose (SO_REUSEPORT), so the kernel would not refuse this. */
 		if (listener->address.v4.sin_port != 0 && listeners[i].address.length == listener->address.length &&
+		    listeners[i].name != NULL &&
 		    memcmp(&listeners[i].address.any, &listener->address.any, listener->address.length) == 0)
 			return reader_fail(r, &reader_find(r, node, "address")->start_mark,
 					   "address: %s already belongs to the listener \"%s\"", listener->address_text,
@@ -141,7 +142,8 @@ static bool check_host(struct reader *r, const yaml_node_t *node, void *items, s
 	const struct config_host *hosts = items;
 
 	for (size_t i = 0; i < index; i++) {
-		if (hosts[i].port == hosts[index].port && strcasecmp(hosts[i].name, hosts[index].name) == 0)
+		if (hosts[i].name != NULL && hosts[i].port == hosts[index].port &&
+		    strcasecmp(hosts[i].name, hosts[index].name) == 0)
 			return reader_fail(r, &node->start_mark, "hosts: duplicate host \"%.200s\"", hosts[index].text);
 	}
 	return true;
@@ -410,6 +412,19 @@ static bool check_route(struct reader *r, const yaml_node_t *node, void *items, 
 	return true;
 }
 
+/* A route that was not read as it stands must not look like one for everybody. */
+static bool read_route(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+		       void *object)
+{
+	struct config_route *route = object;
+
+	if (reader_section(r, field, value, object))
+		return true;
+	if (route->recipient == NULL)
+		route->recipient = strdup("@");
+	return false;
+}
+
 static const struct reader_field route_fields[] = {
 	FIELD("recipient", read_recipient, 0),
 	FIELD_REQUIRED("destination", read_route_destination, 0, "destination: office365"),
@@ -421,10 +436,7 @@ static const struct reader_field route_fields[] = {
 static const struct reader_list routes = {
 	.size = sizeof(struct config_route),
 	.count_offset = offsetof(struct config, route_count),
-	.item = {.name = "routes",
-		 .read = reader_section,
-		 .detail = route_fields,
-		 .example = "{ destination: office365 }"},
+	.item = {.name = "routes", .read = read_route, .detail = route_fields, .example = "{ destination: office365 }"},
 	.check = check_route,
 };
 
@@ -524,7 +536,7 @@ static bool finish_hostname(struct reader *r, const yaml_node_t *root)
 	struct config *config = r->config;
 	char name[256] = "";
 
-	if (config->hostname != NULL)
+	if (config->hostname != NULL || !reader_fine(r, "hostname"))
 		return true;
 	if (gethostname(name, sizeof(name) - 1) < 0 || !scalar_qualified_name_valid(name))
 		return reader_fail(r, &root->start_mark,
@@ -566,6 +578,8 @@ static bool finish_spool(struct reader *r, const yaml_node_t *root)
 	uint64_t size = config->spool.size_max, segment = config->spool.segment_size;
 	char is[32], parts[32], needed[32];
 
+	if (!reader_fine(r, "spool") || !reader_fine(r, "shards"))
+		return true;
 	scalar_quantity_format(SCALAR_SIZE, segment, parts, sizeof(parts));
 	if (segment % MEBIBYTES != 0)
 		return reader_fail(r, mark_of(r, root, "spool", "segment_size"),
@@ -600,6 +614,8 @@ static bool finish_retry(struct reader *r, const yaml_node_t *root)
 	const struct config *config = r->config;
 	char first[32], other[32];
 
+	if (!reader_fine(r, "retry"))
+		return true;
 	scalar_quantity_format(SCALAR_DURATION, config->retry.first_ns, first, sizeof(first));
 	if (config->retry.max_ns < config->retry.first_ns) {
 		scalar_quantity_format(SCALAR_DURATION, config->retry.max_ns, other, sizeof(other));
@@ -617,31 +633,38 @@ static bool finish_retry(struct reader *r, const yaml_node_t *root)
 static bool finish_route(struct reader *r, const yaml_node_t *node, struct config_route *route)
 {
 	const struct config *config = r->config;
-	const yaml_node_t *value = reader_find(r, node, "destination");
-	const char *name = (const char *)value->data.scalar.value;
+	const yaml_node_t *value = node->type == YAML_MAPPING_NODE ? reader_find(r, node, "destination") : NULL;
 	struct reader_hint hint;
 
+	if (value == NULL || value->type != YAML_SCALAR_NODE)
+		return true; /* that was said */
+	const char *name = (const char *)value->data.scalar.value;
 	reader_hint_init(&hint);
 	for (size_t i = 0; i < config->destination_count; i++) {
+		if (config->destinations[i].name == NULL)
+			continue;
 		if (strcmp(config->destinations[i].name, name) == 0) {
 			route->destination = i;
 			return true;
 		}
 		reader_hint_offer(&hint, name, config->destinations[i].name);
 	}
+	/* One whose name could not be read may be meant. */
+	if (!reader_fine(r, "destinations"))
+		return true;
 	return reader_fail(r, &value->start_mark, "destination: there is no destination \"%.80s\"%s", name, hint.text);
 }
 
 static bool finish_routes(struct reader *r, const yaml_node_t *root)
 {
 	const yaml_node_t *list = reader_find(r, root, "routes");
+	bool ok = true;
 
 	for (size_t i = 0; i < r->config->route_count; i++) {
 		const yaml_node_t *node = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
-		if (!finish_route(r, node, &r->config->routes[i]))
-			return false;
+		ok &= finish_route(r, node, &r->config->routes[i]);
 	}
-	return true;
+	return ok;
 }
 
 bool schema_read(struct reader *r)
@@ -653,9 +676,12 @@ bool schema_read(struct reader *r)
 	if (root->type != YAML_MAPPING_NODE)
 		return reader_fail(r, &root->start_mark,
 				   "the file must be a mapping: write keys such as hostname: relay.example.org");
-	if (!reader_mapping(r, root_fields, &value, r->config))
-		return false;
+	r->root = root_fields;
+	bool ok = reader_mapping(r, root_fields, &value, r->config);
 	finish_shards(r->config);
-	return finish_hostname(r, root) && finish_spool(r, root) && finish_retry(r, root) && finish_routes(r, root) &&
-	       schema_clients_finish(r);
+	ok &= finish_hostname(r, root);
+	ok &= finish_spool(r, root);
+	ok &= finish_retry(r, root);
+	ok &= finish_routes(r, root);
+	return ok && schema_clients_finish(r);
 }

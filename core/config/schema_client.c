@@ -26,6 +26,20 @@ static size_t current(const struct reader *r)
 	return r->config->client_count - 1;
 }
 
+/* An entry for half the world is an open relay, unless a firewall stands before it. */
+static void look_at_size(struct reader *r, const struct network *network, const yaml_mark_t *mark, const char *text)
+{
+	enum { V4_PREFIX_USUAL = 8, V6_PREFIX_USUAL = 16 };
+
+	if (network->prefix == 0)
+		reader_warn(r, mark,
+			    "networks: %s is everybody: an open relay, which others will find and use to send in your "
+			    "name: write your own networks",
+			    text);
+	else if (network->prefix < (network->family == AF_INET ? V4_PREFIX_USUAL : V6_PREFIX_USUAL))
+		reader_warn(r, mark, "networks: %s is more than any one site's addresses: all of them may relay", text);
+}
+
 /* False without room, after saying so. */
 static bool collect(struct reader *r, const struct network_entry *entry, const yaml_mark_t *mark)
 {
@@ -57,6 +71,7 @@ static bool read_network(struct reader *r, const struct reader_field *field, con
 	if (network_parse(text, &entry.network, &problem) < 0)
 		return reader_fail(r, mark, "%s: %s", value->name, problem.text);
 	entry.column = (uint32_t)mark->column + 1;
+	look_at_size(r, &entry.network, mark, text);
 	return collect(r, &entry, mark);
 }
 
@@ -70,13 +85,13 @@ static bool read_networks(struct reader *r, const struct reader_field *field, co
 	if (node->data.sequence.items.start == node->data.sequence.items.top)
 		return reader_fail(r, &node->start_mark, "%s: the list is empty: write at least one, as in %s",
 				   value->name, field->example);
+	bool ok = true;
 	for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
 		struct reader_value network = *value;
 		network.node = yaml_document_get_node(r->document, *item);
-		if (!read_network(r, field, &network, object))
-			return false;
+		ok &= read_network(r, field, &network, object);
 	}
-	return true;
+	return ok;
 }
 
 /* What reading a file of networks needs besides the text. */
@@ -84,6 +99,7 @@ struct networks_file {
 	struct reader *r;
 	const yaml_mark_t *mark; /* of the file's name */
 	const char *path;
+	bool ok;
 };
 
 static bool on_network(void *context, const struct network *network, unsigned line, unsigned column)
@@ -103,7 +119,9 @@ static bool on_problem(void *context, const char *text, unsigned line, unsigned 
 	struct networks_file *file = context;
 	const yaml_mark_t mark = {.line = line - 1, .column = column - 1};
 
-	return reader_fail_in(file->r, file->path, &mark, "%s", text);
+	(void)reader_fail_in(file->r, file->mark, file->path, &mark, "%s", text);
+	file->ok = false;
+	return true; /* the next line may be wrong, too */
 }
 
 static bool read_networks_file(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -121,11 +139,11 @@ static bool read_networks_file(struct reader *r, const struct reader_field *fiel
 	e = text_file_read(client->networks_file, NETWORKS_FILE_MAX, &text, &length, &opened);
 	if (e < 0)
 		return reader_fail(r, mark, "%s: %.200s: %s", value->name, client->networks_file, strerror(-e));
-	struct networks_file file = {.r = r, .mark = mark, .path = client->networks_file};
+	struct networks_file file = {.r = r, .mark = mark, .path = client->networks_file, .ok = true};
 	const struct network_file_handler handler = {
 		.on_network = on_network, .on_problem = on_problem, .context = &file};
 	size_t before = client->network_count;
-	ok = network_file_parse(text, length, &handler);
+	ok = network_file_parse(text, length, &handler) && file.ok;
 	free(text);
 	if (ok && client->network_count == before)
 		return reader_fail(r, mark, "%s: there is no network in %.200s: write one a line, such as 10.20.0.0/16",
@@ -210,12 +228,24 @@ static bool pack_names(struct config *config)
 	return true;
 }
 
+/* A network in a list behind one that takes all its addresses: usually the order is not what was meant. */
+static void on_unused(void *context, const struct network_entry *unused, const struct network_entry *by)
+{
+	struct reader *r = context;
+	const struct config_client *client = &r->config->clients[unused->number];
+	const struct config_place place = {.line = unused->line, .column = unused->column};
+
+	config_problems_add(r->problems, true, unused->in_file ? client->networks_file : r->file, place,
+			    "networks: never used for \"%s\": the client \"%s\" before it has these addresses",
+			    client->name, r->config->clients[by->number].name);
+}
+
 bool schema_clients_finish(struct reader *r)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(r->document);
 
 	if (!pack_names(r->config))
 		return reader_fail_memory(r, &root->start_mark);
-	r->config->networks = network_table_new(r->networks, r->network_count, NULL, NULL);
+	r->config->networks = network_table_new(r->networks, r->network_count, on_unused, r);
 	return r->config->networks != NULL || reader_fail_memory(r, &root->start_mark);
 }

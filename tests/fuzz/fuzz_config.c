@@ -1,5 +1,5 @@
 /*
- * fuzz_config.c - the configuration: any text is either a valid structure or one problem with its place.
+ * fuzz_config.c - the configuration: any text is either a valid structure or problems with their places.
  *
  * Input: the file's text; it is read as a list of networks as well. Leaks and overruns are the sanitizers' to
  * find; here the promises of config.h are checked.
@@ -83,19 +83,21 @@ static bool on_problem(void *context, const char *text, unsigned line, unsigned 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct network_file_handler handler = {.on_network = on_network, .on_problem = on_problem};
-	struct config_problem problem;
+	static struct config_problems problems;
 	/* A copy of its exact size, so that reading beyond it is noticed. */
 	char *text = malloc(size > 0 ? size : 1);
 
 	need(text != NULL);
 	memcpy(text, data, size);
 	(void)network_file_parse(text, size, &handler);
-	struct config *config = config_parse("fuzz.yaml", text, size, &problem);
+	struct config *config = config_parse("fuzz.yaml", text, size, &problems);
 	free(text);
 	if (config != NULL)
 		check_config(config);
-	else
-		check_problem(&problem);
+	need((config == NULL) == (problems.errors > 0));
+	need(problems.count <= CONFIG_PROBLEMS_MAX && problems.count <= problems.errors + problems.warnings);
+	for (unsigned i = 0; i < problems.count; i++)
+		check_problem(&problems.list[i]);
 	config_free(config);
 	return 0;
 }

@@ -181,16 +181,16 @@ static void make_config(struct rig *rig, unsigned shards)
 {
 	const struct rig_options *o = &rig->options;
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
-	struct config_problem problem;
+	static struct config_problems problems;
 	char text[2048];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, connections, in_flight,
 			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
 	config_free(rig->config);
-	rig->config = config_parse("rig.yaml", text, (size_t)n, &problem);
+	rig->config = config_parse("rig.yaml", text, (size_t)n, &problems);
 	if (!rig->config)
-		sim_bug("the rig's configuration: %s", problem.text);
+		sim_bug("the rig's configuration: %s", config_problems_first(&problems));
 	/* Less than a configuration may say. */
 	if (o->memory_mib)
 		rig->config->spool.memory_max = (uint64_t)o->memory_mib << 20;

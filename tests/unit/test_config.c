@@ -23,23 +23,123 @@
 /* The configuration of a text that must be right. */
 static struct config *parse(const char *text)
 {
-	struct config_problem problem;
-	struct config *config = config_parse("t.yaml", text, strlen(text), &problem);
+	struct config_problems problems;
+	struct config *config = config_parse("t.yaml", text, strlen(text), &problems);
 
-	CHECK_STR(problem.text, "");
+	CHECK_STR(config_problems_first(&problems), "");
 	return config;
 }
 
 static void test_problems(void)
 {
 	for (size_t i = 0; i < sizeof(problem_rows) / sizeof(problem_rows[0]); i++) {
-		struct config_problem problem = {"untouched"};
+		struct config_problems problems;
 		const char *text = problem_rows[i].text;
-		struct config *config = config_parse("t.yaml", text, strlen(text), &problem);
+		struct config *config = config_parse("t.yaml", text, strlen(text), &problems);
 		CHECK(config == NULL);
-		CHECK_STR(problem.text, problem_rows[i].problem);
+		CHECK_STR(config_problems_first(&problems), problem_rows[i].problem);
 		config_free(config);
 	}
+}
+
+/* All of a file's mistakes come at once, each with its place, in the file's order, and none that only follows from
+ * another. */
+static void test_all_problems(void)
+{
+	static const char text[] = "hostnme: relay.example.org\n"
+				   "spool: { size_max: 20GB, memory_max: lots }\n"
+				   "listeners:\n"
+				   "  - { name: lan, address: \"127.0.0.1\" }\n"
+				   "  - { name: lan, address: \"127.0.0.1:25\" }\n"
+				   "clients:\n"
+				   "  - { name: all, networks: [10.0.0.0/33, 10.1.0.0/16, 10.0.0.1/8] }\n"
+				   "destinations:\n"
+				   "  - { name: \"a b\", hosts: [\"a:25\", \"b\"] }\n"
+				   "routes:\n"
+				   "  - { recipent: \"*@example.org\", destination: a }\n"
+				   "  - { destination: a }\n";
+	static const char *const expected[] = {
+		"t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?",
+		"t.yaml:2:20: size_max: write 20GiB, not 20GB",
+		"t.yaml:2:38: memory_max: \"lots\" is no size: write a whole number and B, KiB, MiB, GiB or TiB, as in "
+		"20GiB",
+		"t.yaml:4:27: address: \"127.0.0.1\" lacks a port: write host:port, as in 127.0.0.1:25",
+		"t.yaml:5:13: duplicate name \"lan\": each needs its own",
+		"t.yaml:7:29: networks: \"10.0.0.0/33\": write a prefix from 0 to 32 after the /",
+		"t.yaml:7:55: networks: \"10.0.0.1/8\" has bits set beyond its prefix: write 10.0.0.0/8 for the "
+		"network or "
+		"10.0.0.1 for the one address",
+		"t.yaml:9:13: name: \"a b\" is no name: write 1 to 64 letters, digits, dots, hyphens or underscores",
+		"t.yaml:9:36: hosts: \"b\" lacks a port: write host:port, as in b:25",
+		"t.yaml:11:7: unknown key \"recipent\"; did you mean \"recipient\"?",
+	};
+	struct config_problems problems;
+	size_t count = sizeof(expected) / sizeof(expected[0]);
+
+	CHECK(config_parse("t.yaml", text, strlen(text), &problems) == NULL);
+	CHECK_EQ(problems.errors, count);
+	CHECK_EQ(problems.warnings, 0);
+	for (size_t i = 0; i < count && i < problems.count; i++)
+		CHECK_STR(problems.list[i].text, expected[i]);
+}
+
+/* Allowed, and probably not meant. */
+static void test_warnings(void)
+{
+	static const char text[] =
+		"clients:\n"
+		"  - { name: lan, networks: [10.0.0.0/8, 10.1.0.0/16] }\n"
+		"  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1] }\n"
+		"  - { name: rest, networks: [0.0.0.0/0, \"2000::/3\"] }\n" LISTENERS HOST DESTINATIONS ROUTES;
+	static const char *const expected[] = {
+		"t.yaml:3:34: warning: networks: never used for \"printers\": the client \"lan\" before it has these "
+		"addresses",
+		"t.yaml:4:30: warning: networks: 0.0.0.0/0 is everybody: an open relay, which others will find and use "
+		"to "
+		"send in your name: write your own networks",
+		"t.yaml:4:41: warning: networks: 2000::/3 is more than any one site's addresses: all of them may relay",
+	};
+	struct config_problems problems;
+	struct config *c = config_parse("t.yaml", text, strlen(text), &problems);
+
+	CHECK(c != NULL);
+	CHECK_EQ(problems.errors, 0);
+	CHECK_EQ(problems.warnings, 3);
+	for (unsigned i = 0; i < problems.count && i < 3; i++)
+		CHECK_STR(problems.list[i].text, expected[i]);
+	config_free(c);
+}
+
+/* More mistakes than there is room for are counted; errors come before warnings. */
+static void test_too_many_problems(void)
+{
+	enum { LINES = 3 * CONFIG_PROBLEMS_MAX };
+	char text[LINES * 64] = "listeners:\n";
+	struct config_problems problems;
+	unsigned listed = 0;
+
+	for (unsigned i = 0; i < LINES; i++)
+		strcat(text, "  - { name: x y, address: \"127.0.0.1:25\" }\n");
+	CHECK(config_parse("t.yaml", text, strlen(text), &problems) == NULL);
+	CHECK_EQ(problems.count, 5); /* too many listeners, and four keys are missing */
+	strcpy(text, "clients:\n");
+	for (unsigned i = 0; i < LINES; i++)
+		strcat(text, "  - { name: x y, networks: [0.0.0.0/0] }\n");
+	CHECK(config_parse("t.yaml", text, strlen(text), &problems) == NULL);
+	CHECK_EQ(problems.count, CONFIG_PROBLEMS_MAX);
+	CHECK_EQ(problems.errors, LINES + 4);
+	CHECK_EQ(problems.warnings, LINES);
+	for (unsigned i = 0; i < problems.count; i++)
+		listed += !problems.list[i].warning;
+	CHECK_EQ(listed, CONFIG_PROBLEMS_MAX);
+}
+
+static void test_byte_order_mark(void)
+{
+	struct config *c = parse("\xef\xbb\xbf" ALL);
+
+	CHECK(c != NULL);
+	config_free(c);
 }
 
 static void test_defaults(void)
@@ -303,13 +403,13 @@ static void check_office365(const struct files *files, const struct config_desti
 /* From a file: relative paths, destinations named before they are described, TLS in all its forms. */
 static void test_destinations(void)
 {
-	struct config_problem problem;
+	struct config_problems problems;
 	struct files files;
 
 	files_make(&files);
 	files_write(&files, "t.yaml", destinations_text);
-	struct config *c = config_load(files.config, &problem);
-	CHECK_STR(problem.text, "");
+	struct config *c = config_load(files.config, &problems);
+	CHECK_STR(config_problems_first(&problems), "");
 	if (c != NULL) {
 		CHECK_STR(c->file, files.config);
 		CHECK_EQ(c->destination_count, 6);
@@ -357,23 +457,24 @@ static void test_networks_file(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct config_problem problem = {""};
+		struct config_problems problems;
 		struct files files;
 		files_make(&files);
 		files_write(&files, "t.yaml", CLIENT_OF_FILE LISTENERS HOST DESTINATIONS ROUTES);
 		files_write(&files, "devices", rows[i].networks);
-		struct config *c = config_load(files.config, &problem);
+		struct config *c = config_load(files.config, &problems);
 		size_t skip = strlen(files.directory);
 		if (rows[i].problem) {
 			CHECK(c == NULL);
-			CHECK(strncmp(problem.text + skip, rows[i].problem, strlen(rows[i].problem)) == 0);
+			CHECK(strncmp(config_problems_first(&problems) + skip, rows[i].problem,
+				      strlen(rows[i].problem)) == 0);
 		} else if (c) {
 			CHECK_EQ(c->clients[0].network_count, 2);
 			CHECK_EQ(client_of(c, "10.20.1.2"), 0);
 			CHECK_EQ(client_of(c, "192.0.2.1"), 0);
 			CHECK_EQ(client_of(c, "10.21.1.2"), 1);
 		} else {
-			CHECK_STR(problem.text, "");
+			CHECK_STR(config_problems_first(&problems), "");
 		}
 		config_free(c);
 		files_remove(&files);
@@ -387,7 +488,7 @@ static void test_many_clients(void)
 	static const char rest[] = LISTENERS HOST DESTINATIONS ROUTES "clients:\n";
 	size_t size = sizeof(rest) + MANY * LINE_MAX_OCTETS;
 	char *text = malloc(size);
-	struct config_problem problem = {""};
+	struct config_problems problems;
 	char name[32];
 
 	size_t length = (size_t)snprintf(text, size, "%s", rest);
@@ -396,9 +497,9 @@ static void test_many_clients(void)
 			text + length, size - length,
 			"  - { name: device-%u, networks: [10.%u.%u.%u], limits: { connections: 2 } }\n", i, i >> 16,
 			i >> 8 & 255, i & 255);
-	struct config *c = config_parse("t.yaml", text, length, &problem);
+	struct config *c = config_parse("t.yaml", text, length, &problems);
 	free(text);
-	CHECK_STR(problem.text, "");
+	CHECK_STR(config_problems_first(&problems), "");
 	if (c == NULL)
 		return;
 	CHECK_EQ(c->client_count, MANY);
@@ -429,10 +530,10 @@ static void test_own_hostname(void)
 {
 	static const char text[] = LISTENERS CLIENTS DESTINATIONS ROUTES;
 	char name[256] = "", expected[512];
-	struct config_problem problem;
+	struct config_problems problems;
 
 	CHECK_EQ(gethostname(name, sizeof(name) - 1), 0);
-	struct config *c = config_parse("t.yaml", text, strlen(text), &problem);
+	struct config *c = config_parse("t.yaml", text, strlen(text), &problems);
 	if (scalar_qualified_name_valid(name)) {
 		CHECK(c != NULL);
 		if (c != NULL)
@@ -444,28 +545,29 @@ static void test_own_hostname(void)
 			 "fully qualified: write hostname: relay.example.org",
 			 name);
 		CHECK(c == NULL);
-		CHECK_STR(problem.text, expected);
+		CHECK_STR(config_problems_first(&problems), expected);
 	}
 	config_free(c);
 }
 
 static void test_load_problems(void)
 {
-	struct config_problem problem;
+	struct config_problems problems;
 	struct files files;
 
-	CHECK(config_load("no-such-file.yaml", &problem) == NULL);
-	CHECK_STR(problem.text, "no-such-file.yaml:1:1: the file cannot be opened: No such file or directory");
-	CHECK(config_load("/", &problem) == NULL);
-	CHECK_STR(problem.text, "/:1:1: the file cannot be read: Is a directory");
-	CHECK(config_load("/dev/zero", &problem) == NULL);
-	CHECK_STR(problem.text, "/dev/zero:1:1: the file cannot be read: File too large");
+	CHECK(config_load("no-such-file.yaml", &problems) == NULL);
+	CHECK_STR(config_problems_first(&problems),
+		  "no-such-file.yaml:1:1: the file cannot be opened: No such file or directory");
+	CHECK(config_load("/", &problems) == NULL);
+	CHECK_STR(config_problems_first(&problems), "/:1:1: the file cannot be read: Is a directory");
+	CHECK(config_load("/dev/zero", &problems) == NULL);
+	CHECK_STR(config_problems_first(&problems), "/dev/zero:1:1: the file cannot be read: File too large");
 
 	files_make(&files);
-	files_write(&files, "t.yaml", "hostname: relay\n" LISTENERS);
-	CHECK(config_load(files.config, &problem) == NULL);
-	CHECK(strncmp(problem.text, files.config, strlen(files.config)) == 0);
-	CHECK_STR(problem.text + strlen(files.config),
+	files_write(&files, "t.yaml", "hostname: relay\n" LISTENERS CLIENTS DESTINATIONS ROUTES);
+	CHECK(config_load(files.config, &problems) == NULL);
+	CHECK(strncmp(config_problems_first(&problems), files.config, strlen(files.config)) == 0);
+	CHECK_STR(config_problems_first(&problems) + strlen(files.config),
 		  ":1:11: hostname: \"relay\" is no fully qualified name: write one as in relay.example.org");
 	files_remove(&files);
 }
@@ -476,20 +578,20 @@ static void test_unreadable_file(void)
 	static const char text[] =
 		"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: ca.pem } }]\n" HOST LISTENERS CLIENTS
 			ROUTES;
-	struct config_problem problem;
+	struct config_problems problems;
 	struct files files;
 	char path[128], expected[512];
 
 	files_make(&files);
 	snprintf(path, sizeof(path), "%s/ca.pem", files.directory);
 	CHECK_EQ(chmod(path, 0), 0);
-	struct config *c = config_parse(files.config, text, strlen(text), &problem);
+	struct config *c = config_parse(files.config, text, strlen(text), &problems);
 	if (geteuid() == 0) {
 		CHECK(c != NULL); /* The superuser may read everything. */
 	} else {
 		snprintf(expected, sizeof(expected), "%s:1:63: ca_file: %s: Permission denied", files.config, path);
 		CHECK(c == NULL);
-		CHECK_STR(problem.text, expected);
+		CHECK_STR(config_problems_first(&problems), expected);
 	}
 	config_free(c);
 	files_remove(&files);
@@ -501,7 +603,7 @@ static void test_sample(void)
 	static const char from[] = "/etc/postrider/";
 	const char *path = getenv("POSTRIDER_SAMPLE");
 	char text[32768], replaced[32768];
-	struct config_problem problem;
+	struct config_problems problems;
 	struct files files;
 
 	FILE *file = fopen(path != NULL ? path : "dist/postrider.yaml", "r");
@@ -523,8 +625,8 @@ static void test_sample(void)
 	replaced[kept] = '\0';
 	files_make(&files);
 	files_write(&files, "t.yaml", replaced);
-	struct config *c = config_load(files.config, &problem);
-	CHECK_STR(problem.text, "");
+	struct config *c = config_load(files.config, &problems);
+	CHECK_STR(config_problems_first(&problems), "");
 	CHECK(c != NULL);
 	if (c != NULL) {
 		check_path(&files, c->destinations[0].certificate, "relay.crt");
@@ -605,6 +707,10 @@ static void test_names(void)
 int main(void)
 {
 	RUN(test_problems);
+	RUN(test_all_problems);
+	RUN(test_warnings);
+	RUN(test_too_many_problems);
+	RUN(test_byte_order_mark);
 	RUN(test_defaults);
 	RUN(test_destination_defaults);
 	RUN(test_every_scalar);
