@@ -171,7 +171,7 @@ struct network_table *network_table_new(struct network_entry *entries, size_t co
 	while (v4 < count && entries[v4].network.family == AF_INET)
 		v4++;
 	if (!build(&table->v4, AF_INET, entries, v4, unused, context) ||
-	    !build(&table->v6, AF_INET6, entries + v4, count - v4, unused, context)) {
+	    !build(&table->v6, AF_INET6, count > 0 ? entries + v4 : NULL, count - v4, unused, context)) {
 		network_table_free(table);
 		return NULL;
 	}

@@ -219,6 +219,8 @@ void event_deferred(const struct outbound *o, const struct delivery *d, const st
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
 	log_time(&e, "next", clock_wall_ns() + wait_ns);
+	if (d->unknown > 0)
+		log_number(&e, "answers_lost", d->unknown);
 	outcome_fields(&e, outcome);
 	log_end(&e);
 }

@@ -16,6 +16,7 @@
 enum {
 	DAMAGED_RETRY_S = 3600,
 	OUR_RETRY_S = 10,
+	UNKNOWN_MAX = 2, /* lost answers of one message, from which on it waits for retry.max */
 	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
 	HELD_ATTEMPTS = 4,
 };
@@ -127,6 +128,12 @@ static uint16_t reason_of(const struct outcome *outcome)
 	return (uint16_t)(1u << 14 | (unsigned)outcome->stage << 10 | (outcome->code & 1023));
 }
 
+/* Its answer was lost again: it may be delivered as often as it was sent, so it is sent as seldom as mail ever is. */
+static bool copies_feared(const struct delivery *d, const struct outcome *outcome)
+{
+	return outcome->kind == OUTCOME_UNKNOWN && d->unknown >= UNKNOWN_MAX;
+}
+
 static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool may_expire)
 {
 	const struct config_retry *retry = &o->shard->relay->config->retry;
@@ -134,6 +141,8 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 
 	if (d->attempts < UINT16_MAX)
 		d->attempts++;
+	if (copies_feared(d, outcome))
+		schedule.first_ns = schedule.max_ns;
 	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->next_place = DELIVERY_WAITING;
 	if (may_expire &&
@@ -149,7 +158,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 			}
 		}
 		d->next_place = DELIVERY_FAILED;
-	} else if (d->told != reason_of(outcome)) {
+	} else if (d->told != reason_of(outcome) || (copies_feared(d, outcome) && d->unknown == UNKNOWN_MAX)) {
 		d->told = reason_of(outcome);
 		event_deferred(o, d, outcome);
 	}

@@ -236,6 +236,30 @@ def malformed_replies_are_shown():
 
 
 @case
+def copies_are_bounded():
+    """I4: where the answer to a message's end can never be read it goes again at once, and then as seldom as can be."""
+    for extensions, stage in ((DATA_ONLY, 'END'), (CHUNKING, 'BDAT')):
+        with Workspace() as work:
+            ends = []
+
+            def script(now, session, argument, end=stage, ends=ends):
+                if now != end:
+                    return None
+                ends.append(now)
+                return 'nonsense'
+            hop = work.own(NextHop(extensions, script=script))
+            relay = work.relay(work.configuration([hop.host], shards=1,
+                                                  retry={'first': '50ms', 'factor': 1, 'max': '1h'}))
+            send(relay, 1)
+            eventually(lambda: relay.count['deferred'], lambda: relay.tail())
+            deferred = relay.events('deferred')[0]
+            equal((deferred['answers_lost'], deferred['attempts']), (2, 1), 'answers lost, attempts')
+            time.sleep(0.5)
+            equal(len(ends), 2, 'copies')
+            relay.terminate()
+
+
+@case
 def empty_lines_between_replies():
     """From a server that sends one where nothing is under way: they are no replies, so they shift none."""
     replies = {'connect': '220 next hop\r\n', 'MAIL': '250 2.1.0 ok\r\n', 'DATA': '354 go\r\n'}

@@ -85,7 +85,8 @@ static void anonymous_message(struct anonymous_server *s, uint8_t type, const ui
 {
 	uint8_t message[1024] = {type, 0, (uint8_t)(length >> 8), (uint8_t)length};
 
-	memcpy(message + 4, body, length);
+	if (length > 0)
+		memcpy(message + 4, body, length);
 	CHECK_EQ(wc_Sha256Update(&s->transcript, message, (word32)length + 4), 0);
 	anonymous_send(s, 22, message, length + 4);
 }
