@@ -2,7 +2,8 @@
  * core/config/problems.h - everything that is wrong with a configuration, collected.
  *
  * One line for each: "postrider.yaml:12:5: unknown key \"hostnme\"; did you mean \"hostname\"?". A warning has
- * "warning: " before its sentence. Fixed in size, so that a file full of mistakes, or no memory, is no problem of its own.
+ * "warning: " before its sentence. Fixed in size, so that a file full of mistakes, or no memory, is no problem
+ * of its own.
  */
 #ifndef POSTRIDER_CONFIG_PROBLEMS_H
 #define POSTRIDER_CONFIG_PROBLEMS_H
