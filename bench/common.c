@@ -44,6 +44,16 @@ void common_fail(int status, const char *format, ...)
 	_exit(status);
 }
 
+void common_help(int argc, char **argv, const char *text)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0)
+			continue;
+		fputs(text, stdout);
+		exit(COMMON_EXIT_OK);
+	}
+}
+
 void common_warn(const char *format, ...)
 {
 	va_list arguments;

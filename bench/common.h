@@ -25,6 +25,8 @@ enum { COMMON_ADDRESS_TEXT = 64, COMMON_SEQUENCE_DIGITS = 12 };
 extern const char *common_program;
 
 _Noreturn void common_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Where one of the arguments is --help or -h: prints the text and ends with 0. */
+void common_help(int argc, char **argv, const char *text);
 void common_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Parsers of option values: they return the value or end the program with a sentence that names `option`. */

@@ -157,9 +157,11 @@ def free_port():
 
 def on_disk():
     """A directory for the spool that is not in memory: a commit to a tmpfs costs nothing and would show nothing."""
+    sys.path.insert(0, os.path.join(SOURCES, 'bench', 'peers'))
+    from measure import file_system
     for folder in (BUILD, '/var/tmp'):
-        kind = subprocess.run(['stat', '-f', '-c', '%T', folder], capture_output=True, text=True).stdout.strip()
-        if kind not in ('tmpfs', 'ramfs', 'overlayfs'):
+        kind = file_system(folder)
+        if kind not in ('tmpfs', 'ramfs', 'overlay'):
             return tempfile.mkdtemp(prefix='postrider-demo-', dir=folder), kind
     return tempfile.mkdtemp(prefix='postrider-demo-', dir=BUILD), kind
 

@@ -379,13 +379,19 @@ static void turn(void)
 			tell(clients[i]);
 }
 
+static const char help_text[] =
+	"usage: floor LISTEN:PORT NEXT-HOP:PORT FILE\n"
+	"What the system calls of a message cost alone, between bench/source and bench/sink; it is no relay.\n"
+	"FILE is overwritten, 256 MiB long, and stays.\n";
+
 int main(int argc, char **argv)
 {
 	struct ring_address address, next_hop;
 	struct sigaction action = {.sa_handler = on_signal};
 	common_program = "floor";
+	common_help(argc, argv, help_text);
 	if (argc != 4)
-		common_fail(COMMON_EXIT_USAGE, "usage: floor LISTEN:PORT NEXT-HOP:PORT FILE; it is no relay");
+		common_fail(COMMON_EXIT_USAGE, "three arguments are needed: LISTEN:PORT NEXT-HOP:PORT FILE");
 	common_address("the first argument", argv[1], &address);
 	common_address("the second argument", argv[2], &next_hop);
 	common_raise_descriptors();

@@ -42,15 +42,15 @@ void micro_fail(const char *what, const char *why)
 	exit(1);
 }
 
-static _Noreturn void usage(const char *operands)
+static _Noreturn void usage(FILE *out, int status, const char *operands)
 {
-	fprintf(stderr,
+	fprintf(out,
 		"usage: %s [--rounds N] [--divide N] [--count] %s\n"
 		"  --rounds N  measure each operation so many times (100)\n"
 		"  --divide N  do an Nth of the usual repeats in a round (1)\n"
 		"  --count     for bench/micro under callgrind: no times\n",
 		program, operands);
-	exit(64);
+	exit(status);
 }
 
 static unsigned number(const char *text, unsigned max, const char *operands)
@@ -59,7 +59,7 @@ static unsigned number(const char *text, unsigned max, const char *operands)
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end != '\0' || value < 1 || value > max)
-		usage(operands);
+		usage(stderr, 64, operands);
 	return (unsigned)value;
 }
 
@@ -83,6 +83,8 @@ int micro_start(int argc, char **argv, const char *operands)
 
 	program = slash ? slash + 1 : argv[0];
 	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			usage(stdout, 0, operands);
 		if (strcmp(argv[i], "--count") == 0)
 			counting = true;
 		else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
@@ -90,10 +92,10 @@ int micro_start(int argc, char **argv, const char *operands)
 		else if (strcmp(argv[i], "--divide") == 0 && i + 1 < argc)
 			divisor = number(argv[++i], DIVISOR_MAX, operands);
 		else
-			usage(operands);
+			usage(stderr, 64, operands);
 	}
 	if ((i < argc) != (*operands != '\0'))
-		usage(operands);
+		usage(stderr, 64, operands);
 	notes();
 	return i;
 }

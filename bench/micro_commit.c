@@ -138,11 +138,18 @@ struct arguments {
 	const char *directory;
 };
 
+static const char help_text[] =
+	"usage: micro_commit [--seconds S] [--paced RATE] DIRECTORY\n"
+	"What the disk below DIRECTORY takes for a durable write, by size and writes in flight.\n"
+	"  --seconds S   measure each so long (1)\n"
+	"  --paced RATE  only writes of 16 KiB, begun so many times a second\n";
+
 static void arguments_read(struct arguments *arguments, int argc, char **argv)
 {
 	int i;
 
 	*arguments = (struct arguments){.duration_ns = CLOCK_NS_PER_S};
+	common_help(argc, argv, help_text);
 	for (i = 1; i + 2 < argc; i += 2) {
 		if (strcmp(argv[i], "--seconds") == 0)
 			arguments->duration_ns = common_number(argv[i], argv[i + 1], 1, 3600) * CLOCK_NS_PER_S;
@@ -152,7 +159,7 @@ static void arguments_read(struct arguments *arguments, int argc, char **argv)
 			break;
 	}
 	if (i + 1 != argc)
-		common_fail(COMMON_EXIT_USAGE, "usage: micro_commit [--paced RATE] [--seconds S] DIRECTORY");
+		common_fail(COMMON_EXIT_USAGE, "one DIRECTORY is needed, behind the options");
 	arguments->directory = argv[i];
 }
 

@@ -392,6 +392,9 @@ RULES = [include_direction, libraries, forbidden_calls, trust_peers_unloaded, fi
 
 def main():
     wanted = sys.argv[1:]
+    if wanted in (['--help'], ['-h']):
+        print(__doc__ + '\nrules: ' + ' '.join(rule.__name__ for rule in RULES))
+        return
     for name in wanted:
         if name not in [rule.__name__ for rule in RULES]:
             sys.exit('no such rule: %s; there are: %s' % (name, ' '.join(rule.__name__ for rule in RULES)))

@@ -193,11 +193,20 @@ def processor():
     return found.group(1) if found else platform.machine()
 
 
+def file_system(directory):
+    """Its type as it was mounted: statfs() has one number for ext2, ext3 and ext4."""
+    directory, found = os.path.realpath(directory), ('', '')
+    for line in read('/proc/self/mounts').splitlines():
+        point, kind = re.sub(r'\\(\d{3})', lambda octal: chr(int(octal.group(1), 8)), line.split()[1]), line.split()[2]
+        inside = point == '/' or (directory + '/').startswith(point + '/')
+        if inside and len(point) >= len(found[0]):  # of those at one point the last mounted counts
+            found = (point, kind)
+    return found[1]
+
+
 def machine(directory):
-    file_system = subprocess.run(['findmnt', '-n', '-o', 'FSTYPE', '-T', directory], capture_output=True,
-                                 text=True).stdout.strip()
     system = re.search(r'^PRETTY_NAME="?([^"\n]*)', read('/etc/os-release'), re.M)
     return {'date': time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime()), 'kernel': platform.release(),
             'system': system.group(1) if system else '', 'processor': processor(),
-            'processors': len(os.sched_getaffinity(0)), 'file_system': file_system,
+            'processors': len(os.sched_getaffinity(0)), 'file_system': file_system(directory),
             'load_before': os.getloadavg()[0]}

@@ -444,9 +444,29 @@ def test_arguments():
         listen = ("--listen", "127.0.0.1:0") if arguments else ()
         run = subprocess.run([SINK, *listen, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
         assert run.returncode == 2 and word in run.stderr, (arguments, run)
-    for tool in (SOURCE, SINK):
-        run = subprocess.run([tool, "--help"], capture_output=True, text=True, timeout=TIMEOUT)
-        assert run.returncode == 0 and "usage:" in run.stdout
+
+
+def test_help():
+    """Every program that people start says what it is, and does nothing else: no package is asked for."""
+    programs = [os.path.join(BUILD, "bench", name) for name in
+                ("source", "sink", "floor", "micro_commit", "micro_content", "micro_queue", "micro_smtp", "micro_spool",
+                 "micro_tls", "micro_wheel")]
+    programs += [os.path.join(ROOT, name) for name in
+                 ("bench/compare", "bench/demo", "bench/endurance", "bench/idle", "bench/micro", "bench/peers/install",
+                  "bench/stages", "tests/fuzz/run", "tests/install-dependencies", "tests/install-peers", "tests/run",
+                  "tests/tidy.py")]
+    for program in programs:
+        run = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=TIMEOUT,
+                             env=dict(os.environ, PATH="/usr/bin:/bin", PYTHONDONTWRITEBYTECODE="1"))
+        name = os.path.basename(program)
+        assert run.returncode == 0 and name in run.stdout and not run.stderr, (program, run)
+
+
+def test_file_system():
+    sys.path.insert(0, os.path.join(ROOT, "bench", "peers"))
+    from measure import file_system
+    asked = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", ROOT], capture_output=True, text=True).stdout.split()
+    assert asked and file_system(ROOT) == asked[-1] and file_system("/proc/self") == "proc", asked
 
 
 # ---- the sink against other peers ---------------------------------------------------------------------------------
