@@ -27,6 +27,7 @@
 #include "core/base/notify.h"
 #include "core/config/config.h"
 #include "core/relay/accept.h"
+#include "core/relay/check.h"
 #include "core/relay/events.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
@@ -491,6 +492,17 @@ static void print_problems(const struct config_problems *problems)
 		fprintf(stderr, "... and %u more\n", all - problems->count);
 }
 
+static void print_found(bool warning, const char *line)
+{
+	fprintf(stderr, "%s\n", line);
+}
+
+static int check(const struct config *config)
+{
+	tls_global_init();
+	return check_surroundings(config, print_found) > 0 ? EXIT_CONFIG : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -520,7 +532,7 @@ int main(int argc, char **argv)
 	print_problems(&problems);
 	if (!config)
 		return EXIT_CONFIG;
-	status = strcmp(command, "run") == 0 ? run(config) : 0;
+	status = strcmp(command, "run") == 0 ? run(config) : check(config);
 	config_free(config);
 	return status;
 }

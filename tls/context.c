@@ -354,3 +354,20 @@ void tls_context_free(struct tls_context *context)
 	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
 	free(context);
 }
+
+bool tls_certificate_dates(const char *file, int64_t *not_before, int64_t *not_after)
+{
+	struct tls_problem problem;
+	size_t length;
+	char *pem = read_anchors(file, &length, &problem);
+	struct anchors *chain = pem != NULL ? anchors_new(pem, length) : NULL;
+	bool found = chain != NULL && chain->count > 0;
+
+	if (found) {
+		*not_before = chain->items[0].not_before;
+		*not_after = chain->items[0].not_after;
+	}
+	anchors_free(chain);
+	free(pem);
+	return found;
+}

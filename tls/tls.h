@@ -68,6 +68,8 @@ void tls_set_random(void (*fn)(void *out, size_t length));
 /* NULL with *problem filled in. */
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem);
 void tls_context_free(struct tls_context *context);
+/* From when until when the first certificate of a PEM file is valid, in seconds since 1970. False if it has none. */
+bool tls_certificate_dates(const char *file, int64_t *not_before, int64_t *not_after);
 
 /* `server_name` (clients): sent as SNI and, with verify_peer, required in the certificate (CRT-01); may be
  * NULL on servers or without verification. `ticket` may be NULL. NULL without memory. */

@@ -40,23 +40,31 @@ static struct tls_context *find(struct tls_context **contexts, const struct conf
 	return NULL;
 }
 
+int tls_policy_make(struct tls_context **contexts, const struct config *config, size_t d, struct tls_problem *problem)
+{
+	const struct config_destination *destination = &config->destinations[d];
+	struct tls_context_config policy = tls_policy_of(destination);
+	struct tls_problem why;
+
+	if (destination->tls_mode == CONFIG_TLS_NONE)
+		return 0;
+	contexts[d] = find(contexts, config, d);
+	if (!contexts[d])
+		contexts[d] = tls_context_new(&policy, &why);
+	if (!contexts[d]) {
+		snprintf(problem->text, sizeof(problem->text), "destination %.64s: %.400s", destination->name,
+			 why.text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int tls_policies_make(struct tls_context **contexts, const struct config *config, struct tls_problem *problem)
 {
 	for (size_t d = 0; d < config->destination_count; d++) {
-		const struct config_destination *destination = &config->destinations[d];
-		struct tls_context_config policy = tls_policy_of(destination);
-		struct tls_problem why;
-
-		if (destination->tls_mode == CONFIG_TLS_NONE)
-			continue;
-		contexts[d] = find(contexts, config, d);
-		if (!contexts[d])
-			contexts[d] = tls_context_new(&policy, &why);
-		if (!contexts[d]) {
-			snprintf(problem->text, sizeof(problem->text), "destination %.64s: %.400s", destination->name,
-				 why.text);
-			return -EINVAL;
-		}
+		int r = tls_policy_make(contexts, config, d, problem);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

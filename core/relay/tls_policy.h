@@ -18,6 +18,8 @@
 /* What a destination asks of TLS. */
 struct tls_context_config tls_policy_of(const struct config_destination *destination);
 
+/* Makes contexts[d] of one destination, those before it being made or NULL. Answers as below. */
+int tls_policy_make(struct tls_context **contexts, const struct config *config, size_t d, struct tls_problem *problem);
 /* Makes contexts[d] for each destination with TLS, NULL for the others. 0, -ENOMEM, or -EINVAL with *problem filled in:
  * files that cannot be used, and whose. */
 int tls_policies_make(struct tls_context **contexts, const struct config *config, struct tls_problem *problem);

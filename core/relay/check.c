@@ -1,0 +1,421 @@
+/*
+ * core/relay/check.c - see check.h.
+ */
+#include "core/relay/check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/port_owner.h"
+#include "core/relay/tls_policy.h"
+
+#define SERVICE_USER "postrider" /* of dist/postrider.service */
+
+enum { DAY_S = 24 * 3600, ENDS_SOON_DAYS = 30, LINE_SIZE = 2048, SIZE_TEXT = 32, PRIVILEGED_PORTS = 1024 };
+enum { MEBI_BITS = 20, GIBI_BITS = 30 };
+
+struct check {
+	const struct config *config;
+	void (*tell)(bool warning, const char *line);
+	/* Who will use the files: the service's user; NULL: whoever checks, as there is no such user or it is us. */
+	const struct passwd *user;
+	bool cannot_tell; /* the service has a user, and we cannot know what that one may do */
+	unsigned errors;
+};
+
+__attribute__((format(printf, 3, 4))) static void say(struct check *check, bool warning, const char *format, ...)
+{
+	char line[LINE_SIZE];
+	va_list arguments;
+	int length = snprintf(line, sizeof(line), "%.512s: %s", check->config->file, warning ? "warning: " : "");
+
+	va_start(arguments, format);
+	vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
+	va_end(arguments);
+	/* Names of files go to terminals and logs. */
+	for (char *p = line; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	check->errors += !warning;
+	check->tell(warning, line);
+}
+
+/* ---- what the service's user may do ------------------------------------------------------------------------- */
+
+/* The first component of the absolute `path` that cannot be entered, counted from 1, or the last where `mode` is
+ * refused. 0: none; what is not there is no matter of permission. */
+static int denied_component(const char *path, int mode)
+{
+	char part[PATH_MAX];
+	int depth = 0;
+
+	for (const char *end = strchr(path + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+		depth++;
+		if (access(part, X_OK) < 0)
+			return errno == EACCES ? depth : 0;
+	}
+	return access(path, mode) < 0 && errno == EACCES ? depth + 1 : 0;
+}
+
+/* The same as another user. The kernel is asked, in a process of that user's: modes, access lists and mounts all
+ * count. 0 also where that cannot be done. */
+static int denied_component_to(const struct passwd *user, const char *path, int mode)
+{
+	enum { UNKNOWN = 255 };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (initgroups(user->pw_name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
+			_exit(UNKNOWN);
+		_exit(denied_component(path, mode));
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) == UNKNOWN)
+		return 0;
+	return WEXITSTATUS(status);
+}
+
+/* Looks at the path as it is written. True: `part` is what is refused, the path itself or a directory above it. */
+static bool denied_as_written(const struct check *check, const char *path, int mode, char part[PATH_MAX])
+{
+	int depth = check->user ? denied_component_to(check->user, path, mode) : denied_component(path, mode);
+	const char *end = path;
+
+	for (int i = 0; i < depth && end != NULL; i++)
+		end = strchr(end + 1, '/');
+	snprintf(part, PATH_MAX, "%.*s", end != NULL ? (int)(end - path) : PATH_MAX - 1, path);
+	return depth > 0;
+}
+
+/* Then as links lead: what is linked to may be in a closed directory. */
+static bool denied(const struct check *check, const char *path, int mode, char part[PATH_MAX])
+{
+	char absolute[2 * PATH_MAX], real[PATH_MAX], here[PATH_MAX];
+
+	if (path[0] == '/' || getcwd(here, sizeof(here)) == NULL)
+		snprintf(absolute, sizeof(absolute), "%s", path);
+	else
+		snprintf(absolute, sizeof(absolute), "%s/%s", here, path);
+	if (!denied_as_written(check, absolute, mode, part))
+		return false;
+	if (strcmp(part, absolute) != 0 || realpath(path, real) == NULL)
+		return true;
+	return denied_as_written(check, real, mode, part);
+}
+
+/* ---- files for TLS ------------------------------------------------------------------------------------------ */
+
+/* Whether an earlier destination, or an earlier file of this one, is the same. */
+static bool seen(const struct config *config, size_t destination, unsigned which, const char *path)
+{
+	for (size_t d = 0; d <= destination; d++) {
+		const struct config_destination *earlier = &config->destinations[d];
+		const char *files[] = {earlier->private_key, earlier->certificate, earlier->ca_file};
+		for (unsigned i = 0; i < (d < destination ? 3 : which); i++) {
+			if (files[i] != NULL && strcmp(files[i], path) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_readable(struct check *check, const char *path)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	/* Who is not root has read the file already. */
+	if (check->user == NULL || !denied(check, path, R_OK, part))
+		return;
+	if (stat(part, &st) == 0 && S_ISDIR(st.st_mode))
+		say(check, true,
+		    "%s: the service's user " SERVICE_USER " may not enter %s: move the file to /etc/postrider, or run "
+		    "\"chgrp " SERVICE_USER " %s && chmod g+x %s\"",
+		    path, part, part, part);
+	else
+		say(check, true,
+		    "%s: the service's user " SERVICE_USER " may not read it: run \"chgrp " SERVICE_USER
+		    " %s && chmod g+r %s\"",
+		    path, part, part);
+}
+
+static void check_key_mode(struct check *check, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0)
+		say(check, true,
+		    "%s: every user of this machine may use this private key (mode %03o): run \"chmod o= %s\"", path,
+		    (unsigned)(st.st_mode & 0777), path);
+}
+
+static void check_dates(struct check *check, const char *path)
+{
+	int64_t from, until, now = time(NULL);
+	char day[SIZE_TEXT] = "";
+	time_t shown;
+
+	if (!tls_certificate_dates(path, &from, &until))
+		return; /* said already */
+	shown = (time_t)(from > now ? from : until);
+	(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", gmtime(&shown));
+	if (until < now)
+		say(check, false, "%s: the certificate expired on %s: replace it and its key", path, day);
+	else if (from > now)
+		say(check, true, "%s: the certificate is not valid before %s: is this machine's clock right?", path,
+		    day);
+	else if (until - now < (int64_t)ENDS_SOON_DAYS * DAY_S)
+		say(check, true, "%s: the certificate ends in %d days, on %s: replace it and its key before", path,
+		    (int)((until - now) / DAY_S), day);
+}
+
+static void check_tls_files(struct check *check, size_t d)
+{
+	const struct config_destination *destination = &check->config->destinations[d];
+	const char *files[] = {destination->private_key, destination->certificate, destination->ca_file};
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (files[i] == NULL)
+			continue;
+		if (i == 1 && (d == 0 || !seen(check->config, d - 1, 3, files[i])))
+			check_dates(check, files[i]);
+		if (seen(check->config, d, i, files[i]))
+			continue;
+		check_readable(check, files[i]);
+		if (i == 0)
+			check_key_mode(check, files[i]);
+	}
+}
+
+/* Errors as `run` would say them, but those of all destinations. */
+static void check_tls(struct check *check)
+{
+	const struct config *config = check->config;
+	struct tls_context **contexts = calloc(config->destination_count, sizeof(*contexts));
+	struct tls_problem problem;
+
+	if (contexts == NULL) {
+		say(check, false, "out of memory");
+		return;
+	}
+	for (size_t d = 0; d < config->destination_count; d++) {
+		if (tls_policy_make(contexts, config, d, &problem) < 0)
+			say(check, false, "%s", problem.text);
+		check_tls_files(check, d);
+	}
+	tls_policies_free(contexts, config->destination_count);
+	free(contexts);
+}
+
+/* ---- the spool ---------------------------------------------------------------------------------------------- */
+
+/* As spool.size_max is written, in whole units that are not more. */
+static const char *size_text(uint64_t octets, char text[SIZE_TEXT])
+{
+	if (octets >> GIBI_BITS >= 10)
+		snprintf(text, SIZE_TEXT, "%" PRIu64 "GiB", octets >> GIBI_BITS);
+	else
+		snprintf(text, SIZE_TEXT, "%" PRIu64 "MiB", octets >> MEBI_BITS);
+	return text;
+}
+
+/* What the files of a directory take of the disk. */
+static uint64_t octets_in(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	struct stat st;
+	uint64_t octets = 0;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL) {
+		if (fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			octets += (uint64_t)st.st_blocks * 512;
+	}
+	if (directory != NULL)
+		closedir(directory);
+	return octets;
+}
+
+/* `where` exists: the spool's directory, or the one it will be made in. */
+static void check_disk(struct check *check, const char *where)
+{
+	const struct config *config = check->config;
+	char path[PATH_MAX], most[SIZE_TEXT], had[SIZE_TEXT], room[SIZE_TEXT], possible[SIZE_TEXT];
+	uint64_t used = 0, available;
+	struct statvfs disk;
+
+	if (statvfs(where, &disk) < 0)
+		return;
+	/* Shards that are no more count as well: their mail is moved. */
+	for (unsigned i = 0; i < CONFIG_SHARDS_MAX; i++) {
+		snprintf(path, sizeof(path), "%.4000s/shard-%03u", config->spool.directory, i);
+		used += octets_in(path);
+	}
+	available = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (used + available >= config->spool.size_max)
+		return;
+	say(check, true,
+	    "spool.size_max: %s, of which %s are taken, but the file system of %s has only %s free, and mail would be "
+	    "refused when it is full: make room, or write at most %s",
+	    size_text(config->spool.size_max, most), size_text(used, had), where, size_text(available, room),
+	    size_text(used + available, possible));
+}
+
+/* What belongs to root because somebody tried it as root is what the service fails at. */
+static void check_spool_permission(struct check *check, const char *directory)
+{
+	const char *below[] = {"", "/lock", "/shard-000"};
+	char path[PATH_MAX], part[PATH_MAX];
+	struct stat st;
+
+	for (unsigned i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+		snprintf(path, sizeof(path), "%.4000s%s", directory, below[i]);
+		if (stat(path, &st) < 0 || !denied(check, path, S_ISDIR(st.st_mode) ? W_OK | X_OK : W_OK, part))
+			continue;
+		if (check->user != NULL)
+			say(check, true,
+			    "spool.directory: the service's user " SERVICE_USER
+			    " may not use %s: run \"chown -R " SERVICE_USER ": %s && chmod 700 %s\"%s",
+			    part, directory, directory,
+			    strlen(part) < strlen(directory) ? ", and let it enter the directories above" : "");
+		else
+			say(check, true,
+			    "spool.directory: this user (%u) may not use %s: run \"chown -R %u %s\" as root, or name "
+			    "another directory",
+			    (unsigned)geteuid(), part, (unsigned)geteuid(), directory);
+		return;
+	}
+}
+
+static void check_spool_to_be_made(struct check *check, const char *directory)
+{
+	const char *slash = strrchr(directory, '/'),
+		   *owner = check->user ? "-o " SERVICE_USER " -g " SERVICE_USER " " : "";
+	char parent[PATH_MAX], part[PATH_MAX];
+	struct stat st;
+
+	if (slash == NULL)
+		snprintf(parent, sizeof(parent), ".");
+	else
+		snprintf(parent, sizeof(parent), "%.*s", slash == directory ? 1 : (int)(slash - directory), directory);
+	if (stat(parent, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		say(check, true,
+		    "spool.directory: %s cannot be made, because %s is no directory: run \"install -d -m 700 %s%s\"",
+		    directory, parent, owner, directory);
+		return;
+	}
+	if (!check->cannot_tell && denied(check, parent, W_OK | X_OK, part))
+		say(check, true,
+		    "spool.directory: %s does not exist, and %s may not make it in %s: run \"install -d -m 700 "
+		    "%s%s\"%s",
+		    directory, check->user ? "the service's user " SERVICE_USER : "this user", parent, owner, directory,
+		    check->user ? "" : " as one who may");
+	check_disk(check, parent);
+}
+
+static void check_spool(struct check *check)
+{
+	char directory[PATH_MAX];
+	size_t length = (size_t)snprintf(directory, sizeof(directory), "%.4000s", check->config->spool.directory);
+	struct stat st;
+
+	while (length > 1 && directory[length - 1] == '/')
+		directory[--length] = '\0';
+	if (stat(directory, &st) < 0 && errno == ENOENT) {
+		check_spool_to_be_made(check, directory);
+	} else if (stat(directory, &st) < 0) {
+		say(check, true, "spool.directory: %s: %s: name a directory that can be had", directory,
+		    strerror(errno));
+	} else if (!S_ISDIR(st.st_mode)) {
+		say(check, true, "spool.directory: %s is no directory: name one, or move it away", directory);
+	} else {
+		if (access(directory, W_OK) < 0 && errno == EROFS)
+			say(check, true, "spool.directory: %s is on a file system that can only be read: name another",
+			    directory);
+		else if (!check->cannot_tell)
+			check_spool_permission(check, directory);
+		check_disk(check, directory);
+	}
+}
+
+/* ---- listeners ---------------------------------------------------------------------------------------------- */
+
+/* Binds as `run` would, and lets go at once; never listens, so that no connection is lost and a relay that starts at
+ * this moment is not in the way of (both say SO_REUSEADDR). 0 or -errno. */
+static int try_address(const struct ring_address *address)
+{
+	int one = 1, r = 0, fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    (address->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
+	    bind(fd, &address->any, address->length) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static void check_listener(struct check *check, const struct config_listener *listener)
+{
+	const char *name = listener->name, *text = listener->address_text;
+	int r = try_address(&listener->address);
+	char owner[PORT_OWNER_TEXT] = "another process";
+
+	if (r == -EADDRINUSE) {
+		(void)port_owner(&listener->address, owner);
+		say(check, true,
+		    "listener \"%s\": %s is in use by %s: right if that is the relay that runs with this file; else "
+		    "stop "
+		    "that program, or listen on another address",
+		    name, text, owner);
+	} else if (r == -EACCES && ntohs(listener->address.v4.sin_port) < PRIVILEGED_PORTS) {
+		say(check, true,
+		    "listener \"%s\": this user may not listen on %s, a port below 1024 (%s): run the relay with "
+		    "CAP_NET_BIND_SERVICE, as the packaged service does, or take a higher port",
+		    name, text, strerror(-r));
+	} else if (r == -EADDRNOTAVAIL) {
+		say(check, true,
+		    "listener \"%s\": this machine does not have the address %s (%s): write one that \"ip address\" "
+		    "lists, or 0.0.0.0 for all",
+		    name, text, strerror(-r));
+	} else if (r < 0) {
+		say(check, true, "listener \"%s\": %s cannot be had (%s): write another address", name, text,
+		    strerror(-r));
+	}
+}
+
+/* ---- all ---------------------------------------------------------------------------------------------------- */
+
+unsigned check_surroundings(const struct config *config, void (*tell)(bool warning, const char *line))
+{
+	struct check check = {.config = config, .tell = tell};
+	const struct passwd *user = getpwnam(SERVICE_USER);
+
+	if (user != NULL && user->pw_uid != geteuid()) {
+		check.user = geteuid() == 0 ? user : NULL;
+		check.cannot_tell = geteuid() != 0;
+	}
+	check_tls(&check);
+	check_spool(&check);
+	for (size_t i = 0; i < config->listener_count; i++)
+		check_listener(&check, &config->listeners[i]);
+	return check.errors;
+}

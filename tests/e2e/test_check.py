@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+"""tests/e2e/test_check.py - `postrider check` looks at what a configuration names: files for TLS, spool, disk, ports.
+
+What `run` would refuse for good is an error (78), the rest is a warning (0), and each says what to do. Cases that need
+another user, or a disk of a known size, get them in a mount namespace and so need root.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Certificates, NextHop, Workspace, case, check, equal, program  # noqa: E402
+
+SERVICE = 'postrider:x:61234:61234::/:/usr/sbin/nologin\n'
+
+
+def run_check(work, configuration, prefix=()):
+    """The exit status and the lines."""
+    path = work.write('postrider.yaml', json.dumps(configuration))
+    done = subprocess.run([*prefix, program('postrider'), 'check', '--config', path], capture_output=True, text=True,
+                          timeout=20)
+    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+def expect(answer, code, *problems):
+    """That exit status, and for each of `problems` (words) one line with them all, and no other lines."""
+    equal(answer[0], code, 'exit status (%s)' % answer[1])
+    for words in problems:
+        found = [line for line in answer[1] if all(word in line for word in words)]
+        equal(len(found), 1, 'lines with %s in %s' % (words, answer[1]))
+        equal('warning: ' in found[0], code == 0 or 'warning: ' in words, 'warning: %s' % found)
+    equal(len(answer[1]), len(problems), 'lines: %s' % answer[1])
+
+
+def configuration(work, certificate=None, key=None, **changes):
+    tls = {'mode': 'none'}
+    if certificate:
+        tls = {'mode': 'required', 'certificate': certificate, 'private_key': key}
+    changes = dict({'spool': {}}, **changes)
+    changes['spool'] = dict({'size_max': '64MiB', 'message_size_max': '1MiB', 'segment_size': '4MiB'},
+                            **changes['spool'])
+    return work.configuration(['mail.example.org:2525'], tls=tls, **changes)
+
+
+def private_copy(work, source, name, mode=0o600):
+    path = shutil.copyfile(source, work.path(name))
+    os.chmod(path, mode)
+    return path
+
+
+def pair(work, certificates, name='client'):
+    return (private_copy(work, certificates.path(name + '.crt'), 'relay.crt', 0o644),
+            private_copy(work, certificates.path(name + '.key'), 'relay.key'))
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        return 'not root: nothing is tried'
+    if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode != 0:
+        return 'no mount namespaces here: nothing is tried'
+    return None
+
+
+def in_namespace(work, commands):
+    """A prefix: the program runs where the service's user exists, behind these shell commands."""
+    with open('/etc/passwd') as passwd, open('/etc/group') as group:
+        work.write('passwd', passwd.read() + SERVICE)
+        work.write('group', group.read() + 'postrider:x:61234:\n')
+    script = 'set -e; cd "$1"; shift; mount --bind passwd /etc/passwd; mount --bind group /etc/group; %s; exec "$@"'
+    return ['unshare', '--mount', 'sh', '-c', script % commands, 'sh', work.directory]
+
+
+@case
+def nothing_to_say():
+    """And nothing is made."""
+    certificates = Certificates()
+    with Workspace() as work:
+        expect(run_check(work, configuration(work, *pair(work, certificates))), 0)
+        check(not os.path.exists(work.path('spool')), 'check has made the spool')
+
+
+@case
+def tls_files_of_every_destination():
+    """Those that `run` refuses: all of them at once."""
+    certificates = Certificates()
+    with Workspace() as work:
+        crt, _ = pair(work, certificates)
+        other = private_copy(work, certificates.server_key, 'other.key')
+        empty = work.write('empty.pem', '')
+        wanted = configuration(work, crt, other)
+        wanted['destinations'].append(dict(wanted['destinations'][0], name='second',
+                                           tls={'mode': 'verify', 'ca_file': empty}))
+        expect(run_check(work, wanted), 78, ['postrider.yaml: destination next-hop: ', 'other.key'],
+               ['postrider.yaml: destination second: ', 'empty.pem', 'no usable PEM'])
+
+
+@case
+def dates_of_certificates():
+    certificates = Certificates()
+    with Workspace() as work:
+        expect(run_check(work, configuration(work, *pair(work, certificates, 'expired'))), 78,
+               ['relay.crt: the certificate expired on 2021-01-01', 'replace it'])
+        for days, problems in ((40, []), (10, [['relay.crt: the certificate ends in ', 'replace it']])):
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+                            '-keyout', work.path('relay.key'), '-out', work.path('relay.crt'), '-days', str(days),
+                            '-subj', '/CN=relay.example.org'], check=True, capture_output=True)
+            os.chmod(work.path('relay.key'), 0o600)
+            # Two destinations with the same files: told once.
+            wanted = configuration(work, work.path('relay.crt'), work.path('relay.key'))
+            wanted['destinations'].append(dict(wanted['destinations'][0], name='second'))
+            expect(run_check(work, wanted), 0, *problems)
+
+
+@case
+def a_private_key_for_everybody():
+    certificates = Certificates()
+    with Workspace() as work:
+        crt, key = pair(work, certificates)
+        os.chmod(key, 0o640)
+        expect(run_check(work, configuration(work, crt, key)), 0)
+        os.chmod(key, 0o644)
+        expect(run_check(work, configuration(work, crt, key)), 0,
+               ['private key', 'mode 644', 'run "chmod o= %s"' % key])
+
+
+@case
+def files_the_service_may_not_read():
+    """The file's mode, and a directory above it, also one that is reached over a link."""
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    certificates = Certificates()
+    with Workspace() as work:
+        crt, key = pair(work, certificates)
+        prefix = in_namespace(work, ':')
+        os.makedirs(work.path('spool'))
+        os.chown(work.path('spool'), 61234, 61234)
+        expect(run_check(work, configuration(work, crt, key), prefix), 0,
+               [key, 'user postrider may not read it', 'run "chgrp postrider %s && chmod g+r %s"' % (key, key)])
+        os.chown(key, -1, 61234)
+        os.chmod(key, 0o640)
+        expect(run_check(work, configuration(work, crt, key), prefix), 0)
+        os.makedirs(work.path('closed'), 0o700)
+        os.rename(crt, work.path('closed', 'relay.crt'))
+        enter = ['relay.crt: ', 'may not enter %s: ' % work.path('closed'), '/etc/postrider', 'chmod g+x']
+        expect(run_check(work, configuration(work, work.path('closed', 'relay.crt'), key), prefix), 0, enter)
+        os.symlink('closed/relay.crt', crt)
+        expect(run_check(work, configuration(work, crt, key), prefix), 0, enter)
+    return None
+
+
+@case
+def a_spool_that_cannot_be_used():
+    with Workspace() as work:
+        work.write('spool', '')
+        expect(run_check(work, configuration(work)), 0, ['spool.directory: ', '/spool is no directory'])
+        wanted = configuration(work, spool={'directory': work.path('none', 'spool')})
+        expect(run_check(work, wanted), 0, [work.path('none') + ' is no directory',
+                                            'run "install -d -m 700 %s"' % work.path('none', 'spool')])
+
+
+@case
+def a_spool_of_another_user():
+    """Also one whose directory is right, but what is in it is root's: somebody tried it as root."""
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    with Workspace() as work:
+        spool = work.path('spool')
+        prefix = in_namespace(work, ':')
+        expect(run_check(work, configuration(work), prefix), 0,
+               [spool + ' does not exist', 'run "install -d -m 700 -o postrider -g postrider %s"' % spool])
+        os.makedirs(work.path('spool', 'shard-000'))
+        mend = 'run "chown -R postrider: %s && chmod 700 %s"' % (spool, spool)
+        expect(run_check(work, configuration(work), prefix), 0, ['may not use %s: ' % spool, mend])
+        os.chown(spool, 61234, 61234)
+        expect(run_check(work, configuration(work), prefix), 0, ['may not use %s/shard-000: ' % spool, mend])
+        os.chown(work.path('spool', 'shard-000'), 61234, 61234)
+        expect(run_check(work, configuration(work), prefix), 0)
+        read_only = in_namespace(work, 'mount --bind spool spool; mount -o remount,bind,ro spool')
+        expect(run_check(work, configuration(work), read_only), 0, ['only be read'])
+    return None
+
+
+@case
+def less_disk_than_the_spool_may_take():
+    with Workspace() as work:
+        expect(run_check(work, configuration(work, spool={'size_max': '1000TiB'})), 0,
+               ['spool.size_max: 1024000GiB', 'free', 'make room, or write at most '])
+
+
+@case
+def what_the_spool_has_is_not_needed_again():
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    with Workspace() as work:
+        os.makedirs(work.path('spool'))
+        prefix = in_namespace(work, 'mount -t tmpfs -o size=40m,uid=61234 tmpfs spool; '
+                              'setpriv --reuid 61234 --clear-groups mkdir spool/shard-000; '
+                              'head -c 24M /dev/zero >spool/shard-000/segment')
+        expect(run_check(work, configuration(work, spool={'size_max': '36MiB'}), prefix), 0)
+        expect(run_check(work, configuration(work, spool={'size_max': '44MiB'}), prefix), 0,
+               ['44MiB, of which 24MiB are taken', 'only 16MiB free', 'at most 40MiB'])
+    return None
+
+
+@case
+def listeners_that_cannot_be_had():
+    """In use, by whom; not this machine's: all at once. A relay that runs is not disturbed."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        wanted = configuration(work, listeners=[{'name': 'used', 'address': hop.host},
+                                                {'name': 'far', 'address': '192.0.2.1:2525'},
+                                                {'name': 'good', 'address': '127.0.0.1:0'}])
+        used = ['listener "used": ', hop.host + ' is in use by ', '(pid %d)' % os.getpid(), 'another address']
+        expect(run_check(work, wanted), 0, used,
+               ['listener "far": ', '192.0.2.1:2525', 'Cannot assign requested address', 'ip address'])
+        relay = work.relay(configuration(work))
+        expect(run_check(work, configuration(work, listeners=[{'name': 'lan', 'address': '%s:%d' % relay.address}])), 0,
+               ['%s:%d' % relay.address, 'postrider (pid %d)' % relay.pid, 'relay that runs'])
+        check(relay.running(), 'the relay has ended')
+
+
+@case
+def a_privileged_port():
+    """For a user without the capability it is a warning: the service has it."""
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    with Workspace() as work:
+        wanted = configuration(work, listeners=[{'name': 'lan', 'address': '127.0.0.1:25'}])
+        os.chown(work.directory, 61234, 61234)
+        # A network namespace: the port is free, and privileged as usual.
+        prefix = ['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec setpriv --reuid 61234 --regid 61234 '
+                  '--clear-groups --inh-caps=-all --bounding-set=-all "$@"', 'sh']
+        binary = shutil.copy(program('postrider'), work.path('postrider'))
+        path = work.write('postrider.yaml', json.dumps(wanted))
+        done = subprocess.run([*prefix, binary, 'check', '--config', path], capture_output=True, text=True,
+                              timeout=20)
+        expect((done.returncode, done.stderr.splitlines()), 0,
+               ['listener "lan": ', '127.0.0.1:25', 'CAP_NET_BIND_SERVICE', 'higher port'])
+    return None
+
+
+if __name__ == '__main__':
+    harness.main()
