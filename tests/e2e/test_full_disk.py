@@ -151,6 +151,16 @@ def a_full_disk_drains_after_clean_restarts():
 
 
 @case
+def large_messages_meet_a_full_disk():
+    """Those over 256 KiB, whose parts are written while they come, are answered 452 as well, and nothing else."""
+    with Workspace() as work:
+        SmallDisk(work)
+        relay = work.relay(configuration(work, free_port()), 'large')
+        accepted, _ = fill(relay, 1, 1500000, refusals=3)
+        check(len(accepted) > 3, 'only %d messages were accepted', len(accepted))
+
+
+@case
 def a_full_disk_drains_after_kills():
     """The same after SIGKILL, which loses nothing either: no delivery was under way."""
     with Workspace() as work:
