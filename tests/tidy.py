@@ -6,6 +6,7 @@
 Each rule prints "ok RULE", or one "FAILED RULE: FILE:LINE: what" for each place. The rules are the functions below.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -385,9 +386,31 @@ def events_page():
                     yield 'docs/events.md:%d: event %s has no %s %s in core/' % (page[event][2], event, what, name)
 
 
+def pages_name_files():
+    """What pages about the tests and the code name is there: tests by their path below tests/, scenarios by name."""
+    scenarios = {name for path in files('.c') if path.startswith('tests/sim/test_relay')
+                 for name in re.findall(r'^\t\{"(\w+)", scenario_', read(path), re.M)}
+    named = 0
+    for page in ('docs/reliability.md', 'docs/architecture.md', 'CONTRIBUTING.md', 'README.md', 'tests/sim/README.md'):
+        for number, line in lines_of(page):
+            for name in re.findall(r'(?<![\w/.<-])(?:[a-z_]+/)+[\w*-]+\.(?:py|[chd]|md|yaml|[58])(?![\w*])', line):
+                if name.startswith(('build/', 'etc/')):
+                    continue
+                named += 1
+                places = [os.path.join(SOURCES, folder, name) for folder in ('', 'tests', os.path.dirname(page))]
+                if not any(glob.glob(place) for place in places):
+                    yield '%s:%d: there is no %s' % (page, number, name)
+            for group in re.findall(r'tests/sim \(([a-z_, ]+)\)', line):
+                for name in group.split(', '):
+                    if name not in scenarios:
+                        yield '%s:%d: test_relay.c has no scenario %s' % (page, number, name)
+    if named < 50 or len(scenarios) < 10:
+        yield 'only %d names and %d scenarios were found' % (named, len(scenarios))
+
+
 RULES = [include_direction, libraries, forbidden_calls, trust_peers_unloaded, file_headers, file_length,
          function_length, unfinished, blanks_and_line_ends, columns, clang_format, compiles_in_python,
-         executable_scripts, events_page]
+         executable_scripts, events_page, pages_name_files]
 
 
 def main():
