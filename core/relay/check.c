@@ -351,7 +351,9 @@ static void check_spool(struct check *check)
 			    directory);
 		else if (!check->cannot_tell)
 			check_spool_permission(check, directory);
-		check_disk(check, directory);
+		/* What is in it cannot be seen by everybody. */
+		if (access(directory, R_OK | X_OK) == 0)
+			check_disk(check, directory);
 	}
 }
 
