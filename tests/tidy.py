@@ -408,9 +408,25 @@ def pages_name_files():
         yield 'only %d names and %d scenarios were found' % (named, len(scenarios))
 
 
+def every_key_described():
+    """dist/postrider.yaml has every key that can be given, but for those with one value only; postrider.yaml(5) all."""
+    sample, page = read('dist/postrider.yaml'), read('dist/postrider.yaml.5')
+    described = set(re.findall(r'[\w.]+', ' '.join(re.findall(r'^\.(?:It Cm|Ss) (.*)$', page, re.M))))
+    described |= {name.split('.')[-1] for name in described} | {name.split('.')[0] for name in described}
+    keys = [key for path in files('.c') if path.startswith('core/config/schema')
+            for kind, key in re.findall(r'\bFIELD(_[A-Z_]+)?\("(\w+)"', read(path)) if kind != '_MISSING']
+    if len(keys) < 40:
+        yield 'core/config/schema.c: only %d keys were found' % len(keys)
+    for key in sorted(set(keys)):
+        if key not in described:
+            yield 'dist/postrider.yaml.5: key %s is not described' % key
+        if key not in ('auth', 'line_endings') and not re.search(r'\b%s:' % key, sample):
+            yield 'dist/postrider.yaml: key %s is not there' % key
+
+
 RULES = [include_direction, libraries, forbidden_calls, trust_peers_unloaded, file_headers, file_length,
          function_length, unfinished, blanks_and_line_ends, columns, clang_format, compiles_in_python,
-         executable_scripts, events_page, pages_name_files]
+         executable_scripts, events_page, pages_name_files, every_key_described]
 
 
 def main():
