@@ -263,8 +263,8 @@ def section_unit():
 def section_sanitize():
     plain = without_randomization()
     yield Job('sanitize', 'processors', 'asan', meson_tests, 'asan', 'asan+ubsan', prefix=plain, scale=6)
-    yield from python_tests('sanitize', 'e2e', 'asan', ' asan', ('config', 'content', 'refusals', 'restart',
-                                                                 'smuggling'), prefix=plain)
+    yield from python_tests('sanitize', 'e2e', 'asan', ' asan', ('check', 'config', 'content', 'refusals',
+                                                                 'restart', 'smuggling'), prefix=plain)
 
 
 def section_threads():
