@@ -29,6 +29,7 @@
 #include "core/relay/accept.h"
 #include "core/relay/check.h"
 #include "core/relay/events.h"
+#include "core/relay/receive.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
 #include "core/relay/resolver.h"
@@ -244,14 +245,25 @@ static void log_ready(struct process *p)
 	log_end(&e);
 }
 
-static int check_limits(const struct config *config, char *problem, size_t size)
+/* All that may be open at a time. */
+static rlim_t files_needed(const struct config *config)
 {
-	struct rlimit limit;
-	rlim_t need = config->limits.connections + 512;
+	/* Standard streams, the resolver's threads, certificates and other files while they are read. */
+	enum { PROCESS_FILES = 2 * RESOLVER_THREADS + 64, RING_FILES = 4 };
+	rlim_t shard = SPOOL_FILES_MAX + RING_FILES + SESSION_REFUSED_MAX + config->listener_count;
+	rlim_t need = PROCESS_FILES + config->limits.connections + config->shards * shard;
 	size_t d;
 
 	for (d = 0; d < config->destination_count; d++)
 		need += config->destinations[d].connections;
+	return need;
+}
+
+static int check_limits(const struct config *config, char *problem, size_t size)
+{
+	rlim_t need = files_needed(config);
+	struct rlimit limit;
+
 	getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < need) {
 		limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
@@ -260,9 +272,8 @@ static int check_limits(const struct config *config, char *problem, size_t size)
 	if (limit.rlim_cur >= need)
 		return 0;
 	snprintf(problem, size,
-		 "the limit of open files is %llu, but the configured connections need %llu: run \"ulimit -n %llu\", "
-		 "set "
-		 "LimitNOFILE=%llu in the service unit, or lower limits.connections",
+		 "the limit of open files is %llu, but the configured connections and shards need %llu: run \"ulimit "
+		 "-n %llu\", set LimitNOFILE=%llu in the service unit, or lower limits.connections",
 		 (unsigned long long)limit.rlim_cur, (unsigned long long)need, (unsigned long long)need,
 		 (unsigned long long)need);
 	return -EMFILE;

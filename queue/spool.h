@@ -42,6 +42,9 @@ enum {
 	SPOOL_ENVELOPE_MAX = 512u << 10, /* so that the largest record fits a slab */
 	SPOOL_PARTS_MAX = 16384,         /* parts may be as small as 16 KiB while content memory is short */
 };
+/* Descriptors a spool has open: lock, directory, segments; reading from many segments at once may take more for a
+ * while, and what cannot be opened then is read later. */
+enum { SPOOL_FILES_MAX = 96 };
 enum { SPOOL_IN_DOUBT = -ENOTRECOVERABLE }; /* a ticket's result: recovery may find the record, or not */
 
 struct spool;

@@ -123,6 +123,8 @@ int spool_segment_fd(struct spool *spool, struct spool_segment *segment)
 		if (other->uses == 0 && other != spool->active && (!first || other->opened < first->opened))
 			first = other;
 	}
+	/* Beside those: the one written to, the spare, one being prepared, one set aside, lock and directory. */
+	static_assert(SPOOL_OPEN_MAX + 8 <= SPOOL_FILES_MAX, "what the limit of open files is compared with");
 	if (open >= SPOOL_OPEN_MAX && first)
 		segment_close(first);
 

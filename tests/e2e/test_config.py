@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -179,6 +180,24 @@ def relative_paths_are_relative_to_the_file():
         process = work.start([program('postrider'), 'run', '--config', path], cwd='/')
         harness.eventually(lambda: os.path.isdir(work.path('below', 'spool', 'shard-000')),
                            lambda: 'the spool is beside the file: %s' % process.tail())
+
+
+@case
+def files_of_shards_count():
+    """SYS-05: too few descriptors for what is configured is told at the start, with the number that suffices."""
+    with Workspace() as work:
+        path = work.path('relay.yaml')
+        with open(path, 'w') as f:
+            many = GOOD.replace('1GiB', '4GiB').replace('shards: 2', 'shards: 8\nlimits: { connections: 100 }')
+            f.write(many % free_port())
+
+        def limited():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+        result = subprocess.run([program('postrider'), 'run', '--config', path], stdin=subprocess.DEVNULL, timeout=60,
+                                stderr=subprocess.PIPE, text=True, preexec_fn=limited)
+        check(re.search(r'the limit of open files is 1024, but .* need (\d{4}): run "ulimit -n \1"', result.stderr),
+              '%s', result.stderr)
+        equal(result.returncode, 69, 'exit status')
 
 
 if __name__ == '__main__':
