@@ -141,13 +141,23 @@ static void keep_ticket(struct connection *c)
 	c->host->ticket = ticket;
 }
 
+/* It ended as soon as it was ready, and mail waits. One that was opened in case of need, and was not, may end. */
+static bool never_used(const struct connection *c)
+{
+	const struct outbound *o = c->outbound;
+	uint64_t now_ns = o->shard->now_ns;
+
+	return c->messages == 0 && !c->retiring && now_ns - c->idle_since_ns < CONNECTION_STALE_MS * CLOCK_NS_PER_MS &&
+	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0);
+}
+
 /* Tells what became of it and gives back what it had. */
 static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
-	bool report = (!c->proven || (c->messages > 0 && c->answered == 0)) && !c->ours && !c->fell_back &&
-		      !o->shard->draining;
+	bool report = (!c->proven || (c->messages > 0 && c->answered == 0) || never_used(c)) && !c->ours &&
+		      !c->fell_back && !o->shard->draining;
 	char told[sizeof(c->told_text) + 160];
 
 	if (c->told) {

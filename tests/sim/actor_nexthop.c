@@ -248,6 +248,8 @@ static void hop_ehlo(struct hop_session *s)
 	s->greeted = s->hello_due = true;
 	hop_reset(s);
 	hop_reply(s, text);
+	if (config->hello_closes)
+		hop_reply_and_close(s, "421 4.3.2 Not now\r\n");
 }
 
 /* The recipients are not known yet, but the sender names the message: all it has may count as refused. */

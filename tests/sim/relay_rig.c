@@ -586,6 +586,7 @@ void rig_heal(struct rig *rig)
 		hop->end_deferred = hop->end_refused = 0;
 		hop->setup_refused = NULL;
 		hop->close_rate = hop->close_after_end = hop->close_in_content = 0;
+		hop->hello_closes = false;
 		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_OPEN);
 		world_partition((uint16_t)(RIG_HOP_PORT + i), false);
 	}

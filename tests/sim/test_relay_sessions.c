@@ -109,7 +109,7 @@ void scenario_closers(uint64_t seed)
 	uint64_t connections = 0, copies;
 	struct rig rig;
 
-	switch (seed % 4) {
+	switch (seed % 5) {
 	case 0:
 		options.hop.close_rate = 1000000; /* even at EHLO */
 		break;
@@ -118,6 +118,9 @@ void scenario_closers(uint64_t seed)
 		break;
 	case 2:
 		options.hop.close_after_end = 1000000;
+		break;
+	case 3: /* before a connection that is ready can be given a message */
+		options.hop.hello_closes = true;
 		break;
 	default:
 		options.hop.close_rate = 400000;
@@ -136,7 +139,7 @@ void scenario_closers(uint64_t seed)
 			 (unsigned long long)connections);
 	rig_finish(&rig, 2);
 	copies = rig.counts.maybe_duplicates;
-	if (seed % 4 == 2 && copies > (uint64_t)60 * 16)
+	if (seed % 5 == 2 && copies > (uint64_t)60 * 16)
 		rig_fail(&rig, "%llu copies in an hour of 60 messages", (unsigned long long)copies);
 	rig_close(&rig);
 }
