@@ -575,11 +575,27 @@ static bool write_plain(struct transport *t, const void *data, size_t length)
 	return true;
 }
 
+/* Both before anything is staged: what was staged is written, so a false that comes later would have it said twice. */
+static bool take_buffers(struct transport *t)
+{
+	if (!t->collecting)
+		t->collecting = pool_acquire(t->buffers);
+	if (!t->stage)
+		t->stage = pool_acquire(t->buffers);
+	if (t->collecting && t->stage)
+		return true;
+	if (t->collected == 0)
+		release_buffer(t, &t->collecting);
+	if (t->staged == 0)
+		release_buffer(t, &t->stage);
+	return false;
+}
+
 static bool write_staged(struct transport *t, const uint8_t *data, size_t length)
 {
 	if (length > transport_room(t))
 		return false;
-	if (!t->stage && !(t->stage = pool_acquire(t->buffers)))
+	if (!take_buffers(t))
 		return false;
 	while (length > 0) {
 		size_t n = TLS_RECORD_MAX - t->staged;
