@@ -177,8 +177,12 @@ static void hold(struct outbound *o, struct delivery *d, bool host_held)
 	d->next_place = DELIVERY_WAITING;
 	d->attempts = 0;
 	d->due_ns = o->shard->now_ns;
-	if (host_held)
+	if (host_held) {
+		/* Noted, for when it is refused again although the host was let go meanwhile (hold.c). */
+		if (d->holds == 0)
+			d->holds = 1;
 		return;
+	}
 	if (d->holds < UINT8_MAX)
 		d->holds++;
 	d->due_ns += retry_delay_ns(&schedule, d->holds, &o->shard->random);
