@@ -53,6 +53,7 @@ class Totals:
     def __init__(self):
         self.sections = {}
         self.failures = []
+        self.notes = []
         self.lock = threading.Lock()
 
     def count(self, section, name, passed, failures, seconds):
@@ -135,15 +136,17 @@ def cases(output):
     return passed, re.findall(r'^FAILED (.*)', output, re.M)
 
 
-def report(section, name, passed, failures, seconds, output=''):
-    """One block of lines for each program, whatever else is running."""
+def report(section, name, passed, failures, seconds, output='', notes=()):
+    """One block of lines for each program, whatever else is running. Notes are said again at the end."""
     lines = ['%-9s %-34s %5d ok %s %7.1f s' % (section, name, passed, '%4d failed' % len(failures) if failures
                                               else ' ' * 11, seconds)]
     lines += ['      FAILED ' + failure[:400] for failure in failures[:SHOWN_MAX]]
+    lines += ['      NOTE ' + note for note in notes]
     if failures and output:
         lines += ['      | ' + line[:200] for line in output.rstrip().split('\n')[-15:]]
     with totals.lock:
         totals.count(section, name, passed, failures, seconds)
+        totals.notes += ['%s: %s' % (section, note) for note in notes]
         print('\n'.join(lines), flush=True)
 
 
@@ -160,7 +163,8 @@ def program(section, name, command, limit, environment=None):
         failures.append('%s: exit status %d' % (name, status))
     elif passed + len(failures) == 0:
         failures.append('%s: it reported no case' % name)
-    report(section, name, passed, failures, time.monotonic() - started, output if status != 0 else '')
+    report(section, name, passed, failures, time.monotonic() - started, output if status != 0 else '',
+           re.findall(r'^NOTE (.*)', output, re.M))
 
 
 def build(section, name):
@@ -258,6 +262,8 @@ def section_tidy():
 def section_unit():
     for name in ('gcc', 'clang'):
         yield Job('unit', 'processors', name, meson_tests, name, name)
+    yield Job('unit', 'processors', 'gcc', program, "tls with Debian 13's wolfSSL",
+              [os.path.join(SOURCES, 'tests', 'debian-13'), os.path.join(BUILD, 'gcc')], 600)
 
 
 def section_sanitize():
@@ -382,6 +388,8 @@ def main():
         print('\nfailed (logs in %s):' % LOGS)
         for failure in totals.failures:
             print('  ' + failure.split('\n')[0][:300])
+    for note in totals.notes:
+        print('\nNOTE ' + note)
     passed = sum(section[0] for section in totals.sections.values())
     failed = sum(section[1] for section in totals.sections.values())
     print('\n%d passed, %d failed' % (passed, failed))

@@ -310,6 +310,10 @@ bool certificate_parse(struct certificate *certificate, const uint8_t *der, size
 	    !take(&body, SEQUENCE, &parameters, &algorithm) || !take(&body, BIT_STRING, &signature, NULL) ||
 	    body.length != 0)
 		return false;
+	/* A signature is whole octets. Not every wolfSSL looks, and nothing is signed that says so: one certificate
+	 * would have several fingerprints. */
+	if (signature.length < 2 || signature.at[0] != 0)
+		return false;
 	/* The algorithm stands inside and outside what is signed: RFC 5280 4.1.1.2 wants it the same. */
 	if (!read_fields(certificate, &tbs, &same) || !span_equal(algorithm, same) ||
 	    !take(&parameters, OID, &oid, NULL) || !read_key(certificate->key, &certificate->weak_key))

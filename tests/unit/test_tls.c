@@ -548,6 +548,23 @@ static size_t seeded_run(uint64_t seed, enum versions v, uint8_t *out)
 	return length;
 }
 
+/* How much of a run the seed decides: all, or what stands in front of a placeholder for Encrypted Client Hello. wolfSSL
+ * 5.7.2 puts one into each TLS 1.3 hello, random octets from a generator of its own, and keys depend on the hello. */
+static size_t seeded_part(const uint8_t *hello, size_t length)
+{
+	enum { SESSION_ID = 5 + 4 + 2 + 32, ECH = 0xfe0d };
+	size_t at = SESSION_ID + 1u + hello[SESSION_ID];
+
+	at += 2u + (size_t)(hello[at] << 8 | hello[at + 1]); /* suites */
+	at += 1u + hello[at];                                /* compression */
+	for (at += 2; at + 4 <= 5u + (size_t)(hello[3] << 8 | hello[4]);
+	     at += 4u + (size_t)(hello[at + 2] << 8 | hello[at + 3])) {
+		if ((hello[at] << 8 | hello[at + 1]) == ECH)
+			return at;
+	}
+	return length;
+}
+
 static void test_seeded(void)
 {
 	static uint8_t first[20000], again[20000], other[20000];
@@ -555,9 +572,10 @@ static void test_seeded(void)
 	for (int v = ONLY_12; v <= ONLY_13; v++) {
 		size_t n = seeded_run(42, v, first);
 		CHECK_EQ(seeded_run(42, v, again), n);
-		CHECK_EQ(memcmp(first, again, n), 0);
+		size_t part = seeded_part(first, n);
+		CHECK_EQ(memcmp(first, again, part), 0);
 		CHECK_EQ(seeded_run(43, v, other), n);
-		CHECK(memcmp(first, other, n) != 0);
+		CHECK(memcmp(first, other, part) != 0);
 	}
 	tls_set_random(NULL);
 }

@@ -31,8 +31,10 @@ static void test_anonymous(void)
 		if (status == TLS_WANT_INPUT && anonymous_finish(&server))
 			status = turn(&client, &whole);
 		CHECK_EQ(status, TLS_FAILED);
+		/* The guard's words, or those of a library that refuses by itself. */
 		const char *text = tls_error_text(client.session);
-		if (strncmp(text, "peer chose a cipher suite that was not offered", 46) != 0)
+		if (strncmp(text, "peer chose a cipher suite that was not offered", 46) != 0 &&
+		    strncmp(text, "no cipher suite in common", 25) != 0)
 			CHECK_STR(text, "peer chose a cipher suite that was not offered");
 		tls_session_free(client.session);
 		free(client.lent);

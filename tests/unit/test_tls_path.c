@@ -232,7 +232,8 @@ static void test_nothing_stays(void)
 	unlink(full);
 }
 
-/* Every octet of a valid chain's certificates damaged once: accepted only where nothing is signed. */
+/* Every octet of a valid chain's certificates damaged in each bit: none is accepted, not even where nothing is signed,
+ * such as the number of unused bits in front of the signature. */
 static void test_damage(void)
 {
 	struct anchors *anchors = load("root"), *sent = load("root-leaf");
@@ -243,7 +244,7 @@ static void test_damage(void)
 		.sent = &span, .sent_count = 1, .anchors = anchors, .purpose = PURPOSE_SERVER, .now = time(NULL)};
 
 	for (size_t i = 0; i < der.length; i++) {
-		for (unsigned mask = 1; mask < 256; mask <<= 3) {
+		for (unsigned mask = 1; mask < 256; mask <<= 1) {
 			memcpy(copy, der.at, der.length);
 			copy[i] ^= (uint8_t)mask;
 			CHECK(path_verify(&request, NULL) != 0);
@@ -274,6 +275,29 @@ static void test_certificate(void)
 	CHECK(!c[5].weak_key && c[6].weak_key && c[7].weak_signature && !c[7].weak_key);
 	CHECK(c[8].purposes == (PURPOSE_SERVER | PURPOSE_CLIENT) && !c[8].has_basic_constraints);
 	CHECK(c[9].unknown_critical);
+	anchors_free(all);
+}
+
+/* The signature's number of unused bits stands outside of what is signed: none but 0 is a certificate. */
+static void test_unused_bits(void)
+{
+	struct anchors *all = load("root-leaf rsa-leaf");
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct span der = all->items[i].der, in = der, body, content, element;
+		struct certificate certificate;
+		uint8_t tag, *copy = malloc(der.length);
+
+		CHECK(der_take(&in, &tag, &body, &element));
+		for (int j = 0; j < 3; j++)
+			CHECK(der_take(&body, &tag, &content, &element));
+		memcpy(copy, der.at, der.length);
+		for (unsigned unused = 0; unused < 256; unused++) {
+			copy[content.at - der.at] = (uint8_t)unused;
+			CHECK_EQ(certificate_parse(&certificate, copy, der.length), unused == 0);
+		}
+		free(copy);
+	}
 	anchors_free(all);
 }
 
@@ -320,6 +344,7 @@ int main(int argc, char **argv)
 	tls_global_init();
 	RUN(test_der);
 	RUN(test_certificate);
+	RUN(test_unused_bits);
 	RUN(test_paths);
 	RUN(test_handshakes);
 	RUN(test_nothing_stays);
