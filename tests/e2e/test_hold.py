@@ -62,6 +62,30 @@ def a_refused_set_up_is_told_once_and_heals():
 
 
 @case
+def a_message_that_looks_like_a_wrong_set_up():
+    """One sender's mail is refused in words that mean the relay, all others' is taken: it waits by itself, and no
+    toggling between held and let go."""
+    def script(stage, session, argument):
+        return '550 5.7.25 client not allowed' if stage == 'MAIL' and 'stranger@' in argument else None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        with Client(relay.address) as client:
+            client.hello()
+            for sequence in (1, 2):
+                client.envelope(sender='stranger@example.net')
+                client.data(message(sequence, 1500))
+        for turn in range(4):
+            send(relay, range(100 + 10 * turn, 110 + 10 * turn))
+            hop.wait_arrivals(10 * (turn + 1), 20)
+            time.sleep(1.2)
+        check(len(relay.events('setup_refused')) <= 3, '%d alarms', len(relay.events('setup_refused')))
+        check(hop.accepted <= 8, '%d connections', hop.accepted)
+        equal(relay.total('failed'), 0, 'failed')
+        relay.terminate()
+
+
+@case
 def one_sender_that_is_refused_holds_nobody_up():
     """5.7.60 is about a sender: his mail waits, the others' goes, and an alarm names what was said."""
     said = '550 5.7.60 SMTP; Client does not have permissions to send as this sender'
