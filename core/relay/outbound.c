@@ -197,7 +197,7 @@ static void dispatch(struct outbound *o)
 			outbound_grow(o, &next_ns);
 			break;
 		}
-		/* Each probe takes another message while there is one: those that were refused are those that are due. */
+		/* Each probe takes another message while there is one: those that were refused are due. */
 		if (c->probe)
 			o->lane.due_next = false;
 		tx = next_loaded(o);
