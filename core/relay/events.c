@@ -26,6 +26,31 @@ static const char *client_name(const struct session *s)
 	return s->client >= 0 ? s->shard->relay->config->clients[s->client].name : "";
 }
 
+static const char *session_stage(const struct session *s)
+{
+	static const char *const names[SESSION_STAGES] = {
+		[SESSION_STAGE_NONE] = "greeting",
+		[SMTP_EHLO] = "ehlo",
+		[SMTP_HELO] = "helo",
+		[SMTP_MAIL] = "mail",
+		[SMTP_RCPT] = "rcpt",
+		[SMTP_DATA] = "data",
+		[SMTP_BDAT] = "bdat",
+		[SMTP_RSET] = "rset",
+		[SMTP_NOOP] = "noop",
+		[SMTP_VRFY] = "vrfy",
+		[SMTP_EXPN] = "expn",
+		[SMTP_HELP] = "help",
+		[SMTP_QUIT] = "quit",
+		[SMTP_STARTTLS] = "starttls",
+		[SMTP_AUTH] = "auth",
+		[SMTP_FOREIGN] = "foreign",
+		[SESSION_STAGE_CONTENT] = "content",
+	};
+
+	return names[s->stage];
+}
+
 void event_session(const struct session *s)
 {
 	const struct config *config = s->shard->relay->config;
@@ -45,6 +70,12 @@ void event_session(const struct session *s)
 	log_number(&e, "octets_in", s->transport.octets_in);
 	log_number(&e, "octets_out", s->transport.octets_out);
 	log_number(&e, "ms", events_ms_since(s->shard, s->opened_ns));
+	log_number(&e, "refusals", s->refusals);
+	if (s->untold > 0)
+		log_number(&e, "untold", s->untold);
+	log_text(&e, "stage", session_stage(s));
+	if (s->last_reply)
+		log_string(&e, "reply", s->last_reply, strcspn(s->last_reply, "\r"));
 	log_text(&e, "reason", s->end_reason ? s->end_reason : "");
 	log_end(&e);
 }
@@ -72,6 +103,8 @@ void event_accepted(const struct session *s, const struct message *m)
 	message_fields(&e, s, m);
 	log_string(&e, "recipient", first + sizeof(head), head[1]);
 	log_text(&e, "destination", s->shard->relay->config->destinations[head[0]].name);
+	if (m->field_length > 0)
+		log_string(&e, "message_id", m->field, m->field_length);
 	log_number(&e, "ms", events_ms_since(s->shard, m->started_ns));
 	log_end(&e);
 }
@@ -87,15 +120,40 @@ void event_not_stored(const struct session *s, const struct message *m)
 	log_end(&e);
 }
 
-void event_refused(const struct session *s, const struct message *m, const char *reply)
+/* Who it speaks about, as far as it is known. */
+static void transaction_fields(struct log_event *e, const struct session *s, const struct smtp_command *command)
 {
+	const struct message *m = s->message;
+
+	if (m)
+		log_string(e, "sender", m->text, m->sender_length);
+	else if (command->verb == SMTP_MAIL && command->address.data)
+		log_string(e, "sender", command->address.data, command->address.length);
+	if (command->verb == SMTP_RCPT && command->address.length > 0)
+		log_string(e, "recipient", command->address.data, command->address.length);
+	if (m)
+		log_number(e, "recipients", m->recipients);
+	if (m && s->stage == SESSION_STAGE_CONTENT)
+		log_number(e, "octets", m->content_length);
+}
+
+void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
+{
+	const struct config *config = s->shard->relay->config;
+	struct span shown = refusals_command(s->shard->asked, command->verb, s->stage == SMTP_AUTH);
 	struct log_event e;
 
-	if (!s->shard->relay->config->log_messages)
-		return;
 	log_begin_at(&e, s->shard->log, LOG_LEVEL_NOTICE, "refused");
-	message_fields(&e, s, m);
+	log_text(&e, "listener", config->listeners[s->listener].name);
+	log_string(&e, "peer", s->peer, s->peer_length);
+	log_text(&e, "client", client_name(s));
+	log_text(&e, "stage", session_stage(s));
 	log_string(&e, "reply", reply, strlen(reply) - 2);
+	transaction_fields(&e, s, command);
+	if (untold > 0)
+		log_number(&e, "untold", untold);
+	if (shown.length > 0)
+		log_string(&e, "command", shown.data, shown.length);
 	log_end(&e);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/relay/receive.h"
+#include "core/smtp/header.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 
@@ -144,6 +145,15 @@ static void choose_lane(struct message *m, struct transfer *transfer)
 	transfer->item.owner = m->shard->relay->lanes[transfer->lane].owner;
 }
 
+/* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
+static void note_message_id(struct message *m)
+{
+	if (m->content_before > 0 || !m->first || !m->shard->relay->config->log_messages)
+		return;
+	m->field_length = (uint8_t)header_value((const char *)m->first->data, m->first->length, "message-id", m->field,
+						sizeof(m->field));
+}
+
 bool message_flush_part(struct message *m)
 {
 	struct part *parts[MESSAGE_DESTINATIONS_MAX];
@@ -180,6 +190,7 @@ bool message_flush_part(struct message *m)
 		count++;
 	}
 	parts[0]->shared = count;
+	note_message_id(m);
 	m->first = m->last = NULL;
 	m->block_count = 0;
 	m->content_before += length;
@@ -247,6 +258,7 @@ void message_submit(struct message *m)
 	struct list *link, *next;
 
 	assert(m->transfer_count > 0);
+	note_message_id(m);
 	m->state = MESSAGE_COMMITTING;
 	m->unanswered = m->transfer_count + 1; /* see message_abort() */
 	for (link = m->transfers.next; link != &m->transfers; link = next) {

@@ -30,6 +30,7 @@ enum {
 	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
 	PARTS_OUTSTANDING_MAX = 4,                    /* per message: then its session pauses */
 	MESSAGE_TEXT_INLINE = 384,
+	MESSAGE_FIELD_MAX = 200, /* of the Message-ID field, for the log */
 	MESSAGE_DESTINATIONS_MAX = 16,
 	REPLY_MAX = 512,
 	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
@@ -129,9 +130,11 @@ struct message {
 	struct list transfers;
 	unsigned transfer_count, unanswered, parts_out;
 	int result;
+	uint8_t field_length;
 	uint32_t tail_length;
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
 	char text_inline[MESSAGE_TEXT_INLINE];
+	char field[MESSAGE_FIELD_MAX]; /* Message-ID, of field_length octets; 0: not known */
 };
 
 /*

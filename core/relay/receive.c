@@ -30,17 +30,23 @@ static const struct transport_handlers handlers = {
 
 /* ---- birth and death ---------------------------------------------------------------------------------------- */
 
+/* The socket may be gone, but the text says the same. */
+static bool session_address(const struct session *s, struct ring_address *out)
+{
+	char text[sizeof(s->peer) + 1];
+
+	memcpy(text, s->peer, s->peer_length);
+	text[s->peer_length] = '\0';
+	return address_text_numeric(text, 1, out);
+}
+
 static void uncount_peer(struct session *s)
 {
 	struct ring_address peer;
-	char text[sizeof(s->peer) + 1];
 
 	if (!s->peer_counted)
 		return;
-	/* The socket may be gone, but the text says the same. */
-	memcpy(text, s->peer, s->peer_length);
-	text[s->peer_length] = '\0';
-	if (address_text_numeric(text, 1, &peer))
+	if (session_address(s, &peer))
 		peers_leave(s->shard->relay->peers, &peer);
 	s->peer_counted = false;
 }
@@ -129,6 +135,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
 	/* The timer first: a reply that finds no memory ends the session. */
 	receive_arm_timer(s, config->timeouts.command_ns);
+	s->last_reply = "220";
 	receive_reply(s, greeting, (size_t)n);
 }
 
@@ -247,8 +254,36 @@ void receive_reply(struct session *s, const char *text, size_t length)
 		receive_end(s, "out of memory");
 }
 
+/* A refusal, told before anything is done about it. */
+static void tell_refusal(struct session *s, const char *reply)
+{
+	struct shard *shard = s->shard;
+	struct smtp_command command = {.verb = SMTP_UNKNOWN};
+	struct ring_address peer;
+	uint32_t untold = 0;
+
+	s->refusals++;
+	if (!shard->relay->config->log_messages)
+		return;
+	if (shard->asked.length > 0)
+		(void)smtp_command_parse(shard->asked.data, shard->asked.length, SMTP_SYNTAX_TOLERANT, &command);
+	/* What comes next may be the password, also where this line was refused before it was read as a command. */
+	if (command.verb == SMTP_AUTH)
+		s->stage = SMTP_AUTH;
+	if (!session_address(s, &peer) || !refusals_tell(&shard->refusals, &peer, shard->now_ns, &untold)) {
+		s->untold++;
+		return;
+	}
+	event_refused(s, &command, reply, untold);
+}
+
 void receive_reply_text(struct session *s, const char *text)
 {
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->last_reply = text;
+	if (text[0] >= '4')
+		tell_refusal(s, text);
 	receive_reply(s, text, strlen(text));
 }
 
@@ -271,13 +306,18 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 	if (s->state >= SESSION_FINISHING)
 		return;
 	s->end_reason = reason;
-	receive_drop_transaction(s);
 	list_remove(&s->place);
-	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. */
-	if (reply && (can_reply(s) || s->pending_count == 0))
-		receive_reply_text(s, reply);
+	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. 221 says what the
+	 * reason says: the session's event keeps what was said before. */
+	if (reply && (can_reply(s) || s->pending_count == 0)) {
+		if (reply[0] == '2')
+			receive_reply(s, reply, strlen(reply));
+		else
+			receive_reply_text(s, reply);
+	}
 	if (s->state == SESSION_CLOSED)
 		return;
+	receive_drop_transaction(s);
 	s->state = SESSION_FINISHING;
 	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 	if (s->wait != WAIT_NONE) {
@@ -429,6 +469,13 @@ void receive_run(struct shard *shard)
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
+static const char *not_stored_reply(const struct message *m)
+{
+	if (m->result == -ENOSPC)
+		return "452 4.3.1 Insufficient storage, try again later\r\n";
+	return "451 4.3.0 Message not stored, try again later\r\n";
+}
+
 static size_t message_reply(const struct message *m, char *out, size_t capacity)
 {
 	char id[MESSAGE_ID_TEXT];
@@ -437,9 +484,7 @@ static size_t message_reply(const struct message *m, char *out, size_t capacity)
 		message_id_text(m->id, id);
 		return (size_t)snprintf(out, capacity, "250 2.0.0 Ok: queued as %.*s\r\n", MESSAGE_ID_TEXT, id);
 	}
-	if (m->result == -ENOSPC)
-		return (size_t)snprintf(out, capacity, "452 4.3.1 Insufficient storage, try again later\r\n");
-	return (size_t)snprintf(out, capacity, "451 4.3.0 Message not stored, try again later\r\n");
+	return (size_t)snprintf(out, capacity, "%s", not_stored_reply(m));
 }
 
 static void answer_one(struct session *s, struct message *m)
@@ -448,6 +493,9 @@ static void answer_one(struct session *s, struct message *m)
 	char reply[80];
 	size_t n = message_reply(m, reply, sizeof(reply));
 
+	/* Replies to what came behind it are later ones. */
+	if (m->tail_length == 0 && m->result != MESSAGE_UNDECIDED)
+		s->last_reply = m->result == 0 ? "250 2.0.0 Ok: queued" : not_stored_reply(m);
 	if (m->result == 0) {
 		counter_add(&shard->counters.accepted, 1);
 		counter_add(&shard->counters.recipients, m->recipients);
@@ -456,6 +504,7 @@ static void answer_one(struct session *s, struct message *m)
 		event_accepted(s, m);
 	} else {
 		counter_add(&shard->counters.refused, 1);
+		s->refusals += m->result != MESSAGE_UNDECIDED;
 		event_not_stored(s, m);
 	}
 	list_remove(&m->link);
@@ -538,10 +587,12 @@ static void refuse_line(struct session *s, const char *line, size_t length, cons
 static void complete_line(struct session *s, const char *line, size_t length)
 {
 	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
+	s->shard->asked = (struct span){line, (uint32_t)(length - (length < 2 || line[length - 2] != '\r' ? 1 : 2))};
 	if (length < 2 || line[length - 2] != '\r')
 		refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
 	else
 		receive_command(s, line, length - 2);
+	s->shard->asked.length = 0;
 	if (s->state == SESSION_COMMAND)
 		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
 }
@@ -549,7 +600,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)
 {
 	char start[5];
-	size_t kept = s->line_length < sizeof(start) ? s->line_length : sizeof(start);
+	size_t before = s->line_length, kept = before < sizeof(start) ? before : sizeof(start);
 	size_t rest = length < sizeof(start) - kept ? length : sizeof(start) - kept;
 
 	if (kept)
@@ -557,7 +608,9 @@ static void refuse_long_line(struct session *s, const uint8_t *data, size_t leng
 	memcpy(start + kept, data, rest);
 	s->line_length = 0;
 	s->state = complete ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
+	s->shard->asked = (struct span){kept ? s->line : (const char *)data, (uint32_t)(kept ? before : length)};
 	refuse_line(s, start, kept + rest, "500 5.5.2 Line too long\r\n");
+	s->shard->asked.length = 0;
 }
 
 static size_t take_line(struct session *s, const uint8_t *data, size_t length)

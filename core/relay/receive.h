@@ -58,6 +58,10 @@ enum {
 	/* Octets a second that content must bring on the whole; a second's worth buys a second, and at most
 	 * timeouts.command in advance (DOS-01). A modem of 9600 bit/s brings twice as much. */
 	SESSION_RATE_MIN = 500,
+	/* `stage` of a session, beside enum smtp_verb */
+	SESSION_STAGE_NONE = SMTP_UNKNOWN,
+	SESSION_STAGE_CONTENT = SMTP_FOREIGN + 1,
+	SESSION_STAGES,
 };
 
 struct session {
@@ -70,6 +74,7 @@ struct session {
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
+	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
 	bool esmtp, helo_given, transport_gone, content_dropped, peer_counted;
 	bool told_no;    /* over a limit: in shard->sessions_told_no */
 	bool counted;    /* toward the limits; not when it was refused for one, and is only told so */
@@ -87,6 +92,8 @@ struct session {
 	uint64_t content_seen;    /* octets_in when the rate was looked at last */
 	uint64_t content_look_ns; /* when it will be next; while the session waits: so long after it goes on */
 	uint32_t messages, commands;
+	uint32_t refusals, untold; /* replies 4yz and 5yz; of these, how many made no event */
+	const char *last_reply;    /* static; 221 does not count */
 	const char *end_reason;
 	char peer[46];
 };

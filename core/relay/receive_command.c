@@ -48,6 +48,7 @@ static void hello(struct session *s, const struct smtp_command *command)
 			     "250 ENHANCEDSTATUSCODES\r\n",
 			     config->hostname, (unsigned long long)config->spool.message_size_max);
 	}
+	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
 	receive_reply(s, reply, (size_t)n);
 }
 
@@ -203,6 +204,8 @@ void receive_command(struct session *s, const char *line, size_t length)
 	const char *refusal = smtp_command_parse(line, length, syntax_of(s), &command);
 
 	s->commands++;
+	if (command.verb != SMTP_UNKNOWN && command.verb != SMTP_QUIT)
+		s->stage = (uint8_t)command.verb;
 	if (command.verb == SMTP_FOREIGN) {
 		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
 		return;

@@ -66,6 +66,7 @@ void receive_start_content(struct session *s)
 	s->content_octets = 0;
 	s->content_dropped = false;
 	s->state = SESSION_CONTENT;
+	s->stage = SESSION_STAGE_CONTENT;
 	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
 	s->content_seen = s->transport.octets_in;
 	arm_content_timer(s, config->timeouts.command_ns);
@@ -115,9 +116,8 @@ static void finish_content(struct session *s)
 		refusal = "451 4.3.0 Message not stored, try again later\r\n";
 	if (refusal) {
 		counter_add(&s->shard->counters.refused, 1);
-		event_refused(s, m, refusal);
-		receive_drop_transaction(s);
 		receive_reply_text(s, refusal);
+		receive_drop_transaction(s);
 		return;
 	}
 	s->message = NULL;

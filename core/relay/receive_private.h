@@ -11,6 +11,7 @@ enum { REPLY_ROOM = 384 }; /* no single reply is longer */
 
 /* Queues one whole reply, in order. There is room: receive_can_reply() was asked before the command was taken. */
 void receive_reply(struct session *s, const char *text, size_t length);
+/* The same for static text; every refusal goes this way, and is told (events.h). */
 void receive_reply_text(struct session *s, const char *text);
 /* Last words (or NULL: none), behind all that is owed, then FIN, then the connection is read to its end for a short
  * while, so that they are not lost to a reset. `reason` is static, for the session's event. */

@@ -307,6 +307,7 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	shard->started_wall_ns = clock_wall_ns();
 	wheel_init(&shard->wheel, shard->now_ns);
 	random_init(&shard->random);
+	refusals_init(&shard->refusals, random_u64(&(struct random){shard->random.state}));
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
 	transport_shared_init(&shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,

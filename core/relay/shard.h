@@ -25,6 +25,7 @@
 #include "core/base/ring_pulse.h"
 #include "core/base/wheel.h"
 #include "core/relay/balance.h"
+#include "core/relay/refusals.h"
 #include "core/relay/relay.h"
 #include "core/relay/transport.h"
 #include "core/relay/watchdog.h"
@@ -101,6 +102,8 @@ struct shard {
 	struct transport_shared transport;
 	struct shard_counters counters;
 	struct balance balance;
+	struct refusals refusals;
+	struct span asked; /* the command line that is dealt with just now, or empty */
 
 	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
 	struct pool deliveries, connections, transactions, output_buffers;                     /* delivering */
