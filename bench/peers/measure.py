@@ -194,8 +194,8 @@ def processor():
 
 
 def file_system(directory):
-    """Its type as it was mounted: statfs() has one number for ext2, ext3 and ext4."""
-    directory, found = os.path.realpath(directory), ('', '')
+    """Its type as it was mounted: statfs() has one number for ext2, ext3 and ext4. A chroot may not see its mount."""
+    directory, found = os.path.realpath(directory), ('', 'a file system whose mount is not visible here')
     for line in read('/proc/self/mounts').splitlines():
         point, kind = re.sub(r'\\(\d{3})', lambda octal: chr(int(octal.group(1), 8)), line.split()[1]), line.split()[2]
         inside = point == '/' or (directory + '/').startswith(point + '/')
