@@ -167,23 +167,29 @@ def too_many_connections():
                     check(client.closed(), 'not closed after 421')
             kept.pop().command('QUIT', 221)
 
-            def place():
-                """A client that was let in, or None; it is kept, because leaving takes a moment to be seen."""
+            knocks = []
+
+            def place(stay=False):
+                """A client that was let in, or None; it is kept, because leaving takes a moment to be seen. `stay`: one
+                that is refused does not leave by itself."""
                 client = setting.client(greeting=False)
                 # No reply: closed without a word, where too many refused ones are there already.
                 reply = client.reply()
                 if reply is not None and reply[0] == 220:
                     return client
-                client.close()
+                if stay:
+                    knocks.append(client)
+                else:
+                    client.close()
                 return None
             kept.append(eventually(place, 'a place is free again'))
-            # Those that are refused and stay until we close are in nobody's way.
-            knocks = [setting.client(greeting=False) for _ in range(200)]
+            # Those that are refused and stay until we close are in nobody's way, and there are always some.
+            knocks += [setting.client(greeting=False) for _ in range(200)]
             for knock in knocks[:20]:
                 knock.expect(421)
             kept.pop().command('QUIT', 221)
             kept.pop().command('QUIT', 221)
-            kept.append(eventually(place, 'a place is free while refused clients linger', 1))
+            kept.append(eventually(lambda: place(True), 'a place is free while refused clients linger', 10))
             for knock in knocks:
                 knock.close()
             for client in kept:
