@@ -35,7 +35,7 @@ policy = any
 unique_subject = no
 rand_serial = yes
 [any]
-commonName = supplied
+commonName = optional
 [authority]
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
@@ -83,6 +83,9 @@ basicConstraints = critical, CA:FALSE
 subjectAltName = DNS:*.example.org
 [no-names]
 basicConstraints = critical, CA:FALSE
+[addresses]
+basicConstraints = critical, CA:FALSE
+subjectAltName = email:me@example.org, IP:192.0.2.1, IP:2001:db8::1
 [client]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -103,8 +106,8 @@ subjectAltName = DNS:localhost
 EOF
 : >"$work/index"
 
-# certificate NAME CN EXTENSIONS ISSUER [OPTION...]: issued by ISSUER ("self": by itself). In the environment: `key`
-# another one's key to use, `kind` arguments of genpkey for a new one, `from` and `to` its dates.
+# certificate NAME CN|SUBJECT EXTENSIONS ISSUER [OPTION...]: issued by ISSUER ("self": by itself). In the environment:
+# `key` another one's key to use, `kind` arguments of genpkey for a new one, `from` and `to` its dates.
 certificate() {
 	name=$1 cn=$2 extensions=$3 issuer=$4
 	shift 4
@@ -113,7 +116,8 @@ certificate() {
 	else
 		openssl genpkey ${kind:--algorithm EC -pkeyopt ec_paramgen_curve:P-256} -out "$directory/$name.key" 2>/dev/null
 	fi
-	openssl req -new -config "$work/config" -key "$directory/$name.key" -subj "/CN=$cn" -out "$work/csr"
+	case $cn in /*) ;; *) cn=/CN=$cn ;; esac
+	openssl req -new -config "$work/config" -key "$directory/$name.key" -subj "$cn" -out "$work/csr"
 	if [ "$issuer" = self ]; then
 		set -- -selfsign -keyfile "$directory/$name.key" "$@"
 	else
@@ -194,5 +198,11 @@ for i in 1 2 3 4 5 6 7 8; do
 	certificate loop$i Loop authority self
 done
 certificate loop-leaf mail.example.org leaf loop8
+
+# Subjects.
+sixty=123456789012345678901234567890123456789012345678901234567890
+certificate addresses 'mail.example.org/C=DE/O=A \"Company\"/title=x/OU=One/OU=Two' addresses root -preserveDN
+certificate nobody '/O=Nobody' no-names root -preserveDN
+certificate long "mail.example.org/OU=$sixty/OU=$sixty/OU=$sixty/OU=$sixty" no-names root -preserveDN
 
 echo "$version" >"$directory/complete"

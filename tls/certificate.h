@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls/tls.h"
+
 struct span {
 	const uint8_t *at;
 	size_t length;
@@ -40,6 +42,9 @@ bool span_equal(struct span a, struct span b);
 /* One DER element from the front of *in: its tag, its content, and both with the header. False at the end, and for
  * anything that is not DER. */
 bool der_take(struct span *in, uint8_t *tag, struct span *content, struct span *whole);
+
+/* Fills in all but `named`. */
+void certificate_describe(const struct certificate *certificate, struct tls_certificate_text *text);
 
 /* Whether the names of `certificate` are within the constraints of an authority above it (RFC 5280 4.2.1.10). */
 bool name_constraints_allow(struct span constraints, const struct certificate *certificate);

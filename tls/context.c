@@ -355,19 +355,22 @@ void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
-bool tls_certificate_dates(const char *file, int64_t *not_before, int64_t *not_after)
+struct tls_certificate_text *tls_certificates_read(const char *file, const char *host, size_t *count)
 {
 	struct tls_problem problem;
 	size_t length;
 	char *pem = read_anchors(file, &length, &problem);
 	struct anchors *chain = pem != NULL ? anchors_new(pem, length) : NULL;
-	bool found = chain != NULL && chain->count > 0;
+	struct tls_certificate_text *texts = NULL;
 
-	if (found) {
-		*not_before = chain->items[0].not_before;
-		*not_after = chain->items[0].not_after;
+	*count = chain != NULL ? chain->count : 0;
+	if (*count > 0)
+		texts = calloc(*count, sizeof(*texts));
+	for (size_t i = 0; texts != NULL && i < *count; i++) {
+		certificate_describe(&chain->items[i], &texts[i]);
+		texts[i].named = tls_certificate_has_name(chain->items[i].der.at, chain->items[i].der.length, host);
 	}
 	anchors_free(chain);
 	free(pem);
-	return found;
+	return texts;
 }

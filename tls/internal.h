@@ -4,8 +4,9 @@
  * Files: context.c (process and contexts), suites.c (what is offered), session.c (the engine), guard.c (what is checked
  * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
  * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
- * certificate stands for), error.c (texts), trim.c (what an established session gives up), device.c (wolfSSL's crypto
- * device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
+ * certificate stands for), describe.c (what it says, for people), error.c (texts), trim.c (what an established session
+ * gives up), device.c (wolfSSL's crypto device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the
+ * build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H

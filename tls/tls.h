@@ -68,8 +68,17 @@ void tls_set_random(void (*fn)(void *out, size_t length));
 /* NULL with *problem filled in. */
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem);
 void tls_context_free(struct tls_context *context);
-/* From when until when the first certificate of a PEM file is valid, in seconds since 1970. False if it has none. */
-bool tls_certificate_dates(const char *file, int64_t *not_before, int64_t *not_after);
+
+/* What a certificate says, for people: texts are cut where they are longer. */
+struct tls_certificate_text {
+	char subject[256]; /* "O=Example, CN=mail.example.org" */
+	char names[256];   /* the hosts it is for: "mail.example.org, *.example.org, 192.0.2.1"; may be "" */
+	int64_t not_before, not_after; /* seconds since 1970 */
+	bool named;                    /* it is for the host that was asked about */
+};
+/* The certificates of a PEM file in its order, `named` if they are for `host`; the caller frees. NULL if there are
+ * none, the file cannot be read, or without memory. */
+struct tls_certificate_text *tls_certificates_read(const char *file, const char *host, size_t *count);
 
 /* `server_name` (clients): sent as SNI and, with verify_peer, required in the certificate (CRT-01); may be
  * NULL on servers or without verification. `ticket` may be NULL. NULL without memory. */

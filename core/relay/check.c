@@ -122,16 +122,32 @@ static bool denied(const struct check *check, const char *path, int mode, char p
 
 /* ---- files for TLS ------------------------------------------------------------------------------------------ */
 
-/* Whether an earlier destination, or an earlier file of this one, is the same. */
+enum tls_file { PRIVATE_KEY, CERTIFICATE, AUTHORITIES, FILES };
+
+static const char *file_of(const struct config_destination *destination, unsigned which)
+{
+	const char *files[FILES] = {destination->private_key, destination->certificate, destination->ca_file};
+
+	return files[which];
+}
+
+/* Whether the configuration has named it before, as that. */
+static bool seen_as(const struct config *config, size_t destination, unsigned which, const char *path)
+{
+	for (size_t d = 0; d < destination; d++) {
+		const char *earlier = file_of(&config->destinations[d], which);
+		if (earlier != NULL && strcmp(earlier, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Or as anything, by an earlier destination or this one. */
 static bool seen(const struct config *config, size_t destination, unsigned which, const char *path)
 {
-	for (size_t d = 0; d <= destination; d++) {
-		const struct config_destination *earlier = &config->destinations[d];
-		const char *files[] = {earlier->private_key, earlier->certificate, earlier->ca_file};
-		for (unsigned i = 0; i < (d < destination ? 3 : which); i++) {
-			if (files[i] != NULL && strcmp(files[i], path) == 0)
-				return true;
-		}
+	for (unsigned i = 0; i < FILES; i++) {
+		if (seen_as(config, i < which ? destination + 1 : destination, i, path))
+			return true;
 	}
 	return false;
 }
@@ -166,41 +182,109 @@ static void check_key_mode(struct check *check, const char *path)
 		    (unsigned)(st.st_mode & 0777), path);
 }
 
-static void check_dates(struct check *check, const char *path)
+static const char *day_text(int64_t seconds, char text[SIZE_TEXT])
 {
-	int64_t from, until, now = time(NULL);
-	char day[SIZE_TEXT] = "";
-	time_t shown;
+	time_t shown = (time_t)seconds;
+	struct tm tm;
 
-	if (!tls_certificate_dates(path, &from, &until))
-		return; /* said already */
-	shown = (time_t)(from > now ? from : until);
-	(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", gmtime(&shown));
-	if (until < now)
-		say(check, false, "%s: the certificate expired on %s: replace it and its key", path, day);
-	else if (from > now)
-		say(check, true, "%s: the certificate is not valid before %s: is this machine's clock right?", path,
-		    day);
-	else if (until - now < (int64_t)ENDS_SOON_DAYS * DAY_S)
-		say(check, true, "%s: the certificate ends in %d days, on %s: replace it and its key before", path,
-		    (int)((until - now) / DAY_S), day);
+	text[0] = '\0';
+	(void)strftime(text, SIZE_TEXT, "%Y-%m-%d %H:%M UTC", gmtime_r(&shown, &tm));
+	return text;
+}
+
+/* Of one certificate in the chain that is sent, the relay's own or an authority's. A next hop that finds one of them
+ * expired refuses the handshake, or not, as it likes. */
+static void check_dates(struct check *check, const char *path, bool own, const struct tls_certificate_text *text)
+{
+	const char *kind = own ? "certificate" : "intermediate certificate";
+	const char *mend = own ? "replace it and its key" : "get the chain anew from whoever issued the certificate";
+	int64_t now = time(NULL);
+	char day[SIZE_TEXT];
+
+	if (text->not_after < now)
+		say(check, false, "%s: the %s \"%s\" expired on %s: %s", path, kind, text->subject,
+		    day_text(text->not_after, day), mend);
+	else if (text->not_before > now)
+		say(check, true, "%s: the %s \"%s\" is not valid before %s: is this machine's clock right?", path, kind,
+		    text->subject, day_text(text->not_before, day));
+	else if (text->not_after - now < (int64_t)ENDS_SOON_DAYS * DAY_S)
+		say(check, true, "%s: the %s \"%s\" ends in %d days, on %s: %s before", path, kind, text->subject,
+		    (int)((text->not_after - now) / DAY_S), day_text(text->not_after, day), mend);
+}
+
+/* A next hop may know the relay by another name than it says in EHLO, so this is never an error. */
+static void check_names(struct check *check, const char *path, const struct tls_certificate_text *text)
+{
+	const char *hostname = check->config->hostname;
+
+	if (text->named)
+		return;
+	if (text->names[0] != '\0')
+		say(check, true,
+		    "%s: the certificate \"%s\" is for %s, not for this relay's hostname %s: right if the next hop "
+		    "knows "
+		    "the relay by that; else get one with the name %s, or change \"hostname\"",
+		    path, text->subject, text->names, hostname, hostname);
+	else
+		say(check, true,
+		    "%s: the certificate \"%s\" has no host name, so not this relay's hostname %s either: right if the "
+		    "next hop knows the relay by its subject; else get one with the name %s",
+		    path, text->subject, hostname, hostname);
+}
+
+/* What the relay shows: its own certificate first, then those that lead to an authority (RFC 8446 4.4.2). */
+static void check_chain(struct check *check, const char *path)
+{
+	size_t count;
+	struct tls_certificate_text *texts = tls_certificates_read(path, check->config->hostname, &count);
+
+	/* Nothing in it: said already. */
+	for (size_t i = 0; texts != NULL && i < count; i++) {
+		check_dates(check, path, i == 0, &texts[i]);
+		if (i == 0)
+			check_names(check, path, &texts[i]);
+	}
+	free(texts);
+}
+
+/* Expired authorities beside valid ones are usual in a bundle, so what counts is when the last one ends; that all have
+ * ended is said already. */
+static void check_authorities(struct check *check, const char *path)
+{
+	const struct tls_certificate_text *last = NULL;
+	int64_t now = time(NULL);
+	char day[SIZE_TEXT];
+	size_t count;
+	struct tls_certificate_text *texts = tls_certificates_read(path, check->config->hostname, &count);
+
+	for (size_t i = 0; texts != NULL && i < count; i++) {
+		if (last == NULL || texts[i].not_after > last->not_after)
+			last = &texts[i];
+	}
+	if (last != NULL && last->not_after >= now && last->not_after - now < (int64_t)ENDS_SOON_DAYS * DAY_S)
+		say(check, true,
+		    "%s: the last authority in it, \"%s\", ends in %d days, on %s, and no next hop would be trusted "
+		    "then: "
+		    "add its successor before",
+		    path, last->subject, (int)((last->not_after - now) / DAY_S), day_text(last->not_after, day));
+	free(texts);
 }
 
 static void check_tls_files(struct check *check, size_t d)
 {
-	const struct config_destination *destination = &check->config->destinations[d];
-	const char *files[] = {destination->private_key, destination->certificate, destination->ca_file};
-
-	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		if (files[i] == NULL)
+	for (unsigned i = 0; i < FILES; i++) {
+		const char *path = file_of(&check->config->destinations[d], i);
+		if (path == NULL)
 			continue;
-		if (i == 1 && (d == 0 || !seen(check->config, d - 1, 3, files[i])))
-			check_dates(check, files[i]);
-		if (seen(check->config, d, i, files[i]))
+		if (i == CERTIFICATE && !seen_as(check->config, d, i, path))
+			check_chain(check, path);
+		if (i == AUTHORITIES && !seen_as(check->config, d, i, path))
+			check_authorities(check, path);
+		if (seen(check->config, d, i, path))
 			continue;
-		check_readable(check, files[i]);
-		if (i == 0)
-			check_key_mode(check, files[i]);
+		check_readable(check, path);
+		if (i == PRIVATE_KEY)
+			check_key_mode(check, path);
 	}
 }
 

@@ -103,20 +103,91 @@ def tls_files_of_every_destination():
                ['postrider.yaml: destination second: ', 'empty.pem', 'no usable PEM'])
 
 
+def openssl(*arguments):
+    subprocess.run(['openssl', *arguments], check=True, capture_output=True)
+
+
+def certificate(work, name, subject, days, issuer=None, names=None):
+    """A certificate for so many days; `issuer` is another one's name, or it signs itself."""
+    key, crt, request = (work.path(name + ending) for ending in ('.key', '.crt', '.csr'))
+    extensions = work.write('extensions', 'basicConstraints = CA:TRUE\n' +
+                            ('subjectAltName = %s\n' % names if names else ''))
+    openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key,
+            '-out', request, '-subj', subject)
+    signer = ['-CA', work.path(issuer + '.crt'), '-CAkey', work.path(issuer + '.key'), '-CAcreateserial'] if issuer \
+        else ['-signkey', key]
+    openssl('x509', '-req', '-in', request, '-out', crt, '-extfile', extensions, '-days', str(days), *signer)
+    os.chmod(key, 0o600)
+    return crt, key
+
+
+def joined(work, name, *parts):
+    """The files of a chain in one."""
+    text = ''
+    for part in parts:
+        with open(part) as f:
+            text += f.read()
+    return work.write(name, text)
+
+
 @case
 def dates_of_certificates():
     certificates = Certificates()
     with Workspace() as work:
-        expect(run_check(work, configuration(work, *pair(work, certificates, 'expired'))), 78,
-               ['relay.crt: the certificate expired on 2021-01-01', 'replace it'])
-        for days, problems in ((40, []), (10, [['relay.crt: the certificate ends in ', 'replace it']])):
-            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-                            '-keyout', work.path('relay.key'), '-out', work.path('relay.crt'), '-days', str(days),
-                            '-subj', '/CN=relay.example.org'], check=True, capture_output=True)
-            os.chmod(work.path('relay.key'), 0o600)
+        wanted = configuration(work, *pair(work, certificates, 'expired'), hostname='mail.example.org')
+        expect(run_check(work, wanted), 78,
+               ['relay.crt: the certificate "CN=mail.example.org" expired on 2021-01-01', 'replace it'])
+        for days, problems in ((40, []), (10, [['relay.crt: the certificate "CN=relay.example.org" ends in ',
+                                                'replace it']])):
+            wanted = configuration(work, *certificate(work, 'relay', '/CN=relay.example.org', days))
             # Two destinations with the same files: told once.
-            wanted = configuration(work, work.path('relay.crt'), work.path('relay.key'))
             wanted['destinations'].append(dict(wanted['destinations'][0], name='second'))
+            expect(run_check(work, wanted), 0, *problems)
+
+
+@case
+def dates_of_the_whole_chain():
+    """An authority in it that has ended, or will soon, is told by its name, and the relay's own certificate is not."""
+    certificates = Certificates()
+    with Workspace() as work:
+        root, _ = certificate(work, 'root', '/CN=A root', 3000)
+        middle, _ = certificate(work, 'middle', '/O=Example/CN=Issuing 7', 10, 'root')
+        own, key = certificate(work, 'relay', '/CN=relay.example.org', 400, 'middle')
+        soon = ['chain.crt: the intermediate certificate "O=Example, CN=Issuing 7" ends in ', 'get the chain anew']
+        expect(run_check(work, configuration(work, joined(work, 'chain.crt', own, middle, root), key)), 0, soon)
+        ended = ['chain.crt: the intermediate certificate "CN=mail.example.org" expired on 2021-01-01',
+                 'get the chain anew']
+        chain = joined(work, 'chain.crt', own, certificates.path('expired.crt'))
+        expect(run_check(work, configuration(work, chain, key)), 78, ended)
+
+
+@case
+def dates_of_authorities():
+    """Those that have ended do not matter while another one holds."""
+    certificates = Certificates()
+    with Workspace() as work:
+        certificate(work, 'soon', '/CN=Ending', 10)
+        wanted = configuration(work)
+        for others, problems in (([], [['ca.crt: the last authority in it, "CN=Ending", ends in ', 'successor']]),
+                                 ([certificates.path('ca.crt')], [])):
+            joined(work, 'ca.crt', certificates.path('expired.crt'), work.path('soon.crt'), *others)
+            wanted['destinations'][0]['tls'] = {'mode': 'verify', 'ca_file': work.path('ca.crt')}
+            expect(run_check(work, wanted), 0, *problems)
+
+
+@case
+def names_of_certificates():
+    """A next hop may know the relay by another name than that of its EHLO: a warning, with both."""
+    with Workspace() as work:
+        for subject, names, problems in (
+                ('/CN=relay.example.org', None, []),
+                ('/CN=other', 'DNS:x.example.org, DNS:relay.example.org', []),
+                ('/CN=other', 'DNS:*.example.org', []),
+                ('/CN=relay.example.org', 'DNS:x.example.org, DNS:*.example.net, IP:192.0.2.1',
+                 [['relay.crt: the certificate "CN=relay.example.org" is for x.example.org, *.example.net, 192.0.2.1, '
+                   'not for this relay\'s hostname relay.example.org: ', 'right if', '"hostname"']]),
+                ('/O=Nobody', None, [['"O=Nobody" has no host name', 'hostname relay.example.org', 'right if']])):
+            wanted = configuration(work, *certificate(work, 'relay', subject, 400, names=names))
             expect(run_check(work, wanted), 0, *problems)
 
 

@@ -1,6 +1,6 @@
 /*
- * tests/fuzz/fuzz_tls_certificate.c - octets as certificates: the walk over the DER, name constraints, the search for a
- * path, and the reading of PEM.
+ * tests/fuzz/fuzz_tls_certificate.c - octets as certificates: the walk over the DER, name constraints, texts for
+ * people, the search for a path, and the reading of PEM.
  *
  * The input is a list of certificates, each behind its length in two octets. The first is an anchor, the others are
  * what a peer sends. Then all of it once more as PEM.
@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span sent[PATH_SENT_MAX + 4];
 	struct certificate items[PATH_SENT_MAX + 4];
+	struct tls_certificate_text text;
 	size_t count = 0;
 	unsigned checks = 0;
 
@@ -45,6 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			within(&items[count], items[count].alternative_names);
 			within(&items[count], items[count].name_constraints);
 			name_constraints_allow(items[count].name_constraints, &items[count]);
+			certificate_describe(&items[count], &text);
+			assert(memchr(text.subject, '\0', sizeof(text.subject)) != NULL &&
+			       memchr(text.names, '\0', sizeof(text.names)) != NULL);
 		}
 		tls_certificate_has_name(data + at, length, "mail.example.org");
 		count++;

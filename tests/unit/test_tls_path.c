@@ -120,6 +120,39 @@ static const struct {
 	{"root", "loop-leaf loop1 loop2 loop3 loop4 loop5 loop6 loop7 loop8", ASN_SIG_CONFIRM_E},
 };
 
+#define SIXTY "123456789012345678901234567890123456789012345678901234567890"
+
+/* What `postrider check` says of a certificate. */
+static const struct {
+	const char *name, *subject, *names;
+	bool named; /* for mail.example.org */
+} texts[] = {
+	{"root", "CN=New Root", "New Root", false},
+	{"leaf", "CN=mail.example.org", "localhost, mail.example.org", true},
+	{"wild", "CN=example.org", "*.example.org", true},
+	{"no-names", "CN=evil.example.com", "evil.example.com", false},
+	{"addresses", "CN=mail.example.org, C=DE, O=A \"Company\", ?=x, OU=One, OU=Two", "192.0.2.1, 2001:db8::1",
+	 false},
+	{"nobody", "O=Nobody", "", false},
+	{"long", "CN=mail.example.org, OU=" SIXTY ", OU=" SIXTY ", OU=" SIXTY ", OU=...", "mail.example.org", true},
+};
+
+static void test_descriptions(void)
+{
+	char file[512];
+	size_t count;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		snprintf(file, sizeof(file), "%s/%s.crt", chains, texts[i].name);
+		struct tls_certificate_text *text = tls_certificates_read(file, "mail.example.org", &count);
+		CHECK_EQ(count, 1);
+		CHECK_STR(text->subject, texts[i].subject);
+		CHECK_STR(text->names, texts[i].names);
+		CHECK_EQ(text->named, texts[i].named);
+		free(text);
+	}
+}
+
 static int path_of(const char *trust, const char *names, unsigned *checks)
 {
 	struct anchors *anchors = load(trust), *sent = load(names);
@@ -345,6 +378,7 @@ int main(int argc, char **argv)
 	RUN(test_der);
 	RUN(test_certificate);
 	RUN(test_unused_bits);
+	RUN(test_descriptions);
 	RUN(test_paths);
 	RUN(test_handshakes);
 	RUN(test_nothing_stays);
