@@ -10,15 +10,15 @@
 
 #include "core/base/clock.h"
 #include "core/base/port_owner.h"
-#include "core/relay/message.h"
 #include "core/relay/receive.h"
 #include "core/relay/shard.h"
+#include "core/relay/submission.h"
 
 enum { ACCEPT_RETRY_MS = 100, LISTEN_BACKLOG = 1024 };
 
 /* A connection on its way to the shard that serves it. malloc'd: it is freed there. */
 struct accepted {
-	struct item item;
+	struct post item;
 	unsigned listener;
 	int fd;
 };
@@ -37,11 +37,11 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 	};
 	list_init(&accepted->item.link);
 	balance_connection_came(listener->shard->relay->shards[to]);
-	item_send(listener->shard, &accepted->item);
+	post_send(listener->shard, &accepted->item);
 	return true;
 }
 
-void accept_handed_over(struct shard *shard, struct item *item)
+void accept_handed_over(struct shard *shard, struct post *item)
 {
 	struct accepted *accepted = container_of(item, struct accepted, item);
 

@@ -12,7 +12,7 @@
 
 #include "core/base/ring.h"
 
-struct item;
+struct post;
 struct shard;
 
 /* Opens the sockets; what comes waits in the kernel. 0 or -errno with *problem. */
@@ -20,7 +20,7 @@ int accept_listen(struct shard *shard, struct ring_problem *problem);
 /* Mail comes in only when every shard is there to own it. */
 void accept_start(struct shard *shard);
 /* A connection that another shard has accepted: starts its session. */
-void accept_handed_over(struct shard *shard, struct item *item);
+void accept_handed_over(struct shard *shard, struct post *item);
 /* Closes them; accept_stopped() says when it is done. */
 void accept_stop(struct shard *shard);
 bool accept_stopped(const struct shard *shard);

@@ -80,7 +80,7 @@ void event_session(const struct session *s)
 	log_end(&e);
 }
 
-static void message_fields(struct log_event *e, const struct session *s, const struct message *m)
+static void message_fields(struct log_event *e, const struct session *s, const struct submission *m)
 {
 	log_string(e, "peer", s->peer, s->peer_length);
 	log_text(e, "client", client_name(s));
@@ -89,7 +89,7 @@ static void message_fields(struct log_event *e, const struct session *s, const s
 	log_number(e, "octets", m->content_length);
 }
 
-void event_accepted(const struct session *s, const struct message *m)
+void event_accepted(const struct session *s, const struct submission *m)
 {
 	const char *first = m->text + m->sender_length + m->helo_length;
 	struct log_event e;
@@ -109,7 +109,7 @@ void event_accepted(const struct session *s, const struct message *m)
 	log_end(&e);
 }
 
-void event_not_stored(const struct session *s, const struct message *m)
+void event_not_stored(const struct session *s, const struct submission *m)
 {
 	struct log_event e;
 
@@ -123,7 +123,7 @@ void event_not_stored(const struct session *s, const struct message *m)
 /* Who it speaks about, as far as it is known. */
 static void transaction_fields(struct log_event *e, const struct session *s, const struct smtp_command *command)
 {
-	const struct message *m = s->message;
+	const struct submission *m = s->message;
 
 	if (m)
 		log_string(e, "sender", m->text, m->sender_length);

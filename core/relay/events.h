@@ -11,8 +11,8 @@
 
 /* Receiving. */
 void event_session(const struct session *s);
-void event_accepted(const struct session *s, const struct message *m);
-void event_not_stored(const struct session *s, const struct message *m);
+void event_accepted(const struct session *s, const struct submission *m);
+void event_not_stored(const struct session *s, const struct submission *m);
 /* `command`: as far as it could be read; verb UNKNOWN for none. `untold`: refusals of this peer that made no event. */
 void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold);
 /* Delivering. */

@@ -9,18 +9,18 @@
 #include <string.h>
 
 #include "core/relay/events.h"
-#include "core/relay/message.h"
 #include "core/relay/outbound.h"
+#include "core/relay/submission.h"
 #include "queue/envelope.h"
 
-static void answer(struct shard *shard, struct item *item, enum item_kind kind, int result)
+static void answer(struct shard *shard, struct post *item, enum item_kind kind, int result)
 {
 	item->kind = kind;
 	item->result = result;
-	item_send(shard, item);
+	post_send(shard, item);
 }
 
-static struct shard *owner_of(const struct item *item, const struct message *m)
+static struct shard *owner_of(const struct post *item, const struct submission *m)
 {
 	return m->shard->relay->shards[item->owner];
 }
@@ -170,7 +170,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 
 static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
 {
-	const struct message *m = transfer->message;
+	const struct submission *m = transfer->message;
 	const struct config *config = shard->relay->config;
 	struct envelope fields = {
 		.flags = m->flags,
@@ -198,7 +198,7 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 
 static int take_message(struct shard *shard, struct transfer *transfer)
 {
-	struct message *m = transfer->message;
+	struct submission *m = transfer->message;
 	struct iovec content[PART_BLOCKS + 1];
 	struct spool_message record = {
 		.id = delivery_id(m, transfer),
@@ -215,7 +215,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	if (!d)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
-	assert(record.envelope_length > 0); /* message_add_recipient() kept the room */
+	assert(record.envelope_length > 0); /* submission_add_recipient() kept the room */
 	record.content_count = gather(m->first, content);
 	memset(d, 0, sizeof(*d));
 	list_init(&d->all);
@@ -253,7 +253,7 @@ static void report_spool_failure(struct shard *shard, int error)
 }
 
 /* False: no room now, try again next turn. */
-static bool take(struct shard *shard, struct item *item)
+static bool take(struct shard *shard, struct post *item)
 {
 	struct transfer *transfer;
 	int r;
@@ -302,7 +302,7 @@ static bool take(struct shard *shard, struct item *item)
 	}
 }
 
-void intake_item(struct shard *shard, struct item *item)
+void intake_item(struct shard *shard, struct post *item)
 {
 	if (!list_empty(&shard->intake) || !take(shard, item))
 		list_append(&shard->intake, &item->link);
@@ -311,7 +311,7 @@ void intake_item(struct shard *shard, struct item *item)
 void intake_run(struct shard *shard)
 {
 	while (!list_empty(&shard->intake)) {
-		struct item *item = container_of(shard->intake.next, struct item, link);
+		struct post *item = container_of(shard->intake.next, struct post, link);
 		/* Off the list first: an answer may give the item away. */
 		list_remove(&item->link);
 		if (!take(shard, item)) {

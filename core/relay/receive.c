@@ -198,7 +198,8 @@ static void on_end(struct transport *t, int result)
 /* The oldest message is with its owners: it is not the client that lets us wait. */
 static bool owners_wanted(const struct session *s)
 {
-	return s->pending_count > 0 && container_of(s->pending.next, struct message, link)->state != MESSAGE_ANSWERED;
+	return s->pending_count > 0 &&
+	       container_of(s->pending.next, struct submission, link)->state != SUBMISSION_ANSWERED;
 }
 
 static void on_timer(struct wheel_timer *timer)
@@ -220,15 +221,15 @@ static void on_timer(struct wheel_timer *timer)
 void receive_drop_transaction(struct session *s)
 {
 	if (s->message)
-		message_abort(s->message);
+		submission_abort(s->message);
 	s->message = NULL;
 }
 
 /* ---- replies ------------------------------------------------------------------------------------------------ */
 
-static struct message *last_pending(struct session *s)
+static struct submission *last_pending(struct session *s)
 {
-	return container_of(s->pending.prev, struct message, link);
+	return container_of(s->pending.prev, struct submission, link);
 }
 
 /* May another command be taken, whose reply may need REPLY_ROOM octets? */
@@ -244,7 +245,7 @@ void receive_reply(struct session *s, const char *text, size_t length)
 	if (s->state == SESSION_CLOSED)
 		return;
 	if (s->pending_count > 0) {
-		struct message *m = last_pending(s);
+		struct submission *m = last_pending(s);
 		assert(m->tail_length + length <= REPLY_MAX);
 		memcpy(m->tail + m->tail_length, text, length);
 		m->tail_length += (uint32_t)length;
@@ -411,7 +412,7 @@ void receive_stop_readers(struct shard *shard)
 		struct session *s = container_of(shard->content_readers.next, struct session, place);
 		/* Its client may have fallen silent: others need the memory. A part is worth a full block. */
 		if (s->message->block_count > 1 && s->message->parts_out == 0)
-			(void)message_flush_part(s->message);
+			(void)submission_flush_part(s->message);
 		receive_wait(s, WAIT_MEMORY);
 	}
 }
@@ -423,9 +424,9 @@ static void empty_waiters(struct shard *shard)
 
 	receive_stop_readers(shard);
 	for (link = shard->memory_waiters.next; link != &shard->memory_waiters; link = link->next) {
-		struct message *m = container_of(link, struct session, place)->message;
+		struct submission *m = container_of(link, struct session, place)->message;
 		if (m->block_count > 0 && m->parts_out == 0)
-			(void)message_flush_part(m);
+			(void)submission_flush_part(m);
 	}
 }
 
@@ -469,14 +470,14 @@ void receive_run(struct shard *shard)
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
 
-static const char *not_stored_reply(const struct message *m)
+static const char *not_stored_reply(const struct submission *m)
 {
 	if (m->result == -ENOSPC)
 		return "452 4.3.1 Insufficient storage, try again later\r\n";
 	return "451 4.3.0 Message not stored, try again later\r\n";
 }
 
-static size_t message_reply(const struct message *m, char *out, size_t capacity)
+static size_t message_reply(const struct submission *m, char *out, size_t capacity)
 {
 	char id[MESSAGE_ID_TEXT];
 
@@ -487,14 +488,14 @@ static size_t message_reply(const struct message *m, char *out, size_t capacity)
 	return (size_t)snprintf(out, capacity, "%s", not_stored_reply(m));
 }
 
-static void answer_one(struct session *s, struct message *m)
+static void answer_one(struct session *s, struct submission *m)
 {
 	struct shard *shard = s->shard;
 	char reply[80];
 	size_t n = message_reply(m, reply, sizeof(reply));
 
 	/* Replies to what came behind it are later ones. */
-	if (m->tail_length == 0 && m->result != MESSAGE_UNDECIDED)
+	if (m->tail_length == 0 && m->result != SUBMISSION_UNDECIDED)
 		s->last_reply = m->result == 0 ? "250 2.0.0 Ok: queued" : not_stored_reply(m);
 	if (m->result == 0) {
 		counter_add(&shard->counters.accepted, 1);
@@ -504,16 +505,16 @@ static void answer_one(struct session *s, struct message *m)
 		event_accepted(s, m);
 	} else {
 		counter_add(&shard->counters.refused, 1);
-		s->refusals += m->result != MESSAGE_UNDECIDED;
+		s->refusals += m->result != SUBMISSION_UNDECIDED;
 		event_not_stored(s, m);
 	}
 	list_remove(&m->link);
 	s->pending_count--;
-	if (m->result == MESSAGE_UNDECIDED) {
+	if (m->result == SUBMISSION_UNDECIDED) {
 		/* The client learns nothing and tries again, which may repeat what the failed disk kept; but it should
 		 * learn of the messages before. */
 		transport_flush(&s->transport);
-		message_free(m);
+		submission_free(m);
 		receive_end(s, "the disk failed, and a message may be stored or not");
 		return;
 	}
@@ -521,12 +522,12 @@ static void answer_one(struct session *s, struct message *m)
 	if (s->state != SESSION_CLOSED) {
 		if (!transport_write(&s->transport, reply, n) ||
 		    (m->tail_length > 0 && !transport_write(&s->transport, m->tail, m->tail_length))) {
-			message_free(m);
+			submission_free(m);
 			receive_end(s, "out of memory");
 			return;
 		}
 	}
-	message_free(m);
+	submission_free(m);
 }
 
 void receive_message_answered(struct session *s)
@@ -534,8 +535,8 @@ void receive_message_answered(struct session *s)
 	unsigned before = s->pending_count;
 
 	while (!list_empty(&s->pending)) {
-		struct message *m = container_of(s->pending.next, struct message, link);
-		if (m->state != MESSAGE_ANSWERED)
+		struct submission *m = container_of(s->pending.next, struct submission, link);
+		if (m->state != SUBMISSION_ANSWERED)
 			break;
 		/* Not enough room: on_sent() comes back here. */
 		if (s->state != SESSION_CLOSED && transport_room(&s->transport) < 80 + m->tail_length)

@@ -28,8 +28,8 @@
 #ifndef POSTRIDER_RELAY_RECEIVE_H
 #define POSTRIDER_RELAY_RECEIVE_H
 
-#include "core/relay/message.h"
 #include "core/relay/shard.h"
+#include "core/relay/submission.h"
 #include "core/relay/transport.h"
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"
@@ -67,10 +67,10 @@ enum {
 struct session {
 	struct transport transport;
 	struct shard *shard;
-	struct list link;        /* shard->session_list */
-	struct list place;       /* in shard->content_readers, or where it waits */
-	struct list pending;     /* messages with their owners, oldest first */
-	struct message *message; /* the transaction being made, or NULL */
+	struct list link;           /* shard->session_list */
+	struct list place;          /* in shard->content_readers, or where it waits */
+	struct list pending;        /* messages with their owners, oldest first */
+	struct submission *message; /* the transaction being made, or NULL */
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
@@ -100,7 +100,7 @@ struct session {
 
 /* A connection to that listener was accepted: takes the descriptor over. */
 void receive_accepted(struct shard *shard, unsigned listener, int fd);
-/* From message.c. */
+/* From submission.c. */
 void receive_message_answered(struct session *s);
 void receive_part_stored(struct session *s);
 /* Once per turn: sessions that wait for content memory go on as far as there is some. */

@@ -105,8 +105,8 @@ static void mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
 		return;
 	}
-	s->message = message_new(s->shard, s);
-	if (!s->message || !message_envelope_start(s->message, sender, helo)) {
+	s->message = submission_new(s->shard, s);
+	if (!s->message || !submission_envelope_start(s->message, sender, helo)) {
 		receive_drop_transaction(s);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
@@ -150,14 +150,14 @@ static void recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "550 5.7.1 No route to this recipient\r\n");
 		return;
 	}
-	switch (message_add_recipient(s->message, (unsigned)destination, address)) {
-	case MESSAGE_ADDED:
+	switch (submission_add_recipient(s->message, (unsigned)destination, address)) {
+	case SUBMISSION_ADDED:
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;
-	case MESSAGE_TOO_MANY:
+	case SUBMISSION_TOO_MANY:
 		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
 		return;
-	case MESSAGE_NO_MEMORY:
+	case SUBMISSION_NO_MEMORY:
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
 	}

@@ -55,13 +55,13 @@ void receive_content_goes_on(struct session *s)
 
 void receive_start_content(struct session *s)
 {
-	struct message *m = s->message;
+	struct submission *m = s->message;
 	struct shard *shard = s->shard;
 	const struct config *config = shard->relay->config;
 
 	m->wall_ns = clock_wall_ns();
 	m->id = message_id_next(&shard->ids, m->wall_ns);
-	m->state = MESSAGE_CONTENT;
+	m->state = SUBMISSION_CONTENT;
 	content_scanner_init(&s->scanner);
 	s->content_octets = 0;
 	s->content_dropped = false;
@@ -79,7 +79,7 @@ void receive_start_content(struct session *s)
 /* The first block, which comes with the first octet: our trace field stands before the content. */
 static void begin_content(struct session *s, struct block *block)
 {
-	struct message *m = s->message;
+	struct submission *m = s->message;
 	struct trace trace = {
 		.helo = {s->helo, s->helo_length},
 		.peer = {s->peer, s->peer_length},
@@ -95,7 +95,7 @@ static void begin_content(struct session *s, struct block *block)
 
 static void finish_content(struct session *s)
 {
-	struct message *m = s->message;
+	struct submission *m = s->message;
 	const char *refusal = NULL;
 
 	s->state = SESSION_COMMAND;
@@ -123,26 +123,26 @@ static void finish_content(struct session *s)
 	s->message = NULL;
 	list_append(&s->pending, &m->link);
 	s->pending_count++;
-	message_submit(m);
+	submission_commit(m);
 }
 
 /* May content be taken in now? If not, the session waits. When memory is dry all that read content wait: what their
  * clients send stays in the sockets. */
 static bool content_room(struct session *s, struct block **block)
 {
-	struct message *m = s->message;
+	struct submission *m = s->message;
 
 	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
 		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count) {
 			receive_wait(s, WAIT_PARTS);
 			return false;
 		}
-		if (!message_flush_part(m)) {
+		if (!submission_flush_part(m)) {
 			receive_wait(s, WAIT_MEMORY);
 			return false;
 		}
 	}
-	*block = message_room(m);
+	*block = submission_room(m);
 	if (*block) {
 		if (m->content_length == 0)
 			begin_content(s, *block);
@@ -151,7 +151,7 @@ static bool content_room(struct session *s, struct block **block)
 	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
 	 * spool. */
 	if (m->block_count > 0 && m->parts_out == 0)
-		(void)message_flush_part(m);
+		(void)submission_flush_part(m);
 	receive_wait(s, WAIT_MEMORY);
 	receive_stop_readers(s->shard);
 	return false;
@@ -160,7 +160,7 @@ static bool content_room(struct session *s, struct block **block)
 size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 {
 	const struct config *config = s->shard->relay->config;
-	struct message *m = s->message;
+	struct submission *m = s->message;
 	uint8_t *discard = s->shard->scratch;
 	size_t at = 0;
 

@@ -22,9 +22,9 @@
 #include "core/relay/accept.h"
 #include "core/relay/connection.h"
 #include "core/relay/events.h"
-#include "core/relay/message.h"
 #include "core/relay/outbound.h"
 #include "core/relay/receive.h"
+#include "core/relay/submission.h"
 #include "core/relay/transaction.h"
 
 enum {
@@ -54,7 +54,7 @@ static void init_pools(struct shard *shard)
 	size_t memory = config->spool.memory_max / shard->relay->shard_count;
 
 	pool_init(&shard->sessions, sizeof(struct session), 64, sessions);
-	pool_init(&shard->messages, sizeof(struct message), 32, messages);
+	pool_init(&shard->messages, sizeof(struct submission), 32, messages);
 	pool_init(&shard->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&shard->parts, sizeof(struct part), 16, 65536);
 	pool_init(&shard->blocks, sizeof(struct block), 8, receive_blocks_max(memory));
@@ -436,7 +436,7 @@ static int turn(struct shard *shard)
 	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)
 		begin_drain(shard);
 	at_step(shard, SHARD_ITEMS);
-	item_collect(shard);
+	post_collect(shard);
 	intake_run(shard);
 	at_step(shard, SHARD_SETTLE);
 	finish_moved(shard);
@@ -456,7 +456,7 @@ static int turn(struct shard *shard)
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
 	watch_disk(shard);
-	item_publish(shard);
+	post_publish(shard);
 	at_step(shard, SHARD_RING);
 	return 0;
 }

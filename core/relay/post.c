@@ -1,24 +1,24 @@
 /*
- * core/relay/item.c - carries items between shards: direct where home and owner are one, else through the handoff ring
+ * core/relay/post.c - carries items between shards: direct where home and owner are one, else through the handoff ring
  * of the pair. A full ring loses nothing: the item waits in the sender's overflow list, in order. The doorbell
  * is rung once per turn and target, and only says "look".
  */
 #include <assert.h>
 
 #include "core/relay/accept.h"
-#include "core/relay/message.h"
+#include "core/relay/submission.h"
 
-static bool is_answer(const struct item *item)
+static bool is_answer(const struct post *item)
 {
 	return item->kind >= ITEM_PART_ANSWER;
 }
 
-static void arrive(struct shard *shard, struct item *item)
+static void arrive(struct shard *shard, struct post *item)
 {
 	if (item->kind == ITEM_CONNECTION)
 		accept_handed_over(shard, item);
 	else if (is_answer(item))
-		message_on_answer(shard, item);
+		submission_on_answer(shard, item);
 	else
 		intake_item(shard, item);
 }
@@ -28,7 +28,7 @@ static struct handoff *ring_between(struct relay *relay, unsigned from, unsigned
 	return &relay->handoffs[from * relay->shard_count + to];
 }
 
-void item_send(struct shard *shard, struct item *item)
+void post_send(struct shard *shard, struct post *item)
 {
 	unsigned target = is_answer(item) ? item->home : item->owner;
 
@@ -45,14 +45,14 @@ void item_send(struct shard *shard, struct item *item)
 	}
 }
 
-void item_collect(struct shard *shard)
+void post_collect(struct shard *shard)
 {
 	struct relay *relay = shard->relay;
 	unsigned from;
 
 	for (from = 0; from < relay->shard_count; from++) {
 		struct handoff *handoff;
-		struct item *item;
+		struct post *item;
 		if (from == shard->index)
 			continue;
 		handoff = ring_between(relay, from, shard->index);
@@ -61,7 +61,7 @@ void item_collect(struct shard *shard)
 	}
 }
 
-void item_publish(struct shard *shard)
+void post_publish(struct shard *shard)
 {
 	struct relay *relay = shard->relay;
 	unsigned target;
@@ -69,7 +69,7 @@ void item_publish(struct shard *shard)
 	for (target = 0; target < relay->shard_count; target++) {
 		struct list *overflow = &shard->overflow[target];
 		while (!list_empty(overflow)) {
-			struct item *item = container_of(overflow->next, struct item, link);
+			struct post *item = container_of(overflow->next, struct post, link);
 			/* Off the list first: once pushed the item is the other shard's. */
 			list_remove(&item->link);
 			if (!handoff_push(ring_between(relay, shard->index, target), item)) {

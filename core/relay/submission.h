@@ -1,17 +1,17 @@
 /*
- * core/relay/message.h - a message on its way from the client into the spools of its owners.
+ * core/relay/submission.h - a message on its way from the client into the spools of its owners.
  *
  *     session --content blocks--> message --one transfer per destination--> owner shard's spool
  *                                    ^                                            |
  *                                    +---------------- answer ---------------------+
  *
- * The accepting ("home") shard owns message, transfers, parts and blocks. It lends a transfer or part to the owner
- * shard by message_submit()/message_flush_part() and must not touch it until the answer comes back. The owner reads
- * content and envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows when
- * every transfer was answered with 0 (P15).
+ * The accepting ("home") shard owns submission, transfers, parts and blocks. It lends a transfer or part to the owner
+ * shard by submission_commit()/submission_flush_part() and must not touch it until the answer comes back. The owner
+ * reads content and envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows
+ * when every transfer was answered with 0 (P15).
  */
-#ifndef POSTRIDER_RELAY_MESSAGE_H
-#define POSTRIDER_RELAY_MESSAGE_H
+#ifndef POSTRIDER_RELAY_SUBMISSION_H
+#define POSTRIDER_RELAY_SUBMISSION_H
 
 #include <assert.h>
 #include <errno.h>
@@ -29,12 +29,12 @@ enum {
 	BLOCK_DATA = BLOCK_SIZE - 16,
 	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
 	PARTS_OUTSTANDING_MAX = 4,                    /* per message: then its session pauses */
-	MESSAGE_TEXT_INLINE = 384,
-	MESSAGE_FIELD_MAX = 200, /* of the Message-ID field, for the log */
-	MESSAGE_DESTINATIONS_MAX = 16,
+	SUBMISSION_TEXT_INLINE = 384,
+	SUBMISSION_FIELD_MAX = 200, /* of the Message-ID field, for the log */
+	SUBMISSION_DESTINATIONS_MAX = 16,
 	REPLY_MAX = 512,
 	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
-	MESSAGE_UNDECIDED = SPOOL_IN_DOUBT,
+	SUBMISSION_UNDECIDED = SPOOL_IN_DOUBT,
 };
 
 struct block {
@@ -59,21 +59,21 @@ enum item_kind {
 };
 
 /* What crosses from shard to shard. */
-struct item {
+struct post {
 	struct list link; /* overflow (sender) or intake (receiver) */
 	enum item_kind kind;
 	uint16_t home, owner; /* shards */
 	int result;           /* of the append: 0 or negative errno */
 };
 
-struct message;
+struct submission;
 struct session;
 
 /* One destination's share of a message. */
 struct transfer {
-	struct item item;
+	struct post item;
 	struct list link; /* in message->transfers; home */
-	struct message *message;
+	struct submission *message;
 	uint16_t destination, lane;
 	bool lane_chosen;
 	uint16_t recipients;
@@ -88,8 +88,8 @@ struct transfer {
 
 /* A piece of content that leaves before the rest has arrived. */
 struct part {
-	struct item item;
-	struct message *message;
+	struct post item;
+	struct submission *message;
 	struct transfer *transfer;
 	struct block *blocks;
 	size_t length;
@@ -100,20 +100,20 @@ struct part {
 	uint32_t index; /* in transfer->parts */
 };
 
-enum message_state {
-	MESSAGE_ENVELOPE,
-	MESSAGE_CONTENT,
-	MESSAGE_COMMITTING,
-	MESSAGE_RELEASING,
-	MESSAGE_ABORTING,
-	MESSAGE_ANSWERED,
+enum submission_state {
+	SUBMISSION_ENVELOPE,
+	SUBMISSION_CONTENT,
+	SUBMISSION_COMMITTING,
+	SUBMISSION_RELEASING,
+	SUBMISSION_ABORTING,
+	SUBMISSION_ANSWERED,
 };
 
-struct message {
+struct submission {
 	struct shard *shard;     /* home */
 	struct session *session; /* NULL when the session has gone */
 	struct list link;        /* session's pending messages, in the order of their replies */
-	enum message_state state;
+	enum submission_state state;
 	struct message_id id;
 	uint64_t wall_ns, started_ns;
 	uint8_t flags; /* ENVELOPE_* */
@@ -133,8 +133,8 @@ struct message {
 	uint8_t field_length;
 	uint32_t tail_length;
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
-	char text_inline[MESSAGE_TEXT_INLINE];
-	char field[MESSAGE_FIELD_MAX]; /* Message-ID, of field_length octets; 0: not known */
+	char text_inline[SUBMISSION_TEXT_INLINE];
+	char field[SUBMISSION_FIELD_MAX]; /* Message-ID, of field_length octets; 0: not known */
 };
 
 /*
@@ -142,9 +142,9 @@ struct message {
  * of its own. The transfer's ordinal goes into the topmost bits of the id's shard number, which are never used.
  */
 enum { DELIVERY_ID_SHIFT = 60 };
-static_assert(MESSAGE_DESTINATIONS_MAX <= 1 << (64 - DELIVERY_ID_SHIFT), "the ordinal fits");
+static_assert(SUBMISSION_DESTINATIONS_MAX <= 1 << (64 - DELIVERY_ID_SHIFT), "the ordinal fits");
 static_assert(CONFIG_SHARDS_MAX <= 1 << (DELIVERY_ID_SHIFT - 48), "below it is the shard");
-static inline struct spool_id delivery_id(const struct message *m, const struct transfer *transfer)
+static inline struct spool_id delivery_id(const struct submission *m, const struct transfer *transfer)
 {
 	return (struct spool_id){m->id.high, m->id.low | (uint64_t)transfer->ordinal << DELIVERY_ID_SHIFT};
 }
@@ -155,30 +155,30 @@ static inline struct message_id delivery_message_id(struct spool_id id)
 }
 
 /* NULL when the pool is dry. */
-struct message *message_new(struct shard *shard, struct session *session);
+struct submission *submission_new(struct shard *shard, struct session *session);
 /* false without memory. */
-bool message_envelope_start(struct message *m, struct span sender, struct span helo);
-enum message_add { MESSAGE_ADDED, MESSAGE_TOO_MANY, MESSAGE_NO_MEMORY };
-enum message_add message_add_recipient(struct message *m, unsigned destination, struct span address);
+bool submission_envelope_start(struct submission *m, struct span sender, struct span helo);
+enum submission_add { SUBMISSION_ADDED, SUBMISSION_TOO_MANY, SUBMISSION_NO_MEMORY };
+enum submission_add submission_add_recipient(struct submission *m, unsigned destination, struct span address);
 /* Room for content: the last block, or a new one; NULL when content memory is dry. */
-struct block *message_room(struct message *m);
+struct block *submission_room(struct submission *m);
 /* Sends the full blocks ahead as a part, when there are enough. False without memory for it. */
-bool message_flush_part(struct message *m);
+bool submission_flush_part(struct submission *m);
 /* All content is there: give it to the owners. session_message_done() (receive.h) is called when all have answered. */
-void message_submit(struct message *m);
+void submission_commit(struct submission *m);
 /* The message will not be: gives up what was sent ahead; frees m, at once or when the owners have answered. */
-void message_abort(struct message *m);
-void message_free(struct message *m);
+void submission_abort(struct submission *m);
+void submission_free(struct submission *m);
 
 /* Handoff: an item for its owner, or an answer for its home. */
-void item_send(struct shard *shard, struct item *item);
+void post_send(struct shard *shard, struct post *item);
 /* Once per turn: takes what other shards sent, retries what found no room, rings bells. */
-void item_collect(struct shard *shard);
-void item_publish(struct shard *shard);
+void post_collect(struct shard *shard);
+void post_publish(struct shard *shard);
 /* Owner's side (intake.c). */
-void intake_item(struct shard *shard, struct item *item);
+void intake_item(struct shard *shard, struct post *item);
 void intake_run(struct shard *shard);
 /* Home's side. */
-void message_on_answer(struct shard *shard, struct item *item);
+void submission_on_answer(struct shard *shard, struct post *item);
 
 #endif

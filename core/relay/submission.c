@@ -1,7 +1,7 @@
 /*
- * core/relay/message.c - the home side of a message in transit. See message.h.
+ * core/relay/submission.c - the home side of a message in transit. See submission.h.
  */
-#include "core/relay/message.h"
+#include "core/relay/submission.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,25 +13,25 @@
 #include "queue/envelope.h"
 #include "queue/hash.h"
 
-struct message *message_new(struct shard *shard, struct session *session)
+struct submission *submission_new(struct shard *shard, struct session *session)
 {
-	struct message *m = pool_acquire(&shard->messages);
+	struct submission *m = pool_acquire(&shard->messages);
 
 	if (!m)
 		return NULL;
-	memset(m, 0, offsetof(struct message, tail));
+	memset(m, 0, offsetof(struct submission, tail));
 	m->shard = shard;
 	m->session = session;
-	m->state = MESSAGE_ENVELOPE;
+	m->state = SUBMISSION_ENVELOPE;
 	m->text = m->text_inline;
-	m->text_capacity = MESSAGE_TEXT_INLINE;
+	m->text_capacity = SUBMISSION_TEXT_INLINE;
 	m->started_ns = shard->now_ns;
 	list_init(&m->link);
 	list_init(&m->transfers);
 	return m;
 }
 
-static bool append_text(struct message *m, const void *data, size_t length)
+static bool append_text(struct submission *m, const void *data, size_t length)
 {
 	if (length > m->text_capacity - m->text_length) {
 		size_t capacity = m->text_capacity;
@@ -54,14 +54,14 @@ static bool append_text(struct message *m, const void *data, size_t length)
 	return true;
 }
 
-bool message_envelope_start(struct message *m, struct span sender, struct span helo)
+bool submission_envelope_start(struct submission *m, struct span sender, struct span helo)
 {
 	m->sender_length = (uint16_t)sender.length;
 	m->helo_length = (uint16_t)helo.length;
 	return append_text(m, sender.data, sender.length) && append_text(m, helo.data, helo.length);
 }
 
-static struct transfer *transfer_for(struct message *m, unsigned destination)
+static struct transfer *transfer_for(struct submission *m, unsigned destination)
 {
 	struct transfer *transfer;
 	struct list *link;
@@ -71,7 +71,7 @@ static struct transfer *transfer_for(struct message *m, unsigned destination)
 		if (transfer->destination == destination)
 			return transfer;
 	}
-	if (m->transfer_count == MESSAGE_DESTINATIONS_MAX)
+	if (m->transfer_count == SUBMISSION_DESTINATIONS_MAX)
 		return NULL;
 	transfer = pool_acquire(&m->shard->transfers);
 	if (!transfer)
@@ -88,24 +88,24 @@ static struct transfer *transfer_for(struct message *m, unsigned destination)
 	return transfer;
 }
 
-enum message_add message_add_recipient(struct message *m, unsigned destination, struct span address)
+enum submission_add submission_add_recipient(struct submission *m, unsigned destination, struct span address)
 {
 	uint16_t head[2] = {(uint16_t)destination, (uint16_t)address.length};
 	struct transfer *transfer = transfer_for(m, destination);
 
 	if (!transfer)
-		return m->transfer_count == MESSAGE_DESTINATIONS_MAX ? MESSAGE_TOO_MANY : MESSAGE_NO_MEMORY;
+		return m->transfer_count == SUBMISSION_DESTINATIONS_MAX ? SUBMISSION_TOO_MANY : SUBMISSION_NO_MEMORY;
 	/* One kilobyte is kept for the record's other fields. */
 	if (m->text_length + sizeof(head) + address.length > SPOOL_ENVELOPE_MAX - 1024)
-		return MESSAGE_TOO_MANY;
+		return SUBMISSION_TOO_MANY;
 	if (!append_text(m, head, sizeof(head)) || !append_text(m, address.data, address.length))
-		return MESSAGE_NO_MEMORY;
+		return SUBMISSION_NO_MEMORY;
 	transfer->recipients++;
 	m->recipients++;
-	return MESSAGE_ADDED;
+	return SUBMISSION_ADDED;
 }
 
-struct block *message_room(struct message *m)
+struct block *submission_room(struct submission *m)
 {
 	struct block *block = m->last;
 
@@ -136,7 +136,7 @@ static void free_blocks(struct shard *shard, struct block *block)
 }
 
 /* Once for each transfer: what has been sent ahead must meet the rest. */
-static void choose_lane(struct message *m, struct transfer *transfer)
+static void choose_lane(struct submission *m, struct transfer *transfer)
 {
 	if (transfer->lane_chosen)
 		return;
@@ -146,7 +146,7 @@ static void choose_lane(struct message *m, struct transfer *transfer)
 }
 
 /* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
-static void note_message_id(struct message *m)
+static void note_message_id(struct submission *m)
 {
 	if (m->content_before > 0 || !m->first || !m->shard->relay->config->log_messages)
 		return;
@@ -154,9 +154,9 @@ static void note_message_id(struct message *m)
 						sizeof(m->field));
 }
 
-bool message_flush_part(struct message *m)
+bool submission_flush_part(struct submission *m)
 {
-	struct part *parts[MESSAGE_DESTINATIONS_MAX];
+	struct part *parts[SUBMISSION_DESTINATIONS_MAX];
 	struct list *link;
 	struct block *block;
 	unsigned count = 0, i;
@@ -196,11 +196,11 @@ bool message_flush_part(struct message *m)
 	m->content_before += length;
 	m->parts_out += count;
 	for (i = 0; i < count; i++)
-		item_send(m->shard, &parts[i]->item);
+		post_send(m->shard, &parts[i]->item);
 	return true;
 }
 
-void message_free(struct message *m)
+void submission_free(struct submission *m)
 {
 	struct shard *shard = m->shard;
 	struct list *link;
@@ -215,16 +215,16 @@ void message_free(struct message *m)
 	pool_release(&shard->messages, m);
 }
 
-static void settle(struct message *m);
+static void settle(struct submission *m);
 
 /* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not.
  */
-static void release(struct message *m)
+static void release(struct submission *m)
 {
 	struct list *link, *next;
 
-	m->state = MESSAGE_RELEASING;
-	m->unanswered = 1; /* see message_abort() */
+	m->state = SUBMISSION_RELEASING;
+	m->unanswered = 1; /* see submission_abort() */
 	for (link = m->transfers.next; link != &m->transfers; link = next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
 		next = link->next;
@@ -232,56 +232,56 @@ static void release(struct message *m)
 			continue;
 		m->unanswered++;
 		transfer->item.kind = m->result < 0 ? ITEM_UNDO : ITEM_RELEASE;
-		item_send(m->shard, &transfer->item);
+		post_send(m->shard, &transfer->item);
 	}
 	m->unanswered--;
 	settle(m);
 }
 
 /* Every owner has answered everything it was lent: the message may move on. */
-static void settle(struct message *m)
+static void settle(struct submission *m)
 {
 	if (m->unanswered > 0 || m->parts_out > 0)
 		return;
-	if (m->state == MESSAGE_ABORTING) {
-		message_free(m);
-	} else if (m->state == MESSAGE_COMMITTING && m->transfer_count > 1) {
+	if (m->state == SUBMISSION_ABORTING) {
+		submission_free(m);
+	} else if (m->state == SUBMISSION_COMMITTING && m->transfer_count > 1) {
 		release(m);
-	} else if (m->state == MESSAGE_COMMITTING || m->state == MESSAGE_RELEASING) {
-		m->state = MESSAGE_ANSWERED;
+	} else if (m->state == SUBMISSION_COMMITTING || m->state == SUBMISSION_RELEASING) {
+		m->state = SUBMISSION_ANSWERED;
 		receive_message_answered(m->session);
 	}
 }
 
-void message_submit(struct message *m)
+void submission_commit(struct submission *m)
 {
 	struct list *link, *next;
 
 	assert(m->transfer_count > 0);
 	note_message_id(m);
-	m->state = MESSAGE_COMMITTING;
-	m->unanswered = m->transfer_count + 1; /* see message_abort() */
+	m->state = SUBMISSION_COMMITTING;
+	m->unanswered = m->transfer_count + 1; /* see submission_abort() */
 	for (link = m->transfers.next; link != &m->transfers; link = next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
 		next = link->next;
 		choose_lane(m, transfer);
 		transfer->item.kind = ITEM_MESSAGE;
-		item_send(m->shard, &transfer->item);
+		post_send(m->shard, &transfer->item);
 	}
 	m->unanswered--;
 	settle(m);
 }
 
-void message_abort(struct message *m)
+void submission_abort(struct submission *m)
 {
 	struct list *link, *next;
 
 	m->session = NULL;
 	if (m->content_before == 0) {
-		message_free(m); /* nobody else has heard of it */
+		submission_free(m); /* nobody else has heard of it */
 		return;
 	}
-	m->state = MESSAGE_ABORTING;
+	m->state = SUBMISSION_ABORTING;
 	m->unanswered = m->transfer_count;
 	/* The last answer may come at once and free the message: so this loop counts as one more. */
 	m->unanswered++;
@@ -289,7 +289,7 @@ void message_abort(struct message *m)
 		struct transfer *transfer = container_of(link, struct transfer, link);
 		next = link->next;
 		transfer->item.kind = ITEM_ABORT;
-		item_send(m->shard, &transfer->item);
+		post_send(m->shard, &transfer->item);
 	}
 	m->unanswered--;
 	settle(m);
@@ -297,7 +297,7 @@ void message_abort(struct message *m)
 
 static void on_part_answer(struct shard *shard, struct part *part)
 {
-	struct message *m = part->message;
+	struct submission *m = part->message;
 	struct part *leader = part->leader;
 
 	if (part->item.result < 0 && m->result == 0)
@@ -310,16 +310,16 @@ static void on_part_answer(struct shard *shard, struct part *part)
 		pool_release(&shard->parts, leader);
 		free_blocks(shard, blocks);
 	}
-	if (m->state == MESSAGE_CONTENT)
+	if (m->state == SUBMISSION_CONTENT)
 		receive_part_stored(m->session);
 	else
 		settle(m);
 }
 
-void message_on_answer(struct shard *shard, struct item *item)
+void submission_on_answer(struct shard *shard, struct post *item)
 {
 	struct transfer *transfer;
-	struct message *m;
+	struct submission *m;
 
 	if (item->kind == ITEM_PART_ANSWER) {
 		on_part_answer(shard, container_of(item, struct part, item));
@@ -331,7 +331,7 @@ void message_on_answer(struct shard *shard, struct item *item)
 		m->result = item->result;
 	/* An owner does not know, or one could not store it and another cannot take back what it has stored. */
 	if (item->result == SPOOL_IN_DOUBT || (item->result < 0 && item->kind == ITEM_RELEASE_ANSWER))
-		m->result = MESSAGE_UNDECIDED;
+		m->result = SUBMISSION_UNDECIDED;
 	assert(m->unanswered > 0);
 	m->unanswered--;
 	settle(m);
