@@ -141,7 +141,7 @@ static int open_listener(struct shard *shard, const struct ring_address *address
 
 int accept_listen(struct shard *shard, struct ring_problem *problem)
 {
-	const struct config *config = shard->relay->config;
+	const struct config *config = shard->config;
 	char owner[PORT_OWNER_TEXT];
 	size_t i;
 
@@ -170,7 +170,7 @@ void accept_start(struct shard *shard)
 {
 	size_t i;
 
-	for (i = 0; i < shard->relay->config->listener_count; i++)
+	for (i = 0; i < shard->config->listener_count; i++)
 		ring_accept(shard->ring, &shard->listeners[i].accept_op, shard->listeners[i].fd);
 }
 
@@ -178,7 +178,7 @@ void accept_stop(struct shard *shard)
 {
 	size_t i;
 
-	for (i = 0; i < shard->relay->config->listener_count; i++) {
+	for (i = 0; i < shard->config->listener_count; i++) {
 		struct listener *listener = &shard->listeners[i];
 		wheel_disarm(&shard->wheel, &listener->retry);
 		if (listener->accept_op.in_flight) {
@@ -194,7 +194,7 @@ bool accept_stopped(const struct shard *shard)
 {
 	size_t i;
 
-	for (i = 0; i < shard->relay->config->listener_count; i++) {
+	for (i = 0; i < shard->config->listener_count; i++) {
 		if (shard->listeners[i].fd >= 0)
 			return false;
 	}

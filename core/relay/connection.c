@@ -27,7 +27,7 @@ static const struct transport_handlers handlers = {.on_data = connection_on_data
 
 const struct config *connection_config(const struct connection *c)
 {
-	return c->outbound->shard->relay->config;
+	return c->outbound->shard->config;
 }
 
 void connection_arm(struct connection *c, uint64_t after_ns)

@@ -23,7 +23,7 @@ uint64_t events_ms_since(const struct shard *shard, uint64_t then_ns)
 
 static const char *client_name(const struct session *s)
 {
-	return s->client >= 0 ? s->shard->relay->config->clients[s->client].name : "";
+	return s->client >= 0 ? s->shard->config->clients[s->client].name : "";
 }
 
 static const char *session_stage(const struct session *s)
@@ -53,7 +53,7 @@ static const char *session_stage(const struct session *s)
 
 void event_session(const struct session *s)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	struct log_event e;
 
 	if (!config->log_sessions)
@@ -95,14 +95,14 @@ void event_accepted(const struct session *s, const struct submission *m)
 	struct log_event e;
 	uint16_t head[2];
 
-	if (!s->shard->relay->config->log_messages)
+	if (!s->shard->config->log_messages)
 		return;
 	memcpy(head, first, sizeof(head));
 	log_begin(&e, s->shard->log, "accepted");
 	events_id(&e, m->id.high, m->id.low);
 	message_fields(&e, s, m);
 	log_string(&e, "recipient", first + sizeof(head), head[1]);
-	log_text(&e, "destination", s->shard->relay->config->destinations[head[0]].name);
+	log_text(&e, "destination", s->shard->config->destinations[head[0]].name);
 	if (m->field_length > 0)
 		log_string(&e, "message_id", m->field, m->field_length);
 	log_number(&e, "ms", events_ms_since(s->shard, m->started_ns));
@@ -139,7 +139,7 @@ static void transaction_fields(struct log_event *e, const struct session *s, con
 
 void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	struct span shown = refusals_command(s->shard->asked, command->verb, s->stage == SMTP_AUTH);
 	struct log_event e;
 

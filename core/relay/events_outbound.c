@@ -21,7 +21,7 @@ void event_connection(const struct connection *c, enum stage stage, const char *
 	const struct outbound *o = c->outbound;
 	struct log_event e;
 
-	if (!o->shard->relay->config->log_sessions)
+	if (!o->shard->config->log_sessions)
 		return;
 	log_begin(&e, o->shard->log, "connection");
 	log_text(&e, "destination", o->destination->name);
@@ -185,8 +185,7 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 	const char *result;
 	struct log_event e;
 
-	if (!o->shard->relay->config->log_messages || outcome->kind == OUTCOME_UNTRIED ||
-	    outcome->kind == OUTCOME_DAMAGED)
+	if (!o->shard->config->log_messages || outcome->kind == OUTCOME_UNTRIED || outcome->kind == OUTCOME_DAMAGED)
 		return;
 	result = result_name(outcome, d);
 	log_begin_at(&e, o->shard->log, attempt_level(result), "attempt");
@@ -212,7 +211,7 @@ void event_deferred(const struct outbound *o, const struct delivery *d, const st
 	uint64_t wait_ns = d->due_ns > o->shard->now_ns ? d->due_ns - o->shard->now_ns : 0;
 	struct log_event e;
 
-	if (!o->shard->relay->config->log_messages)
+	if (!o->shard->config->log_messages)
 		return;
 	log_begin_at(&e, o->shard->log, LOG_LEVEL_NOTICE, "deferred");
 	events_id(&e, d->item.id.high, d->item.id.low);

@@ -171,7 +171,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
 {
 	const struct submission *m = transfer->message;
-	const struct config *config = shard->relay->config;
+	const struct config *config = shard->config;
 	struct envelope fields = {
 		.flags = m->flags,
 		.destination = span_text(config->destinations[transfer->destination].name),

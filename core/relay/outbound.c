@@ -23,7 +23,7 @@ static void on_timer(struct wheel_timer *timer)
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
 {
 	const struct lane_plan *plan = &shard->relay->lanes[index];
-	const struct config_destination *destination = &shard->relay->config->destinations[plan->destination];
+	const struct config_destination *destination = &shard->config->destinations[plan->destination];
 	size_t i;
 
 	o->shard = shard;
@@ -70,7 +70,7 @@ void outbound_wake(struct shard *shard, unsigned lane)
 /* False: nothing to expire here, or not now. */
 static bool expire(struct outbound *o, struct delivery *d)
 {
-	const struct config_retry *retry = &o->shard->relay->config->retry;
+	const struct config_retry *retry = &o->shard->config->retry;
 	const struct outcome outcome = {
 		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
 

@@ -137,7 +137,7 @@ static bool another_way(struct outbound *o)
  * to another host or address, where there is one; where there is none it waits on (RFC 5321 4.5.3.2.1). */
 static void give_way(struct outbound *o, uint64_t *next_ns)
 {
-	uint64_t wait_ns = o->shard->relay->config->timeouts.connect_ns;
+	uint64_t wait_ns = o->shard->config->timeouts.connect_ns;
 	struct list *link;
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {

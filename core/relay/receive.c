@@ -68,7 +68,7 @@ static void uncount(struct session *s)
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
 	struct relay *relay = s->shard->relay;
-	const struct config *config = relay->config;
+	const struct config *config = s->shard->config;
 	unsigned all = atomic_fetch_add_explicit(&relay->connections_in, 1, memory_order_relaxed);
 	bool over = all >= config->limits.connections;
 
@@ -90,7 +90,7 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 
 void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
-	const struct config *config = shard->relay->config;
+	const struct config *config = shard->config;
 	struct session *s = pool_acquire(&shard->sessions);
 	struct ring_address peer;
 	char greeting[REPLY_ROOM];
@@ -211,7 +211,7 @@ static void on_timer(struct wheel_timer *timer)
 	else if (s->state == SESSION_LINGER)
 		receive_end(s, "closed");
 	else if (owners_wanted(s))
-		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	else if (s->state == SESSION_FINISHING)
 		receive_end(s, "replies not read");
 	else
@@ -264,7 +264,7 @@ static void tell_refusal(struct session *s, const char *reply)
 	uint32_t untold = 0;
 
 	s->refusals++;
-	if (!shard->relay->config->log_messages)
+	if (!shard->config->log_messages)
 		return;
 	if (shard->asked.length > 0)
 		(void)smtp_command_parse(shard->asked.data, shard->asked.length, SMTP_SYNTAX_TOLERANT, &command);
@@ -320,7 +320,7 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 		return;
 	receive_drop_transaction(s);
 	s->state = SESSION_FINISHING;
-	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	if (s->wait != WAIT_NONE) {
 		s->wait = WAIT_NONE;
 		transport_resume(&s->transport);
@@ -339,7 +339,7 @@ size_t receive_blocks_max(size_t memory)
 /* What paused sessions may hold together. */
 static size_t held_max(const struct shard *shard)
 {
-	return shard->relay->config->spool.memory_max / shard->relay->shard_count / HELD_SHARE;
+	return shard->config->spool.memory_max / shard->relay->shard_count / HELD_SHARE;
 }
 
 void receive_wait(struct session *s, enum session_wait wait)
@@ -549,7 +549,7 @@ void receive_message_answered(struct session *s)
 	}
 	/* From this reply on the client may take its time for the next command, or to read. */
 	if (s->pending_count < before && s->state != SESSION_CONTENT)
-		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	if (s->state < SESSION_FINISHING)
 		receive_go_on(s, WAIT_REPLIES);
 }
@@ -595,7 +595,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 		receive_command(s, line, length - 2);
 	s->shard->asked.length = 0;
 	if (s->state == SESSION_COMMAND)
-		receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 }
 
 static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)

@@ -11,7 +11,7 @@
 
 void receive_error(struct session *s, const char *reply)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 
 	s->errors++;
 	if (config->limits.errors_per_session && s->errors >= config->limits.errors_per_session) {
@@ -23,7 +23,7 @@ void receive_error(struct session *s, const char *reply)
 
 static void hello(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	char reply[REPLY_ROOM];
 	int n;
 
@@ -55,7 +55,7 @@ static void hello(struct session *s, const struct smtp_command *command)
 /* What kind of syntax this client may use: only who may relay is worth forgiving. */
 static enum smtp_syntax syntax_of(const struct session *s)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
 
 	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
@@ -64,7 +64,7 @@ static enum smtp_syntax syntax_of(const struct session *s)
 /* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
 static bool qualify(const struct session *s, const struct smtp_command *command, char *room, struct span *address)
 {
-	const char *domain = s->client >= 0 ? s->shard->relay->config->clients[s->client].default_domain : NULL;
+	const char *domain = s->client >= 0 ? s->shard->config->clients[s->client].default_domain : NULL;
 	size_t local = command->address.length, length = domain ? strlen(domain) : 0;
 
 	*address = command->address;
@@ -81,7 +81,7 @@ static bool qualify(const struct session *s, const struct smtp_command *command,
 
 static void mail(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	struct span helo = {s->helo, s->helo_length}, sender;
 	char room[SMTP_PATH_MAX];
 
@@ -122,7 +122,7 @@ static void mail(struct session *s, const struct smtp_command *command)
 
 static void recipient(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	char room[SMTP_PATH_MAX];
 	struct span address;
 	int destination;

@@ -22,7 +22,7 @@ static void arm_content_timer(struct session *s, uint64_t bought_ns)
 void receive_content_timer(struct session *s)
 {
 	uint64_t octets = s->transport.octets_in - s->content_seen;
-	uint64_t most_ns = s->shard->relay->config->timeouts.command_ns;
+	uint64_t most_ns = s->shard->config->timeouts.command_ns;
 
 	if (s->shard->now_ns >= s->content_deadline_ns) {
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
@@ -57,7 +57,7 @@ void receive_start_content(struct session *s)
 {
 	struct submission *m = s->message;
 	struct shard *shard = s->shard;
-	const struct config *config = shard->relay->config;
+	const struct config *config = shard->config;
 
 	m->wall_ns = clock_wall_ns();
 	m->id = message_id_next(&shard->ids, m->wall_ns);
@@ -83,7 +83,7 @@ static void begin_content(struct session *s, struct block *block)
 	struct trace trace = {
 		.helo = {s->helo, s->helo_length},
 		.peer = {s->peer, s->peer_length},
-		.hostname = span_text(s->shard->relay->config->hostname),
+		.hostname = span_text(s->shard->config->hostname),
 		.protocol = s->esmtp ? "ESMTP" : "SMTP",
 		.id = m->id,
 		.wall_ns = m->wall_ns,
@@ -100,7 +100,7 @@ static void finish_content(struct session *s)
 
 	s->state = SESSION_COMMAND;
 	list_remove(&s->place);
-	receive_arm_timer(s, s->shard->relay->config->timeouts.command_ns);
+	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
 		m->flags |= ENVELOPE_EIGHT_BIT;
@@ -159,7 +159,7 @@ static bool content_room(struct session *s, struct block **block)
 
 size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 {
-	const struct config *config = s->shard->relay->config;
+	const struct config *config = s->shard->config;
 	struct submission *m = s->message;
 	uint8_t *discard = s->shard->scratch;
 	size_t at = 0;

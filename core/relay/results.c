@@ -11,7 +11,7 @@
 
 static bool wanted(const struct transaction *tx)
 {
-	return tx->outbound->shard->relay->config->log_messages;
+	return tx->outbound->shard->config->log_messages;
 }
 
 void results_keep(struct transaction *tx)

@@ -136,7 +136,7 @@ static bool copies_feared(const struct delivery *d, const struct outcome *outcom
 
 static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool may_expire)
 {
-	const struct config_retry *retry = &o->shard->relay->config->retry;
+	const struct config_retry *retry = &o->shard->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
 
 	if (d->attempts < UINT16_MAX)
@@ -171,7 +171,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
  */
 static void hold(struct outbound *o, struct delivery *d, bool host_held)
 {
-	const struct config_retry *retry = &o->shard->relay->config->retry;
+	const struct config_retry *retry = &o->shard->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
 
 	d->next_place = DELIVERY_WAITING;

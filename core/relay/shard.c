@@ -48,7 +48,7 @@ enum {
 /* Limits are sums over who may hold a block; memory is taken from the system only as it is used. */
 static void init_pools(struct shard *shard)
 {
-	const struct config *config = shard->relay->config;
+	const struct config *config = shard->config;
 	size_t sessions = config->limits.connections + 256;
 	size_t messages = 2 * sessions + 4096;
 	size_t memory = config->spool.memory_max / shard->relay->shard_count;
@@ -76,6 +76,7 @@ struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 		return NULL;
 	memset(shard, 0, sizeof(*shard));
 	shard->relay = relay;
+	shard->config = relay->config;
 	shard->index = index;
 	shard->log = log;
 	shard->receiving = true;
@@ -94,7 +95,7 @@ struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 	shard->doorbells = calloc(relay->shard_count, sizeof(*shard->doorbells));
 	shard->ring_bell = calloc(relay->shard_count, sizeof(*shard->ring_bell));
 	shard->outbound = calloc(relay->lane_count + 1, sizeof(*shard->outbound));
-	shard->listeners = calloc(relay->config->listener_count + 1, sizeof(*shard->listeners));
+	shard->listeners = calloc(shard->config->listener_count + 1, sizeof(*shard->listeners));
 	if (!shard->scratch || !shard->overflow || !shard->doorbells || !shard->ring_bell || !shard->outbound ||
 	    !shard->listeners)
 		return NULL;
@@ -155,7 +156,7 @@ static int apply_state(struct delivery *d, const struct spool_live *live, uint64
 
 int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane)
 {
-	const struct config_retry *retry = &shard->relay->config->retry;
+	const struct config_retry *retry = &shard->config->retry;
 	struct delivery *d = pool_acquire(&shard->deliveries);
 	struct envelope envelope;
 	uint64_t due_in_ns = 0;
@@ -270,7 +271,7 @@ static void on_stats(struct wheel_timer *timer)
 	struct shard *shard = container_of(timer, struct shard, stats_timer);
 
 	event_stats(shard);
-	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->relay->config->stats_interval_ns);
+	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->config->stats_interval_ns);
 }
 
 /* What another shard has a copy of ends here, as soon as the spool has room to say so. */
@@ -313,8 +314,8 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	transport_shared_init(&shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
 			      HELD_PIECES_MAX * shard->sessions.limit);
 	wheel_timer_init(&shard->stats_timer, on_stats);
-	if (relay->config->stats_interval_ns)
-		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + relay->config->stats_interval_ns);
+	if (shard->config->stats_interval_ns)
+		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + shard->config->stats_interval_ns);
 	ring_on_doorbell(shard->ring, on_doorbell, shard);
 	for (i = 0; i < relay->shard_count; i++)
 		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
@@ -345,7 +346,7 @@ void shard_stop(struct shard *shard)
 static void begin_drain(struct shard *shard)
 {
 	shard->draining = true;
-	shard->drain_deadline_ns = shard->now_ns + shard->relay->config->timeouts.drain_ns;
+	shard->drain_deadline_ns = shard->now_ns + shard->config->timeouts.drain_ns;
 	accept_stop(shard);
 }
 

@@ -91,6 +91,7 @@ struct outbound; /* core/relay/outbound.h */
 
 struct shard {
 	struct relay *relay;
+	const struct config *config;
 	unsigned index;
 	struct ring *ring;
 	struct wheel wheel;

@@ -148,7 +148,7 @@ static void choose_lane(struct submission *m, struct transfer *transfer)
 /* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
 static void note_message_id(struct submission *m)
 {
-	if (m->content_before > 0 || !m->first || !m->shard->relay->config->log_messages)
+	if (m->content_before > 0 || !m->first || !m->shard->config->log_messages)
 		return;
 	m->field_length = (uint8_t)header_value((const char *)m->first->data, m->first->length, "message-id", m->field,
 						sizeof(m->field));
