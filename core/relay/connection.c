@@ -1,6 +1,6 @@
 /*
  * core/relay/connection.c - see connection.h. The life of a connection. Its set-up is in connection_setup.c, how its
- * replies are read in connection_reply.c, what a transaction writes and reads in transaction*.c.
+ * replies are read in connection_reply.c, what an attempt writes and reads in attempt*.c.
  */
 #include "core/relay/connection.h"
 
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/attempt.h"
 #include "core/relay/connection_private.h"
 #include "core/relay/events.h"
-#include "core/relay/transaction.h"
 
 static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
@@ -101,7 +101,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
 	list_init(&c->link);
-	list_init(&c->transactions);
+	list_init(&c->attempts);
 	wheel_timer_init(&c->timer, on_timer);
 	list_append(&o->connections, &c->link);
 	o->connection_count++;
@@ -114,12 +114,12 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 }
 
 /* Transactions go back to the lane: those behind the first cannot be blamed for what happened. */
-static void abandon_transactions(struct connection *c, enum stage stage, const char *reason)
+static void abandon_attempts(struct connection *c, enum stage stage, const char *reason)
 {
 	/* Last to first, so that those put back at the head of the line end up in their old order. */
-	while (!list_empty(&c->transactions)) {
-		struct transaction *tx = container_of(c->transactions.prev, struct transaction, link);
-		transaction_abandon(tx, stage, reason);
+	while (!list_empty(&c->attempts)) {
+		struct attempt *a = container_of(c->attempts.prev, struct attempt, link);
+		attempt_abandon(a, stage, reason);
 	}
 	c->writing = NULL;
 	c->unwritten_octets = 0;
@@ -168,7 +168,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	if (!c->proven)
 		connection_setup_over(c);
 	c->retiring = true;
-	abandon_transactions(c, stage, reason);
+	abandon_attempts(c, stage, reason);
 	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
 	 * were taken, and it might be the same again and again. */
 	if (c->messages > 0 && !c->ours)
@@ -228,7 +228,7 @@ static void retire_idle(struct outbound *o, const struct host *host)
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
-		if (c->host == host && c->state == CONNECTION_READY && c->transaction_count == 0)
+		if (c->host == host && c->state == CONNECTION_READY && c->attempt_count == 0)
 			connection_retire(c);
 	}
 }
@@ -236,7 +236,7 @@ static void retire_idle(struct outbound *o, const struct host *host)
 /* The next hop closed with something in flight and without a word. */
 static void learn_from_end(struct connection *c)
 {
-	const struct transaction *tx = container_of(c->transactions.next, struct transaction, link);
+	const struct attempt *a = container_of(c->attempts.next, struct attempt, link);
 
 	struct host *host = c->host;
 	uint64_t now_ns = c->outbound->shard->now_ns;
@@ -247,12 +247,12 @@ static void learn_from_end(struct connection *c)
 		retire_idle(c->outbound, host);
 		return;
 	}
-	if (tx->expect > EXPECT_MAIL)
+	if (a->expect > EXPECT_MAIL)
 		return;
 	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
 	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
 		host->reset_suspected_until_ns = 0;
-	else if (tx->expect == EXPECT_RSET)
+	else if (a->expect == EXPECT_RSET)
 		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
 }
 
@@ -261,7 +261,7 @@ static void on_end(struct transport *t, int result)
 	struct connection *c = container_of(t, struct connection, transport);
 	char reason[160];
 
-	if (c->state == CONNECTION_QUITTING || (c->state == CONNECTION_READY && c->transaction_count == 0)) {
+	if (c->state == CONNECTION_QUITTING || (c->state == CONNECTION_READY && c->attempt_count == 0)) {
 		connection_kill(c, STAGE_QUIT, result == 0 ? "closed by the next hop" : "connection lost");
 		return;
 	}
@@ -314,7 +314,7 @@ static void on_timer(struct wheel_timer *timer)
 		become_slow(c);
 		return;
 	}
-	if (c->state == CONNECTION_READY && c->transaction_count == 0) {
+	if (c->state == CONNECTION_READY && c->attempt_count == 0) {
 		connection_retire(c);
 		return;
 	}
@@ -323,7 +323,7 @@ static void on_timer(struct wheel_timer *timer)
 		return;
 	}
 	if (c->state == CONNECTION_READY)
-		transaction_unanswered(container_of(c->transactions.next, struct transaction, link));
+		attempt_unanswered(container_of(c->attempts.next, struct attempt, link));
 	connection_kill(c, connection_stage(c), "timeout");
 }
 
@@ -337,7 +337,7 @@ void connection_command(struct connection *c, const char *text, size_t length)
 	c->replies_due++;
 }
 
-/* ---- transactions ------------------------------------------------------------------------------------------- */
+/* ---- attempts ------------------------------------------------------------------------------------------- */
 
 static unsigned message_limit(const struct connection *c)
 {
@@ -384,56 +384,56 @@ bool connection_has_room(const struct connection *c)
 {
 	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
 		return false;
-	if (c->transaction_count > 0 && (careful(c) || connection_manner_stale(c)))
+	if (c->attempt_count > 0 && (careful(c) || connection_manner_stale(c)))
 		return false;
-	return c->state == CONNECTION_READY && !c->retiring && !c->alone && c->transaction_count < c->window.limit &&
+	return c->state == CONNECTION_READY && !c->retiring && !c->alone && c->attempt_count < c->window.limit &&
 	       c->unwritten_octets < CONNECTION_BACKLOG_MAX && !connection_at_limit(c);
 }
 
-void connection_add(struct connection *c, struct transaction *tx)
+void connection_add(struct connection *c, struct attempt *a)
 {
 	uint64_t now_ns = c->outbound->shard->now_ns;
 
 	assert(connection_has_room(c));
-	if (c->transaction_count == 0 && connection_manner_stale(c))
+	if (c->attempt_count == 0 && connection_manner_stale(c))
 		connection_manner_choose(c);
 	if (c->answered >= c->careful_until && careful(c) && !connection_no_reset(c))
 		c->careful_until = c->answered + CONNECTION_CAREFUL;
-	tx->connection = c;
-	list_append(&c->transactions, &tx->link);
-	c->transaction_count++;
-	c->unwritten_octets += tx->delivery->content_length;
+	a->connection = c;
+	list_append(&c->attempts, &a->link);
+	c->attempt_count++;
+	c->unwritten_octets += a->delivery->content_length;
 	c->messages++;
 	if (connection_at_limit(c))
 		c->retiring = true;
-	c->alone = tx->delivery->broken > 0;
+	c->alone = a->delivery->broken > 0;
 	if (!c->writing)
-		c->writing = tx;
-	if (c->transaction_count > 1)
+		c->writing = a;
+	if (c->attempt_count > 1)
 		return;
 	c->stale = c->answered > 0 && now_ns - c->idle_since_ns > CONNECTION_STALE_MS * CLOCK_NS_PER_MS;
 	connection_arm(c, connection_config(c)->timeouts.reply_ns);
 }
 
-/* The one after `tx` is written next. */
-static void written(struct connection *c, struct transaction *tx)
+/* The one after `a` is written next. */
+static void written(struct connection *c, struct attempt *a)
 {
-	if (c->writing != tx)
+	if (c->writing != a)
 		return;
-	c->unwritten_octets -= tx->delivery->content_length;
-	c->writing = tx->link.next == &c->transactions ? NULL : container_of(tx->link.next, struct transaction, link);
+	c->unwritten_octets -= a->delivery->content_length;
+	c->writing = a->link.next == &c->attempts ? NULL : container_of(a->link.next, struct attempt, link);
 }
 
 void connection_write(struct connection *c)
 {
 	while (c->writing && c->state == CONNECTION_READY) {
-		struct transaction *tx = c->writing;
-		if (transaction_write(tx) != WRITE_DONE)
+		struct attempt *a = c->writing;
+		if (attempt_write(a) != WRITE_DONE)
 			return;
-		written(c, tx);
+		written(c, a);
 		/* Cut short with all its replies in. */
-		if (transaction_over(tx))
-			connection_transaction_over(c, tx);
+		if (attempt_over(a))
+			connection_attempt_over(c, a);
 	}
 }
 
@@ -445,29 +445,29 @@ void connection_retire(struct connection *c)
 		return;
 	}
 	c->retiring = true;
-	if (c->transaction_count > 0)
+	if (c->attempt_count > 0)
 		return;
 	quit(c);
 }
 
-void connection_transaction_over(struct connection *c, struct transaction *tx)
+void connection_attempt_over(struct connection *c, struct attempt *a)
 {
 	struct outbound *o = c->outbound;
 
-	written(c, tx);
-	c->transaction_count--;
+	written(c, a);
+	c->attempt_count--;
 	window_answered(&c->window, o->shard->now_ns);
 	/* While it tries more, what it had before has proven itself: a connection may have had its share by then. */
 	if (c->mode == MODE_CHUNKING)
 		c->host->window = c->window.state == WINDOW_STEADY ? c->window.limit : c->window.before;
 	if (c->host->session_limit.messages > 0)
 		session_limit_passed(&c->host->session_limit, c->answered, o->shard->now_ns);
-	transaction_finish(tx);
+	attempt_finish(a);
 	outbound_wake(o->shard, o->index);
 	/* What was refused cannot be cleared away here. */
 	if (c->reset_next && connection_no_reset(c))
 		c->retiring = true;
-	if (c->transaction_count > 0)
+	if (c->attempt_count > 0)
 		return;
 	c->alone = false;
 	c->idle_since_ns = o->shard->now_ns;
@@ -488,14 +488,14 @@ void connection_told(struct connection *c, const struct smtp_reply_parser *reply
 void connection_start_no_more(struct connection *c)
 {
 	c->retiring = true;
-	while (!list_empty(&c->transactions)) {
-		struct transaction *last = container_of(c->transactions.prev, struct transaction, link);
+	while (!list_empty(&c->attempts)) {
+		struct attempt *last = container_of(c->attempts.prev, struct attempt, link);
 		if (last->any_written)
 			return;
 		c->unwritten_octets -= last->delivery->content_length;
 		if (c->writing == last)
 			c->writing = NULL;
-		transaction_abandon(last, STAGE_CONTENT, "the next hop is closing");
+		attempt_abandon(last, STAGE_CONTENT, "the next hop is closing");
 	}
 }
 
@@ -505,7 +505,7 @@ static void on_sent(struct transport *t)
 
 	if (c->state == CONNECTION_READY) {
 		/* A large message over a slow line takes its time: what was sent counts as progress. */
-		if (c->transaction_count > 0)
+		if (c->attempt_count > 0)
 			connection_arm(c, c->writing ? connection_config(c)->timeouts.reply_ns
 						     : connection_config(c)->timeouts.data_reply_ns);
 		connection_write(c);

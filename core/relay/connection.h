@@ -5,7 +5,7 @@
  *        |             |            |         |           |            |                  |
  *        +-------------+------------+---------+-----------+------------+------------------+--> CLOSED
  *
- * READY is where transactions run (transaction.h). What TLS the destination demands is decided before a single
+ * READY is where attempts run (attempt.h). What TLS the destination demands is decided before a single
  * command that names a sender or a recipient: required and verify never go on in clear (RELIABILITY I6, STL-07).
  * Any octet behind the reply to STARTTLS, any reply without a command and any malformed reply ends the connection, and
  * nothing is ever pooled after that (STL-06, PAR-05, POL-02).
@@ -29,7 +29,7 @@ enum connection_state {
 	CONNECTION_CLOSED,
 };
 
-/* How transactions share a connection, learned from EHLO. */
+/* How attempts share a connection, learned from EHLO. */
 enum connection_mode {
 	MODE_LOCKSTEP, /* each command waits for its reply */
 	MODE_PIPELINE, /* MAIL RCPT DATA of a message share a round trip (RFC 2920) */
@@ -49,28 +49,28 @@ struct connection {
 	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;
 	struct smtp_extensions extensions;
-	struct list transactions; /* oldest first: the order of their replies */
-	unsigned transaction_count;
+	struct list attempts; /* oldest first: the order of their replies */
+	unsigned attempt_count;
 	struct window window;
-	struct transaction *writing; /* the first that is not fully written, or NULL */
-	unsigned replies_due;        /* commands written and not answered */
-	uint64_t marks_used;         /* of the transport's marks: those of commands that were answered */
-	unsigned messages;           /* transactions begun on this connection */
-	unsigned answered;           /* those that got their verdict here, other than 421 */
-	unsigned careful_until;      /* one message at a time while `answered` is less */
-	uint64_t unwritten_octets;   /* content of transactions that are not fully written */
+	struct attempt *writing;   /* the first that is not fully written, or NULL */
+	unsigned replies_due;      /* commands written and not answered */
+	uint64_t marks_used;       /* of the transport's marks: those of commands that were answered */
+	unsigned messages;         /* attempts begun on this connection */
+	unsigned answered;         /* those that got their verdict here, other than 421 */
+	unsigned careful_until;    /* one message at a time while `answered` is less */
+	uint64_t unwritten_octets; /* content of attempts that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
-	bool retiring;    /* takes no more transactions */
+	bool retiring;    /* takes no more attempts */
 	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
 	bool slow;        /* its set-up takes long: others are opened beside it */
 	bool ours;        /* what went wrong on it was our own fault: the host is not to blame */
 	bool probe;       /* the host is held (hold.h): one message, until it gets through */
-	bool reset_next;  /* RSET before the next transaction */
+	bool reset_next;  /* RSET before the next attempt */
 	bool empty_lines; /* it sends empty lines between its replies */
 	bool left;        /* QUIT was said because of what it had answered, and that was reported */
 	bool fell_back;   /* it ends for a lesson: the host is not blamed */
-	bool none_behind; /* of what was sent behind the oldest transaction nothing can have been accepted */
+	bool none_behind; /* of what was sent behind the oldest attempt nothing can have been accepted */
 	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
 	bool stale;       /* it was idle for long, and no reply has come since */
 	bool alone;       /* what it has in flight broke a connection before: nothing is sent beside it */
@@ -103,9 +103,9 @@ static inline bool connection_no_reset(const struct connection *c)
 
 	return c->host->no_reset_until_ns > now_ns || c->host->reset_suspected_until_ns > now_ns;
 }
-/* Room in its window for another transaction now. */
+/* Room in its window for another attempt now. */
 bool connection_has_room(const struct connection *c);
-void connection_add(struct connection *c, struct transaction *tx);
+void connection_add(struct connection *c, struct attempt *a);
 /* Writes as much as the mode and the buffers allow. */
 void connection_write(struct connection *c);
 void connection_retire(struct connection *c);

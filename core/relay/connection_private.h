@@ -14,7 +14,7 @@ void connection_move(struct connection *c, enum connection_state state);
 /* The set-up is over, well or not. */
 void connection_setup_over(struct connection *c);
 enum stage connection_stage(const struct connection *c);
-/* A command of the connection itself, outside any transaction. */
+/* A command of the connection itself, outside any attempt. */
 void connection_command(struct connection *c, const char *text, size_t length);
 
 /* connection_setup.c */
@@ -30,8 +30,8 @@ void connection_on_setup_reply(struct connection *c, size_t behind);
 /* connection_reply.c */
 size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length);
 
-/* connection.c: all replies of the oldest transaction are in. */
-void connection_transaction_over(struct connection *c, struct transaction *tx);
+/* connection.c: all replies of the oldest attempt are in. */
+void connection_attempt_over(struct connection *c, struct attempt *a);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */
 void connection_start_no_more(struct connection *c);
 /* The next hop says that it takes no more messages here. */

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/connection_private.h"
-#include "core/relay/transaction.h"
 
 enum { QUOTE_MAX = 100 };
 
@@ -17,9 +17,9 @@ static uint64_t handed(const struct connection *c)
 	return c->transport.marks_handed - c->marks_used;
 }
 
-static struct transaction *oldest(const struct connection *c)
+static struct attempt *oldest(const struct connection *c)
 {
-	return list_empty(&c->transactions) ? NULL : container_of(c->transactions.next, struct transaction, link);
+	return list_empty(&c->attempts) ? NULL : container_of(c->attempts.next, struct attempt, link);
 }
 
 /* A reply may come now. Before its command has left us it answers nothing (RFC 5321 4.2): taken for the answer to what
@@ -27,7 +27,7 @@ static struct transaction *oldest(const struct connection *c)
 static bool reply_due(const struct connection *c)
 {
 	return c->state == CONNECTION_GREETING || handed(c) > 0 ||
-	       (c->state == CONNECTION_READY && oldest(c) && transaction_in_content(oldest(c)));
+	       (c->state == CONNECTION_READY && oldest(c) && attempt_in_content(oldest(c)));
 }
 
 /* 421 may come without a command (RFC 5321 3.8). */
@@ -71,19 +71,19 @@ static bool pass_empty_line(struct connection *c)
 	return c->empty_lines;
 }
 
-static void on_transaction_reply(struct connection *c, bool whole)
+static void on_attempt_reply(struct connection *c, bool whole)
 {
 	const struct config *config = connection_config(c);
-	struct transaction *tx = oldest(c);
+	struct attempt *a = oldest(c);
 	bool early;
 
-	assert(tx); /* every command in READY is a transaction's */
+	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
-	if (!transaction_reply(tx, &c->parser, whole)) {
+	if (!attempt_reply(a, &c->parser, whole)) {
 		char reason[160];
-		const char *what = c->told     ? "closed by the next hop"
-				   : tx->again ? "the command is refused, not the message"
-					       : "unexpected reply";
+		const char *what = c->told    ? "closed by the next hop"
+				   : a->again ? "the command is refused, not the message"
+					      : "unexpected reply";
 		if (c->told)
 			snprintf(reason, sizeof(reason), "%s", what);
 		else
@@ -92,22 +92,22 @@ static void on_transaction_reply(struct connection *c, bool whole)
 		connection_kill(c, STAGE_CONTENT, reason);
 		return;
 	}
-	connection_arm(c, tx->end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
-	if (!transaction_over(tx))
+	connection_arm(c, a->end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
+	if (!attempt_over(a))
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
-	if (c->parser.code != 421 && !tx->passed && c->answered++ == 0 && !tx->host_held)
+	if (c->parser.code != 421 && !a->passed && c->answered++ == 0 && !a->host_held)
 		outbound_connected(c->outbound, c->host, &c->address);
-	early = tx->early;
-	connection_transaction_over(c, tx);
+	early = a->early;
+	connection_attempt_over(c, a);
 	if (early)
 		connection_kill(c, STAGE_CONTENT, "refused in the middle of the content");
 }
 
 static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 {
-	const struct transaction *tx = oldest(c);
-	unsigned marks = c->state == CONNECTION_GREETING ? 0 : tx ? transaction_marks(tx) : 1;
+	const struct attempt *a = oldest(c);
+	unsigned marks = c->state == CONNECTION_GREETING ? 0 : a ? attempt_marks(a) : 1;
 	bool whole = handed(c) >= marks;
 
 	c->marks_used += whole ? marks : handed(c);
@@ -119,12 +119,12 @@ static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 	}
 	/* One reply too many, so nobody knows which of them answers what. Not where a command is unknown: what lay
 	 * behind it was read as commands. */
-	if (handed(c) == 0 && length > 0 && !transaction_teaches(tx, &c->parser) && !unasked(behind, length) &&
+	if (handed(c) == 0 && length > 0 && !attempt_teaches(a, &c->parser) && !unasked(behind, length) &&
 	    !only_line_end(behind, length)) {
 		kill_quoting(c, "more replies than commands, the last", behind, length);
 		return;
 	}
-	on_transaction_reply(c, whole);
+	on_attempt_reply(c, whole);
 }
 
 size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length)

@@ -5,9 +5,9 @@
 #ifndef POSTRIDER_RELAY_EVENTS_H
 #define POSTRIDER_RELAY_EVENTS_H
 
+#include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/receive.h"
-#include "core/relay/transaction.h"
 
 /* Receiving. */
 void event_session(const struct session *s);
@@ -30,14 +30,14 @@ void event_setup_refused(const struct outbound *o, const struct host *host, cons
 void event_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void event_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
-void event_attempt(const struct transaction *tx, const struct outcome *outcome);
+void event_attempt(const struct attempt *a, const struct outcome *outcome);
 /* Once for each message and reason. */
 void event_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
 void event_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
 /* `envelope`: that can be read. */
-void event_damaged(const struct transaction *tx, const char *why, bool envelope);
+void event_damaged(const struct attempt *a, const char *why, bool envelope);
 /* What may pass by itself: no memory, no descriptors. */
-void event_unreadable(const struct transaction *tx, const char *why);
+void event_unreadable(const struct attempt *a, const char *why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
 void event_disk_ok(struct shard *shard);

@@ -178,10 +178,10 @@ static void outcome_fields(struct log_event *e, const struct outcome *outcome)
 	log_string(e, "reply", outcome->reply.data, outcome->reply.length);
 }
 
-void event_attempt(const struct transaction *tx, const struct outcome *outcome)
+void event_attempt(const struct attempt *a, const struct outcome *outcome)
 {
-	const struct outbound *o = tx->outbound;
-	const struct delivery *d = tx->delivery;
+	const struct outbound *o = a->outbound;
+	const struct delivery *d = a->delivery;
 	const char *result;
 	struct log_event e;
 
@@ -192,16 +192,16 @@ void event_attempt(const struct transaction *tx, const struct outcome *outcome)
 	events_id(&e, d->item.id.high, d->item.id.low);
 	log_text(&e, "result", result);
 	log_text(&e, "destination", o->destination->name);
-	log_text(&e, "host", tx->connection->host->config->text);
-	tls_fields(&e, tx->connection);
+	log_text(&e, "host", a->connection->host->config->text);
+	tls_fields(&e, a->connection);
 	log_number(&e, "recipients", d->recipients);
-	results_fields(&e, tx, outcome);
+	results_fields(&e, a, outcome);
 	log_number(&e, "octets", d->content_length);
-	if (tx->undeclared)
+	if (a->undeclared)
 		log_bool(&e, "undeclared_8bit", true);
 	log_number(&e, "attempt", d->attempts + 1u);
 	outcome_fields(&e, outcome);
-	log_number(&e, "ms", tx->started_ns ? events_ms_since(o->shard, tx->started_ns) : 0);
+	log_number(&e, "ms", a->started_ns ? events_ms_since(o->shard, a->started_ns) : 0);
 	log_number(&e, "queued_ms", shard_age_ns(o->shard, d->accepted_wall_ns) / CLOCK_NS_PER_MS);
 	log_end(&e);
 }
@@ -233,43 +233,43 @@ void event_expired(const struct outbound *o, const struct delivery *d, const str
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
 	outcome_fields(&e, outcome);
-	if (outcome->tx)
-		results_pending(&e, outcome->tx, "expired");
+	if (outcome->attempt)
+		results_pending(&e, outcome->attempt, "expired");
 	log_end(&e);
 }
 
-static void damage_fields(struct log_event *e, const struct transaction *tx, const char *why)
+static void damage_fields(struct log_event *e, const struct attempt *a, const char *why)
 {
-	const struct delivery *d = tx->delivery;
+	const struct delivery *d = a->delivery;
 
 	events_id(e, d->item.id.high, d->item.id.low);
-	log_text(e, "destination", tx->outbound->destination->name);
+	log_text(e, "destination", a->outbound->destination->name);
 	log_number(e, "recipients", d->recipients);
 	log_text(e, "reason", why);
 }
 
-void event_damaged(const struct transaction *tx, const char *why, bool envelope)
+void event_damaged(const struct attempt *a, const char *why, bool envelope)
 {
 	struct log_event e;
 
-	log_begin_at(&e, tx->outbound->shard->log, LOG_LEVEL_ERROR, "damaged");
-	damage_fields(&e, tx, why);
+	log_begin_at(&e, a->outbound->shard->log, LOG_LEVEL_ERROR, "damaged");
+	damage_fields(&e, a, why);
 	log_text(&e, "problem",
 		 "the disk does not give back what was written: look at it (dmesg, smartctl), and ask the sender for "
 		 "the message again (event `accepted` with this id names him); it is kept, and looked at again every "
 		 "hour");
 	if (envelope) {
-		log_string(&e, "sender", tx->envelope.sender.data, tx->envelope.sender.length);
-		results_pending(&e, tx, "held");
+		log_string(&e, "sender", a->envelope.sender.data, a->envelope.sender.length);
+		results_pending(&e, a, "held");
 	}
 	log_end(&e);
 }
 
-void event_unreadable(const struct transaction *tx, const char *why)
+void event_unreadable(const struct attempt *a, const char *why)
 {
 	struct log_event e;
 
-	log_begin_at(&e, tx->outbound->shard->log, LOG_LEVEL_WARNING, "unreadable");
-	damage_fields(&e, tx, why);
+	log_begin_at(&e, a->outbound->shard->log, LOG_LEVEL_WARNING, "unreadable");
+	damage_fields(&e, a, why);
 	log_end(&e);
 }

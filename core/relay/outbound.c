@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/outbound_private.h"
-#include "core/relay/transaction.h"
 
 static void on_timer(struct wheel_timer *timer)
 {
@@ -82,7 +82,7 @@ static bool expire(struct outbound *o, struct delivery *d)
 	/* Failed connections count as attempts. */
 	d->attempts = d->attempts < 2 ? 2 : d->attempts;
 	/* Without memory its recipients are not named. */
-	if (!transaction_expire(o, d))
+	if (!attempt_expire(o, d))
 		settle(o, d, &outcome);
 	return true;
 }
@@ -110,12 +110,12 @@ static struct connection *with_room(struct outbound *o)
 		 * is answered; one that proved nothing makes room for the next. */
 		if (c->state == CONNECTION_READY && !c->retiring &&
 		    (connection_at_limit(c) ||
-		     (hold_in_force(c->host->hold) && (!c->probe || (c->messages > 0 && c->transaction_count == 0))))) {
+		     (hold_in_force(c->host->hold) && (!c->probe || (c->messages > 0 && c->attempt_count == 0))))) {
 			connection_retire(c);
 			continue;
 		}
 		/* Asked for because something waits. */
-		if (c->transaction_count >= c->window.limit)
+		if (c->attempt_count >= c->window.limit)
 			window_limited(&c->window);
 	}
 	return NULL;
@@ -128,14 +128,14 @@ static struct connection *with_nothing(struct outbound *o)
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {
 		struct connection *c = container_of(link, struct connection, link);
-		if (connection_has_room(c) && c->transaction_count == 0)
+		if (connection_has_room(c) && c->attempt_count == 0)
 			return c;
 	}
 	return NULL;
 }
 
-/* The next transaction whose content is in memory; starts reading for others. */
-static struct transaction *next_loaded(struct outbound *o)
+/* The next attempt whose content is in memory; starts reading for others. */
+static struct attempt *next_loaded(struct outbound *o)
 {
 	while (list_empty(&o->loaded)) {
 		struct delivery *d;
@@ -150,12 +150,12 @@ static struct transaction *next_loaded(struct outbound *o)
 				return NULL;
 			continue;
 		}
-		if (!transaction_start(o, d)) {
+		if (!attempt_start(o, d)) {
 			lane_ready_first(&o->lane, d);
 			return NULL;
 		}
 	}
-	return container_of(o->loaded.next, struct transaction, link);
+	return container_of(o->loaded.next, struct attempt, link);
 }
 
 static void arm(struct outbound *o, uint64_t next_ns)
@@ -187,7 +187,7 @@ static void dispatch(struct outbound *o)
 		return;
 	hold_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
-		struct transaction *tx;
+		struct attempt *a;
 		if (!c || !connection_has_room(c)) {
 			if (c)
 				connection_write(c);
@@ -200,10 +200,10 @@ static void dispatch(struct outbound *o)
 		/* Each probe takes another message while there is one: those that were refused are due. */
 		if (c->probe)
 			o->lane.due_next = false;
-		tx = next_loaded(o);
-		if (!tx)
+		a = next_loaded(o);
+		if (!a)
 			break;
-		if (tx->delivery->broken > 0 && c->transaction_count > 0) {
+		if (a->delivery->broken > 0 && c->attempt_count > 0) {
 			connection_write(c);
 			c = with_nothing(o);
 			if (!c) {
@@ -211,8 +211,8 @@ static void dispatch(struct outbound *o)
 				break;
 			}
 		}
-		list_remove(&tx->link);
-		connection_add(c, tx);
+		list_remove(&a->link);
+		connection_add(c, a);
 		o->rate_count++;
 	}
 	if (c)

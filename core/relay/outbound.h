@@ -20,7 +20,7 @@
 #include "tls/tls.h"
 
 struct connection;
-struct transaction;
+struct attempt;
 
 enum {
 	OUTBOUND_GROW_MS = 20,     /* while a backlog stays: one more connection in so much time */
@@ -56,7 +56,7 @@ struct outbound {
 	struct tls_context *tls; /* the relay's; NULL without TLS */
 	struct list connections; /* struct connection */
 	unsigned connection_count, connecting;
-	struct list loaded; /* transactions whose content is in memory, without a connection */
+	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;
 	uint64_t grown_ns; /* when the last connection was opened */
 	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
@@ -77,7 +77,7 @@ void outbound_deinit(struct outbound *o);
 void outbound_wake(struct shard *shard, unsigned lane);
 /* Once per turn: dispatches everything that was woken. */
 void outbound_run(struct shard *shard);
-/* Drain: starts nothing more; connections close when their transactions have ended. */
+/* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 /* `hard`: records that find no room in the spool are given up. */
 bool outbound_idle(const struct shard *shard, bool hard);
@@ -91,7 +91,7 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 void outbound_expire(struct outbound *o);
 void outbound_connection_gone(struct outbound *o, struct connection *c);
 
-/* From transaction.c: results are in, or the connection went away. See settle.c. */
+/* From attempt.c: results are in, or the connection went away. See settle.c. */
 enum outcome_kind {
 	OUTCOME_ANSWERED, /* every recipient tried has a verdict in `results` */
 	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
@@ -101,10 +101,10 @@ enum outcome_kind {
 };
 struct outcome {
 	enum outcome_kind kind;
-	bool again;                   /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
-	const struct transaction *tx; /* for its recipients' names; NULL: none was loaded */
-	const uint8_t *results;       /* per recipient of the delivery: enum attempt_result */
-	struct span reply;            /* the most telling reply, or the reason */
+	bool again;                    /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
+	const struct attempt *attempt; /* for its recipients' names; NULL: none was loaded */
+	const uint8_t *results;        /* per recipient of the delivery: enum attempt_result */
+	struct span reply;             /* the most telling reply, or the reason */
 	unsigned code;
 	enum stage stage;
 	int error;      /* DAMAGED: negative errno */
@@ -116,7 +116,7 @@ static inline bool outcome_damaged(int error)
 	return error == -EBADMSG || error == -EIO;
 }
 enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
-/* The delivery leaves its transaction: to the disk as done, back to the lane, or kept as failed. */
+/* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
 /* Once per turn: writes the records that found no room before. */
 void settle_run(struct shard *shard);

@@ -6,35 +6,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/transaction.h"
-#include "core/relay/transaction_private.h"
+#include "core/relay/attempt.h"
+#include "core/relay/attempt_private.h"
 
-static bool wanted(const struct transaction *tx)
+static bool wanted(const struct attempt *a)
 {
-	return tx->outbound->shard->config->log_messages;
+	return a->outbound->shard->config->log_messages;
 }
 
-void results_keep(struct transaction *tx)
+void results_keep(struct attempt *a)
 {
-	struct results *r = &tx->told;
-	size_t length = tx->envelope.recipient_length;
+	struct results *r = &a->told;
+	size_t length = a->envelope.recipient_length;
 
-	if (r->names || !wanted(tx) || length > RESULTS_NAMES_MAX)
+	if (r->names || !wanted(a) || length > RESULTS_NAMES_MAX)
 		return;
 	r->names = length <= sizeof(r->names_inline) ? r->names_inline : malloc(length);
 	if (!r->names)
 		return;
-	memcpy(r->names, tx->envelope.recipient_data, length);
+	memcpy(r->names, a->envelope.recipient_data, length);
 	r->names_length = (uint32_t)length;
 }
 
-void results_refused(struct transaction *tx, unsigned index, const struct smtp_reply_parser *reply)
+void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_parser *reply)
 {
-	struct results *r = &tx->told;
+	struct results *r = &a->told;
 	struct results_refused *one;
 
-	/* Where there is one, the transaction's own reply is its reply. */
-	if (tx->delivery->recipients == 1 || !wanted(tx) || r->refused_count == RESULTS_REFUSED_MAX)
+	/* Where there is one, the attempt's own reply is its reply. */
+	if (a->delivery->recipients == 1 || !wanted(a) || r->refused_count == RESULTS_REFUSED_MAX)
 		return;
 	if (!r->refused)
 		r->refused = malloc(RESULTS_REFUSED_MAX * sizeof(*r->refused));
@@ -47,11 +47,11 @@ void results_refused(struct transaction *tx, unsigned index, const struct smtp_r
 	memcpy(one->text, reply->text, one->length);
 }
 
-void results_free(struct transaction *tx)
+void results_free(struct attempt *a)
 {
-	if (tx->told.names != tx->told.names_inline)
-		free(tx->told.names);
-	free(tx->told.refused);
+	if (a->told.names != a->told.names_inline)
+		free(a->told.names);
+	free(a->told.refused);
 }
 
 /* ---- the fields ------------------------------------------------------------------------------------------------- */
@@ -74,34 +74,33 @@ static const char *result_of(const struct outcome *outcome, unsigned index)
 	}
 }
 
-static const struct results_refused *refused_at(const struct transaction *tx, unsigned index)
+static const struct results_refused *refused_at(const struct attempt *a, unsigned index)
 {
 	unsigned i;
 
-	for (i = 0; i < tx->told.refused_count; i++) {
-		if (tx->told.refused[i].index == index)
-			return &tx->told.refused[i];
+	for (i = 0; i < a->told.refused_count; i++) {
+		if (a->told.refused[i].index == index)
+			return &a->told.refused[i];
 	}
 	return NULL;
 }
 
 /* The envelope's addresses, from the view or from the copy; false: there are none. */
-static bool names_of(const struct transaction *tx, struct envelope *names)
+static bool names_of(const struct attempt *a, struct envelope *names)
 {
-	*names = tx->envelope;
-	if (!tx->view_held) {
-		names->recipient_data = tx->told.names;
-		names->recipient_length = tx->told.names_length;
+	*names = a->envelope;
+	if (!a->view_held) {
+		names->recipient_data = a->told.names;
+		names->recipient_length = a->told.names_length;
 	}
 	return names->recipient_data != NULL;
 }
 
 /* All that an event says of one; false: no room. */
-static bool tell(struct log_event *e, const struct transaction *tx, unsigned index, struct span address,
-		 const char *result)
+static bool tell(struct log_event *e, const struct attempt *a, unsigned index, struct span address, const char *result)
 {
 	enum { ITEM_ROOM = 640 };
-	const struct results_refused *one = refused_at(tx, index);
+	const struct results_refused *one = refused_at(a, index);
 
 	if (!log_item(e, ITEM_ROOM))
 		return false;
@@ -114,12 +113,12 @@ static bool tell(struct log_event *e, const struct transaction *tx, unsigned ind
 	return true;
 }
 
-static bool only_one(struct log_event *e, const struct transaction *tx, const struct envelope *names)
+static bool only_one(struct log_event *e, const struct attempt *a, const struct envelope *names)
 {
 	struct envelope_cursor cursor;
 	struct span address;
 
-	if (tx->delivery->recipients != 1)
+	if (a->delivery->recipients != 1)
 		return false;
 	envelope_first(names, &cursor);
 	if (envelope_next(&cursor, &address))
@@ -128,7 +127,7 @@ static bool only_one(struct log_event *e, const struct transaction *tx, const st
 }
 
 /* Those delivered, or those that were not, in the order of the envelope. Returns how many were named. */
-static unsigned list(struct log_event *e, const struct transaction *tx, const struct outcome *outcome,
+static unsigned list(struct log_event *e, const struct attempt *a, const struct outcome *outcome,
 		     const struct envelope *names, bool sent, unsigned most)
 {
 	struct envelope_cursor cursor;
@@ -136,35 +135,35 @@ static unsigned list(struct log_event *e, const struct transaction *tx, const st
 	struct span address;
 
 	envelope_first(names, &cursor);
-	for (i = 0; i < tx->rcpt_end && named < most && envelope_next(&cursor, &address); i++) {
+	for (i = 0; i < a->rcpt_end && named < most && envelope_next(&cursor, &address); i++) {
 		bool delivered = outcome->kind == OUTCOME_ANSWERED && outcome->results[i] == ATTEMPT_SENT;
-		if (i < tx->rcpt_first || !transaction_pending(tx, i) || delivered != sent)
+		if (i < a->rcpt_first || !attempt_pending(a, i) || delivered != sent)
 			continue;
-		if (!tell(e, tx, i, address, result_of(outcome, i)))
+		if (!tell(e, a, i, address, result_of(outcome, i)))
 			break;
 		named++;
 	}
 	return named;
 }
 
-void results_fields(struct log_event *e, const struct transaction *tx, const struct outcome *outcome)
+void results_fields(struct log_event *e, const struct attempt *a, const struct outcome *outcome)
 {
 	struct envelope names;
 	unsigned tried = 0, named, i;
 
-	if (!names_of(tx, &names) || only_one(e, tx, &names))
+	if (!names_of(a, &names) || only_one(e, a, &names))
 		return;
-	for (i = tx->rcpt_first; i < tx->rcpt_end; i++)
-		tried += transaction_pending(tx, i);
+	for (i = a->rcpt_first; i < a->rcpt_end; i++)
+		tried += attempt_pending(a, i);
 	log_list_begin(e, "results");
-	named = list(e, tx, outcome, &names, false, RESULTS_TOLD_MAX);
-	named += list(e, tx, outcome, &names, true, RESULTS_TOLD_MAX - named);
+	named = list(e, a, outcome, &names, false, RESULTS_TOLD_MAX);
+	named += list(e, a, outcome, &names, true, RESULTS_TOLD_MAX - named);
 	log_list_end(e);
 	if (named < tried)
 		log_number(e, "more", tried - named);
 }
 
-void results_pending(struct log_event *e, const struct transaction *tx, const char *result)
+void results_pending(struct log_event *e, const struct attempt *a, const char *result)
 {
 	struct envelope_cursor cursor;
 	struct envelope names;
@@ -172,15 +171,15 @@ void results_pending(struct log_event *e, const struct transaction *tx, const ch
 	struct span address;
 	bool room = true;
 
-	if (!names_of(tx, &names) || only_one(e, tx, &names))
+	if (!names_of(a, &names) || only_one(e, a, &names))
 		return;
 	log_list_begin(e, "results");
 	envelope_first(&names, &cursor);
-	for (i = 0; i < tx->delivery->recipients && envelope_next(&cursor, &address); i++) {
-		if (!transaction_pending(tx, i))
+	for (i = 0; i < a->delivery->recipients && envelope_next(&cursor, &address); i++) {
+		if (!attempt_pending(a, i))
 			continue;
 		pending++;
-		room = room && named < RESULTS_TOLD_MAX && tell(e, tx, i, address, result);
+		room = room && named < RESULTS_TOLD_MAX && tell(e, a, i, address, result);
 		named += room;
 	}
 	log_list_end(e);

@@ -1,9 +1,9 @@
 /*
- * core/relay/results.h - what each recipient of a transaction was told, for the events that say so.
+ * core/relay/results.h - what each recipient of an attempt was told, for the events that say so.
  *
  * The envelope leaves memory when the content has been written, long before the last reply is in. So the addresses are
  * kept: a copy of a few dozen octets for a message to one recipient, and one allocation where there are several. The
- * reply that decided for all is the transaction's own; those that single recipients got at RCPT are kept up to
+ * reply that decided for all is the attempt's own; those that single recipients got at RCPT are kept up to
  * RESULTS_REFUSED_MAX. What finds no memory, or no room in the event, is counted but not named. Nothing is kept where
  * log.messages is off.
  */
@@ -16,7 +16,7 @@
 #include "core/smtp/reply.h"
 
 struct outcome;
-struct transaction;
+struct attempt;
 
 enum {
 	RESULTS_NAMES_INLINE = 96,
@@ -40,15 +40,15 @@ struct results {
 };
 
 /* Before the view of its envelope is given back. */
-void results_keep(struct transaction *tx);
+void results_keep(struct attempt *a);
 /* The recipient got a reply of its own. */
-void results_refused(struct transaction *tx, unsigned index, const struct smtp_reply_parser *reply);
-void results_free(struct transaction *tx);
+void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_parser *reply);
+void results_free(struct attempt *a);
 
 /* "recipient" where there is one, else "results" for each that was tried, those not delivered first, and "more" for how
  * many found no room. */
-void results_fields(struct log_event *e, const struct transaction *tx, const struct outcome *outcome);
+void results_fields(struct log_event *e, const struct attempt *a, const struct outcome *outcome);
 /* The same for all that are still pending, with one result: they are given up, or held. */
-void results_pending(struct log_event *e, const struct transaction *tx, const char *result);
+void results_pending(struct log_event *e, const struct attempt *a, const char *result);
 
 #endif

@@ -6,7 +6,7 @@
  *     items from other shards, items that waited for room in the spool, records that did
  *     what was appended leaves with one write, and answers to clients leave, at once: disk and clients work while
  *     the rest is done
- *     lanes that were woken: transactions start and are written
+ *     lanes that were woken: attempts start and are written
  *     everything written leaves with one send per connection
  *     doorbells
  */
@@ -20,12 +20,12 @@
 
 #include "core/base/clock.h"
 #include "core/relay/accept.h"
+#include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
 #include "core/relay/receive.h"
 #include "core/relay/submission.h"
-#include "core/relay/transaction.h"
 
 enum {
 	RING_ENTRIES = 1024,
@@ -63,7 +63,7 @@ static void init_pools(struct shard *shard)
 	pool_init(&shard->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
 	pool_init(&shard->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
 	pool_init(&shard->connections, sizeof(struct connection), 8, 100000);
-	pool_init(&shard->transactions, sizeof(struct transaction), 64, 1u << 20);
+	pool_init(&shard->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&shard->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
 }
 
@@ -518,7 +518,7 @@ void shard_free(struct shard *shard)
 	pool_deinit(&shard->reply_buffers);
 	pool_deinit(&shard->deliveries);
 	pool_deinit(&shard->connections);
-	pool_deinit(&shard->transactions);
+	pool_deinit(&shard->attempts);
 	pool_deinit(&shard->output_buffers);
 	free(shard->scratch);
 	free(shard->overflow);

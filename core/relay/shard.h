@@ -107,7 +107,7 @@ struct shard {
 	struct span asked; /* the command line that is dealt with just now, or empty */
 
 	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
-	struct pool deliveries, connections, transactions, output_buffers;                     /* delivering */
+	struct pool deliveries, connections, attempts, output_buffers;                         /* delivering */
 	uint8_t *scratch; /* SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 
 	struct listener *listeners;

@@ -1,22 +1,22 @@
 /*
- * core/relay/transaction.h - one attempt at one delivery on one connection: what is written, and what the replies mean.
+ * core/relay/attempt.h - one attempt at one delivery on one connection: what is written, and what the replies mean.
  *
  * Writing and reading run apart: `step` is what is written next, `expect` is which reply comes next. With CHUNKING
  * many transactions of a connection are written before the first reply is read; the two cursors are all there is to it.
  */
-#ifndef POSTRIDER_RELAY_TRANSACTION_H
-#define POSTRIDER_RELAY_TRANSACTION_H
+#ifndef POSTRIDER_RELAY_ATTEMPT_H
+#define POSTRIDER_RELAY_ATTEMPT_H
 
 #include "core/relay/connection.h"
 #include "core/relay/results.h"
 #include "core/smtp/content.h"
 
-enum transaction_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
-enum transaction_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_BODY, EXPECT_END, EXPECT_NOTHING };
-enum { TRANSACTION_RESULTS_INLINE = 16, TRANSACTION_REPLY_MAX = 256 };
+enum attempt_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
+enum attempt_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_BODY, EXPECT_END, EXPECT_NOTHING };
+enum { ATTEMPT_RESULTS_INLINE = 16, ATTEMPT_REPLY_MAX = 256 };
 
-struct transaction {
-	struct list link; /* connection->transactions, or outbound->loaded */
+struct attempt {
+	struct list link; /* connection->attempts, or outbound->loaded */
 	struct outbound *outbound;
 	struct connection *connection;
 	struct delivery *delivery;
@@ -54,36 +54,36 @@ struct transaction {
 	struct content_encoder encoder;
 	uint64_t started_ns;
 	uint8_t *results; /* enum attempt_result per recipient */
-	uint8_t results_inline[TRANSACTION_RESULTS_INLINE];
+	uint8_t results_inline[ATTEMPT_RESULTS_INLINE];
 	uint16_t code;
 	uint8_t code_stage, code_verdict;
 	uint16_t reply_length;
-	char reply[TRANSACTION_REPLY_MAX];
+	char reply[ATTEMPT_REPLY_MAX];
 };
 
 /* Takes the delivery (ACTIVE) and starts to load its content; it comes back in outbound->loaded, now or later.
  * False: no memory, the delivery is untouched. */
-bool transaction_start(struct outbound *o, struct delivery *d);
+bool attempt_start(struct outbound *o, struct delivery *d);
 /* The same for one that has grown too old while no host could be reached: its end is told with its recipients. */
-bool transaction_expire(struct outbound *o, struct delivery *d);
+bool attempt_expire(struct outbound *o, struct delivery *d);
 enum write_result { WRITE_DONE, WRITE_NO_ROOM, WRITE_WAIT };
 /* Writes on; WRITE_WAIT: a reply or a part from disk must come first. */
-enum write_result transaction_write(struct transaction *tx);
-/* One reply, for this transaction. `whole`: all that belongs to its command has been handed to the kernel, a chunk's
+enum write_result attempt_write(struct attempt *a);
+/* One reply, for this attempt. `whole`: all that belongs to its command has been handed to the kernel, a chunk's
  * octets and the end of the content included. False: the reply makes no sense here, the connection must end. */
-bool transaction_reply(struct transaction *tx, const struct smtp_reply_parser *reply, bool whole);
+bool attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole);
 /* The reply is about a command and no verdict on the message (fallback.h). */
-bool transaction_teaches(const struct transaction *tx, const struct smtp_reply_parser *reply);
+bool attempt_teaches(const struct attempt *a, const struct smtp_reply_parser *reply);
 /* The oldest one of its connection waited for its reply for too long. */
-void transaction_unanswered(struct transaction *tx);
+void attempt_unanswered(struct attempt *a);
 /* How many of the transport's marks the command has that is answered next. */
-unsigned transaction_marks(const struct transaction *tx);
+unsigned attempt_marks(const struct attempt *a);
 /* Behind 354: a refusal may come before the end of the content is written. */
-bool transaction_in_content(const struct transaction *tx);
+bool attempt_in_content(const struct attempt *a);
 /* All replies are in. */
-bool transaction_over(const struct transaction *tx);
-/* Ends it: settles the delivery and frees the transaction. `reason` where the connection was lost. */
-void transaction_finish(struct transaction *tx);
-void transaction_abandon(struct transaction *tx, enum stage stage, const char *reason);
+bool attempt_over(const struct attempt *a);
+/* Ends it: settles the delivery and frees the attempt. `reason` where the connection was lost. */
+void attempt_finish(struct attempt *a);
+void attempt_abandon(struct attempt *a, enum stage stage, const char *reason);
 
 #endif
