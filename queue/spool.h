@@ -140,6 +140,8 @@ int spool_start(struct spool *spool, struct ring *ring);
  * spool_flush() should be called now and then even if nothing happens.
  */
 bool spool_disk_full(const struct spool *spool);
+/* size_max is reached: what does not fit behind the last one answers -ENOSPC, until a segment can be used again. */
+bool spool_size_full(const struct spool *spool);
 /* No write in flight and nothing unwritten, but what cannot be written for want of room: the spool may be closed. */
 bool spool_idle(const struct spool *spool);
 void spool_close(struct spool *spool);

@@ -254,6 +254,28 @@ bool spool_segment_last(const struct spool *spool)
 	return !spool->spare && segments_end(spool);
 }
 
+/*
+ * The last places are kept for what makes room again: compaction and states, and the very last for done records, which
+ * may even pass size_max. So a full spool still drains.
+ */
+static bool size_max_refuses(const struct spool *spool, enum spool_need need)
+{
+	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : 1;
+
+	return need != SPOOL_NEED_DONE && spool->log_count + 1 > spool_segments_max(spool) - reserve;
+}
+
+bool spool_size_full(const struct spool *spool)
+{
+	const struct spool_segment *active = spool->active;
+
+	if (!active || spool_disk_full(spool))
+		return false;
+	if (size_max_reached(spool) && spool_segment_last(spool))
+		return true;
+	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE);
+}
+
 static void file_remove(struct spool *spool, struct spool_segment *segment)
 {
 	char name[SPOOL_NAME_SIZE];
@@ -371,13 +393,7 @@ void spool_reclaim(struct spool *spool)
 
 int spool_segment_roll(struct spool *spool, enum spool_need need)
 {
-	/*
-	 * The last places are kept for what makes room again: compaction and states, and the very last for done
-	 * records, which may even pass size_max. So a full spool still drains.
-	 */
-	unsigned max = spool_segments_max(spool);
-	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : 1;
-	if (need != SPOOL_NEED_DONE && spool->log_count + 1 > max - reserve)
+	if (size_max_refuses(spool, need))
 		return -ENOSPC;
 	if (!spool->ring)
 		return spool_segment_first(spool);

@@ -185,7 +185,30 @@ void event_disk_ok(struct shard *shard)
 	struct log_event e;
 
 	log_begin_at(&e, shard->log, LOG_LEVEL_NOTICE, "disk_ok");
-	log_number(&e, "ms", events_ms_since(shard, shard->disk_full_ns));
+	log_number(&e, "ms", events_ms_since(shard, shard->disk_full.since_ns));
+	log_end(&e);
+}
+
+void event_spool_full(struct shard *shard)
+{
+	struct log_event e;
+
+	log_begin_at(&e, shard->log, LOG_LEVEL_WARNING, "spool_full");
+	log_text(
+		&e, "problem",
+		"the queue has reached spool.size_max: this shard answers 452 to new mail and delivers what is queued; "
+		"see why mail does not leave, or write a larger size_max");
+	log_number(&e, "size_max", shard->config->spool.size_max);
+	log_number(&e, "in_queue", shard->deliveries.in_use);
+	log_end(&e);
+}
+
+void event_spool_ok(struct shard *shard)
+{
+	struct log_event e;
+
+	log_begin_at(&e, shard->log, LOG_LEVEL_NOTICE, "spool_ok");
+	log_number(&e, "ms", events_ms_since(shard, shard->size_full.since_ns));
 	log_end(&e);
 }
 

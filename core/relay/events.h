@@ -41,6 +41,8 @@ void event_unreadable(const struct attempt *a, const char *why);
 void event_spool_failed(struct shard *shard);
 void event_disk_full(struct shard *shard);
 void event_disk_ok(struct shard *shard);
+void event_spool_full(struct shard *shard);
+void event_spool_ok(struct shard *shard);
 /* From the thread that watches the shards (watch.h). */
 void event_shard_stuck(struct log *log, const struct shard *shard, const struct watchdog_report *report,
 		       enum ring_kind kind);

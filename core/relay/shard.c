@@ -33,7 +33,7 @@ enum {
 	DRAIN_POLL_MS = 10,
 	SPOOL_POLL_MS = 100,
 	DISK_FULL_POLL_MS = 500,
-	DISK_FULL_TELL_S = 60,
+	FULL_TELL_S = 60,
 	DRAIN_HARD_MS = 10000,
 	ABANDON_MS = 10000,
 	HELD_PIECES_MAX = 32, /* of each session; a shortage of them would end sessions */
@@ -403,20 +403,27 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 }
 
 /* The operator hears of it at once, and then from time to time. */
-static void watch_disk(struct shard *shard)
+static void watch_full(struct shard *shard, struct shard_full *full, bool now, void (*tell)(struct shard *),
+		       void (*tell_ok)(struct shard *))
 {
-	if (!spool_disk_full(shard->spool)) {
-		if (shard->disk_full_ns)
-			event_disk_ok(shard);
-		shard->disk_full_ns = 0;
+	if (!now) {
+		if (full->since_ns)
+			tell_ok(shard);
+		full->since_ns = 0;
 		return;
 	}
-	if (shard->now_ns < shard->disk_full_next_ns)
+	if (shard->now_ns < full->next_ns)
 		return;
-	if (!shard->disk_full_ns)
-		shard->disk_full_ns = shard->now_ns;
-	shard->disk_full_next_ns = shard->now_ns + DISK_FULL_TELL_S * CLOCK_NS_PER_S;
-	event_disk_full(shard);
+	if (!full->since_ns)
+		full->since_ns = shard->now_ns;
+	full->next_ns = shard->now_ns + FULL_TELL_S * CLOCK_NS_PER_S;
+	tell(shard);
+}
+
+static void watch_room(struct shard *shard)
+{
+	watch_full(shard, &shard->disk_full, spool_disk_full(shard->spool), event_disk_full, event_disk_ok);
+	watch_full(shard, &shard->size_full, spool_size_full(shard->spool), event_spool_full, event_spool_ok);
 }
 
 /* Where a turn that does not end has got to. */
@@ -456,7 +463,7 @@ static int turn(struct shard *shard)
 	at_step(shard, SHARD_SEND);
 	transport_shared_flush(&shard->transport);
 	transport_shared_rearm(&shard->transport);
-	watch_disk(shard);
+	watch_room(shard);
 	post_publish(shard);
 	at_step(shard, SHARD_RING);
 	return 0;

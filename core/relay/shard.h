@@ -135,8 +135,11 @@ struct shard {
 	_Atomic(bool) stop;
 	bool draining, receiving, spool_failure_reported;
 	uint64_t drain_deadline_ns;
-	uint64_t disk_full_next_ns; /* not to be told again before */
-	uint64_t disk_full_ns;      /* since when that was told; 0: it has room */
+	/* Why the spool takes no new mail, as the operator was told. */
+	struct shard_full {
+		uint64_t next_ns;  /* not to be told again before */
+		uint64_t since_ns; /* 0: it has room */
+	} disk_full, size_full;
 
 	_Atomic(uint8_t) step;    /* enum shard_step, for the observer */
 	struct shard_watch watch; /* only the observer's */

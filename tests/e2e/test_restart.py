@@ -352,6 +352,9 @@ def a_full_spool_refuses_and_recovers():
                 if refused > 5:
                     break
         check(refused > 5, 'the spool was never full')
+        eventually(lambda: relay.count['spool_full'], 'the operator is told that size_max is reached')
+        check(relay.count['spool_full'] == 1, 'told %d times at once', relay.count['spool_full'])
+        check(not relay.count['spool_ok'], 'room is told while there is none')
         check(len(accepted) >= 20, 'only %d messages fit', len(accepted))
         hop = work.own(NextHop(port=port))
         hop.wait_arrivals(len(accepted), 60)
@@ -365,6 +368,8 @@ def a_full_spool_refuses_and_recovers():
                 client.send(message(1000) + b'.\r\n')
                 return client.reply()[0] == 250
         eventually(room, 'there is room again', 20, 0.3)
+        eventually(lambda: relay.count['spool_ok'], 'the operator is told of the room')
+        check(not relay.count['disk_full'], 'the disk was blamed')
         relay.terminate()
 
 

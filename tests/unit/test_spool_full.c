@@ -135,7 +135,12 @@ static void drains(enum limit limit)
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		small_world(seed, limit);
 		start();
+		CHECK(!spool_size_full(rig_spool));
 		fill(seed % 2 ? 60000 : 250000);
+		/* The operator is told why. */
+		CHECK(limit == LIMIT_SIZE || spool_disk_full(rig_spool) || spool_size_full(rig_spool));
+		CHECK(limit != LIMIT_SIZE || (spool_size_full(rig_spool) && !spool_disk_full(rig_spool)));
+		CHECK(limit != LIMIT_DISK || !spool_size_full(rig_spool));
 		uint32_t newest = rig_count - 1;
 		for (int round = 0; round < 15; round++) {
 			state_all();
@@ -144,6 +149,7 @@ static void drains(enum limit limit)
 		finish_all(seed > 2, 4);
 		CHECK_EQ(alive(), 0);
 		turns(200);
+		CHECK(!spool_disk_full(rig_spool) && !spool_size_full(rig_spool));
 		CHECK_EQ(rig_append(1000, NULL), 0);
 		fill(60000);
 		finish_all(false, 0);
