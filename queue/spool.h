@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 
 #include "core/base/list.h"
@@ -71,6 +72,14 @@ struct spool_item {
 	bool moving; /* being copied to the tail: do not finish it until the flag clears */
 	bool busy;   /* set by the owner while delivery reads it: will not be picked for moving */
 };
+
+/* Gives up what an item owns in memory, where spool_done() could not: no count stays behind without its parts. */
+static inline void spool_item_free(struct spool_item *item)
+{
+	free(item->parts);
+	item->parts = NULL;
+	item->part_count = 0;
+}
 
 struct spool_ticket;
 typedef void spool_done_fn(struct spool_ticket *ticket, int result);

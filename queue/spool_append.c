@@ -421,9 +421,7 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	spool_live_drop(spool, &item->state, batch);
 	for (unsigned i = 0; i < item->part_count; i++)
 		spool_live_drop(spool, &item->parts[i], batch);
-	free(item->parts);
-	item->parts = NULL;
-	item->part_count = 0;
+	spool_item_free(item);
 	item->message = item->state = (struct spool_ref){0};
 	assert(spool->live > 0);
 	spool->live--;

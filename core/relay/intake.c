@@ -58,15 +58,19 @@ static unsigned gather(const struct block *block, struct iovec *out)
 
 static int remember_part(struct transfer *transfer)
 {
+	struct spool_ref *parts;
+	uint32_t capacity;
+
 	if (transfer->part_count < transfer->part_capacity)
 		return 0;
 	if (transfer->part_count == SPOOL_PARTS_MAX)
 		return -EFBIG;
-	transfer->part_capacity = transfer->part_capacity ? 2 * transfer->part_capacity : 8;
-	struct spool_ref *parts = realloc(transfer->parts, transfer->part_capacity * sizeof(*parts));
+	capacity = transfer->part_capacity ? 2 * transfer->part_capacity : 8;
+	parts = realloc(transfer->parts, capacity * sizeof(*parts));
 	if (!parts)
 		return -ENOMEM;
 	transfer->parts = parts;
+	transfer->part_capacity = capacity;
 	return 0;
 }
 
@@ -143,7 +147,7 @@ static int undo(struct shard *shard, struct transfer *transfer)
 		return r;
 	/* Where even that cannot be written the spool has failed and says so; at the next start it will be found. */
 	if (r < 0)
-		free(d->item.parts);
+		spool_item_free(&d->item);
 	transfer->delivery = NULL;
 	pool_release(&shard->deliveries, d);
 	return r;

@@ -84,7 +84,7 @@ static bool record(struct shard *shard, struct delivery *d, struct span reply)
 		 * been reported. */
 		if (r < 0) {
 			counter_add(&shard->counters.maybe_duplicates, 1);
-			free(d->item.parts);
+			spool_item_free(&d->item);
 		}
 		shard_forget(shard, d);
 		return true;

@@ -283,7 +283,7 @@ static void finish_moved(struct shard *shard)
 		if (spool_done(shard->spool, &moved->item, NULL) == -EAGAIN)
 			return;
 		list_remove(&moved->link);
-		free(moved->item.parts);
+		spool_item_free(&moved->item);
 		free(moved);
 	}
 }
@@ -501,12 +501,12 @@ void shard_free(struct shard *shard)
 	while (!list_empty(&shard->moved)) {
 		struct moved_item *moved = container_of(shard->moved.next, struct moved_item, link);
 		list_remove(&moved->link);
-		free(moved->item.parts);
+		spool_item_free(&moved->item);
 		free(moved);
 	}
 	while (!list_empty(&shard->deliveries_all)) {
 		struct delivery *d = container_of(shard->deliveries_all.next, struct delivery, all);
-		free(d->item.parts);
+		spool_item_free(&d->item);
 		shard_forget(shard, d);
 	}
 	if (shard->spool)
