@@ -11,6 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/port_owner.h"
 #include "core/relay/receive.h"
+#include "core/relay/receiver.h"
 #include "core/relay/shard.h"
 #include "core/relay/submission.h"
 
@@ -146,7 +147,7 @@ int accept_listen(struct shard *shard, struct ring_problem *problem)
 	size_t i;
 
 	for (i = 0; i < config->listener_count; i++) {
-		struct listener *listener = &shard->listeners[i];
+		struct listener *listener = &shard->receiver->listeners[i];
 		struct ring_address *address = &shard->relay->listeners[i];
 		listener->shard = shard;
 		listener->index = (unsigned)i;
@@ -171,7 +172,7 @@ void accept_start(struct shard *shard)
 	size_t i;
 
 	for (i = 0; i < shard->config->listener_count; i++)
-		ring_accept(shard->ring, &shard->listeners[i].accept_op, shard->listeners[i].fd);
+		ring_accept(shard->ring, &shard->receiver->listeners[i].accept_op, shard->receiver->listeners[i].fd);
 }
 
 void accept_stop(struct shard *shard)
@@ -179,7 +180,7 @@ void accept_stop(struct shard *shard)
 	size_t i;
 
 	for (i = 0; i < shard->config->listener_count; i++) {
-		struct listener *listener = &shard->listeners[i];
+		struct listener *listener = &shard->receiver->listeners[i];
 		wheel_disarm(&shard->wheel, &listener->retry);
 		if (listener->accept_op.in_flight) {
 			ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
@@ -195,7 +196,7 @@ bool accept_stopped(const struct shard *shard)
 	size_t i;
 
 	for (i = 0; i < shard->config->listener_count; i++) {
-		if (shard->listeners[i].fd >= 0)
+		if (shard->receiver->listeners[i].fd >= 0)
 			return false;
 	}
 	return true;

@@ -11,9 +11,19 @@
 #include <stdbool.h>
 
 #include "core/base/ring.h"
+#include "core/base/wheel.h"
 
 struct post;
 struct shard;
+
+struct listener {
+	struct shard *shard;
+	struct ring_op accept_op, close_op;
+	struct wheel_timer retry;
+	int fd;
+	unsigned index;
+	bool cancelled;
+};
 
 /* Opens the sockets; what comes waits in the kernel. 0 or -errno with *problem. */
 int accept_listen(struct shard *shard, struct ring_problem *problem);

@@ -23,7 +23,7 @@ void attempt_free(struct attempt *a)
 	if (a->results != a->results_inline)
 		free(a->results);
 	results_free(a);
-	pool_release(&a->outbound->shard->attempts, a);
+	pool_release(&a->outbound->shard->deliverer->attempts, a);
 }
 
 bool attempt_pending(const struct attempt *a, unsigned i)
@@ -125,7 +125,7 @@ static void on_loaded(struct spool_view *view, int result)
 
 static bool start(struct outbound *o, struct delivery *d, bool expiring)
 {
-	struct attempt *a = pool_acquire(&o->shard->attempts);
+	struct attempt *a = pool_acquire(&o->shard->deliverer->attempts);
 
 	if (!a)
 		return false;
@@ -138,12 +138,12 @@ static bool start(struct outbound *o, struct delivery *d, bool expiring)
 	if (d->recipients > ATTEMPT_RESULTS_INLINE) {
 		a->results = calloc(1, d->recipients);
 		if (!a->results) {
-			pool_release(&o->shard->attempts, a);
+			pool_release(&o->shard->deliverer->attempts, a);
 			return false;
 		}
 	}
 	d->item.busy = true;
-	if (spool_view(o->shard->spool, &a->view, &d->item.message, on_loaded))
+	if (spool_view(o->shard->store->spool, &a->view, &d->item.message, on_loaded))
 		loaded(a, 0);
 	else
 		o->loading++;

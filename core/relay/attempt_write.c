@@ -109,7 +109,8 @@ static const struct spool_view *piece(struct attempt *a)
 		return &a->part;
 	if (a->part_loading)
 		return NULL;
-	if (spool_view(a->outbound->shard->spool, &a->part, &a->delivery->item.parts[a->piece], on_part_loaded)) {
+	if (spool_view(a->outbound->shard->store->spool, &a->part, &a->delivery->item.parts[a->piece],
+		       on_part_loaded)) {
 		a->part_held = true;
 		return &a->part;
 	}

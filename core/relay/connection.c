@@ -84,7 +84,7 @@ enum stage connection_stage(const struct connection *c)
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address)
 {
 	struct shard *shard = o->shard;
-	struct connection *c = pool_acquire(&shard->connections);
+	struct connection *c = pool_acquire(&shard->deliverer->connections);
 	int fd;
 
 	if (!c)
@@ -92,7 +92,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	memset(c, 0, sizeof(*c));
 	fd = ring_socket(shard->ring, address->any.sa_family);
 	if (fd < 0) {
-		pool_release(&shard->connections, c);
+		pool_release(&shard->deliverer->connections, c);
 		return NULL;
 	}
 	c->outbound = o;
@@ -106,8 +106,8 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	list_append(&o->connections, &c->link);
 	o->connection_count++;
 	o->connecting++;
-	counter_add(&shard->counters.connections_out, 1);
-	transport_init(&c->transport, &shard->transport, &handlers, &shard->output_buffers);
+	counter_add(&shard->deliverer->counters.connections_out, 1);
+	transport_init(&c->transport, shard->transport, &handlers, &shard->deliverer->output_buffers);
 	arm_setup(c);
 	transport_connect(&c->transport, fd, &c->address);
 	return c;
@@ -216,7 +216,7 @@ static void on_closed(struct transport *t)
 	assert(c->state == CONNECTION_CLOSED);
 	list_remove(&c->link);
 	o->connection_count--;
-	pool_release(&o->shard->connections, c);
+	pool_release(&o->shard->deliverer->connections, c);
 	outbound_wake(o->shard, o->index);
 }
 

@@ -70,7 +70,7 @@ void connection_on_secured(struct transport *t)
 	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
 	c->tls_resumed = info.resumed;
 	c->tls_verified = info.verified;
-	counter_add(info.resumed ? &shard->counters.resumed : &shard->counters.handshakes, 1);
+	counter_add(info.resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
 	if (c->outbound->destination->tls_implicit) {
 		connection_move(c, CONNECTION_GREETING);
 		smtp_reply_start(&c->parser, NULL);

@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/deliverer.h"
 #include "core/relay/events_private.h"
+#include "core/relay/receiver.h"
+#include "core/relay/refusals.h"
+#include "core/relay/store.h"
 
 void events_id(struct log_event *e, uint64_t high, uint64_t low)
 {
@@ -140,7 +144,7 @@ static void transaction_fields(struct log_event *e, const struct session *s, con
 void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
 {
 	const struct config *config = s->shard->config;
-	struct span shown = refusals_command(s->shard->asked, command->verb, s->stage == SMTP_AUTH);
+	struct span shown = refusals_command(s->shard->receiver->asked, command->verb, s->stage == SMTP_AUTH);
 	struct log_event e;
 
 	log_begin_at(&e, s->shard->log, LOG_LEVEL_NOTICE, "refused");
@@ -185,7 +189,7 @@ void event_disk_ok(struct shard *shard)
 	struct log_event e;
 
 	log_begin_at(&e, shard->log, LOG_LEVEL_NOTICE, "disk_ok");
-	log_number(&e, "ms", events_ms_since(shard, shard->disk_full.since_ns));
+	log_number(&e, "ms", events_ms_since(shard, shard->store->disk_full.since_ns));
 	log_end(&e);
 }
 
@@ -199,7 +203,7 @@ void event_spool_full(struct shard *shard)
 		"the queue has reached spool.size_max: this shard answers 452 to new mail and delivers what is queued; "
 		"see why mail does not leave, or write a larger size_max");
 	log_number(&e, "size_max", shard->config->spool.size_max);
-	log_number(&e, "in_queue", shard->deliveries.in_use);
+	log_number(&e, "in_queue", shard->store->deliveries.in_use);
 	log_end(&e);
 }
 
@@ -208,7 +212,7 @@ void event_spool_ok(struct shard *shard)
 	struct log_event e;
 
 	log_begin_at(&e, shard->log, LOG_LEVEL_NOTICE, "spool_ok");
-	log_number(&e, "ms", events_ms_since(shard, shard->size_full.since_ns));
+	log_number(&e, "ms", events_ms_since(shard, shard->store->size_full.since_ns));
 	log_end(&e);
 }
 
@@ -246,37 +250,39 @@ void event_shard_runs_again(struct log *log, unsigned shard, uint64_t ms)
 
 void event_stats(struct shard *shard)
 {
-	const struct shard_counters *c = &shard->counters;
+	const struct receiver_counters *in = &shard->receiver->counters;
+	const struct store_counters *here = &shard->store->counters;
+	const struct deliverer_counters *out = &shard->deliverer->counters;
 	struct spool_stats spool;
 	struct ring_stats ring;
 	struct log_event e;
 	unsigned i, connections = 0;
 
-	spool_stats(shard->spool, &spool);
+	spool_stats(shard->store->spool, &spool);
 	ring_stats(shard->ring, &ring);
 	for (i = 0; i < shard->relay->lane_count; i++)
-		connections += shard->outbound[i].connection_count;
+		connections += shard->deliverer->outbound[i].connection_count;
 	log_begin(&e, shard->log, "stats");
-	log_number(&e, "connections_in", counter_get(&c->connections_in));
-	log_number(&e, "sessions_refused", counter_get(&c->sessions_refused));
-	log_number(&e, "accepted", counter_get(&c->accepted));
-	log_number(&e, "accepted_octets", counter_get(&c->accepted_octets));
-	log_number(&e, "recipients", counter_get(&c->recipients));
-	log_number(&e, "refused", counter_get(&c->refused));
-	log_number(&e, "accept_failed", counter_get(&c->accept_failed));
-	log_number(&e, "queued_here", counter_get(&c->queued));
-	log_number(&e, "delivered", counter_get(&c->delivered));
-	log_number(&e, "deferred", counter_get(&c->deferred));
-	log_number(&e, "failed", counter_get(&c->failed));
-	log_number(&e, "attempts", counter_get(&c->attempts));
-	log_number(&e, "maybe_duplicates", counter_get(&c->maybe_duplicates));
-	log_number(&e, "connections_out", counter_get(&c->connections_out));
+	log_number(&e, "connections_in", counter_get(&in->connections_in));
+	log_number(&e, "sessions_refused", counter_get(&in->sessions_refused));
+	log_number(&e, "accepted", counter_get(&in->accepted));
+	log_number(&e, "accepted_octets", counter_get(&in->accepted_octets));
+	log_number(&e, "recipients", counter_get(&in->recipients));
+	log_number(&e, "refused", counter_get(&in->refused));
+	log_number(&e, "accept_failed", counter_get(&here->accept_failed));
+	log_number(&e, "queued_here", counter_get(&here->queued));
+	log_number(&e, "delivered", counter_get(&out->delivered));
+	log_number(&e, "deferred", counter_get(&out->deferred));
+	log_number(&e, "failed", counter_get(&out->failed));
+	log_number(&e, "attempts", counter_get(&out->attempts));
+	log_number(&e, "maybe_duplicates", counter_get(&here->maybe_duplicates));
+	log_number(&e, "connections_out", counter_get(&out->connections_out));
 	log_number(&e, "connections_out_now", connections);
-	log_number(&e, "handshakes", counter_get(&c->handshakes));
-	log_number(&e, "resumed", counter_get(&c->resumed));
-	log_number(&e, "handoffs", counter_get(&c->handoffs));
-	log_number(&e, "handoff_full", counter_get(&c->handoff_full));
-	log_number(&e, "in_queue", shard->deliveries.in_use);
+	log_number(&e, "handshakes", counter_get(&out->handshakes));
+	log_number(&e, "resumed", counter_get(&out->resumed));
+	log_number(&e, "handoffs", counter_get(&shard->counters.handoffs));
+	log_number(&e, "handoff_full", counter_get(&shard->counters.handoff_full));
+	log_number(&e, "in_queue", shard->store->deliveries.in_use);
 	log_number(&e, "commits", spool.commits);
 	log_number(&e, "records", spool.records);
 	log_number(&e, "octets_written", spool.octets_written);

@@ -90,7 +90,7 @@ static int take_part(struct shard *shard, struct part *part)
 		return r;
 	part->ticket.fn = on_part_durable;
 	list_init(&part->ticket.link);
-	r = spool_append_part(shard->spool, &record, &transfer->parts[transfer->part_count], &part->ticket);
+	r = spool_append_part(shard->store->spool, &record, &transfer->parts[transfer->part_count], &part->ticket);
 	if (r == 0)
 		part->index = transfer->part_count++;
 	return r;
@@ -104,7 +104,7 @@ static void drop_refs(struct shard *shard, struct spool_ref *parts, unsigned cou
 
 	for (i = 0; i < count; i++) {
 		if (parts[i].segment != 0)
-			spool_drop_parts(shard->spool, &parts[i], 1);
+			spool_drop_parts(shard->store->spool, &parts[i], 1);
 	}
 	free(parts);
 }
@@ -121,9 +121,9 @@ static void queue_delivery(struct shard *shard, struct transfer *transfer)
 	struct delivery *d = transfer->delivery;
 
 	transfer->delivery = NULL;
-	list_append(&shard->deliveries_all, &d->all);
-	counter_add(&shard->counters.queued, 1);
-	lane_ready(&shard->outbound[d->lane].lane, d);
+	list_append(&shard->store->deliveries_all, &d->all);
+	counter_add(&shard->store->counters.queued, 1);
+	lane_ready(&shard->deliverer->outbound[d->lane].lane, d);
 	outbound_wake(shard, d->lane);
 }
 
@@ -142,14 +142,14 @@ static int undo(struct shard *shard, struct transfer *transfer)
 
 	transfer->ticket.fn = on_undone;
 	list_init(&transfer->ticket.link);
-	r = spool_done(shard->spool, &d->item, &transfer->ticket);
+	r = spool_done(shard->store->spool, &d->item, &transfer->ticket);
 	if (r == -EAGAIN)
 		return r;
 	/* Where even that cannot be written the spool has failed and says so; at the next start it will be found. */
 	if (r < 0)
 		spool_item_free(&d->item);
 	transfer->delivery = NULL;
-	pool_release(&shard->deliveries, d);
+	pool_release(&shard->store->deliveries, d);
 	return r;
 }
 
@@ -166,8 +166,8 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 	} else {
 		transfer->delivery = NULL;
 		drop_refs(shard, d->item.parts, d->item.part_count);
-		pool_release(&shard->deliveries, d);
-		counter_add(&shard->counters.accept_failed, 1);
+		pool_release(&shard->store->deliveries, d);
+		counter_add(&shard->store->counters.accept_failed, 1);
 	}
 	answer(shard, &transfer->item, ITEM_MESSAGE_ANSWER, result);
 }
@@ -188,7 +188,7 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 	const char *at = m->text + m->sender_length + m->helo_length;
 	const char *end = m->text + m->text_length;
 
-	envelope_begin(&writer, shard->scratch, SPOOL_ENVELOPE_MAX, &fields);
+	envelope_begin(&writer, shard->store->scratch, SPOOL_ENVELOPE_MAX, &fields);
 	while (at < end) {
 		uint16_t head[2];
 		memcpy(head, at, sizeof(head));
@@ -207,7 +207,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	struct spool_message record = {
 		.id = delivery_id(m, transfer),
 		.wall_ns = m->wall_ns,
-		.envelope = shard->scratch,
+		.envelope = shard->store->scratch,
 		.content = content,
 	};
 	struct delivery *d;
@@ -215,7 +215,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 
 	if (transfer->part_error)
 		return transfer->part_error;
-	d = pool_acquire(&shard->deliveries);
+	d = pool_acquire(&shard->store->deliveries);
 	if (!d)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
@@ -234,10 +234,10 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	transfer->ticket.fn = on_message_durable;
 	list_init(&transfer->ticket.link);
 	transfer->delivery = d;
-	r = spool_append_message(shard->spool, &record, &d->item, &transfer->ticket);
+	r = spool_append_message(shard->store->spool, &record, &d->item, &transfer->ticket);
 	if (r < 0) {
 		transfer->delivery = NULL;
-		pool_release(&shard->deliveries, d);
+		pool_release(&shard->store->deliveries, d);
 		return r;
 	}
 	transfer->parts = NULL; /* the delivery's now */
@@ -250,9 +250,9 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 /* The spool accepts nothing more: say so once, loudly (I8). */
 static void report_spool_failure(struct shard *shard, int error)
 {
-	if (error != -EIO || shard->spool_failure_reported)
+	if (error != -EIO || shard->store->spool_failure_reported)
 		return;
-	shard->spool_failure_reported = true;
+	shard->store->spool_failure_reported = true;
 	event_spool_failed(shard);
 }
 
@@ -279,7 +279,7 @@ static bool take(struct shard *shard, struct post *item)
 			return false;
 		if (r < 0) {
 			report_spool_failure(shard, r);
-			counter_add(&shard->counters.accept_failed, 1);
+			counter_add(&shard->store->counters.accept_failed, 1);
 			drop_parts(shard, transfer);
 			answer(shard, item, ITEM_MESSAGE_ANSWER, r);
 		}
@@ -308,18 +308,18 @@ static bool take(struct shard *shard, struct post *item)
 
 void intake_item(struct shard *shard, struct post *item)
 {
-	if (!list_empty(&shard->intake) || !take(shard, item))
-		list_append(&shard->intake, &item->link);
+	if (!list_empty(&shard->store->intake) || !take(shard, item))
+		list_append(&shard->store->intake, &item->link);
 }
 
 void intake_run(struct shard *shard)
 {
-	while (!list_empty(&shard->intake)) {
-		struct post *item = container_of(shard->intake.next, struct post, link);
+	while (!list_empty(&shard->store->intake)) {
+		struct post *item = container_of(shard->store->intake.next, struct post, link);
 		/* Off the list first: an answer may give the item away. */
 		list_remove(&item->link);
 		if (!take(shard, item)) {
-			list_prepend(&shard->intake, &item->link);
+			list_prepend(&shard->store->intake, &item->link);
 			return;
 		}
 	}

@@ -59,10 +59,10 @@ void outbound_deinit(struct outbound *o)
 
 void outbound_wake(struct shard *shard, unsigned lane)
 {
-	struct outbound *o = &shard->outbound[lane];
+	struct outbound *o = &shard->deliverer->outbound[lane];
 
 	if (!list_linked(&o->wake))
-		list_append(&shard->outbound_wake, &o->wake);
+		list_append(&shard->deliverer->outbound_wake, &o->wake);
 }
 
 /* ---- hosts -------------------------------------------------------------------------------------------------- */
@@ -228,7 +228,7 @@ void outbound_run(struct shard *shard)
 
 	/* What is woken by a dispatch waits for the next turn. */
 	list_init(&now);
-	while ((link = list_take_first(&shard->outbound_wake)) != NULL)
+	while ((link = list_take_first(&shard->deliverer->outbound_wake)) != NULL)
 		list_append(&now, link);
 	while ((link = list_take_first(&now)) != NULL)
 		dispatch(container_of(link, struct outbound, wake));
@@ -241,7 +241,7 @@ void outbound_drain(struct shard *shard, bool hard)
 	unsigned i;
 
 	for (i = 0; i < shard->relay->lane_count; i++) {
-		struct outbound *o = &shard->outbound[i];
+		struct outbound *o = &shard->deliverer->outbound[i];
 		struct list *link, *next;
 		if (!o->shard)
 			continue;
@@ -261,9 +261,9 @@ bool outbound_idle(const struct shard *shard, bool hard)
 	unsigned i;
 
 	for (i = 0; i < shard->relay->lane_count; i++) {
-		const struct outbound *o = &shard->outbound[i];
+		const struct outbound *o = &shard->deliverer->outbound[i];
 		if (o->shard && (o->connection_count > 0 || o->loading > 0))
 			return false;
 	}
-	return hard || list_empty(&shard->settling);
+	return hard || list_empty(&shard->store->settling);
 }

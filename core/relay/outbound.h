@@ -11,9 +11,11 @@
 #include <errno.h>
 
 #include "core/relay/addresses.h"
+#include "core/relay/deliverer.h"
 #include "core/relay/fallback.h"
 #include "core/relay/session_limit.h"
 #include "core/relay/shard.h"
+#include "core/relay/store.h"
 #include "core/relay/verdict.h"
 #include "queue/envelope.h"
 #include "queue/lane.h"
@@ -61,7 +63,7 @@ struct outbound {
 	uint64_t grown_ns; /* when the last connection was opened */
 	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
 	uint64_t rate_since_ns, rate_count, rate;
-	struct list wake;         /* in shard->outbound_wake */
+	struct list wake;         /* in shard->deliverer->outbound_wake */
 	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
 	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
 	uint32_t releases_seen;

@@ -91,17 +91,17 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
 	const struct config *config = shard->config;
-	struct session *s = pool_acquire(&shard->sessions);
+	struct session *s = pool_acquire(&shard->receiver->sessions);
 	struct ring_address peer;
 	char greeting[REPLY_ROOM];
 	int n;
 
 	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
-		counter_add(&shard->counters.sessions_refused, 1);
+		counter_add(&shard->receiver->counters.sessions_refused, 1);
 		balance_connection_gone(shard);
 		ring_drop_fd(shard->ring, fd);
 		if (s)
-			pool_release(&shard->sessions, s);
+			pool_release(&shard->receiver->sessions, s);
 		return;
 	}
 	memset(s, 0, sizeof(*s));
@@ -116,16 +116,16 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	char text[ADDRESS_TEXT_SIZE];
 	s->peer_length = (uint8_t)address_text_format(&peer, text);
 	memcpy(s->peer, text, s->peer_length);
-	list_append(&shard->session_list, &s->link);
-	counter_add(&shard->counters.connections_in, 1);
-	transport_init(&s->transport, &shard->transport, &handlers, &shard->reply_buffers);
+	list_append(&shard->receiver->session_list, &s->link);
+	counter_add(&shard->receiver->counters.connections_in, 1);
+	transport_init(&s->transport, shard->transport, &handlers, &shard->receiver->reply_buffers);
 	transport_accepted(&s->transport, fd);
 	if (over_limits(s, &peer)) {
-		counter_add(&shard->counters.sessions_refused, 1);
+		counter_add(&shard->receiver->counters.sessions_refused, 1);
 		uncount(s);
 		s->told_no = true;
 		/* Those that knock and stay must not use up the sessions of those that may come in. */
-		if (++shard->sessions_told_no > SESSION_REFUSED_MAX) {
+		if (++shard->receiver->sessions_told_no > SESSION_REFUSED_MAX) {
 			receive_end(s, "too many connections");
 			return;
 		}
@@ -146,14 +146,14 @@ static void free_when_alone(struct session *s)
 	if (!s->transport_gone || s->pending_count > 0)
 		return;
 	uncount(s);
-	shard->sessions_told_no -= s->told_no;
+	shard->receiver->sessions_told_no -= s->told_no;
 	balance_connection_gone(shard);
 	if (s->line)
-		pool_release(&shard->lines, s->line);
+		pool_release(&shard->receiver->lines, s->line);
 	if (s->helo)
-		pool_release(&shard->names, s->helo);
+		pool_release(&shard->receiver->names, s->helo);
 	list_remove(&s->link);
-	pool_release(&shard->sessions, s);
+	pool_release(&shard->receiver->sessions, s);
 }
 
 void receive_end(struct session *s, const char *reason)
@@ -266,12 +266,13 @@ static void tell_refusal(struct session *s, const char *reply)
 	s->refusals++;
 	if (!shard->config->log_messages)
 		return;
-	if (shard->asked.length > 0)
-		(void)smtp_command_parse(shard->asked.data, shard->asked.length, SMTP_SYNTAX_TOLERANT, &command);
+	if (shard->receiver->asked.length > 0)
+		(void)smtp_command_parse(shard->receiver->asked.data, shard->receiver->asked.length,
+					 SMTP_SYNTAX_TOLERANT, &command);
 	/* What comes next may be the password, also where this line was refused before it was read as a command. */
 	if (command.verb == SMTP_AUTH)
 		s->stage = SMTP_AUTH;
-	if (!session_address(s, &peer) || !refusals_tell(&shard->refusals, &peer, shard->now_ns, &untold)) {
+	if (!session_address(s, &peer) || !refusals_tell(&shard->receiver->refusals, &peer, shard->now_ns, &untold)) {
 		s->untold++;
 		return;
 	}
@@ -351,9 +352,9 @@ void receive_wait(struct session *s, enum session_wait wait)
 	s->wait = (uint8_t)wait;
 	list_remove(&s->place);
 	if (wait == WAIT_REPLIES)
-		list_append(&shard->reply_waiters, &s->place);
+		list_append(&shard->receiver->reply_waiters, &s->place);
 	else if (wait == WAIT_MEMORY)
-		list_append(&shard->memory_waiters, &s->place);
+		list_append(&shard->receiver->memory_waiters, &s->place);
 	/* One that waits for its own replies has usually sent all it will. */
 	if (wait != WAIT_REPLIES)
 		transport_pause(&s->transport);
@@ -381,10 +382,10 @@ static void thin_out(struct shard *shard)
 	struct list *link, *next;
 	size_t held = 0;
 
-	for (link = shard->reply_waiters.next; link != &shard->reply_waiters; link = link->next)
+	for (link = shard->receiver->reply_waiters.next; link != &shard->receiver->reply_waiters; link = link->next)
 		held += container_of(link, struct session, place)->transport.held_octets;
-	for (link = shard->reply_waiters.next; held > held_max(shard) / 2 && link != &shard->reply_waiters;
-	     link = next) {
+	for (link = shard->receiver->reply_waiters.next;
+	     held > held_max(shard) / 2 && link != &shard->receiver->reply_waiters; link = next) {
 		struct session *s = container_of(link, struct session, place);
 		next = link->next;
 		if (s->transport.held_octets == 0)
@@ -392,8 +393,8 @@ static void thin_out(struct shard *shard)
 		held -= s->transport.held_octets;
 		receive_finish(s, sent_ahead, "sent too far ahead");
 	}
-	for (link = shard->memory_waiters.prev;
-	     shard->transport.held_octets > held_max(shard) && link != &shard->memory_waiters; link = next) {
+	for (link = shard->receiver->memory_waiters.prev;
+	     shard->transport->held_octets > held_max(shard) && link != &shard->receiver->memory_waiters; link = next) {
 		struct session *s = container_of(link, struct session, place);
 		next = link->prev;
 		if (s->transport.held_octets > 0 && s->message->content_length == 0)
@@ -403,13 +404,13 @@ static void thin_out(struct shard *shard)
 
 bool receive_memory_dry(const struct shard *shard)
 {
-	return shard->blocks.in_use >= shard->blocks.limit;
+	return shard->store->blocks.in_use >= shard->store->blocks.limit;
 }
 
 void receive_stop_readers(struct shard *shard)
 {
-	while (!list_empty(&shard->content_readers)) {
-		struct session *s = container_of(shard->content_readers.next, struct session, place);
+	while (!list_empty(&shard->receiver->content_readers)) {
+		struct session *s = container_of(shard->receiver->content_readers.next, struct session, place);
 		/* Its client may have fallen silent: others need the memory. A part is worth a full block. */
 		if (s->message->block_count > 1 && s->message->parts_out == 0)
 			(void)submission_flush_part(s->message);
@@ -423,7 +424,7 @@ static void empty_waiters(struct shard *shard)
 	struct list *link;
 
 	receive_stop_readers(shard);
-	for (link = shard->memory_waiters.next; link != &shard->memory_waiters; link = link->next) {
+	for (link = shard->receiver->memory_waiters.next; link != &shard->receiver->memory_waiters; link = link->next) {
 		struct submission *m = container_of(link, struct session, place)->message;
 		if (m->block_count > 0 && m->parts_out == 0)
 			(void)submission_flush_part(m);
@@ -434,11 +435,11 @@ static void empty_waiters(struct shard *shard)
 static void watch_memory(struct shard *shard)
 {
 	if (!receive_memory_dry(shard)) {
-		shard->dry_since_ns = 0;
-	} else if (shard->dry_since_ns == 0) {
-		shard->dry_since_ns = shard->now_ns;
-	} else if (shard->now_ns - shard->dry_since_ns >= DRY_MS * CLOCK_NS_PER_MS) {
-		shard->dry_since_ns = shard->now_ns;
+		shard->receiver->dry_since_ns = 0;
+	} else if (shard->receiver->dry_since_ns == 0) {
+		shard->receiver->dry_since_ns = shard->now_ns;
+	} else if (shard->now_ns - shard->receiver->dry_since_ns >= DRY_MS * CLOCK_NS_PER_MS) {
+		shard->receiver->dry_since_ns = shard->now_ns;
 		empty_waiters(shard);
 	}
 }
@@ -449,19 +450,19 @@ static void watch_memory(struct shard *shard)
  */
 void receive_run(struct shard *shard)
 {
-	struct list *link = &shard->memory_waiters, *last = shard->memory_waiters.prev, *next;
-	size_t blocks = shard->blocks.limit - shard->blocks.in_use;
+	struct list *link = &shard->receiver->memory_waiters, *last = shard->receiver->memory_waiters.prev, *next;
+	size_t blocks = shard->store->blocks.limit - shard->store->blocks.in_use;
 
 	if (link != last)
 		watch_memory(shard);
-	if (shard->transport.held_octets > held_max(shard))
+	if (shard->transport->held_octets > held_max(shard))
 		thin_out(shard);
 	/* Each once: those that still find none are in the list again. */
 	for (next = link->next; link != last && blocks > 0 && !receive_memory_dry(shard);) {
 		struct session *s = container_of(next, struct session, place);
 		link = next;
 		next = link->next;
-		if (s->transport.held_octets == 0 && shard->transport.held_octets >= held_max(shard))
+		if (s->transport.held_octets == 0 && shard->transport->held_octets >= held_max(shard))
 			continue;
 		blocks--;
 		receive_go_on(s, WAIT_MEMORY);
@@ -498,13 +499,13 @@ static void answer_one(struct session *s, struct submission *m)
 	if (m->tail_length == 0 && m->result != SUBMISSION_UNDECIDED)
 		s->last_reply = m->result == 0 ? "250 2.0.0 Ok: queued" : not_stored_reply(m);
 	if (m->result == 0) {
-		counter_add(&shard->counters.accepted, 1);
-		counter_add(&shard->counters.recipients, m->recipients);
-		counter_add(&shard->counters.accepted_octets, m->content_length);
+		counter_add(&shard->receiver->counters.accepted, 1);
+		counter_add(&shard->receiver->counters.recipients, m->recipients);
+		counter_add(&shard->receiver->counters.accepted_octets, m->content_length);
 		s->messages++;
 		event_accepted(s, m);
 	} else {
-		counter_add(&shard->counters.refused, 1);
+		counter_add(&shard->receiver->counters.refused, 1);
 		s->refusals += m->result != SUBMISSION_UNDECIDED;
 		event_not_stored(s, m);
 	}
@@ -569,7 +570,7 @@ static void on_sent(struct transport *t)
 
 static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)
 {
-	if (!s->line && !(s->line = pool_acquire(&s->shard->lines)))
+	if (!s->line && !(s->line = pool_acquire(&s->shard->receiver->lines)))
 		return false;
 	memcpy(s->line + s->line_length, data, length);
 	s->line_length += (uint16_t)length;
@@ -588,12 +589,13 @@ static void refuse_line(struct session *s, const char *line, size_t length, cons
 static void complete_line(struct session *s, const char *line, size_t length)
 {
 	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
-	s->shard->asked = (struct span){line, (uint32_t)(length - (length < 2 || line[length - 2] != '\r' ? 1 : 2))};
+	s->shard->receiver->asked =
+		(struct span){line, (uint32_t)(length - (length < 2 || line[length - 2] != '\r' ? 1 : 2))};
 	if (length < 2 || line[length - 2] != '\r')
 		refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
 	else
 		receive_command(s, line, length - 2);
-	s->shard->asked.length = 0;
+	s->shard->receiver->asked.length = 0;
 	if (s->state == SESSION_COMMAND)
 		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 }
@@ -609,9 +611,10 @@ static void refuse_long_line(struct session *s, const uint8_t *data, size_t leng
 	memcpy(start + kept, data, rest);
 	s->line_length = 0;
 	s->state = complete ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
-	s->shard->asked = (struct span){kept ? s->line : (const char *)data, (uint32_t)(kept ? before : length)};
+	s->shard->receiver->asked =
+		(struct span){kept ? s->line : (const char *)data, (uint32_t)(kept ? before : length)};
 	refuse_line(s, start, kept + rest, "500 5.5.2 Line too long\r\n");
-	s->shard->asked.length = 0;
+	s->shard->receiver->asked.length = 0;
 }
 
 static size_t take_line(struct session *s, const uint8_t *data, size_t length)
@@ -641,7 +644,7 @@ static size_t take_line(struct session *s, const uint8_t *data, size_t length)
 		s->line_length = 0;
 		complete_line(s, s->line, total);
 		if (s->line && s->line_length == 0) {
-			pool_release(&s->shard->lines, s->line);
+			pool_release(&s->shard->receiver->lines, s->line);
 			s->line = NULL;
 		}
 	}
@@ -690,7 +693,7 @@ void receive_drain(struct shard *shard, bool hard)
 {
 	struct list *link, *next;
 
-	for (link = shard->session_list.next; link != &shard->session_list; link = next) {
+	for (link = shard->receiver->session_list.next; link != &shard->receiver->session_list; link = next) {
 		struct session *s = container_of(link, struct session, link);
 		next = link->next;
 		if (hard)
@@ -702,5 +705,5 @@ void receive_drain(struct shard *shard, bool hard)
 
 bool receive_idle(const struct shard *shard)
 {
-	return list_empty(&shard->session_list);
+	return list_empty(&shard->receiver->session_list);
 }

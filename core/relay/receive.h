@@ -28,6 +28,7 @@
 #ifndef POSTRIDER_RELAY_RECEIVE_H
 #define POSTRIDER_RELAY_RECEIVE_H
 
+#include "core/relay/receiver.h"
 #include "core/relay/shard.h"
 #include "core/relay/submission.h"
 #include "core/relay/transport.h"
@@ -67,8 +68,8 @@ enum {
 struct session {
 	struct transport transport;
 	struct shard *shard;
-	struct list link;           /* shard->session_list */
-	struct list place;          /* in shard->content_readers, or where it waits */
+	struct list link;           /* shard->receiver->session_list */
+	struct list place;          /* in shard->receiver->content_readers, or where it waits */
 	struct list pending;        /* messages with their owners, oldest first */
 	struct submission *message; /* the transaction being made, or NULL */
 	struct wheel_timer timer;
@@ -76,7 +77,7 @@ struct session {
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
 	bool esmtp, helo_given, transport_gone, content_dropped, peer_counted;
-	bool told_no;    /* over a limit: in shard->sessions_told_no */
+	bool told_no;    /* over a limit: in shard->receiver->sessions_told_no */
 	bool counted;    /* toward the limits; not when it was refused for one, and is only told so */
 	bool peer_ended; /* the client's FIN has come, and all before it was read */
 	uint16_t pending_count;

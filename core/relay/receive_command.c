@@ -30,7 +30,7 @@ static void hello(struct session *s, const struct smtp_command *command)
 	struct span name = command->argument;
 
 	receive_drop_transaction(s);
-	if (!s->helo && !(s->helo = pool_acquire(&s->shard->names))) {
+	if (!s->helo && !(s->helo = pool_acquire(&s->shard->receiver->names))) {
 		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
 		return;
 	}
@@ -132,7 +132,7 @@ static void recipient(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (s->client < 0) {
-		counter_add(&s->shard->counters.refused, 1);
+		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 Relaying not permitted\r\n");
 		return;
 	}
@@ -146,7 +146,7 @@ static void recipient(struct session *s, const struct smtp_command *command)
 	}
 	destination = relay_route(config, address.data, address.length);
 	if (destination < 0) {
-		counter_add(&s->shard->counters.refused, 1);
+		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 No route to this recipient\r\n");
 		return;
 	}

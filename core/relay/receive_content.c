@@ -49,7 +49,7 @@ void receive_content_waits(struct session *s)
 
 void receive_content_goes_on(struct session *s)
 {
-	list_append(&s->shard->content_readers, &s->place);
+	list_append(&s->shard->receiver->content_readers, &s->place);
 	arm_content_timer(s, s->content_look_ns);
 }
 
@@ -60,7 +60,7 @@ void receive_start_content(struct session *s)
 	const struct config *config = shard->config;
 
 	m->wall_ns = clock_wall_ns();
-	m->id = message_id_next(&shard->ids, m->wall_ns);
+	m->id = message_id_next(&shard->store->ids, m->wall_ns);
 	m->state = SUBMISSION_CONTENT;
 	content_scanner_init(&s->scanner);
 	s->content_octets = 0;
@@ -73,7 +73,7 @@ void receive_start_content(struct session *s)
 	if (receive_memory_dry(shard))
 		receive_wait(s, WAIT_MEMORY);
 	else
-		list_append(&shard->content_readers, &s->place);
+		list_append(&shard->receiver->content_readers, &s->place);
 }
 
 /* The first block, which comes with the first octet: our trace field stands before the content. */
@@ -115,7 +115,7 @@ static void finish_content(struct session *s)
 	else if (m->result < 0)
 		refusal = "451 4.3.0 Message not stored, try again later\r\n";
 	if (refusal) {
-		counter_add(&s->shard->counters.refused, 1);
+		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_reply_text(s, refusal);
 		receive_drop_transaction(s);
 		return;
@@ -161,7 +161,7 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 {
 	const struct config *config = s->shard->config;
 	struct submission *m = s->message;
-	uint8_t *discard = s->shard->scratch;
+	uint8_t *discard = s->shard->store->scratch;
 	size_t at = 0;
 
 	while (at < length) {

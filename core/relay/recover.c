@@ -205,7 +205,7 @@ static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 	unsigned i;
 
 	for (i = 0; i < relay->shard_count; i++)
-		n += relay->shards[i]->deliveries.in_use;
+		n += relay->shards[i]->store->deliveries.in_use;
 	ids = malloc((n + 1) * sizeof(*ids));
 	if (!ids)
 		return NULL;
@@ -213,7 +213,7 @@ static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 	for (i = 0; i < relay->shard_count; i++) {
 		const struct shard *shard = relay->shards[i];
 		const struct list *link;
-		for (link = shard->deliveries_all.next; link != &shard->deliveries_all; link = link->next)
+		for (link = shard->store->deliveries_all.next; link != &shard->store->deliveries_all; link = link->next)
 			ids[(*count)++] = container_of(link, struct delivery, all)->item.id;
 	}
 	qsort(ids, *count, sizeof(*ids), compare_ids);
@@ -224,7 +224,7 @@ static int move_one(struct walk *walk, struct mover *mover, const struct spool_i
 {
 	struct relay *relay = walk->relay;
 	struct shard *owner = relay->shards[relay->lanes[mover->lane].owner];
-	struct spool *from = mover->from_shard ? mover->from_shard->spool : mover->from;
+	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
 	struct moved_item *moved = NULL;
 	int r = 0;
 
@@ -239,13 +239,13 @@ static int move_one(struct walk *walk, struct mover *mover, const struct spool_i
 			copy(mover->live.item.parts, mover->live.item.part_count * sizeof(struct spool_ref));
 	}
 	if (!bsearch(&mover->live.item.id, ids, id_count, sizeof(*ids), compare_ids)) {
-		r = spool_import(owner->spool, from, &mover->live.item);
+		r = spool_import(owner->store->spool, from, &mover->live.item);
 		if (r == 0)
 			r = shard_adopt(owner, &mover->live, mover->lane);
 		walk->recovery->moved++;
 	}
 	if (moved)
-		list_append(&mover->from_shard->moved, &moved->link);
+		list_append(&mover->from_shard->store->moved, &moved->link);
 	return r;
 }
 
@@ -265,7 +265,7 @@ static int move_all(struct walk *walk)
 	for (m = 0; m < walk->count && r == 0; m++)
 		r = move_one(walk, &walk->movers[m], ids, id_count);
 	for (i = 0; i < relay->shard_count && r == 0; i++)
-		r = spool_import_commit(relay->shards[i]->spool);
+		r = spool_import_commit(relay->shards[i]->store->spool);
 	free(ids);
 	return r;
 }
@@ -305,7 +305,7 @@ static int open_all(struct walk *walk, struct orphans *orphans, int directory)
 			return d;
 		walk->recovery->spool_directories[walk->recovery->spool_count++] = d;
 		walk->shard = relay->shards[i];
-		r = open_spool(walk, i, d, &relay->shards[i]->spool);
+		r = open_spool(walk, i, d, &relay->shards[i]->store->spool);
 		if (r < 0)
 			return r;
 	}

@@ -1,7 +1,7 @@
 /*
  * core/relay/settle.c - what becomes of a delivery after an attempt: a done record and it is gone, a state record and
  * it waits or is kept as failed. The record is appended first, then the delivery takes its place; when the spool has no
- * room the delivery waits in shard->settling and is tried again each turn. Nothing is removed from the disk before the
+ * room the delivery waits in store->settling and is tried again each turn. Nothing is removed from the disk before the
  * record that says so is durable (RELIABILITY P15).
  */
 #include <assert.h>
@@ -30,7 +30,7 @@ static bool ensure_statuses(struct delivery *d)
 
 static void place(struct shard *shard, struct delivery *d)
 {
-	struct lane *lane = &shard->outbound[d->lane].lane;
+	struct lane *lane = &shard->deliverer->outbound[d->lane].lane;
 
 	switch (d->next_place) {
 	case DELIVERY_READY:
@@ -62,10 +62,10 @@ static int append_state(struct shard *shard, struct delivery *d, struct span rep
 		memset(all_pending, RECIPIENT_PENDING, sizeof(all_pending));
 		state.statuses = d->statuses ? d->statuses : all_pending;
 	}
-	length = queue_state_encode(shard->scratch, &state);
+	length = queue_state_encode(shard->store->scratch, &state);
 	if (d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns)
 		wall += d->due_ns - shard->now_ns;
-	return spool_append_state(shard->spool, &d->item, wall, shard->scratch, length, NULL);
+	return spool_append_state(shard->store->spool, &d->item, wall, shard->store->scratch, length, NULL);
 }
 
 /* False: no room now. */
@@ -77,13 +77,13 @@ static bool record(struct shard *shard, struct delivery *d, struct span reply)
 	if (d->item.moving)
 		return false;
 	if (d->finished) {
-		r = spool_done(shard->spool, &d->item, NULL);
+		r = spool_done(shard->store->spool, &d->item, NULL);
 		if (r == -EAGAIN)
 			return false;
 		/* Any other failure: it was delivered, and a restart will deliver it again; the spool's own failure has
 		 * been reported. */
 		if (r < 0) {
-			counter_add(&shard->counters.maybe_duplicates, 1);
+			counter_add(&shard->store->counters.maybe_duplicates, 1);
 			spool_item_free(&d->item);
 		}
 		shard_forget(shard, d);
@@ -101,14 +101,14 @@ static void settle_record(struct shard *shard, struct delivery *d, struct span r
 {
 	d->place = DELIVERY_NONE;
 	if (!record(shard, d, reply))
-		list_append(&shard->settling, &d->link);
+		list_append(&shard->store->settling, &d->link);
 }
 
 void settle_run(struct shard *shard)
 {
 	struct list *link, *next;
 
-	for (link = shard->settling.next; link != &shard->settling; link = next) {
+	for (link = shard->store->settling.next; link != &shard->store->settling; link = next) {
 		struct delivery *d = container_of(link, struct delivery, link);
 		next = link->next;
 		/* Off the list first: its place may be another list. */
@@ -154,7 +154,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 		for (i = 0; i < d->recipients; i++) {
 			if (d->statuses[i] == RECIPIENT_PENDING) {
 				d->statuses[i] = RECIPIENT_FAILED;
-				counter_add(&o->shard->counters.failed, 1);
+				counter_add(&o->shard->deliverer->counters.failed, 1);
 			}
 		}
 		d->next_place = DELIVERY_FAILED;
@@ -195,7 +195,7 @@ struct tally {
 
 static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t *results)
 {
-	struct shard_counters *counters = &o->shard->counters;
+	struct deliverer_counters *counters = &o->shard->deliverer->counters;
 	struct tally tally = {0};
 	unsigned i;
 
@@ -242,7 +242,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	if (!uniform && !ensure_statuses(d)) {
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
-		counter_add(&o->shard->counters.maybe_duplicates, 1);
+		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
 		defer(o, d, outcome, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;
@@ -250,7 +250,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	tally = apply(o, d, outcome->results);
 	d->finished = tally.pending == 0 && tally.failed == 0;
 	if (d->finished)
-		counter_add(&o->shard->counters.delivered_octets, d->content_length);
+		counter_add(&o->shard->deliverer->counters.delivered_octets, d->content_length);
 	else if (tally.pending == 0)
 		d->next_place = DELIVERY_FAILED;
 	else if (tally.deferred > 0)
@@ -281,14 +281,14 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	d->item.busy = false;
 	switch (outcome->kind) {
 	case OUTCOME_ANSWERED:
-		counter_add(&o->shard->counters.attempts, 1);
+		counter_add(&o->shard->deliverer->counters.attempts, 1);
 		settle_answered(o, d, outcome);
 		return;
 	case OUTCOME_UNTRIED:
 		lane_ready_first(&o->lane, d);
 		return;
 	case OUTCOME_UNKNOWN:
-		counter_add(&o->shard->counters.maybe_duplicates, 1);
+		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
 		/* fall through */
 	case OUTCOME_LOST:
 		/* No attempt is counted, so nothing has changed that the disk should know. */
@@ -296,8 +296,8 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 			lane_ready_first(&o->lane, d);
 			return;
 		}
-		counter_add(&o->shard->counters.attempts, 1);
-		counter_add(&o->shard->counters.deferred, 1);
+		counter_add(&o->shard->deliverer->counters.attempts, 1);
+		counter_add(&o->shard->deliverer->counters.deferred, 1);
 		defer(o, d, outcome, true);
 		settle_record(o->shard, d, outcome->reply);
 		return;

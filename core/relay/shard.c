@@ -22,12 +22,17 @@
 #include "core/relay/accept.h"
 #include "core/relay/attempt.h"
 #include "core/relay/connection.h"
+#include "core/relay/deliverer.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
 #include "core/relay/receive.h"
+#include "core/relay/receiver.h"
+#include "core/relay/store.h"
 #include "core/relay/submission.h"
 
 enum {
+	RECEIVE_BUFFERS = 512, /* provided receive buffers */
+	RECEIVE_BUFFER_SIZE = 16384,
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 16384,
 	DRAIN_POLL_MS = 10,
@@ -43,6 +48,15 @@ enum {
 	SPOOL_BESIDE_MIN = 48 << 10,
 };
 
+/* A shard and the parts that stand on it. */
+struct whole {
+	struct shard shard;
+	struct store store;
+	struct receiver receiver;
+	struct deliverer deliverer;
+	struct transport_shared transport;
+};
+
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 /* Limits are sums over who may hold a block; memory is taken from the system only as it is used. */
@@ -53,58 +67,64 @@ static void init_pools(struct shard *shard)
 	size_t messages = 2 * sessions + 4096;
 	size_t memory = config->spool.memory_max / shard->relay->shard_count;
 
-	pool_init(&shard->sessions, sizeof(struct session), 64, sessions);
-	pool_init(&shard->messages, sizeof(struct submission), 32, messages);
-	pool_init(&shard->transfers, sizeof(struct transfer), 64, messages * 2);
-	pool_init(&shard->parts, sizeof(struct part), 16, 65536);
-	pool_init(&shard->blocks, sizeof(struct block), 8, receive_blocks_max(memory));
-	pool_init(&shard->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
-	pool_init(&shard->names, 256, 64, sessions);
-	pool_init(&shard->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
-	pool_init(&shard->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
-	pool_init(&shard->connections, sizeof(struct connection), 8, 100000);
-	pool_init(&shard->attempts, sizeof(struct attempt), 64, 1u << 20);
-	pool_init(&shard->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
+	pool_init(&shard->receiver->sessions, sizeof(struct session), 64, sessions);
+	pool_init(&shard->store->submissions, sizeof(struct submission), 32, messages);
+	pool_init(&shard->store->transfers, sizeof(struct transfer), 64, messages * 2);
+	pool_init(&shard->store->parts, sizeof(struct part), 16, 65536);
+	pool_init(&shard->store->blocks, sizeof(struct block), 8, receive_blocks_max(memory));
+	pool_init(&shard->receiver->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
+	pool_init(&shard->receiver->names, 256, 64, sessions);
+	pool_init(&shard->receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
+	pool_init(&shard->store->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
+	pool_init(&shard->deliverer->connections, sizeof(struct connection), 8, 100000);
+	pool_init(&shard->deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
+	pool_init(&shard->deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
 }
 
 struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 {
-	struct shard *shard = aligned_alloc(64, (sizeof(*shard) + 63) / 64 * 64);
+	struct whole *whole = aligned_alloc(64, (sizeof(*whole) + 63) / 64 * 64);
+	struct shard *shard;
 	unsigned i;
 
-	if (!shard)
+	if (!whole)
 		return NULL;
-	memset(shard, 0, sizeof(*shard));
+	memset(whole, 0, sizeof(*whole));
+	shard = &whole->shard;
+	shard->store = &whole->store;
+	shard->receiver = &whole->receiver;
+	shard->deliverer = &whole->deliverer;
+	shard->transport = &whole->transport;
 	shard->relay = relay;
 	shard->config = relay->config;
 	shard->index = index;
 	shard->log = log;
 	shard->receiving = true;
-	list_init(&shard->session_list);
-	list_init(&shard->content_readers);
-	list_init(&shard->memory_waiters);
-	list_init(&shard->reply_waiters);
-	list_init(&shard->intake);
-	list_init(&shard->deliveries_all);
-	list_init(&shard->outbound_wake);
-	list_init(&shard->settling);
-	list_init(&shard->moved);
+	list_init(&shard->receiver->session_list);
+	list_init(&shard->receiver->content_readers);
+	list_init(&shard->receiver->memory_waiters);
+	list_init(&shard->receiver->reply_waiters);
+	list_init(&shard->store->intake);
+	list_init(&shard->store->deliveries_all);
+	list_init(&shard->deliverer->outbound_wake);
+	list_init(&shard->store->settling);
+	list_init(&shard->store->moved);
 	init_pools(shard);
-	shard->scratch = malloc(SPOOL_ENVELOPE_MAX);
+	shard->store->scratch = malloc(SPOOL_ENVELOPE_MAX);
 	shard->overflow = calloc(relay->shard_count, sizeof(*shard->overflow));
 	shard->doorbells = calloc(relay->shard_count, sizeof(*shard->doorbells));
 	shard->ring_bell = calloc(relay->shard_count, sizeof(*shard->ring_bell));
-	shard->outbound = calloc(relay->lane_count + 1, sizeof(*shard->outbound));
-	shard->listeners = calloc(shard->config->listener_count + 1, sizeof(*shard->listeners));
-	if (!shard->scratch || !shard->overflow || !shard->doorbells || !shard->ring_bell || !shard->outbound ||
-	    !shard->listeners)
+	shard->deliverer->outbound = calloc(relay->lane_count + 1, sizeof(*shard->deliverer->outbound));
+	shard->receiver->listeners = calloc(shard->config->listener_count + 1, sizeof(*shard->receiver->listeners));
+	if (!shard->store->scratch || !shard->overflow || !shard->doorbells || !shard->ring_bell ||
+	    !shard->deliverer->outbound || !shard->receiver->listeners)
 		return NULL;
 	for (i = 0; i < relay->shard_count; i++)
 		list_init(&shard->overflow[i]);
 	/* The lanes must be there for recovery; the rest of an outbound comes with the ring. */
 	for (i = 0; i < relay->lane_count; i++) {
 		if (relay->lanes[i].owner == index)
-			lane_init(&shard->outbound[i].lane);
+			lane_init(&shard->deliverer->outbound[i].lane);
 	}
 	return shard;
 }
@@ -157,7 +177,7 @@ static int apply_state(struct delivery *d, const struct spool_live *live, uint64
 int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane)
 {
 	const struct config_retry *retry = &shard->config->retry;
-	struct delivery *d = pool_acquire(&shard->deliveries);
+	struct delivery *d = pool_acquire(&shard->store->deliveries);
 	struct envelope envelope;
 	uint64_t due_in_ns = 0;
 	int r;
@@ -178,23 +198,23 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		r = apply_state(d, live, clock_wall_ns(), &due_in_ns);
 	}
 	if (r < 0) {
-		pool_release(&shard->deliveries, d);
+		pool_release(&shard->store->deliveries, d);
 		return r;
 	}
-	list_append(&shard->deliveries_all, &d->all);
-	counter_add(&shard->counters.queued, 1);
+	list_append(&shard->store->deliveries_all, &d->all);
+	counter_add(&shard->store->counters.queued, 1);
 	if (d->next_place == DELIVERY_FAILED) {
 		d->place = DELIVERY_FAILED;
 	} else if (due_in_ns > 0) {
 		/* A clock that was set back must not make mail wait longer than the schedule ever would (SYS-06). */
 		if (due_in_ns > retry->max_ns)
 			due_in_ns = retry->max_ns;
-		(void)lane_defer(&shard->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
+		(void)lane_defer(&shard->deliverer->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
 	} else {
 		/* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
 		uint64_t now_ns = clock_monotonic_ns(), wall_ns = clock_wall_ns();
 		uint64_t age_ns = wall_ns > d->accepted_wall_ns ? wall_ns - d->accepted_wall_ns : 0;
-		(void)lane_defer(&shard->outbound[lane].lane, d, age_ns < now_ns ? now_ns - age_ns : 0);
+		(void)lane_defer(&shard->deliverer->outbound[lane].lane, d, age_ns < now_ns ? now_ns - age_ns : 0);
 	}
 	return 0;
 }
@@ -212,12 +232,12 @@ uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns)
 
 void shard_forget(struct shard *shard, struct delivery *d)
 {
-	if (shard->compact_next == &d->all)
-		shard->compact_next = d->all.next;
+	if (shard->store->compact_next == &d->all)
+		shard->store->compact_next = d->all.next;
 	list_remove(&d->all);
-	counter_add(&shard->counters.left, 1);
+	counter_add(&shard->store->counters.left, 1);
 	free(d->statuses);
-	pool_release(&shard->deliveries, d);
+	pool_release(&shard->store->deliveries, d);
 }
 
 /* The next live item with a record in `segment`, for the spool's compaction: goes once round the list of all. */
@@ -227,17 +247,17 @@ static struct spool_item *next_in_segment(void *context, uint32_t segment)
 	struct shard *shard = context;
 	unsigned looked;
 
-	if (!shard->compact_next)
-		shard->compact_next = shard->deliveries_all.next;
+	if (!shard->store->compact_next)
+		shard->store->compact_next = shard->store->deliveries_all.next;
 	for (looked = 0; looked < LOOK_MAX; looked++) {
 		struct delivery *d;
 		unsigned i;
-		if (shard->compact_next == &shard->deliveries_all) {
-			shard->compact_next = NULL;
+		if (shard->store->compact_next == &shard->store->deliveries_all) {
+			shard->store->compact_next = NULL;
 			return NULL;
 		}
-		d = container_of(shard->compact_next, struct delivery, all);
-		shard->compact_next = d->all.next;
+		d = container_of(shard->store->compact_next, struct delivery, all);
+		shard->store->compact_next = d->all.next;
 		if (d->item.busy || d->item.moving)
 			continue;
 		if (d->item.message.segment == segment || d->item.state.segment == segment)
@@ -277,10 +297,10 @@ static void on_stats(struct wheel_timer *timer)
 /* What another shard has a copy of ends here, as soon as the spool has room to say so. */
 static void finish_moved(struct shard *shard)
 {
-	while (!list_empty(&shard->moved)) {
-		struct moved_item *moved = container_of(shard->moved.next, struct moved_item, link);
+	while (!list_empty(&shard->store->moved)) {
+		struct moved_item *moved = container_of(shard->store->moved.next, struct moved_item, link);
 		/* A spool that has failed keeps the item: the next start drops one of the two. */
-		if (spool_done(shard->spool, &moved->item, NULL) == -EAGAIN)
+		if (spool_done(shard->store->spool, &moved->item, NULL) == -EAGAIN)
 			return;
 		list_remove(&moved->link);
 		spool_item_free(&moved->item);
@@ -308,27 +328,27 @@ int shard_start(struct shard *shard, struct ring_problem *problem)
 	shard->started_wall_ns = clock_wall_ns();
 	wheel_init(&shard->wheel, shard->now_ns);
 	random_init(&shard->random);
-	refusals_init(&shard->refusals, random_u64(&(struct random){shard->random.state}));
+	refusals_init(&shard->receiver->refusals, random_u64(&(struct random){shard->random.state}));
 	random_bytes(&salt, sizeof(salt));
-	message_id_source_init(&shard->ids, (uint16_t)shard->index, salt);
-	transport_shared_init(&shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
-			      HELD_PIECES_MAX * shard->sessions.limit);
+	message_id_source_init(&shard->store->ids, (uint16_t)shard->index, salt);
+	transport_shared_init(shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
+			      HELD_PIECES_MAX * shard->receiver->sessions.limit);
 	wheel_timer_init(&shard->stats_timer, on_stats);
 	if (shard->config->stats_interval_ns)
 		wheel_arm(&shard->wheel, &shard->stats_timer, shard->now_ns + shard->config->stats_interval_ns);
 	ring_on_doorbell(shard->ring, on_doorbell, shard);
 	for (i = 0; i < relay->shard_count; i++)
 		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
-	r = spool_start(shard->spool, shard->ring);
+	r = spool_start(shard->store->spool, shard->ring);
 	if (r < 0) {
 		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
 		return r;
 	}
-	spool_on_compact(shard->spool, next_in_segment, shard);
+	spool_on_compact(shard->store->spool, next_in_segment, shard);
 	for (i = 0; i < relay->lane_count; i++) {
 		if (relay->lanes[i].owner != shard->index)
 			continue;
-		r = outbound_init(&shard->outbound[i], shard, i);
+		r = outbound_init(&shard->deliverer->outbound[i], shard, i);
 		if (r < 0) {
 			snprintf(problem->text, sizeof(problem->text), "%s", strerror(-r));
 			return r;
@@ -374,16 +394,16 @@ static int drain(struct shard *shard)
 
 	receive_drain(shard, hard);
 	outbound_drain(shard, hard);
-	if (shard->receiving && receive_idle(shard) && shard->messages.in_use == 0) {
+	if (shard->receiving && receive_idle(shard) && shard->store->submissions.in_use == 0) {
 		shard->receiving = false;
 		atomic_fetch_sub(&relay->receiving, 1);
 	}
 	/* Other shards may still need this one to store their messages. */
-	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->intake))
+	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->store->intake))
 		return 0;
 	/* Done records that a full disk does not take must not hold up the stop for ever. */
-	return outbound_idle(shard, hard) && (hard || list_empty(&shard->moved)) && spool_idle(shard->spool) &&
-	       ops_done(shard);
+	return outbound_idle(shard, hard) && (hard || list_empty(&shard->store->moved)) &&
+	       spool_idle(shard->store->spool) && ops_done(shard);
 }
 
 uint64_t shard_deadline_ns(const struct shard *shard)
@@ -393,17 +413,17 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
 	/* What waits for room in the spool is looked at again soon, even if nothing else happens. */
-	if ((!list_empty(&shard->settling) || !list_empty(&shard->intake) || !list_empty(&shard->moved) ||
-	     !list_empty(&shard->memory_waiters)) &&
+	if ((!list_empty(&shard->store->settling) || !list_empty(&shard->store->intake) ||
+	     !list_empty(&shard->store->moved) || !list_empty(&shard->receiver->memory_waiters)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
-	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->spool))
+	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->store->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
-	return list_empty(&shard->outbound_wake) && !spool_flush_wanted(shard->spool) ? deadline : 0;
+	return list_empty(&shard->deliverer->outbound_wake) && !spool_flush_wanted(shard->store->spool) ? deadline : 0;
 }
 
 /* The operator hears of it at once, and then from time to time. */
-static void watch_full(struct shard *shard, struct shard_full *full, bool now, void (*tell)(struct shard *),
+static void watch_full(struct shard *shard, struct store_full *full, bool now, void (*tell)(struct shard *),
 		       void (*tell_ok)(struct shard *))
 {
 	if (!now) {
@@ -422,8 +442,10 @@ static void watch_full(struct shard *shard, struct shard_full *full, bool now, v
 
 static void watch_room(struct shard *shard)
 {
-	watch_full(shard, &shard->disk_full, spool_disk_full(shard->spool), event_disk_full, event_disk_ok);
-	watch_full(shard, &shard->size_full, spool_size_full(shard->spool), event_spool_full, event_spool_ok);
+	watch_full(shard, &shard->store->disk_full, spool_disk_full(shard->store->spool), event_disk_full,
+		   event_disk_ok);
+	watch_full(shard, &shard->store->size_full, spool_size_full(shard->store->spool), event_spool_full,
+		   event_spool_ok);
 }
 
 /* Where a turn that does not end has got to. */
@@ -448,21 +470,21 @@ static int turn(struct shard *shard)
 	intake_run(shard);
 	at_step(shard, SHARD_SETTLE);
 	finish_moved(shard);
-	if (!list_empty(&shard->settling))
+	if (!list_empty(&shard->store->settling))
 		settle_run(shard);
 	receive_run(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;
 	at_step(shard, SHARD_COMMIT);
-	spool_flush(shard->spool);
-	transport_shared_answer(&shard->transport);
+	spool_flush(shard->store->spool);
+	transport_shared_answer(shard->transport);
 	ring_submit(shard->ring);
 	at_step(shard, SHARD_LANES);
 	outbound_run(shard);
 	at_step(shard, SHARD_SEND);
-	transport_shared_flush(&shard->transport);
-	transport_shared_rearm(&shard->transport);
+	transport_shared_flush(shard->transport);
+	transport_shared_rearm(shard->transport);
 	watch_room(shard);
 	post_publish(shard);
 	at_step(shard, SHARD_RING);
@@ -482,7 +504,7 @@ void shard_abandon(struct shard *shard)
 {
 	uint64_t give_up = clock_monotonic_ns() + ABANDON_MS * CLOCK_NS_PER_MS;
 
-	while (shard->ring && !spool_idle(shard->spool) && clock_monotonic_ns() < give_up) {
+	while (shard->ring && !spool_idle(shard->store->spool) && clock_monotonic_ns() < give_up) {
 		if (ring_turn(shard->ring, clock_monotonic_ns() + DRAIN_POLL_MS * CLOCK_NS_PER_MS) < 0)
 			return;
 	}
@@ -495,43 +517,43 @@ void shard_free(struct shard *shard)
 	if (!shard)
 		return;
 	for (i = 0; i < shard->relay->lane_count; i++) {
-		if (shard->outbound[i].shard)
-			outbound_deinit(&shard->outbound[i]);
+		if (shard->deliverer->outbound[i].shard)
+			outbound_deinit(&shard->deliverer->outbound[i]);
 	}
-	while (!list_empty(&shard->moved)) {
-		struct moved_item *moved = container_of(shard->moved.next, struct moved_item, link);
+	while (!list_empty(&shard->store->moved)) {
+		struct moved_item *moved = container_of(shard->store->moved.next, struct moved_item, link);
 		list_remove(&moved->link);
 		spool_item_free(&moved->item);
 		free(moved);
 	}
-	while (!list_empty(&shard->deliveries_all)) {
-		struct delivery *d = container_of(shard->deliveries_all.next, struct delivery, all);
+	while (!list_empty(&shard->store->deliveries_all)) {
+		struct delivery *d = container_of(shard->store->deliveries_all.next, struct delivery, all);
 		spool_item_free(&d->item);
 		shard_forget(shard, d);
 	}
-	if (shard->spool)
-		spool_close(shard->spool);
+	if (shard->store->spool)
+		spool_close(shard->store->spool);
 	if (shard->ring) {
-		transport_shared_deinit(&shard->transport);
+		transport_shared_deinit(shard->transport);
 		ring_close(shard->ring);
 	}
-	pool_deinit(&shard->sessions);
-	pool_deinit(&shard->messages);
-	pool_deinit(&shard->transfers);
-	pool_deinit(&shard->parts);
-	pool_deinit(&shard->blocks);
-	pool_deinit(&shard->lines);
-	pool_deinit(&shard->names);
-	pool_deinit(&shard->reply_buffers);
-	pool_deinit(&shard->deliveries);
-	pool_deinit(&shard->connections);
-	pool_deinit(&shard->attempts);
-	pool_deinit(&shard->output_buffers);
-	free(shard->scratch);
+	pool_deinit(&shard->receiver->sessions);
+	pool_deinit(&shard->store->submissions);
+	pool_deinit(&shard->store->transfers);
+	pool_deinit(&shard->store->parts);
+	pool_deinit(&shard->store->blocks);
+	pool_deinit(&shard->receiver->lines);
+	pool_deinit(&shard->receiver->names);
+	pool_deinit(&shard->receiver->reply_buffers);
+	pool_deinit(&shard->store->deliveries);
+	pool_deinit(&shard->deliverer->connections);
+	pool_deinit(&shard->deliverer->attempts);
+	pool_deinit(&shard->deliverer->output_buffers);
+	free(shard->store->scratch);
 	free(shard->overflow);
 	free(shard->doorbells);
 	free(shard->ring_bell);
-	free(shard->outbound);
-	free(shard->listeners);
-	free(shard);
+	free(shard->deliverer->outbound);
+	free(shard->receiver->listeners);
+	free(container_of(shard, struct whole, shard));
 }

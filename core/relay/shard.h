@@ -19,48 +19,24 @@
 #include "core/base/counter.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
-#include "core/base/pool.h"
 #include "core/base/random.h"
 #include "core/base/ring.h"
 #include "core/base/ring_pulse.h"
 #include "core/base/wheel.h"
 #include "core/relay/balance.h"
-#include "core/relay/refusals.h"
 #include "core/relay/relay.h"
-#include "core/relay/transport.h"
 #include "core/relay/watchdog.h"
-#include "core/smtp/trace.h"
-#include "queue/lane.h"
 #include "queue/spool.h"
 
-enum {
-	BLOCK_SIZE = 16384,         /* content memory of messages being received */
-	REPLY_BUFFER_SIZE = 4096,   /* output block of an inbound session */
-	OUTPUT_BUFFER_SIZE = 65536, /* output block of an outbound connection */
-	RECEIVE_BUFFERS = 512,      /* provided receive buffers per shard */
-	RECEIVE_BUFFER_SIZE = 16384,
-};
+/* The parts that stand on a shard; each is known to its own room (store.h, receiver.h, deliverer.h, transport.h). */
+struct store;
+struct receiver;
+struct deliverer;
+struct transport_shared;
+struct delivery;
 
 struct shard_counters {
-	counter connections_in, sessions_refused, accepted, accepted_octets, refused, accept_failed;
-	counter delivered, deferred, failed, attempts, maybe_duplicates, delivered_octets;
-	counter connections_out, handshakes, resumed, handoffs, handoff_full, recipients;
-	counter queued, left, waiting, turns; /* queued - left: are here now */
-};
-
-struct listener {
-	struct shard *shard;
-	struct ring_op accept_op, close_op;
-	struct wheel_timer retry;
-	int fd;
-	unsigned index;
-	bool cancelled;
-};
-
-/* A message that recovery copied to another shard's spool; this spool's record of it is finished at the start. */
-struct moved_item {
-	struct list link;
-	struct spool_item item;
+	counter handoffs, handoff_full;
 };
 
 struct doorbell {
@@ -87,8 +63,6 @@ struct shard_watch {
 	uint64_t moved_nothing[RING_KINDS];
 };
 
-struct outbound; /* core/relay/outbound.h */
-
 struct shard {
 	struct relay *relay;
 	const struct config *config;
@@ -98,48 +72,24 @@ struct shard {
 	uint64_t now_ns; /* monotonic, of this turn */
 	struct random random;
 	struct log *log;
-	struct spool *spool;
-	struct message_id_source ids;
-	struct transport_shared transport;
+	struct store *store;
+	struct receiver *receiver;
+	struct deliverer *deliverer;
+	struct transport_shared *transport;
 	struct shard_counters counters;
 	struct balance balance;
-	struct refusals refusals;
-	struct span asked; /* the command line that is dealt with just now, or empty */
 
-	struct pool sessions, messages, transfers, parts, blocks, lines, names, reply_buffers; /* receiving */
-	struct pool deliveries, connections, attempts, output_buffers;                         /* delivering */
-	uint8_t *scratch; /* SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
+	struct list *overflow;      /* per shard: posts that found the handoff ring full */
+	struct doorbell *doorbells; /* per shard */
+	bool *ring_bell;            /* per shard: something was pushed this turn */
 
-	struct listener *listeners;
-	struct list session_list;    /* every inbound session */
-	unsigned sessions_told_no;   /* of session_list: over a limit, being told so */
-	struct list content_readers; /* sessions that read content */
-	struct list memory_waiters;  /* sessions that wait for content memory, in the order they came */
-	uint64_t dry_since_ns;       /* content memory, or 0 */
-	struct list reply_waiters;   /* sessions whose client must read before more is read from it, oldest first */
-	struct list intake;          /* items waiting to be appended to the spool */
-	struct list *overflow;       /* per shard: items that found the handoff ring full */
-	struct doorbell *doorbells;  /* per shard */
-	bool *ring_bell;             /* per shard: something was pushed this turn */
-
-	struct list moved; /* struct moved_item */
 	uint64_t started_ns, started_wall_ns;
 	struct wheel_timer stats_timer;
-	struct list deliveries_all;
-	struct list *compact_next; /* where the search for a live item in a segment goes on */
-	struct outbound *outbound; /* by lane; those of other shards are unused (their shard is NULL) */
-	struct list outbound_wake; /* lanes with something to do this turn */
-	struct list settling;      /* deliveries whose record waits for room in the spool */
 
 	/* Drain: set by anyone, seen at the next turn. */
 	_Atomic(bool) stop;
-	bool draining, receiving, spool_failure_reported;
+	bool draining, receiving;
 	uint64_t drain_deadline_ns;
-	/* Why the spool takes no new mail, as the operator was told. */
-	struct shard_full {
-		uint64_t next_ns;  /* not to be told again before */
-		uint64_t since_ns; /* 0: it has room */
-	} disk_full, size_full;
 
 	_Atomic(uint8_t) step;    /* enum shard_step, for the observer */
 	struct shard_watch watch; /* only the observer's */

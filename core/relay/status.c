@@ -7,7 +7,10 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
+#include "core/relay/deliverer.h"
+#include "core/relay/receiver.h"
 #include "core/relay/shard.h"
+#include "core/relay/store.h"
 
 void status_format(struct status *last, const struct relay *relay, uint64_t now_ns, char *out, size_t size)
 {
@@ -17,12 +20,12 @@ void status_format(struct status *last, const struct relay *relay, uint64_t now_
 	unsigned i;
 
 	for (i = 0; i < relay->shard_count; i++) {
-		const struct shard_counters *c = &relay->shards[i]->counters;
+		const struct shard *shard = relay->shards[i];
 		/* What has left is read first: read later it might count one that was not queued yet. */
-		uint64_t left = counter_get(&c->left);
-		now.accepted += counter_get(&c->accepted);
-		now.delivered += counter_get(&c->delivered);
-		queued += counter_get(&c->queued) - left;
+		uint64_t left = counter_get(&shard->store->counters.left);
+		now.accepted += counter_get(&shard->receiver->counters.accepted);
+		now.delivered += counter_get(&shard->deliverer->counters.delivered);
+		queued += counter_get(&shard->store->counters.queued) - left;
 	}
 	snprintf(out, size, "%.1f messages/s in, %.1f recipients/s out, %" PRIu64 " queued, %u sessions",
 		 seconds > 0 ? (double)(now.accepted - last->accepted) / seconds : 0,

@@ -15,7 +15,7 @@
 
 struct submission *submission_new(struct shard *shard, struct session *session)
 {
-	struct submission *m = pool_acquire(&shard->messages);
+	struct submission *m = pool_acquire(&shard->store->submissions);
 
 	if (!m)
 		return NULL;
@@ -73,7 +73,7 @@ static struct transfer *transfer_for(struct submission *m, unsigned destination)
 	}
 	if (m->transfer_count == SUBMISSION_DESTINATIONS_MAX)
 		return NULL;
-	transfer = pool_acquire(&m->shard->transfers);
+	transfer = pool_acquire(&m->shard->store->transfers);
 	if (!transfer)
 		return NULL;
 	memset(transfer, 0, sizeof(*transfer));
@@ -112,7 +112,7 @@ struct block *submission_room(struct submission *m)
 	/* The scanner wants at least 4 octets of room. */
 	if (block && BLOCK_DATA - block->length >= 8)
 		return block;
-	block = pool_acquire(&m->shard->blocks);
+	block = pool_acquire(&m->shard->store->blocks);
 	if (!block)
 		return NULL;
 	block->next = NULL;
@@ -130,7 +130,7 @@ static void free_blocks(struct shard *shard, struct block *block)
 {
 	while (block) {
 		struct block *next = block->next;
-		pool_release(&shard->blocks, block);
+		pool_release(&shard->store->blocks, block);
 		block = next;
 	}
 }
@@ -163,10 +163,10 @@ bool submission_flush_part(struct submission *m)
 	size_t length = 0;
 
 	for (i = 0; i < m->transfer_count; i++) {
-		parts[i] = pool_acquire(&m->shard->parts);
+		parts[i] = pool_acquire(&m->shard->store->parts);
 		if (!parts[i]) {
 			while (i-- > 0)
-				pool_release(&m->shard->parts, parts[i]);
+				pool_release(&m->shard->store->parts, parts[i]);
 			return false;
 		}
 	}
@@ -207,12 +207,12 @@ void submission_free(struct submission *m)
 
 	assert(m->parts_out == 0);
 	while ((link = list_take_first(&m->transfers)) != NULL)
-		pool_release(&shard->transfers, container_of(link, struct transfer, link));
+		pool_release(&shard->store->transfers, container_of(link, struct transfer, link));
 	if (m->text != m->text_inline)
 		free(m->text);
 	if (m->first)
 		free_blocks(shard, m->first);
-	pool_release(&shard->messages, m);
+	pool_release(&shard->store->submissions, m);
 }
 
 static void settle(struct submission *m);
@@ -304,10 +304,10 @@ static void on_part_answer(struct shard *shard, struct part *part)
 		m->result = part->item.result;
 	m->parts_out--;
 	if (part != leader)
-		pool_release(&shard->parts, part);
+		pool_release(&shard->store->parts, part);
 	if (--leader->shared == 0) {
 		struct block *blocks = leader->blocks;
-		pool_release(&shard->parts, leader);
+		pool_release(&shard->store->parts, leader);
 		free_blocks(shard, blocks);
 	}
 	if (m->state == SUBMISSION_CONTENT)

@@ -22,6 +22,7 @@
 #include "core/base/list.h"
 #include "core/base/span.h"
 #include "core/relay/shard.h"
+#include "core/relay/store.h"
 #include "core/smtp/trace.h"
 #include "queue/spool.h"
 

@@ -11,8 +11,11 @@
 
 #include "core/base/clock.h"
 #include "core/relay/accept.h"
+#include "core/relay/deliverer.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
+#include "core/relay/receiver.h"
+#include "core/relay/store.h"
 #include "core/relay/watch.h"
 #include "queue/spool_private.h"
 #include "tests/sim/sim.h"
@@ -233,7 +236,7 @@ static uint64_t turn(void *context)
 	s->result = shard_turn(s->shard);
 	watch(s->rig);
 	for (unsigned i = 0; s->rig->spin && s->result == 0 && i < s->rig->relay.lane_count; i++) {
-		if (s->shard->outbound[i].shard)
+		if (s->shard->deliverer->outbound[i].shard)
 			outbound_wake(s->shard, i);
 	}
 	if (rig_log)
@@ -313,7 +316,7 @@ static void abandon(struct rig *rig)
 			if (!shard->ring)
 				continue;
 			(void)ring_turn(shard->ring, 0);
-			busy = busy || !spool_idle(shard->spool);
+			busy = busy || !spool_idle(shard->store->spool);
 		}
 	}
 }
@@ -379,8 +382,8 @@ uint64_t rig_queued(const struct rig *rig)
 
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->deliveries_all;
-		while ((link = link->next) != &shard->deliveries_all) {
+		const struct list *link = &shard->store->deliveries_all;
+		while ((link = link->next) != &shard->store->deliveries_all) {
 			const struct delivery *d = container_of(link, struct delivery, all);
 			for (unsigned k = 0; k < d->recipients; k++)
 				queued += !d->statuses || d->statuses[k] == RECIPIENT_PENDING;
@@ -420,25 +423,28 @@ static void harvest(struct rig *rig)
 	struct rig_counts *sum = &rig->counts;
 
 	for (unsigned i = 0; i < rig->shard_count; i++) {
-		const struct shard_counters *c;
+		const struct shard *shard = rig->shards[i].shard;
+		const struct receiver_counters *in;
+		const struct deliverer_counters *out;
 		struct spool_stats spool;
-		if (!rig->shards[i].shard)
+		if (!shard)
 			continue;
-		c = &rig->shards[i].shard->counters;
-		sum->accepted += counter_get(&c->accepted);
-		sum->delivered += counter_get(&c->delivered);
-		sum->deferred += counter_get(&c->deferred);
-		sum->failed += counter_get(&c->failed);
-		sum->refused += counter_get(&c->refused);
-		sum->attempts += counter_get(&c->attempts);
-		sum->maybe_duplicates += counter_get(&c->maybe_duplicates);
-		sum->connections_out += counter_get(&c->connections_out);
-		sum->handoffs += counter_get(&c->handoffs);
-		if (counter_get(&c->accepted) + counter_get(&c->delivered) > 0)
+		in = &shard->receiver->counters;
+		out = &shard->deliverer->counters;
+		sum->accepted += counter_get(&in->accepted);
+		sum->refused += counter_get(&in->refused);
+		sum->delivered += counter_get(&out->delivered);
+		sum->deferred += counter_get(&out->deferred);
+		sum->failed += counter_get(&out->failed);
+		sum->attempts += counter_get(&out->attempts);
+		sum->connections_out += counter_get(&out->connections_out);
+		sum->maybe_duplicates += counter_get(&shard->store->counters.maybe_duplicates);
+		sum->handoffs += counter_get(&shard->counters.handoffs);
+		if (counter_get(&in->accepted) + counter_get(&out->delivered) > 0)
 			sum->worked |= 1u << i;
-		if (!rig->shards[i].shard->spool)
+		if (!shard->store->spool)
 			continue;
-		spool_stats(rig->shards[i].shard->spool, &spool);
+		spool_stats(shard->store->spool, &spool);
 		sum->spool_failures += spool.failures;
 		sum->compacted += spool.compacted;
 	}
@@ -506,7 +512,7 @@ bool rig_stop(struct rig *rig)
 	harvest(rig);
 	/* A spool that failed in the end has lost done records: the next life delivers them again, as after a crash. */
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		rig->spool_failed = rig->spool_failed || rig->shards[i].shard->spool->failed;
+		rig->spool_failed = rig->spool_failed || rig->shards[i].shard->store->spool->failed;
 	if (rig->spool_failed)
 		rig->window += rig_window_max(rig);
 	world_runnables_clear();
@@ -536,24 +542,26 @@ void rig_note_window(struct rig *rig)
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
 		const struct list *link;
-		if (!shard || !shard->spool)
+		if (!shard || !shard->store->spool)
 			continue;
-		for (link = shard->deliveries_all.next; link != &shard->deliveries_all; link = link->next) {
+		for (link = shard->store->deliveries_all.next; link != &shard->store->deliveries_all;
+		     link = link->next) {
 			const struct delivery *d = container_of(link, struct delivery, all);
 			if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
 				rig->window += d->recipients;
 		}
 		/* Done and state records that are not durable. */
-		for (unsigned b = 0; b < shard->spool->batch_count; b++) {
-			const struct spool *spool = shard->spool;
+		for (unsigned b = 0; b < shard->store->spool->batch_count; b++) {
+			const struct spool *spool = shard->store->spool;
 			rig->window += spool->batches[(spool->batch_head + b) % spool->batches_capacity].records *
 				       rig->ledger.config.recipients_max;
 		}
 		/* Once a spool has failed, done records are lost that it had taken. */
-		if (shard->spool->failed)
+		if (shard->store->spool->failed)
 			rig->window += rig_window_max(rig);
-		if (shard->spool->saved)
-			rig->window += (shard->spool->saved_length / SAVED_MIN + 1) * rig->ledger.config.recipients_max;
+		if (shard->store->spool->saved)
+			rig->window +=
+				(shard->store->spool->saved_length / SAVED_MIN + 1) * rig->ledger.config.recipients_max;
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/relay/receive.h"
+#include "core/relay/transport.h"
 #include "tests/sim/actor_script.h"
 #include "tests/sim/test_relay.h"
 
@@ -247,7 +248,7 @@ static bool watch_held(void *context)
 	size_t held = 0;
 
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		held += rig->shards[i].shard->transport.held_octets;
+		held += rig->shards[i].shard->transport->held_octets;
 	if (held > most_held)
 		most_held = held;
 	return false;

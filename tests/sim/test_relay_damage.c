@@ -4,7 +4,9 @@
  */
 #include <stdio.h>
 
+#include "core/relay/deliverer.h"
 #include "core/relay/outbound.h"
+#include "core/relay/store.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600, DAMAGED_MAX = 3 };
@@ -28,8 +30,8 @@ static unsigned rot(struct rig *rig)
 
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->deliveries_all;
-		while ((link = link->next) != &shard->deliveries_all && count < DAMAGED_MAX) {
+		const struct list *link = &shard->store->deliveries_all;
+		while ((link = link->next) != &shard->store->deliveries_all && count < DAMAGED_MAX) {
 			const struct delivery *d = container_of(link, struct delivery, all);
 			const struct spool_ref *ref = &d->item.message;
 			if (d->item.part_count > 0)
@@ -51,7 +53,7 @@ static void check_hosts(struct rig *rig)
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
 		for (unsigned l = 0; l < rig->relay.lane_count; l++) {
-			if (shard->outbound[l].shard && shard->outbound[l].failures_seen > 0)
+			if (shard->deliverer->outbound[l].shard && shard->deliverer->outbound[l].failures_seen > 0)
 				rig_fail(rig, "a host is blamed for a damaged record");
 		}
 	}

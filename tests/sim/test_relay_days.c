@@ -3,6 +3,9 @@
  */
 #include <string.h>
 
+#include "core/relay/deliverer.h"
+#include "core/relay/receiver.h"
+#include "core/relay/store.h"
 #include "core/relay/watch.h"
 #include "tests/sim/test_relay.h"
 
@@ -312,7 +315,7 @@ void scenario_starved(uint64_t seed)
 	} else {
 		(void)rig_run(&rig, NULL, HOUR_S * CLOCK_NS_PER_S);
 		for (unsigned i = 0; i < rig.shard_count; i++) {
-			if (rig.shards[i].shard->sessions.in_use > 0)
+			if (rig.shards[i].shard->receiver->sessions.in_use > 0)
 				rig_fail(&rig, "a client that does not read has outlived its time");
 		}
 	}
@@ -446,7 +449,7 @@ void scenario_outage(uint64_t seed)
 			 (unsigned long long)s.accepted);
 	tried = 0;
 	for (unsigned i = 0; i < 2; i++)
-		tried += counter_get(&rig.shards[i].shard->counters.connections_out);
+		tried += counter_get(&rig.shards[i].shard->deliverer->counters.connections_out);
 	/* Four lanes; 1 s doubling to 300 s makes about 20 attempts an hour each. */
 	if (tried < 4 * 8 || tried > 4 * 40)
 		rig_fail(&rig, "%llu connections were tried in an hour", (unsigned long long)tried);
@@ -491,8 +494,8 @@ static bool watch(void *context)
 
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->deliveries_all;
-		while ((link = link->next) != &shard->deliveries_all && index < 16) {
+		const struct list *link = &shard->store->deliveries_all;
+		while ((link = link->next) != &shard->store->deliveries_all && index < 16) {
 			const struct delivery *d = container_of(link, struct delivery, all);
 			if (d->place == DELIVERY_WAITING && d->attempts != schedule.attempts[index]) {
 				schedule.attempts[index] = d->attempts;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/relay/store.h"
 #include "tests/sim/test_relay.h"
 
 enum { LIVES = 4, STRIDES = 30 };
@@ -181,7 +182,7 @@ static void disk_fault_run(struct rig_options *options, uint64_t index, unsigned
 	if (rig.alive) {
 		for (unsigned i = 0; i < rig.shard_count; i++) {
 			struct spool_stats stats;
-			spool_stats(rig.shards[i].shard->spool, &stats);
+			spool_stats(rig.shards[i].shard->store->spool, &stats);
 			if (stats.failed) {
 				rig_crash(&rig, WORLD_KILL);
 				break;

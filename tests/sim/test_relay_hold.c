@@ -1,6 +1,7 @@
 /*
  * tests/sim/test_relay_hold.c - next hops that refuse what the relay is or how it is set up: mail is held (hold.h).
  */
+#include "core/relay/deliverer.h"
 #include "core/relay/hold.h"
 #include "tests/sim/test_relay.h"
 
@@ -40,7 +41,7 @@ static uint64_t failed(const struct rig *rig)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		sum += counter_get(&rig->shards[i].shard->counters.failed);
+		sum += counter_get(&rig->shards[i].shard->deliverer->counters.failed);
 	return sum;
 }
 

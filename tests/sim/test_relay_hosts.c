@@ -1,6 +1,7 @@
 /*
  * tests/sim/test_relay_hosts.c - hosts with several addresses, several hosts, and greetings that take their time.
  */
+#include "core/relay/deliverer.h"
 #include "tests/sim/test_relay.h"
 
 /* Of the host at RIG_HOP_PORT: nobody, or a server that is slow to greet, is at OTHER. */
@@ -65,7 +66,7 @@ void scenario_hosts(uint64_t seed)
 	rig_clients(&rig);
 	/* One connection alone gives way after 30 s. */
 	expect_delivered(&rig, kind >= SILENT_ALONE ? 45 : PROMPT_S);
-	connections = counter_get(&rig.shards[0].shard->counters.connections_out);
+	connections = counter_get(&rig.shards[0].shard->deliverer->counters.connections_out);
 	/* A late greeting is waited for on the connection that is there. */
 	if (kind >= LATE_GREETING && connections > 2 * options.connections)
 		rig_fail(&rig, "%llu connections while a greeting is awaited", (unsigned long long)connections);

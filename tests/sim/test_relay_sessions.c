@@ -4,6 +4,7 @@
  * Next hops that end sessions early in every way there is, while the retry schedule would let mail wait for half a
  * minute and more.
  */
+#include "core/relay/deliverer.h"
 #include "tests/sim/test_relay.h"
 
 enum { PROMPT_S = 5, MESSAGES = 40, CLIENTS = 4 };
@@ -75,7 +76,7 @@ void scenario_sessions(uint64_t seed)
 		rig_clients_free(&rig);
 	}
 	for (unsigned i = 0; i < rig.shard_count; i++)
-		connections += counter_get(&rig.shards[i].shard->counters.connections_out);
+		connections += counter_get(&rig.shards[i].shard->deliverer->counters.connections_out);
 	if (connections > (uint64_t)2 * CLIENTS * MESSAGES * 2)
 		rig_fail(&rig, "%s: %llu connections for %u messages", kind->name, (unsigned long long)connections,
 			 2 * CLIENTS * MESSAGES);
@@ -133,7 +134,7 @@ void scenario_closers(uint64_t seed)
 	rig_clients(&rig);
 	(void)rig_run(&rig, never, 3600 * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < rig.shard_count; i++)
-		connections += counter_get(&rig.shards[i].shard->counters.connections_out);
+		connections += counter_get(&rig.shards[i].shard->deliverer->counters.connections_out);
 	if (connections > 4 * 60)
 		rig_fail(&rig, "%llu connections in an hour to hosts that take nothing",
 			 (unsigned long long)connections);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/relay/deliverer.h"
 #include "core/relay/hold.h"
 #include "core/relay/outbound.h"
 #include "tests/unit/check.h"
@@ -16,6 +17,7 @@ static struct config config = {.destinations = &destination, .destination_count 
 static struct relay relay = {.config = &config, .lanes = &plan, .holds = &holds, .lane_count = 1, .shard_count = 1};
 static struct host hosts[2];
 static struct shard shard;
+static struct deliverer deliverer;
 static struct outbound out;
 static struct delivery mail;
 
@@ -27,6 +29,7 @@ static void setup(void)
 	memset(hold_hosts, 0, sizeof(hold_hosts));
 	memset(&holds, 0, sizeof(holds));
 	memset(&shard, 0, sizeof(shard));
+	memset(&deliverer, 0, sizeof(deliverer));
 	memset(hosts, 0, sizeof(hosts));
 	memset(&out, 0, sizeof(out));
 	memset(&mail, 0, sizeof(mail));
@@ -34,8 +37,9 @@ static void setup(void)
 	shard.relay = &relay;
 	shard.started_ns = CLOCK_NS_PER_S;
 	shard.now_ns = 10 * CLOCK_NS_PER_S;
-	shard.outbound = &out;
-	list_init(&shard.outbound_wake);
+	shard.deliverer = &deliverer;
+	deliverer.outbound = &out;
+	list_init(&deliverer.outbound_wake);
 	out.shard = &shard;
 	out.destination = &destination;
 	out.hosts = hosts;

@@ -3,6 +3,7 @@
  *
  * Usage: test_transport CERTIFICATES-DIRECTORY (made by tests/certificates.sh).
  */
+#include "core/relay/deliverer.h"
 #include "core/relay/transport.h"
 
 #include <string.h>

@@ -1,0 +1,30 @@
+/*
+ * core/relay/deliverer.h - what a shard has for next hops: the lanes it owns, their connections, and what is tried.
+ *
+ * It belongs to the shard it stands on (shard->deliverer) and to no other thread, but for the counters, which any may
+ * read.
+ */
+#ifndef POSTRIDER_RELAY_DELIVERER_H
+#define POSTRIDER_RELAY_DELIVERER_H
+
+#include "core/base/counter.h"
+#include "core/base/list.h"
+#include "core/base/pool.h"
+
+enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
+
+struct outbound; /* outbound.h */
+
+struct deliverer_counters {
+	counter delivered, deferred, failed, attempts, delivered_octets;
+	counter connections_out, handshakes, resumed;
+};
+
+struct deliverer {
+	struct deliverer_counters counters;
+	struct pool connections, attempts, output_buffers;
+	struct outbound *outbound; /* owned, by lane; those of other shards are unused (their shard is NULL) */
+	struct list outbound_wake; /* lanes with something to do this turn */
+};
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * core/relay/store.h - what a shard has of mail that is durable or on its way there: its spool, the deliveries that
+ * stand in it, submissions of its clients, and what waits for room.
+ *
+ * It belongs to the shard it stands on (shard->store) and to no other thread, but for the counters, which any may read.
+ * What it has lent to another shard (submission.h) that one reads.
+ */
+#ifndef POSTRIDER_RELAY_STORE_H
+#define POSTRIDER_RELAY_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/counter.h"
+#include "core/base/list.h"
+#include "core/base/pool.h"
+#include "core/smtp/trace.h"
+#include "queue/lane.h"
+#include "queue/spool.h"
+
+enum { BLOCK_SIZE = 16384 }; /* content memory of messages being received */
+
+/* A message that recovery copied to another shard's spool; this spool's record of it is finished at the start. */
+struct moved_item {
+	struct list link;
+	struct spool_item item;
+};
+
+/* Why the spool takes no new mail, as the operator was told. */
+struct store_full {
+	uint64_t next_ns;  /* not to be told again before */
+	uint64_t since_ns; /* 0: it has room */
+};
+
+struct store_counters {
+	counter accept_failed, maybe_duplicates;
+	counter queued, left; /* queued - left: are here now */
+};
+
+struct store {
+	struct store_counters counters;
+	struct spool *spool;
+	struct message_id_source ids;
+	struct pool submissions, transfers, parts, blocks; /* on their way from this shard's clients */
+	struct pool deliveries;
+	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
+	struct list intake;   /* posts waiting to be appended to the spool */
+	struct list settling; /* deliveries whose record waits for room in the spool */
+	struct list moved;    /* struct moved_item */
+	struct list deliveries_all;
+	struct list *compact_next; /* where the search for a live item in a segment goes on */
+	bool spool_failure_reported;
+	struct store_full disk_full, size_full;
+};
+
+#endif
