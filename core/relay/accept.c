@@ -10,19 +10,33 @@
 
 #include "core/base/clock.h"
 #include "core/base/port_owner.h"
+#include "core/relay/post.h"
 #include "core/relay/receive.h"
 #include "core/relay/receiver.h"
 #include "core/relay/shard.h"
-#include "core/relay/submission.h"
 
 enum { ACCEPT_RETRY_MS = 100, LISTEN_BACKLOG = 1024 };
 
 /* A connection on its way to the shard that serves it. malloc'd: it is freed there. */
 struct accepted {
-	struct post item;
+	struct post post;
 	unsigned listener;
 	int fd;
 };
+
+/* A connection that another shard has accepted: starts its session. */
+static void on_handed_over(struct shard *shard, struct post *post)
+{
+	struct accepted *accepted = container_of(post, struct accepted, post);
+
+	if (shard->draining) {
+		balance_connection_gone(shard);
+		ring_drop_fd(shard->ring, accepted->fd);
+	} else {
+		receive_accepted(shard, accepted->listener, accepted->fd);
+	}
+	free(accepted);
+}
 
 /* False without memory. */
 static bool hand_over(struct listener *listener, unsigned to, int fd)
@@ -32,27 +46,14 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 	if (!accepted)
 		return false;
 	*accepted = (struct accepted){
-		.item = {.kind = ITEM_CONNECTION, .home = (uint16_t)listener->shard->index, .owner = (uint16_t)to},
+		.post = {.fn = on_handed_over, .to = (uint16_t)to},
 		.listener = listener->index,
 		.fd = fd,
 	};
-	list_init(&accepted->item.link);
+	list_init(&accepted->post.link);
 	balance_connection_came(listener->shard->relay->shards[to]);
-	post_send(listener->shard, &accepted->item);
+	post_send(listener->shard, &accepted->post);
 	return true;
-}
-
-void accept_handed_over(struct shard *shard, struct post *item)
-{
-	struct accepted *accepted = container_of(item, struct accepted, item);
-
-	if (shard->draining) {
-		balance_connection_gone(shard);
-		ring_drop_fd(shard->ring, accepted->fd);
-	} else {
-		receive_accepted(shard, accepted->listener, accepted->fd);
-	}
-	free(accepted);
 }
 
 static void take_connection(struct listener *listener, int fd)

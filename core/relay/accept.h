@@ -2,7 +2,7 @@
  * core/relay/accept.h - the listening sockets of a shard.
  *
  * Each shard listens on every address of the configuration (SO_REUSEPORT) and the kernel chooses which of them gets a
- * new connection; which shard serves it, balance_connection() says, and the descriptor goes there as an item. Out of
+ * new connection; which shard serves it, balance_connection() says, and the descriptor goes there by post. Out of
  * descriptors, accepting pauses a moment and goes on (P9).
  */
 #ifndef POSTRIDER_RELAY_ACCEPT_H
@@ -13,7 +13,6 @@
 #include "core/base/ring.h"
 #include "core/base/wheel.h"
 
-struct post;
 struct shard;
 
 struct listener {
@@ -29,8 +28,6 @@ struct listener {
 int accept_listen(struct shard *shard, struct ring_problem *problem);
 /* Mail comes in only when every shard is there to own it. */
 void accept_start(struct shard *shard);
-/* A connection that another shard has accepted: starts its session. */
-void accept_handed_over(struct shard *shard, struct post *item);
 /* Closes them; accept_stopped() says when it is done. */
 void accept_stop(struct shard *shard);
 bool accept_stopped(const struct shard *shard);

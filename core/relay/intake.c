@@ -1,6 +1,6 @@
 /*
  * core/relay/intake.c - the owner's side of a message in transit: appends to this shard's spool and answers when it is
- * durable. Items are taken strictly in order, so the parts of a message are stored before the message; when the spool
+ * durable. Loans are taken strictly in order, so the parts of a message are stored before the message; when the spool
  * has no room they wait.
  */
 #include <assert.h>
@@ -13,16 +13,12 @@
 #include "core/relay/submission.h"
 #include "queue/envelope.h"
 
-static void answer(struct shard *shard, struct post *item, enum item_kind kind, int result)
+static void answer(struct loan *loan, int result)
 {
-	item->kind = kind;
-	item->result = result;
-	post_send(shard, item);
-}
-
-static struct shard *owner_of(const struct post *item, const struct submission *m)
-{
-	return m->shard->relay->shards[item->owner];
+	loan->result = result;
+	loan->post.fn = loan->answered;
+	loan->post.to = loan->home;
+	post_send(loan->taker, &loan->post);
 }
 
 /* ---- parts -------------------------------------------------------------------------------------------------- */
@@ -40,7 +36,7 @@ static void on_part_durable(struct spool_ticket *ticket, int result)
 			parts[part->index].segment = 0;
 		transfer->part_error = result;
 	}
-	answer(owner_of(&part->item, part->message), &part->item, ITEM_PART_ANSWER, result);
+	answer(&part->loan, result);
 }
 
 static unsigned gather(const struct block *block, struct iovec *out)
@@ -131,7 +127,7 @@ static void on_undone(struct spool_ticket *ticket, int result)
 {
 	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
 
-	answer(owner_of(&transfer->item, transfer->message), &transfer->item, ITEM_RELEASE_ANSWER, result);
+	answer(&transfer->loan, result);
 }
 
 /* The client is about to be refused: its message must be gone from the disk first. */
@@ -156,7 +152,7 @@ static int undo(struct shard *shard, struct transfer *transfer)
 static void on_message_durable(struct spool_ticket *ticket, int result)
 {
 	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
-	struct shard *shard = owner_of(&transfer->item, transfer->message);
+	struct shard *shard = transfer->loan.taker;
 	struct delivery *d = transfer->delivery;
 
 	if (result == 0) {
@@ -169,7 +165,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 		pool_release(&shard->store->deliveries, d);
 		counter_add(&shard->store->counters.accept_failed, 1);
 	}
-	answer(shard, &transfer->item, ITEM_MESSAGE_ANSWER, result);
+	answer(&transfer->loan, result);
 }
 
 static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
@@ -245,7 +241,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	return 0;
 }
 
-/* ---- the line of items -------------------------------------------------------------------------------------- */
+/* ---- the line of loans -------------------------------------------------------------------------------------- */
 
 /* The spool accepts nothing more: say so once, loudly (I8). */
 static void report_spool_failure(struct shard *shard, int error)
@@ -257,23 +253,23 @@ static void report_spool_failure(struct shard *shard, int error)
 }
 
 /* False: no room now, try again next turn. */
-static bool take(struct shard *shard, struct post *item)
+static bool take(struct shard *shard, struct loan *loan)
 {
 	struct transfer *transfer;
 	int r;
 
-	switch (item->kind) {
-	case ITEM_PART:
-		r = take_part(shard, container_of(item, struct part, item));
+	switch (loan->kind) {
+	case LOAN_PART:
+		r = take_part(shard, container_of(loan, struct part, loan));
 		if (r == -EAGAIN)
 			return false;
 		if (r < 0) {
-			container_of(item, struct part, item)->transfer->part_error = r;
-			answer(shard, item, ITEM_PART_ANSWER, r);
+			container_of(loan, struct part, loan)->transfer->part_error = r;
+			answer(loan, r);
 		}
 		return true;
-	case ITEM_MESSAGE:
-		transfer = container_of(item, struct transfer, item);
+	case LOAN_MESSAGE:
+		transfer = container_of(loan, struct transfer, loan);
 		r = take_message(shard, transfer);
 		if (r == -EAGAIN)
 			return false;
@@ -281,45 +277,46 @@ static bool take(struct shard *shard, struct post *item)
 			report_spool_failure(shard, r);
 			counter_add(&shard->store->counters.accept_failed, 1);
 			drop_parts(shard, transfer);
-			answer(shard, item, ITEM_MESSAGE_ANSWER, r);
+			answer(loan, r);
 		}
 		return true;
-	case ITEM_RELEASE:
-		queue_delivery(shard, container_of(item, struct transfer, item));
-		answer(shard, item, ITEM_RELEASE_ANSWER, 0);
+	case LOAN_RELEASE:
+		queue_delivery(shard, container_of(loan, struct transfer, loan));
+		answer(loan, 0);
 		return true;
-	case ITEM_UNDO:
-		r = undo(shard, container_of(item, struct transfer, item));
+	case LOAN_UNDO:
+		r = undo(shard, container_of(loan, struct transfer, loan));
 		if (r == -EAGAIN)
 			return false;
 		if (r < 0)
-			answer(shard, item, ITEM_RELEASE_ANSWER, r);
+			answer(loan, r);
 		return true;
-	case ITEM_ABORT:
-		transfer = container_of(item, struct transfer, item);
+	case LOAN_ABORT:
+		transfer = container_of(loan, struct transfer, loan);
 		drop_parts(shard, transfer);
-		answer(shard, item, ITEM_ABORT_ANSWER, 0);
-		return true;
-	default:
-		assert(!"an answer in the intake");
+		answer(loan, 0);
 		return true;
 	}
+	assert(!"a loan of no kind");
+	return true;
 }
 
-void intake_item(struct shard *shard, struct post *item)
+void intake_take(struct shard *shard, struct post *post)
 {
-	if (!list_empty(&shard->store->intake) || !take(shard, item))
-		list_append(&shard->store->intake, &item->link);
+	struct loan *loan = container_of(post, struct loan, post);
+
+	loan->taker = shard;
+	if (!list_empty(&shard->store->intake) || !take(shard, loan))
+		list_append(&shard->store->intake, &post->link);
 }
 
 void intake_run(struct shard *shard)
 {
-	while (!list_empty(&shard->store->intake)) {
-		struct post *item = container_of(shard->store->intake.next, struct post, link);
-		/* Off the list first: an answer may give the item away. */
-		list_remove(&item->link);
-		if (!take(shard, item)) {
-			list_prepend(&shard->store->intake, &item->link);
+	struct list *link;
+
+	while ((link = list_take_first(&shard->store->intake)) != NULL) {
+		if (!take(shard, container_of(link, struct loan, post.link))) {
+			list_prepend(&shard->store->intake, link);
 			return;
 		}
 	}

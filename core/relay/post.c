@@ -1,47 +1,40 @@
 /*
- * core/relay/post.c - carries items between shards: direct where home and owner are one, else through the handoff ring
- * of the pair. A full ring loses nothing: the item waits in the sender's overflow list, in order. The doorbell
- * is rung once per turn and target, and only says "look".
+ * core/relay/post.c - see post.h. Between two shards posts go through the handoff ring of the pair. A full ring loses
+ * nothing: the post waits in the sender's overflow list, in order. The doorbell is rung once per turn and target, and
+ * only says "look".
  */
-#include <assert.h>
+#include "core/relay/post.h"
 
-#include "core/relay/accept.h"
-#include "core/relay/submission.h"
-
-static bool is_answer(const struct post *item)
-{
-	return item->kind >= ITEM_PART_ANSWER;
-}
-
-static void arrive(struct shard *shard, struct post *item)
-{
-	if (item->kind == ITEM_CONNECTION)
-		accept_handed_over(shard, item);
-	else if (is_answer(item))
-		submission_on_answer(shard, item);
-	else
-		intake_item(shard, item);
-}
+#include "core/relay/shard.h"
 
 static struct handoff *ring_between(struct relay *relay, unsigned from, unsigned to)
 {
 	return &relay->handoffs[from * relay->shard_count + to];
 }
 
-void post_send(struct shard *shard, struct post *item)
+void post_send(struct shard *shard, struct post *post)
 {
-	unsigned target = is_answer(item) ? item->home : item->owner;
+	unsigned to = post->to;
 
-	if (target == shard->index) {
-		arrive(shard, item);
+	if (to == shard->index) {
+		list_append(&shard->posts_here, &post->link);
 		return;
 	}
 	counter_add(&shard->counters.handoffs, 1);
-	shard->ring_bell[target] = true;
-	if (!list_empty(&shard->overflow[target]) ||
-	    !handoff_push(ring_between(shard->relay, shard->index, target), item)) {
+	shard->ring_bell[to] = true;
+	if (!list_empty(&shard->overflow[to]) || !handoff_push(ring_between(shard->relay, shard->index, to), post)) {
 		counter_add(&shard->counters.handoff_full, 1);
-		list_append(&shard->overflow[target], &item->link);
+		list_append(&shard->overflow[to], &post->link);
+	}
+}
+
+void post_collect_own(struct shard *shard)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&shard->posts_here)) != NULL) {
+		struct post *post = container_of(link, struct post, link);
+		post->fn(shard, post);
 	}
 }
 
@@ -52,13 +45,14 @@ void post_collect(struct shard *shard)
 
 	for (from = 0; from < relay->shard_count; from++) {
 		struct handoff *handoff;
-		struct post *item;
+		struct post *post;
 		if (from == shard->index)
 			continue;
 		handoff = ring_between(relay, from, shard->index);
-		while ((item = handoff_pop(handoff)) != NULL)
-			arrive(shard, item);
+		while ((post = handoff_pop(handoff)) != NULL)
+			post->fn(shard, post);
 	}
+	post_collect_own(shard);
 }
 
 void post_publish(struct shard *shard)
@@ -69,11 +63,11 @@ void post_publish(struct shard *shard)
 	for (target = 0; target < relay->shard_count; target++) {
 		struct list *overflow = &shard->overflow[target];
 		while (!list_empty(overflow)) {
-			struct post *item = container_of(overflow->next, struct post, link);
-			/* Off the list first: once pushed the item is the other shard's. */
-			list_remove(&item->link);
-			if (!handoff_push(ring_between(relay, shard->index, target), item)) {
-				list_prepend(overflow, &item->link);
+			struct post *post = container_of(overflow->next, struct post, link);
+			/* Off the list first: once pushed the post is the other shard's. */
+			list_remove(&post->link);
+			if (!handoff_push(ring_between(relay, shard->index, target), post)) {
+				list_prepend(overflow, &post->link);
 				break;
 			}
 			shard->ring_bell[target] = true;

@@ -3,7 +3,7 @@
  *
  *     ring: completions run (receive, deliver, spool tickets)
  *     timers due
- *     items from other shards, items that waited for room in the spool, records that did
+ *     posts from other shards and to itself, what waited for room in the spool, records that did
  *     what was appended leaves with one write, and answers to clients leave, at once: disk and clients work while
  *     the rest is done
  *     lanes that were woken: attempts start and are written
@@ -25,6 +25,7 @@
 #include "core/relay/deliverer.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
+#include "core/relay/post.h"
 #include "core/relay/receive.h"
 #include "core/relay/receiver.h"
 #include "core/relay/store.h"
@@ -100,6 +101,7 @@ struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 	shard->index = index;
 	shard->log = log;
 	shard->receiving = true;
+	list_init(&shard->posts_here);
 	list_init(&shard->receiver->session_list);
 	list_init(&shard->receiver->content_readers);
 	list_init(&shard->receiver->memory_waiters);
@@ -419,7 +421,10 @@ uint64_t shard_deadline_ns(const struct shard *shard)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->store->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
-	return list_empty(&shard->deliverer->outbound_wake) && !spool_flush_wanted(shard->store->spool) ? deadline : 0;
+	if (!list_empty(&shard->deliverer->outbound_wake) || !list_empty(&shard->posts_here) ||
+	    spool_flush_wanted(shard->store->spool))
+		return 0;
+	return deadline;
 }
 
 /* The operator hears of it at once, and then from time to time. */
@@ -473,6 +478,8 @@ static int turn(struct shard *shard)
 	if (!list_empty(&shard->store->settling))
 		settle_run(shard);
 	receive_run(shard);
+	/* Into this batch, too. */
+	post_collect_own(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
 	if (shard->draining && (r = drain(shard)) != 0)
 		return r;

@@ -79,6 +79,7 @@ struct shard {
 	struct shard_counters counters;
 	struct balance balance;
 
+	struct list posts_here;     /* posts to itself */
 	struct list *overflow;      /* per shard: posts that found the handoff ring full */
 	struct doorbell *doorbells; /* per shard */
 	bool *ring_bell;            /* per shard: something was pushed this turn */

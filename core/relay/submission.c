@@ -13,6 +13,8 @@
 #include "queue/envelope.h"
 #include "queue/hash.h"
 
+static post_fn on_part_answered, on_transfer_answered;
+
 struct submission *submission_new(struct shard *shard, struct session *session)
 {
 	struct submission *m = pool_acquire(&shard->store->submissions);
@@ -80,8 +82,9 @@ static struct transfer *transfer_for(struct submission *m, unsigned destination)
 	transfer->message = m;
 	transfer->destination = (uint16_t)destination;
 	transfer->ordinal = (uint16_t)m->transfer_count;
-	transfer->item.home = (uint16_t)m->shard->index;
-	list_init(&transfer->item.link);
+	transfer->loan.home = (uint16_t)m->shard->index;
+	transfer->loan.answered = on_transfer_answered;
+	list_init(&transfer->loan.post.link);
 	list_init(&transfer->link);
 	list_append(&m->transfers, &transfer->link);
 	m->transfer_count++;
@@ -142,7 +145,16 @@ static void choose_lane(struct submission *m, struct transfer *transfer)
 		return;
 	transfer->lane_chosen = true;
 	transfer->lane = (uint16_t)balance_choose(m->shard, transfer->destination, queue_hash(&m->id, sizeof(m->id)));
-	transfer->item.owner = m->shard->relay->lanes[transfer->lane].owner;
+	transfer->loan.owner = m->shard->relay->lanes[transfer->lane].owner;
+}
+
+/* It is the owner's until `answered` runs. */
+static void lend(struct submission *m, struct loan *loan, enum loan_kind kind)
+{
+	loan->kind = kind;
+	loan->post.fn = intake_take;
+	loan->post.to = loan->owner;
+	post_send(m->shard, &loan->post);
 }
 
 /* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
@@ -178,10 +190,10 @@ bool submission_flush_part(struct submission *m)
 
 		choose_lane(m, transfer);
 		memset(part, 0, sizeof(*part));
-		list_init(&part->item.link);
-		part->item.kind = ITEM_PART;
-		part->item.home = transfer->item.home;
-		part->item.owner = transfer->item.owner;
+		list_init(&part->loan.post.link);
+		part->loan.home = transfer->loan.home;
+		part->loan.owner = transfer->loan.owner;
+		part->loan.answered = on_part_answered;
 		part->message = m;
 		part->transfer = transfer;
 		part->blocks = m->first;
@@ -196,7 +208,7 @@ bool submission_flush_part(struct submission *m)
 	m->content_before += length;
 	m->parts_out += count;
 	for (i = 0; i < count; i++)
-		post_send(m->shard, &parts[i]->item);
+		lend(m, &parts[i]->loan, LOAN_PART);
 	return true;
 }
 
@@ -215,38 +227,33 @@ void submission_free(struct submission *m)
 	pool_release(&shard->store->submissions, m);
 }
 
-static void settle(struct submission *m);
-
 /* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not.
  */
 static void release(struct submission *m)
 {
-	struct list *link, *next;
+	struct list *link;
 
 	m->state = SUBMISSION_RELEASING;
-	m->unanswered = 1; /* see submission_abort() */
-	for (link = m->transfers.next; link != &m->transfers; link = next) {
+	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
-		next = link->next;
-		if (transfer->item.result < 0)
+		if (transfer->loan.result < 0)
 			continue;
 		m->unanswered++;
-		transfer->item.kind = m->result < 0 ? ITEM_UNDO : ITEM_RELEASE;
-		post_send(m->shard, &transfer->item);
+		lend(m, &transfer->loan, m->result < 0 ? LOAN_UNDO : LOAN_RELEASE);
 	}
-	m->unanswered--;
-	settle(m);
 }
 
-/* Every owner has answered everything it was lent: the message may move on. */
+/* Every owner may have answered everything it was lent: then the message moves on. */
 static void settle(struct submission *m)
 {
 	if (m->unanswered > 0 || m->parts_out > 0)
 		return;
+	if (m->state == SUBMISSION_COMMITTING && m->transfer_count > 1)
+		release(m);
+	if (m->unanswered > 0)
+		return;
 	if (m->state == SUBMISSION_ABORTING) {
 		submission_free(m);
-	} else if (m->state == SUBMISSION_COMMITTING && m->transfer_count > 1) {
-		release(m);
 	} else if (m->state == SUBMISSION_COMMITTING || m->state == SUBMISSION_RELEASING) {
 		m->state = SUBMISSION_ANSWERED;
 		receive_message_answered(m->session);
@@ -255,26 +262,22 @@ static void settle(struct submission *m)
 
 void submission_commit(struct submission *m)
 {
-	struct list *link, *next;
+	struct list *link;
 
 	assert(m->transfer_count > 0);
 	note_message_id(m);
 	m->state = SUBMISSION_COMMITTING;
-	m->unanswered = m->transfer_count + 1; /* see submission_abort() */
-	for (link = m->transfers.next; link != &m->transfers; link = next) {
+	m->unanswered = m->transfer_count;
+	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
-		next = link->next;
 		choose_lane(m, transfer);
-		transfer->item.kind = ITEM_MESSAGE;
-		post_send(m->shard, &transfer->item);
+		lend(m, &transfer->loan, LOAN_MESSAGE);
 	}
-	m->unanswered--;
-	settle(m);
 }
 
 void submission_abort(struct submission *m)
 {
-	struct list *link, *next;
+	struct list *link;
 
 	m->session = NULL;
 	if (m->content_before == 0) {
@@ -283,25 +286,18 @@ void submission_abort(struct submission *m)
 	}
 	m->state = SUBMISSION_ABORTING;
 	m->unanswered = m->transfer_count;
-	/* The last answer may come at once and free the message: so this loop counts as one more. */
-	m->unanswered++;
-	for (link = m->transfers.next; link != &m->transfers; link = next) {
-		struct transfer *transfer = container_of(link, struct transfer, link);
-		next = link->next;
-		transfer->item.kind = ITEM_ABORT;
-		post_send(m->shard, &transfer->item);
-	}
-	m->unanswered--;
-	settle(m);
+	for (link = m->transfers.next; link != &m->transfers; link = link->next)
+		lend(m, &container_of(link, struct transfer, link)->loan, LOAN_ABORT);
 }
 
-static void on_part_answer(struct shard *shard, struct part *part)
+static void on_part_answered(struct shard *shard, struct post *post)
 {
+	struct part *part = container_of(post, struct part, loan.post);
 	struct submission *m = part->message;
 	struct part *leader = part->leader;
 
-	if (part->item.result < 0 && m->result == 0)
-		m->result = part->item.result;
+	if (part->loan.result < 0 && m->result == 0)
+		m->result = part->loan.result;
 	m->parts_out--;
 	if (part != leader)
 		pool_release(&shard->store->parts, part);
@@ -316,21 +312,16 @@ static void on_part_answer(struct shard *shard, struct part *part)
 		settle(m);
 }
 
-void submission_on_answer(struct shard *shard, struct post *item)
+static void on_transfer_answered(struct shard *shard, struct post *post)
 {
-	struct transfer *transfer;
-	struct submission *m;
+	struct loan *loan = container_of(post, struct loan, post);
+	struct submission *m = container_of(loan, struct transfer, loan)->message;
+	bool stored = loan->kind == LOAN_RELEASE || loan->kind == LOAN_UNDO;
 
-	if (item->kind == ITEM_PART_ANSWER) {
-		on_part_answer(shard, container_of(item, struct part, item));
-		return;
-	}
-	transfer = container_of(item, struct transfer, item);
-	m = transfer->message;
-	if (item->result < 0 && m->result == 0)
-		m->result = item->result;
+	if (loan->result < 0 && m->result == 0)
+		m->result = loan->result;
 	/* An owner does not know, or one could not store it and another cannot take back what it has stored. */
-	if (item->result == SPOOL_IN_DOUBT || (item->result < 0 && item->kind == ITEM_RELEASE_ANSWER))
+	if (loan->result == SPOOL_IN_DOUBT || (loan->result < 0 && stored))
 		m->result = SUBMISSION_UNDECIDED;
 	assert(m->unanswered > 0);
 	m->unanswered--;

@@ -21,6 +21,7 @@
 
 #include "core/base/list.h"
 #include "core/base/span.h"
+#include "core/relay/post.h"
 #include "core/relay/shard.h"
 #include "core/relay/store.h"
 #include "core/smtp/trace.h"
@@ -46,25 +47,22 @@ struct block {
 };
 
 /* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
-enum item_kind {
-	ITEM_CONNECTION, /* accept.c; the others are about messages */
-	ITEM_PART,
-	ITEM_MESSAGE,
-	ITEM_ABORT,
-	ITEM_RELEASE,
-	ITEM_UNDO,
-	ITEM_PART_ANSWER,
-	ITEM_MESSAGE_ANSWER,
-	ITEM_ABORT_ANSWER,
-	ITEM_RELEASE_ANSWER,
+enum loan_kind {
+	LOAN_PART,
+	LOAN_MESSAGE,
+	LOAN_ABORT,
+	LOAN_RELEASE,
+	LOAN_UNDO,
 };
 
-/* What crosses from shard to shard. */
-struct post {
-	struct list link; /* overflow (sender) or intake (receiver) */
-	enum item_kind kind;
+/* What home lends an owner: a transfer or a part, to be stored, or to be dealt with as `kind` says. */
+struct loan {
+	struct post post;
+	enum loan_kind kind;
 	uint16_t home, owner; /* shards */
-	int result;           /* of the append: 0 or negative errno */
+	int result;           /* the owner's answer: 0 or negative errno */
+	post_fn *answered;    /* home's, for when it comes back */
+	struct shard *taker;  /* owner's side: the shard it is */
 };
 
 struct submission;
@@ -72,7 +70,7 @@ struct session;
 
 /* One destination's share of a message. */
 struct transfer {
-	struct post item;
+	struct loan loan;
 	struct list link; /* in message->transfers; home */
 	struct submission *message;
 	uint16_t destination, lane;
@@ -89,7 +87,7 @@ struct transfer {
 
 /* A piece of content that leaves before the rest has arrived. */
 struct part {
-	struct post item;
+	struct loan loan;
 	struct submission *message;
 	struct transfer *transfer;
 	struct block *blocks;
@@ -171,15 +169,9 @@ void submission_commit(struct submission *m);
 void submission_abort(struct submission *m);
 void submission_free(struct submission *m);
 
-/* Handoff: an item for its owner, or an answer for its home. */
-void post_send(struct shard *shard, struct post *item);
-/* Once per turn: takes what other shards sent, retries what found no room, rings bells. */
-void post_collect(struct shard *shard);
-void post_publish(struct shard *shard);
-/* Owner's side (intake.c). */
-void intake_item(struct shard *shard, struct post *item);
+/* Owner's side (intake.c): takes a loan. */
+void intake_take(struct shard *shard, struct post *post);
+/* Once per turn: what waits for room in the spool. */
 void intake_run(struct shard *shard);
-/* Home's side. */
-void submission_on_answer(struct shard *shard, struct post *item);
 
 #endif
