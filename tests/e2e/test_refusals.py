@@ -167,33 +167,36 @@ def too_many_connections():
                     check(client.closed(), 'not closed after 421')
             kept.pop().command('QUIT', 221)
 
-            knocks = []
+            lingering = []
 
-            def place(stay=False):
-                """A client that was let in, or None; it is kept, because leaving takes a moment to be seen. `stay`: one
-                that is refused does not leave by itself."""
+            def place():
+                """A client that was let in, or None; one that is refused stays until the relay closes."""
                 client = setting.client(greeting=False)
                 # No reply: closed without a word, where too many refused ones are there already.
                 reply = client.reply()
                 if reply is not None and reply[0] == 220:
                     return client
-                if stay:
-                    knocks.append(client)
-                else:
-                    client.close()
+                if reply is not None:
+                    lingering.append(client)
                 return None
-            kept.append(eventually(place, 'a place is free again'))
-            # Those that are refused and stay until we close are in nobody's way, and there are always some.
-            knocks += [setting.client(greeting=False) for _ in range(200)]
-            for knock in knocks[:20]:
-                knock.expect(421)
+            kept.append(eventually(place, 'a place is free again', 60))
+            # However many knock at once, nobody is let in. Each has its answer before a place is free: one that still
+            # waited to be accepted would get it.
+            crowd = [setting.client(greeting=False) for _ in range(200)]
+            for client in crowd:
+                reply = client.reply()
+                check(reply is None or reply[0] == 421, 'a client beyond the limit got %s', reply)
+            for client in crowd:
+                client.close()
+            # Those that are refused and stay are in nobody's way, and there are always some.
+            lingering.clear()
+            eventually(lambda: not place() and len(lingering) == 20, 'clients are refused with 421', 60)
             kept.pop().command('QUIT', 221)
             kept.pop().command('QUIT', 221)
-            kept.append(eventually(lambda: place(True), 'a place is free while refused clients linger', 10))
-            for knock in knocks:
-                knock.close()
+            kept.append(eventually(place, 'a place is free while refused clients linger', 60))
             for client in kept:
                 client.command('NOOP', 250)
+            for client in kept + lingering:
                 client.close()
 
 
