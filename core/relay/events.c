@@ -88,14 +88,14 @@ static void message_fields(struct log_event *e, const struct session *s, const s
 {
 	log_string(e, "peer", s->peer, s->peer_length);
 	log_text(e, "client", client_name(s));
-	log_string(e, "sender", m->text, m->sender_length);
+	log_string(e, "sender", m->letter.text, m->letter.sender_length);
 	log_number(e, "recipients", m->recipients);
-	log_number(e, "octets", m->content_length);
+	log_number(e, "octets", m->letter.content_length);
 }
 
 void event_accepted(const struct session *s, const struct submission *m)
 {
-	const char *first = m->text + m->sender_length + m->helo_length;
+	const char *first = m->letter.text + m->letter.sender_length + m->letter.helo_length;
 	struct log_event e;
 	uint16_t head[2];
 
@@ -103,7 +103,7 @@ void event_accepted(const struct session *s, const struct submission *m)
 		return;
 	memcpy(head, first, sizeof(head));
 	log_begin(&e, s->shard->log, "accepted");
-	events_id(&e, m->id.high, m->id.low);
+	events_id(&e, m->letter.id.high, m->letter.id.low);
 	message_fields(&e, s, m);
 	log_string(&e, "recipient", first + sizeof(head), head[1]);
 	log_text(&e, "destination", s->shard->config->destinations[head[0]].name);
@@ -118,7 +118,7 @@ void event_not_stored(const struct session *s, const struct submission *m)
 	struct log_event e;
 
 	log_begin_at(&e, s->shard->log, LOG_LEVEL_WARNING, "not_stored");
-	events_id(&e, m->id.high, m->id.low);
+	events_id(&e, m->letter.id.high, m->letter.id.low);
 	message_fields(&e, s, m);
 	log_text(&e, "error", strerror(-m->result));
 	log_end(&e);
@@ -130,7 +130,7 @@ static void transaction_fields(struct log_event *e, const struct session *s, con
 	const struct submission *m = s->message;
 
 	if (m)
-		log_string(e, "sender", m->text, m->sender_length);
+		log_string(e, "sender", m->letter.text, m->letter.sender_length);
 	else if (command->verb == SMTP_MAIL && command->address.data)
 		log_string(e, "sender", command->address.data, command->address.length);
 	if (command->verb == SMTP_RCPT && command->address.length > 0)
@@ -138,7 +138,7 @@ static void transaction_fields(struct log_event *e, const struct session *s, con
 	if (m)
 		log_number(e, "recipients", m->recipients);
 	if (m && s->stage == SESSION_STAGE_CONTENT)
-		log_number(e, "octets", m->content_length);
+		log_number(e, "octets", m->letter.content_length);
 }
 
 void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)

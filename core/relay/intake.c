@@ -3,6 +3,8 @@
  * durable. Loans are taken strictly in order, so the parts of a message are stored before the message; when the spool
  * has no room they wait.
  */
+#include "core/relay/intake.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +12,6 @@
 
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
-#include "core/relay/submission.h"
 #include "queue/envelope.h"
 
 static void answer(struct loan *loan, int result)
@@ -75,8 +76,8 @@ static int take_part(struct shard *shard, struct part *part)
 	struct iovec content[PART_BLOCKS + 1];
 	struct transfer *transfer = part->transfer;
 	struct spool_message record = {
-		.id = delivery_id(part->message, transfer),
-		.wall_ns = part->message->wall_ns,
+		.id = delivery_id(transfer),
+		.wall_ns = transfer->letter->wall_ns,
 		.content = content,
 		.content_count = gather(part->blocks, content),
 	};
@@ -157,7 +158,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 
 	if (result == 0) {
 		/* Where there are other owners it stays with the transfer until home releases it. */
-		if (transfer->message->transfer_count == 1)
+		if (transfer->letter->owners == 1)
 			queue_delivery(shard, transfer);
 	} else {
 		transfer->delivery = NULL;
@@ -170,7 +171,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 
 static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
 {
-	const struct submission *m = transfer->message;
+	const struct letter *m = transfer->letter;
 	const struct config *config = shard->config;
 	struct envelope fields = {
 		.flags = m->flags,
@@ -198,10 +199,10 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 
 static int take_message(struct shard *shard, struct transfer *transfer)
 {
-	struct submission *m = transfer->message;
+	const struct letter *m = transfer->letter;
 	struct iovec content[PART_BLOCKS + 1];
 	struct spool_message record = {
-		.id = delivery_id(m, transfer),
+		.id = delivery_id(transfer),
 		.wall_ns = m->wall_ns,
 		.envelope = shard->store->scratch,
 		.content = content,
@@ -215,7 +216,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	if (!d)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
-	assert(record.envelope_length > 0); /* submission_add_recipient() kept the room */
+	assert(record.envelope_length > 0); /* LETTER_TEXT_MAX keeps the room */
 	record.content_count = gather(m->first, content);
 	memset(d, 0, sizeof(*d));
 	list_init(&d->all);

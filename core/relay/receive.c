@@ -397,7 +397,7 @@ static void thin_out(struct shard *shard)
 	     shard->transport->held_octets > held_max(shard) && link != &shard->receiver->memory_waiters; link = next) {
 		struct session *s = container_of(link, struct session, place);
 		next = link->prev;
-		if (s->transport.held_octets > 0 && s->message->content_length == 0)
+		if (s->transport.held_octets > 0 && s->message->letter.content_length == 0)
 			receive_finish(s, sent_ahead, "sent too far ahead");
 	}
 }
@@ -483,7 +483,7 @@ static size_t message_reply(const struct submission *m, char *out, size_t capaci
 	char id[MESSAGE_ID_TEXT];
 
 	if (m->result == 0) {
-		message_id_text(m->id, id);
+		message_id_text(m->letter.id, id);
 		return (size_t)snprintf(out, capacity, "250 2.0.0 Ok: queued as %.*s\r\n", MESSAGE_ID_TEXT, id);
 	}
 	return (size_t)snprintf(out, capacity, "%s", not_stored_reply(m));
@@ -501,7 +501,7 @@ static void answer_one(struct session *s, struct submission *m)
 	if (m->result == 0) {
 		counter_add(&shard->receiver->counters.accepted, 1);
 		counter_add(&shard->receiver->counters.recipients, m->recipients);
-		counter_add(&shard->receiver->counters.accepted_octets, m->content_length);
+		counter_add(&shard->receiver->counters.accepted_octets, m->letter.content_length);
 		s->messages++;
 		event_accepted(s, m);
 	} else {
@@ -554,6 +554,18 @@ void receive_message_answered(struct session *s)
 	if (s->state < SESSION_FINISHING)
 		receive_go_on(s, WAIT_REPLIES);
 }
+
+static void on_answered(struct submission *m)
+{
+	receive_message_answered(m->context);
+}
+
+static void on_part_stored(struct submission *m)
+{
+	receive_part_stored(m->context);
+}
+
+const struct submission_handlers receive_submissions = {.on_answered = on_answered, .on_part_stored = on_part_stored};
 
 static void on_sent(struct transport *t)
 {

@@ -101,9 +101,6 @@ struct session {
 
 /* A connection to that listener was accepted: takes the descriptor over. */
 void receive_accepted(struct shard *shard, unsigned listener, int fd);
-/* From submission.c. */
-void receive_message_answered(struct session *s);
-void receive_part_stored(struct session *s);
 /* Once per turn: sessions that wait for content memory go on as far as there is some. */
 void receive_run(struct shard *shard);
 /* Drain: no new transactions; idle sessions get 421 and close. */

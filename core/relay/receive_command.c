@@ -105,18 +105,18 @@ static void mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
 		return;
 	}
-	s->message = submission_new(s->shard, s);
+	s->message = submission_new(s->shard, &receive_submissions, s);
 	if (!s->message || !submission_envelope_start(s->message, sender, helo)) {
 		receive_drop_transaction(s);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
 	}
-	s->message->client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
-	s->message->peer = (struct span){s->peer, s->peer_length};
+	s->message->letter.client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
+	s->message->letter.peer = (struct span){s->peer, s->peer_length};
 	if (command->body == SMTP_BODY_8BITMIME)
-		s->message->flags |= ENVELOPE_EIGHT_BIT;
+		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;
 	if (command->body != SMTP_BODY_NONE)
-		s->message->flags |= ENVELOPE_BODY_GIVEN;
+		s->message->letter.flags |= ENVELOPE_BODY_GIVEN;
 	receive_reply_text(s, "250 2.1.0 Ok\r\n");
 }
 

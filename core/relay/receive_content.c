@@ -59,8 +59,8 @@ void receive_start_content(struct session *s)
 	struct shard *shard = s->shard;
 	const struct config *config = shard->config;
 
-	m->wall_ns = clock_wall_ns();
-	m->id = message_id_next(&shard->store->ids, m->wall_ns);
+	m->letter.wall_ns = clock_wall_ns();
+	m->letter.id = message_id_next(&shard->store->ids, m->letter.wall_ns);
 	m->state = SUBMISSION_CONTENT;
 	content_scanner_init(&s->scanner);
 	s->content_octets = 0;
@@ -85,12 +85,12 @@ static void begin_content(struct session *s, struct block *block)
 		.peer = {s->peer, s->peer_length},
 		.hostname = span_text(s->shard->config->hostname),
 		.protocol = s->esmtp ? "ESMTP" : "SMTP",
-		.id = m->id,
-		.wall_ns = m->wall_ns,
+		.id = m->letter.id,
+		.wall_ns = m->letter.wall_ns,
 	};
 
 	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
-	m->content_length = block->length;
+	m->letter.content_length = block->length;
 }
 
 static void finish_content(struct session *s)
@@ -103,7 +103,7 @@ static void finish_content(struct session *s)
 	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
-		m->flags |= ENVELOPE_EIGHT_BIT;
+		m->letter.flags |= ENVELOPE_EIGHT_BIT;
 	if (s->scanner.faults)
 		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
 	else if (s->content_dropped)
@@ -144,7 +144,7 @@ static bool content_room(struct session *s, struct block **block)
 	}
 	*block = submission_room(m);
 	if (*block) {
-		if (m->content_length == 0)
+		if (m->letter.content_length == 0)
 			begin_content(s, *block);
 		return true;
 	}
@@ -183,7 +183,7 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 		s->content_octets += written;
 		if (keep) {
 			block->length += (uint32_t)written;
-			m->content_length += written;
+			m->letter.content_length += written;
 		}
 		if (s->content_octets > config->spool.message_size_max)
 			s->content_dropped = true;

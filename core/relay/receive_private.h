@@ -26,6 +26,11 @@ void receive_wait(struct session *s, enum session_wait wait);
 void receive_go_on(struct session *s, enum session_wait wait);
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
+/* The callbacks of its submissions. */
+extern const struct submission_handlers receive_submissions;
+/* The oldest messages may have been answered: sends their replies. */
+void receive_message_answered(struct session *s);
+void receive_part_stored(struct session *s);
 /* Takes some of it; returns how much. Less than all of it: the message has ended, or the session waits. */
 size_t receive_content(struct session *s, const uint8_t *data, size_t length);
 void receive_content_timer(struct session *s);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/base/disk.h"
+#include "core/relay/intake.h"
 #include "core/relay/shard.h"
-#include "core/relay/submission.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 #include "queue/spool.h"

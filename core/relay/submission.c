@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/receive.h"
+#include "core/relay/shard.h"
 #include "core/smtp/header.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 
 static post_fn on_part_answered, on_transfer_answered;
 
-struct submission *submission_new(struct shard *shard, struct session *session)
+struct submission *submission_new(struct shard *shard, const struct submission_handlers *handlers, void *context)
 {
 	struct submission *m = pool_acquire(&shard->store->submissions);
 
@@ -23,9 +23,10 @@ struct submission *submission_new(struct shard *shard, struct session *session)
 		return NULL;
 	memset(m, 0, offsetof(struct submission, tail));
 	m->shard = shard;
-	m->session = session;
+	m->handlers = handlers;
+	m->context = context;
 	m->state = SUBMISSION_ENVELOPE;
-	m->text = m->text_inline;
+	m->letter.text = m->text_inline;
 	m->text_capacity = SUBMISSION_TEXT_INLINE;
 	m->started_ns = shard->now_ns;
 	list_init(&m->link);
@@ -35,31 +36,31 @@ struct submission *submission_new(struct shard *shard, struct session *session)
 
 static bool append_text(struct submission *m, const void *data, size_t length)
 {
-	if (length > m->text_capacity - m->text_length) {
+	if (length > m->text_capacity - m->letter.text_length) {
 		size_t capacity = m->text_capacity;
 		char *text;
 		/* The owner's record must have room for it. */
-		if (m->text_length + length > SPOOL_ENVELOPE_MAX)
+		if (m->letter.text_length + length > SPOOL_ENVELOPE_MAX)
 			return false;
-		while (capacity - m->text_length < length)
+		while (capacity - m->letter.text_length < length)
 			capacity *= 2;
-		text = m->text == m->text_inline ? malloc(capacity) : realloc(m->text, capacity);
+		text = m->letter.text == m->text_inline ? malloc(capacity) : realloc(m->letter.text, capacity);
 		if (!text)
 			return false;
-		if (m->text == m->text_inline)
-			memcpy(text, m->text_inline, m->text_length);
-		m->text = text;
+		if (m->letter.text == m->text_inline)
+			memcpy(text, m->text_inline, m->letter.text_length);
+		m->letter.text = text;
 		m->text_capacity = (uint32_t)capacity;
 	}
-	memcpy(m->text + m->text_length, data, length);
-	m->text_length += (uint32_t)length;
+	memcpy(m->letter.text + m->letter.text_length, data, length);
+	m->letter.text_length += (uint32_t)length;
 	return true;
 }
 
 bool submission_envelope_start(struct submission *m, struct span sender, struct span helo)
 {
-	m->sender_length = (uint16_t)sender.length;
-	m->helo_length = (uint16_t)helo.length;
+	m->letter.sender_length = (uint16_t)sender.length;
+	m->letter.helo_length = (uint16_t)helo.length;
 	return append_text(m, sender.data, sender.length) && append_text(m, helo.data, helo.length);
 }
 
@@ -80,6 +81,7 @@ static struct transfer *transfer_for(struct submission *m, unsigned destination)
 		return NULL;
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->message = m;
+	transfer->letter = &m->letter;
 	transfer->destination = (uint16_t)destination;
 	transfer->ordinal = (uint16_t)m->transfer_count;
 	transfer->loan.home = (uint16_t)m->shard->index;
@@ -98,8 +100,7 @@ enum submission_add submission_add_recipient(struct submission *m, unsigned dest
 
 	if (!transfer)
 		return m->transfer_count == SUBMISSION_DESTINATIONS_MAX ? SUBMISSION_TOO_MANY : SUBMISSION_NO_MEMORY;
-	/* One kilobyte is kept for the record's other fields. */
-	if (m->text_length + sizeof(head) + address.length > SPOOL_ENVELOPE_MAX - 1024)
+	if (m->letter.text_length + sizeof(head) + address.length > LETTER_TEXT_MAX)
 		return SUBMISSION_TOO_MANY;
 	if (!append_text(m, head, sizeof(head)) || !append_text(m, address.data, address.length))
 		return SUBMISSION_NO_MEMORY;
@@ -123,7 +124,7 @@ struct block *submission_room(struct submission *m)
 	if (m->last)
 		m->last->next = block;
 	else
-		m->first = block;
+		m->letter.first = block;
 	m->last = block;
 	m->block_count++;
 	return block;
@@ -144,7 +145,8 @@ static void choose_lane(struct submission *m, struct transfer *transfer)
 	if (transfer->lane_chosen)
 		return;
 	transfer->lane_chosen = true;
-	transfer->lane = (uint16_t)balance_choose(m->shard, transfer->destination, queue_hash(&m->id, sizeof(m->id)));
+	transfer->lane = (uint16_t)balance_choose(m->shard, transfer->destination,
+						  queue_hash(&m->letter.id, sizeof(m->letter.id)));
 	transfer->loan.owner = m->shard->relay->lanes[transfer->lane].owner;
 }
 
@@ -160,10 +162,10 @@ static void lend(struct submission *m, struct loan *loan, enum loan_kind kind)
 /* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
 static void note_message_id(struct submission *m)
 {
-	if (m->content_before > 0 || !m->first || !m->shard->config->log_messages)
+	if (m->content_before > 0 || !m->letter.first || !m->shard->config->log_messages)
 		return;
-	m->field_length = (uint8_t)header_value((const char *)m->first->data, m->first->length, "message-id", m->field,
-						sizeof(m->field));
+	m->field_length = (uint8_t)header_value((const char *)m->letter.first->data, m->letter.first->length,
+						"message-id", m->field, sizeof(m->field));
 }
 
 bool submission_flush_part(struct submission *m)
@@ -182,7 +184,7 @@ bool submission_flush_part(struct submission *m)
 			return false;
 		}
 	}
-	for (block = m->first; block; block = block->next)
+	for (block = m->letter.first; block; block = block->next)
 		length += block->length;
 	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
@@ -196,14 +198,14 @@ bool submission_flush_part(struct submission *m)
 		part->loan.answered = on_part_answered;
 		part->message = m;
 		part->transfer = transfer;
-		part->blocks = m->first;
+		part->blocks = m->letter.first;
 		part->length = length;
 		part->leader = parts[0];
 		count++;
 	}
 	parts[0]->shared = count;
 	note_message_id(m);
-	m->first = m->last = NULL;
+	m->letter.first = m->last = NULL;
 	m->block_count = 0;
 	m->content_before += length;
 	m->parts_out += count;
@@ -220,10 +222,10 @@ void submission_free(struct submission *m)
 	assert(m->parts_out == 0);
 	while ((link = list_take_first(&m->transfers)) != NULL)
 		pool_release(&shard->store->transfers, container_of(link, struct transfer, link));
-	if (m->text != m->text_inline)
-		free(m->text);
-	if (m->first)
-		free_blocks(shard, m->first);
+	if (m->letter.text != m->text_inline)
+		free(m->letter.text);
+	if (m->letter.first)
+		free_blocks(shard, m->letter.first);
 	pool_release(&shard->store->submissions, m);
 }
 
@@ -256,7 +258,7 @@ static void settle(struct submission *m)
 		submission_free(m);
 	} else if (m->state == SUBMISSION_COMMITTING || m->state == SUBMISSION_RELEASING) {
 		m->state = SUBMISSION_ANSWERED;
-		receive_message_answered(m->session);
+		m->handlers->on_answered(m);
 	}
 }
 
@@ -268,6 +270,7 @@ void submission_commit(struct submission *m)
 	note_message_id(m);
 	m->state = SUBMISSION_COMMITTING;
 	m->unanswered = m->transfer_count;
+	m->letter.owners = m->transfer_count;
 	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
 		struct transfer *transfer = container_of(link, struct transfer, link);
 		choose_lane(m, transfer);
@@ -279,7 +282,7 @@ void submission_abort(struct submission *m)
 {
 	struct list *link;
 
-	m->session = NULL;
+	m->context = NULL;
 	if (m->content_before == 0) {
 		submission_free(m); /* nobody else has heard of it */
 		return;
@@ -307,7 +310,7 @@ static void on_part_answered(struct shard *shard, struct post *post)
 		free_blocks(shard, blocks);
 	}
 	if (m->state == SUBMISSION_CONTENT)
-		receive_part_stored(m->session);
+		m->handlers->on_part_stored(m);
 	else
 		settle(m);
 }

@@ -1,0 +1,130 @@
+/*
+ * core/relay/intake.h - the owner's side of a message on its way: what it borrows from home, to append it to its spool.
+ *
+ * Home lends transfers and parts, and with a part its blocks of content, with a transfer the letter (a part reads only
+ * its id and time: the rest is still being written). While they are lent home does not touch them; the owner writes
+ * only to its own fields. `answered` gives them back.
+ */
+#ifndef POSTRIDER_RELAY_INTAKE_H
+#define POSTRIDER_RELAY_INTAKE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/list.h"
+#include "core/base/span.h"
+#include "core/config/config.h"
+#include "core/relay/post.h"
+#include "core/relay/store.h"
+#include "core/smtp/trace.h"
+#include "queue/spool.h"
+
+enum {
+	BLOCK_DATA = BLOCK_SIZE - 16,
+	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
+	LETTER_TEXT_MAX = SPOOL_ENVELOPE_MAX - 1024,  /* the rest is for the record's other fields */
+	LETTER_OWNERS_MAX = 16,
+};
+
+struct block {
+	struct block *next;
+	uint32_t length;
+	uint32_t pad;
+	uint8_t data[BLOCK_DATA];
+};
+
+/* What all owners read of a message. */
+struct letter {
+	struct message_id id;
+	uint64_t wall_ns;
+	uint8_t flags; /* ENVELOPE_* */
+	/* sender, helo, then recipients as u16 destination, u16 length, octets */
+	char *text;
+	uint32_t text_length;
+	uint16_t sender_length, helo_length;
+	struct span peer, client; /* the submitter's, who outlives the message */
+	struct block *first;
+	uint64_t content_length; /* all of it, parts included, with the trace header */
+	unsigned owners;         /* transfers */
+};
+
+/* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
+enum loan_kind {
+	LOAN_PART,
+	LOAN_MESSAGE,
+	LOAN_ABORT,
+	LOAN_RELEASE,
+	LOAN_UNDO,
+};
+
+/* What home lends an owner: a transfer or a part, to be stored, or to be dealt with as `kind` says. */
+struct loan {
+	struct post post;
+	enum loan_kind kind;
+	uint16_t home, owner; /* shards */
+	int result;           /* the owner's answer: 0 or negative errno */
+	post_fn *answered;    /* home's, for when it comes back */
+	struct shard *taker;  /* owner's side: the shard it is */
+};
+
+/* One destination's share of a message. */
+struct transfer {
+	struct loan loan;
+	const struct letter *letter;
+	uint16_t destination, lane;
+	uint16_t recipients;
+	uint16_t ordinal; /* among the message's transfers */
+	/* home's side */
+	struct submission *message;
+	struct list link; /* in message->transfers */
+	bool lane_chosen;
+	/* owner's side */
+	struct delivery *delivery;
+	struct spool_ticket ticket;
+	struct spool_ref *parts;
+	uint32_t part_count, part_capacity;
+	int part_error;
+};
+
+/* A piece of content that leaves before the rest has arrived. */
+struct part {
+	struct loan loan;
+	struct transfer *transfer;
+	struct block *blocks;
+	/* home's side */
+	struct submission *message;
+	size_t length;
+	struct part *leader; /* holds the count of parts that share the blocks */
+	unsigned shared;
+	/* owner's side */
+	struct spool_ticket ticket;
+	uint32_t index; /* in transfer->parts */
+};
+
+/*
+ * The spool knows deliveries, and those of one message to two destinations may lie in one spool: there each needs an id
+ * of its own. The transfer's ordinal goes into the topmost bits of the id's shard number, which are never used.
+ */
+enum { DELIVERY_ID_SHIFT = 60 };
+static_assert(LETTER_OWNERS_MAX <= 1 << (64 - DELIVERY_ID_SHIFT), "the ordinal fits");
+static_assert(CONFIG_SHARDS_MAX <= 1 << (DELIVERY_ID_SHIFT - 48), "below it is the shard");
+static inline struct spool_id delivery_id(const struct transfer *transfer)
+{
+	const struct message_id *id = &transfer->letter->id;
+
+	return (struct spool_id){id->high, id->low | (uint64_t)transfer->ordinal << DELIVERY_ID_SHIFT};
+}
+/* The id of the message, as the client was told. */
+static inline struct message_id delivery_message_id(struct spool_id id)
+{
+	return (struct message_id){id.high, id.low & ((UINT64_C(1) << DELIVERY_ID_SHIFT) - 1)};
+}
+
+/* A post_fn: takes a loan. Loans are taken strictly in order; where the spool has no room they wait. */
+void intake_take(struct shard *shard, struct post *post);
+/* Once per turn: what waits for room in the spool. */
+void intake_run(struct shard *shard);
+
+#endif
