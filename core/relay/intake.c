@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/relay/events.h"
-#include "core/relay/outbound.h"
+#include "core/relay/shard.h"
 #include "queue/envelope.h"
 
 static void answer(struct loan *loan, int result)
@@ -120,8 +120,7 @@ static void queue_delivery(struct shard *shard, struct transfer *transfer)
 	transfer->delivery = NULL;
 	list_append(&shard->store->deliveries_all, &d->all);
 	counter_add(&shard->store->counters.queued, 1);
-	lane_ready(&shard->deliverer->outbound[d->lane].lane, d);
-	outbound_wake(shard, d->lane);
+	shard->store->due(shard, d, STORE_DUE_NOW);
 }
 
 static void on_undone(struct spool_ticket *ticket, int result)

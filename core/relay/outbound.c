@@ -65,6 +65,19 @@ void outbound_wake(struct shard *shard, unsigned lane)
 		list_append(&shard->deliverer->outbound_wake, &o->wake);
 }
 
+void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
+{
+	struct outbound *o = &shard->deliverer->outbound[d->lane];
+
+	if (due_ns == STORE_DUE_NOW)
+		lane_ready(&o->lane, d);
+	else
+		(void)lane_defer(&o->lane, d, due_ns);
+	/* Not where recovery fills the lane: outbound_init() follows. */
+	if (o->shard)
+		outbound_wake(shard, d->lane);
+}
+
 /* ---- hosts -------------------------------------------------------------------------------------------------- */
 
 /* False: nothing to expire here, or not now. */

@@ -77,6 +77,8 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index);
 void outbound_deinit(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */
 void outbound_wake(struct shard *shard, unsigned lane);
+/* The store's callback (store.h): the delivery takes its place in its lane. */
+void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
 /* Once per turn: dispatches everything that was woken. */
 void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their attempts have ended. */

@@ -30,14 +30,12 @@ static bool ensure_statuses(struct delivery *d)
 
 static void place(struct shard *shard, struct delivery *d)
 {
-	struct lane *lane = &shard->deliverer->outbound[d->lane].lane;
-
 	switch (d->next_place) {
 	case DELIVERY_READY:
-		lane_ready(lane, d);
+		shard->store->due(shard, d, STORE_DUE_NOW);
 		break;
 	case DELIVERY_WAITING:
-		(void)lane_defer(lane, d, d->due_ns);
+		shard->store->due(shard, d, d->due_ns);
 		break;
 	case DELIVERY_FAILED:
 		d->place = DELIVERY_FAILED;
@@ -45,7 +43,6 @@ static void place(struct shard *shard, struct delivery *d)
 	default:
 		assert(!"no place to go");
 	}
-	outbound_wake(shard, d->lane);
 }
 
 static int append_state(struct shard *shard, struct delivery *d, struct span reply)

@@ -95,6 +95,7 @@ struct shard *shard_new(struct relay *relay, unsigned index, struct log *log)
 	shard->store = &whole->store;
 	shard->receiver = &whole->receiver;
 	shard->deliverer = &whole->deliverer;
+	shard->store->due = outbound_due;
 	shard->transport = &whole->transport;
 	shard->relay = relay;
 	shard->config = relay->config;
@@ -211,12 +212,12 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		/* A clock that was set back must not make mail wait longer than the schedule ever would (SYS-06). */
 		if (due_in_ns > retry->max_ns)
 			due_in_ns = retry->max_ns;
-		(void)lane_defer(&shard->deliverer->outbound[lane].lane, d, clock_monotonic_ns() + due_in_ns);
+		shard->store->due(shard, d, clock_monotonic_ns() + due_in_ns);
 	} else {
 		/* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
 		uint64_t now_ns = clock_monotonic_ns(), wall_ns = clock_wall_ns();
 		uint64_t age_ns = wall_ns > d->accepted_wall_ns ? wall_ns - d->accepted_wall_ns : 0;
-		(void)lane_defer(&shard->deliverer->outbound[lane].lane, d, age_ns < now_ns ? now_ns - age_ns : 0);
+		shard->store->due(shard, d, age_ns < now_ns ? now_ns - age_ns : STORE_DUE_NOW + 1);
 	}
 	return 0;
 }

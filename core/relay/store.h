@@ -37,8 +37,16 @@ struct store_counters {
 	counter queued, left; /* queued - left: are here now */
 };
 
+struct shard;
+
+/* The delivery is to be tried at `due_ns`, or as soon as may be, as new mail is, where that is STORE_DUE_NOW. It is on
+ * no list, and from now on whoever delivers says where it stands, until it comes back with an outcome. */
+enum { STORE_DUE_NOW = 0 };
+typedef void store_due_fn(struct shard *shard, struct delivery *d, uint64_t due_ns);
+
 struct store {
 	struct store_counters counters;
+	store_due_fn *due; /* whose mail it is from there */
 	struct spool *spool;
 	struct message_id_source ids;
 	struct pool submissions, transfers, parts, blocks; /* on their way from this shard's clients */
