@@ -5,18 +5,9 @@
 
 #include <errno.h>
 
+#include "queue/octets.h"
+
 enum { ENVELOPE_VERSION = 1, STATE_VERSION = 1, ENVELOPE_HEADER = 10 };
-
-static void put16(uint8_t *out, uint16_t value)
-{
-	out[0] = (uint8_t)value;
-	out[1] = (uint8_t)(value >> 8);
-}
-
-static uint16_t get16(const uint8_t *in)
-{
-	return (uint16_t)(in[0] | in[1] << 8);
-}
 
 static void append(struct envelope_writer *w, const void *data, size_t length)
 {

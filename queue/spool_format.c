@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "queue/octets.h"
+
 static const char segment_magic[8] = {'P', 'R', 'S', 'E', 'G', 'M', '0', '1'};
 static const char batch_magic[8] = {'P', 'R', 'B', 'A', 'T', 'C', 'H', '1'};
 
@@ -21,39 +23,6 @@ static_assert(SPOOL_BATCH_HEADER + SPOOL_RECORD_HEADER + SPOOL_PARTS_MAX * SPOOL
 			      SPOOL_CONTENT_MAX <=
 		      SPOOL_SLAB,
 	      "the largest record fits a slab");
-
-static void put16(uint8_t *out, uint16_t v)
-{
-	out[0] = (uint8_t)v;
-	out[1] = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t *out, uint32_t v)
-{
-	put16(out, (uint16_t)v);
-	put16(out + 2, (uint16_t)(v >> 16));
-}
-
-static void put64(uint8_t *out, uint64_t v)
-{
-	put32(out, (uint32_t)v);
-	put32(out + 4, (uint32_t)(v >> 32));
-}
-
-static uint16_t get16(const uint8_t *in)
-{
-	return (uint16_t)(in[0] | in[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *in)
-{
-	return get16(in) | (uint32_t)get16(in + 2) << 16;
-}
-
-static uint64_t get64(const uint8_t *in)
-{
-	return get32(in) | (uint64_t)get32(in + 4) << 32;
-}
 
 uint64_t spool_hash(const void *data, size_t length, uint64_t seed)
 {
