@@ -10,11 +10,12 @@
 #include "bench/micro.h"
 #include "queue/envelope.h"
 #include "queue/handoff.h"
+#include "queue/state.h"
 
 enum { REPEAT = 2000, REPEAT_THREADS = 100000, CAPACITY = 1024, MANY = 20 };
 
 static struct handoff ring;
-static uint8_t encoded[4096], state[STATE_HEADER + MANY + STATE_REPLY_MAX];
+static uint8_t encoded[4096], state[4096];
 static size_t encoded_length;
 static const struct span recipient = {"first.last@mail.example.net", 27};
 
@@ -22,7 +23,6 @@ static size_t envelope_make(unsigned recipients)
 {
 	static const struct envelope fields = {
 		.flags = ENVELOPE_EIGHT_BIT | ENVELOPE_BODY_GIVEN,
-		.destination = {"provider", 8},
 		.client = {"newsletter", 10},
 		.peer = {"192.0.2.117", 11},
 		.helo = {"mta-17.newsletter.example.org", 29},
@@ -31,8 +31,9 @@ static size_t envelope_make(unsigned recipients)
 	struct envelope_writer writer;
 
 	envelope_begin(&writer, encoded, sizeof encoded, &fields);
+	envelope_add_destination(&writer, span_text("provider"));
 	for (unsigned i = 0; i < recipients; i++)
-		envelope_add_recipient(&writer, recipient);
+		envelope_add_recipient(&writer, 0, recipient);
 	return envelope_end(&writer);
 }
 
@@ -58,30 +59,42 @@ static void run_decode(const struct micro_operation *operation, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct envelope_cursor cursor;
 		struct envelope envelope;
-		struct span each;
+		struct envelope_recipient each;
 
 		if (envelope_decode(encoded, encoded_length, &envelope) < 0)
 			micro_fail(operation->name, "it was not understood");
 		envelope_first(&envelope, &cursor);
 		while (envelope_next(&cursor, &each))
-			micro_sink += each.length;
+			micro_sink += each.address.length;
 	}
+}
+
+static size_t state_make(unsigned attempts)
+{
+	static const struct state_reply reply = {.code = 451,
+						 .text = {"4.7.1 Greylisted, please try again in 300 seconds", 49}};
+	struct state_fate fate = {.attempts = (uint16_t)attempts, .due_wall_ns = attempts};
+	struct state_writer writer;
+
+	state_begin(&writer, state, sizeof state);
+	fate.reply = (uint16_t)state_add_reply(&writer, &reply);
+	state_add(&writer, state_add_fate(&writer, &fate), MANY);
+	return state_end(&writer);
 }
 
 static void run_state(const struct micro_operation *operation, unsigned count)
 {
-	static const uint8_t statuses[MANY];
-	struct queue_state out, in = {
-					.recipients = MANY,
-					.statuses = statuses,
-					.reply = {"451 4.7.1 Greylisted, please try again in 300 seconds", 53},
-				};
-
 	for (unsigned i = 0; i < count; i++) {
-		in.attempts = i;
-		if (queue_state_decode(state, queue_state_encode(state, &in), &out) < 0)
+		struct state_cursor cursor;
+		struct state_fate fate;
+		struct queue_state out;
+		unsigned number, recipients;
+
+		if (queue_state_decode(state, state_make(i), 0, &out) < 0)
 			micro_fail(operation->name, "it was not understood");
-		micro_sink += out.attempts;
+		state_first(&out, &cursor);
+		while (state_next(&cursor, &number, &recipients) && state_fate(&out, number, &fate))
+			micro_sink += fate.attempts + recipients;
 	}
 }
 

@@ -5,77 +5,174 @@
 
 #include <errno.h>
 
-#include "queue/octets.h"
+enum { VERSION_1 = 1, VERSION_2 = 2, HEADER_1 = 10, SHORT_MAX = 255 };
 
-enum { ENVELOPE_VERSION = 1, STATE_VERSION = 1, ENVELOPE_HEADER = 10 };
+enum {
+	TAG_FLAGS = 1,
+	TAG_CLIENT = 2,
+	TAG_PEER = 3,
+	TAG_HELO = 4,
+	TAG_SENDER = 5,
+	TAG_DESTINATION = 6,
+	TAG_RECIPIENT = FIELD_OF_ONE,
+};
 
-static void append(struct envelope_writer *w, const void *data, size_t length)
+/* ---- writing ---- */
+
+static void put_short(struct field_writer *w, uint16_t tag, struct span s)
 {
-	if (w->overflow || length > w->capacity - w->length) {
-		w->overflow = true;
-		return;
-	}
-	if (length)
-		memcpy(w->out + w->length, data, length);
-	w->length += length;
-}
-
-static uint8_t short_length(struct span s)
-{
-	return s.length > 255 ? 255 : (uint8_t)s.length;
+	if (s.length)
+		field_put(w, tag, s.data, s.length > SHORT_MAX ? SHORT_MAX : s.length);
 }
 
 void envelope_begin(struct envelope_writer *w, uint8_t *out, size_t capacity, const struct envelope *fields)
 {
-	const struct span shorts[4] = {fields->destination, fields->client, fields->peer, fields->helo};
-	uint8_t header[ENVELOPE_HEADER] = {ENVELOPE_VERSION, fields->flags};
-	int i;
-
-	*w = (struct envelope_writer){.out = out, .capacity = capacity};
-	for (i = 0; i < 4; i++)
-		header[4 + i] = short_length(shorts[i]);
-	put16(header + 8, (uint16_t)fields->sender.length);
-	append(w, header, sizeof(header));
-	for (i = 0; i < 4; i++)
-		append(w, shorts[i].data, header[4 + i]);
-	append(w, fields->sender.data, (uint16_t)fields->sender.length);
+	*w = (struct envelope_writer){.fields = {.out = out, .capacity = capacity}};
+	if (capacity == 0) {
+		w->fields.overflow = true;
+		return;
+	}
+	out[0] = VERSION_2;
+	w->fields.length = 1;
+	field_put(&w->fields, TAG_FLAGS, &fields->flags, 1);
+	put_short(&w->fields, TAG_CLIENT, fields->client);
+	put_short(&w->fields, TAG_PEER, fields->peer);
+	put_short(&w->fields, TAG_HELO, fields->helo);
+	if (fields->sender.length)
+		field_put(&w->fields, TAG_SENDER | FIELD_MUST, fields->sender.data, fields->sender.length);
 }
 
-void envelope_add_recipient(struct envelope_writer *w, struct span recipient)
+void envelope_add_destination(struct envelope_writer *w, struct span name)
 {
-	uint8_t length[2];
-
-	put16(length, (uint16_t)recipient.length);
-	append(w, length, sizeof(length));
-	append(w, recipient.data, recipient.length);
-	if (w->recipients == ENVELOPE_RECIPIENTS_MAX || recipient.length > UINT16_MAX)
-		w->overflow = true;
+	field_put(&w->fields, TAG_DESTINATION | FIELD_MUST, name.data, name.length);
+	if (w->destinations == ENVELOPE_DESTINATIONS_MAX || w->recipients > 0)
+		w->fields.overflow = true;
 	else
-		w->recipients++;
+		w->destinations++;
+}
+
+void envelope_add_recipient(struct envelope_writer *w, unsigned destination, struct span address)
+{
+	uint8_t *at = field_room(&w->fields, TAG_RECIPIENT | FIELD_MUST, 2 + (size_t)address.length);
+
+	if (w->recipients == ENVELOPE_RECIPIENTS_MAX || destination >= w->destinations)
+		w->fields.overflow = true;
+	if (w->fields.overflow)
+		return;
+	put16(at, (uint16_t)destination);
+	if (address.length)
+		memcpy(at + 2, address.data, address.length);
+	w->recipients++;
 }
 
 size_t envelope_end(struct envelope_writer *w)
 {
-	if (w->overflow)
-		return 0;
-	put16(w->out + 2, w->recipients);
-	return w->length;
+	return w->fields.overflow || w->recipients == 0 ? 0 : w->fields.length;
 }
 
-int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
-{
-	struct span *shorts[4] = {&out->destination, &out->client, &out->peer, &out->helo};
-	struct envelope_cursor cursor;
-	struct span ignored;
-	size_t at = ENVELOPE_HEADER, n;
-	unsigned count = 0;
-	int i;
+/* ---- reading version 2 ---- */
 
-	if (length < ENVELOPE_HEADER || data[0] != ENVELOPE_VERSION)
+static struct span span_of(const struct field *f)
+{
+	return (struct span){(const char *)f->value, f->length};
+}
+
+/* A field in front of the recipients. 0 or an error. */
+static int take_field(struct envelope *e, const struct field *f)
+{
+	switch (f->tag) {
+	case TAG_FLAGS:
+		if (f->length != 1)
+			return -EBADMSG;
+		e->flags = f->value[0];
+		return 0;
+	case TAG_CLIENT:
+		e->client = span_of(f);
+		return 0;
+	case TAG_PEER:
+		e->peer = span_of(f);
+		return 0;
+	case TAG_HELO:
+		e->helo = span_of(f);
+		return 0;
+	case TAG_SENDER:
+		e->sender = span_of(f);
+		return 0;
+	case TAG_DESTINATION:
+		if (e->destinations == ENVELOPE_DESTINATIONS_MAX)
+			return -EBADMSG;
+		e->destinations++;
+		return 0;
+	default:
+		if (f->tag >= FIELD_OF_ONE)
+			return -EBADMSG;
+		return f->must ? -ENOTSUP : 0;
+	}
+}
+
+static int take_recipient(struct envelope *e, const struct field *f)
+{
+	if (f->tag < FIELD_OF_ONE)
 		return -EBADMSG;
-	out->flags = data[1];
-	out->recipients = get16(data + 2);
-	for (i = 0; i < 4; i++) {
+	if (f->tag != TAG_RECIPIENT)
+		return f->must ? -ENOTSUP : 0;
+	if (f->length < 2 || get16(f->value) >= e->destinations || e->recipients == ENVELOPE_RECIPIENTS_MAX)
+		return -EBADMSG;
+	e->recipients++;
+	return 0;
+}
+
+static int decode_2(const uint8_t *data, size_t length, struct envelope *e)
+{
+	struct field_reader reader = {data + 1, data + length};
+	bool unknown = false;
+	struct field f;
+
+	e->destination_data = reader.next;
+	for (const uint8_t *at = reader.next; field_next(&reader, &f); at = reader.next) {
+		if (f.tag == TAG_RECIPIENT && !e->recipient_data) {
+			e->destination_length = (size_t)(at - e->destination_data);
+			e->recipient_data = at;
+		}
+		int result = e->recipient_data ? take_recipient(e, &f) : take_field(e, &f);
+		if (result == -EBADMSG)
+			return result;
+		unknown |= result < 0;
+	}
+	if (reader.next != reader.end || e->recipients == 0)
+		return -EBADMSG;
+	e->recipient_length = (size_t)(reader.end - e->recipient_data);
+	return unknown ? -ENOTSUP : 0;
+}
+
+/* ---- reading version 1: lengths in front, no tags, one destination ---- */
+
+static bool next_1(struct field_reader *reader, struct envelope_recipient *recipient)
+{
+	size_t left = (size_t)(reader->end - reader->next), n;
+
+	if (left < 2)
+		return false;
+	n = get16(reader->next);
+	if (n > left - 2)
+		return false;
+	*recipient = (struct envelope_recipient){.address = {(const char *)reader->next + 2, (uint32_t)n}};
+	reader->next += 2 + n;
+	return true;
+}
+
+static int decode_1(const uint8_t *data, size_t length, struct envelope *e)
+{
+	struct span destination, *shorts[4] = {&destination, &e->client, &e->peer, &e->helo};
+	struct envelope_recipient ignored;
+	size_t at = HEADER_1, n;
+	unsigned count = 0;
+
+	if (length < HEADER_1)
+		return -EBADMSG;
+	e->flags = data[1];
+	e->recipients = get16(data + 2);
+	for (int i = 0; i < 4; i++) {
 		n = data[4 + i];
 		if (n > length - at)
 			return -EBADMSG;
@@ -85,68 +182,69 @@ int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
 	n = get16(data + 8);
 	if (n > length - at)
 		return -EBADMSG;
-	out->sender = (struct span){(const char *)data + at, (uint32_t)n};
+	e->sender = (struct span){(const char *)data + at, (uint32_t)n};
 	at += n;
-	out->recipient_data = data + at;
-	out->recipient_length = length - at;
-	envelope_first(out, &cursor);
-	while (envelope_next(&cursor, &ignored))
+	e->destinations = 1;
+	e->destination_data = (const uint8_t *)destination.data;
+	e->destination_length = destination.length;
+	e->recipient_data = data + at;
+	e->recipient_length = length - at;
+	struct field_reader reader = {data + at, data + length};
+	while (next_1(&reader, &ignored))
 		count++;
-	return count == out->recipients && cursor.next == cursor.end ? 0 : -EBADMSG;
+	return count > 0 && count == e->recipients && reader.next == reader.end ? 0 : -EBADMSG;
+}
+
+/* ---- reading ---- */
+
+int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
+{
+	*out = (struct envelope){.client = {"", 0}, .peer = {"", 0}, .helo = {"", 0}, .sender = {"", 0}};
+	if (length == 0)
+		return -EBADMSG;
+	out->version = data[0];
+	if (out->version == VERSION_1)
+		return decode_1(data, length, out);
+	if (out->version == VERSION_2)
+		return decode_2(data, length, out);
+	return out->version > VERSION_2 ? -ENOTSUP : -EBADMSG;
+}
+
+struct span envelope_destination(const struct envelope *envelope, unsigned index)
+{
+	struct field_reader reader = {envelope->destination_data,
+				      envelope->destination_data + envelope->destination_length};
+	struct field f;
+
+	if (envelope->version == VERSION_1)
+		return index == 0 ? (struct span){(const char *)reader.next, (uint32_t)envelope->destination_length}
+				  : (struct span){"", 0};
+	while (field_next(&reader, &f)) {
+		if (f.tag == TAG_DESTINATION && index-- == 0)
+			return span_of(&f);
+	}
+	return (struct span){"", 0};
 }
 
 void envelope_first(const struct envelope *envelope, struct envelope_cursor *cursor)
 {
-	cursor->next = envelope->recipient_data;
-	cursor->end = envelope->recipient_data + envelope->recipient_length;
+	cursor->reader.next = envelope->recipient_data;
+	cursor->reader.end = envelope->recipient_data + envelope->recipient_length;
+	cursor->version = envelope->version;
 }
 
-bool envelope_next(struct envelope_cursor *cursor, struct span *recipient)
+bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *recipient)
 {
-	size_t n;
+	struct field f;
 
-	if (cursor->end - cursor->next < 2)
-		return false;
-	n = get16(cursor->next);
-	if (n > (size_t)(cursor->end - cursor->next) - 2)
-		return false;
-	*recipient = (struct span){(const char *)cursor->next + 2, (uint32_t)n};
-	cursor->next += 2 + n;
-	return true;
-}
-
-size_t queue_state_encode(uint8_t *out, const struct queue_state *state)
-{
-	uint16_t reply = state->reply.length > STATE_REPLY_MAX ? STATE_REPLY_MAX : (uint16_t)state->reply.length;
-
-	memset(out, 0, STATE_HEADER);
-	out[0] = STATE_VERSION;
-	put16(out + 2, state->recipients);
-	put16(out + 4, (uint16_t)state->attempts);
-	put16(out + 6, (uint16_t)(state->attempts >> 16));
-	put16(out + 8, reply);
-	memcpy(out + STATE_HEADER, state->statuses, state->recipients);
-	if (reply)
-		memcpy(out + STATE_HEADER + state->recipients, state->reply.data, reply);
-	return (size_t)STATE_HEADER + state->recipients + reply;
-}
-
-int queue_state_decode(const uint8_t *data, size_t length, struct queue_state *out)
-{
-	size_t reply, i;
-
-	if (length < STATE_HEADER || data[0] != STATE_VERSION)
-		return -EBADMSG;
-	out->recipients = get16(data + 2);
-	out->attempts = get16(data + 4) | (uint32_t)get16(data + 6) << 16;
-	reply = get16(data + 8);
-	if (length != (size_t)STATE_HEADER + out->recipients + reply)
-		return -EBADMSG;
-	out->statuses = data + STATE_HEADER;
-	for (i = 0; i < out->recipients; i++) {
-		if (out->statuses[i] > RECIPIENT_FAILED)
-			return -EBADMSG;
+	if (cursor->version == VERSION_1)
+		return next_1(&cursor->reader, recipient);
+	while (field_next(&cursor->reader, &f)) {
+		if (f.tag != TAG_RECIPIENT)
+			continue;
+		recipient->address = (struct span){(const char *)f.value + 2, (uint32_t)f.length - 2};
+		recipient->destination = get16(f.value);
+		return true;
 	}
-	out->reply = (struct span){(const char *)data + STATE_HEADER + out->recipients, (uint32_t)reply};
-	return 0;
+	return false;
 }

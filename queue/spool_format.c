@@ -58,7 +58,8 @@ static int segment_copy_decode(const uint8_t *in, struct spool_segment_header *h
 {
 	if (memcmp(in, segment_magic, 6) != 0 || get64(in + 56) != spool_hash(in, 56, 0))
 		return -EBADMSG;
-	if (memcmp(in, segment_magic, 8) != 0 || get32(in + 8) != SPOOL_FORMAT_VERSION)
+	if (memcmp(in, segment_magic, 8) != 0 || get32(in + 8) < SPOOL_FORMAT_VERSION_MIN ||
+	    get32(in + 8) > SPOOL_FORMAT_VERSION)
 		return -EPROTONOSUPPORT;
 	header->shard = get16(in + 12);
 	header->shards = get16(in + 14);

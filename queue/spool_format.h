@@ -24,7 +24,8 @@ enum {
 	SPOOL_BATCH_HEADER = 64,
 	SPOOL_RECORD_HEADER = 72,
 	SPOOL_PART_SIZE = 12,
-	SPOOL_FORMAT_VERSION = 1,
+	SPOOL_FORMAT_VERSION = 2,     /* that is written */
+	SPOOL_FORMAT_VERSION_MIN = 1, /* and still read */
 };
 
 enum spool_type { SPOOL_MESSAGE = 1, SPOOL_PART = 2, SPOOL_STATE = 3, SPOOL_DONE = 4 };

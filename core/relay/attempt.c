@@ -11,6 +11,7 @@
 
 #include "core/relay/attempt_private.h"
 #include "core/relay/events.h"
+#include "queue/state.h"
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 

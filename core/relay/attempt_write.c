@@ -55,7 +55,7 @@ static enum write_result write_mail(struct attempt *a)
 static enum write_result write_rcpt(struct attempt *a)
 {
 	struct envelope_cursor before = a->rcpt_cursor;
-	struct span address;
+	struct envelope_recipient recipient;
 	char line[COMMAND_ROOM];
 	int n;
 
@@ -63,13 +63,13 @@ static enum write_result write_rcpt(struct attempt *a)
 		a->step = STEP_BODY;
 		return WRITE_DONE;
 	}
-	if (!envelope_next(&a->rcpt_cursor, &address))
+	if (!envelope_next(&a->rcpt_cursor, &recipient))
 		assert(!"envelope_decode() counted the recipients");
 	if (a->rcpt_next < a->rcpt_first || !attempt_pending(a, a->rcpt_next)) {
 		a->rcpt_next++;
 		return WRITE_DONE;
 	}
-	n = snprintf(line, sizeof(line), "RCPT TO:<%.*s>\r\n", (int)address.length, address.data);
+	n = snprintf(line, sizeof(line), "RCPT TO:<%.*s>\r\n", (int)recipient.address.length, recipient.address.data);
 	assert((size_t)n < sizeof(line));
 	if (!write_command(a, line, (size_t)n)) {
 		a->rcpt_cursor = before;

@@ -174,7 +174,6 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 	const struct config *config = shard->config;
 	struct envelope fields = {
 		.flags = m->flags,
-		.destination = span_text(config->destinations[transfer->destination].name),
 		.client = m->client,
 		.peer = m->peer,
 		.helo = {m->text + m->sender_length, m->helo_length},
@@ -185,12 +184,13 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 	const char *end = m->text + m->text_length;
 
 	envelope_begin(&writer, shard->store->scratch, SPOOL_ENVELOPE_MAX, &fields);
+	envelope_add_destination(&writer, span_text(config->destinations[transfer->destination].name));
 	while (at < end) {
 		uint16_t head[2];
 		memcpy(head, at, sizeof(head));
 		at += sizeof(head);
 		if (head[0] == transfer->destination)
-			envelope_add_recipient(&writer, (struct span){at, head[1]});
+			envelope_add_recipient(&writer, 0, (struct span){at, head[1]});
 		at += head[1];
 	}
 	return envelope_end(&writer);

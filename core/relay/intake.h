@@ -19,12 +19,14 @@
 #include "core/relay/post.h"
 #include "core/relay/store.h"
 #include "core/smtp/trace.h"
+#include "queue/envelope.h"
 #include "queue/spool.h"
 
 enum {
 	BLOCK_DATA = BLOCK_SIZE - 16,
 	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
-	LETTER_TEXT_MAX = SPOOL_ENVELOPE_MAX - 1024,  /* the rest is for the record's other fields */
+	/* Of text, and of what the record's envelope has beside it for each recipient. */
+	LETTER_TEXT_MAX = SPOOL_ENVELOPE_MAX - ENVELOPE_OVERHEAD,
 	LETTER_OWNERS_MAX = 16,
 };
 

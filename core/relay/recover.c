@@ -14,6 +14,7 @@
 #include "queue/envelope.h"
 #include "queue/hash.h"
 #include "queue/spool.h"
+#include "queue/state.h"
 
 /* A message that must change its spool. */
 struct mover {
@@ -47,22 +48,36 @@ static void log_held(struct walk *walk, const struct spool_live *live, const cha
 	log_end(&e);
 }
 
+/* Why it can only be held, or NULL. */
+static const char *unreadable(const struct spool_live *live, struct envelope *envelope)
+{
+	struct queue_state state;
+	int r = envelope_decode(live->envelope, live->envelope_length, envelope);
+
+	if (r == 0 && live->state)
+		r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state);
+	if (r == -ENOTSUP)
+		return "a newer version of postrider wrote something about it that must be understood";
+	if (r < 0)
+		return "its envelope or its state in the spool cannot be read";
+	return live->state && state.recipients != envelope->recipients ? "its state in the spool is not its own" : NULL;
+}
+
 /* The destination a recovered message was accepted for; where the configuration no longer has it, the one its first
  * recipient is routed to now. -1: none, it stays on disk untouched. */
-static int destination_of(const struct config *config, const struct spool_live *live)
+static int destination_of(const struct config *config, const struct envelope *envelope)
 {
-	struct envelope envelope;
+	struct span name = envelope_destination(envelope, 0);
+	int destination = relay_destination(config, name.data, name.length);
+	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
-	struct span recipient;
-	int destination;
 
-	if (envelope_decode(live->envelope, live->envelope_length, &envelope) < 0)
-		return -1;
-	destination = relay_destination(config, envelope.destination.data, envelope.destination.length);
 	if (destination >= 0)
 		return destination;
-	envelope_first(&envelope, &cursor);
-	return envelope_next(&cursor, &recipient) ? relay_route(config, recipient.data, recipient.length) : -1;
+	envelope_first(envelope, &cursor);
+	return envelope_next(&cursor, &recipient)
+		       ? relay_route(config, recipient.address.data, recipient.address.length)
+		       : -1;
 }
 
 /* A lane of the destination that `shard` owns if there is one, so that the message can stay where it is. */
@@ -118,7 +133,9 @@ static int remember_mover(struct walk *walk, const struct spool_live *live, unsi
 static void on_live(void *context, const struct spool_live *live)
 {
 	struct walk *walk = context;
-	int destination = destination_of(walk->relay->config, live);
+	struct envelope envelope;
+	const char *why = unreadable(live, &envelope);
+	int destination = why ? -1 : destination_of(walk->relay->config, &envelope);
 	unsigned lane;
 	int r;
 
@@ -126,7 +143,7 @@ static void on_live(void *context, const struct spool_live *live)
 	if (walk->error)
 		return;
 	if (destination < 0) {
-		log_held(walk, live, "no destination in the configuration takes it");
+		log_held(walk, live, why ? why : "no destination in the configuration takes it");
 		if (!walk->shard)
 			walk->error = -ENOTSUP; /* its spool may not be removed */
 		return;
@@ -136,9 +153,7 @@ static void on_live(void *context, const struct spool_live *live)
 		r = shard_adopt(walk->shard, live, lane);
 	else
 		r = remember_mover(walk, live, lane);
-	if (r == -EBADMSG)
-		log_held(walk, live, "its state in the spool cannot be read");
-	else if (r < 0)
+	if (r < 0)
 		walk->error = r;
 }
 
@@ -405,8 +420,8 @@ int relay_recover(struct relay *relay, struct log *log, struct recovery *recover
 		snprintf(recovery->problem, sizeof(recovery->problem), "the spool in %s cannot be recovered: %s%s",
 			 path, strerror(-r),
 			 r == -ENOTSUP
-				 ? " (a spool of a shard that is no more holds mail for an unknown destination; run "
-				   "with the former number of shards, or add the destination again)"
+				 ? " (a spool of a shard that is no more holds mail that cannot be moved, see event "
+				   "held; run with the former number of shards, or add the destination again)"
 				 : "");
 	return r;
 }

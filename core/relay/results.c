@@ -116,13 +116,13 @@ static bool tell(struct log_event *e, const struct attempt *a, unsigned index, s
 static bool only_one(struct log_event *e, const struct attempt *a, const struct envelope *names)
 {
 	struct envelope_cursor cursor;
-	struct span address;
+	struct envelope_recipient recipient;
 
 	if (a->delivery->recipients != 1)
 		return false;
 	envelope_first(names, &cursor);
-	if (envelope_next(&cursor, &address))
-		log_string(e, "recipient", address.data, address.length);
+	if (envelope_next(&cursor, &recipient))
+		log_string(e, "recipient", recipient.address.data, recipient.address.length);
 	return true;
 }
 
@@ -132,14 +132,14 @@ static unsigned list(struct log_event *e, const struct attempt *a, const struct 
 {
 	struct envelope_cursor cursor;
 	unsigned named = 0, i;
-	struct span address;
+	struct envelope_recipient recipient;
 
 	envelope_first(names, &cursor);
-	for (i = 0; i < a->rcpt_end && named < most && envelope_next(&cursor, &address); i++) {
+	for (i = 0; i < a->rcpt_end && named < most && envelope_next(&cursor, &recipient); i++) {
 		bool delivered = outcome->kind == OUTCOME_ANSWERED && outcome->results[i] == ATTEMPT_SENT;
 		if (i < a->rcpt_first || !attempt_pending(a, i) || delivered != sent)
 			continue;
-		if (!tell(e, a, i, address, result_of(outcome, i)))
+		if (!tell(e, a, i, recipient.address, result_of(outcome, i)))
 			break;
 		named++;
 	}
@@ -168,18 +168,18 @@ void results_pending(struct log_event *e, const struct attempt *a, const char *r
 	struct envelope_cursor cursor;
 	struct envelope names;
 	unsigned pending = 0, named = 0, i;
-	struct span address;
+	struct envelope_recipient recipient;
 	bool room = true;
 
 	if (!names_of(a, &names) || only_one(e, a, &names))
 		return;
 	log_list_begin(e, "results");
 	envelope_first(&names, &cursor);
-	for (i = 0; i < a->delivery->recipients && envelope_next(&cursor, &address); i++) {
+	for (i = 0; i < a->delivery->recipients && envelope_next(&cursor, &recipient); i++) {
 		if (!attempt_pending(a, i))
 			continue;
 		pending++;
-		room = room && named < RESULTS_TOLD_MAX && tell(e, a, i, address, result);
+		room = room && named < RESULTS_TOLD_MAX && tell(e, a, i, recipient.address, result);
 		named += room;
 	}
 	log_list_end(e);

@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
+#include "queue/state.h"
 
 enum {
 	DAMAGED_RETRY_S = 3600,
@@ -45,28 +46,44 @@ static void place(struct shard *shard, struct delivery *d)
 	}
 }
 
-static int append_state(struct shard *shard, struct delivery *d, struct span reply)
-{
-	struct queue_state state = {.attempts = d->attempts, .recipients = d->recipients, .reply = reply};
-	uint8_t all_pending[TLS_RECORD_MAX];
-	uint64_t wall = clock_wall_ns();
-	size_t length;
+static_assert((int)STATE_SIZE_MAX <= (int)SPOOL_ENVELOPE_MAX, "the largest state fits a record");
 
-	state.statuses = d->statuses;
-	if (!d->statuses) {
-		if (d->recipients > sizeof(all_pending) && !ensure_statuses(d))
-			return -EAGAIN;
-		memset(all_pending, RECIPIENT_PENDING, sizeof(all_pending));
-		state.statuses = d->statuses ? d->statuses : all_pending;
+static size_t encode_state(struct shard *shard, const struct delivery *d, const struct state_reply *reply)
+{
+	uint64_t wait_ns =
+		d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns ? d->due_ns - shard->now_ns : 0;
+	struct state_writer w;
+	unsigned fates[RECIPIENT_ELSEWHERE + 1], told, i;
+
+	state_begin(&w, shard->store->scratch, SPOOL_ENVELOPE_MAX);
+	told = reply ? state_add_reply(&w, reply) : 0;
+	for (i = RECIPIENT_PENDING; i <= RECIPIENT_ELSEWHERE; i++) {
+		struct state_fate fate = {.status = (uint8_t)i, .attempts = d->attempts};
+		if (i == RECIPIENT_PENDING || i == RECIPIENT_FAILED)
+			fate.reply = (uint16_t)told;
+		if (i == RECIPIENT_PENDING && wait_ns > 0)
+			fate.due_wall_ns = clock_wall_ns() + wait_ns;
+		fates[i] = state_add_fate(&w, &fate);
+		if (!d->statuses) {
+			state_add(&w, fates[i], d->recipients);
+			return state_end(&w);
+		}
 	}
-	length = queue_state_encode(shard->store->scratch, &state);
-	if (d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns)
-		wall += d->due_ns - shard->now_ns;
-	return spool_append_state(shard->store->spool, &d->item, wall, shard->store->scratch, length, NULL);
+	for (i = 0; i < d->recipients; i++)
+		state_add(&w, fates[d->statuses[i]], 1);
+	return state_end(&w);
+}
+
+static int append_state(struct shard *shard, struct delivery *d, const struct state_reply *reply)
+{
+	size_t length = encode_state(shard, d, reply);
+
+	assert(length > 0);
+	return spool_append_state(shard->store->spool, &d->item, clock_wall_ns(), shard->store->scratch, length, NULL);
 }
 
 /* False: no room now. */
-static bool record(struct shard *shard, struct delivery *d, struct span reply)
+static bool record(struct shard *shard, struct delivery *d, const struct state_reply *reply)
 {
 	int r;
 
@@ -94,7 +111,7 @@ static bool record(struct shard *shard, struct delivery *d, struct span reply)
 	return true;
 }
 
-static void settle_record(struct shard *shard, struct delivery *d, struct span reply)
+static void settle_record(struct shard *shard, struct delivery *d, const struct state_reply *reply)
 {
 	d->place = DELIVERY_NONE;
 	if (!record(shard, d, reply))
@@ -110,7 +127,7 @@ void settle_run(struct shard *shard)
 		next = link->next;
 		/* Off the list first: its place may be another list. */
 		list_remove(&d->link);
-		if (!record(shard, d, span_text(""))) {
+		if (!record(shard, d, NULL)) {
 			/* Back in front of `next`, where it was. */
 			list_append(next, &d->link);
 			if (!d->item.moving)
@@ -227,8 +244,14 @@ static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t 
 	return tally;
 }
 
+static struct state_reply told_of(const struct outcome *outcome)
+{
+	return (struct state_reply){(uint16_t)outcome->code, (uint8_t)outcome->stage, outcome->reply};
+}
+
 static void settle_answered(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
+	const struct state_reply told = told_of(outcome);
 	struct tally tally;
 	bool uniform = true;
 	unsigned i;
@@ -241,7 +264,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		 */
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
 		defer(o, d, outcome, true);
-		settle_record(o->shard, d, outcome->reply);
+		settle_record(o->shard, d, &told);
 		return;
 	}
 	tally = apply(o, d, outcome->results);
@@ -256,7 +279,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		hold(o, d, outcome->host_held);
 	else
 		d->next_place = DELIVERY_READY; /* more recipients than one transaction takes */
-	settle_record(o->shard, d, outcome->reply);
+	settle_record(o->shard, d, &told);
 }
 
 /*
@@ -274,6 +297,8 @@ static void settle_damaged(struct outbound *o, struct delivery *d, const struct 
 
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
+	const struct state_reply told = told_of(outcome);
+
 	assert(d->place == DELIVERY_ACTIVE);
 	d->item.busy = false;
 	switch (outcome->kind) {
@@ -296,7 +321,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		counter_add(&o->shard->deliverer->counters.attempts, 1);
 		counter_add(&o->shard->deliverer->counters.deferred, 1);
 		defer(o, d, outcome, true);
-		settle_record(o->shard, d, outcome->reply);
+		settle_record(o->shard, d, &told);
 		return;
 	case OUTCOME_DAMAGED:
 		settle_damaged(o, d, outcome);

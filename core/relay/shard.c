@@ -30,6 +30,7 @@
 #include "core/relay/receiver.h"
 #include "core/relay/store.h"
 #include "core/relay/submission.h"
+#include "queue/state.h"
 
 enum {
 	RECEIVE_BUFFERS = 512, /* provided receive buffers */
@@ -153,27 +154,41 @@ void shard_spool_settings(const struct relay *relay, unsigned index, struct spoo
 static int apply_state(struct delivery *d, const struct spool_live *live, uint64_t wall_ns, uint64_t *due_in_ns)
 {
 	struct queue_state state;
-	unsigned i, pending = 0;
+	struct state_cursor cursor;
+	struct state_fate fate;
+	unsigned number, count, at = 0, pending = 0;
+	uint64_t due_wall_ns = 0;
+	int r;
 
 	*due_in_ns = 0;
 	if (!live->state)
 		return 0;
-	if (queue_state_decode(live->state, live->state_length, &state) < 0 || state.recipients != d->recipients)
-		return -EBADMSG;
-	d->attempts = (uint16_t)(state.attempts > UINT16_MAX ? UINT16_MAX : state.attempts);
-	for (i = 0; i < state.recipients; i++) {
-		pending += state.statuses[i] == RECIPIENT_PENDING;
+	/* Both were read before (recover.c). */
+	r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state);
+	assert(r == 0 && state.recipients == d->recipients);
+	d->statuses = malloc(state.recipients);
+	if (!d->statuses)
+		return -ENOMEM;
+	state_first(&state, &cursor);
+	while (state_next(&cursor, &number, &count)) {
+		if (!state_fate(&state, number, &fate))
+			assert(!"queue_state_decode() checked the map");
+		memset(d->statuses + at, fate.status, count);
+		at += count;
+		if (fate.status != RECIPIENT_PENDING)
+			continue;
+		pending += count;
+		d->attempts = fate.attempts;
+		due_wall_ns = fate.due_wall_ns;
 	}
-	if (pending < state.recipients) {
-		d->statuses = malloc(state.recipients);
-		if (!d->statuses)
-			return -ENOMEM;
-		memcpy(d->statuses, state.statuses, state.recipients);
+	if (pending == state.recipients) {
+		free(d->statuses);
+		d->statuses = NULL;
 	}
 	if (pending == 0)
 		d->next_place = DELIVERY_FAILED;
-	if (live->state_wall_ns > wall_ns)
-		*due_in_ns = live->state_wall_ns - wall_ns;
+	if (due_wall_ns > wall_ns)
+		*due_in_ns = due_wall_ns - wall_ns;
 	return 0;
 }
 
@@ -201,6 +216,7 @@ int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		r = apply_state(d, live, clock_wall_ns(), &due_in_ns);
 	}
 	if (r < 0) {
+		free(d->statuses);
 		pool_release(&shard->store->deliveries, d);
 		return r;
 	}

@@ -100,7 +100,8 @@ enum submission_add submission_add_recipient(struct submission *m, unsigned dest
 
 	if (!transfer)
 		return m->transfer_count == SUBMISSION_DESTINATIONS_MAX ? SUBMISSION_TOO_MANY : SUBMISSION_NO_MEMORY;
-	if (m->letter.text_length + sizeof(head) + address.length > LETTER_TEXT_MAX)
+	if (m->letter.text_length + (m->recipients + 1) * ENVELOPE_RECIPIENT_OVERHEAD + address.length >
+	    LETTER_TEXT_MAX)
 		return SUBMISSION_TOO_MANY;
 	if (!append_text(m, head, sizeof(head)) || !append_text(m, address.data, address.length))
 		return SUBMISSION_NO_MEMORY;

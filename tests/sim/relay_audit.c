@@ -7,6 +7,7 @@
 
 #include "core/base/disk.h"
 #include "queue/envelope.h"
+#include "queue/state.h"
 #include "tests/sim/relay_rig.h"
 
 struct audit_recipient {
@@ -36,24 +37,42 @@ static void note_recipient(struct audit *audit, struct span address, uint8_t sta
 	r->failed += status == RECIPIENT_FAILED;
 }
 
+/* Of the next recipient; all are pending where there is no state. */
+static uint8_t next_status(const struct queue_state *state, struct state_cursor *cursor, unsigned *left,
+			   struct state_fate *fate)
+{
+	unsigned number;
+
+	if (*left == 0 && (!state_next(cursor, &number, left) || !state_fate(state, number, fate)))
+		return RECIPIENT_PENDING;
+	--*left;
+	return fate->status;
+}
+
 static void on_live(void *context, const struct spool_live *live)
 {
 	struct audit *audit = context;
+	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
 	struct envelope envelope;
+	struct state_cursor fates;
+	struct state_fate fate;
 	struct queue_state state = {0};
-	struct span address;
+	unsigned left = 0;
 
 	audit->records++;
 	free(live->item.parts);
 	if (envelope_decode(live->envelope, live->envelope_length, &envelope) < 0 ||
-	    (live->state && queue_state_decode(live->state, live->state_length, &state) < 0)) {
+	    (live->state && (queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state) < 0 ||
+			     state.recipients != envelope.recipients))) {
 		rig_fail(audit->rig, "an envelope or a state in the queue cannot be read");
 		return;
 	}
 	envelope_first(&envelope, &cursor);
-	for (unsigned i = 0; envelope_next(&cursor, &address); i++)
-		note_recipient(audit, address, live->state ? state.statuses[i] : (uint8_t)RECIPIENT_PENDING);
+	state_first(&state, &fates);
+	while (envelope_next(&cursor, &recipient))
+		note_recipient(audit, recipient.address,
+			       live->state ? next_status(&state, &fates, &left, &fate) : RECIPIENT_PENDING);
 }
 
 static void read_spool(struct audit *audit, int root, const char *name)

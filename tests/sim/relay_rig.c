@@ -18,6 +18,7 @@
 #include "core/relay/store.h"
 #include "core/relay/watch.h"
 #include "queue/spool_private.h"
+#include "queue/state.h"
 #include "tests/sim/sim.h"
 
 enum {

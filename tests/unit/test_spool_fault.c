@@ -509,7 +509,7 @@ static void test_newer_version(void)
 	ten();
 	uint8_t header[64];
 	memcpy(header, file_image, sizeof header);
-	header[8] = 2;
+	header[8] = SPOOL_FORMAT_VERSION + 1;
 	uint64_t hash = spool_hash(header, 56, 0);
 	memcpy(header + 56, &hash, 8);
 	world_file_poke(FIRST_FILE, header, sizeof header, 0);
