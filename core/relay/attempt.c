@@ -233,12 +233,36 @@ static void note(uint8_t *times)
 }
 
 /*
+ * The host told that the connection takes no more, as many do after so many errors, and some recipients had been
+ * refused for good by then: they stay refused. The others go on at once, and are fewer each time. Else all would be
+ * tried again, with the same end, and those that the host knows never get their mail.
+ */
+static bool keep_refusals(struct attempt *a)
+{
+	unsigned refused = 0, i;
+
+	for (i = a->rcpt_first; i < a->rcpt_end; i++) {
+		if (a->results[i] == ATTEMPT_FAIL)
+			refused++;
+		else
+			a->results[i] = ATTEMPT_NONE;
+	}
+	a->connection->got_on = a->connection->got_on || refused > 0;
+	return refused > 0;
+}
+
+/*
  * The connection ended, or is about to, in this message's turn. Where it did so between two messages that says nothing
  * of the one that was next: limits, shutdowns and idle connections that died. It does not go round in circles, because
  * such a connection has taken a message before; one that took none is blamed on the message and on the host alike.
  */
 static void lost(struct attempt *a, struct outcome *outcome, bool blameless)
 {
+	if (a->passed && keep_refusals(a)) {
+		outcome->kind = OUTCOME_ANSWERED;
+		outcome->results = a->results;
+		return;
+	}
 	outcome->kind = blameless ? OUTCOME_UNTRIED : OUTCOME_LOST;
 	outcome->again = a->delivery->broken == 0;
 	if (!blameless)

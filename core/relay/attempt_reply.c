@@ -101,17 +101,25 @@ static void refused_recipient(struct attempt *a, const struct smtp_reply_parser 
 	results_refused(a, a->rcpt_reply, reply);
 }
 
+/* ATTEMPT_NONE: it has not been tried, as those that were too many for `recipients_per_message` have not. */
+static uint8_t recipient_result(const struct attempt *a, const struct ruling *ruling)
+{
+	if (ruling->verdict == VERDICT_SENT)
+		return ATTEMPT_ACCEPTED;
+	return ruling->too_many && a->accepted > 0 ? ATTEMPT_NONE : (uint8_t)result_of(ruling->verdict);
+}
+
 static void reply_rcpt(struct attempt *a, const struct smtp_reply_parser *reply)
 {
-	enum verdict verdict = judge(STAGE_RCPT, reply).verdict;
+	const struct ruling ruling = judge(STAGE_RCPT, reply);
 
 	if (a->again && !a->mail_refused) {
 		a->results[a->rcpt_reply] = ATTEMPT_NONE; /* see fall_back() */
 		a->again = false;
 		a->connection->reset_next = true;
 	} else if (!a->mail_refused) {
-		a->results[a->rcpt_reply] = verdict == VERDICT_SENT ? ATTEMPT_ACCEPTED : (uint8_t)result_of(verdict);
-		if (verdict == VERDICT_SENT)
+		a->results[a->rcpt_reply] = recipient_result(a, &ruling);
+		if (ruling.verdict == VERDICT_SENT)
 			a->accepted++;
 		else
 			refused_recipient(a, reply);

@@ -173,7 +173,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	 * were taken, and it might be the same again and again. */
 	if (c->messages > 0 && !c->ours)
 		c->host->cautious = c->answered == 0;
-	if (report)
+	if (report && !c->got_on)
 		outbound_host_failed(o, c->host, &c->address, stage, reason);
 }
 

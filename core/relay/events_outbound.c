@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/relay/attempt_private.h"
 #include "core/relay/events.h"
 #include "core/relay/events_private.h"
 
@@ -141,18 +142,21 @@ void event_setup_accepted(const struct outbound *o, const struct host *host, uin
 }
 
 /* How an attempt ended, for all its recipients together. */
-static const char *result_name(const struct outcome *outcome, const struct delivery *d)
+static const char *result_name(const struct outcome *outcome, const struct attempt *a)
 {
 	bool sent = false, deferred = false, failed = false, held = false;
 	unsigned i;
 
 	if (outcome->kind != OUTCOME_ANSWERED)
 		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : outcome->again ? "interrupted" : "deferred";
-	for (i = 0; i < d->recipients; i++) {
+	for (i = a->rcpt_first; i < a->rcpt_end; i++) {
+		if (!attempt_pending(a, i))
+			continue;
 		sent = sent || outcome->results[i] == ATTEMPT_SENT;
 		held = held || outcome->results[i] == ATTEMPT_HOLD;
 		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
-		deferred = deferred || outcome->results[i] == ATTEMPT_DEFER || outcome->results[i] == ATTEMPT_ACCEPTED;
+		/* NONE: was to be tried, and will be in the next transaction. */
+		deferred = deferred || outcome->results[i] <= ATTEMPT_ACCEPTED || outcome->results[i] == ATTEMPT_DEFER;
 	}
 	if (sent)
 		return failed || deferred || held ? "partial" : "delivered";
@@ -187,7 +191,7 @@ void event_attempt(const struct attempt *a, const struct outcome *outcome)
 
 	if (!o->shard->config->log_messages || outcome->kind == OUTCOME_UNTRIED || outcome->kind == OUTCOME_DAMAGED)
 		return;
-	result = result_name(outcome, d);
+	result = result_name(outcome, a);
 	log_begin_at(&e, o->shard->log, attempt_level(result), "attempt");
 	events_id(&e, d->item.id.high, d->item.id.low);
 	log_text(&e, "result", result);

@@ -181,6 +181,7 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	/* Before MAIL there is no message it could be about. */
 	ruling.scope = rule->verdict == VERDICT_HOLD && fact->stage < STAGE_MAIL ? SCOPE_HOST : rule->scope;
 	ruling.reason = rule->reason;
+	ruling.too_many = rule->too_many;
 	ruling.say = rule->say ? rule->say : reason_say(rule->reason);
 	return ruling;
 }

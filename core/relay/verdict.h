@@ -75,6 +75,7 @@ struct verdict_rule {
 	enum verdict_scope scope; /* of a HOLD */
 	enum verdict_reason reason;
 	const char *say; /* what to do, for the operator; NULL: the reason's own sentence */
+	bool too_many;   /* of a DEFER at RCPT: see struct ruling */
 };
 #define STAGE_BIT(stage) (1u << (stage))
 struct verdict_rules {
@@ -88,6 +89,8 @@ struct ruling {
 	enum verdict_scope scope;
 	enum verdict_reason reason;
 	const char *say; /* NULL where there is nothing to do for the operator */
+	/* One transaction does not take so many recipients: if it took some, this one goes in another, at once. */
+	bool too_many;
 };
 
 /* `own` is asked before the built-in rules; NULL: none. */

@@ -16,6 +16,7 @@ enum {
 	BEFORE_CONTENT = SET_UP | ENVELOPE,
 };
 
+#define RECIPIENT .stages = STAGE_BIT(STAGE_RCPT)
 /* Codes. */
 #define REFUSED_4 .code_low = 400, .code_high = 499
 #define REFUSED_5 .code_low = 500, .code_high = 599
@@ -26,6 +27,7 @@ enum {
 #define HOLD_HOST(why) .verdict = VERDICT_HOLD, .scope = SCOPE_HOST, .reason = (why)
 #define HOLD_MESSAGE(why) .verdict = VERDICT_HOLD, .scope = SCOPE_MESSAGE, .reason = (why)
 #define DEFER .verdict = VERDICT_DEFER
+#define TOO_MANY .verdict = VERDICT_DEFER, .too_many = true
 #define FAIL .verdict = VERDICT_FAIL
 
 #define SAY_WANTS_TLS                                                                                                  \
@@ -42,10 +44,14 @@ enum {
 static const struct verdict_rule rules[] = {
 	/* The sequence got lost, not the message. */
 	{.code_low = 503, DEFER},
-	/* RFC 5321 4.5.3.1.10: "too many recipients" at some hosts, to be tried again. */
-	{.stages = STAGE_BIT(STAGE_RCPT), .code_low = 552, DEFER},
 	{REFUSED_4, .text = "*greylist*", DEFER},
 	{REFUSED_4, .text = "*graylist*", DEFER},
+
+	/* RFC 5321 4.5.3.1.10, RFC 3463 3.6 (X.5.3): too many for one transaction. 452 alone may be a lack of room. */
+	{RECIPIENT, REFUSED_4, ENHANCED(4, 5, 3), TOO_MANY},
+	{RECIPIENT, REFUSED_5, ENHANCED(5, 5, 3), TOO_MANY},
+	{RECIPIENT, REFUSED, .text = "*too many recipients*", TOO_MANY},
+	{RECIPIENT, .code_low = 552, TOO_MANY},
 
 	/* Limits by time: they pass by themselves. */
 	{REFUSED_5, ENHANCED(5, 4, 5), DEFER},

@@ -285,5 +285,72 @@ def gone_behind_each_250():
             relay.terminate()
 
 
+def to_many(hop, recipients, count, **changes):
+    """One message to all of these: so many must get it, each once, without waiting for the schedule."""
+    with Workspace() as work:
+        work.own(hop)
+        retry = {'first': '1h', 'factor': 1, 'max': '1h', 'expire': '1d'}
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=retry, **changes))
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=recipients)
+            client.data(message(1))
+        eventually(lambda: sum(len(arrival.recipients) for arrival in hop.arrivals) >= count,
+                   lambda: '%d of %d recipients; %s; %s' % (
+                       sum(len(arrival.recipients) for arrival in hop.arrivals), count, dict(relay.count),
+                       [(each['result'], each.get('reply')) for each in relay.events('attempt')][-2:]))
+        relay.terminate()
+        got = [name for arrival in hop.arrivals for name in arrival.recipients]
+        equal(len(got), len(set(got)), 'different recipients')
+        return relay
+
+
+@case
+def too_many_recipients_in_one_message():
+    """RFC 5321 4.5.3.1.10: those that are too many for one transaction go in the next one, at once."""
+    def limited(extensions, text):
+        def script(stage, session, argument):
+            return text if stage == 'RCPT' and len(session.recipients) >= 10 else None
+        hop = NextHop(extensions, script=script)
+        relay = to_many(hop, ['r%d@example.com' % n for n in range(45)], 45)
+        equal([len(arrival.recipients) for arrival in hop.arrivals], [10, 10, 10, 10, 5], text)
+        equal((relay.count['deferred'], relay.count['failed']), (0, 0), text + ': deferred and failed')
+    parallel(limited, [(extensions, text) for extensions in ALL for text in (
+        '452 4.5.3 Too many recipients', '452 Too many recipients received', '552 5.5.3 Maximum limit of recipients',
+        '550 5.5.3 Too many recipients', '450 too many recipients for one message')])
+
+
+class TooManyErrors(NextHopSession):
+    """Ends a session with 421 at the twentieth recipient it does not know, as Postfix does."""
+
+    unknown = 0
+
+    def on_rcpt(self, argument):
+        if 'unknown' not in argument:
+            super().on_rcpt(argument)
+            return
+        self.unknown += 1
+        if self.unknown < 20:
+            self.out += b'550 5.1.1 User unknown\r\n'
+            return
+        self.out += b'421 4.7.0 Error: too many errors\r\n'
+        self.flush()
+        raise Closed()
+
+
+@case
+def a_session_that_ends_after_so_many_unknown_recipients():
+    """Who was refused for good stays so: else the others would never get their mail, as each attempt ends alike."""
+    def many(extensions):
+        hop = NextHop(extensions, session_class=TooManyErrors)
+        names = ['unknown-%d@example.com' % n for n in range(70)] + ['known-%d@example.com' % n for n in range(30)]
+        relay = to_many(hop, names, 30)
+        refused = [each['recipient'] for event in relay.events('attempt') for each in event.get('results', ())
+                   if each['result'] == 'failed']
+        equal(len(refused), len(set(refused)), 'recipients that failed twice')
+        equal(relay.count['host_failed'], 0, 'failed hosts')
+    parallel(many, [(extensions,) for extensions in ALL])
+
+
 if __name__ == '__main__':
     harness.main(together=4)

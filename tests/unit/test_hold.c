@@ -21,8 +21,8 @@ static struct deliverer deliverer;
 static struct outbound out;
 static struct delivery mail;
 
-static const struct ruling ours = {VERDICT_HOLD, SCOPE_HOST, REASON_CLIENT, "do something"};
-static const struct ruling perhaps = {VERDICT_HOLD, SCOPE_MESSAGE, REASON_SENDER, "do something"};
+static const struct ruling ours = {VERDICT_HOLD, SCOPE_HOST, REASON_CLIENT, "do something", false};
+static const struct ruling perhaps = {VERDICT_HOLD, SCOPE_MESSAGE, REASON_SENDER, "do something", false};
 
 static void setup(void)
 {

@@ -312,6 +312,37 @@ static void test_replies(void)
 	}
 }
 
+/* Which refusals of a recipient say that there are too many for one transaction (RFC 5321 4.5.3.1.10). */
+static void test_too_many(void)
+{
+	static const struct {
+		enum stage stage;
+		unsigned code;
+		const char *text;
+		bool too_many;
+	} cases[] = {
+		{STAGE_RCPT, 452, "4.5.3 Error: too many recipients", true},
+		{STAGE_RCPT, 452, "4.5.3 Your message has more than 100 addressees", true},
+		{STAGE_RCPT, 452, "Too many recipients received", true},
+		{STAGE_RCPT, 552, "5.5.3 Maximum limit of 50 recipients reached", true},
+		{STAGE_RCPT, 550, "5.5.3 Toomany", true},
+		{STAGE_RCPT, 552, "Requested action aborted", true},
+		{STAGE_RCPT, 452, "4.2.2 The mailbox is over quota", false},
+		{STAGE_RCPT, 452, "4.3.1 Insufficient system storage", false},
+		{STAGE_RCPT, 550, "5.1.1 No such user", false},
+		{STAGE_RCPT, 250, "2.1.5 Not too many recipients", false},
+		{STAGE_CONTENT, 452, "4.5.3 Too many recipients", false},
+		{STAGE_MAIL, 452, "4.5.3 Too many messages sent", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ruling found = judged(cases[i].stage, cases[i].code, cases[i].text);
+		CHECK_EQ(found.too_many, cases[i].too_many);
+		if (cases[i].too_many)
+			CHECK_EQ(found.verdict, VERDICT_DEFER);
+	}
+}
+
 /* A destination's own rules come first, and each part of a rule narrows it. */
 static void test_own_rules(void)
 {
@@ -419,6 +450,7 @@ int main(void)
 	RUN(test_table);
 	RUN(test_every_code);
 	RUN(test_replies);
+	RUN(test_too_many);
 	RUN(test_own_rules);
 	RUN(test_patterns);
 	RUN(test_rules_are_sound);
