@@ -370,6 +370,14 @@ static size_t log_put_plain(char *out, const uint8_t *text, size_t at, size_t st
 			break;
 		memcpy(out + (at - from), &eight, sizeof(eight));
 	}
+	/* What is left of a longer text is looked at once more together with what is before it. */
+	if (at < stop && stop - at < sizeof(eight) && stop - from >= sizeof(eight)) {
+		memcpy(&eight, text + stop - sizeof(eight), sizeof(eight));
+		if (log_plain_eight(eight)) {
+			memcpy(out + (stop - from) - sizeof(eight), &eight, sizeof(eight));
+			return stop - from;
+		}
+	}
 	for (; at < stop && log_plain[text[at]]; at++)
 		out[at - from] = (char)text[at];
 	return at - from;

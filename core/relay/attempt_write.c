@@ -3,9 +3,9 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/base/line.h"
 #include "core/relay/attempt.h"
 #include "core/relay/attempt_private.h"
 
@@ -28,24 +28,25 @@ static enum write_result write_mail(struct attempt *a)
 	const struct smtp_extensions *extensions = &a->connection->extensions;
 	bool plain = lesson_in_force(&a->connection->host->lessons, LESSON_PLAIN_MAIL, a->outbound->shard->now_ns);
 	bool eight_bit = extensions->eight_bit_mime && !plain;
-	char line[COMMAND_ROOM];
-	int n = snprintf(line, sizeof(line), "MAIL FROM:<%.*s>", (int)a->envelope.sender.length,
-			 a->envelope.sender.data);
+	char text[COMMAND_ROOM]; /* the sender was accepted within SMTP_PATH_MAX */
+	struct line line = {.data = text, .size = sizeof(text)};
 
+	line_text(&line, "MAIL FROM:<");
+	line_put(&line, a->envelope.sender.data, a->envelope.sender.length);
+	line_text(&line, ">");
 	a->parameters = false;
 	if (extensions->size_given && !plain) {
 		a->parameters = true;
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " SIZE=%llu",
-			      (unsigned long long)a->delivery->content_length);
+		line_text(&line, " SIZE=");
+		line_number(&line, a->delivery->content_length);
 	}
 	if (eight_bit && (a->envelope.flags & ENVELOPE_EIGHT_BIT)) {
 		a->parameters = true;
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " BODY=8BITMIME");
+		line_text(&line, " BODY=8BITMIME");
 	}
 	a->undeclared = !eight_bit && (a->envelope.flags & ENVELOPE_EIGHT_BIT);
-	n += snprintf(line + n, sizeof(line) - (size_t)n, "\r\n");
-	assert((size_t)n < sizeof(line)); /* the sender was accepted within SMTP_PATH_MAX */
-	if (!write_command(a, line, (size_t)n))
+	line_text(&line, "\r\n");
+	if (!write_command(a, line.data, line.length))
 		return WRITE_NO_ROOM;
 	envelope_first(&a->envelope, &a->rcpt_cursor);
 	a->step = STEP_RCPT;
@@ -56,8 +57,8 @@ static enum write_result write_rcpt(struct attempt *a)
 {
 	struct envelope_cursor before = a->rcpt_cursor;
 	struct envelope_recipient recipient;
-	char line[COMMAND_ROOM];
-	int n;
+	char text[COMMAND_ROOM];
+	struct line line = {.data = text, .size = sizeof(text)};
 
 	if (a->rcpt_next == a->rcpt_end) {
 		a->step = STEP_BODY;
@@ -69,9 +70,10 @@ static enum write_result write_rcpt(struct attempt *a)
 		a->rcpt_next++;
 		return WRITE_DONE;
 	}
-	n = snprintf(line, sizeof(line), "RCPT TO:<%.*s>\r\n", (int)recipient.address.length, recipient.address.data);
-	assert((size_t)n < sizeof(line));
-	if (!write_command(a, line, (size_t)n)) {
+	line_text(&line, "RCPT TO:<");
+	line_put(&line, recipient.address.data, recipient.address.length);
+	line_text(&line, ">\r\n");
+	if (!write_command(a, line.data, line.length)) {
 		a->rcpt_cursor = before;
 		return WRITE_NO_ROOM;
 	}
@@ -171,8 +173,8 @@ static enum write_result write_body(struct attempt *a)
 {
 	struct connection *c = a->connection;
 	const struct spool_view *now;
-	char line[48];
-	int n;
+	char text[48];
+	struct line line = {.data = text, .size = sizeof(text)};
 
 	if (c->mode != MODE_CHUNKING) {
 		if (!write_command(a, "DATA\r\n", 6))
@@ -195,8 +197,10 @@ static enum write_result write_body(struct attempt *a)
 		return WRITE_WAIT;
 	if (!check_piece(a, now))
 		return violation(a);
-	n = snprintf(line, sizeof(line), "BDAT %zu%s\r\n", now->content_length, last_piece(a) ? " LAST" : "");
-	if (!write_command(a, line, (size_t)n))
+	line_text(&line, "BDAT ");
+	line_number(&line, now->content_length);
+	line_text(&line, last_piece(a) ? " LAST\r\n" : "\r\n");
+	if (!write_command(a, line.data, line.length))
 		return WRITE_NO_ROOM;
 	a->chunks_begun++;
 	a->step = STEP_CONTENT;

@@ -11,6 +11,7 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/base/line.h"
 #include "core/relay/events.h"
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
@@ -478,23 +479,27 @@ static const char *not_stored_reply(const struct submission *m)
 	return "451 4.3.0 Message not stored, try again later\r\n";
 }
 
-static size_t message_reply(const struct submission *m, char *out, size_t capacity)
+static void message_reply(const struct submission *m, struct line *reply)
 {
 	char id[MESSAGE_ID_TEXT];
 
-	if (m->result == 0) {
-		message_id_text(m->letter.id, id);
-		return (size_t)snprintf(out, capacity, "250 2.0.0 Ok: queued as %.*s\r\n", MESSAGE_ID_TEXT, id);
+	if (m->result != 0) {
+		line_text(reply, not_stored_reply(m));
+		return;
 	}
-	return (size_t)snprintf(out, capacity, "%s", not_stored_reply(m));
+	message_id_text(m->letter.id, id);
+	line_text(reply, "250 2.0.0 Ok: queued as ");
+	line_put(reply, id, sizeof(id));
+	line_text(reply, "\r\n");
 }
 
 static void answer_one(struct session *s, struct submission *m)
 {
 	struct shard *shard = s->shard;
-	char reply[80];
-	size_t n = message_reply(m, reply, sizeof(reply));
+	char text[80];
+	struct line reply = {.data = text, .size = sizeof(text)};
 
+	message_reply(m, &reply);
 	/* Replies to what came behind it are later ones. */
 	if (m->tail_length == 0 && m->result != SUBMISSION_UNDECIDED)
 		s->last_reply = m->result == 0 ? "250 2.0.0 Ok: queued" : not_stored_reply(m);
@@ -521,7 +526,7 @@ static void answer_one(struct session *s, struct submission *m)
 	}
 	/* The client may have vanished: the record stays valid all the same (P15). */
 	if (s->state != SESSION_CLOSED) {
-		if (!transport_write(&s->transport, reply, n) ||
+		if (!transport_write(&s->transport, reply.data, reply.length) ||
 		    (m->tail_length > 0 && !transport_write(&s->transport, m->tail, m->tail_length))) {
 			submission_free(m);
 			receive_end(s, "out of memory");

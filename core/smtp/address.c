@@ -22,14 +22,32 @@
 
 enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, LABEL_MAX = 63 }; /* RFC 5321 4.5.3.1, RFC 1035 2.3.4 */
 
+enum { LET_DIG = 1, ATEXT = 2 };
+
+/* What an octet may be part of: names of hosts, or an atom (RFC 5322 3.2.3). */
+static const uint8_t kinds[256] = {
+	['0' ... '9'] = LET_DIG | ATEXT,
+	['A' ... 'Z'] = LET_DIG | ATEXT,
+	['a' ... 'z'] = LET_DIG | ATEXT,
+	['!'] = ATEXT,
+	['#' ... '\''] = ATEXT,
+	['*' ... '+'] = ATEXT,
+	['-'] = ATEXT,
+	['/'] = ATEXT,
+	['='] = ATEXT,
+	['?'] = ATEXT,
+	['^' ... '`'] = ATEXT,
+	['{' ... '~'] = ATEXT,
+};
+
 static bool is_let_dig(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	return kinds[(uint8_t)c] & LET_DIG;
 }
 
 static bool is_atext(char c)
 {
-	return is_let_dig(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return kinds[(uint8_t)c] & ATEXT;
 }
 
 /* The length of the quoted string at the start, or 0. */
@@ -94,22 +112,32 @@ static bool literal_valid(struct span text)
 /* Labels of letters, digits and hyphens, and underscores. `lenient`: what machines say of themselves in EHLO. */
 static bool labels_valid(struct span text, bool lenient, bool underscores)
 {
-	uint32_t label = 0;
+	uint32_t i = 0, label = 0;
 
-	for (uint32_t i = 0; i < text.length; i++) {
-		char c = text.data[i];
+	while (i < text.length) {
+		uint32_t from = i;
+		char c;
 
+		while (i < text.length && is_let_dig(text.data[i]))
+			i++;
+		label += i - from;
+		if (label > LABEL_MAX)
+			return false;
+		if (i == text.length)
+			break;
+		c = text.data[i++];
 		if (c == '.') {
-			if (label == 0 || (!lenient && text.data[i - 1] == '-'))
+			if (label == 0 || (!lenient && text.data[i - 2] == '-'))
 				return false;
 			label = 0;
 			continue;
 		}
-		if (!is_let_dig(c) && (c != '-' || (label == 0 && !lenient)) && (c != '_' || !underscores))
+		if ((c != '-' || (label == 0 && !lenient)) && (c != '_' || !underscores))
 			return false;
-		if (++label > LABEL_MAX)
-			return false;
+		label++;
 	}
+	if (label > LABEL_MAX)
+		return false;
 	if (label == 0) /* empty, or ends in a dot */
 		return lenient && text.length > 0;
 	return lenient || text.data[text.length - 1] != '-';

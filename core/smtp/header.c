@@ -46,10 +46,16 @@ static size_t unfold(const char *value, size_t length, char *out, size_t capacit
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < length && n < capacity; i++) {
-		if (is_line_end(value[i]) || (n == 0 && is_space(value[i])))
+	for (size_t i = 0; i < length && n < capacity;) {
+		size_t from = i;
+		if (is_line_end(value[i]) || (n == 0 && is_space(value[i]))) {
+			i++;
 			continue;
-		out[n++] = value[i];
+		}
+		while (i < length && !is_line_end(value[i]) && i - from < capacity - n)
+			i++;
+		memcpy(out + n, value + from, i - from);
+		n += i - from;
 	}
 	while (n > 0 && is_space(out[n - 1]))
 		n--;

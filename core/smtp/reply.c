@@ -202,14 +202,35 @@ static uint8_t reply_octet(struct smtp_reply_parser *parser, uint8_t octet)
 	}
 }
 
+/* Octets of a text that mean nothing to the parser are taken at once: as many as reply_octet() would take one by one,
+ * and with the same result. */
+static size_t plain_text(struct smtp_reply_parser *parser, const uint8_t *data, size_t length)
+{
+	size_t most = SMTP_REPLY_LINE_MAX - parser->line_length, room = SMTP_REPLY_TEXT_MAX - parser->text_length,
+	       n = 0;
+
+	if (most > length)
+		most = length;
+	while (n < most && data[n] > '\r')
+		n++;
+	memcpy(parser->text + parser->text_length, data, n < room ? n : room);
+	parser->text_length += (uint16_t)(n < room ? n : room);
+	parser->line_length += (uint32_t)n;
+	return n;
+}
+
 enum smtp_reply_result smtp_reply_parse(struct smtp_reply_parser *parser, const uint8_t *data, size_t length,
 					size_t *consumed)
 {
 	size_t i = 0;
 
 	assert(parser->state != FINISHED);
-	while (i < length && (parser->state & STATE) < EMPTY)
-		parser->state = reply_octet(parser, data[i++]);
+	while (i < length && (parser->state & STATE) < EMPTY) {
+		if ((parser->state & STATE) == TEXT)
+			i += plain_text(parser, data + i, length - i);
+		if (i < length)
+			parser->state = reply_octet(parser, data[i++]);
+	}
 	*consumed = i;
 	if (parser->state == EMPTY) {
 		parser->state = CODE_1;

@@ -46,12 +46,18 @@ struct message_id message_id_next(struct message_id_source *source, uint64_t wal
 
 void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT])
 {
-	/* From the last character: five bits at a time off a 128-bit number. */
-	for (int i = MESSAGE_ID_TEXT - 1; i >= 0; i--) {
-		out[i] = alphabet[id.low & 31];
-		id.low = id.low >> 5 | id.high << 59;
-		id.high >>= 5;
-	}
+	enum { DIGITS = 12, BITS = 60 }; /* what 64 bits hold of it, five at a time */
+	uint64_t part = id.low;
+	int at = MESSAGE_ID_TEXT;
+
+	/* From the last character. */
+	for (int i = 0; i < DIGITS; i++, part >>= 5)
+		out[--at] = alphabet[part & 31];
+	part = id.low >> BITS | id.high << (64 - BITS);
+	for (int i = 0; i < DIGITS; i++, part >>= 5)
+		out[--at] = alphabet[part & 31];
+	for (part = id.high >> (2 * BITS - 64); at > 0; part >>= 5)
+		out[--at] = alphabet[part & 31];
 }
 
 /* Upper or lower case, and the look-alikes that people write when they copy an id by hand. */
@@ -163,11 +169,6 @@ static bool peer_valid(struct span peer)
 	return peer.length > 0 && peer.length < 46;
 }
 
-static char *put_name(char *out, struct span name)
-{
-	return address_helo_valid(name) ? put(out, name.data, name.length) : put_text(out, "unknown");
-}
-
 static char *put_literal(char *out, struct span peer)
 {
 	if (!peer_valid(peer))
@@ -187,11 +188,13 @@ size_t trace_received(const struct trace *trace, char *out)
 	message_id_text(trace->id, id);
 	p = put_text(p, "Received: from ");
 	/* A greeting that is no name is not copied: the address says it better (RFC 5321 4.1.4, 4.4). */
-	p = address_helo_valid(trace->helo) ? put_name(p, trace->helo) : put_literal(p, trace->peer);
+	p = address_helo_valid(trace->helo) ? put(p, trace->helo.data, trace->helo.length)
+					    : put_literal(p, trace->peer);
 	p = put_text(p, " (");
 	p = put_literal(p, trace->peer);
 	p = put_text(p, ")\r\n\tby ");
-	p = put_name(p, trace->hostname);
+	p = address_helo_valid(trace->hostname) ? put(p, trace->hostname.data, trace->hostname.length)
+						: put_text(p, "unknown");
 	p = put_text(p, " (postrider) with ");
 	p = put_text(p, trace->protocol);
 	p = put_text(p, " id ");
