@@ -215,13 +215,14 @@ bool attempt_damaged(struct attempt *a, int error, const char *why)
 
 	a->damage = why;
 	a->damage_error = error;
-	c->ours = true;
 	tell_damage(a, error, why, true);
 	/* Between two chunks RSET takes back what was sent (RFC 3030 2). DATA cannot be left but by its end. */
 	if (c->mode == MODE_CHUNKING && a->step == STEP_BODY) {
 		c->reset_next = true;
+		c->taken_back++;
 		return true;
 	}
+	c->ours = true;
 	connection_kill(c, STAGE_CONTENT, why);
 	return false;
 }

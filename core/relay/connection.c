@@ -156,8 +156,9 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
 	struct outbound *o = c->outbound;
 	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
-	bool report = (!c->proven || (c->messages > 0 && c->answered == 0) || never_used(c)) && !c->ours &&
-		      !c->fell_back && !o->shard->draining;
+	bool asked = c->messages > c->taken_back;
+	bool report = (!c->proven || (asked && c->answered == 0) || never_used(c)) && !c->ours && !c->fell_back &&
+		      !o->shard->draining;
 	char told[sizeof(c->told_text) + 160];
 
 	if (c->told) {
@@ -171,7 +172,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	abandon_attempts(c, stage, reason);
 	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
 	 * were taken, and it might be the same again and again. */
-	if (c->messages > 0 && !c->ours)
+	if (asked && !c->ours)
 		c->host->cautious = c->answered == 0;
 	if (report && !c->got_on)
 		outbound_host_failed(o, c->host, &c->address, stage, reason);

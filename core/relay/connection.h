@@ -56,6 +56,7 @@ struct connection {
 	unsigned replies_due;      /* commands written and not answered */
 	uint64_t marks_used;       /* of the transport's marks: those of commands that were answered */
 	unsigned messages;         /* attempts begun on this connection */
+	unsigned taken_back;       /* of these: given up for a fault of ours, by RSET */
 	unsigned answered;         /* those that got their verdict here, other than 421 */
 	unsigned careful_until;    /* one message at a time while `answered` is less */
 	uint64_t unwritten_octets; /* content of attempts that are not fully written */
@@ -64,7 +65,7 @@ struct connection {
 	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
 	bool slow;        /* its set-up takes long: others are opened beside it */
-	bool ours;        /* what went wrong on it was our own fault: the host is not to blame */
+	bool ours;        /* it ends by a fault of ours: the host is not to blame */
 	bool probe;       /* the host is held (hold.h): one message, until it gets through */
 	bool reset_next;  /* RSET before the next attempt */
 	bool empty_lines; /* it sends empty lines between its replies */

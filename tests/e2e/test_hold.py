@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import (Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
+from harness import (CLOSE, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
                      message)
 
 REFUSED = '550 5.7.64 TenantAttribution; Relay Access Denied [next-hop.example.com]'
@@ -246,6 +246,41 @@ def a_damaged_message_is_told_with_whom_to_ask():
         equal(hop.sequences(), [2], 'arrived')
         equal({event['stage'] for event in relay.events('host_failed')}, {'connect'}, 'what the host is blamed for')
         equal(relay.total('failed'), 0, 'failed')
+        relay.terminate()
+
+
+@case
+def damage_does_not_excuse_the_host():
+    """RSET takes back what was sent of a damaged message. What the host does to the next one on that connection is its
+    own doing again."""
+    def lines(word, count):
+        return b'Subject: x\r\n\r\n' + b''.join(b'%s %06d ' % (word, n) + b'x' * 80 + b'\r\n' for n in range(count))
+
+    with Workspace() as work:
+        port = free_port()
+        configuration = work.configuration(['127.0.0.1:%d' % port], shards=1)
+        relay = work.relay(configuration)
+        with Client(relay.address, timeout=30) as client:
+            client.hello()
+            for content in (lines(b'line', 12000), lines(b'next', 90000)):
+                client.envelope()
+                client.data(content)
+        relay.terminate()
+        relay = work.relay(configuration, 'again')
+        rot(work.path('spool'), b'line 006000 ')
+        resets = []
+
+        def script(stage, session, argument):
+            if stage != 'BDAT' or b'next 0' not in argument[0]:
+                return None
+            resets.append(session.commands.count(b'RSET'))
+            return CLOSE if len(resets) == 1 else None
+        hop = work.own(NextHop(('PIPELINING', 'CHUNKING'), port=port, script=script))
+        hop.wait_arrivals(1, 30)
+        check(b'next 089999' in hop.arrivals[0].content, 'another message arrived')
+        equal(resets[0], 1, 'RSETs before the message whose connection was closed')
+        eventually(lambda: [event for event in relay.events('attempt') if event['result'] == 'interrupted'],
+                   'the connection is one that ended in the turn of the intact message')
         relay.terminate()
 
 
