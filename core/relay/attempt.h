@@ -80,6 +80,8 @@ void attempt_unanswered(struct attempt *a);
 unsigned attempt_marks(const struct attempt *a);
 /* Behind 354: a refusal may come before the end of the content is written. */
 bool attempt_in_content(const struct attempt *a);
+/* What is answered next. */
+enum stage attempt_stage(const struct attempt *a);
 /* All replies are in. */
 bool attempt_over(const struct attempt *a);
 /* Ends it: settles the delivery and frees the attempt. `reason` where the connection was lost. */

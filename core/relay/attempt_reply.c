@@ -268,7 +268,7 @@ static enum fallback_command asked(const struct attempt *a)
 	}
 }
 
-static enum stage stage_asked(const struct attempt *a)
+enum stage attempt_stage(const struct attempt *a)
 {
 	static const enum stage stages[] = {
 		[FALLBACK_RSET] = STAGE_MAIL, [FALLBACK_MAIL] = STAGE_MAIL,    [FALLBACK_RCPT] = STAGE_RCPT,
@@ -284,7 +284,7 @@ static bool learn(struct attempt *a, enum lesson lesson, unsigned code, struct s
 	uint64_t now_ns = a->outbound->shard->now_ns;
 
 	if (!lesson_in_force(&host->lessons, lesson, now_ns))
-		event_fallback(a->connection, lesson, stage_asked(a), code, text);
+		event_fallback(a->connection, lesson, attempt_stage(a), code, text);
 	lesson_learn(&host->lessons, lesson, now_ns);
 	if (a->delivery->fallbacks >= LESSON_COUNT)
 		return false;

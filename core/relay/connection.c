@@ -76,6 +76,8 @@ enum stage connection_stage(const struct connection *c)
 					    STAGE_STARTTLS, STAGE_CONTENT, STAGE_QUIT,     STAGE_QUIT};
 
 	static_assert(sizeof(stages) / sizeof(stages[0]) == CONNECTION_CLOSED + 1, "a stage for each state");
+	if (c->state == CONNECTION_READY && !list_empty(&c->attempts))
+		return attempt_stage(container_of(c->attempts.next, struct attempt, link));
 	return stages[c->state];
 }
 

@@ -8,8 +8,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import (SILENCE, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
-                     message, parallel)
+from harness import (CLOSE, SILENCE, Client, NextHop, Workspace, case, check, equal, eventually,  # noqa: E402
+                     free_port, message, parallel)
 from next_hop import Closed, NextHopSession  # noqa: E402
 
 CHUNKING = ('PIPELINING', 'CHUNKING', 'ENHANCEDSTATUSCODES')
@@ -186,6 +186,24 @@ def replies_before_their_commands():
             + [(end, 'more replies than commands') for end in ends]])
     # One command at a time: each of them can be told.
     parallel(surplus, [(PLAIN, stage, 'more replies than commands') for stage in ('MAIL', 'RCPT')])
+
+
+def closes_at(extensions, stage, told):
+    with Workspace() as work:
+        hop = work.own(NextHop(extensions, script=once(stage, CLOSE)))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry={'first': '1s', 'max': '1s'}))
+        send(relay, 1)
+        hop.wait_arrivals(1, 20)
+        equal(relay.events('connection')[0]['stage'], told, '%s at %s' % (extensions, stage))
+        relay.terminate()
+
+
+@case
+def where_a_connection_ended_is_told():
+    """The stage is that of the command whose answer did not come."""
+    ends = [(PLAIN, 'MAIL', 'mail'), (PLAIN, 'RCPT', 'rcpt'), (PLAIN, 'DATA', 'data'), (PLAIN, 'END', 'content'),
+            (CHUNKING, 'MAIL', 'mail'), (CHUNKING, 'BDAT', 'content')]
+    parallel(closes_at, ends)
 
 
 @case
