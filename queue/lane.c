@@ -35,21 +35,15 @@ void lane_ready_first(struct lane *lane, struct delivery *d)
 	lane->ready_count++;
 }
 
-static void place(struct lane *lane, size_t index, struct delivery *d)
-{
-	lane->heap[index] = d;
-	d->heap_index = (uint32_t)index;
-}
-
 static void sift_up(struct lane *lane, size_t index)
 {
 	struct delivery *d = lane->heap[index];
 
 	while (index > 0 && lane->heap[(index - 1) / 2]->due_ns > d->due_ns) {
-		place(lane, index, lane->heap[(index - 1) / 2]);
+		lane->heap[index] = lane->heap[(index - 1) / 2];
 		index = (index - 1) / 2;
 	}
-	place(lane, index, d);
+	lane->heap[index] = d;
 }
 
 static void sift_down(struct lane *lane, size_t index)
@@ -64,10 +58,10 @@ static void sift_down(struct lane *lane, size_t index)
 			child++;
 		if (lane->heap[child]->due_ns >= d->due_ns)
 			break;
-		place(lane, index, lane->heap[child]);
+		lane->heap[index] = lane->heap[child];
 		index = child;
 	}
-	place(lane, index, d);
+	lane->heap[index] = d;
 }
 
 int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns)
@@ -115,7 +109,7 @@ void lane_remove(struct lane *lane, struct delivery *d)
 		assert(d->place == DELIVERY_WAITING && d == lane->heap[0]);
 		struct delivery *last = lane->heap[--lane->heap_count];
 		if (lane->heap_count > 0) {
-			place(lane, 0, last);
+			lane->heap[0] = last;
 			sift_down(lane, 0);
 		}
 	}

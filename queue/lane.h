@@ -31,7 +31,6 @@ struct delivery {
 	uint64_t due_ns;   /* WAITING: monotonic */
 	uint8_t *statuses; /* enum recipient_status per recipient; NULL: all pending; malloc'd, owned */
 	uint64_t content_length;
-	uint32_t heap_index;
 	uint16_t attempts;
 	uint16_t recipients;
 	uint16_t lane;          /* index */
