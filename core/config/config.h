@@ -92,7 +92,7 @@ struct config {
 		uint64_t size_max;         /* default 20GiB; at least four segments for each shard */
 		uint64_t message_size_max; /* default 150MiB or a quarter of size_max, never more than that */
 		uint64_t segment_size;     /* default 64MiB; whole MiB, 4MiB to 1GiB */
-		uint64_t memory_max;       /* message contents, shared between the shards; default 256MiB */
+		uint64_t memory_max;       /* message contents, shared between the shards; 16MiB each at least */
 	} spool;
 	struct config_listener *listeners;
 	size_t listener_count;

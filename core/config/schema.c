@@ -28,6 +28,9 @@
 #define MEBIBYTES (UINT64_C(1) << 20)
 #define GIBIBYTES (UINT64_C(1) << 30)
 #define TEBIBYTES (UINT64_C(1) << 40)
+/* Of spool.memory_max, for each shard: eight slabs are half of it (core/relay/shard.c). */
+#define MEMORY_MIN (16 * MEBIBYTES)
+#define MEMORY_USUAL (256 * MEBIBYTES)
 
 enum {
 	LISTENERS_MAX = 64,
@@ -448,7 +451,7 @@ static const struct reader_field spool_fields[] = {
 	FIELD_RANGE("size_max", reader_size, CONFIG(spool.size_max), 16 * MEBIBYTES, 1024 * TEBIBYTES),
 	FIELD_RANGE("message_size_max", reader_size, CONFIG(spool.message_size_max), 1024, GIBIBYTES),
 	FIELD_RANGE("segment_size", reader_size, CONFIG(spool.segment_size), 4 * MEBIBYTES, GIBIBYTES),
-	FIELD_RANGE("memory_max", reader_size, CONFIG(spool.memory_max), 16 * MEBIBYTES, TEBIBYTES),
+	FIELD_RANGE("memory_max", reader_size, CONFIG(spool.memory_max), MEMORY_MIN, TEBIBYTES),
 	FIELDS_END,
 };
 
@@ -511,7 +514,6 @@ void schema_defaults(struct config *config)
 {
 	config->spool.size_max = 20 * GIBIBYTES;
 	config->spool.segment_size = 64 * MEBIBYTES;
-	config->spool.memory_max = 256 * MEBIBYTES;
 	config->retry.first_ns = 30 * SECONDS;
 	config->retry.factor = 2;
 	config->retry.max_ns = 4 * HOURS;
@@ -570,6 +572,26 @@ static const yaml_mark_t *mark_of(struct reader *r, const yaml_node_t *root, con
 	if (value != NULL)
 		return &value->start_mark;
 	return node != NULL ? &node->start_mark : &root->start_mark;
+}
+
+/* Shards share it: what one of them cannot do without is fixed, and would be taken beside it. */
+static bool finish_memory(struct reader *r, const yaml_node_t *root)
+{
+	struct config *config = r->config;
+	uint64_t least = MEMORY_MIN * config->shards;
+	char is[32], needed[32];
+
+	if (!reader_fine(r, "spool") || !reader_fine(r, "shards"))
+		return true;
+	if (config->spool.memory_max == 0)
+		config->spool.memory_max = least < MEMORY_USUAL ? MEMORY_USUAL : least;
+	if (config->spool.memory_max >= least)
+		return true;
+	scalar_quantity_format(SCALAR_SIZE, config->spool.memory_max, is, sizeof(is));
+	scalar_quantity_format(SCALAR_SIZE, least, needed, sizeof(needed));
+	return reader_fail(r, mark_of(r, root, "spool", "memory_max"),
+			   "memory_max: %s is too little for %u shards: write at least %s, or fewer shards", is,
+			   config->shards, needed);
 }
 
 static bool finish_spool(struct reader *r, const yaml_node_t *root)
@@ -681,6 +703,7 @@ bool schema_read(struct reader *r)
 	finish_shards(r->config);
 	ok &= finish_hostname(r, root);
 	ok &= finish_spool(r, root);
+	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);
 	ok &= finish_routes(r, root);
 	return ok && schema_clients_finish(r);

@@ -35,8 +35,7 @@ bool rig_trace, rig_log;
 static const char rig_yaml[] =
 	"hostname: relay.example\n"
 	"shards: %u\n"
-	"spool: { directory: /spool, size_max: %uMiB, segment_size: 4MiB, message_size_max: 8MiB, "
-	"memory_max: 32MiB }\n"
+	"spool: { directory: /spool, size_max: %uMiB, segment_size: 4MiB, message_size_max: 8MiB }\n"
 	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }]\n"
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
@@ -195,9 +194,8 @@ static void make_config(struct rig *rig, unsigned shards)
 	rig->config = config_parse("rig.yaml", text, (size_t)n, &problems);
 	if (!rig->config)
 		sim_bug("the rig's configuration: %s", config_problems_first(&problems));
-	/* Less than a configuration may say. */
-	if (o->memory_mib)
-		rig->config->spool.memory_max = (uint64_t)o->memory_mib << 20;
+	/* Less than the configuration would let three shards have: memory is to be short. */
+	rig->config->spool.memory_max = (uint64_t)(o->memory_mib ? o->memory_mib : 32) << 20;
 }
 
 static void drain_log(struct log *log)

@@ -334,6 +334,10 @@ static const struct {
 	{"shards: 64\nspool: { segment_size: 1GiB }\n" ALL,
 	 "t.yaml:2:8: size_max: 20GiB is too little for 64 shards with segments of 1GiB: write at least "
 	 "256GiB, or a smaller segment_size"},
+	{"shards: 64\nspool: { memory_max: 512MiB }\n" ALL,
+	 "t.yaml:2:22: memory_max: 512MiB is too little for 64 shards: write at least 1GiB, or fewer shards"},
+	{"shards: 2\nspool: { memory_max: 16MiB }\n" ALL,
+	 "t.yaml:2:22: memory_max: 16MiB is too little for 2 shards: write at least 32MiB, or fewer shards"},
 	{"shards: 1\nspool: { size_max: 400MiB, message_size_max: 101MiB }\n" ALL,
 	 "t.yaml:2:46: message_size_max: more than a quarter of size_max (400MiB): write at most 100MiB"},
 	{"shards: 1\nspool: { segment_size: 4097KiB }\n" ALL,

@@ -207,6 +207,27 @@ static void test_destination_defaults(void)
 	config_free(c);
 }
 
+/* What each shard cannot do without is part of memory_max, so the default follows their number. */
+static void test_memory_of_shards(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t memory_max;
+	} rows[] = {
+		{"shards: 1\n" ALL, 256 * MIB},
+		{"shards: 16\n" ALL, 256 * MIB},
+		{"shards: 64\n" ALL, 1024 * MIB},
+		{"shards: 2\nspool: { memory_max: 32MiB }\n" ALL, 32 * MIB},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config *c = parse(rows[i].text);
+		if (c != NULL)
+			CHECK_EQ(c->spool.memory_max, rows[i].memory_max);
+		config_free(c);
+	}
+}
+
 /* Every top-level value differs from its default. */
 static void test_every_scalar(void)
 {
@@ -713,6 +734,7 @@ int main(void)
 	RUN(test_byte_order_mark);
 	RUN(test_defaults);
 	RUN(test_destination_defaults);
+	RUN(test_memory_of_shards);
 	RUN(test_every_scalar);
 	RUN(test_listeners_and_clients);
 	RUN(test_destinations);
