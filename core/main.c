@@ -33,10 +33,10 @@
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
 #include "core/relay/resolver.h"
-#include "core/relay/shard.h"
 #include "core/relay/status.h"
 #include "core/relay/tls_policy.h"
 #include "core/relay/watch.h"
+#include "core/relay/worker.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -49,8 +49,8 @@ enum {
 	MMAP_THRESHOLD = 128 << 10
 };
 
-struct worker {
-	struct shard *shard;
+struct thread {
+	struct worker *worker;
 	pthread_t thread;
 	struct process *process;
 	struct ring_problem problem;
@@ -62,7 +62,7 @@ struct process {
 	struct relay relay;
 	struct log **logs; /* one per shard, and the process's own behind them */
 	struct log_writer *writer;
-	struct worker *workers;
+	struct thread *threads;
 	struct recovery recovery;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -77,12 +77,12 @@ static struct log *own_log(struct process *p)
 
 /* ---- shards ------------------------------------------------------------------------------------------------- */
 
-static void report(struct worker *w)
+static void report(struct thread *t)
 {
-	pthread_mutex_lock(&w->process->lock);
-	w->reported = true;
-	pthread_cond_broadcast(&w->process->changed);
-	pthread_mutex_unlock(&w->process->lock);
+	pthread_mutex_lock(&t->process->lock);
+	t->reported = true;
+	pthread_cond_broadcast(&t->process->changed);
+	pthread_mutex_unlock(&t->process->lock);
 }
 
 /* Waits until every shard has started. False: one of them could not. */
@@ -100,35 +100,35 @@ static bool wait_for_go(struct process *p)
 
 static void *run_shard(void *context)
 {
-	struct worker *w = context;
+	struct thread *t = context;
 	char name[16];
 	int r;
 
-	snprintf(name, sizeof(name), "shard-%u", w->shard->index);
+	snprintf(name, sizeof(name), "shard-%u", t->worker->shard.index);
 	(void)prctl(PR_SET_NAME, name);
-	w->result = shard_start(w->shard, &w->problem);
-	w->started = w->result == 0;
-	report(w);
-	if (w->result < 0 || !wait_for_go(w->process)) {
-		shard_abandon(w->shard);
+	t->result = worker_start(t->worker, &t->problem);
+	t->started = t->result == 0;
+	report(t);
+	if (t->result < 0 || !wait_for_go(t->process)) {
+		worker_abandon(t->worker);
 		tls_thread_end();
 		return NULL;
 	}
-	accept_start(w->shard);
-	while ((r = shard_turn(w->shard)) == 0)
+	accept_start(&t->worker->shard);
+	while ((r = worker_turn(t->worker)) == 0)
 		;
-	event_stats(w->shard);
-	w->result = r < 0 ? r : 0;
+	event_stats(&t->worker->shard);
+	t->result = r < 0 ? r : 0;
 	if (r < 0) {
 		/* A shard that cannot go on must not leave the others answering for it (I8): stop in order. */
 		struct log_event e;
-		log_begin_at(&e, w->shard->log, LOG_LEVEL_ERROR, "shard_failed");
+		log_begin_at(&e, t->worker->shard.log, LOG_LEVEL_ERROR, "shard_failed");
 		log_text(&e, "error", strerror(-r));
 		log_end(&e);
 		kill(getpid(), SIGTERM);
 	}
 	tls_thread_end();
-	atomic_fetch_sub(&w->process->running, 1);
+	atomic_fetch_sub(&t->process->running, 1);
 	return NULL;
 }
 
@@ -137,20 +137,20 @@ static int start_shards(struct process *p, char *problem, size_t size)
 	unsigned i;
 
 	for (i = 0; i < p->relay.shard_count; i++) {
-		struct worker *w = &p->workers[i];
-		int r = pthread_create(&w->thread, NULL, run_shard, w);
+		struct thread *t = &p->threads[i];
+		int r = pthread_create(&t->thread, NULL, run_shard, t);
 		if (r != 0) {
 			snprintf(problem, size, "a thread cannot be started: %s", strerror(r));
 			return -r;
 		}
 		/* One after the other: the first shard's listeners decide the ports. */
 		pthread_mutex_lock(&p->lock);
-		while (!w->reported)
+		while (!t->reported)
 			pthread_cond_wait(&p->changed, &p->lock);
 		pthread_mutex_unlock(&p->lock);
-		if (!w->started) {
-			snprintf(problem, size, "%s", w->problem.text[0] ? w->problem.text : strerror(-w->result));
-			return w->result;
+		if (!t->started) {
+			snprintf(problem, size, "%s", t->problem.text[0] ? t->problem.text : strerror(-t->result));
+			return t->result;
 		}
 	}
 	return 0;
@@ -286,8 +286,8 @@ static int make_shards(struct process *p, const struct config *config)
 	if (relay_init(&p->relay, config, config->shards) < 0)
 		return -ENOMEM;
 	p->logs = calloc(config->shards + 1, sizeof(struct log *));
-	p->workers = calloc(config->shards, sizeof(*p->workers));
-	if (!p->logs || !p->workers)
+	p->threads = calloc(config->shards, sizeof(*p->threads));
+	if (!p->logs || !p->threads)
 		return -ENOMEM;
 	for (i = 0; i <= config->shards; i++) {
 		p->logs[i] = log_new(i < config->shards ? (int)i : -1, LOG_CAPACITY);
@@ -295,11 +295,11 @@ static int make_shards(struct process *p, const struct config *config)
 			return -ENOMEM;
 	}
 	for (i = 0; i < config->shards; i++) {
-		p->relay.shards[i] = shard_new(&p->relay, i, p->logs[i]);
-		if (!p->relay.shards[i])
+		p->threads[i].worker = worker_new(&p->relay, i, p->logs[i]);
+		if (!p->threads[i].worker)
 			return -ENOMEM;
-		p->workers[i].shard = p->relay.shards[i];
-		p->workers[i].process = p;
+		p->relay.shards[i] = &p->threads[i].worker->shard;
+		p->threads[i].process = p;
 	}
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + 1);
 	return p->writer ? 0 : -ENOMEM;
@@ -385,8 +385,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	if (r < 0) {
 		log_failure(p, problem);
 		release_shards(p, false);
-		for (i = 0; i < p->relay.shard_count && p->workers[i].reported; i++)
-			pthread_join(p->workers[i].thread, NULL);
+		for (i = 0; i < p->relay.shard_count && p->threads[i].reported; i++)
+			pthread_join(p->threads[i].thread, NULL);
 		return EXIT_UNAVAILABLE;
 	}
 	atomic_store(&p->running, p->relay.shard_count);
@@ -398,8 +398,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	if (!wait_for_shards(p, signals))
 		end_by_force(p);
 	for (i = 0; i < p->relay.shard_count; i++) {
-		pthread_join(p->workers[i].thread, NULL);
-		if (p->workers[i].result < 0)
+		pthread_join(p->threads[i].thread, NULL);
+		if (p->threads[i].result < 0)
 			status = EXIT_SOFTWARE;
 	}
 	return status;
@@ -455,7 +455,7 @@ static int run(const struct config *config)
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
 	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)
-		shard_free(p->relay.shards[i]);
+		worker_free(p->threads[i].worker);
 	relay_recover_release(&p->recovery);
 	if (status == 0) {
 		struct log_event e;
@@ -466,7 +466,7 @@ static int run(const struct config *config)
 	for (i = 0; i <= config->shards; i++)
 		log_free(p->logs[i]);
 	free(p->logs);
-	free(p->workers);
+	free(p->threads);
 	relay_deinit(&p->relay);
 	return status;
 }

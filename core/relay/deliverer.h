@@ -14,6 +14,7 @@
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
 struct outbound; /* outbound.h */
+struct shard;
 
 struct deliverer_counters {
 	counter delivered, deferred, failed, attempts, delivered_octets;
@@ -26,5 +27,11 @@ struct deliverer {
 	struct outbound *outbound; /* owned, by lane; those of other shards are unused (their shard is NULL) */
 	struct list outbound_wake; /* lanes with something to do this turn */
 };
+
+/* Memory only. 0 or -ENOMEM. */
+int deliverer_init(struct shard *shard);
+/* On the shard's own thread: connections may be opened from now on. 0 or -ENOMEM. */
+int deliverer_start(struct shard *shard);
+void deliverer_deinit(struct shard *shard);
 
 #endif

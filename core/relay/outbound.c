@@ -269,7 +269,7 @@ void outbound_drain(struct shard *shard, bool hard)
 	}
 }
 
-bool outbound_idle(const struct shard *shard, bool hard)
+bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;
 
@@ -278,5 +278,5 @@ bool outbound_idle(const struct shard *shard, bool hard)
 		if (o->shard && (o->connection_count > 0 || o->loading > 0))
 			return false;
 	}
-	return hard || list_empty(&shard->store->settling);
+	return true;
 }

@@ -83,8 +83,7 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
 void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
-/* `hard`: records that find no room in the spool are given up. */
-bool outbound_idle(const struct shard *shard, bool hard);
+bool outbound_idle(const struct shard *shard);
 
 /* From connection.c. */
 void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at);
@@ -122,7 +121,5 @@ static inline bool outcome_damaged(int error)
 enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
 /* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
-/* Once per turn: writes the records that found no room before. */
-void settle_run(struct shard *shard);
 
 #endif

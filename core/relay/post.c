@@ -5,7 +5,64 @@
  */
 #include "core/relay/post.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "core/relay/shard.h"
+
+static void on_doorbell(void *context)
+{
+	/* It only ends the wait: the turn looks at the handoff rings anyway. */
+}
+
+static void on_doorbell_sent(struct ring_op *op, int result, uint32_t flags)
+{
+	struct doorbell *bell = container_of(op, struct doorbell, op);
+
+	/* Not heard, because the target is overwhelmed: there may be no other push to ring for, so ring again (P15). */
+	if (result == -EOVERFLOW || result == -EAGAIN)
+		bell->shard->ring_bell[bell - bell->shard->doorbells] = true;
+}
+
+int post_init(struct shard *shard)
+{
+	unsigned i, count = shard->relay->shard_count;
+
+	list_init(&shard->posts_here);
+	shard->overflow = calloc(count, sizeof(*shard->overflow));
+	shard->doorbells = calloc(count, sizeof(*shard->doorbells));
+	shard->ring_bell = calloc(count, sizeof(*shard->ring_bell));
+	if (!shard->overflow || !shard->doorbells || !shard->ring_bell)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		list_init(&shard->overflow[i]);
+		shard->doorbells[i] = (struct doorbell){.op.fn = on_doorbell_sent, .shard = shard};
+	}
+	return 0;
+}
+
+void post_deinit(struct shard *shard)
+{
+	free(shard->overflow);
+	free(shard->doorbells);
+	free(shard->ring_bell);
+}
+
+void post_start(struct shard *shard)
+{
+	ring_on_doorbell(shard->ring, on_doorbell, shard);
+}
+
+bool post_idle(const struct shard *shard)
+{
+	unsigned i;
+
+	for (i = 0; i < shard->relay->shard_count; i++) {
+		if (shard->doorbells[i].op.in_flight)
+			return false;
+	}
+	return true;
+}
 
 static struct handoff *ring_between(struct relay *relay, unsigned from, unsigned to)
 {

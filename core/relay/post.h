@@ -12,6 +12,7 @@
 #ifndef POSTRIDER_RELAY_POST_H
 #define POSTRIDER_RELAY_POST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/list.h"
@@ -28,6 +29,13 @@ struct post {
 	uint16_t to; /* shard */
 };
 
+/* Memory only. 0 or -ENOMEM. */
+int post_init(struct shard *shard);
+void post_deinit(struct shard *shard);
+/* When the shard has its ring. */
+void post_start(struct shard *shard);
+/* No doorbell is under way: the ring may be closed. */
+bool post_idle(const struct shard *shard);
 /* `post->to` and `post->fn` are set, and it is on no list. */
 void post_send(struct shard *shard, struct post *post);
 /* Once per turn: what other shards sent, then what this one left for itself, and what that leads to. */

@@ -16,8 +16,8 @@
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
 
-/* Of the shard's memory: an eighth for what waiting sessions hold, three for content; half is the spool's. */
-enum { HELD_SHARE = 8, BLOCKS_SHARES = 3, BLOCKS_MIN = 32, DRY_MS = 1000 };
+/* Of the shard's memory: an eighth for what waiting sessions hold (store.c has the other shares). */
+enum { HELD_SHARE = 8, DRY_MS = 1000 };
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
@@ -330,13 +330,6 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 }
 
 /* ---- waiting ------------------------------------------------------------------------------------------------ */
-
-size_t receive_blocks_max(size_t memory)
-{
-	size_t blocks = memory / HELD_SHARE * BLOCKS_SHARES / BLOCK_SIZE;
-
-	return blocks < BLOCKS_MIN ? BLOCKS_MIN : blocks;
-}
 
 /* What paused sessions may hold together. */
 static size_t held_max(const struct shard *shard)

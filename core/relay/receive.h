@@ -105,8 +105,6 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd);
 void receive_run(struct shard *shard);
 /* Drain: no new transactions; idle sessions get 421 and close. */
 void receive_drain(struct shard *shard, bool hard);
-/* How many blocks of content a shard may take that has so much memory. */
-size_t receive_blocks_max(size_t memory);
 /* Every session of the shard has gone. */
 bool receive_idle(const struct shard *shard);
 

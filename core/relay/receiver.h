@@ -7,6 +7,7 @@
 #ifndef POSTRIDER_RELAY_RECEIVER_H
 #define POSTRIDER_RELAY_RECEIVER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/counter.h"
@@ -18,6 +19,7 @@
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 
 struct listener; /* accept.h */
+struct shard;
 
 struct receiver_counters {
 	counter connections_in, sessions_refused, accepted, accepted_octets, recipients, refused;
@@ -36,5 +38,9 @@ struct receiver {
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };
+
+/* Memory only, for so many sessions. 0 or -ENOMEM. */
+int receiver_init(struct shard *shard, size_t sessions);
+void receiver_deinit(struct shard *shard);
 
 #endif

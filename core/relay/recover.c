@@ -150,7 +150,7 @@ static void on_live(void *context, const struct spool_live *live)
 	}
 	lane = lane_of(walk->relay, destination, live, walk->shard);
 	if (walk->shard && walk->relay->lanes[lane].owner == walk->shard->index)
-		r = shard_adopt(walk->shard, live, lane);
+		r = store_adopt(walk->shard, live, lane);
 	else
 		r = remember_mover(walk, live, lane);
 	if (r < 0)
@@ -192,7 +192,7 @@ static int open_spool(struct walk *walk, unsigned index, int directory, struct s
 	struct spool_report report = {0};
 	int r;
 
-	shard_spool_settings(walk->relay, index, &settings);
+	store_spool_settings(walk->relay, index, &settings);
 	settings.directory = directory;
 	r = spool_open(out, &settings, on_live, walk, &report);
 	if (r < 0) {
@@ -256,7 +256,7 @@ static int move_one(struct walk *walk, struct mover *mover, const struct spool_i
 	if (!bsearch(&mover->live.item.id, ids, id_count, sizeof(*ids), compare_ids)) {
 		r = spool_import(owner->store->spool, from, &mover->live.item);
 		if (r == 0)
-			r = shard_adopt(owner, &mover->live, mover->lane);
+			r = store_adopt(owner, &mover->live, mover->lane);
 		walk->recovery->moved++;
 	}
 	if (moved)

@@ -20,7 +20,7 @@ struct recovery {
 	char problem[1024]; /* what to do, when relay_recover() fails */
 };
 
-/* All shards exist (shard_new()). 0 or -errno with recovery->problem. Blocking. Logs what it found. */
+/* All shards exist (worker_new()). 0 or -errno with recovery->problem. Blocking. Logs what it found. */
 int relay_recover(struct relay *relay, struct log *log, struct recovery *recovery);
 void relay_recover_release(struct recovery *recovery);
 

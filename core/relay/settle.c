@@ -1,8 +1,6 @@
 /*
- * core/relay/settle.c - what becomes of a delivery after an attempt: a done record and it is gone, a state record and
- * it waits or is kept as failed. The record is appended first, then the delivery takes its place; when the spool has no
- * room the delivery waits in store->settling and is tried again each turn. Nothing is removed from the disk before the
- * record that says so is durable (RELIABILITY P15).
+ * core/relay/settle.c - what becomes of a delivery after an attempt: gone, waiting, held, or kept as failed. record.h
+ * tells the disk.
  */
 #include <assert.h>
 #include <errno.h>
@@ -12,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
+#include "core/relay/record.h"
 #include "queue/state.h"
 
 enum {
@@ -21,120 +20,6 @@ enum {
 	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
 	HELD_ATTEMPTS = 4,
 };
-
-static bool ensure_statuses(struct delivery *d)
-{
-	if (!d->statuses)
-		d->statuses = calloc(1, d->recipients); /* RECIPIENT_PENDING is 0 */
-	return d->statuses != NULL;
-}
-
-static void place(struct shard *shard, struct delivery *d)
-{
-	switch (d->next_place) {
-	case DELIVERY_READY:
-		shard->store->due(shard, d, STORE_DUE_NOW);
-		break;
-	case DELIVERY_WAITING:
-		shard->store->due(shard, d, d->due_ns);
-		break;
-	case DELIVERY_FAILED:
-		d->place = DELIVERY_FAILED;
-		break;
-	default:
-		assert(!"no place to go");
-	}
-}
-
-static_assert((int)STATE_SIZE_MAX <= (int)SPOOL_ENVELOPE_MAX, "the largest state fits a record");
-
-static size_t encode_state(struct shard *shard, const struct delivery *d, const struct state_reply *reply)
-{
-	uint64_t wait_ns =
-		d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns ? d->due_ns - shard->now_ns : 0;
-	struct state_writer w;
-	unsigned fates[RECIPIENT_ELSEWHERE + 1], told, i;
-
-	state_begin(&w, shard->store->scratch, SPOOL_ENVELOPE_MAX);
-	told = reply ? state_add_reply(&w, reply) : 0;
-	for (i = RECIPIENT_PENDING; i <= RECIPIENT_ELSEWHERE; i++) {
-		struct state_fate fate = {.status = (uint8_t)i, .attempts = d->attempts};
-		if (i == RECIPIENT_PENDING || i == RECIPIENT_FAILED)
-			fate.reply = (uint16_t)told;
-		if (i == RECIPIENT_PENDING && wait_ns > 0)
-			fate.due_wall_ns = clock_wall_ns() + wait_ns;
-		fates[i] = state_add_fate(&w, &fate);
-		if (!d->statuses) {
-			state_add(&w, fates[i], d->recipients);
-			return state_end(&w);
-		}
-	}
-	for (i = 0; i < d->recipients; i++)
-		state_add(&w, fates[d->statuses[i]], 1);
-	return state_end(&w);
-}
-
-static int append_state(struct shard *shard, struct delivery *d, const struct state_reply *reply)
-{
-	size_t length = encode_state(shard, d, reply);
-
-	assert(length > 0);
-	return spool_append_state(shard->store->spool, &d->item, clock_wall_ns(), shard->store->scratch, length, NULL);
-}
-
-/* False: no room now. */
-static bool record(struct shard *shard, struct delivery *d, const struct state_reply *reply)
-{
-	int r;
-
-	/* While compaction copies the message its refs are about to change. */
-	if (d->item.moving)
-		return false;
-	if (d->finished) {
-		r = spool_done(shard->store->spool, &d->item, NULL);
-		if (r == -EAGAIN)
-			return false;
-		/* Any other failure: it was delivered, and a restart will deliver it again; the spool's own failure has
-		 * been reported. */
-		if (r < 0) {
-			counter_add(&shard->store->counters.maybe_duplicates, 1);
-			spool_item_free(&d->item);
-		}
-		shard_forget(shard, d);
-		return true;
-	}
-	r = append_state(shard, d, reply);
-	if (r == -EAGAIN)
-		return false;
-	/* -ENOSPC, -EIO: the older state on disk stays true enough: at worst one more attempt after a restart. */
-	place(shard, d);
-	return true;
-}
-
-static void settle_record(struct shard *shard, struct delivery *d, const struct state_reply *reply)
-{
-	d->place = DELIVERY_NONE;
-	if (!record(shard, d, reply))
-		list_append(&shard->store->settling, &d->link);
-}
-
-void settle_run(struct shard *shard)
-{
-	struct list *link, *next;
-
-	for (link = shard->store->settling.next; link != &shard->store->settling; link = next) {
-		struct delivery *d = container_of(link, struct delivery, link);
-		next = link->next;
-		/* Off the list first: its place may be another list. */
-		list_remove(&d->link);
-		if (!record(shard, d, NULL)) {
-			/* Back in front of `next`, where it was. */
-			list_append(next, &d->link);
-			if (!d->item.moving)
-				return;
-		}
-	}
-}
 
 /* Stage and code in one number, never 0. Without a code the stage alone tells reasons apart. */
 static uint16_t reason_of(const struct outcome *outcome)
@@ -162,7 +47,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 	if (may_expire &&
 	    verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
 			    d->holds > 0 ? d->attempts / HELD_ATTEMPTS : d->attempts) &&
-	    ensure_statuses(d)) {
+	    record_statuses(d)) {
 		unsigned i;
 		event_expired(o, d, outcome);
 		for (i = 0; i < d->recipients; i++) {
@@ -259,12 +144,12 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	/* Statuses are kept per recipient only where they differ or something failed. */
 	for (i = 0; i < d->recipients; i++)
 		uniform = uniform && outcome->results[i] == outcome->results[0] && outcome->results[i] != ATTEMPT_FAIL;
-	if (!uniform && !ensure_statuses(d)) {
+	if (!uniform && !record_statuses(d)) {
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
 		defer(o, d, outcome, true);
-		settle_record(o->shard, d, &told);
+		record_append(o->shard, d, &told);
 		return;
 	}
 	tally = apply(o, d, outcome->results);
@@ -279,7 +164,7 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		hold(o, d, outcome->host_held);
 	else
 		d->next_place = DELIVERY_READY; /* more recipients than one transaction takes */
-	settle_record(o->shard, d, &told);
+	record_append(o->shard, d, &told);
 }
 
 /*
@@ -321,7 +206,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		counter_add(&o->shard->deliverer->counters.attempts, 1);
 		counter_add(&o->shard->deliverer->counters.deferred, 1);
 		defer(o, d, outcome, true);
-		settle_record(o->shard, d, &told);
+		record_append(o->shard, d, &told);
 		return;
 	case OUTCOME_DAMAGED:
 		settle_damaged(o, d, outcome);

@@ -1,13 +1,8 @@
 /*
- * core/relay/shard.h - one shard: one thread, one ring, one spool, its sessions, lanes and connections.
+ * core/relay/shard.h - one shard: one thread with its ring, clock, timers and log, and by name the parts that stand on
+ * it, each of which is known to its own room alone (store.h, receiver.h, deliverer.h, transport.h).
  *
- * Nothing here is touched by another thread, except through the handoff rings (queue/handoff.h), the counters,
- * and `stop`. shard_turn() is the whole loop body; the real program calls it from a thread until it says it is done,
- * the simulation calls the turns of several shards in seeded order.
- *
- * Start, in order: shard_new() (memory), relay_recover() (recover.h: blocking, the spools), shard_start() (on the
- * shard's own thread: ring, listeners), accept_start() once every shard has started (accept.h), shard_turn()...,
- * shard_free().
+ * Nothing here is touched by another thread, except through the handoff rings (post.h), the counters, and `stop`.
  */
 #ifndef POSTRIDER_RELAY_SHARD_H
 #define POSTRIDER_RELAY_SHARD_H
@@ -26,14 +21,11 @@
 #include "core/relay/balance.h"
 #include "core/relay/relay.h"
 #include "core/relay/watchdog.h"
-#include "queue/spool.h"
 
-/* The parts that stand on a shard; each is known to its own room (store.h, receiver.h, deliverer.h, transport.h). */
 struct store;
 struct receiver;
 struct deliverer;
 struct transport_shared;
-struct delivery;
 
 struct shard_counters {
 	counter handoffs, handoff_full;
@@ -85,37 +77,19 @@ struct shard {
 	bool *ring_bell;            /* per shard: something was pushed this turn */
 
 	uint64_t started_ns, started_wall_ns;
-	struct wheel_timer stats_timer;
 
 	/* Drain: set by anyone, seen at the next turn. */
 	_Atomic(bool) stop;
-	bool draining, receiving;
-	uint64_t drain_deadline_ns;
+	bool draining;
 
 	_Atomic(uint8_t) step;    /* enum shard_step, for the observer */
 	struct shard_watch watch; /* only the observer's */
 };
 
-/* NULL without memory. */
-struct shard *shard_new(struct relay *relay, unsigned index, struct log *log);
-void shard_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out);
-/* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
-int shard_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
-/* 0 or -errno with *problem. */
-int shard_start(struct shard *shard, struct ring_problem *problem);
-/* Runs one turn, waiting at most until something happens. 0 to go on, 1 when drained, or a negative errno (fatal). */
-int shard_turn(struct shard *shard);
-/* Until when the next turn may wait if nothing happens; 0: there is something to do now. */
-uint64_t shard_deadline_ns(const struct shard *shard);
-/* For a shard that started but will not run: waits until its disk writes have ended, so that it can be freed. */
-void shard_abandon(struct shard *shard);
-void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
-void shard_free(struct shard *shard);
-
-/* How old mail accepted at that wall time is, not counting what the wall clock has jumped ahead since shard_start(). */
+/* Now is when it starts. */
+void shard_clock_start(struct shard *shard);
+/* How old mail accepted at that wall time is, not counting what the wall clock has jumped ahead since the start. */
 uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns);
-
-/* One delivery leaves the queue. */
-void shard_forget(struct shard *shard, struct delivery *d);
+void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
 
 #endif

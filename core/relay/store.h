@@ -14,6 +14,7 @@
 #include "core/base/counter.h"
 #include "core/base/list.h"
 #include "core/base/pool.h"
+#include "core/base/ring.h"
 #include "core/smtp/trace.h"
 #include "queue/lane.h"
 #include "queue/spool.h"
@@ -37,6 +38,7 @@ struct store_counters {
 	counter queued, left; /* queued - left: are here now */
 };
 
+struct relay;
 struct shard;
 
 /* The delivery is to be tried at `due_ns`, or as soon as may be, as new mail is, where that is STORE_DUE_NOW. It is on
@@ -60,5 +62,25 @@ struct store {
 	bool spool_failure_reported;
 	struct store_full disk_full, size_full;
 };
+
+/* Memory only, for so many sessions. 0 or -ENOMEM. */
+int store_init(struct shard *shard, size_t sessions, store_due_fn *due);
+/* After the ring has been closed to all others. */
+void store_deinit(struct shard *shard);
+void store_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out);
+/* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
+int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
+/* The spool writes from now on. 0 or -errno with *problem. */
+int store_start(struct shard *shard, struct ring_problem *problem);
+/* Once per turn: records that found no room before. */
+void store_run(struct shard *shard);
+/* Something waits for room in the spool: it is looked at again soon, even if nothing else happens. */
+bool store_waits(const struct shard *shard);
+/* Everything is written; `hard`: what found no room does not count. */
+bool store_idle(const struct shard *shard, bool hard);
+/* Once per turn: the operator hears of a spool that is full at once, and then from time to time. */
+void store_watch(struct shard *shard);
+/* One delivery leaves the queue. */
+void store_forget(struct shard *shard, struct delivery *d);
 
 #endif

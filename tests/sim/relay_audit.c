@@ -7,6 +7,7 @@
 
 #include "core/base/disk.h"
 #include "queue/envelope.h"
+#include "queue/spool.h"
 #include "queue/state.h"
 #include "tests/sim/relay_rig.h"
 

@@ -17,6 +17,7 @@
 #include "core/relay/receiver.h"
 #include "core/relay/store.h"
 #include "core/relay/watch.h"
+#include "core/relay/worker.h"
 #include "queue/spool_private.h"
 #include "queue/state.h"
 #include "tests/sim/sim.h"
@@ -232,7 +233,7 @@ static uint64_t turn(void *context)
 
 	if (s->result != 0)
 		return UINT64_MAX;
-	s->result = shard_turn(s->shard);
+	s->result = worker_turn(s->worker);
 	watch(s->rig);
 	for (unsigned i = 0; s->rig->spin && s->result == 0 && i < s->rig->relay.lane_count; i++) {
 		if (s->shard->deliverer->outbound[i].shard)
@@ -240,7 +241,7 @@ static uint64_t turn(void *context)
 	}
 	if (rig_log)
 		drain_log(s->log);
-	return s->result == 0 ? shard_deadline_ns(s->shard) : UINT64_MAX;
+	return s->result == 0 ? worker_deadline_ns(s->worker) : UINT64_MAX;
 }
 
 static int make_shards(struct rig *rig, unsigned count)
@@ -256,9 +257,10 @@ static int make_shards(struct rig *rig, unsigned count)
 		*s = (struct rig_shard){.rig = rig, .log = log_new((int)i, RIG_LOG_CAPACITY)};
 		if (!s->log)
 			return -ENOMEM;
-		s->shard = rig->relay.shards[i] = shard_new(&rig->relay, i, s->log);
-		if (!s->shard)
+		s->worker = worker_new(&rig->relay, i, s->log);
+		if (!s->worker)
 			return -ENOMEM;
+		s->shard = rig->relay.shards[i] = &s->worker->shard;
 	}
 	return 0;
 }
@@ -268,10 +270,10 @@ static int serve(struct rig *rig)
 	struct ring_problem problem;
 
 	for (unsigned i = 0; i < rig->shard_count; i++) {
-		int r = shard_start(rig->shards[i].shard, &problem);
+		int r = worker_start(rig->shards[i].worker, &problem);
 		if (r < 0) {
 			if (rig_log)
-				fprintf(stderr, "shard_start: %s\n", problem.text);
+				fprintf(stderr, "worker_start: %s\n", problem.text);
 			return r;
 		}
 	}
@@ -288,7 +290,7 @@ static int serve(struct rig *rig)
 static void free_process(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		shard_free(rig->shards[i].shard);
+		worker_free(rig->shards[i].worker);
 	relay_recover_release(&rig->recovery);
 	drain_logs(rig);
 	for (unsigned i = 0; i < rig->shard_count; i++)
@@ -300,7 +302,7 @@ static void free_process(struct rig *rig)
 	rig->alive = false;
 }
 
-/* As shard_abandon(), which here would wait for a clock that only the world moves. */
+/* As worker_abandon(), which here would wait for a clock that only the world moves. */
 static void abandon(struct rig *rig)
 {
 	enum { STEPS_MAX = 100000 };

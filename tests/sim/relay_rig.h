@@ -67,7 +67,8 @@ struct rig_options {
 
 struct rig_shard {
 	struct rig *rig;
-	struct shard *shard;
+	struct worker *worker;
+	struct shard *shard; /* the worker's */
 	struct log *log;
 	int result; /* of the last turn: 1 drained, negative: fatal */
 };
