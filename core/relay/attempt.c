@@ -1,6 +1,5 @@
 /*
- * core/relay/attempt.c - see attempt.h. The life of an attempt: loaded, and at its end settled. What it
- * writes is in attempt_write.c, what replies mean to it in attempt_reply.c.
+ * core/relay/attempt.c - see attempt.h.
  */
 #include "core/relay/attempt.h"
 
@@ -9,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/attempt_private.h"
+#include "core/base/clock.h"
+#include "core/relay/connection_private.h"
 #include "core/relay/events.h"
 #include "queue/state.h"
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
-void attempt_free(struct attempt *a)
+static void attempt_free(struct attempt *a)
 {
 	if (a->view_held)
 		spool_view_release(&a->view);
@@ -25,32 +25,6 @@ void attempt_free(struct attempt *a)
 		free(a->results);
 	results_free(a);
 	pool_release(&a->outbound->shard->deliverer->attempts, a);
-}
-
-bool attempt_pending(const struct attempt *a, unsigned i)
-{
-	const uint8_t *statuses = a->delivery->statuses;
-
-	return !statuses || statuses[i] == RECIPIENT_PENDING;
-}
-
-/* The recipients this attempt covers: the pending ones, up to the destination's limit. */
-static void choose_recipients(struct attempt *a)
-{
-	unsigned count = 0, i;
-	unsigned max = a->outbound->destination->recipients_per_message;
-
-	for (i = 0; i < a->delivery->recipients; i++) {
-		if (!attempt_pending(a, i))
-			continue;
-		if (count == max)
-			break;
-		if (count == 0)
-			a->rcpt_first = (uint16_t)i;
-		count++;
-		a->rcpt_end = (uint16_t)(i + 1);
-	}
-	a->rcpt_reply = a->rcpt_first;
 }
 
 /* Told while the envelope is in memory. */
@@ -104,7 +78,14 @@ static void loaded(struct attempt *a, int result)
 		cannot_load(a, -EBADMSG, "the message's envelope in the spool is damaged");
 		return;
 	}
-	choose_recipients(a);
+	exchange_init(&a->exchange, &(struct exchange_message){
+					    .envelope = &a->envelope,
+					    .statuses = a->delivery->statuses,
+					    .results = a->results,
+					    .content_length = a->delivery->content_length,
+					    .most = a->outbound->destination->recipients_per_message,
+					    .last = a->delivery->item.part_count,
+				    });
 	if (a->expiring)
 		expire(a);
 	else
@@ -130,7 +111,7 @@ static bool start(struct outbound *o, struct delivery *d, bool expiring)
 
 	if (!a)
 		return false;
-	memset(a, 0, offsetof(struct attempt, reply));
+	memset(a, 0, offsetof(struct attempt, exchange));
 	a->outbound = o;
 	a->delivery = d;
 	a->expiring = expiring;
@@ -161,23 +142,275 @@ bool attempt_expire(struct outbound *o, struct delivery *d)
 	return start(o, d, true);
 }
 
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* Its content cannot be sent, and that is not the next hop's fault. False: the connection had to end by it. */
+static bool damaged(struct attempt *a, int error, const char *why)
+{
+	struct connection *c = a->connection;
+
+	a->damage = why;
+	a->damage_error = error;
+	tell_damage(a, error, why, true);
+	if (exchange_damaged(&a->exchange)) {
+		c->reset_next = true;
+		c->taken_back++;
+		return true;
+	}
+	c->ours = true;
+	connection_kill(c, STAGE_CONTENT, why);
+	return false;
+}
+
+static void on_part_loaded(struct spool_view *view, int result)
+{
+	struct attempt *a = container_of(view, struct attempt, part);
+
+	a->part_loading = false;
+	a->part_held = true; /* also when it failed: a view is released in every case */
+	if (a->orphan) {
+		attempt_free(a); /* its connection went away meanwhile */
+		return;
+	}
+	if (result < 0) {
+		const char *why =
+			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
+		if (!damaged(a, result, why))
+			return;
+	}
+	connection_write(a->connection);
+}
+
+/* The exchange has gone on to another piece. */
+static void release_past(struct attempt *a)
+{
+	if (!a->part_held || a->part_index == a->exchange.piece)
+		return;
+	spool_view_release(&a->part);
+	a->part_held = false;
+}
+
+/* The piece that the exchange asks for. False: it is being read. */
+static bool give_piece(struct attempt *a)
+{
+	struct exchange *x = &a->exchange;
+
+	release_past(a);
+	if (x->piece == x->last) {
+		exchange_give(x, a->view.content, a->view.content_length);
+		return true;
+	}
+	if (a->part_loading)
+		return false;
+	if (!a->part_held) {
+		a->part_index = x->piece;
+		if (!spool_view(a->outbound->shard->store->spool, &a->part, &a->delivery->item.parts[x->piece],
+				on_part_loaded)) {
+			a->part_loading = true;
+			return false;
+		}
+		a->part_held = true;
+	}
+	exchange_give(x, a->part.content, a->part.content_length);
+	return true;
+}
+
+static bool say(struct attempt *a, const struct exchange_say *say)
+{
+	struct connection *c = a->connection;
+
+	if (say->length > 0 && !transport_write(&c->transport, say->data, say->length))
+		return false;
+	if (say->end)
+		transport_mark(&c->transport);
+	c->replies_due += say->due;
+	exchange_written(&a->exchange);
+	release_past(a);
+	return true;
+}
+
+/*
+ * RFC 3030 lets a server keep a transaction open whose BDAT LAST it refused. A MAIL that is in flight behind it would
+ * then be refused as nested, but its RCPT and BDAT would be taken into the older envelope: the message would reach the
+ * wrong people. So whole transactions in flight are kept apart by RSET; it is left out only where everything before has
+ * been answered.
+ */
+static bool needs_reset(const struct attempt *a)
+{
+	const struct connection *c = a->connection;
+
+	if (c->mode == MODE_CHUNKING && c->attempts.next != &a->link)
+		return true;
+	if (connection_no_reset(c))
+		return false;
+	return c->reset_next || lesson_in_force(&c->host->lessons, LESSON_RESET, a->outbound->shard->now_ns);
+}
+
+static void begin(struct attempt *a)
+{
+	struct connection *c = a->connection;
+	uint64_t now_ns = a->outbound->shard->now_ns;
+	bool plain = lesson_in_force(&c->host->lessons, LESSON_PLAIN_MAIL, now_ns), reset = needs_reset(a);
+	const struct exchange_terms terms = {
+		.mode = c->mode,
+		.size = c->extensions.size_given && !plain,
+		.eight_bit = c->extensions.eight_bit_mime && !plain,
+		.enhanced = c->extensions.enhanced_codes,
+		.reset = reset,
+		.behind = c->attempts.next != &a->link,
+		.later = !reset && c->messages > 1,
+		.may_go_again = a->delivery->fallbacks < LESSON_COUNT,
+	};
+
+	a->started = true;
+	a->started_ns = now_ns;
+	c->reset_next = false;
+	exchange_begin(&a->exchange, &terms);
+}
+
+/* The content has left this attempt's hands; its memory is of use to others. */
+static void all_written(struct attempt *a)
+{
+	if (!a->view_held)
+		return;
+	results_keep(a);
+	spool_view_release(&a->view);
+	a->view_held = false;
+}
+
+bool attempt_write(struct attempt *a)
+{
+	struct exchange *x = &a->exchange;
+	uint8_t out[EXCHANGE_OUT];
+	struct exchange_say now;
+
+	if (!a->started)
+		begin(a);
+	for (;;) {
+		switch (exchange_write(x, out, transport_room(&a->connection->transport), &now)) {
+		case EXCHANGE_SAY:
+			if (!say(a, &now))
+				return false;
+			break;
+		case EXCHANGE_PIECE:
+			if (!give_piece(a))
+				return false;
+			break;
+		case EXCHANGE_DAMAGE:
+			/* It was refused at the door, so this is either damage or our own fault. */
+			if (!damaged(a, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL"))
+				return false;
+			break;
+		case EXCHANGE_ROOM:
+		case EXCHANGE_WAIT:
+			return false;
+		case EXCHANGE_DONE:
+			all_written(a);
+			return true;
+		}
+	}
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------ */
+
+/* So long a host that refuses RSET is not asked again. */
+#define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
+
+static void learn(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	uint64_t now_ns = a->outbound->shard->now_ns;
+
+	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
+		event_fallback(c, heard->lesson, heard->stage, code, text);
+	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
+	if (a->delivery->fallbacks < LESSON_COUNT)
+		a->delivery->fallbacks++;
+}
+
+static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	const struct verdict_fact fact = {heard->stage, code, text};
+	/* Several recipients of one message are one sign. */
+	const struct delivery *d = heard->signs & HEARD_HELD_BEFORE ? NULL : a->delivery;
+
+	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
+	if (a->host_held)
+		connection_start_no_more(c);
+}
+
+static void no_reset(struct connection *c)
+{
+	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
+	connection_start_no_more(c);
+}
+
+static void carry_out(struct attempt *a, const struct exchange_heard *heard, const struct smtp_reply_parser *reply)
+{
+	struct connection *c = a->connection;
+	const struct span text = {reply->text, reply->text_length};
+
+	if (heard->signs & HEARD_TOLD)
+		connection_told(c, reply);
+	if (heard->signs & HEARD_LIMIT)
+		session_limit_learn(&c->host->session_limit, c->answered, reply->code != 421,
+				    a->outbound->shard->now_ns);
+	if (heard->signs & HEARD_LESSON)
+		learn(a, heard, reply->code, text);
+	if (heard->signs & HEARD_NOT_PLAIN)
+		lesson_forget(&c->host->lessons, LESSON_PLAIN_MAIL);
+	if (heard->signs & HEARD_FELL_BACK)
+		c->fell_back = true;
+	if (heard->signs & HEARD_NONE_BEHIND)
+		c->none_behind = true;
+	if (heard->signs & HEARD_RESET)
+		c->reset_next = true;
+	if (heard->signs & HEARD_NO_RESET)
+		no_reset(c);
+	if (heard->signs & HEARD_HELD)
+		hold(a, heard, reply->code, text);
+	if (heard->signs & HEARD_RECIPIENT)
+		results_refused(a, heard->index, reply);
+}
+
+enum exchange_go attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole,
+			       struct exchange_heard *heard)
+{
+	enum exchange_go go = exchange_reply(&a->exchange, reply, whole, a->connection->answered, heard);
+
+	/* Nothing but what every message hears. */
+	if (heard->signs != 0)
+		carry_out(a, heard, reply);
+	return go;
+}
+
+void attempt_unanswered(struct attempt *a)
+{
+	struct exchange_heard heard;
+
+	exchange_unanswered(&a->exchange, transport_drained(&a->connection->transport), &heard);
+	if (heard.signs & HEARD_FELL_BACK)
+		a->connection->fell_back = true;
+	if (heard.signs & HEARD_LESSON)
+		learn(a, &heard, 0, span_text("no reply"));
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------ */
 
 /* A message that the host dealt with lets go what is held there. */
 static void note_passage(struct attempt *a, const struct outcome *outcome)
 {
 	struct host *host = a->connection->host;
-	bool sent = false;
-	unsigned i;
+	bool sent;
 
 	if (outcome->kind != OUTCOME_ANSWERED)
 		return;
 	/* The usual case: nothing is held anywhere. */
 	if (!hold_in_force(host->hold) && host->held_in_row == 0 && a->delivery->holds == 0)
 		return;
-	for (i = a->rcpt_first; i < a->rcpt_end; i++)
-		sent = sent || outcome->results[i] == ATTEMPT_SENT;
-	if (!a->held)
+	sent = exchange_any_sent(&a->exchange);
+	if (!a->exchange.held)
 		hold_passed(a->outbound, host, a->delivery, outcome->stage, sent);
 	else if (sent)
 		host->held_in_row = 0; /* it takes mail, be it not for all */
@@ -209,24 +442,6 @@ static void finish_damaged(struct attempt *a)
 	finish(a, &outcome);
 }
 
-bool attempt_damaged(struct attempt *a, int error, const char *why)
-{
-	struct connection *c = a->connection;
-
-	a->damage = why;
-	a->damage_error = error;
-	tell_damage(a, error, why, true);
-	/* Between two chunks RSET takes back what was sent (RFC 3030 2). DATA cannot be left but by its end. */
-	if (c->mode == MODE_CHUNKING && a->step == STEP_BODY) {
-		c->reset_next = true;
-		c->taken_back++;
-		return true;
-	}
-	c->ours = true;
-	connection_kill(c, STAGE_CONTENT, why);
-	return false;
-}
-
 static void note(uint8_t *times)
 {
 	if (*times < UINT8_MAX)
@@ -242,7 +457,7 @@ static bool keep_refusals(struct attempt *a)
 {
 	unsigned refused = 0, i;
 
-	for (i = a->rcpt_first; i < a->rcpt_end; i++) {
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
 		if (a->results[i] == ATTEMPT_FAIL)
 			refused++;
 		else
@@ -259,7 +474,7 @@ static bool keep_refusals(struct attempt *a)
  */
 static void lost(struct attempt *a, struct outcome *outcome, bool blameless)
 {
-	if (a->passed && keep_refusals(a)) {
+	if (a->exchange.passed && keep_refusals(a)) {
 		outcome->kind = OUTCOME_ANSWERED;
 		outcome->results = a->results;
 		return;
@@ -270,26 +485,16 @@ static void lost(struct attempt *a, struct outcome *outcome, bool blameless)
 		note(&a->delivery->broken);
 }
 
-static bool any_sent(const struct attempt *a)
-{
-	unsigned i;
-
-	for (i = a->rcpt_first; i < a->rcpt_end; i++) {
-		if (a->results[i] == ATTEMPT_SENT)
-			return true;
-	}
-	return false;
-}
-
 void attempt_finish(struct attempt *a)
 {
+	const struct exchange *x = &a->exchange;
 	struct outcome outcome = {
 		.kind = OUTCOME_ANSWERED,
 		.attempt = a,
 		.results = a->results,
-		.reply = {a->reply, a->reply_length},
-		.code = a->code,
-		.stage = a->code_stage,
+		.reply = {x->reply, x->reply_length},
+		.code = x->code,
+		.stage = x->code_stage,
 		.host_held = a->host_held,
 	};
 
@@ -297,37 +502,38 @@ void attempt_finish(struct attempt *a)
 		finish_damaged(a);
 		return;
 	}
-	if (a->again)
+	if (x->again)
 		outcome.kind = OUTCOME_UNTRIED;
-	else if (a->passed && !a->held && !any_sent(a))
-		lost(a, &outcome, a->blameless);
+	else if (x->passed && !x->held && !exchange_any_sent(x))
+		lost(a, &outcome, x->blameless);
 	finish(a, &outcome);
 }
 
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 {
+	const struct exchange *x = &a->exchange;
 	struct connection *c = a->connection;
 	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .attempt = a, .reply = span_text(reason), .stage = stage};
 	bool first = c->attempts.next == &a->link;
 
 	c->attempt_count--;
 	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
-	if (a->damage || a->decided || a->dot_only) {
+	if (a->damage || x->decided || x->dot_only) {
 		attempt_finish(a);
 		return;
 	}
-	if (a->again) {
+	if (x->again) {
 		outcome.kind = OUTCOME_UNTRIED; /* a command was refused, and not the message */
-	} else if (a->end_written && !c->told && (first || !c->none_behind)) {
+	} else if (x->end_written && !c->told && (first || !c->none_behind)) {
 		outcome.kind = OUTCOME_UNKNOWN;
 		outcome.again = a->delivery->unknown == 0;
 		note(&a->delivery->unknown);
 		/* Those behind the first are likely to have been read by nobody. Where nothing was answered, the next
 		 * connection begins with one alone: its answer may be what the others' took along when it was lost. */
-		if (first && (a->expect > EXPECT_MAIL || c->answered == 0))
+		if (first && (x->expect > EXPECT_MAIL || c->answered == 0))
 			note(&a->delivery->broken);
-	} else if (first && a->any_written && !c->ours && !a->outbound->shard->draining) {
-		lost(a, &outcome, c->answered > 0 && a->expect <= EXPECT_MAIL);
+	} else if (first && x->any_written && !c->ours && !a->outbound->shard->draining) {
+		lost(a, &outcome, c->answered > 0 && x->expect <= EXPECT_MAIL);
 	}
 	finish(a, &outcome);
 }

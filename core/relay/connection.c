@@ -1,6 +1,6 @@
 /*
  * core/relay/connection.c - see connection.h. The life of a connection. Its set-up is in connection_setup.c, how its
- * replies are read in connection_reply.c, what an attempt writes and reads in attempt*.c.
+ * replies are read in connection_reply.c, what an attempt writes and reads in attempt.c.
  */
 #include "core/relay/connection.h"
 
@@ -77,7 +77,7 @@ enum stage connection_stage(const struct connection *c)
 
 	static_assert(sizeof(stages) / sizeof(stages[0]) == CONNECTION_CLOSED + 1, "a stage for each state");
 	if (c->state == CONNECTION_READY && !list_empty(&c->attempts))
-		return attempt_stage(container_of(c->attempts.next, struct attempt, link));
+		return exchange_stage(&container_of(c->attempts.next, struct attempt, link)->exchange);
 	return stages[c->state];
 }
 
@@ -250,12 +250,12 @@ static void learn_from_end(struct connection *c)
 		retire_idle(c->outbound, host);
 		return;
 	}
-	if (a->expect > EXPECT_MAIL)
+	if (a->exchange.expect > EXPECT_MAIL)
 		return;
 	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
 	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
 		host->reset_suspected_until_ns = 0;
-	else if (a->expect == EXPECT_RSET)
+	else if (a->exchange.expect == EXPECT_RSET)
 		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
 }
 
@@ -431,11 +431,11 @@ void connection_write(struct connection *c)
 {
 	while (c->writing && c->state == CONNECTION_READY) {
 		struct attempt *a = c->writing;
-		if (attempt_write(a) != WRITE_DONE)
+		if (!attempt_write(a))
 			return;
 		written(c, a);
 		/* Cut short with all its replies in. */
-		if (attempt_over(a))
+		if (exchange_over(&a->exchange))
 			connection_attempt_over(c, a);
 	}
 }
@@ -493,7 +493,7 @@ void connection_start_no_more(struct connection *c)
 	c->retiring = true;
 	while (!list_empty(&c->attempts)) {
 		struct attempt *last = container_of(c->attempts.prev, struct attempt, link);
-		if (last->any_written)
+		if (last->exchange.any_written)
 			return;
 		c->unwritten_octets -= last->delivery->content_length;
 		if (c->writing == last)

@@ -13,6 +13,7 @@
 #ifndef POSTRIDER_RELAY_CONNECTION_H
 #define POSTRIDER_RELAY_CONNECTION_H
 
+#include "core/relay/exchange.h"
 #include "core/relay/outbound.h"
 #include "core/relay/transport.h"
 #include "core/relay/window.h"
@@ -29,13 +30,6 @@ enum connection_state {
 	CONNECTION_CLOSED,
 };
 
-/* How attempts share a connection, learned from EHLO. */
-enum connection_mode {
-	MODE_LOCKSTEP, /* each command waits for its reply */
-	MODE_PIPELINE, /* MAIL RCPT DATA of a message share a round trip (RFC 2920) */
-	MODE_CHUNKING, /* whole transactions behind each other, BDAT LAST each (RFC 3030) */
-};
-
 struct connection {
 	struct transport transport;
 	struct outbound *outbound;
@@ -45,7 +39,7 @@ struct connection {
 	struct ring_address address;
 	uint64_t setup_until_ns; /* this step of the set-up */
 	enum connection_state state;
-	enum connection_mode mode;
+	enum exchange_mode mode;
 	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;
 	struct smtp_extensions extensions;

@@ -27,7 +27,7 @@ static struct attempt *oldest(const struct connection *c)
 static bool reply_due(const struct connection *c)
 {
 	return c->state == CONNECTION_GREETING || handed(c) > 0 ||
-	       (c->state == CONNECTION_READY && oldest(c) && attempt_in_content(oldest(c)));
+	       (c->state == CONNECTION_READY && oldest(c) && exchange_in_content(&oldest(c)->exchange));
 }
 
 /* 421 may come without a command (RFC 5321 3.8). */
@@ -71,43 +71,55 @@ static bool pass_empty_line(struct connection *c)
 	return c->empty_lines;
 }
 
+/* It cannot go on. */
+static void break_off(struct connection *c, enum exchange_break why)
+{
+	static const char *const whats[] = {
+		[BREAK_UNEXPECTED] = "unexpected reply",
+		[BREAK_COMMAND] = "the command is refused, not the message",
+		[BREAK_EARLY] = "refused in the middle of the content",
+	};
+	char reason[160];
+
+	if (c->told && why != BREAK_EARLY)
+		snprintf(reason, sizeof(reason), "closed by the next hop");
+	else if (why == BREAK_EARLY)
+		snprintf(reason, sizeof(reason), "%s", whats[why]);
+	else
+		snprintf(reason, sizeof(reason), "%s: %u %.*s", whats[why], c->parser.code,
+			 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
+	connection_kill(c, STAGE_CONTENT, reason);
+}
+
 static void on_attempt_reply(struct connection *c, bool whole)
 {
 	const struct config *config = connection_config(c);
 	struct attempt *a = oldest(c);
-	bool early;
+	struct exchange_heard heard;
+	enum exchange_go go;
 
 	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
-	if (!attempt_reply(a, &c->parser, whole)) {
-		char reason[160];
-		const char *what = c->told    ? "closed by the next hop"
-				   : a->again ? "the command is refused, not the message"
-					      : "unexpected reply";
-		if (c->told)
-			snprintf(reason, sizeof(reason), "%s", what);
-		else
-			snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code,
-				 c->parser.text_length < QUOTE_MAX ? c->parser.text_length : QUOTE_MAX, c->parser.text);
-		connection_kill(c, STAGE_CONTENT, reason);
+	go = attempt_reply(a, &c->parser, whole, &heard);
+	if (go == EXCHANGE_BREAK && heard.why != BREAK_EARLY) {
+		break_off(c, heard.why);
 		return;
 	}
-	connection_arm(c, a->end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
-	if (!attempt_over(a))
+	connection_arm(c, a->exchange.end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
+	if (go == EXCHANGE_GO_ON)
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
-	if (c->parser.code != 421 && !a->passed && c->answered++ == 0 && !a->host_held)
+	if (c->parser.code != 421 && !a->exchange.passed && c->answered++ == 0 && !a->host_held)
 		outbound_connected(c->outbound, c->host, &c->address);
-	early = a->early;
 	connection_attempt_over(c, a);
-	if (early)
-		connection_kill(c, STAGE_CONTENT, "refused in the middle of the content");
+	if (go == EXCHANGE_BREAK)
+		break_off(c, heard.why);
 }
 
 static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 {
 	const struct attempt *a = oldest(c);
-	unsigned marks = c->state == CONNECTION_GREETING ? 0 : a ? attempt_marks(a) : 1;
+	unsigned marks = c->state == CONNECTION_GREETING ? 0 : a ? exchange_ends(&a->exchange) : 1;
 	bool whole = handed(c) >= marks;
 
 	c->marks_used += whole ? marks : handed(c);
@@ -119,7 +131,7 @@ static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 	}
 	/* One reply too many, so nobody knows which of them answers what. Not where a command is unknown: what lay
 	 * behind it was read as commands. */
-	if (handed(c) == 0 && length > 0 && !attempt_teaches(a, &c->parser) && !unasked(behind, length) &&
+	if (handed(c) == 0 && length > 0 && !exchange_teaches(&a->exchange, &c->parser) && !unasked(behind, length) &&
 	    !only_line_end(behind, length)) {
 		kill_quoting(c, "more replies than commands, the last", behind, length);
 		return;

@@ -82,7 +82,7 @@ void connection_on_secured(struct transport *t)
 }
 
 struct manner {
-	enum connection_mode mode;
+	enum exchange_mode mode;
 	bool across;
 };
 

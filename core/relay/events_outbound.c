@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/relay/attempt_private.h"
 #include "core/relay/events.h"
 #include "core/relay/events_private.h"
 
@@ -149,8 +148,8 @@ static const char *result_name(const struct outcome *outcome, const struct attem
 
 	if (outcome->kind != OUTCOME_ANSWERED)
 		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : outcome->again ? "interrupted" : "deferred";
-	for (i = a->rcpt_first; i < a->rcpt_end; i++) {
-		if (!attempt_pending(a, i))
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (!exchange_pending(&a->exchange, i))
 			continue;
 		sent = sent || outcome->results[i] == ATTEMPT_SENT;
 		held = held || outcome->results[i] == ATTEMPT_HOLD;
@@ -201,7 +200,7 @@ void event_attempt(const struct attempt *a, const struct outcome *outcome)
 	log_number(&e, "recipients", d->recipients);
 	results_fields(&e, a, outcome);
 	log_number(&e, "octets", d->content_length);
-	if (a->undeclared)
+	if (a->exchange.undeclared)
 		log_bool(&e, "undeclared_8bit", true);
 	log_number(&e, "attempt", d->attempts + 1u);
 	outcome_fields(&e, outcome);

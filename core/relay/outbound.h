@@ -118,7 +118,6 @@ static inline bool outcome_damaged(int error)
 {
 	return error == -EBADMSG || error == -EIO;
 }
-enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
 /* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/relay/attempt.h"
-#include "core/relay/attempt_private.h"
 
 static bool wanted(const struct attempt *a)
 {
@@ -135,9 +134,9 @@ static unsigned list(struct log_event *e, const struct attempt *a, const struct 
 	struct envelope_recipient recipient;
 
 	envelope_first(names, &cursor);
-	for (i = 0; i < a->rcpt_end && named < most && envelope_next(&cursor, &recipient); i++) {
+	for (i = 0; i < a->exchange.end && named < most && envelope_next(&cursor, &recipient); i++) {
 		bool delivered = outcome->kind == OUTCOME_ANSWERED && outcome->results[i] == ATTEMPT_SENT;
-		if (i < a->rcpt_first || !attempt_pending(a, i) || delivered != sent)
+		if (i < a->exchange.first || !exchange_pending(&a->exchange, i) || delivered != sent)
 			continue;
 		if (!tell(e, a, i, recipient.address, result_of(outcome, i)))
 			break;
@@ -153,8 +152,8 @@ void results_fields(struct log_event *e, const struct attempt *a, const struct o
 
 	if (!names_of(a, &names) || only_one(e, a, &names))
 		return;
-	for (i = a->rcpt_first; i < a->rcpt_end; i++)
-		tried += attempt_pending(a, i);
+	for (i = a->exchange.first; i < a->exchange.end; i++)
+		tried += exchange_pending(&a->exchange, i);
 	log_list_begin(e, "results");
 	named = list(e, a, outcome, &names, false, RESULTS_TOLD_MAX);
 	named += list(e, a, outcome, &names, true, RESULTS_TOLD_MAX - named);
@@ -176,7 +175,7 @@ void results_pending(struct log_event *e, const struct attempt *a, const char *r
 	log_list_begin(e, "results");
 	envelope_first(&names, &cursor);
 	for (i = 0; i < a->delivery->recipients && envelope_next(&cursor, &recipient); i++) {
-		if (!attempt_pending(a, i))
+		if (!exchange_pending(&a->exchange, i))
 			continue;
 		pending++;
 		room = room && named < RESULTS_TOLD_MAX && tell(e, a, i, recipient.address, result);

@@ -20,6 +20,9 @@
  */
 enum verdict { VERDICT_SENT, VERDICT_DEFER, VERDICT_HOLD, VERDICT_FAIL };
 
+/* What an attempt came to for one recipient. ACCEPTED: the recipient was, and the message has no verdict yet. */
+enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
+
 enum stage {
 	STAGE_CONNECT,
 	STAGE_TLS,

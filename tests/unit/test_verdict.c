@@ -51,7 +51,7 @@ static const struct {
 	{STAGE_RCPT, 554, VERDICT_FAIL},
 	{STAGE_DATA, 354, VERDICT_SENT},
 	{STAGE_DATA, 350, VERDICT_SENT}, /* the first digit decides (RFC 5321 4.2.1) */
-	{STAGE_DATA, 250, VERDICT_SENT}, /* that is BDAT's; attempt_reply.c tells the two apart */
+	{STAGE_DATA, 250, VERDICT_SENT}, /* that is BDAT's; exchange_reply.c tells the two apart */
 	{STAGE_DATA, 451, VERDICT_DEFER},
 	{STAGE_DATA, 554, VERDICT_FAIL},
 	{STAGE_CONTENT, 250, VERDICT_SENT},
