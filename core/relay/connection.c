@@ -13,6 +13,9 @@
 #include "core/relay/connection_private.h"
 #include "core/relay/events.h"
 
+/* So long no tickets are offered to a host where one was stumbled over. */
+#define NO_TICKETS_NS (3600 * CLOCK_NS_PER_S)
+
 static void on_end(struct transport *t, int result);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
@@ -133,7 +136,7 @@ static void keep_ticket(struct connection *c)
 {
 	struct tls_ticket *ticket;
 
-	if (!c->transport.tls || !c->proven)
+	if (!c->transport.tls || !c->proven || c->host->no_tickets_until_ns > c->outbound->shard->now_ns)
 		return;
 	ticket = tls_ticket_take(c->transport.tls);
 	if (!ticket)
@@ -141,6 +144,22 @@ static void keep_ticket(struct connection *c)
 	if (c->host->ticket)
 		tls_ticket_free(c->host->ticket);
 	c->host->ticket = ticket;
+}
+
+/*
+ * The ticket may be what the handshake stumbled over: one of another server behind the same name, which speaks a newer
+ * version. That is not the host's failure; the next connection goes without one, and it is the last that did not.
+ */
+static bool ticket_stumbled(struct connection *c, enum stage stage)
+{
+	struct host *host = c->host;
+
+	if (stage != STAGE_TLS || !c->resuming)
+		return false;
+	host->no_tickets_until_ns = c->outbound->shard->now_ns + NO_TICKETS_NS;
+	tls_ticket_free(host->ticket);
+	host->ticket = NULL;
+	return true;
 }
 
 /* It ended as soon as it was ready, and mail waits. One that was opened in case of need, and was not, may end. */
@@ -176,7 +195,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	 * were taken, and it might be the same again and again. */
 	if (asked && !c->ours)
 		c->host->cautious = c->answered == 0;
-	if (report && !c->got_on)
+	if (report && !c->got_on && !ticket_stumbled(c, stage))
 		outbound_host_failed(o, c->host, &c->address, stage, reason);
 }
 

@@ -58,6 +58,7 @@ struct connection {
 	bool retiring;    /* takes no more attempts */
 	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
+	bool resuming;    /* a ticket was offered */
 	bool slow;        /* its set-up takes long: others are opened beside it */
 	bool ours;        /* it ends by a fault of ours: the host is not to blame */
 	bool probe;       /* the host is held (hold.h): one message, until it gets through */

@@ -28,6 +28,7 @@ static void start_tls(struct connection *c)
 	struct tls_session *tls = tls_session_new(
 		o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name, c->host->ticket);
 
+	c->resuming = c->host->ticket != NULL;
 	if (!tls) {
 		connection_kill(c, STAGE_TLS, "out of memory for TLS");
 		return;

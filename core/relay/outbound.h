@@ -46,6 +46,7 @@ struct host {
 	uint64_t setup_ns; /* what the last set-up took */
 	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
 	uint64_t no_reset_until_ns, reset_suspected_until_ns;
+	uint64_t no_tickets_until_ns; /* a handshake failed where one was offered */
 };
 
 struct outbound {

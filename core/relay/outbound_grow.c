@@ -58,11 +58,6 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 		host->blocked_until_ns = addresses_blocked_until_ns(&host->addresses, now_ns);
 	}
 	o->failures_seen++;
-	/* A ticket may be what it stumbled over. */
-	if (host->ticket && stage == STAGE_TLS) {
-		tls_ticket_free(host->ticket);
-		host->ticket = NULL;
-	}
 	/* The host is as well as the best of its addresses (RFC 5321 5.1). */
 	if (address && host->addresses.count > 1 && host->blocked_until_ns == 0)
 		event_address_failed(o, host, address, stage, reason, delay);
