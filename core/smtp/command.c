@@ -238,6 +238,13 @@ static bool parameter_valid(struct span keyword, struct span value)
 	return keyword.length > 0;
 }
 
+static bool asks_for_reports(enum smtp_verb verb, struct span keyword)
+{
+	if (verb == SMTP_MAIL)
+		return span_is(keyword, "RET") || span_is(keyword, "ENVID");
+	return span_is(keyword, "NOTIFY") || span_is(keyword, "ORCPT");
+}
+
 static const char *parse_parameter(struct span text, struct smtp_command *command)
 {
 	struct span keyword = span_until(text, '=');
@@ -265,6 +272,9 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 			command->body = SMTP_BODY_8BITMIME;
 		return command->body == SMTP_BODY_NONE ? reply_parameter : NULL;
 	}
+	/* Devices ask for reports (RFC 3461) although nobody offered them: better sent without than not at all. */
+	if (command->syntax == SMTP_SYNTAX_TOLERANT && asks_for_reports(command->verb, keyword))
+		return NULL;
 	return reply_unsupported;
 }
 
@@ -291,15 +301,22 @@ static const char *parse_envelope(struct span rest, struct smtp_command *command
 {
 	bool mail = command->verb == SMTP_MAIL;
 	const char *syntax = mail ? reply_mail : reply_rcpt;
-	const char *word = mail ? "FROM:" : "TO:";
+	const char *word = mail ? "FROM" : "TO";
 	bool tolerant = command->syntax == SMTP_SYNTAX_TOLERANT;
 	const char *reply = NULL;
 	struct span inside;
 	uint32_t path;
 
+	if (tolerant)
+		rest = span_trim(rest);
 	if (!span_starts(rest, word))
 		return syntax;
 	rest = span_skip(rest, (uint32_t)strlen(word));
+	if (tolerant)
+		rest = span_trim(rest);
+	if (rest.length == 0 || rest.data[0] != ':')
+		return syntax;
+	rest = span_skip(rest, 1);
 	rest = span_trim(rest); /* devices */
 	if (!take_path(rest, command->syntax, &inside, &path))
 		return has_high(rest) ? reply_eight_bit : syntax;

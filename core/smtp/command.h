@@ -5,9 +5,9 @@
  * exception that devices in the field need: spaces after "FROM:" and "TO:" are skipped.
  *
  * SMTP_SYNTAX_TOLERANT is for clients that may relay: also any greeting without control octets, or none;
- * paths without brackets, or with spaces inside them; several spaces before a parameter; a local part without a domain
- * (`unqualified`). What frames (lines, BDAT, where an address ends) is the same in both, and nothing is taken for
- * more than one address.
+ * paths without brackets, or with spaces inside them; several spaces before a parameter, and spaces before "FROM", "TO"
+ * and their ":"; a local part without a domain (`unqualified`); the parameters of DSN (RFC 3461), which are read past.
+ * What frames (lines, BDAT, where an address ends) is the same in both, and nothing is taken for more than one address.
  */
 #ifndef POSTRIDER_SMTP_COMMAND_H
 #define POSTRIDER_SMTP_COMMAND_H

@@ -6,10 +6,12 @@ its odd beginning is an ordinary message, which must arrive as it was sent: so t
 """
 
 import base64
+import json
 import os
 import re
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
@@ -290,6 +292,86 @@ def names_in_ehlo_that_are_none():
         for arrival in place.hop.arrivals:
             trace = harness.split_trace(arrival.content)[0]
             check(not re.search(rb'[^\r\n\t -~]', trace), 'in Received: %r', trace)
+
+
+@case
+def probes_of_load_balancers_and_monitors():
+    """Connect and reset, a command and reset, everything before the greeting: no reason for a word above info."""
+    with Place() as place:
+        for n in range(60):
+            with socket.create_connection(place.relay.address, 30) as probe:
+                if n % 3 == 1:
+                    probe.sendall(b'EHLO monitor\r\nQUIT\r\n')
+                    probe.recv(100)
+                elif n % 3 == 2:
+                    probe.recv(100)
+                    probe.sendall(b'NOOP\r\n')
+                    probe.recv(100)
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        # Those reset at once may be gone before they are accepted.
+        eventually(lambda: place.relay.count['session'] >= 40, lambda: str(dict(place.relay.count)))
+        loud = [event for event in place.relay.events_seen if event['level'] in ('warning', 'error')]
+        check(not loud, 'events: %s', loud[:2])
+        with place.client() as client:
+            client.hello()
+            place.ordinary(client)
+
+
+@case
+def telnet_speaks_first():
+    """Option negotiation before the first command, and an urgent octet (Telnet's Synch) in the middle of one."""
+    with Place() as place, place.client() as client:
+        client.send(b'\xff\xfb\x1f\xff\xfb\x20\xff\xfd\x01EHLO telnet\r\n')
+        check(500 <= client.reply()[0] < 510, 'negotiation was taken for a command')
+        client.hello()
+        client.send(b'NO')
+        client.socket.send(b'\xf2', socket.MSG_OOB)
+        client.send(b'OP\r\n')
+        code = client.reply()[0]
+        check(code == 250 or 500 <= code < 510, 'an urgent octet: %d', code)
+        place.ordinary(client)
+
+
+@case
+def reports_that_were_not_offered():
+    """NOTIFY, ORCPT, RET and ENVID from devices that do not look at EHLO's reply; FROM and TO as they write them."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        content = message(1)
+        client.command('MAIL FROM : <a@example.net>  RET=HDRS ENVID=1', 250)
+        client.command('RCPT  TO :<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;x@example.com'
+                       % place.expect(content), 250)
+        client.data(content)
+        place.ordinary(client)
+
+
+@case
+def nobody_reads_the_log():
+    """Whoever reads standard error stops, or goes: mail goes on, and SIGTERM ends the relay in order."""
+    for gone in (False, True):
+        with Workspace() as work:
+            hop, port = work.own(NextHop()), harness.free_port()
+            configuration = work.configuration([hop.host], shards=1)
+            configuration['listeners'][0]['address'] = '127.0.0.1:%d' % port
+            path = work.write('postrider.yaml', json.dumps(configuration))
+            os.makedirs(work.path('spool'), exist_ok=True)
+            relay = subprocess.Popen([harness.program('postrider'), 'run', '--config', path], stderr=subprocess.PIPE)
+            try:
+                eventually(lambda: harness.listening(port), 'the relay listens')
+                if gone:
+                    relay.stderr.close()
+                # Some events for each, in all far more than a pipe holds.
+                with Client(('127.0.0.1', port)) as client:
+                    client.hello()
+                    for n in range(600):
+                        client.envelope(recipients=['r%d@example.com' % n])
+                        client.data(message(n))
+                hop.wait_arrivals(600)
+                relay.terminate()
+                equal(relay.wait(60), 0, 'exit status')
+            finally:
+                relay.kill()
+                relay.wait()
 
 
 if __name__ == '__main__':
