@@ -5,6 +5,7 @@ Each case is something that real servers, load balancers and firewalls were seen
 every message arrives once, at the first attempt, and the host is not held to have failed.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -350,6 +351,144 @@ def a_session_that_ends_after_so_many_unknown_recipients():
         equal(len(refused), len(set(refused)), 'recipients that failed twice')
         equal(relay.count['host_failed'], 0, 'failed hosts')
     parallel(many, [(extensions,) for extensions in ALL])
+
+
+@case
+def a_firewall_that_masks_what_is_said():
+    """Stars for the greeting, X for keywords it does not know: what is left of EHLO is understood, no more."""
+    greeting = '220 %s0*2%s' % ('*' * 70, '*' * 20)
+    keywords = ('250-next-hop.example.com', '250-XXXXXXXA', '250-PIPELINING', '250-XXXXXXXB', '250 8BITMIME')
+    hop = NextHop(DATA_ONLY, script=lambda stage, session, argument: {
+        'connect': greeting, 'EHLO': '\r\n'.join(keywords)}.get(stage))
+    through(hop)
+    # And one that lets HELO through alone.
+    through(NextHop((), script=lambda stage, session, argument: {
+        'connect': greeting, 'EHLO': '500 5.3.3 XXXX'}.get(stage)))
+
+
+@case
+def greetings_of_many_lines_and_replies_in_other_alphabets():
+    lines = ['mail.example.com ESMTP', '*', '\\* This site does not authorise ...', '', '   ', '*****']
+    greeting = '\r\n'.join('220-' + line for line in lines) + '\r\n220 *'
+
+    class Replies(NextHopSession):
+        def flush(self):
+            self.out = bytearray(bytes(self.out).replace(b'Recipient ok', b'Empf\xe4nger \xff \xe2\x9c\x93'))
+            super().flush()
+    for extensions in ALL:
+        through(NextHop(extensions, session_class=Replies,
+                        script=lambda stage, session, argument: greeting if stage == 'connect' else None))
+
+
+class EndsInContent(NextHopSession):
+    """The first two sessions: 421 and FIN while the content is still being sent."""
+
+    def goodbye(self):
+        self.octets(100000)
+        self.out += b'421 4.4.2 incoming data timeout - closing connection.\r\n'
+        self.flush()
+        self.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while self.socket.recv(65536):
+                pass
+        raise Closed()
+
+    def on_data(self, argument):
+        if self.server.accepted > 2:
+            super().on_data(argument)
+            return
+        self.out += b'354 Go ahead\r\n'
+        self.flush()
+        self.goodbye()
+
+    def on_bdat(self, argument):
+        if self.server.accepted > 2:
+            super().on_bdat(argument)
+            return
+        self.goodbye()
+
+
+@case
+def a_goodbye_in_the_middle_of_content():
+    """The message goes again, whole, and arrives once."""
+    def cut(extensions):
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, session_class=EndsInContent))
+            relay = work.relay(work.configuration([hop.host], shards=1))
+            send(relay, [1], size=3000000)
+            eventually(lambda: relay.count['delivered'] == 1, lambda: '%s: %s' % (extensions, dict(relay.count)), 60)
+            relay.terminate()
+            equal(hop.sequences(), [1], '%s: arrivals' % (extensions,))
+            harness.same_octets(hop.arrivals[0].original, message(1, 3000000), str(extensions))
+    parallel(cut, [(extensions,) for extensions in ALL])
+
+
+class SwallowsLargeChunks(NextHopSession):
+    """BDAT of more than 64 KiB is read and never answered; smaller ones are."""
+
+    def on_bdat(self, argument):
+        if int(argument.split()[0]) <= 65536:
+            super().on_bdat(argument)
+            return
+        while True:
+            self.receive()
+            self.buffer.clear()
+
+
+@case
+def large_chunks_are_swallowed():
+    """That small ones were taken does not prove BDAT sound: large messages go by DATA then, at once."""
+    with Workspace() as work:
+        hop = work.own(NextHop(CHUNKING, session_class=SwallowsLargeChunks))
+        timeouts = {'reply': '2s', 'data_reply': '2s'}
+        retry = {'first': '1h', 'factor': 1, 'max': '1h', 'expire': '1d'}
+        relay = work.relay(work.configuration([hop.host], shards=1, timeouts=timeouts, retry=retry))
+        send(relay, [1, 2, 3])
+        hop.wait_arrivals(3)
+        send(relay, [4, 5, 6], size=500000)
+        hop.wait_arrivals(6)
+        eventually(lambda: relay.count['delivered'] == 6, lambda: str(dict(relay.count)))
+        relay.terminate()
+        equal(sorted(hop.sequences()), [1, 2, 3, 4, 5, 6], 'arrivals')
+        equal(relay.count['host_failed'], 0, 'failed hosts')
+
+
+@case
+def a_while_for_each_recipient():
+    """The deadline is that of one reply (RFC 5321 4.5.3.2.3), however long they take together."""
+    def slowly(extensions):
+        def script(stage, session, argument):
+            if stage == 'RCPT':
+                session.flush()
+                time.sleep(0.4)
+        hop = NextHop(extensions, script=script)
+        relay = to_many(hop, ['r%d@example.com' % n for n in range(20)], 20, timeouts={'reply': '4s'})
+        equal((hop.accepted, relay.count['host_failed']), (1, 0), 'connections and failures')
+    parallel(slowly, [(extensions,) for extensions in ALL])
+
+
+@case
+def yes_to_data_without_go_ahead():
+    """A 250 to DATA asks for no content (RFC 5321 4.3.2): none is sent, and nothing counts as delivered."""
+    class Yes(NextHopSession):
+        def on_data(self, argument):
+            if self.server.accepted > 2:
+                super().on_data(argument)
+                return
+            self.out += b'250 2.0.0 Ok\r\n'
+            self.reset()
+    for extensions in (DATA_ONLY, PLAIN):
+        with Workspace() as work:
+            hop = work.own(NextHop(extensions, session_class=Yes))
+            relay = work.relay(work.configuration([hop.host], shards=1))
+            send(relay, [1])
+            eventually(lambda: relay.count['delivered'] == 1, lambda: '%s: %s' % (extensions, dict(relay.count)), 60)
+            relay.terminate()
+            equal(hop.sequences(), [1], '%s: arrivals' % (extensions,))
+            for session in hop.sessions:
+                strange = [line for line in session.commands if line[:4].upper() not in (
+                    b'EHLO', b'MAIL', b'RCPT', b'DATA', b'RSET', b'QUIT')]
+                check(not strange, '%s: content was sent as commands: %s', extensions, strange[:3])
 
 
 if __name__ == '__main__':
