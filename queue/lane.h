@@ -7,7 +7,8 @@
  *     READY  in the lane's list: to be sent as soon as a connection has room; new mail, first in first out
  *     WAITING in the lane's heap: deferred until due_ns, then sent from there
  *     ACTIVE with a connection (core/relay)
- *     FAILED nowhere in the lane: kept on disk, in the shard's list of all deliveries only
+ *     FAILED nowhere in the lane: kept on disk, known to the spool only
+ *     KEPT   has no lane: no destination takes it, or it cannot be read
  *     NONE   not yet or no longer queued
  */
 #ifndef POSTRIDER_QUEUE_LANE_H
@@ -21,11 +22,17 @@
 #include "core/base/random.h"
 #include "queue/spool.h"
 
-enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_FAILED };
+enum delivery_place {
+	DELIVERY_NONE,
+	DELIVERY_READY,
+	DELIVERY_WAITING,
+	DELIVERY_ACTIVE,
+	DELIVERY_FAILED,
+	DELIVERY_KEPT
+};
 
 struct delivery {
 	struct spool_item item;
-	struct list all;  /* in the shard's list of every queued delivery */
 	struct list link; /* in the lane's ready list, or a connection's */
 	uint64_t accepted_wall_ns;
 	uint64_t due_ns;   /* WAITING: monotonic */

@@ -40,6 +40,8 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 	list_init(&spool->fail_tickets);
 	list_init(&spool->kept_tickets);
 	list_init(&spool->views_late);
+	list_init(&spool->lost);
+	spool_compact_init(spool);
 	/* Each batch that waits to be written filled up its slab; besides there are those begun and the open one. */
 	spool->batches_capacity = settings->slabs + SPOOL_WINDOW * settings->writes + 2;
 	spool->batches = calloc(spool->batches_capacity, sizeof *spool->batches);
@@ -84,7 +86,7 @@ void spool_free(struct spool *spool)
 	free(spool->free);
 	free(spool->saved);
 	free(spool->moved);
-	free(spool->compact.parts);
+	spool_compact_free(spool);
 	free(spool);
 }
 
@@ -104,11 +106,10 @@ int spool_start(struct spool *spool, struct ring *ring)
 
 bool spool_idle(const struct spool *spool)
 {
-	enum spool_compact_state compact = spool->compact.state_now;
 	/* On a full disk these might wait for ever; the next start repeats what they were to end. */
 	bool saved = spool->saved && !(spool_disk_full(spool) && spool_segment_last(spool));
 	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && spool->reads == 0 &&
-	       !spool->cutting && !saved && compact != SPOOL_COMPACT_LOADING && compact != SPOOL_COMPACT_COMMITTING;
+	       !spool->cutting && !saved && !spool->compact.loading;
 }
 
 void spool_close(struct spool *spool)
@@ -116,8 +117,7 @@ void spool_close(struct spool *spool)
 	assert(spool->in_flight == 0);
 	assert(!spool->preparing);
 	assert(spool->reads == 0);
-	if (spool->compact.view_held)
-		spool_view_release(&spool->compact.view);
+	assert(!spool->compact.loading);
 	spool_free(spool);
 }
 
@@ -192,8 +192,8 @@ int spool_import(struct spool *to, struct spool *from, struct spool_item *item)
 	}
 	int result = import_item(to, from, item, &copy);
 	if (result < 0) {
-		spool_drop_parts(to, copy.parts, copy.part_count);
-		spool_drop_parts(to, &copy.message, 1);
+		spool_refs_drop(to, copy.parts, copy.part_count);
+		spool_refs_drop(to, &copy.message, 1);
 		free(copy.parts);
 		return result;
 	}

@@ -62,24 +62,21 @@ struct spool_ref {
 	uint32_t length;  /* octets of the record with its header */
 };
 
-/* What the spool must know of a live message. Embedded in the queue's delivery, owned by the shard. */
+/*
+ * What the spool must know of a message that lives, or arrives in parts. Embedded in the queue's delivery, owned by the
+ * shard. The spool knows it from its first append, or from spool_adopt(), until spool_done() or spool_drop(), and may
+ * move its records at any time, also while they are read: the refs are read anew for each view. Zeroed before its
+ * first use. It must not move in memory while the spool knows it.
+ */
 struct spool_item {
 	struct spool_id id;
-	struct spool_ref message;
-	struct spool_ref state;  /* newest state record; segment 0: none */
-	struct spool_ref *parts; /* content before the message record's own, in order; malloc'd, owned by the item */
+	struct spool_ref message; /* segment 0: still arriving, or lost to damage */
+	struct spool_ref state;   /* newest state record; segment 0: none */
+	struct spool_ref *parts;  /* content before the message record's own, in order; malloc'd, owned by the item */
+	struct list link;         /* private: among those whose oldest record is in the same segment */
+	uint32_t move;            /* private: which of compaction's moves it is in; 0: none */
 	uint16_t part_count;
-	bool moving; /* being copied to the tail: do not finish it until the flag clears */
-	bool busy;   /* set by the owner while delivery reads it: will not be picked for moving */
 };
-
-/* Gives up what an item owns in memory, where spool_done() could not: no count stays behind without its parts. */
-static inline void spool_item_free(struct spool_item *item)
-{
-	free(item->parts);
-	item->parts = NULL;
-	item->part_count = 0;
-}
 
 struct spool_ticket;
 typedef void spool_done_fn(struct spool_ticket *ticket, int result);
@@ -103,8 +100,10 @@ struct spool_settings {
 	uint64_t seed;         /* nonzero: segment seeds derive from it (simulation); 0: random_bytes() */
 };
 
-/* One live message found by recovery; pointers are valid during the callback only. `item->parts` is handed over. */
+/* One live message found by recovery; pointers are valid during the callback only. `item->parts` is handed over. What
+ * is to be moved and ended must be adopted, when it has its place in memory: spool_adopt(live->spool, item). */
 struct spool_live {
+	struct spool *spool;
 	struct spool_item item;
 	uint64_t wall_ns; /* of the message record */
 	const uint8_t *envelope;
@@ -125,9 +124,14 @@ struct spool_report {
  * first. Blocking; called before the shard's thread runs its ring. 0, or a negative errno with report->problem set.
  * Damage to acknowledged mail is no error: it is counted, described in report->problem, and the damaged bytes are
  * kept (the segment is set aside as *.damaged, what is intact in it is live as usual).
+ * If *out is not NULL after an error, messages had been told: what was adopted is to be dropped, then the spool closed.
  */
 int spool_open(struct spool **out, const struct spool_settings *settings,
 	       void (*fn)(void *context, const struct spool_live *live), void *context, struct spool_report *report);
+/* Makes a message known that recovery found, or spool_import() copied. What nobody adopts is never moved. */
+void spool_adopt(struct spool *spool, struct spool_item *item);
+/* Calls fn for every item that is known, in no order; fn may end its own. */
+void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_item *item), void *context);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
  * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before
  * forgetting the originals. When `from` is not destroyed but goes on, keep a copy of the item (and of its parts)
@@ -150,7 +154,7 @@ int spool_start(struct spool *spool, struct ring *ring);
  */
 bool spool_disk_full(const struct spool *spool);
 /* size_max is reached: what does not fit behind the last one answers -ENOSPC, until a segment can be used again. */
-bool spool_size_full(const struct spool *spool);
+bool spool_size_full(struct spool *spool);
 /* No write in flight and nothing unwritten, but what cannot be written for want of room: the spool may be closed. */
 bool spool_idle(const struct spool *spool);
 void spool_close(struct spool *spool);
@@ -168,15 +172,17 @@ struct spool_message {
 	const struct iovec *content; /* <= SPOOL_CONTENT_MAX octets together */
 	unsigned content_count;
 };
-/* A piece of a message that is still arriving. *ref is where it will be. */
-int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
+/* A piece of a message that is still arriving: item->parts, which must have room, gets one more. item->id is set. When
+ * the ticket fails, the owner gives that part the segment 0. */
+int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_item *item,
 		      struct spool_ticket *ticket);
 /* The message: with it the parts in item->parts become live. Fills item->message. item->id is set. -EINVAL: one of
- * the parts was lost to a write error. When the ticket fails, the parts are still the caller's to drop. */
+ * the parts was lost to a write error. When the ticket fails, the item is still the caller's to drop. */
 int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
 			 struct spool_ticket *ticket);
-/* Parts of a message that will not be completed. */
-void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsigned count);
+/* Forgets a message that will not be completed, or was refused: its parts are dead. Also one that spool_done() could
+ * not end because the spool has failed: the next start finds it. Frees item->parts. */
+void spool_drop(struct spool *spool, struct spool_item *item);
 /* A new state (attempts, recipients' results; opaque) replaces the one before. `ticket` may be NULL. */
 int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
 		       struct spool_ticket *ticket);
@@ -218,15 +224,21 @@ bool spool_view(struct spool *spool, struct spool_view *view, const struct spool
 void spool_view_release(struct spool_view *view);
 
 /*
- * Reclaim. The oldest segment is recycled when nothing in it is live. When it holds little that is live while the
- * log has grown, the spool copies those records to the tail: it asks `next` for live items with a record in
- * `segment` (not busy, not moving), and updates their refs when the copies are durable.
+ * Reclaim. The oldest segment is recycled when nothing in it is live. When the log is larger than what lives in it is
+ * worth (spool_compact.c), the spool copies the records of the oldest segment to the tail, and updates the items' refs
+ * when the copies are durable. A segment with records that cannot be read is set aside as *.damaged: `fn` is told its
+ * name and how many messages lost a record with it. Views of those records are damaged from then on.
  */
-void spool_on_compact(struct spool *spool, struct spool_item *(*next)(void *context, uint32_t segment), void *context);
+void spool_on_damage(struct spool *spool, void (*fn)(void *context, const char *file, unsigned messages),
+		     void *context);
+/* No further copies: the spool is about to be closed. */
+void spool_rest(struct spool *spool);
+/* When spool_flush() should be called even if nothing happens; UINT64_MAX: not for that. */
+uint64_t spool_wake_ns(const struct spool *spool);
 
 struct spool_stats {
 	uint64_t commits, records, octets_written, segments, segments_free, segments_recycled, segments_created,
-		failures, compacted, live, cache_hits, loads;
+		failures, compacted, octets_copied, live, cache_hits, loads;
 	uint32_t commit_ns_last;
 	bool failed;
 };

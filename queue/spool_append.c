@@ -22,6 +22,8 @@ enum { RECORD_ALIGN = 8 };
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref)
 {
 	unsigned count = spool->settings.slabs;
+	if (ref->segment == 0)
+		return -1;
 	for (unsigned i = 0, at = spool->slab_hint; i < count; i++, at = at + 1 == count ? 0 : at + 1) {
 		const struct spool_slab *slab = &spool->slabs[at];
 		if (slab->sequence == ref->segment && ref->offset >= slab->base &&
@@ -53,7 +55,7 @@ static struct spool_slab *slab_dead(struct spool *spool)
 	struct spool_slab *best = NULL;
 	for (unsigned i = 0; i < spool->settings.slabs; i++) {
 		struct spool_slab *slab = &spool->slabs[i];
-		if (slab->sequence && slab->live == 0 && slab->pins == 0 && slab->batches == 0 &&
+		if (slab->filled && slab->live == 0 && slab->pins == 0 && slab->batches == 0 &&
 		    i != spool->slab_current && (!best || slab->age > best->age))
 			best = slab;
 	}
@@ -80,7 +82,7 @@ static bool slab_better(struct spool *spool, const struct spool_slab *current)
 	       slab_dead(spool);
 }
 
-static int slab_take(struct spool *spool)
+static int slab_take(struct spool *spool, bool copies)
 {
 	struct spool_slab *best = slab_dead(spool);
 	if (!best)
@@ -91,6 +93,9 @@ static int slab_take(struct spool *spool)
 	best->sequence = spool->active->sequence;
 	best->base = spool->active->end;
 	best->filled = 0;
+	uint32_t room = spool->active->size - spool->active->end;
+	best->limit = room < SPOOL_SLAB ? room & ~(uint32_t)(SPOOL_BLOCK - 1) : SPOOL_SLAB;
+	best->copies = copies;
 	best->live = 0;
 	best->age = ++spool->slab_age;
 	spool->slab_current = (unsigned)(best - spool->slabs);
@@ -113,6 +118,7 @@ static void batch_open(struct spool *spool)
 		.spool = spool,
 		.segment = slab->segment,
 		.slab = spool->slab_current,
+		.copies = slab->copies,
 		.start = slab->filled,
 		.used = SPOOL_BATCH_HEADER,
 		.number = spool->next_batch++,
@@ -144,10 +150,15 @@ static bool append_refused(const struct spool *spool, enum spool_need need)
 /* Makes sure that the open batch takes a record of `length` octets. */
 static int append_room(struct spool *spool, uint32_t length, enum spool_need need)
 {
+	bool copies = need == SPOOL_NEED_COPY;
+
 	if (append_refused(spool, need))
 		return -ENOSPC;
+	if (spool->batch_count + 1 >= spool->batches_capacity)
+		return -EAGAIN;
 	if (spool->open) {
-		if (spool->open->start + spool->open->used + length <= SPOOL_SLAB)
+		if (spool->open->copies == copies &&
+		    spool->open->start + spool->open->used + length <= spool->slabs[spool->open->slab].limit)
 			return 0;
 		spool_seal(spool);
 		if (spool->stopping)
@@ -155,8 +166,8 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 	}
 	if (spool->slab_current < spool->settings.slabs) {
 		const struct spool_slab *slab = &spool->slabs[spool->slab_current];
-		if (slab->segment == spool->active && slab->filled + SPOOL_BATCH_HEADER + length <= SPOOL_SLAB &&
-		    !slab_better(spool, slab)) {
+		if (slab->segment == spool->active && slab->copies == copies &&
+		    slab->filled + SPOOL_BATCH_HEADER + length <= slab->limit && !slab_better(spool, slab)) {
 			batch_open(spool);
 			return 0;
 		}
@@ -166,14 +177,14 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 		if (result < 0)
 			return result;
 	}
-	if (spool->active->end + SPOOL_SLAB > spool->active->size) {
+	if (spool->active->end + spool_align(SPOOL_BATCH_HEADER + length, SPOOL_BLOCK) > spool->active->size) {
 		/* Until then the current slab stays the current one: a smaller record may still fit. */
 		int result = spool_segment_roll(spool, need);
 		if (result < 0)
 			return result;
 	}
 	spool->slab_current = spool->settings.slabs;
-	int result = slab_take(spool);
+	int result = slab_take(spool, copies);
 	if (result == 0)
 		batch_open(spool);
 	return result;
@@ -203,6 +214,7 @@ static void append_live(struct spool *spool, struct spool_batch *b, uint32_t len
 	b->live_octets += length;
 	b->segment->live++;
 	b->segment->live_octets += length;
+	spool->live_octets += length;
 }
 
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
@@ -239,6 +251,10 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 	spool_record_encode(out, &header, b->segment->seed, ref->offset);
 	memset(out + header.length, 0, aligned - header.length);
 	b->used += aligned;
+	b->segment->appended += aligned;
+	b->segment->copied += b->copies ? aligned : 0;
+	spool->appended += b->copies ? 0 : aligned;
+	spool->stats.octets_copied += b->copies ? aligned : 0;
 	slab->filled = b->start + b->used;
 	if (append->type != SPOOL_DONE)
 		append_live(spool, b, header.length);
@@ -252,8 +268,7 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 
 /* ---- live ---- */
 
-/* The outstanding batch that holds the record, or NULL when the record is durable. */
-static struct spool_batch *batch_of(struct spool *spool, const struct spool_ref *ref)
+struct spool_batch *spool_batch_of(struct spool *spool, const struct spool_ref *ref)
 {
 	for (unsigned i = 0; i < spool->batch_count; i++) {
 		struct spool_batch *b = &spool->batches[(spool->batch_head + i) % spool->batches_capacity];
@@ -278,6 +293,7 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 	assert(segment->live > 0 && segment->live_octets >= ref->length);
 	segment->live--;
 	segment->live_octets -= ref->length;
+	spool->live_octets -= ref->length;
 	if (segment->last_batch < batch)
 		segment->last_batch = batch;
 	int slab = spool_slab_find(spool, ref);
@@ -285,7 +301,7 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 		assert(spool->slabs[slab].live > 0);
 		spool->slabs[slab].live--;
 	}
-	struct spool_batch *b = batch_of(spool, ref);
+	struct spool_batch *b = spool_batch_of(spool, ref);
 	if (b) {
 		assert(b->live > 0);
 		b->live--;
@@ -318,13 +334,13 @@ static int append_allowed(const struct spool *spool)
 	return spool->stopping || spool->cutting || spool->saved ? -EAGAIN : 0;
 }
 
-int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_ref *ref,
+int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_item *item,
 		      struct spool_ticket *ticket)
 {
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
-	assert(part->envelope_length == 0);
+	assert(part->envelope_length == 0 && item->message.segment == 0);
 	struct spool_append append = {
 		.type = SPOOL_PART,
 		.id = part->id,
@@ -332,7 +348,13 @@ int spool_append_part(struct spool *spool, const struct spool_message *part, str
 		.content = part->content,
 		.content_count = part->content_count,
 	};
-	return spool_append(spool, &append, SPOOL_NEED_MESSAGE, ref, ticket);
+	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->parts[item->part_count], ticket);
+	if (result < 0)
+		return result;
+	/* Those before it are older. */
+	if (item->part_count++ == 0)
+		spool_item_list(spool, item);
+	return 0;
 }
 
 int spool_append_message(struct spool *spool, const struct spool_message *message, struct spool_item *item,
@@ -348,6 +370,9 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		if (!segment || item->parts[i].offset >= segment->cut)
 			return -EINVAL;
 	}
+	/* Copies of parts that are not durable yet may not be named. */
+	if (item->move)
+		spool_move_cancel(spool, item, 0);
 	struct spool_append append = {
 		.type = SPOOL_MESSAGE,
 		.id = message->id,
@@ -364,13 +389,33 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		return result;
 	spool->open->messages++;
 	spool->live++;
+	if (item->part_count == 0)
+		spool_item_list(spool, item);
 	return 0;
 }
 
-void spool_drop_parts(struct spool *spool, const struct spool_ref *parts, unsigned count)
+void spool_refs_drop(struct spool *spool, const struct spool_ref *refs, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		spool_live_drop(spool, &parts[i], 0);
+		spool_live_drop(spool, &refs[i], 0);
+}
+
+/* No count stays behind without its parts. */
+static void item_free(struct spool_item *item)
+{
+	free(item->parts);
+	item->parts = NULL;
+	item->part_count = 0;
+}
+
+void spool_drop(struct spool *spool, struct spool_item *item)
+{
+	if (item->move)
+		spool_move_cancel(spool, item, 0);
+	spool_item_unlist(item);
+	spool_refs_drop(spool, item->parts, item->part_count);
+	item_free(item);
+	item->message = (struct spool_ref){0};
 }
 
 int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
@@ -392,7 +437,12 @@ int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wa
 		return result;
 	spool_moved_resolve(spool, &item->state, true);
 	spool_live_drop(spool, &item->state, spool_batch_newest(spool));
+	bool was_oldest = item->state.segment && item->state.segment < item->message.segment;
 	item->state = ref;
+	if (item->move)
+		spool_move_state(spool, item);
+	else if (was_oldest)
+		spool_item_list(spool, item);
 	return 0;
 }
 
@@ -401,7 +451,6 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
-	assert(!item->moving);
 	struct spool_append append = {
 		.type = SPOOL_DONE,
 		.id = item->id,
@@ -413,7 +462,10 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 		return result;
 
 	uint64_t batch = spool_batch_newest(spool);
-	struct spool_batch *b = batch_of(spool, &item->message);
+	if (item->move)
+		spool_move_cancel(spool, item, batch);
+	spool_item_unlist(item);
+	struct spool_batch *b = spool_batch_of(spool, &item->message);
 	if (b && b->messages > 0)
 		b->messages--; /* finished before it was durable: a failure must not discount it again */
 	spool_moved_resolve(spool, &item->state, true);
@@ -421,7 +473,7 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	spool_live_drop(spool, &item->state, batch);
 	for (unsigned i = 0; i < item->part_count; i++)
 		spool_live_drop(spool, &item->parts[i], batch);
-	spool_item_free(item);
+	item_free(item);
 	item->message = item->state = (struct spool_ref){0};
 	assert(spool->live > 0);
 	spool->live--;

@@ -79,6 +79,12 @@ static void batch_acknowledge(struct spool *spool)
 	spool->stats.commit_ns_last = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
 	spool->slabs[b->slab].batches--;
 	b->segment->uses--;
+	if (b->copies) {
+		/* Nobody asks for it soon: its memory is for others. */
+		spool->slabs[b->slab].sequence = 0;
+		spool->slabs[b->slab].live = 0;
+		spool_compact_written(spool);
+	}
 	list_init(&tickets);
 	tickets_move(&tickets, &b->tickets);
 	/* The slot is free before anyone is told: callbacks append. */
@@ -99,18 +105,14 @@ static int lost_compare(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static bool same_place(const struct spool_ref *a, const struct spool_ref *b)
-{
-	return a->segment == b->segment && a->offset == b->offset;
-}
-
 /* Lists the records of all outstanding batches, without compaction's copies: their originals stay valid. */
 static size_t lost_list(struct spool *spool, struct lost *lost)
 {
-	const struct spool_compact *c = &spool->compact;
 	size_t count = 0;
 	for (unsigned i = 0; i < spool->batch_count; i++) {
 		const struct spool_batch *b = batch_at(spool, i);
+		if (b->copies)
+			continue;
 		const struct spool_slab *slab = &spool->slabs[b->slab];
 		uint32_t at = SPOOL_BATCH_HEADER;
 		for (uint32_t n = 0; n < b->records; n++) {
@@ -123,8 +125,6 @@ static size_t lost_list(struct spool *spool, struct lost *lost)
 			assert(result == 0);
 			l->ref.length = l->header.length;
 			at += spool_align(l->header.length, 8);
-			if (same_place(&l->ref, &c->message) || same_place(&l->ref, &c->state))
-				continue;
 			count++;
 		}
 		assert(at == spool_align(b->used, 8));
@@ -242,6 +242,7 @@ static void batches_drop(struct spool *spool)
 		assert(b->segment->live >= b->live && spool->live >= b->messages);
 		b->segment->live -= b->live;
 		b->segment->live_octets -= b->live_octets;
+		spool->live_octets -= b->live_octets;
 		b->segment->uses--;
 		spool->live -= b->messages;
 		assert(spool->slabs[b->slab].live >= b->live);
@@ -274,6 +275,7 @@ static void cut_apply(struct spool *spool)
 			slab->filled = 0;
 		}
 	}
+	spool_segment_close(spool);
 	spool->active = NULL;
 }
 
@@ -301,6 +303,8 @@ static void commit_fail(struct spool *spool)
 	bool saved = lost_save(spool) == 0;
 	batches_drop(spool);
 	cut_apply(spool);
+	spool_compact_failed(spool);
+	spool_items_cut(spool);
 	spool->stopping = false;
 	if (!spool->saved)
 		tickets_move(&spool->fail_tickets, &spool->kept_tickets);
@@ -429,6 +433,7 @@ void spool_seal(struct spool *spool)
 	slab->filled = b->start + b->length;
 	b->state = SPOOL_SEALED;
 	spool->open = NULL;
+	spool->compact.outstanding += b->copies;
 	if (!spool->ring)
 		batch_write_now(spool, b);
 }

@@ -7,6 +7,7 @@
  *     spool_commit.c   writing batches, acknowledging, failing
  *     spool_recover.c  reading the log back (with spool_table.c)
  *     spool_view.c     content from slab or disk
+ *     spool_item.c     which items have their oldest record in which segment
  *     spool_compact.c  moving what lives in the oldest segment
  *
  * Life of a batch
@@ -20,10 +21,13 @@
  *
  * Invariants
  *   1. Batches in the ring are in log order; so are their segments and offsets, without gaps inside a segment.
- *   2. A slab holds one contiguous piece of one segment, batch behind batch. Only the current slab grows.
+ *   2. A slab holds one contiguous piece of one segment, batch behind batch. Only the current slab grows. Copies that
+ *      compaction makes have batches and slabs of their own, which are forgotten once they are written.
  *   3. segment->live counts the records in it that an item or an unfinished message still refers to.
  *   4. A segment in the log is reclaimed oldest first, with nothing live, no batch or read outstanding, and every
- *      record that ended something in it durable.
+ *      record that ended something in it durable. So a record that ends a message outlives every copy of it.
+ *   5. An item is in the list of the oldest segment that has a record of it, or in compaction's list of those that are
+ *      being moved. So all that keeps the oldest segment in the log is found without a search.
  */
 #ifndef POSTRIDER_QUEUE_SPOOL_PRIVATE_H
 #define POSTRIDER_QUEUE_SPOOL_PRIVATE_H
@@ -37,11 +41,11 @@ enum {
 	SPOOL_SLAB_WARM = SPOOL_SLAB / 4, /* filled so far, a slab may be left for one with nothing live */
 	SPOOL_FREE_MAX = 4,               /* free segments kept for recycling */
 	SPOOL_OPEN_MAX = 16,              /* descriptors of old segments kept open */
-	SPOOL_COMPACT_MIN = 4,            /* segments below which compaction is not worth its writes */
 	SPOOL_CUT_ATTEMPTS = 3,           /* files tried for the segment after a failure */
 	SPOOL_STALLS_MAX = 8,             /* short writes without a whole block before they count as an error */
 	SPOOL_HOLD_MS = 2000,             /* done records wait for company when they use up the last segment */
 	SPOOL_NAME_SIZE = 24,
+	SPOOL_MOVES = 4096, /* items that are being moved at a time */
 };
 
 /* Who wants room; the lower ones are kept out first when the spool is full. */
@@ -54,7 +58,7 @@ struct spool_segment {
 	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
 	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
 	bool speaks;   /* its file may have the only header with a cut, or an `oldest`, that counts */
-	bool stuck;    /* holds something that cannot be read: not compacted */
+	bool stuck;    /* recovery: has damage. Later: what lives in it belongs to nobody, so it is not compacted */
 	uint64_t seed;
 	uint64_t opened; /* for closing the descriptor that was opened first */
 	uint32_t size;   /* octets of the file */
@@ -62,9 +66,12 @@ struct spool_segment {
 	uint32_t cut;    /* records from here on never count */
 	uint32_t live;
 	uint64_t live_octets;
-	uint64_t last_batch; /* newest batch with a record that ended something in here */
-	uint64_t last_hash;  /* of the newest batch's header */
-	unsigned uses;       /* batches not yet acknowledged, reads in flight */
+	uint64_t appended, copied; /* octets of its records; and of those that compaction wrote */
+	uint64_t lean;             /* octets without use that copying would not gain, once it is not active any more */
+	struct list items;         /* whose oldest record is here */
+	uint64_t last_batch;       /* newest batch with a record that ended something in here */
+	uint64_t last_hash;        /* of the newest batch's header */
+	unsigned uses;             /* batches not yet acknowledged, reads in flight */
 };
 
 struct spool_slab {
@@ -73,6 +80,8 @@ struct spool_slab {
 	uint32_t sequence;             /* of the segment; 0: holds nothing */
 	uint32_t base;                 /* offset in the segment of memory[0] */
 	uint32_t filled;
+	uint32_t limit;   /* octets it may have: the segment may end before */
+	bool copies;      /* compaction's */
 	unsigned batches; /* outstanding */
 	unsigned pins;
 	uint32_t live; /* records in it that an item or an unfinished message refers to */
@@ -92,6 +101,7 @@ struct spool_batch {
 	uint32_t written;
 	unsigned stalls;
 	uint32_t records, messages;
+	bool copies; /* compaction's: none of them is missed if it fails */
 	uint32_t live;
 	uint64_t live_octets;
 	uint64_t number;
@@ -115,23 +125,37 @@ enum spool_prepare {
 	SPOOL_PREPARE_HEADER
 };
 
-enum spool_compact_state { SPOOL_COMPACT_NONE, SPOOL_COMPACT_LOADING, SPOOL_COMPACT_READY, SPOOL_COMPACT_COMMITTING };
+/* One item on its way to the tail (spool_compact.c). */
+struct spool_move {
+	struct spool_item *item; /* NULL: it ended meanwhile, or changed in a way that made its copies useless */
+	struct spool_ref message, state; /* copies; segment 0: none */
+	struct spool_ref *parts;         /* likewise, as many as the item had when it began; owned */
+	uint16_t part_count, part;       /* and the next that is looked at */
+	uint64_t batch;                  /* with the last copy; 0: not complete */
+};
 
 struct spool_compact {
-	enum spool_compact_state state_now;
-	struct spool_item *(*next)(void *context, uint32_t segment);
-	void *context;
-	struct spool_item *item;
-	struct spool_segment *head;
-	struct spool_ref *parts;                     /* the item's list with the copies made so far */
-	unsigned part;                               /* the one being copied; part_count: the message, then the state */
-	struct spool_ref message, state, state_from; /* copies; the state record that was copied */
-	bool moves_message;
-	struct spool_view view;
-	int view_result;
-	bool view_held;
-	uint64_t batch; /* with the last copy */
+	struct spool_move *moves; /* ring of SPOOL_MOVES; those begun first are the first to be durable */
+	unsigned move_head, move_count;
+	struct list moving; /* items in moves */
+	struct list broken; /* items with a record in the oldest segment that cannot be read */
+	unsigned broken_states;
+	uint64_t broken_ns;   /* since when there are some */
+	unsigned outstanding; /* batches of copies that are not acknowledged */
+	uint64_t seen, credit;
+	/* A piece of the oldest segment in memory. */
+	uint8_t *window;
+	struct spool_segment *window_of; /* while a read is in flight */
+	uint32_t window_segment, window_base, window_length;
+	struct spool_ref asked; /* the record that was wanted when it was read */
+	bool loading;
+	int load_error;
+	unsigned load_errors; /* in a row */
+	struct ring_op op;
 	uint64_t retry_ns;
+	bool resting;
+	void (*on_damage)(void *context, const char *file, unsigned messages);
+	void *context;
 };
 
 struct spool {
@@ -165,6 +189,11 @@ struct spool {
 	unsigned in_flight;
 	struct spool_batch *open;
 	uint64_t next_batch, durable_batch, barrier_batch;
+	uint64_t appended;             /* octets of all records but copies */
+	uint64_t live_octets;          /* of all segments */
+	bool log_changed;              /* log_octets, log_lean must be added up anew */
+	uint64_t log_octets, log_lean; /* of all segments but the active one */
+	struct list lost;              /* items without any record left */
 
 	/* Failure. */
 	bool stopping; /* a batch failed: nothing is accepted or written until it is dealt with */
@@ -210,6 +239,8 @@ struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t seq
 /* Makes room in the tables for one more segment, so that nothing later needs memory. 0 or -ENOMEM. */
 int spool_segment_reserve(struct spool *spool);
 void spool_log_append(struct spool *spool, struct spool_segment *segment);
+/* The active one takes nothing more. */
+void spool_segment_close(struct spool *spool);
 /* A descriptor for reading, valid while segment->uses is above zero or until the next call. */
 int spool_segment_fd(struct spool *spool, struct spool_segment *segment);
 /* A file that is not in the log (any more). */
@@ -228,6 +259,13 @@ void spool_prepare_cut(struct spool *spool);
 void spool_reclaim(struct spool *spool);
 unsigned spool_segments_max(const struct spool *spool);
 
+/* spool_item.c */
+/* Puts it into the list where it belongs; for one that is listed already, and one that is not. Not while it moves. */
+void spool_item_list(struct spool *spool, struct spool_item *item);
+void spool_item_unlist(struct spool_item *item);
+/* Nothing behind the cut is there any more. */
+void spool_items_cut(struct spool *spool);
+
 /* spool_append.c */
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
 		 struct spool_ticket *ticket);
@@ -235,6 +273,9 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref);
 void spool_slab_pin(struct spool *spool, unsigned slab);
 void spool_slab_unpin(struct spool *spool, unsigned slab);
+/* The outstanding batch that holds the record, or NULL when the record is durable. */
+struct spool_batch *spool_batch_of(struct spool *spool, const struct spool_ref *ref);
+void spool_refs_drop(struct spool *spool, const struct spool_ref *refs, unsigned count);
 /* Follows a state record that a failure moved. */
 void spool_moved_resolve(struct spool *spool, struct spool_ref *ref, bool forget);
 static inline uint64_t spool_batch_newest(const struct spool *spool)
@@ -258,6 +299,17 @@ void spool_views_tell(struct spool *spool);
 int spool_view_set(struct spool_view *view, const uint8_t *record);
 
 /* spool_compact.c */
+void spool_compact_init(struct spool *spool);
+void spool_compact_free(struct spool *spool);
 void spool_compact_step(struct spool *spool);
+/* Its copies are useless: it ends, or its message names the parts' old places. `batch`: with what ends them. */
+void spool_move_cancel(struct spool *spool, struct spool_item *item, uint64_t batch);
+/* A newer state than the one that was copied. */
+void spool_move_state(struct spool *spool, struct spool_item *item);
+/* What was not durable is lost, after the cut was applied. */
+void spool_compact_failed(struct spool *spool);
+void spool_compact_written(struct spool *spool);
+/* What is wanted now may come of copying. */
+bool spool_compact_gains(struct spool *spool);
 
 #endif

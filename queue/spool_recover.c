@@ -398,6 +398,7 @@ static void live_add(struct spool *spool, const struct spool_ref *ref)
 	assert(segment);
 	segment->live++;
 	segment->live_octets += ref->length;
+	spool->live_octets += ref->length;
 }
 
 static void entry_count(struct spool *spool, const struct spool_entry *entry)
@@ -415,6 +416,7 @@ static int entry_tell(struct recover *r, struct spool_entry *entry, struct windo
 {
 	struct spool_record_header header;
 	struct spool_live live = {
+		.spool = r->spool,
 		.item = {.id = entry->id,
 			 .message = entry->message,
 			 .state = entry->state,
@@ -486,6 +488,7 @@ static void log_trim(struct recover *r)
 			break;
 		r->count--;
 		spool->log_count--;
+		spool->log_changed = true;
 		spool_segment_retire(spool, last);
 	}
 }
@@ -510,6 +513,7 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 	struct recover r = {.report = report, .next_name = 1};
 
 	*report = (struct spool_report){0};
+	*out = NULL;
 	int result = spool_new(&r.spool, settings);
 	if (result < 0)
 		return result;
@@ -548,7 +552,10 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 	if (result < 0) {
 		if (report->problem[0] == '\0')
 			problem(report, "cannot read the spool: %s", strerror(-result));
-		spool_free(r.spool);
+		if (report->live)
+			*out = r.spool;
+		else
+			spool_free(r.spool);
 		return result;
 	}
 	if (r.spool->log_count)

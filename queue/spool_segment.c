@@ -50,6 +50,7 @@ struct spool_segment *spool_segment_new(void)
 		return NULL;
 	segment->fd = -1;
 	segment->cut = UINT32_MAX;
+	list_init(&segment->items);
 	return segment;
 }
 
@@ -97,6 +98,19 @@ void spool_log_append(struct spool *spool, struct spool_segment *segment)
 	assert(spool->log_count < spool->log_capacity);
 	assert(spool->log_count == 0 || spool->log[spool->log_count - 1]->sequence < segment->sequence);
 	spool->log[spool->log_count++] = segment;
+	spool->log_changed = true;
+}
+
+/* What compaction wrote it would write the same way again: of blocks and ends that are not full nothing is gained. */
+void spool_segment_close(struct spool *spool)
+{
+	struct spool_segment *segment = spool->active;
+	spool->log_changed = true;
+	if (!segment || segment->appended == 0)
+		return;
+	uint64_t used = SPOOL_BLOCK + segment->appended;
+	uint64_t rest = segment->size > used ? segment->size - used : 0;
+	segment->lean = rest * segment->copied / segment->appended;
 }
 
 /* ---- descriptors ---- */
@@ -178,6 +192,8 @@ static void segment_renew(struct spool *spool, struct spool_segment *segment)
 	segment->cut = UINT32_MAX;
 	segment->live = 0;
 	segment->live_octets = 0;
+	segment->appended = segment->copied = segment->lean = 0;
+	assert(list_empty(&segment->items));
 	segment->last_batch = 0;
 	segment->last_hash = 0;
 	segment->stuck = false;
@@ -255,17 +271,17 @@ bool spool_segment_last(const struct spool *spool)
 }
 
 /*
- * The last places are kept for what makes room again: compaction and states, and the very last for done records, which
- * may even pass size_max. So a full spool still drains.
+ * The last places are kept for what makes room again: one for states and compaction, the very last for compaction only.
+ * Done records may even pass size_max. So a full spool still drains.
  */
 static bool size_max_refuses(const struct spool *spool, enum spool_need need)
 {
-	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : 1;
+	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : need == SPOOL_NEED_STATE ? 1 : 0;
 
 	return need != SPOOL_NEED_DONE && spool->log_count + 1 > spool_segments_max(spool) - reserve;
 }
 
-bool spool_size_full(const struct spool *spool)
+bool spool_size_full(struct spool *spool)
 {
 	const struct spool_segment *active = spool->active;
 
@@ -273,7 +289,8 @@ bool spool_size_full(const struct spool *spool)
 		return false;
 	if (size_max_reached(spool) && spool_segment_last(spool))
 		return true;
-	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE);
+	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE) &&
+	       !spool_compact_gains(spool);
 }
 
 static void file_remove(struct spool *spool, struct spool_segment *segment)
@@ -370,6 +387,24 @@ static void free_trim_oldest(struct spool *spool)
 	}
 }
 
+/* An item may be listed where a record of it was that is dead. */
+static bool nobody_left(struct spool *spool, struct spool_segment *segment)
+{
+	struct list all, *link;
+
+	if (list_empty(&segment->items))
+		return true;
+	list_init(&all);
+	while ((link = list_take_first(&segment->items)))
+		list_append(&all, link);
+	while ((link = list_take_first(&all))) {
+		struct spool_item *item = container_of(link, struct spool_item, link);
+		spool_moved_resolve(spool, &item->state, true);
+		spool_item_list(spool, item);
+	}
+	return list_empty(&segment->items);
+}
+
 void spool_reclaim(struct spool *spool)
 {
 	if (spool->durable_batch < spool->barrier_batch)
@@ -378,12 +413,14 @@ void spool_reclaim(struct spool *spool)
 	while (count < spool->log_count) {
 		struct spool_segment *segment = spool->log[count];
 		if (segment == spool->active || segment->live || segment->uses ||
-		    segment->last_batch > spool->durable_batch || spool->compact.head == segment)
+		    segment->last_batch > spool->durable_batch || !nobody_left(spool, segment))
 			break;
 		spool_segment_retire(spool, segment);
 		spool->stats.segments_recycled++;
 		count++;
 	}
+	if (count > 0)
+		spool->log_changed = true;
 	spool->log_count -= count;
 	memmove(spool->log, spool->log + count, spool->log_count * sizeof *spool->log);
 	free_trim(spool);
@@ -393,14 +430,17 @@ void spool_reclaim(struct spool *spool)
 
 int spool_segment_roll(struct spool *spool, enum spool_need need)
 {
-	if (size_max_refuses(spool, need))
-		return -ENOSPC;
+	if (size_max_refuses(spool, need)) {
+		/* One that only looks full gets room: mail waits for that. */
+		return need == SPOOL_NEED_MESSAGE && spool_compact_gains(spool) ? -EAGAIN : -ENOSPC;
+	}
 	if (!spool->ring)
 		return spool_segment_first(spool);
 	if (!spool->spare) {
 		spool->want_room |= need == SPOOL_NEED_DONE;
 		return need != SPOOL_NEED_DONE && segments_end(spool) ? -ENOSPC : -EAGAIN;
 	}
+	spool_segment_close(spool);
 	spool->active = spool->spare;
 	spool->spare = NULL;
 	spool_log_append(spool, spool->active);
@@ -505,6 +545,7 @@ static int tail_cut(struct spool *spool, struct spool_segment *segment)
 	int result = disk_truncate(fd, segment->end);
 	if (result == 0) {
 		segment->size = segment->end;
+		spool->log_changed = true;
 		result = disk_sync(fd);
 	}
 	disk_close(fd);

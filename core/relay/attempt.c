@@ -124,7 +124,6 @@ static bool start(struct outbound *o, struct delivery *d, bool expiring)
 			return false;
 		}
 	}
-	d->item.busy = true;
 	if (spool_view(o->shard->store->spool, &a->view, &d->item.message, on_loaded))
 		loaded(a, 0);
 	else

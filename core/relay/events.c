@@ -177,6 +177,19 @@ void event_spool_failed(struct shard *shard)
 		"durable; check the disk (dmesg), then restart postrider");
 }
 
+void event_segment_damaged(struct shard *shard, const char *file, unsigned messages)
+{
+	struct log_event e;
+
+	log_begin_at(&e, shard->log, LOG_LEVEL_ERROR, "segment_damaged");
+	log_text(&e, "file", file);
+	log_number(&e, "messages", messages);
+	log_text(&e, "problem",
+		 "records in a file of the spool cannot be read: what could be has been copied, and the file was set "
+		 "aside for you; check the disk (dmesg), then see what it still has (postrider spool export)");
+	log_end(&e);
+}
+
 void event_disk_full(struct shard *shard)
 {
 	problem(shard, "disk_full",

@@ -39,6 +39,7 @@ void event_damaged(const struct attempt *a, const char *why, bool envelope);
 /* What may pass by itself: no memory, no descriptors. */
 void event_unreadable(const struct attempt *a, const char *why);
 void event_spool_failed(struct shard *shard);
+void event_segment_damaged(struct shard *shard, const char *file, unsigned messages);
 void event_disk_full(struct shard *shard);
 void event_disk_ok(struct shard *shard);
 void event_spool_full(struct shard *shard);

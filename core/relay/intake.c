@@ -29,12 +29,10 @@ static void on_part_durable(struct spool_ticket *ticket, int result)
 	struct part *part = container_of(ticket, struct part, ticket);
 
 	if (result < 0) {
-		/* The spool has forgotten it; drop_parts() must not give it back once more. */
+		/* The spool has forgotten it. It is gone where the message was given up meanwhile. */
 		struct transfer *transfer = part->transfer;
-		struct spool_ref *parts = transfer->delivery ? transfer->delivery->item.parts : transfer->parts;
-		/* They are gone where the message was given up meanwhile. */
-		if (parts)
-			parts[part->index].segment = 0;
+		if (transfer->delivery)
+			transfer->delivery->item.parts[part->index].segment = 0;
 		transfer->part_error = result;
 	}
 	answer(&part->loan, result);
@@ -53,20 +51,49 @@ static unsigned gather(const struct block *block, struct iovec *out)
 	return count;
 }
 
-static int remember_part(struct transfer *transfer)
+/* It is there from the first record on, because the spool must know whose records it may move. NULL: no memory. */
+static struct delivery *delivery_of(struct shard *shard, struct transfer *transfer)
+{
+	struct delivery *d = transfer->delivery;
+
+	if (d)
+		return d;
+	d = pool_acquire(&shard->store->deliveries);
+	if (!d)
+		return NULL;
+	memset(d, 0, sizeof(*d));
+	list_init(&d->link);
+	d->item.id = delivery_id(transfer);
+	transfer->delivery = d;
+	transfer->part_capacity = 0;
+	return d;
+}
+
+static void give_up(struct shard *shard, struct transfer *transfer)
+{
+	struct delivery *d = transfer->delivery;
+
+	transfer->delivery = NULL;
+	if (!d)
+		return;
+	spool_drop(shard->store->spool, &d->item);
+	pool_release(&shard->store->deliveries, d);
+}
+
+static int room_for_part(struct transfer *transfer, struct spool_item *item)
 {
 	struct spool_ref *parts;
 	uint32_t capacity;
 
-	if (transfer->part_count < transfer->part_capacity)
+	if (item->part_count < transfer->part_capacity)
 		return 0;
-	if (transfer->part_count == SPOOL_PARTS_MAX)
+	if (item->part_count == SPOOL_PARTS_MAX)
 		return -EFBIG;
 	capacity = transfer->part_capacity ? 2 * transfer->part_capacity : 8;
-	parts = realloc(transfer->parts, capacity * sizeof(*parts));
+	parts = realloc(item->parts, capacity * sizeof(*parts));
 	if (!parts)
 		return -ENOMEM;
-	transfer->parts = parts;
+	item->parts = parts;
 	transfer->part_capacity = capacity;
 	return 0;
 }
@@ -75,50 +102,34 @@ static int take_part(struct shard *shard, struct part *part)
 {
 	struct iovec content[PART_BLOCKS + 1];
 	struct transfer *transfer = part->transfer;
+	struct delivery *d;
 	struct spool_message record = {
 		.id = delivery_id(transfer),
 		.wall_ns = transfer->letter->wall_ns,
 		.content = content,
 		.content_count = gather(part->blocks, content),
 	};
-	int r = transfer->part_error ? transfer->part_error : remember_part(transfer);
+	int r;
 
+	if (transfer->part_error)
+		return transfer->part_error;
+	d = delivery_of(shard, transfer);
+	r = d ? room_for_part(transfer, &d->item) : -ENOMEM;
 	if (r < 0)
 		return r;
 	part->ticket.fn = on_part_durable;
 	list_init(&part->ticket.link);
-	r = spool_append_part(shard->store->spool, &record, &transfer->parts[transfer->part_count], &part->ticket);
-	if (r == 0)
-		part->index = transfer->part_count++;
-	return r;
+	part->index = d->item.part_count;
+	return spool_append_part(shard->store->spool, &record, &d->item, &part->ticket);
 }
 
 /* ---- messages ----------------------------------------------------------------------------------------------- */
-
-static void drop_refs(struct shard *shard, struct spool_ref *parts, unsigned count)
-{
-	unsigned i;
-
-	for (i = 0; i < count; i++) {
-		if (parts[i].segment != 0)
-			spool_drop_parts(shard->store->spool, &parts[i], 1);
-	}
-	free(parts);
-}
-
-static void drop_parts(struct shard *shard, struct transfer *transfer)
-{
-	drop_refs(shard, transfer->parts, transfer->part_count);
-	transfer->parts = NULL;
-	transfer->part_count = transfer->part_capacity = 0;
-}
 
 static void queue_delivery(struct shard *shard, struct transfer *transfer)
 {
 	struct delivery *d = transfer->delivery;
 
 	transfer->delivery = NULL;
-	list_append(&shard->store->deliveries_all, &d->all);
 	counter_add(&shard->store->counters.queued, 1);
 	shard->store->due(shard, d, STORE_DUE_NOW);
 }
@@ -143,7 +154,7 @@ static int undo(struct shard *shard, struct transfer *transfer)
 		return r;
 	/* Where even that cannot be written the spool has failed and says so; at the next start it will be found. */
 	if (r < 0)
-		spool_item_free(&d->item);
+		spool_drop(shard->store->spool, &d->item);
 	transfer->delivery = NULL;
 	pool_release(&shard->store->deliveries, d);
 	return r;
@@ -153,16 +164,13 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 {
 	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
 	struct shard *shard = transfer->loan.taker;
-	struct delivery *d = transfer->delivery;
 
 	if (result == 0) {
 		/* Where there are other owners it stays with the transfer until home releases it. */
 		if (transfer->letter->owners == 1)
 			queue_delivery(shard, transfer);
 	} else {
-		transfer->delivery = NULL;
-		drop_refs(shard, d->item.parts, d->item.part_count);
-		pool_release(&shard->store->deliveries, d);
+		give_up(shard, transfer);
 		counter_add(&shard->store->counters.accept_failed, 1);
 	}
 	answer(&transfer->loan, result);
@@ -207,38 +215,22 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 		.content = content,
 	};
 	struct delivery *d;
-	int r;
 
 	if (transfer->part_error)
 		return transfer->part_error;
-	d = pool_acquire(&shard->store->deliveries);
+	d = delivery_of(shard, transfer);
 	if (!d)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
 	assert(record.envelope_length > 0); /* LETTER_TEXT_MAX keeps the room */
 	record.content_count = gather(m->first, content);
-	memset(d, 0, sizeof(*d));
-	list_init(&d->all);
-	list_init(&d->link);
-	d->item.id = record.id;
-	d->item.parts = transfer->parts;
-	d->item.part_count = (uint16_t)transfer->part_count;
 	d->accepted_wall_ns = m->wall_ns;
 	d->content_length = m->content_length;
 	d->recipients = transfer->recipients;
 	d->lane = transfer->lane;
 	transfer->ticket.fn = on_message_durable;
 	list_init(&transfer->ticket.link);
-	transfer->delivery = d;
-	r = spool_append_message(shard->store->spool, &record, &d->item, &transfer->ticket);
-	if (r < 0) {
-		transfer->delivery = NULL;
-		pool_release(&shard->store->deliveries, d);
-		return r;
-	}
-	transfer->parts = NULL; /* the delivery's now */
-	transfer->part_count = transfer->part_capacity = 0;
-	return 0;
+	return spool_append_message(shard->store->spool, &record, &d->item, &transfer->ticket);
 }
 
 /* ---- the line of loans -------------------------------------------------------------------------------------- */
@@ -276,7 +268,7 @@ static bool take(struct shard *shard, struct loan *loan)
 		if (r < 0) {
 			report_spool_failure(shard, r);
 			counter_add(&shard->store->counters.accept_failed, 1);
-			drop_parts(shard, transfer);
+			give_up(shard, transfer);
 			answer(loan, r);
 		}
 		return true;
@@ -293,7 +285,7 @@ static bool take(struct shard *shard, struct loan *loan)
 		return true;
 	case LOAN_ABORT:
 		transfer = container_of(loan, struct transfer, loan);
-		drop_parts(shard, transfer);
+		give_up(shard, transfer);
 		answer(loan, 0);
 		return true;
 	}

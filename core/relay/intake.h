@@ -85,8 +85,7 @@ struct transfer {
 	/* owner's side */
 	struct delivery *delivery;
 	struct spool_ticket ticket;
-	struct spool_ref *parts;
-	uint32_t part_count, part_capacity;
+	uint32_t part_capacity;
 	int part_error;
 };
 
@@ -102,7 +101,7 @@ struct part {
 	unsigned shared;
 	/* owner's side */
 	struct spool_ticket ticket;
-	uint32_t index; /* in transfer->parts */
+	uint32_t index; /* in the delivery's parts */
 };
 
 /*

@@ -87,7 +87,7 @@ static bool expire(struct outbound *o, struct delivery *d)
 	const struct outcome outcome = {
 		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
 
-	if (!d || d->item.moving || o->loading >= OUTBOUND_LOADING_MAX ||
+	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
 	    !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
 			     o->failures_seen))
 		return false;
@@ -157,12 +157,6 @@ static struct attempt *next_loaded(struct outbound *o)
 		d = lane_take(&o->lane, o->shard->now_ns);
 		if (!d)
 			return NULL;
-		if (d->item.moving) {
-			d->place = DELIVERY_NONE;
-			if (lane_defer(&o->lane, d, o->shard->now_ns + 20 * CLOCK_NS_PER_MS) < 0)
-				return NULL;
-			continue;
-		}
 		if (!attempt_start(o, d)) {
 			lane_ready_first(&o->lane, d);
 			return NULL;

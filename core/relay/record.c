@@ -78,9 +78,6 @@ static bool write_record(struct shard *shard, struct delivery *d, const struct s
 {
 	int r;
 
-	/* While compaction copies the message its refs are about to change. */
-	if (d->item.moving)
-		return false;
 	if (d->finished) {
 		r = spool_done(shard->store->spool, &d->item, NULL);
 		if (r == -EAGAIN)
@@ -89,7 +86,7 @@ static bool write_record(struct shard *shard, struct delivery *d, const struct s
 		 * been reported. */
 		if (r < 0) {
 			counter_add(&shard->store->counters.maybe_duplicates, 1);
-			spool_item_free(&d->item);
+			spool_drop(shard->store->spool, &d->item);
 		}
 		store_forget(shard, d);
 		return true;
@@ -121,8 +118,7 @@ void record_run(struct shard *shard)
 		if (!write_record(shard, d, NULL)) {
 			/* Back in front of `next`, where it was. */
 			list_append(next, &d->link);
-			if (!d->item.moving)
-				return;
+			return;
 		}
 	}
 }

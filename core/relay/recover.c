@@ -3,6 +3,7 @@
  */
 #include "core/relay/recover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,8 @@ static void on_live(void *context, const struct spool_live *live)
 		log_held(walk, live, why ? why : "no destination in the configuration takes it");
 		if (!walk->shard)
 			walk->error = -ENOTSUP; /* its spool may not be removed */
+		else
+			walk->error = store_keep(walk->shard, live, false);
 		return;
 	}
 	lane = lane_of(walk->relay, destination, live, walk->shard);
@@ -196,6 +199,10 @@ static int open_spool(struct walk *walk, unsigned index, int directory, struct s
 	settings.directory = directory;
 	r = spool_open(out, &settings, on_live, walk, &report);
 	if (r < 0) {
+		if (!walk->shard && *out) {
+			spool_close(*out);
+			*out = NULL;
+		}
 		snprintf(walk->recovery->problem, sizeof(walk->recovery->problem),
 			 "the spool shard-%03u cannot be opened: %s", index,
 			 report.problem[0] ? report.problem : strerror(-r));
@@ -212,6 +219,18 @@ static int compare_ids(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct spool_id));
 }
 
+struct ids {
+	struct spool_id *list;
+	size_t count;
+};
+
+static void collect_id(void *context, struct delivery *d)
+{
+	struct ids *ids = context;
+
+	ids->list[ids->count++] = d->item.id;
+}
+
 /* Ids of every message that is in its right spool already, sorted. */
 static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 {
@@ -226,11 +245,11 @@ static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 		return NULL;
 	*count = 0;
 	for (i = 0; i < relay->shard_count; i++) {
-		const struct shard *shard = relay->shards[i];
-		const struct list *link;
-		for (link = shard->store->deliveries_all.next; link != &shard->store->deliveries_all; link = link->next)
-			ids[(*count)++] = container_of(link, struct delivery, all)->item.id;
+		struct ids at = {ids + *count, 0};
+		store_deliveries(relay->shards[i], collect_id, &at);
+		*count += at.count;
 	}
+	assert(*count <= n);
 	qsort(ids, *count, sizeof(*ids), compare_ids);
 	return ids;
 }
@@ -240,27 +259,28 @@ static int move_one(struct walk *walk, struct mover *mover, const struct spool_i
 	struct relay *relay = walk->relay;
 	struct shard *owner = relay->shards[relay->lanes[mover->lane].owner];
 	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
-	struct moved_item *moved = NULL;
+	struct spool_live *live = &mover->live;
 	int r = 0;
 
 	if (mover->from_shard) {
-		moved = calloc(1, sizeof(*moved));
-		if (!moved)
-			return -ENOMEM;
-		list_init(&moved->link);
-		moved->item = mover->live.item;
+		struct spool_live original = *live;
 		/* The copy gets parts of its own. */
-		moved->item.parts =
-			copy(mover->live.item.parts, mover->live.item.part_count * sizeof(struct spool_ref));
+		live->item.parts = copy(original.item.parts, original.item.part_count * sizeof(struct spool_ref));
+		if (original.item.part_count && !live->item.parts)
+			return -ENOMEM;
+		r = store_keep(mover->from_shard, &original, true);
+		if (r < 0)
+			return r;
 	}
-	if (!bsearch(&mover->live.item.id, ids, id_count, sizeof(*ids), compare_ids)) {
-		r = spool_import(owner->store->spool, from, &mover->live.item);
-		if (r == 0)
-			r = store_adopt(owner, &mover->live, mover->lane);
-		walk->recovery->moved++;
+	if (bsearch(&live->item.id, ids, id_count, sizeof(*ids), compare_ids)) {
+		free(live->item.parts);
+		return 0;
 	}
-	if (moved)
-		list_append(&mover->from_shard->store->moved, &moved->link);
+	r = spool_import(owner->store->spool, from, &live->item);
+	live->spool = owner->store->spool;
+	if (r == 0)
+		r = store_adopt(owner, live, mover->lane);
+	walk->recovery->moved++;
 	return r;
 }
 

@@ -185,7 +185,6 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	const struct state_reply told = told_of(outcome);
 
 	assert(d->place == DELIVERY_ACTIVE);
-	d->item.busy = false;
 	switch (outcome->kind) {
 	case OUTCOME_ANSWERED:
 		counter_add(&o->shard->deliverer->counters.attempts, 1);

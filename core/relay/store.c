@@ -46,7 +46,6 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due)
 	list_init(&store->intake);
 	list_init(&store->settling);
 	list_init(&store->moved);
-	list_init(&store->deliveries_all);
 	pool_init(&store->submissions, sizeof(struct submission), 32, messages);
 	pool_init(&store->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&store->parts, sizeof(struct part), 16, 65536);
@@ -57,21 +56,19 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due)
 	return store->scratch ? 0 : -ENOMEM;
 }
 
+static void give_up(void *context, struct delivery *d)
+{
+	struct shard *shard = context;
+
+	spool_drop(shard->store->spool, &d->item);
+	store_forget(shard, d);
+}
+
 void store_deinit(struct shard *shard)
 {
 	struct store *store = shard->store;
 
-	while (!list_empty(&store->moved)) {
-		struct moved_item *moved = container_of(store->moved.next, struct moved_item, link);
-		list_remove(&moved->link);
-		spool_item_free(&moved->item);
-		free(moved);
-	}
-	while (!list_empty(&store->deliveries_all)) {
-		struct delivery *d = container_of(store->deliveries_all.next, struct delivery, all);
-		spool_item_free(&d->item);
-		store_forget(shard, d);
-	}
+	store_deliveries(shard, give_up, shard);
 	if (store->spool)
 		spool_close(store->spool);
 	pool_deinit(&store->submissions);
@@ -152,7 +149,6 @@ int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 	if (!d)
 		return -ENOMEM;
 	memset(d, 0, sizeof(*d));
-	list_init(&d->all);
 	list_init(&d->link);
 	d->item = live->item;
 	d->accepted_wall_ns = live->wall_ns;
@@ -169,7 +165,7 @@ int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 		pool_release(&shard->store->deliveries, d);
 		return r;
 	}
-	list_append(&shard->store->deliveries_all, &d->all);
+	spool_adopt(live->spool, &d->item);
 	counter_add(&shard->store->counters.queued, 1);
 	if (d->next_place == DELIVERY_FAILED) {
 		d->place = DELIVERY_FAILED;
@@ -187,46 +183,54 @@ int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 	return 0;
 }
 
+int store_keep(struct shard *shard, const struct spool_live *live, bool moved)
+{
+	struct delivery *d = pool_acquire(&shard->store->deliveries);
+
+	if (!d)
+		return -ENOMEM;
+	memset(d, 0, sizeof(*d));
+	list_init(&d->link);
+	d->item = live->item;
+	d->place = DELIVERY_KEPT;
+	if (moved)
+		list_append(&shard->store->moved, &d->link);
+	spool_adopt(live->spool, &d->item);
+	return 0;
+}
+
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
 void store_forget(struct shard *shard, struct delivery *d)
 {
-	if (shard->store->compact_next == &d->all)
-		shard->store->compact_next = d->all.next;
-	list_remove(&d->all);
 	counter_add(&shard->store->counters.left, 1);
 	free(d->statuses);
 	pool_release(&shard->store->deliveries, d);
 }
 
-/* The next live item with a record in `segment`, for the spool's compaction: goes once round the list of all. */
-static struct spool_item *next_in_segment(void *context, uint32_t segment)
-{
-	enum { LOOK_MAX = 4096 }; /* per call, so that no turn takes long */
-	struct shard *shard = context;
-	unsigned looked;
+struct deliveries_walk {
+	void (*fn)(void *context, struct delivery *d);
+	void *context;
+};
 
-	if (!shard->store->compact_next)
-		shard->store->compact_next = shard->store->deliveries_all.next;
-	for (looked = 0; looked < LOOK_MAX; looked++) {
-		struct delivery *d;
-		unsigned i;
-		if (shard->store->compact_next == &shard->store->deliveries_all) {
-			shard->store->compact_next = NULL;
-			return NULL;
-		}
-		d = container_of(shard->store->compact_next, struct delivery, all);
-		shard->store->compact_next = d->all.next;
-		if (d->item.busy || d->item.moving)
-			continue;
-		if (d->item.message.segment == segment || d->item.state.segment == segment)
-			return &d->item;
-		for (i = 0; i < d->item.part_count; i++) {
-			if (d->item.parts[i].segment == segment)
-				return &d->item;
-		}
-	}
-	return NULL;
+static void on_item(void *context, struct spool_item *item)
+{
+	const struct deliveries_walk *walk = context;
+
+	walk->fn(walk->context, container_of(item, struct delivery, item));
+}
+
+void store_deliveries(const struct shard *shard, void (*fn)(void *context, struct delivery *d), void *context)
+{
+	struct deliveries_walk walk = {fn, context};
+
+	if (shard->store->spool)
+		spool_items(shard->store->spool, on_item, &walk);
+}
+
+static void on_damage(void *context, const char *file, unsigned messages)
+{
+	event_segment_damaged(context, file, messages);
 }
 
 int store_start(struct shard *shard, struct ring_problem *problem)
@@ -237,7 +241,7 @@ int store_start(struct shard *shard, struct ring_problem *problem)
 		snprintf(problem->text, sizeof(problem->text), "the spool cannot be written: %s", strerror(-r));
 		return r;
 	}
-	spool_on_compact(shard->store->spool, next_in_segment, shard);
+	spool_on_damage(shard->store->spool, on_damage, shard);
 	return 0;
 }
 
@@ -245,13 +249,15 @@ int store_start(struct shard *shard, struct ring_problem *problem)
 static void finish_moved(struct shard *shard)
 {
 	while (!list_empty(&shard->store->moved)) {
-		struct moved_item *moved = container_of(shard->store->moved.next, struct moved_item, link);
-		/* A spool that has failed keeps the item: the next start drops one of the two. */
-		if (spool_done(shard->store->spool, &moved->item, NULL) == -EAGAIN)
+		struct delivery *d = container_of(shard->store->moved.next, struct delivery, link);
+		int r = spool_done(shard->store->spool, &d->item, NULL);
+		if (r == -EAGAIN)
 			return;
-		list_remove(&moved->link);
-		spool_item_free(&moved->item);
-		free(moved);
+		list_remove(&d->link);
+		/* A spool that has failed keeps the record: the next start drops one of the two. */
+		if (r < 0)
+			spool_drop(shard->store->spool, &d->item);
+		pool_release(&shard->store->deliveries, d);
 	}
 }
 

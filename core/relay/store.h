@@ -21,12 +21,6 @@
 
 enum { BLOCK_SIZE = 16384 }; /* content memory of messages being received */
 
-/* A message that recovery copied to another shard's spool; this spool's record of it is finished at the start. */
-struct moved_item {
-	struct list link;
-	struct spool_item item;
-};
-
 /* Why the spool takes no new mail, as the operator was told. */
 struct store_full {
 	uint64_t next_ns;  /* not to be told again before */
@@ -56,9 +50,7 @@ struct store {
 	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 	struct list intake;   /* posts waiting to be appended to the spool */
 	struct list settling; /* deliveries whose record waits for room in the spool */
-	struct list moved;    /* struct moved_item */
-	struct list deliveries_all;
-	struct list *compact_next; /* where the search for a live item in a segment goes on */
+	struct list moved;    /* deliveries that recovery copied to another shard's spool: they end here at the start */
 	bool spool_failure_reported;
 	struct store_full disk_full, size_full;
 };
@@ -70,6 +62,11 @@ void store_deinit(struct shard *shard);
 void store_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out);
 /* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
 int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
+/* The same for one that no lane takes: it stays in the spool. `moved`: another spool has it now, and it ends here as
+ * soon as the shard runs. */
+int store_keep(struct shard *shard, const struct spool_live *live, bool moved);
+/* Calls fn for every delivery that the spool knows, also those on their way into it (DELIVERY_NONE); fn may end it. */
+void store_deliveries(const struct shard *shard, void (*fn)(void *context, struct delivery *d), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */
 int store_start(struct shard *shard, struct ring_problem *problem);
 /* Once per turn: records that found no room before. */

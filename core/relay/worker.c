@@ -121,6 +121,7 @@ static void begin_drain(struct worker *worker)
 	shard->draining = true;
 	worker->drain_deadline_ns = shard->now_ns + shard->config->timeouts.drain_ns;
 	accept_stop(shard);
+	spool_rest(shard->store->spool);
 }
 
 /* One look per turn while draining: 1 when there is nothing left to wait for. */
@@ -162,6 +163,8 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->store->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
+	if (deadline > spool_wake_ns(shard->store->spool))
+		deadline = spool_wake_ns(shard->store->spool);
 	if (!list_empty(&shard->deliverer->outbound_wake) || !list_empty(&shard->posts_here) ||
 	    spool_flush_wanted(shard->store->spool))
 		return 0;

@@ -377,19 +377,22 @@ static bool rig_ended(const struct rig *rig)
 	return true;
 }
 
+static void add_pending(void *context, struct delivery *d)
+{
+	uint64_t *queued = context;
+
+	if (d->place == DELIVERY_KEPT)
+		return;
+	for (unsigned k = 0; k < d->recipients; k++)
+		*queued += !d->statuses || d->statuses[k] == RECIPIENT_PENDING;
+}
+
 uint64_t rig_queued(const struct rig *rig)
 {
 	uint64_t queued = 0;
 
-	for (unsigned i = 0; i < rig->shard_count; i++) {
-		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->store->deliveries_all;
-		while ((link = link->next) != &shard->store->deliveries_all) {
-			const struct delivery *d = container_of(link, struct delivery, all);
-			for (unsigned k = 0; k < d->recipients; k++)
-				queued += !d->statuses || d->statuses[k] == RECIPIENT_PENDING;
-		}
-	}
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		store_deliveries(rig->shards[i].shard, add_pending, &queued);
 	return queued;
 }
 
@@ -537,20 +540,22 @@ uint64_t rig_window_max(const struct rig *rig)
 	return (uint64_t)RIG_HOPS * connections * in_flight * rig->ledger.config.recipients_max;
 }
 
+static void note_active(void *context, struct delivery *d)
+{
+	struct rig *rig = context;
+
+	if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
+		rig->window += d->recipients;
+}
+
 /* Recipients that a next hop may have and the disk may not know of (I4). */
 void rig_note_window(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link;
 		if (!shard || !shard->store->spool)
 			continue;
-		for (link = shard->store->deliveries_all.next; link != &shard->store->deliveries_all;
-		     link = link->next) {
-			const struct delivery *d = container_of(link, struct delivery, all);
-			if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
-				rig->window += d->recipients;
-		}
+		store_deliveries(shard, note_active, rig);
 		/* Done and state records that are not durable. */
 		for (unsigned b = 0; b < shard->store->spool->batch_count; b++) {
 			const struct spool *spool = shard->store->spool;

@@ -22,30 +22,37 @@ static void flip(unsigned i)
 	world_file_flip(damage[i].path, damage[i].bit);
 }
 
+struct rotting {
+	unsigned shard, count;
+	bool whole;
+};
+
+static void rot_one(void *context, struct delivery *d)
+{
+	struct rotting *r = context;
+	const struct spool_ref *ref = &d->item.message;
+
+	if (r->count == DAMAGED_MAX || d->place == DELIVERY_NONE)
+		return;
+	if (d->item.part_count > 0)
+		ref = &d->item.parts[r->count % d->item.part_count];
+	else if (r->whole)
+		return;
+	r->whole = r->whole || d->item.part_count == 0;
+	snprintf(damage[r->count].path, sizeof(damage[r->count].path), "/spool/shard-%03u/%010u.seg", r->shard,
+		 ref->segment);
+	damage[r->count].bit = 8 * ((uint64_t)ref->offset + ref->length / 2);
+	r->count++;
+}
+
 /* A bit of each of the first messages that have parts, and of one that has none. Returns how many messages. */
 static unsigned rot(struct rig *rig)
 {
-	unsigned count = 0;
-	bool whole = false;
+	struct rotting rotting = {0};
 
-	for (unsigned i = 0; i < rig->shard_count; i++) {
-		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->store->deliveries_all;
-		while ((link = link->next) != &shard->store->deliveries_all && count < DAMAGED_MAX) {
-			const struct delivery *d = container_of(link, struct delivery, all);
-			const struct spool_ref *ref = &d->item.message;
-			if (d->item.part_count > 0)
-				ref = &d->item.parts[count % d->item.part_count];
-			else if (whole)
-				continue;
-			whole = whole || d->item.part_count == 0;
-			snprintf(damage[count].path, sizeof(damage[count].path), "/spool/shard-%03u/%010u.seg", i,
-				 ref->segment);
-			damage[count].bit = 8 * ((uint64_t)ref->offset + ref->length / 2);
-			count++;
-		}
-	}
-	return count;
+	for (rotting.shard = 0; rotting.shard < rig->shard_count; rotting.shard++)
+		store_deliveries(rig->shards[rotting.shard].shard, rot_one, &rotting);
+	return rotting.count;
 }
 
 static void check_hosts(struct rig *rig)

@@ -486,25 +486,33 @@ static void check_schedule(struct rig *rig, const struct delivery *d, uint64_t d
 			 (unsigned long long)(expected / CLOCK_NS_PER_MS));
 }
 
+struct watched {
+	struct rig *rig;
+	unsigned index;
+};
+
+static void watch_one(void *context, struct delivery *d)
+{
+	struct watched *watched = context;
+
+	if (watched->index == 16)
+		return;
+	if (d->place == DELIVERY_WAITING && d->attempts != schedule.attempts[watched->index]) {
+		schedule.attempts[watched->index] = d->attempts;
+		check_schedule(watched->rig, d, world_now_ns());
+		schedule.seen++;
+	}
+	watched->index++;
+}
+
 /* After each step of the world; never done. */
 static bool watch(void *context)
 {
 	struct rig *rig = context;
-	unsigned index = 0;
+	struct watched watched = {rig, 0};
 
-	for (unsigned i = 0; i < rig->shard_count; i++) {
-		const struct shard *shard = rig->shards[i].shard;
-		const struct list *link = &shard->store->deliveries_all;
-		while ((link = link->next) != &shard->store->deliveries_all && index < 16) {
-			const struct delivery *d = container_of(link, struct delivery, all);
-			if (d->place == DELIVERY_WAITING && d->attempts != schedule.attempts[index]) {
-				schedule.attempts[index] = d->attempts;
-				check_schedule(rig, d, world_now_ns());
-				schedule.seen++;
-			}
-			index++;
-		}
-	}
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		store_deliveries(rig->shards[i].shard, watch_one, &watched);
 	return false;
 }
 

@@ -90,12 +90,16 @@ static void test_large_message(void)
 	/* Parts without a message are dead after a restart. */
 	struct iovec piece = {rig_buffer, 1000};
 	struct spool_message part = {.id = {9, 9}, .content = &piece, .content_count = 1};
-	struct spool_ref ref;
+	struct spool_item dead = {.id = part.id}, dropped = {.id = part.id};
 	world_engine_enter();
-	CHECK_EQ(spool_append_part(rig_spool, &part, &ref, NULL), 0);
-	CHECK_EQ(spool_append_part(rig_spool, &part, &ref, NULL), 0);
-	spool_drop_parts(rig_spool, &ref, 1);
+	dead.parts = malloc(sizeof *dead.parts);
+	dropped.parts = malloc(sizeof *dropped.parts);
+	CHECK_EQ(spool_append_part(rig_spool, &part, &dead, NULL), 0);
+	CHECK_EQ(spool_append_part(rig_spool, &part, &dropped, NULL), 0);
+	spool_drop(rig_spool, &dropped);
 	world_engine_leave();
+	rig_settle();
+	free(dead.parts);
 	rig_stop();
 	rig_start();
 	CHECK_EQ(rig_report.live, 1);
@@ -188,7 +192,6 @@ static void test_compaction(void)
 	struct spool_stats stats;
 	rig_world(7, false);
 	rig_start();
-	spool_on_compact(rig_spool, rig_next, NULL);
 	/* Every tenth message stays, one of them large, some with a state. */
 	for (int i = 0; i < 150; i++) {
 		struct rig_message *m;
@@ -299,6 +302,7 @@ static void test_done_twice(void)
 	rig_start();
 	CHECK_EQ(rig_report.live, 1);
 	copy.message = (struct spool_ref){0};
+	copy.link = (struct list){0};
 	world_engine_enter();
 	CHECK_EQ(spool_append_state(rig_spool, &copy, 1, "x", 1, NULL), 0);
 	world_engine_leave();

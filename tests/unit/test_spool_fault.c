@@ -238,13 +238,13 @@ static void test_copy_without_part(void)
 	CHECK_EQ(rig_append(600 * 1024, &m), 0);
 	rig_settle();
 	struct spool_ref original = m->item.message, copies[2];
-	struct spool_item copy = {.id = m->item.id, .parts = copies, .part_count = 2};
+	struct spool_item copy = {.id = m->item.id, .parts = copies};
 	struct iovec piece = {rig_buffer, SPOOL_CONTENT_MAX};
 	struct spool_message record = {.id = m->item.id, .wall_ns = 1000, .content = &piece, .content_count = 1};
 	struct spool_ticket ticket = {.fn = on_nothing};
 	world_engine_enter();
-	CHECK_EQ(spool_append_part(rig_spool, &record, &copies[0], NULL), 0);
-	CHECK_EQ(spool_append_part(rig_spool, &record, &copies[1], NULL), 0);
+	CHECK_EQ(spool_append_part(rig_spool, &record, &copy, NULL), 0);
+	CHECK_EQ(spool_append_part(rig_spool, &record, &copy, NULL), 0);
 	CHECK_EQ(spool_append_message(rig_spool, &record, &copy, &ticket), 0);
 	world_engine_leave();
 	rig_stop();

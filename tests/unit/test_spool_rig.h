@@ -94,6 +94,7 @@ static inline void rig_on_live(void *context, const struct spool_live *live)
 	CHECK(!m->recovered);
 	m->recovered = true;
 	m->item = live->item;
+	spool_adopt(live->spool, &m->item);
 	rig_fill(envelope, sizeof envelope, n ^ 0xe);
 	CHECK(live->envelope_length == sizeof envelope && memcmp(live->envelope, envelope, sizeof envelope) == 0);
 	CHECK_EQ(live->content_length, m->length);
@@ -233,12 +234,8 @@ static inline void rig_on_message(struct spool_ticket *ticket, int result)
 	CHECK_EQ(m->result, 1);
 	m->result = result;
 	m->order = ++rig_answers;
-	if (result < 0) {
-		spool_drop_parts(rig_spool, m->item.parts, m->item.part_count);
-		free(m->item.parts);
-		m->item.parts = NULL;
-		m->item.part_count = 0;
-	}
+	if (result < 0)
+		spool_drop(rig_spool, &m->item);
 }
 
 static inline void rig_on_state(struct spool_ticket *ticket, int result)
@@ -262,10 +259,9 @@ static inline int rig_parts(struct rig_message *m, const struct spool_message *m
 		struct iovec piece = {rig_buffer + (size_t)i * SPOOL_CONTENT_MAX, SPOOL_CONTENT_MAX};
 		struct spool_message part = {
 			.id = message->id, .wall_ns = message->wall_ns, .content = &piece, .content_count = 1};
-		int result = spool_append_part(rig_spool, &part, &m->item.parts[i], NULL);
+		int result = spool_append_part(rig_spool, &part, &m->item, NULL);
 		if (result < 0)
 			return result;
-		m->item.part_count++;
 	}
 	return 0;
 }
@@ -302,10 +298,7 @@ static inline int rig_append(uint32_t length, struct rig_message **out)
 	if (result == 0)
 		result = spool_append_message(rig_spool, &message, &m->item, &m->ticket);
 	if (result < 0) {
-		spool_drop_parts(rig_spool, m->item.parts, m->item.part_count);
-		free(m->item.parts);
-		m->item.parts = NULL;
-		m->item.part_count = 0;
+		spool_drop(rig_spool, &m->item);
 	} else {
 		m->used = true;
 		rig_count++;
@@ -349,21 +342,6 @@ static inline bool rig_alive(const struct rig_message *m)
 	return m->used && !m->forgotten && !m->finished && m->result == 0;
 }
 
-static inline struct spool_item *rig_next(void *context, uint32_t segment)
-{
-	for (uint32_t i = 0; i < rig_count; i++) {
-		struct rig_message *m = &rig_messages[i];
-		if (!rig_alive(m) || m->item.moving || m->item.busy)
-			continue;
-		bool here = m->item.message.segment == segment || m->item.state.segment == segment;
-		for (unsigned n = 0; n < m->item.part_count; n++)
-			here |= m->item.parts[n].segment == segment;
-		if (here)
-			return &m->item;
-	}
-	return NULL;
-}
-
 /* ---- views ---- */
 
 static int rig_view_result;
@@ -391,8 +369,6 @@ static inline int rig_view_check(struct rig_message *m)
 {
 	struct spool_view view;
 	size_t at = 0;
-	bool busy = m->item.busy;
-	m->item.busy = true;
 	rig_fill(rig_buffer, m->length, m->number);
 	for (unsigned i = 0; i <= m->item.part_count; i++) {
 		bool last = i == m->item.part_count;
@@ -407,12 +383,9 @@ static inline int rig_view_check(struct rig_message *m)
 		world_engine_enter();
 		spool_view_release(&view);
 		world_engine_leave();
-		if (result < 0) {
-			m->item.busy = busy;
+		if (result < 0)
 			return result;
-		}
 	}
-	m->item.busy = busy;
 	CHECK_EQ(at, m->length);
 	return 0;
 }
