@@ -1,56 +1,10 @@
 /*
- * core/relay/receive_command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3).
+ * core/relay/receive_command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3); those that make a
+ * message are in receive_envelope.c.
  */
-#include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
-#include "core/relay/events.h"
 #include "core/relay/receive_private.h"
-#include "queue/envelope.h"
-
-void receive_error(struct session *s, const char *reply)
-{
-	const struct config *config = s->shard->config;
-
-	s->errors++;
-	if (config->limits.errors_per_session && s->errors >= config->limits.errors_per_session) {
-		receive_finish(s, "421 4.7.0 Too many errors, closing connection\r\n", "too many errors");
-		return;
-	}
-	receive_reply_text(s, reply);
-}
-
-static void hello(struct session *s, const struct smtp_command *command)
-{
-	const struct config *config = s->shard->config;
-	char reply[REPLY_ROOM];
-	int n;
-
-	struct span name = command->argument;
-
-	receive_drop_transaction(s);
-	if (!s->helo && !(s->helo = pool_acquire(&s->shard->receiver->names))) {
-		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
-		return;
-	}
-	/* The start of a name that is too long to be one might be somebody else's. */
-	s->helo_length = (uint8_t)(name.length > 255 ? 0 : name.length);
-	if (s->helo_length > 0)
-		memcpy(s->helo, name.data, s->helo_length);
-	s->helo_given = true;
-	s->esmtp = command->verb == SMTP_EHLO;
-	if (!s->esmtp) {
-		n = snprintf(reply, sizeof(reply), "250 %.200s\r\n", config->hostname);
-	} else {
-		n = snprintf(reply, sizeof(reply),
-			     "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
-			     "250 ENHANCEDSTATUSCODES\r\n",
-			     config->hostname, (unsigned long long)config->spool.message_size_max);
-	}
-	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
-	receive_reply(s, reply, (size_t)n);
-}
 
 /* What kind of syntax this client may use: only who may relay is worth forgiving. */
 static enum smtp_syntax syntax_of(const struct session *s)
@@ -59,108 +13,6 @@ static enum smtp_syntax syntax_of(const struct session *s)
 	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
 
 	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
-}
-
-/* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
-static bool qualify(const struct session *s, const struct smtp_command *command, char *room, struct span *address)
-{
-	const char *domain = s->client >= 0 ? s->shard->config->clients[s->client].default_domain : NULL;
-	size_t local = command->address.length, length = domain ? strlen(domain) : 0;
-
-	*address = command->address;
-	if (!command->unqualified)
-		return true;
-	if (!domain || local + 1 + length > SMTP_PATH_MAX - 2)
-		return false;
-	memcpy(room, command->address.data, local);
-	room[local] = '@';
-	memcpy(room + local + 1, domain, length);
-	*address = (struct span){room, (uint32_t)(local + 1 + length)};
-	return true;
-}
-
-static void mail(struct session *s, const struct smtp_command *command)
-{
-	const struct config *config = s->shard->config;
-	struct span helo = {s->helo, s->helo_length}, sender;
-	char room[SMTP_PATH_MAX];
-
-	if (!s->helo_given) {
-		receive_error(s, "503 5.5.1 Send EHLO or HELO first\r\n");
-		return;
-	}
-	if (s->message) {
-		receive_error(s, "503 5.5.1 Sender already given\r\n");
-		return;
-	}
-	if (s->shard->draining) {
-		receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
-		return;
-	}
-	if (command->has_size && command->size > config->spool.message_size_max) {
-		receive_error(s, "552 5.3.4 Message exceeds the size limit\r\n");
-		return;
-	}
-	if (!qualify(s, command, room, &sender)) {
-		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
-		return;
-	}
-	s->message = submission_new(s->shard, &receive_submissions, s);
-	if (!s->message || !submission_envelope_start(s->message, sender, helo)) {
-		receive_drop_transaction(s);
-		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
-		return;
-	}
-	s->message->letter.client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
-	s->message->letter.peer = (struct span){s->peer, s->peer_length};
-	if (command->body == SMTP_BODY_8BITMIME)
-		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;
-	if (command->body != SMTP_BODY_NONE)
-		s->message->letter.flags |= ENVELOPE_BODY_GIVEN;
-	receive_reply_text(s, "250 2.1.0 Ok\r\n");
-}
-
-static void recipient(struct session *s, const struct smtp_command *command)
-{
-	const struct config *config = s->shard->config;
-	char room[SMTP_PATH_MAX];
-	struct span address;
-	int destination;
-
-	if (!s->message) {
-		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
-		return;
-	}
-	if (s->client < 0) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
-		receive_error(s, "550 5.7.1 Relaying not permitted\r\n");
-		return;
-	}
-	if (s->message->recipients >= config->limits.recipients_per_message) {
-		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
-		return;
-	}
-	if (!qualify(s, command, room, &address)) {
-		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
-		return;
-	}
-	destination = relay_route(config, address.data, address.length);
-	if (destination < 0) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
-		receive_error(s, "550 5.7.1 No route to this recipient\r\n");
-		return;
-	}
-	switch (submission_add_recipient(s->message, (unsigned)destination, address)) {
-	case SUBMISSION_ADDED:
-		receive_reply_text(s, "250 2.1.5 Ok\r\n");
-		return;
-	case SUBMISSION_TOO_MANY:
-		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
-		return;
-	case SUBMISSION_NO_MEMORY:
-		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
-		return;
-	}
 }
 
 bool receive_begins_content(const char *line, size_t length)
@@ -225,13 +77,13 @@ void receive_command(struct session *s, const char *line, size_t length)
 	switch (command.verb) {
 	case SMTP_EHLO:
 	case SMTP_HELO:
-		hello(s, &command);
+		receive_hello(s, &command);
 		return;
 	case SMTP_MAIL:
-		mail(s, &command);
+		receive_mail(s, &command);
 		return;
 	case SMTP_RCPT:
-		recipient(s, &command);
+		receive_recipient(s, &command);
 		return;
 	case SMTP_DATA:
 		data(s);

@@ -1,0 +1,90 @@
+/*
+ * core/relay/receive_line.c - octets of a client become lines: whole ones are read where they lie, of others the
+ * beginning is kept.
+ */
+#include <string.h>
+
+#include "core/relay/receive_private.h"
+
+static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)
+{
+	if (!s->line && !(s->line = pool_acquire(&s->shard->receiver->lines)))
+		return false;
+	memcpy(s->line + s->line_length, data, length);
+	s->line_length += (uint16_t)length;
+	return true;
+}
+
+/* The line is not read as a command. */
+static void refuse_line(struct session *s, const char *line, size_t length, const char *reply)
+{
+	if (receive_begins_content(line, length))
+		receive_finish(s, reply, "DATA refused");
+	else
+		receive_error(s, reply);
+}
+
+static void complete_line(struct session *s, const char *line, size_t length)
+{
+	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
+	s->shard->receiver->asked =
+		(struct span){line, (uint32_t)(length - (length < 2 || line[length - 2] != '\r' ? 1 : 2))};
+	if (length < 2 || line[length - 2] != '\r')
+		refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
+	else
+		receive_command(s, line, length - 2);
+	s->shard->receiver->asked.length = 0;
+	if (s->state == SESSION_COMMAND)
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+}
+
+static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)
+{
+	char start[5];
+	size_t before = s->line_length, kept = before < sizeof(start) ? before : sizeof(start);
+	size_t rest = length < sizeof(start) - kept ? length : sizeof(start) - kept;
+
+	if (kept)
+		memcpy(start, s->line, kept);
+	memcpy(start + kept, data, rest);
+	s->line_length = 0;
+	s->state = complete ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
+	s->shard->receiver->asked =
+		(struct span){kept ? s->line : (const char *)data, (uint32_t)(kept ? before : length)};
+	refuse_line(s, start, kept + rest, "500 5.5.2 Line too long\r\n");
+	s->shard->receiver->asked.length = 0;
+}
+
+size_t receive_line(struct session *s, const uint8_t *data, size_t length)
+{
+	const uint8_t *lf = memchr(data, '\n', length);
+	size_t n = lf ? (size_t)(lf - data) + 1 : length;
+
+	if (s->state == SESSION_LINE_TOO_LONG) {
+		if (lf)
+			s->state = SESSION_COMMAND;
+		return n;
+	}
+	if (s->line_length + n > SMTP_COMMAND_LINE_MAX) {
+		refuse_long_line(s, data, n, lf != NULL);
+		return n;
+	}
+	if (lf && s->line_length == 0) {
+		complete_line(s, (const char *)data, n);
+		return n;
+	}
+	if (!keep_partial_line(s, data, n)) {
+		receive_end(s, "out of memory");
+		return n;
+	}
+	if (lf) {
+		size_t total = s->line_length;
+		s->line_length = 0;
+		complete_line(s, s->line, total);
+		if (s->line && s->line_length == 0) {
+			pool_release(&s->shard->receiver->lines, s->line);
+			s->line = NULL;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,218 @@
+/*
+ * core/relay/receive_serve.c - what happens to a session from outside: its connection opens, brings octets, has room,
+ * ends; its time is up; its messages are answered; the shard drains.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "core/relay/events.h"
+#include "core/relay/peers.h"
+#include "core/relay/receive_private.h"
+
+static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
+static void on_end(struct transport *t, int result);
+static void on_sent(struct transport *t);
+static void on_closed(struct transport *t);
+static void on_timer(struct wheel_timer *timer);
+
+static const struct transport_handlers handlers = {
+	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
+
+static bool over_limits(struct session *s, const struct ring_address *peer)
+{
+	struct relay *relay = s->shard->relay;
+	const struct config *config = s->shard->config;
+	unsigned all = atomic_fetch_add_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	bool over = all >= config->limits.connections;
+
+	s->counted = true;
+	if (s->client >= 0) {
+		unsigned max = config->clients[s->client].connections_max;
+		unsigned n = atomic_fetch_add_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+		over = over || (max && n >= max);
+	}
+	if (relay->peers && !peers_enter(relay->peers, peer, config->limits.connections_per_client, &s->peer_counted))
+		over = true;
+	return over;
+}
+
+void receive_accepted(struct shard *shard, unsigned listener, int fd)
+{
+	const struct config *config = shard->config;
+	struct session *s = pool_acquire(&shard->receiver->sessions);
+	struct ring_address peer;
+	char greeting[REPLY_ROOM];
+	int n;
+
+	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
+		counter_add(&shard->receiver->counters.sessions_refused, 1);
+		balance_connection_gone(shard);
+		ring_drop_fd(shard->ring, fd);
+		if (s)
+			pool_release(&shard->receiver->sessions, s);
+		return;
+	}
+	memset(s, 0, sizeof(*s));
+	s->shard = shard;
+	s->listener = (uint16_t)listener;
+	s->opened_ns = shard->now_ns;
+	list_init(&s->link);
+	list_init(&s->place);
+	list_init(&s->pending);
+	wheel_timer_init(&s->timer, on_timer);
+	s->client = relay_client(config, &peer);
+	char text[ADDRESS_TEXT_SIZE];
+	s->peer_length = (uint8_t)address_text_format(&peer, text);
+	memcpy(s->peer, text, s->peer_length);
+	list_append(&shard->receiver->session_list, &s->link);
+	counter_add(&shard->receiver->counters.connections_in, 1);
+	transport_init(&s->transport, shard->transport, &handlers, &shard->receiver->reply_buffers);
+	transport_accepted(&s->transport, fd);
+	if (over_limits(s, &peer)) {
+		counter_add(&shard->receiver->counters.sessions_refused, 1);
+		receive_uncount(s);
+		s->told_no = true;
+		/* Those that knock and stay must not use up the sessions of those that may come in. */
+		if (++shard->receiver->sessions_told_no > SESSION_REFUSED_MAX) {
+			receive_end(s, "too many connections");
+			return;
+		}
+		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+		return;
+	}
+	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
+	/* The timer first: a reply that finds no memory ends the session. */
+	receive_arm_timer(s, config->timeouts.command_ns);
+	s->last_reply = "220";
+	receive_reply(s, greeting, (size_t)n);
+}
+
+static void on_closed(struct transport *t)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	s->transport_gone = true;
+	receive_free_when_alone(s);
+}
+
+static void on_end(struct transport *t, int result)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	if (result < 0) {
+		receive_end(s, "connection lost");
+		return;
+	}
+	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6). */
+	s->peer_ended = true;
+	if (s->state == SESSION_LINGER)
+		receive_end(s, "closed");
+	else
+		receive_finish(s, NULL, "closed by client");
+	receive_say_fin(s);
+}
+
+/* The oldest message is with its owners: it is not the client that lets us wait. */
+static bool owners_wanted(const struct session *s)
+{
+	return s->pending_count > 0 &&
+	       container_of(s->pending.next, struct submission, link)->state != SUBMISSION_ANSWERED;
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct session *s = container_of(timer, struct session, timer);
+
+	if (s->state == SESSION_CONTENT)
+		receive_content_timer(s);
+	else if (s->state == SESSION_LINGER)
+		receive_end(s, "closed");
+	else if (owners_wanted(s))
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+	else if (s->state == SESSION_FINISHING)
+		receive_end(s, "replies not read");
+	else
+		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+}
+
+static void on_answered(struct submission *m)
+{
+	receive_message_answered(m->context);
+}
+
+static void on_part_stored(struct submission *m)
+{
+	receive_part_stored(m->context);
+}
+
+const struct submission_handlers receive_submissions = {.on_answered = on_answered, .on_part_stored = on_part_stored};
+
+static void on_sent(struct transport *t)
+{
+	struct session *s = container_of(t, struct session, transport);
+
+	if (s->pending_count > 0)
+		receive_message_answered(s);
+	else
+		receive_go_on(s, WAIT_REPLIES);
+	receive_say_fin(s);
+}
+
+static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
+{
+	struct session *s = container_of(t, struct session, transport);
+	size_t at = 0;
+
+	/* A TLS ClientHello need not contain a line end (STL-09): it shows in the first octets. */
+	if (s->commands == 0 && s->line_length == 0 && s->state == SESSION_COMMAND && data[0] == 0x16) {
+		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
+		return length;
+	}
+	while (at < length) {
+		if (s->wait != WAIT_NONE)
+			return at;
+		switch (s->state) {
+		case SESSION_COMMAND:
+		case SESSION_LINE_TOO_LONG:
+			if (!receive_can_reply(s)) {
+				receive_wait(s, WAIT_REPLIES);
+				return at;
+			}
+			at += receive_line(s, data + at, length - at);
+			break;
+		case SESSION_CONTENT:
+			if (!receive_can_reply(s)) {
+				receive_wait(s, WAIT_REPLIES);
+				return at;
+			}
+			at += receive_content(s, data + at, length - at);
+			break;
+		default: /* FINISHING, LINGER, CLOSED: read and forget */
+			return length;
+		}
+	}
+	return at;
+}
+
+/* ---- drain ------------------------------------------------------------------------------------------------------ */
+
+void receive_drain(struct shard *shard, bool hard)
+{
+	struct list *link, *next;
+
+	for (link = shard->receiver->session_list.next; link != &shard->receiver->session_list; link = next) {
+		struct session *s = container_of(link, struct session, link);
+		next = link->next;
+		if (hard)
+			receive_end(s, "shutting down");
+		else if (!s->message && s->pending_count == 0 && s->line_length == 0)
+			receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
+	}
+}
+
+bool receive_idle(const struct shard *shard)
+{
+	return list_empty(&shard->receiver->session_list);
+}
