@@ -36,8 +36,11 @@ def same_octets(found, expected, what):
         shorten(found[max(0, at - 20):at + 40])))
 
 
-def eventually(condition, what, timeout=20, pause=0.02):
-    """Waits until condition() is true and returns its value. `what` may be a function that explains the failure."""
+def eventually(condition, what, timeout=60, pause=0.02):
+    """Waits until condition() is true and returns its value. `what` may be a function that explains the failure.
+
+    The time is for machines that are busy with something else: it is no measure of what is waited for.
+    """
     end = time.monotonic() + timeout
     while True:
         value = condition()

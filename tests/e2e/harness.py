@@ -405,7 +405,7 @@ class Source(Process):
 class Client:
     """An SMTP client that sends exactly the octets it is given."""
 
-    def __init__(self, address, timeout=30, greeting=True):
+    def __init__(self, address, timeout=60, greeting=True):
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()

@@ -113,7 +113,7 @@ class NextHop:
         with self.lock:
             return [arrival.sequence for arrival in self.arrivals]
 
-    def wait_arrivals(self, count, timeout=30):
+    def wait_arrivals(self, count, timeout=60):
         eventually(lambda: len(self.arrivals) >= count,
                    lambda: '%d messages arrived; there are %d' % (count, len(self.arrivals)), timeout)
         check(not self.errors, 'the next hop failed: %s', ''.join(self.errors[:1]))

@@ -27,7 +27,7 @@ def run_check(work, configuration, prefix=()):
     path = work.write('postrider.yaml', json.dumps(configuration))
     # Where others than root can reach it.
     binary = shutil.copy(program('postrider'), work.path('program')) if 'setpriv' in prefix else program('postrider')
-    done = subprocess.run([*prefix, binary, 'check', '--config', path], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([*prefix, binary, 'check', '--config', path], capture_output=True, text=True, timeout=60)
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
 

@@ -53,7 +53,7 @@ def run(work, text, command='check', name='postrider.yaml'):
     path = work.write(name, text)
     os.makedirs(work.path('spool'), exist_ok=True)
     done = subprocess.run([program('postrider'), command, '--config', path], capture_output=True, text=True,
-                          timeout=20)
+                          timeout=60)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -119,14 +119,14 @@ def a_file_that_is_not_there():
 @case
 def wrong_arguments():
     for arguments in (['run'], ['check', '--nonsense'], ['nonsense'], []):
-        done = subprocess.run([program('postrider'), *arguments], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([program('postrider'), *arguments], capture_output=True, text=True, timeout=60)
         check(done.returncode not in (0, 78) and done.returncode > 0, '%s: exit code %d', arguments, done.returncode)
         check('usage' in (done.stderr + done.stdout).lower(), '%s: %s', arguments, done.stderr)
 
 
 @case
 def version():
-    done = subprocess.run([program('postrider'), 'version'], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([program('postrider'), 'version'], capture_output=True, text=True, timeout=60)
     equal(done.returncode, 0, 'exit code')
     check(re.search(r'postrider \d+\.\d+\.\d+', done.stdout), done.stdout)
 

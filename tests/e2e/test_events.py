@@ -85,15 +85,14 @@ def refused_before_and_after_commands():
             first.send('GET /?token=secret HTTP/1.1\r\n')
             first.expect(421)
             holds(refused(relay, 2)[1], stage='foreign', command='GET')
-        session_of(relay, 2)
-        with Client(relay.address) as client:
-            client.command('EHLO x', 250)
-            client.send('RSET\n')
-            client.expect(500)
-            client.send('NOOP ' + 'x' * 3000 + '\r\n')
-            client.expect(500)
-            holds(refused(relay, 3)[2], command='RSET', stage='ehlo')
-            check(refused(relay, 4)[3]['command'].startswith('NOOP xxx'), 'a long line: %s', refused(relay, 4)[3])
+    with relay_of() as relay, Client(relay.address) as client:
+        client.command('EHLO x', 250)
+        client.send('RSET\n')
+        client.expect(500)
+        client.send('NOOP ' + 'x' * 3000 + '\r\n')
+        client.expect(500)
+        holds(refused(relay, 1)[0], command='RSET', stage='ehlo')
+        check(refused(relay, 2)[1]['command'].startswith('NOOP xxx'), 'a long line: %s', refused(relay, 2)[1])
 
 
 @case

@@ -108,7 +108,7 @@ def accepts_again(relay, sequence, size, count):
     with Client(relay.address) as client:
         client.hello()
         for number in range(sequence, sequence + count):
-            eventually(lambda: attempt(client, number, size), lambda: 'new mail is accepted', 20, 0.3)
+            eventually(lambda: attempt(client, number, size), lambda: 'new mail is accepted', pause=0.3)
     return list(range(sequence, sequence + count))
 
 
@@ -134,7 +134,7 @@ def drains(work, size, stop):
     hop = work.own(NextHop(port=port))
     eventually(lambda: arrived(hop) >= len(accepted), lambda: '%d of %d arrive' % (arrived(hop), len(accepted)), 60)
     accepted += accepts_again(relay, sequence, size, 20)
-    hop.wait_arrivals(len(accepted), 30)
+    hop.wait_arrivals(len(accepted))
     relay.terminate()
     relay = work.relay(settings, 'empty')
     time.sleep(1)
@@ -181,12 +181,12 @@ def killed_while_a_full_disk_drains():
         for number in range(kills):
             # More may have arrived than was waited for, even all.
             goal = min(len(accepted), arrived(hop) + len(accepted) // (2 * kills))
-            eventually(lambda: arrived(hop) >= goal, lambda: '%d of %d arrive' % (arrived(hop), goal), 20, 0.02)
+            eventually(lambda: arrived(hop) >= goal, lambda: '%d of %d arrive' % (arrived(hop), goal))
             relay.kill()
             relay = work.relay(settings, 'after-%d' % number)
         eventually(lambda: arrived(hop) >= len(accepted), lambda: '%d of %d arrive' % (arrived(hop), len(accepted)), 60)
         more = accepts_again(relay, sequence, size, 5)
-        eventually(lambda: set(more) <= set(hop.sequences()), 'what was accepted last arrives', 20)
+        eventually(lambda: set(more) <= set(hop.sequences()), 'what was accepted last arrives')
         relay.terminate()
         equal(sorted(set(hop.sequences())), accepted + more, 'messages that arrived')
         twice, bound = len(hop.sequences()) - arrived(hop), kills * (CONNECTIONS * WINDOW + 2 * HELD)
@@ -215,13 +215,13 @@ def filled_by_others():
             check(not attempt(client, 100, size), 'a message is accepted without room')
         check(relay.count['disk_full'], 'nobody was told')
         hop = work.own(NextHop(port=port))
-        hop.wait_arrivals(50, 20)
+        hop.wait_arrivals(50)
         eventually(lambda: relay.count['disk_ok'], 'the room that is free again is told')
         relay.terminate()
         relay = work.relay(settings, 'again')
         os.unlink(other)
         accepts_again(relay, 51, size, 5)
-        hop.wait_arrivals(55, 20)
+        hop.wait_arrivals(55)
         relay.terminate()
         equal(sorted(hop.sequences()), list(range(1, 56)), 'messages that arrived')
 

@@ -43,12 +43,13 @@ def a_refused_set_up_is_told_once_and_heals():
     with Workspace() as work:
         hop = work.own(NextHop(script=script))
         relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        started = time.monotonic()
         send(relay, range(1, 31))
         eventually(lambda: relay.events('setup_refused'), 'an alarm')
         time.sleep(2.5)
-        refused = state['refused']
+        refused, seconds = state['refused'], time.monotonic() - started
         state['right'] = True
-        hop.wait_arrivals(30, 20)
+        hop.wait_arrivals(30)
         eventually(lambda: relay.count['delivered'] == 30, 'delivered: %s' % relay.count)
         alarm, healed = one(relay, 'setup_refused'), one(relay, 'setup_accepted')
         equal((alarm['level'], alarm['reason'], alarm['stage'], alarm['code'], alarm['reply']),
@@ -57,7 +58,7 @@ def a_refused_set_up_is_told_once_and_heals():
         equal((healed['level'], healed['destination']), ('notice', alarm['destination']), 'the end of it')
         equal(relay.total('failed'), 0, 'failed')
         check(relay.count['held'] >= 1, 'no attempt is told as held')
-        check(refused <= 30 + 3, '%d refusals for 30 messages and two seconds', refused)
+        check(refused <= 30 + 2 * seconds, '%d refusals for 30 messages and %.1f seconds', refused, seconds)
         relay.terminate()
 
 
@@ -75,12 +76,14 @@ def a_message_that_looks_like_a_wrong_set_up():
             for sequence in (1, 2):
                 client.envelope(sender='stranger@example.net')
                 client.data(message(sequence, 1500))
+        started = time.monotonic()
         for turn in range(4):
             send(relay, range(100 + 10 * turn, 110 + 10 * turn))
-            hop.wait_arrivals(10 * (turn + 1), 20)
+            hop.wait_arrivals(10 * (turn + 1))
             time.sleep(1.2)
         check(len(relay.events('setup_refused')) <= 3, '%d alarms', len(relay.events('setup_refused')))
-        check(hop.accepted <= 8, '%d connections', hop.accepted)
+        seconds = time.monotonic() - started
+        check(hop.accepted <= 4 + seconds, '%d connections in %.1f seconds', hop.accepted, seconds)
         equal(relay.total('failed'), 0, 'failed')
         relay.terminate()
 
@@ -100,7 +103,7 @@ def one_sender_that_is_refused_holds_nobody_up():
             for sequence in range(1, 21):
                 client.envelope(sender='stranger@example.net' if sequence % 5 == 0 else 'known@example.net')
                 client.data(message(sequence, 500))
-        hop.wait_arrivals(16, 20)
+        hop.wait_arrivals(16)
         eventually(lambda: relay.events('setup_refused'), 'an alarm')
         alarm = one(relay, 'setup_refused')
         equal((alarm['reason'], alarm['held'], alarm['reply']), ('sender', 'message', said[4:]), 'the alarm')
@@ -114,11 +117,12 @@ def many_recipients_of_one_message_are_one_sign():
     with Workspace() as work:
         hop = work.own(NextHop(script=lambda stage, session, argument: '554 5.7.1 <%s>: Relay access denied' % argument
                                if stage == 'RCPT' and 'foreign' in argument else None))
-        relay = work.relay(work.configuration([hop.host], shards=1, retry=RETRY))
+        # What does not go at once would go in an hour.
+        relay = work.relay(work.configuration([hop.host], shards=1, retry=dict(RETRY, first='1h', max='1h')))
         send(relay, [1], ['user%d@foreign.example' % n for n in range(12)])
         eventually(lambda: relay.events('setup_refused'), 'an alarm')
         send(relay, [2])
-        hop.wait_arrivals(1, 0.8)
+        hop.wait_arrivals(1)
         alarm = one(relay, 'setup_refused')
         equal((alarm['held'], alarm['reason']), ('message', 'relay'), 'what is held')
         equal(relay.total('failed'), 0, 'failed')
@@ -173,7 +177,7 @@ def deferrals_are_told_once_for_each_reason():
         hop = work.own(NextHop(script=script))
         relay = work.relay(work.configuration([hop.host], shards=1, retry=dict(RETRY, first='200ms', max='200ms')))
         send(relay, [1])
-        hop.wait_arrivals(1, 20)
+        hop.wait_arrivals(1)
         eventually(lambda: relay.count['delivered'] == 1, 'delivered')
         equal([event['code'] for event in relay.events('deferred')], [451, 452], 'told')
         relay.terminate()
@@ -187,7 +191,7 @@ def the_end_names_recipients_and_reason():
         retry = {'first': '200ms', 'factor': 1, 'max': '200ms', 'expire': '1s'}
         relay = work.relay(work.configuration([hop.host], shards=1, retry=retry))
         send(relay, [1], ['a@example.com', 'b@example.com'])
-        eventually(lambda: relay.events('expired'), 'expired', 20)
+        eventually(lambda: relay.events('expired'), 'expired')
         end = one(relay, 'expired')
         equal((end['stage'], end['code'], end['reply'], end['level']), ('rcpt', 451, '4.7.1 Not now', 'warning'), 'why')
         equal([entry['recipient'] for entry in end['results']], ['a@example.com', 'b@example.com'], 'whose')
@@ -196,13 +200,13 @@ def the_end_names_recipients_and_reason():
         port = free_port()
         relay = work.relay(work.configuration(['127.0.0.1:%d' % port], shards=1, retry=retry))
         send(relay, [1])
-        eventually(lambda: relay.events('expired'), 'expired', 20)
+        eventually(lambda: relay.events('expired'), 'expired')
         end = one(relay, 'expired')
         equal((end['recipient'], end['stage']), ('recipient@example.com', 'connect'), 'whose')
         check('Connection refused' in end['reply'], 'why: %s', end['reply'])
         hop = work.own(NextHop(port=port))
         send(relay, [2])
-        hop.wait_arrivals(1, 20)
+        hop.wait_arrivals(1)
         eventually(lambda: relay.events('host_ok'), 'the host is well')
         equal(one(relay, 'host_ok')['failures'], relay.events('host_failed')[-1]['failures'], 'failures in a row')
         relay.terminate()
@@ -239,7 +243,7 @@ def a_damaged_message_is_told_with_whom_to_ask():
         hop = work.own(NextHop(port=port))
         eventually(lambda: relay.events('damaged'), 'the damage is told')
         send(relay, [2])
-        hop.wait_arrivals(1, 5)
+        hop.wait_arrivals(1)
         told = one(relay, 'damaged')
         equal((told['level'], told['sender'], [entry['recipient'] for entry in told['results']]),
               ('error', 'sender@example.net', ['a@example.com', 'b@example.com']), 'the damage')

@@ -27,7 +27,7 @@ class Manager:
     def stop(self):
         self.socket.close()
 
-    def wait_for(self, key, timeout=30):
+    def wait_for(self, key, timeout=60):
         """The next datagram with a line of this key, as a dictionary."""
         self.socket.settimeout(timeout)
         while True:
@@ -80,7 +80,7 @@ def status_goes_on():
         relay.wait_ready()
         with Client(relay.address):
             eventually(lambda: re.search(r', 1 sessions', manager.wait_for('STATUS')['STATUS']),
-                       lambda: 'a status with the session: %s' % manager.seen, timeout=20)
+                       lambda: 'a status with the session: %s' % manager.seen)
         relay.terminate()
 
 

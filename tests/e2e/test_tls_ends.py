@@ -14,7 +14,7 @@ from harness import Certificates, Client, Workspace, case, check, eventually, ma
 def serve(listener, context, heard):
     """TLS from the first octet; then, as far as it comes, SMTP until QUIT. What ended it goes to `heard`."""
     connection, _ = listener.accept()
-    connection.settimeout(20)
+    connection.settimeout(60)
     try:
         tls = context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False)
         tls.sendall(b'220 hop\r\n')
@@ -48,7 +48,7 @@ def ending(ca):
                                   ('RCPT TO:<b@example.org>', 250), ('DATA', 354), ('\r\n.', 250)):
                 client.send(command + '\r\n')
                 client.expect(code)
-        eventually(lambda: heard, 'the next hop heard no end', 15)
+        eventually(lambda: heard, 'the next hop heard no end')
         listener.close()
     return heard[0]
 
