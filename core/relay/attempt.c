@@ -315,6 +315,7 @@ bool attempt_write(struct attempt *a)
 /* So long a host that refuses RSET is not asked again. */
 #define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
 
+/* All that one attempt teaches is one round, to however many recipients it was said. */
 static void learn(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
 {
 	struct connection *c = a->connection;
@@ -323,8 +324,9 @@ static void learn(struct attempt *a, const struct exchange_heard *heard, unsigne
 	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
 		event_fallback(c, heard->lesson, heard->stage, code, text);
 	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
-	if (a->delivery->fallbacks < LESSON_COUNT)
+	if (!a->taught)
 		a->delivery->fallbacks++;
+	a->taught = true;
 }
 
 static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LEDGER_RECIPIENTS_MAX = 4, LEDGER_DOMAINS_MAX = 4 };
+enum { LEDGER_RECIPIENTS_MAX = 12, LEDGER_DOMAINS_MAX = 4 };
 
 enum ledger_fate { LEDGER_UNSENT, LEDGER_REFUSED, LEDGER_UNKNOWN, LEDGER_ACCEPTED };
 

@@ -298,6 +298,10 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 	const struct actor_nexthop_config *config = &s->hop->config;
 	struct hop_recipient r = {0};
 	const char *address = strchr(line, '<');
+	if (config->one_at_a_time && s->replies_length > 0) {
+		hop_reply(s, "503 5.5.1 One command at a time\r\n");
+		return;
+	}
 	if (!s->mail) {
 		/* Pipelined behind a MAIL that was refused. */
 		hop_reply(s, "503 5.5.1 Need MAIL\r\n");

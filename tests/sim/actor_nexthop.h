@@ -50,6 +50,7 @@ struct actor_nexthop_config {
 	unsigned setup_each;            /* of so many messages one; 0: all. From MAIL on */
 	uint32_t close_in_content;      /* resets the connection while content arrives */
 	bool rset_refused, rset_closes; /* 503 to RSET; closes at it */
+	bool one_at_a_time;             /* 503 to a RCPT that came before an earlier reply was read */
 	bool hello_closes;              /* 421 behind the reply to EHLO, and closes */
 	uint64_t idle_death_ns;         /* a command after so long without any: reset; 0: never */
 	unsigned resets_in_content;     /* so many connections are reset in the content of their third message */

@@ -190,7 +190,7 @@ static void test_ledger_notices(void)
 	CHECK(ledger_address_parse(address, strlen(address), &sequence, &recipient));
 	CHECK_EQ(sequence, 3);
 	CHECK_EQ(recipient, 1);
-	CHECK(!ledger_address_parse("r9.s3@x", 7, &sequence, &recipient));
+	CHECK(!ledger_address_parse("r12.s3@x", 8, &sequence, &recipient));
 	ledger.messages[0].recipients[0] = (struct ledger_recipient){LEDGER_ACCEPTED, 3, 0};
 	ledger.messages[1].recipients[0] = (struct ledger_recipient){LEDGER_REFUSED, 1, 0};
 	ledger.messages[2].recipients[0] = (struct ledger_recipient){LEDGER_ACCEPTED, 0, 0};

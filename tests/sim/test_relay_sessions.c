@@ -25,6 +25,7 @@ static const struct kind {
 	{"reset in the content", {.resets_in_content = 1}, true},
 	{"dies when idle", {.idle_death_ns = 2 * CLOCK_NS_PER_S}, true},
 	{"one message breaks it", {.poison = 7}, true},
+	{"503 to each RCPT", {.one_at_a_time = true}, false},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -51,6 +52,8 @@ void scenario_sessions(uint64_t seed)
 		.clients = CLIENTS,
 		.messages = MESSAGES,
 		.connections = 1 + (unsigned)rig_pick(seed, 1, 4),
+		/* More than there are rounds for one message: each attempt is one. */
+		.recipients_max = kind->hop.one_at_a_time ? 12 : 1,
 		.hop = kind->hop,
 	};
 	struct ledger_summary s;
@@ -62,8 +65,8 @@ void scenario_sessions(uint64_t seed)
 		left = 1;
 	else if (kind->copies && rig_pick(seed, 2, 4) > 0)
 		left = 4;
-	options.hop.pipelining = rig_pick(seed, 2, 4) > 0;
-	options.hop.chunking = rig_pick(seed, 2, 4) > 1;
+	options.hop.pipelining = kind->hop.one_at_a_time || rig_pick(seed, 2, 4) > 0;
+	options.hop.chunking = kind->hop.one_at_a_time || rig_pick(seed, 2, 4) > 1;
 	options.hop.delay_max_ns = 3 * CLOCK_NS_PER_MS;
 	rig_open(&rig, &options);
 	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 3, 2)) < 0)
