@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/address_text.h"
+#include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
@@ -54,11 +55,46 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 	wheel_arm(&s->shard->wheel, &s->timer, s->shard->now_ns + after_ns);
 }
 
+#define NEXT(state) STATES_BIT(SESSION_##state)
+/* Who is lost, is told 421 or sends its FIN may be in any of them that reads. */
+#define ENDS (NEXT(FINISHING) | NEXT(ENDED) | NEXT(CLOSED))
+static const struct states_row rows[] = {
+	[SESSION_GREETING] = {"GREETING", NEXT(COMMAND) | ENDS},
+	[SESSION_COMMAND] = {"COMMAND", NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | ENDS},
+	[SESSION_LINE_TOO_LONG] = {"LINE_TOO_LONG", NEXT(COMMAND) | ENDS},
+	[SESSION_CONTENT] = {"CONTENT", NEXT(COMMAND) | ENDS},
+	[SESSION_FINISHING] = {"FINISHING", NEXT(ENDED) | NEXT(LINGER) | NEXT(CLOSED)},
+	[SESSION_ENDED] = {"ENDED", NEXT(CLOSED)},
+	[SESSION_LINGER] = {"LINGER", NEXT(CLOSED)},
+	[SESSION_CLOSED] = {"CLOSED", NEXT(GONE)},
+	[SESSION_GONE] = {"GONE", 0},
+};
+const struct states session_states = {"session", rows, sizeof(rows) / sizeof(rows[0])};
+
+void receive_move(struct session *s, enum session_state state)
+{
+	states_move(&session_states, &s->state, state);
+	switch (state) {
+	case SESSION_FINISHING:
+	case SESSION_ENDED:
+		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+		break;
+	case SESSION_LINGER:
+		receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
+		break;
+	case SESSION_CLOSED:
+		wheel_disarm(&s->shard->wheel, &s->timer);
+		break;
+	default:
+		break;
+	}
+}
+
 void receive_free_when_alone(struct session *s)
 {
 	struct shard *shard = s->shard;
 
-	if (!s->transport_gone || s->pending_count > 0)
+	if (s->state != SESSION_GONE || s->pending_count > 0)
 		return;
 	receive_uncount(s);
 	shard->receiver->sessions_told_no -= s->told_no;
@@ -73,13 +109,12 @@ void receive_free_when_alone(struct session *s)
 
 void receive_end(struct session *s, const char *reason)
 {
-	if (s->state == SESSION_CLOSED)
+	if (receive_over(s))
 		return;
-	s->state = SESSION_CLOSED;
+	receive_move(s, SESSION_CLOSED);
 	if (!s->end_reason)
 		s->end_reason = reason;
 	event_session(s);
-	wheel_disarm(&s->shard->wheel, &s->timer);
 	list_remove(&s->place);
 	receive_drop_transaction(s);
 	transport_close(&s->transport);
@@ -111,7 +146,7 @@ void receive_wait(struct session *s, enum session_wait wait)
 
 void receive_go_on(struct session *s, enum session_wait wait)
 {
-	if (s->wait != wait || s->state == SESSION_CLOSED || (wait == WAIT_REPLIES && !receive_can_reply(s)))
+	if (s->wait != wait || receive_over(s) || (wait == WAIT_REPLIES && !receive_can_reply(s)))
 		return;
 	s->wait = WAIT_NONE;
 	list_remove(&s->place);

@@ -1,20 +1,28 @@
 /*
  * core/relay/receive.h - the server side: one inbound SMTP session (RFC 5321).
  *
- *      accept -> COMMAND <--> CONTENT (DATA)
+ *   accept -> GREETING (220 is said, nothing has come)
+ *                 |
+ *                 v
+ *              COMMAND <--> CONTENT (DATA)
  *                 |  ^
  *                 |  +-- LINE_TOO_LONG (one 500, the rest of the line discarded)
  *                 |
- *                 |  QUIT, 421, a timeout, or the client's FIN: what comes now is read and forgotten
+ *                 |  QUIT, 421, a timeout
+ *                 |----------------------------+  the client's FIN
+ *                 v                            v
+ *             FINISHING -- client's FIN --> ENDED     replies are owed: messages with their owners, last words, what
+ *                 |                            |      the kernel has no room for; what comes is read and forgotten
+ *                 |  all is with the kernel    |  all is with the kernel
+ *                 v                            |
+ *             LINGER (FIN sent, waiting for    |
+ *                 |   the client's, but not    |
+ *                 |   for long)                |
+ *                 v                            v
+ *             CLOSED <-------------------------+-- from any state: the connection broke, replies are not read
+ *                 |  nothing is in flight
  *                 v
- *             FINISHING (replies are owed: messages with their owners, last words, what the kernel has no room for)
- *                 |  all of it is with the kernel
- *                 |--------------------------------> the client's FIN is here already
- *                 v                                    |
- *             LINGER (FIN sent, waiting for the        |
- *                 |   client's, for a short while)     |
- *                 v                                    v
- *             CLOSED <---------------------------------+-- from any state: the connection broke, replies are not read
+ *              GONE (messages of its may still be with their owners)
  *
  * Who ends a session, and by what, makes no difference to what it is owed: a client that has said QUIT or FIN behind
  * a message hears the 250, however long its commit takes, or it would send the message again.
@@ -23,11 +31,13 @@
  * behind it wait in the message (`tail`), so nothing is answered early and parsing need not stop. A session pauses
  * (stops reading) while its output is full, content memory is dry, or too many parts are on their way.
  *
- * A session's memory is given back when nothing is in flight and no message of its is with an owner.
+ * A session's memory is given back when it is GONE and no message of its is with an owner. What is waited for at most:
+ * timeouts.command for a line, and for the client to take its replies; content has its own (receive_content.c).
  */
 #ifndef POSTRIDER_RELAY_RECEIVE_H
 #define POSTRIDER_RELAY_RECEIVE_H
 
+#include "core/base/states.h"
 #include "core/relay/receiver.h"
 #include "core/relay/shard.h"
 #include "core/relay/submission.h"
@@ -36,13 +46,17 @@
 #include "core/smtp/content.h"
 
 enum session_state {
+	SESSION_GREETING,
 	SESSION_COMMAND,
-	SESSION_CONTENT,
 	SESSION_LINE_TOO_LONG,
+	SESSION_CONTENT,
 	SESSION_FINISHING,
+	SESSION_ENDED,
 	SESSION_LINGER,
 	SESSION_CLOSED,
+	SESSION_GONE,
 };
+extern const struct states session_states;
 
 /* What has to happen before more is read from the client. */
 enum session_wait {
@@ -76,10 +90,9 @@ struct session {
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
-	bool esmtp, helo_given, transport_gone, content_dropped, peer_counted;
-	bool told_no;    /* over a limit: in shard->receiver->sessions_told_no */
-	bool counted;    /* toward the limits; not when it was refused for one, and is only told so */
-	bool peer_ended; /* the client's FIN has come, and all before it was read */
+	bool esmtp, helo_given, content_dropped, peer_counted;
+	bool told_no; /* over a limit: in shard->receiver->sessions_told_no */
+	bool counted; /* toward the limits; not when it was refused for one, and is only told so */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
 	int32_t client; /* index of the group, -1: may not relay */

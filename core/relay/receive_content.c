@@ -65,7 +65,7 @@ void receive_start_content(struct session *s)
 	content_scanner_init(&s->scanner);
 	s->content_octets = 0;
 	s->content_dropped = false;
-	s->state = SESSION_CONTENT;
+	receive_move(s, SESSION_CONTENT);
 	s->stage = SESSION_STAGE_CONTENT;
 	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
 	s->content_seen = s->transport.octets_in;
@@ -98,7 +98,7 @@ static void finish_content(struct session *s)
 	struct submission *m = s->message;
 	const char *refusal = NULL;
 
-	s->state = SESSION_COMMAND;
+	receive_move(s, SESSION_COMMAND);
 	list_remove(&s->place);
 	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */

@@ -48,7 +48,8 @@ static void refuse_long_line(struct session *s, const uint8_t *data, size_t leng
 		memcpy(start, s->line, kept);
 	memcpy(start + kept, data, rest);
 	s->line_length = 0;
-	s->state = complete ? SESSION_COMMAND : SESSION_LINE_TOO_LONG;
+	if (!complete)
+		receive_move(s, SESSION_LINE_TOO_LONG);
 	s->shard->receiver->asked =
 		(struct span){kept ? s->line : (const char *)data, (uint32_t)(kept ? before : length)};
 	refuse_line(s, start, kept + rest, "500 5.5.2 Line too long\r\n");
@@ -62,7 +63,7 @@ size_t receive_line(struct session *s, const uint8_t *data, size_t length)
 
 	if (s->state == SESSION_LINE_TOO_LONG) {
 		if (lf)
-			s->state = SESSION_COMMAND;
+			receive_move(s, SESSION_COMMAND);
 		return n;
 	}
 	if (s->line_length + n > SMTP_COMMAND_LINE_MAX) {

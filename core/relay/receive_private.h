@@ -15,6 +15,13 @@ bool receive_address(const struct session *s, struct ring_address *out);
 /* It counts toward the limits no more, whatever is left of it. */
 void receive_uncount(struct session *s);
 void receive_arm_timer(struct session *s, uint64_t after_ns);
+/* The one place that moves the state. */
+void receive_move(struct session *s, enum session_state state);
+/* Its connection is closed or about to be: nothing can be said any more. */
+static inline bool receive_over(const struct session *s)
+{
+	return s->state >= SESSION_CLOSED;
+}
 /* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
 void receive_end(struct session *s, const char *reason);
 /* Gives its memory back, if nothing needs it any more. */

@@ -26,7 +26,7 @@ bool receive_can_reply(struct session *s)
 
 void receive_reply(struct session *s, const char *text, size_t length)
 {
-	if (s->state == SESSION_CLOSED)
+	if (receive_over(s))
 		return;
 	if (s->pending_count > 0) {
 		struct submission *m = last_pending(s);
@@ -65,7 +65,7 @@ static void tell_refusal(struct session *s, const char *reply)
 
 void receive_reply_text(struct session *s, const char *text)
 {
-	if (s->state == SESSION_CLOSED)
+	if (receive_over(s))
 		return;
 	s->last_reply = text;
 	if (text[0] >= '4')
@@ -88,14 +88,13 @@ void receive_error(struct session *s, const char *reply)
 /* Once all that is owed is with the kernel: FIN, and where the client's has not come yet, read on for a while. */
 void receive_say_fin(struct session *s)
 {
-	if (s->state != SESSION_FINISHING || s->pending_count > 0 || !transport_drained(&s->transport))
+	if (s->pending_count > 0 || !transport_drained(&s->transport))
 		return;
-	if (s->peer_ended) {
+	if (s->state == SESSION_ENDED)
 		receive_end(s, "closed");
+	if (s->state != SESSION_FINISHING)
 		return;
-	}
-	s->state = SESSION_LINGER;
-	receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
+	receive_move(s, SESSION_LINGER);
 	transport_shutdown(&s->transport);
 }
 
@@ -113,11 +112,10 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 		else
 			receive_reply_text(s, reply);
 	}
-	if (s->state == SESSION_CLOSED)
+	if (receive_over(s))
 		return;
 	receive_drop_transaction(s);
-	s->state = SESSION_FINISHING;
-	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+	receive_move(s, SESSION_FINISHING);
 	if (s->wait != WAIT_NONE) {
 		s->wait = WAIT_NONE;
 		transport_resume(&s->transport);
@@ -179,7 +177,7 @@ static void answer_one(struct session *s, struct submission *m)
 		return;
 	}
 	/* The client may have vanished: the record stays valid all the same (P15). */
-	if (s->state != SESSION_CLOSED) {
+	if (!receive_over(s)) {
 		if (!transport_write(&s->transport, reply.data, reply.length) ||
 		    (m->tail_length > 0 && !transport_write(&s->transport, m->tail, m->tail_length))) {
 			submission_free(m);
@@ -199,11 +197,11 @@ void receive_message_answered(struct session *s)
 		if (m->state != SUBMISSION_ANSWERED)
 			break;
 		/* Not enough room: on_sent() comes back here. */
-		if (s->state != SESSION_CLOSED && transport_room(&s->transport) < 80 + m->tail_length)
+		if (!receive_over(s) && transport_room(&s->transport) < 80 + m->tail_length)
 			break;
 		answer_one(s, m);
 	}
-	if (s->state == SESSION_CLOSED) {
+	if (receive_over(s)) {
 		receive_free_when_alone(s);
 		return;
 	}

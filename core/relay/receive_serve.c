@@ -93,7 +93,7 @@ static void on_closed(struct transport *t)
 {
 	struct session *s = container_of(t, struct session, transport);
 
-	s->transport_gone = true;
+	receive_move(s, SESSION_GONE);
 	receive_free_when_alone(s);
 }
 
@@ -106,11 +106,12 @@ static void on_end(struct transport *t, int result)
 		return;
 	}
 	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6). */
-	s->peer_ended = true;
-	if (s->state == SESSION_LINGER)
+	if (s->state == SESSION_LINGER) {
 		receive_end(s, "closed");
-	else
-		receive_finish(s, NULL, "closed by client");
+		return;
+	}
+	receive_finish(s, NULL, "closed by client");
+	receive_move(s, SESSION_ENDED);
 	receive_say_fin(s);
 }
 
@@ -131,7 +132,7 @@ static void on_timer(struct wheel_timer *timer)
 		receive_end(s, "closed");
 	else if (owners_wanted(s))
 		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
-	else if (s->state == SESSION_FINISHING)
+	else if (s->state >= SESSION_FINISHING)
 		receive_end(s, "replies not read");
 	else
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
@@ -160,20 +161,27 @@ static void on_sent(struct transport *t)
 	receive_say_fin(s);
 }
 
+/* A TLS ClientHello need not contain a line end (STL-09): it shows in the first octets. */
+static void begin(struct session *s, uint8_t first)
+{
+	if (first == 0x16)
+		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
+	else
+		receive_move(s, SESSION_COMMAND);
+}
+
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 {
 	struct session *s = container_of(t, struct session, transport);
 	size_t at = 0;
 
-	/* A TLS ClientHello need not contain a line end (STL-09): it shows in the first octets. */
-	if (s->commands == 0 && s->line_length == 0 && s->state == SESSION_COMMAND && data[0] == 0x16) {
-		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
-		return length;
-	}
 	while (at < length) {
 		if (s->wait != WAIT_NONE)
 			return at;
 		switch (s->state) {
+		case SESSION_GREETING:
+			begin(s, data[at]);
+			break;
 		case SESSION_COMMAND:
 		case SESSION_LINE_TOO_LONG:
 			if (!receive_can_reply(s)) {
@@ -189,7 +197,7 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 			}
 			at += receive_content(s, data + at, length - at);
 			break;
-		default: /* FINISHING, LINGER, CLOSED: read and forget */
+		default: /* FINISHING and behind: read and forget */
 			return length;
 		}
 	}
