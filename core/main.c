@@ -227,7 +227,7 @@ static void log_ready(struct process *p)
 
 	json[n++] = '[';
 	for (i = 0; i < config->listener_count && n + 200 < sizeof(json); i++) {
-		address_text_format_port(&p->relay.listeners[i], address);
+		address_text_format_port(&p->relay.receivers.listeners[i], address);
 		n += (size_t)snprintf(json + n, sizeof(json) - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}",
 				      i ? "," : "", config->listeners[i].name, address);
 	}
@@ -438,7 +438,7 @@ static int run(const struct config *config)
 		fprintf(stderr, "postrider: out of memory\n");
 		return EXIT_UNAVAILABLE;
 	}
-	if (tls_policies_make(p->relay.tls, config, &tls_problem) < 0) {
+	if (tls_policies_make(p->relay.deliverers.tls, config, &tls_problem) < 0) {
 		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
 		return EXIT_CONFIG;
 	}
@@ -449,9 +449,9 @@ static int run(const struct config *config)
 	} else {
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
-		p->relay.resolver = resolver_start(config, RESOLVE_WAIT_MS);
+		p->relay.deliverers.resolver = resolver_start(config, RESOLVE_WAIT_MS);
 		status = serve(p, &signals);
-		resolver_stop(p->relay.resolver);
+		resolver_stop(p->relay.deliverers.resolver);
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
 	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)

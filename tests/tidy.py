@@ -26,8 +26,11 @@ LAYERS = {
     'queue': ['core/base', 'queue'],
     'core/smtp': ['core/base', 'core/smtp'],
     'core/config': ['core/base', 'core/config'],
-    'core/relay': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/relay'],
-    'core/control': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/relay', 'core/control'],
+    'core/shard': ['core/base', 'queue', 'core/shard'],
+    'core/route': ['core/base', 'queue', 'core/config', 'core/shard', 'core/route'],
+    'core/relay': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/shard', 'core/route', 'core/relay'],
+    'core/control': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/shard', 'core/route', 'core/relay',
+                     'core/control'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }

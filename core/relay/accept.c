@@ -10,10 +10,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/port_owner.h"
-#include "core/relay/post.h"
+#include "core/config/config.h"
 #include "core/relay/receive.h"
 #include "core/relay/receiver.h"
-#include "core/relay/shard.h"
+#include "core/shard/load.h"
+#include "core/shard/post.h"
+#include "core/shard/shard.h"
 
 enum { ACCEPT_RETRY_MS = 100, LISTEN_BACKLOG = 1024 };
 
@@ -30,7 +32,7 @@ static void on_handed_over(struct shard *shard, struct post *post)
 	struct accepted *accepted = container_of(post, struct accepted, post);
 
 	if (shard->draining) {
-		balance_connection_gone(shard);
+		load_connection_gone(shard);
 		ring_drop_fd(shard->ring, accepted->fd);
 	} else {
 		receive_accepted(shard, accepted->listener, accepted->fd);
@@ -51,7 +53,7 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 		.fd = fd,
 	};
 	list_init(&accepted->post.link);
-	balance_connection_came(listener->shard->relay->shards[to]);
+	load_connection_came(listener->shard->all[to]);
 	post_send(listener->shard, &accepted->post);
 	return true;
 }
@@ -59,11 +61,11 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 static void take_connection(struct listener *listener, int fd)
 {
 	struct shard *shard = listener->shard;
-	unsigned to = balance_connection(shard->relay);
+	unsigned to = load_connection(shard);
 
 	if (to != shard->index && hand_over(listener, to, fd))
 		return;
-	balance_connection_came(shard);
+	load_connection_came(shard);
 	receive_accepted(shard, listener->index, fd);
 }
 
@@ -149,7 +151,7 @@ int accept_listen(struct shard *shard, struct ring_problem *problem)
 
 	for (i = 0; i < config->listener_count; i++) {
 		struct listener *listener = &shard->receiver->listeners[i];
-		struct ring_address *address = &shard->relay->listeners[i];
+		struct ring_address *address = &shard->receiver->shared->listeners[i];
 		listener->shard = shard;
 		listener->index = (unsigned)i;
 		listener->accept_op.fn = on_accept;

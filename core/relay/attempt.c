@@ -11,6 +11,8 @@
 #include "core/base/clock.h"
 #include "core/relay/connection_private.h"
 #include "core/relay/events.h"
+#include "core/relay/hold.h"
+#include "core/shard/shard.h"
 #include "queue/state.h"
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/base/port_owner.h"
+#include "core/config/config.h"
 #include "core/relay/tls_policy.h"
 
 #define SERVICE_USER "postrider" /* of dist/postrider.service */

@@ -9,9 +9,12 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/attempt.h"
 #include "core/relay/connection_private.h"
 #include "core/relay/events.h"
+#include "core/relay/hold.h"
+#include "core/shard/shard.h"
 
 /* So long no tickets are offered to a host where one was stumbled over. */
 #define NO_TICKETS_NS (3600 * CLOCK_NS_PER_S)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/connection_private.h"

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/connection.h"
 #include "core/relay/connection_private.h"
+#include "core/relay/hold.h"
+#include "core/shard/shard.h"
 
 static void say_hello(struct connection *c, bool helo)
 {

@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/deliverer.h"
 #include "core/relay/events_private.h"
 #include "core/relay/receiver.h"
 #include "core/relay/refusals.h"
 #include "core/relay/store.h"
+#include "core/relay/watchdog.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
 
 void events_id(struct log_event *e, uint64_t high, uint64_t low)
 {
@@ -273,7 +277,7 @@ void event_stats(struct shard *shard)
 
 	spool_stats(shard->store->spool, &spool);
 	ring_stats(shard->ring, &ring);
-	for (i = 0; i < shard->relay->lane_count; i++)
+	for (i = 0; i < shard->plan->lane_count; i++)
 		connections += shard->deliverer->outbound[i].connection_count;
 	log_begin(&e, shard->log, "stats");
 	log_number(&e, "connections_in", counter_get(&in->connections_in));

@@ -8,6 +8,7 @@
 #include "core/relay/attempt.h"
 #include "core/relay/connection.h"
 #include "core/relay/receive.h"
+#include "core/relay/watchdog.h"
 
 /* Receiving. */
 void event_session(const struct session *s);

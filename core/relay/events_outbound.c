@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/events.h"
 #include "core/relay/events_private.h"
+#include "core/relay/hold.h"
+#include "core/shard/shard.h"
 
 static void tls_fields(struct log_event *e, const struct connection *c)
 {

@@ -5,7 +5,7 @@
 #define POSTRIDER_RELAY_EVENTS_PRIVATE_H
 
 #include "core/base/log.h"
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 
 /* Of a message or a delivery: the message's id, as the client was told. */
 void events_id(struct log_event *e, uint64_t high, uint64_t low);

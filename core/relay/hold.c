@@ -6,12 +6,12 @@
 #include "core/base/clock.h"
 #include "core/relay/events.h"
 #include "core/relay/outbound.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
 
 static struct hold_destination *destination_of(const struct outbound *o)
 {
-	const struct relay *relay = o->shard->relay;
-
-	return &relay->holds[relay->lanes[o->index].destination];
+	return &o->shard->deliverer->shared->holds[o->shard->plan->lanes[o->index].destination];
 }
 
 static uint64_t interval_ns(uint32_t refused)

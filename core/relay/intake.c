@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/events.h"
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 #include "queue/envelope.h"
 
 static void answer(struct loan *loan, int result)

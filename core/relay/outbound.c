@@ -9,9 +9,14 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/attempt.h"
 #include "core/relay/connection.h"
+#include "core/relay/hold.h"
 #include "core/relay/outbound_private.h"
+#include "core/route/place.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
 
 static void on_timer(struct wheel_timer *timer)
 {
@@ -22,7 +27,7 @@ static void on_timer(struct wheel_timer *timer)
 
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
 {
-	const struct lane_plan *plan = &shard->relay->lanes[index];
+	const struct lane_plan *plan = &shard->plan->lanes[index];
 	const struct config_destination *destination = &shard->config->destinations[plan->destination];
 	size_t i;
 
@@ -39,9 +44,9 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
 		return -ENOMEM;
 	for (i = 0; i < destination->host_count; i++) {
 		o->hosts[i].config = &destination->hosts[i];
-		o->hosts[i].hold = &shard->relay->holds[plan->destination].hosts[i];
+		o->hosts[i].hold = &shard->deliverer->shared->holds[plan->destination].hosts[i];
 	}
-	o->tls = shard->relay->tls[plan->destination];
+	o->tls = shard->deliverer->shared->tls[plan->destination];
 	return 0;
 }
 
@@ -225,7 +230,7 @@ static void dispatch(struct outbound *o)
 	if (c)
 		connection_write(c);
 	outbound_succeed(o);
-	balance_lane_ready(shard, o->index, backlog(o));
+	place_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
 }
 
@@ -247,7 +252,7 @@ void outbound_drain(struct shard *shard, bool hard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->relay->lane_count; i++) {
+	for (i = 0; i < shard->plan->lane_count; i++) {
 		struct outbound *o = &shard->deliverer->outbound[i];
 		struct list *link, *next;
 		if (!o->shard)
@@ -267,7 +272,7 @@ bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->relay->lane_count; i++) {
+	for (i = 0; i < shard->plan->lane_count; i++) {
 		const struct outbound *o = &shard->deliverer->outbound[i];
 		if (o->shard && (o->connection_count > 0 || o->loading > 0))
 			return false;

@@ -4,10 +4,13 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/connection.h"
 #include "core/relay/events.h"
+#include "core/relay/hold.h"
 #include "core/relay/outbound_private.h"
 #include "core/relay/resolver.h"
+#include "core/shard/shard.h"
 
 static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all that is known of a name");
 
@@ -71,7 +74,7 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 
 static void nameless(struct outbound *o, struct host *host)
 {
-	const char *problem = resolver_problem(o->shard->relay->resolver, host->config);
+	const char *problem = resolver_problem(o->shard->deliverer->shared->resolver, host->config);
 	char why[160];
 
 	snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : " yet", problem);
@@ -82,7 +85,7 @@ static void nameless(struct outbound *o, struct host *host)
 static struct host_address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
 {
 	struct ring_address found[RESOLVER_ADDRESSES_MAX];
-	unsigned count = resolver_addresses(o->shard->relay->resolver, host->config, found);
+	unsigned count = resolver_addresses(o->shard->deliverer->shared->resolver, host->config, found);
 
 	if (count > 0)
 		addresses_update(&host->addresses, found, count);

@@ -14,6 +14,8 @@
 #include "core/relay/events.h"
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/load.h"
+#include "core/shard/shard.h"
 
 /* The socket may be gone, but the text says the same. */
 bool receive_address(const struct session *s, struct ring_address *out)
@@ -32,21 +34,21 @@ static void uncount_peer(struct session *s)
 	if (!s->peer_counted)
 		return;
 	if (receive_address(s, &peer))
-		peers_leave(s->shard->relay->peers, &peer);
+		peers_leave(s->shard->receiver->shared->peers, &peer);
 	s->peer_counted = false;
 }
 
 /* It counts toward the limits no more, whatever is left of it. */
 void receive_uncount(struct session *s)
 {
-	struct relay *relay = s->shard->relay;
+	struct receivers *shared = s->shard->receiver->shared;
 
 	if (!s->counted)
 		return;
 	s->counted = false;
-	atomic_fetch_sub_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
 	if (s->client >= 0)
-		atomic_fetch_sub_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&shared->client_connections[s->client], 1, memory_order_relaxed);
 	uncount_peer(s);
 }
 
@@ -98,7 +100,7 @@ void receive_free_when_alone(struct session *s)
 		return;
 	receive_uncount(s);
 	shard->receiver->sessions_told_no -= s->told_no;
-	balance_connection_gone(shard);
+	load_connection_gone(shard);
 	if (s->line)
 		pool_release(&shard->receiver->lines, s->line);
 	if (s->helo)

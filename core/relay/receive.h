@@ -39,9 +39,9 @@
 
 #include "core/base/states.h"
 #include "core/relay/receiver.h"
-#include "core/relay/shard.h"
 #include "core/relay/submission.h"
 #include "core/relay/transport.h"
+#include "core/shard/shard.h"
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"
 

@@ -4,7 +4,9 @@
  */
 #include <strings.h>
 
+#include "core/config/config.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/shard.h"
 
 /* What kind of syntax this client may use: only who may relay is worth forgiving. */
 static enum smtp_syntax syntax_of(const struct session *s)

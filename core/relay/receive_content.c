@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/events.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/shard.h"
 
 enum { HOPS_MAX = 100 };
 

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/receive_private.h"
+#include "core/route/route.h"
+#include "core/shard/shard.h"
 #include "queue/envelope.h"
 
 void receive_hello(struct session *s, const struct smtp_command *command)
@@ -121,7 +124,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
 		return;
 	}
-	destination = relay_route(config, address.data, address.length);
+	destination = route_find(config, address.data, address.length);
 	if (destination < 0) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 No route to this recipient\r\n");

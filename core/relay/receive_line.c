@@ -4,7 +4,9 @@
  */
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/shard.h"
 
 static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)
 {

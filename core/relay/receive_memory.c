@@ -2,7 +2,9 @@
  * core/relay/receive_memory.c - sessions share what memory there is for content, and for what clients send ahead.
  */
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/shard.h"
 
 /* Of the shard's memory: an eighth for what waiting sessions hold (store.c has the other shares). */
 enum { HELD_SHARE = 8, DRY_MS = 1000 };
@@ -10,7 +12,7 @@ enum { HELD_SHARE = 8, DRY_MS = 1000 };
 /* What paused sessions may hold together. */
 static size_t held_max(const struct shard *shard)
 {
-	return shard->config->spool.memory_max / shard->relay->shard_count / HELD_SHARE;
+	return shard->config->spool.memory_max / shard->count / HELD_SHARE;
 }
 
 /*

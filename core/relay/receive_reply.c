@@ -8,8 +8,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/line.h"
+#include "core/config/config.h"
 #include "core/relay/events.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/shard.h"
 
 static struct submission *last_pending(struct session *s)
 {

@@ -7,9 +7,13 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/relay/client.h"
 #include "core/relay/events.h"
 #include "core/relay/peers.h"
 #include "core/relay/receive_private.h"
+#include "core/shard/load.h"
+#include "core/shard/shard.h"
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
@@ -22,18 +26,18 @@ static const struct transport_handlers handlers = {
 
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
-	struct relay *relay = s->shard->relay;
+	struct receivers *shared = s->shard->receiver->shared;
 	const struct config *config = s->shard->config;
-	unsigned all = atomic_fetch_add_explicit(&relay->connections_in, 1, memory_order_relaxed);
+	unsigned all = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
 	bool over = all >= config->limits.connections;
 
 	s->counted = true;
 	if (s->client >= 0) {
 		unsigned max = config->clients[s->client].connections_max;
-		unsigned n = atomic_fetch_add_explicit(&relay->client_connections[s->client], 1, memory_order_relaxed);
+		unsigned n = atomic_fetch_add_explicit(&shared->client_connections[s->client], 1, memory_order_relaxed);
 		over = over || (max && n >= max);
 	}
-	if (relay->peers && !peers_enter(relay->peers, peer, config->limits.connections_per_client, &s->peer_counted))
+	if (shared->peers && !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
 		over = true;
 	return over;
 }
@@ -48,7 +52,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 
 	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
 		counter_add(&shard->receiver->counters.sessions_refused, 1);
-		balance_connection_gone(shard);
+		load_connection_gone(shard);
 		ring_drop_fd(shard->ring, fd);
 		if (s)
 			pool_release(&shard->receiver->sessions, s);
@@ -62,7 +66,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	list_init(&s->place);
 	list_init(&s->pending);
 	wheel_timer_init(&s->timer, on_timer);
-	s->client = relay_client(config, &peer);
+	s->client = client_find(config, &peer);
 	char text[ADDRESS_TEXT_SIZE];
 	s->peer_length = (uint8_t)address_text_format(&peer, text);
 	memcpy(s->peer, text, s->peer_length);

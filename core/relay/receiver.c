@@ -6,14 +6,39 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/config/config.h"
 #include "core/relay/accept.h"
+#include "core/relay/peers.h"
 #include "core/relay/receive.h"
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 
-int receiver_init(struct shard *shard, size_t sessions)
+int receivers_init(struct receivers *shared, const struct config *config)
+{
+	size_t i;
+
+	shared->listeners = calloc(config->listener_count + 1, sizeof(*shared->listeners));
+	shared->client_connections = calloc(config->client_count + 1, sizeof(*shared->client_connections));
+	if (!shared->listeners || !shared->client_connections)
+		return -ENOMEM;
+	if (config->limits.connections_per_client && !(shared->peers = peers_new()))
+		return -ENOMEM;
+	for (i = 0; i < config->listener_count; i++)
+		shared->listeners[i] = config->listeners[i].address;
+	return 0;
+}
+
+void receivers_deinit(struct receivers *shared)
+{
+	peers_free(shared->peers);
+	free(shared->listeners);
+	free(shared->client_connections);
+}
+
+int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions)
 {
 	struct receiver *receiver = shard->receiver;
 
+	receiver->shared = shared;
 	list_init(&receiver->session_list);
 	list_init(&receiver->content_readers);
 	list_init(&receiver->memory_waiters);

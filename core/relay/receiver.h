@@ -7,6 +7,7 @@
 #ifndef POSTRIDER_RELAY_RECEIVER_H
 #define POSTRIDER_RELAY_RECEIVER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,14 +19,26 @@
 
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 
+struct config;
 struct listener; /* accept.h */
+struct peers;
+struct ring_address;
 struct shard;
+
+/* What the receivers of all shards share; the atomics are written by all, the rest is set up before they run. */
+struct receivers {
+	struct ring_address *listeners; /* owned: bound addresses, the port known after the first shard has bound */
+	struct peers *peers;            /* owned; NULL where limits.connections_per_client is not set */
+	_Atomic(unsigned) connections;  /* inbound, whole process */
+	_Atomic(unsigned) *client_connections; /* owned, per configured client group */
+};
 
 struct receiver_counters {
 	counter connections_in, sessions_refused, accepted, accepted_octets, recipients, refused;
 };
 
 struct receiver {
+	struct receivers *shared;
 	struct receiver_counters counters;
 	struct pool sessions, lines, names, reply_buffers;
 	struct listener *listeners;  /* owned, as many as the configuration has */
@@ -39,8 +52,11 @@ struct receiver {
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };
 
+/* 0 or -ENOMEM. */
+int receivers_init(struct receivers *shared, const struct config *config);
+void receivers_deinit(struct receivers *shared);
 /* Memory only, for so many sessions. 0 or -ENOMEM. */
-int receiver_init(struct shard *shard, size_t sessions);
+int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions);
 void receiver_deinit(struct shard *shard);
 
 #endif

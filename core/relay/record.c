@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/relay/shard.h"
 #include "core/relay/store.h"
+#include "core/shard/shard.h"
 #include "queue/state.h"
 
 bool record_statuses(struct delivery *d)

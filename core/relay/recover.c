@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include "core/base/disk.h"
+#include "core/config/config.h"
 #include "core/relay/intake.h"
-#include "core/relay/shard.h"
+#include "core/route/plan.h"
+#include "core/route/route.h"
+#include "core/shard/shard.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 #include "queue/spool.h"
@@ -69,29 +72,28 @@ static const char *unreadable(const struct spool_live *live, struct envelope *en
 static int destination_of(const struct config *config, const struct envelope *envelope)
 {
 	struct span name = envelope_destination(envelope, 0);
-	int destination = relay_destination(config, name.data, name.length);
+	int destination = route_destination(config, name.data, name.length);
 	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
 
 	if (destination >= 0)
 		return destination;
 	envelope_first(envelope, &cursor);
-	return envelope_next(&cursor, &recipient)
-		       ? relay_route(config, recipient.address.data, recipient.address.length)
-		       : -1;
+	return envelope_next(&cursor, &recipient) ? route_find(config, recipient.address.data, recipient.address.length)
+						  : -1;
 }
 
 /* A lane of the destination that `shard` owns if there is one, so that the message can stay where it is. */
 static unsigned lane_of(const struct relay *relay, int destination, const struct spool_live *live,
 			const struct shard *shard)
 {
-	const struct destination_plan *plan = &relay->destinations[destination];
+	const struct destination_plan *plan = &relay->plan.destinations[destination];
 	uint64_t hash = queue_hash(&live->item.id, sizeof(live->item.id));
 	unsigned i;
 
 	for (i = 0; shard && i < plan->lanes; i++) {
 		unsigned lane = plan->first_lane + (unsigned)((hash + i) % plan->lanes);
-		if (relay->lanes[lane].owner == shard->index)
+		if (relay->plan.lanes[lane].owner == shard->index)
 			return lane;
 	}
 	return plan->first_lane + (unsigned)(hash % plan->lanes);
@@ -152,7 +154,7 @@ static void on_live(void *context, const struct spool_live *live)
 		return;
 	}
 	lane = lane_of(walk->relay, destination, live, walk->shard);
-	if (walk->shard && walk->relay->lanes[lane].owner == walk->shard->index)
+	if (walk->shard && walk->relay->plan.lanes[lane].owner == walk->shard->index)
 		r = store_adopt(walk->shard, live, lane);
 	else
 		r = remember_mover(walk, live, lane);
@@ -195,7 +197,7 @@ static int open_spool(struct walk *walk, unsigned index, int directory, struct s
 	struct spool_report report = {0};
 	int r;
 
-	store_spool_settings(walk->relay, index, &settings);
+	store_spool_settings(walk->relay->config, index, walk->relay->shard_count, &settings);
 	settings.directory = directory;
 	r = spool_open(out, &settings, on_live, walk, &report);
 	if (r < 0) {
@@ -257,7 +259,7 @@ static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 static int move_one(struct walk *walk, struct mover *mover, const struct spool_id *ids, size_t id_count)
 {
 	struct relay *relay = walk->relay;
-	struct shard *owner = relay->shards[relay->lanes[mover->lane].owner];
+	struct shard *owner = relay->shards[relay->plan.lanes[mover->lane].owner];
 	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
 	struct spool_live *live = &mover->live;
 	int r = 0;

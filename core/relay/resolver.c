@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 
 enum {
 	ADDRESS_WORDS = (sizeof(struct ring_address) + 7) / 8,

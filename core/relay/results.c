@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/relay/attempt.h"
+#include "core/shard/shard.h"
 
 static bool wanted(const struct attempt *a)
 {

@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/events.h"
+#include "core/relay/hold.h"
 #include "core/relay/outbound.h"
 #include "core/relay/record.h"
+#include "core/shard/shard.h"
 #include "queue/state.h"
 
 enum {

@@ -9,8 +9,8 @@
 #include "core/base/clock.h"
 #include "core/relay/deliverer.h"
 #include "core/relay/receiver.h"
-#include "core/relay/shard.h"
 #include "core/relay/store.h"
+#include "core/shard/shard.h"
 
 void status_format(struct status *last, const struct relay *relay, uint64_t now_ns, char *out, size_t size)
 {
@@ -27,9 +27,10 @@ void status_format(struct status *last, const struct relay *relay, uint64_t now_
 		now.delivered += counter_get(&shard->deliverer->counters.delivered);
 		queued += counter_get(&shard->store->counters.queued) - left;
 	}
-	snprintf(out, size, "%.1f messages/s in, %.1f recipients/s out, %" PRIu64 " queued, %u sessions",
-		 seconds > 0 ? (double)(now.accepted - last->accepted) / seconds : 0,
-		 seconds > 0 ? (double)(now.delivered - last->delivered) / seconds : 0, queued,
-		 atomic_load_explicit(&((struct relay *)(uintptr_t)relay)->connections_in, memory_order_relaxed));
+	snprintf(
+		out, size, "%.1f messages/s in, %.1f recipients/s out, %" PRIu64 " queued, %u sessions",
+		seconds > 0 ? (double)(now.accepted - last->accepted) / seconds : 0,
+		seconds > 0 ? (double)(now.delivered - last->delivered) / seconds : 0, queued,
+		atomic_load_explicit(&((struct relay *)(uintptr_t)relay)->receivers.connections, memory_order_relaxed));
 	*last = now;
 }

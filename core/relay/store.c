@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/events.h"
 #include "core/relay/record.h"
-#include "core/relay/shard.h"
 #include "core/relay/submission.h"
+#include "core/shard/shard.h"
 #include "queue/envelope.h"
 #include "queue/state.h"
 
@@ -49,8 +50,7 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due)
 	pool_init(&store->submissions, sizeof(struct submission), 32, messages);
 	pool_init(&store->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&store->parts, sizeof(struct part), 16, 65536);
-	pool_init(&store->blocks, sizeof(struct block), 8,
-		  blocks_max(shard->config->spool.memory_max / shard->relay->shard_count));
+	pool_init(&store->blocks, sizeof(struct block), 8, blocks_max(shard->config->spool.memory_max / shard->count));
 	pool_init(&store->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
 	store->scratch = malloc(SPOOL_ENVELOPE_MAX);
 	return store->scratch ? 0 : -ENOMEM;
@@ -81,16 +81,15 @@ void store_deinit(struct shard *shard)
 
 /* ---- recovery ----------------------------------------------------------------------------------------------- */
 
-void store_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out)
+void store_spool_settings(const struct config *config, unsigned index, unsigned count, struct spool_settings *out)
 {
-	const struct config *config = relay->config;
-	size_t slabs = config->spool.memory_max / relay->shard_count / 2 / SPOOL_SLAB;
+	size_t slabs = config->spool.memory_max / count / 2 / SPOOL_SLAB;
 
 	*out = (struct spool_settings){
 		.shard = (uint16_t)index,
-		.shards = (uint16_t)relay->shard_count,
+		.shards = (uint16_t)count,
 		.segment_size = (uint32_t)config->spool.segment_size,
-		.size_max = config->spool.size_max / relay->shard_count,
+		.size_max = config->spool.size_max / count,
 		.slabs = slabs < SLABS_MIN ? SLABS_MIN : (unsigned)slabs,
 		.writes = SPOOL_WRITES,
 		.beside_min = SPOOL_BESIDE_MIN,

@@ -32,7 +32,7 @@ struct store_counters {
 	counter queued, left; /* queued - left: are here now */
 };
 
-struct relay;
+struct config;
 struct shard;
 
 /* The delivery is to be tried at `due_ns`, or as soon as may be, as new mail is, where that is STORE_DUE_NOW. It is on
@@ -59,7 +59,7 @@ struct store {
 int store_init(struct shard *shard, size_t sessions, store_due_fn *due);
 /* After the ring has been closed to all others. */
 void store_deinit(struct shard *shard);
-void store_spool_settings(const struct relay *relay, unsigned index, struct spool_settings *out);
+void store_spool_settings(const struct config *config, unsigned index, unsigned count, struct spool_settings *out);
 /* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
 int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
 /* The same for one that no lane takes: it stays in the spool. `moved`: another spool has it now, and it ends here as

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/shard.h"
+#include "core/config/config.h"
+#include "core/route/place.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
 #include "core/smtp/header.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
@@ -146,9 +149,9 @@ static void choose_lane(struct submission *m, struct transfer *transfer)
 	if (transfer->lane_chosen)
 		return;
 	transfer->lane_chosen = true;
-	transfer->lane = (uint16_t)balance_choose(m->shard, transfer->destination,
-						  queue_hash(&m->letter.id, sizeof(m->letter.id)));
-	transfer->loan.owner = m->shard->relay->lanes[transfer->lane].owner;
+	transfer->lane = (uint16_t)place_choose(m->shard, transfer->destination,
+						queue_hash(&m->letter.id, sizeof(m->letter.id)));
+	transfer->loan.owner = m->shard->plan->lanes[transfer->lane].owner;
 }
 
 /* It is the owner's until `answered` runs. */

@@ -22,8 +22,8 @@
 #include "core/base/list.h"
 #include "core/base/span.h"
 #include "core/relay/intake.h"
-#include "core/relay/shard.h"
 #include "core/relay/store.h"
+#include "core/shard/shard.h"
 #include "core/smtp/trace.h"
 
 enum {

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config/config.h"
+
 struct tls_context_config tls_policy_of(const struct config_destination *destination)
 {
 	return (struct tls_context_config){

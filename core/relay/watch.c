@@ -6,11 +6,13 @@
 #include "core/base/clock.h"
 #include "core/base/ring_pulse.h"
 #include "core/relay/events.h"
-#include "core/relay/shard.h"
+#include "core/relay/watchdog.h"
+#include "core/relay/worker.h"
+#include "core/shard/shard.h"
 
 /* What it does now, if it hangs; what came of which nothing moved, if it spins: the most frequent kind since the last
  * time. */
-static enum ring_kind kind_of(struct shard *shard, const struct ring_pulse *pulse, enum watchdog_state state)
+static enum ring_kind kind_of(struct worker *worker, const struct ring_pulse *pulse, enum watchdog_state state)
 {
 	enum ring_kind kind = (enum ring_kind)atomic_load_explicit(&pulse->kind, memory_order_relaxed);
 	uint64_t most = 0;
@@ -18,17 +20,18 @@ static enum ring_kind kind_of(struct shard *shard, const struct ring_pulse *puls
 
 	for (i = 0; i < RING_KINDS; i++) {
 		uint64_t count = counter_get(&pulse->moved_nothing[i]);
-		if (state == WATCHDOG_SPINS && count - shard->watch.moved_nothing[i] > most) {
-			most = count - shard->watch.moved_nothing[i];
+		if (state == WATCHDOG_SPINS && count - worker->watch.moved_nothing[i] > most) {
+			most = count - worker->watch.moved_nothing[i];
 			kind = (enum ring_kind)i;
 		}
-		shard->watch.moved_nothing[i] = count;
+		worker->watch.moved_nothing[i] = count;
 	}
 	return kind;
 }
 
 static bool look(struct shard *shard, uint64_t now_ns, struct log *log)
 {
+	struct worker *worker = container_of(shard, struct worker, shard);
 	const struct ring_pulse *pulse = ring_pulse(shard->ring);
 	struct watchdog_sample sample = {
 		.now_ns = now_ns,
@@ -42,13 +45,13 @@ static bool look(struct shard *shard, uint64_t now_ns, struct log *log)
 	/* A thread that has ended makes no turns, and none are missed. */
 	if (atomic_load_explicit(&shard->step, memory_order_relaxed) == SHARD_ENDED)
 		sample.waits_until_ns = UINT64_MAX;
-	report = watchdog_look(&shard->watch.dog, &sample);
-	kind = kind_of(shard, pulse, report.state);
+	report = watchdog_look(&worker->watch.dog, &sample);
+	kind = kind_of(worker, pulse, report.state);
 	if (report.tell && report.state == WATCHDOG_WELL)
 		event_shard_runs_again(log, shard->index, report.ms);
 	else if (report.tell)
 		event_shard_stuck(log, shard, &report, kind);
-	return shard->watch.dog.state != WATCHDOG_WELL;
+	return worker->watch.dog.state != WATCHDOG_WELL;
 }
 
 unsigned watch_shards(struct relay *relay, uint64_t now_ns, struct log *log)

@@ -18,12 +18,15 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/accept.h"
 #include "core/relay/events.h"
 #include "core/relay/intake.h"
 #include "core/relay/outbound.h"
-#include "core/relay/post.h"
 #include "core/relay/receive.h"
+#include "core/shard/load.h"
+#include "core/shard/post.h"
+#include "core/shard/shard.h"
 
 enum {
 	RECEIVE_BUFFERS = 512, /* provided receive buffers */
@@ -55,13 +58,17 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->receiver = &worker->receiver;
 	shard->deliverer = &worker->deliverer;
 	shard->transport = &worker->transport;
-	shard->relay = relay;
+	worker->relay = relay;
 	shard->config = relay->config;
+	shard->plan = &relay->plan;
 	shard->index = index;
+	shard->count = relay->shard_count;
+	shard->all = relay->shards;
+	shard->handoffs = relay->handoffs;
 	shard->log = log;
 	worker->receiving = true;
 	if (post_init(shard) < 0 || store_init(shard, sessions, outbound_due) < 0 ||
-	    receiver_init(shard, sessions) < 0 || deliverer_init(shard) < 0)
+	    receiver_init(shard, &relay->receivers, sessions) < 0 || deliverer_init(shard, &relay->deliverers) < 0)
 		return NULL;
 	return worker;
 }
@@ -128,7 +135,7 @@ static void begin_drain(struct worker *worker)
 static int drain(struct worker *worker)
 {
 	struct shard *shard = &worker->shard;
-	struct relay *relay = shard->relay;
+	struct relay *relay = worker->relay;
 	bool hard = shard->now_ns > worker->drain_deadline_ns || atomic_load(&relay->hurry);
 
 	/* A shard that failed never answers what it was lent. What was not answered was not promised. */
@@ -185,7 +192,7 @@ static int turn(struct worker *worker)
 	if (r < 0)
 		return r;
 	at_step(shard, SHARD_TIMERS);
-	balance_turn(shard);
+	load_turn(shard);
 	wheel_advance(&shard->wheel, shard->now_ns);
 	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)
 		begin_drain(worker);

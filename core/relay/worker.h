@@ -17,9 +17,16 @@
 #include "core/relay/deliverer.h"
 #include "core/relay/receiver.h"
 #include "core/relay/relay.h"
-#include "core/relay/shard.h"
 #include "core/relay/store.h"
 #include "core/relay/transport.h"
+#include "core/relay/watchdog.h"
+#include "core/shard/shard.h"
+
+/* The observer's notes (watch.h). */
+struct worker_watch {
+	struct watchdog dog;
+	uint64_t moved_nothing[RING_KINDS];
+};
 
 struct worker {
 	struct shard shard;
@@ -27,9 +34,11 @@ struct worker {
 	struct receiver receiver;
 	struct deliverer deliverer;
 	struct transport_shared transport;
+	struct relay *relay;
 	struct wheel_timer stats_timer;
 	bool receiving; /* draining: it has sessions or messages with an owner */
 	uint64_t drain_deadline_ns;
+	struct worker_watch watch; /* only the observer's */
 };
 
 /* NULL without memory. */

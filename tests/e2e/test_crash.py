@@ -21,7 +21,7 @@ CRASH_ROUNDS = int(os.environ.get('CRASH_ROUNDS') or 50)
 CLEAN_ROUNDS = int(os.environ.get('CLEAN_ROUNDS') or 20)
 SEED = int(os.environ.get('SEED') or random.randrange(1 << 30))
 
-SOURCES = 96         # connections of the load source, one message at a time each; enough for two shards (balance.h)
+SOURCES = 96         # connections of the load source, one message at a time each; enough for two shards (load.h)
 CONNECTIONS = 4      # to the sink
 WINDOW = 16          # messages in flight on each
 RATE = 1500          # messages a second: load all the time, without the sink's numbers growing beyond reason

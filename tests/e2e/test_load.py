@@ -12,7 +12,7 @@ import harness  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal, eventually  # noqa: E402
 
 MESSAGES = int(os.environ.get('LOAD_MESSAGES') or 100000)
-# So many that the first shard does not get them all (core/relay/balance.h).
+# So many that the first shard does not get them all (core/shard/load.h).
 SPREAD = 160
 QUIET = {'sessions': False, 'messages': False}
 

@@ -47,7 +47,7 @@ def the_number_of_shards_changes():
         start = 1
         for number, (shards, kill) in enumerate(((1, False), (3, True), (2, False), (3, False), (1, True))):
             relay = work.relay(configuration(shards), 'run-%d' % number)
-            # So many that each of three shards gets some (core/relay/balance.h).
+            # So many that each of three shards gets some (core/shard/load.h).
             source = work.source(relay.target, messages=messages, connections=160, size=3000, sequence_start=start,
                                  name='source-%d' % number)
             source.result()

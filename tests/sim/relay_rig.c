@@ -235,7 +235,7 @@ static uint64_t turn(void *context)
 		return UINT64_MAX;
 	s->result = worker_turn(s->worker);
 	watch(s->rig);
-	for (unsigned i = 0; s->rig->spin && s->result == 0 && i < s->rig->relay.lane_count; i++) {
+	for (unsigned i = 0; s->rig->spin && s->result == 0 && i < s->rig->relay.plan.lane_count; i++) {
 		if (s->shard->deliverer->outbound[i].shard)
 			outbound_wake(s->shard, i);
 	}
@@ -280,7 +280,7 @@ static int serve(struct rig *rig)
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		struct shard *shard = rig->shards[i].shard;
 		/* The few clients here would all be the first shard's, had each not some already. */
-		atomic_store(&shard->balance.connections, (uint32_t)world_below(2 * BALANCE_CONNECTIONS));
+		atomic_store(&shard->load.connections, (uint32_t)world_below(2 * LOAD_CONNECTIONS));
 		accept_start(shard);
 	}
 	return 0;

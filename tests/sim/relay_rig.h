@@ -28,7 +28,7 @@
 
 #include "core/config/config.h"
 #include "core/relay/recover.h"
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 #include "tests/sim/actor_client.h"
 #include "tests/sim/actor_idler.h"
 #include "tests/sim/actor_ledger.h"

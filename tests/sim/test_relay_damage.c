@@ -59,7 +59,7 @@ static void check_hosts(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		const struct shard *shard = rig->shards[i].shard;
-		for (unsigned l = 0; l < rig->relay.lane_count; l++) {
+		for (unsigned l = 0; l < rig->relay.plan.lane_count; l++) {
 			if (shard->deliverer->outbound[l].shard && shard->deliverer->outbound[l].failures_seen > 0)
 				rig_fail(rig, "a host is blamed for a damaged record");
 		}

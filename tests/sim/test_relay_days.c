@@ -7,6 +7,7 @@
 #include "core/relay/receiver.h"
 #include "core/relay/store.h"
 #include "core/relay/watch.h"
+#include "core/relay/watchdog.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600 };

@@ -2,9 +2,11 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/relay/deliverer.h"
 #include "core/relay/hold.h"
 #include "core/relay/outbound.h"
+#include "core/route/plan.h"
 #include "tests/unit/check.h"
 
 /* A destination of two hosts with one lane on one shard, as far as hold.c looks. */
@@ -12,9 +14,9 @@ static struct config_host config_hosts[2] = {{.text = "one:25"}, {.text = "two:2
 static struct config_destination destination = {.name = "smart", .hosts = config_hosts, .host_count = 2};
 static struct hold_host hold_hosts[2];
 static struct hold_destination holds;
-static struct lane_plan plan;
-static struct config config = {.destinations = &destination, .destination_count = 1};
-static struct relay relay = {.config = &config, .lanes = &plan, .holds = &holds, .lane_count = 1, .shard_count = 1};
+static struct lane_plan lane;
+static struct plan plan = {.lanes = &lane, .lane_count = 1};
+static struct deliverers shared = {.holds = &holds};
 static struct host hosts[2];
 static struct shard shard;
 static struct deliverer deliverer;
@@ -34,10 +36,12 @@ static void setup(void)
 	memset(&out, 0, sizeof(out));
 	memset(&mail, 0, sizeof(mail));
 	holds.hosts = hold_hosts;
-	shard.relay = &relay;
+	shard.plan = &plan;
+	shard.count = 1;
 	shard.started_ns = CLOCK_NS_PER_S;
 	shard.now_ns = 10 * CLOCK_NS_PER_S;
 	shard.deliverer = &deliverer;
+	deliverer.shared = &shared;
 	deliverer.outbound = &out;
 	list_init(&deliverer.outbound_wake);
 	out.shard = &shard;

@@ -1,11 +1,13 @@
 /*
- * tests/unit/test_route.c - relay.c: which destination and which client group, and lanes whose shares of a
+ * tests/unit/test_route.c - which destination and which client group, and lanes whose shares of a
  * destination's connections add up to its limit exactly.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "core/relay/client.h"
 #include "core/relay/relay.h"
+#include "core/route/route.h"
 #include "tests/unit/check.h"
 
 /* ---- routes ---- */
@@ -15,7 +17,7 @@ static int route_one(char *pattern, const char *address)
 	struct config_route route = {.recipient = pattern};
 	struct config config = {.routes = &route, .route_count = 1};
 
-	return relay_route(&config, address, strlen(address));
+	return route_find(&config, address, strlen(address));
 }
 
 static const struct {
@@ -73,10 +75,10 @@ static void test_length_counts(void)
 	struct config_route route = {.recipient = pattern};
 	struct config config = {.routes = &route, .route_count = 1};
 
-	CHECK_EQ(relay_route(&config, "a@example.orgxxxx", 13), 0);
-	CHECK_EQ(relay_route(&config, "a@example.orgxxxx", 14), -1);
-	CHECK_EQ(relay_route(&config, "a@example.org", 12), -1);
-	CHECK_EQ(relay_route(&config, "", 0), -1);
+	CHECK_EQ(route_find(&config, "a@example.orgxxxx", 13), 0);
+	CHECK_EQ(route_find(&config, "a@example.orgxxxx", 14), -1);
+	CHECK_EQ(route_find(&config, "a@example.org", 12), -1);
+	CHECK_EQ(route_find(&config, "", 0), -1);
 }
 
 static void test_first_match_wins(void)
@@ -85,13 +87,13 @@ static void test_first_match_wins(void)
 	struct config_route routes[] = {{exact, 2}, {domain, 1}, {exact, 5}, {NULL, 0}};
 	struct config config = {.routes = routes, .route_count = 4};
 
-	CHECK_EQ(relay_route(&config, "vip@example.org", 15), 2);
-	CHECK_EQ(relay_route(&config, "any@example.org", 15), 1);
-	CHECK_EQ(relay_route(&config, "any@example.net", 15), 0);
+	CHECK_EQ(route_find(&config, "vip@example.org", 15), 2);
+	CHECK_EQ(route_find(&config, "any@example.org", 15), 1);
+	CHECK_EQ(route_find(&config, "any@example.net", 15), 0);
 	config.route_count = 3;
-	CHECK_EQ(relay_route(&config, "any@example.net", 15), -1);
+	CHECK_EQ(route_find(&config, "any@example.net", 15), -1);
 	config.route_count = 0;
-	CHECK_EQ(relay_route(&config, "vip@example.org", 15), -1);
+	CHECK_EQ(route_find(&config, "vip@example.org", 15), -1);
 }
 
 /* ---- clients ---- */
@@ -110,7 +112,7 @@ static int client_of(const struct config *config, const char *host)
 	struct ring_address address;
 
 	CHECK(address_text_numeric(host, 40000, &address));
-	return relay_client(config, &address);
+	return client_find(config, &address);
 }
 
 static struct network_entry entry(const char *text, int32_t client)
@@ -142,12 +144,12 @@ static void test_destination_names(void)
 	struct config_destination destinations[] = {{.name = (char[]){"office"}}, {.name = (char[]){"office365"}}};
 	struct config config = {.destinations = destinations, .destination_count = 2};
 
-	CHECK_EQ(relay_destination(&config, "office", 6), 0);
-	CHECK_EQ(relay_destination(&config, "office365", 9), 1);
-	CHECK_EQ(relay_destination(&config, "office365", 6), 0);
-	CHECK_EQ(relay_destination(&config, "office365", 8), -1);
-	CHECK_EQ(relay_destination(&config, "Office", 6), -1);
-	CHECK_EQ(relay_destination(&config, "", 0), -1);
+	CHECK_EQ(route_destination(&config, "office", 6), 0);
+	CHECK_EQ(route_destination(&config, "office365", 9), 1);
+	CHECK_EQ(route_destination(&config, "office365", 6), 0);
+	CHECK_EQ(route_destination(&config, "office365", 8), -1);
+	CHECK_EQ(route_destination(&config, "Office", 6), -1);
+	CHECK_EQ(route_destination(&config, "", 0), -1);
 }
 
 /* ---- lanes ---- */
@@ -156,7 +158,7 @@ static void test_destination_names(void)
 static void check_destination(const struct relay *relay, size_t d, unsigned first)
 {
 	const struct config_destination *destination = &relay->config->destinations[d];
-	const struct destination_plan *plan = &relay->destinations[d];
+	const struct destination_plan *plan = &relay->plan.destinations[d];
 	unsigned sum = 0, least = UINT32_MAX, most = 0;
 	bool owned[CONFIG_SHARDS_MAX] = {false};
 
@@ -164,7 +166,7 @@ static void check_destination(const struct relay *relay, size_t d, unsigned firs
 	CHECK_EQ(plan->lanes,
 		 destination->connections < relay->shard_count ? destination->connections : relay->shard_count);
 	for (unsigned i = 0; i < plan->lanes; i++) {
-		const struct lane_plan *lane = &relay->lanes[plan->first_lane + i];
+		const struct lane_plan *lane = &relay->plan.lanes[plan->first_lane + i];
 		CHECK_EQ(lane->destination, d);
 		CHECK(lane->owner < relay->shard_count);
 		CHECK(!owned[lane->owner]); /* at most one lane of a destination on a shard */
@@ -199,10 +201,10 @@ static void test_limits_are_exact(void)
 		CHECK_EQ(relay_init(&relay, &config, shards), 0);
 		for (size_t d = 0; d < COUNT; d++) {
 			check_destination(&relay, d, first);
-			first += relay.destinations[d].lanes;
+			first += relay.plan.destinations[d].lanes;
 		}
-		CHECK_EQ(relay.lane_count, first);
-		CHECK_EQ(relay.listeners[1].length, 28);
+		CHECK_EQ(relay.plan.lane_count, first);
+		CHECK_EQ(relay.receivers.listeners[1].length, 28);
 		CHECK_EQ(atomic_load(&relay.receiving), shards);
 		for (unsigned i = 0; i < shards * shards; i++)
 			CHECK(handoff_empty(&relay.handoffs[i]) &&
@@ -227,10 +229,10 @@ static void test_owners_spread(void)
 	}
 	CHECK_EQ(relay_init(&relay, &config, SHARDS), 0);
 	CHECK_EQ(relay_init(&again, &config, SHARDS), 0);
-	for (unsigned i = 0; i < relay.lane_count; i++) {
-		owned[relay.lanes[i].owner]++;
+	for (unsigned i = 0; i < relay.plan.lane_count; i++) {
+		owned[relay.plan.lanes[i].owner]++;
 		/* The same at every start: mail on disk stays with its shard. */
-		CHECK_EQ(relay.lanes[i].owner, again.lanes[i].owner);
+		CHECK_EQ(relay.plan.lanes[i].owner, again.plan.lanes[i].owner);
 	}
 	for (unsigned s = 0; s < SHARDS; s++)
 		CHECK(owned[s] >= 5);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 #include "tests/unit/tls_pair.h"
 
 /* More than one record: the first is sealed while the rest is staged. */

@@ -1,6 +1,6 @@
 /*
- * core/relay/shard.h - one shard: one thread with its ring, clock, timers and log, and by name the parts that stand on
- * it, each of which is known to its own room alone (store.h, receiver.h, deliverer.h, transport.h).
+ * core/shard/shard.h - one shard: one thread with its ring, clock, timers and log, and by name the parts that stand on
+ * it, each of which is known to its own room alone (plan.h, store.h, receiver.h, deliverer.h, transport.h).
  *
  * Nothing here is touched by another thread, except through the handoff rings (post.h), the counters, and `stop`.
  */
@@ -18,10 +18,11 @@
 #include "core/base/ring.h"
 #include "core/base/ring_pulse.h"
 #include "core/base/wheel.h"
-#include "core/relay/balance.h"
-#include "core/relay/relay.h"
-#include "core/relay/watchdog.h"
+#include "core/shard/load.h"
+#include "queue/handoff.h"
 
+struct config;
+struct plan;
 struct store;
 struct receiver;
 struct deliverer;
@@ -49,16 +50,12 @@ enum shard_step {
 	SHARD_STEPS,
 };
 
-/* The observer's notes (watch.h). */
-struct shard_watch {
-	struct watchdog dog;
-	uint64_t moved_nothing[RING_KINDS];
-};
-
 struct shard {
-	struct relay *relay;
 	const struct config *config;
-	unsigned index;
+	struct plan *plan;
+	unsigned index, count; /* one of so many */
+	struct shard **all;    /* not owned, as are the rings between them: from * count + to */
+	struct handoff *handoffs;
 	struct ring *ring;
 	struct wheel wheel;
 	uint64_t now_ns; /* monotonic, of this turn */
@@ -69,7 +66,7 @@ struct shard {
 	struct deliverer *deliverer;
 	struct transport_shared *transport;
 	struct shard_counters counters;
-	struct balance balance;
+	struct load load;
 
 	struct list posts_here;     /* posts to itself */
 	struct list *overflow;      /* per shard: posts that found the handoff ring full */
@@ -82,8 +79,7 @@ struct shard {
 	_Atomic(bool) stop;
 	bool draining;
 
-	_Atomic(uint8_t) step;    /* enum shard_step, for the observer */
-	struct shard_watch watch; /* only the observer's */
+	_Atomic(uint8_t) step; /* enum shard_step, for who looks whether it gets on */
 };
 
 /* Now is when it starts. */

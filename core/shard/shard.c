@@ -1,7 +1,7 @@
 /*
- * core/relay/shard.c - see shard.h.
+ * core/shard/shard.c - see shard.h.
  */
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 
 #include "core/base/clock.h"
 

@@ -1,14 +1,14 @@
 /*
- * core/relay/post.c - see post.h. Between two shards posts go through the handoff ring of the pair. A full ring loses
+ * core/shard/post.c - see post.h. Between two shards posts go through the handoff ring of the pair. A full ring loses
  * nothing: the post waits in the sender's overflow list, in order. The doorbell is rung once per turn and target, and
  * only says "look".
  */
-#include "core/relay/post.h"
+#include "core/shard/post.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/relay/shard.h"
+#include "core/shard/shard.h"
 
 static void on_doorbell(void *context)
 {
@@ -26,7 +26,7 @@ static void on_doorbell_sent(struct ring_op *op, int result, uint32_t flags)
 
 int post_init(struct shard *shard)
 {
-	unsigned i, count = shard->relay->shard_count;
+	unsigned i, count = shard->count;
 
 	list_init(&shard->posts_here);
 	shard->overflow = calloc(count, sizeof(*shard->overflow));
@@ -57,16 +57,16 @@ bool post_idle(const struct shard *shard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->relay->shard_count; i++) {
+	for (i = 0; i < shard->count; i++) {
 		if (shard->doorbells[i].op.in_flight)
 			return false;
 	}
 	return true;
 }
 
-static struct handoff *ring_between(struct relay *relay, unsigned from, unsigned to)
+static struct handoff *ring_between(const struct shard *shard, unsigned from, unsigned to)
 {
-	return &relay->handoffs[from * relay->shard_count + to];
+	return &shard->handoffs[from * shard->count + to];
 }
 
 void post_send(struct shard *shard, struct post *post)
@@ -79,7 +79,7 @@ void post_send(struct shard *shard, struct post *post)
 	}
 	counter_add(&shard->counters.handoffs, 1);
 	shard->ring_bell[to] = true;
-	if (!list_empty(&shard->overflow[to]) || !handoff_push(ring_between(shard->relay, shard->index, to), post)) {
+	if (!list_empty(&shard->overflow[to]) || !handoff_push(ring_between(shard, shard->index, to), post)) {
 		counter_add(&shard->counters.handoff_full, 1);
 		list_append(&shard->overflow[to], &post->link);
 	}
@@ -97,15 +97,14 @@ void post_collect_own(struct shard *shard)
 
 void post_collect(struct shard *shard)
 {
-	struct relay *relay = shard->relay;
 	unsigned from;
 
-	for (from = 0; from < relay->shard_count; from++) {
+	for (from = 0; from < shard->count; from++) {
 		struct handoff *handoff;
 		struct post *post;
 		if (from == shard->index)
 			continue;
-		handoff = ring_between(relay, from, shard->index);
+		handoff = ring_between(shard, from, shard->index);
 		while ((post = handoff_pop(handoff)) != NULL)
 			post->fn(shard, post);
 	}
@@ -114,16 +113,15 @@ void post_collect(struct shard *shard)
 
 void post_publish(struct shard *shard)
 {
-	struct relay *relay = shard->relay;
 	unsigned target;
 
-	for (target = 0; target < relay->shard_count; target++) {
+	for (target = 0; target < shard->count; target++) {
 		struct list *overflow = &shard->overflow[target];
 		while (!list_empty(overflow)) {
 			struct post *post = container_of(overflow->next, struct post, link);
 			/* Off the list first: once pushed the post is the other shard's. */
 			list_remove(&post->link);
-			if (!handoff_push(ring_between(relay, shard->index, target), post)) {
+			if (!handoff_push(ring_between(shard, shard->index, target), post)) {
 				list_prepend(overflow, &post->link);
 				break;
 			}
@@ -134,6 +132,6 @@ void post_publish(struct shard *shard)
 		if (!shard->ring_bell[target] || shard->doorbells[target].op.in_flight)
 			continue;
 		shard->ring_bell[target] = false;
-		ring_doorbell(shard->ring, &shard->doorbells[target].op, relay->shards[target]->ring);
+		ring_doorbell(shard->ring, &shard->doorbells[target].op, shard->all[target]->ring);
 	}
 }

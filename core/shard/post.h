@@ -1,5 +1,5 @@
 /*
- * core/relay/post.h - what crosses from shard to shard, and what a shard leaves for itself until the end of what it is
+ * core/shard/post.h - what crosses from shard to shard, and what a shard leaves for itself until the end of what it is
  * at.
  *
  * A post says to which shard it goes and carries the function that takes it there, as an operation of the ring carries

@@ -1,0 +1,13 @@
+/*
+ * core/relay/client.h - who a client is.
+ */
+#ifndef POSTRIDER_RELAY_CLIENT_H
+#define POSTRIDER_RELAY_CLIENT_H
+
+struct config;
+struct ring_address;
+
+/* Client group of an address, or -1: may not relay. First match wins. */
+int client_find(const struct config *config, const struct ring_address *address);
+
+#endif

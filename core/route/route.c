@@ -1,0 +1,61 @@
+/*
+ * core/route/route.c - see route.h.
+ */
+#include "core/route/route.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/config/config.h"
+
+static bool equal_nocase(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+	return a_length == b_length && strncasecmp(a, b, a_length) == 0;
+}
+
+/* "*", "*@domain", "*@*.domain", "local@domain". Domains compare without case, local parts exactly (RFC 5321 2.4). */
+static bool route_matches(const char *pattern, const char *local, size_t local_length, const char *domain,
+			  size_t domain_length)
+{
+	const char *at = strrchr(pattern, '@');
+	size_t suffix;
+
+	if (!at)
+		return strcmp(pattern, "*") == 0;
+	if (!(at - pattern == 1 && pattern[0] == '*') &&
+	    ((size_t)(at - pattern) != local_length || memcmp(pattern, local, local_length) != 0))
+		return false;
+	at++;
+	if (at[0] != '*' || at[1] != '.')
+		return equal_nocase(at, strlen(at), domain, domain_length);
+	suffix = strlen(at + 1);
+	return domain_length > suffix && equal_nocase(at + 1, suffix, domain + domain_length - suffix, suffix);
+}
+
+int route_find(const struct config *config, const char *address, size_t length)
+{
+	const char *at = memrchr(address, '@', length);
+	size_t local = at ? (size_t)(at - address) : length;
+	const char *domain = at ? at + 1 : "";
+	size_t domain_length = at ? length - local - 1 : 0;
+	size_t i;
+
+	for (i = 0; i < config->route_count; i++) {
+		const struct config_route *route = &config->routes[i];
+		if (!route->recipient || route_matches(route->recipient, address, local, domain, domain_length))
+			return (int)route->destination;
+	}
+	return -1;
+}
+
+int route_destination(const struct config *config, const char *name, size_t length)
+{
+	size_t d;
+
+	for (d = 0; d < config->destination_count; d++) {
+		if (strlen(config->destinations[d].name) == length &&
+		    memcmp(config->destinations[d].name, name, length) == 0)
+			return (int)d;
+	}
+	return -1;
+}
