@@ -58,6 +58,7 @@ enum config_extension {
 
 struct config_destination {
 	char *name;
+	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
 	struct config_host *hosts;
 	size_t host_count;
 	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */

@@ -1,0 +1,167 @@
+/*
+ * core/config/succession.c - see succession.h.
+ */
+#include "core/config/succession.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct succession {
+	struct config *next;
+	const struct config *running;
+	const struct config_bounds *bounds;
+	struct config_problems *problems;
+};
+
+#define CANNOT(s, ...) config_problems_add((s)->problems, false, (s)->next->file, (struct config_place){0}, __VA_ARGS__)
+
+static void check_spool(const struct succession *s)
+{
+	const struct config *a = s->running, *b = s->next;
+
+	if (a->shards != b->shards)
+		CANNOT(s, "shards cannot change from %u to %u while postrider runs: restart it", a->shards, b->shards);
+	if (strcmp(a->spool.directory, b->spool.directory) != 0)
+		CANNOT(s, "spool.directory cannot change while postrider runs: restart it");
+	if (a->spool.size_max != b->spool.size_max || a->spool.segment_size != b->spool.segment_size ||
+	    a->spool.memory_max != b->spool.memory_max || a->spool.message_size_max != b->spool.message_size_max)
+		CANNOT(s, "the sizes below spool cannot change while postrider runs: restart it");
+}
+
+static void check_listeners(const struct succession *s)
+{
+	const struct config *a = s->running, *b = s->next;
+	bool same = a->listener_count == b->listener_count;
+
+	for (size_t i = 0; same && i < a->listener_count; i++) {
+		same = strcmp(a->listeners[i].name, b->listeners[i].name) == 0 &&
+		       strcmp(a->listeners[i].address_text, b->listeners[i].address_text) == 0;
+	}
+	if (!same)
+		CANNOT(s, "listeners, their order included, cannot change while postrider runs: restart it");
+}
+
+static void check_limits(const struct succession *s)
+{
+	if (s->next->limits.connections > s->bounds->connections)
+		CANNOT(s,
+		       "limits.connections cannot be more than the %u that this process was started with: restart it",
+		       s->bounds->connections);
+}
+
+static const struct config_destination *find(const struct config *config, const char *name, size_t *index)
+{
+	for (size_t i = 0; i < config->destination_count; i++) {
+		if (strcmp(config->destinations[i].name, name) == 0) {
+			*index = i;
+			return &config->destinations[i];
+		}
+	}
+	return NULL;
+}
+
+static unsigned shares(const struct config_destination *destination, unsigned shards)
+{
+	return destination->connections < shards ? destination->connections : shards;
+}
+
+/* Where each of the new destinations will stand; returns how many places there are then. */
+static size_t choose_places(const struct succession *s, size_t *places)
+{
+	size_t count = s->running->destination_count;
+
+	for (size_t i = 0; i < s->next->destination_count; i++) {
+		const struct config_destination *destination = &s->next->destinations[i];
+		const struct config_destination *before = find(s->running, destination->name, &places[i]);
+
+		if (!before)
+			places[i] = count++;
+		else if (destination->connections < shares(before, s->bounds->destination_shards))
+			CANNOT(s,
+			       "limits.connections of destination \"%s\" cannot be less than %u while postrider runs, "
+			       "as its mail is shared out over so many shards: restart it",
+			       destination->name, shares(before, s->bounds->destination_shards));
+	}
+	if (count > s->bounds->destinations)
+		CANNOT(s,
+		       "there would be %zu destinations, those that are gone included, and this process has room for "
+		       "%zu: restart it",
+		       count, s->bounds->destinations);
+	return count;
+}
+
+/* `connections` stays: so many shares its mail has. */
+static bool make_gone(struct config_destination *place, const char *name, size_t length, unsigned connections)
+{
+	*place = (struct config_destination){.gone = true, .connections = connections};
+	place->name = strndup(name, length);
+	return place->name != NULL;
+}
+
+static bool move(struct config *next, const struct config *running, const size_t *places, size_t count)
+{
+	struct config_destination *moved = calloc(count + 1, sizeof(*moved));
+	bool ok = moved != NULL;
+	size_t i;
+
+	for (i = 0; ok && i < running->destination_count; i++) {
+		const struct config_destination *before = &running->destinations[i];
+		size_t ignored;
+		if (!find(next, before->name, &ignored))
+			ok = make_gone(&moved[i], before->name, strlen(before->name), before->connections);
+	}
+	if (!ok) {
+		for (i = 0; moved && i < running->destination_count; i++)
+			free(moved[i].name);
+		free(moved);
+		return false;
+	}
+	for (i = 0; i < next->destination_count; i++)
+		moved[places[i]] = next->destinations[i];
+	for (i = 0; i < next->route_count; i++)
+		next->routes[i].destination = places[next->routes[i].destination];
+	free(next->destinations);
+	next->destinations = moved;
+	next->destination_count = count;
+	return true;
+}
+
+bool config_succeed(struct config *next, const struct config *running, const struct config_bounds *bounds,
+		    struct config_problems *problems)
+{
+	const struct succession s = {next, running, bounds, problems};
+	size_t *places = calloc(next->destination_count + 1, sizeof(*places));
+	size_t count;
+	bool ok = false;
+
+	if (!places) {
+		CANNOT(&s, "out of memory");
+		return false;
+	}
+	check_spool(&s);
+	check_listeners(&s);
+	check_limits(&s);
+	count = choose_places(&s, places);
+	if (problems->errors == 0) {
+		ok = move(next, running, places, count);
+		if (!ok)
+			CANNOT(&s, "out of memory");
+	}
+	free(places);
+	return ok;
+}
+
+int config_add_gone(struct config *config, const char *name, size_t length)
+{
+	size_t count = config->destination_count;
+	struct config_destination *more = realloc(config->destinations, (count + 1) * sizeof(*more));
+
+	if (!more)
+		return -1;
+	config->destinations = more;
+	if (!make_gone(&more[count], name, length, UINT32_MAX))
+		return -1;
+	config->destination_count = count + 1;
+	return (int)count;
+}
