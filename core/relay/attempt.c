@@ -254,9 +254,9 @@ static void begin(struct attempt *a)
 	bool plain = lesson_in_force(&c->host->lessons, LESSON_PLAIN_MAIL, now_ns), reset = needs_reset(a);
 	const struct exchange_terms terms = {
 		.mode = c->mode,
-		.size = c->extensions.size_given && !plain,
-		.eight_bit = c->extensions.eight_bit_mime && !plain,
-		.enhanced = c->extensions.enhanced_codes,
+		.size = c->setup.extensions.size_given && !plain,
+		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
+		.enhanced = c->setup.extensions.enhanced_codes,
 		.reset = reset,
 		.behind = c->attempts.next != &a->link,
 		.later = !reset && c->messages > 1,

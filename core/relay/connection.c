@@ -55,10 +55,8 @@ static void arm_setup(struct connection *c)
 	uint64_t slow_ns = c->opened_ns + CONNECTION_SLOW_MS * CLOCK_NS_PER_MS,
 		 timeout_ns = config->timeouts.connect_ns;
 
-	if (c->state == CONNECTION_GREETING)
-		timeout_ns = config->timeouts.greeting_ns;
-	else if (c->state == CONNECTION_EHLO || c->state == CONNECTION_STARTTLS)
-		timeout_ns = config->timeouts.reply_ns;
+	if (c->state == CONNECTION_TALKING)
+		timeout_ns = c->setup.step == SETUP_GREETING ? config->timeouts.greeting_ns : config->timeouts.reply_ns;
 	c->setup_until_ns = c->outbound->shard->now_ns + timeout_ns;
 	arm_until(c, !c->slow && slow_ns < c->setup_until_ns ? slow_ns : c->setup_until_ns);
 }
@@ -67,8 +65,8 @@ static void arm_setup(struct connection *c)
 void connection_move(struct connection *c, enum connection_state state)
 {
 	assert(c->state != CONNECTION_CLOSED);
-	assert(state > c->state || (state == CONNECTION_HANDSHAKE && c->state == CONNECTION_STARTTLS) ||
-	       (state == CONNECTION_EHLO && c->state >= CONNECTION_HANDSHAKE && c->state < CONNECTION_READY));
+	/* TALKING is entered anew with each step of the set-up, and left for a handshake in its middle. */
+	assert(state > c->state || (c->state == CONNECTION_TALKING && state >= CONNECTION_HANDSHAKE));
 	c->state = state;
 	if (state < CONNECTION_READY)
 		arm_setup(c);
@@ -78,10 +76,14 @@ void connection_move(struct connection *c, enum connection_state state)
 
 enum stage connection_stage(const struct connection *c)
 {
-	static const enum stage stages[] = {STAGE_CONNECT,  STAGE_TLS,     STAGE_GREETING, STAGE_EHLO,
-					    STAGE_STARTTLS, STAGE_CONTENT, STAGE_QUIT,     STAGE_QUIT};
+	static const enum stage stages[] = {
+		[CONNECTION_CONNECTING] = STAGE_CONNECT, [CONNECTION_HANDSHAKE] = STAGE_TLS,
+		[CONNECTION_TALKING] = STAGE_GREETING,   [CONNECTION_READY] = STAGE_CONTENT,
+		[CONNECTION_QUITTING] = STAGE_QUIT,      [CONNECTION_CLOSED] = STAGE_QUIT,
+	};
 
-	static_assert(sizeof(stages) / sizeof(stages[0]) == CONNECTION_CLOSED + 1, "a stage for each state");
+	if (c->state == CONNECTION_TALKING)
+		return setup_stage(&c->setup);
 	if (c->state == CONNECTION_READY && !list_empty(&c->attempts))
 		return exchange_stage(&container_of(c->attempts.next, struct attempt, link)->exchange);
 	return stages[c->state];

@@ -1,12 +1,11 @@
 /*
  * core/relay/connection.h - the client side: one connection to a next hop.
  *
- *   CONNECTING -> [HANDSHAKE] -> GREETING -> EHLO -> [STARTTLS -> HANDSHAKE -> EHLO] -> READY -> QUITTING -> CLOSED
- *        |             |            |         |           |            |                  |
- *        +-------------+------------+---------+-----------+------------+------------------+--> CLOSED
+ *   CONNECTING -> [HANDSHAKE] -> TALKING -> [HANDSHAKE -> TALKING] -> READY -> QUITTING -> CLOSED
+ *        |             |            |   \------------------------------------------/ |
+ *        +-------------+------------+---------------------------------+--------------+----> CLOSED
  *
- * READY is where attempts run (attempt.h). What TLS the destination demands is decided before a single
- * command that names a sender or a recipient: required and verify never go on in clear (RELIABILITY I6, STL-07).
+ * TALKING is the set-up (setup.h): greeting, EHLO, STARTTLS. READY is where attempts run (attempt.h).
  * Any octet behind the reply to STARTTLS, any reply without a command and any malformed reply ends the connection, and
  * nothing is ever pooled after that (STL-06, PAR-05, POL-02).
  */
@@ -15,6 +14,7 @@
 
 #include "core/relay/exchange.h"
 #include "core/relay/outbound.h"
+#include "core/relay/setup.h"
 #include "core/relay/transport.h"
 #include "core/relay/window.h"
 #include "core/smtp/reply.h"
@@ -22,9 +22,7 @@
 enum connection_state {
 	CONNECTION_CONNECTING,
 	CONNECTION_HANDSHAKE,
-	CONNECTION_GREETING,
-	CONNECTION_EHLO,
-	CONNECTION_STARTTLS,
+	CONNECTION_TALKING,
 	CONNECTION_READY,
 	CONNECTION_QUITTING,
 	CONNECTION_CLOSED,
@@ -42,7 +40,7 @@ struct connection {
 	enum exchange_mode mode;
 	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;
-	struct smtp_extensions extensions;
+	struct setup setup;
 	struct list attempts; /* oldest first: the order of their replies */
 	unsigned attempt_count;
 	struct window window;
@@ -56,7 +54,6 @@ struct connection {
 	uint64_t unwritten_octets; /* content of attempts that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
 	bool retiring;    /* takes no more attempts */
-	bool helo;        /* EHLO was refused, HELO accepted */
 	bool proven;      /* it reached READY */
 	bool resuming;    /* a ticket was offered */
 	bool slow;        /* its set-up takes long: others are opened beside it */

@@ -23,11 +23,17 @@ static struct attempt *oldest(const struct connection *c)
 	return list_empty(&c->attempts) ? NULL : container_of(c->attempts.next, struct attempt, link);
 }
 
+/* The greeting is the one reply that no command comes before. */
+static bool greets(const struct connection *c)
+{
+	return c->state == CONNECTION_TALKING && c->setup.step == SETUP_GREETING;
+}
+
 /* A reply may come now. Before its command has left us it answers nothing (RFC 5321 4.2): taken for the answer to what
  * is said next it would shift all that follow (PAR-05). */
 static bool reply_due(const struct connection *c)
 {
-	return c->state == CONNECTION_GREETING || handed(c) > 0 ||
+	return greets(c) || handed(c) > 0 ||
 	       (c->state == CONNECTION_READY && oldest(c) && exchange_in_content(&oldest(c)->exchange));
 }
 
@@ -120,7 +126,7 @@ static void on_attempt_reply(struct connection *c, bool whole)
 static void on_reply(struct connection *c, const uint8_t *behind, size_t length)
 {
 	const struct attempt *a = oldest(c);
-	unsigned marks = c->state == CONNECTION_GREETING ? 0 : a ? exchange_ends(&a->exchange) : 1;
+	unsigned marks = greets(c) ? 0 : a ? exchange_ends(&a->exchange) : 1;
 	bool whole = handed(c) >= marks;
 
 	c->marks_used += whole ? marks : handed(c);

@@ -1,5 +1,6 @@
 /*
- * core/relay/connection_setup.c - from the connected socket to READY: greeting, EHLO, STARTTLS.
+ * core/relay/connection_setup.c - from the connected socket to READY: carries out what setup.h says, and chooses how
+ * messages are sent then.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -10,18 +11,6 @@
 #include "core/relay/connection_private.h"
 #include "core/relay/hold.h"
 #include "core/shard/shard.h"
-
-static void say_hello(struct connection *c, bool helo)
-{
-	char line[300];
-	int n = snprintf(line, sizeof(line), "%s %.255s\r\n", helo ? "HELO" : "EHLO", connection_config(c)->hostname);
-
-	c->helo = helo;
-	/* What was learned before TLS is forgotten (RFC 3207 4.2). */
-	memset(&c->extensions, 0, sizeof(c->extensions));
-	smtp_reply_start(&c->parser, helo ? NULL : &c->extensions);
-	connection_command(c, line, (size_t)n);
-}
 
 static void start_tls(struct connection *c)
 {
@@ -43,48 +32,6 @@ static void start_tls(struct connection *c)
 	}
 }
 
-void connection_on_connected(struct transport *t, int result)
-{
-	struct connection *c = container_of(t, struct connection, transport);
-	char reason[160];
-
-	if (result < 0) {
-		snprintf(reason, sizeof(reason), "cannot connect: %s", strerror(-result));
-		connection_kill(c, STAGE_CONNECT, reason);
-		return;
-	}
-	if (c->outbound->destination->tls_implicit && c->outbound->destination->tls_mode != CONFIG_TLS_NONE) {
-		connection_move(c, CONNECTION_HANDSHAKE);
-		start_tls(c);
-		return;
-	}
-	connection_move(c, CONNECTION_GREETING);
-	smtp_reply_start(&c->parser, NULL);
-	c->replies_due = 1;
-}
-
-void connection_on_secured(struct transport *t)
-{
-	struct connection *c = container_of(t, struct connection, transport);
-	struct shard *shard = c->outbound->shard;
-	struct tls_info info;
-
-	tls_session_info(t->tls, &info);
-	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
-	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
-	c->tls_resumed = info.resumed;
-	c->tls_verified = info.verified;
-	counter_add(info.resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
-	if (c->outbound->destination->tls_implicit) {
-		connection_move(c, CONNECTION_GREETING);
-		smtp_reply_start(&c->parser, NULL);
-		c->replies_due = 1;
-		return;
-	}
-	connection_move(c, CONNECTION_EHLO);
-	say_hello(c, false);
-}
-
 struct manner {
 	enum exchange_mode mode;
 	bool across;
@@ -96,10 +43,10 @@ static struct manner manner_now(const struct connection *c)
 	uint64_t now_ns = c->outbound->shard->now_ns;
 	struct manner manner = {.mode = MODE_LOCKSTEP};
 
-	if (!c->extensions.pipelining || lesson_in_force(lessons, LESSON_NO_PIPELINING, now_ns))
+	if (!c->setup.extensions.pipelining || lesson_in_force(lessons, LESSON_NO_PIPELINING, now_ns))
 		return manner;
 	manner.mode = MODE_PIPELINE;
-	if (c->extensions.chunking && !lesson_in_force(lessons, LESSON_NO_CHUNKING, now_ns))
+	if (c->setup.extensions.chunking && !lesson_in_force(lessons, LESSON_NO_CHUNKING, now_ns))
 		manner.mode = MODE_CHUNKING;
 	/* RFC 2920 3.1 allows it behind the dot as well. Some servers refuse it, and some take it for content, answer
 	 * 250 and alter the mail; with BDAT the length leaves no doubt. */
@@ -165,93 +112,102 @@ static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 	(void)hold_refused(c->outbound, c->host, NULL, fact, &ruling);
 }
 
-/* What the operator knows better. */
-static void ignore_extensions(struct connection *c)
+static void refused(struct connection *c, enum setup_go go, const struct setup_next *next)
 {
-	unsigned ignored = c->outbound->destination->ignored_extensions;
-	struct smtp_extensions *x = &c->extensions;
-
-	x->pipelining = x->pipelining && !(ignored & CONFIG_PIPELINING);
-	x->chunking = x->chunking && !(ignored & CONFIG_CHUNKING);
-	x->size_given = x->size_given && !(ignored & CONFIG_SIZE);
-	x->eight_bit_mime = x->eight_bit_mime && !(ignored & CONFIG_8BITMIME);
-	x->enhanced_codes = x->enhanced_codes && !(ignored & CONFIG_ENHANCEDSTATUSCODES);
-}
-
-static void after_hello(struct connection *c)
-{
-	bool want_tls = c->outbound->destination->tls_mode != CONFIG_TLS_NONE && !c->transport.tls;
-
-	if (!want_tls) {
-		become_ready(c);
-		return;
-	}
-	if (!c->extensions.starttls) {
-		const char *reason = "TLS is required, but the next hop does not offer STARTTLS";
-		hold_if_ours(c, &(struct verdict_fact){STAGE_STARTTLS, 0, span_text(reason)});
-		connection_leave(c, STAGE_STARTTLS, reason);
-		return;
-	}
-	connection_move(c, CONNECTION_STARTTLS);
-	smtp_reply_start(&c->parser, NULL);
-	connection_command(c, "STARTTLS\r\n", 10);
-}
-
-static void refuse(struct connection *c, const char *what)
-{
-	const struct verdict_fact fact = {connection_stage(c), c->parser.code, {c->parser.text, c->parser.text_length}};
+	const struct smtp_reply_parser *reply = &c->parser;
 	char reason[SMTP_REPLY_TEXT_MAX + 80];
 
-	hold_if_ours(c, &fact);
-	snprintf(reason, sizeof(reason), "%s: %u %.*s", what, c->parser.code, (int)c->parser.text_length,
-		 c->parser.text);
-	if (c->parser.code == 421)
-		connection_kill(c, connection_stage(c), reason);
+	if (next->by_reply)
+		snprintf(reason, sizeof(reason), "%s: %u %.*s", next->why, reply->code, (int)reply->text_length,
+			 reply->text);
 	else
-		connection_leave(c, connection_stage(c), reason);
+		snprintf(reason, sizeof(reason), "%s", next->why);
+	if (next->by_reply)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, reply->code, {reply->text, reply->text_length}});
+	else if (go == SETUP_REFUSE)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, 0, span_text(next->why)});
+	if (go == SETUP_REFUSE)
+		connection_leave(c, next->stage, reason);
+	else
+		connection_kill(c, next->stage, reason);
 }
 
-/* A reply during set-up. `behind`: octets of input after it. */
-void connection_on_setup_reply(struct connection *c, size_t behind)
+/* What comes next, but for what a reply refused. */
+static void carry_on(struct connection *c, enum setup_go go, const struct setup_next *next)
 {
-	unsigned code = c->parser.code;
-	bool positive = code >= 200 && code < 300; /* the first digit decides (RFC 5321 4.2.1) */
-
-	switch (c->state) {
-	case CONNECTION_GREETING:
-		if (!positive) {
-			refuse(c, "refused by the next hop");
-			return;
-		}
-		connection_move(c, CONNECTION_EHLO);
-		say_hello(c, false);
+	switch (go) {
+	case SETUP_SAY:
+		connection_move(c, CONNECTION_TALKING);
+		smtp_reply_start(&c->parser, setup_collects(&c->setup));
+		connection_command(c, next->line, next->length);
 		return;
-	case CONNECTION_EHLO:
-		if (positive) {
-			ignore_extensions(c);
-			after_hello(c);
-		} else if (!c->helo && code >= 500 && code != 521 && code != 554 &&
-			   (c->outbound->destination->tls_mode == CONFIG_TLS_NONE || c->transport.tls)) {
-			say_hello(c, true);
-		} else {
-			refuse(c, "EHLO refused by the next hop");
-		}
+	case SETUP_LISTEN:
+		connection_move(c, CONNECTION_TALKING);
+		smtp_reply_start(&c->parser, NULL);
+		c->replies_due = 1;
 		return;
-	case CONNECTION_STARTTLS:
-		if (!positive) {
-			refuse(c, "STARTTLS refused by the next hop");
-		} else if (behind > 0) {
-			connection_kill(c, STAGE_STARTTLS, "the next hop sent data behind its reply to STARTTLS");
-		} else {
-			connection_move(c, CONNECTION_HANDSHAKE);
-			start_tls(c);
-		}
+	case SETUP_SECURE:
+		connection_move(c, CONNECTION_HANDSHAKE);
+		start_tls(c);
 		return;
-	case CONNECTION_QUITTING:
-		connection_kill(c, STAGE_QUIT, "quit");
+	case SETUP_DONE:
+		become_ready(c);
 		return;
 	default:
-		connection_kill(c, connection_stage(c), "a reply without a command");
+		refused(c, go, next);
 		return;
 	}
+}
+
+void connection_on_connected(struct transport *t, int result)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	const struct config_destination *destination = c->outbound->destination;
+	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
+	const struct setup_terms terms = {
+		.hostname = connection_config(c)->hostname,
+		.tls = tls,
+		.implicit = tls && destination->tls_implicit,
+		.ignored = destination->ignored_extensions,
+	};
+	char reason[160];
+
+	if (result < 0) {
+		snprintf(reason, sizeof(reason), "cannot connect: %s", strerror(-result));
+		connection_kill(c, STAGE_CONNECT, reason);
+		return;
+	}
+	carry_on(c, setup_begin(&c->setup, &terms), NULL);
+}
+
+void connection_on_secured(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	struct shard *shard = c->outbound->shard;
+	struct setup_next next;
+	struct tls_info info;
+	enum setup_go go;
+
+	tls_session_info(t->tls, &info);
+	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
+	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
+	c->tls_resumed = info.resumed;
+	c->tls_verified = info.verified;
+	counter_add(info.resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
+	go = setup_secured(&c->setup, &next);
+	carry_on(c, go, &next);
+}
+
+/* A reply outside READY. */
+void connection_on_setup_reply(struct connection *c, size_t behind)
+{
+	struct setup_next next;
+	enum setup_go go;
+
+	if (c->state == CONNECTION_QUITTING) {
+		connection_kill(c, STAGE_QUIT, "quit");
+		return;
+	}
+	go = setup_reply(&c->setup, &c->parser, behind, &next);
+	carry_on(c, go, &next);
 }

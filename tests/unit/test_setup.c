@@ -1,0 +1,156 @@
+/*
+ * test_setup.c - greeting, EHLO, STARTTLS: whole conversations in a table.
+ */
+#include "core/relay/setup.h"
+
+#include "core/config/config.h"
+#include "tests/unit/check.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */ };
+
+static const struct talk {
+	const char *name;
+	unsigned how;
+	const char *replies; /* one a line; "~" for "\r\n" within; "handshake" for what TLS does */
+	const char *said;    /* "?" where a handshake begins */
+	enum setup_go go;
+	enum stage stage; /* of a refusal */
+	const char *why;
+} talks[] = {
+	{"plain", 0, "220 hi\n250 ok", "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"any 2yz greets", 0, "200 hi\n220 ok", "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"STARTTLS not wanted", 0, "220 hi\n250-me~250 STARTTLS", "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"HELO instead", 0, "220 hi\n502 what\n250 ok", "EHLO relay.example\r\nHELO relay.example\r\n", SETUP_DONE, 0,
+	 NULL},
+	{"HELO once", 0, "220 hi\n502 what\n502 what", "EHLO relay.example\r\nHELO relay.example\r\n", SETUP_REFUSE,
+	 STAGE_EHLO, "EHLO refused by the next hop"},
+	{"no HELO for a 554", 0, "220 hi\n554 no", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
+	 "EHLO refused by the next hop"},
+	{"no HELO for a 4yz", 0, "220 hi\n450 later", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
+	 "EHLO refused by the next hop"},
+	{"554 greets", 0, "554 no", "", SETUP_REFUSE, STAGE_GREETING, "refused by the next hop"},
+	{"3yz greets", 0, "354 go", "", SETUP_REFUSE, STAGE_GREETING, "refused by the next hop"},
+	{"421 greets", 0, "421 busy", "", SETUP_BREAK, STAGE_GREETING, "refused by the next hop"},
+	{"STARTTLS", TLS, "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n250 ok",
+	 "EHLO relay.example\r\nSTARTTLS\r\n?EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"not offered", TLS, "220 hi\n250-me~250 PIPELINING", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_STARTTLS,
+	 "TLS is required, but the next hop does not offer STARTTLS"},
+	{"no HELO where TLS is wanted", TLS, "220 hi\n502 what", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
+	 "EHLO refused by the next hop"},
+	{"HELO behind TLS", TLS, "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n502 what\n250 ok",
+	 "EHLO relay.example\r\nSTARTTLS\r\n?EHLO relay.example\r\nHELO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"offered and refused", TLS, "220 hi\n250-me~250 STARTTLS\n454 not now", "EHLO relay.example\r\nSTARTTLS\r\n",
+	 SETUP_REFUSE, STAGE_STARTTLS, "STARTTLS refused by the next hop"},
+	{"octets behind it", TLS | BEHIND, "220 hi\n250-me~250 STARTTLS\n220 go", "EHLO relay.example\r\nSTARTTLS\r\n",
+	 SETUP_BREAK, STAGE_STARTTLS, "the next hop sent data behind its reply to STARTTLS"},
+	{"TLS first", TLS | IMPLICIT, "handshake\n220 hi\n250 ok", "?EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"TLS first, then refused", TLS | IMPLICIT, "handshake\n421 busy", "?", SETUP_BREAK, STAGE_GREETING,
+	 "refused by the next hop"},
+	{"what the operator ignores", IGNORE, "220 hi\n250-me~250-CHUNKING~250-SIZE 9~250-8BITMIME~250 PIPELINING",
+	 "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+};
+
+struct far_end {
+	struct setup s;
+	struct setup_next next;
+	struct smtp_reply_parser parser;
+	char said[512];
+};
+
+/* Says what there is to say, and listens. */
+static void follow(struct far_end *f, enum setup_go go)
+{
+	size_t at = strlen(f->said);
+
+	if (go == SETUP_SAY)
+		memcpy(f->said + at, f->next.line, f->next.length);
+	else if (go == SETUP_SECURE)
+		f->said[at] = '?';
+	smtp_reply_start(&f->parser, setup_collects(&f->s));
+}
+
+static enum setup_go hear(struct far_end *f, const char *line, size_t length, size_t behind)
+{
+	char text[256];
+	size_t n = 0, i, consumed;
+
+	for (i = 0; i < length; i++) {
+		if (line[i] == '~')
+			text[n++] = '\r';
+		text[n++] = (char)(line[i] == '~' ? '\n' : line[i]);
+	}
+	memcpy(text + n, "\r\n", 2);
+	CHECK_EQ(smtp_reply_parse(&f->parser, (const uint8_t *)text, n + 2, &consumed), SMTP_REPLY_DONE);
+	return setup_reply(&f->s, &f->parser, behind, &f->next);
+}
+
+static enum setup_go hold_talk(struct far_end *f, const struct talk *talk)
+{
+	const struct setup_terms terms = {.hostname = "relay.example",
+					  .tls = talk->how & TLS,
+					  .implicit = talk->how & IMPLICIT,
+					  .ignored = talk->how & IGNORE ? CONFIG_CHUNKING | CONFIG_8BITMIME : 0};
+	const char *at = talk->replies;
+	enum setup_go go;
+
+	memset(f, 0, sizeof(*f));
+	go = setup_begin(&f->s, &terms);
+	for (; *at; follow(f, go)) {
+		size_t length = strcspn(at, "\n"), behind;
+		CHECK(go == SETUP_LISTEN || go == SETUP_SAY || go == SETUP_SECURE);
+		if (at == talk->replies)
+			follow(f, go);
+		behind = talk->how & BEHIND && at[length] == '\0';
+		go = strncmp(at, "handshake", 9) == 0 ? setup_secured(&f->s, &f->next) : hear(f, at, length, behind);
+		at += length + (at[length] == '\n');
+	}
+	return go;
+}
+
+static void test_talks(void)
+{
+	static struct far_end f;
+	enum setup_go go;
+	size_t i;
+
+	for (i = 0; i < COUNT(talks); i++) {
+		int before = check_failures;
+		go = hold_talk(&f, &talks[i]);
+		CHECK_EQ(go, talks[i].go);
+		CHECK_STR(f.said, talks[i].said);
+		if (talks[i].why) {
+			CHECK_STR(f.next.why, talks[i].why);
+			CHECK_EQ(f.next.stage, talks[i].stage);
+		}
+		CHECK((go == SETUP_DONE) == (f.s.step == SETUP_READY));
+		if (check_failures != before)
+			fprintf(stderr, "in: %s\n", talks[i].name);
+	}
+	/* The last one. */
+	CHECK(f.s.extensions.pipelining && f.s.extensions.size_given);
+	CHECK(!f.s.extensions.chunking && !f.s.extensions.eight_bit_mime);
+}
+
+/* What was offered before TLS counts for nothing (RFC 3207 4.2), nor what comes behind HELO. */
+static void test_forgets(void)
+{
+	static const struct talk
+		talk = {.how = TLS,
+			.replies = "220 hi\n250-me~250-PIPELINING~250 STARTTLS\n220 go\nhandshake\n250-me~250 SIZE"},
+		helo = {.replies = "220 hi\n500-PIPELINING~500 no\n250-a~250 PIPELINING"};
+	static struct far_end f;
+
+	CHECK_EQ(hold_talk(&f, &talk), SETUP_DONE);
+	CHECK(!f.s.extensions.pipelining && !f.s.extensions.starttls && f.s.extensions.size_given);
+	CHECK_EQ(hold_talk(&f, &helo), SETUP_DONE);
+	CHECK(!f.s.extensions.pipelining);
+}
+
+int main(void)
+{
+	RUN(test_talks);
+	RUN(test_forgets);
+	return check_end();
+}
