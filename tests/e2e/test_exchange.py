@@ -287,7 +287,8 @@ def empty_lines_between_replies():
     for extensions in (CHUNKING, DATA_ONLY, PLAIN):
         with Workspace() as work:
             hop = work.own(NextHop(extensions, script=lambda stage, session, argument: replies.get(stage)))
-            relay = work.relay(work.configuration([hop.host], shards=1))
+            # Else a second may be opened while the first is still being set up.
+            relay = work.relay(work.configuration([hop.host], shards=1, destination_limits={'connections': 1}))
             for sequence in range(3):
                 send(relay, sequence)
             eventually(lambda: relay.count['delivered'] == 3, lambda: relay.tail())
