@@ -15,9 +15,9 @@
 #include "core/relay/exchange.h"
 #include "core/relay/outbound.h"
 #include "core/relay/setup.h"
-#include "core/relay/transport.h"
 #include "core/relay/window.h"
 #include "core/smtp/reply.h"
+#include "core/stream/transport.h"
 
 enum connection_state {
 	CONNECTION_CONNECTING,

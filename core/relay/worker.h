@@ -18,9 +18,9 @@
 #include "core/relay/receiver.h"
 #include "core/relay/relay.h"
 #include "core/relay/store.h"
-#include "core/relay/transport.h"
 #include "core/relay/watchdog.h"
 #include "core/shard/shard.h"
+#include "core/stream/transport.h"
 
 /* The observer's notes (watch.h). */
 struct worker_watch {

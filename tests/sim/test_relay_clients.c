@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/relay/receive.h"
-#include "core/relay/transport.h"
+#include "core/stream/transport.h"
 #include "tests/sim/actor_script.h"
 #include "tests/sim/test_relay.h"
 

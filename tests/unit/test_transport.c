@@ -1,10 +1,10 @@
 /*
- * tests/unit/test_transport.c - core/relay/transport.c where its buffers are short: what is refused was not taken.
+ * tests/unit/test_transport.c - core/stream/transport.c where its buffers are short: what is refused was not taken.
  *
  * Usage: test_transport CERTIFICATES-DIRECTORY (made by tests/certificates.sh).
  */
 #include "core/relay/deliverer.h"
-#include "core/relay/transport.h"
+#include "core/stream/transport.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
- * core/relay/transport.c - see transport.h.
+ * core/stream/transport.c - see transport.h.
  */
-#include "core/relay/transport.h"
+#include "core/stream/transport.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * core/relay/transport.h - one TCP connection on the ring, plain or TLS, as a stream of octets.
+ * core/stream/transport.h - one TCP connection on the ring, plain or TLS, as a stream of octets.
  *
  * Used by both sides: receive (accepted connections) and deliver (connections to a next hop). Embedded in the
  * session that owns it.
@@ -17,8 +17,8 @@
  * Teardown in three steps: transport_close() stops traffic and cancels, the transport waits until nothing is in
  * flight, closes the descriptor, and on_closed gives the memory back to the owner (P10, P11).
  */
-#ifndef POSTRIDER_RELAY_TRANSPORT_H
-#define POSTRIDER_RELAY_TRANSPORT_H
+#ifndef POSTRIDER_STREAM_TRANSPORT_H
+#define POSTRIDER_STREAM_TRANSPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>
