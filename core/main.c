@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/agents/resolver.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/disk.h"
@@ -32,7 +33,6 @@
 #include "core/relay/receive.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
-#include "core/relay/resolver.h"
 #include "core/relay/status.h"
 #include "core/relay/tls_policy.h"
 #include "core/relay/watch.h"

@@ -3,13 +3,13 @@
  */
 #include <stdio.h>
 
+#include "core/agents/resolver.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/relay/connection.h"
 #include "core/relay/events.h"
 #include "core/relay/hold.h"
 #include "core/relay/outbound_private.h"
-#include "core/relay/resolver.h"
 #include "core/shard/shard.h"
 
 static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all that is known of a name");

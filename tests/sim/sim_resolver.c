@@ -1,7 +1,7 @@
 /*
- * tests/sim/sim_resolver.c - stands in for core/relay/resolver.c: names have the addresses that a scenario gives them.
+ * tests/sim/sim_resolver.c - stands in for core/agents/resolver.c: names have the addresses that a scenario gives them.
  */
-#include "core/relay/resolver.h"
+#include "core/agents/resolver.h"
 
 #include <string.h>
 

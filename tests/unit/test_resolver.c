@@ -4,7 +4,7 @@
  * getaddrinfo() is the one below: what a name is called says how it is answered. The program is built with shorter
  * intervals than the relay (tests/meson.build).
  */
-#include "core/relay/resolver.h"
+#include "core/agents/resolver.h"
 
 #include <netdb.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /*
- * core/relay/resolver.c - see resolver.h.
+ * core/agents/resolver.c - see resolver.h.
  *
  * Publication: each host has a table of addresses guarded by a sequence number (odd while it is being written). A host
  * is asked about by one thread at a time, so there is one writer; readers copy and look at the number again, they never
@@ -9,7 +9,7 @@
  * be left to wait for the next name. One that finds nothing due waits for it, unless another one does already: then it
  * ends. All are detached; whoever is the last to leave (a thread, or resolver_stop()) frees the memory.
  */
-#include "core/relay/resolver.h"
+#include "core/agents/resolver.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -1,5 +1,5 @@
 /*
- * core/relay/resolver.h - addresses of the configured next hops, kept fresh beside the shards.
+ * core/agents/resolver.h - addresses of the configured next hops, kept fresh beside the shards.
  *
  * Threads ask the system's resolver (getaddrinfo: /etc/hosts, DNS) for every host that is not numeric, at the start and
  * every RESOLVER_INTERVAL_MS after that (sooner while one is unknown), and publish the answers. Shards only read
@@ -10,8 +10,8 @@
  * waits for no question: the threads that still have one are left to themselves, with all that they use (nothing of
  * the configuration), until their answer comes or the process ends.
  */
-#ifndef POSTRIDER_RELAY_RESOLVER_H
-#define POSTRIDER_RELAY_RESOLVER_H
+#ifndef POSTRIDER_AGENTS_RESOLVER_H
+#define POSTRIDER_AGENTS_RESOLVER_H
 
 #include <stdbool.h>
 
