@@ -11,10 +11,10 @@
 #include "core/relay/events_private.h"
 #include "core/relay/receiver.h"
 #include "core/relay/refusals.h"
-#include "core/relay/store.h"
 #include "core/relay/watchdog.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
+#include "core/store/store.h"
 
 void events_id(struct log_event *e, uint64_t high, uint64_t low)
 {

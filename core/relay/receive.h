@@ -39,10 +39,10 @@
 
 #include "core/base/states.h"
 #include "core/relay/receiver.h"
-#include "core/relay/submission.h"
 #include "core/shard/shard.h"
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"
+#include "core/store/submission.h"
 #include "core/stream/transport.h"
 
 enum session_state {

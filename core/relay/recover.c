@@ -11,10 +11,10 @@
 
 #include "core/base/disk.h"
 #include "core/config/config.h"
-#include "core/relay/intake.h"
 #include "core/route/plan.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
+#include "core/store/intake.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 #include "queue/spool.h"

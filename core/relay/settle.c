@@ -12,8 +12,8 @@
 #include "core/relay/events.h"
 #include "core/relay/hold.h"
 #include "core/relay/outbound.h"
-#include "core/relay/record.h"
 #include "core/shard/shard.h"
+#include "core/store/record.h"
 #include "queue/state.h"
 
 enum {

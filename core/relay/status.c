@@ -9,8 +9,8 @@
 #include "core/base/clock.h"
 #include "core/relay/deliverer.h"
 #include "core/relay/receiver.h"
-#include "core/relay/store.h"
 #include "core/shard/shard.h"
+#include "core/store/store.h"
 
 void status_format(struct status *last, const struct relay *relay, uint64_t now_ns, char *out, size_t size)
 {

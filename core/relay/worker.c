@@ -21,12 +21,12 @@
 #include "core/config/config.h"
 #include "core/relay/accept.h"
 #include "core/relay/events.h"
-#include "core/relay/intake.h"
 #include "core/relay/outbound.h"
 #include "core/relay/receive.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
+#include "core/store/intake.h"
 
 enum {
 	RECEIVE_BUFFERS = 512, /* provided receive buffers */

@@ -17,9 +17,9 @@
 #include "core/relay/deliverer.h"
 #include "core/relay/receiver.h"
 #include "core/relay/relay.h"
-#include "core/relay/store.h"
 #include "core/relay/watchdog.h"
 #include "core/shard/shard.h"
+#include "core/store/store.h"
 #include "core/stream/transport.h"
 
 /* The observer's notes (watch.h). */

@@ -6,7 +6,7 @@
 
 #include "core/relay/deliverer.h"
 #include "core/relay/outbound.h"
-#include "core/relay/store.h"
+#include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600, DAMAGED_MAX = 3 };

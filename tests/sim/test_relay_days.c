@@ -5,9 +5,9 @@
 
 #include "core/relay/deliverer.h"
 #include "core/relay/receiver.h"
-#include "core/relay/store.h"
 #include "core/relay/watch.h"
 #include "core/relay/watchdog.h"
+#include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600 };

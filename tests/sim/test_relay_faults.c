@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/relay/store.h"
+#include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 
 enum { LIVES = 4, STRIDES = 30 };

@@ -1,9 +1,9 @@
 /*
- * core/relay/intake.c - the owner's side of a message in transit: appends to this shard's spool and answers when it is
+ * core/store/intake.c - the owner's side of a message in transit: appends to this shard's spool and answers when it is
  * durable. Loans are taken strictly in order, so the parts of a message are stored before the message; when the spool
  * has no room they wait.
  */
-#include "core/relay/intake.h"
+#include "core/store/intake.h"
 
 #include <assert.h>
 #include <errno.h>

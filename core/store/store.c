@@ -1,7 +1,7 @@
 /*
- * core/relay/store.c - see store.h.
+ * core/store/store.c - see store.h.
  */
-#include "core/relay/store.h"
+#include "core/store/store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/relay/events.h"
-#include "core/relay/record.h"
-#include "core/relay/submission.h"
 #include "core/shard/shard.h"
+#include "core/store/record.h"
+#include "core/store/submission.h"
 #include "queue/envelope.h"
 #include "queue/state.h"
 

@@ -1,12 +1,12 @@
 /*
- * core/relay/intake.h - the owner's side of a message on its way: what it borrows from home, to append it to its spool.
+ * core/store/intake.h - the owner's side of a message on its way: what it borrows from home, to append it to its spool.
  *
  * Home lends transfers and parts, and with a part its blocks of content, with a transfer the letter (a part reads only
  * its id and time: the rest is still being written). While they are lent home does not touch them; the owner writes
  * only to its own fields. `answered` gives them back.
  */
-#ifndef POSTRIDER_RELAY_INTAKE_H
-#define POSTRIDER_RELAY_INTAKE_H
+#ifndef POSTRIDER_STORE_INTAKE_H
+#define POSTRIDER_STORE_INTAKE_H
 
 #include <assert.h>
 #include <stdbool.h>
@@ -16,9 +16,9 @@
 #include "core/base/list.h"
 #include "core/base/span.h"
 #include "core/config/config.h"
-#include "core/relay/store.h"
 #include "core/shard/post.h"
 #include "core/smtp/trace.h"
+#include "core/store/store.h"
 #include "queue/envelope.h"
 #include "queue/spool.h"
 

@@ -1,7 +1,7 @@
 /*
- * core/relay/record.c - see record.h.
+ * core/store/record.c - see record.h.
  */
-#include "core/relay/record.h"
+#include "core/store/record.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/relay/store.h"
 #include "core/shard/shard.h"
+#include "core/store/store.h"
 #include "queue/state.h"
 
 bool record_statuses(struct delivery *d)

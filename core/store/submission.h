@@ -1,5 +1,5 @@
 /*
- * core/relay/submission.h - a message on its way from who submits it, a session, into the spools of its owners.
+ * core/store/submission.h - a message on its way from who submits it, a session, into the spools of its owners.
  *
  *     session --content blocks--> message --one transfer per destination--> owner shard's spool
  *                                    ^                                            |
@@ -10,8 +10,8 @@
  * reads content and envelope, appends to its spool, and answers when the record is durable or has failed. 250 follows
  * when every transfer was answered with 0 (P15).
  */
-#ifndef POSTRIDER_RELAY_SUBMISSION_H
-#define POSTRIDER_RELAY_SUBMISSION_H
+#ifndef POSTRIDER_STORE_SUBMISSION_H
+#define POSTRIDER_STORE_SUBMISSION_H
 
 #include <assert.h>
 #include <errno.h>
@@ -21,10 +21,10 @@
 
 #include "core/base/list.h"
 #include "core/base/span.h"
-#include "core/relay/intake.h"
-#include "core/relay/store.h"
 #include "core/shard/shard.h"
 #include "core/smtp/trace.h"
+#include "core/store/intake.h"
+#include "core/store/store.h"
 
 enum {
 	PARTS_OUTSTANDING_MAX = 4, /* per message: then no more content is taken in */

@@ -1,12 +1,12 @@
 /*
- * core/relay/store.h - what a shard has of mail that is durable or on its way there: its spool, the deliveries that
+ * core/store/store.h - what a shard has of mail that is durable or on its way there: its spool, the deliveries that
  * stand in it, submissions of its clients, and what waits for room.
  *
  * It belongs to the shard it stands on (shard->store) and to no other thread, but for the counters, which any may read.
  * What it has lent to another shard (submission.h) that one reads.
  */
-#ifndef POSTRIDER_RELAY_STORE_H
-#define POSTRIDER_RELAY_STORE_H
+#ifndef POSTRIDER_STORE_STORE_H
+#define POSTRIDER_STORE_STORE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,13 @@
 /*
- * core/relay/record.h - what the disk learns of a delivery after an attempt: a done record and it is gone, a state
+ * core/store/record.h - what the disk learns of a delivery after an attempt: a done record and it is gone, a state
  * record and it takes its next place.
  *
  * The record is appended first, then the delivery takes its place; when the spool has no room the delivery waits in
  * store->settling and is tried again each turn. Nothing is removed from the disk before the record that says so is
  * durable (RELIABILITY P15).
  */
-#ifndef POSTRIDER_RELAY_RECORD_H
-#define POSTRIDER_RELAY_RECORD_H
+#ifndef POSTRIDER_STORE_RECORD_H
+#define POSTRIDER_STORE_RECORD_H
 
 #include <stdbool.h>
 

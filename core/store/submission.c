@@ -1,7 +1,7 @@
 /*
- * core/relay/submission.c - the home side of a message in transit. See submission.h.
+ * core/store/submission.c - the home side of a message in transit. See submission.h.
  */
-#include "core/relay/submission.h"
+#include "core/store/submission.h"
 
 #include <assert.h>
 #include <errno.h>
