@@ -7,10 +7,10 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/receive/receiver.h"
+#include "core/receive/refusals.h"
 #include "core/relay/deliverer.h"
 #include "core/relay/events_private.h"
-#include "core/relay/receiver.h"
-#include "core/relay/refusals.h"
 #include "core/relay/watchdog.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "core/relay/receive.h"
+#include "core/receive/session.h"
 #include "core/stream/transport.h"
 #include "tests/sim/actor_script.h"
 #include "tests/sim/test_relay.h"

@@ -1,5 +1,5 @@
 /* tests/unit/test_refusals.c - of each peer so many refusals are told in a minute, and no passwords are. */
-#include "core/relay/refusals.h"
+#include "core/receive/refusals.h"
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"

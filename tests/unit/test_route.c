@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "core/relay/client.h"
+#include "core/receive/client.h"
 #include "core/relay/relay.h"
 #include "core/route/route.h"
 #include "tests/unit/check.h"

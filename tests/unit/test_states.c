@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/relay/receive.h"
+#include "core/receive/session.h"
 #include "tests/unit/check.h"
 
 enum { OPEN, WAITING, CLOSED };

@@ -1,11 +1,11 @@
 /*
- * core/relay/receiver.h - what a shard has for its clients: listening sockets, sessions and where they wait.
+ * core/receive/receiver.h - what a shard has for its clients: listening sockets, sessions and where they wait.
  *
  * It belongs to the shard it stands on (shard->receiver) and to no other thread, but for the counters, which any may
  * read.
  */
-#ifndef POSTRIDER_RELAY_RECEIVER_H
-#define POSTRIDER_RELAY_RECEIVER_H
+#ifndef POSTRIDER_RECEIVE_RECEIVER_H
+#define POSTRIDER_RECEIVE_RECEIVER_H
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/base/span.h"
-#include "core/relay/refusals.h"
+#include "core/receive/refusals.h"
 
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 

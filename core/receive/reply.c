@@ -1,5 +1,5 @@
 /*
- * core/relay/receive_reply.c - replies in the order of their commands, those of messages when they are answered, and
+ * core/receive/reply.c - replies in the order of their commands, those of messages when they are answered, and
  * last words.
  */
 #include <assert.h>
@@ -9,8 +9,8 @@
 #include "core/base/clock.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
+#include "core/receive/session_private.h"
 #include "core/relay/events.h"
-#include "core/relay/receive_private.h"
 #include "core/shard/shard.h"
 
 static struct submission *last_pending(struct session *s)

@@ -1,7 +1,7 @@
 /*
- * core/relay/accept.c - see accept.h.
+ * core/receive/listen.c - see accept.h.
  */
-#include "core/relay/accept.h"
+#include "core/receive/listen.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include "core/base/clock.h"
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
-#include "core/relay/receive.h"
-#include "core/relay/receiver.h"
+#include "core/receive/receiver.h"
+#include "core/receive/session.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"

@@ -1,7 +1,7 @@
 /*
- * core/relay/client.c - see client.h.
+ * core/receive/client.c - see client.h.
  */
-#include "core/relay/client.h"
+#include "core/receive/client.h"
 
 #include "core/config/config.h"
 #include "core/config/network_table.h"

@@ -1,11 +1,11 @@
 /*
- * core/relay/receive_line.c - octets of a client become lines: whole ones are read where they lie, of others the
+ * core/receive/line.c - octets of a client become lines: whole ones are read where they lie, of others the
  * beginning is kept.
  */
 #include <string.h>
 
 #include "core/config/config.h"
-#include "core/relay/receive_private.h"
+#include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 
 static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)

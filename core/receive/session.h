@@ -1,5 +1,5 @@
 /*
- * core/relay/receive.h - the server side: one inbound SMTP session (RFC 5321).
+ * core/receive/session.h - the server side: one inbound SMTP session (RFC 5321).
  *
  *   accept -> GREETING (220 is said, nothing has come)
  *                 |
@@ -34,11 +34,11 @@
  * A session's memory is given back when it is GONE and no message of its is with an owner. What is waited for at most:
  * timeouts.command for a line, and for the client to take its replies; content has its own (receive_content.c).
  */
-#ifndef POSTRIDER_RELAY_RECEIVE_H
-#define POSTRIDER_RELAY_RECEIVE_H
+#ifndef POSTRIDER_RECEIVE_SESSION_H
+#define POSTRIDER_RECEIVE_SESSION_H
 
 #include "core/base/states.h"
-#include "core/relay/receiver.h"
+#include "core/receive/receiver.h"
 #include "core/shard/shard.h"
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"

@@ -1,19 +1,19 @@
 /*
- * core/relay/receive.c - an inbound session: what it counts as, its end, and what it waits for.
+ * core/receive/session.c - an inbound session: what it counts as, its end, and what it waits for.
  *
  * The rest of it: receive_serve.c (its connection's events), receive_line.c (octets to lines), receive_command.c and
  * receive_envelope.c (what commands do), receive_content.c (messages as they arrive), receive_memory.c (who waits for
  * memory), receive_reply.c (replies in order, and last words).
  */
-#include "core/relay/receive.h"
+#include "core/receive/session.h"
 
 #include <string.h>
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/receive/peers.h"
+#include "core/receive/session_private.h"
 #include "core/relay/events.h"
-#include "core/relay/peers.h"
-#include "core/relay/receive_private.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
 

@@ -1,12 +1,12 @@
 /*
- * core/relay/accept.h - the listening sockets of a shard.
+ * core/receive/listen.h - the listening sockets of a shard.
  *
  * Each shard listens on every address of the configuration (SO_REUSEPORT) and the kernel chooses which of them gets a
  * new connection; which shard serves it, load_connection() says, and the descriptor goes there by post. Out of
  * descriptors, accepting pauses a moment and goes on (P9).
  */
-#ifndef POSTRIDER_RELAY_ACCEPT_H
-#define POSTRIDER_RELAY_ACCEPT_H
+#ifndef POSTRIDER_RECEIVE_LISTEN_H
+#define POSTRIDER_RECEIVE_LISTEN_H
 
 #include <stdbool.h>
 

@@ -1,11 +1,11 @@
 /*
- * core/relay/receive_envelope.c - EHLO, MAIL and RCPT: who speaks, and the message that is being made (RFC 5321 3.3).
+ * core/receive/envelope.c - EHLO, MAIL and RCPT: who speaks, and the message that is being made (RFC 5321 3.3).
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/config/config.h"
-#include "core/relay/receive_private.h"
+#include "core/receive/session_private.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
 #include "queue/envelope.h"

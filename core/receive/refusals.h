@@ -1,12 +1,12 @@
 /*
- * core/relay/refusals.h - how many refusals are told of each client, and what of its command.
+ * core/receive/refusals.h - how many refusals are told of each client, and what of its command.
  *
  * A client that is refused in a loop, or a thousand of them, must not fill the log: of each peer so many are told in
  * a minute. Peers share places by their hash, so the memory is fixed, and so is what is told in all, however many
  * addresses there are. What is not told is counted, and the next that is told says how many.
  */
-#ifndef POSTRIDER_RELAY_REFUSALS_H
-#define POSTRIDER_RELAY_REFUSALS_H
+#ifndef POSTRIDER_RECEIVE_REFUSALS_H
+#define POSTRIDER_RECEIVE_REFUSALS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /*
- * core/relay/receive_command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3); those that make a
+ * core/receive/command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3); those that make a
  * message are in receive_envelope.c.
  */
 #include <strings.h>
 
 #include "core/config/config.h"
-#include "core/relay/receive_private.h"
+#include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 
 /* What kind of syntax this client may use: only who may relay is worth forgiving. */

@@ -1,11 +1,11 @@
 /*
- * core/relay/peers.h - how many connections each address has open, over all shards (limits.connections_per_client).
+ * core/receive/peers.h - how many connections each address has open, over all shards (limits.connections_per_client).
  *
  * An IPv6 peer counts by its /64, the smallest network one site has. The table has locked stripes: it is touched when a
  * connection opens and closes, never for a message, and only where the limit is configured.
  */
-#ifndef POSTRIDER_RELAY_PEERS_H
-#define POSTRIDER_RELAY_PEERS_H
+#ifndef POSTRIDER_RECEIVE_PEERS_H
+#define POSTRIDER_RECEIVE_PEERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * core/relay/refusals.c - see refusals.h.
+ * core/receive/refusals.c - see refusals.h.
  */
-#include "core/relay/refusals.h"
+#include "core/receive/refusals.h"
 
 #include <string.h>
 

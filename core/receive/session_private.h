@@ -1,10 +1,10 @@
 /*
- * core/relay/receive_private.h - what the files of an inbound session have for each other.
+ * core/receive/session_private.h - what the files of an inbound session have for each other.
  */
-#ifndef POSTRIDER_RELAY_RECEIVE_PRIVATE_H
-#define POSTRIDER_RELAY_RECEIVE_PRIVATE_H
+#ifndef POSTRIDER_RECEIVE_SESSION_PRIVATE_H
+#define POSTRIDER_RECEIVE_SESSION_PRIVATE_H
 
-#include "core/relay/receive.h"
+#include "core/receive/session.h"
 
 enum { REPLY_ROOM = 384 }; /* no single reply is longer */
 

@@ -1,5 +1,5 @@
 /*
- * core/relay/receive_serve.c - what happens to a session from outside: its connection opens, brings octets, has room,
+ * core/receive/serve.c - what happens to a session from outside: its connection opens, brings octets, has room,
  * ends; its time is up; its messages are answered; the shard drains.
  */
 #include <stdio.h>
@@ -8,10 +8,10 @@
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/relay/client.h"
+#include "core/receive/client.h"
+#include "core/receive/peers.h"
+#include "core/receive/session_private.h"
 #include "core/relay/events.h"
-#include "core/relay/peers.h"
-#include "core/relay/receive_private.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
 

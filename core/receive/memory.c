@@ -1,9 +1,9 @@
 /*
- * core/relay/receive_memory.c - sessions share what memory there is for content, and for what clients send ahead.
+ * core/receive/memory.c - sessions share what memory there is for content, and for what clients send ahead.
  */
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/relay/receive_private.h"
+#include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 
 /* Of the shard's memory: an eighth for what waiting sessions hold (store.c has the other shares). */

@@ -1,7 +1,7 @@
 /*
- * core/relay/peers.c - see peers.h.
+ * core/receive/peers.c - see peers.h.
  */
-#include "core/relay/peers.h"
+#include "core/receive/peers.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -1,12 +1,12 @@
 /*
- * core/relay/receive_content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
+ * core/receive/content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
  */
 #include <errno.h>
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/receive/session_private.h"
 #include "core/relay/events.h"
-#include "core/relay/receive_private.h"
 #include "core/shard/shard.h"
 
 enum { HOPS_MAX = 100 };

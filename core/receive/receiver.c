@@ -1,15 +1,15 @@
 /*
- * core/relay/receiver.c - see receiver.h.
+ * core/receive/receiver.c - see receiver.h.
  */
-#include "core/relay/receiver.h"
+#include "core/receive/receiver.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "core/config/config.h"
-#include "core/relay/accept.h"
-#include "core/relay/peers.h"
-#include "core/relay/receive.h"
+#include "core/receive/listen.h"
+#include "core/receive/peers.h"
+#include "core/receive/session.h"
 #include "core/shard/shard.h"
 
 int receivers_init(struct receivers *shared, const struct config *config)

@@ -1,8 +1,8 @@
 /*
- * core/relay/client.h - who a client is.
+ * core/receive/client.h - who a client is.
  */
-#ifndef POSTRIDER_RELAY_CLIENT_H
-#define POSTRIDER_RELAY_CLIENT_H
+#ifndef POSTRIDER_RECEIVE_CLIENT_H
+#define POSTRIDER_RECEIVE_CLIENT_H
 
 struct config;
 struct ring_address;
