@@ -41,12 +41,12 @@ struct delivery {
 	uint16_t attempts;
 	uint16_t recipients;
 	uint16_t lane;          /* index */
-	uint16_t told;          /* the reason of the last deferral that was told (core/relay/settle.c); 0: none */
+	uint16_t told;          /* the reason of the last deferral that was told (core/deliver/settle.c); 0: none */
 	uint8_t place : 4;      /* enum delivery_place */
-	uint8_t next_place : 3; /* where it goes once its record is appended (core/relay/settle.c) */
+	uint8_t next_place : 3; /* where it goes once its record is appended (core/deliver/settle.c) */
 	bool finished : 1;      /* that record is "done" */
-	uint8_t fallbacks;      /* times it went again at once because a command was refused (core/relay/fallback.h) */
-	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/relay/hold.h) */
+	uint8_t fallbacks; /* times it went again at once because a command was refused (core/deliver/fallback.h) */
+	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/deliver/hold.h) */
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */
 	uint8_t broken;  /* connections that ended in its turn, by no fault that is known; stays at 255 */
 	uint8_t unknown; /* times its answer was lost behind its end; stays at 255 */

@@ -23,7 +23,7 @@
 
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
-#include "core/relay/tls_policy.h"
+#include "core/deliver/tls_policy.h"
 
 #define SERVICE_USER "postrider" /* of dist/postrider.service */
 

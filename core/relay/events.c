@@ -7,9 +7,9 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
 #include "core/receive/refusals.h"
-#include "core/relay/deliverer.h"
 #include "core/relay/events_private.h"
 #include "core/relay/watchdog.h"
 #include "core/route/plan.h"

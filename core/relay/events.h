@@ -5,9 +5,9 @@
 #ifndef POSTRIDER_RELAY_EVENTS_H
 #define POSTRIDER_RELAY_EVENTS_H
 
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
 #include "core/receive/session.h"
-#include "core/relay/attempt.h"
-#include "core/relay/connection.h"
 #include "core/relay/watchdog.h"
 
 /* Receiving. */

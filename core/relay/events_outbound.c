@@ -5,9 +5,9 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/hold.h"
 #include "core/relay/events.h"
 #include "core/relay/events_private.h"
-#include "core/relay/hold.h"
 #include "core/shard/shard.h"
 
 static void tls_fields(struct log_event *e, const struct connection *c)

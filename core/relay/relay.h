@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "core/config/config.h"
+#include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
-#include "core/relay/deliverer.h"
 #include "core/route/plan.h"
 #include "queue/handoff.h"
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
+#include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
-#include "core/relay/deliverer.h"
 #include "core/shard/shard.h"
 #include "core/store/store.h"
 

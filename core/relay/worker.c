@@ -19,10 +19,10 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/outbound.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
 #include "core/relay/events.h"
-#include "core/relay/outbound.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
-#include "core/relay/deliverer.h"
 #include "core/relay/relay.h"
 #include "core/relay/watchdog.h"
 #include "core/shard/shard.h"

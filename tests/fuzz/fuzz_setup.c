@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/setup.h"
+#include "core/deliver/setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

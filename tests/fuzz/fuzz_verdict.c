@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/relay/verdict.h"
+#include "core/deliver/verdict.h"
 #include "core/smtp/enhanced.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

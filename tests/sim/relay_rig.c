@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/outbound.h"
 #include "core/receive/listen.h"
 #include "core/receive/receiver.h"
-#include "core/relay/deliverer.h"
 #include "core/relay/events.h"
-#include "core/relay/outbound.h"
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
 #include "core/store/store.h"

@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 
-#include "core/relay/deliverer.h"
-#include "core/relay/outbound.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/outbound.h"
 #include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 

@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
+#include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
-#include "core/relay/deliverer.h"
 #include "core/relay/watch.h"
 #include "core/relay/watchdog.h"
 #include "core/store/store.h"

@@ -1,8 +1,8 @@
 /*
  * tests/sim/test_relay_hold.c - next hops that refuse what the relay is or how it is set up: mail is held (hold.h).
  */
-#include "core/relay/deliverer.h"
-#include "core/relay/hold.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/hold.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600, HELD_HOURS = 5 };

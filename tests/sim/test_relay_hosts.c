@@ -1,7 +1,7 @@
 /*
  * tests/sim/test_relay_hosts.c - hosts with several addresses, several hosts, and greetings that take their time.
  */
-#include "core/relay/deliverer.h"
+#include "core/deliver/deliverer.h"
 #include "tests/sim/test_relay.h"
 
 /* Of the host at RIG_HOP_PORT: nobody, or a server that is slow to greet, is at OTHER. */

@@ -4,7 +4,7 @@
  * Next hops that end sessions early in every way there is, while the retry schedule would let mail wait for half a
  * minute and more.
  */
-#include "core/relay/deliverer.h"
+#include "core/deliver/deliverer.h"
 #include "tests/sim/test_relay.h"
 
 enum { PROMPT_S = 5, MESSAGES = 40, CLIENTS = 4 };

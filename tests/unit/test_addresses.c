@@ -1,7 +1,7 @@
 /*
  * tests/unit/test_addresses.c - which address of a host is tried next.
  */
-#include "core/relay/addresses.h"
+#include "core/deliver/addresses.h"
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"

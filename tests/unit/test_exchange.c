@@ -3,7 +3,7 @@
  *
  * The far end is a list of replies; each comes when everything has been written that can be.
  */
-#include "core/relay/exchange.h"
+#include "core/deliver/exchange.h"
 
 #include "tests/unit/check.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_fallback.c - which replies speak of a command and not of a message, which answer another one, what is learned.
  */
-#include "core/relay/fallback.h"
+#include "core/deliver/fallback.h"
 
 #include "tests/unit/check.h"
 

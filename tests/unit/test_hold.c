@@ -3,9 +3,9 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/relay/deliverer.h"
-#include "core/relay/hold.h"
-#include "core/relay/outbound.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound.h"
 #include "core/route/plan.h"
 #include "tests/unit/check.h"
 

@@ -1,7 +1,7 @@
 /*
  * tests/unit/test_session_limit.c - how many messages a host takes on one connection: said, learned, and forgotten.
  */
-#include "core/relay/session_limit.h"
+#include "core/deliver/session_limit.h"
 
 #include <string.h>
 

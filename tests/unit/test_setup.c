@@ -1,7 +1,7 @@
 /*
  * test_setup.c - greeting, EHLO, STARTTLS: whole conversations in a table.
  */
-#include "core/relay/setup.h"
+#include "core/deliver/setup.h"
 
 #include "core/config/config.h"
 #include "tests/unit/check.h"

@@ -1,10 +1,10 @@
 /*
- * tests/unit/test_tls_policy.c - core/relay/tls_policy.c: destinations with the same TLS policy share a context, and
+ * tests/unit/test_tls_policy.c - core/deliver/tls_policy.c: destinations with the same TLS policy share a context, and
  * only those.
  *
  * Usage: test_tls_policy CERTIFICATES-DIRECTORY (made by tests/certificates.sh).
  */
-#include "core/relay/tls_policy.h"
+#include "core/deliver/tls_policy.h"
 
 #include <errno.h>
 #include <stdlib.h>

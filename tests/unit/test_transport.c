@@ -3,7 +3,7 @@
  *
  * Usage: test_transport CERTIFICATES-DIRECTORY (made by tests/certificates.sh).
  */
-#include "core/relay/deliverer.h"
+#include "core/deliver/deliverer.h"
 #include "core/stream/transport.h"
 
 #include <string.h>

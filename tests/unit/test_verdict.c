@@ -1,5 +1,5 @@
 /* tests/unit/test_verdict.c - what a reply at each stage means, and when a message is too old. */
-#include "core/relay/verdict.h"
+#include "core/deliver/verdict.h"
 #include "tests/unit/check.h"
 
 enum { STAGES = STAGE_QUIT + 1 };

@@ -1,7 +1,7 @@
 /*
  * tests/unit/test_window.c - the window finds the delay, and leaves alone what is merely slow.
  */
-#include "core/relay/window.h"
+#include "core/deliver/window.h"
 
 #include <assert.h>
 #include <stdlib.h>

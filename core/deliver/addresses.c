@@ -1,0 +1,111 @@
+/*
+ * core/deliver/addresses.c - see addresses.h.
+ */
+#include "core/deliver/addresses.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+
+static bool same(const struct ring_address *a, const struct ring_address *b)
+{
+	return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
+}
+
+struct host_address *addresses_find(struct addresses *a, const struct ring_address *at)
+{
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		if (same(&a->list[i].at, at))
+			return &a->list[i];
+	}
+	return NULL;
+}
+
+static bool unchanged(const struct addresses *a, const struct ring_address *found, unsigned count)
+{
+	unsigned i;
+
+	if (count != a->count)
+		return false;
+	for (i = 0; i < count; i++) {
+		if (!same(&a->list[i].at, &found[i]))
+			return false;
+	}
+	return true;
+}
+
+void addresses_update(struct addresses *a, const struct ring_address *found, unsigned count)
+{
+	struct addresses next = {.turn = a->turn};
+	unsigned i;
+
+	assert(count >= 1 && count <= ADDRESSES_MAX);
+	if (unchanged(a, found, count))
+		return;
+	for (i = 0; i < count; i++) {
+		const struct host_address *known = addresses_find(a, &found[i]);
+		if (addresses_find(&next, &found[i]))
+			continue;
+		next.list[next.count++] = known ? *known : (struct host_address){.at = found[i]};
+	}
+	*a = next;
+}
+
+static bool better(const struct host_address *one, const struct host_address *other)
+{
+	return one->failures != other->failures ? one->failures < other->failures : one->used < other->used;
+}
+
+struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
+{
+	struct host_address *best = NULL;
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		struct host_address *one = &a->list[i];
+		if (one->slow > 0)
+			continue;
+		if (one->blocked_until_ns > now_ns) {
+			if (one->blocked_until_ns < *next_ns)
+				*next_ns = one->blocked_until_ns;
+			continue;
+		}
+		if (!best || better(one, best))
+			best = one;
+	}
+	return best;
+}
+
+void addresses_used(struct addresses *a, struct host_address *one)
+{
+	one->used = ++a->turn;
+}
+
+uint64_t addresses_backoff_ns(unsigned failures, struct random *random)
+{
+	uint64_t delay = ADDRESS_BACKOFF_FIRST_MS * CLOCK_NS_PER_MS;
+	unsigned i;
+
+	for (i = 0; i < failures && delay < ADDRESS_BACKOFF_MAX_MS * CLOCK_NS_PER_MS; i++)
+		delay *= 2;
+	if (delay > ADDRESS_BACKOFF_MAX_MS * CLOCK_NS_PER_MS)
+		delay = ADDRESS_BACKOFF_MAX_MS * CLOCK_NS_PER_MS;
+	return delay * 3 / 4 + random_below(random, delay / 2);
+}
+
+uint64_t addresses_blocked_until_ns(const struct addresses *a, uint64_t now_ns)
+{
+	uint64_t first = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		if (a->list[i].blocked_until_ns <= now_ns)
+			return 0;
+		if (a->list[i].blocked_until_ns < first)
+			first = a->list[i].blocked_until_ns;
+	}
+	return first == UINT64_MAX ? 0 : first;
+}

@@ -1,0 +1,542 @@
+/*
+ * core/deliver/attempt.c - see attempt.h.
+ */
+#include "core/deliver/attempt.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/deliver/connection_private.h"
+#include "core/deliver/hold.h"
+#include "core/relay/events.h"
+#include "core/shard/shard.h"
+#include "queue/state.h"
+
+/* ---- loading ------------------------------------------------------------------------------------------------ */
+
+static void attempt_free(struct attempt *a)
+{
+	if (a->view_held)
+		spool_view_release(&a->view);
+	if (a->part_held)
+		spool_view_release(&a->part);
+	if (a->results != a->results_inline)
+		free(a->results);
+	results_free(a);
+	pool_release(&a->outbound->shard->deliverer->attempts, a);
+}
+
+/* Told while the envelope is in memory. */
+static void tell_damage(const struct attempt *a, int error, const char *why, bool envelope)
+{
+	if (outcome_damaged(error))
+		event_damaged(a, why, envelope);
+	else
+		event_unreadable(a, why);
+}
+
+/* Before it had a connection. -EBADMSG: the record is damaged; else the environment failed. */
+static void cannot_load(struct attempt *a, int error, const char *why)
+{
+	struct outbound *o = a->outbound;
+	struct delivery *d = a->delivery;
+	struct outcome outcome = {
+		.kind = OUTCOME_DAMAGED, .error = error, .reply = span_text(why), .stage = STAGE_CONTENT};
+
+	tell_damage(a, error, why, false);
+	attempt_free(a);
+	settle(o, d, &outcome);
+}
+
+static void expire(struct attempt *a)
+{
+	struct outbound *o = a->outbound;
+	const struct outcome outcome = {
+		.kind = OUTCOME_LOST,
+		.attempt = a,
+		.reply = span_text(o->failure),
+		.stage = o->failure_stage,
+	};
+
+	settle(o, a->delivery, &outcome);
+	attempt_free(a);
+}
+
+static void loaded(struct attempt *a, int result)
+{
+	struct outbound *o = a->outbound;
+
+	a->view_held = true; /* also when it failed: a view is released in every case */
+	if (result < 0) {
+		cannot_load(a, result,
+			    result == -EBADMSG ? "the message's record in the spool is damaged" : strerror(-result));
+		return;
+	}
+	if (envelope_decode(a->view.envelope, a->view.envelope_length, &a->envelope) < 0 ||
+	    a->envelope.recipients != a->delivery->recipients) {
+		cannot_load(a, -EBADMSG, "the message's envelope in the spool is damaged");
+		return;
+	}
+	exchange_init(&a->exchange, &(struct exchange_message){
+					    .envelope = &a->envelope,
+					    .statuses = a->delivery->statuses,
+					    .results = a->results,
+					    .content_length = a->delivery->content_length,
+					    .most = a->outbound->destination->recipients_per_message,
+					    .last = a->delivery->item.part_count,
+				    });
+	if (a->expiring)
+		expire(a);
+	else
+		list_append(&o->loaded, &a->link);
+}
+
+static void on_loaded(struct spool_view *view, int result)
+{
+	struct attempt *a = container_of(view, struct attempt, view);
+	struct outbound *o = a->outbound;
+	bool expiring = a->expiring;
+
+	o->loading--;
+	loaded(a, result);
+	if (expiring)
+		outbound_expire(o); /* the next one */
+	outbound_wake(o->shard, o->index);
+}
+
+static bool start(struct outbound *o, struct delivery *d, bool expiring)
+{
+	struct attempt *a = pool_acquire(&o->shard->deliverer->attempts);
+
+	if (!a)
+		return false;
+	memset(a, 0, offsetof(struct attempt, exchange));
+	a->outbound = o;
+	a->delivery = d;
+	a->expiring = expiring;
+	a->results = a->results_inline;
+	list_init(&a->link);
+	if (d->recipients > ATTEMPT_RESULTS_INLINE) {
+		a->results = calloc(1, d->recipients);
+		if (!a->results) {
+			pool_release(&o->shard->deliverer->attempts, a);
+			return false;
+		}
+	}
+	if (spool_view(o->shard->store->spool, &a->view, &d->item.message, on_loaded))
+		loaded(a, 0);
+	else
+		o->loading++;
+	return true;
+}
+
+bool attempt_start(struct outbound *o, struct delivery *d)
+{
+	return start(o, d, false);
+}
+
+bool attempt_expire(struct outbound *o, struct delivery *d)
+{
+	return start(o, d, true);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* Its content cannot be sent, and that is not the next hop's fault. False: the connection had to end by it. */
+static bool damaged(struct attempt *a, int error, const char *why)
+{
+	struct connection *c = a->connection;
+
+	a->damage = why;
+	a->damage_error = error;
+	tell_damage(a, error, why, true);
+	if (exchange_damaged(&a->exchange)) {
+		c->reset_next = true;
+		c->taken_back++;
+		return true;
+	}
+	c->ours = true;
+	connection_kill(c, STAGE_CONTENT, why);
+	return false;
+}
+
+static void on_part_loaded(struct spool_view *view, int result)
+{
+	struct attempt *a = container_of(view, struct attempt, part);
+
+	a->part_loading = false;
+	a->part_held = true; /* also when it failed: a view is released in every case */
+	if (a->orphan) {
+		attempt_free(a); /* its connection went away meanwhile */
+		return;
+	}
+	if (result < 0) {
+		const char *why =
+			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
+		if (!damaged(a, result, why))
+			return;
+	}
+	connection_write(a->connection);
+}
+
+/* The exchange has gone on to another piece. */
+static void release_past(struct attempt *a)
+{
+	if (!a->part_held || a->part_index == a->exchange.piece)
+		return;
+	spool_view_release(&a->part);
+	a->part_held = false;
+}
+
+/* The piece that the exchange asks for. False: it is being read. */
+static bool give_piece(struct attempt *a)
+{
+	struct exchange *x = &a->exchange;
+
+	release_past(a);
+	if (x->piece == x->last) {
+		exchange_give(x, a->view.content, a->view.content_length);
+		return true;
+	}
+	if (a->part_loading)
+		return false;
+	if (!a->part_held) {
+		a->part_index = x->piece;
+		if (!spool_view(a->outbound->shard->store->spool, &a->part, &a->delivery->item.parts[x->piece],
+				on_part_loaded)) {
+			a->part_loading = true;
+			return false;
+		}
+		a->part_held = true;
+	}
+	exchange_give(x, a->part.content, a->part.content_length);
+	return true;
+}
+
+static bool say(struct attempt *a, const struct exchange_say *say)
+{
+	struct connection *c = a->connection;
+
+	if (say->length > 0 && !transport_write(&c->transport, say->data, say->length))
+		return false;
+	if (say->end)
+		transport_mark(&c->transport);
+	c->replies_due += say->due;
+	exchange_written(&a->exchange);
+	release_past(a);
+	return true;
+}
+
+/*
+ * RFC 3030 lets a server keep a transaction open whose BDAT LAST it refused. A MAIL that is in flight behind it would
+ * then be refused as nested, but its RCPT and BDAT would be taken into the older envelope: the message would reach the
+ * wrong people. So whole transactions in flight are kept apart by RSET; it is left out only where everything before has
+ * been answered.
+ */
+static bool needs_reset(const struct attempt *a)
+{
+	const struct connection *c = a->connection;
+
+	if (c->mode == MODE_CHUNKING && c->attempts.next != &a->link)
+		return true;
+	if (connection_no_reset(c))
+		return false;
+	return c->reset_next || lesson_in_force(&c->host->lessons, LESSON_RESET, a->outbound->shard->now_ns);
+}
+
+static void begin(struct attempt *a)
+{
+	struct connection *c = a->connection;
+	uint64_t now_ns = a->outbound->shard->now_ns;
+	bool plain = lesson_in_force(&c->host->lessons, LESSON_PLAIN_MAIL, now_ns), reset = needs_reset(a);
+	const struct exchange_terms terms = {
+		.mode = c->mode,
+		.size = c->setup.extensions.size_given && !plain,
+		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
+		.enhanced = c->setup.extensions.enhanced_codes,
+		.reset = reset,
+		.behind = c->attempts.next != &a->link,
+		.later = !reset && c->messages > 1,
+		.may_go_again = a->delivery->fallbacks < LESSON_COUNT,
+	};
+
+	a->started = true;
+	a->started_ns = now_ns;
+	c->reset_next = false;
+	exchange_begin(&a->exchange, &terms);
+}
+
+/* The content has left this attempt's hands; its memory is of use to others. */
+static void all_written(struct attempt *a)
+{
+	if (!a->view_held)
+		return;
+	results_keep(a);
+	spool_view_release(&a->view);
+	a->view_held = false;
+}
+
+bool attempt_write(struct attempt *a)
+{
+	struct exchange *x = &a->exchange;
+	uint8_t out[EXCHANGE_OUT];
+	struct exchange_say now;
+
+	if (!a->started)
+		begin(a);
+	for (;;) {
+		switch (exchange_write(x, out, transport_room(&a->connection->transport), &now)) {
+		case EXCHANGE_SAY:
+			if (!say(a, &now))
+				return false;
+			break;
+		case EXCHANGE_PIECE:
+			if (!give_piece(a))
+				return false;
+			break;
+		case EXCHANGE_DAMAGE:
+			/* It was refused at the door, so this is either damage or our own fault. */
+			if (!damaged(a, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL"))
+				return false;
+			break;
+		case EXCHANGE_ROOM:
+		case EXCHANGE_WAIT:
+			return false;
+		case EXCHANGE_DONE:
+			all_written(a);
+			return true;
+		}
+	}
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------ */
+
+/* So long a host that refuses RSET is not asked again. */
+#define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
+
+/* All that one attempt teaches is one round, to however many recipients it was said. */
+static void learn(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	uint64_t now_ns = a->outbound->shard->now_ns;
+
+	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
+		event_fallback(c, heard->lesson, heard->stage, code, text);
+	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
+	if (!a->taught)
+		a->delivery->fallbacks++;
+	a->taught = true;
+}
+
+static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	const struct verdict_fact fact = {heard->stage, code, text};
+	/* Several recipients of one message are one sign. */
+	const struct delivery *d = heard->signs & HEARD_HELD_BEFORE ? NULL : a->delivery;
+
+	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
+	if (a->host_held)
+		connection_start_no_more(c);
+}
+
+static void no_reset(struct connection *c)
+{
+	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
+	connection_start_no_more(c);
+}
+
+static void carry_out(struct attempt *a, const struct exchange_heard *heard, const struct smtp_reply_parser *reply)
+{
+	struct connection *c = a->connection;
+	const struct span text = {reply->text, reply->text_length};
+
+	if (heard->signs & HEARD_TOLD)
+		connection_told(c, reply);
+	if (heard->signs & HEARD_LIMIT)
+		session_limit_learn(&c->host->session_limit, c->answered, reply->code != 421,
+				    a->outbound->shard->now_ns);
+	if (heard->signs & HEARD_LESSON)
+		learn(a, heard, reply->code, text);
+	if (heard->signs & HEARD_NOT_PLAIN)
+		lesson_forget(&c->host->lessons, LESSON_PLAIN_MAIL);
+	if (heard->signs & HEARD_FELL_BACK)
+		c->fell_back = true;
+	if (heard->signs & HEARD_NONE_BEHIND)
+		c->none_behind = true;
+	if (heard->signs & HEARD_RESET)
+		c->reset_next = true;
+	if (heard->signs & HEARD_NO_RESET)
+		no_reset(c);
+	if (heard->signs & HEARD_HELD)
+		hold(a, heard, reply->code, text);
+	if (heard->signs & HEARD_RECIPIENT)
+		results_refused(a, heard->index, reply);
+}
+
+enum exchange_go attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole,
+			       struct exchange_heard *heard)
+{
+	enum exchange_go go = exchange_reply(&a->exchange, reply, whole, a->connection->answered, heard);
+
+	/* Nothing but what every message hears. */
+	if (heard->signs != 0)
+		carry_out(a, heard, reply);
+	return go;
+}
+
+void attempt_unanswered(struct attempt *a)
+{
+	struct exchange_heard heard;
+
+	exchange_unanswered(&a->exchange, transport_drained(&a->connection->transport), &heard);
+	if (heard.signs & HEARD_FELL_BACK)
+		a->connection->fell_back = true;
+	if (heard.signs & HEARD_LESSON)
+		learn(a, &heard, 0, span_text("no reply"));
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+/* A message that the host dealt with lets go what is held there. */
+static void note_passage(struct attempt *a, const struct outcome *outcome)
+{
+	struct host *host = a->connection->host;
+	bool sent;
+
+	if (outcome->kind != OUTCOME_ANSWERED)
+		return;
+	/* The usual case: nothing is held anywhere. */
+	if (!hold_in_force(host->hold) && host->held_in_row == 0 && a->delivery->holds == 0)
+		return;
+	sent = exchange_any_sent(&a->exchange);
+	if (!a->exchange.held)
+		hold_passed(a->outbound, host, a->delivery, outcome->stage, sent);
+	else if (sent)
+		host->held_in_row = 0; /* it takes mail, be it not for all */
+}
+
+static void finish(struct attempt *a, const struct outcome *outcome)
+{
+	struct outbound *o = a->outbound;
+	struct delivery *d = a->delivery;
+
+	event_attempt(a, outcome);
+	list_remove(&a->link);
+	note_passage(a, outcome);
+	settle(o, d, outcome);
+	if (a->part_loading)
+		a->orphan = true; /* on_part_loaded() frees it */
+	else
+		attempt_free(a);
+}
+
+/* The fault is ours: neither the host nor the messages beside it have to do with it. */
+static void finish_damaged(struct attempt *a)
+{
+	const struct outcome outcome = {.kind = OUTCOME_DAMAGED,
+					.error = a->damage_error,
+					.reply = span_text(a->damage),
+					.stage = STAGE_CONTENT};
+
+	finish(a, &outcome);
+}
+
+static void note(uint8_t *times)
+{
+	if (*times < UINT8_MAX)
+		(*times)++;
+}
+
+/*
+ * The host told that the connection takes no more, as many do after so many errors, and some recipients had been
+ * refused for good by then: they stay refused. The others go on at once, and are fewer each time. Else all would be
+ * tried again, with the same end, and those that the host knows never get their mail.
+ */
+static bool keep_refusals(struct attempt *a)
+{
+	unsigned refused = 0, i;
+
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (a->results[i] == ATTEMPT_FAIL)
+			refused++;
+		else
+			a->results[i] = ATTEMPT_NONE;
+	}
+	a->connection->got_on = a->connection->got_on || refused > 0;
+	return refused > 0;
+}
+
+/*
+ * The connection ended, or is about to, in this message's turn. Where it did so between two messages that says nothing
+ * of the one that was next: limits, shutdowns and idle connections that died. It does not go round in circles, because
+ * such a connection has taken a message before; one that took none is blamed on the message and on the host alike.
+ */
+static void lost(struct attempt *a, struct outcome *outcome, bool blameless)
+{
+	if (a->exchange.passed && keep_refusals(a)) {
+		outcome->kind = OUTCOME_ANSWERED;
+		outcome->results = a->results;
+		return;
+	}
+	outcome->kind = blameless ? OUTCOME_UNTRIED : OUTCOME_LOST;
+	outcome->again = a->delivery->broken == 0;
+	if (!blameless)
+		note(&a->delivery->broken);
+}
+
+void attempt_finish(struct attempt *a)
+{
+	const struct exchange *x = &a->exchange;
+	struct outcome outcome = {
+		.kind = OUTCOME_ANSWERED,
+		.attempt = a,
+		.results = a->results,
+		.reply = {x->reply, x->reply_length},
+		.code = x->code,
+		.stage = x->code_stage,
+		.host_held = a->host_held,
+	};
+
+	if (a->damage) {
+		finish_damaged(a);
+		return;
+	}
+	if (x->again)
+		outcome.kind = OUTCOME_UNTRIED;
+	else if (x->passed && !x->held && !exchange_any_sent(x))
+		lost(a, &outcome, x->blameless);
+	finish(a, &outcome);
+}
+
+void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
+{
+	const struct exchange *x = &a->exchange;
+	struct connection *c = a->connection;
+	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .attempt = a, .reply = span_text(reason), .stage = stage};
+	bool first = c->attempts.next == &a->link;
+
+	c->attempt_count--;
+	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
+	if (a->damage || x->decided || x->dot_only) {
+		attempt_finish(a);
+		return;
+	}
+	if (x->again) {
+		outcome.kind = OUTCOME_UNTRIED; /* a command was refused, and not the message */
+	} else if (x->end_written && !c->told && (first || !c->none_behind)) {
+		outcome.kind = OUTCOME_UNKNOWN;
+		outcome.again = a->delivery->unknown == 0;
+		note(&a->delivery->unknown);
+		/* Those behind the first are likely to have been read by nobody. Where nothing was answered, the next
+		 * connection begins with one alone: its answer may be what the others' took along when it was lost. */
+		if (first && (x->expect > EXPECT_MAIL || c->answered == 0))
+			note(&a->delivery->broken);
+	} else if (first && x->any_written && !c->ours && !a->outbound->shard->draining) {
+		lost(a, &outcome, c->answered > 0 && x->expect <= EXPECT_MAIL);
+	}
+	finish(a, &outcome);
+}

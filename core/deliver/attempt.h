@@ -1,0 +1,56 @@
+/*
+ * core/deliver/attempt.h - one attempt at one delivery on one connection: its content is loaded, what its exchange says
+ * is written, what replies mean is carried out, and at its end the delivery is settled.
+ *
+ * What is said and what replies mean is in exchange.h. This is what stands between that and the world: the spool's
+ * views, the connection's buffers, what a host has taught.
+ */
+#ifndef POSTRIDER_DELIVER_ATTEMPT_H
+#define POSTRIDER_DELIVER_ATTEMPT_H
+
+#include "core/deliver/connection.h"
+#include "core/deliver/exchange.h"
+#include "core/deliver/results.h"
+
+enum { ATTEMPT_RESULTS_INLINE = 16 };
+
+struct attempt {
+	struct list link; /* connection->attempts, or outbound->loaded */
+	struct outbound *outbound;
+	struct connection *connection;
+	struct delivery *delivery;
+	struct spool_view view; /* the message record */
+	struct spool_view part; /* the part being sent */
+	uint16_t part_index;    /* which that is */
+	bool view_held, part_held, part_loading, orphan;
+	bool started;
+	bool taught;        /* it has cost one of the message's rounds (fallback.h) */
+	bool host_held;     /* refused for what this relay is, and the host takes no more (hold.h) */
+	bool expiring;      /* loaded only so that its recipients can be named */
+	const char *damage; /* our fault: why its content cannot be sent */
+	int damage_error;   /* negative errno; -EBADMSG also where the content is not what was accepted */
+	uint64_t started_ns;
+	struct envelope envelope;
+	struct results told;
+	uint8_t *results; /* enum attempt_result per recipient */
+	uint8_t results_inline[ATTEMPT_RESULTS_INLINE];
+	struct exchange exchange;
+};
+
+/* Takes the delivery (ACTIVE) and starts to load its content; it comes back in outbound->loaded, now or later.
+ * False: no memory, the delivery is untouched. */
+bool attempt_start(struct outbound *o, struct delivery *d);
+/* The same for one that has grown too old while no host could be reached: its end is told with its recipients. */
+bool attempt_expire(struct outbound *o, struct delivery *d);
+/* Writes on. True: all is written; else room, a reply or a part from disk must come first. */
+bool attempt_write(struct attempt *a);
+/* One reply, for this attempt; what it says of the connection and the host is carried out. */
+enum exchange_go attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole,
+			       struct exchange_heard *heard);
+/* The oldest one of its connection waited for its reply for too long. */
+void attempt_unanswered(struct attempt *a);
+/* Ends it: settles the delivery and frees the attempt. `reason` where the connection was lost. */
+void attempt_finish(struct attempt *a);
+void attempt_abandon(struct attempt *a, enum stage stage, const char *reason);
+
+#endif

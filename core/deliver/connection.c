@@ -1,0 +1,541 @@
+/*
+ * core/deliver/connection.c - see connection.h. The life of a connection. Its set-up is in connection_setup.c, how its
+ * replies are read in connection_reply.c, what an attempt writes and reads in attempt.c.
+ */
+#include "core/deliver/connection.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection_private.h"
+#include "core/deliver/hold.h"
+#include "core/relay/events.h"
+#include "core/shard/shard.h"
+
+/* So long no tickets are offered to a host where one was stumbled over. */
+#define NO_TICKETS_NS (3600 * CLOCK_NS_PER_S)
+
+static void on_end(struct transport *t, int result);
+static void on_sent(struct transport *t);
+static void on_closed(struct transport *t);
+static void on_timer(struct wheel_timer *timer);
+
+static const struct transport_handlers handlers = {.on_data = connection_on_data,
+						   .on_end = on_end,
+						   .on_connected = connection_on_connected,
+						   .on_secured = connection_on_secured,
+						   .on_sent = on_sent,
+						   .on_closed = on_closed};
+
+const struct config *connection_config(const struct connection *c)
+{
+	return c->outbound->shard->config;
+}
+
+void connection_arm(struct connection *c, uint64_t after_ns)
+{
+	struct shard *shard = c->outbound->shard;
+
+	wheel_arm(&shard->wheel, &c->timer, shard->now_ns + after_ns);
+}
+
+static void arm_until(struct connection *c, uint64_t until_ns)
+{
+	wheel_arm(&c->outbound->shard->wheel, &c->timer, until_ns);
+}
+
+/* RFC 5321 4.5.3.2.1: a greeting may take five minutes, which says nothing about whether the host can be reached. */
+static void arm_setup(struct connection *c)
+{
+	const struct config *config = connection_config(c);
+	uint64_t slow_ns = c->opened_ns + CONNECTION_SLOW_MS * CLOCK_NS_PER_MS,
+		 timeout_ns = config->timeouts.connect_ns;
+
+	if (c->state == CONNECTION_TALKING)
+		timeout_ns = c->setup.step == SETUP_GREETING ? config->timeouts.greeting_ns : config->timeouts.reply_ns;
+	c->setup_until_ns = c->outbound->shard->now_ns + timeout_ns;
+	arm_until(c, !c->slow && slow_ns < c->setup_until_ns ? slow_ns : c->setup_until_ns);
+}
+
+/* One place moves the state; the timers of the set-up are per step. */
+void connection_move(struct connection *c, enum connection_state state)
+{
+	assert(c->state != CONNECTION_CLOSED);
+	/* TALKING is entered anew with each step of the set-up, and left for a handshake in its middle. */
+	assert(state > c->state || (c->state == CONNECTION_TALKING && state >= CONNECTION_HANDSHAKE));
+	c->state = state;
+	if (state < CONNECTION_READY)
+		arm_setup(c);
+	else if (state == CONNECTION_QUITTING)
+		connection_arm(c, connection_config(c)->timeouts.connect_ns);
+}
+
+enum stage connection_stage(const struct connection *c)
+{
+	static const enum stage stages[] = {
+		[CONNECTION_CONNECTING] = STAGE_CONNECT, [CONNECTION_HANDSHAKE] = STAGE_TLS,
+		[CONNECTION_TALKING] = STAGE_GREETING,   [CONNECTION_READY] = STAGE_CONTENT,
+		[CONNECTION_QUITTING] = STAGE_QUIT,      [CONNECTION_CLOSED] = STAGE_QUIT,
+	};
+
+	if (c->state == CONNECTION_TALKING)
+		return setup_stage(&c->setup);
+	if (c->state == CONNECTION_READY && !list_empty(&c->attempts))
+		return exchange_stage(&container_of(c->attempts.next, struct attempt, link)->exchange);
+	return stages[c->state];
+}
+
+/* ---- birth and death ---------------------------------------------------------------------------------------- */
+
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address)
+{
+	struct shard *shard = o->shard;
+	struct connection *c = pool_acquire(&shard->deliverer->connections);
+	int fd;
+
+	if (!c)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	fd = ring_socket(shard->ring, address->any.sa_family);
+	if (fd < 0) {
+		pool_release(&shard->deliverer->connections, c);
+		return NULL;
+	}
+	c->outbound = o;
+	c->host = host;
+	c->address = *address;
+	c->opened_ns = shard->now_ns;
+	c->mode = MODE_LOCKSTEP;
+	list_init(&c->link);
+	list_init(&c->attempts);
+	wheel_timer_init(&c->timer, on_timer);
+	list_append(&o->connections, &c->link);
+	o->connection_count++;
+	o->connecting++;
+	counter_add(&shard->deliverer->counters.connections_out, 1);
+	transport_init(&c->transport, shard->transport, &handlers, &shard->deliverer->output_buffers);
+	arm_setup(c);
+	transport_connect(&c->transport, fd, &c->address);
+	return c;
+}
+
+/* Transactions go back to the lane: those behind the first cannot be blamed for what happened. */
+static void abandon_attempts(struct connection *c, enum stage stage, const char *reason)
+{
+	/* Last to first, so that those put back at the head of the line end up in their old order. */
+	while (!list_empty(&c->attempts)) {
+		struct attempt *a = container_of(c->attempts.prev, struct attempt, link);
+		attempt_abandon(a, stage, reason);
+	}
+	c->writing = NULL;
+	c->unwritten_octets = 0;
+}
+
+/* The next connection to this host resumes from here. Tickets stay with the lane, so they never meet another policy or
+ * another verification result (POL-01). */
+static void keep_ticket(struct connection *c)
+{
+	struct tls_ticket *ticket;
+
+	if (!c->transport.tls || !c->proven || c->host->no_tickets_until_ns > c->outbound->shard->now_ns)
+		return;
+	ticket = tls_ticket_take(c->transport.tls);
+	if (!ticket)
+		return;
+	if (c->host->ticket)
+		tls_ticket_free(c->host->ticket);
+	c->host->ticket = ticket;
+}
+
+/*
+ * The ticket may be what the handshake stumbled over: one of another server behind the same name, which speaks a newer
+ * version. That is not the host's failure; the next connection goes without one, and it is the last that did not.
+ */
+static bool ticket_stumbled(struct connection *c, enum stage stage)
+{
+	struct host *host = c->host;
+
+	if (stage != STAGE_TLS || !c->resuming)
+		return false;
+	host->no_tickets_until_ns = c->outbound->shard->now_ns + NO_TICKETS_NS;
+	tls_ticket_free(host->ticket);
+	host->ticket = NULL;
+	return true;
+}
+
+/* It ended as soon as it was ready, and mail waits. One that was opened in case of need, and was not, may end. */
+static bool never_used(const struct connection *c)
+{
+	const struct outbound *o = c->outbound;
+	uint64_t now_ns = o->shard->now_ns;
+
+	return c->messages == 0 && !c->retiring && now_ns - c->idle_since_ns < CONNECTION_STALE_MS * CLOCK_NS_PER_MS &&
+	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0);
+}
+
+/* Tells what became of it and gives back what it had. */
+static void give_up(struct connection *c, enum stage stage, const char *reason)
+{
+	struct outbound *o = c->outbound;
+	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
+	bool asked = c->messages > c->taken_back;
+	bool report = (!c->proven || (asked && c->answered == 0) || never_used(c)) && !c->ours && !c->fell_back &&
+		      !o->shard->draining;
+	char told[sizeof(c->told_text) + 160];
+
+	if (c->told) {
+		snprintf(told, sizeof(told), "%.150s: %s", reason, c->told_text);
+		reason = told;
+	}
+	event_connection(c, stage, reason);
+	if (!c->proven)
+		connection_setup_over(c);
+	c->retiring = true;
+	abandon_attempts(c, stage, reason);
+	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
+	 * were taken, and it might be the same again and again. */
+	if (asked && !c->ours)
+		c->host->cautious = c->answered == 0;
+	if (report && !c->got_on && !ticket_stumbled(c, stage))
+		outbound_host_failed(o, c->host, &c->address, stage, reason);
+}
+
+void connection_kill(struct connection *c, enum stage stage, const char *reason)
+{
+	struct outbound *o = c->outbound;
+
+	if (c->state == CONNECTION_CLOSED)
+		return;
+	c->state = CONNECTION_CLOSED;
+	wheel_disarm(&o->shard->wheel, &c->timer);
+	if (!c->left)
+		give_up(c, stage, reason);
+	keep_ticket(c);
+	transport_close(&c->transport);
+	outbound_wake(o->shard, o->index);
+}
+
+static void quit(struct connection *c)
+{
+	connection_move(c, CONNECTION_QUITTING);
+	smtp_reply_start(&c->parser, NULL);
+	connection_command(c, "QUIT\r\n", 6);
+}
+
+void connection_leave(struct connection *c, enum stage stage, const char *reason)
+{
+	assert(c->state < CONNECTION_QUITTING && !c->left);
+	give_up(c, stage, reason);
+	c->left = true;
+	quit(c);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+}
+
+static void on_closed(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	struct outbound *o = c->outbound;
+
+	assert(c->state == CONNECTION_CLOSED);
+	list_remove(&c->link);
+	o->connection_count--;
+	pool_release(&o->shard->deliverer->connections, c);
+	outbound_wake(o->shard, o->index);
+}
+
+/* What kept one idle connection from being used again, a timeout or a NAT, has met those beside it too. */
+static void retire_idle(struct outbound *o, const struct host *host)
+{
+	struct list *link, *next;
+
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host == host && c->state == CONNECTION_READY && c->attempt_count == 0)
+			connection_retire(c);
+	}
+}
+
+/* The next hop closed with something in flight and without a word. */
+static void learn_from_end(struct connection *c)
+{
+	const struct attempt *a = container_of(c->attempts.next, struct attempt, link);
+
+	struct host *host = c->host;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	if (c->told || c->answered == 0)
+		return;
+	if (c->stale) {
+		retire_idle(c->outbound, host);
+		return;
+	}
+	if (a->exchange.expect > EXPECT_MAIL)
+		return;
+	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
+	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
+		host->reset_suspected_until_ns = 0;
+	else if (a->exchange.expect == EXPECT_RSET)
+		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
+}
+
+static void on_end(struct transport *t, int result)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	char reason[160];
+
+	if (c->state == CONNECTION_QUITTING || (c->state == CONNECTION_READY && c->attempt_count == 0)) {
+		connection_kill(c, STAGE_QUIT, result == 0 ? "closed by the next hop" : "connection lost");
+		return;
+	}
+	if (result == TRANSPORT_TLS_FAILED)
+		snprintf(reason, sizeof(reason), "TLS failed: %s", tls_error_text(t->tls));
+	else if (result == TRANSPORT_TLS_TRUNCATED)
+		snprintf(reason, sizeof(reason), "connection closed without TLS close_notify");
+	else if (result == 0)
+		snprintf(reason, sizeof(reason), "connection closed by the next hop");
+	else
+		snprintf(reason, sizeof(reason), "connection lost: %s", strerror(-result));
+	if (c->state == CONNECTION_READY && result != TRANSPORT_TLS_FAILED)
+		learn_from_end(c);
+	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
+}
+
+void connection_give_way(struct connection *c)
+{
+	connection_kill(c, connection_stage(c), "no answer yet, and there is another way to try");
+}
+
+void connection_setup_over(struct connection *c)
+{
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
+
+	if (!c->slow)
+		c->outbound->connecting--;
+	else if (address && address->slow > 0)
+		address->slow--;
+}
+
+/* Nobody else waits for it any more. */
+static void become_slow(struct connection *c)
+{
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
+
+	c->slow = true;
+	c->outbound->connecting--;
+	if (address)
+		address->slow++;
+	arm_until(c, c->setup_until_ns);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct connection *c = container_of(timer, struct connection, timer);
+
+	if (c->state < CONNECTION_READY && c->outbound->shard->now_ns < c->setup_until_ns) {
+		become_slow(c);
+		return;
+	}
+	if (c->state == CONNECTION_READY && c->attempt_count == 0) {
+		connection_retire(c);
+		return;
+	}
+	if (c->state == CONNECTION_QUITTING) {
+		connection_kill(c, STAGE_QUIT, "no reply to QUIT");
+		return;
+	}
+	if (c->state == CONNECTION_READY)
+		attempt_unanswered(container_of(c->attempts.next, struct attempt, link));
+	connection_kill(c, connection_stage(c), "timeout");
+}
+
+void connection_command(struct connection *c, const char *text, size_t length)
+{
+	if (!transport_write(&c->transport, text, length)) {
+		connection_kill(c, connection_stage(c), "out of memory for output");
+		return;
+	}
+	transport_mark(&c->transport);
+	c->replies_due++;
+}
+
+/* ---- attempts ------------------------------------------------------------------------------------------- */
+
+static unsigned message_limit(const struct connection *c)
+{
+	return session_limit_now(&c->host->session_limit, c->outbound->destination->messages_per_connection,
+				 c->outbound->shard->now_ns);
+}
+
+bool connection_at_limit(const struct connection *c)
+{
+	uint64_t age_ns = c->outbound->destination->connection_age_ns;
+	unsigned limit = message_limit(c);
+
+	return (limit > 0 && c->messages >= limit) ||
+	       (age_ns > 0 && c->outbound->shard->now_ns - c->opened_ns >= age_ns);
+}
+
+uint64_t connection_left(const struct connection *c, uint64_t rate, uint64_t *share)
+{
+	uint64_t age_ns = c->outbound->destination->connection_age_ns, left = UINT64_MAX;
+	uint64_t lived_ns = c->outbound->shard->now_ns - c->opened_ns;
+	uint64_t age_left_ns = lived_ns < age_ns ? age_ns - lived_ns : 0;
+	unsigned limit = message_limit(c);
+
+	*share = UINT64_MAX / 1000;
+	if (limit > 0) {
+		left = c->messages < limit ? limit - c->messages : 0;
+		*share = limit;
+	}
+	/* Only the end of a long time is near enough to count. */
+	if (age_ns > 0 && age_left_ns < CLOCK_NS_PER_S * 10 && rate * (age_left_ns / 1000000) / 1000 < left)
+		left = rate * (age_left_ns / 1000000) / 1000;
+	return left;
+}
+
+/* Nothing may be in flight beside the next. */
+static bool careful(const struct connection *c)
+{
+	unsigned suspected = session_limit_suspected(&c->host->session_limit, c->outbound->shard->now_ns);
+
+	return c->answered < c->careful_until || (suspected > 0 && c->messages >= suspected) || connection_no_reset(c);
+}
+
+bool connection_has_room(const struct connection *c)
+{
+	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
+		return false;
+	if (c->attempt_count > 0 && (careful(c) || connection_manner_stale(c)))
+		return false;
+	return c->state == CONNECTION_READY && !c->retiring && !c->alone && c->attempt_count < c->window.limit &&
+	       c->unwritten_octets < CONNECTION_BACKLOG_MAX && !connection_at_limit(c);
+}
+
+void connection_add(struct connection *c, struct attempt *a)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	assert(connection_has_room(c));
+	if (c->attempt_count == 0 && connection_manner_stale(c))
+		connection_manner_choose(c);
+	if (c->answered >= c->careful_until && careful(c) && !connection_no_reset(c))
+		c->careful_until = c->answered + CONNECTION_CAREFUL;
+	a->connection = c;
+	list_append(&c->attempts, &a->link);
+	c->attempt_count++;
+	c->unwritten_octets += a->delivery->content_length;
+	c->messages++;
+	if (connection_at_limit(c))
+		c->retiring = true;
+	c->alone = a->delivery->broken > 0;
+	if (!c->writing)
+		c->writing = a;
+	if (c->attempt_count > 1)
+		return;
+	c->stale = c->answered > 0 && now_ns - c->idle_since_ns > CONNECTION_STALE_MS * CLOCK_NS_PER_MS;
+	connection_arm(c, connection_config(c)->timeouts.reply_ns);
+}
+
+/* The one after `a` is written next. */
+static void written(struct connection *c, struct attempt *a)
+{
+	if (c->writing != a)
+		return;
+	c->unwritten_octets -= a->delivery->content_length;
+	c->writing = a->link.next == &c->attempts ? NULL : container_of(a->link.next, struct attempt, link);
+}
+
+void connection_write(struct connection *c)
+{
+	while (c->writing && c->state == CONNECTION_READY) {
+		struct attempt *a = c->writing;
+		if (!attempt_write(a))
+			return;
+		written(c, a);
+		/* Cut short with all its replies in. */
+		if (exchange_over(&a->exchange))
+			connection_attempt_over(c, a);
+	}
+}
+
+void connection_retire(struct connection *c)
+{
+	if (c->state != CONNECTION_READY) {
+		if (c->state != CONNECTION_QUITTING)
+			connection_kill(c, connection_stage(c), "no longer needed");
+		return;
+	}
+	c->retiring = true;
+	if (c->attempt_count > 0)
+		return;
+	quit(c);
+}
+
+void connection_attempt_over(struct connection *c, struct attempt *a)
+{
+	struct outbound *o = c->outbound;
+
+	written(c, a);
+	c->attempt_count--;
+	window_answered(&c->window, o->shard->now_ns);
+	/* While it tries more, what it had before has proven itself: a connection may have had its share by then. */
+	if (c->mode == MODE_CHUNKING)
+		c->host->window = c->window.state == WINDOW_STEADY ? c->window.limit : c->window.before;
+	if (c->host->session_limit.messages > 0)
+		session_limit_passed(&c->host->session_limit, c->answered, o->shard->now_ns);
+	attempt_finish(a);
+	outbound_wake(o->shard, o->index);
+	/* What was refused cannot be cleared away here. */
+	if (c->reset_next && connection_no_reset(c))
+		c->retiring = true;
+	if (c->attempt_count > 0)
+		return;
+	c->alone = false;
+	c->idle_since_ns = o->shard->now_ns;
+	connection_arm(c, o->destination->idle_timeout_ns);
+	if (c->retiring || connection_at_limit(c))
+		connection_retire(c);
+}
+
+void connection_told(struct connection *c, const struct smtp_reply_parser *reply)
+{
+	if (!c->told)
+		snprintf(c->told_text, sizeof(c->told_text), "%u %.*s", reply->code, (int)reply->text_length,
+			 reply->text);
+	c->told = true;
+	connection_start_no_more(c);
+}
+
+void connection_start_no_more(struct connection *c)
+{
+	c->retiring = true;
+	while (!list_empty(&c->attempts)) {
+		struct attempt *last = container_of(c->attempts.prev, struct attempt, link);
+		if (last->exchange.any_written)
+			return;
+		c->unwritten_octets -= last->delivery->content_length;
+		if (c->writing == last)
+			c->writing = NULL;
+		attempt_abandon(last, STAGE_CONTENT, "the next hop is closing");
+	}
+}
+
+static void on_sent(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+
+	if (c->state == CONNECTION_READY) {
+		/* A large message over a slow line takes its time: what was sent counts as progress. */
+		if (c->attempt_count > 0)
+			connection_arm(c, c->writing ? connection_config(c)->timeouts.reply_ns
+						     : connection_config(c)->timeouts.data_reply_ns);
+		connection_write(c);
+		outbound_wake(c->outbound->shard, c->outbound->index);
+	}
+}

@@ -1,0 +1,112 @@
+/*
+ * core/deliver/connection.h - the client side: one connection to a next hop.
+ *
+ *   CONNECTING -> [HANDSHAKE] -> TALKING -> [HANDSHAKE -> TALKING] -> READY -> QUITTING -> CLOSED
+ *        |             |            |   \------------------------------------------/ |
+ *        +-------------+------------+---------------------------------+--------------+----> CLOSED
+ *
+ * TALKING is the set-up (setup.h): greeting, EHLO, STARTTLS. READY is where attempts run (attempt.h).
+ * Any octet behind the reply to STARTTLS, any reply without a command and any malformed reply ends the connection, and
+ * nothing is ever pooled after that (STL-06, PAR-05, POL-02).
+ */
+#ifndef POSTRIDER_DELIVER_CONNECTION_H
+#define POSTRIDER_DELIVER_CONNECTION_H
+
+#include "core/deliver/exchange.h"
+#include "core/deliver/outbound.h"
+#include "core/deliver/setup.h"
+#include "core/deliver/window.h"
+#include "core/smtp/reply.h"
+#include "core/stream/transport.h"
+
+enum connection_state {
+	CONNECTION_CONNECTING,
+	CONNECTION_HANDSHAKE,
+	CONNECTION_TALKING,
+	CONNECTION_READY,
+	CONNECTION_QUITTING,
+	CONNECTION_CLOSED,
+};
+
+struct connection {
+	struct transport transport;
+	struct outbound *outbound;
+	struct host *host;
+	struct list link; /* outbound->connections */
+	struct wheel_timer timer;
+	struct ring_address address;
+	uint64_t setup_until_ns; /* this step of the set-up */
+	enum connection_state state;
+	enum exchange_mode mode;
+	bool across; /* what follows a message is sent before its reply */
+	struct smtp_reply_parser parser;
+	struct setup setup;
+	struct list attempts; /* oldest first: the order of their replies */
+	unsigned attempt_count;
+	struct window window;
+	struct attempt *writing;   /* the first that is not fully written, or NULL */
+	unsigned replies_due;      /* commands written and not answered */
+	uint64_t marks_used;       /* of the transport's marks: those of commands that were answered */
+	unsigned messages;         /* attempts begun on this connection */
+	unsigned taken_back;       /* of these: given up for a fault of ours, by RSET */
+	unsigned answered;         /* those that got their verdict here, other than 421 */
+	unsigned careful_until;    /* one message at a time while `answered` is less */
+	uint64_t unwritten_octets; /* content of attempts that are not fully written */
+	uint64_t opened_ns, idle_since_ns;
+	bool retiring;    /* takes no more attempts */
+	bool proven;      /* it reached READY */
+	bool resuming;    /* a ticket was offered */
+	bool slow;        /* its set-up takes long: others are opened beside it */
+	bool ours;        /* it ends by a fault of ours: the host is not to blame */
+	bool probe;       /* the host is held (hold.h): one message, until it gets through */
+	bool reset_next;  /* RSET before the next attempt */
+	bool empty_lines; /* it sends empty lines between its replies */
+	bool left;        /* QUIT was said because of what it had answered, and that was reported */
+	bool fell_back;   /* it ends for a lesson: the host is not blamed */
+	bool none_behind; /* of what was sent behind the oldest attempt nothing can have been accepted */
+	bool got_on;      /* recipients were refused for good before it ended: the host is not blamed */
+	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
+	bool stale;       /* it was idle for long, and no reply has come since */
+	bool alone;       /* what it has in flight broke a connection before: nothing is sent beside it */
+	char told_text[120];
+	char tls_version[12], tls_cipher[40];
+	bool tls_resumed, tls_verified;
+};
+
+/* Content that may wait to be written on one connection: what is waiting is held in memory. */
+enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
+/* Unused for so long, its far end may have forgotten it. */
+enum { CONNECTION_STALE_MS = 1000 };
+/* A set-up that takes longer than this is waited for, but not waited for alone. */
+enum { CONNECTION_SLOW_MS = 5000 };
+/* So many messages go one at a time where it is to be found out what ends connections. */
+enum { CONNECTION_CAREFUL = 64 };
+/* A connection that ended at RSET may have done so for another reason. */
+enum { RESET_SUSPECTED_S = 60 };
+
+/* Opens one; NULL when memory or descriptors are short. */
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);
+/* It has had as many messages as this host takes on one connection, or as are configured. */
+bool connection_at_limit(const struct connection *c);
+/* How many messages it may still take at so many a second, UINT64_MAX: no limit; *share: a new one in its place. */
+uint64_t connection_left(const struct connection *c, uint64_t rate, uint64_t *share);
+/* RSET is not to be sent here. */
+static inline bool connection_no_reset(const struct connection *c)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	return c->host->no_reset_until_ns > now_ns || c->host->reset_suspected_until_ns > now_ns;
+}
+/* Room in its window for another attempt now. */
+bool connection_has_room(const struct connection *c);
+void connection_add(struct connection *c, struct attempt *a);
+/* Writes as much as the mode and the buffers allow. */
+void connection_write(struct connection *c);
+void connection_retire(struct connection *c);
+/* It is still being set up, and another way is to be tried. */
+void connection_give_way(struct connection *c);
+void connection_kill(struct connection *c, enum stage stage, const char *reason);
+/* The same for one that can still be talked to: its end is told and settled now, then it is left with QUIT. */
+void connection_leave(struct connection *c, enum stage stage, const char *reason);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * core/deliver/connection_private.h - shared between connection.c (life), connection_setup.c (until READY) and
+ * connection_reply.c (octets to replies).
+ */
+#ifndef POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
+#define POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
+
+#include "core/deliver/connection.h"
+
+const struct config *connection_config(const struct connection *c);
+void connection_arm(struct connection *c, uint64_t after_ns);
+/* One place moves the state. */
+void connection_move(struct connection *c, enum connection_state state);
+/* The set-up is over, well or not. */
+void connection_setup_over(struct connection *c);
+enum stage connection_stage(const struct connection *c);
+/* A command of the connection itself, outside any attempt. */
+void connection_command(struct connection *c, const char *text, size_t length);
+
+/* connection_setup.c */
+void connection_on_connected(struct transport *t, int result);
+void connection_on_secured(struct transport *t);
+/* How commands are sent, from what the host offers, what it has taught and what is configured. `stale`: it would be
+ * another one now; it is chosen anew where nothing is in flight. */
+bool connection_manner_stale(const struct connection *c);
+void connection_manner_choose(struct connection *c);
+/* A reply outside READY. `behind`: octets of input after it. */
+void connection_on_setup_reply(struct connection *c, size_t behind);
+
+/* connection_reply.c */
+size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length);
+
+/* connection.c: all replies of the oldest attempt are in. */
+void connection_attempt_over(struct connection *c, struct attempt *a);
+/* Those that nothing was written of go elsewhere; the others are heard to their end. */
+void connection_start_no_more(struct connection *c);
+/* The next hop says that it takes no more messages here. */
+void connection_told(struct connection *c, const struct smtp_reply_parser *reply);
+
+#endif

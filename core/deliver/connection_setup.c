@@ -1,0 +1,213 @@
+/*
+ * core/deliver/connection_setup.c - from the connected socket to READY: carries out what setup.h says, and chooses how
+ * messages are sent then.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/config/config.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/connection_private.h"
+#include "core/deliver/hold.h"
+#include "core/shard/shard.h"
+
+static void start_tls(struct connection *c)
+{
+	struct outbound *o = c->outbound;
+	const char *name = o->destination->server_name ? o->destination->server_name : c->host->config->name;
+	/* An address is no server name (RFC 6066 3). */
+	struct tls_session *tls = tls_session_new(
+		o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name, c->host->ticket);
+
+	c->resuming = c->host->ticket != NULL;
+	if (!tls) {
+		connection_kill(c, STAGE_TLS, "out of memory for TLS");
+		return;
+	}
+	/* An octet that came behind the reply to STARTTLS was never under TLS's protection. */
+	if (!transport_secure(&c->transport, tls)) {
+		connection_kill(c, STAGE_TLS, "the next hop sent data behind its reply to STARTTLS");
+		return;
+	}
+}
+
+struct manner {
+	enum exchange_mode mode;
+	bool across;
+};
+
+static struct manner manner_now(const struct connection *c)
+{
+	const struct lessons *lessons = &c->host->lessons;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+	struct manner manner = {.mode = MODE_LOCKSTEP};
+
+	if (!c->setup.extensions.pipelining || lesson_in_force(lessons, LESSON_NO_PIPELINING, now_ns))
+		return manner;
+	manner.mode = MODE_PIPELINE;
+	if (c->setup.extensions.chunking && !lesson_in_force(lessons, LESSON_NO_CHUNKING, now_ns))
+		manner.mode = MODE_CHUNKING;
+	/* RFC 2920 3.1 allows it behind the dot as well. Some servers refuse it, and some take it for content, answer
+	 * 250 and alter the mail; with BDAT the length leaves no doubt. */
+	manner.across = (manner.mode == MODE_CHUNKING || c->outbound->destination->pipeline_across_messages) &&
+			!lesson_in_force(lessons, LESSON_ALONE, now_ns);
+	return manner;
+}
+
+bool connection_manner_stale(const struct connection *c)
+{
+	struct manner manner = manner_now(c);
+
+	return manner.mode != c->mode || manner.across != c->across;
+}
+
+/* With DATA the next message's envelope may be under way behind the end of one, and no more. */
+static unsigned in_flight_most(const struct connection *c)
+{
+	unsigned most = !c->across ? 1 : c->mode == MODE_PIPELINE ? 2 : UINT_MAX;
+
+	return most < c->outbound->destination->messages_in_flight ? most
+								   : c->outbound->destination->messages_in_flight;
+}
+
+void connection_manner_choose(struct connection *c)
+{
+	struct manner manner = manner_now(c);
+
+	c->mode = manner.mode;
+	c->across = manner.across;
+	window_init(&c->window, c->host->window, in_flight_most(c), c->outbound->shard->now_ns);
+}
+
+static void become_ready(struct connection *c)
+{
+	struct outbound *o = c->outbound;
+
+	connection_move(c, CONNECTION_READY);
+	c->proven = true;
+	connection_setup_over(c);
+	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
+	c->idle_since_ns = o->shard->now_ns;
+	connection_manner_choose(c);
+	c->careful_until = c->host->cautious ? CONNECTION_CAREFUL : 0;
+	connection_arm(c, o->destination->idle_timeout_ns);
+	outbound_wake(o->shard, o->index);
+}
+
+/* Refused before MAIL, for what we are. Not where others of its connections are served at this time: then it is one
+ * too many, or one of several machines behind that address. */
+static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
+{
+	struct ruling ruling = verdict_judge(fact, NULL);
+	const struct list *link;
+
+	if (ruling.verdict != VERDICT_HOLD)
+		return;
+	for (link = c->outbound->connections.next; link != &c->outbound->connections; link = link->next) {
+		const struct connection *other = container_of(link, struct connection, link);
+		if (other->host == c->host && other->state == CONNECTION_READY && other->answered > 0)
+			return;
+	}
+	(void)hold_refused(c->outbound, c->host, NULL, fact, &ruling);
+}
+
+static void refused(struct connection *c, enum setup_go go, const struct setup_next *next)
+{
+	const struct smtp_reply_parser *reply = &c->parser;
+	char reason[SMTP_REPLY_TEXT_MAX + 80];
+
+	if (next->by_reply)
+		snprintf(reason, sizeof(reason), "%s: %u %.*s", next->why, reply->code, (int)reply->text_length,
+			 reply->text);
+	else
+		snprintf(reason, sizeof(reason), "%s", next->why);
+	if (next->by_reply)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, reply->code, {reply->text, reply->text_length}});
+	else if (go == SETUP_REFUSE)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, 0, span_text(next->why)});
+	if (go == SETUP_REFUSE)
+		connection_leave(c, next->stage, reason);
+	else
+		connection_kill(c, next->stage, reason);
+}
+
+/* What comes next, but for what a reply refused. */
+static void carry_on(struct connection *c, enum setup_go go, const struct setup_next *next)
+{
+	switch (go) {
+	case SETUP_SAY:
+		connection_move(c, CONNECTION_TALKING);
+		smtp_reply_start(&c->parser, setup_collects(&c->setup));
+		connection_command(c, next->line, next->length);
+		return;
+	case SETUP_LISTEN:
+		connection_move(c, CONNECTION_TALKING);
+		smtp_reply_start(&c->parser, NULL);
+		c->replies_due = 1;
+		return;
+	case SETUP_SECURE:
+		connection_move(c, CONNECTION_HANDSHAKE);
+		start_tls(c);
+		return;
+	case SETUP_DONE:
+		become_ready(c);
+		return;
+	default:
+		refused(c, go, next);
+		return;
+	}
+}
+
+void connection_on_connected(struct transport *t, int result)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	const struct config_destination *destination = c->outbound->destination;
+	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
+	const struct setup_terms terms = {
+		.hostname = connection_config(c)->hostname,
+		.tls = tls,
+		.implicit = tls && destination->tls_implicit,
+		.ignored = destination->ignored_extensions,
+	};
+	char reason[160];
+
+	if (result < 0) {
+		snprintf(reason, sizeof(reason), "cannot connect: %s", strerror(-result));
+		connection_kill(c, STAGE_CONNECT, reason);
+		return;
+	}
+	carry_on(c, setup_begin(&c->setup, &terms), NULL);
+}
+
+void connection_on_secured(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	struct shard *shard = c->outbound->shard;
+	struct setup_next next;
+	struct tls_info info;
+	enum setup_go go;
+
+	tls_session_info(t->tls, &info);
+	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
+	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
+	c->tls_resumed = info.resumed;
+	c->tls_verified = info.verified;
+	counter_add(info.resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
+	go = setup_secured(&c->setup, &next);
+	carry_on(c, go, &next);
+}
+
+/* A reply outside READY. */
+void connection_on_setup_reply(struct connection *c, size_t behind)
+{
+	struct setup_next next;
+	enum setup_go go;
+
+	if (c->state == CONNECTION_QUITTING) {
+		connection_kill(c, STAGE_QUIT, "quit");
+		return;
+	}
+	go = setup_reply(&c->setup, &c->parser, behind, &next);
+	carry_on(c, go, &next);
+}

@@ -1,0 +1,372 @@
+/*
+ * core/deliver/exchange.c - what is said: RSET, MAIL, RCPT, DATA or BDAT, content. What replies mean is in
+ * exchange_reply.c.
+ */
+#include "core/deliver/exchange.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/base/line.h"
+
+/* Paths were accepted within SMTP_PATH_MAX. */
+enum { COMMAND_ROOM = 1200, CONTENT_ROOM_MIN = 2048 };
+
+static_assert((int)COMMAND_ROOM < (int)EXCHANGE_OUT, "every command fits the caller's buffer");
+
+/* The recipients this attempt covers: the pending ones, up to the destination's limit. */
+static void choose_recipients(struct exchange *x, unsigned most)
+{
+	unsigned count = 0, i;
+
+	for (i = 0; i < x->recipients; i++) {
+		if (!exchange_pending(x, i))
+			continue;
+		if (count == most)
+			break;
+		if (count == 0)
+			x->first = (uint16_t)i;
+		count++;
+		x->end = (uint16_t)(i + 1);
+	}
+	x->rcpt_reply = x->first;
+}
+
+void exchange_init(struct exchange *x, const struct exchange_message *message)
+{
+	memset(x, 0, offsetof(struct exchange, reply));
+	x->envelope = message->envelope;
+	x->statuses = message->statuses;
+	x->results = message->results;
+	x->recipients = message->envelope->recipients;
+	x->content_length = message->content_length;
+	x->last = message->last;
+	choose_recipients(x, message->most);
+}
+
+void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
+{
+	x->terms = *terms;
+	x->step = terms->reset ? STEP_RSET : STEP_MAIL;
+	x->expect = terms->reset ? EXPECT_RSET : EXPECT_MAIL;
+}
+
+/* ---- commands ----------------------------------------------------------------------------------------------- */
+
+static enum exchange_next command(const struct line *line, size_t room, struct exchange_say *say)
+{
+	*say = (struct exchange_say){line->data, line->length, true, true};
+	return say->length <= room ? EXCHANGE_SAY : EXCHANGE_ROOM;
+}
+
+static enum exchange_next say_reset(char *out, size_t room, struct exchange_say *say)
+{
+	struct line line = {.data = out, .size = COMMAND_ROOM};
+
+	line_text(&line, "RSET\r\n");
+	return command(&line, room, say);
+}
+
+static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, struct exchange_say *say)
+{
+	bool eight_bit = x->envelope->flags & ENVELOPE_EIGHT_BIT;
+	struct line line = {.data = out, .size = COMMAND_ROOM};
+
+	line_text(&line, "MAIL FROM:<");
+	line_put(&line, x->envelope->sender.data, x->envelope->sender.length);
+	line_text(&line, ">");
+	if (x->terms.size) {
+		line_text(&line, " SIZE=");
+		line_number(&line, x->content_length);
+	}
+	if (x->terms.eight_bit && eight_bit)
+		line_text(&line, " BODY=8BITMIME");
+	line_text(&line, "\r\n");
+	x->parameters = x->terms.size || (x->terms.eight_bit && eight_bit);
+	x->undeclared = !x->terms.eight_bit && eight_bit;
+	return command(&line, room, say);
+}
+
+/* False: all are written. */
+static bool next_recipient(struct exchange *x, struct envelope_recipient *recipient)
+{
+	for (; x->rcpt_next < x->end; x->rcpt_next++) {
+		x->cursor_after = x->cursor;
+		if (!envelope_next(&x->cursor_after, recipient))
+			assert(!"envelope_decode() counted the recipients");
+		if (x->rcpt_next >= x->first && exchange_pending(x, x->rcpt_next))
+			return true;
+		x->cursor = x->cursor_after;
+	}
+	return false;
+}
+
+static enum exchange_next say_rcpt(struct span address, char *out, size_t room, struct exchange_say *say)
+{
+	struct line line = {.data = out, .size = COMMAND_ROOM};
+
+	line_text(&line, "RCPT TO:<");
+	line_put(&line, address.data, address.length);
+	line_text(&line, ">\r\n");
+	return command(&line, room, say);
+}
+
+/* ---- content: parts first, then what the message record itself holds ---- */
+
+static bool last_piece(const struct exchange *x)
+{
+	return x->piece == x->last;
+}
+
+static void next_piece(struct exchange *x)
+{
+	x->piece++;
+	x->content = NULL;
+	x->content_offset = 0;
+}
+
+void exchange_give(struct exchange *x, const uint8_t *content, size_t size)
+{
+	assert(content && x->content_offset == 0);
+	x->content = content;
+	x->content_size = size;
+}
+
+/* Nothing more of it is written; it is over when what was written has been answered. */
+static void cut_short(struct exchange *x)
+{
+	x->step = STEP_WRITTEN;
+	if (x->expect == EXPECT_BODY && x->chunk_replies == x->chunks_begun)
+		x->expect = EXPECT_NOTHING;
+}
+
+bool exchange_damaged(struct exchange *x)
+{
+	x->damaged = true;
+	if (x->terms.mode == MODE_CHUNKING && x->step == STEP_BODY)
+		return true;
+	x->broken = true;
+	return false;
+}
+
+/* Before BDAT promises its octets, so that the connection can go on. */
+static bool check_piece(struct exchange *x)
+{
+	uint8_t end[5];
+
+	if (x->checked == x->piece + 1)
+		return true; /* it found no room then */
+	if (x->piece == 0)
+		content_encoder_init(&x->encoder);
+	x->checked = (uint16_t)(x->piece + 1);
+	if (!content_encode_check(&x->encoder, x->content, x->content_size))
+		return false;
+	return !last_piece(x) || content_encode_end(&x->encoder, end) > 0;
+}
+
+static enum exchange_next say_bdat(struct exchange *x, char *out, size_t room, struct exchange_say *say)
+{
+	struct line line = {.data = out, .size = COMMAND_ROOM};
+
+	/* LAST makes a message of whatever was taken: not before every chunk is known to have been. */
+	if (last_piece(x) && x->chunk_replies < x->chunks_begun)
+		return EXCHANGE_WAIT;
+	if (!x->content)
+		return EXCHANGE_PIECE;
+	if (!check_piece(x))
+		return EXCHANGE_DAMAGE;
+	line_text(&line, "BDAT ");
+	line_number(&line, x->content_size);
+	line_text(&line, last_piece(x) ? " LAST\r\n" : "\r\n");
+	return command(&line, room, say);
+}
+
+/* The command that opens the body: DATA, or one BDAT per piece. */
+static enum exchange_next say_body(struct exchange *x, char *out, size_t room, struct exchange_say *say)
+{
+	struct line line = {.data = out, .size = COMMAND_ROOM};
+
+	if (x->terms.mode == MODE_CHUNKING)
+		return say_bdat(x, out, room, say);
+	line_text(&line, "DATA\r\n");
+	return command(&line, room, say);
+}
+
+static enum exchange_next say_chunk(struct exchange *x, size_t room, struct exchange_say *say)
+{
+	size_t left = x->content_size - x->content_offset;
+	size_t n = left < room ? left : room;
+
+	if (n < left && n < CONTENT_ROOM_MIN)
+		return EXCHANGE_ROOM;
+	x->said = n;
+	*say = (struct exchange_say){x->content + x->content_offset, n, n == left, false};
+	return EXCHANGE_SAY;
+}
+
+static enum exchange_next say_encoded(struct exchange *x, uint8_t *out, size_t room, struct exchange_say *say)
+{
+	*say = (struct exchange_say){.data = out};
+	if (!x->content)
+		return EXCHANGE_PIECE;
+	if (room < CONTENT_ROOM_MIN)
+		return EXCHANGE_ROOM;
+	x->encoder_after = x->encoder;
+	if (!content_encode(&x->encoder_after, x->content + x->content_offset, x->content_size - x->content_offset,
+			    &x->said, out, room < EXCHANGE_OUT ? room : EXCHANGE_OUT, &say->length))
+		return EXCHANGE_DAMAGE;
+	return EXCHANGE_SAY;
+}
+
+/* DATA's content may be written only behind 354. True: there is more of it than what is written. */
+static bool content_left(struct exchange *x)
+{
+	if (x->dot_only)
+		return false;
+	while (x->content && x->content_offset == x->content_size) {
+		if (last_piece(x))
+			return false;
+		next_piece(x);
+	}
+	return true;
+}
+
+static enum exchange_next say_end(struct exchange *x, uint8_t *out, size_t room, struct exchange_say *say)
+{
+	size_t n = 3;
+
+	memcpy(out, ".\r\n", n);
+	x->encoder_after = x->encoder;
+	if (!x->dot_only)
+		n = content_encode_end(&x->encoder_after, out);
+	if (n == 0)
+		return EXCHANGE_DAMAGE;
+	*say = (struct exchange_say){out, n, true, true};
+	return n <= room ? EXCHANGE_SAY : EXCHANGE_ROOM;
+}
+
+/* Before a command in lockstep every earlier reply must be in. */
+static bool must_wait(const struct exchange *x)
+{
+	return x->terms.mode == MODE_LOCKSTEP && x->due > 0 && x->step < STEP_CONTENT;
+}
+
+enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, struct exchange_say *say)
+{
+	struct envelope_recipient recipient;
+
+	if (x->broken)
+		return EXCHANGE_DONE;
+	if (must_wait(x))
+		return EXCHANGE_WAIT;
+	if (x->step == STEP_RCPT) {
+		if (next_recipient(x, &recipient))
+			return say_rcpt(recipient.address, out, room, say);
+		x->step = STEP_BODY;
+	}
+	/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */
+	if (x->step == STEP_BODY && x->terms.mode == MODE_CHUNKING && (x->decided || x->damaged))
+		cut_short(x);
+	if (x->step == STEP_CONTENT && x->terms.mode != MODE_CHUNKING) {
+		/* Even when every recipient was refused: a 354 that comes all the same must be ended by a dot first. A
+		 * refused DATA ends the transaction, and the connection goes on behind it. */
+		if (!x->body_accepted)
+			return EXCHANGE_WAIT;
+		if (!content_left(x))
+			x->step = STEP_END;
+	}
+	switch (x->step) {
+	case STEP_RSET:
+		return say_reset(out, room, say);
+	case STEP_MAIL:
+		return say_mail(x, out, room, say);
+	case STEP_BODY:
+		return say_body(x, out, room, say);
+	case STEP_CONTENT:
+		return x->terms.mode == MODE_CHUNKING ? say_chunk(x, room, say) : say_encoded(x, out, room, say);
+	case STEP_END:
+		return say_end(x, out, room, say);
+	default:
+		return EXCHANGE_DONE;
+	}
+}
+
+/* ---- and it has left ---------------------------------------------------------------------------------------- */
+
+static void chunk_written(struct exchange *x)
+{
+	x->content_offset += x->said;
+	if (x->content_offset < x->content_size)
+		return;
+	x->chunks_written++;
+	if (last_piece(x)) {
+		x->step = STEP_WRITTEN;
+		x->end_written = true;
+		return;
+	}
+	next_piece(x);
+	x->step = STEP_BODY;
+}
+
+static void content_written(struct exchange *x)
+{
+	if (x->terms.mode == MODE_CHUNKING) {
+		chunk_written(x);
+		return;
+	}
+	x->content_offset += x->said;
+	x->encoder = x->encoder_after;
+}
+
+static void body_written(struct exchange *x)
+{
+	x->step = STEP_CONTENT;
+	if (x->terms.mode == MODE_CHUNKING)
+		x->chunks_begun++;
+	else
+		content_encoder_init(&x->encoder);
+}
+
+void exchange_written(struct exchange *x)
+{
+	assert(!x->broken);
+	x->any_written = true;
+	if (x->step != STEP_CONTENT)
+		x->due++;
+	switch (x->step) {
+	case STEP_RSET:
+		x->step = STEP_MAIL;
+		return;
+	case STEP_MAIL:
+		envelope_first(x->envelope, &x->cursor);
+		x->step = STEP_RCPT;
+		return;
+	case STEP_RCPT:
+		x->cursor = x->cursor_after;
+		x->rcpt_next++;
+		return;
+	case STEP_BODY:
+		body_written(x);
+		return;
+	case STEP_CONTENT:
+		content_written(x);
+		return;
+	case STEP_END:
+		x->end_written = !x->dot_only;
+		x->step = STEP_WRITTEN;
+		return;
+	default:
+		assert(!"nothing was said");
+	}
+}
+
+bool exchange_any_sent(const struct exchange *x)
+{
+	unsigned i;
+
+	for (i = x->first; i < x->end; i++) {
+		if (x->results[i] == ATTEMPT_SENT)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,179 @@
+/*
+ * core/deliver/hold.c - see hold.h.
+ */
+#include "core/deliver/hold.h"
+
+#include "core/base/clock.h"
+#include "core/deliver/outbound.h"
+#include "core/relay/events.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
+
+static struct hold_destination *destination_of(const struct outbound *o)
+{
+	return &o->shard->deliverer->shared->holds[o->shard->plan->lanes[o->index].destination];
+}
+
+static uint64_t interval_ns(uint32_t refused)
+{
+	uint64_t interval = HOLD_PROBE_FIRST_MS * CLOCK_NS_PER_MS;
+
+	while (refused-- > 0 && interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS)
+		interval *= 2;
+	return interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS ? interval : HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS;
+}
+
+enum hold_claim hold_claim(struct hold_host *host, uint64_t now_ns, uint64_t *next_ns)
+{
+	uint64_t probe_ns = atomic_load_explicit(&host->probe_ns, memory_order_relaxed);
+	uint64_t poll_ns = now_ns + HOLD_POLL_MS * CLOCK_NS_PER_MS;
+
+	if (probe_ns == 0)
+		return HOLD_NONE;
+	/* Whoever moves the time on has the right to this probe. */
+	if (now_ns >= probe_ns && atomic_compare_exchange_strong(&host->probe_ns, &probe_ns,
+								 now_ns + interval_ns(atomic_load(&host->refused) + 1)))
+		return HOLD_PROBE;
+	if (poll_ns < *next_ns)
+		*next_ns = poll_ns;
+	if (probe_ns > now_ns && probe_ns < *next_ns)
+		*next_ns = probe_ns;
+	return HOLD_WAIT;
+}
+
+/* ---- refused ---------------------------------------------------------------------------------------------------- */
+
+/* From now on, if it was not held before; a probe that was refused makes the time to the next one longer. */
+static void hold_host(struct outbound *o, struct host *host, enum stage stage, bool probed)
+{
+	struct hold_host *hold = host->hold;
+	uint64_t now_ns = o->shard->now_ns, none = 0;
+
+	atomic_store(&hold->stage, (uint32_t)stage);
+	if (atomic_compare_exchange_strong(&hold->probe_ns, &none, now_ns + interval_ns(0)))
+		atomic_store(&hold->since_ns, now_ns);
+	else if (probed)
+		atomic_fetch_add(&hold->refused, 1);
+}
+
+static void tell(struct outbound *o, const struct host *host, const struct verdict_fact *fact,
+		 const struct ruling *ruling)
+{
+	_Atomic(uint64_t) *tell_ns = &destination_of(o)->tell_ns[ruling->reason];
+	uint64_t due_ns = atomic_load(tell_ns);
+
+	if (o->shard->now_ns < due_ns)
+		return;
+	if (atomic_compare_exchange_strong(tell_ns, &due_ns, o->shard->now_ns + HOLD_TELL_S * CLOCK_NS_PER_S))
+		event_setup_refused(o, host, fact, ruling);
+}
+
+bool hold_refused(struct outbound *o, struct host *host, const struct delivery *d, const struct verdict_fact *fact,
+		  const struct ruling *ruling)
+{
+	bool in_force = hold_in_force(host->hold);
+
+	/* Again and again the same message says nothing about the host. */
+	if (ruling->scope == SCOPE_MESSAGE && d && d->holds == 0 && !in_force)
+		host->held_in_row++;
+	/* Others got through since it was refused: it is this message after all, and it must not hold them up again. */
+	bool only_this = d && d->holds > 0 && !in_force;
+
+	if ((ruling->scope == SCOPE_HOST && !only_this) || in_force || host->held_in_row >= HOLD_ROW) {
+		hold_host(o, host, fact->stage, host->probing);
+		host->probing = false;
+	}
+	tell(o, host, fact, ruling);
+	return hold_in_force(host->hold);
+}
+
+/* ---- and let go ------------------------------------------------------------------------------------------------- */
+
+static void let_go(struct outbound *o, struct host *host, uint64_t since_ns)
+{
+	struct hold_destination *destination = destination_of(o);
+	bool told = false;
+	unsigned i;
+
+	for (i = 0; i < REASON_COUNT; i++)
+		told = atomic_exchange(&destination->tell_ns[i], 0) != 0 || told;
+	atomic_store(&destination->released_ns, o->shard->now_ns);
+	atomic_fetch_add(&destination->releases, 1);
+	if (told)
+		event_setup_accepted(o, host, since_ns);
+	outbound_wake(o->shard, o->index);
+}
+
+void hold_passed(struct outbound *o, struct host *host, const struct delivery *d, enum stage stage, bool sent)
+{
+	struct hold_host *hold = host->hold;
+	uint64_t since_ns;
+
+	if (sent)
+		host->held_in_row = 0;
+	if (hold_in_force(hold)) {
+		/* What came further than the refusal has passed the place where the others were refused. */
+		if (!sent && (uint32_t)stage <= atomic_load(&hold->stage))
+			return;
+		since_ns = atomic_load(&hold->since_ns);
+		atomic_store(&hold->refused, 0);
+		if (atomic_exchange(&hold->probe_ns, 0) != 0)
+			let_go(o, host, since_ns);
+		host->probing = false;
+		host->held_in_row = 0;
+	} else if (sent && d->holds > 0 &&
+		   o->shard->now_ns >=
+			   atomic_load(&destination_of(o)->released_ns) + HOLD_RELEASE_MS * CLOCK_NS_PER_MS) {
+		let_go(o, host, 0);
+	}
+}
+
+/* ---- the lane --------------------------------------------------------------------------------------------------- */
+
+bool hold_stops(const struct outbound *o)
+{
+	bool held = false;
+	size_t i;
+
+	for (i = 0; i < o->destination->host_count; i++) {
+		const struct host *host = &o->hosts[i];
+		if (hold_in_force(host->hold))
+			held = true;
+		else if (host->blocked_until_ns <= o->shard->now_ns)
+			return false;
+	}
+	return held;
+}
+
+uint64_t hold_uptime_ns(const struct outbound *o)
+{
+	uint64_t released_ns = atomic_load(&destination_of(o)->released_ns), now_ns = o->shard->now_ns;
+	uint64_t from_ns = released_ns > o->shard->started_ns ? released_ns : o->shard->started_ns;
+
+	/* Another shard's clock may be a turn ahead. */
+	return hold_stops(o) || now_ns < from_ns ? 0 : now_ns - from_ns;
+}
+
+static bool is_held(const struct delivery *d)
+{
+	return d->holds > 0;
+}
+
+void hold_follow(struct outbound *o, uint64_t *next_ns)
+{
+	uint32_t releases = atomic_load_explicit(&destination_of(o)->releases, memory_order_relaxed);
+	uint64_t poll_ns = o->shard->now_ns + HOLD_POLL_MS * CLOCK_NS_PER_MS;
+
+	if (!o->holds_waiting) {
+		o->releases_seen = releases;
+		return;
+	}
+	if (releases == o->releases_seen) {
+		if (poll_ns < *next_ns)
+			*next_ns = poll_ns;
+		return;
+	}
+	o->releases_seen = releases;
+	o->holds_waiting = false;
+	lane_make_due(&o->lane, is_held, o->shard->now_ns);
+}

@@ -1,0 +1,125 @@
+/*
+ * core/deliver/outbound.h - a lane's way out: which delivery goes next, over which connection, to which host.
+ *
+ * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (its share of the
+ * destination's limit, so limits hold exactly), fills the window of one before using the next, opens another only when
+ * the backlog stays, and leaves hosts that refuse alone for a while, longer each time.
+ */
+#ifndef POSTRIDER_DELIVER_OUTBOUND_H
+#define POSTRIDER_DELIVER_OUTBOUND_H
+
+#include <errno.h>
+
+#include "core/deliver/addresses.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/fallback.h"
+#include "core/deliver/session_limit.h"
+#include "core/deliver/verdict.h"
+#include "core/shard/shard.h"
+#include "core/store/store.h"
+#include "queue/envelope.h"
+#include "queue/lane.h"
+#include "tls/tls.h"
+
+struct connection;
+struct attempt;
+
+enum {
+	OUTBOUND_GROW_MS = 20,     /* while a backlog stays: one more connection in so much time */
+	OUTBOUND_LOADING_MAX = 64, /* messages being read back from disk at a time */
+};
+
+struct host {
+	const struct config_host *config;
+	unsigned failures;         /* in a row, of all its addresses */
+	uint64_t failed_ns;        /* the first of them */
+	uint64_t blocked_until_ns; /* all its addresses are, or it has none */
+	struct addresses addresses;
+	struct tls_ticket *ticket;
+	struct hold_host *hold; /* in relay->holds */
+	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */
+	bool probing;           /* this lane's connection is the probe */
+	struct lessons lessons; /* what it was found not to bear */
+	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
+	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
+	struct session_limit session_limit;
+	uint64_t setup_ns; /* what the last set-up took */
+	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
+	uint64_t no_reset_until_ns, reset_suspected_until_ns;
+	uint64_t no_tickets_until_ns; /* a handshake failed where one was offered */
+};
+
+struct outbound {
+	struct shard *shard;
+	unsigned index; /* of the lane */
+	const struct config_destination *destination;
+	unsigned limit; /* connections */
+	struct lane lane;
+	struct host *hosts;
+	struct tls_context *tls; /* the relay's; NULL without TLS */
+	struct list connections; /* struct connection */
+	unsigned connection_count, connecting;
+	struct list loaded; /* attempts whose content is in memory, without a connection */
+	unsigned loading;
+	uint64_t grown_ns; /* when the last connection was opened */
+	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
+	uint64_t rate_since_ns, rate_count, rate;
+	struct list wake;         /* in shard->deliverer->outbound_wake */
+	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
+	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
+	uint32_t releases_seen;
+	enum stage failure_stage; /* the last failure of a host, as an event tells it */
+	char failure[200];
+	unsigned failures_seen; /* connections that failed since this process started */
+};
+
+/* `o` is zeroed but for its lane, which recovery may have filled. 0 or -ENOMEM. */
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index);
+void outbound_deinit(struct outbound *o);
+/* There is something to do for this lane at the end of the turn. */
+void outbound_wake(struct shard *shard, unsigned lane);
+/* The store's callback (store.h): the delivery takes its place in its lane. */
+void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
+/* Once per turn: dispatches everything that was woken. */
+void outbound_run(struct shard *shard);
+/* Drain: starts nothing more; connections close when their attempts have ended. */
+void outbound_drain(struct shard *shard, bool hard);
+bool outbound_idle(const struct shard *shard);
+
+/* From connection.c. */
+void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at);
+/* This address of the host could not be used: `stage`, and what it said or the system's reason. NULL: it has none. */
+void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
+			  const char *reason);
+/* Ends mail that is too old and that no host could be found for. */
+void outbound_expire(struct outbound *o);
+void outbound_connection_gone(struct outbound *o, struct connection *c);
+
+/* From attempt.c: results are in, or the connection went away. See settle.c. */
+enum outcome_kind {
+	OUTCOME_ANSWERED, /* every recipient tried has a verdict in `results` */
+	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
+	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
+	OUTCOME_UNTRIED,  /* the connection ended before its turn, or between two messages: not its fault */
+	OUTCOME_DAMAGED,  /* its content cannot be read back, which is our fault: held (`error`) */
+};
+struct outcome {
+	enum outcome_kind kind;
+	bool again;                    /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
+	const struct attempt *attempt; /* for its recipients' names; NULL: none was loaded */
+	const uint8_t *results;        /* per recipient of the delivery: enum attempt_result */
+	struct span reply;             /* the most telling reply, or the reason */
+	unsigned code;
+	enum stage stage;
+	int error;      /* DAMAGED: negative errno */
+	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
+};
+/* Of OUTCOME_DAMAGED's errors: the disk's, which time does not mend; else it was memory or descriptors that lacked. */
+static inline bool outcome_damaged(int error)
+{
+	return error == -EBADMSG || error == -EIO;
+}
+/* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
+void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
+
+#endif

@@ -1,0 +1,252 @@
+/*
+ * core/deliver/outbound_grow.c - one more connection: when, and to which address of which host.
+ */
+#include <stdio.h>
+
+#include "core/agents/resolver.h"
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound_private.h"
+#include "core/relay/events.h"
+#include "core/shard/shard.h"
+
+static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all that is known of a name");
+
+/* ---- failing and being well ---------------------------------------------------------------------------------- */
+
+void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at)
+{
+	struct host_address *address = addresses_find(&host->addresses, at);
+
+	if (address) {
+		address->failures = 0;
+		address->blocked_until_ns = 0;
+	}
+	if (host->failures > 0)
+		event_host_ok(o, host);
+	host->failures = 0;
+	host->blocked_until_ns = 0;
+}
+
+/* Every way to it has failed. */
+static void host_failed(struct outbound *o, struct host *host, const struct host_address *address, enum stage stage,
+			const char *reason, uint64_t delay)
+{
+	if (host->failures++ == 0)
+		host->failed_ns = o->shard->now_ns;
+	snprintf(o->failure, sizeof(o->failure), "no host takes mail; the last one, %s: %s", host->config->text,
+		 reason);
+	o->failure_stage = stage;
+	event_host_failed(o, host, address, stage, reason, delay);
+}
+
+void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
+			  const char *reason)
+{
+	struct host_address *address = at ? addresses_find(&host->addresses, at) : NULL;
+	uint64_t now_ns = o->shard->now_ns;
+	uint64_t delay = addresses_backoff_ns(address ? address->failures : host->failures, &o->shard->random);
+
+	/* While it is held the time of the next probe counts, and nothing else. */
+	if (hold_in_force(host->hold))
+		delay = 0;
+	host->probing = false;
+	host->window = 0;
+	host->blocked_until_ns = now_ns + delay;
+	if (address) {
+		address->failures++;
+		address->blocked_until_ns = now_ns + delay;
+		host->blocked_until_ns = addresses_blocked_until_ns(&host->addresses, now_ns);
+	}
+	o->failures_seen++;
+	/* The host is as well as the best of its addresses (RFC 5321 5.1). */
+	if (address && host->addresses.count > 1 && host->blocked_until_ns == 0)
+		event_address_failed(o, host, address, stage, reason, delay);
+	else
+		host_failed(o, host, address, stage, reason, delay);
+	outbound_expire(o);
+	outbound_wake(o->shard, o->index);
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------------------ */
+
+static void nameless(struct outbound *o, struct host *host)
+{
+	const char *problem = resolver_problem(o->shard->deliverer->shared->resolver, host->config);
+	char why[160];
+
+	snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : " yet", problem);
+	outbound_host_failed(o, host, NULL, STAGE_CONNECT, why);
+}
+
+/* An address of this host to try now, or NULL and *next_ns. */
+static struct host_address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
+{
+	struct ring_address found[RESOLVER_ADDRESSES_MAX];
+	unsigned count = resolver_addresses(o->shard->deliverer->shared->resolver, host->config, found);
+
+	if (count > 0)
+		addresses_update(&host->addresses, found, count);
+	if (host->addresses.count > 0)
+		return addresses_choose(&host->addresses, o->shard->now_ns, next_ns);
+	if (host->blocked_until_ns <= o->shard->now_ns)
+		nameless(o, host);
+	if (host->blocked_until_ns < *next_ns)
+		*next_ns = host->blocked_until_ns;
+	return NULL;
+}
+
+/* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
+static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
+{
+	size_t i;
+
+	for (i = 0; i < o->destination->host_count; i++) {
+		struct host *host = &o->hosts[i];
+		enum hold_claim claim;
+		*address = usable_address(o, host, next_ns);
+		if (!*address)
+			continue;
+		claim = hold_claim(host->hold, o->shard->now_ns, next_ns);
+		*probe = claim == HOLD_PROBE;
+		if (claim != HOLD_WAIT)
+			return host;
+	}
+	return NULL;
+}
+
+/* There is an address that neither waits nor is waited for. */
+static bool another_way(struct outbound *o)
+{
+	uint64_t never = UINT64_MAX;
+	size_t i;
+
+	for (i = 0; i < o->destination->host_count; i++) {
+		struct host *host = &o->hosts[i];
+		if (!hold_in_force(host->hold) && usable_address(o, host, &never))
+			return true;
+	}
+	return false;
+}
+
+/* No more connections are allowed. One that has waited for a greeting for as long as a connection may take gives way
+ * to another host or address, where there is one; where there is none it waits on (RFC 5321 4.5.3.2.1). */
+static void give_way(struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t wait_ns = o->shard->config->timeouts.connect_ns;
+	struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		struct connection *c = container_of(link, struct connection, link);
+		if (!c->slow || c->state >= CONNECTION_READY)
+			continue;
+		if (c->opened_ns + wait_ns > o->shard->now_ns) {
+			if (c->opened_ns + wait_ns < *next_ns)
+				*next_ns = c->opened_ns + wait_ns;
+			continue;
+		}
+		if (another_way(o))
+			connection_give_way(c);
+		return;
+	}
+}
+
+static bool open_one(struct outbound *o, uint64_t *next_ns)
+{
+	struct host_address *address;
+	struct connection *c;
+	struct host *host;
+	bool probe = false;
+
+	host = usable_host(o, next_ns, &probe, &address);
+	if (!host)
+		return false;
+	o->grown_ns = o->shard->now_ns;
+	c = connection_open(o, host, &address->at);
+	if (!c) {
+		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
+		return false;
+	}
+	addresses_used(&host->addresses, address);
+	c->probe = host->probing = probe;
+	return true;
+}
+
+void outbound_grow(struct outbound *o, uint64_t *next_ns)
+{
+	if (o->connecting > 0)
+		return;
+	if (o->connection_count >= o->limit) {
+		give_way(o, next_ns);
+		return;
+	}
+	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > o->shard->now_ns) {
+		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
+		return;
+	}
+	(void)open_one(o, next_ns);
+}
+
+/* ---- succession ---------------------------------------------------------------------------------------------- */
+
+enum { RATE_MS = 100, SUCCESSORS_MAX = 4 /* opened at once */ };
+
+static void measure(struct outbound *o)
+{
+	uint64_t elapsed = o->shard->now_ns - o->rate_since_ns, rate;
+
+	if (elapsed < RATE_MS * CLOCK_NS_PER_MS)
+		return;
+	rate = o->rate_count * CLOCK_NS_PER_S / elapsed;
+	o->rate = rate > o->rate / 4 * 3 ? rate : o->rate / 4 * 3;
+	o->rate_count = 0;
+	o->rate_since_ns = o->shard->now_ns;
+}
+
+/* What connections may still take, in messages; UINT64_MAX: as much as comes. *share: of a new one. */
+static uint64_t supply(const struct outbound *o, uint64_t *setup_ns, uint64_t *share)
+{
+	uint64_t sum = 0;
+	struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		const struct connection *c = container_of(link, struct connection, link);
+		uint64_t left;
+		if (c->state != CONNECTION_READY || c->retiring || hold_in_force(c->host->hold))
+			continue;
+		left = connection_left(c, o->rate, share);
+		if (left == UINT64_MAX)
+			return left;
+		sum += left;
+		if (c->host->setup_ns > *setup_ns)
+			*setup_ns = c->host->setup_ns;
+	}
+	return sum;
+}
+
+/*
+ * What will be sent while a connection is being set up must have its place on those that are there. Twice as much,
+ * because what was measured may be what too few connections made of it. So a far next hop has several in the making,
+ * a near one is given its next in the last moment, and where one may take as much as comes nothing is done.
+ */
+void outbound_succeed(struct outbound *o)
+{
+	uint64_t setup_ns = 0, share = 0, never = UINT64_MAX, have, need;
+	unsigned opened;
+
+	measure(o);
+	if (o->connection_count == 0 || o->connection_count >= o->limit || o->rate == 0)
+		return;
+	have = supply(o, &setup_ns, &share);
+	if (have == UINT64_MAX || share == 0)
+		return;
+	have += o->connecting * share;
+	need = 2 * o->rate * (setup_ns / 1000) / 1000000;
+	for (opened = 0; have < need && opened < SUCCESSORS_MAX && o->connection_count < o->limit; opened++) {
+		if (!open_one(o, &never))
+			return;
+		have += share;
+	}
+}

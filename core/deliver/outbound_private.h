@@ -1,0 +1,16 @@
+/*
+ * core/deliver/outbound_private.h - shared between outbound.c (dispatch) and outbound_grow.c (connections).
+ */
+#ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
+#define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
+
+#include <assert.h>
+
+#include "core/deliver/outbound.h"
+
+/* outbound_grow.c: opens one more connection if that may be. *next_ns: when to look again. */
+void outbound_grow(struct outbound *o, uint64_t *next_ns);
+/* Opens what will take over from connections that are about to have had their share of messages, or of time. */
+void outbound_succeed(struct outbound *o);
+
+#endif

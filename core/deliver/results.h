@@ -1,0 +1,54 @@
+/*
+ * core/deliver/results.h - what each recipient of an attempt was told, for the events that say so.
+ *
+ * The envelope leaves memory when the content has been written, long before the last reply is in. So the addresses are
+ * kept: a copy of a few dozen octets for a message to one recipient, and one allocation where there are several. The
+ * reply that decided for all is the attempt's own; those that single recipients got at RCPT are kept up to
+ * RESULTS_REFUSED_MAX. What finds no memory, or no room in the event, is counted but not named. Nothing is kept where
+ * log.messages is off.
+ */
+#ifndef POSTRIDER_DELIVER_RESULTS_H
+#define POSTRIDER_DELIVER_RESULTS_H
+
+#include <stdint.h>
+
+#include "core/base/log.h"
+#include "core/smtp/reply.h"
+
+struct outcome;
+struct attempt;
+
+enum {
+	RESULTS_NAMES_INLINE = 96,
+	RESULTS_NAMES_MAX = 65536, /* octets of addresses kept */
+	RESULTS_REFUSED_MAX = 16,
+	RESULTS_REPLY_MAX = 120,
+	RESULTS_TOLD_MAX = 32, /* recipients named in an event */
+};
+
+struct results_refused {
+	uint16_t index, code, length;
+	char text[RESULTS_REPLY_MAX];
+};
+
+struct results {
+	uint8_t *names; /* as in the envelope; names_inline, or malloc'd and owned; NULL: not kept */
+	uint32_t names_length;
+	uint16_t refused_count;
+	struct results_refused *refused; /* malloc'd, owned */
+	uint8_t names_inline[RESULTS_NAMES_INLINE];
+};
+
+/* Before the view of its envelope is given back. */
+void results_keep(struct attempt *a);
+/* The recipient got a reply of its own. */
+void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_parser *reply);
+void results_free(struct attempt *a);
+
+/* "recipient" where there is one, else "results" for each that was tried, those not delivered first, and "more" for how
+ * many found no room. */
+void results_fields(struct log_event *e, const struct attempt *a, const struct outcome *outcome);
+/* The same for all that are still pending, with one result: they are given up, or held. */
+void results_pending(struct log_event *e, const struct attempt *a, const char *result);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * core/deliver/setup.c - see setup.h.
+ */
+#include "core/deliver/setup.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "core/base/line.h"
+#include "core/config/config.h"
+
+enum { HOSTNAME_MAX = 255 };
+
+enum stage setup_stage(const struct setup *s)
+{
+	static const enum stage stages[] = {
+		[SETUP_GREETING] = STAGE_GREETING, [SETUP_HANDSHAKE] = STAGE_TLS,     [SETUP_EHLO] = STAGE_EHLO,
+		[SETUP_HELO] = STAGE_EHLO,         [SETUP_STARTTLS] = STAGE_STARTTLS, [SETUP_READY] = STAGE_EHLO,
+	};
+
+	return stages[s->step];
+}
+
+struct smtp_extensions *setup_collects(struct setup *s)
+{
+	return s->step == SETUP_EHLO ? &s->extensions : NULL;
+}
+
+enum setup_go setup_begin(struct setup *s, const struct setup_terms *terms)
+{
+	*s = (struct setup){.terms = *terms, .step = terms->implicit ? SETUP_HANDSHAKE : SETUP_GREETING};
+	return terms->implicit ? SETUP_SECURE : SETUP_LISTEN;
+}
+
+/* ---- commands ----------------------------------------------------------------------------------------------- */
+
+static enum setup_go say(struct setup *s, enum setup_step step, const char *verb, struct setup_next *next)
+{
+	struct line line = {.data = next->line, .size = sizeof(next->line)};
+
+	s->step = step;
+	line_text(&line, verb);
+	if (step != SETUP_STARTTLS)
+		line_put(&line, s->terms.hostname, strnlen(s->terms.hostname, HOSTNAME_MAX));
+	line_text(&line, "\r\n");
+	next->length = line.length;
+	return SETUP_SAY;
+}
+
+static enum setup_go say_hello(struct setup *s, bool helo, struct setup_next *next)
+{
+	/* What was learned before TLS is forgotten (RFC 3207 4.2). */
+	memset(&s->extensions, 0, sizeof(s->extensions));
+	return helo ? say(s, SETUP_HELO, "HELO ", next) : say(s, SETUP_EHLO, "EHLO ", next);
+}
+
+enum setup_go setup_secured(struct setup *s, struct setup_next *next)
+{
+	assert(s->step == SETUP_HANDSHAKE && !s->secured);
+	s->secured = true;
+	if (!s->terms.implicit)
+		return say_hello(s, false, next);
+	s->step = SETUP_GREETING;
+	return SETUP_LISTEN;
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------ */
+
+/* 421 is followed by the end of the connection (RFC 5321 3.8). */
+static enum setup_go refuse(const struct setup *s, const struct smtp_reply_parser *reply, const char *why,
+			    struct setup_next *next)
+{
+	next->why = why;
+	next->by_reply = true;
+	next->stage = setup_stage(s);
+	return reply->code == 421 ? SETUP_BREAK : SETUP_REFUSE;
+}
+
+/* What the operator knows better. */
+static void ignore_extensions(struct setup *s)
+{
+	unsigned ignored = s->terms.ignored;
+	struct smtp_extensions *x = &s->extensions;
+
+	x->pipelining = x->pipelining && !(ignored & CONFIG_PIPELINING);
+	x->chunking = x->chunking && !(ignored & CONFIG_CHUNKING);
+	x->size_given = x->size_given && !(ignored & CONFIG_SIZE);
+	x->eight_bit_mime = x->eight_bit_mime && !(ignored & CONFIG_8BITMIME);
+	x->enhanced_codes = x->enhanced_codes && !(ignored & CONFIG_ENHANCEDSTATUSCODES);
+}
+
+static bool tls_lacks(const struct setup *s)
+{
+	return s->terms.tls && !s->secured;
+}
+
+static enum setup_go after_hello(struct setup *s, struct setup_next *next)
+{
+	ignore_extensions(s);
+	if (!tls_lacks(s)) {
+		s->step = SETUP_READY;
+		return SETUP_DONE;
+	}
+	if (s->extensions.starttls)
+		return say(s, SETUP_STARTTLS, "STARTTLS", next);
+	next->why = "TLS is required, but the next hop does not offer STARTTLS";
+	next->stage = STAGE_STARTTLS;
+	return SETUP_REFUSE;
+}
+
+/* EHLO is not known there (RFC 5321 4.1.4), and nothing that only EHLO can offer is asked for. */
+static bool helo_may_do(const struct setup *s, unsigned code)
+{
+	return s->step == SETUP_EHLO && code >= 500 && code != 521 && code != 554 && !tls_lacks(s);
+}
+
+static enum setup_go reply_starttls(struct setup *s, size_t behind, struct setup_next *next)
+{
+	/* An octet behind the reply was never under TLS's protection (STL-06). */
+	if (behind > 0) {
+		next->why = "the next hop sent data behind its reply to STARTTLS";
+		next->stage = STAGE_STARTTLS;
+		return SETUP_BREAK;
+	}
+	s->step = SETUP_HANDSHAKE;
+	return SETUP_SECURE;
+}
+
+enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply, size_t behind,
+			  struct setup_next *next)
+{
+	bool positive = reply->code >= 200 && reply->code < 300; /* the first digit decides (RFC 5321 4.2.1) */
+
+	next->by_reply = false;
+	switch (s->step) {
+	case SETUP_GREETING:
+		return positive ? say_hello(s, false, next) : refuse(s, reply, "refused by the next hop", next);
+	case SETUP_EHLO:
+	case SETUP_HELO:
+		if (positive)
+			return after_hello(s, next);
+		if (helo_may_do(s, reply->code))
+			return say_hello(s, true, next);
+		return refuse(s, reply, "EHLO refused by the next hop", next);
+	case SETUP_STARTTLS:
+		return positive ? reply_starttls(s, behind, next)
+				: refuse(s, reply, "STARTTLS refused by the next hop", next);
+	default:
+		next->why = "a reply without a command";
+		next->stage = setup_stage(s);
+		return SETUP_BREAK;
+	}
+}

@@ -1,0 +1,63 @@
+/*
+ * core/deliver/setup.h - what is said to a next hop before the first message: greeting, EHLO, STARTTLS, EHLO again.
+ *
+ *     GREETING ---> EHLO ---> [STARTTLS -> HANDSHAKE -> EHLO] ---> READY
+ *         ^            \---> HELO, where it knows no EHLO and TLS is not asked for ---/
+ *         HANDSHAKE, where TLS comes first
+ *
+ * An engine without I/O: a reply goes in, what to do next comes out. What TLS is demanded is decided before a single
+ * command that names a sender or a recipient: where it is, nothing goes on in clear (RELIABILITY I6, STL-07).
+ */
+#ifndef POSTRIDER_DELIVER_SETUP_H
+#define POSTRIDER_DELIVER_SETUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/deliver/verdict.h"
+#include "core/smtp/reply.h"
+
+enum setup_step { SETUP_GREETING, SETUP_HANDSHAKE, SETUP_EHLO, SETUP_HELO, SETUP_STARTTLS, SETUP_READY };
+
+struct setup_terms {
+	const char *hostname; /* the caller's */
+	bool tls;             /* nothing is said without, but what leads there */
+	bool implicit;        /* TLS comes before the greeting */
+	unsigned ignored;     /* CONFIG_*: what the operator knows the host not to bear */
+};
+
+struct setup {
+	struct setup_terms terms;
+	enum setup_step step;
+	bool secured;
+	struct smtp_extensions extensions; /* of the last EHLO */
+};
+
+enum setup_go {
+	SETUP_LISTEN, /* for the greeting */
+	SETUP_SAY,    /* `line`, then listen for the reply */
+	SETUP_SECURE, /* make the TLS handshake, then setup_secured() */
+	SETUP_DONE,   /* READY */
+	SETUP_REFUSE, /* `why`, by the reply; leave with QUIT */
+	SETUP_BREAK,  /* `why`; end at once */
+};
+enum { SETUP_LINE_MAX = 300 };
+struct setup_next {
+	char line[SETUP_LINE_MAX];
+	size_t length;
+	const char *why;
+	bool by_reply; /* it is the reply that says no, and not what it lacks */
+	enum stage stage;
+};
+
+/* The socket is connected. */
+enum setup_go setup_begin(struct setup *s, const struct setup_terms *terms);
+enum setup_go setup_secured(struct setup *s, struct setup_next *next);
+/* `behind`: octets of input after the reply. */
+enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply, size_t behind,
+			  struct setup_next *next);
+/* Where the lines of the reply that is awaited are collected, or NULL: for smtp_reply_start(). */
+struct smtp_extensions *setup_collects(struct setup *s);
+enum stage setup_stage(const struct setup *s);
+
+#endif

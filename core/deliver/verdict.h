@@ -1,0 +1,116 @@
+/*
+ * core/deliver/verdict.h - the only place that decides what a fact means: for the recipient (sent, deferred, held,
+ * failed), for the host, and which sentence the operator reads. Protocol code reports what happened; it never decides.
+ *
+ * Pure functions over one table of rules (verdict_rules.c), first match wins; a destination's own rules are asked
+ * before the built-in ones. What no rule names is decided by the reply's first digit (RFC 5321 4.2.1).
+ */
+#ifndef POSTRIDER_DELIVER_VERDICT_H
+#define POSTRIDER_DELIVER_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/span.h"
+
+/*
+ * From the best to the worst. HOLD: refused for what this relay is or how it is set up, or its account. No message can
+ * mend that, so none fails by it, none expires, and no attempt is counted; an operator is told what to do.
+ */
+enum verdict { VERDICT_SENT, VERDICT_DEFER, VERDICT_HOLD, VERDICT_FAIL };
+
+/* What an attempt came to for one recipient. ACCEPTED: the recipient was, and the message has no verdict yet. */
+enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
+
+enum stage {
+	STAGE_CONNECT,
+	STAGE_TLS,
+	STAGE_GREETING,
+	STAGE_EHLO,
+	STAGE_STARTTLS,
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_CONTENT,
+	STAGE_QUIT,
+};
+const char *stage_name(enum stage stage);
+
+/*
+ * Whom a HOLD concerns. SCOPE_HOST: every message alike; the host takes none until a probe gets through.
+ * SCOPE_MESSAGE: it may be this message's sender, or this recipient's domain; others go on, until so many in a row were
+ * refused that it must be the host (hold.h).
+ */
+enum verdict_scope { SCOPE_MESSAGE, SCOPE_HOST };
+
+/* What is wrong, in one word: an alarm is told once for each destination and reason. */
+enum verdict_reason {
+	REASON_NONE,
+	REASON_CLIENT,       /* this relay's address, name or certificate is not known there */
+	REASON_BLOCKED,      /* its address is on a block list */
+	REASON_EHLO,         /* the name in EHLO */
+	REASON_TLS,          /* TLS wanted, refused, or too old */
+	REASON_CREDENTIALS,  /* authentication wanted, refused or no longer supported */
+	REASON_SENDER,       /* the sender may not be used by this relay or account */
+	REASON_RELAY,        /* relaying to this recipient is not allowed */
+	REASON_ACCOUNT,      /* the account is suspended, blocked or not paid for */
+	REASON_NOT_ACCEPTED, /* the host takes no mail from here, and does not say why */
+};
+enum { REASON_COUNT = REASON_NOT_ACCEPTED + 1 };
+const char *reason_name(enum verdict_reason reason);
+
+/* What a next hop said, and when. */
+struct verdict_fact {
+	enum stage stage;
+	unsigned code; /* 0: no reply */
+	struct span text;
+};
+
+/* What is zero or NULL in a rule fits all. */
+struct verdict_rule {
+	uint16_t stages;              /* STAGE_BIT() */
+	uint16_t code_low, code_high; /* both 0: any; code_high 0: code_low alone */
+	uint32_t enhanced;            /* SMTP_ENHANCED() */
+	uint32_t enhanced_high;       /* 0: `enhanced` alone */
+	const char *text;             /* "*" stands for any octets; case and line ends do not count */
+	enum verdict verdict;
+	enum verdict_scope scope; /* of a HOLD */
+	enum verdict_reason reason;
+	const char *say; /* what to do, for the operator; NULL: the reason's own sentence */
+	bool too_many;   /* of a DEFER at RCPT: see struct ruling */
+};
+#define STAGE_BIT(stage) (1u << (stage))
+struct verdict_rules {
+	const struct verdict_rule *rules;
+	size_t count;
+};
+extern const struct verdict_rules verdict_builtin;
+
+struct ruling {
+	enum verdict verdict;
+	enum verdict_scope scope;
+	enum verdict_reason reason;
+	const char *say; /* NULL where there is nothing to do for the operator */
+	/* One transaction does not take so many recipients: if it took some, this one goes in another, at once. */
+	bool too_many;
+};
+
+/* `own` is asked before the built-in rules; NULL: none. */
+struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own);
+/* The same for a reply, without rules of one's own. Replies before MAIL speak of the host or of our set-up, not of the
+ * message: they never fail a message for good. */
+struct ruling verdict_reply(enum stage stage, unsigned code, struct span text);
+
+/* `pattern` against all of the text, as in a rule. */
+bool verdict_text_matches(const char *pattern, struct span text);
+
+/*
+ * Older than the schedule allows: `age_ns` by the wall clock, less what the clock has jumped since the process started;
+ * and at least two attempts (or failed connections); and a process that has been up, and its destination not held, for
+ * as long as the mail may get, an hour at most. So neither a jumping clock, nor a wrong one at the start, nor a set-up
+ * that was wrong for a week ends a message (RELIABILITY SYS-06).
+ */
+bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen);
+
+#endif
