@@ -11,7 +11,7 @@
 #include "core/base/clock.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 #include "queue/state.h"
 

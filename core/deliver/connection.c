@@ -13,7 +13,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 
 /* So long no tickets are offered to a host where one was stumbled over. */

@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/deliver/outbound.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 

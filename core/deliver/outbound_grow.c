@@ -9,7 +9,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 
 static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all that is known of a name");

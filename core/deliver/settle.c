@@ -11,7 +11,7 @@
 #include "core/config/config.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 #include "core/store/record.h"
 #include "queue/state.h"

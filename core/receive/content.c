@@ -5,8 +5,8 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/events/events.h"
 #include "core/receive/session_private.h"
-#include "core/relay/events.h"
 #include "core/shard/shard.h"
 
 enum { HOPS_MAX = 100 };

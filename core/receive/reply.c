@@ -9,8 +9,8 @@
 #include "core/base/clock.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
+#include "core/events/events.h"
 #include "core/receive/session_private.h"
-#include "core/relay/events.h"
 #include "core/shard/shard.h"
 
 static struct submission *last_pending(struct session *s)

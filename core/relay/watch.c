@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/ring_pulse.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/relay/watchdog.h"
 #include "core/relay/worker.h"
 #include "core/shard/shard.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 #include "queue/envelope.h"
 

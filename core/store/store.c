@@ -10,7 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/relay/events.h"
+#include "core/events/events.h"
 #include "core/shard/shard.h"
 #include "core/store/record.h"
 #include "core/store/submission.h"

@@ -1,13 +1,13 @@
 /*
- * core/relay/events_outbound.c - events of next hops and of what is tried there; see events.h.
+ * core/events/events_outbound.c - events of next hops and of what is tried there; see events.h.
  */
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/hold.h"
-#include "core/relay/events.h"
-#include "core/relay/events_private.h"
+#include "core/events/events.h"
+#include "core/events/events_private.h"
 #include "core/shard/shard.h"
 
 static void tls_fields(struct log_event *e, const struct connection *c)

@@ -1,9 +1,9 @@
 /*
- * core/relay/events.h - the JSON events of the relay, one function each. What an operator can search for is decided
+ * core/events/events.h - the JSON events of the relay, one function each. What an operator can search for is decided
  * here.
  */
-#ifndef POSTRIDER_RELAY_EVENTS_H
-#define POSTRIDER_RELAY_EVENTS_H
+#ifndef POSTRIDER_EVENTS_EVENTS_H
+#define POSTRIDER_EVENTS_EVENTS_H
 
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"

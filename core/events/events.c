@@ -1,16 +1,16 @@
 /*
- * core/relay/events.c - see events.h.
+ * core/events/events.c - see events.h.
  */
-#include "core/relay/events.h"
+#include "core/events/events.h"
 
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/deliverer.h"
+#include "core/events/events_private.h"
 #include "core/receive/receiver.h"
 #include "core/receive/refusals.h"
-#include "core/relay/events_private.h"
 #include "core/relay/watchdog.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"

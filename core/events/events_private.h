@@ -1,8 +1,8 @@
 /*
- * core/relay/events_private.h - shared between events.c and events_outbound.c.
+ * core/events/events_private.h - shared between events.c and events_outbound.c.
  */
-#ifndef POSTRIDER_RELAY_EVENTS_PRIVATE_H
-#define POSTRIDER_RELAY_EVENTS_PRIVATE_H
+#ifndef POSTRIDER_EVENTS_EVENTS_PRIVATE_H
+#define POSTRIDER_EVENTS_EVENTS_PRIVATE_H
 
 #include "core/base/log.h"
 #include "core/shard/shard.h"
