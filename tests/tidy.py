@@ -19,21 +19,34 @@ FUNCTION_LINES_MAX = 80
 COLUMNS_MAX = 120
 TAB = 8
 
-# Which folders a folder's files may include, from the bottom up. What is not named (core/main.c, tests) may all.
+# Which folders a folder's files may include, from the bottom up. What is not named (core/main.c, tests) may all. The
+# two sides stand on the store, and never include each other.
+SHARED = ['core/base', 'core/smtp', 'core/config', 'tls', 'queue', 'core/shard', 'core/events']
 LAYERS = {
     'core/base': ['core/base'],
     'tls': ['core/base', 'tls'],
     'queue': ['core/base', 'queue'],
     'core/smtp': ['core/base', 'core/smtp'],
     'core/config': ['core/base', 'core/config'],
+    'core/stream': ['core/base', 'tls', 'core/stream'],
     'core/shard': ['core/base', 'queue', 'core/shard'],
+    'core/events': ['core/base', 'core/smtp', 'core/events'],
+    'core/agents': ['core/base', 'core/smtp', 'core/config', 'core/shard', 'core/agents'],
     'core/route': ['core/base', 'queue', 'core/config', 'core/shard', 'core/route'],
-    'core/relay': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/shard', 'core/route', 'core/relay'],
-    'core/control': ['core/base', 'tls', 'queue', 'core/smtp', 'core/config', 'core/shard', 'core/route', 'core/relay',
-                     'core/control'],
+    'core/store': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/route',
+                   'core/store'],
+    'core/receive': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive'],
+    'core/deliver': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/deliver'],
+    'core/relay': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
+                            'core/relay'],
+    'core/control': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
+                              'core/relay', 'core/control'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }
+# Files that still include more than that: this list only shrinks.
+KNOWN_INCLUDES = ['core/events/events.c', 'core/events/events.h', 'core/events/events_outbound.c',
+                  'core/events/events_private.h']
 
 # A library's header: the only places that may include it.
 LIBRARIES = {
@@ -117,7 +130,7 @@ def folder_of(path):
 def include_direction():
     for path in sources():
         layer = folder_of(path)
-        if layer is None:
+        if layer is None or path in KNOWN_INCLUDES:
             continue
         for number, name in includes(path):
             top = name.split('/')[0]

@@ -1,5 +1,5 @@
 /*
- * core/deliver/session_limit.h - how many messages a host takes on one connection, learned from how its connections end.
+ * core/deliver/session_limit.h - how many messages a host takes on one connection, learned from how they end.
  *
  * Hosts that take a number of messages a session say so in three ways: 421 to the next MAIL and the connection closes
  * (RFC 5321 3.8), a close without a word, or 452 4.5.3 to every further MAIL on a connection that stays open. None of

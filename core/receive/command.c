@@ -1,6 +1,6 @@
 /*
  * core/receive/command.c - what each command does to a session (RFC 5321 4.1.1, 4.1.4, 3.3); those that make a
- * message are in receive_envelope.c.
+ * message are in envelope.c.
  */
 #include <strings.h>
 

@@ -1,5 +1,5 @@
 /*
- * core/receive/listen.c - see accept.h.
+ * core/receive/listen.c - see listen.h.
  */
 #include "core/receive/listen.h"
 

@@ -20,7 +20,7 @@
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 
 struct config;
-struct listener; /* accept.h */
+struct listener; /* listen.h */
 struct peers;
 struct ring_address;
 struct shard;

@@ -1,9 +1,9 @@
 /*
  * core/receive/session.c - an inbound session: what it counts as, its end, and what it waits for.
  *
- * The rest of it: receive_serve.c (its connection's events), receive_line.c (octets to lines), receive_command.c and
- * receive_envelope.c (what commands do), receive_content.c (messages as they arrive), receive_memory.c (who waits for
- * memory), receive_reply.c (replies in order, and last words).
+ * The rest of it: serve.c (its connection's events), line.c (octets to lines), command.c and
+ * envelope.c (what commands do), content.c (messages as they arrive), memory.c (who waits for
+ * memory), reply.c (replies in order, and last words).
  */
 #include "core/receive/session.h"
 

@@ -32,7 +32,7 @@
  * (stops reading) while its output is full, content memory is dry, or too many parts are on their way.
  *
  * A session's memory is given back when it is GONE and no message of its is with an owner. What is waited for at most:
- * timeouts.command for a line, and for the client to take its replies; content has its own (receive_content.c).
+ * timeouts.command for a line, and for the client to take its replies; content has its own (content.c).
  */
 #ifndef POSTRIDER_RECEIVE_SESSION_H
 #define POSTRIDER_RECEIVE_SESSION_H

@@ -8,7 +8,7 @@
 
 enum { REPLY_ROOM = 384 }; /* no single reply is longer */
 
-/* receive.c */
+/* session.c */
 
 /* The client's address. The socket may be gone, but its text says the same. */
 bool receive_address(const struct session *s, struct ring_address *out);
@@ -32,7 +32,7 @@ void receive_wait(struct session *s, enum session_wait wait);
 /* What it waits for may be there: a session that waits for just this reads on. */
 void receive_go_on(struct session *s, enum session_wait wait);
 
-/* receive_reply.c */
+/* reply.c */
 
 /* May another command be taken, whose reply may need REPLY_ROOM octets? */
 bool receive_can_reply(struct session *s);
@@ -50,14 +50,14 @@ void receive_say_fin(struct session *s);
 /* The oldest messages may have been answered: sends their replies. */
 void receive_message_answered(struct session *s);
 
-/* receive_memory.c */
+/* memory.c */
 
 /* No block of content memory is left. */
 bool receive_memory_dry(const struct shard *shard);
 /* All sessions in content wait for memory. */
 void receive_stop_readers(struct shard *shard);
 
-/* receive_content.c */
+/* content.c */
 
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
@@ -69,17 +69,17 @@ void receive_content_waits(struct session *s);
 void receive_content_goes_on(struct session *s);
 void receive_part_stored(struct session *s);
 
-/* receive_serve.c: the callbacks of its submissions */
+/* serve.c: the callbacks of its submissions */
 
 extern const struct submission_handlers receive_submissions;
 
-/* receive_envelope.c */
+/* envelope.c */
 
 void receive_hello(struct session *s, const struct smtp_command *command);
 void receive_mail(struct session *s, const struct smtp_command *command);
 void receive_recipient(struct session *s, const struct smtp_command *command);
 
-/* receive_command.c */
+/* command.c */
 
 /* A line that is refused, but by which a client means to begin content: DATA or BDAT, whatever is wrong with it. What
  * follows must not be read as commands. */
@@ -87,7 +87,7 @@ bool receive_begins_content(const char *line, size_t length);
 /* One complete line, without CRLF. */
 void receive_command(struct session *s, const char *line, size_t length);
 
-/* receive_line.c: takes octets up to the end of a line; returns how many */
+/* line.c: takes octets up to the end of a line; returns how many */
 
 size_t receive_line(struct session *s, const uint8_t *data, size_t length);
 

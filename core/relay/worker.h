@@ -5,7 +5,7 @@
  * simulation calls the turns of several workers in seeded order.
  *
  * Start, in order: worker_new() (memory), relay_recover() (recover.h: blocking, the spools), worker_start() (on the
- * shard's own thread: ring, listeners), accept_start() once every shard has started (accept.h), worker_turn()...,
+ * shard's own thread: ring, listeners), accept_start() once every shard has started (listen.h), worker_turn()...,
  * worker_free().
  */
 #ifndef POSTRIDER_RELAY_WORKER_H
