@@ -61,13 +61,24 @@ static void arm_setup(struct connection *c)
 	arm_until(c, !c->slow && slow_ns < c->setup_until_ns ? slow_ns : c->setup_until_ns);
 }
 
+static const struct states_row states[] = {
+	[CONNECTION_CONNECTING] = {"CONNECTING", STATES_BIT(CONNECTION_HANDSHAKE) | STATES_BIT(CONNECTION_TALKING) |
+							 STATES_BIT(CONNECTION_CLOSED)},
+	[CONNECTION_HANDSHAKE] = {"HANDSHAKE", STATES_BIT(CONNECTION_TALKING) | STATES_BIT(CONNECTION_CLOSED)},
+	/* For itself with each step of the set-up. */
+	[CONNECTION_TALKING] = {"TALKING", STATES_BIT(CONNECTION_TALKING) | STATES_BIT(CONNECTION_HANDSHAKE) |
+						   STATES_BIT(CONNECTION_READY) | STATES_BIT(CONNECTION_QUITTING) |
+						   STATES_BIT(CONNECTION_CLOSED)},
+	[CONNECTION_READY] = {"READY", STATES_BIT(CONNECTION_QUITTING) | STATES_BIT(CONNECTION_CLOSED)},
+	[CONNECTION_QUITTING] = {"QUITTING", STATES_BIT(CONNECTION_CLOSED)},
+	[CONNECTION_CLOSED] = {"CLOSED", 0},
+};
+const struct states connection_states = {"connection", states, sizeof(states) / sizeof(states[0])};
+
 /* One place moves the state; the timers of the set-up are per step. */
 void connection_move(struct connection *c, enum connection_state state)
 {
-	assert(c->state != CONNECTION_CLOSED);
-	/* TALKING is entered anew with each step of the set-up, and left for a handshake in its middle. */
-	assert(state > c->state || (c->state == CONNECTION_TALKING && state >= CONNECTION_HANDSHAKE));
-	c->state = state;
+	states_move(&connection_states, &c->state, state);
 	if (state < CONNECTION_READY)
 		arm_setup(c);
 	else if (state == CONNECTION_QUITTING)
@@ -210,7 +221,7 @@ void connection_kill(struct connection *c, enum stage stage, const char *reason)
 
 	if (c->state == CONNECTION_CLOSED)
 		return;
-	c->state = CONNECTION_CLOSED;
+	connection_move(c, CONNECTION_CLOSED);
 	wheel_disarm(&o->shard->wheel, &c->timer);
 	if (!c->left)
 		give_up(c, stage, reason);

@@ -27,6 +27,7 @@ enum connection_state {
 	CONNECTION_QUITTING,
 	CONNECTION_CLOSED,
 };
+extern const struct states connection_states;
 
 struct connection {
 	struct transport transport;
@@ -36,7 +37,7 @@ struct connection {
 	struct wheel_timer timer;
 	struct ring_address address;
 	uint64_t setup_until_ns; /* this step of the set-up */
-	enum connection_state state;
+	uint8_t state;           /* enum connection_state; connection_move() */
 	enum exchange_mode mode;
 	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;

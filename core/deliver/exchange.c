@@ -8,11 +8,35 @@
 #include <string.h>
 
 #include "core/base/line.h"
+#include "core/deliver/exchange_private.h"
 
 /* Paths were accepted within SMTP_PATH_MAX. */
 enum { COMMAND_ROOM = 1200, CONTENT_ROOM_MIN = 2048 };
 
 static_assert((int)COMMAND_ROOM < (int)EXCHANGE_OUT, "every command fits the caller's buffer");
+
+static const struct states_row steps[] = {
+	[STEP_RSET] = {"RSET", STATES_BIT(STEP_MAIL)},
+	[STEP_MAIL] = {"MAIL", STATES_BIT(STEP_RCPT)},
+	[STEP_RCPT] = {"RCPT", STATES_BIT(STEP_BODY)},
+	/* WRITTEN: cut short. */
+	[STEP_BODY] = {"BODY", STATES_BIT(STEP_CONTENT) | STATES_BIT(STEP_WRITTEN)},
+	/* BODY: another chunk. */
+	[STEP_CONTENT] = {"CONTENT", STATES_BIT(STEP_BODY) | STATES_BIT(STEP_END) | STATES_BIT(STEP_WRITTEN)},
+	[STEP_END] = {"END", STATES_BIT(STEP_WRITTEN)},
+	[STEP_WRITTEN] = {"WRITTEN", 0},
+};
+const struct states exchange_steps = {"exchange, written next", steps, sizeof(steps) / sizeof(steps[0])};
+
+static const struct states_row expects[] = {
+	[EXPECT_RSET] = {"RSET", STATES_BIT(EXPECT_MAIL)},
+	[EXPECT_MAIL] = {"MAIL", STATES_BIT(EXPECT_RCPT)},
+	[EXPECT_RCPT] = {"RCPT", STATES_BIT(EXPECT_BODY) | STATES_BIT(EXPECT_NOTHING)},
+	[EXPECT_BODY] = {"BODY", STATES_BIT(EXPECT_END) | STATES_BIT(EXPECT_NOTHING)},
+	[EXPECT_END] = {"END", STATES_BIT(EXPECT_NOTHING)},
+	[EXPECT_NOTHING] = {"NOTHING", 0},
+};
+const struct states exchange_expects = {"exchange, answered next", expects, sizeof(expects) / sizeof(expects[0])};
 
 /* The recipients this attempt covers: the pending ones, up to the destination's limit. */
 static void choose_recipients(struct exchange *x, unsigned most)
@@ -47,8 +71,10 @@ void exchange_init(struct exchange *x, const struct exchange_message *message)
 void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
 {
 	x->terms = *terms;
-	x->step = terms->reset ? STEP_RSET : STEP_MAIL;
-	x->expect = terms->reset ? EXPECT_RSET : EXPECT_MAIL;
+	if (terms->reset)
+		return;
+	exchange_step(x, STEP_MAIL);
+	exchange_await(x, EXPECT_MAIL);
 }
 
 /* ---- commands ----------------------------------------------------------------------------------------------- */
@@ -135,9 +161,9 @@ void exchange_give(struct exchange *x, const uint8_t *content, size_t size)
 /* Nothing more of it is written; it is over when what was written has been answered. */
 static void cut_short(struct exchange *x)
 {
-	x->step = STEP_WRITTEN;
+	exchange_step(x, STEP_WRITTEN);
 	if (x->expect == EXPECT_BODY && x->chunk_replies == x->chunks_begun)
-		x->expect = EXPECT_NOTHING;
+		exchange_await(x, EXPECT_NOTHING);
 }
 
 bool exchange_damaged(struct exchange *x)
@@ -262,7 +288,7 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 	if (x->step == STEP_RCPT) {
 		if (next_recipient(x, &recipient))
 			return say_rcpt(recipient.address, out, room, say);
-		x->step = STEP_BODY;
+		exchange_step(x, STEP_BODY);
 	}
 	/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */
 	if (x->step == STEP_BODY && x->terms.mode == MODE_CHUNKING && (x->decided || x->damaged))
@@ -273,7 +299,7 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 		if (!x->body_accepted)
 			return EXCHANGE_WAIT;
 		if (!content_left(x))
-			x->step = STEP_END;
+			exchange_step(x, STEP_END);
 	}
 	switch (x->step) {
 	case STEP_RSET:
@@ -300,12 +326,12 @@ static void chunk_written(struct exchange *x)
 		return;
 	x->chunks_written++;
 	if (last_piece(x)) {
-		x->step = STEP_WRITTEN;
+		exchange_step(x, STEP_WRITTEN);
 		x->end_written = true;
 		return;
 	}
 	next_piece(x);
-	x->step = STEP_BODY;
+	exchange_step(x, STEP_BODY);
 }
 
 static void content_written(struct exchange *x)
@@ -320,7 +346,7 @@ static void content_written(struct exchange *x)
 
 static void body_written(struct exchange *x)
 {
-	x->step = STEP_CONTENT;
+	exchange_step(x, STEP_CONTENT);
 	if (x->terms.mode == MODE_CHUNKING)
 		x->chunks_begun++;
 	else
@@ -335,11 +361,11 @@ void exchange_written(struct exchange *x)
 		x->due++;
 	switch (x->step) {
 	case STEP_RSET:
-		x->step = STEP_MAIL;
+		exchange_step(x, STEP_MAIL);
 		return;
 	case STEP_MAIL:
 		envelope_first(x->envelope, &x->cursor);
-		x->step = STEP_RCPT;
+		exchange_step(x, STEP_RCPT);
 		return;
 	case STEP_RCPT:
 		x->cursor = x->cursor_after;
@@ -353,7 +379,7 @@ void exchange_written(struct exchange *x)
 		return;
 	case STEP_END:
 		x->end_written = !x->dot_only;
-		x->step = STEP_WRITTEN;
+		exchange_step(x, STEP_WRITTEN);
 		return;
 	default:
 		assert(!"nothing was said");

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/states.h"
 #include "core/deliver/fallback.h"
 #include "core/deliver/verdict.h"
 #include "core/smtp/content.h"
@@ -50,6 +51,7 @@ struct exchange_terms {
 
 enum exchange_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
 enum exchange_expect { EXPECT_RSET, EXPECT_MAIL, EXPECT_RCPT, EXPECT_BODY, EXPECT_END, EXPECT_NOTHING };
+extern const struct states exchange_steps, exchange_expects;
 
 /* What is to be sent now: octets of the caller's buffer, or of the piece it gave. */
 struct exchange_say {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/deliver/exchange.h"
+#include "core/deliver/exchange_private.h"
 #include "core/deliver/session_limit.h"
 
 static struct span text_of(const struct smtp_reply_parser *reply)
@@ -85,7 +86,7 @@ static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply
 {
 	struct ruling ruling = judge(STAGE_MAIL, reply);
 
-	x->expect = EXPECT_RCPT;
+	exchange_await(x, EXPECT_RCPT);
 	skip_to_pending(x);
 	if (ruling.verdict == VERDICT_SENT)
 		return;
@@ -96,7 +97,7 @@ static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply
 	x->mail_refused = true;
 	decide(x, ruling.verdict, true);
 	if (x->terms.mode == MODE_LOCKSTEP)
-		x->expect = EXPECT_NOTHING;
+		exchange_await(x, EXPECT_NOTHING);
 }
 
 static void one_recipient(struct exchange *x, const struct smtp_reply_parser *reply, struct exchange_heard *heard)
@@ -129,15 +130,15 @@ static void reply_rcpt(struct exchange *x, const struct smtp_reply_parser *reply
 	skip_to_pending(x);
 	if (x->rcpt_reply < x->end)
 		return;
-	x->expect = EXPECT_BODY;
+	exchange_await(x, EXPECT_BODY);
 	if (x->accepted == 0) {
 		x->decided = true;
 		if (x->terms.mode == MODE_LOCKSTEP)
-			x->expect = EXPECT_NOTHING;
+			exchange_await(x, EXPECT_NOTHING);
 	}
 	/* In case the body was cut short before this reply. */
 	if (x->terms.mode == MODE_CHUNKING && x->step == STEP_WRITTEN && x->chunks_begun == 0)
-		x->expect = EXPECT_NOTHING;
+		exchange_await(x, EXPECT_NOTHING);
 }
 
 /* ---- the connection and the host ---------------------------------------------------------------------------- */
@@ -205,7 +206,7 @@ static void hear_of_the_end(struct exchange *x, const struct smtp_reply_parser *
 static enum exchange_go reply_reset(struct exchange *x, const struct smtp_reply_parser *reply,
 				    struct exchange_heard *heard)
 {
-	x->expect = EXPECT_MAIL;
+	exchange_await(x, EXPECT_MAIL);
 	if (reply->code >= 200 && reply->code < 300)
 		return EXCHANGE_GO_ON;
 	heard->signs |= HEARD_NO_RESET;
@@ -225,14 +226,14 @@ static enum exchange_go reply_body_data(struct exchange *x, const struct smtp_re
 		/* All recipients refused and yet 3yz: end the data at once, nothing is delivered by it (POL-02). */
 		x->dot_only = x->decided;
 		x->decided = false;
-		x->expect = EXPECT_END;
+		exchange_await(x, EXPECT_END);
 		return EXCHANGE_GO_ON;
 	}
 	if (reply->code < 400)
 		return came_apart(x, heard); /* 250 where the content should follow */
 	if (!x->decided)
 		decide_by(x, reply, STAGE_DATA, heard);
-	x->expect = EXPECT_NOTHING;
+	exchange_await(x, EXPECT_NOTHING);
 	return EXCHANGE_OVER;
 }
 
@@ -245,7 +246,7 @@ static enum exchange_go refused_early(struct exchange *x, const struct smtp_repl
 		return unexpected(x, heard);
 	if (!x->decided)
 		decide_by(x, reply, STAGE_CONTENT, heard);
-	x->expect = EXPECT_NOTHING;
+	exchange_await(x, EXPECT_NOTHING);
 	return broken(x, BREAK_EARLY, heard);
 }
 
@@ -266,7 +267,7 @@ static enum exchange_go reply_body_chunk(struct exchange *x, const struct smtp_r
 	if (!x->decided && (reply->code >= 400 || (last && !x->damaged)))
 		decide_by(x, reply, STAGE_CONTENT, heard);
 	if (last)
-		x->expect = EXPECT_NOTHING;
+		exchange_await(x, EXPECT_NOTHING);
 	return so_far(x);
 }
 
@@ -278,7 +279,7 @@ static enum exchange_go reply_end(struct exchange *x, const struct smtp_reply_pa
 	if (!x->dot_only)
 		decide_by(x, reply, STAGE_CONTENT, heard);
 	x->decided = true;
-	x->expect = EXPECT_NOTHING;
+	exchange_await(x, EXPECT_NOTHING);
 	return EXCHANGE_OVER;
 }
 
@@ -335,10 +336,10 @@ static enum exchange_go fall_back(struct exchange *x, enum lesson lesson, unsign
 		heard->signs |= HEARD_RESET;
 		x->mail_refused = true;
 		x->decided = true;
-		x->expect = EXPECT_RCPT;
+		exchange_await(x, EXPECT_RCPT);
 		skip_to_pending(x);
 		if (x->terms.mode == MODE_LOCKSTEP)
-			x->expect = EXPECT_NOTHING;
+			exchange_await(x, EXPECT_NOTHING);
 		return so_far(x);
 	}
 	heard->signs |= HEARD_FELL_BACK;

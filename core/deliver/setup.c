@@ -11,6 +11,21 @@
 
 enum { HOSTNAME_MAX = 255 };
 
+static const struct states_row steps[] = {
+	[SETUP_GREETING] = {"GREETING", STATES_BIT(SETUP_EHLO)},
+	[SETUP_HANDSHAKE] = {"HANDSHAKE", STATES_BIT(SETUP_GREETING) | STATES_BIT(SETUP_EHLO)},
+	[SETUP_EHLO] = {"EHLO", STATES_BIT(SETUP_HELO) | STATES_BIT(SETUP_STARTTLS) | STATES_BIT(SETUP_READY)},
+	[SETUP_HELO] = {"HELO", STATES_BIT(SETUP_READY)},
+	[SETUP_STARTTLS] = {"STARTTLS", STATES_BIT(SETUP_HANDSHAKE)},
+	[SETUP_READY] = {"READY", 0},
+};
+const struct states setup_steps = {"setup", steps, sizeof(steps) / sizeof(steps[0])};
+
+static void move(struct setup *s, enum setup_step step)
+{
+	states_move(&setup_steps, &s->step, step);
+}
+
 enum stage setup_stage(const struct setup *s)
 {
 	static const enum stage stages[] = {
@@ -38,7 +53,7 @@ static enum setup_go say(struct setup *s, enum setup_step step, const char *verb
 {
 	struct line line = {.data = next->line, .size = sizeof(next->line)};
 
-	s->step = step;
+	move(s, step);
 	line_text(&line, verb);
 	if (step != SETUP_STARTTLS)
 		line_put(&line, s->terms.hostname, strnlen(s->terms.hostname, HOSTNAME_MAX));
@@ -60,7 +75,7 @@ enum setup_go setup_secured(struct setup *s, struct setup_next *next)
 	s->secured = true;
 	if (!s->terms.implicit)
 		return say_hello(s, false, next);
-	s->step = SETUP_GREETING;
+	move(s, SETUP_GREETING);
 	return SETUP_LISTEN;
 }
 
@@ -98,7 +113,7 @@ static enum setup_go after_hello(struct setup *s, struct setup_next *next)
 {
 	ignore_extensions(s);
 	if (!tls_lacks(s)) {
-		s->step = SETUP_READY;
+		move(s, SETUP_READY);
 		return SETUP_DONE;
 	}
 	if (s->extensions.starttls)
@@ -122,7 +137,7 @@ static enum setup_go reply_starttls(struct setup *s, size_t behind, struct setup
 		next->stage = STAGE_STARTTLS;
 		return SETUP_BREAK;
 	}
-	s->step = SETUP_HANDSHAKE;
+	move(s, SETUP_HANDSHAKE);
 	return SETUP_SECURE;
 }
 

@@ -14,10 +14,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/base/states.h"
 #include "core/deliver/verdict.h"
 #include "core/smtp/reply.h"
 
 enum setup_step { SETUP_GREETING, SETUP_HANDSHAKE, SETUP_EHLO, SETUP_HELO, SETUP_STARTTLS, SETUP_READY };
+extern const struct states setup_steps;
 
 struct setup_terms {
 	const char *hostname; /* the caller's */
@@ -28,7 +30,7 @@ struct setup_terms {
 
 struct setup {
 	struct setup_terms terms;
-	enum setup_step step;
+	uint8_t step;
 	bool secured;
 	struct smtp_extensions extensions; /* of the last EHLO */
 };

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/deliver/connection.h"
 #include "core/receive/session.h"
 #include "tests/unit/check.h"
 
@@ -89,6 +90,10 @@ static void test_problems(void)
 static void test_tables(void)
 {
 	CHECK(states_problem(&session_states) == NULL);
+	CHECK(states_problem(&connection_states) == NULL);
+	CHECK(states_problem(&setup_steps) == NULL);
+	CHECK(states_problem(&exchange_steps) == NULL);
+	CHECK(states_problem(&exchange_expects) == NULL);
 }
 
 int main(void)
