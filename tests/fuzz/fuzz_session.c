@@ -1,0 +1,511 @@
+/*
+ * fuzz_session.c - a whole inbound session: a client's octets in, replies out, with its connection and the owners of
+ * its messages in this file in the place of the ring, the network and the spool.
+ *
+ * The first octet says which of two things is tried with the rest.
+ *
+ *   even  Steps, each an octet what and an octet how much: octets arrive, output leaves, messages are answered (stored,
+ *         refused, in doubt), time passes, memory is short and is there again, the client's FIN, a reset, the drain.
+ *         Whatever happens, replies are whole lines, nothing is said behind FIN, 250 for a message only when all its
+ *         owners have it, and in the end all memory has been given back.
+ *   odd   A client's octets, once in one piece, once octet by octet, once in pieces of seven: the replies are the same.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/events/events.h"
+#include "core/receive/client.h"
+#include "core/receive/session.h"
+#include "core/route/place.h"
+#include "core/route/plan.h"
+#include "core/route/route.h"
+#include "core/shard/load.h"
+#include "core/shard/shard.h"
+#include "core/store/submission.h"
+
+enum { CAPACITY = 4096, OUTPUT_MAX = 1 << 20, HELD_MAX = 1 << 16, STEPS_MAX = 4000 };
+enum { CLIENT = 1, STRANGER = 2 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct config_client client = {.name = (char *)"client", .default_domain = (char *)"example.org"};
+static struct config_listener listener = {.name = (char *)"lan"};
+static struct config config = {
+	.hostname = (char *)"relay.example.org",
+	.spool = {.message_size_max = 20000, .memory_max = 32 << 20},
+	.limits = {.connections = 10, .recipients_per_message = 5, .errors_per_session = 4},
+	.timeouts = {.command_ns = 300 * CLOCK_NS_PER_S, .data_ns = 1800 * CLOCK_NS_PER_S},
+	.clients = &client,
+	.listeners = &listener,
+	.log_messages = true,
+};
+static _Atomic(unsigned) client_connections[1];
+static struct receivers receivers = {.client_connections = client_connections};
+static struct lane_plan lanes[2];
+static struct plan plan = {.lanes = lanes, .lane_count = 2};
+static struct transport_shared shared;
+static struct receiver receiver;
+static uint8_t scratch[SPOOL_ENVELOPE_MAX];
+static struct store store = {.scratch = scratch};
+static struct shard shard = {
+	.config = &config, .plan = &plan, .count = 1, .transport = &shared, .receiver = &receiver, .store = &store};
+
+/* The one session's connection. */
+static struct {
+	struct transport *t; /* NULL: gone */
+	bool feeding, paused, closing, ended, broken, end_waits, fin, no_buffer;
+	uint8_t held[HELD_MAX];
+	size_t held_length, unsent, length;
+	char output[OUTPUT_MAX];
+} line;
+static struct list lent;
+static unsigned accepted;
+static int peer;
+
+static void need(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* ---- the connection ----------------------------------------------------------------------------------------- */
+
+void transport_init(struct transport *t, struct transport_shared *in, const struct transport_handlers *handlers,
+		    struct pool *buffers)
+{
+	memset(t, 0, sizeof(*t));
+	t->shared = in;
+	t->handlers = handlers;
+	t->buffers = buffers;
+}
+
+void transport_accepted(struct transport *t, int fd)
+{
+	line.t = t;
+}
+
+size_t transport_room(const struct transport *t)
+{
+	return line.closing || line.broken ? 0 : CAPACITY - line.unsent;
+}
+
+bool transport_write(struct transport *t, const void *data, size_t length)
+{
+	if (line.closing || line.broken || line.no_buffer || length > CAPACITY - line.unsent)
+		return false;
+	need(!line.fin);
+	if (line.length + length <= OUTPUT_MAX)
+		memcpy(line.output + line.length, data, length);
+	line.length += length;
+	line.unsent += length;
+	return true;
+}
+
+void transport_flush(struct transport *t)
+{
+}
+
+bool transport_drained(const struct transport *t)
+{
+	return line.unsent == 0;
+}
+
+void transport_shutdown(struct transport *t)
+{
+	need(!line.closing && !line.fin && line.unsent == 0);
+	line.fin = true;
+}
+
+void transport_close(struct transport *t)
+{
+	line.closing = true;
+}
+
+static void held_set(size_t length)
+{
+	line.t->held_octets = (uint32_t)length;
+	shared.held_octets = line.held_length = length;
+}
+
+static void feed(const uint8_t *data, size_t length)
+{
+	size_t used;
+
+	line.feeding = true;
+	used = line.t->handlers->on_data(line.t, data, length);
+	line.feeding = false;
+	need(used <= length);
+	if (line.closing)
+		return;
+	if (used < length)
+		line.paused = true;
+	memmove(line.held, data + used, length - used);
+	held_set(length - used);
+}
+
+static void arrives(const uint8_t *data, size_t length)
+{
+	if (length == 0 || line.closing || line.ended || line.broken || line.end_waits)
+		return;
+	if (length > HELD_MAX - line.held_length)
+		length = HELD_MAX - line.held_length;
+	line.t->octets_in += length;
+	memcpy(line.held + line.held_length, data, length);
+	held_set(line.held_length + length);
+	if (line.paused || line.feeding)
+		return;
+	/* It may be read where it lies, and whoever reads it may be resumed meanwhile. */
+	static uint8_t copy[HELD_MAX];
+	length = line.held_length;
+	memcpy(copy, line.held, length);
+	held_set(0);
+	feed(copy, length);
+}
+
+static void end(int result)
+{
+	if (line.closing || line.broken || (result == 0 && line.ended))
+		return;
+	if (result == 0 && (line.paused || line.held_length > 0)) {
+		line.end_waits = true;
+		return;
+	}
+	line.ended = true;
+	line.broken = result != 0;
+	line.t->handlers->on_end(line.t, result);
+}
+
+void transport_pause(struct transport *t)
+{
+	if (!line.closing && !line.ended)
+		line.paused = true;
+}
+
+void transport_resume(struct transport *t)
+{
+	static uint8_t copy[HELD_MAX];
+
+	if (line.feeding || line.closing)
+		return;
+	line.paused = false;
+	if (line.held_length > 0) {
+		size_t length = line.held_length;
+		memcpy(copy, line.held, length);
+		held_set(0);
+		feed(copy, length);
+	}
+	if (!line.closing && !line.paused && line.end_waits && !line.ended) {
+		line.ended = true;
+		line.t->handlers->on_end(line.t, 0);
+	}
+}
+
+static void leaves(size_t length)
+{
+	if (line.closing || line.broken || line.unsent == 0)
+		return;
+	line.unsent -= length < line.unsent ? length : line.unsent;
+	if (line.unsent == 0)
+		line.t->handlers->on_sent(line.t);
+}
+
+static void gone(void)
+{
+	struct transport *t = line.t;
+
+	if (!line.closing || !t)
+		return;
+	line.t = NULL;
+	shared.held_octets = 0;
+	t->handlers->on_closed(t);
+}
+
+/* ---- what else is beside a session ---------------------------------------------------------------------------- */
+
+int ring_peer_address(struct ring *ring, int fd, struct ring_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_addr.s_addr = htonl(0x7f000001);
+	return 0;
+}
+
+void ring_drop_fd(struct ring *ring, int fd)
+{
+}
+
+uint64_t clock_wall_ns(void)
+{
+	return UINT64_C(1700000000) * CLOCK_NS_PER_S;
+}
+
+int client_find(const struct config *unused, const struct ring_address *address)
+{
+	return peer == CLIENT ? 0 : -1;
+}
+
+int route_find(const struct config *unused, const char *address, size_t length)
+{
+	const char *at = memrchr(address, '@', length);
+
+	return at && at + 1 < address + length ? (at[1] == 'a' ? 0 : at[1] == 'n' ? -1 : 1) : -1;
+}
+
+void load_connection_gone(struct shard *unused)
+{
+}
+
+unsigned place_choose(const struct shard *unused, unsigned destination, uint64_t hash)
+{
+	return destination;
+}
+
+void event_session(const struct session *s)
+{
+	need(s->end_reason && s->last_reply && states_name(&session_states, s->state));
+}
+
+void event_accepted(const struct session *s, const struct submission *m)
+{
+	need(m->result == 0 && m->recipients > 0);
+	accepted++;
+}
+
+void event_not_stored(const struct session *s, const struct submission *m)
+{
+	need(m->result != 0);
+}
+
+void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
+{
+	need((reply[0] == '4' || reply[0] == '5') && strlen(reply) > 5);
+}
+
+static void look_at(const struct block *block)
+{
+	for (; block; block = block->next) {
+		need(block->length <= BLOCK_DATA);
+		need(!memchr(block->data, 0, block->length));
+	}
+}
+
+void intake_take(struct shard *unused, struct post *post)
+{
+}
+
+void post_send(struct shard *unused, struct post *post)
+{
+	struct loan *loan = container_of(post, struct loan, post);
+
+	if (loan->kind == LOAN_PART)
+		look_at(container_of(loan, struct part, loan)->blocks);
+	if (loan->kind == LOAN_MESSAGE)
+		look_at(container_of(loan, struct transfer, loan)->letter->first);
+	list_append(&lent, &post->link);
+}
+
+static void answer(int result)
+{
+	struct list *link = list_take_first(&lent);
+
+	if (!link)
+		return;
+	struct post *post = container_of(link, struct post, link);
+	struct loan *loan = container_of(post, struct loan, post);
+	loan->result = loan->kind == LOAN_RELEASE || loan->kind == LOAN_ABORT ? 0 : result;
+	loan->answered(&shard, post);
+}
+
+/* ---- a run -------------------------------------------------------------------------------------------------- */
+
+static void begin(int from)
+{
+	memset(&line, 0, offsetof(__typeof__(line), held));
+	line.held_length = line.unsent = line.length = 0;
+	list_init(&lent);
+	accepted = 0;
+	peer = from;
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.shared = &receivers;
+	list_init(&receiver.session_list);
+	list_init(&receiver.content_readers);
+	list_init(&receiver.memory_waiters);
+	list_init(&receiver.reply_waiters);
+	pool_init(&receiver.sessions, sizeof(struct session), 1, 4);
+	pool_init(&receiver.lines, SMTP_COMMAND_LINE_MAX, 1, 4);
+	pool_init(&receiver.names, 256, 1, 4);
+	pool_init(&receiver.reply_buffers, CAPACITY, 1, 4);
+	refusals_init(&receiver.refusals, 1);
+	pool_init(&store.submissions, sizeof(struct submission), 4, 100);
+	pool_init(&store.transfers, sizeof(struct transfer), 4, 100);
+	pool_init(&store.parts, sizeof(struct part), 4, 100);
+	pool_init(&store.blocks, sizeof(struct block), 4, 100);
+	message_id_source_init(&store.ids, 0, 0);
+	shard.now_ns = CLOCK_NS_PER_S;
+	shard.draining = false;
+	wheel_init(&shard.wheel, shard.now_ns);
+	receive_accepted(&shard, 0, 3);
+}
+
+/* Whole lines, each a reply's. */
+static void look_at_output(void)
+{
+	size_t length = line.length < OUTPUT_MAX ? line.length : OUTPUT_MAX, at = 0;
+	unsigned queued = 0;
+
+	while (at < length) {
+		const char *begin = line.output + at;
+		const char *lf = memchr(begin, '\n', length - at);
+		need(lf || length == OUTPUT_MAX);
+		if (!lf)
+			return;
+		size_t n = (size_t)(lf - begin) + 1;
+		need(n >= 6 && n <= 512 && lf[-1] == '\r' && !memchr(begin, 0, n) && !memchr(begin, '\r', n - 2));
+		need(begin[0] >= '2' && begin[0] <= '5' && (begin[3] == ' ' || begin[3] == '-'));
+		queued += n > 24 && memcmp(begin, "250 2.0.0 Ok: queued as ", 24) == 0;
+		at += n;
+	}
+	need(queued <= accepted);
+}
+
+static void finish(void)
+{
+	shard.draining = true;
+	receive_drain(&shard, true);
+	gone();
+	while (!list_empty(&lent))
+		answer(0);
+	need(!line.t && receive_idle(&shard));
+	look_at_output();
+	need(receiver.sessions.in_use == 0 && receiver.lines.in_use == 0 && receiver.names.in_use == 0);
+	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);
+	need(store.blocks.in_use == 0 && receiver.sessions_told_no == 0 && receivers.connections == 0);
+	need(wheel_next_ns(&shard.wheel) == UINT64_MAX);
+	pool_deinit(&receiver.sessions);
+	pool_deinit(&receiver.lines);
+	pool_deinit(&receiver.names);
+	pool_deinit(&receiver.reply_buffers);
+	pool_deinit(&store.submissions);
+	pool_deinit(&store.transfers);
+	pool_deinit(&store.parts);
+	pool_deinit(&store.blocks);
+}
+
+static void step(unsigned what, unsigned much)
+{
+	static const int results[] = {0, 0, 0, -ENOSPC, -EIO, SPOOL_IN_DOUBT};
+
+	switch (what) {
+	case 0:
+		leaves(1 + much * much);
+		break;
+	case 1:
+		answer(results[much % 6]);
+		break;
+	case 2:
+		shard.now_ns += (1 + (uint64_t)much * much / 16) * CLOCK_NS_PER_S;
+		wheel_advance(&shard.wheel, shard.now_ns);
+		break;
+	case 3:
+		store.blocks.limit = much % 8;
+		break;
+	case 4:
+		store.parts.limit = much & 1 ? 100 : 0;
+		store.submissions.limit = much & 2 ? 100 : store.submissions.in_use;
+		store.transfers.limit = much & 4 ? 100 : store.transfers.in_use;
+		break;
+	case 5:
+		receiver.lines.limit = receiver.names.limit = much & 1 ? 4 : 0;
+		line.no_buffer = (much & 30) == 2;
+		break;
+	case 6:
+		end(much < 200 ? 0 : -ECONNRESET);
+		break;
+	case 7:
+		if (much >= 128)
+			shard.draining = true;
+		if (much >= 192)
+			receive_drain(&shard, much >= 250);
+		break;
+	default:
+		break;
+	}
+}
+
+static void steps(const uint8_t *data, size_t size)
+{
+	size_t at = 0;
+
+	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
+	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
+		unsigned what = data[at] % 16, much = data[at + 1];
+		at += 2;
+		if (what < 8) {
+			step(what, much);
+		} else {
+			size_t length = size - at < much ? size - at : much;
+			arrives(data + at, length);
+			at += length;
+		}
+		receive_run(&shard);
+		gone();
+	}
+	finish();
+}
+
+/* All that can go on does, until nothing does. */
+static void quiet(void)
+{
+	bool more = true;
+
+	while (more && line.t) {
+		more = line.unsent > 0 || !list_empty(&lent);
+		leaves(SIZE_MAX);
+		while (!list_empty(&lent))
+			answer(0);
+		receive_run(&shard);
+		gone();
+	}
+}
+
+static size_t pieces(const uint8_t *data, size_t size, size_t piece, char *out)
+{
+	size_t length;
+
+	begin(CLIENT);
+	quiet();
+	for (size_t at = 0; at < size && line.t; at += piece) {
+		arrives(data + at, size - at < piece ? size - at : piece);
+		quiet();
+	}
+	if (line.t) {
+		end(0);
+		quiet();
+	}
+	need(!line.t);
+	length = line.length < OUTPUT_MAX ? line.length : OUTPUT_MAX;
+	memcpy(out, line.output, length);
+	finish();
+	return length;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char whole[OUTPUT_MAX], cut[OUTPUT_MAX];
+	size_t length;
+
+	if (size < 1 || size > HELD_MAX)
+		return 0;
+	if (data[0] % 2 == 0) {
+		steps(data + 1, size - 1);
+		return 0;
+	}
+	length = pieces(data + 1, size - 1, size, whole);
+	need(pieces(data + 1, size - 1, 1, cut) == length && memcmp(whole, cut, length) == 0);
+	need(pieces(data + 1, size - 1, 7, cut) == length && memcmp(whole, cut, length) == 0);
+	return 0;
+}
