@@ -143,6 +143,13 @@ bool attempt_expire(struct outbound *o, struct delivery *d)
 	return start(o, d, true);
 }
 
+void attempt_give_back(struct attempt *a)
+{
+	list_remove(&a->link);
+	lane_ready_first(&a->outbound->lane, a->delivery);
+	attempt_free(a);
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
 /* Its content cannot be sent, and that is not the next hop's fault. False: the connection had to end by it. */

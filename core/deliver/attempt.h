@@ -42,6 +42,8 @@ struct attempt {
 bool attempt_start(struct outbound *o, struct delivery *d);
 /* The same for one that has grown too old while no host could be reached: its end is told with its recipients. */
 bool attempt_expire(struct outbound *o, struct delivery *d);
+/* For one in outbound->loaded that no connection will take: its delivery is where it was. */
+void attempt_give_back(struct attempt *a);
 /* Writes on. True: all is written; else room, a reply or a part from disk must come first. */
 bool attempt_write(struct attempt *a);
 /* One reply, for this attempt; what it says of the connection and the host is carried out. */

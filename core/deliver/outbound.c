@@ -257,6 +257,8 @@ void outbound_drain(struct shard *shard, bool hard)
 		struct list *link, *next;
 		if (!o->shard)
 			continue;
+		while (!list_empty(&o->loaded))
+			attempt_give_back(container_of(o->loaded.next, struct attempt, link));
 		for (link = o->connections.next; link != &o->connections; link = next) {
 			struct connection *c = container_of(link, struct connection, link);
 			next = link->next;
