@@ -1,14 +1,14 @@
 /*
  * queue/lane.h - deliveries and the order in which they are due.
  *
- * A delivery is a message's recipients in one lane; a lane is one ordered stream of a destination's mail, owned by one
- * shard, whose thread alone touches it. A delivery is in exactly one place, which its `place` names:
+ * A delivery is recipients of a message in one lane, due together (core/store/mail.h); a lane is one ordered stream of
+ * a destination's mail, owned by one shard, whose thread alone touches it. A delivery is in exactly one place, which
+ * its `place` names:
  *
  *     READY  in the lane's list: to be sent as soon as a connection has room; new mail, first in first out
  *     WAITING in the lane's heap: deferred until due_ns, then sent from there
  *     ACTIVE with a connection (core/relay)
- *     FAILED nowhere in the lane: kept on disk, known to the spool only
- *     KEPT   has no lane: no destination takes it, or it cannot be read
+ *     KEPT   in no lane: no destination takes it
  *     NONE   not yet or no longer queued
  */
 #ifndef POSTRIDER_QUEUE_LANE_H
@@ -20,31 +20,18 @@
 
 #include "core/base/list.h"
 #include "core/base/random.h"
-#include "queue/spool.h"
 
-enum delivery_place {
-	DELIVERY_NONE,
-	DELIVERY_READY,
-	DELIVERY_WAITING,
-	DELIVERY_ACTIVE,
-	DELIVERY_FAILED,
-	DELIVERY_KEPT
-};
+enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_KEPT };
 
 struct delivery {
-	struct spool_item item;
-	struct list link; /* in the lane's ready list, or a connection's */
-	uint64_t accepted_wall_ns;
-	uint64_t due_ns;   /* WAITING: monotonic */
-	uint8_t *statuses; /* enum recipient_status per recipient; NULL: all pending; malloc'd, owned */
-	uint64_t content_length;
-	uint16_t attempts;
-	uint16_t recipients;
-	uint16_t lane;          /* index */
-	uint16_t told;          /* the reason of the last deferral that was told (core/deliver/settle.c); 0: none */
-	uint8_t place : 4;      /* enum delivery_place */
-	uint8_t next_place : 3; /* where it goes once its record is appended (core/deliver/settle.c) */
-	bool finished : 1;      /* that record is "done" */
+	struct list link;         /* in the lane's ready list, or a connection's */
+	uint64_t due_ns;          /* WAITING: monotonic */
+	uint16_t lane;            /* index */
+	uint16_t attempts;        /* that its recipients have behind them */
+	uint16_t told;            /* the reason of the last deferral that was told (core/deliver/settle.c); 0: none */
+	uint8_t place : 3;        /* enum delivery_place */
+	uint8_t next_place : 3;   /* where it goes once its record is there (core/deliver/settle.c); NONE: it is over */
+	bool extra : 1, live : 1; /* core/store/mail.h */
 	uint8_t fallbacks; /* times it went again at once because a command was refused (core/deliver/fallback.h) */
 	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/deliver/hold.h) */
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */

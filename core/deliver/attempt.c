@@ -13,7 +13,6 @@
 #include "core/deliver/hold.h"
 #include "core/events/events.h"
 #include "core/shard/shard.h"
-#include "queue/state.h"
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
@@ -65,8 +64,46 @@ static void expire(struct attempt *a)
 	attempt_free(a);
 }
 
+/* Who stands in the delivery; NULL: all of the mail's recipients. */
+static const uint8_t *statuses(struct attempt *a, const struct mail *m)
+{
+	uint8_t *out = a->results == a->results_inline ? a->statuses_inline : a->results + m->recipients;
+	unsigned i;
+
+	if (!m->fates)
+		return NULL;
+	for (i = 0; i < m->recipients; i++)
+		out[i] = mail_stands_in(m, a->delivery, i) ? RECIPIENT_PENDING : RECIPIENT_ELSEWHERE;
+	return out;
+}
+
+static bool behind(const void *context, unsigned i)
+{
+	return i >= ((const struct exchange *)context)->end;
+}
+
+/* Those that one transaction does not take are tried apart, at once. Without memory they stay, and come next. */
+static void leave_rest(struct attempt *a)
+{
+	struct mail *m = mail_of(a->delivery);
+	struct shard *shard = a->outbound->shard;
+	struct delivery *rest;
+	unsigned i = a->exchange.end;
+
+	while (i < m->recipients && !mail_stands_in(m, a->delivery, i))
+		i++;
+	if (i == m->recipients)
+		return;
+	rest = mail_tell_apart(m) < 0 ? NULL : mail_split(m, a->delivery, behind, &a->exchange);
+	if (!rest)
+		return;
+	a->exchange.statuses = statuses(a, m);
+	shard->store->due(shard, rest, STORE_DUE_NOW);
+}
+
 static void loaded(struct attempt *a, int result)
 {
+	const struct mail *m = mail_of(a->delivery);
 	struct outbound *o = a->outbound;
 
 	a->view_held = true; /* also when it failed: a view is released in every case */
@@ -76,22 +113,24 @@ static void loaded(struct attempt *a, int result)
 		return;
 	}
 	if (envelope_decode(a->view.envelope, a->view.envelope_length, &a->envelope) < 0 ||
-	    a->envelope.recipients != a->delivery->recipients) {
+	    a->envelope.recipients != m->recipients) {
 		cannot_load(a, -EBADMSG, "the message's envelope in the spool is damaged");
 		return;
 	}
 	exchange_init(&a->exchange, &(struct exchange_message){
 					    .envelope = &a->envelope,
-					    .statuses = a->delivery->statuses,
+					    .statuses = statuses(a, m),
 					    .results = a->results,
-					    .content_length = a->delivery->content_length,
+					    .content_length = m->content_length,
 					    .most = a->outbound->destination->recipients_per_message,
-					    .last = a->delivery->item.part_count,
+					    .last = m->item.part_count,
 				    });
-	if (a->expiring)
+	if (a->expiring) {
 		expire(a);
-	else
-		list_append(&o->loaded, &a->link);
+		return;
+	}
+	leave_rest(a);
+	list_append(&o->loaded, &a->link);
 }
 
 static void on_loaded(struct spool_view *view, int result)
@@ -110,6 +149,7 @@ static void on_loaded(struct spool_view *view, int result)
 static bool start(struct outbound *o, struct delivery *d, bool expiring)
 {
 	struct attempt *a = pool_acquire(&o->shard->deliverer->attempts);
+	const struct mail *m = mail_of(d);
 
 	if (!a)
 		return false;
@@ -119,14 +159,14 @@ static bool start(struct outbound *o, struct delivery *d, bool expiring)
 	a->expiring = expiring;
 	a->results = a->results_inline;
 	list_init(&a->link);
-	if (d->recipients > ATTEMPT_RESULTS_INLINE) {
-		a->results = calloc(1, d->recipients);
+	if (m->recipients > ATTEMPT_RESULTS_INLINE) {
+		a->results = calloc(2, m->recipients);
 		if (!a->results) {
 			pool_release(&o->shard->deliverer->attempts, a);
 			return false;
 		}
 	}
-	if (spool_view(o->shard->store->spool, &a->view, &d->item.message, on_loaded))
+	if (spool_view(o->shard->store->spool, &a->view, &m->item.message, on_loaded))
 		loaded(a, 0);
 	else
 		o->loading++;
@@ -212,7 +252,7 @@ static bool give_piece(struct attempt *a)
 		return false;
 	if (!a->part_held) {
 		a->part_index = x->piece;
-		if (!spool_view(a->outbound->shard->store->spool, &a->part, &a->delivery->item.parts[x->piece],
+		if (!spool_view(a->outbound->shard->store->spool, &a->part, &mail_of(a->delivery)->item.parts[x->piece],
 				on_part_loaded)) {
 			a->part_loading = true;
 			return false;

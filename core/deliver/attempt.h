@@ -34,6 +34,8 @@ struct attempt {
 	struct results told;
 	uint8_t *results; /* enum attempt_result per recipient */
 	uint8_t results_inline[ATTEMPT_RESULTS_INLINE];
+	/* RECIPIENT_PENDING for those that stand in the delivery; behind the results, or inline. */
+	uint8_t statuses_inline[ATTEMPT_RESULTS_INLINE];
 	struct exchange exchange;
 };
 

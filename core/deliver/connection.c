@@ -440,7 +440,7 @@ void connection_add(struct connection *c, struct attempt *a)
 	a->connection = c;
 	list_append(&c->attempts, &a->link);
 	c->attempt_count++;
-	c->unwritten_octets += a->delivery->content_length;
+	c->unwritten_octets += mail_of(a->delivery)->content_length;
 	c->messages++;
 	if (connection_at_limit(c))
 		c->retiring = true;
@@ -458,7 +458,7 @@ static void written(struct connection *c, struct attempt *a)
 {
 	if (c->writing != a)
 		return;
-	c->unwritten_octets -= a->delivery->content_length;
+	c->unwritten_octets -= mail_of(a->delivery)->content_length;
 	c->writing = a->link.next == &c->attempts ? NULL : container_of(a->link.next, struct attempt, link);
 }
 
@@ -530,7 +530,7 @@ void connection_start_no_more(struct connection *c)
 		struct attempt *last = container_of(c->attempts.prev, struct attempt, link);
 		if (last->exchange.any_written)
 			return;
-		c->unwritten_octets -= last->delivery->content_length;
+		c->unwritten_octets -= mail_of(last->delivery)->content_length;
 		if (c->writing == last)
 			c->writing = NULL;
 		attempt_abandon(last, STAGE_CONTENT, "the next hop is closing");

@@ -93,7 +93,7 @@ static bool expire(struct outbound *o, struct delivery *d)
 		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
 
 	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
-	    !verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+	    !verdict_expired(shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
 			     o->failures_seen))
 		return false;
 	lane_remove(&o->lane, d);

@@ -35,7 +35,7 @@ void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_
 	struct results_refused *one;
 
 	/* Where there is one, the attempt's own reply is its reply. */
-	if (a->delivery->recipients == 1 || !wanted(a) || r->refused_count == RESULTS_REFUSED_MAX)
+	if (mail_of(a->delivery)->recipients == 1 || r->refused_count == RESULTS_REFUSED_MAX)
 		return;
 	if (!r->refused)
 		r->refused = malloc(RESULTS_REFUSED_MAX * sizeof(*r->refused));
@@ -75,7 +75,7 @@ static const char *result_of(const struct outcome *outcome, unsigned index)
 	}
 }
 
-static const struct results_refused *refused_at(const struct attempt *a, unsigned index)
+const struct results_refused *results_refused_at(const struct attempt *a, unsigned index)
 {
 	unsigned i;
 
@@ -101,7 +101,7 @@ static bool names_of(const struct attempt *a, struct envelope *names)
 static bool tell(struct log_event *e, const struct attempt *a, unsigned index, struct span address, const char *result)
 {
 	enum { ITEM_ROOM = 640 };
-	const struct results_refused *one = refused_at(a, index);
+	const struct results_refused *one = results_refused_at(a, index);
 
 	if (!log_item(e, ITEM_ROOM))
 		return false;
@@ -119,7 +119,7 @@ static bool only_one(struct log_event *e, const struct attempt *a, const struct 
 	struct envelope_cursor cursor;
 	struct envelope_recipient recipient;
 
-	if (a->delivery->recipients != 1)
+	if (mail_of(a->delivery)->recipients != 1)
 		return false;
 	envelope_first(names, &cursor);
 	if (envelope_next(&cursor, &recipient))
@@ -176,7 +176,7 @@ void results_pending(struct log_event *e, const struct attempt *a, const char *r
 		return;
 	log_list_begin(e, "results");
 	envelope_first(&names, &cursor);
-	for (i = 0; i < a->delivery->recipients && envelope_next(&cursor, &recipient); i++) {
+	for (i = 0; i < mail_of(a->delivery)->recipients && envelope_next(&cursor, &recipient); i++) {
 		if (!exchange_pending(&a->exchange, i))
 			continue;
 		pending++;

@@ -4,8 +4,8 @@
  * The envelope leaves memory when the content has been written, long before the last reply is in. So the addresses are
  * kept: a copy of a few dozen octets for a message to one recipient, and one allocation where there are several. The
  * reply that decided for all is the attempt's own; those that single recipients got at RCPT are kept up to
- * RESULTS_REFUSED_MAX. What finds no memory, or no room in the event, is counted but not named. Nothing is kept where
- * log.messages is off.
+ * RESULTS_REFUSED_MAX. What finds no memory, or no room in the event, is counted but not named. Addresses are kept only
+ * where log.messages is on.
  */
 #ifndef POSTRIDER_DELIVER_RESULTS_H
 #define POSTRIDER_DELIVER_RESULTS_H
@@ -43,6 +43,8 @@ struct results {
 void results_keep(struct attempt *a);
 /* The recipient got a reply of its own. */
 void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_parser *reply);
+/* NULL: it got none, or there were too many. */
+const struct results_refused *results_refused_at(const struct attempt *a, unsigned index);
 void results_free(struct attempt *a);
 
 /* "recipient" where there is one, else "results" for each that was tried, those not delivered first, and "more" for how

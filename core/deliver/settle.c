@@ -22,7 +22,13 @@ enum {
 	UNKNOWN_MAX = 2, /* lost answers of one message, from which on it waits for retry.max */
 	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
 	HELD_ATTEMPTS = 4,
+	JOIN_PART = 5, /* of its pause: as much as chance lengthens or shortens it */
 };
+
+static struct state_reply told_of(const struct outcome *outcome)
+{
+	return (struct state_reply){(uint16_t)outcome->code, (uint8_t)outcome->stage, outcome->reply};
+}
 
 /* Stage and code in one number, never 0. Without a code the stage alone tells reasons apart. */
 static uint16_t reason_of(const struct outcome *outcome)
@@ -36,34 +42,52 @@ static bool copies_feared(const struct delivery *d, const struct outcome *outcom
 	return outcome->kind == OUTCOME_UNKNOWN && d->unknown >= UNKNOWN_MAX;
 }
 
+/* Nobody in it is tried any more. */
+static void expire(struct outbound *o, struct delivery *d, const struct outcome *outcome)
+{
+	const struct state_reply told = told_of(outcome);
+	struct mail *m = mail_of(d);
+	unsigned reply = mail_keep_reply(m, &told), i;
+
+	event_expired(o, d, outcome);
+	for (i = 0; i < m->recipients; i++) {
+		if (!mail_stands_in(m, d, i))
+			continue;
+		mail_end(m, i, RECIPIENT_FAILED, d->attempts);
+		mail_answer(m, i, reply);
+		counter_add(&o->shard->deliverer->counters.failed, 1);
+	}
+	d->next_place = DELIVERY_NONE;
+}
+
 static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool may_expire)
 {
 	const struct config_retry *retry = &o->shard->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
+	struct mail *m = mail_of(d);
+	uint64_t delay_ns;
 
 	if (d->attempts < UINT16_MAX)
 		d->attempts++;
 	if (copies_feared(d, outcome))
 		schedule.first_ns = schedule.max_ns;
-	d->due_ns = o->shard->now_ns + retry_delay_ns(&schedule, d->attempts, &o->shard->random);
+	delay_ns = retry_delay_ns(&schedule, d->attempts, &o->shard->random);
+	d->due_ns = o->shard->now_ns + delay_ns;
 	d->next_place = DELIVERY_WAITING;
 	if (may_expire &&
-	    verdict_expired(shard_age_ns(o->shard, d->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+	    verdict_expired(shard_age_ns(o->shard, m->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
 			    d->holds > 0 ? d->attempts / HELD_ATTEMPTS : d->attempts) &&
-	    record_statuses(d)) {
-		unsigned i;
-		event_expired(o, d, outcome);
-		for (i = 0; i < d->recipients; i++) {
-			if (d->statuses[i] == RECIPIENT_PENDING) {
-				d->statuses[i] = RECIPIENT_FAILED;
-				counter_add(&o->shard->deliverer->counters.failed, 1);
-			}
-		}
-		d->next_place = DELIVERY_FAILED;
-	} else if (d->told != reason_of(outcome) || (copies_feared(d, outcome) && d->unknown == UNKNOWN_MAX)) {
+	    mail_tell_apart(m) == 0) {
+		expire(o, d, outcome);
+		return;
+	}
+	if (d->told != reason_of(outcome) || (copies_feared(d, outcome) && d->unknown == UNKNOWN_MAX)) {
 		d->told = reason_of(outcome);
 		event_deferred(o, d, outcome);
 	}
+	/* Two rounds of one message end one behind the other: what they left goes in one again. */
+	if (m->live > 1 && mail_join(m, d, delay_ns / JOIN_PART))
+		d->next_place = DELIVERY_NONE;
 }
 
 /*
@@ -91,83 +115,129 @@ static void hold(struct outbound *o, struct delivery *d, bool host_held)
 	o->holds_waiting = true;
 }
 
-struct tally {
-	unsigned pending, failed, deferred, held;
+/* ---- what was said to each recipient ---------------------------------------------------------------------------- */
+
+struct answers {
+	const struct mail *mail;
+	const struct delivery *delivery;
+	const uint8_t *results; /* enum attempt_result */
+	unsigned delivered, failed, deferred, held, untried;
 };
 
-static struct tally apply(struct outbound *o, struct delivery *d, const uint8_t *results)
+static bool was_untried(const void *context, unsigned i)
 {
-	struct deliverer_counters *counters = &o->shard->deliverer->counters;
-	struct tally tally = {0};
-	unsigned i;
-
-	for (i = 0; i < d->recipients; i++) {
-		uint8_t status = d->statuses ? d->statuses[i] : RECIPIENT_PENDING;
-		if (status == RECIPIENT_PENDING) {
-			switch (results[i]) {
-			case ATTEMPT_SENT:
-				status = RECIPIENT_DELIVERED;
-				counter_add(&counters->delivered, 1);
-				break;
-			case ATTEMPT_FAIL:
-				status = RECIPIENT_FAILED;
-				counter_add(&counters->failed, 1);
-				break;
-			case ATTEMPT_HOLD:
-				tally.held++;
-				counter_add(&counters->deferred, 1);
-				break;
-			case ATTEMPT_DEFER:
-			case ATTEMPT_ACCEPTED:
-				tally.deferred++;
-				counter_add(&counters->deferred, 1);
-				break;
-			}
-		}
-		if (d->statuses)
-			d->statuses[i] = status;
-		tally.pending += status == RECIPIENT_PENDING;
-		tally.failed += status == RECIPIENT_FAILED;
-	}
-	return tally;
+	return ((const struct answers *)context)->results[i] == ATTEMPT_NONE;
 }
 
-static struct state_reply told_of(const struct outcome *outcome)
+static bool was_held(const void *context, unsigned i)
 {
-	return (struct state_reply){(uint16_t)outcome->code, (uint8_t)outcome->stage, outcome->reply};
+	return ((const struct answers *)context)->results[i] == ATTEMPT_HOLD;
+}
+
+static struct answers count(const struct delivery *d, const uint8_t *results)
+{
+	struct answers a = {.mail = mail_of(d), .delivery = d, .results = results};
+	unsigned i;
+
+	for (i = 0; i < a.mail->recipients; i++) {
+		if (!mail_stands_in(a.mail, d, i))
+			continue;
+		a.delivered += results[i] == ATTEMPT_SENT;
+		a.failed += results[i] == ATTEMPT_FAIL;
+		a.held += results[i] == ATTEMPT_HOLD;
+		a.untried += results[i] == ATTEMPT_NONE;
+		a.deferred += results[i] == ATTEMPT_DEFER || results[i] == ATTEMPT_ACCEPTED;
+	}
+	return a;
+}
+
+/* The recipient's own reply, or the one for all. */
+static unsigned reply_to(struct mail *m, const struct attempt *attempt, unsigned i, unsigned reply)
+{
+	const struct results_refused *one = attempt ? results_refused_at(attempt, i) : NULL;
+	struct state_reply own;
+
+	if (!one)
+		return reply;
+	own = (struct state_reply){one->code, STAGE_RCPT, {one->text, one->length}};
+	return mail_keep_reply(m, &own);
+}
+
+/* What each of the delivery's recipients was told; those whose fate is decided leave it. */
+static void apply(const struct answers *a, struct mail *m, const struct outcome *outcome)
+{
+	const struct state_reply told = told_of(outcome);
+	unsigned attempts = a->delivery->attempts + 1u, reply = mail_keep_reply(m, &told), i;
+
+	for (i = 0; i < m->recipients; i++) {
+		if (!mail_stands_in(m, a->delivery, i) || a->results[i] == ATTEMPT_NONE)
+			continue;
+		mail_answer(m, i, a->results[i] == ATTEMPT_SENT ? 0 : reply_to(m, outcome->attempt, i, reply));
+		if (a->results[i] == ATTEMPT_SENT)
+			mail_end(m, i, RECIPIENT_DELIVERED, attempts);
+		else if (a->results[i] == ATTEMPT_FAIL)
+			mail_end(m, i, RECIPIENT_FAILED, attempts);
+	}
+	mail_sweep_replies(m);
+}
+
+/* Those of the delivery that were told something else than the others go their own way. NULL: none, or no memory. */
+static struct delivery *cut_off(struct mail *m, struct delivery *d, const struct answers *a, unsigned number,
+				mail_choice_fn *chosen)
+{
+	return number > 0 && m->fates ? mail_split(m, d, chosen, a) : NULL;
+}
+
+/* Who stays in the delivery was deferred, held or not tried; without memory to cut it, several of these. */
+static void settle_rest(struct outbound *o, struct delivery *d, struct answers *a, const struct outcome *outcome)
+{
+	const struct state_reply told = told_of(outcome);
+	struct delivery *untried = NULL, *held = NULL;
+	struct mail *m = mail_of(d);
+
+	if (a->deferred + a->held > 0 && (untried = cut_off(m, d, a, a->untried, was_untried)))
+		untried->next_place = DELIVERY_READY;
+	if (a->deferred > 0 && (held = cut_off(m, d, a, a->held, was_held)))
+		hold(o, held, outcome->host_held);
+	if (a->deferred > 0)
+		defer(o, d, outcome, a->held == 0 || held);
+	else if (a->held > 0)
+		hold(o, d, outcome->host_held);
+	else if (a->untried > 0)
+		d->next_place = DELIVERY_READY;
+	else
+		d->next_place = DELIVERY_NONE;
+	record_append(o->shard, d, &told);
+	if (untried)
+		record_beside(o->shard, untried);
+	if (held)
+		record_beside(o->shard, held);
 }
 
 static void settle_answered(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
-	const struct state_reply told = told_of(outcome);
-	struct tally tally;
-	bool uniform = true;
-	unsigned i;
+	struct deliverer_counters *counters = &o->shard->deliverer->counters;
+	struct answers a = count(d, outcome->results);
+	struct mail *m = mail_of(d);
+	unsigned kinds = (a.delivered > 0) + (a.failed > 0) + (a.deferred > 0) + (a.held > 0) + (a.untried > 0);
 
-	/* Statuses are kept per recipient only where they differ or something failed. */
-	for (i = 0; i < d->recipients; i++)
-		uniform = uniform && outcome->results[i] == outcome->results[0] && outcome->results[i] != ATTEMPT_FAIL;
-	if (!uniform && !record_statuses(d)) {
+	/* Fates are kept for each recipient only where they differ or somebody failed. */
+	if ((kinds > 1 || a.failed > 0) && mail_tell_apart(m) < 0) {
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
-		defer(o, d, outcome, true);
-		record_append(o->shard, d, &told);
+		a = (struct answers){.mail = m, .delivery = d, .results = outcome->results, .deferred = m->recipients};
+		settle_rest(o, d, &a, outcome);
 		return;
 	}
-	tally = apply(o, d, outcome->results);
-	d->finished = tally.pending == 0 && tally.failed == 0;
-	if (d->finished)
-		counter_add(&o->shard->deliverer->counters.delivered_octets, d->content_length);
-	else if (tally.pending == 0)
-		d->next_place = DELIVERY_FAILED;
-	else if (tally.deferred > 0)
-		defer(o, d, outcome, tally.held == 0);
-	else if (tally.held > 0)
-		hold(o, d, outcome->host_held);
-	else
-		d->next_place = DELIVERY_READY; /* more recipients than one transaction takes */
-	record_append(o->shard, d, &told);
+	counter_add(&counters->delivered, a.delivered);
+	counter_add(&counters->failed, a.failed);
+	counter_add(&counters->deferred, a.deferred + a.held);
+	if (m->fates)
+		apply(&a, m, outcome);
+	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried == 0)
+		counter_add(&counters->delivered_octets, m->content_length);
+	settle_rest(o, d, &a, outcome);
 }
 
 /*
@@ -207,6 +277,8 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		}
 		counter_add(&o->shard->deliverer->counters.attempts, 1);
 		counter_add(&o->shard->deliverer->counters.deferred, 1);
+		if (mail_of(d)->fates)
+			mail_answer_all(mail_of(d), d, &told);
 		defer(o, d, outcome, true);
 		record_append(o->shard, d, &told);
 		return;

@@ -220,7 +220,7 @@ void event_spool_full(struct shard *shard)
 		"the queue has reached spool.size_max: this shard answers 452 to new mail and delivers what is queued; "
 		"see why mail does not leave, or write a larger size_max");
 	log_number(&e, "size_max", shard->config->spool.size_max);
-	log_number(&e, "in_queue", shard->store->deliveries.in_use);
+	log_number(&e, "in_queue", shard->store->mails.in_use);
 	log_end(&e);
 }
 
@@ -299,7 +299,7 @@ void event_stats(struct shard *shard)
 	log_number(&e, "resumed", counter_get(&out->resumed));
 	log_number(&e, "handoffs", counter_get(&shard->counters.handoffs));
 	log_number(&e, "handoff_full", counter_get(&shard->counters.handoff_full));
-	log_number(&e, "in_queue", shard->store->deliveries.in_use);
+	log_number(&e, "in_queue", shard->store->mails.in_use);
 	log_number(&e, "commits", spool.commits);
 	log_number(&e, "records", spool.records);
 	log_number(&e, "octets_written", spool.octets_written);

@@ -187,7 +187,7 @@ static void outcome_fields(struct log_event *e, const struct outcome *outcome)
 void event_attempt(const struct attempt *a, const struct outcome *outcome)
 {
 	const struct outbound *o = a->outbound;
-	const struct delivery *d = a->delivery;
+	const struct mail *m = mail_of(a->delivery);
 	const char *result;
 	struct log_event e;
 
@@ -195,20 +195,20 @@ void event_attempt(const struct attempt *a, const struct outcome *outcome)
 		return;
 	result = result_name(outcome, a);
 	log_begin_at(&e, o->shard->log, attempt_level(result), "attempt");
-	events_id(&e, d->item.id.high, d->item.id.low);
+	events_id(&e, m->item.id.high, m->item.id.low);
 	log_text(&e, "result", result);
 	log_text(&e, "destination", o->destination->name);
 	log_text(&e, "host", a->connection->host->config->text);
 	tls_fields(&e, a->connection);
-	log_number(&e, "recipients", d->recipients);
+	log_number(&e, "recipients", m->recipients);
 	results_fields(&e, a, outcome);
-	log_number(&e, "octets", d->content_length);
+	log_number(&e, "octets", m->content_length);
 	if (a->exchange.undeclared)
 		log_bool(&e, "undeclared_8bit", true);
-	log_number(&e, "attempt", d->attempts + 1u);
+	log_number(&e, "attempt", a->delivery->attempts + 1u);
 	outcome_fields(&e, outcome);
 	log_number(&e, "ms", a->started_ns ? events_ms_since(o->shard, a->started_ns) : 0);
-	log_number(&e, "queued_ms", shard_age_ns(o->shard, d->accepted_wall_ns) / CLOCK_NS_PER_MS);
+	log_number(&e, "queued_ms", shard_age_ns(o->shard, m->accepted_wall_ns) / CLOCK_NS_PER_MS);
 	log_end(&e);
 }
 
@@ -220,7 +220,7 @@ void event_deferred(const struct outbound *o, const struct delivery *d, const st
 	if (!o->shard->config->log_messages)
 		return;
 	log_begin_at(&e, o->shard->log, LOG_LEVEL_NOTICE, "deferred");
-	events_id(&e, d->item.id.high, d->item.id.low);
+	events_id(&e, mail_of(d)->item.id.high, mail_of(d)->item.id.low);
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
 	log_time(&e, "next", clock_wall_ns() + wait_ns);
@@ -235,7 +235,7 @@ void event_expired(const struct outbound *o, const struct delivery *d, const str
 	struct log_event e;
 
 	log_begin_at(&e, o->shard->log, LOG_LEVEL_WARNING, "expired");
-	events_id(&e, d->item.id.high, d->item.id.low);
+	events_id(&e, mail_of(d)->item.id.high, mail_of(d)->item.id.low);
 	log_text(&e, "destination", o->destination->name);
 	log_number(&e, "attempts", d->attempts);
 	outcome_fields(&e, outcome);
@@ -246,11 +246,11 @@ void event_expired(const struct outbound *o, const struct delivery *d, const str
 
 static void damage_fields(struct log_event *e, const struct attempt *a, const char *why)
 {
-	const struct delivery *d = a->delivery;
+	const struct mail *m = mail_of(a->delivery);
 
-	events_id(e, d->item.id.high, d->item.id.low);
+	events_id(e, m->item.id.high, m->item.id.low);
 	log_text(e, "destination", a->outbound->destination->name);
-	log_number(e, "recipients", d->recipients);
+	log_number(e, "recipients", m->recipients);
 	log_text(e, "reason", why);
 }
 

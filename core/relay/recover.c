@@ -226,11 +226,11 @@ struct ids {
 	size_t count;
 };
 
-static void collect_id(void *context, struct delivery *d)
+static void collect_id(void *context, struct mail *m)
 {
 	struct ids *ids = context;
 
-	ids->list[ids->count++] = d->item.id;
+	ids->list[ids->count++] = m->item.id;
 }
 
 /* Ids of every message that is in its right spool already, sorted. */
@@ -241,14 +241,14 @@ static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
 	unsigned i;
 
 	for (i = 0; i < relay->shard_count; i++)
-		n += relay->shards[i]->store->deliveries.in_use;
+		n += relay->shards[i]->store->mails.in_use;
 	ids = malloc((n + 1) * sizeof(*ids));
 	if (!ids)
 		return NULL;
 	*count = 0;
 	for (i = 0; i < relay->shard_count; i++) {
 		struct ids at = {ids + *count, 0};
-		store_deliveries(relay->shards[i], collect_id, &at);
+		store_mails(relay->shards[i], collect_id, &at);
 		*count += at.count;
 	}
 	assert(*count <= n);

@@ -32,8 +32,8 @@ static void on_part_durable(struct spool_ticket *ticket, int result)
 	if (result < 0) {
 		/* The spool has forgotten it. It is gone where the message was given up meanwhile. */
 		struct transfer *transfer = part->transfer;
-		if (transfer->delivery)
-			transfer->delivery->item.parts[part->index].segment = 0;
+		if (transfer->mail)
+			transfer->mail->item.parts[part->index].segment = 0;
 		transfer->part_error = result;
 	}
 	answer(&part->loan, result);
@@ -53,32 +53,32 @@ static unsigned gather(const struct block *block, struct iovec *out)
 }
 
 /* It is there from the first record on, because the spool must know whose records it may move. NULL: no memory. */
-static struct delivery *delivery_of(struct shard *shard, struct transfer *transfer)
+static struct mail *mail_for(struct shard *shard, struct transfer *transfer)
 {
-	struct delivery *d = transfer->delivery;
+	struct mail *m = transfer->mail;
 
-	if (d)
-		return d;
-	d = pool_acquire(&shard->store->deliveries);
-	if (!d)
+	if (m)
+		return m;
+	m = pool_acquire(&shard->store->mails);
+	if (!m)
 		return NULL;
-	memset(d, 0, sizeof(*d));
-	list_init(&d->link);
-	d->item.id = delivery_id(transfer);
-	transfer->delivery = d;
+	mail_init(m, transfer->recipients, transfer->lane);
+	m->item.id = delivery_id(transfer);
+	transfer->mail = m;
 	transfer->part_capacity = 0;
-	return d;
+	return m;
 }
 
 static void give_up(struct shard *shard, struct transfer *transfer)
 {
-	struct delivery *d = transfer->delivery;
+	struct mail *m = transfer->mail;
 
-	transfer->delivery = NULL;
-	if (!d)
+	transfer->mail = NULL;
+	if (!m)
 		return;
-	spool_drop(shard->store->spool, &d->item);
-	pool_release(&shard->store->deliveries, d);
+	spool_drop(shard->store->spool, &m->item);
+	mail_deinit(m);
+	pool_release(&shard->store->mails, m);
 }
 
 static int room_for_part(struct transfer *transfer, struct spool_item *item)
@@ -103,7 +103,7 @@ static int take_part(struct shard *shard, struct part *part)
 {
 	struct iovec content[PART_BLOCKS + 1];
 	struct transfer *transfer = part->transfer;
-	struct delivery *d;
+	struct mail *m;
 	struct spool_message record = {
 		.id = delivery_id(transfer),
 		.wall_ns = transfer->letter->wall_ns,
@@ -114,25 +114,25 @@ static int take_part(struct shard *shard, struct part *part)
 
 	if (transfer->part_error)
 		return transfer->part_error;
-	d = delivery_of(shard, transfer);
-	r = d ? room_for_part(transfer, &d->item) : -ENOMEM;
+	m = mail_for(shard, transfer);
+	r = m ? room_for_part(transfer, &m->item) : -ENOMEM;
 	if (r < 0)
 		return r;
 	part->ticket.fn = on_part_durable;
 	list_init(&part->ticket.link);
-	part->index = d->item.part_count;
-	return spool_append_part(shard->store->spool, &record, &d->item, &part->ticket);
+	part->index = m->item.part_count;
+	return spool_append_part(shard->store->spool, &record, &m->item, &part->ticket);
 }
 
 /* ---- messages ----------------------------------------------------------------------------------------------- */
 
-static void queue_delivery(struct shard *shard, struct transfer *transfer)
+static void queue_mail(struct shard *shard, struct transfer *transfer)
 {
-	struct delivery *d = transfer->delivery;
+	struct mail *m = transfer->mail;
 
-	transfer->delivery = NULL;
+	transfer->mail = NULL;
 	counter_add(&shard->store->counters.queued, 1);
-	shard->store->due(shard, d, STORE_DUE_NOW);
+	shard->store->due(shard, &m->first, STORE_DUE_NOW);
 }
 
 static void on_undone(struct spool_ticket *ticket, int result)
@@ -145,19 +145,20 @@ static void on_undone(struct spool_ticket *ticket, int result)
 /* The client is about to be refused: its message must be gone from the disk first. */
 static int undo(struct shard *shard, struct transfer *transfer)
 {
-	struct delivery *d = transfer->delivery;
+	struct mail *m = transfer->mail;
 	int r;
 
 	transfer->ticket.fn = on_undone;
 	list_init(&transfer->ticket.link);
-	r = spool_done(shard->store->spool, &d->item, &transfer->ticket);
+	r = spool_done(shard->store->spool, &m->item, &transfer->ticket);
 	if (r == -EAGAIN)
 		return r;
 	/* Where even that cannot be written the spool has failed and says so; at the next start it will be found. */
 	if (r < 0)
-		spool_drop(shard->store->spool, &d->item);
-	transfer->delivery = NULL;
-	pool_release(&shard->store->deliveries, d);
+		spool_drop(shard->store->spool, &m->item);
+	transfer->mail = NULL;
+	mail_deinit(m);
+	pool_release(&shard->store->mails, m);
 	return r;
 }
 
@@ -169,7 +170,7 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 	if (result == 0) {
 		/* Where there are other owners it stays with the transfer until home releases it. */
 		if (transfer->letter->owners == 1)
-			queue_delivery(shard, transfer);
+			queue_mail(shard, transfer);
 	} else {
 		give_up(shard, transfer);
 		counter_add(&shard->store->counters.accept_failed, 1);
@@ -207,31 +208,29 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 
 static int take_message(struct shard *shard, struct transfer *transfer)
 {
-	const struct letter *m = transfer->letter;
+	const struct letter *letter = transfer->letter;
 	struct iovec content[PART_BLOCKS + 1];
 	struct spool_message record = {
 		.id = delivery_id(transfer),
-		.wall_ns = m->wall_ns,
+		.wall_ns = letter->wall_ns,
 		.envelope = shard->store->scratch,
 		.content = content,
 	};
-	struct delivery *d;
+	struct mail *m;
 
 	if (transfer->part_error)
 		return transfer->part_error;
-	d = delivery_of(shard, transfer);
-	if (!d)
+	m = mail_for(shard, transfer);
+	if (!m)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
 	assert(record.envelope_length > 0); /* LETTER_TEXT_MAX keeps the room */
-	record.content_count = gather(m->first, content);
-	d->accepted_wall_ns = m->wall_ns;
-	d->content_length = m->content_length;
-	d->recipients = transfer->recipients;
-	d->lane = transfer->lane;
+	record.content_count = gather(letter->first, content);
+	m->accepted_wall_ns = letter->wall_ns;
+	m->content_length = letter->content_length;
 	transfer->ticket.fn = on_message_durable;
 	list_init(&transfer->ticket.link);
-	return spool_append_message(shard->store->spool, &record, &d->item, &transfer->ticket);
+	return spool_append_message(shard->store->spool, &record, &m->item, &transfer->ticket);
 }
 
 /* ---- the line of loans -------------------------------------------------------------------------------------- */
@@ -274,7 +273,7 @@ static bool take(struct shard *shard, struct loan *loan)
 		}
 		return true;
 	case LOAN_RELEASE:
-		queue_delivery(shard, container_of(loan, struct transfer, loan));
+		queue_mail(shard, container_of(loan, struct transfer, loan));
 		answer(loan, 0);
 		return true;
 	case LOAN_UNDO:

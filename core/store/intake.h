@@ -83,7 +83,7 @@ struct transfer {
 	struct list link; /* in message->transfers */
 	bool lane_chosen;
 	/* owner's side */
-	struct delivery *delivery;
+	struct mail *mail;
 	struct spool_ticket ticket;
 	uint32_t part_capacity;
 	int part_error;

@@ -13,96 +13,87 @@
 #include "core/store/store.h"
 #include "queue/state.h"
 
-bool record_statuses(struct delivery *d)
-{
-	if (!d->statuses)
-		d->statuses = calloc(1, d->recipients); /* RECIPIENT_PENDING is 0 */
-	return d->statuses != NULL;
-}
-
 static void place(struct shard *shard, struct delivery *d)
 {
-	switch (d->next_place) {
-	case DELIVERY_READY:
+	if (d->next_place == DELIVERY_READY)
 		shard->store->due(shard, d, STORE_DUE_NOW);
-		break;
-	case DELIVERY_WAITING:
+	else if (d->next_place == DELIVERY_WAITING)
 		shard->store->due(shard, d, d->due_ns);
-		break;
-	case DELIVERY_FAILED:
-		d->place = DELIVERY_FAILED;
-		break;
-	default:
-		assert(!"no place to go");
-	}
+	else
+		mail_retire(mail_of(d), d);
 }
 
 static_assert((int)STATE_SIZE_MAX <= (int)SPOOL_ENVELOPE_MAX, "the largest state fits a record");
 
-static size_t encode_state(struct shard *shard, const struct delivery *d, const struct state_reply *reply)
+static int append_state(struct shard *shard, struct mail *m, const struct state_reply *told)
 {
-	uint64_t wait_ns =
-		d->next_place == DELIVERY_WAITING && d->due_ns > shard->now_ns ? d->due_ns - shard->now_ns : 0;
-	struct state_writer w;
-	unsigned fates[RECIPIENT_ELSEWHERE + 1], told, i;
-
-	state_begin(&w, shard->store->scratch, SPOOL_ENVELOPE_MAX);
-	told = reply ? state_add_reply(&w, reply) : 0;
-	for (i = RECIPIENT_PENDING; i <= RECIPIENT_ELSEWHERE; i++) {
-		struct state_fate fate = {.status = (uint8_t)i, .attempts = d->attempts};
-		if (i == RECIPIENT_PENDING || i == RECIPIENT_FAILED)
-			fate.reply = (uint16_t)told;
-		if (i == RECIPIENT_PENDING && wait_ns > 0)
-			fate.due_wall_ns = clock_wall_ns() + wait_ns;
-		fates[i] = state_add_fate(&w, &fate);
-		if (!d->statuses) {
-			state_add(&w, fates[i], d->recipients);
-			return state_end(&w);
-		}
-	}
-	for (i = 0; i < d->recipients; i++)
-		state_add(&w, fates[d->statuses[i]], 1);
-	return state_end(&w);
-}
-
-static int append_state(struct shard *shard, struct delivery *d, const struct state_reply *reply)
-{
-	size_t length = encode_state(shard, d, reply);
+	uint64_t wall_ns = clock_wall_ns();
+	size_t length = mail_encode(m, told, shard->now_ns, wall_ns, shard->store->scratch);
+	int r;
 
 	assert(length > 0);
-	return spool_append_state(shard->store->spool, &d->item, clock_wall_ns(), shard->store->scratch, length, NULL);
+	r = spool_append_state(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, NULL);
+	if (r != -EAGAIN)
+		m->dirty = false;
+	return r;
+}
+
+/* With this delivery all is delivered. */
+static bool finished(const struct mail *m, const struct delivery *d)
+{
+	if (m->live > 1 || d->next_place != DELIVERY_NONE)
+		return false;
+	return !m->fates || (mail_count(m, RECIPIENT_PENDING) == 0 && mail_count(m, RECIPIENT_FAILED) == 0);
 }
 
 /* False: no room now. */
-static bool write_record(struct shard *shard, struct delivery *d, const struct state_reply *reply)
+static bool write_record(struct shard *shard, struct delivery *d, const struct state_reply *told)
 {
+	struct mail *m = mail_of(d);
 	int r;
 
-	if (d->finished) {
-		r = spool_done(shard->store->spool, &d->item, NULL);
+	if (finished(m, d)) {
+		r = spool_done(shard->store->spool, &m->item, NULL);
 		if (r == -EAGAIN)
 			return false;
 		/* Any other failure: it was delivered, and a restart will deliver it again; the spool's own failure has
 		 * been reported. */
 		if (r < 0) {
 			counter_add(&shard->store->counters.maybe_duplicates, 1);
-			spool_drop(shard->store->spool, &d->item);
+			spool_drop(shard->store->spool, &m->item);
 		}
-		store_forget(shard, d);
+		mail_retire(m, d);
+		store_forget(shard, m);
 		return true;
 	}
-	r = append_state(shard, d, reply);
-	if (r == -EAGAIN)
+	if (m->dirty && append_state(shard, m, told) == -EAGAIN)
 		return false;
 	/* -ENOSPC, -EIO: the older state on disk stays true enough: at worst one more attempt after a restart. */
 	place(shard, d);
 	return true;
 }
 
-void record_append(struct shard *shard, struct delivery *d, const struct state_reply *reply)
+/* What was said is still to be known when the record is written. */
+static void remember(struct mail *m, const struct delivery *d, const struct state_reply *told)
+{
+	if (told && !m->fates && d->next_place != DELIVERY_NONE && mail_tell_apart(m) == 0)
+		mail_answer_all(m, d, told);
+}
+
+void record_append(struct shard *shard, struct delivery *d, const struct state_reply *told)
 {
 	d->place = DELIVERY_NONE;
-	if (!write_record(shard, d, reply))
+	mail_of(d)->dirty = true;
+	if (write_record(shard, d, told))
+		return;
+	remember(mail_of(d), d, told);
+	list_append(&shard->store->settling, &d->link);
+}
+
+void record_beside(struct shard *shard, struct delivery *d)
+{
+	d->place = DELIVERY_NONE;
+	if (!write_record(shard, d, NULL))
 		list_append(&shard->store->settling, &d->link);
 }
 

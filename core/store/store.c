@@ -51,31 +51,31 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due)
 	pool_init(&store->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&store->parts, sizeof(struct part), 16, 65536);
 	pool_init(&store->blocks, sizeof(struct block), 8, blocks_max(shard->config->spool.memory_max / shard->count));
-	pool_init(&store->deliveries, sizeof(struct delivery), 256, UINT32_MAX);
+	pool_init(&store->mails, sizeof(struct mail), 256, UINT32_MAX);
 	store->scratch = malloc(SPOOL_ENVELOPE_MAX);
 	return store->scratch ? 0 : -ENOMEM;
 }
 
-static void give_up(void *context, struct delivery *d)
+static void give_up(void *context, struct mail *m)
 {
 	struct shard *shard = context;
 
-	spool_drop(shard->store->spool, &d->item);
-	store_forget(shard, d);
+	spool_drop(shard->store->spool, &m->item);
+	store_forget(shard, m);
 }
 
 void store_deinit(struct shard *shard)
 {
 	struct store *store = shard->store;
 
-	store_deliveries(shard, give_up, shard);
+	store_mails(shard, give_up, shard);
 	if (store->spool)
 		spool_close(store->spool);
 	pool_deinit(&store->submissions);
 	pool_deinit(&store->transfers);
 	pool_deinit(&store->parts);
 	pool_deinit(&store->blocks);
-	pool_deinit(&store->deliveries);
+	pool_deinit(&store->mails);
 	free(store->scratch);
 }
 
@@ -96,132 +96,96 @@ void store_spool_settings(const struct config *config, unsigned index, unsigned 
 	};
 }
 
-static int apply_state(struct delivery *d, const struct spool_live *live, uint64_t wall_ns, uint64_t *due_in_ns)
+static unsigned same_lane(const void *context, const struct envelope_recipient *recipient)
 {
+	return *(const unsigned *)context;
+}
+
+static int restore(struct mail *m, const struct spool_live *live, unsigned lane, uint64_t wait_max_ns)
+{
+	const struct mail_clock clock = {clock_monotonic_ns(), clock_wall_ns(), wait_max_ns};
+	struct envelope envelope;
 	struct queue_state state;
-	struct state_cursor cursor;
-	struct state_fate fate;
-	unsigned number, count, at = 0, pending = 0;
-	uint64_t due_wall_ns = 0;
 	int r;
 
-	*due_in_ns = 0;
-	if (!live->state)
-		return 0;
 	/* Both were read before (recover.c). */
-	r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state);
-	assert(r == 0 && state.recipients == d->recipients);
-	d->statuses = malloc(state.recipients);
-	if (!d->statuses)
-		return -ENOMEM;
-	state_first(&state, &cursor);
-	while (state_next(&cursor, &number, &count)) {
-		if (!state_fate(&state, number, &fate))
-			assert(!"queue_state_decode() checked the map");
-		memset(d->statuses + at, fate.status, count);
-		at += count;
-		if (fate.status != RECIPIENT_PENDING)
-			continue;
-		pending += count;
-		d->attempts = fate.attempts;
-		due_wall_ns = fate.due_wall_ns;
+	r = envelope_decode(live->envelope, live->envelope_length, &envelope);
+	assert(r == 0);
+	if (live->state) {
+		r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state);
+		assert(r == 0 && state.recipients == envelope.recipients);
 	}
-	if (pending == state.recipients) {
-		free(d->statuses);
-		d->statuses = NULL;
-	}
-	if (pending == 0)
-		d->next_place = DELIVERY_FAILED;
-	if (due_wall_ns > wall_ns)
-		*due_in_ns = due_wall_ns - wall_ns;
-	return 0;
+	m->item = live->item;
+	m->accepted_wall_ns = live->wall_ns;
+	m->content_length = live->content_length;
+	return mail_restore(m, &envelope, live->state ? &state : NULL, same_lane, &lane, &clock);
 }
 
 int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane)
 {
-	const struct config_retry *retry = &shard->config->retry;
-	struct delivery *d = pool_acquire(&shard->store->deliveries);
-	struct envelope envelope;
-	uint64_t due_in_ns = 0;
+	struct mail *m = pool_acquire(&shard->store->mails);
+	struct delivery *d = NULL;
 	int r;
 
-	if (!d)
+	if (!m)
 		return -ENOMEM;
-	memset(d, 0, sizeof(*d));
-	list_init(&d->link);
-	d->item = live->item;
-	d->accepted_wall_ns = live->wall_ns;
-	d->content_length = live->content_length;
-	d->lane = (uint16_t)lane;
-	d->next_place = DELIVERY_READY;
-	r = envelope_decode(live->envelope, live->envelope_length, &envelope);
-	if (r == 0) {
-		d->recipients = envelope.recipients;
-		r = apply_state(d, live, clock_wall_ns(), &due_in_ns);
-	}
+	r = restore(m, live, lane, shard->config->retry.max_ns);
 	if (r < 0) {
-		free(d->statuses);
-		pool_release(&shard->store->deliveries, d);
+		mail_deinit(m);
+		pool_release(&shard->store->mails, m);
 		return r;
 	}
-	spool_adopt(live->spool, &d->item);
-	counter_add(&shard->store->counters.queued, 1);
-	if (d->next_place == DELIVERY_FAILED) {
-		d->place = DELIVERY_FAILED;
-	} else if (due_in_ns > 0) {
-		/* A clock that was set back must not make mail wait longer than the schedule ever would (SYS-06). */
-		if (due_in_ns > retry->max_ns)
-			due_in_ns = retry->max_ns;
-		shard->store->due(shard, d, clock_monotonic_ns() + due_in_ns);
-	} else {
-		/* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
-		uint64_t now_ns = clock_monotonic_ns(), wall_ns = clock_wall_ns();
-		uint64_t age_ns = wall_ns > d->accepted_wall_ns ? wall_ns - d->accepted_wall_ns : 0;
-		shard->store->due(shard, d, age_ns < now_ns ? now_ns - age_ns : STORE_DUE_NOW + 1);
+	spool_adopt(live->spool, &m->item);
+	/* A crash came between two records of it: nobody is left to be tried, and nobody to be told. */
+	if (m->live == 0 && mail_count(m, RECIPIENT_FAILED) == 0) {
+		list_append(&shard->store->moved, &m->first.link);
+		return 0;
 	}
+	counter_add(&shard->store->counters.queued, 1);
+	while ((d = mail_next(m, d)))
+		shard->store->due(shard, d, d->due_ns);
 	return 0;
 }
 
 int store_keep(struct shard *shard, const struct spool_live *live, bool moved)
 {
-	struct delivery *d = pool_acquire(&shard->store->deliveries);
+	struct mail *m = pool_acquire(&shard->store->mails);
 
-	if (!d)
+	if (!m)
 		return -ENOMEM;
-	memset(d, 0, sizeof(*d));
-	list_init(&d->link);
-	d->item = live->item;
-	d->place = DELIVERY_KEPT;
+	mail_init(m, 0, MAIL_NO_LANE);
+	m->item = live->item;
+	m->first.place = DELIVERY_KEPT;
 	if (moved)
-		list_append(&shard->store->moved, &d->link);
-	spool_adopt(live->spool, &d->item);
+		list_append(&shard->store->moved, &m->first.link);
+	spool_adopt(live->spool, &m->item);
 	return 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
-void store_forget(struct shard *shard, struct delivery *d)
+void store_forget(struct shard *shard, struct mail *m)
 {
 	counter_add(&shard->store->counters.left, 1);
-	free(d->statuses);
-	pool_release(&shard->store->deliveries, d);
+	mail_deinit(m);
+	pool_release(&shard->store->mails, m);
 }
 
-struct deliveries_walk {
-	void (*fn)(void *context, struct delivery *d);
+struct mails_walk {
+	void (*fn)(void *context, struct mail *m);
 	void *context;
 };
 
 static void on_item(void *context, struct spool_item *item)
 {
-	const struct deliveries_walk *walk = context;
+	const struct mails_walk *walk = context;
 
-	walk->fn(walk->context, container_of(item, struct delivery, item));
+	walk->fn(walk->context, container_of(item, struct mail, item));
 }
 
-void store_deliveries(const struct shard *shard, void (*fn)(void *context, struct delivery *d), void *context)
+void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context)
 {
-	struct deliveries_walk walk = {fn, context};
+	struct mails_walk walk = {fn, context};
 
 	if (shard->store->spool)
 		spool_items(shard->store->spool, on_item, &walk);
@@ -248,15 +212,16 @@ int store_start(struct shard *shard, struct ring_problem *problem)
 static void finish_moved(struct shard *shard)
 {
 	while (!list_empty(&shard->store->moved)) {
-		struct delivery *d = container_of(shard->store->moved.next, struct delivery, link);
-		int r = spool_done(shard->store->spool, &d->item, NULL);
+		struct mail *m = container_of(shard->store->moved.next, struct mail, first.link);
+		int r = spool_done(shard->store->spool, &m->item, NULL);
 		if (r == -EAGAIN)
 			return;
-		list_remove(&d->link);
+		list_remove(&m->first.link);
 		/* A spool that has failed keeps the record: the next start drops one of the two. */
 		if (r < 0)
-			spool_drop(shard->store->spool, &d->item);
-		pool_release(&shard->store->deliveries, d);
+			spool_drop(shard->store->spool, &m->item);
+		mail_deinit(m);
+		pool_release(&shard->store->mails, m);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * core/store/store.h - what a shard has of mail that is durable or on its way there: its spool, the deliveries that
- * stand in it, submissions of its clients, and what waits for room.
+ * core/store/store.h - what a shard has of mail that is durable or on its way there: its spool, the mail that
+ * lies in it, submissions of its clients, and what waits for room.
  *
  * It belongs to the shard it stands on (shard->store) and to no other thread, but for the counters, which any may read.
  * What it has lent to another shard (submission.h) that one reads.
@@ -16,7 +16,7 @@
 #include "core/base/pool.h"
 #include "core/base/ring.h"
 #include "core/smtp/trace.h"
-#include "queue/lane.h"
+#include "core/store/mail.h"
 #include "queue/spool.h"
 
 enum { BLOCK_SIZE = 16384 }; /* content memory of messages being received */
@@ -46,11 +46,11 @@ struct store {
 	struct spool *spool;
 	struct message_id_source ids;
 	struct pool submissions, transfers, parts, blocks; /* on their way from this shard's clients */
-	struct pool deliveries;
+	struct pool mails;
 	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 	struct list intake;   /* posts waiting to be appended to the spool */
 	struct list settling; /* deliveries whose record waits for room in the spool */
-	struct list moved;    /* deliveries that recovery copied to another shard's spool: they end here at the start */
+	struct list moved;    /* first deliveries of mail that recovery found to end here, at the start */
 	bool spool_failure_reported;
 	struct store_full disk_full, size_full;
 };
@@ -65,8 +65,8 @@ int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lan
 /* The same for one that no lane takes: it stays in the spool. `moved`: another spool has it now, and it ends here as
  * soon as the shard runs. */
 int store_keep(struct shard *shard, const struct spool_live *live, bool moved);
-/* Calls fn for every delivery that the spool knows, also those on their way into it (DELIVERY_NONE); fn may end it. */
-void store_deliveries(const struct shard *shard, void (*fn)(void *context, struct delivery *d), void *context);
+/* Calls fn for all mail that the spool knows, also what is on its way into it; fn may end it. */
+void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */
 int store_start(struct shard *shard, struct ring_problem *problem);
 /* Once per turn: records that found no room before. */
@@ -77,7 +77,7 @@ bool store_waits(const struct shard *shard);
 bool store_idle(const struct shard *shard, bool hard);
 /* Once per turn: the operator hears of a spool that is full at once, and then from time to time. */
 void store_watch(struct shard *shard);
-/* One delivery leaves the queue. */
-void store_forget(struct shard *shard, struct delivery *d);
+/* It leaves the queue. */
+void store_forget(struct shard *shard, struct mail *m);
 
 #endif

@@ -156,6 +156,41 @@ def some_recipients_refused():
 
 
 @case
+def one_who_is_refused_for_now_holds_up_nobody():
+    """Recipients that were never tried go on at once, and each one waits by its own attempts (RFC 5321 4.5.4.1)."""
+    def script(stage, session, argument):
+        if stage == 'RCPT' and '<busy-' in argument:
+            return '450 4.2.1 Mailbox busy'
+        return '550 5.1.1 Nobody' if stage == 'RCPT' and '<nobody-' in argument else None
+    recipients = ['%s-%02d@example.com' % ('busy' if n % 10 == 0 else 'nobody' if n % 10 == 5 else 'user', n)
+                  for n in range(60)]
+    users = [each for each in recipients if each.startswith('user')]
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        # Whoever waits does so for longer than the test.
+        relay = work.relay(work.configuration([hop.host], destination_limits={'recipients_per_message': 7},
+                                              retry={'first': '1h', 'max': '4h', 'factor': 2, 'expire': '5d'}))
+        send(relay, [1], recipients)
+
+        def arrived():
+            return sorted(recipient for arrival in list(hop.arrivals) for recipient in arrival.recipients)
+        eventually(lambda: len(arrived()) >= len(users), lambda: 'users: %s' % arrived())
+        equal(arrived(), users, 'recipients')
+        eventually(lambda: len(relay.events('attempt')) >= 9, lambda: 'attempts: %s' % relay.count)
+        equal({event['attempt'] for event in relay.events('attempt')}, {1}, 'no round counts for those of another')
+        relay.terminate()
+        equal((relay.total('delivered'), relay.total('deferred'), relay.total('failed')), (48, 6, 6), 'recipients')
+        # After a restart it is the same: those six, and nobody else.
+        hop.script = lambda stage, session, argument: None
+        relay = work.relay(work.configuration([hop.host], retry={'first': '1s', 'max': '1s'}), 'again')
+        busy = [each for each in recipients if each.startswith('busy')]
+        eventually(lambda: len(arrived()) >= len(users) + len(busy), lambda: 'arrived: %s' % arrived())
+        equal(arrived(), sorted(users + busy), 'recipients in the end')
+        relay.terminate()
+        equal({event['attempt'] for event in relay.events('attempt')}, {2}, 'attempts counted')
+
+
+@case
 def all_recipients_refused_but_354():
     """RFC 2920 3.1: with every recipient refused and DATA accepted all the same, only the dot is sent."""
     class Careless(harness.NextHopSession):

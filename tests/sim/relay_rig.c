@@ -41,9 +41,9 @@ static const char rig_yaml[] =
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
 	"  - { name: one, hosts: [%s], tls: { mode: none }, limits: { connections: %u, "
-	"messages_in_flight: %u } }\n"
+	"messages_in_flight: %u, recipients_per_message: %u } }\n"
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
-	"messages_in_flight: %u } }\n"
+	"messages_in_flight: %u, recipients_per_message: %u } }\n"
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
 	"retry: %s\n"
 	"limits: { errors_per_session: 1000 }\n"
@@ -185,11 +185,12 @@ static void make_config(struct rig *rig, unsigned shards)
 {
 	const struct rig_options *o = &rig->options;
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
+	unsigned each = o->each ? o->each : 100;
 	static struct config_problems problems;
 	char text[2048];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
-			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, connections, in_flight,
-			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
+			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each, connections,
+			 in_flight, each, o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
 	config_free(rig->config);
 	rig->config = config_parse("rig.yaml", text, (size_t)n, &problems);
@@ -377,14 +378,11 @@ static bool rig_ended(const struct rig *rig)
 	return true;
 }
 
-static void add_pending(void *context, struct delivery *d)
+static void add_pending(void *context, struct mail *m)
 {
 	uint64_t *queued = context;
 
-	if (d->place == DELIVERY_KEPT)
-		return;
-	for (unsigned k = 0; k < d->recipients; k++)
-		*queued += !d->statuses || d->statuses[k] == RECIPIENT_PENDING;
+	*queued += mail_count(m, RECIPIENT_PENDING);
 }
 
 uint64_t rig_queued(const struct rig *rig)
@@ -392,7 +390,7 @@ uint64_t rig_queued(const struct rig *rig)
 	uint64_t queued = 0;
 
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		store_deliveries(rig->shards[i].shard, add_pending, &queued);
+		store_mails(rig->shards[i].shard, add_pending, &queued);
 	return queued;
 }
 
@@ -540,12 +538,15 @@ uint64_t rig_window_max(const struct rig *rig)
 	return (uint64_t)RIG_HOPS * connections * in_flight * rig->ledger.config.recipients_max;
 }
 
-static void note_active(void *context, struct delivery *d)
+static void note_active(void *context, struct mail *m)
 {
+	const struct delivery *d = NULL;
 	struct rig *rig = context;
 
-	if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
-		rig->window += d->recipients;
+	while ((d = mail_next(m, d))) {
+		if (d->place == DELIVERY_ACTIVE || d->place == DELIVERY_NONE)
+			rig->window += m->recipients;
+	}
 }
 
 /* Recipients that a next hop may have and the disk may not know of (I4). */
@@ -555,7 +556,7 @@ void rig_note_window(struct rig *rig)
 		const struct shard *shard = rig->shards[i].shard;
 		if (!shard || !shard->store->spool)
 			continue;
-		store_deliveries(shard, note_active, rig);
+		store_mails(shard, note_active, rig);
 		/* Done and state records that are not durable. */
 		for (unsigned b = 0; b < shard->store->spool->batch_count; b++) {
 			const struct spool *spool = shard->store->spool;

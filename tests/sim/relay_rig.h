@@ -57,6 +57,7 @@ struct rig_options {
 	size_t content_min, content_max;
 	unsigned recipients_max;
 	unsigned connections, in_flight; /* limits of each destination */
+	unsigned each;                   /* recipients that one transaction takes; 0: 100 */
 	const char *retry;               /* YAML, or NULL */
 	const char *hosts;               /* of the first destination: YAML, or NULL */
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */

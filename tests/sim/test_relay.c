@@ -40,6 +40,7 @@ static const struct scenario scenarios[] = {
 	{"sessions", scenario_sessions, 44},
 	{"hosts", scenario_hosts, 16},
 	{"closers", scenario_closers, 8},
+	{"apart", scenario_apart, 12},
 };
 /* clang-format on */
 

@@ -36,6 +36,8 @@ void scenario_hosts(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
 void scenario_closers(uint64_t seed);
+/* test_relay_apart.c: each recipient's own fate. */
+void scenario_apart(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
 void scenario_hold(uint64_t seed);
 /* test_relay_damage.c: a disk that gives back something else. */

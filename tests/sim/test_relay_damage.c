@@ -27,18 +27,18 @@ struct rotting {
 	bool whole;
 };
 
-static void rot_one(void *context, struct delivery *d)
+static void rot_one(void *context, struct mail *m)
 {
 	struct rotting *r = context;
-	const struct spool_ref *ref = &d->item.message;
+	const struct spool_ref *ref = &m->item.message;
 
-	if (r->count == DAMAGED_MAX || d->place == DELIVERY_NONE)
+	if (r->count == DAMAGED_MAX || m->first.place == DELIVERY_NONE)
 		return;
-	if (d->item.part_count > 0)
-		ref = &d->item.parts[r->count % d->item.part_count];
+	if (m->item.part_count > 0)
+		ref = &m->item.parts[r->count % m->item.part_count];
 	else if (r->whole)
 		return;
-	r->whole = r->whole || d->item.part_count == 0;
+	r->whole = r->whole || m->item.part_count == 0;
 	snprintf(damage[r->count].path, sizeof(damage[r->count].path), "/spool/shard-%03u/%010u.seg", r->shard,
 		 ref->segment);
 	damage[r->count].bit = 8 * ((uint64_t)ref->offset + ref->length / 2);
@@ -51,7 +51,7 @@ static unsigned rot(struct rig *rig)
 	struct rotting rotting = {0};
 
 	for (rotting.shard = 0; rotting.shard < rig->shard_count; rotting.shard++)
-		store_deliveries(rig->shards[rotting.shard].shard, rot_one, &rotting);
+		store_mails(rig->shards[rotting.shard].shard, rot_one, &rotting);
 	return rotting.count;
 }
 

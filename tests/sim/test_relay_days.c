@@ -492,9 +492,10 @@ struct watched {
 	unsigned index;
 };
 
-static void watch_one(void *context, struct delivery *d)
+static void watch_one(void *context, struct mail *m)
 {
 	struct watched *watched = context;
+	const struct delivery *d = &m->first;
 
 	if (watched->index == 16)
 		return;
@@ -513,7 +514,7 @@ static bool watch(void *context)
 	struct watched watched = {rig, 0};
 
 	for (unsigned i = 0; i < rig->shard_count; i++)
-		store_deliveries(rig->shards[i].shard, watch_one, &watched);
+		store_mails(rig->shards[i].shard, watch_one, &watched);
 	return false;
 }
 

@@ -1,0 +1,321 @@
+/*
+ * tests/unit/test_mail.c - mail and its deliveries: who stands where after each kind of round, and what comes back from
+ * the state that is written, against a plain model of recipients.
+ */
+#include "core/store/mail.h"
+
+#include <stdlib.h>
+
+#include "core/base/random.h"
+#include "tests/unit/check.h"
+
+enum { NOW = 1000000, WALL = 5000000, MANY = 60 };
+
+static uint8_t buffer[STATE_SIZE_MAX];
+
+static bool is_odd(const void *context, unsigned i)
+{
+	return i % 2 == 1;
+}
+
+static bool from_on(const void *context, unsigned i)
+{
+	return i >= *(const unsigned *)context;
+}
+
+static void test_one_fate(void)
+{
+	struct mail m;
+
+	mail_init(&m, 3, 7);
+	CHECK(mail_of(&m.first) == &m && m.live == 1 && m.first.lane == 7);
+	CHECK(mail_next(&m, NULL) == &m.first && mail_next(&m, &m.first) == NULL);
+	CHECK(mail_stands_in(&m, &m.first, 2) && mail_status(&m, 2) == RECIPIENT_PENDING);
+	CHECK_EQ(mail_count(&m, RECIPIENT_PENDING), 3);
+	CHECK_EQ(mail_count(&m, RECIPIENT_FAILED), 0);
+	mail_retire(&m, &m.first);
+	CHECK(m.live == 0 && mail_next(&m, NULL) == NULL);
+	mail_deinit(&m);
+}
+
+/* The first goes on at once, the second waits; then the first waits, too, and they are one again. */
+static void test_split_and_join(void)
+{
+	struct delivery *rest, *third;
+	struct mail m;
+
+	mail_init(&m, 4, 7);
+	m.first.attempts = 2;
+	CHECK_EQ(mail_tell_apart(&m), 0);
+	rest = mail_split(&m, &m.first, is_odd, NULL);
+	CHECK(rest && rest != &m.first && mail_of(rest) == &m && rest->lane == 7 && rest->attempts == 2);
+	CHECK(m.live == 2 && mail_next(&m, &m.first) == rest && mail_next(&m, rest) == NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_EQ(mail_stands_in(&m, &m.first, i), i % 2 == 0);
+		CHECK_EQ(mail_stands_in(&m, rest, i), i % 2 == 1);
+	}
+	rest->place = DELIVERY_WAITING;
+	rest->due_ns = 1000;
+	m.first.due_ns = 1300;
+	CHECK(mail_join(&m, &m.first, 200) == NULL); /* too far apart */
+	m.first.attempts = 3;
+	CHECK(mail_join(&m, &m.first, 300) == NULL); /* tried more often */
+	m.first.attempts = 2;
+	CHECK(mail_join(&m, &m.first, 300) == rest);
+	CHECK(mail_stands_in(&m, rest, 0) && mail_stands_in(&m, rest, 1) && !mail_stands_in(&m, &m.first, 0));
+	mail_retire(&m, &m.first);
+	CHECK(m.live == 1 && mail_next(&m, NULL) == rest);
+	/* The place of the first is taken again. */
+	third = mail_split(&m, rest, is_odd, NULL);
+	CHECK(third == &m.first && m.live == 2 && mail_stands_in(&m, third, 3) && mail_stands_in(&m, rest, 2));
+	mail_end(&m, 3, RECIPIENT_DELIVERED, 1);
+	mail_end(&m, 2, RECIPIENT_FAILED, 3);
+	CHECK(!mail_stands_in(&m, third, 3) && mail_status(&m, 2) == RECIPIENT_FAILED);
+	CHECK_EQ(mail_count(&m, RECIPIENT_PENDING), 2);
+	mail_retire(&m, rest);
+	mail_deinit(&m);
+}
+
+static void test_replies(void)
+{
+	const struct state_reply a = {451, 6, span_text("4.2.1 a")}, b = {451, 6, span_text("4.2.1 b")};
+	struct mail m;
+	unsigned one, two;
+
+	mail_init(&m, 2, 0);
+	CHECK_EQ(mail_tell_apart(&m), 0);
+	one = mail_keep_reply(&m, &a);
+	two = mail_keep_reply(&m, &b);
+	CHECK(one && two && one != two);
+	CHECK_EQ(mail_keep_reply(&m, &a), one); /* shared */
+	mail_answer(&m, 0, two);
+	mail_answer(&m, 1, two);
+	mail_sweep_replies(&m);
+	CHECK_EQ(mail_keep_reply(&m, &b), two);
+	for (unsigned i = 0; i < 2 * STATE_REPLIES_MAX; i++) {
+		char text[8];
+		snprintf(text, sizeof(text), "%u", i);
+		unsigned kept = mail_keep_reply(&m, &(struct state_reply){.text = span_text(text)});
+		CHECK_EQ(kept == 0, i >= STATE_REPLIES_MAX - 1);
+	}
+	CHECK(two == mail_keep_reply(&m, &b));
+	mail_deinit(&m);
+}
+
+/* ---- written and read again ------------------------------------------------------------------------------------- */
+
+/* Of the sample's recipients: each third goes to another destination. */
+static unsigned lane_of(const void *context, const struct envelope_recipient *recipient)
+{
+	const unsigned *lanes = context;
+
+	return lanes[recipient->destination];
+}
+
+static size_t envelope_make(uint8_t *out, size_t room, unsigned recipients, unsigned destinations)
+{
+	struct envelope fields = {0};
+	struct envelope_writer w;
+
+	envelope_begin(&w, out, room, &fields);
+	for (unsigned i = 0; i < destinations; i++)
+		envelope_add_destination(&w, span_text("d"));
+	for (unsigned i = 0; i < recipients; i++)
+		envelope_add_recipient(&w, i % destinations, span_text("r@example.com"));
+	return envelope_end(&w);
+}
+
+struct seen {
+	uint8_t status;
+	uint16_t attempts;
+	uint64_t due_ns;
+	char reply[8];
+};
+
+/* What a mail says of recipient i. */
+static struct seen look(const struct mail *m, unsigned i)
+{
+	struct seen seen = {.status = (uint8_t)mail_status(m, i)};
+	const struct delivery *d = NULL;
+
+	if (m->fates && m->fates->recipients[i].reply) {
+		const struct mail_reply *r = m->fates->replies[m->fates->recipients[i].reply - 1];
+		memcpy(seen.reply, r->text, r->length);
+	}
+	if (seen.status == RECIPIENT_FAILED)
+		seen.attempts = m->fates->recipients[i].attempts;
+	while ((d = mail_next(m, d))) {
+		if (!mail_stands_in(m, d, i))
+			continue;
+		seen.attempts = d->attempts;
+		seen.due_ns = d->place == DELIVERY_WAITING ? d->due_ns : 0;
+	}
+	return seen;
+}
+
+/* As a process finds it that starts at the same moment. */
+static void check_restored(const struct mail *m, const struct envelope *e, const unsigned *lanes, size_t length)
+{
+	const struct mail_clock clock = {NOW, WALL, 1u << 30};
+	struct mail back = {.accepted_wall_ns = WALL};
+	struct queue_state state;
+
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&back, e, &state, lane_of, lanes, &clock), 0);
+	CHECK_EQ(back.recipients, m->recipients);
+	for (unsigned i = 0; i < m->recipients; i++) {
+		struct seen a = look(m, i), b = look(&back, i);
+		const struct delivery *d = NULL;
+		unsigned times = 0;
+
+		while ((d = mail_next(&back, d))) {
+			times += mail_stands_in(&back, d, i);
+			if (mail_stands_in(&back, d, i) && d->due_ns > NOW)
+				b.due_ns = d->due_ns;
+		}
+		CHECK_EQ(times, a.status == RECIPIENT_PENDING);
+		CHECK_EQ(b.status, a.status);
+		CHECK_EQ(b.attempts, a.attempts);
+		CHECK_EQ(b.due_ns, a.due_ns > NOW ? a.due_ns : 0);
+		if (m->fates && a.status != RECIPIENT_DELIVERED && back.fates)
+			CHECK_STR(b.reply, a.reply);
+	}
+	mail_deinit(&back);
+}
+
+static void test_restore_one_fate(void)
+{
+	static const unsigned lanes[] = {5};
+	const struct state_reply told = {451, 6, span_text("later")};
+	uint8_t room[4096];
+	struct envelope e;
+	struct mail m;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 3, 1), &e), 0);
+	mail_init(&m, 3, 5);
+	m.first.attempts = 4;
+	m.first.place = DELIVERY_WAITING;
+	m.first.due_ns = NOW + 777;
+	check_restored(&m, &e, lanes, mail_encode(&m, &told, NOW, WALL, buffer));
+	mail_deinit(&m);
+}
+
+static void test_restore_no_state(void)
+{
+	static const unsigned lanes[] = {5, MAIL_NO_LANE, 6};
+	const struct mail_clock clock = {NOW, WALL, 1u << 30};
+	struct mail m = {.accepted_wall_ns = WALL - 100};
+	const struct delivery *d = NULL;
+	uint8_t room[4096];
+	struct envelope e;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 6, 3), &e), 0);
+	CHECK_EQ(mail_restore(&m, &e, NULL, lane_of, lanes, &clock), 0);
+	CHECK_EQ(m.live, 3);
+	while ((d = mail_next(&m, d))) {
+		CHECK(d->lane == 5 || d->lane == 6 || d->lane == MAIL_NO_LANE);
+		CHECK_EQ(d->place, d->lane == MAIL_NO_LANE ? DELIVERY_KEPT : DELIVERY_NONE);
+		CHECK_EQ(d->due_ns, NOW - 100);
+		for (unsigned i = 0; i < 6; i++)
+			CHECK_EQ(mail_stands_in(&m, d, i), lanes[i % 3] == d->lane);
+	}
+	mail_deinit(&m);
+}
+
+/* A clock that was set back (SYS-06). */
+static void test_restore_far_ahead(void)
+{
+	static const unsigned lanes[] = {5};
+	const struct mail_clock clock = {NOW, WALL, 300};
+	struct mail m = {0};
+	struct queue_state state;
+	struct envelope e;
+	uint8_t room[4096];
+	size_t length;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 1, 1), &e), 0);
+	mail_init(&m, 1, 5);
+	m.first.place = DELIVERY_WAITING;
+	m.first.due_ns = NOW + 100000;
+	length = mail_encode(&m, NULL, NOW, WALL, buffer);
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&m, &e, &state, lane_of, lanes, &clock), 0);
+	CHECK_EQ(m.first.due_ns, NOW + 300);
+	mail_deinit(&m);
+}
+
+/* A round for one delivery: each recipient at random; then who was told alike stays together. */
+static void random_round(struct mail *m, struct delivery *d, struct random *random)
+{
+	unsigned kept = 0, from = (unsigned)random_below(random, m->recipients + 1);
+
+	for (unsigned i = 0; i < m->recipients; i++) {
+		char text[4];
+		if (!mail_stands_in(m, d, i))
+			continue;
+		snprintf(text, sizeof(text), "%u", (unsigned)random_below(random, 40));
+		switch (random_below(random, 5)) {
+		case 0:
+			mail_end(m, i, RECIPIENT_DELIVERED, d->attempts + 1u);
+			mail_answer(m, i, 0);
+			break;
+		case 1:
+			mail_end(m, i, RECIPIENT_FAILED, d->attempts + 1u);
+			mail_answer(m, i, mail_keep_reply(m, &(struct state_reply){550, 6, span_text(text)}));
+			break;
+		default:
+			mail_answer(m, i, mail_keep_reply(m, &(struct state_reply){450, 6, span_text(text)}));
+			kept++;
+		}
+	}
+	mail_sweep_replies(m);
+	d->place = DELIVERY_NONE;
+	if (kept > 1 && from > 0 && from < m->recipients)
+		(void)mail_split(m, d, from_on, &from);
+	d->attempts++;
+	d->due_ns = NOW + 1000 * random_below(random, 20);
+	if (kept == 0 || (m->live > 1 && mail_join(m, d, 1000)))
+		mail_retire(m, d);
+	else
+		d->place = DELIVERY_WAITING;
+}
+
+static void test_random_rounds(void)
+{
+	static const unsigned lanes[] = {5, 6, 7};
+	uint8_t room[4096];
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		const struct mail_clock clock = {NOW, WALL, 1u << 30};
+		unsigned recipients = 1 + (unsigned)(seed % MANY);
+		struct mail m = {0};
+		struct random random = {.state = seed};
+		struct envelope e;
+
+		CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), recipients, 1 + seed % 3), &e), 0);
+		CHECK_EQ(mail_restore(&m, &e, NULL, lane_of, lanes, &clock), 0);
+		CHECK_EQ(mail_tell_apart(&m), 0);
+		for (unsigned round = 0; round < 30 && m.live > 0; round++) {
+			struct delivery *d = mail_next(&m, NULL), *next;
+			for (unsigned skip = (unsigned)random_below(&random, m.live); skip-- > 0;) {
+				next = mail_next(&m, d);
+				d = next ? next : d;
+			}
+			random_round(&m, d, &random);
+			check_restored(&m, &e, lanes, mail_encode(&m, NULL, NOW, WALL, buffer));
+		}
+		mail_deinit(&m);
+	}
+}
+
+int main(void)
+{
+	RUN(test_one_fate);
+	RUN(test_split_and_join);
+	RUN(test_replies);
+	RUN(test_restore_one_fate);
+	RUN(test_restore_no_state);
+	RUN(test_restore_far_ahead);
+	RUN(test_random_rounds);
+	return check_end();
+}
