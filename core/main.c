@@ -20,13 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/agents/resolver.h"
+#include "core/agents/dns.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/disk.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/config/config.h"
+#include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
 #include "core/events/events.h"
 #include "core/receive/listen.h"
@@ -42,7 +43,6 @@
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
 enum {
 	LOG_CAPACITY = 1 << 21,
-	RESOLVE_WAIT_MS = 3000,
 	DRAIN_LOOK_MS = 20,
 	DRAIN_HANGS_S = 20, /* after the drain's time; shards give up before */
 	STATUS_MS = 2000,
@@ -248,15 +248,15 @@ static void log_ready(struct process *p)
 /* All that may be open at a time. */
 static rlim_t files_needed(const struct config *config)
 {
-	/* Standard streams, the resolver's threads, certificates and other files while they are read. */
-	enum { PROCESS_FILES = 2 * RESOLVER_THREADS + 64, RING_FILES = 4 };
+	/* Standard streams, certificates and other files while they are read; a name needs two questions. */
+	enum { PROCESS_FILES = 64, RING_FILES = 4, NAMES_FILES_MAX = 640 };
 	rlim_t shard = SPOOL_FILES_MAX + RING_FILES + SESSION_REFUSED_MAX + config->listener_count;
 	rlim_t need = PROCESS_FILES + config->limits.connections + config->shards * shard;
 	size_t d;
 
 	for (d = 0; d < config->destination_count; d++)
 		need += config->destinations[d].connections;
-	return need;
+	return need + (names_wanted(config) ? NAMES_FILES_MAX : 0);
 }
 
 static int check_limits(const struct config *config, char *problem, size_t size)
@@ -405,6 +405,26 @@ static int serve(struct process *p, const sigset_t *signals)
 	return status;
 }
 
+/* 0 or -errno. */
+static int start_agents(struct relay *relay)
+{
+	const struct config *config = relay->config;
+
+	if (!names_wanted(config))
+		return 0;
+	relay->deliverers.dns = dns_start((const char *const *)config->dns.servers, config->dns.server_count);
+	return relay->deliverers.dns ? 0 : -errno;
+}
+
+static int cannot_ask(struct process *p)
+{
+	char problem[128];
+
+	snprintf(problem, sizeof(problem), "no thread that asks for names can be started: %s", strerror(errno));
+	log_failure(p, problem);
+	return EXIT_UNAVAILABLE;
+}
+
 static int run(const struct config *config)
 {
 	static struct process process;
@@ -449,9 +469,8 @@ static int run(const struct config *config)
 	} else {
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
-		p->relay.deliverers.resolver = resolver_start(config, RESOLVE_WAIT_MS);
-		status = serve(p, &signals);
-		resolver_stop(p->relay.deliverers.resolver);
+		status = start_agents(&p->relay) < 0 ? cannot_ask(p) : serve(p, &signals);
+		dns_stop(p->relay.deliverers.dns);
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
 	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)

@@ -55,6 +55,7 @@ LIBRARIES = {
                  'tests/unit/craft_record.h', 'tests/fuzz/fuzz_tls', 'tests/sim/'],
     'xxhash.h': ['queue/'],
     'yaml.h': ['core/config/'],
+    'unbound.h': ['core/agents/dns_library.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

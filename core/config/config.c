@@ -123,6 +123,9 @@ void config_free(struct config *config)
 		free_destination(&config->destinations[i]);
 	for (size_t i = 0; i < config->route_count; i++)
 		free(config->routes[i].recipient);
+	for (size_t i = 0; i < config->dns.server_count; i++)
+		free(config->dns.servers[i]);
+	free(config->dns.servers);
 	free(config->client_names);
 	network_table_free(config->networks);
 	free(config->listeners);

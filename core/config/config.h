@@ -107,6 +107,10 @@ struct config {
 	size_t route_count;
 	struct config_retry retry;
 	struct {
+		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
+		size_t server_count;
+	} dns;
+	struct {
 		unsigned connections;            /* inbound, whole process, default 10000 */
 		unsigned connections_per_client; /* per IP address, default 0: none */
 		unsigned recipients_per_message; /* default 1000 */
@@ -125,7 +129,7 @@ struct config {
 	bool log_sessions, log_messages; /* log.sessions, log.messages: default true */
 };
 
-enum { CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };
+enum { CONFIG_DNS_SERVERS_MAX = 8, CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };
 
 /* NULL when there are errors; *problems has them and the warnings, in the file's order. */
 struct config *config_load(const char *file, struct config_problems *problems);

@@ -14,9 +14,9 @@
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
 struct config;
+struct dns;
 struct hold_destination;
 struct outbound; /* outbound.h */
-struct resolver;
 struct shard;
 struct tls_context;
 
@@ -24,7 +24,7 @@ struct tls_context;
 struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
 	struct tls_context **tls;       /* owned, per destination, shared where the policy is the same (tls_policy.h) */
-	struct resolver *resolver;
+	struct dns *dns;                /* NULL where every host is numeric */
 };
 
 struct deliverer_counters {

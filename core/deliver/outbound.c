@@ -45,6 +45,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
 	for (i = 0; i < destination->host_count; i++) {
 		o->hosts[i].config = &destination->hosts[i];
 		o->hosts[i].hold = &shard->deliverer->shared->holds[plan->destination].hosts[i];
+		names_init(o, &o->hosts[i]);
 	}
 	o->tls = shard->deliverer->shared->tls[plan->destination];
 	return 0;

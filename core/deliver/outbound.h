@@ -13,6 +13,7 @@
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/fallback.h"
+#include "core/deliver/names.h"
 #include "core/deliver/session_limit.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/shard.h"
@@ -35,6 +36,7 @@ struct host {
 	uint64_t failed_ns;        /* the first of them */
 	uint64_t blocked_until_ns; /* all its addresses are, or it has none */
 	struct addresses addresses;
+	struct name name;
 	struct tls_ticket *ticket;
 	struct hold_host *hold; /* in relay->holds */
 	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */

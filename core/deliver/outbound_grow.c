@@ -3,7 +3,6 @@
  */
 #include <stdio.h>
 
-#include "core/agents/resolver.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
@@ -11,8 +10,6 @@
 #include "core/deliver/outbound_private.h"
 #include "core/events/events.h"
 #include "core/shard/shard.h"
-
-static_assert((int)ADDRESSES_MAX >= (int)RESOLVER_ADDRESSES_MAX, "room for all that is known of a name");
 
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
 
@@ -74,27 +71,28 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 
 static void nameless(struct outbound *o, struct host *host)
 {
-	const char *problem = resolver_problem(o->shard->deliverer->shared->resolver, host->config);
-	char why[160];
+	const char *problem = names_problem(host);
+	char why[DNS_PROBLEM_SIZE + 32];
 
-	snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : " yet", problem);
+	snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : "", problem);
 	outbound_host_failed(o, host, NULL, STAGE_CONNECT, why);
 }
 
 /* An address of this host to try now, or NULL and *next_ns. */
 static struct host_address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
 {
-	struct ring_address found[RESOLVER_ADDRESSES_MAX];
-	unsigned count = resolver_addresses(o->shard->deliverer->shared->resolver, host->config, found);
-
-	if (count > 0)
-		addresses_update(&host->addresses, found, count);
+	names_refresh(host);
 	if (host->addresses.count > 0)
 		return addresses_choose(&host->addresses, o->shard->now_ns, next_ns);
+	/* An answer that is awaited wakes the lane. */
+	if (question_out(&host->name.asked.question))
+		return NULL;
 	if (host->blocked_until_ns <= o->shard->now_ns)
 		nameless(o, host);
 	if (host->blocked_until_ns < *next_ns)
 		*next_ns = host->blocked_until_ns;
+	if (host->name.due_ns < *next_ns)
+		*next_ns = host->name.due_ns;
 	return NULL;
 }
 
@@ -107,6 +105,11 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 		struct host *host = &o->hosts[i];
 		enum hold_claim claim;
 		*address = usable_address(o, host, next_ns);
+		if (!*address && names_expected_ns(host) > o->shard->now_ns) {
+			if (names_expected_ns(host) < *next_ns)
+				*next_ns = names_expected_ns(host);
+			return NULL;
+		}
 		if (!*address)
 			continue;
 		claim = hold_claim(host->hold, o->shard->now_ns, next_ns);

@@ -57,6 +57,7 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->store = &worker->store;
 	shard->receiver = &worker->receiver;
 	shard->deliverer = &worker->deliverer;
+	shard->asker = &worker->asker;
 	shard->transport = &worker->transport;
 	worker->relay = relay;
 	shard->config = relay->config;
@@ -96,6 +97,7 @@ int worker_start(struct worker *worker, struct ring_problem *problem)
 	r = ring_open(&shard->ring, &config, problem);
 	if (r < 0)
 		return r;
+	asker_init(shard->asker, shard->ring);
 	shard_clock_start(shard);
 	wheel_init(&shard->wheel, shard->now_ns);
 	random_init(&shard->random);
@@ -173,7 +175,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
 	if (!list_empty(&shard->deliverer->outbound_wake) || !list_empty(&shard->posts_here) ||
-	    spool_flush_wanted(shard->store->spool))
+	    asker_due(shard->asker) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
 }
@@ -198,6 +200,7 @@ static int turn(struct worker *worker)
 		begin_drain(worker);
 	at_step(shard, SHARD_ITEMS);
 	post_collect(shard);
+	asker_take(shard->asker);
 	intake_run(shard);
 	at_step(shard, SHARD_SETTLE);
 	store_run(shard);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/agents/agent.h"
 #include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
 #include "core/relay/relay.h"
@@ -34,6 +35,7 @@ struct worker {
 	struct receiver receiver;
 	struct deliverer deliverer;
 	struct transport_shared transport;
+	struct asker asker;
 	struct relay *relay;
 	struct wheel_timer stats_timer;
 	bool receiving; /* draining: it has sessions or messages with an owner */

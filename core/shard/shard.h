@@ -27,6 +27,7 @@ struct store;
 struct receiver;
 struct deliverer;
 struct transport_shared;
+struct asker;
 
 struct shard_counters {
 	counter handoffs, handoff_full;
@@ -65,6 +66,7 @@ struct shard {
 	struct receiver *receiver;
 	struct deliverer *deliverer;
 	struct transport_shared *transport;
+	struct asker *asker; /* what it asks of agents (agent.h) */
 	struct shard_counters counters;
 	struct load load;
 

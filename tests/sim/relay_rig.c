@@ -21,6 +21,7 @@
 #include "queue/spool_private.h"
 #include "queue/state.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_dns.h"
 
 enum {
 	RIG_LOG_CAPACITY = 1 << 16,
@@ -250,6 +251,7 @@ static int make_shards(struct rig *rig, unsigned count)
 	rig->shard_count = count;
 	if (relay_init(&rig->relay, rig->config, count) < 0)
 		return -ENOMEM;
+	rig->relay.deliverers.dns = sim_dns_open();
 	rig->log = log_new(-1, RIG_LOG_CAPACITY);
 	if (!rig->log)
 		return -ENOMEM;
@@ -290,6 +292,7 @@ static int serve(struct rig *rig)
 /* What main() does at its end. */
 static void free_process(struct rig *rig)
 {
+	sim_dns_close();
 	for (unsigned i = 0; i < rig->shard_count; i++)
 		worker_free(rig->shards[i].worker);
 	relay_recover_release(&rig->recovery);
@@ -574,6 +577,7 @@ void rig_note_window(struct rig *rig)
 
 void rig_crashed(struct rig *rig)
 {
+	sim_dns_close();
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;
 	rig->shard_count = 0;

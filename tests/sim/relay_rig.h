@@ -139,10 +139,6 @@ void rig_audit(struct rig *rig, bool ended);
 void rig_close(struct rig *rig);
 void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The host with that port has these instead (sim_resolver.c). */
-void rig_resolver_set(uint16_t port, const uint16_t *ports, unsigned count);
-void rig_resolver_clear(void);
-
 /* Recipients of deliveries that are queued and not failed. */
 uint64_t rig_queued(const struct rig *rig);
 /* A choice that belongs to the seed and not to the world's course. */

@@ -39,6 +39,7 @@ static const struct scenario scenarios[] = {
 	{"damage", scenario_damage, 8},
 	{"sessions", scenario_sessions, 44},
 	{"hosts", scenario_hosts, 16},
+	{"names", scenario_names, 12},
 	{"closers", scenario_closers, 8},
 	{"apart", scenario_apart, 12},
 };

@@ -2,6 +2,7 @@
  * tests/sim/test_relay_hosts.c - hosts with several addresses, several hosts, and greetings that take their time.
  */
 #include "core/deliver/deliverer.h"
+#include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
 
 /* Of the host at RIG_HOP_PORT: nobody, or a server that is slow to greet, is at OTHER. */
@@ -38,7 +39,9 @@ void scenario_hosts(uint64_t seed)
 		.clients = 2,
 		.messages = HOSTS_MESSAGES,
 		.connections = kind == SILENT_ALONE ? 1 : 2 + (unsigned)rig_pick(seed, 1, 4),
-		.hosts = kind == SILENT_HOST || kind == SILENT_ALONE ? "\"127.0.0.1:3011\", \"127.0.0.1:3001\"" : NULL,
+		.hosts = kind == SILENT_HOST || kind == SILENT_ALONE ? "\"127.0.0.1:3011\", \"127.0.0.1:3001\""
+			 : kind <= SILENT_ADDRESS                    ? "\"hop.example:3001\""
+								     : NULL,
 		.hop = {.pipelining = true, .chunking = seed % 2},
 	};
 	struct actor_nexthop_config other = options.hop;
@@ -52,7 +55,7 @@ void scenario_hosts(uint64_t seed)
 		options.hop.hello_ns = 40 * CLOCK_NS_PER_S;
 	rig_open(&rig, &options);
 	if (kind <= SILENT_ADDRESS)
-		rig_resolver_set(RIG_HOP_PORT, both, 2);
+		sim_dns_set(RIG_HOP_PORT, both, 2);
 	world_reach(OTHER, kind == LOST_ADDRESS ? WORLD_BLACK_HOLE : kind == DEAD_ADDRESS ? WORLD_REFUSE : WORLD_OPEN);
 	if (kind >= DYING_ADDRESS && kind <= SILENT_ALONE) {
 		other.address = world_address(OTHER);
@@ -75,5 +78,5 @@ void scenario_hosts(uint64_t seed)
 	rig_close(&rig);
 	if (silent)
 		actor_nexthop_free(silent);
-	rig_resolver_clear();
+	sim_dns_clear();
 }

@@ -40,13 +40,21 @@ static const struct {
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL,
-	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, listeners, clients, "
-	 "destinations, routes, retry, limits, timeouts, log"},
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, listeners, dns, "
+	 "clients, destinations, routes, retry, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n", "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
-				  "listeners, clients, destinations, routes, retry, limits, timeouts, log"},
+				  "listeners, dns, clients, destinations, routes, retry, limits, timeouts, log"},
 	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
-		     "listeners, clients, destinations, routes, retry, limits, timeouts, log"},
+		     "listeners, dns, clients, destinations, routes, retry, limits, timeouts, log"},
+	{"dns: { servers: [dns.example.org] }\n" ALL,
+	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
+	 "[2001:db8::53]:53"},
+	{"dns: { servers: [\"192.0.2.53:\"] }\n" ALL,
+	 "t.yaml:1:18: servers: \"192.0.2.53:\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
+	 "[2001:db8::53]:53"},
+	{"dns: { servers: [] }\n" ALL,
+	 "t.yaml:1:17: servers: the list is empty: write at least one, as in servers: [192.0.2.53]"},
 	{"hostname: a.example.org\nhostname: b.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:2:1: duplicate key \"hostname\": the first is in line 1"},
 	{"spool: { size_max: 20GiB, size_max: 20GiB }\n" ALL,

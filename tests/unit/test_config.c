@@ -282,6 +282,22 @@ static int client_of(const struct config *config, const char *address)
 	return network_table_find(config->networks, &peer);
 }
 
+static void test_name_servers(void)
+{
+	static const char *const expected[] = {"192.0.2.53@53", "192.0.2.53@5353", "2001:db8::53@53",
+					       "2001:db8::53@5353"};
+	struct config *c =
+		parse("dns: { servers: [192.0.2.53, \"192.0.2.53:5353\", \"2001:db8::53\", "
+		      "\"[2001:db8::53]:5353\"], dnssec: off }\n" HOST LISTENERS CLIENTS DESTINATIONS ROUTES);
+
+	if (c == NULL)
+		return;
+	CHECK_EQ(c->dns.server_count, 4);
+	for (size_t i = 0; i < 4; i++)
+		CHECK_STR(c->dns.servers[i], expected[i]);
+	config_free(c);
+}
+
 static void test_listeners_and_clients(void)
 {
 	struct config *c =
@@ -736,6 +752,7 @@ int main(void)
 	RUN(test_destination_defaults);
 	RUN(test_memory_of_shards);
 	RUN(test_every_scalar);
+	RUN(test_name_servers);
 	RUN(test_listeners_and_clients);
 	RUN(test_destinations);
 	RUN(test_networks_file);

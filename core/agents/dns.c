@@ -1,0 +1,486 @@
+/*
+ * core/agents/dns.c - see dns.h: questions, the search list, deadlines, and what is told.
+ *
+ * Everything below dns_ask() runs on the agent's thread, which never blocks but in its poll: dns_library.c asks.
+ *
+ *     waiting -- a place is free --> running: A and AAAA of one candidate -- both answered --> the next candidate,
+ *        |                              |                                                      or answered
+ *        '---- deadline, given up ------'
+ *
+ * When one of the two has brought addresses the other gets a little more time: servers that drop questions for AAAA are
+ * no reason to wait for the deadline.
+ */
+#include "core/agents/dns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/agents/dns_private.h"
+#include "core/base/clock.h"
+
+enum {
+	RUNNING_MAX = 256,  /* jobs; dns_library.c allows twice as many queries */
+	GRACE_MS = 2000,    /* for the other kind of address */
+	LOOK_MS = 1000,     /* between two looks at the files */
+	IDLE_MS = 60000,    /* nothing to do */
+	FILE_MAX = 8 << 20, /* of /etc/hosts: some block half the world there */
+};
+
+/* ---- files -------------------------------------------------------------------------------------------------- */
+
+/* Which file it is; zeros: none. */
+static void stamp_of(const char *path, uint64_t stamp[3])
+{
+	struct stat st;
+
+	memset(stamp, 0, 3 * sizeof(*stamp));
+	if (stat(path, &st) < 0)
+		return;
+	stamp[0] = (uint64_t)st.st_ino;
+	stamp[1] = (uint64_t)st.st_size;
+	stamp[2] = (uint64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+/* From malloc; NULL: none. */
+static char *read_whole(const char *path, size_t *length)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text = NULL;
+	ssize_t n;
+
+	*length = 0;
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX)
+		text = malloc((size_t)st.st_size + 1);
+	while (text && *length < (size_t)st.st_size && (n = read(fd, text + *length, (size_t)st.st_size - *length)) > 0)
+		*length += (size_t)n;
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static void read_conf(struct dns *dns)
+{
+	size_t length;
+	char *text = read_whole("/etc/resolv.conf", &length);
+
+	resolv_conf_parse(text ? text : "", length, &dns->conf);
+	free(text);
+}
+
+static void cancel(struct dns *dns, struct dns_job *job)
+{
+	for (unsigned i = 0; i < DNS_KINDS; i++)
+		dns_library_cancel(dns->library, &job->queries[i]);
+}
+
+/* What is under way is asked anew, of the servers that are in the file now. */
+static void renew(struct dns *dns)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&dns->running)) != NULL) {
+		struct dns_job *job = container_of(link, struct dns_job, link);
+		cancel(dns, job);
+		job->candidate = 0;
+		job->empty = job->failed = false;
+		list_append(&dns->waiting, link);
+	}
+	dns->running_count = 0;
+	dns_library_free(dns->library);
+	dns->library = dns_library_new(dns);
+}
+
+static void look_at_files(struct dns *dns, uint64_t now_ns)
+{
+	uint64_t stamp[3];
+
+	if (dns->looked_ns && now_ns - dns->looked_ns < LOOK_MS * CLOCK_NS_PER_MS)
+		return;
+	dns->looked_ns = now_ns;
+	stamp_of("/etc/hosts", stamp);
+	if (memcmp(stamp, dns->hosts_stamp, sizeof(stamp)) != 0) {
+		memcpy(dns->hosts_stamp, stamp, sizeof(stamp));
+		free(dns->hosts);
+		dns->hosts = read_whole("/etc/hosts", &dns->hosts_length);
+	}
+	stamp_of("/etc/resolv.conf", stamp);
+	if (dns->library && memcmp(stamp, dns->conf_stamp, sizeof(stamp)) == 0)
+		return;
+	memcpy(dns->conf_stamp, stamp, sizeof(stamp));
+	read_conf(dns);
+	renew(dns);
+}
+
+/* ---- the order of addresses --------------------------------------------------------------------------------- */
+
+/* A datagram socket that is connected sends nothing, but finds a route. */
+static bool has_route(const struct ring_address *address)
+{
+	struct ring_address to = *address;
+	int fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	to.v4.sin_port = htons(53); /* the same place in both families; any will do */
+	ok = connect(fd, &to.any, to.length) == 0;
+	close(fd);
+	return ok;
+}
+
+/* RFC 6724 2.1, as far as it matters here: the lower the sooner. */
+static unsigned precedence(const struct ring_address *address)
+{
+	const uint8_t *octets = address->v6.sin6_addr.s6_addr;
+
+	if (address->any.sa_family == AF_INET)
+		return 2;
+	if (IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr))
+		return 0;
+	if ((octets[0] & 0xfe) == 0xfc || IN6_IS_ADDR_SITELOCAL(&address->v6.sin6_addr))
+		return 4; /* unique local */
+	if ((octets[0] == 0x20 && octets[1] == 0x02) || memcmp(octets, "\x20\x01\0\0", 4) == 0)
+		return 3; /* 6to4, Teredo */
+	return 1;
+}
+
+/* What came last is never put before what came first where both are alike: servers rotate. */
+static void put_in_order(struct dns_question *q)
+{
+	struct ring_address sorted[DNS_ADDRESSES_MAX];
+	unsigned count = 0, i, p;
+
+	for (p = 0; p <= 4; p++) {
+		for (i = 0; i < q->count; i++) {
+			if (precedence(&q->addresses[i]) == p && has_route(&q->addresses[i]))
+				sorted[count++] = q->addresses[i];
+		}
+	}
+	/* None: connecting will say why. */
+	if (count > 0) {
+		memcpy(q->addresses, sorted, count * sizeof(sorted[0]));
+		q->count = count;
+	}
+	for (i = 0; i < q->count; i++)
+		q->addresses[i].v4.sin_port = htons(q->port); /* the same place in both families */
+}
+
+/* ---- answering ---------------------------------------------------------------------------------------------- */
+
+static void valid(struct dns_question *q, unsigned ttl_s, unsigned least_s, unsigned most_s)
+{
+	q->valid_ns = (ttl_s < least_s ? least_s : ttl_s > most_s ? most_s : ttl_s) * CLOCK_NS_PER_S;
+}
+
+static void answer(struct dns *dns, struct dns_job *job, int result)
+{
+	struct dns_question *q = job->question;
+
+	cancel(dns, job);
+	list_remove(&job->link);
+	free(job);
+	agent_answer(&dns->thread.agent, &q->question, result);
+}
+
+static void answer_addresses(struct dns *dns, struct dns_job *job, unsigned ttl_s)
+{
+	job->question->problem[0] = '\0';
+	valid(job->question, ttl_s, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
+	put_in_order(job->question);
+	answer(dns, job, 0);
+}
+
+/* Which servers they are, for people. */
+static void servers_text(const struct dns *dns, char *out, size_t size)
+{
+	unsigned count = dns->server_count ? dns->server_count : dns->conf.server_count, i;
+	size_t n = 0;
+
+	snprintf(out, size, "127.0.0.1");
+	for (i = 0; i < count && n < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "",
+				      dns->server_count ? dns->servers[i] : dns->conf.servers[i]);
+}
+
+static void answer_failed(struct dns *dns, struct dns_job *job, const char *what, int result)
+{
+	struct dns_question *q = job->question;
+	char servers[100];
+
+	servers_text(dns, servers, sizeof(servers));
+	q->count = 0;
+	valid(q, DNS_FAILED_S, DNS_FAILED_S, DNS_FAILED_S);
+	snprintf(q->problem, sizeof(q->problem), "%s (asked: %s)", what, servers);
+	answer(dns, job, result);
+}
+
+/* All candidates have been asked for, and there is no address. */
+static void answer_nothing(struct dns *dns, struct dns_job *job)
+{
+	struct dns_question *q = job->question;
+	char what[64];
+
+	if (job->failed) {
+		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(job->rcode));
+		answer_failed(dns, job, what, -EREMOTEIO);
+		return;
+	}
+	q->count = 0;
+	valid(q, job->ttl_s, DNS_FAILED_S, DNS_NEGATIVE_MAX_S);
+	snprintf(q->problem, sizeof(q->problem), "%s",
+		 job->empty ? "the name exists, but has no address" : "there is no such name (NXDOMAIN)");
+	answer(dns, job, -ENOENT);
+}
+
+/* ---- jobs --------------------------------------------------------------------------------------------------- */
+
+static bool take_data(struct dns *dns, struct dns_job *job)
+{
+	struct dns_question *q = job->question;
+	unsigned ttl_s = UINT32_MAX;
+
+	q->count = 0;
+	for (unsigned k = 0; k < DNS_KINDS; k++) {
+		const struct dns_query *query = &job->queries[k];
+		/* Room for both kinds. */
+		unsigned most = k + 1 < DNS_KINDS && job->queries[k + 1].count > 0 ? DNS_ADDRESSES_MAX / 2
+										   : DNS_ADDRESSES_MAX - q->count;
+		if (query->answer != DNS_ANSWER_DATA)
+			continue;
+		for (unsigned i = 0; i < query->count && i < most; i++)
+			q->addresses[q->count++] = query->addresses[i];
+		if (query->ttl_s < ttl_s)
+			ttl_s = query->ttl_s;
+	}
+	if (q->count == 0)
+		return false;
+	answer_addresses(dns, job, ttl_s);
+	return true;
+}
+
+static void note(struct dns_job *job, const struct dns_query *query)
+{
+	job->empty |= query->answer == DNS_ANSWER_EMPTY;
+	if (query->answer == DNS_ANSWER_FAILED) {
+		job->failed = true;
+		job->rcode = query->rcode;
+	} else if (query->ttl_s < job->ttl_s) {
+		job->ttl_s = query->ttl_s;
+	}
+}
+
+/* Asks for the next candidate; false: there was none, and the question is answered. */
+static bool ask_next(struct dns *dns, struct dns_job *job)
+{
+	char name[DNS_NAME_SIZE];
+
+	do {
+		if (!resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
+			answer_nothing(dns, job);
+			return false;
+		}
+	} while (name[0] == '\0');
+	for (unsigned k = 0; k < DNS_KINDS; k++)
+		dns_library_ask(dns->library, &job->queries[k], name, (enum dns_kind)k);
+	return true;
+}
+
+/* Looks at a running job; false: it is over. */
+static bool step(struct dns *dns, struct dns_job *job, uint64_t now_ns)
+{
+	bool data = false;
+	unsigned out = 0;
+
+	for (unsigned k = 0; k < DNS_KINDS; k++) {
+		out += job->queries[k].out;
+		data |= job->queries[k].answer == DNS_ANSWER_DATA;
+	}
+	if (out > 0) {
+		if (data && job->deadline_ns > now_ns + GRACE_MS * CLOCK_NS_PER_MS)
+			job->deadline_ns = now_ns + GRACE_MS * CLOCK_NS_PER_MS;
+		return true;
+	}
+	if (take_data(dns, job))
+		return false;
+	for (unsigned k = 0; k < DNS_KINDS; k++)
+		note(job, &job->queries[k]);
+	return ask_next(dns, job);
+}
+
+static void expired(struct dns *dns, struct dns_job *job)
+{
+	char what[80];
+
+	if (take_data(dns, job))
+		return;
+	snprintf(what, sizeof(what), "no name server has answered");
+	answer_failed(dns, job, what, -ETIMEDOUT);
+}
+
+static void answer_at_once(struct dns *dns, struct dns_question *q, int result)
+{
+	agent_answer(&dns->thread.agent, &q->question, result);
+}
+
+/* Files and names that need no network; true: answered. */
+static bool answer_locally(struct dns *dns, struct dns_question *q)
+{
+	q->count = dns->hosts ? hosts_find(dns->hosts, dns->hosts_length, q->name, q->addresses, DNS_ADDRESSES_MAX) : 0;
+	if (q->count == 0)
+		q->count = hosts_loopback(q->name, q->addresses, DNS_ADDRESSES_MAX);
+	if (q->count == 0)
+		return false;
+	q->problem[0] = '\0';
+	valid(q, DNS_VALID_MIN_S, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
+	put_in_order(q);
+	answer_at_once(dns, q, 0);
+	return true;
+}
+
+static void begin(struct dns *dns, struct dns_question *q)
+{
+	struct dns_job *job;
+
+	if (question_given_up(&q->question)) {
+		answer_at_once(dns, q, -ECANCELED);
+		return;
+	}
+	if (answer_locally(dns, q))
+		return;
+	job = calloc(1, sizeof(*job));
+	if (!job) {
+		q->count = 0;
+		valid(q, DNS_FAILED_S, DNS_FAILED_S, DNS_FAILED_S);
+		snprintf(q->problem, sizeof(q->problem), "out of memory");
+		answer_at_once(dns, q, -ENOMEM);
+		return;
+	}
+	job->question = q;
+	job->deadline_ns = q->question.deadline_ns;
+	job->ttl_s = DNS_NEGATIVE_MAX_S;
+	for (unsigned k = 0; k < DNS_KINDS; k++)
+		job->queries[k].job = job;
+	list_append(&dns->waiting, &job->link);
+}
+
+static void look_at(struct dns *dns, struct list *list, bool running, uint64_t now_ns, uint64_t *next_ns)
+{
+	struct list *link, *next;
+
+	for (link = list->next; link != list; link = next) {
+		struct dns_job *job = container_of(link, struct dns_job, link);
+		bool on = true;
+		next = link->next;
+		if (question_given_up(&job->question->question)) {
+			answer(dns, job, -ECANCELED);
+			on = false;
+		} else if (running) {
+			on = step(dns, job, now_ns);
+		}
+		if (on && job->deadline_ns <= now_ns) {
+			expired(dns, job);
+			on = false;
+		}
+		if (on && job->deadline_ns < *next_ns)
+			*next_ns = job->deadline_ns;
+		if (!on && running)
+			dns->running_count--;
+	}
+}
+
+static void start_waiting(struct dns *dns)
+{
+	while (dns->running_count < RUNNING_MAX && !list_empty(&dns->waiting)) {
+		struct dns_job *job = container_of(list_take_first(&dns->waiting), struct dns_job, link);
+		list_append(&dns->running, &job->link);
+		dns->running_count += ask_next(dns, job);
+	}
+}
+
+/* ---- the thread --------------------------------------------------------------------------------------------- */
+
+static void turn(struct dns *dns)
+{
+	struct question *question, *following;
+	uint64_t now_ns = clock_monotonic_ns(), next_ns = now_ns + IDLE_MS * CLOCK_NS_PER_MS;
+
+	question = agent_take(&dns->thread.agent);
+	if (question || !list_empty(&dns->running) || !list_empty(&dns->waiting))
+		look_at_files(dns, now_ns);
+	for (; question; question = following) {
+		following = question->next;
+		begin(dns, container_of(question, struct dns_question, question));
+	}
+	look_at(dns, &dns->running, true, now_ns, &next_ns);
+	look_at(dns, &dns->waiting, false, now_ns, &next_ns);
+	start_waiting(dns);
+	look_at(dns, &dns->running, true, now_ns, &next_ns);
+	now_ns = clock_monotonic_ns();
+	/* Changes of the files are noticed while anybody waits. */
+	if (dns->running_count > 0 && next_ns > now_ns + LOOK_MS * CLOCK_NS_PER_MS)
+		next_ns = now_ns + LOOK_MS * CLOCK_NS_PER_MS;
+	if (agent_thread_wait(&dns->thread, dns_library_fd(dns->library), next_ns > now_ns ? next_ns - now_ns : 0))
+		dns_library_process(dns->library);
+}
+
+static void forget(struct dns *dns, struct list *list)
+{
+	struct list *link;
+
+	while ((link = list_take_first(list)) != NULL) {
+		struct dns_job *job = container_of(link, struct dns_job, link);
+		cancel(dns, job);
+		free(job);
+	}
+}
+
+static void run(struct agent_thread *thread)
+{
+	struct dns *dns = container_of(thread, struct dns, thread);
+
+	while (!agent_thread_stopping(thread))
+		turn(dns);
+	forget(dns, &dns->running);
+	forget(dns, &dns->waiting);
+	dns_library_free(dns->library);
+	free(dns->hosts);
+}
+
+struct dns *dns_start(const char *const *servers, unsigned server_count)
+{
+	struct dns *dns = calloc(1, sizeof(*dns));
+	int r = dns ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; dns && i < server_count && i < DNS_SERVERS_MAX; i++)
+		snprintf(dns->servers[dns->server_count++], DNS_SERVER_TEXT, "%s", servers[i]);
+	if (dns) {
+		list_init(&dns->waiting);
+		list_init(&dns->running);
+		r = agent_thread_start(&dns->thread, "dns", DNS_QUESTIONS_MAX, run);
+	}
+	if (r < 0) {
+		free(dns);
+		errno = -r;
+		return NULL;
+	}
+	return dns;
+}
+
+void dns_stop(struct dns *dns)
+{
+	if (!dns)
+		return;
+	agent_thread_stop(&dns->thread);
+	free(dns);
+}
+
+void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question)
+{
+	agent_ask(&dns->thread.agent, asker, &question->question);
+}

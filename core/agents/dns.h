@@ -1,0 +1,53 @@
+/*
+ * core/agents/dns.h - names to addresses: the first agent.
+ *
+ * A name is looked for in /etc/hosts and, if it is not there, asked of the name servers: those of the configuration
+ * (dns.servers), else those of /etc/resolv.conf, by UDP and TCP, A and AAAA at once. Short names are looked for in
+ * resolv.conf's search list; "localhost" needs no network. Both files are read again when they change.
+ *
+ * Addresses come in the order in which they should be tried (a part of RFC 6724): those that this machine has a route
+ * to, IPv6 before IPv4, unique local ones last. Those it has no route to are left out, unless there are no others.
+ *
+ * What servers answered is kept for as long as they allow, within the bounds below, here and by who asked. Servers that
+ * fail or are silent are an answer as well: `problem` says it for people.
+ *
+ * Two implementations, chosen by the linker: dns.c over libunbound, and the simulation's actor.
+ */
+#ifndef POSTRIDER_AGENTS_DNS_H
+#define POSTRIDER_AGENTS_DNS_H
+
+#include "core/agents/agent.h"
+#include "core/base/ring.h"
+
+enum {
+	DNS_ADDRESSES_MAX = 16,
+	DNS_PROBLEM_SIZE = 200,
+	DNS_QUESTIONS_MAX = 16384, /* at a time; further ones are answered -EBUSY */
+	DNS_TIMEOUT_MS = 10000,    /* a sane deadline: servers are asked again several times in it */
+	DNS_VALID_MIN_S = 10,      /* an answer is good for its TTL, but at least and at most so long */
+	DNS_VALID_MAX_S = 3600,
+	DNS_NEGATIVE_MAX_S = 60, /* that there is no such name, or no address */
+	DNS_FAILED_S = 5,        /* that servers failed, or did not answer */
+};
+
+struct dns_question {
+	struct question question; /* result: 0 where there are addresses; -ENOENT: surely none; else what went wrong */
+	const char *name;         /* of who asks; must stay until the question is back */
+	uint16_t port;            /* in the addresses */
+
+	/* The answer. */
+	struct ring_address addresses[DNS_ADDRESSES_MAX];
+	unsigned count;
+	uint64_t valid_ns; /* for how long it is good, from now on; also if there are no addresses */
+	char problem[DNS_PROBLEM_SIZE];
+};
+
+struct dns;
+
+/* `servers`: addresses, "192.0.2.53" or with a port "192.0.2.53@5353"; none: resolv.conf's. NULL with errno set. */
+struct dns *dns_start(const char *const *servers, unsigned server_count);
+/* Waits for no answer; nothing comes back any more. */
+void dns_stop(struct dns *dns);
+void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question);
+
+#endif

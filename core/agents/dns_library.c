@@ -1,0 +1,167 @@
+/*
+ * core/agents/dns_library.c - libunbound, for dns.c. See dns_private.h.
+ *
+ * The library has a thread of its own behind each context; its results come back through a pipe and are taken here on
+ * the agent's thread. It asks the given servers and no others: it never resolves from the root.
+ *
+ * The order of the set-up matters: ub_ctx_zone_remove() closes the settings, and what comes after it is refused. No
+ * DNSSEC yet, so the validator stays out.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unbound.h>
+
+#include "core/agents/dns_private.h"
+
+enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
+
+static bool set_up(struct ub_ctx *library)
+{
+	static const char *const options[][2] = {
+		{"module-config:", "iterator"},
+		/* A resolver on this machine is as good as any. */
+		{"do-not-query-localhost:", "no"},
+		/* Twice as many as dns.c has under way, each with a socket of its own. */
+		{"num-queries-per-thread:", "512"},
+		{"outgoing-range:", "600"},
+		{"cache-max-ttl:", "3600"},
+		{"cache-max-negative-ttl:", "60"},
+		{"msg-cache-size:", "4m"},
+		{"rrset-cache-size:", "8m"},
+		/* Servers that were silent are tried again soon, not in a quarter of an hour. */
+		{"infra-host-ttl:", "30"},
+		{"infra-keep-probing:", "yes"},
+		/* Names are those that the operator wrote: their servers may do as they like with private addresses. */
+		{"unblock-lan-zones:", "yes"},
+		{"insecure-lan-zones:", "yes"},
+		{"qname-minimisation:", "no"},
+	};
+
+	static_assert(DNS_VALID_MAX_S == 3600 && DNS_NEGATIVE_MAX_S == 60, "as above");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (ub_ctx_set_option(library, options[i][0], options[i][1]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool add_servers(struct ub_ctx *library, const struct dns *dns)
+{
+	unsigned taken = 0, i;
+
+	for (i = 0; i < dns->server_count; i++)
+		taken += ub_ctx_set_fwd(library, dns->servers[i]) == 0;
+	for (i = 0; dns->server_count == 0 && i < dns->conf.server_count; i++)
+		taken += ub_ctx_set_fwd(library, dns->conf.servers[i]) == 0;
+	/* As resolv.conf(5): without any it is this machine's. */
+	return taken > 0 || ub_ctx_set_fwd(library, "127.0.0.1") == 0;
+}
+
+struct ub_ctx *dns_library_new(const struct dns *dns)
+{
+	/* Names that the library would keep to itself, and offices use. */
+	static const char *const zones[] = {"test.", "home.arpa."};
+	struct ub_ctx *library = ub_ctx_create();
+
+	if (!library)
+		return NULL;
+	/* Standard error is for events. */
+	ub_ctx_debugout(library, NULL);
+	if (!set_up(library) || !add_servers(library, dns) || ub_ctx_async(library, 1) != 0) {
+		ub_ctx_delete(library);
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		(void)ub_ctx_zone_remove(library, zones[i]);
+	return library;
+}
+
+void dns_library_free(struct ub_ctx *library)
+{
+	if (library)
+		ub_ctx_delete(library);
+}
+
+int dns_library_fd(struct ub_ctx *library)
+{
+	return library ? ub_fd(library) : -1;
+}
+
+void dns_library_process(struct ub_ctx *library)
+{
+	(void)ub_process(library);
+}
+
+static void take_data(struct dns_query *query, const struct ub_result *result)
+{
+	bool v6 = result->qtype == TYPE_AAAA;
+	int length = v6 ? (int)sizeof(struct in6_addr) : (int)sizeof(struct in_addr);
+
+	for (int i = 0; result->data[i] && query->count < DNS_ADDRESSES_MAX; i++) {
+		struct ring_address *one = &query->addresses[query->count];
+		if (result->len[i] != length)
+			continue;
+		memset(one, 0, sizeof(*one));
+		if (v6) {
+			one->v6.sin6_family = AF_INET6;
+			one->length = sizeof(one->v6);
+			memcpy(&one->v6.sin6_addr, result->data[i], sizeof(struct in6_addr));
+		} else {
+			one->v4.sin_family = AF_INET;
+			one->length = sizeof(one->v4);
+			memcpy(&one->v4.sin_addr, result->data[i], sizeof(struct in_addr));
+		}
+		query->count++;
+	}
+}
+
+static void on_result(void *context, int error, struct ub_result *result)
+{
+	struct dns_query *query = context;
+
+	query->out = false;
+	query->answer = DNS_ANSWER_FAILED;
+	query->rcode = RCODE_SERVFAIL;
+	if (error != 0 || !result) {
+		ub_resolve_free(result);
+		return;
+	}
+	query->rcode = result->rcode;
+	query->ttl_s = result->ttl > 0 ? (unsigned)result->ttl : 0;
+	if (result->havedata)
+		take_data(query, result);
+	if (query->count > 0)
+		query->answer = DNS_ANSWER_DATA;
+	else if (result->rcode == RCODE_NXDOMAIN)
+		query->answer = DNS_ANSWER_NO_NAME;
+	else if (result->rcode == 0)
+		query->answer = DNS_ANSWER_EMPTY;
+	ub_resolve_free(result);
+}
+
+void dns_library_ask(struct ub_ctx *library, struct dns_query *query, const char *name, enum dns_kind kind)
+{
+	query->answer = DNS_ANSWER_NONE;
+	query->count = 0;
+	query->out = library && ub_resolve_async(library, name, kind == DNS_A ? TYPE_A : TYPE_AAAA, CLASS_IN, query,
+						 on_result, &query->id) == 0;
+	if (!query->out) {
+		query->answer = DNS_ANSWER_FAILED;
+		query->rcode = RCODE_SERVFAIL;
+	}
+}
+
+void dns_library_cancel(struct ub_ctx *library, struct dns_query *query)
+{
+	if (query->out)
+		(void)ub_cancel(library, query->id);
+	query->out = false;
+}
+
+const char *dns_library_rcode(int rcode)
+{
+	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+
+	return rcode >= 0 && rcode < (int)(sizeof(names) / sizeof(names[0])) ? names[rcode] : "an error";
+}

@@ -1,0 +1,81 @@
+/*
+ * core/agents/dns_private.h - what dns.c (questions, candidates, deadlines) and dns_library.c (libunbound) share.
+ */
+#ifndef POSTRIDER_AGENTS_DNS_PRIVATE_H
+#define POSTRIDER_AGENTS_DNS_PRIVATE_H
+
+#include "core/agents/agent_thread.h"
+#include "core/agents/dns.h"
+#include "core/agents/dns_files.h"
+#include "core/base/list.h"
+
+struct ub_ctx;
+struct ub_result;
+struct dns_job;
+
+enum dns_kind { DNS_A, DNS_AAAA, DNS_KINDS };
+
+/* What one query of the library's came to. */
+enum dns_answer {
+	DNS_ANSWER_NONE, /* not asked, or not answered yet */
+	DNS_ANSWER_DATA,
+	DNS_ANSWER_EMPTY, /* the name exists, without an address of this kind */
+	DNS_ANSWER_NO_NAME,
+	DNS_ANSWER_FAILED, /* `rcode` says how */
+};
+
+struct dns_query {
+	struct dns_job *job;
+	int id; /* the library's; valid while `out` */
+	bool out;
+	enum dns_answer answer;
+	int rcode;
+	unsigned ttl_s;
+	unsigned count;
+	struct ring_address addresses[DNS_ADDRESSES_MAX];
+};
+
+/* One question under way. */
+struct dns_job {
+	struct list link; /* waiting or running */
+	struct dns_question *question;
+	struct dns_query queries[DNS_KINDS];
+	unsigned candidate;   /* of the search list */
+	uint64_t deadline_ns; /* sooner than the question's once there is something to answer */
+	bool empty, failed;   /* what earlier candidates came to */
+	int rcode;            /* of the failure */
+	unsigned ttl_s;       /* the least, of what earlier candidates came to */
+};
+
+struct dns {
+	struct agent_thread thread;
+	char servers[DNS_SERVERS_MAX][DNS_SERVER_TEXT]; /* of the configuration */
+	unsigned server_count;
+
+	/* The thread's. */
+	struct ub_ctx *library; /* NULL: could not be made */
+	struct resolv_conf conf;
+	struct list waiting, running;
+	unsigned running_count;
+	uint64_t looked_ns;     /* when resolv.conf was looked at */
+	uint64_t conf_stamp[3]; /* which one it was */
+	char *hosts;            /* the text of /etc/hosts; owned, NULL: none */
+	size_t hosts_length;
+	uint64_t hosts_stamp[3];
+};
+
+/* dns_library.c: the only one that knows libunbound. */
+
+/* A context for these servers, or NULL. */
+struct ub_ctx *dns_library_new(const struct dns *dns);
+void dns_library_free(struct ub_ctx *library);
+int dns_library_fd(struct ub_ctx *library);
+/* Runs what has come: fills in queries that are `out`. */
+void dns_library_process(struct ub_ctx *library);
+/* Asks; where that fails the query is answered FAILED at once. */
+void dns_library_ask(struct ub_ctx *library, struct dns_query *query, const char *name, enum dns_kind kind);
+/* Nothing will be filled in any more. */
+void dns_library_cancel(struct ub_ctx *library, struct dns_query *query);
+const char *dns_library_rcode(int rcode);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * core/deliver/names.c - see names.h.
+ */
+#include "core/deliver/names.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/outbound.h"
+#include "core/shard/shard.h"
+
+enum {
+	EXPECTED_MS = 5000,  /* a first answer is worth waiting for */
+	BUSY_MS = 1000,      /* too many questions at once: try again */
+	PAUSE_MAX_S = 60,    /* between two questions for a name that has no address */
+	PAUSE_DOUBLINGS = 5, /* that is, not much more than a minute */
+};
+
+static_assert((int)ADDRESSES_MAX >= (int)DNS_ADDRESSES_MAX, "room for all that is known of a name");
+
+/* Longer each time, as long as nothing comes of it. */
+static uint64_t pause_ns(struct name *name)
+{
+	uint64_t pause = name->asked.valid_ns << (name->failures < PAUSE_DOUBLINGS ? name->failures : PAUSE_DOUBLINGS);
+
+	if (name->asked.question.result == -EBUSY)
+		return BUSY_MS * CLOCK_NS_PER_MS;
+	name->failures++;
+	return pause < PAUSE_MAX_S * CLOCK_NS_PER_S ? pause : PAUSE_MAX_S * CLOCK_NS_PER_S;
+}
+
+static void on_answer(struct question *question)
+{
+	struct name *name = container_of(container_of(question, struct dns_question, question), struct name, asked);
+	struct host *host = container_of(name, struct host, name);
+	struct outbound *o = name->outbound;
+
+	name->answered = true;
+	if (question->result == 0) {
+		name->failures = 0;
+		name->due_ns = o->shard->now_ns + name->asked.valid_ns;
+		addresses_update(&host->addresses, name->asked.addresses, name->asked.count);
+	} else {
+		name->due_ns = o->shard->now_ns + pause_ns(name);
+	}
+	outbound_wake(o->shard, o->index);
+}
+
+bool names_wanted(const struct config *config)
+{
+	size_t d, h;
+
+	for (d = 0; d < config->destination_count; d++) {
+		for (h = 0; h < config->destinations[d].host_count; h++) {
+			if (!config->destinations[d].hosts[h].numeric)
+				return true;
+		}
+	}
+	return false;
+}
+
+void names_init(struct outbound *o, struct host *host)
+{
+	if (host->config->numeric) {
+		addresses_update(&host->addresses, &host->config->address, 1);
+		return;
+	}
+	host->name.outbound = o;
+	host->name.asked.name = host->config->name;
+	host->name.asked.port = host->config->port;
+	host->name.asked.question.fn = on_answer;
+}
+
+void names_refresh(struct host *host)
+{
+	struct name *name = &host->name;
+	struct shard *shard = name->outbound ? name->outbound->shard : NULL;
+
+	if (!shard || question_out(&name->asked.question) || name->due_ns > shard->now_ns)
+		return;
+	name->asked_ns = shard->now_ns;
+	name->asked.question.deadline_ns = shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	dns_ask(shard->deliverer->shared->dns, shard->asker, &name->asked);
+}
+
+uint64_t names_expected_ns(const struct host *host)
+{
+	const struct name *name = &host->name;
+
+	if (name->answered || !question_out(&name->asked.question))
+		return 0;
+	return name->asked_ns + EXPECTED_MS * CLOCK_NS_PER_MS;
+}
+
+const char *names_problem(const struct host *host)
+{
+	/* The agent writes into it while it has the question. */
+	if (question_out(&host->name.asked.question))
+		return "";
+	return host->name.asked.question.result == -EBUSY ? "too many names are asked for at once"
+							  : host->name.asked.problem;
+}

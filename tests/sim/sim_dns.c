@@ -1,0 +1,170 @@
+/*
+ * tests/sim/sim_dns.c - see sim_dns.h.
+ *
+ * Questions and answers go over the real agent.c; the thread is a chain of the world's events. Each event knows the
+ * life of the process it belongs to: what was asked by one that is gone is never touched.
+ */
+#include "tests/sim/sim_dns.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/agents/dns.h"
+#include "core/base/clock.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/world.h"
+
+struct dns {
+	struct agent agent;
+};
+
+static struct dns dns;
+static uint64_t life, asked;
+static bool open;
+static struct sim_dns_manner manner;
+
+static struct {
+	uint16_t port;
+	uint16_t ports[DNS_ADDRESSES_MAX];
+	unsigned count;
+} known[4];
+
+static unsigned known_count;
+
+/* One question on its way. */
+struct errand {
+	uint64_t life;
+	struct dns_question *question;
+	int result;
+};
+
+struct dns *sim_dns_open(void)
+{
+	life++;
+	asked = 0;
+	open = true;
+	agent_init(&dns.agent, manner.most ? manner.most : DNS_QUESTIONS_MAX);
+	return &dns;
+}
+
+void sim_dns_close(void)
+{
+	open = false;
+	life++;
+}
+
+void sim_dns_set_manner(const struct sim_dns_manner *wanted)
+{
+	manner = *wanted;
+}
+
+void sim_dns_clear(void)
+{
+	known_count = 0;
+	memset(&manner, 0, sizeof(manner));
+}
+
+void sim_dns_set(uint16_t port, const uint16_t *ports, unsigned count)
+{
+	unsigned i = 0;
+
+	while (i < known_count && known[i].port != port)
+		i++;
+	known_count += i == known_count;
+	known[i].port = port;
+	known[i].count = count;
+	memcpy(known[i].ports, ports, count * sizeof(*ports));
+}
+
+uint64_t sim_dns_asked(void)
+{
+	return asked;
+}
+
+static void fill(struct dns_question *q)
+{
+	q->count = 0;
+	for (unsigned i = 0; i < known_count; i++) {
+		if (known[i].port != q->port)
+			continue;
+		for (unsigned n = 0; n < known[i].count; n++)
+			q->addresses[q->count++] = world_address(known[i].ports[n]);
+	}
+	if (q->count == 0)
+		q->addresses[q->count++] = world_address(q->port);
+	q->problem[0] = '\0';
+	q->valid_ns = manner.valid_ns ? manner.valid_ns : 60 * CLOCK_NS_PER_S;
+}
+
+static void arrive(void *context)
+{
+	struct errand *errand = context;
+	struct dns_question *q = errand->question;
+
+	if (open && errand->life == life) {
+		if (errand->result == 0) {
+			fill(q);
+		} else {
+			q->count = 0;
+			q->valid_ns = DNS_FAILED_S * CLOCK_NS_PER_S;
+			snprintf(q->problem, sizeof(q->problem), "simulated: %s", strerror(-errand->result));
+		}
+		world_note("dns", q->port, (uint64_t)-errand->result);
+		agent_answer(&dns.agent, &q->question, errand->result);
+	}
+	world_release(errand);
+}
+
+static void answer_later(struct dns_question *q)
+{
+	struct errand *errand = world_alloc(sizeof(*errand));
+	uint64_t spread = manner.delay_max_ns - manner.delay_min_ns, now_ns = world_now_ns();
+	uint64_t delay_ns = manner.delay_min_ns + (spread ? world_below(spread) : 0);
+	uint64_t left_ns = q->question.deadline_ns > now_ns ? q->question.deadline_ns - now_ns : 0;
+
+	errand->life = life;
+	errand->question = q;
+	if (world_chance(manner.silent) || delay_ns >= left_ns) {
+		errand->result = -ETIMEDOUT;
+		delay_ns = left_ns;
+	} else if (world_chance(manner.failed)) {
+		errand->result = -EREMOTEIO;
+	} else if (world_chance(manner.missing)) {
+		errand->result = -ENOENT;
+	}
+	asked++;
+	world_after(delay_ns, arrive, errand);
+}
+
+static void look(void *context)
+{
+	uint64_t *of = context;
+	struct question *question = NULL, *next;
+
+	if (open && *of == life)
+		question = agent_take(&dns.agent);
+	for (; question; question = next) {
+		next = question->next;
+		answer_later(container_of(question, struct dns_question, question));
+	}
+	world_release(of);
+}
+
+void agent_bell(struct agent *agent)
+{
+	uint64_t *of = world_alloc(sizeof(*of));
+
+	*of = life;
+	world_after(0, look, of);
+}
+
+void agent_asker_bell(struct agent *agent, struct asker *asker)
+{
+	asker->ring->doorbell_rung = true;
+}
+
+void dns_ask(struct dns *where, struct asker *asker, struct dns_question *question)
+{
+	agent_ask(&where->agent, asker, &question->question);
+}
