@@ -113,14 +113,20 @@ static uint64_t garbage(struct spool *spool)
 	return used < spool->log_octets ? spool->log_octets - used : 0;
 }
 
-/* Where the active segment is the last that may be had, half of what is left of it is for done records. */
-static bool fits(const struct spool *spool)
+/*
+ * Where the active segment is the last that may be had, what lives in the oldest must fit behind its end. On a full
+ * disk half of that is for done records, and where each copy ends up in a batch of its own it must still fit; at
+ * size_max done records may begin another one.
+ */
+static bool fits(const struct spool *spool, bool disk)
 {
 	const struct spool_segment *head = spool->log[0], *active = spool->active;
+	uint64_t room = active->size - active->end;
+
+	if (!disk)
+		return head->live_octets + head->live_octets / 64 + SPOOL_BLOCK <= room;
 	/* Whole slabs only. The rest of the current one is left out. */
-	uint64_t room = (active->size - active->end) / SPOOL_SLAB * SPOOL_SLAB;
-	/* Each record may end up in a batch of its own. */
-	return head->live_octets + (uint64_t)head->live * SPOOL_BLOCK <= room / 2;
+	return head->live_octets + (uint64_t)head->live * SPOOL_BLOCK <= room / SPOOL_SLAB * SPOOL_SLAB / 2;
 }
 
 static bool wanted(struct spool *spool)
@@ -133,10 +139,10 @@ static bool wanted(struct spool *spool)
 	/* Not durable yet: the log has rolled over within a few batches. */
 	if (spool->batch_count && spool->batches[spool->batch_head].segment == head)
 		return false;
-	bool last = spool_segment_last(spool);
-	if ((last || spool->log_count >= spool_segments_max(spool)) && !fits(spool))
+	bool last = spool_segment_last(spool), disk = spool->prepare_error < 0;
+	if (disk ? last && !fits(spool, disk) : spool->log_count >= spool_segments_copies(spool) && !fits(spool, disk))
 		return false;
-	if (last)
+	if (last && disk)
 		return spool_segment_serves(head); /* else no segment is gained */
 	uint64_t size = spool->settings.segment_size, gain = garbage(spool);
 	if (segments_left(spool) < segments_close(spool) && gain >= size + size / 2)
@@ -502,7 +508,7 @@ static void copy_many(struct spool *spool, struct spool_segment *head, uint64_t 
 	struct spool_move *move;
 
 	/* The segment behind is still being prepared: a batch of others would be cut short for nothing. */
-	if (!spool->spare && spool->active->end + SPOOL_SLAB > spool->active->size && !spool_segment_last(spool))
+	if (!spool->spare && spool->preparing && spool->active->end + SPOOL_SLAB > spool->active->size)
 		return;
 
 	while ((spent = spool->stats.octets_copied - before) < octets && (move = move_next(spool, head))) {
@@ -641,7 +647,7 @@ void spool_compact_step(struct spool *spool)
 
 bool spool_compact_gains(struct spool *spool)
 {
-	return wanted(spool) && clock_monotonic_ns() >= spool->compact.retry_ns;
+	return spool->compact.outstanding > 0 || (wanted(spool) && clock_monotonic_ns() >= spool->compact.retry_ns);
 }
 
 uint64_t spool_wake_ns(const struct spool *spool)

@@ -258,6 +258,8 @@ void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
 void spool_prepare_cut(struct spool *spool);
 void spool_reclaim(struct spool *spool);
 unsigned spool_segments_max(const struct spool *spool);
+/* The same for compaction. */
+unsigned spool_segments_copies(const struct spool *spool);
 
 /* spool_item.c */
 /* Puts it into the list where it belongs; for one that is listed already, and one that is not. Not while it moves. */

@@ -217,6 +217,19 @@ unsigned spool_segments_max(const struct spool *spool)
 	return max < SPOOL_FREE_MAX ? SPOOL_FREE_MAX : max > 1u << 20 ? 1u << 20 : (unsigned)max;
 }
 
+/* Those that a write error or a start cut off are no whole ones: in their place compaction may have one. */
+unsigned spool_segments_copies(const struct spool *spool)
+{
+	unsigned max = spool_segments_max(spool), cut = 0;
+
+	for (unsigned i = 0; spool->log_count >= max && i < spool->log_count; i++) {
+		const struct spool_segment *segment = spool->log[i];
+		uint32_t size = segment == spool->active ? segment->size : segment->end;
+		cut += size + SPOOL_SLAB < spool->settings.segment_size;
+	}
+	return max + cut;
+}
+
 static unsigned segments_total(const struct spool *spool)
 {
 	return spool->log_count + spool->free_count + (spool->spare != NULL) + (spool->preparing != NULL);
@@ -278,6 +291,8 @@ static bool size_max_refuses(const struct spool *spool, enum spool_need need)
 {
 	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : need == SPOOL_NEED_STATE ? 1 : 0;
 
+	if (need == SPOOL_NEED_COPY)
+		return spool->log_count >= spool_segments_copies(spool);
 	return need != SPOOL_NEED_DONE && spool->log_count + 1 > spool_segments_max(spool) - reserve;
 }
 
@@ -287,10 +302,11 @@ bool spool_size_full(struct spool *spool)
 
 	if (!active || spool_disk_full(spool))
 		return false;
+	if (spool_compact_gains(spool))
+		return false;
 	if (size_max_reached(spool) && spool_segment_last(spool))
 		return true;
-	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE) &&
-	       !spool_compact_gains(spool);
+	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE);
 }
 
 static void file_remove(struct spool *spool, struct spool_segment *segment)
@@ -437,8 +453,11 @@ int spool_segment_roll(struct spool *spool, enum spool_need need)
 	if (!spool->ring)
 		return spool_segment_first(spool);
 	if (!spool->spare) {
-		spool->want_room |= need == SPOOL_NEED_DONE;
-		return need != SPOOL_NEED_DONE && segments_end(spool) ? -ENOSPC : -EAGAIN;
+		spool->want_room |= need == SPOOL_NEED_DONE || need == SPOOL_NEED_COPY;
+		if (need == SPOOL_NEED_DONE || !segments_end(spool))
+			return -EAGAIN;
+		/* At size_max it is made for compaction all the same. */
+		return need == SPOOL_NEED_COPY && spool->prepare_error == 0 ? -EAGAIN : -ENOSPC;
 	}
 	spool_segment_close(spool);
 	spool->active = spool->spare;
