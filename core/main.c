@@ -29,12 +29,12 @@
 #include "core/config/config.h"
 #include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
-#include "core/events/events.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
+#include "core/relay/stats.h"
 #include "core/relay/status.h"
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
@@ -117,7 +117,7 @@ static void *run_shard(void *context)
 	accept_start(&t->worker->shard);
 	while ((r = worker_turn(t->worker)) == 0)
 		;
-	event_stats(&t->worker->shard);
+	stats_tell(&t->worker->shard);
 	t->result = r < 0 ? r : 0;
 	if (r < 0) {
 		/* A shard that cannot go on must not leave the others answering for it (I8): stop in order. */

@@ -44,10 +44,6 @@ LAYERS = {
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }
-# Files that still include more than that: this list only shrinks.
-KNOWN_INCLUDES = ['core/events/events.c', 'core/events/events.h', 'core/events/events_outbound.c',
-                  'core/events/events_private.h']
-
 # A library's header: the only places that may include it.
 LIBRARIES = {
     'liburing.h': ['core/base/ring_uring.c', 'bench/floor.c'],
@@ -131,7 +127,7 @@ def folder_of(path):
 def include_direction():
     for path in sources():
         layer = folder_of(path)
-        if layer is None or path in KNOWN_INCLUDES:
+        if layer is None:
             continue
         for number, name in includes(path):
             top = name.split('/')[0]

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
-#include "core/events/events.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
@@ -32,9 +33,9 @@ static void attempt_free(struct attempt *a)
 static void tell_damage(const struct attempt *a, int error, const char *why, bool envelope)
 {
 	if (outcome_damaged(error))
-		event_damaged(a, why, envelope);
+		tell_damaged(a, why, envelope);
 	else
-		event_unreadable(a, why);
+		tell_unreadable(a, why);
 }
 
 /* Before it had a connection. -EBADMSG: the record is damaged; else the environment failed. */
@@ -371,7 +372,7 @@ static void learn(struct attempt *a, const struct exchange_heard *heard, unsigne
 	uint64_t now_ns = a->outbound->shard->now_ns;
 
 	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
-		event_fallback(c, heard->lesson, heard->stage, code, text);
+		tell_fallback(c, heard->lesson, heard->stage, code, text);
 	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
 	if (!a->taught)
 		a->delivery->fallbacks++;
@@ -471,7 +472,7 @@ static void finish(struct attempt *a, const struct outcome *outcome)
 	struct outbound *o = a->outbound;
 	struct delivery *d = a->delivery;
 
-	event_attempt(a, outcome);
+	tell_attempt(a, outcome);
 	list_remove(&a->link);
 	note_passage(a, outcome);
 	settle(o, d, outcome);

@@ -13,7 +13,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
-#include "core/events/events.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 /* So long no tickets are offered to a host where one was stumbled over. */
@@ -202,7 +202,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 		snprintf(told, sizeof(told), "%.150s: %s", reason, c->told_text);
 		reason = told;
 	}
-	event_connection(c, stage, reason);
+	tell_connection(c, stage, reason);
 	if (!c->proven)
 		connection_setup_over(c);
 	c->retiring = true;

@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/deliver/outbound.h"
-#include "core/events/events.h"
+#include "core/deliver/tell.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 
@@ -65,7 +65,7 @@ static void tell(struct outbound *o, const struct host *host, const struct verdi
 	if (o->shard->now_ns < due_ns)
 		return;
 	if (atomic_compare_exchange_strong(tell_ns, &due_ns, o->shard->now_ns + HOLD_TELL_S * CLOCK_NS_PER_S))
-		event_setup_refused(o, host, fact, ruling);
+		tell_setup_refused(o, host, fact, ruling);
 }
 
 bool hold_refused(struct outbound *o, struct host *host, const struct delivery *d, const struct verdict_fact *fact,
@@ -100,7 +100,7 @@ static void let_go(struct outbound *o, struct host *host, uint64_t since_ns)
 	atomic_store(&destination->released_ns, o->shard->now_ns);
 	atomic_fetch_add(&destination->releases, 1);
 	if (told)
-		event_setup_accepted(o, host, since_ns);
+		tell_setup_accepted(o, host, since_ns);
 	outbound_wake(o->shard, o->index);
 }
 

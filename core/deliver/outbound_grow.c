@@ -8,7 +8,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
-#include "core/events/events.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
@@ -22,7 +22,7 @@ void outbound_connected(struct outbound *o, struct host *host, const struct ring
 		address->blocked_until_ns = 0;
 	}
 	if (host->failures > 0)
-		event_host_ok(o, host);
+		tell_host_ok(o, host);
 	host->failures = 0;
 	host->blocked_until_ns = 0;
 }
@@ -36,7 +36,7 @@ static void host_failed(struct outbound *o, struct host *host, const struct host
 	snprintf(o->failure, sizeof(o->failure), "no host takes mail; the last one, %s: %s", host->config->text,
 		 reason);
 	o->failure_stage = stage;
-	event_host_failed(o, host, address, stage, reason, delay);
+	tell_host_failed(o, host, address, stage, reason, delay);
 }
 
 void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
@@ -60,7 +60,7 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 	o->failures_seen++;
 	/* The host is as well as the best of its addresses (RFC 5321 5.1). */
 	if (address && host->addresses.count > 1 && host->blocked_until_ns == 0)
-		event_address_failed(o, host, address, stage, reason, delay);
+		tell_address_failed(o, host, address, stage, reason, delay);
 	else
 		host_failed(o, host, address, stage, reason, delay);
 	outbound_expire(o);

@@ -55,7 +55,7 @@ void results_free(struct attempt *a)
 	free(a->told.refused);
 }
 
-/* ---- the fields ------------------------------------------------------------------------------------------------- */
+/* ---- for events ------------------------------------------------------------------------------------------------- */
 
 static const char *result_of(const struct outcome *outcome, unsigned index)
 {
@@ -97,24 +97,22 @@ static bool names_of(const struct attempt *a, struct envelope *names)
 	return names->recipient_data != NULL;
 }
 
-/* All that an event says of one; false: no room. */
-static bool tell(struct log_event *e, const struct attempt *a, unsigned index, struct span address, const char *result)
+/* One more that an event names. */
+static void add(struct event_recipients *out, const struct attempt *a, unsigned index, struct span address,
+		const char *result)
 {
-	enum { ITEM_ROOM = 640 };
-	const struct results_refused *one = results_refused_at(a, index);
+	const struct results_refused *own = results_refused_at(a, index);
+	struct event_recipient *one = &out->list[out->count++];
 
-	if (!log_item(e, ITEM_ROOM))
-		return false;
-	log_string(e, "recipient", address.data, address.length);
-	log_text(e, "result", result);
-	if (one) {
-		log_number(e, "code", one->code);
-		log_string(e, "reply", one->text, one->length);
+	*one = (struct event_recipient){.address = address, .result = result};
+	if (own) {
+		one->code = own->code;
+		one->reply = (struct span){own->text, own->length};
 	}
-	return true;
 }
 
-static bool only_one(struct log_event *e, const struct attempt *a, const struct envelope *names)
+/* False: there are more than one, or it is not known. */
+static bool only_one(const struct attempt *a, const struct envelope *names, struct event_recipients *out)
 {
 	struct envelope_cursor cursor;
 	struct envelope_recipient recipient;
@@ -122,68 +120,68 @@ static bool only_one(struct log_event *e, const struct attempt *a, const struct 
 	if (mail_of(a->delivery)->recipients != 1)
 		return false;
 	envelope_first(names, &cursor);
-	if (envelope_next(&cursor, &recipient))
-		log_string(e, "recipient", recipient.address.data, recipient.address.length);
+	if (envelope_next(&cursor, &recipient)) {
+		out->single = true;
+		out->all = 1;
+		add(out, a, 0, recipient.address, "");
+	}
 	return true;
 }
 
-/* Those delivered, or those that were not, in the order of the envelope. Returns how many were named. */
-static unsigned list(struct log_event *e, const struct attempt *a, const struct outcome *outcome,
-		     const struct envelope *names, bool sent, unsigned most)
+/* Those delivered, or those that were not, in the order of the envelope. */
+static void list(const struct attempt *a, const struct outcome *outcome, const struct envelope *names, bool sent,
+		 struct event_recipients *out)
 {
 	struct envelope_cursor cursor;
-	unsigned named = 0, i;
 	struct envelope_recipient recipient;
+	unsigned i;
 
 	envelope_first(names, &cursor);
-	for (i = 0; i < a->exchange.end && named < most && envelope_next(&cursor, &recipient); i++) {
+	for (i = 0; i < a->exchange.end && out->count < EVENT_RECIPIENTS_MAX && envelope_next(&cursor, &recipient);
+	     i++) {
 		bool delivered = outcome->kind == OUTCOME_ANSWERED && outcome->results[i] == ATTEMPT_SENT;
 		if (i < a->exchange.first || !exchange_pending(&a->exchange, i) || delivered != sent)
 			continue;
-		if (!tell(e, a, i, recipient.address, result_of(outcome, i)))
-			break;
-		named++;
+		add(out, a, i, recipient.address, result_of(outcome, i));
 	}
-	return named;
 }
 
-void results_fields(struct log_event *e, const struct attempt *a, const struct outcome *outcome)
+static void none(struct event_recipients *out)
+{
+	out->all = out->count = 0;
+	out->single = false;
+}
+
+void results_told(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out)
 {
 	struct envelope names;
-	unsigned tried = 0, named, i;
+	unsigned i;
 
-	if (!names_of(a, &names) || only_one(e, a, &names))
+	none(out);
+	if (!names_of(a, &names) || only_one(a, &names, out))
 		return;
 	for (i = a->exchange.first; i < a->exchange.end; i++)
-		tried += exchange_pending(&a->exchange, i);
-	log_list_begin(e, "results");
-	named = list(e, a, outcome, &names, false, RESULTS_TOLD_MAX);
-	named += list(e, a, outcome, &names, true, RESULTS_TOLD_MAX - named);
-	log_list_end(e);
-	if (named < tried)
-		log_number(e, "more", tried - named);
+		out->all += exchange_pending(&a->exchange, i);
+	list(a, outcome, &names, false, out);
+	list(a, outcome, &names, true, out);
 }
 
-void results_pending(struct log_event *e, const struct attempt *a, const char *result)
+void results_pending(const struct attempt *a, const char *result, struct event_recipients *out)
 {
 	struct envelope_cursor cursor;
 	struct envelope names;
-	unsigned pending = 0, named = 0, i;
 	struct envelope_recipient recipient;
-	bool room = true;
+	unsigned i;
 
-	if (!names_of(a, &names) || only_one(e, a, &names))
+	none(out);
+	if (!a || !names_of(a, &names) || only_one(a, &names, out))
 		return;
-	log_list_begin(e, "results");
 	envelope_first(&names, &cursor);
 	for (i = 0; i < mail_of(a->delivery)->recipients && envelope_next(&cursor, &recipient); i++) {
 		if (!exchange_pending(&a->exchange, i))
 			continue;
-		pending++;
-		room = room && named < RESULTS_TOLD_MAX && tell(e, a, i, recipient.address, result);
-		named += room;
+		out->all++;
+		if (out->count < EVENT_RECIPIENTS_MAX)
+			add(out, a, i, recipient.address, result);
 	}
-	log_list_end(e);
-	if (named < pending)
-		log_number(e, "more", pending - named);
 }

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "core/base/log.h"
+#include "core/events/delivering.h"
 #include "core/smtp/reply.h"
 
 struct outcome;
@@ -23,7 +23,6 @@ enum {
 	RESULTS_NAMES_MAX = 65536, /* octets of addresses kept */
 	RESULTS_REFUSED_MAX = 16,
 	RESULTS_REPLY_MAX = 120,
-	RESULTS_TOLD_MAX = 32, /* recipients named in an event */
 };
 
 struct results_refused {
@@ -47,10 +46,9 @@ void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_
 const struct results_refused *results_refused_at(const struct attempt *a, unsigned index);
 void results_free(struct attempt *a);
 
-/* "recipient" where there is one, else "results" for each that was tried, those not delivered first, and "more" for how
- * many found no room. */
-void results_fields(struct log_event *e, const struct attempt *a, const struct outcome *outcome);
-/* The same for all that are still pending, with one result: they are given up, or held. */
-void results_pending(struct log_event *e, const struct attempt *a, const char *result);
+/* Each that was tried, those not delivered first. */
+void results_told(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out);
+/* All that are still pending, with one result: they are given up, or held. NULL: nobody is known. */
+void results_pending(const struct attempt *a, const char *result, struct event_recipients *out);
 
 #endif

@@ -11,7 +11,8 @@
 #include "core/config/config.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
-#include "core/events/events.h"
+#include "core/deliver/results.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 #include "core/store/record.h"
 #include "queue/state.h"
@@ -49,7 +50,7 @@ static void expire(struct outbound *o, struct delivery *d, const struct outcome 
 	struct mail *m = mail_of(d);
 	unsigned reply = mail_keep_reply(m, &told), i;
 
-	event_expired(o, d, outcome);
+	tell_expired(o, d, outcome);
 	for (i = 0; i < m->recipients; i++) {
 		if (!mail_stands_in(m, d, i))
 			continue;
@@ -83,7 +84,7 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 	}
 	if (d->told != reason_of(outcome) || (copies_feared(d, outcome) && d->unknown == UNKNOWN_MAX)) {
 		d->told = reason_of(outcome);
-		event_deferred(o, d, outcome);
+		tell_deferred(o, d, outcome);
 	}
 	/* Two rounds of one message end one behind the other: what they left goes in one again. */
 	if (m->live > 1 && mail_join(m, d, delay_ns / JOIN_PART))

@@ -5,7 +5,6 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/events/events.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 

@@ -9,8 +9,8 @@
 #include "core/base/clock.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
-#include "core/events/events.h"
 #include "core/receive/session_private.h"
+#include "core/receive/tell.h"
 #include "core/shard/shard.h"
 
 static struct submission *last_pending(struct session *s)
@@ -62,7 +62,7 @@ static void tell_refusal(struct session *s, const char *reply)
 		s->untold++;
 		return;
 	}
-	event_refused(s, &command, reply, untold);
+	tell_refused(s, &command, reply, untold);
 }
 
 void receive_reply_text(struct session *s, const char *text)
@@ -162,11 +162,11 @@ static void answer_one(struct session *s, struct submission *m)
 		counter_add(&shard->receiver->counters.recipients, m->recipients);
 		counter_add(&shard->receiver->counters.accepted_octets, m->letter.content_length);
 		s->messages++;
-		event_accepted(s, m);
+		tell_accepted(s, m);
 	} else {
 		counter_add(&shard->receiver->counters.refused, 1);
 		s->refusals += m->result != SUBMISSION_UNDECIDED;
-		event_not_stored(s, m);
+		tell_not_stored(s, m);
 	}
 	list_remove(&m->link);
 	s->pending_count--;

@@ -8,7 +8,6 @@
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/events/events.h"
 #include "core/receive/client.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"

@@ -11,9 +11,9 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
-#include "core/events/events.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"
+#include "core/receive/tell.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
 
@@ -116,7 +116,7 @@ void receive_end(struct session *s, const char *reason)
 	receive_move(s, SESSION_CLOSED);
 	if (!s->end_reason)
 		s->end_reason = reason;
-	event_session(s);
+	tell_session(s);
 	list_remove(&s->place);
 	receive_drop_transaction(s);
 	transport_close(&s->transport);

@@ -38,7 +38,7 @@ void receive_go_on(struct session *s, enum session_wait wait);
 bool receive_can_reply(struct session *s);
 /* Queues one whole reply, in order. There is room: receive_can_reply() was asked before the command was taken. */
 void receive_reply(struct session *s, const char *text, size_t length);
-/* The same for static text; every refusal goes this way, and is told (events.h). */
+/* The same for static text; every refusal goes this way, and is told (tell.h). */
 void receive_reply_text(struct session *s, const char *text);
 /* The reply to a command that is wrong, or 421 where it is one too many (limits.errors_per_session). */
 void receive_error(struct session *s, const char *reply);

@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/ring_pulse.h"
-#include "core/events/events.h"
+#include "core/events/running.h"
 #include "core/relay/watchdog.h"
 #include "core/relay/worker.h"
 #include "core/shard/shard.h"
@@ -29,6 +29,28 @@ static enum ring_kind kind_of(struct worker *worker, const struct ring_pulse *pu
 	return kind;
 }
 
+static void tell_stuck(struct log *log, const struct shard *shard, const struct watchdog_report *report,
+		       enum ring_kind kind)
+{
+	static const char *const steps[SHARD_STEPS] = {
+		[SHARD_RING] = "ring",     [SHARD_TIMERS] = "timers", [SHARD_ITEMS] = "items",
+		[SHARD_SETTLE] = "settle", [SHARD_COMMIT] = "commit", [SHARD_LANES] = "lanes",
+		[SHARD_SEND] = "send",     [SHARD_ENDED] = "ended",
+	};
+	const struct ring_pulse *pulse = ring_pulse(shard->ring);
+	struct event_stuck facts = {
+		.shard = shard->index,
+		.how = report->state == WATCHDOG_HANGS ? "hangs" : "spins",
+		.step = steps[atomic_load_explicit(&shard->step, memory_order_relaxed)],
+		.operation = ring_kind_name(kind),
+		.ms = report->ms,
+		.turns = counter_get(&pulse->turns),
+		.empty_turns = counter_get(&pulse->empty_turns),
+	};
+
+	event_shard_stuck(log, &facts);
+}
+
 static bool look(struct shard *shard, uint64_t now_ns, struct log *log)
 {
 	struct worker *worker = container_of(shard, struct worker, shard);
@@ -50,7 +72,7 @@ static bool look(struct shard *shard, uint64_t now_ns, struct log *log)
 	if (report.tell && report.state == WATCHDOG_WELL)
 		event_shard_runs_again(log, shard->index, report.ms);
 	else if (report.tell)
-		event_shard_stuck(log, shard, &report, kind);
+		tell_stuck(log, shard, &report, kind);
 	return worker->watch.dog.state != WATCHDOG_WELL;
 }
 

@@ -20,9 +20,9 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/outbound.h"
-#include "core/events/events.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
+#include "core/relay/stats.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
@@ -79,7 +79,7 @@ static void on_stats(struct wheel_timer *timer)
 	struct worker *worker = container_of(timer, struct worker, stats_timer);
 	struct shard *shard = &worker->shard;
 
-	event_stats(shard);
+	stats_tell(shard);
 	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->config->stats_interval_ns);
 }
 

@@ -23,6 +23,11 @@ uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns)
 	return wall > accepted_wall_ns ? wall - accepted_wall_ns : 0;
 }
 
+uint64_t shard_ms_since(const struct shard *shard, uint64_t then_ns)
+{
+	return shard->now_ns > then_ns ? (shard->now_ns - then_ns) / CLOCK_NS_PER_MS : 0;
+}
+
 void shard_stop(struct shard *shard)
 {
 	atomic_store(&shard->stop, true);

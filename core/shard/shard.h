@@ -88,6 +88,8 @@ struct shard {
 void shard_clock_start(struct shard *shard);
 /* How old mail accepted at that wall time is, not counting what the wall clock has jumped ahead since the start. */
 uint64_t shard_age_ns(const struct shard *shard, uint64_t accepted_wall_ns);
+/* Since then, of this turn. */
+uint64_t shard_ms_since(const struct shard *shard, uint64_t then_ns);
 void shard_stop(struct shard *shard); /* any thread; ring its doorbell too */
 
 #endif

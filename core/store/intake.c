@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
-#include "core/events/events.h"
+#include "core/events/running.h"
 #include "core/shard/shard.h"
 #include "queue/envelope.h"
 
@@ -241,7 +241,7 @@ static void report_spool_failure(struct shard *shard, int error)
 	if (error != -EIO || shard->store->spool_failure_reported)
 		return;
 	shard->store->spool_failure_reported = true;
-	event_spool_failed(shard);
+	event_spool_failed(shard->log);
 }
 
 /* False: no room now, try again next turn. */

@@ -10,7 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/events/events.h"
+#include "core/events/running.h"
 #include "core/shard/shard.h"
 #include "core/store/record.h"
 #include "core/store/submission.h"
@@ -193,7 +193,9 @@ void store_mails(const struct shard *shard, void (*fn)(void *context, struct mai
 
 static void on_damage(void *context, const char *file, unsigned messages)
 {
-	event_segment_damaged(context, file, messages);
+	struct shard *shard = context;
+
+	event_segment_damaged(shard->log, file, messages);
 }
 
 int store_start(struct shard *shard, struct ring_problem *problem)
@@ -246,28 +248,33 @@ bool store_idle(const struct shard *shard, bool hard)
 	return (hard || (list_empty(&store->settling) && list_empty(&store->moved))) && spool_idle(store->spool);
 }
 
-/* The operator hears of it at once, and then from time to time. */
-static void watch_full(struct shard *shard, struct store_full *full, bool now, void (*tell)(struct shard *),
-		       void (*tell_ok)(struct shard *))
+/* The operator hears of it at once, and then from time to time: true where it is to be told now. */
+static bool watch_full(struct shard *shard, struct store_full *full)
 {
-	if (!now) {
-		if (full->since_ns)
-			tell_ok(shard);
-		full->since_ns = 0;
-		return;
-	}
 	if (shard->now_ns < full->next_ns)
-		return;
+		return false;
 	if (!full->since_ns)
 		full->since_ns = shard->now_ns;
 	full->next_ns = shard->now_ns + FULL_TELL_S * CLOCK_NS_PER_S;
-	tell(shard);
+	return true;
 }
 
 void store_watch(struct shard *shard)
 {
-	watch_full(shard, &shard->store->disk_full, spool_disk_full(shard->store->spool), event_disk_full,
-		   event_disk_ok);
-	watch_full(shard, &shard->store->size_full, spool_size_full(shard->store->spool), event_spool_full,
-		   event_spool_ok);
+	struct store *store = shard->store;
+
+	if (!spool_disk_full(store->spool)) {
+		if (store->disk_full.since_ns)
+			event_disk_ok(shard->log, shard_ms_since(shard, store->disk_full.since_ns));
+		store->disk_full.since_ns = 0;
+	} else if (watch_full(shard, &store->disk_full)) {
+		event_disk_full(shard->log);
+	}
+	if (!spool_size_full(store->spool)) {
+		if (store->size_full.since_ns)
+			event_spool_ok(shard->log, shard_ms_since(shard, store->size_full.since_ns));
+		store->size_full.since_ns = 0;
+	} else if (watch_full(shard, &store->size_full)) {
+		event_spool_full(shard->log, shard->config->spool.size_max, store->mails.in_use);
+	}
 }

@@ -12,7 +12,6 @@
 #include "core/base/clock.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/outbound.h"
-#include "core/events/events.h"
 #include "core/receive/listen.h"
 #include "core/receive/receiver.h"
 #include "core/relay/watch.h"

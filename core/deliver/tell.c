@@ -1,0 +1,207 @@
+/*
+ * core/deliver/tell.c - see tell.h.
+ */
+#include "core/deliver/tell.h"
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound.h"
+#include "core/deliver/results.h"
+#include "core/events/delivering.h"
+#include "core/shard/shard.h"
+#include "core/store/intake.h"
+
+static struct event_host host_of(const struct outbound *o, const struct host *host)
+{
+	return (struct event_host){o->destination->name, host->config->text};
+}
+
+static struct event_tls tls_of(const struct connection *c)
+{
+	return (struct event_tls){c->tls_version, c->tls_cipher, c->tls_verified};
+}
+
+static uint64_t waiting(const struct outbound *o)
+{
+	return o->lane.ready_count + o->lane.heap_count;
+}
+
+void tell_connection(const struct connection *c, enum stage stage, const char *reason)
+{
+	const struct outbound *o = c->outbound;
+	struct event_connection facts;
+
+	if (!o->shard->config->log_sessions)
+		return;
+	facts = (struct event_connection){
+		.at = host_of(o, c->host),
+		.tls = tls_of(c),
+		.resumed = c->tls_resumed,
+		.messages = c->messages,
+		.octets_in = c->transport.octets_in,
+		.octets_out = c->transport.octets_out,
+		.ms = shard_ms_since(o->shard, c->opened_ns),
+		.stage = stage_name(stage),
+		.reason = reason,
+	};
+	event_connection(o->shard->log, &facts);
+}
+
+static struct event_failed failed(const struct outbound *o, const struct host *host, const struct host_address *address,
+				  enum stage stage, const char *reason, uint64_t backoff_ns)
+{
+	return (struct event_failed){
+		.at = host_of(o, host),
+		.address = address ? &address->at : NULL,
+		.stage = stage_name(stage),
+		.reason = reason,
+		.again_ms = backoff_ns / CLOCK_NS_PER_MS,
+	};
+}
+
+void tell_address_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
+			 enum stage stage, const char *reason, uint64_t backoff_ns)
+{
+	struct event_failed facts = failed(o, host, address, stage, reason, backoff_ns);
+
+	facts.failures = address->failures;
+	event_address_failed(o->shard->log, &facts);
+}
+
+void tell_host_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
+		      enum stage stage, const char *reason, uint64_t backoff_ns)
+{
+	struct event_failed facts = failed(o, host, address, stage, reason, backoff_ns);
+
+	facts.failures = host->failures;
+	event_host_failed(o->shard->log, &facts, o->lane.ready_count);
+}
+
+void tell_host_ok(const struct outbound *o, const struct host *host)
+{
+	event_host_ok(o->shard->log, host_of(o, host), host->failures, shard_ms_since(o->shard, host->failed_ns),
+		      waiting(o));
+}
+
+void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text)
+{
+	struct event_reply reply = {stage_name(stage), code, text};
+
+	event_fallback(c->outbound->shard->log, host_of(c->outbound, c->host), lesson_name(lesson), &reply,
+		       LESSON_NS / CLOCK_NS_PER_S);
+}
+
+void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
+			const struct ruling *ruling)
+{
+	struct event_reply reply = {stage_name(fact->stage), fact->code, fact->text};
+
+	event_setup_refused(o->shard->log, host_of(o, host), reason_name(ruling->reason), ruling->say, &reply,
+			    hold_in_force(host->hold), waiting(o));
+}
+
+void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns)
+{
+	event_setup_accepted(o->shard->log, host_of(o, host), since_ns ? shard_ms_since(o->shard, since_ns) : 0,
+			     waiting(o));
+}
+
+/* How an attempt ended, for all its recipients together. */
+static const char *result_name(const struct outcome *outcome, const struct attempt *a)
+{
+	bool sent = false, deferred = false, failed = false, held = false;
+	unsigned i;
+
+	if (outcome->kind != OUTCOME_ANSWERED)
+		return outcome->kind == OUTCOME_UNKNOWN ? "unknown" : outcome->again ? "interrupted" : "deferred";
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (!exchange_pending(&a->exchange, i))
+			continue;
+		sent = sent || outcome->results[i] == ATTEMPT_SENT;
+		held = held || outcome->results[i] == ATTEMPT_HOLD;
+		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
+		/* NONE: was to be tried, and will be in the next transaction. */
+		deferred = deferred || outcome->results[i] <= ATTEMPT_ACCEPTED || outcome->results[i] == ATTEMPT_DEFER;
+	}
+	if (sent)
+		return failed || deferred || held ? "partial" : "delivered";
+	if (held)
+		return "held";
+	return failed && !deferred ? "failed" : "deferred";
+}
+
+static struct event_reply reply_of(const struct outcome *outcome)
+{
+	return (struct event_reply){stage_name(outcome->stage), outcome->code, outcome->reply};
+}
+
+void tell_attempt(const struct attempt *a, const struct outcome *outcome)
+{
+	const struct outbound *o = a->outbound;
+	const struct delivery *d = a->delivery;
+	struct event_recipients recipients;
+	struct event_attempt facts;
+
+	if (!o->shard->config->log_messages || outcome->kind == OUTCOME_UNTRIED || outcome->kind == OUTCOME_DAMAGED)
+		return;
+	facts = (struct event_attempt){
+		.id = delivery_message_id(mail_of(d)->item.id),
+		.result = result_name(outcome, a),
+		.at = host_of(o, a->connection->host),
+		.tls = tls_of(a->connection),
+		.recipients = mail_of(d)->recipients,
+		.octets = mail_of(d)->content_length,
+		.attempt = d->attempts + 1u,
+		.ms = a->started_ns ? shard_ms_since(o->shard, a->started_ns) : 0,
+		.queued_ms = shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns) / CLOCK_NS_PER_MS,
+		.undeclared_8bit = a->exchange.undeclared,
+		.reply = reply_of(outcome),
+	};
+	results_told(a, outcome, &recipients);
+	event_attempt(o->shard->log, &facts, &recipients);
+}
+
+void tell_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
+{
+	uint64_t wait_ns = d->due_ns > o->shard->now_ns ? d->due_ns - o->shard->now_ns : 0;
+	struct event_reply reply = reply_of(outcome);
+
+	if (!o->shard->config->log_messages)
+		return;
+	event_deferred(o->shard->log, delivery_message_id(mail_of(d)->item.id), o->destination->name, d->attempts,
+		       clock_wall_ns() + wait_ns, d->unknown, &reply);
+}
+
+void tell_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
+{
+	struct event_reply reply = reply_of(outcome);
+	struct event_recipients recipients;
+
+	results_pending(outcome->attempt, "expired", &recipients);
+	event_expired(o->shard->log, delivery_message_id(mail_of(d)->item.id), o->destination->name, d->attempts,
+		      &reply, &recipients);
+}
+
+void tell_damaged(const struct attempt *a, const char *why, bool envelope)
+{
+	const struct delivery *d = a->delivery;
+	struct span sender = {NULL, 0};
+	struct event_recipients recipients;
+
+	results_pending(envelope ? a : NULL, "held", &recipients);
+	if (envelope)
+		sender = a->envelope.sender;
+	event_damaged(a->outbound->shard->log, delivery_message_id(mail_of(d)->item.id), a->outbound->destination->name,
+		      mail_of(d)->recipients, why, sender, &recipients);
+}
+
+void tell_unreadable(const struct attempt *a, const char *why)
+{
+	const struct delivery *d = a->delivery;
+
+	event_unreadable(a->outbound->shard->log, delivery_message_id(mail_of(d)->item.id),
+			 a->outbound->destination->name, mail_of(d)->recipients, why);
+}

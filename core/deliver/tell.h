@@ -1,0 +1,45 @@
+/*
+ * core/deliver/tell.h - what the delivering side tells the operator: gathers the facts for core/events.
+ */
+#ifndef POSTRIDER_DELIVER_TELL_H
+#define POSTRIDER_DELIVER_TELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/span.h"
+#include "core/deliver/fallback.h"
+#include "core/deliver/verdict.h"
+
+struct attempt;
+struct connection;
+struct delivery;
+struct host;
+struct host_address;
+struct outbound;
+struct outcome;
+
+void tell_connection(const struct connection *c, enum stage stage, const char *reason);
+/* One of several addresses; or all there are. */
+void tell_address_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
+			 enum stage stage, const char *reason, uint64_t backoff_ns);
+void tell_host_failed(const struct outbound *o, const struct host *host, const struct host_address *address,
+		      enum stage stage, const char *reason, uint64_t backoff_ns);
+/* It takes messages again. */
+void tell_host_ok(const struct outbound *o, const struct host *host);
+/* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
+void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
+			const struct ruling *ruling);
+void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
+/* From now on and for a while this host is dealt with without something that it offers: what it answered. */
+void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
+void tell_attempt(const struct attempt *a, const struct outcome *outcome);
+/* Once for each message and reason. */
+void tell_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
+void tell_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);
+/* `envelope`: that can be read. */
+void tell_damaged(const struct attempt *a, const char *why, bool envelope);
+/* What may pass by itself: no memory, no descriptors. */
+void tell_unreadable(const struct attempt *a, const char *why);
+
+#endif

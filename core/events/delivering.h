@@ -1,0 +1,101 @@
+/*
+ * core/events/delivering.h - events of next hops and of what is tried there. What an operator can search for is decided
+ * here, from facts; who calls decides whether it is told (log.sessions, log.messages).
+ */
+#ifndef POSTRIDER_EVENTS_DELIVERING_H
+#define POSTRIDER_EVENTS_DELIVERING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/log.h"
+#include "core/base/ring.h"
+#include "core/base/span.h"
+#include "core/smtp/trace.h"
+
+enum { EVENT_RECIPIENTS_MAX = 32 }; /* named in an event */
+
+/* A host of a destination. */
+struct event_host {
+	const char *destination, *host;
+};
+
+/* What was said, or what happened, and at what. */
+struct event_reply {
+	const char *stage;
+	unsigned code; /* 0: nothing was said */
+	struct span text;
+};
+
+struct event_tls {
+	const char *version; /* "": none */
+	const char *cipher;
+	bool verified;
+};
+
+struct event_connection {
+	struct event_host at;
+	struct event_tls tls;
+	bool resumed;
+	uint64_t messages, octets_in, octets_out, ms;
+	const char *stage, *reason;
+};
+void event_connection(struct log *log, const struct event_connection *c);
+
+/* An address of a host, or all that it has; `address` may be NULL in event_host_failed(). */
+struct event_failed {
+	struct event_host at;
+	const struct ring_address *address;
+	const char *stage, *reason;
+	uint64_t failures, again_ms;
+};
+void event_address_failed(struct log *log, const struct event_failed *f);
+void event_host_failed(struct log *log, const struct event_failed *f, uint64_t waiting);
+/* It takes messages again. */
+void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uint64_t ms, uint64_t waiting);
+/* What this relay is, or its set-up, is refused; and accepted again. */
+void event_setup_refused(struct log *log, struct event_host at, const char *reason, const char *problem,
+			 const struct event_reply *reply, bool all, uint64_t waiting);
+/* `ms`: 0 where the host was not held. */
+void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, uint64_t waiting);
+/* From now on and for a while this host is dealt with without something that it offers: what it answered. */
+void event_fallback(struct log *log, struct event_host at, const char *without, const struct event_reply *reply,
+		    uint64_t for_s);
+
+/* What is said of one recipient. */
+struct event_recipient {
+	struct span address;
+	const char *result;
+	unsigned code; /* 0: it had no reply of its own */
+	struct span reply;
+};
+struct event_recipients {
+	unsigned all;   /* of whom something could be said; 0: nothing is */
+	unsigned count; /* of these, those in `list`, the most important first */
+	bool single;    /* the message has only the one in `list`, whose result is the attempt's */
+	struct event_recipient list[EVENT_RECIPIENTS_MAX];
+};
+
+struct event_attempt {
+	struct message_id id;
+	const char *result;
+	struct event_host at;
+	struct event_tls tls;
+	uint64_t recipients, octets, attempt, ms, queued_ms;
+	bool undeclared_8bit;
+	struct event_reply reply;
+};
+void event_attempt(struct log *log, const struct event_attempt *a, const struct event_recipients *recipients);
+/* Once for each message and reason. */
+void event_deferred(struct log *log, struct message_id id, const char *destination, uint64_t attempts,
+		    uint64_t next_wall_ns, uint64_t answers_lost, const struct event_reply *reply);
+void event_expired(struct log *log, struct message_id id, const char *destination, uint64_t attempts,
+		   const struct event_reply *reply, const struct event_recipients *recipients);
+/* `sender` without data: the envelope cannot be read. */
+void event_damaged(struct log *log, struct message_id id, const char *destination, uint64_t recipient_count,
+		   const char *reason, struct span sender, const struct event_recipients *recipients);
+/* What may pass by itself: no memory, no descriptors. */
+void event_unreadable(struct log *log, struct message_id id, const char *destination, uint64_t recipient_count,
+		      const char *reason);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * core/events/receiving.c - see receiving.h.
+ */
+#include "core/events/receiving.h"
+
+#include "core/events/fields.h"
+
+void event_session(struct log *log, const struct event_session *s)
+{
+	struct log_event e;
+
+	log_begin(&e, log, "session");
+	log_text(&e, "listener", s->listener);
+	log_string(&e, "peer", s->peer.data, s->peer.length);
+	log_text(&e, "client", s->client);
+	if (s->helo.data)
+		log_string(&e, "helo", s->helo.data, s->helo.length);
+	log_number(&e, "messages", s->messages);
+	log_number(&e, "commands", s->commands);
+	log_number(&e, "errors", s->errors);
+	log_number(&e, "octets_in", s->octets_in);
+	log_number(&e, "octets_out", s->octets_out);
+	log_number(&e, "ms", s->ms);
+	log_number(&e, "refusals", s->refusals);
+	if (s->untold > 0)
+		log_number(&e, "untold", s->untold);
+	log_text(&e, "stage", s->stage);
+	if (s->reply.data)
+		log_string(&e, "reply", s->reply.data, s->reply.length);
+	log_text(&e, "reason", s->reason);
+	log_end(&e);
+}
+
+static void message_fields(struct log_event *e, const struct event_message *m)
+{
+	log_string(e, "peer", m->peer.data, m->peer.length);
+	log_text(e, "client", m->client);
+	log_string(e, "sender", m->sender.data, m->sender.length);
+	log_number(e, "recipients", m->recipients);
+	log_number(e, "octets", m->octets);
+}
+
+void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
+		    struct span message_id, uint64_t ms)
+{
+	struct log_event e;
+
+	log_begin(&e, log, "accepted");
+	event_id_field(&e, m->id);
+	message_fields(&e, m);
+	log_string(&e, "recipient", recipient.data, recipient.length);
+	log_text(&e, "destination", destination);
+	if (message_id.length > 0)
+		log_string(&e, "message_id", message_id.data, message_id.length);
+	log_number(&e, "ms", ms);
+	log_end(&e);
+}
+
+void event_not_stored(struct log *log, const struct event_message *m, const char *error)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "not_stored");
+	event_id_field(&e, m->id);
+	message_fields(&e, m);
+	log_text(&e, "error", error);
+	log_end(&e);
+}
+
+void event_refused(struct log *log, const struct event_refused *r)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "refused");
+	log_text(&e, "listener", r->listener);
+	log_string(&e, "peer", r->peer.data, r->peer.length);
+	log_text(&e, "client", r->client);
+	log_text(&e, "stage", r->stage);
+	log_string(&e, "reply", r->reply.data, r->reply.length);
+	if (r->sender.data)
+		log_string(&e, "sender", r->sender.data, r->sender.length);
+	if (r->recipient.data)
+		log_string(&e, "recipient", r->recipient.data, r->recipient.length);
+	if (r->transaction)
+		log_number(&e, "recipients", r->recipients);
+	if (r->content)
+		log_number(&e, "octets", r->octets);
+	if (r->untold > 0)
+		log_number(&e, "untold", r->untold);
+	if (r->command.length > 0)
+		log_string(&e, "command", r->command.data, r->command.length);
+	log_end(&e);
+}

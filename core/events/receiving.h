@@ -1,0 +1,50 @@
+/*
+ * core/events/receiving.h - events of sessions and of what they bring. What an operator can search for is decided here,
+ * from facts; who calls decides whether it is told (log.sessions, log.messages).
+ *
+ * Spans without data are not told.
+ */
+#ifndef POSTRIDER_EVENTS_RECEIVING_H
+#define POSTRIDER_EVENTS_RECEIVING_H
+
+#include <stdint.h>
+
+#include "core/base/log.h"
+#include "core/base/span.h"
+#include "core/smtp/trace.h"
+
+struct event_session {
+	const char *listener, *client; /* client: "" where it is none */
+	struct span peer, helo;
+	uint64_t messages, commands, errors, octets_in, octets_out, ms, refusals, untold;
+	const char *stage;
+	struct span reply; /* the last one */
+	const char *reason;
+};
+void event_session(struct log *log, const struct event_session *s);
+
+struct event_message {
+	struct message_id id;
+	struct span peer, sender;
+	const char *client;
+	uint64_t recipients, octets;
+};
+/* `recipient`: the first one, and where it goes; `message_id`: the field. */
+void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
+		    struct span message_id, uint64_t ms);
+void event_not_stored(struct log *log, const struct event_message *m, const char *error);
+
+struct event_refused {
+	const char *listener, *client, *stage;
+	struct span peer, reply;
+	struct span sender, recipient; /* whom it speaks about, as far as it is known */
+	bool transaction;              /* there is one: it has so many recipients */
+	uint64_t recipients;
+	bool content; /* and so many octets of content */
+	uint64_t octets;
+	uint64_t untold;     /* refusals of this peer that made no event */
+	struct span command; /* as much of it as may be shown */
+};
+void event_refused(struct log *log, const struct event_refused *r);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * core/receive/tell.c - see tell.h.
+ */
+#include "core/receive/tell.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/events/receiving.h"
+#include "core/receive/session.h"
+#include "core/shard/shard.h"
+
+static const char *client_name(const struct session *s)
+{
+	return s->client >= 0 ? s->shard->config->clients[s->client].name : "";
+}
+
+static const char *session_stage(const struct session *s)
+{
+	static const char *const names[SESSION_STAGES] = {
+		[SESSION_STAGE_NONE] = "greeting",
+		[SMTP_EHLO] = "ehlo",
+		[SMTP_HELO] = "helo",
+		[SMTP_MAIL] = "mail",
+		[SMTP_RCPT] = "rcpt",
+		[SMTP_DATA] = "data",
+		[SMTP_BDAT] = "bdat",
+		[SMTP_RSET] = "rset",
+		[SMTP_NOOP] = "noop",
+		[SMTP_VRFY] = "vrfy",
+		[SMTP_EXPN] = "expn",
+		[SMTP_HELP] = "help",
+		[SMTP_QUIT] = "quit",
+		[SMTP_STARTTLS] = "starttls",
+		[SMTP_AUTH] = "auth",
+		[SMTP_FOREIGN] = "foreign",
+		[SESSION_STAGE_CONTENT] = "content",
+	};
+
+	return names[s->stage];
+}
+
+void tell_session(const struct session *s)
+{
+	const struct config *config = s->shard->config;
+	struct event_session facts;
+
+	if (!config->log_sessions)
+		return;
+	facts = (struct event_session){
+		.listener = config->listeners[s->listener].name,
+		.client = client_name(s),
+		.peer = {s->peer, s->peer_length},
+		.helo = {s->helo, s->helo_length},
+		.messages = s->messages,
+		.commands = s->commands,
+		.errors = s->errors,
+		.octets_in = s->transport.octets_in,
+		.octets_out = s->transport.octets_out,
+		.ms = shard_ms_since(s->shard, s->opened_ns),
+		.refusals = s->refusals,
+		.untold = s->untold,
+		.stage = session_stage(s),
+		.reason = s->end_reason ? s->end_reason : "",
+	};
+	if (s->last_reply)
+		facts.reply = (struct span){s->last_reply, (uint32_t)strcspn(s->last_reply, "\r")};
+	event_session(s->shard->log, &facts);
+}
+
+static struct event_message message_of(const struct session *s, const struct submission *m)
+{
+	return (struct event_message){
+		.id = m->letter.id,
+		.peer = {s->peer, s->peer_length},
+		.sender = {m->letter.text, m->letter.sender_length},
+		.client = client_name(s),
+		.recipients = m->recipients,
+		.octets = m->letter.content_length,
+	};
+}
+
+void tell_accepted(const struct session *s, const struct submission *m)
+{
+	const char *first = m->letter.text + m->letter.sender_length + m->letter.helo_length;
+	const struct shard *shard = s->shard;
+	struct event_message facts;
+	uint16_t head[2];
+
+	if (!shard->config->log_messages)
+		return;
+	memcpy(head, first, sizeof(head));
+	facts = message_of(s, m);
+	event_accepted(shard->log, &facts, (struct span){first + sizeof(head), head[1]},
+		       shard->config->destinations[head[0]].name, (struct span){m->field, m->field_length},
+		       shard_ms_since(shard, m->started_ns));
+}
+
+void tell_not_stored(const struct session *s, const struct submission *m)
+{
+	struct event_message facts = message_of(s, m);
+
+	event_not_stored(s->shard->log, &facts, strerror(-m->result));
+}
+
+void tell_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
+{
+	const struct submission *m = s->message;
+	struct event_refused facts = {
+		.listener = s->shard->config->listeners[s->listener].name,
+		.client = client_name(s),
+		.stage = session_stage(s),
+		.peer = {s->peer, s->peer_length},
+		.reply = {reply, (uint32_t)strlen(reply) - 2},
+		.untold = untold,
+		.command = refusals_command(s->shard->receiver->asked, command->verb, s->stage == SMTP_AUTH),
+	};
+
+	if (m) {
+		facts.sender = (struct span){m->letter.text, m->letter.sender_length};
+		facts.transaction = true;
+		facts.recipients = m->recipients;
+		facts.content = s->stage == SESSION_STAGE_CONTENT;
+		facts.octets = m->letter.content_length;
+	} else if (command->verb == SMTP_MAIL && command->address.data) {
+		facts.sender = command->address;
+	}
+	if (command->verb == SMTP_RCPT && command->address.length > 0)
+		facts.recipient = command->address;
+	event_refused(s->shard->log, &facts);
+}

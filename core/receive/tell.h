@@ -1,0 +1,19 @@
+/*
+ * core/receive/tell.h - what a session tells the operator: gathers the facts for core/events.
+ */
+#ifndef POSTRIDER_RECEIVE_TELL_H
+#define POSTRIDER_RECEIVE_TELL_H
+
+#include <stdint.h>
+
+struct session;
+struct smtp_command;
+struct submission;
+
+void tell_session(const struct session *s);
+void tell_accepted(const struct session *s, const struct submission *m);
+void tell_not_stored(const struct session *s, const struct submission *m);
+/* `command`: as far as it could be read; verb UNKNOWN for none. `untold`: refusals of this peer that made no event. */
+void tell_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold);
+
+#endif
