@@ -94,6 +94,11 @@ struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns)
 	return lane->heap_count > 0 && lane->heap[0]->due_ns <= now_ns ? lane->heap[0] : NULL;
 }
 
+void lane_prefer_ready(struct lane *lane)
+{
+	lane->due_next = false;
+}
+
 bool lane_has(const struct lane *lane, uint64_t now_ns)
 {
 	return lane_first_ready(lane) || lane_first_due(lane, now_ns);

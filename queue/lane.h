@@ -61,6 +61,8 @@ void lane_remove(struct lane *lane, struct delivery *d);
 /* The next one to send, now ACTIVE, or NULL. Ready and due mail take turns, so that neither a backlog that is tried
  * again keeps fresh mail waiting nor the other way round. */
 struct delivery *lane_take(struct lane *lane, uint64_t now_ns);
+/* It is the turn of what has not been tried yet: of a host that is probed each message is to be another one. */
+void lane_prefer_ready(struct lane *lane);
 /* Would lane_take() have one? */
 bool lane_has(const struct lane *lane, uint64_t now_ns);
 /* Those waiting of which `chosen` is true become due now. Goes through all that wait. */

@@ -499,46 +499,58 @@ static void note(uint8_t *times)
 		(*times)++;
 }
 
-/*
- * The host told that the connection takes no more, as many do after so many errors, and some recipients had been
- * refused for good by then: they stay refused. The others go on at once, and are fewer each time. Else all would be
- * tried again, with the same end, and those that the host knows never get their mail.
- */
-static bool keep_refusals(struct attempt *a)
+static unsigned refused_for_good(const struct attempt *a)
 {
 	unsigned refused = 0, i;
 
-	for (i = a->exchange.first; i < a->exchange.end; i++) {
-		if (a->results[i] == ATTEMPT_FAIL)
-			refused++;
-		else
-			a->results[i] = ATTEMPT_NONE;
-	}
-	a->connection->got_on = a->connection->got_on || refused > 0;
-	return refused > 0;
+	for (i = a->exchange.first; i < a->exchange.end; i++)
+		refused += a->results[i] == ATTEMPT_FAIL;
+	return refused;
 }
 
 /*
- * The connection ended, or is about to, in this message's turn. Where it did so between two messages that says nothing
- * of the one that was next: limits, shutdowns and idle connections that died. It does not go round in circles, because
- * such a connection has taken a message before; one that took none is blamed on the message and on the host alike.
+ * The host told that the connection takes no more, as many do after so many errors, and some recipients had been
+ * refused for good by then: they stay refused. Else all would be tried again, with the same end, and those that the
+ * host knows never get their mail.
  */
-static void lost(struct attempt *a, struct outcome *outcome, bool blameless)
+static void keep_refusals(struct attempt *a)
 {
-	if (a->exchange.passed && keep_refusals(a)) {
-		outcome->kind = OUTCOME_ANSWERED;
-		outcome->results = a->results;
-		return;
+	unsigned i;
+
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (a->results[i] != ATTEMPT_FAIL)
+			a->results[i] = ATTEMPT_NONE;
 	}
-	outcome->kind = blameless ? OUTCOME_UNTRIED : OUTCOME_LOST;
-	outcome->again = a->delivery->broken == 0;
-	if (!blameless)
+	a->connection->got_on = true;
+}
+
+/* The connection ended, or is about to, before the message had its verdict. */
+static void cut(struct attempt *a, struct verdict_cut *fact, struct outcome *outcome)
+{
+	struct verdict_ending ending;
+
+	fact->command = a->exchange.again;
+	fact->refused = a->exchange.passed && refused_for_good(a) > 0;
+	fact->taken = a->connection->answered;
+	fact->broken = a->delivery->broken;
+	fact->unknown = a->delivery->unknown;
+	ending = verdict_cut(fact);
+	outcome->kind = ending.kind;
+	outcome->again = ending.again;
+	if (ending.broken)
 		note(&a->delivery->broken);
+	if (ending.unknown)
+		note(&a->delivery->unknown);
+	if (ending.kind == OUTCOME_ANSWERED) {
+		keep_refusals(a);
+		outcome->results = a->results;
+	}
 }
 
 void attempt_finish(struct attempt *a)
 {
 	const struct exchange *x = &a->exchange;
+	struct verdict_cut told = {.next = true, .begun = true, .unread = true, .between = x->blameless};
 	struct outcome outcome = {
 		.kind = OUTCOME_ANSWERED,
 		.attempt = a,
@@ -553,10 +565,8 @@ void attempt_finish(struct attempt *a)
 		finish_damaged(a);
 		return;
 	}
-	if (x->again)
-		outcome.kind = OUTCOME_UNTRIED;
-	else if (x->passed && !x->held && !exchange_any_sent(x))
-		lost(a, &outcome, x->blameless);
+	if (x->again || (x->passed && !x->held && !exchange_any_sent(x)))
+		cut(a, &told, &outcome);
 	finish(a, &outcome);
 }
 
@@ -564,8 +574,16 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 {
 	const struct exchange *x = &a->exchange;
 	struct connection *c = a->connection;
-	struct outcome outcome = {.kind = OUTCOME_UNTRIED, .attempt = a, .reply = span_text(reason), .stage = stage};
 	bool first = c->attempts.next == &a->link;
+	struct outcome outcome = {.attempt = a, .reply = span_text(reason), .stage = stage};
+	struct verdict_cut fact = {
+		.next = first,
+		.begun = x->any_written,
+		.end_written = x->end_written,
+		.unread = c->told || (c->none_behind && !first),
+		.between = x->expect <= EXPECT_MAIL,
+		.ours = c->ours || a->outbound->shard->draining,
+	};
 
 	c->attempt_count--;
 	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
@@ -573,18 +591,6 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 		attempt_finish(a);
 		return;
 	}
-	if (x->again) {
-		outcome.kind = OUTCOME_UNTRIED; /* a command was refused, and not the message */
-	} else if (x->end_written && !c->told && (first || !c->none_behind)) {
-		outcome.kind = OUTCOME_UNKNOWN;
-		outcome.again = a->delivery->unknown == 0;
-		note(&a->delivery->unknown);
-		/* Those behind the first are likely to have been read by nobody. Where nothing was answered, the next
-		 * connection begins with one alone: its answer may be what the others' took along when it was lost. */
-		if (first && (x->expect > EXPECT_MAIL || c->answered == 0))
-			note(&a->delivery->broken);
-	} else if (first && x->any_written && !c->ours && !a->outbound->shard->draining) {
-		lost(a, &outcome, c->answered > 0 && x->expect <= EXPECT_MAIL);
-	}
+	cut(a, &fact, &outcome);
 	finish(a, &outcome);
 }

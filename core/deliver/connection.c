@@ -162,24 +162,18 @@ static void keep_ticket(struct connection *c)
 	c->host->ticket = ticket;
 }
 
-/*
- * The ticket may be what the handshake stumbled over: one of another server behind the same name, which speaks a newer
- * version. That is not the host's failure; the next connection goes without one, and it is the last that did not.
- */
-static bool ticket_stumbled(struct connection *c, enum stage stage)
+/* The next connection goes without, and it is the last that did not. */
+static void forget_ticket(struct connection *c)
 {
 	struct host *host = c->host;
 
-	if (stage != STAGE_TLS || !c->resuming)
-		return false;
 	host->no_tickets_until_ns = c->outbound->shard->now_ns + NO_TICKETS_NS;
 	tls_ticket_free(host->ticket);
 	host->ticket = NULL;
-	return true;
 }
 
 /* It ended as soon as it was ready, and mail waits. One that was opened in case of need, and was not, may end. */
-static bool never_used(const struct connection *c)
+static bool unused(const struct connection *c)
 {
 	const struct outbound *o = c->outbound;
 	uint64_t now_ns = o->shard->now_ns;
@@ -188,14 +182,24 @@ static bool never_used(const struct connection *c)
 	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0);
 }
 
+static struct verdict_gone facts_of(const struct connection *c, enum stage stage)
+{
+	return (struct verdict_gone){
+		.ready = c->proven,
+		.lesson = c->fell_back,
+		.ours = c->ours || c->outbound->shard->draining,
+		.unused = unused(c),
+		.ticket = stage == STAGE_TLS && c->resuming,
+		.asked = c->messages - c->taken_back,
+		.taken = c->answered,
+	};
+}
+
 /* Tells what became of it and gives back what it had. */
 static void give_up(struct connection *c, enum stage stage, const char *reason)
 {
-	struct outbound *o = c->outbound;
-	/* A host that takes no message is as good as one that cannot be reached: leave it alone for a while. */
-	bool asked = c->messages > c->taken_back;
-	bool report = (!c->proven || (asked && c->answered == 0) || never_used(c)) && !c->ours && !c->fell_back &&
-		      !o->shard->draining;
+	struct verdict_gone gone = facts_of(c, stage);
+	struct verdict_blame blame;
 	char told[sizeof(c->told_text) + 160];
 
 	if (c->told) {
@@ -207,12 +211,14 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 		connection_setup_over(c);
 	c->retiring = true;
 	abandon_attempts(c, stage, reason);
-	/* A reset takes answers along that were on their way: with several messages in flight nobody can tell which
-	 * were taken, and it might be the same again and again. */
-	if (asked && !c->ours)
-		c->host->cautious = c->answered == 0;
-	if (report && !c->got_on && !ticket_stumbled(c, stage))
-		outbound_host_failed(o, c->host, &c->address, stage, reason);
+	gone.got_on = c->got_on; /* of those just now, too */
+	blame = verdict_gone(&gone);
+	if (blame.known)
+		c->host->cautious = blame.careful;
+	if (blame.ticket)
+		forget_ticket(c);
+	if (blame.host)
+		outbound_host_failed(c->outbound, c->host, &c->address, stage, reason);
 }
 
 void connection_kill(struct connection *c, enum stage stage, const char *reason)

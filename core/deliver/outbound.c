@@ -212,7 +212,7 @@ static void dispatch(struct outbound *o)
 		}
 		/* Each probe takes another message while there is one: those that were refused are due. */
 		if (c->probe)
-			o->lane.due_next = false;
+			lane_prefer_ready(&o->lane);
 		a = next_loaded(o);
 		if (!a)
 			break;

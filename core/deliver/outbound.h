@@ -8,12 +8,11 @@
 #ifndef POSTRIDER_DELIVER_OUTBOUND_H
 #define POSTRIDER_DELIVER_OUTBOUND_H
 
-#include <errno.h>
-
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/fallback.h"
 #include "core/deliver/names.h"
+#include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/shard.h"
@@ -97,30 +96,6 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 void outbound_expire(struct outbound *o);
 void outbound_connection_gone(struct outbound *o, struct connection *c);
 
-/* From attempt.c: results are in, or the connection went away. See settle.c. */
-enum outcome_kind {
-	OUTCOME_ANSWERED, /* every recipient tried has a verdict in `results` */
-	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
-	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
-	OUTCOME_UNTRIED,  /* the connection ended before its turn, or between two messages: not its fault */
-	OUTCOME_DAMAGED,  /* its content cannot be read back, which is our fault: held (`error`) */
-};
-struct outcome {
-	enum outcome_kind kind;
-	bool again;                    /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
-	const struct attempt *attempt; /* for its recipients' names; NULL: none was loaded */
-	const uint8_t *results;        /* per recipient of the delivery: enum attempt_result */
-	struct span reply;             /* the most telling reply, or the reason */
-	unsigned code;
-	enum stage stage;
-	int error;      /* DAMAGED: negative errno */
-	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
-};
-/* Of OUTCOME_DAMAGED's errors: the disk's, which time does not mend; else it was memory or descriptors that lacked. */
-static inline bool outcome_damaged(int error)
-{
-	return error == -EBADMSG || error == -EIO;
-}
 /* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
 

@@ -105,6 +105,60 @@ struct ruling verdict_reply(enum stage stage, unsigned code, struct span text);
 /* `pattern` against all of the text, as in a rule. */
 bool verdict_text_matches(const char *pattern, struct span text);
 
+/* ---- causes that are no reply ---- */
+
+enum outcome_kind {
+	OUTCOME_ANSWERED, /* every recipient tried has a result */
+	OUTCOME_LOST,     /* the connection ended before: nothing is known to have been accepted */
+	OUTCOME_UNKNOWN,  /* the end of the content may have reached the next hop: possibly a duplicate later (P12) */
+	OUTCOME_UNTRIED,  /* the connection ended before its turn, or between two messages: not its fault */
+	OUTCOME_DAMAGED,  /* its content cannot be read back, which is our fault: held */
+};
+
+/* A message whose connection ended before it had its verdict, or was told that it ends. */
+struct verdict_cut {
+	bool command;     /* a command was refused, or its reply lost, and not the message */
+	bool next;        /* its reply was the next to come */
+	bool begun;       /* a command of it was written */
+	bool end_written; /* and all of its content */
+	bool unread;    /* the host cannot have accepted it: it said that it takes no more, or knows no such command */
+	bool between;   /* nothing of it was answered yet, but RSET */
+	bool refused;   /* recipients were refused for good before the host said that it takes no more */
+	bool ours;      /* the connection ends by us: shutting down, or a fault of ours */
+	unsigned taken; /* messages the connection has had answered */
+	unsigned broken, unknown; /* connections that ended in its turn before, and answers to it that were lost */
+};
+/*
+ * Where a connection ends between two messages that says nothing of the one that was next: limits, shutdowns and idle
+ * connections that died. It does not go round in circles, because such a connection has taken a message before; one
+ * that took none is blamed on the message and on the host alike.
+ */
+struct verdict_ending {
+	enum outcome_kind kind; /* ANSWERED: those refused stay so, the others go on at once, and are fewer each time */
+	bool again;             /* at once, and no attempt is counted */
+	bool broken, unknown;   /* it counts as one of those */
+};
+struct verdict_ending verdict_cut(const struct verdict_cut *cut);
+
+/* A connection that ended. */
+struct verdict_gone {
+	bool ready;     /* it was set up */
+	bool lesson;    /* it ends for something the host does not bear, and that is known from now on */
+	bool got_on;    /* recipients were refused for good before it ended */
+	bool ours;      /* by us: shutting down, or a fault of ours */
+	bool unused;    /* as soon as it was ready, and of itself, while mail waited for it */
+	bool ticket;    /* by TLS, where a ticket was offered */
+	unsigned asked; /* messages it was given, less those that were taken back for a fault of ours */
+	unsigned taken; /* and those it has had answered */
+};
+struct verdict_blame {
+	bool host;    /* leave this address alone for a while */
+	bool ticket;  /* it was the ticket: the next connection goes without, and it is not the host's failure */
+	bool careful; /* one message at a time until something is answered */
+	bool known;   /* `careful` is news */
+};
+struct verdict_blame verdict_gone(const struct verdict_gone *gone);
+
 /*
  * Older than the schedule allows: `age_ns` by the wall clock, less what the clock has jumped since the process started;
  * and at least two attempts (or failed connections); and a process that has been up, and its destination not held, for

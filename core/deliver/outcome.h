@@ -1,0 +1,34 @@
+/*
+ * core/deliver/outcome.h - what an attempt hands over when it is over: results are in, or the connection went away.
+ */
+#ifndef POSTRIDER_DELIVER_OUTCOME_H
+#define POSTRIDER_DELIVER_OUTCOME_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/span.h"
+#include "core/deliver/verdict.h"
+
+struct attempt;
+
+struct outcome {
+	enum outcome_kind kind;
+	bool again;                    /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
+	const struct attempt *attempt; /* for its recipients' names; NULL: none was loaded */
+	const uint8_t *results;        /* per recipient of the delivery: enum attempt_result */
+	struct span reply;             /* the most telling reply, or the reason */
+	unsigned code;
+	enum stage stage;
+	int error;      /* DAMAGED: negative errno */
+	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
+};
+
+/* Of OUTCOME_DAMAGED's errors: the disk's, which time does not mend; else it was memory or descriptors that lacked. */
+static inline bool outcome_damaged(int error)
+{
+	return error == -EBADMSG || error == -EIO;
+}
+
+#endif
