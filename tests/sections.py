@@ -269,17 +269,18 @@ def section_unit():
 def section_sanitize():
     plain = without_randomization()
     yield Job('sanitize', 'processors', 'asan', meson_tests, 'asan', 'asan+ubsan', prefix=plain, scale=6)
-    yield from python_tests('sanitize', 'e2e', 'asan', ' asan', ('check', 'config', 'content', 'refusals',
+    yield from python_tests('sanitize', 'e2e', 'asan', ' asan', ('check', 'config', 'content', 'names', 'refusals',
                                                                  'restart', 'smuggling'), prefix=plain)
 
 
 def section_threads():
     plain = without_randomization()
-    yield Job('threads', 'processors', 'tsan', meson_tests, 'tsan', 'tsan', ('handoff', 'log', 'lane'), prefix=plain,
-              scale=6)
-    # Two shards under load: handoff, doorbells, the log and the shared counters.
+    yield Job('threads', 'processors', 'tsan', meson_tests, 'tsan', 'tsan', ('handoff', 'log', 'lane', 'agent'),
+              prefix=plain, scale=6)
+    # Two shards under load: handoff, doorbells, the log and the shared counters; and the agent's thread beside them.
     yield from python_tests('threads', 'e2e', 'tsan', ' tsan', {
-        'load': ['each_exactly_once_over_tls', 'a_limit_of_one_connection', 'messages_of_all_sizes']}, prefix=plain)
+        'load': ['each_exactly_once_over_tls', 'a_limit_of_one_connection', 'messages_of_all_sizes'],
+        'names': ['a_thousand_names_at_once', 'the_end_waits_for_no_answer']}, prefix=plain)
 
 
 def section_fuzz():

@@ -166,8 +166,9 @@ class Workspace:
     def source(self, *arguments, **options):
         return self.own(Source(self, *arguments, **options))
 
-    def relay(self, configuration, name='postrider', wait=True):
-        relay = self.own(Relay(self, configuration, name))
+    def relay(self, configuration, name='postrider', wait=True, prefix=()):
+        """`prefix` is what the program is started with: a command that becomes it (exec)."""
+        relay = self.own(Relay(self, configuration, name, prefix))
         if wait:
             relay.wait_ready()
         return relay
@@ -203,7 +204,7 @@ class Workspace:
 class Relay(Process):
     """postrider run. Its events are parsed as they come; a line that is no JSON object is a failure of the relay."""
 
-    def __init__(self, work, configuration, name='postrider'):
+    def __init__(self, work, configuration, name='postrider', prefix=()):
         self.events_seen = []
         self.noise = []
         self.count = collections.Counter()
@@ -211,7 +212,7 @@ class Relay(Process):
         file = work.write(name + '.yaml', configuration if isinstance(configuration, str)
                           else json.dumps(configuration, indent=1))
         os.makedirs(work.path('spool'), exist_ok=True)
-        super().__init__([program('postrider'), 'run', '--config', file])
+        super().__init__([*prefix, program('postrider'), 'run', '--config', file])
         work.write(name + '.pid', '%d\n' % self.pid)
 
     def on_line(self, line):

@@ -41,22 +41,25 @@ def addresses_of(values, kind):
 
 
 class NameServer:
-    def __init__(self, names, ttl=60, delay=0):
+    def __init__(self, names, ttl=60, delay=0, host='127.0.0.1', port=0):
         self.names, self.ttl, self.delay = names, ttl, delay
         self.questions = []  # (name, kind, by TCP)
         while True:
             self.tcp = socket.socket()
-            self.tcp.bind(('127.0.0.1', 0))
+            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.tcp.bind((host, port))
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.port = self.tcp.getsockname()[1]
             try:
-                self.udp.bind(('127.0.0.1', self.port))
+                self.udp.bind((host, self.port))
                 break
             except OSError:
                 self.tcp.close()
                 self.udp.close()
+                if port:
+                    raise
         self.tcp.listen(50)
-        self.address = '127.0.0.1:%d' % self.port
+        self.address = '%s:%d' % (host, self.port)
         for loop in (self.serve_udp, self.serve_tcp):
             threading.Thread(target=loop, daemon=True).start()
 

@@ -3,6 +3,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -227,6 +228,44 @@ def a_silent_name_does_not_keep_the_others():
         send(relay)
         send(relay, 2, 'recipient@other.example')
         arrived(hop, 3)
+
+
+def with_files(work):
+    """A prefix: the program has the workspace's hosts and resolv.conf in /etc."""
+    script = 'set -e; cd "$1"; shift; for f in hosts resolv.conf; do mount --bind $f /etc/$f; done; exec "$@"'
+    return ['unshare', '--mount', 'sh', '-c', script, 'sh', work.directory]
+
+
+@case
+def the_files_of_the_system():
+    """resolv.conf with its search list, hosts, and that both are read again: names that failed are found then."""
+    with Workspace() as work:
+        work.write('hosts', '127.0.0.1 localhost\n')
+        work.write('resolv.conf', 'nameserver 127.0.0.59\n')
+        if subprocess.run([*with_files(work), 'true'], capture_output=True).returncode != 0:
+            return 'not root, no mount namespaces, or no resolv.conf here: nothing is tried'
+        try:
+            server = work.own(NameServer({'mail.office.example': ['127.0.0.1']}, host='127.0.0.58', port=53))
+        except OSError:
+            return 'port 53 cannot be had here: nothing is tried'
+        first, second = work.own(NextHop()), work.own(NextHop())
+        wanted = work.configuration(['mail:%d' % first.port])
+        wanted['destinations'].append(dict(wanted['destinations'][0], name='other', hosts=['scanner:%d' % second.port]))
+        wanted['routes'] = [{'recipient': '*@other.example', 'destination': 'other'}, {'destination': 'next-hop'}]
+        relay = work.relay(wanted, prefix=with_files(work))
+        send(relay)
+        send(relay, 1, 'recipient@other.example')
+        eventually(lambda: len(reasons(relay)) >= 2, 'host_failed', 60)
+        check('127.0.0.59' in reasons(relay)[0], reasons(relay))
+        # In place: what is mounted is the file, not its name.
+        for name, text in (('resolv.conf', 'nameserver 127.0.0.58\nsearch none.example office.example\n'),
+                           ('hosts', '127.0.0.1 localhost\n127.0.0.1 scanner\n')):
+            with open(work.path(name), 'w') as f:
+                f.write(text)
+        arrived(first, 1, 120)
+        arrived(second, 1, 120)
+        check(server.asked('mail.none.example') and not server.asked('mail'), server.questions)
+    return None
 
 
 @case
