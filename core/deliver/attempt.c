@@ -45,10 +45,11 @@ static void cannot_load(struct attempt *a, int error, const char *why)
 	struct delivery *d = a->delivery;
 	struct outcome outcome = {
 		.kind = OUTCOME_DAMAGED, .error = error, .reply = span_text(why), .stage = STAGE_CONTENT};
+	const struct attempt_handlers *handlers = a->handlers;
 
 	tell_damage(a, error, why, false);
 	attempt_free(a);
-	settle(o, d, &outcome);
+	handlers->on_over(o, d, &outcome);
 }
 
 static void expire(struct attempt *a)
@@ -61,7 +62,7 @@ static void expire(struct attempt *a)
 		.stage = o->failure_stage,
 	};
 
-	settle(o, a->delivery, &outcome);
+	a->handlers->on_over(o, a->delivery, &outcome);
 	attempt_free(a);
 }
 
@@ -105,7 +106,6 @@ static void leave_rest(struct attempt *a)
 static void loaded(struct attempt *a, int result)
 {
 	const struct mail *m = mail_of(a->delivery);
-	struct outbound *o = a->outbound;
 
 	a->view_held = true; /* also when it failed: a view is released in every case */
 	if (result < 0) {
@@ -131,57 +131,47 @@ static void loaded(struct attempt *a, int result)
 		return;
 	}
 	leave_rest(a);
-	list_append(&o->loaded, &a->link);
+	a->handlers->on_loaded(a);
 }
 
 static void on_loaded(struct spool_view *view, int result)
 {
 	struct attempt *a = container_of(view, struct attempt, view);
+	const struct attempt_handlers *handlers = a->handlers;
 	struct outbound *o = a->outbound;
 	bool expiring = a->expiring;
 
-	o->loading--;
 	loaded(a, result);
-	if (expiring)
-		outbound_expire(o); /* the next one */
-	outbound_wake(o->shard, o->index);
+	handlers->on_read(o, expiring);
 }
 
-static bool start(struct outbound *o, struct delivery *d, bool expiring)
+enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool expiring,
+				   const struct attempt_handlers *handlers)
 {
 	struct attempt *a = pool_acquire(&o->shard->deliverer->attempts);
 	const struct mail *m = mail_of(d);
 
 	if (!a)
-		return false;
+		return ATTEMPT_NO_MEMORY;
 	memset(a, 0, offsetof(struct attempt, exchange));
 	a->outbound = o;
 	a->delivery = d;
 	a->expiring = expiring;
+	a->handlers = handlers;
 	a->results = a->results_inline;
 	list_init(&a->link);
 	if (m->recipients > ATTEMPT_RESULTS_INLINE) {
 		a->results = calloc(2, m->recipients);
 		if (!a->results) {
 			pool_release(&o->shard->deliverer->attempts, a);
-			return false;
+			return ATTEMPT_NO_MEMORY;
 		}
 	}
-	if (spool_view(o->shard->store->spool, &a->view, &m->item.message, on_loaded))
+	if (spool_view(o->shard->store->spool, &a->view, &m->item.message, on_loaded)) {
 		loaded(a, 0);
-	else
-		o->loading++;
-	return true;
-}
-
-bool attempt_start(struct outbound *o, struct delivery *d)
-{
-	return start(o, d, false);
-}
-
-bool attempt_expire(struct outbound *o, struct delivery *d)
-{
-	return start(o, d, true);
+		return ATTEMPT_LOADED;
+	}
+	return ATTEMPT_READING;
 }
 
 void attempt_give_back(struct attempt *a)
@@ -475,7 +465,7 @@ static void finish(struct attempt *a, const struct outcome *outcome)
 	tell_attempt(a, outcome);
 	list_remove(&a->link);
 	note_passage(a, outcome);
-	settle(o, d, outcome);
+	a->handlers->on_over(o, d, outcome);
 	if (a->part_loading)
 		a->orphan = true; /* on_part_loaded() frees it */
 	else

@@ -14,9 +14,22 @@
 
 enum { ATTEMPT_RESULTS_INLINE = 16 };
 
+struct attempt;
+
+/* Of who starts attempts (outbound.c). */
+struct attempt_handlers {
+	/* Its content is in memory: it may go to a connection. Now, or later. */
+	void (*on_loaded)(struct attempt *a);
+	/* What had to be read from disk is there, or cannot be had; what became of the attempt was told before. */
+	void (*on_read)(struct outbound *o, bool expiring);
+	/* The delivery leaves its attempt, which goes after that. */
+	void (*on_over)(struct outbound *o, struct delivery *d, const struct outcome *outcome);
+};
+
 struct attempt {
 	struct list link; /* connection->attempts, or outbound->loaded */
 	struct outbound *outbound;
+	const struct attempt_handlers *handlers;
 	struct connection *connection;
 	struct delivery *delivery;
 	struct spool_view view; /* the message record */
@@ -39,11 +52,13 @@ struct attempt {
 	struct exchange exchange;
 };
 
-/* Takes the delivery (ACTIVE) and starts to load its content; it comes back in outbound->loaded, now or later.
- * False: no memory, the delivery is untouched. */
-bool attempt_start(struct outbound *o, struct delivery *d);
-/* The same for one that has grown too old while no host could be reached: its end is told with its recipients. */
-bool attempt_expire(struct outbound *o, struct delivery *d);
+/*
+ * Takes the delivery (ACTIVE) and starts to load its content. `expiring`: it has grown too old while no host could be
+ * reached, and is loaded only so that its end is told with its recipients. Without memory the delivery is untouched.
+ */
+enum attempt_started { ATTEMPT_NO_MEMORY, ATTEMPT_LOADED, ATTEMPT_READING /* on_read() follows */ };
+enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool expiring,
+				   const struct attempt_handlers *handlers);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
 /* Writes on. True: all is written; else room, a reply or a part from disk must come first. */

@@ -24,12 +24,12 @@ static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
 
-static const struct transport_handlers handlers = {.on_data = connection_on_data,
-						   .on_end = on_end,
-						   .on_connected = connection_on_connected,
-						   .on_secured = connection_on_secured,
-						   .on_sent = on_sent,
-						   .on_closed = on_closed};
+static const struct transport_handlers on_transport = {.on_data = connection_on_data,
+						       .on_end = on_end,
+						       .on_connected = connection_on_connected,
+						       .on_secured = connection_on_secured,
+						       .on_sent = on_sent,
+						       .on_closed = on_closed};
 
 const struct config *connection_config(const struct connection *c)
 {
@@ -102,7 +102,8 @@ enum stage connection_stage(const struct connection *c)
 
 /* ---- birth and death ---------------------------------------------------------------------------------------- */
 
-struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address)
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
+				   const struct connection_handlers *handlers)
 {
 	struct shard *shard = o->shard;
 	struct connection *c = pool_acquire(&shard->deliverer->connections);
@@ -117,6 +118,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 		return NULL;
 	}
 	c->outbound = o;
+	c->handlers = handlers;
 	c->host = host;
 	c->address = *address;
 	c->opened_ns = shard->now_ns;
@@ -128,7 +130,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	o->connection_count++;
 	o->connecting++;
 	counter_add(&shard->deliverer->counters.connections_out, 1);
-	transport_init(&c->transport, shard->transport, &handlers, &shard->deliverer->output_buffers);
+	transport_init(&c->transport, shard->transport, &on_transport, &shard->deliverer->output_buffers);
 	arm_setup(c);
 	transport_connect(&c->transport, fd, &c->address);
 	return c;
@@ -218,7 +220,7 @@ static void give_up(struct connection *c, enum stage stage, const char *reason)
 	if (blame.ticket)
 		forget_ticket(c);
 	if (blame.host)
-		outbound_host_failed(c->outbound, c->host, &c->address, stage, reason);
+		c->handlers->on_blamed(c, stage, reason);
 }
 
 void connection_kill(struct connection *c, enum stage stage, const char *reason)

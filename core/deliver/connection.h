@@ -29,9 +29,20 @@ enum connection_state {
 };
 extern const struct states connection_states;
 
+struct connection;
+
+/* Of who opens connections (outbound_grow.c). */
+struct connection_handlers {
+	/* The host has dealt with a message: the first of this connection. */
+	void (*on_well)(struct connection *c);
+	/* It ended, and that is the host's fault: it is to be left alone for a while. */
+	void (*on_blamed)(struct connection *c, enum stage stage, const char *reason);
+};
+
 struct connection {
 	struct transport transport;
 	struct outbound *outbound;
+	const struct connection_handlers *handlers;
 	struct host *host;
 	struct list link; /* outbound->connections */
 	struct wheel_timer timer;
@@ -86,7 +97,8 @@ enum { CONNECTION_CAREFUL = 64 };
 enum { RESET_SUSPECTED_S = 60 };
 
 /* Opens one; NULL when memory or descriptors are short. */
-struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address);
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
+				   const struct connection_handlers *handlers);
 /* It has had as many messages as this host takes on one connection, or as are configured. */
 bool connection_at_limit(const struct connection *c);
 /* How many messages it may still take at so many a second, UINT64_MAX: no limit; *share: a new one in its place. */

@@ -117,7 +117,7 @@ static void on_attempt_reply(struct connection *c, bool whole)
 		return;
 	/* A host is well again when it has dealt with a message, not when it has said hello. */
 	if (c->parser.code != 421 && !a->exchange.passed && c->answered++ == 0 && !a->host_held)
-		outbound_connected(c->outbound, c->host, &c->address);
+		c->handlers->on_well(c);
 	connection_attempt_over(c, a);
 	if (go == EXCHANGE_BREAK)
 		break_off(c, heard.why);

@@ -63,14 +63,6 @@ void outbound_deinit(struct outbound *o)
 	lane_deinit(&o->lane);
 }
 
-void outbound_wake(struct shard *shard, unsigned lane)
-{
-	struct outbound *o = &shard->deliverer->outbound[lane];
-
-	if (!list_linked(&o->wake))
-		list_append(&shard->deliverer->outbound_wake, &o->wake);
-}
-
 void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 {
 	struct outbound *o = &shard->deliverer->outbound[d->lane];
@@ -82,37 +74,6 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 	/* Not where recovery fills the lane: outbound_init() follows. */
 	if (o->shard)
 		outbound_wake(shard, d->lane);
-}
-
-/* ---- hosts -------------------------------------------------------------------------------------------------- */
-
-/* False: nothing to expire here, or not now. */
-static bool expire(struct outbound *o, struct delivery *d)
-{
-	const struct config_retry *retry = &o->shard->config->retry;
-	const struct outcome outcome = {
-		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
-
-	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
-	    !verdict_expired(shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-			     o->failures_seen))
-		return false;
-	lane_remove(&o->lane, d);
-	/* Failed connections count as attempts. */
-	d->attempts = d->attempts < 2 ? 2 : d->attempts;
-	/* Without memory its recipients are not named. */
-	if (!attempt_expire(o, d))
-		settle(o, d, &outcome);
-	return true;
-}
-
-/* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
-void outbound_expire(struct outbound *o)
-{
-	while (expire(o, lane_first_ready(&o->lane)))
-		;
-	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns)))
-		;
 }
 
 /* ---- dispatch ----------------------------------------------------------------------------------------------- */
@@ -163,7 +124,7 @@ static struct attempt *next_loaded(struct outbound *o)
 		d = lane_take(&o->lane, o->shard->now_ns);
 		if (!d)
 			return NULL;
-		if (!attempt_start(o, d)) {
+		if (!outbound_load(o, d)) {
 			lane_ready_first(&o->lane, d);
 			return NULL;
 		}

@@ -21,9 +21,6 @@
 #include "queue/lane.h"
 #include "tls/tls.h"
 
-struct connection;
-struct attempt;
-
 enum {
 	OUTBOUND_GROW_MS = 20,     /* while a backlog stays: one more connection in so much time */
 	OUTBOUND_LOADING_MAX = 64, /* messages being read back from disk at a time */
@@ -78,7 +75,13 @@ struct outbound {
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index);
 void outbound_deinit(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */
-void outbound_wake(struct shard *shard, unsigned lane);
+static inline void outbound_wake(struct shard *shard, unsigned lane)
+{
+	struct outbound *o = &shard->deliverer->outbound[lane];
+
+	if (!list_linked(&o->wake))
+		list_append(&shard->deliverer->outbound_wake, &o->wake);
+}
 /* The store's callback (store.h): the delivery takes its place in its lane. */
 void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
 /* Once per turn: dispatches everything that was woken. */
@@ -86,17 +89,5 @@ void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);
-
-/* From connection.c. */
-void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at);
-/* This address of the host could not be used: `stage`, and what it said or the system's reason. NULL: it has none. */
-void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
-			  const char *reason);
-/* Ends mail that is too old and that no host could be found for. */
-void outbound_expire(struct outbound *o);
-void outbound_connection_gone(struct outbound *o, struct connection *c);
-
-/* The delivery leaves its attempt: to the disk as done, back to the lane, or kept as failed. */
-void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome);
 
 #endif

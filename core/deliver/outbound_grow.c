@@ -13,9 +13,11 @@
 
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
 
-void outbound_connected(struct outbound *o, struct host *host, const struct ring_address *at)
+static void on_well(struct connection *c)
 {
-	struct host_address *address = addresses_find(&host->addresses, at);
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
+	struct outbound *o = c->outbound;
+	struct host *host = c->host;
 
 	if (address) {
 		address->failures = 0;
@@ -39,8 +41,9 @@ static void host_failed(struct outbound *o, struct host *host, const struct host
 	tell_host_failed(o, host, address, stage, reason, delay);
 }
 
-void outbound_host_failed(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
-			  const char *reason)
+/* This address of the host could not be used: `stage`, and what it said or the system's reason. NULL: it has none. */
+static void not_usable(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
+		       const char *reason)
 {
 	struct host_address *address = at ? addresses_find(&host->addresses, at) : NULL;
 	uint64_t now_ns = o->shard->now_ns;
@@ -67,6 +70,11 @@ void outbound_host_failed(struct outbound *o, struct host *host, const struct ri
 	outbound_wake(o->shard, o->index);
 }
 
+static void on_blamed(struct connection *c, enum stage stage, const char *reason)
+{
+	not_usable(c->outbound, c->host, &c->address, stage, reason);
+}
+
 /* ---- choosing ------------------------------------------------------------------------------------------------ */
 
 static void nameless(struct outbound *o, struct host *host)
@@ -75,7 +83,7 @@ static void nameless(struct outbound *o, struct host *host)
 	char why[DNS_PROBLEM_SIZE + 32];
 
 	snprintf(why, sizeof(why), "its name has no address%s%s", problem[0] ? ": " : "", problem);
-	outbound_host_failed(o, host, NULL, STAGE_CONNECT, why);
+	not_usable(o, host, NULL, STAGE_CONNECT, why);
 }
 
 /* An address of this host to try now, or NULL and *next_ns. */
@@ -158,6 +166,7 @@ static void give_way(struct outbound *o, uint64_t *next_ns)
 
 static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
+	static const struct connection_handlers handlers = {.on_well = on_well, .on_blamed = on_blamed};
 	struct host_address *address;
 	struct connection *c;
 	struct host *host;
@@ -167,7 +176,7 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 	if (!host)
 		return false;
 	o->grown_ns = o->shard->now_ns;
-	c = connection_open(o, host, &address->at);
+	c = connection_open(o, host, &address->at, &handlers);
 	if (!c) {
 		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 		return false;

@@ -12,6 +12,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/results.h"
+#include "core/deliver/settle.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 #include "core/store/record.h"

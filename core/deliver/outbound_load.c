@@ -1,0 +1,68 @@
+/*
+ * core/deliver/outbound_load.c - deliveries become attempts: their content is read, and at their end they are settled;
+ * those that have grown too old end.
+ */
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound_private.h"
+#include "core/deliver/settle.h"
+#include "core/shard/shard.h"
+
+static void on_loaded(struct attempt *a)
+{
+	list_append(&a->outbound->loaded, &a->link);
+}
+
+static void on_read(struct outbound *o, bool expiring)
+{
+	o->loading--;
+	if (expiring)
+		outbound_expire(o); /* the next one */
+	outbound_wake(o->shard, o->index);
+}
+
+/* False: no memory. */
+static bool start(struct outbound *o, struct delivery *d, bool expiring)
+{
+	static const struct attempt_handlers handlers = {.on_loaded = on_loaded, .on_read = on_read, .on_over = settle};
+	enum attempt_started started = attempt_start(o, d, expiring, &handlers);
+
+	o->loading += started == ATTEMPT_READING;
+	return started != ATTEMPT_NO_MEMORY;
+}
+
+bool outbound_load(struct outbound *o, struct delivery *d)
+{
+	return start(o, d, false);
+}
+
+/* False: nothing to expire here, or not now. */
+static bool expire(struct outbound *o, struct delivery *d)
+{
+	const struct config_retry *retry = &o->shard->config->retry;
+	const struct outcome outcome = {
+		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
+
+	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
+	    !verdict_expired(shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
+			     o->failures_seen))
+		return false;
+	lane_remove(&o->lane, d);
+	/* Failed connections count as attempts. */
+	d->attempts = d->attempts < 2 ? 2 : d->attempts;
+	/* Without memory its recipients are not named. */
+	if (!start(o, d, true))
+		settle(o, d, &outcome);
+	return true;
+}
+
+/* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
+void outbound_expire(struct outbound *o)
+{
+	while (expire(o, lane_first_ready(&o->lane)))
+		;
+	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns)))
+		;
+}
