@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/stream/transport_private.h"
 
 /* A paused peer has usually sent all it will before it gets its answer. One that has sent more than one piece ahead is
  * read no further. Smaller pieces than HELD_SMALL are copied: they would keep a whole buffer. */
@@ -85,7 +86,7 @@ static void drop_held(struct transport *t)
 	}
 }
 
-static void release_buffer(struct transport *t, uint8_t **buffer)
+void transport_release_buffer(struct transport *t, uint8_t **buffer)
 {
 	if (*buffer)
 		pool_release(t->buffers, *buffer);
@@ -167,30 +168,10 @@ static void join(struct transport *t)
 		ring_close_fd(t->shared->ring, &t->control_op, t->fd);
 		return;
 	}
-	release_buffer(t, &t->collecting);
-	release_buffer(t, &t->sending);
-	release_buffer(t, &t->stage);
+	transport_release_buffer(t, &t->collecting);
+	transport_release_buffer(t, &t->sending);
+	transport_release_buffer(t, &t->stage);
 	t->handlers->on_closed(t);
-}
-
-/*
- * TLS does not end in silence (RFC 8446 6): the alert of a failed handshake, or else close_notify. It is handed to the
- * kernel and not waited for: join() takes it back if the peer has no room for it. Unsent data stays unsent, since what
- * belongs to it has been told to be lost; then nothing may follow it either.
- */
-static void say_goodbye(struct transport *t)
-{
-	if (!t->connected || t->fd < 0 || t->send_op.in_flight)
-		return;
-	if (t->secured) {
-		if (t->collected > 0 || (!t->collecting && !(t->collecting = pool_acquire(t->buffers))))
-			return;
-		tls_lend_output(t->tls, t->collecting, t->capacity);
-		(void)tls_close_notify(t->tls); /* A session that has failed gives nothing. */
-		t->collected = (uint32_t)tls_output_length(t->tls);
-	}
-	if (t->collected > 0)
-		ring_send(t->shared->ring, &t->send_op, t->fd, t->collecting, t->collected);
 }
 
 void transport_close(struct transport *t)
@@ -198,7 +179,7 @@ void transport_close(struct transport *t)
 	if (t->closing)
 		return;
 	if (t->tls)
-		say_goodbye(t);
+		transport_secure_goodbye(t);
 	t->closing = true;
 	list_remove(&t->dirty);
 	list_remove(&t->starved);
@@ -248,52 +229,10 @@ void transport_shared_rearm(struct transport_shared *shared)
 		arm(container_of(link, struct transport, starved));
 }
 
-static void mark_dirty(struct transport *t)
+void transport_mark_dirty(struct transport *t)
 {
 	if (!list_linked(&t->dirty))
 		list_append(t->accepted ? &t->shared->answers : &t->shared->dirty, &t->dirty);
-}
-
-/* Runs TLS over ciphertext just fed. Returns 0, or the result for on_end. */
-static int pump_tls(struct transport *t)
-{
-	for (;;) {
-		enum tls_status status;
-		size_t length = 0;
-
-		if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
-			return -ENOMEM;
-		tls_lend_output(t->tls, t->collecting + t->collected, t->capacity - t->collected);
-		if (!t->secured)
-			status = tls_handshake(t->tls);
-		else
-			status = tls_read(t->tls, t->shared->plaintext, sizeof(t->shared->plaintext), &length);
-		t->collected += (uint32_t)tls_output_length(t->tls);
-		if (t->collected)
-			mark_dirty(t);
-		switch (status) {
-		case TLS_OK:
-			if (!t->secured) {
-				t->secured = true;
-				t->handlers->on_secured(t);
-			} else {
-				size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
-				assert(t->closing || used == length); /* only plain sessions pause */
-			}
-			if (t->closing)
-				return 0;
-			break;
-		case TLS_WANT_INPUT:
-			return 0;
-		case TLS_CLOSED:
-			/* Closing TLS closes the session; no later octet is read by any layer (STL-05). */
-			return 1;
-		case TLS_WANT_OUTPUT:
-			/* A handshake flight or alert larger than a whole buffer: only a hostile peer gets here. */
-		case TLS_FAILED:
-			return TRANSPORT_TLS_FAILED;
-		}
-	}
 }
 
 /* Gives octets to the owner; returns how many were consumed. */
@@ -305,11 +244,11 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
 	if (t->tls) {
 		int r;
 		tls_feed(t->tls, data, length);
-		r = pump_tls(t);
+		r = transport_secure_pump(t);
 		used = length;
 		/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
 		if (t->collected == 0)
-			release_buffer(t, &t->collecting);
+			transport_release_buffer(t, &t->collecting);
 		if (r != 0 && !t->closing)
 			end(t, r == 1 ? 0 : r);
 	} else {
@@ -496,52 +435,7 @@ void transport_connect(struct transport *t, int fd, const struct ring_address *a
 	ring_connect(t->shared->ring, &t->send_op, fd, address);
 }
 
-bool transport_secure(struct transport *t, struct tls_session *tls)
-{
-	if (!list_empty(&t->held) || t->collected) {
-		tls_session_free(tls);
-		return false;
-	}
-	assert(!t->tls);
-	t->tls = tls;
-	tls_feed(tls, NULL, 0);
-	/* A client speaks first: its hello is made now. From inside on_data the feeding flag is already set. */
-	if (t->feeding) {
-		int r = pump_tls(t);
-		return r == 0;
-	}
-	t->feeding = true;
-	if (pump_tls(t) != 0) {
-		t->feeding = false;
-		return false;
-	}
-	t->feeding = false;
-	return true;
-}
-
 /* ---- output ------------------------------------------------------------------------------------------------- */
-
-/* Seals what is staged into records. Returns false when the collecting buffer has no room. */
-static bool seal(struct transport *t)
-{
-	enum tls_status status;
-
-	if (t->staged == 0)
-		return true;
-	if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
-		return false;
-	if (t->capacity - t->collected < t->staged + (TLS_OUTPUT_MIN - TLS_RECORD_MAX))
-		return false;
-	tls_lend_output(t->tls, t->collecting + t->collected, t->capacity - t->collected);
-	status = tls_write(t->tls, t->stage, t->staged);
-	t->collected += (uint32_t)tls_output_length(t->tls);
-	if (status != TLS_OK)
-		return false; /* the session is dead: its next read says so */
-	t->staged = 0;
-	t->marks_collected += t->marks_staged;
-	t->marks_staged = 0;
-	return true;
-}
 
 /* The peer's FIN ends what it sends, not what it reads. Closing TLS ends both (STL-05). */
 static bool output_over(const struct transport *t)
@@ -575,51 +469,15 @@ static bool write_plain(struct transport *t, const void *data, size_t length)
 	return true;
 }
 
-/* Both before anything is staged: what was staged is written, so a false that comes later would have it said twice. */
-static bool take_buffers(struct transport *t)
-{
-	if (!t->collecting)
-		t->collecting = pool_acquire(t->buffers);
-	if (!t->stage)
-		t->stage = pool_acquire(t->buffers);
-	if (t->collecting && t->stage)
-		return true;
-	if (t->collected == 0)
-		release_buffer(t, &t->collecting);
-	if (t->staged == 0)
-		release_buffer(t, &t->stage);
-	return false;
-}
-
-static bool write_staged(struct transport *t, const uint8_t *data, size_t length)
-{
-	if (length > transport_room(t))
-		return false;
-	if (!take_buffers(t))
-		return false;
-	while (length > 0) {
-		size_t n = TLS_RECORD_MAX - t->staged;
-		if (n > length)
-			n = length;
-		memcpy(t->stage + t->staged, data, n);
-		t->staged += (uint32_t)n;
-		data += n;
-		length -= n;
-		if (t->staged == TLS_RECORD_MAX && !seal(t))
-			return length == 0;
-	}
-	return true;
-}
-
 bool transport_write(struct transport *t, const void *data, size_t length)
 {
 	bool ok;
 
 	if (output_over(t))
 		return false;
-	ok = t->tls ? write_staged(t, data, length) : write_plain(t, data, length);
+	ok = t->tls ? transport_secure_write(t, data, length) : write_plain(t, data, length);
 	if (ok)
-		mark_dirty(t);
+		transport_mark_dirty(t);
 	return ok;
 }
 
@@ -637,7 +495,7 @@ void transport_flush(struct transport *t)
 	if (t->closing || !t->connected)
 		return;
 	if (t->tls && t->secured)
-		(void)seal(t);
+		(void)transport_secure_seal(t);
 	if (t->send_op.in_flight || t->collected == 0)
 		return;
 	assert(t->send_length == 0);
@@ -702,11 +560,11 @@ static void on_send(struct ring_op *op, int result, uint32_t flags)
 		return;
 	}
 	if (t->collected > 0 || t->staged > 0) {
-		mark_dirty(t);
+		transport_mark_dirty(t);
 	} else {
-		release_buffer(t, &t->sending);
-		release_buffer(t, &t->collecting);
-		release_buffer(t, &t->stage);
+		transport_release_buffer(t, &t->sending);
+		transport_release_buffer(t, &t->collecting);
+		transport_release_buffer(t, &t->stage);
 	}
 	if (t->handlers->on_sent)
 		t->handlers->on_sent(t);

@@ -1,0 +1,24 @@
+/*
+ * core/stream/transport_private.h - shared between transport.c and transport_secure.c.
+ */
+#ifndef POSTRIDER_STREAM_TRANSPORT_PRIVATE_H
+#define POSTRIDER_STREAM_TRANSPORT_PRIVATE_H
+
+#include "core/stream/transport.h"
+
+void transport_release_buffer(struct transport *t, uint8_t **buffer);
+/* It has output that no send carries yet. */
+void transport_mark_dirty(struct transport *t);
+
+/* transport_secure.c */
+
+/* Runs TLS over ciphertext just fed. Returns 0, or the result for on_end; 1: closed in order. */
+int transport_secure_pump(struct transport *t);
+/* Seals what is staged into records. Returns false when the collecting buffer has no room. */
+bool transport_secure_seal(struct transport *t);
+/* All or nothing. */
+bool transport_secure_write(struct transport *t, const uint8_t *data, size_t length);
+/* The last words of TLS, where they can be said at once. */
+void transport_secure_goodbye(struct transport *t);
+
+#endif
