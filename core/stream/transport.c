@@ -22,6 +22,26 @@ struct transport_held {
 	uint8_t *copy; /* the octets, where the buffer was given back because they are scarce; malloc'd */
 };
 
+#define NEXT(state) STATES_BIT(TRANSPORT_##state)
+#define ENDS (NEXT(BROKEN) | NEXT(STOPPING))
+static const struct states_row rows[] = {
+	[TRANSPORT_CONNECTING] = {"CONNECTING", NEXT(OPEN) | NEXT(STOPPING)},
+	[TRANSPORT_OPEN] = {"OPEN", NEXT(FINISHING) | ENDS},
+	[TRANSPORT_FINISHING] = {"FINISHING", NEXT(FINISHED) | ENDS},
+	[TRANSPORT_FINISHED] = {"FINISHED", ENDS},
+	[TRANSPORT_BROKEN] = {"BROKEN", NEXT(STOPPING)},
+	[TRANSPORT_STOPPING] = {"STOPPING", NEXT(CLOSING)},
+	[TRANSPORT_CLOSING] = {"CLOSING", NEXT(CLOSED)},
+	[TRANSPORT_CLOSED] = {"CLOSED", 0},
+};
+const struct states transport_states = {"transport", rows, sizeof(rows) / sizeof(rows[0])};
+
+/* The one place that moves the state. */
+static void move(struct transport *t, enum transport_state state)
+{
+	states_move(&transport_states, &t->state, state);
+}
+
 static void free_held(struct transport *t, struct transport_held *held)
 {
 	t->held_octets -= held->length;
@@ -94,12 +114,12 @@ void transport_release_buffer(struct transport *t, uint8_t **buffer)
 }
 
 static void join(struct transport *t);
+static void finish(struct transport *t);
 
 static void on_fd_closed(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, control_op);
 
-	t->closed_fd = true;
 	t->fd = -1;
 	join(t);
 }
@@ -109,10 +129,10 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, control_op);
 
-	if (t->closing)
+	if (transport_closing(t))
 		join(t);
-	else if (t->shutdown_waits)
-		transport_shutdown(t);
+	else if (t->state == TRANSPORT_FINISHING)
+		finish(t);
 }
 
 /* Those whose op was just running when it was to be cancelled, and stayed armed, would wait for the peer for ever. */
@@ -155,7 +175,7 @@ static void ask_to_end(struct transport *t, struct ring_op *target)
 /* Takes the next step of the teardown that is possible now. */
 static void join(struct transport *t)
 {
-	assert(t->closing);
+	assert(transport_closing(t));
 	if (t->control_op.in_flight || t->feeding)
 		return;
 	if (t->recv_op.in_flight || t->send_op.in_flight) {
@@ -164,10 +184,12 @@ static void join(struct transport *t)
 	}
 	list_remove(&t->starved);
 	if (t->fd >= 0) {
+		move(t, TRANSPORT_CLOSING);
 		t->control_op.fn = on_fd_closed;
 		ring_close_fd(t->shared->ring, &t->control_op, t->fd);
 		return;
 	}
+	move(t, TRANSPORT_CLOSED);
 	transport_release_buffer(t, &t->collecting);
 	transport_release_buffer(t, &t->sending);
 	transport_release_buffer(t, &t->stage);
@@ -176,11 +198,11 @@ static void join(struct transport *t)
 
 void transport_close(struct transport *t)
 {
-	if (t->closing)
+	if (transport_closing(t))
 		return;
 	if (t->tls)
 		transport_secure_goodbye(t);
-	t->closing = true;
+	move(t, TRANSPORT_STOPPING);
 	list_remove(&t->dirty);
 	list_remove(&t->starved);
 	drop_held(t);
@@ -194,22 +216,23 @@ void transport_close(struct transport *t)
 
 static void end(struct transport *t, int result)
 {
-	if (t->closing || t->broken || (result == 0 && t->ended))
+	if (t->state >= TRANSPORT_BROKEN || (result == 0 && t->input == INPUT_OVER))
 		return;
 	/* What came before the peer's orderly end is still to be consumed. A broken connection is over at once: nobody
 	 * waits for an answer, and nothing may ever come that would resume it. */
 	if (result == 0 && (t->paused || !list_empty(&t->held))) {
-		t->end_waits = true;
+		t->input = INPUT_END_HELD;
 		return;
 	}
-	t->ended = true;
-	t->broken = result != 0;
+	t->input = INPUT_OVER;
+	if (result != 0)
+		move(t, TRANSPORT_BROKEN);
 	t->handlers->on_end(t, result);
 }
 
 static void arm(struct transport *t)
 {
-	if (t->recv_op.in_flight || t->closing || t->ended || t->end_waits)
+	if (t->recv_op.in_flight || transport_closing(t) || t->input != INPUT_OPEN)
 		return;
 	if (ring_buffers_free(t->shared->ring) == 0) {
 		/* Arming on an empty buffer ring fails at once: wait until some came back (P9). */
@@ -249,13 +272,13 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
 		/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
 		if (t->collected == 0)
 			transport_release_buffer(t, &t->collecting);
-		if (r != 0 && !t->closing)
+		if (r != 0 && !transport_closing(t))
 			end(t, r == 1 ? 0 : r);
 	} else {
 		used = t->handlers->on_data(t, data, length);
 	}
 	t->feeding = false;
-	if (t->closing) {
+	if (transport_closing(t)) {
 		join(t);
 		return SIZE_MAX; /* t may be gone */
 	}
@@ -264,7 +287,7 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
 
 static void stop_reading(struct transport *t)
 {
-	if (!t->recv_op.in_flight || t->control_op.in_flight || t->closing)
+	if (!t->recv_op.in_flight || t->control_op.in_flight || transport_closing(t))
 		return;
 	t->control_op.fn = on_cancelled;
 	ring_cancel(t->shared->ring, &t->control_op, &t->recv_op);
@@ -272,7 +295,7 @@ static void stop_reading(struct transport *t)
 
 void transport_pause(struct transport *t)
 {
-	if (t->closing || t->ended)
+	if (transport_closing(t) || t->input == INPUT_OVER)
 		return;
 	t->paused = true;
 	list_remove(&t->starved);
@@ -317,7 +340,7 @@ static bool take_buffer(struct transport *t, uint32_t flags, uint32_t length)
 	size_t used;
 
 	t->octets_in += length;
-	if (t->closing || t->ended) {
+	if (transport_closing(t) || t->input == INPUT_OVER) {
 		ring_buffer_release(ring, flags);
 		return true;
 	}
@@ -342,7 +365,7 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 	if (result > 0) {
 		if (!take_buffer(t, flags, (uint32_t)result) || (flags & RING_MORE))
 			return;
-		if (t->closing)
+		if (transport_closing(t))
 			join(t);
 		else if (!t->paused)
 			arm(t);
@@ -352,7 +375,7 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 		ring_buffer_release(t->shared->ring, flags);
 	if (flags & RING_MORE)
 		return;
-	if (t->closing) {
+	if (transport_closing(t)) {
 		join(t);
 		return;
 	}
@@ -369,7 +392,7 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 
 void transport_resume(struct transport *t)
 {
-	if (t->feeding || t->closing)
+	if (t->feeding || transport_closing(t))
 		return;
 	t->paused = false;
 	while (!list_empty(&t->held)) {
@@ -394,8 +417,8 @@ void transport_resume(struct transport *t)
 		if (t->paused)
 			return;
 	}
-	if (t->end_waits && !t->ended) {
-		t->ended = true;
+	if (t->input == INPUT_END_HELD) {
+		t->input = INPUT_OVER;
 		t->handlers->on_end(t, 0);
 		return;
 	}
@@ -408,7 +431,7 @@ void transport_accepted(struct transport *t, int fd)
 {
 	t->fd = fd;
 	t->accepted = true;
-	t->connected = true;
+	move(t, TRANSPORT_OPEN);
 	arm(t);
 }
 
@@ -417,12 +440,12 @@ static void on_connect(struct ring_op *op, int result, uint32_t flags)
 	struct transport *t = container_of(op, struct transport, send_op);
 
 	t->send_op.fn = on_send;
-	if (t->closing) {
+	if (transport_closing(t)) {
 		join(t);
 		return;
 	}
 	if (result == 0) {
-		t->connected = true;
+		move(t, TRANSPORT_OPEN);
 		arm(t);
 	}
 	t->handlers->on_connected(t, result);
@@ -440,7 +463,7 @@ void transport_connect(struct transport *t, int fd, const struct ring_address *a
 /* The peer's FIN ends what it sends, not what it reads. Closing TLS ends both (STL-05). */
 static bool output_over(const struct transport *t)
 {
-	return t->closing || t->broken || (t->ended && t->tls);
+	return t->state >= TRANSPORT_FINISHING || (t->input == INPUT_OVER && t->tls);
 }
 
 size_t transport_room(const struct transport *t)
@@ -492,7 +515,7 @@ void transport_mark(struct transport *t)
 void transport_flush(struct transport *t)
 {
 	list_remove(&t->dirty);
-	if (t->closing || !t->connected)
+	if (transport_closing(t) || t->state == TRANSPORT_CONNECTING)
 		return;
 	if (t->tls && t->secured)
 		(void)transport_secure_seal(t);
@@ -539,7 +562,7 @@ static void on_send(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, send_op);
 
-	if (t->closing) {
+	if (transport_closing(t)) {
 		join(t);
 		return;
 	}
@@ -575,13 +598,20 @@ bool transport_drained(const struct transport *t)
 	return !t->send_op.in_flight && t->collected == 0 && t->staged == 0;
 }
 
-void transport_shutdown(struct transport *t)
+/* The control op may be cancelling what was armed for input: on_cancelled() comes back here. */
+static void finish(struct transport *t)
 {
-	if (t->closing || t->fd < 0)
+	if (t->control_op.in_flight)
 		return;
-	t->shutdown_waits = t->control_op.in_flight;
-	if (t->shutdown_waits)
-		return;
+	move(t, TRANSPORT_FINISHED);
 	t->control_op.fn = on_cancelled;
 	ring_shutdown(t->shared->ring, &t->control_op, t->fd, SHUT_WR);
+}
+
+void transport_shutdown(struct transport *t)
+{
+	if (t->state != TRANSPORT_OPEN)
+		return;
+	move(t, TRANSPORT_FINISHING);
+	finish(t);
 }

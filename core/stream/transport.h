@@ -14,8 +14,15 @@
  * the socket. How much all transports keep is in shared->held_octets. One owner decides what the next octet means
  * (BDT-05).
  *
- * Teardown in three steps: transport_close() stops traffic and cancels, the transport waits until nothing is in
- * flight, closes the descriptor, and on_closed gives the memory back to the owner (P10, P11).
+ *     CONNECTING --> OPEN --shutdown--> FINISHING --> FINISHED     FIN is to be sent; it was given to the kernel
+ *          |          |                     |            |
+ *          |          +---------------------+------------+--> BROKEN  nothing can be sent or comes any more
+ *          |          |                     |            |      |
+ *          +----------+---------------------+------------+------+--close--> STOPPING --> CLOSING --> CLOSED
+ *
+ * Teardown in three steps: transport_close() stops traffic and cancels (STOPPING), the transport waits until nothing is
+ * in flight, closes the descriptor (CLOSING), and on_closed gives the memory back to the owner (P10, P11). What the
+ * peer sends has an end of its own: its FIN comes in OPEN, FINISHING or FINISHED and changes none of them.
  */
 #ifndef POSTRIDER_STREAM_TRANSPORT_H
 #define POSTRIDER_STREAM_TRANSPORT_H
@@ -27,10 +34,29 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/base/ring.h"
+#include "core/base/states.h"
 #include "core/base/wheel.h"
 #include "tls/tls.h"
 
 struct transport;
+
+enum transport_state {
+	TRANSPORT_CONNECTING,
+	TRANSPORT_OPEN,
+	TRANSPORT_FINISHING,
+	TRANSPORT_FINISHED,
+	TRANSPORT_BROKEN,
+	TRANSPORT_STOPPING,
+	TRANSPORT_CLOSING,
+	TRANSPORT_CLOSED,
+};
+extern const struct states transport_states;
+
+enum transport_input {
+	INPUT_OPEN,
+	INPUT_END_HELD, /* the peer's end is reported once what was held is consumed */
+	INPUT_OVER,     /* on_end was called */
+};
 
 /* What the transports of a shard share. */
 struct transport_shared {
@@ -79,10 +105,13 @@ struct transport {
 	struct list dirty, starved; /* starved: in shared->starved, and when closing in shared->asked */
 	struct list held;           /* struct transport_held, in order of arrival */
 	uint32_t held_octets;
-	bool accepted, connected, secured, paused, closing, closed_fd, ended, broken, feeding;
-	bool shutdown_waits;   /* for the control op to be free */
-	bool end_waits;        /* the peer's end is reported once what was held is consumed */
-	struct ring_op *asked; /* closing: which op was cancelled last, lately */
+	uint8_t state;         /* enum transport_state */
+	uint8_t input;         /* enum transport_input */
+	bool accepted;         /* which side opened it */
+	bool secured;          /* the TLS handshake is complete */
+	bool paused;           /* the owner takes nothing now */
+	bool feeding;          /* inside on_data */
+	struct ring_op *asked; /* STOPPING: which op was cancelled last, lately */
 	uint64_t octets_in, octets_out;
 };
 

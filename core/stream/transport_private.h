@@ -6,6 +6,11 @@
 
 #include "core/stream/transport.h"
 
+/* It is being torn down: nobody hears of anything any more. */
+static inline bool transport_closing(const struct transport *t)
+{
+	return t->state >= TRANSPORT_STOPPING;
+}
 void transport_release_buffer(struct transport *t, uint8_t **buffer);
 /* It has output that no send carries yet. */
 void transport_mark_dirty(struct transport *t);

@@ -32,9 +32,9 @@ int transport_secure_pump(struct transport *t)
 				t->handlers->on_secured(t);
 			} else {
 				size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
-				assert(t->closing || used == length); /* only plain sessions pause */
+				assert(transport_closing(t) || used == length); /* only plain sessions pause */
 			}
-			if (t->closing)
+			if (transport_closing(t))
 				return 0;
 			break;
 		case TLS_WANT_INPUT:
@@ -138,7 +138,7 @@ bool transport_secure_write(struct transport *t, const uint8_t *data, size_t len
  */
 void transport_secure_goodbye(struct transport *t)
 {
-	if (!t->connected || t->fd < 0 || t->send_op.in_flight)
+	if (t->state == TRANSPORT_CONNECTING || t->fd < 0 || t->send_op.in_flight)
 		return;
 	if (t->secured) {
 		if (t->collected > 0 || (!t->collecting && !(t->collecting = pool_acquire(t->buffers))))

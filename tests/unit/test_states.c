@@ -94,6 +94,7 @@ static void test_tables(void)
 	CHECK(states_problem(&setup_steps) == NULL);
 	CHECK(states_problem(&exchange_steps) == NULL);
 	CHECK(states_problem(&exchange_expects) == NULL);
+	CHECK(states_problem(&transport_states) == NULL);
 }
 
 int main(void)

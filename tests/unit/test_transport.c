@@ -45,7 +45,7 @@ static void refused_whole(unsigned blocks)
 	buffers.limit = 2;
 	CHECK(transport_write(&t, data, LENGTH));
 	t.send_op.in_flight = true; /* so that it is only sealed */
-	t.connected = true;
+	t.state = TRANSPORT_OPEN;
 	transport_flush(&t);
 	CHECK_EQ(t.staged, 0);
 
