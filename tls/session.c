@@ -203,6 +203,14 @@ size_t tls_input_left(const struct tls_session *session)
 	return session->input_length - session->input_used;
 }
 
+size_t tls_unfeed(struct tls_session *session)
+{
+	size_t left = tls_input_left(session);
+
+	session->input_length = session->input_used;
+	return left;
+}
+
 /* Moves the spill to the lent buffer, as far as that goes. */
 static void flush(struct tls_session *session)
 {

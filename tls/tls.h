@@ -87,6 +87,9 @@ void tls_session_free(struct tls_session *session);
 
 void tls_feed(struct tls_session *session, const uint8_t *ciphertext, size_t length);
 size_t tls_input_left(const struct tls_session *session); /* octets fed and not consumed yet */
+/* The caller takes no more now: gives back what was fed last and not consumed, which is fed again later, before all
+ * that comes behind it. Returns how many octets, the last ones of what was fed. */
+size_t tls_unfeed(struct tls_session *session);
 void tls_lend_output(struct tls_session *session, uint8_t *buffer, size_t capacity);
 size_t tls_output_length(const struct tls_session *session);
 

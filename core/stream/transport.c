@@ -20,6 +20,7 @@ struct transport_held {
 	uint32_t flags; /* names the provided buffer */
 	uint32_t offset, length;
 	uint8_t *copy; /* the octets, where the buffer was given back because they are scarce; malloc'd */
+	bool plain;    /* TLS has been over them */
 };
 
 #define NEXT(state) STATES_BIT(TRANSPORT_##state)
@@ -214,6 +215,14 @@ void transport_close(struct transport *t)
 
 /* ---- input -------------------------------------------------------------------------------------------------- */
 
+static void over(struct transport *t, int result)
+{
+	t->input = INPUT_OVER;
+	if (result != 0)
+		move(t, TRANSPORT_BROKEN);
+	t->handlers->on_end(t, result);
+}
+
 static void end(struct transport *t, int result)
 {
 	if (t->state >= TRANSPORT_BROKEN || (result == 0 && t->input == INPUT_OVER))
@@ -221,13 +230,23 @@ static void end(struct transport *t, int result)
 	/* What came before the peer's orderly end is still to be consumed. A broken connection is over at once: nobody
 	 * waits for an answer, and nothing may ever come that would resume it. */
 	if (result == 0 && (t->paused || !list_empty(&t->held))) {
-		t->input = INPUT_END_HELD;
+		t->input = t->tls ? INPUT_END_HELD : INPUT_FIN_HELD;
 		return;
 	}
-	t->input = INPUT_OVER;
-	if (result != 0)
-		move(t, TRANSPORT_BROKEN);
-	t->handlers->on_end(t, result);
+	over(t, result);
+}
+
+/* FIN. Behind close_notify it is no news; and what TLS has held may end with one, or not. */
+static void end_of_stream(struct transport *t)
+{
+	if (t->input == INPUT_OVER)
+		return;
+	if (!t->tls)
+		end(t, 0);
+	else if (!t->paused && list_empty(&t->held))
+		end(t, TRANSPORT_TLS_TRUNCATED); /* FIN without close_notify */
+	else if (t->input == INPUT_OPEN)
+		t->input = INPUT_FIN_HELD;
 }
 
 static void arm(struct transport *t)
@@ -258,17 +277,19 @@ void transport_mark_dirty(struct transport *t)
 		list_append(t->accepted ? &t->shared->answers : &t->shared->dirty, &t->dirty);
 }
 
-/* Gives octets to the owner; returns how many were consumed. */
-static size_t deliver(struct transport *t, const uint8_t *data, size_t length)
+/* Gives octets to the owner, `plain` or as they came; returns how many were consumed. */
+static size_t deliver(struct transport *t, const uint8_t *data, size_t length, bool plain)
 {
 	size_t used;
 
 	t->feeding = true;
-	if (t->tls) {
+	if (t->tls && !plain) {
 		int r;
 		tls_feed(t->tls, data, length);
 		r = transport_secure_pump(t);
 		used = length;
+		if (t->paused && r == 0 && !transport_closing(t))
+			used -= tls_unfeed(t->tls);
 		/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
 		if (t->collected == 0)
 			transport_release_buffer(t, &t->collecting);
@@ -318,6 +339,7 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	held->offset = offset;
 	held->length = length;
 	held->copy = NULL;
+	held->plain = false;
 	/* Paused sessions may not keep the buffers that everybody else receives into (P9). */
 	if ((ring_buffers_free(t->shared->ring) < t->shared->buffers_low || length < HELD_SMALL) &&
 	    (held->copy = malloc(length)) != NULL) {
@@ -331,6 +353,26 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	t->shared->held_octets += length;
 	if (t->held.next != t->held.prev)
 		stop_reading(t);
+}
+
+bool transport_hold_plain(struct transport *t, const uint8_t *octets, size_t length)
+{
+	struct transport_held *held = pool_acquire(&t->shared->held);
+
+	if (!held)
+		return false;
+	*held = (struct transport_held){.length = (uint32_t)length, .copy = malloc(length), .plain = true};
+	list_init(&held->link);
+	if (!held->copy) {
+		pool_release(&t->shared->held, held);
+		return false;
+	}
+	memcpy(held->copy, octets, length);
+	list_prepend(&t->held, &held->link);
+	t->held_octets += (uint32_t)length;
+	t->shared->held_octets += length;
+	t->paused = true;
+	return true;
 }
 
 /* Takes a filled buffer over. Returns false when the transport was closed meanwhile and may be gone. */
@@ -348,7 +390,7 @@ static bool take_buffer(struct transport *t, uint32_t flags, uint32_t length)
 		hold(t, flags, 0, length);
 		return true;
 	}
-	used = deliver(t, ring_buffer(ring, flags), length);
+	used = deliver(t, ring_buffer(ring, flags), length, false);
 	if (used == SIZE_MAX || used == length) {
 		ring_buffer_release(ring, flags);
 		return used != SIZE_MAX;
@@ -385,44 +427,58 @@ static void on_recv(struct ring_op *op, int result, uint32_t flags)
 			arm(t);
 		return;
 	}
-	if (result == 0 && t->tls)
-		result = TRANSPORT_TLS_TRUNCATED; /* FIN without close_notify */
-	end(t, result);
+	if (result == 0)
+		end_of_stream(t);
+	else
+		end(t, result);
 }
 
-void transport_resume(struct transport *t)
+/* False: it was paused again, or closed and may be gone. */
+static bool deliver_held(struct transport *t)
 {
-	if (t->feeding || transport_closing(t))
-		return;
-	t->paused = false;
 	while (!list_empty(&t->held)) {
 		struct transport_held *held = container_of(t->held.next, struct transport_held, link);
 		struct ring *ring = t->shared->ring;
 		const uint8_t *octets = held->copy ? held->copy : ring_buffer(ring, held->flags);
-		size_t used = deliver(t, octets + held->offset, held->length);
+		size_t used = deliver(t, octets + held->offset, held->length, held->plain);
 
 		if (used == SIZE_MAX)
-			return; /* closed meanwhile: everything held was released */
+			return false; /* closed meanwhile: everything held was released */
 		if (used < held->length) {
 			held->offset += (uint32_t)used;
 			held->length -= (uint32_t)used;
 			t->held_octets -= (uint32_t)used;
 			t->shared->held_octets -= used;
 			t->paused = true;
-			return;
+			return false;
 		}
 		list_remove(&held->link);
 		free_held(t, held);
 		/* Whoever consumed the last piece may have paused behind it. */
 		if (t->paused)
-			return;
+			return false;
 	}
-	if (t->input == INPUT_END_HELD) {
-		t->input = INPUT_OVER;
-		t->handlers->on_end(t, 0);
+	return true;
+}
+
+void transport_resume(struct transport *t)
+{
+	bool was = t->paused;
+
+	if (t->feeding || transport_closing(t))
 		return;
-	}
-	arm(t);
+	t->paused = false;
+	if (!deliver_held(t))
+		return;
+	/* TLS may have octets that no completion will ever announce (P14). */
+	if (t->tls && was && t->input != INPUT_OVER && (deliver(t, NULL, 0, false) == SIZE_MAX || t->paused))
+		return;
+	if (t->input == INPUT_FIN_HELD)
+		over(t, t->tls ? TRANSPORT_TLS_TRUNCATED : 0);
+	else if (t->input == INPUT_END_HELD)
+		over(t, 0);
+	else
+		arm(t);
 }
 
 /* ---- start -------------------------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@
  *
  * Input arrives through on_data. Its return value is how much was consumed; returning less pauses the transport: the
  * rest and what the kernel has received already is kept in order until transport_resume(), and what comes then stays in
- * the socket. How much all transports keep is in shared->held_octets. One owner decides what the next octet means
- * (BDT-05).
+ * the socket. With TLS that rest is plaintext, and what lies behind it stays sealed. How much all transports keep is in
+ * shared->held_octets. One owner decides what the next octet means (BDT-05).
  *
  *     CONNECTING --> OPEN --shutdown--> FINISHING --> FINISHED     FIN is to be sent; it was given to the kernel
  *          |          |                     |            |
@@ -54,7 +54,9 @@ extern const struct states transport_states;
 
 enum transport_input {
 	INPUT_OPEN,
-	INPUT_END_HELD, /* the peer's end is reported once what was held is consumed */
+	/* Reported once what was held is consumed: */
+	INPUT_FIN_HELD, /* the peer's FIN has come */
+	INPUT_END_HELD, /* TLS was closed in order */
 	INPUT_OVER,     /* on_end was called */
 };
 

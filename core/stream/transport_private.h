@@ -12,6 +12,8 @@ static inline bool transport_closing(const struct transport *t)
 	return t->state >= TRANSPORT_STOPPING;
 }
 void transport_release_buffer(struct transport *t, uint8_t **buffer);
+/* Keeps octets that the owner has not taken, in front of all that is kept. False without memory. */
+bool transport_hold_plain(struct transport *t, const uint8_t *octets, size_t length);
 /* It has output that no send carries yet. */
 void transport_mark_dirty(struct transport *t);
 

@@ -8,7 +8,7 @@
 
 #include "core/stream/transport_private.h"
 
-/* Runs TLS over ciphertext just fed. Returns 0, or the result for on_end. */
+/* Runs TLS over ciphertext just fed, all of it where the owner does not pause. Returns 0, or the result for on_end. */
 int transport_secure_pump(struct transport *t)
 {
 	for (;;) {
@@ -32,9 +32,11 @@ int transport_secure_pump(struct transport *t)
 				t->handlers->on_secured(t);
 			} else {
 				size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
-				assert(transport_closing(t) || used == length); /* only plain sessions pause */
+				if (used < length && !transport_closing(t) &&
+				    !transport_hold_plain(t, t->shared->plaintext + used, length - used))
+					return -ENOMEM;
 			}
-			if (transport_closing(t))
+			if (transport_closing(t) || t->paused)
 				return 0;
 			break;
 		case TLS_WANT_INPUT:
