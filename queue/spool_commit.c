@@ -275,7 +275,7 @@ static void cut_apply(struct spool *spool)
 			slab->filled = 0;
 		}
 	}
-	spool_segment_close(spool);
+	spool->log_changed = true;
 	spool->active = NULL;
 }
 
@@ -459,7 +459,7 @@ void spool_write_more(struct spool *spool)
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
 	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = batch_at(spool, i);
-		if (b->state == SPOOL_OPEN && batch_held(spool, b))
+		if (b->state == SPOOL_OPEN && (batch_held(spool, b) || (b->copies && spool->compact.loading)))
 			return;
 		/* A flush costs the same for one block as for many, and flushes wait for each other. */
 		if (b->state == SPOOL_OPEN && spool->in_flight > 0 && b->used < spool->settings.beside_min)

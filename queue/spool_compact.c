@@ -55,7 +55,6 @@ enum {
 	CHUNK = 256u << 10, /* octets of copies in a batch, where there is no hurry */
 	OUTSTANDING_MAX = 2,
 	WINDOW = SPOOL_SLAB + SPOOL_BLOCK, /* any record fits */
-	WINDOW_SPARSE = 64u << 10,
 	AT_REST_SEGMENTS = 2,
 	CLOSE_SEGMENTS_MIN = 2,
 	RESERVE_SEGMENTS = 2, /* behind those for messages (spool_segment_roll()) */
@@ -302,19 +301,18 @@ static bool in_window(const struct spool_compact *c, const struct spool_ref *ref
 	       ref->length <= c->window_length - (ref->offset - c->window_base);
 }
 
-/* Reads from the record on: much where much is alive. -EINPROGRESS, or negative errno. */
+/* Reads from the record on. -EINPROGRESS, or negative errno. */
 static int window_load(struct spool *spool, struct spool_segment *head, const struct spool_ref *ref)
 {
 	struct spool_compact *c = &spool->compact;
 	uint32_t base = ref->offset & ~(uint32_t)(SPOOL_BLOCK - 1);
 	uint32_t length = spool_align(ref->offset - base + ref->length, SPOOL_BLOCK);
-	uint32_t wish = head->live_octets >= head->end / 8 ? WINDOW : WINDOW_SPARSE;
 
 	if (length > WINDOW || ref->length < SPOOL_RECORD_HEADER)
 		return -EBADMSG;
 	/* After an error only what must be: the bad place may be another's. */
-	if (length < wish && c->load_errors == 0)
-		length = wish;
+	if (c->load_errors == 0)
+		length = WINDOW;
 	if (length > head->size - base)
 		length = spool_align(head->size - base, SPOOL_BLOCK);
 	if (!c->window && posix_memalign((void **)&c->window, SPOOL_BLOCK, WINDOW)) {
@@ -528,7 +526,8 @@ static void copy_many(struct spool *spool, struct spool_segment *head, uint64_t 
 	}
 	spent = spool->stats.octets_copied - before;
 	c->credit -= spent < c->credit ? spent : c->credit;
-	if (spool->open && spool->open->copies) {
+	/* While the next piece is read the batch waits for what that has: half-filled blocks are garbage again. */
+	if (spool->open && spool->open->copies && !c->loading) {
 		spool_seal(spool);
 		spool->slab_current = spool->settings.slabs;
 	}

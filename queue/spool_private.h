@@ -57,6 +57,7 @@ struct spool_segment {
 	int fd;        /* -1: opened when wanted */
 	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
 	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
+	bool blank;    /* at the end of the log, and nothing was found in it */
 	bool speaks;   /* its file may have the only header with a cut, or an `oldest`, that counts */
 	bool stuck;    /* recovery: has damage. Later: what lives in it belongs to nobody, so it is not compacted */
 	uint64_t seed;
@@ -191,6 +192,7 @@ struct spool {
 	uint64_t next_batch, durable_batch, barrier_batch;
 	uint64_t appended;             /* octets of all records but copies */
 	uint64_t live_octets;          /* of all segments */
+	bool begun;                    /* a durable header of this run cuts off what was not found */
 	bool log_changed;              /* log_octets, log_lean must be added up anew */
 	uint64_t log_octets, log_lean; /* of all segments but the active one */
 	struct list lost;              /* items without any record left */

@@ -489,6 +489,7 @@ static void log_trim(struct recover *r)
 		r->count--;
 		spool->log_count--;
 		spool->log_changed = true;
+		last->blank = true;
 		spool_segment_retire(spool, last);
 	}
 }

@@ -352,14 +352,23 @@ static struct spool_segment *free_take(struct spool *spool, unsigned i)
 	return segment;
 }
 
+/* A durable header says that nothing in it counts. */
+static bool segment_disowned(const struct spool *spool, const struct spool_segment *segment)
+{
+	return segment->sequence < spool->oldest_durable || (segment->blank && spool->begun);
+}
+
 /* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet, or of another size. */
 static struct spool_segment *free_recycle(struct spool *spool, bool any)
 {
 	for (unsigned i = 0; i < spool->free_count; i++) {
 		struct spool_segment *segment = spool->free[i];
-		bool disowned = segment->sequence < spool->oldest_durable;
-		if (!spool_segment_serves(segment) || (!any && (size_odd(spool, segment) || !disowned)))
+		bool disowned = segment_disowned(spool, segment);
+		/* Nothing in a blank one is missed; if its header says what counts, the new one says the same. */
+		if (!spool_segment_serves(segment) ||
+		    (!any && (size_odd(spool, segment) || (!disowned && !segment->blank))))
 			continue;
+		segment->blank = false;
 		segment->speaks = !disowned;
 		return free_take(spool, i);
 	}
@@ -374,7 +383,7 @@ static void free_trim(struct spool *spool)
 	for (unsigned i = 0; i < spool->free_count;) {
 		struct spool_segment *segment = spool->free[i];
 		bool useless = segment->discard || size_odd(spool, segment);
-		if ((!useless && keep <= SPOOL_FREE_MAX) || segment->sequence >= spool->oldest_durable) {
+		if ((!useless && keep <= SPOOL_FREE_MAX) || !segment_disowned(spool, segment)) {
 			i++;
 			continue;
 		}
@@ -615,6 +624,7 @@ int spool_segment_first(struct spool *spool)
 		return result;
 	}
 	header_durable(spool, segment);
+	spool->begun = true;
 	spool->active = segment;
 	spool_log_append(spool, segment);
 	return 0;

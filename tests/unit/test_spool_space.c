@@ -286,6 +286,39 @@ static void test_space_faults(void)
 	}
 }
 
+/* A start takes no disk for good, whatever the last run left behind. */
+static void test_space_starts(void)
+{
+	for (int kind = 0; kind < 3; kind++) {
+		struct rig_message *m;
+		uint64_t files = 0;
+
+		rig_world(6, false);
+		rig_start();
+		CHECK(append(1000, &m));
+		rig_settle();
+		for (int life = 0; life < 30; life++) {
+			if (kind == 0)
+				rig_stop();
+			else
+				rig_crash(WORLD_KILL);
+			rig_start();
+			/* An attempt, in every other kind of life. */
+			if (kind == 2)
+				CHECK_EQ(rig_state(m), 0);
+			for (int i = 0; i < 50; i++)
+				rig_turn();
+			rig_settle();
+			files = figures().segments + figures().segments_free;
+		}
+		CHECK_EQ(rig_report.live, 1);
+		CHECK(files <= 9);
+		/* A new file each time would have made sixty. */
+		CHECK(world_file_size("spool/0000000020.seg") < 0);
+		rig_end();
+	}
+}
+
 int main(void)
 {
 	RUN(test_space_backlog);
@@ -294,5 +327,6 @@ int main(void)
 	RUN(test_space_shrinks);
 	RUN(test_space_damage);
 	RUN(test_space_faults);
+	RUN(test_space_starts);
 	return check_end();
 }
