@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -183,7 +181,7 @@ void attempt_give_back(struct attempt *a)
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-/* Its content cannot be sent, and that is not the next hop's fault. False: the connection had to end by it. */
+/* Its content cannot be sent, and that is not the next hop's fault. False: the connection has to end by it. */
 static bool damaged(struct attempt *a, int error, const char *why)
 {
 	struct connection *c = a->connection;
@@ -191,14 +189,11 @@ static bool damaged(struct attempt *a, int error, const char *why)
 	a->damage = why;
 	a->damage_error = error;
 	tell_damage(a, error, why, true);
-	if (exchange_damaged(&a->exchange)) {
-		c->reset_next = true;
-		c->taken_back++;
-		return true;
-	}
-	c->ours = true;
-	connection_kill(c, STAGE_CONTENT, why);
-	return false;
+	if (!exchange_damaged(&a->exchange))
+		return false;
+	c->reset_next = true;
+	c->taken_back++;
+	return true;
 }
 
 static void on_part_loaded(struct spool_view *view, int result)
@@ -214,10 +209,9 @@ static void on_part_loaded(struct spool_view *view, int result)
 	if (result < 0) {
 		const char *why =
 			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
-		if (!damaged(a, result, why))
-			return;
+		(void)damaged(a, result, why);
 	}
-	connection_write(a->connection);
+	a->on_part(a);
 }
 
 /* The exchange has gone on to another piece. */
@@ -317,7 +311,7 @@ static void all_written(struct attempt *a)
 	a->view_held = false;
 }
 
-bool attempt_write(struct attempt *a)
+enum attempt_wrote attempt_write(struct attempt *a)
 {
 	struct exchange *x = &a->exchange;
 	uint8_t out[EXCHANGE_OUT];
@@ -325,116 +319,31 @@ bool attempt_write(struct attempt *a)
 
 	if (!a->started)
 		begin(a);
+	if (a->exchange.broken)
+		return ATTEMPT_DAMAGED;
 	for (;;) {
 		switch (exchange_write(x, out, transport_room(&a->connection->transport), &now)) {
 		case EXCHANGE_SAY:
 			if (!say(a, &now))
-				return false;
+				return ATTEMPT_WAITS;
 			break;
 		case EXCHANGE_PIECE:
 			if (!give_piece(a))
-				return false;
+				return ATTEMPT_WAITS;
 			break;
 		case EXCHANGE_DAMAGE:
 			/* It was refused at the door, so this is either damage or our own fault. */
 			if (!damaged(a, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL"))
-				return false;
+				return ATTEMPT_DAMAGED;
 			break;
 		case EXCHANGE_ROOM:
 		case EXCHANGE_WAIT:
-			return false;
+			return ATTEMPT_WAITS;
 		case EXCHANGE_DONE:
 			all_written(a);
-			return true;
+			return ATTEMPT_WRITTEN;
 		}
 	}
-}
-
-/* ---- replies ------------------------------------------------------------------------------------------------ */
-
-/* So long a host that refuses RSET is not asked again. */
-#define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
-
-/* All that one attempt teaches is one round, to however many recipients it was said. */
-static void learn(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
-{
-	struct connection *c = a->connection;
-	uint64_t now_ns = a->outbound->shard->now_ns;
-
-	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
-		tell_fallback(c, heard->lesson, heard->stage, code, text);
-	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
-	if (!a->taught)
-		a->delivery->fallbacks++;
-	a->taught = true;
-}
-
-static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
-{
-	struct connection *c = a->connection;
-	const struct verdict_fact fact = {heard->stage, code, text};
-	/* Several recipients of one message are one sign. */
-	const struct delivery *d = heard->signs & HEARD_HELD_BEFORE ? NULL : a->delivery;
-
-	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
-	if (a->host_held)
-		connection_start_no_more(c);
-}
-
-static void no_reset(struct connection *c)
-{
-	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
-	connection_start_no_more(c);
-}
-
-static void carry_out(struct attempt *a, const struct exchange_heard *heard, const struct smtp_reply_parser *reply)
-{
-	struct connection *c = a->connection;
-	const struct span text = {reply->text, reply->text_length};
-
-	if (heard->signs & HEARD_TOLD)
-		connection_told(c, reply);
-	if (heard->signs & HEARD_LIMIT)
-		session_limit_learn(&c->host->session_limit, c->answered, reply->code != 421,
-				    a->outbound->shard->now_ns);
-	if (heard->signs & HEARD_LESSON)
-		learn(a, heard, reply->code, text);
-	if (heard->signs & HEARD_NOT_PLAIN)
-		lesson_forget(&c->host->lessons, LESSON_PLAIN_MAIL);
-	if (heard->signs & HEARD_FELL_BACK)
-		c->fell_back = true;
-	if (heard->signs & HEARD_NONE_BEHIND)
-		c->none_behind = true;
-	if (heard->signs & HEARD_RESET)
-		c->reset_next = true;
-	if (heard->signs & HEARD_NO_RESET)
-		no_reset(c);
-	if (heard->signs & HEARD_HELD)
-		hold(a, heard, reply->code, text);
-	if (heard->signs & HEARD_RECIPIENT)
-		results_refused(a, heard->index, reply);
-}
-
-enum exchange_go attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole,
-			       struct exchange_heard *heard)
-{
-	enum exchange_go go = exchange_reply(&a->exchange, reply, whole, a->connection->answered, heard);
-
-	/* Nothing but what every message hears. */
-	if (heard->signs != 0)
-		carry_out(a, heard, reply);
-	return go;
-}
-
-void attempt_unanswered(struct attempt *a)
-{
-	struct exchange_heard heard;
-
-	exchange_unanswered(&a->exchange, transport_drained(&a->connection->transport), &heard);
-	if (heard.signs & HEARD_FELL_BACK)
-		a->connection->fell_back = true;
-	if (heard.signs & HEARD_LESSON)
-		learn(a, &heard, 0, span_text("no reply"));
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------ */

@@ -31,6 +31,7 @@ struct attempt {
 	struct outbound *outbound;
 	const struct attempt_handlers *handlers;
 	struct connection *connection;
+	void (*on_part)(struct attempt *a); /* the connection's: a part that was read is there, write on */
 	struct delivery *delivery;
 	struct spool_view view; /* the message record */
 	struct spool_view part; /* the part being sent */
@@ -61,13 +62,10 @@ enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool 
 				   const struct attempt_handlers *handlers);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
-/* Writes on. True: all is written; else room, a reply or a part from disk must come first. */
-bool attempt_write(struct attempt *a);
-/* One reply, for this attempt; what it says of the connection and the host is carried out. */
-enum exchange_go attempt_reply(struct attempt *a, const struct smtp_reply_parser *reply, bool whole,
-			       struct exchange_heard *heard);
-/* The oldest one of its connection waited for its reply for too long. */
-void attempt_unanswered(struct attempt *a);
+/* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our
+ * fault; `damage` says why. */
+enum attempt_wrote { ATTEMPT_WRITTEN, ATTEMPT_WAITS, ATTEMPT_DAMAGED };
+enum attempt_wrote attempt_write(struct attempt *a);
 /* Ends it: settles the delivery and frees the attempt. `reason` where the connection was lost. */
 void attempt_finish(struct attempt *a);
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason);

@@ -369,7 +369,7 @@ static void on_timer(struct wheel_timer *timer)
 		return;
 	}
 	if (c->state == CONNECTION_READY)
-		attempt_unanswered(container_of(c->attempts.next, struct attempt, link));
+		connection_unanswered(c);
 	connection_kill(c, connection_stage(c), "timeout");
 }
 
@@ -436,6 +436,11 @@ bool connection_has_room(const struct connection *c)
 	       c->unwritten_octets < CONNECTION_BACKLOG_MAX && !connection_at_limit(c);
 }
 
+static void write_on(struct attempt *a)
+{
+	connection_write(a->connection);
+}
+
 void connection_add(struct connection *c, struct attempt *a)
 {
 	uint64_t now_ns = c->outbound->shard->now_ns;
@@ -446,6 +451,7 @@ void connection_add(struct connection *c, struct attempt *a)
 	if (c->answered >= c->careful_until && careful(c) && !connection_no_reset(c))
 		c->careful_until = c->answered + CONNECTION_CAREFUL;
 	a->connection = c;
+	a->on_part = write_on;
 	list_append(&c->attempts, &a->link);
 	c->attempt_count++;
 	c->unwritten_octets += mail_of(a->delivery)->content_length;
@@ -474,8 +480,14 @@ void connection_write(struct connection *c)
 {
 	while (c->writing && c->state == CONNECTION_READY) {
 		struct attempt *a = c->writing;
-		if (!attempt_write(a))
+		enum attempt_wrote wrote = attempt_write(a);
+		if (wrote == ATTEMPT_WAITS)
 			return;
+		if (wrote == ATTEMPT_DAMAGED) {
+			c->ours = true;
+			connection_kill(c, STAGE_CONTENT, a->damage);
+			return;
+		}
 		written(c, a);
 		/* Cut short with all its replies in. */
 		if (exchange_over(&a->exchange))

@@ -30,6 +30,9 @@ void connection_on_setup_reply(struct connection *c, size_t behind);
 /* connection_reply.c */
 size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length);
 
+/* The oldest attempt waited for its reply for too long: what that teaches. */
+void connection_unanswered(struct connection *c);
+
 /* connection.c: all replies of the oldest attempt are in. */
 void connection_attempt_over(struct connection *c, struct attempt *a);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */

@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/tell.h"
+#include "core/shard/shard.h"
 
 enum { QUOTE_MAX = 100 };
 
@@ -78,6 +82,83 @@ static bool pass_empty_line(struct connection *c)
 	return c->empty_lines;
 }
 
+/* ---- what a reply says of the connection and the host ------------------------------------------------------------ */
+
+/* So long a host that refuses RSET is not asked again. */
+#define NO_RESET_NS (3600 * CLOCK_NS_PER_S)
+
+/* All that one attempt teaches is one round, to however many recipients it was said. */
+static void learn(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	uint64_t now_ns = a->outbound->shard->now_ns;
+
+	if (!lesson_in_force(&c->host->lessons, heard->lesson, now_ns))
+		tell_fallback(c, heard->lesson, heard->stage, code, text);
+	lesson_learn(&c->host->lessons, heard->lesson, now_ns);
+	if (!a->taught)
+		a->delivery->fallbacks++;
+	a->taught = true;
+}
+
+static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned code, struct span text)
+{
+	struct connection *c = a->connection;
+	const struct verdict_fact fact = {heard->stage, code, text};
+	/* Several recipients of one message are one sign. */
+	const struct delivery *d = heard->signs & HEARD_HELD_BEFORE ? NULL : a->delivery;
+
+	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
+	if (a->host_held)
+		connection_start_no_more(c);
+}
+
+static void no_reset(struct connection *c)
+{
+	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
+	connection_start_no_more(c);
+}
+
+static void carry_out(struct attempt *a, const struct exchange_heard *heard, const struct smtp_reply_parser *reply)
+{
+	struct connection *c = a->connection;
+	const struct span text = {reply->text, reply->text_length};
+
+	if (heard->signs & HEARD_TOLD)
+		connection_told(c, reply);
+	if (heard->signs & HEARD_LIMIT)
+		session_limit_learn(&c->host->session_limit, c->answered, reply->code != 421,
+				    a->outbound->shard->now_ns);
+	if (heard->signs & HEARD_LESSON)
+		learn(a, heard, reply->code, text);
+	if (heard->signs & HEARD_NOT_PLAIN)
+		lesson_forget(&c->host->lessons, LESSON_PLAIN_MAIL);
+	if (heard->signs & HEARD_FELL_BACK)
+		c->fell_back = true;
+	if (heard->signs & HEARD_NONE_BEHIND)
+		c->none_behind = true;
+	if (heard->signs & HEARD_RESET)
+		c->reset_next = true;
+	if (heard->signs & HEARD_NO_RESET)
+		no_reset(c);
+	if (heard->signs & HEARD_HELD)
+		hold(a, heard, reply->code, text);
+	if (heard->signs & HEARD_RECIPIENT)
+		results_refused(a, heard->index, reply);
+}
+
+void connection_unanswered(struct connection *c)
+{
+	struct attempt *a = oldest(c);
+	struct exchange_heard heard;
+
+	exchange_unanswered(&a->exchange, transport_drained(&c->transport), &heard);
+	if (heard.signs & HEARD_FELL_BACK)
+		c->fell_back = true;
+	if (heard.signs & HEARD_LESSON)
+		learn(a, &heard, 0, span_text("no reply"));
+}
+
 /* It cannot go on. */
 static void break_off(struct connection *c, enum exchange_break why)
 {
@@ -107,7 +188,10 @@ static void on_attempt_reply(struct connection *c, bool whole)
 
 	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
-	go = attempt_reply(a, &c->parser, whole, &heard);
+	go = exchange_reply(&a->exchange, &c->parser, whole, c->answered, &heard);
+	/* Every other message hears nothing of that. */
+	if (heard.signs != 0)
+		carry_out(a, &heard, &c->parser);
 	if (go == EXCHANGE_BREAK && heard.why != BREAK_EARLY) {
 		break_off(c, heard.why);
 		return;
