@@ -15,17 +15,19 @@
 #include "core/route/route.h"
 #include "core/shard/shard.h"
 #include "core/store/intake.h"
+#include "core/store/store.h"
 #include "queue/envelope.h"
 #include "queue/hash.h"
 #include "queue/spool.h"
 #include "queue/state.h"
 
-/* A message that must change its spool. */
+/* Recipients of a message that must change their spool, for one shard. */
 struct mover {
-	struct spool_live live; /* with envelope and state copied */
+	struct spool_live live; /* with envelope, state and the list of parts copied */
 	struct spool *from;
 	struct shard *from_shard; /* NULL: its spool goes away */
-	unsigned lane;
+	unsigned to;
+	size_t number; /* as they came */
 };
 
 struct walk {
@@ -36,6 +38,11 @@ struct walk {
 	struct spool *orphan;
 	struct mover *movers;
 	size_t count, capacity;
+	struct divided {
+		struct shard *shard;
+		struct mail *mail;
+	} * divided; /* messages that leave some of their recipients to other shards */
+	size_t divided_count, divided_capacity;
 	int error;
 };
 
@@ -53,35 +60,21 @@ static void log_held(struct walk *walk, const struct spool_live *live, const cha
 }
 
 /* Why it can only be held, or NULL. */
-static const char *unreadable(const struct spool_live *live, struct envelope *envelope)
+static const char *unreadable(const struct spool_live *live, struct envelope *envelope, struct queue_state *state)
 {
-	struct queue_state state;
 	int r = envelope_decode(live->envelope, live->envelope_length, envelope);
 
 	if (r == 0 && live->state)
-		r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, &state);
+		r = queue_state_decode(live->state, live->state_length, live->state_wall_ns, state);
 	if (r == -ENOTSUP)
 		return "a newer version of postrider wrote something about it that must be understood";
 	if (r < 0)
 		return "its envelope or its state in the spool cannot be read";
-	return live->state && state.recipients != envelope->recipients ? "its state in the spool is not its own" : NULL;
+	return live->state && state->recipients != envelope->recipients ? "its state in the spool is not its own"
+									: NULL;
 }
 
-/* The destination a recovered message was accepted for; where the configuration no longer has it, the one its first
- * recipient is routed to now. -1: none, it stays on disk untouched. */
-static int destination_of(const struct config *config, const struct envelope *envelope)
-{
-	struct span name = envelope_destination(envelope, 0);
-	int destination = route_destination(config, name.data, name.length);
-	struct envelope_recipient recipient;
-	struct envelope_cursor cursor;
-
-	if (destination >= 0)
-		return destination;
-	envelope_first(envelope, &cursor);
-	return envelope_next(&cursor, &recipient) ? route_find(config, recipient.address.data, recipient.address.length)
-						  : -1;
-}
+/* ---- whose recipients --------------------------------------------------------------------------------------- */
 
 /* A lane of the destination that `shard` owns if there is one, so that the message can stay where it is. */
 static unsigned lane_of(const struct relay *relay, int destination, const struct spool_live *live,
@@ -99,6 +92,83 @@ static unsigned lane_of(const struct relay *relay, int destination, const struct
 	return plan->first_lane + (unsigned)(hash % plan->lanes);
 }
 
+/* Which lane each recipient of a message belongs to now, as far as one shard is asked. */
+struct router {
+	const struct relay *relay;
+	const struct spool_live *live;
+	const struct envelope *envelope;
+	const struct shard *from; /* whose spool it was found in; NULL: none's */
+	unsigned asked;           /* shard; EVERY_SHARD: all */
+};
+enum { EVERY_SHARD = CONFIG_SHARDS_MAX };
+
+/* The destination it was accepted for; where the configuration no longer has it, the one it is routed to now. -1: none.
+ */
+static int destination_of(const struct router *router, const struct envelope_recipient *recipient)
+{
+	const struct config *config = router->relay->config;
+	struct span name = envelope_destination(router->envelope, recipient->destination);
+	int destination = route_destination(config, name.data, name.length);
+
+	return destination >= 0 ? destination : route_find(config, recipient->address.data, recipient->address.length);
+}
+
+static unsigned route_lane(const void *context, const struct envelope_recipient *recipient)
+{
+	const struct router *router = context;
+	int destination = destination_of(router, recipient);
+	unsigned lane;
+
+	if (destination < 0)
+		return MAIL_NO_LANE;
+	lane = lane_of(router->relay, destination, router->live, router->from);
+	return router->asked == EVERY_SHARD || router->relay->plan.lanes[lane].owner == router->asked
+		       ? lane
+		       : (unsigned)MAIL_ELSEWHERE;
+}
+
+/* Who must have the message: shards in `owners`, and its spool where somebody has no destination (`stuck`). */
+struct wanted {
+	uint64_t owners;
+	bool stuck;
+};
+static_assert(CONFIG_SHARDS_MAX <= 64, "a bit for each shard");
+
+static void want(struct wanted *wanted, const struct router *router, const struct envelope_recipient *recipient)
+{
+	unsigned lane = route_lane(router, recipient);
+
+	if (lane == MAIL_NO_LANE)
+		wanted->stuck = true;
+	else
+		wanted->owners |= UINT64_C(1) << router->relay->plan.lanes[lane].owner;
+}
+
+/* By those who are pending, or failed and somebody is still to hear of it. */
+static struct wanted wanted_by(const struct router *router, const struct queue_state *state)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+	struct state_cursor fates;
+	struct state_fate fate = {0};
+	struct wanted wanted = {0};
+	unsigned number, left = 0;
+
+	if (state)
+		state_first(state, &fates);
+	envelope_first(router->envelope, &cursor);
+	while (envelope_next(&cursor, &recipient)) {
+		if (state && left == 0 && (!state_next(&fates, &number, &left) || !state_fate(state, number, &fate)))
+			assert(!"queue_state_decode() checked the map");
+		left -= state != NULL;
+		if (fate.status == RECIPIENT_PENDING || fate.status == RECIPIENT_FAILED)
+			want(&wanted, router, &recipient);
+	}
+	return wanted;
+}
+
+/* ---- what is found -------------------------------------------------------------------------------------------- */
+
 static void *copy(const void *data, size_t length)
 {
 	void *out = length ? malloc(length) : NULL;
@@ -108,8 +178,9 @@ static void *copy(const void *data, size_t length)
 	return out;
 }
 
-static int remember_mover(struct walk *walk, const struct spool_live *live, unsigned lane)
+static int remember_mover(struct walk *walk, const struct spool_live *live, unsigned to)
 {
+	size_t parts = live->item.part_count * sizeof(struct spool_ref);
 	struct mover *mover;
 
 	if (walk->count == walk->capacity) {
@@ -124,40 +195,75 @@ static int remember_mover(struct walk *walk, const struct spool_live *live, unsi
 	mover->live = *live;
 	mover->live.envelope = copy(live->envelope, live->envelope_length);
 	mover->live.state = live->state ? copy(live->state, live->state_length) : NULL;
+	mover->live.item.parts = copy(live->item.parts, parts);
 	mover->from = walk->orphan;
 	mover->from_shard = walk->shard;
-	mover->lane = lane;
-	if (!mover->live.envelope || (live->state && !mover->live.state))
-		return -ENOMEM;
+	mover->to = to;
+	mover->number = walk->count;
 	walk->count++;
+	if (!mover->live.envelope || (live->state && !mover->live.state) || (parts && !mover->live.item.parts))
+		return -ENOMEM;
 	return 0;
+}
+
+static int remember_divided(struct walk *walk, struct mail *mail)
+{
+	if (walk->divided_count == walk->divided_capacity) {
+		size_t capacity = walk->divided_capacity ? 2 * walk->divided_capacity : 64;
+		struct divided *divided = realloc(walk->divided, capacity * sizeof(*divided));
+		if (!divided)
+			return -ENOMEM;
+		walk->divided = divided;
+		walk->divided_capacity = capacity;
+	}
+	walk->divided[walk->divided_count++] = (struct divided){walk->shard, mail};
+	return 0;
+}
+
+/* What stays in the spool it was found in: recipients of this shard's lanes, those whom no destination takes; or nobody,
+ * then the record ends as soon as the shard runs. */
+static int stay(struct walk *walk, const struct router *all, const struct wanted *wanted, bool readable)
+{
+	const struct spool_live *live = all->live;
+	struct router router = *all;
+	struct mail *mail;
+	int r;
+
+	if (!walk->shard) {
+		free(live->item.parts);
+		return wanted->stuck ? -ENOTSUP : 0; /* its spool may not be removed */
+	}
+	if (!readable)
+		return store_keep(walk->shard, live);
+	router.asked = walk->shard->index;
+	r = store_adopt(walk->shard, live, route_lane, &router, &mail);
+	return r == 0 && mail->dirty ? remember_divided(walk, mail) : r;
 }
 
 static void on_live(void *context, const struct spool_live *live)
 {
 	struct walk *walk = context;
 	struct envelope envelope;
-	const char *why = unreadable(live, &envelope);
-	int destination = why ? -1 : destination_of(walk->relay->config, &envelope);
-	unsigned lane;
-	int r;
+	struct queue_state state;
+	const char *why = unreadable(live, &envelope, &state);
+	struct router router = {walk->relay, live, &envelope, walk->shard, EVERY_SHARD};
+	struct wanted wanted = {.stuck = true};
+	unsigned i;
+	int r = 0;
 
 	walk->recovery->live++;
 	if (walk->error)
 		return;
-	if (destination < 0) {
+	if (!why)
+		wanted = wanted_by(&router, live->state ? &state : NULL);
+	if (wanted.stuck)
 		log_held(walk, live, why ? why : "no destination in the configuration takes it");
-		if (!walk->shard)
-			walk->error = -ENOTSUP; /* its spool may not be removed */
-		else
-			walk->error = store_keep(walk->shard, live, false);
-		return;
+	for (i = 0; i < walk->relay->shard_count && r == 0; i++) {
+		if (wanted.owners >> i & 1 && !(walk->shard && walk->shard->index == i))
+			r = remember_mover(walk, live, i);
 	}
-	lane = lane_of(walk->relay, destination, live, walk->shard);
-	if (walk->shard && walk->relay->plan.lanes[lane].owner == walk->shard->index)
-		r = store_adopt(walk->shard, live, lane);
-	else
-		r = remember_mover(walk, live, lane);
+	if (r == 0)
+		r = stay(walk, &router, &wanted, !why);
 	if (r < 0)
 		walk->error = r;
 }
@@ -216,94 +322,143 @@ static int open_spool(struct walk *walk, unsigned index, int directory, struct s
 
 /* ---- a changed number of shards ------------------------------------------------------------------------------- */
 
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct spool_id));
-}
-
-struct ids {
-	struct spool_id *list;
-	size_t count;
+/* A message in the spool of a shard. */
+struct known {
+	struct spool_id id;
+	unsigned shard;
+	struct mail *mail;
 };
 
-static void collect_id(void *context, struct mail *m)
+static int compare_ids(const struct spool_id *a, unsigned a_shard, const struct spool_id *b, unsigned b_shard)
 {
-	struct ids *ids = context;
+	int order = memcmp(a, b, sizeof(*a));
 
-	ids->list[ids->count++] = m->item.id;
+	return order ? order : a_shard < b_shard ? -1 : a_shard > b_shard;
 }
 
-/* Ids of every message that is in its right spool already, sorted. */
-static struct spool_id *collect_ids(const struct relay *relay, size_t *count)
+static int compare_known(const void *a, const void *b)
 {
-	struct spool_id *ids;
+	const struct known *x = a, *y = b;
+
+	return compare_ids(&x->id, x->shard, &y->id, y->shard);
+}
+
+static int compare_movers(const void *a, const void *b)
+{
+	const struct mover *x = a, *y = b;
+	int order = compare_ids(&x->live.item.id, x->to, &y->live.item.id, y->to);
+
+	return order ? order : x->number < y->number ? -1 : x->number > y->number;
+}
+
+struct collection {
+	struct known *list;
+	size_t count;
+	unsigned shard;
+};
+
+static void collect(void *context, struct mail *m)
+{
+	struct collection *all = context;
+
+	if (m->recipients > 0)
+		all->list[all->count++] = (struct known){m->item.id, all->shard, m};
+}
+
+/* Every message that is in its right spool already, sorted. */
+static int collect_known(const struct relay *relay, struct collection *all)
+{
 	size_t n = 0;
-	unsigned i;
 
-	for (i = 0; i < relay->shard_count; i++)
+	*all = (struct collection){0};
+	for (unsigned i = 0; i < relay->shard_count; i++)
 		n += relay->shards[i]->store->mails.in_use;
-	ids = malloc((n + 1) * sizeof(*ids));
-	if (!ids)
-		return NULL;
-	*count = 0;
-	for (i = 0; i < relay->shard_count; i++) {
-		struct ids at = {ids + *count, 0};
-		store_mails(relay->shards[i], collect_id, &at);
-		*count += at.count;
-	}
-	assert(*count <= n);
-	qsort(ids, *count, sizeof(*ids), compare_ids);
-	return ids;
+	all->list = malloc((n + 1) * sizeof(*all->list));
+	if (!all->list)
+		return -ENOMEM;
+	for (all->shard = 0; all->shard < relay->shard_count; all->shard++)
+		store_mails(relay->shards[all->shard], collect, all);
+	assert(all->count <= n);
+	qsort(all->list, all->count, sizeof(*all->list), compare_known);
+	return 0;
 }
 
-static int move_one(struct walk *walk, struct mover *mover, const struct spool_id *ids, size_t id_count)
+/* Into the spool of the shard it is for; *known is the message there if it has been found before, and afterwards. */
+static int move_one(struct walk *walk, struct mover *mover, struct mail **known)
 {
-	struct relay *relay = walk->relay;
-	struct shard *owner = relay->shards[relay->plan.lanes[mover->lane].owner];
+	struct shard *to = walk->relay->shards[mover->to];
 	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
 	struct spool_live *live = &mover->live;
+	struct envelope envelope;
+	struct router router = {walk->relay, live, &envelope, mover->from_shard, mover->to};
+	int r = envelope_decode(live->envelope, live->envelope_length, &envelope);
+
+	assert(r == 0); /* it was read before */
+	if (*known) {
+		r = store_merge(to, *known, live, route_lane, &router);
+	} else {
+		r = spool_import(to->store->spool, from, &live->item);
+		live->spool = to->store->spool;
+		if (r == 0)
+			r = store_adopt(to, live, route_lane, &router, known);
+		if (r == 0)
+			live->item.parts = NULL;
+		walk->recovery->moved++;
+	}
+	return r == 0 && (*known)->dirty ? store_note(to, *known) : r;
+}
+
+/* Those of one message for one shard stand one behind the other. */
+static int move_each(struct walk *walk, const struct collection *all)
+{
+	const struct mover *before = NULL;
+	struct mail *known = NULL;
 	int r = 0;
 
-	if (mover->from_shard) {
-		struct spool_live original = *live;
-		/* The copy gets parts of its own. */
-		live->item.parts = copy(original.item.parts, original.item.part_count * sizeof(struct spool_ref));
-		if (original.item.part_count && !live->item.parts)
-			return -ENOMEM;
-		r = store_keep(mover->from_shard, &original, true);
-		if (r < 0)
-			return r;
+	for (size_t m = 0; m < walk->count && r == 0; m++) {
+		struct mover *mover = &walk->movers[m];
+		struct known key = {.id = mover->live.item.id, .shard = mover->to};
+		if (!before || memcmp(&before->live.item.id, &key.id, sizeof(key.id)) != 0 || before->to != key.shard) {
+			const struct known *found =
+				bsearch(&key, all->list, all->count, sizeof(*all->list), compare_known);
+			known = found ? found->mail : NULL;
+		}
+		r = move_one(walk, mover, &known);
+		before = mover;
 	}
-	if (bsearch(&live->item.id, ids, id_count, sizeof(*ids), compare_ids)) {
-		free(live->item.parts);
-		return 0;
-	}
-	r = spool_import(owner->store->spool, from, &live->item);
-	live->spool = owner->store->spool;
-	if (r == 0)
-		r = store_adopt(owner, live, mover->lane);
-	walk->recovery->moved++;
 	return r;
 }
 
+static int commit(const struct relay *relay)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < relay->shard_count && r == 0; i++)
+		r = spool_import_commit(relay->shards[i]->store->spool);
+	return r;
+}
+
+/* Copies are durable before the originals say that somebody else has those recipients. */
 static int move_all(struct walk *walk)
 {
 	struct relay *relay = walk->relay;
-	size_t id_count = 0, m;
-	struct spool_id *ids;
-	unsigned i;
-	int r = 0;
+	struct collection all;
+	int r;
 
 	if (walk->count == 0)
 		return 0;
-	ids = collect_ids(relay, &id_count);
-	if (!ids)
-		return -ENOMEM;
-	for (m = 0; m < walk->count && r == 0; m++)
-		r = move_one(walk, &walk->movers[m], ids, id_count);
-	for (i = 0; i < relay->shard_count && r == 0; i++)
-		r = spool_import_commit(relay->shards[i]->store->spool);
-	free(ids);
+	r = collect_known(relay, &all);
+	if (r < 0)
+		return r;
+	qsort(walk->movers, walk->count, sizeof(*walk->movers), compare_movers);
+	r = move_each(walk, &all);
+	if (r == 0)
+		r = commit(relay);
+	for (size_t i = 0; i < walk->divided_count && r == 0; i++)
+		r = store_note(walk->divided[i].shard, walk->divided[i].mail);
+	if (r == 0 && walk->divided_count > 0)
+		r = commit(relay);
+	free(all.list);
 	return r;
 }
 
@@ -404,8 +559,10 @@ static int recover(struct walk *walk, int directory)
 	for (m = 0; m < walk->count; m++) {
 		free((void *)(uintptr_t)walk->movers[m].live.envelope);
 		free((void *)(uintptr_t)walk->movers[m].live.state);
+		free(walk->movers[m].live.item.parts);
 	}
 	free(walk->movers);
+	free(walk->divided);
 	free(orphans);
 	return r;
 }

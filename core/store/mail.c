@@ -495,9 +495,16 @@ static int restore_apart(struct mail *mail, const struct envelope *envelope, con
 		restore_reply(mail, i, &r);
 		to->status = r.fate.status;
 		to->attempts = r.fate.attempts;
-		if (r.fate.status != RECIPIENT_PENDING)
+		if (r.fate.status != RECIPIENT_PENDING && r.fate.status != RECIPIENT_FAILED)
 			continue;
-		d = delivery_for(mail, &r.fate, lane_of(context, &recipient), clock);
+		unsigned lane = lane_of(context, &recipient);
+		if (lane == MAIL_ELSEWHERE) {
+			to->status = RECIPIENT_ELSEWHERE;
+			mail->dirty = true;
+		}
+		if (to->status != RECIPIENT_PENDING)
+			continue;
+		d = delivery_for(mail, &r.fate, lane, clock);
 		if (!d)
 			return -ENOMEM;
 		to->delivery = (uint16_t)number_of(d);
@@ -523,8 +530,9 @@ static bool alike(const struct envelope *envelope, const struct queue_state *sta
 			*lane = its_lane;
 			*fate = r.fate;
 		}
-		if (its_lane != *lane || r.fate.status != RECIPIENT_PENDING || r.fate.attempts != fate->attempts ||
-		    r.fate.due_wall_ns != fate->due_wall_ns || r.fate.reply != fate->reply)
+		if (its_lane == MAIL_ELSEWHERE || its_lane != *lane || r.fate.status != RECIPIENT_PENDING ||
+		    r.fate.attempts != fate->attempts || r.fate.due_wall_ns != fate->due_wall_ns ||
+		    r.fate.reply != fate->reply)
 			return false;
 	}
 	return true;
@@ -545,5 +553,80 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 	if (!alike(envelope, state, lane_of, context, &lane, &fate))
 		return restore_apart(mail, envelope, state, lane_of, context, clock);
 	place(mail, &mail->first, &fate, lane, clock);
+	return 0;
+}
+
+int mail_place(struct mail *mail, unsigned i, unsigned lane)
+{
+	struct delivery *d = NULL;
+
+	while ((d = mail_next(mail, d)) && d->lane != lane)
+		;
+	if (!d)
+		d = delivery_new(mail, lane);
+	if (!d)
+		return -ENOMEM;
+	mail->fates->recipients[i].delivery = (uint16_t)number_of(d);
+	return 0;
+}
+
+/* The delivery that recipient `i` stands in; NULL: in none. */
+static const struct delivery *delivery_at(const struct mail *mail, unsigned i)
+{
+	const struct delivery *d = NULL;
+
+	while ((d = mail_next(mail, d)) && !mail_stands_in(mail, d, i))
+		;
+	return d;
+}
+
+/* Like `from`, on no list yet. */
+static struct delivery *delivery_like(struct mail *mail, const struct delivery *from)
+{
+	struct delivery *d = NULL;
+
+	while ((d = mail_next(mail, d))) {
+		if (d->lane == from->lane && d->attempts == from->attempts && d->due_ns == from->due_ns)
+			return d;
+	}
+	d = delivery_new(mail, from->lane);
+	if (!d)
+		return NULL;
+	d->attempts = from->attempts;
+	d->due_ns = from->due_ns;
+	d->place = from->place == DELIVERY_KEPT ? DELIVERY_KEPT : DELIVERY_NONE;
+	return d;
+}
+
+static void take_reply(struct mail *mail, unsigned i, const struct mail *other)
+{
+	unsigned number = other->fates ? other->fates->recipients[i].reply : 0;
+	const struct mail_reply *r = number ? other->fates->replies[number - 1] : NULL;
+
+	if (r)
+		mail_answer(mail, i,
+			    mail_keep_reply(mail, &(struct state_reply){r->code, r->stage, {r->text, r->length}}));
+}
+
+int mail_take_over(struct mail *mail, const struct mail *other)
+{
+	unsigned i;
+
+	for (i = 0; mail->fates && i < mail->recipients; i++) {
+		struct mail_recipient *to = &mail->fates->recipients[i];
+		const struct delivery *from = delivery_at(other, i);
+		struct delivery *d = NULL;
+		if (to->status != RECIPIENT_ELSEWHERE || mail_status(other, i) == RECIPIENT_ELSEWHERE)
+			continue;
+		if (from && !(d = delivery_like(mail, from)))
+			return -ENOMEM;
+		if (d)
+			to->delivery = (uint16_t)number_of(d);
+		else
+			to->attempts = other->fates->recipients[i].attempts;
+		to->status = (uint8_t)mail_status(other, i);
+		take_reply(mail, i, other);
+		mail->dirty = true;
+	}
 	return 0;
 }

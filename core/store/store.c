@@ -96,14 +96,10 @@ void store_spool_settings(const struct config *config, unsigned index, unsigned 
 	};
 }
 
-static unsigned same_lane(const void *context, const struct envelope_recipient *recipient)
+static int restore(struct shard *shard, struct mail *m, const struct spool_live *live, mail_lane_fn *lane_of,
+		   const void *context)
 {
-	return *(const unsigned *)context;
-}
-
-static int restore(struct mail *m, const struct spool_live *live, unsigned lane, uint64_t wait_max_ns)
-{
-	const struct mail_clock clock = {clock_monotonic_ns(), clock_wall_ns(), wait_max_ns};
+	const struct mail_clock clock = {clock_monotonic_ns(), clock_wall_ns(), shard->config->retry.max_ns};
 	struct envelope envelope;
 	struct queue_state state;
 	int r;
@@ -118,36 +114,86 @@ static int restore(struct mail *m, const struct spool_live *live, unsigned lane,
 	m->item = live->item;
 	m->accepted_wall_ns = live->wall_ns;
 	m->content_length = live->content_length;
-	return mail_restore(m, &envelope, live->state ? &state : NULL, same_lane, &lane, &clock);
+	return mail_restore(m, &envelope, live->state ? &state : NULL, lane_of, context, &clock);
 }
 
-int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane)
+static void hand_over(struct shard *shard, struct mail *m)
+{
+	struct delivery *d = NULL;
+
+	while ((d = mail_next(m, d))) {
+		if (d->place == DELIVERY_NONE)
+			shard->store->due(shard, d, d->due_ns);
+	}
+}
+
+/* Nobody is left to be tried, and nobody to be told: all have gone elsewhere, or a crash came between two records. */
+static bool ended(const struct mail *m)
+{
+	return m->live == 0 && mail_count(m, RECIPIENT_FAILED) == 0;
+}
+
+static void queue(struct shard *shard, struct mail *m)
+{
+	if (ended(m)) {
+		m->dirty = false;
+		list_append(&shard->store->moved, &m->first.link);
+		return;
+	}
+	counter_add(&shard->store->counters.queued, 1);
+	hand_over(shard, m);
+}
+
+int store_adopt(struct shard *shard, const struct spool_live *live, mail_lane_fn *lane_of, const void *context,
+		struct mail **out)
 {
 	struct mail *m = pool_acquire(&shard->store->mails);
-	struct delivery *d = NULL;
 	int r;
 
 	if (!m)
 		return -ENOMEM;
-	r = restore(m, live, lane, shard->config->retry.max_ns);
+	r = restore(shard, m, live, lane_of, context);
 	if (r < 0) {
 		mail_deinit(m);
 		pool_release(&shard->store->mails, m);
 		return r;
 	}
+	*out = m;
 	spool_adopt(live->spool, &m->item);
-	/* A crash came between two records of it: nobody is left to be tried, and nobody to be told. */
-	if (m->live == 0 && mail_count(m, RECIPIENT_FAILED) == 0) {
-		list_append(&shard->store->moved, &m->first.link);
-		return 0;
-	}
-	counter_add(&shard->store->counters.queued, 1);
-	while ((d = mail_next(m, d)))
-		shard->store->due(shard, d, d->due_ns);
+	queue(shard, m);
 	return 0;
 }
 
-int store_keep(struct shard *shard, const struct spool_live *live, bool moved)
+int store_merge(struct shard *shard, struct mail *m, const struct spool_live *live, mail_lane_fn *lane_of,
+		const void *context)
+{
+	bool was_ended = ended(m);
+	struct mail other;
+	int r = restore(shard, &other, live, lane_of, context);
+
+	/* Its place in the line is the first delivery's. */
+	if (was_ended)
+		list_remove(&m->first.link);
+	if (r == 0)
+		r = mail_take_over(m, &other);
+	mail_deinit(&other);
+	if (was_ended)
+		queue(shard, m);
+	else
+		hand_over(shard, m);
+	return r;
+}
+
+int store_note(struct shard *shard, struct mail *m)
+{
+	uint64_t wall_ns = clock_wall_ns();
+	size_t length = mail_encode(m, NULL, clock_monotonic_ns(), wall_ns, shard->store->scratch);
+
+	m->dirty = false;
+	return spool_append_state(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, NULL);
+}
+
+int store_keep(struct shard *shard, const struct spool_live *live)
 {
 	struct mail *m = pool_acquire(&shard->store->mails);
 
@@ -156,8 +202,6 @@ int store_keep(struct shard *shard, const struct spool_live *live, bool moved)
 	mail_init(m, 0, MAIL_NO_LANE);
 	m->item = live->item;
 	m->first.place = DELIVERY_KEPT;
-	if (moved)
-		list_append(&shard->store->moved, &m->first.link);
 	spool_adopt(live->spool, &m->item);
 	return 0;
 }

@@ -50,7 +50,7 @@ struct store {
 	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 	struct list intake;   /* posts waiting to be appended to the spool */
 	struct list settling; /* deliveries whose record waits for room in the spool */
-	struct list moved;    /* first deliveries of mail that recovery found to end here, at the start */
+	struct list moved;    /* first deliveries of mail that recovery found to have ended here: at the start */
 	bool spool_failure_reported;
 	struct store_full disk_full, size_full;
 };
@@ -60,11 +60,17 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due);
 /* After the ring has been closed to all others. */
 void store_deinit(struct shard *shard);
 void store_spool_settings(const struct config *config, unsigned index, unsigned count, struct spool_settings *out);
-/* Puts a recovered message into a lane of this shard. Takes over live->item. 0 or -errno. */
-int store_adopt(struct shard *shard, const struct spool_live *live, unsigned lane);
-/* The same for one that no lane takes: it stays in the spool. `moved`: another spool has it now, and it ends here as
- * soon as the shard runs. */
-int store_keep(struct shard *shard, const struct spool_live *live, bool moved);
+/* Puts a recovered message into lanes of this shard. Takes over live->item. 0 or -errno; then the item is the caller's
+ * again. *out is `dirty` where its state must be noted. */
+int store_adopt(struct shard *shard, const struct spool_live *live, mail_lane_fn *lane_of, const void *context,
+		struct mail **out);
+/* The same for another copy of a message that it has. Does not take over live->item. */
+int store_merge(struct shard *shard, struct mail *m, const struct spool_live *live, mail_lane_fn *lane_of,
+		const void *context);
+/* Appends its state, before the spool runs. 0 or -errno. */
+int store_note(struct shard *shard, struct mail *m);
+/* The same for one that cannot be read: it stays in the spool as it is. */
+int store_keep(struct shard *shard, const struct spool_live *live);
 /* Calls fn for all mail that the spool knows, also what is on its way into it; fn may end it. */
 void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */

@@ -382,9 +382,13 @@ static bool rig_ended(const struct rig *rig)
 
 static void add_pending(void *context, struct mail *m)
 {
+	const struct delivery *d = NULL;
 	uint64_t *queued = context;
 
-	*queued += mail_count(m, RECIPIENT_PENDING);
+	while ((d = mail_next(m, d))) {
+		for (unsigned i = 0; d->place != DELIVERY_KEPT && i < m->recipients; i++)
+			*queued += mail_stands_in(m, d, i);
+	}
 }
 
 uint64_t rig_queued(const struct rig *rig)
