@@ -220,8 +220,8 @@ static int remember_divided(struct walk *walk, struct mail *mail)
 	return 0;
 }
 
-/* What stays in the spool it was found in: recipients of this shard's lanes, those whom no destination takes; or nobody,
- * then the record ends as soon as the shard runs. */
+/* What stays in the spool it was found in: recipients of this shard's lanes, those whom no destination takes; or
+ * nobody, then the record ends as soon as the shard runs. */
 static int stay(struct walk *walk, const struct router *all, const struct wanted *wanted, bool readable)
 {
 	const struct spool_live *live = all->live;

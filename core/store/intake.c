@@ -62,7 +62,7 @@ static struct mail *mail_for(struct shard *shard, struct transfer *transfer)
 	m = pool_acquire(&shard->store->mails);
 	if (!m)
 		return NULL;
-	mail_init(m, transfer->recipients, transfer->lane);
+	mail_init(m, transfer->recipients, 0);
 	m->item.id = delivery_id(transfer);
 	transfer->mail = m;
 	transfer->part_capacity = 0;
@@ -130,9 +130,12 @@ static void queue_mail(struct shard *shard, struct transfer *transfer)
 {
 	struct mail *m = transfer->mail;
 
+	struct delivery *d = NULL;
+
 	transfer->mail = NULL;
 	counter_add(&shard->store->counters.queued, 1);
-	shard->store->due(shard, &m->first, STORE_DUE_NOW);
+	while ((d = mail_next(m, d)))
+		shard->store->due(shard, d, STORE_DUE_NOW);
 }
 
 static void on_undone(struct spool_ticket *ticket, int result)
@@ -178,10 +181,59 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 	answer(&transfer->loan, result);
 }
 
+/* The transfer's recipients, one after the other. */
+struct recipients {
+	const struct letter *letter;
+	const char *at, *end;
+	unsigned transfer;
+};
+
+static void recipients_first(struct recipients *r, const struct transfer *transfer)
+{
+	const struct letter *letter = transfer->letter;
+
+	*r = (struct recipients){
+		.letter = letter,
+		.at = letter->text + letter->sender_length + letter->helo_length,
+		.end = letter->text + letter->text_length,
+		.transfer = transfer->ordinal,
+	};
+}
+
+/* *share: its index among those of this transfer. */
+static const struct share *share_of(const struct recipients *r, unsigned destination, unsigned *share)
+{
+	unsigned i;
+
+	*share = 0;
+	for (i = 0; i < r->letter->share_count; i++) {
+		const struct share *s = &r->letter->shares[i];
+		bool ours = s->recipients > 0 && s->transfer == r->transfer;
+		if (s->destination == destination)
+			return ours ? s : NULL;
+		*share += ours;
+	}
+	return NULL;
+}
+
+static const struct share *recipients_next(struct recipients *r, unsigned *share, struct span *address)
+{
+	while (r->at < r->end) {
+		const struct share *s;
+		uint16_t head[2];
+		memcpy(head, r->at, sizeof(head));
+		*address = (struct span){r->at + sizeof(head), head[1]};
+		r->at += sizeof(head) + head[1];
+		s = share_of(r, head[0], share);
+		if (s)
+			return s;
+	}
+	return NULL;
+}
+
 static size_t encode_envelope(struct shard *shard, const struct transfer *transfer)
 {
 	const struct letter *m = transfer->letter;
-	const struct config *config = shard->config;
 	struct envelope fields = {
 		.flags = m->flags,
 		.client = m->client,
@@ -190,20 +242,43 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 		.sender = {m->text, m->sender_length},
 	};
 	struct envelope_writer writer;
-	const char *at = m->text + m->sender_length + m->helo_length;
-	const char *end = m->text + m->text_length;
+	struct recipients r;
+	struct span address;
+	unsigned share, i;
 
 	envelope_begin(&writer, shard->store->scratch, SPOOL_ENVELOPE_MAX, &fields);
-	envelope_add_destination(&writer, span_text(config->destinations[transfer->destination].name));
-	while (at < end) {
-		uint16_t head[2];
-		memcpy(head, at, sizeof(head));
-		at += sizeof(head);
-		if (head[0] == transfer->destination)
-			envelope_add_recipient(&writer, 0, (struct span){at, head[1]});
-		at += head[1];
+	for (i = 0; i < m->share_count; i++) {
+		const struct share *s = &m->shares[i];
+		if (s->recipients > 0 && s->transfer == transfer->ordinal)
+			envelope_add_destination(&writer, span_text(shard->config->destinations[s->destination].name));
 	}
+	recipients_first(&r, transfer);
+	while (recipients_next(&r, &share, &address))
+		envelope_add_recipient(&writer, share, address);
 	return envelope_end(&writer);
+}
+
+/* Each recipient into a delivery of its lane. 0 or -ENOMEM. */
+static int place_recipients(struct mail *m, const struct transfer *transfer)
+{
+	const struct share *share;
+	struct recipients r;
+	struct span address;
+	unsigned ignored, i;
+
+	recipients_first(&r, transfer);
+	share = recipients_next(&r, &ignored, &address);
+	m->first.lane = share->lane;
+	/* The usual case: one destination. */
+	if (share->recipients == transfer->recipients)
+		return 0;
+	if (mail_tell_apart(m) < 0)
+		return -ENOMEM;
+	for (i = 1; (share = recipients_next(&r, &ignored, &address)) != NULL; i++) {
+		if (mail_place(m, i, share->lane) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int take_message(struct shard *shard, struct transfer *transfer)
@@ -221,7 +296,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	if (transfer->part_error)
 		return transfer->part_error;
 	m = mail_for(shard, transfer);
-	if (!m)
+	if (!m || place_recipients(m, transfer) < 0)
 		return -ENOMEM;
 	record.envelope_length = encode_envelope(shard, transfer);
 	assert(record.envelope_length > 0); /* LETTER_TEXT_MAX keeps the room */

@@ -27,7 +27,7 @@ enum {
 	PART_BLOCKS = SPOOL_CONTENT_MAX / BLOCK_DATA, /* a part's content fits one record */
 	/* Of text, and of what the record's envelope has beside it for each recipient. */
 	LETTER_TEXT_MAX = SPOOL_ENVELOPE_MAX - ENVELOPE_OVERHEAD,
-	LETTER_OWNERS_MAX = 16,
+	LETTER_OWNERS_MAX = CONFIG_SHARDS_MAX,
 };
 
 struct block {
@@ -35,6 +35,13 @@ struct block {
 	uint32_t length;
 	uint32_t pad;
 	uint8_t data[BLOCK_DATA];
+};
+
+/* One destination's recipients of a message. */
+struct share {
+	uint16_t destination, lane;
+	uint16_t transfer; /* ordinal */
+	uint16_t recipients;
 };
 
 /* What all owners read of a message. */
@@ -48,8 +55,10 @@ struct letter {
 	uint16_t sender_length, helo_length;
 	struct span peer, client; /* the submitter's, who outlives the message */
 	struct block *first;
-	uint64_t content_length; /* all of it, parts included, with the trace header */
-	unsigned owners;         /* transfers */
+	uint64_t content_length;    /* all of it, parts included, with the trace header */
+	const struct share *shares; /* in the order of their first recipients */
+	unsigned share_count;
+	unsigned owners; /* transfers */
 };
 
 /* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
@@ -71,17 +80,15 @@ struct loan {
 	struct shard *taker;  /* owner's side: the shard it is */
 };
 
-/* One destination's share of a message. */
+/* One owner's part of a message: the recipients in its lanes. */
 struct transfer {
 	struct loan loan;
 	const struct letter *letter;
-	uint16_t destination, lane;
 	uint16_t recipients;
 	uint16_t ordinal; /* among the message's transfers */
 	/* home's side */
 	struct submission *message;
 	struct list link; /* in message->transfers */
-	bool lane_chosen;
 	/* owner's side */
 	struct mail *mail;
 	struct spool_ticket ticket;
@@ -105,10 +112,11 @@ struct part {
 };
 
 /*
- * The spool knows deliveries, and those of one message to two destinations may lie in one spool: there each needs an id
- * of its own. The transfer's ordinal goes into the topmost bits of the id's shard number, which are never used.
+ * The records that several owners have of one message may meet in one spool, when the number of shards changes: so each
+ * has an id of its own. The transfer's ordinal goes into the topmost bits of the id's shard number, which are never
+ * used.
  */
-enum { DELIVERY_ID_SHIFT = 60 };
+enum { DELIVERY_ID_SHIFT = 58 };
 static_assert(LETTER_OWNERS_MAX <= 1 << (64 - DELIVERY_ID_SHIFT), "the ordinal fits");
 static_assert(CONFIG_SHARDS_MAX <= 1 << (DELIVERY_ID_SHIFT - 48), "below it is the shard");
 static inline struct spool_id delivery_id(const struct transfer *transfer)

@@ -115,7 +115,8 @@ size_t mail_encode(const struct mail *mail, const struct state_reply *told, uint
 /* Recipient `i`, who is pending and was never tried, stands in this lane. 0 or -ENOMEM. Needs mail_tell_apart(). */
 int mail_place(struct mail *mail, unsigned i, unsigned lane);
 
-/* The lane of a recipient. MAIL_NO_LANE: it stays where it is, and is not tried. MAIL_ELSEWHERE: another spool has it. */
+/* The lane of a recipient. MAIL_NO_LANE: it stays where it is, and is not tried. MAIL_ELSEWHERE: another spool has it.
+ */
 enum { MAIL_NO_LANE = UINT16_MAX, MAIL_ELSEWHERE = UINT16_MAX - 1 };
 typedef unsigned mail_lane_fn(const void *context, const struct envelope_recipient *recipient);
 struct mail_clock {
@@ -123,8 +124,8 @@ struct mail_clock {
 	uint64_t wait_max_ns; /* a clock that was set back must not make mail wait for longer (SYS-06) */
 };
 /* A mail as envelope and state (NULL: none), both decoded, have it: mail_init() and all else. Each delivery's due_ns is
- * set; those in no lane are KEPT, the others on no list. `dirty` where who is elsewhere now was not before. 0 or -ENOMEM.
- */
+ * set; those in no lane are KEPT, the others on no list. `dirty` where somebody is elsewhere now who was not before.
+ * 0 or -ENOMEM. */
 int mail_restore(struct mail *mail, const struct envelope *envelope, const struct queue_state *state,
 		 mail_lane_fn *lane_of, const void *context, const struct mail_clock *clock);
 /* Of two copies of one message with the same id, each with recipients that are elsewhere for the other: what `other`

@@ -30,6 +30,8 @@ struct submission *submission_new(struct shard *shard, const struct submission_h
 	m->context = context;
 	m->state = SUBMISSION_ENVELOPE;
 	m->letter.text = m->text_inline;
+	m->letter.shares = m->shares = m->shares_inline;
+	m->share_capacity = SUBMISSION_SHARES_INLINE;
 	m->text_capacity = SUBMISSION_TEXT_INLINE;
 	m->started_ns = shard->now_ns;
 	list_init(&m->link);
@@ -37,24 +39,32 @@ struct submission *submission_new(struct shard *shard, const struct submission_h
 	return m;
 }
 
+static bool text_room(struct submission *m, size_t length)
+{
+	size_t capacity = m->text_capacity;
+	char *text;
+
+	if (length <= m->text_capacity - m->letter.text_length)
+		return true;
+	/* The owner's record must have room for it. */
+	if (m->letter.text_length + length > SPOOL_ENVELOPE_MAX)
+		return false;
+	while (capacity - m->letter.text_length < length)
+		capacity *= 2;
+	text = m->letter.text == m->text_inline ? malloc(capacity) : realloc(m->letter.text, capacity);
+	if (!text)
+		return false;
+	if (m->letter.text == m->text_inline)
+		memcpy(text, m->text_inline, m->letter.text_length);
+	m->letter.text = text;
+	m->text_capacity = (uint32_t)capacity;
+	return true;
+}
+
 static bool append_text(struct submission *m, const void *data, size_t length)
 {
-	if (length > m->text_capacity - m->letter.text_length) {
-		size_t capacity = m->text_capacity;
-		char *text;
-		/* The owner's record must have room for it. */
-		if (m->letter.text_length + length > SPOOL_ENVELOPE_MAX)
-			return false;
-		while (capacity - m->letter.text_length < length)
-			capacity *= 2;
-		text = m->letter.text == m->text_inline ? malloc(capacity) : realloc(m->letter.text, capacity);
-		if (!text)
-			return false;
-		if (m->letter.text == m->text_inline)
-			memcpy(text, m->text_inline, m->letter.text_length);
-		m->letter.text = text;
-		m->text_capacity = (uint32_t)capacity;
-	}
+	if (!text_room(m, length))
+		return false;
 	memcpy(m->letter.text + m->letter.text_length, data, length);
 	m->letter.text_length += (uint32_t)length;
 	return true;
@@ -67,25 +77,15 @@ bool submission_envelope_start(struct submission *m, struct span sender, struct 
 	return append_text(m, sender.data, sender.length) && append_text(m, helo.data, helo.length);
 }
 
-static struct transfer *transfer_for(struct submission *m, unsigned destination)
+static bool transfer_add(struct submission *m)
 {
-	struct transfer *transfer;
-	struct list *link;
+	struct transfer *transfer = pool_acquire(&m->shard->store->transfers);
 
-	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
-		transfer = container_of(link, struct transfer, link);
-		if (transfer->destination == destination)
-			return transfer;
-	}
-	if (m->transfer_count == SUBMISSION_DESTINATIONS_MAX)
-		return NULL;
-	transfer = pool_acquire(&m->shard->store->transfers);
 	if (!transfer)
-		return NULL;
+		return false;
 	memset(transfer, 0, sizeof(*transfer));
 	transfer->message = m;
 	transfer->letter = &m->letter;
-	transfer->destination = (uint16_t)destination;
 	transfer->ordinal = (uint16_t)m->transfer_count;
 	transfer->loan.home = (uint16_t)m->shard->index;
 	transfer->loan.answered = on_transfer_answered;
@@ -93,22 +93,72 @@ static struct transfer *transfer_for(struct submission *m, unsigned destination)
 	list_init(&transfer->link);
 	list_append(&m->transfers, &transfer->link);
 	m->transfer_count++;
-	return transfer;
+	return true;
+}
+
+static bool room_for_share(struct submission *m)
+{
+	size_t capacity = 2 * (size_t)m->share_capacity;
+	struct share *shares;
+
+	if (m->letter.share_count < m->share_capacity)
+		return true;
+	shares = malloc(capacity * sizeof(*shares));
+	if (!shares)
+		return false;
+	memcpy(shares, m->shares, m->letter.share_count * sizeof(*shares));
+	if (m->shares != m->shares_inline)
+		free(m->shares);
+	m->letter.shares = m->shares = shares;
+	m->share_capacity = (unsigned)capacity;
+	return true;
+}
+
+static struct share *share_find(const struct submission *m, unsigned destination)
+{
+	unsigned i;
+
+	for (i = 0; i < m->letter.share_count; i++) {
+		if (m->shares[i].destination == destination)
+			return &m->shares[i];
+	}
+	return NULL;
+}
+
+static uint32_t name_length(const struct submission *m, unsigned destination)
+{
+	return ENVELOPE_DESTINATION_OVERHEAD + (uint32_t)strlen(m->shard->config->destinations[destination].name);
+}
+
+/* With the transfer that its owner may need. NULL: no memory. */
+static struct share *share_add(struct submission *m, unsigned destination)
+{
+	struct share *share;
+
+	if (!room_for_share(m) || (m->transfer_count < m->shard->count && !transfer_add(m)))
+		return NULL;
+	share = &m->shares[m->letter.share_count++];
+	*share = (struct share){.destination = (uint16_t)destination};
+	m->names_length += name_length(m, destination);
+	return share;
 }
 
 enum submission_add submission_add_recipient(struct submission *m, unsigned destination, struct span address)
 {
 	uint16_t head[2] = {(uint16_t)destination, (uint16_t)address.length};
-	struct transfer *transfer = transfer_for(m, destination);
+	struct share *share = share_find(m, destination);
+	uint32_t names = m->names_length + (share ? 0 : name_length(m, destination));
 
-	if (!transfer)
-		return m->transfer_count == SUBMISSION_DESTINATIONS_MAX ? SUBMISSION_TOO_MANY : SUBMISSION_NO_MEMORY;
-	if (m->letter.text_length + (m->recipients + 1) * ENVELOPE_RECIPIENT_OVERHEAD + address.length >
+	if (m->letter.text_length + (m->recipients + 1) * ENVELOPE_RECIPIENT_OVERHEAD + address.length + names >
 	    LETTER_TEXT_MAX)
 		return SUBMISSION_TOO_MANY;
-	if (!append_text(m, head, sizeof(head)) || !append_text(m, address.data, address.length))
+	if (!share && !(share = share_add(m, destination)))
 		return SUBMISSION_NO_MEMORY;
-	transfer->recipients++;
+	if (!text_room(m, sizeof(head) + address.length))
+		return SUBMISSION_NO_MEMORY;
+	(void)append_text(m, head, sizeof(head));
+	(void)append_text(m, address.data, address.length);
+	share->recipients++;
 	m->recipients++;
 	return SUBMISSION_ADDED;
 }
@@ -143,15 +193,52 @@ static void free_blocks(struct shard *shard, struct block *block)
 	}
 }
 
-/* Once for each transfer: what has been sent ahead must meet the rest. */
-static void choose_lane(struct submission *m, struct transfer *transfer)
+/* The transfer of the shard that owns the lane: one that it has already, or the next that nobody has. */
+static struct transfer *transfer_of(struct submission *m, unsigned owner)
 {
-	if (transfer->lane_chosen)
+	struct list *link;
+
+	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		if (transfer->recipients == 0)
+			transfer->loan.owner = (uint16_t)owner;
+		if (transfer->loan.owner == owner)
+			return transfer;
+	}
+	assert(!"a transfer for each share, or for each shard");
+	return NULL;
+}
+
+/* Once: what has been sent ahead must meet the rest. */
+static void choose_lanes(struct submission *m)
+{
+	uint64_t hash = queue_hash(&m->letter.id, sizeof(m->letter.id));
+	struct list *link, *next;
+	unsigned i;
+
+	if (m->lanes_chosen)
 		return;
-	transfer->lane_chosen = true;
-	transfer->lane = (uint16_t)place_choose(m->shard, transfer->destination,
-						queue_hash(&m->letter.id, sizeof(m->letter.id)));
-	transfer->loan.owner = m->shard->plan->lanes[transfer->lane].owner;
+	m->lanes_chosen = true;
+	for (i = 0; i < m->letter.share_count; i++) {
+		struct share *share = &m->shares[i];
+		struct transfer *transfer;
+		/* Its only recipient was refused for want of memory. */
+		if (share->recipients == 0)
+			continue;
+		share->lane = (uint16_t)place_choose(m->shard, share->destination, hash);
+		transfer = transfer_of(m, m->shard->plan->lanes[share->lane].owner);
+		transfer->recipients = (uint16_t)(transfer->recipients + share->recipients);
+		share->transfer = transfer->ordinal;
+	}
+	for (link = m->transfers.next; link != &m->transfers; link = next) {
+		struct transfer *transfer = container_of(link, struct transfer, link);
+		next = link->next;
+		if (transfer->recipients > 0)
+			continue;
+		list_remove(link);
+		pool_release(&m->shard->store->transfers, transfer);
+		m->transfer_count--;
+	}
 }
 
 /* It is the owner's until `answered` runs. */
@@ -174,12 +261,13 @@ static void note_message_id(struct submission *m)
 
 bool submission_flush_part(struct submission *m)
 {
-	struct part *parts[SUBMISSION_DESTINATIONS_MAX];
+	struct part *parts[LETTER_OWNERS_MAX];
 	struct list *link;
 	struct block *block;
 	unsigned count = 0, i;
 	size_t length = 0;
 
+	choose_lanes(m);
 	for (i = 0; i < m->transfer_count; i++) {
 		parts[i] = pool_acquire(&m->shard->store->parts);
 		if (!parts[i]) {
@@ -194,7 +282,6 @@ bool submission_flush_part(struct submission *m)
 		struct transfer *transfer = container_of(link, struct transfer, link);
 		struct part *part = parts[count];
 
-		choose_lane(m, transfer);
 		memset(part, 0, sizeof(*part));
 		list_init(&part->loan.post.link);
 		part->loan.home = transfer->loan.home;
@@ -228,6 +315,8 @@ void submission_free(struct submission *m)
 		pool_release(&shard->store->transfers, container_of(link, struct transfer, link));
 	if (m->letter.text != m->text_inline)
 		free(m->letter.text);
+	if (m->shares != m->shares_inline)
+		free(m->shares);
 	if (m->letter.first)
 		free_blocks(shard, m->letter.first);
 	pool_release(&shard->store->submissions, m);
@@ -270,15 +359,14 @@ void submission_commit(struct submission *m)
 {
 	struct list *link;
 
+	choose_lanes(m);
 	assert(m->transfer_count > 0);
 	note_message_id(m);
 	m->state = SUBMISSION_COMMITTING;
 	m->unanswered = m->transfer_count;
 	m->letter.owners = m->transfer_count;
 	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
-		struct transfer *transfer = container_of(link, struct transfer, link);
-		choose_lane(m, transfer);
-		lend(m, &transfer->loan, LOAN_MESSAGE);
+		lend(m, &container_of(link, struct transfer, link)->loan, LOAN_MESSAGE);
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * core/store/submission.h - a message on its way from who submits it, a session, into the spools of its owners.
  *
- *     session --content blocks--> message --one transfer per destination--> owner shard's spool
+ *     session --content blocks--> message --one transfer per owner--------> owner shard's spool
  *                                    ^                                            |
  *                                    +---------------- answer ---------------------+
  *
@@ -30,7 +30,7 @@ enum {
 	PARTS_OUTSTANDING_MAX = 4, /* per message: then no more content is taken in */
 	SUBMISSION_TEXT_INLINE = 384,
 	SUBMISSION_FIELD_MAX = 200, /* of the Message-ID field, for the log */
-	SUBMISSION_DESTINATIONS_MAX = LETTER_OWNERS_MAX,
+	SUBMISSION_SHARES_INLINE = 4,
 	REPLY_MAX = 512,
 	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
 	SUBMISSION_UNDECIDED = SPOOL_IN_DOUBT,
@@ -62,16 +62,22 @@ struct submission {
 	struct letter letter;
 	uint64_t started_ns;
 	uint32_t text_capacity;
+	struct share *shares; /* owned; shares_inline, or malloc'd */
+	unsigned share_capacity;
+	uint32_t names_length; /* octets that the destinations' names take in an envelope */
+	bool lanes_chosen;
 	uint32_t recipients;
 	struct block *last;
 	unsigned block_count;
 	uint64_t content_before; /* octets that already left in parts */
+	/* Until the first part, or the end, as many as may be needed; then one for each owner. */
 	struct list transfers;
 	unsigned transfer_count, unanswered, parts_out;
 	int result;
 	uint8_t field_length;
 	uint32_t tail_length;
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
+	struct share shares_inline[SUBMISSION_SHARES_INLINE];
 	char text_inline[SUBMISSION_TEXT_INLINE];
 	char field[SUBMISSION_FIELD_MAX]; /* Message-ID, of field_length octets; 0: not known */
 };

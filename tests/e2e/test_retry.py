@@ -191,6 +191,30 @@ def one_who_is_refused_for_now_holds_up_nobody():
 
 
 @case
+def many_destinations_and_one_copy():
+    """A message is stored once in a spool, however many destinations its recipients have; each arrives once."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        names = ['destination-%02d' % n for n in range(40)]
+        configuration = work.configuration([], shards=1)
+        configuration['destinations'] = [{'name': name, 'hosts': [hop.host], 'tls': {'mode': 'none'}}
+                                         for name in names]
+        configuration['routes'] = [{'recipient': '*@%s.example' % name, 'destination': name} for name in names]
+        relay = work.relay(configuration)
+        content, recipients = message(1, 900000), ['user@%s.example' % name for name in names]
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=recipients)
+            client.data(content)
+        for arrival in hop.wait_arrivals(len(names), 60):
+            harness.same_octets(arrival.original, content, 'the message to %s' % arrival.recipients)
+        relay.terminate()
+        equal(sorted(r for arrival in hop.arrivals for r in arrival.recipients), sorted(recipients), 'recipients')
+        # One copy, and a small record for each destination.
+        check(relay.total('octets_written') < 2 * len(content), '%d octets written', relay.total('octets_written'))
+
+
+@case
 def all_recipients_refused_but_354():
     """RFC 2920 3.1: with every recipient refused and DATA accepted all the same, only the dot is sent."""
     class Careless(harness.NextHopSession):

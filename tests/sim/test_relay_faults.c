@@ -211,6 +211,10 @@ void scenario_reshard(uint64_t seed)
 	struct rig rig;
 
 	options.messages = 20;
+	options.recipients_max = LEDGER_RECIPIENTS_MAX;
+	/* With fewer connections than shards a destination's lanes move to other shards, and recipients with them. */
+	options.connections = (unsigned)rig_pick(seed, 60, 4);
+	options.each = 1 + (unsigned)rig_pick(seed, 61, LEDGER_RECIPIENTS_MAX);
 	options.content_max = seed % 3 ? 3000 : 400000;
 	options.hop.end_deferred = 500000;
 	options.hop.rcpt_refused = 100000;

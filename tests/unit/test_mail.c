@@ -308,6 +308,59 @@ static void test_random_rounds(void)
 	}
 }
 
+/* One message in two spools, each with the recipients of its own lanes; then they meet again. */
+static void test_divided(void)
+{
+	static const unsigned here[] = {5, MAIL_ELSEWHERE, 7}, there[] = {MAIL_ELSEWHERE, 6, MAIL_ELSEWHERE};
+	const struct mail_clock clock = {NOW, WALL, 1u << 30};
+	struct mail a = {.accepted_wall_ns = WALL}, b = {.accepted_wall_ns = WALL};
+	struct delivery *d = NULL;
+	uint8_t room[4096];
+	struct envelope e;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 6, 3), &e), 0);
+	CHECK_EQ(mail_restore(&a, &e, NULL, lane_of, here, &clock), 0);
+	CHECK_EQ(mail_restore(&b, &e, NULL, lane_of, there, &clock), 0);
+	CHECK(a.dirty && b.dirty);
+	CHECK(mail_count(&a, RECIPIENT_PENDING) == 4 && mail_count(&a, RECIPIENT_ELSEWHERE) == 2);
+	CHECK(mail_count(&b, RECIPIENT_PENDING) == 2 && mail_count(&b, RECIPIENT_ELSEWHERE) == 4);
+	mail_end(&a, 0, RECIPIENT_DELIVERED, 1);
+	b.first.attempts = 3;
+	mail_end(&b, 4, RECIPIENT_FAILED, 4);
+	mail_answer(&b, 4, mail_keep_reply(&b, &(struct state_reply){550, 6, span_text("gone")}));
+	a.dirty = false;
+	CHECK_EQ(mail_take_over(&a, &b), 0);
+	CHECK(a.dirty && mail_count(&a, RECIPIENT_ELSEWHERE) == 0);
+	CHECK_EQ(mail_status(&a, 0), RECIPIENT_DELIVERED);
+	CHECK_EQ(mail_status(&a, 4), RECIPIENT_FAILED);
+	CHECK(a.fates->recipients[4].attempts == 4 && strcmp(look(&a, 4).reply, "gone") == 0);
+	while ((d = mail_next(&a, d))) {
+		if (!mail_stands_in(&a, d, 1))
+			continue;
+		CHECK(d->lane == 6 && d->attempts == 3 && d->place == DELIVERY_NONE);
+	}
+	/* What both have is not taken twice. */
+	a.dirty = false;
+	CHECK_EQ(mail_take_over(&a, &b), 0);
+	CHECK(!a.dirty);
+	mail_deinit(&a);
+	mail_deinit(&b);
+}
+
+/* New mail for several destinations. */
+static void test_place(void)
+{
+	struct mail m;
+
+	mail_init(&m, 3, 5);
+	CHECK_EQ(mail_tell_apart(&m), 0);
+	CHECK(mail_place(&m, 1, 6) == 0 && mail_place(&m, 2, 5) == 0 && mail_place(&m, 1, 6) == 0);
+	CHECK_EQ(m.live, 2);
+	CHECK(mail_stands_in(&m, &m.first, 0) && mail_stands_in(&m, &m.first, 2));
+	CHECK(mail_next(&m, &m.first)->lane == 6 && mail_stands_in(&m, mail_next(&m, &m.first), 1));
+	mail_deinit(&m);
+}
+
 int main(void)
 {
 	RUN(test_one_fate);
@@ -317,5 +370,7 @@ int main(void)
 	RUN(test_restore_no_state);
 	RUN(test_restore_far_ahead);
 	RUN(test_random_rounds);
+	RUN(test_divided);
+	RUN(test_place);
 	return check_end();
 }
