@@ -47,6 +47,12 @@ void tls_thread_end(void)
 	wc_ecc_fp_free();
 }
 
+void tls_set_random(void (*fn)(void *out, size_t length))
+{
+	tls_random_source(fn);
+	tls_resume_init(); /* Its secret must come from the same source. */
+}
+
 void tls_set_acceleration(bool on)
 {
 	acceleration_wanted = on;

@@ -17,10 +17,9 @@
 static _Thread_local struct accel_keys *current_keys;
 static void (*seed_function)(void *out, size_t length); /* NULL: the kernel */
 
-void tls_set_random(void (*fn)(void *out, size_t length))
+void tls_random_source(void (*fn)(void *out, size_t length))
 {
 	seed_function = fn;
-	tls_resume_init(); /* Its secret must come from the same source. */
 }
 
 void tls_device_enter(struct accel_keys *keys)

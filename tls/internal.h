@@ -129,6 +129,7 @@ void tls_error_describe(const struct tls_session *session, int error, char *text
 /* device.c */
 int tls_device_register(void);
 void tls_random_bytes(void *out, size_t length);
+void tls_random_source(void (*fn)(void *out, size_t length));
 /* Says whose keys the crypto device uses in this thread until the next call; NULL: nobody's. */
 void tls_device_enter(struct accel_keys *keys);
 

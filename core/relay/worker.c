@@ -27,6 +27,7 @@
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
 #include "core/store/intake.h"
+#include "core/store/record.h"
 
 enum {
 	RECEIVE_BUFFERS = 512, /* provided receive buffers */
@@ -204,6 +205,7 @@ static int turn(struct worker *worker)
 	intake_run(shard);
 	at_step(shard, SHARD_SETTLE);
 	store_run(shard);
+	record_run(shard);
 	receive_run(shard);
 	/* Into this batch, too. */
 	post_collect_own(shard);

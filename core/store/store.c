@@ -12,7 +12,6 @@
 #include "core/config/config.h"
 #include "core/events/running.h"
 #include "core/shard/shard.h"
-#include "core/store/record.h"
 #include "core/store/submission.h"
 #include "queue/envelope.h"
 #include "queue/state.h"
@@ -274,8 +273,6 @@ static void finish_moved(struct shard *shard)
 void store_run(struct shard *shard)
 {
 	finish_moved(shard);
-	if (!list_empty(&shard->store->settling))
-		record_run(shard);
 }
 
 bool store_waits(const struct shard *shard)

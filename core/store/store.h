@@ -75,7 +75,7 @@ int store_keep(struct shard *shard, const struct spool_live *live);
 void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */
 int store_start(struct shard *shard, struct ring_problem *problem);
-/* Once per turn: records that found no room before. */
+/* Once per turn: what recovery copied to another spool ends here, as soon as there is room to say so. */
 void store_run(struct shard *shard);
 /* Something waits for room in the spool: it is looked at again soon, even if nothing else happens. */
 bool store_waits(const struct shard *shard);
