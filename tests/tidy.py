@@ -44,6 +44,25 @@ LAYERS = {
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }
+# Arrows that close a circle of files: the first calls the second. This list only shrinks.
+KNOWN_CIRCLES = [
+    ('core/agents/agent.c', 'core/agents/agent_thread.c'),
+    ('core/deliver/connection.c', 'core/deliver/attempt.c'),
+    ('core/deliver/connection_setup.c', 'core/deliver/connection.c'),
+    ('core/receive/session.c', 'core/receive/content.c'),
+    ('core/receive/session.c', 'core/receive/reply.c'),
+    ('core/stream/transport_secure.c', 'core/stream/transport.c'),
+    ('queue/spool_append.c', 'queue/spool_commit.c'),
+    ('queue/spool_append.c', 'queue/spool_compact.c'),
+    ('queue/spool_compact.c', 'queue/spool_commit.c'),
+    ('queue/spool_segment.c', 'queue/spool_append.c'),
+    ('queue/spool_segment.c', 'queue/spool_commit.c'),
+    ('queue/spool_segment.c', 'queue/spool_compact.c'),
+    ('queue/spool_segment.c', 'queue/spool_item.c'),
+]
+# So much of the C files outside its folder may include a header, in percent: one that all include joins them all.
+HEADER_SHARE_MAX = 40
+
 # A library's header: the only places that may include it.
 LIBRARIES = {
     'liburing.h': ['core/base/ring_uring.c', 'bench/floor.c'],
@@ -136,6 +155,74 @@ def include_direction():
                 yield '%s:%d: %s may not include %s' % (path, number, layer, name)
             if '/' not in name and os.path.exists(os.path.join(SOURCES, os.path.dirname(path), name)):
                 yield '%s:%d: write the path from the root: %s' % (path, number, name)
+
+
+def calls():
+    """{file: {file: a function of that one which it calls}} for core/, queue/ and tls/. What is called through a
+    pointer, as callbacks are, is no arrow: that is what they are for."""
+    texts, owners, own = {}, {}, set()
+    for path in sources():
+        if path.startswith(('core/', 'queue/', 'tls/')) and path.endswith('.c'):
+            texts[path] = re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\])*"', ' ', read(path), flags=re.S)
+            for found in re.finditer(r'^([A-Za-z_][^\n;{}=()]*)\b([a-z_]\w*)\([^;{}]*\)\n\{', texts[path], re.M):
+                own.add((path, found.group(2)))
+                if not found.group(1).startswith('static'):
+                    owners.setdefault(found.group(2), path)
+    arrows = {path: {} for path in texts}
+    for path, text in texts.items():
+        for name in re.findall(r'(?<![\w.>])([a-z_]\w*)\(', text):
+            if name in owners and (path, name) not in own:
+                arrows[path].setdefault(owners[name], name)
+    return arrows
+
+
+def call_direction():
+    """Who may not include a folder does not call what stands in it either."""
+    arrows = calls()
+    if sum(len(called) for called in arrows.values()) < 100:
+        yield 'core/: only few calls were found'
+    for path, called in arrows.items():
+        for other, name in called.items():
+            layer = folder_of(path)
+            if layer and folder_of(other) not in LAYERS[layer]:
+                yield '%s: %s may not call %s() of %s' % (path, layer, name, other)
+
+
+def circles():
+    """No two files call each other, by whatever way, but for KNOWN_CIRCLES."""
+    arrows = calls()
+    for first, second in KNOWN_CIRCLES:
+        if second not in arrows.get(first, {}):
+            yield 'tests/tidy.py: KNOWN_CIRCLES: %s no longer calls %s: strike it off' % (first, second)
+        else:
+            del arrows[first][second]
+    # Who calls nobody that is left, or whom nobody does, is in no circle.
+    while True:
+        called_ones = {other for called in arrows.values() for other in called}
+        done = [path for path, called in arrows.items()
+                if path not in called_ones or not any(other in arrows for other in called)]
+        if not done:
+            break
+        for path in done:
+            del arrows[path]
+    for path, called in sorted(arrows.items()):
+        for other, name in called.items():
+            if other in arrows:
+                yield '%s: in a circle of files: it calls %s() of %s' % (path, name, other)
+
+
+def header_share():
+    """There is no header that everybody includes."""
+    files_of = [path for path in sources() if path.startswith(('core/', 'queue/', 'tls/')) and path.endswith('.c')]
+    users = {}
+    for path in files_of:
+        for _, name in includes(path):
+            if '/' in name and os.path.dirname(name) != os.path.dirname(path) and not name.startswith('core/base/'):
+                users.setdefault(name, set()).add(path)
+    for name, paths in sorted(users.items()):
+        others = sum(1 for path in files_of if os.path.dirname(path) != os.path.dirname(name))
+        if 100 * len(paths) > HEADER_SHARE_MAX * others and others > 20 and folder_of(name):
+            yield '%s: %d of %d files outside of its folder include it' % (name, len(paths), others)
 
 
 def libraries():
@@ -437,9 +524,9 @@ def every_key_described():
             yield 'dist/postrider.yaml: key %s is not there' % key
 
 
-RULES = [include_direction, libraries, forbidden_calls, trust_peers_unloaded, file_headers, file_length,
-         function_length, unfinished, blanks_and_line_ends, columns, clang_format, compiles_in_python,
-         executable_scripts, events_page, pages_name_files, every_key_described]
+RULES = [include_direction, call_direction, circles, header_share, libraries, forbidden_calls, trust_peers_unloaded,
+         file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns, clang_format,
+         compiles_in_python, executable_scripts, events_page, pages_name_files, every_key_described]
 
 
 def main():
