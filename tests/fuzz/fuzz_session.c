@@ -17,7 +17,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/events/events.h"
+#include "core/events/receiving.h"
 #include "core/receive/client.h"
 #include "core/receive/session.h"
 #include "core/route/place.h"
@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config_client client = {.name = (char *)"client", .default_domain = (char *)"example.org"};
 static struct config_listener listener = {.name = (char *)"lan"};
+static struct config_destination destinations[] = {{.name = (char *)"a"}, {.name = (char *)"b"}};
 static struct config config = {
 	.hostname = (char *)"relay.example.org",
 	.spool = {.message_size_max = 20000, .memory_max = 32 << 20},
@@ -41,6 +42,8 @@ static struct config config = {
 	.timeouts = {.command_ns = 300 * CLOCK_NS_PER_S, .data_ns = 1800 * CLOCK_NS_PER_S},
 	.clients = &client,
 	.listeners = &listener,
+	.destinations = destinations,
+	.log_sessions = true,
 	.log_messages = true,
 };
 static _Atomic(unsigned) client_connections[1];
@@ -243,6 +246,16 @@ uint64_t clock_wall_ns(void)
 	return UINT64_C(1700000000) * CLOCK_NS_PER_S;
 }
 
+uint64_t clock_monotonic_ns(void)
+{
+	return shard.now_ns;
+}
+
+uint64_t clock_thread_ns(void)
+{
+	return 0;
+}
+
 int client_find(const struct config *unused, const struct ring_address *address)
 {
 	return peer == CLIENT ? 0 : -1;
@@ -264,25 +277,26 @@ unsigned place_choose(const struct shard *unused, unsigned destination, uint64_t
 	return destination;
 }
 
-void event_session(const struct session *s)
+void event_session(struct log *log, const struct event_session *s)
 {
-	need(s->end_reason && s->last_reply && states_name(&session_states, s->state));
+	need(s->reason && s->stage && s->reply.length > 0 && s->peer.length > 0);
 }
 
-void event_accepted(const struct session *s, const struct submission *m)
+void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
+		    struct span message_id, uint64_t ms)
 {
-	need(m->result == 0 && m->recipients > 0);
+	need(m->recipients > 0 && recipient.length > 0 && destination);
 	accepted++;
 }
 
-void event_not_stored(const struct session *s, const struct submission *m)
+void event_not_stored(struct log *log, const struct event_message *m, const char *error)
 {
-	need(m->result != 0);
+	need(m->recipients > 0 && error);
 }
 
-void event_refused(const struct session *s, const struct smtp_command *command, const char *reply, uint32_t untold)
+void event_refused(struct log *log, const struct event_refused *r)
 {
-	need((reply[0] == '4' || reply[0] == '5') && strlen(reply) > 5);
+	need(r->reply.length > 3 && (r->reply.data[0] == '4' || r->reply.data[0] == '5') && r->stage);
 }
 
 static void look_at(const struct block *block)
