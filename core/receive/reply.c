@@ -97,7 +97,7 @@ void receive_say_fin(struct session *s)
 	if (s->state != SESSION_FINISHING)
 		return;
 	receive_move(s, SESSION_LINGER);
-	transport_shutdown(&s->transport);
+	transport_finish(&s->transport);
 }
 
 void receive_finish(struct session *s, const char *reply, const char *reason)

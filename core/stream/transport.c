@@ -28,7 +28,8 @@ struct transport_held {
 static const struct states_row rows[] = {
 	[TRANSPORT_CONNECTING] = {"CONNECTING", NEXT(OPEN) | NEXT(STOPPING)},
 	[TRANSPORT_OPEN] = {"OPEN", NEXT(FINISHING) | ENDS},
-	[TRANSPORT_FINISHING] = {"FINISHING", NEXT(FINISHED) | ENDS},
+	[TRANSPORT_FINISHING] = {"FINISHING", NEXT(NOTIFYING) | NEXT(FINISHED) | ENDS},
+	[TRANSPORT_NOTIFYING] = {"NOTIFYING", NEXT(FINISHED) | ENDS},
 	[TRANSPORT_FINISHED] = {"FINISHED", ENDS},
 	[TRANSPORT_BROKEN] = {"BROKEN", NEXT(STOPPING)},
 	[TRANSPORT_STOPPING] = {"STOPPING", NEXT(CLOSING)},
@@ -132,7 +133,7 @@ static void on_cancelled(struct ring_op *op, int result, uint32_t flags)
 
 	if (transport_closing(t))
 		join(t);
-	else if (t->state == TRANSPORT_FINISHING)
+	else
 		finish(t);
 }
 
@@ -644,6 +645,7 @@ static void on_send(struct ring_op *op, int result, uint32_t flags)
 		transport_release_buffer(t, &t->sending);
 		transport_release_buffer(t, &t->collecting);
 		transport_release_buffer(t, &t->stage);
+		finish(t);
 	}
 	if (t->handlers->on_sent)
 		t->handlers->on_sent(t);
@@ -654,17 +656,25 @@ bool transport_drained(const struct transport *t)
 	return !t->send_op.in_flight && t->collected == 0 && t->staged == 0;
 }
 
-/* The control op may be cancelling what was armed for input: on_cancelled() comes back here. */
+/* The next step to FIN that is possible now: on_send() and on_cancelled() come back here, since the control op may be
+ * cancelling what was armed for input. */
 static void finish(struct transport *t)
 {
-	if (t->control_op.in_flight)
+	bool finishing = t->state == TRANSPORT_FINISHING || t->state == TRANSPORT_NOTIFYING;
+
+	if (!finishing || t->control_op.in_flight || !transport_drained(t))
 		return;
+	if (t->state == TRANSPORT_FINISHING && t->tls && t->secured && transport_secure_notify(t)) {
+		move(t, TRANSPORT_NOTIFYING);
+		transport_mark_dirty(t);
+		return;
+	}
 	move(t, TRANSPORT_FINISHED);
 	t->control_op.fn = on_cancelled;
 	ring_shutdown(t->shared->ring, &t->control_op, t->fd, SHUT_WR);
 }
 
-void transport_shutdown(struct transport *t)
+void transport_finish(struct transport *t)
 {
 	if (t->state != TRANSPORT_OPEN)
 		return;

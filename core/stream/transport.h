@@ -14,15 +14,22 @@
  * the socket. With TLS that rest is plaintext, and what lies behind it stays sealed. How much all transports keep is in
  * shared->held_octets. One owner decides what the next octet means (BDT-05).
  *
- *     CONNECTING --> OPEN --shutdown--> FINISHING --> FINISHED     FIN is to be sent; it was given to the kernel
- *          |          |                     |            |
- *          |          +---------------------+------------+--> BROKEN  nothing can be sent or comes any more
- *          |          |                     |            |      |
- *          +----------+---------------------+------------+------+--close--> STOPPING --> CLOSING --> CLOSED
+ *     CONNECTING --> OPEN --finish--> FINISHING --> NOTIFYING --> FINISHED
+ *          |          |                   |  (plain)                ^  |
+ *          |          |                   +-------------------------+  |
+ *          |          +-------------------+-------------+--------------+--> BROKEN (nothing is sent, nothing comes)
+ *          |          |                   |             |              |      |
+ *          +----------+-------------------+-------------+--------------+------+
+ *                                         | transport_close()
+ *                                         v
+ *                                     STOPPING --> CLOSING --> CLOSED
+ *
+ * Finishing: what was written leaves, then TLS's close_notify (NOTIFYING), then FIN (FINISHED). Nothing more is
+ * written, and input goes on until the peer's end.
  *
  * Teardown in three steps: transport_close() stops traffic and cancels (STOPPING), the transport waits until nothing is
  * in flight, closes the descriptor (CLOSING), and on_closed gives the memory back to the owner (P10, P11). What the
- * peer sends has an end of its own: its FIN comes in OPEN, FINISHING or FINISHED and changes none of them.
+ * peer sends has an end of its own: its FIN comes in any state from OPEN to FINISHED and changes none of them.
  */
 #ifndef POSTRIDER_STREAM_TRANSPORT_H
 #define POSTRIDER_STREAM_TRANSPORT_H
@@ -44,6 +51,7 @@ enum transport_state {
 	TRANSPORT_CONNECTING,
 	TRANSPORT_OPEN,
 	TRANSPORT_FINISHING,
+	TRANSPORT_NOTIFYING,
 	TRANSPORT_FINISHED,
 	TRANSPORT_BROKEN,
 	TRANSPORT_STOPPING,
@@ -150,8 +158,8 @@ bool transport_drained(const struct transport *t);
 /* Reads no more until transport_resume(). */
 void transport_pause(struct transport *t);
 void transport_resume(struct transport *t);
-/* Sends what is collected, then FIN; input goes on until the peer's FIN. */
-void transport_shutdown(struct transport *t);
+/* Sends what was written, then close_notify where there is TLS, then FIN. Input goes on until the peer's end. */
+void transport_finish(struct transport *t);
 /* Teardown. TLS says goodbye first where it can at once: an alert or close_notify. */
 void transport_close(struct transport *t);
 

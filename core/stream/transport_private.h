@@ -25,6 +25,8 @@ int transport_secure_pump(struct transport *t);
 bool transport_secure_seal(struct transport *t);
 /* All or nothing. */
 bool transport_secure_write(struct transport *t, const uint8_t *data, size_t length);
+/* close_notify into the buffer that is collected, which is empty. False: there is none to say. */
+bool transport_secure_notify(struct transport *t);
 /* The last words of TLS, where they can be said at once. */
 void transport_secure_goodbye(struct transport *t);
 

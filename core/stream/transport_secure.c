@@ -133,6 +133,16 @@ bool transport_secure_write(struct transport *t, const uint8_t *data, size_t len
 	return true;
 }
 
+bool transport_secure_notify(struct transport *t)
+{
+	if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
+		return false;
+	tls_lend_output(t->tls, t->collecting, t->capacity);
+	(void)tls_close_notify(t->tls); /* A session that has failed gives nothing. */
+	t->collected = (uint32_t)tls_output_length(t->tls);
+	return t->collected > 0;
+}
+
 /*
  * TLS does not end in silence (RFC 8446 6): the alert of a failed handshake, or else close_notify. It is handed to the
  * kernel and not waited for: join() takes it back if the peer has no room for it. Unsent data stays unsent, since what
@@ -140,15 +150,12 @@ bool transport_secure_write(struct transport *t, const uint8_t *data, size_t len
  */
 void transport_secure_goodbye(struct transport *t)
 {
-	if (t->state == TRANSPORT_CONNECTING || t->fd < 0 || t->send_op.in_flight)
+	bool said = t->state == TRANSPORT_NOTIFYING || t->state == TRANSPORT_FINISHED;
+
+	if (t->state == TRANSPORT_CONNECTING || said || t->fd < 0 || t->send_op.in_flight)
 		return;
-	if (t->secured) {
-		if (t->collected > 0 || (!t->collecting && !(t->collecting = pool_acquire(t->buffers))))
-			return;
-		tls_lend_output(t->tls, t->collecting, t->capacity);
-		(void)tls_close_notify(t->tls); /* A session that has failed gives nothing. */
-		t->collected = (uint32_t)tls_output_length(t->tls);
-	}
+	if (t->secured && (t->collected > 0 || !transport_secure_notify(t)))
+		return;
 	if (t->collected > 0)
 		ring_send(t->shared->ring, &t->send_op, t->fd, t->collecting, t->collected);
 }

@@ -117,7 +117,7 @@ bool transport_drained(const struct transport *t)
 	return line.unsent == 0;
 }
 
-void transport_shutdown(struct transport *t)
+void transport_finish(struct transport *t)
 {
 	need(!line.closing && !line.fin && line.unsent == 0);
 	line.fin = true;

@@ -45,10 +45,16 @@ void ring_recv(struct ring *ring, struct ring_op *op, int fd)
 	op->in_flight = true;
 }
 
+static const uint8_t *sending;
+static size_t sending_length;
+static unsigned fins;
+
 void ring_send(struct ring *ring, struct ring_op *op, int fd, const void *data, size_t length)
 {
-	CHECK(!op->in_flight);
+	CHECK(!op->in_flight && fins == 0);
 	op->in_flight = true;
+	sending = data;
+	sending_length = length;
 }
 
 void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
@@ -63,6 +69,9 @@ void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct ri
 
 void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
 {
+	CHECK(!op->in_flight);
+	op->in_flight = true;
+	fins++;
 }
 
 void ring_close_fd(struct ring *ring, struct ring_op *op, int fd)
@@ -301,6 +310,101 @@ static void test_paused(void)
 	}
 }
 
+/* ---- the end ------------------------------------------------------------------------------------------------ */
+
+/* The kernel takes some of what is sent to it. */
+static void leaves(struct wire *wire)
+{
+	size_t n = 1 + next_random() % sending_length;
+
+	memcpy(wire->data + wire->to, sending, n);
+	wire->to += n;
+	ended(&o.t.send_op, (int)n, 0);
+}
+
+/* All that was written before arrives, then close_notify, then FIN, whatever the operations' order. */
+static void finishes(bool tls, bool pauses)
+{
+	static const struct transport_handlers handlers = {.on_data = take, .on_end = over, .on_closed = closed};
+	static struct transport_shared shared;
+	static struct wheel wheel;
+	static const uint64_t now_ns = 1;
+	static uint8_t got[100000];
+	struct pair *pair = pair_new(contexts[0], contexts[1], "localhost", NULL, &whole);
+	struct pool blocks;
+	size_t length = 0;
+
+	shake(pair, &whole);
+	read_nothing(&pair->client, &whole);
+	pair->down.from = pair->down.to = 0;
+	memset(&o, 0, sizeof(o));
+	fins = 0;
+	o.end = 1;
+	wheel_init(&wheel, now_ns);
+	transport_shared_init(&shared, NULL, &wheel, &now_ns, BUFFERS, 1000);
+	pool_init(&blocks, OUTPUT_BUFFER_SIZE, 1, 10);
+	transport_init(&o.t, &shared, &handlers, &blocks);
+	transport_accepted(&o.t, 3);
+	if (tls) {
+		o.t.tls = pair->server.session;
+		o.t.secured = true;
+		pair->server.session = NULL;
+	}
+	for (unsigned n = 0; n < 1 + next_random() % 4; n++) {
+		size_t more = 1 + next_random() % 5000;
+		for (size_t i = 0; i < more; i++)
+			o.sent[o.length + i] = (uint8_t)next_random();
+		CHECK(transport_write(&o.t, o.sent + o.length, more));
+		o.length += more;
+		if (next_random() % 2)
+			transport_shared_answer(&shared);
+	}
+	if (pauses)
+		transport_pause(&o.t); /* its cancel is under way */
+	transport_finish(&o.t);
+	CHECK_EQ(transport_room(&o.t), 0);
+	CHECK(!transport_write(&o.t, "x", 1));
+	for (unsigned n = 0; n < 1000 && o.t.state != TRANSPORT_FINISHED; n++) {
+		CHECK_EQ(fins, 0);
+		if (next_random() % (n < 200 ? 50 : 2) == 0)
+			control();
+		if (next_random() % 2)
+			transport_shared_answer(&shared);
+		if (o.t.send_op.in_flight && next_random() % 2)
+			leaves(&pair->down);
+	}
+	CHECK_EQ(fins, 1);
+	if (tls) {
+		CHECK_EQ(read_all(&pair->client, got, sizeof(got), &length, &whole), TLS_CLOSED);
+	} else {
+		length = pair->down.to;
+		memcpy(got, pair->down.data, length);
+	}
+	CHECK(length == o.length && memcmp(got, o.sent, length) == 0);
+	transport_close(&o.t);
+	CHECK(!o.t.send_op.in_flight); /* nothing is said behind FIN */
+	for (unsigned n = 0; n < 4 && !o.closed; n++)
+		control();
+	CHECK(o.closed);
+	CHECK_EQ(blocks.in_use, 0);
+	pool_deinit(&blocks);
+	transport_shared_deinit(&shared);
+	fins = 0;
+	pair_free(pair);
+}
+
+static void test_finishes(void)
+{
+	for (enum versions v = ONLY_12; v <= ONLY_13; v++) {
+		contexts[0] = client_context(v, "ca.crt", NULL);
+		contexts[1] = server_context(v, "server", NULL);
+		for (unsigned n = 0; n < 80; n++)
+			finishes(n % 2, n & 2);
+		tls_context_free(contexts[0]);
+		tls_context_free(contexts[1]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -311,6 +415,7 @@ int main(int argc, char **argv)
 	tls_global_init();
 	RUN(test_refused_whole);
 	RUN(test_paused);
+	RUN(test_finishes);
 	tls_thread_end();
 	return check_end();
 }
