@@ -48,6 +48,7 @@ LAYERS = {
 KNOWN_CIRCLES = [
     ('core/agents/agent.c', 'core/agents/agent_thread.c'),
     ('core/deliver/connection.c', 'core/deliver/attempt.c'),
+    ('core/deliver/connection.c', 'core/deliver/connection_reply.c'),
     ('core/deliver/connection_setup.c', 'core/deliver/connection.c'),
     ('core/receive/session.c', 'core/receive/content.c'),
     ('core/receive/session.c', 'core/receive/reply.c'),
