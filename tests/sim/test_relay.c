@@ -42,6 +42,7 @@ static const struct scenario scenarios[] = {
 	{"names", scenario_names, 12},
 	{"closers", scenario_closers, 8},
 	{"apart", scenario_apart, 12},
+	{"newer", scenario_newer, 4},
 };
 /* clang-format on */
 

@@ -40,6 +40,8 @@ void scenario_sessions(uint64_t seed);
 void scenario_closers(uint64_t seed);
 /* test_relay_apart.c: each recipient's own fate. */
 void scenario_apart(uint64_t seed);
+/* test_relay_newer.c: what a later version wrote. */
+void scenario_newer(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
 void scenario_hold(uint64_t seed);
 /* test_relay_damage.c: a disk that gives back something else. */
