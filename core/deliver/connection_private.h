@@ -1,6 +1,7 @@
 /*
- * core/deliver/connection_private.h - shared between connection.c (life), connection_setup.c (until READY) and
- * connection_reply.c (octets to replies).
+ * core/deliver/connection_private.h - shared between connection_open.c (socket and timer), connection_reply.c (octets
+ * to replies), connection_setup.c (until READY), connection.c (life) and connection_manner.c. Each calls those behind
+ * it only.
  */
 #ifndef POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
 #define POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
@@ -9,6 +10,9 @@
 
 const struct config *connection_config(const struct connection *c);
 void connection_arm(struct connection *c, uint64_t after_ns);
+void connection_arm_until(struct connection *c, uint64_t until_ns);
+/* For this step of the set-up. */
+void connection_arm_setup(struct connection *c);
 /* One place moves the state. */
 void connection_move(struct connection *c, enum connection_state state);
 /* The set-up is over, well or not. */
@@ -20,16 +24,17 @@ void connection_command(struct connection *c, const char *text, size_t length);
 /* connection_setup.c */
 void connection_on_connected(struct transport *t, int result);
 void connection_on_secured(struct transport *t);
+/* A reply outside READY. `behind`: octets of input after it. */
+void connection_on_setup_reply(struct connection *c, size_t behind);
+
+/* connection_manner.c */
 /* How commands are sent, from what the host offers, what it has taught and what is configured. `stale`: it would be
  * another one now; it is chosen anew where nothing is in flight. */
 bool connection_manner_stale(const struct connection *c);
 void connection_manner_choose(struct connection *c);
-/* A reply outside READY. `behind`: octets of input after it. */
-void connection_on_setup_reply(struct connection *c, size_t behind);
 
 /* connection_reply.c */
 size_t connection_on_data(struct transport *t, const uint8_t *data, size_t length);
-
 /* The oldest attempt waited for its reply for too long: what that teaches. */
 void connection_unanswered(struct connection *c);
 

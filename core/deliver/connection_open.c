@@ -1,0 +1,172 @@
+/*
+ * core/deliver/connection_open.c - a connection is opened, and what its socket and its timer have to say.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/connection_private.h"
+#include "core/shard/shard.h"
+
+static void on_closed(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	struct outbound *o = c->outbound;
+
+	assert(c->state == CONNECTION_CLOSED);
+	list_remove(&c->link);
+	o->connection_count--;
+	pool_release(&o->shard->deliverer->connections, c);
+	outbound_wake(o->shard, o->index);
+}
+
+/* What kept one idle connection from being used again, a timeout or a NAT, has met those beside it too. */
+static void retire_idle(struct outbound *o, const struct host *host)
+{
+	struct list *link, *next;
+
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host == host && c->state == CONNECTION_READY && c->attempt_count == 0)
+			connection_retire(c);
+	}
+}
+
+/* The next hop closed with something in flight and without a word. */
+static void learn_from_end(struct connection *c)
+{
+	const struct attempt *a = container_of(c->attempts.next, struct attempt, link);
+
+	struct host *host = c->host;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	if (c->told || c->answered == 0)
+		return;
+	if (c->stale) {
+		retire_idle(c->outbound, host);
+		return;
+	}
+	if (a->exchange.expect > EXPECT_MAIL)
+		return;
+	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
+	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
+		host->reset_suspected_until_ns = 0;
+	else if (a->exchange.expect == EXPECT_RSET)
+		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
+}
+
+static void on_end(struct transport *t, int result)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+	char reason[160];
+
+	if (c->state == CONNECTION_QUITTING || (c->state == CONNECTION_READY && c->attempt_count == 0)) {
+		connection_kill(c, STAGE_QUIT, result == 0 ? "closed by the next hop" : "connection lost");
+		return;
+	}
+	if (result == TRANSPORT_TLS_FAILED)
+		snprintf(reason, sizeof(reason), "TLS failed: %s", tls_error_text(t->tls));
+	else if (result == TRANSPORT_TLS_TRUNCATED)
+		snprintf(reason, sizeof(reason), "connection closed without TLS close_notify");
+	else if (result == 0)
+		snprintf(reason, sizeof(reason), "connection closed by the next hop");
+	else
+		snprintf(reason, sizeof(reason), "connection lost: %s", strerror(-result));
+	if (c->state == CONNECTION_READY && result != TRANSPORT_TLS_FAILED)
+		learn_from_end(c);
+	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
+}
+
+/* Nobody else waits for it any more. */
+static void become_slow(struct connection *c)
+{
+	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
+
+	c->slow = true;
+	c->outbound->connecting--;
+	if (address)
+		address->slow++;
+	connection_arm_until(c, c->setup_until_ns);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct connection *c = container_of(timer, struct connection, timer);
+
+	if (c->state < CONNECTION_READY && c->outbound->shard->now_ns < c->setup_until_ns) {
+		become_slow(c);
+		return;
+	}
+	if (c->state == CONNECTION_READY && c->attempt_count == 0) {
+		connection_retire(c);
+		return;
+	}
+	if (c->state == CONNECTION_QUITTING) {
+		connection_kill(c, STAGE_QUIT, "no reply to QUIT");
+		return;
+	}
+	if (c->state == CONNECTION_READY)
+		connection_unanswered(c);
+	connection_kill(c, connection_stage(c), "timeout");
+}
+
+static void on_sent(struct transport *t)
+{
+	struct connection *c = container_of(t, struct connection, transport);
+
+	if (c->state == CONNECTION_READY) {
+		/* A large message over a slow line takes its time: what was sent counts as progress. */
+		if (c->attempt_count > 0)
+			connection_arm(c, c->writing ? connection_config(c)->timeouts.reply_ns
+						     : connection_config(c)->timeouts.data_reply_ns);
+		connection_write(c);
+		outbound_wake(c->outbound->shard, c->outbound->index);
+	}
+}
+
+static const struct transport_handlers on_transport = {.on_data = connection_on_data,
+						       .on_end = on_end,
+						       .on_connected = connection_on_connected,
+						       .on_secured = connection_on_secured,
+						       .on_sent = on_sent,
+						       .on_closed = on_closed};
+
+struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
+				   const struct connection_handlers *handlers)
+{
+	struct shard *shard = o->shard;
+	struct connection *c = pool_acquire(&shard->deliverer->connections);
+	int fd;
+
+	if (!c)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	fd = ring_socket(shard->ring, address->any.sa_family);
+	if (fd < 0) {
+		pool_release(&shard->deliverer->connections, c);
+		return NULL;
+	}
+	c->outbound = o;
+	c->handlers = handlers;
+	c->host = host;
+	c->address = *address;
+	c->opened_ns = shard->now_ns;
+	c->mode = MODE_LOCKSTEP;
+	list_init(&c->link);
+	list_init(&c->attempts);
+	wheel_timer_init(&c->timer, on_timer);
+	list_append(&o->connections, &c->link);
+	o->connection_count++;
+	o->connecting++;
+	counter_add(&shard->deliverer->counters.connections_out, 1);
+	transport_init(&c->transport, shard->transport, &on_transport, &shard->deliverer->output_buffers);
+	connection_arm_setup(c);
+	transport_connect(&c->transport, fd, &c->address);
+	return c;
+}
