@@ -7,7 +7,7 @@
  *
  *     READY  in the lane's list: to be sent as soon as a connection has room; new mail, first in first out
  *     WAITING in the lane's heap: deferred until due_ns, then sent from there
- *     ACTIVE with a connection (core/relay)
+ *     ACTIVE with a connection (core/deliver)
  *     KEPT   in no lane: no destination takes it
  *     NONE   not yet or no longer queued
  */

@@ -30,7 +30,7 @@ enum {
 
 struct state_reply {
 	uint16_t code; /* 0: none, the text is a reason of our own */
-	uint8_t stage; /* core/relay's enum stage; STATE_STAGE_NONE: not known */
+	uint8_t stage; /* core/deliver's enum stage; STATE_STAGE_NONE: not known */
 	struct span text;
 };
 
