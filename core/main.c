@@ -1,5 +1,5 @@
 /*
- * core/main.c - the program: postrider run | check | version.
+ * core/main.c - the program: postrider run | check | spool | version.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
@@ -34,6 +34,7 @@
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
+#include "core/relay/spool_tool.h"
 #include "core/relay/stats.h"
 #include "core/relay/status.h"
 #include "core/relay/watch.h"
@@ -496,6 +497,8 @@ static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
 	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead\n"
+	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
+	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider version\n",
 	      out);
 	return status;
@@ -546,6 +549,8 @@ int main(int argc, char **argv)
 		return version();
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
 		return usage(stdout, 0);
+	if (strcmp(command, "spool") == 0)
+		return spool_tool(argc - 1, argv + 1);
 	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;

@@ -97,6 +97,7 @@ struct spool_settings {
 	unsigned slabs;        /* at least 4 */
 	unsigned writes;       /* batches in flight at most, 1..8 */
 	uint32_t beside_min;   /* octets an open batch must have to be written beside one in flight; 0: any will do */
+	bool read_only;        /* nothing is renamed or removed; only to be read (spool_view_now()) and closed */
 	uint64_t seed;         /* nonzero: segment seeds derive from it (simulation); 0: random_bytes() */
 };
 
@@ -221,6 +222,8 @@ struct spool_view {
 	struct ring_op op;
 };
 bool spool_view(struct spool *spool, struct spool_view *view, const struct spool_ref *ref, spool_view_fn *fn);
+/* The same at once, blocking, before spool_start(). 0, or what the callback would get. */
+int spool_view_now(struct spool *spool, struct spool_view *view, const struct spool_ref *ref);
 void spool_view_release(struct spool_view *view);
 
 /*

@@ -296,8 +296,6 @@ void spool_cut_failed(struct spool *spool);
 bool spool_resave(struct spool *spool);
 
 /* spool_view.c */
-/* Blocking; for import. */
-int spool_view_now(struct spool *spool, struct spool_view *view, const struct spool_ref *ref);
 void spool_views_tell(struct spool *spool);
 /* Checks a record in memory and points the view at its payload. */
 int spool_view_set(struct spool_view *view, const uint8_t *record);

@@ -114,6 +114,8 @@ static void on_file(void *context, const char *name)
 static int file_rename(struct recover *r, struct spool_segment *segment, const char *kind)
 {
 	char from[SPOOL_NAME_SIZE], to[SPOOL_NAME_SIZE];
+	if (r->spool->settings.read_only)
+		return 0;
 	spool_name(from, segment);
 	snprintf(to, sizeof to, "%010u.%s", segment->name, kind);
 	int result = disk_rename(r->spool->settings.directory, from, to);
@@ -131,6 +133,8 @@ static int file_without_header(struct recover *r, struct spool_segment *segment,
 	if (segment->damaged)
 		return 0;
 	if (zero && spool_zero(block + SPOOL_BLOCK, SPOOL_BLOCK)) {
+		if (r->spool->settings.read_only)
+			return 0;
 		int result = disk_unlink(r->spool->settings.directory, name);
 		return result < 0 ? result : 0;
 	}
@@ -559,7 +563,7 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 			spool_free(r.spool);
 		return result;
 	}
-	if (r.spool->log_count)
+	if (r.spool->log_count && !settings->read_only)
 		spool_reclaim(r.spool);
 	*out = r.spool;
 	return 0;
