@@ -3,6 +3,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -11,7 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from basics import eventually  # noqa: E402
 from harness import Client, NextHop, Workspace, case, check, equal, free_port  # noqa: E402
-from name_server import A, AAAA, EMPTY, NXDOMAIN, REFUSED, SERVFAIL, SILENT, TRUNCATED, WRONG, NameServer  # noqa: E402
+from name_server import (A, AAAA, CNAME, EMPTY, NXDOMAIN, REFUSED, SERVFAIL, SILENT, TRUNCATED, WRONG,  # noqa: E402
+                         NameServer, Raw, labels, record)
 
 
 def send(relay, count=1, recipient='recipient@example.com'):
@@ -94,6 +96,38 @@ def wrong_answers():
         return WRONG if tries.count(kind) < 2 else ['127.0.0.1'] if kind == A else EMPTY
 
     delivered({'mail.example.org': answer})
+
+
+def alias_of(name):
+    return Raw(lambda kind, ttl: (1, record(CNAME, ttl, labels(name))))
+
+
+@case
+def a_chain_of_aliases_to_many_addresses():
+    """Good for 68 years; only one of the addresses is right."""
+    delivered({'mail.example.org': alias_of('a.example.net'), 'a.example.net': alias_of('b.example.net'),
+               'b.example.net': ['127.0.0.%d' % (1 + i) for i in range(12)]}, ttl=0x7fffffff)
+
+
+@case
+def answers_that_lie():
+    """Aliases in a circle, a name that points at itself, lengths that go beyond the packet, addresses of five octets:
+    hosts without an address, and the next one gets the mail (DNS-01)."""
+    at = 12 + len(labels('self.example.org')) + 4 + 12  # where the alias itself is
+    pointer = Raw(lambda kind, ttl: (1, record(CNAME, ttl, bytes([0xc0, at]))))
+    beyond = Raw(lambda kind, ttl: (1, struct.pack('>HHHIH', 0xc00c, kind, 1, ttl, 4000) + b'\x7f\0\0\1'))
+    more = Raw(lambda kind, ttl: (200, record(A, ttl, b'\x7f\0\0\1') if kind == A else b''))
+    five = Raw(lambda kind, ttl: (1, record(kind, ttl, b'\x7f\0\0\1\1')))
+    lies = {'alias': alias_of('alias.example.org'), 'self': pointer, 'beyond': beyond, 'more': more, 'five': five}
+    with Workspace() as work:
+        names = {name + '.example.org': lie for name, lie in lies.items()}
+        names['mail.example.org'] = ['127.0.0.1']
+        server, hop = work.own(NameServer(names)), work.own(NextHop())
+        hosts = ['%s.example.org:1' % name for name in lies] + ['mail.example.org:%d' % hop.port]
+        relay = work.relay(work.configuration(hosts, dns={'servers': [server.address]}))
+        send(relay)
+        arrived(hop, 1, 200)
+        relay.terminate()
 
 
 def refused(found, reason):
