@@ -49,7 +49,6 @@ KNOWN_CIRCLES = [
     ('core/agents/agent.c', 'core/agents/agent_thread.c'),
     ('core/receive/session.c', 'core/receive/content.c'),
     ('core/receive/session.c', 'core/receive/reply.c'),
-    ('core/stream/transport_secure.c', 'core/stream/transport.c'),
     ('queue/spool_append.c', 'queue/spool_commit.c'),
     ('queue/spool_append.c', 'queue/spool_compact.c'),
     ('queue/spool_compact.c', 'queue/spool_commit.c'),

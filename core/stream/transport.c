@@ -15,14 +15,6 @@
  * read no further. Smaller pieces than HELD_SMALL are copied: they would keep a whole buffer. */
 enum { HELD_SMALL = 4096, CANCEL_AGAIN_MS = 20 };
 
-struct transport_held {
-	struct list link;
-	uint32_t flags; /* names the provided buffer */
-	uint32_t offset, length;
-	uint8_t *copy; /* the octets, where the buffer was given back because they are scarce; malloc'd */
-	bool plain;    /* TLS has been over them */
-};
-
 #define NEXT(state) STATES_BIT(TRANSPORT_##state)
 #define ENDS (NEXT(BROKEN) | NEXT(STOPPING))
 static const struct states_row rows[] = {
@@ -42,17 +34,6 @@ const struct states transport_states = {"transport", rows, sizeof(rows) / sizeof
 static void move(struct transport *t, enum transport_state state)
 {
 	states_move(&transport_states, &t->state, state);
-}
-
-static void free_held(struct transport *t, struct transport_held *held)
-{
-	t->held_octets -= held->length;
-	t->shared->held_octets -= held->length;
-	if (held->copy)
-		free(held->copy);
-	else
-		ring_buffer_release(t->shared->ring, held->flags);
-	pool_release(&t->shared->held, held);
 }
 
 static void on_recv(struct ring_op *op, int result, uint32_t flags);
@@ -98,22 +79,6 @@ void transport_init(struct transport *t, struct transport_shared *shared, const 
 }
 
 /* ---- teardown ----------------------------------------------------------------------------------------------- */
-
-static void drop_held(struct transport *t)
-{
-	struct list *link;
-
-	while ((link = list_take_first(&t->held)) != NULL) {
-		free_held(t, container_of(link, struct transport_held, link));
-	}
-}
-
-void transport_release_buffer(struct transport *t, uint8_t **buffer)
-{
-	if (*buffer)
-		pool_release(t->buffers, *buffer);
-	*buffer = NULL;
-}
 
 static void join(struct transport *t);
 static void finish(struct transport *t);
@@ -207,7 +172,7 @@ void transport_close(struct transport *t)
 	move(t, TRANSPORT_STOPPING);
 	list_remove(&t->dirty);
 	list_remove(&t->starved);
-	drop_held(t);
+	transport_held_drop(t);
 	if (t->tls)
 		tls_session_free(t->tls);
 	t->tls = NULL;
@@ -272,12 +237,6 @@ void transport_shared_rearm(struct transport_shared *shared)
 		arm(container_of(link, struct transport, starved));
 }
 
-void transport_mark_dirty(struct transport *t)
-{
-	if (!list_linked(&t->dirty))
-		list_append(t->accepted ? &t->shared->answers : &t->shared->dirty, &t->dirty);
-}
-
 /* Gives octets to the owner, `plain` or as they came; returns how many were consumed. */
 static size_t deliver(struct transport *t, const uint8_t *data, size_t length, bool plain)
 {
@@ -332,7 +291,7 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	if (!held) {
 		ring_buffer_release(t->shared->ring, flags);
 		t->paused = false;
-		drop_held(t);
+		transport_held_drop(t);
 		end(t, -ENOMEM);
 		return;
 	}
@@ -354,26 +313,6 @@ static void hold(struct transport *t, uint32_t flags, uint32_t offset, uint32_t 
 	t->shared->held_octets += length;
 	if (t->held.next != t->held.prev)
 		stop_reading(t);
-}
-
-bool transport_hold_plain(struct transport *t, const uint8_t *octets, size_t length)
-{
-	struct transport_held *held = pool_acquire(&t->shared->held);
-
-	if (!held)
-		return false;
-	*held = (struct transport_held){.length = (uint32_t)length, .copy = malloc(length), .plain = true};
-	list_init(&held->link);
-	if (!held->copy) {
-		pool_release(&t->shared->held, held);
-		return false;
-	}
-	memcpy(held->copy, octets, length);
-	list_prepend(&t->held, &held->link);
-	t->held_octets += (uint32_t)length;
-	t->shared->held_octets += length;
-	t->paused = true;
-	return true;
 }
 
 /* Takes a filled buffer over. Returns false when the transport was closed meanwhile and may be gone. */
@@ -454,7 +393,7 @@ static bool deliver_held(struct transport *t)
 			return false;
 		}
 		list_remove(&held->link);
-		free_held(t, held);
+		transport_held_free(t, held);
 		/* Whoever consumed the last piece may have paused behind it. */
 		if (t->paused)
 			return false;
@@ -555,7 +494,8 @@ bool transport_write(struct transport *t, const void *data, size_t length)
 
 	if (output_over(t))
 		return false;
-	ok = t->tls ? transport_secure_write(t, data, length) : write_plain(t, data, length);
+	ok = t->tls ? length <= transport_room(t) && transport_secure_write(t, data, length)
+		    : write_plain(t, data, length);
 	if (ok)
 		transport_mark_dirty(t);
 	return ok;

@@ -115,8 +115,6 @@ static bool take_buffers(struct transport *t)
 
 bool transport_secure_write(struct transport *t, const uint8_t *data, size_t length)
 {
-	if (length > transport_room(t))
-		return false;
 	if (!take_buffers(t))
 		return false;
 	while (length > 0) {
