@@ -43,6 +43,7 @@ static const struct scenario scenarios[] = {
 	{"closers", scenario_closers, 8},
 	{"apart", scenario_apart, 12},
 	{"newer", scenario_newer, 4},
+	{"space", scenario_space, 2},
 };
 /* clang-format on */
 

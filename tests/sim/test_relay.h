@@ -46,6 +46,8 @@ void scenario_newer(uint64_t seed);
 void scenario_hold(uint64_t seed);
 /* test_relay_damage.c: a disk that gives back something else. */
 void scenario_damage(uint64_t seed);
+/* test_relay_space.c: what the log takes. */
+void scenario_space(uint64_t seed);
 /* test_relay_faults.c: crashes, disks, memory. */
 void scenario_crash(uint64_t seed);
 void scenario_crash_io(uint64_t seed);
