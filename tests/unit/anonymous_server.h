@@ -41,13 +41,17 @@ static void anonymous_open(struct anonymous_server *s, struct wire *in, struct w
 	memset(s, 0, sizeof(*s));
 	s->in = in;
 	s->out = out;
-	s->exponent_length = s->share_length = DH_SIZE;
 	CHECK_EQ(wc_InitSha256(&s->transcript), 0);
 	CHECK_EQ(wc_InitRng(&s->rng), 0);
 	CHECK_EQ(wc_InitDhKey(&s->dh), 0);
 	CHECK_EQ(wc_DhSetKey(&s->dh, group->p, group->p_len, group->g, group->g_len), 0);
-	CHECK_EQ(wc_DhGenerateKeyPair(&s->dh, &s->rng, s->exponent, &s->exponent_length, s->share, &s->share_length),
-		 0);
+	/* One share in 256 begins with a zero, which is left out: not of that length, and not of use here. */
+	do {
+		s->exponent_length = s->share_length = DH_SIZE;
+		CHECK_EQ(wc_DhGenerateKeyPair(&s->dh, &s->rng, s->exponent, &s->exponent_length, s->share,
+					      &s->share_length),
+			 0);
+	} while (s->share_length > 0 && s->share_length < DH_SIZE);
 	CHECK_EQ(s->share_length, DH_SIZE);
 }
 
