@@ -130,6 +130,7 @@ void event_stats(struct log *log, const struct event_stats *s)
 	log_number(&e, "spool_failures", s->spool_failures);
 	log_number(&e, "loads", s->loads);
 	log_number(&e, "compacted", s->compacted);
+	log_number(&e, "octets_copied", s->octets_copied);
 	log_number(&e, "turns", s->turns);
 	log_number(&e, "completions", s->completions);
 	log_number(&e, "submissions", s->submissions);

@@ -53,7 +53,7 @@ struct event_stats {
 	uint64_t segments_recycled;
 	uint64_t spool_failures;
 	uint64_t loads;
-	uint64_t compacted;
+	uint64_t compacted, octets_copied;
 	uint64_t turns;
 	uint64_t completions;
 	uint64_t submissions;

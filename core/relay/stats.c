@@ -54,6 +54,7 @@ void stats_tell(struct shard *shard)
 					.spool_failures = spool.failures,
 					.loads = spool.loads,
 					.compacted = spool.compacted,
+					.octets_copied = spool.octets_copied,
 					.turns = ring.turns,
 					.completions = ring.completions,
 					.submissions = ring.submissions,
