@@ -26,6 +26,7 @@
 #include "core/base/disk.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
+#include "core/base/running.h"
 #include "core/config/config.h"
 #include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
@@ -34,11 +35,13 @@
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
+#include "core/relay/reload.h"
 #include "core/relay/spool_tool.h"
 #include "core/relay/stats.h"
 #include "core/relay/status.h"
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
+#include "core/shard/snapshot.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -47,6 +50,9 @@ enum {
 	DRAIN_LOOK_MS = 20,
 	DRAIN_HANGS_S = 20, /* after the drain's time; shards give up before */
 	STATUS_MS = 2000,
+	RELOAD_WAIT_S = 10,
+	RELOAD_LOOK_US = 1000,
+	RELOAD_ANSWER_S = 60, /* `postrider reload` waits for it */
 	MMAP_THRESHOLD = 128 << 10
 };
 
@@ -69,6 +75,7 @@ struct process {
 	pthread_cond_t changed;
 	bool go, abandon;
 	_Atomic(unsigned) running; /* shards */
+	struct running running_as;
 };
 
 static struct log *own_log(struct process *p)
@@ -166,20 +173,18 @@ static void release_shards(struct process *p, bool go)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Sets `stop` and wakes every shard; their rings are woken from a small ring of this thread. */
+/* Their rings are woken from a small ring of this thread. */
 static void on_bell(struct ring_op *op, int result, uint32_t flags)
 {
 }
 
-static void stop_shards(struct process *p)
+static void wake_shards(struct process *p)
 {
 	struct ring_config config = {.entries = 64, .completions = 128};
 	struct ring_problem problem;
 	struct ring *ring = NULL;
 	unsigned i;
 
-	for (i = 0; i < p->relay.shard_count; i++)
-		shard_stop(p->relay.shards[i]);
 	if (ring_open(&ring, &config, &problem) < 0)
 		return; /* they will look when their next timer is due */
 	for (i = 0; i < p->relay.shard_count; i++) {
@@ -189,6 +194,15 @@ static void stop_shards(struct process *p)
 			;
 	}
 	ring_close(ring);
+}
+
+static void stop_shards(struct process *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->relay.shard_count; i++)
+		shard_stop(p->relay.shards[i]);
+	wake_shards(p);
 }
 
 /* ---- start-up ----------------------------------------------------------------------------------------------- */
@@ -306,7 +320,102 @@ static int make_shards(struct process *p, const struct config *config)
 	return p->writer ? 0 : -ENOMEM;
 }
 
-/* The next SIGTERM or SIGINT, or 0 when none came within `wait_ms`. */
+/* Those that this configuration needs and that do not run yet. 0 or -errno. */
+static int start_agents(struct relay *relay, const struct config *config)
+{
+	if (!names_wanted(config) || relay->deliverers.dns)
+		return 0;
+	relay->deliverers.dns = dns_start((const char *const *)config->dns.servers, config->dns.server_count);
+	return relay->deliverers.dns ? 0 : -errno;
+}
+
+/* ---- reload ----------------------------------------------------------------------------------------------------- */
+
+/* For `postrider reload`, which waits for it (running.h). */
+static void tell_reload(struct process *p, const char *refusal)
+{
+	p->running_as.reloads++;
+	snprintf(p->running_as.refusal, sizeof(p->running_as.refusal), "%s", refusal);
+	(void)running_tell(p->recovery.lock, &p->running_as);
+}
+
+static void reload_refused(struct process *p, const struct config_problems *problems)
+{
+	struct log_event e;
+
+	log_begin_at(&e, own_log(p), LOG_LEVEL_ERROR, "reload_refused");
+	log_text(&e, "file", p->relay.config->file);
+	log_text(&e, "problem", config_problems_first(problems));
+	log_number(&e, "problems", problems->errors);
+	log_end(&e);
+	tell_reload(p, config_problems_first(problems));
+}
+
+static void reloaded(struct process *p, uint64_t started_ns)
+{
+	const struct config *config = p->relay.snapshot->config;
+	struct log_event e;
+
+	log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "reloaded");
+	log_text(&e, "file", config->file);
+	log_number(&e, "clients", config->client_count);
+	log_number(&e, "destinations", config->destination_count);
+	log_number(&e, "routes", config->route_count);
+	log_number(&e, "in_use", reload_sweep(&p->relay));
+	log_number(&e, "ms", (clock_monotonic_ns() - started_ns) / CLOCK_NS_PER_MS);
+	log_end(&e);
+	tell_reload(p, "");
+}
+
+/* True: it is taken, or is being. */
+static bool try_reload(struct process *p, struct config_problems *problems)
+{
+	const char *file = p->relay.config->file;
+	struct config *next;
+	char problem[1024];
+
+	if (reload_under_way(&p->relay)) {
+		config_problems_init(problems);
+		config_problems_add(problems, false, file, (struct config_place){0},
+				    "the last reload is still under way");
+		return false;
+	}
+	next = config_load(file, problems);
+	if (!next)
+		return false;
+	/* The next one counts as well as what it was started with. */
+	if (check_limits(next, problem, sizeof(problem)) < 0)
+		config_problems_add(problems, false, file, (struct config_place){0}, "%s", problem);
+	else if (start_agents(&p->relay, next) < 0)
+		config_problems_add(problems, false, file, (struct config_place){0},
+				    "no thread that asks for names can be started");
+	if (problems->errors == 0 && reload_begin(&p->relay, next, problems))
+		return true;
+	config_free(next);
+	return false;
+}
+
+/* SIGHUP. The manager is told with the time, so that it knows which of its requests this was (sd_notify(3)). */
+static void reload(struct process *p)
+{
+	static struct config_problems problems;
+	uint64_t started_ns = clock_monotonic_ns(), end_ns = started_ns + RELOAD_WAIT_S * CLOCK_NS_PER_S;
+	char state[80];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", started_ns / 1000);
+	tell(state, "reading the configuration anew");
+	if (try_reload(p, &problems)) {
+		wake_shards(p);
+		while (reload_under_way(&p->relay) && clock_monotonic_ns() < end_ns)
+			(void)usleep(RELOAD_LOOK_US);
+		reloaded(p, started_ns);
+	} else {
+		reload_refused(p, &problems);
+	}
+	tell("READY=1\n", "the configuration was %s", problems.errors ? "refused: the one before stays" : "read anew");
+}
+
+/* The next SIGTERM, SIGINT or SIGHUP, or 0 when none came within `wait_ms`. */
 static int next_signal(const sigset_t *signals, unsigned wait_ms)
 {
 	struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (long)(wait_ms % 1000) * 1000000};
@@ -315,7 +424,7 @@ static int next_signal(const sigset_t *signals, unsigned wait_ms)
 	return which < 0 ? 0 : which;
 }
 
-/* Until the first signal: looks whether the shards run, and tells the service manager now and then how it goes. */
+/* Until SIGTERM or SIGINT: reloads, looks whether the shards run, and tells the service manager how it goes. */
 static void wait_for_end(struct process *p, const sigset_t *signals)
 {
 	struct status status = {0};
@@ -324,8 +433,14 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 
 	status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
 	tell("READY=1\n", "%s", text);
-	while (next_signal(signals, WATCHDOG_LOOK_MS) == 0) {
+	for (;;) {
+		int which = next_signal(signals, WATCHDOG_LOOK_MS);
 		uint64_t now_ns = clock_monotonic_ns();
+		if (which == SIGHUP)
+			reload(p);
+		else if (which != 0)
+			return;
+		(void)reload_sweep(&p->relay);
 		(void)watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
 			continue;
@@ -355,7 +470,8 @@ static bool wait_for_shards(struct process *p, const sigset_t *signals)
 
 	while (atomic_load(&p->running) > 0) {
 		uint64_t now_ns = clock_monotonic_ns();
-		if (next_signal(signals, DRAIN_LOOK_MS) != 0)
+		int which = next_signal(signals, DRAIN_LOOK_MS);
+		if (which != 0 && which != SIGHUP)
 			atomic_store(&p->relay.hurry, true);
 		(void)watch_shards(&p->relay, now_ns, own_log(p));
 		if (now_ns > end_ns)
@@ -393,6 +509,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	atomic_store(&p->running, p->relay.shard_count);
 	release_shards(p, true);
 	log_ready(p);
+	p->running_as.pid = getpid();
+	(void)running_tell(p->recovery.lock, &p->running_as); /* no reason to end: only `reload` looks there */
 	wait_for_end(p, signals);
 	tell_stopping(p->relay.config);
 	stop_shards(p);
@@ -404,17 +522,6 @@ static int serve(struct process *p, const sigset_t *signals)
 			status = EXIT_SOFTWARE;
 	}
 	return status;
-}
-
-/* 0 or -errno. */
-static int start_agents(struct relay *relay)
-{
-	const struct config *config = relay->config;
-
-	if (!names_wanted(config))
-		return 0;
-	relay->deliverers.dns = dns_start((const char *const *)config->dns.servers, config->dns.server_count);
-	return relay->deliverers.dns ? 0 : -errno;
 }
 
 static int cannot_ask(struct process *p)
@@ -441,9 +548,9 @@ static int run(const struct config *config)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	if (ring_probe(&ring_problem) < 0) {
 		fprintf(stderr, "postrider: %s\n", ring_problem.text);
 		return EXIT_UNAVAILABLE;
@@ -459,7 +566,7 @@ static int run(const struct config *config)
 		fprintf(stderr, "postrider: out of memory\n");
 		return EXIT_UNAVAILABLE;
 	}
-	if (tls_policies_make(p->relay.deliverers.tls, config, &tls_problem) < 0) {
+	if (tls_policies_make(p->relay.snapshot->tls, config, &tls_problem) < 0) {
 		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
 		return EXIT_CONFIG;
 	}
@@ -470,7 +577,7 @@ static int run(const struct config *config)
 	} else {
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
-		status = start_agents(&p->relay) < 0 ? cannot_ask(p) : serve(p, &signals);
+		status = start_agents(&p->relay, config) < 0 ? cannot_ask(p) : serve(p, &signals);
 		dns_stop(p->relay.deliverers.dns);
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
@@ -497,6 +604,7 @@ static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
 	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead\n"
+	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider version\n",
@@ -536,6 +644,49 @@ static int check(const struct config *config)
 	return check_surroundings(config, print_found) > 0 ? EXIT_CONFIG : 0;
 }
 
+static int reload_problem(const char *path, const char *why)
+{
+	fprintf(stderr, "postrider: %s: %s\n", path, why);
+	return EXIT_IO;
+}
+
+/* The process is found by the spool that it has locked, and says there what became of it (running.h). */
+static int ask_reload(const struct config *config)
+{
+	struct running before, after;
+	char path[4096 + 8];
+	unsigned looks;
+	int r;
+
+	snprintf(path, sizeof(path), "%.4096s/lock", config->spool.directory);
+	r = running_read(path, &before);
+	if (r == -ESRCH || r == -ENOENT)
+		return reload_problem(path, "no process of postrider has this spool");
+	if (r == 0 && kill(before.pid, SIGHUP) < 0)
+		r = -errno;
+	if (r < 0)
+		return reload_problem(path, r == -EBADMSG ? "its process is just starting, try again" : strerror(-r));
+	for (looks = 0; looks < RELOAD_ANSWER_S * 100; looks++) {
+		r = running_read(path, &after);
+		if (r == -ESRCH)
+			return reload_problem(path, "the process has ended");
+		if (r == 0 && after.reloads != before.reloads) {
+			if (after.refusal[0])
+				fprintf(stderr, "%s\n", after.refusal);
+			return after.refusal[0] ? EXIT_CONFIG : 0;
+		}
+		(void)usleep(10000);
+	}
+	return reload_problem(path, "no answer: look at its events");
+}
+
+static int execute(const char *command, const struct config *config)
+{
+	if (strcmp(command, "run") == 0)
+		return run(config);
+	return strcmp(command, "reload") == 0 ? ask_reload(config) : check(config);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -551,7 +702,7 @@ int main(int argc, char **argv)
 		return usage(stdout, 0);
 	if (strcmp(command, "spool") == 0)
 		return spool_tool(argc - 1, argv + 1);
-	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0)
+	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -567,7 +718,7 @@ int main(int argc, char **argv)
 	print_problems(&problems);
 	if (!config)
 		return EXIT_CONFIG;
-	status = strcmp(command, "run") == 0 ? run(config) : check(config);
+	status = execute(command, config);
 	config_free(config);
 	return status;
 }

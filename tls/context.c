@@ -319,6 +319,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 		fail(problem, "out of memory");
 		return NULL;
 	}
+	atomic_init(&context->users, 1);
 	context->serial = atomic_fetch_add(&next_serial, 1);
 	context->server = config->server;
 	context->verify_peer = config->verify_peer;
@@ -349,16 +350,6 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 	if (config->server)
 		tls_resume_context(context, config);
 	return context;
-}
-
-void tls_context_free(struct tls_context *context)
-{
-	if (context == NULL)
-		return;
-	wolfSSL_CTX_free(context->wolf);
-	anchors_free(context->anchors);
-	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
-	free(context);
 }
 
 struct tls_certificate_text *tls_certificates_read(const char *file, const char *host, size_t *count)

@@ -15,6 +15,8 @@
 
 #include <wolfssl/ssl.h>
 
+#include <stdatomic.h>
+
 #include "tls/tls.h"
 
 enum {
@@ -31,7 +33,8 @@ enum {
 };
 
 struct tls_context {
-	uint64_t serial; /* never reused, unlike the address: tickets are compared by it */
+	_Atomic(unsigned) users; /* who made it, until tls_context_free(), and its sessions */
+	uint64_t serial;         /* never reused, unlike the address: tickets are compared by it */
 	WOLFSSL_CTX *wolf;
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
@@ -50,7 +53,7 @@ struct tls_guard {
 
 struct tls_session {
 	WOLFSSL *wolf;
-	struct tls_context *context; /* not owned; outlives the session */
+	struct tls_context *context; /* counted */
 	struct accel_keys *keys;     /* owned; NULL without acceleration */
 	const uint8_t *input;        /* the caller's */
 	size_t input_length, input_used;

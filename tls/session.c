@@ -155,6 +155,7 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *ser
 	if (session == NULL)
 		return NULL;
 	session->context = context;
+	atomic_fetch_add(&context->users, 1);
 	session->wolf = wolfSSL_new(context->wolf);
 	if (session->wolf != NULL && context->accelerated)
 		session->keys = accel_keys_new();
@@ -182,6 +183,7 @@ void tls_session_free(struct tls_session *session)
 	free(session->held);
 	free(session->server_name);
 	free(session->error);
+	tls_context_free(session->context);
 	free(session);
 }
 

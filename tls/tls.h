@@ -67,6 +67,7 @@ void tls_set_random(void (*fn)(void *out, size_t length));
 
 /* NULL with *problem filled in. */
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem);
+/* No more sessions are made from it; it goes when the last of those it has has gone, on whichever thread. */
 void tls_context_free(struct tls_context *context);
 
 /* What a certificate says, for people: texts are cut where they are longer. */

@@ -5,41 +5,67 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
-#include "core/deliver/tls_policy.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
-int deliverers_init(struct deliverers *shared, const struct config *config)
+int deliverers_init(struct deliverers *shared, const struct config *config, size_t room)
 {
-	size_t d;
+	shared->holds = calloc(room + 1, sizeof(*shared->holds));
+	shared->holds_room = room;
+	return shared->holds ? deliverers_extend(shared, config) : -ENOMEM;
+}
 
-	shared->holds = calloc(config->destination_count + 1, sizeof(*shared->holds));
-	shared->tls = calloc(config->destination_count + 1, sizeof(*shared->tls));
-	if (!shared->holds || !shared->tls)
-		return -ENOMEM;
-	for (d = 0; d < config->destination_count; d++) {
-		shared->holds[d].hosts = calloc(config->destinations[d].host_count + 1, sizeof(struct hold_host));
-		if (!shared->holds[d].hosts)
+static int extend(struct hold_destination *hold, const struct config_destination *destination)
+{
+	size_t h;
+
+	if (!hold->hosts) {
+		hold->room = destination->host_count + HOLD_HOSTS_ROOM;
+		hold->hosts = calloc(hold->room, sizeof(struct hold_host));
+		if (!hold->hosts)
 			return -ENOMEM;
+	}
+	for (h = 0; h < destination->host_count; h++) {
+		const char *name = destination->hosts[h].text;
+		if (hold_host_of(hold, name))
+			continue;
+		if (hold->count == hold->room)
+			return -ENOSPC;
+		hold->hosts[hold->count].name = strdup(name);
+		if (!hold->hosts[hold->count].name)
+			return -ENOMEM;
+		hold->count++;
 	}
 	return 0;
 }
 
-void deliverers_deinit(struct deliverers *shared, const struct config *config)
+int deliverers_extend(struct deliverers *shared, const struct config *config)
 {
 	size_t d;
+	int r = 0;
 
-	for (d = 0; shared->holds && d < config->destination_count; d++)
+	for (d = 0; d < config->destination_count && r == 0; d++)
+		r = extend(&shared->holds[d], &config->destinations[d]);
+	return r;
+}
+
+void deliverers_deinit(struct deliverers *shared)
+{
+	size_t d, h;
+
+	for (d = 0; shared->holds && d < shared->holds_room; d++) {
+		for (h = 0; h < shared->holds[d].count; h++)
+			free(shared->holds[d].hosts[h].name);
 		free(shared->holds[d].hosts);
-	if (shared->tls)
-		tls_policies_free(shared->tls, config->destination_count);
-	free(shared->tls);
+	}
 	free(shared->holds);
 }
 
@@ -54,9 +80,10 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
-	deliverer->outbound = calloc(plan->lane_count + 1, sizeof(*deliverer->outbound));
+	deliverer->outbound = calloc(plan->lane_room + 1, sizeof(*deliverer->outbound));
 	if (!deliverer->outbound)
 		return -ENOMEM;
+	deliverer->lane_count = plan->lane_count;
 	/* The lanes must be there for recovery; the rest of an outbound comes with the ring. */
 	for (i = 0; i < plan->lane_count; i++) {
 		if (plan->lanes[i].owner == shard->index)
@@ -74,7 +101,7 @@ int deliverer_start(struct shard *shard)
 		int r;
 		if (plan->lanes[i].owner != shard->index)
 			continue;
-		r = outbound_init(&shard->deliverer->outbound[i], shard, i);
+		r = outbound_init(&shard->deliverer->outbound[i], shard, i, shard->snapshot);
 		if (r < 0)
 			return r;
 		outbound_wake(shard, i); /* for what recovery queued */
@@ -82,12 +109,43 @@ int deliverer_start(struct shard *shard)
 	return 0;
 }
 
+/* How many lanes there are for this configuration. */
+static unsigned lanes_of(const struct plan *plan, const struct config *config)
+{
+	const struct destination_plan *last = &plan->destinations[config->destination_count - 1];
+
+	return config->destination_count ? last->first_lane + last->lanes : 0;
+}
+
+bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
+{
+	struct deliverer *deliverer = shard->deliverer;
+	unsigned lanes = lanes_of(shard->plan, snapshot->config), i;
+
+	for (i = 0; i < lanes; i++) {
+		struct outbound *o = &deliverer->outbound[i];
+		if (shard->plan->lanes[i].owner != shard->index)
+			continue;
+		if (!o->shard) {
+			lane_init(&o->lane);
+			if (outbound_init(o, shard, i, snapshot) < 0) {
+				o->shard = NULL;
+				return false;
+			}
+		} else if (!outbound_take(o, snapshot)) {
+			return false;
+		}
+		deliverer->lane_count = deliverer->lane_count > i + 1 ? deliverer->lane_count : i + 1;
+	}
+	return true;
+}
+
 void deliverer_deinit(struct shard *shard)
 {
 	struct deliverer *deliverer = shard->deliverer;
 	unsigned i;
 
-	for (i = 0; i < shard->plan->lane_count; i++) {
+	for (i = 0; i < deliverer->lane_count; i++) {
 		if (deliverer->outbound[i].shard)
 			outbound_deinit(&deliverer->outbound[i]);
 	}

@@ -7,6 +7,9 @@
 #ifndef POSTRIDER_DELIVER_DELIVERER_H
 #define POSTRIDER_DELIVER_DELIVERER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "core/base/counter.h"
 #include "core/base/list.h"
 #include "core/base/pool.h"
@@ -18,13 +21,13 @@ struct dns;
 struct hold_destination;
 struct outbound; /* outbound.h */
 struct shard;
-struct tls_context;
+struct snapshot;
 
 /* What the deliverers of all shards share. */
 struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
-	struct tls_context **tls;       /* owned, per destination, shared where the policy is the same (tls_policy.h) */
-	struct dns *dns;                /* NULL where every host is numeric */
+	size_t holds_room;
+	struct dns *dns; /* NULL as long as every host is numeric */
 };
 
 struct deliverer_counters {
@@ -37,16 +40,22 @@ struct deliverer {
 	struct deliverer_counters counters;
 	struct pool connections, attempts, output_buffers;
 	struct outbound *outbound; /* owned, by lane; those of other shards are unused (their shard is NULL) */
+	unsigned lane_count;       /* those it knows of */
 	struct list outbound_wake; /* lanes with something to do this turn */
 };
 
-/* 0 or -ENOMEM. */
-int deliverers_init(struct deliverers *shared, const struct config *config);
-void deliverers_deinit(struct deliverers *shared, const struct config *config);
+/* For at most so many destinations. 0 or -ENOMEM. */
+int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);
+void deliverers_deinit(struct deliverers *shared);
+/* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
+ * -ENOMEM, or -ENOSPC: more hosts than a destination has room for. */
+int deliverers_extend(struct deliverers *shared, const struct config *config);
 /* Memory only. 0 or -ENOMEM. */
 int deliverer_init(struct shard *shard, struct deliverers *shared);
 /* On the shard's own thread: connections may be opened from now on. 0 or -ENOMEM. */
 int deliverer_start(struct shard *shard);
+/* All lanes of this shard go by the snapshot from now on. False: no memory, to be tried again. */
+bool deliverer_take(struct shard *shard, struct snapshot *snapshot);
 void deliverer_deinit(struct shard *shard);
 
 #endif

@@ -3,6 +3,8 @@
  */
 #include "core/deliver/hold.h"
 
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tell.h"
@@ -21,6 +23,17 @@ static uint64_t interval_ns(uint32_t refused)
 	while (refused-- > 0 && interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS)
 		interval *= 2;
 	return interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS ? interval : HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS;
+}
+
+struct hold_host *hold_host_of(const struct hold_destination *destination, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < destination->count; i++) {
+		if (strcmp(destination->hosts[i].name, name) == 0)
+			return &destination->hosts[i];
+	}
+	return NULL;
 }
 
 enum hold_claim hold_claim(struct hold_host *host, uint64_t now_ns, uint64_t *next_ns)
@@ -135,8 +148,8 @@ bool hold_stops(const struct outbound *o)
 	bool held = false;
 	size_t i;
 
-	for (i = 0; i < o->destination->host_count; i++) {
-		const struct host *host = &o->hosts[i];
+	for (i = 0; i < o->host_count; i++) {
+		const struct host *host = o->hosts[i];
 		if (hold_in_force(host->hold))
 			held = true;
 		else if (host->blocked_until_ns <= o->shard->now_ns)

@@ -47,14 +47,21 @@ struct hold_host {
 	_Atomic(uint64_t) since_ns;
 	_Atomic(uint32_t) refused; /* probes in a row */
 	_Atomic(uint32_t) stage;   /* where it refuses */
+	char *name;                /* owned: as the configuration writes the host */
 };
 
+enum { HOLD_HOSTS_ROOM = 16 }; /* hosts that a reload may add to a destination */
+
 struct hold_destination {
-	struct hold_host *hosts;
+	struct hold_host *hosts; /* owned; `count` of them, and room for more */
+	size_t count, room;
 	_Atomic(uint64_t) tell_ns[REASON_COUNT]; /* told, and not to be told again before; 0: not told */
 	_Atomic(uint64_t) released_ns;
 	_Atomic(uint32_t) releases; /* how often held mail was let go */
 };
+
+/* NULL: it has none of that name. */
+struct hold_host *hold_host_of(const struct hold_destination *destination, const char *name);
 
 static inline bool hold_in_force(const struct hold_host *host)
 {

@@ -14,9 +14,11 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/tls_policy.h"
 #include "core/route/place.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 static void on_timer(struct wheel_timer *timer)
 {
@@ -25,40 +27,163 @@ static void on_timer(struct wheel_timer *timer)
 	outbound_wake(o->shard, o->index);
 }
 
-int outbound_init(struct outbound *o, struct shard *shard, unsigned index)
+/* ---- what the configuration says -------------------------------------------------------------------------------- */
+
+static void free_host(struct host *host)
 {
-	const struct lane_plan *plan = &shard->plan->lanes[index];
-	const struct config_destination *destination = &shard->config->destinations[plan->destination];
+	if (!host)
+		return;
+	if (host->ticket)
+		tls_ticket_free(host->ticket);
+	free(host->own.text);
+	free(host->own.name);
+	free(host);
+}
+
+static struct host *find_host(struct host **hosts, size_t count, const char *text)
+{
 	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(hosts[i]->config->text, text) == 0)
+			return hosts[i];
+	}
+	return NULL;
+}
+
+/* What it is called and where it is belongs to it: configurations go, and a question for its name may be under way. */
+static struct host *new_host(struct outbound *o, const struct config_host *config)
+{
+	const struct deliverers *shared = o->shard->deliverer->shared;
+	struct host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return NULL;
+	host->own = *config;
+	host->own.text = strdup(config->text);
+	host->own.name = strdup(config->name);
+	if (!host->own.text || !host->own.name) {
+		free_host(host);
+		return NULL;
+	}
+	host->config = &host->own;
+	host->hold = hold_host_of(&shared->holds[o->shard->plan->lanes[o->index].destination], config->text);
+	assert(host->hold); /* deliverers_extend() has seen this configuration */
+	names_init(o, host);
+	return host;
+}
+
+/* What arrange() has made of a destination's hosts. */
+struct arrangement {
+	struct host **hosts;
+	size_t count, total;
+};
+
+static void undo(struct arrangement *a, const struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; i < a->count; i++) {
+		if (!find_host(o->hosts, o->host_total, a->hosts[i]->config->text))
+			free_host(a->hosts[i]);
+	}
+	free(a->hosts);
+}
+
+/* Those the destination has, in its order, then those it had. False: no memory. One written twice is one. */
+static bool arrange(struct arrangement *a, struct outbound *o, const struct config_destination *destination)
+{
+	size_t i;
+
+	*a = (struct arrangement){.hosts = calloc(destination->host_count + o->host_total + 1, sizeof(*a->hosts))};
+	if (!a->hosts)
+		return false;
+	for (i = 0; i < destination->host_count; i++) {
+		const char *text = destination->hosts[i].text;
+		struct host *host = find_host(o->hosts, o->host_total, text);
+		if (find_host(a->hosts, a->count, text))
+			continue;
+		if (!host)
+			host = new_host(o, &destination->hosts[i]);
+		if (!host) {
+			undo(a, o);
+			return false;
+		}
+		a->hosts[a->count++] = host;
+	}
+	a->total = a->count;
+	for (i = 0; i < o->host_total; i++) {
+		if (find_host(a->hosts, a->count, o->hosts[i]->config->text))
+			continue;
+		a->hosts[a->total++] = o->hosts[i];
+	}
+	return true;
+}
+
+static void put(struct outbound *o, const struct arrangement *a)
+{
+	size_t i;
+
+	free(o->hosts);
+	o->hosts = a->hosts;
+	o->host_count = a->count;
+	o->host_total = a->total;
+	for (i = 0; i < o->host_total; i++)
+		o->hosts[i]->gone = i >= o->host_count;
+}
+
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
+{
+	const unsigned d = shard->plan->lanes[index].destination;
+	struct arrangement a;
 
 	o->shard = shard;
 	o->index = index;
-	o->destination = destination;
-	o->limit = plan->connections;
 	list_init(&o->connections);
 	list_init(&o->loaded);
 	list_init(&o->wake);
 	wheel_timer_init(&o->timer, on_timer);
-	o->hosts = calloc(destination->host_count, sizeof(*o->hosts));
-	if (!o->hosts)
+	if (!arrange(&a, o, &snapshot->config->destinations[d]))
 		return -ENOMEM;
-	for (i = 0; i < destination->host_count; i++) {
-		o->hosts[i].config = &destination->hosts[i];
-		o->hosts[i].hold = &shard->deliverer->shared->holds[plan->destination].hosts[i];
-		names_init(o, &o->hosts[i]);
-	}
-	o->tls = shard->deliverer->shared->tls[plan->destination];
+	o->destination = &snapshot->config->destinations[d];
+	put(o, &a);
+	o->limit = plan_share(shard->plan, snapshot->config, index);
+	o->tls = snapshot->tls[d];
 	return 0;
+}
+
+bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
+{
+	const unsigned d = o->shard->plan->lanes[o->index].destination;
+	const struct config_destination *before = o->destination, *now = &snapshot->config->destinations[d];
+	bool other_policy = !tls_policy_same(before, now);
+	struct list *link, *next;
+	struct arrangement a;
+
+	if (now == before)
+		return true; /* done already, and another lane was short of memory */
+	if (!arrange(&a, o, now))
+		return false;
+	put(o, &a);
+	o->destination = now;
+	o->limit = plan_share(o->shard->plan, snapshot->config, o->index);
+	o->tls = snapshot->tls[d];
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (other_policy || c->host->gone)
+			connection_retire(c);
+	}
+	outbound_wake(o->shard, o->index);
+	return true;
 }
 
 void outbound_deinit(struct outbound *o)
 {
 	size_t i;
 
-	for (i = 0; o->hosts && i < o->destination->host_count; i++) {
-		if (o->hosts[i].ticket)
-			tls_ticket_free(o->hosts[i].ticket);
-	}
+	for (i = 0; i < o->host_total; i++)
+		free_host(o->hosts[i]);
 	free(o->hosts);
 	lane_deinit(&o->lane);
 }
@@ -157,7 +282,8 @@ static void dispatch(struct outbound *o)
 	struct connection *c = NULL;
 	uint64_t next_ns = UINT64_MAX;
 
-	if (shard->draining)
+	/* Mail of a destination that is gone waits for it. */
+	if (shard->draining || o->destination->gone)
 		return;
 	hold_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
@@ -214,7 +340,7 @@ void outbound_drain(struct shard *shard, bool hard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->plan->lane_count; i++) {
+	for (i = 0; i < shard->deliverer->lane_count; i++) {
 		struct outbound *o = &shard->deliverer->outbound[i];
 		struct list *link, *next;
 		if (!o->shard)
@@ -236,7 +362,7 @@ bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->plan->lane_count; i++) {
+	for (i = 0; i < shard->deliverer->lane_count; i++) {
 		const struct outbound *o = &shard->deliverer->outbound[i];
 		if (o->shard && (o->connection_count > 0 || o->loading > 0))
 			return false;

@@ -8,6 +8,7 @@
 #ifndef POSTRIDER_DELIVER_OUTBOUND_H
 #define POSTRIDER_DELIVER_OUTBOUND_H
 
+#include "core/config/config.h"
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/fallback.h"
@@ -28,6 +29,8 @@ enum {
 
 struct host {
 	const struct config_host *config;
+	struct config_host own;    /* what `config` points to */
+	bool gone;                 /* its destination has it no more: no connection is opened to it */
 	unsigned failures;         /* in a row, of all its addresses */
 	uint64_t failed_ns;        /* the first of them */
 	uint64_t blocked_until_ns; /* all its addresses are, or it has none */
@@ -53,8 +56,12 @@ struct outbound {
 	const struct config_destination *destination;
 	unsigned limit; /* connections */
 	struct lane lane;
-	struct host *hosts;
-	struct tls_context *tls; /* the relay's; NULL without TLS */
+	/* Owned. First those of the destination, in its order; behind them those that have gone from it, which stay: a
+	 * connection may still be theirs, and they may come back. */
+	struct host **hosts;
+	size_t host_count; /* of the destination */
+	size_t host_total;
+	struct tls_context *tls; /* the snapshot's; NULL without TLS */
 	struct list connections; /* struct connection */
 	unsigned connection_count, connecting;
 	struct list loaded; /* attempts whose content is in memory, without a connection */
@@ -72,7 +79,10 @@ struct outbound {
 };
 
 /* `o` is zeroed but for its lane, which recovery may have filled. 0 or -ENOMEM. */
-int outbound_init(struct outbound *o, struct shard *shard, unsigned index);
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot);
+/* The destination is what this snapshot says. Connections to hosts that it has no more, or under another policy for
+ * TLS, take no more messages. False: no memory, nothing has changed. */
+bool outbound_take(struct outbound *o, const struct snapshot *snapshot);
 void outbound_deinit(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */
 static inline void outbound_wake(struct shard *shard, unsigned lane)

@@ -109,8 +109,8 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 {
 	size_t i;
 
-	for (i = 0; i < o->destination->host_count; i++) {
-		struct host *host = &o->hosts[i];
+	for (i = 0; i < o->host_count; i++) {
+		struct host *host = o->hosts[i];
 		enum hold_claim claim;
 		*address = usable_address(o, host, next_ns);
 		if (!*address && names_expected_ns(host) > o->shard->now_ns) {
@@ -134,8 +134,8 @@ static bool another_way(struct outbound *o)
 	uint64_t never = UINT64_MAX;
 	size_t i;
 
-	for (i = 0; i < o->destination->host_count; i++) {
-		struct host *host = &o->hosts[i];
+	for (i = 0; i < o->host_count; i++) {
+		struct host *host = o->hosts[i];
 		if (!hold_in_force(host->hold) && usable_address(o, host, &never))
 			return true;
 	}

@@ -32,6 +32,12 @@ static bool same_policy(const struct config_destination *a, const struct config_
 	       same_text(x.certificate_file, y.certificate_file) && same_text(x.private_key_file, y.private_key_file);
 }
 
+bool tls_policy_same(const struct config_destination *a, const struct config_destination *b)
+{
+	return a->tls_mode == b->tls_mode && a->tls_implicit == b->tls_implicit &&
+	       same_text(a->server_name, b->server_name) && same_policy(a, b);
+}
+
 /* The context of an earlier destination with the same policy, or NULL. */
 static struct tls_context *find(struct tls_context **contexts, const struct config *config, size_t destination)
 {

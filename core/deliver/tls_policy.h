@@ -18,6 +18,9 @@
 /* What a destination asks of TLS. */
 struct tls_context_config tls_policy_of(const struct config_destination *destination);
 
+/* A connection made under the one would do for the other. */
+bool tls_policy_same(const struct config_destination *a, const struct config_destination *b);
+
 /* Makes contexts[d] of one destination, those before it being made or NULL. Answers as below. */
 int tls_policy_make(struct tls_context **contexts, const struct config *config, size_t d, struct tls_problem *problem);
 /* Makes contexts[d] for each destination with TLS, NULL for the others. 0, -ENOMEM, or -EINVAL with *problem filled in:

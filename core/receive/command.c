@@ -7,11 +7,12 @@
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 /* What kind of syntax this client may use: only who may relay is worth forgiving. */
 static enum smtp_syntax syntax_of(const struct session *s)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
 
 	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;

@@ -7,6 +7,7 @@
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 enum { HOPS_MAX = 100 };
 
@@ -23,7 +24,7 @@ static void arm_content_timer(struct session *s, uint64_t bought_ns)
 void receive_content_timer(struct session *s)
 {
 	uint64_t octets = s->transport.octets_in - s->content_seen;
-	uint64_t most_ns = s->shard->config->timeouts.command_ns;
+	uint64_t most_ns = s->snapshot->config->timeouts.command_ns;
 
 	if (s->shard->now_ns >= s->content_deadline_ns) {
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
@@ -58,7 +59,7 @@ void receive_start_content(struct session *s)
 {
 	struct submission *m = s->message;
 	struct shard *shard = s->shard;
-	const struct config *config = shard->config;
+	const struct config *config = s->snapshot->config;
 
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = message_id_next(&shard->store->ids, m->letter.wall_ns);
@@ -84,7 +85,7 @@ static void begin_content(struct session *s, struct block *block)
 	struct trace trace = {
 		.helo = {s->helo, s->helo_length},
 		.peer = {s->peer, s->peer_length},
-		.hostname = span_text(s->shard->config->hostname),
+		.hostname = span_text(s->snapshot->config->hostname),
 		.protocol = s->esmtp ? "ESMTP" : "SMTP",
 		.id = m->letter.id,
 		.wall_ns = m->letter.wall_ns,
@@ -101,7 +102,7 @@ static void finish_content(struct session *s)
 
 	receive_move(s, SESSION_COMMAND);
 	list_remove(&s->place);
-	receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
 		m->letter.flags |= ENVELOPE_EIGHT_BIT;
@@ -160,7 +161,7 @@ static bool content_room(struct session *s, struct block **block)
 
 size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	struct submission *m = s->message;
 	uint8_t *discard = s->shard->store->scratch;
 	size_t at = 0;

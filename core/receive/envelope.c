@@ -8,11 +8,12 @@
 #include "core/receive/session_private.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 #include "queue/envelope.h"
 
 void receive_hello(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	char reply[REPLY_ROOM];
 	int n;
 
@@ -44,7 +45,7 @@ void receive_hello(struct session *s, const struct smtp_command *command)
 /* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
 static bool qualify(const struct session *s, const struct smtp_command *command, char *room, struct span *address)
 {
-	const char *domain = s->client >= 0 ? s->shard->config->clients[s->client].default_domain : NULL;
+	const char *domain = s->client >= 0 ? s->snapshot->config->clients[s->client].default_domain : NULL;
 	size_t local = command->address.length, length = domain ? strlen(domain) : 0;
 
 	*address = command->address;
@@ -61,7 +62,7 @@ static bool qualify(const struct session *s, const struct smtp_command *command,
 
 void receive_mail(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	struct span helo = {s->helo, s->helo_length}, sender;
 	char room[SMTP_PATH_MAX];
 
@@ -102,7 +103,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	char room[SMTP_PATH_MAX];
 	struct span address;
 	int destination;

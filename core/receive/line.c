@@ -7,6 +7,7 @@
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 static bool keep_partial_line(struct session *s, const uint8_t *data, size_t length)
 {
@@ -37,7 +38,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 		receive_command(s, line, length - 2);
 	s->shard->receiver->asked.length = 0;
 	if (s->state == SESSION_COMMAND)
-		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 }
 
 static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)

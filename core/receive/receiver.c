@@ -11,16 +11,15 @@
 #include "core/receive/peers.h"
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 int receivers_init(struct receivers *shared, const struct config *config)
 {
 	size_t i;
 
 	shared->listeners = calloc(config->listener_count + 1, sizeof(*shared->listeners));
-	shared->client_connections = calloc(config->client_count + 1, sizeof(*shared->client_connections));
-	if (!shared->listeners || !shared->client_connections)
-		return -ENOMEM;
-	if (config->limits.connections_per_client && !(shared->peers = peers_new()))
+	shared->peers = peers_new();
+	if (!shared->listeners || !shared->peers)
 		return -ENOMEM;
 	for (i = 0; i < config->listener_count; i++)
 		shared->listeners[i] = config->listeners[i].address;
@@ -31,7 +30,6 @@ void receivers_deinit(struct receivers *shared)
 {
 	peers_free(shared->peers);
 	free(shared->listeners);
-	free(shared->client_connections);
 }
 
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions)
@@ -49,6 +47,16 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	pool_init(&receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
 	receiver->listeners = calloc(shard->config->listener_count + 1, sizeof(*receiver->listeners));
 	return receiver->listeners ? 0 : -ENOMEM;
+}
+
+void receiver_take(struct shard *shard, struct snapshot *snapshot)
+{
+	struct receiver *receiver = shard->receiver;
+
+	snapshot_hold(snapshot, shard->index);
+	if (receiver->snapshot)
+		snapshot_release(receiver->snapshot, shard->index);
+	receiver->snapshot = snapshot;
 }
 
 void receiver_deinit(struct shard *shard)

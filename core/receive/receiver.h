@@ -24,13 +24,13 @@ struct listener; /* listen.h */
 struct peers;
 struct ring_address;
 struct shard;
+struct snapshot;
 
 /* What the receivers of all shards share; the atomics are written by all, the rest is set up before they run. */
 struct receivers {
 	struct ring_address *listeners; /* owned: bound addresses, the port known after the first shard has bound */
-	struct peers *peers;            /* owned; NULL where limits.connections_per_client is not set */
+	struct peers *peers;            /* owned */
 	_Atomic(unsigned) connections;  /* inbound, whole process */
-	_Atomic(unsigned) *client_connections; /* owned, per configured client group */
 };
 
 struct receiver_counters {
@@ -39,6 +39,7 @@ struct receiver_counters {
 
 struct receiver {
 	struct receivers *shared;
+	struct snapshot *snapshot; /* what new sessions go by */
 	struct receiver_counters counters;
 	struct pool sessions, lines, names, reply_buffers;
 	struct listener *listeners;  /* owned, as many as the configuration has */
@@ -57,6 +58,8 @@ int receivers_init(struct receivers *shared, const struct config *config);
 void receivers_deinit(struct receivers *shared);
 /* Memory only, for so many sessions. 0 or -ENOMEM. */
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions);
+/* Sessions that come from now on go by this one. */
+void receiver_take(struct shard *shard, struct snapshot *snapshot);
 void receiver_deinit(struct shard *shard);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/receive/session_private.h"
 #include "core/receive/tell.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 static struct submission *last_pending(struct session *s)
 {
@@ -77,7 +78,7 @@ void receive_reply_text(struct session *s, const char *text)
 
 void receive_error(struct session *s, const char *reply)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 
 	s->errors++;
 	if (config->limits.errors_per_session && s->errors >= config->limits.errors_per_session) {
@@ -209,7 +210,7 @@ void receive_message_answered(struct session *s)
 	}
 	/* From this reply on the client may take its time for the next command, or to read. */
 	if (s->pending_count < before && s->state != SESSION_CONTENT)
-		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	if (s->state < SESSION_FINISHING)
 		receive_go_on(s, WAIT_REPLIES);
 }

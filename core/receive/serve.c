@@ -13,6 +13,7 @@
 #include "core/receive/session_private.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
@@ -26,24 +27,25 @@ static const struct transport_handlers handlers = {
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
 	struct receivers *shared = s->shard->receiver->shared;
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	unsigned all = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
+	_Atomic(unsigned) *count = snapshot_client(s->snapshot, s->client);
 	bool over = all >= config->limits.connections;
 
 	s->counted = true;
-	if (s->client >= 0) {
+	if (count) {
 		unsigned max = config->clients[s->client].connections_max;
-		unsigned n = atomic_fetch_add_explicit(&shared->client_connections[s->client], 1, memory_order_relaxed);
-		over = over || (max && n >= max);
+		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max || over;
 	}
-	if (shared->peers && !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
+	if (config->limits.connections_per_client &&
+	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
 		over = true;
 	return over;
 }
 
 void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
-	const struct config *config = shard->config;
+	const struct config *config = shard->receiver->snapshot->config;
 	struct session *s = pool_acquire(&shard->receiver->sessions);
 	struct ring_address peer;
 	char greeting[REPLY_ROOM];
@@ -59,6 +61,8 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	}
 	memset(s, 0, sizeof(*s));
 	s->shard = shard;
+	s->snapshot = shard->receiver->snapshot;
+	snapshot_hold(s->snapshot, shard->index);
 	s->listener = (uint16_t)listener;
 	s->opened_ns = shard->now_ns;
 	list_init(&s->link);
@@ -134,7 +138,7 @@ static void on_timer(struct wheel_timer *timer)
 	else if (s->state == SESSION_LINGER)
 		receive_end(s, "closed");
 	else if (owners_wanted(s))
-		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)
 		receive_end(s, "replies not read");
 	else

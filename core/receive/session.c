@@ -16,6 +16,7 @@
 #include "core/receive/tell.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 /* The socket may be gone, but the text says the same. */
 bool receive_address(const struct session *s, struct ring_address *out)
@@ -42,13 +43,15 @@ static void uncount_peer(struct session *s)
 void receive_uncount(struct session *s)
 {
 	struct receivers *shared = s->shard->receiver->shared;
+	_Atomic(unsigned) *count;
 
 	if (!s->counted)
 		return;
 	s->counted = false;
 	atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
-	if (s->client >= 0)
-		atomic_fetch_sub_explicit(&shared->client_connections[s->client], 1, memory_order_relaxed);
+	count = snapshot_client(s->snapshot, s->client);
+	if (count)
+		atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
 	uncount_peer(s);
 }
 
@@ -79,7 +82,7 @@ void receive_move(struct session *s, enum session_state state)
 	switch (state) {
 	case SESSION_FINISHING:
 	case SESSION_ENDED:
-		receive_arm_timer(s, s->shard->config->timeouts.command_ns);
+		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 		break;
 	case SESSION_LINGER:
 		receive_arm_timer(s, SESSION_LINGER_MS * CLOCK_NS_PER_MS);
@@ -106,6 +109,7 @@ void receive_free_when_alone(struct session *s)
 	if (s->helo)
 		pool_release(&shard->receiver->names, s->helo);
 	list_remove(&s->link);
+	snapshot_release(s->snapshot, shard->index);
 	pool_release(&shard->receiver->sessions, s);
 }
 

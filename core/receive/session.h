@@ -82,6 +82,7 @@ enum {
 struct session {
 	struct transport transport;
 	struct shard *shard;
+	struct snapshot *snapshot;  /* counted: the configuration it began with */
 	struct list link;           /* shard->receiver->session_list */
 	struct list place;          /* in shard->receiver->content_readers, or where it waits */
 	struct list pending;        /* messages with their owners, oldest first */

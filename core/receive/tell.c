@@ -10,10 +10,11 @@
 #include "core/events/receiving.h"
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 static const char *client_name(const struct session *s)
 {
-	return s->client >= 0 ? s->shard->config->clients[s->client].name : "";
+	return s->client >= 0 ? s->snapshot->config->clients[s->client].name : "";
 }
 
 static const char *session_stage(const struct session *s)
@@ -43,7 +44,7 @@ static const char *session_stage(const struct session *s)
 
 void tell_session(const struct session *s)
 {
-	const struct config *config = s->shard->config;
+	const struct config *config = s->snapshot->config;
 	struct event_session facts;
 
 	if (!config->log_sessions)
@@ -108,7 +109,7 @@ void tell_refused(const struct session *s, const struct smtp_command *command, c
 {
 	const struct submission *m = s->message;
 	struct event_refused facts = {
-		.listener = s->shard->config->listeners[s->listener].name,
+		.listener = s->snapshot->config->listeners[s->listener].name,
 		.client = client_name(s),
 		.stage = session_stage(s),
 		.peer = {s->peer, s->peer_length},

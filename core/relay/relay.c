@@ -3,6 +3,8 @@
  */
 #include "core/relay/relay.h"
 
+#include "core/relay/reload.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,9 @@ int relay_init(struct relay *relay, const struct config *config, unsigned shard_
 	}
 	if (plan_init(&relay->plan, config, shard_count) < 0 || receivers_init(&relay->receivers, config) < 0)
 		return -ENOMEM;
-	return deliverers_init(&relay->deliverers, config);
+	if (deliverers_init(&relay->deliverers, config, relay->plan.destination_room) < 0)
+		return -ENOMEM;
+	return reload_first(relay, config);
 }
 
 void relay_deinit(struct relay *relay)
@@ -39,7 +43,8 @@ void relay_deinit(struct relay *relay)
 	for (i = 0; relay->handoffs && i < relay->shard_count * relay->shard_count; i++)
 		handoff_deinit(&relay->handoffs[i]);
 	receivers_deinit(&relay->receivers);
-	deliverers_deinit(&relay->deliverers, relay->config);
+	deliverers_deinit(&relay->deliverers);
+	reload_end(relay);
 	plan_deinit(&relay->plan);
 	free(relay->handoffs);
 	free(relay->shards);

@@ -17,11 +17,15 @@
 #include "core/route/plan.h"
 #include "queue/handoff.h"
 
+struct client_counts;
 struct shard;
+struct snapshot;
 
 struct relay {
-	const struct config *config;
+	const struct config *config; /* what it was started with: what cannot change is there */
 	unsigned shard_count;
+	struct snapshot *snapshot;           /* the newest (reload.h), and those before it */
+	struct client_counts *client_counts; /* owned (reload.c) */
 	struct shard **shards;
 	struct handoff *handoffs; /* from * shard_count + to */
 	struct plan plan;

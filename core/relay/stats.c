@@ -22,7 +22,7 @@ void stats_tell(struct shard *shard)
 
 	spool_stats(shard->store->spool, &spool);
 	ring_stats(shard->ring, &ring);
-	for (i = 0; i < shard->plan->lane_count; i++)
+	for (i = 0; i < shard->deliverer->lane_count; i++)
 		connections += shard->deliverer->outbound[i].connection_count;
 	event_stats(shard->log, &(struct event_stats){
 					.connections_in = counter_get(&in->connections_in),

@@ -22,6 +22,7 @@
 #include "core/deliver/outbound.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
+#include "core/relay/reload.h"
 #include "core/relay/stats.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
@@ -35,6 +36,7 @@ enum {
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 16384,
 	DRAIN_POLL_MS = 10,
+	RELOAD_POLL_MS = 5,
 	SPOOL_POLL_MS = 100,
 	DISK_FULL_POLL_MS = 500,
 	DRAIN_HARD_MS = 10000,
@@ -62,6 +64,8 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->transport = &worker->transport;
 	worker->relay = relay;
 	shard->config = relay->config;
+	shard->snapshot = relay->snapshot;
+	atomic_init(&shard->next, relay->snapshot);
 	shard->plan = &relay->plan;
 	shard->index = index;
 	shard->count = relay->shard_count;
@@ -69,10 +73,22 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->handoffs = relay->handoffs;
 	shard->log = log;
 	worker->receiving = true;
+	receiver_take(shard, relay->snapshot);
 	if (post_init(shard) < 0 || store_init(shard, sessions, outbound_due) < 0 ||
 	    receiver_init(shard, &relay->receivers, sessions) < 0 || deliverer_init(shard, &relay->deliverers) < 0)
 		return NULL;
 	return worker;
+}
+
+/* When the configuration says, from now on. */
+static void tell_stats(struct worker *worker)
+{
+	struct shard *shard = &worker->shard;
+
+	if (shard->config->stats_interval_ns)
+		wheel_arm(&shard->wheel, &worker->stats_timer, shard->now_ns + shard->config->stats_interval_ns);
+	else
+		wheel_disarm(&shard->wheel, &worker->stats_timer);
 }
 
 static void on_stats(struct wheel_timer *timer)
@@ -81,7 +97,7 @@ static void on_stats(struct wheel_timer *timer)
 	struct shard *shard = &worker->shard;
 
 	stats_tell(shard);
-	wheel_arm(&shard->wheel, timer, shard->now_ns + shard->config->stats_interval_ns);
+	tell_stats(worker);
 }
 
 int worker_start(struct worker *worker, struct ring_problem *problem)
@@ -108,8 +124,7 @@ int worker_start(struct worker *worker, struct ring_problem *problem)
 	transport_shared_init(shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,
 			      HELD_PIECES_MAX * shard->receiver->sessions.limit);
 	wheel_timer_init(&worker->stats_timer, on_stats);
-	if (shard->config->stats_interval_ns)
-		wheel_arm(&shard->wheel, &worker->stats_timer, shard->now_ns + shard->config->stats_interval_ns);
+	tell_stats(worker);
 	post_start(shard);
 	r = store_start(shard, problem);
 	if (r < 0)
@@ -171,6 +186,9 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	if ((store_waits(shard) || !list_empty(&shard->receiver->memory_waiters)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
+	/* Others have not taken the snapshot yet. */
+	if (shard->receiver->snapshot != shard->snapshot && deadline > shard->now_ns + RELOAD_POLL_MS * CLOCK_NS_PER_MS)
+		deadline = shard->now_ns + RELOAD_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->store->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > spool_wake_ns(shard->store->spool))
@@ -195,6 +213,8 @@ static int turn(struct worker *worker)
 	if (r < 0)
 		return r;
 	at_step(shard, SHARD_TIMERS);
+	if (reload_step(shard))
+		tell_stats(worker);
 	load_turn(shard);
 	wheel_advance(&shard->wheel, shard->now_ns);
 	if (atomic_load_explicit(&shard->stop, memory_order_acquire) && !shard->draining)

@@ -14,24 +14,34 @@ static unsigned lanes_of(const struct config_destination *destination, unsigned 
 	return destination->connections < shards ? destination->connections : shards;
 }
 
-static void plan_lanes(struct plan *plan, const struct config *config, unsigned shard_count)
+unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane)
 {
-	unsigned next = 0, i;
-	size_t d;
+	const unsigned destination = plan->lanes[lane].destination;
+	const struct destination_plan *all = &plan->destinations[destination];
+	unsigned connections = config->destinations[destination].connections, i = lane - all->first_lane;
 
-	for (d = 0; d < config->destination_count; d++) {
+	return connections / all->lanes + (i < connections % all->lanes);
+}
+
+void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count)
+{
+	unsigned i;
+
+	for (; plan->destination_count < config->destination_count; plan->destination_count++) {
+		size_t d = plan->destination_count;
 		const struct config_destination *destination = &config->destinations[d];
-		unsigned lanes = lanes_of(destination, shard_count);
+		unsigned lanes = lanes_of(destination, shard_count), first = plan->lane_count;
 		/* The first lane's owner comes from the name, so that small destinations do not all live on shard 0. */
 		uint64_t hash = queue_hash(destination->name, strlen(destination->name));
 
-		plan->destinations[d] = (struct destination_plan){next, lanes};
+		plan->destinations[d] = (struct destination_plan){first, lanes};
 		for (i = 0; i < lanes; i++) {
-			struct lane_plan *lane = &plan->lanes[next++];
+			struct lane_plan *lane = &plan->lanes[first + i];
 			lane->destination = (uint16_t)d;
 			lane->owner = (uint16_t)((hash + i) % shard_count);
-			lane->connections = destination->connections / lanes + (i < destination->connections % lanes);
+			lane->connections = plan_share(plan, config, first + i);
 		}
+		plan->lane_count += lanes;
 	}
 }
 
@@ -41,12 +51,19 @@ int plan_init(struct plan *plan, const struct config *config, unsigned shard_cou
 
 	*plan = (struct plan){0};
 	for (d = 0; d < config->destination_count; d++)
-		plan->lane_count += lanes_of(&config->destinations[d], shard_count);
-	plan->destinations = calloc(config->destination_count + 1, sizeof(*plan->destinations));
-	plan->lanes = calloc(plan->lane_count + 1, sizeof(*plan->lanes));
+		plan->lane_room += lanes_of(&config->destinations[d], shard_count);
+	/* A delivery knows its lane by 16 bits. */
+	plan->destination_room = config->destination_count;
+	while (plan->destination_room < config->destination_count + PLAN_ROOM &&
+	       plan->lane_room + shard_count <= UINT16_MAX) {
+		plan->destination_room++;
+		plan->lane_room += shard_count;
+	}
+	plan->destinations = calloc(plan->destination_room + 1, sizeof(*plan->destinations));
+	plan->lanes = calloc(plan->lane_room + 1, sizeof(*plan->lanes));
 	if (!plan->destinations || !plan->lanes)
 		return -ENOMEM;
-	plan_lanes(plan, config, shard_count);
+	plan_extend(plan, config, shard_count);
 	return 0;
 }
 

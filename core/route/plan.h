@@ -1,7 +1,8 @@
 /*
  * core/route/plan.h - which lanes each destination has, which shard owns each, and its share of the connections.
  *
- * Made at the start and read by all shards; but for the figures of place.h nothing in it changes.
+ * Made at the start and read by all shards; but for the figures of place.h nothing in it changes, except that
+ * destinations may be added behind the others, in the room left for them, before any shard hears of them.
  */
 #ifndef POSTRIDER_ROUTE_PLAN_H
 #define POSTRIDER_ROUTE_PLAN_H
@@ -26,12 +27,20 @@ struct destination_plan {
 struct plan {
 	struct destination_plan *destinations; /* owned, as is `lanes` */
 	struct lane_plan *lanes;
-	unsigned lane_count;
+	unsigned lane_count; /* only for who plans: shards go by what they know */
+	unsigned lane_room;
+	size_t destination_count, destination_room;
 };
+
+enum { PLAN_ROOM = 128 }; /* destinations that may be added */
 
 /* A destination has one lane per shard, or one per allowed connection if those are fewer; connection limits are shared
  * out, so they hold exactly without any lock. 0 or -ENOMEM. */
 int plan_init(struct plan *plan, const struct config *config, unsigned shard_count);
 void plan_deinit(struct plan *plan);
+/* Adds the destinations that the configuration has behind those planned for. There is room for them. */
+void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count);
+/* A lane's share of its destination's connections; not 0. */
+unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane);
 
 #endif

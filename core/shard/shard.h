@@ -23,6 +23,7 @@
 
 struct config;
 struct plan;
+struct snapshot;
 struct store;
 struct receiver;
 struct deliverer;
@@ -52,7 +53,9 @@ enum shard_step {
 };
 
 struct shard {
-	const struct config *config;
+	const struct config *config;     /* of `snapshot` */
+	struct snapshot *snapshot;       /* what its lanes go by */
+	_Atomic(struct snapshot *) next; /* to be taken at the next turn; set by who reloads */
 	struct plan *plan;
 	unsigned index, count; /* one of so many */
 	struct shard **all;    /* not owned, as are the rings between them: from * count + to */

@@ -17,7 +17,7 @@ static struct hold_destination holds;
 static struct lane_plan lane;
 static struct plan plan = {.lanes = &lane, .lane_count = 1};
 static struct deliverers shared = {.holds = &holds};
-static struct host hosts[2];
+static struct host hosts[2], *host_list[2] = {&hosts[0], &hosts[1]};
 static struct shard shard;
 static struct deliverer deliverer;
 static struct outbound out;
@@ -46,7 +46,8 @@ static void setup(void)
 	list_init(&deliverer.outbound_wake);
 	out.shard = &shard;
 	out.destination = &destination;
-	out.hosts = hosts;
+	out.hosts = host_list;
+	out.host_count = out.host_total = 2;
 	list_init(&out.wake);
 	lane_init(&out.lane);
 	for (int i = 0; i < 2; i++)

@@ -1,0 +1,264 @@
+/*
+ * core/relay/reload.c - see reload.h.
+ */
+#include "core/relay/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/config.h"
+#include "core/config/succession.h"
+#include "core/deliver/tls_policy.h"
+#include "core/relay/relay.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+/* ---- making and freeing ---------------------------------------------------------------------------------------- */
+
+/* Where connections of clients are counted. They stay until the process ends: sessions point to them. */
+struct client_counts {
+	struct client_counts *next;
+	_Atomic(unsigned) counts[];
+};
+
+static void free_snapshot(struct snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	if (snapshot->tls)
+		tls_policies_free(snapshot->tls, snapshot->config->destination_count);
+	free(snapshot->tls);
+	free(snapshot->client_connections);
+	free(snapshot->users);
+	if (snapshot->owns_config)
+		config_free((struct config *)snapshot->config);
+	free(snapshot);
+}
+
+static bool any_limited(const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->client_count; i++) {
+		if (config->clients[i].connections_max > 0)
+			return true;
+	}
+	return false;
+}
+
+static struct snapshot *new_snapshot(const struct config *config, unsigned shard_count)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	size_t size = shard_count * sizeof(*snapshot->users);
+
+	if (!snapshot)
+		return NULL;
+	snapshot->config = config;
+	snapshot->tls = calloc(config->destination_count + 1, sizeof(struct tls_context *));
+	if (any_limited(config))
+		snapshot->client_connections = calloc(config->client_count, sizeof(_Atomic(unsigned) *));
+	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
+	if (snapshot->users)
+		memset(snapshot->users, 0, size);
+	if (snapshot->tls && (snapshot->client_connections || !any_limited(config)) && snapshot->users)
+		return snapshot;
+	free_snapshot(snapshot);
+	return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const struct config_client *const *)a)->name, (*(const struct config_client *const *)b)->name);
+}
+
+/* The clients of a configuration by name; NULL without memory. */
+static const struct config_client **sorted_clients(const struct config *config)
+{
+	const struct config_client **sorted = malloc((config->client_count + 1) * sizeof(*sorted));
+	size_t i;
+
+	for (i = 0; sorted && i < config->client_count; i++)
+		sorted[i] = &config->clients[i];
+	if (sorted)
+		qsort(sorted, config->client_count, sizeof(*sorted), compare_names);
+	return sorted;
+}
+
+/* Those that had a limit of their own before are counted where they were. False: no memory. */
+static bool find_counts(const struct snapshot *before, struct snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+	const struct config_client **sorted;
+	size_t i;
+
+	if (!before || !before->client_connections)
+		return true;
+	sorted = sorted_clients(before->config);
+	for (i = 0; sorted && i < config->client_count; i++) {
+		const struct config_client *client = &config->clients[i], **found;
+		found = bsearch(&client, sorted, before->config->client_count, sizeof(*sorted), compare_names);
+		if (found && client->connections_max > 0)
+			snapshot->client_connections[i] = before->client_connections[*found - before->config->clients];
+	}
+	free(sorted);
+	return sorted != NULL;
+}
+
+/* Clients with a limit of their own are counted; one that had it before goes on from where it is. */
+static int count_clients(struct relay *relay, const struct snapshot *before, struct snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+	struct client_counts *block;
+	size_t needed = 0, i;
+
+	if (!snapshot->client_connections)
+		return 0;
+	if (!find_counts(before, snapshot))
+		return -ENOMEM;
+	for (i = 0; i < config->client_count; i++)
+		needed += config->clients[i].connections_max > 0 && !snapshot->client_connections[i];
+	if (needed == 0)
+		return 0;
+	block = calloc(1, sizeof(*block) + needed * sizeof(block->counts[0]));
+	if (!block)
+		return -ENOMEM;
+	block->next = relay->client_counts;
+	relay->client_counts = block;
+	for (i = 0; i < config->client_count; i++) {
+		if (config->clients[i].connections_max > 0 && !snapshot->client_connections[i])
+			snapshot->client_connections[i] = &block->counts[--needed];
+	}
+	return 0;
+}
+
+int reload_first(struct relay *relay, const struct config *config)
+{
+	struct snapshot *snapshot = new_snapshot(config, relay->shard_count);
+
+	if (!snapshot)
+		return -ENOMEM;
+	relay->snapshot = snapshot;
+	atomic_store(&snapshot->prepared, relay->shard_count);
+	atomic_store(&snapshot->taken, relay->shard_count);
+	return count_clients(relay, NULL, snapshot);
+}
+
+/* ---- the next one -------------------------------------------------------------------------------------------- */
+
+static bool refuse(struct config_problems *problems, const struct config *next, const char *why)
+{
+	config_problems_add(problems, false, next->file, (struct config_place){0}, "%s", why);
+	return false;
+}
+
+/* What may fail, none of which a shard looks at before it takes the snapshot. */
+static bool compile(struct relay *relay, struct snapshot *snapshot, struct config_problems *problems)
+{
+	const struct config *next = snapshot->config;
+	struct tls_problem problem;
+	int r;
+
+	if (tls_policies_make(snapshot->tls, next, &problem) < 0)
+		return refuse(problems, next, problem.text);
+	r = deliverers_extend(&relay->deliverers, next);
+	if (r == -ENOSPC)
+		return refuse(problems, next,
+			      "a destination would have more different hosts than this process has room for: restart "
+			      "it");
+	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0)
+		return refuse(problems, next, "out of memory");
+	return true;
+}
+
+bool reload_begin(struct relay *relay, struct config *next, struct config_problems *problems)
+{
+	const struct config_bounds bounds = {
+		.connections = relay->config->limits.connections,
+		.destinations = relay->plan.destination_room,
+		.destination_shards = relay->shard_count,
+	};
+	struct snapshot *snapshot;
+	unsigned i;
+
+	if (!config_succeed(next, relay->snapshot->config, &bounds, problems))
+		return false;
+	snapshot = new_snapshot(next, relay->shard_count);
+	if (!snapshot)
+		return refuse(problems, next, "out of memory");
+	if (!compile(relay, snapshot, problems)) {
+		free_snapshot(snapshot);
+		return false;
+	}
+	plan_extend(&relay->plan, next, relay->shard_count);
+	snapshot->owns_config = true;
+	snapshot->older = relay->snapshot;
+	relay->snapshot = snapshot;
+	for (i = 0; i < relay->shard_count; i++)
+		atomic_store_explicit(&relay->shards[i]->next, snapshot, memory_order_release);
+	return true;
+}
+
+bool reload_under_way(const struct relay *relay)
+{
+	return atomic_load_explicit(&relay->snapshot->taken, memory_order_acquire) < relay->shard_count;
+}
+
+unsigned reload_sweep(struct relay *relay)
+{
+	struct snapshot **at = &relay->snapshot->older;
+	unsigned left = 1;
+
+	/* A shard's lanes have left one before its sessions do. */
+	while (*at && !reload_under_way(relay)) {
+		struct snapshot *old = *at;
+		if (atomic_load_explicit(&old->done, memory_order_acquire) < relay->shard_count) {
+			at = &old->older;
+			left++;
+			continue;
+		}
+		*at = old->older;
+		free_snapshot(old);
+	}
+	return left;
+}
+
+void reload_end(struct relay *relay)
+{
+	while (relay->snapshot) {
+		struct snapshot *snapshot = relay->snapshot;
+		relay->snapshot = snapshot->older;
+		free_snapshot(snapshot);
+	}
+	while (relay->client_counts) {
+		struct client_counts *block = relay->client_counts;
+		relay->client_counts = block->next;
+		free(block);
+	}
+}
+
+/* ---- a shard's side ------------------------------------------------------------------------------------------ */
+
+static bool prepare(struct shard *shard, struct snapshot *next)
+{
+	if (!deliverer_take(shard, next))
+		return false; /* no memory: at the next turn, perhaps */
+	shard->snapshot = next;
+	shard->config = next->config;
+	atomic_fetch_add_explicit(&next->prepared, 1, memory_order_acq_rel);
+	return true;
+}
+
+bool reload_step(struct shard *shard)
+{
+	struct snapshot *next = atomic_load_explicit(&shard->next, memory_order_acquire);
+
+	bool changed = shard->snapshot != next && prepare(shard, next);
+
+	if (shard->receiver->snapshot == shard->snapshot ||
+	    atomic_load_explicit(&shard->snapshot->prepared, memory_order_acquire) < shard->count)
+		return changed;
+	receiver_take(shard, shard->snapshot);
+	atomic_fetch_add_explicit(&shard->snapshot->taken, 1, memory_order_release);
+	return changed;
+}

@@ -1,0 +1,52 @@
+/*
+ * core/shard/snapshot.h - a configuration compiled, as one thing that never changes: what shards and sessions go by.
+ *
+ * A reload makes another one, and each shard takes it between two turns (core/relay/reload.h). A session keeps the one
+ * it began with, so it is counted: for each shard by that shard alone, so that no two threads count at the same place.
+ * A shard that has taken a newer one for its next sessions is done with the old one when the last session of it has
+ * gone; when all are, whoever made it frees it.
+ */
+#ifndef POSTRIDER_SHARD_SNAPSHOT_H
+#define POSTRIDER_SHARD_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config;
+struct tls_context;
+
+/* A cache line for each shard. */
+struct snapshot_users {
+	_Alignas(64) unsigned count;
+};
+
+struct snapshot {
+	struct snapshot *older; /* of whoever made it */
+	const struct config *config;
+	bool owns_config;
+	struct tls_context **tls;                /* owned, per destination; NULL: no TLS */
+	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
+	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */
+	struct snapshot_users *users;            /* owned, per shard */
+};
+
+/* Where connections of this client (-1: of nobody) are counted, or NULL: nowhere. */
+static inline _Atomic(unsigned) *snapshot_client(const struct snapshot *snapshot, int client)
+{
+	return client >= 0 && snapshot->client_connections ? snapshot->client_connections[client] : NULL;
+}
+
+/* On the thread of the shard. */
+static inline void snapshot_hold(struct snapshot *snapshot, unsigned shard)
+{
+	snapshot->users[shard].count++;
+}
+
+static inline void snapshot_release(struct snapshot *snapshot, unsigned shard)
+{
+	if (--snapshot->users[shard].count == 0)
+		atomic_fetch_add_explicit(&snapshot->done, 1, memory_order_release);
+}
+
+#endif

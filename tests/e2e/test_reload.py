@@ -1,0 +1,255 @@
+#!/usr/bin/python3
+"""tests/e2e/test_reload.py - the configuration of a running relay changes, and nobody notices but by what it says.
+
+`postrider reload` and SIGHUP: what may change does, for what begins from then on; what cannot change is refused with a
+sentence, and then nothing has changed.
+
+    tests/e2e/test_reload.py                        all cases, with few reloads under load
+    tests/e2e/test_reload.py 1000_reloads           a thousand of them
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+
+
+class Reloadable:
+    """A relay whose configuration is a Python value that may be changed."""
+
+    def __init__(self, work, configuration):
+        self.work, self.configuration = work, configuration
+        self.relay = work.relay(configuration)
+
+    def reload(self, expect=0):
+        """Writes the configuration and asks for it; returns what the command said."""
+        self.work.write('postrider.yaml', json.dumps(self.configuration, indent=1))
+        done = subprocess.run([harness.program('postrider'), 'reload', '--config', self.work.path('postrider.yaml')],
+                              capture_output=True, text=True, timeout=120)
+        equal(done.returncode, expect, 'exit status of reload: %s' % done.stderr)
+        return done.stderr
+
+    def send(self, sequence, recipient='recipient@example.com', code=250):
+        with Client(self.relay.address) as client:
+            client.hello()
+            client.command('MAIL FROM:<sender@example.net>', 250)
+            client.command('RCPT TO:<%s>' % recipient, code)
+            if code == 250:
+                client.data(message(sequence))
+
+
+@case
+def clients_and_routes():
+    """For sessions that begin from then on; one that has begun goes on as it began."""
+    with Workspace() as work:
+        one, other = work.own(NextHop()), work.own(NextHop())
+        configuration = work.configuration([one.host], hostname='before.example.org')
+        configuration['destinations'].append({'name': 'other', 'hosts': [other.host], 'tls': {'mode': 'none'}})
+        it = Reloadable(work, configuration)
+        it.send(1)
+        with Client(it.relay.address) as old:
+            old.hello()
+            configuration['routes'].insert(0, {'recipient': '*@example.com', 'destination': 'other'})
+            configuration['hostname'] = 'after.example.org'
+            it.reload()
+            it.send(2)
+            other.wait_arrivals(1)
+            check('before.example.org' in old.hello()[1], 'the old session has another name')
+            old.envelope(recipients=['recipient@example.com'])
+            old.data(message(3))
+            one.wait_arrivals(2)
+            # Nobody may relay any more.
+            configuration['clients'] = [{'name': 'local', 'networks': ['192.0.2.0/24']}]
+            it.reload()
+            it.send(4, code=550)
+            old.envelope(recipients=['recipient@example.com'])
+            old.data(message(5))
+        one.wait_arrivals(3)
+        equal((sorted(one.sequences()), other.sequences()), ([1, 3, 5], [2]), 'arrivals')
+        equal(it.relay.count['reloaded'], 2, 'reloads told')
+        it.relay.terminate()
+
+
+@case
+def what_cannot_change():
+    """Refused with a sentence, and nothing is half applied; a file that is wrong changes nothing either."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        it = Reloadable(work, configuration)
+        good = json.dumps(configuration)
+        for change, sentence in (({'shards': 1}, 'shards cannot change'),
+                                 ({'listeners': [{'name': 'lan', 'address': '127.0.0.1:1'}]}, 'listeners'),
+                                 ({'limits': {'connections': 100000}}, 'limits.connections'),
+                                 ({'spool': dict(configuration['spool'], size_max='3GiB')}, 'sizes below spool'),
+                                 ({'routes': [{'destination': 'nowhere'}]}, 'nowhere')):
+            it.configuration = dict(json.loads(good), clients=[{'name': 'nobody', 'networks': ['192.0.2.1']}], **change)
+            said = it.reload(expect=78)
+            check(sentence in said, 'instead of "%s" it was said: %s', sentence, said)
+            it.send(1)
+        # TLS files that cannot be used.
+        it.configuration = json.loads(good)
+        it.configuration['destinations'][0]['tls'] = {'mode': 'verify', 'server_name': 'x.example.org',
+                                                      'ca_file': work.path('missing.crt')}
+        it.reload(expect=78)
+        it.send(1)
+        # The last of them had a fault that only the command saw: it never asked.
+        eventually(lambda: it.relay.count['reload_refused'] >= 4, lambda: str(dict(it.relay.count)))
+        equal(it.relay.count['reloaded'], 0, 'reloads')
+        it.relay.terminate()
+
+
+@case
+def a_destination_goes_and_comes_back():
+    """Its mail waits, does not expire and does not fail; when the name is there again, with other hosts, it flows."""
+    with Workspace() as work:
+        silent, hop = work.own(NextHop(script=lambda stage, session, argument: '451 4.3.0 Not now'
+                                       if stage == 'MAIL' else None)), work.own(NextHop())
+        configuration = work.configuration([silent.host], retry={'first': '200ms', 'factor': 1, 'max': '200ms',
+                                                                 'expire': '1d'})
+        configuration['destinations'].append({'name': 'other', 'hosts': [hop.host], 'tls': {'mode': 'none'}})
+        it = Reloadable(work, configuration)
+        for sequence in range(20):
+            it.send(sequence)
+        eventually(lambda: it.relay.count['deferred'] >= 20, lambda: str(dict(it.relay.count)))
+        whole = configuration['destinations']
+        configuration['destinations'] = whole[1:]
+        configuration['routes'] = [{'destination': 'other'}]
+        it.reload()
+        it.send(100)
+        hop.wait_arrivals(1)
+        attempts = it.relay.count['attempt']
+        configuration['destinations'] = [dict(whole[0], hosts=[hop.host])] + whole[1:]
+        it.reload()
+        hop.wait_arrivals(21)
+        equal(sorted(hop.sequences()), list(range(20)) + [100], 'arrivals')
+        eventually(lambda: it.relay.count['delivered'] == 21, lambda: str(dict(it.relay.count)))
+        equal((it.relay.count['failed'], it.relay.count['expired']), (0, 0), 'failed and expired')
+        check(it.relay.count['attempt'] >= attempts, 'attempts')
+        it.relay.terminate()
+
+
+@case
+def certificates_and_policy():
+    """A destination that is to be verified from now on is, also where a connection was open in clear before."""
+    certificates = Certificates()
+    with Workspace() as work:
+        hop = work.own(NextHop(tls=certificates.server_context()))
+        configuration = work.configuration([hop.host])
+        it = Reloadable(work, configuration)
+        it.send(1)
+        hop.wait_arrivals(1)
+        check(not hop.arrivals[0].session.encrypted, 'the first went over TLS')
+        tls = configuration['destinations'][0]['tls'] = {'mode': 'verify', 'ca_file': certificates.ca,
+                                                         'server_name': certificates.server_name}
+        it.reload()
+        for sequence in (2, 3):
+            it.send(sequence)
+        hop.wait_arrivals(3)
+        check(all(arrival.session.encrypted for arrival in hop.arrivals[1:]), 'one went in clear')
+        # Another authority, which did not sign this one: nothing goes, and nothing fails.
+        tls['ca_file'] = certificates.other_ca
+        it.reload()
+        it.send(4)
+        eventually(lambda: it.relay.count['host_failed'] or it.relay.count['setup_refused'],
+                   lambda: str(dict(it.relay.count)))
+        equal(len(hop.arrivals), 3, 'arrivals')
+        tls['ca_file'] = certificates.ca
+        it.reload()
+        hop.wait_arrivals(4, 60)
+        it.relay.terminate()
+
+
+@case
+def sighup():
+    """The same by signal; a second one while the first is under way is not lost."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        it = Reloadable(work, work.configuration([hop.host]))
+        for _ in range(3):
+            it.relay.signal(signal.SIGHUP)
+        eventually(lambda: it.relay.count['reloaded'] >= 1, lambda: it.relay.tail())
+        it.send(1)
+        hop.wait_arrivals(1)
+        it.relay.terminate()
+
+
+@case
+def nobody_to_ask():
+    with Workspace() as work:
+        path = work.write('postrider.yaml', json.dumps(work.configuration(['127.0.0.1:9'])))
+        os.makedirs(work.path('spool'))
+        done = subprocess.run([harness.program('postrider'), 'reload', '--config', path], capture_output=True,
+                              text=True, timeout=60)
+        equal((done.returncode, 'no process' in done.stderr), (74, True), done.stderr)
+
+
+def under_load(reloads):
+    """Mail flows while the configuration changes back and forth: each message once, none refused."""
+    with Workspace() as work:
+        sinks = [work.sink(name='sink-a'), work.sink(name='sink-b')]
+        configuration = work.configuration([sinks[0].host], log={'sessions': False, 'messages': False})
+        it = Reloadable(work, configuration)
+        stop, sources, sent = threading.Event(), [], [0]
+
+        def feed():
+            while not stop.is_set():
+                source = work.source(it.relay.target, messages=300, name='source-%d' % len(sources),
+                                     connections=4, sequence_start=sent[0] + 1)
+                sources.append(source)
+                source.result()
+                sent[0] += 300
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        try:
+            started = time.monotonic()
+            for n in range(reloads):
+                first = configuration['destinations'][0]
+                first['hosts'] = [sinks[n % 2].host] + ([sinks[1 - n % 2].host] if n % 3 else [])
+                first['limits'] = {'connections': 2 + n % 7}
+                configuration['destinations'] = [first] + ([{
+                    'name': 'more-%d' % (n % 5), 'hosts': [sinks[0].host], 'tls': {'mode': 'none'}}] if n % 2 else [])
+                configuration['clients'] = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'limits': {
+                    'connections': 1000 - n % 3}}]
+                configuration['retry'] = {'first': '%dms' % (100 + n), 'factor': 1.5, 'max': '2s', 'expire': '1h'}
+                it.reload()
+            took = time.monotonic() - started
+        finally:
+            stop.set()
+            feeder.join()
+        eventually(lambda: sum(sink.total() for sink in sinks) >= sent[0],
+                   lambda: '%d of %d' % (sum(sink.total() for sink in sinks), sent[0]), 60)
+        it.relay.terminate()
+        counts = {}
+        for sink in sinks:
+            for sequence, times in sink.received().items():
+                counts[sequence] = counts.get(sequence, 0) + times
+        acknowledged = set()
+        for source in sources:
+            acknowledged |= set(source.acknowledged())
+        equal(len(acknowledged), sent[0], 'messages that were answered 250')
+        lost = acknowledged - set(counts)
+        check(not lost, '%d messages are lost', len(lost))
+        check(max(counts.values()) == 1, 'messages arrived twice')
+        equal(it.relay.count['reloaded'], reloads, 'reloads')
+        left = max(event['in_use'] for event in it.relay.events('reloaded'))
+        return '%d reloads in %.1f s, %d messages, at most %d snapshots in use' % (reloads, took, sent[0], left)
+
+
+@case
+def reloads_under_load():
+    return under_load(25)
+
+
+if __name__ == '__main__':
+    if sys.argv[1:] == ['1000_reloads']:
+        print(under_load(1000))
+        sys.exit(0)
+    harness.main()
