@@ -237,7 +237,7 @@ static int stay(struct walk *walk, const struct router *all, const struct wanted
 		return store_keep(walk->shard, live);
 	router.asked = walk->shard->index;
 	r = store_adopt(walk->shard, live, route_lane, &router, &mail);
-	return r == 0 && mail->dirty ? remember_divided(walk, mail) : r;
+	return r == 0 && mail->leaving ? remember_divided(walk, mail) : r;
 }
 
 static void on_live(void *context, const struct spool_live *live)
@@ -401,8 +401,10 @@ static int move_one(struct walk *walk, struct mover *mover, struct mail **known)
 		live->spool = to->store->spool;
 		if (r == 0)
 			r = store_adopt(to, live, route_lane, &router, known);
-		if (r == 0)
+		if (r == 0) {
 			live->item.parts = NULL;
+			(*known)->leaving = false; /* the original still has them */
+		}
 		walk->recovery->moved++;
 	}
 	return r == 0 && (*known)->dirty ? store_note(to, *known) : r;
@@ -438,7 +440,8 @@ static int commit(const struct relay *relay)
 	return r;
 }
 
-/* Copies are durable before the originals say that somebody else has those recipients. */
+/* Copies are durable before the originals say that somebody else has those recipients. An original that is a copy for
+ * others at the same time says first that it has all of them. */
 static int move_all(struct walk *walk)
 {
 	struct relay *relay = walk->relay;
@@ -454,8 +457,10 @@ static int move_all(struct walk *walk)
 	r = move_each(walk, &all);
 	if (r == 0)
 		r = commit(relay);
-	for (size_t i = 0; i < walk->divided_count && r == 0; i++)
+	for (size_t i = 0; i < walk->divided_count && r == 0; i++) {
+		walk->divided[i].mail->leaving = false;
 		r = store_note(walk->divided[i].shard, walk->divided[i].mail);
+	}
 	if (r == 0 && walk->divided_count > 0)
 		r = commit(relay);
 	free(all.list);

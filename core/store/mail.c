@@ -12,6 +12,8 @@ static_assert(sizeof(struct mail) <= 144, "a queued message takes no more");
 static_assert(sizeof(struct mail_recipient) <= 8, "nor does a recipient");
 static_assert(STATE_REPLIES_MAX <= UINT8_MAX, "a reply's number fits");
 
+enum { LEAVES = 1 }; /* a leaving recipient's `delivery`: this and its status */
+
 struct mail *mail_of(const struct delivery *d)
 {
 	return d->extra ? container_of(d, struct mail_more, delivery)->mail : container_of(d, struct mail, first);
@@ -298,6 +300,18 @@ static const struct delivery *delivery_numbered(const struct mail *mail, unsigne
 	return d;
 }
 
+/* As it is on disk. Who leaves is in no delivery here any more: a crash means another attempt at once. */
+static struct mail_recipient written(const struct mail *mail, unsigned i)
+{
+	struct mail_recipient r = mail->fates->recipients[i];
+
+	if (mail->leaving && r.status == RECIPIENT_ELSEWHERE && r.delivery) {
+		r.status = (uint8_t)(r.delivery - LEAVES);
+		r.delivery = UINT16_MAX;
+	}
+	return r;
+}
+
 /* What makes its fate another one than that of others. */
 static struct mail_recipient key_of(const struct mail_recipient *r, bool reply)
 {
@@ -305,7 +319,7 @@ static struct mail_recipient key_of(const struct mail_recipient *r, bool reply)
 
 	if (r->status == RECIPIENT_PENDING)
 		key.delivery = r->delivery;
-	if (r->status == RECIPIENT_FAILED)
+	if (r->status == RECIPIENT_FAILED || key.delivery == UINT16_MAX)
 		key.attempts = r->attempts;
 	if (r->status == RECIPIENT_PENDING || r->status == RECIPIENT_FAILED)
 		key.reply = reply ? r->reply : 0;
@@ -358,21 +372,25 @@ static unsigned fate_of(struct encoder *e, const struct mail_recipient *r, unsig
 static size_t encode_apart(struct encoder *e)
 {
 	const struct mail_fates *fates = e->mail->fates;
+	struct mail_recipient r;
 	unsigned fate = 0, i;
 
 	for (i = 0; i < fates->reply_count; i++) {
-		const struct mail_reply *r = fates->replies[i];
+		const struct mail_reply *kept = fates->replies[i];
 		struct state_reply reply;
-		if (!r)
+		if (!kept)
 			continue;
-		reply = (struct state_reply){r->code, r->stage, {r->text, r->length}};
+		reply = (struct state_reply){kept->code, kept->stage, {kept->text, kept->length}};
 		e->told[i + 1] = (uint8_t)state_add_reply(&e->writer, &reply);
 	}
 	/* All fates come before the map. */
-	for (i = 0; i < e->mail->recipients; i++)
-		fate = fate_of(e, &fates->recipients[i], fate);
 	for (i = 0; i < e->mail->recipients; i++) {
-		fate = fate_of(e, &fates->recipients[i], fate);
+		r = written(e->mail, i);
+		fate = fate_of(e, &r, fate);
+	}
+	for (i = 0; i < e->mail->recipients; i++) {
+		r = written(e->mail, i);
+		fate = fate_of(e, &r, fate);
 		state_add(&e->writer, fate, 1);
 	}
 	return state_end(&e->writer);
@@ -500,7 +518,8 @@ static int restore_apart(struct mail *mail, const struct envelope *envelope, con
 		unsigned lane = lane_of(context, &recipient);
 		if (lane == MAIL_ELSEWHERE) {
 			to->status = RECIPIENT_ELSEWHERE;
-			mail->dirty = true;
+			to->delivery = (uint16_t)(LEAVES + r.fate.status);
+			mail->dirty = mail->leaving = true;
 		}
 		if (to->status != RECIPIENT_PENDING)
 			continue;

@@ -39,6 +39,7 @@ struct mail {
 	uint16_t recipients;
 	uint16_t live; /* deliveries that are not retired */
 	bool dirty;    /* what it says of recipients is not on disk yet */
+	bool leaving;  /* those who go elsewhere are still here on disk, until they are known to be there */
 	struct delivery first;
 };
 
@@ -57,8 +58,8 @@ struct mail_reply {
 };
 
 struct mail_recipient {
-	uint16_t delivery; /* PENDING: the number of its delivery */
-	uint16_t attempts; /* FAILED: that it took */
+	uint16_t delivery; /* PENDING: the number of its delivery; ELSEWHERE: what it is while the mail is `leaving` */
+	uint16_t attempts; /* FAILED: that it took; ELSEWHERE: so far */
 	uint8_t status;    /* enum recipient_status */
 	uint8_t reply;     /* the last, from 1; 0: none */
 };
@@ -124,8 +125,8 @@ struct mail_clock {
 	uint64_t wait_max_ns; /* a clock that was set back must not make mail wait for longer (SYS-06) */
 };
 /* A mail as envelope and state (NULL: none), both decoded, have it: mail_init() and all else. Each delivery's due_ns is
- * set; those in no lane are KEPT, the others on no list. `dirty` where somebody is elsewhere now who was not before.
- * 0 or -ENOMEM. */
+ * set; those in no lane are KEPT, the others on no list. `dirty` and `leaving` where somebody is elsewhere now who was
+ * not before. 0 or -ENOMEM. */
 int mail_restore(struct mail *mail, const struct envelope *envelope, const struct queue_state *state,
 		 mail_lane_fn *lane_of, const void *context, const struct mail_clock *clock);
 /* Of two copies of one message with the same id, each with recipients that are elsewhere for the other: what `other`

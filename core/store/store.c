@@ -186,8 +186,12 @@ int store_merge(struct shard *shard, struct mail *m, const struct spool_live *li
 int store_note(struct shard *shard, struct mail *m)
 {
 	uint64_t wall_ns = clock_wall_ns();
-	size_t length = mail_encode(m, NULL, clock_monotonic_ns(), wall_ns, shard->store->scratch);
+	size_t length;
 
+	/* Its record ends as soon as the shard runs. */
+	if (ended(m))
+		return 0;
+	length = mail_encode(m, NULL, clock_monotonic_ns(), wall_ns, shard->store->scratch);
 	m->dirty = false;
 	return spool_append_state(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, NULL);
 }

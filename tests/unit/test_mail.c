@@ -347,6 +347,53 @@ static void test_divided(void)
 	mail_deinit(&b);
 }
 
+/* Both leave something to the other at once: whichever state is on disk first, nobody is elsewhere in both. */
+static void test_swapped(void)
+{
+	static const unsigned here[] = {MAIL_ELSEWHERE, 6}, there[] = {5, MAIL_ELSEWHERE}, all[] = {5, 6};
+	const struct mail_clock clock = {NOW, WALL, 1u << 30};
+	struct mail was = {.accepted_wall_ns = WALL}, a = was, b = was, found = was;
+	struct queue_state state;
+	uint8_t room[4096], old[4096];
+	struct envelope e;
+	size_t length;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 4, 2), &e), 0);
+	/* It had 0 and 2; 1 and 3 were in the other spool. */
+	CHECK_EQ(mail_restore(&was, &e, NULL, lane_of, there, &clock), 0);
+	was.leaving = false;
+	was.first.attempts = 7;
+	length = mail_encode(&was, NULL, NOW, WALL, old);
+	CHECK_EQ(queue_state_decode(old, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&a, &e, &state, lane_of, here, &clock), 0);
+	CHECK(a.leaving && a.live == 0 && mail_count(&a, RECIPIENT_ELSEWHERE) == 4);
+	CHECK_EQ(mail_restore(&b, &e, NULL, lane_of, here, &clock), 0);
+	CHECK_EQ(mail_take_over(&a, &b), 0);
+	CHECK_EQ(mail_count(&a, RECIPIENT_ELSEWHERE), 2);
+
+	length = mail_encode(&a, NULL, NOW, WALL, buffer);
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&found, &e, &state, lane_of, all, &clock), 0);
+	CHECK_EQ(mail_count(&found, RECIPIENT_PENDING), 4);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct delivery *d = NULL;
+		while ((d = mail_next(&found, d)) && !mail_stands_in(&found, d, i))
+			;
+		CHECK(d && d->attempts == (i % 2 ? 0 : 7));
+	}
+	mail_deinit(&found);
+	/* The other one has them. */
+	a.leaving = false;
+	length = mail_encode(&a, NULL, NOW, WALL, buffer);
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&found, &e, &state, lane_of, all, &clock), 0);
+	CHECK(mail_count(&found, RECIPIENT_PENDING) == 2 && mail_status(&found, 0) == RECIPIENT_ELSEWHERE);
+	mail_deinit(&was);
+	mail_deinit(&a);
+	mail_deinit(&b);
+	mail_deinit(&found);
+}
+
 /* New mail for several destinations. */
 static void test_place(void)
 {
@@ -371,6 +418,7 @@ int main(void)
 	RUN(test_restore_far_ahead);
 	RUN(test_random_rounds);
 	RUN(test_divided);
+	RUN(test_swapped);
 	RUN(test_place);
 	return check_end();
 }
