@@ -340,8 +340,11 @@ void connection_write(struct connection *c)
 		}
 		written(c, a);
 		/* Cut short with all its replies in. */
-		if (exchange_over(&a->exchange))
+		if (exchange_over(&a->exchange)) {
+			if (!a->damage)
+				connection_dealt_with(c, a);
 			connection_attempt_over(c, a);
+		}
 	}
 }
 
@@ -356,6 +359,12 @@ void connection_retire(struct connection *c)
 	if (c->attempt_count > 0)
 		return;
 	quit(c);
+}
+
+void connection_dealt_with(struct connection *c, const struct attempt *a)
+{
+	if (!a->exchange.passed && c->answered++ == 0 && !a->host_held)
+		c->handlers->on_well(c);
 }
 
 void connection_attempt_over(struct connection *c, struct attempt *a)

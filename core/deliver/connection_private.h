@@ -38,7 +38,10 @@ size_t connection_on_data(struct transport *t, const uint8_t *data, size_t lengt
 /* The oldest attempt waited for its reply for too long: what that teaches. */
 void connection_unanswered(struct connection *c);
 
-/* connection.c: all replies of the oldest attempt are in. */
+/* connection.c */
+/* The host has said what becomes of a message: it is well again then, not when it has said hello. */
+void connection_dealt_with(struct connection *c, const struct attempt *a);
+/* All replies of the oldest attempt are in. */
 void connection_attempt_over(struct connection *c, struct attempt *a);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */
 void connection_start_no_more(struct connection *c);

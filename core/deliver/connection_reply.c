@@ -199,9 +199,8 @@ static void on_attempt_reply(struct connection *c, bool whole)
 	connection_arm(c, a->exchange.end_written ? config->timeouts.data_reply_ns : config->timeouts.reply_ns);
 	if (go == EXCHANGE_GO_ON)
 		return;
-	/* A host is well again when it has dealt with a message, not when it has said hello. */
-	if (c->parser.code != 421 && !a->exchange.passed && c->answered++ == 0 && !a->host_held)
-		c->handlers->on_well(c);
+	if (c->parser.code != 421)
+		connection_dealt_with(c, a);
 	connection_attempt_over(c, a);
 	if (go == EXCHANGE_BREAK)
 		break_off(c, heard.why);
