@@ -206,7 +206,8 @@ static void on_part_loaded(struct spool_view *view, int result)
 		attempt_free(a); /* its connection went away meanwhile */
 		return;
 	}
-	if (result < 0) {
+	/* Refused meanwhile, it is not wanted any more: what was refused has its verdict. */
+	if (result < 0 && !a->exchange.decided) {
 		const char *why =
 			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
 		(void)damaged(a, result, why);

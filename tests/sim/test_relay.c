@@ -37,6 +37,7 @@ static const struct scenario scenarios[] = {
 	{"starved", scenario_starved, 8},
 	{"spin", scenario_spin, 2},
 	{"damage", scenario_damage, 8},
+	{"damage-refused", scenario_damage_refused, 16},
 	{"sessions", scenario_sessions, 44},
 	{"hosts", scenario_hosts, 16},
 	{"names", scenario_names, 12},

@@ -46,6 +46,7 @@ void scenario_newer(uint64_t seed);
 void scenario_hold(uint64_t seed);
 /* test_relay_damage.c: a disk that gives back something else. */
 void scenario_damage(uint64_t seed);
+void scenario_damage_refused(uint64_t seed);
 /* test_relay_space.c: what the log takes. */
 void scenario_space(uint64_t seed);
 /* test_relay_faults.c: crashes, disks, memory. */

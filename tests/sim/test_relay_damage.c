@@ -66,10 +66,44 @@ static void check_hosts(struct rig *rig)
 	}
 }
 
-void scenario_damage(uint64_t seed)
+/* The next hops refuse every second message, which may be while a part of it is being read. */
+static void refuse_for_a_while(struct rig *rig)
+{
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		actor_nexthop_config(rig->hops[i])->mail_deferred = 500000;
+	(void)rig_run(rig, NULL, 20 * 60 * CLOCK_NS_PER_S);
+	rig_heal(rig);
+}
+
+/* Damages some of what waits, and opens the next hops. Returns how many messages. */
+static unsigned begin(struct rig *rig, const struct rig_options *options)
+{
+	unsigned count;
+
+	rig_open(rig, options);
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
+	if (rig_start(rig, 2) < 0)
+		rig_fail(rig, "does not start");
+	rig_clients(rig);
+	(void)rig_run(rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
+	/* What was written lately is still in memory: a new process reads it from the disk. */
+	(void)rig_stop(rig);
+	if (rig_start(rig, 2) < 0)
+		rig_fail(rig, "does not start again");
+	count = rot(rig);
+	if (count < DAMAGED_MAX)
+		rig_fail(rig, "only %u messages to damage", count);
+	for (unsigned i = 0; i < count; i++)
+		flip(i);
+	rig_heal(rig);
+	return count;
+}
+
+static void damage_and_mend(uint64_t seed, const char *scenario, bool refused)
 {
 	struct rig_options options = {
-		.scenario = "damage",
+		.scenario = scenario,
 		.seed = seed,
 		.quiet = true,
 		.clients = 3,
@@ -79,33 +113,19 @@ void scenario_damage(uint64_t seed)
 		.content_max = 1500000,
 		.memory_mib = 16,
 		.retry = "{ first: 30s, factor: 2, max: 10m, expire: 2h }",
-		.hop = {.pipelining = seed % 4 > 0, .chunking = seed % 4 > 1},
+		.hop = {.pipelining = refused || seed % 4 > 0, .chunking = refused || seed % 4 > 1},
 	};
 	uint64_t left = 0;
 	unsigned count;
 	struct rig rig;
 
-	rig_open(&rig, &options);
-	for (unsigned i = 0; i < RIG_HOPS; i++)
-		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
-	rig_clients(&rig);
-	(void)rig_run(&rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
-	/* What was written lately is still in memory: a new process reads it from the disk. */
-	(void)rig_stop(&rig);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start again");
-	count = rot(&rig);
-	if (count < DAMAGED_MAX)
-		rig_fail(&rig, "only %u messages to damage", count);
-	for (unsigned i = 0; i < count; i++)
-		flip(i);
-	rig_heal(&rig);
+	count = begin(&rig, &options);
+	if (refused)
+		refuse_for_a_while(&rig);
 	for (unsigned s = 0; s < 3 * HOUR_S; s += 60) {
 		(void)rig_run(&rig, NULL, 60 * CLOCK_NS_PER_S);
 		left = rig_queued(&rig);
-		if (s == 0 && left != count)
+		if (s == 0 && !refused && left != count)
 			rig_fail(&rig, "a minute later %llu are queued, of which %u are damaged",
 				 (unsigned long long)left, count);
 	}
@@ -122,4 +142,14 @@ void scenario_damage(uint64_t seed)
 	if (rig.counts.failed)
 		rig_fail(&rig, "%llu failed", (unsigned long long)rig.counts.failed);
 	rig_close(&rig);
+}
+
+void scenario_damage(uint64_t seed)
+{
+	damage_and_mend(seed, "damage", false);
+}
+
+void scenario_damage_refused(uint64_t seed)
+{
+	damage_and_mend(seed, "damage-refused", true);
 }
