@@ -127,7 +127,7 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 /* What was said last has left. The piece may be given back when x->piece has changed, and at EXCHANGE_DONE. */
 void exchange_written(struct exchange *x);
 void exchange_give(struct exchange *x, const uint8_t *content, size_t size);
-/* The piece cannot be had, or must not be sent, and all is not decided. True: RSET takes back what was sent (RFC 3030 2), and the exchange goes
+/* The piece cannot be had, or must not be sent. True: RSET takes back what was sent (RFC 3030 2), and the exchange goes
  * to its end. False: the connection has to end; DATA cannot be left but by its end. */
 bool exchange_damaged(struct exchange *x);
 
