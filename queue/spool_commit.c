@@ -64,6 +64,21 @@ static void tickets_answer(struct list *tickets, int result)
 
 /* ---- acknowledging ---- */
 
+/* Nobody asks for them soon: their memory is for others, once all batches in it are written. */
+static void copies_acknowledge(struct spool *spool, unsigned index)
+{
+	struct spool_slab *slab = &spool->slabs[index];
+
+	spool_compact_written(spool);
+	if (slab->batches > 0)
+		return;
+	slab->sequence = 0;
+	slab->live = 0;
+	/* It takes no further batch: nobody would find that. */
+	if (spool->slab_current == index)
+		spool->slab_current = spool->settings.slabs;
+}
+
 static void batch_acknowledge(struct spool *spool)
 {
 	struct spool_batch *b = batch_at(spool, 0);
@@ -79,12 +94,8 @@ static void batch_acknowledge(struct spool *spool)
 	spool->stats.commit_ns_last = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
 	spool->slabs[b->slab].batches--;
 	b->segment->uses--;
-	if (b->copies) {
-		/* Nobody asks for it soon: its memory is for others. */
-		spool->slabs[b->slab].sequence = 0;
-		spool->slabs[b->slab].live = 0;
-		spool_compact_written(spool);
-	}
+	if (b->copies)
+		copies_acknowledge(spool, b->slab);
 	list_init(&tickets);
 	tickets_move(&tickets, &b->tickets);
 	/* The slot is free before anyone is told: callbacks append. */

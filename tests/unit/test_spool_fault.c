@@ -548,6 +548,53 @@ static void test_restored(void)
 	world_close();
 }
 
+static void append_copy(struct spool_ref *ref)
+{
+	struct iovec piece = {rig_buffer, 2000};
+	struct spool_append append = {
+		.type = SPOOL_PART, .id = {78, 1}, .wall_ns = 1, .content = &piece, .content_count = 1};
+
+	CHECK_EQ(spool_append(rig_spool, &append, SPOOL_NEED_COPY, ref, NULL), 0);
+	spool_seal(rig_spool);
+}
+
+/*
+ * Two batches of copies in one slab, as where a message that found no room ended the first: one is acknowledged before
+ * the other is written, or before that fails.
+ */
+static void test_copies_in_one_slab(void)
+{
+	for (unsigned nth = 2; nth <= 3; nth++) {
+		struct spool_ref first, second;
+		struct rig_message *m;
+
+		rig_world(nth, false);
+		rig_start();
+		CHECK_EQ(rig_append(1000, &m), 0);
+		rig_settle();
+		fault(WORLD_IO_WRITE, nth, 1, -EIO);
+		world_engine_enter();
+		append_copy(&first);
+		append_copy(&second);
+		CHECK_EQ(spool_slab_find(rig_spool, &first), spool_slab_find(rig_spool, &second));
+		spool_live_drop(rig_spool, &first, 0);
+		world_engine_leave();
+		rig_settle();
+		world_engine_enter();
+		spool_live_drop(rig_spool, &second, 0);
+		world_engine_leave();
+		world_faults_clear();
+		CHECK(!failed());
+		CHECK_EQ(rig_spool->live_octets, m->item.message.length);
+		CHECK_EQ(rig_append(1000, NULL), 0);
+		rig_settle();
+		rig_stop();
+		rig_start();
+		CHECK_EQ(rig_report.live, 2);
+		rig_end();
+	}
+}
+
 int main(void)
 {
 	RUN(test_short_writes);
@@ -565,5 +612,6 @@ int main(void)
 	RUN(test_forged);
 	RUN(test_newer_version);
 	RUN(test_restored);
+	RUN(test_copies_in_one_slab);
 	return check_end();
 }
