@@ -99,6 +99,7 @@ struct router {
 	const struct envelope *envelope;
 	const struct shard *from; /* whose spool it was found in; NULL: none's */
 	unsigned asked;           /* shard; EVERY_SHARD: all */
+	bool copied;              /* it is for another shard's spool: whom no destination takes is not */
 };
 enum { EVERY_SHARD = CONFIG_SHARDS_MAX };
 
@@ -120,7 +121,7 @@ static unsigned route_lane(const void *context, const struct envelope_recipient 
 	unsigned lane;
 
 	if (destination < 0)
-		return MAIL_NO_LANE;
+		return router->copied ? MAIL_ELSEWHERE : MAIL_NO_LANE;
 	lane = lane_of(router->relay, destination, router->live, router->from);
 	return router->asked == EVERY_SHARD || router->relay->plan.lanes[lane].owner == router->asked
 		       ? lane
@@ -246,7 +247,7 @@ static void on_live(void *context, const struct spool_live *live)
 	struct envelope envelope;
 	struct queue_state state;
 	const char *why = unreadable(live, &envelope, &state);
-	struct router router = {walk->relay, live, &envelope, walk->shard, EVERY_SHARD};
+	struct router router = {walk->relay, live, &envelope, walk->shard, EVERY_SHARD, false};
 	struct wanted wanted = {.stuck = true};
 	unsigned i;
 	int r = 0;
@@ -390,7 +391,7 @@ static int move_one(struct walk *walk, struct mover *mover, struct mail **known)
 	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
 	struct spool_live *live = &mover->live;
 	struct envelope envelope;
-	struct router router = {walk->relay, live, &envelope, mover->from_shard, mover->to};
+	struct router router = {walk->relay, live, &envelope, mover->from_shard, mover->to, true};
 	int r = envelope_decode(live->envelope, live->envelope_length, &envelope);
 
 	assert(r == 0); /* it was read before */

@@ -192,6 +192,11 @@ static void make_config(struct rig *rig, unsigned shards)
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each, connections,
 			 in_flight, each, o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
+	if (o->gone) {
+		memcpy(strstr(text, "name: two"), "name: new", 9);
+		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);
+		strstr(text, "destination: one }, ")[18] = ' ';
+	}
 	config_free(rig->config);
 	rig->config = config_parse("rig.yaml", text, (size_t)n, &problems);
 	if (!rig->config)

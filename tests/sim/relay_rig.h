@@ -59,6 +59,7 @@ struct rig_options {
 	unsigned connections, in_flight; /* limits of each destination */
 	unsigned each;                   /* recipients that one transaction takes; 0: 100 */
 	const char *retry;               /* YAML, or NULL */
+	bool gone;                       /* the second destination, and what leads there */
 	const char *hosts;               /* of the first destination: YAML, or NULL */
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
 	unsigned size_mib;               /* spool.size_max, 0: 128 */

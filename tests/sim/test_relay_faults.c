@@ -249,6 +249,37 @@ void scenario_reshard(uint64_t seed)
 	rig_close(&rig);
 }
 
+/* Some recipients of a message go to another shard while others are held: when their destination is back they are one
+ * shard's. */
+void scenario_held_apart(uint64_t seed)
+{
+	struct rig_options options = short_run("held_apart", seed);
+	unsigned shards = 1;
+	struct rig rig;
+
+	options.messages = 20;
+	options.recipients_max = LEDGER_RECIPIENTS_MAX;
+	options.quiet = true;
+	options.hop.end_deferred = 800000;
+	rig_open(&rig, &options);
+	for (unsigned life = 0; life < 3; life++) {
+		rig.options.gone = life == 1;
+		rig.options.connections = life == 1 ? 1 : 4;
+		if (rig_start(&rig, shards) < 0) {
+			rig_fail(&rig, "does not start: %s", rig.recovery.problem);
+			break;
+		}
+		if (life == 0)
+			rig_clients(&rig);
+		(void)rig_run(&rig, rig_quiet, 10 * CLOCK_NS_PER_S);
+		if (life < 2 && rig_stop(&rig))
+			rig_audit(&rig, false);
+		shards = 2 + seed % 2;
+	}
+	rig_finish(&rig, shards);
+	rig_close(&rig);
+}
+
 /* ---- no memory ---------------------------------------------------------------------------------------------- */
 
 static uint64_t memory_run(struct rig_options *options, uint64_t nth)
