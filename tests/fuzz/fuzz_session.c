@@ -25,6 +25,7 @@
 #include "core/route/route.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 #include "core/store/submission.h"
 
 enum { CAPACITY = 4096, OUTPUT_MAX = 1 << 20, HELD_MAX = 1 << 16, STEPS_MAX = 4000 };
@@ -46,8 +47,11 @@ static struct config config = {
 	.log_sessions = true,
 	.log_messages = true,
 };
-static _Atomic(unsigned) client_connections[1];
-static struct receivers receivers = {.client_connections = client_connections};
+static _Atomic(unsigned) connections;
+static _Atomic(unsigned) *client_connections[1] = {&connections};
+static struct snapshot_users users[1];
+static struct snapshot snapshot = {.config = &config, .client_connections = client_connections, .users = users};
+static struct receivers receivers;
 static struct lane_plan lanes[2];
 static struct plan plan = {.lanes = lanes, .lane_count = 2};
 static struct transport_shared shared;
@@ -345,6 +349,8 @@ static void begin(int from)
 	peer = from;
 	memset(&receiver, 0, sizeof(receiver));
 	receiver.shared = &receivers;
+	receiver.snapshot = &snapshot;
+	users[0].count = 1; /* the receiver's own */
 	list_init(&receiver.session_list);
 	list_init(&receiver.content_readers);
 	list_init(&receiver.memory_waiters);
@@ -398,6 +404,7 @@ static void finish(void)
 	need(receiver.sessions.in_use == 0 && receiver.lines.in_use == 0 && receiver.names.in_use == 0);
 	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);
 	need(store.blocks.in_use == 0 && receiver.sessions_told_no == 0 && receivers.connections == 0);
+	need(users[0].count == 1 && connections == 0);
 	need(wheel_next_ns(&shard.wheel) == UINT64_MAX);
 	pool_deinit(&receiver.sessions);
 	pool_deinit(&receiver.lines);
