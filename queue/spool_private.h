@@ -2,7 +2,8 @@
  * queue/spool_private.h - what the spool's files share; the contract is spool.h, the octets are spool_format.h.
  *
  *     spool.c          settings, memory, idle, close, stats, import
- *     spool_segment.c  files: names, descriptors, preparing ahead of need, reclaim
+ *     spool_segment.c  segments: names, descriptors, limits, reuse, reclaim
+ *     spool_prepare.c  the next segment, ahead of need, with its header
  *     spool_append.c   slabs, batches, records, live accounting
  *     spool_commit.c   writing batches, acknowledging, failing
  *     spool_recover.c  reading the log back (with spool_table.c)
@@ -45,7 +46,8 @@ enum {
 	SPOOL_STALLS_MAX = 8,             /* short writes without a whole block before they count as an error */
 	SPOOL_HOLD_MS = 2000,             /* done records wait for company when they use up the last segment */
 	SPOOL_NAME_SIZE = 24,
-	SPOOL_MOVES = 4096, /* items that are being moved at a time */
+	SPOOL_MOVES = 4096,               /* items that are being moved at a time */
+	SPOOL_FIRST_MIN = 2 * SPOOL_SLAB, /* a run's first segment on a nearly full disk */
 };
 
 /* Who wants room; the lower ones are kept out first when the spool is full. */
@@ -247,21 +249,36 @@ void spool_segment_close(struct spool *spool);
 int spool_segment_fd(struct spool *spool, struct spool_segment *segment);
 /* A file that is not in the log (any more). */
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
-/* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
-int spool_segment_first(struct spool *spool);
+/* Ends the segment and its file. */
+void spool_segment_remove(struct spool *spool, struct spool_segment *segment);
+/* The same after an error, but a file whose header may count stays until a newer one has taken its place. */
+void spool_segment_abandon(struct spool *spool, struct spool_segment *segment);
+/* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet, or of another size. */
+struct spool_segment *spool_segment_recycle(struct spool *spool, bool any);
 /* Behind the active segment there is no other, and none can be had: it is left to what makes room. */
 bool spool_segment_last(const struct spool *spool);
 /* Of use where no file of the usual size can be had. */
 bool spool_segment_serves(const struct spool_segment *segment);
+bool spool_free_has(const struct spool *spool);
+/* No further segment can be had before one is free; after another error than ENOSPC that is not known yet. */
+bool spool_segments_end(const struct spool *spool);
+void spool_reclaim(struct spool *spool);
+unsigned spool_segments_max(const struct spool *spool);
+/* The same for compaction. */
+unsigned spool_segments_copies(const struct spool *spool);
+bool spool_size_max_reached(const struct spool *spool);
+/* May another segment begin? 0, -EAGAIN: not yet, -ENOSPC. */
+int spool_size_max_check(struct spool *spool, enum spool_need need);
+bool spool_no_room(int error);
+
+/* spool_prepare.c */
+/* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
+int spool_segment_first(struct spool *spool);
 /* 0, -EAGAIN, -ENOSPC: takes the spare as the active segment. */
 int spool_segment_roll(struct spool *spool, enum spool_need need);
 void spool_prepare(struct spool *spool);
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
 void spool_prepare_cut(struct spool *spool);
-void spool_reclaim(struct spool *spool);
-unsigned spool_segments_max(const struct spool *spool);
-/* The same for compaction. */
-unsigned spool_segments_copies(const struct spool *spool);
 
 /* spool_item.c */
 /* Puts it into the list where it belongs; for one that is listed already, and one that is not. Not while it moves. */

@@ -53,7 +53,7 @@ KNOWN_CIRCLES = [
     ('queue/spool_append.c', 'queue/spool_compact.c'),
     ('queue/spool_compact.c', 'queue/spool_commit.c'),
     ('queue/spool_segment.c', 'queue/spool_append.c'),
-    ('queue/spool_segment.c', 'queue/spool_commit.c'),
+    ('queue/spool_prepare.c', 'queue/spool_commit.c'),
     ('queue/spool_segment.c', 'queue/spool_compact.c'),
     ('queue/spool_segment.c', 'queue/spool_item.c'),
 ]

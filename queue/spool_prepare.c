@@ -1,0 +1,435 @@
+/*
+ * queue/spool_prepare.c - the next segment: made ahead of need, its header, and the roll into it.
+ *
+ * Preparing
+ *
+ *     NONE --new file--> ZERO --> SYNC --> DIRECTORY --> HEADER --> spare
+ *     NONE --free file, or a new header for the spare---> HEADER --> spare, or with a cut: active
+ *
+ *   One spare is kept ready, so that rolling over costs the append path nothing. A failed preparation is no
+ *   failure of the log: the file is dropped and another tried a second later, unless a cut waits for it.
+ *
+ * The last segment
+ *   Room is only made by writing: done records, and compaction's copies. So when behind the active segment there is
+ *   none and none can be had, because the disk is full or size_max reached, the active one is left to them. The blocks
+ *   of a new file are allocated, or refused, the moment the spare becomes active: nearly all of it is left, then.
+ *
+ * Failure
+ *   Only the operating system's: negative errno. A file whose write failed is never used again.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/disk.h"
+#include "core/base/random.h"
+#include "queue/spool_private.h"
+
+static_assert((int)SPOOL_BLOCK == (int)DISK_BLOCK, "segments are written in the disk's blocks");
+
+enum { SEGMENT_FIRST_LATE = 4 * SPOOL_SLAB };
+enum { SEGMENT_FLAGS = DISK_WRITE | DISK_DIRECT | DISK_DSYNC };
+
+/* ---- headers ---- */
+
+static uint64_t seed_new(const struct spool *spool, uint32_t sequence, uint64_t wall_ns)
+{
+	uint64_t seed;
+
+	if (spool->settings.seed)
+		return spool_seed_derive(spool->settings.seed, spool->settings.shard, sequence, wall_ns);
+	random_bytes(&seed, sizeof seed);
+	return seed;
+}
+
+/* Encodes into the one header block; with `cut` it says where the log before this segment ended. */
+static void header_fill(struct spool *spool, struct spool_segment *segment, bool cut)
+{
+	struct spool_segment_header header = {
+		.shard = spool->settings.shard,
+		.shards = spool->settings.shards,
+		.sequence = segment->sequence,
+		.oldest = spool->log_count ? spool->log[0]->sequence : segment->sequence,
+		.seed = segment->seed,
+		.wall_ns = clock_wall_ns(),
+	};
+	if (cut) {
+		header.cut_segment = spool->cut_segment;
+		header.cut_offset = spool->cut_offset;
+		header.first_batch = spool->next_batch;
+	}
+	spool_segment_encode(spool->header_block, &header);
+}
+
+/* A number is spent with each attempt: what a failed write left on the disk may carry it. */
+static void segment_renew(struct spool *spool, struct spool_segment *segment)
+{
+	segment->sequence = spool->next_sequence++;
+	segment->seed = seed_new(spool, segment->sequence, clock_wall_ns());
+	segment->end = SPOOL_BLOCK;
+	segment->cut = UINT32_MAX;
+	segment->live = 0;
+	segment->live_octets = 0;
+	segment->appended = segment->copied = segment->lean = 0;
+	assert(list_empty(&segment->items));
+	segment->last_batch = 0;
+	segment->last_hash = 0;
+	segment->stuck = false;
+}
+
+static void header_durable(struct spool *spool, struct spool_segment *segment)
+{
+	segment->speaks = false; /* in the log, or the spare: it is not removed by mistake */
+	struct spool_segment_header header;
+	int result = spool_segment_decode(spool->header_block, &header);
+	assert(result == 0);
+	if (header.oldest > spool->oldest_durable)
+		spool->oldest_durable = header.oldest;
+}
+
+/* ---- preparing ---- */
+
+/* Opens a segment's file for writing, a new one with its blocks allocated. An error ends the segment and its file. */
+static int segment_open(struct spool *spool, struct spool_segment *segment, bool create)
+{
+	char name[SPOOL_NAME_SIZE];
+	spool_name(name, segment);
+	int fd = disk_open(spool->settings.directory, name, SEGMENT_FLAGS | (create ? DISK_CREATE : 0));
+	int result = fd;
+	if (fd >= 0) {
+		segment->fd = fd;
+		segment->opened = ++spool->opens;
+		result = create ? disk_allocate(fd, segment->size) : 0;
+	}
+	if (result < 0)
+		spool_segment_abandon(spool, segment);
+	return result < 0 ? result : 0;
+}
+
+static int segment_create(struct spool *spool, struct spool_segment **out)
+{
+	struct spool_segment *segment = spool_segment_new();
+	if (!segment)
+		return -ENOMEM;
+	segment->name = spool->next_name++;
+	segment->size = spool->settings.segment_size;
+	int result = segment_open(spool, segment, true);
+	if (result < 0)
+		return result;
+	spool->stats.segments_created++;
+	*out = segment;
+	return 0;
+}
+
+/* Opens a free file or creates a new one: 0 with *recycled, or negative errno. */
+static int segment_obtain(struct spool *spool, struct spool_segment **out, bool *recycled)
+{
+	struct spool_segment *segment = spool_segment_recycle(spool, spool_size_max_reached(spool));
+	int result;
+
+	if (!segment) {
+		*recycled = false;
+		result = segment_create(spool, out);
+		/* Where there is no room for a new file, one that is not disowned yet must do. */
+		if (!spool_no_room(result) || !(segment = spool_segment_recycle(spool, true)))
+			return result;
+	}
+	*recycled = true;
+	result = segment_open(spool, segment, false);
+	*out = result < 0 ? NULL : segment;
+	return result;
+}
+
+static int segment_zero(struct spool *spool, struct spool_segment *segment)
+{
+	for (uint32_t offset = 0; offset < segment->size; offset += SPOOL_SLAB) {
+		int64_t written = disk_write(segment->fd, spool->zeros, SPOOL_SLAB, offset);
+		if (written != SPOOL_SLAB)
+			return written < 0 ? (int)written : -EIO;
+	}
+	int result = disk_sync(segment->fd);
+	return result < 0 ? result : disk_sync(spool->settings.directory);
+}
+
+/*
+ * On a nearly full disk a smaller file will do: what is queued must go out to make room. It is not kept afterwards.
+ * With the ring running it is small in any case, because everything waits for it.
+ */
+static int first_obtain(struct spool *spool, struct spool_segment **segment, bool *recycled)
+{
+	const uint32_t usual = spool->settings.segment_size;
+	int result = -ENOSPC;
+
+	for (uint32_t size = spool->ring ? SEGMENT_FIRST_LATE : usual; size >= SPOOL_FIRST_MIN;
+	     size = size / 2 / SPOOL_SLAB * SPOOL_SLAB) {
+		spool->settings.segment_size = size;
+		result = segment_obtain(spool, segment, recycled);
+		if (result == 0 && !*recycled && (result = segment_zero(spool, *segment)) < 0)
+			spool_segment_remove(spool, *segment);
+		if (!spool_no_room(result))
+			break;
+	}
+	spool->settings.segment_size = usual;
+	return result;
+}
+
+/* Gives the file system back what lies behind the end of a segment: nothing that counts. */
+static int tail_cut(struct spool *spool, struct spool_segment *segment)
+{
+	char name[SPOOL_NAME_SIZE];
+	spool_name(name, segment);
+	int fd = disk_open(spool->settings.directory, name, DISK_WRITE);
+	if (fd < 0)
+		return fd;
+	int result = disk_truncate(fd, segment->end);
+	if (result == 0) {
+		segment->size = segment->end;
+		spool->log_changed = true;
+		result = disk_sync(fd);
+	}
+	disk_close(fd);
+	return result;
+}
+
+/* Each run needs a segment of its own and leaves the rest of it behind. Without other room that is the next one's. */
+static bool tails_cut(struct spool *spool)
+{
+	bool gained = false;
+	for (unsigned i = spool->log_count; i-- > 0;) {
+		struct spool_segment *segment = spool->log[i];
+		if (!segment->damaged && segment->end + SPOOL_SLAB <= segment->size)
+			gained |= tail_cut(spool, segment) == 0;
+	}
+	return gained;
+}
+
+static void prepare_error_set(struct spool *spool, int error)
+{
+	spool->prepare_error = error;
+	spool->prepare_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+}
+
+int spool_segment_first(struct spool *spool)
+{
+	struct spool_segment *segment = NULL;
+	bool recycled = false;
+	int result = spool_segment_reserve(spool);
+	if (result < 0)
+		return result;
+	bool begins = spool->active == NULL;
+	if (begins && spool_size_max_reached(spool))
+		(void)tails_cut(spool);
+	result = first_obtain(spool, &segment, &recycled);
+	if (begins && spool_no_room(result) && tails_cut(spool))
+		result = first_obtain(spool, &segment, &recycled);
+	if (result == 0) {
+		segment_renew(spool, segment);
+		header_fill(spool, segment, begins);
+		int64_t written = disk_write(segment->fd, spool->header_block, SPOOL_BLOCK, 0);
+		result = written == SPOOL_BLOCK ? 0 : written < 0 ? (int)written : -EIO;
+		if (result < 0)
+			spool_segment_abandon(spool, segment);
+	}
+	if (result < 0) {
+		prepare_error_set(spool, result);
+		return result;
+	}
+	header_durable(spool, segment);
+	spool->begun = true;
+	spool->active = segment;
+	spool_log_append(spool, segment);
+	return 0;
+}
+
+/* The preparation ends without a segment. */
+static void prepare_failed(struct spool *spool, int error)
+{
+	if (spool->preparing)
+		spool_segment_abandon(spool, spool->preparing);
+	spool->preparing = NULL;
+	spool->prepare = SPOOL_PREPARE_NONE;
+	prepare_error_set(spool, error);
+	if (spool->cutting)
+		spool_cut_failed(spool);
+}
+
+static void prepare_header(struct spool *spool)
+{
+	struct spool_segment *segment = spool->preparing;
+	spool->prepare = SPOOL_PREPARE_HEADER;
+	spool->prepare_cut = spool->cutting;
+	segment_renew(spool, segment);
+	header_fill(spool, segment, spool->prepare_cut);
+	ring_write(spool->ring, &spool->prepare_op, segment->fd, spool->header_block, SPOOL_BLOCK, 0);
+}
+
+static void prepare_ready(struct spool *spool)
+{
+	header_durable(spool, spool->preparing);
+	spool->prepare_error = 0;
+	spool->want_room = false;
+	spool->prepare = SPOOL_PREPARE_NONE;
+	if (spool->cutting && !spool->prepare_cut) {
+		prepare_header(spool); /* the failure came while the header was being written */
+		return;
+	}
+	struct spool_segment *segment = spool->preparing;
+	spool->preparing = NULL;
+	if (!spool->prepare_cut) {
+		spool->spare = segment;
+		return;
+	}
+	spool->active = segment;
+	spool_log_append(spool, segment);
+	spool_cut_written(spool);
+	spool_prepare(spool);
+}
+
+static void prepare_zero(struct spool *spool)
+{
+	uint32_t left = SPOOL_SLAB - spool->prepare_offset % SPOOL_SLAB;
+	ring_write(spool->ring, &spool->prepare_op, spool->preparing->fd, spool->zeros, left, spool->prepare_offset);
+}
+
+void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags)
+{
+	struct spool *spool = container_of(op, struct spool, prepare_op);
+	struct spool_segment *segment = spool->preparing;
+
+	assert(segment);
+	if (result < 0) {
+		prepare_failed(spool, result);
+		return;
+	}
+	switch (spool->prepare) {
+	case SPOOL_PREPARE_ZERO:
+		/* A short write goes on from the last whole block. */
+		spool->prepare_offset += (uint32_t)result & ~(uint32_t)(SPOOL_BLOCK - 1);
+		if (result < SPOOL_BLOCK) {
+			prepare_failed(spool, -EIO);
+		} else if (spool->prepare_offset < segment->size) {
+			prepare_zero(spool);
+		} else {
+			spool->prepare = SPOOL_PREPARE_SYNC;
+			ring_fsync(spool->ring, op, segment->fd);
+		}
+		break;
+	case SPOOL_PREPARE_SYNC:
+		spool->prepare = SPOOL_PREPARE_DIRECTORY;
+		ring_fsync(spool->ring, op, spool->settings.directory);
+		break;
+	case SPOOL_PREPARE_DIRECTORY:
+		prepare_header(spool);
+		break;
+	case SPOOL_PREPARE_HEADER:
+		if (result == SPOOL_BLOCK)
+			prepare_ready(spool);
+		else
+			prepare_failed(spool, -EIO);
+		break;
+	case SPOOL_PREPARE_NONE:
+		assert(false);
+		break;
+	}
+}
+
+static void prepare_start(struct spool *spool)
+{
+	bool recycled;
+	int result = spool_segment_reserve(spool);
+	if (result == 0)
+		result = segment_obtain(spool, &spool->preparing, &recycled);
+	/* The rest of the segment that is cut off will do. */
+	if (spool->cutting && spool_no_room(result) && spool_segment_first(spool) == 0) {
+		spool_cut_written(spool);
+		spool_prepare(spool);
+		return;
+	}
+	if (result < 0) {
+		prepare_failed(spool, result);
+		return;
+	}
+	if (recycled) {
+		prepare_header(spool);
+		return;
+	}
+	spool->prepare = SPOOL_PREPARE_ZERO;
+	spool->prepare_offset = 0;
+	prepare_zero(spool);
+}
+
+/* Files pile up after a long queue has drained, and only a newer header lets them go. */
+static bool spare_is_stale(const struct spool *spool)
+{
+	return spool->free_count > SPOOL_FREE_MAX && spool->log[0]->sequence > spool->oldest_durable &&
+	       spool->free[0]->sequence >= spool->oldest_durable;
+}
+
+static void spare_rewrite(struct spool *spool)
+{
+	spool->preparing = spool->spare;
+	spool->preparing->speaks = true;
+	spool->spare = NULL;
+	prepare_header(spool);
+}
+
+void spool_prepare(struct spool *spool)
+{
+	if (!spool->ring || spool->failed || spool->cutting || spool->preparing)
+		return;
+	if (spool->spare) {
+		if (spare_is_stale(spool))
+			spare_rewrite(spool);
+		return;
+	}
+	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
+	bool usable = spool_free_has(spool);
+	if (spool->active && spool_size_max_reached(spool) && !usable && !spool->want_room)
+		return;
+	/* What is free need not wait until there might be room. */
+	if (spool->prepare_error && !(usable && spool_no_room(spool->prepare_error)) &&
+	    clock_monotonic_ns() < spool->prepare_retry_ns)
+		return;
+	/* Started on a full disk: the run's first segment is still to be had. */
+	if (!spool->active && spool_segment_first(spool) < 0)
+		return;
+	prepare_start(spool);
+}
+
+void spool_prepare_cut(struct spool *spool)
+{
+	assert(spool->cutting);
+	if (spool->preparing)
+		return; /* its header will carry the cut */
+	if (spool->spare) {
+		spare_rewrite(spool);
+		return;
+	}
+	prepare_start(spool);
+}
+
+/* ---- the roll ---- */
+
+int spool_segment_roll(struct spool *spool, enum spool_need need)
+{
+	int refused = spool_size_max_check(spool, need);
+	if (refused < 0)
+		return refused;
+	if (!spool->ring)
+		return spool_segment_first(spool);
+	if (!spool->spare) {
+		spool->want_room |= need == SPOOL_NEED_DONE || need == SPOOL_NEED_COPY;
+		if (need == SPOOL_NEED_DONE || !spool_segments_end(spool))
+			return -EAGAIN;
+		/* At size_max it is made for compaction all the same. */
+		return need == SPOOL_NEED_COPY && spool->prepare_error == 0 ? -EAGAIN : -ENOSPC;
+	}
+	spool_segment_close(spool);
+	spool->active = spool->spare;
+	spool->spare = NULL;
+	spool_log_append(spool, spool->active);
+	spool_prepare(spool); /* at once: whether this is the last must be known before it fills up */
+	return 0;
+}
