@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/disk.h"
 #include "core/base/pages.h"
 #include "queue/spool_private.h"
 
@@ -35,7 +34,7 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 		return -ENOMEM;
 	spool->settings = *settings;
 	spool->next_batch = 1;
-	spool->next_sequence = spool->next_name = 1;
+	spool->next_sequence = spool->next_slot = 1;
 	spool->slab_current = settings->slabs;
 	list_init(&spool->fail_tickets);
 	list_init(&spool->kept_tickets);
@@ -48,40 +47,38 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 	spool->slabs = calloc(settings->slabs, sizeof *spool->slabs);
 	spool->slab_memory = pages_new((size_t)settings->slabs * SPOOL_SLAB);
 	spool->header_block = aligned_new(SPOOL_BLOCK);
-	spool->zeros = aligned_new(SPOOL_SLAB);
-	if (!spool->batches || !spool->slabs || !spool->slab_memory || !spool->header_block || !spool->zeros) {
+	bool memory = spool->batches && spool->slabs && spool->slab_memory && spool->header_block;
+	int result = memory ? segment_store_open(&spool->store, settings->directory) : -ENOMEM;
+	if (result < 0) {
 		spool_free(spool);
-		return -ENOMEM;
+		return result;
 	}
 	for (unsigned i = 0; i < settings->slabs; i++)
 		spool->slabs[i].memory = spool->slab_memory + (size_t)i * SPOOL_SLAB;
-	memset(spool->zeros, 0, SPOOL_SLAB);
 	*out = spool;
 	return 0;
 }
 
-static void segment_free(struct spool_segment *segment)
+static void segment_free(const struct spool *spool, struct spool_segment *segment)
 {
-	if (!segment)
-		return;
-	if (segment->fd >= 0)
-		disk_close(segment->fd);
+	if (segment && segment->handle >= 0)
+		segment_close(spool->store, segment->handle);
 	free(segment);
 }
 
 void spool_free(struct spool *spool)
 {
 	for (unsigned i = 0; i < spool->log_count; i++)
-		segment_free(spool->log[i]);
+		segment_free(spool, spool->log[i]);
 	for (unsigned i = 0; i < spool->free_count; i++)
-		segment_free(spool->free[i]);
-	segment_free(spool->spare);
-	segment_free(spool->preparing);
+		segment_free(spool, spool->free[i]);
+	segment_free(spool, spool->spare);
+	segment_free(spool, spool->preparing);
 	free(spool->slab_memory);
 	free(spool->slabs);
 	free(spool->batches);
 	free(spool->header_block);
-	free(spool->zeros);
+	segment_store_close(spool->store);
 	free(spool->log);
 	free(spool->free);
 	free(spool->saved);
@@ -213,89 +210,81 @@ int spool_import_commit(struct spool *to)
 
 /* ---- destroy ---- */
 
-struct names {
-	char (*list)[SPOOL_NAME_SIZE];
+struct slots {
+	struct slot {
+		uint32_t number;
+		enum segment_kind kind;
+	} * list;
 	size_t count, capacity;
 	bool short_of_memory;
 };
 
-static void names_add(void *context, const char *name)
+static void slots_add(void *context, uint32_t slot, enum segment_kind kind)
 {
-	struct names *names = context;
-	size_t length = strlen(name);
-	if (length >= SPOOL_NAME_SIZE)
-		return;
-	if (names->count == names->capacity) {
-		size_t capacity = names->capacity * 2 + 64;
-		void *list = realloc(names->list, capacity * sizeof *names->list);
+	struct slots *slots = context;
+	if (slots->count == slots->capacity) {
+		size_t capacity = slots->capacity * 2 + 64;
+		struct slot *list = realloc(slots->list, capacity * sizeof *list);
 		if (!list) {
-			names->short_of_memory = true;
+			slots->short_of_memory = true;
 			return;
 		}
-		names->list = list;
-		names->capacity = capacity;
+		slots->list = list;
+		slots->capacity = capacity;
 	}
-	memcpy(names->list[names->count++], name, length + 1);
+	slots->list[slots->count++] = (struct slot){.number = slot, .kind = kind};
 }
 
-/* One small segment that disowns all others: from its sync on nothing in this directory is live. */
-static int tombstone_write(struct spool *spool, const char *name)
+/* One small segment that disowns all others: from its sync on nothing in this store is live. */
+static int tombstone_write(struct spool *spool, uint32_t slot)
 {
-	int directory = spool->settings.directory;
 	struct spool_segment_header header = {
 		.shard = spool->settings.shard,
 		.shards = spool->settings.shards,
 		.sequence = spool->next_sequence,
 		.oldest = spool->next_sequence,
 	};
-	int fd = disk_open(directory, name, DISK_CREATE | DISK_WRITE | DISK_DIRECT);
-	if (fd < 0)
-		return fd;
+	int handle = segment_make(spool->store, slot, SPOOL_BLOCK);
+	if (handle < 0)
+		return handle;
 	spool_segment_encode(spool->header_block, &header);
-	int64_t written = disk_write(fd, spool->header_block, SPOOL_BLOCK, 0);
-	int result = written < 0 ? (int)written : written != SPOOL_BLOCK ? -EIO : disk_sync(fd);
-	disk_close(fd);
-	return result < 0 ? result : disk_sync(directory);
+	int result = segment_write_now(spool->store, handle, spool->header_block, SPOOL_BLOCK, 0);
+	if (result == 0)
+		result = segment_sync_now(spool->store, handle);
+	segment_close(spool->store, handle);
+	return result < 0 ? result : segment_store_sync_now(spool->store);
 }
 
-static int files_remove(int directory, const struct names *names, const char *last)
+static int slots_remove(struct segment_store *store, const struct slots *slots, uint32_t last)
 {
-	for (size_t i = 0; i < names->count; i++) {
-		const char *name = names->list[i];
-		size_t length = strlen(name);
+	for (size_t i = 0; i < slots->count; i++) {
+		const struct slot *slot = &slots->list[i];
 		int result = 0;
-		if (length > 4 && strcmp(name + length - 4, ".seg") == 0 && strcmp(name, last) != 0) {
-			result = disk_unlink(directory, name);
-		} else if (length > 8 && strcmp(name + length - 8, ".damaged") == 0) {
-			char kept[SPOOL_NAME_SIZE];
-			memcpy(kept, name, length - 8);
-			memcpy(kept + length - 8, ".kept", 6);
-			result = disk_rename(directory, name, kept);
-		}
+		if (slot->kind == SEGMENT_LOG && slot->number != last)
+			result = segment_retire(store, slot->number, SEGMENT_LOG);
+		else if (slot->kind == SEGMENT_DAMAGED)
+			result = segment_set_aside(store, slot->number, SEGMENT_DAMAGED, SEGMENT_KEPT);
 		if (result < 0)
 			return result;
 	}
-	int result = disk_sync(directory);
-	return result < 0 ? result : disk_unlink(directory, last);
+	int result = segment_store_sync_now(store);
+	return result < 0 ? result : segment_retire(store, last, SEGMENT_LOG);
 }
 
 int spool_destroy(struct spool *spool)
 {
-	struct spool_segment last = {.name = spool->next_name};
-	struct names names = {0};
-	char name[SPOOL_NAME_SIZE];
+	const uint32_t last = spool->next_slot;
+	struct slots slots = {0};
 
 	assert(!spool->ring);
-	spool_name(name, &last);
-	int directory = spool->settings.directory;
-	int result = disk_list(directory, names_add, &names);
+	int result = segment_list(spool->store, slots_add, &slots);
 	if (result >= 0)
-		result = names.short_of_memory ? -ENOMEM : tombstone_write(spool, name);
+		result = slots.short_of_memory ? -ENOMEM : tombstone_write(spool, last);
 	if (result >= 0)
-		result = files_remove(directory, &names, name);
+		result = slots_remove(spool->store, &slots, last);
 	if (result >= 0)
-		result = disk_sync(directory);
-	free(names.list);
+		result = segment_store_sync_now(spool->store);
+	free(slots.list);
 	if (result >= 0)
 		spool_free(spool);
 	return result < 0 ? result : 0;

@@ -89,7 +89,7 @@ struct spool_ticket {
 };
 
 struct spool_settings {
-	int directory; /* this spool's own directory (core/base/disk.h); stays the caller's */
+	int directory; /* where this spool's own segments are (queue/segment_store.h); stays the caller's */
 	uint16_t shard;
 	uint16_t shards;       /* how many the process runs; recorded */
 	uint32_t segment_size; /* octets, multiple of SPOOL_SLAB, at least 4 slabs; 64 MiB by default */
@@ -116,8 +116,9 @@ struct spool_live {
 };
 
 struct spool_report {
-	uint64_t segments, batches, records, live, damaged_batches, damaged_records, torn_octets, read_octets;
-	char problem[512]; /* for the operator, "" if nothing is wrong */
+	uint64_t segments, batches, records, live, damaged_batches, damaged_records, torn_octets, read_octets,
+		damaged_files; /* set aside before */
+	char problem[512];     /* for the operator, "" if nothing is wrong */
 };
 
 /*

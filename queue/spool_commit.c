@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/disk.h"
 #include "queue/spool_private.h"
 
 /* A done or state record on its way back into the log; its payload follows. */
@@ -373,8 +372,8 @@ static void batch_submit(struct spool *spool, struct spool_batch *b)
 {
 	const struct spool_slab *slab = &spool->slabs[b->slab];
 	uint32_t at = b->start + b->written;
-	ring_write(spool->ring, &b->op, b->segment->fd, slab->memory + at, b->length - b->written,
-		   (uint64_t)slab->base + at);
+	segment_write(spool->store, spool->ring, &b->op, b->segment->handle, slab->memory + at, b->length - b->written,
+		      (uint64_t)slab->base + at);
 }
 
 static void batch_on_written(struct ring_op *op, int result, uint32_t flags)
@@ -409,14 +408,14 @@ static void batch_on_written(struct ring_op *op, int result, uint32_t flags)
 static void batch_write_now(struct spool *spool, struct spool_batch *b)
 {
 	const struct spool_slab *slab = &spool->slabs[b->slab];
-	int64_t written =
-		disk_write(b->segment->fd, slab->memory + b->start, b->length, (uint64_t)slab->base + b->start);
+	int result = segment_write_now(spool->store, b->segment->handle, slab->memory + b->start, b->length,
+				       (uint64_t)slab->base + b->start);
 	b->started_ns = clock_monotonic_ns();
-	if (written == b->length) {
+	if (result == 0) {
 		b->written = b->length;
 		b->state = SPOOL_DONE_WRITING;
 	} else {
-		batch_failed(spool, b, written < 0 ? (int)written : -EIO);
+		batch_failed(spool, b, result);
 	}
 	commit_advance(spool);
 }

@@ -44,7 +44,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/disk.h"
 #include "queue/spool_private.h"
 
 enum {
@@ -319,9 +318,9 @@ static int window_load(struct spool *spool, struct spool_segment *head, const st
 		c->window = NULL;
 		return -ENOMEM;
 	}
-	int fd = spool_segment_fd(spool, head);
-	if (fd < 0)
-		return fd;
+	int handle = spool_segment_handle(spool, head);
+	if (handle < 0)
+		return handle;
 	c->asked = *ref;
 	c->window_of = head;
 	c->window_segment = head->sequence;
@@ -330,7 +329,7 @@ static int window_load(struct spool *spool, struct spool_segment *head, const st
 	c->loading = true;
 	head->uses++;
 	c->op.fn = window_on_read;
-	ring_read(spool->ring, &c->op, fd, c->window, length, base);
+	segment_read(spool->store, spool->ring, &c->op, handle, c->window, length, base);
 	return -EINPROGRESS;
 }
 
@@ -547,19 +546,16 @@ static void ref_forget(struct spool *spool, struct spool_ref *ref, const struct 
 static void set_aside(struct spool *spool, struct spool_segment *head)
 {
 	struct spool_compact *c = &spool->compact;
-	char from[SPOOL_NAME_SIZE], to[SPOOL_NAME_SIZE];
+	char name[SEGMENT_NAME_SIZE];
 	unsigned messages = 0;
 
 	if (!head->damaged) {
-		spool_name(from, head);
-		head->damaged = true;
-		spool_name(to, head);
-		if (disk_rename(spool->settings.directory, from, to) < 0) {
-			head->damaged = false;
+		if (segment_set_aside(spool->store, head->slot, SEGMENT_LOG, SEGMENT_DAMAGED) < 0) {
 			pause_ms(spool, READ_PAUSE_MS);
 			return;
 		}
-		(void)disk_sync(spool->settings.directory);
+		head->damaged = true;
+		(void)segment_store_sync_now(spool->store);
 	}
 	struct list *link;
 	while ((link = list_take_first(&c->broken))) {
@@ -574,9 +570,9 @@ static void set_aside(struct spool *spool, struct spool_segment *head)
 	messages += c->broken_states;
 	c->broken_states = 0;
 	c->broken_ns = 0;
-	spool_name(to, head);
+	spool_name(name, head);
 	if (c->on_damage)
-		c->on_damage(c->context, to, messages);
+		c->on_damage(c->context, name, messages);
 }
 
 /* Only what cannot be read is left in the oldest segment. */

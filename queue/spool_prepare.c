@@ -3,8 +3,8 @@
  *
  * Preparing
  *
- *     NONE --new file--> ZERO --> SYNC --> DIRECTORY --> HEADER --> spare
- *     NONE --free file, or a new header for the spare---> HEADER --> spare, or with a cut: active
+ *     NONE --new slot--> ZERO --> SYNC --> STORE_SYNC --> HEADER --> spare
+ *     NONE --free slot, or a new header for the spare----> HEADER --> spare, or with a cut: active
  *
  *   One spare is kept ready, so that rolling over costs the append path nothing. A failed preparation is no
  *   failure of the log: the file is dropped and another tried a second later, unless a cut waits for it.
@@ -23,14 +23,12 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/disk.h"
 #include "core/base/random.h"
 #include "queue/spool_private.h"
 
-static_assert((int)SPOOL_BLOCK == (int)DISK_BLOCK, "segments are written in the disk's blocks");
+static_assert((int)SPOOL_BLOCK == (int)SEGMENT_BLOCK, "segments are written in the store's blocks");
 
 enum { SEGMENT_FIRST_LATE = 4 * SPOOL_SLAB };
-enum { SEGMENT_FLAGS = DISK_WRITE | DISK_DIRECT | DISK_DSYNC };
 
 /* ---- headers ---- */
 
@@ -91,21 +89,10 @@ static void header_durable(struct spool *spool, struct spool_segment *segment)
 
 /* ---- preparing ---- */
 
-/* Opens a segment's file for writing, a new one with its blocks allocated. An error ends the segment and its file. */
-static int segment_open(struct spool *spool, struct spool_segment *segment, bool create)
+static void segment_opened(struct spool *spool, struct spool_segment *segment, int handle)
 {
-	char name[SPOOL_NAME_SIZE];
-	spool_name(name, segment);
-	int fd = disk_open(spool->settings.directory, name, SEGMENT_FLAGS | (create ? DISK_CREATE : 0));
-	int result = fd;
-	if (fd >= 0) {
-		segment->fd = fd;
-		segment->opened = ++spool->opens;
-		result = create ? disk_allocate(fd, segment->size) : 0;
-	}
-	if (result < 0)
-		spool_segment_abandon(spool, segment);
-	return result < 0 ? result : 0;
+	segment->handle = handle;
+	segment->opened = ++spool->opens;
 }
 
 static int segment_create(struct spool *spool, struct spool_segment **out)
@@ -113,11 +100,14 @@ static int segment_create(struct spool *spool, struct spool_segment **out)
 	struct spool_segment *segment = spool_segment_new();
 	if (!segment)
 		return -ENOMEM;
-	segment->name = spool->next_name++;
+	segment->slot = spool->next_slot++;
 	segment->size = spool->settings.segment_size;
-	int result = segment_open(spool, segment, true);
-	if (result < 0)
-		return result;
+	int handle = segment_make(spool->store, segment->slot, segment->size);
+	if (handle < 0) {
+		free(segment);
+		return handle;
+	}
+	segment_opened(spool, segment, handle);
 	spool->stats.segments_created++;
 	*out = segment;
 	return 0;
@@ -137,20 +127,21 @@ static int segment_obtain(struct spool *spool, struct spool_segment **out, bool 
 			return result;
 	}
 	*recycled = true;
-	result = segment_open(spool, segment, false);
-	*out = result < 0 ? NULL : segment;
-	return result;
+	int handle = segment_open(spool->store, segment->slot, SEGMENT_LOG, true);
+	if (handle < 0) {
+		spool_segment_abandon(spool, segment);
+		*out = NULL;
+		return handle;
+	}
+	segment_opened(spool, segment, handle);
+	*out = segment;
+	return 0;
 }
 
-static int segment_zero(struct spool *spool, struct spool_segment *segment)
+static int segment_blank(struct spool *spool, struct spool_segment *segment)
 {
-	for (uint32_t offset = 0; offset < segment->size; offset += SPOOL_SLAB) {
-		int64_t written = disk_write(segment->fd, spool->zeros, SPOOL_SLAB, offset);
-		if (written != SPOOL_SLAB)
-			return written < 0 ? (int)written : -EIO;
-	}
-	int result = disk_sync(segment->fd);
-	return result < 0 ? result : disk_sync(spool->settings.directory);
+	int result = segment_zero_now(spool->store, segment->handle, segment->size);
+	return result < 0 ? result : segment_store_sync_now(spool->store);
 }
 
 /*
@@ -166,7 +157,7 @@ static int first_obtain(struct spool *spool, struct spool_segment **segment, boo
 	     size = size / 2 / SPOOL_SLAB * SPOOL_SLAB) {
 		spool->settings.segment_size = size;
 		result = segment_obtain(spool, segment, recycled);
-		if (result == 0 && !*recycled && (result = segment_zero(spool, *segment)) < 0)
+		if (result == 0 && !*recycled && (result = segment_blank(spool, *segment)) < 0)
 			spool_segment_remove(spool, *segment);
 		if (!spool_no_room(result))
 			break;
@@ -178,18 +169,16 @@ static int first_obtain(struct spool *spool, struct spool_segment **segment, boo
 /* Gives the file system back what lies behind the end of a segment: nothing that counts. */
 static int tail_cut(struct spool *spool, struct spool_segment *segment)
 {
-	char name[SPOOL_NAME_SIZE];
-	spool_name(name, segment);
-	int fd = disk_open(spool->settings.directory, name, DISK_WRITE);
-	if (fd < 0)
-		return fd;
-	int result = disk_truncate(fd, segment->end);
+	int handle = segment_open(spool->store, segment->slot, SEGMENT_LOG, true);
+	if (handle < 0)
+		return handle;
+	int result = segment_shorten(spool->store, handle, segment->end);
 	if (result == 0) {
 		segment->size = segment->end;
 		spool->log_changed = true;
-		result = disk_sync(fd);
+		result = segment_sync_now(spool->store, handle);
 	}
-	disk_close(fd);
+	segment_close(spool->store, handle);
 	return result;
 }
 
@@ -227,8 +216,7 @@ int spool_segment_first(struct spool *spool)
 	if (result == 0) {
 		segment_renew(spool, segment);
 		header_fill(spool, segment, begins);
-		int64_t written = disk_write(segment->fd, spool->header_block, SPOOL_BLOCK, 0);
-		result = written == SPOOL_BLOCK ? 0 : written < 0 ? (int)written : -EIO;
+		result = segment_write_now(spool->store, segment->handle, spool->header_block, SPOOL_BLOCK, 0);
 		if (result < 0)
 			spool_segment_abandon(spool, segment);
 	}
@@ -262,7 +250,8 @@ static void prepare_header(struct spool *spool)
 	spool->prepare_cut = spool->cutting;
 	segment_renew(spool, segment);
 	header_fill(spool, segment, spool->prepare_cut);
-	ring_write(spool->ring, &spool->prepare_op, segment->fd, spool->header_block, SPOOL_BLOCK, 0);
+	segment_write(spool->store, spool->ring, &spool->prepare_op, segment->handle, spool->header_block, SPOOL_BLOCK,
+		      0);
 }
 
 static void prepare_ready(struct spool *spool)
@@ -289,8 +278,9 @@ static void prepare_ready(struct spool *spool)
 
 static void prepare_zero(struct spool *spool)
 {
-	uint32_t left = SPOOL_SLAB - spool->prepare_offset % SPOOL_SLAB;
-	ring_write(spool->ring, &spool->prepare_op, spool->preparing->fd, spool->zeros, left, spool->prepare_offset);
+	const struct spool_segment *segment = spool->preparing;
+	segment_zero(spool->store, spool->ring, &spool->prepare_op, segment->handle,
+		     segment->size - spool->prepare_offset, spool->prepare_offset);
 }
 
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags)
@@ -313,14 +303,14 @@ void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags)
 			prepare_zero(spool);
 		} else {
 			spool->prepare = SPOOL_PREPARE_SYNC;
-			ring_fsync(spool->ring, op, segment->fd);
+			segment_sync(spool->store, spool->ring, op, segment->handle);
 		}
 		break;
 	case SPOOL_PREPARE_SYNC:
-		spool->prepare = SPOOL_PREPARE_DIRECTORY;
-		ring_fsync(spool->ring, op, spool->settings.directory);
+		spool->prepare = SPOOL_PREPARE_STORE_SYNC;
+		segment_store_sync(spool->store, spool->ring, op);
 		break;
-	case SPOOL_PREPARE_DIRECTORY:
+	case SPOOL_PREPARE_STORE_SYNC:
 		prepare_header(spool);
 		break;
 	case SPOOL_PREPARE_HEADER:

@@ -2,8 +2,9 @@
  * queue/spool_private.h - what the spool's files share; the contract is spool.h, the octets are spool_format.h.
  *
  *     spool.c          settings, memory, idle, close, stats, import
- *     spool_segment.c  segments: names, descriptors, limits, reuse, reclaim
+ *     spool_segment.c  segments: names, handles, limits, reuse, reclaim
  *     spool_prepare.c  the next segment, ahead of need, with its header
+ *     segment_files.c  what keeps the segments; behind segment_store.h, so that something else can stand there
  *     spool_append.c   slabs, batches, records, live accounting
  *     spool_commit.c   writing batches, acknowledging, failing
  *     spool_recover.c  reading the log back (with spool_table.c)
@@ -33,6 +34,7 @@
 #ifndef POSTRIDER_QUEUE_SPOOL_PRIVATE_H
 #define POSTRIDER_QUEUE_SPOOL_PRIVATE_H
 
+#include "queue/segment_store.h"
 #include "queue/spool.h"
 #include "queue/spool_format.h"
 
@@ -41,11 +43,10 @@ enum {
 	SPOOL_WINDOW = 2,                 /* batches begun and not acknowledged, in multiples of the writes */
 	SPOOL_SLAB_WARM = SPOOL_SLAB / 4, /* filled so far, a slab may be left for one with nothing live */
 	SPOOL_FREE_MAX = 4,               /* free segments kept for recycling */
-	SPOOL_OPEN_MAX = 16,              /* descriptors of old segments kept open */
+	SPOOL_OPEN_MAX = 16,              /* handles of old segments kept open */
 	SPOOL_CUT_ATTEMPTS = 3,           /* files tried for the segment after a failure */
 	SPOOL_STALLS_MAX = 8,             /* short writes without a whole block before they count as an error */
 	SPOOL_HOLD_MS = 2000,             /* done records wait for company when they use up the last segment */
-	SPOOL_NAME_SIZE = 24,
 	SPOOL_MOVES = 4096,               /* items that are being moved at a time */
 	SPOOL_FIRST_MIN = 2 * SPOOL_SLAB, /* a run's first segment on a nearly full disk */
 };
@@ -55,15 +56,15 @@ enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_COPY, SPOOL_N
 
 struct spool_segment {
 	uint32_t sequence;
-	uint32_t name; /* number in the file's name */
-	int fd;        /* -1: opened when wanted */
-	bool damaged;  /* the file is called *.damaged: kept for the operator, never recycled */
+	uint32_t slot; /* where the store has it */
+	int handle;    /* -1: opened when wanted */
+	bool damaged;  /* set aside in the store: kept for the operator, never recycled */
 	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
 	bool blank;    /* at the end of the log, and nothing was found in it */
 	bool speaks;   /* its file may have the only header with a cut, or an `oldest`, that counts */
 	bool stuck;    /* recovery: has damage. Later: what lives in it belongs to nobody, so it is not compacted */
 	uint64_t seed;
-	uint64_t opened; /* for closing the descriptor that was opened first */
+	uint64_t opened; /* for closing the handle that was opened first */
 	uint32_t size;   /* octets of the file */
 	uint32_t end;    /* where the next batch goes */
 	uint32_t cut;    /* records from here on never count */
@@ -124,7 +125,7 @@ enum spool_prepare {
 	SPOOL_PREPARE_NONE,
 	SPOOL_PREPARE_ZERO,
 	SPOOL_PREPARE_SYNC,
-	SPOOL_PREPARE_DIRECTORY,
+	SPOOL_PREPARE_STORE_SYNC,
 	SPOOL_PREPARE_HEADER
 };
 
@@ -164,7 +165,8 @@ struct spool_compact {
 struct spool {
 	struct spool_settings settings;
 	struct ring *ring; /* NULL before spool_start(): everything blocks */
-	uint8_t *header_block, *zeros;
+	struct segment_store *store;
+	uint8_t *header_block;
 
 	/* The log, oldest first; the last is the active one once `active` is set. */
 	struct spool_segment **log;
@@ -172,7 +174,7 @@ struct spool {
 	struct spool_segment *active, *spare, *preparing;
 	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
 	unsigned free_count, free_capacity;
-	uint32_t next_sequence, next_name, oldest_durable;
+	uint32_t next_sequence, next_slot, oldest_durable;
 	uint64_t opens;
 	enum spool_prepare prepare;
 	uint32_t prepare_offset;
@@ -237,7 +239,11 @@ int spool_new(struct spool **out, const struct spool_settings *settings);
 void spool_free(struct spool *spool);
 
 /* spool_segment.c */
-void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment);
+static inline enum segment_kind spool_kind(const struct spool_segment *segment)
+{
+	return segment->damaged ? SEGMENT_DAMAGED : SEGMENT_LOG;
+}
+void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment);
 struct spool_segment *spool_segment_new(void);
 struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence);
 /* Makes room in the tables for one more segment, so that nothing later needs memory. 0 or -ENOMEM. */
@@ -245,8 +251,8 @@ int spool_segment_reserve(struct spool *spool);
 void spool_log_append(struct spool *spool, struct spool_segment *segment);
 /* The active one takes nothing more. */
 void spool_segment_close(struct spool *spool);
-/* A descriptor for reading, valid while segment->uses is above zero or until the next call. */
-int spool_segment_fd(struct spool *spool, struct spool_segment *segment);
+/* A handle for reading, valid while segment->uses is above zero or until the next call. */
+int spool_segment_handle(struct spool *spool, struct spool_segment *segment);
 /* A file that is not in the log (any more). */
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 /* Ends the segment and its file. */

@@ -1,7 +1,7 @@
 /*
  * queue/spool_recover.c - the normal start: find the segments, read them in order, tell what is live.
  *
- * 1. Every file's header is read. Files without one are left-overs of a preparation and removed, unless something
+ * 1. Every segment's header is read. Those without one are left-overs of a preparation and removed, unless something
  *    lies behind: then they are set aside. Segments older than the newest `oldest` are free.
  * 2. The rest is the log, by sequence number. Headers with a cut say where earlier segments end.
  * 3. Each segment is read whole, in large pieces, and walked (spool_scan.c).
@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/disk.h"
 #include "queue/spool_private.h"
 #include "queue/spool_scan.h"
 
@@ -27,7 +26,7 @@ enum {
 	WINDOW_AHEAD = 1u << 20,
 };
 
-/* A file with a valid header. */
+/* A segment with a valid header. */
 struct found {
 	struct spool_segment *segment;
 	struct spool_segment_header header;
@@ -41,7 +40,7 @@ struct recover {
 	size_t count, capacity;
 	int error; /* of the listing */
 	unsigned set_aside;
-	uint32_t next_name;
+	uint32_t next_slot;
 };
 
 /* A piece of a segment kept in memory for the second reading. */
@@ -67,16 +66,16 @@ static void problem(struct spool_report *report, const char *format, ...)
 
 static int problem_read(struct recover *r, const struct spool_segment *segment, int error)
 {
-	char name[SPOOL_NAME_SIZE];
+	char name[SEGMENT_NAME_SIZE];
 	spool_name(name, segment);
 	problem(r->report, "cannot read %s: %s; repair the disk, or move the file away and lose what it holds", name,
 		strerror(-error));
 	return error;
 }
 
-/* ---- files ---- */
+/* ---- slots ---- */
 
-static int file_add(struct recover *r, uint32_t name, bool damaged)
+static int slot_add(struct recover *r, uint32_t slot, bool damaged)
 {
 	if (r->count == r->capacity) {
 		size_t capacity = r->capacity * 2 + 64;
@@ -89,71 +88,69 @@ static int file_add(struct recover *r, uint32_t name, bool damaged)
 	struct spool_segment *segment = spool_segment_new();
 	if (!segment)
 		return -ENOMEM;
-	segment->name = name;
+	segment->slot = slot;
 	segment->damaged = damaged;
 	r->found[r->count++] = (struct found){.segment = segment};
 	return 0;
 }
 
-static void on_file(void *context, const char *name)
+static void on_slot(void *context, uint32_t slot, enum segment_kind kind)
 {
 	struct recover *r = context;
-	unsigned number;
-	char kind[12];
 
-	if (r->error < 0 || strlen(name) < 14 || strspn(name, "0123456789") != 10 ||
-	    sscanf(name, "%10u.%11s", &number, kind) != 2)
+	if (r->error < 0)
 		return;
-	if (number >= r->next_name)
-		r->next_name = number + 1;
-	bool damaged = strcmp(kind, "damaged") == 0;
-	if (damaged || strcmp(kind, "seg") == 0)
-		r->error = file_add(r, number, damaged);
+	if (slot >= r->next_slot)
+		r->next_slot = slot + 1;
+	r->report->damaged_files += kind == SEGMENT_DAMAGED;
+	if (kind != SEGMENT_KEPT)
+		r->error = slot_add(r, slot, kind == SEGMENT_DAMAGED);
 }
 
-static int file_rename(struct recover *r, struct spool_segment *segment, const char *kind)
+static int slot_set_aside(struct recover *r, struct spool_segment *segment, enum segment_kind kind)
 {
-	char from[SPOOL_NAME_SIZE], to[SPOOL_NAME_SIZE];
+	char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
 	if (r->spool->settings.read_only)
 		return 0;
 	spool_name(from, segment);
-	snprintf(to, sizeof to, "%010u.%s", segment->name, kind);
-	int result = disk_rename(r->spool->settings.directory, from, to);
+	segment_name(to, segment->slot, kind);
+	int result = segment_set_aside(r->spool->store, segment->slot, spool_kind(segment), kind);
 	if (result < 0)
 		problem(r->report, "cannot rename %s to %s: %s", from, to, strerror(-result));
 	r->set_aside++;
 	return result < 0 ? result : 0;
 }
 
-/* A file whose header is no header. 0: dealt with. */
-static int file_without_header(struct recover *r, struct spool_segment *segment, const uint8_t *block, bool zero)
+/* One whose header is no header. 0: dealt with. */
+static int slot_without_header(struct recover *r, struct spool_segment *segment, const uint8_t *block, bool zero)
 {
-	char name[SPOOL_NAME_SIZE];
+	char name[SEGMENT_NAME_SIZE];
 	spool_name(name, segment);
 	if (segment->damaged)
 		return 0;
 	if (zero && spool_zero(block + SPOOL_BLOCK, SPOOL_BLOCK)) {
 		if (r->spool->settings.read_only)
 			return 0;
-		int result = disk_unlink(r->spool->settings.directory, name);
+		int result = segment_retire(r->spool->store, segment->slot, SEGMENT_LOG);
 		return result < 0 ? result : 0;
 	}
 	problem(r->report, "%s has a damaged header and was set aside; its messages cannot be read", name);
-	return file_rename(r, segment, "damaged");
+	return slot_set_aside(r, segment, SEGMENT_DAMAGED);
 }
 
-/* Reads one file's header. 1: it has one; 0: it has none and was dealt with. */
-static int file_inspect(struct recover *r, struct found *f, uint8_t *blocks)
+/* Reads one slot's header. 1: it has one; 0: it has none and was dealt with. */
+static int slot_inspect(struct recover *r, struct found *f, uint8_t *blocks)
 {
-	char name[SPOOL_NAME_SIZE];
+	struct segment_store *store = r->spool->store;
+	char name[SEGMENT_NAME_SIZE];
 	spool_name(name, f->segment);
-	int fd = disk_open(r->spool->settings.directory, name, DISK_DIRECT);
-	if (fd < 0)
-		return problem_read(r, f->segment, fd);
+	int handle = segment_open(store, f->segment->slot, spool_kind(f->segment), false);
+	if (handle < 0)
+		return problem_read(r, f->segment, handle);
 	memset(blocks, 0, 2 * SPOOL_BLOCK);
-	int64_t got = disk_read(fd, blocks, 2 * SPOOL_BLOCK, 0);
-	int64_t size = disk_size(fd);
-	disk_close(fd);
+	int64_t got = segment_read_now(store, handle, blocks, 2 * SPOOL_BLOCK, 0);
+	int64_t size = segment_size(store, handle);
+	segment_close(store, handle);
 	if (got < 0 || size < 0)
 		return problem_read(r, f->segment, (int)(got < 0 ? got : size));
 	int64_t most = UINT32_MAX & ~(SPOOL_BLOCK - 1);
@@ -164,7 +161,7 @@ static int file_inspect(struct recover *r, struct found *f, uint8_t *blocks)
 		return result;
 	}
 	if (result < 0)
-		return file_without_header(r, f->segment, blocks, result == -ENOENT);
+		return slot_without_header(r, f->segment, blocks, result == -ENOENT);
 	f->segment->sequence = f->header.sequence;
 	f->segment->seed = f->header.seed;
 	return 1;
@@ -175,10 +172,10 @@ static int found_compare(const void *a, const void *b)
 	const struct found *x = a, *y = b;
 	if (x->header.sequence != y->header.sequence)
 		return x->header.sequence < y->header.sequence ? -1 : 1;
-	return x->segment->name < y->segment->name ? -1 : x->segment->name > y->segment->name;
+	return x->segment->slot < y->segment->slot ? -1 : x->segment->slot > y->segment->slot;
 }
 
-static int files_inspect(struct recover *r)
+static int slots_inspect(struct recover *r)
 {
 	uint8_t *blocks;
 	if (posix_memalign((void **)&blocks, SPOOL_BLOCK, 2 * SPOOL_BLOCK))
@@ -188,7 +185,7 @@ static int files_inspect(struct recover *r)
 	for (size_t i = 0; i < r->count; i++) {
 		/* After an error the rest is only kept for freeing. */
 		if (result >= 0)
-			result = file_inspect(r, &r->found[i], blocks);
+			result = slot_inspect(r, &r->found[i], blocks);
 		if (result == 0)
 			free(r->found[i].segment);
 		else
@@ -200,7 +197,7 @@ static int files_inspect(struct recover *r)
 }
 
 /* Sorts the files into the log and the free ones. */
-static int files_place(struct recover *r)
+static int slots_place(struct recover *r)
 {
 	struct spool *spool = r->spool;
 	size_t kept = 0;
@@ -225,9 +222,11 @@ static int files_place(struct recover *r)
 		if (result == 0)
 			result = spool_segment_reserve(spool);
 		if (result == 0 && kept && r->found[kept - 1].header.sequence == f.header.sequence) {
-			problem(r->report, "%010u.seg and %010u.seg are the same segment; the second was set aside",
-				r->found[kept - 1].segment->name, f.segment->name);
-			result = file_rename(r, f.segment, "kept");
+			char first[SEGMENT_NAME_SIZE], second[SEGMENT_NAME_SIZE];
+			segment_name(first, r->found[kept - 1].segment->slot, SEGMENT_LOG);
+			segment_name(second, f.segment->slot, SEGMENT_LOG);
+			problem(r->report, "%s and %s are the same segment; the second was set aside", first, second);
+			result = slot_set_aside(r, f.segment, SEGMENT_KEPT);
 			free(f.segment);
 		} else if (result < 0) {
 			free(f.segment);
@@ -257,15 +256,16 @@ static void cuts_place(struct recover *r)
 
 /* ---- reading ---- */
 
-static int segment_read(struct recover *r, struct spool_segment *segment, uint8_t *memory, bool sync)
+static int segment_load(struct recover *r, struct spool_segment *segment, uint8_t *memory, bool sync)
 {
-	int fd = spool_segment_fd(r->spool, segment);
+	struct segment_store *store = r->spool->store;
+	int handle = spool_segment_handle(r->spool, segment);
 	/* What the page cache shows of the last run might not be on the disk yet. */
-	int result = fd < 0 ? fd : sync ? disk_sync(fd) : 0;
+	int result = handle < 0 ? handle : sync ? segment_sync_now(store, handle) : 0;
 	uint64_t length = spool_align(segment->size, SPOOL_BLOCK);
 	for (uint64_t at = 0; result >= 0 && at < length; at += READ_PIECE) {
 		uint64_t piece = length - at < READ_PIECE ? length - at : READ_PIECE;
-		int64_t got = disk_read(fd, memory + at, piece, at);
+		int64_t got = segment_read_now(store, handle, memory + at, piece, at);
 		if (got < 0)
 			result = (int)got;
 		else if ((uint64_t)got < piece)
@@ -300,7 +300,7 @@ static int segments_scan(struct recover *r)
 	for (size_t i = 0; result == 0 && i < r->count; i++) {
 		struct found *f = &r->found[i];
 		struct spool_segment *segment = f->segment;
-		result = segment_read(r, segment, memory, i >= run);
+		result = segment_load(r, segment, memory, i >= run);
 		if (result < 0)
 			break;
 		if (f->header.first_batch)
@@ -331,7 +331,7 @@ static int damaged_rename(struct recover *r)
 		segment->stuck = false;
 		if (!fresh)
 			continue;
-		int result = file_rename(r, segment, "damaged");
+		int result = slot_set_aside(r, segment, SEGMENT_DAMAGED);
 		if (result < 0)
 			return result;
 		segment->damaged = true;
@@ -342,7 +342,7 @@ static int damaged_rename(struct recover *r)
 			"kept as "
 			"*.damaged",
 			(unsigned long long)r->report->damaged_batches, (unsigned long long)r->report->damaged_records);
-	return r->set_aside ? disk_sync(r->spool->settings.directory) : 0;
+	return r->set_aside ? segment_store_sync_now(r->spool->store) : 0;
 }
 
 /* ---- telling ---- */
@@ -367,8 +367,8 @@ static int window_get(struct recover *r, struct window *w, const struct spool_re
 		w->size = wanted;
 	}
 	w->segment = 0;
-	int fd = spool_segment_fd(r->spool, segment);
-	int64_t got = fd < 0 ? fd : disk_read(fd, w->memory, wanted, base);
+	int handle = spool_segment_handle(r->spool, segment);
+	int64_t got = handle < 0 ? handle : segment_read_now(r->spool->store, handle, w->memory, wanted, base);
 	if (got < 0)
 		return problem_read(r, segment, (int)got);
 	r->report->read_octets += (uint64_t)got;
@@ -504,7 +504,7 @@ static void log_end(struct recover *r)
 	struct spool *spool = r->spool;
 	spool->next_batch = r->scan.last + 1;
 	spool->durable_batch = r->scan.last;
-	spool->next_name = r->next_name;
+	spool->next_slot = r->next_slot;
 	if (r->count == 0)
 		return;
 	const struct spool_segment *last = r->found[r->count - 1].segment;
@@ -515,7 +515,7 @@ static void log_end(struct recover *r)
 int spool_open(struct spool **out, const struct spool_settings *settings,
 	       void (*fn)(void *context, const struct spool_live *live), void *context, struct spool_report *report)
 {
-	struct recover r = {.report = report, .next_name = 1};
+	struct recover r = {.report = report, .next_slot = 1};
 
 	*report = (struct spool_report){0};
 	*out = NULL;
@@ -529,13 +529,13 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 	}
 	r.scan.damaged = on_damaged;
 	r.scan.context = &r;
-	result = disk_list(settings->directory, on_file, &r);
+	result = segment_list(r.spool->store, on_slot, &r);
 	if (result >= 0)
 		result = r.error;
 	if (result >= 0)
-		result = files_inspect(&r);
+		result = slots_inspect(&r);
 	if (result >= 0)
-		result = files_place(&r);
+		result = slots_place(&r);
 	if (result >= 0) {
 		cuts_place(&r);
 		result = segments_scan(&r);

@@ -1,5 +1,5 @@
 /*
- * queue/spool_segment.c - segments in the log and out of it: tables, descriptors, limits, reuse, reclaim.
+ * queue/spool_segment.c - segments in the log and out of it: tables, handles, limits, reuse, reclaim.
  *
  * Reuse
  *   A free file still carries the header and records of its last use, whose done records may lie in a later file.
@@ -11,16 +11,14 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/disk.h"
 #include "queue/spool_private.h"
 
-void spool_name(char out[SPOOL_NAME_SIZE], const struct spool_segment *segment)
+void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment)
 {
-	snprintf(out, SPOOL_NAME_SIZE, "%010u.%s", segment->name, segment->damaged ? "damaged" : "seg");
+	segment_name(out, segment->slot, spool_kind(segment));
 }
 
 struct spool_segment *spool_segment_new(void)
@@ -28,7 +26,7 @@ struct spool_segment *spool_segment_new(void)
 	struct spool_segment *segment = calloc(1, sizeof *segment);
 	if (!segment)
 		return NULL;
-	segment->fd = -1;
+	segment->handle = -1;
 	segment->cut = UINT32_MAX;
 	list_init(&segment->items);
 	return segment;
@@ -93,25 +91,25 @@ void spool_segment_close(struct spool *spool)
 	segment->lean = rest * segment->copied / segment->appended;
 }
 
-/* ---- descriptors ---- */
+/* ---- handles ---- */
 
-static void segment_close(struct spool_segment *segment)
+static void handle_close(struct spool *spool, struct spool_segment *segment)
 {
-	if (segment->fd >= 0)
-		disk_close(segment->fd);
-	segment->fd = -1;
+	if (segment->handle >= 0)
+		segment_close(spool->store, segment->handle);
+	segment->handle = -1;
 }
 
-int spool_segment_fd(struct spool *spool, struct spool_segment *segment)
+int spool_segment_handle(struct spool *spool, struct spool_segment *segment)
 {
-	if (segment->fd >= 0)
-		return segment->fd;
+	if (segment->handle >= 0)
+		return segment->handle;
 
 	struct spool_segment *first = NULL;
 	unsigned open = 0;
 	for (unsigned i = 0; i < spool->log_count; i++) {
 		struct spool_segment *other = spool->log[i];
-		if (other->fd < 0)
+		if (other->handle < 0)
 			continue;
 		open++;
 		if (other->uses == 0 && other != spool->active && (!first || other->opened < first->opened))
@@ -120,16 +118,14 @@ int spool_segment_fd(struct spool *spool, struct spool_segment *segment)
 	/* Beside those: the one written to, the spare, one being prepared, one set aside, lock and directory. */
 	static_assert(SPOOL_OPEN_MAX + 8 <= SPOOL_FILES_MAX, "what the limit of open files is compared with");
 	if (open >= SPOOL_OPEN_MAX && first)
-		segment_close(first);
+		handle_close(spool, first);
 
-	char name[SPOOL_NAME_SIZE];
-	spool_name(name, segment);
-	int fd = disk_open(spool->settings.directory, name, DISK_DIRECT);
-	if (fd >= 0) {
-		segment->fd = fd;
+	int handle = segment_open(spool->store, segment->slot, spool_kind(segment), false);
+	if (handle >= 0) {
+		segment->handle = handle;
 		segment->opened = ++spool->opens;
 	}
-	return fd;
+	return handle;
 }
 
 /* ---- files ---- */
@@ -241,11 +237,9 @@ bool spool_size_full(struct spool *spool)
 
 void spool_segment_remove(struct spool *spool, struct spool_segment *segment)
 {
-	char name[SPOOL_NAME_SIZE];
-	spool_name(name, segment);
-	segment_close(segment);
-	/* A file that cannot be unlinked is found, and found dead, by the next recovery. */
-	(void)disk_unlink(spool->settings.directory, name);
+	handle_close(spool, segment);
+	/* One that cannot be had is found, and found dead, by the next recovery. */
+	(void)segment_retire(spool->store, segment->slot, spool_kind(segment));
 	free(segment);
 }
 
@@ -265,7 +259,7 @@ void spool_segment_abandon(struct spool *spool, struct spool_segment *segment)
 
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 {
-	segment_close(segment);
+	handle_close(spool, segment);
 	if (segment->damaged) {
 		free(segment); /* the file stays for the operator */
 		return;
@@ -336,7 +330,7 @@ static void free_trim_oldest(struct spool *spool)
 		    (spool->log_count && spool->log[0]->sequence < spool->free[first]->sequence))
 			return;
 		spool_segment_remove(spool, free_take(spool, first));
-		if (disk_sync(spool->settings.directory) < 0)
+		if (segment_store_sync_now(spool->store) < 0)
 			return;
 	}
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/disk.h"
 #include "queue/spool_private.h"
 
 int spool_view_set(struct spool_view *view, const uint8_t *record)
@@ -97,8 +96,9 @@ static void view_on_read(struct ring_op *op, int result, uint32_t flags)
 	assert(segment && segment->uses > 0);
 	if (result > 0 && view->content_length + (size_t)result < view->buffer_length && result % SPOOL_BLOCK == 0) {
 		view->content_length += (size_t)result; /* octets read so far, until the view is set */
-		ring_read(spool->ring, op, segment->fd, (uint8_t *)view->buffer + view->content_length,
-			  view->buffer_length - view->content_length, view_base(view) + view->content_length);
+		segment_read(spool->store, spool->ring, op, segment->handle,
+			     (uint8_t *)view->buffer + view->content_length, view->buffer_length - view->content_length,
+			     view_base(view) + view->content_length);
 		return;
 	}
 	segment->uses--;
@@ -122,9 +122,9 @@ static int view_prepare(struct spool_view *view, struct spool_segment **segment)
 	*segment = spool_segment_find(spool, view->ref.segment);
 	if (!*segment || view->ref.offset >= (*segment)->cut)
 		return -EBADMSG;
-	int fd = spool_segment_fd(spool, *segment);
-	if (fd < 0)
-		return fd;
+	int handle = spool_segment_handle(spool, *segment);
+	if (handle < 0)
+		return handle;
 	int result = view_buffer(view);
 	return result < 0 ? result : 1;
 }
@@ -153,7 +153,8 @@ bool spool_view(struct spool *spool, struct spool_view *view, const struct spool
 	spool->reads++;
 	segment->uses++;
 	view->op.fn = view_on_read;
-	ring_read(spool->ring, &view->op, segment->fd, view->buffer, view->buffer_length, view_base(view));
+	segment_read(spool->store, spool->ring, &view->op, segment->handle, view->buffer, view->buffer_length,
+		     view_base(view));
 	return false;
 }
 
@@ -188,7 +189,8 @@ int spool_view_now(struct spool *spool, struct spool_view *view, const struct sp
 	result = view_prepare(view, &segment);
 	if (result < 0)
 		return result;
-	int64_t got = disk_read(segment->fd, view->buffer, view->buffer_length, view_base(view));
+	int64_t got =
+		segment_read_now(spool->store, segment->handle, view->buffer, view->buffer_length, view_base(view));
 	if (got < 0)
 		return (int)got;
 	if ((uint64_t)got != view->buffer_length)

@@ -230,6 +230,19 @@ def libraries():
                     yield '%s:%d: only %s may include %s' % (path, number, ', '.join(places), name)
 
 
+def segment_store():
+    """What the log needs of the disk goes through queue/segment_store.h, so that something else can stand behind it."""
+    for path in sources():
+        if not path.startswith('queue/') or path == 'queue/segment_files.c':
+            continue
+        for number, name in includes(path):
+            if name == 'core/base/disk.h':
+                yield '%s:%d: only queue/segment_files.c includes it' % (path, number)
+        for number, line in lines_of(path):
+            if re.search(r'\b(disk|ring)_(open|read|write|fsync|sync)\(', line):
+                yield '%s:%d: goes through queue/segment_store.h' % (path, number)
+
+
 def forbidden_calls():
     for path in sources():
         for number, line in lines_of(path):
@@ -521,9 +534,9 @@ def every_key_described():
             yield 'dist/postrider.yaml: key %s is not there' % key
 
 
-RULES = [include_direction, call_direction, circles, header_share, libraries, forbidden_calls, trust_peers_unloaded,
-         file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns, clang_format,
-         compiles_in_python, executable_scripts, events_page, pages_name_files, every_key_described]
+RULES = [include_direction, call_direction, circles, header_share, libraries, segment_store, forbidden_calls,
+         trust_peers_unloaded, file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns,
+         clang_format, compiles_in_python, executable_scripts, events_page, pages_name_files, every_key_described]
 
 
 def main():

@@ -25,7 +25,7 @@ enum { ID_TEXT = MESSAGE_ID_TEXT + 8 };
 enum { STATUS_USAGE = 64, STATUS_DAMAGE = 65, STATUS_IO = 74, SHARDS = 1000, DESTINATIONS = 64 };
 
 struct tally {
-	uint64_t messages, octets, waiting, failed, unreadable, recipients_pending, recipients_failed, damaged_files;
+	uint64_t messages, octets, waiting, failed, unreadable, recipients_pending, recipients_failed;
 	struct {
 		char name[64];
 		uint64_t messages;
@@ -272,7 +272,7 @@ static void print_json(const char *name, const struct tally *t, const struct spo
 	       ", \"destinations\": {",
 	       name, report->segments, report->records, t->messages, t->octets, t->waiting, t->failed, t->unreadable,
 	       t->recipients_pending, t->recipients_failed, report->damaged_batches, report->damaged_records,
-	       t->damaged_files);
+	       report->damaged_files);
 	for (unsigned i = 0; i < DESTINATIONS && t->destinations[i].messages; i++) {
 		fputs(between, stdout);
 		put_string(stdout, span_text(t->destinations[i].name));
@@ -299,18 +299,10 @@ static void print_text(const char *name, const struct tally *t, const struct spo
 	if (report->damaged_batches || report->damaged_records)
 		printf("  damaged: %" PRIu64 " batches, %" PRIu64 " records of acknowledged mail\n",
 		       report->damaged_batches, report->damaged_records);
-	if (t->damaged_files)
-		printf("  set aside as damaged: %" PRIu64 " files\n", t->damaged_files);
+	if (report->damaged_files)
+		printf("  set aside as damaged: %" PRIu64 " files\n", report->damaged_files);
 	if (report->problem[0])
 		printf("  %s\n", report->problem);
-}
-
-static void count_damaged(void *context, const char *name)
-{
-	struct tally *tally = context;
-	size_t length = strlen(name);
-
-	tally->damaged_files += length > 8 && strcmp(name + length - 8, ".damaged") == 0;
 }
 
 static int read_shard(struct tool *tool, int directory, unsigned index)
@@ -333,8 +325,6 @@ static int read_shard(struct tool *tool, int directory, unsigned index)
 	settings.directory = disk_subdirectory_open(directory, name, false);
 	int result = settings.directory;
 	if (result >= 0)
-		result = disk_list(settings.directory, count_damaged, &tool->tally);
-	if (result >= 0)
 		result = spool_open(&spool, &settings, on_live, tool, &report);
 	if (spool)
 		spool_close(spool);
@@ -347,7 +337,7 @@ static int read_shard(struct tool *tool, int directory, unsigned index)
 	}
 	if (!tool->export)
 		(tool->json ? print_json : print_text)(name, &tool->tally, &report);
-	return report.damaged_batches || report.damaged_records || tool->tally.damaged_files ? STATUS_DAMAGE : 0;
+	return report.damaged_batches || report.damaged_records || report.damaged_files ? STATUS_DAMAGE : 0;
 }
 
 /* ---- the command -------------------------------------------------------------------------------------------- */

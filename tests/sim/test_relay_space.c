@@ -335,7 +335,7 @@ static void rot_item(void *context, struct spool_item *item)
 	segment = ref->segment ? spool_segment_find(spool_of(r->s, r->shard), ref->segment) : NULL;
 	if (r->left == 0 || !segment)
 		return;
-	snprintf(path, sizeof(path), "/spool/shard-%03u/%010u.seg", r->shard, segment->name);
+	snprintf(path, sizeof(path), "/spool/shard-%03u/%010u.seg", r->shard, segment->slot);
 	world_file_flip(path, 8 * ((uint64_t)ref->offset + ref->length / 2));
 	r->left--;
 	r->s->rotten++;

@@ -489,7 +489,7 @@ static void test_forged(void)
 	}
 	world_engine_leave();
 	/* A file that a start found blank has another number than its segment. */
-	uint32_t file = spool_segment_find(rig_spool, item.message.segment)->name;
+	uint32_t file = spool_segment_find(rig_spool, item.message.segment)->slot;
 	rig_stop();
 	/* The header of the first batch with a forgery is destroyed, so that its octets are searched. */
 	char name[40];
