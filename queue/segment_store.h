@@ -64,8 +64,8 @@ typedef void segment_list_fn(void *context, uint32_t slot, enum segment_kind kin
 int segment_list(struct segment_store *store, segment_list_fn *fn, void *context);
 /* A handle, until segment_close(). Few are open at a time (SPOOL_OPEN_MAX). One for writing reads as well. */
 int segment_open(struct segment_store *store, uint32_t slot, enum segment_kind kind, bool write);
-/* A new slot with room for `size` octets, opened for writing; what they are is not said before they are zeroed. After
- * an error there is none. */
+/* A new slot with room for `size` octets, opened for writing. They are zero, also for who finds it after a crash:
+ * zeroing is what makes later writes cost no more than their octets. After an error there is none. */
 int segment_make(struct segment_store *store, uint32_t slot, uint32_t size);
 void segment_close(struct segment_store *store, int handle);
 /* The slot is no more, and its room another's. Not while it is open. */

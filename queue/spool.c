@@ -59,10 +59,10 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 	return 0;
 }
 
-static void segment_free(const struct spool *spool, struct spool_segment *segment)
+static void segment_free(struct spool *spool, struct spool_segment *segment)
 {
-	if (segment && segment->handle >= 0)
-		segment_close(spool->store, segment->handle);
+	if (segment)
+		spool_segment_rest(spool, segment);
 	free(segment);
 }
 
@@ -277,6 +277,8 @@ int spool_destroy(struct spool *spool)
 	struct slots slots = {0};
 
 	assert(!spool->ring);
+	for (unsigned i = 0; i < spool->log_count; i++)
+		spool_segment_rest(spool, spool->log[i]);
 	int result = segment_list(spool->store, slots_add, &slots);
 	if (result >= 0)
 		result = slots.short_of_memory ? -ENOMEM : tombstone_write(spool, last);

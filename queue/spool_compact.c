@@ -284,13 +284,21 @@ void spool_compact_written(struct spool *spool)
 static void window_on_read(struct ring_op *op, int result, uint32_t flags)
 {
 	struct spool_compact *c = container_of(op, struct spool_compact, op);
+	struct spool *spool = container_of(c, struct spool, compact);
 
 	assert(c->loading && c->window_of->uses > 0);
+	/* What is not a whole block is not used: the end of a truncated file. */
+	if (result > 0)
+		c->window_length += (uint32_t)result & ~(uint32_t)(SPOOL_BLOCK - 1);
+	/* Fewer octets are no end yet. */
+	if (result > 0 && result % SPOOL_BLOCK == 0 && c->window_length < c->window_wanted) {
+		segment_read(spool->store, spool->ring, op, c->window_of->handle, c->window + c->window_length,
+			     c->window_wanted - c->window_length, c->window_base + c->window_length);
+		return;
+	}
 	c->window_of->uses--;
 	c->loading = false;
 	c->load_error = result < 0 ? result : 0;
-	/* What is not a whole block is not used: the end of a truncated file, or of a short read. */
-	c->window_length = result < 0 ? 0 : (uint32_t)result & ~(uint32_t)(SPOOL_BLOCK - 1);
 }
 
 static bool in_window(const struct spool_compact *c, const struct spool_ref *ref)
@@ -326,6 +334,7 @@ static int window_load(struct spool *spool, struct spool_segment *head, const st
 	c->window_segment = head->sequence;
 	c->window_base = base;
 	c->window_length = 0;
+	c->window_wanted = length;
 	c->loading = true;
 	head->uses++;
 	c->op.fn = window_on_read;

@@ -150,7 +150,7 @@ struct spool_compact {
 	/* A piece of the oldest segment in memory. */
 	uint8_t *window;
 	struct spool_segment *window_of; /* while a read is in flight */
-	uint32_t window_segment, window_base, window_length;
+	uint32_t window_segment, window_base, window_length, window_wanted;
 	struct spool_ref asked; /* the record that was wanted when it was read */
 	bool loading;
 	int load_error;
@@ -253,6 +253,8 @@ void spool_log_append(struct spool *spool, struct spool_segment *segment);
 void spool_segment_close(struct spool *spool);
 /* A handle for reading, valid while segment->uses is above zero or until the next call. */
 int spool_segment_handle(struct spool *spool, struct spool_segment *segment);
+/* Closes the handle until it is wanted again. */
+void spool_segment_rest(struct spool *spool, struct spool_segment *segment);
 /* A file that is not in the log (any more). */
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment);
 /* Ends the segment and its file. */

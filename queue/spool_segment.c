@@ -93,7 +93,7 @@ void spool_segment_close(struct spool *spool)
 
 /* ---- handles ---- */
 
-static void handle_close(struct spool *spool, struct spool_segment *segment)
+void spool_segment_rest(struct spool *spool, struct spool_segment *segment)
 {
 	if (segment->handle >= 0)
 		segment_close(spool->store, segment->handle);
@@ -118,7 +118,7 @@ int spool_segment_handle(struct spool *spool, struct spool_segment *segment)
 	/* Beside those: the one written to, the spare, one being prepared, one set aside, lock and directory. */
 	static_assert(SPOOL_OPEN_MAX + 8 <= SPOOL_FILES_MAX, "what the limit of open files is compared with");
 	if (open >= SPOOL_OPEN_MAX && first)
-		handle_close(spool, first);
+		spool_segment_rest(spool, first);
 
 	int handle = segment_open(spool->store, segment->slot, spool_kind(segment), false);
 	if (handle >= 0) {
@@ -237,7 +237,7 @@ bool spool_size_full(struct spool *spool)
 
 void spool_segment_remove(struct spool *spool, struct spool_segment *segment)
 {
-	handle_close(spool, segment);
+	spool_segment_rest(spool, segment);
 	/* One that cannot be had is found, and found dead, by the next recovery. */
 	(void)segment_retire(spool->store, segment->slot, spool_kind(segment));
 	free(segment);
@@ -259,7 +259,7 @@ void spool_segment_abandon(struct spool *spool, struct spool_segment *segment)
 
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 {
-	handle_close(spool, segment);
+	spool_segment_rest(spool, segment);
 	if (segment->damaged) {
 		free(segment); /* the file stays for the operator */
 		return;
