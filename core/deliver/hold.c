@@ -92,7 +92,7 @@ bool hold_refused(struct outbound *o, struct host *host, const struct delivery *
 	/* Others got through since it was refused: it is this message after all, and it must not hold them up again. */
 	bool only_this = d && d->holds > 0 && !in_force;
 
-	if ((ruling->scope == SCOPE_HOST && !only_this) || in_force || host->held_in_row >= HOLD_ROW) {
+	if ((ruling->scope != SCOPE_MESSAGE && !only_this) || in_force || host->held_in_row >= HOLD_ROW) {
 		hold_host(o, host, fact->stage, host->probing);
 		host->probing = false;
 	}

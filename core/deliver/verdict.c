@@ -9,10 +9,10 @@
 
 const char *stage_name(enum stage stage)
 {
-	static const char *const names[] = {"connect", "tls",  "greeting", "ehlo",    "starttls",
-					    "mail",    "rcpt", "data",     "content", "quit"};
+	static const char *const names[] = {"connect", "tls",  "greeting", "ehlo", "starttls", "mail",
+					    "rcpt",    "data", "content",  "quit", "auth"};
 
-	static_assert(sizeof(names) / sizeof(names[0]) == STAGE_QUIT + 1, "a name for each stage");
+	static_assert(sizeof(names) / sizeof(names[0]) == STAGE_COUNT, "a name for each stage");
 	return names[stage];
 }
 
@@ -23,6 +23,29 @@ const char *reason_name(enum verdict_reason reason)
 
 	static_assert(sizeof(names) / sizeof(names[0]) == REASON_COUNT, "a name for each reason");
 	return names[reason];
+}
+
+const char *action_name(enum verdict_action action)
+{
+	static const char *const names[] = {"sent", "defer",   "fail",          "hold",
+					    "slow", "sign_in", "leave_mailbox", "other_path"};
+
+	static_assert(sizeof(names) / sizeof(names[0]) == ACTION_COUNT, "a name for each action");
+	return names[action];
+}
+
+enum verdict action_verdict(enum verdict_action action)
+{
+	switch (action) {
+	case ACTION_SENT:
+		return VERDICT_SENT;
+	case ACTION_FAIL:
+		return VERDICT_FAIL;
+	case ACTION_HOLD:
+		return VERDICT_HOLD;
+	default:
+		return VERDICT_DEFER;
+	}
 }
 
 /* The sentence for a reason, where a rule has none of its own. */
@@ -149,11 +172,9 @@ static const struct verdict_rule *find(const struct verdict_rules *rules, const 
 }
 
 /* The first digit (RFC 5321 4.2.1): what is no code of SMTP ends nothing for good. */
-static enum verdict by_digit(enum stage stage, unsigned code)
+static enum verdict_action by_digit(enum stage stage, unsigned code)
 {
-	if (code >= 500 && code < 600 && stage >= STAGE_MAIL)
-		return VERDICT_FAIL;
-	return VERDICT_DEFER;
+	return code >= 500 && code < 600 && stage_has_message(stage) ? ACTION_FAIL : ACTION_DEFER;
 }
 
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
@@ -173,13 +194,16 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 		rule = find(own, &flat);
 	if (!rule)
 		rule = find(&verdict_builtin, &flat);
-	if (!rule) {
-		ruling.verdict = by_digit(fact->stage, fact->code);
+	ruling.action = rule ? rule->action : by_digit(fact->stage, fact->code);
+	ruling.verdict = action_verdict(ruling.action);
+	if (!rule)
 		return ruling;
-	}
-	ruling.verdict = rule->verdict;
+	ruling.scope = rule->scope;
 	/* Before MAIL there is no message it could be about. */
-	ruling.scope = rule->verdict == VERDICT_HOLD && fact->stage < STAGE_MAIL ? SCOPE_HOST : rule->scope;
+	if (ruling.verdict == VERDICT_HOLD && ruling.scope == SCOPE_MESSAGE && !stage_has_message(fact->stage))
+		ruling.scope = SCOPE_HOST;
+	ruling.slow_by = rule->slow_by;
+	ruling.slow_s = rule->slow_s;
 	ruling.reason = rule->reason;
 	ruling.too_many = rule->too_many;
 	ruling.say = rule->say ? rule->say : reason_say(rule->reason);

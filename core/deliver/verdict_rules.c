@@ -24,11 +24,11 @@ enum {
 #define ENHANCED(class, subject, detail) .enhanced = SMTP_ENHANCED(class, subject, detail)
 #define ENHANCED_TO(class, subject, detail) .enhanced_high = SMTP_ENHANCED(class, subject, detail)
 /* What follows. */
-#define HOLD_HOST(why) .verdict = VERDICT_HOLD, .scope = SCOPE_HOST, .reason = (why)
-#define HOLD_MESSAGE(why) .verdict = VERDICT_HOLD, .scope = SCOPE_MESSAGE, .reason = (why)
-#define DEFER .verdict = VERDICT_DEFER
-#define TOO_MANY .verdict = VERDICT_DEFER, .too_many = true
-#define FAIL .verdict = VERDICT_FAIL
+#define HOLD_HOST(why) .action = ACTION_HOLD, .scope = SCOPE_HOST, .reason = (why)
+#define HOLD_MESSAGE(why) .action = ACTION_HOLD, .scope = SCOPE_MESSAGE, .reason = (why)
+#define DEFER .action = ACTION_DEFER
+#define TOO_MANY .action = ACTION_DEFER, .too_many = true
+#define FAIL .action = ACTION_FAIL
 
 #define SAY_WANTS_TLS                                                                                                  \
 	"the next hop wants TLS before it takes mail: set `tls: { mode: required }` or `verify` for the destination"

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 4)
 		return 0;
-	fact.stage = (enum stage)(data[0] % (STAGE_QUIT + 1));
+	fact.stage = (enum stage)(data[0] % STAGE_COUNT);
 	fact.code = (unsigned)(data[1] << 8 | data[2]) % 1000;
 	pattern_length = data[3] % PATTERN_MAX;
 	data += 4;
@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ruling = verdict_judge(&fact, NULL);
 	need((ruling.verdict == VERDICT_HOLD) == (ruling.reason != REASON_NONE));
 	need(ruling.verdict != VERDICT_HOLD || (ruling.say && ruling.say[0]));
-	need(ruling.verdict != VERDICT_FAIL || (fact.stage >= STAGE_MAIL && fact.code >= 500 && fact.code < 600));
+	need(ruling.verdict != VERDICT_FAIL || (stage_has_message(fact.stage) && fact.code >= 500 && fact.code < 600));
 	need(ruling.verdict != VERDICT_SENT || (fact.code >= 200 && fact.code < 400));
 	need(fact.code < 200 || fact.code >= 300 || ruling.verdict == VERDICT_SENT);
 	need(smtp_enhanced_code(fact.code, fact.text) == 0 || text[0] == (char)('0' + fact.code / 100));

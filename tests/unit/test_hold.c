@@ -23,8 +23,16 @@ static struct deliverer deliverer;
 static struct outbound out;
 static struct delivery mail;
 
-static const struct ruling ours = {VERDICT_HOLD, SCOPE_HOST, REASON_CLIENT, "do something", false};
-static const struct ruling perhaps = {VERDICT_HOLD, SCOPE_MESSAGE, REASON_SENDER, "do something", false};
+static const struct ruling ours = {.verdict = VERDICT_HOLD,
+				   .action = ACTION_HOLD,
+				   .scope = SCOPE_HOST,
+				   .reason = REASON_CLIENT,
+				   .say = "do something"};
+static const struct ruling perhaps = {.verdict = VERDICT_HOLD,
+				      .action = ACTION_HOLD,
+				      .scope = SCOPE_MESSAGE,
+				      .reason = REASON_SENDER,
+				      .say = "do something"};
 
 static void setup(void)
 {

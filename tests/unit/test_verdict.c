@@ -2,7 +2,7 @@
 #include "core/deliver/verdict.h"
 #include "tests/unit/check.h"
 
-enum { STAGES = STAGE_QUIT + 1 };
+enum { STAGES = STAGE_COUNT };
 
 static struct ruling judged(enum stage stage, unsigned code, const char *text)
 {
@@ -88,13 +88,14 @@ static void test_every_code(void)
 			struct ruling found = judged((enum stage)stage, code, "");
 			bool positive = code >= 200 && code < 300;
 			CHECK(found.verdict != VERDICT_FAIL ||
-			      (stage >= STAGE_MAIL && code >= 500 && code < 600 && code != 503));
+			      (stage_has_message((enum stage)stage) && code >= 500 && code < 600 && code != 503));
 			CHECK((found.verdict == VERDICT_SENT) ==
 			      (positive || (stage == STAGE_DATA && code >= 300 && code < 400)));
 			/* What is held has a reason and a sentence; before MAIL it concerns the host. */
 			CHECK((found.verdict == VERDICT_HOLD) == (found.reason != REASON_NONE));
 			CHECK(found.verdict != VERDICT_HOLD || (found.say && found.say[0]));
-			CHECK(found.verdict != VERDICT_HOLD || stage >= STAGE_MAIL || found.scope == SCOPE_HOST);
+			CHECK(found.verdict != VERDICT_HOLD || stage_has_message((enum stage)stage) ||
+			      found.scope == SCOPE_HOST);
 		}
 	}
 }
@@ -350,11 +351,11 @@ static void test_own_rules(void)
 		{.stages = STAGE_BIT(STAGE_MAIL),
 		 .code_low = 550,
 		 .text = "*custom*",
-		 .verdict = VERDICT_HOLD,
+		 .action = ACTION_HOLD,
 		 .scope = SCOPE_HOST,
 		 .reason = REASON_ACCOUNT,
 		 .say = "call them"},
-		{.code_low = 530, .verdict = VERDICT_FAIL},
+		{.code_low = 530, .action = ACTION_FAIL},
 	};
 	const struct verdict_rules own = {list, 2};
 	struct verdict_fact fact = {STAGE_MAIL, 550, span_text("5.0.0 A Custom\n5.0.0 refusal")};
@@ -401,8 +402,8 @@ static void test_rules_are_sound(void)
 {
 	for (size_t i = 0; i < verdict_builtin.count; i++) {
 		const struct verdict_rule *rule = &verdict_builtin.rules[i];
-		CHECK(rule->verdict != VERDICT_SENT);
-		CHECK((rule->verdict == VERDICT_HOLD) == (rule->reason != REASON_NONE));
+		CHECK(rule->action != ACTION_SENT);
+		CHECK((rule->action == ACTION_HOLD) == (rule->reason != REASON_NONE));
 		CHECK(rule->code_low ? rule->code_low >= 400 && rule->code_low < 600 : rule->text != NULL);
 		CHECK(!rule->code_high || rule->code_high >= rule->code_low);
 		CHECK(!rule->enhanced_high || rule->enhanced_high > rule->enhanced);
