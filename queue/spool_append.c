@@ -431,8 +431,10 @@ int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wa
 		.envelope = state,
 		.envelope_length = length,
 	};
+	/* Where the number of shards changes, size_max does not keep the relay from starting: copies pass it, too. */
+	enum spool_need need = spool->ring ? SPOOL_NEED_STATE : SPOOL_NEED_DONE;
 	struct spool_ref ref;
-	result = spool_append(spool, &append, SPOOL_NEED_STATE, &ref, ticket);
+	result = spool_append(spool, &append, need, &ref, ticket);
 	if (result < 0)
 		return result;
 	spool_moved_resolve(spool, &item->state, true);

@@ -23,6 +23,7 @@ static const struct scenario scenarios[] = {
 	{"crash_io", scenario_crash_io, 3},
 	{"disk", scenario_disk, 8},
 	{"reshard", scenario_reshard, 8},
+	{"full_reshard", scenario_full_reshard, 4},
 	{"held_apart", scenario_held_apart, 2},
 	{"memory", scenario_memory, 2},
 	{"outage", scenario_outage, 4},

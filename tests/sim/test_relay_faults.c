@@ -322,3 +322,39 @@ void scenario_memory(uint64_t seed)
 	for (uint64_t nth = 1 + rig_pick(seed, 60, step); nth <= total; nth += step)
 		(void)memory_run(&options, nth);
 }
+
+/* A spool without room, and other numbers of shards: each start finds room for what it moves, and nothing is lost. */
+void scenario_full_reshard(uint64_t seed)
+{
+	struct rig_options options = short_run("full_reshard", seed);
+	struct rig rig;
+
+	options.quiet = true;
+	options.clients = 4;
+	options.messages = seed % 2 ? 60 : 700;
+	options.recipients_max = LEDGER_RECIPIENTS_MAX;
+	options.connections = (unsigned)rig_pick(seed, 60, 4);
+	options.content_min = 1000;
+	options.content_max = seed % 2 ? 700000 : 60000;
+	options.size_mib = 64;
+	rig_open(&rig, &options);
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
+	for (unsigned life = 0; life < 5; life++) {
+		unsigned shards = 1 + (unsigned)rig_pick(seed, 70 + life, RIG_SHARDS_MAX);
+		int r = rig_start(&rig, shards);
+		if (r < 0) {
+			rig_fail(&rig, "%u shards do not start: %s: %s", shards, strerror(-r), rig.recovery.problem);
+			break;
+		}
+		if (life == 0)
+			rig_clients(&rig);
+		(void)rig_run(&rig, life ? rig_quiet : rig_clients_done, 120 * CLOCK_NS_PER_S);
+		if (rig_pick(seed, 80 + life, 2))
+			rig_crash(&rig, crash_kind(seed, 90 + life));
+		else if (rig_stop(&rig))
+			rig_audit(&rig, false);
+	}
+	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 100, RIG_SHARDS_MAX));
+	rig_close(&rig);
+}

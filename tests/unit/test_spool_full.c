@@ -387,6 +387,34 @@ static void test_full_start(void)
 	}
 }
 
+/* Where the number of shards changes, states are written before the spool starts: at size_max as well. */
+static void test_full_states_at_start(void)
+{
+	small_world(71, LIMIT_SIZE);
+	start();
+	fill(60000);
+	rig_stop();
+	CHECK_EQ(rig_open_only(), 0);
+	rig_check();
+	CHECK(alive() > 100);
+	/* More than the segment has room for that the start makes. */
+	for (int round = 0; round < 70000; round += (int)rig_count) {
+		for (uint32_t i = 0; i < rig_count; i++) {
+			int result = rig_alive(&rig_messages[i]) ? rig_state(&rig_messages[i]) : 0;
+			CHECK_EQ(result, 0);
+			if (result < 0)
+				round = 70000;
+		}
+	}
+	world_engine_enter();
+	CHECK_EQ(spool_import_commit(rig_spool), 0);
+	world_engine_leave();
+	CHECK_EQ(rig_start_only(), 0);
+	finish_all(false, 1);
+	CHECK_EQ(rig_append(100, NULL), 0);
+	rig_end();
+}
+
 /* A crash anywhere while a full disk drains: nothing is lost, nothing recorded comes back. */
 static void drain_life(void *context)
 {
@@ -535,6 +563,7 @@ int main(void)
 	RUN(test_full_write_error);
 	RUN(test_full_errors);
 	RUN(test_full_start);
+	RUN(test_full_states_at_start);
 	RUN(test_full_crashes);
 	RUN(test_full_cut_kept);
 	RUN(test_full_small_segments);
