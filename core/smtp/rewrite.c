@@ -1,0 +1,394 @@
+/*
+ * core/smtp/rewrite.c - see rewrite.h. The header is gone through twice: once to see what it has, once to write it.
+ */
+#include "core/smtp/rewrite.h"
+
+#include <assert.h>
+#include <strings.h>
+
+#include "core/base/line.h"
+#include "core/smtp/address.h"
+#include "core/smtp/author.h"
+
+enum {
+	LINE_USUAL = 76,  /* RFC 5322 2.1.1: 78 */
+	WORD_OCTETS = 42, /* of text in an encoded word: 56 of base64 and 12 around them make 68, of 75 (RFC 2047 2) */
+	QUOTED_NAME_MAX = 200 /* of a name that has to be quoted */
+};
+
+/* ---- lines and fields ---------------------------------------------------------------------------------------- */
+
+enum field { FIELD_OTHER, FIELD_FROM, FIELD_REPLY_TO, FIELD_SENDER, FIELD_RETURN_PATH, FIELD_SIGNATURE };
+
+struct field_at {
+	enum field field;
+	size_t value; /* where it begins, behind the colon */
+	size_t end;   /* behind its last line */
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Behind the line's LF; `length` where it has none. */
+static size_t line_end(const char *text, size_t length, size_t at)
+{
+	const char *lf = memchr(text + at, '\n', length - at);
+
+	return lf ? (size_t)(lf - text) + 1 : length;
+}
+
+static bool empty_line_at(const char *text, size_t length, size_t at)
+{
+	return at < length && (text[at] == '\n' || (text[at] == '\r' && at + 1 < length && text[at + 1] == '\n'));
+}
+
+/* "From copier Fri Nov ...", or with ">" before it: mbox files have it at the start of messages. */
+static bool is_mbox_line(const char *line, size_t length)
+{
+	size_t mark = length > 0 && line[0] == '>';
+
+	return length >= mark + 5 && memcmp(line + mark, "From ", 5) == 0;
+}
+
+/* The length of a field's name with its colon (RFC 5322 3.6.8; white space before the colon: 4.5.8); 0: no field. */
+static size_t name_length(const char *line, size_t length)
+{
+	size_t i = 0;
+
+	while (i < length && line[i] > 32 && line[i] < 127 && line[i] != ':')
+		i++;
+	if (i == 0)
+		return 0;
+	while (i < length && is_space(line[i]))
+		i++;
+	return i < length && line[i] == ':' ? i + 1 : 0;
+}
+
+static enum field field_of(const char *line, size_t length)
+{
+	static const struct {
+		const char *name;
+		enum field field;
+	} known[] = {
+		{"from", FIELD_FROM},
+		{"reply-to", FIELD_REPLY_TO},
+		{"sender", FIELD_SENDER},
+		{"return-path", FIELD_RETURN_PATH},
+		{"dkim-signature", FIELD_SIGNATURE},
+	};
+
+	length--; /* the colon */
+	while (is_space(line[length - 1]))
+		length--;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strlen(known[i].name) == length && strncasecmp(line, known[i].name, length) == 0)
+			return known[i].field;
+	}
+	return FIELD_OTHER;
+}
+
+bool rewrite_header_end(const char *content, size_t length, bool whole, size_t *end)
+{
+	size_t at = 0;
+
+	for (; at < length; at = line_end(content, length, at)) {
+		size_t after = line_end(content, length, at), line = after - at;
+		bool ended = content[after - 1] == '\n';
+
+		*end = at;
+		if (empty_line_at(content, length, at))
+			return true;
+		if (!ended && !whole)
+			return false;
+		if (at > 0 && is_space(content[at]))
+			continue;
+		if (!is_mbox_line(content + at, line) && name_length(content + at, line) == 0)
+			return true;
+	}
+	*end = at;
+	return whole;
+}
+
+/* The field at `at`. What has no name (see is_mbox_line()) is OTHER, too. */
+static struct field_at read_field(const char *header, size_t length, size_t at)
+{
+	size_t end = line_end(header, length, at), name = name_length(header + at, end - at);
+	struct field_at f = {name ? field_of(header + at, name) : FIELD_OTHER, at + name, end};
+
+	while (f.end < length && is_space(header[f.end]))
+		f.end = line_end(header, length, f.end);
+	return f;
+}
+
+static struct span value_of(const char *header, const struct field_at *f)
+{
+	size_t from = f->value, end = f->end;
+
+	while (end > from && (header[end - 1] == '\n' || header[end - 1] == '\r' || is_space(header[end - 1])))
+		end--;
+	while (from < end && (is_space(header[from]) || header[from] == '\r' || header[from] == '\n'))
+		from++;
+	return (struct span){header + from, (uint32_t)(end - from)};
+}
+
+/* ---- what it has --------------------------------------------------------------------------------------------- */
+
+struct found {
+	unsigned from;        /* fields */
+	struct author author; /* of the first that names somebody */
+	bool addressed;       /* there is an address in From that can be answered */
+	bool other;           /* an author who is not the mailbox */
+	bool reply_to;        /* with something in it */
+	bool signature;
+};
+
+/* It could be written as it is, and an answer would find its way. */
+static bool answerable(const struct author *author)
+{
+	struct address address;
+
+	return author->addresses > 0 &&
+	       (author->well_formed || address_parse(author->address, SMTP_SYNTAX_TOLERANT, &address) == ADDRESS_OK);
+}
+
+/* It names the mailbox itself. */
+static bool is_mailbox(const struct rewrite_terms *terms, struct span value)
+{
+	struct author author;
+
+	author_read(value, &author);
+	return author.addresses == 1 && author_same(author.address, terms->address);
+}
+
+static void find_from(struct found *found, const struct rewrite_terms *terms, struct span value)
+{
+	struct author author;
+
+	author_read(value, &author);
+	if (found->from++ == 0 || (found->author.addresses == 0 && found->author.kind == AUTHOR_NAMELESS))
+		found->author = author;
+	found->addressed |= answerable(&author);
+	found->other |= !is_mailbox(terms, value);
+}
+
+static struct found look(const struct rewrite_terms *terms, const char *header, size_t length)
+{
+	struct found found = {.from = 0};
+	struct field_at f;
+
+	for (size_t at = 0; at < length; at = f.end) {
+		f = read_field(header, length, at);
+		if (f.field == FIELD_FROM)
+			find_from(&found, terms, value_of(header, &f));
+		found.reply_to |= f.field == FIELD_REPLY_TO && value_of(header, &f).length > 0;
+		found.signature |= f.field == FIELD_SIGNATURE;
+	}
+	found.other |= found.from != 1;
+	return found;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+static void put_span(struct line *out, struct span text)
+{
+	line_put(out, text.data, text.length);
+}
+
+/* How long the last line is. */
+static size_t column(const struct line *out)
+{
+	const char *lf = memrchr(out->data, '\n', out->length);
+
+	return lf ? out->length - (size_t)(lf + 1 - out->data) : out->length;
+}
+
+static void put_space(struct line *out, size_t next)
+{
+	line_text(out, column(out) + 1 + next > LINE_USUAL ? "\r\n " : " ");
+}
+
+/* Where a UTF-8 sequence would be cut, the place before it. */
+static uint32_t whole_characters(struct span text, uint32_t length)
+{
+	uint32_t cut = length;
+
+	if (length >= text.length)
+		return text.length;
+	while (cut > 0 && length - cut < 4 && ((unsigned char)text.data[cut] & 0xc0) == 0x80)
+		cut--;
+	return cut > 0 ? cut : length;
+}
+
+/* Folds become a space, quotes and controls go. */
+static void put_quoted(struct line *out, struct span text)
+{
+	uint32_t length = whole_characters(text, QUOTED_NAME_MAX);
+
+	line_text(out, "\"");
+	for (uint32_t i = 0; i < length; i++) {
+		char c = text.data[i];
+
+		if ((unsigned char)c < 32 && c != '\t')
+			continue;
+		if (c != '"' && c != '\\' && c != 127)
+			line_put(out, &c, 1);
+	}
+	line_text(out, "\"");
+}
+
+static void put_base64(struct line *out, const char *data, uint32_t length)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (uint32_t i = 0; i < length; i += 3) {
+		uint32_t left = length - i;
+		uint32_t bits = (uint32_t)(unsigned char)data[i] << 16 |
+				(left > 1 ? (uint32_t)(unsigned char)data[i + 1] << 8 : 0) |
+				(left > 2 ? (uint32_t)(unsigned char)data[i + 2] : 0);
+		char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], left > 1 ? digits[bits >> 6 & 63] : '=',
+				left > 2 ? digits[bits & 63] : '='};
+		line_put(out, four, 4);
+	}
+}
+
+/* A name that is set: quoted, or in encoded words where it is not ASCII. */
+static void put_set_name(struct line *out, struct span name)
+{
+	bool ascii = true;
+
+	for (uint32_t i = 0; i < name.length; i++)
+		ascii &= (unsigned char)name.data[i] < 128;
+	if (ascii) {
+		line_text(out, " ");
+		put_quoted(out, name);
+		return;
+	}
+	for (uint32_t at = 0; at < name.length;) {
+		struct span rest = {name.data + at, name.length - at};
+		uint32_t length = whole_characters(rest, WORD_OCTETS);
+		line_text(out, at == 0 ? " =?UTF-8?B?" : "\r\n =?UTF-8?B?");
+		put_base64(out, rest.data, length);
+		line_text(out, "?=");
+		at += length;
+	}
+}
+
+static void put_from(struct line *out, const struct rewrite_terms *terms, const struct author *author)
+{
+	enum author_name kind = terms->name.data ? AUTHOR_WORDS : author->kind;
+	bool angle = kind == AUTHOR_PHRASE || kind == AUTHOR_WORDS;
+
+	line_text(out, "From:");
+	if (terms->name.data) {
+		put_set_name(out, terms->name);
+	} else if (kind == AUTHOR_PHRASE) {
+		line_text(out, " ");
+		put_span(out, author->name);
+	} else if (kind == AUTHOR_WORDS) {
+		line_text(out, " ");
+		put_quoted(out, author->name);
+	}
+	put_space(out, terms->address.length + 2);
+	line_text(out, angle ? "<" : "");
+	put_span(out, terms->address);
+	line_text(out, angle ? ">" : "");
+	if (kind == AUTHOR_COMMENT) {
+		put_space(out, author->name.length);
+		put_span(out, author->name);
+	}
+	line_text(out, "\r\n");
+}
+
+/* Whoever stood in From; as each is written, where that is well formed. */
+static void put_authors(struct line *out, const char *header, size_t length)
+{
+	struct author author;
+	struct field_at f;
+	bool first = true;
+
+	line_text(out, "Reply-To:");
+	for (size_t at = 0; at < length; at = f.end) {
+		f = read_field(header, length, at);
+		if (f.field != FIELD_FROM)
+			continue;
+		struct span value = value_of(header, &f);
+		author_read(value, &author);
+		if (!answerable(&author))
+			continue;
+		line_text(out, first ? " " : ",\r\n ");
+		first = false;
+		put_span(out, author.well_formed ? value : author.address);
+	}
+	line_text(out, "\r\n");
+}
+
+static void put_reply_to(struct line *out, const struct rewrite_terms *terms, const struct found *found,
+			 const char *header, size_t length)
+{
+	if (found->reply_to || !found->other)
+		return;
+	if (found->addressed) {
+		put_authors(out, header, length);
+	} else if (terms->sender.length > 0 && !author_same(terms->sender, terms->address)) {
+		line_text(out, "Reply-To: <");
+		put_span(out, terms->sender);
+		line_text(out, ">\r\n");
+	}
+}
+
+/* The place where From stands, or would. */
+static void put_sender(struct line *out, const struct rewrite_terms *terms, const struct found *found,
+		       const char *header, size_t length)
+{
+	put_from(out, terms, &found->author);
+	put_reply_to(out, terms, found, header, length);
+}
+
+size_t rewrite_room(const struct rewrite_terms *terms, size_t length)
+{
+	/* From fields may come back as names and in Reply-To; of what is set the encoded form has twice the octets. */
+	return 3 * length + 2 * (size_t)terms->address.length + 4 * (size_t)terms->name.length + terms->sender.length +
+	       QUOTED_NAME_MAX + 256;
+}
+
+size_t rewrite_header(const struct rewrite_terms *terms, const char *header, size_t length, bool empty_line, char *out,
+		      struct rewrite_facts *facts)
+{
+	struct line line = {.data = out, .size = rewrite_room(terms, length)};
+	const struct found found = look(terms, header, length);
+	bool set = found.other || terms->name.data, written = false;
+	struct field_at f;
+
+	for (size_t at = 0; at < length; at = f.end) {
+		bool keep = true;
+
+		f = read_field(header, length, at);
+		if (f.field == FIELD_FROM && set) {
+			if (!written)
+				put_sender(&line, terms, &found, header, length);
+			written = true;
+			keep = false;
+		} else if (f.field == FIELD_REPLY_TO) {
+			keep = found.reply_to || !found.other;
+		} else if (f.field == FIELD_SENDER || f.field == FIELD_RETURN_PATH) {
+			keep = is_mailbox(terms, value_of(header, &f));
+		}
+		if (keep)
+			line_put(&line, header + at, f.end - at);
+	}
+	/* The last line of a header that nothing follows may have no end. */
+	if (line.length > 0 && line.data[line.length - 1] != '\n' && (set && !written))
+		line_text(&line, "\r\n");
+	if (set && !written)
+		put_sender(&line, terms, &found, header, length);
+	if (!empty_line)
+		line_text(&line, "\r\n");
+	*facts = (struct rewrite_facts){
+		.changed = line.length != length || memcmp(out, header, length) != 0,
+		.from_changed = set,
+		.signed_ = found.signature,
+	};
+	return line.length;
+}

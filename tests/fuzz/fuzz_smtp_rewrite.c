@@ -1,0 +1,88 @@
+/*
+ * fuzz_smtp_rewrite.c - a rewritten header fits its room, has one From with the mailbox in it and no Sender of another,
+ * ends where it says, and is not changed by being rewritten again.
+ *
+ * Input: one octet (1: a name is set; 2: content ends here; the rest: where it is cut in two), then content.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/smtp/author.h"
+#include "core/smtp/header.h"
+#include "core/smtp/rewrite.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static bool ends_here(const char *content, size_t length, size_t end)
+{
+	return end < length &&
+	       (content[end] == '\n' || (content[end] == '\r' && end + 1 < length && content[end + 1] == '\n'));
+}
+
+static void check_from(const struct rewrite_terms *terms, const char *header, size_t length)
+{
+	char *value = malloc(length + 1);
+	struct author author;
+	size_t n;
+
+	need(value != NULL);
+	n = header_value(header, length, "from", value, length);
+	author_read((struct span){value, (uint32_t)n}, &author);
+	/* header_value() does not believe in lines without an end. */
+	need((length > 0 && header[length - 1] != '\n') ||
+	     (author.addresses == 1 && author_same(author.address, terms->address)));
+	free(value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rewrite_terms terms = {.address = span_text("scan@contoso.com"), .sender = span_text("env@lan")};
+	struct rewrite_facts facts;
+	size_t length, end = 0, cut, room, n, m, end_again;
+	char *content, *out, *again;
+
+	if (size < 1)
+		return 0;
+	if (data[0] & 1)
+		terms.name = span_text("N\xc3\xa4me, set");
+	length = size - 1;
+	content = malloc(length ? length : 1);
+	need(content != NULL);
+	memcpy(content, data + 1, length);
+	/* What the first part decides the whole does not change. */
+	cut = length * (data[0] >> 2) / 63;
+	bool early = rewrite_header_end(content, cut, false, &end_again);
+	if (!rewrite_header_end(content, length, data[0] & 2, &end)) {
+		need(!early && !(data[0] & 2));
+		free(content);
+		return 0;
+	}
+	need(end <= length && (!early || end_again == end));
+	room = rewrite_room(&terms, end);
+	out = malloc(room);
+	need(out != NULL);
+	n = rewrite_header(&terms, content, end, true, out, &facts);
+	need(n <= room && (facts.changed || (n == end && memcmp(out, content, n) == 0)));
+	need(!facts.from_changed || facts.changed || terms.name.data);
+	check_from(&terms, out, n);
+	room = rewrite_room(&terms, n);
+	again = malloc(room);
+	need(again != NULL);
+	m = rewrite_header(&terms, out, n, true, again, &facts);
+	need(m == n && memcmp(out, again, n) == 0 && !facts.changed);
+	m = rewrite_header(&terms, content, end, ends_here(content, length, end), out, &facts);
+	need(m == n || m == n + 2);
+	free(content);
+	free(out);
+	free(again);
+	return 0;
+}

@@ -1,0 +1,232 @@
+/*
+ * tests/unit/test_smtp_rewrite.c - another sender in a message's header (RFC 5322 3.4, 3.6.2; RFC 6854; RFC 2047).
+ */
+#include "core/smtp/rewrite.h"
+
+#include <stdlib.h>
+
+#include "tests/unit/check.h"
+
+#define MAILBOX "scan@contoso.com"
+
+static char result[400000];
+
+/* The header rewritten, and what stands behind it. */
+static struct rewrite_facts rewrite(const char *content, const char *name, const char *sender)
+{
+	const struct rewrite_terms terms = {
+		.address = span_text(MAILBOX),
+		.name = name ? span_text(name) : (struct span){NULL, 0},
+		.sender = span_text(sender),
+	};
+	size_t length = strlen(content), end = 0, room, n;
+	char *copy = malloc(length + !length), *out; /* so that a sanitizer sees reads behind the end */
+	struct rewrite_facts facts;
+
+	memcpy(copy, content, length);
+	CHECK(rewrite_header_end(copy, length, true, &end));
+	room = rewrite_room(&terms, end);
+	out = malloc(room);
+	n = rewrite_header(&terms, copy, end, end < length && (copy[end] == '\r' || copy[end] == '\n'), out, &facts);
+	CHECK(n <= room && n + length - end < sizeof(result));
+	memcpy(result, out, n);
+	memcpy(result + n, copy + end, length - end);
+	result[n + length - end] = '\0';
+	free(copy);
+	free(out);
+	return facts;
+}
+
+#define TO "To: b@example.org\r\n"
+#define END "\r\nFrom: in the body\r\n"
+
+static const struct {
+	const char *in, *out; /* fields; NULL: the same */
+} table[] = {
+	/* The usual. */
+	{"From: Copier <c@lan>\r\n" TO, "From: Copier <" MAILBOX ">\r\nReply-To: Copier <c@lan>\r\n" TO},
+	{"From: c@lan\r\n" TO, "From: " MAILBOX "\r\nReply-To: c@lan\r\n" TO},
+	{"FROM:<c@lan>\r\n", "From: " MAILBOX "\r\nReply-To: <c@lan>\r\n"},
+	{"From : c@lan\r\n", "From: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	/* It is the mailbox already, in whatever letters. */
+	{"From: X <Scan@Contoso.COM>\r\n" TO, NULL},
+	{"From: " MAILBOX "\r\nReply-To:\r\n", NULL},
+	/* Names: quoted, with a comma that is not, encoded, folded, 8-bit, as a comment, of two words. */
+	{"From: \"Doe, J\" <j@lan>\r\n", "From: \"Doe, J\" <" MAILBOX ">\r\nReply-To: \"Doe, J\" <j@lan>\r\n"},
+	{"From: Contoso, Inc. <j@lan>\r\n",
+	 "From: \"Contoso, Inc.\" <" MAILBOX ">\r\nReply-To: Contoso, Inc. <j@lan>\r\n"},
+	{"From: =?UTF-8?Q?M=C3=A4rtin,_S?= <m@lan>\r\n",
+	 "From: =?UTF-8?Q?M=C3=A4rtin,_S?= <" MAILBOX ">\r\nReply-To: =?UTF-8?Q?M=C3=A4rtin,_S?= <m@lan>\r\n"},
+	{"From:\r\n =?UTF-8?B?TcOk?=\r\n\t=?UTF-8?B?cnRpbg==?=\r\n <m@lan>\r\n" TO,
+	 "From: =?UTF-8?B?TcOk?=\r\n\t=?UTF-8?B?cnRpbg==?= <" MAILBOX ">\r\n"
+	 "Reply-To: =?UTF-8?B?TcOk?=\r\n\t=?UTF-8?B?cnRpbg==?=\r\n <m@lan>\r\n" TO},
+	{"From: M\xc3\xa4rtin <m@lan>\r\n", "From: M\xc3\xa4rtin <" MAILBOX ">\r\nReply-To: M\xc3\xa4rtin <m@lan>\r\n"},
+	{"From: M\xe4rtin <m@lan>\r\n", "From: M\xe4rtin <" MAILBOX ">\r\nReply-To: M\xe4rtin <m@lan>\r\n"},
+	{"From: c@lan (The \\) copier (3rd floor))\r\n",
+	 "From: " MAILBOX " (The \\) copier (3rd floor))\r\nReply-To: c@lan (The \\) copier (3rd floor))\r\n"},
+	{"From: J.R. \"Bob\" (him) D <j@lan>\r\n",
+	 "From: J.R. \"Bob\" (him) D <" MAILBOX ">\r\nReply-To: J.R. \"Bob\" (him) D <j@lan>\r\n"},
+	{"From: a@b <j@lan>\r\n", "From: \"a@b\" <" MAILBOX ">\r\nReply-To: a@b <j@lan>\r\n"},
+	{"From: <@r,@s:j@lan>\r\n", "From: " MAILBOX "\r\nReply-To: <@r,@s:j@lan>\r\n"},
+	{"From: \"a\\\"<x@y>, b\" <j@[192.0.2.1]>\r\n",
+	 "From: \"a\\\"<x@y>, b\" <" MAILBOX ">\r\nReply-To: \"a\\\"<x@y>, b\" <j@[192.0.2.1]>\r\n"},
+	{"From: A long name that does not fit into the line with the mailbox behind it, so <j@lan>\r\n",
+	 "From: \"A long name that does not fit into the line with the mailbox behind it, so\"\r\n <" MAILBOX ">\r\n"
+	 "Reply-To: A long name that does not fit into the line with the mailbox behind it, so <j@lan>\r\n"},
+	/* Several authors, several fields, groups. */
+	{"From: A <a@lan>, B <b@lan>\r\n", "From: A <" MAILBOX ">\r\nReply-To: A <a@lan>, B <b@lan>\r\n"},
+	{"From: a@lan, B <b@lan>\r\n", "From: " MAILBOX "\r\nReply-To: a@lan, B <b@lan>\r\n"},
+	{"From: A <a@lan>\r\n" TO "From: b@lan\r\n", "From: A <" MAILBOX ">\r\nReply-To: A <a@lan>,\r\n b@lan\r\n" TO},
+	{"From: \r\nFrom: B <b@lan>\r\n", "From: B <" MAILBOX ">\r\nReply-To: B <b@lan>\r\n"},
+	{"From: " MAILBOX "\r\nFrom: " MAILBOX "\r\n",
+	 "From: " MAILBOX "\r\nReply-To: " MAILBOX ",\r\n " MAILBOX "\r\n"},
+	{"From: Staff: A <a@lan>, b@lan;\r\n", "From: Staff <" MAILBOX ">\r\nReply-To: Staff: A <a@lan>, b@lan;\r\n"},
+	{"From: Undisclosed:;\r\n", "From: Undisclosed <" MAILBOX ">\r\nReply-To: <env@lan>\r\n"},
+	/* What cron and devices write: no domain, no address, nothing, half of it. */
+	{"From: root (Cron Daemon)\r\n", "From: root (Cron Daemon) <" MAILBOX ">\r\nReply-To: <env@lan>\r\n"},
+	{"From: \"(Cron Daemon)\" <root>\r\n", "From: \"(Cron Daemon)\" <" MAILBOX ">\r\nReply-To: <env@lan>\r\n"},
+	{"From: (Cron) <root>\r\n", "From: " MAILBOX " (Cron)\r\nReply-To: <env@lan>\r\n"},
+	{"From: Copier\r\n", "From: Copier <" MAILBOX ">\r\nReply-To: <env@lan>\r\n"},
+	{"From: Floor 3; copier\r\n", "From: \"Floor 3; copier\" <" MAILBOX ">\r\nReply-To: <env@lan>\r\n"},
+	{"From:\r\n" TO, "From: " MAILBOX "\r\nReply-To: <env@lan>\r\n" TO},
+	{"From: <>\r\n", "From: " MAILBOX "\r\nReply-To: <env@lan>\r\n"},
+	{"From: \"Copier <c@lan>\r\n", "From: \"Copier\" <" MAILBOX ">\r\nReply-To: c@lan\r\n"},
+	{"From: Copier <c@lan\r\n", "From: Copier <" MAILBOX ">\r\nReply-To: c@lan\r\n"},
+	{"From: Copier (x <c@lan>\r\n", "From: \"Copier (x\" <" MAILBOX ">\r\nReply-To: c@lan\r\n"},
+	/* No From, no header. */
+	{TO, TO "From: " MAILBOX "\r\nReply-To: <env@lan>\r\n"},
+	{"", "From: " MAILBOX "\r\nReply-To: <env@lan>\r\n"},
+	/* Reply-To is somebody's will, unless it is empty. */
+	{"Reply-To: r@lan\r\nFrom: c@lan\r\n", "Reply-To: r@lan\r\nFrom: " MAILBOX "\r\n"},
+	{"From: c@lan\r\nReply-To: r@lan\r\n", "From: " MAILBOX "\r\nReply-To: r@lan\r\n"},
+	{"Reply-To: \r\nFrom: c@lan\r\n", "From: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	{"Reply-To:\r\n \r\nFrom: c@lan\r\n", "From: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	/* Providers compare these as well. */
+	{"Return-Path: <x@lan>\r\nSender: root@lan\r\n (x)\r\nFrom: c@lan\r\n",
+	 "From: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	{"Sender: root@lan\r\nFrom: " MAILBOX "\r\n", "From: " MAILBOX "\r\n"},
+	{"Sender: <SCAN@contoso.com>\r\nFrom: c@lan\r\n",
+	 "Sender: <SCAN@contoso.com>\r\nFrom: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	/* Not these, however alike. */
+	{"Resent-From: x@lan\r\nX-From: y@lan\r\nFroma: z@lan\r\nFrom: " MAILBOX "\r\n", NULL},
+	{"From user@lan Fri Nov 27 10:00:00 2026\r\nFrom: c@lan\r\n",
+	 "From user@lan Fri Nov 27 10:00:00 2026\r\nFrom: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	{">From user@lan Fri\r\nFrom: c@lan\r\n", ">From user@lan Fri\r\nFrom: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	{"Subject: x\r\n From: in a fold\r\nFrom: c@lan\r\n",
+	 "Subject: x\r\n From: in a fold\r\nFrom: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+};
+
+static void test_table(void)
+{
+	char in[1024], out[1024];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct rewrite_facts facts;
+
+		snprintf(in, sizeof(in), "%s" END, table[i].in);
+		snprintf(out, sizeof(out), "%s" END, table[i].out ? table[i].out : table[i].in);
+		facts = rewrite(in, NULL, "env@lan");
+		CHECK_STR(result, out);
+		CHECK(facts.changed == (table[i].out != NULL));
+		CHECK(facts.changed || !facts.from_changed);
+	}
+}
+
+static void test_sender(void)
+{
+	/* Bounces have none, and the mailbox does not write to itself. */
+	rewrite(TO "\r\n", NULL, "");
+	CHECK_STR(result, TO "From: " MAILBOX "\r\n\r\n");
+	rewrite(TO "\r\n", NULL, "SCAN@contoso.com");
+	CHECK_STR(result, TO "From: " MAILBOX "\r\n\r\n");
+}
+
+static void test_name(void)
+{
+	rewrite("From: Old <c@lan>\r\n\r\n", "Contoso Scans", "");
+	CHECK_STR(result, "From: \"Contoso Scans\" <" MAILBOX ">\r\nReply-To: Old <c@lan>\r\n\r\n");
+	rewrite("From: Old <c@lan>\r\n\r\n", "A \"B\" \\ <x@y>", "");
+	CHECK_STR(result, "From: \"A B  <x@y>\" <" MAILBOX ">\r\nReply-To: Old <c@lan>\r\n\r\n");
+	/* Set also where the mailbox was there already. */
+	rewrite("From: Old <" MAILBOX ">\r\n\r\n", "New", "");
+	CHECK_STR(result, "From: \"New\" <" MAILBOX ">\r\n\r\n");
+	rewrite("From: <c@lan>\r\n\r\n", "B\xc3\xbcro", "");
+	CHECK_STR(result, "From: =?UTF-8?B?QsO8cm8=?= <" MAILBOX ">\r\nReply-To: <c@lan>\r\n\r\n");
+	/* No character is cut, no word longer than 75. */
+	rewrite("From: <c@lan>\r\n\r\n",
+		"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+		"x\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+		"");
+	CHECK_STR(result, "From: =?UTF-8?B?w6TDpMOkw6TDpMOkw6TDpMOkw6TDpHjDpMOkw6TDpMOkw6TDpMOkw6Q=?=\r\n"
+			  " =?UTF-8?B?w6TDpA==?= <" MAILBOX ">\r\nReply-To: <c@lan>\r\n\r\n");
+}
+
+/* A header that no empty line ends gets one: nobody may find another From further down. */
+static void test_no_end(void)
+{
+	rewrite("Received: x\r\nHello\r\nFrom: me\r\n\r\nbody\r\n", NULL, "env@lan");
+	CHECK_STR(result,
+		  "Received: x\r\nFrom: " MAILBOX "\r\nReply-To: <env@lan>\r\n\r\nHello\r\nFrom: me\r\n\r\nbody\r\n");
+	rewrite("From: c@lan\r\n", NULL, "");
+	CHECK_STR(result, "From: " MAILBOX "\r\nReply-To: c@lan\r\n\r\n");
+	rewrite("From: c@lan\r\n: x\r\n", NULL, "");
+	CHECK_STR(result, "From: " MAILBOX "\r\nReply-To: c@lan\r\n\r\n: x\r\n");
+}
+
+static void test_signed(void)
+{
+	struct rewrite_facts facts = rewrite("DKIM-Signature: v=1\r\nFrom: c@lan\r\n\r\n", NULL, "");
+
+	CHECK(facts.signed_ && facts.from_changed && facts.changed);
+	CHECK_STR(result, "DKIM-Signature: v=1\r\nFrom: " MAILBOX "\r\nReply-To: c@lan\r\n\r\n");
+	facts = rewrite("DKIM-Signature: v=1\r\nFrom: " MAILBOX "\r\n\r\n", NULL, "");
+	CHECK(facts.signed_ && !facts.from_changed && !facts.changed);
+}
+
+/* Any beginning of a header says that there may be more, and none where there is not. */
+static void test_pieces(void)
+{
+	const char *content = "From: a\r\n b\r\nTo: c\r\n\r\nbody\r\n";
+	size_t end = 0, i;
+
+	for (i = 0; i < strlen(content); i++)
+		CHECK(rewrite_header_end(content, i, false, &end) == (i >= 22) || i == 21);
+	CHECK(rewrite_header_end(content, strlen(content), false, &end) && end == 20);
+	CHECK(!rewrite_header_end("Hel", 3, false, &end));
+	CHECK(rewrite_header_end("Hello\r\n", 7, false, &end) && end == 0);
+	CHECK(!rewrite_header_end("", 0, false, &end));
+	CHECK(rewrite_header_end("", 0, true, &end) && end == 0);
+	/* The fold of the next piece belongs to it. */
+	CHECK(!rewrite_header_end("From: a\r\n", 9, false, &end));
+}
+
+/* 100 KB of addresses in one field, of fields, of what does not end: in time that grows with their length. */
+static void test_large(void)
+{
+	enum { OCTETS = 100000 };
+	static const char *const parts[] = {"a@lan, ", "a@lan,\r\n ", "X: y\r\nFrom: ",  "(",  "\"", "<", "[", "=?a?q?",
+					    "\\",      "x:",          "From: a@lan\r\n", "(\""};
+	char *content = malloc(2 * OCTETS);
+
+	for (size_t p = 0; p < sizeof(parts) / sizeof(parts[0]); p++) {
+		size_t n = (size_t)sprintf(content, "From: ");
+		while (n < OCTETS)
+			n += (size_t)sprintf(content + n, "%s", parts[p]);
+		sprintf(content + n, "b@lan\r\n\r\n");
+		rewrite(content, NULL, "env@lan");
+		CHECK(strstr(result, "From: ") && strstr(result, MAILBOX));
+	}
+	free(content);
+}
+
+int main(void)
+{
+	RUN(test_table);
+	RUN(test_sender);
+	RUN(test_name);
+	RUN(test_no_end);
+	RUN(test_signed);
+	RUN(test_pieces);
+	RUN(test_large);
+	return check_end();
+}
