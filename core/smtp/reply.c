@@ -25,6 +25,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/smtp/mechanism.h"
 #include "core/smtp/span.h"
 
 enum { CODE_1, CODE_2, CODE_3, SEPARATOR, TEXT, CR, EMPTY_CR, EMPTY, FINISHED, DEAD };
@@ -82,9 +83,9 @@ static uint64_t size_value(struct span digits)
 static void extension_auth(struct smtp_extensions *extensions, struct span rest)
 {
 	for (struct span word = word_next(&rest, ' '); word.length > 0; word = word_next(&rest, ' ')) {
-		extensions->auth_login |= word_is(word, "LOGIN");
-		extensions->auth_plain |= word_is(word, "PLAIN");
-		extensions->auth_xoauth2 |= word_is(word, "XOAUTH2");
+		int mechanism = sasl_by_name(word);
+		if (mechanism >= 0)
+			extensions->auth |= (uint8_t)SASL_BIT(mechanism);
 	}
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "core/smtp/mechanism.h"
 #include "tests/unit/check.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -166,7 +167,7 @@ static void test_extensions(void)
 		smtp_reply_start(&parser, &x);
 		CHECK_EQ(parse_cut(&parser, office365, sizeof office365 - 1, at, &taken), SMTP_REPLY_DONE);
 		CHECK(x.pipelining && x.chunking && x.starttls && x.eight_bit_mime && x.enhanced_codes && x.dsn);
-		CHECK(x.smtputf8 && x.auth_login && x.auth_xoauth2 && !x.auth_plain && x.size_given);
+		CHECK(x.smtputf8 && x.auth == (SASL_BIT(SASL_LOGIN) | SASL_BIT(SASL_XOAUTH2)) && x.size_given);
 		CHECK_EQ(x.size_max, 157286400);
 	}
 }
@@ -190,9 +191,13 @@ static void test_extension_forms(void)
 	ehlo("250 STARTTLS\r\n", &x); /* the first line is a name */
 	CHECK(!x.starttls);
 	ehlo("250-h\r\n250-size\r\n250-pipelining \r\n250 auth=login plain\r\n", &x);
-	CHECK(x.size_given && x.size_max == 0 && x.pipelining && x.auth_login && x.auth_plain);
+	CHECK(x.size_given && x.size_max == 0 && x.pipelining);
+	CHECK_EQ(x.auth, SASL_BIT(SASL_LOGIN) | SASL_BIT(SASL_PLAIN));
 	ehlo("250-h\r\n250-SIZE 99999999999999999999\r\n250 STARTTLSX\r\n", &x);
 	CHECK(x.size_given && x.size_max == 0 && !x.starttls);
+	ehlo("250-h\r\n250-AUTH GSSAPI NTLM OAuthBearer\r\n250-AUTH=PLAIN\r\n250 AUTH XOAUTH2X PLAIN-CLIENTTOKEN\r\n",
+	     &x);
+	CHECK_EQ(x.auth, SASL_BIT(SASL_OAUTHBEARER) | SASL_BIT(SASL_PLAIN));
 	ehlo("250-h\r\n250-SIZE 10k\r\n250 XPIPELINING\r\n", &x);
 	CHECK(x.size_given && x.size_max == 0 && !x.pipelining);
 	ehlo("250-h\r\n250-\r\n250\r\n", &x);
@@ -207,7 +212,7 @@ static void test_extension_forms(void)
 	sprintf(many + n, "250-AUTH %0300d LOGIN\r\n250-CHUNKING\r\n250 STARTTLS\r\n", 0);
 	ehlo(many, &x);
 	CHECK(x.chunking && x.starttls);
-	CHECK(!x.auth_login); /* beyond what is kept of a line */
+	CHECK_EQ(x.auth, 0); /* beyond what is kept of a line */
 }
 
 /* Behind an empty line the reply begins as if there had been none. */
