@@ -1,5 +1,5 @@
 /*
- * core/main.c - the program: postrider run | check | spool | version.
+ * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | version.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
@@ -42,6 +42,7 @@
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
+#include "core/tools/doctor.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -607,6 +608,9 @@ static int usage(FILE *out, int status)
 	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
+	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"
+	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
+	      "ends\n"
 	      "       postrider version\n",
 	      out);
 	return status;
@@ -702,6 +706,10 @@ int main(int argc, char **argv)
 		return usage(stdout, 0);
 	if (strcmp(command, "spool") == 0)
 		return spool_tool(argc - 1, argv + 1);
+	if (strcmp(command, "doctor") == 0)
+		return doctor_command(argc - 1, argv + 1);
+	if (strcmp(command, "probe") == 0)
+		return probe_command(argc - 1, argv + 1);
 	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;

@@ -41,6 +41,8 @@ LAYERS = {
                             'core/relay'],
     'core/control': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
                               'core/relay', 'core/control'],
+    # What a person waits for stands beside the relay: it uses its engines, and nothing uses it.
+    'core/tools': SHARED + ['core/agents', 'core/deliver', 'core/tools'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }

@@ -118,15 +118,20 @@ static void put_names(struct text *text, struct span names)
 
 void certificate_describe(const struct certificate *certificate, struct tls_certificate_text *text)
 {
-	char common_name_text[sizeof(text->names)] = "";
+	char common_name_text[sizeof(text->names)] = "", issuer_name_text[sizeof(text->names)] = "";
 	struct text subject = {.at = text->subject, .size = sizeof(text->subject)};
 	struct text names = {.at = text->names, .size = sizeof(text->names)};
 	struct text common_name = {.at = common_name_text, .size = sizeof(common_name_text)};
+	struct text issuer = {.at = text->issuer, .size = sizeof(text->issuer)};
+	struct text issuer_name = {.at = issuer_name_text, .size = sizeof(issuer_name_text)};
 
-	text->subject[0] = text->names[0] = '\0';
+	text->subject[0] = text->issuer[0] = text->names[0] = '\0';
 	text->not_before = certificate->not_before;
 	text->not_after = certificate->not_after;
+	text->for_server = (certificate->purposes & PURPOSE_SERVER) != 0;
+	text->for_client = (certificate->purposes & PURPOSE_CLIENT) != 0;
 	put_subject(&subject, &common_name, certificate->subject);
+	put_subject(&issuer, &issuer_name, certificate->issuer);
 	put_names(&names, certificate->alternative_names);
 	/* As peer_name.c does: the common name counts where there is nothing else. */
 	if (text->names[0] == '\0')

@@ -74,8 +74,10 @@ void tls_context_free(struct tls_context *context);
 struct tls_certificate_text {
 	char subject[256]; /* "O=Example, CN=mail.example.org" */
 	char names[256];   /* the hosts it is for: "mail.example.org, *.example.org, 192.0.2.1"; may be "" */
+	char issuer[256];
 	int64_t not_before, not_after; /* seconds since 1970 */
 	bool named;                    /* it is for the host that was asked about */
+	bool for_server, for_client;   /* extended key usage (RFC 5280 4.2.1.12); both where it has none */
 };
 /* The certificates of a PEM file in its order, `named` if they are for `host`; the caller frees. NULL if there are
  * none, the file cannot be read, or without memory. */
@@ -110,6 +112,9 @@ struct tls_info {
 	bool verified; /* the peer's certificate was required and verified */
 };
 void tls_session_info(const struct tls_session *session, struct tls_info *info);
+/* After the handshake: the certificates that the peer showed, its own first, `named` if they are for `host`; the caller
+ * frees. NULL if it showed none (a resumed session, for one), or without memory. */
+struct tls_certificate_text *tls_peer_certificates(const struct tls_session *session, const char *host, size_t *count);
 /* Why the session failed, for an operator; never NULL. Lives as long as the session. */
 const char *tls_error_text(const struct tls_session *session);
 

@@ -1,0 +1,358 @@
+/*
+ * core/tools/doctor.c - see doctor.h. dist/postrider.8 has the command lines and the form of --json.
+ */
+#include "core/tools/doctor.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/tls_policy.h"
+#include "core/smtp/address.h"
+#include "core/tools/climb.h"
+#include "core/tools/own_certificate.h"
+
+enum { STATUS_BROKEN = 1, STATUS_USAGE = 64, STATUS_UNAVAILABLE = 69, STATUS_CONFIG = 78 };
+enum { WAIT_S = 20, WAIT_MAX_S = 600, PORT_SMTP = 25 };
+
+#define CONFIGURATION "/etc/postrider/postrider.yaml"
+
+struct options {
+	const char *config, *destination, *from, *to; /* doctor */
+	const char *target, *server_name, *ca_file, *hostname;
+	bool json, implicit, plain;
+	uint64_t wait_ns;
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--from ADDRESS] [--json]\n"
+	      "                        looks at each destination as the relay would use it, until something breaks, "
+	      "and "
+	      "says what to do\n"
+	      "       postrider probe HOST[:PORT] [--implicit | --plain] [--server-name NAME] [--ca-file FILE]\n"
+	      "                       [--hostname NAME] [--json]\n"
+	      "                        the same for any host, by the network alone\n"
+	      "both: --wait SECONDS for each step (20)\n",
+	      out);
+	return status;
+}
+
+static int wrong(const char *what)
+{
+	fprintf(stderr, "postrider: %s\n", what);
+	return STATUS_USAGE;
+}
+
+/* ---- options ------------------------------------------------------------------------------------------------ */
+
+static bool take_wait(struct options *o, const char *text)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	o->wait_ns = seconds * CLOCK_NS_PER_S;
+	return *text != '\0' && *end == '\0' && seconds > 0 && seconds <= WAIT_MAX_S;
+}
+
+/* What stands in MAIL and RCPT is somebody's typing: it must be an address, and nothing behind it. */
+static bool is_address(const char *text)
+{
+	struct address address;
+
+	return strlen(text) < 320 && address_parse(span_text(text), SMTP_SYNTAX_STRICT, &address) == ADDRESS_OK &&
+	       address.domain.length > 0;
+}
+
+static bool take(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case 'c':
+		o->config = value;
+		return true;
+	case 's':
+		o->to = value;
+		return is_address(value);
+	case 'f':
+		o->from = value;
+		return is_address(value);
+	case 'n':
+		o->server_name = value;
+		return true;
+	case 'a':
+		o->ca_file = value;
+		return true;
+	case 'e':
+		o->hostname = value;
+		return address_helo_valid(span_text(value));
+	case 'w':
+		return take_wait(o, value);
+	case 'j':
+		o->json = true;
+		return true;
+	case 'i':
+		o->implicit = true;
+		return true;
+	case 'p':
+		o->plain = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* 0: go on; else the exit status. */
+static int parse(int argc, char **argv, const struct option *options, struct options *o)
+{
+	int option;
+
+	*o = (struct options){.config = CONFIGURATION, .wait_ns = WAIT_S * CLOCK_NS_PER_S};
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout, 0);
+			return -1;
+		}
+		if (option == '?')
+			return usage(stderr, STATUS_USAGE);
+		if (!take(o, option, optarg)) {
+			fprintf(stderr, "postrider: \"%s\" cannot be used here\n", optarg ? optarg : argv[optind - 1]);
+			return STATUS_USAGE;
+		}
+	}
+	return 0;
+}
+
+/* ---- doctor ------------------------------------------------------------------------------------------------- */
+
+struct doctor {
+	const struct options *options;
+	const struct config *config;
+	struct lookup *lookup;
+	struct tls_context **contexts;
+	struct ladder ladder;
+	bool broken;
+};
+
+static struct tls_context *make_bare(const struct config_destination *destination)
+{
+	struct tls_context_config policy = tls_policy_of(destination);
+	struct tls_problem problem;
+
+	policy.verify_peer = false;
+	policy.ca_file = NULL;
+	return tls_context_new(&policy, &problem);
+}
+
+/* Files of the destination, before anything is said. */
+static bool look_at_files(struct doctor *doctor, size_t d, const char *from)
+{
+	const struct config_destination *destination = &doctor->config->destinations[d];
+	struct tls_problem problem;
+
+	if (tls_policy_make(doctor->contexts, doctor->config, d, &problem) < 0) {
+		ladder_add(&doctor->ladder, "TLS files", RUNG_BROKEN, "%s", problem.text);
+		return false;
+	}
+	return destination->tls_mode == CONFIG_TLS_NONE || !destination->certificate ||
+	       own_certificate_look(&doctor->ladder, destination->certificate, doctor->config->hostname, from);
+}
+
+static void look_at_host(struct doctor *doctor, size_t d, const struct config_host *host)
+{
+	const struct config_destination *destination = &doctor->config->destinations[d];
+	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
+	struct climb_target target = {
+		.host = host->name,
+		.port = host->port,
+		.numeric = host->numeric,
+		.address = host->address,
+		.hostname = doctor->config->hostname,
+		.tls = tls,
+		.implicit = tls && destination->tls_implicit,
+		.verified = destination->tls_mode == CONFIG_TLS_VERIFY,
+		.ignored = destination->ignored_extensions,
+		.server_name = destination->server_name,
+		.mail = true,
+		.from = doctor->options->from ? doctor->options->from : doctor->options->to,
+		.to = doctor->options->to,
+		.wait_ns = doctor->options->wait_ns,
+	};
+
+	ladder_begin(&doctor->ladder, destination->name, "%s", host->text);
+	if (look_at_files(doctor, d, doctor->options->from)) {
+		target.context = doctor->contexts[d];
+		target.bare = make_bare(destination);
+		climb(&doctor->ladder, doctor->lookup, &target);
+		tls_context_free(target.bare);
+	}
+	doctor->broken |= !ladder_end(&doctor->ladder);
+}
+
+static int examine(struct doctor *doctor)
+{
+	const char *wanted = doctor->options->destination;
+	bool found = false;
+
+	for (size_t d = 0; d < doctor->config->destination_count; d++) {
+		const struct config_destination *destination = &doctor->config->destinations[d];
+		if (wanted && strcmp(wanted, destination->name) != 0)
+			continue;
+		found = true;
+		for (size_t h = 0; h < destination->host_count; h++)
+			look_at_host(doctor, d, &destination->hosts[h]);
+	}
+	if (found || !wanted)
+		return doctor->broken ? STATUS_BROKEN : 0;
+	fprintf(stderr, "postrider: %s has no destination \"%s\"; it has:", doctor->config->file, wanted);
+	for (size_t d = 0; d < doctor->config->destination_count; d++)
+		fprintf(stderr, " %s", doctor->config->destinations[d].name);
+	fputc('\n', stderr);
+	return STATUS_USAGE;
+}
+
+static struct lookup *open_lookup(const struct config *config)
+{
+	struct ring_problem problem;
+	struct lookup *lookup = lookup_open(config ? (const char *const *)config->dns.servers : NULL,
+					    config ? (unsigned)config->dns.server_count : 0, &problem);
+
+	if (!lookup)
+		fprintf(stderr, "postrider: %s\n", problem.text);
+	return lookup;
+}
+
+static int doctor_with(const struct options *options, const struct config *config)
+{
+	struct doctor doctor = {.options = options, .config = config, .ladder = {.out = stdout, .json = options->json}};
+	int status = STATUS_UNAVAILABLE;
+
+	doctor.contexts = calloc(config->destination_count, sizeof(*doctor.contexts));
+	doctor.lookup = doctor.contexts ? open_lookup(config) : NULL;
+	if (doctor.lookup)
+		status = examine(&doctor);
+	lookup_close(doctor.lookup);
+	tls_policies_free(doctor.contexts, config->destination_count);
+	free(doctor.contexts);
+	return status;
+}
+
+int doctor_command(int argc, char **argv)
+{
+	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+					      {"send", required_argument, NULL, 's'},
+					      {"from", required_argument, NULL, 'f'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"wait", required_argument, NULL, 'w'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	static struct config_problems problems;
+	struct options options;
+	struct config *config;
+	int status = parse(argc, argv, table, &options);
+
+	if (status != 0)
+		return status < 0 ? 0 : status;
+	if (argc - optind > 1)
+		return usage(stderr, STATUS_USAGE);
+	options.destination = argv[optind];
+	config = config_load(options.config, &problems);
+	for (unsigned i = 0; i < problems.count; i++)
+		fprintf(stderr, "%s\n", problems.list[i].text);
+	if (!config)
+		return STATUS_CONFIG;
+	tls_global_init();
+	status = doctor_with(&options, config);
+	config_free(config);
+	return status;
+}
+
+/* ---- probe -------------------------------------------------------------------------------------------------- */
+
+/* "mail.example.org", "mail.example.org:587", "192.0.2.1", "[2001:db8::1]:25". */
+static bool split_target(const char *text, char host[ADDRESS_TEXT_HOST_SIZE], uint16_t *port)
+{
+	struct address_problem problem;
+	struct ring_address address;
+	char with_port[ADDRESS_TEXT_HOST_SIZE + 8];
+
+	if (address_text_split(text, host, port, &problem) == 0)
+		return true;
+	*port = PORT_SMTP;
+	if (address_text_numeric(text, PORT_SMTP, &address))
+		return snprintf(host, ADDRESS_TEXT_HOST_SIZE, "%s", text) < ADDRESS_TEXT_HOST_SIZE;
+	snprintf(with_port, sizeof(with_port), "%.255s:%u", text, PORT_SMTP);
+	if (strchr(text, ':') == NULL && address_text_split(with_port, host, port, &problem) == 0)
+		return true;
+	fprintf(stderr, "postrider: \"%s\": %s\n", text, problem.text);
+	return false;
+}
+
+static int probe_with(const struct options *options, struct lookup *lookup)
+{
+	char host[ADDRESS_TEXT_HOST_SIZE], own[256] = "localhost";
+	struct ladder ladder = {.out = stdout, .json = options->json};
+	struct climb_target target = {.host = host, .wait_ns = options->wait_ns};
+	struct tls_context_config strict = {.verify_peer = true, .ca_file = options->ca_file}, bare = {.server = false};
+	struct tls_problem problem;
+
+	if (!split_target(options->target, host, &target.port))
+		return STATUS_USAGE;
+	if (gethostname(own, sizeof(own) - 1) < 0 || !address_helo_valid(span_text(own)))
+		snprintf(own, sizeof(own), "localhost");
+	target.hostname = options->hostname ? options->hostname : own;
+	target.numeric = address_text_numeric(host, target.port, &target.address);
+	target.tls = !options->plain;
+	target.verified = true;
+	/* RFC 8314 7.3, and what providers offer beside it. */
+	target.implicit = target.tls && (options->implicit || target.port == 465 || target.port == 2465);
+	target.server_name = options->server_name;
+	target.context = tls_context_new(&strict, &problem);
+	if (!target.context) {
+		fprintf(stderr, "postrider: %s\n", problem.text);
+		return STATUS_UNAVAILABLE;
+	}
+	target.bare = tls_context_new(&bare, &problem);
+	ladder_begin(&ladder, NULL, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, target.port);
+	climb(&ladder, lookup, &target);
+	tls_context_free(target.bare);
+	tls_context_free(target.context);
+	return ladder_end(&ladder) ? 0 : STATUS_BROKEN;
+}
+
+int probe_command(int argc, char **argv)
+{
+	static const struct option table[] = {{"implicit", no_argument, NULL, 'i'},
+					      {"plain", no_argument, NULL, 'p'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"wait", required_argument, NULL, 'w'},
+					      {"ca-file", required_argument, NULL, 'a'},
+					      {"server-name", required_argument, NULL, 'n'},
+					      {"hostname", required_argument, NULL, 'e'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
+	struct options options;
+	struct lookup *lookup;
+	int status = parse(argc, argv, table, &options);
+
+	if (status != 0)
+		return status < 0 ? 0 : status;
+	if (argc - optind != 1)
+		return usage(stderr, STATUS_USAGE);
+	if (options.implicit && options.plain)
+		return wrong("--implicit and --plain do not go together");
+	options.target = argv[optind];
+	tls_global_init();
+	lookup = open_lookup(NULL);
+	if (!lookup)
+		return STATUS_UNAVAILABLE;
+	status = probe_with(&options, lookup);
+	lookup_close(lookup);
+	return status;
+}

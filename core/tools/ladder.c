@@ -1,0 +1,163 @@
+/*
+ * core/tools/ladder.c - see ladder.h.
+ */
+#include "core/tools/ladder.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+
+enum { COLUMNS = 100, INDENT = 25, NAME_WIDTH = 16 };
+
+static const char *const result_names[] = {"ok", "note", "warning", "broken"};
+
+/* What comes from elsewhere may be anything. */
+static void make_printable(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+			*text = *text == '\n' ? ' ' : '?';
+	}
+}
+
+void ladder_begin(struct ladder *ladder, const char *destination, const char *format, ...)
+{
+	va_list arguments;
+
+	ladder->destination = destination;
+	ladder->count = ladder->broken = ladder->warnings = 0;
+	ladder->rung_ns = clock_monotonic_ns();
+	va_start(arguments, format);
+	vsnprintf(ladder->target, sizeof(ladder->target), format, arguments);
+	va_end(arguments);
+	make_printable(ladder->target);
+	if (ladder->json)
+		return;
+	if (destination)
+		fprintf(ladder->out, "%s: ", destination);
+	fprintf(ladder->out, "%s\n", ladder->target);
+}
+
+/* Words, broken into lines that begin at a column; the first is there already. */
+static void put_wrapped(FILE *out, const char *text, size_t at)
+{
+	while (*text != '\0') {
+		size_t word = strcspn(text, " ");
+		if (at > INDENT && at + 1 + word > COLUMNS) {
+			fprintf(out, "\n%*s", INDENT, "");
+			at = INDENT;
+		} else if (at > INDENT) {
+			fputc(' ', out);
+			at++;
+		}
+		fwrite(text, 1, word, out);
+		at += word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+static void print(const struct ladder *ladder, const struct rung *rung)
+{
+	static const char *const signs[] = {"ok", "-", "!", "FAILED"};
+
+	fprintf(ladder->out, "  %-6s %-*s", signs[rung->result], NAME_WIDTH, rung->name);
+	put_wrapped(ladder->out, rung->text, INDENT);
+	fflush(ladder->out);
+}
+
+void ladder_add(struct ladder *ladder, const char *name, enum rung_result result, const char *format, ...)
+{
+	assert(ladder->count < RUNGS_MAX);
+	struct rung *rung = &ladder->rungs[ladder->count++];
+	uint64_t now_ns = clock_monotonic_ns();
+	va_list arguments;
+
+	rung->name = name;
+	rung->result = result;
+	rung->took_ms = (now_ns - ladder->rung_ns) / CLOCK_NS_PER_MS;
+	rung->advice[0] = '\0';
+	ladder->rung_ns = now_ns;
+	ladder->broken += result == RUNG_BROKEN;
+	ladder->warnings += result == RUNG_WARNING;
+	va_start(arguments, format);
+	vsnprintf(rung->text, sizeof(rung->text), format, arguments);
+	va_end(arguments);
+	make_printable(rung->text);
+	if (!ladder->json)
+		print(ladder, rung);
+}
+
+void ladder_advise(struct ladder *ladder, const char *format, ...)
+{
+	assert(ladder->count > 0);
+	struct rung *rung = &ladder->rungs[ladder->count - 1];
+	size_t length = strlen(rung->advice);
+	char *more = rung->advice + length;
+	va_list arguments;
+
+	if (length > 0 && length + 2 < sizeof(rung->advice))
+		*more++ = ' ';
+	va_start(arguments, format);
+	vsnprintf(more, sizeof(rung->advice) - (size_t)(more - rung->advice), format, arguments);
+	va_end(arguments);
+	make_printable(more);
+	if (ladder->json)
+		return;
+	fprintf(ladder->out, "%*s", INDENT, "=> ");
+	put_wrapped(ladder->out, more, INDENT);
+	fflush(ladder->out);
+}
+
+/* Of printable ASCII. */
+static void put_string(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+static void put_json(const struct ladder *ladder)
+{
+	FILE *out = ladder->out;
+
+	fputs("{\"target\": ", out);
+	put_string(out, ladder->target);
+	if (ladder->destination) {
+		fputs(", \"destination\": ", out);
+		put_string(out, ladder->destination);
+	}
+	fprintf(out, ", \"ok\": %s, \"warnings\": %u, \"rungs\": [", ladder->broken ? "false" : "true",
+		ladder->warnings);
+	for (unsigned i = 0; i < ladder->count; i++) {
+		const struct rung *rung = &ladder->rungs[i];
+		fprintf(out, "%s{\"rung\": \"%s\", \"result\": \"%s\", \"ms\": %" PRIu64 ", \"text\": ", i ? ", " : "",
+			rung->name, result_names[rung->result], rung->took_ms);
+		put_string(out, rung->text);
+		if (rung->advice[0] != '\0') {
+			fputs(", \"advice\": ", out);
+			put_string(out, rung->advice);
+		}
+		fputc('}', out);
+	}
+	fputs("]}\n", out);
+}
+
+bool ladder_end(struct ladder *ladder)
+{
+	if (ladder->json)
+		put_json(ladder);
+	else if (ladder->broken == 0)
+		fputs(ladder->warnings ? "  works, but look at what is marked with !\n" : "  all is well\n",
+		      ladder->out);
+	fflush(ladder->out);
+	return ladder->broken == 0;
+}
