@@ -85,25 +85,68 @@ enum verdict_reason {
 enum { REASON_COUNT = REASON_NOT_ACCEPTED + 1 };
 const char *reason_name(enum verdict_reason reason);
 
-/* What is zero or NULL in a rule fits all. */
+/* An enhanced status code (RFC 3463) as one number, as core/smtp/enhanced.h has it. */
+#define VERDICT_ENHANCED(class, subject, detail)                                                                       \
+	((uint32_t)(class) << 20 | (uint32_t)(subject) << 10 | (uint32_t)(detail))
+#define STAGE_BIT(stage) (1u << (stage))
+
+struct verdict_range {
+	uint32_t low, high;
+};
+/* "*" stands for any octets; case and line ends do not count. */
+struct verdict_pattern {
+	const char *text;
+	uint64_t
+		pairs; /* verdict_pairs() of what stands between its stars: a text without these need not be compared */
+};
+/* What people read. */
+struct verdict_sentence {
+	const char *name;
+	const char *say;      /* to the operator: what is wrong, and what to do */
+	const char *tell;     /* to whoever sent the mail */
+	const char *check;    /* to the operator: what to look at */
+	const char *document; /* where it is described */
+};
+
+/* Conditions that are 0 or NULL fit all; of several codes or texts any. */
 struct verdict_rule {
-	uint16_t stages;              /* STAGE_BIT() */
-	uint16_t code_low, code_high; /* both 0: any; code_high 0: code_low alone */
-	uint32_t enhanced;            /* SMTP_ENHANCED() */
-	uint32_t enhanced_high;       /* 0: `enhanced` alone */
-	const char *text;             /* "*" stands for any octets; case and line ends do not count */
+	uint16_t stages;  /* STAGE_BIT() */
+	uint16_t slow_by; /* SLOW: at least 2 */
+	uint32_t slow_s;  /* SLOW, LEAVE_MAILBOX */
+	const struct verdict_range *codes, *enhanced;
+	const struct verdict_pattern *texts;
+	size_t code_count, enhanced_count, text_count;
 	enum verdict_action action;
 	enum verdict_scope scope; /* of a HOLD or SLOW */
 	enum verdict_reason reason;
-	uint16_t slow_by; /* SLOW: at least 2 */
-	uint32_t slow_s;  /* SLOW, LEAVE_MAILBOX */
-	const char *say;  /* what to do, for the operator; NULL: the reason's own sentence */
-	bool too_many;    /* of a DEFER at RCPT: see struct ruling */
+	bool too_many;                           /* of a DEFER at RCPT: see struct ruling (core/deliver/verdict.h) */
+	struct verdict_sentence own;             /* what it has of its own */
+	const struct verdict_sentence *sentence; /* what it has not; NULL: that of its reason */
+	unsigned line;                           /* in its file */
 };
-#define STAGE_BIT(stage) (1u << (stage))
+/* First match wins. */
 struct verdict_rules {
 	const struct verdict_rule *rules;
 	size_t count;
+	const struct verdict_rules *next; /* borrowed; asked when none of these fits */
 };
+
+/* Made of dist/verdicts.yaml at build time. */
+extern const struct verdict_rules verdict_builtin;
+extern const struct verdict_sentence verdict_sentences[];
+extern const size_t verdict_sentence_count;
+/* NULL: there is none of that name. */
+const struct verdict_sentence *verdict_sentence(const char *name);
+
+/* A letter as patterns are compared. */
+static inline char verdict_fold(char c)
+{
+	if (c == '\t' || c == '\n')
+		return ' ';
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+/* Which pairs of neighbours occur, folded, in a number: one set is part of the other where a text is part of it. A star
+ * of a pattern has no neighbours. */
+uint64_t verdict_pairs(const char *text, size_t length, bool pattern);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "core/smtp/enhanced.h"
 
+_Static_assert(VERDICT_ENHANCED(5, 7, 64) == SMTP_ENHANCED(5, 7, 64), "rules and replies have one form");
+
 enum verdict action_verdict(enum verdict_action action)
 {
 	switch (action) {
@@ -17,41 +19,6 @@ enum verdict action_verdict(enum verdict_action action)
 	default:
 		return VERDICT_DEFER;
 	}
-}
-
-/* The sentence for a reason, where a rule has none of its own. */
-static const char *reason_say(enum verdict_reason reason)
-{
-	static const char *const sentences[REASON_COUNT] = {
-		[REASON_CLIENT] = "the next hop does not accept this relay: have its operator allow this relay's "
-				  "address, or give "
-				  "the destination the certificate, name or authentication it asks for",
-		[REASON_BLOCKED] = "the next hop refuses this relay's address because of a block list or its "
-				   "reputation: the reply "
-				   "says which; have the address removed there, and find what was sent from it",
-		[REASON_EHLO] =
-			"the next hop does not accept the name this relay gives in EHLO: set `hostname` to a full name "
-			"that the DNS knows and that leads back to this relay's address",
-		[REASON_TLS] =
-			"the next hop and this relay do not agree about TLS: look at `tls` of the destination, and at "
-			"what the reply asks for",
-		[REASON_CREDENTIALS] =
-			"the next hop wants authentication, or does not accept it: look at how this destination is "
-			"meant to recognise the relay (address, certificate, user and password)",
-		[REASON_SENDER] =
-			"the next hop does not let this relay send for this sender: allow the sender (or its domain) "
-			"there, or have the client use an allowed one",
-		[REASON_RELAY] =
-			"the next hop does not relay to this recipient for this relay: have its operator allow it, or "
-			"route the recipient's domain to another destination",
-		[REASON_ACCOUNT] =
-			"the next hop has suspended or limited the account this relay sends by: see to it with the "
-			"provider",
-		[REASON_NOT_ACCEPTED] =
-			"the next hop refuses all mail from here: it may not know this relay's address, have it on a "
-			"block list, or not be the host that takes this mail; ask its operator",
-	};
-	return sentences[reason];
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------ */
@@ -82,13 +49,6 @@ static struct span flatten(const struct verdict_fact *fact, char out[FLAT_MAX])
 	return (struct span){out, length};
 }
 
-static char fold(char c)
-{
-	if (c == '\t')
-		return ' ';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool verdict_text_matches(const char *pattern, struct span text)
 {
 	const char *star = NULL; /* behind the last star seen */
@@ -98,7 +58,7 @@ bool verdict_text_matches(const char *pattern, struct span text)
 		if (*pattern == '*') {
 			star = ++pattern;
 			from = at;
-		} else if (*pattern && fold(*pattern) == fold(text.data[at])) {
+		} else if (*pattern && verdict_fold(*pattern) == verdict_fold(text.data[at])) {
 			pattern++;
 			at++;
 		} else if (star) {
@@ -116,28 +76,47 @@ bool verdict_text_matches(const char *pattern, struct span text)
 
 /* ---- rules ------------------------------------------------------------------------------------------------------ */
 
-static bool rule_fits(const struct verdict_rule *rule, const struct verdict_fact *fact, uint32_t enhanced)
-{
-	unsigned high = rule->code_high ? rule->code_high : rule->code_low;
-	uint32_t enhanced_high = rule->enhanced_high ? rule->enhanced_high : rule->enhanced;
+/* A reply as rules are asked about it. */
+struct question {
+	const struct verdict_fact *fact;
+	uint32_t enhanced;
+	uint64_t pairs; /* of its text */
+};
 
-	if (rule->stages && !(rule->stages & STAGE_BIT(fact->stage)))
-		return false;
-	if (rule->code_low && (fact->code < rule->code_low || fact->code > high))
-		return false;
-	if (rule->enhanced && (enhanced < rule->enhanced || enhanced > enhanced_high))
-		return false;
-	return !rule->text || verdict_text_matches(rule->text, fact->text);
+static bool in_ranges(const struct verdict_range *ranges, size_t count, uint32_t value)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (value >= ranges[i].low && value <= ranges[i].high)
+			return true;
+	}
+	return count == 0;
 }
 
-static const struct verdict_rule *find(const struct verdict_rules *rules, const struct verdict_fact *fact)
+static bool texts_fit(const struct verdict_rule *rule, const struct question *q)
 {
-	uint32_t enhanced = smtp_enhanced_code(fact->code, fact->text);
-	size_t i;
+	for (size_t i = 0; i < rule->text_count; i++) {
+		const struct verdict_pattern *pattern = &rule->texts[i];
+		if ((pattern->pairs & ~q->pairs) == 0 && verdict_text_matches(pattern->text, q->fact->text))
+			return true;
+	}
+	return rule->text_count == 0;
+}
 
-	for (i = 0; i < rules->count; i++) {
-		if (rule_fits(&rules->rules[i], fact, enhanced))
-			return &rules->rules[i];
+static bool rule_fits(const struct verdict_rule *rule, const struct question *q)
+{
+	if (rule->stages && !(rule->stages & STAGE_BIT(q->fact->stage)))
+		return false;
+	return in_ranges(rule->codes, rule->code_count, q->fact->code) &&
+	       in_ranges(rule->enhanced, rule->enhanced_count, q->enhanced) && texts_fit(rule, q);
+}
+
+static const struct verdict_rule *find(const struct verdict_rules *rules, const struct question *q)
+{
+	for (; rules; rules = rules->next) {
+		for (size_t i = 0; i < rules->count; i++) {
+			if (rule_fits(&rules->rules[i], q))
+				return &rules->rules[i];
+		}
 	}
 	return NULL;
 }
@@ -148,11 +127,31 @@ static enum verdict_action by_digit(enum stage stage, unsigned code)
 	return code >= 500 && code < 600 && stage_has_message(stage) ? ACTION_FAIL : ACTION_DEFER;
 }
 
+static const char *first_of(const char *a, const char *b, const char *c)
+{
+	return a ? a : b ? b : c;
+}
+
+/* Its own words, those it refers to, those of its reason. */
+static void say(const struct verdict_rule *rule, struct ruling *ruling)
+{
+	static const struct verdict_sentence none = {NULL};
+	const struct verdict_sentence *more = rule->sentence ? rule->sentence : &none;
+	const struct verdict_sentence *reason = rule->reason ? verdict_sentence(reason_name(rule->reason)) : &none;
+
+	reason = reason ? reason : &none;
+	ruling->say = first_of(rule->own.say, more->say, reason->say);
+	ruling->tell = first_of(rule->own.tell, more->tell, reason->tell);
+	ruling->check = first_of(rule->own.check, more->check, reason->check);
+	ruling->document = first_of(rule->own.document, more->document, reason->document);
+}
+
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
 {
 	const struct verdict_rule *rule = NULL;
 	struct ruling ruling = {.verdict = VERDICT_SENT};
 	struct verdict_fact flat = *fact;
+	struct question question = {.fact = &flat};
 	char text[FLAT_MAX];
 
 	/* A good reply is never looked up: it is the way of every message. */
@@ -161,11 +160,15 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	if (fact->stage == STAGE_DATA && fact->code >= 300 && fact->code < 400)
 		return ruling;
 	flat.text = flatten(fact, text);
-	if (own)
-		rule = find(own, &flat);
+	question.enhanced = smtp_enhanced_code(fact->code, flat.text);
+	question.pairs = verdict_pairs(flat.text.data, flat.text.length, false);
+	rule = find(own, &question);
 	if (!rule)
-		rule = find(&verdict_builtin, &flat);
+		rule = find(&verdict_builtin, &question);
 	ruling.action = rule ? rule->action : by_digit(fact->stage, fact->code);
+	/* Before MAIL nothing speaks of a message, whatever a rule says. */
+	if (ruling.action == ACTION_FAIL && !stage_has_message(fact->stage))
+		ruling.action = ACTION_DEFER;
 	ruling.verdict = action_verdict(ruling.action);
 	if (!rule)
 		return ruling;
@@ -177,7 +180,7 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	ruling.slow_s = rule->slow_s;
 	ruling.reason = rule->reason;
 	ruling.too_many = rule->too_many;
-	ruling.say = rule->say ? rule->say : reason_say(rule->reason);
+	say(rule, &ruling);
 	return ruling;
 }
 

@@ -2,8 +2,8 @@
  * core/deliver/verdict.h - the only place that decides what a fact means: for the recipient (sent, deferred, held,
  * failed), for the host, and which sentence the operator reads. Protocol code reports what happened; it never decides.
  *
- * Pure functions over one table of rules (verdict_rules.c), first match wins; a destination's own rules are asked
- * before the built-in ones. What no rule names is decided by the reply's first digit (RFC 5321 4.2.1).
+ * Pure functions over one table of rules (core/config/verdict_rule.h), first match wins; a destination's own rules are
+ * asked before the built-in ones. What no rule names is decided by the reply's first digit (RFC 5321 4.2.1).
  */
 #ifndef POSTRIDER_DELIVER_VERDICT_H
 #define POSTRIDER_DELIVER_VERDICT_H
@@ -34,8 +34,6 @@ struct verdict_fact {
 	struct span text;
 };
 
-extern const struct verdict_rules verdict_builtin;
-
 struct ruling {
 	enum verdict verdict;       /* what becomes of the recipient */
 	enum verdict_action action; /* and what is to be done beside that */
@@ -43,7 +41,8 @@ struct ruling {
 	enum verdict_reason reason;
 	uint16_t slow_by;
 	uint32_t slow_s;
-	const char *say; /* NULL where there is nothing to do for the operator */
+	/* What people read (struct verdict_sentence); NULL where there is nothing to say. Of the rules' life. */
+	const char *say, *tell, *check, *document;
 	/* One transaction does not take so many recipients: if it took some, this one goes in another, at once. */
 	bool too_many;
 };

@@ -21,7 +21,7 @@ static void need(bool condition)
 
 static char lower(char c)
 {
-	return c == '\t' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+	return c == '\t' || c == '\n' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
 /* fits[j]: the pattern up to here fits the first j octets of text. */
@@ -68,6 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fact.text = (struct span){text, (uint32_t)length};
 
 	need(verdict_text_matches(pattern, fact.text) == reference(pattern, text, length));
+	/* What is not compared would not have matched. */
+	need(!verdict_text_matches(pattern, fact.text) ||
+	     (verdict_pairs(pattern, strlen(pattern), true) & ~verdict_pairs(text, length, false)) == 0);
 	ruling = verdict_judge(&fact, NULL);
 	need((ruling.verdict == VERDICT_HOLD) == (ruling.reason != REASON_NONE));
 	need(ruling.verdict != VERDICT_HOLD || (ruling.say && ruling.say[0]));

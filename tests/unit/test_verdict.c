@@ -347,17 +347,22 @@ static void test_too_many(void)
 /* A destination's own rules come first, and each part of a rule narrows it. */
 static void test_own_rules(void)
 {
+	static const struct verdict_range codes[] = {{550, 550}, {530, 530}};
+	static const struct verdict_pattern custom = {.text = "*custom*"};
 	static const struct verdict_rule list[] = {
 		{.stages = STAGE_BIT(STAGE_MAIL),
-		 .code_low = 550,
-		 .text = "*custom*",
+		 .codes = codes,
+		 .code_count = 1,
+		 .texts = &custom,
+		 .text_count = 1,
 		 .action = ACTION_HOLD,
 		 .scope = SCOPE_HOST,
 		 .reason = REASON_ACCOUNT,
-		 .say = "call them"},
-		{.code_low = 530, .action = ACTION_FAIL},
+		 .own = {.say = "call them"}},
 	};
-	const struct verdict_rules own = {list, 2};
+	static const struct verdict_rule behind[] = {{.codes = codes, .code_count = 2, .action = ACTION_FAIL}};
+	const struct verdict_rules last = {.rules = behind, .count = 1};
+	const struct verdict_rules own = {.rules = list, .count = 1, .next = &last};
 	struct verdict_fact fact = {STAGE_MAIL, 550, span_text("5.0.0 A Custom\n5.0.0 refusal")};
 	struct ruling found = verdict_judge(&fact, &own);
 
@@ -397,23 +402,28 @@ static void test_patterns(void)
 	}
 }
 
-/* Every built-in rule can be reached, and every hold has something to say. */
+/* Built-in rules are of refusals, whole, and have something to say. */
 static void test_rules_are_sound(void)
 {
 	for (size_t i = 0; i < verdict_builtin.count; i++) {
 		const struct verdict_rule *rule = &verdict_builtin.rules[i];
 		CHECK(rule->action != ACTION_SENT);
 		CHECK((rule->action == ACTION_HOLD) == (rule->reason != REASON_NONE));
-		CHECK(rule->code_low ? rule->code_low >= 400 && rule->code_low < 600 : rule->text != NULL);
-		CHECK(!rule->code_high || rule->code_high >= rule->code_low);
-		CHECK(!rule->enhanced_high || rule->enhanced_high > rule->enhanced);
-		/* A fitting text before a rule of its own would hide this one. */
-		for (size_t j = 0; j < i; j++)
-			CHECK(!rule->text || !verdict_builtin.rules[j].text ||
-			      strcmp(rule->text, verdict_builtin.rules[j].text) != 0 ||
-			      rule->code_low != verdict_builtin.rules[j].code_low ||
-			      rule->enhanced != verdict_builtin.rules[j].enhanced);
+		CHECK(rule->code_count > 0 || rule->text_count > 0);
+		for (size_t j = 0; j < rule->code_count; j++)
+			CHECK(rule->codes[j].low >= 400 && rule->codes[j].high < 600);
+		for (size_t j = 0; j < rule->enhanced_count; j++)
+			CHECK(rule->enhanced[j].high >= rule->enhanced[j].low);
+		for (size_t j = 0; j < rule->text_count; j++)
+			CHECK(rule->texts[j].pairs ==
+			      verdict_pairs(rule->texts[j].text, strlen(rule->texts[j].text), true));
 	}
+	/* Every reason has words for both who can do something and who waits. */
+	for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
+		const struct verdict_sentence *sentence = verdict_sentence(reason_name((enum verdict_reason)reason));
+		CHECK(sentence && sentence->say && sentence->tell && sentence->check);
+	}
+	CHECK(!verdict_sentence("nothing"));
 }
 
 static void test_names(void)
