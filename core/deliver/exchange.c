@@ -95,15 +95,16 @@ static enum exchange_next say_reset(char *out, size_t room, struct exchange_say 
 
 static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, struct exchange_say *say)
 {
+	const struct span sender = x->terms.sender.data ? x->terms.sender : x->envelope->sender;
 	bool eight_bit = x->envelope->flags & ENVELOPE_EIGHT_BIT;
 	struct line line = {.data = out, .size = COMMAND_ROOM};
 
 	line_text(&line, "MAIL FROM:<");
-	line_put(&line, x->envelope->sender.data, x->envelope->sender.length);
+	line_put(&line, sender.data, sender.length);
 	line_text(&line, ">");
 	if (x->terms.size) {
 		line_text(&line, " SIZE=");
-		line_number(&line, x->content_length);
+		line_number(&line, x->content_length + (uint64_t)x->terms.growth);
 	}
 	if (x->terms.eight_bit && eight_bit)
 		line_text(&line, " BODY=8BITMIME");
@@ -149,6 +150,7 @@ static void next_piece(struct exchange *x)
 	x->piece++;
 	x->content = NULL;
 	x->content_offset = 0;
+	x->head_size = 0;
 }
 
 void exchange_give(struct exchange *x, const uint8_t *content, size_t size)
@@ -156,6 +158,31 @@ void exchange_give(struct exchange *x, const uint8_t *content, size_t size)
 	assert(content && x->content_offset == 0);
 	x->content = content;
 	x->content_size = size;
+}
+
+void exchange_give_headed(struct exchange *x, const struct exchange_head *head, const uint8_t *content, size_t size)
+{
+	assert(head->replaced <= size);
+	exchange_give(x, content + head->replaced, head->size + size - head->replaced);
+	x->head = head->data;
+	x->head_size = head->size;
+}
+
+void exchange_hold_back(struct exchange *x)
+{
+	assert(!x->content && !last_piece(x) && x->chunks_begun == 0);
+	next_piece(x);
+}
+
+/* What is said of the piece next, in one run: its head, or the rest. */
+static const uint8_t *run(const struct exchange *x, size_t *length)
+{
+	if (x->content_offset < x->head_size) {
+		*length = x->head_size - x->content_offset;
+		return x->head + x->content_offset;
+	}
+	*length = x->content_size - x->content_offset;
+	return x->content + (x->content_offset - x->head_size);
 }
 
 /* Nothing more of it is written; it is over when what was written has been answered. */
@@ -182,10 +209,11 @@ static bool check_piece(struct exchange *x)
 
 	if (x->checked == x->piece + 1)
 		return true; /* it found no room then */
-	if (x->piece == 0)
+	if (x->checked == 0)
 		content_encoder_init(&x->encoder);
 	x->checked = (uint16_t)(x->piece + 1);
-	if (!content_encode_check(&x->encoder, x->content, x->content_size))
+	if ((x->head_size > 0 && !content_encode_check(&x->encoder, x->head, x->head_size)) ||
+	    !content_encode_check(&x->encoder, x->content, x->content_size - x->head_size))
 		return false;
 	return !last_piece(x) || content_encode_end(&x->encoder, end) > 0;
 }
@@ -220,26 +248,31 @@ static enum exchange_next say_body(struct exchange *x, char *out, size_t room, s
 
 static enum exchange_next say_chunk(struct exchange *x, size_t room, struct exchange_say *say)
 {
-	size_t left = x->content_size - x->content_offset;
-	size_t n = left < room ? left : room;
+	size_t left = x->content_size - x->content_offset, n;
+	const uint8_t *data = run(x, &n);
 
-	if (n < left && n < CONTENT_ROOM_MIN)
+	if (room < left && room < CONTENT_ROOM_MIN)
 		return EXCHANGE_ROOM;
+	n = n < room ? n : room;
 	x->said = n;
-	*say = (struct exchange_say){x->content + x->content_offset, n, n == left, false};
+	*say = (struct exchange_say){data, n, n == left, false};
 	return EXCHANGE_SAY;
 }
 
 static enum exchange_next say_encoded(struct exchange *x, uint8_t *out, size_t room, struct exchange_say *say)
 {
+	const uint8_t *data;
+	size_t length;
+
 	*say = (struct exchange_say){.data = out};
 	if (!x->content)
 		return EXCHANGE_PIECE;
 	if (room < CONTENT_ROOM_MIN)
 		return EXCHANGE_ROOM;
+	data = run(x, &length);
 	x->encoder_after = x->encoder;
-	if (!content_encode(&x->encoder_after, x->content + x->content_offset, x->content_size - x->content_offset,
-			    &x->said, out, room < EXCHANGE_OUT ? room : EXCHANGE_OUT, &say->length))
+	if (!content_encode(&x->encoder_after, data, length, &x->said, out, room < EXCHANGE_OUT ? room : EXCHANGE_OUT,
+			    &say->length))
 		return EXCHANGE_DAMAGE;
 	return EXCHANGE_SAY;
 }

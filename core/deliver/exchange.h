@@ -47,6 +47,9 @@ struct exchange_terms {
 	bool behind;          /* an earlier message of the connection has not been answered */
 	bool later;           /* it is not the connection's first, and RSET does not come first */
 	bool may_go_again;    /* where a command is refused and not the message, it goes again at once */
+	/* Another sender than the envelope's (core/smtp/rewrite.h); no data: none. The caller's, like the envelope. */
+	struct span sender;
+	int64_t growth; /* octets by which the content is longer than content_length for that */
 };
 
 enum exchange_step { STEP_RSET, STEP_MAIL, STEP_RCPT, STEP_BODY, STEP_CONTENT, STEP_END, STEP_WRITTEN };
@@ -90,8 +93,10 @@ struct exchange {
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
 	uint16_t checked;                      /* pieces that BDAT may send */
 	uint16_t chunk_replies;                /* and answered */
-	const uint8_t *content;                /* of `piece`; the caller's; NULL: not given yet */
-	size_t content_size, content_offset;
+	const uint8_t *content;                /* of `piece`, what is said of it; the caller's; NULL: not given yet */
+	size_t content_size, content_offset;   /* of the piece with its head */
+	const uint8_t *head;                   /* said before `content`; the caller's */
+	size_t head_size;
 	size_t said; /* octets of the piece in what is being said */
 	struct content_encoder encoder, encoder_after;
 	/* The most telling reply. */
@@ -127,6 +132,14 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 /* What was said last has left. The piece may be given back when x->piece has changed, and at EXCHANGE_DONE. */
 void exchange_written(struct exchange *x);
 void exchange_give(struct exchange *x, const uint8_t *content, size_t size);
+/* The same with another header: `head` instead of the first `replaced` octets of the piece. */
+struct exchange_head {
+	const uint8_t *data;
+	size_t size, replaced;
+};
+void exchange_give_headed(struct exchange *x, const struct exchange_head *head, const uint8_t *content, size_t size);
+/* Nothing is said of the piece by itself: it is part of the head that comes with a later one. */
+void exchange_hold_back(struct exchange *x);
 /* The piece cannot be had, or must not be sent. True: RSET takes back what was sent (RFC 3030 2), and the exchange goes
  * to its end. False: the connection has to end; DATA cannot be left but by its end. */
 bool exchange_damaged(struct exchange *x);

@@ -35,7 +35,8 @@ struct model {
 	bool taken[RECIPIENTS_MAX], refused[RECIPIENTS_MAX]; /* by the reply to its RCPT */
 	bool all_refused, end_taken, chunk_refused, over, broken;
 	unsigned next_recipient;
-	bool clean; /* the content has no fault */
+	bool clean;  /* the content has no fault */
+	bool headed; /* another header is still to come, from one of the pieces */
 };
 
 static uint32_t seed;
@@ -86,7 +87,7 @@ static void note_command(struct model *m, const struct exchange_say *say)
 	need(memchr(text, '\n', say->length) == text + say->length - 1);
 	if (starts(say, "RSET"))
 		said->what = 'T';
-	else if (starts(say, "MAIL FROM:<s@a>"))
+	else if (starts(say, m->x.terms.sender.data ? "MAIL FROM:<mail@box>" : "MAIL FROM:<s@a>"))
 		said->what = 'M';
 	else if (starts(say, "RCPT TO:<"))
 		said->what = 'R';
@@ -108,6 +109,22 @@ static void note_command(struct model *m, const struct exchange_say *say)
 		need(m->answered + 1 == m->said_count || m->said[m->said_count - 2].what != 'B');
 }
 
+static void give(struct model *m)
+{
+	const uint8_t *piece = (const uint8_t *)pieces[m->x.piece];
+	size_t length = strlen(pieces[m->x.piece]);
+	struct exchange_head head = {(const uint8_t *)"..\r\n", 4, length >= 3 ? 3 * draw(2) : 0};
+
+	if (m->headed && m->x.piece < m->x.last && draw(2)) {
+		exchange_hold_back(&m->x);
+	} else if (m->headed) {
+		m->headed = false;
+		exchange_give_headed(&m->x, &head, piece, length);
+	} else {
+		exchange_give(&m->x, piece, length);
+	}
+}
+
 static void write_on(struct model *m)
 {
 	uint8_t out[EXCHANGE_OUT];
@@ -120,8 +137,7 @@ static void write_on(struct model *m)
 
 		need(rounds++ < 1000);
 		if (next == EXCHANGE_PIECE) {
-			const char *piece = pieces[m->x.piece];
-			exchange_give(&m->x, (const uint8_t *)piece, strlen(piece));
+			give(m);
 			continue;
 		}
 		if (next == EXCHANGE_ROOM && room < EXCHANGE_OUT)
@@ -252,6 +268,9 @@ static void open_model(struct model *m, const uint8_t *data)
 		m->statuses[i] = data[3] >> i & 1 ? RECIPIENT_FAILED : RECIPIENT_PENDING;
 	message.last = (data[2] >> 4) % PIECES_MAX;
 	m->clean = message.last < 2;
+	m->headed = data[0] & 32;
+	if (m->headed)
+		terms.sender = span_text("mail@box");
 	seed = (uint32_t)(data[3] << 8 | data[4]);
 	exchange_init(&m->x, &message);
 	exchange_begin(&m->x, &terms);

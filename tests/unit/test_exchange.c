@@ -9,7 +9,17 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { SIZE = 1, EIGHT_BIT = 2, RESET = 4, BEHIND = 8, LATER = 16, NO_ROUNDS = 32, TAKEN = 64, HIGH_OCTETS = 128 };
+enum {
+	SIZE = 1,
+	EIGHT_BIT = 2,
+	RESET = 4,
+	BEHIND = 8,
+	LATER = 16,
+	NO_ROUNDS = 32,
+	TAKEN = 64,
+	HIGH_OCTETS = 128,
+	HEADED = 256
+};
 enum { RECIPIENTS_MAX = 12, SAID_MAX = 2048 };
 
 struct talk {
@@ -17,7 +27,7 @@ struct talk {
 	enum exchange_mode mode;
 	unsigned how;
 	const char *statuses; /* of the recipients: p(ending), d(elivered), f(ailed) */
-	const char *pieces;   /* of content, with "|" between them */
+	const char *pieces;   /* of content, with "|" between them; HEADED: up to "/" it goes for ".H\r\n" */
 	const char *replies;  /* one a line */
 	const char *said;     /* a command each line, content in braces; "." where a reply came */
 	const char *results;  /* a letter each: - a(ccepted) s(ent) d(eferred) h(eld) f(ailed) */
@@ -138,6 +148,19 @@ static const struct talk talks[] = {
 	{"421 in the middle", MODE_CHUNKING, 0, "p", "a", "250\n421 bye\n421 bye",
 	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 1 LAST\n{a}...", "d", EXCHANGE_OVER, 0,
 	 HEARD_RESET | HEARD_TOLD | HEARD_RECIPIENT},
+	/* ---- another sender, and another header ---- */
+	{"another header, chunk", MODE_CHUNKING, SIZE | HEADED, "p", "abcdef/a\r\n", "250\n250\n250",
+	 "MAIL FROM:<m@c> SIZE=7\nRCPT TO:<r0@b>\nBDAT 7 LAST\n{.H\r\n}{a\r\n}...", "s", EXCHANGE_OVER, 0, 0},
+	{"another header, dots", MODE_LOCKSTEP, HEADED, "p", "abc/.a\r\n..\r\nb", "250\n250\n354\n250",
+	 "MAIL FROM:<m@c>\n.RCPT TO:<r0@b>\n.DATA\n.{..H\r\n}{..a\r\n...\r\nb}{\r\n.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	{"another header and no body", MODE_CHUNKING, HEADED, "p", "abc/", "250\n250\n250",
+	 "MAIL FROM:<m@c>\nRCPT TO:<r0@b>\nBDAT 4 LAST\n{.H\r\n}...", "s", EXCHANGE_OVER, 0, 0},
+	{"a header of several pieces, chunk", MODE_CHUNKING, HEADED, "p", "a|b|c/a\r\n|d\r\n", "250\n250\n250\n250",
+	 "MAIL FROM:<m@c>\nRCPT TO:<r0@b>\nBDAT 7\n{.H\r\n}{a\r\n}...BDAT 3 LAST\n{d\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	{"a header of several pieces, DATA", MODE_PIPELINE, HEADED, "p", "a|b|c/a\r\n|d\r\n", "250\n250\n354\n250",
+	 "MAIL FROM:<m@c>\nRCPT TO:<r0@b>\nDATA\n...{..H\r\n}{a\r\n}{d\r\n}{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	{"all of them, and refused", MODE_CHUNKING, HEADED | RESET, "p", "a|b|/", "250\n250\n250\n554 no",
+	 "RSET\nMAIL FROM:<m@c>\nRCPT TO:<r0@b>\nBDAT 4 LAST\n{.H\r\n}....", "f", EXCHANGE_OVER, 0, HEARD_RESET},
 };
 
 struct far_end {
@@ -145,6 +168,7 @@ struct far_end {
 	struct envelope envelope;
 	uint8_t record[1024], statuses[RECIPIENTS_MAX], results[RECIPIENTS_MAX];
 	const char *pieces;
+	bool headed; /* its head is still to come */
 	char said[SAID_MAX];
 	size_t said_length;
 	unsigned signs;
@@ -189,7 +213,19 @@ static void give(struct far_end *f)
 	for (i = 0; i < f->x.piece; i++)
 		at = strchr(at, '|') + 1;
 	end = strchr(at, '|');
-	exchange_give(&f->x, (const uint8_t *)at, end ? (size_t)(end - at) : strlen(at));
+	size_t length = end ? (size_t)(end - at) : strlen(at);
+	if (!f->headed) {
+		exchange_give(&f->x, (const uint8_t *)at, length);
+		return;
+	}
+	end = memchr(at, '/', length);
+	if (!end) {
+		exchange_hold_back(&f->x);
+		return;
+	}
+	f->headed = false;
+	exchange_give_headed(&f->x, &(struct exchange_head){(const uint8_t *)".H\r\n", 4, (size_t)(end + 1 - at)},
+			     (const uint8_t *)at, length);
 }
 
 /* Writes what can be written, with little room at a time. */
@@ -235,6 +271,11 @@ static void open_far_end(struct far_end *f, const struct talk *talk)
 	memset(f, 0, sizeof(*f));
 	make_envelope(f, talk);
 	f->pieces = talk->pieces;
+	f->headed = talk->how & HEADED;
+	if (f->headed) {
+		terms.sender = span_text("m@c");
+		terms.growth = 4 - (int64_t)(strchr(talk->pieces, '/') + 1 - talk->pieces);
+	}
 	message.statuses = f->statuses;
 	message.results = f->results;
 	message.content_length = strlen(talk->pieces);
