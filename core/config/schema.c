@@ -19,6 +19,7 @@
 #include "core/config/scalar.h"
 #include "core/config/schema_client.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_route.h"
 
 #define MILLISECONDS UINT64_C(1000000)
 #define SECONDS (1000 * MILLISECONDS)
@@ -36,8 +37,7 @@ enum {
 	LISTENERS_MAX = 64,
 	DESTINATIONS_MAX = 256,
 	DNS_PORT = 53,
-	HOSTS_MAX = 32, /* of one destination */
-	ROUTES_MAX = 4096,
+	HOSTS_MAX = 32,         /* of one destination */
 	SPOOL_SEGMENTS_MIN = 4, /* of a shard: one in use, one ready, one to reclaim from, one to spare */
 	SPOOL_MESSAGES_MIN = 4, /* largest messages the spool must hold */
 	RECIPIENTS_MAX = 1000,  /* of one message; its envelope is one record of the spool */
@@ -371,79 +371,6 @@ static const struct reader_list destinations = {
 	.named = true,
 };
 
-/* Routes */
-
-static bool read_recipient(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			   void *object)
-{
-	struct config_route *route = object;
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (strcmp(text, "*") == 0)
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: a route without this key matches every recipient: remove it", value->name);
-	if (!scalar_recipient_valid(text))
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no pattern: write \"*@example.org\", \"user@example.org\" or "
-				   "\"*@*.example.org\"",
-				   value->name, text);
-	route->recipient = strdup(text);
-	return route->recipient != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
-/* The name only: the destinations may stand further down in the file. finish_routes() looks it up. */
-static bool read_route_destination(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-				   void *object)
-{
-	return reader_text(r, value) != NULL;
-}
-
-static bool check_route(struct reader *r, const yaml_node_t *node, void *items, size_t index)
-{
-	const struct config_route *routes = items;
-
-	if (index > 0 && routes[index - 1].recipient == NULL)
-		return reader_fail(r, &node->start_mark,
-				   "this route is never used: the one before it matches every recipient");
-	for (size_t i = 0; i < index && routes[index].recipient != NULL; i++) {
-		if (strcmp(routes[i].recipient, routes[index].recipient) == 0)
-			return reader_fail(r, &node->start_mark,
-					   "this route is never used: one before it is for \"%.80s\" too",
-					   routes[index].recipient);
-	}
-	return true;
-}
-
-/* A route that was not read as it stands must not look like one for everybody. */
-static bool read_route(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		       void *object)
-{
-	struct config_route *route = object;
-
-	if (reader_section(r, field, value, object))
-		return true;
-	if (route->recipient == NULL)
-		route->recipient = strdup("@");
-	return false;
-}
-
-static const struct reader_field route_fields[] = {
-	FIELD("recipient", read_recipient, 0),
-	FIELD_REQUIRED("destination", read_route_destination, 0, "destination: office365"),
-	FIELD_MISSING("client"),
-	FIELD_MISSING("sender"),
-	FIELDS_END,
-};
-
-static const struct reader_list routes = {
-	.size = sizeof(struct config_route),
-	.count_offset = offsetof(struct config, route_count),
-	.item = {.name = "routes", .read = read_route, .detail = route_fields, .example = "{ destination: office365 }"},
-	.check = check_route,
-};
-
 /* The whole */
 
 #define CONFIG(member) offsetof(struct config, member)
@@ -543,7 +470,8 @@ static const struct reader_field root_fields[] = {
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
 	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), DESTINATIONS_MAX, &destinations,
 			    "destinations: [{ name: office365, hosts: [\"mail.example.org:25\"] }]"),
-	FIELD_LIST_REQUIRED("routes", CONFIG(routes), ROUTES_MAX, &routes, "routes: [{ destination: office365 }]"),
+	FIELD_LIST_REQUIRED("routes", CONFIG(routes), SCHEMA_ROUTES_MAX, &schema_routes,
+			    "routes: [{ destination: office365 }]"),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
@@ -693,43 +621,6 @@ static bool finish_retry(struct reader *r, const yaml_node_t *root)
 	return true;
 }
 
-static bool finish_route(struct reader *r, const yaml_node_t *node, struct config_route *route)
-{
-	const struct config *config = r->config;
-	const yaml_node_t *value = node->type == YAML_MAPPING_NODE ? reader_find(r, node, "destination") : NULL;
-	struct reader_hint hint;
-
-	if (value == NULL || value->type != YAML_SCALAR_NODE)
-		return true; /* that was said */
-	const char *name = (const char *)value->data.scalar.value;
-	reader_hint_init(&hint);
-	for (size_t i = 0; i < config->destination_count; i++) {
-		if (config->destinations[i].name == NULL)
-			continue;
-		if (strcmp(config->destinations[i].name, name) == 0) {
-			route->destination = i;
-			return true;
-		}
-		reader_hint_offer(&hint, name, config->destinations[i].name);
-	}
-	/* One whose name could not be read may be meant. */
-	if (!reader_fine(r, "destinations"))
-		return true;
-	return reader_fail(r, &value->start_mark, "destination: there is no destination \"%.80s\"%s", name, hint.text);
-}
-
-static bool finish_routes(struct reader *r, const yaml_node_t *root)
-{
-	const yaml_node_t *list = reader_find(r, root, "routes");
-	bool ok = true;
-
-	for (size_t i = 0; i < r->config->route_count; i++) {
-		const yaml_node_t *node = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
-		ok &= finish_route(r, node, &r->config->routes[i]);
-	}
-	return ok;
-}
-
 bool schema_read(struct reader *r)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(r->document);
@@ -746,6 +637,6 @@ bool schema_read(struct reader *r)
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);
-	ok &= finish_routes(r, root);
+	ok &= schema_routes_finish(r, root);
 	return ok && schema_clients_finish(r);
 }
