@@ -19,6 +19,7 @@
 #include "core/base/ring.h"
 #include "core/config/network_table.h"
 #include "core/config/problems.h"
+#include "core/config/rates.h"
 
 struct config_listener {
 	char *name;
@@ -69,6 +70,7 @@ struct config_destination {
 	uint64_t connection_age_ns;      /* a connection is replaced after so long, default 10m; 0: never */
 	unsigned messages_in_flight;     /* on one connection, at most; default 4096 */
 	unsigned recipients_per_message; /* default 100 */
+	struct config_limits limits;     /* of time: limits.messages_per_minute and its like, pacing */
 	unsigned ignored_extensions;     /* ignore_extensions: enum config_extension, or'ed */
 	bool pipeline_across_messages;   /* commands behind the end of a message before its reply; default false */
 	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */

@@ -275,9 +275,17 @@ static const struct reader_field destination_limits[] = {
 	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
 	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, CONFIG_IN_FLIGHT_MAX),
 	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1, RECIPIENTS_MAX),
-	FIELD_MISSING("messages_per_minute"),
+	FIELD_RANGE("messages_per_minute", reader_number, DESTINATION(limits.messages_per_minute), 0, 10000000),
+	FIELD_RANGE("messages_per_hour", reader_number, DESTINATION(limits.messages_per_hour), 0, 100000000),
+	FIELD_RANGE("octets_per_minute", reader_size, DESTINATION(limits.octets_per_minute), 0, 64 * GIBIBYTES - 1),
 	FIELD_MISSING("recipients_per_day"),
 	FIELDS_END,
+};
+
+static const struct reader_choice pacings[] = {
+	{"even", CONFIG_PACING_EVEN, false},
+	{"burst", CONFIG_PACING_BURST, false},
+	{NULL, 0, false},
 };
 
 static const struct reader_choice extensions[] = {
@@ -339,6 +347,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
 	FIELD_MISSING("auth"),
 	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
+	FIELD_CHOICE("pacing", DESTINATION(limits.pacing), pacings),
 	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
 	FIELD("ignore_extensions", read_extensions, 0),

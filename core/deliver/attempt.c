@@ -486,6 +486,10 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 	};
 
 	c->attempt_count--;
+	if (!x->any_written && a->granted_ns)
+		account_give_back(a->outbound->account, &a->outbound->destination->limits,
+				  &(struct account_need){.octets = mail_of(a->delivery)->content_length},
+				  a->granted_ns);
 	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
 	if (a->damage || x->decided || x->dot_only) {
 		attempt_finish(a);

@@ -38,11 +38,12 @@ struct attempt {
 	uint16_t part_index;    /* which that is */
 	bool view_held, part_held, part_loading, orphan;
 	bool started;
-	bool taught;        /* it has cost one of the message's rounds (fallback.h) */
-	bool host_held;     /* refused for what this relay is, and the host takes no more (hold.h) */
-	bool expiring;      /* loaded only so that its recipients can be named */
-	const char *damage; /* our fault: why its content cannot be sent */
-	int damage_error;   /* negative errno; -EBADMSG also where the content is not what was accepted */
+	bool taught;         /* it has cost one of the message's rounds (fallback.h) */
+	bool host_held;      /* refused for what this relay is, and the host takes no more (hold.h) */
+	bool expiring;       /* loaded only so that its recipients can be named */
+	const char *damage;  /* our fault: why its content cannot be sent */
+	int damage_error;    /* negative errno; -EBADMSG also where the content is not what was accepted */
+	uint64_t granted_ns; /* when limits let it go; 0: there are none */
 	uint64_t started_ns;
 	struct envelope envelope;
 	struct results told;

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/account.h"
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
@@ -19,8 +21,9 @@
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room)
 {
 	shared->holds = calloc(room + 1, sizeof(*shared->holds));
-	shared->holds_room = room;
-	return shared->holds ? deliverers_extend(shared, config) : -ENOMEM;
+	shared->accounts = calloc(room + 1, sizeof(*shared->accounts));
+	shared->room = room;
+	return shared->holds && shared->accounts ? deliverers_extend(shared, config) : -ENOMEM;
 }
 
 static int extend(struct hold_destination *hold, const struct config_destination *destination)
@@ -54,6 +57,9 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = extend(&shared->holds[d], &config->destinations[d]);
+	/* When nothing can fail any more. */
+	for (d = 0; d < config->destination_count && r == 0; d++)
+		account_follow(&shared->accounts[d], &config->destinations[d].limits, clock_monotonic_ns());
 	return r;
 }
 
@@ -61,12 +67,13 @@ void deliverers_deinit(struct deliverers *shared)
 {
 	size_t d, h;
 
-	for (d = 0; shared->holds && d < shared->holds_room; d++) {
+	for (d = 0; shared->holds && d < shared->room; d++) {
 		for (h = 0; h < shared->holds[d].count; h++)
 			free(shared->holds[d].hosts[h].name);
 		free(shared->holds[d].hosts);
 	}
 	free(shared->holds);
+	free(shared->accounts);
 }
 
 int deliverer_init(struct shard *shard, struct deliverers *shared)

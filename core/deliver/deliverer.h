@@ -16,6 +16,7 @@
 
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
+struct account;
 struct config;
 struct dns;
 struct hold_destination;
@@ -26,8 +27,9 @@ struct snapshot;
 /* What the deliverers of all shards share. */
 struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
-	size_t holds_room;
-	struct dns *dns; /* NULL as long as every host is numeric */
+	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
+	size_t room;                    /* destinations */
+	struct dns *dns;                /* NULL as long as every host is numeric */
 };
 
 struct deliverer_counters {

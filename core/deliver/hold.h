@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/deliver/account.h"
 #include "core/deliver/verdict.h"
 
 struct outbound;
@@ -47,6 +48,7 @@ struct hold_host {
 	_Atomic(uint64_t) since_ns;
 	_Atomic(uint32_t) refused; /* probes in a row */
 	_Atomic(uint32_t) stage;   /* where it refuses */
+	struct account account;    /* where it said that it is too much (account.h) */
 	char *name;                /* owned: as the configuration writes the host */
 };
 

@@ -148,6 +148,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->destination = &snapshot->config->destinations[d];
 	put(o, &a);
 	o->limit = plan_share(shard->plan, snapshot->config, index);
+	o->account = &shard->deliverer->shared->accounts[d];
 	o->tls = snapshot->tls[d];
 	return 0;
 }
@@ -244,7 +245,7 @@ static struct attempt *next_loaded(struct outbound *o)
 {
 	while (list_empty(&o->loaded)) {
 		struct delivery *d;
-		if (o->loading >= OUTBOUND_LOADING_MAX)
+		if (o->loading >= outbound_ahead(o))
 			return NULL;
 		d = lane_take(&o->lane, o->shard->now_ns);
 		if (!d)
@@ -288,6 +289,8 @@ static void dispatch(struct outbound *o)
 	hold_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
 		struct attempt *a;
+		if (!outbound_near(o, &next_ns))
+			break;
 		if (!c || !connection_has_room(c)) {
 			if (c)
 				connection_write(c);
@@ -311,6 +314,8 @@ static void dispatch(struct outbound *o)
 				break;
 			}
 		}
+		if (!outbound_granted(o, c, a, &next_ns))
+			break;
 		list_remove(&a->link);
 		connection_add(c, a);
 		o->rate_count++;

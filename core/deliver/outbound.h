@@ -9,6 +9,7 @@
 #define POSTRIDER_DELIVER_OUTBOUND_H
 
 #include "core/config/config.h"
+#include "core/deliver/account.h"
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/fallback.h"
@@ -37,11 +38,12 @@ struct host {
 	struct addresses addresses;
 	struct name name;
 	struct tls_ticket *ticket;
-	struct hold_host *hold; /* in relay->holds */
-	unsigned held_in_row;   /* different messages refused with HOLD since one was taken */
-	bool probing;           /* this lane's connection is the probe */
-	struct lessons lessons; /* what it was found not to bear */
-	unsigned window;        /* learned by earlier connections; 0: nothing (window.h) */
+	struct hold_host *hold;   /* in relay->holds */
+	struct account_turn turn; /* where the host is slowed (hold->account) */
+	unsigned held_in_row;     /* different messages refused with HOLD since one was taken */
+	bool probing;             /* this lane's connection is the probe */
+	struct lessons lessons;   /* what it was found not to bear */
+	unsigned window;          /* learned by earlier connections; 0: nothing (window.h) */
 	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
 	struct session_limit session_limit;
 	uint64_t setup_ns; /* what the last set-up took */
@@ -54,7 +56,10 @@ struct outbound {
 	struct shard *shard;
 	unsigned index; /* of the lane */
 	const struct config_destination *destination;
-	unsigned limit; /* connections */
+	unsigned limit;          /* connections */
+	struct account *account; /* the destination's, for all shards */
+	struct account_turn turn;
+	uint64_t overdue_ns; /* when to look again for what has waited too long for its turn */
 	struct lane lane;
 	/* Owned. First those of the destination, in its order; behind them those that have gone from it, which stay: a
 	 * connection may still be theirs, and they may come back. */

@@ -2,6 +2,8 @@
  * core/deliver/outbound_load.c - deliveries become attempts: their content is read, and at their end they are settled;
  * those that have grown too old end.
  */
+#include <stdio.h>
+
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
@@ -39,16 +41,20 @@ bool outbound_load(struct outbound *o, struct delivery *d)
 }
 
 /* False: nothing to expire here, or not now. */
-static bool expire(struct outbound *o, struct delivery *d)
+static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_seen, const char *why)
 {
 	const struct config_retry *retry = &o->shard->config->retry;
-	const struct outcome outcome = {
-		.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
+	struct outcome outcome;
 
 	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
 	    !verdict_expired(shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-			     o->failures_seen))
+			     attempts_seen))
 		return false;
+	if (why) {
+		o->failure_stage = STAGE_MAIL;
+		snprintf(o->failure, sizeof(o->failure), "%s", why);
+	}
+	outcome = (struct outcome){.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
 	lane_remove(&o->lane, d);
 	/* Failed connections count as attempts. */
 	d->attempts = d->attempts < 2 ? 2 : d->attempts;
@@ -58,11 +64,23 @@ static bool expire(struct outbound *o, struct delivery *d)
 	return true;
 }
 
+static void expire_all(struct outbound *o, unsigned attempts_seen, const char *why)
+{
+	while (expire(o, lane_first_ready(&o->lane), attempts_seen, why))
+		;
+	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns), attempts_seen, why))
+		;
+}
+
 /* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
 void outbound_expire(struct outbound *o)
 {
-	while (expire(o, lane_first_ready(&o->lane)))
-		;
-	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns)))
-		;
+	expire_all(o, o->failures_seen, NULL);
+}
+
+void outbound_expire_limited(struct outbound *o)
+{
+	expire_all(o, 2,
+		   "it has waited for its turn for longer than retry.expire: the destination's limits are too low for "
+		   "its mail");
 }

@@ -1,6 +1,6 @@
 /*
- * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_grow.c (connections) and
- * outbound_load.c (attempts). Each calls those behind it only.
+ * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_grow.c (connections),
+ * outbound_limit.c (whose turn it is) and outbound_load.c (attempts). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -9,15 +9,27 @@
 
 #include "core/deliver/outbound.h"
 
+struct attempt;
+struct connection;
+
 /* outbound_grow.c: opens one more connection if that may be. *next_ns: when to look again. */
 void outbound_grow(struct outbound *o, uint64_t *next_ns);
 /* Opens what will take over from connections that are about to have had their share of messages, or of time. */
 void outbound_succeed(struct outbound *o);
+
+/* outbound_limit.c: may the next message go soon? False: not before *next_ns, by the limits of the destination. */
+bool outbound_near(struct outbound *o, uint64_t *next_ns);
+/* This one is about to go over this connection. False: not before *next_ns. */
+bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns);
+/* So many are read from disk ahead. */
+unsigned outbound_ahead(const struct outbound *o);
 
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */
 bool outbound_load(struct outbound *o, struct delivery *d);
 /* Ends mail that is too old and that no host could be found for. */
 void outbound_expire(struct outbound *o);
+/* The same for mail that limits keep waiting. */
+void outbound_expire_limited(struct outbound *o);
 
 #endif

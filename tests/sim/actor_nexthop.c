@@ -195,11 +195,18 @@ static bool hop_stumbles(struct hop_session *s)
 	return true;
 }
 
+static void hop_meter(struct actor_meter *meter, uint64_t amount)
+{
+	if (meter)
+		actor_meter_add(meter, amount);
+}
+
 /* The end of a message's content. */
 static void hop_end(struct hop_session *s)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	s->state = HOP_COMMAND;
+	hop_meter(config->octets_meter, s->content_length);
 	if (s->recipient_count == 0) {
 		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
 	} else if (hop_refuses_setup(s, ACTOR_SETUP_END, s->recipients[0].sequence)) {
@@ -269,6 +276,8 @@ static void hop_mail(struct hop_session *s, const char *line)
 	const struct actor_nexthop_config *config = &s->hop->config;
 	unsigned sequence = 0;
 	(void)sscanf(line + 10, "<s%u@", &sequence);
+	hop_meter(config->messages_meter, 1);
+	hop_meter(config->hour_meter, 1);
 	if (!s->greeted || s->mail) {
 		/* Where RSET is refused that is the only way to learn of it. */
 		if (!config->rset_refused)
@@ -307,6 +316,7 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		hop_reply(s, "503 5.5.1 Need MAIL\r\n");
 		return;
 	}
+	hop_meter(config->recipients_meter, 1);
 	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
 	if (!ours && !s->null_sender)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);

@@ -10,6 +10,7 @@
 #define POSTRIDER_SIM_ACTOR_NEXTHOP_H
 
 #include "tests/sim/actor_ledger.h"
+#include "tests/sim/actor_meter.h"
 #include "tests/sim/world.h"
 
 /* How a session that has had `messages_max` ends. */
@@ -55,6 +56,8 @@ struct actor_nexthop_config {
 	uint64_t idle_death_ns;         /* a command after so long without any: reset; 0: never */
 	unsigned resets_in_content;     /* so many connections are reset in the content of their third message */
 	uint32_t poison;                /* this message's content resets the connection: its sequence; 0: none */
+	/* What clients send to all next hops that share it; NULL: not counted. Not owned. */
+	struct actor_meter *messages_meter, *hour_meter, *octets_meter, *recipients_meter;
 };
 
 struct actor_nexthop;

@@ -41,7 +41,7 @@ static const char rig_yaml[] =
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
 	"  - { name: one, hosts: [%s], tls: { mode: none }, limits: { connections: %u, "
-	"messages_in_flight: %u, recipients_per_message: %u } }\n"
+	"messages_in_flight: %u, recipients_per_message: %u%s }, pacing: %s }\n"
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u } }\n"
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
@@ -98,6 +98,8 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		struct actor_nexthop_config hop = options->hop;
 		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
 		hop.ledger = &rig->ledger;
+		if (i > 0)
+			hop.messages_meter = hop.hour_meter = hop.octets_meter = hop.recipients_meter = NULL;
 		rig->hops[i] = actor_nexthop_start(&hop);
 	}
 }
@@ -189,8 +191,9 @@ static void make_config(struct rig *rig, unsigned shards)
 	static struct config_problems problems;
 	char text[2048];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
-			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each, connections,
-			 in_flight, each, o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
+			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each,
+			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
+			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
 	if (o->gone) {
 		memcpy(strstr(text, "name: two"), "name: new", 9);

@@ -57,6 +57,7 @@ struct rig_options {
 	size_t content_min, content_max;
 	unsigned recipients_max;
 	unsigned connections, in_flight; /* limits of each destination */
+	const char *limits, *pacing;     /* of the first destination, more of them: YAML, or NULL */
 	unsigned each;                   /* recipients that one transaction takes; 0: 100 */
 	const char *retry;               /* YAML, or NULL */
 	bool gone;                       /* the second destination, and what leads there */

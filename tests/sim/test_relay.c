@@ -47,6 +47,7 @@ static const struct scenario scenarios[] = {
 	{"apart", scenario_apart, 12},
 	{"newer", scenario_newer, 4},
 	{"space", scenario_space, 2},
+	{"limits", scenario_limits, 12},
 };
 /* clang-format on */
 

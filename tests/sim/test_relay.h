@@ -33,6 +33,8 @@ void scenario_farewell(uint64_t seed);
 void scenario_ahead(uint64_t seed);
 /* test_relay_hosts.c: several addresses, several hosts, late greetings. */
 void scenario_hosts(uint64_t seed);
+/* test_relay_limits.c: rates, over all shards and lives. */
+void scenario_limits(uint64_t seed);
 /* test_relay_names.c: names that are answered late, wrongly or not at all. */
 void scenario_names(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */

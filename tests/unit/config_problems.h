@@ -109,6 +109,8 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
 	 "t.yaml:1:47: auth: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], pacing: steady }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:55: pacing: unknown value \"steady\": write one of even, burst"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:57: recipients_per_day: not available in this version; remove it"},

@@ -200,6 +200,7 @@ static void test_destination_defaults(void)
 	CHECK_EQ(d->messages_in_flight, 4096);
 	CHECK(d->ignored_extensions == 0 && !d->pipeline_across_messages);
 	CHECK_EQ(d->recipients_per_message, 100);
+	CHECK(!config_limited(&d->limits) && d->limits.pacing == CONFIG_PACING_EVEN);
 	CHECK_EQ(d->idle_timeout_ns, 30 * S);
 	CHECK_EQ(c->route_count, 1);
 	CHECK(c->routes[0].recipient == NULL);
@@ -405,7 +406,9 @@ static const char destinations_text[] =
 	"    ignore_extensions: [CHUNKING, 8BITMIME, CHUNKING]\n"
 	"    pipeline_across_messages: true\n"
 	"    limits: { connections: 3, messages_per_connection: 0, messages_in_flight: 1024,\n"
-	"              messages_per_minute: 0, recipients_per_message: 500, recipients_per_day: 0 }\n"
+	"              messages_per_minute: 30, messages_per_hour: 1000, octets_per_minute: 10MiB,\n"
+	"              recipients_per_message: 500, recipients_per_day: 0 }\n"
+	"    pacing: burst\n"
 	"  - { name: partner, hosts: [\"[2001:db8::25]:25\"], tls: { mode: required } }\n"
 	"  - { name: plain, hosts: [\"127.0.0.1:465\"], tls: { mode: none } }\n"
 	"  - { name: smtps, hosts: [\"a:465\", \"b:465\"] }\n"
@@ -432,6 +435,10 @@ static void check_office365(const struct files *files, const struct config_desti
 	CHECK_EQ(d->messages_per_connection, 0);
 	CHECK_EQ(d->messages_in_flight, 1024);
 	CHECK_EQ(d->recipients_per_message, 500);
+	CHECK_EQ(d->limits.messages_per_minute, 30);
+	CHECK_EQ(d->limits.messages_per_hour, 1000);
+	CHECK_EQ(d->limits.octets_per_minute, 10 << 20);
+	CHECK_EQ(d->limits.pacing, CONFIG_PACING_BURST);
 	CHECK_EQ(d->idle_timeout_ns, 5 * S);
 	CHECK_EQ(d->ignored_extensions, CONFIG_CHUNKING | CONFIG_8BITMIME);
 	CHECK(d->pipeline_across_messages);

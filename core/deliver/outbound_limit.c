@@ -1,0 +1,112 @@
+/*
+ * core/deliver/outbound_limit.c - a lane waits for its turn where its destination or a host is limited: account.h says
+ * when that is.
+ */
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound_private.h"
+#include "core/shard/shard.h"
+
+enum {
+	LEAD_MS = 50,              /* before its time a message is read */
+	LEAD_CONNECTION_MS = 1000, /* and a connection is opened, where there is none, besides twice what that took */
+	OVERDUE_S = 1,             /* mail that has waited too long is looked for so often */
+};
+
+/* A host has no limits but what it said itself. */
+static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
+
+static bool asks(const struct outbound *o)
+{
+	return account_asks(o->account, &o->destination->limits);
+}
+
+unsigned outbound_ahead(const struct outbound *o)
+{
+	const struct config_limits *limits = &o->destination->limits;
+	unsigned second = limits->messages_per_minute / 60;
+
+	/* What is read has had its turn: what comes meanwhile waits behind it. */
+	if (!asks(o))
+		return OUTBOUND_LOADING_MAX;
+	return second < 1 ? 1 : second < OUTBOUND_LOADING_MAX ? second : OUTBOUND_LOADING_MAX;
+}
+
+/* Before the ticket's time, so that nothing else has to be waited for then. */
+static uint64_t lead_ns(const struct outbound *o)
+{
+	uint64_t setup_ns = 0;
+	size_t i;
+
+	if (o->connection_count > 0)
+		return LEAD_MS * CLOCK_NS_PER_MS;
+	for (i = 0; i < o->host_count; i++)
+		setup_ns = o->hosts[i]->setup_ns > setup_ns ? o->hosts[i]->setup_ns : setup_ns;
+	return LEAD_CONNECTION_MS * CLOCK_NS_PER_MS + 2 * setup_ns;
+}
+
+static void wait_until(struct outbound *o, const struct account *account, uint64_t when_ns, uint64_t *next_ns)
+{
+	uint64_t recovers_ns = atomic_load_explicit(&account->slow_until_ns, memory_order_relaxed);
+
+	/* It may be sooner by then. */
+	if (account_slowed(account) && recovers_ns > o->shard->now_ns && recovers_ns < when_ns)
+		when_ns = recovers_ns;
+	if (when_ns < *next_ns)
+		*next_ns = when_ns;
+	if (o->shard->now_ns < o->overdue_ns)
+		return;
+	o->overdue_ns = o->shard->now_ns + OVERDUE_S * CLOCK_NS_PER_S;
+	outbound_expire_limited(o);
+}
+
+bool outbound_near(struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t when_ns, lead;
+
+	if (!asks(o))
+		return true;
+	when_ns = account_when_ns(o->account, &o->destination->limits, &o->turn, o->shard->now_ns);
+	lead = lead_ns(o);
+	if (when_ns <= o->shard->now_ns + lead)
+		return true;
+	wait_until(o, o->account, when_ns - lead, next_ns);
+	return false;
+}
+
+static bool host_grants(struct outbound *o, struct host *host, uint64_t *next_ns)
+{
+	struct account *account = &host->hold->account;
+	uint64_t when_ns;
+
+	if (!account_slowed(account))
+		return true;
+	when_ns = account_when_ns(account, &none, &host->turn, o->shard->now_ns);
+	if (when_ns <= o->shard->now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS)
+		return true;
+	wait_until(o, account, when_ns, next_ns);
+	return false;
+}
+
+bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns)
+{
+	const struct account_need need = {.octets = mail_of(a->delivery)->content_length};
+	uint64_t now_ns = o->shard->now_ns, when_ns;
+
+	if (!host_grants(o, c->host, next_ns))
+		return false;
+	if (asks(o)) {
+		when_ns = account_take(o->account, &o->destination->limits, &o->turn, &need, now_ns);
+		if (when_ns > 0) {
+			wait_until(o, o->account, when_ns, next_ns);
+			return false;
+		}
+		a->granted_ns = now_ns;
+	}
+	if (account_slowed(&c->host->hold->account))
+		(void)account_take(&c->host->hold->account, &none, &c->host->turn, &need, now_ns);
+	return true;
+}

@@ -1,0 +1,122 @@
+/*
+ * tests/sim/test_relay_limits.c - what a next hop may be given of messages and octets, by all shards together, through
+ * kills and power cuts: never more than it allows, and nearly all of it.
+ */
+#include <stdio.h>
+
+#include "tests/sim/test_relay.h"
+
+#define MINUTE_NS (60 * CLOCK_NS_PER_S)
+
+enum { WARM_MINUTES = 2, MINUTES = 5 };
+
+struct limits_case {
+	unsigned per_minute, per_hour, octets; /* octets a minute */
+	bool burst, crashes;
+};
+
+/* Of seeds that follow each other each is another one. */
+static struct limits_case case_of(uint64_t seed)
+{
+	static const unsigned rates[] = {30, 100, 300};
+	struct limits_case c = {.per_minute = rates[seed % 3], .burst = seed / 3 % 2, .crashes = seed / 6 % 2};
+
+	if (seed % 5 == 4)
+		c.per_hour = c.per_minute * 40;
+	if (seed % 7 == 5)
+		c.octets = c.per_minute * 1000;
+	return c;
+}
+
+static void write_limits(const struct limits_case *c, char *out, size_t size)
+{
+	int n = snprintf(out, size, ", messages_per_minute: %u", c->per_minute);
+
+	if (c->per_hour)
+		n += snprintf(out + n, size - (size_t)n, ", messages_per_hour: %u", c->per_hour);
+	if (c->octets)
+		n += snprintf(out + n, size - (size_t)n, ", octets_per_minute: %uB", c->octets);
+}
+
+static void expect_within(struct rig *rig, const char *what, const struct actor_meter *meter)
+{
+	if (meter->over)
+		rig_fail(rig, "%s: %u times over, %llu where %llu are allowed", what, meter->over,
+			 (unsigned long long)meter->peak, (unsigned long long)meter->most);
+}
+
+/* Nobody was kept waiting for what was there. */
+static void expect_used(struct rig *rig, const struct limits_case *c, const struct actor_meter *messages,
+			uint64_t from_ns)
+{
+	uint64_t allowed = (uint64_t)(c->per_hour ? c->per_hour / 60 : c->per_minute) * MINUTES;
+	uint64_t used = actor_meter_between(messages, from_ns, from_ns + MINUTES * MINUTE_NS);
+
+	if (!c->octets && used * 100 < 95 * allowed)
+		rig_fail(rig, "%llu messages in %u minutes, where %llu are allowed", (unsigned long long)used, MINUTES,
+			 (unsigned long long)allowed);
+}
+
+static void live_through(struct rig *rig, uint64_t seed)
+{
+	enum world_crash_kind kind = rig_pick(seed, 20, 2) ? WORLD_POWER_CUT : WORLD_KILL;
+
+	for (unsigned i = 0; i < 6; i++) {
+		(void)rig_run(rig, NULL, rig_pick(seed, 30 + i, 100) * CLOCK_NS_PER_S);
+		rig_crash(rig, kind);
+		if (rig_start(rig, 1 + (unsigned)rig_pick(seed, 40 + i, 3)) < 0)
+			rig_fail(rig, "does not start again");
+	}
+}
+
+void scenario_limits(uint64_t seed)
+{
+	struct limits_case c = case_of(seed);
+	struct actor_meter messages = {.window_ns = MINUTE_NS, .most = c.per_minute};
+	struct actor_meter hour = {.window_ns = 60 * MINUTE_NS, .most = c.per_hour};
+	struct actor_meter octets = {.window_ns = MINUTE_NS, .most = c.octets};
+	char limits[160];
+	struct rig_options options = {
+		.scenario = "limits",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = c.per_minute * 12,
+		.content_max = c.octets ? 6000 : 300,
+		.connections = 1 + (unsigned)rig_pick(seed, 1, 5),
+		.limits = limits,
+		.pacing = c.burst ? "burst" : "even",
+		.hop = {.pipelining = true,
+			.chunking = seed % 2,
+			.messages_meter = &messages,
+			.hour_meter = &hour,
+			.octets_meter = &octets,
+			.delay_min_ns = CLOCK_NS_PER_MS,
+			.delay_max_ns = 20 * CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+	uint64_t from_ns;
+
+	write_limits(&c, limits, sizeof(limits));
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 2, 3)) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	(void)rig_run(&rig, NULL, WARM_MINUTES * MINUTE_NS);
+	from_ns = world_now_ns();
+	if (c.crashes)
+		live_through(&rig, seed);
+	else
+		(void)rig_run(&rig, NULL, MINUTES * MINUTE_NS);
+	if (!c.crashes)
+		expect_used(&rig, &c, &messages, from_ns);
+	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 3, 3));
+	expect_within(&rig, "messages in a minute", &messages);
+	expect_within(&rig, "messages in an hour", &hour);
+	/* One that is larger than all that is allowed goes alone. */
+	expect_within(&rig, "octets in a minute", &octets);
+	rig_close(&rig);
+	actor_meter_free(&messages);
+	actor_meter_free(&hour);
+	actor_meter_free(&octets);
+}
