@@ -135,7 +135,7 @@ static const char *first_of(const char *a, const char *b, const char *c)
 /* Its own words, those it refers to, those of its reason. */
 static void say(const struct verdict_rule *rule, struct ruling *ruling)
 {
-	static const struct verdict_sentence none = {NULL};
+	static const struct verdict_sentence none = {.name = NULL};
 	const struct verdict_sentence *more = rule->sentence ? rule->sentence : &none;
 	const struct verdict_sentence *reason = rule->reason ? verdict_sentence(reason_name(rule->reason)) : &none;
 
