@@ -13,19 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "core/config/scalar.h"
 #include "core/config/schema_client.h"
+#include "core/config/schema_destination.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_route.h"
 
-#define MILLISECONDS UINT64_C(1000000)
-#define SECONDS (1000 * MILLISECONDS)
-#define MINUTES (60 * SECONDS)
-#define HOURS (60 * MINUTES)
-#define DAYS (24 * HOURS)
 #define MEBIBYTES (UINT64_C(1) << 20)
 #define GIBIBYTES (UINT64_C(1) << 30)
 #define TEBIBYTES (UINT64_C(1) << 40)
@@ -35,12 +30,9 @@
 
 enum {
 	LISTENERS_MAX = 64,
-	DESTINATIONS_MAX = 256,
 	DNS_PORT = 53,
-	HOSTS_MAX = 32,         /* of one destination */
 	SPOOL_SEGMENTS_MIN = 4, /* of a shard: one in use, one ready, one to reclaim from, one to spare */
 	SPOOL_MESSAGES_MIN = 4, /* largest messages the spool must hold */
-	RECIPIENTS_MAX = 1000,  /* of one message; its envelope is one record of the spool */
 };
 
 /* Listeners */
@@ -114,272 +106,6 @@ static const struct reader_list listeners = {
 	.named = true,
 };
 
-/* Destinations */
-
-static bool read_host(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		      void *object)
-{
-	struct config_host *host = object;
-	const yaml_mark_t *mark = &value->node->start_mark;
-	char name[ADDRESS_TEXT_HOST_SIZE];
-	struct address_problem problem;
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (address_text_split(text, name, &host->port, &problem) < 0)
-		return reader_fail(r, mark, "%s: %s", value->name, problem.text);
-	host->numeric = address_text_numeric(name, host->port, &host->address);
-	/* 10.0.0.300 must not become a question to the name server. */
-	if (!host->numeric && (text[0] == '[' || scalar_looks_like_ipv4(name)))
-		return reader_fail(r, mark, "%s: \"%.80s\" is no valid address", value->name, name);
-	if (!host->numeric && !scalar_host_name_valid(name))
-		return reader_fail(r, mark, "%s: \"%.80s\" is no host name: write letters, digits, hyphens and dots",
-				   value->name, name);
-	host->text = strdup(text);
-	host->name = strdup(name);
-	return (host->text != NULL && host->name != NULL) || reader_fail_memory(r, mark);
-}
-
-static bool check_host(struct reader *r, const yaml_node_t *node, void *items, size_t index)
-{
-	const struct config_host *hosts = items;
-
-	for (size_t i = 0; i < index; i++) {
-		if (hosts[i].name != NULL && hosts[i].port == hosts[index].port &&
-		    strcasecmp(hosts[i].name, hosts[index].name) == 0)
-			return reader_fail(r, &node->start_mark, "hosts: duplicate host \"%.200s\"", hosts[index].text);
-	}
-	return true;
-}
-
-static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			     void *object)
-{
-	struct config_destination *destination = object;
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (!scalar_host_name_valid(text) || scalar_looks_like_ipv4(text))
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no host name: write one as in mail.example.org", value->name,
-				   text);
-	destination->server_name = strdup(text);
-	return destination->server_name != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
-static void destination_defaults(void *item)
-{
-	struct config_destination *destination = item;
-
-	/* Without a word about TLS nothing travels in the clear or to a host that cannot prove its name. */
-	destination->tls_mode = CONFIG_TLS_VERIFY;
-	destination->connections = 20;
-	destination->connection_age_ns = 10 * MINUTES;
-	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
-	destination->recipients_per_message = 100;
-	destination->idle_timeout_ns = 30 * SECONDS;
-}
-
-/* Settings that would look as if they protected something and do nothing are refused. */
-static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struct config_destination *destination)
-{
-	static const struct {
-		const char *key;
-		enum config_tls_mode least;
-		const char *needs;
-	} rules[] = {
-		{"ca_file", CONFIG_TLS_VERIFY, "mode: verify"},
-		{"certificate", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-		{"private_key", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-		{"server_name", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-	};
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
-		if (value != NULL && destination->tls_mode < rules[i].least)
-			return reader_fail(r, &value->start_mark,
-					   "%s: without effect in this mode: write %s, or remove it", rules[i].key,
-					   rules[i].needs);
-	}
-	if (destination->tls_implicit && destination->tls_mode == CONFIG_TLS_NONE)
-		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
-				   "implicit: without effect in this mode: write mode: required or verify, or "
-				   "remove it");
-	if (destination->certificate != NULL && destination->private_key == NULL)
-		return reader_fail(r, &reader_find(r, tls, "certificate")->start_mark,
-				   "certificate: its key is missing: write private_key: relay.key");
-	if (destination->private_key != NULL && destination->certificate == NULL)
-		return reader_fail(r, &reader_find(r, tls, "private_key")->start_mark,
-				   "private_key: its certificate is missing: write certificate: relay.crt");
-	return true;
-}
-
-static bool all_ports_implicit(const struct config_destination *destination)
-{
-	enum { PORT_SUBMISSIONS = 465 }; /* RFC 8314 7.3 */
-
-	for (size_t i = 0; i < destination->host_count; i++) {
-		if (destination->hosts[i].port != PORT_SUBMISSIONS)
-			return false;
-	}
-	return true;
-}
-
-static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
-{
-	struct config_destination *destination = (struct config_destination *)items + index;
-	const yaml_node_t *tls = reader_find(r, node, "tls");
-
-	if (tls != NULL && !check_tls_mode(r, tls, destination))
-		return false;
-	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
-		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
-	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL)
-		return true;
-	for (size_t i = 0; i < destination->host_count; i++) {
-		const yaml_node_t *hosts = reader_find(r, node, "hosts");
-		const yaml_node_t *host = yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
-		if (destination->hosts[i].numeric)
-			return reader_fail(r, &host->start_mark,
-					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
-					   "server_name: mail.example.org }, or another mode",
-					   destination->hosts[i].text);
-	}
-	return true;
-}
-
-#define DESTINATION(member) offsetof(struct config_destination, member)
-static const struct reader_choice tls_modes[] = {
-	{"none", CONFIG_TLS_NONE, false},
-	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, true},
-	{"required", CONFIG_TLS_REQUIRED, false},
-	{"verify", CONFIG_TLS_VERIFY, false},
-	{"dane", -1, true},
-	{NULL, 0, false},
-};
-
-static const struct reader_field destination_tls[] = {
-	FIELD_CHOICE("mode", DESTINATION(tls_mode), tls_modes),
-	FIELD("implicit", reader_boolean, DESTINATION(tls_implicit)),
-	FIELD("ca_file", reader_file, DESTINATION(ca_file)),
-	FIELD("certificate", reader_file, DESTINATION(certificate)),
-	FIELD("private_key", reader_file, DESTINATION(private_key)),
-	FIELD("server_name", read_server_name, 0),
-	FIELDS_END,
-};
-
-static const struct reader_field destination_limits[] = {
-	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, 100000),
-	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
-	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, CONFIG_IN_FLIGHT_MAX),
-	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1, RECIPIENTS_MAX),
-	FIELD_RANGE("messages_per_minute", reader_number, DESTINATION(limits.messages_per_minute), 0, 10000000),
-	FIELD_RANGE("messages_per_hour", reader_number, DESTINATION(limits.messages_per_hour), 0, 100000000),
-	FIELD_RANGE("octets_per_minute", reader_size, DESTINATION(limits.octets_per_minute), 0, 64 * GIBIBYTES - 1),
-	FIELD_MISSING("recipients_per_day"),
-	FIELDS_END,
-};
-
-static const struct reader_choice pacings[] = {
-	{"even", CONFIG_PACING_EVEN, false},
-	{"burst", CONFIG_PACING_BURST, false},
-	{NULL, 0, false},
-};
-
-static const struct reader_choice extensions[] = {
-	{"PIPELINING", CONFIG_PIPELINING, false},
-	{"CHUNKING", CONFIG_CHUNKING, false},
-	{"SIZE", CONFIG_SIZE, false},
-	{"8BITMIME", CONFIG_8BITMIME, false},
-	{"ENHANCEDSTATUSCODES", CONFIG_ENHANCEDSTATUSCODES, false},
-	{NULL, 0, false},
-};
-
-static bool read_extension(struct reader *r, const struct reader_value *value, unsigned *ignored)
-{
-	const struct reader_field word = {.name = value->name, .detail = extensions};
-	const char *text = reader_text(r, value);
-	int extension = 0;
-
-	if (text == NULL)
-		return false;
-	if (strcmp(text, "STARTTLS") == 0)
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: whether STARTTLS is used is for tls.mode to say: write tls: { mode: none }",
-				   value->name);
-	if (!reader_choice_word(r, &word, value, &extension))
-		return false;
-	*ignored |= (unsigned)extension;
-	return true;
-}
-
-static bool read_extensions(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			    void *object)
-{
-	struct config_destination *destination = object;
-	const yaml_node_t *node = value->node;
-
-	if (node->type != YAML_SEQUENCE_NODE)
-		return reader_fail(r, &node->start_mark, "%s: write a list, as in [CHUNKING]", value->name);
-	for (const yaml_node_item_t *at = node->data.sequence.items.start; at < node->data.sequence.items.top; at++) {
-		struct reader_value item = *value;
-
-		item.node = yaml_document_get_node(r->document, *at);
-		if (!read_extension(r, &item, &destination->ignored_extensions))
-			return false;
-	}
-	return true;
-}
-
-static const struct reader_list hosts = {
-	.size = sizeof(struct config_host),
-	.count_offset = DESTINATION(host_count),
-	.item = {.name = "hosts", .read = read_host},
-	.check = check_host,
-};
-
-static const struct reader_field destination_fields[] = {
-	FIELD_REQUIRED("name", reader_name, DESTINATION(name), "name: office365"),
-	FIELD_LIST("hosts", DESTINATION(hosts), HOSTS_MAX, &hosts, "[\"mail.example.org:25\"]"),
-	FIELD_MISSING("mx"),
-	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
-	FIELD_MISSING("auth"),
-	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
-	FIELD_CHOICE("pacing", DESTINATION(limits.pacing), pacings),
-	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),
-	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
-	FIELD("ignore_extensions", read_extensions, 0),
-	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
-	FIELDS_END,
-};
-
-static bool read_destination(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			     void *object)
-{
-	struct config_destination *destination = object;
-
-	if (!reader_section(r, field, value, object))
-		return false;
-	if (destination->hosts == NULL)
-		return reader_fail(r, &value->node->start_mark,
-				   "the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]");
-	return true;
-}
-
-static const struct reader_list destinations = {
-	.size = sizeof(struct config_destination),
-	.count_offset = offsetof(struct config, destination_count),
-	.item = {.name = "destinations",
-		 .read = read_destination,
-		 .detail = destination_fields,
-		 .example = "{ name: office365, hosts: [\"mail.example.org:25\"] }"},
-	.defaults = destination_defaults,
-	.check = check_destination,
-	.named = true,
-};
-
 /* The whole */
 
 #define CONFIG(member) offsetof(struct config, member)
@@ -404,7 +130,8 @@ static const struct reader_field retry_fields[] = {
 static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("connections", reader_number, CONFIG(limits.connections), 1, 100000),
 	FIELD_RANGE("connections_per_client", reader_number, CONFIG(limits.connections_per_client), 0, 100000),
-	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1, RECIPIENTS_MAX),
+	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1,
+		    SCHEMA_RECIPIENTS_MAX),
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
 	FIELDS_END,
 };
@@ -477,7 +204,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("dns", dns_fields, "{ servers: [192.0.2.53] }"),
 	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
-	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), DESTINATIONS_MAX, &destinations,
+	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), SCHEMA_DESTINATIONS_MAX, &schema_destinations,
 			    "destinations: [{ name: office365, hosts: [\"mail.example.org:25\"] }]"),
 	FIELD_LIST_REQUIRED("routes", CONFIG(routes), SCHEMA_ROUTES_MAX, &schema_routes,
 			    "routes: [{ destination: office365 }]"),

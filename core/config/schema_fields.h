@@ -6,6 +6,14 @@
 
 #include "core/config/reader.h"
 
+#define MILLISECONDS UINT64_C(1000000)
+#define SECONDS (1000 * MILLISECONDS)
+#define MINUTES (60 * SECONDS)
+#define HOURS (60 * MINUTES)
+#define DAYS (24 * HOURS)
+
+enum { SCHEMA_RECIPIENTS_MAX = 1000 }; /* of one message; its envelope is one record of the spool */
+
 /* The forms that keys come in; members not named here are zero. See struct reader_field. */
 #define FIELD(key, fn, member)                                                                                         \
 	{                                                                                                              \
