@@ -21,9 +21,6 @@
 #include "core/config/schema_fields.h"
 #include "core/config/schema_route.h"
 
-#define MEBIBYTES (UINT64_C(1) << 20)
-#define GIBIBYTES (UINT64_C(1) << 30)
-#define TEBIBYTES (UINT64_C(1) << 40)
 /* Of spool.memory_max, for each shard: eight slabs are half of it (core/shard/shard.c). */
 #define MEMORY_MIN (16 * MEBIBYTES)
 #define MEMORY_USUAL (256 * MEBIBYTES)

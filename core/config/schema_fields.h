@@ -11,6 +11,9 @@
 #define MINUTES (60 * SECONDS)
 #define HOURS (60 * MINUTES)
 #define DAYS (24 * HOURS)
+#define MEBIBYTES (UINT64_C(1) << 20)
+#define GIBIBYTES (UINT64_C(1) << 30)
+#define TEBIBYTES (UINT64_C(1) << 40)
 
 enum { SCHEMA_RECIPIENTS_MAX = 1000 }; /* of one message; its envelope is one record of the spool */
 
