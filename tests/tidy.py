@@ -70,6 +70,7 @@ LIBRARIES = {
     'xxhash.h': ['queue/'],
     'yaml.h': ['core/config/'],
     'unbound.h': ['core/agents/dns_library.c'],
+    'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 
