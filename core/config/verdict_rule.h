@@ -44,7 +44,7 @@ static inline bool stage_has_message(enum stage stage)
  *                      back-off); the others go on.
  *   OTHER_PATH         DEFER, and the destination's fallback takes the message, where there is one.
  *
- * Not carried out yet, so that mail is deferred and nothing else happens: SLOW, SIGN_IN, LEAVE_MAILBOX, OTHER_PATH. Who
+ * Not carried out yet, so that mail is deferred and nothing else happens: SIGN_IN, LEAVE_MAILBOX, OTHER_PATH. Who
  * implements one strikes it off here.
  */
 enum verdict_action {

@@ -11,6 +11,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/slow.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -143,6 +144,9 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 		no_reset(c);
 	if (heard->signs & HEARD_HELD)
 		hold(a, heard, reply->code, text);
+	if (heard->signs & HEARD_SLOW)
+		slow_down(a->outbound, c->host, &(struct verdict_fact){heard->stage, reply->code, text},
+			  &heard->ruling);
 	if (heard->signs & HEARD_RECIPIENT)
 		results_refused(a, heard->index, reply);
 }

@@ -8,6 +8,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/slow.h"
 #include "core/shard/shard.h"
 
 static void start_tls(struct connection *c)
@@ -45,13 +46,15 @@ static void become_ready(struct connection *c)
 	outbound_wake(o->shard, o->index);
 }
 
-/* Refused before MAIL, for what we are. Not where others of its connections are served at this time: then it is one
+/* Refused before MAIL, for what we are, or for how much we send. Not where others of its connections are served at this time: then it is one
  * too many, or one of several machines behind that address. */
 static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 {
 	struct ruling ruling = verdict_judge(fact, NULL);
 	const struct list *link;
 
+	if (ruling.action == ACTION_SLOW)
+		slow_down(c->outbound, c->host, fact, &ruling);
 	if (ruling.verdict != VERDICT_HOLD)
 		return;
 	for (link = c->outbound->connections.next; link != &c->outbound->connections; link = link->next) {

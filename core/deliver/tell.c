@@ -109,6 +109,15 @@ void tell_setup_accepted(const struct outbound *o, const struct host *host, uint
 			     waiting(o));
 }
 
+void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
+		 const struct verdict_fact *fact, const struct ruling *ruling)
+{
+	struct event_reply reply = {stage_name(fact->stage), fact->code, fact->text};
+
+	event_slowed(o->shard->log, host_of(o, host), all ? "destination" : "host", times, ruling->slow_s, &reply,
+		     waiting(o));
+}
+
 /* How an attempt ended, for all its recipients together. */
 static const char *result_name(const struct outcome *outcome, const struct attempt *a)
 {

@@ -30,6 +30,9 @@ void tell_host_ok(const struct outbound *o, const struct host *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			const struct ruling *ruling);
+/* Less is sent to the host, or to `all` the destination: so many times less than the limits allow. */
+void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
+		 const struct verdict_fact *fact, const struct ruling *ruling);
 void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);

@@ -135,6 +135,21 @@ void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, ui
 	log_end(&e);
 }
 
+void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
+		  const struct event_reply *reply, uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "slowed");
+	host_fields(&e, at);
+	log_text(&e, "scope", scope);
+	log_number(&e, "times", times);
+	log_number(&e, "for_s", for_s);
+	reply_fields(&e, reply);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
 /* ---- messages ----------------------------------------------------------------------------------------------- */
 
 /* "recipient" where there is one, else "results", and "more" for how many found no room. */

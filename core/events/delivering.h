@@ -58,6 +58,9 @@ void event_setup_refused(struct log *log, struct event_host at, const char *reas
 			 const struct event_reply *reply, bool all, uint64_t waiting);
 /* `ms`: 0 where the host was not held. */
 void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, uint64_t waiting);
+/* It said that it is too much. */
+void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
+		  const struct event_reply *reply, uint64_t waiting);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void event_fallback(struct log *log, struct event_host at, const char *without, const struct event_reply *reply,
 		    uint64_t for_s);

@@ -1,0 +1,201 @@
+/*
+ * tests/unit/test_account.c - grants: never too many, in turn; slower when told, and faster again.
+ */
+#include "core/deliver/account.h"
+
+#include "tests/unit/check.h"
+
+#define SECOND CLOCK_NS_PER_S
+#define MINUTE (60 * SECOND)
+
+static const struct config_limits even30 = {.messages_per_minute = 30};
+static const struct config_limits burst30 = {.messages_per_minute = 30, .pacing = CONFIG_PACING_BURST};
+static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
+static const struct account_need small = {.octets = 1000};
+
+/* A lane that sends whenever it may, until `end`; how many it sent. */
+static unsigned send_until(struct account *a, const struct config_limits *limits, uint64_t *now, uint64_t end)
+{
+	struct account_turn turn = {0};
+	unsigned sent = 0;
+
+	while (*now < end) {
+		uint64_t when = account_take(a, limits, &turn, &small, *now);
+		if (when == 0)
+			sent++;
+		else
+			*now = when;
+	}
+	account_leave(a, &turn);
+	return sent;
+}
+
+static void test_even(void)
+{
+	struct account a = {0};
+	uint64_t now = 1000 * SECOND;
+	unsigned sent;
+
+	account_follow(&a, &even30, now);
+	sent = send_until(&a, &even30, &now, 1000 * SECOND + 10 * MINUTE);
+	CHECK(sent <= 300 && sent >= 294);
+}
+
+/* What is told only by the first: nothing is known of what was before. */
+static void test_burst(void)
+{
+	struct account a = {0};
+	uint64_t now = 1000 * SECOND, start = now;
+	unsigned sent;
+
+	account_follow(&a, &burst30, now);
+	CHECK_EQ(send_until(&a, &burst30, &now, start + MINUTE), 0);
+	now = start + 2 * MINUTE;
+	sent = send_until(&a, &burst30, &now, now + SECOND);
+	CHECK_EQ(sent, 30);
+	CHECK(now > start + 3 * MINUTE);
+}
+
+/* Two lanes ask at the same times: each gets every second. */
+static void test_turns(void)
+{
+	struct account a = {0};
+	struct account_turn one = {0}, two = {0};
+	unsigned sent[2] = {0};
+
+	account_follow(&a, &even30, SECOND);
+	for (uint64_t now = SECOND; now < 10 * MINUTE; now += SECOND / 10) {
+		sent[0] += account_take(&a, &even30, &one, &small, now) == 0;
+		sent[1] += account_take(&a, &even30, &two, &small, now) == 0;
+	}
+	CHECK(sent[0] + sent[1] >= 290 && sent[0] + sent[1] <= 300);
+	CHECK(sent[0] - sent[1] + 1 <= 2);
+}
+
+/* A ticket does not keep: whoever held one for long does not send beside the others. */
+static void test_kept(void)
+{
+	struct account a = {0};
+	struct account_turn kept = {0}, other = {0};
+	uint64_t now = SECOND;
+
+	account_follow(&a, &even30, now);
+	CHECK(account_when_ns(&a, &even30, &kept, now) > now);
+	for (now += MINUTE; account_take(&a, &even30, &other, &small, now) != 0;)
+		now += SECOND;
+	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
+	/* Where nobody asked since it is as good as new. */
+	account_leave(&a, &kept);
+	now += MINUTE;
+	(void)account_when_ns(&a, &even30, &kept, now);
+	now += MINUTE;
+	CHECK_EQ(account_take(&a, &even30, &kept, &small, now), 0);
+	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
+}
+
+static void test_octets(void)
+{
+	static const struct config_limits limits = {.octets_per_minute = 5000};
+	struct account a = {0};
+	struct account_turn turn = {0};
+	uint64_t now = SECOND;
+	unsigned sent = 0;
+
+	account_follow(&a, &limits, now);
+	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
+	now += 2 * MINUTE;
+	while (account_take(&a, &limits, &turn, &small, now) == 0)
+		sent++;
+	CHECK_EQ(sent, 5);
+	account_give_back(&a, &limits, &small, now);
+	CHECK_EQ(account_take(&a, &limits, &turn, &small, now), 0);
+	now += 2 * MINUTE;
+	CHECK_EQ(account_take(&a, &limits, &turn, &(struct account_need){.octets = 1 << 20}, now), 0);
+	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
+}
+
+/* Another limit holds at once, and voids what was promised under the one before. */
+static void test_follow(void)
+{
+	static const struct config_limits one = {.messages_per_hour = 1};
+	struct account a = {0};
+	struct account_turn turn = {0};
+	uint64_t now = SECOND;
+
+	account_follow(&a, &one, now);
+	CHECK(account_when_ns(&a, &one, &turn, now) > now + 50 * MINUTE);
+	account_follow(&a, &even30, now);
+	CHECK(account_when_ns(&a, &even30, &turn, now) < now + 3 * SECOND);
+	account_follow(&a, &even30, now);
+	account_follow(&a, &none, now);
+	CHECK_EQ(account_take(&a, &none, &turn, &small, now), 0);
+	CHECK(!account_asks(&a, &none) && account_asks(&a, &one));
+}
+
+/* ---- slower ------------------------------------------------------------------------------------------------------ */
+
+static void test_slow(void)
+{
+	struct account a = {0};
+	uint64_t now = SECOND;
+
+	account_follow(&a, &even30, now);
+	CHECK(account_slow(&a, &even30, 4, 2 * MINUTE, 0, now));
+	/* Of messages that were under way with it. */
+	CHECK(!account_slow(&a, &even30, 4, 2 * MINUTE, 0, now + SECOND));
+	CHECK_EQ(account_slowness(&a, &even30, now), 4);
+	CHECK(send_until(&a, &even30, &now, now + 2 * MINUTE) <= 15);
+	/* By steps: 4, 2, 1. */
+	CHECK_EQ(account_slowness(&a, &even30, now), 2);
+	CHECK(send_until(&a, &even30, &now, now + 110 * SECOND) >= 25);
+	now += 10 * SECOND + SECOND;
+	CHECK_EQ(account_slowness(&a, &even30, now), 1);
+	CHECK(send_until(&a, &even30, &now, now + MINUTE) >= 28);
+	CHECK(!account_slowed(&a));
+}
+
+/* Again and again: slower each time, and no end of it is too slow to notice. */
+static void test_slower(void)
+{
+	struct account a = {0};
+	uint64_t now = SECOND;
+	unsigned i;
+
+	for (i = 0; i < 20; i++, now += 10 * SECOND)
+		(void)account_slow(&a, &even30, 10, 5 * MINUTE, 0, now);
+	CHECK_EQ(account_slowness(&a, &even30, now), ACCOUNT_SLOW_MOST);
+	for (i = 0; i < 20; i++, now += 5 * MINUTE + 1)
+		(void)account_slowness(&a, &even30, now);
+	CHECK_EQ(account_slowness(&a, &even30, now), 1);
+}
+
+/* Without a limit it is what was sent lately. */
+static void test_slow_unlimited(void)
+{
+	struct account a = {0};
+	uint64_t now = SECOND;
+	unsigned sent;
+
+	CHECK(account_slow(&a, &none, 10, MINUTE, SECOND / 100, now));
+	CHECK(account_asks(&a, &none));
+	sent = send_until(&a, &none, &now, now + 50 * SECOND);
+	CHECK(sent >= 480 && sent <= 505);
+	now += 10 * MINUTE;
+	for (unsigned i = 0; i < 5; i++, now += MINUTE + 1)
+		(void)account_slowness(&a, &none, now);
+	CHECK(!account_asks(&a, &none));
+}
+
+int main(void)
+{
+	RUN(test_even);
+	RUN(test_burst);
+	RUN(test_turns);
+	RUN(test_kept);
+	RUN(test_octets);
+	RUN(test_follow);
+	RUN(test_slow);
+	RUN(test_slower);
+	RUN(test_slow_unlimited);
+	return check_end();
+}
