@@ -46,8 +46,8 @@ static void become_ready(struct connection *c)
 	outbound_wake(o->shard, o->index);
 }
 
-/* Refused before MAIL, for what we are, or for how much we send. Not where others of its connections are served at this time: then it is one
- * too many, or one of several machines behind that address. */
+/* Refused before MAIL, for what we are, or for how much we send. Not where others of its connections are served at this
+ * time: then it is one too many, or one of several machines behind that address. */
 static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 {
 	struct ruling ruling = verdict_judge(fact, NULL);
