@@ -393,6 +393,21 @@ void connection_attempt_over(struct connection *c, struct attempt *a)
 		connection_retire(c);
 }
 
+void connection_no_resets(struct connection *c)
+{
+	struct list *link, *next;
+
+	for (link = c->outbound->connections.next; link != &c->outbound->connections; link = next) {
+		struct connection *other = container_of(link, struct connection, link);
+		next = link->next;
+		if (other == c || other->host != c->host || other->state != CONNECTION_READY || !other->reset_next)
+			continue;
+		connection_start_no_more(other);
+		if (other->attempt_count == 0)
+			connection_retire(other);
+	}
+}
+
 void connection_told(struct connection *c, const struct smtp_reply_parser *reply)
 {
 	if (!c->told)

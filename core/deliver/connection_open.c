@@ -56,8 +56,10 @@ static void learn_from_end(struct connection *c)
 	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
 	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
 		host->reset_suspected_until_ns = 0;
-	else if (a->exchange.expect == EXPECT_RSET)
+	else if (a->exchange.expect == EXPECT_RSET) {
 		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
+		connection_no_resets(c);
+	}
 }
 
 static void on_end(struct transport *t, int result)

@@ -45,6 +45,9 @@ void connection_dealt_with(struct connection *c, const struct attempt *a);
 void connection_attempt_over(struct connection *c, struct attempt *a);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */
 void connection_start_no_more(struct connection *c);
+/* RSET is not to be sent to this host, as was just learned: connections to it that need one take nothing more. A MAIL
+ * without it would be refused as nested, and its recipients taken into the older envelope. */
+void connection_no_resets(struct connection *c);
 /* The next hop says that it takes no more messages here. */
 void connection_told(struct connection *c, const struct smtp_reply_parser *reply);
 

@@ -117,6 +117,7 @@ static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned
 static void no_reset(struct connection *c)
 {
 	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
+	connection_no_resets(c);
 	connection_start_no_more(c);
 }
 
@@ -138,8 +139,11 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 		c->fell_back = true;
 	if (heard->signs & HEARD_NONE_BEHIND)
 		c->none_behind = true;
-	if (heard->signs & HEARD_RESET)
+	if (heard->signs & HEARD_RESET) {
 		c->reset_next = true;
+		if (connection_no_reset(c))
+			connection_start_no_more(c);
+	}
 	if (heard->signs & HEARD_NO_RESET)
 		no_reset(c);
 	if (heard->signs & HEARD_HELD)

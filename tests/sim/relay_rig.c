@@ -14,6 +14,7 @@
 #include "core/deliver/outbound.h"
 #include "core/receive/listen.h"
 #include "core/receive/receiver.h"
+#include "core/relay/reload.h"
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
 #include "core/store/store.h"
@@ -182,8 +183,7 @@ void rig_close(struct rig *rig)
 
 /* ---- the process -------------------------------------------------------------------------------------------- */
 
-/* Outside the engine: a configuration is read before anything can go wrong here. */
-static void make_config(struct rig *rig, unsigned shards)
+static struct config *parse_config(const struct rig *rig, unsigned shards)
 {
 	const struct rig_options *o = &rig->options;
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
@@ -200,12 +200,19 @@ static void make_config(struct rig *rig, unsigned shards)
 		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);
 		strstr(text, "destination: one }, ")[18] = ' ';
 	}
-	config_free(rig->config);
-	rig->config = config_parse("rig.yaml", text, (size_t)n, &problems);
-	if (!rig->config)
+	struct config *config = config_parse("rig.yaml", text, (size_t)n, &problems);
+	if (!config)
 		sim_bug("the rig's configuration: %s", config_problems_first(&problems));
 	/* Less than the configuration would let three shards have: memory is to be short. */
-	rig->config->spool.memory_max = (uint64_t)(o->memory_mib ? o->memory_mib : 32) << 20;
+	config->spool.memory_max = (uint64_t)(o->memory_mib ? o->memory_mib : 32) << 20;
+	return config;
+}
+
+/* Outside the engine: a configuration is read before anything can go wrong here. */
+static void make_config(struct rig *rig, unsigned shards)
+{
+	config_free(rig->config);
+	rig->config = parse_config(rig, shards);
 }
 
 static void drain_log(struct log *log)
@@ -500,6 +507,34 @@ static void ring_bells(struct rig *rig)
 		} while (bell.result == -EOVERFLOW);
 	}
 	ring_close(ring);
+}
+
+/* As main() does it. What is read anew belongs to the process that reads it. */
+bool rig_reload(struct rig *rig)
+{
+	static struct config_problems problems;
+	bool taken;
+
+	if (reload_under_way(&rig->relay))
+		return false;
+	world_engine_enter();
+	struct config *next = parse_config(rig, rig->shard_count);
+	config_problems_init(&problems);
+	taken = reload_begin(&rig->relay, next, &problems);
+	if (!taken)
+		config_free(next);
+	world_engine_leave();
+	if (taken)
+		ring_bells(rig);
+	return taken;
+}
+
+unsigned rig_snapshots(struct rig *rig)
+{
+	world_engine_enter();
+	unsigned left = reload_sweep(&rig->relay);
+	world_engine_leave();
+	return left;
 }
 
 static bool ended(void *context)

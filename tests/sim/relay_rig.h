@@ -114,6 +114,10 @@ extern bool rig_trace, rig_log; /* print the world's events, the relay's log */
 void rig_open(struct rig *rig, const struct rig_options *options);
 /* Starts a process with so many shards. 0, or what main() would have ended with; then nothing of it is left. */
 int rig_start(struct rig *rig, unsigned shards);
+/* SIGHUP, with the options as they are now. False: refused, or the last one is still under way. */
+bool rig_reload(struct rig *rig);
+/* How many configurations are in use, after those that are not were freed. */
+unsigned rig_snapshots(struct rig *rig);
 void rig_clients(struct rig *rig);
 void rig_clients_free(struct rig *rig); /* when they are done */
 bool rig_clients_done(void *rig);

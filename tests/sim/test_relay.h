@@ -39,6 +39,7 @@ void scenario_limits(uint64_t seed);
 void scenario_names(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
+void scenario_unreset(uint64_t seed);
 void scenario_closers(uint64_t seed);
 /* test_relay_apart.c: each recipient's own fate. */
 void scenario_apart(uint64_t seed);
@@ -56,6 +57,7 @@ void scenario_crash(uint64_t seed);
 void scenario_crash_io(uint64_t seed);
 void scenario_disk(uint64_t seed);
 void scenario_reshard(uint64_t seed);
+void scenario_reload(uint64_t seed);
 void scenario_full_reshard(uint64_t seed);
 void scenario_held_apart(uint64_t seed);
 void scenario_memory(uint64_t seed);

@@ -94,6 +94,42 @@ void scenario_sessions(uint64_t seed)
 	rig_close(&rig);
 }
 
+/*
+ * Several connections stand idle behind messages whose recipients were all refused, and at the RSET of the first one
+ * the host closes. The message that it was for must not go over another one without RSET: its MAIL would be refused,
+ * and its recipients taken for the message before.
+ */
+void scenario_unreset(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "unreset",
+		.seed = seed,
+		.quiet = true,
+		.clients = RIG_CLIENTS_MAX,
+		.messages = 1,
+		.hop = {.rcpt_refused = 1000000,
+			.pipelining = seed % 2,
+			.chunking = seed % 4 == 3,
+			.delay_max_ns = 20 * CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_quiet, CLOCK_NS_PER_S);
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
+		actor_nexthop_config(rig.hops[i])->rcpt_refused = 0;
+		actor_nexthop_config(rig.hops[i])->rset_closes = true;
+	}
+	rig_clients_free(&rig);
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_quiet, 60 * CLOCK_NS_PER_S);
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+}
+
 static bool never(void *context)
 {
 	return false;
