@@ -31,7 +31,7 @@ LAYERS = {
     'core/stream': ['core/base', 'tls', 'core/stream'],
     'core/shard': ['core/base', 'queue', 'core/shard'],
     'core/events': ['core/base', 'core/smtp', 'core/events'],
-    'core/agents': ['core/base', 'core/smtp', 'core/config', 'core/shard', 'core/agents'],
+    'core/agents': ['core/base', 'core/smtp', 'core/config', 'core/shard', 'core/events', 'core/agents'],
     'core/route': ['core/base', 'queue', 'core/config', 'core/shard', 'core/route'],
     'core/store': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/route',
                    'core/store'],
@@ -70,7 +70,9 @@ LIBRARIES = {
     'xxhash.h': ['queue/'],
     'yaml.h': ['core/config/'],
     'unbound.h': ['core/agents/dns_library.c'],
+    'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c'],
+    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

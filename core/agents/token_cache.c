@@ -1,0 +1,124 @@
+/*
+ * core/agents/token_cache.c - see token_cache.h; and the tokens themselves.
+ */
+#include "core/agents/token_cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+
+static _Atomic(uint64_t) serials;
+
+struct token *token_new(const char *text, size_t length, uint64_t end_ns)
+{
+	struct token *token = malloc(sizeof(*token) + length + 1);
+
+	if (!token)
+		return NULL;
+	*token = (struct token){.serial = atomic_fetch_add(&serials, 1) + 1, .end_ns = end_ns, .length = length};
+	atomic_init(&token->users, 1);
+	atomic_init(&token->rejected, false);
+	memcpy(token->text, text, length);
+	token->text[length] = '\0';
+	return token;
+}
+
+void token_release(struct token *token)
+{
+	if (!token || atomic_fetch_sub_explicit(&token->users, 1, memory_order_acq_rel) > 1)
+		return;
+	explicit_bzero(token->text, token->length);
+	free(token);
+}
+
+void token_rejected(struct token *token)
+{
+	atomic_store_explicit(&token->rejected, true, memory_order_relaxed);
+}
+
+static bool rejected(const struct token_cache *cache, uint64_t now_ns)
+{
+	return cache->token && now_ns >= cache->fresh_ns &&
+	       atomic_load_explicit(&cache->token->rejected, memory_order_relaxed);
+}
+
+struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns)
+{
+	return cache->token && now_ns < cache->token->end_ns ? cache->token : NULL;
+}
+
+bool token_cache_due(const struct token_cache *cache, uint64_t now_ns)
+{
+	if (!cache->asked || now_ns < cache->retry_ns)
+		return false;
+	return !token_cache_good(cache, now_ns) || now_ns >= cache->renew_ns || rejected(cache, now_ns);
+}
+
+uint64_t token_cache_wake_ns(const struct token_cache *cache)
+{
+	if (!cache->asked)
+		return UINT64_MAX;
+	if (!cache->token)
+		return cache->retry_ns;
+	return cache->renew_ns > cache->retry_ns ? cache->renew_ns : cache->retry_ns;
+}
+
+bool token_cache_waits(const struct token_cache *cache, uint64_t now_ns)
+{
+	return !token_cache_good(cache, now_ns) || rejected(cache, now_ns);
+}
+
+void token_cache_begin(struct token_cache *cache, uint64_t now_ns)
+{
+	cache->for_rejected = rejected(cache, now_ns);
+}
+
+/* Between 70 and 85 % of its life, so that identities made together do not ask together for ever. */
+void token_cache_fetched(struct token_cache *cache, struct token *token, uint64_t now_ns, uint64_t chance)
+{
+	uint64_t life_ns = token->end_ns > now_ns ? token->end_ns - now_ns : 0;
+
+	token_release(cache->token);
+	cache->token = token;
+	if (cache->for_rejected)
+		cache->fresh_ns = now_ns + TOKEN_REJECTED_PAUSE_S * CLOCK_NS_PER_S;
+	cache->renew_ns = now_ns + life_ns / 100 * (70 + chance % 16);
+	cache->retry_ns = 0;
+	cache->failures = 0;
+	cache->refused = cache->asked = false;
+	cache->problem[0] = '\0';
+}
+
+void token_cache_failed(struct token_cache *cache, bool refused, uint64_t after_s, const char *problem, uint64_t now_ns,
+			uint64_t chance)
+{
+	uint64_t first_s = refused ? TOKEN_REFUSED_FIRST_S : TOKEN_RETRY_FIRST_S;
+	uint64_t most_s = refused ? TOKEN_REFUSED_MAX_S : TOKEN_RETRY_MAX_S;
+	uint64_t pause_s = first_s << (cache->failures < 10 ? cache->failures : 10);
+	uint64_t pause_ns;
+
+	pause_s = pause_s < most_s ? pause_s : most_s;
+	after_s = after_s < TOKEN_RETRY_AFTER_MAX_S ? after_s : TOKEN_RETRY_AFTER_MAX_S;
+	pause_ns = (pause_s > after_s ? pause_s : after_s) * CLOCK_NS_PER_S;
+	cache->failures++;
+	cache->refused = refused;
+	/* Without a token there is nothing to renew: who needs one asks again. */
+	cache->asked = token_cache_good(cache, now_ns) != NULL;
+	/* Up to a quarter more. */
+	cache->retry_ns = now_ns + pause_ns + pause_ns / 400 * (chance % 101);
+	snprintf(cache->problem, sizeof(cache->problem), "%s", problem);
+}
+
+void token_cache_hurry(struct token_cache *cache)
+{
+	cache->retry_ns = 0;
+	cache->failures = 0;
+}
+
+void token_cache_clear(struct token_cache *cache)
+{
+	token_release(cache->token);
+	memset(cache, 0, sizeof(*cache));
+}

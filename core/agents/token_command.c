@@ -1,0 +1,234 @@
+/*
+ * core/agents/token_command.c - see token_command.h.
+ */
+#include "core/agents/token_command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+
+extern char **environ;
+
+enum { ENVIRONMENT_MAX = 256, USER_MAX = 400 };
+
+/* ---- start ---------------------------------------------------------------------------------------------------- */
+
+/* Ours, but for what is between the service manager and us. */
+static void make_environment(char *out[ENVIRONMENT_MAX], char *user)
+{
+	static const char *const ours[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "POSTRIDER_MAILBOX="};
+	size_t n = 0;
+
+	for (char **at = environ; at && *at && n < ENVIRONMENT_MAX - 2; at++) {
+		bool left_out = false;
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			left_out |= strncmp(*at, ours[i], strlen(ours[i])) == 0;
+		if (!left_out)
+			out[n++] = *at;
+	}
+	out[n++] = user;
+	out[n] = NULL;
+}
+
+/* Signals are blocked in our threads, and some ignored. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setsigmask(attributes, &none);
+	posix_spawnattr_setsigdefault(attributes, &all);
+	posix_spawnattr_setpgroup(attributes, 0);
+	return posix_spawnattr_setflags(attributes,
+					POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+}
+
+static int spawn(pid_t *pid, char *const *arguments, char *user, int out, int err)
+{
+	char *environment[ENVIRONMENT_MAX];
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int r;
+
+	make_environment(environment, user);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	r = set_attributes(&attributes);
+	if (r == 0)
+		r = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return -r;
+}
+
+static int watch(struct token_command *command)
+{
+	const int fds[] = {command->end, command->out, command->err};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		struct epoll_event event = {.events = EPOLLIN, .data.fd = fds[i]};
+		if (fds[i] < 0 || epoll_ctl(command->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int start(struct token_command *command, char *const *arguments, char *user)
+{
+	int out[2] = {-1, -1}, err[2] = {-1, -1}, r;
+
+	command->output = calloc(1, TOKEN_COMMAND_OUTPUT_MAX + 1);
+	command->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!command->output || command->epoll < 0 || pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	command->out = out[0];
+	if (pipe2(err, O_CLOEXEC | O_NONBLOCK) < 0) {
+		r = -errno;
+		close(out[1]);
+		return r;
+	}
+	command->err = err[0];
+	/* The program's own ends wait, as programs expect. */
+	(void)fcntl(out[1], F_SETFL, 0);
+	(void)fcntl(err[1], F_SETFL, 0);
+	r = spawn(&command->pid, arguments, user, out[1], err[1]);
+	close(out[1]);
+	close(err[1]);
+	if (r < 0) {
+		command->pid = 0;
+		return r;
+	}
+	command->end = (int)syscall(SYS_pidfd_open, command->pid, 0);
+	return watch(command);
+}
+
+bool token_command_start(struct token_command *command, char *const *arguments, const char *user, uint64_t now_ns)
+{
+	char variable[USER_MAX];
+	int r;
+
+	memset(command, 0, sizeof(*command));
+	command->epoll = command->end = command->out = command->err = -1;
+	command->deadline_ns = now_ns + TOKEN_COMMAND_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	snprintf(variable, sizeof(variable), "POSTRIDER_MAILBOX=%s", user ? user : "");
+	r = start(command, arguments, variable);
+	if (r == 0)
+		return true;
+	snprintf(command->problem, sizeof(command->problem), "oauth.command: %.200s cannot be started: %s",
+		 arguments[0], strerror(-r));
+	token_command_close(command);
+	return false;
+}
+
+/* ---- while it runs -------------------------------------------------------------------------------------------- */
+
+/* Into `to`, as far as there is room; more is read and forgotten. True: it was more. */
+static bool drain(int epoll, int fd, char *to, size_t *length, size_t most)
+{
+	char rest[512];
+	bool more = false;
+	ssize_t n;
+
+	do {
+		bool room = *length < most;
+		n = room ? read(fd, to + *length, most - *length) : read(fd, rest, sizeof(rest));
+		if (n > 0 && room)
+			*length += (size_t)n;
+		more |= n > 0 && !room;
+	} while (n > 0);
+	explicit_bzero(rest, sizeof(rest));
+	/* At its end there is nothing to wait for, and the descriptor would not let anybody sleep. */
+	if (n == 0)
+		(void)epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+	return more;
+}
+
+/* The group may have more members than its first; while that is not reaped its number is nobody else's. */
+static int end_group(struct token_command *command)
+{
+	int status = 0;
+
+	if (command->pid <= 0)
+		return 0;
+	(void)kill(-command->pid, SIGKILL);
+	while (waitpid(command->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	command->pid = 0;
+	return status;
+}
+
+static bool has_ended(const struct token_command *command)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)command->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* Its first line of error, printable. */
+static void say(struct token_command *command, const char *what, int number)
+{
+	size_t n = 0;
+
+	while (n < command->error_length && command->error[n] >= ' ' && command->error[n] <= '~')
+		n++;
+	snprintf(command->problem, sizeof(command->problem), "oauth.command %s %d%s%.*s", what, number, n ? ": " : "",
+		 (int)n, command->error);
+}
+
+static void judge(struct token_command *command, int status, bool late)
+{
+	if (late)
+		say(command, "did not end in time, and was: after seconds:", TOKEN_COMMAND_TIMEOUT_MS / 1000);
+	else if (command->too_much)
+		say(command, "printed more octets than", TOKEN_COMMAND_OUTPUT_MAX);
+	else if (WIFSIGNALED(status))
+		say(command, "was ended by signal", WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		say(command, "ended with status", WEXITSTATUS(status));
+}
+
+bool token_command_look(struct token_command *command, uint64_t now_ns)
+{
+	bool ended = has_ended(command), late = !ended && now_ns >= command->deadline_ns;
+
+	/* After its end, so that nothing is missed. */
+	command->too_much |=
+		drain(command->epoll, command->out, command->output, &command->length, TOKEN_COMMAND_OUTPUT_MAX);
+	(void)drain(command->epoll, command->err, command->error, &command->error_length, sizeof(command->error));
+	if (!ended && !late && !command->too_much)
+		return false;
+	judge(command, end_group(command), late);
+	return true;
+}
+
+void token_command_close(struct token_command *command)
+{
+	const int fds[] = {command->epoll, command->end, command->out, command->err};
+
+	(void)end_group(command);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	command->epoll = command->end = command->out = command->err = -1;
+	if (command->output)
+		explicit_bzero(command->output, TOKEN_COMMAND_OUTPUT_MAX);
+	free(command->output);
+	command->output = NULL;
+	command->length = 0;
+}
