@@ -121,8 +121,11 @@ void config_free(struct config *config)
 	}
 	for (size_t i = 0; i < config->destination_count; i++)
 		free_destination(&config->destinations[i]);
-	for (size_t i = 0; i < config->route_count; i++)
+	for (size_t i = 0; i < config->route_count; i++) {
 		free(config->routes[i].recipient);
+		free(config->routes[i].sender);
+		free(config->routes[i].refuse);
+	}
 	for (size_t i = 0; i < config->dns.server_count; i++)
 		free(config->dns.servers[i]);
 	free(config->dns.servers);

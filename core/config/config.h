@@ -76,9 +76,15 @@ struct config_destination {
 	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
 };
 
+/* All that is given must fit. Patterns: "*@domain", "local@domain", "*@*.domain". */
 struct config_route {
-	char *recipient;    /* NULL: any; "*@domain", "local@domain", "*@*.domain" */
-	size_t destination; /* index */
+	char *recipient;    /* NULL: any */
+	size_t destination; /* index; without meaning where `refuse` is given */
+	char *sender;       /* NULL: any; "<>": none, as bounces have */
+	char *refuse;       /* NULL: nothing is refused; printable ASCII */
+	size_t client;      /* number from 1; 0: any */
+	size_t listener;    /* number from 1; 0: any */
+	uint64_t size;      /* announced to be larger than so many octets; 0: any */
 };
 
 struct config_retry {

@@ -94,6 +94,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	s->message->letter.client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
 	s->message->letter.peer = (struct span){s->peer, s->peer_length};
+	s->message->size_announced = command->has_size ? command->size : 0;
 	if (command->body == SMTP_BODY_8BITMIME)
 		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;
 	if (command->body != SMTP_BODY_NONE)
@@ -101,12 +102,35 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	receive_reply_text(s, "250 2.1.0 Ok\r\n");
 }
 
+static const struct config_route *route_of(const struct session *s, struct span recipient)
+{
+	const struct letter *letter = &s->message->letter;
+	const struct route_question question = {
+		.recipient = recipient,
+		.sender = {letter->text, letter->sender_length},
+		.client = (size_t)(s->client + 1),
+		.listener = s->listener + 1u,
+		.size = s->message->size_announced,
+	};
+
+	return route_find(s->snapshot->config, &question);
+}
+
+static void refuse_by_route(struct session *s, const struct config_route *route)
+{
+	char reply[REPLY_MAX];
+
+	counter_add(&s->shard->receiver->counters.refused, 1);
+	snprintf(reply, sizeof(reply), "550 5.7.1 %.400s\r\n", route ? route->refuse : "No route to this recipient");
+	receive_error(s, reply);
+}
+
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
 	char room[SMTP_PATH_MAX];
+	const struct config_route *route;
 	struct span address;
-	int destination;
 
 	if (!s->message) {
 		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
@@ -125,13 +149,12 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
 		return;
 	}
-	destination = route_find(config, address.data, address.length);
-	if (destination < 0) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
-		receive_error(s, "550 5.7.1 No route to this recipient\r\n");
+	route = route_of(s, address);
+	if (!route || route->refuse) {
+		refuse_by_route(s, route);
 		return;
 	}
-	switch (submission_add_recipient(s->message, (unsigned)destination, address)) {
+	switch (submission_add_recipient(s->message, (unsigned)route->destination, address)) {
 	case SUBMISSION_ADDED:
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;

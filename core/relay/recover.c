@@ -103,15 +103,38 @@ struct router {
 };
 enum { EVERY_SHARD = CONFIG_SHARDS_MAX };
 
-/* The destination it was accepted for; where the configuration no longer has it, the one it is routed to now. -1: none.
- */
+/* From 1; 0: no route asks for that client. */
+static size_t client_number(const struct config *config, struct span name)
+{
+	for (size_t i = 0; i < config->route_count; i++) {
+		size_t client = config->routes[i].client;
+		const char *known = client > 0 ? config->clients[client - 1].name : NULL;
+
+		if (known && strlen(known) == name.length && memcmp(known, name.data, name.length) == 0)
+			return client;
+	}
+	return 0;
+}
+
+/* The destination it was accepted for; where the configuration no longer has it, the one it is routed to now. -1: none,
+ * or it would be refused now: what was accepted is kept. By which listener it came, and what size was announced, is not
+ * known any more. */
 static int destination_of(const struct router *router, const struct envelope_recipient *recipient)
 {
 	const struct config *config = router->relay->config;
 	struct span name = envelope_destination(router->envelope, recipient->destination);
 	int destination = route_destination(config, name.data, name.length);
+	const struct route_question question = {
+		.recipient = recipient->address,
+		.sender = router->envelope->sender,
+		.client = client_number(config, router->envelope->client),
+	};
+	const struct config_route *route;
 
-	return destination >= 0 ? destination : route_find(config, recipient->address.data, recipient->address.length);
+	if (destination >= 0)
+		return destination;
+	route = route_find(config, &question);
+	return route && !route->refuse ? (int)route->destination : -1;
 }
 
 static unsigned route_lane(const void *context, const struct envelope_recipient *recipient)

@@ -32,20 +32,32 @@ static bool route_matches(const char *pattern, const char *local, size_t local_l
 	return domain_length > suffix && equal_nocase(at + 1, suffix, domain + domain_length - suffix, suffix);
 }
 
-int route_find(const struct config *config, const char *address, size_t length)
+static bool address_matches(const char *pattern, struct span address)
 {
-	const char *at = memrchr(address, '@', length);
-	size_t local = at ? (size_t)(at - address) : length;
-	const char *domain = at ? at + 1 : "";
-	size_t domain_length = at ? length - local - 1 : 0;
-	size_t i;
+	const char *at = address.length ? memrchr(address.data, '@', address.length) : NULL;
+	size_t local = at ? (size_t)(at - address.data) : address.length;
 
-	for (i = 0; i < config->route_count; i++) {
+	return route_matches(pattern, address.data, local, at ? at + 1 : "", at ? address.length - local - 1 : 0);
+}
+
+static bool sender_matches(const char *pattern, struct span sender)
+{
+	return strcmp(pattern, "<>") == 0 ? sender.length == 0 : address_matches(pattern, sender);
+}
+
+const struct config_route *route_find(const struct config *config, const struct route_question *question)
+{
+	for (size_t i = 0; i < config->route_count; i++) {
 		const struct config_route *route = &config->routes[i];
-		if (!route->recipient || route_matches(route->recipient, address, local, domain, domain_length))
-			return (int)route->destination;
+
+		if ((route->client == 0 || route->client == question->client) &&
+		    (route->listener == 0 || route->listener == question->listener) &&
+		    (route->size == 0 || question->size > route->size) &&
+		    (!route->recipient || address_matches(route->recipient, question->recipient)) &&
+		    (!route->sender || sender_matches(route->sender, question->sender)))
+			return route;
 	}
-	return -1;
+	return NULL;
 }
 
 int route_destination(const struct config *config, const char *name, size_t length)

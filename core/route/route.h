@@ -5,11 +5,22 @@
 #define POSTRIDER_ROUTE_ROUTE_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/span.h"
 
 struct config;
+struct config_route;
 
-/* Destination for a mailbox ("local@domain"), or -1: none. First match wins. */
-int route_find(const struct config *config, const char *address, size_t length);
+/* What routes go by. */
+struct route_question {
+	struct span recipient, sender; /* mailboxes, "local@domain"; no sender: "" */
+	size_t client, listener;       /* numbers from 1; 0: not known, and no route that names one matches */
+	uint64_t size;                 /* announced; 0: was not */
+};
+
+/* The first that matches; NULL: none. */
+const struct config_route *route_find(const struct config *config, const struct route_question *question);
 /* The destination of that name, or -1 (it may have gone from the configuration since the mail was accepted). */
 int route_destination(const struct config *config, const char *name, size_t length);
 

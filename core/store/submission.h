@@ -61,6 +61,7 @@ struct submission {
 	enum submission_state state;
 	struct letter letter;
 	uint64_t started_ns;
+	uint64_t size_announced; /* by MAIL SIZE=; 0: was not */
 	uint32_t text_capacity;
 	struct share *shares; /* owned; shares_inline, or malloc'd */
 	unsigned share_capacity;

@@ -114,10 +114,6 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:57: recipients_per_day: not available in this version; remove it"},
-	{"routes: [{ client: apps, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
-	 "t.yaml:1:12: client: not available in this version; remove it"},
-	{"routes: [{ sender: \"*@a.example\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
-	 "t.yaml:1:12: sender: not available in this version; remove it"},
 	{"retry: { warn_after: 4h }\n" ALL, "t.yaml:1:10: warn_after: not available in this version; remove it"},
 	/* Values. */
 	{"hostname: relay\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
@@ -320,7 +316,7 @@ static const struct {
 	 "t.yaml:1:25: destination: there is no destination \"elsewhere\""},
 	{"routes:\n  - { destination: next }\n  - { recipient: \"*@example.org\", destination: next }\n" HOST LISTENERS
 		 CLIENTS DESTINATIONS,
-	 "t.yaml:3:5: this route is never used: the one before it matches every recipient"},
+	 "t.yaml:3:5: this route is never used: the one in line 2 matches everything"},
 	{"routes: [{ recipient: \"*\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:23: recipient: a route without this key matches every recipient: remove it"},
 	{"routes: [{ recipient: example.org, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
@@ -334,7 +330,25 @@ static const struct {
 	 "\"user@example.org\" or \"*@*.example.org\""},
 	{"routes:\n  - { recipient: \"*@a.example\", destination: next }\n  - { recipient: \"*@a.example\", "
 	 "destination: next }\n" HOST LISTENERS CLIENTS DESTINATIONS,
-	 "t.yaml:3:5: this route is never used: one before it is for \"*@a.example\" too"},
+	 "t.yaml:3:5: this route is never used: the one in line 2 matches all that it does"},
+	{"routes:\n  - { sender: \"<>\", destination: next }\n  - { sender: \"<>\", client: all, size: 1MiB, refuse: "
+	 "no }\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:3:5: this route is never used: the one in line 2 matches all that it does"},
+	{"routes:\n  - { size: 1MiB, refuse: no }\n  - { size: 2MiB, listener: lan, destination: next }\n" HOST
+		 LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:3:5: this route is never used: the one in line 2 matches all that it does"},
+	{"routes: [{ sender: \"*\", destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:20: sender: a route without this key matches every sender: remove it"},
+	{"routes: [{ client: al, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:20: client: there is no client \"al\"; did you mean \"all\"?"},
+	{"routes: [{ listener: wan, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:22: listener: there is no listener \"wan\"; did you mean \"lan\"?"},
+	{"routes: [{ refuse: no, destination: next }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:37: destination: nothing goes there from a route with refuse: remove one of them"},
+	{"routes: [{ refuse: \"a\\nb\" }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:20: refuse: write at most 200 characters of ASCII on one line: clients read it in a reply"},
+	{"routes: [{ refuse: \"B\xc3\xbcro\" }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
+	 "t.yaml:1:20: refuse: write at most 200 characters of ASCII on one line: clients read it in a reply"},
 	{"shards: 1\nspool: { size_max: 128MiB }\n" ALL,
 	 "t.yaml:2:20: size_max: 128MiB is too little for 1 shard with segments of 64MiB: write at least "
 	 "256MiB, or a smaller segment_size"},

@@ -394,7 +394,9 @@ static const char destinations_text[] =
 	"  - { recipient: \"*@partner.example\", destination: partner }\n"
 	"  - { recipient: boss@example.org, destination: plain }\n"
 	"  - { recipient: \"*@*.example.net\", destination: smtps }\n"
-	"  - { destination: office365, client: off }\n"
+	"  - { sender: \"<>\", client: all, listener: lan, size: 25MiB, destination: mixed }\n"
+	"  - { sender: \"*@x.example\", refuse: \"not from here\" }\n"
+	"  - { destination: office365 }\n"
 	"destinations:\n"
 	"  - name: office365\n"
 	"    hosts: [\"a.example.com:25\", \"192.0.2.7:2525\"]\n"
@@ -466,15 +468,21 @@ static void test_destinations(void)
 		CHECK(c->destinations[3].tls_implicit);
 		CHECK(!c->destinations[4].tls_implicit);
 		CHECK(c->destinations[5].tls_implicit);
-		CHECK_EQ(c->route_count, 4);
+		CHECK_EQ(c->route_count, 6);
 		CHECK_STR(c->routes[0].recipient, "*@partner.example");
 		CHECK_EQ(c->routes[0].destination, 1);
 		CHECK_STR(c->routes[1].recipient, "boss@example.org");
 		CHECK_EQ(c->routes[1].destination, 2);
 		CHECK_STR(c->routes[2].recipient, "*@*.example.net");
 		CHECK_EQ(c->routes[2].destination, 3);
-		CHECK(c->routes[3].recipient == NULL);
-		CHECK_EQ(c->routes[3].destination, 0);
+		CHECK_STR(c->routes[3].sender, "<>");
+		CHECK_EQ(c->routes[3].client, 1);
+		CHECK_EQ(c->routes[3].listener, 1);
+		CHECK_EQ(c->routes[3].size, 25 << 20);
+		CHECK_EQ(c->routes[3].destination, 4);
+		CHECK_STR(c->routes[4].refuse, "not from here");
+		CHECK(c->routes[5].recipient == NULL && c->routes[5].client == 0 && c->routes[5].listener == 0);
+		CHECK_EQ(c->routes[5].destination, 0);
 	}
 	config_free(c);
 	files_remove(&files);

@@ -12,12 +12,21 @@
 
 /* ---- routes ---- */
 
+/* The destination, or -1. */
+static int find(const struct config *config, const char *address, size_t length)
+{
+	const struct config_route *route =
+		route_find(config, &(struct route_question){.recipient = {address, (uint32_t)length}});
+
+	return route ? (int)route->destination : -1;
+}
+
 static int route_one(char *pattern, const char *address)
 {
 	struct config_route route = {.recipient = pattern};
 	struct config config = {.routes = &route, .route_count = 1};
 
-	return route_find(&config, address, strlen(address));
+	return find(&config, address, strlen(address));
 }
 
 static const struct {
@@ -75,25 +84,67 @@ static void test_length_counts(void)
 	struct config_route route = {.recipient = pattern};
 	struct config config = {.routes = &route, .route_count = 1};
 
-	CHECK_EQ(route_find(&config, "a@example.orgxxxx", 13), 0);
-	CHECK_EQ(route_find(&config, "a@example.orgxxxx", 14), -1);
-	CHECK_EQ(route_find(&config, "a@example.org", 12), -1);
-	CHECK_EQ(route_find(&config, "", 0), -1);
+	CHECK_EQ(find(&config, "a@example.orgxxxx", 13), 0);
+	CHECK_EQ(find(&config, "a@example.orgxxxx", 14), -1);
+	CHECK_EQ(find(&config, "a@example.org", 12), -1);
+	CHECK_EQ(find(&config, "", 0), -1);
 }
 
 static void test_first_match_wins(void)
 {
 	char exact[] = "vip@example.org", domain[] = "*@example.org";
-	struct config_route routes[] = {{exact, 2}, {domain, 1}, {exact, 5}, {NULL, 0}};
+	struct config_route routes[] = {{.recipient = exact, .destination = 2},
+					{.recipient = domain, .destination = 1},
+					{.recipient = exact, .destination = 5},
+					{.recipient = NULL, .destination = 0}};
 	struct config config = {.routes = routes, .route_count = 4};
 
-	CHECK_EQ(route_find(&config, "vip@example.org", 15), 2);
-	CHECK_EQ(route_find(&config, "any@example.org", 15), 1);
-	CHECK_EQ(route_find(&config, "any@example.net", 15), 0);
+	CHECK_EQ(find(&config, "vip@example.org", 15), 2);
+	CHECK_EQ(find(&config, "any@example.org", 15), 1);
+	CHECK_EQ(find(&config, "any@example.net", 15), 0);
 	config.route_count = 3;
-	CHECK_EQ(route_find(&config, "any@example.net", 15), -1);
+	CHECK_EQ(find(&config, "any@example.net", 15), -1);
 	config.route_count = 0;
-	CHECK_EQ(route_find(&config, "vip@example.org", 15), -1);
+	CHECK_EQ(find(&config, "vip@example.org", 15), -1);
+}
+
+/* All that a route asks must fit; what is not known fits none that asks for it. */
+static void test_criteria(void)
+{
+	char own[] = "*@contoso.com", nobody[] = "<>", no[] = "no";
+	struct config_route routes[] = {{.sender = nobody, .destination = 1},
+					{.sender = own, .client = 2, .destination = 2},
+					{.listener = 1, .size = 1000, .refuse = no},
+					{.listener = 1, .recipient = own, .destination = 3},
+					{.size = 5000, .destination = 4},
+					{.destination = 5}};
+	struct config config = {.routes = routes, .route_count = 6};
+	static const struct {
+		const char *recipient, *sender;
+		size_t client, listener;
+		uint64_t size;
+		unsigned route;
+	} cases[] = {
+		{"a@b", "", 0, 0, 0, 0},
+		{"a@b", "", 2, 1, 9000, 0},
+		{"a@b", "x@contoso.com", 2, 0, 0, 1},
+		{"a@b", "x@CONTOSO.com", 2, 1, 9000, 1},
+		{"a@b", "x@contoso.com", 1, 0, 0, 5},
+		{"a@b", "x@contoso.com", 0, 0, 0, 5},
+		{"a@b", "<>", 0, 0, 0, 5},
+		{"a@b", "x@y", 1, 1, 1001, 2},
+		{"a@contoso.com", "x@y", 1, 1, 1000, 3},
+		{"a@contoso.com", "x@y", 1, 1, UINT64_MAX, 2},
+		{"a@contoso.com", "x@y", 1, 2, 5001, 4},
+		{"a@contoso.com", "x@y", 1, 2, 5000, 5},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct route_question question = {span_text(cases[i].recipient), span_text(cases[i].sender),
+							cases[i].client, cases[i].listener, cases[i].size};
+		const struct config_route *found = route_find(&config, &question);
+		CHECK(found == &routes[cases[i].route]);
+	}
 }
 
 /* ---- clients ---- */
@@ -245,6 +296,7 @@ int main(void)
 	RUN(test_patterns);
 	RUN(test_length_counts);
 	RUN(test_first_match_wins);
+	RUN(test_criteria);
 	RUN(test_clients);
 	RUN(test_destination_names);
 	RUN(test_limits_are_exact);
