@@ -43,6 +43,7 @@
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
 #include "core/tools/doctor.h"
+#include "core/tools/setup_office365.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -611,6 +612,8 @@ static int usage(FILE *out, int status)
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"
 	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
 	      "ends\n"
+	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
+	      "configuration\n"
 	      "       postrider version\n",
 	      out);
 	return status;
@@ -710,6 +713,8 @@ int main(int argc, char **argv)
 		return doctor_command(argc - 1, argv + 1);
 	if (strcmp(command, "probe") == 0)
 		return probe_command(argc - 1, argv + 1);
+	if (strcmp(command, "setup") == 0)
+		return setup_command(argc - 1, argv + 1);
 	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;

@@ -1,0 +1,138 @@
+/*
+ * core/tools/setup_texts.c - see setup_texts.h. docs/office365-connector.md and docs/office365-direct.md explain it.
+ */
+#include "core/tools/setup_texts.h"
+
+#include <string.h>
+
+/* A string of PowerShell in which nothing is expanded: only the quote itself is doubled. */
+static void put_literal(FILE *out, const char *text)
+{
+	fputc('\'', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '\'')
+			fputc('\'', out);
+		fputc(*text, out);
+	}
+	fputc('\'', out);
+}
+
+/* A double-quoted scalar (YAML 1.2, 7.3.1). */
+static void put_quoted(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+/* ---- the tenant's side -------------------------------------------------------------------------------------- */
+
+static void put_connect(FILE *out)
+{
+	fputs("# In PowerShell 7, as an Exchange administrator of the tenant. First time: Install-Module "
+	      "ExchangeOnlineManagement\n"
+	      "Connect-ExchangeOnline -ShowBanner:$false\n",
+	      out);
+}
+
+static void put_connector(FILE *out, const struct setup_answers *a)
+{
+	put_connect(out);
+	fputs("# The domain must be there, and Authoritative or InternalRelay:\n"
+	      "Get-AcceptedDomain | Format-Table DomainName, DomainType\n"
+	      "New-InboundConnector -Name 'postrider' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true "
+	      "`\n"
+	      "  ",
+	      out);
+	if (a->certificate_name) {
+		fputs("-TlsSenderCertificateName ", out);
+		put_literal(out, a->certificate_name);
+	} else {
+		fputs("-SenderIPAddresses ", out);
+		put_literal(out, a->address);
+	}
+	fputs("\n# What to look for afterwards: Enabled is True.\n"
+	      "Get-InboundConnector 'postrider' | Format-List Enabled, ConnectorType, TlsSenderCertificateName, "
+	      "SenderIPAddresses\n",
+	      out);
+}
+
+static void put_direct(FILE *out, const struct setup_answers *a)
+{
+	put_connect(out);
+	fputs("# Mail to the tenant's own mailboxes needs no connector, unless the tenant rejects it. False, or "
+	      "nothing, "
+	      "is right here:\n"
+	      "Get-OrganizationConfig | Format-List RejectDirectSend\n",
+	      out);
+	fputs("# So that it does not end in the junk folder, publish this relay in the SPF record of ", out);
+	fputs(a->domain, out);
+	fputs(":\n#   v=spf1 ", out);
+	if (a->address)
+		fprintf(out, "%s:%s ", strchr(a->address, ':') ? "ip6" : "ip4", a->address);
+	else
+		fputs("ip4:ADDRESS-OF-THIS-RELAY ", out);
+	fputs("include:spf.protection.outlook.com -all\n", out);
+}
+
+void setup_write_powershell(FILE *out, const struct setup_answers *answers)
+{
+	if (answers->path == SETUP_CONNECTOR)
+		put_connector(out, answers);
+	else
+		put_direct(out, answers);
+}
+
+/* ---- this side ---------------------------------------------------------------------------------------------- */
+
+static void put_head(FILE *out, const struct setup_answers *a)
+{
+	fprintf(out,
+		"# Made by \"postrider setup office365\". After a change: postrider check, then postrider reload.\n"
+		"hostname: ");
+	put_quoted(out, a->hostname);
+	fputs("\nspool: { directory: ", out);
+	put_quoted(out, a->spool);
+	fputs(", size_max: 4GiB }\nlisteners:\n  - { name: lan, address: ", out);
+	put_quoted(out, a->listen);
+	fprintf(out, " }\nclients: # who may send; all others are refused\n  - { name: local, networks: [%s] }\n",
+		a->networks);
+}
+
+/* Of Microsoft's edge; what it publishes as a limit, or what is usual. */
+static void put_destination(FILE *out, const struct setup_answers *a)
+{
+	bool direct = a->path == SETUP_DIRECT;
+	char host[300];
+
+	snprintf(host, sizeof(host), "%s:25", a->host);
+	fputs("destinations:\n  - name: office365\n    hosts: [", out);
+	put_quoted(out, host);
+	fputs("]\n    tls: { mode: verify", out);
+	if (!direct && a->certificate) {
+		fputs(", certificate: ", out);
+		put_quoted(out, a->certificate);
+		fputs(", private_key: ", out);
+		put_quoted(out, a->private_key);
+	}
+	fprintf(out, " }\n    limits: { connections: %d, recipients_per_message: 100 }\n", direct ? 5 : 20);
+}
+
+void setup_write_configuration(FILE *out, const struct setup_answers *answers)
+{
+	put_head(out, answers);
+	put_destination(out, answers);
+	if (answers->path == SETUP_CONNECTOR) {
+		fputs("routes:\n  - { destination: office365 }\n", out);
+		return;
+	}
+	/* Nobody else's recipients are taken this way: what has no route is refused at once, where it can be seen. */
+	fputs("routes: # direct send reaches the tenant's own recipients alone\n  - { recipient: ", out);
+	fputs("\"*@", out);
+	fputs(answers->domain, out);
+	fputs("\", destination: office365 }\n", out);
+}
