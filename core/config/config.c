@@ -13,6 +13,7 @@
 
 #include "core/config/reader.h"
 #include "core/config/schema.h"
+#include "core/config/schema_verdict.h"
 #include "core/config/text_file.h"
 
 /* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
@@ -103,6 +104,8 @@ static void free_destination(struct config_destination *destination)
 	free(destination->certificate);
 	free(destination->private_key);
 	free(destination->server_name);
+	schema_verdicts_free(&destination->verdicts);
+	free(destination->rules);
 }
 
 void config_free(struct config *config)
@@ -129,6 +132,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->dns.server_count; i++)
 		free(config->dns.servers[i]);
 	free(config->dns.servers);
+	schema_verdicts_free(&config->verdicts);
 	free(config->client_names);
 	network_table_free(config->networks);
 	free(config->listeners);

@@ -20,6 +20,7 @@
 #include "core/config/network_table.h"
 #include "core/config/problems.h"
 #include "core/config/rates.h"
+#include "core/config/verdict_rule.h"
 
 struct config_listener {
 	char *name;
@@ -57,6 +58,12 @@ enum config_extension {
 	CONFIG_ENHANCEDSTATUSCODES = 1 << 4,
 };
 
+/* Rules about replies, in their order (verdict_rule.h). */
+struct config_verdicts {
+	struct verdict_rule *rules;
+	size_t count;
+};
+
 struct config_destination {
 	char *name;
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
@@ -74,6 +81,8 @@ struct config_destination {
 	unsigned ignored_extensions;     /* ignore_extensions: enum config_extension, or'ed */
 	bool pipeline_across_messages;   /* commands behind the end of a message before its reply; default false */
 	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
+	struct config_verdicts verdicts; /* its own rules about replies */
+	struct verdict_rules *rules;     /* all that come before the built-in ones, in order; NULL: none */
 };
 
 /* All that is given must fit. Patterns: "*@domain", "local@domain", "*@*.domain". */
@@ -114,6 +123,7 @@ struct config {
 	struct config_route *routes;
 	size_t route_count;
 	struct config_retry retry;
+	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
 		size_t server_count;

@@ -20,6 +20,7 @@
 #include "core/config/schema_destination.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_route.h"
+#include "core/config/schema_verdict.h"
 
 /* Of spool.memory_max, for each shard: eight slabs are half of it (core/shard/shard.c). */
 #define MEMORY_MIN (16 * MEBIBYTES)
@@ -205,6 +206,7 @@ static const struct reader_field root_fields[] = {
 			    "destinations: [{ name: office365, hosts: [\"mail.example.org:25\"] }]"),
 	FIELD_LIST_REQUIRED("routes", CONFIG(routes), SCHEMA_ROUTES_MAX, &schema_routes,
 			    "routes: [{ destination: office365 }]"),
+	FIELD("verdicts", schema_verdicts, CONFIG(verdicts)),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
@@ -371,5 +373,5 @@ bool schema_read(struct reader *r)
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);
 	ok &= schema_routes_finish(r, root);
-	return ok && schema_clients_finish(r);
+	return ok && schema_verdicts_finish(r) && schema_clients_finish(r);
 }

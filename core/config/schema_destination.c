@@ -9,6 +9,7 @@
 
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
 
@@ -249,6 +250,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
 	FIELD("ignore_extensions", read_extensions, 0),
 	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
+	FIELD("verdicts", schema_verdicts, DESTINATION(verdicts)),
 	FIELDS_END,
 };
 

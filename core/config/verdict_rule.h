@@ -44,8 +44,8 @@ static inline bool stage_has_message(enum stage stage)
  *                      back-off); the others go on.
  *   OTHER_PATH         DEFER, and the destination's fallback takes the message, where there is one.
  *
- * Not carried out yet, so that mail is deferred and nothing else happens: SIGN_IN, LEAVE_MAILBOX, OTHER_PATH. Who
- * implements one strikes it off here.
+ * Not carried out yet, so that mail is deferred and nothing else happens: what action_carried_out() does not name. Who
+ * implements one adds it there.
  */
 enum verdict_action {
 	ACTION_SENT,
@@ -60,6 +60,7 @@ enum verdict_action {
 enum { ACTION_COUNT = ACTION_OTHER_PATH + 1 };
 /* As a rule writes it. */
 const char *action_name(enum verdict_action action);
+bool action_carried_out(enum verdict_action action);
 
 /*
  * Whom a HOLD or SLOW concerns. SCOPE_HOST: every message alike; the host takes none until a probe gets through.

@@ -196,6 +196,7 @@ static void on_attempt_reply(struct connection *c, bool whole)
 
 	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
+	a->exchange.rules = a->outbound->destination->rules;
 	go = exchange_reply(&a->exchange, &c->parser, whole, c->answered, &heard);
 	/* Every other message hears nothing of that. */
 	if (heard.signs != 0)

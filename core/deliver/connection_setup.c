@@ -50,7 +50,7 @@ static void become_ready(struct connection *c)
  * time: then it is one too many, or one of several machines behind that address. */
 static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 {
-	struct ruling ruling = verdict_judge(fact, NULL);
+	struct ruling ruling = verdict_judge(fact, c->outbound->destination->rules);
 	const struct list *link;
 
 	if (ruling.action == ACTION_SLOW)

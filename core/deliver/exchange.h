@@ -66,6 +66,8 @@ struct exchange_say {
 
 struct exchange {
 	struct exchange_terms terms;
+	/* Asked before the built-in ones; NULL: none. The caller's, of the configuration in force at each reply. */
+	const struct verdict_rules *rules;
 	const struct envelope *envelope; /* the caller's; needed until all is written */
 	const uint8_t *statuses;         /* the caller's: enum recipient_status each; NULL: all are pending */
 	uint8_t *results;                /* the caller's: enum attempt_result each, zeroed */

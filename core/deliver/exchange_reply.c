@@ -13,9 +13,11 @@ static struct span text_of(const struct smtp_reply_parser *reply)
 	return (struct span){reply->text, reply->text_length};
 }
 
-static struct ruling judge(enum stage stage, const struct smtp_reply_parser *reply)
+static struct ruling judge(const struct exchange *x, enum stage stage, const struct smtp_reply_parser *reply)
 {
-	return verdict_reply(stage, reply->code, text_of(reply));
+	const struct verdict_fact fact = {stage, reply->code, text_of(reply)};
+
+	return verdict_judge(&fact, x->rules);
 }
 
 /* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
@@ -74,7 +76,7 @@ static void decide(struct exchange *x, enum verdict verdict, bool all)
 static void decide_by(struct exchange *x, const struct smtp_reply_parser *reply, enum stage stage,
 		      struct exchange_heard *heard)
 {
-	struct ruling ruling = judge(stage, reply);
+	struct ruling ruling = judge(x, stage, reply);
 
 	remember(x, reply, stage, &ruling, heard);
 	decide(x, ruling.verdict, false);
@@ -88,7 +90,7 @@ static void skip_to_pending(struct exchange *x)
 
 static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply, struct exchange_heard *heard)
 {
-	struct ruling ruling = judge(STAGE_MAIL, reply);
+	struct ruling ruling = judge(x, STAGE_MAIL, reply);
 
 	exchange_await(x, EXPECT_RCPT);
 	skip_to_pending(x);
@@ -106,7 +108,7 @@ static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply
 
 static void one_recipient(struct exchange *x, const struct smtp_reply_parser *reply, struct exchange_heard *heard)
 {
-	struct ruling ruling = judge(STAGE_RCPT, reply);
+	struct ruling ruling = judge(x, STAGE_RCPT, reply);
 
 	if (ruling.verdict == VERDICT_SENT) {
 		x->results[x->rcpt_reply] = ATTEMPT_ACCEPTED;

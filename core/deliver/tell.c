@@ -88,7 +88,7 @@ void tell_host_ok(const struct outbound *o, const struct host *host)
 
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text)
 {
-	struct event_reply reply = {stage_name(stage), code, text};
+	struct event_reply reply = {.stage = stage_name(stage), .code = code, .text = text};
 
 	event_fallback(c->outbound->shard->log, host_of(c->outbound, c->host), lesson_name(lesson), &reply,
 		       LESSON_NS / CLOCK_NS_PER_S);
@@ -97,7 +97,7 @@ void tell_fallback(const struct connection *c, enum lesson lesson, enum stage st
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			const struct ruling *ruling)
 {
-	struct event_reply reply = {stage_name(fact->stage), fact->code, fact->text};
+	struct event_reply reply = {.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text};
 
 	event_setup_refused(o->shard->log, host_of(o, host), reason_name(ruling->reason), ruling->say, &reply,
 			    hold_in_force(host->hold), waiting(o));
@@ -112,7 +112,8 @@ void tell_setup_accepted(const struct outbound *o, const struct host *host, uint
 void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
 		 const struct verdict_fact *fact, const struct ruling *ruling)
 {
-	struct event_reply reply = {stage_name(fact->stage), fact->code, fact->text};
+	struct event_reply reply = {
+		.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text, .problem = ruling->say};
 
 	event_slowed(o->shard->log, host_of(o, host), all ? "destination" : "host", times, ruling->slow_s, &reply,
 		     waiting(o));
@@ -142,9 +143,18 @@ static const char *result_name(const struct outcome *outcome, const struct attem
 	return failed && !deferred ? "failed" : "deferred";
 }
 
-static struct event_reply reply_of(const struct outcome *outcome)
+/* With the sentence of the rule that fits it, if any does. The rules are asked again: those that were asked when the
+ * reply came may be gone with their configuration. */
+static struct event_reply reply_of(const struct outbound *o, const struct outcome *outcome)
 {
-	return (struct event_reply){stage_name(outcome->stage), outcome->code, outcome->reply};
+	const struct verdict_fact fact = {outcome->stage, outcome->code, outcome->reply};
+
+	return (struct event_reply){
+		.stage = stage_name(outcome->stage),
+		.code = outcome->code,
+		.text = outcome->reply,
+		.problem = verdict_judge(&fact, o->destination->rules).say,
+	};
 }
 
 void tell_attempt(const struct attempt *a, const struct outcome *outcome)
@@ -167,7 +177,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 		.ms = a->started_ns ? shard_ms_since(o->shard, a->started_ns) : 0,
 		.queued_ms = shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns) / CLOCK_NS_PER_MS,
 		.undeclared_8bit = a->exchange.undeclared,
-		.reply = reply_of(outcome),
+		.reply = reply_of(o, outcome),
 	};
 	results_told(a, outcome, &recipients);
 	event_attempt(o->shard->log, &facts, &recipients);
@@ -176,7 +186,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 void tell_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
 {
 	uint64_t wait_ns = d->due_ns > o->shard->now_ns ? d->due_ns - o->shard->now_ns : 0;
-	struct event_reply reply = reply_of(outcome);
+	struct event_reply reply = reply_of(o, outcome);
 
 	if (!o->shard->config->log_messages)
 		return;
@@ -186,7 +196,7 @@ void tell_deferred(const struct outbound *o, const struct delivery *d, const str
 
 void tell_expired(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)
 {
-	struct event_reply reply = reply_of(outcome);
+	struct event_reply reply = reply_of(o, outcome);
 	struct event_recipients recipients;
 
 	results_pending(outcome->attempt, "expired", &recipients);

@@ -33,6 +33,12 @@ static void reply_fields(struct log_event *e, const struct event_reply *reply)
 	log_string(e, "reply", reply->text.data, reply->text.length);
 }
 
+static void problem_field(struct log_event *e, const struct event_reply *reply)
+{
+	if (reply->problem)
+		log_text(e, "problem", reply->problem);
+}
+
 void event_connection(struct log *log, const struct event_connection *c)
 {
 	struct log_event e;
@@ -146,6 +152,7 @@ void event_slowed(struct log *log, struct event_host at, const char *scope, uint
 	log_number(&e, "times", times);
 	log_number(&e, "for_s", for_s);
 	reply_fields(&e, reply);
+	problem_field(&e, reply);
 	log_number(&e, "waiting", waiting);
 	log_end(&e);
 }
@@ -203,6 +210,7 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 		log_bool(&e, "undeclared_8bit", true);
 	log_number(&e, "attempt", a->attempt);
 	reply_fields(&e, &a->reply);
+	problem_field(&e, &a->reply);
 	log_number(&e, "ms", a->ms);
 	log_number(&e, "queued_ms", a->queued_ms);
 	log_end(&e);
@@ -221,6 +229,7 @@ void event_deferred(struct log *log, struct message_id id, const char *destinati
 	if (answers_lost > 0)
 		log_number(&e, "answers_lost", answers_lost);
 	reply_fields(&e, reply);
+	problem_field(&e, reply);
 	log_end(&e);
 }
 
@@ -234,6 +243,7 @@ void event_expired(struct log *log, struct message_id id, const char *destinatio
 	log_text(&e, "destination", destination);
 	log_number(&e, "attempts", attempts);
 	reply_fields(&e, reply);
+	problem_field(&e, reply);
 	recipient_fields(&e, recipients);
 	log_end(&e);
 }

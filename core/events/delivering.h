@@ -25,6 +25,7 @@ struct event_reply {
 	const char *stage;
 	unsigned code; /* 0: nothing was said */
 	struct span text;
+	const char *problem; /* what it means and what to do; NULL: nothing is known */
 };
 
 struct event_tls {
