@@ -10,11 +10,12 @@
 void lane_init(struct lane *lane)
 {
 	*lane = (struct lane){0};
-	list_init(&lane->ready);
+	fair_init(&lane->ready);
 }
 
 void lane_deinit(struct lane *lane)
 {
+	fair_deinit(&lane->ready);
 	free(lane->heap);
 	lane->heap = NULL;
 }
@@ -23,16 +24,14 @@ void lane_ready(struct lane *lane, struct delivery *d)
 {
 	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING);
 	d->place = DELIVERY_READY;
-	list_append(&lane->ready, &d->link);
-	lane->ready_count++;
+	fair_append(&lane->ready, d);
 }
 
 void lane_ready_first(struct lane *lane, struct delivery *d)
 {
 	assert(d->place == DELIVERY_ACTIVE);
 	d->place = DELIVERY_READY;
-	list_prepend(&lane->ready, &d->link);
-	lane->ready_count++;
+	fair_prepend(&lane->ready, d);
 }
 
 static void sift_up(struct lane *lane, size_t index)
@@ -86,7 +85,7 @@ int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns)
 
 struct delivery *lane_first_ready(const struct lane *lane)
 {
-	return list_empty(&lane->ready) ? NULL : container_of(lane->ready.next, struct delivery, link);
+	return fair_next(&lane->ready);
 }
 
 struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns)
@@ -107,9 +106,7 @@ bool lane_has(const struct lane *lane, uint64_t now_ns)
 void lane_remove(struct lane *lane, struct delivery *d)
 {
 	if (d->place == DELIVERY_READY) {
-		assert(d == lane_first_ready(lane));
-		list_remove(&d->link);
-		lane->ready_count--;
+		fair_remove(&lane->ready, d);
 	} else {
 		assert(d->place == DELIVERY_WAITING && d == lane->heap[0]);
 		struct delivery *last = lane->heap[--lane->heap_count];

@@ -5,7 +5,8 @@
  * a destination's mail, owned by one shard, whose thread alone touches it. A delivery is in exactly one place, which
  * its `place` names:
  *
- *     READY  in the lane's list: to be sent as soon as a connection has room; new mail, first in first out
+ *     READY  in its client's line: to be sent as soon as a connection has room; new mail, first in first out, clients
+ *            in turns (fair.h)
  *     WAITING in the lane's heap: deferred until due_ns, then sent from there
  *     ACTIVE with a connection (core/deliver)
  *     KEPT   in no lane: no destination takes it
@@ -20,6 +21,7 @@
 
 #include "core/base/list.h"
 #include "core/base/random.h"
+#include "queue/fair.h"
 
 enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_KEPT };
 
@@ -37,11 +39,11 @@ struct delivery {
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */
 	uint8_t broken;  /* connections that ended in its turn, by no fault that is known; stays at 255 */
 	uint8_t unknown; /* times its answer was lost behind its end; stays at 255 */
+	uint16_t client; /* who sent it, for fair.h */
 };
 
 struct lane {
-	struct list ready;
-	size_t ready_count;
+	struct fair ready;
 	struct delivery **heap; /* by due_ns, earliest first */
 	size_t heap_count, heap_capacity;
 	bool due_next; /* whose turn it is, where there is mail of both kinds */
@@ -49,14 +51,14 @@ struct lane {
 
 void lane_init(struct lane *lane);
 void lane_deinit(struct lane *lane);
-void lane_ready(struct lane *lane, struct delivery *d);       /* to the end of the line */
+void lane_ready(struct lane *lane, struct delivery *d);       /* to the end of its line */
 void lane_ready_first(struct lane *lane, struct delivery *d); /* was next anyway, could not be sent */
 /* 0, or -ENOMEM: then the delivery is READY instead. */
 int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns);
-/* The head of the line, and the first that is due; they stay where they are. NULL: none. */
+/* The next of those that are ready, and the first that is due; they stay where they are. NULL: none. */
 struct delivery *lane_first_ready(const struct lane *lane);
 struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns);
-/* One of those two leaves the lane, now ACTIVE. */
+/* One of those two leaves the lane, now ACTIVE; or the head of any client's line. */
 void lane_remove(struct lane *lane, struct delivery *d);
 /* The next one to send, now ACTIVE, or NULL. Ready and due mail take turns, so that neither a backlog that is tried
  * again keeps fresh mail waiting nor the other way round. */

@@ -30,6 +30,8 @@ struct config_listener {
 
 enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of commands; default tolerant */
 
+enum config_priority { CONFIG_PRIORITY_NORMAL, CONFIG_PRIORITY_HIGH, CONFIG_PRIORITY_LOW };
+
 struct config_client {
 	char *name;
 	char *networks_file;  /* NULL: none */
@@ -37,6 +39,8 @@ struct config_client {
 	size_t network_count; /* in the table of all, under this client's index */
 	enum config_syntax syntax;
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
+	unsigned weight;          /* 0 or 1: as others; more: so many messages where others have one */
+	enum config_priority priority;
 };
 
 enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_REQUIRED, CONFIG_TLS_VERIFY };

@@ -163,6 +163,13 @@ static const struct reader_choice syntaxes[] = {
 	{NULL, 0, false},
 };
 
+static const struct reader_choice priorities[] = {
+	{"high", CONFIG_PRIORITY_HIGH, false},
+	{"normal", CONFIG_PRIORITY_NORMAL, false},
+	{"low", CONFIG_PRIORITY_LOW, false},
+	{NULL, 0, false},
+};
+
 #define CLIENT(member) offsetof(struct config_client, member)
 static const struct reader_field client_limits[] = {
 	FIELD_RANGE("connections", reader_number, CLIENT(connections_max), 0, 100000),
@@ -176,6 +183,8 @@ static const struct reader_field client_fields[] = {
 	FIELD("networks_file", read_networks_file, CLIENT(networks_file)),
 	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
 	FIELD_MISSING("users_file"),
+	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
+	FIELD_CHOICE("priority", CLIENT(priority), priorities),
 	FIELD_CHOICE("syntax", CLIENT(syntax), syntaxes),
 	FIELD("default_domain", reader_qualified_name, CLIENT(default_domain)),
 	FIELD_CHOICE("line_endings", 0, line_endings),

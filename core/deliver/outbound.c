@@ -150,6 +150,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->limit = plan_share(shard->plan, snapshot->config, index);
 	o->account = &shard->deliverer->shared->accounts[d];
 	o->tls = snapshot->tls[d];
+	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	return 0;
 }
 
@@ -169,6 +170,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	o->destination = now;
 	o->limit = plan_share(o->shard->plan, snapshot->config, o->index);
 	o->tls = snapshot->tls[d];
+	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
@@ -274,7 +276,18 @@ static void arm(struct outbound *o, uint64_t next_ns)
 /* How many wait for a connection: where one is due and was not taken, all that were deferred are about to be. */
 static size_t backlog(const struct outbound *o)
 {
-	return o->lane.ready_count + (lane_first_due(&o->lane, o->shard->now_ns) ? o->lane.heap_count : 0);
+	return o->lane.ready.count + (lane_first_due(&o->lane, o->shard->now_ns) ? o->lane.heap_count : 0);
+}
+
+/* A large message takes its client's further turns. */
+static void charge(struct outbound *o, const struct delivery *d)
+{
+	uint64_t length = mail_of(d)->content_length;
+
+	if (length >= OUTBOUND_TURN)
+		fair_charge(&o->lane.ready, d->client,
+			    length / OUTBOUND_TURN < FAIR_CHARGE_MOST ? (unsigned)(length / OUTBOUND_TURN)
+								      : (unsigned)FAIR_CHARGE_MOST);
 }
 
 static void dispatch(struct outbound *o)
@@ -317,6 +330,7 @@ static void dispatch(struct outbound *o)
 		if (!outbound_granted(o, c, a, &next_ns))
 			break;
 		list_remove(&a->link);
+		charge(o, a->delivery);
 		connection_add(c, a);
 		o->rate_count++;
 	}

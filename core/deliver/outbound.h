@@ -26,6 +26,7 @@
 enum {
 	OUTBOUND_GROW_MS = 20,     /* while a backlog stays: one more connection in so much time */
 	OUTBOUND_LOADING_MAX = 64, /* messages being read back from disk at a time */
+	OUTBOUND_TURN = 256 << 10, /* octets of content that count as a message more (fair.h) */
 };
 
 struct host {

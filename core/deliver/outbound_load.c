@@ -66,8 +66,13 @@ static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_see
 
 static void expire_all(struct outbound *o, unsigned attempts_seen, const char *why)
 {
-	while (expire(o, lane_first_ready(&o->lane), attempts_seen, why))
-		;
+	size_t i;
+
+	/* The oldest of each client. */
+	for (i = 0; i < fair_heads(&o->lane.ready); i++) {
+		while (expire(o, fair_head(&o->lane.ready, i), attempts_seen, why))
+			;
+	}
 	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns), attempts_seen, why))
 		;
 }

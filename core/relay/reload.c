@@ -13,6 +13,7 @@
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
+#include "queue/fair.h"
 
 /* ---- making and freeing ---------------------------------------------------------------------------------------- */
 
@@ -31,6 +32,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	free(snapshot->tls);
 	free(snapshot->client_connections);
 	free(snapshot->users);
+	free(snapshot->terms);
 	if (snapshot->owns_config)
 		config_free((struct config *)snapshot->config);
 	free(snapshot);
@@ -47,6 +49,41 @@ static bool any_limited(const struct config *config)
 	return false;
 }
 
+static int compare_terms(const void *a, const void *b)
+{
+	const struct fair_terms *one = a, *other = b;
+
+	return (one->client > other->client) - (one->client < other->client);
+}
+
+/* Clients that are not as others. False: no memory. */
+static bool make_terms(struct snapshot *snapshot)
+{
+	static const uint8_t priorities[] = {[CONFIG_PRIORITY_HIGH] = FAIR_HIGH,
+					     [CONFIG_PRIORITY_NORMAL] = FAIR_NORMAL,
+					     [CONFIG_PRIORITY_LOW] = FAIR_LOW};
+	const struct config *config = snapshot->config;
+	size_t count = 0, i;
+
+	for (i = 0; i < config->client_count; i++)
+		count += config->clients[i].weight > 1 || config->clients[i].priority != CONFIG_PRIORITY_NORMAL;
+	snapshot->terms = malloc((count + 1) * sizeof(*snapshot->terms));
+	if (!snapshot->terms)
+		return false;
+	for (i = 0; i < config->client_count; i++) {
+		const struct config_client *client = &config->clients[i];
+		if (client->weight <= 1 && client->priority == CONFIG_PRIORITY_NORMAL)
+			continue;
+		snapshot->terms[snapshot->terms_count++] = (struct fair_terms){
+			.client = fair_client(client->name, strlen(client->name)),
+			.weight = (uint8_t)(client->weight > 1 ? client->weight : 1),
+			.priority = priorities[client->priority],
+		};
+	}
+	qsort(snapshot->terms, count, sizeof(*snapshot->terms), compare_terms);
+	return true;
+}
+
 static struct snapshot *new_snapshot(const struct config *config, unsigned shard_count)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
@@ -61,7 +98,8 @@ static struct snapshot *new_snapshot(const struct config *config, unsigned shard
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
 	if (snapshot->users)
 		memset(snapshot->users, 0, size);
-	if (snapshot->tls && (snapshot->client_connections || !any_limited(config)) && snapshot->users)
+	if (make_terms(snapshot) && snapshot->tls && (snapshot->client_connections || !any_limited(config)) &&
+	    snapshot->users)
 		return snapshot;
 	free_snapshot(snapshot);
 	return NULL;

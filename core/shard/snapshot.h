@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 struct config;
+struct fair_terms;
 struct tls_context;
 
 /* A cache line for each shard. */
@@ -25,7 +26,9 @@ struct snapshot {
 	struct snapshot *older; /* of whoever made it */
 	const struct config *config;
 	bool owns_config;
-	struct tls_context **tls;                /* owned, per destination; NULL: no TLS */
+	struct tls_context **tls; /* owned, per destination; NULL: no TLS */
+	struct fair_terms *terms; /* owned: of clients that are not as others, sorted (queue/fair.h) */
+	size_t terms_count;
 	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
 	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */
 	struct snapshot_users *users;            /* owned, per shard */

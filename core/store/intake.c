@@ -268,6 +268,7 @@ static int place_recipients(struct mail *m, const struct transfer *transfer)
 
 	recipients_first(&r, transfer);
 	share = recipients_next(&r, &ignored, &address);
+	m->first.client = fair_client(transfer->letter->client.data, transfer->letter->client.length);
 	m->first.lane = share->lane;
 	/* The usual case: one destination. */
 	if (share->recipients == transfer->recipients)

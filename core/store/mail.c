@@ -27,7 +27,10 @@ static unsigned number_of(const struct delivery *d)
 /* The first becomes one of the mail's deliveries. */
 static void revive_first(struct mail *mail, unsigned lane)
 {
+	uint16_t client = mail->first.client;
+
 	memset(&mail->first, 0, sizeof(mail->first));
+	mail->first.client = client;
 	list_init(&mail->first.link);
 	mail->first.lane = (uint16_t)lane;
 	mail->first.live = true;
@@ -132,6 +135,7 @@ static struct delivery *delivery_new(struct mail *mail, unsigned lane)
 		return NULL;
 	list_init(&more->delivery.link);
 	more->delivery.lane = (uint16_t)lane;
+	more->delivery.client = mail->first.client;
 	more->delivery.extra = more->delivery.live = true;
 	more->mail = mail;
 	more->number = (uint16_t)number;
@@ -566,6 +570,7 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 	unsigned lane = 0;
 
 	mail_init(mail, envelope->recipients, 0);
+	mail->first.client = fair_client(envelope->client.data, envelope->client.length);
 	mail->item = item;
 	mail->accepted_wall_ns = accepted_wall_ns;
 	mail->content_length = content_length;

@@ -406,8 +406,9 @@ class Source(Process):
 class Client:
     """An SMTP client that sends exactly the octets it is given."""
 
-    def __init__(self, address, timeout=60, greeting=True):
-        self.socket = socket.create_connection(address, timeout)
+    def __init__(self, address, timeout=60, greeting=True, source=None):
+        """`source`: the address it comes from."""
+        self.socket = socket.create_connection(address, timeout, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         if greeting:

@@ -308,7 +308,7 @@ static void test_listeners_and_clients(void)
 		      "clients:\n"
 		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
 		      "      syntax: strict, default_domain: example.org, add_missing_headers: no,\n"
-		      "      limits: { connections: 10, messages_per_minute: 0 } }\n"
+		      "      weight: 4, priority: high, limits: { connections: 10, messages_per_minute: 0 } }\n"
 		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS ROUTES);
 
 	if (c == NULL)
@@ -324,6 +324,9 @@ static void test_listeners_and_clients(void)
 	CHECK_EQ(c->client_count, 2);
 	CHECK_STR(c->clients[0].name, "printers");
 	CHECK_EQ(c->clients[0].connections_max, 10);
+	CHECK_EQ(c->clients[0].weight, 4);
+	CHECK_EQ(c->clients[0].priority, CONFIG_PRIORITY_HIGH);
+	CHECK_EQ(c->clients[1].priority, CONFIG_PRIORITY_NORMAL);
 	CHECK_EQ(c->clients[0].syntax, CONFIG_SYNTAX_STRICT);
 	CHECK_STR(c->clients[0].default_domain, "example.org");
 	CHECK_EQ(c->clients[1].syntax, CONFIG_SYNTAX_TOLERANT);

@@ -70,8 +70,8 @@ static void check_lane(void)
 	uint64_t earliest;
 	size_t at = 0;
 
-	CHECK_EQ(lane.ready_count, line_count);
-	for (struct list *l = lane.ready.next; l != &lane.ready; l = l->next) {
+	CHECK_EQ(lane.ready.count, line_count);
+	for (struct list *l = lane.ready.common.mail.next; l != &lane.ready.common.mail; l = l->next) {
 		CHECK(at < line_count && container_of(l, struct delivery, link) == line[at]);
 		at++;
 	}

@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+"""tests/e2e/test_limits.py - limits of a destination: what waits, in which order, and for whom."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, message  # noqa: E402
+
+BULK, SCAN = '127.0.0.1', '127.0.0.2'
+CLIENTS = [{'name': 'bulk', 'networks': [BULK]}, {'name': 'scans', 'networks': [SCAN]}]
+
+
+def send(relay, sequences, source=BULK):
+    with Client(relay.address, source=source) as client:
+        client.hello()
+        for sequence in sequences:
+            client.envelope()
+            client.data(message(sequence, 1500))
+        client.command('QUIT', 221)
+
+
+@case
+def never_more_than_a_minute_allows():
+    """What is above waits, costs no attempt, and keeps its order; another client's mail does not wait behind it."""
+    with Workspace() as work:
+        hop = work.own(NextHop(('PIPELINING', '8BITMIME')))
+        limits = {'messages_per_minute': 240, 'connections': 2}
+        relay = work.relay(work.configuration([hop.host], shards=2, destination_limits=limits))
+        start = time.monotonic()
+        send(relay, range(30))
+        hop.wait_arrivals(30, 120)
+        # Four a second, and nothing is saved up.
+        check(time.monotonic() - start > 29 / 4, 'all 30 came in %.1f s' % (time.monotonic() - start))
+        equal(sorted(hop.sequences()), list(range(30)), 'messages that arrived')
+        equal(len(relay.events('deferred')), 0, 'deferred')
+
+
+@case
+def a_backlog_keeps_nobody_waiting():
+    """One client has 400 messages waiting, another sends one now and then."""
+    with Workspace() as work:
+        hop = work.own(NextHop(('PIPELINING', '8BITMIME')))
+        relay = work.relay(work.configuration([hop.host], shards=1, clients=CLIENTS,
+                                              destination_limits={'messages_per_minute': 600, 'connections': 3}))
+        send(relay, range(400))
+        hop.wait_arrivals(5)
+        for sequence in range(1000, 1005):
+            before = len(hop.arrivals)
+            check(before < 300, 'there is no backlog: %d arrived' % before)
+            send(relay, [sequence], SCAN)
+            harness.eventually(lambda: sequence in hop.sequences(), lambda: 'message %d arrived' % sequence)
+            overtaken = hop.sequences().index(sequence) - before
+            # Those that had had their turn, at most ten for each second that the machine took over it.
+            check(overtaken <= 25, '%d messages of the other client came before' % overtaken)
+
+
+@case
+def what_was_given_out_is_not_given_again_after_a_kill():
+    """Killed and started again a new process waits for its turn, as it knows nothing of the minute before."""
+    with Workspace() as work:
+        hop = work.own(NextHop(('PIPELINING', '8BITMIME')))
+        limits = {'messages_per_minute': 120, 'connections': 1}
+        configuration = work.configuration([hop.host], shards=1, destination_limits=limits)
+        relay = work.relay(configuration)
+        start = time.monotonic()
+        send(relay, range(20))
+        hop.wait_arrivals(3)
+        for life in range(4):
+            relay.kill()
+            relay = work.relay(configuration, name='postrider-%d' % life)
+        hop.wait_arrivals(20)
+        check(time.monotonic() - start > 19 / 2, 'all 20 came in %.1f s' % (time.monotonic() - start))
+
+
+if __name__ == '__main__':
+    harness.main(together=3)
