@@ -3,6 +3,7 @@
  */
 #include "core/agents/token_command.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -117,11 +118,14 @@ static int start(struct token_command *command, char *const *arguments, char *us
 	return watch(command);
 }
 
-bool token_command_start(struct token_command *command, char *const *arguments, const char *user, uint64_t now_ns)
+bool token_command_start(struct token_command *command, const struct config_oauth *oauth, const char *user,
+			 uint64_t now_ns)
 {
-	char variable[USER_MAX];
+	char variable[USER_MAX], *arguments[CONFIG_COMMAND_WORDS_MAX + 1] = {NULL};
 	int r;
 
+	assert(oauth->command_count > 0 && oauth->command_count <= CONFIG_COMMAND_WORDS_MAX);
+	memcpy(arguments, oauth->command, oauth->command_count * sizeof(char *));
 	memset(command, 0, sizeof(*command));
 	command->epoll = command->end = command->out = command->err = -1;
 	command->deadline_ns = now_ns + TOKEN_COMMAND_TIMEOUT_MS * CLOCK_NS_PER_MS;

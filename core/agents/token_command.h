@@ -30,7 +30,8 @@ struct token_command {
 };
 
 /* False with `problem`. */
-bool token_command_start(struct token_command *command, char *const *arguments, const char *user, uint64_t now_ns);
+bool token_command_start(struct token_command *command, const struct config_oauth *oauth, const char *user,
+			 uint64_t now_ns);
 static inline int token_command_fd(const struct token_command *command)
 {
 	return command->epoll;

@@ -51,7 +51,7 @@ bool token_oauth_copy(struct config_oauth *to, const struct config_oauth *from)
 	for (i = 0; i < TEXTS; i++)
 		ok &= copy_text(text_of(to, i), *text_of(from, i));
 	if (from->command_count > 0)
-		to->command = calloc(from->command_count + 1, sizeof(char *));
+		to->command = calloc(from->command_count, sizeof(char *));
 	ok &= to->command || from->command_count == 0;
 	for (i = 0; to->command && i < from->command_count; i++) {
 		ok &= copy_text(&to->command[i], from->command[i]);

@@ -56,7 +56,7 @@ static void on_fetched(struct fetch *fetch)
 
 static void start_command(struct token_job *job)
 {
-	job->by_command = token_command_start(&job->command, job->oauth->command, job->user, job->started_ns);
+	job->by_command = token_command_start(&job->command, job->oauth, job->user, job->started_ns);
 	if (!job->by_command)
 		fail(job, TOKEN_REFUSED, job->command.problem);
 }

@@ -106,6 +106,7 @@ static void free_destination(struct config_destination *destination)
 	free(destination->server_name);
 	schema_verdicts_free(&destination->verdicts);
 	free(destination->rules);
+	config_oauth_free(destination->oauth);
 }
 
 void config_free(struct config *config)

@@ -18,6 +18,7 @@
 #include "core/base/address_text.h"
 #include "core/base/ring.h"
 #include "core/config/network_table.h"
+#include "core/config/oauth.h"
 #include "core/config/problems.h"
 #include "core/config/rates.h"
 #include "core/config/verdict_rule.h"
@@ -84,6 +85,7 @@ struct config_destination {
 	struct config_limits limits;     /* of time: limits.messages_per_minute and its like, pacing */
 	unsigned ignored_extensions;     /* ignore_extensions: enum config_extension, or'ed */
 	bool pipeline_across_messages;   /* commands behind the end of a message before its reply; default false */
+	struct config_oauth *oauth;      /* whose tokens sign in there; NULL: not given */
 	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
 	struct config_verdicts verdicts; /* its own rules about replies */
 	struct verdict_rules *rules;     /* all that come before the built-in ones, in order; NULL: none */

@@ -26,6 +26,8 @@ enum config_grant {
 	CONFIG_GRANT_COMMAND,
 };
 
+enum { CONFIG_COMMAND_WORDS_MAX = 32 };
+
 enum config_signature { CONFIG_SIGNATURE_PS256, CONFIG_SIGNATURE_RS256 };
 
 /* NULL where not given, or not needed by the grant. */
@@ -34,7 +36,7 @@ struct config_oauth {
 	char *tenant, *client_id;
 	char *certificate, *private_key;
 	char *client_secret_file, *refresh_token_file, *service_account_file;
-	char **command; /* the program and its arguments */
+	char **command; /* the program and its arguments; no NULL behind them */
 	size_t command_count;
 	char *token_url; /* resolved: of the tenant, if it was not given; NULL: a service account's own, or a command */
 	char *scope;     /* resolved likewise; NULL: none is sent */
@@ -42,6 +44,8 @@ struct config_oauth {
 	char *proxy;     /* NULL: none, whatever the environment says */
 	enum config_signature signature; /* of what the certificate signs */
 };
+
+void config_oauth_free(struct config_oauth *oauth);
 
 /* Whether a token of this grant is for one user only, or the application's for all of them. */
 static inline bool config_oauth_by_user(const struct config_oauth *oauth)

@@ -9,6 +9,7 @@
 
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_oauth.h"
 #include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
@@ -124,12 +125,22 @@ static bool all_ports_implicit(const struct config_destination *destination)
 	return true;
 }
 
+/* Tokens are for signing in, and nobody does without `auth` or `mailboxes`. */
+static bool check_oauth(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
+{
+	return destination->oauth == NULL ||
+	       reader_fail(r, &reader_find(r, node, "oauth")->start_mark,
+			   "oauth: nobody signs in with it: this version has no mailboxes yet");
+}
+
 static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
 {
 	struct config_destination *destination = (struct config_destination *)items + index;
 	const yaml_node_t *tls = reader_find(r, node, "tls");
 
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
+		return false;
+	if (!check_oauth(r, node, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
 		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
@@ -244,6 +255,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_MISSING("mx"),
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
 	FIELD_MISSING("auth"),
+	FIELD("oauth", schema_oauth_read, DESTINATION(oauth)),
 	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
 	FIELD_CHOICE("pacing", DESTINATION(limits.pacing), pacings),
 	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),

@@ -281,6 +281,9 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, ca_file: /etc/passwd } "
 	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:79: ca_file: without effect in this mode: write mode: verify, or remove it"},
+	{"destinations: [{ name: next, hosts: [\"a.b:25\"], oauth: { command: [/bin/true] } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:56: oauth: nobody signs in with it: this version has no mailboxes yet"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},
