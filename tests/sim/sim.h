@@ -96,6 +96,7 @@ struct ring {
 	struct list link; /* in world->rings */
 	bool dead;        /* closed or crashed; the memory stays to notice late calls */
 	bool turning;
+	bool left; /* its thread has ended, or is inside a turn */
 	struct ring_config config;
 	struct list ops;
 	size_t ops_count;

@@ -452,6 +452,7 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns)
 	if (ring->turning)
 		sim_bug("ring_turn from inside a callback of the same ring");
 	ring->turning = true;
+	ring->left = false;
 	ring_pulse_turn(&ring->pulse);
 	ring->stats.turns++;
 	sim->stats.turns++;

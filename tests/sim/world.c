@@ -281,6 +281,10 @@ static bool sim_runnable_due(const struct sim_runnable *r)
 static void sim_runnable_turn(struct sim_runnable *r)
 {
 	unsigned index = (unsigned)(r - sim->runnables);
+	/* One that no longer turns its ring has come to its end: whoever rings there is not heard. */
+	if (r->ring)
+		r->ring->left = true;
+	r->ring = NULL;
 	sim->running = r;
 	world_engine_enter();
 	uint64_t deadline = r->fn(r->context);
@@ -313,7 +317,7 @@ static bool sim_rings_ready(void)
 {
 	for (struct list *at = sim->rings.next; at != &sim->rings; at = at->next) {
 		struct ring *ring = container_of(at, struct ring, link);
-		if (!ring->dead && (ring->ready_count || ring->doorbell_rung))
+		if (!ring->dead && !ring->left && (ring->ready_count || ring->doorbell_rung))
 			return true;
 	}
 	return false;
