@@ -17,7 +17,7 @@
 #include "core/base/list.h"
 #include "core/base/secret.h"
 
-struct token_job; /* a fetch under way (token.c) */
+struct token_job; /* a fetch under way (token_job.h), or what the simulation has in its place */
 
 /* All of one agent. */
 struct token_identities {
