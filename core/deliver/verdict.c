@@ -172,6 +172,7 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	ruling.verdict = action_verdict(ruling.action);
 	if (!rule)
 		return ruling;
+	ruling.known = true;
 	ruling.scope = rule->scope;
 	/* Before MAIL there is no message it could be about. */
 	if (ruling.verdict == VERDICT_HOLD && ruling.scope == SCOPE_MESSAGE && !stage_has_message(fact->stage))

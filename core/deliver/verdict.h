@@ -37,6 +37,7 @@ struct verdict_fact {
 struct ruling {
 	enum verdict verdict;       /* what becomes of the recipient */
 	enum verdict_action action; /* and what is to be done beside that */
+	bool known;                 /* by a rule, not by the first digit alone */
 	enum verdict_scope scope;
 	enum verdict_reason reason;
 	uint16_t slow_by;

@@ -1,0 +1,297 @@
+/*
+ * core/tools/explain.c - see explain.h. dist/postrider.8 has the command line and the form of --json.
+ */
+#include "core/tools/explain.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/config/config.h"
+#include "core/deliver/verdict.h"
+#include "core/smtp/enhanced.h"
+#include "core/tools/said.h"
+
+enum { STATUS_UNKNOWN = 1, STATUS_USAGE = 64, STATUS_CONFIG = 78 };
+enum { INPUT_MAX = 8192, COLUMNS = 100 };
+
+struct explain {
+	const char *stage, *config, *destination;
+	bool json;
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider explain [--stage STAGE] [--config FILE [--destination NAME]] [--json] REPLY\n"
+	      "       REPLY: such as \"550 5.7.64 TenantAttribution\", or a line of a log; -: standard input\n",
+	      out);
+	return status;
+}
+
+static int wrong(const char *what, const char *which)
+{
+	fprintf(stderr, "postrider: %s%s\n", what, which);
+	return STATUS_USAGE;
+}
+
+/* ---- the reply ---------------------------------------------------------------------------------------------------*/
+
+static size_t gather(char **words, int count, char text[INPUT_MAX])
+{
+	size_t length = 0;
+
+	if (count == 1 && strcmp(words[0], "-") == 0)
+		return fread(text, 1, INPUT_MAX, stdin);
+	for (int i = 0; i < count; i++) {
+		int n = snprintf(text + length, INPUT_MAX - length, "%s%s", i ? " " : "", words[i]);
+		if (n < 0 || (size_t)n >= INPUT_MAX - length)
+			return INPUT_MAX - 1;
+		length += (size_t)n;
+	}
+	return length;
+}
+
+static bool find_stage(const char *name, enum stage *stage)
+{
+	for (int i = 0; i < STAGE_COUNT; i++) {
+		if (strcmp(stage_name((enum stage)i), name) == 0) {
+			*stage = (enum stage)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where nobody said when: the first at which a rule knows it. Not before MAIL, where rules go by the code alone. */
+static struct ruling judge(const struct said *said, const struct verdict_rules *rules, enum stage *stage)
+{
+	static const enum stage order[] = {STAGE_RCPT, STAGE_MAIL, STAGE_CONTENT, STAGE_DATA, STAGE_AUTH};
+	struct verdict_fact fact = {said->stage, said->code, {said->text, (uint32_t)said->length}};
+	struct ruling ruling;
+
+	if (said->staged) {
+		*stage = said->stage;
+		return verdict_judge(&fact, rules);
+	}
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		*stage = fact.stage = order[i];
+		ruling = verdict_judge(&fact, rules);
+		if (ruling.known)
+			return ruling;
+	}
+	*stage = fact.stage = order[0];
+	return verdict_judge(&fact, rules);
+}
+
+/* ---- what is said about it ----------------------------------------------------------------------------------------*/
+
+static const char *deed(const struct ruling *ruling)
+{
+	if (ruling->too_many)
+		return "sends what was not taken in another transaction, at once";
+	switch (ruling->action) {
+	case ACTION_SENT:
+		return "takes the message for sent";
+	case ACTION_FAIL:
+		return "gives up: refused for good";
+	case ACTION_HOLD:
+		return ruling->scope == SCOPE_MESSAGE
+			       ? "holds the message: it waits without expiring, others go on, and the operator is told"
+			       : "holds all mail of the host: it waits without expiring, and the operator is told";
+	case ACTION_SLOW:
+		return "tries again, and sends less for a while";
+	case ACTION_SIGN_IN:
+		return "signs in anew and tries again";
+	case ACTION_LEAVE_MAILBOX:
+		return "leaves this mailbox for a while and tries by another";
+	case ACTION_OTHER_PATH:
+		return "tries by the destination's fallback";
+	default:
+		return "tries again by the schedule";
+	}
+}
+
+static void put_printable(char c)
+{
+	putchar((unsigned char)c < ' ' || (unsigned char)c >= 0x7f ? '?' : c);
+}
+
+/* A label, and the text broken between words. */
+static void put(const char *label, const char *text)
+{
+	enum { INDENT = 11 };
+	size_t column = INDENT;
+
+	if (!text)
+		return;
+	printf("%-*s", INDENT, label);
+	while (*text) {
+		size_t word = strcspn(text, " ");
+		if (column + word > COLUMNS && column > INDENT) {
+			printf("\n%*s", INDENT, "");
+			column = INDENT;
+		} else if (column > INDENT) {
+			putchar(' ');
+		}
+		for (size_t i = 0; i < word; i++)
+			put_printable(text[i]);
+		column += word + 1;
+		text += word;
+		text += *text == ' ';
+	}
+	putchar('\n');
+}
+
+static void put_text(const struct said *said, enum stage stage, const struct ruling *ruling)
+{
+	char flat[SAID_TEXT_MAX + 32];
+
+	snprintf(flat, sizeof(flat), "%u %.*s", said->code, (int)said->length, said->text);
+	for (char *p = flat; *p; p++)
+		*p = *p == '\n' ? ' ' : *p;
+	put("reply", flat);
+	if (said->staged)
+		put("stage", stage_name(stage));
+	put("postrider", deed(ruling));
+	if (!action_carried_out(ruling->action))
+		put("", "(not in this version: it tries again by the schedule)");
+	if (ruling->say)
+		put("problem", ruling->say);
+	else
+		put("problem", ruling->known ? "nothing for the operator to do"
+					     : "no rule knows this text; its first digit alone decides");
+	if (ruling->reason != REASON_NONE)
+		put("cause", reason_name(ruling->reason));
+	put("check", ruling->check);
+	put("see", ruling->document);
+	put("sender", ruling->tell);
+}
+
+static void put_string(const char *key, const char *text, size_t length)
+{
+	printf(", \"%s\": \"", key);
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '\n') {
+			fputs("\\n", stdout);
+			continue;
+		}
+		if (text[i] == '"' || text[i] == '\\')
+			putchar('\\');
+		put_printable(text[i]);
+	}
+	putchar('"');
+}
+
+static void put_member(const char *key, const char *text)
+{
+	if (text)
+		put_string(key, text, strlen(text));
+}
+
+static void put_json(const struct said *said, enum stage stage, const struct ruling *ruling)
+{
+	static const char *const scopes[] = {"message", "host", "mailbox", "destination"};
+	static const char *const verdicts[] = {"sent", "defer", "hold", "fail"};
+	uint32_t enhanced = smtp_enhanced_code(said->code, (struct span){said->text, (uint32_t)said->length});
+	bool scoped = ruling->action == ACTION_HOLD || ruling->action == ACTION_SLOW;
+
+	printf("{\"code\": %u", said->code);
+	if (enhanced)
+		printf(", \"enhanced\": \"%u.%u.%u\"", smtp_enhanced_class(enhanced), smtp_enhanced_subject(enhanced),
+		       smtp_enhanced_detail(enhanced));
+	put_string("reply", said->text, said->length);
+	put_member("stage", stage_name(stage));
+	printf(", \"known\": %s", ruling->known ? "true" : "false");
+	put_member("verdict", verdicts[ruling->verdict]);
+	put_member("do", ruling->too_many ? "fewer_recipients" : action_name(ruling->action));
+	if (scoped)
+		put_member("of", scopes[ruling->scope]);
+	if (ruling->action == ACTION_SLOW)
+		printf(", \"by\": %u, \"for_s\": %u", ruling->slow_by, ruling->slow_s);
+	if (ruling->reason != REASON_NONE)
+		put_member("cause", reason_name(ruling->reason));
+	put_member("problem", ruling->say);
+	put_member("check", ruling->check);
+	put_member("document", ruling->document);
+	put_member("sender", ruling->tell);
+	puts("}");
+}
+
+static int explain(const struct explain *options, const struct said *said, const struct verdict_rules *rules)
+{
+	enum stage stage;
+	struct ruling ruling = judge(said, rules, &stage);
+
+	(options->json ? put_json : put_text)(said, stage, &ruling);
+	return ruling.known ? 0 : STATUS_UNKNOWN;
+}
+
+/* ---- with a configuration -----------------------------------------------------------------------------------------*/
+
+static int explain_by(const struct explain *options, const struct said *said)
+{
+	struct config_problems problems;
+	struct config *config = config_load(options->config, &problems);
+	const struct config_destination *destination = NULL;
+	int status;
+
+	if (!config) {
+		fprintf(stderr, "%s\n", config_problems_first(&problems));
+		return STATUS_CONFIG;
+	}
+	for (size_t i = 0; i < config->destination_count; i++) {
+		if (!options->destination || strcmp(config->destinations[i].name, options->destination) == 0) {
+			destination = &config->destinations[i];
+			break;
+		}
+	}
+	status = destination ? explain(options, said, destination->rules)
+			     : wrong("there is no destination ", options->destination);
+	config_free(config);
+	return status;
+}
+
+int explain_command(int argc, char **argv)
+{
+	static const struct option long_options[] = {{"stage", required_argument, NULL, 's'},
+						     {"config", required_argument, NULL, 'c'},
+						     {"destination", required_argument, NULL, 'd'},
+						     {"json", no_argument, NULL, 'j'},
+						     {"help", no_argument, NULL, 'h'},
+						     {NULL, 0, NULL, 0}};
+	struct explain options = {.json = false};
+	static char text[INPUT_MAX];
+	struct said said;
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			options.stage = optarg;
+			break;
+		case 'c':
+			options.config = optarg;
+			break;
+		case 'd':
+			options.destination = optarg;
+			break;
+		case 'j':
+			options.json = true;
+			break;
+		default:
+			return option == 'h' ? usage(stdout, 0) : usage(stderr, STATUS_USAGE);
+		}
+	}
+	if (optind == argc || (options.destination && !options.config))
+		return usage(stderr, STATUS_USAGE);
+	if (!said_parse(text, gather(argv + optind, argc - optind, text), &said))
+		return wrong("there is no refusal in this: write it as in \"550 5.7.64 TenantAttribution\"", "");
+	if (options.stage) {
+		said.staged = find_stage(options.stage, &said.stage);
+		if (!said.staged)
+			return wrong("there is no stage ", options.stage);
+	}
+	return options.config ? explain_by(&options, &said) : explain(&options, &said, NULL);
+}
