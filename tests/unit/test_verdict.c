@@ -456,8 +456,45 @@ static void test_expired(void)
 	CHECK(verdict_expired(hour, minute, minute, 1000));
 }
 
+/* One code, several causes: each has its own remedy. */
+static void test_sentences(void)
+{
+	static const struct {
+		enum stage stage;
+		unsigned code;
+		const char *text, *part;
+	} said[] = {
+		{STAGE_AUTH, 535,
+		 "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
+		 "for the tenant"},
+		{STAGE_AUTH, 535,
+		 "5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+		 "for this mailbox"},
+		{STAGE_AUTH, 535, "5.7.139 Authentication unsuccessful, basic authentication is disabled.", "`oauth`"},
+		{STAGE_AUTH, 550, "5.7.30 Basic authentication is not supported for Client Submission.", "`oauth`"},
+		{STAGE_AUTH, 535,
+		 "5.7.139 Authentication unsuccessful, the request did not meet the criteria to be "
+		 "authenticated successfully. Contact your administrator.",
+		 "conditional-access"},
+		{STAGE_AUTH, 535, "5.7.139 Authentication unsuccessful, the user credentials were incorrect.", "wrong"},
+		{STAGE_AUTH, 535, "5.7.3 Authentication unsuccessful", "two hours"},
+		{STAGE_AUTH, 501, "5.5.124 Invalid XOAUTH2 auth data", "one kind"},
+		{STAGE_CONTENT, 550, "5.7.68 TenantInboundAttribution; Direct Send not allowed", "RejectDirectSend"},
+		{STAGE_RCPT, 550, "5.7.51 TenantInboundAttribution; There is a partner connector configured",
+		 "connector"},
+	};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		const struct verdict_fact fact = {said[i].stage, said[i].code, span_text(said[i].text)};
+		struct ruling ruling = verdict_judge(&fact, NULL);
+		CHECK_EQ(ruling.verdict, VERDICT_HOLD);
+		CHECK(ruling.say && strstr(ruling.say, said[i].part));
+	}
+}
+
 int main(void)
 {
+	RUN(test_sentences);
 	RUN(test_table);
 	RUN(test_every_code);
 	RUN(test_replies);
