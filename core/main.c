@@ -28,6 +28,7 @@
 #include "core/base/notify.h"
 #include "core/base/running.h"
 #include "core/config/config.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
 #include "core/receive/listen.h"
@@ -536,12 +537,30 @@ static int cannot_ask(struct process *p)
 	return EXIT_UNAVAILABLE;
 }
 
+/* What files hold of the first snapshot: trust anchors, certificates, passwords. 0 or the exit status. */
+static int load_files(struct process *p, const struct config *config)
+{
+	struct snapshot *snapshot = p->relay.snapshot;
+	struct mailbox_problem mailbox_problem;
+	struct tls_problem tls_problem;
+	int r;
+
+	if (tls_policies_make(snapshot->tls, config, &tls_problem) < 0) {
+		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
+		return EXIT_CONFIG;
+	}
+	r = mailbox_sets_make(snapshot->mailboxes, p->relay.deliverers.mailboxes, config, &mailbox_problem);
+	if (r < 0)
+		fprintf(stderr, "postrider: %s: %s\n", config->file,
+			r == -EINVAL ? mailbox_problem.text : "out of memory");
+	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
+}
+
 static int run(const struct config *config)
 {
 	static struct process process;
 	struct process *p = &process;
 	struct ring_problem ring_problem;
-	struct tls_problem tls_problem;
 	char problem[1024];
 	sigset_t signals;
 	unsigned i;
@@ -569,10 +588,9 @@ static int run(const struct config *config)
 		fprintf(stderr, "postrider: out of memory\n");
 		return EXIT_UNAVAILABLE;
 	}
-	if (tls_policies_make(p->relay.snapshot->tls, config, &tls_problem) < 0) {
-		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
-		return EXIT_CONFIG;
-	}
+	status = load_files(p, config);
+	if (status != 0)
+		return status;
 	tell("", "reading the spool %s", config->spool.directory);
 	if (relay_recover(&p->relay, own_log(p), &p->recovery) < 0) {
 		log_failure(p, p->recovery.problem);

@@ -107,6 +107,13 @@ static void free_destination(struct config_destination *destination)
 	schema_verdicts_free(&destination->verdicts);
 	free(destination->rules);
 	config_oauth_free(destination->oauth);
+	for (size_t i = 0; i < destination->mailbox_count; i++) {
+		free(destination->mailboxes[i].user);
+		free(destination->mailboxes[i].password_file);
+	}
+	free(destination->mailboxes);
+	free(destination->auth.user);
+	free(destination->auth.password_file);
 }
 
 void config_free(struct config *config)

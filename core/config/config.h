@@ -54,6 +54,8 @@ struct config_host {
 	struct ring_address address; /* when numeric */
 };
 
+enum { CONFIG_CONNECTIONS_MAX = 100000 }; /* of one destination */
+
 /* EHLO keywords that a destination's hosts may be told not to be believed in. */
 enum config_extension {
 	CONFIG_PIPELINING = 1 << 0,
@@ -69,6 +71,16 @@ struct config_verdicts {
 	size_t count;
 };
 
+/* How it is signed in, by the names of AUTH (core/smtp/mechanism.h has the same order). */
+enum config_mechanism { CONFIG_AUTH_PLAIN, CONFIG_AUTH_LOGIN, CONFIG_AUTH_XOAUTH2, CONFIG_AUTH_OAUTHBEARER };
+enum { CONFIG_MECHANISMS = CONFIG_AUTH_OAUTHBEARER + 1, CONFIG_USER_MAX = 240 };
+
+/* Who signs in. */
+struct config_mailbox {
+	char *user;
+	char *password_file;
+};
+
 struct config_destination {
 	char *name;
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
@@ -77,19 +89,32 @@ struct config_destination {
 	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
-	unsigned connections;                                    /* limits.connections, default 20, whole process */
-	unsigned messages_per_connection;                        /* default 0: no limit */
-	uint64_t connection_age_ns;      /* a connection is replaced after so long, default 10m; 0: never */
-	unsigned messages_in_flight;     /* on one connection, at most; default 4096 */
-	unsigned recipients_per_message; /* default 100 */
-	struct config_limits limits;     /* of time: limits.messages_per_minute and its like, pacing */
-	unsigned ignored_extensions;     /* ignore_extensions: enum config_extension, or'ed */
-	bool pipeline_across_messages;   /* commands behind the end of a message before its reply; default false */
-	struct config_oauth *oauth;      /* whose tokens sign in there; NULL: not given */
-	uint64_t idle_timeout_ns;        /* an unused pooled connection is closed, default 30s */
-	struct config_verdicts verdicts; /* its own rules about replies */
-	struct verdict_rules *rules;     /* all that come before the built-in ones, in order; NULL: none */
+	unsigned connections;             /* limits.connections, default 20: of the whole process, or of each mailbox */
+	unsigned messages_per_connection; /* default 0: no limit */
+	uint64_t connection_age_ns;       /* a connection is replaced after so long, default 10m; 0: never */
+	unsigned messages_in_flight;      /* on one connection, at most; default 4096 */
+	unsigned recipients_per_message;  /* default 100 */
+	struct config_limits limits;      /* of time: limits.messages_per_minute and its like, pacing */
+	unsigned ignored_extensions;      /* ignore_extensions: enum config_extension, or'ed */
+	bool pipeline_across_messages;    /* commands behind the end of a message before its reply; default false */
+	struct config_oauth *oauth;       /* whose tokens sign in there; NULL: not given */
+	uint64_t idle_timeout_ns;         /* an unused pooled connection is closed, default 30s */
+	struct config_verdicts verdicts;  /* its own rules about replies */
+	struct verdict_rules *rules;      /* all that come before the built-in ones, in order; NULL: none */
+	struct config_mailbox *mailboxes; /* "mailboxes", or the one of "auth"; none: nobody signs in */
+	size_t mailbox_count;
+	uint8_t mechanisms[CONFIG_MECHANISMS]; /* enum config_mechanism, in the order in which they are tried */
+	unsigned mechanism_count;
+	struct config_mailbox auth; /* what "auth" says for all mailboxes; NULL where not given */
 };
+
+/* Connections that all its mailboxes may have together: limits.connections is for each. */
+static inline unsigned config_connections(const struct config_destination *destination)
+{
+	size_t all = destination->connections * (destination->mailbox_count ? destination->mailbox_count : 1);
+
+	return all < CONFIG_CONNECTIONS_MAX ? (unsigned)all : CONFIG_CONNECTIONS_MAX;
+}
 
 /* All that is given must fit. Patterns: "*@domain", "local@domain", "*@*.domain". */
 struct config_route {

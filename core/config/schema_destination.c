@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/config/scalar.h"
+#include "core/config/schema_auth.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_oauth.h"
 #include "core/config/schema_verdict.h"
@@ -130,7 +131,7 @@ static bool check_oauth(struct reader *r, const yaml_node_t *node, const struct 
 {
 	return destination->oauth == NULL ||
 	       reader_fail(r, &reader_find(r, node, "oauth")->start_mark,
-			   "oauth: nobody signs in with it: this version has no mailboxes yet");
+			   "oauth: nobody signs in with it: in this version mailboxes have passwords only");
 }
 
 static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
@@ -140,7 +141,7 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
-	if (!check_oauth(r, node, destination))
+	if (!check_oauth(r, node, destination) || !schema_auth_check(r, node, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
 		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
@@ -179,7 +180,7 @@ static const struct reader_field destination_tls[] = {
 };
 
 static const struct reader_field destination_limits[] = {
-	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, 100000),
+	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, CONFIG_CONNECTIONS_MAX),
 	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
 	FIELD_RANGE("messages_in_flight", reader_number, DESTINATION(messages_in_flight), 1, CONFIG_IN_FLIGHT_MAX),
 	FIELD_RANGE("recipients_per_message", reader_number, DESTINATION(recipients_per_message), 1,
@@ -254,7 +255,9 @@ static const struct reader_field destination_fields[] = {
 	FIELD_LIST("hosts", DESTINATION(hosts), HOSTS_MAX, &hosts, "[\"mail.example.org:25\"]"),
 	FIELD_MISSING("mx"),
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
-	FIELD_MISSING("auth"),
+	FIELD("auth", schema_auth_read, 0),
+	FIELD_LIST("mailboxes", DESTINATION(mailboxes), SCHEMA_MAILBOXES_MAX, &schema_mailboxes,
+		   "[{ user: scan1@example.org, password_file: scan1.password }]"),
 	FIELD("oauth", schema_oauth_read, DESTINATION(oauth)),
 	FIELD_SECTION("limits", destination_limits, "{ connections: 20 }"),
 	FIELD_CHOICE("pacing", DESTINATION(limits.pacing), pacings),

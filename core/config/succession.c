@@ -88,7 +88,9 @@ static const struct config_destination *find(const struct config *config, const 
 
 static unsigned shares(const struct config_destination *destination, unsigned shards)
 {
-	return destination->connections < shards ? destination->connections : shards;
+	unsigned connections = config_connections(destination);
+
+	return connections < shards ? connections : shards;
 }
 
 /* Where each of the new destinations will stand; returns how many places there are then. */
@@ -102,7 +104,7 @@ static size_t choose_places(const struct succession *s, size_t *places)
 
 		if (!before)
 			places[i] = count++;
-		else if (destination->connections < shares(before, s->bounds->destination_shards))
+		else if (config_connections(destination) < shares(before, s->bounds->destination_shards))
 			CANNOT(s,
 			       "limits.connections of destination \"%s\" cannot be less than %u while postrider runs, "
 			       "as its mail is shared out over so many shards: restart it",
@@ -134,7 +136,7 @@ static bool move(struct config *next, const struct config *running, const size_t
 		const struct config_destination *before = &running->destinations[i];
 		size_t ignored;
 		if (!find(next, before->name, &ignored))
-			ok = make_gone(&moved[i], before->name, strlen(before->name), before->connections);
+			ok = make_gone(&moved[i], before->name, strlen(before->name), config_connections(before));
 	}
 	if (!ok) {
 		for (i = 0; moved && i < running->destination_count; i++)

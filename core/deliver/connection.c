@@ -196,7 +196,7 @@ static void quit(struct connection *c)
 {
 	connection_move(c, CONNECTION_QUITTING);
 	smtp_reply_start(&c->parser, NULL);
-	connection_command(c, "QUIT\r\n", 6);
+	connection_command(c, "QUIT\r\n", 6, false);
 }
 
 void connection_leave(struct connection *c, enum stage stage, const char *reason)
@@ -223,9 +223,12 @@ void connection_setup_over(struct connection *c)
 		address->slow--;
 }
 
-void connection_command(struct connection *c, const char *text, size_t length)
+void connection_command(struct connection *c, const char *text, size_t length, bool secret)
 {
-	if (!transport_write(&c->transport, text, length)) {
+	bool ok = secret ? transport_write_secret(&c->transport, text, length)
+			 : transport_write(&c->transport, text, length);
+
+	if (!ok) {
 		connection_kill(c, connection_stage(c), "out of memory for output");
 		return;
 	}
@@ -276,9 +279,17 @@ static bool careful(const struct connection *c)
 	return c->answered < c->careful_until || (suspected > 0 && c->messages >= suspected) || connection_no_reset(c);
 }
 
+bool connection_stopped(const struct connection *c)
+{
+	bool fresh = c->messages == 0;
+
+	return (hold_in_force(c->host->hold) && !(c->probe && fresh)) ||
+	       (c->mailbox && mailbox_barred(c->mailbox) && !(c->mailbox_probe && fresh));
+}
+
 bool connection_has_room(const struct connection *c)
 {
-	if (hold_in_force(c->host->hold) && !(c->probe && c->messages == 0))
+	if (connection_stopped(c))
 		return false;
 	if (c->attempt_count > 0 && (careful(c) || connection_manner_stale(c)))
 		return false;
@@ -363,6 +374,8 @@ void connection_retire(struct connection *c)
 
 void connection_dealt_with(struct connection *c, const struct attempt *a)
 {
+	if (c->mailbox && mailbox_barred(c->mailbox) && exchange_any_sent(&a->exchange))
+		connection_mailbox_well(c, true);
 	if (!a->exchange.passed && c->answered++ == 0 && !a->host_held)
 		c->handlers->on_well(c);
 }

@@ -13,6 +13,7 @@
 #define POSTRIDER_DELIVER_CONNECTION_H
 
 #include "core/deliver/exchange.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/setup.h"
 #include "core/deliver/window.h"
@@ -65,21 +66,23 @@ struct connection {
 	unsigned careful_until;    /* one message at a time while `answered` is less */
 	uint64_t unwritten_octets; /* content of attempts that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
-	bool retiring;    /* takes no more attempts */
-	bool proven;      /* it reached READY */
-	bool resuming;    /* a ticket was offered */
-	bool slow;        /* its set-up takes long: others are opened beside it */
-	bool ours;        /* it ends by a fault of ours: the host is not to blame */
-	bool probe;       /* the host is held (hold.h): one message, until it gets through */
-	bool reset_next;  /* RSET before the next attempt */
-	bool empty_lines; /* it sends empty lines between its replies */
-	bool left;        /* QUIT was said because of what it had answered, and that was reported */
-	bool fell_back;   /* it ends for a lesson: the host is not blamed */
-	bool none_behind; /* of what was sent behind the oldest attempt nothing can have been accepted */
-	bool got_on;      /* recipients were refused for good before it ended: the host is not blamed */
-	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
-	bool stale;       /* it was idle for long, and no reply has come since */
-	bool alone;       /* what it has in flight broke a connection before: nothing is sent beside it */
+	bool retiring;           /* takes no more attempts */
+	bool proven;             /* it reached READY */
+	bool resuming;           /* a ticket was offered */
+	bool slow;               /* its set-up takes long: others are opened beside it */
+	bool ours;               /* it ends by a fault of ours: the host is not to blame */
+	struct mailbox *mailbox; /* who signs in, and nobody else ever here; NULL: nobody */
+	bool mailbox_probe;      /* that is held (mailbox.h): whether it is well again */
+	bool probe;              /* the host is held (hold.h): one message, until it gets through */
+	bool reset_next;         /* RSET before the next attempt */
+	bool empty_lines;        /* it sends empty lines between its replies */
+	bool left;               /* QUIT was said because of what it had answered, and that was reported */
+	bool fell_back;          /* it ends for a lesson: the host is not blamed */
+	bool none_behind;        /* of what was sent behind the oldest attempt nothing can have been accepted */
+	bool got_on;             /* recipients were refused for good before it ended: the host is not blamed */
+	bool told;               /* by the next hop that this connection takes no more: nothing behind was accepted */
+	bool stale;              /* it was idle for long, and no reply has come since */
+	bool alone;              /* what it has in flight broke a connection before: nothing is sent beside it */
 	char told_text[120];
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;
@@ -96,9 +99,10 @@ enum { CONNECTION_CAREFUL = 64 };
 /* A connection that ended at RSET may have done so for another reason. */
 enum { RESET_SUSPECTED_S = 60 };
 
-/* Opens one; NULL when memory or descriptors are short. */
+/* Opens one, for a mailbox or NULL; NULL when memory or descriptors are short. The mailbox counts it already, and is
+ * told when it is gone. */
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
-				   const struct connection_handlers *handlers);
+				   struct mailbox *mailbox, const struct connection_handlers *handlers);
 /* It has had as many messages as this host takes on one connection, or as are configured. */
 bool connection_at_limit(const struct connection *c);
 /* How many messages it may still take at so many a second, UINT64_MAX: no limit; *share: a new one in its place. */
@@ -110,6 +114,8 @@ static inline bool connection_no_reset(const struct connection *c)
 
 	return c->host->no_reset_until_ns > now_ns || c->host->reset_suspected_until_ns > now_ns;
 }
+/* Host or mailbox take nothing now, but one message for a probe. */
+bool connection_stopped(const struct connection *c);
 /* Room in its window for another attempt now. */
 bool connection_has_room(const struct connection *c);
 void connection_add(struct connection *c, struct attempt *a);

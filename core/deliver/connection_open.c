@@ -20,6 +20,8 @@ static void on_closed(struct transport *t)
 	assert(c->state == CONNECTION_CLOSED);
 	list_remove(&c->link);
 	o->connection_count--;
+	if (c->mailbox)
+		mailbox_gone(c->mailbox);
 	pool_release(&o->shard->deliverer->connections, c);
 	outbound_wake(o->shard, o->index);
 }
@@ -140,7 +142,7 @@ static const struct transport_handlers on_transport = {.on_data = connection_on_
 						       .on_closed = on_closed};
 
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
-				   const struct connection_handlers *handlers)
+				   struct mailbox *mailbox, const struct connection_handlers *handlers)
 {
 	struct shard *shard = o->shard;
 	struct connection *c = pool_acquire(&shard->deliverer->connections);
@@ -157,6 +159,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->outbound = o;
 	c->handlers = handlers;
 	c->host = host;
+	c->mailbox = mailbox;
 	c->address = *address;
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;

@@ -1,7 +1,7 @@
 /*
  * core/deliver/connection_private.h - shared between connection_open.c (socket and timer), connection_reply.c (octets
- * to replies), connection_setup.c (until READY), connection.c (life) and connection_manner.c. Each calls those behind
- * it only.
+ * to replies), connection_setup.c (until READY), connection.c (life), connection_login.c (who signs in)
+ * and connection_manner.c. Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
 #define POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
@@ -18,14 +18,27 @@ void connection_move(struct connection *c, enum connection_state state);
 /* The set-up is over, well or not. */
 void connection_setup_over(struct connection *c);
 enum stage connection_stage(const struct connection *c);
-/* A command of the connection itself, outside any attempt. */
-void connection_command(struct connection *c, const char *text, size_t length);
+/* A command of the connection itself, outside any attempt; `secret`: nothing of it stays in a buffer. */
+void connection_command(struct connection *c, const char *text, size_t length, bool secret);
 
 /* connection_setup.c */
 void connection_on_connected(struct transport *t, int result);
 void connection_on_secured(struct transport *t);
 /* A reply outside READY. `behind`: octets of input after it. */
 void connection_on_setup_reply(struct connection *c, size_t behind);
+
+/* connection_login.c */
+/* What is said next of AUTH. False: the configuration has its mailbox no more. */
+bool connection_sign_in(struct connection *c, struct setup_next *next);
+/* What the reply repeats of the secret is unreadable from now on. */
+void connection_conceal(struct connection *c);
+/* Signing in was refused by the last reply. True: that is the mailbox's trouble, and the host is not to blame. */
+bool connection_login_refused(struct connection *c);
+/* A refusal with a ruling to HOLD. True: the mailbox may not send, and takes nothing for the time being. */
+bool connection_mailbox_barred(struct connection *c, const struct delivery *d, const struct verdict_fact *fact,
+			       const struct ruling *ruling);
+/* It is signed in, or has sent a message. */
+void connection_mailbox_well(struct connection *c, bool sent);
 
 /* connection_manner.c */
 /* How commands are sent, from what the host offers, what it has taught and what is configured. `stale`: it would be

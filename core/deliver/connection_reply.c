@@ -109,6 +109,12 @@ static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned
 	/* Several recipients of one message are one sign. */
 	const struct delivery *d = heard->signs & HEARD_HELD_BEFORE ? NULL : a->delivery;
 
+	/* Whoever else may send goes on with it. */
+	if (connection_mailbox_barred(c, d, &fact, &heard->ruling)) {
+		a->host_held = true;
+		connection_start_no_more(c);
+		return;
+	}
 	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
 	if (a->host_held)
 		connection_start_no_more(c);

@@ -37,6 +37,8 @@ static void become_ready(struct connection *c)
 
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
+	if (c->mailbox)
+		connection_mailbox_well(c, false);
 	connection_setup_over(c);
 	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
 	c->idle_since_ns = o->shard->now_ns;
@@ -65,34 +67,86 @@ static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 	(void)hold_refused(c->outbound, c->host, NULL, fact, &ruling);
 }
 
+#define SAY_NO_MECHANISM                                                                                               \
+	"the next hop cannot be signed in at in the configured way: it may be the wrong host or port, or another "     \
+	"mechanism is needed in `auth`; `postrider probe` shows what it offers"
+
+/* Every mailbox meets the same. */
+static void hold_without_mechanism(struct connection *c, const struct setup_next *next)
+{
+	const struct verdict_fact fact = {STAGE_AUTH, 0, span_text(next->why)};
+	const struct ruling ruling = {.verdict = VERDICT_HOLD,
+				      .action = ACTION_HOLD,
+				      .scope = SCOPE_HOST,
+				      .reason = REASON_CREDENTIALS,
+				      .say = SAY_NO_MECHANISM};
+
+	(void)hold_refused(c->outbound, c->host, NULL, &fact, &ruling);
+}
+
+static void hold(struct connection *c, enum setup_go go, const struct setup_next *next)
+{
+	const struct smtp_reply_parser *reply = &c->parser;
+
+	if (next->stage == STAGE_AUTH && next->by_reply)
+		c->ours = connection_login_refused(c);
+	else if (next->stage == STAGE_AUTH && go == SETUP_REFUSE)
+		hold_without_mechanism(c, next);
+	else if (next->by_reply)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, reply->code, {reply->text, reply->text_length}});
+	else if (go == SETUP_REFUSE)
+		hold_if_ours(c, &(struct verdict_fact){next->stage, 0, span_text(next->why)});
+}
+
 static void refused(struct connection *c, enum setup_go go, const struct setup_next *next)
 {
 	const struct smtp_reply_parser *reply = &c->parser;
 	char reason[SMTP_REPLY_TEXT_MAX + 80];
 
+	if (next->stage == STAGE_AUTH && c->setup.step == SETUP_AUTH)
+		connection_conceal(c);
 	if (next->by_reply)
 		snprintf(reason, sizeof(reason), "%s: %u %.*s", next->why, reply->code, (int)reply->text_length,
 			 reply->text);
 	else
 		snprintf(reason, sizeof(reason), "%s", next->why);
-	if (next->by_reply)
-		hold_if_ours(c, &(struct verdict_fact){next->stage, reply->code, {reply->text, reply->text_length}});
-	else if (go == SETUP_REFUSE)
-		hold_if_ours(c, &(struct verdict_fact){next->stage, 0, span_text(next->why)});
+	hold(c, go, next);
 	if (go == SETUP_REFUSE)
 		connection_leave(c, next->stage, reason);
 	else
 		connection_kill(c, next->stage, reason);
 }
 
+static void say(struct connection *c, struct setup_next *next)
+{
+	bool secret = c->setup.step == SETUP_AUTH;
+
+	connection_move(c, CONNECTION_TALKING);
+	smtp_reply_start(&c->parser, setup_collects(&c->setup));
+	connection_command(c, next->line, next->length, secret);
+	if (secret)
+		explicit_bzero(next->line, next->length);
+}
+
+static void sign_in(struct connection *c, struct setup_next *next)
+{
+	if (connection_sign_in(c, next)) {
+		say(c, next);
+		return;
+	}
+	c->ours = true;
+	connection_leave(c, STAGE_AUTH, "the configuration has its mailbox no more");
+}
+
 /* What comes next, but for what a reply refused. */
-static void carry_on(struct connection *c, enum setup_go go, const struct setup_next *next)
+static void carry_on(struct connection *c, enum setup_go go, struct setup_next *next)
 {
 	switch (go) {
 	case SETUP_SAY:
-		connection_move(c, CONNECTION_TALKING);
-		smtp_reply_start(&c->parser, setup_collects(&c->setup));
-		connection_command(c, next->line, next->length);
+		say(c, next);
+		return;
+	case SETUP_LOGIN:
+		sign_in(c, next);
 		return;
 	case SETUP_LISTEN:
 		connection_move(c, CONNECTION_TALKING);
@@ -117,11 +171,12 @@ void connection_on_connected(struct transport *t, int result)
 	struct connection *c = container_of(t, struct connection, transport);
 	const struct config_destination *destination = c->outbound->destination;
 	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
-	const struct setup_terms terms = {
+	struct setup_terms terms = {
 		.hostname = connection_config(c)->hostname,
 		.tls = tls,
 		.implicit = tls && destination->tls_implicit,
 		.ignored = destination->ignored_extensions,
+		.mechanism_count = c->mailbox ? destination->mechanism_count : 0,
 	};
 	char reason[160];
 
@@ -130,6 +185,8 @@ void connection_on_connected(struct transport *t, int result)
 		connection_kill(c, STAGE_CONNECT, reason);
 		return;
 	}
+	/* Of one that was opened before `auth` came or went, nothing is known here: it is retired (outbound_take()). */
+	memcpy(terms.mechanisms, destination->mechanisms, sizeof(terms.mechanisms));
 	carry_on(c, setup_begin(&c->setup, &terms), NULL);
 }
 

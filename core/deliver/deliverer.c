@@ -13,6 +13,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
@@ -22,8 +23,9 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 {
 	shared->holds = calloc(room + 1, sizeof(*shared->holds));
 	shared->accounts = calloc(room + 1, sizeof(*shared->accounts));
+	shared->mailboxes = calloc(room + 1, sizeof(*shared->mailboxes));
 	shared->room = room;
-	return shared->holds && shared->accounts ? deliverers_extend(shared, config) : -ENOMEM;
+	return shared->holds && shared->accounts && shared->mailboxes ? deliverers_extend(shared, config) : -ENOMEM;
 }
 
 static int extend(struct hold_destination *hold, const struct config_destination *destination)
@@ -74,6 +76,9 @@ void deliverers_deinit(struct deliverers *shared)
 	}
 	free(shared->holds);
 	free(shared->accounts);
+	for (d = 0; shared->mailboxes && d < shared->room; d++)
+		mailbox_home_deinit(&shared->mailboxes[d]);
+	free(shared->mailboxes);
 }
 
 int deliverer_init(struct shard *shard, struct deliverers *shared)

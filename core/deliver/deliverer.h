@@ -20,6 +20,7 @@ struct account;
 struct config;
 struct dns;
 struct hold_destination;
+struct mailbox_home;
 struct outbound; /* outbound.h */
 struct shard;
 struct snapshot;
@@ -28,6 +29,7 @@ struct snapshot;
 struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
 	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
+	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
 	size_t room;                    /* destinations */
 	struct dns *dns;                /* NULL as long as every host is numeric */
 };

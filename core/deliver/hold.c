@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tell.h"
 #include "core/route/plan.h"
@@ -117,6 +118,12 @@ static void let_go(struct outbound *o, struct host *host, uint64_t since_ns)
 	outbound_wake(o->shard, o->index);
 }
 
+/* How far it is to a stage. */
+static unsigned way_to(enum stage stage)
+{
+	return stage == STAGE_AUTH ? 2 * STAGE_MAIL - 1 : 2u * stage;
+}
+
 void hold_passed(struct outbound *o, struct host *host, const struct delivery *d, enum stage stage, bool sent)
 {
 	struct hold_host *hold = host->hold;
@@ -126,7 +133,7 @@ void hold_passed(struct outbound *o, struct host *host, const struct delivery *d
 		host->held_in_row = 0;
 	if (hold_in_force(hold)) {
 		/* What came further than the refusal has passed the place where the others were refused. */
-		if (!sent && (uint32_t)stage <= atomic_load(&hold->stage))
+		if (!sent && way_to(stage) <= way_to((enum stage)atomic_load(&hold->stage)))
 			return;
 		since_ns = atomic_load(&hold->since_ns);
 		atomic_store(&hold->refused, 0);
@@ -143,11 +150,18 @@ void hold_passed(struct outbound *o, struct host *host, const struct delivery *d
 
 /* ---- the lane --------------------------------------------------------------------------------------------------- */
 
+void hold_released(struct outbound *o)
+{
+	atomic_store(&destination_of(o)->released_ns, o->shard->now_ns);
+}
+
 bool hold_stops(const struct outbound *o)
 {
 	bool held = false;
 	size_t i;
 
+	if (o->mailboxes && mailbox_all_held(o->mailboxes))
+		return true;
 	for (i = 0; i < o->host_count; i++) {
 		const struct host *host = o->hosts[i];
 		if (hold_in_force(host->hold))

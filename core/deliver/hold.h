@@ -82,7 +82,9 @@ bool hold_refused(struct outbound *o, struct host *host, const struct delivery *
 /* The host dealt with a message: it was sent (`sent`), or its fate was decided at `stage`. */
 void hold_passed(struct outbound *o, struct host *host, const struct delivery *d, enum stage stage, bool sent);
 
-/* Mail of this lane goes nowhere now because hosts are held. */
+/* What kept all mail of the destination from going anywhere is over: its time begins anew. */
+void hold_released(struct outbound *o);
+/* Mail of this lane goes nowhere now because hosts, or all that could sign in there, are held. */
 bool hold_stops(const struct outbound *o);
 /* For verdict_expired(): how long mail of this lane has been free to go. */
 uint64_t hold_uptime_ns(const struct outbound *o);

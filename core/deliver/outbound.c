@@ -151,7 +151,14 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->account = &shard->deliverer->shared->accounts[d];
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
+	o->mailboxes = snapshot->mailboxes[d];
 	return 0;
+}
+
+/* Who a connection is signed in as may go on there. */
+static bool stays(const struct outbound *o, const struct mailbox *mailbox)
+{
+	return mailbox ? mailbox_find(o->mailboxes, mailbox) != NULL : o->mailboxes == NULL;
 }
 
 bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
@@ -161,6 +168,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	bool other_policy = !tls_policy_same(before, now);
 	struct list *link, *next;
 	struct arrangement a;
+	size_t i;
 
 	if (now == before)
 		return true; /* done already, and another lane was short of memory */
@@ -171,12 +179,17 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	o->limit = plan_share(o->shard->plan, snapshot->config, o->index);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
+	o->mailboxes = snapshot->mailboxes[d];
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
-		if (other_policy || c->host->gone)
+		/* What it still has to say comes from this configuration: the one before may be freed. */
+		c->setup.terms.hostname = snapshot->config->hostname;
+		if (other_policy || c->host->gone || !stays(o, c->mailbox))
 			connection_retire(c);
 	}
+	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++)
+		mailbox_retry(o->mailboxes->entries[i].mailbox, o->shard->now_ns);
 	outbound_wake(o->shard, o->index);
 	return true;
 }
@@ -214,11 +227,11 @@ static struct connection *with_room(struct outbound *o)
 		struct connection *c = container_of(link, struct connection, link);
 		if (connection_has_room(c))
 			return c;
-		/* Learned while it was idle, or busy with more than that. Where the host is held a probe stays until it
-		 * is answered; one that proved nothing makes room for the next. */
+		/* Learned while it was idle, or busy with more than that. Where the host or the mailbox is held a probe
+		 * stays until it is answered; one that proved nothing makes room for the next. */
 		if (c->state == CONNECTION_READY && !c->retiring &&
 		    (connection_at_limit(c) ||
-		     (hold_in_force(c->host->hold) && (!c->probe || (c->messages > 0 && c->attempt_count == 0))))) {
+		     (connection_stopped(c) && (!(c->probe || c->mailbox_probe) || c->attempt_count == 0)))) {
 			connection_retire(c);
 			continue;
 		}

@@ -13,6 +13,7 @@
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/fallback.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
@@ -67,8 +68,10 @@ struct outbound {
 	struct host **hosts;
 	size_t host_count; /* of the destination */
 	size_t host_total;
-	struct tls_context *tls; /* the snapshot's; NULL without TLS */
-	struct list connections; /* struct connection */
+	struct tls_context *tls;             /* the snapshot's; NULL without TLS */
+	const struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
+	unsigned mailbox_turn;               /* whose turn it is to have another connection */
+	struct list connections;             /* struct connection */
 	unsigned connection_count, connecting;
 	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;

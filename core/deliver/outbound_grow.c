@@ -164,24 +164,42 @@ static void give_way(struct outbound *o, uint64_t *next_ns)
 	}
 }
 
+/* It was chosen, and there is nowhere to go for it. */
+static void leave_mailbox(const struct outbound *o, struct mailbox *mailbox, bool probe)
+{
+	if (!mailbox)
+		return;
+	if (probe)
+		mailbox_retry(mailbox, o->shard->now_ns);
+	mailbox_gone(mailbox);
+}
+
 static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
 	static const struct connection_handlers handlers = {.on_well = on_well, .on_blamed = on_blamed};
 	struct host_address *address;
+	struct mailbox *mailbox = NULL;
 	struct connection *c;
 	struct host *host;
-	bool probe = false;
+	bool probe = false, mailbox_probe = false;
 
-	host = usable_host(o, next_ns, &probe, &address);
-	if (!host)
+	if (o->mailboxes && !(mailbox = mailbox_choose(o->mailboxes, &o->mailbox_turn, o->destination->connections,
+						       o->shard->now_ns, &mailbox_probe, next_ns)))
 		return false;
+	host = usable_host(o, next_ns, &probe, &address);
+	if (!host) {
+		leave_mailbox(o, mailbox, mailbox_probe);
+		return false;
+	}
 	o->grown_ns = o->shard->now_ns;
-	c = connection_open(o, host, &address->at, &handlers);
+	c = connection_open(o, host, &address->at, mailbox, &handlers);
 	if (!c) {
+		leave_mailbox(o, mailbox, mailbox_probe);
 		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 		return false;
 	}
 	addresses_used(&host->addresses, address);
+	c->mailbox_probe = mailbox_probe;
 	c->probe = host->probing = probe;
 	return true;
 }

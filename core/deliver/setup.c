@@ -14,9 +14,12 @@ enum { HOSTNAME_MAX = 255 };
 static const struct states_row steps[] = {
 	[SETUP_GREETING] = {"GREETING", STATES_BIT(SETUP_EHLO)},
 	[SETUP_HANDSHAKE] = {"HANDSHAKE", STATES_BIT(SETUP_GREETING) | STATES_BIT(SETUP_EHLO)},
-	[SETUP_EHLO] = {"EHLO", STATES_BIT(SETUP_HELO) | STATES_BIT(SETUP_STARTTLS) | STATES_BIT(SETUP_READY)},
+	[SETUP_EHLO] = {"EHLO", STATES_BIT(SETUP_HELO) | STATES_BIT(SETUP_STARTTLS) | STATES_BIT(SETUP_AUTH) |
+					STATES_BIT(SETUP_READY)},
 	[SETUP_HELO] = {"HELO", STATES_BIT(SETUP_READY)},
 	[SETUP_STARTTLS] = {"STARTTLS", STATES_BIT(SETUP_HANDSHAKE)},
+	/* For itself with each mechanism. */
+	[SETUP_AUTH] = {"AUTH", STATES_BIT(SETUP_AUTH) | STATES_BIT(SETUP_READY)},
 	[SETUP_READY] = {"READY", 0},
 };
 const struct states setup_steps = {"setup", steps, sizeof(steps) / sizeof(steps[0])};
@@ -30,7 +33,8 @@ enum stage setup_stage(const struct setup *s)
 {
 	static const enum stage stages[] = {
 		[SETUP_GREETING] = STAGE_GREETING, [SETUP_HANDSHAKE] = STAGE_TLS,     [SETUP_EHLO] = STAGE_EHLO,
-		[SETUP_HELO] = STAGE_EHLO,         [SETUP_STARTTLS] = STAGE_STARTTLS, [SETUP_READY] = STAGE_EHLO,
+		[SETUP_HELO] = STAGE_EHLO,         [SETUP_STARTTLS] = STAGE_STARTTLS, [SETUP_AUTH] = STAGE_AUTH,
+		[SETUP_READY] = STAGE_EHLO,
 	};
 
 	return stages[s->step];
@@ -109,9 +113,85 @@ static bool tls_lacks(const struct setup *s)
 	return s->terms.tls && !s->secured;
 }
 
+/* ---- AUTH ------------------------------------------------------------------------------------------------------- */
+
+static enum setup_go cannot_sign_in(const char *why, struct setup_next *next)
+{
+	next->why = why;
+	next->stage = STAGE_AUTH;
+	return SETUP_REFUSE;
+}
+
+/* The next of the wanted mechanisms that is offered. False: there is none. */
+static bool choose_mechanism(struct setup *s)
+{
+	while (s->mechanisms_tried < s->terms.mechanism_count) {
+		enum sasl_mechanism mechanism = s->terms.mechanisms[s->mechanisms_tried++];
+		if (s->extensions.auth & SASL_BIT(mechanism)) {
+			sasl_begin(&s->sasl, mechanism);
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum setup_go sign_in(struct setup *s, struct setup_next *next)
+{
+	if (!s->secured)
+		return cannot_sign_in("nobody signs in without TLS", next);
+	if (s->extensions.auth == 0)
+		return cannot_sign_in("the next hop offers no authentication", next);
+	if (!choose_mechanism(s))
+		return cannot_sign_in(
+			"the next hop offers none of the mechanisms of AUTH that it is to be signed in by", next);
+	move(s, SETUP_AUTH);
+	return SETUP_LOGIN;
+}
+
+enum setup_go setup_login(struct setup *s, const struct sasl_login *login, struct setup_next *next)
+{
+	assert(s->step == SETUP_AUTH && s->secured);
+	next->length = sasl_say(&s->sasl, login, next->line);
+	return SETUP_SAY;
+}
+
+/*
+ * It is the mechanism that is refused (RFC 4954 4 and 6: 504, 534, 538), or the command as such, and not who signs in:
+ * another one may do. Not for 535: each further try of a wrong password counts where they are counted.
+ */
+static bool other_mechanism_may_do(unsigned code)
+{
+	return (code >= 500 && code <= 504) || code == 534 || code == 538;
+}
+
+static enum setup_go reply_auth(struct setup *s, const struct smtp_reply_parser *reply, struct setup_next *next)
+{
+	switch (sasl_hear(&s->sasl, reply->code, (struct span){reply->text, reply->text_length})) {
+	case SASL_SAY:
+		return sasl_needs_login(&s->sasl) ? SETUP_LOGIN : setup_login(s, NULL, next);
+	case SASL_DONE:
+		move(s, SETUP_READY);
+		return SETUP_DONE;
+	case SASL_REFUSED:
+		if (other_mechanism_may_do(reply->code) && s->sasl.said != SASL_SAID_CANCEL && choose_mechanism(s)) {
+			move(s, SETUP_AUTH);
+			return SETUP_LOGIN;
+		}
+		return refuse(s, reply, "the next hop refuses the login", next);
+	default:
+		next->why = "a reply to AUTH that makes no sense";
+		next->stage = STAGE_AUTH;
+		return SETUP_BREAK;
+	}
+}
+
+/* ---- what comes next ------------------------------------------------------------------------------------------- */
+
 static enum setup_go after_hello(struct setup *s, struct setup_next *next)
 {
 	ignore_extensions(s);
+	if (!tls_lacks(s) && s->terms.mechanism_count > 0)
+		return sign_in(s, next);
 	if (!tls_lacks(s)) {
 		move(s, SETUP_READY);
 		return SETUP_DONE;
@@ -126,7 +206,8 @@ static enum setup_go after_hello(struct setup *s, struct setup_next *next)
 /* EHLO is not known there (RFC 5321 4.1.4), and nothing that only EHLO can offer is asked for. */
 static bool helo_may_do(const struct setup *s, unsigned code)
 {
-	return s->step == SETUP_EHLO && code >= 500 && code != 521 && code != 554 && !tls_lacks(s);
+	return s->step == SETUP_EHLO && code >= 500 && code != 521 && code != 554 && !tls_lacks(s) &&
+	       s->terms.mechanism_count == 0;
 }
 
 static enum setup_go reply_starttls(struct setup *s, size_t behind, struct setup_next *next)
@@ -160,6 +241,8 @@ enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply
 	case SETUP_STARTTLS:
 		return positive ? reply_starttls(s, behind, next)
 				: refuse(s, reply, "STARTTLS refused by the next hop", next);
+	case SETUP_AUTH:
+		return reply_auth(s, reply, next);
 	default:
 		next->why = "a reply without a command";
 		next->stage = setup_stage(s);

@@ -1,12 +1,13 @@
 /*
- * core/deliver/setup.h - what is said to a next hop before the first message: greeting, EHLO, STARTTLS, EHLO again.
+ * core/deliver/setup.h - what is said to a next hop before the first message: greeting, EHLO, STARTTLS, EHLO, AUTH.
  *
- *     GREETING ---> EHLO ---> [STARTTLS -> HANDSHAKE -> EHLO] ---> READY
+ *     GREETING ---> EHLO ---> [STARTTLS -> HANDSHAKE -> EHLO] ---> [AUTH] ---> READY
  *         ^            \---> HELO, where it knows no EHLO and TLS is not asked for ---/
  *         HANDSHAKE, where TLS comes first
  *
  * An engine without I/O: a reply goes in, what to do next comes out. What TLS is demanded is decided before a single
- * command that names a sender or a recipient: where it is, nothing goes on in clear (RELIABILITY I6, STL-07).
+ * command that names a sender or a recipient: where it is, nothing goes on in clear (RELIABILITY I6, STL-07). Where
+ * somebody is to sign in, AUTH is said behind TLS and nowhere else, whatever else the terms say, and nothing before it.
  */
 #ifndef POSTRIDER_DELIVER_SETUP_H
 #define POSTRIDER_DELIVER_SETUP_H
@@ -17,35 +18,41 @@
 #include "core/base/states.h"
 #include "core/deliver/verdict.h"
 #include "core/smtp/reply.h"
+#include "core/smtp/sasl.h"
 
-enum setup_step { SETUP_GREETING, SETUP_HANDSHAKE, SETUP_EHLO, SETUP_HELO, SETUP_STARTTLS, SETUP_READY };
+enum setup_step { SETUP_GREETING, SETUP_HANDSHAKE, SETUP_EHLO, SETUP_HELO, SETUP_STARTTLS, SETUP_AUTH, SETUP_READY };
 extern const struct states setup_steps;
 
 struct setup_terms {
-	const char *hostname; /* the caller's */
-	bool tls;             /* nothing is said without, but what leads there */
-	bool implicit;        /* TLS comes before the greeting */
-	unsigned ignored;     /* CONFIG_*: what the operator knows the host not to bear */
+	const char *hostname;                /* the caller's */
+	bool tls;                            /* nothing is said without, but what leads there */
+	bool implicit;                       /* TLS comes before the greeting */
+	unsigned ignored;                    /* CONFIG_*: what the operator knows the host not to bear */
+	uint8_t mechanisms[SASL_MECHANISMS]; /* enum sasl_mechanism, in the order in which they are tried */
+	unsigned mechanism_count;            /* 0: nobody signs in */
 };
 
 struct setup {
 	struct setup_terms terms;
 	uint8_t step;
 	bool secured;
+	uint8_t mechanisms_tried;          /* of the terms': in order, those that are behind us */
 	struct smtp_extensions extensions; /* of the last EHLO */
+	struct sasl sasl;
 };
 
 enum setup_go {
 	SETUP_LISTEN, /* for the greeting */
 	SETUP_SAY,    /* `line`, then listen for the reply */
 	SETUP_SECURE, /* make the TLS handshake, then setup_secured() */
+	SETUP_LOGIN,  /* the login is needed: setup_login() */
 	SETUP_DONE,   /* READY */
 	SETUP_REFUSE, /* `why`, by the reply; leave with QUIT */
 	SETUP_BREAK,  /* `why`; end at once */
 };
-enum { SETUP_LINE_MAX = 300 };
+enum { SETUP_LINE_MAX = SASL_LINE_MAX };
 struct setup_next {
-	char line[SETUP_LINE_MAX];
+	char line[SETUP_LINE_MAX]; /* of SETUP_AUTH: has a secret in it, and is for the caller to wipe */
 	size_t length;
 	const char *why;
 	bool by_reply; /* it is the reply that says no, and not what it lacks */
@@ -55,6 +62,8 @@ struct setup_next {
 /* The socket is connected. */
 enum setup_go setup_begin(struct setup *s, const struct setup_terms *terms);
 enum setup_go setup_secured(struct setup *s, struct setup_next *next);
+/* Behind SETUP_LOGIN. The host it is said to is filled in by the caller. */
+enum setup_go setup_login(struct setup *s, const struct sasl_login *login, struct setup_next *next);
 /* `behind`: octets of input after the reply. */
 enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply, size_t behind,
 			  struct setup_next *next);

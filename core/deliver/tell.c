@@ -38,6 +38,7 @@ void tell_connection(const struct connection *c, enum stage stage, const char *r
 		return;
 	facts = (struct event_connection){
 		.at = host_of(o, c->host),
+		.mailbox = c->mailbox ? c->mailbox->user : NULL,
 		.tls = tls_of(c),
 		.resumed = c->tls_resumed,
 		.messages = c->messages,
@@ -119,6 +120,34 @@ void tell_slowed(const struct outbound *o, const struct host *host, bool all, un
 		     waiting(o));
 }
 
+void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,
+		       const struct ruling *ruling, uint64_t again_ns)
+{
+	bool login = fact->stage == STAGE_AUTH;
+	const struct event_mailbox facts = {
+		.at = host_of(c->outbound, c->host),
+		.mailbox = c->mailbox->user,
+		.mechanism = login ? sasl_name(c->setup.sasl.mechanism) : "",
+		.challenge = login ? c->setup.sasl.challenge : "",
+		.reason = reason_name(ruling->reason),
+		.problem = ruling->say ? ruling->say : "",
+		.reply = {.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text},
+		.again_ms = again_ns / CLOCK_NS_PER_MS,
+		.waiting = waiting(c->outbound),
+	};
+
+	if (trouble == MAILBOX_LATER)
+		event_mailbox_deferred(c->outbound->shard->log, &facts);
+	else
+		event_mailbox_refused(c->outbound->shard->log, &facts);
+}
+
+void tell_mailbox_ok(const struct connection *c, uint64_t held_ns)
+{
+	event_mailbox_accepted(c->outbound->shard->log, host_of(c->outbound, c->host), c->mailbox->user,
+			       held_ns / CLOCK_NS_PER_MS, waiting(c->outbound));
+}
+
 /* How an attempt ended, for all its recipients together. */
 static const char *result_name(const struct outcome *outcome, const struct attempt *a)
 {
@@ -170,6 +199,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 		.id = delivery_message_id(mail_of(d)->item.id),
 		.result = result_name(outcome, a),
 		.at = host_of(o, a->connection->host),
+		.mailbox = a->connection->mailbox ? a->connection->mailbox->user : NULL,
 		.tls = tls_of(a->connection),
 		.recipients = mail_of(d)->recipients,
 		.octets = mail_of(d)->content_length,

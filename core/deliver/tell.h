@@ -9,6 +9,7 @@
 
 #include "core/base/span.h"
 #include "core/deliver/fallback.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/verdict.h"
 
 struct attempt;
@@ -34,6 +35,10 @@ void tell_setup_refused(const struct outbound *o, const struct host *host, const
 void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
 		 const struct verdict_fact *fact, const struct ruling *ruling);
 void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
+/* Its mailbox is held: by this reply, for so long. And it is well again (mailbox.h). */
+void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,
+		       const struct ruling *ruling, uint64_t again_ns);
+void tell_mailbox_ok(const struct connection *c, uint64_t held_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
 void tell_attempt(const struct attempt *a, const struct outcome *outcome);

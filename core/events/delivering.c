@@ -45,6 +45,8 @@ void event_connection(struct log *log, const struct event_connection *c)
 
 	log_begin(&e, log, "connection");
 	host_fields(&e, c->at);
+	if (c->mailbox)
+		log_text(&e, "mailbox", c->mailbox);
 	tls_fields(&e, &c->tls);
 	if (c->tls.version[0])
 		log_bool(&e, "resumed", c->resumed);
@@ -96,6 +98,51 @@ void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uin
 	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "host_ok");
 	host_fields(&e, at);
 	log_number(&e, "failures", failures);
+	log_number(&e, "ms", ms);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
+static void mailbox_fields(struct log_event *e, const struct event_mailbox *m)
+{
+	host_fields(e, m->at);
+	log_text(e, "mailbox", m->mailbox);
+	if (m->mechanism[0])
+		log_text(e, "mechanism", m->mechanism);
+	reply_fields(e, &m->reply);
+	if (m->challenge[0])
+		log_text(e, "challenge", m->challenge);
+	log_number(e, "again_ms", m->again_ms);
+	log_number(e, "waiting", m->waiting);
+}
+
+void event_mailbox_refused(struct log *log, const struct event_mailbox *m)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "mailbox_refused");
+	log_text(&e, "reason", m->reason);
+	log_text(&e, "problem", m->problem);
+	mailbox_fields(&e, m);
+	log_end(&e);
+}
+
+void event_mailbox_deferred(struct log *log, const struct event_mailbox *m)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "mailbox_deferred");
+	mailbox_fields(&e, m);
+	log_end(&e);
+}
+
+void event_mailbox_accepted(struct log *log, struct event_host at, const char *mailbox, uint64_t ms, uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "mailbox_accepted");
+	host_fields(&e, at);
+	log_text(&e, "mailbox", mailbox);
 	log_number(&e, "ms", ms);
 	log_number(&e, "waiting", waiting);
 	log_end(&e);
@@ -202,6 +249,8 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 	event_id_field(&e, a->id);
 	log_text(&e, "result", a->result);
 	host_fields(&e, a->at);
+	if (a->mailbox)
+		log_text(&e, "mailbox", a->mailbox);
 	tls_fields(&e, &a->tls);
 	log_number(&e, "recipients", a->recipients);
 	recipient_fields(&e, recipients);

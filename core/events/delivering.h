@@ -36,6 +36,7 @@ struct event_tls {
 
 struct event_connection {
 	struct event_host at;
+	const char *mailbox; /* NULL: nobody signs in */
 	struct event_tls tls;
 	bool resumed;
 	uint64_t messages, octets_in, octets_out, ms;
@@ -62,6 +63,17 @@ void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, ui
 /* It said that it is too much. */
 void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
 		  const struct event_reply *reply, uint64_t waiting);
+/* Who signs in is refused, and what to do; or refused for now; and accepted again. */
+struct event_mailbox {
+	struct event_host at;
+	const char *mailbox, *mechanism, *challenge; /* "": none */
+	const char *reason, *problem;
+	struct event_reply reply;
+	uint64_t again_ms, waiting;
+};
+void event_mailbox_refused(struct log *log, const struct event_mailbox *m);
+void event_mailbox_deferred(struct log *log, const struct event_mailbox *m);
+void event_mailbox_accepted(struct log *log, struct event_host at, const char *mailbox, uint64_t ms, uint64_t waiting);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void event_fallback(struct log *log, struct event_host at, const char *without, const struct event_reply *reply,
 		    uint64_t for_s);
@@ -84,6 +96,7 @@ struct event_attempt {
 	struct message_id id;
 	const char *result;
 	struct event_host at;
+	const char *mailbox; /* NULL: nobody signs in */
 	struct event_tls tls;
 	uint64_t recipients, octets, attempt, ms, queued_ms;
 	bool undeclared_8bit;

@@ -23,6 +23,7 @@
 
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
 
 #define SERVICE_USER "postrider" /* of dist/postrider.service */
@@ -309,6 +310,24 @@ static void check_tls(struct check *check)
 	free(contexts);
 }
 
+/* Who signs in, and whether there is something to do it with. */
+static void check_mailboxes(struct check *check)
+{
+	const struct config *config = check->config;
+	struct mailbox_set **sets = calloc(config->destination_count + 1, sizeof(*sets));
+	struct mailbox_home *homes = calloc(config->destination_count + 1, sizeof(*homes));
+	struct mailbox_problem problem;
+	int r = sets && homes ? mailbox_sets_make(sets, homes, config, &problem) : -ENOMEM;
+
+	if (r < 0)
+		say(check, false, "%s", r == -EINVAL ? problem.text : "out of memory");
+	mailbox_sets_free(sets, config->destination_count);
+	for (size_t d = 0; homes && d < config->destination_count; d++)
+		mailbox_home_deinit(&homes[d]);
+	free(homes);
+	free(sets);
+}
+
 /* ---- the spool ---------------------------------------------------------------------------------------------- */
 
 /* As spool.size_max is written, in whole units that are not more. */
@@ -501,6 +520,7 @@ unsigned check_surroundings(const struct config *config, void (*tell)(bool warni
 		check.cannot_tell = geteuid() != 0;
 	}
 	check_tls(&check);
+	check_mailboxes(&check);
 	check_spool(&check);
 	for (size_t i = 0; i < config->listener_count; i++)
 		check_listener(&check, &config->listeners[i]);

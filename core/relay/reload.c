@@ -9,6 +9,7 @@
 
 #include "core/config/config.h"
 #include "core/config/succession.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
@@ -30,6 +31,8 @@ static void free_snapshot(struct snapshot *snapshot)
 	if (snapshot->tls)
 		tls_policies_free(snapshot->tls, snapshot->config->destination_count);
 	free(snapshot->tls);
+	mailbox_sets_free(snapshot->mailboxes, snapshot->config->destination_count);
+	free(snapshot->mailboxes);
 	free(snapshot->client_connections);
 	free(snapshot->users);
 	free(snapshot->terms);
@@ -93,13 +96,14 @@ static struct snapshot *new_snapshot(const struct config *config, unsigned shard
 		return NULL;
 	snapshot->config = config;
 	snapshot->tls = calloc(config->destination_count + 1, sizeof(struct tls_context *));
+	snapshot->mailboxes = calloc(config->destination_count + 1, sizeof(struct mailbox_set *));
 	if (any_limited(config))
 		snapshot->client_connections = calloc(config->client_count, sizeof(_Atomic(unsigned) *));
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
 	if (snapshot->users)
 		memset(snapshot->users, 0, size);
-	if (make_terms(snapshot) && snapshot->tls && (snapshot->client_connections || !any_limited(config)) &&
-	    snapshot->users)
+	if (make_terms(snapshot) && snapshot->tls && snapshot->mailboxes &&
+	    (snapshot->client_connections || !any_limited(config)) && snapshot->users)
 		return snapshot;
 	free_snapshot(snapshot);
 	return NULL;
@@ -194,11 +198,17 @@ static bool refuse(struct config_problems *problems, const struct config *next, 
 static bool compile(struct relay *relay, struct snapshot *snapshot, struct config_problems *problems)
 {
 	const struct config *next = snapshot->config;
+	struct mailbox_problem why;
 	struct tls_problem problem;
 	int r;
 
 	if (tls_policies_make(snapshot->tls, next, &problem) < 0)
 		return refuse(problems, next, problem.text);
+	r = mailbox_sets_make(snapshot->mailboxes, relay->deliverers.mailboxes, next, &why);
+	if (r == -EINVAL)
+		return refuse(problems, next, why.text);
+	if (r < 0)
+		return refuse(problems, next, "out of memory");
 	r = deliverers_extend(&relay->deliverers, next);
 	if (r == -ENOSPC)
 		return refuse(problems, next,

@@ -11,14 +11,16 @@
 
 static unsigned lanes_of(const struct config_destination *destination, unsigned shards)
 {
-	return destination->connections < shards ? destination->connections : shards;
+	unsigned connections = config_connections(destination);
+
+	return connections < shards ? connections : shards;
 }
 
 unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane)
 {
 	const unsigned destination = plan->lanes[lane].destination;
 	const struct destination_plan *all = &plan->destinations[destination];
-	unsigned connections = config->destinations[destination].connections, i = lane - all->first_lane;
+	unsigned connections = config_connections(&config->destinations[destination]), i = lane - all->first_lane;
 
 	return connections / all->lanes + (i < connections % all->lanes);
 }

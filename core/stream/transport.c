@@ -501,6 +501,17 @@ bool transport_write(struct transport *t, const void *data, size_t length)
 	return ok;
 }
 
+bool transport_write_secret(struct transport *t, const void *data, size_t length)
+{
+	bool ok;
+
+	assert(t->tls && t->secured);
+	ok = transport_write(t, data, length) && transport_secure_seal(t);
+	if (t->stage)
+		explicit_bzero(t->stage, TLS_RECORD_MAX);
+	return ok;
+}
+
 void transport_mark(struct transport *t)
 {
 	if (t->staged > 0)

@@ -148,6 +148,8 @@ bool transport_secure(struct transport *t, struct tls_session *tls);
 size_t transport_room(const struct transport *t);
 /* All or nothing: false when it does not fit (or no buffer is to be had); on_sent says when to try again. */
 bool transport_write(struct transport *t, const void *data, size_t length);
+/* The same for a secret, over TLS: it is encrypted at once, and nothing readable of it stays behind. */
+bool transport_write_secret(struct transport *t, const void *data, size_t length);
 /* Marks the end of what was written so far. `marks_handed` counts the marks before which every octet was handed to the
  * kernel: what the peer says before that it cannot say in answer. */
 void transport_mark(struct transport *t);

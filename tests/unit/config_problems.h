@@ -109,7 +109,46 @@ static const struct {
 	 "t.yaml:1:60: mode: dane: not available in this version; remove it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:47: auth: not available in this version; remove it"},
+	 "t.yaml:1:53: auth: write user: NAME, or mailboxes beside it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:53: auth: write password_file: FILE; a password never stands in this file itself"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe, password: secret } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:66: unknown key \"password\": the keys here are mechanism, user, password_file"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: xoauth2 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:66: mechanism: xoauth2: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: cram-md5 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:66: mechanism: unknown value \"cram-md5\": write one of plain, login"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: [login, login] } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:74: mechanism: the same twice"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: \"a\tb\" } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:61: user: has a control character in it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe, password_file: /nowhere/p } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:81: password_file: /nowhere/p: No such file or directory"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe, password_file: $CREDENTIALS_DIRECTORY/a/b "
+	 "} }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:81: password_file: write $CREDENTIALS_DIRECTORY/NAME, as in LoadCredential=NAME:PATH"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required }, auth: { user: joe, password_file: "
+	 "/etc/passwd } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:78: auth: a password is only given to a host whose name TLS has verified: write tls: { mode: verify "
+	 "}; its ca_file may be the host's own certificate"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: none }, mailboxes: [{ user: joe, password_file: "
+	 "/etc/passwd }] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:79: mailboxes: a password is only given to a host whose name TLS has verified: write tls: { mode: "
+	 "verify }; its ca_file may be the host's own certificate"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], mailboxes: [{ user: joe }] }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:58: mailboxes: \"joe\" has nothing to sign in with: write password_file: FILE beside its user"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], mailboxes: [{ user: joe }, { user: joe }] }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:74: mailboxes: \"joe\" is there twice"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe }, mailboxes: [{ user: jim, password_file: "
+	 "/etc/passwd }] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:53: auth: its user is one of the mailboxes: write it there"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], pacing: steady }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: pacing: unknown value \"steady\": write one of even, burst"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST LISTENERS
@@ -283,7 +322,7 @@ static const struct {
 	 "t.yaml:1:79: ca_file: without effect in this mode: write mode: verify, or remove it"},
 	{"destinations: [{ name: next, hosts: [\"a.b:25\"], oauth: { command: [/bin/true] } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:56: oauth: nobody signs in with it: this version has no mailboxes yet"},
+	 "t.yaml:1:56: oauth: nobody signs in with it: in this version mailboxes have passwords only"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},

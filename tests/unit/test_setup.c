@@ -8,7 +8,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */ };
+enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */, SIGN_IN = 16 };
+#define SECURED "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n"
+#define SAID_SECURED "EHLO relay.example\r\nSTARTTLS\r\n?EHLO relay.example\r\n"
 
 static const struct talk {
 	const char *name;
@@ -48,6 +50,34 @@ static const struct talk {
 	{"TLS first", TLS | IMPLICIT, "handshake\n220 hi\n250 ok", "?EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
 	{"TLS first, then refused", TLS | IMPLICIT, "handshake\n421 busy", "?", SETUP_BREAK, STAGE_GREETING,
 	 "refused by the next hop"},
+	{"signed in", TLS | SIGN_IN, SECURED "250-me~250 AUTH LOGIN PLAIN\n235 ok",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_DONE, 0, NULL},
+	{"TLS first, then signed in", TLS | IMPLICIT | SIGN_IN,
+	 "handshake\n220 hi\n250-me~250 AUTH LOGIN\n334 \n334 \n235 ok",
+	 "?EHLO relay.example\r\nAUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\n", SETUP_DONE, 0, NULL},
+	{"nobody signs in without TLS", SIGN_IN, "220 hi\n250-me~250 AUTH LOGIN PLAIN", "EHLO relay.example\r\n",
+	 SETUP_REFUSE, STAGE_AUTH, "nobody signs in without TLS"},
+	{"what was offered before TLS", TLS | SIGN_IN,
+	 "220 hi\n250-me~250-AUTH PLAIN~250 STARTTLS\n220 go\nhandshake\n250 me", SAID_SECURED, SETUP_REFUSE,
+	 STAGE_AUTH, "the next hop offers no authentication"},
+	{"nothing that is known", TLS | SIGN_IN, SECURED "250-me~250 AUTH XOAUTH2", SAID_SECURED, SETUP_REFUSE,
+	 STAGE_AUTH, "the next hop offers none of the mechanisms of AUTH that it is to be signed in by"},
+	{"nothing to sign in by behind HELO", TLS | SIGN_IN, SECURED "502 what", SAID_SECURED, SETUP_REFUSE, STAGE_EHLO,
+	 "EHLO refused by the next hop"},
+	{"the password is refused", TLS | SIGN_IN, SECURED "250-me~250 AUTH LOGIN PLAIN\n535 no",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_REFUSE, STAGE_AUTH, "the next hop refuses the login"},
+	{"not now", TLS | SIGN_IN, SECURED "250-me~250 AUTH PLAIN\n454 later",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_REFUSE, STAGE_AUTH, "the next hop refuses the login"},
+	{"it leaves", TLS | SIGN_IN, SECURED "250-me~250 AUTH PLAIN\n421 bye",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_BREAK, STAGE_AUTH, "the next hop refuses the login"},
+	{"another mechanism does", TLS | SIGN_IN, SECURED "250-me~250 AUTH PLAIN LOGIN\n504 what\n334 \n334 \n235 ok",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\nAUTH LOGIN\r\nam9l\r\nc2VjcmV0\r\n", SETUP_DONE, 0, NULL},
+	{"none of the mechanisms does", TLS | SIGN_IN, SECURED "250-me~250 AUTH PLAIN LOGIN\n504 what\n534 weak",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\nAUTH LOGIN\r\n", SETUP_REFUSE, STAGE_AUTH,
+	 "the next hop refuses the login"},
+	{"354 to AUTH", TLS | SIGN_IN, SECURED "250-me~250 AUTH PLAIN\n354 go",
+	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_BREAK, STAGE_AUTH,
+	 "a reply to AUTH that makes no sense"},
 	{"what the operator ignores", IGNORE, "220 hi\n250-me~250-CHUNKING~250-SIZE 9~250-8BITMIME~250 PIPELINING",
 	 "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
 };
@@ -62,8 +92,11 @@ struct far_end {
 /* Says what there is to say, and listens. */
 static void follow(struct far_end *f, enum setup_go go)
 {
+	static const struct sasl_login joe = {.user = {"joe", 3}, .secret = {"secret", 6}, .host = {"h", 1}, 25};
 	size_t at = strlen(f->said);
 
+	if (go == SETUP_LOGIN)
+		go = setup_login(&f->s, &joe, &f->next);
 	if (go == SETUP_SAY)
 		memcpy(f->said + at, f->next.line, f->next.length);
 	else if (go == SETUP_SECURE)
@@ -91,6 +124,8 @@ static enum setup_go hold_talk(struct far_end *f, const struct talk *talk)
 	const struct setup_terms terms = {.hostname = "relay.example",
 					  .tls = talk->how & TLS,
 					  .implicit = talk->how & IMPLICIT,
+					  .mechanisms = {SASL_PLAIN, SASL_LOGIN},
+					  .mechanism_count = talk->how & SIGN_IN ? 2 : 0,
 					  .ignored = talk->how & IGNORE ? CONFIG_CHUNKING | CONFIG_8BITMIME : 0};
 	const char *at = talk->replies;
 	enum setup_go go;
@@ -99,7 +134,7 @@ static enum setup_go hold_talk(struct far_end *f, const struct talk *talk)
 	go = setup_begin(&f->s, &terms);
 	for (; *at; follow(f, go)) {
 		size_t length = strcspn(at, "\n"), behind;
-		CHECK(go == SETUP_LISTEN || go == SETUP_SAY || go == SETUP_SECURE);
+		CHECK(go == SETUP_LISTEN || go == SETUP_SAY || go == SETUP_SECURE || go == SETUP_LOGIN);
 		if (at == talk->replies)
 			follow(f, go);
 		behind = talk->how & BEHIND && at[length] == '\0';

@@ -1,0 +1,156 @@
+/*
+ * core/deliver/mailbox.c - see mailbox.h. What is read from files is in mailbox_set.c.
+ */
+#include "core/deliver/mailbox.h"
+
+#include "core/base/clock.h"
+
+/* ---- choosing --------------------------------------------------------------------------------------------------- */
+
+static uint64_t pause_ns(enum mailbox_trouble trouble, uint32_t before)
+{
+	static const struct {
+		uint32_t first_ms, factor, most_ms;
+	} pauses[] = {
+		[MAILBOX_LATER] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
+		[MAILBOX_REFUSED] = {MAILBOX_REFUSED_MS, 4, MAILBOX_REFUSED_MAX_MS},
+		[MAILBOX_BARRED] = {MAILBOX_BARRED_MS, 2, MAILBOX_BARRED_MAX_MS},
+	};
+	uint64_t ms = pauses[trouble].first_ms;
+
+	while (before-- > 0 && ms < pauses[trouble].most_ms)
+		ms *= pauses[trouble].factor;
+	return (ms < pauses[trouble].most_ms ? ms : pauses[trouble].most_ms) * CLOCK_NS_PER_MS;
+}
+
+static void lower(uint64_t *next_ns, uint64_t ns)
+{
+	if (ns < *next_ns)
+		*next_ns = ns;
+}
+
+/* Usable, or held and for this one to try: then nobody else does before the next pause is over. */
+static bool claim(struct mailbox *mailbox, uint64_t now_ns, bool *probe, uint64_t *next_ns)
+{
+	uint64_t until_ns = atomic_load_explicit(&mailbox->until_ns, memory_order_relaxed);
+
+	*probe = false;
+	if (until_ns == 0)
+		return true;
+	if (now_ns >= until_ns) {
+		enum mailbox_trouble trouble = (enum mailbox_trouble)atomic_load(&mailbox->trouble);
+		uint64_t pause =
+			pause_ns(trouble == MAILBOX_USABLE ? MAILBOX_LATER : trouble, atomic_load(&mailbox->refused));
+		*probe = atomic_compare_exchange_strong(&mailbox->until_ns, &until_ns, now_ns + pause);
+		if (*probe)
+			return true;
+	}
+	lower(next_ns, now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
+	if (until_ns > now_ns)
+		lower(next_ns, until_ns);
+	return false;
+}
+
+static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, uint64_t *next_ns)
+{
+	uint32_t open = atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
+
+	do {
+		if (open >= most) {
+			/* One may be another shard's, and close. */
+			lower(next_ns, now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
+			return false;
+		}
+	} while (!atomic_compare_exchange_weak(&mailbox->connections, &open, open + 1));
+	return true;
+}
+
+struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
+			       bool *probe, uint64_t *next_ns)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		struct mailbox *mailbox = set->entries[(*turn + i) % set->count].mailbox;
+		if (!count(mailbox, most, now_ns, next_ns))
+			continue;
+		if (claim(mailbox, now_ns, probe, next_ns)) {
+			*turn = (unsigned)((*turn + i + 1) % set->count);
+			return mailbox;
+		}
+		mailbox_gone(mailbox);
+	}
+	return NULL;
+}
+
+void mailbox_gone(struct mailbox *mailbox)
+{
+	atomic_fetch_sub(&mailbox->connections, 1);
+}
+
+const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox)
+{
+	size_t i;
+
+	for (i = 0; set && i < set->count; i++) {
+		if (set->entries[i].mailbox == mailbox)
+			return &set->entries[i];
+	}
+	return NULL;
+}
+
+bool mailbox_all_held(const struct mailbox_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		if (!mailbox_held(set->entries[i].mailbox))
+			return false;
+	}
+	return true;
+}
+
+/* ---- held, and let go ------------------------------------------------------------------------------------------- */
+
+/* Several connections that meet the same at one time are one refusal; a probe that does is the next. */
+uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
+			  bool *tell)
+{
+	uint64_t none = 0, tell_ns = atomic_load(&mailbox->tell_ns), pause, until_ns;
+	enum mailbox_trouble before = (enum mailbox_trouble)atomic_exchange(&mailbox->trouble, trouble);
+
+	if (probe)
+		atomic_fetch_add(&mailbox->refused, 1);
+	pause = pause_ns(trouble, atomic_load(&mailbox->refused));
+	if (atomic_compare_exchange_strong(&mailbox->until_ns, &none, now_ns + pause))
+		atomic_store(&mailbox->since_ns, now_ns);
+	else if (probe)
+		atomic_store(&mailbox->until_ns, now_ns + pause);
+	until_ns = atomic_load(&mailbox->until_ns);
+	/* Once, then every hour, and when it becomes somebody's business. */
+	*tell = (now_ns >= tell_ns || (before < MAILBOX_REFUSED && trouble >= MAILBOX_REFUSED)) &&
+		atomic_compare_exchange_strong(&mailbox->tell_ns, &tell_ns, now_ns + MAILBOX_TELL_S * CLOCK_NS_PER_S);
+	return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t *held_ns, bool *told)
+{
+	uint64_t since_ns;
+
+	if (!mailbox_held(mailbox) || (!sent && mailbox_barred(mailbox)))
+		return false;
+	since_ns = atomic_load(&mailbox->since_ns);
+	atomic_store(&mailbox->refused, 0);
+	atomic_store(&mailbox->trouble, MAILBOX_USABLE);
+	*told = atomic_exchange(&mailbox->tell_ns, 0) != 0;
+	*held_ns = now_ns > since_ns ? now_ns - since_ns : 0;
+	return atomic_exchange(&mailbox->until_ns, 0) != 0;
+}
+
+void mailbox_retry(struct mailbox *mailbox, uint64_t now_ns)
+{
+	uint64_t until_ns = atomic_load(&mailbox->until_ns);
+
+	if (until_ns > now_ns)
+		(void)atomic_compare_exchange_strong(&mailbox->until_ns, &until_ns, now_ns);
+}

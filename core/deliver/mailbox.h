@@ -1,0 +1,119 @@
+/*
+ * core/deliver/mailbox.h - an identity at a destination's hosts: who signs in there, and whether that is of use now.
+ *
+ *     USABLE --its login is refused, or it may not send--> HELD --each `until_ns`, one tries--> accepted: USABLE
+ *
+ * A destination has none (nobody signs in), one (`auth`), or many (`mailboxes`): a pool. Each has connections of its
+ * own, as many as limits.connections says, so what they may do adds up, and no connection ever serves two (RELIABILITY
+ * I5). One that is held is left out, and the others go on; where all are, mail waits, and none of it fails or expires.
+ *
+ * A held mailbox is tried by one connection of one shard, with pauses that grow. They are longer where a login was
+ * refused: a fifth wrong password within ten minutes is what gets addresses banned. What is signed in already goes on
+ * while only logins are refused; where the mailbox itself may not send, nothing goes by it.
+ *
+ * There is one struct mailbox for the process, found by the user's name, as long as the process runs: reloads change
+ * what belongs to it, not where it is. Its figures are atomics, shared by all shards. A struct mailbox_set is one
+ * destination's in one snapshot: which mailboxes it has, and their secrets, which are in no core file (hidden.h).
+ */
+#ifndef POSTRIDER_DELIVER_MAILBOX_H
+#define POSTRIDER_DELIVER_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/span.h"
+
+struct config;
+
+enum mailbox_trouble {
+	MAILBOX_USABLE,
+	MAILBOX_LATER,   /* its login was refused for now, or there is no token at present */
+	MAILBOX_REFUSED, /* its login was refused: somebody has to act */
+	MAILBOX_BARRED,  /* it is signed in, and may not send: somebody has to act */
+};
+
+/* Pauses: the first, by how much each is longer, the longest. */
+enum {
+	MAILBOX_LATER_MS = 1000,
+	MAILBOX_LATER_MAX_MS = 60000,
+	MAILBOX_REFUSED_MS = 10000, /* x 4 */
+	MAILBOX_REFUSED_MAX_MS = 3600000,
+	MAILBOX_BARRED_MS = 10000,
+	MAILBOX_BARRED_MAX_MS = 600000,
+	MAILBOX_POLL_MS = 1000, /* lanes look for what others found out */
+	MAILBOX_TELL_S = 3600,
+};
+
+struct mailbox {
+	char *user;                    /* owned */
+	_Atomic(uint64_t) until_ns;    /* held, and not tried before; 0: usable */
+	_Atomic(uint64_t) since_ns;    /* held since */
+	_Atomic(uint64_t) tell_ns;     /* told, and not to be told again before; 0: not told */
+	_Atomic(uint32_t) refused;     /* in a row */
+	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
+	_Atomic(uint32_t) connections; /* open, of all shards */
+};
+
+/* Its mailbox in one snapshot. */
+struct mailbox_entry {
+	struct mailbox *mailbox;
+	struct span secret; /* in the set's hidden memory */
+};
+
+struct mailbox_set {
+	size_t count;
+	struct mailbox_entry *entries; /* owned */
+	void *hidden;                  /* owned */
+	size_t hidden_size;
+};
+
+/* All mailboxes that a destination ever had in this process; only for who makes snapshots. Zeroed: none. */
+struct mailbox_home {
+	struct mailbox **list; /* owned, as is each */
+	size_t count;
+};
+void mailbox_home_deinit(struct mailbox_home *home);
+
+struct mailbox_problem {
+	char text[512];
+};
+/* The sets of all destinations, NULL for those where nobody signs in; reads files. 0, -ENOMEM, or -EINVAL with a
+ * *problem: a secret that cannot be had. `sets` is zeroed, and for mailbox_sets_free() whatever comes out. */
+int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, const struct config *config,
+		      struct mailbox_problem *problem);
+void mailbox_sets_free(struct mailbox_set **sets, size_t count);
+/* The set's mailbox `mailbox`, or NULL: it has it no more. */
+const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox);
+
+/* ---- on the shards ---- */
+
+static inline bool mailbox_held(const struct mailbox *mailbox)
+{
+	return atomic_load_explicit(&mailbox->until_ns, memory_order_relaxed) != 0;
+}
+/* Nothing goes by it, not even over connections that are signed in. */
+static inline bool mailbox_barred(const struct mailbox *mailbox)
+{
+	return mailbox_held(mailbox) && atomic_load_explicit(&mailbox->trouble, memory_order_relaxed) == MAILBOX_BARRED;
+}
+/* None of them is usable. */
+bool mailbox_all_held(const struct mailbox_set *set);
+
+/* A mailbox for another connection, which is counted: mailbox_gone() when it is no more. They take turns, *turn is the
+ * lane's. *probe: it is held, and it is for this connection to find out. NULL: none, before *next_ns, which is only
+ * ever lowered. `most`: connections of one. */
+struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
+			       bool *probe, uint64_t *next_ns);
+void mailbox_gone(struct mailbox *mailbox);
+
+/* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
+uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
+			  bool *tell);
+/* Its login was accepted (`sent`: and a message). True: it was held, for *held_ns; *told: the operator knows. */
+bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t *held_ns, bool *told);
+/* What held it may have been mended: it is tried at once. */
+void mailbox_retry(struct mailbox *mailbox, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,269 @@
+#!/usr/bin/python3
+"""tests/e2e/test_auth.py - the relay signs in at a next hop: as whom, by what, and what happens where that is refused.
+
+Against the scripted Office 365, which counts every AUTH in clear, and every one that is none.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+from next_hop import NextHopSession  # noqa: E402
+from office365 import Mailbox, Office365  # noqa: E402
+
+PASSWORD = 'correct horse battery staple'
+
+
+def boxes(count, password=PASSWORD):
+    return [Mailbox('box%d@contoso.com' % i, password, may_send_as=('sender@example.net',)) for i in range(count)]
+
+
+def office_of(work, count=1, **options):
+    options = {'mechanisms': ('LOGIN', 'PLAIN'), 'messages': 100000, **options}
+    return work.own(Office365(Certificates(), mailboxes=boxes(count), **options))
+
+
+def verified(name=Office365.name):
+    return {'mode': 'verify', 'ca_file': Certificates().path('ca.crt'), 'server_name': name}
+
+
+def secret(work, name='password', text=PASSWORD + '\n'):
+    work.write(name, text)
+    os.chmod(work.path(name), 0o600)
+    return name
+
+
+def configuration(work, office, auth=None, mailboxes=None, **changes):
+    destination = {'auth': auth} if auth else {}
+    if mailboxes:
+        destination['mailboxes'] = mailboxes
+    return work.configuration([office.host], tls=verified(), destination=destination, **changes)
+
+
+class Reloadable:
+    def __init__(self, work, content):
+        self.work, self.configuration = work, content
+        self.relay = work.relay(content)
+
+    def reload(self):
+        self.work.write('postrider.yaml', json.dumps(self.configuration))
+        subprocess.run([harness.program('postrider'), 'reload', '--config', self.work.path('postrider.yaml')],
+                       check=True, timeout=120)
+
+
+def send(relay, sequences):
+    with Client(relay.address) as client:
+        client.hello()
+        for sequence in sequences:
+            client.envelope()
+            client.data(message(sequence))
+
+
+def nothing_secret(work, relay):
+    """Neither the password nor what goes over the wire instead is in any event."""
+    text = '\n'.join(relay.lines)
+    for form in (PASSWORD, base64.b64encode(PASSWORD.encode()).decode(),
+                 base64.b64encode(b'\0box0@contoso.com\0' + PASSWORD.encode()).decode()):
+        check(form not in text and form[:12] not in text, 'a secret is in the events')
+
+
+@case
+def each_mechanism():
+    """By what the file names first of what is offered behind TLS; and never before it."""
+    for mechanisms, offered, used in ((None, ('LOGIN', 'PLAIN'), 'PLAIN'), ('login', ('LOGIN', 'PLAIN'), 'LOGIN'),
+                                      (['login', 'plain'], ('PLAIN', ), 'PLAIN'), (None, ('LOGIN', ), 'LOGIN')):
+        with Workspace() as work:
+            office = office_of(work, mechanisms=offered)
+            auth = {'user': 'box0@contoso.com', 'password_file': secret(work)}
+            if mechanisms:
+                auth['mechanism'] = mechanisms
+            relay = work.relay(configuration(work, office, auth))
+            send(relay, range(5))
+            office.wait_taken(5)
+            equal({mechanism for _, _, mechanism, _ in office.logins}, {used}, 'signed in by')
+            eventually(lambda: relay.count['attempt'] == 5, 'the event')
+            equal({event['mailbox'] for event in relay.events('attempt')}, {'box0@contoso.com'}, 'mailbox in the event')
+            nothing_secret(work, relay)
+            relay.terminate()
+            office.check_clean()
+
+
+@case
+def refused_and_mended():
+    """No mail fails or expires; the event says what to do; a reload with the right password lets all of it go."""
+    with Workspace() as work:
+        office = office_of(work)
+        it = Reloadable(work, configuration(work, office, {'user': 'box0@contoso.com', 'password_file':
+                                                           secret(work, text='wrong, and wrong again\n')},
+                                            retry={'first': '100ms', 'max': '200ms', 'expire': '300ms'}))
+        send(it.relay, range(20))
+        eventually(lambda: it.relay.count['mailbox_refused'], 'the event')
+        event = it.relay.events('mailbox_refused')[0]
+        equal((event['mailbox'], event['stage'], event['code'], event['reason'], event['level']),
+              ('box0@contoso.com', 'auth', 535, 'credentials', 'error'), 'event')
+        check('incorrect' in event['reply'] and len(event['problem']) > 40, 'what to do: %s', event)
+        # One try, then ten seconds of peace: mail that would expire within 300 ms is still there.
+        time.sleep(1)
+        equal((office.mailboxes['box0@contoso.com'].failed_logins, it.relay.count['expired']), (1, 0), 'tries, expired')
+        secret(work)
+        it.reload()
+        office.wait_taken(20)
+        eventually(lambda: it.relay.count['mailbox_accepted'], 'the event')
+        equal((it.relay.count['expired'], it.relay.count['mailbox_refused']), (0, 1), 'expired, told')
+        nothing_secret(work, it.relay)
+        it.relay.terminate()
+        office.check_clean()
+
+
+@case
+def refused_for_now():
+    """454 passes by itself, and nobody is alarmed as if it did not."""
+    with Workspace() as work:
+        office = office_of(work)
+        office.refuse('auth_unavailable', times=2)
+        relay = work.relay(configuration(work, office, {'user': 'box0@contoso.com', 'password_file': secret(work)}))
+        send(relay, range(5))
+        office.wait_taken(5)
+        equal(relay.count['mailbox_refused'], 0, 'alarms')
+        relay.terminate()
+        office.check_clean()
+
+
+@case
+def one_of_a_pool_is_refused():
+    """It is left out, and the others go on at once; what was said to it is told once."""
+    with Workspace() as work:
+        office = office_of(work, 5, connections=2)
+        office.mailboxes['box3@contoso.com'].refused = 'mailbox_disabled'
+        pool = [{'user': 'box%d@contoso.com' % i, 'password_file': secret(work, 'password%d' % i)} for i in range(5)]
+        relay = work.relay(configuration(work, office, mailboxes=pool, destination_limits={
+            'connections': 2, 'messages_in_flight': 1, 'messages_per_connection': 5}))
+        send(relay, range(400))
+        office.wait_taken(400)
+        used = {name: mailbox.messages for name, mailbox in office.mailboxes.items()}
+        equal(used.pop('box3@contoso.com'), 0, 'by the one that is refused')
+        check(all(used.values()), 'not all of the others were used: %s', used)
+        eventually(lambda: relay.count['mailbox_refused'], 'the event')
+        equal([event['mailbox'] for event in relay.events('mailbox_refused')], ['box3@contoso.com'], 'told')
+        check('aka.ms/smtp_auth_disabled' in relay.events('mailbox_refused')[0]['reply'], 'reply')
+        relay.terminate()
+        office.check_clean()
+
+
+@case
+def one_that_may_not_send():
+    """Signed in, and then "not authenticated to send mail" at MAIL: another mailbox takes the same message at once."""
+    with Workspace() as work:
+        def script(stage, session, argument):
+            if stage == 'MAIL' and session.user == 'box0@contoso.com':
+                return '530 5.7.57 Client not authenticated to send mail'
+            return None
+        hop = work.own(NextHop(tls=Certificates().server_context(), script=script, session_class=Signing))
+        pool = [{'user': 'box%d@contoso.com' % i, 'password_file': secret(work, 'password%d' % i)} for i in range(3)]
+        relay = work.relay(configuration(work, hop, mailboxes=pool, destination_limits={'connections': 1}))
+        send(relay, range(30))
+        hop.wait_arrivals(30)
+        equal(sorted(hop.sequences()), list(range(30)), 'each once')
+        equal({event['mailbox'] for event in relay.events('mailbox_refused')}, {'box0@contoso.com'}, 'told')
+        equal(relay.events('mailbox_refused')[0]['stage'], 'mail', 'stage')
+        relay.terminate()
+
+
+class Signing(NextHopSession):
+    """A next hop that takes any password."""
+
+    user = None
+
+    def on_ehlo(self, argument):
+        self.reset()
+        self.reply('EHLO', argument, '250-next-hop.example.com\r\n250-PIPELINING\r\n250 %s'
+                   % ('AUTH=LOGIN PLAIN' if self.encrypted else 'STARTTLS'))
+
+    def on_auth(self, argument):
+        words = argument.split(' ')
+        if words[0] == 'PLAIN':
+            self.user = base64.b64decode(words[1]).split(b'\0')[1].decode()
+        else:
+            self.out += b'334 VXNlciBOYW1lAA==\r\n'  # "User Name", as devices' servers write it
+            self.user = base64.b64decode(self.line()).decode()
+            self.out += b'334 UGFzc3dvcmQA\r\n'
+            self.line()
+        self.reply('AUTH', argument, '235 2.7.0 ok')
+
+
+@case
+def servers_that_repeat_secrets():
+    """Some quote the line they did not like. What is told of it does not have the secret in it."""
+    for mechanism, quote in (('plain', '535 5.7.8 wrong password: %s' % PASSWORD),
+                             ('plain', '501 5.5.2 what is AUTH PLAIN %s?'
+                              % base64.b64encode(b'\0box0@contoso.com\0' + PASSWORD.encode()).decode()),
+                             ('login', '535-5.7.8 no\r\n535 5.7.8 %s'
+                              % base64.b64encode(PASSWORD.encode()).decode()[:20])):
+        with Workspace() as work:
+            hop = work.own(NextHop(tls=Certificates().server_context(), session_class=Signing,
+                                   script=lambda stage, session, argument: quote if stage == 'AUTH' else None))
+            relay = work.relay(configuration(work, hop, {
+                'mechanism': mechanism, 'user': 'box0@contoso.com', 'password_file': secret(work)}))
+            send(relay, [1])
+            eventually(lambda: relay.count['mailbox_refused'] and relay.count['connection'], 'the event')
+            check('****' in relay.events('mailbox_refused')[0]['reply'], 'reply: %s', relay.events('mailbox_refused'))
+            nothing_secret(work, relay)
+            relay.terminate()
+
+
+@case
+def nothing_offered():
+    """No AUTH behind TLS: mail is held, and nothing is sent without."""
+    with Workspace() as work:
+        hop = work.own(NextHop(tls=Certificates().server_context()))
+        relay = work.relay(configuration(work, hop, {'user': 'box0@contoso.com', 'password_file': secret(work)}))
+        send(relay, [1])
+        eventually(lambda: relay.count['setup_refused'], 'the event')
+        event = relay.events('setup_refused')[0]
+        equal((event['stage'], event['held']), ('auth', 'all'), 'event')
+        equal(hop.sequences(), [], 'arrived')
+        relay.terminate()
+
+
+@case
+def an_identity_each():
+    """No connection is ever signed in as two, and no more of one than limits.connections says."""
+    with Workspace() as work:
+        office = office_of(work, 8, connections=2)
+        pool = [{'user': 'box%d@contoso.com' % i, 'password_file': secret(work, 'password%d' % i)} for i in range(8)]
+        it = Reloadable(work, configuration(work, office, mailboxes=pool, destination_limits={'connections': 2}))
+        send(it.relay, range(300))
+        del it.configuration['destinations'][0]['mailboxes'][2:5]
+        it.reload()
+        gone = {name: office.mailboxes[name].messages for name in ('box2@contoso.com', 'box4@contoso.com')}
+        office.wait_taken(300)
+        send(it.relay, range(300, 600))
+        office.wait_taken(600)
+        check(all(office.mailboxes[name].messages <= before + 300 for name, before in gone.items()), 'gone: %s', gone)
+        it.relay.terminate()
+        office.check_clean()
+
+
+@case
+def the_file_says_so():
+    """What check answers to passwords that are none, and to TLS that does not verify."""
+    with Workspace() as work:
+        office = office_of(work)
+        for text, sentence in (('', 'it is empty'), ('one\ntwo\n', 'more than one line'), ('x' * 2000, 'longer than')):
+            good = configuration(work, office, {'user': 'box0@contoso.com',
+                                                'password_file': secret(work, text=text)})
+            work.write('postrider.yaml', json.dumps(good))
+            found = subprocess.run([harness.program('postrider'), 'check', '--config', work.path('postrider.yaml')],
+                                   capture_output=True, text=True)
+            equal(found.returncode, 78, 'status')
+            check(sentence in found.stderr + found.stdout, '"%s" is not in: %s', sentence, found.stderr)
+
+
+if __name__ == '__main__':
+    harness.main(together=4)

@@ -1,0 +1,209 @@
+/*
+ * test_mailbox.c - who signs in: turns, connections, pauses, and secrets from files.
+ */
+#include "core/deliver/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/config/config.h"
+#include "tests/unit/check.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define S UINT64_C(1000000000)
+
+static struct mailbox boxes[3];
+static struct mailbox_entry entries[3];
+static const struct mailbox_set pool = {.count = 3, .entries = entries};
+
+static void begin(void)
+{
+	memset(boxes, 0, sizeof(boxes));
+	for (size_t i = 0; i < 3; i++)
+		entries[i].mailbox = &boxes[i];
+}
+
+static int choose(unsigned *turn, unsigned most, uint64_t now_ns, bool *probe, uint64_t *next_ns)
+{
+	struct mailbox *chosen = mailbox_choose(&pool, turn, most, now_ns, probe, next_ns);
+
+	return chosen ? (int)(chosen - boxes) : -1;
+}
+
+static void test_turns(void)
+{
+	uint64_t next_ns = UINT64_MAX;
+	unsigned turn = 0;
+	bool probe;
+
+	begin();
+	for (int i = 0; i < 6; i++)
+		CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), i % 3);
+	CHECK_EQ(next_ns, UINT64_MAX);
+	/* All have what they may have, until one is gone. */
+	CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), -1);
+	CHECK_EQ(next_ns, S + MAILBOX_POLL_MS * UINT64_C(1000000));
+	mailbox_gone(&boxes[1]);
+	CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), 1);
+	CHECK(!probe);
+	CHECK_EQ(boxes[1].connections, 2);
+}
+
+/* The pauses of a login that is refused again and again; one probe at a time; the rest of the pool goes on. */
+static void test_refused(void)
+{
+	static const unsigned pauses[] = {10, 40, 160, 640, 2560, 3600, 3600};
+	uint64_t now_ns = S, next_ns, held_ns;
+	unsigned turn = 0;
+	bool tell, probe, told;
+
+	begin();
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns, &tell), 10 * S);
+	CHECK(tell && mailbox_held(&boxes[0]) && !mailbox_barred(&boxes[0]) && !mailbox_all_held(&pool));
+	/* Another connection that met the same. */
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns + S, &tell), 9 * S);
+	CHECK(!tell);
+	for (size_t i = 1; i < COUNT(pauses); i++) {
+		next_ns = UINT64_MAX;
+		turn = 0;
+		now_ns += pauses[i - 1] * S - 1;
+		CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 1);
+		CHECK_EQ(next_ns, now_ns + 1);
+		now_ns++;
+		turn = 0;
+		CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
+		CHECK(probe);
+		turn = 0;
+		CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 1);
+		CHECK(!probe);
+		CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, true, now_ns, &tell), pauses[i] * S);
+		/* Once an hour. */
+		CHECK_EQ(tell, now_ns > 3600 * S);
+	}
+	mailbox_retry(&boxes[0], now_ns);
+	turn = 0;
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
+	CHECK(probe && mailbox_well(&boxes[0], false, now_ns, &held_ns, &told) && told);
+	CHECK_EQ(held_ns, now_ns - S);
+	CHECK(!mailbox_held(&boxes[0]) && !mailbox_well(&boxes[0], false, now_ns, &held_ns, &told));
+	/* It begins anew. */
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns, &tell), 10 * S);
+	CHECK(tell);
+}
+
+/* Being signed in proves nothing where it is MAIL that is refused. */
+static void test_barred(void)
+{
+	uint64_t held_ns;
+	bool tell, told;
+
+	begin();
+	mailbox_troubled(&boxes[2], MAILBOX_BARRED, false, S, &tell);
+	CHECK(tell && mailbox_barred(&boxes[2]));
+	CHECK(!mailbox_well(&boxes[2], false, 2 * S, &held_ns, &told) && mailbox_held(&boxes[2]));
+	CHECK(mailbox_well(&boxes[2], true, 2 * S, &held_ns, &told) && !mailbox_held(&boxes[2]));
+}
+
+/* What passes by itself is told as such, and told again where it becomes somebody's business. */
+static void test_later(void)
+{
+	bool tell;
+
+	begin();
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_LATER, false, S, &tell), S);
+	CHECK(tell);
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_LATER, true, 2 * S, &tell), 2 * S);
+	CHECK(!tell);
+	mailbox_troubled(&boxes[0], MAILBOX_REFUSED, true, 4 * S, &tell);
+	CHECK(tell);
+	for (size_t i = 1; i < 3; i++)
+		mailbox_troubled(&boxes[i], MAILBOX_LATER, false, S, &tell);
+	CHECK(mailbox_all_held(&pool));
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static char path[] = "/tmp/test_mailbox.XXXXXX";
+
+static void put(const char *text, size_t length)
+{
+	FILE *file = fopen(path, "w");
+
+	CHECK(file && fwrite(text, 1, length, file) == length && fclose(file) == 0);
+}
+
+static const struct {
+	const char *text;
+	size_t length; /* 0: up to the NUL */
+	const char *secret, *problem;
+} files[] = {
+	{"secret", 0, "secret", NULL},
+	{"secret\n", 0, "secret", NULL},
+	{"secret\r\n\r\n", 0, "secret", NULL},
+	{"\xef\xbb\xbfsecret\r\n", 0, "secret", NULL},
+	{" sec ret \n", 0, " sec ret ", NULL},
+	{"\n", 0, NULL, "it is empty"},
+	{"one\ntwo\n", 0, NULL, "more than one line"},
+	{"a\0b", 3, NULL, "no text"},
+};
+
+static void test_files(void)
+{
+	struct config_mailbox mailbox[] = {{"joe", path}, {"jim", path}};
+	struct config_destination destinations[] = {{.name = "none"}, {.mailboxes = mailbox, .mailbox_count = 2}};
+	const struct config config = {.destinations = destinations, .destination_count = 2};
+	struct mailbox_home homes[2] = {{NULL, 0}, {NULL, 0}};
+	struct mailbox_set *sets[2], *again[2];
+	struct mailbox_problem problem;
+	int fd = mkstemp(path);
+
+	close(fd);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		int r;
+		memset(sets, 0, sizeof(sets));
+		put(files[i].text, files[i].length ? files[i].length : strlen(files[i].text));
+		r = mailbox_sets_make(sets, homes, &config, &problem);
+		CHECK_EQ(r, files[i].secret ? 0 : -EINVAL);
+		if (r == 0) {
+			const struct span *secret = &sets[1]->entries[1].secret;
+			CHECK_EQ(secret->length, strlen(files[i].secret));
+			CHECK(memcmp(secret->data, files[i].secret, secret->length) == 0);
+			CHECK(sets[0] == NULL);
+		} else if (!strstr(problem.text, files[i].problem)) {
+			CHECK_STR(problem.text, files[i].problem);
+		}
+		mailbox_sets_free(sets, 2);
+	}
+	/* The same mailboxes in the next snapshot, in another order; one that is gone is not found in it. */
+	put("secret", 6);
+	memset(sets, 0, sizeof(sets));
+	memset(again, 0, sizeof(again));
+	CHECK_EQ(mailbox_sets_make(sets, homes, &config, &problem), 0);
+	mailbox[0].user = "jim";
+	destinations[1].mailbox_count = 1;
+	CHECK_EQ(mailbox_sets_make(again, homes, &config, &problem), 0);
+	CHECK(again[1]->entries[0].mailbox == sets[1]->entries[1].mailbox);
+	CHECK(mailbox_find(again[1], sets[1]->entries[1].mailbox) == &again[1]->entries[0]);
+	CHECK(mailbox_find(again[1], sets[1]->entries[0].mailbox) == NULL);
+	CHECK(mailbox_find(NULL, sets[1]->entries[0].mailbox) == NULL);
+	CHECK_EQ(homes[1].count, 2);
+	mailbox_sets_free(sets, 2);
+	mailbox_sets_free(again, 2);
+	unlink(path);
+	memset(sets, 0, sizeof(sets));
+	CHECK_EQ(mailbox_sets_make(sets, homes, &config, &problem), -EINVAL);
+	CHECK(strstr(problem.text, "mailbox jim: password_file ") && strstr(problem.text, "cannot be opened"));
+	mailbox_sets_free(sets, 2);
+	mailbox_home_deinit(&homes[1]);
+}
+
+int main(void)
+{
+	RUN(test_turns);
+	RUN(test_refused);
+	RUN(test_barred);
+	RUN(test_later);
+	RUN(test_files);
+	return check_end();
+}
