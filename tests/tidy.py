@@ -72,7 +72,7 @@ LIBRARIES = {
     'unbound.h': ['core/agents/dns_library.c'],
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c'],
-    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/'],
+    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 
