@@ -51,9 +51,24 @@ struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns)
 
 bool token_cache_due(const struct token_cache *cache, uint64_t now_ns)
 {
-	if (!cache->asked || now_ns < cache->retry_ns)
+	if (!cache->asked || now_ns < token_cache_again_ns(cache))
 		return false;
 	return !token_cache_good(cache, now_ns) || now_ns >= cache->renew_ns || rejected(cache, now_ns);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t token_cache_again_ns(const struct token_cache *cache)
+{
+	return later(cache->retry_ns, cache->pause_ns);
+}
+
+void token_cache_pause(struct token_cache *cache, uint64_t until_ns)
+{
+	cache->pause_ns = later(cache->pause_ns, until_ns);
 }
 
 uint64_t token_cache_wake_ns(const struct token_cache *cache)
@@ -61,8 +76,8 @@ uint64_t token_cache_wake_ns(const struct token_cache *cache)
 	if (!cache->asked)
 		return UINT64_MAX;
 	if (!cache->token)
-		return cache->retry_ns;
-	return cache->renew_ns > cache->retry_ns ? cache->renew_ns : cache->retry_ns;
+		return token_cache_again_ns(cache);
+	return later(cache->renew_ns, token_cache_again_ns(cache));
 }
 
 bool token_cache_waits(const struct token_cache *cache, uint64_t now_ns)
@@ -102,6 +117,8 @@ void token_cache_failed(struct token_cache *cache, bool refused, uint64_t after_
 	pause_s = pause_s < most_s ? pause_s : most_s;
 	after_s = after_s < TOKEN_RETRY_AFTER_MAX_S ? after_s : TOKEN_RETRY_AFTER_MAX_S;
 	pause_ns = (pause_s > after_s ? pause_s : after_s) * CLOCK_NS_PER_S;
+	if (after_s > 0)
+		token_cache_pause(cache, now_ns + after_s * CLOCK_NS_PER_S);
 	cache->failures++;
 	cache->refused = refused;
 	/* Without a token there is nothing to renew: who needs one asks again. */

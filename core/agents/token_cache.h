@@ -27,7 +27,8 @@ enum {
 struct token_cache {
 	struct token *token; /* one use of it is the cache's; NULL: none */
 	uint64_t renew_ns;   /* when to fetch the next one, if anybody asks */
-	uint64_t retry_ns;   /* not before; 0: at any time */
+	uint64_t retry_ns;   /* not before, after a failure; 0: at any time */
+	uint64_t pause_ns;   /* nor before that: the endpoint has asked for it */
 	uint64_t fresh_ns;   /* no fetch because of a rejection before */
 	unsigned failures;   /* in a row */
 	bool refused;        /* the last: somebody has to act */
@@ -52,7 +53,11 @@ void token_cache_fetched(struct token_cache *cache, struct token *token, uint64_
 /* `after_s`: what the endpoint asks for; 0: nothing. */
 void token_cache_failed(struct token_cache *cache, bool refused, uint64_t after_s, const char *problem, uint64_t now_ns,
 			uint64_t chance);
-/* Something has changed: do not wait any longer. */
+/* No fetch before, whatever else: the endpoint has asked for it. */
+void token_cache_pause(struct token_cache *cache, uint64_t until_ns);
+/* When the next fetch may be. */
+uint64_t token_cache_again_ns(const struct token_cache *cache);
+/* Something has changed: do not wait any longer, but for what the endpoint has asked for. */
 void token_cache_hurry(struct token_cache *cache);
 void token_cache_clear(struct token_cache *cache);
 

@@ -52,7 +52,7 @@ static void answer(struct token_desk *desk, struct token_identity *identity, str
 		give(desk, q, token);
 	else
 		refuse(desk, q, cache->refused ? -EACCES : -EAGAIN, cache->problem,
-		       cache->retry_ns > now_ns ? cache->retry_ns - now_ns : 0);
+		       token_cache_again_ns(cache) > now_ns ? token_cache_again_ns(cache) - now_ns : 0);
 }
 
 static void answer_waiting(struct token_desk *desk, struct token_identity *identity, uint64_t now_ns)
@@ -111,20 +111,27 @@ void token_desk_given(struct token_desk *desk, struct token_identity *identity, 
 	answer_waiting(desk, identity, now_ns);
 }
 
+static bool same_endpoint(const struct token_identity *a, const struct token_identity *b)
+{
+	return a->oauth.token_url && b->oauth.token_url && strcmp(a->oauth.token_url, b->oauth.token_url) == 0;
+}
+
 /* Too many requests: whoever asks at the same place waits as well. */
-static void pause_all(struct token_desk *desk, const struct token_identity *of, uint64_t until_ns)
+static void take_pause(struct token_cache *cache, const struct token_cache *from)
+{
+	token_cache_pause(cache, from->pause_ns);
+	if (!cache->problem[0])
+		snprintf(cache->problem, sizeof(cache->problem), "%s", from->problem);
+}
+
+static void pause_all(struct token_desk *desk, const struct token_identity *of)
 {
 	struct list *link;
 
 	for (link = desk->active.next; link != &desk->active; link = link->next) {
 		struct token_identity *identity = container_of(link, struct token_identity, active);
-		const char *a = identity->oauth.token_url, *b = of->oauth.token_url;
-		if (identity != of && a && b && strcmp(a, b) == 0 && identity->cache.retry_ns < until_ns) {
-			identity->cache.retry_ns = until_ns;
-			if (!identity->cache.problem[0])
-				snprintf(identity->cache.problem, sizeof(identity->cache.problem), "%s",
-					 of->cache.problem);
-		}
+		if (identity != of && same_endpoint(identity, of))
+			take_pause(&identity->cache, &of->cache);
 	}
 }
 
@@ -136,14 +143,14 @@ static void tell_failed(const struct token_desk *desk, const struct token_identi
 
 	for (const struct question *question = identity->waiting; question; question = question->next)
 		waiting++;
-	event_token_failed(desk->log,
-			   &(struct event_token_failed){.identity = identity->name,
-							.problem = cache->problem,
-							.refused = cache->refused,
-							.failures = cache->failures,
-							.again_s = (cache->retry_ns - now_ns) / CLOCK_NS_PER_S,
-							.good_s = token ? (token->end_ns - now_ns) / CLOCK_NS_PER_S : 0,
-							.waiting = waiting});
+	event_token_failed(desk->log, &(struct event_token_failed){
+					      .identity = identity->name,
+					      .problem = cache->problem,
+					      .refused = cache->refused,
+					      .failures = cache->failures,
+					      .again_s = (token_cache_again_ns(cache) - now_ns) / CLOCK_NS_PER_S,
+					      .good_s = token ? (token->end_ns - now_ns) / CLOCK_NS_PER_S : 0,
+					      .waiting = waiting});
 }
 
 void token_desk_failed(struct token_desk *desk, struct token_identity *identity, const struct token_failure *failure,
@@ -155,7 +162,7 @@ void token_desk_failed(struct token_desk *desk, struct token_identity *identity,
 	token_cache_failed(cache, failure->refused, failure->retry_after_s, failure->problem, now_ns,
 			   random_u64(&desk->random));
 	if (failure->retry_after_s > 0)
-		pause_all(desk, identity, cache->retry_ns);
+		pause_all(desk, identity);
 	if (desk->log)
 		tell_failed(desk, identity, now_ns);
 	answer_waiting(desk, identity, now_ns);
@@ -178,16 +185,28 @@ static void look_at_files(const struct token_desk *desk, struct token_identity *
 		token_cache_hurry(&identity->cache);
 }
 
+/* The first question for it. A pause that others were asked for is its own as well. */
+static void come(struct token_desk *desk, struct token_identity *identity, uint64_t now_ns)
+{
+	struct list *link;
+
+	for (link = desk->active.next; link != &desk->active; link = link->next) {
+		const struct token_identity *other = container_of(link, struct token_identity, active);
+		if (other->cache.pause_ns > now_ns && same_endpoint(identity, other))
+			take_pause(&identity->cache, &other->cache);
+	}
+	token_identity_keep(identity);
+	list_append(&desk->active, &identity->active);
+}
+
 static void take(struct token_desk *desk, struct question *question, uint64_t now_ns)
 {
 	struct token_question *q = asked_by(question);
 	struct token_identity *identity = q->identity;
 
 	q->token = NULL;
-	if (!list_linked(&identity->active)) {
-		token_identity_keep(identity);
-		list_append(&desk->active, &identity->active);
-	}
+	if (!list_linked(&identity->active))
+		come(desk, identity, now_ns);
 	identity->cache.asked = true;
 	look_at_files(desk, identity);
 	if (question_given_up(question)) {

@@ -270,7 +270,7 @@ def outage_with_a_token():
         check('cannot be reached' in gone['problem'], '%s', gone['problem'])
         s.endpoint.up()
         s.agent.until_token()
-        equal(s.agent.events('token')[-1]['level'], 'notice', 'level of the event')
+        eventually(lambda: s.agent.events('token')[-1]['level'] == 'notice', 'the event tells that it is well again')
         s.finish()
 
 

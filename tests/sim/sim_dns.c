@@ -1,8 +1,7 @@
 /*
  * tests/sim/sim_dns.c - see sim_dns.h.
  *
- * Questions and answers go over the real agent.c; the thread is a chain of the world's events. Each event knows the
- * life of the process it belongs to: what was asked by one that is gone is never touched.
+ * Questions and answers go over the real agent.c; the thread is a chain of the world's events (sim_agent.h).
  */
 #include "tests/sim/sim_dns.h"
 
@@ -13,15 +12,15 @@
 #include "core/agents/dns.h"
 #include "core/base/clock.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_agent.h"
 #include "tests/sim/world.h"
 
 struct dns {
-	struct agent agent;
+	struct sim_agent agent;
 };
 
 static struct dns dns;
-static uint64_t life, asked;
-static bool open;
+static uint64_t asked;
 static struct sim_dns_manner manner;
 
 static struct {
@@ -39,19 +38,9 @@ struct errand {
 	int result;
 };
 
-struct dns *sim_dns_open(void)
-{
-	life++;
-	asked = 0;
-	open = true;
-	agent_init(&dns.agent, manner.most ? manner.most : DNS_QUESTIONS_MAX);
-	return &dns;
-}
-
 void sim_dns_close(void)
 {
-	open = false;
-	life++;
+	sim_agent_close(&dns.agent);
 }
 
 void sim_dns_set_manner(const struct sim_dns_manner *wanted)
@@ -102,7 +91,7 @@ static void arrive(void *context)
 	struct errand *errand = context;
 	struct dns_question *q = errand->question;
 
-	if (open && errand->life == life) {
+	if (sim_agent_lives(&dns.agent, errand->life)) {
 		if (errand->result == 0) {
 			fill(q);
 		} else {
@@ -111,7 +100,7 @@ static void arrive(void *context)
 			snprintf(q->problem, sizeof(q->problem), "simulated: %s", strerror(-errand->result));
 		}
 		world_note("dns", q->port, (uint64_t)-errand->result);
-		agent_answer(&dns.agent, &q->question, errand->result);
+		agent_answer(&dns.agent.agent, &q->question, errand->result);
 	}
 	world_release(errand);
 }
@@ -123,7 +112,7 @@ static void answer_later(struct dns_question *q)
 	uint64_t delay_ns = manner.delay_min_ns + (spread ? world_below(spread) : 0);
 	uint64_t left_ns = q->question.deadline_ns > now_ns ? q->question.deadline_ns - now_ns : 0;
 
-	errand->life = life;
+	errand->life = dns.agent.life;
 	errand->question = q;
 	if (world_chance(manner.silent) || delay_ns >= left_ns) {
 		errand->result = -ETIMEDOUT;
@@ -137,34 +126,24 @@ static void answer_later(struct dns_question *q)
 	world_after(delay_ns, arrive, errand);
 }
 
-static void look(void *context)
+static void look(struct sim_agent *agent)
 {
-	uint64_t *of = context;
-	struct question *question = NULL, *next;
+	struct question *question, *next;
 
-	if (open && *of == life)
-		question = agent_take(&dns.agent);
-	for (; question; question = next) {
+	for (question = agent_take(&agent->agent); question; question = next) {
 		next = question->next;
 		answer_later(container_of(question, struct dns_question, question));
 	}
-	world_release(of);
 }
 
-void agent_bell(struct agent *agent)
+struct dns *sim_dns_open(void)
 {
-	uint64_t *of = world_alloc(sizeof(*of));
-
-	*of = life;
-	world_after(0, look, of);
-}
-
-void agent_asker_bell(struct agent *agent, struct asker *asker)
-{
-	asker->ring->doorbell_rung = true;
+	asked = 0;
+	sim_agent_open(&dns.agent, manner.most ? manner.most : DNS_QUESTIONS_MAX, look);
+	return &dns;
 }
 
 void dns_ask(struct dns *where, struct asker *asker, struct dns_question *question)
 {
-	agent_ask(&where->agent, asker, &question->question);
+	agent_ask(&where->agent.agent, asker, &question->question);
 }

@@ -1,0 +1,54 @@
+/*
+ * tests/sim/sim_agent.c - see sim_agent.h.
+ */
+#include "tests/sim/sim_agent.h"
+
+#include "core/base/list.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/world.h"
+
+struct bell {
+	struct sim_agent *agent;
+	uint64_t life;
+};
+
+void sim_agent_open(struct sim_agent *agent, unsigned most, void (*look)(struct sim_agent *agent))
+{
+	agent->life++;
+	agent->open = true;
+	agent->look = look;
+	agent_init(&agent->agent, most);
+}
+
+void sim_agent_close(struct sim_agent *agent)
+{
+	agent->open = false;
+	agent->life++;
+}
+
+static void on_bell(void *context)
+{
+	struct bell *bell = context;
+
+	if (sim_agent_lives(bell->agent, bell->life))
+		bell->agent->look(bell->agent);
+	world_release(bell);
+}
+
+void sim_agent_look_in(struct sim_agent *agent, uint64_t delay_ns)
+{
+	struct bell *bell = world_alloc(sizeof(*bell));
+
+	*bell = (struct bell){agent, agent->life};
+	world_after(delay_ns, on_bell, bell);
+}
+
+void agent_bell(struct agent *agent)
+{
+	sim_agent_look_in(container_of(agent, struct sim_agent, agent), 0);
+}
+
+void agent_asker_bell(struct agent *agent, struct asker *asker)
+{
+	asker->ring->doorbell_rung = true;
+}
