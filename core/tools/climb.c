@@ -215,6 +215,8 @@ static const char *rung_of(enum stage stage)
 		return "EHLO";
 	case STAGE_STARTTLS:
 		return "STARTTLS";
+	case STAGE_AUTH:
+		return "AUTH";
 	case STAGE_MAIL:
 		return "MAIL FROM";
 	case STAGE_RCPT:
@@ -267,13 +269,50 @@ static bool hear(struct climb *c, enum stage stage, struct smtp_extensions *exte
 	return false;
 }
 
+static struct sasl_login login_of(const struct climb *c)
+{
+	return (struct sasl_login){
+		.user = c->target->user,
+		.secret = c->target->secret,
+		.host = span_text(c->target->host),
+		.port = c->target->port,
+	};
+}
+
 static void tell_reply(struct climb *c, enum stage stage)
 {
 	const struct smtp_reply_parser *p = &c->parser;
 
 	if (c->looking)
 		return;
+	if (stage == STAGE_AUTH) {
+		ladder_add(c->ladder, "AUTH", RUNG_OK, "%s as %.*s: %u %.*s", sasl_name(c->setup.sasl.mechanism),
+			   (int)c->target->user.length, c->target->user.data, p->code, p->text_length, p->text);
+		return;
+	}
 	ladder_add(c->ladder, rung_of(stage), RUNG_OK, "%u %.*s", p->code, p->text_length, p->text);
+}
+
+/* A server may repeat what it was sent. */
+static void tell_login_refused(struct climb *c, const struct setup_next *next)
+{
+	struct smtp_reply_parser *p = &c->parser;
+	struct sasl_login login = login_of(c);
+	struct sasl *sasl = &c->setup.sasl;
+
+	if (!next->by_reply) {
+		ladder_add(c->ladder, "AUTH", RUNG_BROKEN, "%s", next->why);
+		ladder_advise(c->ladder,
+			      "the EHLO above shows what it offers: it may be the wrong host or port, or another "
+			      "`mechanism` is needed.");
+		return;
+	}
+	sasl_conceal(sasl, &login, p->text, p->text_length);
+	sasl_conceal(sasl, &login, sasl->challenge, strlen(sasl->challenge));
+	ladder_add(c->ladder, "AUTH", RUNG_BROKEN, "%s as %.*s: %u %.*s%s%s", sasl_name(sasl->mechanism),
+		   (int)c->target->user.length, c->target->user.data, p->code, p->text_length, p->text,
+		   sasl->challenge[0] ? "; before: " : "", sasl->challenge);
+	advise_reply(c->ladder, STAGE_AUTH, p->code, p->text, p->text_length);
 }
 
 static void tell_refused(struct climb *c, const struct setup_next *next)
@@ -282,6 +321,10 @@ static void tell_refused(struct climb *c, const struct setup_next *next)
 
 	if (c->looking)
 		return;
+	if (next->stage == STAGE_AUTH) {
+		tell_login_refused(c, next);
+		return;
+	}
 	if (next->by_reply) {
 		ladder_add(c->ladder, rung_of(next->stage), RUNG_BROKEN, "%u %.*s", p->code, p->text_length, p->text);
 		advise_reply(c->ladder, next->stage, p->code, p->text, p->text_length);
@@ -293,20 +336,36 @@ static void tell_refused(struct climb *c, const struct setup_next *next)
 		advise_reply(c->ladder, next->stage, 0, next->why, strlen(next->why));
 }
 
+/* What it may say is in its reply. The line of a login is a secret. */
+static void send_line(struct climb *c, struct setup_next *next)
+{
+	(void)dial_send(&c->dial, next->line, next->length);
+	explicit_bzero(next->line, next->length);
+}
+
 /* From the connected socket until mail may be sent, or TLS stands if that is all that is wanted. */
 static bool converse(struct climb *c)
 {
 	const struct climb_target *target = c->target;
-	const struct setup_terms terms = {.hostname = target->hostname,
-					  .tls = target->tls,
-					  .implicit = target->implicit,
-					  .ignored = target->ignored};
+	struct setup_terms terms = {
+		.hostname = target->hostname,
+		.tls = target->tls,
+		.implicit = target->implicit,
+		.ignored = target->ignored,
+		.mechanism_count = c->looking ? 0 : target->mechanism_count,
+	};
 	struct setup_next next = {.length = 0};
-	enum setup_go go = setup_begin(&c->setup, &terms);
+	struct sasl_login login = login_of(c);
+	enum setup_go go;
 	size_t behind;
 
+	if (terms.mechanism_count > 0)
+		memcpy(terms.mechanisms, target->mechanisms, terms.mechanism_count);
+	go = setup_begin(&c->setup, &terms);
 	for (;;) {
 		enum stage stage;
+		if (go == SETUP_LOGIN)
+			go = setup_login(&c->setup, &login, &next);
 		switch (go) {
 		case SETUP_SECURE:
 			if (!secure(c))
@@ -316,8 +375,7 @@ static bool converse(struct climb *c)
 			go = setup_secured(&c->setup, &next);
 			continue;
 		case SETUP_SAY:
-			if (dial_send(&c->dial, next.line, next.length) < 0)
-				break; /* what it last said is still to be heard */
+			send_line(c, &next);
 			break;
 		case SETUP_LISTEN:
 			break;

@@ -8,6 +8,7 @@
 #define POSTRIDER_TOOLS_CLIMB_H
 
 #include "core/base/ring.h"
+#include "core/smtp/sasl.h"
 #include "core/tools/ladder.h"
 #include "core/tools/lookup.h"
 #include "tls/tls.h"
@@ -22,11 +23,14 @@ struct climb_target {
 	bool verified;               /* the context demands it */
 	unsigned ignored;            /* CONFIG_*: extensions */
 	struct tls_context *context; /* where `tls` */
-	struct tls_context *bare; /* the same without verification, to see what a host shows; nothing is said in it */
-	const char *server_name;  /* NULL: the host's, unless numeric */
-	bool mail;                /* goes on to MAIL */
-	const char *from, *to;    /* addresses; NULL: MAIL, and a test mail, are not tried */
-	uint64_t wait_ns;         /* for each step */
+	struct tls_context *bare;  /* the same without verification, to see what a host shows; nothing is said in it */
+	const char *server_name;   /* NULL: the host's, unless numeric */
+	const uint8_t *mechanisms; /* enum sasl_mechanism, in order */
+	unsigned mechanism_count;  /* 0: nobody signs in */
+	struct span user, secret;  /* who does; the secret is the caller's, and in no rung */
+	bool mail;                 /* goes on to MAIL */
+	const char *from, *to;     /* addresses; NULL: MAIL, and a test mail, are not tried */
+	uint64_t wait_ns;          /* for each step */
 };
 
 /* False: a rung is broken. */

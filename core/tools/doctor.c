@@ -13,6 +13,7 @@
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
 #include "core/smtp/address.h"
 #include "core/tools/climb.h"
@@ -136,8 +137,11 @@ struct doctor {
 	const struct config *config;
 	struct lookup *lookup;
 	struct tls_context **contexts;
+	struct mailbox_set **mailboxes; /* of each destination; NULL: nobody signs in */
+	struct mailbox_home *homes;
 	struct ladder ladder;
 	bool broken;
+	char *what; /* of DOCTOR_WHAT octets: the first that is broken; or NULL */
 };
 
 static struct tls_context *make_bare(const struct config_destination *destination)
@@ -164,7 +168,17 @@ static bool look_at_files(struct doctor *doctor, size_t d, const char *from)
 	       own_certificate_look(&doctor->ladder, destination->certificate, doctor->config->hostname, from);
 }
 
-static void look_at_host(struct doctor *doctor, size_t d, const struct config_host *host)
+/* Without --from a mailbox sends as itself, and a relay that nobody knows as whom it sends to. */
+static const char *sender_of(const struct doctor *doctor, const struct mailbox_entry *entry)
+{
+	if (doctor->options->from)
+		return doctor->options->from;
+	return entry && is_address(entry->mailbox->user) ? entry->mailbox->user : doctor->options->to;
+}
+
+/* `entry`: who signs in, or NULL. */
+static void look_at_host(struct doctor *doctor, size_t d, const struct config_host *host,
+			 const struct mailbox_entry *entry)
 {
 	const struct config_destination *destination = &doctor->config->destinations[d];
 	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
@@ -180,19 +194,44 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 		.ignored = destination->ignored_extensions,
 		.server_name = destination->server_name,
 		.mail = true,
-		.from = doctor->options->from ? doctor->options->from : doctor->options->to,
+		.from = sender_of(doctor, entry),
 		.to = doctor->options->to,
 		.wait_ns = doctor->options->wait_ns,
 	};
 
-	ladder_begin(&doctor->ladder, destination->name, "%s", host->text);
+	if (entry) {
+		target.mechanisms = destination->mechanisms;
+		target.mechanism_count = destination->mechanism_count;
+		target.user = span_text(entry->mailbox->user);
+		target.secret = entry->secret;
+	}
+	ladder_begin(&doctor->ladder, destination->name, entry ? "%s as %s" : "%s", host->text,
+		     entry ? entry->mailbox->user : "");
 	if (look_at_files(doctor, d, doctor->options->from)) {
 		target.context = doctor->contexts[d];
 		target.bare = make_bare(destination);
 		climb(&doctor->ladder, doctor->lookup, &target);
 		tls_context_free(target.bare);
 	}
-	doctor->broken |= !ladder_end(&doctor->ladder);
+	if (ladder_end(&doctor->ladder))
+		return;
+	if (!doctor->broken && doctor->what) {
+		const struct rung *last = &doctor->ladder.rungs[doctor->ladder.count - 1];
+		snprintf(doctor->what, DOCTOR_WHAT, "%s: %s", last->name, last->text);
+	}
+	doctor->broken = true;
+}
+
+/* Each host, with the first mailbox; and each further mailbox at the first host. */
+static void look_at_destination(struct doctor *doctor, size_t d)
+{
+	const struct config_destination *destination = &doctor->config->destinations[d];
+	const struct mailbox_set *set = doctor->mailboxes[d];
+
+	for (size_t h = 0; h < destination->host_count; h++)
+		look_at_host(doctor, d, &destination->hosts[h], set ? &set->entries[0] : NULL);
+	for (size_t m = 1; set && destination->host_count > 0 && m < set->count; m++)
+		look_at_host(doctor, d, &destination->hosts[0], &set->entries[m]);
 }
 
 static int examine(struct doctor *doctor)
@@ -205,8 +244,7 @@ static int examine(struct doctor *doctor)
 		if (wanted && strcmp(wanted, destination->name) != 0)
 			continue;
 		found = true;
-		for (size_t h = 0; h < destination->host_count; h++)
-			look_at_host(doctor, d, &destination->hosts[h]);
+		look_at_destination(doctor, d);
 	}
 	if (found || !wanted)
 		return doctor->broken ? STATUS_BROKEN : 0;
@@ -228,18 +266,51 @@ static struct lookup *open_lookup(const struct config *config)
 	return lookup;
 }
 
-static int doctor_with(const struct options *options, const struct config *config)
+/* 0 or the exit status. */
+static int open_doctor(struct doctor *doctor)
 {
-	struct doctor doctor = {.options = options, .config = config, .ladder = {.out = stdout, .json = options->json}};
-	int status = STATUS_UNAVAILABLE;
+	const struct config *config = doctor->config;
+	struct mailbox_problem problem;
+	int r;
 
-	doctor.contexts = calloc(config->destination_count, sizeof(*doctor.contexts));
-	doctor.lookup = doctor.contexts ? open_lookup(config) : NULL;
-	if (doctor.lookup)
+	doctor->contexts = calloc(config->destination_count, sizeof(*doctor->contexts));
+	doctor->mailboxes = calloc(config->destination_count, sizeof(*doctor->mailboxes));
+	doctor->homes = calloc(config->destination_count, sizeof(*doctor->homes));
+	if (!doctor->contexts || !doctor->mailboxes || !doctor->homes)
+		return STATUS_UNAVAILABLE;
+	r = mailbox_sets_make(doctor->mailboxes, doctor->homes, config, &problem);
+	if (r < 0) {
+		fprintf(stderr, "postrider: %s: %s\n", config->file, r == -EINVAL ? problem.text : "out of memory");
+		return r == -EINVAL ? STATUS_CONFIG : STATUS_UNAVAILABLE;
+	}
+	doctor->lookup = open_lookup(config);
+	return doctor->lookup ? 0 : STATUS_UNAVAILABLE;
+}
+
+static void close_doctor(struct doctor *doctor)
+{
+	size_t count = doctor->config->destination_count;
+
+	lookup_close(doctor->lookup);
+	tls_policies_free(doctor->contexts, count);
+	if (doctor->mailboxes)
+		mailbox_sets_free(doctor->mailboxes, count);
+	for (size_t d = 0; doctor->homes && d < count; d++)
+		mailbox_home_deinit(&doctor->homes[d]);
+	free(doctor->contexts);
+	free(doctor->mailboxes);
+	free(doctor->homes);
+}
+
+static int doctor_with(const struct options *options, const struct config *config, FILE *out, char *what)
+{
+	struct doctor doctor = {
+		.options = options, .config = config, .ladder = {.out = out, .json = options->json}, .what = what};
+	int status = open_doctor(&doctor);
+
+	if (status == 0)
 		status = examine(&doctor);
-	lookup_close(doctor.lookup);
-	tls_policies_free(doctor.contexts, config->destination_count);
-	free(doctor.contexts);
+	close_doctor(&doctor);
 	return status;
 }
 
@@ -268,9 +339,24 @@ int doctor_command(int argc, char **argv)
 	if (!config)
 		return STATUS_CONFIG;
 	tls_global_init();
-	status = doctor_with(&options, config);
+	status = doctor_with(&options, config, stdout, NULL);
 	config_free(config);
 	return status;
+}
+
+bool doctor_once(const char *file, char what[DOCTOR_WHAT])
+{
+	static struct config_problems problems;
+	const struct options options = {.config = file, .wait_ns = WAIT_S * CLOCK_NS_PER_S};
+	struct config *config = config_load(file, &problems);
+	bool ok;
+
+	snprintf(what, DOCTOR_WHAT, "the configuration cannot be used");
+	if (!config)
+		return false;
+	ok = doctor_with(&options, config, NULL, what) == 0;
+	config_free(config);
+	return ok;
 }
 
 /* ---- probe -------------------------------------------------------------------------------------------------- */

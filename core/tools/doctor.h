@@ -9,8 +9,13 @@
 #ifndef POSTRIDER_TOOLS_DOCTOR_H
 #define POSTRIDER_TOOLS_DOCTOR_H
 
+#include <stdbool.h>
+
 /* argv[0] is the command's own name. */
 int doctor_command(int argc, char **argv);
+/* All of a configuration's destinations, in silence. False: `what` says what is broken first. */
+enum { DOCTOR_WHAT = 1000 };
+bool doctor_once(const char *file, char what[DOCTOR_WHAT]);
 int probe_command(int argc, char **argv);
 
 #endif

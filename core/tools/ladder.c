@@ -34,7 +34,7 @@ void ladder_begin(struct ladder *ladder, const char *destination, const char *fo
 	vsnprintf(ladder->target, sizeof(ladder->target), format, arguments);
 	va_end(arguments);
 	make_printable(ladder->target);
-	if (ladder->json)
+	if (ladder->json || !ladder->out)
 		return;
 	if (destination)
 		fprintf(ladder->out, "%s: ", destination);
@@ -88,7 +88,7 @@ void ladder_add(struct ladder *ladder, const char *name, enum rung_result result
 	vsnprintf(rung->text, sizeof(rung->text), format, arguments);
 	va_end(arguments);
 	make_printable(rung->text);
-	if (!ladder->json)
+	if (!ladder->json && ladder->out)
 		print(ladder, rung);
 }
 
@@ -106,7 +106,7 @@ void ladder_advise(struct ladder *ladder, const char *format, ...)
 	vsnprintf(more, sizeof(rung->advice) - (size_t)(more - rung->advice), format, arguments);
 	va_end(arguments);
 	make_printable(more);
-	if (ladder->json)
+	if (ladder->json || !ladder->out)
 		return;
 	fprintf(ladder->out, "%*s", INDENT, "=> ");
 	put_wrapped(ladder->out, more, INDENT);
@@ -153,6 +153,8 @@ static void put_json(const struct ladder *ladder)
 
 bool ladder_end(struct ladder *ladder)
 {
+	if (!ladder->out)
+		return ladder->broken == 0;
 	if (ladder->json)
 		put_json(ladder);
 	else if (ladder->broken == 0)

@@ -27,7 +27,7 @@ struct rung {
 };
 
 struct ladder {
-	FILE *out;
+	FILE *out; /* NULL: nothing is written */
 	bool json;
 	const char *destination; /* of the configuration; NULL: none */
 	char target[300];        /* "smtp.example.org:587" */

@@ -266,6 +266,54 @@ def refusals():
             office.stop()
 
 
+def signed_in(work, office, *passwords, mechanism='login'):
+    """A configuration with a mailbox for each of these passwords."""
+    mailboxes = []
+    for number, password in enumerate(passwords):
+        file = work.write('password-%d' % number, password + '\n')
+        os.chmod(file, 0o600)
+        mailboxes.append({'user': 'box%d@contoso.com' % number, 'password_file': file})
+    return configured(work, office.host, destination={'auth': {'mechanism': mechanism}, 'mailboxes': mailboxes})
+
+
+@case
+def signing_in():
+    with Workspace() as work:
+        office = work.own(Office365(Certificates(), mailboxes=2))
+        file = signed_in(work, office, 'secret', 'a-wrong-password')
+        lines = run('doctor', '--config', file, '--send', 'you@example.com', '--json', code=1).stdout
+        first, second = [json.loads(line) for line in lines.splitlines()]
+        check(first['ok'] and not second['ok'], 'which is broken: %s', lines)
+        equal([rung['text'] for rung in first['rungs'] if rung['rung'] == 'MAIL FROM'],
+              ['<box0@contoso.com>: 250 2.1.0 Sender ok'], 'sender')
+        equal(second['rungs'][-1]['rung'], 'AUTH', 'the rung that broke')
+        check('wrong' in second['rungs'][-1]['advice'], 'advice: %s', second['rungs'][-1])
+        check('a-wrong-password' not in lines and 'YS13cm9uZy1wYXNzd29yZA' not in lines, 'a secret is told: %s', lines)
+        equal(office.arrivals[0].sender, 'box0@contoso.com', 'sender')
+        office.check_clean()
+
+
+@case
+def refused_logins():
+    """Each of Microsoft's reasons has its remedy; a server that repeats the secret does not get it printed."""
+    with Workspace() as work:
+        office = work.own(Office365(Certificates()))
+        file = signed_in(work, office, 'secret')
+        for refusal, words in (('tenant_disabled', 'tenant'), ('mailbox_disabled', 'Set-CASMailbox'),
+                               ('basic_disabled', 'oauth'), ('basic_removed', 'oauth'), ('criteria', 'conditional'),
+                               ('credentials', 'two hours'), ('auth_unavailable', 'try again later')):
+            office.mailboxes['box0@contoso.com'].refused = refusal
+            breaks('AUTH', words, 'doctor', '--config', file)
+        office = work.own(Office365(Certificates(), mechanisms=['XOAUTH2']))
+        breaks('AUTH', ('none of the mechanisms', 'mechanism'), 'doctor', '--config', signed_in(work, office, 'x'))
+        office = work.own(Office365(Certificates(), script=lambda stage, session, argument:
+                                    '535 5.7.8 No: long-secret-of-mine' if stage == 'AUTH' else None))
+        office.mailboxes['box0@contoso.com'].password = 'long-secret-of-mine'
+        last = breaks('AUTH', '5.7.8', 'doctor', '--config', signed_in(work, office, 'long-secret-of-mine'))
+        check('long-secret-of-mine' not in str(last), 'the secret is told: %s', last)
+        run('doctor', '--config', signed_in(work, office, ''), code=78)
+
+
 @case
 def what_is_usable_and_what_not():
     """The command lines of the manual page."""
