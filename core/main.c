@@ -301,9 +301,10 @@ static int check_limits(const struct config *config, char *problem, size_t size)
 static int make_shards(struct process *p, const struct config *config)
 {
 	unsigned i;
+	int r = relay_init(&p->relay, config, config->shards);
 
-	if (relay_init(&p->relay, config, config->shards) < 0)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	p->logs = calloc(config->shards + 1, sizeof(struct log *));
 	p->threads = calloc(config->shards, sizeof(*p->threads));
 	if (!p->logs || !p->threads)
@@ -564,7 +565,7 @@ static int run(const struct config *config)
 	char problem[1024];
 	sigset_t signals;
 	unsigned i;
-	int status;
+	int status, r;
 
 	/* Threads inherit the mask: signals reach sigwait() only. A broken log pipe is no reason to end. */
 	sigemptyset(&signals);
@@ -584,9 +585,11 @@ static int run(const struct config *config)
 	tls_global_init();
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
-	if (make_shards(p, config) < 0) {
-		fprintf(stderr, "postrider: out of memory\n");
-		return EXIT_UNAVAILABLE;
+	r = make_shards(p, config);
+	if (r < 0) {
+		fprintf(stderr, "postrider: %s: %s\n", r == -ENOMEM ? "the shards" : config->spool.directory,
+			strerror(-r));
+		return r == -ENOMEM ? EXIT_UNAVAILABLE : EXIT_IO;
 	}
 	status = load_files(p, config);
 	if (status != 0)

@@ -17,11 +17,13 @@ struct config_limits {
 	enum config_pacing pacing;
 	unsigned messages_per_minute, messages_per_hour;
 	uint64_t octets_per_minute;
+	unsigned recipients_per_day;
 };
 
 static inline bool config_limited(const struct config_limits *limits)
 {
-	return limits->messages_per_minute || limits->messages_per_hour || limits->octets_per_minute;
+	return limits->messages_per_minute || limits->messages_per_hour || limits->octets_per_minute ||
+	       limits->recipients_per_day;
 }
 
 #endif

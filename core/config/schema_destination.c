@@ -188,7 +188,7 @@ static const struct reader_field destination_limits[] = {
 	FIELD_RANGE("messages_per_minute", reader_number, DESTINATION(limits.messages_per_minute), 0, 10000000),
 	FIELD_RANGE("messages_per_hour", reader_number, DESTINATION(limits.messages_per_hour), 0, 100000000),
 	FIELD_RANGE("octets_per_minute", reader_size, DESTINATION(limits.octets_per_minute), 0, 64 * GIBIBYTES - 1),
-	FIELD_MISSING("recipients_per_day"),
+	FIELD_RANGE("recipients_per_day", reader_number, DESTINATION(limits.recipients_per_day), 0, 100000000),
 	FIELDS_END,
 };
 

@@ -37,6 +37,8 @@ enum {
 	ACCOUNT_SLOW_MOST = 64,  /* times slower, at most */
 };
 
+struct budget; /* budget.h */
+
 /* Zeroed: nothing was used, nothing is slowed. */
 struct account {
 	struct bucket pace;
@@ -46,6 +48,8 @@ struct account {
 	_Atomic(uint64_t) slow_step_ns;
 	_Atomic(uint64_t) slow_base_ns;    /* the interval that is stretched, where no limit gives one */
 	struct allowance messages, octets; /* of a minute */
+	struct budget *day;                /* recipients; NULL: there was no limit yet */
+	_Atomic(uint64_t) tell_ns;         /* that it is spent is not told again before */
 	struct config_limits limits;       /* as account_follow() was told; for who reloads only */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/deliver/budget.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -101,6 +102,19 @@ static void leave_rest(struct attempt *a)
 	shard->store->due(shard, rest, STORE_DUE_NOW);
 }
 
+/* In one transaction: what is left of the day's goes now, the others when they may. */
+static unsigned most_recipients(const struct outbound *o)
+{
+	unsigned most = o->destination->recipients_per_message, day = o->destination->limits.recipients_per_day;
+	uint64_t left, when_ns;
+
+	if (!day || !o->account->day)
+		return most;
+	left = budget_left(o->account->day, o->shard->now_ns, &when_ns);
+	left = left > day ? day : left;
+	return left >= most ? most : left ? (unsigned)left : 1;
+}
+
 static void loaded(struct attempt *a, int result)
 {
 	const struct mail *m = mail_of(a->delivery);
@@ -121,7 +135,7 @@ static void loaded(struct attempt *a, int result)
 					    .statuses = statuses(a, m),
 					    .results = a->results,
 					    .content_length = m->content_length,
-					    .most = a->outbound->destination->recipients_per_message,
+					    .most = most_recipients(a->outbound),
 					    .last = m->item.part_count,
 				    });
 	if (a->expiring) {
@@ -486,6 +500,8 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 	};
 
 	c->attempt_count--;
+	if (!x->any_written && a->granted)
+		budget_give_back(a->outbound->account->day, a->granted_ns, a->granted);
 	if (!x->any_written && a->granted_ns)
 		account_give_back(a->outbound->account, &a->outbound->destination->limits,
 				  &(struct account_need){.octets = mail_of(a->delivery)->content_length},

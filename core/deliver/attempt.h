@@ -44,6 +44,7 @@ struct attempt {
 	const char *damage;  /* our fault: why its content cannot be sent */
 	int damage_error;    /* negative errno; -EBADMSG also where the content is not what was accepted */
 	uint64_t granted_ns; /* when limits let it go; 0: there are none */
+	unsigned granted;    /* recipients of the day's */
 	uint64_t started_ns;
 	struct envelope envelope;
 	struct results told;

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/disk.h"
 #include "core/config/config.h"
 #include "core/deliver/account.h"
 #include "core/deliver/attempt.h"
+#include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/mailbox.h"
@@ -43,13 +45,45 @@ static int extend(struct hold_destination *hold, const struct config_destination
 		if (hold_host_of(hold, name))
 			continue;
 		if (hold->count == hold->room)
-			return -ENOSPC;
+			return -EXFULL;
 		hold->hosts[hold->count].name = strdup(name);
 		if (!hold->hosts[hold->count].name)
 			return -ENOMEM;
 		hold->count++;
 	}
 	return 0;
+}
+
+/* The directory of day budgets, beside the spools. */
+static int limits_directory(struct deliverers *shared, const struct config *config)
+{
+	int root, r;
+
+	if (shared->limits > 0)
+		return 0;
+	root = disk_directory_open(config->spool.directory, true);
+	if (root < 0)
+		return root;
+	r = disk_subdirectory_open(root, "limits", true);
+	disk_close(root);
+	if (r < 0)
+		return r;
+	shared->limits = r;
+	return 0;
+}
+
+static int open_budget(struct deliverers *shared, const struct config *config, size_t d)
+{
+	const struct config_destination *destination = &config->destinations[d];
+	struct account *account = &shared->accounts[d];
+	int r;
+
+	if (account->day || destination->limits.recipients_per_day == 0)
+		return 0;
+	r = limits_directory(shared, config);
+	return r < 0 ? r
+		     : budget_open(&account->day, shared->limits, destination->name, clock_monotonic_ns(),
+				   clock_wall_ns());
 }
 
 int deliverers_extend(struct deliverers *shared, const struct config *config)
@@ -59,6 +93,8 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = extend(&shared->holds[d], &config->destinations[d]);
+	for (d = 0; d < config->destination_count && r == 0; d++)
+		r = open_budget(shared, config, d);
 	/* When nothing can fail any more. */
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		account_follow(&shared->accounts[d], &config->destinations[d].limits, clock_monotonic_ns());
@@ -75,6 +111,10 @@ void deliverers_deinit(struct deliverers *shared)
 		free(shared->holds[d].hosts);
 	}
 	free(shared->holds);
+	for (d = 0; shared->accounts && d < shared->room; d++)
+		budget_close(shared->accounts[d].day);
+	if (shared->limits > 0)
+		disk_close(shared->limits);
 	free(shared->accounts);
 	for (d = 0; shared->mailboxes && d < shared->room; d++)
 		mailbox_home_deinit(&shared->mailboxes[d]);

@@ -30,6 +30,7 @@ struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
 	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
 	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
+	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
 	struct dns *dns;                /* NULL as long as every host is numeric */
 };
@@ -48,11 +49,11 @@ struct deliverer {
 	struct list outbound_wake; /* lanes with something to do this turn */
 };
 
-/* For at most so many destinations. 0 or -ENOMEM. */
+/* For at most so many destinations. 0 or -errno: day budgets have files. */
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);
 void deliverers_deinit(struct deliverers *shared);
 /* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
- * -ENOMEM, or -ENOSPC: more hosts than a destination has room for. */
+ * -errno of memory or of a budget's file, or -EXFULL: more hosts than a destination has room for. */
 int deliverers_extend(struct deliverers *shared, const struct config *config);
 /* Memory only. 0 or -ENOMEM. */
 int deliverer_init(struct shard *shard, struct deliverers *shared);

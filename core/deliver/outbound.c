@@ -396,7 +396,7 @@ bool outbound_idle(const struct shard *shard)
 
 	for (i = 0; i < shard->deliverer->lane_count; i++) {
 		const struct outbound *o = &shard->deliverer->outbound[i];
-		if (o->shard && (o->connection_count > 0 || o->loading > 0))
+		if (o->shard && (o->connection_count > 0 || o->loading > 0 || o->budget_writing))
 			return false;
 	}
 	return true;

@@ -61,6 +61,7 @@ struct outbound {
 	unsigned limit;          /* connections */
 	struct account *account; /* the destination's, for all shards */
 	struct account_turn turn;
+	bool budget_writing; /* by this lane */
 	uint64_t overdue_ns; /* when to look again for what has waited too long for its turn */
 	struct lane lane;
 	/* Owned. First those of the destination, in its order; behind them those that have gone from it, which stay: a

@@ -5,15 +5,19 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
+#include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 enum {
 	LEAD_MS = 50,              /* before its time a message is read */
 	LEAD_CONNECTION_MS = 1000, /* and a connection is opened, where there is none, besides twice what that took */
-	OVERDUE_S = 1,             /* mail that has waited too long is looked for so often */
+	BUDGET_RETRY_MS = 8,       /* another shard writes the day's budget: that takes no longer */
+	TELL_S = 3600,
+	OVERDUE_S = 1, /* mail that has waited too long is looked for so often */
 };
 
 /* A host has no limits but what it said itself. */
@@ -63,12 +67,94 @@ static void wait_until(struct outbound *o, const struct account *account, uint64
 	outbound_expire_limited(o);
 }
 
+/* ---- the day's recipients --------------------------------------------------------------------------------------- */
+
+static void on_budget_written(struct budget *budget, int result)
+{
+	struct outbound *o = budget->context;
+
+	o->budget_writing = false;
+	if (result < 0)
+		tell_budget_unwritten(o, result);
+	outbound_wake(o->shard, o->index);
+}
+
+static void tell_spent(struct outbound *o, uint64_t when_ns)
+{
+	uint64_t due_ns = atomic_load(&o->account->tell_ns);
+
+	if (o->shard->now_ns >= due_ns &&
+	    atomic_compare_exchange_strong(&o->account->tell_ns, &due_ns, o->shard->now_ns + TELL_S * CLOCK_NS_PER_S))
+		tell_budget_spent(o, o->destination->limits.recipients_per_day, o->account->day->damaged,
+				  when_ns > o->shard->now_ns ? (when_ns - o->shard->now_ns) / CLOCK_NS_PER_S : 0);
+}
+
+/* Of those the attempt covers. */
+static unsigned recipients_of(const struct attempt *a)
+{
+	unsigned n = 0, i;
+
+	for (i = a->exchange.first; i < a->exchange.end; i++)
+		n += exchange_pending(&a->exchange, i);
+	return n;
+}
+
+/* False: not before *next_ns; the attempt goes back to its lane where that may take long. */
+static bool day_grants(struct outbound *o, struct attempt *a, uint64_t *next_ns)
+{
+	unsigned most = o->destination->limits.recipients_per_day, n = recipients_of(a);
+	uint64_t now_ns = o->shard->now_ns, when_ns = now_ns + BUDGET_RETRY_MS * CLOCK_NS_PER_MS;
+
+	if (!most || !o->account->day)
+		return true;
+	if (o->budget_writing)
+		return false;
+	switch (budget_take(o->account->day, now_ns, n, most > n ? most : n, o->shard->ring, on_budget_written, o,
+			    &when_ns)) {
+	case BUDGET_GRANTED:
+		a->granted = n;
+		a->granted_ns = now_ns;
+		return true;
+	case BUDGET_WRITES:
+		o->budget_writing = true;
+		return false;
+	case BUDGET_WAIT:
+		break;
+	case BUDGET_NOTHING:
+		attempt_give_back(a);
+		tell_spent(o, when_ns);
+		/* Fewer of them may go. */
+		if (n > 1 && budget_left(o->account->day, now_ns, &when_ns) > 0)
+			when_ns = now_ns;
+		break;
+	}
+	wait_until(o, o->account, when_ns, next_ns);
+	return false;
+}
+
+/* Something is left of the day. */
+static bool day_near(struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t when_ns;
+
+	if (!o->destination->limits.recipients_per_day || !o->account->day ||
+	    budget_left(o->account->day, o->shard->now_ns, &when_ns) > 0)
+		return true;
+	tell_spent(o, when_ns);
+	wait_until(o, o->account, when_ns, next_ns);
+	return false;
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
+
 bool outbound_near(struct outbound *o, uint64_t *next_ns)
 {
 	uint64_t when_ns, lead;
 
 	if (!asks(o))
 		return true;
+	if (!day_near(o, next_ns))
+		return false;
 	when_ns = account_when_ns(o->account, &o->destination->limits, &o->turn, o->shard->now_ns);
 	lead = lead_ns(o);
 	if (when_ns <= o->shard->now_ns + lead)
@@ -99,8 +185,18 @@ bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *
 	if (!host_grants(o, c->host, next_ns))
 		return false;
 	if (asks(o)) {
+		when_ns = account_when_ns(o->account, &o->destination->limits, &o->turn, now_ns);
+		if (when_ns > now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS) {
+			wait_until(o, o->account, when_ns, next_ns);
+			return false;
+		}
+		if (!day_grants(o, a, next_ns))
+			return false;
 		when_ns = account_take(o->account, &o->destination->limits, &o->turn, &need, now_ns);
 		if (when_ns > 0) {
+			if (a->granted)
+				budget_give_back(o->account->day, now_ns, a->granted);
+			a->granted = 0;
 			wait_until(o, o->account, when_ns, next_ns);
 			return false;
 		}

@@ -3,6 +3,8 @@
  */
 #include "core/deliver/tell.h"
 
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
@@ -108,6 +110,20 @@ void tell_setup_accepted(const struct outbound *o, const struct host *host, uint
 {
 	event_setup_accepted(o->shard->log, host_of(o, host), since_ns ? shard_ms_since(o->shard, since_ns) : 0,
 			     waiting(o));
+}
+
+void tell_budget_spent(const struct outbound *o, unsigned allowed, bool damaged, uint64_t wait_s)
+{
+	event_budget_spent(o->shard->log, o->destination->name, allowed,
+			   damaged ? "its file in the spool directory could not be read, so all of it counts as spent "
+				     "when this process started"
+				   : NULL,
+			   wait_s, waiting(o));
+}
+
+void tell_budget_unwritten(const struct outbound *o, int error)
+{
+	event_budget_unwritten(o->shard->log, o->destination->name, strerror(-error), waiting(o));
 }
 
 void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,

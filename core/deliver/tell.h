@@ -31,6 +31,9 @@ void tell_host_ok(const struct outbound *o, const struct host *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			const struct ruling *ruling);
+/* The day's recipients are spent; what was spent before is not known where the file was `damaged`. */
+void tell_budget_spent(const struct outbound *o, unsigned allowed, bool damaged, uint64_t wait_s);
+void tell_budget_unwritten(const struct outbound *o, int error);
 /* Less is sent to the host, or to `all` the destination: so many times less than the limits allow. */
 void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
 		 const struct verdict_fact *fact, const struct ruling *ruling);

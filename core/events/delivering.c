@@ -188,6 +188,32 @@ void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, ui
 	log_end(&e);
 }
 
+void event_budget_spent(struct log *log, const char *destination, uint64_t allowed, const char *problem,
+			uint64_t wait_s, uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "budget_spent");
+	log_text(&e, "destination", destination);
+	log_number(&e, "recipients_per_day", allowed);
+	if (problem)
+		log_text(&e, "problem", problem);
+	log_number(&e, "wait_s", wait_s);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
+void event_budget_unwritten(struct log *log, const char *destination, const char *reason, uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "budget_unwritten");
+	log_text(&e, "destination", destination);
+	log_text(&e, "reason", reason);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
 void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
 		  const struct event_reply *reply, uint64_t waiting)
 {

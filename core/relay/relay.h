@@ -37,7 +37,7 @@ struct relay {
 	_Atomic(unsigned) receiving; /* drain: shards that have sessions or messages with an owner */
 };
 
-/* 0 or -ENOMEM. */
+/* 0 or -errno. */
 int relay_init(struct relay *relay, const struct config *config, unsigned shard_count);
 void relay_deinit(struct relay *relay);
 

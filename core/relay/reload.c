@@ -210,10 +210,14 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 	if (r < 0)
 		return refuse(problems, next, "out of memory");
 	r = deliverers_extend(&relay->deliverers, next);
-	if (r == -ENOSPC)
+	if (r == -EXFULL)
 		return refuse(problems, next,
 			      "a destination would have more different hosts than this process has room for: restart "
 			      "it");
+	if (r < 0 && r != -ENOMEM)
+		return refuse(
+			problems, next,
+			"a budget of recipients a day has no file in the spool directory, and cannot be given one");
 	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0)
 		return refuse(problems, next, "out of memory");
 	return true;

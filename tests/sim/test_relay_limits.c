@@ -120,3 +120,54 @@ void scenario_limits(uint64_t seed)
 	actor_meter_free(&hour);
 	actor_meter_free(&octets);
 }
+
+/*
+ * Recipients a day, for days: with kills, power cuts and other numbers of shards in between, never one too many in any
+ * 24 hours; without them nearly all. Messages with more recipients than are left go in parts.
+ */
+void scenario_day(uint64_t seed)
+{
+	enum { A_DAY = 120 };
+	bool crashes = seed % 2;
+	struct actor_meter recipients = {.window_ns = 24 * 60 * MINUTE_NS, .most = A_DAY};
+	struct rig_options options = {
+		.scenario = "day",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = 150,
+		.recipients_max = 1 + (unsigned)rig_pick(seed, 1, 5),
+		.each = 1 + (unsigned)rig_pick(seed, 2, 5),
+		.connections = 1 + (unsigned)rig_pick(seed, 3, 4),
+		.limits = ", recipients_per_day: 120",
+		.hop = {.pipelining = true,
+			.chunking = rig_pick(seed, 4, 2),
+			.recipients_meter = &recipients,
+			.delay_max_ns = 20 * CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+	uint64_t from_ns;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 5, 3)) < 0)
+		rig_fail(&rig, "does not start");
+	from_ns = world_now_ns();
+	rig_clients(&rig);
+	for (unsigned i = 0; crashes && i < 12; i++) {
+		(void)rig_run(&rig, NULL, rig_pick(seed, 50 + i, i < 6 ? 2 : 7200) * CLOCK_NS_PER_S);
+		rig_crash(&rig, rig_pick(seed, 70 + i, 2) ? WORLD_POWER_CUT : WORLD_KILL);
+		if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 90 + i, 3)) < 0)
+			rig_fail(&rig, "does not start again");
+	}
+	(void)rig_run(&rig, NULL, 50 * 60 * MINUTE_NS);
+	if (!crashes &&
+	    actor_meter_between(&recipients, from_ns, from_ns + 49 * 60 * MINUTE_NS) <
+		    (rig.ledger.count ? 2 * A_DAY / 100 * 95 : 0) &&
+	    rig_queued(&rig) > 0)
+		rig_fail(&rig, "%llu recipients in two days, where %u are allowed",
+			 (unsigned long long)recipients.total, 2 * A_DAY);
+	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 6, 3));
+	expect_within(&rig, "recipients in 24 hours", &recipients);
+	rig_close(&rig);
+	actor_meter_free(&recipients);
+}

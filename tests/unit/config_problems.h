@@ -151,9 +151,9 @@ static const struct {
 	 "t.yaml:1:53: auth: its user is one of the mailboxes: write it there"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], pacing: steady }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: pacing: unknown value \"steady\": write one of even, burst"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000 } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
-	 "t.yaml:1:57: recipients_per_day: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], limits: { recipients_per_day: 10000000000 } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:77: recipients_per_day: 10000000000 is out of range: write a number from 0 to 100000000"},
 	{"retry: { warn_after: 4h }\n" ALL, "t.yaml:1:10: warn_after: not available in this version; remove it"},
 	/* Values. */
 	{"hostname: relay\n" LISTENERS CLIENTS DESTINATIONS ROUTES,

@@ -412,7 +412,7 @@ static const char destinations_text[] =
 	"    pipeline_across_messages: true\n"
 	"    limits: { connections: 3, messages_per_connection: 0, messages_in_flight: 1024,\n"
 	"              messages_per_minute: 30, messages_per_hour: 1000, octets_per_minute: 10MiB,\n"
-	"              recipients_per_message: 500, recipients_per_day: 0 }\n"
+	"              recipients_per_message: 500, recipients_per_day: 10000 }\n"
 	"    pacing: burst\n"
 	"  - { name: partner, hosts: [\"[2001:db8::25]:25\"], tls: { mode: required } }\n"
 	"  - { name: plain, hosts: [\"127.0.0.1:465\"], tls: { mode: none } }\n"
@@ -443,6 +443,7 @@ static void check_office365(const struct files *files, const struct config_desti
 	CHECK_EQ(d->limits.messages_per_minute, 30);
 	CHECK_EQ(d->limits.messages_per_hour, 1000);
 	CHECK_EQ(d->limits.octets_per_minute, 10 << 20);
+	CHECK_EQ(d->limits.recipients_per_day, 10000);
 	CHECK_EQ(d->limits.pacing, CONFIG_PACING_BURST);
 	CHECK_EQ(d->idle_timeout_ns, 5 * S);
 	CHECK_EQ(d->ignored_extensions, CONFIG_CHUNKING | CONFIG_8BITMIME);
