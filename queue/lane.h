@@ -26,12 +26,13 @@
 enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_KEPT };
 
 struct delivery {
-	struct list link;         /* in the lane's ready list, or a connection's */
-	uint64_t due_ns;          /* WAITING: monotonic */
-	uint16_t lane;            /* index */
-	uint16_t attempts;        /* that its recipients have behind them */
-	uint16_t told;            /* the reason of the last deferral that was told (core/deliver/settle.c); 0: none */
-	uint8_t place : 3;        /* enum delivery_place */
+	struct list link;  /* in the lane's ready list, or a connection's */
+	uint64_t due_ns;   /* WAITING: monotonic */
+	uint16_t lane;     /* index */
+	uint16_t attempts; /* that its recipients have behind them */
+	uint16_t home;     /* number of its own lane, from 1, while it is on loan (core/deliver/path.h); 0: it is not */
+	uint16_t told;     /* the reason of the last deferral that was told (core/deliver/settle.c); 0: none */
+	uint8_t place : 3; /* enum delivery_place */
 	uint8_t next_place : 3;   /* where it goes once its record is there (core/deliver/settle.c); NONE: it is over */
 	bool extra : 1, live : 1; /* core/store/mail.h */
 	uint8_t fallbacks; /* times it went again at once because a command was refused (core/deliver/fallback.h) */

@@ -106,6 +106,8 @@ struct config_destination {
 	uint8_t mechanisms[CONFIG_MECHANISMS]; /* enum config_mechanism, in the order in which they are tried */
 	unsigned mechanism_count;
 	struct config_mailbox auth; /* what "auth" says for all mailboxes; NULL where not given */
+	size_t fallback;            /* number of the destination that takes over, from 1; 0: none */
+	uint64_t fallback_after_ns; /* when all hosts have failed for so long, default 5m */
 };
 
 /* Connections that all its mailboxes may have together: limits.connections is for each. */

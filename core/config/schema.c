@@ -19,6 +19,7 @@
 #include "core/config/schema_client.h"
 #include "core/config/schema_destination.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_path.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_verdict.h"
 
@@ -373,5 +374,6 @@ bool schema_read(struct reader *r)
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);
 	ok &= schema_routes_finish(r, root);
+	ok &= schema_paths_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r);
 }

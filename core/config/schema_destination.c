@@ -11,6 +11,7 @@
 #include "core/config/schema_auth.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_oauth.h"
+#include "core/config/schema_path.h"
 #include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
@@ -79,6 +80,7 @@ static void destination_defaults(void *item)
 	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
 	destination->recipients_per_message = 100;
 	destination->idle_timeout_ns = 30 * SECONDS;
+	destination->fallback_after_ns = 5 * MINUTES;
 }
 
 /* Settings that would look as if they protected something and do nothing are refused. */
@@ -263,6 +265,8 @@ static const struct reader_field destination_fields[] = {
 	FIELD_CHOICE("pacing", DESTINATION(limits.pacing), pacings),
 	FIELD_RANGE("idle_timeout", reader_duration, DESTINATION(idle_timeout_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
+	FIELD("fallback", schema_fallback_read, 0),
+	FIELD_RANGE("fallback_after", reader_duration, DESTINATION(fallback_after_ns), 0, DAYS),
 	FIELD("ignore_extensions", read_extensions, 0),
 	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
 	FIELD("verdicts", schema_verdicts, DESTINATION(verdicts)),

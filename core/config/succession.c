@@ -93,6 +93,19 @@ static unsigned shares(const struct config_destination *destination, unsigned sh
 	return connections < shards ? connections : shards;
 }
 
+static const char *fallback_name(const struct config *config, const struct config_destination *destination)
+{
+	return destination->fallback > 0 ? config->destinations[destination->fallback - 1].name : "";
+}
+
+/* Its lanes were planned beside those of its fallback. */
+static void check_fallback(const struct succession *s, const struct config_destination *before,
+			   const struct config_destination *now)
+{
+	if (strcmp(fallback_name(s->running, before), fallback_name(s->next, now)) != 0)
+		CANNOT(s, "fallback of destination \"%s\" cannot change while postrider runs: restart it", now->name);
+}
+
 /* Where each of the new destinations will stand; returns how many places there are then. */
 static size_t choose_places(const struct succession *s, size_t *places)
 {
@@ -102,9 +115,12 @@ static size_t choose_places(const struct succession *s, size_t *places)
 		const struct config_destination *destination = &s->next->destinations[i];
 		const struct config_destination *before = find(s->running, destination->name, &places[i]);
 
-		if (!before)
+		if (!before) {
 			places[i] = count++;
-		else if (config_connections(destination) < shares(before, s->bounds->destination_shards))
+			continue;
+		}
+		check_fallback(s, before, destination);
+		if (config_connections(destination) < shares(before, s->bounds->destination_shards))
 			CANNOT(s,
 			       "limits.connections of destination \"%s\" cannot be less than %u while postrider runs, "
 			       "as its mail is shared out over so many shards: restart it",
@@ -146,6 +162,10 @@ static bool move(struct config *next, const struct config *running, const size_t
 	}
 	for (i = 0; i < next->destination_count; i++)
 		moved[places[i]] = next->destinations[i];
+	for (i = 0; i < next->destination_count; i++) {
+		size_t *fallback = &moved[places[i]].fallback;
+		*fallback = *fallback > 0 ? places[*fallback - 1] + 1 : 0;
+	}
 	for (i = 0; i < next->route_count; i++)
 		next->routes[i].destination = places[next->routes[i].destination];
 	free(next->destinations);

@@ -60,6 +60,7 @@ struct hold_destination {
 	_Atomic(uint64_t) tell_ns[REASON_COUNT]; /* told, and not to be told again before; 0: not told */
 	_Atomic(uint64_t) released_ns;
 	_Atomic(uint32_t) releases; /* how often held mail was let go */
+	_Atomic(uint32_t) away;     /* lanes whose mail takes the other path (path.h) */
 };
 
 /* NULL: it has none of that name. */

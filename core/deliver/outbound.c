@@ -14,6 +14,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/path.h"
 #include "core/deliver/tls_policy.h"
 #include "core/route/place.h"
 #include "core/route/plan.h"
@@ -152,6 +153,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
+	path_find(o, snapshot);
 	return 0;
 }
 
@@ -180,6 +182,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
+	path_find(o, snapshot);
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
@@ -206,8 +209,10 @@ void outbound_deinit(struct outbound *o)
 
 void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 {
-	struct outbound *o = &shard->deliverer->outbound[d->lane];
+	struct outbound *o;
 
+	path_home(shard, d);
+	o = &shard->deliverer->outbound[d->lane];
 	if (due_ns == STORE_DUE_NOW)
 		lane_ready(&o->lane, d);
 	else
@@ -313,6 +318,7 @@ static void dispatch(struct outbound *o)
 	if (shard->draining || o->destination->gone)
 		return;
 	hold_follow(o, &next_ns);
+	path_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
 		struct attempt *a;
 		if (!outbound_near(o, &next_ns))

@@ -79,9 +79,14 @@ struct outbound {
 	uint64_t grown_ns; /* when the last connection was opened */
 	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
 	uint64_t rate_since_ns, rate_count, rate;
-	struct list wake;         /* in shard->deliverer->outbound_wake */
-	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
-	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
+	struct outbound *other;    /* the lane of its destination's fallback, of this shard; NULL: none (path.h) */
+	bool away;                 /* mail takes the other path */
+	bool lent_to;              /* mail of other lanes may be here */
+	uint64_t away_ns;          /* since when */
+	uint64_t limited_until_ns; /* by its limits nothing goes before */
+	struct list wake;          /* in shard->deliverer->outbound_wake */
+	struct wheel_timer timer;  /* backoff over, deferred mail due, time to grow */
+	bool holds_waiting;        /* deliveries that are held one by one wait for their time (hold.h) */
 	uint32_t releases_seen;
 	enum stage failure_stage; /* the last failure of a host, as an event tells it */
 	char failure[200];

@@ -56,6 +56,7 @@ static void wait_until(struct outbound *o, const struct account *account, uint64
 {
 	uint64_t recovers_ns = atomic_load_explicit(&account->slow_until_ns, memory_order_relaxed);
 
+	o->limited_until_ns = when_ns;
 	/* It may be sooner by then. */
 	if (account_slowed(account) && recovers_ns > o->shard->now_ns && recovers_ns < when_ns)
 		when_ns = recovers_ns;
@@ -202,6 +203,7 @@ bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *
 		}
 		a->granted_ns = now_ns;
 	}
+	o->limited_until_ns = 0;
 	if (account_slowed(&c->host->hold->account))
 		(void)account_take(&c->host->hold->account, &none, &c->host->turn, &need, now_ns);
 	return true;

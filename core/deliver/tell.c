@@ -164,6 +164,21 @@ void tell_mailbox_ok(const struct connection *c, uint64_t held_ns)
 			       held_ns / CLOCK_NS_PER_MS, waiting(c->outbound));
 }
 
+void tell_path_changed(const struct outbound *o, const char *why)
+{
+	bool limits = strcmp(why, "limits") == 0;
+
+	event_path_changed(o->shard->log, o->destination->name, o->other->destination->name, why,
+			   limits ? "its limits let nothing go for more than a minute" : o->failure, waiting(o));
+}
+
+void tell_path_restored(const struct outbound *o)
+{
+	/* The configuration may have another one by now, or none. */
+	event_path_restored(o->shard->log, o->destination->name, o->other ? o->other->destination->name : "",
+			    shard_ms_since(o->shard, o->away_ns));
+}
+
 /* How an attempt ended, for all its recipients together. */
 static const char *result_name(const struct outcome *outcome, const struct attempt *a)
 {
@@ -216,6 +231,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 		.result = result_name(outcome, a),
 		.at = host_of(o, a->connection->host),
 		.mailbox = a->connection->mailbox ? a->connection->mailbox->user : NULL,
+		.instead_of = d->home ? o->shard->deliverer->outbound[d->home - 1].destination->name : NULL,
 		.tls = tls_of(a->connection),
 		.recipients = mail_of(d)->recipients,
 		.octets = mail_of(d)->content_length,

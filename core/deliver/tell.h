@@ -44,6 +44,9 @@ void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble,
 void tell_mailbox_ok(const struct connection *c, uint64_t held_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
+/* Mail of the lane's destination takes the other path, for `why`; and its own again. */
+void tell_path_changed(const struct outbound *o, const char *why);
+void tell_path_restored(const struct outbound *o);
 void tell_attempt(const struct attempt *a, const struct outcome *outcome);
 /* Once for each message and reason. */
 void tell_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome);

@@ -230,6 +230,31 @@ void event_slowed(struct log *log, struct event_host at, const char *scope, uint
 	log_end(&e);
 }
 
+void event_path_changed(struct log *log, const char *destination, const char *to, const char *why, const char *problem,
+			uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "path_changed");
+	log_text(&e, "destination", destination);
+	log_text(&e, "to", to);
+	log_text(&e, "reason", why);
+	log_text(&e, "problem", problem);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
+void event_path_restored(struct log *log, const char *destination, const char *from, uint64_t ms)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "path_restored");
+	log_text(&e, "destination", destination);
+	log_text(&e, "from", from);
+	log_number(&e, "ms", ms);
+	log_end(&e);
+}
+
 /* ---- messages ----------------------------------------------------------------------------------------------- */
 
 /* "recipient" where there is one, else "results", and "more" for how many found no room. */
@@ -277,6 +302,8 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 	host_fields(&e, a->at);
 	if (a->mailbox)
 		log_text(&e, "mailbox", a->mailbox);
+	if (a->instead_of)
+		log_text(&e, "instead_of", a->instead_of);
 	tls_fields(&e, &a->tls);
 	log_number(&e, "recipients", a->recipients);
 	recipient_fields(&e, recipients);

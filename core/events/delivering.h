@@ -96,8 +96,14 @@ struct event_recipients {
 	struct event_recipient list[EVENT_RECIPIENTS_MAX];
 };
 
+/* Mail goes to the destination's fallback, and by its own path again. */
+void event_path_changed(struct log *log, const char *destination, const char *to, const char *why, const char *problem,
+			uint64_t waiting);
+void event_path_restored(struct log *log, const char *destination, const char *from, uint64_t ms);
+
 struct event_attempt {
 	struct message_id id;
+	const char *instead_of; /* the destination that it belongs to, where that is another one; NULL */
 	const char *result;
 	struct event_host at;
 	const char *mailbox; /* NULL: nobody signs in */

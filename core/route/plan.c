@@ -25,6 +25,28 @@ unsigned plan_share(const struct plan *plan, const struct config *config, unsign
 	return connections / all->lanes + (i < connections % all->lanes);
 }
 
+/* The last of its fallbacks, or itself. */
+static const struct config_destination *last_of(const struct config *config,
+						const struct config_destination *destination)
+{
+	while (destination->fallback > 0)
+		destination = &config->destinations[destination->fallback - 1];
+	return destination;
+}
+
+/* A shard that has one of its lanes has one of its fallback as well. */
+static unsigned lanes_with_fallback(const struct config *config, const struct config_destination *destination,
+				    unsigned shards)
+{
+	unsigned lanes = lanes_of(destination, shards);
+
+	while (destination->fallback > 0) {
+		destination = &config->destinations[destination->fallback - 1];
+		lanes = lanes_of(destination, shards) < lanes ? lanes_of(destination, shards) : lanes;
+	}
+	return lanes;
+}
+
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count)
 {
 	unsigned i;
@@ -32,9 +54,10 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 	for (; plan->destination_count < config->destination_count; plan->destination_count++) {
 		size_t d = plan->destination_count;
 		const struct config_destination *destination = &config->destinations[d];
-		unsigned lanes = lanes_of(destination, shard_count), first = plan->lane_count;
+		const struct config_destination *last = last_of(config, destination);
+		unsigned lanes = lanes_with_fallback(config, destination, shard_count), first = plan->lane_count;
 		/* The first lane's owner comes from the name, so that small destinations do not all live on shard 0. */
-		uint64_t hash = queue_hash(destination->name, strlen(destination->name));
+		uint64_t hash = queue_hash(last->name, strlen(last->name));
 
 		plan->destinations[d] = (struct destination_plan){first, lanes};
 		for (i = 0; i < lanes; i++) {

@@ -35,7 +35,8 @@ struct plan {
 enum { PLAN_ROOM = 128 }; /* destinations that may be added */
 
 /* A destination has one lane per shard, or one per allowed connection if those are fewer; connection limits are shared
- * out, so they hold exactly without any lock. 0 or -ENOMEM. */
+ * out, so they hold exactly without any lock. The lanes of one that has a fallback stand on the shards of the
+ * fallback's. 0 or -ENOMEM. */
 int plan_init(struct plan *plan, const struct config *config, unsigned shard_count);
 void plan_deinit(struct plan *plan);
 /* Adds the destinations that the configuration has behind those planned for. There is room for them. */

@@ -157,6 +157,7 @@ struct delivery *mail_split(struct mail *mail, struct delivery *d, mail_choice_f
 			mail->fates->recipients[i].delivery = (uint16_t)number_of(other);
 	}
 	other->attempts = d->attempts;
+	other->home = d->home;
 	other->holds = d->holds;
 	other->told = d->told;
 	return other;

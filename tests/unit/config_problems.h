@@ -353,6 +353,23 @@ static const struct {
 		 ROUTES,
 	 "t.yaml:1:67: ignore_extensions: whether STARTTLS is used is for tls.mode to say: write tls: { mode: none }"},
 	/* Across the file. */
+	{"destinations: [{ name: next, hosts: [\"a:25\"], fallback: nxt }, { name: nx, hosts: [\"b:25\"] }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:57: fallback: there is no destination \"nxt\"; did you mean \"nx\"?"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], fallback: next }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:57: fallback: from \"next\" it leads back to where it began: write another destination, or remove "
+	 "it"},
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"], fallback: b }\n"
+	 "  - { name: b, hosts: [\"a:25\"], fallback: c }\n  - { name: c, hosts: [\"a:25\"], fallback: b }\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:2:46: fallback: from \"next\" it leads back to where it began: write another destination, or remove "
+	 "it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], fallback: b }, { name: b, hosts: [\"b:25\"], tls: { mode: "
+	 "required } "
+	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:57: fallback: \"b\" has tls.mode: required, which is weaker than the verify that \"next\" demands: "
+	 "its "
+	 "mail must not go there"},
 	{"routes: [{ destination: nxet }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:25: destination: there is no destination \"nxet\"; did you mean \"next\"?"},
 	{"routes: [{ destination: elsewhere }]\n" HOST LISTENERS CLIENTS DESTINATIONS,

@@ -1,0 +1,211 @@
+/*
+ * core/deliver/path.c - see path.h.
+ */
+#include "core/deliver/path.h"
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound.h"
+#include "core/deliver/outbound_private.h"
+#include "core/deliver/tell.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+void path_find(struct outbound *o, const struct snapshot *snapshot)
+{
+	const struct plan *plan = o->shard->plan;
+	const struct destination_plan *lanes;
+	unsigned i;
+
+	o->other = NULL;
+	if (o->destination->fallback == 0)
+		return;
+	lanes = &plan->destinations[o->destination->fallback - 1];
+	for (i = lanes->first_lane; i < lanes->first_lane + lanes->lanes; i++) {
+		if (plan->lanes[i].owner == o->shard->index)
+			o->other = &o->shard->deliverer->outbound[i];
+	}
+}
+
+static struct hold_destination *shared(const struct outbound *o)
+{
+	return &o->shard->deliverer->shared->holds[o->shard->plan->lanes[o->index].destination];
+}
+
+/* ---- which path leads somewhere ---------------------------------------------------------------------------------- */
+
+/* It may be tried now. */
+static bool host_usable(const struct host *host, uint64_t now_ns, uint64_t *next_ns)
+{
+	uint64_t until_ns = host->blocked_until_ns, probe_ns = atomic_load(&host->hold->probe_ns);
+
+	until_ns = probe_ns > until_ns ? probe_ns : until_ns;
+	if (until_ns > now_ns && until_ns < *next_ns)
+		*next_ns = until_ns;
+	return until_ns <= now_ns;
+}
+
+static bool limited(const struct outbound *o, uint64_t *next_ns)
+{
+	if (o->limited_until_ns <= o->shard->now_ns + PATH_LIMITED_S * CLOCK_NS_PER_S)
+		return false;
+	if (o->limited_until_ns < *next_ns)
+		*next_ns = o->limited_until_ns;
+	return true;
+}
+
+static bool usable(const struct outbound *o, uint64_t *next_ns)
+{
+	size_t i;
+
+	if (!o->shard || o->destination->gone || limited(o, next_ns))
+		return false;
+	for (i = 0; i < o->host_count; i++) {
+		if (host_usable(o->hosts[i], o->shard->now_ns, next_ns))
+			return true;
+	}
+	return false;
+}
+
+static bool any_proven(const struct outbound *o)
+{
+	const struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		const struct connection *c = container_of(link, struct connection, link);
+		if (c->state == CONNECTION_READY && c->answered > 0 && !c->retiring && !hold_in_force(c->host->hold))
+			return true;
+	}
+	return false;
+}
+
+/* All hosts have failed, or are held, since this time; 0: one has not. */
+static uint64_t down_since_ns(const struct outbound *o)
+{
+	uint64_t since_ns = 0;
+	size_t i;
+
+	for (i = 0; i < o->host_count; i++) {
+		const struct host *host = o->hosts[i];
+		uint64_t from_ns = host->failures > 0 ? host->failed_ns : 0;
+
+		if (hold_in_force(host->hold))
+			from_ns = atomic_load(&host->hold->since_ns);
+		if (from_ns == 0)
+			return 0;
+		since_ns = from_ns > since_ns ? from_ns : since_ns;
+	}
+	return any_proven(o) ? 0 : since_ns;
+}
+
+/* Why mail of this lane goes nowhere; NULL: it may go. */
+static const char *trouble(const struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t now_ns = o->shard->now_ns, since_ns = down_since_ns(o), when_ns;
+
+	if (limited(o, next_ns))
+		return "limits";
+	if (since_ns == 0)
+		return NULL;
+	when_ns = since_ns + o->destination->fallback_after_ns;
+	if (when_ns <= now_ns)
+		return "hosts";
+	if (when_ns < *next_ns)
+		*next_ns = when_ns;
+	return NULL;
+}
+
+/* ---- from lane to lane ------------------------------------------------------------------------------------------- */
+
+/* The next of its other paths that leads somewhere; NULL: none does, look again at *next_ns. */
+static struct outbound *way(const struct outbound *o, uint64_t *next_ns)
+{
+	struct outbound *to = o->other;
+
+	while (to && !usable(to, next_ns))
+		to = to->other;
+	return to;
+}
+
+static void lend(struct outbound *o, struct outbound *to, struct delivery *d)
+{
+	if (d->home == 0)
+		d->home = (uint16_t)(o->index + 1);
+	d->lane = (uint16_t)to->index;
+	lane_ready(&to->lane, d);
+	to->lent_to = true;
+	outbound_wake(to->shard, to->index);
+}
+
+void path_home(struct shard *shard, struct delivery *d)
+{
+	if (d->home == 0)
+		return;
+	d->lane = (uint16_t)(d->home - 1);
+	d->home = 0;
+	outbound_wake(shard, d->lane);
+}
+
+/* All that is there on loan and was not begun goes home; each client's mail keeps its order. */
+static void give_back(struct outbound *o)
+{
+	struct list all, *link;
+	struct delivery *d;
+
+	while (!list_empty(&o->loaded))
+		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	list_init(&all);
+	while ((d = lane_first_ready(&o->lane)) != NULL) {
+		lane_remove(&o->lane, d);
+		list_append(&all, &d->link);
+	}
+	while ((link = list_take_first(&all)) != NULL) {
+		d = container_of(link, struct delivery, link);
+		path_home(o->shard, d);
+		lane_ready(&o->shard->deliverer->outbound[d->lane].lane, d);
+	}
+	o->lent_to = false;
+}
+
+/* Where the own path may be tried one message stays for it, unless one is being tried. */
+static void leave(struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t now_ns = o->shard->now_ns;
+	bool one = usable(o, next_ns);
+	struct outbound *to = way(o, next_ns);
+	struct delivery *d;
+
+	while (!one && !list_empty(&o->loaded))
+		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	if (!to)
+		return;
+	if (one && list_empty(&o->loaded) && o->loading == 0 && o->connection_count == 0 &&
+	    (d = lane_take(&o->lane, now_ns)) != NULL && !outbound_load(o, d))
+		lane_ready_first(&o->lane, d);
+	while (to->lane.ready.count < PATH_AHEAD && (d = lane_take(&o->lane, now_ns)) != NULL)
+		lend(o, to, d);
+}
+
+void path_follow(struct outbound *o, uint64_t *next_ns)
+{
+	const char *why = o->other ? trouble(o, next_ns) : NULL;
+
+	if (o->lent_to && !usable(o, next_ns))
+		give_back(o);
+	if (why && !o->away) {
+		o->away = true;
+		o->away_ns = o->shard->now_ns;
+		if (atomic_fetch_add(&shared(o)->away, 1) == 0)
+			tell_path_changed(o, why);
+	} else if (!why && o->away) {
+		o->away = false;
+		if (atomic_fetch_sub(&shared(o)->away, 1) == 1)
+			tell_path_restored(o);
+	}
+	if (why)
+		leave(o, next_ns);
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""tests/e2e/test_paths.py - a destination's fallback: when it takes over, when it gives back, and each message once."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, message  # noqa: E402
+
+
+def relay_with(work, first, second, **changes):
+    """Mail for `first`, whose fallback is `second`: addresses of next hops."""
+    destinations = [dict({'name': 'first', 'hosts': [first], 'tls': {'mode': 'none'}, 'fallback': 'second',
+                          'fallback_after': '200ms'}, **changes.pop('own', {})),
+                    {'name': 'second', 'hosts': [second], 'tls': {'mode': 'none'}}]
+    return work.relay(work.configuration([], destinations=destinations, routes=[{'destination': 'first'}], **changes))
+
+
+def send(relay, numbers):
+    with Client(relay.address) as client:
+        client.hello()
+        for number in numbers:
+            client.envelope()
+            client.data(message(number))
+
+
+def each_once(count, *hops):
+    equal(sorted(sequence for hop in hops for sequence in hop.sequences()), list(range(1, count + 1)), 'sequences')
+
+
+@case
+def takes_over_and_gives_back():
+    """Nobody is there: the other destination has the mail, and the event says why. Somebody is: he has it again."""
+    with Workspace() as work:
+        port = free_port()
+        second = work.own(NextHop())
+        relay = relay_with(work, '127.0.0.1:%d' % port, second.host)
+        send(relay, range(1, 51))
+        second.wait_arrivals(50)
+        eventually(lambda: len(relay.events('attempt')) >= 50, 'the events are there')
+        changed = relay.events('path_changed')[0]
+        equal((changed['destination'], changed['to'], changed['reason']), ('first', 'second', 'hosts'), 'path_changed')
+        check('refused' in changed['problem'], 'the problem is not told: %s', changed)
+        attempts = [e for e in relay.events('attempt') if e['result'] == 'delivered']
+        equal({(e['destination'], e['instead_of']) for e in attempts}, {('second', 'first')}, 'attempts')
+        first = work.own(NextHop(port=port))
+        number = 51
+        # What comes once it is back goes there; it is looked for when there is mail, with pauses that grow.
+        while not relay.events('path_restored'):
+            check(number < 2000, 'it never went back')
+            send(relay, [number])
+            number += 1
+            total = number - 1
+            eventually(lambda: len(first.arrivals) + len(second.arrivals) >= total, 'the next arrives')
+        before = len(second.arrivals)
+        send(relay, range(number, number + 50))
+        eventually(lambda: len(first.arrivals) + len(second.arrivals) >= number + 49, 'all arrive')
+        equal(len(second.arrivals), before, 'messages at the second, although the first is there')
+        each_once(number + 49, first, second)
+        relay.terminate()
+
+
+@case
+def both_are_gone():
+    """Mail waits at home and goes by whichever is there first, each message once."""
+    with Workspace() as work:
+        ports = free_port(), free_port()
+        relay = relay_with(work, *('127.0.0.1:%d' % port for port in ports))
+        send(relay, range(1, 301))
+        eventually(lambda: relay.events('path_changed'), 'mail is sent the other way')
+        eventually(lambda: len([e for e in relay.events('host_failed') if e['destination'] == 'second']) > 1,
+                   'both are known to be gone')
+        first = work.own(NextHop(port=ports[0]))
+        first.wait_arrivals(300)
+        each_once(300, first)
+        relay.terminate()
+
+
+@case
+def a_host_that_refuses_the_relay():
+    """What is held for what this relay is goes the other way, too; in flight it is heard to its end."""
+    def refuse(stage, session, argument):
+        return '550 5.7.64 TenantAttribution; Relay Access Denied' if stage == 'MAIL' else None
+
+    with Workspace() as work:
+        first, second = work.own(NextHop(script=refuse)), work.own(NextHop())
+        relay = relay_with(work, first.host, second.host)
+        send(relay, range(1, 31))
+        second.wait_arrivals(30)
+        each_once(30, first, second)
+        eventually(lambda: relay.events('setup_refused'), 'the operator is told')
+        relay.terminate()
+
+
+@case
+def by_limits():
+    """An hour's messages are spent: the rest goes the other way."""
+    with Workspace() as work:
+        first, second = work.own(NextHop()), work.own(NextHop())
+        relay = relay_with(work, first.host, second.host,
+                           own={'limits': {'messages_per_hour': 6}, 'pacing': 'burst'}, shards=1)
+        send(relay, range(1, 21))
+        eventually(lambda: len(first.arrivals) + len(second.arrivals) >= 20, 'all arrive')
+        each_once(20, first, second)
+        check(len(first.arrivals) <= 6, '%d messages at the first', len(first.arrivals))
+        eventually(lambda: relay.events('path_changed'), 'it is told')
+        equal(relay.events('path_changed')[0]['reason'], 'limits', 'reason')
+        relay.terminate()
+
+
+@case
+def survives_a_restart():
+    """Nothing on disk says which way it went: what was not delivered goes by either, once."""
+    with Workspace() as work:
+        ports = free_port(), free_port()
+        hosts = ['127.0.0.1:%d' % port for port in ports]
+        relay = relay_with(work, *hosts)
+        send(relay, range(1, 101))
+        eventually(lambda: relay.events('path_changed'), 'mail is sent the other way')
+        relay.kill()
+        relay.wait()
+        second = work.own(NextHop(port=ports[1]))
+        relay = relay_with(work, *hosts)
+        second.wait_arrivals(100)
+        each_once(100, second)
+        relay.terminate()
+
+
+if __name__ == '__main__':
+    sys.exit(harness.main(together=4))
