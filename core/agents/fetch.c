@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #include "core/base/clock.h"
 
-enum { EVENTS = 16, CONNECTIONS_MAX = 32, CONNECTIONS_KEPT = 8, IDLE_S = 60 };
+enum { EVENTS = 16, CONNECTIONS_MAX = 32, CONNECTIONS_KEPT = 8, IDLE_S = 60, LOOK_MS = 50 };
 
 struct fetcher {
 	CURLM *multi;
@@ -337,4 +338,22 @@ void fetch_wipe(struct fetch *fetch)
 	free(fetch->text);
 	fetch->text = NULL;
 	fetch->length = fetch->size = 0;
+}
+
+void fetch_now(struct fetch *fetch)
+{
+	struct fetcher *fetcher = fetcher_new();
+
+	if (!fetcher) {
+		fetch->status = 0;
+		snprintf(fetch->problem, sizeof(fetch->problem), "out of memory");
+		return;
+	}
+	fetch_start(fetcher, fetch);
+	while (fetch_under_way(fetch)) {
+		struct pollfd fd = {.fd = fetcher_fd(fetcher), .events = POLLIN};
+		(void)poll(&fd, 1, LOOK_MS);
+		fetcher_process(fetcher);
+	}
+	fetcher_free(fetcher);
 }

@@ -59,6 +59,8 @@ static inline bool fetch_under_way(const struct fetch *fetch)
 {
 	return fetch->handle != NULL;
 }
+/* For commands that can wait: the whole of it. */
+void fetch_now(struct fetch *fetch);
 /* What came back. */
 void fetch_wipe(struct fetch *fetch);
 

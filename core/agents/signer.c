@@ -114,6 +114,19 @@ bool signer_thumbprints(const struct signer *signer, uint8_t sha1[SIGNER_SHA1_SI
 	       n == SIGNER_SHA256_SIZE;
 }
 
+bool signer_thumbprint_of(const char *file, uint8_t sha1[SIGNER_SHA1_SIZE])
+{
+	struct secret text;
+	X509 *certificate = secret_read(file, &text) == 0 ? read_certificate(&text) : NULL;
+	unsigned n = 0;
+	bool ok = certificate && X509_digest(certificate, EVP_sha1(), sha1, &n) == 1 && n == SIGNER_SHA1_SIZE;
+
+	X509_free(certificate);
+	secret_wipe(&text);
+	ERR_clear_error();
+	return ok;
+}
+
 int64_t signer_end(const struct signer *signer)
 {
 	struct tm tm;

@@ -37,6 +37,8 @@ size_t signer_sign(const struct signer *signer, enum config_signature how, const
 /* Of the certificate's DER, which there must be. */
 bool signer_thumbprints(const struct signer *signer, uint8_t sha1[SIGNER_SHA1_SIZE],
 			uint8_t sha256[SIGNER_SHA256_SIZE]);
+/* SHA-1 of a certificate's file alone. False: it cannot be read. */
+bool signer_thumbprint_of(const char *file, uint8_t sha1[SIGNER_SHA1_SIZE]);
 /* When the certificate ends, seconds since 1970; 0: there is none. */
 int64_t signer_end(const struct signer *signer);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/agents/assertion.h"
 
@@ -126,7 +127,8 @@ static void wipe_text(char *text)
 	free(text);
 }
 
-static char *application_assertion(struct token_form *form, const struct config_oauth *oauth, int64_t now)
+static char *sign_with(struct token_form *form, const struct config_oauth *oauth, const char *certificate_file,
+		       int64_t now)
 {
 	struct assertion assertion = {.how = oauth->signature,
 				      .audience = form->url,
@@ -137,10 +139,25 @@ static char *application_assertion(struct token_form *form, const struct config_
 	char *text = NULL;
 
 	if (read_file(form, "private_key", oauth->private_key, &key) &&
-	    read_file(form, "certificate", oauth->certificate, &certificate))
+	    read_file(form, "certificate", certificate_file, &certificate))
 		text = sign(form, &assertion, &key, &certificate, oauth->private_key);
 	secret_wipe(&key);
 	secret_wipe(&certificate);
+	return text;
+}
+
+/* In the middle of a rotation the key is the new one, and its certificate is still beside its place. */
+static char *application_assertion(struct token_form *form, const struct config_oauth *oauth, int64_t now)
+{
+	char *text = sign_with(form, oauth, oauth->certificate, now), *beside, problem[TOKEN_PROBLEM_SIZE];
+
+	if (text || asprintf(&beside, "%s" ROTATION_NEXT, oauth->certificate) < 0)
+		return text;
+	memcpy(problem, form->problem, sizeof(problem));
+	if (access(beside, R_OK) == 0)
+		text = sign_with(form, oauth, beside, now);
+	free(beside);
+	memcpy(form->problem, problem, sizeof(problem));
 	return text;
 }
 

@@ -13,6 +13,9 @@
 #include "core/agents/token.h"
 #include "core/base/secret.h"
 
+/* What comes behind the name of a certificate, or a key, that is about to take its place (token_rotation.h). */
+#define ROTATION_NEXT ".next"
+
 enum { TOKEN_URL_MAX = 2048 };
 
 struct token_form {

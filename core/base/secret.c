@@ -129,7 +129,8 @@ static int sync_directory(char *path)
 	return r;
 }
 
-int secret_replace(const char *path, const char *text, size_t length)
+/* `like`: whose owner and mode it gets; NULL: those of the file before. */
+static int replace(const char *path, const char *like, const char *text, size_t length)
 {
 	char real[PATH_MAX], beside[PATH_MAX + 8];
 	struct stat old;
@@ -141,7 +142,7 @@ int secret_replace(const char *path, const char *text, size_t length)
 			return -errno;
 		strcpy(real, path);
 	}
-	there = stat(real, &old) == 0;
+	there = stat(like ? like : real, &old) == 0;
 	snprintf(beside, sizeof(beside), "%s.new", real);
 	r = write_new(beside, there ? &old : NULL, text, length);
 	if (r == 0 && rename(beside, real) < 0)
@@ -151,4 +152,26 @@ int secret_replace(const char *path, const char *text, size_t length)
 		return r;
 	}
 	return sync_directory(real);
+}
+
+int secret_replace(const char *path, const char *text, size_t length)
+{
+	return replace(path, NULL, text, length);
+}
+
+int secret_make_like(const char *path, const char *like, const char *text, size_t length)
+{
+	return replace(path, like, text, length);
+}
+
+int secret_rename(const char *from, const char *to)
+{
+	char path[PATH_MAX];
+
+	if (strlen(to) >= sizeof(path))
+		return -ENAMETOOLONG;
+	if (rename(from, to) < 0)
+		return -errno;
+	strcpy(path, to);
+	return sync_directory(path);
 }

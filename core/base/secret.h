@@ -29,5 +29,9 @@ void secret_wipe(struct secret *secret);
  * one or the new one, whole. Owner and mode are those of the file before; a new file is its owner's alone. Links are
  * followed. 0 or a negative errno: then the old one stands. */
 int secret_replace(const char *path, const char *text, size_t length);
+/* The same for a file with another's owner and mode. */
+int secret_make_like(const char *path, const char *like, const char *text, size_t length);
+/* Renames, and syncs the directory. 0 or a negative errno. */
+int secret_rename(const char *from, const char *to);
 
 #endif

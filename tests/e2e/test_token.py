@@ -4,6 +4,7 @@
 The agent is the real one, driven by token_client.c. Signatures are judged by the endpoint's library.
 """
 
+import hashlib
 import json
 import os
 import stat
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness import BUILD, Certificates, Workspace, case, check, equal, eventually, free_port, main
-from token_endpoint import TokenEndpoint, aadsts, key_and_certificate, load
+from token_endpoint import TokenEndpoint, aadsts, key_and_certificate, load, thumbprint
 
 APP = '11111111-2222-3333-4444-555555555555'
 SCOPE = 'https://outlook.office365.com/.default'
@@ -561,6 +562,99 @@ def many_identities():
         for number in range(200):
             s.agent.token('app-%d' % number)
         equal(s.endpoint.given, 200, 'tokens given')
+        s.finish()
+
+
+def rotate(s, agent, step=-1):
+    application = s.endpoint.applications[APP]
+    agent._say('rotate', 'a', application.object_id, s.endpoint.root, step)
+    return agent._answer()
+
+
+def rotation_setting(s):
+    s.certificate_identity()
+    application = s.endpoint.applications[APP]
+    s.first = thumbprint(application.certificates[0], hashlib.sha256)
+    return application
+
+
+def files(s):
+    return sorted(name for name in os.listdir(s.work.directory) if name.startswith('app.'))
+
+
+def registered(application):
+    return [thumbprint(certificate, hashlib.sha256) for certificate in application.certificates]
+
+
+@case
+def rotation():
+    """A new certificate, registered with a proof, known after a while, in its place; the old one removed."""
+    for audience in ('00000002-0000-0000-c000-000000000000', '00000003-0000-0000-c000-000000000000'):
+        with Setting() as s:
+            application = rotation_setting(s)
+            s.endpoint.propagation, s.endpoint.proof_audience = 3, audience
+            os.chmod(s.work.path('app.key'), 0o640)
+            equal(rotate(s, s.agent), {'rotated': True, 'problem': ''}, 'answer')
+            equal(files(s), ['app.crt', 'app.key'], 'files')
+            equal(stat.S_IMODE(os.stat(s.work.path('app.key')).st_mode), 0o640, 'mode')
+            equal(registered(application), [thumbprint(load(s.work.path('app.crt')), hashlib.sha256)], 'certificates')
+            check(registered(application) != [s.first], 'it is the same')
+            s.agent.token()
+            s.finish()
+
+
+@case
+def rotation_that_is_ended_at_any_step():
+    """Mail flows in between: a token can be had from the files as they are; the next call goes on from there."""
+    for step in range(6):
+        with Setting() as s:
+            application = rotation_setting(s)
+            s.agent._say('rotate', 'a', application.object_id, s.endpoint.root, step)
+            equal(s.agent.process.wait(60), 77, 'exit status at step %d' % step)
+            agent = Agent(s.work)
+            agent.identity('a', CERTIFICATE, s.endpoint, certificate=s.work.path('app.crt'),
+                           private_key=s.work.path('app.key'))
+            agent.token()
+            equal(rotate(s, agent)['rotated'], True, 'the second call behind step %d' % step)
+            if step == 5:
+                check(s.first not in registered(application), 'the old one is there')
+                continue
+            equal(files(s), ['app.crt', 'app.key'], 'files behind step %d' % step)
+            equal(registered(application), [thumbprint(load(s.work.path('app.crt')), hashlib.sha256)],
+                  'certificates behind step %d' % step)
+            check(registered(application) != [s.first], 'it is the same')
+            agent.command('reject')
+            agent.token()
+            agent.end()
+
+
+@case
+def rotation_that_is_refused():
+    """Nothing is swapped, and mail goes on with what there is."""
+    with Setting() as s:
+        application = rotation_setting(s)
+        right, application.object_id = application.object_id, 'object-of-another'
+        s.agent._say('rotate', 'a', right, s.endpoint.root, -1)
+        answer = s.agent._answer()
+        equal(answer['rotated'], False, 'answer')
+        check('Resource does not exist' in answer['problem'], '%s', answer['problem'])
+        s.agent.token()
+        equal(registered(application), [s.first], 'certificates')
+        application.object_id = right
+        equal(rotate(s, s.agent)['rotated'], True, 'the next call')
+        s.finish()
+
+
+@case
+def rotation_without_a_look_at_its_keys():
+    """An application may add keys without any permission, and not see them: the old one stays until it ends."""
+    with Setting() as s:
+        application = rotation_setting(s)
+        application.may_read = False
+        equal(rotate(s, s.agent)['rotated'], True, 'answer')
+        equal(len(registered(application)), 2, 'certificates')
+        equal(files(s), ['app.crt', 'app.key'], 'files')
+        s.agent.token()
         s.finish()
 
 

@@ -9,6 +9,7 @@
  *     reject NAME                     a next hop has refused the last token
  *     release NAME
  *     once NAME                       token_once(), with the settings
+ *     rotate NAME OBJECT GRAPH STEP   token_rotation.h; ends the process behind that step (-1: none)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "core/agents/token.h"
 #include "core/agents/token_identity.h"
 #include "core/agents/token_job.h"
+#include "core/agents/token_rotation.h"
 #include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
@@ -164,6 +166,31 @@ static void once(const struct known *k)
 	token_reply_wipe(&reply);
 }
 
+static int last_step;
+
+static void on_step(void *context, enum rotation_step step, const char *text)
+{
+	fprintf(stderr, "step %d %s\n", (int)step, text);
+	if ((int)step == last_step)
+		_exit(77);
+}
+
+static void rotate(void)
+{
+	struct known *k = find(strtok(NULL, "\t"));
+	struct rotation rotation = {.oauth = &k->oauth,
+				    .object_id = strtok(NULL, "\t"),
+				    .graph_url = strtok(NULL, "\t"),
+				    .common_name = "relay.example.org",
+				    .proof_s = 30,
+				    .told = on_step};
+
+	last_step = atoi(strtok(NULL, "\t"));
+	printf("{\"rotated\":%s", rotation_run(&rotation) ? "true" : "false");
+	print_text("problem", rotation.problem);
+	printf("}\n");
+}
+
 static void forget(struct known *k)
 {
 	token_release(k->last);
@@ -183,6 +210,8 @@ static void run(const char *command)
 		puts("{}");
 	} else if (strcmp(command, "once") == 0) {
 		once(find(strtok(NULL, "\t")));
+	} else if (strcmp(command, "rotate") == 0) {
+		rotate();
 	} else if (strcmp(command, "release") == 0) {
 		forget(find(strtok(NULL, "\t")));
 		puts("{}");

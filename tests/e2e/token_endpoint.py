@@ -55,8 +55,21 @@ def aadsts(number, text, error='invalid_client', status=401):
                    error_codes=[number])
 
 
+def graph_problem(status, code, message):
+    problem = Problem(status, code, message)
+    problem.body = {'error': {'code': code, 'message': message}}
+    return problem
+
+
+def key_id(certificate):
+    return 'key-%x' % certificate.serial_number
+
+
 class Application:
     def __init__(self, client_id, secret, certificates, roles):
+        self.object_id = 'object-of-' + client_id
+        self.may_read = True            # its own keys at Graph
+        self.known_from = {}            # keys that were registered and are not known everywhere yet
         self.client_id, self.secret, self.roles = client_id, secret, roles
         self.certificates = [load(certificate) for certificate in certificates]
         self.enabled = True
@@ -160,6 +173,8 @@ class TokenEndpoint:
         self.requests, self.violations = [], []
         self.given = 0
         self.delay, self.clock_ahead = 0, 0
+        self.propagation = 0            # how long a registered key takes to be known
+        self.proof_audience = '00000002-0000-0000-c000-000000000000'
         self.server = None
         self.up()
 
@@ -263,8 +278,58 @@ class TokenEndpoint:
             return self._device(form)
         return self._other(handler, path, body)
 
+    # ---- Graph: an application's own keys
+
     def _other(self, handler, path, body):
-        raise Problem(404, 'not_found', path)
+        for application in self.applications.values():
+            root = '/v1.0/applications/' + application.object_id
+            if path == root:
+                return self._list_keys(application, handler)
+            if path in (root + '/addKey', root + '/removeKey'):
+                return self._roll_key(application, handler, path.rpartition('/')[2], json.loads(body))
+        raise graph_problem(404, 'Request_ResourceNotFound', 'Resource does not exist.')
+
+    def _signed_in(self, application, handler):
+        claims = self.tokens.read(handler.headers.get('Authorization', '').partition('Bearer ')[2], self.now())
+        if claims['appid'] != application.client_id or claims['aud'] != self.root:
+            raise graph_problem(401, 'InvalidAuthenticationToken', 'Access token validation failure.')
+
+    def _list_keys(self, application, handler):
+        self._signed_in(application, handler)
+        if not application.may_read:
+            raise graph_problem(403, 'Authorization_RequestDenied', 'Insufficient privileges.')
+        return {'id': application.object_id, 'keyCredentials': [
+            {'keyId': key_id(c), 'type': 'AsymmetricX509Cert', 'usage': 'Verify',
+             'customKeyIdentifier': hashlib.sha1(c.public_bytes(serialization.Encoding.DER)).hexdigest().upper()}
+            for c in application.certificates]}
+
+    def _roll_key(self, application, handler, what, request):
+        self._signed_in(application, handler)
+        self._check_proof(application, request['proof'])
+        if what == 'addKey':
+            certificate = x509.load_der_x509_certificate(base64.b64decode(request['keyCredential']['key']))
+            with self.lock:
+                application.certificates.append(certificate)
+                application.known_from[key_id(certificate)] = time.time() + self.propagation
+            return {'keyId': key_id(certificate)}
+        with self.lock:
+            left = [c for c in application.certificates if key_id(c) != request['keyId']]
+            if len(left) == len(application.certificates):
+                raise graph_problem(404, 'Request_ResourceNotFound', 'No such key.')
+            application.certificates = left
+        return {}
+
+    def _check_proof(self, application, proof):
+        header, claims, signed, signature = take_apart(proof)
+        for certificate in application.certificates:
+            try:
+                verify(certificate.public_key(), header.get('alg'), signed, signature)
+            except InvalidSignature:
+                continue
+            if claims['aud'] != self.proof_audience or claims['iss'] != application.object_id:
+                raise graph_problem(400, 'Request_BadRequest', 'Invalid proof of possession token.')
+            return self._check_time(claims, graph_problem(401, 'Authentication_Unauthorized', 'expired'))
+        raise graph_problem(401, 'Authentication_MissingOrMalformed', 'Access Token missing or malformed.')
 
     def _token(self, form):
         grant = form.get('grant_type')
@@ -321,6 +386,8 @@ class TokenEndpoint:
         except ValueError:
             raise aadsts(50027, 'JWT token is invalid or malformed.', 'invalid_request', 400) from None
         found = [c for c in application.certificates
+                 if application.known_from.get(key_id(c), 0) <= time.time()]
+        found = [c for c in found
                  if thumbprint(c, hashlib.sha256) == header.get('x5t#S256') or
                  thumbprint(c, hashlib.sha1) == header.get('x5t')]
         if not found:
