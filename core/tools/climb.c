@@ -259,7 +259,11 @@ static bool hear(struct climb *c, enum stage stage, struct smtp_extensions *exte
 			   c->parser.text);
 	else
 		ladder_add(c->ladder, rung_of(stage), RUNG_BROKEN, "%s", c->dial.problem);
-	if (r == -ECONNRESET && stage == STAGE_GREETING)
+	if (r == -ECONNRESET && stage == STAGE_EHLO && c->dial.secured && c->target->certificate)
+		ladder_advise(c->ladder,
+			      "it ends as soon as it has seen the relay's own certificate: look at that one's dates "
+			      "and chain, and whether this host asks for one at all.");
+	else if (r == -ECONNRESET && stage == STAGE_GREETING)
 		ladder_advise(c->ladder,
 			      "the host hangs up without a word: it does not want connections from this machine's "
 			      "address, or has too many at the moment.");

@@ -20,6 +20,7 @@ struct climb_target {
 	struct ring_address address; /* where numeric */
 	const char *hostname;        /* of this relay, for EHLO */
 	bool tls, implicit;
+	bool certificate;            /* one of our own is shown */
 	bool verified;               /* the context demands it */
 	unsigned ignored;            /* CONFIG_*: extensions */
 	struct tls_context *context; /* where `tls` */

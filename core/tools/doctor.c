@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/agents/fetch.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
@@ -18,6 +19,7 @@
 #include "core/smtp/address.h"
 #include "core/tools/climb.h"
 #include "core/tools/own_certificate.h"
+#include "core/tools/token_look.h"
 
 enum { STATUS_BROKEN = 1, STATUS_USAGE = 64, STATUS_UNAVAILABLE = 69, STATUS_CONFIG = 78 };
 enum { WAIT_S = 20, WAIT_MAX_S = 600, PORT_SMTP = 25 };
@@ -176,12 +178,45 @@ static const char *sender_of(const struct doctor *doctor, const struct mailbox_e
 	return entry && is_address(entry->mailbox->user) ? entry->mailbox->user : doctor->options->to;
 }
 
+/* The mechanisms that take what this mailbox has, a token or a password. */
+static void choose_mechanisms(const struct config_destination *destination, bool by_token,
+			      uint8_t mechanisms[CONFIG_MECHANISMS], struct climb_target *target)
+{
+	target->mechanisms = mechanisms;
+	for (unsigned i = 0; i < destination->mechanism_count; i++) {
+		if (((SASL_BY_TOKEN & SASL_BIT(destination->mechanisms[i])) != 0) == by_token)
+			mechanisms[target->mechanism_count++] = destination->mechanisms[i];
+	}
+}
+
+/* Who signs in. A token is fetched anew, so that what the relay will meet is met here. False: there is none. */
+static bool look_at_login(struct doctor *doctor, const struct config_destination *destination,
+			  const struct mailbox_entry *entry, uint8_t mechanisms[CONFIG_MECHANISMS],
+			  struct token_reply *token, struct climb_target *target)
+{
+	bool by_token = entry && entry->secret.length == 0;
+
+	if (!entry)
+		return true;
+	target->user = span_text(entry->mailbox->user);
+	target->secret = entry->secret;
+	choose_mechanisms(destination, by_token, mechanisms, target);
+	if (!by_token)
+		return true;
+	if (!token_look(&doctor->ladder, destination->oauth, entry->mailbox->user, token))
+		return false;
+	target->secret = (struct span){token->access_token.text, (uint32_t)token->access_token.length};
+	return true;
+}
+
 /* `entry`: who signs in, or NULL. */
 static void look_at_host(struct doctor *doctor, size_t d, const struct config_host *host,
 			 const struct mailbox_entry *entry)
 {
 	const struct config_destination *destination = &doctor->config->destinations[d];
 	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
+	struct token_reply token = {.outcome = TOKEN_LATER};
+	uint8_t mechanisms[CONFIG_MECHANISMS];
 	struct climb_target target = {
 		.host = host->name,
 		.port = host->port,
@@ -189,6 +224,7 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 		.address = host->address,
 		.hostname = doctor->config->hostname,
 		.tls = tls,
+		.certificate = tls && destination->certificate != NULL,
 		.implicit = tls && destination->tls_implicit,
 		.verified = destination->tls_mode == CONFIG_TLS_VERIFY,
 		.ignored = destination->ignored_extensions,
@@ -199,20 +235,16 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 		.wait_ns = doctor->options->wait_ns,
 	};
 
-	if (entry) {
-		target.mechanisms = destination->mechanisms;
-		target.mechanism_count = destination->mechanism_count;
-		target.user = span_text(entry->mailbox->user);
-		target.secret = entry->secret;
-	}
 	ladder_begin(&doctor->ladder, destination->name, entry ? "%s as %s" : "%s", host->text,
 		     entry ? entry->mailbox->user : "");
-	if (look_at_files(doctor, d, doctor->options->from)) {
+	if (look_at_files(doctor, d, doctor->options->from) &&
+	    look_at_login(doctor, destination, entry, mechanisms, &token, &target)) {
 		target.context = doctor->contexts[d];
 		target.bare = make_bare(destination);
 		climb(&doctor->ladder, doctor->lookup, &target);
 		tls_context_free(target.bare);
 	}
+	token_reply_wipe(&token);
 	if (ladder_end(&doctor->ladder))
 		return;
 	if (!doctor->broken && doctor->what) {
@@ -283,6 +315,9 @@ static int open_doctor(struct doctor *doctor)
 		fprintf(stderr, "postrider: %s: %s\n", config->file, r == -EINVAL ? problem.text : "out of memory");
 		return r == -EINVAL ? STATUS_CONFIG : STATUS_UNAVAILABLE;
 	}
+	if (fetch_global_init() < 0)
+		return STATUS_UNAVAILABLE;
+	token_reply_init();
 	doctor->lookup = open_lookup(config);
 	return doctor->lookup ? 0 : STATUS_UNAVAILABLE;
 }

@@ -92,6 +92,8 @@ bool token_claims_read(const char *token, size_t length, struct token_claims *cl
 		take_texts(root, "roles", claims->roles, sizeof(claims->roles));
 		take_texts(root, "scp", claims->scopes, sizeof(claims->scopes));
 		take_texts(root, "appid", claims->application, sizeof(claims->application));
+		take_texts(root, json_object_get(root, "upn") ? "upn" : "preferred_username", claims->user,
+			   sizeof(claims->user));
 		take_texts(root, "tid", claims->tenant, sizeof(claims->tenant));
 		claims->end = (int64_t)json_number_value(json_object_get(root, "exp"));
 	}

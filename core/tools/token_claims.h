@@ -14,10 +14,10 @@
 /* "" and 0 where it does not say. Printable ASCII, cut where there is no room. */
 struct token_claims {
 	char audience[160];
-	char roles[160];  /* of an application, separated by spaces: "SMTP.SendAsApp" */
-	char scopes[160]; /* of a user who has signed in */
-	char application[64], tenant[64];
-	int64_t end; /* seconds since 1970 */
+	char roles[160];                             /* of an application, separated by spaces: "SMTP.SendAsApp" */
+	char scopes[160];                            /* of a user who has signed in */
+	char application[64], tenant[64], user[160]; /* user: who has signed in */
+	int64_t end;                                 /* seconds since 1970 */
 };
 
 /* False: it is none. */

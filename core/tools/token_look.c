@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/agents/token_job.h"
 #include "core/tools/token_claims.h"
@@ -26,7 +27,8 @@ static bool is_for_mail(const char *audience)
 	return strstr(audience, "outlook") != NULL || strstr(audience, "00000002-0000-0ff1-ce00-000000000000") != NULL;
 }
 
-static void look_at_claims(struct ladder *ladder, const struct token_claims *claims, uint64_t lifetime_s)
+static void look_at_claims(struct ladder *ladder, const struct token_claims *claims, const char *user,
+			   uint64_t lifetime_s)
 {
 	bool microsoft = claims->tenant[0] != '\0';
 
@@ -35,6 +37,14 @@ static void look_at_claims(struct ladder *ladder, const struct token_claims *cla
 			   lifetime_s);
 		ladder_advise(ladder, "that is not Exchange Online: it will be refused at AUTH. `scope` has to be "
 				      "https://outlook.office365.com/.default.");
+		return;
+	}
+	if (claims->user[0] && strcasecmp(claims->user, user) != 0) {
+		ladder_add(ladder, "token", RUNG_WARNING, "of %s, for %s", claims->user, claims->audience);
+		ladder_advise(ladder,
+			      "it was %s who signed in and consented, not %s: AUTH will be refused. Sign in again as "
+			      "the mailbox.",
+			      claims->user, user);
 		return;
 	}
 	ladder_add(ladder, "token", RUNG_OK, "for %s, %s%s, for %" PRIu64 " more seconds", claims->audience,
@@ -71,7 +81,7 @@ bool token_look(struct ladder *ladder, const struct config_oauth *oauth, const c
 		return false;
 	}
 	if (token_claims_read(reply->access_token.text, reply->access_token.length, &claims))
-		look_at_claims(ladder, &claims, reply->lifetime_s);
+		look_at_claims(ladder, &claims, user, reply->lifetime_s);
 	else
 		ladder_add(ladder, "token", RUNG_OK,
 			   "for %" PRIu64 " more seconds; what it is for only its maker can read", reply->lifetime_s);

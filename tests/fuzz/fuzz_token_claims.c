@@ -44,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	need_printable(claims.roles, sizeof(claims.roles));
 	need_printable(claims.scopes, sizeof(claims.scopes));
 	need_printable(claims.application, sizeof(claims.application));
+	need_printable(claims.user, sizeof(claims.user));
 	need_printable(claims.tenant, sizeof(claims.tenant));
 	free(token);
 	return 0;

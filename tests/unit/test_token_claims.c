@@ -32,6 +32,8 @@ static const struct {
 	{"{\"aud\":[\"a\",\"b\"],\"scp\":\"SMTP.Send offline_access\",\"exp\":1.5e9}", "a b", "",
 	 "SMTP.Send offline_access", "", 1500000000, true},
 	{"{\"aud\":7,\"roles\":{\"a\":1},\"exp\":\"soon\"}", "", "", "", "", 0, true},
+	{"{\"upn\":\"box@contoso.com\",\"preferred_username\":\"other\",\"scp\":\"SMTP.Send\"}", "", "", "SMTP.Send",
+	 "", 0, true},
 	{"{\"roles\":[1,null,\"x\"]}", "", "x", "", "", 0, true},
 	{"{\"aud\":\"a\\nb\\u00e9\"}", "a?b??", "", "", "", 0, true},
 	{"{}", "", "", "", "", 0, true},
@@ -54,6 +56,7 @@ static void test_rows(void)
 		CHECK_STR(claims.scopes, rows[i].scopes);
 		CHECK_STR(claims.tenant, rows[i].tenant);
 		CHECK_EQ(claims.end, rows[i].end);
+		CHECK_STR(claims.user, strstr(rows[i].payload, "upn") ? "box@contoso.com" : "");
 	}
 }
 

@@ -479,6 +479,8 @@ static void test_sentences(void)
 		{STAGE_AUTH, 535, "5.7.139 Authentication unsuccessful, the user credentials were incorrect.", "wrong"},
 		{STAGE_AUTH, 535, "5.7.3 Authentication unsuccessful", "two hours"},
 		{STAGE_AUTH, 501, "5.5.124 Invalid XOAUTH2 auth data", "one kind"},
+		{STAGE_RCPT, 454, "4.7.0 Failed to establish appropriate TLS channel: Access Denied", "wants TLS"},
+		{STAGE_MAIL, 530, "5.7.57 Client not authenticated to send mail.", "connector"},
 		{STAGE_CONTENT, 550, "5.7.68 TenantInboundAttribution; Direct Send not allowed", "RejectDirectSend"},
 		{STAGE_RCPT, 550, "5.7.51 TenantInboundAttribution; There is a partner connector configured",
 		 "connector"},
