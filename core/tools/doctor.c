@@ -162,7 +162,7 @@ static bool look_at_files(struct doctor *doctor, size_t d, const char *from)
 	const struct config_destination *destination = &doctor->config->destinations[d];
 	struct tls_problem problem;
 
-	if (tls_policy_make(doctor->contexts, doctor->config, d, &problem) < 0) {
+	if (!doctor->contexts[d] && tls_policy_make(doctor->contexts, doctor->config, d, &problem) < 0) {
 		ladder_add(&doctor->ladder, "TLS files", RUNG_BROKEN, "%s", problem.text);
 		return false;
 	}
