@@ -10,11 +10,21 @@
 
 #include "core/agents/agent.h"
 
+enum { SIM_BELLS = 64 };
+
+/* An event under way; never freed, as the world may be closed before it comes. */
+struct sim_bell {
+	struct sim_agent *agent;
+	uint64_t life;
+};
+
 struct sim_agent {
 	struct agent agent;
 	void (*look)(struct sim_agent *agent); /* outside the engine */
 	uint64_t life;
 	bool open;
+	struct sim_bell bells[SIM_BELLS];
+	unsigned next_bell;
 };
 
 /* For one life of the process, which ends with the closing. */

@@ -23,6 +23,7 @@ enum {
 	PAUSE_MAX_S = 60, /* between two of one lane's */
 	HEAL_S = 1800,    /* after trouble all sign in again by then: a Retry-After of a minute, pauses of ten */
 	FETCHES_MAX = 3000,
+	FETCH_MAX_S = 60,
 };
 
 struct lane {
@@ -125,6 +126,11 @@ static void start(uint64_t seed)
 	world_runnable_add(turn, NULL);
 }
 
+static void run_for(uint64_t seconds)
+{
+	(void)world_run(NULL, NULL, seconds * CLOCK_NS_PER_S);
+}
+
 static void stop(void)
 {
 	world_engine_enter();
@@ -135,6 +141,7 @@ static void stop(void)
 	world_engine_leave();
 	CHECK_EQ(world_allocations_live(), 0);
 	world_runnables_clear();
+	run_for(FETCH_MAX_S); /* what is under way has memory of the world's */
 	world_close();
 	sim_token_clear();
 }
@@ -146,11 +153,6 @@ static bool all_signed_in(void *context)
 			return false;
 	}
 	return true;
-}
-
-static void run_for(uint64_t seconds)
-{
-	(void)world_run(NULL, NULL, seconds * CLOCK_NS_PER_S);
 }
 
 static uint64_t sum(bool signed_in)
