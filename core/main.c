@@ -554,6 +554,8 @@ static int load_files(struct process *p, const struct config *config)
 	if (r < 0)
 		fprintf(stderr, "postrider: %s: %s\n", config->file,
 			r == -EINVAL ? mailbox_problem.text : "out of memory");
+	else if ((r = deliverers_follow(&p->relay.deliverers, config, snapshot->mailboxes)) < 0)
+		fprintf(stderr, "postrider: %s: %s\n", config->spool.directory, strerror(-r));
 	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 }
 

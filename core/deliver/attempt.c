@@ -102,16 +102,29 @@ static void leave_rest(struct attempt *a)
 	shard->store->due(shard, rest, STORE_DUE_NOW);
 }
 
+static uint64_t left_of(const struct outbound *o, const struct account *account)
+{
+	uint64_t when_ns;
+
+	return account->day ? budget_left(account->day, o->shard->now_ns, &when_ns) : UINT32_MAX;
+}
+
 /* In one transaction: what is left of the day's goes now, the others when they may. */
 static unsigned most_recipients(const struct outbound *o)
 {
 	unsigned most = o->destination->recipients_per_message, day = o->destination->limits.recipients_per_day;
-	uint64_t left, when_ns;
+	uint64_t left = 0;
+	size_t i;
 
-	if (!day || !o->account->day)
+	if (!day)
 		return most;
-	left = budget_left(o->account->day, o->shard->now_ns, &when_ns);
-	left = left > day ? day : left;
+	most = most < day ? most : day;
+	if (!o->mailboxes)
+		left = left_of(o, o->account);
+	for (i = 0; o->mailboxes && i < o->mailboxes->count && left < most; i++) {
+		uint64_t its = left_of(o, &o->mailboxes->entries[i].mailbox->account);
+		left = its > left ? its : left;
+	}
 	return left >= most ? most : left ? (unsigned)left : 1;
 }
 
@@ -484,6 +497,18 @@ void attempt_finish(struct attempt *a)
 	finish(a, &outcome);
 }
 
+/* Nothing of it was sent: it has used nothing of what is limited. */
+static void give_back(struct attempt *a)
+{
+	struct mailbox *mailbox = a->connection->mailbox;
+	struct account *account = mailbox ? &mailbox->account : a->outbound->account;
+
+	if (a->granted)
+		budget_give_back(account->day, a->granted_ns, a->granted);
+	account_give_back(account, &a->outbound->destination->limits,
+			  &(struct account_need){.octets = mail_of(a->delivery)->content_length}, a->granted_ns);
+}
+
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 {
 	const struct exchange *x = &a->exchange;
@@ -500,12 +525,8 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 	};
 
 	c->attempt_count--;
-	if (!x->any_written && a->granted)
-		budget_give_back(a->outbound->account->day, a->granted_ns, a->granted);
 	if (!x->any_written && a->granted_ns)
-		account_give_back(a->outbound->account, &a->outbound->destination->limits,
-				  &(struct account_need){.octets = mail_of(a->delivery)->content_length},
-				  a->granted_ns);
+		give_back(a);
 	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
 	if (a->damage || x->decided || x->dot_only) {
 		attempt_finish(a);

@@ -185,6 +185,8 @@ void connection_kill(struct connection *c, enum stage stage, const char *reason)
 		return;
 	connection_move(c, CONNECTION_CLOSED);
 	wheel_disarm(&o->shard->wheel, &c->timer);
+	if (c->mailbox)
+		account_leave(&c->mailbox->account, &c->turn);
 	if (!c->left)
 		give_up(c, stage, reason);
 	keep_ticket(c);

@@ -155,7 +155,7 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 	if (heard->signs & HEARD_HELD)
 		hold(a, heard, reply->code, text);
 	if (heard->signs & HEARD_SLOW)
-		slow_down(a->outbound, c->host, &(struct verdict_fact){heard->stage, reply->code, text},
+		slow_down(a->outbound, c->host, c->mailbox, &(struct verdict_fact){heard->stage, reply->code, text},
 			  &heard->ruling);
 	if (heard->signs & HEARD_RECIPIENT)
 		results_refused(a, heard->index, reply);

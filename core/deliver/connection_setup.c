@@ -56,7 +56,7 @@ static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 	const struct list *link;
 
 	if (ruling.action == ACTION_SLOW)
-		slow_down(c->outbound, c->host, fact, &ruling);
+		slow_down(c->outbound, c->host, c->mailbox, fact, &ruling);
 	if (ruling.verdict != VERDICT_HOLD)
 		return;
 	for (link = c->outbound->connections.next; link != &c->outbound->connections; link = link->next) {

@@ -4,6 +4,7 @@
 #include "core/deliver/deliverer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,18 +73,40 @@ static int limits_directory(struct deliverers *shared, const struct config *conf
 	return 0;
 }
 
-static int open_budget(struct deliverers *shared, const struct config *config, size_t d)
+static int open_budget(struct deliverers *shared, const struct config *config, size_t d, struct account *account,
+		       const char *name)
 {
 	const struct config_destination *destination = &config->destinations[d];
-	struct account *account = &shared->accounts[d];
 	int r;
 
 	if (account->day || destination->limits.recipients_per_day == 0)
 		return 0;
 	r = limits_directory(shared, config);
-	return r < 0 ? r
-		     : budget_open(&account->day, shared->limits, destination->name, clock_monotonic_ns(),
-				   clock_wall_ns());
+	return r < 0 ? r : budget_open(&account->day, shared->limits, name, clock_monotonic_ns(), clock_wall_ns());
+}
+
+static int follow(struct deliverers *shared, const struct config *config, size_t d, struct mailbox *mailbox)
+{
+	char name[BUDGET_NAME_MAX + 1];
+	int r;
+
+	snprintf(name, sizeof(name), "%s %s", config->destinations[d].name, mailbox->user);
+	r = open_budget(shared, config, d, &mailbox->account, name);
+	if (r == 0)
+		account_follow(&mailbox->account, &config->destinations[d].limits, clock_monotonic_ns());
+	return r;
+}
+
+int deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets)
+{
+	size_t d, i;
+	int r = 0;
+
+	for (d = 0; d < config->destination_count; d++) {
+		for (i = 0; sets[d] && i < sets[d]->count && r == 0; i++)
+			r = follow(shared, config, d, sets[d]->entries[i].mailbox);
+	}
+	return r;
 }
 
 int deliverers_extend(struct deliverers *shared, const struct config *config)
@@ -94,7 +117,9 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = extend(&shared->holds[d], &config->destinations[d]);
 	for (d = 0; d < config->destination_count && r == 0; d++)
-		r = open_budget(shared, config, d);
+		r = config->destinations[d].mailbox_count > 0
+			    ? 0
+			    : open_budget(shared, config, d, &shared->accounts[d], config->destinations[d].name);
 	/* When nothing can fail any more. */
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		account_follow(&shared->accounts[d], &config->destinations[d].limits, clock_monotonic_ns());

@@ -21,6 +21,7 @@ struct config;
 struct dns;
 struct hold_destination;
 struct mailbox_home;
+struct mailbox_set;
 struct outbound; /* outbound.h */
 struct shard;
 struct snapshot;
@@ -51,6 +52,8 @@ struct deliverer {
 
 /* For at most so many destinations. 0 or -errno: day budgets have files. */
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);
+/* The same for the mailboxes of a snapshot that is complete, before shards go by it: their limits. 0 or -errno. */
+int deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets);
 void deliverers_deinit(struct deliverers *shared);
 /* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
  * -errno of memory or of a budget's file, or -EXFULL: more hosts than a destination has room for. */

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "core/base/span.h"
+#include "core/deliver/account.h"
 
 struct config;
 
@@ -54,6 +55,7 @@ struct mailbox {
 	_Atomic(uint32_t) refused;     /* in a row */
 	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
 	_Atomic(uint32_t) connections; /* open, of all shards */
+	struct account account;        /* what limits allow it, each mailbox by itself */
 };
 
 /* Its mailbox in one snapshot. */

@@ -12,6 +12,7 @@
 #include "core/base/hidden.h"
 #include "core/config/config.h"
 #include "core/config/text_file.h"
+#include "core/deliver/budget.h"
 #include "core/deliver/mailbox.h"
 #include "core/smtp/sasl.h"
 
@@ -30,6 +31,7 @@ void mailbox_home_deinit(struct mailbox_home *home)
 	size_t i;
 
 	for (i = 0; i < home->count; i++) {
+		budget_close(home->list[i]->account.day);
 		free(home->list[i]->user);
 		free(home->list[i]);
 	}

@@ -224,14 +224,17 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 
 /* ---- dispatch ----------------------------------------------------------------------------------------------- */
 
-static struct connection *with_room(struct outbound *o)
+static struct connection *with_room(struct outbound *o, uint64_t *next_ns)
 {
 	struct list *link;
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {
 		struct connection *c = container_of(link, struct connection, link);
-		if (connection_has_room(c))
-			return c;
+		if (connection_has_room(c)) {
+			if (outbound_turn(o, c, next_ns))
+				return c;
+			continue;
+		}
 		/* Learned while it was idle, or busy with more than that. Where the host or the mailbox is held a probe
 		 * stays until it is answered; one that proved nothing makes room for the next. */
 		if (c->state == CONNECTION_READY && !c->retiring &&
@@ -248,13 +251,13 @@ static struct connection *with_room(struct outbound *o)
 }
 
 /* What broke a connection before is sent alone, so that it takes none of the others with it. */
-static struct connection *with_nothing(struct outbound *o)
+static struct connection *with_nothing(struct outbound *o, uint64_t *next_ns)
 {
 	struct list *link;
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {
 		struct connection *c = container_of(link, struct connection, link);
-		if (connection_has_room(c) && c->attempt_count == 0)
+		if (connection_has_room(c) && c->attempt_count == 0 && outbound_turn(o, c, next_ns))
 			return c;
 	}
 	return NULL;
@@ -323,10 +326,10 @@ static void dispatch(struct outbound *o)
 		struct attempt *a;
 		if (!outbound_near(o, &next_ns))
 			break;
-		if (!c || !connection_has_room(c)) {
+		if (!c || !connection_has_room(c) || !outbound_turn(o, c, &next_ns)) {
 			if (c)
 				connection_write(c);
-			c = with_room(o);
+			c = with_room(o, &next_ns);
 		}
 		if (!c) {
 			outbound_grow(o, &next_ns);
@@ -340,7 +343,7 @@ static void dispatch(struct outbound *o)
 			break;
 		if (a->delivery->broken > 0 && c->attempt_count > 0) {
 			connection_write(c);
-			c = with_nothing(o);
+			c = with_nothing(o, &next_ns);
 			if (!c) {
 				outbound_grow(o, &next_ns);
 				break;

@@ -174,6 +174,21 @@ static void leave_mailbox(const struct outbound *o, struct mailbox *mailbox, boo
 	mailbox_gone(mailbox);
 }
 
+/* They take turns; of those that may not send soon none is opened. NULL: not before *next_ns. */
+static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, uint64_t *next_ns)
+{
+	size_t i;
+
+	for (i = 0; i < o->mailboxes->count; i++) {
+		struct mailbox *mailbox = mailbox_choose(o->mailboxes, &o->mailbox_turn, o->destination->connections,
+							 o->shard->now_ns, probe, next_ns);
+		if (!mailbox || *probe || outbound_mailbox_worth(o, mailbox, next_ns))
+			return mailbox;
+		mailbox_gone(mailbox);
+	}
+	return NULL;
+}
+
 static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
 	static const struct connection_handlers handlers = {.on_well = on_well, .on_blamed = on_blamed};
@@ -183,8 +198,7 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 	struct host *host;
 	bool probe = false, mailbox_probe = false;
 
-	if (o->mailboxes && !(mailbox = mailbox_choose(o->mailboxes, &o->mailbox_turn, o->destination->connections,
-						       o->shard->now_ns, &mailbox_probe, next_ns)))
+	if (o->mailboxes && !(mailbox = choose_mailbox(o, &mailbox_probe, next_ns)))
 		return false;
 	host = usable_host(o, next_ns, &probe, &address);
 	if (!host) {

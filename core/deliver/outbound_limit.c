@@ -23,20 +23,32 @@ enum {
 /* A host has no limits but what it said itself. */
 static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
 
+/* Where there are mailboxes the configured limits are each mailbox's, and the destination has none but what it said
+ * itself. */
+static const struct config_limits *own_limits(const struct outbound *o)
+{
+	return o->mailboxes ? &none : &o->destination->limits;
+}
+
 static bool asks(const struct outbound *o)
 {
-	return account_asks(o->account, &o->destination->limits);
+	return account_asks(o->account, own_limits(o));
+}
+
+static bool mailbox_asks(const struct outbound *o, const struct mailbox *mailbox)
+{
+	return mailbox && account_asks(&mailbox->account, &o->destination->limits);
 }
 
 unsigned outbound_ahead(const struct outbound *o)
 {
 	const struct config_limits *limits = &o->destination->limits;
-	unsigned second = limits->messages_per_minute / 60;
+	uint64_t second = (uint64_t)limits->messages_per_minute / 60 * (o->mailboxes ? o->mailboxes->count : 1);
 
 	/* What is read has had its turn: what comes meanwhile waits behind it. */
-	if (!asks(o))
+	if (!config_limited(limits) && !asks(o))
 		return OUTBOUND_LOADING_MAX;
-	return second < 1 ? 1 : second < OUTBOUND_LOADING_MAX ? second : OUTBOUND_LOADING_MAX;
+	return second < 1 ? 1 : second < OUTBOUND_LOADING_MAX ? (unsigned)second : OUTBOUND_LOADING_MAX;
 }
 
 /* Before the ticket's time, so that nothing else has to be waited for then. */
@@ -80,13 +92,14 @@ static void on_budget_written(struct budget *budget, int result)
 	outbound_wake(o->shard, o->index);
 }
 
-static void tell_spent(struct outbound *o, uint64_t when_ns)
+static void tell_spent(struct outbound *o, struct account *account, uint64_t when_ns)
 {
-	uint64_t due_ns = atomic_load(&o->account->tell_ns);
+	uint64_t due_ns = atomic_load(&account->tell_ns);
 
 	if (o->shard->now_ns >= due_ns &&
-	    atomic_compare_exchange_strong(&o->account->tell_ns, &due_ns, o->shard->now_ns + TELL_S * CLOCK_NS_PER_S))
-		tell_budget_spent(o, o->destination->limits.recipients_per_day, o->account->day->damaged,
+	    atomic_compare_exchange_strong(&account->tell_ns, &due_ns, o->shard->now_ns + TELL_S * CLOCK_NS_PER_S))
+		tell_budget_spent(o, account->day->name, o->destination->limits.recipients_per_day,
+				  account->day->damaged,
 				  when_ns > o->shard->now_ns ? (when_ns - o->shard->now_ns) / CLOCK_NS_PER_S : 0);
 }
 
@@ -101,16 +114,16 @@ static unsigned recipients_of(const struct attempt *a)
 }
 
 /* False: not before *next_ns; the attempt goes back to its lane where that may take long. */
-static bool day_grants(struct outbound *o, struct attempt *a, uint64_t *next_ns)
+static bool day_grants(struct outbound *o, struct account *account, struct attempt *a, uint64_t *next_ns)
 {
 	unsigned most = o->destination->limits.recipients_per_day, n = recipients_of(a);
 	uint64_t now_ns = o->shard->now_ns, when_ns = now_ns + BUDGET_RETRY_MS * CLOCK_NS_PER_MS;
 
-	if (!most || !o->account->day)
+	if (!most || !account->day)
 		return true;
 	if (o->budget_writing)
 		return false;
-	switch (budget_take(o->account->day, now_ns, n, most > n ? most : n, o->shard->ring, on_budget_written, o,
+	switch (budget_take(account->day, now_ns, n, most > n ? most : n, o->shard->ring, on_budget_written, o,
 			    &when_ns)) {
 	case BUDGET_GRANTED:
 		a->granted = n;
@@ -123,26 +136,23 @@ static bool day_grants(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 		break;
 	case BUDGET_NOTHING:
 		attempt_give_back(a);
-		tell_spent(o, when_ns);
-		/* Fewer of them may go. */
-		if (n > 1 && budget_left(o->account->day, now_ns, &when_ns) > 0)
+		tell_spent(o, account, when_ns);
+		/* Fewer of them may go, or another mailbox has some. */
+		if (o->mailboxes || (n > 1 && budget_left(account->day, now_ns, &when_ns) > 0))
 			when_ns = now_ns;
 		break;
 	}
-	wait_until(o, o->account, when_ns, next_ns);
+	wait_until(o, account, when_ns, next_ns);
 	return false;
 }
 
-/* Something is left of the day. */
-static bool day_near(struct outbound *o, uint64_t *next_ns)
+/* So many are left of the day. */
+static bool day_near(struct outbound *o, struct account *account, unsigned least, uint64_t *when_ns)
 {
-	uint64_t when_ns;
-
-	if (!o->destination->limits.recipients_per_day || !o->account->day ||
-	    budget_left(o->account->day, o->shard->now_ns, &when_ns) > 0)
+	if (!o->destination->limits.recipients_per_day || !account->day ||
+	    budget_left(account->day, o->shard->now_ns, when_ns) >= least)
 		return true;
-	tell_spent(o, when_ns);
-	wait_until(o, o->account, when_ns, next_ns);
+	tell_spent(o, account, *when_ns);
 	return false;
 }
 
@@ -154,9 +164,11 @@ bool outbound_near(struct outbound *o, uint64_t *next_ns)
 
 	if (!asks(o))
 		return true;
-	if (!day_near(o, next_ns))
+	if (!o->mailboxes && !day_near(o, o->account, 1, &when_ns)) {
+		wait_until(o, o->account, when_ns, next_ns);
 		return false;
-	when_ns = account_when_ns(o->account, &o->destination->limits, &o->turn, o->shard->now_ns);
+	}
+	when_ns = account_when_ns(o->account, own_limits(o), &o->turn, o->shard->now_ns);
 	lead = lead_ns(o);
 	if (when_ns <= o->shard->now_ns + lead)
 		return true;
@@ -164,47 +176,103 @@ bool outbound_near(struct outbound *o, uint64_t *next_ns)
 	return false;
 }
 
-static bool host_grants(struct outbound *o, struct host *host, uint64_t *next_ns)
+/* Recipients that a mailbox must have left: those of the message that is next, where that is known. */
+static unsigned least_of(const struct outbound *o)
 {
-	struct account *account = &host->hold->account;
+	return list_empty(&o->loaded) ? 1 : recipients_of(container_of(o->loaded.next, struct attempt, link));
+}
+
+bool outbound_turn(struct outbound *o, struct connection *c, uint64_t *next_ns)
+{
+	struct account *account;
+	uint64_t when_ns;
+
+	if (!mailbox_asks(o, c->mailbox))
+		return true;
+	account = &c->mailbox->account;
+	if (day_near(o, account, least_of(o), &when_ns)) {
+		when_ns = account_when_ns(account, &o->destination->limits, &c->turn, o->shard->now_ns);
+		if (when_ns <= o->shard->now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS)
+			return true;
+	}
+	wait_until(o, account, when_ns, next_ns);
+	return false;
+}
+
+bool outbound_mailbox_worth(struct outbound *o, struct mailbox *mailbox, uint64_t *next_ns)
+{
+	uint64_t now_ns = o->shard->now_ns, when_ns;
+
+	if (!mailbox_asks(o, mailbox))
+		return true;
+	if (day_near(o, &mailbox->account, least_of(o), &when_ns)) {
+		when_ns = bucket_when_ns(&mailbox->account.pace, now_ns);
+		if (when_ns <= now_ns + LEAD_CONNECTION_MS * CLOCK_NS_PER_MS)
+			return true;
+		when_ns -= LEAD_CONNECTION_MS * CLOCK_NS_PER_MS;
+	}
+	wait_until(o, &mailbox->account, when_ns, next_ns);
+	return false;
+}
+
+/* Its own pace only: when that is. */
+static bool slowed_grants(struct outbound *o, struct account *account, struct account_turn *turn, uint64_t *next_ns)
+{
 	uint64_t when_ns;
 
 	if (!account_slowed(account))
 		return true;
-	when_ns = account_when_ns(account, &none, &host->turn, o->shard->now_ns);
+	when_ns = account_when_ns(account, &none, turn, o->shard->now_ns);
 	if (when_ns <= o->shard->now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS)
 		return true;
 	wait_until(o, account, when_ns, next_ns);
 	return false;
 }
 
-bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns)
+/* By the limits that are configured: of the destination, or of a mailbox. */
+static bool limits_grant(struct outbound *o, struct account *account, struct account_turn *turn, struct attempt *a,
+			 uint64_t *next_ns)
 {
 	const struct account_need need = {.octets = mail_of(a->delivery)->content_length};
+	const struct config_limits *limits = &o->destination->limits;
 	uint64_t now_ns = o->shard->now_ns, when_ns;
 
-	if (!host_grants(o, c->host, next_ns))
+	when_ns = account_when_ns(account, limits, turn, now_ns);
+	if (when_ns > now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS) {
+		wait_until(o, account, when_ns, next_ns);
 		return false;
-	if (asks(o)) {
-		when_ns = account_when_ns(o->account, &o->destination->limits, &o->turn, now_ns);
-		if (when_ns > now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS) {
-			wait_until(o, o->account, when_ns, next_ns);
-			return false;
-		}
-		if (!day_grants(o, a, next_ns))
-			return false;
-		when_ns = account_take(o->account, &o->destination->limits, &o->turn, &need, now_ns);
-		if (when_ns > 0) {
-			if (a->granted)
-				budget_give_back(o->account->day, now_ns, a->granted);
-			a->granted = 0;
-			wait_until(o, o->account, when_ns, next_ns);
-			return false;
-		}
-		a->granted_ns = now_ns;
 	}
-	o->limited_until_ns = 0;
-	if (account_slowed(&c->host->hold->account))
-		(void)account_take(&c->host->hold->account, &none, &c->host->turn, &need, now_ns);
+	if (!day_grants(o, account, a, next_ns))
+		return false;
+	when_ns = account_take(account, limits, turn, &need, now_ns);
+	a->granted_ns = now_ns;
+	if (when_ns == 0)
+		return true;
+	if (a->granted)
+		budget_give_back(account->day, now_ns, a->granted);
+	a->granted = 0;
+	a->granted_ns = 0;
+	wait_until(o, account, when_ns, next_ns);
+	return false;
+}
+
+bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns)
+{
+	static const struct account_need nothing = {.octets = 0};
+	struct account *host = &c->host->hold->account;
+	uint64_t now_ns = o->shard->now_ns;
+
+	if (!slowed_grants(o, host, &c->host->turn, next_ns))
+		return false;
+	if (o->mailboxes && !slowed_grants(o, o->account, &o->turn, next_ns))
+		return false;
+	if (mailbox_asks(o, c->mailbox) && !limits_grant(o, &c->mailbox->account, &c->turn, a, next_ns))
+		return false;
+	if (!o->mailboxes && asks(o) && !limits_grant(o, o->account, &o->turn, a, next_ns))
+		return false;
+	if (account_slowed(host))
+		(void)account_take(host, &none, &c->host->turn, &nothing, now_ns);
+	if (o->mailboxes && account_slowed(o->account))
+		(void)account_take(o->account, &none, &o->turn, &nothing, now_ns);
 	return true;
 }

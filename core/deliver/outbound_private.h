@@ -21,6 +21,10 @@ void outbound_succeed(struct outbound *o);
 bool outbound_near(struct outbound *o, uint64_t *next_ns);
 /* This one is about to go over this connection. False: not before *next_ns. */
 bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns);
+/* It is the turn of this connection's mailbox. False: not before *next_ns. */
+bool outbound_turn(struct outbound *o, struct connection *c, uint64_t *next_ns);
+/* Another connection of the mailbox would have something to send soon. False: not before *next_ns. */
+bool outbound_mailbox_worth(struct outbound *o, struct mailbox *mailbox, uint64_t *next_ns);
 /* So many are read from disk ahead. */
 unsigned outbound_ahead(const struct outbound *o);
 

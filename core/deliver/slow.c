@@ -22,14 +22,25 @@ static uint64_t lately_ns(const struct outbound *o)
 	return rate ? CLOCK_NS_PER_S / (rate * plan->destinations[plan->lanes[o->index].destination].lanes) : 0;
 }
 
-void slow_down(struct outbound *o, struct host *host, const struct verdict_fact *fact, const struct ruling *ruling)
+void slow_down(struct outbound *o, struct host *host, struct mailbox *mailbox, const struct verdict_fact *fact,
+	       const struct ruling *ruling)
 {
-	bool all = ruling->scope == SCOPE_DESTINATION || o->host_count <= 1;
-	struct account *account = all ? o->account : &host->hold->account;
-	const struct config_limits *limits = all ? &o->destination->limits : &none;
+	const struct config_limits *limits = &o->destination->limits;
+	struct account *account = o->account;
+	const char *scope = "destination";
 
+	if (ruling->scope == SCOPE_MAILBOX && mailbox) {
+		account = &mailbox->account;
+		scope = "mailbox";
+	} else if (ruling->scope != SCOPE_DESTINATION && o->host_count > 1) {
+		account = &host->hold->account;
+		limits = &none;
+		scope = "host";
+	} else if (o->mailboxes) {
+		limits = &none; /* what is configured is each mailbox's */
+	}
 	if (!account_slow(account, limits, ruling->slow_by, ruling->slow_s * CLOCK_NS_PER_S, lately_ns(o),
 			  o->shard->now_ns))
 		return;
-	tell_slowed(o, host, all, account_slowness(account, limits, o->shard->now_ns), fact, ruling);
+	tell_slowed(o, host, scope, account_slowness(account, limits, o->shard->now_ns), fact, ruling);
 }

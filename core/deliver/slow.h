@@ -10,6 +10,10 @@ struct outbound;
 struct ruling;
 struct verdict_fact;
 
-void slow_down(struct outbound *o, struct host *host, const struct verdict_fact *fact, const struct ruling *ruling);
+struct mailbox;
+
+/* `mailbox`: by which it was sent, or NULL. */
+void slow_down(struct outbound *o, struct host *host, struct mailbox *mailbox, const struct verdict_fact *fact,
+	       const struct ruling *ruling);
 
 #endif

@@ -112,9 +112,9 @@ void tell_setup_accepted(const struct outbound *o, const struct host *host, uint
 			     waiting(o));
 }
 
-void tell_budget_spent(const struct outbound *o, unsigned allowed, bool damaged, uint64_t wait_s)
+void tell_budget_spent(const struct outbound *o, const char *whose, unsigned allowed, bool damaged, uint64_t wait_s)
 {
-	event_budget_spent(o->shard->log, o->destination->name, allowed,
+	event_budget_spent(o->shard->log, o->destination->name, whose, allowed,
 			   damaged ? "its file in the spool directory could not be read, so all of it counts as spent "
 				     "when this process started"
 				   : NULL,
@@ -126,14 +126,13 @@ void tell_budget_unwritten(const struct outbound *o, int error)
 	event_budget_unwritten(o->shard->log, o->destination->name, strerror(-error), waiting(o));
 }
 
-void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
+void tell_slowed(const struct outbound *o, const struct host *host, const char *scope, unsigned times,
 		 const struct verdict_fact *fact, const struct ruling *ruling)
 {
 	struct event_reply reply = {
 		.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text, .problem = ruling->say};
 
-	event_slowed(o->shard->log, host_of(o, host), all ? "destination" : "host", times, ruling->slow_s, &reply,
-		     waiting(o));
+	event_slowed(o->shard->log, host_of(o, host), scope, times, ruling->slow_s, &reply, waiting(o));
 }
 
 void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,

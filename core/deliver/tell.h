@@ -32,10 +32,10 @@ void tell_host_ok(const struct outbound *o, const struct host *host);
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			const struct ruling *ruling);
 /* The day's recipients are spent; what was spent before is not known where the file was `damaged`. */
-void tell_budget_spent(const struct outbound *o, unsigned allowed, bool damaged, uint64_t wait_s);
+void tell_budget_spent(const struct outbound *o, const char *whose, unsigned allowed, bool damaged, uint64_t wait_s);
 void tell_budget_unwritten(const struct outbound *o, int error);
-/* Less is sent to the host, or to `all` the destination: so many times less than the limits allow. */
-void tell_slowed(const struct outbound *o, const struct host *host, bool all, unsigned times,
+/* Less is sent to the host, the mailbox or the destination: so many times less than the limits allow. */
+void tell_slowed(const struct outbound *o, const struct host *host, const char *scope, unsigned times,
 		 const struct verdict_fact *fact, const struct ruling *ruling);
 void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 /* Its mailbox is held: by this reply, for so long. And it is well again (mailbox.h). */

@@ -188,13 +188,14 @@ void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, ui
 	log_end(&e);
 }
 
-void event_budget_spent(struct log *log, const char *destination, uint64_t allowed, const char *problem,
-			uint64_t wait_s, uint64_t waiting)
+void event_budget_spent(struct log *log, const char *destination, const char *whose, uint64_t allowed,
+			const char *problem, uint64_t wait_s, uint64_t waiting)
 {
 	struct log_event e;
 
 	log_begin_at(&e, log, LOG_LEVEL_WARNING, "budget_spent");
 	log_text(&e, "destination", destination);
+	log_text(&e, "whose", whose);
 	log_number(&e, "recipients_per_day", allowed);
 	if (problem)
 		log_text(&e, "problem", problem);

@@ -61,8 +61,8 @@ void event_setup_refused(struct log *log, struct event_host at, const char *reas
 /* `ms`: 0 where the host was not held. */
 void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, uint64_t waiting);
 /* The recipients of a day. */
-void event_budget_spent(struct log *log, const char *destination, uint64_t allowed, const char *problem,
-			uint64_t wait_s, uint64_t waiting);
+void event_budget_spent(struct log *log, const char *destination, const char *whose, uint64_t allowed,
+			const char *problem, uint64_t wait_s, uint64_t waiting);
 void event_budget_unwritten(struct log *log, const char *destination, const char *reason, uint64_t waiting);
 /* It said that it is too much. */
 void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,

@@ -210,6 +210,8 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 	if (r < 0)
 		return refuse(problems, next, "out of memory");
 	r = deliverers_extend(&relay->deliverers, next);
+	if (r == 0)
+		r = deliverers_follow(&relay->deliverers, next, snapshot->mailboxes);
 	if (r == -EXFULL)
 		return refuse(problems, next,
 			      "a destination would have more different hosts than this process has room for: restart "

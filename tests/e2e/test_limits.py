@@ -7,7 +7,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, message  # noqa: E402
+from harness import Certificates, Client, NextHop, Workspace, case, check, equal, message  # noqa: E402
+from office365 import Mailbox, Office365  # noqa: E402
+
+PASSWORD = 'correct horse battery staple'
 
 BULK, SCAN = '127.0.0.1', '127.0.0.2'
 CLIENTS = [{'name': 'bulk', 'networks': [BULK]}, {'name': 'scans', 'networks': [SCAN]}]
@@ -73,6 +76,31 @@ def what_was_given_out_is_not_given_again_after_a_kill():
             relay = work.relay(configuration, name='postrider-%d' % life)
         hop.wait_arrivals(20)
         check(time.monotonic() - start > 19 / 2, 'all 20 came in %.1f s' % (time.monotonic() - start))
+
+
+@case
+def each_mailbox_has_its_own():
+    """Four mailboxes carry four times as much, none more than its own: the provider counts."""
+    with Workspace() as work:
+        office = work.own(Office365(Certificates(), mailboxes=[
+            Mailbox('box%d@contoso.com' % i, PASSWORD, may_send_as=('sender@example.net',)) for i in range(4)],
+            mechanisms=('LOGIN',), messages=60, recipients_per_day=20, slack=0.0))
+        work.write('password', PASSWORD + '\n')
+        os.chmod(work.path('password'), 0o600)
+        limits = {'messages_per_minute': 60, 'connections': 3, 'recipients_per_day': 20}
+        destination = {'auth': {'password_file': 'password'},
+                       'mailboxes': [{'user': 'box%d@contoso.com' % i} for i in range(4)]}
+        tls = {'mode': 'verify', 'ca_file': Certificates().path('ca.crt'), 'server_name': Office365.name}
+        relay = work.relay(work.configuration([office.host], shards=2, tls=tls, destination=destination,
+                                              destination_limits=limits))
+        start = time.monotonic()
+        send(relay, range(90))
+        office.wait_taken(80, 120)
+        check(time.monotonic() - start > 19, '80 of four came in %.1f s' % (time.monotonic() - start))
+        harness.eventually(lambda: relay.events('budget_spent'), lambda: 'the event')
+        equal(dict(office.violations), {}, 'violations')
+        equal(sum(office.taken.values()), 80, 'taken')
+        equal(len(relay.events('deferred')), 0, 'deferred')
 
 
 if __name__ == '__main__':
