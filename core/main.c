@@ -1,5 +1,5 @@
 /*
- * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | explain | version.
+ * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | explain | presets | version.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
@@ -45,6 +45,7 @@
 #include "core/shard/snapshot.h"
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
+#include "core/tools/presets.h"
 #include "core/tools/setup_office365.h"
 #include "tls/tls.h"
 
@@ -637,6 +638,7 @@ static int usage(FILE *out, int status)
 	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
 	      "ends\n"
 	      "       postrider explain REPLY          what a refusal means, and what to do\n"
+	      "       postrider presets [NAME]         what is known of providers, for `preset` of a destination\n"
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
 	      "configuration\n"
 	      "       postrider version\n",
@@ -738,6 +740,8 @@ int main(int argc, char **argv)
 		return doctor_command(argc - 1, argv + 1);
 	if (strcmp(command, "probe") == 0)
 		return probe_command(argc - 1, argv + 1);
+	if (strcmp(command, "presets") == 0)
+		return presets_command(argc - 1, argv + 1);
 	if (strcmp(command, "explain") == 0)
 		return explain_command(argc - 1, argv + 1);
 	if (strcmp(command, "setup") == 0)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/preset.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
 #include "core/config/schema_verdict.h"
@@ -54,7 +55,10 @@ static bool read_document(struct reader *r, const char *text, size_t length)
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 	if (yaml_parser_load(&parser, &document)) {
 		r->document = &document;
-		ok = schema_read(r);
+		ok = preset_merge(r) && schema_read(r);
+		if (ok)
+			preset_warn(r);
+		preset_free(r);
 		r->document = NULL;
 		yaml_document_delete(&document);
 	} else {
@@ -106,6 +110,7 @@ static void free_destination(struct config_destination *destination)
 	free(destination->server_name);
 	schema_verdicts_free(&destination->verdicts);
 	free(destination->rules);
+	free(destination->preset);
 	config_oauth_free(destination->oauth);
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
 		free(destination->mailboxes[i].user);

@@ -99,7 +99,8 @@ struct config_destination {
 	bool pipeline_across_messages;    /* commands behind the end of a message before its reply; default false */
 	struct config_oauth *oauth;       /* whose tokens sign in there; NULL: not given */
 	uint64_t idle_timeout_ns;         /* an unused pooled connection is closed, default 30s */
-	struct config_verdicts verdicts;  /* its own rules about replies */
+	char *preset;                     /* NULL: none */
+	struct config_verdicts verdicts;  /* its own rules about replies, and behind them those of its preset */
 	struct verdict_rules *rules;      /* all that come before the built-in ones, in order; NULL: none */
 	struct config_mailbox *mailboxes; /* "mailboxes", or the one of "auth"; none: nobody signs in */
 	size_t mailbox_count;

@@ -30,13 +30,20 @@ struct config_place reader_place(const yaml_mark_t *mark)
 	return (struct config_place){.line = (unsigned)mark->line + 1, .column = (unsigned)mark->column + 1};
 }
 
+const char *reader_origin(const struct reader *r, const yaml_mark_t *mark)
+{
+	size_t number = mark->index - READER_PRESET;
+
+	return mark->index >= READER_PRESET && number < r->preset_count ? r->preset_files[number] : r->file;
+}
+
 bool reader_fail(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
 {
 	struct config_place place = reader_place(mark);
 	va_list arguments;
 
 	va_start(arguments, format);
-	config_problems_add_list(r->problems, false, place, r->file, place, format, arguments);
+	config_problems_add_list(r->problems, false, place, reader_origin(r, mark), place, format, arguments);
 	va_end(arguments);
 	return false;
 }
@@ -58,7 +65,7 @@ void reader_warn(struct reader *r, const yaml_mark_t *mark, const char *format, 
 	va_list arguments;
 
 	va_start(arguments, format);
-	config_problems_add_list(r->problems, true, place, r->file, place, format, arguments);
+	config_problems_add_list(r->problems, true, place, reader_origin(r, mark), place, format, arguments);
 	va_end(arguments);
 }
 

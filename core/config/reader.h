@@ -21,6 +21,8 @@
 
 #include "core/config/config.h"
 
+struct preset;
+
 struct reader {
 	const char *file;          /* borrowed; for messages and relative paths */
 	yaml_document_t *document; /* borrowed */
@@ -31,7 +33,16 @@ struct reader {
 	/* The clients' networks, until all are known. From malloc. */
 	struct network_entry *networks;
 	size_t network_count, network_capacity;
+	/* Those that destinations name, in the file's order. Of preset.c. */
+	struct preset *presets;
+	const char **preset_files;
+	size_t preset_count;
 };
+
+/* Marks of nodes that a preset has brought have an index from here on. */
+#define READER_PRESET (SIZE_MAX / 2)
+/* The file that a mark is in. */
+const char *reader_origin(const struct reader *r, const yaml_mark_t *mark);
 
 /* One value and the key it stands behind; items of a list have their list's key. */
 struct reader_value {

@@ -254,6 +254,7 @@ static const struct reader_list hosts = {
 
 static const struct reader_field destination_fields[] = {
 	FIELD_REQUIRED("name", reader_name, DESTINATION(name), "name: office365"),
+	FIELD("preset", reader_name, DESTINATION(preset)),
 	FIELD_LIST("hosts", DESTINATION(hosts), HOSTS_MAX, &hosts, "[\"mail.example.org:25\"]"),
 	FIELD_MISSING("mx"),
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),

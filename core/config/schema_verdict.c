@@ -368,6 +368,7 @@ static bool check_rule(struct reader *r, const yaml_node_t *node, void *items, s
 	bool slow = rule->action == ACTION_SLOW, hold = rule->action == ACTION_HOLD;
 
 	rule->line = (unsigned)node->start_mark.line + 1;
+	rule->preset = node->start_mark.index >= READER_PRESET;
 	if (rule->code_count + rule->enhanced_count + rule->text_count == 0)
 		return reader_fail(r, &node->start_mark, "this rule fits every refusal: write code, enhanced or text");
 	/* Whatever else is refused, the message is not there yet. */
@@ -390,7 +391,7 @@ static bool check_rule(struct reader *r, const yaml_node_t *node, void *items, s
 	}
 	if (hold && rule->reason == REASON_NONE)
 		rule->reason = REASON_NOT_ACCEPTED;
-	if (!action_carried_out(rule->action))
+	if (!action_carried_out(rule->action) && !rule->preset)
 		reader_warn(r, &reader_find(r, node, "do")->start_mark,
 			    "do: %s is not carried out in this version: what it fits is deferred",
 			    action_name(rule->action));
@@ -433,14 +434,20 @@ void schema_verdicts_free(struct config_verdicts *verdicts)
 	free(verdicts->rules);
 }
 
+/* Those of a preset stand behind the destination's own, and are asked behind those of the whole file. */
 static bool order(const struct config *config, struct config_destination *destination)
 {
-	struct verdict_rules *rules = calloc(2, sizeof(*rules));
+	const struct config_verdicts *all = &destination->verdicts;
+	struct verdict_rules *rules = calloc(3, sizeof(*rules));
+	size_t own = 0;
 
 	if (rules == NULL)
 		return false;
-	rules[0] = (struct verdict_rules){destination->verdicts.rules, destination->verdicts.count, &rules[1]};
-	rules[1] = (struct verdict_rules){config->verdicts.rules, config->verdicts.count, NULL};
+	while (own < all->count && !all->rules[own].preset)
+		own++;
+	rules[0] = (struct verdict_rules){all->rules, own, &rules[1]};
+	rules[1] = (struct verdict_rules){config->verdicts.rules, config->verdicts.count, &rules[2]};
+	rules[2] = (struct verdict_rules){all->count > own ? all->rules + own : NULL, all->count - own, NULL};
 	destination->rules = rules;
 	return true;
 }

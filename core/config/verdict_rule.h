@@ -124,6 +124,7 @@ struct verdict_rule {
 	struct verdict_sentence own;             /* what it has of its own */
 	const struct verdict_sentence *sentence; /* what it has not; NULL: that of its reason */
 	unsigned line;                           /* in its file */
+	bool preset;                             /* which is a preset */
 };
 /* First match wins. */
 struct verdict_rules {

@@ -1,0 +1,112 @@
+/*
+ * core/config/preset_list.c - see preset_list.h.
+ */
+#include "core/config/preset_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/scalar.h"
+#include "core/config/text_file.h"
+
+#ifndef POSTRIDER_PRESETS_DIRECTORY
+#define POSTRIDER_PRESETS_DIRECTORY "/usr/share/postrider/presets"
+#endif
+
+enum { PRESET_SIZE_MAX = 1 << 20 };
+
+static const char *const directories[] = {"/etc/postrider/presets", POSTRIDER_PRESETS_DIRECTORY};
+enum { DIRECTORY_COUNT = sizeof(directories) / sizeof(directories[0]) };
+
+/* The place of a directory in the search; NULL behind the last. */
+const char *preset_directory(size_t index)
+{
+	const char *named = secure_getenv("POSTRIDER_PRESETS");
+
+	if (named && named[0])
+		return index == 0 ? named : NULL;
+	return index < DIRECTORY_COUNT ? directories[index] : NULL;
+}
+
+/* 0 with the text, and where it was found. */
+int preset_load(const char *name, char path[PATH_MAX], char **text, size_t *length)
+{
+	int e = -ENOENT;
+	const char *in;
+	bool opened;
+
+	for (size_t i = 0; e == -ENOENT && (in = preset_directory(i)) != NULL; i++) {
+		if (snprintf(path, PATH_MAX, "%s/%s.yaml", in, name) >= PATH_MAX)
+			return -ENAMETOOLONG;
+		e = text_file_read(path, PRESET_SIZE_MAX, text, length, &opened);
+	}
+	return e;
+}
+
+static int is_preset(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return dot && strcmp(dot, ".yaml") == 0 && dot > entry->d_name;
+}
+
+/* The value of a key at the beginning of a line. */
+static void put_value(const char *text, size_t length, const char *key, FILE *out)
+{
+	const char *at = memmem(text, length, key, strlen(key));
+
+	if (!at)
+		return;
+	at += strlen(key);
+	at += *at == '"';
+	fprintf(out, "%.*s", (int)strcspn(at, "\"\n"), at);
+}
+
+static int list_directory(const char *in, FILE *out)
+{
+	struct dirent **entries;
+	int count = scandir(in, &entries, is_preset, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		char path[PATH_MAX], *text = NULL;
+		size_t length = 0;
+		bool opened;
+		if (snprintf(path, sizeof(path), "%s/%s", in, entries[i]->d_name) < PATH_MAX &&
+		    text_file_read(path, PRESET_SIZE_MAX, &text, &length, &opened) == 0) {
+			fprintf(out, "%-24.*s", (int)strlen(entries[i]->d_name) - 5, entries[i]->d_name);
+			put_value(text, length, "\nupdated: ", out);
+			fputs("  ", out);
+			put_value(text, length, "\nabout: ", out);
+			fputc('\n', out);
+		}
+		free(text);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return count > 0 ? count : 0;
+}
+
+int preset_list(const char *name, FILE *out)
+{
+	char path[PATH_MAX], *text = NULL;
+	size_t length = 0;
+	const char *in;
+	int count = 0, e;
+
+	if (name) {
+		e = scalar_name_valid(name) ? preset_load(name, path, &text, &length) : -ENOENT;
+		if (e == 0) {
+			fprintf(out, "# %s\n", path);
+			fwrite(text, 1, length, out);
+		}
+		free(text);
+		return e;
+	}
+	for (size_t i = 0; (in = preset_directory(i)) != NULL; i++)
+		count += list_directory(in, out);
+	return count > 0 ? 0 : -ENOENT;
+}

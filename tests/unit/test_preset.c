@@ -1,0 +1,204 @@
+/* tests/unit/test_preset.c - every preset through the real schema, and how one goes into a destination. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/config/config.h"
+#include "core/config/preset.h"
+#include "core/deliver/verdict.h"
+#include "tests/unit/check.h"
+
+static struct config *parse(const char *destination, const char *route, struct config_problems *problems)
+{
+	char text[4000];
+
+	snprintf(text, sizeof(text),
+		 "hostname: relay.example.org\n"
+		 "listeners: [{ name: a, address: \"127.0.0.1:25\" }]\n"
+		 "clients: [{ name: c, networks: [127.0.0.0/8] }]\n"
+		 "destinations:\n  - %s\n"
+		 "routes: [{ %sdestination: d }]\n"
+		 "verdicts: [{ code: 550, text: \"*file*\", do: defer, say: file }]\n",
+		 destination, route);
+	return config_parse("t.yaml", text, strlen(text), problems);
+}
+
+static const char *const own = "recipient: \"*@example.org\", ";
+
+/* Those that ship. What a destination must give itself is told in `supply`: here hosts, where the preset has none. */
+static void test_all(void)
+{
+	DIR *directory = opendir(getenv("POSTRIDER_PRESETS"));
+	unsigned count = 0;
+
+	CHECK(directory != NULL);
+	for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
+		char destination[600], *dot = strrchr(entry->d_name, '.');
+		struct config_problems problems;
+		struct config *config;
+
+		if (!dot || strcmp(dot, ".yaml") != 0)
+			continue;
+		*dot = '\0';
+		snprintf(destination, sizeof(destination), "{ name: d, preset: %s }", entry->d_name);
+		config = parse(destination, own, &problems);
+		if (!config && strstr(config_problems_first(&problems), "the key \"hosts\" is missing")) {
+			snprintf(destination, sizeof(destination), "{ name: d, preset: %s, hosts: [\"%s:25\"] }",
+				 entry->d_name,
+				 strcmp(entry->d_name, "ses") == 0 ? "email-smtp.eu-west-1.amazonaws.com"
+								   : "contoso-com.mail.protection.outlook.com");
+			config = parse(destination, own, &problems);
+		}
+		if (!config || problems.warnings)
+			fprintf(stderr, "%s: %s\n", entry->d_name, config_problems_first(&problems));
+		CHECK(config != NULL && problems.warnings == 0);
+		if (config) {
+			CHECK(config->destinations[0].tls_mode == CONFIG_TLS_VERIFY);
+			CHECK(config->destinations[0].host_count > 0);
+			CHECK_STR(config->destinations[0].preset, entry->d_name);
+		}
+		config_free(config);
+		count++;
+	}
+	if (directory)
+		closedir(directory);
+	CHECK(count >= 17);
+}
+
+static char directory[] = "/tmp/test_preset.XXXXXX";
+
+static void put(const char *name, const char *text)
+{
+	char path[100];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s.yaml", directory, name);
+	file = fopen(path, "w");
+	fputs(text, file);
+	fclose(file);
+}
+
+static const char sample[] = "preset: sample\n"
+			     "about: a sample\n"
+			     "updated: 2026-11-27\n"
+			     "recipients: own\n"
+			     "hosts_end_with: [.example.net]\n"
+			     "dates: [{ after: 2026-12-31, key: tls.mode, values: [required], say: \"too late\" },\n"
+			     "  { after: 2027-01-01, key: tls.mode, values: [none], say: \"never\" }]\n"
+			     "destination:\n"
+			     "  hosts: [\"one.example.net:587\", \"two.example.net:25\"]\n"
+			     "  tls: { mode: verify, server_name: other.example.net }\n"
+			     "  limits: { connections: 3, recipients_per_message: 7 }\n"
+			     "within: { limits: { messages_per_connection: 9 }, oauth: { scope: x } }\n"
+			     "verdicts: [{ code: 550, text: [\"*file*\", \"*preset*\", \"*own*\"], do: hold }]\n";
+
+/* What the destination says counts; what it does not say is the preset's, key by key. */
+static void test_merge(void)
+{
+	struct config_problems problems;
+	struct config *config = parse("{ name: d, preset: sample, limits: { connections: 5 },\n"
+				      "      verdicts: [{ code: 550, text: \"*own*\", do: fail }] }",
+				      own, &problems);
+	struct verdict_fact fact = {STAGE_RCPT, 550, span_text("the preset")};
+	const struct config_destination *d;
+
+	CHECK_STR(config_problems_first(&problems), "");
+	if (!config)
+		return;
+	d = &config->destinations[0];
+	CHECK_EQ(d->host_count, 2);
+	CHECK_STR(d->hosts[1].text, "two.example.net:25");
+	CHECK_STR(d->server_name, "other.example.net");
+	CHECK_EQ(d->connections, 5);
+	CHECK_EQ(d->recipients_per_message, 7);
+	CHECK_EQ(d->messages_per_connection, 9);
+	/* The destination's rules, the file's, the preset's. */
+	CHECK_EQ(verdict_judge(&fact, d->rules).verdict, VERDICT_HOLD);
+	fact.text = span_text("the preset of the file");
+	CHECK_EQ(verdict_judge(&fact, d->rules).verdict, VERDICT_DEFER);
+	fact.text = span_text("its own, of the file and preset");
+	CHECK_EQ(verdict_judge(&fact, d->rules).verdict, VERDICT_FAIL);
+	config_free(config);
+}
+
+static void test_warnings(void)
+{
+	static const struct {
+		const char *destination, *route, *problem;
+	} rows[] = {
+		{"{ name: d, preset: sample }", "",
+		 "t.yaml:6:10: warning: preset sample: takes only recipients of your own domains, and this route sends "
+		 "it "
+		 "everybody's: write recipient: \"*@yourdomain\", and another route for the rest"},
+		{"{ name: d, preset: sample, tls: { mode: required } }", "recipient: \"*@example.org\", ",
+		 "t.yaml:5:45: warning: preset sample: after 2026-12-31: too late"},
+		{"{ name: d, preset: sample, hosts: [\"mail.example.com:25\"] }", "recipient: \"*@example.org\", ",
+		 "t.yaml:5:24: warning: preset sample: \"mail.example.com:25\" is no host of this provider: its names "
+		 "end "
+		 "with .example.net"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_problems problems;
+		struct config *config = parse(rows[i].destination, rows[i].route, &problems);
+		CHECK(config != NULL);
+		CHECK_STR(config_problems_first(&problems), rows[i].problem);
+		config_free(config);
+	}
+}
+
+static void test_mistakes(void)
+{
+	static const struct {
+		const char *preset, *text, *problem;
+	} rows[] = {
+		{"sampel", NULL, "t.yaml:5:24: preset: there is no preset \"sampel\"; did you mean \"sample\"?"},
+		{"../x", NULL,
+		 "t.yaml:5:24: preset: \"../x\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
+		 "underscores"},
+		{"list", "[a]\n", "%s/list.yaml:1:1: a preset must be a mapping"},
+		{"bad", "preset: bad\nabout: x\nupdated: y\ncolour: z\n",
+		 "%s/bad.yaml:4:1: unknown key \"colour\": the keys here are preset, about, updated, sources, "
+		 "published, "
+		 "practice, supply, hosts_end_with, recipients, dates, destination, within, verdicts"},
+		{"value", "preset: value\nabout: x\nupdated: y\ndestination:\n  limits: { connections: many }\n",
+		 "%s/value.yaml:5:26: connections: \"many\" is no number: write one from 1 to 100000"},
+		{"syntax", "preset: [\n",
+		 "%s/syntax.yaml:2:1: while parsing a flow node, did not find expected node content"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_problems problems;
+		char destination[200], expected[1000];
+		struct config *config;
+
+		if (rows[i].text)
+			put(rows[i].preset, rows[i].text);
+		snprintf(destination, sizeof(destination), "{ name: d, preset: %s, hosts: [\"h.example.net:25\"] }",
+			 rows[i].preset);
+		config = parse(destination, own, &problems);
+		CHECK(config == NULL);
+		snprintf(expected, sizeof(expected), rows[i].problem, directory);
+		CHECK_STR(config_problems_first(&problems), expected);
+		config_free(config);
+	}
+}
+
+int main(void)
+{
+	char command[100];
+
+	RUN(test_all);
+	if (mkdtemp(directory) == NULL)
+		return 1;
+	setenv("POSTRIDER_PRESETS", directory, 1);
+	put("sample", sample);
+	RUN(test_merge);
+	RUN(test_warnings);
+	RUN(test_mistakes);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	return check_end() | (system(command) != 0);
+}
