@@ -263,7 +263,8 @@ REFUSED = [
     ('direct_send', 'test mail', '5.7.68'),
     ('send_as', 'test mail', 'sender'),
     ('send_as_old', 'test mail', 'sender'),
-    ('sent_items_full', 'test mail', '5.2.2'),
+    ('sent_items_full', 'test mail', 'Sent Items'),
+    ('wrong_region', 'RCPT TO', 'MX'),
     ('quota', 'test mail', 'try again later'),
     ('connections', 'test mail', 'try again later'),
 ]
