@@ -299,7 +299,7 @@ static int check_limits(const struct config *config, char *problem, size_t size)
 	return -EMFILE;
 }
 
-static int make_shards(struct process *p, const struct config *config)
+static int make_shards(struct process *p, struct config *config)
 {
 	unsigned i;
 	int r = relay_init(&p->relay, config, config->shards);
@@ -560,7 +560,7 @@ static int load_files(struct process *p, const struct config *config)
 	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 }
 
-static int run(const struct config *config)
+static int run(struct config *config)
 {
 	static struct process process;
 	struct process *p = &process;
@@ -714,7 +714,7 @@ static int ask_reload(const struct config *config)
 	return reload_problem(path, "no answer: look at its events");
 }
 
-static int execute(const char *command, const struct config *config)
+static int execute(const char *command, struct config *config)
 {
 	if (strcmp(command, "run") == 0)
 		return run(config);

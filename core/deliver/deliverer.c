@@ -146,11 +146,24 @@ void deliverers_deinit(struct deliverers *shared)
 	free(shared->mailboxes);
 }
 
-int deliverer_init(struct shard *shard, struct deliverers *shared)
+/* They must be there for recovery; the rest of an outbound comes with the ring. */
+void deliverer_lanes(struct shard *shard)
 {
 	struct deliverer *deliverer = shard->deliverer;
 	const struct plan *plan = shard->plan;
 	unsigned i;
+
+	for (i = deliverer->lane_count; i < plan->lane_count; i++) {
+		if (plan->lanes[i].owner == shard->index)
+			lane_init(&deliverer->outbound[i].lane);
+	}
+	deliverer->lane_count = plan->lane_count;
+}
+
+int deliverer_init(struct shard *shard, struct deliverers *shared)
+{
+	struct deliverer *deliverer = shard->deliverer;
+	const struct plan *plan = shard->plan;
 
 	deliverer->shared = shared;
 	list_init(&deliverer->outbound_wake);
@@ -160,12 +173,7 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	deliverer->outbound = calloc(plan->lane_room + 1, sizeof(*deliverer->outbound));
 	if (!deliverer->outbound)
 		return -ENOMEM;
-	deliverer->lane_count = plan->lane_count;
-	/* The lanes must be there for recovery; the rest of an outbound comes with the ring. */
-	for (i = 0; i < plan->lane_count; i++) {
-		if (plan->lanes[i].owner == shard->index)
-			lane_init(&deliverer->outbound[i].lane);
-	}
+	deliverer_lanes(shard);
 	return 0;
 }
 

@@ -58,6 +58,8 @@ void deliverers_deinit(struct deliverers *shared);
 /* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
  * -errno of memory or of a budget's file, or -EXFULL: more hosts than a destination has room for. */
 int deliverers_extend(struct deliverers *shared, const struct config *config);
+/* The plan has other lanes by now. Before the shard runs. */
+void deliverer_lanes(struct shard *shard);
 /* Memory only. 0 or -ENOMEM. */
 int deliverer_init(struct shard *shard, struct deliverers *shared);
 /* On the shard's own thread: connections may be opened from now on. 0 or -ENOMEM. */

@@ -399,6 +399,11 @@ void outbound_drain(struct shard *shard, bool hard)
 	}
 }
 
+bool outbound_empty(const struct outbound *o)
+{
+	return o->lane.ready.count + o->lane.heap_count == 0;
+}
+
 bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;

@@ -114,5 +114,7 @@ void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);
+/* Nothing waits in its lane; before the shard runs, too. */
+bool outbound_empty(const struct outbound *o);
 
 #endif

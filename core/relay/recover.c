@@ -11,6 +11,7 @@
 
 #include "core/base/disk.h"
 #include "core/config/config.h"
+#include "core/relay/reload.h"
 #include "core/route/plan.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
@@ -81,7 +82,9 @@ static unsigned lane_of(const struct relay *relay, int destination, const struct
 			const struct shard *shard)
 {
 	const struct destination_plan *plan = &relay->plan.destinations[destination];
-	uint64_t hash = queue_hash(&live->item.id, sizeof(live->item.id));
+	/* What is gone shall come back with as few connections as it had: its first lanes are taken. */
+	uint64_t hash =
+		relay->config->destinations[destination].gone ? 0 : queue_hash(&live->item.id, sizeof(live->item.id));
 	unsigned i;
 
 	for (i = 0; shard && i < plan->lanes; i++) {
@@ -154,7 +157,7 @@ static unsigned route_lane(const void *context, const struct envelope_recipient 
 /* Who must have the message: shards in `owners`, and its spool where somebody has no destination (`stuck`). */
 struct wanted {
 	uint64_t owners;
-	bool stuck;
+	bool stuck, gone; /* gone: the place of a destination that is gone is all there is */
 };
 static_assert(CONFIG_SHARDS_MAX <= 64, "a bit for each shard");
 
@@ -162,10 +165,12 @@ static void want(struct wanted *wanted, const struct router *router, const struc
 {
 	unsigned lane = route_lane(router, recipient);
 
-	if (lane == MAIL_NO_LANE)
+	if (lane == MAIL_NO_LANE) {
 		wanted->stuck = true;
-	else
-		wanted->owners |= UINT64_C(1) << router->relay->plan.lanes[lane].owner;
+		return;
+	}
+	wanted->owners |= UINT64_C(1) << router->relay->plan.lanes[lane].owner;
+	wanted->gone |= router->relay->config->destinations[router->relay->plan.lanes[lane].destination].gone;
 }
 
 /* By those who are pending, or failed and somebody is still to hear of it. */
@@ -189,6 +194,20 @@ static struct wanted wanted_by(const struct router *router, const struct queue_s
 			want(&wanted, router, &recipient);
 	}
 	return wanted;
+}
+
+/* Whom no destination takes waits for the name of his own, should a reload bring it back. */
+static void wait_for_names(struct relay *relay, const struct router *router)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+
+	envelope_first(router->envelope, &cursor);
+	while (envelope_next(&cursor, &recipient)) {
+		struct span name = envelope_destination(router->envelope, recipient.destination);
+		if (name.length > 0 && destination_of(router, &recipient) < 0)
+			(void)reload_add_gone(relay, name.data, name.length);
+	}
 }
 
 /* ---- what is found -------------------------------------------------------------------------------------------- */
@@ -280,7 +299,11 @@ static void on_live(void *context, const struct spool_live *live)
 		return;
 	if (!why)
 		wanted = wanted_by(&router, live->state ? &state : NULL);
-	if (wanted.stuck)
+	if (!why && wanted.stuck) {
+		wait_for_names(walk->relay, &router);
+		wanted = wanted_by(&router, live->state ? &state : NULL);
+	}
+	if (wanted.stuck || wanted.gone)
 		log_held(walk, live, why ? why : "no destination in the configuration takes it");
 	for (i = 0; i < walk->relay->shard_count && r == 0; i++) {
 		if (wanted.owners >> i & 1 && !(walk->shard && walk->shard->index == i))
@@ -583,6 +606,8 @@ static int recover(struct walk *walk, int directory)
 		r = open_all(walk, orphans, directory);
 	if (r == 0)
 		r = move_all(walk);
+	if (r == 0)
+		reload_trim_gone(walk->relay);
 	if (r == 0)
 		r = remove_orphans(orphans, directory);
 	for (m = 0; m < walk->count; m++) {

@@ -11,7 +11,7 @@
 
 enum { HANDOFF_CAPACITY = 4096 };
 
-int relay_init(struct relay *relay, const struct config *config, unsigned shard_count)
+int relay_init(struct relay *relay, struct config *config, unsigned shard_count)
 {
 	unsigned i;
 

@@ -22,7 +22,7 @@ struct shard;
 struct snapshot;
 
 struct relay {
-	const struct config *config; /* what it was started with: what cannot change is there */
+	struct config *config; /* what it was started with: what cannot change is there */
 	unsigned shard_count;
 	struct snapshot *snapshot;           /* the newest (reload.h), and those before it */
 	struct client_counts *client_counts; /* owned (reload.c) */
@@ -37,8 +37,8 @@ struct relay {
 	_Atomic(unsigned) receiving; /* drain: shards that have sessions or messages with an owner */
 };
 
-/* 0 or -errno. */
-int relay_init(struct relay *relay, const struct config *config, unsigned shard_count);
+/* 0 or -errno. The configuration stays the caller's; recovery adds places for what is gone from it (reload.h). */
+int relay_init(struct relay *relay, struct config *config, unsigned shard_count);
 void relay_deinit(struct relay *relay);
 
 #endif

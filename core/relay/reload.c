@@ -10,6 +10,7 @@
 #include "core/config/config.h"
 #include "core/config/succession.h"
 #include "core/deliver/mailbox.h"
+#include "core/deliver/outbound.h"
 #include "core/deliver/tls_policy.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
@@ -87,16 +88,17 @@ static bool make_terms(struct snapshot *snapshot)
 	return true;
 }
 
-static struct snapshot *new_snapshot(const struct config *config, unsigned shard_count)
+static struct snapshot *new_snapshot(const struct relay *relay, const struct config *config)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	size_t size = shard_count * sizeof(*snapshot->users);
+	size_t size = relay->shard_count * sizeof(*snapshot->users);
 
 	if (!snapshot)
 		return NULL;
 	snapshot->config = config;
-	snapshot->tls = calloc(config->destination_count + 1, sizeof(struct tls_context *));
-	snapshot->mailboxes = calloc(config->destination_count + 1, sizeof(struct mailbox_set *));
+	/* With room for what recovery adds. */
+	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));
+	snapshot->mailboxes = calloc(relay->plan.destination_room + 1, sizeof(struct mailbox_set *));
 	if (any_limited(config))
 		snapshot->client_connections = calloc(config->client_count, sizeof(_Atomic(unsigned) *));
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
@@ -176,7 +178,7 @@ static int count_clients(struct relay *relay, const struct snapshot *before, str
 
 int reload_first(struct relay *relay, const struct config *config)
 {
-	struct snapshot *snapshot = new_snapshot(config, relay->shard_count);
+	struct snapshot *snapshot = new_snapshot(relay, config);
 
 	if (!snapshot)
 		return -ENOMEM;
@@ -184,6 +186,56 @@ int reload_first(struct relay *relay, const struct config *config)
 	atomic_store(&snapshot->prepared, relay->shard_count);
 	atomic_store(&snapshot->taken, relay->shard_count);
 	return count_clients(relay, NULL, snapshot);
+}
+
+/* ---- what is gone at the start -------------------------------------------------------------------------------- */
+
+int reload_add_gone(struct relay *relay, const char *name, size_t length)
+{
+	int index;
+	unsigned i;
+
+	if (relay->plan.destination_count == relay->plan.destination_room)
+		return -1;
+	index = config_add_gone(relay->config, name, length);
+	if (index < 0)
+		return -1;
+	/* Where this one fails, everything does: the process ends. */
+	if (deliverers_extend(&relay->deliverers, relay->config) < 0)
+		return -1;
+	plan_extend(&relay->plan, relay->config, relay->shard_count);
+	for (i = 0; i < relay->shard_count; i++)
+		deliverer_lanes(relay->shards[i]);
+	return index;
+}
+
+/* Those behind the last one that mail waits in are none. */
+static unsigned lanes_needed(const struct relay *relay, const struct destination_plan *destination)
+{
+	unsigned lanes = destination->lanes;
+
+	while (lanes > 1) {
+		unsigned lane = destination->first_lane + lanes - 1;
+		const struct shard *owner = relay->shards[relay->plan.lanes[lane].owner];
+		if (!outbound_empty(&owner->deliverer->outbound[lane]))
+			break;
+		lanes--;
+	}
+	return lanes;
+}
+
+void reload_trim_gone(struct relay *relay)
+{
+	size_t d;
+	unsigned i;
+
+	for (d = relay->config->destination_count; d-- > 0 && relay->config->destinations[d].gone;) {
+		unsigned lanes = lanes_needed(relay, &relay->plan.destinations[d]);
+		relay->config->destinations[d].connections = lanes;
+		plan_trim(&relay->plan, d, lanes);
+	}
+	for (i = 0; i < relay->shard_count; i++)
+		deliverer_lanes(relay->shards[i]);
 }
 
 /* ---- the next one -------------------------------------------------------------------------------------------- */
@@ -237,7 +289,7 @@ bool reload_begin(struct relay *relay, struct config *next, struct config_proble
 
 	if (!config_succeed(next, relay->snapshot->config, &bounds, problems))
 		return false;
-	snapshot = new_snapshot(next, relay->shard_count);
+	snapshot = new_snapshot(relay, next);
 	if (!snapshot)
 		return refuse(problems, next, "out of memory");
 	if (!compile(relay, snapshot, problems)) {

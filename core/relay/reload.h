@@ -18,6 +18,7 @@
 #define POSTRIDER_RELAY_RELOAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/config/problems.h"
 
@@ -28,6 +29,11 @@ struct snapshot;
 
 /* The first one. The configuration stays the caller's. 0 or -ENOMEM; then tls_policies_make() fills in its contexts. */
 int reload_first(struct relay *relay, const struct config *config);
+/* Before any shard runs: a place and lanes for a destination that mail in the spool is for, and the configuration does
+ * not have, so that a reload can bring it back. Its index, or -1: no room, no memory. */
+int reload_add_gone(struct relay *relay, const char *name, size_t length);
+/* When recovery has found all mail: they need as many lanes as have some, so that no more connections are asked for. */
+void reload_trim_gone(struct relay *relay);
 /* Takes over `next` if it may follow; shards take it when they are woken, or at their next turn. False: nothing has
  * changed, *problems says why not, and `next` is the caller's still. Not while a reload is under way. */
 bool reload_begin(struct relay *relay, struct config *next, struct config_problems *problems);

@@ -70,6 +70,16 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 	}
 }
 
+void plan_trim(struct plan *plan, size_t destination, unsigned lanes)
+{
+	struct destination_plan *trimmed = &plan->destinations[destination];
+
+	/* Between others' they stay, and nobody is in them. */
+	if (destination + 1 == plan->destination_count)
+		plan->lane_count = trimmed->first_lane + lanes;
+	trimmed->lanes = lanes;
+}
+
 int plan_init(struct plan *plan, const struct config *config, unsigned shard_count)
 {
 	size_t d;

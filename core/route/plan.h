@@ -41,6 +41,8 @@ int plan_init(struct plan *plan, const struct config *config, unsigned shard_cou
 void plan_deinit(struct plan *plan);
 /* Adds the destinations that the configuration has behind those planned for. There is room for them. */
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count);
+/* Fewer lanes for a destination, before any shard hears of them: nothing may be in the others. */
+void plan_trim(struct plan *plan, size_t destination, unsigned lanes);
 /* A lane's share of its destination's connections; not 0. */
 unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane);
 

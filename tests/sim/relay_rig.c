@@ -170,8 +170,6 @@ void rig_close(struct rig *rig)
 {
 	check_actors(rig);
 	rig->hash = world_trace_hash();
-	config_free(rig->config);
-	rig->config = NULL;
 	world_close();
 	rig_clients_free(rig);
 	for (unsigned i = 0; i < rig->options.idlers; i++)
@@ -208,11 +206,14 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 	return config;
 }
 
-/* Outside the engine: a configuration is read before anything can go wrong here. */
+/* It is the process's, but is read before anything can go wrong. */
 static void make_config(struct rig *rig, unsigned shards)
 {
-	config_free(rig->config);
+	world_engine_enter();
+	world_memory_sure(true);
 	rig->config = parse_config(rig, shards);
+	world_memory_sure(false);
+	world_engine_leave();
 }
 
 static void drain_log(struct log *log)
@@ -315,6 +316,8 @@ static void free_process(struct rig *rig)
 		log_free(rig->shards[i].log);
 	log_free(rig->log);
 	relay_deinit(&rig->relay);
+	config_free(rig->config);
+	rig->config = NULL;
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;
 	rig->alive = false;
@@ -623,6 +626,7 @@ void rig_note_window(struct rig *rig)
 
 void rig_crashed(struct rig *rig)
 {
+	rig->config = NULL; /* it went with the process's memory */
 	sim_dns_close();
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;

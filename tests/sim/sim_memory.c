@@ -33,6 +33,7 @@ static struct {
 	struct sim_block *slots;
 	size_t capacity, used, live; /* `used` counts gone ones too */
 	int depth;
+	bool sure;
 	uint64_t count, fail_at, fail_until;
 } sim_memory;
 
@@ -104,7 +105,7 @@ static void sim_memory_forget(const void *memory)
 /* Is this the allocation that shall fail? */
 static bool sim_memory_refuse(void)
 {
-	if (!sim_memory_counts())
+	if (!sim_memory_counts() || sim_memory.sure)
 		return false;
 	sim_memory.count++;
 	return sim_memory.fail_at && sim_memory.count >= sim_memory.fail_at && sim_memory.count < sim_memory.fail_until;
@@ -151,6 +152,11 @@ void world_engine_enter(void)
 void world_engine_leave(void)
 {
 	sim_memory.depth--;
+}
+
+void world_memory_sure(bool sure)
+{
+	sim_memory.sure = sure;
 }
 
 void world_fail_allocation(uint64_t nth)

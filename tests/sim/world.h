@@ -139,8 +139,10 @@ void world_engine_leave(void);
 /* The nth allocation of the engine from now on fails (1: the next; 0: none). */
 void world_fail_allocation(uint64_t nth);
 void world_fail_allocations(uint64_t nth, uint64_t count); /* and those behind it, `count` in all */
-uint64_t world_allocations(void);                          /* made by the engine so far */
-size_t world_allocations_live(void);                       /* the engine's, not freed */
+/* For as long as this is, the engine's allocations neither fail nor count. */
+void world_memory_sure(bool sure);
+uint64_t world_allocations(void);    /* made by the engine so far */
+size_t world_allocations_live(void); /* the engine's, not freed */
 /* Zeroed memory that is never the engine's. */
 void *world_alloc(size_t size);
 void *world_realloc(void *memory, size_t size);
