@@ -33,6 +33,7 @@
 #include "core/deliver/tls_policy.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
+#include "core/relay/ceiling.h"
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
@@ -674,8 +675,17 @@ static void print_found(bool warning, const char *line)
 
 static int check(const struct config *config)
 {
+	char ceiling[512];
+	size_t d;
+
 	tls_global_init();
-	return check_surroundings(config, print_found) > 0 ? EXIT_CONFIG : 0;
+	if (check_surroundings(config, print_found) > 0)
+		return EXIT_CONFIG;
+	for (d = 0; d < config->destination_count; d++) {
+		if (ceiling_text(&config->destinations[d], ceiling, sizeof(ceiling)))
+			printf("%s: %s\n", config->file, ceiling);
+	}
+	return 0;
 }
 
 static int reload_problem(const char *path, const char *why)
