@@ -113,6 +113,7 @@ static const struct {
 #define MESSAGE(reason) VERDICT_HOLD, SCOPE_MESSAGE, reason
 #define FAILS VERDICT_FAIL, 0, REASON_NONE
 #define DEFERS VERDICT_DEFER, 0, REASON_NONE
+#define SLOWS(scope) VERDICT_DEFER, scope, REASON_NONE
 	/* Microsoft 365 and Exchange. */
 	{STAGE_RCPT, 550,
 	 "5.7.64 TenantAttribution; Relay Access Denied [VE1EUR01FT049.eop-EUR01.prod.protection.outlook.com]",
@@ -167,8 +168,12 @@ static const struct {
 	{STAGE_RCPT, 550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain", MESSAGE(REASON_RELAY)},
 	{STAGE_RCPT, 550, "5.7.1 Unable to relay", MESSAGE(REASON_RELAY)},
 	{STAGE_CONTENT, 554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", DEFERS},
-	{STAGE_RCPT, 451, "4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", DEFERS},
-	{STAGE_MAIL, 432, "4.3.2 Concurrent connections limit exceeded.", DEFERS},
+	{STAGE_RCPT, 451, "4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", SLOWS(SCOPE_HOST)},
+	{STAGE_MAIL, 432, "4.3.2 Concurrent connections limit exceeded.", SLOWS(SCOPE_MAILBOX)},
+	{STAGE_CONTENT, 432, "4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X.example]",
+	 SLOWS(SCOPE_MAILBOX)},
+	{STAGE_MAIL, 451, "4.7.699 Server busy", SLOWS(SCOPE_HOST)},
+	{STAGE_MAIL, 451, "4.7.700 Server busy", DEFERS},
 	/* of one recipient or message there: they fail */
 	{STAGE_RCPT, 550, "5.4.1 Recipient address rejected: Access denied. [DB5EUR01FT026.eop-EUR01.prod]", FAILS},
 	{STAGE_RCPT, 550, "5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup", FAILS},
@@ -271,7 +276,14 @@ static const struct {
 	 HOST(REASON_ACCOUNT)},
 	{STAGE_MAIL, 530, "Authentication required", HOST(REASON_CREDENTIALS)},
 	{STAGE_MAIL, 535, "Authentication Credentials Invalid", HOST(REASON_CREDENTIALS)},
-	{STAGE_CONTENT, 454, "Throttling failure: Maximum sending rate exceeded.", DEFERS},
+	{STAGE_CONTENT, 454, "Throttling failure: Maximum sending rate exceeded.", SLOWS(SCOPE_DESTINATION)},
+	{STAGE_CONTENT, 454, "Throttling failure: Daily message quota exceeded.", SLOWS(SCOPE_DESTINATION)},
+	{STAGE_AUTH, 454, "4.7.0 Too many login attempts, please try again later. a-20020b.1 - gsmtp",
+	 SLOWS(SCOPE_MAILBOX)},
+	{STAGE_DATA, 550, "5.4.5 Daily user sending quota exceeded. a20si1.1 - gsmtp", DEFERS},
+	{STAGE_RCPT, 450, "4.7.1 <b@example.net>: Recipient address rejected: Policy Rejection- Quota Exceeded.",
+	 SLOWS(SCOPE_DESTINATION)},
+	{STAGE_RCPT, 450, "4.2.1 The user you are trying to contact is receiving mail at a rate that", DEFERS},
 	{STAGE_CONTENT, 550, "The from address does not match a verified Sender Identity. Mail cannot be sent until",
 	 MESSAGE(REASON_SENDER)},
 	{STAGE_MAIL, 451, "Authentication failed: Maximum credits exceeded", HOST(REASON_ACCOUNT)},
@@ -287,7 +299,8 @@ static const struct {
 	 "Spamhaus's list",
 	 HOST(REASON_BLOCKED)},
 	{STAGE_GREETING, 521, "host does not accept mail", HOST(REASON_NOT_ACCEPTED)},
-	{STAGE_GREETING, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", DEFERS},
+	{STAGE_GREETING, 421, "4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", SLOWS(SCOPE_HOST)},
+	{STAGE_AUTH, 535, "5.7.8 Username and Password not accepted.", HOST(REASON_CREDENTIALS)},
 	{STAGE_EHLO, 550, "Access denied", HOST(REASON_EHLO)},
 	{STAGE_EHLO, 501, "5.5.4 Invalid domain name", HOST(REASON_EHLO)},
 	{STAGE_STARTTLS, 0, "TLS is required, but the next hop does not offer STARTTLS", HOST(REASON_TLS)},
@@ -297,6 +310,7 @@ static const struct {
 #undef MESSAGE
 #undef FAILS
 #undef DEFERS
+#undef SLOWS
 };
 
 static void test_replies(void)
