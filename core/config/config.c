@@ -147,6 +147,9 @@ void config_free(struct config *config)
 	free(config->dns.servers);
 	schema_verdicts_free(&config->verdicts);
 	free(config->client_names);
+	for (size_t i = 0; i < config->from_count; i++)
+		free(config->froms[i].name);
+	free(config->froms);
 	network_table_free(config->networks);
 	free(config->listeners);
 	free(config->clients);
@@ -156,4 +159,26 @@ void config_free(struct config *config)
 	free(config->hostname);
 	free(config->file);
 	free(config);
+}
+
+struct client_key {
+	const char *name;
+	size_t length;
+};
+
+/* Clients are found as envelopes have them: cut (queue/envelope.h), which names never are. */
+static int compare_client(const void *key, const void *item)
+{
+	const struct client_key *k = key;
+	const char *name = ((const struct config_from *)item)->client;
+	int order = strncmp(k->name, name, k->length);
+
+	return order != 0 ? order : name[k->length] != '\0' ? -1 : 0;
+}
+
+const struct config_from *config_from_find(const struct config *config, const char *client, size_t length)
+{
+	const struct client_key key = {client, length};
+
+	return bsearch(&key, config->froms, config->from_count, sizeof(*config->froms), compare_client);
 }

@@ -44,6 +44,8 @@ struct config_client {
 	enum config_priority priority;
 };
 
+enum config_sender { CONFIG_SENDER_KEEP, CONFIG_SENDER_MAILBOX }; /* default keep */
+
 enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_REQUIRED, CONFIG_TLS_VERIFY };
 
 struct config_host {
@@ -109,6 +111,17 @@ struct config_destination {
 	struct config_mailbox auth; /* what "auth" says for all mailboxes; NULL where not given */
 	size_t fallback;            /* number of the destination that takes over, from 1; 0: none */
 	uint64_t fallback_after_ns; /* when all hosts have failed for so long, default 5m */
+	enum config_sender sender;  /* under whose name mail goes, where its client does not say */
+};
+
+/* Under whose name a client's mail goes where somebody signs in; clients that say nothing are not there. */
+enum config_rewrite { CONFIG_REWRITE_DESTINATION, CONFIG_REWRITE_ALWAYS, CONFIG_REWRITE_NEVER };
+enum { CONFIG_FROM_NAME_MAX = 200 };
+struct config_from {
+	const char *client; /* its name; borrowed */
+	size_t index;       /* of the client */
+	enum config_rewrite rewrite;
+	char *name; /* NULL: the name stays; UTF-8 without control characters, CONFIG_FROM_NAME_MAX octets at most */
 };
 
 /* Connections that all its mailboxes may have together: limits.connections is for each. */
@@ -150,7 +163,9 @@ struct config {
 	size_t listener_count;
 	struct config_client *clients;
 	size_t client_count;
-	char *client_names;             /* what their names point into; NULL: each is a block of its own */
+	char *client_names;        /* what their names point into; NULL: each is a block of its own */
+	struct config_from *froms; /* sorted by the client's name */
+	size_t from_count;
 	struct network_table *networks; /* which client an address belongs to: its index; first match wins */
 	struct config_destination *destinations;
 	size_t destination_count;
@@ -182,6 +197,9 @@ struct config {
 };
 
 enum { CONFIG_DNS_SERVERS_MAX = 8, CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };
+
+/* What the client of that name says of senders; NULL: nothing. */
+const struct config_from *config_from_find(const struct config *config, const char *client, size_t length);
 
 /* NULL when there are errors; *problems has them and the warnings, in the file's order. */
 struct config *config_load(const char *file, struct config_problems *problems);

@@ -21,6 +21,7 @@
 #include "core/config/schema_fields.h"
 #include "core/config/schema_path.h"
 #include "core/config/schema_route.h"
+#include "core/config/schema_sender.h"
 #include "core/config/schema_verdict.h"
 
 /* Of spool.memory_max, for each shard: eight slabs are half of it (core/shard/shard.c). */
@@ -375,5 +376,5 @@ bool schema_read(struct reader *r)
 	ok &= finish_retry(r, root);
 	ok &= schema_routes_finish(r, root);
 	ok &= schema_paths_finish(r, root);
-	return ok && schema_verdicts_finish(r) && schema_clients_finish(r);
+	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);
 }

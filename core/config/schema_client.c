@@ -13,6 +13,7 @@
 
 #include "core/config/network_file.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_sender.h"
 #include "core/config/text_file.h"
 
 enum {
@@ -182,6 +183,7 @@ static const struct reader_field client_fields[] = {
 	{.name = "networks", .read = read_networks, .example = "[10.20.0.0/16]"},
 	FIELD("networks_file", read_networks_file, CLIENT(networks_file)),
 	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
+	FIELD("from", schema_from_read, 0),
 	FIELD_MISSING("users_file"),
 	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
 	FIELD_CHOICE("priority", CLIENT(priority), priorities),

@@ -12,6 +12,7 @@
 #include "core/config/schema_fields.h"
 #include "core/config/schema_oauth.h"
 #include "core/config/schema_path.h"
+#include "core/config/schema_sender.h"
 #include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
@@ -268,6 +269,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_RANGE("connection_age", reader_duration, DESTINATION(connection_age_ns), 0, DAYS),
 	FIELD("fallback", schema_fallback_read, 0),
 	FIELD_RANGE("fallback_after", reader_duration, DESTINATION(fallback_after_ns), 0, DAYS),
+	FIELD_CHOICE("sender", DESTINATION(sender), schema_senders),
 	FIELD("ignore_extensions", read_extensions, 0),
 	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
 	FIELD("verdicts", schema_verdicts, DESTINATION(verdicts)),

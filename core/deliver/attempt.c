@@ -24,6 +24,7 @@ static void attempt_free(struct attempt *a)
 		spool_view_release(&a->part);
 	if (a->results != a->results_inline)
 		free(a->results);
+	rewriting_free(a->rewriting);
 	results_free(a);
 	pool_release(&a->outbound->shard->deliverer->attempts, a);
 }
@@ -251,29 +252,54 @@ static void release_past(struct attempt *a)
 	a->part_held = false;
 }
 
-/* The piece that the exchange asks for. False: it is being read. */
-static bool give_piece(struct attempt *a)
+static enum attempt_wrote no_memory(struct attempt *a)
+{
+	return damaged(a, -ENOMEM, "no memory to rewrite its header") ? ATTEMPT_WRITTEN : ATTEMPT_DAMAGED;
+}
+
+/* WRITTEN: the exchange has it, in one form or another. */
+static enum attempt_wrote give(struct attempt *a, const uint8_t *content, size_t size)
+{
+	struct exchange *x = &a->exchange;
+	struct rewriting *r = a->rewriting;
+
+	if (!r || r->given) {
+		exchange_give(x, content, size);
+		return ATTEMPT_WRITTEN;
+	}
+	switch (r->ready ? REWRITING_READY : rewriting_take(r, content, size, x->piece == x->last)) {
+	case REWRITING_MORE:
+		exchange_hold_back(x);
+		return ATTEMPT_WRITTEN;
+	case REWRITING_NO_MEMORY:
+		return no_memory(a);
+	default:
+		exchange_give_headed(x, &r->head, content, size);
+		r->given = true;
+		return ATTEMPT_WRITTEN;
+	}
+}
+
+/* The piece that the exchange asks for. WAITS: it is being read. */
+static enum attempt_wrote give_piece(struct attempt *a)
 {
 	struct exchange *x = &a->exchange;
 
 	release_past(a);
-	if (x->piece == x->last) {
-		exchange_give(x, a->view.content, a->view.content_length);
-		return true;
-	}
+	if (x->piece == x->last)
+		return give(a, a->view.content, a->view.content_length);
 	if (a->part_loading)
-		return false;
+		return ATTEMPT_WAITS;
 	if (!a->part_held) {
 		a->part_index = x->piece;
 		if (!spool_view(a->outbound->shard->store->spool, &a->part, &mail_of(a->delivery)->item.parts[x->piece],
 				on_part_loaded)) {
 			a->part_loading = true;
-			return false;
+			return ATTEMPT_WAITS;
 		}
 		a->part_held = true;
 	}
-	exchange_give(x, a->part.content, a->part.content_length);
-	return true;
+	return give(a, a->part.content, a->part.content_length);
 }
 
 static bool say(struct attempt *a, const struct exchange_say *say)
@@ -307,12 +333,36 @@ static bool needs_reset(const struct attempt *a)
 	return c->reset_next || lesson_in_force(&c->host->lessons, LESSON_RESET, a->outbound->shard->now_ns);
 }
 
+/* Under the name of the mailbox, where that is wanted; so many octets longer. False: no memory. */
+static bool begin_rewriting(struct attempt *a, struct exchange_terms *terms)
+{
+	const struct outbound *o = a->outbound;
+	const struct span address = connection_identity(a->connection);
+	struct rewriting *r;
+
+	if (address.length == 0 ||
+	    !rewriting_begin(o->shard->config, o->destination, &a->envelope, address, &a->rewriting))
+		return true;
+	r = a->rewriting;
+	if (!r)
+		return false;
+	if (!r->null)
+		terms->sender = r->address;
+	terms->growth = REWRITING_GROWTH;
+	if (a->exchange.last > 0)
+		return true;
+	if (rewriting_take(r, a->view.content, a->view.content_length, true) == REWRITING_NO_MEMORY)
+		return false;
+	terms->growth = (int64_t)r->head.size - (int64_t)r->head.replaced;
+	return true;
+}
+
 static void begin(struct attempt *a)
 {
 	struct connection *c = a->connection;
 	uint64_t now_ns = a->outbound->shard->now_ns;
 	bool plain = lesson_in_force(&c->host->lessons, LESSON_PLAIN_MAIL, now_ns), reset = needs_reset(a);
-	const struct exchange_terms terms = {
+	struct exchange_terms terms = {
 		.mode = c->mode,
 		.size = c->setup.extensions.size_given && !plain,
 		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
@@ -326,7 +376,10 @@ static void begin(struct attempt *a)
 	a->started = true;
 	a->started_ns = now_ns;
 	c->reset_next = false;
+	bool ok = begin_rewriting(a, &terms);
 	exchange_begin(&a->exchange, &terms);
+	if (!ok)
+		(void)no_memory(a);
 }
 
 /* The content has left this attempt's hands; its memory is of use to others. */
@@ -335,6 +388,7 @@ static void all_written(struct attempt *a)
 	if (!a->view_held)
 		return;
 	results_keep(a);
+	rewriting_written(a->rewriting);
 	spool_view_release(&a->view);
 	a->view_held = false;
 }
@@ -344,6 +398,7 @@ enum attempt_wrote attempt_write(struct attempt *a)
 	struct exchange *x = &a->exchange;
 	uint8_t out[EXCHANGE_OUT];
 	struct exchange_say now;
+	enum attempt_wrote given;
 
 	if (!a->started)
 		begin(a);
@@ -356,8 +411,9 @@ enum attempt_wrote attempt_write(struct attempt *a)
 				return ATTEMPT_WAITS;
 			break;
 		case EXCHANGE_PIECE:
-			if (!give_piece(a))
-				return ATTEMPT_WAITS;
+			given = give_piece(a);
+			if (given != ATTEMPT_WRITTEN)
+				return given;
 			break;
 		case EXCHANGE_DAMAGE:
 			/* It was refused at the door, so this is either damage or our own fault. */

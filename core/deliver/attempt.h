@@ -11,6 +11,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/exchange.h"
 #include "core/deliver/results.h"
+#include "core/deliver/rewriting.h"
 
 enum { ATTEMPT_RESULTS_INLINE = 16 };
 
@@ -46,6 +47,7 @@ struct attempt {
 	uint64_t granted_ns; /* when limits let it go; 0: there are none */
 	unsigned granted;    /* recipients of the day's */
 	uint64_t started_ns;
+	struct rewriting *rewriting; /* owned; NULL: it goes as it is */
 	struct envelope envelope;
 	struct results told;
 	uint8_t *results; /* enum attempt_result per recipient */

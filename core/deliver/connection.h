@@ -12,6 +12,8 @@
 #ifndef POSTRIDER_DELIVER_CONNECTION_H
 #define POSTRIDER_DELIVER_CONNECTION_H
 
+#include <string.h>
+
 #include "core/deliver/exchange.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
@@ -117,6 +119,11 @@ static inline bool connection_no_reset(const struct connection *c)
 }
 /* Host or mailbox take nothing now, but one message for a probe. */
 bool connection_stopped(const struct connection *c);
+/* The address of the mailbox that signed in here; empty: nobody did, or its name is no address. */
+static inline struct span connection_identity(const struct connection *c)
+{
+	return c->mailbox && strchr(c->mailbox->user, '@') ? span_text(c->mailbox->user) : (struct span){NULL, 0};
+}
 /* Room in its window for another attempt now. */
 bool connection_has_room(const struct connection *c);
 void connection_add(struct connection *c, struct attempt *a);

@@ -311,6 +311,10 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 	log_number(&e, "octets", a->octets);
 	if (a->undeclared_8bit)
 		log_bool(&e, "undeclared_8bit", true);
+	if (a->rewritten)
+		log_bool(&e, "rewritten", true);
+	if (a->signature_broken)
+		log_bool(&e, "signature_broken", true);
 	log_number(&e, "attempt", a->attempt);
 	reply_fields(&e, &a->reply);
 	problem_field(&e, &a->reply);

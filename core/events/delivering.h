@@ -110,6 +110,7 @@ struct event_attempt {
 	struct event_tls tls;
 	uint64_t recipients, octets, attempt, ms, queued_ms;
 	bool undeclared_8bit;
+	bool rewritten, signature_broken;
 	struct event_reply reply;
 };
 void event_attempt(struct log *log, const struct event_attempt *a, const struct event_recipients *recipients);

@@ -370,6 +370,21 @@ static const struct {
 	 "t.yaml:1:57: fallback: \"b\" has tls.mode: required, which is weaker than the verify that \"next\" demands: "
 	 "its "
 	 "mail must not go there"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: mailbox }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:55: sender: nobody signs in here, so there is no mailbox: write auth: { user: scan@example.org, ... "
+	 "}, or "
+	 "sender: keep"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: mailbox, auth: { mechanism: plain, user: apikey, "
+	 "password_file: /etc/passwd } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:55: sender: the user \"apikey\" is no address that mail could come from: write sender: keep"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: match }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:55: sender: match: not available in this version; remove it"},
+	{"clients: [{ name: all, networks: [127.0.0.0/8], from: { rewrite: sometimes } }]\n" HOST LISTENERS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:66: rewrite: unknown value \"sometimes\": write one of destination, always, never"},
+	{"clients: [{ name: all, networks: [127.0.0.0/8], from: { name: \"a\\nb\" } }]\n" HOST LISTENERS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:63: name: write keep, or a name of at most 200 octets without control characters"},
 	{"routes: [{ destination: nxet }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:25: destination: there is no destination \"nxet\"; did you mean \"next\"?"},
 	{"routes: [{ destination: elsewhere }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
