@@ -88,6 +88,23 @@ static bool end(struct token_form *form, struct writer *w)
 	return !w->full;
 }
 
+bool token_form_fields(struct secret *body, const char *const *fields)
+{
+	struct token_form form = {0};
+	size_t octets = 0, i;
+	struct writer w;
+
+	for (i = 0; fields[i] && fields[i + 1]; i += 2)
+		octets += strlen(fields[i]) + strlen(fields[i + 1]) + 2;
+	if (!begin(&form, &w, octets))
+		return false;
+	for (i = 0; fields[i] && fields[i + 1]; i += 2)
+		field(&w, fields[i], fields[i + 1]);
+	(void)end(&form, &w);
+	*body = form.body;
+	return true;
+}
+
 /* ---- what the files have -------------------------------------------------------------------------------------- */
 
 static bool read_file(struct token_form *form, const char *key, const char *path, struct secret *secret)

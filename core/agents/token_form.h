@@ -31,6 +31,9 @@ bool token_form_make(struct token_form *form, const struct config_oauth *oauth, 
 		     const struct secret *refresh, int64_t now);
 void token_form_wipe(struct token_form *form);
 
+/* A form of names and values by turns, NULL behind them. False: no memory. */
+bool token_form_fields(struct secret *body, const char *const *fields);
+
 /* A service account's key file (JSON), as Google gives it. */
 struct service_account {
 	struct secret private_key;

@@ -659,6 +659,27 @@ def rotation_without_a_look_at_its_keys():
 
 
 @case
+def consent_at_a_browser():
+    """A person signs in elsewhere (RFC 8628); the refresh token is in its file, and works."""
+    for user in ('scan@contoso.com', None):
+        with Setting() as s:
+            s.endpoint.application(APP)
+            file = s.work.path('refresh')
+            s.agent.identity('a', REFRESH, s.endpoint, refresh_token_file=file, scope='SMTP.Send offline_access')
+            s.agent._say('device', 'a')
+            line = eventually(lambda: [line for line in s.agent.lines if line.startswith('code ')],
+                              'a code is shown')[0]
+            time.sleep(1.5)     # it is asked for meanwhile
+            s.endpoint.sign_in(line.split()[1], user)
+            answer = s.agent._answer()
+            equal(answer['stored'], user is not None, 'stored (%s)' % answer['problem'])
+            if user:
+                equal(stat.S_IMODE(os.stat(file).st_mode), 0o600, 'mode')
+                equal(s.endpoint.tokens.read(s.agent.token()['token'])['upn'], user, 'user')
+            s.finish()
+
+
+@case
 def for_commands():
     with Setting() as s:
         s.endpoint.clock_ahead = 3600

@@ -9,6 +9,7 @@
  *     reject NAME                     a next hop has refused the last token
  *     release NAME
  *     once NAME                       token_once(), with the settings
+ *     device NAME                     token_device.h; "code" on standard error
  *     rotate NAME OBJECT GRAPH STEP   token_rotation.h; ends the process behind that step (-1: none)
  */
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/agents/token.h"
+#include "core/agents/token_device.h"
 #include "core/agents/token_identity.h"
 #include "core/agents/token_job.h"
 #include "core/agents/token_rotation.h"
@@ -166,6 +168,21 @@ static void once(const struct known *k)
 	token_reply_wipe(&reply);
 }
 
+static void device(const struct known *k)
+{
+	struct token_device device;
+	bool ok = token_device_begin(&k->oauth, &device);
+
+	if (ok) {
+		fprintf(stderr, "code %s at %s\n", device.user_code, device.url);
+		ok = token_device_wait(&k->oauth, &device);
+	}
+	printf("{\"stored\":%s", ok ? "true" : "false");
+	print_text("problem", device.problem);
+	printf("}\n");
+	token_device_wipe(&device);
+}
+
 static int last_step;
 
 static void on_step(void *context, enum rotation_step step, const char *text)
@@ -210,6 +227,8 @@ static void run(const char *command)
 		puts("{}");
 	} else if (strcmp(command, "once") == 0) {
 		once(find(strtok(NULL, "\t")));
+	} else if (strcmp(command, "device") == 0) {
+		device(find(strtok(NULL, "\t")));
 	} else if (strcmp(command, "rotate") == 0) {
 		rotate();
 	} else if (strcmp(command, "release") == 0) {

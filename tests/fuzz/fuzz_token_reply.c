@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/token_device.h"
 #include "core/agents/token_form.h"
 #include "core/agents/token_reply.h"
 
@@ -38,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t length = size < 2 ? 0 : size - 2;
 	char *text = malloc(length ? length : 1), problem[TOKEN_PROBLEM_SIZE];
 	struct service_account account;
+	struct token_device device;
 	struct token_reply reply;
 
 	need(text != NULL);
@@ -52,6 +54,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (service_account_parse(text, length, &account, problem))
 		need(account.email[0] && account.private_key.text);
 	service_account_wipe(&account);
+	if (token_device_parse(text, length, &device))
+		need(device.code.text && device.user_code[0] && device.url[0]);
+	need(device.interval_s >= 1 && device.interval_s <= DEVICE_INTERVAL_MAX_S);
+	need(device.life_s >= 1 && device.life_s <= DEVICE_LIFE_MAX_S);
+	token_device_wipe(&device);
 	free(text);
 	return 0;
 }
