@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "core/agents/dns.h"
+#include "core/agents/token.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/disk.h"
@@ -83,6 +84,9 @@ struct process {
 	_Atomic(unsigned) running; /* shards */
 	struct running running_as;
 };
+
+/* Behind those of the shards: the process's own, and that of who asks for tokens. */
+enum { OWN_LOGS = 2 };
 
 static struct log *own_log(struct process *p)
 {
@@ -276,7 +280,7 @@ static rlim_t files_needed(const struct config *config)
 	size_t d;
 
 	for (d = 0; d < config->destination_count; d++)
-		need += config->destinations[d].connections;
+		need += config_connections(&config->destinations[d]);
 	return need + (names_wanted(config) ? NAMES_FILES_MAX : 0);
 }
 
@@ -307,11 +311,11 @@ static int make_shards(struct process *p, struct config *config)
 
 	if (r < 0)
 		return r;
-	p->logs = calloc(config->shards + 1, sizeof(struct log *));
+	p->logs = calloc(config->shards + OWN_LOGS, sizeof(struct log *));
 	p->threads = calloc(config->shards, sizeof(*p->threads));
 	if (!p->logs || !p->threads)
 		return -ENOMEM;
-	for (i = 0; i <= config->shards; i++) {
+	for (i = 0; i < config->shards + OWN_LOGS; i++) {
 		p->logs[i] = log_new(i < config->shards ? (int)i : -1, LOG_CAPACITY);
 		if (!p->logs[i])
 			return -ENOMEM;
@@ -323,7 +327,7 @@ static int make_shards(struct process *p, struct config *config)
 		p->relay.shards[i] = &p->threads[i].worker->shard;
 		p->threads[i].process = p;
 	}
-	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + 1);
+	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	return p->writer ? 0 : -ENOMEM;
 }
 
@@ -334,6 +338,20 @@ static int start_agents(struct relay *relay, const struct config *config)
 		return 0;
 	relay->deliverers.dns = dns_start((const char *const *)config->dns.servers, config->dns.server_count);
 	return relay->deliverers.dns ? 0 : -errno;
+}
+
+/* Identities of tokens belong to a snapshot, so this comes before one is made. The same. */
+static int start_tokens(struct process *p, const struct config *config)
+{
+	bool wanted = false;
+	size_t d;
+
+	for (d = 0; d < config->destination_count; d++)
+		wanted = wanted || config->destinations[d].oauth;
+	if (!wanted || p->relay.deliverers.tokens)
+		return 0;
+	p->relay.deliverers.tokens = tokens_start(p->logs[p->relay.shard_count + 1]);
+	return p->relay.deliverers.tokens ? 0 : -errno;
 }
 
 /* ---- reload ----------------------------------------------------------------------------------------------------- */
@@ -396,6 +414,9 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	else if (start_agents(&p->relay, next) < 0)
 		config_problems_add(problems, false, file, (struct config_place){0},
 				    "no thread that asks for names can be started");
+	else if (start_tokens(p, next) < 0)
+		config_problems_add(problems, false, file, (struct config_place){0},
+				    "no thread that asks for tokens can be started");
 	if (problems->errors == 0 && reload_begin(&p->relay, next, problems))
 		return true;
 	config_free(next);
@@ -552,7 +573,12 @@ static int load_files(struct process *p, const struct config *config)
 		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
 		return EXIT_CONFIG;
 	}
-	r = mailbox_sets_make(snapshot->mailboxes, p->relay.deliverers.mailboxes, config, &mailbox_problem);
+	if (start_tokens(p, config) < 0) {
+		fprintf(stderr, "postrider: no thread that asks for tokens can be started\n");
+		return EXIT_UNAVAILABLE;
+	}
+	r = mailbox_sets_make(snapshot->mailboxes, p->relay.deliverers.mailboxes, p->relay.deliverers.tokens, config,
+			      &mailbox_problem);
 	if (r < 0)
 		fprintf(stderr, "postrider: %s: %s\n", config->file,
 			r == -EINVAL ? mailbox_problem.text : "out of memory");
@@ -607,6 +633,7 @@ static int run(struct config *config)
 		malloc_trim(0);
 		status = start_agents(&p->relay, config) < 0 ? cannot_ask(p) : serve(p, &signals);
 		dns_stop(p->relay.deliverers.dns);
+		tokens_stop(p->relay.deliverers.tokens);
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
 	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)

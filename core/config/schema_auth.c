@@ -97,8 +97,8 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 static const struct reader_choice mechanisms[] = {
 	{"plain", CONFIG_AUTH_PLAIN, false},
 	{"login", CONFIG_AUTH_LOGIN, false},
-	{"xoauth2", -1, true},
-	{"oauthbearer", -1, true},
+	{"xoauth2", CONFIG_AUTH_XOAUTH2, false},
+	{"oauthbearer", CONFIG_AUTH_OAUTHBEARER, false},
 	{NULL, 0, false},
 };
 
@@ -203,12 +203,12 @@ static bool check_passwords(struct reader *r, const yaml_node_t *node, struct co
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
 		struct config_mailbox *mailbox = &destination->mailboxes[i];
 
-		if (mailbox->password_file != NULL)
+		if (mailbox->password_file != NULL || (destination->auth.password_file == NULL && destination->oauth))
 			continue;
 		if (destination->auth.password_file == NULL)
 			return reader_fail(r, &node->start_mark,
 					   "mailboxes: \"%.80s\" has nothing to sign in with: write password_file: "
-					   "FILE beside its user",
+					   "FILE beside its user, or oauth for all of them",
 					   mailbox->user);
 		mailbox->password_file = strdup(destination->auth.password_file);
 		if (mailbox->password_file == NULL)
@@ -222,9 +222,10 @@ static bool only_mailbox(struct reader *r, const yaml_node_t *auth, struct confi
 {
 	if (destination->auth.user == NULL)
 		return reader_fail(r, &auth->start_mark, "auth: write user: NAME, or mailboxes beside it");
-	if (destination->auth.password_file == NULL)
+	if (destination->auth.password_file == NULL && !destination->oauth)
 		return reader_fail(r, &auth->start_mark,
-				   "auth: write password_file: FILE; a password never stands in this file itself");
+				   "auth: write password_file: FILE, or oauth beside it; a password never stands in "
+				   "this file itself");
 	destination->mailboxes = calloc(1, sizeof(*destination->mailboxes));
 	if (destination->mailboxes == NULL)
 		return reader_fail_memory(r, &auth->start_mark);
@@ -234,13 +235,53 @@ static bool only_mailbox(struct reader *r, const yaml_node_t *auth, struct confi
 	return true;
 }
 
+static bool takes_token(uint8_t mechanism)
+{
+	return mechanism == CONFIG_AUTH_XOAUTH2 || mechanism == CONFIG_AUTH_OAUTHBEARER;
+}
+
+/* Each mailbox has a mechanism for what it signs in with, and what is signed in with is used. */
+static bool check_mechanisms(struct reader *r, const yaml_node_t *said, struct config_destination *destination)
+{
+	static const uint8_t all[] = {CONFIG_AUTH_XOAUTH2, CONFIG_AUTH_OAUTHBEARER, CONFIG_AUTH_PLAIN,
+				      CONFIG_AUTH_LOGIN};
+	bool passwords = false, tokens = false, by_password = false, by_token = false;
+
+	if (destination->mechanism_count == 0) {
+		memcpy(destination->mechanisms, all, sizeof(all));
+		destination->mechanism_count = CONFIG_MECHANISMS;
+	}
+	for (size_t i = 0; i < destination->mailbox_count; i++) {
+		passwords = passwords || destination->mailboxes[i].password_file;
+		tokens = tokens || !destination->mailboxes[i].password_file;
+	}
+	for (unsigned i = 0; i < destination->mechanism_count; i++) {
+		by_token = by_token || takes_token(destination->mechanisms[i]);
+		by_password = by_password || !takes_token(destination->mechanisms[i]);
+	}
+	if (passwords && !by_password)
+		return reader_fail(r, &said->start_mark,
+				   "auth: xoauth2 and oauthbearer take tokens, no passwords: write plain or login, or "
+				   "oauth instead of the password");
+	if (tokens && !by_token)
+		return reader_fail(r, &said->start_mark,
+				   "auth: plain and login take passwords, no tokens of oauth: write xoauth2 or "
+				   "oauthbearer");
+	if (!tokens && destination->oauth)
+		return reader_fail(r, &said->start_mark,
+				   "oauth: nobody signs in with it: every mailbox has a password");
+	return true;
+}
+
 bool schema_auth_check(struct reader *r, const yaml_node_t *node, struct config_destination *destination)
 {
 	const yaml_node_t *auth = reader_find(r, node, "auth"), *pool = reader_find(r, node, "mailboxes");
 	const yaml_node_t *said = pool != NULL || is_off(auth) ? pool : auth;
 
 	if (said == NULL)
-		return true;
+		return destination->oauth == NULL ||
+		       reader_fail(r, &reader_find(r, node, "oauth")->start_mark,
+				   "oauth: nobody signs in with it: write mailboxes: [{ user: scan1@example.org }]");
 	if (destination->tls_mode != CONFIG_TLS_VERIFY)
 		return reader_fail(r, &said->start_mark,
 				   "%s: a password is only given to a host whose name TLS has verified: write tls: { "
@@ -250,10 +291,5 @@ bool schema_auth_check(struct reader *r, const yaml_node_t *node, struct config_
 		return reader_fail(r, &auth->start_mark, "auth: its user is one of the mailboxes: write it there");
 	if (pool == NULL ? !only_mailbox(r, auth, destination) : !check_passwords(r, pool, destination))
 		return false;
-	if (destination->mechanism_count == 0) {
-		destination->mechanisms[0] = CONFIG_AUTH_PLAIN;
-		destination->mechanisms[1] = CONFIG_AUTH_LOGIN;
-		destination->mechanism_count = 2;
-	}
-	return true;
+	return check_mechanisms(r, said, destination);
 }

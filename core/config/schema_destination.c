@@ -129,14 +129,6 @@ static bool all_ports_implicit(const struct config_destination *destination)
 	return true;
 }
 
-/* Tokens are for signing in, and nobody does without `auth` or `mailboxes`. */
-static bool check_oauth(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
-{
-	return destination->oauth == NULL ||
-	       reader_fail(r, &reader_find(r, node, "oauth")->start_mark,
-			   "oauth: nobody signs in with it: in this version mailboxes have passwords only");
-}
-
 static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
 {
 	struct config_destination *destination = (struct config_destination *)items + index;
@@ -144,7 +136,7 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
-	if (!check_oauth(r, node, destination) || !schema_auth_check(r, node, destination))
+	if (!schema_auth_check(r, node, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
 		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);

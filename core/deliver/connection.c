@@ -194,6 +194,19 @@ void connection_kill(struct connection *c, enum stage stage, const char *reason)
 	outbound_wake(o->shard, o->index);
 }
 
+void connection_free(struct connection *c)
+{
+	struct outbound *o = c->outbound;
+
+	connection_forget_token(c);
+	list_remove(&c->link);
+	o->connection_count--;
+	if (c->mailbox)
+		mailbox_gone(c->mailbox);
+	pool_release(&o->shard->deliverer->connections, c);
+	outbound_wake(o->shard, o->index);
+}
+
 static void quit(struct connection *c)
 {
 	connection_move(c, CONNECTION_QUITTING);

@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "core/agents/token.h"
 #include "core/deliver/exchange.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
@@ -68,24 +69,28 @@ struct connection {
 	unsigned careful_until;    /* one message at a time while `answered` is less */
 	uint64_t unwritten_octets; /* content of attempts that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
-	bool retiring;            /* takes no more attempts */
-	bool proven;              /* it reached READY */
-	bool resuming;            /* a ticket was offered */
-	bool slow;                /* its set-up takes long: others are opened beside it */
-	bool ours;                /* it ends by a fault of ours: the host is not to blame */
-	struct mailbox *mailbox;  /* who signs in, and nobody else ever here; NULL: nobody */
-	struct account_turn turn; /* of the mailbox, where that is limited */
-	bool mailbox_probe;       /* that is held (mailbox.h): whether it is well again */
-	bool probe;               /* the host is held (hold.h): one message, until it gets through */
-	bool reset_next;          /* RSET before the next attempt */
-	bool empty_lines;         /* it sends empty lines between its replies */
-	bool left;                /* QUIT was said because of what it had answered, and that was reported */
-	bool fell_back;           /* it ends for a lesson: the host is not blamed */
-	bool none_behind;         /* of what was sent behind the oldest attempt nothing can have been accepted */
-	bool got_on;              /* recipients were refused for good before it ended: the host is not blamed */
-	bool told;                /* by the next hop that this connection takes no more: nothing behind was accepted */
-	bool stale;               /* it was idle for long, and no reply has come since */
-	bool alone;               /* what it has in flight broke a connection before: nothing is sent beside it */
+	bool retiring;                 /* takes no more attempts */
+	bool proven;                   /* it reached READY */
+	bool resuming;                 /* a ticket was offered */
+	bool slow;                     /* its set-up takes long: others are opened beside it */
+	bool ours;                     /* it ends by a fault of ours: the host is not to blame */
+	struct mailbox *mailbox;       /* who signs in, and nobody else ever here; NULL: nobody */
+	struct account_turn turn;      /* of the mailbox, where that is limited */
+	struct token_question asked;   /* for its token; out: this stays, whatever becomes of the connection */
+	struct mailbox_set *asked_set; /* held while it is out: its identity is there */
+	struct token *token;           /* owned, until it is signed in */
+	bool over;                     /* the transport has closed, and only the question is awaited */
+	bool mailbox_probe;            /* that is held (mailbox.h): whether it is well again */
+	bool probe;                    /* the host is held (hold.h): one message, until it gets through */
+	bool reset_next;               /* RSET before the next attempt */
+	bool empty_lines;              /* it sends empty lines between its replies */
+	bool left;                     /* QUIT was said because of what it had answered, and that was reported */
+	bool fell_back;                /* it ends for a lesson: the host is not blamed */
+	bool none_behind;              /* of what was sent behind the oldest attempt nothing can have been accepted */
+	bool got_on;                   /* recipients were refused for good before it ended: the host is not blamed */
+	bool told;  /* by the next hop that this connection takes no more: nothing behind was accepted */
+	bool stale; /* it was idle for long, and no reply has come since */
+	bool alone; /* what it has in flight broke a connection before: nothing is sent beside it */
 	char told_text[120];
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed, tls_verified;

@@ -1,6 +1,7 @@
 /*
  * core/deliver/connection_login.c - a connection signs in as its mailbox, and what it means where that is refused.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,30 +13,77 @@
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
-/* False: the configuration has this mailbox no more. */
+/* False: the configuration has this mailbox no more, or there is no token yet. */
 static bool login_of(const struct connection *c, struct sasl_login *login)
 {
 	const struct mailbox_entry *entry = mailbox_find(c->outbound->mailboxes, c->mailbox);
+	struct span secret = {NULL, 0};
 
-	if (!entry)
+	if (c->token)
+		secret = (struct span){c->token->text, (uint32_t)c->token->length};
+	else if (entry)
+		secret = entry->secret;
+	if (!secret.data)
 		return false;
 	*login = (struct sasl_login){
 		.user = span_text(c->mailbox->user),
-		.secret = entry->secret,
+		.secret = secret,
 		.host = span_text(c->host->config->name),
 		.port = c->host->config->port,
 	};
 	return true;
 }
 
-bool connection_sign_in(struct connection *c, struct setup_next *next)
+static void ask(struct connection *c, struct token_identity *identity)
 {
+	struct shard *shard = c->outbound->shard;
+
+	c->asked.identity = identity;
+	c->asked_set = c->outbound->mailboxes;
+	mailbox_set_hold(c->asked_set);
+	c->asked.question.deadline_ns = shard->now_ns + TOKEN_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	token_ask(shard->deliverer->shared->tokens, shard->asker, &c->asked);
+}
+
+enum connection_login connection_sign_in(struct connection *c, struct setup_next *next)
+{
+	const struct mailbox_entry *entry = mailbox_find(c->outbound->mailboxes, c->mailbox);
 	struct sasl_login login;
 
-	if (!login_of(c, &login))
-		return false;
+	if (entry && entry->identity && !c->token) {
+		ask(c, entry->identity);
+		return LOGIN_ASKED;
+	}
+	if (!entry || !login_of(c, &login))
+		return LOGIN_GONE;
 	(void)setup_login(&c->setup, &login, next);
-	return true;
+	return LOGIN_SAID;
+}
+
+void connection_forget_token(struct connection *c)
+{
+	if (c->token)
+		token_release(c->token);
+	c->token = NULL;
+}
+
+/* Nothing of it is the host's fault. */
+void connection_no_token(struct connection *c)
+{
+	const char *problem = c->asked.problem[0] ? c->asked.problem : "there is no access token at present";
+	const struct verdict_fact fact = {STAGE_AUTH, 0, span_text(problem)};
+	const struct ruling ruling = {.reason = REASON_CREDENTIALS, .say = problem};
+	struct outbound *o = c->outbound;
+	enum mailbox_trouble trouble = c->asked.question.result == -EACCES ? MAILBOX_REFUSED : MAILBOX_LATER;
+	uint64_t again_ns;
+	bool tell;
+
+	again_ns = mailbox_troubled(c->mailbox, trouble, c->mailbox_probe, o->shard->now_ns, &tell);
+	mailbox_not_before(c->mailbox, o->shard->now_ns + c->asked.again_ns);
+	c->mailbox_probe = false;
+	if (tell)
+		tell_mailbox_held(c, trouble, &fact, &ruling,
+				  again_ns > c->asked.again_ns ? again_ns : c->asked.again_ns);
 }
 
 void connection_conceal(struct connection *c)
@@ -74,6 +122,12 @@ bool connection_login_refused(struct connection *c)
 	uint64_t again_ns;
 	bool tell;
 
+	/* It may have been revoked, or ended early: a fresh one, once. */
+	if (trouble == MAILBOX_REFUSED && c->token) {
+		token_rejected(c->token);
+		if (mailbox_token_refused(c->mailbox, o->shard->now_ns))
+			return true;
+	}
 	/* Where nobody else can be tried it may be this host alone that cannot tell who signs in. */
 	if (fact.code == 421 || (trouble == MAILBOX_LATER && o->mailboxes->count == 1))
 		return false;

@@ -15,15 +15,13 @@
 static void on_closed(struct transport *t)
 {
 	struct connection *c = container_of(t, struct connection, transport);
-	struct outbound *o = c->outbound;
 
 	assert(c->state == CONNECTION_CLOSED);
-	list_remove(&c->link);
-	o->connection_count--;
-	if (c->mailbox)
-		mailbox_gone(c->mailbox);
-	pool_release(&o->shard->deliverer->connections, c);
-	outbound_wake(o->shard, o->index);
+	c->over = true;
+	if (!question_out(&c->asked.question))
+		connection_free(c);
+	else
+		question_give_up(&c->asked.question);
 }
 
 /* What kept one idle connection from being used again, a timeout or a NAT, has met those beside it too. */
@@ -160,6 +158,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->handlers = handlers;
 	c->host = host;
 	c->mailbox = mailbox;
+	c->asked.question.fn = connection_on_token;
 	c->address = *address;
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;

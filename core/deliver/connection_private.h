@@ -22,14 +22,21 @@ enum stage connection_stage(const struct connection *c);
 void connection_command(struct connection *c, const char *text, size_t length, bool secret);
 
 /* connection_setup.c */
+/* c->asked is back. */
+question_fn connection_on_token;
 void connection_on_connected(struct transport *t, int result);
 void connection_on_secured(struct transport *t);
 /* A reply outside READY. `behind`: octets of input after it. */
 void connection_on_setup_reply(struct connection *c, size_t behind);
 
 /* connection_login.c */
-/* What is said next of AUTH. False: the configuration has its mailbox no more. */
-bool connection_sign_in(struct connection *c, struct setup_next *next);
+/* SAID: `next` is to be said. ASKED: c->asked comes back. GONE: the configuration has its mailbox no more. */
+enum connection_login { LOGIN_SAID, LOGIN_ASKED, LOGIN_GONE };
+enum connection_login connection_sign_in(struct connection *c, struct setup_next *next);
+/* There is no token: the answer to c->asked says why. */
+void connection_no_token(struct connection *c);
+/* What was given for signing in is given back. */
+void connection_forget_token(struct connection *c);
 /* What the reply repeats of the secret is unreadable from now on. */
 void connection_conceal(struct connection *c);
 /* Signing in was refused by the last reply. True: that is the mailbox's trouble, and the host is not to blame. */
@@ -52,6 +59,8 @@ size_t connection_on_data(struct transport *t, const uint8_t *data, size_t lengt
 void connection_unanswered(struct connection *c);
 
 /* connection.c */
+/* Its transport has closed, and its question is back. */
+void connection_free(struct connection *c);
 /* The host has said what becomes of a message: it is well again then, not when it has said hello. */
 void connection_dealt_with(struct connection *c, const struct attempt *a);
 /* All replies of the oldest attempt are in. */

@@ -37,6 +37,7 @@ static void become_ready(struct connection *c)
 
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
+	connection_forget_token(c);
 	if (c->mailbox)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);
@@ -130,12 +131,39 @@ static void say(struct connection *c, struct setup_next *next)
 
 static void sign_in(struct connection *c, struct setup_next *next)
 {
-	if (connection_sign_in(c, next)) {
+	switch (connection_sign_in(c, next)) {
+	case LOGIN_SAID:
 		say(c, next);
 		return;
+	case LOGIN_ASKED:
+		return;
+	case LOGIN_GONE:
+		c->ours = true;
+		connection_leave(c, STAGE_AUTH, "the configuration has its mailbox no more");
 	}
-	c->ours = true;
-	connection_leave(c, STAGE_AUTH, "the configuration has its mailbox no more");
+}
+
+void connection_on_token(struct question *question)
+{
+	struct connection *c = container_of(question, struct connection, asked.question);
+	struct setup_next next;
+
+	mailbox_set_release(c->asked_set);
+	c->asked_set = NULL;
+	if (question->result == 0)
+		c->token = c->asked.token;
+	if (c->over) {
+		connection_free(c);
+	} else if (c->state != CONNECTION_TALKING) {
+		/* It has ended meanwhile, or says goodbye. */
+		connection_forget_token(c);
+	} else if (c->token) {
+		sign_in(c, &next);
+	} else {
+		c->ours = true;
+		connection_no_token(c);
+		connection_leave(c, STAGE_AUTH, "there is no access token to sign in with");
+	}
 }
 
 /* What comes next, but for what a reply refused. */
@@ -176,8 +204,8 @@ void connection_on_connected(struct transport *t, int result)
 		.tls = tls,
 		.implicit = tls && destination->tls_implicit,
 		.ignored = destination->ignored_extensions,
-		.mechanism_count = c->mailbox ? destination->mechanism_count : 0,
 	};
+	const struct mailbox_entry *entry;
 	char reason[160];
 
 	if (result < 0) {
@@ -185,8 +213,14 @@ void connection_on_connected(struct transport *t, int result)
 		connection_kill(c, STAGE_CONNECT, reason);
 		return;
 	}
-	/* Of one that was opened before `auth` came or went, nothing is known here: it is retired (outbound_take()). */
-	memcpy(terms.mechanisms, destination->mechanisms, sizeof(terms.mechanisms));
+	entry = c->mailbox ? mailbox_find(c->outbound->mailboxes, c->mailbox) : NULL;
+	if (entry)
+		terms.mechanism_count = mailbox_mechanisms(entry, destination, terms.mechanisms);
+	if (c->mailbox && terms.mechanism_count == 0) {
+		c->ours = true;
+		connection_kill(c, STAGE_AUTH, "the configuration has its mailbox no more");
+		return;
+	}
 	carry_on(c, setup_begin(&c->setup, &terms), NULL);
 }
 

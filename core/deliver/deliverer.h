@@ -25,6 +25,7 @@ struct mailbox_set;
 struct outbound; /* outbound.h */
 struct shard;
 struct snapshot;
+struct tokens;
 
 /* What the deliverers of all shards share. */
 struct deliverers {
@@ -33,6 +34,7 @@ struct deliverers {
 	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
+	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
 	struct dns *dns;                /* NULL as long as every host is numeric */
 };
 

@@ -133,10 +133,35 @@ uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble,
 	return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
+bool mailbox_token_refused(struct mailbox *mailbox, uint64_t now_ns)
+{
+	uint64_t none = 0;
+
+	if (atomic_fetch_add(&mailbox->tokens, 1) > 0)
+		return false;
+	/* By one connection, as any other trial. */
+	atomic_store(&mailbox->trouble, MAILBOX_LATER);
+	if (atomic_compare_exchange_strong(&mailbox->until_ns, &none, now_ns))
+		atomic_store(&mailbox->since_ns, now_ns);
+	else
+		atomic_store(&mailbox->until_ns, now_ns);
+	return true;
+}
+
+void mailbox_not_before(struct mailbox *mailbox, uint64_t ns)
+{
+	uint64_t until_ns = atomic_load(&mailbox->until_ns);
+
+	if (until_ns > 0 && until_ns < ns)
+		(void)atomic_compare_exchange_strong(&mailbox->until_ns, &until_ns, ns);
+}
+
 bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t *held_ns, bool *told)
 {
 	uint64_t since_ns;
 
+	if (atomic_load_explicit(&mailbox->tokens, memory_order_relaxed))
+		atomic_store(&mailbox->tokens, 0);
 	if (!mailbox_held(mailbox) || (!sent && mailbox_barred(mailbox)))
 		return false;
 	since_ns = atomic_load(&mailbox->since_ns);

@@ -25,8 +25,12 @@
 
 #include "core/base/span.h"
 #include "core/deliver/account.h"
+#include "core/smtp/mechanism.h"
 
 struct config;
+struct config_destination;
+struct token_identity;
+struct tokens;
 
 enum mailbox_trouble {
 	MAILBOX_USABLE,
@@ -54,6 +58,7 @@ struct mailbox {
 	_Atomic(uint64_t) tell_ns;     /* told, and not to be told again before; 0: not told */
 	_Atomic(uint32_t) refused;     /* in a row */
 	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
+	_Atomic(uint32_t) tokens;      /* refused in a row */
 	_Atomic(uint32_t) connections; /* open, of all shards */
 	struct account account;        /* what limits allow it, each mailbox by itself */
 };
@@ -61,10 +66,12 @@ struct mailbox {
 /* Its mailbox in one snapshot. */
 struct mailbox_entry {
 	struct mailbox *mailbox;
-	struct span secret; /* in the set's hidden memory */
+	struct span secret;              /* in the set's hidden memory; without data: it is a token */
+	struct token_identity *identity; /* owned: whose token; NULL: a password, or the agent does not run (check) */
 };
 
 struct mailbox_set {
+	_Atomic(unsigned) users; /* its snapshot, and questions for tokens of its identities */
 	size_t count;
 	struct mailbox_entry *entries; /* owned */
 	void *hidden;                  /* owned */
@@ -83,11 +90,18 @@ struct mailbox_problem {
 };
 /* The sets of all destinations, NULL for those where nobody signs in; reads files. 0, -ENOMEM, or -EINVAL with a
  * *problem: a secret that cannot be had. `sets` is zeroed, and for mailbox_sets_free() whatever comes out. */
-int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, const struct config *config,
-		      struct mailbox_problem *problem);
+int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, struct tokens *tokens,
+		      const struct config *config, struct mailbox_problem *problem);
+void mailbox_set_hold(struct mailbox_set *set);
+void mailbox_set_release(struct mailbox_set *set);
 void mailbox_sets_free(struct mailbox_set **sets, size_t count);
 /* The set's mailbox `mailbox`, or NULL: it has it no more. */
 const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox);
+
+/* Those of the destination's mechanisms that fit what it signs in with, in their order; returns how many. A password is
+ * never said where a token belongs, nor the other way round. */
+unsigned mailbox_mechanisms(const struct mailbox_entry *entry, const struct config_destination *destination,
+			    uint8_t mechanisms[SASL_MECHANISMS]);
 
 /* ---- on the shards ---- */
 
@@ -113,6 +127,10 @@ void mailbox_gone(struct mailbox *mailbox);
 /* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
 			  bool *tell);
+/* Its token was refused. True: for the first time, and with a fresh one it is tried again at once. */
+bool mailbox_token_refused(struct mailbox *mailbox, uint64_t now_ns);
+/* It is held for so long at least, as who has its tokens wants no questions before. */
+void mailbox_not_before(struct mailbox *mailbox, uint64_t ns);
 /* Its login was accepted (`sent`: and a message). True: it was held, for *held_ns; *told: the operator knows. */
 bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t *held_ns, bool *told);
 /* What held it may have been mended: it is tried at once. */

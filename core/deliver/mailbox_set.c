@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/token.h"
 #include "core/base/hidden.h"
 #include "core/config/config.h"
 #include "core/config/text_file.h"
@@ -135,15 +136,46 @@ static int read_secret(struct mailbox_set *set, size_t *used, struct mailbox_ent
 	return r;
 }
 
+unsigned mailbox_mechanisms(const struct mailbox_entry *entry, const struct config_destination *destination,
+			    uint8_t mechanisms[SASL_MECHANISMS])
+{
+	bool token = entry->secret.data == NULL;
+	unsigned count = 0, i;
+
+	for (i = 0; i < destination->mechanism_count; i++) {
+		bool by_token = SASL_BIT(destination->mechanisms[i]) & SASL_BY_TOKEN;
+		if (by_token == token)
+			mechanisms[count++] = destination->mechanisms[i];
+	}
+	return count;
+}
+
 /* ---- sets ------------------------------------------------------------------------------------------------------- */
 
 static void free_set(struct mailbox_set *set)
 {
+	size_t i;
+
 	if (!set)
 		return;
+	for (i = 0; set->entries && i < set->count; i++) {
+		if (set->entries[i].identity)
+			token_identity_release(set->entries[i].identity);
+	}
 	hidden_free(set->hidden, set->hidden_size);
 	free(set->entries);
 	free(set);
+}
+
+void mailbox_set_hold(struct mailbox_set *set)
+{
+	atomic_fetch_add(&set->users, 1);
+}
+
+void mailbox_set_release(struct mailbox_set *set)
+{
+	if (set && atomic_fetch_sub(&set->users, 1) == 1)
+		free_set(set);
 }
 
 static struct mailbox_set *new_set(size_t count)
@@ -152,6 +184,7 @@ static struct mailbox_set *new_set(size_t count)
 
 	if (!set)
 		return NULL;
+	atomic_init(&set->users, 1);
 	set->count = count;
 	set->hidden_size = count * PASSWORD_MAX; /* what is not used is no memory */
 	set->entries = calloc(count, sizeof(*set->entries));
@@ -162,8 +195,21 @@ static struct mailbox_set *new_set(size_t count)
 	return NULL;
 }
 
-static int make(struct mailbox_set **out, struct mailbox_home *home, const struct config_destination *destination,
-		struct mailbox_problem *problem)
+/* Whose tokens it signs in by. False: no memory. */
+static bool identify(struct mailbox_entry *entry, struct tokens *tokens, const struct config_destination *destination)
+{
+	const char *user = config_oauth_by_user(destination->oauth) ? entry->mailbox->user : NULL;
+	char name[CONFIG_USER_MAX + 80];
+
+	if (!tokens)
+		return true;
+	snprintf(name, sizeof(name), "%s%s%s", destination->name, user ? "/" : "", user ? user : "");
+	entry->identity = token_identity_acquire(tokens, destination->oauth, user, name);
+	return entry->identity != NULL;
+}
+
+static int make(struct mailbox_set **out, struct mailbox_home *home, struct tokens *tokens,
+		const struct config_destination *destination, struct mailbox_problem *problem)
 {
 	size_t used = 0, i;
 	int r = 0;
@@ -176,20 +222,23 @@ static int make(struct mailbox_set **out, struct mailbox_home *home, const struc
 		entry->mailbox = find(home, i, destination->mailboxes[i].user);
 		if (!entry->mailbox)
 			return -ENOMEM;
-		r = read_secret(*out, &used, entry, &destination->mailboxes[i], problem);
+		if (destination->mailboxes[i].password_file)
+			r = read_secret(*out, &used, entry, &destination->mailboxes[i], problem);
+		else
+			r = identify(entry, tokens, destination) ? 0 : -ENOMEM;
 	}
 	return r;
 }
 
-int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, const struct config *config,
-		      struct mailbox_problem *problem)
+int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, struct tokens *tokens,
+		      const struct config *config, struct mailbox_problem *problem)
 {
 	size_t d;
 	int r = 0;
 
 	for (d = 0; d < config->destination_count && r == 0; d++) {
 		if (config->destinations[d].mailbox_count > 0)
-			r = make(&sets[d], &homes[d], &config->destinations[d], problem);
+			r = make(&sets[d], &homes[d], tokens, &config->destinations[d], problem);
 	}
 	return r;
 }
@@ -199,5 +248,5 @@ void mailbox_sets_free(struct mailbox_set **sets, size_t count)
 	size_t d;
 
 	for (d = 0; sets && d < count; d++)
-		free_set(sets[d]);
+		mailbox_set_release(sets[d]);
 }

@@ -69,10 +69,10 @@ struct outbound {
 	struct host **hosts;
 	size_t host_count; /* of the destination */
 	size_t host_total;
-	struct tls_context *tls;             /* the snapshot's; NULL without TLS */
-	const struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
-	unsigned mailbox_turn;               /* whose turn it is to have another connection */
-	struct list connections;             /* struct connection */
+	struct tls_context *tls;       /* the snapshot's; NULL without TLS */
+	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
+	unsigned mailbox_turn;         /* whose turn it is to have another connection */
+	struct list connections;       /* struct connection */
 	unsigned connection_count, connecting;
 	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;

@@ -317,7 +317,7 @@ static void check_mailboxes(struct check *check)
 	struct mailbox_set **sets = calloc(config->destination_count + 1, sizeof(*sets));
 	struct mailbox_home *homes = calloc(config->destination_count + 1, sizeof(*homes));
 	struct mailbox_problem problem;
-	int r = sets && homes ? mailbox_sets_make(sets, homes, config, &problem) : -ENOMEM;
+	int r = sets && homes ? mailbox_sets_make(sets, homes, NULL, config, &problem) : -ENOMEM;
 
 	if (r < 0)
 		say(check, false, "%s", r == -EINVAL ? problem.text : "out of memory");

@@ -256,7 +256,7 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 
 	if (tls_policies_make(snapshot->tls, next, &problem) < 0)
 		return refuse(problems, next, problem.text);
-	r = mailbox_sets_make(snapshot->mailboxes, relay->deliverers.mailboxes, next, &why);
+	r = mailbox_sets_make(snapshot->mailboxes, relay->deliverers.mailboxes, relay->deliverers.tokens, next, &why);
 	if (r == -EINVAL)
 		return refuse(problems, next, why.text);
 	if (r < 0)

@@ -310,7 +310,7 @@ static int open_doctor(struct doctor *doctor)
 	doctor->homes = calloc(config->destination_count, sizeof(*doctor->homes));
 	if (!doctor->contexts || !doctor->mailboxes || !doctor->homes)
 		return STATUS_UNAVAILABLE;
-	r = mailbox_sets_make(doctor->mailboxes, doctor->homes, config, &problem);
+	r = mailbox_sets_make(doctor->mailboxes, doctor->homes, NULL, config, &problem);
 	if (r < 0) {
 		fprintf(stderr, "postrider: %s: %s\n", config->file, r == -EINVAL ? problem.text : "out of memory");
 		return r == -EINVAL ? STATUS_CONFIG : STATUS_UNAVAILABLE;

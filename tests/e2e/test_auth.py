@@ -15,7 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
 from next_hop import NextHopSession  # noqa: E402
+from access_token import APPLICATION  # noqa: E402
 from office365 import Mailbox, Office365  # noqa: E402
+from token_endpoint import TokenEndpoint  # noqa: E402
 
 PASSWORD = 'correct horse battery staple'
 
@@ -246,6 +248,90 @@ def an_identity_each():
         send(it.relay, range(300, 600))
         office.wait_taken(600)
         check(all(office.mailboxes[name].messages <= before + 300 for name, before in gone.items()), 'gone: %s', gone)
+        it.relay.terminate()
+        office.check_clean()
+
+
+def with_tokens(work, count=1, mechanisms=('LOGIN', 'XOAUTH2'), **options):
+    """Office 365, the endpoint whose tokens it takes, and a configuration whose mailboxes share one application."""
+    endpoint = work.own(TokenEndpoint(Certificates()))
+    endpoint.application(APPLICATION, secret='an application\'s password')
+    office = office_of(work, count, mechanisms=mechanisms, tokens=endpoint.tokens, challenge=True, **options)
+    content = configuration(work, office, mailboxes=[{'user': 'box%d@contoso.com' % i} for i in range(count)],
+                            destination_limits={'connections': 2, 'messages_per_connection': 5})
+    content['destinations'][0]['oauth'] = {
+        'client_id': APPLICATION, 'client_secret_file': secret(work, 'client', 'an application\'s password'),
+        'token_url': endpoint.url, 'ca_file': endpoint.ca_file, 'scope': 'https://outlook.office365.com/.default'}
+    return endpoint, office, content
+
+
+@case
+def by_token():
+    """Forty connections and one token; the response goes behind 334, as the command would be too long with it."""
+    for mechanism in ('XOAUTH2', 'OAUTHBEARER'):
+        with Workspace() as work:
+            endpoint, office, content = with_tokens(work, 4, mechanisms=('LOGIN', mechanism))
+            relay = work.relay(content)
+            send(relay, range(100))
+            office.wait_taken(100)
+            equal({mechanism for _, _, mechanism, _ in office.logins}, {mechanism}, 'signed in by')
+            equal({result for *_, result in office.logins}, {'ok'}, 'logins')
+            check('Bearer' not in '\n'.join(relay.lines) and 'eyJ' not in '\n'.join(relay.lines), 'a token is told')
+            relay.terminate()
+            office.check_clean()
+            endpoint.check_clean()
+
+
+@case
+def a_token_is_revoked():
+    """The next login is refused, a fresh token is fetched once, and nobody is alarmed."""
+    with Workspace() as work:
+        endpoint, office, content = with_tokens(work)
+        relay = work.relay(content)
+        send(relay, range(5))
+        office.wait_taken(5)
+        endpoint.tokens.revoke()
+        send(relay, range(5, 40))
+        office.wait_taken(40)
+        check(any(result != 'ok' for *_, result in office.logins), 'no login was refused')
+        equal(relay.count['mailbox_refused'], 0, 'alarms')
+        relay.terminate()
+        office.check_clean()
+
+
+@case
+def a_token_that_may_not():
+    """A fresh one is refused as well: then it is the mailbox, and what the server said of it is told."""
+    with Workspace() as work:
+        _, office, content = with_tokens(work, 3)
+        office.mailboxes['box1@contoso.com'].applications = ['another']
+        relay = work.relay(content)
+        send(relay, range(60))
+        office.wait_taken(60)
+        eventually(lambda: relay.count['mailbox_refused'], 'the event')
+        event = relay.events('mailbox_refused')[0]
+        equal((event['mailbox'], event['mechanism'], event['code']), ('box1@contoso.com', 'XOAUTH2', 535), 'event')
+        equal(json.loads(event['challenge'])['status'], '401', 'challenge')
+        equal(office.mailboxes['box1@contoso.com'].failed_logins, 2, 'tries')
+        relay.terminate()
+        office.check_clean()
+
+
+@case
+def no_token():
+    """The endpoint does not know the application: mail waits, the event says why, and a mended file mends it."""
+    with Workspace() as work:
+        _, office, content = with_tokens(work)
+        secret(work, 'client', 'another')
+        it = Reloadable(work, content)
+        send(it.relay, range(10))
+        eventually(lambda: it.relay.count['mailbox_refused'], 'the event')
+        event = it.relay.events('mailbox_refused')[0]
+        check('code' not in event and len(event['problem']) > 30, 'event: %s', event)
+        equal(office.total(), 0, 'taken')
+        secret(work, 'client', 'an application\'s password')
+        it.reload()
+        office.wait_taken(10)
         it.relay.terminate()
         office.check_clean()
 

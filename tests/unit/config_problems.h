@@ -111,16 +111,21 @@ static const struct {
 		 ROUTES,
 	 "t.yaml:1:53: auth: write user: NAME, or mailboxes beside it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe } }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:53: auth: write password_file: FILE; a password never stands in this file itself"},
+	 "t.yaml:1:53: auth: write password_file: FILE, or oauth beside it; a password never stands in this file "
+	 "itself"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { user: joe, password: secret } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:66: unknown key \"password\": the keys here are mechanism, user, password_file"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: xoauth2 } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:66: mechanism: xoauth2: not available in this version; remove it"},
+	 "t.yaml:1:53: auth: write user: NAME, or mailboxes beside it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: xoauth2, user: joe, password_file: "
+	 "/etc/passwd } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:53: auth: xoauth2 and oauthbearer take tokens, no passwords: write plain or login, or oauth instead "
+	 "of the password"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: cram-md5 } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:66: mechanism: unknown value \"cram-md5\": write one of plain, login"},
+	 "t.yaml:1:66: mechanism: unknown value \"cram-md5\": write one of plain, login, xoauth2, oauthbearer"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: [login, login] } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:74: mechanism: the same twice"},
@@ -142,7 +147,8 @@ static const struct {
 	 "verify }; its ca_file may be the host's own certificate"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], mailboxes: [{ user: joe }] }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:58: mailboxes: \"joe\" has nothing to sign in with: write password_file: FILE beside its user"},
+	 "t.yaml:1:58: mailboxes: \"joe\" has nothing to sign in with: write password_file: FILE beside its user, or "
+	 "oauth for all of them"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], mailboxes: [{ user: joe }, { user: joe }] }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:74: mailboxes: \"joe\" is there twice"},
@@ -322,7 +328,7 @@ static const struct {
 	 "t.yaml:1:79: ca_file: without effect in this mode: write mode: verify, or remove it"},
 	{"destinations: [{ name: next, hosts: [\"a.b:25\"], oauth: { command: [/bin/true] } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
-	 "t.yaml:1:56: oauth: nobody signs in with it: in this version mailboxes have passwords only"},
+	 "t.yaml:1:56: oauth: nobody signs in with it: write mailboxes: [{ user: scan1@example.org }]"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: no-such-file.pem } }]\n" HOST LISTENERS
 		 CLIENTS ROUTES,
 	 "t.yaml:1:63: ca_file: no-such-file.pem: No such file or directory"},

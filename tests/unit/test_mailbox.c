@@ -163,7 +163,7 @@ static void test_files(void)
 		int r;
 		memset(sets, 0, sizeof(sets));
 		put(files[i].text, files[i].length ? files[i].length : strlen(files[i].text));
-		r = mailbox_sets_make(sets, homes, &config, &problem);
+		r = mailbox_sets_make(sets, homes, NULL, &config, &problem);
 		CHECK_EQ(r, files[i].secret ? 0 : -EINVAL);
 		if (r == 0) {
 			const struct span *secret = &sets[1]->entries[1].secret;
@@ -179,10 +179,10 @@ static void test_files(void)
 	put("secret", 6);
 	memset(sets, 0, sizeof(sets));
 	memset(again, 0, sizeof(again));
-	CHECK_EQ(mailbox_sets_make(sets, homes, &config, &problem), 0);
+	CHECK_EQ(mailbox_sets_make(sets, homes, NULL, &config, &problem), 0);
 	mailbox[0].user = "jim";
 	destinations[1].mailbox_count = 1;
-	CHECK_EQ(mailbox_sets_make(again, homes, &config, &problem), 0);
+	CHECK_EQ(mailbox_sets_make(again, homes, NULL, &config, &problem), 0);
 	CHECK(again[1]->entries[0].mailbox == sets[1]->entries[1].mailbox);
 	CHECK(mailbox_find(again[1], sets[1]->entries[1].mailbox) == &again[1]->entries[0]);
 	CHECK(mailbox_find(again[1], sets[1]->entries[0].mailbox) == NULL);
@@ -192,7 +192,7 @@ static void test_files(void)
 	mailbox_sets_free(again, 2);
 	unlink(path);
 	memset(sets, 0, sizeof(sets));
-	CHECK_EQ(mailbox_sets_make(sets, homes, &config, &problem), -EINVAL);
+	CHECK_EQ(mailbox_sets_make(sets, homes, NULL, &config, &problem), -EINVAL);
 	CHECK(strstr(problem.text, "mailbox jim: password_file ") && strstr(problem.text, "cannot be opened"));
 	mailbox_sets_free(sets, 2);
 	mailbox_home_deinit(&homes[1]);
