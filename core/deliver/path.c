@@ -58,11 +58,27 @@ static bool limited(const struct outbound *o, uint64_t *next_ns)
 	return true;
 }
 
+/* Somebody may sign in there now, or has. */
+static bool login_usable(const struct outbound *o, uint64_t *next_ns)
+{
+	uint64_t now_ns = o->shard->now_ns;
+	size_t i;
+
+	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++) {
+		uint64_t until_ns = atomic_load(&o->mailboxes->entries[i].mailbox->until_ns);
+		if (until_ns <= now_ns)
+			return true;
+		if (until_ns < *next_ns)
+			*next_ns = until_ns;
+	}
+	return !o->mailboxes;
+}
+
 static bool usable(const struct outbound *o, uint64_t *next_ns)
 {
 	size_t i;
 
-	if (!o->shard || o->destination->gone || limited(o, next_ns))
+	if (!o->shard || o->destination->gone || limited(o, next_ns) || !login_usable(o, next_ns))
 		return false;
 	for (i = 0; i < o->host_count; i++) {
 		if (host_usable(o->hosts[i], o->shard->now_ns, next_ns))
@@ -77,7 +93,7 @@ static bool any_proven(const struct outbound *o)
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {
 		const struct connection *c = container_of(link, struct connection, link);
-		if (c->state == CONNECTION_READY && c->answered > 0 && !c->retiring && !hold_in_force(c->host->hold))
+		if (c->state == CONNECTION_READY && c->answered > 0 && !c->retiring && !connection_stopped(c))
 			return true;
 	}
 	return false;
@@ -102,18 +118,43 @@ static uint64_t down_since_ns(const struct outbound *o)
 	return any_proven(o) ? 0 : since_ns;
 }
 
+/* All mailboxes are held since this time; 0: one is not. *refused: each by a refusal that somebody has to mend. */
+static uint64_t held_since_ns(const struct outbound *o, bool *refused)
+{
+	uint64_t since_ns = 0;
+	size_t i;
+
+	*refused = true;
+	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++) {
+		struct mailbox *mailbox = o->mailboxes->entries[i].mailbox;
+		uint64_t from_ns = atomic_load(&mailbox->since_ns);
+
+		if (!mailbox_held(mailbox))
+			return 0;
+		*refused = *refused && atomic_load(&mailbox->trouble) >= MAILBOX_REFUSED;
+		since_ns = from_ns > since_ns ? from_ns : since_ns;
+	}
+	return any_proven(o) ? 0 : since_ns;
+}
+
 /* Why mail of this lane goes nowhere; NULL: it may go. */
 static const char *trouble(const struct outbound *o, uint64_t *next_ns)
 {
 	uint64_t now_ns = o->shard->now_ns, since_ns = down_since_ns(o), when_ns;
+	const char *why = "hosts";
+	bool refused = false;
 
 	if (limited(o, next_ns))
 		return "limits";
+	if (since_ns == 0) {
+		since_ns = held_since_ns(o, &refused);
+		why = "sign_in";
+	}
 	if (since_ns == 0)
 		return NULL;
-	when_ns = since_ns + o->destination->fallback_after_ns;
+	when_ns = since_ns + (refused ? 0 : o->destination->fallback_after_ns);
 	if (when_ns <= now_ns)
-		return "hosts";
+		return why;
 	if (when_ns < *next_ns)
 		*next_ns = when_ns;
 	return NULL;

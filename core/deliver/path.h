@@ -6,7 +6,8 @@
  * path is looked at anew. The disk does not know: after a restart the own path comes first.
  *
  * The own path leads nowhere when all its hosts have failed for fallback_after, or are held for what this relay is
- * (hold.h), or when its limits let nothing go for longer than PATH_LIMITED_S. Each time one of its hosts may be tried
+ * (hold.h); when the logins of all its mailboxes are refused, or for so long cannot be had (mailbox.h); or when its
+ * limits let nothing go for longer than PATH_LIMITED_S. Each time one of its hosts may be tried
  * again one message stays to try it. Mail goes over no faster than the other path takes it, and only while that has a
  * host that is not left alone; where it has none any more, what is there on loan comes back. What is in flight is heard
  * to its end first.

@@ -165,10 +165,13 @@ void tell_mailbox_ok(const struct connection *c, uint64_t held_ns)
 
 void tell_path_changed(const struct outbound *o, const char *why)
 {
-	bool limits = strcmp(why, "limits") == 0;
+	const char *problem = o->failure;
 
-	event_path_changed(o->shard->log, o->destination->name, o->other->destination->name, why,
-			   limits ? "its limits let nothing go for more than a minute" : o->failure, waiting(o));
+	if (strcmp(why, "limits") == 0)
+		problem = "its limits let nothing go for more than a minute";
+	else if (strcmp(why, "sign_in") == 0)
+		problem = "no mailbox can sign in: see the events mailbox_refused and mailbox_deferred";
+	event_path_changed(o->shard->log, o->destination->name, o->other->destination->name, why, problem, waiting(o));
 }
 
 void tell_path_restored(const struct outbound *o)

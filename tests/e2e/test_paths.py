@@ -6,7 +6,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, message  # noqa: E402
+from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
+                     message)
+from office365 import Mailbox, Office365  # noqa: E402
 
 
 def relay_with(work, first, second, **changes):
@@ -90,6 +92,30 @@ def a_host_that_refuses_the_relay():
         second.wait_arrivals(30)
         each_once(30, first, second)
         eventually(lambda: relay.events('setup_refused'), 'the operator is told')
+        relay.terminate()
+
+
+@case
+def by_a_refused_login():
+    """Nobody can sign in at the first: the other has the mail at once, under its own senders, and nothing is lost."""
+    with Workspace() as work:
+        office = work.own(Office365(Certificates(), mailboxes=[Mailbox('box0@contoso.com', 'right')],
+                                    mechanisms=('LOGIN',), messages=100000))
+        second = work.own(NextHop(tls=Certificates().server_context()))
+        tls = {'mode': 'verify', 'ca_file': Certificates().path('ca.crt'), 'server_name': Office365.name}
+        work.write('password', 'wrong')
+        os.chmod(work.path('password'), 0o600)
+        destinations = [{'name': 'first', 'hosts': [office.host], 'tls': tls, 'fallback': 'second',
+                         'auth': {'mechanism': 'login', 'user': 'box0@contoso.com', 'password_file': 'password'},
+                         'sender': 'mailbox'},
+                        {'name': 'second', 'hosts': [second.host], 'tls': tls}]
+        relay = work.relay(work.configuration([], destinations=destinations, routes=[{'destination': 'first'}]))
+        send(relay, range(1, 31))
+        second.wait_arrivals(30)
+        each_once(30, second)
+        eventually(lambda: relay.events('path_changed'), 'it is told')
+        equal(relay.events('path_changed')[0]['reason'], 'sign_in', 'reason')
+        equal({arrival.sender for arrival in second.arrivals}, {'sender@example.net'}, 'senders at the second')
         relay.terminate()
 
 
