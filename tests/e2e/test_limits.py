@@ -103,5 +103,26 @@ def each_mailbox_has_its_own():
         equal(len(relay.events('deferred')), 0, 'deferred')
 
 
+@case
+def told_that_it_is_too_much():
+    """One refusal for the rate: the destination is sent less, which is told, and nothing is lost by it."""
+    refusals = ['451 4.7.500 Server busy. Please try again later']
+
+    def script(reached, session, argument):
+        return refusals.pop() if reached == 'MAIL' and refusals else None
+
+    with Workspace() as work:
+        hop = work.own(NextHop(('PIPELINING', '8BITMIME'), script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1, destination_limits={'connections': 1}))
+        start = time.monotonic()
+        send(relay, range(3))
+        harness.eventually(lambda: relay.events('slowed'), lambda: 'the event')
+        event = relay.events('slowed')[0]
+        equal((event['scope'], event['times'], event['for_s'], event['code']), ('destination', 4, 900, 451), 'slowed')
+        hop.wait_arrivals(3, 120)
+        # Nothing is known of a rate before, so it is a quarter of one a second.
+        check(time.monotonic() - start > 7, 'all 3 came in %.1f s' % (time.monotonic() - start))
+
+
 if __name__ == '__main__':
     harness.main(together=3)
