@@ -3,6 +3,7 @@
  */
 #include "core/tools/setup_office365.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,11 +17,13 @@
 #include "core/base/address_text.h"
 #include "core/config/config.h"
 #include "core/smtp/address.h"
+#include "core/tools/doctor.h"
 #include "core/tools/mail_exchanger.h"
+#include "core/tools/setup_keys.h"
 #include "core/tools/setup_texts.h"
 #include "tls/tls.h"
 
-enum { STATUS_USAGE = 64, STATUS_CANNOT_WRITE = 73 };
+enum { STATUS_NOT_YET = 1, STATUS_USAGE = 64, STATUS_CANNOT_WRITE = 73 };
 enum { ANSWER_SIZE = 512, TEXT_MAX = 65536 };
 
 #define DIRECTORY "/etc/postrider"
@@ -38,6 +41,10 @@ enum answer {
 	CERTIFICATE,
 	PRIVATE_KEY,
 	ADDRESS,
+	TENANT,
+	MAILBOX,
+	CLIENT_ID,
+	WAIT,
 	DIRECTORY_TO,
 	SPOOL_AT,
 	ANSWERS,
@@ -53,13 +60,20 @@ struct setup_office365 {
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider setup office365 [OPTION VALUE]...\n"
-	      "  --path connector|direct    connector: to everybody, known by certificate or address; direct: to the "
-	      "tenant's\n"
-	      "                             own recipients, known by nothing\n"
+	      "  --path submission|connector|direct\n"
+	      "                             submission: to everybody, signed in as mailboxes; connector: to everybody, "
+	      "known\n"
+	      "                             by certificate or address; direct: to the tenant's own recipients, known "
+	      "by "
+	      "nothing\n"
 	      "  --domain NAME              an accepted domain of the tenant\n"
 	      "  --certificate FILE         the relay's, with a name of an accepted domain in it (path connector)\n"
 	      "  --private-key FILE         and its key\n"
 	      "  --address ADDRESS          by which the Internet sees this relay, in place of a certificate\n"
+	      "  --mailbox ADDRESS,...      who signs in (path submission)\n"
+	      "  --tenant NAME              its domain or identifier; the domain if not given\n"
+	      "  --client-id ID             of the application, which office365.ps1 prints at its end\n"
+	      "  --wait MINUTES             for Microsoft to accept it all; 0 if not given\n"
 	      "  --host NAME                where the tenant takes mail; looked up as the domain's MX if not given\n"
 	      "  --hostname NAME            of this relay; the machine's if not given\n"
 	      "  --networks LIST            who may send; private networks if not given\n"
@@ -83,6 +97,10 @@ static const char *const names[ANSWERS] = {
 	[CERTIFICATE] = "certificate",
 	[PRIVATE_KEY] = "private-key",
 	[ADDRESS] = "address",
+	[TENANT] = "tenant",
+	[MAILBOX] = "mailbox",
+	[CLIENT_ID] = "client-id",
+	[WAIT] = "wait",
 	[DIRECTORY_TO] = "directory",
 	[SPOOL_AT] = "spool",
 };
@@ -109,6 +127,34 @@ static bool is_networks(const char *text)
 	return true;
 }
 
+/* "11111111-2222-3333-4444-555555555555", as Entra names things. */
+static bool is_identifier(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	for (size_t i = 0; i < sizeof(form); i++) {
+		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i]) : text[i] != form[i])
+			return false;
+	}
+	return true;
+}
+
+static bool is_mailboxes(const char *text)
+{
+	char list[ANSWER_SIZE], *rest = list, *one;
+	struct address address;
+
+	snprintf(list, sizeof(list), "%s", text);
+	while ((one = strsep(&rest, ",")) != NULL) {
+		one += strspn(one, " ");
+		one[strcspn(one, " ")] = '\0';
+		if (strchr(one, '"') || address_parse(span_text(one), SMTP_SYNTAX_STRICT, &address) != ADDRESS_OK ||
+		    address.domain.length == 0)
+			return false;
+	}
+	return true;
+}
+
 /* Control octets would break the lines of what is written; all else is quoted there. */
 static bool is_plain(const char *text)
 {
@@ -126,7 +172,15 @@ static bool acceptable(enum answer which, const char *text)
 
 	switch (which) {
 	case PATH:
-		return strcmp(text, "connector") == 0 || strcmp(text, "direct") == 0;
+		return strcmp(text, "connector") == 0 || strcmp(text, "direct") == 0 || strcmp(text, "submission") == 0;
+	case MAILBOX:
+		return is_mailboxes(text);
+	case TENANT:
+		return is_domain(text) || is_identifier(text);
+	case CLIENT_ID:
+		return is_identifier(text);
+	case WAIT:
+		return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) < 6;
 	case DOMAIN:
 	case HOST:
 	case HOSTNAME:
@@ -206,6 +260,8 @@ static bool ends_with(const char *text, const char *end)
 /* The MX is looked up and never made from the domain: newer ones cannot be guessed. */
 static bool find_host(struct setup_office365 *s)
 {
+	if (strcmp(s->given[PATH], "submission") == 0)
+		return true;
 	if (s->given[HOST][0] != '\0') {
 		snprintf(s->host, sizeof(s->host), "%.255s", s->given[HOST]);
 		return true;
@@ -234,6 +290,9 @@ static bool by_what(struct setup_office365 *s)
 
 	if (strcmp(s->given[PATH], "direct") == 0)
 		return true;
+	if (strcmp(s->given[PATH], "submission") == 0)
+		return need(s, MAILBOX, "The mailbox that signs in (several: with commas)", NULL) &&
+		       need(s, TENANT, "The tenant", s->given[DOMAIN]);
 	if (!certificate && s->given[ADDRESS][0] == '\0' && s->may_ask) {
 		fprintf(stderr, "The connector knows this relay by a certificate (better) or by its address. The "
 				"certificate's file, or an empty line: ");
@@ -258,7 +317,7 @@ static bool complete(struct setup_office365 *s)
 
 	if (gethostname(own, sizeof(own) - 1) < 0 || !is_domain(own))
 		own[0] = '\0';
-	return need(s, PATH, "Which way (connector, direct)", NULL) &&
+	return need(s, PATH, "Which way (submission, connector, direct)", NULL) &&
 	       need(s, DOMAIN, "An accepted domain of the tenant", NULL) &&
 	       need(s, HOSTNAME, "The full name of this relay", own[0] ? own : NULL) && by_what(s) && find_host(s) &&
 	       need(s, NETWORKS, "Who may send (networks)", PRIVATE_NETWORKS) &&
@@ -322,32 +381,84 @@ static bool accepted(const char *directory, const char *text, size_t length)
 	return config != NULL;
 }
 
-static int write_all(const struct setup_answers *answers, const char *directory)
+static int write_configuration(const struct setup_answers *answers, const char *directory)
 {
-	size_t length = 0, script_length = 0;
+	size_t length = 0;
 	char *configuration = make_text(setup_write_configuration, answers, &length);
-	char *script = make_text(setup_write_powershell, answers, &script_length);
 	int status = STATUS_CANNOT_WRITE;
 
-	if (!configuration || !script)
+	if (!configuration)
 		fprintf(stderr, "postrider: out of memory\n");
 	else if (!accepted(directory, configuration, length))
 		status = STATUS_USAGE;
 	else
 		status = put_file(directory, "postrider.yaml", configuration);
+	free(configuration);
+	return status;
+}
+
+static void tell_configuration(const struct setup_answers *answers, const char *directory)
+{
+	printf("%s/postrider.yaml is written. Look at it, and try it:\n\n"
+	       "   postrider check --config %s/postrider.yaml\n"
+	       "   postrider doctor --config %s/postrider.yaml --send YOU@%s\n\n"
+	       "Then start the relay: systemctl enable --now postrider\n",
+	       directory, directory, directory, answers->domain);
+	fflush(stdout);
+}
+
+/* The one of a first run may stay: it is for the same key pair, which stays as well. */
+static int put_script(const char *directory, const char *script)
+{
+	char path[ANSWER_SIZE + 64];
+
+	snprintf(path, sizeof(path), "%s/office365.ps1", directory);
+	return access(path, F_OK) == 0 ? 0 : put_file(directory, "office365.ps1", script);
+}
+
+static void tell_script(const char *directory, const char *script)
+{
+	printf("For the tenant's administrator, also in %s/office365.ps1:\n\n%s\n"
+	       "Microsoft takes up to two hours until it is in force everywhere.\n\n",
+	       directory, script);
+	fflush(stdout);
+}
+
+static int write_all(const struct setup_answers *answers, const char *directory)
+{
+	size_t length = 0;
+	char *script = make_text(setup_write_powershell, answers, &length);
+	int status = script ? write_configuration(answers, directory) : STATUS_CANNOT_WRITE;
+
 	if (status == 0)
 		status = put_file(directory, "office365.ps1", script);
-	if (status == 0)
-		printf("1. For the tenant's administrator, also in %s/office365.ps1:\n\n%s\n"
-		       "   Microsoft takes up to two hours until it is in force everywhere.\n\n"
-		       "2. %s/postrider.yaml is written. Look at it, and try it:\n\n"
-		       "   postrider check --config %s/postrider.yaml\n"
-		       "   postrider doctor --config %s/postrider.yaml --send YOU@%s\n\n"
-		       "3. Start the relay: systemctl enable --now postrider\n",
-		       directory, script, directory, directory, directory, answers->domain);
-	free(configuration);
+	if (status == 0) {
+		tell_script(directory, script);
+		tell_configuration(answers, directory);
+	}
 	free(script);
 	return status;
+}
+
+/* Until doctor finds nothing broken, or the time is over. The exit status. */
+static int wait_for_grant(const struct setup_office365 *s, const char *directory)
+{
+	unsigned long minutes = strtoul(s->given[WAIT], NULL, 10);
+	char path[ANSWER_SIZE + 64], what[DOCTOR_WHAT];
+
+	snprintf(path, sizeof(path), "%s/postrider.yaml", directory);
+	for (unsigned long minute = 0; minutes > 0; minute++) {
+		if (doctor_once(path, what)) {
+			printf("It works: everything up to MAIL FROM is accepted.\n");
+			return 0;
+		}
+		printf("Not yet: %s\n", what);
+		fflush(stdout);
+		if (minute >= minutes)
+			return STATUS_NOT_YET;
+		sleep(60);
+	}
+	return 0;
 }
 
 /* ---- the command -------------------------------------------------------------------------------------------- */
@@ -378,12 +489,51 @@ static bool make_absolute(char path[ANSWER_SIZE])
 	return true;
 }
 
+/* The application's key pair, and what the administrator runs; then its number, which comes out there. */
+static int set_up_submission(struct setup_office365 *s, struct setup_answers *answers)
+{
+	const char *directory = s->given[DIRECTORY_TO];
+	char *certificate_text = NULL, *script;
+	size_t length = 0;
+	int status = 0;
+
+	if (!setup_keys(directory, s->given[HOSTNAME], s->given[CERTIFICATE], s->given[PRIVATE_KEY], ANSWER_SIZE,
+			&certificate_text))
+		return STATUS_CANNOT_WRITE;
+	answers->certificate = s->given[CERTIFICATE];
+	answers->private_key = s->given[PRIVATE_KEY];
+	answers->certificate_text = certificate_text;
+	if (s->given[CLIENT_ID][0] == '\0') {
+		script = make_text(setup_write_powershell, answers, &length);
+		status = script ? put_script(directory, script) : STATUS_CANNOT_WRITE;
+		if (status == 0)
+			tell_script(directory, script);
+		free(script);
+	}
+	free(certificate_text);
+	answers->certificate_text = NULL;
+	if (status != 0)
+		return status;
+	if (!need(s, CLIENT_ID, "The application's number (the last line of what the commands print)", NULL)) {
+		fprintf(stderr, "Run the commands, and then this again with --client-id.\n");
+		return STATUS_USAGE;
+	}
+	answers->client_id = s->given[CLIENT_ID];
+	status = write_configuration(answers, directory);
+	if (status != 0)
+		return status;
+	tell_configuration(answers, directory);
+	return wait_for_grant(s, directory);
+}
+
 static int set_up(struct setup_office365 *s)
 {
 	if (!complete(s) || !make_absolute(s->given[CERTIFICATE]) || !make_absolute(s->given[PRIVATE_KEY]))
 		return STATUS_USAGE;
-	const struct setup_answers answers = {
-		.path = strcmp(s->given[PATH], "direct") == 0 ? SETUP_DIRECT : SETUP_CONNECTOR,
+	struct setup_answers answers = {
+		.path = strcmp(s->given[PATH], "direct") == 0       ? SETUP_DIRECT
+			: strcmp(s->given[PATH], "submission") == 0 ? SETUP_SUBMISSION
+								    : SETUP_CONNECTOR,
 		.domain = s->given[DOMAIN],
 		.host = s->host,
 		.hostname = s->given[HOSTNAME],
@@ -393,8 +543,12 @@ static int set_up(struct setup_office365 *s)
 		.certificate = given(s, CERTIFICATE),
 		.private_key = given(s, PRIVATE_KEY),
 		.certificate_name = s->certificate_name[0] != '\0' ? s->certificate_name : NULL,
+		.tenant = s->given[TENANT],
+		.mailboxes = s->given[MAILBOX],
 		.address = given(s, ADDRESS),
 	};
+	if (answers.path == SETUP_SUBMISSION)
+		return set_up_submission(s, &answers);
 	return write_all(&answers, s->given[DIRECTORY_TO]);
 }
 

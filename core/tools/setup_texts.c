@@ -79,9 +79,72 @@ static void put_direct(FILE *out, const struct setup_answers *a)
 	fputs("include:spf.protection.outlook.com -all\n", out);
 }
 
+/* Each of a list "a, b", by itself. */
+static void put_each(FILE *out, const char *list, const char *before, const char *between,
+		     void (*put)(FILE *out, const char *text))
+{
+	char one[512];
+
+	while (*list != '\0') {
+		size_t length = strcspn(list, ", ");
+		snprintf(one, sizeof(one), "%.*s", (int)length, list);
+		list += length;
+		list += strspn(list, ", ");
+		fputs(before, out);
+		put(out, one);
+		if (*list != '\0')
+			fputs(between, out);
+	}
+}
+
+/*
+ * Roles in Exchange (RBAC for Applications), scoped to a group: no permission in Entra at all. The object that Exchange
+ * wants to know is the service principal's, which people mix up with the application's: so nobody copies it by hand.
+ */
+static void put_submission(FILE *out, const struct setup_answers *a)
+{
+	fputs("# In PowerShell 7, as a global or an application and Exchange administrator of the tenant. First time:\n"
+	      "#   Install-Module Microsoft.Graph.Applications, ExchangeOnlineManagement -Scope CurrentUser\n"
+	      "Connect-MgGraph -NoWelcome -Scopes 'Application.ReadWrite.All' -TenantId ",
+	      out);
+	put_literal(out, a->tenant);
+	fputs("\nConnect-ExchangeOnline -ShowBanner:$false\n"
+	      "$mailboxes = ",
+	      out);
+	put_each(out, a->mailboxes, "", ", ", put_literal);
+	fputs("\n# The application, known by the relay's certificate. It gets no API permission: none is needed.\n"
+	      "$key = @{ Type = 'AsymmetricX509Cert'; Usage = 'Verify'; DisplayName = 'postrider'\n"
+	      "          Key = [Convert]::FromBase64String(",
+	      out);
+	put_literal(out, a->certificate_text);
+	fputs(") }\n"
+	      "$app = New-MgApplication -DisplayName 'postrider' -SignInAudience 'AzureADMyOrg' -KeyCredentials "
+	      "@($key)\n"
+	      "$principal = New-MgServicePrincipal -AppId $app.AppId\n"
+	      "# It may send by SMTP as the members of one group, and nothing else.\n"
+	      "New-ServicePrincipal -AppId $app.AppId -ObjectId $principal.Id -DisplayName 'postrider'\n"
+	      "$group = New-DistributionGroup -Name 'postrider mailboxes' -Type Security -Members $mailboxes\n"
+	      "$members = $group.DistinguishedName.Replace(\"'\", \"''\")\n"
+	      "New-ManagementScope -Name 'postrider mailboxes' -RecipientRestrictionFilter \"MemberOfGroup -eq "
+	      "'$members'\"\n"
+	      "New-ManagementRoleAssignment -Name 'postrider SMTP' -App $app.AppId -Role 'Application SMTP.SendAsApp' "
+	      "`\n"
+	      "  -CustomResourceScope 'postrider mailboxes'\n"
+	      "# SMTP has to be on for these mailboxes; it may stay off for the tenant.\n"
+	      "$mailboxes | ForEach-Object { Set-CASMailbox $_ -SmtpClientAuthenticationDisabled $false }\n"
+	      "# InScope should be True for each (the right to use it follows within two hours):\n"
+	      "$mailboxes | ForEach-Object { Test-ServicePrincipalAuthorization -Identity $principal.Id -Resource $_ "
+	      "}\n"
+	      "# This is what the relay wants to know:\n"
+	      "$app.AppId\n",
+	      out);
+}
+
 void setup_write_powershell(FILE *out, const struct setup_answers *answers)
 {
-	if (answers->path == SETUP_CONNECTOR)
+	if (answers->path == SETUP_SUBMISSION)
+		put_submission(out, answers);
+	else if (answers->path == SETUP_CONNECTOR)
 		put_connector(out, answers);
 	else
 		put_direct(out, answers);
@@ -122,11 +185,42 @@ static void put_destination(FILE *out, const struct setup_answers *a)
 	fprintf(out, " }\n    limits: { connections: %d, recipients_per_message: 100 }\n", direct ? 5 : 20);
 }
 
+static void put_mailbox(FILE *out, const char *user)
+{
+	fputs("{ user: ", out);
+	put_quoted(out, user);
+	fputs(" }\n", out);
+}
+
+/* Figures are those that Microsoft publishes for one mailbox. */
+static void put_pool(FILE *out, const struct setup_answers *a)
+{
+	fputs("destinations:\n  - name: office365\n    hosts: [\"smtp.office365.com:587\"]\n    tls: { mode: verify }\n"
+	      "    auth: { mechanism: xoauth2 }\n    oauth:\n      tenant: ",
+	      out);
+	put_quoted(out, a->tenant);
+	fputs("\n      client_id: ", out);
+	put_quoted(out, a->client_id);
+	fputs("\n      certificate: ", out);
+	put_quoted(out, a->certificate);
+	fputs("\n      private_key: ", out);
+	put_quoted(out, a->private_key);
+	fputs("\n    mailboxes:\n", out);
+	put_each(out, a->mailboxes, "      - ", "", put_mailbox);
+	fputs("    sender: mailbox\n    pacing: even\n"
+	      "    limits: { connections: 3, messages_per_minute: 30, recipients_per_day: 10000, "
+	      "recipients_per_message: 500 }\n",
+	      out);
+}
+
 void setup_write_configuration(FILE *out, const struct setup_answers *answers)
 {
 	put_head(out, answers);
-	put_destination(out, answers);
-	if (answers->path == SETUP_CONNECTOR) {
+	if (answers->path == SETUP_SUBMISSION)
+		put_pool(out, answers);
+	else
+		put_destination(out, answers);
+	if (answers->path != SETUP_DIRECT) {
 		fputs("routes:\n  - { destination: office365 }\n", out);
 		return;
 	}

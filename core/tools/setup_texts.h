@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum setup_path { SETUP_CONNECTOR, SETUP_DIRECT };
+enum setup_path { SETUP_CONNECTOR, SETUP_DIRECT, SETUP_SUBMISSION };
 
 struct setup_answers {
 	enum setup_path path;
@@ -22,6 +22,10 @@ struct setup_answers {
 	const char *spool;                     /* directory */
 	const char *certificate, *private_key; /* for the connector; NULL: it knows the relay by its address */
 	const char *certificate_name;          /* a name in it; NULL as above */
+	const char *tenant;                    /* for submission: domain or identifier, as are those below */
+	const char *mailboxes;                 /* "scan1@contoso.com, scan2@contoso.com" */
+	const char *client_id;                 /* of the application */
+	const char *certificate_text;          /* the application's: its DER in base64 */
 	const char *address; /* by which the Internet sees this relay; NULL where a certificate serves */
 };
 

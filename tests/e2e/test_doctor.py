@@ -265,7 +265,7 @@ REFUSED = [
     ('send_as_old', 'test mail', 'sender'),
     ('sent_items_full', 'test mail', 'Sent Items'),
     ('wrong_region', 'RCPT TO', 'MX'),
-    ('quota', 'test mail', 'try again later'),
+    ('quota', 'test mail', 'spent'),
     ('connections', 'test mail', 'try again later'),
 ]
 

@@ -5,6 +5,7 @@ What setup writes is what check accepts, whatever was typed; what the pages show
 """
 
 import glob
+import json
 import os
 import re
 import subprocess
@@ -12,7 +13,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from access_token import APPLICATION  # noqa: E402
 from harness import SOURCES, Certificates, Workspace, case, check, equal, program  # noqa: E402
+from office365 import Mailbox, Office365  # noqa: E402
+from token_endpoint import TokenEndpoint  # noqa: E402
 
 MX = 'example-org.mail.protection.outlook.com'
 
@@ -86,6 +90,70 @@ def direct_send():
 
 
 @case
+def signed_in_as_mailboxes():
+    """Keys, the administrator's commands, a configuration; and with it doctor climbs to a test mail."""
+    with Workspace() as work:
+        known = ('--path', 'submission', '--domain', 'contoso.com', '--mailbox', "box0@contoso.com,o'brien@contoso.com",
+                 '--hostname', 'relay.contoso.com')
+        directory, said = setup(work, *known, code=64)
+        check('--client-id' in said, 'said: %s', said)
+        script = read(directory, 'office365.ps1')
+        check("'box0@contoso.com', 'o''brien@contoso.com'" in script and 'Application SMTP.SendAsApp' in script,
+              'script: %s', script)
+        equal(os.stat(os.path.join(directory, 'entra.key')).st_mode & 0o007, 0, 'who may read the key')
+        certificate, key = read(directory, 'entra.crt'), read(directory, 'entra.key')
+        check(''.join(certificate.split('\n')[1:-2]) in script, 'the certificate is not in the commands')
+        check(key.split('\n')[1] not in said + script, 'the key is shown')
+        # Another run makes no other keys, and has the same to say.
+        _, again = setup(work, *known, code=64)
+        equal(again, said, 'the second time')
+        setup(work, *known, '--client-id', APPLICATION)
+        equal(read(directory, 'entra.key'), key, 'the key')
+        file = os.path.join(directory, 'postrider.yaml')
+        checked(file)
+        doctor_climbs(work, file, certificate)
+
+
+def doctor_climbs(work, file, certificate):
+    """With the scripted Office 365 in the place of Microsoft's."""
+    certificates = Certificates()
+    endpoint = work.own(TokenEndpoint(certificates))
+    endpoint.application(APPLICATION, certificates=[certificate.encode()], roles=())
+    office = work.own(Office365(certificates, [Mailbox('box0@contoso.com'), Mailbox("o'brien@contoso.com")],
+                                tokens=endpoint.tokens))
+    for mailbox in office.mailboxes.values():
+        mailbox.applications = {APPLICATION}
+    text = read(file).replace('smtp.office365.com:587', office.host)
+    text = text.replace('tls: { mode: verify }', 'tls: { mode: verify, ca_file: "%s", server_name: %s }'
+                        % (certificates.ca, office.name))
+    text = re.sub(r' *tenant: .*\n', '', text)  # which stands for Microsoft's own endpoint
+    text = text.replace('oauth:\n', 'oauth:\n      scope: https://outlook.office365.com/.default\n'
+                        '      token_url: "%s"\n      ca_file: "%s"\n' % (endpoint.url, endpoint.ca_file))
+    here = work.write('here.yaml', text)
+
+    def doctor(code, *more):
+        ended = subprocess.run([program('postrider'), 'doctor', '--config', here, '--json', *more],
+                               capture_output=True, text=True)
+        equal(ended.returncode, code, 'doctor: %s%s' % (ended.stdout, ended.stderr))
+        check('eyJ' not in ended.stdout, 'a token is shown: %s', ended.stdout)
+        return [json.loads(line) for line in ended.stdout.splitlines()]
+    for found in doctor(0, '--send', 'you@example.com'):
+        rungs = {rung['rung']: rung for rung in found['rungs']}
+        check('without a role' in rungs['token']['text'] and 'two hours' in rungs['token']['advice'], 'token: %s',
+              rungs)
+        check('XOAUTH2' in rungs['AUTH']['text'], 'AUTH: %s', rungs)
+    equal(sorted(arrival.sender for arrival in office.arrivals), ['box0@contoso.com', "o'brien@contoso.com"], 'senders')
+    office.check_clean()
+    # Not in force yet; then the certificate is not the registered one.
+    office.mailboxes['box0@contoso.com'].applications = set()
+    last = doctor(1)[0]['rungs'][-1]
+    check(last['rung'] == 'AUTH' and 'two hours' in last['advice'], 'not in force: %s', last)
+    endpoint.application(APPLICATION, certificates=[], roles=())
+    last = doctor(1)[0]['rungs'][-1]
+    check(last['rung'] == 'token' and 'AADSTS700027' in last['text'], 'not registered: %s', last)
+
+
+@case
 def what_cannot_be_used():
     with Workspace() as work:
         for arguments in (['--path', 'pigeon'], ['--domain', 'a'], ['--domain', "x.com';rm"], ['--networks', 'all'],
@@ -121,6 +189,25 @@ def the_pages():
                 checked(file)
     check(count >= 3, 'only %d configurations were found', count)
     return '%d configurations' % count
+
+
+# Replies whose code says all there is to do, which is nothing; and one that stands for many.
+SAYS_ITSELF = ('550 5.6.11', '550 5.5.105', '550 5.7.1')
+
+
+@case
+def what_the_pages_explain():
+    """A refusal for which a page has advice is one that the relay has a rule for, or tries again by itself."""
+    count = 0
+    for page in sorted(glob.glob(os.path.join(SOURCES, 'docs', '*.md'))):
+        for row in re.findall(r'^\| (.*?) \|', read(page), re.M):
+            for reply in re.findall(r'`([45]\d\d [^`]*)`', row):
+                count += 1
+                said = subprocess.run([program('postrider'), 'explain', reply], capture_output=True, text=True)
+                known = 'no rule knows' not in said.stdout or 'tries again' in said.stdout
+                check(known or reply[:10] in SAYS_ITSELF or reply[:11] in SAYS_ITSELF, '%s: "%s": %s',
+                      os.path.basename(page), reply, said.stdout)
+    check(count > 20, 'only %d replies were found', count)
 
 
 if __name__ == '__main__':
