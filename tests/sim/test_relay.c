@@ -28,6 +28,7 @@ static const struct scenario scenarios[] = {
 	{"held_apart", scenario_held_apart, 2},
 	{"memory", scenario_memory, 2},
 	{"outage", scenario_outage, 4},
+	{"weekend", scenario_weekend, 4},
 	{"expiry", scenario_expiry, 2},
 	{"parts", scenario_parts, 8},
 	{"stall", scenario_stall, 8},

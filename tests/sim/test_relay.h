@@ -21,6 +21,7 @@ void scenario_quiet(uint64_t seed);
 void scenario_random(uint64_t seed);
 void scenario_parts(uint64_t seed);
 void scenario_outage(uint64_t seed);
+void scenario_weekend(uint64_t seed);
 void scenario_stall(uint64_t seed);
 void scenario_starved(uint64_t seed);
 void scenario_spin(uint64_t seed);

@@ -466,6 +466,54 @@ void scenario_outage(uint64_t seed)
 	rig_close(&rig);
 }
 
+/*
+ * A weekend in fast motion: the next hops are away for 60 hours while mail arrives, and the process is restarted or
+ * killed now and then. Nothing is refused, nothing expires, and when they are back everything arrives once.
+ */
+void scenario_weekend(uint64_t seed)
+{
+	enum { HOURS = 60, EACH = 2 };
+	struct rig_options options = {
+		.scenario = "weekend",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = 15,
+		.content_max = seed % 2 ? 3000 : 20000,
+		.recipients_max = 3,
+		.retry = "{ first: 30s, factor: 2, max: 4h, expire: 5d }",
+		.hop = {.pipelining = true, .chunking = seed % 2},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		world_reach((uint16_t)(RIG_HOP_PORT + i), (seed + i) % 2 ? WORLD_REFUSE : WORLD_BLACK_HOLE);
+	if (rig_start(&rig, 2) < 0)
+		rig_fail(&rig, "does not start");
+	for (unsigned hour = 0; hour < HOURS && rig.failures == 0; hour += EACH) {
+		rig_clients_free(&rig);
+		rig_clients(&rig);
+		(void)rig_run(&rig, NULL, EACH * HOUR_S * CLOCK_NS_PER_S);
+		if (!rig_clients_done(&rig))
+			rig_fail(&rig, "after %u hours mail is not taken any more", hour);
+		if (rig_pick(seed, hour, 6))
+			continue;
+		if (rig_pick(seed, 100 + hour, 2))
+			rig_crash(&rig, rig_pick(seed, 200 + hour, 2) ? WORLD_KILL : WORLD_POWER_CUT);
+		else if (rig_stop(&rig))
+			rig_audit(&rig, false);
+		if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 300 + hour, 3)) < 0)
+			rig_fail(&rig, "does not start again: %s", rig.recovery.problem);
+	}
+	rig_heal(&rig);
+	if (rig_run(&rig, rig_quiet, 5 * HOUR_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "not everything is delivered five hours after");
+	rig_finish(&rig, 2);
+	expect_all(&rig);
+	rig_close(&rig);
+}
+
 /* What is known of each delivery, in the order of the shard's list. */
 static struct {
 	uint16_t attempts[16];
