@@ -42,10 +42,11 @@ class Setting:
         destination = {'auth': {'mechanism': 'login', 'password_file': 'password'},
                        'mailboxes': [{'user': name} for name in names], 'sender': 'mailbox'}
         destination.update(self.destination)
-        self.relay = self.work.relay(self.work.configuration(
+        self.configuration = self.work.configuration(
             [self.office.host], destination=destination,
             tls={'mode': 'verify', 'ca_file': Certificates().path('ca.crt'), 'server_name': Office365.name},
-            **self.changes))
+            **self.changes)
+        self.relay = self.work.relay(self.configuration)
 
     def __exit__(self, kind, value, trace):
         try:
@@ -180,6 +181,24 @@ def what_clients_say():
         arrival = setting.arrived(1)[1]
         equal(arrival.original, message(1), 'what must stay as it is')
         equal(arrival.sender, 'sender@example.net', 'sender in the envelope')
+
+
+@case
+def refusals_lost_connections_and_kills():
+    """A pool whose next hop refuses and hangs up by chance, a relay that is killed: nobody sends as somebody else, none
+    is lost, and only what was in flight at a kill or a cut may have come twice."""
+    total, kills = 600, 3
+    with Setting(count=5, retry={'first': '100ms', 'factor': 1.2, 'max': '500ms', 'expire': '1h'}) as setting:
+        setting.office.chances = {'insufficient': 0.03, 'cut_before': 0.01, 'cut_mail': 0.01, 'cut_after': 0.005}
+        for kill in range(kills + 1):
+            setting.send(message(i) for i in range(kill * total // 4 + 1, (kill + 1) * total // 4 + 1))
+            if kill < kills:
+                setting.relay.kill()
+                setting.relay.wait()
+                setting.relay = setting.work.relay(setting.configuration)
+        setting.office.wait_taken(total)
+        setting.office.check_clean()
+        check(len(setting.office.twice()) < total / 4, '%d came twice', len(setting.office.twice()))
 
 
 if __name__ == '__main__':
