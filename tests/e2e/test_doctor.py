@@ -266,7 +266,7 @@ REFUSED = [
     ('sent_items_full', 'test mail', 'Sent Items'),
     ('wrong_region', 'RCPT TO', 'MX'),
     ('quota', 'test mail', 'spent'),
-    ('connections', 'test mail', 'try again later'),
+    ('connections', 'test mail', 'fewer connections'),
 ]
 
 
