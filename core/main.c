@@ -45,6 +45,7 @@
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
+#include "core/tools/ask_reload.h"
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
 #include "core/tools/presets.h"
@@ -59,7 +60,6 @@ enum {
 	STATUS_MS = 2000,
 	RELOAD_WAIT_S = 10,
 	RELOAD_LOOK_US = 1000,
-	RELOAD_ANSWER_S = 60, /* `postrider reload` waits for it */
 	MMAP_THRESHOLD = 128 << 10
 };
 
@@ -713,42 +713,6 @@ static int check(const struct config *config)
 			printf("%s: %s\n", config->file, ceiling);
 	}
 	return 0;
-}
-
-static int reload_problem(const char *path, const char *why)
-{
-	fprintf(stderr, "postrider: %s: %s\n", path, why);
-	return EXIT_IO;
-}
-
-/* The process is found by the spool that it has locked, and says there what became of it (running.h). */
-static int ask_reload(const struct config *config)
-{
-	struct running before, after;
-	char path[4096 + 8];
-	unsigned looks;
-	int r;
-
-	snprintf(path, sizeof(path), "%.4096s/lock", config->spool.directory);
-	r = running_read(path, &before);
-	if (r == -ESRCH || r == -ENOENT)
-		return reload_problem(path, "no process of postrider has this spool");
-	if (r == 0 && kill(before.pid, SIGHUP) < 0)
-		r = -errno;
-	if (r < 0)
-		return reload_problem(path, r == -EBADMSG ? "its process is just starting, try again" : strerror(-r));
-	for (looks = 0; looks < RELOAD_ANSWER_S * 100; looks++) {
-		r = running_read(path, &after);
-		if (r == -ESRCH)
-			return reload_problem(path, "the process has ended");
-		if (r == 0 && after.reloads != before.reloads) {
-			if (after.refusal[0])
-				fprintf(stderr, "%s\n", after.refusal);
-			return after.refusal[0] ? EXIT_CONFIG : 0;
-		}
-		(void)usleep(10000);
-	}
-	return reload_problem(path, "no answer: look at its events");
 }
 
 static int execute(const char *command, struct config *config)

@@ -1,0 +1,51 @@
+/*
+ * core/tools/ask_reload.c - see ask_reload.h.
+ */
+#include "core/tools/ask_reload.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/running.h"
+#include "core/config/config.h"
+
+enum { EXIT_IO = 74, EXIT_CONFIG = 78, RELOAD_ANSWER_S = 60 };
+
+static int reload_problem(const char *path, const char *why)
+{
+	fprintf(stderr, "postrider: %s: %s\n", path, why);
+	return EXIT_IO;
+}
+
+/* The process is found by the spool that it has locked, and says there what became of it (running.h). */
+int ask_reload(const struct config *config)
+{
+	struct running before, after;
+	char path[4096 + 8];
+	unsigned looks;
+	int r;
+
+	snprintf(path, sizeof(path), "%.4096s/lock", config->spool.directory);
+	r = running_read(path, &before);
+	if (r == -ESRCH || r == -ENOENT)
+		return reload_problem(path, "no process of postrider has this spool");
+	if (r == 0 && kill(before.pid, SIGHUP) < 0)
+		r = -errno;
+	if (r < 0)
+		return reload_problem(path, r == -EBADMSG ? "its process is just starting, try again" : strerror(-r));
+	for (looks = 0; looks < RELOAD_ANSWER_S * 100; looks++) {
+		r = running_read(path, &after);
+		if (r == -ESRCH)
+			return reload_problem(path, "the process has ended");
+		if (r == 0 && after.reloads != before.reloads) {
+			if (after.refusal[0])
+				fprintf(stderr, "%s\n", after.refusal);
+			return after.refusal[0] ? EXIT_CONFIG : 0;
+		}
+		(void)usleep(10000);
+	}
+	return reload_problem(path, "no answer: look at its events");
+}
