@@ -50,6 +50,7 @@
 #include "core/tools/explain.h"
 #include "core/tools/presets.h"
 #include "core/tools/setup_office365.h"
+#include "core/tools/usage.h"
 #include "tls/tls.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_SOFTWARE = 70, EXIT_IO = 74, EXIT_CONFIG = 78 };
@@ -655,25 +656,6 @@ static int run(struct config *config)
 
 /* ---- command line ------------------------------------------------------------------------------------------- */
 
-static int usage(FILE *out, int status)
-{
-	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
-	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead\n"
-	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
-	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
-	      "                                        what lies in a spool that is not in use\n"
-	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"
-	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
-	      "ends\n"
-	      "       postrider explain REPLY          what a refusal means, and what to do\n"
-	      "       postrider presets [NAME]         what is known of providers, for `preset` of a destination\n"
-	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
-	      "configuration\n"
-	      "       postrider version\n",
-	      out);
-	return status;
-}
-
 static int version(void)
 {
 	struct ring_problem problem;
@@ -724,8 +706,16 @@ static int execute(const char *command, struct config *config)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},   {"probe", probe_command},
+		     {"presets", presets_command}, {"explain", explain_command}, {"setup", setup_command}};
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"show", no_argument, NULL, 's'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	FILE *show = NULL;
 	const char *file = NULL, *command = argc > 1 ? argv[1] : "";
 	struct config_problems problems;
 	struct config *config;
@@ -735,31 +725,26 @@ int main(int argc, char **argv)
 		return version();
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
 		return usage(stdout, 0);
-	if (strcmp(command, "spool") == 0)
-		return spool_tool(argc - 1, argv + 1);
-	if (strcmp(command, "doctor") == 0)
-		return doctor_command(argc - 1, argv + 1);
-	if (strcmp(command, "probe") == 0)
-		return probe_command(argc - 1, argv + 1);
-	if (strcmp(command, "presets") == 0)
-		return presets_command(argc - 1, argv + 1);
-	if (strcmp(command, "explain") == 0)
-		return explain_command(argc - 1, argv + 1);
-	if (strcmp(command, "setup") == 0)
-		return setup_command(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		if (strcmp(command, tools[i].name) == 0)
+			return tools[i].run(argc - 1, argv + 1);
+	}
 	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		if (option == 'h')
 			return usage(stdout, 0);
-		if (option != 'c')
+		if (option == 's' && strcmp(command, "check") == 0)
+			show = stdout;
+		else if (option == 'c')
+			file = optarg;
+		else
 			return usage(stderr, EXIT_USAGE);
-		file = optarg;
 	}
 	if (!file || optind != argc)
 		return usage(stderr, EXIT_USAGE);
-	config = config_load(file, &problems);
+	config = config_load_shown(file, &problems, show);
 	print_problems(&problems);
 	if (!config)
 		return EXIT_CONFIG;

@@ -15,12 +15,21 @@
 #include "core/config/reader.h"
 #include "core/config/schema.h"
 #include "core/config/schema_verdict.h"
+#include "core/config/show.h"
 #include "core/config/text_file.h"
 
 /* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
 enum { FILE_SIZE_MAX = 32 << 20 };
 
+static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
+			    FILE *show);
+
 struct config *config_load(const char *file, struct config_problems *problems)
+{
+	return config_load_shown(file, problems, NULL);
+}
+
+struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out)
 {
 	struct config *config = NULL;
 	char *text;
@@ -34,7 +43,7 @@ struct config *config_load(const char *file, struct config_problems *problems)
 				    opened ? "read" : "opened", strerror(-r));
 		return NULL;
 	}
-	config = config_parse(file, text, length, problems);
+	config = parse(file, text, length, problems, out);
 	free(text);
 	/* The tree of a large file was many times what is left of it. */
 	malloc_trim(0);
@@ -42,7 +51,7 @@ struct config *config_load(const char *file, struct config_problems *problems)
 }
 
 /* Loads the screened text and reads its tree. */
-static bool read_document(struct reader *r, const char *text, size_t length)
+static bool read_document(struct reader *r, const char *text, size_t length, FILE *show)
 {
 	const yaml_mark_t start = {0};
 	yaml_parser_t parser;
@@ -58,6 +67,8 @@ static bool read_document(struct reader *r, const char *text, size_t length)
 		ok = preset_merge(r) && schema_read(r);
 		if (ok)
 			preset_warn(r);
+		if (ok && show)
+			show_document(r, r->root, r->config, show);
 		preset_free(r);
 		r->document = NULL;
 		yaml_document_delete(&document);
@@ -69,6 +80,12 @@ static bool read_document(struct reader *r, const char *text, size_t length)
 }
 
 struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems)
+{
+	return parse(file, text, length, problems, NULL);
+}
+
+static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
+			    FILE *show)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	const yaml_mark_t start = {0};
@@ -87,7 +104,7 @@ struct config *config_parse(const char *file, const char *text, size_t length, s
 		length -= strlen(byte_order_mark);
 	}
 	schema_defaults(config);
-	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length);
+	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length, show);
 	free(r.networks);
 	config_problems_sort(problems);
 	if (ok)

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/base/address_text.h"
 #include "core/base/ring.h"
@@ -205,6 +206,8 @@ const struct config_from *config_from_find(const struct config *config, const ch
 struct config *config_load(const char *file, struct config_problems *problems);
 /* The same from memory; `file` is used for messages and relative paths. For tests and the fuzz target. */
 struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems);
+/* The same as config_load(), and writes to `out` what is in force and where each value comes from (show.h). */
+struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out);
 void config_free(struct config *config);
 
 #endif

@@ -150,6 +150,52 @@ static void test_warnings(void)
 	}
 }
 
+/* What is in force, and whose word it is. */
+static void test_show(void)
+{
+	static const char *const lines[] = {
+		"connections: 5                          # show.yaml:5\n",
+		"recipients_per_message: 7               # preset sample\n",
+		"messages_in_flight: 4096                # default\n",
+		"- \"one.example.net:587\"                   # preset sample\n",
+		"hostname: relay.example.org                       # show.yaml:1\n",
+		"expire: 5d                                      # default\n",
+	};
+	struct config_problems problems;
+	char *shown = NULL, path[100];
+	size_t size = 0;
+	FILE *out = open_memstream(&shown, &size), *file;
+	struct config *config;
+
+	snprintf(path, sizeof(path), "%s/show.yaml", directory);
+	file = fopen(path, "w");
+	fputs("hostname: relay.example.org\n"
+	      "listeners: [{ name: a, address: \"127.0.0.1:25\" }]\n"
+	      "clients: [{ name: c, networks: [127.0.0.0/8] }]\n"
+	      "routes: [{ recipient: \"*@example.org\", destination: d }]\n"
+	      "destinations: [{ name: d, preset: sample, limits: { connections: 5 } }]\n",
+	      file);
+	fclose(file);
+	config = config_load_shown(path, &problems, out);
+	fclose(out);
+	CHECK(config != NULL);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char words[2][100] = {"", ""};
+		const char *at;
+
+		sscanf(lines[i], "%99[^#]# %99[^\n]", words[0], words[1]);
+		for (char *end = words[0] + strlen(words[0]); end > words[0] && end[-1] == ' ';)
+			*--end = '\0';
+		at = strstr(shown, words[0]);
+		/* The origin stands in the same line. */
+		CHECK(at && strstr(at, words[1]) && strstr(at, words[1]) < strchr(at, '\n'));
+		if (!at || !strstr(at, words[1]) || strstr(at, words[1]) > strchr(at, '\n'))
+			fprintf(stderr, "%s: %s\n%s", words[0], words[1], shown);
+	}
+	config_free(config);
+	free(shown);
+}
+
 static void test_mistakes(void)
 {
 	static const struct {
@@ -198,6 +244,7 @@ int main(void)
 	put("sample", sample);
 	RUN(test_merge);
 	RUN(test_warnings);
+	RUN(test_show);
 	RUN(test_mistakes);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	return check_end() | (system(command) != 0);

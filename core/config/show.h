@@ -1,0 +1,17 @@
+/*
+ * core/config/show.h - a configuration as it is in force, with where each value comes from: `check --show`.
+ *
+ * Every key that has a value, by the tables that it was read with: "default", "preset NAME", or FILE:LINE. Keys without
+ * a fixed default are only there where they are given.
+ */
+#ifndef POSTRIDER_CONFIG_SHOW_H
+#define POSTRIDER_CONFIG_SHOW_H
+
+#include <stdio.h>
+
+#include "core/config/reader.h"
+
+/* When all is read, and r->document is still there. `object`: what `fields` describe. */
+void show_document(struct reader *r, const struct reader_field *fields, const void *object, FILE *out);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * core/tools/usage.c - see usage.h.
+ */
+#include "core/tools/usage.h"
+
+int usage(FILE *out, int status)
+{
+	fputs("usage: postrider run --config FILE      relay mail in the foreground until SIGTERM\n"
+	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead;\n"
+	      "                                        --show: what is in force, and where each value comes from\n"
+	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
+	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
+	      "                                        what lies in a spool that is not in use\n"
+	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"
+	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
+	      "ends\n"
+	      "       postrider explain REPLY          what a refusal means, and what to do\n"
+	      "       postrider presets [NAME]         what is known of providers, for `preset` of a destination\n"
+	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
+	      "configuration\n"
+	      "       postrider version\n",
+	      out);
+	return status;
+}
