@@ -344,12 +344,7 @@ static int start_agents(struct relay *relay, const struct config *config)
 /* Identities of tokens belong to a snapshot, so this comes before one is made. The same. */
 static int start_tokens(struct process *p, const struct config *config)
 {
-	bool wanted = false;
-	size_t d;
-
-	for (d = 0; d < config->destination_count; d++)
-		wanted = wanted || config->destinations[d].oauth;
-	if (!wanted || p->relay.deliverers.tokens)
+	if (!mailbox_tokens_wanted(config) || p->relay.deliverers.tokens)
 		return 0;
 	p->relay.deliverers.tokens = tokens_start(p->logs[p->relay.shard_count + 1]);
 	return p->relay.deliverers.tokens ? 0 : -errno;

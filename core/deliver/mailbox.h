@@ -85,6 +85,9 @@ struct mailbox_home {
 };
 void mailbox_home_deinit(struct mailbox_home *home);
 
+/* Somebody signs in by a token. */
+bool mailbox_tokens_wanted(const struct config *config);
+
 struct mailbox_problem {
 	char text[512];
 };

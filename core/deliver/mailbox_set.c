@@ -230,6 +230,17 @@ static int make(struct mailbox_set **out, struct mailbox_home *home, struct toke
 	return r;
 }
 
+bool mailbox_tokens_wanted(const struct config *config)
+{
+	size_t d;
+
+	for (d = 0; d < config->destination_count; d++) {
+		if (config->destinations[d].oauth)
+			return true;
+	}
+	return false;
+}
+
 int mailbox_sets_make(struct mailbox_set **sets, struct mailbox_home *homes, struct tokens *tokens,
 		      const struct config *config, struct mailbox_problem *problem)
 {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tests/interop/test_exim_auth.py - the relay signs in at Exim: PLAIN and LOGIN, a wrong password, one that is mended."""
+"""tests/interop/test_exim_auth.py - the relay signs in at Exim: PLAIN and LOGIN, a wrong password that is mended."""
 
 import json
 import os
