@@ -46,6 +46,7 @@
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
 #include "core/tools/ask_reload.h"
+#include "core/tools/credentials.h"
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
 #include "core/tools/presets.h"
@@ -704,8 +705,13 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},   {"probe", probe_command},
-		     {"presets", presets_command}, {"explain", explain_command}, {"setup", setup_command}};
+	} tools[] = {{"spool", spool_tool},
+		     {"doctor", doctor_command},
+		     {"probe", probe_command},
+		     {"presets", presets_command},
+		     {"explain", explain_command},
+		     {"setup", setup_command},
+		     {"credentials", credentials_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},

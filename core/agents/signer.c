@@ -127,11 +127,15 @@ bool signer_thumbprint_of(const char *file, uint8_t sha1[SIGNER_SHA1_SIZE])
 	return ok;
 }
 
-int64_t signer_end(const struct signer *signer)
+int64_t signer_end_of(const char *file)
 {
+	struct secret text;
+	X509 *certificate = secret_read(file, &text) == 0 ? read_certificate(&text) : NULL;
 	struct tm tm;
+	bool ok = certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1;
 
-	if (!signer->certificate || ASN1_TIME_to_tm(X509_get0_notAfter(signer->certificate), &tm) != 1)
-		return 0;
-	return timegm(&tm);
+	X509_free(certificate);
+	secret_wipe(&text);
+	ERR_clear_error();
+	return ok ? timegm(&tm) : 0;
 }

@@ -39,7 +39,7 @@ bool signer_thumbprints(const struct signer *signer, uint8_t sha1[SIGNER_SHA1_SI
 			uint8_t sha256[SIGNER_SHA256_SIZE]);
 /* SHA-1 of a certificate's file alone. False: it cannot be read. */
 bool signer_thumbprint_of(const char *file, uint8_t sha1[SIGNER_SHA1_SIZE]);
-/* When the certificate ends, seconds since 1970; 0: there is none. */
-int64_t signer_end(const struct signer *signer);
+/* When the certificate of a file ends, seconds since 1970; 0: it cannot be read. */
+int64_t signer_end_of(const char *file);
 
 #endif

@@ -20,6 +20,8 @@ static const size_t texts[] = {
 	offsetof(struct config_oauth, service_account_file),
 	offsetof(struct config_oauth, token_url),
 	offsetof(struct config_oauth, scope),
+	offsetof(struct config_oauth, object_id),
+	offsetof(struct config_oauth, graph_url),
 	offsetof(struct config_oauth, ca_file),
 	offsetof(struct config_oauth, proxy),
 };

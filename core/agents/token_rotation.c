@@ -439,3 +439,13 @@ bool rotation_run(struct rotation *r)
 	close(fd);
 	return ok;
 }
+
+bool rotation_under_way(const struct config_oauth *oauth)
+{
+	const struct rotation r = {.oauth = oauth};
+	struct paths next, old;
+
+	paths_of(&r, ROTATION_NEXT, &next);
+	paths_of(&r, ROTATION_OLD, &old);
+	return there(next.certificate) || there(next.private_key) || there(old.certificate);
+}

@@ -55,5 +55,7 @@ struct rotation {
 
 /* All that is left to do. False: `problem`; what was done stays done. */
 bool rotation_run(struct rotation *rotation);
+/* One was begun, and not ended. */
+bool rotation_under_way(const struct config_oauth *oauth);
 
 #endif

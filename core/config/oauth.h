@@ -40,6 +40,8 @@ struct config_oauth {
 	size_t command_count;
 	char *token_url; /* resolved: of the tenant, if it was not given; NULL: a service account's own, or a command */
 	char *scope;     /* resolved likewise; NULL: none is sent */
+	char *object_id; /* of the application, for rolling its keys; NULL: they are not */
+	char *graph_url; /* where that is; NULL: https://graph.microsoft.com */
 	char *ca_file;   /* who may sign for the endpoint; NULL: the system's authorities */
 	char *proxy;     /* NULL: none, whatever the environment says */
 	enum config_signature signature; /* of what the certificate signs */

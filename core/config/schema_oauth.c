@@ -69,9 +69,9 @@ static bool read_visible(struct reader *r, const struct reader_field *field, con
 	return store(r, value, (char **)((char *)object + field->offset), text);
 }
 
-static bool read_url(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
+static bool read_https(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+		       void *object)
 {
-	struct config_oauth *oauth = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
@@ -80,7 +80,7 @@ static bool read_url(struct reader *r, const struct reader_field *field, const s
 	    strlen(text) > URL_MAX || text[8] == '\0' || text[8] == '/')
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write an https URL, as in https://login.example.org/token", value->name);
-	return store(r, value, &oauth->token_url, text);
+	return store(r, value, (char **)((char *)object + field->offset), text);
 }
 
 /* Several words with a blank between them (RFC 6749 3.3). */
@@ -174,9 +174,11 @@ static const struct reader_field oauth_fields[] = {
 	FIELD("refresh_token_file", read_refresh_file, OAUTH(refresh_token_file)),
 	FIELD("service_account_file", read_secret_file, OAUTH(service_account_file)),
 	FIELD_LIST("command", OAUTH(command), CONFIG_COMMAND_WORDS_MAX, &command, "[/usr/local/bin/token]"),
-	FIELD("token_url", read_url, 0),
+	FIELD("token_url", read_https, OAUTH(token_url)),
 	FIELD("scope", read_scope, 0),
 	FIELD("ca_file", reader_file, OAUTH(ca_file)),
+	FIELD("object_id", read_visible, OAUTH(object_id)),
+	FIELD("graph_url", read_https, OAUTH(graph_url)),
 	FIELD("proxy", read_visible, OAUTH(proxy)),
 	FIELDS_END,
 };
@@ -232,6 +234,8 @@ static bool check_effect(struct reader *r, const yaml_node_t *node, const struct
 		{"client_secret_file", APPLICATION},
 		{"refresh_token_file", APPLICATION},
 		{"signature", SIGNED},
+		{"object_id", SIGNED},
+		{"graph_url", SIGNED},
 		{"service_account_file", ACCOUNT},
 		{"token_url", APPLICATION | ACCOUNT},
 		{"scope", APPLICATION | ACCOUNT},
@@ -285,6 +289,8 @@ static bool complete(struct reader *r, const yaml_node_t *node, struct config_oa
 		return fail_at(r, node, "command", "write the program's whole path, as in [/usr/local/bin/token]");
 	if (oauth->grant == CONFIG_GRANT_COMMAND || oauth->grant == CONFIG_GRANT_SERVICE_ACCOUNT)
 		return true;
+	if (oauth->graph_url != NULL && oauth->object_id == NULL)
+		return fail_at(r, node, "graph_url", "without effect without object_id: remove it");
 	if (oauth->client_id == NULL)
 		return reader_fail(r, &node->start_mark,
 				   "oauth: the application's name is missing: write client_id: "
@@ -335,6 +341,8 @@ void config_oauth_free(struct config_oauth *oauth)
 	free(oauth->command);
 	free(oauth->token_url);
 	free(oauth->scope);
+	free(oauth->object_id);
+	free(oauth->graph_url);
 	free(oauth->ca_file);
 	free(oauth->proxy);
 	free(oauth);

@@ -7,6 +7,7 @@ The agent is the real one, driven by token_client.c. Signatures are judged by th
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import time
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from harness import BUILD, Certificates, Workspace, case, check, equal, eventually, free_port, main
+from harness import BUILD, Certificates, Workspace, case, check, equal, eventually, free_port, main, program
 from token_endpoint import TokenEndpoint, aadsts, key_and_certificate, load, thumbprint
 
 APP = '11111111-2222-3333-4444-555555555555'
@@ -656,6 +657,47 @@ def rotation_without_a_look_at_its_keys():
         equal(files(s), ['app.crt', 'app.key'], 'files')
         s.agent.token()
         s.finish()
+
+
+def credentials(s, *arguments):
+    """The command, with a configuration that names the certificate."""
+    oauth = {'tenant': s.endpoint.tenant, 'client_id': APP, 'certificate': 'app.crt', 'private_key': 'app.key',
+             'token_url': s.endpoint.root + '/{tenant}/oauth2/v2.0/token', 'ca_file': s.endpoint.ca_file,
+             'object_id': s.endpoint.applications[APP].object_id, 'graph_url': s.endpoint.root}
+    configuration = s.work.configuration(['mail.example.org:25'], tls={'mode': 'verify'}, destination={
+        'auth': {'mechanism': 'xoauth2'}, 'mailboxes': [{'user': 'scan@contoso.com'}], 'oauth': oauth})
+    configuration = s.work.write('relay.yaml', json.dumps(configuration))
+    done = subprocess.run([program('postrider'), 'credentials', *arguments, '--config', configuration],
+                          capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+@case
+def credentials_command():
+    with Setting() as s:
+        application = rotation_setting(s)
+        code, said = credentials(s, 'status')
+        equal(code, 0, 'status: %s' % said)
+        check(re.search('ends in (399|400) days', said) and 'a token: given, for 3599 s' in said, 'status: %s', said)
+        # Not due for a year.
+        equal(credentials(s, 'rotate', '--due'), (0, ''), 'rotate --due')
+        equal(registered(application), [s.first], 'certificates')
+        code, said = credentials(s, 'rotate')
+        equal(code, 0, 'rotate: %s' % said)
+        check('the old certificate is removed' in said, 'rotate: %s', said)
+        check(s.first not in registered(application), 'the old one is there')
+        check(re.search('ends in 36[45] days', credentials(s, 'status')[1]), 'the new one does not live a year')
+        # One that ends soon is.
+        certificate, _ = key_and_certificate(s.work.directory, days=29)
+        application.certificates = [load(certificate)]
+        code, said = credentials(s, 'rotate', '--due')
+        equal(code, 0, 'rotate --due: %s' % said)
+        check('it gets a token' in said, 'rotate --due: %s', said)
+        # And what is refused is said.
+        application.enabled = False
+        code, said = credentials(s, 'status')
+        equal(code, 1, 'status')
+        check('Enterprise applications' in said, 'status: %s', said)
 
 
 @case
