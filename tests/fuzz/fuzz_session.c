@@ -265,11 +265,15 @@ int client_find(const struct config *unused, const struct ring_address *address)
 	return peer == CLIENT ? 0 : -1;
 }
 
-int route_find(const struct config *unused, const char *address, size_t length)
+const struct config_route *route_find(const struct config *unused, const struct route_question *question)
 {
-	const char *at = memrchr(address, '@', length);
+	static const struct config_route routes[] = {{.destination = 0}, {.destination = 1}, {.refuse = (char *)"no"}};
+	const char *address = question->recipient.data, *end = address + question->recipient.length;
+	const char *at = memrchr(address, '@', question->recipient.length);
 
-	return at && at + 1 < address + length ? (at[1] == 'a' ? 0 : at[1] == 'n' ? -1 : 1) : -1;
+	if (!at || at + 1 == end || at[1] == 'n')
+		return NULL;
+	return &routes[at[1] == 'a' ? 0 : at[1] == 'r' ? 2 : 1];
 }
 
 void load_connection_gone(struct shard *unused)
