@@ -278,6 +278,16 @@ bool schema_auth_check(struct reader *r, const yaml_node_t *node, struct config_
 	const yaml_node_t *auth = reader_find(r, node, "auth"), *pool = reader_find(r, node, "mailboxes");
 	const yaml_node_t *said = pool != NULL || is_off(auth) ? pool : auth;
 
+	/* What only a preset says: by what mailboxes sign in here, and not that there are any. */
+	if (pool == NULL && said != NULL && said->start_mark.index >= READER_PRESET && destination->auth.user == NULL) {
+		destination->mechanism_count = 0;
+		said = NULL;
+		if (destination->oauth == NULL)
+			reader_warn(r, &reader_find(r, node, "preset")->start_mark,
+				    "preset %s: nobody signs in there, and only those who do may send: write auth or "
+				    "mailboxes; auth: off where that is meant",
+				    destination->preset);
+	}
 	if (said == NULL)
 		return destination->oauth == NULL ||
 		       reader_fail(r, &reader_find(r, node, "oauth")->start_mark,

@@ -248,7 +248,10 @@ static bool check_effect(struct reader *r, const yaml_node_t *node, const struct
 								     : APPLICATION;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (reader_find(r, node, keys[i].key) != NULL && !(keys[i].where & is))
+		const yaml_node_t *value = reader_find(r, node, keys[i].key);
+
+		/* A preset says what holds for those grants that know it. */
+		if (value != NULL && value->start_mark.index < READER_PRESET && !(keys[i].where & is))
 			return fail_at(r, node, keys[i].key,
 				       is == 0         ? "without effect beside command: remove it"
 				       : is == ACCOUNT ? "without effect beside service_account_file: remove it"

@@ -28,29 +28,38 @@ static struct config *parse(const char *destination, const char *route, struct c
 
 static const char *const own = "recipient: \"*@example.org\", ";
 
-/* Those that ship. What a destination must give itself is told in `supply`: here hosts, where the preset has none. */
+static char directory[] = "/tmp/test_preset.XXXXXX";
+
+/* Those that ship. What a destination must give itself is told in `supply`: here hosts, where the preset has none, and
+ * who signs in. */
 static void test_all(void)
 {
-	DIR *directory = opendir(getenv("POSTRIDER_PRESETS"));
+	DIR *shipped = opendir(getenv("POSTRIDER_PRESETS"));
 	unsigned count = 0;
 
-	CHECK(directory != NULL);
-	for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
+	CHECK(shipped != NULL);
+	for (struct dirent *entry; shipped && (entry = readdir(shipped)) != NULL;) {
 		char destination[600], *dot = strrchr(entry->d_name, '.');
 		struct config_problems problems;
-		struct config *config;
+		struct config *config = NULL;
 
 		if (!dot || strcmp(dot, ".yaml") != 0)
 			continue;
 		*dot = '\0';
-		snprintf(destination, sizeof(destination), "{ name: d, preset: %s }", entry->d_name);
-		config = parse(destination, own, &problems);
-		if (!config && strstr(config_problems_first(&problems), "the key \"hosts\" is missing")) {
-			snprintf(destination, sizeof(destination), "{ name: d, preset: %s, hosts: [\"%s:25\"] }",
-				 entry->d_name,
-				 strcmp(entry->d_name, "ses") == 0 ? "email-smtp.eu-west-1.amazonaws.com"
-								   : "contoso-com.mail.protection.outlook.com");
+		const char *hosts = "", *login = "";
+		for (unsigned round = 0; round < 3; round++) {
+			config_free(config);
+			snprintf(destination, sizeof(destination), "{ name: d, preset: %s%s%s }", entry->d_name, hosts,
+				 login);
 			config = parse(destination, own, &problems);
+			if (strstr(config_problems_first(&problems), "the key \"hosts\" is missing"))
+				hosts = strcmp(entry->d_name, "ses") == 0
+						? ", hosts: [\"email-smtp.eu-west-1.amazonaws.com:25\"]"
+						: ", hosts: [\"contoso-com.mail.protection.outlook.com:25\"]";
+			else if (strstr(config_problems_first(&problems), "nobody signs in there"))
+				login = ", auth: { user: u }, oauth: { command: [/bin/token] }";
+			else
+				break;
 		}
 		if (!config || problems.warnings)
 			fprintf(stderr, "%s: %s\n", entry->d_name, config_problems_first(&problems));
@@ -63,12 +72,79 @@ static void test_all(void)
 		config_free(config);
 		count++;
 	}
-	if (directory)
-		closedir(directory);
+	if (shipped)
+		closedir(shipped);
 	CHECK(count >= 17);
 }
 
-static char directory[] = "/tmp/test_preset.XXXXXX";
+/* What Microsoft's say of signing in and of limits, for the ways in which people have it. */
+static void test_office365(void)
+{
+	static const struct {
+		const char *preset, *token_url;
+	} rows[] = {
+		{"office365-submission", "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"},
+		{"office365-gcchigh", "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token"},
+		{"office365-dod", "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token"},
+		{"office365-china", "https://login.partner.microsoftonline.cn/contoso.com/oauth2/v2.0/token"},
+	};
+	static const char *const scopes[] = {
+		"https://outlook.office365.com/.default",
+		"https://outlook.office365.us/.default",
+		"https://outlook.office365.us/.default",
+		"https://partner.outlook.cn/.default",
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config_problems problems;
+		char destination[400];
+		const struct config_destination *d;
+		struct config *config;
+
+		snprintf(destination, sizeof(destination),
+			 "{ name: d, preset: %s, mailboxes: [{ user: a@contoso.com }, { user: b@contoso.com }],\n"
+			 "      oauth: { tenant: contoso.com, client_id: x, client_secret_file: %s/secret } }",
+			 rows[i].preset, directory);
+		config = parse(destination, "", &problems);
+		CHECK_STR(config_problems_first(&problems), "");
+		CHECK(config != NULL);
+		if (!config)
+			continue;
+		d = &config->destinations[0];
+		CHECK_EQ(d->mechanisms[0], CONFIG_AUTH_XOAUTH2);
+		CHECK_EQ(d->mechanism_count, 2);
+		CHECK_EQ(d->connections, 3);
+		CHECK_EQ(d->limits.messages_per_minute, 30);
+		CHECK_EQ(d->limits.recipients_per_day, 10000);
+		CHECK_EQ(d->limits.pacing, CONFIG_PACING_EVEN);
+		CHECK_STR(d->oauth->token_url, rows[i].token_url);
+		CHECK_STR(d->oauth->scope, scopes[i]);
+		config_free(config);
+	}
+}
+
+/* A password, where Microsoft ends them; and nobody at all. */
+static void test_who_signs_in(void)
+{
+	struct config_problems problems;
+	char destination[400];
+	struct config *config;
+
+	snprintf(destination, sizeof(destination),
+		 "{ name: d, preset: office365-submission, auth: { user: a, password_file: %s/secret } }", directory);
+	config = parse(destination, "", &problems);
+	CHECK(config != NULL && strstr(config_problems_first(&problems), "after 2026-12-31: Microsoft switches"));
+	config_free(config);
+	config = parse("{ name: d, preset: office365-submission }", "", &problems);
+	CHECK(config != NULL &&
+	      strstr(config_problems_first(&problems), "t.yaml:5:24: warning: preset "
+						       "office365-submission: nobody signs in there"));
+	config_free(config);
+	config = parse("{ name: d, preset: office365-submission, auth: off }", "", &problems);
+	CHECK(config != NULL);
+	CHECK_STR(config_problems_first(&problems), "");
+	config_free(config);
+}
 
 static void put(const char *name, const char *text)
 {
@@ -236,10 +312,18 @@ static void test_mistakes(void)
 int main(void)
 {
 	char command[100];
+	FILE *secret;
 
-	RUN(test_all);
+	umask(077);
 	if (mkdtemp(directory) == NULL)
 		return 1;
+	snprintf(command, sizeof(command), "%s/secret", directory);
+	secret = fopen(command, "w");
+	fputs("secret\n", secret);
+	fclose(secret);
+	RUN(test_all);
+	RUN(test_office365);
+	RUN(test_who_signs_in);
 	setenv("POSTRIDER_PRESETS", directory, 1);
 	put("sample", sample);
 	RUN(test_merge);
