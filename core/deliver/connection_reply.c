@@ -53,10 +53,21 @@ static bool only_line_end(const uint8_t *data, size_t length)
 	return memcmp(data, "\r\n", length < 2 ? length : 2) == 0 && length <= 2;
 }
 
+/* Whoever sends back what it was sent has sent a secret, which may be in any form and cut anywhere. */
+static bool may_repeat_secret(const struct connection *c)
+{
+	return c->mailbox && c->setup.step >= SETUP_AUTH && c->answered == 0;
+}
+
 static void kill_quoting(struct connection *c, const char *what, const uint8_t *data, size_t length)
 {
 	char reason[QUOTE_MAX + 80], quote[QUOTE_MAX];
 
+	if (may_repeat_secret(c)) {
+		snprintf(reason, sizeof(reason), "%s, in answer to AUTH", what);
+		connection_kill(c, connection_stage(c), reason);
+		return;
+	}
 	smtp_quote(data, length, quote, sizeof(quote));
 	snprintf(reason, sizeof(reason), "%s: \"%s\"", what, quote);
 	connection_kill(c, connection_stage(c), reason);

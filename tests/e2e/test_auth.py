@@ -220,6 +220,22 @@ def servers_that_repeat_secrets():
 
 
 @case
+def an_echo_instead_of_a_reply():
+    """What is no reply is quoted in the event, but never where AUTH is answered: it may be the line itself."""
+    plain = base64.b64encode(b'\0box0@contoso.com\0' + PASSWORD.encode()).decode()
+    for echo in ('AUTH PLAIN %s' % plain, PASSWORD, '334 go on\r\n235-%s\r\n999 %s' % (PASSWORD, plain)):
+        with Workspace() as work:
+            hop = work.own(NextHop(tls=Certificates().server_context(), session_class=Signing,
+                                   script=lambda stage, session, argument: echo if stage == 'AUTH' else None))
+            relay = work.relay(configuration(work, hop, {
+                'mechanism': 'plain', 'user': 'box0@contoso.com', 'password_file': secret(work)}))
+            send(relay, [1])
+            eventually(lambda: relay.count['connection'], 'the event')
+            nothing_secret(work, relay)
+            relay.terminate()
+
+
+@case
 def nothing_offered():
     """No AUTH behind TLS: mail is held, and nothing is sent without."""
     with Workspace() as work:
