@@ -35,8 +35,8 @@ const char *action_name(enum verdict_action action)
 
 bool action_carried_out(enum verdict_action action)
 {
-	/* Missing: SIGN_IN, LEAVE_MAILBOX, OTHER_PATH. */
-	return action <= ACTION_SLOW;
+	/* Missing: SIGN_IN, OTHER_PATH. */
+	return action <= ACTION_SLOW || action == ACTION_LEAVE_MAILBOX;
 }
 
 const struct verdict_sentence *verdict_sentence(const char *name)

@@ -132,6 +132,10 @@ bool connection_login_refused(struct connection *c)
 	if (fact.code == 421 || (trouble == MAILBOX_LATER && o->mailboxes->count == 1))
 		return false;
 	again_ns = mailbox_troubled(c->mailbox, trouble, c->mailbox_probe, o->shard->now_ns, &tell);
+	if (ruling.action == ACTION_LEAVE_MAILBOX) {
+		mailbox_not_before(c->mailbox, o->shard->now_ns + ruling.slow_s * CLOCK_NS_PER_S);
+		again_ns = again_ns > ruling.slow_s * CLOCK_NS_PER_S ? again_ns : ruling.slow_s * CLOCK_NS_PER_S;
+	}
 	c->mailbox_probe = false;
 	if (tell)
 		tell_mailbox_held(c, trouble, &fact, &ruling, again_ns);
@@ -156,6 +160,24 @@ bool connection_mailbox_barred(struct connection *c, const struct delivery *d, c
 	if (tell)
 		tell_mailbox_held(c, MAILBOX_BARRED, fact, ruling, again_ns);
 	return true;
+}
+
+void connection_mailbox_leave(struct connection *c, const struct verdict_fact *fact, const struct ruling *ruling)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns, left_ns = ruling->slow_s * CLOCK_NS_PER_S, again_ns;
+	struct ruling told = *ruling;
+	bool tell;
+
+	if (!told.say)
+		told.say = "a rule of the configuration leaves this mailbox alone for a while (do: leave_mailbox)";
+	if (told.reason == REASON_NONE)
+		told.reason = REASON_ACCOUNT;
+
+	again_ns = mailbox_troubled(c->mailbox, MAILBOX_BARRED, c->mailbox_probe, now_ns, &tell);
+	mailbox_not_before(c->mailbox, now_ns + left_ns);
+	c->mailbox_probe = false;
+	if (tell)
+		tell_mailbox_held(c, MAILBOX_BARRED, fact, &told, again_ns > left_ns ? again_ns : left_ns);
 }
 
 void connection_mailbox_well(struct connection *c, bool sent)

@@ -44,6 +44,8 @@ bool connection_login_refused(struct connection *c);
 /* A refusal with a ruling to HOLD. True: the mailbox may not send, and takes nothing for the time being. */
 bool connection_mailbox_barred(struct connection *c, const struct delivery *d, const struct verdict_fact *fact,
 			       const struct ruling *ruling);
+/* A ruling to leave the mailbox alone (ACTION_LEAVE_MAILBOX), for its time at least: the others go on. */
+void connection_mailbox_leave(struct connection *c, const struct verdict_fact *fact, const struct ruling *ruling);
 /* It is signed in, or has sent a message. */
 void connection_mailbox_well(struct connection *c, bool sent);
 

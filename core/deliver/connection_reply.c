@@ -168,6 +168,10 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 	if (heard->signs & HEARD_SLOW)
 		slow_down(a->outbound, c->host, c->mailbox, &(struct verdict_fact){heard->stage, reply->code, text},
 			  &heard->ruling);
+	if ((heard->signs & HEARD_LEAVE) && c->mailbox) {
+		connection_mailbox_leave(c, &(struct verdict_fact){heard->stage, reply->code, text}, &heard->ruling);
+		connection_start_no_more(c);
+	}
 	if (heard->signs & HEARD_RECIPIENT)
 		results_refused(a, heard->index, reply);
 }

@@ -170,6 +170,7 @@ enum {
 	HEARD_HELD_BEFORE = 1u << 9, /* and so was another command of this message */
 	HEARD_RECIPIENT = 1u << 10,  /* recipient `index` got a refusal of its own */
 	HEARD_SLOW = 1u << 11,       /* it is too much for now (`ruling`) */
+	HEARD_LEAVE = 1u << 12,      /* this mailbox is to be left alone for a while (`ruling`) */
 };
 struct exchange_heard {
 	unsigned signs; /* HEARD_* */

@@ -33,6 +33,10 @@ static void remember(struct exchange *x, const struct smtp_reply_parser *reply, 
 		heard->signs |= HEARD_SLOW;
 		heard->ruling = *ruling;
 	}
+	if (ruling->action == ACTION_LEAVE_MAILBOX) {
+		heard->signs |= HEARD_LEAVE;
+		heard->ruling = *ruling;
+	}
 	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
 	 */
 	if (ruling->verdict != VERDICT_SENT)

@@ -268,6 +268,32 @@ def an_identity_each():
         office.check_clean()
 
 
+@case
+def a_rule_leaves_a_mailbox():
+    """Its refusal is about the mailbox, as a rule says: it is not tried again for that time, and the others go on."""
+    with Workspace() as work:
+        office = office_of(work, 3)
+        office.refuse('quota', 'box0@contoso.com', times=None)
+        content = configuration(work, office, {'password_file': secret(work)},
+                                [{'user': 'box%d@contoso.com' % i} for i in range(3)],
+                                retry={'first': '100ms', 'max': '200ms'},
+                                destination_limits={'connections': 1, 'messages_in_flight': 1})
+        content['destinations'][0]['verdicts'] = [{'code': 554, 'text': '*SubmissionQuotaExceeded*',
+                                                   'do': 'leave_mailbox', 'for': '1h'}]
+        relay = work.relay(content)
+        for first in range(0, 60, 10):
+            send(relay, range(first, first + 10))
+            office.wait_taken(first + 10)
+        left = eventually(lambda: relay.events('mailbox_refused'), 'the event')[0]
+        equal((left['mailbox'], left['code'], left['reason']), ('box0@contoso.com', 554, 'account'), 'event')
+        check(left['again_ms'] >= 3600000 and 'leave_mailbox' in left['problem'], 'event: %s', left)
+        equal((office.mailboxes['box0@contoso.com'].messages, office.mailboxes['box0@contoso.com'].logins), (0, 1),
+              'messages and logins of the one that is left')
+        equal((relay.count['mailbox_refused'], relay.count['failed']), (1, 0), 'told, failed')
+        relay.terminate()
+        office.check_clean()
+
+
 def with_tokens(work, count=1, mechanisms=('LOGIN', 'XOAUTH2'), **options):
     """Office 365, the endpoint whose tokens it takes, and a configuration whose mailboxes share one application."""
     endpoint = work.own(TokenEndpoint(Certificates()))
