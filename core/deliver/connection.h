@@ -79,6 +79,7 @@ struct connection {
 	struct token_question asked;   /* for its token; out: this stays, whatever becomes of the connection */
 	struct mailbox_set *asked_set; /* held while it is out: its identity is there */
 	struct token *token;           /* owned, until it is signed in */
+	uint64_t first_ns;             /* its login is the mailbox's first (mailbox.h), and not over */
 	bool over;                     /* the transport has closed, and only the question is awaited */
 	bool mailbox_probe;            /* that is held (mailbox.h): whether it is well again */
 	bool probe;                    /* the host is held (hold.h): one message, until it gets through */

@@ -50,6 +50,8 @@ enum connection_login connection_sign_in(struct connection *c, struct setup_next
 	const struct mailbox_entry *entry = mailbox_find(c->outbound->mailboxes, c->mailbox);
 	struct sasl_login login;
 
+	if (!mailbox_may_login(c->mailbox, c->mailbox_probe, c->outbound->shard->now_ns, &c->first_ns))
+		return LOGIN_NOT_NOW;
 	if (entry && entry->identity && !c->token) {
 		ask(c, entry->identity);
 		return LOGIN_ASKED;

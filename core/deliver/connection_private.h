@@ -30,8 +30,9 @@ void connection_on_secured(struct transport *t);
 void connection_on_setup_reply(struct connection *c, size_t behind);
 
 /* connection_login.c */
-/* SAID: `next` is to be said. ASKED: c->asked comes back. GONE: the configuration has its mailbox no more. */
-enum connection_login { LOGIN_SAID, LOGIN_ASKED, LOGIN_GONE };
+/* SAID: `next` is to be said. ASKED: c->asked comes back. GONE: the configuration has its mailbox no more. NOT_NOW:
+ * another connection finds out whether its login is accepted, or it was refused. */
+enum connection_login { LOGIN_SAID, LOGIN_ASKED, LOGIN_GONE, LOGIN_NOT_NOW };
 enum connection_login connection_sign_in(struct connection *c, struct setup_next *next);
 /* There is no token: the answer to c->asked says why. */
 void connection_no_token(struct connection *c);

@@ -140,6 +140,11 @@ static void sign_in(struct connection *c, struct setup_next *next)
 	case LOGIN_GONE:
 		c->ours = true;
 		connection_leave(c, STAGE_AUTH, "the configuration has its mailbox no more");
+		return;
+	case LOGIN_NOT_NOW:
+		c->ours = true;
+		connection_leave(c, STAGE_AUTH, "its mailbox is tried by another connection first");
+		return;
 	}
 }
 

@@ -29,12 +29,22 @@ static void lower(uint64_t *next_ns, uint64_t ns)
 		*next_ns = ns;
 }
 
+static bool first_under_way(const struct mailbox *mailbox, uint64_t now_ns)
+{
+	return !atomic_load_explicit(&mailbox->accepted, memory_order_relaxed) &&
+	       atomic_load_explicit(&mailbox->first_ns, memory_order_relaxed) > now_ns;
+}
+
 /* Usable, or held and for this one to try: then nobody else does before the next pause is over. */
 static bool claim(struct mailbox *mailbox, uint64_t now_ns, bool *probe, uint64_t *next_ns)
 {
 	uint64_t until_ns = atomic_load_explicit(&mailbox->until_ns, memory_order_relaxed);
 
 	*probe = false;
+	if (until_ns == 0 && first_under_way(mailbox, now_ns)) {
+		lower(next_ns, now_ns + MAILBOX_FIRST_POLL_MS * CLOCK_NS_PER_MS);
+		return false;
+	}
 	if (until_ns == 0)
 		return true;
 	if (now_ns >= until_ns) {
@@ -86,6 +96,29 @@ struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, un
 void mailbox_gone(struct mailbox *mailbox)
 {
 	atomic_fetch_sub(&mailbox->connections, 1);
+}
+
+bool mailbox_may_login(struct mailbox *mailbox, bool probe, uint64_t now_ns, uint64_t *first_ns)
+{
+	uint64_t before_ns = atomic_load(&mailbox->first_ns);
+	uint64_t until_ns = now_ns + MAILBOX_FIRST_MS * CLOCK_NS_PER_MS;
+
+	if (probe || *first_ns)
+		return true;
+	if (!atomic_load(&mailbox->accepted)) {
+		if (before_ns > now_ns || !atomic_compare_exchange_strong(&mailbox->first_ns, &before_ns, until_ns))
+			return false;
+		*first_ns = until_ns;
+	}
+	/* What was refused meanwhile is for a probe to say. Looked at last: it is held before that login is over. */
+	return !mailbox_held(mailbox);
+}
+
+void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns)
+{
+	if (*first_ns)
+		(void)atomic_compare_exchange_strong(&mailbox->first_ns, first_ns, 0);
+	*first_ns = 0;
 }
 
 const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox)
@@ -160,6 +193,8 @@ bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t 
 {
 	uint64_t since_ns;
 
+	if (!atomic_load_explicit(&mailbox->accepted, memory_order_relaxed))
+		atomic_store(&mailbox->accepted, true);
 	if (atomic_load_explicit(&mailbox->tokens, memory_order_relaxed))
 		atomic_store(&mailbox->tokens, 0);
 	if (!mailbox_held(mailbox) || (!sent && mailbox_barred(mailbox)))

@@ -49,6 +49,8 @@ enum {
 	MAILBOX_BARRED_MAX_MS = 600000,
 	MAILBOX_POLL_MS = 1000, /* lanes look for what others found out */
 	MAILBOX_TELL_S = 3600,
+	MAILBOX_FIRST_MS = 30000, /* so long others wait for the first login's answer */
+	MAILBOX_FIRST_POLL_MS = 100,
 };
 
 struct mailbox {
@@ -60,6 +62,8 @@ struct mailbox {
 	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
 	_Atomic(uint32_t) tokens;      /* refused in a row */
 	_Atomic(uint32_t) connections; /* open, of all shards */
+	_Atomic(bool) accepted;        /* a login was, in this process */
+	_Atomic(uint64_t) first_ns;    /* where none was: one is under way, until then at most; 0: none */
 	struct account account;        /* what limits allow it, each mailbox by itself */
 };
 
@@ -126,6 +130,12 @@ bool mailbox_all_held(const struct mailbox_set *set);
 struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
 			       bool *probe, uint64_t *next_ns);
 void mailbox_gone(struct mailbox *mailbox);
+
+/* About to sign in. Until a login was accepted only one at a time is said, however many shards have a connection: what
+ * is wrong would be said by all of them, and each counts where they are counted. False: not now. *first_ns: the
+ * connection's, zeroed when it begins; mailbox_first_over() when its login is over, well or not. */
+bool mailbox_may_login(struct mailbox *mailbox, bool probe, uint64_t now_ns, uint64_t *first_ns);
+void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns);
 
 /* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,

@@ -5,10 +5,12 @@ Against the scripted Office 365, which counts every AUTH in clear, and every one
 """
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -233,6 +235,41 @@ def an_echo_instead_of_a_reply():
             eventually(lambda: relay.count['connection'], 'the event')
             nothing_secret(work, relay)
             relay.terminate()
+
+
+@case
+def a_wrong_password_is_said_once():
+    """However many shards want to sign in at once: each further try counts where they are counted."""
+    said = []
+
+    def script(stage, session, argument):
+        if stage == 'AUTH':
+            said.append(argument)
+            time.sleep(0.5)
+            return '535 5.7.8 wrong password'
+        return None
+
+    def send_one(client, sequence):
+        client.envelope()
+        client.data(message(sequence))
+
+    with Workspace() as work, contextlib.ExitStack() as stack:
+        hop = work.own(NextHop(tls=Certificates().server_context(), session_class=Signing, script=script))
+        relay = work.relay(configuration(work, hop, {
+            'mechanism': 'plain', 'user': 'box0@contoso.com', 'password_file': secret(work)}, shards=4))
+        # So many that every shard has some.
+        clients = [stack.enter_context(Client(relay.address)) for _ in range(280)]
+        for client in clients:
+            client.hello()
+        together = [threading.Thread(target=send_one, args=(client, i)) for i, client in enumerate(clients[::10])]
+        for thread in together:
+            thread.start()
+        for thread in together:
+            thread.join()
+        eventually(lambda: relay.count['mailbox_refused'], 'the event')
+        time.sleep(2)
+        equal(len(said), 1, 'tries')
+        check(len({event['shard'] for event in relay.events('accepted')}) > 1, 'one shard had all')
 
 
 @case

@@ -92,6 +92,38 @@ static void test_refused(void)
 	CHECK(tell);
 }
 
+/* Until one was accepted, one login at a time, whoever has a connection by then. */
+static void test_first(void)
+{
+	uint64_t now_ns = S, next_ns = UINT64_MAX, mine = 0, other = 0, held_ns;
+	unsigned turn = 0;
+	bool probe, tell, told;
+
+	begin();
+	CHECK(mailbox_may_login(&boxes[0], false, now_ns, &mine) && mine > 0);
+	CHECK(mailbox_may_login(&boxes[0], false, now_ns, &mine)); /* its next mechanism, or with a token now */
+	CHECK(!mailbox_may_login(&boxes[0], false, now_ns, &other) && other == 0);
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 1);
+	CHECK_EQ(next_ns, now_ns + MAILBOX_FIRST_POLL_MS * UINT64_C(1000000));
+	/* Refused: the others do not say it either. */
+	mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns, &tell);
+	mailbox_first_over(&boxes[0], &mine);
+	CHECK(!mailbox_may_login(&boxes[0], false, now_ns, &other));
+	mailbox_first_over(&boxes[0], &other);
+	CHECK(mailbox_may_login(&boxes[0], true, now_ns, &mine) && mine == 0);
+	/* Accepted: they all do. */
+	CHECK(mailbox_well(&boxes[0], false, now_ns, &held_ns, &told));
+	CHECK(mailbox_may_login(&boxes[0], false, now_ns, &mine));
+	CHECK(mailbox_may_login(&boxes[0], false, now_ns, &other));
+	/* One that hears nothing is not waited for without end, and takes nothing from who came after it. */
+	CHECK(mailbox_may_login(&boxes[1], false, now_ns, &mine));
+	now_ns += MAILBOX_FIRST_MS * UINT64_C(1000000);
+	CHECK(mailbox_may_login(&boxes[1], false, now_ns, &other));
+	mailbox_first_over(&boxes[1], &mine);
+	mine = 0;
+	CHECK(!mailbox_may_login(&boxes[1], false, now_ns, &mine));
+}
+
 /* Being signed in proves nothing where it is MAIL that is refused. */
 static void test_barred(void)
 {
@@ -202,6 +234,7 @@ int main(void)
 {
 	RUN(test_turns);
 	RUN(test_refused);
+	RUN(test_first);
 	RUN(test_barred);
 	RUN(test_later);
 	RUN(test_files);
