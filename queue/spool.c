@@ -39,15 +39,14 @@ int spool_new(struct spool **out, const struct spool_settings *settings)
 	list_init(&spool->fail_tickets);
 	list_init(&spool->kept_tickets);
 	list_init(&spool->views_late);
-	list_init(&spool->lost);
-	spool_compact_init(spool);
 	/* Each batch that waits to be written filled up its slab; besides there are those begun and the open one. */
 	spool->batches_capacity = settings->slabs + SPOOL_WINDOW * settings->writes + 2;
 	spool->batches = calloc(spool->batches_capacity, sizeof *spool->batches);
 	spool->slabs = calloc(settings->slabs, sizeof *spool->slabs);
 	spool->slab_memory = pages_new((size_t)settings->slabs * SPOOL_SLAB);
 	spool->header_block = aligned_new(SPOOL_BLOCK);
-	bool memory = spool->batches && spool->slabs && spool->slab_memory && spool->header_block;
+	bool memory = spool->batches && spool->slabs && spool->slab_memory && spool->header_block &&
+		      spool_index_init(&spool->index) == 0;
 	int result = memory ? segment_store_open(&spool->store, settings->directory) : -ENOMEM;
 	if (result < 0) {
 		spool_free(spool);
@@ -63,7 +62,7 @@ static void segment_free(struct spool *spool, struct spool_segment *segment)
 {
 	if (segment)
 		spool_segment_rest(spool, segment);
-	free(segment);
+	spool_segment_free(segment);
 }
 
 void spool_free(struct spool *spool)
@@ -84,6 +83,8 @@ void spool_free(struct spool *spool)
 	free(spool->saved);
 	free(spool->moved);
 	spool_compact_free(spool);
+	spool_index_free(&spool->index);
+	spool_trail_free(&spool->trail);
 	free(spool);
 }
 
@@ -97,6 +98,7 @@ int spool_start(struct spool *spool, struct ring *ring)
 		return result;
 	spool->ring = ring;
 	spool->prepare_op.fn = spool_prepare_on_step;
+	spool->trim_op.fn = spool_trim_on_sync;
 	spool_prepare(spool);
 	return 0;
 }
@@ -105,16 +107,16 @@ bool spool_idle(const struct spool *spool)
 {
 	/* On a full disk these might wait for ever; the next start repeats what they were to end. */
 	bool saved = spool->saved && !(spool_disk_full(spool) && spool_segment_last(spool));
-	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && spool->reads == 0 &&
-	       !spool->cutting && !saved && !spool->compact.loading;
+	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && !spool->trimming &&
+	       spool->reads == 0 && !spool->cutting && !saved && !spool_compact_loading(spool);
 }
 
 void spool_close(struct spool *spool)
 {
 	assert(spool->in_flight == 0);
-	assert(!spool->preparing);
+	assert(!spool->preparing && !spool->trimming);
 	assert(spool->reads == 0);
-	assert(!spool->compact.loading);
+	assert(!spool_compact_loading(spool));
 	spool_free(spool);
 }
 

@@ -73,8 +73,10 @@ struct spool_item {
 	struct spool_ref message; /* segment 0: still arriving, or lost to damage */
 	struct spool_ref state;   /* newest state record; segment 0: none */
 	struct spool_ref *parts;  /* content before the message record's own, in order; malloc'd, owned by the item */
-	struct list link;         /* private: among those whose oldest record is in the same segment */
-	uint32_t move;            /* private: which of compaction's moves it is in; 0: none */
+	struct spool_item *next;  /* private: among those that are known */
+	uint32_t origin;          /* private: the segment that its message was moved from last; 0: none */
+	uint16_t move : 15;       /* private: which of compaction's moves it is in; 0: none */
+	uint16_t trailed : 1;     /* private: it was moved from other places, too (spool_trail.h) */
 	uint16_t part_count;
 };
 
@@ -228,10 +230,11 @@ int spool_view_now(struct spool *spool, struct spool_view *view, const struct sp
 void spool_view_release(struct spool_view *view);
 
 /*
- * Reclaim. The oldest segment is recycled when nothing in it is live. When the log is larger than what lives in it is
- * worth (spool_compact.c), the spool copies the records of the oldest segment to the tail, and updates the items' refs
- * when the copies are durable. A segment with records that cannot be read is set aside as *.damaged: `fn` is told its
- * name and how many messages lost a record with it. Views of those records are damaged from then on.
+ * Reclaim. A segment is recycled when nothing in it is live, and nothing on the disk needs it. When the log is larger
+ * than what lives in it is worth (spool_compact.c), the spool copies the records of the segment with the least to the
+ * tail, and updates the items' refs when the copies are durable. A segment with records that cannot be read is set
+ * aside as *.damaged: `fn` is told its name and how many messages lost a record with it. Views of those records are
+ * damaged from then on.
  */
 void spool_on_damage(struct spool *spool, void (*fn)(void *context, const char *file, unsigned messages),
 		     void *context);

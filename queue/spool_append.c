@@ -217,6 +217,17 @@ static void append_live(struct spool *spool, struct spool_batch *b, uint32_t len
 	spool->live_octets += length;
 }
 
+static void append_done(struct spool *spool, struct spool_batch *b, const struct spool_append *append, uint32_t length)
+{
+	uint32_t ends[SPOOL_ENDS_MAX];
+	int count = spool_ends_decode(append->envelope, append->envelope_length, ends);
+
+	b->segment->done_octets += length;
+	b->segment->silent |= count < 0;
+	for (int i = 0; i < count; i++)
+		spool_pin(spool, ends[i], b->segment->sequence);
+}
+
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
 		 struct spool_ticket *ticket)
 {
@@ -256,7 +267,9 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 	spool->appended += b->copies ? 0 : aligned;
 	spool->stats.octets_copied += b->copies ? aligned : 0;
 	slab->filled = b->start + b->used;
-	if (append->type != SPOOL_DONE)
+	if (append->type == SPOOL_DONE)
+		append_done(spool, b, append, aligned);
+	else
 		append_live(spool, b, header.length);
 	if (ticket) {
 		ticket->kept = append->type == SPOOL_STATE || append->type == SPOOL_DONE;
@@ -291,7 +304,8 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 	if (!segment || ref->offset >= segment->cut)
 		return;
 	assert(segment->live > 0 && segment->live_octets >= ref->length);
-	segment->live--;
+	if (--segment->live == 0 && segment != spool->active)
+		spool->ripe = spool->leaving = true;
 	segment->live_octets -= ref->length;
 	spool->live_octets -= ref->length;
 	if (segment->last_batch < batch)
@@ -351,9 +365,8 @@ int spool_append_part(struct spool *spool, const struct spool_message *part, str
 	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->parts[item->part_count], ticket);
 	if (result < 0)
 		return result;
-	/* Those before it are older. */
-	if (item->part_count++ == 0)
-		spool_item_list(spool, item);
+	item->part_count++;
+	spool_item_know(spool, item);
 	return 0;
 }
 
@@ -389,8 +402,7 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		return result;
 	spool->open->messages++;
 	spool->live++;
-	if (item->part_count == 0)
-		spool_item_list(spool, item);
+	spool_item_know(spool, item);
 	return 0;
 }
 
@@ -412,7 +424,7 @@ void spool_drop(struct spool *spool, struct spool_item *item)
 {
 	if (item->move)
 		spool_move_cancel(spool, item, 0);
-	spool_item_unlist(item);
+	spool_item_forget(spool, item);
 	spool_refs_drop(spool, item->parts, item->part_count);
 	item_free(item);
 	item->message = (struct spool_ref){0};
@@ -439,12 +451,9 @@ int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wa
 		return result;
 	spool_moved_resolve(spool, &item->state, true);
 	spool_live_drop(spool, &item->state, spool_batch_newest(spool));
-	bool was_oldest = item->state.segment && item->state.segment < item->message.segment;
 	item->state = ref;
 	if (item->move)
 		spool_move_state(spool, item);
-	else if (was_oldest)
-		spool_item_list(spool, item);
 	return 0;
 }
 
@@ -453,10 +462,16 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
+	uint8_t payload[4 * SPOOL_ENDS_MAX];
+	uint32_t ends[SPOOL_ENDS_MAX];
+	uint32_t copy = item->move ? spool_move_target(spool, item) : 0;
+	unsigned count = spool_pin_ends(spool, item, copy, ends);
 	struct spool_append append = {
 		.type = SPOOL_DONE,
 		.id = item->id,
 		.wall_ns = clock_wall_ns(),
+		.envelope = payload,
+		.envelope_length = spool_ends_encode(payload, ends, count),
 	};
 	struct spool_ref ref;
 	result = spool_append(spool, &append, SPOOL_NEED_DONE, &ref, ticket);
@@ -466,7 +481,9 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	uint64_t batch = spool_batch_newest(spool);
 	if (item->move)
 		spool_move_cancel(spool, item, batch);
-	spool_item_unlist(item);
+	spool_item_forget(spool, item);
+	if (item->trailed)
+		spool_trail_forget(&spool->trail, &item->id);
 	struct spool_batch *b = spool_batch_of(spool, &item->message);
 	if (b && b->messages > 0)
 		b->messages--; /* finished before it was durable: a failure must not discount it again */

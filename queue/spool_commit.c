@@ -93,6 +93,7 @@ static void batch_acknowledge(struct spool *spool)
 	spool->stats.commit_ns_last = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
 	spool->slabs[b->slab].batches--;
 	b->segment->uses--;
+	spool->ripe |= b->segment->live == 0 && b->segment != spool->active;
 	if (b->copies)
 		copies_acknowledge(spool, b->slab);
 	list_init(&tickets);
@@ -285,7 +286,7 @@ static void cut_apply(struct spool *spool)
 			slab->filled = 0;
 		}
 	}
-	spool->log_changed = true;
+	spool->log_changed = spool->ripe = true;
 	spool->active = NULL;
 }
 
@@ -314,7 +315,6 @@ static void commit_fail(struct spool *spool)
 	batches_drop(spool);
 	cut_apply(spool);
 	spool_compact_failed(spool);
-	spool_items_cut(spool);
 	spool->stopping = false;
 	if (!spool->saved)
 		tickets_move(&spool->fail_tickets, &spool->kept_tickets);
@@ -456,7 +456,7 @@ static bool batch_held(const struct spool *spool, const struct spool_batch *b)
 {
 	if (!b->opened_ns || !spool_disk_full(spool) || !spool_segment_last(spool))
 		return false;
-	bool frees = spool->log[0]->live == 0;
+	bool frees = spool->leaving;
 	return !frees && b->live == 0 && list_empty(&b->tickets) && b->used + SPOOL_RECORD_HEADER <= SPOOL_BLOCK &&
 	       clock_monotonic_ns() - b->opened_ns < SPOOL_HOLD_MS * CLOCK_NS_PER_MS;
 }
@@ -469,7 +469,7 @@ void spool_write_more(struct spool *spool)
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
 	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = batch_at(spool, i);
-		if (b->state == SPOOL_OPEN && (batch_held(spool, b) || (b->copies && spool->compact.loading)))
+		if (b->state == SPOOL_OPEN && (batch_held(spool, b) || (b->copies && spool_compact_loading(spool))))
 			return;
 		/* A flush costs the same for one block as for many, and flushes wait for each other. */
 		if (b->state == SPOOL_OPEN && spool->in_flight > 0 && b->used < spool->settings.beside_min)

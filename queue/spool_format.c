@@ -198,6 +198,34 @@ bool spool_record_payload_ok(const uint8_t *in, const struct spool_record_header
 	return hash.low64 == header->hash_low && hash.high64 == header->hash_high;
 }
 
+size_t spool_ends_encode(uint8_t out[4 * SPOOL_ENDS_MAX], const uint32_t *ends, unsigned count)
+{
+	size_t length = 0;
+	for (unsigned i = 0; i < count; i++) {
+		bool again = ends[i] == 0;
+		for (unsigned n = 0; n < i; n++)
+			again |= ends[n] == ends[i];
+		if (again)
+			continue;
+		put32(out + length, ends[i]);
+		length += 4;
+	}
+	if (length == 0) {
+		put32(out, 0);
+		length = 4;
+	}
+	return length;
+}
+
+int spool_ends_decode(const uint8_t *in, size_t length, uint32_t ends[SPOOL_ENDS_MAX])
+{
+	if (length == 0 || length % 4 != 0 || length > 4 * SPOOL_ENDS_MAX)
+		return -ENOENT;
+	for (size_t i = 0; i < length / 4; i++)
+		ends[i] = get32(in + 4 * i);
+	return (int)(length / 4);
+}
+
 void spool_part_encode(uint8_t *out, const struct spool_ref *ref)
 {
 	put32(out, ref->segment);

@@ -24,6 +24,7 @@ enum {
 	SPOOL_BATCH_HEADER = 64,
 	SPOOL_RECORD_HEADER = 72,
 	SPOOL_PART_SIZE = 12,
+	SPOOL_ENDS_MAX = 16,          /* segments that a done record names */
 	SPOOL_FORMAT_VERSION = 2,     /* that is written */
 	SPOOL_FORMAT_VERSION_MIN = 1, /* and still read */
 };
@@ -78,6 +79,11 @@ int spool_record_decode(const uint8_t *in, size_t room, uint64_t seed, uint32_t 
 			struct spool_record_header *header);
 bool spool_record_payload_ok(const uint8_t *in, const struct spool_record_header *header, uint64_t seed,
 			     uint32_t offset);
+
+/* A done record's payload: the segments with records of the message that it ends; 0: nothing. The octets. */
+size_t spool_ends_encode(uint8_t out[4 * SPOOL_ENDS_MAX], const uint32_t *ends, unsigned count);
+/* How many; -ENOENT: it does not say (written before there was a payload). */
+int spool_ends_decode(const uint8_t *in, size_t length, uint32_t ends[SPOOL_ENDS_MAX]);
 
 void spool_part_encode(uint8_t *out, const struct spool_ref *ref);
 void spool_part_decode(const uint8_t *in, struct spool_ref *ref);

@@ -1,74 +1,143 @@
 /*
- * queue/spool_item.c - which items have their oldest record in which segment.
+ * queue/spool_item.c - the items that are known, by id.
  *
- * The oldest segment can be recycled when nothing in it lives, so what is asked is always: who lives there? Each item
- * is in the list of the segment with its oldest record, and moves to the next when its records in that one were copied
- * or are dead. A record that has gone (a segment that was set aside, or was cut off by a write error) is passed over;
- * an item that has no other is in a list of its own, so that it is still found by spool_items().
+ * Compaction reads a segment from its beginning and asks of each record whom it belongs to; nothing else asks. Linear
+ * hashing: with each item that comes or goes at most one bucket is split or joined, so that no append waits for a
+ * million others to move. A bucket for each item, 8 octets, and one pointer in the item.
  */
+#include <assert.h>
+#include <stdlib.h>
+
 #include "queue/spool_private.h"
 
-/* The record's segment if it is older than `oldest`, which may be NULL. */
-static struct spool_segment *older(const struct spool *spool, const struct spool_ref *ref, struct spool_segment *oldest)
+enum { BUCKETS_MIN = 64 };
+
+/* Of those in use now. */
+static uint32_t bucket_of(const struct spool_index *index, const struct spool_id *id)
 {
-	if (ref->segment == 0 || (oldest && ref->segment >= oldest->sequence))
-		return oldest;
-	struct spool_segment *segment = spool_segment_find(spool, ref->segment);
-	return segment && ref->offset < segment->cut ? segment : oldest;
+	uint32_t hash = (uint32_t)spool_hash(id, sizeof *id, 0);
+	uint32_t bucket = hash & (2 * index->half - 1);
+	return bucket < index->used ? bucket : hash & (index->half - 1);
 }
 
-void spool_item_unlist(struct spool_item *item)
+int spool_index_init(struct spool_index *index)
 {
-	if (item->link.next)
-		list_remove(&item->link);
-	item->link = (struct list){0};
+	index->buckets = calloc(BUCKETS_MIN, sizeof(struct spool_item *));
+	index->capacity = index->used = BUCKETS_MIN;
+	index->half = BUCKETS_MIN / 2;
+	return index->buckets ? 0 : -ENOMEM;
 }
 
-void spool_item_list(struct spool *spool, struct spool_item *item)
+void spool_index_free(struct spool_index *index)
 {
-	struct spool_segment *oldest = older(spool, &item->message, NULL);
+	free(index->buckets);
+}
 
-	oldest = older(spool, &item->state, oldest);
-	for (unsigned i = 0; i < item->part_count; i++)
-		oldest = older(spool, &item->parts[i], oldest);
-	spool_item_unlist(item);
-	list_append(oldest ? &oldest->items : &spool->lost, &item->link);
+static bool index_resize(struct spool_index *index, uint32_t capacity)
+{
+	struct spool_item **buckets = realloc(index->buckets, capacity * sizeof(struct spool_item *));
+	if (!buckets)
+		return false;
+	index->buckets = buckets;
+	index->capacity = capacity;
+	return true;
+}
+
+/* Without memory the chains grow instead. */
+static void index_split(struct spool_index *index)
+{
+	if (index->used == index->capacity &&
+	    (index->capacity > UINT32_MAX / 4 || !index_resize(index, 2 * index->capacity)))
+		return;
+	if (index->used == 2 * index->half)
+		index->half *= 2;
+	uint32_t fresh = index->used++;
+	index->buckets[fresh] = NULL;
+	struct spool_item **link = &index->buckets[fresh - index->half], *item;
+	while ((item = *link)) {
+		if (bucket_of(index, &item->id) != fresh) {
+			link = &item->next;
+			continue;
+		}
+		*link = item->next;
+		item->next = index->buckets[fresh];
+		index->buckets[fresh] = item;
+	}
+}
+
+static void index_join(struct spool_index *index)
+{
+	uint32_t last = --index->used;
+	struct spool_item **link = &index->buckets[last - index->half];
+	while (*link)
+		link = &(*link)->next;
+	*link = index->buckets[last];
+	if (index->used == index->half)
+		index->half /= 2;
+	if (index->used >= BUCKETS_MIN && index->used <= index->capacity / 4)
+		(void)index_resize(index, index->capacity / 2);
+}
+
+struct spool_item *spool_item_find(const struct spool *spool, const struct spool_id *id)
+{
+	struct spool_item *item = spool->index.buckets[bucket_of(&spool->index, id)];
+	while (item && (item->id.high != id->high || item->id.low != id->low))
+		item = item->next;
+	return item;
+}
+
+static struct spool_item **item_link(struct spool *spool, struct spool_item *item)
+{
+	struct spool_item **link = &spool->index.buckets[bucket_of(&spool->index, &item->id)];
+	while (*link && *link != item)
+		link = &(*link)->next;
+	return link;
+}
+
+void spool_item_know(struct spool *spool, struct spool_item *item)
+{
+	struct spool_index *index = &spool->index;
+	struct spool_item **link = item_link(spool, item);
+	if (*link)
+		return;
+	assert(!index->walking);
+	item->next = NULL;
+	*link = item;
+	if (++index->items > index->used)
+		index_split(index);
+}
+
+void spool_item_forget(struct spool *spool, struct spool_item *item)
+{
+	struct spool_index *index = &spool->index;
+	struct spool_item **link = item_link(spool, item);
+	if (!*link)
+		return;
+	*link = item->next;
+	item->next = NULL;
+	--index->items;
+	if (!index->walking && index->used > BUCKETS_MIN && index->items < index->used / 2)
+		index_join(index);
 }
 
 void spool_adopt(struct spool *spool, struct spool_item *item)
 {
-	item->link = (struct list){0};
 	item->move = 0;
-	spool_item_list(spool, item);
-}
-
-static void items_each(struct list *list, void (*fn)(void *context, struct spool_item *item), void *context)
-{
-	struct list *link, *next;
-
-	for (link = list->next; link != list; link = next) {
-		next = link->next;
-		fn(context, container_of(link, struct spool_item, link));
-	}
+	spool_item_know(spool, item);
 }
 
 void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_item *item), void *context)
 {
-	for (unsigned i = 0; i < spool->log_count; i++)
-		items_each(&spool->log[i]->items, fn, context);
-	items_each(&spool->compact.moving, fn, context);
-	items_each(&spool->compact.broken, fn, context);
-	items_each(&spool->lost, fn, context);
-}
+	struct spool_index *index = &spool->index;
 
-void spool_items_cut(struct spool *spool)
-{
-	for (unsigned i = spool->log_count; i-- > 0 && spool->log[i]->sequence >= spool->cut_segment;) {
-		struct list all, *link;
-		list_init(&all);
-		while ((link = list_take_first(&spool->log[i]->items)))
-			list_append(&all, link);
-		while ((link = list_take_first(&all)))
-			spool_item_list(spool, container_of(link, struct spool_item, link));
+	assert(!index->walking);
+	index->walking = true;
+	for (uint32_t i = 0; i < index->used; i++) {
+		struct spool_item *next;
+		for (struct spool_item *item = index->buckets[i]; item; item = next) {
+			next = item->next;
+			fn(context, item);
+		}
 	}
+	index->walking = false;
 }

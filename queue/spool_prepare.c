@@ -64,6 +64,8 @@ static void header_fill(struct spool *spool, struct spool_segment *segment, bool
 /* A number is spent with each attempt: what a failed write left on the disk may carry it. */
 static void segment_renew(struct spool *spool, struct spool_segment *segment)
 {
+	if (segment->was == 0)
+		segment->was = segment->sequence;
 	segment->sequence = spool->next_sequence++;
 	segment->seed = seed_new(spool, segment->sequence, clock_wall_ns());
 	segment->end = SPOOL_BLOCK;
@@ -71,7 +73,6 @@ static void segment_renew(struct spool *spool, struct spool_segment *segment)
 	segment->live = 0;
 	segment->live_octets = 0;
 	segment->appended = segment->copied = segment->lean = 0;
-	assert(list_empty(&segment->items));
 	segment->last_batch = 0;
 	segment->last_hash = 0;
 	segment->stuck = false;
@@ -85,6 +86,14 @@ static void header_durable(struct spool *spool, struct spool_segment *segment)
 	assert(result == 0);
 	if (header.oldest > spool->oldest_durable)
 		spool->oldest_durable = header.oldest;
+	/* What its file held is gone. */
+	spool_pin_release(spool, segment);
+	segment->pins = 0;
+	segment->done_octets = 0;
+	segment->silent = false;
+	segment->was = 0;
+	segment->said = header.oldest;
+	segment->cut_from = header.cut_segment;
 }
 
 /* ---- preparing ---- */
@@ -104,7 +113,7 @@ static int segment_create(struct spool *spool, struct spool_segment **out)
 	segment->size = spool->settings.segment_size;
 	int handle = segment_make(spool->store, segment->slot, segment->size);
 	if (handle < 0) {
-		free(segment);
+		spool_segment_free(segment);
 		return handle;
 	}
 	segment_opened(spool, segment, handle);
@@ -173,10 +182,11 @@ static int tail_cut(struct spool *spool, struct spool_segment *segment)
 	if (handle < 0)
 		return handle;
 	int result = segment_shorten(spool->store, handle, segment->end);
+	if (result == 0)
+		result = segment_sync_now(spool->store, handle);
 	if (result == 0) {
 		segment->size = segment->end;
 		spool->log_changed = true;
-		result = segment_sync_now(spool->store, handle);
 	}
 	segment_close(spool->store, handle);
 	return result;
@@ -192,6 +202,17 @@ static bool tails_cut(struct spool *spool)
 			gained |= tail_cut(spool, segment) == 0;
 	}
 	return gained;
+}
+
+/*
+ * What lies behind the end of the log never counts: the header of the segment that is about to begin says so. Without
+ * those octets it need not say it for as long as something lives in the segment before.
+ */
+static void end_cut(struct spool *spool)
+{
+	struct spool_segment *last = spool->log_count ? spool->log[spool->log_count - 1] : NULL;
+	if (last && last->sequence == spool->cut_segment && last->uses == 0 && !last->damaged && last->end < last->size)
+		(void)tail_cut(spool, last);
 }
 
 static void prepare_error_set(struct spool *spool, int error)
@@ -210,6 +231,8 @@ int spool_segment_first(struct spool *spool)
 	bool begins = spool->active == NULL;
 	if (begins && spool_size_max_reached(spool))
 		(void)tails_cut(spool);
+	if (begins)
+		end_cut(spool);
 	result = first_obtain(spool, &segment, &recycled);
 	if (begins && spool_no_room(result) && tails_cut(spool))
 		result = first_obtain(spool, &segment, &recycled);
@@ -353,8 +376,11 @@ static void prepare_start(struct spool *spool)
 /* Files pile up after a long queue has drained, and only a newer header lets them go. */
 static bool spare_is_stale(const struct spool *spool)
 {
-	return spool->free_count > SPOOL_FREE_MAX && spool->log[0]->sequence > spool->oldest_durable &&
-	       spool->free[0]->sequence >= spool->oldest_durable;
+	unsigned owned = 0;
+	for (unsigned i = 0; i < spool->free_count; i++)
+		owned += !spool->free[i]->gone && spool->free[i]->sequence >= spool->oldest_durable &&
+			 spool->free[i]->sequence < spool->log[0]->sequence;
+	return owned > 0 && (spool->free_count > SPOOL_FREE_MAX || spool->crowded);
 }
 
 static void spare_rewrite(struct spool *spool)

@@ -2,15 +2,20 @@
  * queue/spool_private.h - what the spool's files share; the contract is spool.h, the octets are spool_format.h.
  *
  *     spool.c          settings, memory, idle, close, stats, import
+ *     spool_log.c      tables of segments
  *     spool_segment.c  segments: names, handles, limits, reuse, reclaim
  *     spool_prepare.c  the next segment, ahead of need, with its header
  *     segment_files.c  what keeps the segments; behind segment_store.h, so that something else can stand there
+ *     spool_pin.c      which segments must stay because of others
+ *     spool_trail.c    and places that messages were moved from
  *     spool_append.c   slabs, batches, records, live accounting
  *     spool_commit.c   writing batches, acknowledging, failing
  *     spool_recover.c  reading the log back (with spool_table.c)
  *     spool_view.c     content from slab or disk
- *     spool_item.c     which items have their oldest record in which segment
- *     spool_compact.c  moving what lives in the oldest segment
+ *     spool_item.c     the items that are known, by id
+ *     spool_compact.c  which segment is compacted, when, how fast; damage
+ *     spool_walk.c     reading it, and finding what lives in it
+ *     spool_move.c     items on their way to the tail
  *
  * Life of a batch
  *
@@ -26,10 +31,11 @@
  *   2. A slab holds one contiguous piece of one segment, batch behind batch. Only the current slab grows. Copies that
  *      compaction makes have batches and slabs of their own, which are forgotten once they are written.
  *   3. segment->live counts the records in it that an item or an unfinished message still refers to.
- *   4. A segment in the log is reclaimed oldest first, with nothing live, no batch or read outstanding, and every
- *      record that ended something in it durable. So a record that ends a message outlives every copy of it.
- *   5. An item is in the list of the oldest segment that has a record of it, or in compaction's list of those that are
- *      being moved. So all that keeps the oldest segment in the log is found without a search.
+ *   4. A segment leaves the log with nothing live, no batch or read outstanding, every record that ended something in
+ *      it durable, and nothing on the disk that its own done records end; or when it is the oldest. So a record that
+ *      ends a message outlives every copy of it (spool_pin.c).
+ *   5. Every item that is not ended or dropped is found by its id. So whom a record in a segment belongs to is found
+ *      without a search, and what lives in a segment by reading it.
  */
 #ifndef POSTRIDER_QUEUE_SPOOL_PRIVATE_H
 #define POSTRIDER_QUEUE_SPOOL_PRIVATE_H
@@ -37,6 +43,7 @@
 #include "queue/segment_store.h"
 #include "queue/spool.h"
 #include "queue/spool_format.h"
+#include "queue/spool_trail.h"
 
 enum {
 	SPOOL_WRITES_MAX = 8,
@@ -54,6 +61,8 @@ enum {
 /* Who wants room; the lower ones are kept out first when the spool is full. */
 enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_COPY, SPOOL_NEED_DONE };
 
+enum spool_gone { SPOOL_HERE, SPOOL_GONE, SPOOL_GONE_SYNCING };
+
 struct spool_segment {
 	uint32_t sequence;
 	uint32_t slot; /* where the store has it */
@@ -61,7 +70,7 @@ struct spool_segment {
 	bool damaged;  /* set aside in the store: kept for the operator, never recycled */
 	bool discard;  /* poisoned by a write error: unlinked instead of recycled */
 	bool blank;    /* at the end of the log, and nothing was found in it */
-	bool speaks;   /* its file may have the only header with a cut, or an `oldest`, that counts */
+	bool speaks;   /* its file was used before: it is not removed before what that says is of no use */
 	bool stuck;    /* recovery: has damage. Later: what lives in it belongs to nobody, so it is not compacted */
 	uint64_t seed;
 	uint64_t opened; /* for closing the handle that was opened first */
@@ -72,10 +81,23 @@ struct spool_segment {
 	uint64_t live_octets;
 	uint64_t appended, copied; /* octets of its records; and of those that compaction wrote */
 	uint64_t lean;             /* octets without use that copying would not gain, once it is not active any more */
-	struct list items;         /* whose oldest record is here */
 	uint64_t last_batch;       /* newest batch with a record that ended something in here */
 	uint64_t last_hash;        /* of the newest batch's header */
 	unsigned uses;             /* batches not yet acknowledged, reads in flight */
+	/* What must stay because of it, or of what it must stay (spool_pin.c). */
+	uint32_t was;         /* while a header with a new sequence is written: the one that the disk may still say */
+	uint32_t said;        /* `oldest` in its header */
+	uint32_t stale_since; /* every done record from that segment on may end something in here; 0: none does */
+	uint32_t cut_from;    /* the first of a run: where the log before it ended; 0: nowhere */
+	uint32_t *enders;     /* sequences of segments with done records that end something in here, rising */
+	unsigned ender_count, ender_capacity;
+	unsigned pins;        /* segments that have it among their enders */
+	uint64_t done_octets; /* of its done records */
+	bool silent;          /* some of them do not say what they end, or must not be copied */
+	enum spool_gone gone; /* out of the store, but perhaps not for good */
+	/* Compaction. */
+	uint64_t broken_ns;     /* since when what lives in it cannot be read; 0: nothing is known of that */
+	unsigned broken_states; /* that were forgotten because they could not be read */
 };
 
 struct spool_slab {
@@ -129,37 +151,63 @@ enum spool_prepare {
 	SPOOL_PREPARE_HEADER
 };
 
-/* One item on its way to the tail (spool_compact.c). */
+/* One item on its way to the tail (spool_move.c). */
 struct spool_move {
 	struct spool_item *item; /* NULL: it ended meanwhile, or changed in a way that made its copies useless */
 	struct spool_ref message, state; /* copies; segment 0: none */
 	struct spool_ref *parts;         /* likewise, as many as the item had when it began; owned */
-	uint16_t part_count, part;       /* and the next that is looked at */
+	uint16_t part_count, part;       /* and the next that is looked at; 0: none of them moves */
 	uint64_t batch;                  /* with the last copy; 0: not complete */
+};
+
+/* A piece of a segment in memory. */
+struct spool_window {
+	uint8_t *memory;
+	struct spool_segment *of; /* while a read is in flight */
+	struct spool *spool;
+	uint32_t segment, base, length, wanted;
+	struct spool_ref asked; /* what was wanted when it was read */
+	bool loading;
+	int error;
+	unsigned errors; /* in a row */
+	struct ring_op op;
+};
+
+/* What is done with the segment that is compacted. */
+enum spool_phase {
+	SPOOL_PHASE_WALK,  /* it is read, and what lives in it copied */
+	SPOOL_PHASE_FOUND, /* all that was found is on its way */
+	SPOOL_PHASE_LEFT,  /* what was not found is looked for by its items */
 };
 
 struct spool_compact {
 	struct spool_move *moves; /* ring of SPOOL_MOVES; those begun first are the first to be durable */
 	unsigned move_head, move_count;
-	struct list moving; /* items in moves */
-	struct list broken; /* items with a record in the oldest segment that cannot be read */
-	unsigned broken_states;
-	uint64_t broken_ns;   /* since when there are some */
 	unsigned outstanding; /* batches of copies that are not acknowledged */
 	uint64_t seen, credit;
-	/* A piece of the oldest segment in memory. */
-	uint8_t *window;
-	struct spool_segment *window_of; /* while a read is in flight */
-	uint32_t window_segment, window_base, window_length, window_wanted;
-	struct spool_ref asked; /* the record that was wanted when it was read */
-	bool loading;
-	int load_error;
-	unsigned load_errors; /* in a row */
-	struct ring_op op;
+	uint32_t victim; /* sequence of the segment that is compacted; 0: none */
+	enum spool_phase phase;
+	uint32_t walk_at;
+	uint64_t walk_octets; /* that were read */
+	bool walk_blind;      /* something could not be read */
+	uint64_t done_batch;  /* with the last done record that was copied */
+	struct spool_window ahead, side;
+	struct spool_id *left; /* items that were not found by reading; owned */
+	size_t left_count, left_at;
 	uint64_t retry_ns;
+	bool starved; /* there was no room for the last copy */
+	bool brimful; /* as many moves as there may be: a few at a time would make small batches */
 	bool resting;
 	void (*on_damage)(void *context, const char *file, unsigned messages);
 	void *context;
+};
+
+/* Linear hashing: `half` < used <= 2 * half. */
+struct spool_index {
+	struct spool_item **buckets;
+	uint32_t used, half, capacity;
+	size_t items;
+	bool walking;
 };
 
 struct spool {
@@ -174,6 +222,13 @@ struct spool {
 	struct spool_segment *active, *spare, *preparing;
 	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
 	unsigned free_count, free_capacity;
+	unsigned stale_count; /* segments with stale_since */
+	bool ripe;            /* there may be one in which nothing lives */
+	bool leaving;         /* one waits for a commit, or a read, and leaves the log then */
+	bool crowded;         /* many wait only for free ones to be gone */
+	bool trimming;        /* the store is synced */
+	uint64_t trim_retry_ns;
+	struct ring_op trim_op;
 	uint32_t next_sequence, next_slot, oldest_durable;
 	uint64_t opens;
 	enum spool_prepare prepare;
@@ -199,7 +254,9 @@ struct spool {
 	bool begun;                    /* a durable header of this run cuts off what was not found */
 	bool log_changed;              /* log_octets, log_lean must be added up anew */
 	uint64_t log_octets, log_lean; /* of all segments but the active one */
-	struct list lost;              /* items without any record left */
+	unsigned log_places;           /* that these take of those below size_max */
+	struct spool_index index;
+	struct spool_trail trail;
 
 	/* Failure. */
 	bool stopping; /* a batch failed: nothing is accepted or written until it is dealt with */
@@ -238,17 +295,20 @@ struct spool_append {
 int spool_new(struct spool **out, const struct spool_settings *settings);
 void spool_free(struct spool *spool);
 
+/* spool_log.c */
+struct spool_segment *spool_segment_new(void);
+struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence);
+/* Makes room in the tables for one more segment, so that nothing later needs memory. 0 or -ENOMEM. */
+int spool_segment_reserve(struct spool *spool);
+void spool_segment_free(struct spool_segment *segment);
+void spool_log_append(struct spool *spool, struct spool_segment *segment);
+
 /* spool_segment.c */
 static inline enum segment_kind spool_kind(const struct spool_segment *segment)
 {
 	return segment->damaged ? SEGMENT_DAMAGED : SEGMENT_LOG;
 }
 void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment);
-struct spool_segment *spool_segment_new(void);
-struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence);
-/* Makes room in the tables for one more segment, so that nothing later needs memory. 0 or -ENOMEM. */
-int spool_segment_reserve(struct spool *spool);
-void spool_log_append(struct spool *spool, struct spool_segment *segment);
 /* The active one takes nothing more. */
 void spool_segment_close(struct spool *spool);
 /* A handle for reading, valid while segment->uses is above zero or until the next call. */
@@ -278,6 +338,7 @@ bool spool_size_max_reached(const struct spool *spool);
 /* May another segment begin? 0, -EAGAIN: not yet, -ENOSPC. */
 int spool_size_max_check(struct spool *spool, enum spool_need need);
 bool spool_no_room(int error);
+void spool_trim_on_sync(struct ring_op *op, int result, uint32_t flags);
 
 /* spool_prepare.c */
 /* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
@@ -288,12 +349,40 @@ void spool_prepare(struct spool *spool);
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
 void spool_prepare_cut(struct spool *spool);
 
+/* spool_pin.c */
+/* In the log or out of it, as long as its records may be on the disk. NULL: it is not any more. */
+struct spool_segment *spool_pin_find(const struct spool *spool, uint32_t sequence);
+/* A done record in `ender` ends something in `sequence`. */
+void spool_pin(struct spool *spool, uint32_t sequence, uint32_t ender);
+/* The same for every done record from `since` on. */
+void spool_pin_since(struct spool *spool, uint32_t sequence, uint32_t since);
+/* The item's message is no longer there. */
+void spool_pin_origin(struct spool *spool, struct spool_item *item, uint32_t sequence);
+/* There is another record of this message that does not count. */
+void spool_pin_behind(struct spool *spool, const struct spool_id *id, uint32_t sequence);
+/* Where the message has records, for the one that ends it; `copy`: where it is being moved, or 0. How many. */
+unsigned spool_pin_ends(struct spool *spool, const struct spool_item *item, uint32_t copy,
+			uint32_t ends[SPOOL_ENDS_MAX]);
+/* All of its done records that are still needed are elsewhere, too. */
+void spool_unpin(struct spool *spool, struct spool_segment *segment);
+/* What it held is not on the disk any more, or never counts. */
+void spool_pin_release(struct spool *spool, struct spool_segment *segment);
+/* Something on the disk still needs it. */
+bool spool_pinned(const struct spool *spool, const struct spool_segment *segment);
+/* And copying its done records would help. */
+bool spool_pin_helps(const struct spool *spool, const struct spool_segment *segment);
+/* Only because of it a segment in which nothing lives cannot go, and copying that one's done records does not help. */
+bool spool_pin_blocks(const struct spool *spool, const struct spool_segment *segment);
+/* Are there many segments that wait for nothing but free ones to be gone? */
+bool spool_pin_crowd(const struct spool *spool);
+
 /* spool_item.c */
-/* Puts it into the list where it belongs; for one that is listed already, and one that is not. Not while it moves. */
-void spool_item_list(struct spool *spool, struct spool_item *item);
-void spool_item_unlist(struct spool_item *item);
-/* Nothing behind the cut is there any more. */
-void spool_items_cut(struct spool *spool);
+int spool_index_init(struct spool_index *index);
+void spool_index_free(struct spool_index *index);
+/* For one that is known already, and one that is not. */
+void spool_item_know(struct spool *spool, struct spool_item *item);
+void spool_item_forget(struct spool *spool, struct spool_item *item);
+struct spool_item *spool_item_find(const struct spool *spool, const struct spool_id *id);
 
 /* spool_append.c */
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
@@ -326,17 +415,52 @@ void spool_views_tell(struct spool *spool);
 int spool_view_set(struct spool_view *view, const uint8_t *record);
 
 /* spool_compact.c */
-void spool_compact_init(struct spool *spool);
 void spool_compact_free(struct spool *spool);
 void spool_compact_step(struct spool *spool);
-/* Its copies are useless: it ends, or its message names the parts' old places. `batch`: with what ends them. */
-void spool_move_cancel(struct spool *spool, struct spool_item *item, uint64_t batch);
-/* A newer state than the one that was copied. */
-void spool_move_state(struct spool *spool, struct spool_item *item);
 /* What was not durable is lost, after the cut was applied. */
 void spool_compact_failed(struct spool *spool);
 void spool_compact_written(struct spool *spool);
 /* What is wanted now may come of copying. */
 bool spool_compact_gains(struct spool *spool);
+static inline bool spool_compact_loading(const struct spool *spool)
+{
+	return spool->compact.ahead.loading || spool->compact.side.loading;
+}
+
+/* spool_walk.c */
+/* Nothing is copied for so long. */
+void spool_compact_pause(struct spool *spool, unsigned ms);
+/*
+ * The next record from c->walk_at on, in memory and with a good header: 0; 1: there is none; -EINPROGRESS: it is read;
+ * -EAGAIN: not now. The caller steps behind it.
+ */
+int spool_walk_next(struct spool *spool, struct spool_segment *segment, struct spool_record_header *header,
+		    const uint8_t **record);
+/* The record there, checked: 0, -EINPROGRESS, -EBADMSG (it cannot be had), -EAGAIN. */
+int spool_record_get(struct spool *spool, struct spool_segment *segment, const struct spool_ref *ref,
+		     struct spool_record_header *header, const uint8_t **record);
+void spool_walk_free(struct spool *spool);
+
+/* spool_move.c */
+/* Its copies are useless: it ends, or its message names the parts' old places. `batch`: with what ends them. */
+void spool_move_cancel(struct spool *spool, struct spool_item *item, uint64_t batch);
+/* The segment with the copy of its message; 0: none. */
+uint32_t spool_move_target(struct spool *spool, const struct spool_item *item);
+/* A newer state than the one that was copied. */
+void spool_move_state(struct spool *spool, struct spool_item *item);
+/* Items whose copies are durable live there from now on. */
+void spool_moves_finish(struct spool *spool);
+/* After a write error: those whose copies are not durable stay where they are. */
+void spool_moves_undo(struct spool *spool);
+/* The one that is not complete, or NULL. */
+struct spool_move *spool_move_open(struct spool *spool);
+/* A record with the item's id was met in `from`: if it lives there it is copied, or a move opened. 0, or not now. */
+int spool_move_found(struct spool *spool, struct spool_item *item, const struct spool_segment *from,
+		     const struct spool_ref *ref, const struct spool_record_header *header, const uint8_t *record);
+/* Its parts and its message: the move is open. -EAGAIN. */
+int spool_move_begin(struct spool *spool, struct spool_item *item);
+/* Copies its next record. 0; 1: it is complete; -EBADMSG: what could not be read stays; other errors: not now. */
+int spool_move_step(struct spool *spool, struct spool_move *move, struct spool_segment *from, bool state);
+void spool_moves_free(struct spool *spool);
 
 #endif

@@ -163,6 +163,8 @@ static int slot_inspect(struct recover *r, struct found *f, uint8_t *blocks)
 	if (result < 0)
 		return slot_without_header(r, f->segment, blocks, result == -ENOENT);
 	f->segment->sequence = f->header.sequence;
+	f->segment->said = f->header.oldest;
+	f->segment->cut_from = f->header.cut_segment;
 	f->segment->seed = f->header.seed;
 	return 1;
 }
@@ -187,7 +189,7 @@ static int slots_inspect(struct recover *r)
 		if (result >= 0)
 			result = slot_inspect(r, &r->found[i], blocks);
 		if (result == 0)
-			free(r->found[i].segment);
+			spool_segment_free(r->found[i].segment);
 		else
 			r->found[kept++] = r->found[i];
 	}
@@ -227,9 +229,9 @@ static int slots_place(struct recover *r)
 			segment_name(second, f.segment->slot, SEGMENT_LOG);
 			problem(r->report, "%s and %s are the same segment; the second was set aside", first, second);
 			result = slot_set_aside(r, f.segment, SEGMENT_KEPT);
-			free(f.segment);
+			spool_segment_free(f.segment);
 		} else if (result < 0) {
-			free(f.segment);
+			spool_segment_free(f.segment);
 		} else if (f.header.sequence < spool->oldest_durable) {
 			spool_segment_retire(spool, f.segment);
 		} else {
@@ -312,6 +314,33 @@ static int segments_scan(struct recover *r)
 	free(memory);
 	spool_scan_finish(&r->scan);
 	return result;
+}
+
+static void on_done(void *context, const struct spool_id *id, uint32_t sequence, uint32_t octets, bool silent)
+{
+	struct recover *r = context;
+	struct spool_segment *segment = spool_segment_find(r->spool, sequence);
+	uint32_t more[SPOOL_ENDS_MAX];
+	unsigned count = spool_trail_get(&r->spool->trail, id, more, SPOOL_ENDS_MAX);
+
+	segment->done_octets += octets;
+	segment->silent |= silent;
+	for (unsigned i = 0; i < count; i++)
+		spool_pin(r->spool, more[i], sequence);
+	if (count)
+		spool_trail_forget(&r->spool->trail, id);
+}
+
+static void on_ends(void *context, uint32_t sequence, uint32_t message)
+{
+	struct recover *r = context;
+	spool_pin(r->spool, message, sequence);
+}
+
+static void on_behind(void *context, const struct spool_id *id, uint32_t sequence)
+{
+	struct recover *r = context;
+	spool_pin_behind(r->spool, id, sequence);
 }
 
 static void on_damaged(void *context, uint32_t sequence)
@@ -425,6 +454,8 @@ static int entry_tell(struct recover *r, struct spool_entry *entry, struct windo
 			 .message = entry->message,
 			 .state = entry->state,
 			 .parts = entry->parts,
+			 .origin = entry->origin,
+			 .trailed = spool_trail_get(&r->spool->trail, &entry->id, NULL, 0) > 0,
 			 .part_count = entry->part_count},
 		.wall_ns = entry->wall_ns,
 		.content_length = entry->content_length,
@@ -528,6 +559,9 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 		return result;
 	}
 	r.scan.damaged = on_damaged;
+	r.scan.done = on_done;
+	r.scan.ends = on_ends;
+	r.scan.behind = on_behind;
 	r.scan.context = &r;
 	result = segment_list(r.spool->store, on_slot, &r);
 	if (result >= 0)
@@ -545,7 +579,7 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 	} else {
 		/* In the log they belong to the spool; before that to us. */
 		for (size_t i = 0; r.spool->log_count == 0 && i < r.count; i++)
-			free(r.found[i].segment);
+			spool_segment_free(r.found[i].segment);
 	}
 	if (result >= 0) {
 		log_trim(&r);

@@ -16,6 +16,7 @@ struct walk {
 	uint64_t seed;
 	uint64_t chain;    /* header hash of the batch that ends at chain_at */
 	uint32_t chain_at; /* 0: unknown */
+	bool gap;          /* the segment before is not there */
 };
 
 int spool_scan_init(struct spool_scan *scan, struct spool_report *report)
@@ -90,6 +91,12 @@ static bool parts_known(const struct spool_table *table, const uint8_t *parts, u
 	return true;
 }
 
+static void behind(struct spool_scan *scan, const struct spool_id *id, uint32_t segment)
+{
+	if (scan->behind)
+		scan->behind(scan->context, id, segment);
+}
+
 static int apply_message(struct walk *w, const struct spool_record_header *h, const uint8_t *record,
 			 const struct spool_ref *ref)
 {
@@ -100,8 +107,10 @@ static int apply_message(struct walk *w, const struct spool_record_header *h, co
 	 * A copy whose own parts did not all arrive leaves the original in force, which is not reclaimed before
 	 * the copy is durable as a whole.
 	 */
-	if (entry->message.segment && !parts_known(&w->scan->table, record + SPOOL_RECORD_HEADER, h->parts))
+	if (entry->message.segment && !parts_known(&w->scan->table, record + SPOOL_RECORD_HEADER, h->parts)) {
+		behind(w->scan, &h->id, w->sequence);
 		return 0;
+	}
 	struct spool_ref *parts = NULL;
 	if (h->parts) {
 		parts = malloc(h->parts * sizeof *parts);
@@ -110,6 +119,11 @@ static int apply_message(struct walk *w, const struct spool_record_header *h, co
 		for (uint32_t i = 0; i < h->parts; i++)
 			spool_part_decode(record + SPOOL_RECORD_HEADER + i * SPOOL_PART_SIZE, &parts[i]);
 	}
+	if (entry->message.segment && entry->message.segment != w->sequence) {
+		if (entry->origin && entry->origin != entry->message.segment)
+			behind(w->scan, &h->id, entry->origin);
+		entry->origin = entry->message.segment;
+	}
 	free(entry->parts);
 	entry->parts = parts;
 	entry->part_count = (uint16_t)h->parts;
@@ -117,6 +131,32 @@ static int apply_message(struct walk *w, const struct spool_record_header *h, co
 	entry->wall_ns = h->wall_ns;
 	entry->content_length = h->content_length;
 	return 0;
+}
+
+static void ends(struct spool_scan *scan, uint32_t segment, uint32_t message)
+{
+	if (message && scan->ends)
+		scan->ends(scan->context, segment, message);
+}
+
+/* What it ends must not be found without it. */
+static void apply_done(struct walk *w, const struct spool_record_header *h, const uint8_t *record)
+{
+	struct spool_scan *scan = w->scan;
+	struct spool_entry *entry = spool_table_find(&scan->table, &h->id);
+	uint32_t named[SPOOL_ENDS_MAX];
+	int count =
+		spool_ends_decode(record + SPOOL_RECORD_HEADER + h->parts * SPOOL_PART_SIZE, h->envelope_length, named);
+
+	if (scan->done)
+		scan->done(scan->context, &h->id, w->sequence, spool_align(h->length, RECORD_ALIGN), count < 0);
+	for (int i = 0; i < count; i++)
+		ends(scan, w->sequence, named[i]);
+	if (!entry)
+		return;
+	ends(scan, w->sequence, entry->message.segment);
+	ends(scan, w->sequence, entry->origin);
+	spool_table_remove(&scan->table, entry);
 }
 
 static int apply(struct walk *w, const struct spool_record_header *h, uint32_t at)
@@ -137,9 +177,7 @@ static int apply(struct walk *w, const struct spool_record_header *h, uint32_t a
 		entry->state = ref;
 		return 0;
 	case SPOOL_DONE:
-		entry = spool_table_find(&w->scan->table, &h->id);
-		if (entry)
-			spool_table_remove(&w->scan->table, entry);
+		apply_done(w, h, w->data + at);
 		return 0;
 	}
 	return 0;
@@ -201,7 +239,12 @@ static int hole(struct walk *w, uint64_t number, uint32_t from, uint32_t at)
 {
 	struct spool_scan *scan = w->scan;
 	bool known = scan->last > 0;
-	/* Without a batch before, numbers tell nothing, but octets that were skipped do. */
+	/*
+	 * Without a batch before, numbers tell nothing, but octets that were skipped do. The same where segments
+	 * between have left the log.
+	 */
+	if (w->gap && from == SPOOL_BLOCK)
+		known = false;
 	if (known ? number == scan->last + 1 : from == at)
 		return 0;
 	if (!known && number < 2)
@@ -255,6 +298,10 @@ int spool_scan_segment(struct spool_scan *scan, const uint8_t *data, uint32_t le
 		.scan = scan, .data = data, .length = length, .sequence = header->sequence, .seed = header->seed};
 	uint32_t at = SPOOL_BLOCK;
 
+	w.gap = scan->segment_before && header->sequence != scan->segment_before + 1;
+	/* Another run may have begun in between: what it claims is not about this one's batches. */
+	if (w.gap && !header->first_batch)
+		judge(scan);
 	*end = SPOOL_BLOCK;
 	while (at < length) {
 		struct spool_batch_header h;

@@ -34,12 +34,18 @@ struct spool_scan {
 	size_t bad_count, bad_capacity;
 	/* Called for each segment with damage. */
 	void (*damaged)(void *context, uint32_t segment);
+	/* What must stay because of what (spool_pin.c). `silent`: a done record does not say what it ends. */
+	void (*done)(void *context, const struct spool_id *id, uint32_t segment, uint32_t octets, bool silent);
+	/* It ends a record in `message`. */
+	void (*ends)(void *context, uint32_t segment, uint32_t message);
+	/* The message has a record in `segment`, beside the newest and the one before it. */
+	void (*behind)(void *context, const struct spool_id *id, uint32_t segment);
 	void *context;
 };
 
 int spool_scan_init(struct spool_scan *scan, struct spool_report *report);
 void spool_scan_deinit(struct spool_scan *scan);
-/* A header with `first_batch` begins a run. */
+/* A header with `first_batch` begins a run. It may be missing. */
 void spool_scan_run(struct spool_scan *scan, uint64_t first_batch);
 /*
  * Walks a segment from its second block. *end becomes the place behind the last octets that count.

@@ -2,9 +2,10 @@
  * queue/spool_segment.c - segments in the log and out of it: tables, handles, limits, reuse, reclaim.
  *
  * Reuse
- *   A free file still carries the header and records of its last use, whose done records may lie in a later file.
- *   Those files may be overwritten or unlinked in any order only once a durable header says, in `oldest`, that
- *   none of them counts. Until then new files are preferred, while there is room for them.
+ *   A free file still carries the header and records of its last use, and there may be others with records that its
+ *   done records end. It left the log because nothing needs it (spool_pin.c), or because it was the oldest. In the
+ *   latter case it may be overwritten, as the new header disowns what is older, but not be unlinked before a durable
+ *   header disowns it. Until then new files are preferred, while there is room for them.
  *
  * Failure
  *   Only the operating system's: negative errno. A file whose write failed is never used again.
@@ -14,69 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "queue/spool_private.h"
 
 void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment)
 {
 	segment_name(out, segment->slot, spool_kind(segment));
-}
-
-struct spool_segment *spool_segment_new(void)
-{
-	struct spool_segment *segment = calloc(1, sizeof *segment);
-	if (!segment)
-		return NULL;
-	segment->handle = -1;
-	segment->cut = UINT32_MAX;
-	list_init(&segment->items);
-	return segment;
-}
-
-struct spool_segment *spool_segment_find(const struct spool *spool, uint32_t sequence)
-{
-	unsigned low = 0, high = spool->log_count;
-
-	if (high > 0 && spool->log[high - 1]->sequence == sequence)
-		return spool->log[high - 1];
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-		if (spool->log[middle]->sequence == sequence)
-			return spool->log[middle];
-		if (spool->log[middle]->sequence < sequence)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-static int table_reserve(struct spool_segment ***table, unsigned *capacity, unsigned wanted)
-{
-	if (wanted <= *capacity)
-		return 0;
-	unsigned grown = wanted + wanted / 2 + 16;
-	struct spool_segment **memory = realloc(*table, grown * sizeof *memory);
-	if (!memory)
-		return -ENOMEM;
-	*table = memory;
-	*capacity = grown;
-	return 0;
-}
-
-int spool_segment_reserve(struct spool *spool)
-{
-	/* Each segment may end up in either table; the spare and the one being prepared are in none yet. */
-	unsigned wanted = spool->log_count + spool->free_count + 3;
-	int result = table_reserve(&spool->log, &spool->log_capacity, wanted);
-	return result < 0 ? result : table_reserve(&spool->free, &spool->free_capacity, wanted);
-}
-
-void spool_log_append(struct spool *spool, struct spool_segment *segment)
-{
-	assert(spool->log_count < spool->log_capacity);
-	assert(spool->log_count == 0 || spool->log[spool->log_count - 1]->sequence < segment->sequence);
-	spool->log[spool->log_count++] = segment;
-	spool->log_changed = true;
 }
 
 /* What compaction wrote it would write the same way again: of blocks and ends that are not full nothing is gained. */
@@ -151,7 +95,10 @@ unsigned spool_segments_copies(const struct spool *spool)
 
 static unsigned segments_total(const struct spool *spool)
 {
-	return spool->log_count + spool->free_count + (spool->spare != NULL) + (spool->preparing != NULL);
+	unsigned total = spool->log_count + (spool->spare != NULL) + (spool->preparing != NULL);
+	for (unsigned i = 0; i < spool->free_count; i++)
+		total += !spool->free[i]->gone && !spool->free[i]->damaged;
+	return total;
 }
 
 bool spool_size_max_reached(const struct spool *spool)
@@ -176,7 +123,7 @@ static bool size_odd(const struct spool *spool, const struct spool_segment *segm
 
 bool spool_segment_serves(const struct spool_segment *segment)
 {
-	return !segment->discard && segment->size >= SPOOL_FIRST_MIN;
+	return !segment->discard && !segment->damaged && !segment->gone && segment->size >= SPOOL_FIRST_MIN;
 }
 
 bool spool_free_has(const struct spool *spool)
@@ -240,13 +187,10 @@ void spool_segment_remove(struct spool *spool, struct spool_segment *segment)
 	spool_segment_rest(spool, segment);
 	/* One that cannot be had is found, and found dead, by the next recovery. */
 	(void)segment_retire(spool->store, segment->slot, spool_kind(segment));
-	free(segment);
+	spool_segment_free(segment);
 }
 
-/*
- * After an error. A header that is still wanted stays on the disk until a newer one has taken its place, whichever of
- * its two versions that may be: each says what counted when it was made.
- */
+/* After an error. What was used before stays until it may go, whichever of two headers its file has now. */
 void spool_segment_abandon(struct spool *spool, struct spool_segment *segment)
 {
 	if (!segment->speaks) {
@@ -260,10 +204,6 @@ void spool_segment_abandon(struct spool *spool, struct spool_segment *segment)
 void spool_segment_retire(struct spool *spool, struct spool_segment *segment)
 {
 	spool_segment_rest(spool, segment);
-	if (segment->damaged) {
-		free(segment); /* the file stays for the operator */
-		return;
-	}
 	assert(spool->free_count < spool->free_capacity);
 	spool->free[spool->free_count++] = segment;
 }
@@ -276,43 +216,138 @@ static struct spool_segment *free_take(struct spool *spool, unsigned i)
 	return segment;
 }
 
+/* ---- reuse ---- */
+
 /* A durable header says that nothing in it counts. */
 static bool segment_disowned(const struct spool *spool, const struct spool_segment *segment)
 {
 	return segment->sequence < spool->oldest_durable || (segment->blank && spool->begun);
 }
 
-struct spool_segment *spool_segment_recycle(struct spool *spool, bool any)
+/* May it be gone before any other? */
+static bool segment_expendable(const struct spool *spool, const struct spool_segment *segment)
 {
-	for (unsigned i = 0; i < spool->free_count; i++) {
-		struct spool_segment *segment = spool->free[i];
-		bool disowned = segment_disowned(spool, segment);
-		/* Nothing in a blank one is missed; if its header says what counts, the new one says the same. */
-		if (!spool_segment_serves(segment) ||
-		    (!any && (size_odd(spool, segment) || (!disowned && !segment->blank))))
-			continue;
-		segment->blank = false;
-		segment->speaks = !disowned;
-		return free_take(spool, i);
-	}
-	return NULL;
+	return segment_disowned(spool, segment) || !spool_pinned(spool, segment);
 }
 
+struct spool_segment *spool_segment_recycle(struct spool *spool, bool any)
+{
+	unsigned best = spool->free_count;
+
+	for (unsigned i = 0; i < spool->free_count; i++) {
+		const struct spool_segment *segment = spool->free[i];
+		/* Nothing in a blank one is missed; if its header says what counts, the new one says the same. */
+		if (!spool_segment_serves(segment) ||
+		    (!any && (size_odd(spool, segment) || (!segment->blank && !segment_expendable(spool, segment)))))
+			continue;
+		if (best == spool->free_count || segment->sequence < spool->free[best]->sequence)
+			best = i;
+	}
+	if (best == spool->free_count)
+		return NULL;
+	struct spool_segment *segment = free_take(spool, best);
+	segment->blank = false;
+	segment->speaks = true;
+	return segment;
+}
+
+/* ---- out of the store ---- */
+
+static void free_end(struct spool *spool, unsigned i)
+{
+	struct spool_segment *segment = free_take(spool, i);
+	spool_pin_release(spool, segment);
+	spool_segment_free(segment);
+}
+
+/* A header that will stay says all that any header ever said of what does not count. */
+static bool disowned_for_good(const struct spool *spool)
+{
+	const struct spool_segment *active = spool->active, *spare = spool->spare;
+	return (active && active->said >= spool->oldest_durable) || (spare && spare->said >= spool->oldest_durable);
+}
+
+/* Unlinked, but what it pins stays until that is so for good. */
+static bool free_remove(struct spool *spool, struct spool_segment *segment)
+{
+	if (segment_retire(spool->store, segment->slot, spool_kind(segment)) < 0) {
+		spool->trim_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+		return false;
+	}
+	segment->gone = SPOOL_GONE;
+	return true;
+}
+
+static void trim_synced(struct spool *spool, int result)
+{
+	for (unsigned i = spool->free_count; i-- > 0;) {
+		struct spool_segment *segment = spool->free[i];
+		if (segment->gone == SPOOL_GONE_SYNCING && result < 0)
+			segment->gone = SPOOL_GONE;
+		else if (segment->gone == SPOOL_GONE_SYNCING)
+			free_end(spool, i);
+	}
+	if (result < 0)
+		spool->trim_retry_ns = clock_monotonic_ns() + CLOCK_NS_PER_S;
+}
+
+void spool_trim_on_sync(struct ring_op *op, int result, uint32_t flags)
+{
+	struct spool *spool = container_of(op, struct spool, trim_op);
+	spool->trimming = false;
+	trim_synced(spool, result);
+}
+
+static void trim_sync(struct spool *spool)
+{
+	bool any = false;
+	for (unsigned i = 0; i < spool->free_count; i++) {
+		struct spool_segment *segment = spool->free[i];
+		if (segment->gone == SPOOL_GONE) {
+			segment->gone = SPOOL_GONE_SYNCING;
+			any = true;
+		}
+	}
+	if (!any)
+		return;
+	if (!spool->ring) {
+		trim_synced(spool, segment_store_sync_now(spool->store));
+		return;
+	}
+	spool->trimming = true;
+	segment_store_sync(spool->store, spool->ring, &spool->trim_op);
+}
+
+/* More than a few are not kept, and none where others wait for it. */
 static void free_trim(struct spool *spool)
 {
 	unsigned keep = 0;
+	bool lasting = disowned_for_good(spool);
+
+	if (spool->trimming || clock_monotonic_ns() < spool->trim_retry_ns)
+		return;
 	for (unsigned i = 0; i < spool->free_count; i++)
-		keep += !spool->free[i]->discard && !size_odd(spool, spool->free[i]);
+		keep += spool_segment_serves(spool->free[i]) && !size_odd(spool, spool->free[i]);
 	for (unsigned i = 0; i < spool->free_count;) {
 		struct spool_segment *segment = spool->free[i];
-		bool useless = segment->discard || size_odd(spool, segment);
-		if ((!useless && keep <= SPOOL_FREE_MAX) || !segment_disowned(spool, segment)) {
-			i++;
+		bool disowned = segment_disowned(spool, segment);
+		if (disowned && segment->damaged) {
+			free_end(spool, i); /* the file stays for the operator */
 			continue;
 		}
+		i++;
+		if (disowned && segment->sequence < spool->oldest_durable && segment->ender_count)
+			spool_pin_release(spool, segment);
+		bool useless = segment->discard || size_odd(spool, segment);
+		bool waited = spool->crowded && segment->ender_count > 0;
+		if (segment->damaged || segment->gone || (!useless && !waited && keep <= SPOOL_FREE_MAX) ||
+		    (!disowned && !(lasting && segment_expendable(spool, segment))))
+			continue;
+		if (!free_remove(spool, segment))
+			break;
 		keep -= !useless;
-		spool_segment_remove(spool, free_take(spool, i));
 	}
+	trim_sync(spool);
 }
 
 /*
@@ -321,56 +356,102 @@ static void free_trim(struct spool *spool)
  */
 static void free_trim_oldest(struct spool *spool)
 {
-	for (;;) {
+	while (!spool->trimming && clock_monotonic_ns() >= spool->trim_retry_ns) {
 		unsigned first = 0;
 		for (unsigned i = 1; i < spool->free_count; i++)
 			if (spool->free[i]->sequence < spool->free[first]->sequence)
 				first = i;
-		if (spool->free_count == 0 || spool_segment_serves(spool->free[first]) ||
-		    (spool->log_count && spool->log[0]->sequence < spool->free[first]->sequence))
+		if (spool->free_count == 0)
 			return;
-		spool_segment_remove(spool, free_take(spool, first));
-		if (segment_store_sync_now(spool->store) < 0)
+		struct spool_segment *segment = spool->free[first];
+		if (spool_segment_serves(segment) || segment->damaged ||
+		    (spool->log_count && spool->log[0]->sequence < segment->sequence))
 			return;
+		if (!segment->gone && !free_remove(spool, segment))
+			return;
+		segment->gone = SPOOL_GONE_SYNCING;
+		trim_synced(spool, segment_store_sync_now(spool->store));
 	}
 }
 
-/* An item may be listed where a record of it was that is dead. */
-static bool nobody_left(struct spool *spool, struct spool_segment *segment)
-{
-	struct list all, *link;
+/* ---- out of the log ---- */
 
-	if (list_empty(&segment->items))
+static bool segment_dead(const struct spool *spool, const struct spool_segment *segment)
+{
+	return segment != spool->active && segment->live == 0;
+}
+
+/* Nothing is under way that needs it. */
+static bool segment_quiet(const struct spool *spool, const struct spool_segment *segment)
+{
+	return segment->uses == 0 && segment->last_batch <= spool->durable_batch;
+}
+
+/* Those that are the oldest: of what is older nothing counts when a header says so. */
+static unsigned reclaim_oldest(struct spool *spool)
+{
+	unsigned count = 0;
+	while (count < spool->log_count && segment_dead(spool, spool->log[count]) &&
+	       segment_quiet(spool, spool->log[count]))
+		spool_segment_retire(spool, spool->log[count++]);
+	spool->log_count -= count;
+	memmove(spool->log, spool->log + count, spool->log_count * sizeof *spool->log);
+	return count;
+}
+
+/* A damaged one is read by the next start, unless it has another name. */
+static bool segment_leave(struct spool *spool, struct spool_segment *segment)
+{
+	if (!segment->damaged) {
+		spool_segment_retire(spool, segment);
 		return true;
-	list_init(&all);
-	while ((link = list_take_first(&segment->items)))
-		list_append(&all, link);
-	while ((link = list_take_first(&all))) {
-		struct spool_item *item = container_of(link, struct spool_item, link);
-		spool_moved_resolve(spool, &item->state, true);
-		spool_item_list(spool, item);
 	}
-	return list_empty(&segment->items);
+	if (segment_set_aside(spool->store, segment->slot, SEGMENT_DAMAGED, SEGMENT_KEPT) < 0 ||
+	    segment_store_sync_now(spool->store) < 0)
+		return false;
+	spool_segment_rest(spool, segment);
+	spool_pin_release(spool, segment);
+	spool_segment_free(segment);
+	return true;
+}
+
+/* Those in between: nothing older may need them. */
+static unsigned reclaim_any(struct spool *spool)
+{
+	unsigned kept = 0, count = spool->log_count;
+	for (unsigned i = 0; i < count; i++) {
+		struct spool_segment *segment = spool->log[i];
+		bool leaves = segment_dead(spool, segment) && segment_quiet(spool, segment) &&
+			      !spool_pinned(spool, segment) && segment_leave(spool, segment);
+		if (!leaves)
+			spool->log[kept++] = segment;
+	}
+	spool->log_count = kept;
+	return count - kept;
 }
 
 void spool_reclaim(struct spool *spool)
 {
 	if (spool->durable_batch < spool->barrier_batch)
 		return; /* records that a failure took are not all back yet */
-	unsigned count = 0;
-	while (count < spool->log_count) {
-		struct spool_segment *segment = spool->log[count];
-		if (segment == spool->active || segment->live || segment->uses ||
-		    segment->last_batch > spool->durable_batch || !nobody_left(spool, segment))
-			break;
-		spool_segment_retire(spool, segment);
-		spool->stats.segments_recycled++;
-		count++;
+	if (spool->ripe) {
+		spool->ripe = spool->leaving = false;
+		unsigned count = reclaim_oldest(spool);
+		if (spool->active && !spool->cutting && !spool->stopping)
+			count += reclaim_any(spool);
+		spool->stats.segments_recycled += count;
+		spool->crowded = spool_pin_crowd(spool);
+		for (unsigned i = 0; i < spool->log_count; i++) {
+			const struct spool_segment *segment = spool->log[i];
+			if (!segment_dead(spool, segment))
+				continue;
+			bool quiet = segment_quiet(spool, segment);
+			spool->log_changed = true;
+			spool->ripe |= !quiet;
+			spool->leaving |= !quiet && (i == 0 || !spool_pinned(spool, segment));
+		}
+		spool->log_changed |= count > 0;
 	}
-	if (count > 0)
-		spool->log_changed = true;
-	spool->log_count -= count;
-	memmove(spool->log, spool->log + count, spool->log_count * sizeof *spool->log);
 	free_trim(spool);
 	if (spool_no_room(spool->prepare_error))
 		free_trim_oldest(spool);

@@ -53,11 +53,10 @@ KNOWN_CIRCLES = [
     ('core/receive/session.c', 'core/receive/reply.c'),
     ('queue/spool_append.c', 'queue/spool_commit.c'),
     ('queue/spool_append.c', 'queue/spool_compact.c'),
+    ('queue/spool_append.c', 'queue/spool_move.c'),
     ('queue/spool_compact.c', 'queue/spool_commit.c'),
-    ('queue/spool_segment.c', 'queue/spool_append.c'),
     ('queue/spool_prepare.c', 'queue/spool_commit.c'),
     ('queue/spool_segment.c', 'queue/spool_compact.c'),
-    ('queue/spool_segment.c', 'queue/spool_item.c'),
 ]
 # So much of the C files outside its folder may include a header, in percent: one that all include joins them all.
 HEADER_SHARE_MAX = 40

@@ -7,6 +7,7 @@
 #include "core/deliver/deliverer.h"
 #include "core/deliver/outbound.h"
 #include "core/store/store.h"
+#include "queue/spool_private.h"
 #include "tests/sim/test_relay.h"
 
 enum { HOUR_S = 3600, DAMAGED_MAX = 3 };
@@ -23,6 +24,7 @@ static void flip(unsigned i)
 }
 
 struct rotting {
+	const struct spool *spool;
 	unsigned shard, count;
 	bool whole;
 };
@@ -40,7 +42,7 @@ static void rot_one(void *context, struct mail *m)
 		return;
 	r->whole = r->whole || m->item.part_count == 0;
 	snprintf(damage[r->count].path, sizeof(damage[r->count].path), "/spool/shard-%03u/%010u.seg", r->shard,
-		 ref->segment);
+		 spool_segment_find(r->spool, ref->segment)->slot);
 	damage[r->count].bit = 8 * ((uint64_t)ref->offset + ref->length / 2);
 	r->count++;
 }
@@ -50,8 +52,11 @@ static unsigned rot(struct rig *rig)
 {
 	struct rotting rotting = {0};
 
-	for (rotting.shard = 0; rotting.shard < rig->shard_count; rotting.shard++)
-		store_mails(rig->shards[rotting.shard].shard, rot_one, &rotting);
+	for (rotting.shard = 0; rotting.shard < rig->shard_count; rotting.shard++) {
+		const struct shard *shard = rig->shards[rotting.shard].shard;
+		rotting.spool = shard->store->spool;
+		store_mails(shard, rot_one, &rotting);
+	}
 	return rotting.count;
 }
 

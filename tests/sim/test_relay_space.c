@@ -149,15 +149,17 @@ static void describe(const struct space *s, unsigned shard)
 		const struct spool_segment *g = spool->log[i];
 		fprintf(stderr,
 			"\t%u %s %u: size %u end %u live %u octets %llu found %llu appended %llu copied %llu lean %llu "
-			"uses "
-			"%u%s%s%s\n",
+			"uses %u pins %u stale %u cut %u enders %u%s%s%s%s\n",
 			i, g == spool->active ? "active" : "", g->sequence, g->size, g->end, g->live,
 			(unsigned long long)g->live_octets, (unsigned long long)live.found[i % 64],
 			(unsigned long long)g->appended, (unsigned long long)g->copied, (unsigned long long)g->lean,
-			g->uses, g->damaged ? " damaged" : "", g->stuck ? " stuck" : "", g->discard ? " discard" : "");
+			g->uses, g->pins, g->stale_since, g->cut_from, g->ender_count, g->silent ? " silent" : "",
+			g->damaged ? " damaged" : "", g->stuck ? " stuck" : "", g->discard ? " discard" : "");
 	}
 	for (unsigned i = 0; i < spool->free_count; i++)
-		fprintf(stderr, "\tfree %u size %u\n", spool->free[i]->sequence, spool->free[i]->size);
+		fprintf(stderr, "\tfree %u (%u) size %u pins %u enders %u stale %u gone %d\n", spool->free[i]->sequence,
+			spool->free[i]->was, spool->free[i]->size, spool->free[i]->pins, spool->free[i]->ender_count,
+			spool->free[i]->stale_since, spool->free[i]->gone);
 }
 
 static void check_shrunk(struct space *s)
