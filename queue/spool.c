@@ -97,6 +97,7 @@ int spool_start(struct spool *spool, struct ring *ring)
 	if (result < 0 && (spool->active || spool->failed || !spool_disk_full(spool)))
 		return result;
 	spool->ring = ring;
+	spool->log_least = spool->log_count;
 	spool->prepare_op.fn = spool_prepare_on_step;
 	spool->trim_op.fn = spool_trim_on_sync;
 	spool_prepare(spool);

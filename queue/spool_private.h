@@ -219,6 +219,7 @@ struct spool {
 	/* The log, oldest first; the last is the active one once `active` is set. */
 	struct spool_segment **log;
 	unsigned log_count, log_capacity;
+	unsigned log_least; /* segments it has had since the start */
 	struct spool_segment *active, *spare, *preparing;
 	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
 	unsigned free_count, free_capacity;

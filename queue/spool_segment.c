@@ -80,7 +80,11 @@ unsigned spool_segments_max(const struct spool *spool)
 	return max < SPOOL_FREE_MAX ? SPOOL_FREE_MAX : max > 1u << 20 ? 1u << 20 : (unsigned)max;
 }
 
-/* Those that a write error or a start cut off are no whole ones: in their place compaction may have one. */
+/*
+ * Those that a write error or a start cut off are no whole ones: in their place compaction may have one. Where the log
+ * has been larger than size_max since the start, which had more when it was written, it may begin one as long as the
+ * log does not grow by that.
+ */
 unsigned spool_segments_copies(const struct spool *spool)
 {
 	unsigned max = spool_segments_max(spool), cut = 0;
@@ -90,7 +94,7 @@ unsigned spool_segments_copies(const struct spool *spool)
 		uint32_t size = segment == spool->active ? segment->size : segment->end;
 		cut += size + SPOOL_SLAB < spool->settings.segment_size;
 	}
-	return max + cut;
+	return max + cut > spool->log_least ? max + cut : spool->log_least + 1;
 }
 
 static unsigned segments_total(const struct spool *spool)
@@ -440,6 +444,8 @@ void spool_reclaim(struct spool *spool)
 		if (spool->active && !spool->cutting && !spool->stopping)
 			count += reclaim_any(spool);
 		spool->stats.segments_recycled += count;
+		if (spool->log_count < spool->log_least)
+			spool->log_least = spool->log_count;
 		spool->crowded = spool_pin_crowd(spool);
 		for (unsigned i = 0; i < spool->log_count; i++) {
 			const struct spool_segment *segment = spool->log[i];

@@ -347,6 +347,37 @@ static void test_space_starts(void)
 	}
 }
 
+/* size_max is less at the next start: what does not live in the log makes room all the same. */
+static void test_space_less(void)
+{
+	struct rig_message *m;
+
+	world(7);
+	rig_settings.size_max = 40ull * rig_settings.segment_size;
+	rig_stop();
+	rig_start();
+	while (figures().segments < 24)
+		CHECK(append(FLOW, &m));
+	rig_settle();
+	world_engine_enter();
+	spool_rest(rig_spool);
+	world_engine_leave();
+	for (uint32_t i = 0; i < rig_count; i++)
+		if (i % 10)
+			end(&rig_messages[i]);
+	rig_settle();
+	rig_stop();
+	rig_settings.size_max = 8ull * rig_settings.segment_size;
+	rig_start();
+	for (int i = 0; i < 2000; i++)
+		rig_turn();
+	rig_settle();
+	CHECK(figures().segments <= 8);
+	flow(2);
+	check_alive();
+	rig_end();
+}
+
 int main(void)
 {
 	RUN(test_space_backlog);
@@ -356,5 +387,6 @@ int main(void)
 	RUN(test_space_damage);
 	RUN(test_space_faults);
 	RUN(test_space_starts);
+	RUN(test_space_less);
 	return check_end();
 }
