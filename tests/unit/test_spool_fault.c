@@ -193,6 +193,44 @@ static void test_poisoned(void)
 	CHECK(refused > 40);
 }
 
+/* Nor when what was begun behind it is long of no use to anybody else, and its file might be written anew. */
+static void test_poisoned_long_ago(void)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		rig_world(seed, false);
+		rig_start();
+		CHECK_EQ(rig_append(5000, NULL), 0);
+		rig_settle();
+		fault(WORLD_IO_WRITE, 1 + seed % 3, 1, -EIO);
+		for (int i = 0; i < 6; i++) {
+			int result = rig_append(30000, NULL);
+			CHECK(result == 0 || result == -EAGAIN);
+			rig_turn();
+		}
+		rig_settle();
+		CHECK(!failed());
+		for (uint32_t i = 1; i < rig_count; i++)
+			if (rig_messages[i].result == 0)
+				CHECK_EQ(rig_done(&rig_messages[i]), 0);
+		for (int i = 0; i < 120; i++) {
+			struct rig_message *m;
+			while (rig_append(200 * 1024, &m) < 0)
+				rig_turn();
+			rig_settle();
+			CHECK_EQ(rig_done(m), 0);
+		}
+		rig_settle();
+		CHECK_EQ(rig_messages[0].item.message.segment, 1);
+		if (seed % 2)
+			rig_crash(WORLD_KILL);
+		else
+			rig_stop();
+		rig_start();
+		CHECK_EQ(rig_report.live, 1);
+		rig_end();
+	}
+}
+
 /* After a write error every record is still accounted for: once all is done, the log shrinks to nothing. */
 static void test_poisoned_accounting(void)
 {
@@ -600,6 +638,7 @@ int main(void)
 	RUN(test_short_writes);
 	RUN(test_error_at_each_io);
 	RUN(test_poisoned);
+	RUN(test_poisoned_long_ago);
 	RUN(test_poisoned_accounting);
 	RUN(test_copy_without_part);
 	RUN(test_disk_gone);
