@@ -378,6 +378,43 @@ static void test_space_less(void)
 	rig_end();
 }
 
+/* Each ends in the segment that it came to. */
+static void alone(unsigned count)
+{
+	struct rig_message *m;
+
+	while (count-- > 0 && append(FLOW, &m)) {
+		rig_settle();
+		end(m);
+		rig_settle();
+	}
+}
+
+/* Without memory to note which segment must stay because of which, all later ones with done records do. */
+static void test_space_memory(void)
+{
+	struct rig_message *m;
+
+	world(9);
+	world_engine_enter();
+	spool_rest(rig_spool);
+	world_engine_leave();
+	while (rig_count < 24)
+		CHECK(append(FLOW, &m));
+	rig_settle();
+	alone(30);
+	world_fail_allocation(1);
+	end(&rig_messages[3]);
+	world_fail_allocation(0);
+	alone(100);
+	CHECK_EQ(rig_messages[0].item.message.segment, 1);
+	rig_crash(WORLD_KILL);
+	rig_start();
+	CHECK_EQ(rig_report.live, 23);
+	check_alive();
+	rig_end();
+}
+
 int main(void)
 {
 	RUN(test_space_backlog);
@@ -388,5 +425,6 @@ int main(void)
 	RUN(test_space_faults);
 	RUN(test_space_starts);
 	RUN(test_space_less);
+	RUN(test_space_memory);
 	return check_end();
 }
