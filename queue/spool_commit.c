@@ -440,6 +440,7 @@ void spool_seal(struct spool *spool)
 	spool_batch_encode(out, &header, b->segment->seed, slab->base + b->start);
 	b->segment->last_hash = header.hash;
 	b->segment->end = slab->base + b->start + b->length;
+	b->segment->padding += b->copies ? b->length - b->used : 0;
 	slab->filled = b->start + b->length;
 	b->state = SPOOL_SEALED;
 	spool->open = NULL;

@@ -101,12 +101,13 @@ static void log_add_up(struct spool *spool)
 		return;
 	spool->log_changed = false;
 	spool->log_octets = spool->log_lean = 0;
-	spool->log_places = 0;
+	spool->log_places = spool->log_broken = 0;
 	for (unsigned i = 0; i < spool->log_count; i++) {
 		const struct spool_segment *segment = spool->log[i];
 		/* What nothing can be done about is no garbage. */
 		if (segment == spool->active || (segment->live == 0 && segment->silent && segment->pins))
 			continue;
+		spool->log_broken += segment->broken_ns != 0;
 		spool->log_octets += segment->size;
 		spool->log_places++;
 		spool->log_lean += segment->lean + dones(segment);
@@ -188,24 +189,33 @@ static struct spool_segment *victim_choose(struct spool *spool)
 	return broken && narrow && (!best || weight(best) > size / 2) ? broken : best;
 }
 
+/* There is enough to gain. Asked in every turn: nothing is looked through for it. */
+static bool worth_while(struct spool *spool)
+{
+	uint64_t size = spool->settings.segment_size;
+
+	if (segments_left(spool) < segments_close(spool) && garbage(spool, true) >= size + size / 2)
+		return true;
+	return garbage(spool, false) > AT_REST_SEGMENTS * size + spool->live_octets / 4;
+}
+
 /* The segment that is worth compacting now, or NULL. */
 static struct spool_segment *wanted(struct spool *spool)
 {
 	if (spool->log_count < 2 || !spool->active || spool->saved || spool->compact.resting)
 		return NULL;
+	bool last = spool_segment_last(spool), disk = spool->prepare_error < 0, worth = worth_while(spool);
+	if (!worth && spool->log_broken == 0 && !(last && disk))
+		return NULL;
 	struct spool_segment *victim = victim_choose(spool);
 	if (!victim || victim->broken_ns)
 		return victim;
-	bool last = spool_segment_last(spool), disk = spool->prepare_error < 0;
 	bool narrow = disk ? last : spool->log_count >= spool_segments_copies(spool);
 	if (narrow && !fits(spool, victim, disk))
 		return NULL;
 	if (last && disk)
 		return spool_segment_serves(victim) ? victim : NULL; /* else no segment is gained */
-	uint64_t size = spool->settings.segment_size, gain = garbage(spool, false);
-	if (segments_left(spool) < segments_close(spool) && garbage(spool, true) >= size + size / 2)
-		return victim;
-	return gain > AT_REST_SEGMENTS * size + spool->live_octets / 4 ? victim : NULL;
+	return worth ? victim : NULL;
 }
 
 /* How many octets may be copied now. */
@@ -418,6 +428,7 @@ static void set_aside(struct spool *spool, struct spool_segment *segment)
 	unsigned messages = (unsigned)search.count + segment->broken_states;
 	segment->broken_states = 0;
 	segment->broken_ns = 0;
+	spool->log_changed = true;
 	spool_name(name, segment);
 	if (c->on_damage)
 		c->on_damage(c->context, name, messages);
@@ -430,6 +441,7 @@ static void victim_done(struct spool *spool, struct spool_segment *victim)
 {
 	if (victim->live > 0 && !victim->stuck)
 		victim->broken_ns = clock_monotonic_ns();
+	spool->log_changed = true;
 	victim_leave(spool);
 }
 

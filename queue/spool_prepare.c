@@ -72,7 +72,7 @@ static void segment_renew(struct spool *spool, struct spool_segment *segment)
 	segment->cut = UINT32_MAX;
 	segment->live = 0;
 	segment->live_octets = 0;
-	segment->appended = segment->copied = segment->lean = 0;
+	segment->appended = segment->copied = segment->padding = segment->lean = 0;
 	segment->last_batch = 0;
 	segment->last_hash = 0;
 	segment->stuck = false;

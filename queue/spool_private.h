@@ -80,6 +80,7 @@ struct spool_segment {
 	uint32_t live;
 	uint64_t live_octets;
 	uint64_t appended, copied; /* octets of its records; and of those that compaction wrote */
+	uint64_t padding;          /* of its copies: what their batches left of whole blocks */
 	uint64_t lean;             /* octets without use that copying would not gain, once it is not active any more */
 	uint64_t last_batch;       /* newest batch with a record that ended something in here */
 	uint64_t last_hash;        /* of the newest batch's header */
@@ -255,6 +256,7 @@ struct spool {
 	bool begun;                    /* a durable header of this run cuts off what was not found */
 	bool log_changed;              /* log_octets, log_lean must be added up anew */
 	uint64_t log_octets, log_lean; /* of all segments but the active one */
+	unsigned log_broken;           /* of these, such as cannot be read */
 	unsigned log_places;           /* that these take of those below size_max */
 	struct spool_index index;
 	struct spool_trail trail;

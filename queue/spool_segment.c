@@ -18,21 +18,28 @@
 #include "core/base/clock.h"
 #include "queue/spool_private.h"
 
+enum { LEAN_PADDING = 16, LEAN_END = 8 }; /* one part of so many */
+
 void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment)
 {
 	segment_name(out, segment->slot, spool_kind(segment));
 }
 
-/* What compaction wrote it would write the same way again: of blocks and ends that are not full nothing is gained. */
+/*
+ * What compaction wrote it would write the same way again: of blocks and ends that are not full nothing is gained. But
+ * not more than whole batches would leave: where copies came a few at a time, or a run ended early, they gain again.
+ */
 void spool_segment_close(struct spool *spool)
 {
 	struct spool_segment *segment = spool->active;
 	spool->log_changed = true;
 	if (!segment || segment->appended == 0)
 		return;
-	uint64_t used = SPOOL_BLOCK + segment->appended;
-	uint64_t rest = segment->size > used ? segment->size - used : 0;
-	segment->lean = rest * segment->copied / segment->appended;
+	uint64_t padding = segment->padding, most = segment->copied / LEAN_PADDING;
+	uint64_t end = segment->size > segment->end ? segment->size - segment->end : 0;
+	if (end > segment->size / LEAN_END)
+		end = segment->size / LEAN_END;
+	segment->lean = (padding < most ? padding : most) + end * segment->copied / segment->appended;
 }
 
 /* ---- handles ---- */

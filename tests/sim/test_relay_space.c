@@ -36,7 +36,7 @@ enum mishap { MISHAP_NONE, MISHAP_KILL, MISHAP_POWER_CUT, MISHAP_DISK, MISHAP_RE
 static const struct {
 	size_t min, max;
 	unsigned backlog, flow; /* hundredths of the spool */
-} sizes[] = {{300, 3000, 10, 30}, {2000, 40000, 40, 150}};
+} sizes[] = {{300, 3000, 10, 30}, {2000, 40000, 40, 150}, {20000, 600000, 40, 200}};
 
 struct space {
 	struct rig rig;
