@@ -157,13 +157,18 @@ static bool eligible(const struct spool *spool, const struct spool_segment *segm
  * The one that is being compacted, or the one with the least to copy. One that cannot be read to its end is only given
  * up when it is time, or where room is wanted and others give little.
  */
-static struct spool_segment *victim_choose(struct spool *spool)
+static struct spool_segment *victim_choose(struct spool *spool, bool narrow, bool disk)
 {
 	struct spool_segment *best = spool->compact.victim ? spool_segment_find(spool, spool->compact.victim) : NULL;
 	struct spool_segment *broken = NULL;
 
-	if (best && eligible(spool, best) && !best->broken_ns)
-		return best;
+	if (best && eligible(spool, best) && !best->broken_ns) {
+		/* An item that is half moved is moved; its first half counts in both places until then. */
+		if (!narrow || spool_move_open(spool) || fits(spool, best, disk))
+			return best;
+		if (spool->compact.move_count > 0)
+			return NULL; /* there is more room, or less to copy, when those are durable */
+	}
 	best = NULL;
 	for (unsigned i = 0; i < spool->log_count; i++) {
 		struct spool_segment *segment = spool->log[i];
@@ -176,6 +181,8 @@ static struct spool_segment *victim_choose(struct spool *spool)
 				broken = segment;
 			continue;
 		}
+		if (narrow && !fits(spool, segment, disk))
+			continue;
 		if ((segment->stale_since || segment->end < segment->size) && spool_pin_blocks(spool, segment))
 			return segment;
 		if (!best || weight(segment) < weight(best))
@@ -185,8 +192,8 @@ static struct spool_segment *victim_choose(struct spool *spool)
 	uint64_t size = spool->settings.segment_size;
 	if (best && weight(best) + best->lean + size / 32 >= size)
 		best = NULL;
-	bool narrow = segments_left(spool) <= 0 || spool_segment_last(spool);
-	return broken && narrow && (!best || weight(best) > size / 2) ? broken : best;
+	bool short_of = segments_left(spool) <= 0 || spool_segment_last(spool);
+	return broken && short_of && (!best || weight(best) > size / 2) ? broken : best;
 }
 
 /* There is enough to gain. Asked in every turn: nothing is looked through for it. */
@@ -207,12 +214,10 @@ static struct spool_segment *wanted(struct spool *spool)
 	bool last = spool_segment_last(spool), disk = spool->prepare_error < 0, worth = worth_while(spool);
 	if (!worth && spool->log_broken == 0 && !(last && disk))
 		return NULL;
-	struct spool_segment *victim = victim_choose(spool);
+	bool narrow = disk ? last : spool->log_count >= spool_segments_copies(spool);
+	struct spool_segment *victim = victim_choose(spool, narrow, disk);
 	if (!victim || victim->broken_ns)
 		return victim;
-	bool narrow = disk ? last : spool->log_count >= spool_segments_copies(spool);
-	if (narrow && !fits(spool, victim, disk))
-		return NULL;
 	if (last && disk)
 		return spool_segment_serves(victim) ? victim : NULL; /* else no segment is gained */
 	return worth ? victim : NULL;

@@ -375,7 +375,7 @@ static void free_trim_oldest(struct spool *spool)
 		if (spool->free_count == 0)
 			return;
 		struct spool_segment *segment = spool->free[first];
-		if (spool_segment_serves(segment) || segment->damaged ||
+		if (spool_segment_serves(segment) || segment->damaged || spool_pinned(spool, segment) ||
 		    (spool->log_count && spool->log[0]->sequence < segment->sequence))
 			return;
 		if (!segment->gone && !free_remove(spool, segment))
