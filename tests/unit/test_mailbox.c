@@ -54,7 +54,7 @@ static void test_turns(void)
 static void test_refused(void)
 {
 	static const unsigned pauses[] = {10, 40, 160, 640, 2560, 3600, 3600};
-	uint64_t now_ns = S, next_ns, held_ns;
+	uint64_t now_ns = S, next_ns, held_ns = 0;
 	unsigned turn = 0;
 	bool tell, probe, told;
 
