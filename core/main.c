@@ -642,7 +642,7 @@ static int run(struct config *config)
 		log_end(&e);
 	}
 	log_writer_stop(p->writer);
-	for (i = 0; i <= config->shards; i++)
+	for (i = 0; i < config->shards + OWN_LOGS; i++)
 		log_free(p->logs[i]);
 	free(p->logs);
 	free(p->threads);
