@@ -16,6 +16,7 @@
 #include "core/deliver/setup.h"
 #include "core/tools/advice.h"
 #include "core/tools/dial.h"
+#include "core/tools/written.h"
 
 enum { SECOND_LOOK_MS = 5000, ENDS_SOON_DAYS = 14, DAY_S = 24 * 3600 };
 
@@ -29,16 +30,6 @@ struct climb {
 	struct dial dial;
 	bool looking; /* a second time, only to see what the host shows: no rungs */
 };
-
-static const char *day_text(int64_t seconds, char text[16])
-{
-	time_t shown = (time_t)seconds;
-	struct tm tm;
-
-	text[0] = '\0';
-	(void)strftime(text, 16, "%Y-%m-%d", gmtime_r(&shown, &tm));
-	return text;
-}
 
 static const char *name_for_tls(const struct climb_target *target)
 {
@@ -134,7 +125,7 @@ static void tell_certificate(struct climb *c, const struct tls_certificate_text 
 	bool soon = left < (int64_t)ENDS_SOON_DAYS * DAY_S;
 
 	ladder_add(c->ladder, "certificate", c->target->verified ? soon ? RUNG_WARNING : RUNG_OK : RUNG_NOTE,
-		   "%s for %s, until %s, by %s%s", shown->subject, shown->names, day_text(shown->not_after, until),
+		   "%s for %s, until %s, by %s%s", shown->subject, shown->names, written_day(shown->not_after, until),
 		   shown->issuer, c->target->verified ? "" : "; it was not verified");
 	if (c->target->verified && soon)
 		ladder_advise(c->ladder, "it ends in %d days: if the host is yours, renew it.", (int)(left / DAY_S));

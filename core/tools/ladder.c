@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/tools/written.h"
 
 enum { COLUMNS = 100, INDENT = 25, NAME_WIDTH = 16 };
 
@@ -113,27 +114,15 @@ void ladder_advise(struct ladder *ladder, const char *format, ...)
 	fflush(ladder->out);
 }
 
-/* Of printable ASCII. */
-static void put_string(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 static void put_json(const struct ladder *ladder)
 {
 	FILE *out = ladder->out;
 
 	fputs("{\"target\": ", out);
-	put_string(out, ladder->target);
+	written_quoted(out, ladder->target);
 	if (ladder->destination) {
 		fputs(", \"destination\": ", out);
-		put_string(out, ladder->destination);
+		written_quoted(out, ladder->destination);
 	}
 	fprintf(out, ", \"ok\": %s, \"warnings\": %u, \"rungs\": [", ladder->broken ? "false" : "true",
 		ladder->warnings);
@@ -141,10 +130,10 @@ static void put_json(const struct ladder *ladder)
 		const struct rung *rung = &ladder->rungs[i];
 		fprintf(out, "%s{\"rung\": \"%s\", \"result\": \"%s\", \"ms\": %" PRIu64 ", \"text\": ", i ? ", " : "",
 			rung->name, result_names[rung->result], rung->took_ms);
-		put_string(out, rung->text);
+		written_quoted(out, rung->text);
 		if (rung->advice[0] != '\0') {
 			fputs(", \"advice\": ", out);
-			put_string(out, rung->advice);
+			written_quoted(out, rung->advice);
 		}
 		fputc('}', out);
 	}

@@ -9,19 +9,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "core/tools/written.h"
 #include "tls/tls.h"
 
 enum { DAY_S = 24 * 3600, ENDS_SOON_DAYS = 30 };
-
-static const char *day_text(int64_t seconds, char text[16])
-{
-	time_t shown = (time_t)seconds;
-	struct tm tm;
-
-	text[0] = '\0';
-	(void)strftime(text, 16, "%Y-%m-%d", gmtime_r(&shown, &tm));
-	return text;
-}
 
 /* "mail.contoso.com, *.contoso.com" has a name of contoso.com. Microsoft 365 looks at nothing else. */
 static bool has_domain(const char *names, const char *domain)
@@ -44,8 +35,8 @@ static bool look_at_dates(struct ladder *ladder, const struct tls_certificate_te
 	int64_t now = time(NULL);
 	char from[16], until[16];
 
-	day_text(text->not_before, from);
-	day_text(text->not_after, until);
+	written_day(text->not_before, from);
+	written_day(text->not_after, until);
 	if (text->not_after < now) {
 		ladder_add(ladder, "our dates", RUNG_BROKEN, "ended on %s", until);
 		ladder_advise(ladder,

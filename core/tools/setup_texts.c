@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/tools/written.h"
+
 /* A string of PowerShell in which nothing is expanded: only the quote itself is doubled. */
 static void put_literal(FILE *out, const char *text)
 {
@@ -15,18 +17,6 @@ static void put_literal(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('\'', out);
-}
-
-/* A double-quoted scalar (YAML 1.2, 7.3.1). */
-static void put_quoted(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
 }
 
 /* ---- the tenant's side -------------------------------------------------------------------------------------- */
@@ -157,11 +147,11 @@ static void put_head(FILE *out, const struct setup_answers *a)
 	fprintf(out,
 		"# Made by \"postrider setup office365\". After a change: postrider check, then postrider reload.\n"
 		"hostname: ");
-	put_quoted(out, a->hostname);
+	written_quoted(out, a->hostname);
 	fputs("\nspool: { directory: ", out);
-	put_quoted(out, a->spool);
+	written_quoted(out, a->spool);
 	fputs(", size_max: 4GiB }\nlisteners:\n  - { name: lan, address: ", out);
-	put_quoted(out, a->listen);
+	written_quoted(out, a->listen);
 	fprintf(out, " }\nclients: # who may send; all others are refused\n  - { name: local, networks: [%s] }\n",
 		a->networks);
 }
@@ -174,13 +164,13 @@ static void put_destination(FILE *out, const struct setup_answers *a)
 
 	snprintf(host, sizeof(host), "%s:25", a->host);
 	fputs("destinations:\n  - name: office365\n    hosts: [", out);
-	put_quoted(out, host);
+	written_quoted(out, host);
 	fputs("]\n    tls: { mode: verify", out);
 	if (!direct && a->certificate) {
 		fputs(", certificate: ", out);
-		put_quoted(out, a->certificate);
+		written_quoted(out, a->certificate);
 		fputs(", private_key: ", out);
-		put_quoted(out, a->private_key);
+		written_quoted(out, a->private_key);
 	}
 	fprintf(out, " }\n    limits: { connections: %d, recipients_per_message: 100 }\n", direct ? 5 : 20);
 }
@@ -188,7 +178,7 @@ static void put_destination(FILE *out, const struct setup_answers *a)
 static void put_mailbox(FILE *out, const char *user)
 {
 	fputs("{ user: ", out);
-	put_quoted(out, user);
+	written_quoted(out, user);
 	fputs(" }\n", out);
 }
 
@@ -198,13 +188,13 @@ static void put_pool(FILE *out, const struct setup_answers *a)
 	fputs("destinations:\n  - name: office365\n    hosts: [\"smtp.office365.com:587\"]\n    tls: { mode: verify }\n"
 	      "    auth: { mechanism: xoauth2 }\n    oauth:\n      tenant: ",
 	      out);
-	put_quoted(out, a->tenant);
+	written_quoted(out, a->tenant);
 	fputs("\n      client_id: ", out);
-	put_quoted(out, a->client_id);
+	written_quoted(out, a->client_id);
 	fputs("\n      certificate: ", out);
-	put_quoted(out, a->certificate);
+	written_quoted(out, a->certificate);
 	fputs("\n      private_key: ", out);
-	put_quoted(out, a->private_key);
+	written_quoted(out, a->private_key);
 	fputs("\n    mailboxes:\n", out);
 	put_each(out, a->mailboxes, "      - ", "", put_mailbox);
 	fputs("    sender: mailbox\n    pacing: even\n"
