@@ -98,6 +98,13 @@ REFUSALS = {
 # Ends that are no reply. cut_after: the message was taken, and nobody is told.
 CUTS = {'cut_before': 'END', 'cut_after': 'END', 'cut_mail': 'MAIL', 'cut_connect': 'connect', 'cut_auth': 'AUTH'}
 
+BEFORE_TLS = re.compile(rb'(EHLO|HELO|STARTTLS|NOOP|QUIT|RSET)\b', re.I)
+# What a login hears that nobody can mend by trying again: the pauses before the next are to grow.
+NEEDS_SOMEBODY = {'bad_credentials', 'tenant_disabled', 'mailbox_disabled', 'basic_disabled', 'criteria',
+                  'basic_removed'}
+# What was said a moment ago may not have been read when this was sent.
+ON_THE_WAY = 1.0
+
 # socket.h and tcp_states.h of Linux; Python does not name them.
 SO_TIMESTAMPNS = 35
 TCP_ESTABLISHED = 1
@@ -111,7 +118,9 @@ class Mailbox:
         self.refused = None             # a name of REFUSALS of stage AUTH: what each sign-in hears
         self.signed_in = set()          # sessions
         self.started = []               # when the MAIL of each message that was taken had come, in order
+        self.begun = []                 # and of each that was begun, also where it was refused or cut off behind
         self.recipients = []            # (when, how many), in order
+        self.refused_at, self.refused_times = 0.0, 0    # logins that somebody has to act on, in a row
         self.messages = self.refusals = self.logins = self.failed_logins = 0
 
 
@@ -141,6 +150,11 @@ class Office365(NextHop):
         self.recipients_per_message, self.size_max, self.over = recipients_per_message, size_max, over
         self.chances, self.seed, self.keep_content = dict(chances or {}), seed, keep_content
         self.trusted_addresses = set(trusted_addresses)
+        self.login_pause = 10.0         # after the first login that was refused; four times longer after each more
+        self.busy_at = None             # 421 at the greeting: nobody is to connect again at once
+        self.busy_pause = 0.75
+        self.stale = {}                 # token: when it was first refused as ended or revoked
+        self.copies = collections.defaultdict(list)     # sequence: (when, mailbox, connection) of each that was taken
         self.password_refusal = None    # what every sign-in with a password hears: 'basic_disabled', 'basic_removed'
         self.audiences = {access_token.OUTLOOK, 'https://outlook.office.com'}
         self.planned = []               # [name, mailbox or None, how often]
@@ -178,6 +192,14 @@ class Office365(NextHop):
     def token(self, **options):
         return self.tokens.issue(**options)
 
+    def forget_refusals(self):
+        """The client may try all again at once: it was started anew, or its administrator reloads."""
+        with self.state:
+            self.busy_at = None
+            self.stale.clear()
+            for mailbox in self.mailboxes.values():
+                mailbox.refused_times = 0
+
     # What tests ask.
 
     def total(self):
@@ -198,9 +220,10 @@ class Office365(NextHop):
         check(not self.errors, 'the scripted Office 365 failed: %s', ''.join(self.errors[:1]))
         check(not self.violations, 'violations: %s; %s', dict(self.violations), '; '.join(self.what_was_wrong[:3]))
 
-    def used(self, mailbox, since, until):
+    def used(self, mailbox, since, until, begun=False):
         """The part of its allowance of messages that a mailbox used between two times of time.time()."""
-        times = self.mailboxes[mailbox.lower()].started
+        mailbox = self.mailboxes[mailbox.lower()]
+        times = mailbox.begun if begun else mailbox.started
         count = bisect.bisect_left(times, until) - bisect.bisect_left(times, since)
         return count / (self.messages * (until - since) / self.window)
 
@@ -242,6 +265,8 @@ class Office365(NextHop):
             self.refused[name] += 1
             if session.mailbox:
                 session.mailbox.refusals += 1
+            if name == 'busy':
+                self.busy_at = time.time()
         if name == 'cut_after':
             session.take(argument)
         if name in CUTS:
@@ -301,6 +326,9 @@ class Office365Session(NextHopSession):
         return self.mailbox.name if self.mailbox else self.asked
 
     def serve(self):
+        busy_at, now = self.server.busy_at, time.time()
+        if busy_at is not None and ON_THE_WAY / 4 < now - busy_at < self.server.busy_pause:
+            self.server.violation('connected_too_soon', '%.3f s after 421 at the greeting' % (now - busy_at))
         try:
             super().serve()
         finally:
@@ -314,6 +342,18 @@ class Office365Session(NextHopSession):
             return self.raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
         except OSError:
             return False
+
+    def line(self):
+        line = super().line()
+        if self.server.way in ('submission', 'hve') and not self.encrypted and not BEFORE_TLS.match(line):
+            self.server.violation('before_tls', repr(line[:40]))
+        return line
+
+    def on_data(self, argument):
+        # What came with it was sent before 354. No look at the socket: it could only come later.
+        if self.buffer and self.recipients:
+            self.server.violation('before_354', repr(bytes(self.buffer[:40])))
+        super().on_data(argument)
 
     def on_starttls(self, argument):
         if self.encrypted:
@@ -418,6 +458,7 @@ class Office365Session(NextHopSession):
         try:
             claims = self.server.tokens.read(token)
         except Refused as refused:
+            self.stale_token(token, str(refused))
             return 'credentials', str(refused)
         if claims['aud'] not in self.server.audiences:
             return 'credentials', 'audience %s' % claims['aud']
@@ -432,13 +473,32 @@ class Office365Session(NextHopSession):
             return 'credentials', 'no role'
         return None if mailbox else ('credentials', 'no such mailbox')
 
+    def stale_token(self, token, why):
+        """Once is how one learns of it."""
+        now = time.time()
+        with self.server.state:
+            before = self.server.stale.setdefault(token, now)
+        if self.socket.received > before + ON_THE_WAY:
+            self.server.violation('stale_token', '%s, %.3f s after it was refused (%s)'
+                                  % (self.asked, self.socket.received - before, why))
+
+    def too_soon(self, mailbox):
+        """A login at a mailbox that was refused for what trying again does not mend."""
+        with self.server.state:
+            since, times = self.socket.received - mailbox.refused_at, mailbox.refused_times
+        # Connections that were being opened when the first was refused are on their way.
+        if times and ON_THE_WAY < since < 0.9 * min(3600, self.server.login_pause * 4 ** (times - 1)):
+            self.server.violation('login_too_soon', '%s, %.3f s after refusal %d' % (mailbox.name, since, times))
+
     def sign_in(self, mechanism, user, why):
         mailbox = self.server.mailboxes.get(user)
+        if mailbox:
+            self.too_soon(mailbox)
         if not why and mailbox.refused:
             why = mailbox.refused, 'by the test'
         if why:
             name, reason = why
-            self.login(mechanism, reason)
+            self.login(mechanism, reason, name)
             with self.server.state:
                 self.server.refused[name] += 1
             if self.server.challenge and mechanism in ('XOAUTH2', 'OAUTHBEARER'):
@@ -457,13 +517,18 @@ class Office365Session(NextHopSession):
         if answer not in (b'', b'AQ=='):
             self.server.violation('protocol', 'the answer to the challenge with the reason was %r' % answer)
 
-    def login(self, mechanism, result):
+    def login(self, mechanism, result, name=None):
         with self.server.state:
             self.server.logins.append((time.time(), self.asked, mechanism, result))
             mailbox = self.server.mailboxes.get(self.asked)
             if mailbox:
                 mailbox.logins += 1
                 mailbox.failed_logins += result != 'ok'
+                if result == 'ok':
+                    mailbox.refused_times = 0
+                elif name in NEEDS_SOMEBODY and time.time() > mailbox.refused_at + ON_THE_WAY:
+                    mailbox.refused_times += 1
+                    mailbox.refused_at = time.time()
 
     def signed_in(self, mailbox):
         with self.server.state:
@@ -477,6 +542,9 @@ class Office365Session(NextHopSession):
 
     def on_mail(self, argument):
         self.started = self.socket.received
+        if self.mailbox:
+            with self.server.state:
+                bisect.insort(self.mailbox.begun, self.started)
         super().on_mail(argument)
 
     def wrong(self, stage, argument):
@@ -560,6 +628,7 @@ class Office365Session(NextHopSession):
         with self.server.state:
             for recipient in self.recipients:
                 self.server.taken[sequence(content), recipient.lower()] += 1
+            self.server.copies[sequence(content)].append((time.time(), self.who(), id(self)))
             if self.mailbox:
                 self.mailbox.messages += 1
                 bisect.insort(self.mailbox.started, self.started)

@@ -116,6 +116,7 @@ def refused_and_mended():
         time.sleep(1)
         equal((office.mailboxes['box0@contoso.com'].failed_logins, it.relay.count['expired']), (1, 0), 'tries, expired')
         secret(work)
+        office.forget_refusals()
         it.reload()
         office.wait_taken(20)
         eventually(lambda: it.relay.count['mailbox_accepted'], 'the event')

@@ -79,7 +79,7 @@ def speaks_as_office_365_does():
             check('AUTH' not in text, 'AUTH before TLS')
             client.command('MAIL FROM:<a@contoso.com>', 530, '5.7.57')
             client.command('AUTH LOGIN', 504)
-        equal(office.violations, {'protocol': 1, 'secret_in_clear': 1}, 'violations')
+        equal(office.violations, {'protocol': 1, 'secret_in_clear': 1, 'before_tls': 2}, 'violations')
         sender = Sender(office)
         equal(sender.esmtp_features['auth'].split(), ['LOGIN', 'XOAUTH2'], 'mechanisms')
         check('starttls' not in sender.esmtp_features, 'STARTTLS inside TLS')
@@ -114,6 +114,55 @@ def tokens_are_looked_at():
     except Refused:
         return
     raise Failure('a token that is none was taken')
+
+
+@case
+def what_was_refused_is_not_said_again():
+    """A token once it was refused; a login that somebody has to mend; a connection right after 421."""
+    with Workspace() as work:
+        office = work.own(Office365(Certificates(), [Mailbox(BOX), Mailbox('other@contoso.com')]))
+        token = office.token()
+        office.tokens.revoke()
+        sign_in_fails(office, 535, token=token)
+        sign_in_fails(office, 535, token=token, mailbox='other@contoso.com')    # it was on its way
+        office.check_clean()
+        office.stale[token] -= 5
+        sign_in_fails(office, 535, token=token)
+        equal(office.violations, {'stale_token': 1}, 'violations')
+        office.forget_refusals()
+        sign_in_fails(office, 535, token=token)
+        equal(office.violations, {'stale_token': 1}, 'violations')
+
+        box = office.mailboxes[BOX]
+        box.refused = 'mailbox_disabled'
+        for _ in range(2):
+            sign_in_fails(office, 535)
+        equal(office.violations, {'stale_token': 1}, 'violations')
+        for ago, count in ((9.5, 0), (9.5, 1), (145, 1)):
+            box.refused_at -= ago
+            sign_in_fails(office, 535)
+            equal(office.violations['login_too_soon'], count, 'violations')
+
+        office.violations.clear()
+        office.refuse('busy')
+        with Client(('127.0.0.1', office.port), greeting=False) as client:
+            client.expect(421, '4.3.2')
+        office.busy_at -= 0.5
+        Sender(office, 'other@contoso.com').close()
+        equal(office.violations, {'connected_too_soon': 1}, 'violations')
+
+
+@case
+def content_waits_for_354():
+    with Workspace() as work:
+        office = work.own(Office365(Certificates()))
+        sender = Sender(office)
+        sender.docmd('MAIL', 'FROM:<%s>' % BOX)
+        sender.docmd('RCPT', 'TO:<a@example.com>')
+        sender.send(b'DATA\r\n' + text_of(1) + b'.\r\n')
+        sender.getreply()
+        equal(dict(office.violations), {'before_354': 1}, 'violations')
+        sender.close()
 
 
 @case
