@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/agents/dns.h"
-#include "core/agents/token.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/disk.h"
@@ -34,6 +32,7 @@
 #include "core/deliver/tls_policy.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
+#include "core/relay/agents.h"
 #include "core/relay/ceiling.h"
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
@@ -76,6 +75,7 @@ struct thread {
 
 struct process {
 	struct relay relay;
+	struct agents agents;
 	struct log **logs; /* one per shard, and the process's own behind them */
 	struct log_writer *writer;
 	struct thread *threads;
@@ -329,26 +329,9 @@ static int make_shards(struct process *p, struct config *config)
 		p->relay.shards[i] = &p->threads[i].worker->shard;
 		p->threads[i].process = p;
 	}
+	p->agents = (struct agents){.relay = &p->relay, .log = p->logs[config->shards + 1]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	return p->writer ? 0 : -ENOMEM;
-}
-
-/* Those that this configuration needs and that do not run yet. 0 or -errno. */
-static int start_agents(struct relay *relay, const struct config *config)
-{
-	if (!names_wanted(config) || relay->deliverers.dns)
-		return 0;
-	relay->deliverers.dns = dns_start((const char *const *)config->dns.servers, config->dns.server_count);
-	return relay->deliverers.dns ? 0 : -errno;
-}
-
-/* Identities of tokens belong to a snapshot, so this comes before one is made. The same. */
-static int start_tokens(struct process *p, const struct config *config)
-{
-	if (!mailbox_tokens_wanted(config) || p->relay.deliverers.tokens)
-		return 0;
-	p->relay.deliverers.tokens = tokens_start(p->logs[p->relay.shard_count + 1]);
-	return p->relay.deliverers.tokens ? 0 : -errno;
 }
 
 /* ---- reload ----------------------------------------------------------------------------------------------------- */
@@ -395,6 +378,7 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	const char *file = p->relay.config->file;
 	struct config *next;
 	char problem[1024];
+	const char *why = problem;
 
 	if (reload_under_way(&p->relay)) {
 		config_problems_init(problems);
@@ -406,16 +390,15 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	if (!next)
 		return false;
 	/* The next one counts as well as what it was started with. */
-	if (check_limits(next, problem, sizeof(problem)) < 0)
-		config_problems_add(problems, false, file, (struct config_place){0}, "%s", problem);
-	else if (start_agents(&p->relay, next) < 0)
-		config_problems_add(problems, false, file, (struct config_place){0},
-				    "no thread that asks for names can be started");
-	else if (start_tokens(p, next) < 0)
-		config_problems_add(problems, false, file, (struct config_place){0},
-				    "no thread that asks for tokens can be started");
-	if (problems->errors == 0 && reload_begin(&p->relay, next, problems))
-		return true;
+	if (check_limits(next, problem, sizeof(problem)) == 0 && !(why = agents_prepare(&p->agents, next))) {
+		if (reload_begin(&p->relay, next, problems)) {
+			agents_taken(&p->agents);
+			return true;
+		}
+		agents_refused(&p->agents);
+	} else {
+		config_problems_add(problems, false, file, (struct config_place){0}, "%s", why);
+	}
 	config_free(next);
 	return false;
 }
@@ -466,6 +449,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 		else if (which != 0)
 			return;
 		(void)reload_sweep(&p->relay);
+		agents_sweep(&p->agents);
 		(void)watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
 			continue;
@@ -549,11 +533,11 @@ static int serve(struct process *p, const sigset_t *signals)
 	return status;
 }
 
-static int cannot_ask(struct process *p)
+static int cannot_ask(struct process *p, const char *why)
 {
 	char problem[128];
 
-	snprintf(problem, sizeof(problem), "no thread that asks for names can be started: %s", strerror(errno));
+	snprintf(problem, sizeof(problem), "%s: %s", why, strerror(errno));
 	log_failure(p, problem);
 	return EXIT_UNAVAILABLE;
 }
@@ -564,14 +548,16 @@ static int load_files(struct process *p, const struct config *config)
 	struct snapshot *snapshot = p->relay.snapshot;
 	struct mailbox_problem mailbox_problem;
 	struct tls_problem tls_problem;
+	const char *why;
 	int r;
 
 	if (tls_policies_make(snapshot->tls, config, &tls_problem) < 0) {
 		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
 		return EXIT_CONFIG;
 	}
-	if (start_tokens(p, config) < 0) {
-		fprintf(stderr, "postrider: no thread that asks for tokens can be started\n");
+	why = agents_start_tokens(&p->agents, config);
+	if (why) {
+		fprintf(stderr, "postrider: %s\n", why);
 		return EXIT_UNAVAILABLE;
 	}
 	r = mailbox_sets_make(snapshot->mailboxes, p->relay.deliverers.mailboxes, p->relay.deliverers.tokens, config,
@@ -590,6 +576,7 @@ static int run(struct config *config)
 	struct process *p = &process;
 	struct ring_problem ring_problem;
 	char problem[1024];
+	const char *why;
 	sigset_t signals;
 	unsigned i;
 	int status, r;
@@ -628,9 +615,9 @@ static int run(struct config *config)
 	} else {
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
-		status = start_agents(&p->relay, config) < 0 ? cannot_ask(p) : serve(p, &signals);
-		dns_stop(p->relay.deliverers.dns);
-		tokens_stop(p->relay.deliverers.tokens);
+		why = agents_start_names(&p->agents, config);
+		status = why ? cannot_ask(p, why) : serve(p, &signals);
+		agents_stop(&p->agents);
 	}
 	/* After a fatal error the kernel may still own memory of that shard: the end of the process gives it back. */
 	for (i = 0; i < config->shards && status != EXIT_SOFTWARE; i++)

@@ -75,10 +75,11 @@ void agent_answer(struct agent *agent, struct question *question, int result)
 	struct asker *asker = question->asker;
 
 	question->result = result;
-	atomic_fetch_sub_explicit(&agent->out, 1, memory_order_relaxed);
 	/* From here on it may be gone. */
 	if (push(&asker->answers, question))
 		agent_asker_bell(agent, asker);
+	/* Last: where nothing is out an agent may be stopped, and then it rings no more. */
+	atomic_fetch_sub_explicit(&agent->out, 1, memory_order_relaxed);
 }
 
 void asker_take(struct asker *asker)

@@ -480,6 +480,11 @@ void dns_stop(struct dns *dns)
 	free(dns);
 }
 
+bool dns_idle(const struct dns *dns)
+{
+	return atomic_load_explicit(&dns->thread.agent.out, memory_order_relaxed) == 0;
+}
+
 void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question)
 {
 	agent_ask(&dns->thread.agent, asker, &question->question);

@@ -48,6 +48,8 @@ struct dns;
 struct dns *dns_start(const char *const *servers, unsigned server_count);
 /* Waits for no answer; nothing comes back any more. */
 void dns_stop(struct dns *dns);
+/* All that was asked has come back. */
+bool dns_idle(const struct dns *dns);
 void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question);
 
 #endif

@@ -42,31 +42,6 @@ static void check_listeners(const struct succession *s)
 		CANNOT(s, "listeners, their order included, cannot change while postrider runs: restart it");
 }
 
-static bool has_names(const struct config *config)
-{
-	for (size_t d = 0; d < config->destination_count; d++) {
-		for (size_t h = 0; h < config->destinations[d].host_count; h++) {
-			if (!config->destinations[d].hosts[h].numeric)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Who asks for names was started with these, or not at all. */
-static void check_names(const struct succession *s)
-{
-	const struct config *a = s->running, *b = s->next;
-	bool same = a->dns.server_count == b->dns.server_count;
-
-	for (size_t i = 0; same && i < a->dns.server_count; i++)
-		same = strcmp(a->dns.servers[i], b->dns.servers[i]) == 0;
-	if (!same)
-		CANNOT(s, "dns.servers cannot change while postrider runs: restart it");
-	if (has_names(b) && !has_names(a))
-		CANNOT(s, "the first host by name cannot be added while postrider runs: restart it");
-}
-
 static void check_limits(const struct succession *s)
 {
 	if (s->next->limits.connections > s->bounds->connections)
@@ -188,7 +163,6 @@ bool config_succeed(struct config *next, const struct config *running, const str
 	}
 	check_spool(&s);
 	check_listeners(&s);
-	check_names(&s);
 	check_limits(&s);
 	count = choose_places(&s, places);
 	if (problems->errors == 0) {

@@ -35,7 +35,7 @@ struct deliverers {
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
 	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
-	struct dns *dns;                /* NULL as long as every host is numeric */
+	struct dns *dns;                /* only for who makes snapshots: what the next one goes by */
 };
 
 struct deliverer_counters {

@@ -31,12 +31,25 @@ static uint64_t pause_ns(struct name *name)
 	return pause < PAUSE_MAX_S * CLOCK_NS_PER_S ? pause : PAUSE_MAX_S * CLOCK_NS_PER_S;
 }
 
+void names_follow(struct host *host)
+{
+	if (question_out(&host->name.asked.question))
+		question_give_up(&host->name.asked.question);
+	host->name.failures = 0;
+	host->name.due_ns = 0;
+}
+
 static void on_answer(struct question *question)
 {
 	struct name *name = container_of(container_of(question, struct dns_question, question), struct name, asked);
 	struct host *host = container_of(name, struct host, name);
 	struct outbound *o = name->outbound;
 
+	/* Given up, as others are asked now. */
+	if (question->result != 0 && name->asked_of != o->dns) {
+		outbound_wake(o->shard, o->index);
+		return;
+	}
 	name->answered = true;
 	if (question->result == 0) {
 		name->failures = 0;
@@ -45,6 +58,8 @@ static void on_answer(struct question *question)
 	} else {
 		name->due_ns = o->shard->now_ns + pause_ns(name);
 	}
+	if (name->asked_of != o->dns)
+		name->due_ns = 0;
 	outbound_wake(o->shard, o->index);
 }
 
@@ -82,7 +97,8 @@ void names_refresh(struct host *host)
 		return;
 	name->asked_ns = shard->now_ns;
 	name->asked.question.deadline_ns = shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
-	dns_ask(shard->deliverer->shared->dns, shard->asker, &name->asked);
+	name->asked_of = name->outbound->dns;
+	dns_ask(name->asked_of, shard->asker, &name->asked);
 }
 
 uint64_t names_expected_ns(const struct host *host)

@@ -20,13 +20,17 @@ struct name {
 	struct outbound *outbound; /* whose lane; NULL: the host is numeric */
 	uint64_t due_ns;           /* when to ask again */
 	uint64_t asked_ns;
-	bool answered;     /* at least once */
-	unsigned failures; /* in a row, without an address */
+	struct dns *asked_of; /* the last time */
+	bool answered;        /* at least once */
+	unsigned failures;    /* in a row, without an address */
 };
 
 /* Whether any host is a name. */
 bool names_wanted(const struct config *config);
 void names_init(struct outbound *o, struct host *host);
+/* Others are asked from now on (o->dns): what is known stays, and is asked for at once, whatever
+ * is under way. */
+void names_follow(struct host *host);
 /* Asks, if it is time to. */
 void names_refresh(struct host *host);
 /* Nothing is known of it yet, but soon will be, so that it is too early for the hosts behind it: until when. 0: not. */

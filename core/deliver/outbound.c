@@ -121,6 +121,17 @@ static bool arrange(struct arrangement *a, struct outbound *o, const struct conf
 	return true;
 }
 
+static void ask_others(struct outbound *o, struct dns *dns)
+{
+	size_t i;
+
+	if (o->dns == dns)
+		return;
+	o->dns = dns;
+	for (i = 0; i < o->host_total; i++)
+		names_follow(o->hosts[i]);
+}
+
 static void put(struct outbound *o, const struct arrangement *a)
 {
 	size_t i;
@@ -140,6 +151,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 
 	o->shard = shard;
 	o->index = index;
+	o->dns = snapshot->dns;
 	list_init(&o->connections);
 	list_init(&o->loaded);
 	list_init(&o->wake);
@@ -177,6 +189,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	if (!arrange(&a, o, now))
 		return false;
 	put(o, &a);
+	ask_others(o, snapshot->dns);
 	o->destination = now;
 	o->limit = plan_share(o->shard->plan, snapshot->config, o->index);
 	o->tls = snapshot->tls[d];

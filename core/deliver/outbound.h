@@ -70,6 +70,7 @@ struct outbound {
 	size_t host_count; /* of the destination */
 	size_t host_total;
 	struct tls_context *tls;       /* the snapshot's; NULL without TLS */
+	struct dns *dns;               /* the snapshot's; NULL: no host is a name */
 	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
 	unsigned mailbox_turn;         /* whose turn it is to have another connection */
 	struct list connections;       /* struct connection */

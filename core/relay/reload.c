@@ -96,6 +96,7 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 	if (!snapshot)
 		return NULL;
 	snapshot->config = config;
+	snapshot->dns = relay->deliverers.dns;
 	/* With room for what recovery adds. */
 	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));
 	snapshot->mailboxes = calloc(relay->plan.destination_room + 1, sizeof(struct mailbox_set *));
@@ -303,6 +304,11 @@ bool reload_begin(struct relay *relay, struct config *next, struct config_proble
 	for (i = 0; i < relay->shard_count; i++)
 		atomic_store_explicit(&relay->shards[i]->next, snapshot, memory_order_release);
 	return true;
+}
+
+bool reload_prepared(const struct relay *relay)
+{
+	return atomic_load_explicit(&relay->snapshot->prepared, memory_order_acquire) == relay->shard_count;
 }
 
 bool reload_under_way(const struct relay *relay)

@@ -37,6 +37,8 @@ void reload_trim_gone(struct relay *relay);
 /* Takes over `next` if it may follow; shards take it when they are woken, or at their next turn. False: nothing has
  * changed, *problems says why not, and `next` is the caller's still. Not while a reload is under way. */
 bool reload_begin(struct relay *relay, struct config *next, struct config_problems *problems);
+/* All lanes go by the newest one. */
+bool reload_prepared(const struct relay *relay);
 /* Not all shards have taken the newest one. */
 bool reload_under_way(const struct relay *relay);
 /* Frees those that nobody uses any more; returns how many there are. */

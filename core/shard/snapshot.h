@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 struct config;
+struct dns;
 struct fair_terms;
 struct mailbox_set;
 struct tls_context;
@@ -30,6 +31,7 @@ struct snapshot {
 	struct tls_context **tls; /* owned, per destination; NULL: no TLS */
 	struct fair_terms *terms; /* owned: of clients that are not as others, sorted (queue/fair.h) */
 	size_t terms_count;
+	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
 	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
 	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */

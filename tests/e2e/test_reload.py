@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from name_server import SILENT, NameServer  # noqa: E402
 from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
 
 
@@ -133,6 +134,42 @@ def a_destination_goes_and_comes_back():
         eventually(lambda: it.relay.count['delivered'] == 21, lambda: str(dict(it.relay.count)))
         equal((it.relay.count['failed'], it.relay.count['expired']), (0, 0), 'failed and expired')
         check(it.relay.count['attempt'] >= attempts, 'attempts')
+        it.relay.terminate()
+
+
+@case
+def names_and_who_is_asked():
+    """The first host by name comes with a reload, and so do other name servers, which are asked at once: also for a
+    name that the ones before did not know, or did not answer for."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        knows = work.own(NameServer({'mail.example.org': ['127.0.0.1']}))
+        denies, silent = work.own(NameServer({})), work.own(NameServer({'mail.example.org': SILENT}))
+        configuration = work.configuration([hop.host])
+        it = Reloadable(work, configuration)
+        it.send(1)
+        hop.wait_arrivals(1)
+        hosts, configuration['destinations'][0]['hosts'] = [hop.host], ['mail.example.org:%d' % hop.port]
+        for sequence, server in ((2, denies), (3, silent)):
+            configuration['dns'] = {'servers': [server.address]}
+            it.reload()
+            it.send(sequence)
+            eventually(lambda: server.asked('mail.example.org'), 'a question')
+        check(len(hop.arrivals) == 1, 'arrivals')
+        configuration['dns'] = {'servers': [knows.address]}
+        it.reload()
+        hop.wait_arrivals(3)
+        # Nobody is asked any more, and then somebody again.
+        for names, servers in ((hosts, [silent]), (['mail.example.org:%d' % hop.port], [knows])):
+            configuration['destinations'][0]['hosts'] = names
+            configuration['dns'] = {'servers': [each.address for each in servers]}
+            it.reload()
+            it.send(4)
+        hop.wait_arrivals(5)
+        # More often than who asked before is forgotten.
+        for n in range(20):
+            configuration['dns'] = {'servers': [(knows, denies)[n % 2].address]}
+            it.reload()
         it.relay.terminate()
 
 

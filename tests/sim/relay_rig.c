@@ -17,6 +17,7 @@
 #include "core/relay/reload.h"
 #include "core/relay/watch.h"
 #include "core/relay/worker.h"
+#include "core/shard/snapshot.h"
 #include "core/store/store.h"
 #include "queue/spool_private.h"
 #include "queue/state.h"
@@ -266,7 +267,7 @@ static int make_shards(struct rig *rig, unsigned count)
 	rig->shard_count = count;
 	if (relay_init(&rig->relay, rig->config, count) < 0)
 		return -ENOMEM;
-	rig->relay.deliverers.dns = sim_dns_open();
+	rig->relay.snapshot->dns = rig->relay.deliverers.dns = sim_dns_open();
 	rig->log = log_new(-1, RIG_LOG_CAPACITY);
 	if (!rig->log)
 		return -ENOMEM;

@@ -1,0 +1,109 @@
+/*
+ * core/relay/agents.c - see agents.h.
+ */
+#include "core/relay/agents.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "core/agents/dns.h"
+#include "core/agents/token.h"
+#include "core/config/config.h"
+#include "core/deliver/mailbox.h"
+#include "core/deliver/names.h"
+#include "core/relay/relay.h"
+#include "core/relay/reload.h"
+#include "core/shard/snapshot.h"
+
+static bool same_servers(const struct config *a, const struct config *b)
+{
+	bool same = a->dns.server_count == b->dns.server_count;
+
+	for (size_t i = 0; same && i < a->dns.server_count; i++)
+		same = strcmp(a->dns.servers[i], b->dns.servers[i]) == 0;
+	return same;
+}
+
+static const char *start_names(struct deliverers *deliverers, const struct config *config)
+{
+	deliverers->dns = NULL;
+	if (!names_wanted(config))
+		return NULL;
+	deliverers->dns = dns_start((const char *const *)config->dns.servers, (unsigned)config->dns.server_count);
+	return deliverers->dns ? NULL : "no thread that asks for names can be started";
+}
+
+const char *agents_start_tokens(struct agents *agents, const struct config *config)
+{
+	struct deliverers *deliverers = &agents->relay->deliverers;
+
+	if (!mailbox_tokens_wanted(config) || deliverers->tokens)
+		return NULL;
+	deliverers->tokens = tokens_start(agents->log);
+	return deliverers->tokens ? NULL : "no thread that asks for tokens can be started";
+}
+
+const char *agents_start_names(struct agents *agents, const struct config *config)
+{
+	const char *why = start_names(&agents->relay->deliverers, config);
+
+	agents->relay->snapshot->dns = agents->relay->deliverers.dns;
+	return why;
+}
+
+const char *agents_prepare(struct agents *agents, const struct config *next)
+{
+	struct relay *relay = agents->relay;
+	const char *why = agents_start_tokens(agents, next);
+
+	agents->before = relay->deliverers.dns;
+	if (why || (agents->before && same_servers(relay->snapshot->config, next)))
+		return why;
+	agents_sweep(agents);
+	if (agents->before && agents->retired_count == AGENTS_RETIRED_MAX)
+		return "name servers are still asked as dns.servers said before: try again in a few seconds";
+	why = start_names(&relay->deliverers, next);
+	if (why)
+		relay->deliverers.dns = agents->before;
+	return why;
+}
+
+void agents_taken(struct agents *agents)
+{
+	if (agents->before && agents->before != agents->relay->deliverers.dns)
+		agents->retired[agents->retired_count++] = agents->before;
+}
+
+void agents_refused(struct agents *agents)
+{
+	struct deliverers *deliverers = &agents->relay->deliverers;
+
+	if (deliverers->dns != agents->before)
+		dns_stop(deliverers->dns);
+	deliverers->dns = agents->before;
+}
+
+void agents_sweep(struct agents *agents)
+{
+	unsigned i, left = 0;
+
+	if (!reload_prepared(agents->relay))
+		return;
+	for (i = 0; i < agents->retired_count; i++) {
+		if (dns_idle(agents->retired[i]))
+			dns_stop(agents->retired[i]);
+		else
+			agents->retired[left++] = agents->retired[i];
+	}
+	agents->retired_count = left;
+}
+
+void agents_stop(struct agents *agents)
+{
+	struct deliverers *deliverers = &agents->relay->deliverers;
+
+	while (agents->retired_count > 0)
+		dns_stop(agents->retired[--agents->retired_count]);
+	dns_stop(deliverers->dns);
+	tokens_stop(deliverers->tokens);
+}

@@ -1,0 +1,43 @@
+/*
+ * core/relay/agents.h - the agents of the process: started when a configuration first needs them, replaced when one
+ * wants others, stopped at the end.
+ *
+ * The newest are in relay->deliverers, for whoever makes a snapshot. A lane asks the one of the snapshot it goes by, so
+ * an agent that was replaced is there until all lanes go by a newer one and all that it was asked has come back.
+ *
+ * For the thread that reloads.
+ */
+#ifndef POSTRIDER_RELAY_AGENTS_H
+#define POSTRIDER_RELAY_AGENTS_H
+
+#include <stddef.h>
+
+struct config;
+struct dns;
+struct log;
+struct relay;
+
+enum { AGENTS_RETIRED_MAX = 16 };
+
+struct agents {
+	struct relay *relay;
+	struct log *log; /* of who asks for tokens */
+	struct dns *retired[AGENTS_RETIRED_MAX];
+	unsigned retired_count;
+	struct dns *before; /* what agents_refused() goes back to */
+};
+
+/* Those that the first snapshot needs: of tokens before its mailboxes are made, of names before a shard runs. NULL, or
+ * why not, for people. */
+const char *agents_start_tokens(struct agents *agents, const struct config *config);
+const char *agents_start_names(struct agents *agents, const struct config *config);
+/* Those that `next` needs, for the snapshot to be made of it; then one of the two below. The same. */
+const char *agents_prepare(struct agents *agents, const struct config *next);
+void agents_taken(struct agents *agents);
+void agents_refused(struct agents *agents);
+/* Stops those that nobody asks any more and that owe no answer. */
+void agents_sweep(struct agents *agents);
+/* When no shard runs any more. */
+void agents_stop(struct agents *agents);
+
+#endif
