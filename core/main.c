@@ -1,5 +1,6 @@
 /*
- * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | explain | presets | version.
+ * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | explain | presets | hash |
+ * version.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
@@ -48,6 +49,7 @@
 #include "core/tools/credentials.h"
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
+#include "core/tools/hash.h"
 #include "core/tools/presets.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/usage.h"
@@ -692,13 +694,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},
-		     {"doctor", doctor_command},
-		     {"probe", probe_command},
-		     {"presets", presets_command},
-		     {"explain", explain_command},
-		     {"setup", setup_command},
-		     {"credentials", credentials_command}};
+	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},          {"probe", probe_command},
+		     {"presets", presets_command}, {"explain", explain_command},        {"hash", hash_command},
+		     {"setup", setup_command},     {"credentials", credentials_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},

@@ -68,6 +68,7 @@ LIBRARIES = {
                  'tests/unit/craft_record.h', 'tests/fuzz/fuzz_tls', 'tests/sim/'],
     'xxhash.h': ['queue/'],
     'yaml.h': ['core/config/'],
+    'crypt.h': ['core/agents/password.c'],
     'unbound.h': ['core/agents/dns_library.c'],
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c'],
