@@ -50,7 +50,6 @@ LAYERS = {
 KNOWN_CIRCLES = [
     ('core/agents/agent.c', 'core/agents/agent_thread.c'),
     ('core/receive/session.c', 'core/receive/content.c'),
-    ('core/receive/session.c', 'core/receive/reply.c'),
     ('queue/spool_append.c', 'queue/spool_commit.c'),
     ('queue/spool_append.c', 'queue/spool_compact.c'),
     ('queue/spool_append.c', 'queue/spool_move.c'),

@@ -21,23 +21,35 @@ static void arm_content_timer(struct session *s, uint64_t bought_ns)
 	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
 }
 
-void receive_content_timer(struct session *s)
+/* Its time was up: is it still fast enough? If so, it has time again. */
+static enum receive_pace look_at_pace(struct session *s)
 {
 	uint64_t octets = s->transport.octets_in - s->content_seen;
 	uint64_t most_ns = s->snapshot->config->timeouts.command_ns;
 
-	if (s->shard->now_ns >= s->content_deadline_ns) {
-		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
-		return;
-	}
-	if (octets < SESSION_RATE_MIN) {
-		receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
-		return;
-	}
+	if (s->shard->now_ns >= s->content_deadline_ns)
+		return PACE_TIMEOUT;
+	if (octets < SESSION_RATE_MIN)
+		return PACE_TOO_SLOW;
 	s->content_seen = s->transport.octets_in;
 	arm_content_timer(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN
 				     ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
 				     : most_ns);
+	return PACE_GOOD;
+}
+
+void receive_content_timer(struct session *s)
+{
+	switch (look_at_pace(s)) {
+	case PACE_TIMEOUT:
+		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
+		return;
+	case PACE_TOO_SLOW:
+		receive_finish(s, "421 4.4.2 Content too slow, closing connection\r\n", "content too slow");
+		return;
+	case PACE_GOOD:
+		return;
+	}
 }
 
 /* While we do not read it is not the client that is slow. */

@@ -191,6 +191,12 @@ static void answer_one(struct session *s, struct submission *m)
 	submission_free(m);
 }
 
+void receive_replies_left(struct session *s)
+{
+	if (receive_can_reply(s))
+		receive_go_on(s, WAIT_REPLIES);
+}
+
 void receive_message_answered(struct session *s)
 {
 	unsigned before = s->pending_count;
@@ -212,5 +218,5 @@ void receive_message_answered(struct session *s)
 	if (s->pending_count < before && s->state != SESSION_CONTENT)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	if (s->state < SESSION_FINISHING)
-		receive_go_on(s, WAIT_REPLIES);
+		receive_replies_left(s);
 }

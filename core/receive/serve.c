@@ -164,7 +164,7 @@ static void on_sent(struct transport *t)
 	if (s->pending_count > 0)
 		receive_message_answered(s);
 	else
-		receive_go_on(s, WAIT_REPLIES);
+		receive_replies_left(s);
 	receive_say_fin(s);
 }
 

@@ -152,7 +152,7 @@ void receive_wait(struct session *s, enum session_wait wait)
 
 void receive_go_on(struct session *s, enum session_wait wait)
 {
-	if (s->wait != wait || receive_over(s) || (wait == WAIT_REPLIES && !receive_can_reply(s)))
+	if (s->wait != wait || receive_over(s))
 		return;
 	s->wait = WAIT_NONE;
 	list_remove(&s->place);

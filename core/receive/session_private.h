@@ -49,6 +49,8 @@ void receive_finish(struct session *s, const char *reply, const char *reason);
 void receive_say_fin(struct session *s);
 /* The oldest messages may have been answered: sends their replies. */
 void receive_message_answered(struct session *s);
+/* Replies have left: a session that waits for that reads on, if the next one finds room. */
+void receive_replies_left(struct session *s);
 
 /* memory.c */
 
@@ -58,6 +60,8 @@ bool receive_memory_dry(const struct shard *shard);
 void receive_stop_readers(struct shard *shard);
 
 /* content.c */
+
+enum receive_pace { PACE_GOOD, PACE_TIMEOUT, PACE_TOO_SLOW };
 
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
