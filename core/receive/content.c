@@ -11,36 +11,9 @@
 
 enum { HOPS_MAX = 100 };
 
-/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
-static void arm_content_timer(struct session *s, uint64_t bought_ns)
-{
-	uint64_t now_ns = s->shard->now_ns;
-	uint64_t left_ns = s->content_deadline_ns > now_ns ? s->content_deadline_ns - now_ns : 0;
-
-	s->content_look_ns = now_ns + bought_ns;
-	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
-}
-
-/* Its time was up: is it still fast enough? If so, it has time again. */
-static enum receive_pace look_at_pace(struct session *s)
-{
-	uint64_t octets = s->transport.octets_in - s->content_seen;
-	uint64_t most_ns = s->snapshot->config->timeouts.command_ns;
-
-	if (s->shard->now_ns >= s->content_deadline_ns)
-		return PACE_TIMEOUT;
-	if (octets < SESSION_RATE_MIN)
-		return PACE_TOO_SLOW;
-	s->content_seen = s->transport.octets_in;
-	arm_content_timer(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN
-				     ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
-				     : most_ns);
-	return PACE_GOOD;
-}
-
 void receive_content_timer(struct session *s)
 {
-	switch (look_at_pace(s)) {
+	switch (receive_pace_look(s)) {
 	case PACE_TIMEOUT:
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
 		return;
@@ -50,21 +23,6 @@ void receive_content_timer(struct session *s)
 	case PACE_GOOD:
 		return;
 	}
-}
-
-/* While we do not read it is not the client that is slow. */
-void receive_content_waits(struct session *s)
-{
-	uint64_t now_ns = s->shard->now_ns, left_ns = s->content_look_ns > now_ns ? s->content_look_ns - now_ns : 0;
-
-	arm_content_timer(s, UINT64_MAX - now_ns);
-	s->content_look_ns = left_ns;
-}
-
-void receive_content_goes_on(struct session *s)
-{
-	list_append(&s->shard->receiver->content_readers, &s->place);
-	arm_content_timer(s, s->content_look_ns);
 }
 
 void receive_start_content(struct session *s)
@@ -83,7 +41,7 @@ void receive_start_content(struct session *s)
 	s->stage = SESSION_STAGE_CONTENT;
 	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
 	s->content_seen = s->transport.octets_in;
-	arm_content_timer(s, config->timeouts.command_ns);
+	receive_pace_arm(s, config->timeouts.command_ns);
 	if (receive_memory_dry(shard))
 		receive_wait(s, WAIT_MEMORY);
 	else

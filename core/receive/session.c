@@ -1,9 +1,9 @@
 /*
- * core/receive/session.c - an inbound session: what it counts as, its end, and what it waits for.
+ * core/receive/session.c - an inbound session: its states, what it counts as, and its end.
  *
  * The rest of it: serve.c (its connection's events), line.c (octets to lines), command.c and
- * envelope.c (what commands do), content.c (messages as they arrive), memory.c (who waits for
- * memory), reply.c (replies in order, and last words).
+ * envelope.c (what commands do), content.c (messages as they arrive), pace.c (how fast), wait.c (not
+ * being read from), memory.c (who waits for memory), reply.c (replies in order, and last words).
  */
 #include "core/receive/session.h"
 
@@ -131,32 +131,4 @@ void receive_drop_transaction(struct session *s)
 	if (s->message)
 		submission_abort(s->message);
 	s->message = NULL;
-}
-
-void receive_wait(struct session *s, enum session_wait wait)
-{
-	struct shard *shard = s->shard;
-
-	if (s->state == SESSION_CONTENT && s->wait == WAIT_NONE)
-		receive_content_waits(s);
-	s->wait = (uint8_t)wait;
-	list_remove(&s->place);
-	if (wait == WAIT_REPLIES)
-		list_append(&shard->receiver->reply_waiters, &s->place);
-	else if (wait == WAIT_MEMORY)
-		list_append(&shard->receiver->memory_waiters, &s->place);
-	/* One that waits for its own replies has usually sent all it will. */
-	if (wait != WAIT_REPLIES)
-		transport_pause(&s->transport);
-}
-
-void receive_go_on(struct session *s, enum session_wait wait)
-{
-	if (s->wait != wait || receive_over(s))
-		return;
-	s->wait = WAIT_NONE;
-	list_remove(&s->place);
-	if (s->state == SESSION_CONTENT)
-		receive_content_goes_on(s);
-	transport_resume(&s->transport);
 }

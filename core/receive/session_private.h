@@ -27,6 +27,21 @@ void receive_end(struct session *s, const char *reason);
 /* Gives its memory back, if nothing needs it any more. */
 void receive_free_when_alone(struct session *s);
 void receive_drop_transaction(struct session *s);
+
+/* pace.c */
+
+enum receive_pace { PACE_GOOD, PACE_TIMEOUT, PACE_TOO_SLOW };
+
+/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
+void receive_pace_arm(struct session *s, uint64_t bought_ns);
+/* Its time was up: is it still fast enough? If so, it has time again. */
+enum receive_pace receive_pace_look(struct session *s);
+/* Its client is not read from, and is again. */
+void receive_pace_stop(struct session *s);
+void receive_pace_go_on(struct session *s);
+
+/* wait.c */
+
 /* Reads no more from the client until what it waits for is there. Inside on_data: return what was consumed. */
 void receive_wait(struct session *s, enum session_wait wait);
 /* What it waits for may be there: a session that waits for just this reads on. */
@@ -61,16 +76,11 @@ void receive_stop_readers(struct shard *shard);
 
 /* content.c */
 
-enum receive_pace { PACE_GOOD, PACE_TIMEOUT, PACE_TOO_SLOW };
-
 /* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
 void receive_start_content(struct session *s);
 /* Takes some of it; returns how much. Less than all of it: the message has ended, or the session waits. */
 size_t receive_content(struct session *s, const uint8_t *data, size_t length);
 void receive_content_timer(struct session *s);
-/* Its client is not read from, and is again. */
-void receive_content_waits(struct session *s);
-void receive_content_goes_on(struct session *s);
 void receive_part_stored(struct session *s);
 
 /* serve.c: the callbacks of its submissions */

@@ -1,0 +1,48 @@
+/*
+ * core/receive/pace.c - how fast content must come, on the whole (DOS-01).
+ */
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/receive/session_private.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+void receive_pace_arm(struct session *s, uint64_t bought_ns)
+{
+	uint64_t now_ns = s->shard->now_ns;
+	uint64_t left_ns = s->content_deadline_ns > now_ns ? s->content_deadline_ns - now_ns : 0;
+
+	s->content_look_ns = now_ns + bought_ns;
+	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
+}
+
+enum receive_pace receive_pace_look(struct session *s)
+{
+	uint64_t octets = s->transport.octets_in - s->content_seen;
+	uint64_t most_ns = s->snapshot->config->timeouts.command_ns;
+
+	if (s->shard->now_ns >= s->content_deadline_ns)
+		return PACE_TIMEOUT;
+	if (octets < SESSION_RATE_MIN)
+		return PACE_TOO_SLOW;
+	s->content_seen = s->transport.octets_in;
+	receive_pace_arm(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN
+				    ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
+				    : most_ns);
+	return PACE_GOOD;
+}
+
+/* While we do not read it is not the client that is slow. */
+void receive_pace_stop(struct session *s)
+{
+	uint64_t now_ns = s->shard->now_ns, left_ns = s->content_look_ns > now_ns ? s->content_look_ns - now_ns : 0;
+
+	receive_pace_arm(s, UINT64_MAX - now_ns);
+	s->content_look_ns = left_ns;
+}
+
+void receive_pace_go_on(struct session *s)
+{
+	list_append(&s->shard->receiver->content_readers, &s->place);
+	receive_pace_arm(s, s->content_look_ns);
+}
