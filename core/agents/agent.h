@@ -16,7 +16,7 @@
  * exception is the end of the process: once an agent has been closed, nothing comes back (agent_thread.h).
  *
  * No lock: questions and answers lie on stacks that one side pushes to and the other takes as a whole. Bells are rung
- * only for the first on a stack. How a bell is rung is the seam: agent_thread.c does it for real, the simulation by
+ * only for the first on a stack. How a bell is rung is the seam: agent_bell.c does it for real, the simulation by
  * itself.
  */
 #ifndef POSTRIDER_AGENTS_AGENT_H

@@ -1,5 +1,5 @@
 /*
- * tests/sim/sim_dns.h - stands in for core/agents/dns.c and agent_thread.c: an actor with a seed that answers questions
+ * tests/sim/sim_dns.h - stands in for core/agents/dns.c and agent_bell.c: an actor with a seed that answers questions
  * for names, in its own time, and not always.
  */
 #ifndef POSTRIDER_TESTS_SIM_DNS_H

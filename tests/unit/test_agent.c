@@ -1,5 +1,6 @@
 /*
- * tests/unit/test_agent.c - core/agents/agent.c and agent_thread.c: questions come back exactly once, to who asked.
+ * tests/unit/test_agent.c - core/agents/agent.c, agent_bell.c and agent_thread.c: questions come back exactly once, to
+ * who asked.
  *
  * The agent here answers what it is asked for in order, or holds everything back until it is told to go on. Askers are
  * threads with rings of the kernel's.
