@@ -9,7 +9,10 @@
  *     spool_pin.c      which segments must stay because of others
  *     spool_trail.c    and places that messages were moved from
  *     spool_append.c   slabs, batches, records, live accounting
- *     spool_commit.c   writing batches, acknowledging, failing
+ *     spool_life.c     what becomes of a message: its records, and its item
+ *     spool_commit.c   writing batches, acknowledging
+ *     spool_fail.c     a batch that could not be written
+ *     spool_turn.c     what is done once in each turn
  *     spool_recover.c  reading the log back (with spool_table.c)
  *     spool_view.c     content from slab or disk
  *     spool_item.c     the items that are known, by id
@@ -24,7 +27,7 @@
  *                                                                                              +--> FAILED
  *   DONE batches leave in order, from the oldest: that is the acknowledgement. With one FAILED nothing more is
  *   accepted or written; when nothing is in flight any more the intact prefix is acknowledged and the rest fails
- *   as a whole (spool_commit.c).
+ *   as a whole (spool_fail.c).
  *
  * Invariants
  *   1. Batches in the ring are in log order; so are their segments and offsets, without gaps inside a segment.
@@ -39,6 +42,8 @@
  */
 #ifndef POSTRIDER_QUEUE_SPOOL_PRIVATE_H
 #define POSTRIDER_QUEUE_SPOOL_PRIVATE_H
+
+#include <assert.h>
 
 #include "queue/segment_store.h"
 #include "queue/spool.h"
@@ -405,8 +410,18 @@ static inline uint64_t spool_batch_newest(const struct spool *spool)
 }
 
 /* spool_commit.c */
+static inline struct spool_batch *spool_batch_at(struct spool *spool, unsigned i)
+{
+	assert(i < spool->batch_count);
+	return &spool->batches[(spool->batch_head + i) % spool->batches_capacity];
+}
 void spool_seal(struct spool *spool);
 void spool_write_more(struct spool *spool);
+void spool_tickets_move(struct list *to, struct list *from);
+void spool_tickets_answer(struct list *tickets, int result);
+
+/* spool_fail.c */
+void spool_commit_fail(struct spool *spool);
 void spool_cut_written(struct spool *spool);
 void spool_cut_failed(struct spool *spool);
 /* Appends again what a failure took; true when nothing is left. */

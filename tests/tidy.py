@@ -50,9 +50,9 @@ LAYERS = {
 KNOWN_CIRCLES = [
     ('queue/spool_append.c', 'queue/spool_commit.c'),
     ('queue/spool_append.c', 'queue/spool_compact.c'),
-    ('queue/spool_append.c', 'queue/spool_move.c'),
-    ('queue/spool_compact.c', 'queue/spool_commit.c'),
-    ('queue/spool_prepare.c', 'queue/spool_commit.c'),
+    ('queue/spool_commit.c', 'queue/spool_compact.c'),
+    ('queue/spool_commit.c', 'queue/spool_fail.c'),
+    ('queue/spool_prepare.c', 'queue/spool_fail.c'),
     ('queue/spool_segment.c', 'queue/spool_compact.c'),
 ]
 # So much of the C files outside its folder may include a header, in percent: one that all include joins them all.

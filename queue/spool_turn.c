@@ -1,0 +1,22 @@
+/* queue/spool_turn.c - what a spool does once in each turn of its shard. */
+#include "queue/spool_private.h"
+
+void spool_flush(struct spool *spool)
+{
+	if (!spool->ring) {
+		if (spool->open)
+			spool_seal(spool);
+		return;
+	}
+	spool_views_tell(spool);
+	if (spool->failed) {
+		spool_compact_step(spool);
+		return;
+	}
+	if (spool->saved && !spool->stopping && !spool->cutting)
+		(void)spool_resave(spool);
+	spool_compact_step(spool);
+	spool_write_more(spool);
+	spool_reclaim(spool);
+	spool_prepare(spool);
+}
