@@ -153,7 +153,7 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 	bool copies = need == SPOOL_NEED_COPY;
 
 	if (append_refused(spool, need))
-		return need == SPOOL_NEED_MESSAGE && spool_compact_gains(spool) ? -EAGAIN : -ENOSPC;
+		return -ENOSPC;
 	if (spool->batch_count + 1 >= spool->batches_capacity)
 		return -EAGAIN;
 	if (spool->open) {

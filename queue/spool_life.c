@@ -18,6 +18,27 @@ static int append_allowed(const struct spool *spool)
 	return spool->stopping || spool->cutting || spool->saved ? -EAGAIN : 0;
 }
 
+/* Where a segment only looks full, or compaction makes room, mail waits for that. */
+static int append_mail(struct spool *spool, const struct spool_append *append, struct spool_ref *ref,
+		       struct spool_ticket *ticket)
+{
+	int result = spool_append(spool, append, SPOOL_NEED_MESSAGE, ref, ticket);
+	return result == -ENOSPC && spool_compact_gains(spool) ? -EAGAIN : result;
+}
+
+bool spool_size_full(struct spool *spool)
+{
+	const struct spool_segment *active = spool->active;
+
+	if (!active || spool_disk_full(spool))
+		return false;
+	if (spool_compact_gains(spool))
+		return false;
+	if (spool_size_max_reached(spool) && spool_segment_last(spool))
+		return true;
+	return active->end + SPOOL_SLAB > active->size && spool_size_max_refuses(spool, SPOOL_NEED_MESSAGE);
+}
+
 int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_item *item,
 		      struct spool_ticket *ticket)
 {
@@ -32,7 +53,7 @@ int spool_append_part(struct spool *spool, const struct spool_message *part, str
 		.content = part->content,
 		.content_count = part->content_count,
 	};
-	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->parts[item->part_count], ticket);
+	result = append_mail(spool, &append, &item->parts[item->part_count], ticket);
 	if (result < 0)
 		return result;
 	item->part_count++;
@@ -67,7 +88,7 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		.content = message->content,
 		.content_count = message->content_count,
 	};
-	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->message, ticket);
+	result = append_mail(spool, &append, &item->message, ticket);
 	if (result < 0)
 		return result;
 	spool->open->messages++;

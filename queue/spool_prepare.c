@@ -430,9 +430,8 @@ void spool_prepare_cut(struct spool *spool)
 
 int spool_segment_roll(struct spool *spool, enum spool_need need)
 {
-	int refused = spool_size_max_check(spool, need);
-	if (refused < 0)
-		return refused;
+	if (spool_size_max_refuses(spool, need))
+		return -ENOSPC;
 	if (!spool->ring)
 		return spool_segment_first(spool);
 	if (!spool->spare) {

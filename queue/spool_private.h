@@ -343,8 +343,8 @@ unsigned spool_segments_max(const struct spool *spool);
 /* The same for compaction. */
 unsigned spool_segments_copies(const struct spool *spool);
 bool spool_size_max_reached(const struct spool *spool);
-/* May another segment begin? 0, -EAGAIN: not yet, -ENOSPC. */
-int spool_size_max_check(struct spool *spool, enum spool_need need);
+/* May none begin another segment for that? */
+bool spool_size_max_refuses(const struct spool *spool, enum spool_need need);
 bool spool_no_room(int error);
 void spool_trim_on_sync(struct ring_op *op, int result, uint32_t flags);
 

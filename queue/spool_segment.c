@@ -163,34 +163,13 @@ bool spool_segment_last(const struct spool *spool)
  * The last places are kept for what makes room again: one for states and compaction, the very last for compaction only.
  * Done records may even pass size_max. So a full spool still drains.
  */
-static bool size_max_refuses(const struct spool *spool, enum spool_need need)
+bool spool_size_max_refuses(const struct spool *spool, enum spool_need need)
 {
 	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : need == SPOOL_NEED_STATE ? 1 : 0;
 
 	if (need == SPOOL_NEED_COPY)
 		return spool->log_count >= spool_segments_copies(spool);
 	return need != SPOOL_NEED_DONE && spool->log_count + 1 > spool_segments_max(spool) - reserve;
-}
-
-int spool_size_max_check(struct spool *spool, enum spool_need need)
-{
-	if (!size_max_refuses(spool, need))
-		return 0;
-	/* One that only looks full gets room: mail waits for that. */
-	return need == SPOOL_NEED_MESSAGE && spool_compact_gains(spool) ? -EAGAIN : -ENOSPC;
-}
-
-bool spool_size_full(struct spool *spool)
-{
-	const struct spool_segment *active = spool->active;
-
-	if (!active || spool_disk_full(spool))
-		return false;
-	if (spool_compact_gains(spool))
-		return false;
-	if (spool_size_max_reached(spool) && spool_segment_last(spool))
-		return true;
-	return active->end + SPOOL_SLAB > active->size && size_max_refuses(spool, SPOOL_NEED_MESSAGE);
 }
 
 void spool_segment_remove(struct spool *spool, struct spool_segment *segment)
