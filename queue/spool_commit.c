@@ -37,7 +37,8 @@ static void copies_acknowledge(struct spool *spool, unsigned index)
 {
 	struct spool_slab *slab = &spool->slabs[index];
 
-	spool_compact_written(spool);
+	assert(spool->copies > 0);
+	spool->copies--;
 	if (slab->batches > 0)
 		return;
 	slab->sequence = 0;
@@ -167,7 +168,7 @@ void spool_seal(struct spool *spool)
 	slab->filled = b->start + b->length;
 	b->state = SPOOL_SEALED;
 	spool->open = NULL;
-	spool->compact.outstanding += b->copies;
+	spool->copies += b->copies;
 	if (!spool->ring)
 		batch_write_now(spool, b);
 }
@@ -185,7 +186,7 @@ static bool batch_held(const struct spool *spool, const struct spool_batch *b)
 	       clock_monotonic_ns() - b->opened_ns < SPOOL_HOLD_MS * CLOCK_NS_PER_MS;
 }
 
-void spool_write_more(struct spool *spool)
+void spool_write_more(struct spool *spool, bool hold_copies)
 {
 	if (spool->stopping || spool->cutting || spool->failed)
 		return;
@@ -193,7 +194,7 @@ void spool_write_more(struct spool *spool)
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;
 	for (unsigned i = 0; i < spool->batch_count && i < window && spool->in_flight < spool->settings.writes; i++) {
 		struct spool_batch *b = spool_batch_at(spool, i);
-		if (b->state == SPOOL_OPEN && (batch_held(spool, b) || (b->copies && spool_compact_loading(spool))))
+		if (b->state == SPOOL_OPEN && (batch_held(spool, b) || (b->copies && hold_copies)))
 			return;
 		/* A flush costs the same for one block as for many, and flushes wait for each other. */
 		if (b->state == SPOOL_OPEN && spool->in_flight > 0 && b->used < spool->settings.beside_min)

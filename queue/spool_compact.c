@@ -231,7 +231,7 @@ static uint64_t budget(struct spool *spool, const struct spool_segment *victim)
 	int64_t left = segments_left(spool), close = segments_close(spool);
 
 	c->seen = spool->appended;
-	if (c->outstanding >= OUTSTANDING_MAX)
+	if (spool->copies >= OUTSTANDING_MAX)
 		return 0;
 	if (left <= 0)
 		return SPOOL_SLAB;
@@ -261,17 +261,10 @@ static void victim_leave(struct spool *spool)
 
 void spool_compact_failed(struct spool *spool)
 {
-	spool->compact.outstanding = 0;
 	spool_moves_finish(spool);
 	spool_moves_undo(spool);
 	victim_leave(spool);
 	spool_compact_pause(spool, PAUSE_MS);
-}
-
-void spool_compact_written(struct spool *spool)
-{
-	assert(spool->compact.outstanding > 0);
-	spool->compact.outstanding--;
 }
 
 /* It is copied if something that it ends is still on the disk. 0, or not now. */
@@ -560,7 +553,7 @@ void spool_compact_step(struct spool *spool)
 bool spool_compact_gains(struct spool *spool)
 {
 	/* Dead, but for a read that is under way, or a commit. */
-	if (spool->compact.outstanding > 0 || spool->leaving)
+	if (spool->copies > 0 || spool->leaving)
 		return true;
 	return wanted(spool) && !spool->compact.starved;
 }

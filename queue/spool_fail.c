@@ -187,7 +187,7 @@ static void batches_drop(struct spool *spool)
 		spool->slabs[b->slab].live -= b->live;
 		spool->slabs[b->slab].batches--;
 	}
-	spool->batch_count = 0;
+	spool->batch_count = spool->copies = 0;
 	spool->open = NULL;
 	spool->slab_current = spool->settings.slabs;
 }

@@ -189,7 +189,6 @@ enum spool_phase {
 struct spool_compact {
 	struct spool_move *moves; /* ring of SPOOL_MOVES; those begun first are the first to be durable */
 	unsigned move_head, move_count;
-	unsigned outstanding; /* batches of copies that are not acknowledged */
 	uint64_t seen, credit;
 	uint32_t victim; /* sequence of the segment that is compacted; 0: none */
 	enum spool_phase phase;
@@ -254,6 +253,7 @@ struct spool {
 	struct spool_batch *batches; /* ring of batches_capacity */
 	unsigned batches_capacity, batch_head, batch_count;
 	unsigned in_flight;
+	unsigned copies; /* sealed batches of compaction, not acknowledged */
 	struct spool_batch *open;
 	uint64_t next_batch, durable_batch, barrier_batch;
 	uint64_t appended;             /* octets of all records but copies */
@@ -416,7 +416,8 @@ static inline struct spool_batch *spool_batch_at(struct spool *spool, unsigned i
 	return &spool->batches[(spool->batch_head + i) % spool->batches_capacity];
 }
 void spool_seal(struct spool *spool);
-void spool_write_more(struct spool *spool);
+/* `hold_copies`: there is more to come for the open batch of compaction. */
+void spool_write_more(struct spool *spool, bool hold_copies);
 void spool_tickets_move(struct list *to, struct list *from);
 void spool_tickets_answer(struct list *tickets, int result);
 
@@ -437,7 +438,6 @@ void spool_compact_free(struct spool *spool);
 void spool_compact_step(struct spool *spool);
 /* What was not durable is lost, after the cut was applied. */
 void spool_compact_failed(struct spool *spool);
-void spool_compact_written(struct spool *spool);
 /* What is wanted now may come of copying. */
 bool spool_compact_gains(struct spool *spool);
 static inline bool spool_compact_loading(const struct spool *spool)

@@ -16,7 +16,7 @@ void spool_flush(struct spool *spool)
 	if (spool->saved && !spool->stopping && !spool->cutting)
 		(void)spool_resave(spool);
 	spool_compact_step(spool);
-	spool_write_more(spool);
+	spool_write_more(spool, spool_compact_loading(spool));
 	spool_reclaim(spool);
 	spool_prepare(spool);
 }
