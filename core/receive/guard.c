@@ -1,0 +1,183 @@
+/*
+ * core/receive/guard.c - see guard.h.
+ */
+#include "core/receive/guard.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/address_text.h"
+#include "core/base/clock.h"
+#include "core/config/user_table.h"
+#include "queue/hash.h"
+
+enum { SETS = 4096, WAYS = 4, STRIPES = 64 };
+
+enum kind { KIND_ADDRESS, KIND_USER, KIND_BOTH };
+
+static const struct {
+	unsigned most, leak_s;
+} kinds[] = {
+	[KIND_ADDRESS] = {GUARD_ADDRESS_FAILURES, GUARD_ADDRESS_LEAK_S},
+	[KIND_USER] = {GUARD_USER_FAILURES, GUARD_USER_LEAK_S},
+	[KIND_BOTH] = {GUARD_ADDRESS_FAILURES, GUARD_ADDRESS_LEAK_S},
+};
+
+/* A bucket as the time at which it will be empty; 0 and past times: it is. */
+struct place {
+	uint64_t key; /* 0: free */
+	uint64_t empty_ns;
+	uint64_t trusted_ns; /* of KIND_BOTH: until when */
+};
+
+struct guard {
+	uint64_t salt;
+	pthread_mutex_t locks[STRIPES];
+	/* Apart, so that nobody who fails pushes out who has succeeded. */
+	struct place failures[SETS][WAYS], trusts[SETS][WAYS];
+};
+
+struct guard *guard_new(uint64_t salt)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+
+	if (!guard)
+		return NULL;
+	guard->salt = salt;
+	for (size_t i = 0; i < STRIPES; i++)
+		pthread_mutex_init(&guard->locks[i], NULL);
+	return guard;
+}
+
+void guard_free(struct guard *guard)
+{
+	for (size_t i = 0; guard && i < STRIPES; i++)
+		pthread_mutex_destroy(&guard->locks[i]);
+	free(guard);
+}
+
+/* Names come from strangers, so what is hashed is keyed. 64 bits: that two are the same by chance is no matter. */
+static uint64_t key_of(const struct guard *guard, enum kind kind, const struct guard_attempt *attempt)
+{
+	struct {
+		uint64_t salt, kind, user;
+		uint8_t address[16], family[8];
+	} octets = {.salt = guard->salt, .kind = kind};
+	uint64_t key;
+
+	if (kind != KIND_ADDRESS)
+		octets.user = user_name_hash(attempt->user, attempt->user_length);
+	if (kind != KIND_USER) {
+		octets.family[0] = (uint8_t)address_text_octets(attempt->address, octets.address);
+		memset(octets.address + 8, 0, 8);
+	}
+	key = queue_hash(&octets, sizeof(octets));
+	return key ? key : 1;
+}
+
+static unsigned stripe_of(uint64_t key)
+{
+	return (unsigned)(key % SETS % STRIPES);
+}
+
+/* The later it is of no meaning any more, the more it would be missed. */
+static uint64_t until(const struct place *place)
+{
+	return place->trusted_ns ? place->trusted_ns : place->empty_ns;
+}
+
+/* The stripe is locked. NULL: it is not there, and `make` is false. */
+static struct place *find(struct guard *guard, enum kind kind, uint64_t key, bool make)
+{
+	struct place *set = kind == KIND_BOTH ? guard->trusts[key % SETS] : guard->failures[key % SETS], *least = set;
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (set[i].key == key)
+			return &set[i];
+		if (until(&set[i]) < until(least))
+			least = &set[i];
+	}
+	if (!make)
+		return NULL;
+	*least = (struct place){.key = key};
+	return least;
+}
+
+struct state {
+	bool full, trusted;
+	unsigned failures; /* that have not leaked yet, rounded up */
+};
+
+static struct state look(struct guard *guard, enum kind kind, const struct guard_attempt *attempt)
+{
+	uint64_t key = key_of(guard, kind, attempt), leak_ns = kinds[kind].leak_s * CLOCK_NS_PER_S, left_ns;
+	struct state state = {.full = false};
+	const struct place *place;
+
+	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
+	place = find(guard, kind, key, false);
+	if (place) {
+		left_ns = place->empty_ns > attempt->now_ns ? place->empty_ns - attempt->now_ns : 0;
+		state.failures = (unsigned)((left_ns + leak_ns - 1) / leak_ns);
+		state.full = left_ns > (kinds[kind].most - 1) * leak_ns;
+		state.trusted = place->trusted_ns > attempt->now_ns;
+	}
+	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
+	return state;
+}
+
+/* One more, though never more than it holds. */
+static void fill(struct guard *guard, enum kind kind, const struct guard_attempt *attempt)
+{
+	uint64_t key = key_of(guard, kind, attempt), leak_ns = kinds[kind].leak_s * CLOCK_NS_PER_S;
+	uint64_t most_ns = attempt->now_ns + kinds[kind].most * leak_ns;
+	struct place *place;
+
+	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
+	place = find(guard, kind, key, true);
+	if (place->empty_ns < attempt->now_ns)
+		place->empty_ns = attempt->now_ns;
+	place->empty_ns = place->empty_ns + leak_ns < most_ns ? place->empty_ns + leak_ns : most_ns;
+	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
+}
+
+enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt)
+{
+	struct state both = look(guard, KIND_BOTH, attempt), address;
+
+	if (both.trusted)
+		return both.full ? GUARD_REFUSE_ADDRESS : GUARD_VERIFY_KNOWN;
+	address = look(guard, KIND_ADDRESS, attempt);
+	if (address.full)
+		return GUARD_REFUSE_ADDRESS;
+	if (address.failures > 0 && look(guard, KIND_USER, attempt).full)
+		return GUARD_REFUSE_USER;
+	return GUARD_VERIFY;
+}
+
+unsigned guard_failed(struct guard *guard, const struct guard_attempt *attempt)
+{
+	enum kind kind = look(guard, KIND_BOTH, attempt).trusted ? KIND_BOTH : KIND_ADDRESS;
+	unsigned failures, wait_ms = GUARD_WAIT_FIRST_MS;
+
+	fill(guard, kind, attempt);
+	if (kind == KIND_ADDRESS)
+		fill(guard, KIND_USER, attempt);
+	failures = look(guard, kind, attempt).failures;
+	while (failures-- > 1 && wait_ms < GUARD_WAIT_MAX_MS)
+		wait_ms *= 2;
+	return wait_ms;
+}
+
+void guard_succeeded(struct guard *guard, const struct guard_attempt *attempt)
+{
+	uint64_t key = key_of(guard, KIND_BOTH, attempt);
+	struct place *place;
+
+	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
+	place = find(guard, KIND_BOTH, key, true);
+	place->trusted_ns = attempt->now_ns + GUARD_TRUST_DAYS * 86400 * CLOCK_NS_PER_S;
+	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
+}

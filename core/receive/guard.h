@@ -1,0 +1,68 @@
+/*
+ * core/receive/guard.h - guessing of passwords: who has to wait, and who is not listened to for a while.
+ *
+ * The rule. Failures fill buckets, which leak:
+ *
+ *   address   holds GUARD_ADDRESS_FAILURES, one leaks every 30 s. When it is full, nobody is verified from there
+ *             but who has signed in from there lately.
+ *   user      holds GUARD_USER_FAILURES over all addresses, one leaks every minute. When it is full, the user is
+ *             verified only from where he has signed in lately, and from addresses that have not failed at all: so
+ *             a lockout that others have caused keeps out none of his machines, neither those that are known nor a
+ *             new one that knows the password at once; a thousand addresses have one guess each.
+ *   both      who has signed in from an address within GUARD_TRUST_DAYS has a bucket there of his own, like an
+ *             address's, and no other counts for him: so guessing behind the same NAT keeps out no other user, and
+ *             guessing at one user from elsewhere does not keep out his own machines. Only guessing at a user from
+ *             the very address that he uses keeps him out, and only there.
+ *
+ * Each failure of an address also makes its next answer wait longer: 1, 2, 4, then 8 s. A user who does not exist is
+ * treated as one who does. IPv6 counts by /64, the smallest network of one site.
+ *
+ * The tables are of fixed size, for all shards, with locked stripes: touched for each attempt to sign in, never for
+ * a message. Where four share a set and a fifth comes, the one goes that would be forgotten first; who has
+ * succeeded stands in a table of his own, so that nobody who fails pushes him out.
+ */
+#ifndef POSTRIDER_RECEIVE_GUARD_H
+#define POSTRIDER_RECEIVE_GUARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/ring.h"
+
+enum {
+	GUARD_ADDRESS_FAILURES = 10,
+	GUARD_ADDRESS_LEAK_S = 30,
+	GUARD_USER_FAILURES = 30,
+	GUARD_USER_LEAK_S = 60,
+	GUARD_TRUST_DAYS = 30,
+	GUARD_WAIT_FIRST_MS = 1000,
+	GUARD_WAIT_MAX_MS = 8000,
+};
+
+struct guard;
+
+/* `salt`: so that nobody can choose names that push others out. NULL without memory. */
+struct guard *guard_new(uint64_t salt);
+void guard_free(struct guard *guard); /* NULL is allowed */
+
+enum guard_answer {
+	GUARD_VERIFY,
+	GUARD_VERIFY_KNOWN,   /* he has signed in from there lately */
+	GUARD_REFUSE_ADDRESS, /* not to be verified now */
+	GUARD_REFUSE_USER,
+};
+
+/* Who, from where: names in either case of ASCII letters are the same. */
+struct guard_attempt {
+	const struct ring_address *address;
+	const char *user;
+	size_t user_length;
+	uint64_t now_ns;
+};
+
+enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt);
+/* The password was wrong, or there is no such user. Returns after how long that may be said, in ms. */
+unsigned guard_failed(struct guard *guard, const struct guard_attempt *attempt);
+void guard_succeeded(struct guard *guard, const struct guard_attempt *attempt);
+
+#endif
