@@ -157,7 +157,8 @@ static int import_record(struct spool *to, struct spool *from, enum spool_type t
 			.content = &content,
 			.content_count = 1,
 		};
-		result = spool_append(to, &append, SPOOL_NEED_DONE, copy, NULL);
+		spool_write_now(to);
+		result = to->failed ? -EIO : spool_append(to, &append, SPOOL_NEED_DONE, copy, NULL);
 	}
 	spool_view_release(&view);
 	return result;
@@ -208,6 +209,7 @@ int spool_import_commit(struct spool *to)
 	assert(!to->ring);
 	if (to->open)
 		spool_seal(to);
+	spool_write_now(to);
 	return to->failed ? -EIO : 0;
 }
 

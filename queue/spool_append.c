@@ -5,7 +5,7 @@
  * moment it opens, because the record's reference is returned at once and its hashes are keyed with the place.
  * So a batch is sealed before the next one opens right behind it, in the same slab while a record fits.
  *
- * Nothing here allocates or waits; before spool_start() sealing writes at once (spool_commit.c).
+ * Nothing here allocates, waits, or writes.
  */
 #include <assert.h>
 #include <errno.h>
@@ -132,6 +132,33 @@ static void batch_open(struct spool *spool)
 	spool->open = b;
 }
 
+void spool_seal(struct spool *spool)
+{
+	struct spool_batch *b = spool->open;
+	struct spool_slab *slab = &spool->slabs[b->slab];
+	uint8_t *out = slab->memory + b->start;
+
+	assert(b->state == SPOOL_OPEN && b->records > 0);
+	b->length = spool_align(b->used, SPOOL_BLOCK);
+	memset(out + b->used, 0, b->length - b->used);
+	struct spool_batch_header header = {
+		.number = b->number,
+		.length = b->length,
+		.records = b->records,
+		.used = b->used,
+		.previous = b->segment->last_hash,
+		.durable = spool->durable_batch,
+	};
+	spool_batch_encode(out, &header, b->segment->seed, slab->base + b->start);
+	b->segment->last_hash = header.hash;
+	b->segment->end = slab->base + b->start + b->length;
+	b->segment->padding += b->copies ? b->length - b->used : 0;
+	slab->filled = b->start + b->length;
+	b->state = SPOOL_SEALED;
+	spool->open = NULL;
+	spool->copies += b->copies;
+}
+
 /*
  * The last segment is left to what makes room. Only states may fill the first half of one of the usual size: each one
  * that is not recorded is another attempt after a restart, perhaps for somebody who has the mail already.
@@ -161,8 +188,6 @@ static int append_room(struct spool *spool, uint32_t length, enum spool_need nee
 		    spool->open->start + spool->open->used + length <= spool->slabs[spool->open->slab].limit)
 			return 0;
 		spool_seal(spool);
-		if (spool->stopping)
-			return spool->failed ? -EIO : -EAGAIN;
 	}
 	if (spool->slab_current < spool->settings.slabs) {
 		const struct spool_slab *slab = &spool->slabs[spool->slab_current];

@@ -1,5 +1,5 @@
 /*
- * queue/spool_commit.c - group commit: sealing and writing batches, and acknowledging them.
+ * queue/spool_commit.c - group commit: writing batches, and acknowledging them.
  *
  * Acknowledgement
  *   Several batches may be in flight and complete in any order. A batch counts only with all before it, so tickets
@@ -128,13 +128,12 @@ static void batch_on_written(struct ring_op *op, int result, uint32_t flags)
 	commit_advance(spool);
 }
 
-/* Before the ring runs: import. */
 static void batch_write_now(struct spool *spool, struct spool_batch *b)
 {
 	const struct spool_slab *slab = &spool->slabs[b->slab];
+	b->started_ns = clock_monotonic_ns();
 	int result = segment_write_now(spool->store, b->segment->handle, slab->memory + b->start, b->length,
 				       (uint64_t)slab->base + b->start);
-	b->started_ns = clock_monotonic_ns();
 	if (result == 0) {
 		b->written = b->length;
 		b->state = SPOOL_DONE_WRITING;
@@ -144,33 +143,10 @@ static void batch_write_now(struct spool *spool, struct spool_batch *b)
 	commit_advance(spool);
 }
 
-void spool_seal(struct spool *spool)
+void spool_write_now(struct spool *spool)
 {
-	struct spool_batch *b = spool->open;
-	struct spool_slab *slab = &spool->slabs[b->slab];
-	uint8_t *out = slab->memory + b->start;
-
-	assert(b->state == SPOOL_OPEN && b->records > 0);
-	b->length = spool_align(b->used, SPOOL_BLOCK);
-	memset(out + b->used, 0, b->length - b->used);
-	struct spool_batch_header header = {
-		.number = b->number,
-		.length = b->length,
-		.records = b->records,
-		.used = b->used,
-		.previous = b->segment->last_hash,
-		.durable = spool->durable_batch,
-	};
-	spool_batch_encode(out, &header, b->segment->seed, slab->base + b->start);
-	b->segment->last_hash = header.hash;
-	b->segment->end = slab->base + b->start + b->length;
-	b->segment->padding += b->copies ? b->length - b->used : 0;
-	slab->filled = b->start + b->length;
-	b->state = SPOOL_SEALED;
-	spool->open = NULL;
-	spool->copies += b->copies;
-	if (!spool->ring)
-		batch_write_now(spool, b);
+	while (!spool->stopping && spool->batch_count > 0 && spool_batch_at(spool, 0)->state == SPOOL_SEALED)
+		batch_write_now(spool, spool_batch_at(spool, 0));
 }
 
 /*

@@ -11,8 +11,10 @@
 #include "queue/spool_private.h"
 
 /* -EIO: failed for good; -EAGAIN: a failure is being dealt with. */
-static int append_allowed(const struct spool *spool)
+static int append_allowed(struct spool *spool)
 {
+	if (!spool->ring)
+		spool_write_now(spool);
 	if (spool->failed)
 		return -EIO;
 	return spool->stopping || spool->cutting || spool->saved ? -EAGAIN : 0;

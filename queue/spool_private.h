@@ -395,6 +395,8 @@ struct spool_item *spool_item_find(const struct spool *spool, const struct spool
 /* spool_append.c */
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,
 		 struct spool_ticket *ticket);
+/* The open batch takes nothing more, and may be written. */
+void spool_seal(struct spool *spool);
 void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t batch);
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref);
 void spool_slab_pin(struct spool *spool, unsigned slab);
@@ -415,9 +417,10 @@ static inline struct spool_batch *spool_batch_at(struct spool *spool, unsigned i
 	assert(i < spool->batch_count);
 	return &spool->batches[(spool->batch_head + i) % spool->batches_capacity];
 }
-void spool_seal(struct spool *spool);
 /* `hold_copies`: there is more to come for the open batch of compaction. */
 void spool_write_more(struct spool *spool, bool hold_copies);
+/* Before the ring runs: all that is sealed. */
+void spool_write_now(struct spool *spool);
 void spool_tickets_move(struct list *to, struct list *from);
 void spool_tickets_answer(struct list *tickets, int result);
 

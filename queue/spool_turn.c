@@ -6,6 +6,7 @@ void spool_flush(struct spool *spool)
 	if (!spool->ring) {
 		if (spool->open)
 			spool_seal(spool);
+		spool_write_now(spool);
 		return;
 	}
 	spool_views_tell(spool);
