@@ -109,7 +109,7 @@ bool spool_idle(const struct spool *spool)
 	/* On a full disk these might wait for ever; the next start repeats what they were to end. */
 	bool saved = spool->saved && !(spool_disk_full(spool) && spool_segment_last(spool));
 	return spool->in_flight == 0 && spool->batch_count == 0 && !spool->preparing && !spool->trimming &&
-	       spool->reads == 0 && !spool->cutting && !saved && !spool_compact_loading(spool);
+	       spool->reads == 0 && !spool->cut && !saved && !spool_compact_loading(spool);
 }
 
 void spool_close(struct spool *spool)
@@ -157,8 +157,9 @@ static int import_record(struct spool *to, struct spool *from, enum spool_type t
 			.content = &content,
 			.content_count = 1,
 		};
-		spool_write_now(to);
-		result = to->failed ? -EIO : spool_append(to, &append, SPOOL_NEED_DONE, copy, NULL);
+		result = spool_settle_now(to);
+		if (result == 0)
+			result = spool_append(to, &append, SPOOL_NEED_DONE, copy, NULL);
 	}
 	spool_view_release(&view);
 	return result;
@@ -209,8 +210,7 @@ int spool_import_commit(struct spool *to)
 	assert(!to->ring);
 	if (to->open)
 		spool_seal(to);
-	spool_write_now(to);
-	return to->failed ? -EIO : 0;
+	return spool_settle_now(to);
 }
 
 /* ---- destroy ---- */

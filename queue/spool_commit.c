@@ -81,8 +81,6 @@ static void commit_advance(struct spool *spool)
 {
 	while (spool->batch_count > 0 && spool_batch_at(spool, 0)->state == SPOOL_DONE_WRITING)
 		batch_acknowledge(spool);
-	if (spool->stopping && spool->in_flight == 0)
-		spool_commit_fail(spool);
 }
 
 static void batch_failed(struct spool *spool, struct spool_batch *b, int error)
@@ -164,7 +162,7 @@ static bool batch_held(const struct spool *spool, const struct spool_batch *b)
 
 void spool_write_more(struct spool *spool, bool hold_copies)
 {
-	if (spool->stopping || spool->cutting || spool->failed)
+	if (spool->stopping || spool->cut || spool->failed)
 		return;
 	/* Those that are done wait for the oldest too; how many may is bounded, because the ring of batches is. */
 	unsigned window = SPOOL_WINDOW * spool->settings.writes;

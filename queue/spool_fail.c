@@ -137,7 +137,8 @@ static int lost_save(struct spool *spool)
 	return 0;
 }
 
-bool spool_resave(struct spool *spool)
+/* Appends again what a failure took, as far as there is room. */
+static void resave(struct spool *spool)
 {
 	while (spool->saved && spool->saved_at < spool->saved_length) {
 		struct saved saved;
@@ -151,7 +152,7 @@ bool spool_resave(struct spool *spool)
 		};
 		struct spool_ref ref;
 		if (spool_append(spool, &append, SPOOL_NEED_DONE, &ref, NULL) < 0)
-			return false;
+			return;
 		if (saved.type == SPOOL_STATE)
 			spool->moved[spool->moved_count++] = (struct spool_moved){saved.from, ref};
 		spool->saved_at += sizeof saved + saved.length;
@@ -164,7 +165,6 @@ bool spool_resave(struct spool *spool)
 		free(spool->saved);
 		spool->saved = NULL;
 	}
-	return true;
 }
 
 /* Takes the failed batches apart: tickets, live counts, cached content. */
@@ -221,14 +221,14 @@ static void cut_apply(struct spool *spool)
 static void give_up(struct spool *spool, int error)
 {
 	spool->failed = true;
-	spool->cutting = false;
+	spool->cut = SPOOL_CUT_NONE;
 	free(spool->saved);
 	spool->saved = NULL;
 	spool_tickets_move(&spool->fail_tickets, &spool->kept_tickets);
 	spool_tickets_answer(&spool->fail_tickets, error);
 }
 
-void spool_commit_fail(struct spool *spool)
+static void commit_fail(struct spool *spool)
 {
 	struct spool_batch *first = spool_batch_at(spool, 0);
 
@@ -252,27 +252,47 @@ void spool_commit_fail(struct spool *spool)
 		give_up(spool, SPOOL_IN_DOUBT);
 		return;
 	}
-	spool->cutting = true;
+	spool->cut = SPOOL_CUT_WANTED;
 	spool_prepare_cut(spool);
 }
 
-void spool_cut_written(struct spool *spool)
+static void cut_written(struct spool *spool)
 {
-	spool->cutting = false;
+	spool->cut = SPOOL_CUT_NONE;
 	if (spool->failures_in_row >= 2) {
 		give_up(spool, spool->fail_error);
 		return;
 	}
-	(void)spool_resave(spool);
+	resave(spool);
 	spool_tickets_answer(&spool->fail_tickets, spool->fail_error);
 }
 
-void spool_cut_failed(struct spool *spool)
+static void cut_failed(struct spool *spool)
 {
 	spool->stats.failures++;
 	if (++spool->failures_in_row > SPOOL_CUT_ATTEMPTS) {
 		give_up(spool, SPOOL_IN_DOUBT);
 		return;
 	}
+	spool->cut = SPOOL_CUT_WANTED;
 	spool_prepare_cut(spool);
+}
+
+void spool_fail_step(struct spool *spool)
+{
+	if (spool->stopping && spool->in_flight == 0)
+		commit_fail(spool);
+	while (spool->cut == SPOOL_CUT_FAILED)
+		cut_failed(spool);
+	if (spool->cut == SPOOL_CUT_WRITTEN)
+		cut_written(spool);
+	else if (!spool->stopping && !spool->cut)
+		resave(spool);
+}
+
+int spool_settle_now(struct spool *spool)
+{
+	spool_write_now(spool);
+	spool_fail_step(spool);
+	return spool->failed ? -EIO : 0;
 }

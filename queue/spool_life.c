@@ -14,17 +14,15 @@
 static int append_allowed(struct spool *spool)
 {
 	if (!spool->ring)
-		spool_write_now(spool);
+		return spool_settle_now(spool);
 	if (spool->failed)
 		return -EIO;
-	return spool->stopping || spool->cutting || spool->saved ? -EAGAIN : 0;
+	return spool->stopping || spool->cut || spool->saved ? -EAGAIN : 0;
 }
 
 /* Where a segment only looks full, or compaction makes room, mail waits for that. */
-static int append_mail(struct spool *spool, const struct spool_append *append, struct spool_ref *ref,
-		       struct spool_ticket *ticket)
+static int mail_refused(struct spool *spool, int result)
 {
-	int result = spool_append(spool, append, SPOOL_NEED_MESSAGE, ref, ticket);
 	return result == -ENOSPC && spool_compact_gains(spool) ? -EAGAIN : result;
 }
 
@@ -55,9 +53,9 @@ int spool_append_part(struct spool *spool, const struct spool_message *part, str
 		.content = part->content,
 		.content_count = part->content_count,
 	};
-	result = append_mail(spool, &append, &item->parts[item->part_count], ticket);
+	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->parts[item->part_count], ticket);
 	if (result < 0)
-		return result;
+		return mail_refused(spool, result);
 	item->part_count++;
 	spool_item_know(spool, item);
 	return 0;
@@ -90,9 +88,9 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		.content = message->content,
 		.content_count = message->content_count,
 	};
-	result = append_mail(spool, &append, &item->message, ticket);
+	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->message, ticket);
 	if (result < 0)
-		return result;
+		return mail_refused(spool, result);
 	spool->open->messages++;
 	spool->live++;
 	spool_item_know(spool, item);

@@ -262,15 +262,15 @@ static void prepare_failed(struct spool *spool, int error)
 	spool->preparing = NULL;
 	spool->prepare = SPOOL_PREPARE_NONE;
 	prepare_error_set(spool, error);
-	if (spool->cutting)
-		spool_cut_failed(spool);
+	if (spool->cut)
+		spool->cut = SPOOL_CUT_FAILED;
 }
 
 static void prepare_header(struct spool *spool)
 {
 	struct spool_segment *segment = spool->preparing;
 	spool->prepare = SPOOL_PREPARE_HEADER;
-	spool->prepare_cut = spool->cutting;
+	spool->prepare_cut = spool->cut;
 	segment_renew(spool, segment);
 	header_fill(spool, segment, spool->prepare_cut);
 	segment_write(spool->store, spool->ring, &spool->prepare_op, segment->handle, spool->header_block, SPOOL_BLOCK,
@@ -283,7 +283,7 @@ static void prepare_ready(struct spool *spool)
 	spool->prepare_error = 0;
 	spool->want_room = false;
 	spool->prepare = SPOOL_PREPARE_NONE;
-	if (spool->cutting && !spool->prepare_cut) {
+	if (spool->cut && !spool->prepare_cut) {
 		prepare_header(spool); /* the failure came while the header was being written */
 		return;
 	}
@@ -295,8 +295,7 @@ static void prepare_ready(struct spool *spool)
 	}
 	spool->active = segment;
 	spool_log_append(spool, segment);
-	spool_cut_written(spool);
-	spool_prepare(spool);
+	spool->cut = SPOOL_CUT_WRITTEN;
 }
 
 static void prepare_zero(struct spool *spool)
@@ -355,9 +354,8 @@ static void prepare_start(struct spool *spool)
 	if (result == 0)
 		result = segment_obtain(spool, &spool->preparing, &recycled);
 	/* The rest of the segment that is cut off will do. */
-	if (spool->cutting && spool_no_room(result) && spool_segment_first(spool) == 0) {
-		spool_cut_written(spool);
-		spool_prepare(spool);
+	if (spool->cut && spool_no_room(result) && spool_segment_first(spool) == 0) {
+		spool->cut = SPOOL_CUT_WRITTEN;
 		return;
 	}
 	if (result < 0) {
@@ -393,7 +391,7 @@ static void spare_rewrite(struct spool *spool)
 
 void spool_prepare(struct spool *spool)
 {
-	if (!spool->ring || spool->failed || spool->cutting || spool->preparing)
+	if (!spool->ring || spool->failed || spool->cut || spool->preparing)
 		return;
 	if (spool->spare) {
 		if (spare_is_stale(spool))
@@ -416,7 +414,7 @@ void spool_prepare(struct spool *spool)
 
 void spool_prepare_cut(struct spool *spool)
 {
-	assert(spool->cutting);
+	assert(spool->cut == SPOOL_CUT_WANTED);
 	if (spool->preparing)
 		return; /* its header will carry the cut */
 	if (spool->spare) {

@@ -149,6 +149,15 @@ struct spool_moved {
 	struct spool_ref from, to;
 };
 
+/* A failure, once it is known where the log ends: the header of the segment behind the cut. */
+enum spool_cut {
+	SPOOL_CUT_NONE,
+	SPOOL_CUT_WANTED,
+	/* And for the next turn (spool_fail.c): */
+	SPOOL_CUT_WRITTEN,
+	SPOOL_CUT_FAILED,
+};
+
 enum spool_prepare {
 	SPOOL_PREPARE_NONE,
 	SPOOL_PREPARE_ZERO,
@@ -268,7 +277,7 @@ struct spool {
 
 	/* Failure. */
 	bool stopping; /* a batch failed: nothing is accepted or written until it is dealt with */
-	bool cutting;  /* waiting for the header of the segment behind the cut */
+	enum spool_cut cut;
 	bool failed;
 	unsigned failures_in_row;
 	int fail_error;
@@ -355,6 +364,7 @@ int spool_segment_first(struct spool *spool);
 int spool_segment_roll(struct spool *spool, enum spool_need need);
 void spool_prepare(struct spool *spool);
 void spool_prepare_on_step(struct ring_op *op, int result, uint32_t flags);
+/* The header that records the cut is to be written: spool->cut says when it is, or could not be. */
 void spool_prepare_cut(struct spool *spool);
 
 /* spool_pin.c */
@@ -425,11 +435,10 @@ void spool_tickets_move(struct list *to, struct list *from);
 void spool_tickets_answer(struct list *tickets, int result);
 
 /* spool_fail.c */
-void spool_commit_fail(struct spool *spool);
-void spool_cut_written(struct spool *spool);
-void spool_cut_failed(struct spool *spool);
-/* Appends again what a failure took; true when nothing is left. */
-bool spool_resave(struct spool *spool);
+/* What follows writes that failed, a step further. */
+void spool_fail_step(struct spool *spool);
+/* Before the ring runs: writes what is sealed. 0, or -EIO: the spool has failed. */
+int spool_settle_now(struct spool *spool);
 
 /* spool_view.c */
 void spool_views_tell(struct spool *spool);

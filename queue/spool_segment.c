@@ -427,7 +427,7 @@ void spool_reclaim(struct spool *spool)
 	if (spool->ripe) {
 		spool->ripe = spool->leaving = false;
 		unsigned count = reclaim_oldest(spool);
-		if (spool->active && !spool->cutting && !spool->stopping)
+		if (spool->active && !spool->cut && !spool->stopping)
 			count += reclaim_any(spool);
 		spool->stats.segments_recycled += count;
 		if (spool->log_count < spool->log_least)

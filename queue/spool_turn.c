@@ -6,17 +6,15 @@ void spool_flush(struct spool *spool)
 	if (!spool->ring) {
 		if (spool->open)
 			spool_seal(spool);
-		spool_write_now(spool);
+		(void)spool_settle_now(spool);
 		return;
 	}
 	spool_views_tell(spool);
-	if (spool->failed) {
-		spool_compact_step(spool);
-		return;
-	}
-	if (spool->saved && !spool->stopping && !spool->cutting)
-		(void)spool_resave(spool);
+	if (spool->stopping || spool->cut || spool->saved)
+		spool_fail_step(spool);
 	spool_compact_step(spool);
+	if (spool->failed)
+		return;
 	spool_write_more(spool, spool_compact_loading(spool));
 	spool_reclaim(spool);
 	spool_prepare(spool);

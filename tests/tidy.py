@@ -46,11 +46,6 @@ LAYERS = {
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }
-# Arrows that close a circle of files: the first calls the second. This list only shrinks.
-KNOWN_CIRCLES = [
-    ('queue/spool_commit.c', 'queue/spool_fail.c'),
-    ('queue/spool_prepare.c', 'queue/spool_fail.c'),
-]
 # So much of the C files outside its folder may include a header, in percent: one that all include joins them all.
 HEADER_SHARE_MAX = 40
 
@@ -184,13 +179,8 @@ def call_direction():
 
 
 def circles():
-    """No two files call each other, by whatever way, but for KNOWN_CIRCLES."""
+    """No two files call each other, by whatever way."""
     arrows = calls()
-    for first, second in KNOWN_CIRCLES:
-        if second not in arrows.get(first, {}):
-            yield 'tests/tidy.py: KNOWN_CIRCLES: %s no longer calls %s: strike it off' % (first, second)
-        else:
-            del arrows[first][second]
     # Who calls nobody that is left, or whom nobody does, is in no circle.
     while True:
         called_ones = {other for called in arrows.values() for other in called}
