@@ -205,7 +205,7 @@ def meson_tests(section, name, label, arguments=(), prefix=(), scale=2):
         os.unlink(log)
     status, output = execute('tests-' + label, list(prefix) + ['meson', 'test', '-C', directory, '--no-rebuild',
                                                                '--timeout-multiplier', str(scale)] + list(arguments),
-                             1800, SANITIZERS)
+                             1800, dict(SANITIZERS, SIM_WHOLE='1'))
     passed, failures, programs = 0, [], 0
     if os.path.exists(log):
         with open(log) as f:

@@ -1,10 +1,11 @@
 /*
  * tests/sim/test_relay.c - the whole relay on the simulated kernel, seed after seed: see tests/sim/README.md.
  *
- *     test_relay [SCENARIO...] [SEED...]     SIM_SEEDS=n, SIM_TRACE=1, SIM_LOG=1 in the environment
+ *     test_relay [SCENARIO...] [SEED...]     SIM_SEEDS=n, SIM_WHOLE=1, SIM_TRACE=1, SIM_LOG=1 in the environment
  *     test_relay --half 0|1                  every second scenario, so that two processors share them
  *
- * Without seeds each scenario runs its own quick number of them, or SIM_SEEDS.
+ * Without seeds each scenario runs SIM_SEEDS of them, or its own number with SIM_WHOLE (as tests/run does), or a quarter
+ * of that.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -87,7 +88,8 @@ static void run(const struct scenario *scenario, uint64_t seed)
 static unsigned run_all(const struct scenario *scenario)
 {
 	const char *text = getenv("SIM_SEEDS");
-	unsigned count = text ? (unsigned)atoi(text) : scenario->seeds;
+	unsigned own = getenv("SIM_WHOLE") ? scenario->seeds : (scenario->seeds + 3) / 4;
+	unsigned count = text ? (unsigned)atoi(text) : own;
 
 	for (uint64_t seed = 1; seed <= count; seed++)
 		run(scenario, seed);
