@@ -40,6 +40,7 @@ struct delivery {
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */
 	uint8_t broken;  /* connections that ended in its turn, by no fault that is known; stays at 255 */
 	uint8_t unknown; /* times its answer was lost behind its end; stays at 255 */
+	uint8_t aside;   /* so many fallbacks on from its own lane it may go, and no nearer (core/deliver/path.h) */
 	uint16_t client; /* who sent it, for fair.h */
 };
 

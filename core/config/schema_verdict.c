@@ -391,10 +391,6 @@ static bool check_rule(struct reader *r, const yaml_node_t *node, void *items, s
 	}
 	if (hold && rule->reason == REASON_NONE)
 		rule->reason = REASON_NOT_ACCEPTED;
-	if (!action_carried_out(rule->action) && !rule->preset)
-		reader_warn(r, &reader_find(r, node, "do")->start_mark,
-			    "do: %s is not carried out in this version: what it fits is deferred",
-			    action_name(rule->action));
 	return true;
 }
 

@@ -33,12 +33,6 @@ const char *action_name(enum verdict_action action)
 	return names[action];
 }
 
-bool action_carried_out(enum verdict_action action)
-{
-	/* Missing: SIGN_IN, OTHER_PATH. */
-	return action <= ACTION_SLOW || action == ACTION_LEAVE_MAILBOX;
-}
-
 const struct verdict_sentence *verdict_sentence(const char *name)
 {
 	for (size_t i = 0; i < verdict_sentence_count; i++) {

@@ -39,13 +39,13 @@ static inline bool stage_has_message(enum stage stage)
  *   SENT, DEFER, FAIL  the verdict and nothing else.
  *   HOLD               the verdict HOLD: mail waits, the operator is told.
  *   SLOW               DEFER, and what `scope` names takes `slow_by` times less for `slow_s` seconds.
- *   SIGN_IN            DEFER, and a token or session that was not accepted is fetched anew before the next try.
+ *   SIGN_IN            DEFER, and the mailbox signs in anew before the next try, with a fresh token: once. Where that
+ *                      is refused as well the mailbox is held.
  *   LEAVE_MAILBOX      DEFER, and this mailbox is left out for `slow_s` seconds (0: until it is tried again by its own
  *                      back-off); the others go on.
- *   OTHER_PATH         DEFER, and the destination's fallback takes the message, where there is one.
+ *   OTHER_PATH         DEFER, and the destination's fallback takes the message at once.
  *
- * Not carried out yet, so that mail is deferred and nothing else happens: what action_carried_out() does not name. Who
- * implements one adds it there.
+ * Where nobody signs in, or there is no fallback, those two are DEFER for 4yz and HOLD for 5yz.
  */
 enum verdict_action {
 	ACTION_SENT,
@@ -60,7 +60,6 @@ enum verdict_action {
 enum { ACTION_COUNT = ACTION_OTHER_PATH + 1 };
 /* As a rule writes it. */
 const char *action_name(enum verdict_action action);
-bool action_carried_out(enum verdict_action action);
 
 /*
  * Whom a HOLD or SLOW concerns. SCOPE_HOST: every message alike; the host takes none until a probe gets through.

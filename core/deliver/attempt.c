@@ -482,12 +482,18 @@ static void note(uint8_t *times)
 		(*times)++;
 }
 
+/* This host need not be asked again. */
+static bool settled_here(uint8_t result)
+{
+	return result == ATTEMPT_FAIL || result == ATTEMPT_OTHER_PATH;
+}
+
 static unsigned refused_for_good(const struct attempt *a)
 {
 	unsigned refused = 0, i;
 
 	for (i = a->exchange.first; i < a->exchange.end; i++)
-		refused += a->results[i] == ATTEMPT_FAIL;
+		refused += settled_here(a->results[i]);
 	return refused;
 }
 
@@ -501,7 +507,7 @@ static void keep_refusals(struct attempt *a)
 	unsigned i;
 
 	for (i = a->exchange.first; i < a->exchange.end; i++) {
-		if (a->results[i] != ATTEMPT_FAIL)
+		if (!settled_here(a->results[i]))
 			a->results[i] = ATTEMPT_NONE;
 	}
 	a->connection->got_on = true;

@@ -391,7 +391,8 @@ void connection_retire(struct connection *c)
 
 void connection_dealt_with(struct connection *c, const struct attempt *a)
 {
-	if (c->mailbox && mailbox_barred(c->mailbox) && exchange_any_sent(&a->exchange))
+	if (c->mailbox && (mailbox_barred(c->mailbox) || mailbox_in_doubt(c->mailbox)) &&
+	    exchange_any_sent(&a->exchange))
 		connection_mailbox_well(c, true);
 	if (!a->exchange.passed && c->answered++ == 0 && !a->host_held)
 		c->handlers->on_well(c);

@@ -78,9 +78,10 @@ struct connection {
 	struct account_turn turn;      /* of the mailbox, where that is limited */
 	struct token_question asked;   /* for its token; out: this stays, whatever becomes of the connection */
 	struct mailbox_set *asked_set; /* held while it is out: its identity is there */
-	struct token *token;           /* owned, until it is signed in */
+	struct token *token;           /* owned: what it signs in with, for when that ends before the connection */
 	uint64_t first_ns;             /* its login is the mailbox's first (mailbox.h), and not over */
 	bool over;                     /* the transport has closed, and only the question is awaited */
+	bool signed_out;               /* its mailbox is to sign in anew, which was said already */
 	bool mailbox_probe;            /* that is held (mailbox.h): whether it is well again */
 	bool probe;                    /* the host is held (hold.h): one message, until it gets through */
 	bool reset_next;               /* RSET before the next attempt */

@@ -108,10 +108,13 @@ static enum mailbox_trouble trouble_of(const struct verdict_fact *fact, const st
 				       struct ruling *ruling)
 {
 	*ruling = verdict_judge(fact, rules);
-	if (ruling->verdict != VERDICT_HOLD && fact->code < 500)
+	if (ruling->verdict != VERDICT_HOLD && ruling->action != ACTION_SIGN_IN && fact->code < 500)
 		return MAILBOX_LATER;
-	if (!ruling->say)
+	if (!ruling->say) {
+		enum verdict_action action = ruling->action;
 		*ruling = verdict_judge(&(struct verdict_fact){STAGE_AUTH, 535, {NULL, 0}}, NULL);
+		ruling->action = action;
+	}
 	return MAILBOX_REFUSED;
 }
 
@@ -125,9 +128,10 @@ bool connection_login_refused(struct connection *c)
 	bool tell;
 
 	/* It may have been revoked, or ended early: a fresh one, once. */
-	if (trouble == MAILBOX_REFUSED && c->token) {
-		token_rejected(c->token);
-		if (mailbox_token_refused(c->mailbox, o->shard->now_ns))
+	if (ruling.action == ACTION_SIGN_IN || (trouble == MAILBOX_REFUSED && c->token)) {
+		if (c->token)
+			token_rejected(c->token);
+		if (mailbox_login_again(c->mailbox, o->shard->now_ns))
 			return true;
 	}
 	/* Where nobody else can be tried it may be this host alone that cannot tell who signs in. */
@@ -180,6 +184,30 @@ void connection_mailbox_leave(struct connection *c, const struct verdict_fact *f
 	c->mailbox_probe = false;
 	if (tell)
 		tell_mailbox_held(c, MAILBOX_BARRED, fact, &told, again_ns > left_ns ? again_ns : left_ns);
+}
+
+void connection_sign_in_anew(struct connection *c, const struct verdict_fact *fact, const struct ruling *ruling)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns, again_ns;
+	struct ruling told = *ruling;
+	bool tell;
+
+	if (c->signed_out)
+		return;
+	c->signed_out = true;
+	if (c->token)
+		token_rejected(c->token);
+	if (mailbox_anew(c->mailbox, c->opened_ns, now_ns))
+		return;
+	if (!told.say)
+		told.say =
+			"the next hop wants this mailbox to sign in anew, and then does not let it send all the same";
+	if (told.reason == REASON_NONE)
+		told.reason = REASON_CREDENTIALS;
+	again_ns = mailbox_troubled(c->mailbox, MAILBOX_BARRED, c->mailbox_probe, now_ns, &tell);
+	c->mailbox_probe = false;
+	if (tell)
+		tell_mailbox_held(c, MAILBOX_BARRED, fact, &told, again_ns);
 }
 
 void connection_mailbox_well(struct connection *c, bool sent)

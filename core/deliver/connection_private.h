@@ -47,6 +47,9 @@ bool connection_mailbox_barred(struct connection *c, const struct delivery *d, c
 			       const struct ruling *ruling);
 /* A ruling to leave the mailbox alone (ACTION_LEAVE_MAILBOX), for its time at least: the others go on. */
 void connection_mailbox_leave(struct connection *c, const struct verdict_fact *fact, const struct ruling *ruling);
+/* A ruling to sign in anew (ACTION_SIGN_IN), with a fresh token. Where it has done that already, and nothing was sent
+ * since, it may not send. */
+void connection_sign_in_anew(struct connection *c, const struct verdict_fact *fact, const struct ruling *ruling);
 /* It is signed in, or has sent a message. */
 void connection_mailbox_well(struct connection *c, bool sent);
 

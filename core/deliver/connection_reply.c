@@ -131,6 +131,22 @@ static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned
 		connection_start_no_more(c);
 }
 
+/* The message goes over another connection at once, as often as for any other lesson. */
+static void sign_in_anew(struct attempt *a, const struct verdict_fact *fact, const struct ruling *ruling)
+{
+	if (!a->taught)
+		a->delivery->fallbacks++;
+	a->taught = true;
+	connection_sign_in_anew(a->connection, fact, ruling);
+	connection_start_no_more(a->connection);
+}
+
+/* What is missing for what rules may ask for. */
+static uint8_t lacks(const struct connection *c)
+{
+	return (uint8_t)((c->mailbox ? 0 : VERDICT_LACKS_LOGIN) | (c->outbound->other ? 0 : VERDICT_LACKS_PATH));
+}
+
 static void no_reset(struct connection *c)
 {
 	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
@@ -142,6 +158,7 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 {
 	struct connection *c = a->connection;
 	const struct span text = {reply->text, reply->text_length};
+	const struct verdict_fact fact = {heard->stage, reply->code, text};
 
 	if (heard->signs & HEARD_TOLD)
 		connection_told(c, reply);
@@ -166,12 +183,13 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 	if (heard->signs & HEARD_HELD)
 		hold(a, heard, reply->code, text);
 	if (heard->signs & HEARD_SLOW)
-		slow_down(a->outbound, c->host, c->mailbox, &(struct verdict_fact){heard->stage, reply->code, text},
-			  &heard->ruling);
+		slow_down(a->outbound, c->host, c->mailbox, &fact, &heard->ruling);
 	if ((heard->signs & HEARD_LEAVE) && c->mailbox) {
-		connection_mailbox_leave(c, &(struct verdict_fact){heard->stage, reply->code, text}, &heard->ruling);
+		connection_mailbox_leave(c, &fact, &heard->ruling);
 		connection_start_no_more(c);
 	}
+	if (heard->signs & HEARD_SIGN_IN)
+		sign_in_anew(a, &fact, &heard->ruling);
 	if (heard->signs & HEARD_RECIPIENT)
 		results_refused(a, heard->index, reply);
 }
@@ -218,6 +236,7 @@ static void on_attempt_reply(struct connection *c, bool whole)
 	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
 	a->exchange.rules = a->outbound->destination->rules;
+	a->exchange.lacks = lacks(c);
 	go = exchange_reply(&a->exchange, &c->parser, whole, c->answered, &heard);
 	/* Every other message hears nothing of that. */
 	if (heard.signs != 0)

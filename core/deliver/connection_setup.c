@@ -37,7 +37,6 @@ static void become_ready(struct connection *c)
 
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
-	connection_forget_token(c);
 	if (c->mailbox)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);

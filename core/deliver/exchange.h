@@ -68,6 +68,7 @@ struct exchange {
 	struct exchange_terms terms;
 	/* Asked before the built-in ones; NULL: none. The caller's, of the configuration in force at each reply. */
 	const struct verdict_rules *rules;
+	uint8_t lacks;                   /* VERDICT_LACKS_*, as it is at each reply */
 	const struct envelope *envelope; /* the caller's; needed until all is written */
 	const uint8_t *statuses;         /* the caller's: enum recipient_status each; NULL: all are pending */
 	uint8_t *results;                /* the caller's: enum attempt_result each, zeroed */
@@ -171,6 +172,7 @@ enum {
 	HEARD_RECIPIENT = 1u << 10,  /* recipient `index` got a refusal of its own */
 	HEARD_SLOW = 1u << 11,       /* it is too much for now (`ruling`) */
 	HEARD_LEAVE = 1u << 12,      /* this mailbox is to be left alone for a while (`ruling`) */
+	HEARD_SIGN_IN = 1u << 13,    /* it is to sign in anew (`ruling`) */
 };
 struct exchange_heard {
 	unsigned signs; /* HEARD_* */

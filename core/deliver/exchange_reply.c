@@ -17,7 +17,22 @@ static struct ruling judge(const struct exchange *x, enum stage stage, const str
 {
 	const struct verdict_fact fact = {stage, reply->code, text_of(reply)};
 
-	return verdict_judge(&fact, x->rules);
+	return verdict_judge_lacking(&fact, x->rules, x->lacks);
+}
+
+/* What is to be done for it beside the verdict. */
+static unsigned sign_of(enum verdict_action action)
+{
+	switch (action) {
+	case ACTION_SLOW:
+		return HEARD_SLOW;
+	case ACTION_LEAVE_MAILBOX:
+		return HEARD_LEAVE;
+	case ACTION_SIGN_IN:
+		return HEARD_SIGN_IN;
+	default:
+		return 0;
+	}
 }
 
 /* The reply worth keeping is the worst: a failure rather than a deferral, else the last one. */
@@ -29,12 +44,8 @@ static void remember(struct exchange *x, const struct smtp_reply_parser *reply, 
 		heard->ruling = *ruling;
 		x->held = true;
 	}
-	if (ruling->action == ACTION_SLOW) {
-		heard->signs |= HEARD_SLOW;
-		heard->ruling = *ruling;
-	}
-	if (ruling->action == ACTION_LEAVE_MAILBOX) {
-		heard->signs |= HEARD_LEAVE;
+	if (sign_of(ruling->action)) {
+		heard->signs |= sign_of(ruling->action);
 		heard->ruling = *ruling;
 	}
 	/* Whatever was refused: some servers keep the transaction open (RFC 3030 lets them). Clear it before the next.
@@ -50,7 +61,7 @@ static void remember(struct exchange *x, const struct smtp_reply_parser *reply, 
 	memcpy(x->reply, reply->text, x->reply_length);
 }
 
-static enum attempt_result result_of(enum verdict verdict)
+static enum attempt_result result_of(const struct exchange *x, const struct ruling *ruling)
 {
 	static const enum attempt_result results[] = {
 		[VERDICT_SENT] = ATTEMPT_SENT,
@@ -59,19 +70,25 @@ static enum attempt_result result_of(enum verdict verdict)
 		[VERDICT_FAIL] = ATTEMPT_FAIL,
 	};
 
-	return results[verdict];
+	if (ruling->action == ACTION_OTHER_PATH)
+		return ATTEMPT_OTHER_PATH;
+	/* Over a connection that is signed in anew, at once, but not for ever. */
+	if (ruling->action == ACTION_SIGN_IN && x->terms.may_go_again)
+		return ATTEMPT_NONE;
+	return results[ruling->verdict];
 }
 
 /* The verdict for every recipient the next hop had accepted so far (or, at MAIL, for all). */
-static void decide(struct exchange *x, enum verdict verdict, bool all)
+static void decide(struct exchange *x, const struct ruling *ruling, bool all)
 {
+	enum attempt_result result = result_of(x, ruling);
 	unsigned i;
 
 	for (i = x->first; i < x->end; i++) {
 		if (!exchange_pending(x, i))
 			continue;
 		if (all || x->results[i] == ATTEMPT_ACCEPTED)
-			x->results[i] = (uint8_t)result_of(verdict);
+			x->results[i] = (uint8_t)result;
 	}
 	x->decided = true;
 }
@@ -83,7 +100,7 @@ static void decide_by(struct exchange *x, const struct smtp_reply_parser *reply,
 	struct ruling ruling = judge(x, stage, reply);
 
 	remember(x, reply, stage, &ruling, heard);
-	decide(x, ruling.verdict, false);
+	decide(x, &ruling, false);
 }
 
 static void skip_to_pending(struct exchange *x)
@@ -105,7 +122,7 @@ static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply
 		heard->signs |= HEARD_NOT_PLAIN;
 	remember(x, reply, STAGE_MAIL, &ruling, heard);
 	x->mail_refused = true;
-	decide(x, ruling.verdict, true);
+	decide(x, &ruling, true);
 	if (x->terms.mode == MODE_LOCKSTEP)
 		exchange_await(x, EXPECT_NOTHING);
 }
@@ -121,7 +138,7 @@ static void one_recipient(struct exchange *x, const struct smtp_reply_parser *re
 	}
 	/* NONE: it has not been tried, as those that were too many for one attempt have not. */
 	if (!ruling.too_many || x->accepted == 0)
-		x->results[x->rcpt_reply] = (uint8_t)result_of(ruling.verdict);
+		x->results[x->rcpt_reply] = (uint8_t)result_of(x, &ruling);
 	remember(x, reply, STAGE_RCPT, &ruling, heard);
 	heard->signs |= HEARD_RECIPIENT;
 	heard->index = x->rcpt_reply;

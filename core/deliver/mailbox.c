@@ -166,11 +166,11 @@ uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble,
 	return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
-bool mailbox_token_refused(struct mailbox *mailbox, uint64_t now_ns)
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t now_ns)
 {
 	uint64_t none = 0;
 
-	if (atomic_fetch_add(&mailbox->tokens, 1) > 0)
+	if (atomic_fetch_add(&mailbox->logins, 1) > 0)
 		return false;
 	/* By one connection, as any other trial. */
 	atomic_store(&mailbox->trouble, MAILBOX_LATER);
@@ -179,6 +179,14 @@ bool mailbox_token_refused(struct mailbox *mailbox, uint64_t now_ns)
 	else
 		atomic_store(&mailbox->until_ns, now_ns);
 	return true;
+}
+
+bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns)
+{
+	uint64_t before_ns = 0;
+
+	/* Of several connections that are told so at one time the first one says it for all. */
+	return atomic_compare_exchange_strong(&mailbox->anew_ns, &before_ns, now_ns) || since_ns < before_ns;
 }
 
 void mailbox_not_before(struct mailbox *mailbox, uint64_t ns)
@@ -195,8 +203,10 @@ bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t 
 
 	if (!atomic_load_explicit(&mailbox->accepted, memory_order_relaxed))
 		atomic_store(&mailbox->accepted, true);
-	if (atomic_load_explicit(&mailbox->tokens, memory_order_relaxed))
-		atomic_store(&mailbox->tokens, 0);
+	if (atomic_load_explicit(&mailbox->logins, memory_order_relaxed))
+		atomic_store(&mailbox->logins, 0);
+	if (sent && mailbox_in_doubt(mailbox))
+		atomic_store(&mailbox->anew_ns, 0);
 	if (!mailbox_held(mailbox) || (!sent && mailbox_barred(mailbox)))
 		return false;
 	since_ns = atomic_load(&mailbox->since_ns);

@@ -60,9 +60,10 @@ struct mailbox {
 	_Atomic(uint64_t) tell_ns;     /* told, and not to be told again before; 0: not told */
 	_Atomic(uint32_t) refused;     /* in a row */
 	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
-	_Atomic(uint32_t) tokens;      /* refused in a row */
+	_Atomic(uint32_t) logins;      /* refused in a row that were to be said again at once */
 	_Atomic(uint32_t) connections; /* open, of all shards */
 	_Atomic(bool) accepted;        /* a login was, in this process */
+	_Atomic(uint64_t) anew_ns;     /* then its connections were to sign in anew; 0: it has sent a message since */
 	_Atomic(uint64_t) first_ns;    /* where none was: one is under way, until then at most; 0: none */
 	struct account account;        /* what limits allow it, each mailbox by itself */
 };
@@ -140,8 +141,15 @@ void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns);
 /* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
 			  bool *tell);
-/* Its token was refused. True: for the first time, and with a fresh one it is tried again at once. */
-bool mailbox_token_refused(struct mailbox *mailbox, uint64_t now_ns);
+/* Its token was refused, or a rule has it sign in anew. True: for the first time, and it is tried again at once. */
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t now_ns);
+/* What is signed in since `since_ns` is to sign in anew. False: it is since it did, and has sent nothing. */
+bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns);
+/* Since it was to sign in anew it has sent nothing. */
+static inline bool mailbox_in_doubt(const struct mailbox *mailbox)
+{
+	return atomic_load_explicit(&mailbox->anew_ns, memory_order_relaxed) != 0;
+}
 /* It is held for so long at least, as who has its tokens wants no questions before. */
 void mailbox_not_before(struct mailbox *mailbox, uint64_t ns);
 /* Its login was accepted (`sent`: and a message). True: it was held, for *held_ns; *told: the operator knows. */

@@ -224,7 +224,7 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 {
 	struct outbound *o;
 
-	path_home(shard, d);
+	path_place(shard, d);
 	o = &shard->deliverer->outbound[d->lane];
 	if (due_ns == STORE_DUE_NOW)
 		lane_ready(&o->lane, d);
@@ -283,7 +283,7 @@ static struct attempt *next_loaded(struct outbound *o)
 		struct delivery *d;
 		if (o->loading >= outbound_ahead(o))
 			return NULL;
-		d = lane_take(&o->lane, o->shard->now_ns);
+		d = path_take(o);
 		if (!d)
 			return NULL;
 		if (!outbound_load(o, d)) {

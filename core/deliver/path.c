@@ -182,16 +182,59 @@ static void lend(struct outbound *o, struct outbound *to, struct delivery *d)
 	outbound_wake(to->shard, to->index);
 }
 
-void path_home(struct shard *shard, struct delivery *d)
+/* So many fallbacks on from `from`; *last: the last there is, where there are fewer. */
+static bool ahead(struct outbound *from, unsigned steps, struct outbound **last)
 {
-	if (d->home == 0)
+	*last = from;
+	while (steps > 0 && (*last)->other) {
+		*last = (*last)->other;
+		steps--;
+	}
+	return steps == 0;
+}
+
+void path_place(struct shard *shard, struct delivery *d)
+{
+	struct outbound *home, *at;
+
+	if (d->home == 0 && d->aside == 0)
 		return;
-	d->lane = (uint16_t)(d->home - 1);
-	d->home = 0;
+	home = &shard->deliverer->outbound[d->home ? d->home - 1 : d->lane];
+	/* By a newer configuration there may be none: then the own path is asked again. */
+	if (!ahead(home, d->aside, &at)) {
+		d->aside = 0;
+		at = home;
+	}
+	d->home = at == home ? 0 : (uint16_t)(home->index + 1);
+	if (d->lane == at->index)
+		return;
+	d->lane = (uint16_t)at->index;
 	outbound_wake(shard, d->lane);
 }
 
-/* All that is there on loan and was not begun goes home; each client's mail keeps its order. */
+static bool leads_here(const struct outbound *o, const struct delivery *d)
+{
+	const struct outbound *at = &o->shard->deliverer->outbound[d->home - 1];
+	unsigned steps = o->shard->deliverer->lane_count;
+
+	while (at && at != o && steps-- > 0)
+		at = at->other;
+	return at == o;
+}
+
+struct delivery *path_take(struct outbound *o)
+{
+	struct delivery *d;
+
+	while ((d = lane_take(&o->lane, o->shard->now_ns)) != NULL && d->home > 0 && !leads_here(o, d)) {
+		path_place(o->shard, d);
+		lane_ready(&o->shard->deliverer->outbound[d->lane].lane, d);
+	}
+	return d;
+}
+
+/* All that is there on loan and was not begun goes home, but for what was put aside; each client's mail keeps its
+ * order. */
 static void give_back(struct outbound *o)
 {
 	struct list all, *link;
@@ -199,6 +242,7 @@ static void give_back(struct outbound *o)
 
 	while (!list_empty(&o->loaded))
 		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	o->lent_to = false;
 	list_init(&all);
 	while ((d = lane_first_ready(&o->lane)) != NULL) {
 		lane_remove(&o->lane, d);
@@ -206,16 +250,14 @@ static void give_back(struct outbound *o)
 	}
 	while ((link = list_take_first(&all)) != NULL) {
 		d = container_of(link, struct delivery, link);
-		path_home(o->shard, d);
+		path_place(o->shard, d);
 		lane_ready(&o->shard->deliverer->outbound[d->lane].lane, d);
 	}
-	o->lent_to = false;
 }
 
 /* Where the own path may be tried one message stays for it, unless one is being tried. */
 static void leave(struct outbound *o, uint64_t *next_ns)
 {
-	uint64_t now_ns = o->shard->now_ns;
 	bool one = usable(o, next_ns);
 	struct outbound *to = way(o, next_ns);
 	struct delivery *d;
@@ -225,9 +267,9 @@ static void leave(struct outbound *o, uint64_t *next_ns)
 	if (!to)
 		return;
 	if (one && list_empty(&o->loaded) && o->loading == 0 && o->connection_count == 0 &&
-	    (d = lane_take(&o->lane, now_ns)) != NULL && !outbound_load(o, d))
+	    (d = path_take(o)) != NULL && !outbound_load(o, d))
 		lane_ready_first(&o->lane, d);
-	while (to->lane.ready.count < PATH_AHEAD && (d = lane_take(&o->lane, now_ns)) != NULL)
+	while (to->lane.ready.count < PATH_AHEAD && (d = path_take(o)) != NULL)
 		lend(o, to, d);
 }
 

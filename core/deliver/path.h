@@ -11,6 +11,9 @@
  * again one message stays to try it. Mail goes over no faster than the other path takes it, and only while that has a
  * host that is not left alone; where it has none any more, what is there on loan comes back. What is in flight is heard
  * to its end first.
+ *
+ * A single message takes the other path at once where a rule says so (ACTION_OTHER_PATH): it is put aside, and stands
+ * in the other lane from then on, also where it is tried again there, for it is known that its own takes it not.
  */
 #ifndef POSTRIDER_DELIVER_PATH_H
 #define POSTRIDER_DELIVER_PATH_H
@@ -33,7 +36,9 @@ void path_find(struct outbound *o, const struct snapshot *snapshot);
 /* Once per dispatch, before anything is sent: mail leaves by the other path, or comes back from the lane that it was
  * lent to. */
 void path_follow(struct outbound *o, uint64_t *next_ns);
-/* A delivery that was on loan is about to take its place: at home. */
-void path_home(struct shard *shard, struct delivery *d);
+/* A delivery is about to take its place: at home if it was on loan, or beside that, where it was put aside. */
+void path_place(struct shard *shard, struct delivery *d);
+/* lane_take(), but for what is on loan here and, by a newer configuration, has no path to here any more. */
+struct delivery *path_take(struct outbound *o);
 
 #endif

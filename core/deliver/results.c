@@ -70,6 +70,8 @@ static const char *result_of(const struct outcome *outcome, unsigned index)
 		return "failed";
 	case ATTEMPT_HOLD:
 		return "held";
+	case ATTEMPT_OTHER_PATH:
+		return "other_path";
 	default:
 		return "deferred";
 	}

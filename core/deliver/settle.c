@@ -117,13 +117,23 @@ static void hold(struct outbound *o, struct delivery *d, bool host_held)
 	o->holds_waiting = true;
 }
 
+/* Not to be had by this lane, at once by the next of its other paths. It has been tried nowhere else yet. */
+static void go_aside(struct outbound *o, struct delivery *d)
+{
+	const struct outbound *at = d->home ? &o->shard->deliverer->outbound[d->home - 1] : o;
+
+	d->next_place = DELIVERY_READY;
+	for (d->aside = 1; at != o && at->other && d->aside < UINT8_MAX; at = at->other)
+		d->aside++;
+}
+
 /* ---- what was said to each recipient ---------------------------------------------------------------------------- */
 
 struct answers {
 	const struct mail *mail;
 	const struct delivery *delivery;
 	const uint8_t *results; /* enum attempt_result */
-	unsigned delivered, failed, deferred, held, untried;
+	unsigned delivered, failed, deferred, held, untried, aside;
 };
 
 static bool was_untried(const void *context, unsigned i)
@@ -134,6 +144,11 @@ static bool was_untried(const void *context, unsigned i)
 static bool was_held(const void *context, unsigned i)
 {
 	return ((const struct answers *)context)->results[i] == ATTEMPT_HOLD;
+}
+
+static bool was_put_aside(const void *context, unsigned i)
+{
+	return ((const struct answers *)context)->results[i] == ATTEMPT_OTHER_PATH;
 }
 
 static struct answers count(const struct delivery *d, const uint8_t *results)
@@ -148,6 +163,7 @@ static struct answers count(const struct delivery *d, const uint8_t *results)
 		a.failed += results[i] == ATTEMPT_FAIL;
 		a.held += results[i] == ATTEMPT_HOLD;
 		a.untried += results[i] == ATTEMPT_NONE;
+		a.aside += results[i] == ATTEMPT_OTHER_PATH;
 		a.deferred += results[i] == ATTEMPT_DEFER || results[i] == ATTEMPT_ACCEPTED;
 	}
 	return a;
@@ -194,17 +210,21 @@ static struct delivery *cut_off(struct mail *m, struct delivery *d, const struct
 static void settle_rest(struct outbound *o, struct delivery *d, struct answers *a, const struct outcome *outcome)
 {
 	const struct state_reply told = told_of(outcome);
-	struct delivery *untried = NULL, *held = NULL;
+	struct delivery *untried = NULL, *held = NULL, *aside = NULL;
 	struct mail *m = mail_of(d);
 
-	if (a->deferred + a->held > 0 && (untried = cut_off(m, d, a, a->untried, was_untried)))
+	if (a->deferred + a->held + a->aside > 0 && (untried = cut_off(m, d, a, a->untried, was_untried)))
 		untried->next_place = DELIVERY_READY;
+	if (a->deferred + a->held > 0 && (aside = cut_off(m, d, a, a->aside, was_put_aside)))
+		go_aside(o, aside);
 	if (a->deferred > 0 && (held = cut_off(m, d, a, a->held, was_held)))
 		hold(o, held, outcome->host_held);
 	if (a->deferred > 0)
 		defer(o, d, outcome, a->held == 0 || held);
 	else if (a->held > 0)
 		hold(o, d, outcome->host_held);
+	else if (a->aside > 0)
+		go_aside(o, d);
 	else if (a->untried > 0)
 		d->next_place = DELIVERY_READY;
 	else
@@ -214,6 +234,8 @@ static void settle_rest(struct outbound *o, struct delivery *d, struct answers *
 		record_beside(o->shard, untried);
 	if (held)
 		record_beside(o->shard, held);
+	if (aside)
+		record_beside(o->shard, aside);
 }
 
 static void settle_answered(struct outbound *o, struct delivery *d, const struct outcome *outcome)
@@ -221,7 +243,8 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	struct deliverer_counters *counters = &o->shard->deliverer->counters;
 	struct answers a = count(d, outcome->results);
 	struct mail *m = mail_of(d);
-	unsigned kinds = (a.delivered > 0) + (a.failed > 0) + (a.deferred > 0) + (a.held > 0) + (a.untried > 0);
+	unsigned kinds =
+		(a.delivered > 0) + (a.failed > 0) + (a.deferred > 0) + (a.held > 0) + (a.untried > 0) + (a.aside > 0);
 
 	/* Fates are kept for each recipient only where they differ or somebody failed. */
 	if ((kinds > 1 || a.failed > 0) && mail_tell_apart(m) < 0) {
@@ -234,10 +257,10 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	}
 	counter_add(&counters->delivered, a.delivered);
 	counter_add(&counters->failed, a.failed);
-	counter_add(&counters->deferred, a.deferred + a.held);
+	counter_add(&counters->deferred, a.deferred + a.held + a.aside);
 	if (m->fates)
 		apply(&a, m, outcome);
-	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried == 0)
+	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried + a.aside == 0)
 		counter_add(&counters->delivered_octets, m->content_length);
 	settle_rest(o, d, &a, outcome);
 }

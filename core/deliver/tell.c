@@ -184,7 +184,7 @@ void tell_path_restored(const struct outbound *o)
 /* How an attempt ended, for all its recipients together. */
 static const char *result_name(const struct outcome *outcome, const struct attempt *a)
 {
-	bool sent = false, deferred = false, failed = false, held = false;
+	bool sent = false, deferred = false, failed = false, held = false, aside = false;
 	unsigned i;
 
 	if (outcome->kind != OUTCOME_ANSWERED)
@@ -197,12 +197,15 @@ static const char *result_name(const struct outcome *outcome, const struct attem
 		failed = failed || outcome->results[i] == ATTEMPT_FAIL;
 		/* NONE: was to be tried, and will be in the next transaction. */
 		deferred = deferred || outcome->results[i] <= ATTEMPT_ACCEPTED || outcome->results[i] == ATTEMPT_DEFER;
+		aside = aside || outcome->results[i] == ATTEMPT_OTHER_PATH;
 	}
 	if (sent)
-		return failed || deferred || held ? "partial" : "delivered";
+		return failed || deferred || held || aside ? "partial" : "delivered";
 	if (held)
 		return "held";
-	return failed && !deferred ? "failed" : "deferred";
+	if (aside && !failed && !deferred)
+		return "other_path";
+	return failed && !deferred && !aside ? "failed" : "deferred";
 }
 
 /* With the sentence of the rule that fits it, if any does. The rules are asked again: those that were asked when the

@@ -137,7 +137,7 @@ static void say(const struct verdict_rule *rule, struct ruling *ruling)
 {
 	static const struct verdict_sentence none = {.name = NULL};
 	const struct verdict_sentence *more = rule->sentence ? rule->sentence : &none;
-	const struct verdict_sentence *reason = rule->reason ? verdict_sentence(reason_name(rule->reason)) : &none;
+	const struct verdict_sentence *reason = ruling->reason ? verdict_sentence(reason_name(ruling->reason)) : &none;
 
 	reason = reason ? reason : &none;
 	ruling->say = first_of(rule->own.say, more->say, reason->say);
@@ -146,7 +146,22 @@ static void say(const struct verdict_rule *rule, struct ruling *ruling)
 	ruling->document = first_of(rule->own.document, more->document, reason->document);
 }
 
-struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
+/* What is to be done is not to be had here, and nobody but the operator can change that: what was refused for good
+ * waits for him. */
+static void make_do(struct ruling *ruling, const struct verdict_fact *fact, unsigned lacks)
+{
+	bool login = ruling->action == ACTION_SIGN_IN && (lacks & VERDICT_LACKS_LOGIN);
+	bool path = ruling->action == ACTION_OTHER_PATH && (lacks & VERDICT_LACKS_PATH);
+
+	if (!login && !path)
+		return;
+	ruling->action = fact->code >= 500 ? ACTION_HOLD : ACTION_DEFER;
+	ruling->scope = login ? SCOPE_HOST : SCOPE_MESSAGE;
+	if (ruling->reason == REASON_NONE)
+		ruling->reason = login ? REASON_CREDENTIALS : REASON_NOT_ACCEPTED;
+}
+
+struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struct verdict_rules *own, unsigned lacks)
 {
 	const struct verdict_rule *rule = NULL;
 	struct ruling ruling = {.verdict = VERDICT_SENT};
@@ -166,6 +181,9 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	if (!rule)
 		rule = find(&verdict_builtin, &question);
 	ruling.action = rule ? rule->action : by_digit(fact->stage, fact->code);
+	ruling.scope = rule ? rule->scope : SCOPE_MESSAGE;
+	ruling.reason = rule ? rule->reason : REASON_NONE;
+	make_do(&ruling, fact, lacks);
 	/* Before MAIL nothing speaks of a message, whatever a rule says. */
 	if (ruling.action == ACTION_FAIL && !stage_has_message(fact->stage))
 		ruling.action = ACTION_DEFER;
@@ -173,23 +191,26 @@ struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdic
 	if (!rule)
 		return ruling;
 	ruling.known = true;
-	ruling.scope = rule->scope;
 	/* Before MAIL there is no message it could be about. */
 	if (ruling.verdict == VERDICT_HOLD && ruling.scope == SCOPE_MESSAGE && !stage_has_message(fact->stage))
 		ruling.scope = SCOPE_HOST;
 	ruling.slow_by = rule->slow_by;
 	ruling.slow_s = rule->slow_s;
-	ruling.reason = rule->reason;
 	ruling.too_many = rule->too_many;
 	say(rule, &ruling);
 	return ruling;
+}
+
+struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
+{
+	return verdict_judge_lacking(fact, own, 0);
 }
 
 struct ruling verdict_reply(enum stage stage, unsigned code, struct span text)
 {
 	const struct verdict_fact fact = {stage, code, text};
 
-	return verdict_judge(&fact, NULL);
+	return verdict_judge_lacking(&fact, NULL, VERDICT_LACKS_LOGIN | VERDICT_LACKS_PATH);
 }
 
 bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen)

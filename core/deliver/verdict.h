@@ -22,7 +22,15 @@
 enum verdict { VERDICT_SENT, VERDICT_DEFER, VERDICT_HOLD, VERDICT_FAIL };
 
 /* What an attempt came to for one recipient. ACCEPTED: the recipient was, and the message has no verdict yet. */
-enum attempt_result { ATTEMPT_NONE, ATTEMPT_ACCEPTED, ATTEMPT_SENT, ATTEMPT_DEFER, ATTEMPT_HOLD, ATTEMPT_FAIL };
+enum attempt_result {
+	ATTEMPT_NONE,
+	ATTEMPT_ACCEPTED,
+	ATTEMPT_SENT,
+	ATTEMPT_DEFER,
+	ATTEMPT_HOLD,
+	ATTEMPT_FAIL,
+	ATTEMPT_OTHER_PATH /* not here: by the destination's fallback, at once */
+};
 
 /* What becomes of the recipient by it. */
 enum verdict action_verdict(enum verdict_action action);
@@ -32,6 +40,11 @@ struct verdict_fact {
 	enum stage stage;
 	unsigned code; /* 0: no reply */
 	struct span text;
+};
+/* What a rule may ask for, and there is not. */
+enum {
+	VERDICT_LACKS_LOGIN = 1 << 0, /* nobody signs in: SIGN_IN */
+	VERDICT_LACKS_PATH = 1 << 1,  /* the destination has no fallback: OTHER_PATH */
 };
 
 struct ruling {
@@ -50,8 +63,10 @@ struct ruling {
 
 /* `own` is asked before the built-in rules; NULL: none. */
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own);
-/* The same for a reply, without rules of one's own. Replies before MAIL speak of the host or of our set-up, not of the
- * message: they never fail a message for good. */
+/* `lacks`: VERDICT_LACKS_*, of where it was said. */
+struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struct verdict_rules *own, unsigned lacks);
+/* The same for a reply, without rules of one's own, where nobody signs in and there is no other path. Replies before
+ * MAIL speak of the host or of our set-up, not of the message: they never fail a message for good. */
 struct ruling verdict_reply(enum stage stage, unsigned code, struct span text);
 
 /* `pattern` against all of the text, as in a rule. */

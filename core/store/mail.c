@@ -158,6 +158,7 @@ struct delivery *mail_split(struct mail *mail, struct delivery *d, mail_choice_f
 	}
 	other->attempts = d->attempts;
 	other->home = d->home;
+	other->aside = d->aside;
 	other->holds = d->holds;
 	other->told = d->told;
 	return other;
@@ -170,8 +171,9 @@ struct delivery *mail_join(struct mail *mail, struct delivery *d, uint64_t withi
 
 	while ((other = mail_next(mail, other))) {
 		if (other != d && other->place == DELIVERY_WAITING && other->lane == d->lane &&
-		    other->attempts == d->attempts && other->holds == d->holds &&
-		    other->due_ns + within_ns >= d->due_ns && other->due_ns <= d->due_ns + within_ns)
+		    other->home == d->home && other->aside == d->aside && other->attempts == d->attempts &&
+		    other->holds == d->holds && other->due_ns + within_ns >= d->due_ns &&
+		    other->due_ns <= d->due_ns + within_ns)
 			break;
 	}
 	for (i = 0; other && i < mail->recipients; i++) {

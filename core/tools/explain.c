@@ -102,11 +102,12 @@ static const char *deed(const struct ruling *ruling)
 	case ACTION_SLOW:
 		return "tries again, and sends less for a while";
 	case ACTION_SIGN_IN:
-		return "signs in anew and tries again";
+		return "signs in anew, once, and tries again; refused again it holds the mailbox, and where nobody "
+		       "signs in all mail of the host";
 	case ACTION_LEAVE_MAILBOX:
 		return "leaves this mailbox for a while and tries by another";
 	case ACTION_OTHER_PATH:
-		return "tries by the destination's fallback";
+		return "sends it by the destination's fallback, at once; where there is none it holds the message";
 	default:
 		return "tries again by the schedule";
 	}
@@ -154,8 +155,6 @@ static void put_text(const struct said *said, enum stage stage, const struct rul
 	if (said->staged)
 		put("stage", stage_name(stage));
 	put("postrider", deed(ruling));
-	if (!action_carried_out(ruling->action))
-		put("", "(not in this version: it tries again by the schedule)");
 	if (ruling->say)
 		put("problem", ruling->say);
 	else

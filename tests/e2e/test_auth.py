@@ -171,12 +171,76 @@ def one_that_may_not_send():
             return None
         hop = work.own(NextHop(tls=Certificates().server_context(), script=script, session_class=Signing))
         pool = [{'user': 'box%d@contoso.com' % i, 'password_file': secret(work, 'password%d' % i)} for i in range(3)]
-        relay = work.relay(configuration(work, hop, mailboxes=pool, destination_limits={'connections': 1}))
-        send(relay, range(30))
-        hop.wait_arrivals(30)
-        equal(sorted(hop.sequences()), list(range(30)), 'each once')
+        relay = work.relay(configuration(work, hop, mailboxes=pool, destination_limits={
+            'connections': 1, 'messages_per_connection': 1}))
+        # The first time it is to sign in anew; the second time it is left out.
+        count = 0
+        while not relay.count['mailbox_refused']:
+            check(count < 3000, 'it was never left out')
+            send(relay, range(count, count + 30))
+            count += 30
+            hop.wait_arrivals(count)
+        equal(sorted(hop.sequences()), list(range(count)), 'each once')
         equal({event['mailbox'] for event in relay.events('mailbox_refused')}, {'box0@contoso.com'}, 'told')
         equal(relay.events('mailbox_refused')[0]['stage'], 'mail', 'stage')
+        relay.terminate()
+
+
+@case
+def sign_in_anew_in_vain():
+    """Where it is refused all the same after that the mailbox is held, and told with the rule's sentence."""
+    with Workspace() as work:
+        ended = [False]
+
+        def script(stage, session, argument):
+            return '451 4.7.0 Your session has expired' if stage == 'MAIL' and ended[0] else None
+        hop = work.own(NextHop(tls=Certificates().server_context(), script=script, session_class=Signing))
+        relay = work.relay(configuration(work, hop, {'user': 'box0@contoso.com', 'password_file': secret(work)},
+                                         retry={'first': '100ms', 'max': '200ms'}))
+        send(relay, range(5))
+        hop.wait_arrivals(5)
+        ended[0] = True
+        send(relay, range(5, 10))
+        eventually(lambda: relay.count['mailbox_refused'], 'the event')
+        event = relay.events('mailbox_refused')[0]
+        equal((event['mailbox'], event['stage'], event['reason']), ('box0@contoso.com', 'mail', 'credentials'), 'event')
+        check('connection_age' in event['problem'], 'what to do: %s', event)
+        ended[0] = False
+        hop.wait_arrivals(10)
+        equal(sorted(hop.sequences()), list(range(10)), 'each once')
+        relay.terminate()
+
+
+@case
+def a_rule_about_logins():
+    """`sign_in` where a login is refused: once more at once, then the mailbox is held."""
+    with Workspace() as work:
+        times = []
+
+        def script(stage, session, argument):
+            if stage == 'AUTH':
+                times.append(time.monotonic())
+                return '454 4.7.0 Ask again' if len(times) == 1 or work.refusing else None
+            return None
+        work.refusing = False
+        hop = work.own(NextHop(tls=Certificates().server_context(), script=script, session_class=Signing))
+        rules = [{'stage': 'auth', 'code': 454, 'text': 'Ask again*', 'do': 'sign_in'},
+                 {'stage': 'auth', 'code': 454, 'text': '*4.7.0 Ask again', 'do': 'sign_in'}]
+        relay = work.relay(configuration(work, hop, {'user': 'box0@contoso.com', 'password_file': secret(work)},
+                                         verdicts=rules, destination_limits={'connections': 1}))
+        send(relay, range(3))
+        hop.wait_arrivals(3)
+        equal((len(times), relay.count['mailbox_refused'] + relay.count['mailbox_deferred']), (2, 0), 'logins, alarms')
+        relay.terminate()
+    with Workspace() as work:
+        work.refusing = True
+        times = []
+        hop = work.own(NextHop(tls=Certificates().server_context(), script=script, session_class=Signing))
+        relay = work.relay(configuration(work, hop, {'user': 'box0@contoso.com', 'password_file': secret(work)},
+                                         verdicts=rules))
+        send(relay, range(3))
+        eventually(lambda: relay.count['mailbox_refused'], 'the event')
+        equal(len(times), 2, 'logins')
         relay.terminate()
 
 
@@ -375,6 +439,27 @@ def a_token_is_revoked():
         office.wait_taken(40)
         check(any(result != 'ok' for *_, result in office.logins), 'no login was refused')
         equal(relay.count['mailbox_refused'], 0, 'alarms')
+        relay.terminate()
+        office.check_clean()
+
+
+@case
+def sign_in_anew():
+    """What is signed in ends before its connection: the same messages go at once over others that sign in anew, with a
+    fresh token; nobody is alarmed, and no message waits for its next attempt."""
+    with Workspace() as work:
+        endpoint, office, content = with_tokens(work)
+        content['retry'] = {'first': '1h', 'max': '1h'}
+        content['destinations'][0]['limits']['messages_per_connection'] = 0
+        relay = work.relay(content)
+        send(relay, range(20))
+        office.wait_taken(20)
+        before = endpoint.given
+        office.refuse('not_authenticated', times=1)
+        send(relay, range(20, 40))
+        office.wait_taken(40)
+        equal((relay.count['mailbox_refused'], relay.count['mailbox_deferred']), (0, 0), 'alarms')
+        equal(endpoint.given, before + 1, 'fresh tokens')
         relay.terminate()
         office.check_clean()
 

@@ -153,5 +153,119 @@ def survives_a_restart():
         relay.terminate()
 
 
+def external(stage, session, argument):
+    """As High Volume Email has it: recipients of the own domain only."""
+    if stage == 'RCPT' and '@contoso.com' not in argument:
+        return '550 5.5.105 Recipient is not internal to the organization'
+    return None
+
+
+OTHER_PATH = [{'stage': 'rcpt', 'code': '5xx', 'enhanced': '5.5.105', 'do': 'other_path'}]
+
+
+def envelopes(relay, numbers, recipients):
+    with Client(relay.address) as client:
+        client.hello()
+        for number in numbers:
+            client.envelope(recipients=recipients)
+            client.data(message(number))
+
+
+@case
+def single_recipients_by_a_rule():
+    """Those the first does not take have the message by the other at once, also where that defers them first; nobody
+    gets it twice, the first is asked once, and other mail stays with it."""
+    deferred = []
+
+    def greylist(stage, session, argument):
+        if stage == 'RCPT' and argument not in deferred:
+            deferred.append(argument)
+            return '451 4.7.1 Greylisted'
+        return None
+
+    with Workspace() as work:
+        asked = []
+
+        def script(stage, session, argument):
+            asked.extend([argument] if stage == 'RCPT' else [])
+            return external(stage, session, argument)
+
+        first, second = work.own(NextHop(script=script)), work.own(NextHop(script=greylist))
+        relay = relay_with(work, first.host, second.host, own={'verdicts': OTHER_PATH},
+                           retry={'first': '100ms', 'max': '200ms'})
+        envelopes(relay, [1], ['in@contoso.com', 'out@fabrikam.com', 'too@contoso.com'])
+        envelopes(relay, [2], ['out@fabrikam.com'])
+        envelopes(relay, [3], ['in@contoso.com'])
+        eventually(lambda: len(first.arrivals) + len(second.arrivals) >= 4, 'all arrive')
+        equal(sorted((a.sequence, sorted(a.recipients)) for a in first.arrivals),
+              [(1, ['in@contoso.com', 'too@contoso.com']), (3, ['in@contoso.com'])], 'at the first')
+        equal(sorted((a.sequence, sorted(a.recipients)) for a in second.arrivals),
+              [(1, ['out@fabrikam.com']), (2, ['out@fabrikam.com'])], 'at the second')
+        equal(len([r for r in asked if 'fabrikam' in r]), 2, 'times the first was asked for what it does not take')
+        eventually(lambda: relay.events('attempt')[-1]['result'] == 'delivered' and
+                   len([e for e in relay.events('attempt') if e.get('instead_of')]) >= 3, 'the events')
+        equal([e['result'] for e in relay.events('attempt') if e['destination'] == 'first' and 'fabrikam' in
+               e.get('recipient', '')], ['other_path'], 'told of the one recipient')
+        equal(relay.events('path_changed'), [], 'the path of all')
+        relay.terminate()
+
+
+@case
+def a_rule_where_nobody_else_is():
+    """Without a fallback the message is held and the operator told; a fallback that is away is waited for."""
+    with Workspace() as work:
+        first = work.own(NextHop(script=external))
+        destinations = [{'name': 'first', 'hosts': [first.host], 'tls': {'mode': 'none'}, 'verdicts': OTHER_PATH}]
+        relay = work.relay(work.configuration([], destinations=destinations, routes=[{'destination': 'first'}]))
+        envelopes(relay, [1], ['out@fabrikam.com'])
+        eventually(lambda: relay.events('setup_refused'), 'the operator is told')
+        equal(relay.events('setup_refused')[0]['held'], 'message', 'what is held')
+        envelopes(relay, [2], ['in@contoso.com'])
+        first.wait_arrivals(1)
+        equal(relay.count['expired'] + relay.count['path_changed'], 0, 'ended, or sent elsewhere')
+        relay.terminate()
+    with Workspace() as work:
+        first, port = work.own(NextHop(script=external)), free_port()
+        relay = relay_with(work, first.host, '127.0.0.1:%d' % port, own={'verdicts': OTHER_PATH})
+        envelopes(relay, range(1, 21), ['out@fabrikam.com'])
+        envelopes(relay, range(21, 41), ['in@contoso.com'])
+        first.wait_arrivals(20)
+        eventually(lambda: len([e for e in relay.events('host_failed') if e['destination'] == 'second']) > 0,
+                   'the other is known to be gone')
+        second = work.own(NextHop(port=port))
+        second.wait_arrivals(20)
+        equal(sorted(second.sequences()), list(range(1, 21)), 'at the second')
+        each_once(40, first, second)
+        relay.terminate()
+
+
+@case
+def a_rule_over_two_fallbacks():
+    """The second does not take it either: the third does, and after a restart the first is asked again."""
+    with Workspace() as work:
+        first, second = work.own(NextHop(script=external)), work.own(NextHop(script=external))
+        port = free_port()
+        none = {'mode': 'none'}
+        destinations = [{'name': 'first', 'hosts': [first.host], 'tls': none, 'fallback': 'second',
+                         'verdicts': OTHER_PATH},
+                        {'name': 'second', 'hosts': [second.host], 'tls': none, 'fallback': 'third',
+                         'verdicts': OTHER_PATH},
+                        {'name': 'third', 'hosts': ['127.0.0.1:%d' % port], 'tls': none}]
+        options = {'destinations': destinations, 'routes': [{'destination': 'first'}]}
+        relay = work.relay(work.configuration([], **options))
+        envelopes(relay, range(1, 11), ['out@fabrikam.com', 'in@contoso.com'])
+        first.wait_arrivals(10)
+        eventually(lambda: len([e for e in relay.events('attempt') if e['destination'] == 'second']) >= 10,
+                   'the second was asked')
+        relay.kill()
+        relay.wait()
+        third = work.own(NextHop(port=port))
+        relay = work.relay(work.configuration([], **options))
+        third.wait_arrivals(10)
+        equal({tuple(a.recipients) for a in third.arrivals}, {('out@fabrikam.com',)}, 'at the third')
+        equal((len(first.arrivals), len(second.arrivals)), (10, 0), 'at the others')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     sys.exit(harness.main(together=4))

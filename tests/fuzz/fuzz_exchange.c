@@ -183,18 +183,24 @@ static void note_reply(struct model *m, unsigned code)
 		m->end_taken = true;
 }
 
+static const struct verdict_range other_path_codes = {556, 556};
+static const struct verdict_rule other_path = {
+	.codes = &other_path_codes, .code_count = 1, .action = ACTION_OTHER_PATH};
+static const struct verdict_rules own = {.rules = &other_path, .count = 1};
+
 static void check_results(struct model *m)
 {
 	for (unsigned i = 0; i < m->envelope.recipients; i++) {
 		uint8_t now = m->results[i], before = m->before[i];
 
-		need(now <= ATTEMPT_FAIL && (now == ATTEMPT_NONE || pending(m, i)));
+		need(now <= ATTEMPT_OTHER_PATH && (now == ATTEMPT_NONE || pending(m, i)));
 		if (before > ATTEMPT_ACCEPTED)
 			need(now == before);
 		if (now == ATTEMPT_ACCEPTED || now == ATTEMPT_SENT)
 			need(m->taken[i]);
 		if (now == ATTEMPT_SENT)
 			need(m->end_taken && m->x.end_written);
+		need(now != ATTEMPT_OTHER_PATH || !(m->x.lacks & VERDICT_LACKS_PATH));
 		if (now > ATTEMPT_SENT)
 			need(m->refused[i] || m->all_refused);
 		m->before[i] = now;
@@ -274,6 +280,8 @@ static void open_model(struct model *m, const uint8_t *data)
 	seed = (uint32_t)(data[3] << 8 | data[4]);
 	exchange_init(&m->x, &message);
 	exchange_begin(&m->x, &terms);
+	m->x.rules = &own;
+	m->x.lacks = (uint8_t)draw(4);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -18,7 +18,8 @@ enum {
 	NO_ROUNDS = 32,
 	TAKEN = 64,
 	HIGH_OCTETS = 128,
-	HEADED = 256
+	HEADED = 256,
+	LACKING = 512
 };
 enum { RECIPIENTS_MAX = 12, SAID_MAX = 2048 };
 
@@ -30,7 +31,7 @@ struct talk {
 	const char *pieces;   /* of content, with "|" between them; HEADED: up to "/" it goes for ".H\r\n" */
 	const char *replies;  /* one a line */
 	const char *said;     /* a command each line, content in braces; "." where a reply came */
-	const char *results;  /* a letter each: - a(ccepted) s(ent) d(eferred) h(eld) f(ailed) */
+	const char *results;  /* a letter each: - a(ccepted) s(ent) d(eferred) h(eld) f(ailed) o(ther path) */
 	enum exchange_go go;
 	enum exchange_break why;
 	unsigned signs; /* of all replies */
@@ -81,6 +82,24 @@ static const struct talk talks[] = {
 	 "MAIL FROM:<s@a>\n.", "d", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_TOLD | HEARD_LIMIT},
 	{"421 to the end is about the message", MODE_LOCKSTEP, TAKEN, "p", "", "250\n250\n354\n421 4.3.0 no",
 	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "d", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_TOLD},
+	/* ---- what rules have done beside a verdict ---- */
+	{"one that is not taken here", MODE_LOCKSTEP, 0, "ppp", "",
+	 "250\n250\n550 5.5.105 Recipient is not internal\n451 later\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.RCPT TO:<r1@b>\n.RCPT TO:<r2@b>\n.DATA\n.{.\r\n}.", "sod", EXCHANGE_OVER,
+	 0, HEARD_RESET | HEARD_RECIPIENT},
+	{"none that is", MODE_PIPELINE, 0, "pp", "", "250\n250\n250\n354\n550 5.5.105 no",
+	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nRCPT TO:<r1@b>\nDATA\n....{.\r\n}.", "oo", EXCHANGE_OVER, 0, HEARD_RESET},
+	{"and there is no other path", MODE_LOCKSTEP, LACKING, "pp", "", "250\n550 5.5.105 no\n450 5.5.105 not now",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.RCPT TO:<r1@b>\n.", "hd", EXCHANGE_OVER, 0,
+	 HEARD_RESET | HEARD_RECIPIENT | HEARD_HELD},
+	{"sign in anew", MODE_LOCKSTEP, 0, "pp", "", "530 5.7.57 Client not authenticated", "MAIL FROM:<s@a>\n.", "--",
+	 EXCHANGE_OVER, 0, HEARD_RESET | HEARD_SIGN_IN | HEARD_NOT_PLAIN},
+	{"and again, and again", MODE_LOCKSTEP, NO_ROUNDS, "pp", "", "530 5.7.57 Client not authenticated",
+	 "MAIL FROM:<s@a>\n.", "dd", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_SIGN_IN | HEARD_NOT_PLAIN},
+	{"and nobody signs in", MODE_LOCKSTEP, LACKING, "pp", "", "530 5.7.57 Client not authenticated",
+	 "MAIL FROM:<s@a>\n.", "hh", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_HELD | HEARD_NOT_PLAIN},
+	{"an end that was not taken", MODE_CHUNKING, 0, "p", "abc", "250\n250\n451 4.7.0 Your token has expired",
+	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 3 LAST\n{abc}...", "-", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_SIGN_IN},
 	/* ---- RSET ---- */
 	{"RSET first", MODE_LOCKSTEP, RESET, "p", "", "250\n250\n250\n354\n250",
 	 "RSET\n.MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
@@ -253,6 +272,12 @@ static enum exchange_next write_on(struct far_end *f)
 	return next;
 }
 
+/* As High Volume Email has it. */
+static const struct verdict_range external = {VERDICT_ENHANCED(5, 5, 105), VERDICT_ENHANCED(5, 5, 105)};
+static const struct verdict_rule to_the_other = {
+	.enhanced = &external, .enhanced_count = 1, .action = ACTION_OTHER_PATH};
+static const struct verdict_rules own = {.rules = &to_the_other, .count = 1};
+
 static void open_far_end(struct far_end *f, const struct talk *talk)
 {
 	struct exchange_terms terms = {
@@ -283,6 +308,8 @@ static void open_far_end(struct far_end *f, const struct talk *talk)
 		message.last++;
 	exchange_init(&f->x, &message);
 	exchange_begin(&f->x, &terms);
+	f->x.rules = &own;
+	f->x.lacks = talk->how & LACKING ? VERDICT_LACKS_LOGIN | VERDICT_LACKS_PATH : 0;
 }
 
 static enum exchange_go hear(struct far_end *f, const char *line, size_t length, bool whole, unsigned taken)
@@ -320,7 +347,7 @@ static void hold_talk(const struct talk *talk)
 			CHECK(write_on(&f) == EXCHANGE_WAIT || f.x.step == STEP_WRITTEN);
 	}
 	for (i = 0; talk->statuses[i]; i++)
-		results[i] = "-asdhf"[f.results[i]];
+		results[i] = "-asdhfo"[f.results[i]];
 	CHECK_STR(results, talk->results);
 	CHECK_EQ(go, talk->go);
 	CHECK(*at == '\0');
@@ -366,7 +393,7 @@ static void test_early(void)
 		CHECK_EQ(exchange_ends(&f.x), 2);
 		CHECK_EQ(hear(&f, table[i].reply, strlen(table[i].reply), false, 0), EXCHANGE_BREAK);
 		CHECK_EQ(f.heard.why, table[i].why);
-		CHECK_EQ("-asdhf"[f.results[0]], table[i].result);
+		CHECK_EQ("-asdhfo"[f.results[0]], table[i].result);
 	}
 }
 

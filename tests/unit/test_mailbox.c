@@ -156,6 +156,27 @@ static void test_later(void)
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
+/* Told to sign in anew: several connections at one time are told so once; what signed in since then may not send. */
+static void test_anew(void)
+{
+	struct mailbox *box = &boxes[0];
+	uint64_t held_ns;
+	bool told;
+
+	begin();
+	CHECK(!mailbox_in_doubt(box));
+	CHECK(mailbox_anew(box, 10, 100));
+	CHECK(mailbox_anew(box, 90, 110));
+	CHECK(mailbox_in_doubt(box) && !mailbox_held(box));
+	CHECK(!mailbox_anew(box, 120, 130));
+	/* A login that was accepted proves nothing. */
+	CHECK(!mailbox_well(box, false, 140, &held_ns, &told));
+	CHECK(!mailbox_anew(box, 120, 150));
+	CHECK(!mailbox_well(box, true, 160, &held_ns, &told));
+	CHECK(!mailbox_in_doubt(box));
+	CHECK(mailbox_anew(box, 120, 170));
+}
+
 static char path[] = "/tmp/test_mailbox.XXXXXX";
 
 static void put(const char *text, size_t length)
@@ -237,6 +258,7 @@ int main(void)
 	RUN(test_first);
 	RUN(test_barred);
 	RUN(test_later);
+	RUN(test_anew);
 	RUN(test_files);
 	return check_end();
 }
