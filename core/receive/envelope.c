@@ -17,17 +17,11 @@ void receive_hello(struct session *s, const struct smtp_command *command)
 	char reply[REPLY_ROOM];
 	int n;
 
-	struct span name = command->argument;
-
 	receive_drop_transaction(s);
-	if (!s->helo && !(s->helo = pool_acquire(&s->shard->receiver->names))) {
+	if (!receive_keep_name(s, command->argument)) {
 		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
 		return;
 	}
-	/* The start of a name that is too long to be one might be somebody else's. */
-	s->helo_length = (uint8_t)(name.length > 255 ? 0 : name.length);
-	if (s->helo_length > 0)
-		memcpy(s->helo, name.data, s->helo_length);
 	s->helo_given = true;
 	s->esmtp = command->verb == SMTP_EHLO;
 	if (!s->esmtp) {

@@ -43,7 +43,8 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	list_init(&receiver->reply_waiters);
 	pool_init(&receiver->sessions, sizeof(struct session), 64, sessions);
 	pool_init(&receiver->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
-	pool_init(&receiver->names, 256, 64, sessions);
+	pool_init(&receiver->names, SESSION_NAME_SHORT, 64, sessions);
+	pool_init(&receiver->long_names, SESSION_NAME_MAX, 16, sessions);
 	pool_init(&receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
 	receiver->listeners = calloc(shard->config->listener_count + 1, sizeof(*receiver->listeners));
 	return receiver->listeners ? 0 : -ENOMEM;
@@ -66,6 +67,7 @@ void receiver_deinit(struct shard *shard)
 	pool_deinit(&receiver->sessions);
 	pool_deinit(&receiver->lines);
 	pool_deinit(&receiver->names);
+	pool_deinit(&receiver->long_names);
 	pool_deinit(&receiver->reply_buffers);
 	free(receiver->listeners);
 }

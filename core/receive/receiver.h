@@ -41,14 +41,15 @@ struct receiver {
 	struct receivers *shared;
 	struct snapshot *snapshot; /* what new sessions go by */
 	struct receiver_counters counters;
-	struct pool sessions, lines, names, reply_buffers;
-	struct listener *listeners;  /* owned, as many as the configuration has */
-	struct list session_list;    /* every session */
-	unsigned sessions_told_no;   /* of session_list: over a limit, being told so */
-	struct list content_readers; /* sessions that read content */
-	struct list memory_waiters;  /* sessions that wait for content memory, in the order they came */
-	uint64_t dry_since_ns;       /* content memory, or 0 */
-	struct list reply_waiters;   /* sessions whose client must read before more is read from it, oldest first */
+	struct pool sessions, lines, reply_buffers;
+	struct pool names, long_names; /* of clients: SESSION_NAME_SHORT octets, or SESSION_NAME_MAX */
+	struct listener *listeners;    /* owned, as many as the configuration has */
+	struct list session_list;      /* every session */
+	unsigned sessions_told_no;     /* of session_list: over a limit, being told so */
+	struct list content_readers;   /* sessions that read content */
+	struct list memory_waiters;    /* sessions that wait for content memory, in the order they came */
+	uint64_t dry_since_ns;         /* content memory, or 0 */
+	struct list reply_waiters;     /* sessions whose client must read before more is read from it, oldest first */
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };

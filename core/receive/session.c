@@ -95,6 +95,33 @@ void receive_move(struct session *s, enum session_state state)
 	}
 }
 
+/* Most names are short, and those that are not must not cost every idle session. */
+static struct pool *names_of(const struct session *s, size_t room)
+{
+	return room > SESSION_NAME_SHORT ? &s->shard->receiver->long_names : &s->shard->receiver->names;
+}
+
+bool receive_keep_name(struct session *s, struct span name)
+{
+	size_t length = name.length > SESSION_NAME_MAX ? 0 : name.length;
+	uint8_t room = length > SESSION_NAME_SHORT ? SESSION_NAME_MAX : SESSION_NAME_SHORT;
+	char *helo = s->helo;
+
+	if (!s->helo || length > s->helo_room) {
+		helo = pool_acquire(names_of(s, room));
+		if (!helo)
+			return false;
+		if (s->helo)
+			pool_release(names_of(s, s->helo_room), s->helo);
+		s->helo = helo;
+		s->helo_room = room;
+	}
+	if (length > 0)
+		memcpy(s->helo, name.data, length);
+	s->helo_length = (uint8_t)length;
+	return true;
+}
+
 void receive_free_when_alone(struct session *s)
 {
 	struct shard *shard = s->shard;
@@ -107,7 +134,7 @@ void receive_free_when_alone(struct session *s)
 	if (s->line)
 		pool_release(&shard->receiver->lines, s->line);
 	if (s->helo)
-		pool_release(&shard->receiver->names, s->helo);
+		pool_release(names_of(s, s->helo_room), s->helo);
 	list_remove(&s->link);
 	snapshot_release(s->snapshot, shard->index);
 	pool_release(&shard->receiver->sessions, s);

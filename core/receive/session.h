@@ -37,6 +37,8 @@
 #ifndef POSTRIDER_RECEIVE_SESSION_H
 #define POSTRIDER_RECEIVE_SESSION_H
 
+#include <assert.h>
+
 #include "core/base/states.h"
 #include "core/receive/receiver.h"
 #include "core/shard/shard.h"
@@ -79,6 +81,14 @@ enum {
 	SESSION_STAGES,
 };
 
+/* What a session takes while it says nothing: itself and its client's name. What only some sessions need (TLS, a login)
+ * is allocated when they do, and hangs on one pointer. */
+enum {
+	SESSION_NAME_SHORT = 64, /* octets of a client's name that most have room in */
+	SESSION_NAME_MAX = 255,
+	SESSION_IDLE_OCTETS = 600,
+};
+
 struct session {
 	struct transport transport;
 	struct shard *shard;
@@ -94,13 +104,13 @@ struct session {
 	bool esmtp, helo_given, content_dropped, peer_counted;
 	bool told_no; /* over a limit: in shard->receiver->sessions_told_no */
 	bool counted; /* toward the limits; not when it was refused for one, and is only told so */
+	uint8_t peer_length;
+	uint8_t helo_length, helo_room;
+	int32_t client; /* index of the group, -1: may not relay */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
-	int32_t client; /* index of the group, -1: may not relay */
-	uint8_t peer_length;
-	uint8_t helo_length;
 	char *line; /* a partial command line, from the pool of lines */
-	char *helo; /* from the pool of names */
+	char *helo; /* from a pool of names, or NULL: helo_room octets */
 	struct content_scanner scanner;
 	uint64_t opened_ns, content_octets;
 	uint64_t content_deadline_ns;
@@ -112,6 +122,7 @@ struct session {
 	const char *end_reason;
 	char peer[46];
 };
+static_assert(sizeof(struct session) + SESSION_NAME_SHORT <= SESSION_IDLE_OCTETS, "an idle session stays small");
 
 /* A connection to that listener was accepted: takes the descriptor over. */
 void receive_accepted(struct shard *shard, unsigned listener, int fd);

@@ -27,6 +27,9 @@ void receive_end(struct session *s, const char *reason);
 /* Gives its memory back, if nothing needs it any more. */
 void receive_free_when_alone(struct session *s);
 void receive_drop_transaction(struct session *s);
+/* What the client calls itself; nothing, if that is too long to be a name: its beginning might be somebody else's.
+ * False: there is no memory, and the name before stays. */
+bool receive_keep_name(struct session *s, struct span name);
 
 /* pace.c */
 

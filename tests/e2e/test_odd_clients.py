@@ -295,6 +295,22 @@ def names_in_ehlo_that_are_none():
 
 
 @case
+def names_of_every_length_one_after_the_other():
+    """EHLO again in one session: what stands in Received is the last name as it was given, whatever its length."""
+    lengths = (10, 64, 65, 254, 255, 64, 65, 3, 256, 63)
+    names = [('device.example.net.' * 20)[-n - 1:-1] for n in lengths]
+    with Place() as place, place.client() as client:
+        for name in names:
+            client.command('EHLO ' + name, 250)
+            place.ordinary(client)
+        place.hop.wait_arrivals(len(names))
+        for arrival in place.hop.arrivals:
+            number = int(re.match(r'r(\d+)@', arrival.recipients[0]).group(1))
+            name = re.match(rb'Received: from (\S+)', arrival.content).group(1).decode()
+            equal(name, names[number - 1] if len(names[number - 1]) < 256 else '[127.0.0.1]', 'name %d' % number)
+
+
+@case
 def probes_of_load_balancers_and_monitors():
     """Connect and reset, a command and reset, everything before the greeting: no reason for a word above info."""
     with Place() as place:
