@@ -31,6 +31,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
+#include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
 #include "core/relay/agents.h"
@@ -553,7 +554,8 @@ static int load_files(struct process *p, const struct config *config)
 	const char *why;
 	int r;
 
-	if (tls_policies_make(snapshot->tls, config, &tls_problem) < 0) {
+	if (tls_policies_make(snapshot->tls, config, &tls_problem) < 0 ||
+	    inbound_tls_make(&snapshot->inbound, config, p->relay.shard_count, &tls_problem) < 0) {
 		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
 		return EXIT_CONFIG;
 	}

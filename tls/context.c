@@ -294,8 +294,9 @@ static bool set_policy(struct tls_context *context, const struct tls_context_con
 	if (!tls_suites_set(context->wolf, context->accelerated))
 		return fail(problem, "wolfSSL refuses the cipher suites: is this build missing ECDHE or GCM?");
 	if (!config->tls12_only && !config->tls13_only &&
-	    wolfSSL_CTX_SetMinVersion(context->wolf, WOLFSSL_TLSV1_2) != WOLFSSL_SUCCESS)
-		return fail(problem, "wolfSSL refuses TLS 1.2 as the least version");
+	    wolfSSL_CTX_SetMinVersion(context->wolf, config->tls11 ? WOLFSSL_TLSV1_1 : WOLFSSL_TLSV1_2) !=
+		    WOLFSSL_SUCCESS)
+		return fail(problem, "wolfSSL refuses TLS 1.%d as the least version", config->tls11 ? 1 : 2);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		ranked[i] = groups[i];
 		if (config->tls12_only && wolfSSL_CTX_UseSupportedCurve(context->wolf, groups[i]) != WOLFSSL_SUCCESS)
@@ -313,6 +314,7 @@ static bool set_policy(struct tls_context *context, const struct tls_context_con
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem)
 {
 	assert(!(config->tls12_only && config->tls13_only));
+	assert(!config->tls11 || (config->server && !config->tls12_only && !config->tls13_only));
 	problem->text[0] = '\0';
 	struct tls_context *context = calloc(1, sizeof(*context));
 	if (context == NULL) {
@@ -350,6 +352,11 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 	if (config->server)
 		tls_resume_context(context, config);
 	return context;
+}
+
+void tls_context_hold(struct tls_context *context)
+{
+	atomic_fetch_add(&context->users, 1);
 }
 
 struct tls_certificate_text *tls_certificates_read(const char *file, const char *host, size_t *count)

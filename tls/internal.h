@@ -33,7 +33,7 @@ enum {
 };
 
 struct tls_context {
-	_Atomic(unsigned) users; /* who made it, until tls_context_free(), and its sessions */
+	_Atomic(unsigned) users; /* who made or holds it, until tls_context_free(), and its sessions */
 	uint64_t serial;         /* never reused, unlike the address: tickets are compared by it */
 	WOLFSSL_CTX *wolf;
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */

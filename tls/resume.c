@@ -73,7 +73,7 @@ void tls_resume_context(struct tls_context *context, const struct tls_context_co
 {
 	wc_Sha256 sha;
 	uint8_t policy[WC_SHA256_DIGEST_SIZE];
-	const uint8_t flags[3] = {config->verify_peer, config->tls12_only, config->tls13_only};
+	const uint8_t flags[4] = {config->verify_peer, config->tls12_only, config->tls13_only, config->tls11};
 
 	if (wc_InitSha256(&sha) != 0)
 		assert(!"SHA-256 without state");

@@ -15,7 +15,7 @@
  *                               arguments.
  *
  * A buffer of TLS_OUTPUT_MIN octets always holds one tls_write() of TLS_RECORD_MAX octets.
- * Compression, renegotiation and early data are off. TLS 1.2 and 1.3 only; X25519 first.
+ * Compression, renegotiation and early data are off. TLS 1.2 and 1.3, and 1.1 where a server is told to; X25519 first.
  */
 #ifndef POSTRIDER_TLS_TLS_H
 #define POSTRIDER_TLS_TLS_H
@@ -40,7 +40,8 @@ struct tls_context_config {
 	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
 	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
 	const char *private_key_file; /* PEM */
-	bool tls12_only, tls13_only;  /* for tests and odd peers */
+	bool tls12_only, tls13_only;  /* for tests and odd peers; tls13_only: also a listener's min_version */
+	bool tls11;                   /* server: 1.1 is spoken as well, with clients that have nothing better */
 };
 
 /* What went wrong while making a context: file, reason, what to do. */
@@ -67,7 +68,9 @@ void tls_set_random(void (*fn)(void *out, size_t length));
 
 /* NULL with *problem filled in. */
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem);
-/* No more sessions are made from it; it goes when the last of those it has has gone, on whichever thread. */
+/* One more who will say tls_context_free(). */
+void tls_context_hold(struct tls_context *context);
+/* Its holder makes no more sessions from it; it goes when the last of those it has has gone, on whichever thread. */
 void tls_context_free(struct tls_context *context);
 
 /* What a certificate says, for people: texts are cut where they are longer. */

@@ -146,6 +146,11 @@ void config_free(struct config *config)
 		free(config->listeners[i].name);
 		free(config->listeners[i].address_text);
 	}
+	for (size_t i = 0; i < config->certificate_count; i++) {
+		free(config->certificates[i].certificate);
+		free(config->certificates[i].private_key);
+	}
+	free(config->certificates);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

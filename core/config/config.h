@@ -24,10 +24,26 @@
 #include "core/config/rates.h"
 #include "core/config/verdict_rule.h"
 
+enum config_listener_tls {
+	CONFIG_LISTENER_TLS_OFF,
+	CONFIG_LISTENER_TLS_OFFERED,  /* STARTTLS, who wants */
+	CONFIG_LISTENER_TLS_REQUIRED, /* STARTTLS before anything of mail */
+	CONFIG_LISTENER_TLS_IMPLICIT, /* from the first octet */
+};
+enum config_tls_version { CONFIG_TLS_1_1 = 1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+
 struct config_listener {
 	char *name;
 	char *address_text;
 	struct ring_address address;
+	enum config_listener_tls tls;        /* default off */
+	enum config_tls_version min_version; /* default 1.2 */
+};
+
+/* What listeners show of themselves. */
+struct config_certificate {
+	char *certificate; /* the chain, PEM */
+	char *private_key; /* NULL: in the same file */
 };
 
 enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of commands; default tolerant */
@@ -162,6 +178,8 @@ struct config {
 	} spool;
 	struct config_listener *listeners;
 	size_t listener_count;
+	struct config_certificate *certificates; /* tls.certificates */
+	size_t certificate_count;
 	struct config_client *clients;
 	size_t client_count;
 	char *client_names;        /* what their names point into; NULL: each is a block of its own */

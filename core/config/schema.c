@@ -129,7 +129,8 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("spool", spool_fields, "{ directory: /var/lib/postrider }"),
 	FIELD_LIST_REQUIRED("listeners", CONFIG(listeners), SCHEMA_LISTENERS_MAX, &schema_listeners,
 			    "listeners: [{ name: lan, address: \"0.0.0.0:25\" }]"),
-	FIELD_MISSING("tls"),
+	FIELD_SECTION("tls", schema_listener_tls,
+		      "{ certificates: [{ certificate: relay.crt, private_key: relay.key }] }"),
 	FIELD_SECTION("dns", dns_fields, "{ servers: [192.0.2.53] }"),
 	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
@@ -303,6 +304,7 @@ bool schema_read(struct reader *r)
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);
+	ok &= schema_listeners_finish(r, root);
 	ok &= schema_routes_finish(r, root);
 	ok &= schema_paths_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);

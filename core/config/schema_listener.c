@@ -8,6 +8,8 @@
 
 #include "core/config/schema_fields.h"
 
+enum { CERTIFICATES_MAX = 1 };
+
 static bool read_listener_address(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 				  void *object)
 {
@@ -47,8 +49,37 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 	return true;
 }
 
+static bool read_min_version(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
+{
+	static const char *const names[] = {
+		[CONFIG_TLS_1_1] = "1.1", [CONFIG_TLS_1_2] = "1.2", [CONFIG_TLS_1_3] = "1.3"};
+	struct config_listener *listener = object;
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	for (unsigned version = CONFIG_TLS_1_1; version <= CONFIG_TLS_1_3; version++) {
+		if (strcmp(text, names[version]) == 0) {
+			listener->min_version = (enum config_tls_version)version;
+			return true;
+		}
+	}
+	if (strcmp(text, "1.0") == 0 || strcmp(text, "1") == 0)
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: TLS 1.0 is not in the TLS library that postrider is built with: write 1.1, or "
+				   "let a device that knows nothing newer send in clear on a listener of its own",
+				   value->name);
+	return reader_fail(r, &value->node->start_mark, "%s: unknown value \"%.80s\": write one of 1.1, 1.2, 1.3",
+			   value->name, text);
+}
+
 static const struct reader_choice listener_tls[] = {
-	{"off", -1, false}, {"offered", -1, true}, {"required", -1, true}, {"implicit", -1, true}, {NULL, 0, false},
+	{"off", CONFIG_LISTENER_TLS_OFF, false},
+	{"offered", CONFIG_LISTENER_TLS_OFFERED, false},
+	{"required", CONFIG_LISTENER_TLS_REQUIRED, false},
+	{"implicit", CONFIG_LISTENER_TLS_IMPLICIT, false},
+	{NULL, 0, false},
 };
 static const struct reader_choice listener_auth[] = {
 	{"off", -1, false},
@@ -61,10 +92,18 @@ static const struct reader_choice listener_auth[] = {
 static const struct reader_field listener_fields[] = {
 	FIELD_REQUIRED("name", reader_name, LISTENER(name), "name: lan"),
 	FIELD_REQUIRED("address", read_listener_address, 0, "address: \"0.0.0.0:25\""),
-	FIELD_CHOICE("tls", 0, listener_tls),
+	FIELD_CHOICE("tls", LISTENER(tls), listener_tls),
+	FIELD("min_version", read_min_version, 0),
 	FIELD_CHOICE("auth", 0, listener_auth),
 	FIELDS_END,
 };
+
+static void listener_defaults(void *item)
+{
+	struct config_listener *listener = item;
+
+	listener->min_version = CONFIG_TLS_1_2;
+}
 
 const struct reader_list schema_listeners = {
 	.size = sizeof(struct config_listener),
@@ -73,6 +112,48 @@ const struct reader_list schema_listeners = {
 		 .read = reader_section,
 		 .detail = listener_fields,
 		 .example = "{ name: lan, address: \"0.0.0.0:25\" }"},
+	.defaults = listener_defaults,
 	.check = check_listener,
 	.named = true,
 };
+
+#define CERTIFICATE(member) offsetof(struct config_certificate, member)
+static const struct reader_field certificate_fields[] = {
+	FIELD_REQUIRED("certificate", reader_file, CERTIFICATE(certificate), "certificate: relay.crt"),
+	FIELD("private_key", reader_file, CERTIFICATE(private_key)),
+	FIELDS_END,
+};
+
+static const struct reader_list certificates = {
+	.size = sizeof(struct config_certificate),
+	.count_offset = offsetof(struct config, certificate_count),
+	.item = {.name = "certificates",
+		 .read = reader_section,
+		 .detail = certificate_fields,
+		 .example = "{ certificate: relay.crt, private_key: relay.key }"},
+};
+
+const struct reader_field schema_listener_tls[] = {
+	FIELD_LIST_REQUIRED("certificates", offsetof(struct config, certificates), CERTIFICATES_MAX, &certificates,
+			    "certificates: [{ certificate: relay.crt, private_key: relay.key }]"),
+	FIELDS_END,
+};
+
+bool schema_listeners_finish(struct reader *r, const yaml_node_t *root)
+{
+	const struct config *config = r->config;
+	const yaml_node_t *list = reader_find(r, root, "listeners");
+
+	if (!reader_fine(r, "listeners") || !reader_fine(r, "tls") || config->certificate_count > 0)
+		return true;
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const yaml_node_t *node = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
+		if (config->listeners[i].tls != CONFIG_LISTENER_TLS_OFF)
+			return reader_fail(r, &reader_find(r, node, "tls")->start_mark,
+					   "tls: the listener \"%.80s\" needs a certificate: write, beside "
+					   "\"listeners\", tls: { certificates: [{ certificate: relay.crt, "
+					   "private_key: relay.key }] }",
+					   config->listeners[i].name);
+	}
+	return true;
+}

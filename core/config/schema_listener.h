@@ -10,5 +10,9 @@ enum { SCHEMA_LISTENERS_MAX = 64 };
 
 /* The items of "listeners". */
 extern const struct reader_list schema_listeners;
+/* The fields of "tls". */
+extern const struct reader_field schema_listener_tls[];
+/* Rules between the two, when both are read. */
+bool schema_listeners_finish(struct reader *r, const yaml_node_t *root);
 
 #endif

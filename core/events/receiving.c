@@ -15,6 +15,11 @@ void event_session(struct log *log, const struct event_session *s)
 	log_text(&e, "client", s->client);
 	if (s->helo.data)
 		log_string(&e, "helo", s->helo.data, s->helo.length);
+	if (s->tls[0]) {
+		log_text(&e, "tls", s->tls);
+		log_text(&e, "cipher", s->cipher);
+		log_bool(&e, "resumed", s->resumed);
+	}
 	log_number(&e, "messages", s->messages);
 	log_number(&e, "commands", s->commands);
 	log_number(&e, "errors", s->errors);

@@ -7,6 +7,7 @@
 #ifndef POSTRIDER_EVENTS_RECEIVING_H
 #define POSTRIDER_EVENTS_RECEIVING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/log.h"
@@ -20,6 +21,8 @@ struct event_session {
 	const char *stage;
 	struct span reply; /* the last one */
 	const char *reason;
+	const char *tls, *cipher; /* "": without */
+	bool resumed;
 };
 void event_session(struct log *log, const struct event_session *s);
 

@@ -65,6 +65,14 @@ void receive_command(struct session *s, const char *line, size_t length)
 		receive_finish(s, "421 4.7.0 Not an SMTP client, closing connection\r\n", "another protocol");
 		return;
 	}
+	if (receive_wants_tls(s, command.verb)) {
+		static const char refusal_text[] = "530 5.7.0 Must issue a STARTTLS command first\r\n";
+		if (receive_begins_content(line, length))
+			refuse_data(s, refusal_text);
+		else
+			receive_error(s, refusal_text);
+		return;
+	}
 	if (command.verb == SMTP_BDAT) {
 		/* Not offered. The chunk behind it must not be read as commands (BDT-01). */
 		receive_finish(s, "502 5.5.1 BDAT not offered, closing connection\r\n", "BDAT not offered");
@@ -103,6 +111,9 @@ void receive_command(struct session *s, const char *line, size_t length)
 		return;
 	case SMTP_HELP:
 		receive_reply_text(s, "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 5321)\r\n");
+		return;
+	case SMTP_STARTTLS:
+		receive_starttls(s);
 		return;
 	case SMTP_QUIT:
 		receive_finish(s, "221 2.0.0 Bye\r\n", "quit");

@@ -56,7 +56,9 @@ static void begin_content(struct session *s, struct block *block)
 		.helo = {s->helo, s->helo_length},
 		.peer = {s->peer, s->peer_length},
 		.hostname = span_text(s->snapshot->config->hostname),
-		.protocol = s->esmtp ? "ESMTP" : "SMTP",
+		.protocol = !s->esmtp              ? "SMTP"
+			    : s->transport.secured ? "ESMTPS"
+						   : "ESMTP",
 		.id = m->letter.id,
 		.wall_ns = m->letter.wall_ns,
 	};

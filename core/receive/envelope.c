@@ -28,9 +28,10 @@ void receive_hello(struct session *s, const struct smtp_command *command)
 		n = snprintf(reply, sizeof(reply), "250 %.200s\r\n", config->hostname);
 	} else {
 		n = snprintf(reply, sizeof(reply),
-			     "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n"
+			     "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s"
 			     "250 ENHANCEDSTATUSCODES\r\n",
-			     config->hostname, (unsigned long long)config->spool.message_size_max);
+			     config->hostname, (unsigned long long)config->spool.message_size_max,
+			     receive_offers_tls(s) ? "250-STARTTLS\r\n" : "");
 	}
 	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
 	receive_reply(s, reply, (size_t)n);

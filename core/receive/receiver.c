@@ -12,6 +12,7 @@
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
+#include "tls/tls.h"
 
 int receivers_init(struct receivers *shared, const struct config *config)
 {
@@ -46,6 +47,7 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	pool_init(&receiver->names, SESSION_NAME_SHORT, 64, sessions);
 	pool_init(&receiver->long_names, SESSION_NAME_MAX, 16, sessions);
 	pool_init(&receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
+	pool_init(&receiver->tls_buffers, TLS_OUTPUT_MIN, 1, 3 * sessions);
 	receiver->listeners = calloc(shard->config->listener_count + 1, sizeof(*receiver->listeners));
 	return receiver->listeners ? 0 : -ENOMEM;
 }
@@ -69,5 +71,6 @@ void receiver_deinit(struct shard *shard)
 	pool_deinit(&receiver->names);
 	pool_deinit(&receiver->long_names);
 	pool_deinit(&receiver->reply_buffers);
+	pool_deinit(&receiver->tls_buffers);
 	free(receiver->listeners);
 }

@@ -41,7 +41,7 @@ struct receiver {
 	struct receivers *shared;
 	struct snapshot *snapshot; /* what new sessions go by */
 	struct receiver_counters counters;
-	struct pool sessions, lines, reply_buffers;
+	struct pool sessions, lines, reply_buffers, tls_buffers;
 	struct pool names, long_names; /* of clients: SESSION_NAME_SHORT octets, or SESSION_NAME_MAX */
 	struct listener *listeners;    /* owned, as many as the configuration has */
 	struct list session_list;      /* every session */

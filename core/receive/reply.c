@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -76,6 +77,15 @@ void receive_reply_text(struct session *s, const char *text)
 	receive_reply(s, text, strlen(text));
 }
 
+void receive_greet(struct session *s)
+{
+	char greeting[REPLY_ROOM];
+	int n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", s->snapshot->config->hostname);
+
+	s->last_reply = "220";
+	receive_reply(s, greeting, (size_t)n);
+}
+
 void receive_error(struct session *s, const char *reply)
 {
 	const struct config *config = s->snapshot->config;
@@ -105,6 +115,13 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 {
 	if (s->state >= SESSION_FINISHING)
 		return;
+	/* In clear nothing may be said any more, and behind TLS not yet; behind a 220 on its way neither. */
+	if (s->state == SESSION_HANDSHAKE) {
+		receive_end(s, reason);
+		return;
+	}
+	if (s->state == SESSION_SECURING && reply && reply[0] != '5')
+		reply = NULL;
 	s->end_reason = reason;
 	list_remove(&s->place);
 	/* A timeout can come while the replies' room is used up: then nobody reads them anyway. 221 says what the

@@ -17,12 +17,13 @@
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
+static void on_secured(struct transport *t);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
 
 static const struct transport_handlers handlers = {
-	.on_data = on_data, .on_end = on_end, .on_sent = on_sent, .on_closed = on_closed};
+	.on_data = on_data, .on_end = on_end, .on_secured = on_secured, .on_sent = on_sent, .on_closed = on_closed};
 
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
@@ -48,8 +49,6 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	const struct config *config = shard->receiver->snapshot->config;
 	struct session *s = pool_acquire(&shard->receiver->sessions);
 	struct ring_address peer;
-	char greeting[REPLY_ROOM];
-	int n;
 
 	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
 		counter_add(&shard->receiver->counters.sessions_refused, 1);
@@ -82,18 +81,24 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 		receive_uncount(s);
 		s->told_no = true;
 		/* Those that knock and stay must not use up the sessions of those that may come in. */
-		if (++shard->receiver->sessions_told_no > SESSION_REFUSED_MAX) {
+		if (++shard->receiver->sessions_told_no > SESSION_REFUSED_MAX || receive_implicit(s)) {
 			receive_end(s, "too many connections");
 			return;
 		}
 		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 		return;
 	}
-	n = snprintf(greeting, sizeof(greeting), "220 %.200s ESMTP postrider\r\n", config->hostname);
 	/* The timer first: a reply that finds no memory ends the session. */
 	receive_arm_timer(s, config->timeouts.command_ns);
-	s->last_reply = "220";
-	receive_reply(s, greeting, (size_t)n);
+	if (receive_implicit(s))
+		receive_handshake(s);
+	else
+		receive_greet(s);
+}
+
+static void on_secured(struct transport *t)
+{
+	receive_secured(container_of(t, struct session, transport));
 }
 
 static void on_closed(struct transport *t)
@@ -104,16 +109,24 @@ static void on_closed(struct transport *t)
 	receive_free_when_alone(s);
 }
 
+static const char *end_text(const struct session *s, int result)
+{
+	if (result == TRANSPORT_TLS_FAILED)
+		return s->state == SESSION_HANDSHAKE ? "TLS handshake failed" : "TLS failed";
+	return "connection lost";
+}
+
 static void on_end(struct transport *t, int result)
 {
 	struct session *s = container_of(t, struct session, transport);
 
 	if (result < 0) {
-		receive_end(s, "connection lost");
+		receive_end(s, end_text(s, result));
 		return;
 	}
-	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6). */
-	if (s->state == SESSION_LINGER) {
+	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6); behind TLS it hears nothing any more
+	 * (STL-05). */
+	if (s->state == SESSION_LINGER || t->tls) {
 		receive_end(s, "closed");
 		return;
 	}
@@ -137,6 +150,8 @@ static void on_timer(struct wheel_timer *timer)
 		receive_content_timer(s);
 	else if (s->state == SESSION_LINGER)
 		receive_end(s, "closed");
+	else if (s->state == SESSION_HANDSHAKE)
+		receive_end(s, "TLS handshake timeout");
 	else if (owners_wanted(s))
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)
@@ -166,6 +181,7 @@ static void on_sent(struct transport *t)
 	else
 		receive_replies_left(s);
 	receive_say_fin(s);
+	receive_begin_tls(s);
 }
 
 /* A TLS ClientHello need not contain a line end (STL-09): it shows in the first octets. */
@@ -196,6 +212,11 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 				return at;
 			}
 			at += receive_line(s, data + at, length - at);
+			if (s->state == SESSION_SECURING)
+				receive_answer_starttls(s, length - at);
+			break;
+		case SESSION_SECURING:
+			receive_finish(s, NULL, "commands behind STARTTLS");
 			break;
 		case SESSION_CONTENT:
 			if (!receive_can_reply(s)) {

@@ -5,7 +5,9 @@
  *                 |
  *                 v
  *              COMMAND <--> CONTENT (DATA)
- *                 |  ^
+ *                 |  ^ ^
+ *                 |  | +-- HANDSHAKE <-- SECURING (STARTTLS: 220 is on its way; secure.c)
+ *                 |  |
  *                 |  +-- LINE_TOO_LONG (one 500, the rest of the line discarded)
  *                 |
  *                 |  QUIT, 421, a timeout
@@ -52,6 +54,8 @@ enum session_state {
 	SESSION_COMMAND,
 	SESSION_LINE_TOO_LONG,
 	SESSION_CONTENT,
+	SESSION_SECURING,
+	SESSION_HANDSHAKE,
 	SESSION_FINISHING,
 	SESSION_ENDED,
 	SESSION_LINGER,

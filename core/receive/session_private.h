@@ -56,6 +56,7 @@ void receive_go_on(struct session *s, enum session_wait wait);
 bool receive_can_reply(struct session *s);
 /* Queues one whole reply, in order. There is room: receive_can_reply() was asked before the command was taken. */
 void receive_reply(struct session *s, const char *text, size_t length);
+void receive_greet(struct session *s);
 /* The same for static text; every refusal goes this way, and is told (tell.h). */
 void receive_reply_text(struct session *s, const char *text);
 /* The reply to a command that is wrong, or 421 where it is one too many (limits.errors_per_session). */
@@ -103,6 +104,24 @@ void receive_recipient(struct session *s, const struct smtp_command *command);
 bool receive_begins_content(const char *line, size_t length);
 /* One complete line, without CRLF. */
 void receive_command(struct session *s, const char *line, size_t length);
+
+/* secure.c */
+
+/* Its listener speaks TLS from the first octet. */
+bool receive_implicit(const struct session *s);
+/* EHLO offers STARTTLS. */
+bool receive_offers_tls(const struct session *s);
+/* This command is refused until there is TLS. */
+bool receive_wants_tls(const struct session *s, enum smtp_verb verb);
+/* The command; then receive_answer_starttls() is told how many octets came behind it. */
+void receive_starttls(struct session *s);
+void receive_answer_starttls(struct session *s, size_t behind);
+/* 220 may be with the kernel: then TLS begins. */
+void receive_begin_tls(struct session *s);
+/* TLS begins with the next octet. */
+void receive_handshake(struct session *s);
+/* It is there: what was said before is forgotten. */
+void receive_secured(struct session *s);
 
 /* line.c: takes octets up to the end of a line; returns how many */
 

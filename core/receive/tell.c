@@ -45,11 +45,17 @@ static const char *session_stage(const struct session *s)
 void tell_session(const struct session *s)
 {
 	const struct config *config = s->snapshot->config;
+	struct tls_info tls = {.version = "", .cipher = ""};
 	struct event_session facts;
 
 	if (!config->log_sessions)
 		return;
+	if (s->transport.secured)
+		tls_session_info(s->transport.tls, &tls);
 	facts = (struct event_session){
+		.tls = tls.version,
+		.cipher = tls.cipher,
+		.resumed = tls.resumed,
 		.listener = config->listeners[s->listener].name,
 		.client = client_name(s),
 		.peer = {s->peer, s->peer_length},

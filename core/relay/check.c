@@ -25,6 +25,7 @@
 #include "core/config/config.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
+#include "core/receive/inbound_tls.h"
 
 #define SERVICE_USER "postrider" /* of dist/postrider.service */
 
@@ -214,14 +215,20 @@ static void check_dates(struct check *check, const char *path, bool own, const s
 		    (int)((text->not_after - now) / DAY_S), day_text(text->not_after, day), mend);
 }
 
-/* A next hop may know the relay by another name than it says in EHLO, so this is never an error. */
-static void check_names(struct check *check, const char *path, const struct tls_certificate_text *text)
+/* A peer may know the relay by another name than it says itself, so this is never an error. `inbound`: a listener
+ * shows it, and its clients look; else a next hop does. */
+static void check_names(struct check *check, const char *path, bool inbound, const struct tls_certificate_text *text)
 {
 	const char *hostname = check->config->hostname;
 
 	if (text->named)
 		return;
-	if (text->names[0] != '\0')
+	if (inbound)
+		say(check, true,
+		    "%s: the certificate \"%s\" is not for this relay's hostname %s but for %s: clients that verify it "
+		    "must call the relay by that",
+		    path, text->subject, hostname, text->names[0] != '\0' ? text->names : "no host at all");
+	else if (text->names[0] != '\0')
 		say(check, true,
 		    "%s: the certificate \"%s\" is for %s, not for this relay's hostname %s: right if the next hop "
 		    "knows "
@@ -235,7 +242,7 @@ static void check_names(struct check *check, const char *path, const struct tls_
 }
 
 /* What the relay shows: its own certificate first, then those that lead to an authority (RFC 8446 4.4.2). */
-static void check_chain(struct check *check, const char *path)
+static void check_chain(struct check *check, const char *path, bool inbound)
 {
 	size_t count;
 	struct tls_certificate_text *texts = tls_certificates_read(path, check->config->hostname, &count);
@@ -244,7 +251,7 @@ static void check_chain(struct check *check, const char *path)
 	for (size_t i = 0; texts != NULL && i < count; i++) {
 		check_dates(check, path, i == 0, &texts[i]);
 		if (i == 0)
-			check_names(check, path, &texts[i]);
+			check_names(check, path, inbound, &texts[i]);
 	}
 	free(texts);
 }
@@ -279,7 +286,7 @@ static void check_tls_files(struct check *check, size_t d)
 		if (path == NULL)
 			continue;
 		if (i == CERTIFICATE && !seen_as(check->config, d, i, path))
-			check_chain(check, path);
+			check_chain(check, path, false);
 		if (i == AUTHORITIES && !seen_as(check->config, d, i, path))
 			check_authorities(check, path);
 		if (seen(check->config, d, i, path))
@@ -287,6 +294,27 @@ static void check_tls_files(struct check *check, size_t d)
 		check_readable(check, path);
 		if (i == PRIVATE_KEY)
 			check_key_mode(check, path);
+	}
+}
+
+/* What listeners show. */
+static void check_inbound_tls(struct check *check)
+{
+	const struct config *config = check->config;
+	struct inbound_tls *inbound;
+	struct tls_problem problem;
+
+	if (inbound_tls_make(&inbound, config, 1, &problem) < 0)
+		say(check, false, "%s", problem.text);
+	inbound_tls_free(inbound);
+	for (size_t i = 0; i < config->certificate_count; i++) {
+		const struct config_certificate *certificate = &config->certificates[i];
+		const char *key = certificate->private_key ? certificate->private_key : certificate->certificate;
+		check_chain(check, certificate->certificate, true);
+		check_readable(check, certificate->certificate);
+		if (key != certificate->certificate)
+			check_readable(check, key);
+		check_key_mode(check, key);
 	}
 }
 
@@ -520,6 +548,7 @@ unsigned check_surroundings(const struct config *config, void (*tell)(bool warni
 		check.cannot_tell = geteuid() != 0;
 	}
 	check_tls(&check);
+	check_inbound_tls(&check);
 	check_mailboxes(&check);
 	check_spool(&check);
 	for (size_t i = 0; i < config->listener_count; i++)

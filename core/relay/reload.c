@@ -12,6 +12,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tls_policy.h"
+#include "core/receive/inbound_tls.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -32,6 +33,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	if (snapshot->tls)
 		tls_policies_free(snapshot->tls, snapshot->config->destination_count);
 	free(snapshot->tls);
+	inbound_tls_free(snapshot->inbound);
 	mailbox_sets_free(snapshot->mailboxes, snapshot->config->destination_count);
 	free(snapshot->mailboxes);
 	free(snapshot->client_connections);
@@ -255,7 +257,8 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 	struct tls_problem problem;
 	int r;
 
-	if (tls_policies_make(snapshot->tls, next, &problem) < 0)
+	if (tls_policies_make(snapshot->tls, next, &problem) < 0 ||
+	    inbound_tls_make(&snapshot->inbound, next, relay->shard_count, &problem) < 0)
 		return refuse(problems, next, problem.text);
 	r = mailbox_sets_make(snapshot->mailboxes, relay->deliverers.mailboxes, relay->deliverers.tokens, next, &why);
 	if (r == -EINVAL)

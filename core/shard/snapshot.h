@@ -16,6 +16,7 @@
 struct config;
 struct dns;
 struct fair_terms;
+struct inbound_tls;
 struct mailbox_set;
 struct tls_context;
 
@@ -28,8 +29,9 @@ struct snapshot {
 	struct snapshot *older; /* of whoever made it */
 	const struct config *config;
 	bool owns_config;
-	struct tls_context **tls; /* owned, per destination; NULL: no TLS */
-	struct fair_terms *terms; /* owned: of clients that are not as others, sorted (queue/fair.h) */
+	struct tls_context **tls;    /* owned, per destination; NULL: no TLS */
+	struct inbound_tls *inbound; /* owned: of listeners (core/receive/inbound_tls.h) */
+	struct fair_terms *terms;    /* owned: of clients that are not as others, sorted (queue/fair.h) */
 	size_t terms_count;
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */

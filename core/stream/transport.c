@@ -78,6 +78,16 @@ void transport_init(struct transport *t, struct transport_shared *shared, const 
 	list_init(&t->held);
 }
 
+void transport_use_buffers(struct transport *t, struct pool *buffers)
+{
+	assert(transport_drained(t));
+	transport_release_buffer(t, &t->collecting);
+	transport_release_buffer(t, &t->sending);
+	transport_release_buffer(t, &t->stage);
+	t->buffers = buffers;
+	t->capacity = (uint32_t)buffers->block_size;
+}
+
 /* ---- teardown ----------------------------------------------------------------------------------------------- */
 
 static void join(struct transport *t);

@@ -140,6 +140,8 @@ void transport_init(struct transport *t, struct transport_shared *shared, const 
 		    struct pool *buffers);
 void transport_accepted(struct transport *t, int fd);
 void transport_connect(struct transport *t, int fd, const struct ring_address *address);
+/* Other output blocks from now on, such as TLS needs. Nothing may be unsent or being sent. */
+void transport_use_buffers(struct transport *t, struct pool *buffers);
 /* Takes the session over (and frees it). Nothing may be held or unsent: plaintext before TLS is never mixed with what
  * comes after (STL-01, STL-02). Returns false if there is: close the connection. */
 bool transport_secure(struct transport *t, struct tls_session *tls);

@@ -67,12 +67,12 @@ bool transport_secure(struct transport *t, struct tls_session *tls)
 		return r == 0;
 	}
 	t->feeding = true;
-	if (transport_secure_pump(t) != 0) {
-		t->feeding = false;
-		return false;
-	}
+	int r = transport_secure_pump(t);
 	t->feeding = false;
-	return true;
+	/* A server has nothing to say before its client. */
+	if (t->collected == 0)
+		transport_release_buffer(t, &t->collecting);
+	return r == 0;
 }
 
 /* Seals what is staged into records. Returns false when the collecting buffer has no room. */

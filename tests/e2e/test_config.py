@@ -45,7 +45,7 @@ BAD = [
     ('hostname: relay.example.org\n', '', ['hostname']),
     ('listeners:', 'listeners: [', []),
     ('shards: 2', 'shards: 2\nshards: 3', ['shards']),
-    ('{ name: lan, address', '{ name: lan, tls: offered, address', ['tls']),
+    ('{ name: lan, address', '{ name: lan, tls: offered, address', ['tls', 'certificate']),
 ]
 
 

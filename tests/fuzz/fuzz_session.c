@@ -7,7 +7,8 @@
  *   even  Steps, each an octet what and an octet how much: octets arrive, output leaves, messages are answered (stored,
  *         refused, in doubt), time passes, memory is short and is there again, the client's FIN, a reset, the drain.
  *         Whatever happens, replies are whole lines, nothing is said behind FIN, 250 for a message only when all its
- *         owners have it, and in the end all memory has been given back.
+ *         owners have it, and in the end all memory has been given back. The listener has TLS or not; a handshake is
+ *         what arrives first when it is awaited, and nothing that arrived before is heard behind it.
  *   odd   A client's octets, once in one piece, once octet by octet, once in pieces of seven: the replies are the same.
  */
 #include <arpa/inet.h>
@@ -19,6 +20,7 @@
 #include "core/config/config.h"
 #include "core/events/receiving.h"
 #include "core/receive/client.h"
+#include "core/receive/inbound_tls.h"
 #include "core/receive/session.h"
 #include "core/route/place.h"
 #include "core/route/plan.h"
@@ -64,7 +66,7 @@ static struct shard shard = {
 /* The one session's connection. */
 static struct {
 	struct transport *t; /* NULL: gone */
-	bool feeding, paused, closing, ended, broken, end_waits, fin, no_buffer;
+	bool feeding, paused, closing, ended, broken, end_waits, fin, no_buffer, handshake;
 	uint8_t held[HELD_MAX];
 	size_t held_length, unsent, length;
 	char output[OUTPUT_MAX];
@@ -112,6 +114,37 @@ bool transport_write(struct transport *t, const void *data, size_t length)
 	return true;
 }
 
+void transport_use_buffers(struct transport *t, struct pool *buffers)
+{
+	need(line.unsent == 0);
+	t->buffers = buffers;
+}
+
+struct tls_context *inbound_tls_context(const struct inbound_tls *inbound, unsigned of_shard, unsigned of_listener)
+{
+	return NULL;
+}
+
+struct tls_session *tls_session_new(struct tls_context *context, const char *server_name, struct tls_ticket *ticket)
+{
+	static char session;
+
+	return line.no_buffer ? NULL : (struct tls_session *)(void *)&session;
+}
+
+void tls_session_info(const struct tls_session *session, struct tls_info *info)
+{
+	*info = (struct tls_info){.version = "TLSv1.3", .cipher = "", .group = ""};
+}
+
+bool transport_secure(struct transport *t, struct tls_session *tls)
+{
+	need(line.unsent == 0 && line.held_length == 0 && !t->tls);
+	t->tls = tls;
+	line.handshake = true;
+	return true;
+}
+
 void transport_flush(struct transport *t)
 {
 }
@@ -143,6 +176,13 @@ static void feed(const uint8_t *data, size_t length)
 	size_t used;
 
 	line.feeding = true;
+	if (line.handshake) {
+		line.handshake = false;
+		line.t->secured = true;
+		line.t->handlers->on_secured(line.t);
+		line.feeding = false;
+		return;
+	}
 	used = line.t->handlers->on_data(line.t, data, length);
 	line.feeding = false;
 	need(used <= length);
@@ -287,7 +327,8 @@ unsigned place_choose(const struct shard *unused, unsigned destination, uint64_t
 
 void event_session(struct log *log, const struct event_session *s)
 {
-	need(s->reason && s->stage && s->reply.length > 0 && s->peer.length > 0);
+	need(s->reason && s->stage && s->peer.length > 0);
+	need(s->reply.length > 0 || listener.tls == CONFIG_LISTENER_TLS_IMPLICIT);
 }
 
 void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
@@ -465,6 +506,7 @@ static void steps(const uint8_t *data, size_t size)
 {
 	size_t at = 0;
 
+	listener.tls = size > 0 ? (enum config_listener_tls)(data[0] >> 1 & 3) : CONFIG_LISTENER_TLS_OFF;
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
 		unsigned what = data[at] % 16, much = data[at + 1];
@@ -501,6 +543,8 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, char *out)
 {
 	size_t length;
 
+	/* Where a segment ends makes a difference behind STARTTLS, and must. */
+	listener.tls = CONFIG_LISTENER_TLS_OFF;
 	begin(CLIENT);
 	quiet();
 	for (size_t at = 0; at < size && line.t; at += piece) {

@@ -40,14 +40,14 @@ static const struct {
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL,
-	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, listeners, dns, "
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, listeners, tls, dns, "
 	 "clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n",
 	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
-	 "listeners, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+	 "listeners, tls, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
-		     "listeners, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+		     "listeners, tls, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -86,9 +86,11 @@ static const struct {
 	{"control: { socket: /run/postrider/control.sock }\n" ALL,
 	 "t.yaml:1:1: control: not available in this version; remove it"},
 	{"tls: { certificate: relay.crt, private_key: relay.key }\n" ALL,
-	 "t.yaml:1:1: tls: not available in this version; remove it"},
+	 "t.yaml:1:8: unknown key \"certificate\"; did you mean \"certificates\"?"},
 	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS ROUTES,
-	 "t.yaml:2:46: tls: offered: not available in this version; remove it"},
+	 "t.yaml:2:46: tls: the listener \"lan\" needs a certificate: write, beside \"listeners\", tls: { "
+	 "certificates: [{ "
+	 "certificate: relay.crt, private_key: relay.key }] }"},
 	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth: required }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:55: auth: required: not available in this version; remove it"},
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
@@ -233,9 +235,9 @@ static const struct {
 	 "t.yaml:1:21: name: \"my lan\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
 	 "underscores"},
 	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: offred }]\n" HOST CLIENTS DESTINATIONS ROUTES,
-	 "t.yaml:1:56: tls: unknown value \"offred\": write one of off"},
+	 "t.yaml:1:56: tls: unknown value \"offred\"; did you mean \"offered\"?"},
 	{"listeners: [{ name: lan, address: \"127.0.0.1:25\", tls: sometimes }]\n" HOST CLIENTS DESTINATIONS ROUTES,
-	 "t.yaml:1:56: tls: unknown value \"sometimes\": write one of off"},
+	 "t.yaml:1:56: tls: unknown value \"sometimes\": write one of off, offered, required, implicit"},
 	{"listeners: [{ name: lan, address: \"127.0.0.1\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:35: address: \"127.0.0.1\" lacks a port: write host:port, as in 127.0.0.1:25"},
 	{"listeners: [{ name: lan, address: \"127.0.0.1:65536\" }]\n" HOST CLIENTS DESTINATIONS ROUTES,

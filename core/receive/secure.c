@@ -1,0 +1,112 @@
+/*
+ * core/receive/secure.c - TLS in a session: STARTTLS (RFC 3207), TLS from the first octet (RFC 8314), and what is
+ * forgotten behind it.
+ *
+ *     STARTTLS, nothing behind it -> SECURING: 220 is on its way, behind the replies that are owed; whatever comes now
+ *                                    came before the client can have read it, and ends the session
+ *     220 is with the kernel      -> HANDSHAKE: every octet from here on goes to TLS, and none to the parser
+ *     the handshake is complete   -> as if the connection had just been accepted
+ *
+ * So no octet that was sent in clear is read as a command behind TLS, in whatever pieces it comes (STL-01, STL-02): the
+ * parser stands between the line STARTTLS and the first plaintext of TLS, and knows nothing of what was said before.
+ */
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/receive/inbound_tls.h"
+#include "core/receive/session_private.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+enum { HANDSHAKE_S = 60 }; /* in all: a slow device computes for seconds, a hostile peer holds 17 KB meanwhile */
+
+static enum config_listener_tls mode_of(const struct session *s)
+{
+	return s->snapshot->config->listeners[s->listener].tls;
+}
+
+bool receive_implicit(const struct session *s)
+{
+	return mode_of(s) == CONFIG_LISTENER_TLS_IMPLICIT;
+}
+
+bool receive_offers_tls(const struct session *s)
+{
+	enum config_listener_tls mode = mode_of(s);
+
+	return !s->transport.secured && (mode == CONFIG_LISTENER_TLS_OFFERED || mode == CONFIG_LISTENER_TLS_REQUIRED);
+}
+
+bool receive_wants_tls(const struct session *s, enum smtp_verb verb)
+{
+	if (s->transport.secured || mode_of(s) != CONFIG_LISTENER_TLS_REQUIRED)
+		return false;
+	/* RFC 3207 4 */
+	return verb != SMTP_EHLO && verb != SMTP_STARTTLS && verb != SMTP_NOOP && verb != SMTP_QUIT;
+}
+
+void receive_handshake(struct session *s)
+{
+	struct shard *shard = s->shard;
+	uint64_t most = HANDSHAKE_S * CLOCK_NS_PER_S, command = s->snapshot->config->timeouts.command_ns;
+	struct tls_session *tls =
+		tls_session_new(inbound_tls_context(s->snapshot->inbound, shard->index, s->listener), NULL, NULL);
+
+	receive_move(s, SESSION_HANDSHAKE);
+	if (!tls) {
+		receive_end(s, "out of memory");
+		return;
+	}
+	receive_arm_timer(s, command < most ? command : most);
+	transport_use_buffers(&s->transport, &shard->receiver->tls_buffers);
+	if (!transport_secure(&s->transport, tls))
+		receive_end(s, "out of memory");
+}
+
+void receive_starttls(struct session *s)
+{
+	enum config_listener_tls mode = mode_of(s);
+
+	if (s->transport.secured) {
+		receive_error(s, "503 5.5.1 TLS is active already\r\n");
+		return;
+	}
+	if (mode == CONFIG_LISTENER_TLS_OFF) {
+		receive_error(s, "502 5.5.1 STARTTLS not offered\r\n");
+		return;
+	}
+	receive_drop_transaction(s);
+	receive_move(s, SESSION_SECURING);
+}
+
+/* The line STARTTLS has been read, and so much of what came with it has not (RFC 3207 4: nothing is sent behind it;
+ * CVE-2011-0411, CVE-2021-33515: what is sent must not be read). */
+void receive_answer_starttls(struct session *s, size_t behind)
+{
+	if (behind > 0) {
+		receive_finish(s, "554 5.5.1 Commands behind STARTTLS, closing connection\r\n",
+			       "commands behind STARTTLS");
+		return;
+	}
+	receive_reply_text(s, "220 2.0.0 Ready to start TLS\r\n");
+}
+
+void receive_begin_tls(struct session *s)
+{
+	if (s->state == SESSION_SECURING && s->pending_count == 0 && transport_drained(&s->transport))
+		receive_handshake(s);
+}
+
+void receive_secured(struct session *s)
+{
+	s->helo_given = false;
+	s->esmtp = false;
+	s->helo_length = 0;
+	s->line_length = 0;
+	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+	if (receive_implicit(s)) {
+		receive_move(s, SESSION_GREETING);
+		receive_greet(s);
+	} else {
+		receive_move(s, SESSION_COMMAND);
+	}
+}

@@ -1,0 +1,365 @@
+#!/usr/bin/python3
+"""tests/e2e/test_tls_in.py - TLS on listeners: STARTTLS offered and required, TLS from the first octet, and what
+attacks it (RELIABILITY STL-01 to STL-05, STL-08, STL-09).
+"""
+
+import os
+import select
+import socket
+import ssl
+import sys
+import time
+import warnings
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually  # noqa: E402
+from harness import main, message  # noqa: E402
+
+warnings.simplefilter('ignore', DeprecationWarning)  # old versions are what is tested
+certificates = Certificates()
+MODES = {'offered': 0, 'required': 1, 'implicit': 2}
+INJECTED = (b'RSET\r\n', b'NOOP\r\n', b'EHLO evil.example.net\r\n', b'QUIT\r\n',
+            b'MAIL FROM:<evil@example.net>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nevil\r\n.\r\n',
+            b'AUTH PLAIN AGV2aWwAZXZpbA==\r\n', b'\r\n', b'X', b'STARTTLS\r\n', b'\x16', b'\x16\x03\x01\x02\x00\x01')
+
+
+class Place:
+    """A relay with a listener of each mode before a next hop."""
+
+    def __init__(self, **changes):
+        self.work = Workspace()
+        self.hop = self.work.own(NextHop())
+        changes.setdefault('tls_files', [{'certificate': certificates.server, 'private_key': certificates.server_key}])
+        configuration = self.work.configuration([self.hop.host], listeners=[
+            dict({'name': mode, 'address': '127.0.0.1:0', 'tls': mode}, **changes.pop(mode, {})) for mode in MODES])
+        configuration['tls'] = {'certificates': changes.pop('tls_files')}
+        for key, value in changes.items():
+            configuration[key] = value
+        self.relay = self.work.relay(configuration)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.work.__exit__(*_)
+
+    def address(self, mode):
+        return self.relay.addresses()[MODES[mode]]
+
+    def clear(self, mode='offered'):
+        return Client(self.address(mode))
+
+    def session(self, reason):
+        """The event of a session that ended for that."""
+        def found():
+            return [event for event in self.relay.events('session') if event['reason'] == reason]
+        eventually(found, lambda: 'a session that ended for: %s; there are %s' %
+                   (reason, [event['reason'] for event in self.relay.events('session')]))
+        return found()[-1]
+
+
+def wrap(client, context=None):
+    """TLS on the client's connection, which must have nothing unread."""
+    check(not client.buffer, 'octets in clear behind the 220: %r', bytes(client.buffer))
+    context = context or certificates.client_context()
+    client.socket = context.wrap_socket(client.socket, server_hostname='mail.example.org')
+    return client
+
+
+def starttls(client, context=None):
+    client.command('STARTTLS', 220, '2.0.0')
+    return wrap(client, context)
+
+
+def implicit(place, context=None, mode='implicit'):
+    client = wrap(Client(place.address(mode), greeting=False), context)
+    client.expect(220)
+    return client
+
+
+def send_one(client, number):
+    client.hello()
+    client.envelope()
+    client.data(message(number))
+
+
+def rest(client):
+    """What comes until the relay closes."""
+    octets = bytearray(client.buffer)
+    while True:
+        try:
+            more = client.socket.recv(65536)
+        except ConnectionResetError:
+            more = b''
+        if not more:
+            return bytes(octets)
+        octets += more
+
+
+@case
+def mail_in_each_mode():
+    """Messages come in over TLS in each mode; Received and the session's event say so (RFC 3848)."""
+    with Place() as place:
+        with place.clear('offered') as client:
+            check('STARTTLS' in client.hello()[1].split('\n'), 'STARTTLS is not offered')
+            starttls(client)
+            send_one(client, 1)
+            client.command('QUIT', 221)
+            check(client.closed(), 'more behind QUIT')
+        with place.clear('required') as client:
+            client.hello()
+            starttls(client)
+            send_one(client, 2)
+            client.command('QUIT', 221)
+        with implicit(place) as client:
+            send_one(client, 3)
+            client.command('QUIT', 221)
+        with place.clear('offered') as client:
+            send_one(client, 4)
+            client.command('QUIT', 221)
+        eventually(lambda: len(place.hop.arrivals) == 4, lambda: 'four messages')
+        secured = [b' with ESMTPS id ' in arrival.content for arrival in place.hop.arrivals]
+        equal(sorted(secured), [False, True, True, True], 'Received says ESMTPS')
+        eventually(lambda: len(place.relay.events('session')) == 4, lambda: 'four sessions')
+        events = place.relay.events('session')
+        equal(sorted(event.get('tls', '') for event in events), ['', 'TLSv1.3', 'TLSv1.3', 'TLSv1.3'], 'tls')
+        check(all(event['cipher'].startswith('TLS_') for event in events if 'tls' in event), 'the cipher is told')
+        place.relay.terminate()
+
+
+@case
+def versions():
+    """TLS 1.2 is spoken by default, 1.1 where a listener says so, and 1.3 alone where it wants that."""
+    with Place(required={'min_version': '1.1'}, implicit={'min_version': '1.3'}) as place:
+        for mode, best, expected in (('offered', ssl.TLSVersion.TLSv1_2, 'TLSv1.2'),
+                                     ('offered', ssl.TLSVersion.TLSv1_1, None),
+                                     ('required', ssl.TLSVersion.TLSv1_1, 'TLSv1.1'),
+                                     ('required', ssl.TLSVersion.TLSv1_3, 'TLSv1.3'),
+                                     ('implicit', ssl.TLSVersion.TLSv1_2, None),
+                                     ('implicit', ssl.TLSVersion.TLSv1_3, 'TLSv1.3')):
+            context = certificates.client_context()
+            context.set_ciphers('DEFAULT@SECLEVEL=0')
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = best
+            try:
+                if mode == 'implicit':
+                    client = implicit(place, context)
+                else:
+                    client = place.clear(mode)
+                    client.hello()
+                    starttls(client, context)
+                    client.hello()
+                got = client.socket.version()
+                client.close()
+            except ssl.SSLError:
+                got = None
+            equal(got, expected, '%s with %s' % (mode, best.name))
+
+
+@case
+def RFC_3207_4_required_before_tls():
+    """Where TLS is required nothing of mail is answered before it: 530, HELO too, and DATA ends the session."""
+    with Place() as place, place.clear('required') as client:
+        client.command('NOOP', 250)
+        client.hello()
+        for line in ('HELO client.example.net', 'MAIL FROM:<sender@example.net>', 'RCPT TO:<recipient@example.com>',
+                     'RSET', 'VRFY postmaster', 'HELP', 'AUTH PLAIN AGV2aWwAZXZpbA=='):
+            client.command(line, 530, '5.7.0')
+        starttls(client)
+        send_one(client, 1)
+        client.close()
+        with place.clear('required') as client:
+            client.hello()
+            client.send(b'DATA\r\nMAIL FROM:<evil@example.net>\r\n.\r\n')
+            client.expect(530, '5.7.0')
+            check(client.closed(), 'octets behind a refused DATA were read')
+
+
+@case
+def STL_01_commands_behind_STARTTLS():
+    """Octets in the segment of STARTTLS: 554 and the end, in clear, and none of them is executed (CVE-2011-0411)."""
+    with Place() as place:
+        for injected in INJECTED:
+            with place.clear() as client:
+                client.hello()
+                client.send(b'STARTTLS\r\n' + injected)
+                client.expect(554, '5.5.1')
+                equal(rest(client), b'', 'behind 554, for %r' % injected)
+        place.session('commands behind STARTTLS')
+        with place.clear() as client:
+            client.send(b'EHLO client.example.net\r\nMAIL FROM:<a@example.net>\r\nSTARTTLS\r\nRSET\r\n')
+            client.expect(250), client.expect(250), client.expect(554)
+            equal(rest(client), b'', 'behind 554')
+        place.relay.terminate()
+        equal(len(place.hop.arrivals), 0, 'messages')
+
+
+@case
+def STL_01_and_split_segments():
+    """The same, wherever the octets are cut: whatever came in clear, no command of it runs."""
+    with Place() as place:
+        for injected in INJECTED[:6]:
+            octets = b'STARTTLS\r\n' + injected
+            for cut in (1, 8, 9, 10, 11, len(octets) - 1):
+                with place.clear() as client:
+                    client.hello()
+                    client.send(octets[:cut])
+                    time.sleep(0.02)
+                    client.send(octets[cut:])
+                    said = rest(client)
+                    # What came before 220 could be read ends the session; what comes behind is no TLS, and ends it too.
+                    check(said.startswith((b'554 ', b'220 ')) or not said, 'said %r', said)
+                    check(b'250' not in said and b'354' not in said and b'530' not in said, 'executed: %r', said)
+        place.relay.terminate()
+        equal(len(place.hop.arrivals), 0, 'messages')
+
+
+@case
+def STL_02_octets_racing_the_220():
+    """Octets that race the 220, behind or before a whole handshake: what they say is never heard behind TLS."""
+    with Place() as place:
+        for delay in (0, 0.0005, 0.002, 0.01):
+            for injected in INJECTED[:5]:
+                with place.clear() as client:
+                    client.hello()
+                    client.send(b'STARTTLS\r\n')
+                    if delay:
+                        time.sleep(delay)
+                    client.send(injected)
+                    said = rest(client)
+                    check(said.count(b'\r\n') <= 1 or said[said.index(b'\r\n') + 2:][:1] == b'\x15',
+                          'more than the 220 and an alert: %r', said)
+        # Behind a message whose 250 is not there yet: the 250 comes, 220 too, and nothing else is done.
+        with place.clear() as client:
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            client.send(message(1) + b'.\r\nSTARTTLS\r\n')
+            client.send(b'RSET\r\nMAIL FROM:<evil@example.net>\r\n')
+            codes = [reply[0] for reply in client.replies()]
+            check(codes in ([250, 220], [250, 554]), 'replies %s', codes)
+        with place.clear() as client:
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            client.send(message(2) + b'.\r\nSTARTTLS\r\n')
+            client.expect(250), client.expect(220)
+            wrap(client)
+            send_one(client, 3)
+        eventually(lambda: len(place.hop.arrivals) == 3, lambda: 'three messages')
+        place.relay.terminate()
+
+
+@case
+def STL_03_everything_before_is_forgotten():
+    """Behind TLS there is no EHLO, no MAIL, no STARTTLS any more (RFC 3207 4.2)."""
+    with Place() as place, place.clear() as client:
+        client.command('STARTTLS x', 501)
+        client.hello()
+        client.envelope()
+        starttls(client)
+        client.command('RCPT TO:<recipient@example.com>', 503)
+        client.command('MAIL FROM:<sender@example.net>', 503)
+        check('STARTTLS' not in client.hello()[1].split('\n'), 'STARTTLS is offered behind TLS')
+        client.command('STARTTLS', 503)
+        client.command('RCPT TO:<recipient@example.com>', 503)
+        send_one(client, 1)
+        with implicit(place) as other:
+            check('STARTTLS' not in other.hello()[1].split('\n'), 'STARTTLS is offered behind TLS')
+            other.command('STARTTLS', 503)
+
+
+@case
+def STL_04_failed_handshakes():
+    """Garbage, clear text, half a hello then silence or the end: closed, and nothing in clear is said or read again."""
+    with Place(timeouts={'command': '2s'}) as place:
+        half = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(32)
+        for octets in (b'EHLO client.example.net\r\n', b'\0' * 100, os.urandom(600), b'\x15\x03\x01\x00\x02\x02\x28',
+                       half, b'', b'\x16\x03\x00\x00\x04\x01\x00\x00\x00', b'\x16\x03\x01\xff\xff' + bytes(40),
+                       b'\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10' + bytes(40)):
+            for mode in ('offered', 'implicit'):
+                with Client(place.address(mode), greeting=mode == 'offered') as client:
+                    if mode == 'offered':
+                        client.hello()
+                        client.command('STARTTLS', 220)
+                    client.send(octets)
+                    said = rest(client)
+                    check(not said or (said[:1] == b'\x15' and len(said) <= 14), 'said %r to %r', said, octets[:20])
+        place.session('TLS handshake failed')
+        place.session('TLS handshake timeout')
+        place.relay.terminate()
+
+
+@case
+def STL_05_close_notify_in_data():
+    """close_notify in a message, then octets in clear; a FIN without it: no message, and no octet is read."""
+    with Place() as place:
+        with place.clear() as client:
+            client.hello()
+            raw = socket.socket(fileno=os.dup(client.socket.fileno()))
+            starttls(client)
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            client.send(b'Subject: half\r\n\r\nhalf of it\r\n')
+            try:
+                client.socket.settimeout(5)
+                client.socket.unwrap()  # close_notify, and waits for the other side's
+            except (ssl.SSLError, OSError):
+                pass
+            try:
+                raw.sendall(b'.\r\nQUIT\r\n')
+                equal(raw.recv(100), b'', 'said behind the end of TLS')
+            except OSError:
+                pass
+            raw.close()
+        with implicit(place) as client:
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            client.send(b'Subject: half\r\n\r\nhalf of it\r\n')
+            client.socket.shutdown(socket.SHUT_RDWR)
+        eventually(lambda: len(place.relay.events('session')) == 2, lambda: 'both sessions ended')
+        equal(sum(event['messages'] for event in place.relay.events('session')), 0, 'messages')
+        place.relay.terminate()
+        equal(len(place.hop.arrivals), 0, 'messages')
+
+
+@case
+def STL_09_clear_text_at_a_tls_port():
+    """Clear text where TLS begins at once hears nothing in clear; TLS where 220 comes first ends."""
+    with Place() as place:
+        with Client(place.address('implicit'), greeting=False) as client:
+            readable, _, _ = select.select([client.socket], [], [], 0.3)
+            check(not readable, 'a greeting in clear')
+            client.send(b'EHLO client.example.net\r\n')
+            said = rest(client)
+            check(said[:1] in (b'', b'\x15'), 'said %r', said)
+        with place.clear() as client:
+            client.send(b'\x16\x03\x01\x02\x00\x01')
+            client.expect(421)
+            check(client.closed(), 'more behind 421')
+
+
+@case
+def too_many_connections_and_the_end():
+    """Over the limit and at the end of the process sessions in each state of TLS end, and none in clear."""
+    with Place(limits={'connections': 3}) as place:
+        waiting = place.clear()
+        waiting.hello()
+        waiting.command('STARTTLS', 220)
+        silent = Client(place.address('implicit'), greeting=False)
+        secured = implicit(place)
+        secured.hello()
+        with Client(place.address('implicit'), greeting=False) as client:
+            check(client.closed(), 'the fourth connection')
+        with Client(place.address('offered'), greeting=False) as client:
+            client.expect(421)
+        place.relay.terminate()
+        check(waiting.closed(), 'said in clear while TLS was awaited')
+        check(silent.closed(), 'said in clear before TLS')
+        secured.expect(421)
+
+
+if __name__ == '__main__':
+    main(together=3)

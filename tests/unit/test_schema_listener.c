@@ -1,0 +1,78 @@
+/*
+ * tests/unit/test_schema_listener.c - core/config/schema_listener.c: what listeners say, and what they need for it.
+ */
+#include "core/config/config.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/unit/check.h"
+
+#define REST                                                                                                           \
+	"hostname: relay.example.org\nclients: [{ name: local, networks: [127.0.0.0/8] }]\n"                           \
+	"destinations: [{ name: next, hosts: [\"mail.example.org:25\"] }]\nroutes: [{ destination: next }]\n"
+
+/* What listeners say about TLS. The certificate is a file that can be read; whether it is one is for who uses it. */
+static void test_listener_tls(void)
+{
+	static const struct {
+		const char *listener, *tls, *problem; /* NULL: it is good */
+	} cases[] = {
+		{"tls: offered", "tls: { certificates: [{ certificate: t.crt, private_key: t.key }] }\n", NULL},
+		{"tls: required, min_version: 1.1", "tls: { certificates: [{ certificate: t.crt }] }\n", NULL},
+		{"tls: implicit, min_version: \"1.3\"", "tls: { certificates: [{ certificate: t.crt }] }\n", NULL},
+		{"tls: off", "tls: { certificates: [{ certificate: t.crt }] }\n", NULL},
+		{"tls: offered", "",
+		 "the listener \"lan\" needs a certificate: write, beside \"listeners\", tls: { certificates: [{ "
+		 "certificate: relay.crt, private_key: relay.key }] }"},
+		{"tls: offered, min_version: 1.0", "tls: { certificates: [{ certificate: t.crt }] }\n",
+		 "min_version: TLS 1.0 is not in the TLS library"},
+		{"tls: offered, min_version: 3", "tls: { certificates: [{ certificate: t.crt }] }\n",
+		 "min_version: unknown value \"3\": write one of 1.1, 1.2, 1.3"},
+		{"tls: starttls", "tls: { certificates: [{ certificate: t.crt }] }\n", "unknown value \"starttls\""},
+		{"tls: offered", "tls: { certificates: [{ certificate: missing.crt }] }\n", "missing.crt"},
+		{"tls: offered", "tls: { certificates: [] }\n", "certificates"},
+		{"tls: offered", "tls: { }\n", "the key \"certificates\" is missing"},
+		{"tls: offered", "tls: { certificates: [{ private_key: t.key }] }\n",
+		 "the key \"certificate\" is missing"},
+	};
+	char directory[] = "/tmp/test_config.XXXXXX", file[64], text[2048];
+	struct config_problems problems;
+
+	CHECK(mkdtemp(directory) != NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(file, sizeof(file), "%s/t.%s", directory, i == 0 ? "crt" : "key");
+		fclose(fopen(file, "w"));
+	}
+	snprintf(file, sizeof(file), "%s/t.yaml", directory);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "listeners: [{ name: lan, address: \"127.0.0.1:25\", %s }]\n%s" REST,
+			 cases[i].listener, cases[i].tls);
+		struct config *c = config_parse(file, text, strlen(text), &problems);
+		CHECK((c != NULL) == (cases[i].problem == NULL));
+		if (c == NULL && cases[i].problem != NULL)
+			CHECK(strstr(config_problems_first(&problems), cases[i].problem) != NULL);
+		if (c != NULL && i == 0) {
+			CHECK_EQ(c->listeners[0].tls, CONFIG_LISTENER_TLS_OFFERED);
+			CHECK_EQ(c->listeners[0].min_version, CONFIG_TLS_1_2);
+			CHECK(strstr(c->certificates[0].private_key, "/t.key") != NULL);
+		}
+		if (c != NULL && i == 1) {
+			CHECK_EQ(c->listeners[0].tls, CONFIG_LISTENER_TLS_REQUIRED);
+			CHECK_EQ(c->listeners[0].min_version, CONFIG_TLS_1_1);
+			CHECK(c->certificates[0].private_key == NULL);
+		}
+		config_free(c);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(file, sizeof(file), "%s/t.%s", directory, i == 0 ? "crt" : "key");
+		unlink(file);
+	}
+	rmdir(directory);
+}
+
+int main(void)
+{
+	RUN(test_listener_tls);
+	return check_end();
+}
