@@ -10,6 +10,7 @@
 
 #include "core/config/config.h"
 #include "core/deliver/budget.h"
+#include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -32,7 +33,7 @@ static void attempt_free(struct attempt *a)
 /* Told while the envelope is in memory. */
 static void tell_damage(const struct attempt *a, int error, const char *why, bool envelope)
 {
-	if (outcome_damaged(error))
+	if (verdict_fault(error).damaged)
 		tell_damaged(a, why, envelope);
 	else
 		tell_unreadable(a, why);

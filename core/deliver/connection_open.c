@@ -37,28 +37,45 @@ static void retire_idle(struct outbound *o, const struct host *host)
 	}
 }
 
+/* `reset`: RSET may be why, if the number of messages is not known to be. */
+static void learn_number(struct connection *c, bool reset)
+{
+	uint64_t now_ns = c->outbound->shard->now_ns;
+	struct host *host = c->host;
+
+	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
+	if (session_limit_now(&host->session_limit, 0, now_ns) > 0) {
+		host->reset_suspected_until_ns = 0;
+	} else if (reset) {
+		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
+		connection_no_resets(c);
+	}
+}
+
 /* The next hop closed with something in flight and without a word. */
 static void learn_from_end(struct connection *c)
 {
 	const struct attempt *a = container_of(c->attempts.next, struct attempt, link);
+	const struct verdict_silence silence = {
+		.told = c->told,
+		.stale = c->stale,
+		.begun = a->exchange.expect > EXPECT_MAIL,
+		.reset = a->exchange.expect == EXPECT_RSET,
+		.taken = c->answered,
+	};
 
-	struct host *host = c->host;
-	uint64_t now_ns = c->outbound->shard->now_ns;
-
-	if (c->told || c->answered == 0)
+	switch (verdict_silence(&silence)) {
+	case HABIT_NONE:
 		return;
-	if (c->stale) {
-		retire_idle(c->outbound, host);
+	case HABIT_IDLE:
+		retire_idle(c->outbound, c->host);
 		return;
-	}
-	if (a->exchange.expect > EXPECT_MAIL)
+	case HABIT_NUMBER:
+		learn_number(c, false);
 		return;
-	session_limit_learn(&host->session_limit, c->answered, false, now_ns);
-	if (session_limit_now(&host->session_limit, 0, now_ns) > 0)
-		host->reset_suspected_until_ns = 0;
-	else if (a->exchange.expect == EXPECT_RSET) {
-		host->reset_suspected_until_ns = now_ns + RESET_SUSPECTED_S * CLOCK_NS_PER_S;
-		connection_no_resets(c);
+	case HABIT_NO_RSET:
+		learn_number(c, true);
+		return;
 	}
 }
 

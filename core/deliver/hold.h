@@ -13,7 +13,7 @@
  * What is held does not fail, does not expire, and has no attempt counted, those before included: the fault is ours,
  * and the hours it took to mend are not the mail's. The operator hears of it once for each destination and reason, and
  * every hour while it lasts. What becomes of mail that waited longer than retry.expire is then decided as if its time
- * began anew (an hour at most, see verdict_expired()).
+ * began anew (an hour at most, see struct verdict_age).
  *
  * The state of a host is shared by the lanes of all shards: a few atomics, read where a connection is chosen and
  * written when something is refused. So the probe is one for the process, and what one lane finds out all follow.

@@ -43,12 +43,14 @@ bool outbound_load(struct outbound *o, struct delivery *d)
 /* False: nothing to expire here, or not now. */
 static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_seen, const char *why)
 {
-	const struct config_retry *retry = &o->shard->config->retry;
+	struct verdict_age age = {.expire_ns = o->shard->config->retry.expire_ns, .tried = attempts_seen};
 	struct outcome outcome;
 
-	if (!d || o->loading >= OUTBOUND_LOADING_MAX ||
-	    !verdict_expired(shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-			     attempts_seen))
+	if (!d || o->loading >= OUTBOUND_LOADING_MAX)
+		return false;
+	age.age_ns = shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns);
+	age.uptime_ns = hold_uptime_ns(o);
+	if (!verdict_expired(&age))
 		return false;
 	if (why) {
 		o->failure_stage = STAGE_MAIL;

@@ -4,7 +4,6 @@
 #ifndef POSTRIDER_DELIVER_OUTCOME_H
 #define POSTRIDER_DELIVER_OUTCOME_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,11 +23,5 @@ struct outcome {
 	int error;      /* DAMAGED: negative errno */
 	bool host_held; /* HOLD, and it is the host that is held: there is no time to wait for */
 };
-
-/* Of OUTCOME_DAMAGED's errors: the disk's, which time does not mend; else it was memory or descriptors that lacked. */
-static inline bool outcome_damaged(int error)
-{
-	return error == -EBADMSG || error == -EIO;
-}
 
 #endif

@@ -3,7 +3,6 @@
  * tells the disk.
  */
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +18,6 @@
 #include "queue/state.h"
 
 enum {
-	DAMAGED_RETRY_S = 3600,
-	OUR_RETRY_S = 10,
-	UNKNOWN_MAX = 2, /* lost answers of one message, from which on it waits for retry.max */
-	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
-	HELD_ATTEMPTS = 4,
 	JOIN_PART = 5, /* of its pause: as much as chance lengthens or shortens it */
 };
 
@@ -36,12 +30,6 @@ static struct state_reply told_of(const struct outcome *outcome)
 static uint16_t reason_of(const struct outcome *outcome)
 {
 	return (uint16_t)(1u << 14 | (unsigned)outcome->stage << 10 | (outcome->code & 1023));
-}
-
-/* Its answer was lost again: it may be delivered as often as it was sent, so it is sent as seldom as mail ever is. */
-static bool copies_feared(const struct delivery *d, const struct outcome *outcome)
-{
-	return outcome->kind == OUTCOME_UNKNOWN && d->unknown >= UNKNOWN_MAX;
 }
 
 /* Nobody in it is tried any more. */
@@ -62,8 +50,24 @@ static void expire(struct outbound *o, struct delivery *d, const struct outcome 
 	d->next_place = DELIVERY_NONE;
 }
 
-static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool may_expire)
+/* `beside`: somebody in it was held. */
+static bool expired(const struct outbound *o, const struct delivery *d, bool beside)
 {
+	const struct verdict_age age = {
+		.age_ns = shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns),
+		.uptime_ns = hold_uptime_ns(o),
+		.expire_ns = o->shard->config->retry.expire_ns,
+		.tried = d->attempts,
+		.holds = d->holds,
+		.beside = beside,
+	};
+
+	return verdict_expired(&age);
+}
+
+static void defer(struct outbound *o, struct delivery *d, const struct outcome *outcome, bool beside)
+{
+	const struct verdict_pause pause = verdict_pause(outcome->kind, d->unknown);
 	const struct config_retry *retry = &o->shard->config->retry;
 	struct retry_schedule schedule = {retry->first_ns, retry->max_ns, retry->expire_ns, retry->factor};
 	struct mail *m = mail_of(d);
@@ -71,19 +75,16 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 
 	if (d->attempts < UINT16_MAX)
 		d->attempts++;
-	if (copies_feared(d, outcome))
+	if (pause.longest)
 		schedule.first_ns = schedule.max_ns;
 	delay_ns = retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->due_ns = o->shard->now_ns + delay_ns;
 	d->next_place = DELIVERY_WAITING;
-	if (may_expire &&
-	    verdict_expired(shard_age_ns(o->shard, m->accepted_wall_ns), hold_uptime_ns(o), retry->expire_ns,
-			    d->holds > 0 ? d->attempts / HELD_ATTEMPTS : d->attempts) &&
-	    mail_tell_apart(m) == 0) {
+	if (expired(o, d, beside) && mail_tell_apart(m) == 0) {
 		expire(o, d, outcome);
 		return;
 	}
-	if (d->told != reason_of(outcome) || (copies_feared(d, outcome) && d->unknown == UNKNOWN_MAX)) {
+	if (d->told != reason_of(outcome) || pause.news) {
 		d->told = reason_of(outcome);
 		tell_deferred(o, d, outcome);
 	}
@@ -220,7 +221,7 @@ static void settle_rest(struct outbound *o, struct delivery *d, struct answers *
 	if (a->deferred > 0 && (held = cut_off(m, d, a, a->held, was_held)))
 		hold(o, held, outcome->host_held);
 	if (a->deferred > 0)
-		defer(o, d, outcome, a->held == 0 || held);
+		defer(o, d, outcome, a->held > 0 && !held);
 	else if (a->held > 0)
 		hold(o, d, outcome->host_held);
 	else if (a->aside > 0)
@@ -267,14 +268,13 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 
 /*
  * What the disk gave back is not what was written, or it gave nothing. That is our fault and no verdict on the message:
- * nothing is recorded, so it stays what it is on disk, and is looked at again, in case it was the way to the disk. A
- * lack of memory or descriptors passes sooner.
+ * nothing is recorded, so it stays what it is on disk.
  */
 static void settle_damaged(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
-	bool damaged = outcome_damaged(outcome->error);
+	const struct verdict_fault fault = verdict_fault(outcome->error);
 
-	(void)lane_defer(&o->lane, d, o->shard->now_ns + (damaged ? DAMAGED_RETRY_S : OUR_RETRY_S) * CLOCK_NS_PER_S);
+	(void)lane_defer(&o->lane, d, o->shard->now_ns + fault.again_s * CLOCK_NS_PER_S);
 	outbound_wake(o->shard, d->lane);
 }
 
@@ -304,7 +304,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		counter_add(&o->shard->deliverer->counters.deferred, 1);
 		if (mail_of(d)->fates)
 			mail_answer_all(mail_of(d), d, &told);
-		defer(o, d, outcome, true);
+		defer(o, d, outcome, false);
 		record_append(o->shard, d, &told);
 		return;
 	case OUTCOME_DAMAGED:

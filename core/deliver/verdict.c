@@ -212,10 +212,3 @@ struct ruling verdict_reply(enum stage stage, unsigned code, struct span text)
 
 	return verdict_judge_lacking(&fact, NULL, VERDICT_LACKS_LOGIN | VERDICT_LACKS_PATH);
 }
-
-bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen)
-{
-	const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
-
-	return attempts_seen >= 2 && age_ns > expire_ns && uptime_ns >= (expire_ns < hour_ns ? expire_ns : hour_ns);
-}

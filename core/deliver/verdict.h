@@ -126,12 +126,52 @@ struct verdict_blame {
 };
 struct verdict_blame verdict_gone(const struct verdict_gone *gone);
 
+/* What a connection that the next hop closed in the middle of its work, without a word, says of the host's habits. */
+struct verdict_silence {
+	bool told;      /* it had said before that it ends */
+	bool stale;     /* it had been idle before that work */
+	bool begun;     /* MAIL of the message whose turn it was had been answered */
+	bool reset;     /* the reply that was next was that to RSET */
+	unsigned taken; /* messages it has had answered */
+};
+enum verdict_habit {
+	HABIT_NONE,    /* it says nothing: the message or the network may be why */
+	HABIT_IDLE,    /* what is idle for as long is ended: those beside it have met the same */
+	HABIT_NUMBER,  /* it takes so many messages on a connection, perhaps */
+	HABIT_NO_RSET, /* the same; and if its number was not known, it may be RSET that it does not bear */
+};
+enum verdict_habit verdict_silence(const struct verdict_silence *silence);
+
+/* ---- the message's own time ---- */
+
 /*
- * Older than the schedule allows: `age_ns` by the wall clock, less what the clock has jumped since the process started;
- * and at least two attempts (or failed connections); and a process that has been up, and its destination not held, for
- * as long as the mail may get, an hour at most. So neither a jumping clock, nor a wrong one at the start, nor a set-up
- * that was wrong for a week ends a message (RELIABILITY SYS-06).
+ * Older than the schedule allows, and at least two attempts (or failed connections); and a process that has been up,
+ * and its destination not held, for as long as the mail may get, an hour at most. So neither a jumping clock, nor a
+ * wrong one at the start, nor a set-up that was wrong for a week ends a message (RELIABILITY SYS-06). What was held by
+ * itself is old by our fault: it is tried more often before.
  */
-bool verdict_expired(uint64_t age_ns, uint64_t uptime_ns, uint64_t expire_ns, unsigned attempts_seen);
+struct verdict_age {
+	uint64_t age_ns;    /* by the wall clock, less what the clock has jumped since the process started */
+	uint64_t uptime_ns; /* of the process, and of a destination that is not held */
+	uint64_t expire_ns; /* retry.expire */
+	unsigned tried;
+	unsigned holds; /* times it was held by itself */
+	bool beside;    /* somebody in it was held this time: nobody in it expires */
+};
+bool verdict_expired(const struct verdict_age *age);
+
+/* It waits. `unknown`: answers to it that were lost, this one included. */
+struct verdict_pause {
+	bool longest; /* it may be delivered as often as it was sent, so it is sent as seldom as mail ever is */
+	bool news;    /* and that begins now */
+};
+struct verdict_pause verdict_pause(enum outcome_kind kind, unsigned unknown);
+
+/* Content or record could not be had: `error` is a negative errno. */
+struct verdict_fault {
+	bool damaged;     /* the disk's, which time does not mend; else it was memory or descriptors that lacked */
+	unsigned again_s; /* looked at again, in case it was the way to the disk */
+};
+struct verdict_fault verdict_fault(int error);
 
 #endif

@@ -1,7 +1,18 @@
 /*
- * core/deliver/verdict_cause.c - causes that are no reply: a connection that ended, for its messages and for its host.
+ * core/deliver/verdict_cause.c - causes that are no reply: a connection that ended, for its messages and for its host;
+ * a message's age; damage.
  */
+#include <errno.h>
+
 #include "core/deliver/verdict.h"
+
+enum {
+	DAMAGED_RETRY_S = 3600,
+	OUR_RETRY_S = 10,
+	UNKNOWN_MAX = 2, /* lost answers of one message, from which on it waits for retry.max */
+	/* What was held by itself is old by our fault: so many times the attempts before it may expire. */
+	HELD_ATTEMPTS = 4,
+};
 
 struct verdict_ending verdict_cut(const struct verdict_cut *cut)
 {
@@ -51,4 +62,38 @@ struct verdict_blame verdict_gone(const struct verdict_gone *gone)
 	blame.ticket = blame.host && gone->ticket;
 	blame.host = blame.host && !blame.ticket;
 	return blame;
+}
+
+enum verdict_habit verdict_silence(const struct verdict_silence *silence)
+{
+	if (silence->told || silence->taken == 0)
+		return HABIT_NONE;
+	if (silence->stale)
+		return HABIT_IDLE;
+	if (silence->begun)
+		return HABIT_NONE;
+	return silence->reset ? HABIT_NO_RSET : HABIT_NUMBER;
+}
+
+bool verdict_expired(const struct verdict_age *age)
+{
+	const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
+	unsigned tried = age->holds > 0 ? age->tried / HELD_ATTEMPTS : age->tried;
+
+	return !age->beside && tried >= 2 && age->age_ns > age->expire_ns &&
+	       age->uptime_ns >= (age->expire_ns < hour_ns ? age->expire_ns : hour_ns);
+}
+
+struct verdict_pause verdict_pause(enum outcome_kind kind, unsigned unknown)
+{
+	bool longest = kind == OUTCOME_UNKNOWN && unknown >= UNKNOWN_MAX;
+
+	return (struct verdict_pause){.longest = longest, .news = longest && unknown == UNKNOWN_MAX};
+}
+
+struct verdict_fault verdict_fault(int error)
+{
+	bool damaged = error == -EBADMSG || error == -EIO;
+
+	return (struct verdict_fault){.damaged = damaged, .again_s = damaged ? DAMAGED_RETRY_S : OUR_RETRY_S};
 }

@@ -453,23 +453,6 @@ static void test_names(void)
 	}
 }
 
-static void test_expired(void)
-{
-	const uint64_t minute = UINT64_C(60000000000), hour = 60 * minute, day = 24 * hour;
-
-	CHECK(!verdict_expired(5 * day, day, 5 * day, 2)); /* exactly at the limit: one more try */
-	CHECK(verdict_expired(5 * day + 1, day, 5 * day, 2));
-	CHECK(verdict_expired(500 * day, day, 5 * day, 1000));
-	/* Hardly tried, however old it looks (SYS-06). */
-	CHECK(!verdict_expired(500 * day, day, 5 * day, 0));
-	CHECK(!verdict_expired(500 * day, day, 5 * day, 1));
-	/* A process that has only just started may have started with a wrong clock. */
-	CHECK(!verdict_expired(500 * day, hour - 1, 5 * day, 1000));
-	CHECK(verdict_expired(500 * day, hour, 5 * day, 1000));
-	CHECK(!verdict_expired(hour, minute - 1, minute, 1000));
-	CHECK(verdict_expired(hour, minute, minute, 1000));
-}
-
 /* One code, several causes: each has its own remedy. */
 static void test_sentences(void)
 {
@@ -522,6 +505,5 @@ int main(void)
 	RUN(test_patterns);
 	RUN(test_rules_are_sound);
 	RUN(test_names);
-	RUN(test_expired);
 	return check_end();
 }

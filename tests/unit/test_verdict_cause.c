@@ -1,6 +1,9 @@
 /*
- * test_verdict_cause.c - what the end of a connection means for its messages and for its host.
+ * test_verdict_cause.c - what the end of a connection means for its messages and for its host; when a message is too
+ * old; what a fault of ours and a lost answer cost it.
  */
+#include <errno.h>
+
 #include "core/deliver/verdict.h"
 #include "tests/unit/check.h"
 
@@ -164,10 +167,129 @@ static void test_ends(void)
 	}
 }
 
+/* ---- habits ---- */
+
+enum { TOLD = 1, STALE = 2, MAIL_DONE = 4, RSET_NEXT = 8, TAKEN_SOME = 16 };
+
+static const struct {
+	const char *name;
+	unsigned how;
+	enum verdict_habit habit;
+} silences[] = {
+	{"took none", 0, HABIT_NONE},
+	{"took none, at RSET", RSET_NEXT, HABIT_NONE},
+	{"took none, behind a pause", STALE, HABIT_NONE},
+	{"had said that it ends", TAKEN_SOME | TOLD, HABIT_NONE},
+	{"had said so, behind a pause", TAKEN_SOME | TOLD | STALE, HABIT_NONE},
+	{"behind a pause", TAKEN_SOME | STALE, HABIT_IDLE},
+	{"behind a pause, in the middle", TAKEN_SOME | STALE | MAIL_DONE, HABIT_IDLE},
+	{"at MAIL", TAKEN_SOME, HABIT_NUMBER},
+	{"at RSET", TAKEN_SOME | RSET_NEXT, HABIT_NO_RSET},
+	{"in the middle of a message", TAKEN_SOME | MAIL_DONE, HABIT_NONE},
+};
+
+static void test_silences(void)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(silences); i++) {
+		unsigned how = silences[i].how;
+		const struct verdict_silence silence = {
+			.told = how & TOLD,
+			.stale = how & STALE,
+			.begun = how & MAIL_DONE,
+			.reset = how & RSET_NEXT,
+			.taken = how & TAKEN_SOME ? 7 : 0,
+		};
+		int before = check_failures;
+		CHECK_EQ(verdict_silence(&silence), silences[i].habit);
+		if (check_failures != before)
+			fprintf(stderr, "in: %s\n", silences[i].name);
+	}
+}
+
+/* ---- a message's own time ---- */
+
+static const uint64_t minute = UINT64_C(60000000000);
+
+static const struct {
+	const char *name;
+	uint64_t age, uptime, expire; /* minutes */
+	unsigned tried, holds;
+	bool beside, expired;
+} ages[] = {
+	{"exactly at the limit: one more try", 7200, 1440, 7200, 2, 0, false, false},
+	{"past it", 7201, 1440, 7200, 2, 0, false, true},
+	{"long past it", 720000, 1440, 7200, 1000, 0, false, true},
+	{"never tried, however old it looks (SYS-06)", 720000, 1440, 7200, 0, 0, false, false},
+	{"tried once", 720000, 1440, 7200, 1, 0, false, false},
+	{"a process that may have started with a wrong clock", 720000, 59, 7200, 1000, 0, false, false},
+	{"an hour later", 720000, 60, 7200, 1000, 0, false, true},
+	{"a short schedule, and a process younger than it", 60, 1, 2, 1000, 0, false, false},
+	{"and no longer", 60, 2, 2, 1000, 0, false, true},
+	{"held by itself: old by our fault", 720000, 1440, 7200, 7, 1, false, false},
+	{"and tried since", 720000, 1440, 7200, 8, 1, false, true},
+	{"somebody in it is held", 720000, 1440, 7200, 1000, 0, true, false},
+};
+
+static void test_ages(void)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(ages); i++) {
+		const struct verdict_age age = {
+			.age_ns = ages[i].age * minute,
+			.uptime_ns = ages[i].uptime * minute,
+			.expire_ns = ages[i].expire * minute,
+			.tried = ages[i].tried,
+			.holds = ages[i].holds,
+			.beside = ages[i].beside,
+		};
+		int before = check_failures;
+		CHECK_EQ(verdict_expired(&age), ages[i].expired);
+		if (check_failures != before)
+			fprintf(stderr, "in: %s\n", ages[i].name);
+	}
+}
+
+static void test_pauses(void)
+{
+	static const struct {
+		enum outcome_kind kind;
+		unsigned unknown;
+		bool longest, news;
+	} pauses[] = {
+		{OUTCOME_ANSWERED, 9, false, false}, {OUTCOME_LOST, 9, false, false},
+		{OUTCOME_UNKNOWN, 1, false, false},  {OUTCOME_UNKNOWN, 2, true, true},
+		{OUTCOME_UNKNOWN, 3, true, false},   {OUTCOME_UNKNOWN, 255, true, false},
+	};
+	size_t i;
+
+	for (i = 0; i < COUNT(pauses); i++) {
+		struct verdict_pause pause = verdict_pause(pauses[i].kind, pauses[i].unknown);
+		CHECK_EQ(pause.longest, pauses[i].longest);
+		CHECK_EQ(pause.news, pauses[i].news);
+	}
+}
+
+static void test_faults(void)
+{
+	CHECK(verdict_fault(-EBADMSG).damaged);
+	CHECK(verdict_fault(-EIO).damaged);
+	CHECK(!verdict_fault(-ENOMEM).damaged);
+	CHECK(!verdict_fault(-EMFILE).damaged);
+	CHECK(verdict_fault(-EIO).again_s > verdict_fault(-ENOMEM).again_s);
+	CHECK(verdict_fault(-ENOMEM).again_s > 0);
+}
+
 int main(void)
 {
 	RUN(test_cuts);
 	RUN(test_all_cuts);
 	RUN(test_ends);
+	RUN(test_silences);
+	RUN(test_ages);
+	RUN(test_pauses);
+	RUN(test_faults);
 	return check_end();
 }
