@@ -8,14 +8,19 @@
 #ifndef POSTRIDER_DELIVER_ATTEMPT_H
 #define POSTRIDER_DELIVER_ATTEMPT_H
 
-#include "core/deliver/connection.h"
 #include "core/deliver/exchange.h"
+#include "core/deliver/outcome.h"
 #include "core/deliver/results.h"
 #include "core/deliver/rewriting.h"
+#include "queue/envelope.h"
+#include "queue/spool.h"
 
 enum { ATTEMPT_RESULTS_INLINE = 16 };
 
 struct attempt;
+struct connection;
+struct delivery;
+struct outbound;
 
 /* Of who starts attempts (outbound.c). */
 struct attempt_handlers {

@@ -8,6 +8,7 @@
 
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
+#include "core/deliver/outbound.h"
 #include "core/shard/shard.h"
 
 static bool wanted(const struct attempt *a)
