@@ -33,6 +33,7 @@
 #include "core/deliver/tls_policy.h"
 #include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
+#include "core/receive/listeners.h"
 #include "core/receive/session.h"
 #include "core/relay/agents.h"
 #include "core/relay/ceiling.h"
@@ -64,7 +65,8 @@ enum {
 	STATUS_MS = 2000,
 	RELOAD_WAIT_S = 10,
 	RELOAD_LOOK_US = 1000,
-	MMAP_THRESHOLD = 128 << 10
+	MMAP_THRESHOLD = 128 << 10,
+	LISTENERS_JSON = 4096
 };
 
 struct thread {
@@ -248,25 +250,33 @@ static void log_failure(struct process *p, const char *text)
 	log_end(&e);
 }
 
-static void log_ready(struct process *p)
+/* With the ports that the kernel chose. */
+static size_t listeners_json(const struct relay *relay, char json[LISTENERS_JSON])
 {
-	const struct config *config = p->relay.config;
-	struct log_event e;
-	char json[4096], address[ADDRESS_TEXT_SIZE];
+	const struct config *config = relay->snapshot->config;
+	char address[ADDRESS_TEXT_SIZE];
 	size_t n = 0, i;
 
 	json[n++] = '[';
-	for (i = 0; i < config->listener_count && n + 200 < sizeof(json); i++) {
-		address_text_format_port(&p->relay.receivers.listeners[i], address);
-		n += (size_t)snprintf(json + n, sizeof(json) - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}",
+	for (i = 0; i < config->listener_count && n + 200 < LISTENERS_JSON; i++) {
+		address_text_format_port(listeners_address(&relay->receivers, relay->snapshot, i), address);
+		n += (size_t)snprintf(json + n, LISTENERS_JSON - n, "%s{\"name\":\"%.64s\",\"address\":\"%s\"}",
 				      i ? "," : "", config->listeners[i].name, address);
 	}
 	json[n++] = ']';
+	return n;
+}
+
+static void log_ready(struct process *p)
+{
+	char listeners[LISTENERS_JSON];
+	struct log_event e;
+
 	log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "ready");
 	log_text(&e, "version", POSTRIDER_VERSION);
 	log_number(&e, "pid", (uint64_t)getpid());
 	log_number(&e, "shards", p->relay.shard_count);
-	log_json(&e, "listeners", json, n);
+	log_json(&e, "listeners", listeners, listeners_json(&p->relay, listeners));
 	log_number(&e, "queued", p->recovery.live);
 	log_number(&e, "moved", p->recovery.moved);
 	log_number(&e, "held", p->recovery.held);
@@ -280,7 +290,8 @@ static rlim_t files_needed(const struct config *config)
 {
 	/* Standard streams, certificates and other files while they are read; a name needs two questions. */
 	enum { PROCESS_FILES = 64, RING_FILES = 4, NAMES_FILES_MAX = 640 };
-	rlim_t shard = SPOOL_FILES_MAX + RING_FILES + SESSION_REFUSED_MAX + config->listener_count;
+	/* Other listeners may come before these go. */
+	rlim_t shard = SPOOL_FILES_MAX + RING_FILES + SESSION_REFUSED_MAX + 2 * config->listener_count;
 	rlim_t need = PROCESS_FILES + config->limits.connections + config->shards * shard;
 	size_t d;
 
@@ -362,10 +373,12 @@ static void reload_refused(struct process *p, const struct config_problems *prob
 static void reloaded(struct process *p, uint64_t started_ns)
 {
 	const struct config *config = p->relay.snapshot->config;
+	char listeners[LISTENERS_JSON];
 	struct log_event e;
 
 	log_begin_at(&e, own_log(p), LOG_LEVEL_NOTICE, "reloaded");
 	log_text(&e, "file", config->file);
+	log_json(&e, "listeners", listeners, listeners_json(&p->relay, listeners));
 	log_number(&e, "clients", config->client_count);
 	log_number(&e, "destinations", config->destination_count);
 	log_number(&e, "routes", config->route_count);

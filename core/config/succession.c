@@ -29,19 +29,6 @@ static void check_spool(const struct succession *s)
 		CANNOT(s, "the sizes below spool cannot change while postrider runs: restart it");
 }
 
-static void check_listeners(const struct succession *s)
-{
-	const struct config *a = s->running, *b = s->next;
-	bool same = a->listener_count == b->listener_count;
-
-	for (size_t i = 0; same && i < a->listener_count; i++) {
-		same = strcmp(a->listeners[i].name, b->listeners[i].name) == 0 &&
-		       strcmp(a->listeners[i].address_text, b->listeners[i].address_text) == 0;
-	}
-	if (!same)
-		CANNOT(s, "listeners, their order included, cannot change while postrider runs: restart it");
-}
-
 static void check_limits(const struct succession *s)
 {
 	if (s->next->limits.connections > s->bounds->connections)
@@ -162,7 +149,6 @@ bool config_succeed(struct config *next, const struct config *running, const str
 		return false;
 	}
 	check_spool(&s);
-	check_listeners(&s);
 	check_limits(&s);
 	count = choose_places(&s, places);
 	if (problems->errors == 0) {

@@ -4,39 +4,47 @@
 #include "core/receive/listen.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/port_owner.h"
 #include "core/config/config.h"
+#include "core/receive/listeners.h"
 #include "core/receive/receiver.h"
 #include "core/receive/session.h"
 #include "core/shard/load.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
-enum { ACCEPT_RETRY_MS = 100, LISTEN_BACKLOG = 1024 };
+enum { ACCEPT_RETRY_MS = 100 };
 
 /* A connection on its way to the shard that serves it. malloc'd: it is freed there. */
 struct accepted {
 	struct post post;
-	unsigned listener;
+	uint32_t serial; /* of its listener */
 	int fd;
 };
+
+/* It is counted. */
+static void serve(struct shard *shard, uint32_t serial, int fd)
+{
+	int listener = shard->draining ? -1 : listeners_find(shard->receiver->snapshot, serial);
+
+	if (listener >= 0) {
+		receive_accepted(shard, (unsigned)listener, fd);
+		return;
+	}
+	/* Its listener went while it came. */
+	load_connection_gone(shard);
+	ring_drop_fd(shard->ring, fd);
+}
 
 /* A connection that another shard has accepted: starts its session. */
 static void on_handed_over(struct shard *shard, struct post *post)
 {
 	struct accepted *accepted = container_of(post, struct accepted, post);
 
-	if (shard->draining) {
-		load_connection_gone(shard);
-		ring_drop_fd(shard->ring, accepted->fd);
-	} else {
-		receive_accepted(shard, accepted->listener, accepted->fd);
-	}
+	serve(shard, accepted->serial, accepted->fd);
 	free(accepted);
 }
 
@@ -49,7 +57,7 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 		return false;
 	*accepted = (struct accepted){
 		.post = {.fn = on_handed_over, .to = (uint16_t)to},
-		.listener = listener->index,
+		.serial = listener->serial,
 		.fd = fd,
 	};
 	list_init(&accepted->post.link);
@@ -58,15 +66,44 @@ static bool hand_over(struct listener *listener, unsigned to, int fd)
 	return true;
 }
 
+/* All others know this shard's listeners. */
+static bool all_know(const struct shard *shard)
+{
+	return atomic_load_explicit(&shard->receiver->snapshot->taken, memory_order_acquire) == shard->count;
+}
+
 static void take_connection(struct listener *listener, int fd)
 {
 	struct shard *shard = listener->shard;
 	unsigned to = load_connection(shard);
 
-	if (to != shard->index && hand_over(listener, to, fd))
+	if (to != shard->index && all_know(shard) && hand_over(listener, to, fd))
 		return;
 	load_connection_came(shard);
-	receive_accepted(shard, listener->index, fd);
+	serve(shard, listener->serial, fd);
+}
+
+/* ---- one listener ------------------------------------------------------------------------------------------- */
+
+static void close_listener(struct listener *listener)
+{
+	listener->cancelled = true;
+	ring_close_fd(listener->shard->ring, &listener->close_op, listener->fd);
+}
+
+/* It accepts no more, and is closed. */
+static void leave(struct listener *listener)
+{
+	struct shard *shard = listener->shard;
+
+	if (listener->fd < 0 || listener->leaving)
+		return;
+	listener->leaving = true;
+	wheel_disarm(&shard->wheel, &listener->retry);
+	if (listener->accept_op.in_flight)
+		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
+	else
+		close_listener(listener);
 }
 
 static void on_accept(struct ring_op *op, int result, uint32_t flags)
@@ -74,20 +111,15 @@ static void on_accept(struct ring_op *op, int result, uint32_t flags)
 	struct listener *listener = container_of(op, struct listener, accept_op);
 	struct shard *shard = listener->shard;
 
-	if (result >= 0) {
-		if (shard->draining)
-			ring_drop_fd(shard->ring, result);
-		else
-			take_connection(listener, result);
-	}
+	if (result >= 0)
+		take_connection(listener, result);
 	if (flags & RING_MORE)
 		return;
-	if (shard->draining) {
+	if (listener->leaving) {
 		if (listener->fd < 0 || listener->close_op.in_flight)
 			return;
 		wheel_disarm(&shard->wheel, &listener->retry);
-		listener->cancelled = true;
-		ring_close_fd(shard->ring, &listener->close_op, listener->fd);
+		close_listener(listener);
 		return;
 	}
 	/* Out of descriptors, usually: give the others time to go (P9). */
@@ -102,7 +134,7 @@ static void on_accept_retry(struct wheel_timer *timer)
 	struct listener *listener = container_of(timer, struct listener, retry);
 	struct shard *shard = listener->shard;
 
-	if (!shard->draining)
+	if (!listener->leaving)
 		ring_accept(shard->ring, &listener->accept_op, listener->fd);
 	else if (listener->accept_op.in_flight && !listener->close_op.in_flight)
 		ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
@@ -126,79 +158,99 @@ static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
 		return;
 	}
 	listener->fd = -1;
+	atomic_fetch_sub_explicit(&listener->place->users, 1, memory_order_release);
 }
 
-/*
- * Shards share an address with each other (SO_REUSEPORT), and with nobody else: the kernel would give a second relay
- * half of the connections. The first shard starts before the others and opens it alone.
- */
-static int open_listener(struct shard *shard, const struct ring_address *address, char why[PORT_OWNER_TEXT])
+/* The socket is this shard's. */
+static void take(struct shard *shard, unsigned place, int fd)
 {
-	int fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, shard->index == 0 ? RING_ALONE : RING_SHARED);
+	struct listener *listener = &shard->receiver->listeners[place];
 
-	why[0] = '\0';
-	/* Two listeners may overlap: all addresses, and one of them. */
-	if (fd == -EADDRINUSE && !port_owner(address, why))
-		fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, RING_SHARED);
-	return fd;
+	*listener = (struct listener){
+		.shard = shard,
+		.place = &shard->receiver->shared->listening[place],
+		.accept_op.fn = on_accept,
+		.close_op.fn = on_listener_op,
+		.fd = fd,
+	};
+	listener->serial = listener->place->serial;
+	wheel_timer_init(&listener->retry, on_accept_retry);
 }
+
+/* ---- all ---------------------------------------------------------------------------------------------------- */
 
 int accept_listen(struct shard *shard, struct ring_problem *problem)
 {
-	const struct config *config = shard->config;
-	char owner[PORT_OWNER_TEXT];
-	size_t i;
+	struct receivers *shared = shard->receiver->shared;
+	char why[LISTENERS_WHY];
+	unsigned i;
 
-	for (i = 0; i < config->listener_count; i++) {
-		struct listener *listener = &shard->receiver->listeners[i];
-		struct ring_address *address = &shard->receiver->shared->listeners[i];
-		listener->shard = shard;
-		listener->index = (unsigned)i;
-		listener->accept_op.fn = on_accept;
-		listener->close_op.fn = on_listener_op;
-		wheel_timer_init(&listener->retry, on_accept_retry);
-		listener->fd = open_listener(shard, address, owner);
-		if (listener->fd < 0) {
-			snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s%s%s",
-				 config->listeners[i].name, config->listeners[i].address_text, strerror(-listener->fd),
-				 owner[0] ? " by " : "", owner);
-			return listener->fd;
+	for (i = 0; i < shard->config->listener_count; i++) {
+		const struct config_listener *listener = &shard->config->listeners[i];
+		struct ring_address *address = &shared->listening[i].address;
+		int fd = listeners_open(shard, address, why);
+		if (fd < 0) {
+			listeners_tell(problem, listener->name, listener->address_text, fd, why);
+			return fd;
 		}
+		take(shard, i, fd);
 		/* Port 0 was chosen by the kernel for the first shard; the others share it. */
-		(void)ring_local_address(shard->ring, listener->fd, address);
+		(void)ring_local_address(shard->ring, fd, address);
 	}
 	return 0;
 }
 
 void accept_start(struct shard *shard)
 {
-	size_t i;
+	unsigned i;
 
 	for (i = 0; i < shard->config->listener_count; i++)
 		ring_accept(shard->ring, &shard->receiver->listeners[i].accept_op, shard->receiver->listeners[i].fd);
 }
 
+/* What this shard was given and has not taken. */
+static int given(struct shard *shard, unsigned place)
+{
+	int *at = &shard->receiver->shared->listening[place].fds[shard->index], fd = *at;
+
+	*at = -1;
+	return fd;
+}
+
+void accept_follow(struct shard *shard, const struct snapshot *snapshot)
+{
+	unsigned i;
+
+	for (i = 0; i < LISTENER_PLACES && !shard->draining; i++) {
+		struct listener *listener = &shard->receiver->listeners[i];
+		const struct listening *place = &shard->receiver->shared->listening[i];
+		if (listener->fd >= 0 && listeners_find(snapshot, listener->serial) < 0) {
+			leave(listener);
+		} else if (place->fds[shard->index] >= 0) {
+			take(shard, i, given(shard, i));
+			ring_accept(shard->ring, &listener->accept_op, listener->fd);
+		}
+	}
+}
+
 void accept_stop(struct shard *shard)
 {
-	size_t i;
+	unsigned i;
+	int fd;
 
-	for (i = 0; i < shard->config->listener_count; i++) {
-		struct listener *listener = &shard->receiver->listeners[i];
-		wheel_disarm(&shard->wheel, &listener->retry);
-		if (listener->accept_op.in_flight) {
-			ring_cancel(shard->ring, &listener->close_op, &listener->accept_op);
-		} else {
-			listener->cancelled = true;
-			ring_close_fd(shard->ring, &listener->close_op, listener->fd);
-		}
+	for (i = 0; i < LISTENER_PLACES; i++) {
+		fd = given(shard, i);
+		if (fd >= 0)
+			ring_drop_fd(shard->ring, fd);
+		leave(&shard->receiver->listeners[i]);
 	}
 }
 
 bool accept_stopped(const struct shard *shard)
 {
-	size_t i;
+	unsigned i;
 
-	for (i = 0; i < shard->config->listener_count; i++) {
+	for (i = 0; i < LISTENER_PLACES; i++) {
 		if (shard->receiver->listeners[i].fd >= 0)
 			return false;
 	}

@@ -3,7 +3,8 @@
  *
  * Each shard listens on every address of the configuration (SO_REUSEPORT) and the kernel chooses which of them gets a
  * new connection; which shard serves it, load_connection() says, and the descriptor goes there by post. Out of
- * descriptors, accepting pauses a moment and goes on (P9).
+ * descriptors, accepting pauses a moment and goes on (P9). Which addresses there are, and how that changes while the
+ * process runs, is in listeners.h.
  */
 #ifndef POSTRIDER_RECEIVE_LISTEN_H
 #define POSTRIDER_RECEIVE_LISTEN_H
@@ -13,21 +14,26 @@
 #include "core/base/ring.h"
 #include "core/base/wheel.h"
 
+struct listening;
 struct shard;
+struct snapshot;
 
 struct listener {
 	struct shard *shard;
 	struct ring_op accept_op, close_op;
 	struct wheel_timer retry;
-	int fd;
-	unsigned index;
-	bool cancelled;
+	int fd;                  /* -1: there is none here */
+	uint32_t serial;         /* as `place` had it when it was opened */
+	struct listening *place; /* listeners.h */
+	bool leaving, cancelled;
 };
 
 /* Opens the sockets; what comes waits in the kernel. 0 or -errno with *problem. */
 int accept_listen(struct shard *shard, struct ring_problem *problem);
 /* Mail comes in only when every shard is there to own it. */
 void accept_start(struct shard *shard);
+/* This snapshot's new sessions come from now on: takes the sockets it was given, closes those that are gone from it. */
+void accept_follow(struct shard *shard, const struct snapshot *snapshot);
 /* Closes them; accept_stopped() says when it is done. */
 void accept_stop(struct shard *shard);
 bool accept_stopped(const struct shard *shard);

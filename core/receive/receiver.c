@@ -8,29 +8,23 @@
 
 #include "core/config/config.h"
 #include "core/receive/listen.h"
+#include "core/receive/listeners.h"
 #include "core/receive/peers.h"
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 #include "tls/tls.h"
 
-int receivers_init(struct receivers *shared, const struct config *config)
+int receivers_init(struct receivers *shared, const struct config *config, unsigned shard_count)
 {
-	size_t i;
-
-	shared->listeners = calloc(config->listener_count + 1, sizeof(*shared->listeners));
 	shared->peers = peers_new();
-	if (!shared->listeners || !shared->peers)
-		return -ENOMEM;
-	for (i = 0; i < config->listener_count; i++)
-		shared->listeners[i] = config->listeners[i].address;
-	return 0;
+	return shared->peers ? listeners_init(shared, config, shard_count) : -ENOMEM;
 }
 
 void receivers_deinit(struct receivers *shared)
 {
 	peers_free(shared->peers);
-	free(shared->listeners);
+	listeners_deinit(shared);
 }
 
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions)
@@ -48,8 +42,12 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	pool_init(&receiver->long_names, SESSION_NAME_MAX, 16, sessions);
 	pool_init(&receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
 	pool_init(&receiver->tls_buffers, TLS_OUTPUT_MIN, 1, 3 * sessions);
-	receiver->listeners = calloc(shard->config->listener_count + 1, sizeof(*receiver->listeners));
-	return receiver->listeners ? 0 : -ENOMEM;
+	receiver->listeners = calloc(LISTENER_PLACES, sizeof(*receiver->listeners));
+	if (!receiver->listeners)
+		return -ENOMEM;
+	for (unsigned i = 0; i < LISTENER_PLACES; i++)
+		receiver->listeners[i].fd = -1;
+	return 0;
 }
 
 void receiver_take(struct shard *shard, struct snapshot *snapshot)

@@ -20,17 +20,20 @@
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 
 struct config;
-struct listener; /* listen.h */
+struct listener;  /* listen.h */
+struct listening; /* listeners.h */
 struct peers;
-struct ring_address;
 struct shard;
 struct snapshot;
 
 /* What the receivers of all shards share; the atomics are written by all, the rest is set up before they run. */
 struct receivers {
-	struct ring_address *listeners; /* owned: bound addresses, the port known after the first shard has bound */
-	struct peers *peers;            /* owned */
-	_Atomic(unsigned) connections;  /* inbound, whole process */
+	struct listening *listening; /* owned, LISTENER_PLACES */
+	int *fds;                    /* owned, what those point to */
+	uint32_t listening_serial;   /* the last one given; of who reloads */
+	unsigned shard_count;
+	struct peers *peers;           /* owned */
+	_Atomic(unsigned) connections; /* inbound, whole process */
 };
 
 struct receiver_counters {
@@ -43,7 +46,7 @@ struct receiver {
 	struct receiver_counters counters;
 	struct pool sessions, lines, reply_buffers, tls_buffers;
 	struct pool names, long_names; /* of clients: SESSION_NAME_SHORT octets, or SESSION_NAME_MAX */
-	struct listener *listeners;    /* owned, as many as the configuration has */
+	struct listener *listeners;    /* owned, LISTENER_PLACES */
 	struct list session_list;      /* every session */
 	unsigned sessions_told_no;     /* of session_list: over a limit, being told so */
 	struct list content_readers;   /* sessions that read content */
@@ -55,7 +58,7 @@ struct receiver {
 };
 
 /* 0 or -ENOMEM. */
-int receivers_init(struct receivers *shared, const struct config *config);
+int receivers_init(struct receivers *shared, const struct config *config, unsigned shard_count);
 void receivers_deinit(struct receivers *shared);
 /* Memory only, for so many sessions. 0 or -ENOMEM. */
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions);

@@ -29,7 +29,8 @@ int relay_init(struct relay *relay, struct config *config, unsigned shard_count)
 		if (handoff_init(&relay->handoffs[i], HANDOFF_CAPACITY) < 0)
 			return -ENOMEM;
 	}
-	if (plan_init(&relay->plan, config, shard_count) < 0 || receivers_init(&relay->receivers, config) < 0)
+	if (plan_init(&relay->plan, config, shard_count) < 0 ||
+	    receivers_init(&relay->receivers, config, shard_count) < 0)
 		return -ENOMEM;
 	if (deliverers_init(&relay->deliverers, config, relay->plan.destination_room) < 0)
 		return -ENOMEM;

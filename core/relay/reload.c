@@ -13,6 +13,8 @@
 #include "core/deliver/outbound.h"
 #include "core/deliver/tls_policy.h"
 #include "core/receive/inbound_tls.h"
+#include "core/receive/listen.h"
+#include "core/receive/listeners.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -38,6 +40,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	free(snapshot->mailboxes);
 	free(snapshot->client_connections);
 	free(snapshot->users);
+	free(snapshot->listeners);
 	free(snapshot->terms);
 	if (snapshot->owns_config)
 		config_free((struct config *)snapshot->config);
@@ -107,7 +110,8 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
 	if (snapshot->users)
 		memset(snapshot->users, 0, size);
-	if (make_terms(snapshot) && snapshot->tls && snapshot->mailboxes &&
+	snapshot->listeners = calloc(config->listener_count + 1, sizeof(*snapshot->listeners));
+	if (make_terms(snapshot) && snapshot->listeners && snapshot->tls && snapshot->mailboxes &&
 	    (snapshot->client_connections || !any_limited(config)) && snapshot->users)
 		return snapshot;
 	free_snapshot(snapshot);
@@ -186,6 +190,7 @@ int reload_first(struct relay *relay, const struct config *config)
 	if (!snapshot)
 		return -ENOMEM;
 	relay->snapshot = snapshot;
+	listeners_first(&relay->receivers, snapshot);
 	atomic_store(&snapshot->prepared, relay->shard_count);
 	atomic_store(&snapshot->taken, relay->shard_count);
 	return count_clients(relay, NULL, snapshot);
@@ -253,6 +258,7 @@ static bool refuse(struct config_problems *problems, const struct config *next, 
 static bool compile(struct relay *relay, struct snapshot *snapshot, struct config_problems *problems)
 {
 	const struct config *next = snapshot->config;
+	struct ring_problem ring_problem;
 	struct mailbox_problem why;
 	struct tls_problem problem;
 	int r;
@@ -278,6 +284,8 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 			"a budget of recipients a day has no file in the spool directory, and cannot be given one");
 	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0)
 		return refuse(problems, next, "out of memory");
+	if (listeners_follow(&relay->receivers, relay->shards, relay->snapshot, snapshot, &ring_problem) < 0)
+		return refuse(problems, next, ring_problem.text);
 	return true;
 }
 
@@ -374,6 +382,7 @@ bool reload_step(struct shard *shard)
 	    atomic_load_explicit(&shard->snapshot->prepared, memory_order_acquire) < shard->count)
 		return changed;
 	receiver_take(shard, shard->snapshot);
+	accept_follow(shard, shard->snapshot);
 	atomic_fetch_add_explicit(&shard->snapshot->taken, 1, memory_order_release);
 	return changed;
 }

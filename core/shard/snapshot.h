@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct config;
 struct dns;
@@ -33,6 +34,7 @@ struct snapshot {
 	struct inbound_tls *inbound; /* owned: of listeners (core/receive/inbound_tls.h) */
 	struct fair_terms *terms;    /* owned: of clients that are not as others, sorted (queue/fair.h) */
 	size_t terms_count;
+	uint32_t *listeners;                     /* owned, per listener: its serial number (core/receive/listeners.h) */
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
 	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */

@@ -11,6 +11,7 @@ sentence, and then nothing has changed.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,16 +19,17 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually,  # noqa: E402
+                     free_port, message)
 from name_server import SILENT, NameServer  # noqa: E402
-from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
 
 
 class Reloadable:
     """A relay whose configuration is a Python value that may be changed."""
 
-    def __init__(self, work, configuration):
+    def __init__(self, work, configuration, prefix=()):
         self.work, self.configuration = work, configuration
-        self.relay = work.relay(configuration)
+        self.relay = work.relay(configuration, prefix=prefix)
 
     def reload(self, expect=0):
         """Writes the configuration and asks for it; returns what the command said."""
@@ -87,7 +89,6 @@ def what_cannot_change():
         it = Reloadable(work, configuration)
         good = json.dumps(configuration)
         for change, sentence in (({'shards': 1}, 'shards cannot change'),
-                                 ({'listeners': [{'name': 'lan', 'address': '127.0.0.1:1'}]}, 'listeners'),
                                  ({'limits': {'connections': 100000}}, 'limits.connections'),
                                  ({'spool': dict(configuration['spool'], size_max='3GiB')}, 'sizes below spool'),
                                  ({'routes': [{'destination': 'nowhere'}]}, 'nowhere')):
@@ -102,9 +103,162 @@ def what_cannot_change():
         it.reload(expect=78)
         it.send(1)
         # The last of them had a fault that only the command saw: it never asked.
-        eventually(lambda: it.relay.count['reload_refused'] >= 4, lambda: str(dict(it.relay.count)))
+        eventually(lambda: it.relay.count['reload_refused'] >= 3, lambda: str(dict(it.relay.count)))
         equal(it.relay.count['reloaded'], 0, 'reloads')
         it.relay.terminate()
+
+
+def refused_connection(address):
+    with socket.socket() as probe:
+        return probe.connect_ex(address) != 0
+
+
+def once(address, sequence):
+    with Client(address) as client:
+        client.hello()
+        client.envelope(recipients=['recipient@example.com'])
+        client.data(message(sequence))
+
+
+@case
+def listeners_come_and_go():
+    """New ones accept when the reload is over; a session of one that is gone goes on to its end; routes follow the
+    names, whatever the order."""
+    with Workspace() as work:
+        one, other = work.own(NextHop()), work.own(NextHop())
+        configuration = work.configuration([one.host])
+        configuration['destinations'].append({'name': 'other', 'hosts': [other.host], 'tls': {'mode': 'none'}})
+        it = Reloadable(work, configuration)
+        lan, added = it.relay.address, ('127.0.0.1', free_port())
+        with Client(lan) as old:
+            old.hello()
+            configuration['listeners'].insert(0, {'name': 'added', 'address': '%s:%d' % added})
+            configuration['routes'].insert(0, {'listener': 'added', 'destination': 'other'})
+            it.reload()
+            once(lan, 1)
+            once(added, 2)
+            configuration['listeners'].reverse()
+            it.reload()
+            once(lan, 3)
+            once(added, 4)
+            # Port 0 is the same listener for as long as its name is there.
+            listeners = it.relay.events('reloaded')[-1]['listeners']
+            equal([each['name'] for each in listeners], ['lan', 'added'], 'listeners')
+            equal(listeners[0]['address'], '%s:%d' % lan, 'the address of lan')
+            configuration['listeners'].pop(0)
+            it.reload()
+            eventually(lambda: refused_connection(lan), 'the listener is closed')
+            old.envelope(recipients=['recipient@example.com'])
+            old.data(message(5))
+            once(added, 6)
+            # The name may be another address's, and the address another name's.
+            configuration['listeners'] = [{'name': 'added', 'address': '%s:%d' % lan},
+                                          {'name': 'lan', 'address': '%s:%d' % added}]
+            it.reload()
+            once(lan, 7)
+            once(added, 8)
+        one.wait_arrivals(4)
+        other.wait_arrivals(4)
+        equal((sorted(one.sequences()), sorted(other.sequences())), ([1, 3, 5, 8], [2, 4, 6, 7]), 'arrivals')
+        it.relay.terminate()
+
+
+@case
+def a_port_that_cannot_be_had():
+    """It refuses all of the reload with a sentence, and nothing of it is in force: not the other listener, not the
+    clients."""
+    with Workspace() as work, socket.create_server(('127.0.0.1', free_port())) as taken:
+        hop = work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        it = Reloadable(work, configuration)
+        free = ('127.0.0.1', free_port())
+        good = json.dumps(configuration)
+        configuration['listeners'] += [{'name': 'free', 'address': '%s:%d' % free},
+                                       {'name': 'taken', 'address': '127.0.0.1:%d' % taken.getsockname()[1]}]
+        configuration['clients'] = [{'name': 'nobody', 'networks': ['192.0.2.1']}]
+        said = it.reload(expect=78)
+        check('listener "taken" cannot listen on 127.0.0.1:%d' % taken.getsockname()[1] in said and
+              'pid %d' % os.getpid() in said, said)
+        check(refused_connection(free), 'the other listener is there')
+        it.send(1)
+        configuration['listeners'][-1] = {'name': 'nowhere', 'address': '192.0.2.1:25'}
+        said = it.reload(expect=78)
+        check('listener "nowhere" cannot listen on 192.0.2.1:25' in said, said)
+        it.send(2)
+        # And it can be had when who had it has gone.
+        it.configuration = json.loads(good)
+        it.configuration['listeners'] = configuration['listeners'][:2] + [
+            {'name': 'taken', 'address': '127.0.0.1:%d' % taken.getsockname()[1]}]
+        taken.close()
+        it.reload()
+        once(free, 3)
+        hop.wait_arrivals(3)
+        it.relay.terminate()
+
+
+@case
+def one_address_of_all():
+    """From one address to all addresses and back, on the same port, under connections that never stop."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        address = ('127.0.0.1', free_port())
+        texts = ['127.0.0.1:%d' % address[1], '0.0.0.0:%d' % address[1]]
+        configuration['listeners'] = [{'name': 'lan', 'address': texts[0]}]
+        it = Reloadable(work, configuration)
+        stop, sent, refused = threading.Event(), [0], [0]
+
+        def feed():
+            while not stop.is_set():
+                try:
+                    client = Client(address)
+                except (OSError, harness.Failure):  # it came to a socket that was just being closed
+                    refused[0] += 1
+                    continue
+                with client:
+                    client.hello()
+                    client.envelope(recipients=['recipient@example.com'])
+                    client.data(message(sent[0]))
+                sent[0] += 1
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        try:
+            for n in range(1, 21):
+                before = sent[0]
+                configuration['listeners'] = [{'name': 'lan', 'address': texts[n % 2]}]
+                it.reload()
+                eventually(lambda: sent[0] > before + 1, 'mail goes in')
+        finally:
+            stop.set()
+            feeder.join()
+        check(refused[0] <= 40, '%d connections were refused or reset', refused[0])
+        hop.wait_arrivals(sent[0])
+        it.relay.terminate()
+
+
+@case
+def ports_below_1024():
+    """They can be had for as long as the process has the capability, as the packaged service does; without it, it is
+    said what to do."""
+    if os.geteuid() != 0:
+        return 'only root can give a capability up'
+    without = ['setpriv', '--bounding-set=-net_bind_service', '--inh-caps=-net_bind_service', '--']
+    for prefix, expect in (([], 0), (without, 78)):
+        with Workspace() as work:
+            hop = work.own(NextHop())
+            configuration = work.configuration([hop.host])
+            it = Reloadable(work, configuration, prefix)
+            port = next(port for port in range(600, 1024) if refused_connection(('127.0.0.1', port)))
+            configuration['listeners'].append({'name': 'low', 'address': '127.0.0.1:%d' % port})
+            said = it.reload(expect)
+            if expect:
+                check('Permission denied' in said and 'CAP_NET_BIND_SERVICE' in said, said)
+                it.send(1)
+            else:
+                once(('127.0.0.1', port), 1)
+            hop.wait_arrivals(1)
+            it.relay.terminate()
+    return None
 
 
 @case

@@ -39,7 +39,7 @@ static const char rig_yaml[] =
 	"hostname: relay.example\n"
 	"shards: %u\n"
 	"spool: { directory: /spool, size_max: %uMiB, segment_size: 4MiB, message_size_max: 8MiB }\n"
-	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }]\n"
+	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }%s%s]\n"
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
 	"  - { name: one, hosts: [%s], tls: { mode: none }, limits: { connections: %u, "
@@ -109,8 +109,9 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 void rig_clients(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->options.clients; i++) {
+		bool second = rig->options.second_listener && i % 2;
 		struct actor_client_config client = {
-			.address = world_address(RIG_PORT),
+			.address = world_address(second ? RIG_SECOND_PORT : RIG_PORT),
 			.ledger = &rig->ledger,
 			.mode = i % 2 ? ACTOR_CLIENT_LOCKSTEP : ACTOR_CLIENT_GROUPED,
 			.messages = rig->options.messages,
@@ -190,6 +191,8 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 	static struct config_problems problems;
 	char text[2048];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
+			 o->second_listener ? ", { name: more, address: \"127.0.0.1:2526\" }" : "",
+			 o->taken_port ? ", { name: taken, address: \"127.0.0.1:3002\" }" : "",
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
 			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
@@ -525,6 +528,8 @@ bool rig_reload(struct rig *rig)
 	struct config *next = parse_config(rig, rig->shard_count);
 	config_problems_init(&problems);
 	taken = reload_begin(&rig->relay, next, &problems);
+	if (!taken && rig_log)
+		fprintf(stderr, "reload: %s\n", config_problems_first(&problems));
 	if (!taken)
 		config_free(next);
 	world_engine_leave();

@@ -41,6 +41,7 @@ enum {
 	RIG_IDLERS_MAX = 8,
 	RIG_HOPS = 2,
 	RIG_PORT = 2525,
+	RIG_SECOND_PORT = 2526,
 	RIG_HOP_PORT = 3001,
 };
 
@@ -52,7 +53,9 @@ struct rig_options {
 	unsigned clients, messages;                  /* messages of each client */
 	unsigned messages_per_connection;
 	unsigned idlers;
-	unsigned deaf; /* of these, how many read nothing */
+	unsigned deaf;        /* of these, how many read nothing */
+	bool second_listener; /* clients with odd numbers come there, where it is when they begin */
+	bool taken_port;      /* and a third one, where somebody listens already */
 	uint32_t abort_rate;
 	size_t content_min, content_max;
 	unsigned recipients_max;

@@ -705,11 +705,10 @@ bool sim_network_cancel(struct sim_op *o)
 }
 
 /* The ring's synchronous calls. */
-
 bool port_owner(const struct ring_address *address, char text[PORT_OWNER_TEXT])
 {
 	snprintf(text, PORT_OWNER_TEXT, "another process");
-	return true;
+	return sim_listener_at(address) && sim_listener_at(address)->actor;
 }
 
 int ring_listen(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)

@@ -1,8 +1,8 @@
 /*
  * tests/sim/test_relay_reload.c - the configuration changes while mail flows, and the process dies at any moment.
  *
- * Destinations go and come back, hosts, limits and retries change, what cannot change is refused: no message is lost,
- * refused or sent twice for it, and all shards have taken the new one soon.
+ * Destinations and listeners go and come back, hosts, limits and retries change, what cannot change is refused: no
+ * message is lost, refused or sent twice for it, and all shards have taken the new one soon.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +28,12 @@ static void vary(struct rig *rig)
 					    "\"127.0.0.1:3009\", \"127.0.0.1:3001\""};
 	struct rig_options *o = &rig->options;
 
-	switch (world_below(5)) {
+	switch (world_below(6)) {
 	case 0:
 		o->gone = !o->gone;
+		break;
+	case 5:
+		o->second_listener = !o->second_listener;
 		break;
 	case 1:
 		o->connections = o->connections == 1 ? 1 : RIG_SHARDS_MAX + (unsigned)world_below(4);
@@ -64,9 +67,12 @@ static void refused(struct rig *rig)
 	struct rig_options before = rig->options;
 
 	vary(rig);
-	rig->options.size_mib = 256;
+	if (world_below(2))
+		rig->options.size_mib = 256;
+	else
+		rig->options.taken_port = true;
 	if (rig_reload(rig))
-		rig_fail(rig, "a reload changed the size of the spool");
+		rig_fail(rig, "a reload changed the size of the spool, or has a port that is another's");
 	rig->options = before;
 }
 
@@ -110,6 +116,7 @@ void scenario_reload(uint64_t seed)
 		.seed = seed,
 		.quiet = seed % 2,
 		.clients = 3,
+		.second_listener = true,
 		.messages = 100,
 		.messages_per_connection = rig_pick(seed, 1, 2) ? 0 : 9,
 		.content_max = rig_pick(seed, 2, 3) ? 4000 : 100000,
@@ -125,8 +132,10 @@ void scenario_reload(uint64_t seed)
 	for (unsigned i = 0; i < STEPS && rig.alive && rig.failures == 0; i++)
 		step(&rig);
 	rig.options.gone = false;
+	rig.options.second_listener = true;
 	if (rig.alive && rig_run(&rig, taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE)
-		(void)rig_reload(&rig);
+		if (!rig_reload(&rig) && !rig_broken(&rig))
+			rig_fail(&rig, "the last reload is refused");
 	rig_heal(&rig);
 	(void)rig_run(&rig, rig_quiet, 86400 * CLOCK_NS_PER_S);
 	(void)rig_run(&rig, NULL, 600 * CLOCK_NS_PER_S);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/receive/client.h"
+#include "core/receive/listeners.h"
 #include "core/relay/relay.h"
 #include "core/route/route.h"
 #include "tests/unit/check.h"
@@ -255,7 +256,7 @@ static void test_limits_are_exact(void)
 			first += relay.plan.destinations[d].lanes;
 		}
 		CHECK_EQ(relay.plan.lane_count, first);
-		CHECK_EQ(relay.receivers.listeners[1].length, 28);
+		CHECK_EQ(listeners_address(&relay.receivers, relay.snapshot, 1)->length, 28);
 		CHECK_EQ(atomic_load(&relay.receiving), shards);
 		for (unsigned i = 0; i < shards * shards; i++)
 			CHECK(handoff_empty(&relay.handoffs[i]) &&

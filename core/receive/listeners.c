@@ -1,0 +1,209 @@
+/*
+ * core/receive/listeners.c - see listeners.h.
+ */
+#include "core/receive/listeners.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/port_owner.h"
+#include "core/config/config.h"
+#include "core/receive/receiver.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+enum { LISTEN_BACKLOG = 1024 };
+
+static_assert((int)LISTENERS_WHY >= (int)PORT_OWNER_TEXT, "room for who has the port");
+
+int listeners_init(struct receivers *shared, const struct config *config, unsigned shard_count)
+{
+	int *fds;
+	size_t i;
+
+	shared->listening = calloc(LISTENER_PLACES, sizeof(*shared->listening));
+	shared->shard_count = shard_count;
+	fds = shared->fds = malloc(LISTENER_PLACES * shard_count * sizeof(*fds));
+	if (!shared->listening || !fds)
+		return -ENOMEM;
+	for (i = 0; i < (size_t)LISTENER_PLACES * shard_count; i++)
+		fds[i] = -1;
+	for (i = 0; i < LISTENER_PLACES; i++)
+		shared->listening[i].fds = fds + i * shard_count;
+	for (i = 0; i < config->listener_count; i++) {
+		shared->listening[i].address = config->listeners[i].address;
+		shared->listening[i].serial = ++shared->listening_serial;
+		atomic_store(&shared->listening[i].users, shard_count);
+	}
+	return 0;
+}
+
+void listeners_first(const struct receivers *shared, struct snapshot *snapshot)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->config->listener_count; i++)
+		snapshot->listeners[i] = shared->listening[i].serial;
+}
+
+void listeners_deinit(struct receivers *shared)
+{
+	free(shared->listening);
+	free(shared->fds);
+}
+
+/* ---- which is which --------------------------------------------------------------------------------------------- */
+
+int listeners_find(const struct snapshot *snapshot, uint32_t serial)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->config->listener_count; i++) {
+		if (snapshot->listeners[i] == serial)
+			return (int)i;
+	}
+	return -1;
+}
+
+static struct listening *place_of(const struct receivers *shared, uint32_t serial)
+{
+	size_t i;
+
+	for (i = 0; i < LISTENER_PLACES; i++) {
+		if (shared->listening[i].serial == serial)
+			return &shared->listening[i];
+	}
+	return NULL;
+}
+
+const struct ring_address *listeners_address(const struct receivers *shared, const struct snapshot *snapshot,
+					     size_t listener)
+{
+	return &place_of(shared, snapshot->listeners[listener])->address;
+}
+
+static bool same_place(const struct config_listener *a, const struct config_listener *b)
+{
+	if (a->address.length != b->address.length || memcmp(&a->address.any, &b->address.any, a->address.length) != 0)
+		return false;
+	return a->address.v4.sin_port != 0 || strcmp(a->name, b->name) == 0;
+}
+
+/* The serial number of the same listener; 0: there was none. */
+static uint32_t find_before(const struct snapshot *before, const struct config_listener *listener)
+{
+	size_t i;
+
+	for (i = 0; i < before->config->listener_count; i++) {
+		if (same_place(&before->config->listeners[i], listener))
+			return before->listeners[i];
+	}
+	return 0;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Shards share an address with each other (SO_REUSEPORT), and with nobody else: the kernel would give a second relay
+ * half of the connections. The first shard is before the others and opens it alone.
+ */
+int listeners_open(struct shard *shard, const struct ring_address *address, char why[LISTENERS_WHY])
+{
+	int fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, shard->index == 0 ? RING_ALONE : RING_SHARED);
+
+	why[0] = '\0';
+	/* Two listeners may overlap: all addresses, and one of them. */
+	if (fd == -EADDRINUSE && !port_owner(address, why))
+		fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, RING_SHARED);
+	return fd;
+}
+
+void listeners_tell(struct ring_problem *problem, const char *name, const char *address, int error, const char *why)
+{
+	const char *advice = error == -EACCES ? ": ports below 1024 need CAP_NET_BIND_SERVICE, which the packaged "
+						"service has: run the relay with it, or take a higher port"
+					      : "";
+
+	snprintf(problem->text, sizeof(problem->text), "listener \"%s\" cannot listen on %s: %s%s%s%s", name, address,
+		 strerror(-error), why[0] ? " by " : "", why, advice);
+}
+
+static void close_all(const struct receivers *shared, struct shard **shards, struct listening *place)
+{
+	unsigned s;
+
+	for (s = 0; s < shared->shard_count; s++) {
+		if (place->fds[s] >= 0)
+			ring_drop_fd(shards[s]->ring, place->fds[s]);
+		place->fds[s] = -1;
+	}
+}
+
+/* Sockets for all shards. The place is free, and stays so until listeners_follow() has all it needs. */
+static int open_all(const struct receivers *shared, struct shard **shards, struct listening *place,
+		    const struct config_listener *listener, struct ring_problem *problem)
+{
+	char why[LISTENERS_WHY];
+	unsigned s;
+
+	place->address = listener->address;
+	for (s = 0; s < shared->shard_count; s++) {
+		int fd = listeners_open(shards[s], &place->address, why);
+		if (fd < 0) {
+			listeners_tell(problem, listener->name, listener->address_text, fd, why);
+			close_all(shared, shards, place);
+			return fd;
+		}
+		place->fds[s] = fd;
+		/* Port 0 was chosen by the kernel for the first shard; the others share it. */
+		(void)ring_local_address(shards[s]->ring, fd, &place->address);
+	}
+	return 0;
+}
+
+/* From `at` on; NULL: those that went lately are still being closed. */
+static struct listening *free_place(const struct receivers *shared, size_t *at)
+{
+	while (*at < LISTENER_PLACES) {
+		struct listening *place = &shared->listening[(*at)++];
+		if (atomic_load_explicit(&place->users, memory_order_acquire) == 0)
+			return place;
+	}
+	return NULL;
+}
+
+int listeners_follow(struct receivers *shared, struct shard **shards, const struct snapshot *before,
+		     struct snapshot *next, struct ring_problem *problem)
+{
+	const struct config *config = next->config;
+	struct listening *opened[LISTENER_PLACES];
+	size_t count = 0, at = 0, i;
+	int r = 0;
+
+	for (i = 0; i < config->listener_count && r == 0; i++) {
+		next->listeners[i] = find_before(before, &config->listeners[i]);
+		if (next->listeners[i] != 0)
+			continue;
+		opened[count] = free_place(shared, &at);
+		if (!opened[count]) {
+			snprintf(problem->text, sizeof(problem->text),
+				 "listeners that are gone are still being closed: try again in a moment");
+			r = -EBUSY;
+		} else {
+			r = open_all(shared, shards, opened[count], &config->listeners[i], problem);
+		}
+		if (r < 0)
+			break;
+		next->listeners[i] = opened[count++]->serial = ++shared->listening_serial;
+	}
+	for (i = 0; i < count; i++) {
+		if (r < 0)
+			close_all(shared, shards, opened[i]);
+		else
+			atomic_store_explicit(&opened[i]->users, shared->shard_count, memory_order_release);
+	}
+	return r;
+}
