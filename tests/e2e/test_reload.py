@@ -142,6 +142,7 @@ def listeners_come_and_go():
             once(lan, 3)
             once(added, 4)
             # Port 0 is the same listener for as long as its name is there.
+            eventually(lambda: len(it.relay.events('reloaded')) == 2, 'two are told')
             listeners = it.relay.events('reloaded')[-1]['listeners']
             equal([each['name'] for each in listeners], ['lan', 'added'], 'listeners')
             equal(listeners[0]['address'], '%s:%d' % lan, 'the address of lan')
