@@ -4,6 +4,7 @@
  *     spool.c          settings, memory, idle, close, stats, import
  *     spool_log.c      tables of segments
  *     spool_segment.c  segments: names, handles, limits, reuse, reclaim
+ *     spool_room.c     who may begin which of the last segments
  *     spool_prepare.c  the next segment, ahead of need, with its header
  *     segment_files.c  what keeps the segments; behind segment_store.h, so that something else can stand there
  *     spool_pin.c      which segments must stay because of others
@@ -340,6 +341,10 @@ void spool_segment_remove(struct spool *spool, struct spool_segment *segment);
 void spool_segment_abandon(struct spool *spool, struct spool_segment *segment);
 /* A free file to recycle, NULL if there is none. `any`: also one that is not disowned yet, or of another size. */
 struct spool_segment *spool_segment_recycle(struct spool *spool, bool any);
+void spool_reclaim(struct spool *spool);
+void spool_trim_on_sync(struct ring_op *op, int result, uint32_t flags);
+
+/* spool_room.c */
 /* Behind the active segment there is no other, and none can be had: it is left to what makes room. */
 bool spool_segment_last(const struct spool *spool);
 /* Of use where no file of the usual size can be had. */
@@ -347,7 +352,6 @@ bool spool_segment_serves(const struct spool_segment *segment);
 bool spool_free_has(const struct spool *spool);
 /* No further segment can be had before one is free; after another error than ENOSPC that is not known yet. */
 bool spool_segments_end(const struct spool *spool);
-void spool_reclaim(struct spool *spool);
 unsigned spool_segments_max(const struct spool *spool);
 /* The same for compaction. */
 unsigned spool_segments_copies(const struct spool *spool);
@@ -355,7 +359,6 @@ bool spool_size_max_reached(const struct spool *spool);
 /* May none begin another segment for that? */
 bool spool_size_max_refuses(const struct spool *spool, enum spool_need need);
 bool spool_no_room(int error);
-void spool_trim_on_sync(struct ring_op *op, int result, uint32_t flags);
 
 /* spool_prepare.c */
 /* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */
