@@ -159,19 +159,15 @@ void spool_seal(struct spool *spool)
 	spool->copies += b->copies;
 }
 
-/*
- * The last segment is left to what makes room. Only states may fill the first half of one of the usual size: each one
- * that is not recorded is another attempt after a restart, perhaps for somebody who has the mail already.
- */
+/* The last segment is left to what makes room. Before the ring runs a start may have all. */
 static bool append_refused(const struct spool *spool, enum spool_need need)
 {
-	const struct spool_segment *active = spool->active;
+	struct spool_room room;
 
-	if (need > SPOOL_NEED_STATE || !spool->ring || spool->spare || !spool_segment_last(spool))
+	if (need > SPOOL_NEED_STATE || !spool->ring || spool->spare)
 		return false;
-	if (need == SPOOL_NEED_MESSAGE || !active || active->size != spool->settings.segment_size)
-		return true;
-	return active->end >= active->size / 2;
+	spool_room_get(spool, &room);
+	return !spool_room_fills(&room, need);
 }
 
 /* Makes sure that the open batch takes a record of `length` octets. */

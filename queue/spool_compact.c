@@ -29,8 +29,8 @@
  * v / (s - v) for a segment of size s with v to copy, and for more the less room is left; with none left, or
  * nothing arriving, copies are written one batch after the other. So what arrives keeps its share of the disk.
  *
- * Reserve. The last segment but one below size_max may be begun by states and compaction, the last by compaction only
- * (spool_segment_roll()): one whole segment is always enough for what lives in another.
+ * Reserve. The last segment below size_max is left to the copies (spool_room.c): one whole segment is always enough for
+ * what lives in another.
  *
  * Damage. What cannot be read is not moved. When all else has left the segment, it waits for a week, unless room is
  * wanted and others give little, in case it was the way to the disk. Then the file is renamed to *.damaged, where it
@@ -55,7 +55,6 @@ enum {
 	OUTSTANDING_MAX = 2,
 	AT_REST_SEGMENTS = 2,
 	CLOSE_SEGMENTS_MIN = 2,
-	RESERVE_SEGMENTS = 2, /* behind those for messages (spool_segment_roll()) */
 };
 
 void spool_on_damage(struct spool *spool, void (*fn)(void *context, const char *file, unsigned messages), void *context)
@@ -70,12 +69,6 @@ void spool_rest(struct spool *spool)
 }
 
 /* ---- is it worth while ---- */
-
-/* Segments that messages may still begin. */
-static int64_t segments_left(const struct spool *spool)
-{
-	return (int64_t)spool_segments_max(spool) - RESERVE_SEGMENTS - (int64_t)spool->log_count;
-}
 
 static int64_t segments_close(const struct spool *spool)
 {
@@ -123,20 +116,9 @@ static uint64_t garbage(struct spool *spool, bool places)
 	return used < all ? all - used : 0;
 }
 
-/*
- * Where the active segment is the last that may be had, what lives in the victim must fit behind its end. On a full
- * disk half of that is for done records, and where each copy ends up in a batch of its own it must still fit; at
- * size_max done records may begin another one.
- */
-static bool fits(const struct spool *spool, const struct spool_segment *victim, bool disk)
+static bool fits(const struct spool_room *room, const struct spool_segment *victim)
 {
-	const struct spool_segment *active = spool->active;
-	uint64_t room = active->size - active->end;
-
-	if (!disk)
-		return weight(victim) + weight(victim) / 64 + SPOOL_BLOCK <= room;
-	/* Whole slabs only. The rest of the current one is left out. */
-	return weight(victim) + (uint64_t)victim->live * SPOOL_BLOCK <= room / SPOOL_SLAB * SPOOL_SLAB / 2;
+	return spool_room_holds(room, weight(victim), victim->live);
 }
 
 /* Since when it has what cannot be read is too long ago to hope for better times. */
@@ -157,14 +139,14 @@ static bool eligible(const struct spool *spool, const struct spool_segment *segm
  * The one that is being compacted, or the one with the least to copy. One that cannot be read to its end is only given
  * up when it is time, or where room is wanted and others give little.
  */
-static struct spool_segment *victim_choose(struct spool *spool, bool narrow, bool disk)
+static struct spool_segment *victim_choose(struct spool *spool, const struct spool_room *room)
 {
 	struct spool_segment *best = spool->compact.victim ? spool_segment_find(spool, spool->compact.victim) : NULL;
 	struct spool_segment *broken = NULL;
 
 	if (best && eligible(spool, best) && !best->broken_ns) {
 		/* An item that is half moved is moved; its first half counts in both places until then. */
-		if (!narrow || spool_move_open(spool) || fits(spool, best, disk))
+		if (spool_move_open(spool) || fits(room, best))
 			return best;
 		if (spool->compact.move_count > 0)
 			return NULL; /* there is more room, or less to copy, when those are durable */
@@ -181,7 +163,7 @@ static struct spool_segment *victim_choose(struct spool *spool, bool narrow, boo
 				broken = segment;
 			continue;
 		}
-		if (narrow && !fits(spool, segment, disk))
+		if (!fits(room, segment))
 			continue;
 		if ((segment->stale_since || segment->end < segment->size) && spool_pin_blocks(spool, segment))
 			return segment;
@@ -192,7 +174,7 @@ static struct spool_segment *victim_choose(struct spool *spool, bool narrow, boo
 	uint64_t size = spool->settings.segment_size;
 	if (best && weight(best) + best->lean + size / 32 >= size)
 		best = NULL;
-	bool short_of = segments_left(spool) <= 0 || spool_segment_last(spool);
+	bool short_of = spool_room_left(spool) <= 0 || room->last;
 	return broken && short_of && (!best || weight(best) > size / 2) ? broken : best;
 }
 
@@ -201,7 +183,7 @@ static bool worth_while(struct spool *spool)
 {
 	uint64_t size = spool->settings.segment_size;
 
-	if (segments_left(spool) < segments_close(spool) && garbage(spool, true) >= size + size / 2)
+	if (spool_room_left(spool) < segments_close(spool) && garbage(spool, true) >= size + size / 2)
 		return true;
 	return garbage(spool, false) > AT_REST_SEGMENTS * size + spool->live_octets / 4;
 }
@@ -211,14 +193,15 @@ static struct spool_segment *wanted(struct spool *spool)
 {
 	if (spool->log_count < 2 || !spool->active || spool->saved || spool->compact.resting)
 		return NULL;
-	bool last = spool_segment_last(spool), disk = spool->prepare_error < 0, worth = worth_while(spool);
-	if (!worth && spool->log_broken == 0 && !(last && disk))
+	bool worth = worth_while(spool), disk = spool->prepare_error < 0;
+	if (!worth && spool->log_broken == 0 && !(disk && spool_segment_last(spool)))
 		return NULL;
-	bool narrow = disk ? last : spool->log_count >= spool_segments_copies(spool);
-	struct spool_segment *victim = victim_choose(spool, narrow, disk);
+	struct spool_room room;
+	spool_room_get(spool, &room);
+	struct spool_segment *victim = victim_choose(spool, &room);
 	if (!victim || victim->broken_ns)
 		return victim;
-	if (last && disk)
+	if (room.last && room.disk)
 		return spool_segment_serves(victim) ? victim : NULL; /* else no segment is gained */
 	return worth ? victim : NULL;
 }
@@ -228,7 +211,7 @@ static uint64_t budget(struct spool *spool, const struct spool_segment *victim)
 {
 	struct spool_compact *c = &spool->compact;
 	uint64_t fresh = spool->appended - c->seen;
-	int64_t left = segments_left(spool), close = segments_close(spool);
+	int64_t left = spool_room_left(spool), close = segments_close(spool);
 
 	c->seen = spool->appended;
 	if (spool->copies >= OUTSTANDING_MAX)

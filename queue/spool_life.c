@@ -36,7 +36,9 @@ bool spool_size_full(struct spool *spool)
 		return false;
 	if (spool_size_max_reached(spool) && spool_segment_last(spool))
 		return true;
-	return active->end + SPOOL_SLAB > active->size && spool_size_max_refuses(spool, SPOOL_NEED_MESSAGE);
+	struct spool_room room;
+	spool_room_get(spool, &room);
+	return active->end + SPOOL_SLAB > active->size && !spool_room_begins(&room, SPOOL_NEED_MESSAGE);
 }
 
 int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_item *item,

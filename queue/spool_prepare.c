@@ -428,12 +428,15 @@ void spool_prepare_cut(struct spool *spool)
 
 int spool_segment_roll(struct spool *spool, enum spool_need need)
 {
-	if (spool_size_max_refuses(spool, need))
+	struct spool_room room;
+
+	spool_room_get(spool, &room);
+	if (!spool_room_begins(&room, need))
 		return -ENOSPC;
 	if (!spool->ring)
 		return spool_segment_first(spool);
 	if (!spool->spare) {
-		spool->want_room |= need == SPOOL_NEED_DONE || need == SPOOL_NEED_COPY;
+		spool->want_room |= spool_room_insists(need);
 		if (need == SPOOL_NEED_DONE || !spool_segments_end(spool))
 			return -EAGAIN;
 		/* At size_max it is made for compaction all the same. */

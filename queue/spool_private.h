@@ -353,12 +353,30 @@ bool spool_free_has(const struct spool *spool);
 /* No further segment can be had before one is free; after another error than ENOSPC that is not known yet. */
 bool spool_segments_end(const struct spool *spool);
 unsigned spool_segments_max(const struct spool *spool);
-/* The same for compaction. */
-unsigned spool_segments_copies(const struct spool *spool);
 bool spool_size_max_reached(const struct spool *spool);
-/* May none begin another segment for that? */
-bool spool_size_max_refuses(const struct spool *spool, enum spool_need need);
 bool spool_no_room(int error);
+/* What a decision about the last segments rests on. */
+struct spool_room {
+	unsigned log;       /* segments in the log */
+	unsigned max;       /* that size_max allows */
+	unsigned least;     /* that the log has had since the start */
+	unsigned partial;   /* of the log, where that is full: far from whole, because a start or an error ended them */
+	bool last;          /* behind the active one there is no other, and none can be had */
+	bool disk;          /* a segment could not be made */
+	uint32_t size, end; /* of the active one; 0: there is none */
+	uint32_t usual;     /* size of a segment */
+};
+void spool_room_get(const struct spool *spool, struct spool_room *room);
+/* May it be written behind the end of the active segment? */
+bool spool_room_fills(const struct spool_room *room, enum spool_need need);
+/* May another segment begin with it? */
+bool spool_room_begins(const struct spool_room *room, enum spool_need need);
+/* Is one made for it, where size_max has none left? */
+bool spool_room_insists(enum spool_need need);
+/* May a segment be compacted in which so much is to be copied? If no other can be begun it must fit in this one. */
+bool spool_room_holds(const struct spool_room *room, uint64_t octets, uint32_t records);
+/* Segments that messages may still begin. */
+int64_t spool_room_left(const struct spool *spool);
 
 /* spool_prepare.c */
 /* Makes a segment and lets it be the active one, blocking. The first of a run cuts off what was not found. */

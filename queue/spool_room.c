@@ -1,4 +1,11 @@
-/* queue/spool_room.c - what size_max and the disk leave room for. */
+/*
+ * queue/spool_room.c - what size_max and the disk leave room for, and who may have the last of it.
+ *
+ * Room is only made by writing: done records, and compaction's copies. So what can still be had is kept for them, in
+ * the order of enum spool_need. README.md ("No room") says why each has what it has.
+ *
+ * Places are counted, not octets: size_max allows so many segments of the usual size.
+ */
 #include <errno.h>
 
 #include "queue/spool_private.h"
@@ -7,23 +14,6 @@ unsigned spool_segments_max(const struct spool *spool)
 {
 	uint64_t max = spool->settings.size_max / spool->settings.segment_size;
 	return max < SPOOL_FREE_MAX ? SPOOL_FREE_MAX : max > 1u << 20 ? 1u << 20 : (unsigned)max;
-}
-
-/*
- * Those that a write error or a start cut off are no whole ones: in their place compaction may have one. Where the log
- * has been larger than size_max since the start, which had more when it was written, it may begin one as long as the
- * log does not grow by that.
- */
-unsigned spool_segments_copies(const struct spool *spool)
-{
-	unsigned max = spool_segments_max(spool), cut = 0;
-
-	for (unsigned i = 0; spool->log_count >= max && i < spool->log_count; i++) {
-		const struct spool_segment *segment = spool->log[i];
-		uint32_t size = segment == spool->active ? segment->size : segment->end;
-		cut += size + SPOOL_SLAB < spool->settings.segment_size;
-	}
-	return max + cut > spool->log_least ? max + cut : spool->log_least + 1;
 }
 
 static unsigned segments_total(const struct spool *spool)
@@ -76,15 +66,86 @@ bool spool_segment_last(const struct spool *spool)
 	return !spool->spare && spool_segments_end(spool);
 }
 
-/*
- * The last places are kept for what makes room again: one for states and compaction, the very last for compaction only.
- * Done records may even pass size_max. So a full spool still drains.
- */
-bool spool_size_max_refuses(const struct spool *spool, enum spool_need need)
-{
-	unsigned reserve = need == SPOOL_NEED_MESSAGE ? 2 : need == SPOOL_NEED_STATE ? 1 : 0;
+/* ---- who may have the last of it ---- */
 
-	if (need == SPOOL_NEED_COPY)
-		return spool->log_count >= spool_segments_copies(spool);
-	return need != SPOOL_NEED_DONE && spool->log_count + 1 > spool_segments_max(spool) - reserve;
+enum share {
+	NOTHING,
+	HALF, /* the first half of a segment of the usual size */
+	ALL,
+};
+
+enum { ALWAYS = -1 };
+
+static const struct {
+	enum share last; /* of the last segment that can be had, behind its end */
+	int kept;        /* places below size_max that it may not begin */
+	bool instead;    /* also in the place of one that is far from whole, or of what the log had more at the start */
+	bool insists;    /* at size_max a segment is made for it all the same */
+} rules[] = {
+	[SPOOL_NEED_MESSAGE] = {.last = NOTHING, .kept = 2},
+	[SPOOL_NEED_STATE] = {.last = HALF, .kept = 1},
+	[SPOOL_NEED_COPY] = {.last = ALL, .kept = 0, .instead = true, .insists = true},
+	[SPOOL_NEED_DONE] = {.last = ALL, .kept = ALWAYS, .insists = true},
+};
+
+void spool_room_get(const struct spool *spool, struct spool_room *room)
+{
+	const struct spool_segment *active = spool->active;
+	*room = (struct spool_room){
+		.log = spool->log_count,
+		.max = spool_segments_max(spool),
+		.least = spool->log_least,
+		.last = spool_segment_last(spool),
+		.disk = spool->prepare_error < 0,
+		.size = active ? active->size : 0,
+		.end = active ? active->end : 0,
+		.usual = spool->settings.segment_size,
+	};
+	for (unsigned i = 0; room->log >= room->max && i < spool->log_count; i++) {
+		const struct spool_segment *segment = spool->log[i];
+		uint32_t size = segment == active ? segment->size : segment->end;
+		room->partial += size + SPOOL_SLAB < room->usual;
+	}
+}
+
+static unsigned places(const struct spool_room *room, enum spool_need need)
+{
+	if (!rules[need].instead)
+		return room->max;
+	unsigned most = room->max + room->partial;
+	return most > room->least ? most : room->least + 1;
+}
+
+bool spool_room_fills(const struct spool_room *room, enum spool_need need)
+{
+	if (!room->last || rules[need].last == ALL)
+		return true;
+	return rules[need].last == HALF && room->size == room->usual && room->end < room->size / 2;
+}
+
+bool spool_room_begins(const struct spool_room *room, enum spool_need need)
+{
+	return rules[need].kept == ALWAYS || room->log + (unsigned)rules[need].kept < places(room, need);
+}
+
+bool spool_room_insists(enum spool_need need)
+{
+	return rules[need].insists;
+}
+
+int64_t spool_room_left(const struct spool *spool)
+{
+	return (int64_t)spool_segments_max(spool) - rules[SPOOL_NEED_MESSAGE].kept - (int64_t)spool->log_count;
+}
+
+bool spool_room_holds(const struct spool_room *room, uint64_t octets, uint32_t records)
+{
+	uint64_t rest = room->size - room->end;
+
+	if (room->disk ? !room->last : spool_room_begins(room, SPOOL_NEED_COPY))
+		return true;
+	if (!room->disk)
+		return octets + octets / 64 + SPOOL_BLOCK <= rest;
+	/* Whole slabs only. The rest of the current one is left out. */
+	return octets + (uint64_t)records * SPOOL_BLOCK <= rest / SPOOL_SLAB * SPOOL_SLAB / 2;
 }
