@@ -48,13 +48,6 @@ static const struct config_destination *find(const struct config *config, const 
 	return NULL;
 }
 
-static unsigned shares(const struct config_destination *destination, unsigned shards)
-{
-	unsigned connections = config_connections(destination);
-
-	return connections < shards ? connections : shards;
-}
-
 static const char *fallback_name(const struct config *config, const struct config_destination *destination)
 {
 	return destination->fallback > 0 ? config->destinations[destination->fallback - 1].name : "";
@@ -82,11 +75,6 @@ static size_t choose_places(const struct succession *s, size_t *places)
 			continue;
 		}
 		check_fallback(s, before, destination);
-		if (config_connections(destination) < shares(before, s->bounds->destination_shards))
-			CANNOT(s,
-			       "limits.connections of destination \"%s\" cannot be less than %u while postrider runs, "
-			       "as its mail is shared out over so many shards: restart it",
-			       destination->name, shares(before, s->bounds->destination_shards));
 	}
 	if (count > s->bounds->destinations)
 		CANNOT(s,
@@ -96,10 +84,10 @@ static size_t choose_places(const struct succession *s, size_t *places)
 	return count;
 }
 
-/* `connections` stays: so many shares its mail has. */
-static bool make_gone(struct config_destination *place, const char *name, size_t length, unsigned connections)
+/* On no shard its mail would be without a lane. */
+static bool make_gone(struct config_destination *place, const char *name, size_t length)
 {
-	*place = (struct config_destination){.gone = true, .connections = connections};
+	*place = (struct config_destination){.gone = true, .connections = UINT32_MAX};
 	place->name = strndup(name, length);
 	return place->name != NULL;
 }
@@ -114,7 +102,7 @@ static bool move(struct config *next, const struct config *running, const size_t
 		const struct config_destination *before = &running->destinations[i];
 		size_t ignored;
 		if (!find(next, before->name, &ignored))
-			ok = make_gone(&moved[i], before->name, strlen(before->name), config_connections(before));
+			ok = make_gone(&moved[i], before->name, strlen(before->name));
 	}
 	if (!ok) {
 		for (i = 0; moved && i < running->destination_count; i++)
@@ -168,7 +156,7 @@ int config_add_gone(struct config *config, const char *name, size_t length)
 	if (!more)
 		return -1;
 	config->destinations = more;
-	if (!make_gone(&more[count], name, length, UINT32_MAX))
+	if (!make_gone(&more[count], name, length))
 		return -1;
 	config->destination_count = count + 1;
 	return (int)count;

@@ -13,9 +13,8 @@
 
 /* What the process was made for. */
 struct config_bounds {
-	unsigned connections;        /* of clients, at most */
-	size_t destinations;         /* places, at most; those that are gone included */
-	unsigned destination_shards; /* over so many shards the connections of a destination are shared out */
+	unsigned connections; /* of clients, at most */
+	size_t destinations;  /* places, at most; those that are gone included */
 };
 
 /* True: `next` may follow, and its destinations stand where those of `running` do. False: it may not, *problems has all

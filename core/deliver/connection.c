@@ -70,7 +70,8 @@ void connection_move(struct connection *c, enum connection_state state)
 	if (state < CONNECTION_READY)
 		connection_arm_setup(c);
 	else if (state == CONNECTION_QUITTING)
-		connection_arm(c, connection_config(c)->timeouts.connect_ns);
+		connection_arm(c, c->promised ? CONNECTION_HURRY_MS * CLOCK_NS_PER_MS
+					      : connection_config(c)->timeouts.connect_ns);
 }
 
 enum stage connection_stage(const struct connection *c)
@@ -201,8 +202,6 @@ void connection_free(struct connection *c)
 	connection_forget_token(c);
 	list_remove(&c->link);
 	o->connection_count--;
-	if (c->mailbox)
-		mailbox_gone(c->mailbox);
 	pool_release(&o->shard->deliverer->connections, c);
 	outbound_wake(o->shard, o->index);
 }

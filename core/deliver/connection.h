@@ -41,6 +41,8 @@ struct connection_handlers {
 	void (*on_well)(struct connection *c);
 	/* It ended, and that is the host's fault: it is to be left alone for a while. */
 	void (*on_blamed)(struct connection *c, enum stage stage, const char *reason);
+	/* Its descriptor is closed: what it had of what there is only so much of may be another's. */
+	void (*on_closed)(struct connection *c);
 };
 
 struct connection {
@@ -70,6 +72,9 @@ struct connection {
 	uint64_t unwritten_octets; /* content of attempts that are not fully written */
 	uint64_t opened_ns, idle_since_ns;
 	bool retiring;                 /* takes no more attempts */
+	bool parted;                   /* QUIT was answered */
+	bool promised;                 /* it is closed for others that wait for its slot */
+	uint64_t promised_ns;          /* since then */
 	bool proven;                   /* it reached READY */
 	bool resuming;                 /* a ticket was offered */
 	bool slow;                     /* its set-up takes long: others are opened beside it */
@@ -104,13 +109,16 @@ enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
 enum { CONNECTION_STALE_MS = 1000 };
 /* A set-up that takes longer than this is waited for, but not waited for alone. */
 enum { CONNECTION_SLOW_MS = 5000 };
+/* The next hop has answered QUIT, and closes within this time; or it is closed without that. */
+enum { CONNECTION_END_MS = 500 };
+/* Others wait for what has said QUIT. */
+enum { CONNECTION_HURRY_MS = 2000 };
 /* So many messages go one at a time where it is to be found out what ends connections. */
 enum { CONNECTION_CAREFUL = 64 };
 /* A connection that ended at RSET may have done so for another reason. */
 enum { RESET_SUSPECTED_S = 60 };
 
-/* Opens one, for a mailbox or NULL; NULL when memory or descriptors are short. The mailbox counts it already, and is
- * told when it is gone. */
+/* Opens one, for a mailbox or NULL, that count it already; NULL when memory or descriptors are short. */
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
 				   struct mailbox *mailbox, const struct connection_handlers *handlers);
 /* It has had as many messages as this host takes on one connection, or as are configured. */

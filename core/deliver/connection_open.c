@@ -18,6 +18,7 @@ static void on_closed(struct transport *t)
 
 	assert(c->state == CONNECTION_CLOSED);
 	c->over = true;
+	c->handlers->on_closed(c);
 	if (!question_out(&c->asked.question))
 		connection_free(c);
 	else
@@ -84,6 +85,10 @@ static void on_end(struct transport *t, int result)
 	struct connection *c = container_of(t, struct connection, transport);
 	char reason[160];
 
+	if (c->parted) {
+		connection_kill(c, STAGE_QUIT, "quit");
+		return;
+	}
 	if (c->state == CONNECTION_QUITTING || (c->state == CONNECTION_READY && c->attempt_count == 0)) {
 		connection_kill(c, STAGE_QUIT, result == 0 ? "closed by the next hop" : "connection lost");
 		return;
@@ -127,7 +132,7 @@ static void on_timer(struct wheel_timer *timer)
 		return;
 	}
 	if (c->state == CONNECTION_QUITTING) {
-		connection_kill(c, STAGE_QUIT, "no reply to QUIT");
+		connection_kill(c, STAGE_QUIT, c->parted ? "quit" : "no reply to QUIT");
 		return;
 	}
 	if (c->state == CONNECTION_READY)

@@ -252,6 +252,12 @@ void connection_on_setup_reply(struct connection *c, size_t behind)
 	struct setup_next next;
 	enum setup_go go;
 
+	/* The next hop closes now, and has one connection less then: only after that another one may be opened. */
+	if (c->state == CONNECTION_QUITTING && !c->parted) {
+		c->parted = true;
+		connection_arm(c, CONNECTION_END_MS * CLOCK_NS_PER_MS);
+		return;
+	}
 	if (c->state == CONNECTION_QUITTING) {
 		connection_kill(c, STAGE_QUIT, "quit");
 		return;

@@ -18,6 +18,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/slots.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -26,9 +27,12 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 {
 	shared->holds = calloc(room + 1, sizeof(*shared->holds));
 	shared->accounts = calloc(room + 1, sizeof(*shared->accounts));
+	shared->slots = calloc(room + 1, sizeof(*shared->slots));
 	shared->mailboxes = calloc(room + 1, sizeof(*shared->mailboxes));
 	shared->room = room;
-	return shared->holds && shared->accounts && shared->mailboxes ? deliverers_extend(shared, config) : -ENOMEM;
+	return shared->holds && shared->accounts && shared->slots && shared->mailboxes
+		       ? deliverers_extend(shared, config)
+		       : -ENOMEM;
 }
 
 static int extend(struct hold_destination *hold, const struct config_destination *destination)
@@ -141,6 +145,7 @@ void deliverers_deinit(struct deliverers *shared)
 	if (shared->limits > 0)
 		disk_close(shared->limits);
 	free(shared->accounts);
+	free(shared->slots);
 	for (d = 0; shared->mailboxes && d < shared->room; d++)
 		mailbox_home_deinit(&shared->mailboxes[d]);
 	free(shared->mailboxes);

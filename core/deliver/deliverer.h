@@ -24,6 +24,7 @@ struct mailbox_home;
 struct mailbox_set;
 struct outbound; /* outbound.h */
 struct shard;
+struct slots;
 struct snapshot;
 struct tokens;
 
@@ -31,6 +32,7 @@ struct tokens;
 struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
 	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
+	struct slots *slots;            /* owned, per destination: its connections (slots.h) */
 	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */

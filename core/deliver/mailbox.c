@@ -61,13 +61,15 @@ static bool claim(struct mailbox *mailbox, uint64_t now_ns, bool *probe, uint64_
 	return false;
 }
 
-static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, uint64_t *next_ns)
+static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, bool *full, uint64_t *next_ns)
 {
 	uint32_t open = atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
 
 	do {
 		if (open >= most) {
-			/* One may be another shard's, and close. */
+			/* Who waits is called when one closes; but where logins are refused there may be more slots
+			 * than mailboxes that are of use. */
+			*full = true;
 			lower(next_ns, now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
 			return false;
 		}
@@ -76,13 +78,13 @@ static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, uint6
 }
 
 struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
-			       bool *probe, uint64_t *next_ns)
+			       bool *probe, bool *full, uint64_t *next_ns)
 {
 	size_t i;
 
 	for (i = 0; i < set->count; i++) {
 		struct mailbox *mailbox = set->entries[(*turn + i) % set->count].mailbox;
-		if (!count(mailbox, most, now_ns, next_ns))
+		if (!count(mailbox, most, now_ns, full, next_ns))
 			continue;
 		if (claim(mailbox, now_ns, probe, next_ns)) {
 			*turn = (unsigned)((*turn + i + 1) % set->count);

@@ -127,9 +127,9 @@ bool mailbox_all_held(const struct mailbox_set *set);
 
 /* A mailbox for another connection, which is counted: mailbox_gone() when it is no more. They take turns, *turn is the
  * lane's. *probe: it is held, and it is for this connection to find out. NULL: none, before *next_ns, which is only
- * ever lowered. `most`: connections of one. */
+ * ever lowered; *full, which is only ever set: one has `most` connections, as many as it may. */
 struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
-			       bool *probe, uint64_t *next_ns);
+			       bool *probe, bool *full, uint64_t *next_ns);
 void mailbox_gone(struct mailbox *mailbox);
 
 /* About to sign in. Until a login was accepted only one at a time is said, however many shards have a connection: what

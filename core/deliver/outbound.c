@@ -15,6 +15,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/path.h"
+#include "core/deliver/slots.h"
 #include "core/deliver/tls_policy.h"
 #include "core/route/place.h"
 #include "core/route/plan.h"
@@ -156,11 +157,13 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	list_init(&o->loaded);
 	list_init(&o->wake);
 	wheel_timer_init(&o->timer, on_timer);
+	o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
 	if (!arrange(&a, o, &snapshot->config->destinations[d]))
 		return -ENOMEM;
 	o->destination = &snapshot->config->destinations[d];
 	put(o, &a);
-	o->limit = plan_share(shard->plan, snapshot->config, index);
+	o->most = config_connections(o->destination);
+	o->slots = &shard->deliverer->shared->slots[d];
 	o->account = &shard->deliverer->shared->accounts[d];
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
@@ -191,7 +194,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	put(o, &a);
 	ask_others(o, snapshot->dns);
 	o->destination = now;
-	o->limit = plan_share(o->shard->plan, snapshot->config, o->index);
+	o->most = config_connections(now);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
@@ -331,8 +334,11 @@ static void dispatch(struct outbound *o)
 	uint64_t next_ns = UINT64_MAX;
 
 	/* Mail of a destination that is gone waits for it. */
-	if (shard->draining || o->destination->gone)
+	if (shard->draining || o->destination->gone) {
+		outbound_slots_leave(o);
 		return;
+	}
+	o->slot_wanted = false;
 	hold_follow(o, &next_ns);
 	path_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
@@ -372,6 +378,7 @@ static void dispatch(struct outbound *o)
 	if (c)
 		connection_write(c);
 	outbound_succeed(o);
+	outbound_slots_follow(o, &next_ns);
 	place_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
 }

@@ -1,9 +1,9 @@
 /*
  * core/deliver/outbound.h - a lane's way out: which delivery goes next, over which connection, to which host.
  *
- * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (its share of the
- * destination's limit, so limits hold exactly), fills the window of one before using the next, opens another only when
- * the backlog stays, and leaves hosts that refuse alone for a while, longer each time.
+ * One outbound per lane, on the shard that owns the lane. It keeps the lane's connections (each has a slot of the
+ * destination's, so limits hold exactly over all shards), fills the window of one before using the next, opens another
+ * only when the backlog stays, and leaves hosts that refuse alone for a while, longer each time.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_H
 #define POSTRIDER_DELIVER_OUTBOUND_H
@@ -18,6 +18,7 @@
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
 #include "core/deliver/verdict.h"
+#include "core/shard/post.h"
 #include "core/shard/shard.h"
 #include "core/store/store.h"
 #include "queue/envelope.h"
@@ -29,6 +30,8 @@ enum {
 	OUTBOUND_LOADING_MAX = 64, /* messages being read back from disk at a time */
 	OUTBOUND_TURN = 256 << 10, /* octets of content that count as a message more (fair.h) */
 };
+
+struct slots;
 
 struct host {
 	const struct config_host *config;
@@ -58,7 +61,13 @@ struct outbound {
 	struct shard *shard;
 	unsigned index; /* of the lane */
 	const struct config_destination *destination;
-	unsigned limit;          /* connections */
+	unsigned most;           /* connections of all its lanes together */
+	struct slots *slots;     /* the destination's, for all shards */
+	unsigned slots_held;     /* one for each connection until its descriptor is closed */
+	unsigned slots_promised; /* of these: on their way back, for others that wait */
+	bool slot_wanted;        /* this dispatch found none */
+	struct post knock;       /* by another shard: it is to look */
+	_Atomic(bool) knocked;   /* `knock` is on its way, and not this shard's */
 	struct account *account; /* the destination's, for all shards */
 	struct account_turn turn;
 	bool budget_writing; /* by this lane */

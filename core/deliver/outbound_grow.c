@@ -75,6 +75,14 @@ static void on_blamed(struct connection *c, enum stage stage, const char *reason
 	not_usable(c->outbound, c->host, &c->address, stage, reason);
 }
 
+static void on_closed(struct connection *c)
+{
+	/* In this order: who is called for the slot finds the mailbox with room. */
+	if (c->mailbox)
+		mailbox_gone(c->mailbox);
+	outbound_slot_back(c);
+}
+
 /* ---- choosing ------------------------------------------------------------------------------------------------ */
 
 static void nameless(struct outbound *o, struct host *host)
@@ -174,14 +182,15 @@ static void leave_mailbox(const struct outbound *o, struct mailbox *mailbox, boo
 	mailbox_gone(mailbox);
 }
 
-/* They take turns; of those that may not send soon none is opened. NULL: not before *next_ns. */
-static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, uint64_t *next_ns)
+/* They take turns; of those that may not send soon none is opened. NULL: not before *next_ns. *full: there are some
+ * that have as many connections as they may. */
+static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, bool *full, uint64_t *next_ns)
 {
 	size_t i;
 
 	for (i = 0; i < o->mailboxes->count; i++) {
 		struct mailbox *mailbox = mailbox_choose(o->mailboxes, &o->mailbox_turn, o->destination->connections,
-							 o->shard->now_ns, probe, next_ns);
+							 o->shard->now_ns, probe, full, next_ns);
 		if (!mailbox || *probe || outbound_mailbox_worth(o, mailbox, next_ns))
 			return mailbox;
 		mailbox_gone(mailbox);
@@ -189,26 +198,35 @@ static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, uint64_t 
 	return NULL;
 }
 
+/* With a slot that was taken for it. False: it was given back. */
 static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
-	static const struct connection_handlers handlers = {.on_well = on_well, .on_blamed = on_blamed};
+	static const struct connection_handlers handlers = {
+		.on_well = on_well, .on_blamed = on_blamed, .on_closed = on_closed};
 	struct host_address *address;
 	struct mailbox *mailbox = NULL;
 	struct connection *c;
 	struct host *host;
-	bool probe = false, mailbox_probe = false;
+	bool probe = false, mailbox_probe = false, full = false;
 
-	if (o->mailboxes && !(mailbox = choose_mailbox(o, &mailbox_probe, next_ns)))
+	if (o->mailboxes && !(mailbox = choose_mailbox(o, &mailbox_probe, &full, next_ns))) {
+		if (full)
+			outbound_slot_without_mailbox(o);
+		else
+			outbound_slot_unused(o);
 		return false;
+	}
 	host = usable_host(o, next_ns, &probe, &address);
 	if (!host) {
 		leave_mailbox(o, mailbox, mailbox_probe);
+		outbound_slot_unused(o);
 		return false;
 	}
 	o->grown_ns = o->shard->now_ns;
 	c = connection_open(o, host, &address->at, mailbox, &handlers);
 	if (!c) {
 		leave_mailbox(o, mailbox, mailbox_probe);
+		outbound_slot_unused(o);
 		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 		return false;
 	}
@@ -222,15 +240,14 @@ void outbound_grow(struct outbound *o, uint64_t *next_ns)
 {
 	if (o->connecting > 0)
 		return;
-	if (o->connection_count >= o->limit) {
-		give_way(o, next_ns);
-		return;
-	}
 	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > o->shard->now_ns) {
 		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
 		return;
 	}
-	(void)open_one(o, next_ns);
+	if (outbound_slot_take(o))
+		(void)open_one(o, next_ns);
+	else
+		give_way(o, next_ns);
 }
 
 /* ---- succession ---------------------------------------------------------------------------------------------- */
@@ -281,15 +298,15 @@ void outbound_succeed(struct outbound *o)
 	unsigned opened;
 
 	measure(o);
-	if (o->connection_count == 0 || o->connection_count >= o->limit || o->rate == 0)
+	if (o->connection_count == 0 || o->rate == 0)
 		return;
 	have = supply(o, &setup_ns, &share);
 	if (have == UINT64_MAX || share == 0)
 		return;
 	have += o->connecting * share;
 	need = 2 * o->rate * (setup_ns / 1000) / 1000000;
-	for (opened = 0; have < need && opened < SUCCESSORS_MAX && o->connection_count < o->limit; opened++) {
-		if (!open_one(o, &never))
+	for (opened = 0; have < need && opened < SUCCESSORS_MAX; opened++) {
+		if (!outbound_slot_take_spare(o) || !open_one(o, &never))
 			return;
 		have += share;
 	}

@@ -1,6 +1,7 @@
 /*
  * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_grow.c (connections),
- * outbound_limit.c (whose turn it is) and outbound_load.c (attempts). Each calls those behind it only.
+ * outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is) and outbound_load.c (attempts). Each
+ * calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -16,6 +17,25 @@ struct connection;
 void outbound_grow(struct outbound *o, uint64_t *next_ns);
 /* Opens what will take over from connections that are about to have had their share of messages, or of time. */
 void outbound_succeed(struct outbound *o);
+
+/* outbound_slots.c: a slot for one more connection. False: there is none for this lane now, and it is woken when there
+ * is one, where it has fewer than others. */
+bool outbound_slot_take(struct outbound *o);
+/* The same for one that is of use and not needed. */
+bool outbound_slot_take_spare(struct outbound *o);
+/* It was taken, and there is nowhere to go. */
+void outbound_slot_unused(struct outbound *o);
+/* It was taken, and no mailbox may have another connection: this lane waits until one of any lane is closed. */
+void outbound_slot_without_mailbox(struct outbound *o);
+/* The connection's descriptor is closed. */
+void outbound_slot_back(struct connection *c);
+/* At the end of a dispatch: what this lane does not need it leaves to others, and gives up what is theirs. *next_ns:
+ * when to look again. */
+void outbound_slots_follow(struct outbound *o, uint64_t *next_ns);
+/* It needs none for the time being. */
+void outbound_slots_leave(struct outbound *o);
+/* By another lane of its destination: it is to look. For who makes lanes. */
+post_fn outbound_on_knock;
 
 /* outbound_limit.c: may the next message go soon? False: not before *next_ns, by the limits of the destination. */
 bool outbound_near(struct outbound *o, uint64_t *next_ns);

@@ -120,6 +120,11 @@ void slots_put_back(struct slots *slots, unsigned lane, bool last)
 	atomic_fetch_sub(&slots->taken, 1);
 }
 
+bool slots_wait(struct slots *slots, unsigned lane)
+{
+	return !(atomic_fetch_or(&slots->waiting, bit(lane)) & bit(lane));
+}
+
 int slots_leave(struct slots *slots, unsigned lane, unsigned most, bool last)
 {
 	const uint64_t me = bit(lane);

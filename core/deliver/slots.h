@@ -3,8 +3,8 @@
  * site, or whatever else may have only so many.
  *
  * A slot is taken before a socket is made and given back when its descriptor is closed; each is one atomic operation,
- * so there are never more connections than slots, whoever has them. A lane that finds none registers, and then has its
- * turn: a slot that is given back while somebody waits is kept for one who does, in the order of lanes, and that lane is
+ * so there are never more connections than slots, whoever has them. A lane that finds none registers, and has its turn:
+ * a slot that is given back while somebody waits is kept for one who does, in the order of lanes, and that lane is
  * called. Nobody takes a slot before those who wait. So no lane starves, and none takes back what it has just given up.
  *
  * Who has slots sees that others wait (slots_pressed()), and gives one up by the promise to: each who waits is promised
@@ -40,6 +40,8 @@ bool slots_take_spare(struct slots *slots, unsigned lane, unsigned most);
 int slots_give_back(struct slots *slots, unsigned lane, unsigned most, bool last);
 /* Taken, and not of any use just now, as it would not be to those who wait: nobody is called. */
 void slots_put_back(struct slots *slots, unsigned lane, bool last);
+/* It waits for the next that is given back, whatever is there. True: it did not before. */
+bool slots_wait(struct slots *slots, unsigned lane);
 /* The lane needs none any more, or none now: it does not wait. If it was called the next one is, and named. */
 int slots_leave(struct slots *slots, unsigned lane, unsigned most, bool last);
 

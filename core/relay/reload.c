@@ -239,7 +239,6 @@ void reload_trim_gone(struct relay *relay)
 
 	for (d = relay->config->destination_count; d-- > 0 && relay->config->destinations[d].gone;) {
 		unsigned lanes = lanes_needed(relay, &relay->plan.destinations[d]);
-		relay->config->destinations[d].connections = lanes;
 		plan_trim(&relay->plan, d, lanes);
 	}
 	for (i = 0; i < relay->shard_count; i++)
@@ -294,7 +293,6 @@ bool reload_begin(struct relay *relay, struct config *next, struct config_proble
 	const struct config_bounds bounds = {
 		.connections = relay->config->limits.connections,
 		.destinations = relay->plan.destination_room,
-		.destination_shards = relay->shard_count,
 	};
 	struct snapshot *snapshot;
 	unsigned i;

@@ -16,15 +16,6 @@ static unsigned lanes_of(const struct config_destination *destination, unsigned 
 	return connections < shards ? connections : shards;
 }
 
-unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane)
-{
-	const unsigned destination = plan->lanes[lane].destination;
-	const struct destination_plan *all = &plan->destinations[destination];
-	unsigned connections = config_connections(&config->destinations[destination]), i = lane - all->first_lane;
-
-	return connections / all->lanes + (i < connections % all->lanes);
-}
-
 /* The last of its fallbacks, or itself. */
 static const struct config_destination *last_of(const struct config *config,
 						const struct config_destination *destination)
@@ -64,7 +55,6 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 			struct lane_plan *lane = &plan->lanes[first + i];
 			lane->destination = (uint16_t)d;
 			lane->owner = (uint16_t)((hash + i) % shard_count);
-			lane->connections = plan_share(plan, config, first + i);
 		}
 		plan->lane_count += lanes;
 	}

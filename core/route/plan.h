@@ -1,5 +1,5 @@
 /*
- * core/route/plan.h - which lanes each destination has, which shard owns each, and its share of the connections.
+ * core/route/plan.h - which lanes each destination has, and which shard owns each.
  *
  * Made at the start and read by all shards; but for the figures of place.h nothing in it changes, except that
  * destinations may be added behind the others, in the room left for them, before any shard hears of them.
@@ -17,7 +17,6 @@ struct lane_plan {
 	uint16_t destination;    /* index in the configuration */
 	uint16_t owner;          /* shard */
 	_Atomic(uint32_t) ready; /* how many wait, in PLACE_READY_STEP; written by the owner (place.h) */
-	unsigned connections;    /* this lane's share of the destination's limit, >= 1 */
 };
 
 struct destination_plan {
@@ -34,16 +33,14 @@ struct plan {
 
 enum { PLAN_ROOM = 128 }; /* destinations that may be added */
 
-/* A destination has one lane per shard, or one per allowed connection if those are fewer; connection limits are shared
- * out, so they hold exactly without any lock. The lanes of one that has a fallback stand on the shards of the
- * fallback's. 0 or -ENOMEM. */
+/* A destination has one lane per shard, or one per allowed connection if those are fewer when it is planned, so that
+ * its lanes do not have to take turns with connections (slots.h) but where there are fewer later. The lanes of one that
+ * has a fallback stand on the shards of the fallback's. 0 or -ENOMEM. */
 int plan_init(struct plan *plan, const struct config *config, unsigned shard_count);
 void plan_deinit(struct plan *plan);
 /* Adds the destinations that the configuration has behind those planned for. There is room for them. */
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count);
 /* Fewer lanes for a destination, before any shard hears of them: nothing may be in the others. */
 void plan_trim(struct plan *plan, size_t destination, unsigned lanes);
-/* A lane's share of its destination's connections; not 0. */
-unsigned plan_share(const struct plan *plan, const struct config *config, unsigned lane);
 
 #endif

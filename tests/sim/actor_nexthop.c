@@ -509,6 +509,22 @@ static void hop_on_end(struct world_connection *connection, void *context, int e
 	s->hop->stats.connections_now--;
 }
 
+/* As the client has them: one that it has closed is its no more, though its end is still on its way. */
+static void hop_count_open(struct hop_session *s)
+{
+	unsigned open = 0;
+	char text[64];
+	for (struct list *at = s->hop->sessions.next; at != &s->hop->sessions; at = at->next) {
+		struct hop_session *other = container_of(at, struct hop_session, link);
+		open += !other->over && world_peer_open(other->connection);
+	}
+	if (open > s->hop->stats.connections_held)
+		s->hop->stats.connections_held = open;
+	snprintf(text, sizeof(text), "%u where %u are allowed", open, s->hop->config.connections_most);
+	if (s->hop->config.connections_most && open > s->hop->config.connections_most)
+		hop_violation(s, "connections", text);
+}
+
 static void hop_on_open(struct world_connection *connection, void *context)
 {
 	struct actor_nexthop *hop = context;
@@ -518,6 +534,7 @@ static void hop_on_open(struct world_connection *connection, void *context)
 	list_append(&hop->sessions, &s->link);
 	world_connection_context(connection, s);
 	hop->stats.connections++;
+	hop_count_open(s);
 	if (++hop->stats.connections_now > hop->stats.connections_peak)
 		hop->stats.connections_peak = hop->stats.connections_now;
 	if (hop->config.connections_max && hop->stats.connections_now > hop->config.connections_max)

@@ -33,6 +33,7 @@ struct actor_nexthop_config {
 	unsigned messages_max;               /* on a connection; 0: no limit */
 	enum actor_session_end session_end;
 	unsigned connections_max;  /* at once, then 421 in the greeting; 0: no limit */
+	unsigned connections_most; /* more at once are a violation; 0: no limit */
 	uint32_t greeting_refused; /* 421, or 554 */
 	uint32_t mail_deferred, mail_refused;
 	uint32_t rcpt_deferred, rcpt_refused; /* 451, 550 */
@@ -68,7 +69,7 @@ struct actor_nexthop_config *actor_nexthop_config(struct actor_nexthop *nexthop)
 void actor_nexthop_stop(struct actor_nexthop *nexthop);
 
 struct actor_nexthop_stats {
-	uint64_t connections, connections_now, connections_peak, messages, recipients, commands;
+	uint64_t connections, connections_now, connections_peak, connections_held, messages, recipients, commands;
 	uint64_t setup_refusals;
 	uint64_t pipelined;  /* commands that arrived while an earlier reply was still owed */
 	uint64_t violations; /* of the protocol, by the client: see `problem` */

@@ -96,6 +96,11 @@ void sim_actor_writable(struct world_connection *end)
 
 /* The actors' calls. */
 
+bool world_peer_open(const struct world_connection *connection)
+{
+	return !connection->pair->ends[1 - connection->side]->closed;
+}
+
 int world_listen(const struct ring_address *address, const struct world_actor *actor, void *context)
 {
 	struct sim_listener *listener = world_alloc(sizeof(*listener));

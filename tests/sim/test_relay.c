@@ -52,6 +52,7 @@ static const struct scenario scenarios[] = {
 	{"newer", scenario_newer, 4},
 	{"space", scenario_space, 2},
 	{"limits", scenario_limits, 12},
+	{"slots", scenario_slots, 20},
 	{"day", scenario_day, 8},
 };
 /* clang-format on */

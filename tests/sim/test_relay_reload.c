@@ -19,7 +19,7 @@ static bool taken(void *context)
 	return !reload_under_way(&rig->relay);
 }
 
-/* Something that may change. Fewer connections than shares its mail has would be refused. */
+/* Something that may change. */
 static void vary(struct rig *rig)
 {
 	static const char *const retries[] = {NULL, "{ first: 10s, factor: 3, max: 20m, expire: 5d }",
@@ -36,7 +36,7 @@ static void vary(struct rig *rig)
 		o->second_listener = !o->second_listener;
 		break;
 	case 1:
-		o->connections = o->connections == 1 ? 1 : RIG_SHARDS_MAX + (unsigned)world_below(4);
+		o->connections = 1 + (unsigned)world_below(2 * RIG_SHARDS_MAX);
 		break;
 	case 2:
 		o->in_flight = 1 + (unsigned)world_below(16);
@@ -78,8 +78,7 @@ static void refused(struct rig *rig)
 
 static void start(struct rig *rig)
 {
-	/* What had one connection, and so one lane, comes back with one. */
-	int r = rig_start(rig, rig->options.connections == 1 ? 3 : 1 + (unsigned)world_below(3));
+	int r = rig_start(rig, 1 + (unsigned)world_below(3));
 
 	if (r < 0)
 		rig_fail(rig, "does not start: %s: %s", strerror(-r), rig->recovery.problem);

@@ -232,6 +232,8 @@ void world_send(struct world_connection *connection, const void *data, size_t le
 size_t world_send_queued(const struct world_connection *connection);
 void world_pause(struct world_connection *connection, bool pause); /* stop reading: back pressure */
 void world_half_close(struct world_connection *connection);
+/* The other end is a descriptor that is open, whatever of its end has arrived here. Before any end was heard of. */
+bool world_peer_open(const struct world_connection *connection);
 void world_disconnect(struct world_connection *connection); /* what is queued still leaves; no more callbacks */
 void world_abort(struct world_connection *connection);      /* reset; no more callbacks */
 

@@ -17,8 +17,11 @@ static struct mailbox boxes[3];
 static struct mailbox_entry entries[3];
 static const struct mailbox_set pool = {.count = 3, .entries = entries};
 
+static bool found_full;
+
 static void begin(void)
 {
+	found_full = false;
 	memset(boxes, 0, sizeof(boxes));
 	for (size_t i = 0; i < 3; i++)
 		entries[i].mailbox = &boxes[i];
@@ -26,7 +29,7 @@ static void begin(void)
 
 static int choose(unsigned *turn, unsigned most, uint64_t now_ns, bool *probe, uint64_t *next_ns)
 {
-	struct mailbox *chosen = mailbox_choose(&pool, turn, most, now_ns, probe, next_ns);
+	struct mailbox *chosen = mailbox_choose(&pool, turn, most, now_ns, probe, &found_full, next_ns);
 
 	return chosen ? (int)(chosen - boxes) : -1;
 }
@@ -41,8 +44,10 @@ static void test_turns(void)
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), i % 3);
 	CHECK_EQ(next_ns, UINT64_MAX);
+	CHECK(!found_full);
 	/* All have what they may have, until one is gone. */
 	CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), -1);
+	CHECK(found_full);
 	CHECK_EQ(next_ns, S + MAILBOX_POLL_MS * UINT64_C(1000000));
 	mailbox_gone(&boxes[1]);
 	CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), 1);

@@ -24,7 +24,7 @@ static struct config *parse(const char *text)
 	return config;
 }
 
-static const struct config_bounds bounds = {.connections = 10000, .destinations = 4, .destination_shards = 2};
+static const struct config_bounds bounds = {.connections = 10000, .destinations = 4};
 
 /* What may not follow BASE, and what is said; NULL: it may. */
 static void test_what_may_change(void)
@@ -51,10 +51,7 @@ static void test_what_may_change(void)
 		 "t.yaml:1:1: limits.connections cannot be more than the 10000 that this process was started with: "
 		 "restart it"},
 		{TOP SPOOL LISTENERS CLIENTS "limits: { connections: 5 }\ndestinations:\n" ONE("a") ROUTE("a"), NULL},
-		{TOP SPOOL LISTENERS CLIENTS "destinations:\n" FEW("a", "1") ROUTE("a"),
-		 "t.yaml:1:1: limits.connections of destination \"a\" cannot be less than 2 while postrider runs, as "
-		 "its "
-		 "mail is shared out over so many shards: restart it"},
+		{TOP SPOOL LISTENERS CLIENTS "destinations:\n" FEW("a", "1") ROUTE("a"), NULL},
 		{TOP SPOOL LISTENERS CLIENTS "destinations:\n" FEW("a", "2") FEW("new", "1") ROUTE("a"), NULL},
 		{TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("c") ONE("d") ONE("e") ROUTE("c"),
 		 "t.yaml:1:1: there would be 5 destinations, those that are gone included, and this process has room "
@@ -91,7 +88,7 @@ static void test_all_reasons(void)
 	struct config *running = parse(BASE);
 	struct config *next = parse("hostname: relay.example.org\nshards: 1\n" SPOOL
 				    "listeners: [{ name: wan, address: \"127.0.0.1:25\" }]\n" CLIENTS
-				    "destinations:\n" FEW("a", "1") ROUTE("a"));
+				    "limits: { connections: 10001 }\ndestinations:\n" ONE("a") ROUTE("a"));
 	struct config_problems problems;
 
 	config_problems_init(&problems);
@@ -111,7 +108,7 @@ static void check_place(const struct config *config, size_t i, const char *name,
 /* A destination keeps its place over any number of changes, also while it is gone; routes follow. */
 static void test_places(void)
 {
-	static const struct config_bounds room = {.connections = 10000, .destinations = 100, .destination_shards = 2};
+	static const struct config_bounds room = {.connections = 10000, .destinations = 100};
 	struct config *first = parse(BASE);
 	struct config *second = parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("c") ONE("b") ROUTE("c"));
 	struct config *third = parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("d") ONE("a") ROUTE("a"));
