@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/certificates.sh DIR - makes the certificates of the tests and the demo, with P-256 keys.
+# tests/certificates.sh DIR - makes the certificates of the tests and the demo, with P-256 keys but for one.
 #
 # ca            the test authority                      other-ca   another one nobody trusts
 # server        localhost, mail.example.org, 127.0.0.1, ::1, signed by ca
@@ -7,6 +7,7 @@
 # client        for client authentication, signed by ca
 # expired       like server, but ended in 2021          other      like server, signed by other-ca
 # selfsigned    like server, signed by itself
+# rsa           like server, with an RSA key               second     other.example.net, like server else
 # copied-anchor a forgery: like server, with ca's name, key identifier and signature, but a key of its own
 #
 # Each NAME has NAME.crt and NAME.key. Running it again changes nothing while this file is the same and the server
@@ -42,6 +43,11 @@ basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, DNS:mail.example.org, IP:127.0.0.1, IP:::1
+[second]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:other.example.net
 [wildcard]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -71,7 +77,12 @@ commonName = supplied
 EOF
 : >"$work/index"
 
-key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/$1.key" 2>/dev/null; }
+key() {
+	case $1 in
+	rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/$1.key" 2>/dev/null ;;
+	*) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/$1.key" 2>/dev/null ;;
+	esac
+}
 
 # self NAME CN EXTENSIONS
 self() {
@@ -99,6 +110,8 @@ signed wildcard wildcard.example.org wildcard ca $now $later
 signed client relay.example.org client ca $now $later
 signed expired mail.example.org server ca 200101000000Z 210101000000Z
 signed other mail.example.org server other-ca $now $later
+signed rsa mail.example.org server ca $now $later
+signed second other.example.net second ca $now $later
 
 # A forgery is the attacker's certificate with the octets behind its TBSCertificate taken from the anchor.
 der() { openssl x509 -in "$work/$1.crt" -outform DER -out "$work/$1.der"; }
@@ -121,7 +134,7 @@ size=$((tbs + $(wc -c <"$work/signature")))
 } >"$work/copied-anchor.der.new"
 openssl x509 -inform DER -in "$work/copied-anchor.der.new" -out "$work/copied-anchor.crt"
 
-for name in copied-anchor ca other-ca selfsigned server wildcard client expired other; do
+for name in copied-anchor ca other-ca selfsigned server wildcard client expired other rsa second; do
 	mv "$work/$name.key" "$work/$name.crt" "$directory/"
 done
 echo "$version" >"$directory/complete"

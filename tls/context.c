@@ -311,6 +311,44 @@ static bool set_policy(struct tls_context *context, const struct tls_context_con
 	return true;
 }
 
+/* What is looked at when a certificate is chosen. */
+static bool read_own(struct tls_context *context, const struct tls_context_config *config, struct tls_problem *problem)
+{
+	size_t length;
+	char *pem = read_anchors(config->certificate_file, &length, problem);
+
+	if (pem == NULL)
+		return false;
+	context->own = tls_own_new(pem, length);
+	free(pem);
+	return context->own != NULL ||
+	       fail(problem, "certificate %s: no usable PEM certificate chain", config->certificate_file);
+}
+
+/* Contexts with the other certificates, beside the first. */
+static bool make_others(struct tls_context *context, const struct tls_context_config *config,
+			struct tls_problem *problem)
+{
+	tls_own_compare(context->own, context->own);
+	if (config->other_count == 0)
+		return true;
+	context->others = calloc(config->other_count, sizeof(context->others[0]));
+	if (context->others == NULL)
+		return fail(problem, "out of memory");
+	for (size_t i = 0; i < config->other_count; i++) {
+		struct tls_context_config one = *config;
+		one.certificate_file = config->others[i].certificate_file;
+		one.private_key_file = config->others[i].private_key_file;
+		one.other_count = 0;
+		struct tls_context *other = tls_context_new(&one, problem);
+		if (other == NULL)
+			return false;
+		tls_own_compare(other->own, context->own);
+		context->others[context->other_count++] = other;
+	}
+	return true;
+}
+
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem)
 {
 	assert(!(config->tls12_only && config->tls13_only));
@@ -349,14 +387,14 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 		tls_context_free(context);
 		return NULL;
 	}
-	if (config->server)
-		tls_resume_context(context, config);
+	if (!config->server)
+		return context;
+	tls_resume_context(context, config);
+	if (!read_own(context, config, problem) || !make_others(context, config, problem)) {
+		tls_context_free(context);
+		return NULL;
+	}
 	return context;
-}
-
-void tls_context_hold(struct tls_context *context)
-{
-	atomic_fetch_add(&context->users, 1);
 }
 
 struct tls_certificate_text *tls_certificates_read(const char *file, const char *host, size_t *count)

@@ -1,7 +1,8 @@
 /*
  * tls/internal.h - what the files of tls/ share and nobody else sees.
  *
- * Files: context.c (process and contexts), suites.c (what is offered), session.c (the engine), guard.c (what is checked
+ * Files: context.c (process and contexts), suites.c (what is offered), hello.c and choose.c (what a client
+ * offers, and which certificate it is shown), session.c (the engine), guard.c (what is checked
  * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
  * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
  * certificate stands for), describe.c (what it says, for people), error.c (texts), trim.c (what an established session
@@ -18,6 +19,10 @@
 #include <stdatomic.h>
 
 #include "tls/tls.h"
+
+struct DecodedCert;
+struct own_certificate;
+struct tls_hello;
 
 enum {
 	TLS_PROTECTED_MIN = 17,    /* octets of a protected record: a tag and the type of what it holds */
@@ -39,6 +44,9 @@ struct tls_context {
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
 	bool server, verify_peer, accelerated;
+	struct own_certificate *own; /* owned; servers */
+	struct tls_context **others; /* owned: the same with other certificates (choose.c) */
+	size_t other_count;
 	uint8_t ticket_secret[TLS_KEY_SIZE]; /* servers: the same in every context with the same policy */
 };
 
@@ -52,7 +60,7 @@ struct tls_guard {
 };
 
 struct tls_session {
-	WOLFSSL *wolf;
+	WOLFSSL *wolf;               /* NULL: a server that has not seen the whole ClientHello */
 	struct tls_context *context; /* counted */
 	struct accel_keys *keys;     /* owned; NULL without acceleration */
 	const uint8_t *input;        /* the caller's */
@@ -64,6 +72,7 @@ struct tls_session {
 	uint8_t *held; /* owned: input kept back while the server's answer to a ticket is unknown */
 	size_t held_length, held_used;
 	bool holding;
+	struct tls_hello *hello; /* owned: what the client offers, until the handshake is complete; NULL on clients */
 	WOLFSSL_EVP_PKEY *peer_key; /* a reference, during the handshake only (trim.c); NULL: none */
 	char *server_name;          /* owned; NULL if none */
 	char *error;                /* owned; NULL while nothing failed or without memory */
@@ -96,9 +105,19 @@ enum tls_answer { TLS_ANSWER_UNKNOWN, TLS_ANSWER_RESUMES, TLS_ANSWER_REFUSES };
 enum tls_answer tls_resume_answer(const uint8_t *octets, size_t length);
 int tls_resume_setup(struct tls_context *context);
 
+/* choose.c: what is shown to whom */
+struct own_certificate *tls_own_new(const char *pem, size_t length); /* NULL: no certificate, or no memory */
+void tls_own_free(struct own_certificate *own);
+void tls_own_compare(struct own_certificate *own, const struct own_certificate *first);
+/* The context that a session goes on with: `context`, or one of those beside it. */
+struct tls_context *tls_choose(struct tls_context *context, const struct tls_hello *hello);
+
 /* suites.c */
 bool tls_suites_set(WOLFSSL_CTX *wolf, bool aes_first);
 bool tls_suites_contain(unsigned number);
+const char *tls_version_text(unsigned version); /* "TLSv1.0", static */
+/* "NAME,NAME,0x1234", cut at a whole name with "..." where there is no room for all. */
+void tls_suites_text(const uint16_t *numbers, size_t count, char *text, size_t size);
 
 /* guard.c: NULL, or why the session must end. The first is told exactly the octets that wolfSSL is given next. */
 const char *tls_guard_records(struct tls_guard *guard, const uint8_t *octets, size_t length);
@@ -123,6 +142,7 @@ size_t tls_trim_zero_pages(char *block, size_t length);
 bool tls_name_is_address(const char *name);
 /* RFC 6125: one wildcard, alone in the leftmost label, and at least two labels after it. */
 bool tls_name_matches(const char *pattern, size_t pattern_length, const char *name);
+bool tls_decoded_has_name(const struct DecodedCert *certificate, const char *name);
 /* True if the certificate in DER carries `name` (a host name or an IP address). */
 bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *name);
 

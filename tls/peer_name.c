@@ -73,7 +73,7 @@ static bool alternative_matches(const DNS_entry *entry, const char *name, const 
 	return octet_count == 0 && tls_name_matches(entry->name, length, name);
 }
 
-static bool certificate_has_name(const DecodedCert *certificate, const char *name)
+bool tls_decoded_has_name(const struct DecodedCert *certificate, const char *name)
 {
 	uint8_t octets[16];
 	size_t octet_count = address_octets(name, octets);
@@ -96,7 +96,7 @@ bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *nam
 	if (decoded == NULL)
 		return false;
 	wc_InitDecodedCert(decoded, der, (word32)length, NULL);
-	matched = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && certificate_has_name(decoded, name);
+	matched = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && tls_decoded_has_name(decoded, name);
 	wc_FreeDecodedCert(decoded);
 	free(decoded);
 	return matched;

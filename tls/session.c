@@ -14,6 +14,8 @@
  */
 #include "tls/internal.h"
 
+#include "tls/hello.h"
+
 #include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -23,21 +25,30 @@
 
 static const char no_memory_text[] = "TLS failed, and there was no memory to say why";
 
+/* Puts the input aside. False without memory. */
+static bool keep(struct tls_session *session)
+{
+	size_t n = session->input_length - session->input_used;
+
+	if (n == 0)
+		return true;
+	uint8_t *grown = realloc(session->held, session->held_length + n);
+	if (grown == NULL)
+		return false;
+	memcpy(grown + session->held_length, session->input + session->input_used, n);
+	session->held = grown;
+	session->held_length += n;
+	session->input_used += n;
+	return true;
+}
+
 /* Keeps the input back until the server's answer to the ticket is clear (see resume.c). False without memory. */
 static bool hold(struct tls_session *session)
 {
-	size_t n = session->input_length - session->input_used;
 	enum tls_answer answer;
 
-	if (n > 0) {
-		uint8_t *grown = realloc(session->held, session->held_length + n);
-		if (grown == NULL)
-			return false;
-		memcpy(grown + session->held_length, session->input + session->input_used, n);
-		session->held = grown;
-		session->held_length += n;
-		session->input_used += n;
-	}
+	if (!keep(session))
+		return false;
 	answer = tls_resume_answer(session->held, session->held_length);
 	if (answer == TLS_ANSWER_REFUSES)
 		wolfSSL_set_SessionTicket(session->wolf, NULL, 0);
@@ -147,6 +158,38 @@ static bool set_name(struct tls_session *session, const char *name)
 	       WOLFSSL_SUCCESS;
 }
 
+/* What wolfSSL has of a session. False without memory. */
+static bool begin(struct tls_session *session)
+{
+	struct tls_context *context = session->context;
+
+	session->wolf = wolfSSL_new(context->wolf);
+	if (session->wolf != NULL && context->accelerated)
+		session->keys = accel_keys_new();
+	if (session->wolf == NULL || (context->accelerated && session->keys == NULL) || !tls_verify_watch(session))
+		return false;
+	wolfSSL_SetIOReadCtx(session->wolf, session);
+	wolfSSL_SetIOWriteCtx(session->wolf, session);
+	wolfSSL_set_app_data(session->wolf, session);
+	return true;
+}
+
+/* A server begins when the ClientHello is whole, which says what it begins with; one that is none is for wolfSSL to
+ * answer. TLS_OK: it has begun. */
+static enum tls_status read_hello(struct tls_session *session)
+{
+	if (!keep(session))
+		return TLS_FAILED;
+	enum tls_hello_state state = tls_hello_read(session->held, session->held_length, session->hello);
+	if (session->held_length == 0 || state == TLS_HELLO_MORE)
+		return TLS_WANT_INPUT;
+	struct tls_context *chosen = tls_choose(session->context, session->hello);
+	tls_context_hold(chosen);
+	tls_context_free(session->context);
+	session->context = chosen;
+	return begin(session) ? TLS_OK : TLS_FAILED;
+}
+
 struct tls_session *tls_session_new(struct tls_context *context, const char *server_name, struct tls_ticket *ticket)
 {
 	assert(context->server || !context->verify_peer || (server_name != NULL && server_name[0] != '\0'));
@@ -156,17 +199,12 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *ser
 		return NULL;
 	session->context = context;
 	atomic_fetch_add(&context->users, 1);
-	session->wolf = wolfSSL_new(context->wolf);
-	if (session->wolf != NULL && context->accelerated)
-		session->keys = accel_keys_new();
-	if (session->wolf == NULL || (context->accelerated && session->keys == NULL) ||
-	    !set_name(session, server_name) || !tls_verify_watch(session)) {
+	if (context->server)
+		session->hello = calloc(1, sizeof(*session->hello));
+	if (context->server ? session->hello == NULL : !begin(session) || !set_name(session, server_name)) {
 		tls_session_free(session);
 		return NULL;
 	}
-	wolfSSL_SetIOReadCtx(session->wolf, session);
-	wolfSSL_SetIOWriteCtx(session->wolf, session);
-	wolfSSL_set_app_data(session->wolf, session);
 	if (ticket != NULL)
 		tls_resume_offer(session, ticket);
 	return session;
@@ -181,6 +219,7 @@ void tls_session_free(struct tls_session *session)
 	accel_keys_free(session->keys);
 	free(session->spill);
 	free(session->held);
+	free(session->hello);
 	free(session->server_name);
 	free(session->error);
 	tls_context_free(session->context);
@@ -329,6 +368,14 @@ enum tls_status tls_handshake(struct tls_session *session)
 		return status;
 	if (session->handshake_done)
 		return leave(session, TLS_OK);
+	if (session->wolf == NULL) {
+		status = read_hello(session);
+		if (status == TLS_FAILED)
+			session->failed = true; /* no memory */
+		if (status != TLS_OK)
+			return status;
+		tls_device_enter(session->keys);
+	}
 	if (session->context->server)
 		result = wolfSSL_accept(session->wolf);
 	else
@@ -345,6 +392,8 @@ enum tls_status tls_handshake(struct tls_session *session)
 		return leave(session, fail(session, 0));
 	}
 	session->handshake_done = true;
+	free(session->hello);
+	session->hello = NULL;
 	tls_guard_content(&session->guard);
 	tls_verify_done(session);
 	tls_trim(session);
@@ -414,6 +463,19 @@ enum tls_status tls_close_notify(struct tls_session *session)
 		return leave(session, explain(session, result));
 	session->close_sent = true;
 	return leave(session, TLS_OK);
+}
+
+void tls_session_offer(const struct tls_session *session, struct tls_offer *offer)
+{
+	const struct tls_hello *hello = session->hello;
+
+	memset(offer, 0, sizeof(*offer));
+	offer->version = "";
+	if (hello == NULL || hello->version == 0)
+		return;
+	offer->version = tls_version_text(hello->version);
+	memcpy(offer->name, hello->name, sizeof(offer->name));
+	tls_suites_text(hello->suites, hello->suite_count, offer->suites, sizeof(offer->suites));
 }
 
 void tls_session_info(const struct tls_session *session, struct tls_info *info)

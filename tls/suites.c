@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 struct suite {
 	const char *name; /* wolfSSL's */
@@ -74,4 +75,54 @@ static bool contains(const struct suite *suites, size_t count, unsigned number)
 bool tls_suites_contain(unsigned number)
 {
 	return contains(aead_aes_first, AEAD_COUNT, number) || contains(cbc, CBC_COUNT, number);
+}
+
+/* Those that old clients offer and this library does not have. */
+static const struct suite old[] = {
+	{"TLS_RSA_WITH_RC4_128_MD5", 0x0004},          {"TLS_RSA_WITH_RC4_128_SHA", 0x0005},
+	{"TLS_RSA_WITH_DES_CBC_SHA", 0x0009},          {"TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0x000a},
+	{"TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA", 0x0016}, {"TLS_RSA_WITH_AES_128_CBC_SHA", 0x002f},
+	{"TLS_DHE_RSA_WITH_AES_128_CBC_SHA", 0x0033},  {"TLS_RSA_WITH_AES_256_CBC_SHA", 0x0035},
+	{"TLS_DHE_RSA_WITH_AES_256_CBC_SHA", 0x0039},  {"TLS_RSA_WITH_AES_128_CBC_SHA256", 0x003c},
+	{"TLS_RSA_WITH_AES_256_CBC_SHA256", 0x003d},   {"TLS_RSA_WITH_AES_128_GCM_SHA256", 0x009c},
+	{"TLS_RSA_WITH_AES_256_GCM_SHA384", 0x009d},   {"TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", 0xc012},
+};
+
+const char *tls_version_text(unsigned version)
+{
+	static const char *const names[] = {"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+
+	return version >> 8 == 3 && (version & 0xff) < sizeof(names) / sizeof(names[0]) ? names[version & 0xff]
+											: "unknown";
+}
+
+static const char *suite_text(unsigned number, char room[8])
+{
+	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
+		if (old[i].number == number)
+			return old[i].name;
+	}
+	const char *known =
+		wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(number >> 8), (unsigned char)number);
+	if (known != NULL && strncmp(known, "TLS_", 4) == 0)
+		return known;
+	snprintf(room, 8, "0x%04x", number & 0xffff);
+	return room;
+}
+
+void tls_suites_text(const uint16_t *numbers, size_t count, char *text, size_t size)
+{
+	static const char more[] = ",...";
+	size_t length = 0;
+	char room[8];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		const char *name = suite_text(numbers[i], room);
+		if (length + strlen(name) + 1 + sizeof(more) > size) {
+			snprintf(text + length, size - length, "%s", more);
+			return;
+		}
+		length += (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? "," : "", name);
+	}
 }

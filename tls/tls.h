@@ -34,14 +34,23 @@ enum tls_status {
 	TLS_FAILED,      /* the session is dead: tls_error_text() says why; send what output there is and close */
 };
 
+struct tls_key_pair {
+	const char *certificate_file; /* PEM chain */
+	const char *private_key_file; /* PEM; NULL: in the same file */
+};
+
 struct tls_context_config {
 	bool server;
 	bool verify_peer;             /* client: chain and name must verify; server: a client certificate is required */
 	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
 	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
 	const char *private_key_file; /* PEM */
-	bool tls12_only, tls13_only;  /* for tests and odd peers; tls13_only: also a listener's min_version */
-	bool tls11;                   /* server: 1.1 is spoken as well, with clients that have nothing better */
+	/* server: more certificates, for other names or with another kind of key; a client is shown the one that it
+	 * asks for and can verify, and what the first is for where it asks for nothing that there is */
+	const struct tls_key_pair *others;
+	size_t other_count;
+	bool tls12_only, tls13_only; /* for tests and odd peers; tls13_only: also a listener's min_version */
+	bool tls11;                  /* server: 1.1 is spoken as well, with clients that have nothing better */
 };
 
 /* What went wrong while making a context: file, reason, what to do. */
@@ -106,6 +115,14 @@ enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t
 enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length);
 enum tls_status tls_close_notify(struct tls_session *session);
 
+/* Servers, until the handshake is complete: what the client offers, for people, such as "TLSv1.0" and
+ * "TLS_RSA_WITH_RC4_128_SHA,0x1234"; "" while its hello is not there. Texts are cut where they are longer. */
+struct tls_offer {
+	const char *version; /* static */
+	char name[256];      /* the host it asks for; letters, digits, '-', '_' and '.' only */
+	char suites[512];
+};
+void tls_session_offer(const struct tls_session *session, struct tls_offer *offer);
 /* After the handshake. Strings are static or live as long as the session. */
 struct tls_info {
 	const char *version; /* "TLSv1.3" */

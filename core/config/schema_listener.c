@@ -8,7 +8,7 @@
 
 #include "core/config/schema_fields.h"
 
-enum { CERTIFICATES_MAX = 1 };
+enum { CERTIFICATES_MAX = 64 };
 
 static bool read_listener_address(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 				  void *object)

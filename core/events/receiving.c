@@ -36,6 +36,25 @@ void event_session(struct log *log, const struct event_session *s)
 	log_end(&e);
 }
 
+void event_handshake_failed(struct log *log, const struct event_handshake *h)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "handshake_failed");
+	log_text(&e, "listener", h->listener);
+	log_string(&e, "peer", h->peer.data, h->peer.length);
+	log_text(&e, "client", h->client);
+	log_text(&e, "error", h->error);
+	if (h->version[0]) {
+		log_text(&e, "offers", h->version);
+		log_text(&e, "suites", h->suites);
+	}
+	if (h->server_name[0])
+		log_text(&e, "server_name", h->server_name);
+	log_number(&e, "ms", h->ms);
+	log_end(&e);
+}
+
 static void message_fields(struct log_event *e, const struct event_message *m)
 {
 	log_string(e, "peer", m->peer.data, m->peer.length);

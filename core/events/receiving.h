@@ -26,6 +26,15 @@ struct event_session {
 };
 void event_session(struct log *log, const struct event_session *s);
 
+/* `version`, `suites`: what the client offers; "" while it has said nothing. */
+struct event_handshake {
+	const char *listener, *client;
+	struct span peer;
+	const char *error, *version, *server_name, *suites;
+	uint64_t ms;
+};
+void event_handshake_failed(struct log *log, const struct event_handshake *h);
+
 struct event_message {
 	struct message_id id;
 	struct span peer, sender;

@@ -14,12 +14,19 @@ struct inbound_tls {
 	struct tls_context *contexts[]; /* per listener, each counted; NULL: without TLS */
 };
 
-static struct tls_context_config policy_of(const struct config *config, const struct config_listener *listener)
+/* `others`: room for all certificates but the first. */
+static struct tls_context_config policy_of(const struct config *config, const struct config_listener *listener,
+					   struct tls_key_pair *others)
 {
+	for (size_t i = 1; i < config->certificate_count; i++)
+		others[i - 1] =
+			(struct tls_key_pair){config->certificates[i].certificate, config->certificates[i].private_key};
 	return (struct tls_context_config){
 		.server = true,
 		.certificate_file = config->certificates[0].certificate,
 		.private_key_file = config->certificates[0].private_key,
+		.others = others,
+		.other_count = config->certificate_count - 1,
 		.tls11 = listener->min_version == CONFIG_TLS_1_1,
 		.tls13_only = listener->min_version == CONFIG_TLS_1_3,
 	};
@@ -42,12 +49,28 @@ static struct tls_context *find(const struct inbound_tls *inbound, const struct 
 	return NULL;
 }
 
+static struct tls_context *make(const struct config *config, const struct config_listener *listener,
+				struct tls_problem *problem)
+{
+	struct tls_key_pair *others = calloc(config->certificate_count, sizeof(*others));
+	struct tls_context *context = NULL;
+	struct tls_problem why = {.text = "out of memory"};
+
+	if (others) {
+		struct tls_context_config policy = policy_of(config, listener, others);
+		context = tls_context_new(&policy, &why);
+	}
+	if (!context)
+		snprintf(problem->text, sizeof(problem->text), "listener %.64s: %.400s", listener->name, why.text);
+	free(others);
+	return context;
+}
+
 int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsigned shards,
 		     struct tls_problem *problem)
 {
 	struct inbound_tls *inbound =
 		calloc(1, sizeof(*inbound) + config->listener_count * sizeof(inbound->contexts[0]));
-	struct tls_problem why;
 
 	*out = inbound;
 	if (!inbound) {
@@ -59,15 +82,11 @@ int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsi
 		const struct config_listener *listener = &config->listeners[i];
 		if (listener->tls == CONFIG_LISTENER_TLS_OFF)
 			continue;
-		struct tls_context_config policy = policy_of(config, listener);
 		inbound->contexts[i] = find(inbound, config, i);
 		if (!inbound->contexts[i])
-			inbound->contexts[i] = tls_context_new(&policy, &why);
-		if (!inbound->contexts[i]) {
-			snprintf(problem->text, sizeof(problem->text), "listener %.64s: %.400s", listener->name,
-				 why.text);
+			inbound->contexts[i] = make(config, listener, problem);
+		if (!inbound->contexts[i])
 			return -EINVAL;
-		}
 	}
 	return 0;
 }

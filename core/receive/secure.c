@@ -14,6 +14,7 @@
 #include "core/config/config.h"
 #include "core/receive/inbound_tls.h"
 #include "core/receive/session_private.h"
+#include "core/receive/tell.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
@@ -60,6 +61,12 @@ void receive_handshake(struct session *s)
 	transport_use_buffers(&s->transport, &shard->receiver->tls_buffers);
 	if (!transport_secure(&s->transport, tls))
 		receive_end(s, "out of memory");
+}
+
+void receive_handshake_late(struct session *s)
+{
+	tell_handshake_failed(s, "it took too long");
+	receive_end(s, "TLS handshake timeout");
 }
 
 void receive_starttls(struct session *s)

@@ -11,6 +11,7 @@
 #include "core/receive/client.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"
+#include "core/receive/tell.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -121,6 +122,8 @@ static void on_end(struct transport *t, int result)
 	struct session *s = container_of(t, struct session, transport);
 
 	if (result < 0) {
+		if (s->state == SESSION_HANDSHAKE)
+			tell_handshake_failed(s, result == TRANSPORT_TLS_FAILED ? NULL : "the connection was lost");
 		receive_end(s, end_text(s, result));
 		return;
 	}
@@ -151,7 +154,7 @@ static void on_timer(struct wheel_timer *timer)
 	else if (s->state == SESSION_LINGER)
 		receive_end(s, "closed");
 	else if (s->state == SESSION_HANDSHAKE)
-		receive_end(s, "TLS handshake timeout");
+		receive_handshake_late(s);
 	else if (owners_wanted(s))
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)

@@ -76,6 +76,31 @@ void tell_session(const struct session *s)
 	event_session(s->shard->log, &facts);
 }
 
+void tell_handshake_failed(const struct session *s, const char *error)
+{
+	struct tls_offer offer = {.version = ""};
+	struct event_handshake facts = {
+		.listener = s->snapshot->config->listeners[s->listener].name,
+		.client = client_name(s),
+		.peer = {s->peer, s->peer_length},
+		.version = offer.version,
+		.ms = shard_ms_since(s->shard, s->opened_ns),
+	};
+
+	if (!s->snapshot->config->log_sessions)
+		return;
+	if (s->transport.tls) {
+		tls_session_offer(s->transport.tls, &offer);
+		facts.error = error ? error : tls_error_text(s->transport.tls);
+		facts.version = offer.version;
+	} else {
+		facts.error = error ? error : "";
+	}
+	facts.server_name = offer.name;
+	facts.suites = offer.suites;
+	event_handshake_failed(s->shard->log, &facts);
+}
+
 static struct event_message message_of(const struct session *s, const struct submission *m)
 {
 	return (struct event_message){

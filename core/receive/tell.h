@@ -11,6 +11,8 @@ struct smtp_command;
 struct submission;
 
 void tell_session(const struct session *s);
+/* TLS did not come about; `error`: NULL: as the engine says. */
+void tell_handshake_failed(const struct session *s, const char *error);
 void tell_accepted(const struct session *s, const struct submission *m);
 void tell_not_stored(const struct session *s, const struct submission *m);
 /* `command`: as far as it could be read; verb UNKNOWN for none. `untold`: refusals of this peer that made no event. */

@@ -156,6 +156,85 @@ def versions():
             equal(got, expected, '%s with %s' % (mode, best.name))
 
 
+def shown(place, name=None, suites=None, version=None, mode='implicit'):
+    """The certificate that a client of that kind is shown: (its names, its kind of key, the session's version)."""
+    context = certificates.client_context()
+    context.check_hostname = False
+    if version:
+        context.maximum_version = version
+    if suites:
+        context.set_ciphers(suites)
+    with socket.create_connection(place.address(mode), 60) as plain:
+        with context.wrap_socket(plain, server_hostname=name) as tls:
+            names = [value for kind, value in tls.getpeercert()['subjectAltName'] if kind == 'DNS']
+            # Uncompressed points of P-256 make short certificates.
+            kind = 'rsa' if len(tls.getpeercert(True)) > 700 else 'ec'
+            tls.recv(100)
+            return names[-1], kind, tls.version()
+
+
+@case
+def certificates_by_name_and_by_what_a_client_can_verify():
+    """RSA and ECDSA side by side, several names: who asks gets what it can verify, for what it asks for."""
+    files = [{'certificate': certificates.path(name + '.crt'), 'private_key': certificates.path(name + '.key')}
+             for name in ('rsa', 'server', 'second')]
+    own, other = 'mail.example.org', 'other.example.net'
+    v12 = ssl.TLSVersion.TLSv1_2
+    with Place(tls_files=files) as place:
+        for name, suites, version, expected in (
+                (own, None, None, (own, 'ec')), (None, None, None, (own, 'ec')),
+                ('mx.unknown.test', None, None, (own, 'ec')), (other, None, None, (other, 'ec')),
+                ('OTHER.Example.NET', None, None, (other, 'ec')), ('localhost', None, v12, (own, 'ec')),
+                (own, 'ECDHE-RSA-AES128-GCM-SHA256', v12, (own, 'rsa')),
+                (None, 'ECDHE-RSA-AES256-SHA', v12, (own, 'rsa')),
+                (own, 'ECDHE-ECDSA-AES128-GCM-SHA256', v12, (own, 'ec')),
+                (other, 'ECDHE-RSA-AES128-GCM-SHA256', v12, (own, 'rsa')),
+                (other, None, v12, (other, 'ec'))):
+            got = shown(place, name, suites, version)
+            equal(got[:2], expected, 'shown to who asks for %s with %s' % (name, suites))
+            equal(got[2], 'TLSv1.2' if version else 'TLSv1.3', 'version')
+        place.relay.terminate()
+
+
+@case
+def handshake_failed_says_what_the_device_offers():
+    """An old device is recognised by what it offers; its name for us is no way to write into the log (STL-10)."""
+    def hello(version, suites, name=b''):
+        extension = b''
+        if name:
+            entry = b'\0' + len(name).to_bytes(2, 'big') + name
+            names = len(entry).to_bytes(2, 'big') + entry
+            extension = b'\0\0' + len(names).to_bytes(2, 'big') + names
+        body = version + os.urandom(32) + b'\0' + len(suites).to_bytes(2, 'big') + suites + b'\1\0'
+        if extension:
+            body += len(extension).to_bytes(2, 'big') + extension
+        message = b'\1' + len(body).to_bytes(3, 'big') + body
+        return b'\x16\x03\x01' + len(message).to_bytes(2, 'big') + message
+
+    cases = ((b'\3\1', b'\0\5\0\x0a\0\x2f\x12\x34', b'', 'TLSv1.0',
+              'TLS_RSA_WITH_RC4_128_SHA,TLS_RSA_WITH_3DES_EDE_CBC_SHA,TLS_RSA_WITH_AES_128_CBC_SHA,0x1234'),
+             (b'\3\0', b'\0\4', b'', 'SSLv3', 'TLS_RSA_WITH_RC4_128_MD5'),
+             (b'\3\3', b'\0\x9c', b'Relay.example.org', 'TLSv1.2', 'TLS_RSA_WITH_AES_128_GCM_SHA256'),
+             (b'\3\3', b'\0\x9c', b'a\r\nb"\0', 'TLSv1.2', 'TLS_RSA_WITH_AES_128_GCM_SHA256'))
+    with Place() as place:
+        for i, (version, suites, name, told, told_suites) in enumerate(cases):
+            with Client(place.address('implicit'), greeting=False) as client:
+                client.send(hello(version, suites, name))
+                rest(client)
+            eventually(lambda: len(place.relay.events('handshake_failed')) == i + 1, lambda: 'event %d' % i)
+            event = place.relay.events('handshake_failed')[-1]
+            equal((event['offers'], event['suites']), (told, told_suites), 'offers')
+            equal(event.get('server_name', ''), 'relay.example.org' if name[:1] == b'R' else '', 'server_name')
+            check(event['error'] and event['listener'] == 'implicit' and event['client'] == 'local', 'event %s', event)
+        with Client(place.address('implicit'), greeting=False) as client:
+            client.send(b'EHLO client.example.net\r\n')
+            rest(client)
+        eventually(lambda: len(place.relay.events('handshake_failed')) == len(cases) + 1, lambda: 'the last event')
+        event = place.relay.events('handshake_failed')[-1]
+        check('offers' not in event and '0x45' in event['error'], 'event %s', event)
+        place.relay.terminate()
+
+
 @case
 def RFC_3207_4_required_before_tls():
     """Where TLS is required nothing of mail is answered before it: 530, HELO too, and DATA ends the session."""

@@ -137,6 +137,16 @@ void tls_session_info(const struct tls_session *session, struct tls_info *info)
 	*info = (struct tls_info){.version = "TLSv1.3", .cipher = "", .group = ""};
 }
 
+void tls_session_offer(const struct tls_session *session, struct tls_offer *offer)
+{
+	*offer = (struct tls_offer){.version = ""};
+}
+
+const char *tls_error_text(const struct tls_session *session)
+{
+	return "error";
+}
+
 bool transport_secure(struct transport *t, struct tls_session *tls)
 {
 	need(line.unsent == 0 && line.held_length == 0 && !t->tls);
@@ -329,6 +339,11 @@ void event_session(struct log *log, const struct event_session *s)
 {
 	need(s->reason && s->stage && s->peer.length > 0);
 	need(s->reply.length > 0 || listener.tls == CONFIG_LISTENER_TLS_IMPLICIT);
+}
+
+void event_handshake_failed(struct log *log, const struct event_handshake *h)
+{
+	need(h->error[0] && h->peer.length > 0);
 }
 
 void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
