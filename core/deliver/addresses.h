@@ -22,8 +22,9 @@ enum {
 
 struct host_address {
 	struct ring_address at;
-	unsigned failures; /* in a row */
-	unsigned slow;     /* connections whose set-up takes long: another is not opened beside them */
+	unsigned failures;  /* in a row */
+	unsigned slow;      /* connections whose set-up takes long: another is not opened beside them */
+	uint64_t failed_ns; /* the last time */
 	uint64_t blocked_until_ns;
 	uint64_t used; /* in which turn */
 };
@@ -42,6 +43,11 @@ struct host_address *addresses_find(struct addresses *a, const struct ring_addre
 /* The next to try: with the fewest failures, then the one whose last turn is the longest ago. NULL: none, before
  * *next_ns, which is only ever lowered. Does not yet count as its turn. */
 struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns);
+/* It failed, and is left alone for so long. */
+void addresses_failed(struct host_address *one, uint64_t now_ns, uint64_t delay_ns);
+/* A connection to it that was opened at `opened_ns` has dealt with a message. Of a failure since then that says
+ * nothing: a host that is full serves those inside, and each try at the door is one too many. */
+void addresses_well(struct host_address *one, uint64_t opened_ns);
 void addresses_used(struct addresses *a, struct host_address *one);
 /* How long an address, or a host without any, is left alone after so many failures in a row before this one. */
 uint64_t addresses_backoff_ns(unsigned failures, struct random *random);

@@ -19,10 +19,8 @@ static void on_well(struct connection *c)
 	struct outbound *o = c->outbound;
 	struct host *host = c->host;
 
-	if (address) {
-		address->failures = 0;
-		address->blocked_until_ns = 0;
-	}
+	if (address)
+		addresses_well(address, c->opened_ns);
 	if (host->failures > 0)
 		tell_host_ok(o, host);
 	host->failures = 0;
@@ -56,8 +54,7 @@ static void not_usable(struct outbound *o, struct host *host, const struct ring_
 	host->window = 0;
 	host->blocked_until_ns = now_ns + delay;
 	if (address) {
-		address->failures++;
-		address->blocked_until_ns = now_ns + delay;
+		addresses_failed(address, now_ns, delay);
 		host->blocked_until_ns = addresses_blocked_until_ns(&host->addresses, now_ns);
 	}
 	o->failures_seen++;

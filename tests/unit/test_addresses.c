@@ -70,6 +70,27 @@ static void test_dead(void)
 	CHECK(next == UINT64_MAX);
 }
 
+/* What was opened before it failed says nothing of whether it takes more. */
+static void test_well(void)
+{
+	struct addresses a = with(1);
+	uint64_t next = UINT64_MAX;
+
+	addresses_failed(&a.list[0], 100, 50);
+	addresses_well(&a.list[0], 90);
+	addresses_well(&a.list[0], 100);
+	CHECK_EQ(chosen(&a, 149, &next), -1);
+	CHECK_EQ(next, 150);
+	CHECK_EQ(chosen(&a, 150, &next), 0);
+	CHECK_EQ(a.list[0].failures, 1);
+	addresses_well(&a.list[0], 150);
+	CHECK_EQ(a.list[0].failures, 0);
+	CHECK_EQ(a.list[0].blocked_until_ns, 0);
+	/* And where nothing failed it is well anyway. */
+	addresses_well(&a.list[0], 10);
+	CHECK_EQ(a.list[0].failures, 0);
+}
+
 /* The host has failed only when all have. */
 static void test_all_dead(void)
 {
@@ -121,6 +142,7 @@ int main(void)
 {
 	RUN(test_turns);
 	RUN(test_dead);
+	RUN(test_well);
 	RUN(test_all_dead);
 	RUN(test_update);
 	RUN(test_backoff);
