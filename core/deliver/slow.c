@@ -42,5 +42,5 @@ void slow_down(struct outbound *o, struct host *host, struct mailbox *mailbox, c
 	if (!account_slow(account, limits, ruling->slow_by, ruling->slow_s * CLOCK_NS_PER_S, lately_ns(o),
 			  o->shard->now_ns))
 		return;
-	tell_slowed(o, host, scope, account_slowness(account, limits, o->shard->now_ns), fact, ruling);
+	tell_slowed(o, host, mailbox, scope, account_slowness(account, limits, o->shard->now_ns), fact, ruling);
 }

@@ -126,13 +126,14 @@ void tell_budget_unwritten(const struct outbound *o, int error)
 	event_budget_unwritten(o->shard->log, o->destination->name, strerror(-error), waiting(o));
 }
 
-void tell_slowed(const struct outbound *o, const struct host *host, const char *scope, unsigned times,
-		 const struct verdict_fact *fact, const struct ruling *ruling)
+void tell_slowed(const struct outbound *o, const struct host *host, const struct mailbox *mailbox, const char *scope,
+		 unsigned times, const struct verdict_fact *fact, const struct ruling *ruling)
 {
 	struct event_reply reply = {
 		.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text, .problem = ruling->say};
 
-	event_slowed(o->shard->log, host_of(o, host), scope, times, ruling->slow_s, &reply, waiting(o));
+	event_slowed(o->shard->log, host_of(o, host), mailbox ? mailbox->user : "", scope, times, ruling->slow_s,
+		     &reply, waiting(o));
 }
 
 void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,

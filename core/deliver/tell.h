@@ -35,8 +35,8 @@ void tell_setup_refused(const struct outbound *o, const struct host *host, const
 void tell_budget_spent(const struct outbound *o, const char *whose, unsigned allowed, bool damaged, uint64_t wait_s);
 void tell_budget_unwritten(const struct outbound *o, int error);
 /* Less is sent to the host, the mailbox or the destination: so many times less than the limits allow. */
-void tell_slowed(const struct outbound *o, const struct host *host, const char *scope, unsigned times,
-		 const struct verdict_fact *fact, const struct ruling *ruling);
+void tell_slowed(const struct outbound *o, const struct host *host, const struct mailbox *mailbox, const char *scope,
+		 unsigned times, const struct verdict_fact *fact, const struct ruling *ruling);
 void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns);
 /* Its mailbox is held: by this reply, for so long. And it is well again (mailbox.h). */
 void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,

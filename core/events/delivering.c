@@ -215,13 +215,15 @@ void event_budget_unwritten(struct log *log, const char *destination, const char
 	log_end(&e);
 }
 
-void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
-		  const struct event_reply *reply, uint64_t waiting)
+void event_slowed(struct log *log, struct event_host at, const char *mailbox, const char *scope, uint64_t times,
+		  uint64_t for_s, const struct event_reply *reply, uint64_t waiting)
 {
 	struct log_event e;
 
 	log_begin_at(&e, log, LOG_LEVEL_WARNING, "slowed");
 	host_fields(&e, at);
+	if (mailbox[0])
+		log_text(&e, "mailbox", mailbox);
 	log_text(&e, "scope", scope);
 	log_number(&e, "times", times);
 	log_number(&e, "for_s", for_s);

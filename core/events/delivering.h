@@ -64,9 +64,9 @@ void event_setup_accepted(struct log *log, struct event_host at, uint64_t ms, ui
 void event_budget_spent(struct log *log, const char *destination, const char *whose, uint64_t allowed,
 			const char *problem, uint64_t wait_s, uint64_t waiting);
 void event_budget_unwritten(struct log *log, const char *destination, const char *reason, uint64_t waiting);
-/* It said that it is too much. */
-void event_slowed(struct log *log, struct event_host at, const char *scope, uint64_t times, uint64_t for_s,
-		  const struct event_reply *reply, uint64_t waiting);
+/* It said that it is too much. `mailbox`: whom it said it to; "": nobody signs in. */
+void event_slowed(struct log *log, struct event_host at, const char *mailbox, const char *scope, uint64_t times,
+		  uint64_t for_s, const struct event_reply *reply, uint64_t waiting);
 /* Who signs in is refused, and what to do; or refused for now; and accepted again. */
 struct event_mailbox {
 	struct event_host at;

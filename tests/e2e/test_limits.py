@@ -124,5 +124,32 @@ def told_that_it_is_too_much():
         check(time.monotonic() - start > 7, 'all 3 came in %.1f s' % (time.monotonic() - start))
 
 
+@case
+def one_mailbox_is_told_that_it_is_too_much():
+    """It alone is sent less, and the event names it; the others go on as before."""
+    with Workspace() as work:
+        office = work.own(Office365(Certificates(), mailboxes=[
+            Mailbox('box%d@contoso.com' % i, PASSWORD, may_send_as=('sender@example.net',)) for i in range(3)],
+            mechanisms=('LOGIN',), messages=600))
+        office.refuse('connections', 'box1@contoso.com')
+        work.write('password', PASSWORD + '\n')
+        os.chmod(work.path('password'), 0o600)
+        destination = {'auth': {'password_file': 'password'},
+                       'mailboxes': [{'user': 'box%d@contoso.com' % i} for i in range(3)]}
+        tls = {'mode': 'verify', 'ca_file': Certificates().path('ca.crt'), 'server_name': Office365.name}
+        relay = work.relay(work.configuration(
+            [office.host], shards=1, tls=tls, destination=destination, retry={'first': '200ms', 'max': '200ms'},
+            destination_limits={'messages_per_minute': 240, 'connections': 1}))
+        send(relay, range(100))
+        office.wait_taken(100, 120)
+        slowed = relay.events('slowed')
+        equal([(event['mailbox'], event['scope'], event['times']) for event in slowed],
+              [('box1@contoso.com', 'mailbox', 2)], 'slowed')
+        used = {name: box.messages for name, box in office.mailboxes.items()}
+        check(used['box1@contoso.com'] < 0.7 * min(used['box0@contoso.com'], used['box2@contoso.com']),
+              'what each sent: %s', used)
+        equal(dict(office.violations), {}, 'violations')
+
+
 if __name__ == '__main__':
     harness.main(together=3)
