@@ -117,10 +117,12 @@ class Mailbox:
         self.applications = None        # those that may sign in as it; None: all of the tenant
         self.refused = None             # a name of REFUSALS of stage AUTH: what each sign-in hears
         self.signed_in = set()          # sessions
+        self.present = []               # [since, until] of each that was
         self.started = []               # when the MAIL of each message that was taken had come, in order
         self.begun = []                 # and of each that was begun, also where it was refused or cut off behind
         self.recipients = []            # (when, how many), in order
         self.refused_at, self.refused_times = 0.0, 0    # logins that somebody has to act on, in a row
+        self.tried_fresh = False
         self.messages = self.refusals = self.logins = self.failed_logins = 0
 
 
@@ -151,10 +153,12 @@ class Office365(NextHop):
         self.chances, self.seed, self.keep_content = dict(chances or {}), seed, keep_content
         self.trusted_addresses = set(trusted_addresses)
         self.login_pause = 10.0         # after the first login that was refused; four times longer after each more
-        self.busy_at = None             # 421 at the greeting: nobody is to connect again at once
-        self.busy_pause = 0.75
+        # 421 at the greeting holds for `busy_for`, and who was told so is not to come again all the time: in so long
+        # twice, as pauses are doubled from a second, and by each lane of the relay, which know only what they hear.
+        self.busy_until, self.busy_for, self.busy_told, self.busy_most = 0.0, 2.0, 0, 2 * 2
         self.stale = {}                 # token: when it was first refused as ended or revoked
         self.copies = collections.defaultdict(list)     # sequence: (when, mailbox, connection) of each that was taken
+        self.cut_after = set()          # (sequence, connection) of those that were taken without a word
         self.password_refusal = None    # what every sign-in with a password hears: 'basic_disabled', 'basic_removed'
         self.audiences = {access_token.OUTLOOK, 'https://outlook.office.com'}
         self.planned = []               # [name, mailbox or None, how often]
@@ -195,10 +199,10 @@ class Office365(NextHop):
     def forget_refusals(self):
         """The client may try all again at once: it was started anew, or its administrator reloads."""
         with self.state:
-            self.busy_at = None
+            self.busy_until = 0.0
             self.stale.clear()
             for mailbox in self.mailboxes.values():
-                mailbox.refused_times = 0
+                mailbox.refused_times, mailbox.tried_fresh = 0, False
 
     # What tests ask.
 
@@ -266,13 +270,22 @@ class Office365(NextHop):
             if session.mailbox:
                 session.mailbox.refusals += 1
             if name == 'busy':
-                self.busy_at = time.time()
+                self._busy()
         if name == 'cut_after':
+            self.cut_after.add((sequence(argument), id(session)))
             session.take(argument)
         if name in CUTS:
             return CLOSE
         return REFUSALS[name][1].format(ip='127.0.0.1', mailbox=session.mailbox.name if session.mailbox else '',
                                         sender=session.claimed or session.sender)
+
+    def _busy(self):
+        now = time.time()
+        if now >= self.busy_until:
+            self.busy_until, self.busy_told = now + self.busy_for, 0
+        self.busy_told += 1
+        if self.busy_told > self.busy_most:
+            self.violation('connected_too_soon', 'time %d within %g s' % (self.busy_told, self.busy_for))
 
     def _planned(self, stage, session):
         with self.state:
@@ -317,6 +330,7 @@ class Office365Session(NextHopSession):
         self.raw = connection
         self.socket = TimedSocket(connection)
         self.mailbox = None      # signed in
+        self.presence = None     # since and until when
         self.claimed = None      # the address that the message at hand claims to be from, where it may not
         self.asked = None        # the name with which somebody just tries to sign in
         self.started = 0.0       # when MAIL came
@@ -326,15 +340,13 @@ class Office365Session(NextHopSession):
         return self.mailbox.name if self.mailbox else self.asked
 
     def serve(self):
-        busy_at, now = self.server.busy_at, time.time()
-        if busy_at is not None and ON_THE_WAY / 4 < now - busy_at < self.server.busy_pause:
-            self.server.violation('connected_too_soon', '%.3f s after 421 at the greeting' % (now - busy_at))
         try:
             super().serve()
         finally:
             if self.mailbox:
                 with self.server.state:
                     self.mailbox.signed_in.discard(self)
+                    self.presence[1] = time.time()
 
     def open(self):
         """False as soon as the client has closed, whether or not this side has read so far."""
@@ -525,14 +537,19 @@ class Office365Session(NextHopSession):
                 mailbox.logins += 1
                 mailbox.failed_logins += result != 'ok'
                 if result == 'ok':
-                    mailbox.refused_times = 0
+                    mailbox.refused_times, mailbox.tried_fresh = 0, False
                 elif name in NEEDS_SOMEBODY and time.time() > mailbox.refused_at + ON_THE_WAY:
-                    mailbox.refused_times += 1
-                    mailbox.refused_at = time.time()
+                    # A token that is refused is fetched anew once, however long that takes.
+                    count = mailbox.tried_fresh or mechanism not in ('XOAUTH2', 'OAUTHBEARER')
+                    mailbox.refused_times += count
+                    mailbox.refused_at = time.time() if count else mailbox.refused_at
+                    mailbox.tried_fresh = True
 
     def signed_in(self, mailbox):
         with self.server.state:
             self.mailbox = mailbox
+            self.presence = [time.time(), float('inf')]
+            mailbox.present.append(self.presence)
             mailbox.signed_in = {session for session in mailbox.signed_in if session.open()} | {self}
             count = len(mailbox.signed_in)
         if count > self.server.connections:
@@ -549,6 +566,8 @@ class Office365Session(NextHopSession):
 
     def wrong(self, stage, argument):
         """The refusal that rules, not chance, have for this stage; None if all is well."""
+        if stage == 'connect' and time.time() < self.server.busy_until:
+            return 'busy'
         rule = getattr(self, 'rule_' + stage.lower(), None)
         return rule(argument) if rule else None
 
