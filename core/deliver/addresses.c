@@ -79,11 +79,14 @@ struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint
 	return best;
 }
 
-void addresses_failed(struct host_address *one, uint64_t now_ns, uint64_t delay_ns)
+bool addresses_failed(struct host_address *one, uint64_t opened_ns, uint64_t now_ns, uint64_t delay_ns)
 {
+	if (one->failures > 0 && opened_ns < one->failed_ns)
+		return false;
 	one->failures++;
 	one->failed_ns = now_ns;
 	one->blocked_until_ns = now_ns + delay_ns;
+	return true;
 }
 
 void addresses_well(struct host_address *one, uint64_t opened_ns)

@@ -43,8 +43,9 @@ struct host_address *addresses_find(struct addresses *a, const struct ring_addre
 /* The next to try: with the fewest failures, then the one whose last turn is the longest ago. NULL: none, before
  * *next_ns, which is only ever lowered. Does not yet count as its turn. */
 struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns);
-/* It failed, and is left alone for so long. */
-void addresses_failed(struct host_address *one, uint64_t now_ns, uint64_t delay_ns);
+/* A connection to it that was opened at `opened_ns` failed. Those that are there when a host goes away end together:
+ * that is one failure. False: it was counted already. */
+bool addresses_failed(struct host_address *one, uint64_t opened_ns, uint64_t now_ns, uint64_t delay_ns);
 /* A connection to it that was opened at `opened_ns` has dealt with a message. Of a failure since then that says
  * nothing: a host that is full serves those inside, and each try at the door is one too many. */
 void addresses_well(struct host_address *one, uint64_t opened_ns);

@@ -40,10 +40,10 @@ static void host_failed(struct outbound *o, struct host *host, const struct host
 }
 
 /* This address of the host could not be used: `stage`, and what it said or the system's reason. NULL: it has none. */
-static void not_usable(struct outbound *o, struct host *host, const struct ring_address *at, enum stage stage,
+static void not_usable(struct outbound *o, struct host *host, const struct connection *c, enum stage stage,
 		       const char *reason)
 {
-	struct host_address *address = at ? addresses_find(&host->addresses, at) : NULL;
+	struct host_address *address = c ? addresses_find(&host->addresses, &c->address) : NULL;
 	uint64_t now_ns = o->shard->now_ns;
 	uint64_t delay = addresses_backoff_ns(address ? address->failures : host->failures, &o->shard->random);
 
@@ -52,11 +52,10 @@ static void not_usable(struct outbound *o, struct host *host, const struct ring_
 		delay = 0;
 	host->probing = false;
 	host->window = 0;
-	host->blocked_until_ns = now_ns + delay;
-	if (address) {
-		addresses_failed(address, now_ns, delay);
-		host->blocked_until_ns = addresses_blocked_until_ns(&host->addresses, now_ns);
-	}
+	outbound_wake(o->shard, o->index);
+	if (address && !addresses_failed(address, c->opened_ns, now_ns, delay))
+		return;
+	host->blocked_until_ns = address ? addresses_blocked_until_ns(&host->addresses, now_ns) : now_ns + delay;
 	o->failures_seen++;
 	/* The host is as well as the best of its addresses (RFC 5321 5.1). */
 	if (address && host->addresses.count > 1 && host->blocked_until_ns == 0)
@@ -64,12 +63,11 @@ static void not_usable(struct outbound *o, struct host *host, const struct ring_
 	else
 		host_failed(o, host, address, stage, reason, delay);
 	outbound_expire(o);
-	outbound_wake(o->shard, o->index);
 }
 
 static void on_blamed(struct connection *c, enum stage stage, const char *reason)
 {
-	not_usable(c->outbound, c->host, &c->address, stage, reason);
+	not_usable(c->outbound, c->host, c, stage, reason);
 }
 
 static void on_closed(struct connection *c)

@@ -76,14 +76,20 @@ static void test_well(void)
 	struct addresses a = with(1);
 	uint64_t next = UINT64_MAX;
 
-	addresses_failed(&a.list[0], 100, 50);
+	CHECK(addresses_failed(&a.list[0], 90, 100, 50));
+	/* All connections of that time end together. */
+	CHECK(!addresses_failed(&a.list[0], 80, 101, 100));
+	CHECK(!addresses_failed(&a.list[0], 99, 140, 100));
 	addresses_well(&a.list[0], 90);
 	addresses_well(&a.list[0], 100);
 	CHECK_EQ(chosen(&a, 149, &next), -1);
 	CHECK_EQ(next, 150);
 	CHECK_EQ(chosen(&a, 150, &next), 0);
 	CHECK_EQ(a.list[0].failures, 1);
-	addresses_well(&a.list[0], 150);
+	CHECK(addresses_failed(&a.list[0], 150, 160, 100));
+	CHECK_EQ(a.list[0].failures, 2);
+	CHECK_EQ(chosen(&a, 259, &next), -1);
+	addresses_well(&a.list[0], 260);
 	CHECK_EQ(a.list[0].failures, 0);
 	CHECK_EQ(a.list[0].blocked_until_ns, 0);
 	/* And where nothing failed it is well anyway. */
