@@ -39,12 +39,15 @@ struct log;
 struct tokens; /* the agent */
 struct token_identity;
 
+/* By whom: somebody who may be refused with any token, or somebody who was accepted with this one. */
+enum token_rejection { TOKEN_DOUBTED = 1, TOKEN_REVOKED };
+
 /* Immutable but for the counts, and shared: wiped and freed when the last user releases it. */
 struct token {
 	_Atomic(unsigned) users;
-	_Atomic(bool) rejected;
-	uint64_t serial; /* of this process; another token has another one */
-	uint64_t end_ns; /* monotonic */
+	_Atomic(unsigned) rejected; /* 0, or enum token_rejection: the most that was said */
+	uint64_t serial;            /* of this process; another token has another one */
+	uint64_t end_ns;            /* monotonic */
 	size_t length;
 	char text[]; /* visible ASCII; also with a NUL */
 };
@@ -81,8 +84,9 @@ void token_ask(struct tokens *tokens, struct asker *asker, struct token_question
 
 /* A next hop refused it. The next question for its identity has a fresh one fetched: once. If that is refused as well
  * it is not the token: the same one is given again (`serial` tells) for a few minutes, so that other mailboxes of the
- * same application go on, and who was refused holds its own. From any thread, without a lock. */
-void token_rejected(struct token *token);
+ * same application go on, and who was refused holds its own. Where the same mailbox was accepted with the same token
+ * before it is the token, and a fresh one is fetched again within seconds. From any thread, without a lock. */
+void token_rejected(struct token *token, enum token_rejection by);
 void token_release(struct token *token);
 
 #endif

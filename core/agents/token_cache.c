@@ -19,7 +19,7 @@ struct token *token_new(const char *text, size_t length, uint64_t end_ns)
 		return NULL;
 	*token = (struct token){.serial = atomic_fetch_add(&serials, 1) + 1, .end_ns = end_ns, .length = length};
 	atomic_init(&token->users, 1);
-	atomic_init(&token->rejected, false);
+	atomic_init(&token->rejected, 0);
 	memcpy(token->text, text, length);
 	token->text[length] = '\0';
 	return token;
@@ -33,15 +33,26 @@ void token_release(struct token *token)
 	free(token);
 }
 
-void token_rejected(struct token *token)
+void token_rejected(struct token *token, enum token_rejection by)
 {
-	atomic_store_explicit(&token->rejected, true, memory_order_relaxed);
+	unsigned before = atomic_load_explicit(&token->rejected, memory_order_relaxed);
+
+	while (before < (unsigned)by &&
+	       !atomic_compare_exchange_weak_explicit(&token->rejected, &before, by, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}
+
+static unsigned rejected_by(const struct token_cache *cache)
+{
+	return cache->token ? atomic_load_explicit(&cache->token->rejected, memory_order_relaxed) : 0;
 }
 
 static bool rejected(const struct token_cache *cache, uint64_t now_ns)
 {
-	return cache->token && now_ns >= cache->fresh_ns &&
-	       atomic_load_explicit(&cache->token->rejected, memory_order_relaxed);
+	unsigned by = rejected_by(cache);
+
+	return by && (now_ns >= cache->fresh_ns || (by == TOKEN_REVOKED && now_ns >= cache->revoked_ns));
 }
 
 struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns)
@@ -77,12 +88,19 @@ uint64_t token_cache_wake_ns(const struct token_cache *cache)
 		return UINT64_MAX;
 	if (!cache->token)
 		return token_cache_again_ns(cache);
+	if (rejected_by(cache) == TOKEN_REVOKED)
+		return later(cache->revoked_ns, token_cache_again_ns(cache));
 	return later(cache->renew_ns, token_cache_again_ns(cache));
+}
+
+bool token_cache_soon(const struct token_cache *cache)
+{
+	return rejected_by(cache) == TOKEN_REVOKED && cache->revoked_ns >= token_cache_again_ns(cache);
 }
 
 bool token_cache_waits(const struct token_cache *cache, uint64_t now_ns)
 {
-	return !token_cache_good(cache, now_ns) || rejected(cache, now_ns);
+	return !token_cache_good(cache, now_ns) || rejected(cache, now_ns) || token_cache_soon(cache);
 }
 
 void token_cache_begin(struct token_cache *cache, uint64_t now_ns)
@@ -99,6 +117,7 @@ void token_cache_fetched(struct token_cache *cache, struct token *token, uint64_
 	cache->token = token;
 	if (cache->for_rejected)
 		cache->fresh_ns = now_ns + TOKEN_REJECTED_PAUSE_S * CLOCK_NS_PER_S;
+	cache->revoked_ns = now_ns + TOKEN_REVOKED_PAUSE_S * CLOCK_NS_PER_S;
 	cache->renew_ns = now_ns + life_ns / 100 * (70 + chance % 16);
 	cache->retry_ns = 0;
 	cache->failures = 0;

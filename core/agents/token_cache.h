@@ -21,6 +21,7 @@ enum {
 	TOKEN_REFUSED_MAX_S = 600,
 	TOKEN_RETRY_AFTER_MAX_S = 3600, /* whatever it asks for */
 	TOKEN_REJECTED_PAUSE_S = 300,   /* between two fetches because next hops refuse what there is */
+	TOKEN_REVOKED_PAUSE_S = 5,      /* and where they took it before */
 	TOKEN_KEEP_ALIVE_S = 86400,     /* refresh tokens end where they are not used */
 };
 
@@ -30,6 +31,7 @@ struct token_cache {
 	uint64_t retry_ns;   /* not before, after a failure; 0: at any time */
 	uint64_t pause_ns;   /* nor before that: the endpoint has asked for it */
 	uint64_t fresh_ns;   /* no fetch because of a rejection before */
+	uint64_t revoked_ns; /* but for one that was accepted from then on */
 	unsigned failures;   /* in a row */
 	bool refused;        /* the last: somebody has to act */
 	bool for_rejected;   /* the fetch under way: because next hops refuse what there is */
@@ -43,6 +45,8 @@ struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns)
 bool token_cache_due(const struct token_cache *cache, uint64_t now_ns);
 /* When it may become due by itself; UINT64_MAX: when somebody asks. */
 uint64_t token_cache_wake_ns(const struct token_cache *cache);
+/* It was revoked, and a fetch is due within seconds: nobody is to be refused with it once more meanwhile. */
+bool token_cache_soon(const struct token_cache *cache);
 /* Who asks must wait for the fetch, if there is one: what there is may not be given, or was rejected. */
 bool token_cache_waits(const struct token_cache *cache, uint64_t now_ns);
 

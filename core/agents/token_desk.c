@@ -212,7 +212,7 @@ static void take(struct token_desk *desk, struct question *question, uint64_t no
 	if (question_given_up(question)) {
 		refuse(desk, q, -ECANCELED, "", 0);
 	} else if (token_cache_waits(&identity->cache, now_ns) &&
-		   (identity->job || token_cache_due(&identity->cache, now_ns))) {
+		   (identity->job || token_cache_due(&identity->cache, now_ns) || token_cache_soon(&identity->cache))) {
 		question->next = NULL;
 		*identity->waiting_end = question;
 		identity->waiting_end = &question->next;

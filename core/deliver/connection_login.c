@@ -118,6 +118,12 @@ static enum mailbox_trouble trouble_of(const struct verdict_fact *fact, const st
 	return MAILBOX_REFUSED;
 }
 
+/* Of a pool one may be refused with any token; who was let in with this one is refused because of it. */
+static enum token_rejection rejection_of(const struct connection *c)
+{
+	return mailbox_took_token(c->mailbox, c->token->serial) ? TOKEN_REVOKED : TOKEN_DOUBTED;
+}
+
 bool connection_login_refused(struct connection *c)
 {
 	const struct verdict_fact fact = {STAGE_AUTH, c->parser.code, {c->parser.text, c->parser.text_length}};
@@ -130,8 +136,9 @@ bool connection_login_refused(struct connection *c)
 	/* It may have been revoked, or ended early: a fresh one, once. */
 	if (ruling.action == ACTION_SIGN_IN || (trouble == MAILBOX_REFUSED && c->token)) {
 		if (c->token)
-			token_rejected(c->token);
-		if (mailbox_login_again(c->mailbox, o->shard->now_ns))
+			token_rejected(c->token, rejection_of(c));
+		if (mailbox_login_again(c->mailbox, c->token ? c->token->serial : 0, c->mailbox_probe,
+					o->shard->now_ns))
 			return true;
 	}
 	/* Where nobody else can be tried it may be this host alone that cannot tell who signs in. */
@@ -196,7 +203,7 @@ void connection_sign_in_anew(struct connection *c, const struct verdict_fact *fa
 		return;
 	c->signed_out = true;
 	if (c->token)
-		token_rejected(c->token);
+		token_rejected(c->token, TOKEN_DOUBTED);
 	if (mailbox_anew(c->mailbox, c->opened_ns, now_ns))
 		return;
 	if (!told.say)
@@ -216,6 +223,8 @@ void connection_mailbox_well(struct connection *c, bool sent)
 	bool none = mailbox_held(c->mailbox) && o->mailboxes && mailbox_all_held(o->mailboxes), told;
 	uint64_t held_ns;
 
+	if (c->token)
+		mailbox_token_accepted(c->mailbox, c->token->serial);
 	if (!mailbox_well(c->mailbox, sent, o->shard->now_ns, &held_ns, &told))
 		return;
 	/* All its mail has waited for this. */

@@ -12,6 +12,7 @@ static uint64_t pause_ns(enum mailbox_trouble trouble, uint32_t before)
 	static const struct {
 		uint32_t first_ms, factor, most_ms;
 	} pauses[] = {
+		[MAILBOX_AGAIN] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
 		[MAILBOX_LATER] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
 		[MAILBOX_REFUSED] = {MAILBOX_REFUSED_MS, 4, MAILBOX_REFUSED_MAX_MS},
 		[MAILBOX_BARRED] = {MAILBOX_BARRED_MS, 2, MAILBOX_BARRED_MAX_MS},
@@ -154,7 +155,8 @@ uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble,
 	uint64_t none = 0, tell_ns = atomic_load(&mailbox->tell_ns), pause, until_ns;
 	enum mailbox_trouble before = (enum mailbox_trouble)atomic_exchange(&mailbox->trouble, trouble);
 
-	if (probe)
+	/* What is said again at once is still the first refusal. */
+	if (probe && before != MAILBOX_AGAIN)
 		atomic_fetch_add(&mailbox->refused, 1);
 	pause = pause_ns(trouble, atomic_load(&mailbox->refused));
 	if (atomic_compare_exchange_strong(&mailbox->until_ns, &none, now_ns + pause))
@@ -168,19 +170,34 @@ uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble,
 	return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
-bool mailbox_login_again(struct mailbox *mailbox, uint64_t now_ns)
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool probe, uint64_t now_ns)
 {
-	uint64_t none = 0;
+	uint64_t none = 0, before = token ? atomic_exchange(&mailbox->refused_token, token) : 0;
 
+	/* A probe that is given the same one has nothing better to say. */
+	if (token && before == token && !probe)
+		return true;
 	if (atomic_fetch_add(&mailbox->logins, 1) > 0)
 		return false;
 	/* By one connection, as any other trial. */
-	atomic_store(&mailbox->trouble, MAILBOX_LATER);
+	atomic_store(&mailbox->trouble, MAILBOX_AGAIN);
 	if (atomic_compare_exchange_strong(&mailbox->until_ns, &none, now_ns))
 		atomic_store(&mailbox->since_ns, now_ns);
 	else
 		atomic_store(&mailbox->until_ns, now_ns);
 	return true;
+}
+
+void mailbox_token_accepted(struct mailbox *mailbox, uint64_t token)
+{
+	atomic_store(&mailbox->accepted_token, token);
+	/* Should it be refused again that is something new. */
+	(void)atomic_compare_exchange_strong(&mailbox->refused_token, &token, 0);
+}
+
+bool mailbox_took_token(const struct mailbox *mailbox, uint64_t token)
+{
+	return atomic_load(&((struct mailbox *)(uintptr_t)mailbox)->accepted_token) == token;
 }
 
 bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns)

@@ -34,6 +34,7 @@ struct tokens;
 
 enum mailbox_trouble {
 	MAILBOX_USABLE,
+	MAILBOX_AGAIN,   /* its login was refused, and is said again at once: with a fresh token, or as a rule wants */
 	MAILBOX_LATER,   /* its login was refused for now, or there is no token at present */
 	MAILBOX_REFUSED, /* its login was refused: somebody has to act */
 	MAILBOX_BARRED,  /* it is signed in, and may not send: somebody has to act */
@@ -54,18 +55,19 @@ enum {
 };
 
 struct mailbox {
-	char *user;                    /* owned */
-	_Atomic(uint64_t) until_ns;    /* held, and not tried before; 0: usable */
-	_Atomic(uint64_t) since_ns;    /* held since */
-	_Atomic(uint64_t) tell_ns;     /* told, and not to be told again before; 0: not told */
-	_Atomic(uint32_t) refused;     /* in a row */
-	_Atomic(uint32_t) trouble;     /* enum mailbox_trouble */
-	_Atomic(uint32_t) logins;      /* refused in a row that were to be said again at once */
-	_Atomic(uint32_t) connections; /* open, of all shards */
-	_Atomic(bool) accepted;        /* a login was, in this process */
-	_Atomic(uint64_t) anew_ns;     /* then its connections were to sign in anew; 0: it has sent a message since */
-	_Atomic(uint64_t) first_ns;    /* where none was: one is under way, until then at most; 0: none */
-	struct account account;        /* what limits allow it, each mailbox by itself */
+	char *user;                                      /* owned */
+	_Atomic(uint64_t) until_ns;                      /* held, and not tried before; 0: usable */
+	_Atomic(uint64_t) since_ns;                      /* held since */
+	_Atomic(uint64_t) tell_ns;                       /* told, and not to be told again before; 0: not told */
+	_Atomic(uint32_t) refused;                       /* in a row */
+	_Atomic(uint32_t) trouble;                       /* enum mailbox_trouble */
+	_Atomic(uint32_t) logins;                        /* refused in a row that were to be said again at once */
+	_Atomic(uint64_t) refused_token, accepted_token; /* serials of the last ones; 0: none */
+	_Atomic(uint32_t) connections;                   /* open, of all shards */
+	_Atomic(bool) accepted;                          /* a login was, in this process */
+	_Atomic(uint64_t) anew_ns;  /* then its connections were to sign in anew; 0: it has sent a message since */
+	_Atomic(uint64_t) first_ns; /* where none was: one is under way, until then at most; 0: none */
+	struct account account;     /* what limits allow it, each mailbox by itself */
 };
 
 /* Its mailbox in one snapshot. */
@@ -141,8 +143,12 @@ void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns);
 /* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
 			  bool *tell);
-/* Its token was refused, or a rule has it sign in anew. True: for the first time, and it is tried again at once. */
-bool mailbox_login_again(struct mailbox *mailbox, uint64_t now_ns);
+/* Its token was refused, or a rule has it sign in anew. True: for the first time, and it is tried again at once; or it
+ * is what another connection has heard of the same token, which is nothing new. `token`: its serial; 0: none. */
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool probe, uint64_t now_ns);
+void mailbox_token_accepted(struct mailbox *mailbox, uint64_t token);
+/* It was the last one with which its login was accepted. */
+bool mailbox_took_token(const struct mailbox *mailbox, uint64_t token);
 /* What is signed in since `since_ns` is to sign in anew. False: it is since it did, and has sent nothing. */
 bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns);
 /* Since it was to sign in anew it has sent nothing. */

@@ -33,6 +33,7 @@ def a_token_is_revoked_and_all_are_cut_off():
     with Workspace() as work:
         it = run(work, '--messages', '800', '--mailboxes', '10', '--scale', '8', '--calm', '--revoke', '3')
         figures = it.check(least=None)
+        check(not it.events('mailbox_refused'), 'somebody is alarmed: %s', it.events('mailbox_refused')[:1])
         check(len(figures['revoked']) == 3, 'revoked: %s', figures['revoked'])
         # Two that are fetched because their ends come near, and who asks twice at the same time.
         check(figures['tokens'] <= 3 + 3 + int(it.seconds / it.o.token_life), 'tokens: %s', figures['tokens'])

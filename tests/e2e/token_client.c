@@ -223,7 +223,7 @@ static void run(const char *command)
 	} else if (strcmp(command, "ask") == 0) {
 		ask();
 	} else if (strcmp(command, "reject") == 0) {
-		token_rejected(find(strtok(NULL, "\t"))->last);
+		token_rejected(find(strtok(NULL, "\t"))->last, TOKEN_DOUBTED);
 		puts("{}");
 	} else if (strcmp(command, "once") == 0) {
 		once(find(strtok(NULL, "\t")));

@@ -66,7 +66,7 @@ static void on_answer(struct question *question)
 		lane->last_good = true;
 		lane->due_ns = now_ns + world_below(PAUSE_MAX_S * CLOCK_NS_PER_S);
 	} else {
-		token_rejected(asked->token);
+		token_rejected(asked->token, TOKEN_DOUBTED);
 	}
 	token_release(asked->token);
 	asked->token = NULL;

@@ -97,6 +97,36 @@ static void test_refused(void)
 	CHECK(tell);
 }
 
+/* A token is refused to several connections of a mailbox at one time: that is one refusal, and one tries again. */
+static void test_token_refused(void)
+{
+	uint64_t now_ns = S, next_ns = UINT64_MAX, held_ns;
+	unsigned turn = 0;
+	bool probe, tell, told;
+
+	begin();
+	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns));
+	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns));
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
+	CHECK(probe && mailbox_login_again(&boxes[0], 7, false, now_ns));
+	/* With a fresh one it is accepted, and then another that was on its way hears of the old one. */
+	CHECK(mailbox_well(&boxes[0], false, now_ns, &held_ns, &told) && !told);
+	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns) && !mailbox_held(&boxes[0]));
+	/* The next one is refused, and the one after that, or the same again: it is the mailbox, for the first time. */
+	for (uint64_t token = 8; token <= 9; token++) {
+		CHECK(mailbox_login_again(&boxes[0], token, false, now_ns) && mailbox_held(&boxes[0]));
+		turn = 0;
+		CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
+		CHECK(probe && !mailbox_login_again(&boxes[0], 9, true, now_ns));
+		CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, true, now_ns, &tell), 10 * S);
+		CHECK(tell && mailbox_well(&boxes[0], false, now_ns, &held_ns, &told) && told);
+		CHECK(mailbox_login_again(&boxes[0], 9, false, now_ns) && !mailbox_held(&boxes[0]));
+		/* It has been given leave since, with the same token. */
+		mailbox_token_accepted(&boxes[0], 9);
+		CHECK(mailbox_took_token(&boxes[0], 9) && !mailbox_took_token(&boxes[0], 8));
+	}
+}
+
 /* Until one was accepted, one login at a time, whoever has a connection by then. */
 static void test_first(void)
 {
@@ -260,6 +290,7 @@ int main(void)
 {
 	RUN(test_turns);
 	RUN(test_refused);
+	RUN(test_token_refused);
 	RUN(test_first);
 	RUN(test_barred);
 	RUN(test_later);

@@ -103,18 +103,43 @@ static void test_rejected(void)
 {
 	begin(0, 3600);
 	cache.asked = true;
-	token_rejected(cache.token);
+	token_rejected(cache.token, TOKEN_DOUBTED);
 	CHECK(token_cache_due(&cache, S));
 	CHECK(token_cache_waits(&cache, S));
 	CHECK(token_cache_good(&cache, S) != NULL);
 	token_cache_begin(&cache, S);
 	token_cache_fetched(&cache, token_new("next", 4, 3600 * S), S, 0);
 	cache.asked = true;
-	token_rejected(cache.token);
+	token_rejected(cache.token, TOKEN_DOUBTED);
 	CHECK(!token_cache_due(&cache, 2 * S));
 	CHECK(!token_cache_waits(&cache, 2 * S));
 	CHECK(!token_cache_due(&cache, 300 * S));
 	CHECK(token_cache_due(&cache, 301 * S));
+}
+
+/* Where it was good before it is the token: as often as that happens, but for a few seconds. */
+static void test_revoked(void)
+{
+	begin(0, 3600);
+	/* The first at once in any case. */
+	for (uint64_t s = 1; s < 100; s += 7) {
+		cache.asked = true;
+		token_rejected(cache.token, TOKEN_REVOKED);
+		token_rejected(cache.token, TOKEN_DOUBTED);
+		CHECK(token_cache_due(&cache, s * S));
+		CHECK(token_cache_waits(&cache, s * S));
+		token_cache_begin(&cache, s * S);
+		token_cache_fetched(&cache, token_new("next", 4, 3600 * S), s * S, 0);
+		cache.asked = true;
+		token_rejected(cache.token, TOKEN_REVOKED);
+		CHECK(!token_cache_due(&cache, (s + 4) * S));
+		CHECK(token_cache_waits(&cache, (s + 4) * S) && token_cache_soon(&cache));
+		CHECK_EQ(token_cache_wake_ns(&cache), (s + 5) * S);
+		CHECK(token_cache_due(&cache, (s + 5) * S));
+	}
+	/* But not where the endpoint wants to be left alone for longer: others may still go on with it. */
+	token_cache_pause(&cache, 1000 * S);
+	CHECK(!token_cache_soon(&cache) && !token_cache_waits(&cache, 104 * S - 1));
 }
 
 static void test_users(void)
@@ -135,6 +160,7 @@ int main(void)
 	RUN(test_pauses);
 	RUN(test_failed_renewal);
 	RUN(test_rejected);
+	RUN(test_revoked);
 	RUN(test_users);
 	token_cache_clear(&cache);
 	return check_end();
