@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
+
+enum { CROWD_S = 3600 }; /* so long recipients go in the number that a host was seen to take */
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
@@ -118,6 +121,8 @@ static unsigned most_recipients(const struct outbound *o)
 	uint64_t left = 0;
 	size_t i;
 
+	if (o->crowd_until_ns > o->shard->now_ns && o->crowd < most)
+		most = o->crowd;
 	if (!day)
 		return most;
 	most = most < day ? most : day;
@@ -514,6 +519,12 @@ static void keep_refusals(struct attempt *a)
 	a->connection->got_on = true;
 }
 
+static void learn_crowd(struct outbound *o, unsigned at_most)
+{
+	o->crowd = at_most;
+	o->crowd_until_ns = o->shard->now_ns + CROWD_S * CLOCK_NS_PER_S;
+}
+
 /* The connection ended, or is about to, before the message had its verdict. */
 static void cut(struct attempt *a, struct verdict_cut *fact, struct outcome *outcome)
 {
@@ -522,11 +533,14 @@ static void cut(struct attempt *a, struct verdict_cut *fact, struct outcome *out
 	fact->command = a->exchange.again;
 	fact->refused = a->exchange.passed && refused_for_good(a) > 0;
 	fact->taken = a->connection->answered;
+	fact->crowd = exchange_crowd(&a->exchange);
 	fact->broken = a->delivery->broken;
 	fact->unknown = a->delivery->unknown;
 	ending = verdict_cut(fact);
 	outcome->kind = ending.kind;
 	outcome->again = ending.again;
+	if (ending.at_most > 0)
+		learn_crowd(a->outbound, ending.at_most);
 	if (ending.broken)
 		note(&a->delivery->broken);
 	if (ending.unknown)

@@ -89,6 +89,7 @@ struct exchange {
 	bool held;       /* refused for what this relay is */
 	bool passed;     /* what was answered is about the connection (421), not about this message */
 	bool blameless;  /* and it came between two messages */
+	bool crowded;    /* or to one of its recipients */
 	bool damaged;    /* its content cannot be sent */
 	bool reset_refused;
 	/* The content: pieces 0 to last, each given when it is asked for. */
@@ -208,5 +209,7 @@ static inline bool exchange_pending(const struct exchange *x, unsigned i)
 	return !x->statuses || x->statuses[i] == RECIPIENT_PENDING;
 }
 bool exchange_any_sent(const struct exchange *x);
+/* Where the connection ends at a recipient: how many were taken before it. */
+unsigned exchange_crowd(const struct exchange *x);
 
 #endif

@@ -221,6 +221,7 @@ static void hear_of_the_end(struct exchange *x, const struct smtp_reply_parser *
 	if (x->passed || (x->expect >= EXPECT_BODY && x->end_written))
 		return;
 	x->passed = true;
+	x->crowded = x->expect == EXPECT_RCPT;
 	x->blameless = x->expect <= EXPECT_MAIL && taken > 0;
 	if (x->blameless)
 		heard->signs |= HEARD_LIMIT;
@@ -472,6 +473,11 @@ enum exchange_go exchange_reply(struct exchange *x, const struct smtp_reply_pars
 unsigned exchange_ends(const struct exchange *x)
 {
 	return x->expect == EXPECT_BODY && x->terms.mode == MODE_CHUNKING ? 2 : 1;
+}
+
+unsigned exchange_crowd(const struct exchange *x)
+{
+	return x->crowded || x->expect == EXPECT_RCPT ? x->accepted : 0;
 }
 
 bool exchange_in_content(const struct exchange *x)

@@ -94,9 +94,12 @@ struct outbound {
 	bool lent_to;              /* mail of other lanes may be here */
 	uint64_t away_ns;          /* since when */
 	uint64_t limited_until_ns; /* by its limits nothing goes before */
-	struct list wake;          /* in shard->deliverer->outbound_wake */
-	struct wheel_timer timer;  /* backoff over, deferred mail due, time to grow */
-	bool holds_waiting;        /* deliveries that are held one by one wait for their time (hold.h) */
+	/* A host ended its connections at one recipient more than so many (verdict_cut()). */
+	unsigned crowd;
+	uint64_t crowd_until_ns;
+	struct list wake;         /* in shard->deliverer->outbound_wake */
+	struct wheel_timer timer; /* backoff over, deferred mail due, time to grow */
+	bool holds_waiting;       /* deliveries that are held one by one wait for their time (hold.h) */
 	uint32_t releases_seen;
 	enum stage failure_stage; /* the last failure of a host, as an event tells it */
 	char failure[200];

@@ -93,6 +93,7 @@ struct verdict_cut {
 	bool refused;   /* recipients were refused for good before the host said that it takes no more */
 	bool ours;      /* the connection ends by us: shutting down, or a fault of ours */
 	unsigned taken; /* messages the connection has had answered */
+	unsigned crowd; /* of its recipients that were taken, where it ended at the next one; else 0 */
 	unsigned broken, unknown; /* connections that ended in its turn before, and answers to it that were lost */
 };
 /*
@@ -104,6 +105,7 @@ struct verdict_ending {
 	enum outcome_kind kind; /* ANSWERED: those refused stay so, the others go on at once, and are fewer each time */
 	bool again;             /* at once, and no attempt is counted */
 	bool broken, unknown;   /* it counts as one of those */
+	unsigned at_most; /* so many recipients at a time from now on, or it might always end there; 0: any number */
 };
 struct verdict_ending verdict_cut(const struct verdict_cut *cut);
 

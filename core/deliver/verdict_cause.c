@@ -27,6 +27,8 @@ struct verdict_ending verdict_cut(const struct verdict_cut *cut)
 		/* Those behind the first are likely to have been read by nobody. Where nothing was answered, the next
 		 * connection begins with one alone: its answer may be what the others' took along when it was lost. */
 		ending.broken = cut->next && (!cut->between || cut->taken == 0);
+		if (cut->unknown > 0 && cut->next)
+			ending.at_most = cut->crowd;
 		return ending;
 	}
 	if (!cut->next || !cut->begun || cut->ours)
@@ -40,6 +42,9 @@ struct verdict_ending verdict_cut(const struct verdict_cut *cut)
 	ending.kind = OUTCOME_LOST;
 	ending.broken = true;
 	ending.again = cut->broken == 0;
+	/* Once it may have been anything; again at a recipient it is likely to be their number. */
+	if (cut->broken > 0)
+		ending.at_most = cut->crowd;
 	return ending;
 }
 

@@ -385,6 +385,32 @@ def greetings_of_many_lines_and_replies_in_other_alphabets():
                         script=lambda stage, session, argument: greeting if stage == 'connect' else None))
 
 
+def no_third_recipient(extensions, ending):
+    """However often the whole message is tried, the session ends at the third: two must go at a time."""
+    hop = NextHop(extensions, script=lambda stage, session, argument:
+                  ending if stage == 'RCPT' and len(session.recipients) == 2 else None)
+    recipients = ['recipient-%d@example.com' % n for n in range(5)]
+    with Workspace() as work:
+        work.own(hop)
+        relay = work.relay(work.configuration([hop.host], shards=1, retry={'first': '1s', 'max': '1s'}))
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=recipients)
+            client.data(message(1))
+        eventually(lambda: relay.count['delivered'] >= 5 or sum(
+            len(arrival.recipients) for arrival in hop.arrivals) >= 5,
+            lambda: 'five recipients: %s; %s' % ([a.recipients for a in hop.arrivals], dict(relay.count)))
+        relay.terminate()
+        equal(sorted(sum((arrival.recipients for arrival in hop.arrivals), [])), recipients, 'recipients')
+
+
+@case
+def a_session_ends_at_one_recipient_too_many():
+    """421 or a close at RCPT, where every recipient before was taken (limits of recipients that are told as errors)."""
+    parallel(no_third_recipient, [(extensions, ending) for extensions in ALL
+                                  for ending in ('421 4.7.0 Too many recipients, closing', harness.CLOSE)])
+
+
 class EndsInContent(NextHopSession):
     """The first two sessions: 421 and FIN while the content is still being sent."""
 

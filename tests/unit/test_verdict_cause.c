@@ -23,9 +23,11 @@ enum {
 	TAKEN = 256,
 	BROKEN = 512,   /* before */
 	UNKNOWN = 1024, /* before */
+	CROWD = 2048,
 	AGAIN = 1,
 	NOW_BROKEN = 2,
 	NOW_UNKNOWN = 4,
+	FEWER = 8, /* recipients at a time */
 };
 
 static const struct {
@@ -54,6 +56,15 @@ static const struct {
 	{"421 in its middle", NEXT | BEGUN | END | UNREAD | TAKEN, OUTCOME_LOST, AGAIN | NOW_BROKEN},
 	{"421 between two", NEXT | BEGUN | UNREAD | BETWEEN | TAKEN, OUTCOME_UNTRIED, 0},
 	{"421 behind refused recipients", NEXT | BEGUN | UNREAD | REFUSED, OUTCOME_ANSWERED, 0},
+	{"at a recipient, once", NEXT | BEGUN | CROWD, OUTCOME_LOST, AGAIN | NOW_BROKEN},
+	{"421 at a recipient, once", NEXT | BEGUN | UNREAD | CROWD, OUTCOME_LOST, AGAIN | NOW_BROKEN},
+	{"at a recipient again", NEXT | BEGUN | BROKEN | CROWD, OUTCOME_LOST, NOW_BROKEN | FEWER},
+	{"421 at a recipient again", NEXT | BEGUN | UNREAD | BROKEN | CROWD | TAKEN, OUTCOME_LOST, NOW_BROKEN | FEWER},
+	{"at a recipient, all written", NEXT | BEGUN | END | CROWD, OUTCOME_UNKNOWN, AGAIN | NOW_UNKNOWN | NOW_BROKEN},
+	{"at a recipient again, all written", NEXT | BEGUN | END | UNKNOWN | CROWD, OUTCOME_UNKNOWN,
+	 NOW_UNKNOWN | NOW_BROKEN | FEWER},
+	{"at a recipient again, some refused", NEXT | BEGUN | UNREAD | BROKEN | CROWD | REFUSED, OUTCOME_ANSWERED, 0},
+	{"at a recipient again, by us", NEXT | BEGUN | BROKEN | CROWD | OURS, OUTCOME_UNTRIED, 0},
 	{"a command it does not know", COMMAND | NEXT | BEGUN | END, OUTCOME_UNTRIED, 0},
 };
 
@@ -75,6 +86,7 @@ static void test_cuts(void)
 			.taken = how & TAKEN ? 3 : 0,
 			.broken = how & BROKEN ? 1 : 0,
 			.unknown = how & UNKNOWN ? 1 : 0,
+			.crowd = how & CROWD ? 2 : 0,
 		};
 		struct verdict_ending ending = verdict_cut(&cut);
 		int before = check_failures;
@@ -82,6 +94,7 @@ static void test_cuts(void)
 		CHECK_EQ(ending.again, (cuts[i].then & AGAIN) != 0);
 		CHECK_EQ(ending.broken, (cuts[i].then & NOW_BROKEN) != 0);
 		CHECK_EQ(ending.unknown, (cuts[i].then & NOW_UNKNOWN) != 0);
+		CHECK_EQ(ending.at_most, cuts[i].then & FEWER ? 2 : 0);
 		if (check_failures != before)
 			fprintf(stderr, "in: %s\n", cuts[i].name);
 	}
