@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	need(!verdict_text_matches(pattern, fact.text) ||
 	     (verdict_pairs(pattern, strlen(pattern), true) & ~verdict_pairs(text, length, false)) == 0);
 	ruling = verdict_judge(&fact, NULL);
-	need((ruling.verdict == VERDICT_HOLD) == (ruling.reason != REASON_NONE));
+	need((ruling.verdict == VERDICT_HOLD || ruling.action == ACTION_SIGN_IN) == (ruling.reason != REASON_NONE));
 	need(ruling.verdict != VERDICT_HOLD || (ruling.say && ruling.say[0]));
 	need(ruling.verdict != VERDICT_FAIL || (stage_has_message(fact.stage) && fact.code >= 500 && fact.code < 600));
 	need(ruling.verdict != VERDICT_SENT || (fact.code >= 200 && fact.code < 400));
