@@ -7,6 +7,8 @@
  *        |                              |                                                      or answered
  *        '---- deadline, given up ------'
  *
+ * Where exchangers are asked for it is one query for MX, of the domain as it is written.
+ *
  * When one of the two has brought addresses the other gets a little more time: servers that drop questions for AAAA are
  * no reason to wait for the deadline.
  */
@@ -275,11 +277,56 @@ static void note(struct dns_job *job, const struct dns_query *query)
 	}
 }
 
+/* ---- exchangers ---- */
+
+static void ask_exchangers(struct dns *dns, struct dns_job *job)
+{
+	struct dns_exchangers_question *q = container_of(job->question, struct dns_exchangers_question, base);
+
+	q->count = 0;
+	q->null = false;
+	dns_library_ask(dns->library, &job->queries[0], q->base.name, DNS_MX);
+}
+
+/* False: it is over. */
+static bool step_exchangers(struct dns *dns, struct dns_job *job)
+{
+	struct dns_exchangers_question *q = container_of(job->question, struct dns_exchangers_question, base);
+	const struct dns_query *query = &job->queries[0];
+	char what[64];
+
+	if (query->out)
+		return true;
+	q->base.problem[0] = '\0';
+	if (query->answer == DNS_ANSWER_FAILED) {
+		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(query->rcode));
+		answer_failed(dns, job, what, -EREMOTEIO);
+		return false;
+	}
+	if (query->answer == DNS_ANSWER_DATA) {
+		valid(&q->base, query->ttl_s, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
+		if (q->count == 0)
+			snprintf(q->base.problem, sizeof(q->base.problem), "the domain takes no mail (null MX)");
+		answer(dns, job, 0);
+		return false;
+	}
+	valid(&q->base, query->ttl_s, DNS_FAILED_S, DNS_NEGATIVE_MAX_S);
+	snprintf(q->base.problem, sizeof(q->base.problem), "%s",
+		 query->answer == DNS_ANSWER_EMPTY ? "the domain has no MX record"
+						   : "there is no such domain (NXDOMAIN)");
+	answer(dns, job, query->answer == DNS_ANSWER_EMPTY ? -ENODATA : -ENOENT);
+	return false;
+}
+
 /* Asks for the next candidate; false: there was none, and the question is answered. */
 static bool ask_next(struct dns *dns, struct dns_job *job)
 {
 	char name[DNS_NAME_SIZE];
 
+	if (job->question->exchangers) {
+		ask_exchangers(dns, job);
+		return true;
+	}
 	do {
 		if (!resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
 			answer_nothing(dns, job);
@@ -297,6 +344,8 @@ static bool step(struct dns *dns, struct dns_job *job, uint64_t now_ns)
 	bool data = false;
 	unsigned out = 0;
 
+	if (job->question->exchangers)
+		return step_exchangers(dns, job);
 	for (unsigned k = 0; k < DNS_KINDS; k++) {
 		out += job->queries[k].out;
 		data |= job->queries[k].answer == DNS_ANSWER_DATA;
@@ -317,7 +366,7 @@ static void expired(struct dns *dns, struct dns_job *job)
 {
 	char what[80];
 
-	if (take_data(dns, job))
+	if (!job->question->exchangers && take_data(dns, job))
 		return;
 	snprintf(what, sizeof(what), "no name server has answered");
 	answer_failed(dns, job, what, -ETIMEDOUT);
@@ -351,7 +400,7 @@ static void begin(struct dns *dns, struct dns_question *q)
 		answer_at_once(dns, q, -ECANCELED);
 		return;
 	}
-	if (answer_locally(dns, q))
+	if (!q->exchangers && answer_locally(dns, q))
 		return;
 	job = calloc(1, sizeof(*job));
 	if (!job) {
@@ -488,4 +537,10 @@ bool dns_idle(const struct dns *dns)
 void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question)
 {
 	agent_ask(&dns->thread.agent, asker, &question->question);
+}
+
+void dns_ask_exchangers(struct dns *dns, struct asker *asker, struct dns_exchangers_question *question)
+{
+	question->base.exchangers = true;
+	dns_ask(dns, asker, &question->base);
 }

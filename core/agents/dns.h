@@ -1,5 +1,5 @@
 /*
- * core/agents/dns.h - names to addresses: the first agent.
+ * core/agents/dns.h - names to addresses, and domains to the hosts that take their mail: the first agent.
  *
  * A name is looked for in /etc/hosts and, if it is not there, asked of the name servers: those of the configuration
  * (dns.servers), else those of /etc/resolv.conf, by UDP and TCP, A and AAAA at once. Short names are looked for in
@@ -34,6 +34,7 @@ struct dns_question {
 	struct question question; /* result: 0 where there are addresses; -ENOENT: surely none; else what went wrong */
 	const char *name;         /* of who asks; must stay until the question is back */
 	uint16_t port;            /* in the addresses */
+	bool exchangers;          /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
 
 	/* The answer. */
 	struct ring_address addresses[DNS_ADDRESSES_MAX];

@@ -14,7 +14,7 @@
 
 #include "core/agents/dns_private.h"
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
+enum { TYPE_A = 1, TYPE_MX = 15, TYPE_AAAA = 28, CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
 
 static bool set_up(struct ub_ctx *library)
 {
@@ -116,6 +116,30 @@ static void take_data(struct dns_query *query, const struct ub_result *result)
 	}
 }
 
+static struct dns_exchangers_question *exchangers_of(struct dns_query *query)
+{
+	struct dns_question *q = query->job->question;
+
+	return q->exchangers ? container_of(q, struct dns_exchangers_question, base) : NULL;
+}
+
+/* A record that names no host is none. */
+static void take_exchangers(struct dns_query *query, const struct ub_result *result)
+{
+	struct dns_exchangers_question *q = exchangers_of(query);
+	struct dns_exchanger one;
+
+	for (int i = 0; result->data[i]; i++) {
+		if (result->len[i] < 0 || !dns_exchanger_parse(result->data[i], (size_t)result->len[i], &one))
+			continue;
+		query->count++;
+		if (one.name[0] == '\0')
+			q->null = true;
+		else
+			dns_exchangers_add(q, &one);
+	}
+}
+
 static void on_result(void *context, int error, struct ub_result *result)
 {
 	struct dns_query *query = context;
@@ -129,7 +153,9 @@ static void on_result(void *context, int error, struct ub_result *result)
 	}
 	query->rcode = result->rcode;
 	query->ttl_s = result->ttl > 0 ? (unsigned)result->ttl : 0;
-	if (result->havedata)
+	if (result->havedata && result->qtype == TYPE_MX)
+		take_exchangers(query, result);
+	else if (result->havedata)
 		take_data(query, result);
 	if (query->count > 0)
 		query->answer = DNS_ANSWER_DATA;
@@ -142,10 +168,12 @@ static void on_result(void *context, int error, struct ub_result *result)
 
 void dns_library_ask(struct ub_ctx *library, struct dns_query *query, const char *name, enum dns_kind kind)
 {
+	static const int types[] = {[DNS_A] = TYPE_A, [DNS_AAAA] = TYPE_AAAA, [DNS_MX] = TYPE_MX};
+
 	query->answer = DNS_ANSWER_NONE;
 	query->count = 0;
-	query->out = library && ub_resolve_async(library, name, kind == DNS_A ? TYPE_A : TYPE_AAAA, CLASS_IN, query,
-						 on_result, &query->id) == 0;
+	query->out =
+		library && ub_resolve_async(library, name, types[kind], CLASS_IN, query, on_result, &query->id) == 0;
 	if (!query->out) {
 		query->answer = DNS_ANSWER_FAILED;
 		query->rcode = RCODE_SERVFAIL;

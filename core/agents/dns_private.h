@@ -6,6 +6,7 @@
 
 #include "core/agents/agent_thread.h"
 #include "core/agents/dns.h"
+#include "core/agents/dns_exchangers.h"
 #include "core/agents/dns_files.h"
 #include "core/base/list.h"
 
@@ -13,7 +14,7 @@ struct ub_ctx;
 struct ub_result;
 struct dns_job;
 
-enum dns_kind { DNS_A, DNS_AAAA, DNS_KINDS };
+enum dns_kind { DNS_A, DNS_AAAA, DNS_KINDS, DNS_MX /* instead of the first, where exchangers are asked for */ };
 
 /* What one query of the library's came to. */
 enum dns_answer {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/agents/dns.h"
+#include "core/agents/dns_exchangers.h"
 #include "core/base/clock.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_agent.h"
@@ -31,6 +32,9 @@ static struct {
 
 static unsigned known_count;
 
+static struct dns_exchanger exchangers[DNS_EXCHANGERS_MAX];
+static unsigned exchanger_count;
+
 /* One question on its way. */
 struct errand {
 	uint64_t life;
@@ -51,6 +55,7 @@ void sim_dns_set_manner(const struct sim_dns_manner *wanted)
 void sim_dns_clear(void)
 {
 	known_count = 0;
+	exchanger_count = 0;
 	memset(&manner, 0, sizeof(manner));
 }
 
@@ -66,14 +71,33 @@ void sim_dns_set(uint16_t port, const uint16_t *ports, unsigned count)
 	memcpy(known[i].ports, ports, count * sizeof(*ports));
 }
 
+void sim_dns_set_exchangers(const struct dns_exchanger *list, unsigned count)
+{
+	memcpy(exchangers, list, count * sizeof(*list));
+	exchanger_count = count;
+}
+
 uint64_t sim_dns_asked(void)
 {
 	return asked;
 }
 
+static void fill_exchangers(struct dns_exchangers_question *q)
+{
+	q->count = 0;
+	for (unsigned i = 0; i < exchanger_count; i++)
+		dns_exchangers_add(q, &exchangers[i]);
+}
+
 static void fill(struct dns_question *q)
 {
 	q->count = 0;
+	q->problem[0] = '\0';
+	q->valid_ns = manner.valid_ns ? manner.valid_ns : 60 * CLOCK_NS_PER_S;
+	if (q->exchangers) {
+		fill_exchangers(container_of(q, struct dns_exchangers_question, base));
+		return;
+	}
 	for (unsigned i = 0; i < known_count; i++) {
 		if (known[i].port != q->port)
 			continue;
@@ -82,8 +106,6 @@ static void fill(struct dns_question *q)
 	}
 	if (q->count == 0)
 		q->addresses[q->count++] = world_address(q->port);
-	q->problem[0] = '\0';
-	q->valid_ns = manner.valid_ns ? manner.valid_ns : 60 * CLOCK_NS_PER_S;
 }
 
 static void arrive(void *context)
@@ -146,4 +168,10 @@ struct dns *sim_dns_open(void)
 void dns_ask(struct dns *where, struct asker *asker, struct dns_question *question)
 {
 	agent_ask(&where->agent.agent, asker, &question->question);
+}
+
+void dns_ask_exchangers(struct dns *where, struct asker *asker, struct dns_exchangers_question *question)
+{
+	question->base.exchangers = true;
+	dns_ask(where, asker, &question->base);
 }

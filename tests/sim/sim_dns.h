@@ -25,6 +25,9 @@ void sim_dns_close(void);
 void sim_dns_set_manner(const struct sim_dns_manner *manner);
 /* A host with that port has these addresses (ports of the world's), until cleared; others have their own port. */
 void sim_dns_set(uint16_t port, const uint16_t *ports, unsigned count);
+/* Every domain has these exchangers from now on, until cleared; none: a null MX. */
+struct dns_exchanger;
+void sim_dns_set_exchangers(const struct dns_exchanger *list, unsigned count);
 void sim_dns_clear(void);
 uint64_t sim_dns_asked(void); /* in this life */
 
