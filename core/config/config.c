@@ -14,6 +14,7 @@
 #include "core/config/preset.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
+#include "core/config/schema_mx.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
@@ -66,7 +67,7 @@ static bool read_document(struct reader *r, const char *text, size_t length, FIL
 		r->document = &document;
 		ok = preset_merge(r) && schema_read(r);
 		if (ok)
-			preset_warn(r);
+			ok = preset_finish(r);
 		if (ok && show)
 			show_document(r, r->root, r->config, show);
 		preset_free(r);
@@ -120,6 +121,7 @@ static void free_destination(struct config_destination *destination)
 		free(destination->hosts[i].name);
 	}
 	free(destination->hosts);
+	schema_mx_free(destination);
 	free(destination->name);
 	free(destination->ca_file);
 	free(destination->certificate);

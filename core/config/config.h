@@ -84,6 +84,11 @@ enum config_extension {
 	CONFIG_ENHANCEDSTATUSCODES = 1 << 4,
 };
 
+struct config_words {
+	char **list;
+	size_t count;
+};
+
 /* Rules about replies, in their order (verdict_rule.h). */
 struct config_verdicts {
 	struct verdict_rule *rules;
@@ -105,6 +110,10 @@ struct config_destination {
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
 	struct config_host *hosts;
 	size_t host_count;
+	char *mx_of; /* instead of hosts: the domain whose MX they are; NULL: not given */
+	uint16_t mx_port;
+	struct config_words
+		mx_ends; /* hosts_end_with, or what the preset knows: as those may be called; none: any way */
 	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */

@@ -13,6 +13,7 @@
 #include "core/config/preset_list.h"
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_mx.h"
 
 enum { WORDS_MAX = 32, PRESETS_MAX = 256 };
 
@@ -493,11 +494,12 @@ static void warn_routes(struct reader *r, const struct preset *preset, size_t de
 	}
 }
 
-void preset_warn(struct reader *r)
+bool preset_finish(struct reader *r)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(r->document);
 	const yaml_node_t *list = reader_find(r, root, "destinations");
 	size_t next = 0;
+	bool ok = true;
 
 	for (size_t i = 0; i < r->config->destination_count && next < r->preset_count; i++) {
 		const yaml_node_t *item = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
@@ -505,8 +507,11 @@ void preset_warn(struct reader *r)
 		if (!named)
 			continue;
 		const struct preset *preset = &r->presets[next++];
+		ok = ok && schema_mx_ends_default(&r->config->destinations[i], preset->hosts_end_with.list,
+						  preset->hosts_end_with.count);
 		warn_dates(r, preset, item, &named->start_mark);
 		warn_hosts(r, preset, &r->config->destinations[i], &named->start_mark);
 		warn_routes(r, preset, i, root);
 	}
+	return ok || reader_fail_memory(r, &root->start_mark);
 }

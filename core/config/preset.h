@@ -19,8 +19,9 @@
 /* Merges the presets that destinations of r->document name. Before any node is pointed to: the tree may move. False
  * after saying what is wrong. */
 bool preset_merge(struct reader *r);
-/* Warns of what the preset of a destination says against what is configured. When all is read. */
-void preset_warn(struct reader *r);
+/* Warns of what the preset of a destination says against what is configured, and has `mx_of` know what it says of
+ * hosts. When all is read. False: no memory. */
+bool preset_finish(struct reader *r);
 /* What preset_merge() has kept. */
 void preset_free(struct reader *r);
 

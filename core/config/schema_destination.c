@@ -10,6 +10,7 @@
 #include "core/config/scalar.h"
 #include "core/config/schema_auth.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_mx.h"
 #include "core/config/schema_oauth.h"
 #include "core/config/schema_path.h"
 #include "core/config/schema_sender.h"
@@ -126,7 +127,7 @@ static bool all_ports_implicit(const struct config_destination *destination)
 		if (destination->hosts[i].port != PORT_SUBMISSIONS)
 			return false;
 	}
-	return true;
+	return destination->host_count > 0;
 }
 
 static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
@@ -136,7 +137,7 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
-	if (!schema_auth_check(r, node, destination))
+	if (!schema_auth_check(r, node, destination) || !schema_mx_check(r, node, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
 		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
@@ -249,6 +250,8 @@ static const struct reader_field destination_fields[] = {
 	FIELD_REQUIRED("name", reader_name, DESTINATION(name), "name: office365"),
 	FIELD("preset", reader_name, DESTINATION(preset)),
 	FIELD_LIST("hosts", DESTINATION(hosts), HOSTS_MAX, &hosts, "[\"mail.example.org:25\"]"),
+	FIELD("mx_of", schema_mx_read, 0),
+	FIELD("hosts_end_with", schema_mx_ends_read, 0),
 	FIELD_MISSING("mx"),
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
 	FIELD("auth", schema_auth_read, 0),
@@ -275,7 +278,7 @@ static bool read_destination(struct reader *r, const struct reader_field *field,
 
 	if (!reader_section(r, field, value, object))
 		return false;
-	if (destination->hosts == NULL)
+	if (destination->hosts == NULL && destination->mx_of == NULL)
 		return reader_fail(r, &value->node->start_mark,
 				   "the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]");
 	return true;

@@ -40,21 +40,15 @@ static int extend(struct hold_destination *hold, const struct config_destination
 	size_t h;
 
 	if (!hold->hosts) {
-		hold->room = destination->host_count + HOLD_HOSTS_ROOM;
+		hold->room =
+			destination->host_count + HOLD_HOSTS_ROOM + (destination->mx_of ? HOLD_EXCHANGERS_ROOM : 0);
 		hold->hosts = calloc(hold->room, sizeof(struct hold_host));
 		if (!hold->hosts)
 			return -ENOMEM;
 	}
 	for (h = 0; h < destination->host_count; h++) {
-		const char *name = destination->hosts[h].text;
-		if (hold_host_of(hold, name))
-			continue;
-		if (hold->count == hold->room)
-			return -EXFULL;
-		hold->hosts[hold->count].name = strdup(name);
-		if (!hold->hosts[hold->count].name)
-			return -ENOMEM;
-		hold->count++;
+		if (!hold_host_of(hold, destination->hosts[h].text))
+			return atomic_load(&hold->hosts[hold->room - 1].name) ? -EXFULL : -ENOMEM;
 	}
 	return 0;
 }
@@ -135,7 +129,7 @@ void deliverers_deinit(struct deliverers *shared)
 	size_t d, h;
 
 	for (d = 0; shared->holds && d < shared->room; d++) {
-		for (h = 0; h < shared->holds[d].count; h++)
+		for (h = 0; h < shared->holds[d].room; h++)
 			free(shared->holds[d].hosts[h].name);
 		free(shared->holds[d].hosts);
 	}

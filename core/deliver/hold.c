@@ -3,6 +3,7 @@
  */
 #include "core/deliver/hold.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -26,14 +27,26 @@ static uint64_t interval_ns(uint32_t refused)
 	return interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS ? interval : HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS;
 }
 
-struct hold_host *hold_host_of(const struct hold_destination *destination, const char *name)
+struct hold_host *hold_host_of(struct hold_destination *destination, const char *name)
 {
+	char *own = NULL, *there;
 	size_t i;
 
-	for (i = 0; i < destination->count; i++) {
-		if (strcmp(destination->hosts[i].name, name) == 0)
-			return &destination->hosts[i];
+	for (i = 0; i < destination->room; i++) {
+		struct hold_host *host = &destination->hosts[i];
+
+		there = atomic_load(&host->name);
+		if (!there && !own && !(own = strdup(name)))
+			return NULL;
+		/* Another thread may be quicker, with this name or another. */
+		if (!there && atomic_compare_exchange_strong(&host->name, &there, own))
+			return host;
+		if (strcmp(there, name) == 0) {
+			free(own);
+			return host;
+		}
 	}
+	free(own);
 	return NULL;
 }
 

@@ -49,22 +49,24 @@ struct hold_host {
 	_Atomic(uint32_t) refused; /* probes in a row */
 	_Atomic(uint32_t) stage;   /* where it refuses */
 	struct account account;    /* where it said that it is too much (account.h) */
-	char *name;                /* owned: as the configuration writes the host */
+	_Atomic(char *) name;      /* owned: as the configuration writes the host; NULL: a free place */
 };
 
-enum { HOLD_HOSTS_ROOM = 16 }; /* hosts that a reload may add to a destination */
+/* Hosts that a reload may add to a destination, and those that the DNS may name for it while the process runs. */
+enum { HOLD_HOSTS_ROOM = 16, HOLD_EXCHANGERS_ROOM = 64 };
 
 struct hold_destination {
-	struct hold_host *hosts; /* owned; `count` of them, and room for more */
-	size_t count, room;
+	struct hold_host *hosts; /* owned: those with a name, and room for more behind them */
+	size_t room;
 	_Atomic(uint64_t) tell_ns[REASON_COUNT]; /* told, and not to be told again before; 0: not told */
 	_Atomic(uint64_t) released_ns;
 	_Atomic(uint32_t) releases; /* how often held mail was let go */
 	_Atomic(uint32_t) away;     /* lanes whose mail takes the other path (path.h) */
 };
 
-/* NULL: it has none of that name. */
-struct hold_host *hold_host_of(const struct hold_destination *destination, const char *name);
+/* The one of that name, which has its place from now on. From any thread, without a lock. NULL: no memory, or no room.
+ */
+struct hold_host *hold_host_of(struct hold_destination *destination, const char *name);
 
 static inline bool hold_in_force(const struct hold_host *host)
 {

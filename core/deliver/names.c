@@ -68,6 +68,8 @@ bool names_wanted(const struct config *config)
 	size_t d, h;
 
 	for (d = 0; d < config->destination_count; d++) {
+		if (config->destinations[d].mx_of)
+			return true;
 		for (h = 0; h < config->destinations[d].host_count; h++) {
 			if (!config->destinations[d].hosts[h].numeric)
 				return true;

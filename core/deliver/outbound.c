@@ -69,8 +69,12 @@ static struct host *new_host(struct outbound *o, const struct config_host *confi
 		return NULL;
 	}
 	host->config = &host->own;
+	/* Of the configuration's own deliverers_extend() has seen that there is room. */
 	host->hold = hold_host_of(&shared->holds[o->shard->plan->lanes[o->index].destination], config->text);
-	assert(host->hold); /* deliverers_extend() has seen this configuration */
+	if (!host->hold) {
+		free_host(host);
+		return NULL;
+	}
 	names_init(o, host);
 	return host;
 }
@@ -93,20 +97,20 @@ static void undo(struct arrangement *a, const struct outbound *o)
 }
 
 /* Those the destination has, in its order, then those it had. False: no memory. One written twice is one. */
-static bool arrange(struct arrangement *a, struct outbound *o, const struct config_destination *destination)
+static bool arrange(struct arrangement *a, struct outbound *o, const struct config_host *hosts, size_t count)
 {
 	size_t i;
 
-	*a = (struct arrangement){.hosts = calloc(destination->host_count + o->host_total + 1, sizeof(*a->hosts))};
+	*a = (struct arrangement){.hosts = calloc(count + o->host_total + 1, sizeof(*a->hosts))};
 	if (!a->hosts)
 		return false;
-	for (i = 0; i < destination->host_count; i++) {
-		const char *text = destination->hosts[i].text;
+	for (i = 0; i < count; i++) {
+		const char *text = hosts[i].text;
 		struct host *host = find_host(o->hosts, o->host_total, text);
 		if (find_host(a->hosts, a->count, text))
 			continue;
 		if (!host)
-			host = new_host(o, &destination->hosts[i]);
+			host = new_host(o, &hosts[i]);
 		if (!host) {
 			undo(a, o);
 			return false;
@@ -129,6 +133,8 @@ static void ask_others(struct outbound *o, struct dns *dns)
 	if (o->dns == dns)
 		return;
 	o->dns = dns;
+	if (o->exchangers)
+		exchangers_follow(o->exchangers);
 	for (i = 0; i < o->host_total; i++)
 		names_follow(o->hosts[i]);
 }
@@ -145,6 +151,31 @@ static void put(struct outbound *o, const struct arrangement *a)
 		o->hosts[i]->gone = i >= o->host_count;
 }
 
+/* What the destination names itself, or what is known of the exchangers it means. */
+static bool arrange_all(struct arrangement *a, struct outbound *o, const struct config_destination *destination)
+{
+	if (destination->mx_of && o->exchangers)
+		return arrange(a, o, o->exchangers->hosts, o->exchangers->count);
+	return arrange(a, o, destination->hosts, destination->host_count);
+}
+
+static bool on_exchangers(struct outbound *o)
+{
+	struct list *link, *next;
+	struct arrangement a;
+
+	if (!arrange_all(&a, o, o->destination))
+		return false;
+	put(o, &a);
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host->gone)
+			connection_retire(c);
+	}
+	return true;
+}
+
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
 {
 	const unsigned d = shard->plan->lanes[index].destination;
@@ -158,9 +189,9 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	list_init(&o->wake);
 	wheel_timer_init(&o->timer, on_timer);
 	o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
-	if (!arrange(&a, o, &snapshot->config->destinations[d]))
-		return -ENOMEM;
 	o->destination = &snapshot->config->destinations[d];
+	if (!exchangers_take(&o->exchangers, o, o->destination, on_exchangers) || !arrange_all(&a, o, o->destination))
+		return -ENOMEM;
 	put(o, &a);
 	o->most = config_connections(o->destination);
 	o->slots = &shard->deliverer->shared->slots[d];
@@ -189,7 +220,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 
 	if (now == before)
 		return true; /* done already, and another lane was short of memory */
-	if (!arrange(&a, o, now))
+	if (!exchangers_take(&o->exchangers, o, now, on_exchangers) || !arrange_all(&a, o, now))
 		return false;
 	put(o, &a);
 	ask_others(o, snapshot->dns);
@@ -220,6 +251,7 @@ void outbound_deinit(struct outbound *o)
 	for (i = 0; i < o->host_total; i++)
 		free_host(o->hosts[i]);
 	free(o->hosts);
+	exchangers_free(o->exchangers);
 	lane_deinit(&o->lane);
 }
 
@@ -339,6 +371,9 @@ static void dispatch(struct outbound *o)
 		return;
 	}
 	o->slot_wanted = false;
+	/* Also where mail only comes when it has a host. */
+	if (o->exchangers && o->exchangers->count == 0)
+		exchangers_refresh(o->exchangers);
 	hold_follow(o, &next_ns);
 	path_follow(o, &next_ns);
 	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {

@@ -12,6 +12,7 @@
 #include "core/deliver/account.h"
 #include "core/deliver/addresses.h"
 #include "core/deliver/deliverer.h"
+#include "core/deliver/exchangers.h"
 #include "core/deliver/fallback.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
@@ -78,6 +79,7 @@ struct outbound {
 	struct host **hosts;
 	size_t host_count; /* of the destination */
 	size_t host_total;
+	struct exchangers *exchangers; /* owned; where they come from, or did once; NULL: from the configuration */
 	struct tls_context *tls;       /* the snapshot's; NULL without TLS */
 	struct dns *dns;               /* the snapshot's; NULL: no host is a name */
 	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */

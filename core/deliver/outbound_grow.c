@@ -107,11 +107,25 @@ static struct host_address *usable_address(struct outbound *o, struct host *host
 	return NULL;
 }
 
+/* Who takes the mail is known, or is being asked. */
+static void know_hosts(struct outbound *o, uint64_t *next_ns)
+{
+	struct exchangers *x = o->exchangers;
+
+	if (!x || !o->destination->mx_of)
+		return;
+	exchangers_refresh(x);
+	/* An answer that is awaited wakes the lane. */
+	if (x->count == 0 && !question_out(&x->asked.base.question) && x->due_ns < *next_ns)
+		*next_ns = x->due_ns;
+}
+
 /* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
 static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
 {
 	size_t i;
 
+	know_hosts(o, next_ns);
 	for (i = 0; i < o->host_count; i++) {
 		struct host *host = o->hosts[i];
 		enum hold_claim claim;

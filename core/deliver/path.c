@@ -99,10 +99,10 @@ static bool any_proven(const struct outbound *o)
 	return false;
 }
 
-/* All hosts have failed, or are held, since this time; 0: one has not. */
+/* All hosts have failed, or are held, or nobody says which they are, since this time; 0: one has not. */
 static uint64_t down_since_ns(const struct outbound *o)
 {
-	uint64_t since_ns = 0;
+	uint64_t since_ns = o->host_count == 0 && o->exchangers ? o->exchangers->failed_ns : 0;
 	size_t i;
 
 	for (i = 0; i < o->host_count; i++) {

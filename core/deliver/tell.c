@@ -3,6 +3,7 @@
  */
 #include "core/deliver/tell.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -81,6 +82,28 @@ void tell_host_failed(const struct outbound *o, const struct host *host, const s
 
 	facts.failures = host->failures;
 	event_host_failed(o->shard->log, &facts, o->lane.ready.count);
+}
+
+void tell_exchangers(const struct outbound *o, const char *domain, const struct config_host *hosts, size_t count)
+{
+	char names[1024];
+	size_t n = 0, i;
+
+	for (i = 0; i < count && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", hosts[i].text);
+	event_exchangers(o->shard->log, o->destination->name, domain, names);
+}
+
+void tell_exchangers_failed(const struct outbound *o, const char *domain, const char *problem, bool kept,
+			    uint64_t again_ns)
+{
+	event_exchangers_failed(o->shard->log, o->destination->name, domain, problem, kept, again_ns / CLOCK_NS_PER_MS,
+				waiting(o));
+}
+
+void tell_exchanger_refused(const struct outbound *o, const char *domain, const char *host)
+{
+	event_exchanger_refused(o->shard->log, o->destination->name, domain, host);
 }
 
 void tell_host_ok(const struct outbound *o, const struct host *host)

@@ -13,6 +13,7 @@
 #include "core/deliver/verdict.h"
 
 struct attempt;
+struct config_host;
 struct connection;
 struct delivery;
 struct host;
@@ -28,6 +29,11 @@ void tell_host_failed(const struct outbound *o, const struct host *host, const s
 		      enum stage stage, const char *reason, uint64_t backoff_ns);
 /* It takes messages again. */
 void tell_host_ok(const struct outbound *o, const struct host *host);
+/* Which hosts take the destination's mail, where that has changed; why nobody knows; and one that is not believed. */
+void tell_exchangers(const struct outbound *o, const char *domain, const struct config_host *hosts, size_t count);
+void tell_exchangers_failed(const struct outbound *o, const char *domain, const char *problem, bool kept,
+			    uint64_t again_ns);
+void tell_exchanger_refused(const struct outbound *o, const char *domain, const char *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 			const struct ruling *ruling);

@@ -91,6 +91,43 @@ void event_host_failed(struct log *log, const struct event_failed *f, uint64_t w
 	log_end(&e);
 }
 
+void event_exchangers(struct log *log, const char *destination, const char *domain, const char *hosts)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "exchangers");
+	log_text(&e, "destination", destination);
+	log_text(&e, "domain", domain);
+	log_text(&e, "hosts", hosts);
+	log_end(&e);
+}
+
+void event_exchangers_failed(struct log *log, const char *destination, const char *domain, const char *problem,
+			     bool kept, uint64_t again_ms, uint64_t waiting)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "exchangers_failed");
+	log_text(&e, "destination", destination);
+	log_text(&e, "domain", domain);
+	log_text(&e, "problem", problem);
+	log_bool(&e, "kept", kept);
+	log_number(&e, "again_ms", again_ms);
+	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
+void event_exchanger_refused(struct log *log, const char *destination, const char *domain, const char *host)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "exchanger_refused");
+	log_text(&e, "destination", destination);
+	log_text(&e, "domain", domain);
+	log_text(&e, "host", host);
+	log_end(&e);
+}
+
 void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uint64_t ms, uint64_t waiting)
 {
 	struct log_event e;

@@ -54,6 +54,10 @@ struct event_failed {
 void event_address_failed(struct log *log, const struct event_failed *f);
 void event_host_failed(struct log *log, const struct event_failed *f, uint64_t waiting);
 /* It takes messages again. */
+void event_exchangers(struct log *log, const char *destination, const char *domain, const char *hosts);
+void event_exchangers_failed(struct log *log, const char *destination, const char *domain, const char *problem,
+			     bool kept, uint64_t again_ms, uint64_t waiting);
+void event_exchanger_refused(struct log *log, const char *destination, const char *domain, const char *host);
 void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uint64_t ms, uint64_t waiting);
 /* What this relay is, or its set-up, is refused; and accepted again. */
 void event_setup_refused(struct log *log, struct event_host at, const char *reason, const char *problem,

@@ -13,7 +13,9 @@
 #include "core/agents/fetch.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/base/random.h"
 #include "core/config/config.h"
+#include "core/deliver/exchangers.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/tls_policy.h"
 #include "core/smtp/address.h"
@@ -254,12 +256,57 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 	doctor->broken = true;
 }
 
+/* The hosts that the DNS names for a domain, best first; those that may not answer are not gone to. */
+static void look_at_exchangers(struct doctor *doctor, size_t d)
+{
+	const struct config_destination *destination = &doctor->config->destinations[d];
+	const struct mailbox_set *set = doctor->mailboxes[d];
+	struct dns_exchangers_question *q = calloc(1, sizeof(*q));
+	uint8_t order[DNS_EXCHANGERS_MAX];
+	struct random random;
+	uint32_t refused = 0;
+	unsigned count = 0;
+	int r;
+
+	if (!q)
+		return;
+	random_init(&random);
+	q->base.name = destination->mx_of;
+	ladder_begin(&doctor->ladder, destination->name, "MX of %s", destination->mx_of);
+	r = lookup_exchangers(doctor->lookup, q);
+	if (r == -ENODATA) {
+		q->count = 1;
+		snprintf(q->list[0].name, sizeof(q->list[0].name), "%s", destination->mx_of);
+	}
+	if (r == 0 || r == -ENODATA)
+		count = exchangers_order(q->list, q->count, &destination->mx_ends, &random, order, &refused);
+	for (unsigned i = 0; i < q->count; i++) {
+		bool left_out = refused >> i & 1;
+		ladder_add(&doctor->ladder, "MX", left_out ? RUNG_WARNING : RUNG_OK, "%u %s%s", q->list[i].preference,
+			   q->list[i].name, left_out ? " is left out: it is not called as hosts_end_with says" : "");
+	}
+	if (count == 0)
+		ladder_add(&doctor->ladder, "MX", RUNG_BROKEN, "%s",
+			   q->base.problem[0] ? q->base.problem : "none of its hosts may be used");
+	doctor->broken = !ladder_end(&doctor->ladder) || doctor->broken;
+	for (unsigned i = 0; i < count; i++) {
+		char text[DNS_NAME_MAX + 8];
+		struct config_host host = {.text = text, .name = q->list[order[i]].name, .port = destination->mx_port};
+
+		snprintf(text, sizeof(text), "%s:%u", host.name, host.port);
+		look_at_host(doctor, d, &host, set ? &set->entries[0] : NULL);
+	}
+	free(q);
+}
+
 /* Each host, with the first mailbox; and each further mailbox at the first host. */
 static void look_at_destination(struct doctor *doctor, size_t d)
 {
 	const struct config_destination *destination = &doctor->config->destinations[d];
 	const struct mailbox_set *set = doctor->mailboxes[d];
 
+	if (destination->mx_of)
+		look_at_exchangers(doctor, d);
 	for (size_t h = 0; h < destination->host_count; h++)
 		look_at_host(doctor, d, &destination->hosts[h], set ? &set->entries[0] : NULL);
 	for (size_t m = 1; set && destination->host_count > 0 && m < set->count; m++)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/dns_exchangers.h"
 #include "core/base/clock.h"
 
 struct lookup {
@@ -55,11 +56,14 @@ void lookup_close(struct lookup *lookup)
 	free(lookup);
 }
 
-int lookup_name(struct lookup *lookup, struct dns_question *question)
+static void prepare(struct dns_question *question)
 {
 	question->question.fn = on_answer;
 	question->question.deadline_ns = clock_monotonic_ns() + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
-	dns_ask(lookup->dns, &lookup->asker, question);
+}
+
+static int await(struct lookup *lookup, struct dns_question *question)
+{
 	/* The agent answers by the deadline, whatever the servers do. */
 	while (question_out(&question->question)) {
 		if (ring_turn(lookup->ring, asker_due(&lookup->asker) ? 0 : UINT64_MAX) < 0)
@@ -67,4 +71,18 @@ int lookup_name(struct lookup *lookup, struct dns_question *question)
 		asker_take(&lookup->asker);
 	}
 	return question->question.result;
+}
+
+int lookup_name(struct lookup *lookup, struct dns_question *question)
+{
+	prepare(question);
+	dns_ask(lookup->dns, &lookup->asker, question);
+	return await(lookup, question);
+}
+
+int lookup_exchangers(struct lookup *lookup, struct dns_exchangers_question *question)
+{
+	prepare(&question->base);
+	dns_ask_exchangers(lookup->dns, &lookup->asker, question);
+	return await(lookup, &question->base);
 }

@@ -13,5 +13,8 @@ struct lookup *lookup_open(const char *const *servers, unsigned count, struct ri
 void lookup_close(struct lookup *lookup);
 /* question->name and port are given; the answer is there on return. 0 or -errno, as question.result. */
 int lookup_name(struct lookup *lookup, struct dns_question *question);
+/* The same for who takes a domain's mail. */
+struct dns_exchangers_question;
+int lookup_exchangers(struct lookup *lookup, struct dns_exchangers_question *question);
 
 #endif

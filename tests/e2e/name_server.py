@@ -18,7 +18,7 @@ TRUNCATED = 'TRUNCATED'  # by UDP, without an answer: ask by TCP
 WRONG = 'WRONG'  # answers that are none: of another question, with another number, cut, and noise
 EMPTY = []
 
-A, CNAME, AAAA, SOA = 1, 5, 28, 6
+A, CNAME, AAAA, SOA, MX = 1, 5, 28, 6, 15
 RCODES = {NXDOMAIN: 3, SERVFAIL: 2, REFUSED: 5}
 
 
@@ -50,6 +50,15 @@ class Raw:
     def packet(self, number, question, kind, ttl):
         count, octets = self.records(kind, ttl)
         return struct.pack('>HHHHHH', number, 0x8180, 1, count, 0, 0) + question + octets
+
+
+class Exchangers(Raw):
+    """(preference, host) each; '.' as host: a null MX. Other kinds of records the domain has none."""
+
+    def __init__(self, *hosts):
+        data = [struct.pack('>H', preference) + (b'\0' if host == '.' else labels(host)) for preference, host in hosts]
+        super().__init__(lambda kind, ttl: (len(data), b''.join(record(MX, ttl, one) for one in data))
+                         if kind == MX else (0, b''))
 
 
 def labels(name):

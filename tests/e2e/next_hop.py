@@ -50,7 +50,8 @@ class NextHop:
     instead (a stage answered with 4xx or 5xx has failed and its effect does not happen); CLOSE and SILENCE as above.
     """
 
-    def __init__(self, extensions=ALL_EXTENSIONS, tls=None, require_tls=False, script=None, port=0, session_class=None):
+    def __init__(self, extensions=ALL_EXTENSIONS, tls=None, require_tls=False, script=None, port=0, session_class=None,
+                 address='127.0.0.1'):
         self.session_class = session_class or NextHopSession
         self.extensions, self.tls, self.require_tls = extensions, tls, require_tls
         self.script = script or (lambda stage, session, argument: None)
@@ -59,7 +60,8 @@ class NextHop:
         self.lock = threading.Lock()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(('127.0.0.1', port))
+        self.address = address
+        self.listener.bind((address, port))
         self.listener.listen(512)
         self.port = self.listener.getsockname()[1]
         self.stopped = False
@@ -67,7 +69,7 @@ class NextHop:
 
     @property
     def host(self):
-        return '127.0.0.1:%d' % self.port
+        return '%s:%d' % (self.address, self.port)
 
     def _accept(self):
         while True:

@@ -197,6 +197,10 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
 			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
+	if (o->exchangers) {
+		memcpy(strstr(text, "hosts: ["), "mx_of:  ", 8);
+		*strchr(strstr(text, "mx_of:  "), ']') = ' ';
+	}
 	if (o->gone) {
 		memcpy(strstr(text, "name: two"), "name: new", 9);
 		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);

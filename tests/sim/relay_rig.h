@@ -65,6 +65,7 @@ struct rig_options {
 	const char *retry;               /* YAML, or NULL */
 	bool gone;                       /* the second destination, and what leads there */
 	const char *hosts;               /* of the first destination: YAML, or NULL */
+	bool exchangers;                 /* it is a domain, whose exchangers they are (mx_of) */
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
 	unsigned size_mib;               /* spool.size_max, 0: 128 */
 	bool may_expire;                 /* recipients may fail without a next hop's word */

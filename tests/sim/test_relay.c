@@ -46,7 +46,7 @@ static const struct scenario scenarios[] = {
 	{"sessions", scenario_sessions, 44},
 	{"unreset", scenario_unreset, 8},
 	{"hosts", scenario_hosts, 16},
-	{"names", scenario_names, 12},
+	{"names", scenario_names, 24},
 	{"closers", scenario_closers, 8},
 	{"apart", scenario_apart, 12},
 	{"newer", scenario_newer, 4},

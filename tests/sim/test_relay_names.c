@@ -1,6 +1,8 @@
 /*
- * tests/sim/test_relay_names.c - next hops by name, and name servers that are late, silent, wrong or away for a while.
+ * tests/sim/test_relay_names.c - next hops by name, or by a domain's MX, and name servers that are late, silent,
+ * wrong or away for a while.
  */
+#include "core/agents/dns_exchangers.h"
 #include "core/deliver/deliverer.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
@@ -50,6 +52,8 @@ static void expect_delivered(struct rig *rig, const char *when)
 
 void scenario_names(uint64_t seed)
 {
+	static const struct dns_exchanger hosts[] = {
+		{10, "a.hop.example"}, {10, "b.hop.example"}, {20, "c.hop.example"}};
 	static const uint16_t dead[] = {3013}, right[] = {RIG_HOP_PORT};
 	enum kind kind = (enum kind)(seed % KINDS);
 	struct rig_options options = {
@@ -60,6 +64,7 @@ void scenario_names(uint64_t seed)
 		.messages = MESSAGES,
 		.connections = 1 + (unsigned)rig_pick(seed, 1, 4),
 		.hosts = "\"hop.example:3001\"",
+		.exchangers = rig_pick(seed, 3, 2) == 1,
 		.hop = {.pipelining = true, .chunking = seed % 2},
 	};
 	struct sim_dns_manner manner, well = {.valid_ns = 10 * CLOCK_NS_PER_S};
@@ -67,6 +72,7 @@ void scenario_names(uint64_t seed)
 	struct rig rig;
 
 	manner_of(kind, &manner);
+	sim_dns_set_exchangers(hosts, 1 + (unsigned)rig_pick(seed, 4, 3));
 	sim_dns_set_manner(&manner);
 	rig_open(&rig, &options);
 	world_reach(dead[0], WORLD_REFUSE);
