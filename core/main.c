@@ -633,6 +633,8 @@ static int run(struct config *config)
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
 		why = agents_start_names(&p->agents, config);
+		if (!why)
+			why = agents_start_verifiers(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}

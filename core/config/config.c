@@ -18,6 +18,7 @@
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
+#include "core/config/user_table.h"
 
 /* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
 enum { FILE_SIZE_MAX = 32 << 20 };
@@ -153,6 +154,8 @@ void config_free(struct config *config)
 		free(config->certificates[i].private_key);
 	}
 	free(config->certificates);
+	user_table_free(config->users);
+	free(config->users_file);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

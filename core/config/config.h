@@ -31,6 +31,7 @@ enum config_listener_tls {
 	CONFIG_LISTENER_TLS_IMPLICIT, /* from the first octet */
 };
 enum config_tls_version { CONFIG_TLS_1_1 = 1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_listener_auth { CONFIG_LISTENER_AUTH_OFF, CONFIG_LISTENER_AUTH_OFFERED, CONFIG_LISTENER_AUTH_REQUIRED };
 
 struct config_listener {
 	char *name;
@@ -38,6 +39,8 @@ struct config_listener {
 	struct ring_address address;
 	enum config_listener_tls tls;        /* default off */
 	enum config_tls_version min_version; /* default 1.2 */
+	enum config_listener_auth auth;      /* default off */
+	bool auth_in_clear;                  /* passwords are taken without TLS, too; default false */
 };
 
 /* What listeners show of themselves. */
@@ -49,6 +52,8 @@ struct config_certificate {
 enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of commands; default tolerant */
 
 enum config_priority { CONFIG_PRIORITY_NORMAL, CONFIG_PRIORITY_HIGH, CONFIG_PRIORITY_LOW };
+
+struct user_table; /* user_table.h */
 
 struct config_client {
 	char *name;
@@ -185,6 +190,8 @@ struct config {
 		uint64_t segment_size;     /* default 64MiB; whole MiB, 4MiB to 1GiB */
 		uint64_t memory_max;       /* message contents, shared between the shards; 16MiB each at least */
 	} spool;
+	char *users_file;         /* NULL: none */
+	struct user_table *users; /* of it; NULL: nobody may sign in */
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_certificate *certificates; /* tls.certificates */

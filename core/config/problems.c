@@ -73,5 +73,9 @@ void config_problems_sort(struct config_problems *problems)
 
 const char *config_problems_first(const struct config_problems *problems)
 {
-	return problems->count > 0 ? problems->list[0].text : "";
+	unsigned i = 0;
+
+	while (problems->errors > 0 && i + 1 < problems->count && problems->list[i].warning)
+		i++;
+	return problems->count > 0 ? problems->list[i].text : "";
 }

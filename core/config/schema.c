@@ -23,6 +23,7 @@
 #include "core/config/schema_path.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
+#include "core/config/schema_user.h"
 #include "core/config/schema_verdict.h"
 
 /* Of spool.memory_max, for each shard: eight slabs are half of it (core/shard/shard.c). */
@@ -131,6 +132,7 @@ static const struct reader_field root_fields[] = {
 			    "listeners: [{ name: lan, address: \"0.0.0.0:25\" }]"),
 	FIELD_SECTION("tls", schema_listener_tls,
 		      "{ certificates: [{ certificate: relay.crt, private_key: relay.key }] }"),
+	FIELD("users_file", schema_users_read, CONFIG(users_file)),
 	FIELD_SECTION("dns", dns_fields, "{ servers: [192.0.2.53] }"),
 	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
@@ -307,5 +309,6 @@ bool schema_read(struct reader *r)
 	ok &= schema_listeners_finish(r, root);
 	ok &= schema_routes_finish(r, root);
 	ok &= schema_paths_finish(r, root);
+	ok &= schema_users_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);
 }

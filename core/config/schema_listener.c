@@ -82,9 +82,9 @@ static const struct reader_choice listener_tls[] = {
 	{NULL, 0, false},
 };
 static const struct reader_choice listener_auth[] = {
-	{"off", -1, false},
-	{"offered", -1, true},
-	{"required", -1, true},
+	{"off", CONFIG_LISTENER_AUTH_OFF, false},
+	{"offered", CONFIG_LISTENER_AUTH_OFFERED, false},
+	{"required", CONFIG_LISTENER_AUTH_REQUIRED, false},
 	{NULL, 0, false},
 };
 
@@ -94,7 +94,8 @@ static const struct reader_field listener_fields[] = {
 	FIELD_REQUIRED("address", read_listener_address, 0, "address: \"0.0.0.0:25\""),
 	FIELD_CHOICE("tls", LISTENER(tls), listener_tls),
 	FIELD("min_version", read_min_version, 0),
-	FIELD_CHOICE("auth", 0, listener_auth),
+	FIELD_CHOICE("auth", LISTENER(auth), listener_auth),
+	FIELD("auth_in_clear", reader_boolean, LISTENER(auth_in_clear)),
 	FIELDS_END,
 };
 

@@ -13,6 +13,8 @@ void event_session(struct log *log, const struct event_session *s)
 	log_text(&e, "listener", s->listener);
 	log_string(&e, "peer", s->peer.data, s->peer.length);
 	log_text(&e, "client", s->client);
+	if (s->user)
+		log_text(&e, "user", s->user);
 	if (s->helo.data)
 		log_string(&e, "helo", s->helo.data, s->helo.length);
 	if (s->tls[0]) {
@@ -59,6 +61,8 @@ static void message_fields(struct log_event *e, const struct event_message *m)
 {
 	log_string(e, "peer", m->peer.data, m->peer.length);
 	log_text(e, "client", m->client);
+	if (m->user)
+		log_text(e, "user", m->user);
 	log_string(e, "sender", m->sender.data, m->sender.length);
 	log_number(e, "recipients", m->recipients);
 	log_number(e, "octets", m->octets);
@@ -88,6 +92,40 @@ void event_not_stored(struct log *log, const struct event_message *m, const char
 	event_id_field(&e, m->id);
 	message_fields(&e, m);
 	log_text(&e, "error", error);
+	log_end(&e);
+}
+
+static void sign_in_fields(struct log_event *e, const struct event_sign_in *s)
+{
+	log_text(e, "listener", s->listener);
+	log_string(e, "peer", s->peer.data, s->peer.length);
+	log_string(e, "user", s->user.data, s->user.length);
+	log_text(e, "mechanism", s->mechanism);
+	log_number(e, "ms", s->ms);
+}
+
+void event_signed_in(struct log *log, const struct event_sign_in *s)
+{
+	struct log_event e;
+
+	log_begin(&e, log, "signed_in");
+	sign_in_fields(&e, s);
+	log_text(&e, "client", s->client);
+	if (s->known)
+		log_bool(&e, "known", true);
+	log_end(&e);
+}
+
+void event_sign_in_refused(struct log *log, const struct event_sign_in *s, const char *reason)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "sign_in_refused");
+	sign_in_fields(&e, s);
+	log_text(&e, "reason", reason);
+	log_string(&e, "reply", s->reply.data, s->reply.length);
+	if (s->untold > 0)
+		log_number(&e, "untold", s->untold);
 	log_end(&e);
 }
 

@@ -16,6 +16,7 @@
 
 struct event_session {
 	const char *listener, *client; /* client: "" where it is none */
+	const char *user;              /* NULL: nobody has signed in */
 	struct span peer, helo;
 	uint64_t messages, commands, errors, octets_in, octets_out, ms, refusals, untold;
 	const char *stage;
@@ -38,13 +39,23 @@ void event_handshake_failed(struct log *log, const struct event_handshake *h);
 struct event_message {
 	struct message_id id;
 	struct span peer, sender;
-	const char *client;
+	const char *client, *user; /* user: NULL: nobody has signed in */
 	uint64_t recipients, octets;
 };
 /* `recipient`: the first one, and where it goes; `message_id`: the field. */
 void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
 		    struct span message_id, uint64_t ms);
 void event_not_stored(struct log *log, const struct event_message *m, const char *error);
+
+/* Who has signed in, or was not let in; the name is as the client says it. */
+struct event_sign_in {
+	const char *listener, *client, *mechanism;
+	struct span peer, user, reply;
+	bool known; /* from lately: nothing was verified */
+	uint64_t ms, untold;
+};
+void event_signed_in(struct log *log, const struct event_sign_in *s);
+void event_sign_in_refused(struct log *log, const struct event_sign_in *s, const char *reason);
 
 struct event_refused {
 	const char *listener, *client, *stage;

@@ -9,12 +9,15 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-/* What kind of syntax this client may use: only who may relay is worth forgiving. */
+/* What kind of syntax this client may use: only who may relay, or may yet say so, is worth forgiving. */
 static enum smtp_syntax syntax_of(const struct session *s)
 {
 	const struct config *config = s->snapshot->config;
 	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
 
+	/* Who has not signed in yet, and may. */
+	if (s->client < 0 && config->listeners[s->listener].auth != CONFIG_LISTENER_AUTH_OFF)
+		tolerant = true;
 	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
 }
 
@@ -114,6 +117,9 @@ void receive_command(struct session *s, const char *line, size_t length)
 		return;
 	case SMTP_STARTTLS:
 		receive_starttls(s);
+		return;
+	case SMTP_AUTH:
+		receive_auth(s, &command);
 		return;
 	case SMTP_QUIT:
 		receive_finish(s, "221 2.0.0 Bye\r\n", "quit");

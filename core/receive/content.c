@@ -48,6 +48,16 @@ void receive_start_content(struct session *s)
 		list_append(&shard->receiver->content_readers, &s->place);
 }
 
+/* RFC 3848 */
+static const char *protocol_of(const struct session *s)
+{
+	if (!s->esmtp)
+		return "SMTP";
+	if (s->transport.secured)
+		return s->user ? "ESMTPSA" : "ESMTPS";
+	return s->user ? "ESMTPA" : "ESMTP";
+}
+
 /* The first block, which comes with the first octet: our trace field stands before the content. */
 static void begin_content(struct session *s, struct block *block)
 {
@@ -56,9 +66,7 @@ static void begin_content(struct session *s, struct block *block)
 		.helo = {s->helo, s->helo_length},
 		.peer = {s->peer, s->peer_length},
 		.hostname = span_text(s->snapshot->config->hostname),
-		.protocol = !s->esmtp              ? "SMTP"
-			    : s->transport.secured ? "ESMTPS"
-						   : "ESMTP",
+		.protocol = protocol_of(s),
 		.id = m->letter.id,
 		.wall_ns = m->letter.wall_ns,
 	};

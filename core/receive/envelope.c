@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/line.h"
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
 #include "core/route/route.h"
@@ -11,12 +12,35 @@
 #include "core/shard/snapshot.h"
 #include "queue/envelope.h"
 
-void receive_hello(struct session *s, const struct smtp_command *command)
+enum { HOSTNAME_MAX = 200 }; /* octets of ours in replies */
+
+static void greet(struct session *s)
 {
 	const struct config *config = s->snapshot->config;
-	char reply[REPLY_ROOM];
-	int n;
+	size_t name = strlen(config->hostname);
+	char text[REPLY_ROOM];
+	struct line reply = {.data = text, .size = sizeof(text)};
 
+	line_text(&reply, s->esmtp ? "250-" : "250 ");
+	line_put(&reply, config->hostname, name < HOSTNAME_MAX ? name : HOSTNAME_MAX);
+	line_text(&reply, "\r\n");
+	if (s->esmtp) {
+		line_text(&reply, "250-PIPELINING\r\n250-SIZE ");
+		line_number(&reply, config->spool.message_size_max);
+		line_text(&reply, "\r\n250-8BITMIME\r\n");
+		if (receive_offers_tls(s))
+			line_text(&reply, "250-STARTTLS\r\n");
+		/* Twice: some old clients know only the form of a draft, in which it was a parameter. */
+		if (receive_auth_offered(s))
+			line_text(&reply, "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n");
+		line_text(&reply, "250 ENHANCEDSTATUSCODES\r\n");
+	}
+	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
+	receive_reply(s, reply.data, reply.length);
+}
+
+void receive_hello(struct session *s, const struct smtp_command *command)
+{
 	receive_drop_transaction(s);
 	if (!receive_keep_name(s, command->argument)) {
 		receive_reply_text(s, "451 4.3.0 Out of memory, try again later\r\n");
@@ -24,17 +48,7 @@ void receive_hello(struct session *s, const struct smtp_command *command)
 	}
 	s->helo_given = true;
 	s->esmtp = command->verb == SMTP_EHLO;
-	if (!s->esmtp) {
-		n = snprintf(reply, sizeof(reply), "250 %.200s\r\n", config->hostname);
-	} else {
-		n = snprintf(reply, sizeof(reply),
-			     "250-%.200s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n%s"
-			     "250 ENHANCEDSTATUSCODES\r\n",
-			     config->hostname, (unsigned long long)config->spool.message_size_max,
-			     receive_offers_tls(s) ? "250-STARTTLS\r\n" : "");
-	}
-	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
-	receive_reply(s, reply, (size_t)n);
+	greet(s);
 }
 
 /* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
@@ -67,6 +81,10 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	if (s->message) {
 		receive_error(s, "503 5.5.1 Sender already given\r\n");
+		return;
+	}
+	if (!s->user && config->listeners[s->listener].auth == CONFIG_LISTENER_AUTH_REQUIRED) {
+		receive_error(s, "530 5.7.0 Authentication required\r\n");
 		return;
 	}
 	if (s->shard->draining) {

@@ -30,6 +30,7 @@ struct place {
 	uint64_t key; /* 0: free */
 	uint64_t empty_ns;
 	uint64_t trusted_ns; /* of KIND_BOTH: until when */
+	uint32_t pending;    /* being compared */
 };
 
 struct guard {
@@ -121,63 +122,72 @@ static struct state look(struct guard *guard, enum kind kind, const struct guard
 	if (place) {
 		left_ns = place->empty_ns > attempt->now_ns ? place->empty_ns - attempt->now_ns : 0;
 		state.failures = (unsigned)((left_ns + leak_ns - 1) / leak_ns);
-		state.full = left_ns > (kinds[kind].most - 1) * leak_ns;
+		state.full = left_ns > 0 && left_ns + place->pending * leak_ns > (kinds[kind].most - 1) * leak_ns;
 		state.trusted = place->trusted_ns > attempt->now_ns;
 	}
 	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
 	return state;
 }
 
-/* One more, though never more than it holds. */
-static void fill(struct guard *guard, enum kind kind, const struct guard_attempt *attempt)
+/* One failure more, though never more than it holds. */
+static void fill(struct place *place, enum kind kind, uint64_t now_ns)
 {
-	uint64_t key = key_of(guard, kind, attempt), leak_ns = kinds[kind].leak_s * CLOCK_NS_PER_S;
-	uint64_t most_ns = attempt->now_ns + kinds[kind].most * leak_ns;
+	uint64_t leak_ns = kinds[kind].leak_s * CLOCK_NS_PER_S, most_ns = now_ns + kinds[kind].most * leak_ns;
+
+	if (place->empty_ns < now_ns)
+		place->empty_ns = now_ns;
+	place->empty_ns = place->empty_ns + leak_ns < most_ns ? place->empty_ns + leak_ns : most_ns;
+}
+
+static void count(struct guard *guard, enum kind kind, const struct guard_attempt *attempt, int pending, bool failed)
+{
+	uint64_t key = key_of(guard, kind, attempt);
 	struct place *place;
 
 	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
-	place = find(guard, kind, key, true);
-	if (place->empty_ns < attempt->now_ns)
-		place->empty_ns = attempt->now_ns;
-	place->empty_ns = place->empty_ns + leak_ns < most_ns ? place->empty_ns + leak_ns : most_ns;
+	place = find(guard, kind, key, pending > 0 || failed);
+	if (place && (pending > 0 || place->pending > 0)) /* it may have been pushed out meanwhile */
+		place->pending += (uint32_t)pending;
+	if (failed)
+		fill(place, kind, attempt->now_ns);
+	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
+}
+
+static void trust(struct guard *guard, const struct guard_attempt *attempt)
+{
+	uint64_t key = key_of(guard, KIND_BOTH, attempt);
+
+	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
+	find(guard, KIND_BOTH, key, true)->trusted_ns = attempt->now_ns + GUARD_TRUST_DAYS * 86400 * CLOCK_NS_PER_S;
 	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
 }
 
 enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt)
 {
-	struct state both = look(guard, KIND_BOTH, attempt), address;
+	struct state both = look(guard, KIND_BOTH, attempt), address = look(guard, KIND_ADDRESS, attempt);
 
-	if (both.trusted)
-		return both.full ? GUARD_REFUSE_ADDRESS : GUARD_VERIFY_KNOWN;
-	address = look(guard, KIND_ADDRESS, attempt);
-	if (address.full)
+	if (both.trusted ? both.full : address.full)
 		return GUARD_REFUSE_ADDRESS;
-	if (address.failures > 0 && look(guard, KIND_USER, attempt).full)
+	if (!both.trusted && address.failures > 0 && look(guard, KIND_USER, attempt).full)
 		return GUARD_REFUSE_USER;
-	return GUARD_VERIFY;
+	count(guard, both.trusted ? KIND_BOTH : KIND_ADDRESS, attempt, 1, false);
+	return both.trusted ? GUARD_VERIFY_KNOWN : GUARD_VERIFY;
 }
 
-unsigned guard_failed(struct guard *guard, const struct guard_attempt *attempt)
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result)
 {
 	enum kind kind = look(guard, KIND_BOTH, attempt).trusted ? KIND_BOTH : KIND_ADDRESS;
 	unsigned failures, wait_ms = GUARD_WAIT_FIRST_MS;
 
-	fill(guard, kind, attempt);
+	count(guard, kind, attempt, -1, result == GUARD_WRONG);
+	if (result == GUARD_RIGHT)
+		trust(guard, attempt);
+	if (result != GUARD_WRONG)
+		return 0;
 	if (kind == KIND_ADDRESS)
-		fill(guard, KIND_USER, attempt);
+		count(guard, KIND_USER, attempt, 0, true);
 	failures = look(guard, kind, attempt).failures;
 	while (failures-- > 1 && wait_ms < GUARD_WAIT_MAX_MS)
 		wait_ms *= 2;
 	return wait_ms;
-}
-
-void guard_succeeded(struct guard *guard, const struct guard_attempt *attempt)
-{
-	uint64_t key = key_of(guard, KIND_BOTH, attempt);
-	struct place *place;
-
-	pthread_mutex_lock(&guard->locks[stripe_of(key)]);
-	place = find(guard, KIND_BOTH, key, true);
-	place->trusted_ns = attempt->now_ns + GUARD_TRUST_DAYS * 86400 * CLOCK_NS_PER_S;
-	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
 }

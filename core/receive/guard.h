@@ -14,6 +14,10 @@
  *             guessing at one user from elsewhere does not keep out his own machines. Only guessing at a user from
  *             the very address that he uses keeps him out, and only there.
  *
+ * Passwords that are being compared count as failures where there has been one already, so that asking many at once
+ * does not help; where there was none they do not: a server that opens fifty connections with the right password is
+ * let in.
+ *
  * Each failure of an address also makes its next answer wait longer: 1, 2, 4, then 8 s. A user who does not exist is
  * treated as one who does. IPv6 counts by /64, the smallest network of one site.
  *
@@ -60,9 +64,15 @@ struct guard_attempt {
 	uint64_t now_ns;
 };
 
+/* VERIFY and VERIFY_KNOWN: guard_done() follows, once. */
 enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt);
-/* The password was wrong, or there is no such user. Returns after how long that may be said, in ms. */
-unsigned guard_failed(struct guard *guard, const struct guard_attempt *attempt);
-void guard_succeeded(struct guard *guard, const struct guard_attempt *attempt);
+
+enum guard_result {
+	GUARD_RIGHT,
+	GUARD_WRONG,   /* or there is no such user */
+	GUARD_NOTHING, /* it was not looked at */
+};
+/* Returns after how long a wrong one may be said, in ms. */
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/receive/login.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -30,14 +31,23 @@ static void refuse_line(struct session *s, const char *line, size_t length, cons
 static void complete_line(struct session *s, const char *line, size_t length)
 {
 	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
-	s->shard->receiver->asked =
-		(struct span){line, (uint32_t)(length - (length < 2 || line[length - 2] != '\r' ? 1 : 2))};
-	if (length < 2 || line[length - 2] != '\r')
-		refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
-	else
-		receive_command(s, line, length - 2);
-	s->shard->receiver->asked.length = 0;
-	if (s->state == SESSION_COMMAND)
+	bool bare = length < 2 || line[length - 2] != '\r';
+
+	if (s->state == SESSION_AUTH) {
+		/* It is shown to nobody. */
+		if (bare)
+			receive_auth_bare_line(s);
+		else
+			receive_auth_line(s, line, length - 2);
+	} else {
+		s->shard->receiver->asked = (struct span){line, (uint32_t)(length - (bare ? 1 : 2))};
+		if (bare)
+			refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
+		else
+			receive_command(s, line, length - 2);
+		s->shard->receiver->asked.length = 0;
+	}
+	if (s->state == SESSION_COMMAND || s->state == SESSION_AUTH)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 }
 
@@ -59,6 +69,16 @@ static void refuse_long_line(struct session *s, const uint8_t *data, size_t leng
 	s->shard->receiver->asked.length = 0;
 }
 
+/* Of AUTH: longer than anybody's password is. It is read to its end, of which the beginning is kept no more. */
+static void discard(struct session *s, size_t length, bool complete)
+{
+	size_t before = s->line_length;
+
+	s->line_length = 0;
+	receive_forget_line(s);
+	receive_auth_discard(s, before + length, complete);
+}
+
 size_t receive_line(struct session *s, const uint8_t *data, size_t length)
 {
 	const uint8_t *lf = memchr(data, '\n', length);
@@ -67,6 +87,10 @@ size_t receive_line(struct session *s, const uint8_t *data, size_t length)
 	if (s->state == SESSION_LINE_TOO_LONG) {
 		if (lf)
 			receive_move(s, SESSION_COMMAND);
+		return n;
+	}
+	if (s->state == SESSION_AUTH && (s->login->discarded > 0 || s->line_length + n > SMTP_COMMAND_LINE_MAX)) {
+		discard(s, n, lf != NULL);
 		return n;
 	}
 	if (s->line_length + n > SMTP_COMMAND_LINE_MAX) {
@@ -85,10 +109,8 @@ size_t receive_line(struct session *s, const uint8_t *data, size_t length)
 		size_t total = s->line_length;
 		s->line_length = 0;
 		complete_line(s, s->line, total);
-		if (s->line && s->line_length == 0) {
-			pool_release(&s->shard->receiver->lines, s->line);
-			s->line = NULL;
-		}
+		if (s->line_length == 0)
+			receive_forget_line(s);
 	}
 	return n;
 }

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/random.h"
 #include "core/config/config.h"
+#include "core/receive/guard.h"
 #include "core/receive/listen.h"
 #include "core/receive/listeners.h"
 #include "core/receive/peers.h"
@@ -18,13 +20,16 @@
 int receivers_init(struct receivers *shared, const struct config *config, unsigned shard_count)
 {
 	shared->peers = peers_new();
-	return shared->peers ? listeners_init(shared, config, shard_count) : -ENOMEM;
+	random_bytes(&shared->salt, sizeof(shared->salt));
+	shared->guard = guard_new(shared->salt);
+	return shared->peers && shared->guard ? listeners_init(shared, config, shard_count) : -ENOMEM;
 }
 
 void receivers_deinit(struct receivers *shared)
 {
 	peers_free(shared->peers);
 	listeners_deinit(shared);
+	guard_free(shared->guard);
 }
 
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions)
@@ -40,6 +45,7 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	pool_init(&receiver->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
 	pool_init(&receiver->names, SESSION_NAME_SHORT, 64, sessions);
 	pool_init(&receiver->long_names, SESSION_NAME_MAX, 16, sessions);
+	logins_init(&receiver->logins, sessions);
 	pool_init(&receiver->reply_buffers, REPLY_BUFFER_SIZE, 16, 2 * sessions);
 	pool_init(&receiver->tls_buffers, TLS_OUTPUT_MIN, 1, 3 * sessions);
 	receiver->listeners = calloc(LISTENER_PLACES, sizeof(*receiver->listeners));
@@ -68,6 +74,7 @@ void receiver_deinit(struct shard *shard)
 	pool_deinit(&receiver->lines);
 	pool_deinit(&receiver->names);
 	pool_deinit(&receiver->long_names);
+	logins_deinit(&receiver->logins);
 	pool_deinit(&receiver->reply_buffers);
 	pool_deinit(&receiver->tls_buffers);
 	free(receiver->listeners);

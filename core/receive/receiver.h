@@ -15,6 +15,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/base/span.h"
+#include "core/receive/login.h"
 #include "core/receive/refusals.h"
 
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
@@ -22,6 +23,7 @@ enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 struct config;
 struct listener;  /* listen.h */
 struct listening; /* listeners.h */
+struct guard;
 struct peers;
 struct shard;
 struct snapshot;
@@ -32,7 +34,10 @@ struct receivers {
 	int *fds;                    /* owned, what those point to */
 	uint32_t listening_serial;   /* the last one given; of who reloads */
 	unsigned shard_count;
-	struct peers *peers;           /* owned */
+	struct peers *peers;         /* owned */
+	struct guard *guard;         /* owned */
+	struct verifiers *verifiers; /* of who starts agents; NULL as long as nobody may sign in */
+	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 };
 
@@ -53,6 +58,7 @@ struct receiver {
 	struct list memory_waiters;    /* sessions that wait for content memory, in the order they came */
 	uint64_t dry_since_ns;         /* content memory, or 0 */
 	struct list reply_waiters;     /* sessions whose client must read before more is read from it, oldest first */
+	struct logins logins;
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };

@@ -109,6 +109,7 @@ void receive_secured(struct session *s)
 	s->esmtp = false;
 	s->helo_length = 0;
 	s->line_length = 0;
+	s->user = NULL;
 	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	if (receive_implicit(s)) {
 		receive_move(s, SESSION_GREETING);

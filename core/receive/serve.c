@@ -155,7 +155,7 @@ static void on_timer(struct wheel_timer *timer)
 		receive_end(s, "closed");
 	else if (s->state == SESSION_HANDSHAKE)
 		receive_handshake_late(s);
-	else if (owners_wanted(s))
+	else if (owners_wanted(s) || s->wait == WAIT_LOGIN)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)
 		receive_end(s, "replies not read");
@@ -210,6 +210,7 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 			break;
 		case SESSION_COMMAND:
 		case SESSION_LINE_TOO_LONG:
+		case SESSION_AUTH:
 			if (!receive_can_reply(s)) {
 				receive_wait(s, WAIT_REPLIES);
 				return at;

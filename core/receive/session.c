@@ -3,7 +3,8 @@
  *
  * The rest of it: serve.c (its connection's events), line.c (octets to lines), command.c and
  * envelope.c (what commands do), content.c (messages as they arrive), pace.c (how fast), wait.c (not
- * being read from), memory.c (who waits for memory), reply.c (replies in order, and last words).
+ * being read from), memory.c (who waits for memory), reply.c (replies in order, and last words), auth.c and login.c
+ * (who a client is).
  */
 #include "core/receive/session.h"
 
@@ -11,6 +12,7 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/receive/login.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"
 #include "core/receive/tell.h"
@@ -65,9 +67,10 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 #define ENDS (NEXT(FINISHING) | NEXT(ENDED) | NEXT(CLOSED))
 static const struct states_row rows[] = {
 	[SESSION_GREETING] = {"GREETING", NEXT(COMMAND) | NEXT(HANDSHAKE) | ENDS},
-	[SESSION_COMMAND] = {"COMMAND", NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | NEXT(SECURING) | ENDS},
+	[SESSION_COMMAND] = {"COMMAND", NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | NEXT(SECURING) | NEXT(AUTH) | ENDS},
 	[SESSION_LINE_TOO_LONG] = {"LINE_TOO_LONG", NEXT(COMMAND) | ENDS},
 	[SESSION_CONTENT] = {"CONTENT", NEXT(COMMAND) | ENDS},
+	[SESSION_AUTH] = {"AUTH", NEXT(COMMAND) | ENDS},
 	[SESSION_SECURING] = {"SECURING", NEXT(HANDSHAKE) | ENDS},
 	[SESSION_HANDSHAKE] = {"HANDSHAKE", NEXT(GREETING) | NEXT(COMMAND) | NEXT(CLOSED)},
 	[SESSION_FINISHING] = {"FINISHING", NEXT(ENDED) | NEXT(LINGER) | NEXT(CLOSED)},
@@ -78,9 +81,21 @@ static const struct states_row rows[] = {
 };
 const struct states session_states = {"session", rows, sizeof(rows) / sizeof(rows[0])};
 
+/* Nobody is told how it would have ended. */
+static void leave_login(struct session *s)
+{
+	struct login *login = s->login;
+
+	s->login = NULL;
+	if (login)
+		login_leave(login);
+}
+
 void receive_move(struct session *s, enum session_state state)
 {
 	states_move(&session_states, &s->state, state);
+	if (state >= SESSION_FINISHING)
+		leave_login(s);
 	switch (state) {
 	case SESSION_FINISHING:
 	case SESSION_ENDED:
@@ -124,6 +139,16 @@ bool receive_keep_name(struct session *s, struct span name)
 	return true;
 }
 
+void receive_forget_line(struct session *s)
+{
+	if (!s->line)
+		return;
+	/* It may hold a password. */
+	explicit_bzero(s->line, SMTP_COMMAND_LINE_MAX);
+	pool_release(&s->shard->receiver->lines, s->line);
+	s->line = NULL;
+}
+
 void receive_free_when_alone(struct session *s)
 {
 	struct shard *shard = s->shard;
@@ -133,8 +158,7 @@ void receive_free_when_alone(struct session *s)
 	receive_uncount(s);
 	shard->receiver->sessions_told_no -= s->told_no;
 	load_connection_gone(shard);
-	if (s->line)
-		pool_release(&shard->receiver->lines, s->line);
+	receive_forget_line(s);
 	if (s->helo)
 		pool_release(names_of(s, s->helo_room), s->helo);
 	list_remove(&s->link);

@@ -4,7 +4,7 @@
  *   accept -> GREETING (220 is said, nothing has come)
  *                 |
  *                 v
- *              COMMAND <--> CONTENT (DATA)
+ *              COMMAND <--> CONTENT (DATA), AUTH (an exchange of it: auth.c)
  *                 |  ^ ^
  *                 |  | +-- HANDSHAKE <-- SECURING (STARTTLS: 220 is on its way; secure.c)
  *                 |  |
@@ -54,6 +54,7 @@ enum session_state {
 	SESSION_COMMAND,
 	SESSION_LINE_TOO_LONG,
 	SESSION_CONTENT,
+	SESSION_AUTH,
 	SESSION_SECURING,
 	SESSION_HANDSHAKE,
 	SESSION_FINISHING,
@@ -70,6 +71,7 @@ enum session_wait {
 	WAIT_REPLIES, /* its replies have to leave */
 	WAIT_MEMORY,  /* for content */
 	WAIT_PARTS,   /* too many of the message's parts are with their owners */
+	WAIT_LOGIN,   /* the verifier's answer, or until a wrong one may be said */
 };
 
 enum {
@@ -101,6 +103,8 @@ struct session {
 	struct list place;          /* in shard->receiver->content_readers, or where it waits */
 	struct list pending;        /* messages with their owners, oldest first */
 	struct submission *message; /* the transaction being made, or NULL */
+	struct login *login;        /* the exchange of AUTH that is under way, or NULL */
+	const char *user;           /* who has signed in, as the snapshot has him; NULL: nobody */
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
@@ -111,6 +115,7 @@ struct session {
 	uint8_t peer_length;
 	uint8_t helo_length, helo_room;
 	int32_t client; /* index of the group, -1: may not relay */
+	uint8_t login_failures;
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
 	char *line; /* a partial command line, from the pool of lines */

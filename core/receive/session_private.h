@@ -30,6 +30,8 @@ void receive_drop_transaction(struct session *s);
 /* What the client calls itself; nothing, if that is too long to be a name: its beginning might be somebody else's.
  * False: there is no memory, and the name before stays. */
 bool receive_keep_name(struct session *s, struct span name);
+/* The part of a line that there is, wiped. */
+void receive_forget_line(struct session *s);
 
 /* pace.c */
 
@@ -90,6 +92,16 @@ void receive_part_stored(struct session *s);
 /* serve.c: the callbacks of its submissions */
 
 extern const struct submission_handlers receive_submissions;
+
+/* auth.c */
+
+/* Its listener offers AUTH, and not in clear where it must not. */
+bool receive_auth_offered(const struct session *s);
+void receive_auth(struct session *s, const struct smtp_command *command);
+/* In SESSION_AUTH: one complete line, without CRLF; one that ends in LF alone; octets of one that is too long. */
+void receive_auth_line(struct session *s, const char *line, size_t length);
+void receive_auth_bare_line(struct session *s);
+void receive_auth_discard(struct session *s, size_t length, bool complete);
 
 /* envelope.c */
 

@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/events/receiving.h"
+#include "core/receive/login.h"
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -58,6 +59,7 @@ void tell_session(const struct session *s)
 		.resumed = tls.resumed,
 		.listener = config->listeners[s->listener].name,
 		.client = client_name(s),
+		.user = s->user,
 		.peer = {s->peer, s->peer_length},
 		.helo = {s->helo, s->helo_length},
 		.messages = s->messages,
@@ -101,6 +103,40 @@ void tell_handshake_failed(const struct session *s, const char *error)
 	event_handshake_failed(s->shard->log, &facts);
 }
 
+static struct event_sign_in sign_in_of(const struct session *s)
+{
+	const struct sasl_server *sasl = &s->login->sasl;
+
+	return (struct event_sign_in){
+		.listener = s->snapshot->config->listeners[s->listener].name,
+		.peer = {s->peer, s->peer_length},
+		.user = {sasl->user, sasl->user_length},
+		.mechanism = sasl_name(sasl->mechanism),
+		.ms = shard_ms_since(s->shard, s->login->started_ns),
+	};
+}
+
+void tell_signed_in(const struct session *s, bool known)
+{
+	struct event_sign_in facts;
+
+	if (!s->shard->config->log_sessions)
+		return;
+	facts = sign_in_of(s);
+	facts.client = client_name(s);
+	facts.known = known;
+	event_signed_in(s->shard->log, &facts);
+}
+
+void tell_sign_in_refused(const struct session *s, const char *reply, const char *reason, uint32_t untold)
+{
+	struct event_sign_in facts = sign_in_of(s);
+
+	facts.untold = untold;
+	facts.reply = (struct span){reply, (uint32_t)strlen(reply) - 2};
+	event_sign_in_refused(s->shard->log, &facts, reason);
+}
+
 static struct event_message message_of(const struct session *s, const struct submission *m)
 {
 	return (struct event_message){
@@ -108,6 +144,7 @@ static struct event_message message_of(const struct session *s, const struct sub
 		.peer = {s->peer, s->peer_length},
 		.sender = {m->letter.text, m->letter.sender_length},
 		.client = client_name(s),
+		.user = s->user,
 		.recipients = m->recipients,
 		.octets = m->letter.content_length,
 	};

@@ -4,6 +4,7 @@
 #ifndef POSTRIDER_RECEIVE_TELL_H
 #define POSTRIDER_RECEIVE_TELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct session;
@@ -13,6 +14,10 @@ struct submission;
 void tell_session(const struct session *s);
 /* TLS did not come about; `error`: NULL: as the engine says. */
 void tell_handshake_failed(const struct session *s, const char *error);
+/* Of AUTH; the exchange is still there. `known`: without a verification. */
+void tell_signed_in(const struct session *s, bool known);
+/* `untold`: as below. */
+void tell_sign_in_refused(const struct session *s, const char *reply, const char *reason, uint32_t untold);
 void tell_accepted(const struct session *s, const struct submission *m);
 void tell_not_stored(const struct session *s, const struct submission *m);
 /* `command`: as far as it could be read; verb UNKNOWN for none. `untold`: refusals of this peer that made no event. */

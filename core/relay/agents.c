@@ -8,6 +8,7 @@
 
 #include "core/agents/dns.h"
 #include "core/agents/token.h"
+#include "core/agents/verifier.h"
 #include "core/config/config.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
@@ -51,10 +52,30 @@ const char *agents_start_names(struct agents *agents, const struct config *confi
 	return why;
 }
 
+/* The same for every configuration, so never replaced. */
+static const char *start_verifiers(struct receivers *receivers, const struct config *config)
+{
+	if (!config->users || receivers->verifiers)
+		return NULL;
+	receivers->verifiers = verifiers_start();
+	return receivers->verifiers ? NULL : "no thread that compares passwords can be started";
+}
+
+const char *agents_start_verifiers(struct agents *agents, const struct config *config)
+{
+	const char *why = start_verifiers(&agents->relay->receivers, config);
+
+	agents->relay->snapshot->verifiers = agents->relay->receivers.verifiers;
+	return why;
+}
+
 const char *agents_prepare(struct agents *agents, const struct config *next)
 {
 	struct relay *relay = agents->relay;
 	const char *why = agents_start_tokens(agents, next);
+
+	if (!why)
+		why = start_verifiers(&relay->receivers, next);
 
 	agents->before = relay->deliverers.dns;
 	if (why || (agents->before && same_servers(relay->snapshot->config, next)))
@@ -106,4 +127,5 @@ void agents_stop(struct agents *agents)
 		dns_stop(agents->retired[--agents->retired_count]);
 	dns_stop(deliverers->dns);
 	tokens_stop(deliverers->tokens);
+	verifiers_stop(agents->relay->receivers.verifiers);
 }

@@ -31,6 +31,8 @@ struct agents {
  * why not, for people. */
 const char *agents_start_tokens(struct agents *agents, const struct config *config);
 const char *agents_start_names(struct agents *agents, const struct config *config);
+/* Who compares passwords, before the first snapshot is used. The same. */
+const char *agents_start_verifiers(struct agents *agents, const struct config *config);
 /* Those that `next` needs, for the snapshot to be made of it; then one of the two below. The same. */
 const char *agents_prepare(struct agents *agents, const struct config *next);
 void agents_taken(struct agents *agents);

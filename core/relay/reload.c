@@ -102,6 +102,7 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 		return NULL;
 	snapshot->config = config;
 	snapshot->dns = relay->deliverers.dns;
+	snapshot->verifiers = config->users ? relay->receivers.verifiers : NULL;
 	/* With room for what recovery adds. */
 	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));
 	snapshot->mailboxes = calloc(relay->plan.destination_room + 1, sizeof(struct mailbox_set *));

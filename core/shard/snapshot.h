@@ -20,6 +20,7 @@ struct fair_terms;
 struct inbound_tls;
 struct mailbox_set;
 struct tls_context;
+struct verifiers;
 
 /* A cache line for each shard. */
 struct snapshot_users {
@@ -36,6 +37,7 @@ struct snapshot {
 	size_t terms_count;
 	uint32_t *listeners;                     /* owned, per listener: its serial number (core/receive/listeners.h) */
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
+	struct verifiers *verifiers;             /* who compares passwords; NULL: nobody signs in here */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
 	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
 	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */

@@ -272,6 +272,9 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 			command->body = SMTP_BODY_8BITMIME;
 		return command->body == SMTP_BODY_NONE ? reply_parameter : NULL;
 	}
+	/* Who submitted it first, as its sender says (RFC 4954 5): a statement of others, which is of no use here. */
+	if (command->verb == SMTP_MAIL && span_is(keyword, "AUTH"))
+		return given ? NULL : reply_parameter;
 	/* Devices ask for reports (RFC 3461) although nobody offered them: better sent without than not at all. */
 	if (command->syntax == SMTP_SYNTAX_TOLERANT && asks_for_reports(command->verb, keyword))
 		return NULL;

@@ -43,9 +43,6 @@ static bool decode(struct span text, struct response *out)
 	if (n < 0)
 		return false;
 	out->length = (size_t)n;
-	/* The end of a string that was counted in. */
-	if (out->length > 0 && out->octets[out->length - 1] == '\0')
-		out->length--;
 	return true;
 }
 
@@ -73,6 +70,12 @@ static enum sasl_server_go take_password(struct sasl_server *s, const uint8_t *t
 	return SASL_SERVER_GIVEN;
 }
 
+/* Without the NUL at its end, as strings are counted that should not be. */
+static size_t string_length(const uint8_t *text, size_t length)
+{
+	return length > 0 && text[length - 1] == '\0' ? length - 1 : length;
+}
+
 /* [authzid] NUL authcid NUL passwd (RFC 4616 2). Nobody may act for another one. */
 static enum sasl_server_go plain(struct sasl_server *s, const struct response *response, struct sasl_password *out)
 {
@@ -92,14 +95,14 @@ static enum sasl_server_go plain(struct sasl_server *s, const struct response *r
 	if (first > from &&
 	    ((size_t)(first - from) != s->user_length || strncasecmp((const char *)from, s->user, s->user_length) != 0))
 		s->nobody = true;
-	return take_password(s, second + 1, (size_t)(end - second - 1), out);
+	return take_password(s, second + 1, string_length(second + 1, (size_t)(end - second - 1)), out);
 }
 
 static enum sasl_server_go login(struct sasl_server *s, const struct response *response, struct sasl_password *out)
 {
 	if (s->user_known)
-		return take_password(s, response->octets, response->length, out);
-	take_user(s, response->octets, response->length);
+		return take_password(s, response->octets, string_length(response->octets, response->length), out);
+	take_user(s, response->octets, string_length(response->octets, response->length));
 	return SASL_SERVER_ASK;
 }
 

@@ -16,10 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/verifier.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/config/user_table.h"
 #include "core/events/receiving.h"
 #include "core/receive/client.h"
+#include "core/receive/guard.h"
 #include "core/receive/inbound_tls.h"
 #include "core/receive/session.h"
 #include "core/route/place.h"
@@ -72,6 +75,8 @@ static struct {
 	char output[OUTPUT_MAX];
 } line;
 static struct list lent;
+static struct question *asked; /* of the verifier, the oldest first */
+static unsigned verified;
 static unsigned accepted;
 static int peer;
 
@@ -346,6 +351,67 @@ void event_handshake_failed(struct log *log, const struct event_handshake *h)
 	need(h->error[0] && h->peer.length > 0);
 }
 
+/* Nobody is let in whose password was not right, now or lately. */
+void event_signed_in(struct log *log, const struct event_sign_in *s)
+{
+	need(verified > 0 && s->user.length == 1 && (s->user.data[0] | 32) == 'u' && s->mechanism);
+}
+
+void event_sign_in_refused(struct log *log, const struct event_sign_in *s, const char *reason)
+{
+	need(reason && s->mechanism && s->reply.length > 3);
+	need(memcmp(s->reply.data, "535", 3) == 0 || memcmp(s->reply.data, "454", 3) == 0);
+}
+
+enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt)
+{
+	if (attempt->user_length > 0 && attempt->user[0] == 'l')
+		return GUARD_REFUSE_ADDRESS;
+	return attempt->user_length > 0 && attempt->user[0] == 'u' ? GUARD_VERIFY_KNOWN : GUARD_VERIFY;
+}
+
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result)
+{
+	return 1000;
+}
+
+void verifier_ask(struct verifiers *verifiers, struct asker *asker, struct verifier_question *question, bool known)
+{
+	struct question **end = &asked;
+
+	need(!question_out(&question->question) && strlen(question->password) > 0 && question->hash[0] == '$');
+	while (*end)
+		end = &(*end)->next;
+	question->question.next = NULL;
+	atomic_store(&question->question.state, QUESTION_ASKED);
+	*end = &question->question;
+}
+
+void agent_bell(struct agent *agent)
+{
+}
+
+void agent_asker_bell(struct agent *agent, struct asker *asker)
+{
+}
+
+/* The oldest question comes back; with 0 if the password is "p", where it is not one of these results. */
+static void verify(int result)
+{
+	struct question *question = asked;
+
+	if (!question)
+		return;
+	if (result == 0)
+		result =
+			strcmp(container_of(question, struct verifier_question, question)->password, "p") ? -EACCES : 0;
+	asked = question->next;
+	verified += result == 0;
+	question->result = result;
+	atomic_store(&question->state, QUESTION_IDLE);
+	question->fn(question);
+}
+
 void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
 		    struct span message_id, uint64_t ms)
 {
@@ -405,8 +471,14 @@ static void begin(int from)
 	memset(&line, 0, offsetof(__typeof__(line), held));
 	line.held_length = line.unsent = line.length = 0;
 	list_init(&lent);
-	accepted = 0;
+	accepted = verified = 0;
+	asked = NULL;
 	peer = from;
+	if (!config.users) {
+		config.users = user_table_new();
+		need(config.users && user_table_add(config.users, "u", 1, "$y$hash", 7) == 0);
+		snapshot.verifiers = (struct verifiers *)&snapshot;
+	}
 	memset(&receiver, 0, sizeof(receiver));
 	receiver.shared = &receivers;
 	receiver.snapshot = &snapshot;
@@ -420,6 +492,7 @@ static void begin(int from)
 	pool_init(&receiver.names, 256, 1, 4);
 	pool_init(&receiver.reply_buffers, CAPACITY, 1, 4);
 	refusals_init(&receiver.refusals, 1);
+	logins_init(&receiver.logins, 4);
 	pool_init(&store.submissions, sizeof(struct submission), 4, 100);
 	pool_init(&store.transfers, sizeof(struct transfer), 4, 100);
 	pool_init(&store.parts, sizeof(struct part), 4, 100);
@@ -459,9 +532,12 @@ static void finish(void)
 	gone();
 	while (!list_empty(&lent))
 		answer(0);
+	while (asked)
+		verify(0);
 	need(!line.t && receive_idle(&shard));
 	look_at_output();
 	need(receiver.sessions.in_use == 0 && receiver.lines.in_use == 0 && receiver.names.in_use == 0);
+	need(receiver.logins.pool.in_use == 0 && receiver.logins.free_count == LOGIN_SECRETS);
 	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);
 	need(store.blocks.in_use == 0 && receiver.sessions_told_no == 0 && receivers.connections == 0);
 	need(users[0].count == 1 && connections == 0);
@@ -470,6 +546,7 @@ static void finish(void)
 	pool_deinit(&receiver.lines);
 	pool_deinit(&receiver.names);
 	pool_deinit(&receiver.reply_buffers);
+	logins_deinit(&receiver.logins);
 	pool_deinit(&store.submissions);
 	pool_deinit(&store.transfers);
 	pool_deinit(&store.parts);
@@ -485,7 +562,10 @@ static void step(unsigned what, unsigned much)
 		leaves(1 + much * much);
 		break;
 	case 1:
-		answer(results[much % 6]);
+		if (much < 128)
+			answer(results[much % 6]);
+		else
+			verify((int[]){0, 0, -EBUSY, -ETIMEDOUT}[much % 4]);
 		break;
 	case 2:
 		shard.now_ns += (1 + (uint64_t)much * much / 16) * CLOCK_NS_PER_S;
@@ -522,6 +602,8 @@ static void steps(const uint8_t *data, size_t size)
 	size_t at = 0;
 
 	listener.tls = size > 0 ? (enum config_listener_tls)(data[0] >> 1 & 3) : CONFIG_LISTENER_TLS_OFF;
+	listener.auth = size > 0 ? (enum config_listener_auth)((data[0] >> 3 & 3) % 3) : CONFIG_LISTENER_AUTH_OFF;
+	listener.auth_in_clear = size == 0 || !(data[0] & 32);
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
 		unsigned what = data[at] % 16, much = data[at + 1];
@@ -539,16 +621,31 @@ static void steps(const uint8_t *data, size_t size)
 	finish();
 }
 
+/* A wrong password's answer is waited for. */
+static void wait_for_answer(void)
+{
+	struct session *s = container_of(receiver.session_list.next, struct session, link);
+
+	while (asked)
+		verify(0);
+	if (!line.t || list_empty(&receiver.session_list) || s->wait != WAIT_LOGIN)
+		return;
+	shard.now_ns += 2 * CLOCK_NS_PER_S;
+	wheel_advance(&shard.wheel, shard.now_ns);
+}
+
 /* All that can go on does, until nothing does. */
 static void quiet(void)
 {
 	bool more = true;
 
 	while (more && line.t) {
-		more = line.unsent > 0 || !list_empty(&lent);
+		more = line.unsent > 0 || !list_empty(&lent) || asked;
 		leaves(SIZE_MAX);
 		while (!list_empty(&lent))
 			answer(0);
+		wait_for_answer();
+		more |= line.unsent > 0;
 		receive_run(&shard);
 		gone();
 	}
@@ -560,6 +657,8 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, char *out)
 
 	/* Where a segment ends makes a difference behind STARTTLS, and must. */
 	listener.tls = CONFIG_LISTENER_TLS_OFF;
+	listener.auth = CONFIG_LISTENER_AUTH_OFFERED;
+	listener.auth_in_clear = true;
 	begin(CLIENT);
 	quiet();
 	for (size_t at = 0; at < size && line.t; at += piece) {

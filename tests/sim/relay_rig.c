@@ -23,6 +23,7 @@
 #include "queue/state.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
+#include "tests/sim/sim_verifier.h"
 
 enum {
 	RIG_LOG_CAPACITY = 1 << 16,
@@ -275,6 +276,7 @@ static int make_shards(struct rig *rig, unsigned count)
 	if (relay_init(&rig->relay, rig->config, count) < 0)
 		return -ENOMEM;
 	rig->relay.snapshot->dns = rig->relay.deliverers.dns = sim_dns_open();
+	rig->relay.snapshot->verifiers = rig->relay.receivers.verifiers = sim_verifiers_open();
 	rig->log = log_new(-1, RIG_LOG_CAPACITY);
 	if (!rig->log)
 		return -ENOMEM;
@@ -316,6 +318,7 @@ static int serve(struct rig *rig)
 static void free_process(struct rig *rig)
 {
 	sim_dns_close();
+	sim_verifiers_close();
 	for (unsigned i = 0; i < rig->shard_count; i++)
 		worker_free(rig->shards[i].worker);
 	relay_recover_release(&rig->recovery);
@@ -638,6 +641,7 @@ void rig_crashed(struct rig *rig)
 {
 	rig->config = NULL; /* it went with the process's memory */
 	sim_dns_close();
+	sim_verifiers_close();
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;
 	rig->shard_count = 0;

@@ -39,15 +39,16 @@ static const struct {
 	/* Keys. */
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
-	{"colour: blue\n" ALL,
-	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, listeners, tls, dns, "
-	 "clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+	{"colour: blue\n" ALL, "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
+			       "listeners, tls, users_file, dns, "
+			       "clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n",
 	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
-	 "listeners, tls, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
-	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
-		     "listeners, tls, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+	 "listeners, tls, users_file, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+	{"<<: {}\n",
+	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
+	 "listeners, tls, users_file, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -92,7 +93,13 @@ static const struct {
 	 "certificates: [{ "
 	 "certificate: relay.crt, private_key: relay.key }] }"},
 	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth: required }]\n" HOST CLIENTS DESTINATIONS ROUTES,
-	 "t.yaml:1:55: auth: required: not available in this version; remove it"},
+	 "t.yaml:1:55: auth: there is nobody who may sign in: write users_file: users, and make its lines with "
+	 "`postrider "
+	 "hash NAME`"},
+	{"listeners: [{ name: lan, address: \"0.0.0.0:25\", auth_in_clear: true }]\n" HOST CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:64: auth_in_clear: nobody signs in at this listener: write auth: offered beside it"},
+	{"users_file: /nowhere/users\n" HOST LISTENERS CLIENTS DESTINATIONS ROUTES,
+	 "t.yaml:1:13: users_file: /nowhere/users: No such file or directory"},
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:25: users_file: not available in this version; remove it"},
 	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS ROUTES,

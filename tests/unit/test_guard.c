@@ -27,22 +27,27 @@ static struct guard_attempt attempt(const char *address, const char *user)
 static enum guard_answer ask(const char *address, const char *user)
 {
 	struct guard_attempt a = attempt(address, user);
+	enum guard_answer answer = guard_ask(guard, &a);
 
-	return guard_ask(guard, &a);
+	if (answer == GUARD_VERIFY || answer == GUARD_VERIFY_KNOWN)
+		guard_done(guard, &a, GUARD_NOTHING);
+	return answer;
 }
 
 static unsigned fail(const char *address, const char *user)
 {
 	struct guard_attempt a = attempt(address, user);
 
-	return guard_failed(guard, &a);
+	(void)guard_ask(guard, &a);
+	return guard_done(guard, &a, GUARD_WRONG);
 }
 
 static void succeed(const char *address, const char *user)
 {
 	struct guard_attempt a = attempt(address, user);
 
-	guard_succeeded(guard, &a);
+	(void)guard_ask(guard, &a);
+	guard_done(guard, &a, GUARD_RIGHT);
 }
 
 static void begin(void)
@@ -103,6 +108,26 @@ static void test_ipv6_by_64(void)
 	}
 	CHECK_EQ(ask("2001:db8:0:1:ffff::1", "scan"), GUARD_REFUSE_ADDRESS);
 	CHECK_EQ(ask("2001:db8:0:2::1", "scan"), GUARD_VERIFY);
+}
+
+/* Many at once: where one has failed they are no more than one after the other; where none has, all are looked at. */
+static void test_at_once(void)
+{
+	struct guard_attempt a;
+
+	begin();
+	a = attempt("192.0.2.1", "scan");
+	for (unsigned i = 0; i < 50; i++)
+		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
+	for (unsigned i = 0; i < 50; i++)
+		guard_done(guard, &a, GUARD_NOTHING);
+	(void)guard_ask(guard, &a);
+	guard_done(guard, &a, GUARD_WRONG);
+	for (unsigned i = 1; i < GUARD_ADDRESS_FAILURES; i++)
+		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
+	CHECK_EQ(guard_ask(guard, &a), GUARD_REFUSE_ADDRESS);
+	guard_done(guard, &a, GUARD_NOTHING);
+	CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
 }
 
 /* A user is guessed at from everywhere. */
@@ -225,6 +250,7 @@ int main(void)
 	RUN(test_address);
 	RUN(test_no_longer_than_full);
 	RUN(test_ipv6_by_64);
+	RUN(test_at_once);
 	RUN(test_user);
 	RUN(test_same_address);
 	RUN(test_million);

@@ -77,9 +77,11 @@ static void test_talks(void)
 		{{"LOGIN dGlt", "="}, "[" PASSWORD "] no-base64"},
 		{{"PLAIN ="}, "malformed"},
 		{{"PLAIN", ""}, "[] malformed"},
-		{{"PLAIN AAA="}, "malformed"},
+		{{"PLAIN AAA="}, "nobody"},
 		{{"PLAIN AAB4"}, "nobody"},
-		{{"PLAIN AHgA"}, "malformed"}, /* a user, and nothing behind the NUL that may be a string's end */
+		{{"PLAIN AHgA"}, "nobody"},
+		{{"PLAIN AHgAAA=="}, "nobody"},
+		{{"PLAIN eAB4AA=="}, "nobody"}, /* one NUL, and one at the end: it might be two of the form with two */
 		{{"PLAIN AHRpbQBwYQBzcw=="}, "nobody"},
 		{{"LOGIN dAB0", "cGFzcw=="}, "[" PASSWORD "] nobody"},
 		/* No base64. */

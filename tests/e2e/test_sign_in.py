@@ -1,0 +1,395 @@
+#!/usr/bin/python3
+"""tests/e2e/test_sign_in.py - AUTH on listeners: PLAIN and LOGIN with a file of users, as clients and devices do it.
+
+The talks of devices are those of public reports: a copier that hangs up unless it is asked "Username:", copiers and
+backup programs that say the name with LOGIN, a camera that says EHLO, then HELO, then AUTH, a mail program that waits
+for "334 " with its space, a library that sends "=", clients that look for "AUTH=", others that send their user as
+authorization identity.
+"""
+
+import base64
+import os
+import smtplib
+import ssl
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message,  # noqa: E402
+                     program)
+
+PASSWORD = 'correct horse'
+LINES = {}
+
+
+def hash_line(name, password=PASSWORD):
+    """A line for users_file; each is made once."""
+    if (name, password) not in LINES:
+        done = subprocess.run([program('postrider'), 'hash', name], input=password.encode() + b'\n',
+                              capture_output=True, timeout=60)
+        equal(done.returncode, 0, 'postrider hash (%s)' % done.stderr)
+        LINES[name, password] = done.stdout.decode()
+    return LINES[name, password]
+
+
+def b64(text):
+    return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+def plain(user='scan@example.org', password=PASSWORD, other=''):
+    return b64('%s\0%s\0%s' % (other, user, password))
+
+
+class Setting:
+    """A relay whose listener has AUTH in clear, and a next hop."""
+
+    def __init__(self, auth='offered', users=None, listener=None, **changes):
+        self.auth, self.changes = auth, changes
+        self.listener = {'auth_in_clear': True} if listener is None else listener
+        self.users = hash_line('scan@example.org') if users is None else users
+        self.section = self.changes.pop('tls_section', None)
+
+    def __enter__(self):
+        self.work = Workspace()
+        try:
+            self.hop = self.work.own(NextHop())
+            self.path = self.work.write('users', self.users)
+            os.chmod(self.path, 0o640)
+            listeners = [dict({'name': 'lan', 'address': '127.0.0.1:0', 'auth': self.auth}, **self.listener)]
+            self.configuration = self.work.configuration([self.hop.host], listeners=listeners, users_file='users',
+                                                         **self.changes)
+            if self.section:
+                self.configuration['tls'] = self.section
+            self.relay = self.work.relay(self.configuration)
+            self.relay.noise.clear()  # the warning that passwords go in clear
+        except BaseException:
+            self.work.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, kind, value, trace):
+        try:
+            if kind is None:
+                self.relay.terminate()
+        finally:
+            self.work.__exit__(kind, value, trace)
+
+    def client(self, hello=True, **options):
+        client = Client(self.relay.address, **options)
+        if hello:
+            client.hello()
+        return client
+
+    def wait_event(self, name, count=1):
+        eventually(lambda: len(self.relay.events(name)) >= count, lambda: '%d events %s' % (count, name))
+        return self.relay.events(name)[-1]
+
+
+@case
+def every_way_to_sign_in():
+    """Each is let in, and the message that follows says so in its Received field and its events."""
+    user = b64('scan@example.org')
+    talks = [
+        ['AUTH PLAIN ' + plain()],
+        ['AUTH PLAIN', plain()],
+        ['AUTH LOGIN', user, b64(PASSWORD)],
+        ['AUTH LOGIN ' + user, b64(PASSWORD)],
+        ['auth login ' + user, b64(PASSWORD)],
+        ['AUTH plain ' + plain('SCAN@example.org')],
+        ['AUTH PLAIN ' + plain(other='scan@example.org')],
+        ['AUTH PLAIN ' + plain() + ' '],
+        ['AUTH PLAIN ' + plain().rstrip('=')],
+        ['AUTH PLAIN ' + b64('\0scan@example.org\0' + PASSWORD + '\0')],
+        ['AUTH PLAIN ' + b64('scan@example.org\0' + PASSWORD)],
+    ]
+    with Setting('required') as s:
+        for number, talk in enumerate(talks):
+            with s.client() as client:
+                for line in talk[:-1]:
+                    client.command(line, 334)
+                client.command(talk[-1], 235, '2.7.0')
+                client.envelope()
+                client.data(message(number))
+                client.command('QUIT', 221)
+        s.hop.wait_arrivals(len(talks))
+        for arrival in s.hop.arrivals:
+            check(b'with ESMTPA' in arrival.content, 'Received: %r' % arrival.content[:200])
+        event = s.wait_event('signed_in', len(talks))
+        equal((event['listener'], event['peer'], event['user'], event['mechanism']),
+              ('lan', '127.0.0.1', 'scan@example.org', 'PLAIN'), 'event')
+        equal(s.relay.events('accepted')[-1]['user'], 'scan@example.org', 'user of the message')
+        s.wait_event('session', len(talks))
+        equal(s.relay.events('session')[-1]['user'], 'scan@example.org', 'user of the session')
+        # Only the first had to be verified for each shard.
+        check(sum('known' in e for e in s.relay.events('signed_in')) >= len(talks) - 2, 'known ones')
+
+
+@case
+def what_ehlo_offers():
+    with Setting() as s, s.client(hello=False) as client:
+        text = client.hello()[1].split('\n')
+        check('AUTH PLAIN LOGIN' in text and 'AUTH=PLAIN LOGIN' in text, 'EHLO: %s' % text)
+
+
+@case
+def prompts_to_the_octet():
+    """A copier hangs up at anything but these two, and a mail program waits for the space behind an empty 334."""
+    with Setting() as s, s.client() as client:
+        client.send('AUTH LOGIN\r\n')
+        equal(client.line(), b'334 VXNlcm5hbWU6', 'first')
+        client.send(b64('scan@example.org') + '\r\n')
+        equal(client.line(), b'334 UGFzc3dvcmQ6', 'second')
+        client.send('*\r\n')
+        client.expect(501, '5.7.0')
+        client.send('AUTH PLAIN\r\n')
+        equal(client.line(), b'334 ', 'of PLAIN')
+        client.command(plain(), 235)
+
+
+@case
+def a_camera_that_says_helo():
+    """EHLO, HELO, AUTH LOGIN; and one that never says EHLO, with a name that is none."""
+    with Setting('required', clients=[{'name': 'local', 'networks': ['127.0.0.0/8'], 'syntax': 'tolerant'}]) as s:
+        for hellos in (['EHLO localhost', 'HELO localhost'], ['HELO my printer'], ['HELO ']):
+            with s.client(hello=False) as client:
+                for hello in hellos:
+                    client.command(hello, 250)
+                client.command('AUTH LOGIN', 334)
+                client.command(b64('scan@example.org'), 334)
+                client.command(b64(PASSWORD), 235)
+                client.envelope()
+                client.data(message(1))
+        s.hop.wait_arrivals(3)
+
+
+@case
+def what_is_answered_to_what_is_wrong():
+    with Setting('required', limits={'errors_per_session': 100}) as s, s.client(hello=False) as client:
+        client.command('AUTH PLAIN ' + plain(), 503, '5.5.1')
+        client.hello()
+        client.command('MAIL FROM:<a@example.net>', 530, '5.7.0')
+        client.command('AUTH', 501)
+        client.command('AUTH CRAM-MD5', 504, '5.5.4')
+        client.command('AUTH PLAIN !', 501, '5.5.2')
+        client.command('AUTH PLAIN =', 501, '5.5.2')
+        client.command('AUTH LOGIN', 334)
+        client.command('scan@example.org', 501, '5.5.2')
+        client.command('AUTH LOGIN', 334)
+        client.send('dGlt\n')
+        client.expect(501, '5.5.2')
+        client.command('AUTH LOGIN', 334)
+        client.command('*', 501, '5.7.0')
+        # Neither line nor name shows in any event.
+        client.command('AUTH PLAIN ' + plain(), 235)
+        client.command('AUTH PLAIN ' + plain(), 503, '5.5.1')
+        client.command('MAIL FROM:<a@example.net> AUTH=<>', 250)
+        client.command('AUTH PLAIN ' + plain(), 503, '5.5.1')
+        client.command('RSET', 250)
+        client.command('MAIL FROM:<a@example.net> AUTH=e+3Dmc2@example.com SIZE=100', 250)
+        client.command('QUIT', 221)
+        s.wait_event('session')
+        text = ''.join(s.relay.lines)
+        for secret in (PASSWORD, b64(PASSWORD), plain(), 'dGlt'):
+            check(secret not in text, '%s is in an event' % secret)
+
+
+@case
+def lines_up_to_12288_octets():
+    """RFC 4954 4: they are taken, and are nobody's; longer ones are refused. In pieces and in one."""
+    with Setting(limits={'errors_per_session': 100}) as s:
+        for length, code, enhanced in ((1000, 535, '5.7.8'), (12286, 535, '5.7.8'), (12287, 500, '5.5.6'),
+                                       (70000, 500, '5.5.6')):
+            for pieces in (1, 3):
+                with s.client(source='127.0.0.%d' % (length % 89 + 2)) as client:
+                    client.command('AUTH PLAIN', 334)
+                    line = 'A' * length + '\r\n'
+                    for i in range(pieces):
+                        client.send(line[i * len(line) // pieces:(i + 1) * len(line) // pieces])
+                        time.sleep(0.05)
+                    client.expect(code, enhanced)
+                    client.command('NOOP', 250)
+
+
+@case
+def wrong_and_unknown_are_the_same():
+    """Answer and time: 535 after a second at least, whatever is wrong; the third ends the session."""
+    with Setting() as s:
+        times = []
+        for number, (user, password) in enumerate((('scan@example.org', 'wrong'), ('nobody@example.org', PASSWORD),
+                                                   ('scan@example.org', ''), ('x' * 300, PASSWORD))):
+            with s.client(source='127.0.0.%d' % (number + 10)) as client:
+                begin = time.monotonic()
+                equal(client.command('AUTH PLAIN ' + plain(user, password), 535),
+                      (535, '5.7.8 Authentication credentials invalid'), 'reply')
+                times.append(time.monotonic() - begin)
+        check(min(times) >= 1, 'answered after %s s' % times)
+        s.wait_event('sign_in_refused', 4)
+        equal([e['reason'] for e in s.relay.events('sign_in_refused')], ['password', 'user', 'malformed', 'malformed'],
+              'reasons')
+        with s.client(source='127.0.0.20') as client:
+            for _ in range(3):
+                client.command('AUTH PLAIN ' + plain(password='no'), 535)
+            check(client.closed(), 'open after three')
+
+
+@case
+def commands_behind_auth_wait():
+    """AUTH and a whole message in one piece: each is answered, in order."""
+    with Setting('required') as s, s.client() as client:
+        client.send('AUTH PLAIN %s\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\nNOOP\r\n' % plain())
+        for code in (235, 250, 250, 250):
+            client.expect(code)
+    with Setting('required') as s, s.client() as client:
+        client.send('AUTH PLAIN %s\r\nMAIL FROM:<a@example.net>\r\nNOOP\r\n' % plain(password='no'))
+        for code in (535, 530, 250):
+            client.expect(code)
+
+
+@case
+def clients_that_go_away_meanwhile():
+    """While a password is compared, while a wrong one waits, and at each step: nothing is left of them."""
+    with Setting() as s:
+        for lines in (['AUTH PLAIN ' + plain(password='no')], ['AUTH LOGIN'], ['AUTH LOGIN', 'dGlt'],
+                      ['AUTH PLAIN ' + plain()]):
+            for _ in range(5):
+                client = s.client(source='127.0.0.%d' % (os.urandom(1)[0] % 200 + 20))
+                client.send('\r\n'.join(lines) + '\r\n')
+                if lines[0].endswith('LOGIN'):
+                    client.expect(334)
+                client.close()
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain(), 235)
+
+
+@case
+def guessing_is_locked_out_by_address():
+    """Ten failures and no more are verified; a machine of the user's own goes on, from its address."""
+    with Setting(limits={'errors_per_session': 1000}) as s:
+        with s.client(source='127.0.0.5') as own:
+            own.command('AUTH PLAIN ' + plain(), 235)
+        with s.client(source='127.0.0.6') as first:
+            first.command('AUTH PLAIN ' + plain(password='guess'), 535)
+        clients = [s.client(source='127.0.0.6') for _ in range(14)]
+        for client in clients:
+            client.send('AUTH PLAIN %s\r\n' % plain(password='guess'))
+        # The last of them is one too many, and so is then who knows the password.
+        clients[-1].expect(454, '4.7.0')
+        with s.client(source='127.0.0.6') as client:
+            equal(client.command('AUTH PLAIN ' + plain(), 454, '4.7.0')[1],
+                  '4.7.0 Too many failed attempts, try again later', 'right password from there')
+        codes = [client.reply()[0] for client in clients[:-1]]
+        check(set(codes) == {535, 454}, 'many at once: %s' % codes)
+        for _ in range(3):
+            with s.client(source='127.0.0.5') as own:
+                own.command('AUTH PLAIN ' + plain(), 235)
+        with s.client(source='127.0.0.7') as new:
+            new.command('AUTH PLAIN ' + plain(), 235)
+        check('locked_address' in [e['reason'] for e in s.relay.events('sign_in_refused')], 'event')
+
+
+@case
+def users_are_read_anew():
+    """SIGHUP: a new user is let in, another password holds at once, one who is gone is not."""
+    with Setting(users=hash_line('scan@example.org') + hash_line('gone')) as s:
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain('gone'), 235)
+        s.work.write('users', '# changed\n' + hash_line('scan@example.org', 'another') + hash_line('new'))
+        s.relay.signal(1)
+        eventually(lambda: s.relay.count['reloaded'], lambda: 'reloaded: ' + s.relay.tail())
+        with s.client(source='127.0.0.2') as client:
+            client.command('AUTH PLAIN ' + plain('new'), 235)
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain(), 535)
+            client.command('AUTH PLAIN ' + plain('gone'), 535)
+        with s.client(source='127.0.0.3') as client:
+            client.command('AUTH PLAIN ' + plain(password='another'), 235)
+        # What is wrong with the file leaves everything as it was.
+        s.work.write('users', 'new:secret\n')
+        s.relay.signal(1)
+        eventually(lambda: s.relay.count['reload_refused'], 'reload_refused')
+        problem = s.relay.events('reload_refused')[0]['problem']
+        check('users:1:5: the hash is none' in problem and 'secret' not in problem, problem)
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain('new'), 235)
+
+
+@case
+def python_signs_in():
+    with Setting('required') as s:
+        for initial in (True, False):
+            for method in ('auth_plain', 'auth_login'):
+                with smtplib.SMTP(*s.relay.address) as client:
+                    client.ehlo()
+                    client.user, client.password = 'scan@example.org', PASSWORD
+                    mechanism = method.split('_')[1].upper()
+                    code, _ = client.auth(mechanism, getattr(client, method), initial_response_ok=initial)
+                    equal(code, 235, '%s, initial response %s' % (method, initial))
+                    client.sendmail('a@example.net', ['b@example.com'], message(1))
+        s.hop.wait_arrivals(4)
+
+
+def certificates_section():
+    certificates = Certificates()
+    return certificates, {'certificates': [{'certificate': certificates.server,
+                                            'private_key': certificates.server_key}]}
+
+
+@case
+def behind_starttls():
+    """Without it AUTH is neither offered nor taken; behind it, it is, by every library; Received says so."""
+    certificates, section = certificates_section()
+    context = ssl.create_default_context(cafile=certificates.ca)
+    context.check_hostname = False
+    with Setting('required', listener={'tls': 'offered'}, tls_section=section) as s:
+        with s.client(hello=False) as client:
+            check('AUTH' not in client.hello()[1], 'offered in clear')
+            client.command('AUTH PLAIN ' + plain(), 538, '5.7.11')
+            client.command('AUTH LOGIN', 538, '5.7.11')
+            client.command('MAIL FROM:<a@example.net>', 530, '5.7.0')
+        with smtplib.SMTP(*s.relay.address) as client:
+            client.starttls(context=context)
+            client.login('scan@example.org', PASSWORD)
+            client.sendmail('a@example.net', ['b@example.com'], message(1))
+        s.hop.wait_arrivals(1)
+        check(b'with ESMTPSA' in s.hop.arrivals[0].content, 'Received: %r' % s.hop.arrivals[0].content[:200])
+
+
+@case
+def identity_ends_with_starttls():
+    """REL-02: who has signed in in clear is nobody behind STARTTLS, until he signs in again."""
+    certificates, section = certificates_section()
+    context = ssl.create_default_context(cafile=certificates.ca)
+    context.check_hostname = False
+    with Setting('required', listener={'tls': 'offered', 'auth_in_clear': True}, tls_section=section) as s:
+        with smtplib.SMTP(*s.relay.address) as client:
+            client.login('scan@example.org', PASSWORD)
+            client.starttls(context=context)
+            client.ehlo()
+            equal(client.docmd('MAIL FROM:<a@example.net>')[0], 530, 'MAIL behind STARTTLS')
+            client.login('scan@example.org', PASSWORD)
+            equal(client.docmd('MAIL FROM:<a@example.net>')[0], 250, 'MAIL after AUTH')
+
+
+@case
+def many_half_exchanges():
+    """AUTH begun and not gone on with, in three hundred sessions: others sign in."""
+    with Setting() as s:
+        clients = []
+        for _ in range(300):
+            client = Client(s.relay.address)
+            client.send('EHLO x\r\nAUTH LOGIN\r\n')
+            clients.append(client)
+        for client in clients:
+            client.expect(250)
+            client.expect(334)
+            client.send('A' * 100)
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain(), 235)
+        for client in clients:
+            client.close()
+
+
+if __name__ == '__main__':
+    harness.main(together=3)
