@@ -2,6 +2,7 @@
  * core/receive/content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
  */
 #include <errno.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
@@ -59,7 +60,7 @@ static const char *protocol_of(const struct session *s)
 }
 
 /* The first block, which comes with the first octet: our trace field stands before the content. */
-static void begin_content(struct session *s, struct block *block)
+static void begin_content(struct session *s, struct block *block, uint8_t first)
 {
 	struct submission *m = s->message;
 	struct trace trace = {
@@ -72,6 +73,12 @@ static void begin_content(struct session *s, struct block *block)
 	};
 
 	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
+	/* It would go on with our field, which must say what we know and nothing else. No header field begins like
+	 * that (RFC 5322 2.2), so it is a body: as Postfix has it, an empty line comes before. */
+	if (first == ' ' || first == '\t') {
+		memcpy(block->data + block->length, "\r\n", 2);
+		block->length += 2;
+	}
 	m->letter.content_length = block->length;
 }
 
@@ -108,9 +115,9 @@ static void finish_content(struct session *s)
 	submission_commit(m);
 }
 
-/* May content be taken in now? If not, the session waits. When memory is dry all that read content wait: what their
- * clients send stays in the sockets. */
-static bool content_room(struct session *s, struct block **block)
+/* May content be taken in now, of which `next` is the first octet? If not, the session waits. When memory is dry all
+ * that read content wait: what their clients send stays in the sockets. */
+static bool content_room(struct session *s, struct block **block, uint8_t next)
 {
 	struct submission *m = s->message;
 
@@ -127,7 +134,7 @@ static bool content_room(struct session *s, struct block **block)
 	*block = submission_room(m);
 	if (*block) {
 		if (m->letter.content_length == 0)
-			begin_content(s, *block);
+			begin_content(s, *block, next);
 		return true;
 	}
 	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
@@ -153,7 +160,7 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 
 		/* A message that is refused anyway is read to its end, but not kept. */
 		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
-		if (keep && !content_room(s, &block))
+		if (keep && !content_room(s, &block, data[at]))
 			return at;
 		if (keep)
 			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,

@@ -295,6 +295,20 @@ def names_in_ehlo_that_are_none():
 
 
 @case
+def content_that_begins_with_a_blank():
+    """It must not become a part of the Received field above it: it is a body, behind an empty line (as in Postfix)."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        for blank in b' \t':
+            content = bytes([blank]) + b'by another.example\r\nSubject: x\r\n\r\nfrom a script\r\n'
+            client.envelope(recipients=[place.expect(b'\r\n' + content)])
+            client.data(content)
+        content = b'.hidden\r\n \r\n'
+        client.envelope(recipients=[place.expect(content)])
+        client.data(content)
+
+
+@case
 def names_of_every_length_one_after_the_other():
     """EHLO again in one session: what stands in Received is the last name as it was given, whatever its length."""
     lengths = (10, 64, 65, 254, 255, 64, 65, 3, 256, 63)
