@@ -44,6 +44,7 @@ enum answer {
 	TENANT,
 	MAILBOX,
 	CLIENT_ID,
+	PASSWORD_FILE,
 	WAIT,
 	DIRECTORY_TO,
 	SPOOL_AT,
@@ -60,21 +61,24 @@ struct setup_office365 {
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider setup office365 [OPTION VALUE]...\n"
-	      "  --path submission|connector|direct\n"
+	      "  --path submission|connector|direct|hve\n"
 	      "                             submission: to everybody, signed in as mailboxes; connector: to everybody, "
 	      "known\n"
 	      "                             by certificate or address; direct: to the tenant's own recipients, known "
 	      "by "
-	      "nothing\n"
+	      "nothing;\n"
+	      "                             hve: to the tenant's own recipients, by an account for High Volume Email\n"
 	      "  --domain NAME              an accepted domain of the tenant\n"
 	      "  --certificate FILE         the relay's, with a name of an accepted domain in it (path connector)\n"
 	      "  --private-key FILE         and its key\n"
 	      "  --address ADDRESS          by which the Internet sees this relay, in place of a certificate\n"
-	      "  --mailbox ADDRESS,...      who signs in (path submission)\n"
+	      "  --mailbox ADDRESS,...      who signs in (path submission), or the account (path hve)\n"
+	      "  --password-file FILE       the account's password (path hve)\n"
 	      "  --tenant NAME              its domain or identifier; the domain if not given\n"
 	      "  --client-id ID             of the application, which office365.ps1 prints at its end\n"
 	      "  --wait MINUTES             for Microsoft to accept it all; 0 if not given\n"
-	      "  --host NAME                where the tenant takes mail; looked up as the domain's MX if not given\n"
+	      "  --host NAME                where the tenant takes mail; the relay looks up the domain's MX if not "
+	      "given\n"
 	      "  --hostname NAME            of this relay; the machine's if not given\n"
 	      "  --networks LIST            who may send; private networks if not given\n"
 	      "  --listen ADDRESS:PORT      0.0.0.0:25\n"
@@ -100,6 +104,7 @@ static const char *const names[ANSWERS] = {
 	[TENANT] = "tenant",
 	[MAILBOX] = "mailbox",
 	[CLIENT_ID] = "client-id",
+	[PASSWORD_FILE] = "password-file",
 	[WAIT] = "wait",
 	[DIRECTORY_TO] = "directory",
 	[SPOOL_AT] = "spool",
@@ -172,7 +177,8 @@ static bool acceptable(enum answer which, const char *text)
 
 	switch (which) {
 	case PATH:
-		return strcmp(text, "connector") == 0 || strcmp(text, "direct") == 0 || strcmp(text, "submission") == 0;
+		return strcmp(text, "connector") == 0 || strcmp(text, "direct") == 0 ||
+		       strcmp(text, "submission") == 0 || strcmp(text, "hve") == 0;
 	case MAILBOX:
 		return is_mailboxes(text);
 	case TENANT:
@@ -260,7 +266,7 @@ static bool ends_with(const char *text, const char *end)
 /* The MX is looked up and never made from the domain: newer ones cannot be guessed. */
 static bool find_host(struct setup_office365 *s)
 {
-	if (strcmp(s->given[PATH], "submission") == 0)
+	if (strcmp(s->given[PATH], "submission") == 0 || strcmp(s->given[PATH], "hve") == 0)
 		return true;
 	if (s->given[HOST][0] != '\0') {
 		snprintf(s->host, sizeof(s->host), "%.255s", s->given[HOST]);
@@ -293,6 +299,9 @@ static bool by_what(struct setup_office365 *s)
 	if (strcmp(s->given[PATH], "submission") == 0)
 		return need(s, MAILBOX, "The mailbox that signs in (several: with commas)", NULL) &&
 		       need(s, TENANT, "The tenant", s->given[DOMAIN]);
+	if (strcmp(s->given[PATH], "hve") == 0)
+		return need(s, MAILBOX, "The account for High Volume Email", NULL) &&
+		       need(s, PASSWORD_FILE, "The file with its password", NULL);
 	if (!certificate && s->given[ADDRESS][0] == '\0' && s->may_ask) {
 		fprintf(stderr, "The connector knows this relay by a certificate (better) or by its address. The "
 				"certificate's file, or an empty line: ");
@@ -317,7 +326,7 @@ static bool complete(struct setup_office365 *s)
 
 	if (gethostname(own, sizeof(own) - 1) < 0 || !is_domain(own))
 		own[0] = '\0';
-	return need(s, PATH, "Which way (submission, connector, direct)", NULL) &&
+	return need(s, PATH, "Which way (submission, connector, direct, hve)", NULL) &&
 	       need(s, DOMAIN, "An accepted domain of the tenant", NULL) &&
 	       need(s, HOSTNAME, "The full name of this relay", own[0] ? own : NULL) && by_what(s) && find_host(s) &&
 	       need(s, NETWORKS, "Who may send (networks)", PRIVATE_NETWORKS) &&
@@ -528,14 +537,16 @@ static int set_up_submission(struct setup_office365 *s, struct setup_answers *an
 
 static int set_up(struct setup_office365 *s)
 {
-	if (!complete(s) || !make_absolute(s->given[CERTIFICATE]) || !make_absolute(s->given[PRIVATE_KEY]))
+	if (!complete(s) || !make_absolute(s->given[CERTIFICATE]) || !make_absolute(s->given[PRIVATE_KEY]) ||
+	    !make_absolute(s->given[PASSWORD_FILE]))
 		return STATUS_USAGE;
 	struct setup_answers answers = {
 		.path = strcmp(s->given[PATH], "direct") == 0       ? SETUP_DIRECT
 			: strcmp(s->given[PATH], "submission") == 0 ? SETUP_SUBMISSION
+			: strcmp(s->given[PATH], "hve") == 0        ? SETUP_HVE
 								    : SETUP_CONNECTOR,
 		.domain = s->given[DOMAIN],
-		.host = s->host,
+		.host = given(s, HOST),
 		.hostname = s->given[HOSTNAME],
 		.networks = s->given[NETWORKS],
 		.listen = s->given[LISTEN],
@@ -545,6 +556,7 @@ static int set_up(struct setup_office365 *s)
 		.certificate_name = s->certificate_name[0] != '\0' ? s->certificate_name : NULL,
 		.tenant = s->given[TENANT],
 		.mailboxes = s->given[MAILBOX],
+		.password_file = s->given[PASSWORD_FILE],
 		.address = given(s, ADDRESS),
 	};
 	if (answers.path == SETUP_SUBMISSION)

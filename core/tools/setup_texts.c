@@ -130,10 +130,27 @@ static void put_submission(FILE *out, const struct setup_answers *a)
 	      out);
 }
 
+/* What has to be done by hand there: which of its commands have which names changes still. */
+static void put_hve(FILE *out, const struct setup_answers *a)
+{
+	fputs("# As an Exchange administrator of the tenant, in the admin center at "
+	      "https://admin.exchange.microsoft.com:\n"
+	      "#   Mail flow, High Volume Email: an account named ",
+	      out);
+	fputs(a->mailboxes, out);
+	fputs(",\n#   and a billing policy, without which nothing is sent.\n"
+	      "# Its password goes into the file ",
+	      out);
+	fputs(a->password_file, out);
+	fputs(" on the relay.\n", out);
+}
+
 void setup_write_powershell(FILE *out, const struct setup_answers *answers)
 {
 	if (answers->path == SETUP_SUBMISSION)
 		put_submission(out, answers);
+	else if (answers->path == SETUP_HVE)
+		put_hve(out, answers);
 	else if (answers->path == SETUP_CONNECTOR)
 		put_connector(out, answers);
 	else
@@ -156,23 +173,45 @@ static void put_head(FILE *out, const struct setup_answers *a)
 		a->networks);
 }
 
-/* Of Microsoft's edge; what it publishes as a limit, or what is usual. */
+static void put_preset(FILE *out, const char *name)
+{
+	fprintf(out, "destinations:\n  - name: office365\n    preset: %s\n", name);
+}
+
+/* Microsoft's edge: as the DNS names it, or as somebody knows better. */
 static void put_destination(FILE *out, const struct setup_answers *a)
 {
 	bool direct = a->path == SETUP_DIRECT;
 	char host[300];
 
-	snprintf(host, sizeof(host), "%s:25", a->host);
-	fputs("destinations:\n  - name: office365\n    hosts: [", out);
-	written_quoted(out, host);
-	fputs("]\n    tls: { mode: verify", out);
-	if (!direct && a->certificate) {
-		fputs(", certificate: ", out);
-		written_quoted(out, a->certificate);
-		fputs(", private_key: ", out);
-		written_quoted(out, a->private_key);
+	put_preset(out, direct ? "office365-direct" : "office365-connector");
+	if (a->host) {
+		snprintf(host, sizeof(host), "%s:25", a->host);
+		fputs("    hosts: [", out);
+		written_quoted(out, host);
+		fputs("]\n", out);
+	} else {
+		fputs("    mx_of: ", out);
+		written_quoted(out, a->domain);
+		fputc('\n', out);
 	}
-	fprintf(out, " }\n    limits: { connections: %d, recipients_per_message: 100 }\n", direct ? 5 : 20);
+	if (direct || !a->certificate)
+		return;
+	fputs("    tls: { mode: verify, certificate: ", out);
+	written_quoted(out, a->certificate);
+	fputs(", private_key: ", out);
+	written_quoted(out, a->private_key);
+	fputs(" }\n", out);
+}
+
+static void put_account(FILE *out, const struct setup_answers *a)
+{
+	put_preset(out, "office365-hve");
+	fputs("    auth: { mechanism: login, user: ", out);
+	written_quoted(out, a->mailboxes);
+	fputs(", password_file: ", out);
+	written_quoted(out, a->password_file);
+	fputs(" }\n    sender: mailbox\n", out);
 }
 
 static void put_mailbox(FILE *out, const char *user)
@@ -182,12 +221,10 @@ static void put_mailbox(FILE *out, const char *user)
 	fputs(" }\n", out);
 }
 
-/* Figures are those that Microsoft publishes for one mailbox. */
 static void put_pool(FILE *out, const struct setup_answers *a)
 {
-	fputs("destinations:\n  - name: office365\n    hosts: [\"smtp.office365.com:587\"]\n    tls: { mode: verify }\n"
-	      "    auth: { mechanism: xoauth2 }\n    oauth:\n      tenant: ",
-	      out);
+	put_preset(out, "office365-submission");
+	fputs("    oauth:\n      tenant: ", out);
 	written_quoted(out, a->tenant);
 	fputs("\n      client_id: ", out);
 	written_quoted(out, a->client_id);
@@ -197,10 +234,7 @@ static void put_pool(FILE *out, const struct setup_answers *a)
 	written_quoted(out, a->private_key);
 	fputs("\n    mailboxes:\n", out);
 	put_each(out, a->mailboxes, "      - ", "", put_mailbox);
-	fputs("    sender: mailbox\n    pacing: even\n"
-	      "    limits: { connections: 3, messages_per_minute: 30, recipients_per_day: 10000, "
-	      "recipients_per_message: 500 }\n",
-	      out);
+	fputs("    sender: mailbox\n", out);
 }
 
 void setup_write_configuration(FILE *out, const struct setup_answers *answers)
@@ -208,14 +242,16 @@ void setup_write_configuration(FILE *out, const struct setup_answers *answers)
 	put_head(out, answers);
 	if (answers->path == SETUP_SUBMISSION)
 		put_pool(out, answers);
+	else if (answers->path == SETUP_HVE)
+		put_account(out, answers);
 	else
 		put_destination(out, answers);
-	if (answers->path != SETUP_DIRECT) {
+	if (answers->path != SETUP_DIRECT && answers->path != SETUP_HVE) {
 		fputs("routes:\n  - { destination: office365 }\n", out);
 		return;
 	}
 	/* Nobody else's recipients are taken this way: what has no route is refused at once, where it can be seen. */
-	fputs("routes: # direct send reaches the tenant's own recipients alone\n  - { recipient: ", out);
+	fputs("routes: # this way reaches the tenant's own recipients alone\n  - { recipient: ", out);
 	fputs("\"*@", out);
 	fputs(answers->domain, out);
 	fputs("\", destination: office365 }\n", out);

@@ -4,10 +4,13 @@
 What setup writes is what check accepts, whatever was typed; what the pages show to be copied is so as well.
 """
 
+import contextlib
 import glob
 import json
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
 
@@ -18,6 +21,7 @@ from harness import SOURCES, Certificates, Workspace, case, check, equal, progra
 from office365 import Mailbox, Office365  # noqa: E402
 from token_endpoint import TokenEndpoint  # noqa: E402
 
+os.environ['POSTRIDER_PRESETS'] = os.path.join(SOURCES, 'dist', 'presets')
 MX = 'example-org.mail.protection.outlook.com'
 
 
@@ -123,9 +127,9 @@ def doctor_climbs(work, file, certificate):
                                 tokens=endpoint.tokens))
     for mailbox in office.mailboxes.values():
         mailbox.applications = {APPLICATION}
-    text = read(file).replace('smtp.office365.com:587', office.host)
-    text = text.replace('tls: { mode: verify }', 'tls: { mode: verify, ca_file: "%s", server_name: %s }'
-                        % (certificates.ca, office.name))
+    text = read(file).replace('    preset: office365-submission\n', '    preset: office365-submission\n'
+                              '    hosts: ["%s"]\n    tls: { mode: verify, ca_file: "%s", server_name: %s }\n'
+                              % (office.host, certificates.ca, office.name))
     text = re.sub(r' *tenant: .*\n', '', text)  # which stands for Microsoft's own endpoint
     text = text.replace('oauth:\n', 'oauth:\n      scope: https://outlook.office365.com/.default\n'
                         '      token_url: "%s"\n      ca_file: "%s"\n' % (endpoint.url, endpoint.ca_file))
@@ -151,6 +155,61 @@ def doctor_climbs(work, file, certificate):
     endpoint.application(APPLICATION, certificates=[], roles=())
     last = doctor(1)[0]['rungs'][-1]
     check(last['rung'] == 'token' and 'AADSTS700027' in last['text'], 'not registered: %s', last)
+
+
+@case
+def high_volume_email():
+    """An account with a password, for the domain's own recipients; the preset says the rest."""
+    with Workspace() as work:
+        os.close(os.open(work.path('hve.secret'), os.O_CREAT | os.O_WRONLY, 0o600))
+        work.write('hve.secret', 'a password\n')
+        known = ('--path', 'hve', '--domain', 'contoso.com', '--hostname', 'relay.contoso.com')
+        _, said = setup(work, *known, code=64)
+        check('--mailbox is missing' in said, 'said: %s', said)
+        directory, _ = setup(work, *known, '--mailbox', 'alerts@contoso.com', '--password-file',
+                             work.path('hve.secret'))
+        text = read(directory, 'postrider.yaml')
+        check('preset: office365-hve' in text and '"*@contoso.com"' in text, 'text: %s', text)
+        checked(os.path.join(directory, 'postrider.yaml'))
+        check('High Volume Email' in read(directory, 'office365.ps1'), 'what the administrator has to do')
+
+
+@case
+def what_is_not_given_is_asked_for():
+    """At a terminal: what cannot be used is asked for again, an empty line means what stands in brackets."""
+    with Workspace() as work:
+        os.makedirs(work.path('made'))
+        asked = [('Which way', 'pigeon'), ('Which way', 'direct'), ('accepted domain', 'a b'),
+                 ('accepted domain', 'example.org'), ('full name of this relay', 'relay.example.org'),
+                 ('Who may send', ''), ('relay listens', '127.0.0.1:2525'), ('configuration is written',
+                                                                            work.path('made')),
+                 ('mail is kept', work.path('spool'))]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(program('postrider'), ['postrider', 'setup', 'office365', '--host', MX])
+        said = ''
+        for question, answer in asked:
+            while question not in said.rpartition('\n')[2] or not said.endswith(': '):
+                said += read_terminal(terminal)
+            os.write(terminal, answer.encode() + b'\n')
+            said += '\n'
+        with contextlib.suppress(OSError):
+            while True:
+                said += read_terminal(terminal)
+        equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0, 'exit status: %s' % said)
+        os.close(terminal)
+        equal(said.count('that cannot be used here'), 2, 'asked again: %s' % said)
+        text = read(work.path('made'), 'postrider.yaml')
+        check('192.168.0.0/16' in text and '127.0.0.1:2525' in text and MX in text, 'text: %s', text)
+
+
+def read_terminal(terminal):
+    """What the program says next; an OSError when it has ended, and a failure when it says nothing for long."""
+    check(select.select([terminal], [], [], 60)[0], 'nothing is said')
+    part = os.read(terminal, 4096)
+    if not part:
+        raise OSError()
+    return part.decode().replace('\r', '')
 
 
 @case

@@ -35,8 +35,10 @@ static char directory[] = "/tmp/test_preset.XXXXXX";
 static void test_all(void)
 {
 	DIR *shipped = opendir(getenv("POSTRIDER_PRESETS"));
+	char with_password[100];
 	unsigned count = 0;
 
+	snprintf(with_password, sizeof(with_password), ", auth: { user: u, password_file: %s/secret }", directory);
 	CHECK(shipped != NULL);
 	for (struct dirent *entry; shipped && (entry = readdir(shipped)) != NULL;) {
 		char destination[600], *dot = strrchr(entry->d_name, '.');
@@ -57,7 +59,10 @@ static void test_all(void)
 						? ", hosts: [\"email-smtp.eu-west-1.amazonaws.com:25\"]"
 						: ", mx_of: contoso.com";
 			else if (strstr(config_problems_first(&problems), "nobody signs in there"))
-				login = ", auth: { user: u }, oauth: { command: [/bin/token] }";
+				login = strncmp(entry->d_name, "office365", 9) == 0 ||
+							strncmp(entry->d_name, "gmail", 5) == 0
+						? ", auth: { user: u }, oauth: { command: [/bin/token] }"
+						: with_password;
 			else
 				break;
 		}
@@ -79,6 +84,95 @@ static void test_all(void)
 	if (shipped)
 		closedir(shipped);
 	CHECK(count >= 17);
+}
+
+/* Replies as people have met them, and what is said of each. */
+static const struct {
+	const char *preset;
+	enum stage stage;
+	unsigned code;
+	const char *text;
+	enum verdict_action action;
+	enum verdict_reason reason;
+	const char *part; /* of the sentence */
+} replies[] = {
+	{"ses", STAGE_AUTH, 535, "Authentication Credentials Invalid", ACTION_HOLD, REASON_CREDENTIALS, "one region"},
+	{"ses", STAGE_MAIL, 454, "Throttling failure: Maximum sending rate exceeded.", ACTION_SLOW, REASON_NONE,
+	 "too much"},
+	{"ses", STAGE_CONTENT, 454, "Throttling failure: Daily message quota exceeded.", ACTION_SLOW, REASON_NONE,
+	 "a day"},
+	{"ses", STAGE_MAIL, 530, "Authentication required", ACTION_SIGN_IN, REASON_CREDENTIALS, "sign in"},
+	{"sendgrid", STAGE_AUTH, 535,
+	 "Authentication failed: The provided authorization grant is invalid, expired, or revoked", ACTION_HOLD,
+	 REASON_CREDENTIALS, "apikey"},
+	{"sendgrid", STAGE_AUTH, 451, "Authentication failed: Could not authenticate", ACTION_HOLD, REASON_CREDENTIALS,
+	 "access management"},
+	{"sendgrid", STAGE_MAIL, 550, "Unauthenticated senders not allowed", ACTION_SIGN_IN, REASON_CREDENTIALS,
+	 "apikey"},
+	{"mailgun", STAGE_CONTENT, 421,
+	 "Domain sandbox1.mailgun.org is not allowed to send: Please activate your Mailgun account. Check your "
+	 "inbox",
+	 ACTION_HOLD, REASON_ACCOUNT, "activated"},
+	{"mailgun", STAGE_CONTENT, 421,
+	 "Domain app1.mailgun.org is not allowed to send: Sandbox subdomains are for test purposes only. "
+	 "Please add "
+	 "your own domain",
+	 ACTION_HOLD, REASON_ACCOUNT, "sandbox"},
+	{"mailgun", STAGE_CONTENT, 421,
+	 "Domain mail.example.org is not allowed to send: recipient limit exceeded, try again after Mon, 25 "
+	 "Aug",
+	 ACTION_SLOW, REASON_NONE, "a day"},
+	{"postmark", STAGE_CONTENT, 550, "Sender signature not defined for From address.", ACTION_HOLD, REASON_SENDER,
+	 "Sender Signature"},
+	{"brevo", STAGE_AUTH, 535, "5.7.0 Invalid login or password", ACTION_HOLD, REASON_CREDENTIALS, "SMTP key"},
+	{"smtp2go", STAGE_CONTENT, 550,
+	 "From header sender domain not verified.\nOn your Settings > Sender Domains page\nverify the sender "
+	 "domain to "
+	 "be allowed to send.",
+	 ACTION_HOLD, REASON_SENDER, "verify it"},
+	{"resend", STAGE_CONTENT, 550, "The example.org domain is not verified. Please, add and verify your domain",
+	 ACTION_HOLD, REASON_SENDER, "records"},
+	{"azure-acs", STAGE_CONTENT, 550, "5.1.7 The specified sender domain has not been linked.", ACTION_HOLD,
+	 REASON_SENDER, "MailFrom"},
+	{"azure-acs", STAGE_AUTH, 535, "5.7.3 Authentication unsuccessful", ACTION_HOLD, REASON_CREDENTIALS,
+	 "RESOURCE"},
+	{"office365-hve", STAGE_RCPT, 550, "5.5.105 Recipient is not internal", ACTION_OTHER_PATH, REASON_RELAY,
+	 "own domains"},
+};
+
+static void test_replies(void)
+{
+	for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+		const struct verdict_fact fact = {replies[i].stage, replies[i].code, span_text(replies[i].text)};
+		struct config_problems problems;
+		char destination[300];
+		struct config *config;
+		struct ruling ruling;
+
+		snprintf(destination, sizeof(destination),
+			 "{ name: d, preset: %s, auth: { user: u }, oauth: { command: [/bin/token] } }",
+			 replies[i].preset);
+		if (strcmp(replies[i].preset, "office365-hve") != 0)
+			snprintf(destination, sizeof(destination),
+				 "{ name: d, preset: %s%s, auth: { user: u, password_file: %s/secret } }",
+				 replies[i].preset,
+				 strcmp(replies[i].preset, "ses") == 0
+					 ? ", hosts: [\"email-smtp.eu-west-1.amazonaws.com:587\"]"
+					 : "",
+				 directory);
+		config = parse(destination, own, &problems);
+		CHECK_STR(config_problems_first(&problems), "");
+		if (!config)
+			continue;
+		ruling = verdict_judge(&fact, config->destinations[0].rules);
+		if (ruling.action != replies[i].action || !ruling.say || !strstr(ruling.say, replies[i].part))
+			fprintf(stderr, "%s: %u %s: %s\n", replies[i].preset, replies[i].code, replies[i].text,
+				ruling.say ? ruling.say : "-");
+		CHECK_EQ(ruling.action, replies[i].action);
+		CHECK_EQ(ruling.reason, replies[i].reason);
+		CHECK(ruling.say && strstr(ruling.say, replies[i].part));
+		config_free(config);
+	}
 }
 
 /* What Microsoft's say of signing in and of limits, for the ways in which people have it. */
@@ -326,6 +420,7 @@ int main(void)
 	fputs("secret\n", secret);
 	fclose(secret);
 	RUN(test_all);
+	RUN(test_replies);
 	RUN(test_office365);
 	RUN(test_who_signs_in);
 	setenv("POSTRIDER_PRESETS", directory, 1);
