@@ -62,6 +62,18 @@ static void flow(unsigned times)
 	pass(rig_settings.size_max * times);
 }
 
+/* Each ends in the segment that it came to. */
+static void alone(unsigned count)
+{
+	struct rig_message *m;
+
+	while (count-- > 0 && append(FLOW, &m)) {
+		rig_settle();
+		end(m);
+		rig_settle();
+	}
+}
+
 /* Segments of which a third lives: so many that those with less are worth compacting. */
 static void litter(uint32_t dead)
 {
@@ -265,6 +277,38 @@ static void test_space_damage(void)
 	rig_end();
 }
 
+/*
+ * Moved out of a segment that stays for the sake of another: what ends it there must stay as long, though it is nowhere
+ * else any more.
+ */
+static void test_space_left_behind(void)
+{
+	struct rig_message *m[12];
+
+	world(5);
+	damage_told = 0;
+	spool_on_damage(rig_spool, on_damage, NULL);
+	for (int i = 0; i < 12; i++)
+		CHECK(append(30000, &m[i]));
+	rig_settle();
+	world_file_flip("spool/0000000001.seg", (uint64_t)(m[3]->item.message.offset + 500) * 8);
+	alone(20);
+	litter(3 << 20);
+	CHECK(m[0]->item.message.segment > 1);
+	for (uint32_t i = 0; i < rig_count; i++)
+		if (rig_alive(&rig_messages[i]) && &rig_messages[i] != m[3])
+			end(&rig_messages[i]);
+	rig_settle();
+	flow(2);
+	CHECK_EQ(damage_told, 0);
+	CHECK_EQ(m[3]->item.message.segment, 1);
+	rig_crash(WORLD_KILL);
+	m[3]->used = false;
+	rig_start();
+	CHECK_EQ(rig_report.live, 0);
+	rig_end();
+}
+
 /* A write error, or a crash, at each step of moving: nothing is lost, nothing comes back, and it goes on. */
 static void life(void *context)
 {
@@ -378,18 +422,6 @@ static void test_space_less(void)
 	rig_end();
 }
 
-/* Each ends in the segment that it came to. */
-static void alone(unsigned count)
-{
-	struct rig_message *m;
-
-	while (count-- > 0 && append(FLOW, &m)) {
-		rig_settle();
-		end(m);
-		rig_settle();
-	}
-}
-
 /* Without memory to note which segment must stay because of which, all later ones with done records do. */
 static void test_space_memory(void)
 {
@@ -422,6 +454,7 @@ int main(void)
 	RUN(test_space_arriving);
 	RUN(test_space_shrinks);
 	RUN(test_space_damage);
+	RUN(test_space_left_behind);
 	RUN(test_space_faults);
 	RUN(test_space_starts);
 	RUN(test_space_less);
