@@ -74,9 +74,8 @@ struct spool_item {
 	struct spool_ref state;   /* newest state record; segment 0: none */
 	struct spool_ref *parts;  /* content before the message record's own, in order; malloc'd, owned by the item */
 	struct spool_item *next;  /* private: among those that are known */
-	uint32_t origin;          /* private: the segment that its message was moved from last; 0: none */
 	uint16_t move : 15;       /* private: which of compaction's moves it is in; 0: none */
-	uint16_t trailed : 1;     /* private: it was moved from other places, too (spool_trail.h) */
+	uint16_t trailed : 1;     /* private: its message was moved (spool_trail.h) */
 	uint16_t part_count;
 };
 

@@ -169,8 +169,6 @@ int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket
 	if (item->move)
 		spool_move_cancel(spool, item, batch);
 	spool_item_forget(spool, item);
-	if (item->trailed)
-		spool_trail_forget(&spool->trail, &item->id);
 	struct spool_batch *b = spool_batch_of(spool, &item->message);
 	if (b && b->messages > 0)
 		b->messages--; /* finished before it was durable: a failure must not discount it again */

@@ -85,8 +85,10 @@ static void move_finish(struct spool *spool, struct spool_move *move)
 
 	for (unsigned i = 0; move->parts && i < move->part_count; i++)
 		place_change(spool, &item->parts[i], &move->parts[i]);
-	if (move->message.segment)
-		spool_pin_origin(spool, item, item->message.segment);
+	if (move->message.segment) {
+		spool_pin_behind(spool, &item->id, item->message.segment);
+		item->trailed = 1;
+	}
 	place_change(spool, &item->message, &move->message);
 	place_change(spool, &item->state, &move->state);
 	item->move = 0;

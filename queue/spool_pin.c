@@ -4,7 +4,7 @@
  * Segments leave the log in any order, but a done record may not be gone while a record of the message that it ends is
  * still on the disk, even in a segment that has left the log and waits to be used again: the next start would deliver
  * the message once more. So a done record says in its payload in which segments the message it ends has records: where
- * it lies, where compaction has just copied it, and where it was moved from last.
+ * it lies, where compaction has just copied it, and where it was moved from.
  *
  *     M  a segment with message records      M->enders: D, ...    D->pins: how many M
  *     D  one with done records that end some of them
@@ -12,8 +12,7 @@
  * A pin goes from a segment to a later one, so the oldest file is never pinned, and there is no circle. It ends when
  * M's records are gone for good: its file has a new header, or was unlinked, or a durable header disowns it (`oldest`).
  *
- * An item knows where its message is and where it was moved from last. Earlier places that are still on the disk are in
- * the spool's trail, and named as well.
+ * An item knows where its message is. Where it was before, as long as that is on the disk, the spool's trail knows.
  *
  * stale_since. Where memory for any of that is wanting, every done record from then on may end something in there: all
  * segments with done records from stale_since on are pinned.
@@ -27,7 +26,7 @@
 
 #include "queue/spool_private.h"
 
-enum { CROWD = 4, OWN_PLACES = 3 };
+enum { CROWD = 4, OWN_PLACES = 2 };
 
 /* What is on the disk. */
 static uint32_t held(const struct spool_segment *segment)
@@ -93,21 +92,11 @@ void spool_pin_behind(struct spool *spool, const struct spool_id *id, uint32_t s
 		spool_pin_since(spool, sequence, sequence + 1);
 }
 
-void spool_pin_origin(struct spool *spool, struct spool_item *item, uint32_t sequence)
-{
-	if (item->origin && item->origin != sequence) {
-		spool_pin_behind(spool, &item->id, item->origin);
-		item->trailed = 1;
-	}
-	item->origin = sequence;
-}
-
 unsigned spool_pin_ends(struct spool *spool, const struct spool_item *item, uint32_t copy,
 			uint32_t ends[SPOOL_ENDS_MAX])
 {
 	ends[0] = item->message.segment;
 	ends[1] = copy;
-	ends[2] = item->origin;
 	if (!item->trailed)
 		return OWN_PLACES;
 	unsigned more = spool_trail_get(&spool->trail, &item->id, ends + OWN_PLACES, SPOOL_ENDS_MAX - OWN_PLACES);
@@ -148,7 +137,7 @@ void spool_pin_release(struct spool *spool, struct spool_segment *segment)
 		ender->pins--;
 	}
 	segment->ender_count = 0;
-	spool_trail_forget_segment(&spool->trail, held(segment));
+	spool_trail_forget(&spool->trail, held(segment));
 	spool->stale_count -= segment->stale_since != 0;
 	segment->stale_since = 0;
 	spool->ripe = spool->log_changed = true;

@@ -8,7 +8,7 @@
  *     spool_prepare.c  the next segment, ahead of need, with its header
  *     segment_files.c  what keeps the segments; behind segment_store.h, so that something else can stand there
  *     spool_pin.c      which segments must stay because of others
- *     spool_trail.c    and places that messages were moved from
+ *     spool_trail.c    where messages were before they were moved
  *     spool_append.c   slabs, batches, records, live accounting
  *     spool_life.c     what becomes of a message: its records, and its item
  *     spool_commit.c   writing batches, acknowledging
@@ -395,9 +395,7 @@ struct spool_segment *spool_pin_find(const struct spool *spool, uint32_t sequenc
 void spool_pin(struct spool *spool, uint32_t sequence, uint32_t ender);
 /* The same for every done record from `since` on. */
 void spool_pin_since(struct spool *spool, uint32_t sequence, uint32_t since);
-/* The item's message is no longer there. */
-void spool_pin_origin(struct spool *spool, struct spool_item *item, uint32_t sequence);
-/* There is another record of this message that does not count. */
+/* There is a record of this message that does not count, or no longer. */
 void spool_pin_behind(struct spool *spool, const struct spool_id *id, uint32_t sequence);
 /* Where the message has records, for the one that ends it; `copy`: where it is being moved, or 0. How many. */
 unsigned spool_pin_ends(struct spool *spool, const struct spool_item *item, uint32_t copy,

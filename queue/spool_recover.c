@@ -327,8 +327,6 @@ static void on_done(void *context, const struct spool_id *id, uint32_t sequence,
 	segment->silent |= silent;
 	for (unsigned i = 0; i < count; i++)
 		spool_pin(r->spool, more[i], sequence);
-	if (count)
-		spool_trail_forget(&r->spool->trail, id);
 }
 
 static void on_ends(void *context, uint32_t sequence, uint32_t message)
@@ -454,7 +452,6 @@ static int entry_tell(struct recover *r, struct spool_entry *entry, struct windo
 			 .message = entry->message,
 			 .state = entry->state,
 			 .parts = entry->parts,
-			 .origin = entry->origin,
 			 .trailed = spool_trail_get(&r->spool->trail, &entry->id, NULL, 0) > 0,
 			 .part_count = entry->part_count},
 		.wall_ns = entry->wall_ns,

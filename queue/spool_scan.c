@@ -119,11 +119,8 @@ static int apply_message(struct walk *w, const struct spool_record_header *h, co
 		for (uint32_t i = 0; i < h->parts; i++)
 			spool_part_decode(record + SPOOL_RECORD_HEADER + i * SPOOL_PART_SIZE, &parts[i]);
 	}
-	if (entry->message.segment && entry->message.segment != w->sequence) {
-		if (entry->origin && entry->origin != entry->message.segment)
-			behind(w->scan, &h->id, entry->origin);
-		entry->origin = entry->message.segment;
-	}
+	if (entry->message.segment && entry->message.segment != w->sequence)
+		behind(w->scan, &h->id, entry->message.segment);
 	free(entry->parts);
 	entry->parts = parts;
 	entry->part_count = (uint16_t)h->parts;
@@ -155,7 +152,6 @@ static void apply_done(struct walk *w, const struct spool_record_header *h, cons
 	if (!entry)
 		return;
 	ends(scan, w->sequence, entry->message.segment);
-	ends(scan, w->sequence, entry->origin);
 	spool_table_remove(&scan->table, entry);
 }
 

@@ -17,7 +17,6 @@ struct spool_entry {
 	uint64_t wall_ns;
 	uint64_t content_length; /* parts included, once checked */
 	uint32_t next;
-	uint32_t origin; /* segment with the message record before this one; 0: none */
 	uint16_t part_count;
 	bool used;
 };

@@ -6,116 +6,117 @@
 
 #include "queue/spool_format.h"
 
-enum { NONE = UINT32_MAX, FIRST = 64 };
+enum { NONE = UINT32_MAX, FIRST = 64, SEGMENTS_FIRST = 8 };
 
-static uint32_t *bucket_of(const struct spool_trail *trail, const struct spool_id *id)
+static uint32_t id_hash(const struct spool_id *id)
 {
-	return &trail->buckets[(uint32_t)spool_hash(id, sizeof *id, 0) & (trail->capacity - 1)];
+	return (uint32_t)spool_hash(id, sizeof *id, 0);
 }
 
-static void chain(struct spool_trail *trail)
+/* ---- of one segment ---- */
+
+static void chain(struct spool_left *left)
 {
-	memset(trail->buckets, 0xff, trail->capacity * sizeof *trail->buckets);
-	for (uint32_t i = 0; i < trail->count; i++) {
-		uint32_t *bucket = bucket_of(trail, &trail->tracks[i].id);
-		trail->tracks[i].next = *bucket;
+	memset(left->buckets, 0xff, left->capacity * sizeof *left->buckets);
+	for (uint32_t i = 0; i < left->count; i++) {
+		uint32_t *bucket = &left->buckets[id_hash(&left->tracks[i].id) & (left->capacity - 1)];
+		left->tracks[i].next = *bucket;
 		*bucket = i;
 	}
 }
 
-static int grow(struct spool_trail *trail)
+static int left_grow(struct spool_left *left)
 {
-	uint32_t capacity = trail->capacity ? 2 * trail->capacity : FIRST;
-	struct spool_track *tracks = realloc(trail->tracks, capacity * sizeof *tracks);
+	uint32_t capacity = left->capacity ? 2 * left->capacity : FIRST;
+	struct spool_track *tracks = realloc(left->tracks, capacity * sizeof *tracks);
 	if (!tracks)
 		return -ENOMEM;
-	trail->tracks = tracks;
-	uint32_t *buckets = realloc(trail->buckets, capacity * sizeof *buckets);
+	left->tracks = tracks;
+	uint32_t *buckets = realloc(left->buckets, capacity * sizeof *buckets);
 	if (!buckets)
 		return -ENOMEM;
-	trail->buckets = buckets;
-	trail->capacity = capacity;
-	chain(trail);
+	left->buckets = buckets;
+	left->capacity = capacity;
+	chain(left);
 	return 0;
+}
+
+static bool left_has(const struct spool_left *left, const struct spool_id *id, uint32_t hash)
+{
+	uint32_t i = left->count ? left->buckets[hash & (left->capacity - 1)] : NONE;
+	while (i != NONE && (left->tracks[i].id.high != id->high || left->tracks[i].id.low != id->low))
+		i = left->tracks[i].next;
+	return i != NONE;
+}
+
+static void left_free(struct spool_left *left)
+{
+	free(left->tracks);
+	free(left->buckets);
+}
+
+/* ---- of all ---- */
+
+/* Compaction takes one segment after the other. */
+static struct spool_left *left_of(struct spool_trail *trail, uint32_t segment)
+{
+	for (unsigned i = trail->count; i-- > 0;)
+		if (trail->left[i].segment == segment)
+			return &trail->left[i];
+	if (trail->count == trail->capacity) {
+		unsigned capacity = trail->capacity ? 2 * trail->capacity : SEGMENTS_FIRST;
+		struct spool_left *grown = realloc(trail->left, capacity * sizeof *grown);
+		if (!grown)
+			return NULL;
+		trail->left = grown;
+		trail->capacity = capacity;
+	}
+	struct spool_left *left = &trail->left[trail->count++];
+	*left = (struct spool_left){.segment = segment};
+	return left;
 }
 
 int spool_trail_add(struct spool_trail *trail, const struct spool_id *id, uint32_t segment)
 {
-	if (trail->count == trail->capacity && grow(trail) < 0)
+	struct spool_left *left = left_of(trail, segment);
+	if (!left || (left->count == left->capacity && left_grow(left) < 0))
 		return -ENOMEM;
-	uint32_t *bucket = bucket_of(trail, id);
-	trail->tracks[trail->count] = (struct spool_track){*id, segment, *bucket};
-	*bucket = trail->count++;
+	uint32_t *bucket = &left->buckets[id_hash(id) & (left->capacity - 1)];
+	left->tracks[left->count] = (struct spool_track){*id, *bucket};
+	*bucket = left->count++;
 	return 0;
-}
-
-static bool same(const struct spool_id *a, const struct spool_id *b)
-{
-	return a->high == b->high && a->low == b->low;
 }
 
 unsigned spool_trail_get(const struct spool_trail *trail, const struct spool_id *id, uint32_t *segments, unsigned max)
 {
+	uint32_t hash = trail->count ? id_hash(id) : 0;
 	unsigned count = 0;
-	if (trail->count == 0)
-		return 0;
-	for (uint32_t i = *bucket_of(trail, id); i != NONE; i = trail->tracks[i].next) {
-		if (!same(&trail->tracks[i].id, id))
+	for (unsigned i = 0; i < trail->count; i++) {
+		if (!left_has(&trail->left[i], id, hash))
 			continue;
 		if (count < max)
-			segments[count] = trail->tracks[i].segment;
+			segments[count] = trail->left[i].segment;
 		count++;
 	}
 	return count;
 }
 
-/* The last one takes its place. */
-static void track_drop(struct spool_trail *trail, uint32_t at)
+void spool_trail_forget(struct spool_trail *trail, uint32_t segment)
 {
-	uint32_t *link = bucket_of(trail, &trail->tracks[at].id), last = --trail->count;
-	while (*link != at)
-		link = &trail->tracks[*link].next;
-	*link = trail->tracks[at].next;
-	if (at == last)
-		return;
-	link = bucket_of(trail, &trail->tracks[last].id);
-	while (*link != last)
-		link = &trail->tracks[*link].next;
-	*link = at;
-	trail->tracks[at] = trail->tracks[last];
-}
-
-void spool_trail_forget(struct spool_trail *trail, const struct spool_id *id)
-{
-	uint32_t i = trail->count ? *bucket_of(trail, id) : NONE;
-	while (i != NONE) {
-		if (same(&trail->tracks[i].id, id)) {
-			track_drop(trail, i);
-			i = *bucket_of(trail, id);
-		} else {
-			i = trail->tracks[i].next;
+	for (unsigned i = 0; i < trail->count; i++)
+		if (trail->left[i].segment == segment) {
+			left_free(&trail->left[i]);
+			trail->left[i] = trail->left[--trail->count];
+			break;
 		}
-	}
-}
-
-void spool_trail_forget_segment(struct spool_trail *trail, uint32_t segment)
-{
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < trail->count; i++)
-		if (trail->tracks[i].segment != segment)
-			trail->tracks[kept++] = trail->tracks[i];
-	if (kept == trail->count)
-		return;
-	trail->count = kept;
-	if (kept == 0)
+	if (trail->count == 0)
 		spool_trail_free(trail);
-	else
-		chain(trail);
 }
 
 void spool_trail_free(struct spool_trail *trail)
 {
-	free(trail->tracks);
-	free(trail->buckets);
+	for (unsigned i = 0; i < trail->count; i++)
+		left_free(&trail->left[i]);
+	free(trail->left);
 	*trail = (struct spool_trail){0};
 }
