@@ -29,7 +29,8 @@ enum { POOL_FILLS = 1 };
 enum { POOL_FILLS = 0 };
 #endif
 
-enum { POOL_ALIGNMENT = 16, POOL_PATTERN = 0xd5 };
+/* A type whose size is not a multiple of 16 is not to be aligned to that either: blocks of 8 octets more waste none. */
+enum { POOL_ALIGNMENT = 16, POOL_STEP = 8, POOL_PATTERN = 0xd5 };
 
 struct pool_chunk {
 	struct pool_chunk *next;
@@ -38,6 +39,7 @@ struct pool_chunk {
 };
 
 static_assert(sizeof(struct pool_chunk) == POOL_ALIGNMENT, "blocks follow the chunk's head, aligned");
+static_assert(sizeof(void *) <= POOL_STEP, "a released block holds a link");
 
 /* A released block. */
 struct pool_block {
@@ -50,7 +52,7 @@ void pool_init(struct pool *pool, size_t block_size, size_t chunk_blocks, size_t
 	assert(chunk_blocks > 0 && chunk_blocks <= UINT32_MAX);
 
 	memset(pool, 0, sizeof(*pool));
-	pool->block_size = (block_size + POOL_ALIGNMENT - 1) / POOL_ALIGNMENT * POOL_ALIGNMENT;
+	pool->block_size = (block_size + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
 	pool->chunk_blocks = chunk_blocks;
 	pool->limit = limit;
 	assert(pool->block_size >= block_size);

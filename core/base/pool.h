@@ -3,7 +3,8 @@
  *
  * Blocks are carved from chunks that are never returned while the pool lives, so a pointer into a pool
  * always points at memory (late completions may look at an op's generation). Last in, first out: a
- * busy shard keeps touching the same warm blocks. In debug builds a returned block is filled with 0xd5.
+ * busy shard keeps touching the same warm blocks. A block is aligned for any type of its size. In debug builds
+ * a returned block is filled with 0xd5.
  */
 #ifndef POSTRIDER_BASE_POOL_H
 #define POSTRIDER_BASE_POOL_H
@@ -12,7 +13,7 @@
 #include <stdint.h>
 
 struct pool {
-	size_t block_size;   /* octets, rounded up to 16 */
+	size_t block_size;   /* octets, rounded up to 8 */
 	size_t chunk_blocks; /* blocks carved at a time */
 	size_t limit;        /* most blocks in use at once */
 	size_t in_use;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static_assert(sizeof(struct mail) <= 144, "a queued message takes no more");
+static_assert(sizeof(struct mail) + sizeof(void *) <= 144, "a queued message takes no more, with its place by id");
 static_assert(sizeof(struct mail_recipient) <= 8, "nor does a recipient");
 static_assert(STATE_REPLIES_MAX <= UINT8_MAX, "a reply's number fits");
 

@@ -14,8 +14,8 @@
  * A delivery without recipients is retired when the record that says so is appended; a mail without deliveries is done,
  * or kept as failed.
  *
- * Memory: 144 octets for a mail; six more for each recipient, and 64 for each further delivery, where recipients have
- * different fates. Nothing here touches the disk or a lane.
+ * Memory: 144 octets for a mail, of which 8 are the spool's to find it by its id; six more for each recipient, and 64
+ * for each further delivery, where recipients have different fates. Nothing here touches the disk or a lane.
  */
 #ifndef POSTRIDER_STORE_MAIL_H
 #define POSTRIDER_STORE_MAIL_H
