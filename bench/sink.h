@@ -49,7 +49,7 @@ struct sink_fault {
 
 struct sink_options {
 	struct ring_address listen;
-	bool listen_given, pipelining, chunking, size, eight_bit, enhanced, keep_transaction;
+	bool listen_given, pipelining, chunking, size, eight_bit, enhanced, auth, keep_transaction;
 	enum sink_tls tls;
 	const char *certificate_file, *private_key_file, *client_ca_file;
 	uint64_t delay_ns, messages, seed;
@@ -84,6 +84,7 @@ enum sink_verb {
 	VERB_HELP,
 	VERB_QUIT,
 	VERB_STARTTLS,
+	VERB_AUTH,
 	VERB_COUNT,
 };
 extern const char *const sink_verb_names[VERB_COUNT];
@@ -173,6 +174,8 @@ struct sink_session {
 	enum sink_input input;
 	enum sink_then then;
 	bool helo, secure, quit, counted;
+	bool signed_in;
+	unsigned auth_lines; /* of an answer to 334 that are still to come */
 	/* The transaction. */
 	bool mail;
 	unsigned recipients;

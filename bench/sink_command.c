@@ -14,7 +14,8 @@
 #include "bench/sink.h"
 
 const char *const sink_verb_names[VERB_COUNT] = {
-	"other", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS",
+	"other", "EHLO", "HELO", "MAIL", "RCPT", "DATA",     "BDAT",
+	"RSET",  "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS", "AUTH",
 };
 
 static enum sink_verb find_verb(const char *line, size_t length)
@@ -42,7 +43,7 @@ static bool struck(struct sink_session *session, enum sink_stage stage)
 static void on_ehlo(struct sink_session *session)
 {
 	const struct sink_options *options = &session->thread->run->options;
-	const char *lines[8];
+	const char *lines[9];
 	unsigned count = 0;
 	char text[512];
 	size_t length = 0;
@@ -63,6 +64,8 @@ static void on_ehlo(struct sink_session *session)
 		lines[count++] = "ENHANCEDSTATUSCODES";
 	if ((options->tls == SINK_TLS_STARTTLS || options->tls == SINK_TLS_REQUIRED) && !session->secure)
 		lines[count++] = "STARTTLS";
+	if (options->auth && (session->secure || options->tls == SINK_TLS_OFF))
+		lines[count++] = "AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER";
 	for (unsigned i = 0; i < count; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "250%c%s\r\n",
 					   i + 1 < count ? '-' : ' ', lines[i]);
@@ -129,6 +132,10 @@ static void on_mail(struct sink_session *session, const char *line, size_t lengt
 	const struct sink_run *run = session->thread->run;
 	if (run->options.tls == SINK_TLS_REQUIRED && !session->secure) {
 		sink_reply(session, 530, "5.7.0", "Must issue a STARTTLS command first");
+		return;
+	}
+	if (run->options.auth && !session->signed_in) {
+		sink_reply(session, 530, "5.7.0", "Authentication required");
 		return;
 	}
 	if (!session->helo || session->mail) {
@@ -216,9 +223,42 @@ static void on_starttls(struct sink_session *session)
 	sink_session_then(session, THEN_STARTTLS);
 }
 
+/* One line more of what signs in, or the last. Whoever it is may. */
+static void on_auth_line(struct sink_session *session)
+{
+	if (session->auth_lines > 0)
+		session->auth_lines--;
+	if (session->auth_lines > 0) {
+		sink_reply_raw(session, "334 \r\n", 6);
+		return;
+	}
+	session->signed_in = true;
+	sink_reply(session, 235, "2.7.0", "Accepted");
+}
+
+static void on_auth(struct sink_session *session, const char *line, size_t length)
+{
+	bool login = length >= 10 && strncasecmp(line, "AUTH LOGIN", 10) == 0;
+	bool initial = length > 5 && memchr(line + 5, ' ', length - 5) != NULL;
+	if (!session->thread->run->options.auth || !session->helo || session->signed_in || length < 6) {
+		sink_reply(session, 503, "5.5.1", "AUTH is not available");
+		return;
+	}
+	/* LOGIN asks for two lines, the others for one. */
+	session->auth_lines = (login ? 2 : 1) - initial;
+	if (session->auth_lines == 0)
+		on_auth_line(session);
+	else
+		sink_reply_raw(session, "334 \r\n", 6);
+}
+
 void sink_command(struct sink_session *session, const char *line, size_t length)
 {
 	enum sink_verb verb = find_verb(line, length);
+	if (session->auth_lines > 0) {
+		on_auth_line(session);
+		return;
+	}
 	session->thread->stats.commands[verb]++;
 	switch (verb) {
 	case VERB_EHLO:
@@ -257,6 +297,9 @@ void sink_command(struct sink_session *session, const char *line, size_t length)
 		break;
 	case VERB_STARTTLS:
 		on_starttls(session);
+		break;
+	case VERB_AUTH:
+		on_auth(session, line, length);
 		break;
 	default:
 		sink_reply(session, 500, "5.5.2", "Command not recognized");

@@ -26,6 +26,7 @@ static const char help_text[] =
 	"  --tls MODE               off (default), starttls, starttls-required, implicit\n"
 	"  --certificate FILE --private-key FILE  PEM\n"
 	"  --client-ca FILE         demand a client certificate issued by these\n"
+	"  --auth                   AUTH, and nothing without it; whoever signs in may\n"
 	"  --no-pipelining --no-chunking --no-size --no-8bitmime --no-enhanced\n"
 	"how it misbehaves\n"
 	"  --delay TIME             hold each reply back so long (20 or 20ms: milliseconds)\n"
@@ -55,6 +56,7 @@ enum option_id {
 	OPT_CERTIFICATE,
 	OPT_PRIVATE_KEY,
 	OPT_CLIENT_CA,
+	OPT_AUTH,
 	OPT_NO_PIPELINING,
 	OPT_NO_CHUNKING,
 	OPT_NO_SIZE,
@@ -81,6 +83,7 @@ static const struct option options_table[] = {
 	{"certificate", required_argument, NULL, OPT_CERTIFICATE},
 	{"private-key", required_argument, NULL, OPT_PRIVATE_KEY},
 	{"client-ca", required_argument, NULL, OPT_CLIENT_CA},
+	{"auth", no_argument, NULL, OPT_AUTH},
 	{"no-pipelining", no_argument, NULL, OPT_NO_PIPELINING},
 	{"no-chunking", no_argument, NULL, OPT_NO_CHUNKING},
 	{"no-size", no_argument, NULL, OPT_NO_SIZE},
@@ -162,6 +165,9 @@ static void parse_offer(struct sink_options *o, int id, const char *value)
 		break;
 	case OPT_CLIENT_CA:
 		o->client_ca_file = value;
+		break;
+	case OPT_AUTH:
+		o->auth = true;
 		break;
 	case OPT_NO_PIPELINING:
 		o->pipelining = false;

@@ -75,7 +75,8 @@ static void start_tls(struct sink_session *session)
 	}
 	/* All that was said in the clear is forgotten (RFC 3207 4.2, STL-03). */
 	sink_session_reset(session);
-	session->helo = false;
+	session->helo = session->signed_in = false;
+	session->auth_lines = 0;
 	session->line_length = 0;
 	session->input = INPUT_COMMAND;
 	tcp_io_start_tls(&session->io, tls);
@@ -420,7 +421,8 @@ void sink_session_start(struct sink_session *session, int fd)
 	uint64_t open;
 	session->input = INPUT_COMMAND;
 	session->then = THEN_NOTHING;
-	session->helo = session->secure = session->quit = false;
+	session->helo = session->secure = session->quit = session->signed_in = false;
+	session->auth_lines = 0;
 	session->line_length = 0;
 	session->held.length = 0;
 	sink_session_reset(session);

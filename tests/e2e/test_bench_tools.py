@@ -616,6 +616,19 @@ def test_starttls_injection():
         assert "NOOP" not in sink.result["commands"] and sink.result["messages"] == 1
 
 
+def test_sign_in():
+    """With --auth nobody sends before, by whatever mechanism; what is asked for behind 334 is not judged."""
+    for said in ([(b"AUTH PLAIN AHgAeQ==\r\n", "235")], [(b"AUTH XOAUTH2\r\n", "334"), (b"dXNlcg==\r\n", "235")],
+                 [(b"AUTH LOGIN\r\n", "334"), (b"eA==\r\n", "334"), (b"eQ==\r\n", "235")]):
+        with Sink("--auth") as sink:
+            peer, reader = sink.connect()
+            converse(peer, reader, [(None, "220"), (b"EHLO p\r\n", "250"), (b"MAIL FROM:<a@x.org>\r\n", "530"), *said,
+                                    (b"AUTH PLAIN AA==\r\n", "503"),
+                                    (ENVELOPE + b"BDAT 2 LAST\r\n\r\n", "250 250 250"), (b"QUIT\r\n", "221")])
+            peer.close()
+        assert sink.result["messages"] == 1
+
+
 def test_half_closed():
     """A peer that sends all and shuts its side still gets every answer."""
     with Sink() as sink:
