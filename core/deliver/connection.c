@@ -186,6 +186,8 @@ void connection_kill(struct connection *c, enum stage stage, const char *reason)
 		return;
 	connection_move(c, CONNECTION_CLOSED);
 	wheel_disarm(&o->shard->wheel, &c->timer);
+	wheel_disarm(&o->shard->wheel, &c->turn_timer);
+	list_remove(&c->usable);
 	if (c->mailbox)
 		account_leave(&c->mailbox->account, &c->turn);
 	if (!c->left)
@@ -301,6 +303,27 @@ bool connection_stopped(const struct connection *c)
 
 	return (hold_in_force(c->host->hold) && !(c->probe && fresh)) ||
 	       (c->mailbox && mailbox_barred(c->mailbox) && !(c->mailbox_probe && fresh));
+}
+
+/* Many at a time, where many wait; and not for so long that what has changed meanwhile goes unseen. */
+void connection_park(struct connection *c, uint64_t until_ns)
+{
+	const uint64_t step_ns = CONNECTION_PARK_STEP_MS * CLOCK_NS_PER_MS, now_ns = c->outbound->shard->now_ns;
+
+	if (c->state >= CONNECTION_QUITTING)
+		return;
+	if (until_ns > now_ns + CONNECTION_PARK_MS * CLOCK_NS_PER_MS)
+		until_ns = now_ns + CONNECTION_PARK_MS * CLOCK_NS_PER_MS;
+	list_remove(&c->usable);
+	wheel_arm(&c->outbound->shard->wheel, &c->turn_timer, (until_ns / step_ns + 1) * step_ns);
+}
+
+void connection_unpark(struct connection *c)
+{
+	if (!wheel_armed(&c->turn_timer))
+		return;
+	wheel_disarm(&c->outbound->shard->wheel, &c->turn_timer);
+	list_append(&c->outbound->usable, &c->usable);
 }
 
 bool connection_has_room(const struct connection *c)

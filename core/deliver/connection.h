@@ -50,7 +50,9 @@ struct connection {
 	struct outbound *outbound;
 	const struct connection_handlers *handlers;
 	struct host *host;
-	struct list link; /* outbound->connections */
+	struct list link;              /* outbound->connections */
+	struct list usable;            /* outbound->usable, but while it is parked */
+	struct wheel_timer turn_timer; /* armed: it is parked */
 	struct wheel_timer timer;
 	struct ring_address address;
 	uint64_t setup_until_ns; /* this step of the set-up */
@@ -109,6 +111,8 @@ enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
 enum { CONNECTION_STALE_MS = 1000 };
 /* A set-up that takes longer than this is waited for, but not waited for alone. */
 enum { CONNECTION_SLOW_MS = 5000 };
+/* It is parked until a time that others are parked for too, and at most so long. */
+enum { CONNECTION_PARK_STEP_MS = 16, CONNECTION_PARK_MS = 1000 };
 /* The next hop has answered QUIT, and closes within this time; or it is closed without that. */
 enum { CONNECTION_END_MS = 500 };
 /* Others wait for what has said QUIT. */
@@ -138,6 +142,13 @@ bool connection_stopped(const struct connection *c);
 static inline struct span connection_identity(const struct connection *c)
 {
 	return c->mailbox && strchr(c->mailbox->user, '@') ? span_text(c->mailbox->user) : (struct span){NULL, 0};
+}
+/* It is not the turn of its mailbox before that: it is not looked at until about then. */
+void connection_park(struct connection *c, uint64_t until_ns);
+void connection_unpark(struct connection *c);
+static inline bool connection_parked(const struct connection *c)
+{
+	return !list_linked(&c->usable);
 }
 /* Room in its window for another attempt now. */
 bool connection_has_room(const struct connection *c);

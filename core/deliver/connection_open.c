@@ -161,6 +161,14 @@ static const struct transport_handlers on_transport = {.on_data = connection_on_
 						       .on_sent = on_sent,
 						       .on_closed = on_closed};
 
+static void on_turn(struct wheel_timer *timer)
+{
+	struct connection *c = container_of(timer, struct connection, turn_timer);
+
+	list_append(&c->outbound->usable, &c->usable);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+}
+
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
 				   struct mailbox *mailbox, const struct connection_handlers *handlers)
 {
@@ -185,9 +193,12 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
 	list_init(&c->link);
+	list_init(&c->usable);
 	list_init(&c->attempts);
 	wheel_timer_init(&c->timer, on_timer);
+	wheel_timer_init(&c->turn_timer, on_turn);
 	list_append(&o->connections, &c->link);
+	list_append(&o->usable, &c->usable);
 	o->connection_count++;
 	o->connecting++;
 	counter_add(&shard->deliverer->counters.connections_out, 1);

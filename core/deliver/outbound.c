@@ -185,6 +185,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->index = index;
 	o->dns = snapshot->dns;
 	list_init(&o->connections);
+	list_init(&o->usable);
 	list_init(&o->loaded);
 	list_init(&o->wake);
 	wheel_timer_init(&o->timer, on_timer);
@@ -233,6 +234,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
+		connection_unpark(c);
 		/* What it still has to say comes from this configuration: the one before may be freed. */
 		c->setup.terms.hostname = snapshot->config->hostname;
 		if (other_policy || c->host->gone || !stays(o, c->mailbox))
@@ -274,10 +276,12 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 
 static struct connection *with_room(struct outbound *o, uint64_t *next_ns)
 {
-	struct list *link;
+	struct list *link, *next;
 
-	for (link = o->connections.next; link != &o->connections; link = link->next) {
-		struct connection *c = container_of(link, struct connection, link);
+	/* A thousand mailboxes have a thousand connections, of which a few have their turn. */
+	for (link = o->usable.next; link != &o->usable; link = next) {
+		struct connection *c = container_of(link, struct connection, usable);
+		next = link->next;
 		if (connection_has_room(c)) {
 			if (outbound_turn(o, c, next_ns))
 				return c;
@@ -301,10 +305,11 @@ static struct connection *with_room(struct outbound *o, uint64_t *next_ns)
 /* What broke a connection before is sent alone, so that it takes none of the others with it. */
 static struct connection *with_nothing(struct outbound *o, uint64_t *next_ns)
 {
-	struct list *link;
+	struct list *link, *next;
 
-	for (link = o->connections.next; link != &o->connections; link = link->next) {
-		struct connection *c = container_of(link, struct connection, link);
+	for (link = o->usable.next; link != &o->usable; link = next) {
+		struct connection *c = container_of(link, struct connection, usable);
+		next = link->next;
 		if (connection_has_room(c) && c->attempt_count == 0 && outbound_turn(o, c, next_ns))
 			return c;
 	}
@@ -380,7 +385,7 @@ static void dispatch(struct outbound *o)
 		struct attempt *a;
 		if (!outbound_near(o, &next_ns))
 			break;
-		if (!c || !connection_has_room(c) || !outbound_turn(o, c, &next_ns)) {
+		if (!c || connection_parked(c) || !connection_has_room(c) || !outbound_turn(o, c, &next_ns)) {
 			if (c)
 				connection_write(c);
 			c = with_room(o, &next_ns);
@@ -403,8 +408,12 @@ static void dispatch(struct outbound *o)
 				break;
 			}
 		}
-		if (!outbound_granted(o, c, a, &next_ns))
+		if (!outbound_granted(o, c, a, &next_ns)) {
+			/* Its mailbox has had enough, and another one may have not. */
+			if (connection_parked(c))
+				continue;
 			break;
+		}
 		list_remove(&a->link);
 		charge(o, a->delivery);
 		connection_add(c, a);

@@ -85,10 +85,12 @@ struct outbound {
 	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
 	unsigned mailbox_turn;         /* whose turn it is to have another connection */
 	struct list connections;       /* struct connection */
+	struct list usable;            /* of these: those that do not wait for the turn of their mailbox */
 	unsigned connection_count, connecting;
 	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;
 	uint64_t grown_ns; /* when the last connection was opened */
+	uint64_t look_ns;  /* for a mailbox that may have another one, not before */
 	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
 	uint64_t rate_since_ns, rate_count, rate;
 	struct outbound *other;    /* the lane of its destination's fallback, of this shard; NULL: none (path.h) */

@@ -11,6 +11,10 @@
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
+/* All mailboxes were looked at for one that may have a connection: not again before so much time for each, so that a
+ * thousand are not looked at for every message. */
+#define LOOK_NS (CLOCK_NS_PER_MS / 10)
+
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
 
 static void on_well(struct connection *c)
@@ -245,18 +249,32 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 	return true;
 }
 
+/* 0: now. */
+static uint64_t may_grow_ns(const struct outbound *o)
+{
+	uint64_t grow_ns = o->connection_count > 0 ? o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS : 0;
+
+	/* A slot is kept for it: others do not wait meanwhile. */
+	if (outbound_slot_called(o))
+		return 0;
+	return grow_ns > o->look_ns ? grow_ns : o->look_ns;
+}
+
 void outbound_grow(struct outbound *o, uint64_t *next_ns)
 {
+	uint64_t from_ns;
+
 	if (o->connecting > 0)
 		return;
-	if (o->connection_count > 0 && o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS > o->shard->now_ns) {
-		*next_ns = o->grown_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
+	from_ns = may_grow_ns(o);
+	if (from_ns > o->shard->now_ns) {
+		*next_ns = from_ns < *next_ns ? from_ns : *next_ns;
 		return;
 	}
-	if (outbound_slot_take(o))
-		(void)open_one(o, next_ns);
-	else
+	if (!outbound_slot_take(o))
 		give_way(o, next_ns);
+	else if (!open_one(o, next_ns) && o->mailboxes)
+		o->look_ns = o->shard->now_ns + o->mailboxes->count * LOOK_NS;
 }
 
 /* ---- succession ---------------------------------------------------------------------------------------------- */

@@ -196,6 +196,7 @@ bool outbound_turn(struct outbound *o, struct connection *c, uint64_t *next_ns)
 			return true;
 	}
 	wait_until(o, account, when_ns, next_ns);
+	connection_park(c, when_ns - ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS);
 	return false;
 }
 
@@ -266,8 +267,11 @@ bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *
 		return false;
 	if (o->mailboxes && !slowed_grants(o, o->account, &o->turn, next_ns))
 		return false;
-	if (mailbox_asks(o, c->mailbox) && !limits_grant(o, &c->mailbox->account, &c->turn, a, next_ns))
+	if (mailbox_asks(o, c->mailbox) && !limits_grant(o, &c->mailbox->account, &c->turn, a, next_ns)) {
+		if (!o->budget_writing)
+			connection_park(c, o->limited_until_ns);
 		return false;
+	}
 	if (!o->mailboxes && asks(o) && !limits_grant(o, o->account, &o->turn, a, next_ns))
 		return false;
 	if (account_slowed(host))

@@ -23,6 +23,8 @@ void outbound_succeed(struct outbound *o);
 bool outbound_slot_take(struct outbound *o);
 /* The same for one that is of use and not needed. */
 bool outbound_slot_take_spare(struct outbound *o);
+/* One is kept for this lane. */
+bool outbound_slot_called(const struct outbound *o);
 /* It was taken, and there is nowhere to go. */
 void outbound_slot_unused(struct outbound *o);
 /* It was taken, and no mailbox may have another connection: this lane waits until one of any lane is closed. */

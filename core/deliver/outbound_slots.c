@@ -102,6 +102,11 @@ bool outbound_slot_take(struct outbound *o)
 	return false;
 }
 
+bool outbound_slot_called(const struct outbound *o)
+{
+	return atomic_load_explicit(&o->slots->called, memory_order_relaxed) >> number_of(o) & 1;
+}
+
 void outbound_slot_unused(struct outbound *o)
 {
 	o->slot_wanted = false;
