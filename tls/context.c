@@ -273,6 +273,12 @@ static bool load_trust(struct tls_context *context, const struct tls_context_con
 		if (context->server)
 			wolfSSL_CTX_mutual_auth(context->wolf, 1);
 	}
+	if (config->ask_peer) {
+		/* Without authorities a client is known by its fingerprint alone. */
+		if (config->ca_file != NULL && !load_anchors(context, config, problem))
+			return false;
+		mode = WOLFSSL_VERIFY_PEER;
+	}
 	wolfSSL_CTX_set_verify(context->wolf, mode, NULL);
 	return true;
 }
@@ -352,6 +358,7 @@ static bool make_others(struct tls_context *context, const struct tls_context_co
 struct tls_context *tls_context_new(const struct tls_context_config *config, struct tls_problem *problem)
 {
 	assert(!(config->tls12_only && config->tls13_only));
+	assert(!config->ask_peer || (config->server && !config->verify_peer));
 	assert(!config->tls11 || (config->server && !config->tls12_only && !config->tls13_only));
 	problem->text[0] = '\0';
 	struct tls_context *context = calloc(1, sizeof(*context));
@@ -363,6 +370,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 	context->serial = atomic_fetch_add(&next_serial, 1);
 	context->server = config->server;
 	context->verify_peer = config->verify_peer;
+	context->ask_peer = config->ask_peer;
 	context->accelerated = acceleration_wanted && accel_available();
 	context->wolf = wolfSSL_CTX_new(method(config));
 	if (context->wolf == NULL) {

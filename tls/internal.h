@@ -43,7 +43,7 @@ struct tls_context {
 	WOLFSSL_CTX *wolf;
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
-	bool server, verify_peer, accelerated;
+	bool server, verify_peer, ask_peer, accelerated;
 	struct own_certificate *own; /* owned; servers */
 	struct tls_context **others; /* owned: the same with other certificates (choose.c) */
 	size_t other_count;
@@ -73,9 +73,10 @@ struct tls_session {
 	size_t held_length, held_used;
 	bool holding;
 	struct tls_hello *hello; /* owned: what the client offers, until the handshake is complete; NULL on clients */
-	WOLFSSL_EVP_PKEY *peer_key; /* a reference, during the handshake only (trim.c); NULL: none */
-	char *server_name;          /* owned; NULL if none */
-	char *error;                /* owned; NULL while nothing failed or without memory */
+	struct tls_identity *identity; /* owned: of a client that showed a certificate */
+	WOLFSSL_EVP_PKEY *peer_key;    /* a reference, during the handshake only (trim.c); NULL: none */
+	char *server_name;             /* owned; NULL if none */
+	char *error;                   /* owned; NULL while nothing failed or without memory */
 	struct tls_guard guard;
 	const char *refusal; /* static: why we end the session although wolfSSL would go on; NULL: we do not */
 	uint8_t first_octet;
@@ -123,6 +124,9 @@ void tls_suites_text(const uint16_t *numbers, size_t count, char *text, size_t s
 const char *tls_guard_records(struct tls_guard *guard, const uint8_t *octets, size_t length);
 void tls_guard_content(struct tls_guard *guard); /* the handshake is over, or plaintext came */
 const char *tls_guard_handshake(const struct tls_session *session);
+
+/* identity.c: NULL without memory */
+struct tls_identity *tls_identity_new(const uint8_t *der, size_t length, bool verified);
 
 /* verify.c */
 bool tls_verify_setup(struct tls_context *context); /* false without memory, as the next */

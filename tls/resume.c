@@ -73,14 +73,15 @@ void tls_resume_context(struct tls_context *context, const struct tls_context_co
 {
 	wc_Sha256 sha;
 	uint8_t policy[WC_SHA256_DIGEST_SIZE];
-	const uint8_t flags[4] = {config->verify_peer, config->tls12_only, config->tls13_only, config->tls11};
+	const uint8_t flags[5] = {config->verify_peer, config->tls12_only, config->tls13_only, config->tls11,
+				  config->ask_peer};
 
 	if (wc_InitSha256(&sha) != 0)
 		assert(!"SHA-256 without state");
 	wc_Sha256Update(&sha, flags, sizeof(flags));
 	/* The files' content, so that a reload with other trust anchors ends the old tickets. */
 	hash_file(&sha, config->certificate_file);
-	hash_file(&sha, config->verify_peer ? config->ca_file : NULL);
+	hash_file(&sha, config->verify_peer || config->ask_peer ? config->ca_file : NULL);
 	wc_Sha256Final(&sha, policy);
 	wc_Sha256Free(&sha);
 	derive(context->ticket_secret, process_secret, policy, sizeof(policy));
@@ -147,6 +148,16 @@ static int on_ticket(WOLFSSL *wolf, byte *name, byte *iv, byte *mac, int seal, b
 	if (length <= 0)
 		return WOLFSSL_TICKET_RET_REJECT;
 	*length_out = length;
+	/* A resumed session has no certificate, and there is no room for more than a fingerprint: who showed one shows
+	 * it again. To refuse here would end the handshake (wolfSSL 5.5.4), so nobody can open this ticket. */
+	const struct tls_session *session = wolfSSL_get_app_data(wolf);
+	if (seal && session != NULL && session->identity != NULL) {
+		tls_random_bytes(name, WOLFSSL_TICKET_NAME_SZ);
+		tls_random_bytes(iv, WOLFSSL_TICKET_IV_SZ);
+		tls_random_bytes(mac, WOLFSSL_TICKET_MAC_SZ);
+		tls_random_bytes(ticket, (size_t)length);
+		return WOLFSSL_TICKET_RET_OK;
+	}
 	return seal ? seal_ticket(context, name, iv, mac, ticket, length)
 		    : open_ticket(context, name, iv, mac, ticket, length);
 }

@@ -220,6 +220,7 @@ void tls_session_free(struct tls_session *session)
 	free(session->spill);
 	free(session->held);
 	free(session->hello);
+	free(session->identity);
 	free(session->server_name);
 	free(session->error);
 	tls_context_free(session->context);

@@ -42,6 +42,7 @@ struct tls_key_pair {
 struct tls_context_config {
 	bool server;
 	bool verify_peer;             /* client: chain and name must verify; server: a client certificate is required */
+	bool ask_peer;                /* server: a client may show a certificate, and is no worse off without */
 	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
 	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
 	const char *private_key_file; /* PEM */
@@ -135,6 +136,20 @@ void tls_session_info(const struct tls_session *session, struct tls_info *info);
 /* After the handshake: the certificates that the peer showed, its own first, `named` if they are for `host`; the caller
  * frees. NULL if it showed none (a resumed session, for one), or without memory. */
 struct tls_certificate_text *tls_peer_certificates(const struct tls_session *session, const char *host, size_t *count);
+/* Who a client is, by the certificate that it showed where it was asked (ask_peer) and whose key it has. */
+enum { TLS_FINGERPRINT_SIZE = 32, TLS_FINGERPRINT_TEXT = 7 + 2 * TLS_FINGERPRINT_SIZE + 1 };
+struct tls_identity {
+	uint8_t fingerprint[TLS_FINGERPRINT_SIZE]; /* SHA-256 of the certificate */
+	bool verified;                             /* there is a path to an anchor in ca_file */
+	char names[512]; /* hosts and mail addresses, each with its NUL, then an empty one; none unless verified */
+	size_t names_length;
+};
+/* NULL: it showed none. A session that was resumed has none either, because who showed one gets no ticket that works:
+ * it makes a full handshake, and shows it again. Lives as long as the session. */
+const struct tls_identity *tls_session_identity(const struct tls_session *session);
+/* Whether it is the one that was written as "sha256:" with 64 digits (colons between octets or not), or as a name. */
+bool tls_identity_is(const struct tls_identity *identity, const char *wanted);
+void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char text[TLS_FINGERPRINT_TEXT]);
 /* Why the session failed, for an operator; never NULL. Lives as long as the session. */
 const char *tls_error_text(const struct tls_session *session);
 

@@ -14,6 +14,7 @@
 
 #include "tls/certificate.h"
 
+#include <stdlib.h>
 #include <time.h>
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/openssl/x509.h>
@@ -62,6 +63,19 @@ static int judge(const struct tls_session *session, const WOLFSSL_X509_STORE_CTX
 	return error;
 }
 
+/* A client that was asked: whatever it shows, it comes in; what that is worth is noted. That the key is its own,
+ * wolfSSL still demands. */
+static int identify(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store)
+{
+	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0 || store->totalCerts == 0)
+		return 1;
+	bool verified = session->context->anchors != NULL && judge(session, store) == 0 &&
+			about_the_chain(wolfSSL_X509_STORE_CTX_get_error(store));
+	free(session->identity);
+	session->identity = tls_identity_new(store->certs[0].buffer, store->certs[0].length, verified);
+	return session->identity != NULL;
+}
+
 static int on_verify(int verdict, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls_session *session = store->userCtx;
@@ -69,6 +83,8 @@ static int on_verify(int verdict, WOLFSSL_X509_STORE_CTX *store)
 	if (session == NULL)
 		return 0;
 	tls_trim_keep(session, store);
+	if (session->context->ask_peer)
+		return identify(session, store);
 	if (!session->context->verify_peer)
 		return verdict;
 	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0)
@@ -93,7 +109,7 @@ bool tls_verify_watch(struct tls_session *session)
 {
 	wolfSSL_SetCertCbCtx(session->wolf, session);
 	wolfSSL_set_verify(session->wolf, wolfSSL_get_verify_mode(session->wolf), on_verify);
-	if (!session->context->verify_peer)
+	if (!session->context->verify_peer && !session->context->ask_peer)
 		return true;
 	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
 	if (store != NULL && wolfSSL_set0_verify_cert_store(session->wolf, store) == WOLFSSL_SUCCESS)
@@ -105,6 +121,6 @@ bool tls_verify_watch(struct tls_session *session)
 void tls_verify_done(struct tls_session *session)
 {
 	/* Back to the context's empty store: the session's own goes. */
-	if (session->context->verify_peer)
+	if (session->context->verify_peer || session->context->ask_peer)
 		wolfSSL_set0_verify_cert_store(session->wolf, session->context->store);
 }

@@ -148,6 +148,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->listener_count; i++) {
 		free(config->listeners[i].name);
 		free(config->listeners[i].address_text);
+		free(config->listeners[i].ca_file);
 	}
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		free(config->certificates[i].certificate);

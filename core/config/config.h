@@ -30,6 +30,7 @@ enum config_listener_tls {
 	CONFIG_LISTENER_TLS_REQUIRED, /* STARTTLS before anything of mail */
 	CONFIG_LISTENER_TLS_IMPLICIT, /* from the first octet */
 };
+enum config_client_certificates { CONFIG_CLIENT_CERTIFICATES_OFF, CONFIG_CLIENT_CERTIFICATES_REQUESTED };
 enum config_tls_version { CONFIG_TLS_1_1 = 1, CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 enum config_listener_auth { CONFIG_LISTENER_AUTH_OFF, CONFIG_LISTENER_AUTH_OFFERED, CONFIG_LISTENER_AUTH_REQUIRED };
 
@@ -37,10 +38,12 @@ struct config_listener {
 	char *name;
 	char *address_text;
 	struct ring_address address;
-	enum config_listener_tls tls;        /* default off */
-	enum config_tls_version min_version; /* default 1.2 */
-	enum config_listener_auth auth;      /* default off */
-	bool auth_in_clear;                  /* passwords are taken without TLS, too; default false */
+	enum config_listener_tls tls;                        /* default off */
+	enum config_tls_version min_version;                 /* default 1.2 */
+	enum config_listener_auth auth;                      /* default off */
+	bool auth_in_clear;                                  /* passwords are taken without TLS, too; default false */
+	enum config_client_certificates client_certificates; /* default off */
+	char *ca_file;                                       /* whose certificates' names are believed; NULL: none */
 };
 
 /* What listeners show of themselves. */

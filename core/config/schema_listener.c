@@ -46,6 +46,14 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 					   "address: %s already belongs to the listener \"%s\"", listener->address_text,
 					   listeners[i].name);
 	}
+	if (listener->client_certificates != CONFIG_CLIENT_CERTIFICATES_OFF && listener->tls == CONFIG_LISTENER_TLS_OFF)
+		return reader_fail(
+			r, &reader_find(r, node, "client_certificates")->start_mark,
+			"client_certificates: without effect without TLS: write tls: required, or remove it");
+	if (listener->ca_file != NULL && listener->client_certificates == CONFIG_CLIENT_CERTIFICATES_OFF)
+		return reader_fail(r, &reader_find(r, node, "ca_file")->start_mark,
+				   "ca_file: without effect where clients are not asked for certificates: write "
+				   "client_certificates: requested, or remove it");
 	return true;
 }
 
@@ -88,6 +96,12 @@ static const struct reader_choice listener_auth[] = {
 	{NULL, 0, false},
 };
 
+static const struct reader_choice listener_client_certificates[] = {
+	{"off", CONFIG_CLIENT_CERTIFICATES_OFF, false},
+	{"requested", CONFIG_CLIENT_CERTIFICATES_REQUESTED, false},
+	{NULL, 0, false},
+};
+
 #define LISTENER(member) offsetof(struct config_listener, member)
 static const struct reader_field listener_fields[] = {
 	FIELD_REQUIRED("name", reader_name, LISTENER(name), "name: lan"),
@@ -96,6 +110,8 @@ static const struct reader_field listener_fields[] = {
 	FIELD("min_version", read_min_version, 0),
 	FIELD_CHOICE("auth", LISTENER(auth), listener_auth),
 	FIELD("auth_in_clear", reader_boolean, LISTENER(auth_in_clear)),
+	FIELD_CHOICE("client_certificates", LISTENER(client_certificates), listener_client_certificates),
+	FIELD("ca_file", reader_file, LISTENER(ca_file)),
 	FIELDS_END,
 };
 

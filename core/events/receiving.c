@@ -21,6 +21,10 @@ void event_session(struct log *log, const struct event_session *s)
 		log_text(&e, "tls", s->tls);
 		log_text(&e, "cipher", s->cipher);
 		log_bool(&e, "resumed", s->resumed);
+		if (s->certificate) {
+			log_text(&e, "certificate", s->certificate);
+			log_bool(&e, "certificate_verified", s->certificate_verified);
+		}
 	}
 	log_number(&e, "messages", s->messages);
 	log_number(&e, "commands", s->commands);

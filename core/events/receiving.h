@@ -24,6 +24,8 @@ struct event_session {
 	const char *reason;
 	const char *tls, *cipher; /* "": without */
 	bool resumed;
+	const char *certificate; /* "sha256:..." of the client's; NULL: it showed none */
+	bool certificate_verified;
 };
 void event_session(struct log *log, const struct event_session *s);
 

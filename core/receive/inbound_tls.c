@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/config/config.h"
 
@@ -27,6 +28,8 @@ static struct tls_context_config policy_of(const struct config *config, const st
 		.private_key_file = config->certificates[0].private_key,
 		.others = others,
 		.other_count = config->certificate_count - 1,
+		.ask_peer = listener->client_certificates == CONFIG_CLIENT_CERTIFICATES_REQUESTED,
+		.ca_file = listener->ca_file,
 		.tls11 = listener->min_version == CONFIG_TLS_1_1,
 		.tls13_only = listener->min_version == CONFIG_TLS_1_3,
 	};
@@ -34,7 +37,9 @@ static struct tls_context_config policy_of(const struct config *config, const st
 
 static bool same_policy(const struct config_listener *a, const struct config_listener *b)
 {
-	return a->min_version == b->min_version;
+	bool same_anchors = a->ca_file && b->ca_file ? strcmp(a->ca_file, b->ca_file) == 0 : a->ca_file == b->ca_file;
+
+	return a->min_version == b->min_version && a->client_certificates == b->client_certificates && same_anchors;
 }
 
 /* The context of an earlier listener that asks the same, counted; or NULL. */

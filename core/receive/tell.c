@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/events/receiving.h"
+#include "core/receive/identity.h"
 #include "core/receive/login.h"
 #include "core/receive/session.h"
 #include "core/shard/shard.h"
@@ -48,15 +49,21 @@ void tell_session(const struct session *s)
 	const struct config *config = s->snapshot->config;
 	struct tls_info tls = {.version = "", .cipher = ""};
 	struct event_session facts;
+	char certificate[TLS_FINGERPRINT_TEXT];
 
 	if (!config->log_sessions)
 		return;
+	const struct tls_identity *identity = identity_certificate(s);
 	if (s->transport.secured)
 		tls_session_info(s->transport.tls, &tls);
+	if (identity)
+		tls_fingerprint_text(identity->fingerprint, certificate);
 	facts = (struct event_session){
 		.tls = tls.version,
 		.cipher = tls.cipher,
 		.resumed = tls.resumed,
+		.certificate = identity ? certificate : NULL,
+		.certificate_verified = identity && identity->verified,
 		.listener = config->listeners[s->listener].name,
 		.client = client_name(s),
 		.user = s->user,

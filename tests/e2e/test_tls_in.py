@@ -3,6 +3,7 @@
 attacks it (RELIABILITY STL-01 to STL-05, STL-08, STL-09).
 """
 
+import hashlib
 import os
 import select
 import socket
@@ -232,6 +233,82 @@ def handshake_failed_says_what_the_device_offers():
         eventually(lambda: len(place.relay.events('handshake_failed')) == len(cases) + 1, lambda: 'the last event')
         event = place.relay.events('handshake_failed')[-1]
         check('offers' not in event and '0x45' in event['error'], 'event %s', event)
+        place.relay.terminate()
+
+
+def fingerprint(path):
+    with open(path) as f:
+        return 'sha256:' + hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+
+
+@case
+def client_certificates_are_an_identity_also_after_resumption():
+    """Asked for, not demanded; known by fingerprint, verified by ca_file; who showed one is not resumed without it."""
+    asked = {'client_certificates': 'requested', 'ca_file': certificates.ca}
+    own = fingerprint(certificates.client)
+    v12, v13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+    with Place(implicit=asked, required={'client_certificates': 'requested'}) as place:
+        def one(mode, version, certificate, expected, resume=None):
+            context = resume.context if resume else certificates.client_context()
+            context.minimum_version = context.maximum_version = version
+            if certificate and not resume:
+                context.load_cert_chain(*(certificates.path(certificate + end) for end in ('.crt', '.key')))
+            before = len(place.relay.events('session'))
+            client = Client(place.address(mode), greeting=mode != 'implicit')
+            if mode != 'implicit':
+                client.command('STARTTLS', 220)
+            client.socket = context.wrap_socket(client.socket, server_hostname='mail.example.org',
+                                                session=resume.session if resume else None)
+            if mode == 'implicit':
+                client.expect(220)
+            client.hello()  # the ticket of TLS 1.3 is read with it
+            client.session, client.context = client.socket.session, context
+            reused = client.socket.session_reused
+            client.command('QUIT', 221)
+            client.close()
+            eventually(lambda: len(place.relay.events('session')) == before + 1, lambda: 'the session')
+            event = place.relay.events('session')[-1]
+            equal((event.get('certificate'), event.get('certificate_verified')), expected,
+                  'certificate (%s, %s)' % (mode, version.name))
+            equal(event['resumed'], bool(reused), 'resumed')
+            return client, reused
+
+        for version in (v12, v13):
+            first, _ = one('implicit', version, 'client', (own, True))
+            _, reused = one('implicit', version, 'client', (own, True), first)
+            check(not reused, 'a session with a certificate was resumed')
+            first, _ = one('implicit', version, None, (None, None))
+            _, reused = one('implicit', version, None, (None, None), first)
+            check(reused, 'a session without one was not resumed')
+            # Nobody's, and a server's: they are fingerprints and no more.
+            one('implicit', version, 'selfsigned', (fingerprint(certificates.selfsigned), False))
+            one('implicit', version, 'other', (fingerprint(certificates.other), False))
+            one('required', version, 'client', (own, False))
+            one('offered', version, 'client', (None, None))
+        place.relay.terminate()
+
+
+@case
+def tickets_are_taken_by_every_shard():
+    """Resumption works whichever shard accepts, and a ticket of one kind of listener is no good at another."""
+    with Place(required={'min_version': '1.1'}, shards=4) as place:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = certificates.client_context()
+            context.minimum_version = context.maximum_version = version
+            session, reused = None, []
+            for _ in range(16):
+                with socket.create_connection(place.address('implicit'), 60) as plain:
+                    tls = context.wrap_socket(plain, server_hostname='mail.example.org', session=session)
+                    tls.recv(200)
+                    session = session or tls.session
+                    reused.append(tls.session_reused)
+                    tls.close()
+            equal(reused, [False] + 15 * [True], 'resumed')
+            with place.clear('required') as client:
+                client.command('STARTTLS', 220)
+                tls = context.wrap_socket(client.socket, server_hostname='mail.example.org', session=session)
+                check(not tls.session_reused, 'a ticket was taken by a listener with another policy')
+                client.socket = tls
         place.relay.terminate()
 
 

@@ -147,6 +147,16 @@ void tls_session_offer(const struct tls_session *session, struct tls_offer *offe
 	*offer = (struct tls_offer){.version = ""};
 }
 
+const struct tls_identity *tls_session_identity(const struct tls_session *session)
+{
+	return NULL;
+}
+
+void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char text[TLS_FINGERPRINT_TEXT])
+{
+	text[0] = '\0';
+}
+
 const char *tls_error_text(const struct tls_session *session)
 {
 	return "error";
