@@ -122,11 +122,6 @@ void allowance_give_back(struct allowance *a, uint64_t then_ns, uint64_t window_
 
 void allowance_exhaust(struct allowance *a, uint64_t now_ns, uint64_t window_ns, uint64_t most)
 {
-	uint64_t spent = atomic_load_explicit(&a->spent, memory_order_relaxed);
-
-	do {
-		if (spent >= most)
-			return;
-	} while (!change(&a->spent, &spent, most));
-	note(a, slot_of(now_ns, window_ns), most - spent);
+	atomic_fetch_add_explicit(&a->spent, most, memory_order_acq_rel);
+	note(a, slot_of(now_ns, window_ns), most);
 }

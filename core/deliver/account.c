@@ -9,6 +9,8 @@
 #define WINDOW_NS (MINUTE_NS + SPARE_NS)
 /* What is slowed without a rate of its own goes at this pace at least. */
 #define BASE_MOST_NS CLOCK_NS_PER_S
+/* By then all lanes go by a limit that has changed. */
+#define TAKEN_NS (10 * CLOCK_NS_PER_S)
 /* Refusals within so much of each other are of messages that were under way together. */
 #define SLOW_AGAIN_NS (5 * CLOCK_NS_PER_S)
 
@@ -128,15 +130,20 @@ void account_give_back(struct account *account, const struct config_limits *limi
 void account_follow(struct account *account, const struct config_limits *limits, uint64_t now_ns)
 {
 	const struct config_limits *before = &account->limits;
-	uint64_t interval = configured_ns(limits, limits->pacing == CONFIG_PACING_EVEN);
+	uint64_t interval = configured_ns(limits, limits->pacing == CONFIG_PACING_EVEN), wait_ns = interval;
+	/* For a moment longer lanes go by what was in force before. */
+	uint64_t taken_ns = config_limited(before) ? now_ns + TAKEN_NS : now_ns;
 
 	/* What was not counted until now may have been as much as may be. */
 	if (bursts(limits) && !bursts(before))
-		allowance_exhaust(&account->messages, now_ns, WINDOW_NS, limits->messages_per_minute);
+		allowance_exhaust(&account->messages, taken_ns, WINDOW_NS, limits->messages_per_minute);
 	if (limits->octets_per_minute && !before->octets_per_minute)
-		allowance_exhaust(&account->octets, now_ns, WINDOW_NS, limits->octets_per_minute);
+		allowance_exhaust(&account->octets, taken_ns, WINDOW_NS, limits->octets_per_minute);
+	/* A pace does not know of bursts. */
+	if (bursts(before) && limits->messages_per_minute && !bursts(limits))
+		wait_ns += TAKEN_NS + WINDOW_NS;
 	if (interval != configured_ns(before, before->pacing == CONFIG_PACING_EVEN))
-		begin_anew(account, interval, now_ns);
+		begin_anew(account, wait_ns, now_ns);
 	account->limits = *limits;
 }
 

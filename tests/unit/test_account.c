@@ -132,6 +132,28 @@ static void test_follow(void)
 	CHECK(!account_asks(&a, &none) && account_asks(&a, &one));
 }
 
+/* A minute's burst has just gone out: from now on evenly is not from now on at once. */
+static void test_follow_burst(void)
+{
+	struct config_limits burst = even30;
+	struct account a = {0};
+	struct account_turn turn = {0};
+	uint64_t now = SECOND;
+
+	burst.pacing = CONFIG_PACING_BURST;
+	account_follow(&a, &burst, now);
+	now += 2 * MINUTE;
+	for (unsigned i = 0; i < 30; i++)
+		CHECK_EQ(account_take(&a, &burst, &turn, &small, now), 0);
+	account_follow(&a, &even30, now);
+	CHECK(account_when_ns(&a, &even30, &turn, now) > now + MINUTE);
+	/* And the other way round, long after the last burst. */
+	now += 20 * MINUTE;
+	CHECK_EQ(account_take(&a, &even30, &turn, &small, now), 0);
+	account_follow(&a, &burst, now);
+	CHECK(account_take(&a, &burst, &turn, &small, now) > now + MINUTE);
+}
+
 /* ---- slower ------------------------------------------------------------------------------------------------------ */
 
 static void test_slow(void)
@@ -194,6 +216,7 @@ int main(void)
 	RUN(test_kept);
 	RUN(test_octets);
 	RUN(test_follow);
+	RUN(test_follow_burst);
 	RUN(test_slow);
 	RUN(test_slower);
 	RUN(test_slow_unlimited);

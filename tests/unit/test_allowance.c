@@ -71,6 +71,9 @@ static void test_exhaust(void)
 	allowance_exhaust(&a, 3 * PART, WINDOW, 10);
 	CHECK_EQ(allowance_take(&a, 3 * PART, WINDOW, 10, 1), WINDOW + 4 * PART);
 	CHECK_EQ(allowance_take(&a, WINDOW + 4 * PART, WINDOW, 10, 10), 0);
+	/* What was spent long ago is no part of it. */
+	allowance_exhaust(&a, 9 * WINDOW, WINDOW, 10);
+	CHECK(allowance_take(&a, 9 * WINDOW + PART, WINDOW, 10, 1) > 9 * WINDOW + PART);
 }
 
 /* Up to four years. */
