@@ -114,24 +114,33 @@ static uint64_t left_of(const struct outbound *o, const struct account *account)
 	return account->day ? budget_left(account->day, o->shard->now_ns, &when_ns) : UINT32_MAX;
 }
 
-/* In one transaction: what is left of the day's goes now, the others when they may. */
-static unsigned most_recipients(const struct outbound *o)
+/* The most that one of those has who may sign in. What others have may be out of reach for hours. */
+static uint64_t left_of_usable(const struct outbound *o, unsigned most)
 {
-	unsigned most = o->destination->recipients_per_message, day = o->destination->limits.recipients_per_day;
 	uint64_t left = 0;
 	size_t i;
+
+	for (i = 0; i < o->mailboxes->count && left < most; i++) {
+		const struct mailbox *mailbox = o->mailboxes->entries[i].mailbox;
+		uint64_t its = mailbox_held(mailbox) ? 0 : left_of(o, &mailbox->account);
+		left = its > left ? its : left;
+	}
+	return left;
+}
+
+unsigned attempt_most_recipients(const struct outbound *o)
+{
+	unsigned most = o->destination->recipients_per_message, day = o->destination->limits.recipients_per_day;
+	uint64_t left;
 
 	if (o->crowd_until_ns > o->shard->now_ns && o->crowd < most)
 		most = o->crowd;
 	if (!day)
 		return most;
 	most = most < day ? most : day;
-	if (!o->mailboxes)
-		left = left_of(o, o->account);
-	for (i = 0; o->mailboxes && i < o->mailboxes->count && left < most; i++) {
-		uint64_t its = left_of(o, &o->mailboxes->entries[i].mailbox->account);
-		left = its > left ? its : left;
-	}
+	if (o->mailboxes && mailbox_all_held(o->mailboxes))
+		return most;
+	left = o->mailboxes ? left_of_usable(o, most) : left_of(o, o->account);
 	return left >= most ? most : left ? (unsigned)left : 1;
 }
 
@@ -155,7 +164,7 @@ static void loaded(struct attempt *a, int result)
 					    .statuses = statuses(a, m),
 					    .results = a->results,
 					    .content_length = m->content_length,
-					    .most = most_recipients(a->outbound),
+					    .most = attempt_most_recipients(a->outbound),
 					    .last = m->item.part_count,
 				    });
 	if (a->expiring) {

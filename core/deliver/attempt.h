@@ -69,6 +69,8 @@ struct attempt {
 enum attempt_started { ATTEMPT_NO_MEMORY, ATTEMPT_LOADED, ATTEMPT_READING /* on_read() follows */ };
 enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool expiring,
 				   const struct attempt_handlers *handlers);
+/* In one transaction: what is left of the day's goes now, the others when they may. At least 1. */
+unsigned attempt_most_recipients(const struct outbound *o);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our

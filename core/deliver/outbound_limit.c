@@ -135,9 +135,11 @@ static bool day_grants(struct outbound *o, struct account *account, struct attem
 	case BUDGET_WAIT:
 		break;
 	case BUDGET_NOTHING:
-		attempt_give_back(a);
 		tell_spent(o, account, when_ns);
-		/* Fewer of them may go, or another mailbox has some. */
+		/* Another mailbox has as much: it stays loaded, and none that has less is asked again. */
+		if (!o->mailboxes || n > attempt_most_recipients(o))
+			attempt_give_back(a);
+		/* Fewer of them may go. */
 		if (o->mailboxes || (n > 1 && budget_left(account->day, now_ns, &when_ns) > 0))
 			when_ns = now_ns;
 		break;
@@ -158,10 +160,23 @@ static bool day_near(struct outbound *o, struct account *account, unsigned least
 
 /* ---- turns ------------------------------------------------------------------------------------------------------- */
 
+/* More recipients than any mailbox has left that may sign in: it is loaded anew, with fewer. */
+static void look_at_loaded(struct outbound *o)
+{
+	struct attempt *a;
+
+	if (!o->mailboxes || !o->destination->limits.recipients_per_day || list_empty(&o->loaded))
+		return;
+	a = container_of(o->loaded.next, struct attempt, link);
+	if (recipients_of(a) > attempt_most_recipients(o))
+		attempt_give_back(a);
+}
+
 bool outbound_near(struct outbound *o, uint64_t *next_ns)
 {
 	uint64_t when_ns, lead;
 
+	look_at_loaded(o);
 	if (!asks(o))
 		return true;
 	if (!o->mailboxes && !day_near(o, o->account, 1, &when_ns)) {
