@@ -15,6 +15,7 @@
  *                               arguments.
  *
  * A buffer of TLS_OUTPUT_MIN octets always holds one tls_write() of TLS_RECORD_MAX octets.
+ * The simulation has another implementation of all this (tests/sim/sim_tls.c).
  * Compression, renegotiation and early data are off. TLS 1.2 and 1.3, and 1.1 where a server is told to; X25519 first.
  */
 #ifndef POSTRIDER_TLS_TLS_H

@@ -15,7 +15,9 @@
 #include <strings.h>
 
 #include "core/base/list.h"
+#include "core/smtp/base64.h"
 #include "tests/sim/actor_nexthop.h"
+#include "tests/sim/sim_tls.h"
 
 enum { HOP_LINE_MAX = 2048, HOP_RECIPIENTS_MAX = 100 };
 
@@ -38,6 +40,8 @@ struct hop_session {
 	bool scheduled, closing, over, greeted, hello_due;
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
+	bool starting_tls, secured;
+	unsigned mailbox; /* number from 1 of who is signed in; 0: nobody */
 	unsigned recipient_count, messages;
 	uint64_t heard_ns; /* the last command */
 	uint8_t *content;
@@ -73,12 +77,19 @@ static bool hop_refuses_setup(struct hop_session *s, enum actor_setup_stage stag
 
 /* Replies. */
 
+static void hop_over(struct hop_session *s)
+{
+	s->over = true;
+	s->hop->stats.connections_now--;
+	if (s->mailbox)
+		s->hop->config.logins->connections[s->mailbox - 1]--;
+}
+
 static void hop_finish(struct hop_session *s, bool abort)
 {
 	if (s->over)
 		return;
-	s->over = true;
-	s->hop->stats.connections_now--;
+	hop_over(s);
 	if (abort)
 		world_abort(s->connection);
 	else
@@ -249,7 +260,10 @@ static void hop_ehlo(struct hop_session *s)
 		hop_reply(s, config->setup_refused);
 		return;
 	}
-	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+		 !config->logins ? ""
+		 : s->secured    ? "250-AUTH PLAIN\r\n"
+				 : "250-STARTTLS\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "");
 	s->greeted = s->hello_due = true;
@@ -278,7 +292,12 @@ static void hop_mail(struct hop_session *s, const char *line)
 	(void)sscanf(line + 10, "<s%u@", &sequence);
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
-	if (!s->greeted || s->mail) {
+	if (s->mailbox)
+		actor_meter_add(&config->logins->messages[s->mailbox - 1], 1);
+	if (config->logins && !s->mailbox) {
+		hop_violation(s, "MAIL from nobody", line);
+		hop_reply(s, "530 5.7.0 Authentication required\r\n");
+	} else if (!s->greeted || s->mail) {
 		/* Where RSET is refused that is the only way to learn of it. */
 		if (!config->rset_refused)
 			hop_violation(s, "MAIL out of order", line);
@@ -317,6 +336,8 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		return;
 	}
 	hop_meter(config->recipients_meter, 1);
+	if (s->mailbox)
+		actor_meter_add(&config->logins->recipients[s->mailbox - 1], 1);
 	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
 	if (!ours && !s->null_sender)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
@@ -387,6 +408,81 @@ static void hop_bdat(struct hop_session *s, const char *line)
 		hop_chunk_end(s);
 }
 
+/* ---- signing in ---- */
+
+/* The number of the mailbox from 1; 0: none has that name and password. */
+static unsigned hop_who(const struct actor_logins *logins, const char *line)
+{
+	uint8_t said[256];
+	unsigned mailbox = 0;
+	size_t length = strlen(line);
+	ssize_t n = length / 4 * 3 < sizeof(said) - 1 ? base64_decode(line, length, said) : -1;
+	const char *text = (const char *)said;
+
+	if (n < 2 || said[0] != 0)
+		return 0;
+	said[n] = '\0';
+	if (sscanf(text + 1, "m%u@pool.example", &mailbox) != 1 || mailbox >= logins->count)
+		return 0;
+	return strcmp(text + 2 + strlen(text + 1), "secret") == 0 ? mailbox + 1 : 0;
+}
+
+static void hop_signed_in(struct hop_session *s, unsigned mailbox)
+{
+	struct actor_logins *logins = s->hop->config.logins;
+
+	logins->right++;
+	s->mailbox = mailbox;
+	if (++logins->connections[mailbox - 1] > logins->connections_max && logins->connections_max)
+		logins->over++;
+	hop_reply(s, "235 2.7.0 Welcome\r\n");
+}
+
+static void hop_auth(struct hop_session *s, const char *line)
+{
+	struct actor_logins *logins = s->hop->config.logins;
+	unsigned mailbox = hop_who(logins, line);
+
+	logins->tries++;
+	logins->wrong += mailbox == 0;
+	if (world_chance(logins->silent))
+		return;
+	if (world_chance(logins->closed)) {
+		hop_finish(s, world_below(2));
+	} else if (world_chance(logins->later)) {
+		actor_meter_add(&logins->failures, 1);
+		hop_reply(s, "454 4.7.0 Temporary authentication failure\r\n");
+	} else if (mailbox == 0 || (logins->locked >> (mailbox - 1) & 1) || world_chance(logins->refused)) {
+		actor_meter_add(&logins->failures, 1);
+		hop_reply(s, "535 5.7.3 Authentication unsuccessful\r\n");
+	} else {
+		hop_signed_in(s, mailbox);
+	}
+}
+
+/* STARTTLS, and AUTH behind it. False: it is another command. */
+static bool hop_sign_in(struct hop_session *s, const char *line)
+{
+	if (s->starting_tls) {
+		if (strncmp(line, SIM_TLS_HELLO, SIM_TLS_HELLO_LENGTH - 2) != 0)
+			hop_violation(s, "no hello of TLS", line);
+		s->starting_tls = false;
+		s->secured = true;
+		s->greeted = false;
+		hop_reply(s, SIM_TLS_HELLO);
+	} else if (strncasecmp(line, "STARTTLS", 8) == 0) {
+		s->starting_tls = true;
+		hop_reply(s, "220 2.0.0 Ready\r\n");
+	} else if (strncasecmp(line, "AUTH PLAIN ", 11) == 0) {
+		if (!s->secured || !s->greeted || s->mailbox)
+			hop_violation(s, "AUTH out of order", "");
+		hop_auth(s, line + 11);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Without a word, and what is on its way is lost. */
 static bool hop_breaks(struct hop_session *s, const char *line)
 {
@@ -422,6 +518,8 @@ static void hop_command(struct hop_session *s, const char *line)
 	}
 	if (strncasecmp(line, "EHLO ", 5) == 0 || strncasecmp(line, "HELO ", 5) == 0) {
 		hop_ehlo(s);
+	} else if (s->hop->config.logins && hop_sign_in(s, line)) {
+		return;
 	} else if (strncasecmp(line, "MAIL FROM:", 10) == 0) {
 		hop_mail(s, line);
 	} else if (strncasecmp(line, "RCPT TO:", 8) == 0) {
@@ -505,8 +603,7 @@ static void hop_on_end(struct world_connection *connection, void *context, int e
 		hop_finish(s, false);
 		return;
 	}
-	s->over = true;
-	s->hop->stats.connections_now--;
+	hop_over(s);
 }
 
 /* As the client has them: one that it has closed is its no more, though its end is still on its way. */

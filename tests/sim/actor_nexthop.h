@@ -23,6 +23,22 @@ enum actor_session_end {
 	ACTOR_ENDS,
 };
 
+/* Who may sign in, at all next hops that share it, and what each may do then. Rates are per million. */
+enum { ACTOR_MAILBOXES = 8 };
+struct actor_logins {
+	unsigned count;           /* the users m0@pool.example and so on, each with the password "secret" */
+	unsigned connections_max; /* of each, signed in at a time; 0: no limit */
+	uint32_t locked;          /* bits: of these every login is refused */
+	uint32_t refused, later;  /* 535 although the password is right; 454 */
+	uint32_t closed, silent;  /* closes instead of a reply; says nothing */
+	unsigned tries, right;    /* logins that were said, and that were accepted */
+	unsigned wrong;           /* with another password */
+	unsigned over;            /* times that one had more connections than it may */
+	unsigned connections[ACTOR_MAILBOXES];
+	struct actor_meter messages[ACTOR_MAILBOXES], recipients[ACTOR_MAILBOXES];
+	struct actor_meter failures; /* of logins, in any window of time */
+};
+
 /* Rates are per million. */
 struct actor_nexthop_config {
 	struct ring_address address;
@@ -57,6 +73,8 @@ struct actor_nexthop_config {
 	uint64_t idle_death_ns;         /* a command after so long without any: reset; 0: never */
 	unsigned resets_in_content;     /* so many connections are reset in the content of their third message */
 	uint32_t poison;                /* this message's content resets the connection: its sequence; 0: none */
+	/* Offers STARTTLS (sim_tls.h) and AUTH PLAIN, and takes mail from nobody else; NULL: neither. */
+	struct actor_logins *logins;
 	/* What clients send to all next hops that share it; NULL: not counted. Not owned. */
 	struct actor_meter *messages_meter, *hour_meter, *octets_meter, *recipients_meter;
 };

@@ -11,7 +11,9 @@
 
 #include "core/base/clock.h"
 #include "core/deliver/deliverer.h"
+#include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/tls_policy.h"
 #include "core/receive/listen.h"
 #include "core/receive/receiver.h"
 #include "core/relay/reload.h"
@@ -43,7 +45,7 @@ static const char rig_yaml[] =
 	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }%s%s]\n"
 	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
 	"destinations:\n"
-	"  - { name: one, hosts: [%s], tls: { mode: none }, limits: { connections: %u, "
+	"  - { name: one, hosts: [%s], %s, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u%s }, pacing: %s }\n"
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u } }\n"
@@ -101,6 +103,8 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		struct actor_nexthop_config hop = options->hop;
 		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
 		hop.ledger = &rig->ledger;
+		if (i > 0)
+			hop.logins = NULL;
 		if (i > 0)
 			hop.messages_meter = hop.hour_meter = hop.octets_meter = hop.recipients_meter = NULL;
 		rig->hops[i] = actor_nexthop_start(&hop);
@@ -190,11 +194,12 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
 	unsigned each = o->each ? o->each : 100;
 	static struct config_problems problems;
-	char text[2048];
+	char text[4096];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
 			 o->second_listener ? ", { name: more, address: \"127.0.0.1:2526\" }" : "",
 			 o->taken_port ? ", { name: taken, address: \"127.0.0.1:3002\" }" : "",
-			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"", connections, in_flight, each,
+			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"",
+			 o->signing_in ? o->signing_in : "tls: { mode: none }", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
 			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
 
@@ -293,6 +298,21 @@ static int make_shards(struct rig *rig, unsigned count)
 	return 0;
 }
 
+/* As main() does it. */
+static int load_files(struct rig *rig)
+{
+	struct snapshot *snapshot = rig->relay.snapshot;
+	struct deliverers *deliverers = &rig->relay.deliverers;
+	struct mailbox_problem mailbox_problem;
+	struct tls_problem tls_problem;
+	int r = tls_policies_make(snapshot->tls, rig->config, &tls_problem);
+
+	if (r == 0)
+		r = mailbox_sets_make(snapshot->mailboxes, deliverers->mailboxes, deliverers->tokens, rig->config,
+				      &mailbox_problem);
+	return r == 0 ? deliverers_follow(deliverers, rig->config, snapshot->mailboxes) : r;
+}
+
 static int serve(struct rig *rig)
 {
 	struct ring_problem problem;
@@ -372,9 +392,11 @@ int rig_start(struct rig *rig, unsigned shards)
 		rig_crash(rig, WORLD_KILL);
 		return r;
 	}
-	r = relay_recover(&rig->relay, rig->log, &rig->recovery);
+	r = load_files(rig);
+	if (r == 0)
+		r = relay_recover(&rig->relay, rig->log, &rig->recovery);
 	if (r < 0 && rig_log)
-		fprintf(stderr, "relay_recover: %s\n", rig->recovery.problem);
+		fprintf(stderr, "%s: %s\n", strerror(-r), rig->recovery.problem);
 	if (r == 0)
 		r = serve(rig);
 	if (r < 0) {

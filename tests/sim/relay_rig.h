@@ -69,6 +69,7 @@ struct rig_options {
 	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
 	unsigned size_mib;               /* spool.size_max, 0: 128 */
 	bool may_expire;                 /* recipients may fail without a next hop's word */
+	const char *signing_in; /* of the first destination, in place of `tls: { mode: none }`: YAML, or NULL */
 	struct actor_nexthop_config hop; /* but for address and ledger */
 };
 

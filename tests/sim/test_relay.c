@@ -54,6 +54,11 @@ static const struct scenario scenarios[] = {
 	{"limits", scenario_limits, 12},
 	{"slots", scenario_slots, 20},
 	{"day", scenario_day, 8},
+	{"pool", scenario_pool, 12},
+	{"spent", scenario_spent, 8},
+	{"logins", scenario_logins, 12},
+	{"paths", scenario_paths, 12},
+	{"pool_reload", scenario_pool_reload, 12},
 };
 /* clang-format on */
 

@@ -37,6 +37,13 @@ void scenario_hosts(uint64_t seed);
 /* test_relay_limits.c: rates, over all shards and lives. */
 void scenario_limits(uint64_t seed);
 void scenario_day(uint64_t seed);
+
+/* test_relay_pool.c: mailboxes, and the other path. */
+void scenario_pool(uint64_t seed);
+void scenario_spent(uint64_t seed);
+void scenario_logins(uint64_t seed);
+void scenario_paths(uint64_t seed);
+void scenario_pool_reload(uint64_t seed);
 /* test_relay_names.c: names that are answered late, wrongly or not at all. */
 void scenario_names(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
