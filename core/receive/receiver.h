@@ -59,6 +59,9 @@ struct receiver {
 	uint64_t dry_since_ns;         /* content memory, or 0 */
 	struct list reply_waiters;     /* sessions whose client must read before more is read from it, oldest first */
 	struct logins logins;
+	struct list handshake_waiters; /* sessions that have octets for their TLS handshake, in the order they came */
+	struct session *handshaking;   /* the one of them whose turn it is, or NULL */
+	unsigned handshakes;           /* sessions whose TLS handshake has begun and is not complete */
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };

@@ -18,7 +18,11 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-enum { HANDSHAKE_S = 60 }; /* in all: a slow device computes for seconds, a hostile peer holds 17 KB meanwhile */
+enum {
+	HANDSHAKE_S = 60,      /* in all: a slow device computes for seconds */
+	HANDSHAKES_MAX = 2048, /* at a time, of a shard: 60 KB each when the hello was answered */
+	TURN_NS = 5000000,     /* of a turn for all of them */
+};
 
 static enum config_listener_tls mode_of(const struct session *s)
 {
@@ -53,14 +57,51 @@ void receive_handshake(struct session *s)
 		tls_session_new(inbound_tls_context(s->snapshot->inbound, shard->index, s->listener), NULL, NULL);
 
 	receive_move(s, SESSION_HANDSHAKE);
-	if (!tls) {
-		receive_end(s, "out of memory");
+	if (!tls || shard->receiver->handshakes > HANDSHAKES_MAX) {
+		tls_session_free(tls);
+		receive_end(s, tls ? "too many TLS handshakes" : "out of memory");
 		return;
 	}
 	receive_arm_timer(s, command < most ? command : most);
 	transport_use_buffers(&s->transport, &shard->receiver->tls_buffers);
 	if (!transport_secure(&s->transport, tls))
 		receive_end(s, "out of memory");
+}
+
+/*
+ * A handshake costs as much as a thousand commands, and five hundred devices come back together after a power cut: so
+ * its steps are not made where their octets arrive, but at one place of the turn, in the order they came and as many as
+ * fit in a few milliseconds; at least one. Others wait for that long and no longer.
+ */
+bool receive_may_handshake(struct session *s)
+{
+	struct receiver *receiver = s->shard->receiver;
+
+	if (receiver->handshaking == s)
+		return true;
+	if (!list_linked(&s->place))
+		list_append(&receiver->handshake_waiters, &s->place);
+	return false;
+}
+
+void receive_run_handshakes(struct shard *shard)
+{
+	struct receiver *receiver = shard->receiver;
+	uint64_t started_ns = 0;
+	struct list *link;
+
+	if (list_empty(&receiver->handshake_waiters))
+		return;
+	started_ns = clock_monotonic_ns();
+	/* What they send is answered by others, so none comes again within this. */
+	while ((link = list_take_first(&receiver->handshake_waiters)) != NULL) {
+		struct session *s = container_of(link, struct session, place);
+		receiver->handshaking = s;
+		transport_resume(&s->transport);
+		receiver->handshaking = NULL;
+		if (clock_monotonic_ns() - started_ns >= TURN_NS)
+			return;
+	}
 }
 
 void receive_handshake_late(struct session *s)
@@ -79,6 +120,10 @@ void receive_starttls(struct session *s)
 	}
 	if (mode == CONFIG_LISTENER_TLS_OFF) {
 		receive_error(s, "502 5.5.1 STARTTLS not offered\r\n");
+		return;
+	}
+	if (s->shard->receiver->handshakes >= HANDSHAKES_MAX) {
+		receive_reply_text(s, "454 4.7.0 TLS not available now, try again later\r\n");
 		return;
 	}
 	receive_drop_transaction(s);

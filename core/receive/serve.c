@@ -18,13 +18,18 @@
 
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length);
 static void on_end(struct transport *t, int result);
+static bool may_handshake(struct transport *t);
 static void on_secured(struct transport *t);
 static void on_sent(struct transport *t);
 static void on_closed(struct transport *t);
 static void on_timer(struct wheel_timer *timer);
 
-static const struct transport_handlers handlers = {
-	.on_data = on_data, .on_end = on_end, .on_secured = on_secured, .on_sent = on_sent, .on_closed = on_closed};
+static const struct transport_handlers handlers = {.on_data = on_data,
+						   .on_end = on_end,
+						   .may_handshake = may_handshake,
+						   .on_secured = on_secured,
+						   .on_sent = on_sent,
+						   .on_closed = on_closed};
 
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
@@ -95,6 +100,11 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 		receive_handshake(s);
 	else
 		receive_greet(s);
+}
+
+static bool may_handshake(struct transport *t)
+{
+	return receive_may_handshake(container_of(t, struct session, transport));
 }
 
 static void on_secured(struct transport *t)

@@ -93,7 +93,11 @@ static void leave_login(struct session *s)
 
 void receive_move(struct session *s, enum session_state state)
 {
+	struct receiver *receiver = s->shard->receiver;
+
+	receiver->handshakes -= s->state == SESSION_HANDSHAKE;
 	states_move(&session_states, &s->state, state);
+	receiver->handshakes += s->state == SESSION_HANDSHAKE;
 	if (state >= SESSION_FINISHING)
 		leave_login(s);
 	switch (state) {

@@ -135,8 +135,10 @@ static_assert(sizeof(struct session) + SESSION_NAME_SHORT <= SESSION_IDLE_OCTETS
 
 /* A connection to that listener was accepted: takes the descriptor over. */
 void receive_accepted(struct shard *shard, unsigned listener, int fd);
-/* Once per turn: sessions that wait for content memory go on as far as there is some. */
+/* Once per turn: sessions that wait for content memory go on as far as there is some, */
 void receive_run(struct shard *shard);
+/* and TLS handshakes as far as there is time. */
+void receive_run_handshakes(struct shard *shard);
 /* Drain: no new transactions; idle sessions get 421 and close. */
 void receive_drain(struct shard *shard, bool hard);
 /* Every session of the shard has gone. */

@@ -132,6 +132,8 @@ void receive_answer_starttls(struct session *s, size_t behind);
 void receive_begin_tls(struct session *s);
 /* TLS begins with the next octet. */
 void receive_handshake(struct session *s);
+/* Octets have come for the handshake: is it this session's turn? If not, it waits for that. */
+bool receive_may_handshake(struct session *s);
 /* Its time is up. */
 void receive_handshake_late(struct session *s);
 /* It is there: what was said before is forgotten. */

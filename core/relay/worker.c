@@ -193,8 +193,8 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
-	if (!list_empty(&shard->deliverer->outbound_wake) || !list_empty(&shard->posts_here) ||
-	    asker_due(shard->asker) || spool_flush_wanted(shard->store->spool))
+	if (!list_empty(&shard->receiver->handshake_waiters) || !list_empty(&shard->deliverer->outbound_wake) ||
+	    !list_empty(&shard->posts_here) || asker_due(shard->asker) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
 }
@@ -227,6 +227,7 @@ static int turn(struct worker *worker)
 	store_run(shard);
 	record_run(shard);
 	receive_run(shard);
+	receive_run_handshakes(shard);
 	/* Into this batch, too. */
 	post_collect_own(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */

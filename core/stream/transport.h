@@ -91,9 +91,12 @@ struct transport_handlers {
 	 * negative result follows. */
 	void (*on_end)(struct transport *t, int result);
 	void (*on_connected)(struct transport *t, int result); /* 0 or negative errno */
-	void (*on_secured)(struct transport *t);               /* the TLS handshake is complete */
-	void (*on_sent)(struct transport *t);                  /* room for output again */
-	void (*on_closed)(struct transport *t);                /* nothing is in flight any more: free it */
+	/* Octets have come for the TLS handshake: may it go on with them now? False: it is paused until
+	 * transport_resume(). NULL: always. */
+	bool (*may_handshake)(struct transport *t);
+	void (*on_secured)(struct transport *t); /* the TLS handshake is complete */
+	void (*on_sent)(struct transport *t);    /* room for output again */
+	void (*on_closed)(struct transport *t);  /* nothing is in flight any more: free it */
 };
 
 enum { TRANSPORT_TLS_FAILED = -100000, TRANSPORT_TLS_TRUNCATED = -100001 };

@@ -15,6 +15,11 @@ int transport_secure_pump(struct transport *t)
 		enum tls_status status;
 		size_t length = 0;
 
+		if (!t->secured && t->handlers->may_handshake && tls_input_left(t->tls) > 0 &&
+		    !t->handlers->may_handshake(t)) {
+			t->paused = true;
+			return 0;
+		}
 		if (!t->collecting && !(t->collecting = pool_acquire(t->buffers)))
 			return -ENOMEM;
 		tls_lend_output(t->tls, t->collecting + t->collected, t->capacity - t->collected);

@@ -142,6 +142,10 @@ void tls_session_info(const struct tls_session *session, struct tls_info *info)
 	*info = (struct tls_info){.version = "TLSv1.3", .cipher = "", .group = ""};
 }
 
+void tls_session_free(struct tls_session *session)
+{
+}
+
 void tls_session_offer(const struct tls_session *session, struct tls_offer *offer)
 {
 	*offer = (struct tls_offer){.version = ""};
@@ -201,6 +205,13 @@ static void feed(const uint8_t *data, size_t length)
 	size_t used;
 
 	line.feeding = true;
+	if (line.handshake && !line.t->handlers->may_handshake(line.t)) {
+		line.feeding = false;
+		line.paused = true;
+		memcpy(line.held, data, length);
+		held_set(length);
+		return;
+	}
 	if (line.handshake) {
 		line.handshake = false;
 		line.t->secured = true;
@@ -497,6 +508,7 @@ static void begin(int from)
 	list_init(&receiver.content_readers);
 	list_init(&receiver.memory_waiters);
 	list_init(&receiver.reply_waiters);
+	list_init(&receiver.handshake_waiters);
 	pool_init(&receiver.sessions, sizeof(struct session), 1, 4);
 	pool_init(&receiver.lines, SMTP_COMMAND_LINE_MAX, 1, 4);
 	pool_init(&receiver.names, 256, 1, 4);
@@ -546,6 +558,7 @@ static void finish(void)
 		verify(0);
 	need(!line.t && receive_idle(&shard));
 	look_at_output();
+	need(receiver.handshakes == 0 && list_empty(&receiver.handshake_waiters));
 	need(receiver.sessions.in_use == 0 && receiver.lines.in_use == 0 && receiver.names.in_use == 0);
 	need(receiver.logins.pool.in_use == 0 && receiver.logins.free_count == LOGIN_SECRETS);
 	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);
@@ -626,6 +639,7 @@ static void steps(const uint8_t *data, size_t size)
 			at += length;
 		}
 		receive_run(&shard);
+		receive_run_handshakes(&shard);
 		gone();
 	}
 	finish();
@@ -657,6 +671,7 @@ static void quiet(void)
 		wait_for_answer();
 		more |= line.unsent > 0;
 		receive_run(&shard);
+		receive_run_handshakes(&shard);
 		gone();
 	}
 }
