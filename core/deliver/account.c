@@ -52,11 +52,39 @@ static void begin_anew(struct account *account, uint64_t interval, uint64_t now_
 	bucket_restart(&account->pace, bucket_after(now_ns, interval));
 }
 
+/* In one word, so that one of an earlier generation is known: the time, up to a little later, and the generation. */
+enum { RETURNED_BITS = 12 };
+#define RETURNED_MASK ((UINT64_C(1) << RETURNED_BITS) - 1)
+
+static void put_back(struct account *account, const struct account_turn *turn)
+{
+	uint64_t at_ns = bucket_after(turn->at_ns, RETURNED_MASK) & ~RETURNED_MASK;
+
+	atomic_store_explicit(&account->returned, at_ns | (turn->generation & RETURNED_MASK), memory_order_release);
+}
+
+/* 0: there is none, or its time has passed. */
+static uint64_t take_returned(struct account *account, uint32_t generation, uint64_t now_ns)
+{
+	uint64_t returned = atomic_load_explicit(&account->returned, memory_order_relaxed), at_ns;
+
+	if (returned == 0)
+		return 0;
+	returned = atomic_exchange_explicit(&account->returned, 0, memory_order_acq_rel);
+	at_ns = returned & ~RETURNED_MASK;
+	if ((returned & RETURNED_MASK) != (generation & RETURNED_MASK) ||
+	    at_ns + ACCOUNT_LATE_MS * CLOCK_NS_PER_MS < now_ns)
+		return 0;
+	return at_ns;
+}
+
 static void take_ticket(struct account *account, struct account_turn *turn, uint64_t interval, uint64_t now_ns)
 {
 	/* In this order: one that is taken while another thread begins anew is void. */
 	turn->generation = atomic_load_explicit(&account->generation, memory_order_acquire);
-	turn->at_ns = bucket_take(&account->pace, now_ns, interval);
+	turn->at_ns = take_returned(account, turn->generation, now_ns);
+	if (turn->at_ns == 0)
+		turn->at_ns = bucket_take(&account->pace, now_ns, interval);
 	turn->interval_ns = interval;
 	turn->held = true;
 }
@@ -83,8 +111,9 @@ uint64_t account_when_ns(struct account *account, const struct config_limits *li
 
 void account_leave(struct account *account, struct account_turn *turn)
 {
-	if (turn->held && turn->generation == atomic_load_explicit(&account->generation, memory_order_acquire))
-		(void)bucket_give_back(&account->pace, turn->at_ns, turn->interval_ns);
+	if (turn->held && turn->generation == atomic_load_explicit(&account->generation, memory_order_acquire) &&
+	    !bucket_give_back(&account->pace, turn->at_ns, turn->interval_ns))
+		put_back(account, turn);
 	turn->held = false;
 }
 

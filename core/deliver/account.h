@@ -42,6 +42,7 @@ struct budget; /* budget.h */
 /* Zeroed: nothing was used, nothing is slowed. */
 struct account {
 	struct bucket pace;
+	_Atomic(uint64_t) returned;      /* a ticket that was not used, with others given out behind it; 0: none */
 	_Atomic(uint32_t) generation;    /* tickets of an earlier one are void */
 	_Atomic(uint32_t) slow;          /* the rate is so many times less; 0 or 1: as it is */
 	_Atomic(uint64_t) slow_until_ns; /* then it recovers by a step, and so on */
@@ -91,7 +92,7 @@ uint64_t account_take(struct account *account, const struct config_limits *limit
 /* It was taken at `then_ns`, and not one octet of it was written. */
 void account_give_back(struct account *account, const struct config_limits *limits, const struct account_need *need,
 		       uint64_t then_ns);
-/* The lane needs no ticket any more. */
+/* The lane needs no ticket any more: whoever asks next has it, while it is good. */
 void account_leave(struct account *account, struct account_turn *turn);
 
 /* A next hop said that it is too much. `lately_ns`: the interval at which messages went out lately, 0: not known. What

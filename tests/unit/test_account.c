@@ -93,6 +93,41 @@ static void test_kept(void)
 	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
 }
 
+/* Connections that end with a ticket leave it to the others: nothing is lost, and none is used twice. */
+static void test_left(void)
+{
+	struct account a = {0};
+	struct account_turn turns[3] = {{0}};
+	uint64_t now = SECOND, sent_ns[400], when;
+	unsigned sent = 0, left = 0;
+
+	account_follow(&a, &even30, now);
+	for (unsigned step = 0; now < 10 * MINUTE && sent < 400; now += SECOND / 10, step++) {
+		for (unsigned i = 0; i < 3; i++) {
+			if (account_take(&a, &even30, &turns[i], &small, now) == 0)
+				sent_ns[sent++] = now;
+		}
+		/* Each in its turn, whatever it has. */
+		if (step % 17 == 0)
+			account_leave(&a, &turns[left++ % 3]);
+	}
+	CHECK(sent >= 290);
+	for (unsigned i = 30; i < sent; i++)
+		CHECK(sent_ns[i] - sent_ns[i - 30] >= MINUTE);
+	/* What was given out before it became slower is void, also where it was left. */
+	when = account_when_ns(&a, &even30, &turns[0], now);
+	(void)account_when_ns(&a, &even30, &turns[1], now);
+	account_leave(&a, &turns[0]);
+	CHECK(account_slow(&a, &even30, 4, MINUTE, 0, now));
+	CHECK(account_when_ns(&a, &even30, &turns[2], now) > when);
+	/* And its time passes. */
+	account_leave(&a, &turns[2]);
+	CHECK(account_when_ns(&a, &even30, &turns[1], now) < account_when_ns(&a, &even30, &turns[0], now));
+	account_leave(&a, &turns[1]);
+	now += MINUTE;
+	CHECK(account_when_ns(&a, &even30, &turns[2], now) >= now);
+}
+
 static void test_octets(void)
 {
 	static const struct config_limits limits = {.octets_per_minute = 5000};
@@ -214,6 +249,7 @@ int main(void)
 	RUN(test_burst);
 	RUN(test_turns);
 	RUN(test_kept);
+	RUN(test_left);
 	RUN(test_octets);
 	RUN(test_follow);
 	RUN(test_follow_burst);
