@@ -48,33 +48,14 @@ static const struct config_destination *find(const struct config *config, const 
 	return NULL;
 }
 
-static const char *fallback_name(const struct config *config, const struct config_destination *destination)
-{
-	return destination->fallback > 0 ? config->destinations[destination->fallback - 1].name : "";
-}
-
-/* Its lanes were planned beside those of its fallback. */
-static void check_fallback(const struct succession *s, const struct config_destination *before,
-			   const struct config_destination *now)
-{
-	if (strcmp(fallback_name(s->running, before), fallback_name(s->next, now)) != 0)
-		CANNOT(s, "fallback of destination \"%s\" cannot change while postrider runs: restart it", now->name);
-}
-
 /* Where each of the new destinations will stand; returns how many places there are then. */
 static size_t choose_places(const struct succession *s, size_t *places)
 {
 	size_t count = s->running->destination_count;
 
 	for (size_t i = 0; i < s->next->destination_count; i++) {
-		const struct config_destination *destination = &s->next->destinations[i];
-		const struct config_destination *before = find(s->running, destination->name, &places[i]);
-
-		if (!before) {
+		if (!find(s->running, s->next->destinations[i].name, &places[i]))
 			places[i] = count++;
-			continue;
-		}
-		check_fallback(s, before, destination);
 	}
 	if (count > s->bounds->destinations)
 		CANNOT(s,

@@ -372,6 +372,8 @@ static void dispatch(struct outbound *o)
 
 	/* Mail of a destination that is gone waits for it. */
 	if (shard->draining || o->destination->gone) {
+		if (!shard->draining)
+			path_gone(o);
 		outbound_slots_leave(o);
 		return;
 	}

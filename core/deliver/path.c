@@ -255,6 +255,12 @@ static void give_back(struct outbound *o)
 	}
 }
 
+void path_gone(struct outbound *o)
+{
+	if (o->lent_to)
+		give_back(o);
+}
+
 /* Where the own path may be tried one message stays for it, unless one is being tried. */
 static void leave(struct outbound *o, uint64_t *next_ns)
 {

@@ -40,5 +40,7 @@ void path_follow(struct outbound *o, uint64_t *next_ns);
 void path_place(struct shard *shard, struct delivery *d);
 /* lane_take(), but for what is on loan here and, by a newer configuration, has no path to here any more. */
 struct delivery *path_take(struct outbound *o);
+/* Instead of path_follow(), where the lane's destination is gone: what is there on loan goes home. */
+void path_gone(struct outbound *o);
 
 #endif

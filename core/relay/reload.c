@@ -289,25 +289,60 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 	return true;
 }
 
+/* Mail changes lanes on its own shard, so each must have one of the other path. Lanes stay where they are. */
+static bool check_paths(const struct relay *relay, const struct config *next, struct config_problems *problems)
+{
+	size_t d;
+
+	for (d = 0; d < next->destination_count; d++) {
+		const struct config_destination *destination = &next->destinations[d];
+		if (destination->fallback == 0 || plan_may_take_over(&relay->plan, d, destination->fallback - 1))
+			continue;
+		config_problems_add(
+			problems, false, next->file, (struct config_place){0},
+			"fallback of destination \"%s\" cannot become \"%s\" while postrider runs, as that was started "
+			"with fewer limits.connections than there are shards: restart it",
+			destination->name, next->destinations[destination->fallback - 1].name);
+		return false;
+	}
+	return true;
+}
+
+/* The snapshot of a configuration that may follow, with all it needs; NULL: nothing has changed. */
+static struct snapshot *prepare_next(struct relay *relay, struct config *next, struct config_problems *problems)
+{
+	struct snapshot *snapshot;
+
+	if (!check_paths(relay, next, problems))
+		return NULL;
+	snapshot = new_snapshot(relay, next);
+	if (!snapshot) {
+		(void)refuse(problems, next, "out of memory");
+	} else if (!compile(relay, snapshot, problems)) {
+		free_snapshot(snapshot);
+		snapshot = NULL;
+	}
+	return snapshot;
+}
+
 bool reload_begin(struct relay *relay, struct config *next, struct config_problems *problems)
 {
 	const struct config_bounds bounds = {
 		.connections = relay->config->limits.connections,
 		.destinations = relay->plan.destination_room,
 	};
+	size_t planned = relay->plan.destination_count;
 	struct snapshot *snapshot;
 	unsigned i;
 
 	if (!config_succeed(next, relay->snapshot->config, &bounds, problems))
 		return false;
-	snapshot = new_snapshot(relay, next);
-	if (!snapshot)
-		return refuse(problems, next, "out of memory");
-	if (!compile(relay, snapshot, problems)) {
-		free_snapshot(snapshot);
+	plan_extend(&relay->plan, next, relay->shard_count);
+	snapshot = prepare_next(relay, next, problems);
+	if (!snapshot) {
+		plan_shrink(&relay->plan, planned);
 		return false;
 	}
-	plan_extend(&relay->plan, next, relay->shard_count);
 	snapshot->owns_config = true;
 	snapshot->older = relay->snapshot;
 	relay->snapshot = snapshot;

@@ -4,6 +4,7 @@
 #include "core/route/plan.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,18 @@ static unsigned lanes_with_fallback(const struct config *config, const struct co
 	return lanes;
 }
 
+/* It takes over for one that was planned for before. */
+static bool takes_over(const struct plan *plan, const struct config *config, size_t destination)
+{
+	size_t d;
+
+	for (d = 0; d < plan->destination_count; d++) {
+		if (config->destinations[d].fallback == destination + 1)
+			return true;
+	}
+	return false;
+}
+
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count)
 {
 	unsigned i;
@@ -50,6 +63,8 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 		/* The first lane's owner comes from the name, so that small destinations do not all live on shard 0. */
 		uint64_t hash = queue_hash(last->name, strlen(last->name));
 
+		if (takes_over(plan, config, d))
+			lanes = shard_count;
 		plan->destinations[d] = (struct destination_plan){first, lanes};
 		for (i = 0; i < lanes; i++) {
 			struct lane_plan *lane = &plan->lanes[first + i];
@@ -58,6 +73,38 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 		}
 		plan->lane_count += lanes;
 	}
+}
+
+void plan_shrink(struct plan *plan, size_t destinations)
+{
+	if (destinations == plan->destination_count)
+		return;
+	plan->lane_count = plan->destinations[destinations].first_lane;
+	plan->destination_count = destinations;
+}
+
+static bool has_lane(const struct plan *plan, size_t destination, uint16_t owner)
+{
+	const struct destination_plan *lanes = &plan->destinations[destination];
+	unsigned i;
+
+	for (i = lanes->first_lane; i < lanes->first_lane + lanes->lanes; i++) {
+		if (plan->lanes[i].owner == owner)
+			return true;
+	}
+	return false;
+}
+
+bool plan_may_take_over(const struct plan *plan, size_t destination, size_t fallback)
+{
+	const struct destination_plan *lanes = &plan->destinations[destination];
+	unsigned i;
+
+	for (i = lanes->first_lane; i < lanes->first_lane + lanes->lanes; i++) {
+		if (!has_lane(plan, fallback, plan->lanes[i].owner))
+			return false;
+	}
+	return true;
 }
 
 void plan_trim(struct plan *plan, size_t destination, unsigned lanes)

@@ -8,6 +8,7 @@
 #define POSTRIDER_ROUTE_PLAN_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/config/config.h"
@@ -40,6 +41,10 @@ int plan_init(struct plan *plan, const struct config *config, unsigned shard_cou
 void plan_deinit(struct plan *plan);
 /* Adds the destinations that the configuration has behind those planned for. There is room for them. */
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count);
+/* Takes back what plan_extend() has added behind so many destinations; no shard has heard of it. */
+void plan_shrink(struct plan *plan, size_t destinations);
+/* Each shard that has a lane of the destination has one of the other. */
+bool plan_may_take_over(const struct plan *plan, size_t destination, size_t fallback);
 /* Fewer lanes for a destination, before any shard hears of them: nothing may be in the others. */
 void plan_trim(struct plan *plan, size_t destination, unsigned lanes);
 

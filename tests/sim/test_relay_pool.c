@@ -11,6 +11,7 @@
 #include "core/deliver/budget.h"
 #include "core/deliver/mailbox.h"
 #include "core/relay/reload.h"
+#include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 
 #define MINUTE_NS (60 * CLOCK_NS_PER_S)
@@ -266,6 +267,62 @@ void scenario_logins(uint64_t seed)
 	close_all(&rig, &logins);
 }
 
+static bool taken(void *context)
+{
+	const struct rig *rig = context;
+
+	return !reload_under_way(&rig->relay);
+}
+
+static void write_path(struct rig_options *options, bool fallback)
+{
+	options->signing_in =
+		fallback ? "tls: { mode: none }, fallback: two, fallback_after: 1m" : "tls: { mode: none }";
+}
+
+/* There is another path or none, or it is gone with all mail that was lent to it. */
+static void change_path(struct rig *rig)
+{
+	bool fallback = world_below(3) > 0;
+
+	write_path(&rig->options, fallback);
+	rig->options.gone = !fallback && world_below(2);
+	if (!rig_reload(rig) && !rig_broken(rig))
+		rig_fail(rig, "a reload is refused");
+	if (rig_run(rig, taken, 60 * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(rig, "not all shards have taken the new configuration");
+}
+
+static void count_lent(void *context, struct mail *m)
+{
+	const struct delivery *d = NULL;
+	unsigned *lent = context;
+
+	while ((d = mail_next(m, d)))
+		*lent += d->home != 0;
+}
+
+/* The other path goes while mail is on loan there: all of it is home soon. */
+static void expect_home(struct rig *rig)
+{
+	struct actor_nexthop_config *slow = actor_nexthop_config(rig->hops[1]);
+	unsigned lent = 0;
+
+	slow->delay_min_ns = slow->delay_max_ns = 20 * CLOCK_NS_PER_S;
+	world_reach(RIG_HOP_PORT, WORLD_REFUSE);
+	(void)rig_run(rig, NULL, 3 * MINUTE_NS);
+	slow->delay_min_ns = slow->delay_max_ns = 0;
+	write_path(&rig->options, false);
+	rig->options.gone = true;
+	if (!rig->alive || rig_run(rig, taken, 60 * CLOCK_NS_PER_S) != WORLD_DONE || !rig_reload(rig))
+		return;
+	(void)rig_run(rig, NULL, HOUR_NS);
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		store_mails(rig->shards[i].shard, count_lent, &lent);
+	if (lent > 0)
+		rig_fail(rig, "%u deliveries are on loan where the destination is gone", lent);
+}
+
 /* The first destination's host is away from time to time, for longer than the other path waits; and the process dies.
  * The ledger counts what comes twice. */
 void scenario_paths(uint64_t seed)
@@ -277,32 +334,36 @@ void scenario_paths(uint64_t seed)
 		.clients = 3,
 		.messages = 60,
 		.recipients_max = 1 + (unsigned)rig_pick(seed, 2, 4),
-		.connections = 4,
-		.signing_in = "tls: { mode: none }, fallback: two, fallback_after: 1m",
+		/* As many lanes as shards: any may take over for any. */
+		.connections = RIG_SHARDS_MAX,
+		.in_flight = 1 + (unsigned)rig_pick(seed, 7, 2),
 		.hop = {.pipelining = true, .chunking = rig_pick(seed, 3, 2), .delay_max_ns = 50 * CLOCK_NS_PER_MS},
 	};
 	struct rig rig;
 
+	write_path(&options, true);
 	rig_open(&rig, &options);
 	start(&rig, 1 + (unsigned)rig_pick(seed, 4, 3));
 	for (unsigned i = 0; i < 10 && rig.alive; i++) {
 		world_reach(RIG_HOP_PORT, rig_pick(seed, 50 + i, 2) ? WORLD_REFUSE : WORLD_OPEN);
 		world_partition(RIG_HOP_PORT, rig_pick(seed, 60 + i, 3) == 0);
 		if (i == 0)
+			world_reach(RIG_HOP_PORT, WORLD_REFUSE);
+		if (i == 0)
 			rig_clients(&rig);
 		(void)rig_run(&rig, NULL, rig_pick(seed, 70 + i, 300) * CLOCK_NS_PER_S);
 		if (rig_pick(seed, 80 + i, 3) == 0)
 			die(&rig);
+		else if (rig_pick(seed, 90 + i, 2))
+			change_path(&rig);
+		if (i == 0)
+			expect_home(&rig);
 	}
+	rig.options.gone = false;
+	if (rig.alive && rig_run(&rig, taken, 60 * CLOCK_NS_PER_S) == WORLD_DONE && !rig_reload(&rig))
+		rig_fail(&rig, "the last reload is refused");
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 5, 3));
 	rig_close(&rig);
-}
-
-static bool taken(void *context)
-{
-	const struct rig *rig = context;
-
-	return !reload_under_way(&rig->relay);
 }
 
 /* Mailboxes, limits and pacing come and go while mail flows; each reload is taken or refused as a whole, and no mailbox

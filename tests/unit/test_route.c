@@ -285,6 +285,35 @@ static void test_owners_spread(void)
 	relay_deinit(&again);
 }
 
+/* A reload may make one destination take over for another where each shard finds a lane of it. */
+static void test_other_paths(void)
+{
+	enum { SHARDS = 4 };
+	struct config_destination destinations[4] = {{.name = "all", .connections = 20},
+						     {.name = "one", .connections = 1},
+						     {.name = "other", .connections = 7},
+						     {.name = "new", .connections = 1}};
+	struct config config = {.destinations = destinations, .destination_count = 3};
+	struct plan plan;
+
+	CHECK_EQ(plan_init(&plan, &config, SHARDS), 0);
+	CHECK(plan_may_take_over(&plan, 0, 2) && plan_may_take_over(&plan, 1, 0));
+	CHECK(!plan_may_take_over(&plan, 0, 1));
+	/* One that is new, for one that was there before. */
+	config.destination_count = 4;
+	destinations[0].fallback = 4;
+	plan_extend(&plan, &config, SHARDS);
+	CHECK(plan_may_take_over(&plan, 0, 3));
+	CHECK_EQ(plan.destinations[3].lanes, SHARDS);
+	/* And taken back, as the reload is refused; the next one is another. */
+	plan_shrink(&plan, 3);
+	destinations[0].fallback = 0;
+	plan_extend(&plan, &config, SHARDS);
+	CHECK_EQ(plan.destinations[3].lanes, 1);
+	CHECK_EQ(plan.lane_count, 4 + 1 + 4 + 1);
+	plan_deinit(&plan);
+}
+
 int main(void)
 {
 	RUN(test_patterns);
@@ -295,5 +324,6 @@ int main(void)
 	RUN(test_destination_names);
 	RUN(test_lanes_of_limits);
 	RUN(test_owners_spread);
+	RUN(test_other_paths);
 	return check_end();
 }
