@@ -533,7 +533,7 @@ void transport_mark(struct transport *t)
 void transport_flush(struct transport *t)
 {
 	list_remove(&t->dirty);
-	if (transport_closing(t) || t->state == TRANSPORT_CONNECTING)
+	if (transport_closing(t) || t->send_failed || t->state == TRANSPORT_CONNECTING)
 		return;
 	if (t->tls && t->secured)
 		(void)transport_secure_seal(t);
@@ -576,6 +576,13 @@ void transport_shared_flush(struct transport_shared *shared)
 	flush_list(&shared->dirty);
 }
 
+/* Only who was called has words that count: a client that is gone waits for nothing, and may be paused. */
+static bool last_words_due(const struct transport *t, int result)
+{
+	return !t->accepted && (result == -EPIPE || result == -ECONNRESET) && t->recv_op.in_flight && !t->paused &&
+	       t->input == INPUT_OPEN && list_empty(&t->held);
+}
+
 static void on_send(struct ring_op *op, int result, uint32_t flags)
 {
 	struct transport *t = container_of(op, struct transport, send_op);
@@ -586,8 +593,11 @@ static void on_send(struct ring_op *op, int result, uint32_t flags)
 	}
 	if (result < 0 && result != -EINTR && result != -EAGAIN) {
 		t->send_length = 0;
-		/* The receive side usually knows the reason; do not wait for it. */
-		end(t, result);
+		t->send_failed = true;
+		/* What the peer said before it closed may be there, and is why: it is taken first. The receive ends
+		 * with it, since the connection is gone. */
+		if (!last_words_due(t, result))
+			end(t, result);
 		return;
 	}
 	if (result > 0) {

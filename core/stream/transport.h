@@ -124,6 +124,7 @@ struct transport {
 	bool secured;          /* the TLS handshake is complete */
 	bool paused;           /* the owner takes nothing now */
 	bool feeding;          /* inside on_data */
+	bool send_failed;      /* nothing more is sent; what the peer said before may still come */
 	struct ring_op *asked; /* STOPPING: which op was cancelled last, lately */
 	uint64_t octets_in, octets_out;
 };

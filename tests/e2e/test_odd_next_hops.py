@@ -411,6 +411,42 @@ def a_session_ends_at_one_recipient_too_many():
                                   for ending in ('421 4.7.0 Too many recipients, closing', harness.CLOSE)])
 
 
+class RefusesAndCloses(NextHopSession):
+    """552 in the middle of content, and closed on what was not read: the reset is right behind the reply."""
+
+    def refuse(self):
+        self.octets(100000)
+        self.out += b'552 5.3.4 Message too large\r\n'
+        self.flush()
+        self.socket.close()
+        raise Closed()
+
+    def on_data(self, argument):
+        self.out += b'354 Go ahead\r\n'
+        self.flush()
+        self.refuse()
+
+    def on_bdat(self, argument):
+        self.refuse()
+
+
+def refused_and_reset(extensions):
+    hop = NextHop(extensions, session_class=RefusesAndCloses)
+    with Workspace() as work:
+        work.own(hop)
+        relay = work.relay(work.configuration([hop.host], shards=1))
+        send(relay, range(1, 6), 3000000)
+        eventually(lambda: relay.count['failed'] >= 5, lambda: '%s: %s' % (extensions, dict(relay.count)))
+        check(all(event['reply'].startswith('552') for event in relay.events('failed')), relay.events('failed'))
+        equal(len(hop.sessions), 5, 'each was tried once, connections')
+
+
+@case
+def a_refusal_right_before_a_reset():
+    """What was said is heard, although the content cannot be sent any more when it is looked at."""
+    parallel(refused_and_reset, [(extensions,) for extensions in (CHUNKING, DATA_ONLY)])
+
+
 class EndsInContent(NextHopSession):
     """The first two sessions: 421 and FIN while the content is still being sent."""
 

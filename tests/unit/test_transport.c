@@ -65,6 +65,8 @@ void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
 
 void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct ring_address *address)
 {
+	CHECK(!op->in_flight);
+	op->in_flight = true;
 }
 
 void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
@@ -405,6 +407,71 @@ static void test_finishes(void)
 	}
 }
 
+static void connected(struct transport *t, int result)
+{
+	CHECK_EQ(result, 0);
+}
+
+/* The peer has answered, and closed on what it had not read: the send fails before the answer is taken. */
+static void answered_and_reset(int send, int receive, bool accepted)
+{
+	static const struct transport_handlers handlers = {
+		.on_data = take, .on_end = over, .on_closed = closed, .on_connected = connected};
+	static const struct ring_address address;
+	static struct transport_shared shared;
+	static const uint64_t now_ns = 1;
+	static struct wheel wheel;
+	static struct wire answer;
+	struct pool blocks;
+
+	memset(&o, 0, sizeof(o));
+	o.end = 1;
+	wheel_init(&wheel, now_ns);
+	transport_shared_init(&shared, NULL, &wheel, &now_ns, BUFFERS, 1000);
+	pool_init(&blocks, OUTPUT_BUFFER_SIZE, 1, 10);
+	transport_init(&o.t, &shared, &handlers, &blocks);
+	if (accepted) {
+		transport_accepted(&o.t, 3);
+	} else {
+		transport_connect(&o.t, 3, &address);
+		ended(&o.t.send_op, 0, 0);
+	}
+	CHECK(transport_write(&o.t, "content", 7));
+	transport_shared_flush(&shared);
+	ended(&o.t.send_op, send, 0);
+	if (accepted) {
+		/* Nobody is left to be answered. */
+		CHECK_EQ(o.end, send);
+	} else {
+		CHECK_EQ(o.end, 1);
+		(void)transport_write(&o.t, "more", 4);
+		transport_shared_flush(&shared);
+		CHECK(!o.t.send_op.in_flight);
+		o.length = answer.to = (size_t)snprintf((char *)o.sent, sizeof(o.sent), "552 too large\r\n");
+		answer.from = 0;
+		memcpy(answer.data, o.sent, o.length);
+		while (answer.from < answer.to)
+			arrives(&answer);
+		ended(&o.t.recv_op, receive, 0);
+		CHECK_EQ(o.end, receive);
+		CHECK_EQ(o.at, o.length);
+	}
+	transport_close(&o.t);
+	for (unsigned n = 0; n < 4 && !o.closed; n++)
+		control();
+	CHECK(o.closed);
+	CHECK_EQ(blocks.in_use, 0);
+	pool_deinit(&blocks);
+	transport_shared_deinit(&shared);
+}
+
+static void test_answered_and_reset(void)
+{
+	answered_and_reset(-EPIPE, 0, false);
+	answered_and_reset(-ECONNRESET, -ECONNRESET, false);
+	answered_and_reset(-EPIPE, 0, true);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -416,6 +483,7 @@ int main(int argc, char **argv)
 	RUN(test_refused_whole);
 	RUN(test_paused);
 	RUN(test_finishes);
+	RUN(test_answered_and_reset);
 	tls_thread_end();
 	return check_end();
 }
