@@ -615,6 +615,7 @@ void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)
 		give_back(a);
 	/* Its verdict was heard, the replies to the rest of its commands were not needed; or the fault is ours. */
 	if (a->damage || x->decided || x->dot_only) {
+		c->got_on |= x->decided && !a->damage && !x->again && !x->passed;
 		attempt_finish(a);
 		return;
 	}

@@ -96,7 +96,7 @@ struct connection {
 	bool left;                     /* QUIT was said because of what it had answered, and that was reported */
 	bool fell_back;                /* it ends for a lesson: the host is not blamed */
 	bool none_behind;              /* of what was sent behind the oldest attempt nothing can have been accepted */
-	bool got_on;                   /* recipients were refused for good before it ended: the host is not blamed */
+	bool got_on;                   /* it decided something before it ended: the host is not blamed */
 	bool told;  /* by the next hop that this connection takes no more: nothing behind was accepted */
 	bool stale; /* it was idle for long, and no reply has come since */
 	bool alone; /* what it has in flight broke a connection before: nothing is sent beside it */

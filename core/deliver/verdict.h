@@ -113,7 +113,7 @@ struct verdict_ending verdict_cut(const struct verdict_cut *cut);
 struct verdict_gone {
 	bool ready;     /* it was set up */
 	bool lesson;    /* it ends for something the host does not bear, and that is known from now on */
-	bool got_on;    /* recipients were refused for good before it ended */
+	bool got_on;    /* a message had its verdict, or recipients were refused for good, before it ended */
 	bool ours;      /* by us: shutting down, or a fault of ours */
 	bool unused;    /* as soon as it was ready, and of itself, while mail waited for it */
 	bool ticket;    /* by TLS, where a ticket was offered */

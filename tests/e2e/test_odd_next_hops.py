@@ -439,6 +439,7 @@ def refused_and_reset(extensions):
         eventually(lambda: relay.count['failed'] >= 5, lambda: '%s: %s' % (extensions, dict(relay.count)))
         check(all(event['reply'].startswith('552') for event in relay.events('failed')), relay.events('failed'))
         equal(len(hop.sessions), 5, 'each was tried once, connections')
+        equal(relay.count['host_failed'], 0, 'a host that answers has not failed')
 
 
 @case
