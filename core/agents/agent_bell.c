@@ -11,11 +11,6 @@
 
 enum { BELL_TRIES = 1000, BELL_WAIT_NS = 1000000 };
 
-struct bell {
-	struct ring_op op;
-	int result;
-};
-
 void agent_bell(struct agent *agent)
 {
 	uint64_t one = 1;
@@ -29,7 +24,17 @@ void agent_bell(struct agent *agent)
 
 static void on_bell(struct ring_op *op, int result, uint32_t flags)
 {
-	container_of(op, struct bell, op)->result = result;
+	container_of(op, struct agent_thread, asker_bell)->asker_bell_result = result;
+}
+
+/* False: the ring fails, and the kernel may still have the bell. */
+static bool bell_is_back(struct agent_thread *thread)
+{
+	while (thread->asker_bell.in_flight) {
+		if (ring_turn(thread->ring, UINT64_MAX) < 0)
+			return false;
+	}
+	return true;
 }
 
 void agent_asker_bell(struct agent *agent, struct asker *asker)
@@ -37,15 +42,15 @@ void agent_asker_bell(struct agent *agent, struct asker *asker)
 	struct agent_thread *thread = container_of(agent, struct agent_thread, agent);
 	struct timespec pause = {.tv_nsec = BELL_WAIT_NS};
 
+	if (!bell_is_back(thread))
+		return;
+	thread->asker_bell.fn = on_bell;
 	/* A ring that is overwhelmed does not hear it, and would look only when its next timer is due. */
 	for (unsigned i = 0; i < BELL_TRIES && !agent_thread_stopping(thread); i++) {
-		struct bell bell = {.op.fn = on_bell};
-		ring_doorbell(thread->ring, &bell.op, asker->ring);
-		while (bell.op.in_flight) {
-			if (ring_turn(thread->ring, UINT64_MAX) < 0)
-				return;
-		}
-		if (bell.result != -EOVERFLOW && bell.result != -EAGAIN)
+		ring_doorbell(thread->ring, &thread->asker_bell, asker->ring);
+		if (!bell_is_back(thread))
+			return;
+		if (thread->asker_bell_result != -EOVERFLOW && thread->asker_bell_result != -EAGAIN)
 			return;
 		nanosleep(&pause, NULL);
 	}

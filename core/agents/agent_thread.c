@@ -49,6 +49,7 @@ int agent_thread_start(struct agent_thread *thread, const char *name, unsigned m
 	int r;
 
 	agent_init(&thread->agent, most);
+	thread->asker_bell = (struct ring_op){.fn = NULL};
 	atomic_init(&thread->stopping, false);
 	thread->name = name;
 	thread->run = fn;

@@ -11,6 +11,7 @@
 #include <semaphore.h>
 
 #include "core/agents/agent.h"
+#include "core/base/ring.h"
 
 struct agent_thread {
 	struct agent agent;
@@ -19,7 +20,9 @@ struct agent_thread {
 	void (*run)(struct agent_thread *thread); /* until agent_thread_stopping() */
 	struct ring *ring;                        /* made and used by the thread alone */
 	int bell;                                 /* eventfd */
-	sem_t started;                            /* then `result` is known */
+	struct ring_op asker_bell;                /* of one who asked; the kernel may keep it when a turn fails */
+	int asker_bell_result;
+	sem_t started; /* then `result` is known */
 	int result;
 	_Atomic(bool) stopping;
 };
