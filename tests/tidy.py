@@ -484,6 +484,36 @@ def events_page():
                     yield 'docs/events.md:%d: event %s has no %s %s in core/' % (page[event][2], event, what, name)
 
 
+def arrows_drawn():
+    """The table of docs/architecture.md says which room includes which, and the drawing above it goes downwards."""
+    page = read('docs/architecture.md').split('\n')
+    title = next(n for n, line in enumerate(page) if line.startswith('| room |'))
+    rooms = set(LAYERS) - {'bench', 'core/control'} | {'core/main.c'}
+    floors, drawn, found = {}, {}, {room: set() for room in rooms}
+    for number, line in enumerate(page[:title]):
+        if line.startswith('    '):
+            floors.update({name: number for name in re.findall(r'core/[a-z.]+|tls|queue', line[:64])})
+    for number, line in enumerate(page[title + 2:], title + 3):
+        if not line.startswith('|'):
+            break
+        names, _, targets = [cell.strip() for cell in line.strip('|').split('|')]
+        targets = {name.strip() for name in re.sub(r'\([^)]*\)', '', targets).split(',')} - {'nothing'}
+        for name in re.findall(r'`([^`]+)`', names):
+            drawn[name] = (number, {name if name in ('tls', 'queue') else 'core/' + name for name in targets})
+    for path in sources():
+        room = path if path in rooms else folder_of(path)
+        if room in rooms:
+            found[room] |= {folder_of(name) for _, name in includes(path) if '/' in name} - {None, room, 'core/base'}
+    for room in sorted(rooms - {'core/base'}):
+        number, targets = drawn.get(room, (title + 1, set()))
+        for other in sorted(found[room] ^ targets):
+            yield 'docs/architecture.md:%d: %s %s %s' % (
+                number, room, 'includes' if other in found[room] else 'does not include', other)
+        for other in sorted(found[room]):
+            if floors.get(room, 0) >= floors.get(other, 0):
+                yield 'docs/architecture.md: the drawing has %s not above %s' % (room, other)
+
+
 def pages_name_files():
     """What pages about the tests and the code name is there: tests by their path below tests/, scenarios by name."""
     scenarios = {name for path in files('.c') if path.startswith('tests/sim/test_relay')
@@ -524,7 +554,8 @@ def every_key_described():
 
 RULES = [include_direction, call_direction, circles, header_share, libraries, segment_store, forbidden_calls,
          trust_peers_unloaded, file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns,
-         clang_format, compiles_in_python, executable_scripts, events_page, pages_name_files, every_key_described]
+         clang_format, compiles_in_python, executable_scripts, events_page, arrows_drawn, pages_name_files,
+         every_key_described]
 
 
 def main():
