@@ -45,11 +45,21 @@ static uint64_t interval_ns(struct account *account, const struct config_limits 
 	return base_ns(account, limits, slow) * slow;
 }
 
+/* Nobody waits longer for the sake of the others. */
+#define SPREAD_MOST_NS (10 * CLOCK_NS_PER_S)
+
+static uint64_t phase_ns(const struct account *account, uint64_t interval)
+{
+	uint64_t phase = atomic_load_explicit(&((struct account *)(uintptr_t)account)->phase, memory_order_relaxed);
+
+	return (interval < SPREAD_MOST_NS ? interval : SPREAD_MOST_NS) / 256 * phase;
+}
+
 /* Tickets for times to come are void; the next is one interval from now. */
 static void begin_anew(struct account *account, uint64_t interval, uint64_t now_ns)
 {
 	atomic_fetch_add_explicit(&account->generation, 1, memory_order_acq_rel);
-	bucket_restart(&account->pace, bucket_after(now_ns, interval));
+	bucket_restart(&account->pace, bucket_after(now_ns, interval + phase_ns(account, interval)));
 }
 
 /* In one word, so that one of an earlier generation is known: the time, up to a little later, and the generation. */
@@ -78,13 +88,25 @@ static uint64_t take_returned(struct account *account, uint32_t generation, uint
 	return at_ns;
 }
 
+/* After a rest the first goes at once, and those behind it each in its own time. `next_ns`: for when it was. */
+static void begin_apart(struct account *account, uint64_t next_ns, uint64_t at_ns, uint64_t interval)
+{
+	uint64_t phase = phase_ns(account, interval);
+
+	if (phase && next_ns + interval < at_ns)
+		bucket_not_before(&account->pace, bucket_after(at_ns, interval + phase));
+}
+
 static void take_ticket(struct account *account, struct account_turn *turn, uint64_t interval, uint64_t now_ns)
 {
 	/* In this order: one that is taken while another thread begins anew is void. */
 	turn->generation = atomic_load_explicit(&account->generation, memory_order_acquire);
 	turn->at_ns = take_returned(account, turn->generation, now_ns);
-	if (turn->at_ns == 0)
+	if (turn->at_ns == 0) {
+		uint64_t next_ns = atomic_load_explicit(&account->pace.next_ns, memory_order_relaxed);
 		turn->at_ns = bucket_take(&account->pace, now_ns, interval);
+		begin_apart(account, next_ns, turn->at_ns, interval);
+	}
 	turn->interval_ns = interval;
 	turn->held = true;
 }
@@ -102,6 +124,8 @@ uint64_t account_when_ns(struct account *account, const struct config_limits *li
 		turn->held = false;
 	if (turn->held && turn->at_ns + ACCOUNT_LATE_MS * CLOCK_NS_PER_MS < now_ns) {
 		turn->held = bucket_late(&account->pace, turn->at_ns, now_ns, turn->interval_ns);
+		if (turn->held)
+			begin_apart(account, turn->at_ns + turn->interval_ns, now_ns, turn->interval_ns);
 		turn->at_ns = now_ns;
 	}
 	if (!turn->held)

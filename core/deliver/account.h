@@ -12,6 +12,9 @@
  * it is: that much may messages be late, by our timers or by the network, and still no window of a minute has one too
  * many.
  *
+ * Accounts that are used together (the mailboxes of a pool) begin at different times, each with its `phase`. Else all
+ * would have their tickets in the same moment, and a message that comes right behind it waits for a whole interval.
+ *
  * What was sent before the process started nobody knows. So the first message waits for one interval, and where a whole
  * minute's messages may leave at once, or its octets are limited, for a minute.
  *
@@ -43,6 +46,7 @@ struct budget; /* budget.h */
 struct account {
 	struct bucket pace;
 	_Atomic(uint64_t) returned;      /* a ticket that was not used, with others given out behind it; 0: none */
+	_Atomic(uint32_t) phase;         /* of an interval, in 256ths: by so much later than others it begins */
 	_Atomic(uint32_t) generation;    /* tickets of an earlier one are void */
 	_Atomic(uint32_t) slow;          /* the rate is so many times less; 0 or 1: as it is */
 	_Atomic(uint64_t) slow_until_ns; /* then it recovers by a step, and so on */

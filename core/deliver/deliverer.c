@@ -83,13 +83,16 @@ static int open_budget(struct deliverers *shared, const struct config *config, s
 	return r < 0 ? r : budget_open(&account->day, shared->limits, name, clock_monotonic_ns(), clock_wall_ns());
 }
 
-static int follow(struct deliverers *shared, const struct config *config, size_t d, struct mailbox *mailbox)
+/* It is the i-th of so many that the destination has. */
+static int follow(struct deliverers *shared, const struct config *config, size_t d, struct mailbox *mailbox, size_t i,
+		  size_t count)
 {
 	char name[BUDGET_NAME_MAX + 1];
 	int r;
 
 	snprintf(name, sizeof(name), "%s %s", config->destinations[d].name, mailbox->user);
 	r = open_budget(shared, config, d, &mailbox->account, name);
+	atomic_store(&mailbox->account.phase, (uint32_t)(256 * i / count));
 	if (r == 0)
 		account_follow(&mailbox->account, &config->destinations[d].limits, clock_monotonic_ns());
 	return r;
@@ -102,7 +105,7 @@ int deliverers_follow(struct deliverers *shared, const struct config *config, st
 
 	for (d = 0; d < config->destination_count; d++) {
 		for (i = 0; sets[d] && i < sets[d]->count && r == 0; i++)
-			r = follow(shared, config, d, sets[d]->entries[i].mailbox);
+			r = follow(shared, config, d, sets[d]->entries[i].mailbox, i, sets[d]->count);
 	}
 	return r;
 }

@@ -128,6 +128,29 @@ static void test_left(void)
 	CHECK(account_when_ns(&a, &even30, &turns[2], now) >= now);
 }
 
+/* Ten that begin together, and that have all mail at once after a rest: each second has as many as the next. */
+static void test_phases(void)
+{
+	static struct account accounts[10];
+	struct account_turn turns[10] = {{0}};
+	unsigned sent[200] = {0}, total = 0;
+
+	for (unsigned i = 0; i < 10; i++) {
+		atomic_store(&accounts[i].phase, 256 * i / 10);
+		account_follow(&accounts[i], &even30, SECOND);
+	}
+	for (uint64_t now = SECOND; now < 200 * SECOND; now += SECOND / 20) {
+		for (unsigned i = 0; i < 10 && (now < 80 * SECOND || now >= 120 * SECOND); i++)
+			sent[now / SECOND] += account_take(&accounts[i], &even30, &turns[i], &small, now) == 0;
+	}
+	for (unsigned s = 5; s < 200; s++) {
+		if (s < 80 || s > 125)
+			CHECK(sent[s] >= 3 && sent[s] <= 7);
+		total += sent[s];
+	}
+	CHECK(total >= 150 * 5 - 20 && total <= 160 * 5);
+}
+
 static void test_octets(void)
 {
 	static const struct config_limits limits = {.octets_per_minute = 5000};
@@ -250,6 +273,7 @@ int main(void)
 	RUN(test_turns);
 	RUN(test_kept);
 	RUN(test_left);
+	RUN(test_phases);
 	RUN(test_octets);
 	RUN(test_follow);
 	RUN(test_follow_burst);
