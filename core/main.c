@@ -37,6 +37,7 @@
 #include "core/receive/session.h"
 #include "core/relay/agents.h"
 #include "core/relay/ceiling.h"
+#include "core/relay/certificates.h"
 #include "core/relay/check.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
@@ -90,6 +91,7 @@ struct process {
 	bool go, abandon;
 	_Atomic(unsigned) running; /* shards */
 	struct running running_as;
+	struct certificates certificates;
 };
 
 /* Behind those of the shards: the process's own, and that of who asks for tokens. */
@@ -466,6 +468,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 			return;
 		(void)reload_sweep(&p->relay);
 		agents_sweep(&p->agents);
+		certificates_look(&p->certificates, &p->relay, now_ns, (int64_t)time(NULL), own_log(p));
 		(void)watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
 			continue;
@@ -652,6 +655,7 @@ static int run(struct config *config)
 		log_free(p->logs[i]);
 	free(p->logs);
 	free(p->threads);
+	certificates_deinit(&p->certificates);
 	relay_deinit(&p->relay);
 	return status;
 }

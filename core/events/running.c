@@ -48,6 +48,38 @@ void event_disk_ok(struct log *log, uint64_t ms)
 	log_end(&e);
 }
 
+void event_certificate_renewed(struct log *log, uint64_t certificates)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "certificate_renewed");
+	log_number(&e, "certificates", certificates);
+	log_end(&e);
+}
+
+void event_certificate_refused(struct log *log, const char *problem)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "certificate_refused");
+	log_text(&e, "problem", problem);
+	log_end(&e);
+}
+
+void event_certificate_ends(struct log *log, const char *file, const char *subject, const char *ends, uint64_t days,
+			    bool ended)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, ended || days == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "certificate_ends");
+	log_text(&e, "file", file);
+	log_text(&e, "subject", subject);
+	log_text(&e, "ends", ends);
+	log_number(&e, "days", days);
+	log_bool(&e, "ended", ended);
+	log_end(&e);
+}
+
 void event_spool_full(struct log *log, uint64_t size_max, uint64_t in_queue)
 {
 	struct log_event e;

@@ -4,6 +4,7 @@
 #ifndef POSTRIDER_EVENTS_RUNNING_H
 #define POSTRIDER_EVENTS_RUNNING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/log.h"
@@ -14,6 +15,11 @@ void event_disk_full(struct log *log);
 void event_disk_ok(struct log *log, uint64_t ms);
 void event_spool_full(struct log *log, uint64_t size_max, uint64_t in_queue);
 void event_spool_ok(struct log *log, uint64_t ms);
+
+void event_certificate_renewed(struct log *log, uint64_t certificates);
+void event_certificate_refused(struct log *log, const char *problem);
+void event_certificate_ends(struct log *log, const char *file, const char *subject, const char *ends, uint64_t days,
+			    bool ended);
 
 struct event_stuck {
 	unsigned shard;

@@ -4,15 +4,24 @@
 #include "core/receive/inbound_tls.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/config/config.h"
 
+/* Of one shard and one listener. */
+struct slot {
+	struct tls_context *now;            /* counted; the shard's; NULL: without TLS */
+	_Atomic(struct tls_context *) next; /* counted; to be taken by the shard; NULL: nothing is new */
+};
+
 struct inbound_tls {
-	size_t listeners;
-	struct tls_context *contexts[]; /* per listener, each counted; NULL: without TLS */
+	size_t listeners, count;
+	uint64_t files;
+	struct slot slots[]; /* shard * listeners + listener */
 };
 
 /* `others`: room for all certificates but the first. */
@@ -43,12 +52,12 @@ static bool same_policy(const struct config_listener *a, const struct config_lis
 }
 
 /* The context of an earlier listener that asks the same, counted; or NULL. */
-static struct tls_context *find(const struct inbound_tls *inbound, const struct config *config, size_t listener)
+static struct tls_context *find(struct tls_context **contexts, const struct config *config, size_t listener)
 {
 	for (size_t i = 0; i < listener; i++) {
-		if (inbound->contexts[i] && same_policy(&config->listeners[i], &config->listeners[listener])) {
-			tls_context_hold(inbound->contexts[i]);
-			return inbound->contexts[i];
+		if (contexts[i] && same_policy(&config->listeners[i], &config->listeners[listener])) {
+			tls_context_hold(contexts[i]);
+			return contexts[i];
 		}
 	}
 	return NULL;
@@ -71,41 +80,134 @@ static struct tls_context *make(const struct config *config, const struct config
 	return context;
 }
 
-int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsigned shards,
-		     struct tls_problem *problem)
+static void free_contexts(struct tls_context **contexts, size_t count)
 {
-	struct inbound_tls *inbound =
-		calloc(1, sizeof(*inbound) + config->listener_count * sizeof(inbound->contexts[0]));
+	for (size_t i = 0; contexts && i < count; i++)
+		tls_context_free(contexts[i]);
+	free(contexts);
+}
 
-	*out = inbound;
-	if (!inbound) {
+/* One for each listener, NULL for those without TLS. NULL with *problem. */
+static struct tls_context **make_all(const struct config *config, struct tls_problem *problem)
+{
+	struct tls_context **contexts = calloc(config->listener_count + 1, sizeof(struct tls_context *));
+
+	if (!contexts)
 		snprintf(problem->text, sizeof(problem->text), "out of memory");
-		return -ENOMEM;
-	}
-	inbound->listeners = config->listener_count;
-	for (size_t i = 0; i < config->listener_count; i++) {
+	for (size_t i = 0; contexts && i < config->listener_count; i++) {
 		const struct config_listener *listener = &config->listeners[i];
 		if (listener->tls == CONFIG_LISTENER_TLS_OFF)
 			continue;
-		inbound->contexts[i] = find(inbound, config, i);
-		if (!inbound->contexts[i])
-			inbound->contexts[i] = make(config, listener, problem);
-		if (!inbound->contexts[i])
-			return -EINVAL;
+		contexts[i] = find(contexts, config, i);
+		if (!contexts[i])
+			contexts[i] = make(config, listener, problem);
+		if (!contexts[i]) {
+			free_contexts(contexts, config->listener_count);
+			return NULL;
+		}
 	}
+	return contexts;
+}
+
+int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsigned shards,
+		     struct tls_problem *problem)
+{
+	size_t count = shards * config->listener_count;
+	uint64_t files = inbound_tls_files(config);
+	struct inbound_tls *inbound = calloc(1, sizeof(*inbound) + count * sizeof(inbound->slots[0]));
+	struct tls_context **contexts = make_all(config, problem);
+
+	*out = inbound;
+	if (!inbound)
+		snprintf(problem->text, sizeof(problem->text), "out of memory");
+	if (inbound && contexts) {
+		inbound->listeners = config->listener_count;
+		inbound->count = count;
+		inbound->files = files;
+		for (size_t i = 0; i < count; i++) {
+			struct tls_context *context = contexts[i % inbound->listeners];
+			if (context)
+				tls_context_hold(context);
+			inbound->slots[i].now = context;
+		}
+	}
+	free_contexts(contexts, config->listener_count);
+	return !inbound ? -ENOMEM : !contexts ? -EINVAL : 0;
+}
+
+int inbound_tls_renew(struct inbound_tls *inbound, const struct config *config, struct tls_problem *problem)
+{
+	uint64_t files = inbound_tls_files(config);
+	struct tls_context **contexts = make_all(config, problem);
+
+	if (!contexts)
+		return -EINVAL;
+	inbound->files = files;
+	for (size_t i = 0; i < inbound->count; i++) {
+		struct tls_context *context = contexts[i % inbound->listeners];
+		if (!context)
+			continue;
+		tls_context_hold(context);
+		/* One that the shard has not taken yet is not wanted any more. */
+		tls_context_free(atomic_exchange_explicit(&inbound->slots[i].next, context, memory_order_acq_rel));
+	}
+	free_contexts(contexts, config->listener_count);
 	return 0;
 }
 
 void inbound_tls_free(struct inbound_tls *inbound)
 {
-	for (size_t i = 0; inbound && i < inbound->listeners; i++) {
-		if (inbound->contexts[i])
-			tls_context_free(inbound->contexts[i]);
+	for (size_t i = 0; inbound && i < inbound->count; i++) {
+		tls_context_free(inbound->slots[i].now);
+		tls_context_free(atomic_load(&inbound->slots[i].next));
 	}
 	free(inbound);
 }
 
-struct tls_context *inbound_tls_context(const struct inbound_tls *inbound, unsigned shard, unsigned listener)
+struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned shard, unsigned listener)
 {
-	return inbound ? inbound->contexts[listener] : NULL;
+	struct slot *slot = inbound ? &inbound->slots[shard * inbound->listeners + listener] : NULL;
+
+	if (!slot)
+		return NULL;
+	if (atomic_load_explicit(&slot->next, memory_order_relaxed)) {
+		struct tls_context *next = atomic_exchange_explicit(&slot->next, NULL, memory_order_acq_rel);
+		tls_context_free(slot->now);
+		slot->now = next;
+	}
+	return slot->now;
+}
+
+/* ---- the files -------------------------------------------------------------------------------------------------- */
+
+static uint64_t add(uint64_t sum, uint64_t value)
+{
+	return (sum ^ value) * UINT64_C(0x9e3779b97f4a7c15) + (sum >> 29);
+}
+
+static uint64_t add_file(uint64_t sum, const char *path)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		return add(sum, 1);
+	sum = add(add(sum, (uint64_t)st.st_ino), (uint64_t)st.st_size);
+	sum = add(add(sum, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
+	return add(add(sum, (uint64_t)st.st_ctim.tv_sec), (uint64_t)st.st_ctim.tv_nsec);
+}
+
+uint64_t inbound_tls_files(const struct config *config)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < config->certificate_count; i++)
+		sum = add_file(add_file(sum, config->certificates[i].certificate), config->certificates[i].private_key);
+	for (size_t i = 0; i < config->listener_count; i++)
+		sum = add_file(sum, config->listeners[i].ca_file);
+	return sum;
+}
+
+uint64_t inbound_tls_made_of(const struct inbound_tls *inbound)
+{
+	return inbound->files;
 }

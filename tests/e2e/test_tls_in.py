@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import ssl
+import subprocess
 import sys
 import time
 import warnings
@@ -289,6 +290,47 @@ def client_certificates_are_an_identity_also_after_resumption():
 
 
 @case
+def renewed_certificates_are_used_and_broken_ones_are_not():
+    """Files that change are read; sessions go on; what cannot be used changes nothing; ends are told."""
+    with Workspace() as files:
+        crt, key = files.path('relay.crt'), files.path('relay.key')
+
+        def put(certificate, private_key):
+            for source, to in ((private_key, key), (certificate, crt)):
+                with open(source, 'rb') as f:
+                    files.write(os.path.basename(to) + '.new', f.read())
+                os.rename(to + '.new', to)
+
+        put(certificates.server, certificates.server_key)
+        with Place(tls_files=[{'certificate': crt, 'private_key': key}]) as place:
+            with implicit(place) as old:
+                old.hello()
+                put(certificates.path('second.crt'), certificates.path('second.key'))
+                eventually(lambda: place.relay.events('certificate_renewed'), lambda: 'the new pair is noticed')
+                equal([shown(place)[0] for _ in range(4)], 4 * ['other.example.net'], 'what is shown')
+                send_one(old, 1)
+                # A key of another certificate, and no certificate at all.
+                put(certificates.server, certificates.path('second.key'))
+                eventually(lambda: len(place.relay.events('certificate_refused')) == 1, lambda: 'refused')
+                check(key in place.relay.events('certificate_refused')[0]['problem'], 'names the file')
+                files.write('relay.crt', 'no certificate')
+                eventually(lambda: len(place.relay.events('certificate_refused')) == 2, lambda: 'refused again')
+                equal(shown(place)[0], 'other.example.net', 'what is shown')
+                send_one(old, 2)
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
+                            '-keyout', files.path('short.key'), '-out', files.path('short.crt'), '-days', '10',
+                            '-subj', '/CN=short.example.org', '-addext', 'subjectAltName=DNS:short.example.org'],
+                           check=True, capture_output=True)
+            check(not place.relay.events('certificate_ends'), 'an end was told')
+            put(files.path('short.crt'), files.path('short.key'))
+            eventually(lambda: place.relay.events('certificate_ends'), lambda: 'the end in ten days')
+            event = place.relay.events('certificate_ends')[0]
+            check(event['days'] in (9, 10) and event['file'] == crt and 'short' in event['subject'], '%s', event)
+            equal(len(place.relay.events('certificate_renewed')), 2, 'renewed')
+            place.relay.terminate()
+
+
+@case
 def tickets_are_taken_by_every_shard():
     """Resumption works whichever shard accepts, and a ticket of one kind of listener is no good at another."""
     with Place(required={'min_version': '1.1'}, shards=4) as place:
@@ -500,7 +542,8 @@ def STL_09_clear_text_at_a_tls_port():
 @case
 def too_many_connections_and_the_end():
     """Over the limit and at the end of the process sessions in each state of TLS end, and none in clear."""
-    with Place(limits={'connections': 3}) as place:
+    # One shard: it accepts in the order in which they connect.
+    with Place(limits={'connections': 3}, shards=1) as place:
         waiting = place.clear()
         waiting.hello()
         waiting.command('STARTTLS', 220)
