@@ -102,6 +102,20 @@ static bool read_signatures(struct tls_hello *hello, struct input in)
 	return list.left == 0;
 }
 
+static bool read_groups(struct tls_hello *hello, struct input in)
+{
+	enum { P256 = 23, P384 = 24, X25519 = 29 };
+	struct input list;
+	unsigned group;
+
+	if (!take_vector(&in, 2, &list))
+		return false;
+	hello->groups_given = true;
+	while (take(&list, 2, &group))
+		hello->group_known |= group == P256 || group == P384 || group == X25519;
+	return list.left == 0;
+}
+
 static bool read_versions(struct tls_hello *hello, struct input in)
 {
 	enum { OLDEST = 0x0300, NEWEST = 0x0304 };
@@ -119,7 +133,7 @@ static bool read_versions(struct tls_hello *hello, struct input in)
 
 static bool read_extensions(struct tls_hello *hello, struct input in)
 {
-	enum { SERVER_NAME = 0, SIGNATURE_ALGORITHMS = 13, SUPPORTED_VERSIONS = 43 };
+	enum { SERVER_NAME = 0, SUPPORTED_GROUPS = 10, SIGNATURE_ALGORITHMS = 13, SUPPORTED_VERSIONS = 43 };
 	struct input content;
 	unsigned type;
 
@@ -129,6 +143,8 @@ static bool read_extensions(struct tls_hello *hello, struct input in)
 			return false;
 		if (type == SERVER_NAME)
 			good = read_names(hello, content);
+		else if (type == SUPPORTED_GROUPS)
+			good = read_groups(hello, content);
 		else if (type == SIGNATURE_ALGORITHMS)
 			good = read_signatures(hello, content);
 		else if (type == SUPPORTED_VERSIONS)

@@ -28,6 +28,7 @@ struct tls_hello {
 	bool rsa, rsa_pss;     /* RSA with SHA-256 and up, as TLS 1.2 has it, and as 1.3 */
 	bool signatures_given; /* it has the extension that says so */
 	bool ecdhe_ecdsa, ecdhe_rsa;
+	bool groups_given, group_known;        /* key exchange: it says which it has, and one of ours is among them */
 	uint16_t suites[TLS_HELLO_SUITES_MAX]; /* without GREASE and signalling values */
 	uint16_t suite_count;
 };

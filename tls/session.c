@@ -174,6 +174,25 @@ static bool begin(struct tls_session *session)
 	return true;
 }
 
+/* To a TLS 1.3 client without a group of ours wolfSSL 5.5.4 answers a HelloRetryRequest that asks for nothing. */
+static bool has_no_group(const struct tls_hello *hello)
+{
+	enum { TLS_13 = 0x0304 };
+
+	return hello->version >= TLS_13 && hello->groups_given && !hello->group_known;
+}
+
+/* RFC 8446 4.1.1 */
+static enum tls_status refuse_groups(struct tls_session *session)
+{
+	char alert[] = {21, 3, 3, 0, 2, 2, 40};
+
+	session->refusal = "no key exchange group in common";
+	(void)on_send(NULL, alert, sizeof(alert), session);
+	session->error = strdup(session->refusal);
+	return TLS_FAILED;
+}
+
 /* A server begins when the ClientHello is whole, which says what it begins with; one that is none is for wolfSSL to
  * answer. TLS_OK: it has begun. */
 static enum tls_status read_hello(struct tls_session *session)
@@ -183,6 +202,8 @@ static enum tls_status read_hello(struct tls_session *session)
 	enum tls_hello_state state = tls_hello_read(session->held, session->held_length, session->hello);
 	if (session->held_length == 0 || state == TLS_HELLO_MORE)
 		return TLS_WANT_INPUT;
+	if (state == TLS_HELLO_WHOLE && has_no_group(session->hello))
+		return refuse_groups(session);
 	struct tls_context *chosen = tls_choose(session->context, session->hello);
 	tls_context_hold(chosen);
 	tls_context_free(session->context);
@@ -372,7 +393,7 @@ enum tls_status tls_handshake(struct tls_session *session)
 	if (session->wolf == NULL) {
 		status = read_hello(session);
 		if (status == TLS_FAILED)
-			session->failed = true; /* no memory */
+			session->failed = true;
 		if (status != TLS_OK)
 			return status;
 		tls_device_enter(session->keys);

@@ -355,6 +355,19 @@ def tickets_are_taken_by_every_shard():
 
 
 @case
+def no_group_in_common():
+    """A client without a key exchange group of ours hears an alert (RFC 8446 4.1.1); one with a better one is asked."""
+    with Place() as place:
+        for groups, good in (('P-521', False), ('P-521:P-384', True), ('P-256', True), ('X25519', True)):
+            done = subprocess.run(['openssl', 's_client', '-connect', '127.0.0.1:%d' % place.address('implicit')[1],
+                                   '-tls1_3', '-groups', groups], input=b'QUIT\r\n', capture_output=True, timeout=60)
+            equal(b'TLSv1.3, Cipher is' in done.stdout, good, 'handshake with %s' % groups)
+            check(good or b'handshake failure' in done.stderr, 'said %r', done.stderr[-200:])
+        eventually(lambda: place.relay.events('handshake_failed'), lambda: 'the event')
+        check('group' in place.relay.events('handshake_failed')[0]['error'], 'the error')
+
+
+@case
 def RFC_3207_4_required_before_tls():
     """Where TLS is required nothing of mail is answered before it: 530, HELO too, and DATA ends the session."""
     with Place() as place, place.clear('required') as client:

@@ -50,6 +50,7 @@ static void make(unsigned version, const uint16_t *suites, unsigned count, const
 	"\0\0\0\x18\0\x16\0\0\x13"                                                                                     \
 	"MX2.Example.test.ab"                                                                                          \
 	"\0\x0d\0\x08\0\x06\x04\x03\x08\x04\x04\x01"                                                                   \
+	"\0\x0a\0\x06\0\x04\0\x19\0\x1d"                                                                               \
 	"\0\x2b\0\x07\x06\x0a\x0a\x03\x04\x03\x03"
 static const uint16_t suites[] = {0x1a1a, 0x1301, 0xc02b, 0xc02f, 0x00ff};
 
@@ -58,7 +59,7 @@ static void check_modern(const struct tls_hello *hello)
 	CHECK_STR(hello->name, "mx2.example.test.ab");
 	CHECK_EQ(hello->version, 0x0304);
 	CHECK(hello->ecdsa_p256 && !hello->ecdsa_p384 && hello->rsa && hello->rsa_pss && hello->signatures_given);
-	CHECK(hello->ecdhe_ecdsa && hello->ecdhe_rsa);
+	CHECK(hello->ecdhe_ecdsa && hello->ecdhe_rsa && hello->groups_given && hello->group_known);
 	CHECK_EQ(hello->suite_count, 3);
 	CHECK_EQ(hello->suites[0], 0x1301);
 }
@@ -137,6 +138,7 @@ static void test_bad(void)
 		{"\0\0\0\4\0\1\0\0", 8},   /* a list that is too short for its entry */
 		{"\0\x0d\0\3\0\1\4", 7},   /* half a scheme */
 		{"\0\x0d\0\4\0\4\4\3", 8}, /* a list beyond its extension */
+		{"\0\x0a\0\3\0\1\0", 7},   /* half a group */
 		{"\0\x2b\0\2\1\3", 6},     /* half a version */
 		{"\0\x2b\0\0", 4},
 	};
