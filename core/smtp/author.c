@@ -100,6 +100,24 @@ static bool is_atom(char c)
 	return (unsigned char)c > 32 && (unsigned char)c != 127 && !strchr("()<>[]:;@\\,\"", c);
 }
 
+/*
+ * Who does not know encoded words reads what is in one as it stands, and could find another author there: "<", or an
+ * address up to a comma. RFC 2047 5 (3) allows letters, digits and "!*+-/=_" in a name; what else is met there and does
+ * no harm passes.
+ */
+static bool encoded_harmless(const char *word, uint32_t length)
+{
+	bool at = false, comma = false;
+
+	for (uint32_t i = 0; i < length; i++) {
+		if (strchr("<>()[]:;\\\"", word[i]))
+			return false;
+		at |= word[i] == '@';
+		comma |= word[i] == ',';
+	}
+	return !(at && comma);
+}
+
 static bool is_phrase(struct span text)
 {
 	uint32_t i = 0, end;
@@ -111,6 +129,8 @@ static bool is_phrase(struct span text)
 			end = comment_end(text, i);
 		else if ((end = encoded_end(text, i)) == 0 && (is_atom(text.data[i]) || is_space(text.data[i])))
 			end = i + 1;
+		else if (end > 0 && !encoded_harmless(text.data + i, end - i))
+			return false;
 		if (end == 0)
 			return false;
 		i = end;

@@ -12,6 +12,7 @@
 
 enum {
 	LINE_USUAL = 76,  /* RFC 5322 2.1.1: 78 */
+	LINE_MOST = 998,  /* the same: without its end */
 	WORD_OCTETS = 42, /* of text in an encoded word: 56 of base64 and 12 around them make 68, of 75 (RFC 2047 2) */
 	QUOTED_NAME_MAX = 200 /* of a name that has to be quoted */
 };
@@ -204,6 +205,19 @@ static size_t column(const struct line *out)
 	return lf ? out->length - (size_t)(lf + 1 - out->data) : out->length;
 }
 
+static size_t first_line(struct span text)
+{
+	const char *lf = text.length ? memchr(text.data, '\n', text.length) : NULL;
+
+	return lf ? (size_t)(lf - text.data) : text.length;
+}
+
+/* Before what may be as long as a line. */
+static void put_room(struct line *out, struct span next)
+{
+	line_text(out, column(out) + 1 + first_line(next) > LINE_MOST ? "\r\n " : " ");
+}
+
 static void put_space(struct line *out, size_t next)
 {
 	line_text(out, column(out) + 1 + next > LINE_USUAL ? "\r\n " : " ");
@@ -284,7 +298,7 @@ static void put_from(struct line *out, const struct rewrite_terms *terms, const 
 	if (terms->name.data) {
 		put_set_name(out, terms->name);
 	} else if (kind == AUTHOR_PHRASE) {
-		line_text(out, " ");
+		put_room(out, author->name);
 		put_span(out, author->name);
 	} else if (kind == AUTHOR_WORDS) {
 		line_text(out, " ");
@@ -317,9 +331,15 @@ static void put_authors(struct line *out, const char *header, size_t length)
 		author_read(value, &author);
 		if (!answerable(&author))
 			continue;
-		line_text(out, first ? " " : ",\r\n ");
+		if (!author.well_formed)
+			value = author.address;
+		/* "Reply-To" is longer than "From". */
+		if (first)
+			put_room(out, value);
+		else
+			line_text(out, ",\r\n ");
 		first = false;
-		put_span(out, author.well_formed ? value : author.address);
+		put_span(out, value);
 	}
 	line_text(out, "\r\n");
 }

@@ -28,7 +28,61 @@ static bool ends_here(const char *content, size_t length, size_t end)
 	       (content[end] == '\n' || (content[end] == '\r' && end + 1 < length && content[end + 1] == '\n'));
 }
 
-static void check_from(const struct rewrite_terms *terms, const char *header, size_t length)
+/* As somebody reads it who knows quotes and comments, and no encoded words: how many authors there are. */
+static unsigned plain_authors(const char *value, size_t length)
+{
+	unsigned authors = 0, depth = 0, angles = 0;
+	bool quoted = false, at = false;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = value[i];
+
+		if (c == '\\' && (quoted || depth > 0)) {
+			i++;
+			continue;
+		}
+		if (c == '"' && depth == 0)
+			quoted = !quoted;
+		if (quoted)
+			continue;
+		depth += c == '(';
+		depth -= c == ')' && depth > 0;
+		if (depth > 0)
+			continue;
+		angles += c == '<';
+		at |= c == '@';
+		if (c == ',' || c == ';') {
+			authors += at;
+			at = false;
+		}
+	}
+	authors += at;
+	return authors > angles ? authors : angles;
+}
+
+/* What is refused at the door: CR that no LF follows, NUL. */
+static bool never_accepted(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '\0' || (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n')))
+			return true;
+	}
+	return false;
+}
+
+static bool lines_fit(const char *text, size_t length)
+{
+	for (size_t at = 0; at < length;) {
+		const char *lf = memchr(text + at, '\n', length - at);
+		size_t end = lf ? (size_t)(lf - text) : length;
+		if (end - at > 999) /* with CR */
+			return false;
+		at = end + 1;
+	}
+	return true;
+}
+
+static void check_from(const struct rewrite_terms *terms, bool changed, const char *header, size_t length)
 {
 	char *value = malloc(length + 1);
 	struct author author;
@@ -40,6 +94,8 @@ static void check_from(const struct rewrite_terms *terms, const char *header, si
 	/* header_value() does not believe in lines without an end. */
 	need((length > 0 && header[length - 1] != '\n') ||
 	     (author.addresses == 1 && author_same(author.address, terms->address)));
+	need((length > 0 && header[length - 1] != '\n') || !changed || never_accepted(header, length) ||
+	     plain_authors(value, n) == 1);
 	free(value);
 }
 
@@ -73,7 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = rewrite_header(&terms, content, end, true, out, &facts);
 	need(n <= room && (facts.changed || (n == end && memcmp(out, content, n) == 0)));
 	need(!facts.from_changed || facts.changed || terms.name.data);
-	check_from(&terms, out, n);
+	check_from(&terms, facts.from_changed, out, n);
+	need(!lines_fit(content, end) || lines_fit(out, n));
 	room = rewrite_room(&terms, n);
 	again = malloc(room);
 	need(again != NULL);

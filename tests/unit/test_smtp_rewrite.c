@@ -3,6 +3,7 @@
  */
 #include "core/smtp/rewrite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/check.h"
@@ -48,6 +49,17 @@ static const struct {
 	{"From: c@lan\r\n" TO, "From: " MAILBOX "\r\nReply-To: c@lan\r\n" TO},
 	{"FROM:<c@lan>\r\n", "From: " MAILBOX "\r\nReply-To: <c@lan>\r\n"},
 	{"From : c@lan\r\n", "From: " MAILBOX "\r\nReply-To: c@lan\r\n"},
+	/* Who does not know encoded words must find no other author in one. */
+	{"From: =?x?q?<evil@x>?= <c@lan>\r\n",
+	 "From: \"=?x?q?<evil@x>?=\" <" MAILBOX ">\r\nReply-To: =?x?q?<evil@x>?= <c@lan>\r\n"},
+	{"From: =?x?q?evil@x,?= <c@lan>\r\n",
+	 "From: \"=?x?q?evil@x,?=\" <" MAILBOX ">\r\nReply-To: =?x?q?evil@x,?= <c@lan>\r\n"},
+	{"From: =?x?q?(?= Bob <c@lan>\r\n",
+	 "From: \"=?x?q?(?= Bob\" <" MAILBOX ">\r\nReply-To: =?x?q?(?= Bob <c@lan>\r\n"},
+	{"From: =?x?q?me@home?= <c@lan>\r\n",
+	 "From: =?x?q?me@home?= <" MAILBOX ">\r\nReply-To: =?x?q?me@home?= <c@lan>\r\n"},
+	/* Groups, whose members are authors; one without any names nobody that could be answered. */
+	{"From: Team: a@lan, b@lan;\r\n", "From: Team <" MAILBOX ">\r\nReply-To: Team: a@lan, b@lan;\r\n"},
 	/* It is the mailbox already, in whatever letters. */
 	{"From: X <Scan@Contoso.COM>\r\n" TO, NULL},
 	{"From: " MAILBOX "\r\nReply-To:\r\n", NULL},
@@ -219,6 +231,24 @@ static void test_large(void)
 	free(content);
 }
 
+/* A line that is as long as one may be is no longer than that afterwards (RFC 5322 2.1.1). */
+static void test_long_lines(void)
+{
+	static char in[2000];
+
+	for (unsigned name = 900; name <= 985; name++) {
+		char *at = in + sprintf(in, "From: ");
+		memset(at, 'n', name);
+		sprintf(at + name, " <c@lan>\r\n\r\n");
+		if (strcspn(in, "\r") > 998)
+			break;
+		(void)rewrite(in, NULL, "");
+		for (const char *line = result; *line; line += strcspn(line, "\n") + 1)
+			CHECK(strcspn(line, "\r") <= 998);
+		CHECK(strstr(result, "Reply-To:") && strstr(result, "<c@lan>"));
+	}
+}
+
 int main(void)
 {
 	RUN(test_table);
@@ -228,5 +258,6 @@ int main(void)
 	RUN(test_signed);
 	RUN(test_pieces);
 	RUN(test_large);
+	RUN(test_long_lines);
 	return check_end();
 }
