@@ -1,12 +1,13 @@
 """tests/interop/signing.py - servers that let those alone send who have signed in, and what is tried with each.
 
 Postfix asks Dovecot's authentication service, which has passwords and asks an introspection endpoint (RFC 7662) on
-loopback for tokens.
+loopback for tokens; or Cyrus SASL.
 """
 
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import threading
 import urllib.parse
@@ -148,6 +149,34 @@ exec /usr/sbin/dovecot -F -c %(root)s/dovecot.conf
 
     def log(self):
         return super().log() + self.dovecot_log()
+
+
+class CyrusPostfix(Postfix):
+    """Postfix that looks at passwords by Cyrus SASL, in a database of its own."""
+
+    def __init__(self, work, certificates, mechanisms='plain login'):
+        self.mechanisms = mechanisms
+        super().__init__(work, certificates)
+
+    @classmethod
+    def unavailable(cls):
+        if not os.path.exists(os.path.join(harness.peers_directory(), 'cyrus', 'version')):
+            return 'run tests/install-peers cyrus first'
+        return super().unavailable()
+
+    def prepare(self):
+        super().prepare()
+        with open(self.root + '/config/main.cf', 'a') as f:
+            f.write('smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\n'
+                    + SIGNED_ONLY)
+        database = self.root + '/sasldb2'
+        # Debian's looks there, whatever cyrus_sasl_config_path says.
+        self.write('config/sasl/smtpd.conf', 'pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: %s\n'
+                                             'mech_list: %s\nlog_level: 3\n' % (database, self.mechanisms.upper()))
+        user, _, realm = USER.partition('@')
+        subprocess.run([os.path.join(harness.peers_directory(), 'cyrus/usr/sbin/saslpasswd2'), '-p', '-c', '-f',
+                        database, '-u', realm, user], input=PASSWORD, text=True, check=True, timeout=60)
+        shutil.chown(database, 'postfix')
 
 
 def configuration(work, server, mechanism, secret):
