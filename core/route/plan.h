@@ -32,7 +32,7 @@ struct plan {
 	size_t destination_count, destination_room;
 };
 
-enum { PLAN_ROOM = 128 }; /* destinations that may be added */
+enum { PLAN_ROOM = 2048 }; /* destinations that may be added; fewer where there are many shards */
 
 /* A destination has one lane per shard, or one per allowed connection if those are fewer when it is planned, so that
  * its lanes do not have to take turns with connections (slots.h) but where there are fewer later. The lanes of one that

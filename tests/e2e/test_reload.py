@@ -6,6 +6,7 @@ sentence, and then nothing has changed.
 
     tests/e2e/test_reload.py                        all cases, with few reloads under load
     tests/e2e/test_reload.py 1000_reloads           a thousand of them
+    tests/e2e/test_reload.py 1000_names             each with a destination of another name
 """
 
 import json
@@ -440,8 +441,81 @@ def reloads_under_load():
     return under_load(25)
 
 
+def new_names(reloads):
+    """Each reload has a destination of another name, and mail goes there at once."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        it = Reloadable(work, configuration)
+        for n in range(reloads):
+            configuration['destinations'] = [{'name': 'customer-%d' % n, 'hosts': [hop.host], 'tls': {'mode': 'none'}}]
+            configuration['routes'] = [{'destination': 'customer-%d' % n}]
+            it.reload()
+            if n % 20 == 0 or n == reloads - 1:
+                arrived = len(hop.arrivals)
+                it.send(n)
+                hop.wait_arrivals(arrived + 1)
+        it.relay.terminate()
+
+
+@case
+def a_new_name_with_each_reload():
+    new_names(150)
+
+
+@case
+def what_began_before_ends_as_it_began():
+    """A session, a message that is being sent and one that waits for its destination, over fifty reloads: each goes on
+    as it began, and the configurations that they were the last users of go when they have ended."""
+    go = threading.Event()
+
+    def slow(stage, session, argument):
+        if stage == 'END' and not go.is_set():
+            go.wait(60)
+        return None
+
+    with Workspace() as work:
+        patient, other = work.own(NextHop(script=slow)), work.own(NextHop())
+        configuration = work.configuration([patient.host], hostname='first.example.org')
+        configuration['destinations'].append({'name': 'other', 'hosts': [other.host], 'tls': {'mode': 'none'}})
+        whole = json.dumps(configuration)
+        it = Reloadable(work, configuration)
+        it.send(1)  # its end is not answered
+        eventually(lambda: patient.sessions, 'an attempt')
+        with Client(it.relay.address) as old:
+            old.hello()
+            for n in range(50):
+                configuration['hostname'] = 'host-%d.example.org' % n
+                configuration['destinations'] = json.loads(whole)['destinations'][1:] if n % 2 else \
+                    json.loads(whole)['destinations']
+                configuration['routes'] = [{'destination': 'other'}]
+                it.reload()
+            it.send(2)
+            check('first.example.org' in old.hello()[1], 'the old session has another name')
+            old.envelope(recipients=['recipient@example.com'])
+            old.data(message(3))
+            eventually(lambda: it.relay.count['reloaded'] == 50, lambda: str(dict(it.relay.count)))
+            in_use = it.relay.events('reloaded')[-1]['in_use']
+            check(2 <= in_use <= 4, '%d configurations in use', in_use)
+        it.configuration = json.loads(whole)
+        it.reload()
+        go.set()
+        patient.wait_arrivals(2)
+        other.wait_arrivals(1)
+        equal((sorted(patient.sequences()), sorted(other.sequences())), ([1, 3], [2]), 'arrivals')
+
+        def only_one():
+            it.reload()
+            return it.relay.events('reloaded')[-1]['in_use'] <= 2
+        eventually(only_one, lambda: str(it.relay.events('reloaded')[-1]))
+        it.relay.terminate()
+
+
 if __name__ == '__main__':
     if sys.argv[1:] == ['1000_reloads']:
         print(under_load(1000))
+        sys.exit(0)
+    if sys.argv[1:] == ['1000_names']:
+        new_names(1000)
         sys.exit(0)
     harness.main()
