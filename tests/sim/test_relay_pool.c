@@ -2,6 +2,7 @@
  * tests/sim/test_relay_pool.c - mailboxes that sign in, each with limits of its own, and the other path, through kills,
  * power cuts, reloads and next hops that refuse logins: never too much by anybody, nothing lost, and an end.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,24 @@ static void slow_disk(struct world_config *config)
 static void die(struct rig *rig)
 {
 	rig_crash(rig, world_below(2) ? WORLD_POWER_CUT : WORLD_KILL);
+	world_faults_clear();
 	start(rig, 1 + (unsigned)world_below(3));
+}
+
+/* The disk is full for a while, or a write fails just when a budget is to be written. */
+static void trouble_disk(struct rig *rig)
+{
+	const struct world_io_fault fault = {
+		.operations = WORLD_IO_WRITE, .nth = 1 + world_below(4), .count = 1, .error = -EIO};
+
+	(void)rig_run(rig, writes_ahead, HOUR_NS);
+	if (world_below(2)) {
+		world_fault_io(&fault);
+		return;
+	}
+	world_disk_capacity(1);
+	(void)rig_run(rig, NULL, world_below(600) * CLOCK_NS_PER_S);
+	world_disk_capacity(0);
 }
 
 /* A pool with day budgets that are spent before all is sent, through deaths at any moment. */
@@ -159,6 +177,8 @@ void scenario_pool(uint64_t seed)
 	rig_clients(&rig);
 	for (unsigned i = 0; seed % 4 && i < 12 && rig.alive; i++) {
 		(void)rig_run(&rig, NULL, rig_pick(seed, 50 + i, i < 6 ? 20 : 7200) * CLOCK_NS_PER_S);
+		if (rig_pick(seed, 110 + i, 4) == 0)
+			trouble_disk(&rig);
 		if (rig_pick(seed, 70 + i, 3) && rig_run(&rig, writes_ahead, HOUR_NS) == WORLD_DONE)
 			(void)rig_run(&rig, NULL, rig_pick(seed, 90 + i, 100) * CLOCK_NS_PER_MS);
 		die(&rig);
