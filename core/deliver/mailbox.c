@@ -148,20 +148,29 @@ bool mailbox_all_held(const struct mailbox_set *set)
 
 /* ---- held, and let go ------------------------------------------------------------------------------------------- */
 
+/* Passwords that were said at one time were counted one by one where they were refused: the next is said as much later,
+ * so that all together stay below what guards logins bears. */
+static bool counts_too(const struct mailbox *mailbox, enum mailbox_trouble trouble)
+{
+	return trouble == MAILBOX_REFUSED && mailbox_held(mailbox) &&
+	       atomic_load(&mailbox->refused) < MAILBOX_REFUSED_TOGETHER;
+}
+
 /* Several connections that meet the same at one time are one refusal; a probe that does is the next. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
 			  bool *tell)
 {
 	uint64_t none = 0, tell_ns = atomic_load(&mailbox->tell_ns), pause, until_ns;
 	enum mailbox_trouble before = (enum mailbox_trouble)atomic_exchange(&mailbox->trouble, trouble);
+	bool together = !probe && counts_too(mailbox, trouble);
 
 	/* What is said again at once is still the first refusal. */
-	if (probe && before != MAILBOX_AGAIN)
+	if ((probe && before != MAILBOX_AGAIN) || together)
 		atomic_fetch_add(&mailbox->refused, 1);
 	pause = pause_ns(trouble, atomic_load(&mailbox->refused));
 	if (atomic_compare_exchange_strong(&mailbox->until_ns, &none, now_ns + pause))
 		atomic_store(&mailbox->since_ns, now_ns);
-	else if (probe)
+	else if (probe || together)
 		atomic_store(&mailbox->until_ns, now_ns + pause);
 	until_ns = atomic_load(&mailbox->until_ns);
 	/* Once, then every hour, and when it becomes somebody's business. */

@@ -46,6 +46,7 @@ enum {
 	MAILBOX_LATER_MAX_MS = 60000,
 	MAILBOX_REFUSED_MS = 10000, /* x 4 */
 	MAILBOX_REFUSED_MAX_MS = 3600000,
+	MAILBOX_REFUSED_TOGETHER = 3, /* that is, ten minutes at most */
 	MAILBOX_BARRED_MS = 10000,
 	MAILBOX_BARRED_MAX_MS = 600000,
 	MAILBOX_POLL_MS = 1000, /* lanes look for what others found out */

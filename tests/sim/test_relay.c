@@ -57,6 +57,7 @@ static const struct scenario scenarios[] = {
 	{"pool", scenario_pool, 12},
 	{"spent", scenario_spent, 8},
 	{"logins", scenario_logins, 12},
+	{"changed", scenario_changed, 8},
 	{"paths", scenario_paths, 12},
 	{"pool_reload", scenario_pool_reload, 12},
 };

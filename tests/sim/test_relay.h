@@ -42,6 +42,7 @@ void scenario_day(uint64_t seed);
 void scenario_pool(uint64_t seed);
 void scenario_spent(uint64_t seed);
 void scenario_logins(uint64_t seed);
+void scenario_changed(uint64_t seed);
 void scenario_paths(uint64_t seed);
 void scenario_pool_reload(uint64_t seed);
 /* test_relay_names.c: names that are answered late, wrongly or not at all. */

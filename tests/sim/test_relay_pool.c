@@ -287,6 +287,45 @@ void scenario_logins(uint64_t seed)
 	close_all(&rig, &logins);
 }
 
+/* A password that was right is so no more, on many connections of all shards: whoever guards logins bears four wrong
+ * ones within ten minutes. */
+void scenario_changed(uint64_t seed)
+{
+	enum { MOST = 4 };
+	struct actor_logins logins = {.count = 1, .failures = {.window_ns = 10 * MINUTE_NS, .most = MOST}};
+	char signing_in[SIGNING_IN_MAX];
+	struct rig_options options = {
+		.scenario = "changed",
+		.seed = seed,
+		.quiet = true,
+		.clients = 4,
+		.messages = 300,
+		.recipients_max = 1,
+		.connections = 12,
+		.in_flight = 1,
+		.signing_in = signing_in,
+		.hop = {.pipelining = true,
+			.logins = &logins,
+			.messages_max = 3,
+			.delay_max_ns = 400 * CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+
+	write_signing_in(signing_in, 0, 1, false);
+	meter_all(&logins, false, false);
+	rig_open(&rig, &options);
+	start(&rig, 4);
+	rig_clients(&rig);
+	(void)rig_run(&rig, NULL, (5 + rig_pick(seed, 1, 20)) * CLOCK_NS_PER_S);
+	logins.locked = 1;
+	(void)rig_run(&rig, NULL, HOUR_NS);
+	if (logins.failures.over)
+		rig_fail(&rig, "%llu logins refused within ten minutes", (unsigned long long)logins.failures.peak);
+	logins.locked = 0;
+	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 2, 3));
+	close_all(&rig, &logins);
+}
+
 static bool taken(void *context)
 {
 	const struct rig *rig = context;

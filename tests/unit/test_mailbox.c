@@ -55,6 +55,23 @@ static void test_turns(void)
 	CHECK_EQ(boxes[1].connections, 2);
 }
 
+/* What several connections said at one time counts where they said it: the next is tried later, within bounds. */
+static void test_refused_together(void)
+{
+	static const unsigned pauses[] = {10, 40, 160, 640, 640, 640};
+	bool tell;
+
+	begin();
+	for (size_t i = 0; i < COUNT(pauses); i++) {
+		CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, S, &tell), pauses[i] * S);
+		CHECK_EQ(tell, i == 0);
+	}
+	/* What passes by itself does not. */
+	begin();
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_LATER, false, S, &tell), S);
+	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_LATER, false, S, &tell), S);
+}
+
 /* The pauses of a login that is refused again and again; one probe at a time; the rest of the pool goes on. */
 static void test_refused(void)
 {
@@ -66,9 +83,6 @@ static void test_refused(void)
 	begin();
 	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns, &tell), 10 * S);
 	CHECK(tell && mailbox_held(&boxes[0]) && !mailbox_barred(&boxes[0]) && !mailbox_all_held(&pool));
-	/* Another connection that met the same. */
-	CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, now_ns + S, &tell), 9 * S);
-	CHECK(!tell);
 	for (size_t i = 1; i < COUNT(pauses); i++) {
 		next_ns = UINT64_MAX;
 		turn = 0;
@@ -290,6 +304,7 @@ int main(void)
 {
 	RUN(test_turns);
 	RUN(test_refused);
+	RUN(test_refused_together);
 	RUN(test_token_refused);
 	RUN(test_first);
 	RUN(test_barred);
