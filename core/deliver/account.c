@@ -3,6 +3,9 @@
  */
 #include "core/deliver/account.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #define MINUTE_NS (60 * CLOCK_NS_PER_S)
 #define HOUR_NS (3600 * CLOCK_NS_PER_S)
 #define SPARE_NS (ACCOUNT_SPARE_MS * CLOCK_NS_PER_MS)
@@ -156,14 +159,14 @@ uint64_t account_take(struct account *account, const struct config_limits *limit
 	if (when > now_ns + ACCOUNT_EARLY_MS * CLOCK_NS_PER_MS)
 		return when;
 	if (bursts(limits)) {
-		when = allowance_take(&account->messages, now_ns, WINDOW_NS, limits->messages_per_minute, 1);
+		when = allowance_take(account->messages, now_ns, WINDOW_NS, limits->messages_per_minute, 1);
 		if (when > 0)
 			return when;
 	}
 	if (limits->octets_per_minute) {
-		when = allowance_take(&account->octets, now_ns, WINDOW_NS, limits->octets_per_minute, need->octets);
+		when = allowance_take(account->octets, now_ns, WINDOW_NS, limits->octets_per_minute, need->octets);
 		if (when > 0 && bursts(limits))
-			allowance_give_back(&account->messages, now_ns, WINDOW_NS, 1);
+			allowance_give_back(account->messages, now_ns, WINDOW_NS, 1);
 		if (when > 0)
 			return when;
 	}
@@ -175,9 +178,30 @@ void account_give_back(struct account *account, const struct config_limits *limi
 		       uint64_t then_ns)
 {
 	if (bursts(limits))
-		allowance_give_back(&account->messages, then_ns, WINDOW_NS, 1);
+		allowance_give_back(account->messages, then_ns, WINDOW_NS, 1);
 	if (limits->octets_per_minute)
-		allowance_give_back(&account->octets, then_ns, WINDOW_NS, need->octets);
+		allowance_give_back(account->octets, then_ns, WINDOW_NS, need->octets);
+}
+
+static bool ensure(struct allowance **allowance, bool wanted)
+{
+	if (wanted && !*allowance)
+		*allowance = calloc(1, sizeof(**allowance));
+	return !wanted || *allowance;
+}
+
+int account_prepare(struct account *account, const struct config_limits *limits)
+{
+	return ensure(&account->messages, bursts(limits)) && ensure(&account->octets, limits->octets_per_minute > 0)
+		       ? 0
+		       : -ENOMEM;
+}
+
+void account_deinit(struct account *account)
+{
+	free(account->messages);
+	free(account->octets);
+	account->messages = account->octets = NULL;
 }
 
 void account_follow(struct account *account, const struct config_limits *limits, uint64_t now_ns)
@@ -189,9 +213,9 @@ void account_follow(struct account *account, const struct config_limits *limits,
 
 	/* What was not counted until now may have been as much as may be. */
 	if (bursts(limits) && !bursts(before))
-		allowance_exhaust(&account->messages, taken_ns, WINDOW_NS, limits->messages_per_minute);
+		allowance_exhaust(account->messages, taken_ns, WINDOW_NS, limits->messages_per_minute);
 	if (limits->octets_per_minute && !before->octets_per_minute)
-		allowance_exhaust(&account->octets, taken_ns, WINDOW_NS, limits->octets_per_minute);
+		allowance_exhaust(account->octets, taken_ns, WINDOW_NS, limits->octets_per_minute);
 	/* A pace does not know of bursts. */
 	if (bursts(before) && limits->messages_per_minute && !bursts(limits))
 		wait_ns += TAKEN_NS + WINDOW_NS;

@@ -51,11 +51,11 @@ struct account {
 	_Atomic(uint32_t) slow;          /* the rate is so many times less; 0 or 1: as it is */
 	_Atomic(uint64_t) slow_until_ns; /* then it recovers by a step, and so on */
 	_Atomic(uint64_t) slow_step_ns;
-	_Atomic(uint64_t) slow_base_ns;    /* the interval that is stretched, where no limit gives one */
-	struct allowance messages, octets; /* of a minute */
-	struct budget *day;                /* recipients; NULL: there was no limit yet */
-	_Atomic(uint64_t) tell_ns;         /* that it is spent is not told again before */
-	struct config_limits limits;       /* as account_follow() was told; for who reloads only */
+	_Atomic(uint64_t) slow_base_ns;      /* the interval that is stretched, where no limit gives one */
+	struct allowance *messages, *octets; /* owned, of a minute; NULL: nothing has limited that yet */
+	struct budget *day;                  /* recipients; NULL: there was no limit yet */
+	_Atomic(uint64_t) tell_ns;           /* that it is spent is not told again before */
+	struct config_limits limits;         /* as account_follow() was told; for who reloads only */
 };
 
 /* A lane's ticket. Zeroed: it has none. */
@@ -71,7 +71,10 @@ struct account_need {
 	uint64_t octets;
 };
 
-/* What is in force from now on. For one thread, before the shards go by it. */
+/* Memory for what these limits count: half a kilobyte each for bursts and for octets, which few have. 0 or -ENOMEM. */
+int account_prepare(struct account *account, const struct config_limits *limits);
+void account_deinit(struct account *account);
+/* What is in force from now on, which it is prepared for. For one thread, before the shards go by it. */
 void account_follow(struct account *account, const struct config_limits *limits, uint64_t now_ns);
 
 /* Slowed at the moment. */

@@ -94,6 +94,8 @@ static int follow(struct deliverers *shared, const struct config *config, size_t
 	r = open_budget(shared, config, d, &mailbox->account, name);
 	atomic_store(&mailbox->account.phase, (uint32_t)(256 * i / count));
 	if (r == 0)
+		r = account_prepare(&mailbox->account, &config->destinations[d].limits);
+	if (r == 0)
 		account_follow(&mailbox->account, &config->destinations[d].limits, clock_monotonic_ns());
 	return r;
 }
@@ -121,6 +123,8 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 		r = config->destinations[d].mailbox_count > 0
 			    ? 0
 			    : open_budget(shared, config, d, &shared->accounts[d], config->destinations[d].name);
+	for (d = 0; d < config->destination_count && r == 0; d++)
+		r = account_prepare(&shared->accounts[d], &config->destinations[d].limits);
 	/* When nothing can fail any more. */
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		account_follow(&shared->accounts[d], &config->destinations[d].limits, clock_monotonic_ns());
@@ -137,8 +141,10 @@ void deliverers_deinit(struct deliverers *shared)
 		free(shared->holds[d].hosts);
 	}
 	free(shared->holds);
-	for (d = 0; shared->accounts && d < shared->room; d++)
+	for (d = 0; shared->accounts && d < shared->room; d++) {
 		budget_close(shared->accounts[d].day);
+		account_deinit(&shared->accounts[d]);
+	}
 	if (shared->limits > 0)
 		disk_close(shared->limits);
 	free(shared->accounts);

@@ -33,6 +33,7 @@ void mailbox_home_deinit(struct mailbox_home *home)
 
 	for (i = 0; i < home->count; i++) {
 		budget_close(home->list[i]->account.day);
+		account_deinit(&home->list[i]->account);
 		free(home->list[i]->user);
 		free(home->list[i]);
 	}

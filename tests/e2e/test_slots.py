@@ -70,6 +70,7 @@ def never_more_whatever_the_configuration_says_by_then():
             check(hop.peak <= most, '%d connections at a time where %d are allowed', hop.peak, most)
         equal(sorted(hop.sequences()), list(range(arrived)), 'messages that arrived')
         equal(len(relay.events('deferred')), 0, 'deferred')
+        relay.terminate()
 
 
 @case
@@ -81,6 +82,7 @@ def mail_on_one_shard_has_them_all():
         send(relay.address, 0, 150)
         hop.wait_arrivals(150, 120)
         equal(hop.peak, MOST, 'connections at a time')
+        relay.terminate()
 
 
 @case
@@ -97,6 +99,7 @@ def with_tls_as_well():
         hop.wait_arrivals(CLIENTS * EACH, 120)
         check(hop.peak <= 2, '%d connections at a time where 2 are allowed', hop.peak)
         equal(sorted(hop.sequences()), list(range(CLIENTS * EACH)), 'messages that arrived')
+        relay.terminate()
 
 
 if __name__ == '__main__':

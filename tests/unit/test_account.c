@@ -13,6 +13,12 @@ static const struct config_limits burst30 = {.messages_per_minute = 30, .pacing 
 static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
 static const struct account_need small = {.octets = 1000};
 
+static void follow(struct account *account, const struct config_limits *limits, uint64_t now_ns)
+{
+	CHECK_EQ(account_prepare(account, limits), 0);
+	account_follow(account, limits, now_ns);
+}
+
 /* A lane that sends whenever it may, until `end`; how many it sent. */
 static unsigned send_until(struct account *a, const struct config_limits *limits, uint64_t *now, uint64_t end)
 {
@@ -36,9 +42,10 @@ static void test_even(void)
 	uint64_t now = 1000 * SECOND;
 	unsigned sent;
 
-	account_follow(&a, &even30, now);
+	follow(&a, &even30, now);
 	sent = send_until(&a, &even30, &now, 1000 * SECOND + 10 * MINUTE);
 	CHECK(sent <= 300 && sent >= 294);
+	account_deinit(&a);
 }
 
 /* What is told only by the first: nothing is known of what was before. */
@@ -48,12 +55,13 @@ static void test_burst(void)
 	uint64_t now = 1000 * SECOND, start = now;
 	unsigned sent;
 
-	account_follow(&a, &burst30, now);
+	follow(&a, &burst30, now);
 	CHECK_EQ(send_until(&a, &burst30, &now, start + MINUTE), 0);
 	now = start + 2 * MINUTE;
 	sent = send_until(&a, &burst30, &now, now + SECOND);
 	CHECK_EQ(sent, 30);
 	CHECK(now > start + 3 * MINUTE);
+	account_deinit(&a);
 }
 
 /* Two lanes ask at the same times: each gets every second. */
@@ -63,13 +71,14 @@ static void test_turns(void)
 	struct account_turn one = {0}, two = {0};
 	unsigned sent[2] = {0};
 
-	account_follow(&a, &even30, SECOND);
+	follow(&a, &even30, SECOND);
 	for (uint64_t now = SECOND; now < 10 * MINUTE; now += SECOND / 10) {
 		sent[0] += account_take(&a, &even30, &one, &small, now) == 0;
 		sent[1] += account_take(&a, &even30, &two, &small, now) == 0;
 	}
 	CHECK(sent[0] + sent[1] >= 290 && sent[0] + sent[1] <= 300);
 	CHECK(sent[0] - sent[1] + 1 <= 2);
+	account_deinit(&a);
 }
 
 /* A ticket does not keep: whoever held one for long does not send beside the others. */
@@ -79,7 +88,7 @@ static void test_kept(void)
 	struct account_turn kept = {0}, other = {0};
 	uint64_t now = SECOND;
 
-	account_follow(&a, &even30, now);
+	follow(&a, &even30, now);
 	CHECK(account_when_ns(&a, &even30, &kept, now) > now);
 	for (now += MINUTE; account_take(&a, &even30, &other, &small, now) != 0;)
 		now += SECOND;
@@ -91,6 +100,7 @@ static void test_kept(void)
 	now += MINUTE;
 	CHECK_EQ(account_take(&a, &even30, &kept, &small, now), 0);
 	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
+	account_deinit(&a);
 }
 
 /* Connections that end with a ticket leave it to the others: nothing is lost, and none is used twice. */
@@ -159,7 +169,7 @@ static void test_octets(void)
 	uint64_t now = SECOND;
 	unsigned sent = 0;
 
-	account_follow(&a, &limits, now);
+	follow(&a, &limits, now);
 	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
 	now += 2 * MINUTE;
 	while (account_take(&a, &limits, &turn, &small, now) == 0)
@@ -170,6 +180,7 @@ static void test_octets(void)
 	now += 2 * MINUTE;
 	CHECK_EQ(account_take(&a, &limits, &turn, &(struct account_need){.octets = 1 << 20}, now), 0);
 	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
+	account_deinit(&a);
 }
 
 /* Another limit holds at once, and voids what was promised under the one before. */
@@ -180,14 +191,15 @@ static void test_follow(void)
 	struct account_turn turn = {0};
 	uint64_t now = SECOND;
 
-	account_follow(&a, &one, now);
+	follow(&a, &one, now);
 	CHECK(account_when_ns(&a, &one, &turn, now) > now + 50 * MINUTE);
-	account_follow(&a, &even30, now);
+	follow(&a, &even30, now);
 	CHECK(account_when_ns(&a, &even30, &turn, now) < now + 3 * SECOND);
-	account_follow(&a, &even30, now);
-	account_follow(&a, &none, now);
+	follow(&a, &even30, now);
+	follow(&a, &none, now);
 	CHECK_EQ(account_take(&a, &none, &turn, &small, now), 0);
 	CHECK(!account_asks(&a, &none) && account_asks(&a, &one));
+	account_deinit(&a);
 }
 
 /* A minute's burst has just gone out: from now on evenly is not from now on at once. */
@@ -219,7 +231,7 @@ static void test_slow(void)
 	struct account a = {0};
 	uint64_t now = SECOND;
 
-	account_follow(&a, &even30, now);
+	follow(&a, &even30, now);
 	CHECK(account_slow(&a, &even30, 4, 2 * MINUTE, 0, now));
 	/* Of messages that were under way with it. */
 	CHECK(!account_slow(&a, &even30, 4, 2 * MINUTE, 0, now + SECOND));
@@ -232,6 +244,7 @@ static void test_slow(void)
 	CHECK_EQ(account_slowness(&a, &even30, now), 1);
 	CHECK(send_until(&a, &even30, &now, now + MINUTE) >= 28);
 	CHECK(!account_slowed(&a));
+	account_deinit(&a);
 }
 
 /* Again and again: slower each time, and no end of it is too slow to notice. */
@@ -247,6 +260,7 @@ static void test_slower(void)
 	for (i = 0; i < 20; i++, now += 5 * MINUTE + 1)
 		(void)account_slowness(&a, &even30, now);
 	CHECK_EQ(account_slowness(&a, &even30, now), 1);
+	account_deinit(&a);
 }
 
 /* Without a limit it is what was sent lately. */
@@ -264,6 +278,7 @@ static void test_slow_unlimited(void)
 	for (unsigned i = 0; i < 5; i++, now += MINUTE + 1)
 		(void)account_slowness(&a, &none, now);
 	CHECK(!account_asks(&a, &none));
+	account_deinit(&a);
 }
 
 int main(void)
