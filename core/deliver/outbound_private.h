@@ -1,7 +1,7 @@
 /*
  * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_grow.c (connections),
- * outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is) and outbound_load.c (attempts). Each
- * calls those behind it only.
+ * outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is), outbound_load.c (attempts) and
+ * outbound_knock.c (lanes of other shards). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -36,8 +36,6 @@ void outbound_slot_back(struct connection *c);
 void outbound_slots_follow(struct outbound *o, uint64_t *next_ns);
 /* It needs none for the time being. */
 void outbound_slots_leave(struct outbound *o);
-/* By another lane of its destination: it is to look. For who makes lanes. */
-post_fn outbound_on_knock;
 
 /* outbound_limit.c: may the next message go soon? False: not before *next_ns, by the limits of the destination. */
 bool outbound_near(struct outbound *o, uint64_t *next_ns);
@@ -57,5 +55,12 @@ bool outbound_load(struct outbound *o, struct delivery *d);
 void outbound_expire(struct outbound *o);
 /* The same for mail that limits keep waiting. */
 void outbound_expire_limited(struct outbound *o);
+
+/* outbound_knock.c: which of its destination's lanes this is. */
+unsigned outbound_number(const struct outbound *o);
+/* The lane of that number looks at the end of its next turn; SLOTS_NOBODY: none. */
+void outbound_knock(struct outbound *o, int number);
+/* For who makes lanes. */
+post_fn outbound_on_knock;
 
 #endif

@@ -11,7 +11,6 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/slots.h"
-#include "core/route/plan.h"
 #include "core/shard/shard.h"
 
 enum {
@@ -21,63 +20,26 @@ enum {
 	PROMISE_MS = 5000, /* a connection that has not ended by then is not waited for any more */
 };
 
-/* ---- lanes of other shards --------------------------------------------------------------------------------------- */
-
-static const struct destination_plan *lanes_of(const struct outbound *o)
-{
-	const struct plan *plan = o->shard->plan;
-
-	return &plan->destinations[plan->lanes[o->index].destination];
-}
-
-static unsigned number_of(const struct outbound *o)
-{
-	return o->index - lanes_of(o)->first_lane;
-}
-
-void outbound_on_knock(struct shard *shard, struct post *post)
-{
-	struct outbound *o = container_of(post, struct outbound, knock);
-
-	atomic_store(&o->knocked, false);
-	outbound_wake(shard, o->index);
-}
-
-/* The lane of that number; SLOTS_NOBODY: none. What is knocked already has yet to look. */
-static void knock(struct outbound *o, int number)
-{
-	unsigned lane = lanes_of(o)->first_lane + (unsigned)number;
-	struct outbound *other;
-
-	if (number == SLOTS_NOBODY)
-		return;
-	other = &o->shard->all[o->shard->plan->lanes[lane].owner]->deliverer->outbound[lane];
-	if (other == o)
-		outbound_wake(o->shard, o->index);
-	else if (!atomic_exchange(&other->knocked, true))
-		post_send(o->shard, &other->knock);
-}
+/* ---- taken and given back ---------------------------------------------------------------------------------------- */
 
 static void knock_holders(struct outbound *o)
 {
-	uint64_t holders = atomic_load(&o->slots->holding) & ~(UINT64_C(1) << number_of(o));
+	uint64_t holders = atomic_load(&o->slots->holding) & ~(UINT64_C(1) << outbound_number(o));
 
 	for (; holders; holders &= holders - 1)
-		knock(o, __builtin_ctzll(holders));
+		outbound_knock(o, __builtin_ctzll(holders));
 }
-
-/* ---- taken and given back ---------------------------------------------------------------------------------------- */
 
 static bool has_share(const struct outbound *o)
 {
 	bool rotate;
 
-	return o->slots_held > 0 && o->slots_held >= slots_share(o->slots, number_of(o), &rotate);
+	return o->slots_held > 0 && o->slots_held >= slots_share(o->slots, outbound_number(o), &rotate);
 }
 
 bool outbound_slot_take_spare(struct outbound *o)
 {
-	if (!slots_take_spare(o->slots, number_of(o), o->most))
+	if (!slots_take_spare(o->slots, outbound_number(o), o->most))
 		return false;
 	o->slots_held++;
 	return true;
@@ -89,10 +51,10 @@ bool outbound_slot_take(struct outbound *o)
 
 	if (outbound_slot_take_spare(o))
 		return true;
-	if (has_share(o) && !slots_registered(o->slots, number_of(o)))
+	if (has_share(o) && !slots_registered(o->slots, outbound_number(o)))
 		return false;
 	o->slot_wanted = true;
-	if (slots_take(o->slots, number_of(o), o->most, &first)) {
+	if (slots_take(o->slots, outbound_number(o), o->most, &first)) {
 		o->slots_held++;
 		return true;
 	}
@@ -104,22 +66,22 @@ bool outbound_slot_take(struct outbound *o)
 
 bool outbound_slot_called(const struct outbound *o)
 {
-	return atomic_load_explicit(&o->slots->called, memory_order_relaxed) >> number_of(o) & 1;
+	return atomic_load_explicit(&o->slots->called, memory_order_relaxed) >> outbound_number(o) & 1;
 }
 
 void outbound_slot_unused(struct outbound *o)
 {
 	o->slot_wanted = false;
 	o->slots_held--;
-	knock(o, slots_give_back(o->slots, number_of(o), o->most, o->slots_held == 0));
+	outbound_knock(o, slots_give_back(o->slots, outbound_number(o), o->most, o->slots_held == 0));
 }
 
 void outbound_slot_without_mailbox(struct outbound *o)
 {
 	o->slots_held--;
-	slots_put_back(o->slots, number_of(o), o->slots_held == 0);
+	slots_put_back(o->slots, outbound_number(o), o->slots_held == 0);
 	o->slot_wanted = !has_share(o);
-	if (o->slot_wanted && slots_wait(o->slots, number_of(o)))
+	if (o->slot_wanted && slots_wait(o->slots, outbound_number(o)))
 		knock_holders(o);
 }
 
@@ -137,14 +99,14 @@ void outbound_slot_back(struct connection *c)
 	struct outbound *o = c->outbound;
 
 	o->slots_held--;
-	knock(o, slots_give_back(o->slots, number_of(o), o->most, o->slots_held == 0));
+	outbound_knock(o, slots_give_back(o->slots, outbound_number(o), o->most, o->slots_held == 0));
 	promise_over(c);
 }
 
 void outbound_slots_leave(struct outbound *o)
 {
-	if (slots_registered(o->slots, number_of(o)))
-		knock(o, slots_leave(o->slots, number_of(o), o->most, o->slots_held == 0));
+	if (slots_registered(o->slots, outbound_number(o)))
+		outbound_knock(o, slots_leave(o->slots, outbound_number(o), o->most, o->slots_held == 0));
 }
 
 /* ---- given up ---------------------------------------------------------------------------------------------------- */
@@ -223,7 +185,7 @@ static unsigned staying(const struct outbound *o)
 static struct connection *to_give_up(const struct outbound *o, unsigned stay, uint64_t *next_ns)
 {
 	bool rotate, excess = atomic_load_explicit(&o->slots->taken, memory_order_relaxed) > o->most;
-	unsigned share = slots_share(o->slots, number_of(o), &rotate);
+	unsigned share = slots_share(o->slots, outbound_number(o), &rotate);
 	struct connection *c = stay > 0 ? least_busy(o) : NULL;
 
 	if (!c || excess || stay > share || (!has_mail(o) && c->attempt_count == 0))
@@ -242,7 +204,7 @@ static void give_up(struct outbound *o, uint64_t *next_ns)
 	unsigned stay = staying(o);
 	struct connection *c;
 
-	while ((c = to_give_up(o, stay, next_ns)) != NULL && slots_promise(o->slots, number_of(o), o->most)) {
+	while ((c = to_give_up(o, stay, next_ns)) != NULL && slots_promise(o->slots, outbound_number(o), o->most)) {
 		c->promised = true;
 		c->promised_ns = o->shard->now_ns;
 		o->slots_promised++;
@@ -261,6 +223,6 @@ void outbound_slots_follow(struct outbound *o, uint64_t *next_ns)
 		return;
 	if (o->slots_promised > 0)
 		forget_late(o, next_ns);
-	if (slots_pressed(o->slots, number_of(o), o->most) > 0)
+	if (slots_pressed(o->slots, outbound_number(o), o->most) > 0)
 		give_up(o, next_ns);
 }
