@@ -202,7 +202,8 @@ void budget_close(struct budget *budget)
 
 static void let_go(struct budget *b)
 {
-	atomic_store_explicit(&b->writing, false, memory_order_release);
+	/* Before it is looked who waits (budget_wait()). */
+	atomic_store(&b->writing, false);
 }
 
 static void add_credit(struct budget *b, uint64_t slot, uint64_t n)
@@ -218,14 +219,26 @@ static void add_credit(struct budget *b, uint64_t slot, uint64_t n)
 static void on_written(struct ring_op *op, int result, uint32_t flags)
 {
 	struct budget *b = (struct budget *)((char *)op - offsetof(struct budget, op));
-	void (*written)(struct budget *, int) = b->written;
+	void (*written)(void *, int) = b->written;
+	void *context = b->context;
 
 	/* What may be on disk counts as spent, whatever the disk says. */
 	result = result == DISK_BLOCK ? 0 : result < 0 ? result : -EIO;
 	if (result == 0)
 		add_credit(b, b->slot, b->added);
-	written(b, result); /* before another thread may write */
 	let_go(b);
+	written(context, result);
+}
+
+bool budget_wait(struct budget *b, unsigned lane)
+{
+	atomic_fetch_or(&b->waiting, UINT64_C(1) << lane);
+	return atomic_load(&b->writing);
+}
+
+uint64_t budget_waiting(struct budget *b)
+{
+	return atomic_load_explicit(&b->waiting, memory_order_relaxed) ? atomic_exchange(&b->waiting, 0) : 0;
 }
 
 /* Slots go by; what was written ahead and not spent in one that is over is free again. */
@@ -305,7 +318,7 @@ static enum budget_answer write_ahead(struct budget *b, uint64_t now_ns, uint64_
 }
 
 enum budget_answer budget_take(struct budget *b, uint64_t now_ns, uint64_t n, uint64_t most, struct ring *ring,
-			       void (*written)(struct budget *budget, int result), void *context, uint64_t *when_ns)
+			       void (*written)(void *context, int result), void *context, uint64_t *when_ns)
 {
 	uint64_t credit = atomic_load_explicit(&b->credit, memory_order_acquire), slot = slot_at(b, now_ns);
 

@@ -37,6 +37,7 @@ struct budget {
 	_Atomic(uint64_t) credit;  /* durable and not spent: the slot it is of, and how much */
 	_Atomic(uint64_t) free;    /* of the whole, as it was when last looked: neither spent nor written ahead */
 	_Atomic(uint64_t) look_ns; /* and more may be free from then on */
+	_Atomic(uint64_t) waiting; /* lanes that wait for who writes, a bit each */
 	_Atomic(bool) writing;     /* somebody has what follows */
 	uint64_t slots[BUDGET_SLOTS];
 	uint64_t slot;     /* the newest */
@@ -45,7 +46,7 @@ struct budget {
 	uint64_t ahead_ns; /* of this clock before the monotonic one, modulo 2^64 */
 	uint64_t *record;  /* owned, aligned */
 	struct ring_op op;
-	void (*written)(struct budget *budget, int result); /* of who writes */
+	void (*written)(void *context, int result); /* of who writes */
 	void *context;
 	int fd;
 	bool damaged; /* what was spent before is not known */
@@ -62,12 +63,16 @@ void budget_close(struct budget *budget);
 enum budget_answer {
 	BUDGET_GRANTED,
 	BUDGET_WRITES,  /* this caller does: `written` tells */
-	BUDGET_WAIT,    /* somebody else does, or it failed: ask again in a moment */
+	BUDGET_WAIT,    /* somebody else does: budget_wait() */
 	BUDGET_NOTHING, /* not before *when_ns */
 };
-/* `n` of `most`; n <= most. */
+/* `n` of `most`; n <= most. Where this is nothing, and when `written` is called, those who wait are to be told. */
 enum budget_answer budget_take(struct budget *budget, uint64_t now_ns, uint64_t n, uint64_t most, struct ring *ring,
-			       void (*written)(struct budget *budget, int result), void *context, uint64_t *when_ns);
+			       void (*written)(void *context, int result), void *context, uint64_t *when_ns);
+/* The lane is among those to be told when it may ask again. False: it may now. */
+bool budget_wait(struct budget *budget, unsigned lane);
+/* Those to be told, once. */
+uint64_t budget_waiting(struct budget *budget);
 /* Taken at `then_ns`, and not used. */
 void budget_give_back(struct budget *budget, uint64_t then_ns, uint64_t n);
 /* So much can be had, if nobody else takes it; UINT32_MAX: nobody has looked lately. More may be from *when_ns on. */

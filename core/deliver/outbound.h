@@ -71,8 +71,9 @@ struct outbound {
 	_Atomic(bool) knocked;   /* `knock` is on its way, and not this shard's */
 	struct account *account; /* the destination's, for all shards */
 	struct account_turn turn;
-	bool budget_writing; /* by this lane */
-	uint64_t overdue_ns; /* when to look again for what has waited too long for its turn */
+	struct budget *budget_writing; /* by this lane; NULL: none */
+	bool budget_waits;             /* another lane writes it, and knocks */
+	uint64_t overdue_ns;           /* when to look again for what has waited too long for its turn */
 	struct lane lane;
 	/* Owned. First those of the destination, in its order; behind them those that have gone from it, which stay: a
 	 * connection may still be theirs, and they may come back. */

@@ -15,7 +15,6 @@
 enum {
 	LEAD_MS = 50,              /* before its time a message is read */
 	LEAD_CONNECTION_MS = 1000, /* and a connection is opened, where there is none, besides twice what that took */
-	BUDGET_RETRY_MS = 8,       /* another shard writes the day's budget: that takes no longer */
 	TELL_S = 3600,
 	OVERDUE_S = 1, /* mail that has waited too long is looked for so often */
 };
@@ -82,13 +81,23 @@ static void wait_until(struct outbound *o, const struct account *account, uint64
 
 /* ---- the day's recipients --------------------------------------------------------------------------------------- */
 
-static void on_budget_written(struct budget *budget, int result)
+static void knock_waiting(struct outbound *o, struct budget *budget)
 {
-	struct outbound *o = budget->context;
+	uint64_t lanes = budget_waiting(budget);
 
-	o->budget_writing = false;
+	for (; lanes; lanes &= lanes - 1)
+		outbound_knock(o, __builtin_ctzll(lanes));
+}
+
+static void on_budget_written(void *context, int result)
+{
+	struct outbound *o = context;
+	struct budget *budget = o->budget_writing;
+
+	o->budget_writing = NULL;
 	if (result < 0)
 		tell_budget_unwritten(o, result);
+	knock_waiting(o, budget);
 	outbound_wake(o->shard, o->index);
 }
 
@@ -117,7 +126,7 @@ static unsigned recipients_of(const struct attempt *a)
 static bool day_grants(struct outbound *o, struct account *account, struct attempt *a, uint64_t *next_ns)
 {
 	unsigned most = o->destination->limits.recipients_per_day, n = recipients_of(a);
-	uint64_t now_ns = o->shard->now_ns, when_ns = now_ns + BUDGET_RETRY_MS * CLOCK_NS_PER_MS;
+	uint64_t now_ns = o->shard->now_ns, when_ns = now_ns;
 
 	if (!most || !account->day)
 		return true;
@@ -130,11 +139,15 @@ static bool day_grants(struct outbound *o, struct account *account, struct attem
 		a->granted_ns = now_ns;
 		return true;
 	case BUDGET_WRITES:
-		o->budget_writing = true;
+		o->budget_writing = account->day;
 		return false;
 	case BUDGET_WAIT:
-		break;
+		o->budget_waits = true;
+		if (!budget_wait(account->day, outbound_number(o)))
+			outbound_wake(o->shard, o->index);
+		return false;
 	case BUDGET_NOTHING:
+		knock_waiting(o, account->day);
 		tell_spent(o, account, when_ns);
 		/* Another mailbox has as much: it stays loaded, and none that has less is asked again. */
 		if (!o->mailboxes || n > attempt_most_recipients(o))
@@ -278,12 +291,13 @@ bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *
 	struct account *host = &c->host->hold->account;
 	uint64_t now_ns = o->shard->now_ns;
 
+	o->budget_waits = false;
 	if (!slowed_grants(o, host, &c->host->turn, next_ns))
 		return false;
 	if (o->mailboxes && !slowed_grants(o, o->account, &o->turn, next_ns))
 		return false;
 	if (mailbox_asks(o, c->mailbox) && !limits_grant(o, &c->mailbox->account, &c->turn, a, next_ns)) {
-		if (!o->budget_writing)
+		if (!o->budget_writing && !o->budget_waits)
 			connection_park(c, o->limited_until_ns);
 		return false;
 	}

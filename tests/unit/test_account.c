@@ -211,17 +211,18 @@ static void test_follow_burst(void)
 	uint64_t now = SECOND;
 
 	burst.pacing = CONFIG_PACING_BURST;
-	account_follow(&a, &burst, now);
+	follow(&a, &burst, now);
 	now += 2 * MINUTE;
 	for (unsigned i = 0; i < 30; i++)
 		CHECK_EQ(account_take(&a, &burst, &turn, &small, now), 0);
-	account_follow(&a, &even30, now);
+	follow(&a, &even30, now);
 	CHECK(account_when_ns(&a, &even30, &turn, now) > now + MINUTE);
 	/* And the other way round, long after the last burst. */
 	now += 20 * MINUTE;
 	CHECK_EQ(account_take(&a, &even30, &turn, &small, now), 0);
-	account_follow(&a, &burst, now);
+	follow(&a, &burst, now);
 	CHECK(account_take(&a, &burst, &turn, &small, now) > now + MINUTE);
+	account_deinit(&a);
 }
 
 /* ---- slower ------------------------------------------------------------------------------------------------------ */

@@ -16,13 +16,14 @@ enum { MOST = 10000, EACH = 7 };
 
 static struct ring *ring;
 static struct budget *budget;
-static bool answered;
+static bool answered, found_over;
 static int answer;
 
-static void on_written(struct budget *b, int result)
+static void on_written(void *context, int result)
 {
 	answered = true;
 	answer = result;
+	found_over = !atomic_load(&budget->writing);
 }
 
 /* A process begins: what it finds. The wall clock is `wall` off. */
@@ -177,6 +178,34 @@ static void test_durable_first(void)
 	world_close();
 }
 
+/* Who waits while another one writes is told when that is over, and once; who comes later need not wait. */
+static void test_waiting(void)
+{
+	uint64_t when;
+
+	open_world(7);
+	begin(0);
+	world_engine_enter();
+	answered = false;
+	CHECK_EQ(budget_take(budget, clock_monotonic_ns(), 1, MOST, ring, on_written, NULL, &when), BUDGET_WRITES);
+	CHECK_EQ(budget_take(budget, clock_monotonic_ns(), 1, MOST, ring, on_written, NULL, &when), BUDGET_WAIT);
+	CHECK(budget_wait(budget, 3) && budget_wait(budget, 63));
+	world_engine_leave();
+	while (!answered) {
+		world_engine_enter();
+		ring_turn(ring, 0);
+		world_engine_leave();
+		world_step();
+	}
+	/* It is over before `written` is called: whoever is told finds it so. */
+	CHECK(found_over);
+	CHECK_EQ(budget_waiting(budget), UINT64_C(1) << 63 | 1 << 3);
+	CHECK_EQ(budget_waiting(budget), 0);
+	CHECK(!budget_wait(budget, 3));
+	end();
+	world_close();
+}
+
 /* A wall clock that is set back gives nothing back sooner; what it moved while the machine was off counts. */
 static void test_clocks(void)
 {
@@ -270,6 +299,7 @@ int main(void)
 	RUN(test_whole);
 	RUN(test_restarts);
 	RUN(test_durable_first);
+	RUN(test_waiting);
 	RUN(test_clocks);
 	RUN(test_damage);
 	RUN(test_windows);
