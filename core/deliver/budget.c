@@ -222,10 +222,15 @@ static void on_written(struct ring_op *op, int result, uint32_t flags)
 	void (*written)(void *, int) = b->written;
 	void *context = b->context;
 
-	/* What may be on disk counts as spent, whatever the disk says. */
 	result = result == DISK_BLOCK ? 0 : result < 0 ? result : -EIO;
-	if (result == 0)
-		add_credit(b, b->slot, b->added);
+	/* What may be on disk or not was not given to anybody; the record before says what was, and stays. */
+	if (result < 0) {
+		b->slots[b->slot % BUDGET_SLOTS] -= b->added;
+		b->sequence--;
+		atomic_fetch_add(&b->free, b->added);
+		b->added = 0;
+	}
+	add_credit(b, b->slot, b->left + b->added);
 	let_go(b);
 	written(context, result);
 }
@@ -307,7 +312,8 @@ static enum budget_answer write_ahead(struct budget *b, uint64_t now_ns, uint64_
 	ahead = ahead < n ? n : ahead;
 	ahead = ahead < free_now ? ahead : free_now;
 	b->slots[slot % BUDGET_SLOTS] += ahead;
-	b->added = left + ahead;
+	b->added = ahead;
+	b->left = left;
 	b->sequence++;
 	atomic_store_explicit(&b->free, free_now - ahead, memory_order_relaxed);
 	atomic_store_explicit(&b->look_ns, begin_ns(b, slot + 1), memory_order_relaxed);

@@ -43,6 +43,7 @@ struct budget {
 	uint64_t slot;     /* the newest */
 	uint64_t sequence; /* of the last record */
 	uint64_t added;    /* by the record that is being written */
+	uint64_t left;     /* of what is durable, and kept until it is written */
 	uint64_t ahead_ns; /* of this clock before the monotonic one, modulo 2^64 */
 	uint64_t *record;  /* owned, aligned */
 	struct ring_op op;

@@ -72,6 +72,7 @@ struct outbound {
 	struct account *account; /* the destination's, for all shards */
 	struct account_turn turn;
 	struct budget *budget_writing; /* by this lane; NULL: none */
+	uint64_t budget_retry_ns;      /* it failed, and is not tried before */
 	bool budget_waits;             /* another lane writes it, and knocks */
 	uint64_t overdue_ns;           /* when to look again for what has waited too long for its turn */
 	struct lane lane;

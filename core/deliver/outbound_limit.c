@@ -15,6 +15,7 @@
 enum {
 	LEAD_MS = 50,              /* before its time a message is read */
 	LEAD_CONNECTION_MS = 1000, /* and a connection is opened, where there is none, besides twice what that took */
+	UNWRITTEN_MS = 1000,       /* the day's budget could not be written: tried again after so long */
 	TELL_S = 3600,
 	OVERDUE_S = 1, /* mail that has waited too long is looked for so often */
 };
@@ -95,8 +96,10 @@ static void on_budget_written(void *context, int result)
 	struct budget *budget = o->budget_writing;
 
 	o->budget_writing = NULL;
-	if (result < 0)
+	if (result < 0) {
 		tell_budget_unwritten(o, result);
+		o->budget_retry_ns = o->shard->now_ns + UNWRITTEN_MS * CLOCK_NS_PER_MS;
+	}
 	knock_waiting(o, budget);
 	outbound_wake(o->shard, o->index);
 }
@@ -132,6 +135,10 @@ static bool day_grants(struct outbound *o, struct account *account, struct attem
 		return true;
 	if (o->budget_writing)
 		return false;
+	if (now_ns < o->budget_retry_ns) {
+		wait_until(o, account, o->budget_retry_ns, next_ns);
+		return false;
+	}
 	switch (budget_take(account->day, now_ns, n, most > n ? most : n, o->shard->ring, on_budget_written, o,
 			    &when_ns)) {
 	case BUDGET_GRANTED:

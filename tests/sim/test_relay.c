@@ -54,6 +54,7 @@ static const struct scenario scenarios[] = {
 	{"limits", scenario_limits, 12},
 	{"slots", scenario_slots, 20},
 	{"day", scenario_day, 8},
+	{"unwritten", scenario_unwritten, 6},
 	{"pool", scenario_pool, 12},
 	{"spent", scenario_spent, 8},
 	{"logins", scenario_logins, 12},

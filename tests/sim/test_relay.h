@@ -37,6 +37,7 @@ void scenario_hosts(uint64_t seed);
 /* test_relay_limits.c: rates, over all shards and lives. */
 void scenario_limits(uint64_t seed);
 void scenario_day(uint64_t seed);
+void scenario_unwritten(uint64_t seed);
 
 /* test_relay_pool.c: mailboxes, and the other path. */
 void scenario_pool(uint64_t seed);

@@ -2,6 +2,7 @@
  * tests/sim/test_relay_limits.c - what a next hop may be given of messages and octets, by all shards together, through
  * kills and power cuts: never more than it allows, and nearly all of it.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "tests/sim/test_relay.h"
@@ -170,4 +171,51 @@ void scenario_day(uint64_t seed)
 	expect_within(&rig, "recipients in 24 hours", &recipients);
 	rig_close(&rig);
 	actor_meter_free(&recipients);
+}
+
+/* The day's budget cannot be written for a while: mail waits, the disk is asked now and then, and all goes on then. */
+void scenario_unwritten(uint64_t seed)
+{
+	enum { FAILS_S = 600, ASKED_MOST = 3 * FAILS_S };
+	static const struct world_io_fault fault = {
+		.operations = WORLD_IO_WRITE, .nth = 1, .count = UINT64_MAX, .error = -EIO};
+	struct rig_options options = {
+		.scenario = "unwritten",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = 20,
+		.content_max = 500,
+		.limits = ", recipients_per_day: 1000",
+		.hop = {.pipelining = true, .chunking = seed % 2},
+	};
+	struct world_stats before, after;
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	world_reach(RIG_HOP_PORT, WORLD_REFUSE);
+	world_reach(RIG_HOP_PORT + 1, WORLD_REFUSE);
+	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 1, 3)) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
+	world_fault_io(&fault);
+	world_reach(RIG_HOP_PORT, WORLD_OPEN);
+	world_stats(&before);
+	(void)rig_run(&rig, NULL, FAILS_S * CLOCK_NS_PER_S);
+	world_stats(&after);
+	if (after.disk_faults - before.disk_faults > ASKED_MOST)
+		rig_fail(&rig, "the disk was asked %llu times in %u s, where it fails each time",
+			 (unsigned long long)(after.disk_faults - before.disk_faults), FAILS_S);
+	if (after.disk_faults == before.disk_faults)
+		rig_fail(&rig, "nothing was written");
+	world_faults_clear();
+	world_reach(RIG_HOP_PORT + 1, WORLD_OPEN);
+	/* What failed to be written was not sent, and is not spent. */
+	(void)rig_run(&rig, rig_quiet, 1800 * CLOCK_NS_PER_S);
+	if (!rig_quiet(&rig))
+		rig_fail(&rig, "%llu recipients wait half an hour after the disk is well",
+			 (unsigned long long)rig_queued(&rig));
+	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 2, 3));
+	rig_close(&rig);
 }
