@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/client_index.h"
 #include "core/config/preset.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
+#include "core/config/schema_identity.h"
 #include "core/config/schema_mx.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
@@ -155,12 +157,14 @@ void config_free(struct config *config)
 		free(config->certificates[i].private_key);
 	}
 	free(config->certificates);
+	client_index_free(config->index);
 	user_table_free(config->users);
 	free(config->users_file);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);
 		free(config->clients[i].networks_file);
+		schema_identity_free(&config->clients[i]);
 		free(config->clients[i].default_domain);
 	}
 	for (size_t i = 0; i < config->destination_count; i++)
@@ -178,7 +182,6 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->from_count; i++)
 		free(config->froms[i].name);
 	free(config->froms);
-	network_table_free(config->networks);
 	free(config->listeners);
 	free(config->clients);
 	free(config->destinations);

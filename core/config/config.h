@@ -56,13 +56,30 @@ enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of comma
 
 enum config_priority { CONFIG_PRIORITY_NORMAL, CONFIG_PRIORITY_HIGH, CONFIG_PRIORITY_LOW };
 
-struct user_table; /* user_table.h */
+struct client_index; /* client_index.h */
+struct user_table;   /* user_table.h */
+
+enum { CONFIG_LISTENERS_MAX = 64 };
+
+/* What a client may say beside its networks. */
+struct config_client_terms {
+	char **users; /* names, "*@domain", "*" */
+	size_t user_count;
+	char **listener_names;
+	size_t listener_count;
+	uint64_t listeners;           /* of those names, a bit for each index; 0: any */
+	bool any_user;                /* "*" is one of its users */
+	bool narrows;                 /* users or listeners are named: networks alone do not make the client */
+	char **senders, **recipients; /* allowed patterns, as those of routes; none: all */
+	size_t sender_count, recipient_count;
+};
 
 struct config_client {
 	char *name;
-	char *networks_file;  /* NULL: none */
-	char *default_domain; /* what local parts without a domain get; NULL: they are refused */
-	size_t network_count; /* in the table of all, under this client's index */
+	char *networks_file;               /* NULL: none */
+	char *default_domain;              /* what local parts without a domain get; NULL: they are refused */
+	size_t network_count;              /* in the index of all, under this client's number */
+	struct config_client_terms *terms; /* NULL: none */
 	enum config_syntax syntax;
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 	unsigned weight;          /* 0 or 1: as others; more: so many messages where others have one */
@@ -204,7 +221,7 @@ struct config {
 	char *client_names;        /* what their names point into; NULL: each is a block of its own */
 	struct config_from *froms; /* sorted by the client's name */
 	size_t from_count;
-	struct network_table *networks; /* which client an address belongs to: its index; first match wins */
+	struct client_index *index; /* which client a session is; first match wins */
 	struct config_destination *destinations;
 	size_t destination_count;
 	struct config_route *routes;

@@ -19,6 +19,7 @@
 #include "core/config/schema_client.h"
 #include "core/config/schema_destination.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_identity.h"
 #include "core/config/schema_listener.h"
 #include "core/config/schema_path.h"
 #include "core/config/schema_route.h"
@@ -310,5 +311,6 @@ bool schema_read(struct reader *r)
 	ok &= schema_routes_finish(r, root);
 	ok &= schema_paths_finish(r, root);
 	ok &= schema_users_finish(r, root);
+	ok &= schema_identities_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);
 }

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/client_index.h"
 #include "core/config/network_file.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_identity.h"
 #include "core/config/schema_sender.h"
 #include "core/config/text_file.h"
 
@@ -184,7 +186,11 @@ static const struct reader_field client_fields[] = {
 	FIELD("networks_file", read_networks_file, CLIENT(networks_file)),
 	FIELD_SECTION("limits", client_limits, "{ connections: 10 }"),
 	FIELD("from", schema_from_read, 0),
-	FIELD_MISSING("users_file"),
+	FIELD("users", schema_client_users, 0),
+	FIELD("listeners", schema_client_listeners, 0),
+	FIELD_MISSING("certificates"),
+	FIELD("allowed_senders", schema_client_senders, 0),
+	FIELD("allowed_recipients", schema_client_recipients, 0),
 	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
 	FIELD_CHOICE("priority", CLIENT(priority), priorities),
 	FIELD_CHOICE("syntax", CLIENT(syntax), syntaxes),
@@ -201,10 +207,10 @@ static bool read_client(struct reader *r, const struct reader_field *field, cons
 
 	if (!reader_section(r, field, value, object))
 		return false;
-	/* Not "required" in the table: where users_file stands alone, that is what must be said first. */
-	if (client->network_count == 0)
-		return reader_fail(r, &value->node->start_mark,
-				   "the key \"networks\" is missing: write networks: [10.20.0.0/16]");
+	if (client->network_count == 0 && (client->terms == NULL || !client->terms->narrows))
+		return reader_fail(
+			r, &value->node->start_mark,
+			"the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, or listeners");
 	return true;
 }
 
@@ -257,6 +263,6 @@ bool schema_clients_finish(struct reader *r)
 
 	if (!pack_names(r->config))
 		return reader_fail_memory(r, &root->start_mark);
-	r->config->networks = network_table_new(r->networks, r->network_count, on_unused, r);
-	return r->config->networks != NULL || reader_fail_memory(r, &root->start_mark);
+	r->config->index = client_index_new(r->config, r->networks, r->network_count, on_unused, r);
+	return r->config->index != NULL || reader_fail_memory(r, &root->start_mark);
 }

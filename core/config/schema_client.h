@@ -12,7 +12,7 @@ enum { SCHEMA_CLIENTS_MAX = 100000 };
 
 /* The items of "clients". What they say about networks is collected in the reader. */
 extern const struct reader_list schema_clients;
-/* Makes config->networks of what was collected. */
+/* Makes config->index of what was collected. */
 bool schema_clients_finish(struct reader *r);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "core/config/reader.h"
 
-enum { SCHEMA_LISTENERS_MAX = 64 };
+enum { SCHEMA_LISTENERS_MAX = CONFIG_LISTENERS_MAX };
 
 /* The items of "listeners". */
 extern const struct reader_list schema_listeners;

@@ -81,6 +81,10 @@ static void let_in(struct session *s, bool known)
 	static const char success[] = "235 2.7.0 Authentication successful\r\n";
 
 	s->user = s->login->user;
+	if (!receive_identify(s)) {
+		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+		return;
+	}
 	s->last_reply = "235";
 	tell_signed_in(s, known);
 	receive_reply(s, success, sizeof(success) - 1);

@@ -4,9 +4,8 @@
 #include "core/receive/client.h"
 
 #include "core/config/config.h"
-#include "core/config/network_table.h"
 
-int client_find(const struct config *config, const struct ring_address *address)
+int client_find(const struct config *config, const struct client_question *question)
 {
-	return network_table_find(config->networks, address);
+	return client_index_find(config->index, question);
 }

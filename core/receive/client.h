@@ -4,10 +4,11 @@
 #ifndef POSTRIDER_RECEIVE_CLIENT_H
 #define POSTRIDER_RECEIVE_CLIENT_H
 
-struct config;
-struct ring_address;
+#include "core/config/client_index.h"
 
-/* Client group of an address, or -1: may not relay. First match wins. */
-int client_find(const struct config *config, const struct ring_address *address);
+struct config;
+
+/* Client group of a session, or -1: may not relay. First match wins. */
+int client_find(const struct config *config, const struct client_question *question);
 
 #endif

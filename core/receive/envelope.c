@@ -69,6 +69,20 @@ static bool qualify(const struct session *s, const struct smtp_command *command,
 	return true;
 }
 
+/* Where the client's entry says which senders or recipients are, it is one of them. */
+static bool allowed(const struct session *s, bool as_sender, struct span address)
+{
+	const struct config_client_terms *terms = s->client >= 0 ? s->snapshot->config->clients[s->client].terms : NULL;
+	char *const *patterns = !terms ? NULL : as_sender ? terms->senders : terms->recipients;
+	size_t count = !terms ? 0 : as_sender ? terms->sender_count : terms->recipient_count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (route_address_matches(patterns[i], address))
+			return true;
+	}
+	return count == 0;
+}
+
 void receive_mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -97,6 +111,10 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	if (!qualify(s, command, room, &sender)) {
 		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
+		return;
+	}
+	if (!allowed(s, true, sender)) {
+		receive_error(s, "553 5.7.1 This sender is not allowed to you\r\n");
 		return;
 	}
 	s->message = submission_new(s->shard, &receive_submissions, s);
@@ -160,6 +178,11 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	}
 	if (!qualify(s, command, room, &address)) {
 		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
+		return;
+	}
+	if (!allowed(s, false, address)) {
+		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_error(s, "550 5.7.1 This recipient is not allowed to you\r\n");
 		return;
 	}
 	route = route_of(s, address);

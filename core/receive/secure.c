@@ -155,6 +155,7 @@ void receive_secured(struct session *s)
 	s->helo_length = 0;
 	s->line_length = 0;
 	s->user = NULL;
+	(void)receive_identify(s); /* it can only be less than before */
 	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	if (receive_implicit(s)) {
 		receive_move(s, SESSION_GREETING);

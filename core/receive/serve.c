@@ -74,7 +74,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	list_init(&s->place);
 	list_init(&s->pending);
 	wheel_timer_init(&s->timer, on_timer);
-	s->client = client_find(config, &peer);
+	s->client = client_find(config, &(struct client_question){.address = &peer, .listener = listener});
 	char text[ADDRESS_TEXT_SIZE];
 	s->peer_length = (uint8_t)address_text_format(&peer, text);
 	memcpy(s->peer, text, s->peer_length);

@@ -93,6 +93,11 @@ void receive_part_stored(struct session *s);
 
 extern const struct submission_handlers receive_submissions;
 
+/* identify.c */
+
+/* Which client it is, by all that is known of it now. False: that client has as many connections as it may. */
+bool receive_identify(struct session *s);
+
 /* auth.c */
 
 /* Its listener offers AUTH, and not in clear where it must not. */

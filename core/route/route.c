@@ -40,9 +40,9 @@ static bool address_matches(const char *pattern, struct span address)
 	return route_matches(pattern, address.data, local, at ? at + 1 : "", at ? address.length - local - 1 : 0);
 }
 
-static bool sender_matches(const char *pattern, struct span sender)
+bool route_address_matches(const char *pattern, struct span address)
 {
-	return strcmp(pattern, "<>") == 0 ? sender.length == 0 : address_matches(pattern, sender);
+	return strcmp(pattern, "<>") == 0 ? address.length == 0 : address_matches(pattern, address);
 }
 
 const struct config_route *route_find(const struct config *config, const struct route_question *question)
@@ -54,7 +54,7 @@ const struct config_route *route_find(const struct config *config, const struct 
 		    (route->listener == 0 || route->listener == question->listener) &&
 		    (route->size == 0 || question->size > route->size) &&
 		    (!route->recipient || address_matches(route->recipient, question->recipient)) &&
-		    (!route->sender || sender_matches(route->sender, question->sender)))
+		    (!route->sender || route_address_matches(route->sender, question->sender)))
 			return route;
 	}
 	return NULL;

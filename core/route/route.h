@@ -4,6 +4,7 @@
 #ifndef POSTRIDER_ROUTE_ROUTE_H
 #define POSTRIDER_ROUTE_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct route_question {
 
 /* The first that matches; NULL: none. */
 const struct config_route *route_find(const struct config *config, const struct route_question *question);
+/* "<>" is the empty address; else as in routes. */
+bool route_address_matches(const char *pattern, struct span address);
 /* The destination of that name, or -1 (it may have gone from the configuration since the mail was accepted). */
 int route_destination(const struct config *config, const char *name, size_t length);
 

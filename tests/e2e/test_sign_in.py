@@ -372,6 +372,52 @@ def identity_ends_with_starttls():
             equal(client.docmd('MAIL FROM:<a@example.net>')[0], 250, 'MAIL after AUTH')
 
 
+CLIENTS = [{'name': 'apps', 'users': ['app'], 'allowed_senders': ['*@apps.example.org', '<>'],
+            'allowed_recipients': ['*@example.com']},
+           {'name': 'one', 'users': ['*@example.org'], 'networks': ['127.0.0.2'], 'limits': {'connections': 1}},
+           {'name': 'printers', 'networks': ['127.0.0.3']},
+           {'name': 'rest', 'users': ['*'], 'networks': ['127.0.0.4/30']}]
+
+
+@case
+def clients_by_user():
+    """REL-01, REL-02, REL-03: nobody before AUTH, also after a refused one; then the first entry that fits, and what
+    it binds."""
+    with Setting(users=hash_line('app') + hash_line('scan@example.org') + hash_line('other'), clients=CLIENTS) as s:
+        with s.client(source='127.0.0.9') as client:
+            client.command('MAIL FROM:<a@apps.example.org>', 250)
+            client.command('RCPT TO:<b@example.com>', 550, '5.7.1')
+            client.command('RSET', 250)
+            client.command('AUTH PLAIN ' + plain('app', 'wrong'), 535)
+            client.command('MAIL FROM:<a@apps.example.org>', 250)
+            client.command('RCPT TO:<b@example.com>', 550, '5.7.1')
+            client.command('RSET', 250)
+            client.command('AUTH PLAIN ' + plain('app'), 235)
+            client.command('MAIL FROM:<a@example.net>', 553, '5.7.1')
+            client.command('MAIL FROM:<>', 250)
+            client.command('RSET', 250)
+            client.command('MAIL FROM:<a@apps.example.org>', 250)
+            client.command('RCPT TO:<b@example.net>', 550, '5.7.1')
+            client.command('RCPT TO:<b@example.com>', 250)
+            client.data(message(1))
+        equal(s.wait_event('accepted')['client'], 'apps', 'client')
+        # A user whose entry names another network; one that has no entry of his own, in the network of the last.
+        for user, source, code in (('scan@example.org', '127.0.0.9', 550), ('scan@example.org', '127.0.0.2', 250),
+                                   ('other', '127.0.0.9', 550), ('other', '127.0.0.5', 250),
+                                   ('other', '127.0.0.3', 250)):
+            with s.client(source=source) as client:
+                client.command('AUTH PLAIN ' + plain(user), 235)
+                client.command('MAIL FROM:<a@example.net>', 250)
+                client.command('RCPT TO:<b@example.net>', code)
+        # Its one connection is counted from when he is known.
+        with s.client(source='127.0.0.2') as first, s.client(source='127.0.0.2') as second:
+            first.command('AUTH PLAIN ' + plain('scan@example.org'), 235)
+            second.command('AUTH PLAIN ' + plain('scan@example.org'), 421)
+        with s.client(source='127.0.0.2') as third:
+            eventually(lambda: s.relay.count['session'] >= 8, 'the ends of those before')
+            third.command('AUTH PLAIN ' + plain('scan@example.org'), 235)
+
+
 @case
 def many_half_exchanges():
     """AUTH begun and not gone on with, in three hundred sessions: others sign in."""

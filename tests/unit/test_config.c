@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/config/client_index.h"
 #include "core/config/scalar.h"
 #include "tests/unit/check.h"
 #include "tests/unit/config_problems.h"
@@ -280,7 +281,7 @@ static int client_of(const struct config *config, const char *address)
 	struct ring_address peer;
 
 	CHECK(address_text_numeric(address, 4711, &peer));
-	return network_table_find(config->networks, &peer);
+	return client_index_find(config->index, &(struct client_question){.address = &peer});
 }
 
 static void test_name_servers(void)
@@ -309,7 +310,7 @@ static void test_listeners_and_clients(void)
 		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
 		      "      syntax: strict, default_domain: example.org, add_missing_headers: no,\n"
 		      "      weight: 4, priority: high, limits: { connections: 10, messages_per_minute: 0 } }\n"
-		      "  - { name: six, networks: [\"2001:db8::/32\"], users_file: off }\n" HOST DESTINATIONS ROUTES);
+		      "  - { name: six, networks: [\"2001:db8::/32\"] }\n" HOST DESTINATIONS ROUTES);
 
 	if (c == NULL)
 		return;

@@ -164,7 +164,7 @@ static int client_of(const struct config *config, const char *host)
 	struct ring_address address;
 
 	CHECK(address_text_numeric(host, 40000, &address));
-	return client_find(config, &address);
+	return client_find(config, &(struct client_question){.address = &address});
 }
 
 static struct network_entry entry(const char *text, int32_t client)
@@ -176,8 +176,10 @@ static void test_clients(void)
 {
 	struct network_entry entries[] = {entry("10.20.0.0/16", 0), entry("192.0.2.7", 0), entry("10.0.0.0/8", 1),
 					  entry("2001:db8::/32", 1)};
-	struct config config = {.networks = network_table_new(entries, 4, NULL, NULL)};
+	struct config_client clients[2] = {{.network_count = 2}, {.network_count = 2}};
+	struct config config = {.clients = clients, .client_count = 2};
 
+	config.index = client_index_new(&config, entries, 4, NULL, NULL);
 	CHECK_EQ(client_of(&config, "10.20.255.255"), 0);
 	CHECK_EQ(client_of(&config, "192.0.2.7"), 0);
 	CHECK_EQ(client_of(&config, "10.21.0.0"), 1);
@@ -188,7 +190,7 @@ static void test_clients(void)
 	/* The same peer over an IPv6 socket is the same client (REL-02). */
 	CHECK_EQ(client_of(&config, "::ffff:10.20.0.1"), 0);
 	CHECK_EQ(client_of(&config, "::ffff:192.0.2.8"), -1);
-	network_table_free(config.networks);
+	client_index_free(config.index);
 }
 
 static void test_destination_names(void)

@@ -1,0 +1,40 @@
+/*
+ * core/config/client_index.h - which client a session is, by its address, its listener and who has signed in, at a cost
+ * that does not grow with the number of clients.
+ *
+ * A client is whoever has all that its entry names: is in one of its networks, is one of its users, has come to one
+ * of its listeners. The first entry in the file's order that fits wins. Compiled into
+ *
+ *   networks     of entries that name nothing else: one table (network_table.h)
+ *   gates        entries that name listeners, or "*" as users: for each listener, or for all, and for those who have
+ *                signed in or everybody, a table of networks, and the first entry that names none
+ *   users        entries that name users: by the hash of the name or of its "*@domain"
+ *
+ * so a session costs five searches in tables and one for its user. Immutable once made: any thread may search.
+ */
+#ifndef POSTRIDER_CONFIG_CLIENT_INDEX_H
+#define POSTRIDER_CONFIG_CLIENT_INDEX_H
+
+#include <stddef.h>
+
+#include "core/config/network_table.h"
+
+struct config;
+struct client_index;
+
+/* Takes all entries' networks, by the client's index; sorts them on the way. NULL without memory. */
+struct client_index *client_index_new(const struct config *config, struct network_entry *entries, size_t count,
+				      network_unused_fn *unused, void *context);
+void client_index_free(struct client_index *index); /* NULL is allowed */
+
+/* What a session is known by. */
+struct client_question {
+	const struct ring_address *address;
+	size_t listener;  /* its index */
+	const char *user; /* NULL: nobody has signed in */
+};
+
+/* The client's index, or -1: it is none, and may not relay. */
+int client_index_find(const struct client_index *index, const struct client_question *question);
+
+#endif
