@@ -20,11 +20,12 @@ struct gate {
 	size_t count, size;
 };
 
-/* A client that names this user. */
+/* A client that names this user or certificate. */
 struct named {
-	uint64_t hash; /* of the name, or of "*@domain" */
-	const char *user;
+	uint64_t hash; /* of the text */
+	const char *text;
 	int32_t client;
+	bool certificate;
 };
 
 struct client_index {
@@ -39,11 +40,17 @@ struct client_index {
 
 /* ---- making ----------------------------------------------------------------------------------------------------- */
 
-static bool names_users(const struct config_client *client)
+static bool by_certificate(const struct config_client *client)
+{
+	return client->terms && client->terms->certificate_count > 0;
+}
+
+/* It is found by a name; where it names both, by its certificates. */
+static bool names_some(const struct config_client *client)
 {
 	const struct config_client_terms *terms = client->terms;
 
-	return terms && terms->user_count > 0 && !terms->any_user;
+	return by_certificate(client) || (terms && terms->user_count > 0 && !terms->any_user);
 }
 
 static bool gate_take(struct gate *gate, const struct network_entry *entry)
@@ -100,7 +107,7 @@ static bool share_out(struct client_index *index, struct network_entry *entries,
 		bool ok = true;
 		if (!client->terms || !client->terms->narrows)
 			entries[(*left)++] = entries[i];
-		else if (names_users(client))
+		else if (names_some(client))
 			ok = gate_take(&own[entries[i].number], &entries[i]);
 		else
 			ok = each_gate(index, entries[i].number, add_entry, &entries[i]);
@@ -132,17 +139,26 @@ static bool list_users(struct client_index *index)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < index->config->client_count; i++)
-		count += names_users(&index->config->clients[i]) ? index->config->clients[i].terms->user_count : 0;
+	for (size_t i = 0; i < index->config->client_count; i++) {
+		const struct config_client *client = &index->config->clients[i];
+		if (names_some(client))
+			count += by_certificate(client) ? client->terms->certificate_count : client->terms->user_count;
+	}
 	index->named = malloc((count + 1) * sizeof(*index->named));
 	if (!index->named)
 		return false;
 	for (size_t i = 0; i < index->config->client_count; i++) {
 		const struct config_client *client = &index->config->clients[i];
-		for (size_t u = 0; names_users(client) && u < client->terms->user_count; u++) {
-			const char *user = client->terms->users[u];
-			index->named[index->named_count++] = (struct named){
-				.hash = user_name_hash(user, strlen(user)), .user = user, .client = (int32_t)i};
+		bool certificate = by_certificate(client);
+		if (!names_some(client))
+			continue;
+		for (size_t n = 0; n < (certificate ? client->terms->certificate_count : client->terms->user_count);
+		     n++) {
+			const char *text = certificate ? client->terms->certificates[n] : client->terms->users[n];
+			index->named[index->named_count++] = (struct named){.hash = user_name_hash(text, strlen(text)),
+									    .text = text,
+									    .client = (int32_t)i,
+									    .certificate = certificate};
 		}
 	}
 	qsort(index->named, count, sizeof(*index->named), compare_named);
@@ -158,7 +174,7 @@ static bool make(struct client_index *index, struct network_entry *entries, size
 
 	for (size_t i = 0; ok && i < config->client_count; i++) {
 		const struct config_client *client = &config->clients[i];
-		if (client->network_count == 0 && client->terms && !names_users(client))
+		if (client->network_count == 0 && client->terms && !names_some(client))
 			ok = each_gate(index, (int32_t)i, add_first, NULL);
 	}
 	index->networks = ok ? network_table_new(entries, left, unused, context) : NULL;
@@ -211,6 +227,13 @@ void client_index_free(struct client_index *index)
 
 /* ---- searching -------------------------------------------------------------------------------------------------- */
 
+/* What is looked for. */
+struct name {
+	const char *text;
+	size_t length;
+	bool certificate;
+};
+
 static int32_t in_table(const struct network_table *table, const struct ring_address *address)
 {
 	int32_t found = table ? network_table_find(table, address) : -1;
@@ -227,22 +250,38 @@ static int32_t through(const struct gate *gate, const struct ring_address *addre
 	return found < best ? found : best;
 }
 
-/* He is one of its users; whatever else it names has to fit, too. */
+static bool is_user(const struct config_client_terms *terms, const char *user)
+{
+	const char *at = user ? strrchr(user, '@') : NULL;
+
+	for (size_t i = 0; user && i < terms->user_count; i++) {
+		const char *text = terms->users[i];
+		if (text[0] == '*'
+			    ? text[1] == '\0' || (at && user_names_same(text + 1, strlen(text + 1), at, strlen(at)))
+			    : user_names_same(text, strlen(text), user, strlen(user)))
+			return true;
+	}
+	return terms->user_count == 0;
+}
+
+/* It was found by one name; whatever else it names has to fit, too. */
 static bool fits(const struct client_index *index, int32_t client, const struct client_question *question)
 {
 	const struct config_client_terms *terms = index->config->clients[client].terms;
 
+	if (terms->certificate_count > 0 && !is_user(terms, question->user))
+		return false;
 	if (terms->listeners != 0 && !(terms->listeners >> question->listener & 1))
 		return false;
 	return index->config->clients[client].network_count == 0 ||
 	       in_table(index->own[client], question->address) != NOBODY;
 }
 
-/* By a name, or by "*@domain". */
-static int32_t by_name(const struct client_index *index, const char *name, size_t length,
-		       const struct client_question *question, int32_t best)
+/* By a name or "*@domain", or by what a certificate says. */
+static int32_t by_name(const struct client_index *index, struct name name, const struct client_question *question,
+		       int32_t best)
 {
-	uint64_t hash = user_name_hash(name, length);
+	uint64_t hash = user_name_hash(name.text, name.length);
 	size_t low = 0, high = index->named_count;
 
 	while (low < high) {
@@ -254,7 +293,8 @@ static int32_t by_name(const struct client_index *index, const char *name, size_
 	}
 	for (; low < index->named_count && index->named[low].hash == hash && index->named[low].client < best; low++) {
 		const struct named *named = &index->named[low];
-		if (user_names_same(named->user, strlen(named->user), name, length) &&
+		if (named->certificate == name.certificate &&
+		    user_names_same(named->text, strlen(named->text), name.text, name.length) &&
 		    fits(index, named->client, question))
 			return named->client;
 	}
@@ -267,12 +307,21 @@ static int32_t by_user(const struct client_index *index, const struct client_que
 	char pattern[CONFIG_USER_MAX + 2];
 	size_t length = at ? strlen(at) : 0;
 
-	best = by_name(index, question->user, strlen(question->user), question, best);
+	best = by_name(index, (struct name){question->user, strlen(question->user), false}, question, best);
 	if (!at || length > CONFIG_USER_MAX)
 		return best;
 	pattern[0] = '*';
 	memcpy(pattern + 1, at, length);
-	return by_name(index, pattern, length + 1, question, best);
+	return by_name(index, (struct name){pattern, length + 1, false}, question, best);
+}
+
+static int32_t by_shown(const struct client_index *index, const struct client_question *question, int32_t best)
+{
+	best = by_name(index, (struct name){question->fingerprint, strlen(question->fingerprint), true}, question,
+		       best);
+	for (const char *name = question->names; name && *name; name += strlen(name) + 1)
+		best = by_name(index, (struct name){name, strlen(name), true}, question, best);
+	return best;
 }
 
 int client_index_find(const struct client_index *index, const struct client_question *question)
@@ -289,5 +338,7 @@ int client_index_find(const struct client_index *index, const struct client_ques
 	}
 	if (question->user && index->named_count > 0)
 		best = by_user(index, question, best);
+	if (question->fingerprint && index->named_count > 0)
+		best = by_shown(index, question, best);
 	return best == NOBODY ? -1 : best;
 }

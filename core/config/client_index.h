@@ -2,15 +2,16 @@
  * core/config/client_index.h - which client a session is, by its address, its listener and who has signed in, at a cost
  * that does not grow with the number of clients.
  *
- * A client is whoever has all that its entry names: is in one of its networks, is one of its users, has come to one
- * of its listeners. The first entry in the file's order that fits wins. Compiled into
+ * A client is whoever has all that its entry names: is in one of its networks, is one of its users, has one of its
+ * certificates, has come to one of its listeners. The first entry in the file's order that fits wins. Compiled into
  *
  *   networks     of entries that name nothing else: one table (network_table.h)
  *   gates        entries that name listeners, or "*" as users: for each listener, or for all, and for those who have
  *                signed in or everybody, a table of networks, and the first entry that names none
- *   users        entries that name users: by the hash of the name or of its "*@domain"
+ *   names        entries that name users or certificates: by the hash of the user's name or of its "*@domain"; of the
+ *                certificate's fingerprint, or of a name that an authority vouches for
  *
- * so a session costs five searches in tables and one for its user. Immutable once made: any thread may search.
+ * so a session costs five searches in tables and one for each of its names. Immutable once made: any thread may search.
  */
 #ifndef POSTRIDER_CONFIG_CLIENT_INDEX_H
 #define POSTRIDER_CONFIG_CLIENT_INDEX_H
@@ -32,6 +33,9 @@ struct client_question {
 	const struct ring_address *address;
 	size_t listener;  /* its index */
 	const char *user; /* NULL: nobody has signed in */
+	/* Of its certificate: "sha256:" and 64 small digits, NULL: it showed none; and the names that an authority
+	 * vouches for, each with its NUL, then an empty one, or NULL. */
+	const char *fingerprint, *names;
 };
 
 /* The client's index, or -1: it is none, and may not relay. */

@@ -65,6 +65,8 @@ enum { CONFIG_LISTENERS_MAX = 64 };
 struct config_client_terms {
 	char **users; /* names, "*@domain", "*" */
 	size_t user_count;
+	char **certificates; /* names, or "sha256:" and 64 small digits */
+	size_t certificate_count;
 	char **listener_names;
 	size_t listener_count;
 	uint64_t listeners;           /* of those names, a bit for each index; 0: any */

@@ -188,7 +188,7 @@ static const struct reader_field client_fields[] = {
 	FIELD("from", schema_from_read, 0),
 	FIELD("users", schema_client_users, 0),
 	FIELD("listeners", schema_client_listeners, 0),
-	FIELD_MISSING("certificates"),
+	FIELD("certificates", schema_client_certificates, 0),
 	FIELD("allowed_senders", schema_client_senders, 0),
 	FIELD("allowed_recipients", schema_client_recipients, 0),
 	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
@@ -208,9 +208,9 @@ static bool read_client(struct reader *r, const struct reader_field *field, cons
 	if (!reader_section(r, field, value, object))
 		return false;
 	if (client->network_count == 0 && (client->terms == NULL || !client->terms->narrows))
-		return reader_fail(
-			r, &value->node->start_mark,
-			"the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, or listeners");
+		return reader_fail(r, &value->node->start_mark,
+				   "the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, "
+				   "certificates or listeners");
 	return true;
 }
 

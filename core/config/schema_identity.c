@@ -11,7 +11,9 @@
 #include "core/config/user_file.h"
 #include "core/config/user_table.h"
 
-enum { USERS_MAX = 100000, PATTERNS_MAX = 1000 };
+#define FINGERPRINT "sha256:"
+
+enum { USERS_MAX = 100000, PATTERNS_MAX = 1000, FINGERPRINT_SIZE = 7 + 64 + 1 };
 
 static bool read_text(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)
@@ -39,6 +41,47 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 				   "%s: %s: write names of users_file, \"*@example.org\", or \"*\" for all of them",
 				   value->name, problem);
 	return read_text(r, field, value, object);
+}
+
+/* A fingerprint in the form in which it is looked for: digits small, without colons. False: it is none. */
+static bool fingerprint(const char *text, char out[FINGERPRINT_SIZE])
+{
+	size_t n = strlen(FINGERPRINT);
+
+	strcpy(out, FINGERPRINT);
+	for (const char *at = text + strlen(FINGERPRINT); *at; at++) {
+		if (*at == ':')
+			continue;
+		if (!strchr("0123456789abcdefABCDEF", *at) || n == FINGERPRINT_SIZE - 1)
+			return false;
+		out[n++] = (char)(*at | (*at >= 'A' ? 0x20 : 0));
+	}
+	out[n] = '\0';
+	return n == FINGERPRINT_SIZE - 1;
+}
+
+static bool read_certificate(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
+{
+	const char *text = reader_text(r, value);
+	char found[FINGERPRINT_SIZE];
+	char **item = object;
+
+	if (text == NULL)
+		return false;
+	if (strncmp(text, FINGERPRINT, strlen(FINGERPRINT)) != 0) {
+		if (strchr(text, '*') || strchr(text, ':'))
+			return reader_fail(r, &value->node->start_mark,
+					   "%s: \"%.80s\" is neither a name in a certificate nor sha256: with its 64 "
+					   "digits",
+					   value->name, text);
+		return read_text(r, field, value, object);
+	}
+	if (!fingerprint(text, found))
+		return reader_fail(r, &value->node->start_mark, "%s: write sha256: and 64 hexadecimal digits",
+				   value->name);
+	*item = strdup(found);
+	return *item != NULL || reader_fail_memory(r, &value->node->start_mark);
 }
 
 static bool read_pattern(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -69,6 +112,9 @@ static struct config_client_terms *terms_of(struct reader *r, const struct reade
 #define TERMS(member) offsetof(struct config_client_terms, member)
 static const struct reader_list users = {
 	.size = sizeof(char *), .count_offset = TERMS(user_count), .item = {.name = "users", .read = read_user}};
+static const struct reader_list certificates = {.size = sizeof(char *),
+						.count_offset = TERMS(certificate_count),
+						.item = {.name = "certificates", .read = read_certificate}};
 static const struct reader_list listeners = {.size = sizeof(char *),
 					     .count_offset = TERMS(listener_count),
 					     .item = {.name = "listeners", .read = read_text}};
@@ -91,6 +137,19 @@ bool schema_client_users(struct reader *r, const struct reader_field *field, con
 	terms->narrows = true;
 	for (size_t i = 0; i < terms->user_count; i++)
 		terms->any_user |= strcmp(terms->users[i], "*") == 0;
+	return true;
+}
+
+bool schema_client_certificates(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+				void *object)
+{
+	static const struct reader_field list = FIELD_LIST("certificates", TERMS(certificates), USERS_MAX,
+							   &certificates, "certificates: [app.example.org]");
+	struct config_client_terms *terms = terms_of(r, value, object);
+
+	if (terms == NULL || !reader_items(r, &list, value, terms))
+		return false;
+	terms->narrows = true;
 	return true;
 }
 
@@ -150,8 +209,9 @@ static bool find_listener(struct reader *r, const yaml_node_t *node, struct conf
 /* Where nothing else is asked of those who come. */
 static void look_at_door(struct reader *r, const yaml_node_t *node, const struct config_client *client)
 {
-	for (size_t i = 0;
-	     client->network_count == 0 && client->terms->user_count == 0 && i < r->config->listener_count; i++) {
+	for (size_t i = 0; client->network_count == 0 && client->terms->user_count == 0 &&
+			   client->terms->certificate_count == 0 && i < r->config->listener_count;
+	     i++) {
 		if (client->terms->listeners >> i & 1 && r->config->listeners[i].auth != CONFIG_LISTENER_AUTH_REQUIRED)
 			reader_warn(r, &node->start_mark,
 				    "listeners: whoever reaches the listener \"%s\" may relay: an open relay, unless a "
@@ -210,6 +270,7 @@ void schema_identity_free(struct config_client *client)
 	if (terms == NULL)
 		return;
 	free_texts(terms->users, terms->user_count);
+	free_texts(terms->certificates, terms->certificate_count);
 	free_texts(terms->listener_names, terms->listener_count);
 	free_texts(terms->senders, terms->sender_count);
 	free_texts(terms->recipients, terms->recipient_count);

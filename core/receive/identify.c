@@ -3,6 +3,7 @@
  * begun.
  */
 #include "core/receive/client.h"
+#include "core/receive/identity.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -23,12 +24,19 @@ static bool count(const struct session *s, int before, int now)
 bool receive_identify(struct session *s)
 {
 	struct client_question question = {.listener = s->listener, .user = s->user};
+	const struct tls_identity *certificate = identity_certificate(s);
+	char fingerprint[TLS_FINGERPRINT_TEXT];
 	struct ring_address address;
 	int before = s->client;
 
 	if (!receive_address(s, &address))
 		return false;
 	question.address = &address;
+	if (certificate) {
+		tls_fingerprint_text(certificate->fingerprint, fingerprint);
+		question.fingerprint = fingerprint;
+		question.names = certificate->verified ? certificate->names : NULL;
+	}
 	s->client = client_find(s->snapshot->config, &question);
 	return s->client == before || count(s, before, s->client);
 }

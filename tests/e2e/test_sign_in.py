@@ -8,6 +8,7 @@ authorization identity.
 """
 
 import base64
+import hashlib
 import os
 import smtplib
 import ssl
@@ -330,6 +331,21 @@ def python_signs_in():
         s.hop.wait_arrivals(4)
 
 
+def signed(work, certificates, host):
+    """A client's certificate for a host, signed by the authority; the path of both, it and its key."""
+    path, request = work.path(host + '.pem'), work.path(host + '.csr')
+    make = ['openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj',
+            '/CN=app', '-addext', 'subjectAltName=DNS:' + host, '-addext', 'extendedKeyUsage=clientAuth',
+            '-keyout', path + '.key', '-out', request]
+    sign = ['openssl', 'x509', '-req', '-in', request, '-CA', certificates.ca, '-CAkey', certificates.path('ca.key'),
+            '-days', '2', '-copy_extensions', 'copy', '-set_serial', '4711']
+    subprocess.run(make, check=True, capture_output=True)
+    made = subprocess.run(sign, check=True, capture_output=True)
+    with open(path + '.key', 'rb') as key:
+        work.write(host + '.pem', made.stdout + key.read())
+    return path
+
+
 def certificates_section():
     certificates = Certificates()
     return certificates, {'certificates': [{'certificate': certificates.server,
@@ -416,6 +432,36 @@ def clients_by_user():
         with s.client(source='127.0.0.2') as third:
             eventually(lambda: s.relay.count['session'] >= 8, 'the ends of those before')
             third.command('AUTH PLAIN ' + plain('scan@example.org'), 235)
+
+
+@case
+def clients_by_certificate():
+    """By fingerprint, whoever has signed it; by name only where an authority vouches for it; nobody before STARTTLS."""
+    certificates, section = certificates_section()
+    with open(certificates.selfsigned) as f:
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest().upper()
+    colons = ':'.join(digest[i:i + 2] for i in range(0, 64, 2))
+    entries = [{'name': 'signed', 'certificates': ['nobody.example.org', 'App.Example.org']},
+               {'name': 'own', 'certificates': ['sha256:' + colons], 'networks': ['127.0.0.2']}]
+    listener = {'tls': 'offered', 'client_certificates': 'requested', 'ca_file': certificates.ca}
+    with Setting(clients=entries, listener=listener, tls_section=section) as s:
+        app = signed(s.work, certificates, 'app.example.org')
+        own = (certificates.selfsigned, certificates.selfsigned_key)
+        for pair, source, code in ((None, '127.0.0.2', 550), ((app,), '127.0.0.9', 250), (own, '127.0.0.2', 250),
+                                   ((certificates.client, certificates.client_key), '127.0.0.9', 550),
+                                   (own, '127.0.0.9', 550)):
+            context = ssl.create_default_context(cafile=certificates.ca)
+            context.check_hostname = False
+            if pair:
+                context.load_cert_chain(*pair)
+            with smtplib.SMTP(*s.relay.address, source_address=(source, 0)) as client:
+                client.ehlo()
+                client.docmd('MAIL FROM:<a@example.net>')
+                equal(client.docmd('RCPT TO:<b@example.com>')[0], 550, 'before STARTTLS')
+                client.starttls(context=context)
+                client.ehlo()
+                client.docmd('MAIL FROM:<a@example.net>')
+                equal(client.docmd('RCPT TO:<b@example.com>')[0], code, '%s from %s' % (pair, source))
 
 
 @case

@@ -78,7 +78,8 @@ static const struct {
 	{"listeners: [{ name: lan }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:13: the key \"address\" is missing: write address: \"0.0.0.0:25\""},
 	{"clients: [{ name: all }]\n" HOST LISTENERS DESTINATIONS ROUTES,
-	 "t.yaml:1:11: the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, or listeners"},
+	 "t.yaml:1:11: the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, certificates or "
+	 "listeners"},
 	{"destinations: [{ name: next }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:16: the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]"},
 	{"routes: [{ recipient: \"*@example.org\" }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
@@ -103,7 +104,7 @@ static const struct {
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:25: unknown key \"users_file\": the keys here are name, networks, networks_file, limits, from, "
 	 "users, "
-	 "listeners, allowed_senders, allowed_recipients, weight, priority, syntax, default_domain"},
+	 "listeners, certificates, allowed_senders, allowed_recipients, weight, priority, syntax, default_domain"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},
 	{"clients: [{ name: apps, listeners: [lam] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
@@ -115,9 +116,8 @@ static const struct {
 		 ROUTES,
 	 "t.yaml:1:67: allowed_senders: \"joe\" is no pattern: write \"*@example.org\", \"local@example.org\", "
 	 "\"*@*.example.org\" or \"<>\""},
-	{"clients: [{ name: apps, networks: [10.0.0.0/8], certificates: [relay.example.org] }]\n" HOST LISTENERS
-		 DESTINATIONS ROUTES,
-	 "t.yaml:1:49: certificates: not available in this version; remove it"},
+	{"clients: [{ name: apps, certificates: [\"sha256:12\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:40: certificates: write sha256: and 64 hexadecimal digits"},
 	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:55: line_endings: normalize: not available in this version; remove it"},
 	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS DESTINATIONS ROUTES,
