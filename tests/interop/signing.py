@@ -1,18 +1,20 @@
 """tests/interop/signing.py - servers that let those alone send who have signed in, and what is tried with each.
 
 Postfix asks Dovecot's authentication service, which has passwords and asks an introspection endpoint (RFC 7662) on
-loopback for tokens; or Cyrus SASL.
+loopback for tokens; or Cyrus SASL. Haraka has a file of its own.
 """
 
+import glob
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
 import urllib.parse
 
-from servers import Postfix, check_arrivals, harness, smtplib_send
+from servers import Postfix, Server, check_arrivals, harness, smtplib_send
 from harness import Certificates, Workspace, check, equal, eventually, message
 
 USER, PASSWORD, TOKEN = 'relay@example.org', 'correct horse battery staple', 'a-token-that-is-good.0123456789'
@@ -177,6 +179,60 @@ class CyrusPostfix(Postfix):
         subprocess.run([os.path.join(harness.peers_directory(), 'cyrus/usr/sbin/saslpasswd2'), '-p', '-c', '-f',
                         database, '-u', realm, user], input=PASSWORD, text=True, check=True, timeout=60)
         shutil.chown(database, 'postfix')
+
+
+class Haraka(Server):
+    """Haraka with its flat file of users. Mail of those who have signed in is outbound for it; a plugin of ours keeps
+    all in files, and nothing leaves."""
+
+    KEEP = '''
+const fs = require('node:fs')
+const keep = function (next, connection) {
+    const out = fs.createWriteStream('%(root)s/mail/' + connection.transaction.uuid + '.part')
+    out.once('close', () => {
+        fs.renameSync(out.path, out.path.replace('.part', '.eml'))
+        next(OK)
+    })
+    connection.transaction.message_stream.pipe(out)
+}
+exports.hook_queue = exports.hook_queue_outbound = keep
+'''
+
+    name = 'haraka'
+
+    def __init__(self, work, certificates, mechanisms='plain login'):
+        self.mechanisms = mechanisms
+        super().__init__(work, certificates)
+
+    def prepare(self):
+        self.directory('mail')
+        # It does not do without its own.
+        shutil.copytree(self.peer + '/node_modules/Haraka/config', self.root + '/config')
+        self.write('config/smtp.ini', 'listen=127.0.0.1:%d\nnodes=0\n' % self.port)
+        self.write('config/plugins', 'tls\nauth/flat_file\nrcpt_to.in_host_list\nkeep\n')
+        self.write('plugins/keep.js', self.KEEP % {'root': self.root})
+        self.write('config/outbound.ini', 'disabled=true\n')
+        self.write('config/host_list', 'example.com\n')
+        self.write('config/me', 'haraka.example.org\n')
+        self.write('config/auth_flat_file.ini', '[core]\nmethods=%s\nconstrain_sender=false\n[users]\n%s=%s\n'
+                   % (','.join(self.mechanisms.upper().split()), USER, PASSWORD))
+        self.write('config/tls.ini', 'key=%s\ncert=%s\n' % (self.certificates.server_key, self.certificates.server))
+        for name, path in (('tls_key.pem', self.certificates.server_key), ('tls_cert.pem', self.certificates.server)):
+            with open(path) as f:
+                self.write('config/' + name, f.read(), 0o600)
+
+    def launch(self):
+        return harness.Process(['node', self.peer + '/node_modules/Haraka/bin/haraka', '-c', self.root],
+                               start_new_session=True)
+
+    def arrivals(self):
+        found = []
+        for path in glob.glob(self.root + '/mail/*.eml'):
+            with open(path, 'rb') as f:
+                text = f.read().replace(b'\r\n', b'\n')
+            # It says there who has signed in.
+            found.append(re.sub(rb'\AAuthentication-Results: .*\n(?:[ \t].*\n)*', b'', text, count=1))
+        return found
 
 
 def configuration(work, server, mechanism, secret):
