@@ -156,7 +156,7 @@ class Office365(NextHop):
         # 421 at the greeting holds for `busy_for`, and who was told so is not to come again all the time: in so long
         # twice, as pauses are doubled from a second, and by each lane of the relay, which know only what they hear.
         self.busy_until, self.busy_for, self.busy_told, self.busy_most = 0.0, 2.0, 0, 2 * 2
-        self.stale = {}                 # token: when it was first refused as ended or revoked
+        self.stale = {}                 # (mailbox, token): when it was first refused as ended or revoked
         self.copies = collections.defaultdict(list)     # sequence: (when, mailbox, connection) of each that was taken
         self.cut_after = set()          # (sequence, connection) of those that were taken without a word
         self.password_refusal = None    # what every sign-in with a password hears: 'basic_disabled', 'basic_removed'
@@ -486,10 +486,11 @@ class Office365Session(NextHopSession):
         return None if mailbox else ('credentials', 'no such mailbox')
 
     def stale_token(self, token, why):
-        """Once is how one learns of it."""
+        """Once is how one learns of it: each mailbox by itself, as where the token endpoint is away there is no other
+        token, and the one there is may be good for all but one."""
         now = time.time()
         with self.server.state:
-            before = self.server.stale.setdefault(token, now)
+            before = self.server.stale.setdefault((self.asked, token), now)
         if self.socket.received > before + ON_THE_WAY:
             self.server.violation('stale_token', '%s, %.3f s after it was refused (%s)'
                                   % (self.asked, self.socket.received - before, why))

@@ -126,7 +126,7 @@ def what_was_refused_is_not_said_again():
         sign_in_fails(office, 535, token=token)
         sign_in_fails(office, 535, token=token, mailbox='other@contoso.com')    # it was on its way
         office.check_clean()
-        office.stale[token] -= 5
+        office.stale[BOX, token] -= 5
         sign_in_fails(office, 535, token=token)
         equal(office.violations, {'stale_token': 1}, 'violations')
         office.forget_refusals()
