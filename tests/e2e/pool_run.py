@@ -46,8 +46,8 @@ SLOW_FOR = 3            # seconds, where it is minutes in the built-in rules
 # A kill explains a second copy where the first was taken so shortly before: the time in which an answer is on its way
 # and what was done is written. Machines may be busy.
 IN_FLIGHT = 3.0
-# By so much the relay takes a minute to be longer, for its timers and the way (core/deliver/account.h). Where a minute is
-# shorter that second is as well, and timers and processors are not faster: what is missing of it is no violation.
+# By so much the relay takes a minute to be longer, for its timers and the way (core/deliver/account.h). Where a minute
+# is shorter that second is as well, and timers and processors are not faster: what is missing of it is no violation.
 TIMERS = 1.0
 # The relay takes all to have been spent when it starts, connects, and fetches a token.
 SETTLING = 1.5
