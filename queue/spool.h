@@ -156,6 +156,9 @@ int spool_start(struct spool *spool, struct ring *ring);
  * spool_flush() should be called now and then even if nothing happens.
  */
 bool spool_disk_full(const struct spool *spool);
+/* Why the last segment that was to be made could not be, of which a full disk is one reason; 0: it could. Mail is
+ * refused where that leaves no other, and each second it is tried again, by spool_flush(). */
+int spool_segment_error(const struct spool *spool);
 /* size_max is reached: what does not fit behind the last one answers -ENOSPC, until a segment can be used again. */
 bool spool_size_full(struct spool *spool);
 /* No write in flight and nothing unwritten, but what cannot be written for want of room: the spool may be closed. */

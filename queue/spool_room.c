@@ -39,6 +39,11 @@ bool spool_disk_full(const struct spool *spool)
 	return spool_no_room(spool->prepare_error) || spool->prepare_error == -EROFS;
 }
 
+int spool_segment_error(const struct spool *spool)
+{
+	return spool->prepare_error;
+}
+
 bool spool_segment_serves(const struct spool_segment *segment)
 {
 	return !segment->discard && !segment->damaged && !segment->gone && segment->size >= SPOOL_FIRST_MIN;

@@ -3,6 +3,8 @@
  */
 #include "core/events/running.h"
 
+#include <string.h>
+
 static void problem(struct log *log, const char *event, const char *what)
 {
 	struct log_event e;
@@ -37,6 +39,18 @@ void event_disk_full(struct log *log)
 	problem(log, "disk_full",
 		"the spool's file system has no room for another segment, or may not be written: this shard answers "
 		"452 to new mail and delivers what is queued; free some space on it");
+}
+
+void event_disk_error(struct log *log, int error)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "disk_error");
+	log_text(&e, "reason", strerror(-error));
+	log_text(&e, "problem",
+		 "another segment of the spool cannot be made: when the present one is full this shard answers 452 to "
+		 "new mail and delivers what is queued; it tries again each second; check the disk (dmesg)");
+	log_end(&e);
 }
 
 void event_disk_ok(struct log *log, uint64_t ms)

@@ -12,6 +12,7 @@
 void event_spool_failed(struct log *log);
 void event_segment_damaged(struct log *log, const char *file, unsigned messages);
 void event_disk_full(struct log *log);
+void event_disk_error(struct log *log, int error);
 void event_disk_ok(struct log *log, uint64_t ms);
 void event_spool_full(struct log *log, uint64_t size_max, uint64_t in_queue);
 void event_spool_ok(struct log *log, uint64_t ms);

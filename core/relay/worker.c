@@ -189,7 +189,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	/* Others have not taken the snapshot yet. */
 	if (shard->receiver->snapshot != shard->snapshot && deadline > shard->now_ns + RELOAD_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + RELOAD_POLL_MS * CLOCK_NS_PER_MS;
-	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_disk_full(shard->store->spool))
+	if (deadline > shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS && spool_segment_error(shard->store->spool))
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);

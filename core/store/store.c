@@ -308,12 +308,16 @@ void store_watch(struct shard *shard)
 {
 	struct store *store = shard->store;
 
-	if (!spool_disk_full(store->spool)) {
+	int error = spool_segment_error(store->spool);
+	if (error == 0) {
 		if (store->disk_full.since_ns)
 			event_disk_ok(shard->log, shard_ms_since(shard, store->disk_full.since_ns));
 		store->disk_full.since_ns = 0;
 	} else if (watch_full(shard, &store->disk_full)) {
-		event_disk_full(shard->log);
+		if (spool_disk_full(store->spool))
+			event_disk_full(shard->log);
+		else
+			event_disk_error(shard->log, error);
 	}
 	if (!spool_size_full(store->spool)) {
 		if (store->size_full.since_ns)

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import glob
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -239,6 +240,32 @@ def filled_by_others():
         hop.wait_arrivals(queued + 5)
         relay.terminate()
         equal(sorted(hop.sequences()), list(range(1, queued + 6)), 'messages that arrived')
+
+
+@case
+def another_reason():
+    """A segment cannot be made, and not for want of room: that is told by its reason, and when it is over."""
+    with Workspace() as work:
+        port = free_port()
+        hop = work.own(NextHop(port=port))
+        relay = work.relay(configuration(work, port))
+        with Client(relay.address) as client:
+            client.hello()
+            check(attempt(client, 1, 1000), 'the first message is refused')
+            limits = resource.prlimit(relay.pid, resource.RLIMIT_NOFILE)
+            # What is open stays open.
+            resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+            sequence = 1
+            while not relay.count['disk_error'] and sequence < 200:
+                sequence += 1
+                attempt(client, sequence, 200000)
+            check(relay.count['disk_error'], 'nobody was told')
+            check(not relay.count['disk_full'], 'a full disk was blamed')
+            resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limits)
+            eventually(lambda: relay.count['disk_ok'], 'that it is over is told')
+            check(attempt(client, 1000, 1000), 'mail is refused')
+        hop.wait_arrivals(2)
+        relay.terminate()
 
 
 if __name__ == '__main__':

@@ -343,6 +343,27 @@ static void test_full_errors(void)
 	}
 }
 
+/* Where a segment cannot be made for another reason than room, that can be told: mail is refused all the same. */
+static void test_full_reason(void)
+{
+	small_world(3, LIMIT_DISK);
+	start();
+	turns(50);
+	CHECK_EQ(spool_segment_error(rig_spool), 0);
+	fault(WORLD_IO_OTHER, 1, UINT64_MAX, -EIO);
+	fill(250000);
+	CHECK_EQ(spool_segment_error(rig_spool), -EIO);
+	CHECK(!spool_disk_full(rig_spool) && !spool_size_full(rig_spool));
+	CHECK(no_room());
+	world_faults_clear();
+	turns(200);
+	CHECK_EQ(spool_segment_error(rig_spool), 0);
+	CHECK_EQ(rig_append(1000, NULL), 0);
+	finish_all(false, 1);
+	rig_stop();
+	world_close();
+}
+
 /* Not even the first segment can be had: delivery goes on, records wait, closing is possible, space heals it. */
 static void test_full_start(void)
 {
@@ -562,6 +583,7 @@ int main(void)
 	RUN(test_full_odd_size);
 	RUN(test_full_write_error);
 	RUN(test_full_errors);
+	RUN(test_full_reason);
 	RUN(test_full_start);
 	RUN(test_full_states_at_start);
 	RUN(test_full_crashes);
