@@ -55,6 +55,7 @@ enum {
 	OUTSTANDING_MAX = 2,
 	AT_REST_SEGMENTS = 2,
 	CLOSE_SEGMENTS_MIN = 2,
+	WAITING_MAX = 8,
 };
 
 void spool_on_damage(struct spool *spool, void (*fn)(void *context, const char *file, unsigned messages), void *context)
@@ -151,6 +152,8 @@ static struct spool_segment *victim_choose(struct spool *spool, const struct spo
 		if (spool->compact.move_count > 0)
 			return NULL; /* there is more room, or less to copy, when those are durable */
 	}
+	const struct spool_segment *waiting[WAITING_MAX];
+	unsigned waiting_count = spool_pin_waiting(spool, waiting, WAITING_MAX);
 	best = NULL;
 	for (unsigned i = 0; i < spool->log_count; i++) {
 		struct spool_segment *segment = spool->log[i];
@@ -165,7 +168,7 @@ static struct spool_segment *victim_choose(struct spool *spool, const struct spo
 		}
 		if (!fits(room, segment))
 			continue;
-		if ((segment->stale_since || segment->end < segment->size) && spool_pin_blocks(spool, segment))
+		if (spool_pin_blocks(segment, waiting, waiting_count))
 			return segment;
 		if (!best || weight(segment) < weight(best))
 			best = segment;

@@ -54,8 +54,10 @@ void spool_pin_since(struct spool *spool, uint32_t sequence, uint32_t since)
 	struct spool_segment *segment = spool_pin_find(spool, sequence);
 	if (!segment || (segment->stale_since && segment->stale_since <= since))
 		return;
-	spool->stale_count += segment->stale_since == 0;
+	assert(held(segment) < since);
 	segment->stale_since = since;
+	if (spool->stale_least == 0 || since < spool->stale_least)
+		spool->stale_least = since;
 	spool->log_changed = true;
 }
 
@@ -127,6 +129,22 @@ void spool_unpin(struct spool *spool, struct spool_segment *segment)
 	spool->ripe = spool->log_changed = true;
 }
 
+static void stale_least_take(struct spool *spool, const struct spool_segment *segment)
+{
+	if (segment && segment->stale_since && (!spool->stale_least || segment->stale_since < spool->stale_least))
+		spool->stale_least = segment->stale_since;
+}
+
+static void stale_least_find(struct spool *spool)
+{
+	spool->stale_least = 0;
+	for (unsigned i = 0; i < spool->log_count; i++)
+		stale_least_take(spool, spool->log[i]);
+	for (unsigned i = 0; i < spool->free_count; i++)
+		stale_least_take(spool, spool->free[i]);
+	stale_least_take(spool, spool->preparing);
+}
+
 void spool_pin_release(struct spool *spool, struct spool_segment *segment)
 {
 	for (unsigned i = 0; i < segment->ender_count; i++) {
@@ -138,28 +156,17 @@ void spool_pin_release(struct spool *spool, struct spool_segment *segment)
 	}
 	segment->ender_count = 0;
 	spool_trail_forget(&spool->trail, held(segment));
-	spool->stale_count -= segment->stale_since != 0;
-	segment->stale_since = 0;
+	if (segment->stale_since) {
+		segment->stale_since = 0;
+		stale_least_find(spool);
+	}
 	spool->ripe = spool->log_changed = true;
 }
 
-static bool stale_pins(const struct spool_segment *segment, const struct spool_segment *pinned)
-{
-	return segment && segment != pinned && segment->stale_since && segment->stale_since <= held(pinned) &&
-	       held(segment) < held(pinned);
-}
-
+/* Whoever has stale_since is older than that. */
 static bool pinned_stale(const struct spool *spool, const struct spool_segment *segment)
 {
-	if (spool->stale_count == 0 || segment->done_octets == 0)
-		return false;
-	for (unsigned i = 0; i < spool->log_count; i++)
-		if (stale_pins(spool->log[i], segment))
-			return true;
-	for (unsigned i = 0; i < spool->free_count; i++)
-		if (stale_pins(spool->free[i], segment))
-			return true;
-	return stale_pins(spool->preparing, segment);
+	return spool->stale_least && segment->done_octets && spool->stale_least <= held(segment);
 }
 
 static bool cut_pins(const struct spool_segment *segment, const struct spool_segment *pinned)
@@ -186,12 +193,24 @@ bool spool_pinned(const struct spool *spool, const struct spool_segment *segment
 	return segment->pins > 0 || pinned_stale(spool, segment) || pinned_cut(spool, segment);
 }
 
-bool spool_pin_blocks(const struct spool *spool, const struct spool_segment *segment)
+unsigned spool_pin_waiting(const struct spool *spool, const struct spool_segment **out, unsigned max)
 {
-	for (unsigned i = 0; i < spool->log_count; i++) {
-		const struct spool_segment *dead = spool->log[i];
-		if (dead->live == 0 && dead != spool->active &&
-		    ((dead->done_octets && stale_pins(segment, dead)) || (dead->cut_from && cut_pins(segment, dead))))
+	unsigned count = 0;
+	for (unsigned i = 0; i < spool->log_count && count < max; i++) {
+		const struct spool_segment *segment = spool->log[i];
+		if (segment->live == 0 && segment != spool->active &&
+		    (pinned_stale(spool, segment) || pinned_cut(spool, segment)))
+			out[count++] = segment;
+	}
+	return count;
+}
+
+bool spool_pin_blocks(const struct spool_segment *segment, const struct spool_segment *const *waiting, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct spool_segment *dead = waiting[i];
+		bool stale = segment->stale_since && dead->done_octets && segment->stale_since <= held(dead);
+		if (stale || (dead->cut_from && cut_pins(segment, dead)))
 			return true;
 	}
 	return false;

@@ -238,7 +238,7 @@ struct spool {
 	struct spool_segment *active, *spare, *preparing;
 	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
 	unsigned free_count, free_capacity;
-	unsigned stale_count; /* segments with stale_since */
+	uint32_t stale_least; /* of all stale_since; 0: there is none */
 	bool ripe;            /* there may be one in which nothing lives */
 	bool leaving;         /* one waits for a commit, or a read, and leaves the log then */
 	bool crowded;         /* many wait only for free ones to be gone */
@@ -408,8 +408,11 @@ void spool_pin_release(struct spool *spool, struct spool_segment *segment);
 bool spool_pinned(const struct spool *spool, const struct spool_segment *segment);
 /* And copying its done records would help. */
 bool spool_pin_helps(const struct spool *spool, const struct spool_segment *segment);
-/* Only because of it a segment in which nothing lives cannot go, and copying that one's done records does not help. */
-bool spool_pin_blocks(const struct spool *spool, const struct spool_segment *segment);
+/* Segments in which nothing lives, that cannot go for another, and copying their done records does not help: the first
+ * ones, `max` at most. */
+unsigned spool_pin_waiting(const struct spool *spool, const struct spool_segment **out, unsigned max);
+/* Is it for this one that one of them waits? */
+bool spool_pin_blocks(const struct spool_segment *segment, const struct spool_segment *const *waiting, unsigned count);
 /* Are there many segments that wait for nothing but free ones to be gone? */
 bool spool_pin_crowd(const struct spool *spool);
 

@@ -240,7 +240,8 @@ static void free_trim(struct spool *spool)
 			continue;
 		}
 		i++;
-		if (disowned && segment->sequence < spool->oldest_durable && segment->ender_count)
+		if (disowned && segment->sequence < spool->oldest_durable &&
+		    (segment->ender_count || segment->stale_since))
 			spool_pin_release(spool, segment);
 		bool useless = segment->discard || size_odd(spool, segment);
 		bool waited = spool->crowded && segment->ender_count > 0;
