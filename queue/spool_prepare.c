@@ -266,15 +266,20 @@ static void prepare_failed(struct spool *spool, int error)
 		spool->cut = SPOOL_CUT_FAILED;
 }
 
-static void prepare_header(struct spool *spool)
+static void header_write(struct spool *spool, bool cut)
 {
 	struct spool_segment *segment = spool->preparing;
 	spool->prepare = SPOOL_PREPARE_HEADER;
-	spool->prepare_cut = spool->cut;
-	segment_renew(spool, segment);
-	header_fill(spool, segment, spool->prepare_cut);
+	spool->prepare_cut = cut;
+	header_fill(spool, segment, cut);
 	segment_write(spool->store, spool->ring, &spool->prepare_op, segment->handle, spool->header_block, SPOOL_BLOCK,
 		      0);
+}
+
+static void prepare_header(struct spool *spool)
+{
+	segment_renew(spool, spool->preparing);
+	header_write(spool, spool->cut);
 }
 
 static void prepare_ready(struct spool *spool)
@@ -381,12 +386,22 @@ static bool spare_is_stale(const struct spool *spool)
 	return owned > 0 && (spool->free_count > SPOOL_FREE_MAX || spool->crowded);
 }
 
-static void spare_rewrite(struct spool *spool)
+static void spare_take(struct spool *spool)
 {
 	spool->preparing = spool->spare;
 	spool->preparing->speaks = true;
 	spool->spare = NULL;
-	prepare_header(spool);
+}
+
+/*
+ * Nothing is in it yet, and of `oldest` either value will do until the write is done: it keeps its number and seed.
+ * With another number it would look as if a segment between it and its neighbour had left the log, and recovery knows
+ * less then of the end of that one.
+ */
+static void spare_refresh(struct spool *spool)
+{
+	spare_take(spool);
+	header_write(spool, false);
 }
 
 void spool_prepare(struct spool *spool)
@@ -395,7 +410,7 @@ void spool_prepare(struct spool *spool)
 		return;
 	if (spool->spare) {
 		if (spare_is_stale(spool))
-			spare_rewrite(spool);
+			spare_refresh(spool);
 		return;
 	}
 	/* With everything in use there is nothing to prepare until a segment is free, or a done record insists. */
@@ -418,7 +433,8 @@ void spool_prepare_cut(struct spool *spool)
 	if (spool->preparing)
 		return; /* its header will carry the cut */
 	if (spool->spare) {
-		spare_rewrite(spool);
+		spare_take(spool);
+		prepare_header(spool);
 		return;
 	}
 	prepare_start(spool);

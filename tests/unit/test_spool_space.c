@@ -2,6 +2,7 @@
  * tests/unit/test_spool_space.c - the log takes as much room as what lives in it is worth, whatever lives in it and
  * whatever happens to that: a backlog, mail that is being read, mail that stops in the middle of its arrival, damage.
  */
+#include "queue/spool_private.h"
 #include "tests/unit/test_spool_rig.h"
 
 enum { SEGMENTS = 12, FLOW = 200 * 1024 };
@@ -447,6 +448,30 @@ static void test_space_memory(void)
 	rig_end();
 }
 
+/* A header that is written anew, so that old files may go, spends no number: no segment seems to be missing. */
+static void test_space_adjacent(void)
+{
+	struct rig_message *m;
+
+	world(10);
+	while (figures().segments < 10)
+		CHECK(append(FLOW, &m));
+	rig_settle();
+	CHECK_EQ(rig_spool->spare->sequence, rig_spool->active->sequence + 1);
+	uint32_t said = rig_spool->spare->said;
+	for (uint32_t i = 0; i < rig_count; i++)
+		end(&rig_messages[i]);
+	for (int i = 0; i < 300; i++)
+		rig_turn();
+	rig_settle();
+	CHECK(rig_spool->spare->said > said);
+	CHECK_EQ(rig_spool->spare->sequence, rig_spool->active->sequence + 1);
+	rig_crash(WORLD_KILL);
+	rig_start();
+	CHECK_EQ(rig_report.live, 0);
+	rig_end();
+}
+
 int main(void)
 {
 	RUN(test_space_backlog);
@@ -459,5 +484,6 @@ int main(void)
 	RUN(test_space_starts);
 	RUN(test_space_less);
 	RUN(test_space_memory);
+	RUN(test_space_adjacent);
 	return check_end();
 }
