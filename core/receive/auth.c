@@ -73,7 +73,8 @@ static unsigned done(const struct login *login, enum guard_result result)
 {
 	struct guard_attempt attempt = attempt_of(login);
 
-	return guard_done(login->shard->receiver->shared->guard, &attempt, result);
+	return guard_done(login->shard->receiver->shared->guard, &attempt,
+			  login->known ? GUARD_VERIFY_KNOWN : GUARD_VERIFY, result);
 }
 
 static void let_in(struct session *s, bool known)
@@ -209,7 +210,7 @@ static bool is_known(struct session *s, const struct sasl_password *password)
 }
 
 /* The guard lets it be looked at; else it has been refused. */
-static bool may_try(struct session *s, bool *known)
+static bool may_try(struct session *s)
 {
 	struct login *login = s->login;
 	struct guard_attempt attempt;
@@ -222,7 +223,7 @@ static bool may_try(struct session *s, bool *known)
 	}
 	attempt = attempt_of(login);
 	answer = guard_ask(s->shard->receiver->shared->guard, &attempt);
-	*known = answer == GUARD_VERIFY_KNOWN;
+	login->known = answer == GUARD_VERIFY_KNOWN;
 	if (answer == GUARD_VERIFY || answer == GUARD_VERIFY_KNOWN)
 		return true;
 	s->login_failures++;
@@ -234,21 +235,18 @@ static bool may_try(struct session *s, bool *known)
 /* What is nobody's, whatever the file says. */
 static void refuse_nobody(struct session *s)
 {
-	bool known;
-
-	if (may_try(s, &known))
+	if (may_try(s))
 		wrong(s, "malformed", done(s->login, GUARD_WRONG));
 }
 
 static void verify(struct session *s, const struct sasl_password *password)
 {
 	struct login *login = s->login;
-	bool known;
 
-	if (!may_try(s, &known))
+	if (!may_try(s))
 		return;
 	choose_hash(s);
-	if (known && is_known(s, password)) {
+	if (login->known && is_known(s, password)) {
 		(void)done(login, GUARD_RIGHT);
 		let_in(s, true);
 		return;
@@ -265,7 +263,7 @@ static void verify(struct session *s, const struct sasl_password *password)
 		.password = login->secret->text,
 		.hash = login->hash,
 	};
-	verifier_ask(s->snapshot->verifiers, s->shard->asker, &login->ask, known);
+	verifier_ask(s->snapshot->verifiers, s->shard->asker, &login->ask, login->known);
 }
 
 /* ---- the exchange ----------------------------------------------------------------------------------------------- */

@@ -174,9 +174,10 @@ enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *att
 	return both.trusted ? GUARD_VERIFY_KNOWN : GUARD_VERIFY;
 }
 
-unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result)
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_answer answer,
+		    enum guard_result result)
 {
-	enum kind kind = look(guard, KIND_BOTH, attempt).trusted ? KIND_BOTH : KIND_ADDRESS;
+	enum kind kind = answer == GUARD_VERIFY_KNOWN ? KIND_BOTH : KIND_ADDRESS;
 	unsigned failures, wait_ms = GUARD_WAIT_FIRST_MS;
 
 	count(guard, kind, attempt, -1, result == GUARD_WRONG);

@@ -64,7 +64,7 @@ struct guard_attempt {
 	uint64_t now_ns;
 };
 
-/* VERIFY and VERIFY_KNOWN: guard_done() follows, once. */
+/* VERIFY and VERIFY_KNOWN: guard_done() follows, once, with that answer. */
 enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt);
 
 enum guard_result {
@@ -72,7 +72,9 @@ enum guard_result {
 	GUARD_WRONG,   /* or there is no such user */
 	GUARD_NOTHING, /* it was not looked at */
 };
-/* Returns after how long a wrong one may be said, in ms. */
-unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result);
+/* Returns after how long a wrong one may be said, in ms. Others of his may have signed in or failed since it was asked:
+ * the answer says in which bucket it stands. */
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_answer answer,
+		    enum guard_result result);
 
 #endif

@@ -49,6 +49,7 @@ struct login {
 	const char *user;             /* as the session's snapshot has him; NULL: there is no such user */
 	const char *reason;           /* static: why it is refused, in the event */
 	uint64_t started_ns;          /* the verification */
+	bool known;                   /* the guard's answer: he has signed in from there lately */
 	uint32_t discarded;           /* octets of a line that is too long to be anybody's */
 	char hash[PASSWORD_HASH_MAX + 1];
 };

@@ -397,7 +397,8 @@ enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *att
 	return attempt->user_length > 0 && attempt->user[0] == 'u' ? GUARD_VERIFY_KNOWN : GUARD_VERIFY;
 }
 
-unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_result result)
+unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_answer answer,
+		    enum guard_result result)
 {
 	return 1000;
 }

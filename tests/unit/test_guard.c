@@ -30,7 +30,7 @@ static enum guard_answer ask(const char *address, const char *user)
 	enum guard_answer answer = guard_ask(guard, &a);
 
 	if (answer == GUARD_VERIFY || answer == GUARD_VERIFY_KNOWN)
-		guard_done(guard, &a, GUARD_NOTHING);
+		guard_done(guard, &a, answer, GUARD_NOTHING);
 	return answer;
 }
 
@@ -38,16 +38,14 @@ static unsigned fail(const char *address, const char *user)
 {
 	struct guard_attempt a = attempt(address, user);
 
-	(void)guard_ask(guard, &a);
-	return guard_done(guard, &a, GUARD_WRONG);
+	return guard_done(guard, &a, guard_ask(guard, &a), GUARD_WRONG);
 }
 
 static void succeed(const char *address, const char *user)
 {
 	struct guard_attempt a = attempt(address, user);
 
-	(void)guard_ask(guard, &a);
-	guard_done(guard, &a, GUARD_RIGHT);
+	guard_done(guard, &a, guard_ask(guard, &a), GUARD_RIGHT);
 }
 
 static void begin(void)
@@ -120,14 +118,50 @@ static void test_at_once(void)
 	for (unsigned i = 0; i < 50; i++)
 		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
 	for (unsigned i = 0; i < 50; i++)
-		guard_done(guard, &a, GUARD_NOTHING);
+		guard_done(guard, &a, GUARD_VERIFY, GUARD_NOTHING);
 	(void)guard_ask(guard, &a);
-	guard_done(guard, &a, GUARD_WRONG);
+	guard_done(guard, &a, GUARD_VERIFY, GUARD_WRONG);
 	for (unsigned i = 1; i < GUARD_ADDRESS_FAILURES; i++)
 		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
 	CHECK_EQ(guard_ask(guard, &a), GUARD_REFUSE_ADDRESS);
-	guard_done(guard, &a, GUARD_NOTHING);
+	guard_done(guard, &a, GUARD_VERIFY, GUARD_NOTHING);
 	CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
+}
+
+/* A server opens fifty connections and is known from the first answer on: all of them are over with the last, and one
+ * wrong password behind the same address keeps out none of its neighbours. */
+static void test_known_meanwhile(void)
+{
+	struct guard_attempt a;
+
+	begin();
+	a = attempt("192.0.2.1", "server");
+	for (unsigned i = 0; i < 50; i++)
+		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY);
+	for (unsigned i = 0; i < 50; i++)
+		guard_done(guard, &a, GUARD_VERIFY, GUARD_RIGHT);
+	CHECK_EQ(fail("192.0.2.1", "mistyped"), GUARD_WAIT_FIRST_MS);
+	CHECK_EQ(ask("192.0.2.1", "printer"), GUARD_VERIFY);
+}
+
+/* Trust that ends while he is verified leaves nothing behind in the bucket that he had. */
+static void test_trust_ends_meanwhile(void)
+{
+	struct guard_attempt a;
+
+	begin();
+	succeed("192.0.2.1", "printer");
+	pass(GUARD_TRUST_DAYS * 86400 - 1);
+	a = attempt("192.0.2.1", "printer");
+	for (unsigned i = 0; i < 50; i++)
+		CHECK_EQ(guard_ask(guard, &a), GUARD_VERIFY_KNOWN);
+	pass(2);
+	a.now_ns = now_ns;
+	for (unsigned i = 0; i < 50; i++)
+		guard_done(guard, &a, GUARD_VERIFY_KNOWN, GUARD_NOTHING);
+	succeed("192.0.2.1", "printer");
+	CHECK_EQ(fail("192.0.2.1", "printer"), GUARD_WAIT_FIRST_MS);
+	CHECK_EQ(ask("192.0.2.1", "printer"), GUARD_VERIFY_KNOWN);
 }
 
 /* A user is guessed at from everywhere. */
@@ -251,6 +285,8 @@ int main(void)
 	RUN(test_no_longer_than_full);
 	RUN(test_ipv6_by_64);
 	RUN(test_at_once);
+	RUN(test_known_meanwhile);
+	RUN(test_trust_ends_meanwhile);
 	RUN(test_user);
 	RUN(test_same_address);
 	RUN(test_million);
