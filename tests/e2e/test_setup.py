@@ -13,6 +13,7 @@ import re
 import select
 import subprocess
 import sys
+import textwrap
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -224,29 +225,41 @@ def what_cannot_be_used():
         equal(os.listdir(work.path('made')), [], 'files')
 
 
+def pages_configurations():
+    """Blocks of pages that are whole configurations; the README's, and that with its other listeners and clients."""
+    blocks = [textwrap.dedent(block) for block in re.findall(r'(?:^    .*\n)+', read(SOURCES, 'README.md'), re.M)]
+    whole, = (block for block in blocks if block.startswith('hostname:'))
+    listeners, = (block for block in blocks if block.startswith('listeners:'))
+    yield whole
+    yield re.sub(r'^(?:listeners|clients):.*\n(?: .*\n)+', '', whole, flags=re.M) + listeners
+    for page in sorted(glob.glob(os.path.join(SOURCES, 'docs', '*.md'))):
+        yield from re.findall(r'^```yaml\n(hostname:.*?)^```', read(page), re.S | re.M)
+
+
 @case
 def the_pages():
-    """Each block of a page that is a whole configuration passes `check`; what it names exists meanwhile."""
+    """They pass `check`; what they name exists meanwhile."""
     count = 0
     with Workspace() as work:
         certificates = Certificates()
-        for page in sorted(glob.glob(os.path.join(SOURCES, 'docs', '*.md'))):
-            for text in re.findall(r'^```yaml\n(hostname:.*?)^```', read(page), re.S | re.M):
-                count += 1
-                directory = work.path('page-%d' % count)
-                os.makedirs(os.path.join(directory, 'spool'))
-                for suffix, own in (('crt', certificates.client), ('key', certificates.client_key)):
-                    for name in re.findall(r'[\w.-]+\.%s\b' % suffix, text):
-                        os.symlink(own, os.path.join(directory, name))
-                for name in re.findall(r'[\w.-]+\.secret\b', text):
-                    with open(os.path.join(directory, name), 'w') as f:
-                        f.write('secret\n')
-                text = text.replace('/var/lib/postrider', os.path.join(directory, 'spool'))
-                file = os.path.join(directory, 'postrider.yaml')
-                with open(file, 'w', encoding='utf-8') as f:
-                    f.write(text)
-                checked(file)
-    check(count >= 3, 'only %d configurations were found', count)
+        for count, text in enumerate(pages_configurations(), 1):
+            directory = work.path('page-%d' % count)
+            os.makedirs(os.path.join(directory, 'spool'))
+            for suffix, own in (('crt', certificates.client), ('key', certificates.client_key)):
+                for name in set(re.findall(r'[\w.-]+\.%s\b' % suffix, text)):
+                    os.symlink(own, os.path.join(directory, name))
+            for name in re.findall(r'[\w.-]+\.secret\b', text):
+                with open(os.path.join(directory, name), 'w') as f:
+                    f.write('secret\n')
+            if 'users_file: users' in text:
+                with open(os.path.join(directory, 'users'), 'w') as f:
+                    subprocess.run([program('postrider'), 'hash', 'copier'], input=b'secret\n', stdout=f, check=True)
+            text = text.replace('/var/lib/postrider', os.path.join(directory, 'spool'))
+            file = os.path.join(directory, 'postrider.yaml')
+            with open(file, 'w', encoding='utf-8') as f:
+                f.write(text)
+            checked(file)
+    check(count >= 8, 'only %d configurations were found', count)
     return '%d configurations' % count
 
 
