@@ -319,8 +319,11 @@ static int32_t by_shown(const struct client_index *index, const struct client_qu
 {
 	best = by_name(index, (struct name){question->fingerprint, strlen(question->fingerprint), true}, question,
 		       best);
-	for (const char *name = question->names; name && *name; name += strlen(name) + 1)
-		best = by_name(index, (struct name){name, strlen(name), true}, question, best);
+	/* Whoever signs certificates writes names into them; one that looks like a fingerprint is none. */
+	for (const char *name = question->names; name && *name; name += strlen(name) + 1) {
+		if (!strchr(name, ':'))
+			best = by_name(index, (struct name){name, strlen(name), true}, question, best);
+	}
 	return best;
 }
 

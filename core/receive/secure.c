@@ -150,17 +150,19 @@ void receive_begin_tls(struct session *s)
 
 void receive_secured(struct session *s)
 {
+	bool room;
+
 	s->helo_given = false;
 	s->esmtp = false;
 	s->helo_length = 0;
 	s->line_length = 0;
 	s->user = NULL;
-	(void)receive_identify(s); /* it can only be less than before */
+	/* A certificate may make it another's, who has all of his connections already. */
+	room = receive_identify(s);
 	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
-	if (receive_implicit(s)) {
-		receive_move(s, SESSION_GREETING);
+	receive_move(s, receive_implicit(s) ? SESSION_GREETING : SESSION_COMMAND);
+	if (!room)
+		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+	else if (receive_implicit(s))
 		receive_greet(s);
-	} else {
-		receive_move(s, SESSION_COMMAND);
-	}
 }

@@ -465,6 +465,57 @@ def clients_by_certificate():
 
 
 @case
+def a_name_is_no_fingerprint():
+    """REL-02: a name in a certificate that reads like another's fingerprint is only a name."""
+    certificates, section = certificates_section()
+    with open(certificates.selfsigned) as f:
+        digest = 'sha256:' + hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+    listener = {'tls': 'offered', 'client_certificates': 'requested', 'ca_file': certificates.ca}
+    with Setting(clients=[{'name': 'own', 'certificates': [digest]}], listener=listener, tls_section=section) as s:
+        for pair, code in (((signed(s.work, certificates, digest),), 550),
+                           ((certificates.selfsigned, certificates.selfsigned_key), 250)):
+            context = ssl.create_default_context(cafile=certificates.ca)
+            context.check_hostname = False
+            context.load_cert_chain(*pair)
+            with smtplib.SMTP(*s.relay.address) as client:
+                client.starttls(context=context)
+                client.ehlo()
+                client.docmd('MAIL FROM:<a@example.net>')
+                equal(client.docmd('RCPT TO:<b@example.com>')[0], code, pair[0])
+
+
+@case
+def connections_are_counted_by_certificate():
+    """A client's limit holds from when its certificate has been seen, by STARTTLS and from the first octet."""
+    certificates, section = certificates_section()
+    entries = [{'name': 'signed', 'certificates': ['app.example.org'], 'limits': {'connections': 1}}]
+    for mode in ('offered', 'implicit'):
+        listener = {'tls': mode, 'client_certificates': 'requested', 'ca_file': certificates.ca}
+        with Setting(clients=entries, listener=listener, tls_section=section) as s:
+            context = ssl.create_default_context(cafile=certificates.ca)
+            context.check_hostname = False
+            context.load_cert_chain(signed(s.work, certificates, 'app.example.org'))
+
+            def connect(code):
+                client = Client(s.relay.address, greeting=mode != 'implicit')
+                if mode == 'offered':
+                    client.command('STARTTLS', 220)
+                client.socket = context.wrap_socket(client.socket)
+                if mode == 'implicit':
+                    client.expect(220 if code == 250 else code)
+                if mode == 'offered' or code == 250:
+                    client.command('EHLO x', code)
+                return client
+
+            first = connect(250)
+            check(connect(421).closed(), 'open behind 421 (%s)' % mode)
+            first.command('QUIT', 221)
+            first.close()
+            eventually(lambda: s.relay.count['session'] >= 2, 'their ends')
+            connect(250).close()
+
+
+@case
 def many_half_exchanges():
     """AUTH begun and not gone on with, in three hundred sessions: others sign in."""
     with Setting() as s:
