@@ -44,6 +44,17 @@ bool receive_auth_offered(const struct session *s)
 	       (s->transport.secured || listener->auth_in_clear);
 }
 
+bool receive_sign_in_holds(const struct session *s)
+{
+	const struct config *then = s->snapshot->config, *now = s->shard->receiver->snapshot->config;
+	struct user before, user;
+
+	if (!s->user || then == now)
+		return true;
+	return user_table_find(then->users, s->user, strlen(s->user), &before) &&
+	       user_table_find(now->users, s->user, strlen(s->user), &user) && strcmp(before.hash, user.hash) == 0;
+}
+
 /* The exchange is over, and its last reply said: commands are read again, some of which may be there already. */
 static void end_exchange(struct session *s)
 {
@@ -95,6 +106,7 @@ static void let_in(struct session *s, bool known)
 /* `reply`: static; 454, or 535 for whatever is wrong with name or password (RFC 4954 6). */
 static void refuse(struct session *s, const char *reply, const char *reason)
 {
+	unsigned most = s->snapshot->config->limits.errors_per_session;
 	struct shard *shard = s->shard;
 	uint32_t untold = 0;
 
@@ -109,6 +121,8 @@ static void refuse(struct session *s, const char *reply, const char *reason)
 	receive_reply(s, reply, strlen(reply));
 	if (s->login_failures >= FAILURES_MAX)
 		receive_finish(s, NULL, "too many failed authentications");
+	else if (most && s->errors >= most)
+		receive_finish(s, NULL, "too many errors");
 	end_exchange(s);
 }
 

@@ -101,6 +101,10 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "530 5.7.0 Authentication required\r\n");
 		return;
 	}
+	if (!receive_sign_in_holds(s)) {
+		receive_finish(s, "421 4.7.0 Sign in again, closing connection\r\n", "user changed");
+		return;
+	}
 	if (s->shard->draining) {
 		receive_finish(s, "421 4.3.2 Shutting down, try again later\r\n", "shutting down");
 		return;

@@ -102,6 +102,8 @@ bool receive_identify(struct session *s);
 
 /* Its listener offers AUTH, and not in clear where it must not. */
 bool receive_auth_offered(const struct session *s);
+/* Nobody has signed in, or who has is still there in the newest configuration, with the same password. */
+bool receive_sign_in_holds(const struct session *s);
 void receive_auth(struct session *s, const struct smtp_command *command);
 /* In SESSION_AUTH: one complete line, without CRLF; one that ends in LF alone; octets of one that is too long. */
 void receive_auth_line(struct session *s, const char *line, size_t length);

@@ -317,6 +317,48 @@ def users_are_read_anew():
 
 
 @case
+def who_is_gone_sends_no_more():
+    """Sessions over a reload: whoever is gone from the file or has another password has to sign in again, also where he
+    did so with the old one after the reload; all others go on."""
+    users = [hash_line('scan@example.org'), hash_line('gone'), hash_line('stays')]
+    with Setting('required', users=''.join(users)) as s:
+        names = ('scan@example.org', 'gone', 'stays')
+        clients = [s.client() for _ in range(4)]
+        for client, name in zip(clients, names):
+            client.command('AUTH PLAIN ' + plain(name), 235)
+            client.envelope()
+        s.work.write('users', users[2] + hash_line('scan@example.org', 'another'))
+        s.relay.signal(1)
+        eventually(lambda: s.relay.count['reloaded'], lambda: 'reloaded: ' + s.relay.tail())
+        clients[3].command('AUTH PLAIN ' + plain('gone'), 235)
+        for number, client in enumerate(clients[:3]):
+            client.data(message(number))  # what was begun is ended
+        for client in (clients[0], clients[1], clients[3]):
+            client.command('MAIL FROM:<a@example.net>', 421, '4.7.0')
+            check(client.closed(), 'open behind 421')
+        clients[2].envelope()
+        clients[2].data(message(4))
+        for client in clients:
+            client.close()
+        s.hop.wait_arrivals(4)
+
+
+@case
+def errors_end_where_nobody_can_verify():
+    """While the queue of passwords is full, each is told 454 at once: that counts as an error, too."""
+    with Setting(limits={'errors_per_session': 5}) as s:
+        crowd = [s.client(source='127.0.1.%d' % (n + 1)) for n in range(100)]
+        for client in crowd:
+            client.send('AUTH PLAIN %s\r\n' % plain(password='no'))
+        with s.client(source='127.0.2.1') as client:
+            client.send(('AUTH PLAIN %s\r\n' % plain(password='no')) * 20)
+            replies = client.replies()
+            check(replies[0][0] == 454 and len(replies) <= 5, 'after five errors: %s', replies)
+        for client in crowd:
+            client.close()
+
+
+@case
 def python_signs_in():
     with Setting('required') as s:
         for initial in (True, False):
