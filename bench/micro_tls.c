@@ -9,7 +9,8 @@
  *
  * `handshakes` prints instead what a handshake takes each side, and a session's memory. Both sides run in this thread,
  * and their time is taken apart. Each figure is the median of five rounds; the spread is the distance between the
- * fastest and the slowest round. Memory is what malloc says is in use, so run it without sanitizers.
+ * fastest and the slowest round. "wolfssl" in a name: the same with nothing handed
+ * on. Memory is what malloc says is in use, so run it without sanitizers.
  */
 #include "tls/tls.h"
 
@@ -210,7 +211,19 @@ static void print(const char *name, double *us, const char *note)
 	printf("%-44s %9.2f us  (%.2f to %.2f)  %s\n", name, us[ROUNDS / 2], us[0], us[ROUNDS - 1], note);
 }
 
-static void measure_handshake(int version, bool resumed)
+struct signer {
+	const char *label, *file;
+	bool plain; /* without acceleration */
+};
+
+static void use(const char *directory, const struct signer *signer)
+{
+	snprintf(certificate, sizeof(certificate), "%s/%s.crt", directory, signer->file);
+	snprintf(key, sizeof(key), "%s/%s.key", directory, signer->file);
+	tls_set_acceleration(!signer->plain);
+}
+
+static void measure_handshake(const char *label, int version, bool resumed)
 {
 	struct tls_context *c = make(false, version), *s = make(true, version);
 	struct tls_ticket *ticket = NULL;
@@ -234,9 +247,9 @@ static void measure_handshake(int version, bool resumed)
 		client_us[round] = (double)client.ns / HANDSHAKES / 1000;
 		server_us[round] = (double)server.ns / HANDSHAKES / 1000;
 	}
-	snprintf(name, sizeof(name), "%s handshake, %s, client", info.version, resumed ? "resumed" : "full");
+	snprintf(name, sizeof(name), "%s %s handshake, %s, client", info.version, label, resumed ? "resumed" : "full");
 	print(name, client_us, info.group);
-	snprintf(name, sizeof(name), "%s handshake, %s, server", info.version, resumed ? "resumed" : "full");
+	snprintf(name, sizeof(name), "%s %s handshake, %s, server", info.version, label, resumed ? "resumed" : "full");
 	print(name, server_us, "");
 	tls_ticket_free(ticket);
 	tls_context_free(c);
@@ -277,6 +290,13 @@ static void measure_memory(int version, bool keep_client)
 	tls_context_free(s);
 }
 
+static const struct signer signers[] = {
+	{"ECDSA", "server", false},
+	{"RSA-2048", "rsa", false},
+	{"RSA-2048 wolfssl", "rsa", true},
+	{"RSA-4096", "rsa4096", false},
+};
+
 int main(int argc, char **argv)
 {
 	int operand = micro_start(argc, argv, "CERTIFICATES [handshakes]");
@@ -284,8 +304,7 @@ int main(int argc, char **argv)
 
 	if (operand + 1 != argc && !handshakes)
 		micro_fail(argv[operand + 1], "one directory, and perhaps \"handshakes\"");
-	snprintf(certificate, sizeof(certificate), "%s/server.crt", argv[operand]);
-	snprintf(key, sizeof(key), "%s/server.key", argv[operand]);
+	use(argv[operand], &signers[0]);
 	snprintf(authority, sizeof(authority), "%s/ca.crt", argv[operand]);
 	tls_global_init();
 	micro_note("tls", tls_library());
@@ -295,8 +314,12 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	for (int version = 2; version <= 3; version++) {
-		measure_handshake(version, false);
-		measure_handshake(version, true);
+		for (size_t i = 0; i < sizeof(signers) / sizeof(signers[0]); i++) {
+			use(argv[operand], &signers[i]);
+			measure_handshake(signers[i].label, version, false);
+		}
+		use(argv[operand], &signers[0]);
+		measure_handshake(signers[0].label, version, true);
 	}
 	for (int version = 2; version <= 3; version++) {
 		measure_memory(version, true);

@@ -7,7 +7,8 @@
 # client        for client authentication, signed by ca
 # expired       like server, but ended in 2021          other      like server, signed by other-ca
 # selfsigned    like server, signed by itself
-# rsa           like server, with an RSA key               second     other.example.net, like server else
+# rsa           like server, with an RSA key; rsa3072, rsa4096 with larger ones
+#                                                       second     other.example.net, like server else
 # copied-anchor a forgery: like server, with ca's name, key identifier and signature, but a key of its own
 #
 # Each NAME has NAME.crt and NAME.key. Running it again changes nothing while this file is the same and the server
@@ -80,6 +81,7 @@ EOF
 key() {
 	case $1 in
 	rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/$1.key" 2>/dev/null ;;
+	rsa*) openssl genpkey -algorithm RSA -pkeyopt "rsa_keygen_bits:${1#rsa}" -out "$work/$1.key" 2>/dev/null ;;
 	*) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/$1.key" 2>/dev/null ;;
 	esac
 }
@@ -111,6 +113,8 @@ signed client relay.example.org client ca $now $later
 signed expired mail.example.org server ca 200101000000Z 210101000000Z
 signed other mail.example.org server other-ca $now $later
 signed rsa mail.example.org server ca $now $later
+signed rsa3072 mail.example.org server ca $now $later
+signed rsa4096 mail.example.org server ca $now $later
 signed second other.example.net second ca $now $later
 
 # A forgery is the attacker's certificate with the octets behind its TBSCertificate taken from the anchor.
@@ -134,7 +138,7 @@ size=$((tbs + $(wc -c <"$work/signature")))
 } >"$work/copied-anchor.der.new"
 openssl x509 -inform DER -in "$work/copied-anchor.der.new" -out "$work/copied-anchor.crt"
 
-for name in copied-anchor ca other-ca selfsigned server wildcard client expired other rsa second; do
+for name in copied-anchor ca other-ca selfsigned server wildcard client expired other rsa rsa3072 rsa4096 second; do
 	mv "$work/$name.key" "$work/$name.crt" "$directory/"
 done
 echo "$version" >"$directory/complete"

@@ -7,6 +7,7 @@
 #include "tls/internal.h"
 
 #include "tls/certificate.h"
+#include "tls/rsa.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -121,7 +122,9 @@ static uint8_t *read_file(const char *path, size_t *length)
 	enum { FILE_MAX = 65536 };
 	FILE *file = fopen(path, "re");
 	uint8_t *data = file != NULL ? malloc(FILE_MAX) : NULL;
-
+	/* It may be a key: no copy of it stays behind in stdio's buffer. */
+	if (file != NULL)
+		setvbuf(file, NULL, _IONBF, 0);
 	*length = data != NULL ? fread(data, 1, FILE_MAX, file) : 0;
 	if (file != NULL)
 		fclose(file);
@@ -179,6 +182,23 @@ static bool ec_key_fits(const char *certificate_file, const char *key_file)
 	return fits;
 }
 
+/* Read once, so that wolfSSL and libcrypto have the same even while a file is being replaced. */
+static bool load_key(struct tls_context *context, const char *file, struct tls_problem *problem)
+{
+	size_t length;
+	uint8_t *pem = read_file(file, &length);
+
+	if (pem == NULL)
+		return fail(problem, "out of memory");
+	int rc = wolfSSL_CTX_use_PrivateKey_buffer(context->wolf, pem, (long)length, WOLFSSL_FILETYPE_PEM);
+	if (rc == WOLFSSL_SUCCESS && acceleration_wanted)
+		context->rsa = rsa_key_new((const char *)pem, length);
+	explicit_bzero(pem, length);
+	free(pem);
+	return rc == WOLFSSL_SUCCESS ||
+	       fail(problem, "private key %s: no usable unencrypted PEM key%s", file, reason(rc));
+}
+
 static bool load_certificate(struct tls_context *context, const struct tls_context_config *config,
 			     struct tls_problem *problem)
 {
@@ -197,9 +217,8 @@ static bool load_certificate(struct tls_context *context, const struct tls_conte
 	if (rc != WOLFSSL_SUCCESS)
 		return fail(problem, "certificate %s: no usable PEM certificate chain%s", config->certificate_file,
 			    reason(rc));
-	rc = wolfSSL_CTX_use_PrivateKey_file(context->wolf, key_file, WOLFSSL_FILETYPE_PEM);
-	if (rc != WOLFSSL_SUCCESS)
-		return fail(problem, "private key %s: no usable unencrypted PEM key%s", key_file, reason(rc));
+	if (!load_key(context, key_file, problem))
+		return false;
 	if (wolfSSL_CTX_check_private_key(context->wolf) != WOLFSSL_SUCCESS ||
 	    !ec_key_fits(config->certificate_file, key_file))
 		return fail(problem, "private key %s does not belong to certificate %s", key_file,

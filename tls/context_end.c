@@ -9,6 +9,7 @@
 
 #include "tls/certificate.h"
 #include "tls/internal.h"
+#include "tls/rsa.h"
 
 void tls_context_hold(struct tls_context *context)
 {
@@ -24,6 +25,7 @@ void tls_context_free(struct tls_context *context)
 	free(context->others);
 	tls_own_free(context->own);
 	wolfSSL_CTX_free(context->wolf);
+	rsa_key_free(context->rsa);
 	anchors_free(context->anchors);
 	explicit_bzero(context->ticket_secret, sizeof(context->ticket_secret));
 	free(context);

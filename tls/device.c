@@ -1,11 +1,14 @@
 /*
- * tls/device.c - the crypto device wolfSSL asks first: AES-GCM (if accelerated) and seeds for its generators.
+ * tls/device.c - the crypto device wolfSSL asks first: AES-GCM (if accelerated), signatures with RSA, and
+ * seeds for its generators.
  *
  * wolfSSL passes an Aes object, not the session it belongs to. Each entry of session.c therefore names the
  * session's keys in a thread-local variable for the time of the call (tls_device_enter). Everything the device
  * does not do it answers with CRYPTOCB_UNAVAILABLE, and wolfSSL's own code does it.
  */
 #include "tls/internal.h"
+
+#include "tls/rsa.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 static _Thread_local struct accel_keys *current_keys;
+static _Thread_local const struct rsa_key *current_rsa;
 static void (*seed_function)(void *out, size_t length); /* NULL: the kernel */
 
 void tls_random_source(void (*fn)(void *out, size_t length))
@@ -25,6 +29,11 @@ void tls_random_source(void (*fn)(void *out, size_t length))
 void tls_device_enter(struct accel_keys *keys)
 {
 	current_keys = keys;
+}
+
+void tls_device_sign_with(const struct rsa_key *key)
+{
+	current_rsa = key;
 }
 
 void tls_random_bytes(void *out, size_t length)
@@ -109,6 +118,19 @@ static int on_open(wc_CryptoInfo *info)
 	return 0;
 }
 
+/* What wolfSSL has padded, for its signature; it checks the result with the public key before that is sent. Where
+ * libcrypto fails it signs itself. */
+static int on_rsa(wc_CryptoInfo *info)
+{
+	word32 length = info->pk.rsa.inLen;
+
+	if (current_rsa == NULL || info->pk.rsa.type != RSA_PRIVATE_ENCRYPT || *info->pk.rsa.outLen < length ||
+	    !rsa_key_apply(current_rsa, info->pk.rsa.in, length, info->pk.rsa.out))
+		return CRYPTOCB_UNAVAILABLE;
+	*info->pk.rsa.outLen = length;
+	return 0;
+}
+
 static int on_request(int device, wc_CryptoInfo *info, void *argument)
 {
 	switch (info->algo_type) {
@@ -118,6 +140,8 @@ static int on_request(int device, wc_CryptoInfo *info, void *argument)
 		if (info->cipher.type != WC_CIPHER_AES_GCM)
 			return CRYPTOCB_UNAVAILABLE;
 		return info->cipher.enc ? on_seal(info) : on_open(info);
+	case WC_ALGO_TYPE_PK:
+		return info->pk.type == WC_PK_TYPE_RSA ? on_rsa(info) : CRYPTOCB_UNAVAILABLE;
 	default:
 		return CRYPTOCB_UNAVAILABLE;
 	}

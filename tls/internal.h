@@ -6,8 +6,8 @@
  * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
  * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
  * certificate stands for), describe.c (what it says, for people), error.c (texts), trim.c (what an established session
- * gives up), device.c (wolfSSL's crypto device), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the
- * build).
+ * gives up), device.c (wolfSSL's crypto device), rsa.c (rsa.h: signing), accel_ipsec_mb.c or accel_none.c (the fast
+ * AES-GCM, chosen by the build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H
@@ -22,6 +22,7 @@
 
 struct DecodedCert;
 struct own_certificate;
+struct rsa_key;
 struct tls_hello;
 
 enum {
@@ -44,6 +45,7 @@ struct tls_context {
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
 	bool server, verify_peer, ask_peer, accelerated;
+	struct rsa_key *rsa;         /* owned: the certificate's, where it is one and libcrypto signs with it */
 	struct own_certificate *own; /* owned; servers */
 	struct tls_context **others; /* owned: the same with other certificates (choose.c) */
 	size_t other_count;
@@ -159,6 +161,8 @@ void tls_random_bytes(void *out, size_t length);
 void tls_random_source(void (*fn)(void *out, size_t length));
 /* Says whose keys the crypto device uses in this thread until the next call; NULL: nobody's. */
 void tls_device_enter(struct accel_keys *keys);
+/* The same of the key that signs a handshake. */
+void tls_device_sign_with(const struct rsa_key *key);
 
 /* accel_*.c: AES-GCM outside wolfSSL. */
 struct accel_keys; /* expanded keys of one session, one per direction */

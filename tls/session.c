@@ -398,10 +398,12 @@ enum tls_status tls_handshake(struct tls_session *session)
 			return status;
 		tls_device_enter(session->keys);
 	}
+	tls_device_sign_with(session->context->rsa);
 	if (session->context->server)
 		result = wolfSSL_accept(session->wolf);
 	else
 		result = wolfSSL_connect(session->wolf);
+	tls_device_sign_with(NULL);
 	if (result != WOLFSSL_SUCCESS) {
 		status = explain(session, result);
 		if (status == TLS_FAILED)
