@@ -327,15 +327,19 @@ static bool ask_next(struct dns *dns, struct dns_job *job)
 		ask_exchangers(dns, job);
 		return true;
 	}
-	do {
-		if (!resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
-			answer_nothing(dns, job);
-			return false;
+	while (resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
+		bool out = false;
+		for (unsigned k = 0; k < DNS_KINDS && name[0] != '\0'; k++) {
+			dns_library_ask(dns->library, &job->queries[k], name, (enum dns_kind)k);
+			out |= job->queries[k].out;
+			if (!job->queries[k].out)
+				note(job, &job->queries[k]);
 		}
-	} while (name[0] == '\0');
-	for (unsigned k = 0; k < DNS_KINDS; k++)
-		dns_library_ask(dns->library, &job->queries[k], name, (enum dns_kind)k);
-	return true;
+		if (out)
+			return true;
+	}
+	answer_nothing(dns, job);
+	return false;
 }
 
 /* Looks at a running job; false: it is over. */
