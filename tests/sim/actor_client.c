@@ -44,7 +44,7 @@ struct actor_client {
 	struct client_reply expected[CLIENT_EXPECTED_MAX];
 	unsigned expected_start, expected_count;
 	struct client_slot slots[CLIENT_SLOTS];
-	unsigned in_flight, begun, begun_here, accepted, errors, attempts;
+	unsigned in_flight, begun, begun_here, accepted, errors, attempts, connections;
 	bool ready, quitting, done;
 	char line[CLIENT_LINE_MAX];
 	size_t line_length;
@@ -69,10 +69,21 @@ static struct ledger_message *client_message(struct actor_client *c, const struc
 	return &c->config.ledger->messages[slot->sequence];
 }
 
+/* It has signed in, where it has to. */
+static bool client_may_relay(const struct actor_client *c)
+{
+	return !c->config.entry || c->config.entry->signed_in;
+}
+
 /* Ends a message: recipients that were accepted get `fate`, the others were refused. */
 static void client_settle(struct actor_client *c, struct client_slot *slot, enum ledger_fate fate)
 {
 	struct ledger_message *message = client_message(c, slot);
+	if (!client_may_relay(c)) {
+		if (fate == LEDGER_ACCEPTED && slot->rcpt_ok)
+			actor_entry_violation(c->config.entry, "a message was taken", "");
+		fate = LEDGER_REFUSED;
+	}
 	for (unsigned i = 0; i < message->recipient_count; i++)
 		message->recipients[i].fate = slot->rcpt_ok & 1u << i ? fate : LEDGER_REFUSED;
 	c->accepted += fate == LEDGER_ACCEPTED && slot->rcpt_ok;
@@ -234,11 +245,24 @@ static void client_on_greeting(struct actor_client *c, enum client_expect kind, 
 	}
 }
 
-static void client_on_envelope_reply(struct actor_client *c, const struct client_reply *r, bool good)
+/* Who has signed in may relay, and nobody else. */
+static void client_judge(struct actor_client *c, bool refused, bool taken)
 {
+	if (!c->config.entry)
+		return;
+	if (refused && client_may_relay(c))
+		actor_entry_violation(c->config.entry, "who has signed in may not relay", c->line);
+	if (taken && !client_may_relay(c))
+		actor_entry_violation(c->config.entry, "who has not signed in may relay", c->line);
+}
+
+static void client_on_envelope_reply(struct actor_client *c, const struct client_reply *r, unsigned code)
+{
+	bool good = code / 100 == 2;
 	struct client_slot *slot = &c->slots[r->slot];
 	bool lockstep = c->config.mode == ACTOR_CLIENT_LOCKSTEP;
 	if (r->kind == EXPECT_MAIL) {
+		client_judge(c, !good && code / 100 == 5, false);
 		slot->rcpt_bad |= good ? 0 : ~0u;
 		if (lockstep && good)
 			client_rcpt(c, r->slot, 0);
@@ -246,6 +270,7 @@ static void client_on_envelope_reply(struct actor_client *c, const struct client
 			client_settle(c, slot, LEDGER_REFUSED);
 		return;
 	}
+	client_judge(c, code / 100 == 5 && !(slot->rcpt_bad & 1u << r->recipient), good);
 	if (good)
 		slot->rcpt_ok |= 1u << r->recipient;
 	else
@@ -272,7 +297,7 @@ static void client_on_reply(struct actor_client *c, unsigned code)
 		break;
 	case EXPECT_MAIL:
 	case EXPECT_RCPT:
-		client_on_envelope_reply(c, &r, good);
+		client_on_envelope_reply(c, &r, code);
 		break;
 	case EXPECT_DATA:
 		client_on_data_reply(c, r.slot, code);
@@ -305,6 +330,7 @@ static void client_over(struct actor_client *c)
 	}
 	assert(c->in_flight == 0);
 	c->connection = NULL;
+	c->connections++;
 	c->expected_count = 0;
 	c->line_length = 0;
 	c->ready = c->quitting = false;
@@ -314,9 +340,63 @@ static void client_over(struct actor_client *c)
 		world_after(c->config.retry_ns / 2 + world_below(c->config.retry_ns + 1), client_connect, c);
 }
 
+static void client_end(struct actor_client *c, bool abort)
+{
+	if (abort)
+		world_abort(c->connection);
+	else
+		world_disconnect(c->connection);
+	client_over(c);
+}
+
+struct client_cut {
+	struct actor_client *client;
+	unsigned connections;
+};
+
+static void client_cut(void *context)
+{
+	struct client_cut *cut = context;
+
+	if (cut->client->connection && cut->client->connections == cut->connections)
+		client_end(cut->client, world_below(2));
+	world_release(cut);
+}
+
+/* False: its connection has ended. */
+static bool client_enter(struct actor_client *c, enum actor_entry_go go)
+{
+	enum { MOMENT_NS = 3000000000 };
+	struct client_cut *cut;
+
+	switch (go) {
+	case ENTRY_LATER:
+		cut = world_alloc(sizeof(*cut));
+		*cut = (struct client_cut){c, c->connections};
+		world_after(world_below(world_below(2) ? MOMENT_NS : MOMENT_NS / 1000), client_cut, cut);
+		break;
+	case ENTRY_CUT:
+	case ENTRY_LEAVE:
+		client_end(c, world_below(2));
+		return false;
+	case ENTRY_IN:
+		c->ready = true;
+		client_advance(c);
+		break;
+	case ENTRY_WAIT:
+		break;
+	}
+	return true;
+}
+
 static void client_on_open(struct world_connection *connection, void *context)
 {
-	client_expect(context, EXPECT_GREETING, 0, 0);
+	struct actor_client *c = context;
+
+	if (c->config.entry)
+		(void)client_enter(c, actor_entry_begin(c->config.entry, connection));
+	else
+		client_expect(c, EXPECT_GREETING, 0, 0);
 }
 
 /* A reply is complete with the line that has no hyphen after its code. */
@@ -337,10 +417,17 @@ static void client_on_data(struct world_connection *connection, void *context, c
 {
 	struct actor_client *c = context;
 	for (size_t i = 0; i < length; i++) {
-		if (c->line_length < CLIENT_LINE_MAX)
+		if (c->line_length < CLIENT_LINE_MAX - 1)
 			c->line[c->line_length++] = (char)data[i];
 		if (data[i] != '\n')
 			continue;
+		if (c->config.entry && !c->ready) {
+			c->line[c->line_length] = '\0';
+			c->line_length = 0;
+			if (!client_enter(c, actor_entry_line(c->config.entry, connection, c->line)))
+				return;
+			continue;
+		}
 		bool quit = c->quitting;
 		client_line(c);
 		c->line_length = 0;
@@ -372,7 +459,10 @@ static void client_connect(void *context)
 {
 	struct actor_client *c = context;
 	c->attempts++;
-	c->connection = world_connect(&c->config.address, NULL, &client_actor, c);
+	if (c->config.entry)
+		actor_entry_connect(c->config.entry);
+	c->connection =
+		world_connect(&c->config.address, c->config.entry ? &c->config.entry->from : NULL, &client_actor, c);
 }
 
 struct actor_client *actor_client_start(const struct actor_client_config *config)

@@ -7,11 +7,12 @@
  *
  * When a connection ends early the client notes the fate of what was in flight, waits, and connects again with the next
  * messages; it never sends one twice. It is done when it has sent all, or, if `attempts_max` is set, has failed
- * to connect that often in a row.
+ * to connect that often in a row; one with an `entry` (actor_entry.h) has connected that often.
  */
 #ifndef POSTRIDER_SIM_ACTOR_CLIENT_H
 #define POSTRIDER_SIM_ACTOR_CLIENT_H
 
+#include "tests/sim/actor_entry.h"
 #include "tests/sim/actor_ledger.h"
 #include "tests/sim/world.h"
 
@@ -29,6 +30,7 @@ struct actor_client_config {
 	uint32_t chunk_rate;              /* per million messages: its content in several chunks */
 	uint64_t retry_ns;                /* before connecting again, about */
 	unsigned attempts_max;            /* 0: for ever */
+	struct actor_entry *entry;        /* how it comes in; NULL: by a greeting and EHLO */
 };
 
 struct actor_client;

@@ -14,6 +14,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tls_policy.h"
+#include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
 #include "core/receive/receiver.h"
 #include "core/relay/reload.h"
@@ -42,8 +43,8 @@ static const char rig_yaml[] =
 	"hostname: relay.example\n"
 	"shards: %u\n"
 	"spool: { directory: /spool, size_max: %uMiB, segment_size: 4MiB, message_size_max: 8MiB }\n"
-	"listeners: [{ name: lan, address: \"127.0.0.1:2525\" }%s%s]\n"
-	"clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
+	"listeners: [%s%s%s]\n"
+	"clients: [%s]\n"
 	"destinations:\n"
 	"  - { name: one, hosts: [%s], %s, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u%s }, pacing: %s }\n"
@@ -52,7 +53,8 @@ static const char rig_yaml[] =
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
 	"retry: %s\n"
 	"limits: { errors_per_session: 1000 }\n"
-	"log: { stats_interval: 0 }\n";
+	"log: { stats_interval: 0 }\n"
+	"%s\n";
 
 void rig_fail(struct rig *rig, const char *format, ...)
 {
@@ -196,12 +198,15 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 	static struct config_problems problems;
 	char text[4096];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
+			 o->listeners ? o->listeners : "{ name: lan, address: \"127.0.0.1:2525\" }",
 			 o->second_listener ? ", { name: more, address: \"127.0.0.1:2526\" }" : "",
 			 o->taken_port ? ", { name: taken, address: \"127.0.0.1:3002\" }" : "",
+			 o->relaying ? o->relaying : "{ name: all, networks: [127.0.0.0/8] }",
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"",
 			 o->signing_in ? o->signing_in : "tls: { mode: none }", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
-			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }");
+			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
+			 o->more ? o->more : "");
 
 	if (o->exchangers) {
 		memcpy(strstr(text, "hosts: ["), "mx_of:  ", 8);
@@ -307,6 +312,8 @@ static int load_files(struct rig *rig)
 	struct tls_problem tls_problem;
 	int r = tls_policies_make(snapshot->tls, rig->config, &tls_problem);
 
+	if (r == 0)
+		r = inbound_tls_make(&snapshot->inbound, rig->config, rig->shard_count, &tls_problem);
 	if (r == 0)
 		r = mailbox_sets_make(snapshot->mailboxes, deliverers->mailboxes, deliverers->tokens, rig->config,
 				      &mailbox_problem);

@@ -63,12 +63,14 @@ struct rig_options {
 	const char *limits, *pacing;     /* of the first destination, more of them: YAML, or NULL */
 	unsigned each;                   /* recipients that one transaction takes; 0: 100 */
 	const char *retry;               /* YAML, or NULL */
-	bool gone;                       /* the second destination, and what leads there */
-	const char *hosts;               /* of the first destination: YAML, or NULL */
-	bool exchangers;                 /* it is a domain, whose exchangers they are (mx_of) */
-	unsigned memory_mib;             /* spool.memory_max, 0: 32 */
-	unsigned size_mib;               /* spool.size_max, 0: 128 */
-	bool may_expire;                 /* recipients may fail without a next hop's word */
+	/* In place of the rig's listeners and clients, and more keys: YAML. */
+	const char *listeners, *relaying, *more;
+	bool gone;              /* the second destination, and what leads there */
+	const char *hosts;      /* of the first destination: YAML, or NULL */
+	bool exchangers;        /* it is a domain, whose exchangers they are (mx_of) */
+	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
+	unsigned size_mib;      /* spool.size_max, 0: 128 */
+	bool may_expire;        /* recipients may fail without a next hop's word */
 	const char *signing_in; /* of the first destination, in place of `tls: { mode: none }`: YAML, or NULL */
 	struct actor_nexthop_config hop; /* but for address and ledger */
 };

@@ -198,6 +198,21 @@ struct tls_certificate_text *tls_peer_certificates(const struct tls_session *ses
 	return NULL;
 }
 
+const struct tls_identity *tls_session_identity(const struct tls_session *session)
+{
+	return NULL;
+}
+
+bool tls_identity_is(const struct tls_identity *identity, const char *wanted)
+{
+	return false;
+}
+
+void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char text[TLS_FINGERPRINT_TEXT])
+{
+	text[0] = '\0';
+}
+
 const char *tls_error_text(const struct tls_session *session)
 {
 	return "simulated: another hello";

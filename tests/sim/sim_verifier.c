@@ -78,7 +78,10 @@ static void answer_later(struct queue *queue, struct verifier_question *question
 	uint64_t end_ns = begin_ns + manner.delay_min_ns + (spread ? world_below(spread) : 0);
 
 	*errand = (struct errand){.queue = queue, .life = queue->agent.life, .question = question};
-	if (world_chance(manner.silent) || end_ns >= question->question.deadline_ns) {
+	if (world_chance(manner.full)) {
+		errand->result = -EBUSY;
+		end_ns = now_ns;
+	} else if (world_chance(manner.silent) || end_ns >= question->question.deadline_ns) {
 		errand->result = -ETIMEDOUT;
 		end_ns = question->question.deadline_ns > now_ns ? question->question.deadline_ns : now_ns;
 	} else {

@@ -15,6 +15,7 @@ struct sim_verifier_manner {
 	uint64_t delay_min_ns,
 		delay_max_ns; /* of one verification; they wait for each other, as they do for a thread */
 	uint32_t silent;      /* per million: the answer is a timeout at the deadline */
+	uint32_t full;        /* per million: others have filled the queue */
 };
 
 /* For one life of the process. Closing drops what was asked, as the end of a process does. */

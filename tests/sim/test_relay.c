@@ -61,6 +61,7 @@ static const struct scenario scenarios[] = {
 	{"changed", scenario_changed, 8},
 	{"paths", scenario_paths, 12},
 	{"pool_reload", scenario_pool_reload, 12},
+	{"sign_in", scenario_sign_in, 50},
 };
 /* clang-format on */
 

@@ -52,6 +52,8 @@ void scenario_names(uint64_t seed);
 void scenario_sessions(uint64_t seed);
 void scenario_unreset(uint64_t seed);
 void scenario_closers(uint64_t seed);
+/* test_relay_sign_in.c: TLS and passwords of clients. */
+void scenario_sign_in(uint64_t seed);
 /* test_relay_slots.c: connections, shared by all shards. */
 void scenario_slots(uint64_t seed);
 /* test_relay_apart.c: each recipient's own fate. */
