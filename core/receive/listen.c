@@ -77,7 +77,8 @@ static void take_connection(struct listener *listener, int fd)
 	struct shard *shard = listener->shard;
 	unsigned to = load_connection(shard);
 
-	if (to != shard->index && all_know(shard) && hand_over(listener, to, fd))
+	/* Who drains gives nobody anything: the others may be gone by then. */
+	if (!shard->draining && to != shard->index && all_know(shard) && hand_over(listener, to, fd))
 		return;
 	load_connection_came(shard);
 	serve(shard, listener->serial, fd);

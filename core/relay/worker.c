@@ -162,13 +162,19 @@ static int drain(struct worker *worker)
 
 	receive_drain(shard, hard);
 	outbound_drain(shard, hard);
-	if (worker->receiving && receive_idle(shard) && shard->store->submissions.in_use == 0) {
+	if (worker->receiving && receive_idle(shard) && shard->store->submissions.in_use == 0 &&
+	    (post_sent(shard) || hard)) {
 		worker->receiving = false;
 		atomic_fetch_sub(&relay->receiving, 1);
 	}
 	/* Other shards may still need this one to store their messages. */
 	if (atomic_load(&relay->receiving) > 0 || !list_empty(&shard->store->intake))
 		return 0;
+	/* What they sent before they said so, a connection above all, is taken in one more turn. */
+	if (!worker->others_done) {
+		worker->others_done = true;
+		return 0;
+	}
 	/* Done records that a full disk does not take must not hold up the stop for ever. */
 	return outbound_idle(shard) && store_idle(shard, hard) && post_idle(shard) && accept_stopped(shard);
 }

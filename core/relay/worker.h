@@ -38,7 +38,8 @@ struct worker {
 	struct asker asker;
 	struct relay *relay;
 	struct wheel_timer stats_timer;
-	bool receiving; /* draining: it has sessions or messages with an owner */
+	bool receiving;   /* draining: it has sessions or messages with an owner */
+	bool others_done; /* draining: in the turn before no shard was receiving any more */
 	uint64_t drain_deadline_ns;
 	struct worker_watch watch; /* only the observer's */
 };

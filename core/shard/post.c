@@ -64,6 +64,17 @@ bool post_idle(const struct shard *shard)
 	return true;
 }
 
+bool post_sent(const struct shard *shard)
+{
+	unsigned i;
+
+	for (i = 0; i < shard->count; i++) {
+		if (!list_empty(&shard->overflow[i]))
+			return false;
+	}
+	return true;
+}
+
 static struct handoff *ring_between(const struct shard *shard, unsigned from, unsigned to)
 {
 	return &shard->handoffs[from * shard->count + to];

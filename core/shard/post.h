@@ -36,6 +36,8 @@ void post_deinit(struct shard *shard);
 void post_start(struct shard *shard);
 /* No doorbell is under way: the ring may be closed. */
 bool post_idle(const struct shard *shard);
+/* None waits here for room on its way to another shard. */
+bool post_sent(const struct shard *shard);
 /* `post->to` and `post->fn` are set, and it is on no list. */
 void post_send(struct shard *shard, struct post *post);
 /* Once per turn: what other shards sent, then what this one left for itself, and what that leads to. */

@@ -51,6 +51,7 @@ void scenario_names(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
 void scenario_unreset(uint64_t seed);
+void scenario_leaving(uint64_t seed);
 void scenario_closers(uint64_t seed);
 /* test_relay_sign_in.c: TLS and passwords of clients. */
 void scenario_sign_in(uint64_t seed);

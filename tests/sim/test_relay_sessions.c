@@ -183,3 +183,31 @@ void scenario_closers(uint64_t seed)
 		rig_fail(&rig, "%llu copies in an hour of 60 messages", (unsigned long long)copies);
 	rig_close(&rig);
 }
+
+/* Clients that come while the process is asked to end: each connection is taken by a shard that still runs, and closed;
+ * which shard has it and which accepts it are two things. */
+void scenario_leaving(uint64_t seed)
+{
+	enum { COMERS = 300, MOMENT_NS = 40000 };
+	static struct actor_idler *comers[COMERS];
+	struct rig_options options = {.scenario = "leaving", .seed = seed, .quiet = true, .clients = 1, .messages = 3};
+	struct ring_address address = world_address(RIG_PORT);
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 2 + (unsigned)rig_pick(seed, 1, 3)) < 0)
+		rig_fail(&rig, "does not start");
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
+	(void)rig_run(&rig, rig_quiet, 60 * CLOCK_NS_PER_S);
+	for (unsigned i = 0; i < COMERS; i++)
+		comers[i] = actor_idler_start(&address, rig_pick(seed, 100 + i, MOMENT_NS), 0);
+	(void)rig_run(&rig, never, rig_pick(seed, 2, MOMENT_NS));
+	(void)rig_stop(&rig);
+	if (rig_start(&rig, 1) < 0)
+		rig_fail(&rig, "does not start again");
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+	for (unsigned i = 0; i < COMERS; i++)
+		actor_idler_free(comers[i]);
+}
