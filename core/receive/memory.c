@@ -18,7 +18,8 @@ static size_t held_max(const struct shard *shard)
 /*
  * What a client has sent ahead of its replies, or of 354, may be as much as the kernel had received before it was
  * stopped. Where many do so they hear their last words, and what they sent is forgotten (I7): first those that do not
- * read, the oldest before the others; then those that sent content before they could know that there is no memory.
+ * read, the oldest before the others; then those that go on behind AUTH, which ends what may be sent ahead (RFC 4954
+ * 4); then those that sent content before they could know that there is no memory.
  */
 static void thin_out(struct shard *shard)
 {
@@ -36,6 +37,13 @@ static void thin_out(struct shard *shard)
 			continue;
 		held -= s->transport.held_octets;
 		receive_finish(s, sent_ahead, "sent too far ahead");
+	}
+	for (link = shard->receiver->login_waiters.next;
+	     shard->transport->held_octets > held_max(shard) && link != &shard->receiver->login_waiters; link = next) {
+		struct session *s = container_of(link, struct session, place);
+		next = link->next;
+		if (s->transport.held_octets > 0)
+			receive_finish(s, sent_ahead, "sent too far ahead");
 	}
 	for (link = shard->receiver->memory_waiters.prev;
 	     shard->transport->held_octets > held_max(shard) && link != &shard->receiver->memory_waiters; link = next) {

@@ -41,6 +41,7 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	list_init(&receiver->content_readers);
 	list_init(&receiver->memory_waiters);
 	list_init(&receiver->reply_waiters);
+	list_init(&receiver->login_waiters);
 	list_init(&receiver->handshake_waiters);
 	pool_init(&receiver->sessions, sizeof(struct session), 64, sessions);
 	pool_init(&receiver->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);

@@ -58,6 +58,7 @@ struct receiver {
 	struct list memory_waiters;    /* sessions that wait for content memory, in the order they came */
 	uint64_t dry_since_ns;         /* content memory, or 0 */
 	struct list reply_waiters;     /* sessions whose client must read before more is read from it, oldest first */
+	struct list login_waiters;     /* sessions that have asked to sign in and have no answer yet, oldest first */
 	struct logins logins;
 	struct list handshake_waiters; /* sessions that have octets for their TLS handshake, in the order they came */
 	struct session *handshaking;   /* the one of them whose turn it is, or NULL */

@@ -16,6 +16,8 @@ void receive_wait(struct session *s, enum session_wait wait)
 		list_append(&shard->receiver->reply_waiters, &s->place);
 	else if (wait == WAIT_MEMORY)
 		list_append(&shard->receiver->memory_waiters, &s->place);
+	else if (wait == WAIT_LOGIN)
+		list_append(&shard->receiver->login_waiters, &s->place);
 	/* One that waits for its own replies has usually sent all it will. */
 	if (wait != WAIT_REPLIES)
 		transport_pause(&s->transport);

@@ -8,6 +8,7 @@ authorization identity.
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 import smtplib
@@ -354,6 +355,31 @@ def errors_end_where_nobody_can_verify():
             client.send(('AUTH PLAIN %s\r\n' % plain(password='no')) * 20)
             replies = client.replies()
             check(replies[0][0] == 454 and len(replies) <= 5, 'after five errors: %s', replies)
+        for client in crowd:
+            client.close()
+
+
+@case
+def what_is_sent_behind_auth_is_bounded():
+    """DOS-02: a hundred sessions send a megabyte each while their password waits: it is not kept; others are served."""
+    spool = {'memory_max': '16MiB', 'message_size_max': '10MiB', 'segment_size': '8MiB'}
+    with Setting(spool=spool, shards=1) as s:
+        crowd = [s.client(source='127.0.1.%d' % (n + 1)) for n in range(100)]
+        junk = ('AUTH PLAIN %s\r\n' % plain(password='no')).encode() + b'NOOP\r\n' * 150000
+        for client in crowd:
+            client.socket.setblocking(False)
+            with contextlib.suppress(OSError):  # as much as it takes
+                while client.socket.send(junk) == len(junk):
+                    pass
+        ends = set()
+
+        def ended():
+            ends.update((e['reason'], e['stage']) for e in s.relay.events('session'))
+            return ('sent too far ahead', 'auth') in ends
+        eventually(ended, lambda: 'a session that ended for what it held: %s' % ends)
+        with s.client(source='127.0.0.3') as client:
+            client.envelope()
+            client.data(message(1, 100000))
         for client in crowd:
             client.close()
 

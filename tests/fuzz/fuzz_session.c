@@ -515,6 +515,7 @@ static void begin(int from)
 	list_init(&receiver.content_readers);
 	list_init(&receiver.memory_waiters);
 	list_init(&receiver.reply_waiters);
+	list_init(&receiver.login_waiters);
 	list_init(&receiver.handshake_waiters);
 	pool_init(&receiver.sessions, sizeof(struct session), 1, 4);
 	pool_init(&receiver.lines, SMTP_COMMAND_LINE_MAX, 1, 4);
