@@ -240,6 +240,13 @@ struct delivery *fair_next(const struct fair *fair)
 	return round ? container_of(first_of(round)->mail.next, struct delivery, link) : NULL;
 }
 
+struct delivery *fair_first(struct fair *fair, uint16_t client)
+{
+	const struct fair_line *line = find(fair, client);
+
+	return line && !list_empty(&line->mail) ? container_of(line->mail.next, struct delivery, link) : NULL;
+}
+
 void fair_remove(struct fair *fair, struct delivery *d)
 {
 	struct fair_line *line = find(fair, d->client);

@@ -65,6 +65,8 @@ void fair_prepend(struct fair *fair, struct delivery *d);
 struct delivery *fair_next(const struct fair *fair);
 /* One of those that stand at the head of their lines leaves; it is its client's turn that is used. */
 void fair_remove(struct fair *fair, struct delivery *d);
+/* The first of its line; NULL: none. */
+struct delivery *fair_first(struct fair *fair, uint16_t client);
 /* The client has used as much as so many messages more. */
 void fair_charge(struct fair *fair, uint16_t client, unsigned messages);
 /* The heads of all lines: i from 0 below fair_heads(); NULL: that line is empty. */

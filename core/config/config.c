@@ -17,6 +17,7 @@
 #include "core/config/schema.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_mx.h"
+#include "core/config/schema_sender.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
@@ -137,6 +138,7 @@ static void free_destination(struct config_destination *destination)
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
 		free(destination->mailboxes[i].user);
 		free(destination->mailboxes[i].password_file);
+		schema_mailbox_free_senders(&destination->mailboxes[i]);
 	}
 	free(destination->mailboxes);
 	free(destination->auth.user);

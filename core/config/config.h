@@ -88,7 +88,8 @@ struct config_client {
 	enum config_priority priority;
 };
 
-enum config_sender { CONFIG_SENDER_KEEP, CONFIG_SENDER_MAILBOX }; /* default keep */
+/* Default keep. MATCH: kept, and by a mailbox that may send as the sender. */
+enum config_sender { CONFIG_SENDER_KEEP, CONFIG_SENDER_MAILBOX, CONFIG_SENDER_MATCH };
 
 enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_REQUIRED, CONFIG_TLS_VERIFY };
 
@@ -130,6 +131,8 @@ enum { CONFIG_MECHANISMS = CONFIG_AUTH_OAUTHBEARER + 1, CONFIG_USER_MAX = 240 };
 struct config_mailbox {
 	char *user;
 	char *password_file;
+	char **senders; /* beside the user, where `sender` is match: patterns as those of routes, "<>" and "*" */
+	size_t sender_count;
 };
 
 struct config_destination {

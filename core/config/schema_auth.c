@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "core/config/schema_fields.h"
+#include "core/config/schema_sender.h"
 
 #define CREDENTIALS "$CREDENTIALS_DIRECTORY/"
 
@@ -170,6 +171,8 @@ bool schema_auth_read(struct reader *r, const struct reader_field *field, const 
 static const struct reader_field mailbox_fields[] = {
 	FIELD_REQUIRED("user", read_user, MAILBOX(user), "user: scan1@example.org"),
 	FIELD("password_file", schema_auth_secret_file, MAILBOX(password_file)),
+	FIELD_LIST("senders", MAILBOX(senders), SCHEMA_MAILBOX_SENDERS_MAX, &schema_mailbox_senders,
+		   "[\"*@example.org\"]"),
 	FIELDS_END,
 };
 
@@ -231,7 +234,7 @@ static bool only_mailbox(struct reader *r, const yaml_node_t *auth, struct confi
 		return reader_fail_memory(r, &auth->start_mark);
 	destination->mailbox_count = 1;
 	destination->mailboxes[0] = destination->auth;
-	destination->auth = (struct config_mailbox){NULL, NULL};
+	destination->auth = (struct config_mailbox){0};
 	return true;
 }
 

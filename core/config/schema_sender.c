@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
 
 const struct reader_choice schema_senders[] = {
 	{"keep", CONFIG_SENDER_KEEP, false},
 	{"mailbox", CONFIG_SENDER_MAILBOX, false},
-	{"match", -1, true},
+	{"match", CONFIG_SENDER_MATCH, false},
 	{NULL, 0, false},
 };
 
@@ -21,6 +22,40 @@ static const struct reader_choice rewrites[] = {
 	{"never", CONFIG_REWRITE_NEVER, false},
 	{NULL, 0, false},
 };
+
+/* ---- senders of a mailbox ---------------------------------------------------------------------------------------- */
+
+static bool read_pattern(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	const char *text = reader_text(r, value);
+	char **pattern = object;
+
+	if (text == NULL)
+		return false;
+	if (!scalar_recipient_valid(text) && strcmp(text, "<>") != 0 && strcmp(text, "*") != 0)
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no pattern: write \"local@example.org\", \"*@example.org\", "
+				   "\"*@*.example.org\", \"<>\", or \"*\" for those that nobody else may send as",
+				   value->name, text);
+	*pattern = strdup(text);
+	return *pattern != NULL || reader_fail_memory(r, &value->node->start_mark);
+}
+
+const struct reader_list schema_mailbox_senders = {
+	.size = sizeof(char *),
+	.count_offset = offsetof(struct config_mailbox, sender_count),
+	.item = {.name = "senders", .read = read_pattern},
+};
+
+void schema_mailbox_free_senders(struct config_mailbox *mailbox)
+{
+	for (size_t i = 0; mailbox->senders && i < mailbox->sender_count; i++)
+		free(mailbox->senders[i]);
+	free(mailbox->senders);
+}
+
+/* ---- from of a client -------------------------------------------------------------------------------------------- */
 
 /* "keep", or a text. */
 static bool read_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -72,6 +107,8 @@ bool schema_from_read(struct reader *r, const struct reader_field *field, const 
 	return reader_section(r, &section, value, &froms[count]);
 }
 
+/* ---- what goes together ------------------------------------------------------------------------------------------ */
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(((const struct config_from *)a)->client, ((const struct config_from *)b)->client);
@@ -91,16 +128,57 @@ static bool is_address(const char *user)
 	return true;
 }
 
+/* Each may send as somebody. Mail cannot change to another destination: that one would not know who may. */
+static bool check_match(struct reader *r, const yaml_node_t *value, const struct config_destination *destination)
+{
+	const struct config *config = r->config;
+	bool path = destination->fallback > 0;
+
+	for (size_t i = 0; i < destination->mailbox_count; i++) {
+		const struct config_mailbox *mailbox = &destination->mailboxes[i];
+		if (mailbox->sender_count == 0 && !is_address(mailbox->user))
+			return reader_fail(r, &value->start_mark,
+					   "sender: the user \"%.80s\" is no address that mail could come from: write "
+					   "senders: [\"scan@example.org\"] beside it",
+					   mailbox->user);
+	}
+	for (size_t i = 0; i < config->destination_count; i++)
+		path |= config->destinations[i].fallback > 0 &&
+			&config->destinations[config->destinations[i].fallback - 1] == destination;
+	return !path ||
+	       reader_fail(r, &value->start_mark,
+			   "sender: match goes with no fallback, neither of this destination nor as another's: "
+			   "write sender: mailbox, or remove the fallback");
+}
+
+/* Without effect it would look as if it held. */
+static bool check_senders_used(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
+{
+	const yaml_node_t *list = node->type == YAML_MAPPING_NODE ? reader_find(r, node, "mailboxes") : NULL;
+
+	for (size_t i = 0; i < destination->mailbox_count && destination->sender != CONFIG_SENDER_MATCH; i++) {
+		if (destination->mailboxes[i].sender_count > 0 && list != NULL)
+			return reader_fail(r, &list->start_mark,
+					   "mailboxes: senders is without effect without sender: match: write that "
+					   "beside mailboxes, or remove it");
+	}
+	return true;
+}
+
 static bool check_sender(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
 {
 	const yaml_node_t *value = node->type == YAML_MAPPING_NODE ? reader_find(r, node, "sender") : NULL;
 
-	if (value == NULL || destination->sender != CONFIG_SENDER_MAILBOX)
+	if (!check_senders_used(r, node, destination))
+		return false;
+	if (value == NULL || destination->sender == CONFIG_SENDER_KEEP)
 		return true;
 	if (destination->mailbox_count == 0)
 		return reader_fail(r, &value->start_mark,
 				   "sender: nobody signs in here, so there is no mailbox: write auth: { user: "
 				   "scan@example.org, ... }, or sender: keep");
+	if (destination->sender == CONFIG_SENDER_MATCH)
+		return check_match(r, value, destination);
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
 		if (!is_address(destination->mailboxes[i].user))
 			return reader_fail(r, &value->start_mark,

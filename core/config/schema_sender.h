@@ -8,7 +8,13 @@
 
 #include "core/config/reader.h"
 
+struct config_mailbox;
+
 extern const struct reader_choice schema_senders[];
+/* A mailbox's "senders". */
+extern const struct reader_list schema_mailbox_senders;
+enum { SCHEMA_MAILBOX_SENDERS_MAX = 1000 };
+void schema_mailbox_free_senders(struct config_mailbox *mailbox);
 /* The client's "from": into config->froms. */
 reader_fn schema_from_read;
 /* When all is read and clients have their names for good. */

@@ -121,6 +121,8 @@ static uint64_t left_of_usable(const struct outbound *o, unsigned most)
 	size_t i;
 
 	for (i = 0; i < o->mailboxes->count && left < most; i++) {
+		if (o->matching.at && !match_has(o->matching.at, i))
+			continue;
 		const struct mailbox *mailbox = o->mailboxes->entries[i].mailbox;
 		uint64_t its = mailbox_held(mailbox) ? 0 : left_of(o, &mailbox->account);
 		left = its > left ? its : left;
@@ -215,11 +217,30 @@ enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool 
 	return ATTEMPT_READING;
 }
 
+struct delivery *attempt_undo(struct attempt *a)
+{
+	struct delivery *d = a->delivery;
+
+	list_remove(&a->link);
+	attempt_free(a);
+	return d;
+}
+
+void attempt_give_up(struct attempt *a, const char *reason)
+{
+	const struct outcome outcome = {
+		.kind = OUTCOME_LOST, .attempt = a, .reply = span_text(reason), .stage = STAGE_MAIL};
+
+	list_remove(&a->link);
+	a->handlers->on_over(a->outbound, a->delivery, &outcome);
+	attempt_free(a);
+}
+
 void attempt_give_back(struct attempt *a)
 {
-	list_remove(&a->link);
-	lane_ready_first(&a->outbound->lane, a->delivery);
-	attempt_free(a);
+	struct outbound *o = a->outbound;
+
+	lane_ready_first(&o->lane, attempt_undo(a));
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */

@@ -71,6 +71,10 @@ enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool 
 				   const struct attempt_handlers *handlers);
 /* In one transaction: what is left of the day's goes now, the others when they may. At least 1. */
 unsigned attempt_most_recipients(const struct outbound *o);
+/* For one in outbound->loaded: its delivery, ACTIVE, without it. */
+struct delivery *attempt_undo(struct attempt *a);
+/* The same: it is over, as one that nobody can be asked to take. */
+void attempt_give_up(struct attempt *a, const char *reason);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our

@@ -136,7 +136,7 @@ static bool unused(const struct connection *c)
 	uint64_t now_ns = o->shard->now_ns;
 
 	return c->messages == 0 && !c->retiring && now_ns - c->idle_since_ns < CONNECTION_STALE_MS * CLOCK_NS_PER_MS &&
-	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0);
+	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0 || o->matching.waiting > 0);
 }
 
 static struct verdict_gone facts_of(const struct connection *c, enum stage stage)

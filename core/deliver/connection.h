@@ -50,6 +50,7 @@ struct connection {
 	struct outbound *outbound;
 	const struct connection_handlers *handlers;
 	struct host *host;
+	unsigned seat;                 /* which of the mailboxes it is signed in as (match.h) */
 	struct list link;              /* outbound->connections */
 	struct list usable;            /* outbound->usable, but while it is parked */
 	struct wheel_timer turn_timer; /* armed: it is parked */

@@ -78,13 +78,16 @@ static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, bool 
 	return true;
 }
 
-struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
-			       bool *probe, bool *full, uint64_t *next_ns)
+struct mailbox *mailbox_choose(const struct mailbox_set *set, const uint8_t *among, unsigned *turn, unsigned most,
+			       uint64_t now_ns, bool *probe, bool *full, uint64_t *next_ns)
 {
 	size_t i;
 
 	for (i = 0; i < set->count; i++) {
-		struct mailbox *mailbox = set->entries[(*turn + i) % set->count].mailbox;
+		size_t seat = (*turn + i) % set->count;
+		struct mailbox *mailbox = set->entries[seat].mailbox;
+		if (among && !(among[seat / 8] >> seat % 8 & 1))
+			continue;
 		if (!count(mailbox, most, now_ns, full, next_ns))
 			continue;
 		if (claim(mailbox, now_ns, probe, next_ns)) {
@@ -133,6 +136,13 @@ const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const st
 			return &set->entries[i];
 	}
 	return NULL;
+}
+
+unsigned mailbox_seat(const struct mailbox_set *set, const struct mailbox *mailbox)
+{
+	const struct mailbox_entry *entry = mailbox_find(set, mailbox);
+
+	return entry ? (unsigned)(entry - set->entries) : 0;
 }
 
 bool mailbox_all_held(const struct mailbox_set *set)

@@ -109,6 +109,9 @@ void mailbox_sets_free(struct mailbox_set **sets, size_t count);
 /* The set's mailbox `mailbox`, or NULL: it has it no more. */
 const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox);
 
+/* Which of them it is, from 0; without meaning where it is none of them. */
+unsigned mailbox_seat(const struct mailbox_set *set, const struct mailbox *mailbox);
+
 /* Those of the destination's mechanisms that fit what it signs in with, in their order; returns how many. A password is
  * never said where a token belongs, nor the other way round. */
 unsigned mailbox_mechanisms(const struct mailbox_entry *entry, const struct config_destination *destination,
@@ -130,9 +133,10 @@ bool mailbox_all_held(const struct mailbox_set *set);
 
 /* A mailbox for another connection, which is counted: mailbox_gone() when it is no more. They take turns, *turn is the
  * lane's. *probe: it is held, and it is for this connection to find out. NULL: none, before *next_ns, which is only
- * ever lowered; *full, which is only ever set: one has `most` connections, as many as it may. */
-struct mailbox *mailbox_choose(const struct mailbox_set *set, unsigned *turn, unsigned most, uint64_t now_ns,
-			       bool *probe, bool *full, uint64_t *next_ns);
+ * ever lowered; *full, which is only ever set: one has `most` connections, as many as it may. `among`: a bit for
+ * each that is wanted; NULL: any. */
+struct mailbox *mailbox_choose(const struct mailbox_set *set, const uint8_t *among, unsigned *turn, unsigned most,
+			       uint64_t now_ns, bool *probe, bool *full, uint64_t *next_ns);
 void mailbox_gone(struct mailbox *mailbox);
 
 /* About to sign in. Until a login was accepted only one at a time is said, however many shards have a connection: what

@@ -201,7 +201,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
 	path_find(o, snapshot);
-	return 0;
+	return outbound_match_begin(o) ? 0 : -ENOMEM;
 }
 
 /* Who a connection is signed in as may go on there. */
@@ -225,16 +225,20 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		return false;
 	put(o, &a);
 	ask_others(o, snapshot->dns);
+	outbound_match_end(o);
 	o->destination = now;
 	o->most = config_connections(now);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
 	path_find(o, snapshot);
+	/* Without memory its mail waits, and it is tried again. */
+	(void)outbound_match_begin(o);
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
 		connection_unpark(c);
+		c->seat = mailbox_seat(o->mailboxes, c->mailbox);
 		/* What it still has to say comes from this configuration: the one before may be freed. */
 		c->setup.terms.hostname = snapshot->config->hostname;
 		if (other_policy || c->host->gone || !stays(o, c->mailbox))
@@ -254,6 +258,7 @@ void outbound_deinit(struct outbound *o)
 		free_host(o->hosts[i]);
 	free(o->hosts);
 	exchangers_free(o->exchangers);
+	match_end(&o->matching, NULL);
 	lane_deinit(&o->lane);
 }
 
@@ -282,22 +287,8 @@ static struct connection *with_room(struct outbound *o, uint64_t *next_ns)
 	for (link = o->usable.next; link != &o->usable; link = next) {
 		struct connection *c = container_of(link, struct connection, usable);
 		next = link->next;
-		if (connection_has_room(c)) {
-			if (outbound_turn(o, c, next_ns))
-				return c;
-			continue;
-		}
-		/* Learned while it was idle, or busy with more than that. Where the host or the mailbox is held a probe
-		 * stays until it is answered; one that proved nothing makes room for the next. */
-		if (c->state == CONNECTION_READY && !c->retiring &&
-		    (connection_at_limit(c) ||
-		     (connection_stopped(c) && (!(c->probe || c->mailbox_probe) || c->attempt_count == 0)))) {
-			connection_retire(c);
-			continue;
-		}
-		/* Asked for because something waits. */
-		if (c->attempt_count >= c->window.limit)
-			window_limited(&c->window);
+		if (outbound_takes(o, c, next_ns))
+			return c;
 	}
 	return NULL;
 }
@@ -350,24 +341,60 @@ static void arm(struct outbound *o, uint64_t next_ns)
 /* How many wait for a connection: where one is due and was not taken, all that were deferred are about to be. */
 static size_t backlog(const struct outbound *o)
 {
-	return o->lane.ready.count + (lane_first_due(&o->lane, o->shard->now_ns) ? o->lane.heap_count : 0);
+	return o->lane.ready.count + o->matching.waiting +
+	       (lane_first_due(&o->lane, o->shard->now_ns) ? o->lane.heap_count : 0);
 }
 
-/* A large message takes its client's further turns. */
-static void charge(struct outbound *o, const struct delivery *d)
+/* Over any connection, the lane's next always. */
+static void send_next(struct outbound *o, uint64_t *next_ns)
 {
-	uint64_t length = mail_of(d)->content_length;
+	struct connection *c = NULL;
 
-	if (length >= OUTBOUND_TURN)
-		fair_charge(&o->lane.ready, d->client,
-			    length / OUTBOUND_TURN < FAIR_CHARGE_MOST ? (unsigned)(length / OUTBOUND_TURN)
-								      : (unsigned)FAIR_CHARGE_MOST);
+	while (lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded)) {
+		struct attempt *a;
+		if (!outbound_near(o, next_ns))
+			break;
+		if (!c || connection_parked(c) || !connection_has_room(c) || !outbound_turn(o, c, next_ns)) {
+			if (c)
+				connection_write(c);
+			c = with_room(o, next_ns);
+		}
+		if (!c) {
+			outbound_grow(o, next_ns);
+			break;
+		}
+		/* Each probe takes another message while there is one: those that were refused are due. */
+		if (c->probe)
+			lane_prefer_ready(&o->lane);
+		a = next_loaded(o);
+		if (!a)
+			break;
+		if (a->delivery->broken > 0 && c->attempt_count > 0) {
+			connection_write(c);
+			c = with_nothing(o, next_ns);
+			if (!c) {
+				outbound_grow(o, next_ns);
+				break;
+			}
+		}
+		if (!outbound_granted(o, c, a, next_ns)) {
+			/* Its mailbox has had enough, and another one may have not. */
+			if (connection_parked(c))
+				continue;
+			break;
+		}
+		list_remove(&a->link);
+		outbound_charge(&o->lane.ready, a->delivery);
+		connection_add(c, a);
+		o->rate_count++;
+	}
+	if (c)
+		connection_write(c);
 }
 
 static void dispatch(struct outbound *o)
 {
 	struct shard *shard = o->shard;
-	struct connection *c = NULL;
 	uint64_t next_ns = UINT64_MAX;
 
 	/* Mail of a destination that is gone waits for it. */
@@ -383,47 +410,12 @@ static void dispatch(struct outbound *o)
 		exchangers_refresh(o->exchangers);
 	hold_follow(o, &next_ns);
 	path_follow(o, &next_ns);
-	while (lane_has(&o->lane, shard->now_ns) || !list_empty(&o->loaded)) {
-		struct attempt *a;
-		if (!outbound_near(o, &next_ns))
-			break;
-		if (!c || connection_parked(c) || !connection_has_room(c) || !outbound_turn(o, c, &next_ns)) {
-			if (c)
-				connection_write(c);
-			c = with_room(o, &next_ns);
-		}
-		if (!c) {
-			outbound_grow(o, &next_ns);
-			break;
-		}
-		/* Each probe takes another message while there is one: those that were refused are due. */
-		if (c->probe)
-			lane_prefer_ready(&o->lane);
-		a = next_loaded(o);
-		if (!a)
-			break;
-		if (a->delivery->broken > 0 && c->attempt_count > 0) {
-			connection_write(c);
-			c = with_nothing(o, &next_ns);
-			if (!c) {
-				outbound_grow(o, &next_ns);
-				break;
-			}
-		}
-		if (!outbound_granted(o, c, a, &next_ns)) {
-			/* Its mailbox has had enough, and another one may have not. */
-			if (connection_parked(c))
-				continue;
-			break;
-		}
-		list_remove(&a->link);
-		charge(o, a->delivery);
-		connection_add(c, a);
-		o->rate_count++;
+	if (outbound_matches(o)) {
+		outbound_match(o, &next_ns);
+	} else {
+		send_next(o, &next_ns);
+		outbound_succeed(o);
 	}
-	if (c)
-		connection_write(c);
-	outbound_succeed(o);
 	outbound_slots_follow(o, &next_ns);
 	place_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
@@ -467,7 +459,7 @@ void outbound_drain(struct shard *shard, bool hard)
 
 bool outbound_empty(const struct outbound *o)
 {
-	return o->lane.ready.count + o->lane.heap_count == 0;
+	return o->lane.ready.count + o->matching.waiting + o->lane.heap_count == 0;
 }
 
 bool outbound_idle(const struct shard *shard)

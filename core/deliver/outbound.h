@@ -15,6 +15,7 @@
 #include "core/deliver/exchangers.h"
 #include "core/deliver/fallback.h"
 #include "core/deliver/mailbox.h"
+#include "core/deliver/match.h"
 #include "core/deliver/names.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
@@ -86,6 +87,7 @@ struct outbound {
 	struct dns *dns;               /* the snapshot's; NULL: no host is a name */
 	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */
 	unsigned mailbox_turn;         /* whose turn it is to have another connection */
+	struct matching matching;      /* where not every mailbox may send as everybody */
 	struct list connections;       /* struct connection */
 	struct list usable;            /* of these: those that do not wait for the turn of their mailbox */
 	unsigned connection_count, connecting;

@@ -202,8 +202,9 @@ static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, bool *ful
 	size_t i;
 
 	for (i = 0; i < o->mailboxes->count; i++) {
-		struct mailbox *mailbox = mailbox_choose(o->mailboxes, &o->mailbox_turn, o->destination->connections,
-							 o->shard->now_ns, probe, full, next_ns);
+		struct mailbox *mailbox =
+			mailbox_choose(o->mailboxes, o->matching.wanted, &o->mailbox_turn, o->destination->connections,
+				       o->shard->now_ns, probe, full, next_ns);
 		if (!mailbox || *probe || outbound_mailbox_worth(o, mailbox, next_ns))
 			return mailbox;
 		mailbox_gone(mailbox);
@@ -244,6 +245,7 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 		return false;
 	}
 	addresses_used(&host->addresses, address);
+	c->seat = mailbox_seat(o->mailboxes, mailbox);
 	c->mailbox_probe = mailbox_probe;
 	c->probe = host->probing = probe;
 	return true;
@@ -264,7 +266,8 @@ void outbound_grow(struct outbound *o, uint64_t *next_ns)
 {
 	uint64_t from_ns;
 
-	if (o->connecting > 0)
+	/* One mailbox that is slow to sign in is not waited for by the mail of others. */
+	if (o->connecting >= (o->matching.wanted ? MATCH_CONNECTING : 1))
 		return;
 	from_ns = may_grow_ns(o);
 	if (from_ns > o->shard->now_ns) {

@@ -235,6 +235,35 @@ bool outbound_turn(struct outbound *o, struct connection *c, uint64_t *next_ns)
 	return false;
 }
 
+bool outbound_takes(struct outbound *o, struct connection *c, uint64_t *next_ns)
+{
+	if (connection_has_room(c))
+		return outbound_turn(o, c, next_ns);
+	/* Learned while it was idle, or busy with more than that. Where the host or the mailbox is held a probe stays
+	 * until it is answered; one that proved nothing makes room for the next. */
+	if (c->state == CONNECTION_READY && !c->retiring &&
+	    (connection_at_limit(c) ||
+	     (connection_stopped(c) && (!(c->probe || c->mailbox_probe) || c->attempt_count == 0)))) {
+		connection_retire(c);
+		return false;
+	}
+	/* Asked for because something waits. */
+	if (c->attempt_count >= c->window.limit)
+		window_limited(&c->window);
+	return false;
+}
+
+/* A large message takes its client's further turns. */
+void outbound_charge(struct fair *fair, const struct delivery *d)
+{
+	uint64_t length = mail_of(d)->content_length;
+
+	if (length >= OUTBOUND_TURN)
+		fair_charge(fair, d->client,
+			    length / OUTBOUND_TURN < FAIR_CHARGE_MOST ? (unsigned)(length / OUTBOUND_TURN)
+								      : (unsigned)FAIR_CHARGE_MOST);
+}
+
 bool outbound_mailbox_worth(struct outbound *o, struct mailbox *mailbox, uint64_t *next_ns)
 {
 	uint64_t now_ns = o->shard->now_ns, when_ns;

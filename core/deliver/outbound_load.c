@@ -41,7 +41,8 @@ bool outbound_load(struct outbound *o, struct delivery *d)
 }
 
 /* False: nothing to expire here, or not now. */
-static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_seen, const char *why)
+static bool expire(struct outbound *o, struct match_class *class, struct delivery *d, unsigned attempts_seen,
+		   const char *why)
 {
 	struct verdict_age age = {.expire_ns = o->shard->config->retry.expire_ns, .tried = attempts_seen};
 	struct outcome outcome;
@@ -57,7 +58,10 @@ static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_see
 		snprintf(o->failure, sizeof(o->failure), "%s", why);
 	}
 	outcome = (struct outcome){.kind = OUTCOME_LOST, .stage = o->failure_stage, .reply = span_text(o->failure)};
-	lane_remove(&o->lane, d);
+	if (class)
+		match_remove(&o->matching, class, d);
+	else
+		lane_remove(&o->lane, d);
 	/* Failed connections count as attempts. */
 	d->attempts = d->attempts < 2 ? 2 : d->attempts;
 	/* Without memory its recipients are not named. */
@@ -66,17 +70,45 @@ static bool expire(struct outbound *o, struct delivery *d, unsigned attempts_see
 	return true;
 }
 
+/* None of its mailboxes is usable: that is no fault of its mail, which does not grow old by it. */
+static bool class_held(const struct outbound *o, const struct match_class *class)
+{
+	size_t i;
+
+	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++) {
+		if (match_has(class, i) && !mailbox_held(o->mailboxes->entries[i].mailbox))
+			return false;
+	}
+	return true;
+}
+
+static void expire_classes(struct outbound *o, unsigned attempts_seen, const char *why)
+{
+	size_t k, i;
+
+	for (k = 0; k < o->matching.count; k++) {
+		struct match_class *class = o->matching.classes[k];
+		if (class->mail.count == 0 || class_held(o, class))
+			continue;
+		for (i = 0; i < fair_heads(&class->mail); i++) {
+			while (expire(o, class, fair_head(&class->mail, i), attempts_seen, why))
+				;
+		}
+	}
+}
+
 static void expire_all(struct outbound *o, unsigned attempts_seen, const char *why)
 {
 	size_t i;
 
 	/* The oldest of each client. */
 	for (i = 0; i < fair_heads(&o->lane.ready); i++) {
-		while (expire(o, fair_head(&o->lane.ready, i), attempts_seen, why))
+		while (expire(o, NULL, fair_head(&o->lane.ready, i), attempts_seen, why))
 			;
 	}
-	while (expire(o, lane_first_due(&o->lane, o->shard->now_ns), attempts_seen, why))
+	while (expire(o, NULL, lane_first_due(&o->lane, o->shard->now_ns), attempts_seen, why))
 		;
+	expire_classes(o, attempts_seen, why);
 }
 
 /* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */

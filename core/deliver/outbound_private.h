@@ -1,7 +1,7 @@
 /*
- * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_grow.c (connections),
- * outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is), outbound_load.c (attempts) and
- * outbound_knock.c (lanes of other shards). Each calls those behind it only.
+ * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_match.c (which mailbox for which
+ * message), outbound_grow.c (connections), outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it
+ * is), outbound_load.c (attempts) and outbound_knock.c (lanes of other shards). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -43,10 +43,26 @@ bool outbound_near(struct outbound *o, uint64_t *next_ns);
 bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns);
 /* It is the turn of this connection's mailbox. False: not before *next_ns. */
 bool outbound_turn(struct outbound *o, struct connection *c, uint64_t *next_ns);
+/* It has room, and it is its turn. One that is of no use any more is closed. */
+bool outbound_takes(struct outbound *o, struct connection *c, uint64_t *next_ns);
+/* The delivery was given to a connection: so much of its client's turns. */
+void outbound_charge(struct fair *fair, const struct delivery *d);
 /* Another connection of the mailbox would have something to send soon. False: not before *next_ns. */
 bool outbound_mailbox_worth(struct outbound *o, struct mailbox *mailbox, uint64_t *next_ns);
 /* So many are read from disk ahead. */
 unsigned outbound_ahead(const struct outbound *o);
+
+/* outbound_match.c: where each message goes only by mailboxes that may send as its sender (match.h). */
+static inline bool outbound_matches(const struct outbound *o)
+{
+	return o->mailboxes && o->destination->sender == CONFIG_SENDER_MATCH;
+}
+/* For these mailboxes and senders. False: no memory. */
+bool outbound_match_begin(struct outbound *o);
+/* What waits for mailboxes is ready in the lane as before. */
+void outbound_match_end(struct outbound *o);
+/* Gives connections what they may take. */
+void outbound_match(struct outbound *o, uint64_t *next_ns);
 
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */

@@ -119,7 +119,8 @@ static bool leaving(const struct connection *c)
 /* Something is to be sent, or being read for it. */
 static bool has_mail(const struct outbound *o)
 {
-	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0;
+	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||
+	       o->matching.waiting > 0;
 }
 
 /* What does not come is not counted on, and others give up one instead. */

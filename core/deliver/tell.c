@@ -29,7 +29,7 @@ static struct event_tls tls_of(const struct connection *c)
 
 static uint64_t waiting(const struct outbound *o)
 {
-	return o->lane.ready.count + o->lane.heap_count;
+	return o->lane.ready.count + o->lane.heap_count + o->matching.waiting;
 }
 
 void tell_connection(const struct connection *c, enum stage stage, const char *reason)
@@ -81,7 +81,7 @@ void tell_host_failed(const struct outbound *o, const struct host *host, const s
 	struct event_failed facts = failed(o, host, address, stage, reason, backoff_ns);
 
 	facts.failures = host->failures;
-	event_host_failed(o->shard->log, &facts, o->lane.ready.count);
+	event_host_failed(o->shard->log, &facts, o->lane.ready.count + o->matching.waiting);
 }
 
 void tell_exchangers(const struct outbound *o, const char *domain, const struct config_host *hosts, size_t count)

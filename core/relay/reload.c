@@ -308,12 +308,28 @@ static bool check_paths(const struct relay *relay, const struct config *next, st
 	return true;
 }
 
+/* Where there are more lanes each has connections of mailboxes that others have mail for. */
+static bool check_match(const struct relay *relay, const struct config *next, struct config_problems *problems)
+{
+	size_t d;
+
+	for (d = 0; d < next->destination_count && d < relay->plan.destination_count; d++) {
+		if (next->destinations[d].sender != CONFIG_SENDER_MATCH || relay->plan.destinations[d].lanes == 1)
+			continue;
+		config_problems_add(problems, false, next->file, (struct config_place){0},
+				    "sender of destination \"%s\" cannot become match while postrider runs: restart it",
+				    next->destinations[d].name);
+		return false;
+	}
+	return true;
+}
+
 /* The snapshot of a configuration that may follow, with all it needs; NULL: nothing has changed. */
 static struct snapshot *prepare_next(struct relay *relay, struct config *next, struct config_problems *problems)
 {
 	struct snapshot *snapshot;
 
-	if (!check_paths(relay, next, problems))
+	if (!check_paths(relay, next, problems) || !check_match(relay, next, problems))
 		return NULL;
 	snapshot = new_snapshot(relay, next);
 	if (!snapshot) {

@@ -14,6 +14,9 @@ static unsigned lanes_of(const struct config_destination *destination, unsigned 
 {
 	unsigned connections = config_connections(destination);
 
+	/* Lanes would hold the connections of mailboxes that others have mail for. */
+	if (destination->sender == CONFIG_SENDER_MATCH)
+		return 1;
 	return connections < shards ? connections : shards;
 }
 

@@ -34,7 +34,8 @@ struct plan {
 
 enum { PLAN_ROOM = 2048 }; /* destinations that may be added; fewer where there are many shards */
 
-/* A destination has one lane per shard, or one per allowed connection if those are fewer when it is planned, so that
+/* A destination whose mailboxes send as different senders has one lane, of which each connection can be had. Others
+ * have one lane per shard, or one per allowed connection if those are fewer when it is planned, so that
  * its lanes do not have to take turns with connections (slots.h) but where there are fewer later. The lanes of one that
  * has a fallback stand on the shards of the fallback's. 0 or -ENOMEM. */
 int plan_init(struct plan *plan, const struct config *config, unsigned shard_count);

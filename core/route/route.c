@@ -60,6 +60,57 @@ const struct config_route *route_find(const struct config *config, const struct 
 	return NULL;
 }
 
+static bool sender_fits(const char *pattern, struct span sender)
+{
+	if (strcmp(pattern, "*") == 0)
+		return false;
+	if (sender.length > 0 && pattern[0] != '*' && strcmp(pattern, "<>") != 0)
+		return equal_nocase(pattern, strlen(pattern), sender.data, sender.length);
+	return route_address_matches(pattern, sender);
+}
+
+static bool may_send(const struct config_mailbox *mailbox, struct span sender)
+{
+	if (sender.length > 0 && equal_nocase(mailbox->user, strlen(mailbox->user), sender.data, sender.length))
+		return true;
+	for (size_t i = 0; i < mailbox->sender_count; i++) {
+		if (sender_fits(mailbox->senders[i], sender))
+			return true;
+	}
+	return false;
+}
+
+static bool takes_rest(const struct config_mailbox *mailbox, struct span sender)
+{
+	for (size_t i = 0; i < mailbox->sender_count; i++) {
+		if (strcmp(mailbox->senders[i], "*") == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool any(const struct config_mailbox *mailbox, struct span sender)
+{
+	return sender.length == 0;
+}
+
+bool route_mailboxes(const struct config_destination *destination, struct span sender, uint8_t *members)
+{
+	static bool (*const steps[])(const struct config_mailbox *, struct span) = {may_send, takes_rest, any};
+	bool found = false;
+
+	for (size_t step = 0; step < sizeof(steps) / sizeof(steps[0]) && !found; step++) {
+		memset(members, 0, ROUTE_MEMBERS(destination->mailbox_count));
+		for (size_t i = 0; i < destination->mailbox_count; i++) {
+			if (!steps[step](&destination->mailboxes[i], sender))
+				continue;
+			members[i / 8] |= (uint8_t)(1u << i % 8);
+			found = true;
+		}
+	}
+	return found;
+}
+
 int route_destination(const struct config *config, const char *name, size_t length)
 {
 	size_t d;

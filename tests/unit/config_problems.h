@@ -409,7 +409,8 @@ static const struct {
 	 "password_file: /etc/passwd } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: sender: the user \"apikey\" is no address that mail could come from: write sender: keep"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: match }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:55: sender: match: not available in this version; remove it"},
+	 "t.yaml:1:55: sender: nobody signs in here, so there is no mailbox: write auth: { user: scan@example.org, ... "
+	 "}, or sender: keep"},
 	{"clients: [{ name: all, networks: [127.0.0.0/8], from: { rewrite: sometimes } }]\n" HOST LISTENERS DESTINATIONS
 		 ROUTES,
 	 "t.yaml:1:66: rewrite: unknown value \"sometimes\": write one of destination, always, never"},

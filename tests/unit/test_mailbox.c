@@ -29,7 +29,7 @@ static void begin(void)
 
 static int choose(unsigned *turn, unsigned most, uint64_t now_ns, bool *probe, uint64_t *next_ns)
 {
-	struct mailbox *chosen = mailbox_choose(&pool, turn, most, now_ns, probe, &found_full, next_ns);
+	struct mailbox *chosen = mailbox_choose(&pool, NULL, turn, most, now_ns, probe, &found_full, next_ns);
 
 	return chosen ? (int)(chosen - boxes) : -1;
 }
@@ -53,6 +53,20 @@ static void test_turns(void)
 	CHECK_EQ(choose(&turn, 2, S, &probe, &next_ns), 1);
 	CHECK(!probe);
 	CHECK_EQ(boxes[1].connections, 2);
+}
+
+static void test_among(void)
+{
+	uint64_t next_ns = UINT64_MAX;
+	const uint8_t among = 1 << 0 | 1 << 2;
+	unsigned turn = 0;
+	bool probe, full = false;
+
+	begin();
+	CHECK(mailbox_choose(&pool, &among, &turn, 1, S, &probe, &full, &next_ns) == &boxes[0]);
+	CHECK(mailbox_choose(&pool, &among, &turn, 1, S, &probe, &full, &next_ns) == &boxes[2]);
+	CHECK(mailbox_choose(&pool, &among, &turn, 1, S, &probe, &full, &next_ns) == NULL);
+	CHECK_EQ(mailbox_seat(&pool, &boxes[2]), 2);
 }
 
 /* What several connections said at one time counts where they said it: the next is tried later, within bounds. */
@@ -252,7 +266,8 @@ static const struct {
 
 static void test_files(void)
 {
-	struct config_mailbox mailbox[] = {{"joe", path}, {"jim", path}};
+	struct config_mailbox mailbox[] = {{.user = "joe", .password_file = path},
+					   {.user = "jim", .password_file = path}};
 	struct config_destination destinations[] = {{.name = "none"}, {.mailboxes = mailbox, .mailbox_count = 2}};
 	const struct config config = {.destinations = destinations, .destination_count = 2};
 	struct mailbox_home homes[2] = {{NULL, 0}, {NULL, 0}};
@@ -303,6 +318,7 @@ static void test_files(void)
 int main(void)
 {
 	RUN(test_turns);
+	RUN(test_among);
 	RUN(test_refused);
 	RUN(test_refused_together);
 	RUN(test_token_refused);

@@ -316,8 +316,69 @@ static void test_other_paths(void)
 	plan_deinit(&plan);
 }
 
+/* ---- mailboxes that may send as a sender ---- */
+
+static const struct {
+	const char *sender, *fits; /* a letter for each mailbox */
+} matches[] = {
+	{"scan@example.org", "a"},
+	{"SCAN@Example.org", "a"},
+	{"copier@example.org", "a"},
+	{"Copier@EXAMPLE.org", "a"},
+	{"bulk@example.org", "b"},
+	{"news@example.org", "bc"},
+	{"x@lists.example.org", "c"},
+	{"x@a.lists.example.org", "d"},
+	{"stranger@example.org", "d"},
+	{"*@lists.example.org", "c"},
+	{"*", "d"},
+	{"<>", "d"},
+	{"scan", "d"},
+	{"", "c"},
+};
+
+static const char *fitting(const struct config_destination *destination, const char *sender)
+{
+	static char found[8];
+	uint8_t members[ROUTE_MEMBERS(8)];
+	size_t n = 0;
+	bool any = route_mailboxes(destination, (struct span){sender, (uint32_t)strlen(sender)}, members);
+
+	for (size_t i = 0; i < destination->mailbox_count; i++) {
+		if (members[i / 8] >> i % 8 & 1)
+			found[n++] = (char)('a' + i);
+	}
+	found[n] = '\0';
+	CHECK_EQ(any, n > 0);
+	return found;
+}
+
+static void test_mailboxes(void)
+{
+	char *a[] = {"copier@example.org"}, *b[] = {"news@example.org"};
+	char *c[] = {"*@lists.example.org", "NEWS@example.org", "<>"}, *d[] = {"*"};
+	struct config_mailbox mailboxes[] = {
+		{.user = "scan@example.org", .senders = a, .sender_count = 1},
+		{.user = "bulk@example.org", .senders = b, .sender_count = 1},
+		{.user = "relay", .senders = c, .sender_count = 3},
+		{.user = "rest@example.org", .senders = d, .sender_count = 1},
+	};
+	struct config_destination destination = {.mailboxes = mailboxes, .mailbox_count = 4};
+
+	for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++)
+		CHECK_STR(fitting(&destination, matches[i].sender), matches[i].fits);
+	/* Nobody takes the rest; reports go by any. */
+	destination.mailbox_count = 2;
+	CHECK_STR(fitting(&destination, "stranger@example.org"), "");
+	CHECK_STR(fitting(&destination, ""), "ab");
+	/* Or by who takes the rest. */
+	mailboxes[1] = mailboxes[3];
+	CHECK_STR(fitting(&destination, ""), "b");
+}
+
 int main(void)
 {
+	RUN(test_mailboxes);
 	RUN(test_patterns);
 	RUN(test_length_counts);
 	RUN(test_first_match_wins);
