@@ -154,6 +154,10 @@ void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char 
 /* Why the session failed, for an operator; never NULL. Lives as long as the session. */
 const char *tls_error_text(const struct tls_session *session);
 
+/* Servers, after the handshake: the session has lasted, and may last for long. Gives memory back that it does not need,
+ * about half of it; that takes so long that who is gone in a moment is better off without. Once is enough. */
+void tls_session_trim(struct tls_session *session);
+
 /* A ticket for the next session to the same peer with the same context, or NULL if there is none (yet: TLS 1.3
  * tickets arrive after the handshake, with the first reads). */
 struct tls_ticket *tls_ticket_take(struct tls_session *session);

@@ -11,8 +11,9 @@
  *   and fail.
  * - The session object (37 KB, almost all of it room for certificates that did not come). Its pages that hold nothing
  *   but zeros are given back to the system. They go on reading as zeros, and come back when they are written to. The
- *   next session that malloc makes from them pays for it with eight page faults, so only clients do this: their
- *   sessions carry thousands of messages and then wait in a pool, while a server's may be over in a moment.
+ *   next session that malloc makes from them pays for it with eight page faults. Clients do this at once: their
+ *   sessions carry thousands of messages and then wait in a pool. A server's may be over in a moment, so it does it
+ *   when it is told that the session has lasted (tls_session_trim).
  *
  * Failure
  *   None that matters: what cannot be given up stays.
@@ -84,15 +85,20 @@ size_t tls_trim_zero_pages(char *block, size_t length)
 	return given;
 }
 
+void tls_session_trim(struct tls_session *session)
+{
+	WOLFSSL_SESSION *object = SESSION_OBJECT_FROM_MALLOC ? wolfSSL_get_session(session->wolf) : NULL;
+
+	if (object != NULL)
+		tls_trim_zero_pages((char *)object, malloc_usable_size(object));
+}
+
 void tls_trim(struct tls_session *session)
 {
 	/* It takes the old key away before it finds that there is nothing in the new one. */
 	if (session->peer_key != NULL && tls_trim_key() != NULL)
 		(void)wolfSSL_EVP_PKEY_set1_EC_KEY(session->peer_key, tls_trim_key());
 	tls_trim_free(session);
-	if (session->context->server || !SESSION_OBJECT_FROM_MALLOC)
-		return;
-	WOLFSSL_SESSION *object = wolfSSL_get_session(session->wolf);
-	if (object != NULL)
-		tls_trim_zero_pages((char *)object, malloc_usable_size(object));
+	if (!session->context->server)
+		tls_session_trim(session);
 }

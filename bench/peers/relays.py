@@ -160,7 +160,9 @@ class Postrider(Measured, servers.Server):
                                     'tls': {'mode': 'required'}}, **changes.get('destination', {}))
                 return json.dumps({
                     'hostname': 'relay.example.org', 'shards': shards, 'spool': spool,
-                    'listeners': [{'name': 'measured', 'address': '127.0.0.1:%d' % self.port}],
+                    'listeners': [dict({'name': 'measured', 'address': '127.0.0.1:%d' % self.port},
+                                       **changes.get('listener', {}))],
+                    **({'tls': changes['tls']} if 'tls' in changes else {}),
                     'clients': [{'name': 'local', 'networks': ['127.0.0.0/8']}], 'destinations': [destination],
                     'routes': [{'destination': 'sink'}], 'retry': changes.get('retry', {}),
                     'log': {'stats_interval': '1s', 'messages': changes.get('log_messages', True)}})

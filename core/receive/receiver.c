@@ -43,6 +43,9 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	list_init(&receiver->reply_waiters);
 	list_init(&receiver->login_waiters);
 	list_init(&receiver->handshake_waiters);
+	list_init(&receiver->fresh);
+	list_init(&receiver->lasting);
+	wheel_timer_init(&receiver->look, receive_look_at_lasting);
 	pool_init(&receiver->sessions, sizeof(struct session), 64, sessions);
 	pool_init(&receiver->lines, SMTP_COMMAND_LINE_MAX, 8, sessions);
 	pool_init(&receiver->names, SESSION_NAME_SHORT, 64, sessions);

@@ -15,6 +15,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/base/span.h"
+#include "core/base/wheel.h"
 #include "core/receive/login.h"
 #include "core/receive/refusals.h"
 
@@ -61,8 +62,11 @@ struct receiver {
 	struct list login_waiters;     /* sessions that have asked to sign in and have no answer yet, oldest first */
 	struct logins logins;
 	struct list handshake_waiters; /* sessions that have octets for their TLS handshake, in the order they came */
-	struct session *handshaking;   /* the one of them whose turn it is, or NULL */
-	unsigned handshakes;           /* sessions whose TLS handshake has begun and is not complete */
+	struct list fresh,
+		lasting;         /* sessions over TLS that have not been made small yet; since the last look, longer */
+	struct wheel_timer look; /* armed while there are some */
+	struct session *handshaking; /* the one of them whose turn it is, or NULL */
+	unsigned handshakes;         /* sessions whose TLS handshake has begun and is not complete */
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };

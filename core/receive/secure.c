@@ -22,6 +22,7 @@ enum {
 	HANDSHAKE_S = 60,      /* in all: a slow device computes for seconds */
 	HANDSHAKES_MAX = 2048, /* at a time, of a shard: 60 KB each when the hello was answered */
 	TURN_NS = 5000000,     /* of a turn for all of them */
+	LOOK_MAX = 16,         /* sessions made small at a time */
 };
 
 static enum config_listener_tls mode_of(const struct session *s)
@@ -148,8 +149,45 @@ void receive_begin_tls(struct session *s)
 		receive_handshake(s);
 }
 
+/*
+ * Whoever is still here between one and two seconds after his handshake may stay for long: printers keep a connection
+ * open all day. Some at a time, because giving pages back takes some 20 us each.
+ */
+void receive_look_at_lasting(struct wheel_timer *timer)
+{
+	struct receiver *receiver = container_of(timer, struct receiver, look);
+	struct shard *shard = NULL;
+	struct list *link;
+
+	for (int i = 0; i < LOOK_MAX && (link = list_take_first(&receiver->lasting)) != NULL; i++) {
+		struct session *s = container_of(link, struct session, tls_place);
+		shard = s->shard;
+		tls_session_trim(s->transport.tls);
+	}
+	if (!list_empty(&receiver->lasting)) {
+		wheel_arm(&shard->wheel, timer, shard->now_ns + CLOCK_NS_PER_MS);
+		return;
+	}
+	while ((link = list_take_first(&receiver->fresh)) != NULL) {
+		list_append(&receiver->lasting, link);
+		shard = container_of(link, struct session, tls_place)->shard;
+	}
+	if (!list_empty(&receiver->lasting))
+		wheel_arm(&shard->wheel, timer, shard->now_ns + CLOCK_NS_PER_S);
+}
+
+static void may_last(struct session *s)
+{
+	struct receiver *receiver = s->shard->receiver;
+
+	list_append(&receiver->fresh, &s->tls_place);
+	if (!wheel_armed(&receiver->look))
+		wheel_arm(&s->shard->wheel, &receiver->look, s->shard->now_ns + CLOCK_NS_PER_S);
+}
+
 void receive_secured(struct session *s)
 {
+	may_last(s);
 	bool room;
 
 	s->helo_given = false;

@@ -72,6 +72,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	s->opened_ns = shard->now_ns;
 	list_init(&s->link);
 	list_init(&s->place);
+	list_init(&s->tls_place);
 	list_init(&s->pending);
 	wheel_timer_init(&s->timer, on_timer);
 	s->client = client_find(config, &(struct client_question){.address = &peer, .listener = listener});

@@ -179,6 +179,7 @@ void receive_end(struct session *s, const char *reason)
 		s->end_reason = reason;
 	tell_session(s);
 	list_remove(&s->place);
+	list_remove(&s->tls_place);
 	receive_drop_transaction(s);
 	transport_close(&s->transport);
 }

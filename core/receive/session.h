@@ -92,7 +92,7 @@ enum {
 enum {
 	SESSION_NAME_SHORT = 64, /* octets of a client's name that most have room in */
 	SESSION_NAME_MAX = 255,
-	SESSION_IDLE_OCTETS = 600,
+	SESSION_IDLE_OCTETS = 616,
 };
 
 struct session {
@@ -101,6 +101,7 @@ struct session {
 	struct snapshot *snapshot;  /* counted: the configuration it began with */
 	struct list link;           /* shard->receiver->session_list */
 	struct list place;          /* in shard->receiver->content_readers, or where it waits */
+	struct list tls_place;      /* over TLS: in the receiver's fresh or lasting, until it is small */
 	struct list pending;        /* messages with their owners, oldest first */
 	struct submission *message; /* the transaction being made, or NULL */
 	struct login *login;        /* the exchange of AUTH that is under way, or NULL */
@@ -139,6 +140,8 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd);
 void receive_run(struct shard *shard);
 /* and TLS handshakes as far as there is time. */
 void receive_run_handshakes(struct shard *shard);
+/* Of a receiver's timer: sessions over TLS that have lasted give memory back. */
+void receive_look_at_lasting(struct wheel_timer *timer);
 /* Drain: no new transactions; idle sessions get 421 and close. */
 void receive_drain(struct shard *shard, bool hard);
 /* Every session of the shard has gone. */

@@ -553,6 +553,29 @@ def STL_09_clear_text_at_a_tls_port():
 
 
 @case
+def sessions_that_last_become_small():
+    """63 KB when the handshake is over, about half of it two seconds later; and they still work."""
+    count, most = 200, 45 * 1024
+
+    with Place(shards=1) as place:
+        def memory():
+            with open('/proc/%d/smaps_rollup' % place.relay.pid, encoding='ascii') as f:
+                return 1024 * sum(int(line.split()[1]) for line in f if line.startswith('Anonymous:'))
+        first = implicit(place)
+        before = memory()
+        clients = [implicit(place) for _ in range(count)]
+        if not os.environ.get('SANITIZED'):  # whose malloc is another
+            eventually(lambda: memory() - before < count * most,
+                       lambda: '%d octets for each session' % ((memory() - before) / count))
+        for number, client in enumerate([first, clients[0], clients[-1]]):
+            send_one(client, number + 1)
+        for client in [first] + clients:
+            client.close()
+        place.hop.wait_arrivals(3)
+        place.relay.terminate()
+
+
+@case
 def too_many_connections_and_the_end():
     """Over the limit and at the end of the process sessions in each state of TLS end, and none in clear."""
     # One shard: it accepts in the order in which they connect.

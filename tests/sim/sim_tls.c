@@ -223,6 +223,10 @@ struct tls_ticket *tls_ticket_take(struct tls_session *session)
 	return NULL;
 }
 
+void tls_session_trim(struct tls_session *session)
+{
+}
+
 void tls_ticket_free(struct tls_ticket *ticket)
 {
 }

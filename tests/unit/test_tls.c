@@ -657,6 +657,10 @@ static void test_trim(void)
 		char *object = (char *)wolfSSL_get_session(pair->client.session->wolf);
 		CHECK(resident_pages(object, malloc_usable_size(object), &pages) <= 3);
 		CHECK(pages >= 8);
+		object = (char *)wolfSSL_get_session(pair->server.session->wolf);
+		CHECK_EQ(resident_pages(object, malloc_usable_size(object), &pages), pages);
+		tls_session_trim(pair->server.session);
+		CHECK(resident_pages(object, malloc_usable_size(object), &pages) <= 3);
 		transfer(&pair->client, &pair->server, 30000, &whole);
 		transfer(&pair->server, &pair->client, 30000, &whole);
 		struct tls_ticket *ticket = tls_ticket_take(pair->client.session);
