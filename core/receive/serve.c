@@ -5,11 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/receive/client.h"
-#include "core/receive/peers.h"
 #include "core/receive/session_private.h"
 #include "core/receive/tell.h"
 #include "core/shard/load.h"
@@ -31,28 +28,8 @@ static const struct transport_handlers handlers = {.on_data = on_data,
 						   .on_sent = on_sent,
 						   .on_closed = on_closed};
 
-static bool over_limits(struct session *s, const struct ring_address *peer)
-{
-	struct receivers *shared = s->shard->receiver->shared;
-	const struct config *config = s->snapshot->config;
-	unsigned all = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
-	_Atomic(unsigned) *count = snapshot_client(s->snapshot, s->client);
-	bool over = all >= config->limits.connections;
-
-	s->counted = true;
-	if (count) {
-		unsigned max = config->clients[s->client].connections_max;
-		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max || over;
-	}
-	if (config->limits.connections_per_client &&
-	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
-		over = true;
-	return over;
-}
-
 void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
-	const struct config *config = shard->receiver->snapshot->config;
 	struct session *s = pool_acquire(&shard->receiver->sessions);
 	struct ring_address peer;
 
@@ -75,32 +52,11 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	list_init(&s->tls_place);
 	list_init(&s->pending);
 	wheel_timer_init(&s->timer, on_timer);
-	s->client = client_find(config, &(struct client_question){.address = &peer, .listener = listener});
-	char text[ADDRESS_TEXT_SIZE];
-	s->peer_length = (uint8_t)address_text_format(&peer, text);
-	memcpy(s->peer, text, s->peer_length);
 	list_append(&shard->receiver->session_list, &s->link);
 	counter_add(&shard->receiver->counters.connections_in, 1);
 	transport_init(&s->transport, shard->transport, &handlers, &shard->receiver->reply_buffers);
 	transport_accepted(&s->transport, fd);
-	if (over_limits(s, &peer)) {
-		counter_add(&shard->receiver->counters.sessions_refused, 1);
-		receive_uncount(s);
-		s->told_no = true;
-		/* Those that knock and stay must not use up the sessions of those that may come in. */
-		if (++shard->receiver->sessions_told_no > SESSION_REFUSED_MAX || receive_implicit(s)) {
-			receive_end(s, "too many connections");
-			return;
-		}
-		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
-		return;
-	}
-	/* The timer first: a reply that finds no memory ends the session. */
-	receive_arm_timer(s, config->timeouts.command_ns);
-	if (receive_implicit(s))
-		receive_handshake(s);
-	else
-		receive_greet(s);
+	receive_admit(s, &peer);
 }
 
 static bool may_handshake(struct transport *t)

@@ -93,6 +93,11 @@ void receive_part_stored(struct session *s);
 
 extern const struct submission_handlers receive_submissions;
 
+/* admit.c */
+
+/* The session begins, as that address's, or it is one too many. */
+void receive_admit(struct session *s, const struct ring_address *peer);
+
 /* identify.c */
 
 /* Which client it is, by all that is known of it now. False: that client has as many connections as it may. */

@@ -1,0 +1,66 @@
+/*
+ * core/receive/admit.c - whether a connection may become a session: how many there are, and whose it is.
+ */
+#include <string.h>
+
+#include "core/base/address_text.h"
+#include "core/config/config.h"
+#include "core/receive/client.h"
+#include "core/receive/peers.h"
+#include "core/receive/session_private.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+static bool over_limits(struct session *s, const struct ring_address *peer)
+{
+	struct receivers *shared = s->shard->receiver->shared;
+	const struct config *config = s->snapshot->config;
+	unsigned all = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
+	_Atomic(unsigned) *count = snapshot_client(s->snapshot, s->client);
+	bool over = all >= config->limits.connections;
+
+	s->counted = true;
+	if (count) {
+		unsigned max = config->clients[s->client].connections_max;
+		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max || over;
+	}
+	if (config->limits.connections_per_client &&
+	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
+		over = true;
+	return over;
+}
+
+static void refuse(struct session *s)
+{
+	struct receiver *receiver = s->shard->receiver;
+
+	counter_add(&receiver->counters.sessions_refused, 1);
+	receive_uncount(s);
+	s->told_no = true;
+	/* Those that knock and stay must not use up the sessions of those that may come in. */
+	if (++receiver->sessions_told_no > SESSION_REFUSED_MAX || receive_implicit(s)) {
+		receive_end(s, "too many connections");
+		return;
+	}
+	receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+}
+
+void receive_admit(struct session *s, const struct ring_address *peer)
+{
+	const struct config *config = s->snapshot->config;
+	char text[ADDRESS_TEXT_SIZE];
+
+	s->client = client_find(config, &(struct client_question){.address = peer, .listener = s->listener});
+	s->peer_length = (uint8_t)address_text_format(peer, text);
+	memcpy(s->peer, text, s->peer_length);
+	if (over_limits(s, peer)) {
+		refuse(s);
+		return;
+	}
+	/* The timer first: a reply that finds no memory ends the session. */
+	receive_arm_timer(s, config->timeouts.command_ns);
+	if (receive_implicit(s))
+		receive_handshake(s);
+	else
+		receive_greet(s);
+}
