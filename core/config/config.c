@@ -153,6 +153,7 @@ void config_free(struct config *config)
 		free(config->listeners[i].name);
 		free(config->listeners[i].address_text);
 		free(config->listeners[i].ca_file);
+		free(config->listeners[i].proxies);
 	}
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		free(config->certificates[i].certificate);

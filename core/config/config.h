@@ -44,6 +44,8 @@ struct config_listener {
 	bool auth_in_clear;                                  /* passwords are taken without TLS, too; default false */
 	enum config_client_certificates client_certificates; /* default off */
 	char *ca_file;                                       /* whose certificates' names are believed; NULL: none */
+	struct network *proxies; /* proxy_protocol_from: who begins with a PROXY header; NULL: nobody */
+	size_t proxy_count;
 };
 
 /* What listeners show of themselves. */

@@ -8,7 +8,7 @@
 
 #include "core/config/schema_fields.h"
 
-enum { CERTIFICATES_MAX = 64 };
+enum { CERTIFICATES_MAX = 64, PROXIES_MAX = 256 };
 
 static bool read_listener_address(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 				  void *object)
@@ -102,6 +102,32 @@ static const struct reader_choice listener_client_certificates[] = {
 	{NULL, 0, false},
 };
 
+/* Whoever is in it says himself which client he is. */
+static bool read_proxy(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+		       void *object)
+{
+	struct network *network = object;
+	struct address_problem problem;
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (network_parse(text, network, &problem) < 0)
+		return reader_fail(r, &value->node->start_mark, "%s: %s", value->name, problem.text);
+	if (network->prefix == 0)
+		reader_warn(r, &value->node->start_mark,
+			    "proxy_protocol_from: %s is everybody, and whoever connects may say that he is any client: "
+			    "write the addresses of your load balancers",
+			    text);
+	return true;
+}
+
+static const struct reader_list proxies = {
+	.size = sizeof(struct network),
+	.count_offset = offsetof(struct config_listener, proxy_count),
+	.item = {.name = "proxy_protocol_from", .read = read_proxy, .example = "[127.0.0.0/8]"},
+};
+
 #define LISTENER(member) offsetof(struct config_listener, member)
 static const struct reader_field listener_fields[] = {
 	FIELD_REQUIRED("name", reader_name, LISTENER(name), "name: lan"),
@@ -112,6 +138,7 @@ static const struct reader_field listener_fields[] = {
 	FIELD("auth_in_clear", reader_boolean, LISTENER(auth_in_clear)),
 	FIELD_CHOICE("client_certificates", LISTENER(client_certificates), listener_client_certificates),
 	FIELD("ca_file", reader_file, LISTENER(ca_file)),
+	FIELD_LIST("proxy_protocol_from", LISTENER(proxies), PROXIES_MAX, &proxies, "[127.0.0.0/8]"),
 	FIELDS_END,
 };
 

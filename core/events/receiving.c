@@ -61,6 +61,21 @@ void event_handshake_failed(struct log *log, const struct event_handshake *h)
 	log_end(&e);
 }
 
+void event_proxy_header(struct log *log, const struct event_proxy *p)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "proxy_header");
+	log_text(&e, "listener", p->listener);
+	log_string(&e, "peer", p->peer.data, p->peer.length);
+	log_text(&e, "problem", p->problem);
+	log_text(&e, "action", p->action);
+	log_number(&e, "ms", p->ms);
+	if (p->untold > 0)
+		log_number(&e, "untold", p->untold);
+	log_end(&e);
+}
+
 static void message_fields(struct log_event *e, const struct event_message *m)
 {
 	log_string(e, "peer", m->peer.data, m->peer.length);

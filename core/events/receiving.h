@@ -38,6 +38,14 @@ struct event_handshake {
 };
 void event_handshake_failed(struct log *log, const struct event_handshake *h);
 
+/* A load balancer that does not say whose its connection is. `untold`: as for refusals. */
+struct event_proxy {
+	const char *listener, *problem, *action;
+	struct span peer;
+	uint64_t ms, untold;
+};
+void event_proxy_header(struct log *log, const struct event_proxy *p);
+
 struct event_message {
 	struct message_id id;
 	struct span peer, sender;

@@ -11,18 +11,34 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
+bool receive_count(struct session *s)
+{
+	struct receivers *shared = s->shard->receiver->shared;
+
+	s->counted = true;
+	s->client = -1;
+	return atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed) <
+	       s->snapshot->config->limits.connections;
+}
+
+void receive_name(struct session *s, const struct ring_address *peer)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	s->peer_length = (uint8_t)address_text_format(peer, text);
+	memcpy(s->peer, text, s->peer_length);
+}
+
 static bool over_limits(struct session *s, const struct ring_address *peer)
 {
 	struct receivers *shared = s->shard->receiver->shared;
 	const struct config *config = s->snapshot->config;
-	unsigned all = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
 	_Atomic(unsigned) *count = snapshot_client(s->snapshot, s->client);
-	bool over = all >= config->limits.connections;
+	bool over = false;
 
-	s->counted = true;
 	if (count) {
 		unsigned max = config->clients[s->client].connections_max;
-		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max || over;
+		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max;
 	}
 	if (config->limits.connections_per_client &&
 	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
@@ -45,15 +61,13 @@ static void refuse(struct session *s)
 	receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 }
 
-void receive_admit(struct session *s, const struct ring_address *peer)
+void receive_admit(struct session *s, const struct ring_address *peer, bool room)
 {
 	const struct config *config = s->snapshot->config;
-	char text[ADDRESS_TEXT_SIZE];
 
 	s->client = client_find(config, &(struct client_question){.address = peer, .listener = s->listener});
-	s->peer_length = (uint8_t)address_text_format(peer, text);
-	memcpy(s->peer, text, s->peer_length);
-	if (over_limits(s, peer)) {
+	receive_name(s, peer);
+	if (over_limits(s, peer) || !room) {
 		refuse(s);
 		return;
 	}

@@ -115,8 +115,9 @@ void receive_finish(struct session *s, const char *reply, const char *reason)
 {
 	if (s->state >= SESSION_FINISHING)
 		return;
-	/* In clear nothing may be said any more, and behind TLS not yet; behind a 220 on its way neither. */
-	if (s->state == SESSION_HANDSHAKE) {
+	/* In clear nothing may be said any more, and behind TLS not yet; behind a 220 on its way neither. A load
+	 * balancer that has not said whose the connection is hears nothing. */
+	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_PROXY) {
 		receive_end(s, reason);
 		return;
 	}

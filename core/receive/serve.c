@@ -32,6 +32,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 {
 	struct session *s = pool_acquire(&shard->receiver->sessions);
 	struct ring_address peer;
+	bool room;
 
 	if (!s || ring_peer_address(shard->ring, fd, &peer) < 0) {
 		counter_add(&shard->receiver->counters.sessions_refused, 1);
@@ -56,7 +57,11 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	counter_add(&shard->receiver->counters.connections_in, 1);
 	transport_init(&s->transport, shard->transport, &handlers, &shard->receiver->reply_buffers);
 	transport_accepted(&s->transport, fd);
-	receive_admit(s, &peer);
+	room = receive_count(s);
+	if (room && receive_proxied(s, &peer))
+		receive_expect_header(s, &peer);
+	else
+		receive_admit(s, &peer, room);
 }
 
 static bool may_handshake(struct transport *t)
@@ -96,7 +101,7 @@ static void on_end(struct transport *t, int result)
 	}
 	/* It sends no more, but may be waiting for its replies (RFC 9293 3.6); behind TLS it hears nothing any more
 	 * (STL-05). */
-	if (s->state == SESSION_LINGER || t->tls) {
+	if (s->state == SESSION_LINGER || s->state == SESSION_PROXY || t->tls) {
 		receive_end(s, "closed");
 		return;
 	}
@@ -122,6 +127,8 @@ static void on_timer(struct wheel_timer *timer)
 		receive_end(s, "closed");
 	else if (s->state == SESSION_HANDSHAKE)
 		receive_handshake_late(s);
+	else if (s->state == SESSION_PROXY)
+		receive_header_late(s);
 	else if (owners_wanted(s) || s->wait == WAIT_LOGIN)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)
@@ -172,6 +179,11 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 		if (s->wait != WAIT_NONE)
 			return at;
 		switch (s->state) {
+		case SESSION_PROXY:
+			at += receive_header(s, data + at, length - at);
+			break;
+		case SESSION_HANDSHAKE: /* behind the header: it is for TLS */
+			return at;
 		case SESSION_GREETING:
 			begin(s, data[at]);
 			break;

@@ -1,10 +1,10 @@
 /*
  * core/receive/session.c - an inbound session: its states, what it counts as, and its end.
  *
- * The rest of it: serve.c (its connection's events), admit.c (may it begin), line.c (octets to lines), command.c and
- * envelope.c (what commands do), content.c (messages as they arrive), pace.c (how fast), wait.c (not
- * being read from), memory.c (who waits for memory), reply.c (replies in order, and last words), auth.c and login.c
- * (who a client is).
+ * The rest of it: serve.c (its connection's events), admit.c and proxied.c (may it begin, and whose is it), line.c
+ * (octets to lines), command.c and envelope.c (what commands do), content.c (messages as they arrive), pace.c (how
+ * fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in order, and last words),
+ * auth.c and login.c (who a client is).
  */
 #include "core/receive/session.h"
 
@@ -66,7 +66,8 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 /* Who is lost, is told 421 or sends its FIN may be in any of them that reads. */
 #define ENDS (NEXT(FINISHING) | NEXT(ENDED) | NEXT(CLOSED))
 static const struct states_row rows[] = {
-	[SESSION_GREETING] = {"GREETING", NEXT(COMMAND) | NEXT(HANDSHAKE) | ENDS},
+	[SESSION_GREETING] = {"GREETING", NEXT(PROXY) | NEXT(COMMAND) | NEXT(HANDSHAKE) | ENDS},
+	[SESSION_PROXY] = {"PROXY", NEXT(GREETING) | NEXT(CLOSED)},
 	[SESSION_COMMAND] = {"COMMAND", NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | NEXT(SECURING) | NEXT(AUTH) | ENDS},
 	[SESSION_LINE_TOO_LONG] = {"LINE_TOO_LONG", NEXT(COMMAND) | ENDS},
 	[SESSION_CONTENT] = {"CONTENT", NEXT(COMMAND) | ENDS},

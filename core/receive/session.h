@@ -1,7 +1,7 @@
 /*
  * core/receive/session.h - the server side: one inbound SMTP session (RFC 5321).
  *
- *   accept -> GREETING (220 is said, nothing has come)
+ *   accept -> GREETING (220 is said, nothing has come) <--> PROXY (a load balancer says whose it is: proxied.c)
  *                 |
  *                 v
  *              COMMAND <--> CONTENT (DATA), AUTH (an exchange of it: auth.c)
@@ -51,6 +51,7 @@
 
 enum session_state {
 	SESSION_GREETING,
+	SESSION_PROXY,
 	SESSION_COMMAND,
 	SESSION_LINE_TOO_LONG,
 	SESSION_CONTENT,
@@ -119,8 +120,9 @@ struct session {
 	uint8_t login_failures;
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
-	char *line; /* a partial command line, from the pool of lines */
-	char *helo; /* from a pool of names, or NULL: helo_room octets */
+	uint16_t header_left; /* PROXY: octets of a header that are still to come, and do not count */
+	char *line;           /* a partial command line, from the pool of lines */
+	char *helo;           /* from a pool of names, or NULL: helo_room octets */
 	struct content_scanner scanner;
 	uint64_t opened_ns, content_octets;
 	uint64_t content_deadline_ns;

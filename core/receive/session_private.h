@@ -95,8 +95,22 @@ extern const struct submission_handlers receive_submissions;
 
 /* admit.c */
 
-/* The session begins, as that address's, or it is one too many. */
-void receive_admit(struct session *s, const struct ring_address *peer);
+/* One connection more in all; whose it is, receive_admit() says. False: that is one too many. */
+bool receive_count(struct session *s);
+/* The address that it is told by. */
+void receive_name(struct session *s, const struct ring_address *peer);
+/* The session begins, as that address's, or it is one too many; `room`: what receive_count() said. */
+void receive_admit(struct session *s, const struct ring_address *peer, bool room);
+
+/* proxied.c */
+
+/* This peer is a load balancer that has to say whose the connection is. */
+bool receive_proxied(const struct session *s, const struct ring_address *peer);
+/* Its header is what comes first; nothing is said before that. */
+void receive_expect_header(struct session *s, const struct ring_address *peer);
+/* In SESSION_PROXY: takes octets of it, and none behind it. Returns how many. */
+size_t receive_header(struct session *s, const uint8_t *data, size_t length);
+void receive_header_late(struct session *s);
 
 /* identify.c */
 

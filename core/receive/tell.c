@@ -110,6 +110,21 @@ void tell_handshake_failed(const struct session *s, const char *error)
 	event_handshake_failed(s->shard->log, &facts);
 }
 
+void tell_no_proxy_header(const struct session *s, const char *problem, uint32_t untold)
+{
+	struct event_proxy facts = {
+		.listener = s->snapshot->config->listeners[s->listener].name,
+		.problem = problem,
+		.action = "switch it on there (HAProxy: send-proxy or send-proxy-v2 at the server's line, nginx: "
+			  "proxy_protocol on), or take this address out of the listener's proxy_protocol_from",
+		.peer = {s->peer, s->peer_length},
+		.ms = shard_ms_since(s->shard, s->opened_ns),
+		.untold = untold,
+	};
+
+	event_proxy_header(s->shard->log, &facts);
+}
+
 static struct event_sign_in sign_in_of(const struct session *s)
 {
 	const struct sasl_server *sasl = &s->login->sasl;

@@ -14,6 +14,8 @@ struct submission;
 void tell_session(const struct session *s);
 /* TLS did not come about; `error`: NULL: as the engine says. */
 void tell_handshake_failed(const struct session *s, const char *error);
+/* A load balancer has not begun with a PROXY header; what it did instead. `untold`: as below. */
+void tell_no_proxy_header(const struct session *s, const char *problem, uint32_t untold);
 /* Of AUTH; the exchange is still there. `known`: without a verification. */
 void tell_signed_in(const struct session *s, bool known);
 /* `untold`: as below. */

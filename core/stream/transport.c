@@ -247,6 +247,24 @@ void transport_shared_rearm(struct transport_shared *shared)
 		arm(container_of(link, struct transport, starved));
 }
 
+/* Gives octets to TLS; returns how many were consumed. */
+static size_t deliver_sealed(struct transport *t, const uint8_t *data, size_t length)
+{
+	size_t used = length;
+	int r;
+
+	tls_feed(t->tls, data, length);
+	r = transport_secure_pump(t);
+	if (t->paused && r == 0 && !transport_closing(t))
+		used -= tls_unfeed(t->tls);
+	/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
+	if (t->collected == 0)
+		transport_release_buffer(t, &t->collecting);
+	if (r != 0 && !transport_closing(t))
+		end(t, r == 1 ? 0 : r);
+	return used;
+}
+
 /* Gives octets to the owner, `plain` or as they came; returns how many were consumed. */
 static size_t deliver(struct transport *t, const uint8_t *data, size_t length, bool plain)
 {
@@ -254,19 +272,12 @@ static size_t deliver(struct transport *t, const uint8_t *data, size_t length, b
 
 	t->feeding = true;
 	if (t->tls && !plain) {
-		int r;
-		tls_feed(t->tls, data, length);
-		r = transport_secure_pump(t);
-		used = length;
-		if (t->paused && r == 0 && !transport_closing(t))
-			used -= tls_unfeed(t->tls);
-		/* TLS was lent a buffer in case it had to answer. A connection that only listens keeps none. */
-		if (t->collected == 0)
-			transport_release_buffer(t, &t->collecting);
-		if (r != 0 && !transport_closing(t))
-			end(t, r == 1 ? 0 : r);
+		used = deliver_sealed(t, data, length);
 	} else {
 		used = t->handlers->on_data(t, data, length);
+		/* TLS has begun behind what the owner took of it: the rest is for TLS. */
+		if (!plain && t->tls && !transport_closing(t))
+			used += deliver_sealed(t, data + used, length - used);
 	}
 	t->feeding = false;
 	if (transport_closing(t)) {

@@ -147,7 +147,8 @@ void transport_connect(struct transport *t, int fd, const struct ring_address *a
 /* Other output blocks from now on, such as TLS needs. Nothing may be unsent or being sent. */
 void transport_use_buffers(struct transport *t, struct pool *buffers);
 /* Takes the session over (and frees it). Nothing may be held or unsent: plaintext before TLS is never mixed with what
- * comes after (STL-01, STL-02). Returns false if there is: close the connection. */
+ * comes after (STL-01, STL-02). Returns false if there is: close the connection. From inside on_data: what on_data then
+ * does not take goes to TLS. */
 bool transport_secure(struct transport *t, struct tls_session *tls);
 
 /* Room for output now: so many octets can be written without refusal. */

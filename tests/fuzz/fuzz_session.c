@@ -8,7 +8,8 @@
  *         refused, in doubt), time passes, memory is short and is there again, the client's FIN, a reset, the drain.
  *         Whatever happens, replies are whole lines, nothing is said behind FIN, 250 for a message only when all its
  *         owners have it, and in the end all memory has been given back. The listener has TLS or not; a handshake is
- *         what arrives first when it is awaited, and nothing that arrived before is heard behind it.
+ *         what arrives first when it is awaited, and nothing that arrived before is heard behind it. The client comes
+ *         by itself or through a load balancer, whose header is what it begins with; before that nothing is said.
  *   odd   A client's octets, once in one piece, once octet by octet, once in pieces of seven: the replies are the same.
  */
 #include <arpa/inet.h>
@@ -39,7 +40,8 @@ enum { CLIENT = 1, STRANGER = 2 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config_client client = {.name = (char *)"client", .default_domain = (char *)"example.org"};
-static struct config_listener listener = {.name = (char *)"lan"};
+static struct network balancers = {.family = AF_INET, .prefix = 8, .octets = {127}};
+static struct config_listener listener = {.name = (char *)"lan", .proxies = &balancers};
 static struct config_destination destinations[] = {{.name = (char *)"a"}, {.name = (char *)"b"}};
 static struct config config = {
 	.hostname = (char *)"relay.example.org",
@@ -224,6 +226,14 @@ static void feed(const uint8_t *data, size_t length)
 	need(used <= length);
 	if (line.closing)
 		return;
+	if (line.handshake) {
+		/* TLS has begun behind what it took. */
+		static uint8_t rest[HELD_MAX];
+		memcpy(rest, data + used, length - used);
+		if (used < length)
+			feed(rest, length - used);
+		return;
+	}
 	if (used < length)
 		line.paused = true;
 	memmove(line.held, data + used, length - used);
@@ -370,12 +380,17 @@ unsigned place_choose(const struct shard *unused, unsigned destination, uint64_t
 void event_session(struct log *log, const struct event_session *s)
 {
 	need(s->reason && s->stage && s->peer.length > 0);
-	need(s->reply.length > 0 || listener.tls == CONFIG_LISTENER_TLS_IMPLICIT);
+	need(s->reply.length > 0 || listener.tls == CONFIG_LISTENER_TLS_IMPLICIT || listener.proxy_count > 0);
 }
 
 void event_handshake_failed(struct log *log, const struct event_handshake *h)
 {
 	need(h->error[0] && h->peer.length > 0);
+}
+
+void event_proxy_header(struct log *log, const struct event_proxy *p)
+{
+	need(listener.proxy_count > 0 && p->problem && p->action && p->peer.length > 0 && line.length == 0);
 }
 
 /* Nobody is let in whose password was not right, now or lately. */
@@ -635,6 +650,7 @@ static void steps(const uint8_t *data, size_t size)
 	listener.tls = size > 0 ? (enum config_listener_tls)(data[0] >> 1 & 3) : CONFIG_LISTENER_TLS_OFF;
 	listener.auth = size > 0 ? (enum config_listener_auth)((data[0] >> 3 & 3) % 3) : CONFIG_LISTENER_AUTH_OFF;
 	listener.auth_in_clear = size == 0 || !(data[0] & 32);
+	listener.proxy_count = size > 0 && data[0] & 64;
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
 		unsigned what = data[at] % 16, much = data[at + 1];
@@ -684,7 +700,7 @@ static void quiet(void)
 	}
 }
 
-static size_t pieces(const uint8_t *data, size_t size, size_t piece, char *out)
+static size_t pieces(const uint8_t *data, size_t size, size_t piece, bool proxied, char *out)
 {
 	size_t length;
 
@@ -692,6 +708,7 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, char *out)
 	listener.tls = CONFIG_LISTENER_TLS_OFF;
 	listener.auth = CONFIG_LISTENER_AUTH_OFFERED;
 	listener.auth_in_clear = true;
+	listener.proxy_count = proxied;
 	begin(CLIENT);
 	quiet();
 	for (size_t at = 0; at < size && line.t; at += piece) {
@@ -720,8 +737,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		steps(data + 1, size - 1);
 		return 0;
 	}
-	length = pieces(data + 1, size - 1, size, whole);
-	need(pieces(data + 1, size - 1, 1, cut) == length && memcmp(whole, cut, length) == 0);
-	need(pieces(data + 1, size - 1, 7, cut) == length && memcmp(whole, cut, length) == 0);
+	length = pieces(data + 1, size - 1, size, data[0] & 2, whole);
+	need(pieces(data + 1, size - 1, 1, data[0] & 2, cut) == length && memcmp(whole, cut, length) == 0);
+	need(pieces(data + 1, size - 1, 7, data[0] & 2, cut) == length && memcmp(whole, cut, length) == 0);
 	return 0;
 }

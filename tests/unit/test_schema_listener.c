@@ -76,8 +76,48 @@ static void test_listener_tls(void)
 	rmdir(directory);
 }
 
+/* Who says in front of a connection whose it is. */
+static void test_proxy_protocol_from(void)
+{
+	static const struct {
+		const char *networks, *problem; /* NULL: it is good */
+		bool warned;
+	} cases[] = {
+		{"[127.0.0.0/8, \"2001:db8::/32\", 192.0.2.1]", NULL, false},
+		{"[0.0.0.0/0]", "proxy_protocol_from: 0.0.0.0/0 is everybody", true},
+		{"[\"::/0\"]", "proxy_protocol_from: ::/0 is everybody", true},
+		{"127.0.0.1", "proxy_protocol_from: write a list, as in [127.0.0.0/8]", false},
+		{"[]", "proxy_protocol_from: the list is empty", false},
+		{"[balancer]", "proxy_protocol_from: ", false},
+		{"[127.0.0.1/33]", "proxy_protocol_from: ", false},
+		{"[127.0.0.1, \"\"]", "proxy_protocol_from: ", false},
+	};
+	struct config_problems problems;
+	struct address_problem wrong;
+	struct ring_address address;
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "listeners: [{ name: lan, address: \"127.0.0.1:25\", proxy_protocol_from: %s }]\n" REST,
+			 cases[i].networks);
+		struct config *c = config_parse("t.yaml", text, strlen(text), &problems);
+		CHECK((c != NULL) == (cases[i].problem == NULL || cases[i].warned));
+		if (cases[i].problem != NULL)
+			CHECK(strstr(config_problems_first(&problems), cases[i].problem) != NULL);
+		if (c != NULL && i == 0) {
+			CHECK_EQ(c->listeners[0].proxy_count, 3);
+			CHECK(address_text_parse("192.0.2.1:1", &address, &wrong) == 0);
+			CHECK(network_contains(&c->listeners[0].proxies[2], &address));
+			CHECK(!network_contains(&c->listeners[0].proxies[0], &address));
+		}
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	RUN(test_listener_tls);
+	RUN(test_proxy_protocol_from);
 	return check_end();
 }
