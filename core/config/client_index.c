@@ -35,7 +35,7 @@ struct client_index {
 	bool gated;                                     /* there are any */
 	struct named *named;                            /* by hash, then by client */
 	size_t named_count;
-	struct network_table **own; /* of clients that name users and networks; by client, or NULL: there are none */
+	struct network_table **own; /* of clients that name users and networks; by client; NULL: there are none */
 };
 
 /* ---- making ----------------------------------------------------------------------------------------------------- */
@@ -51,6 +51,21 @@ static bool names_some(const struct config_client *client)
 	const struct config_client_terms *terms = client->terms;
 
 	return by_certificate(client) || (terms && terms->user_count > 0 && !terms->any_user);
+}
+
+/* It has a table of networks of its own. Of a hundred thousand devices none may. */
+static bool has_own(const struct config_client *client)
+{
+	return client->network_count > 0 && names_some(client);
+}
+
+static bool any_own(const struct config *config)
+{
+	for (size_t i = 0; i < config->client_count; i++) {
+		if (has_own(&config->clients[i]))
+			return true;
+	}
+	return false;
 }
 
 static bool gate_take(struct gate *gate, const struct network_entry *entry)
@@ -181,7 +196,7 @@ static bool make(struct client_index *index, struct network_entry *entries, size
 	ok = ok && index->networks;
 	for (size_t i = 0; i < 2 * (CONFIG_LISTENERS_MAX + 1); i++)
 		ok &= close_gate(&index->gates[i / (CONFIG_LISTENERS_MAX + 1)][i % (CONFIG_LISTENERS_MAX + 1)]);
-	for (size_t i = 0; i < config->client_count; i++) {
+	for (size_t i = 0; own && i < config->client_count; i++) {
 		ok &= close_gate(&own[i]);
 		index->own[i] = own[i].networks;
 	}
@@ -192,15 +207,17 @@ struct client_index *client_index_new(const struct config *config, struct networ
 				      network_unused_fn *unused, void *context)
 {
 	struct client_index *index = calloc(1, sizeof(*index));
-	struct gate *own = calloc(config->client_count + 1, sizeof(*own));
+	bool owned = any_own(config);
+	struct gate *own = owned ? calloc(config->client_count, sizeof(*own)) : NULL;
 	bool ok = false;
 
 	if (index) {
 		index->config = config;
-		index->own = calloc(config->client_count + 1, sizeof(struct network_table *));
+		if (owned)
+			index->own = calloc(config->client_count, sizeof(struct network_table *));
 		for (size_t i = 0; i <= CONFIG_LISTENERS_MAX; i++)
 			index->gates[0][i].first = index->gates[1][i].first = NOBODY;
-		ok = own && index->own && make(index, entries, count, own, unused, context);
+		ok = (!owned || (own && index->own)) && make(index, entries, count, own, unused, context);
 	}
 	free(own);
 	if (ok)

@@ -532,6 +532,8 @@ static void begin(int from)
 	list_init(&receiver.reply_waiters);
 	list_init(&receiver.login_waiters);
 	list_init(&receiver.handshake_waiters);
+	list_init(&receiver.fresh);
+	list_init(&receiver.lasting);
 	pool_init(&receiver.sessions, sizeof(struct session), 1, 4);
 	pool_init(&receiver.lines, SMTP_COMMAND_LINE_MAX, 1, 4);
 	pool_init(&receiver.names, 256, 1, 4);
