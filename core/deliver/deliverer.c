@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/base/clock.h"
 #include "core/base/disk.h"
@@ -168,6 +169,21 @@ void deliverer_lanes(struct shard *shard)
 	deliverer->lane_count = plan->lane_count;
 }
 
+static size_t lanes_octets(const struct plan *plan)
+{
+	return (plan->lane_room + 1) * sizeof(struct outbound);
+}
+
+/* There is room for lanes of thousands of destinations that a reload may bring. Mapped, it takes memory with the first
+ * lane of a page; the allocator may have pages that a large configuration left, and would clear them all. */
+static bool map_lanes(struct deliverer *deliverer, const struct plan *plan)
+{
+	void *memory = mmap(NULL, lanes_octets(plan), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	deliverer->outbound = memory == MAP_FAILED ? NULL : memory;
+	return deliverer->outbound;
+}
+
 int deliverer_init(struct shard *shard, struct deliverers *shared)
 {
 	struct deliverer *deliverer = shard->deliverer;
@@ -178,8 +194,7 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
-	deliverer->outbound = calloc(plan->lane_room + 1, sizeof(*deliverer->outbound));
-	if (!deliverer->outbound)
+	if (!map_lanes(deliverer, plan))
 		return -ENOMEM;
 	deliverer_lanes(shard);
 	return 0;
@@ -245,5 +260,6 @@ void deliverer_deinit(struct shard *shard)
 	pool_deinit(&deliverer->connections);
 	pool_deinit(&deliverer->attempts);
 	pool_deinit(&deliverer->output_buffers);
-	free(deliverer->outbound);
+	if (deliverer->outbound)
+		munmap(deliverer->outbound, lanes_octets(shard->plan));
 }
