@@ -145,7 +145,7 @@ static void answer_later(struct dns_question *q)
 		errand->result = -ENOENT;
 	}
 	asked++;
-	world_after(delay_ns, arrive, errand);
+	world_errand(delay_ns, arrive, errand);
 }
 
 static void look(struct sim_agent *agent)

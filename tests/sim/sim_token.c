@@ -148,7 +148,7 @@ static bool on_begin(struct token_desk *desk, struct token_identity *identity)
 	identity->job = job;
 	fetches++;
 	early += now_ns + SLACK_S * CLOCK_NS_PER_S < not_before_ns[endpoint_of(identity)];
-	world_after(manner.delay_min_ns + (spread ? world_below(spread) : 0), arrive, job);
+	world_errand(manner.delay_min_ns + (spread ? world_below(spread) : 0), arrive, job);
 	return true;
 }
 

@@ -87,7 +87,7 @@ static void answer_later(struct queue *queue, struct verifier_question *question
 	} else {
 		queue->busy_until_ns = end_ns;
 	}
-	world_after(end_ns - now_ns, arrive, errand);
+	world_errand(end_ns - now_ns, arrive, errand);
 }
 
 static void look(struct sim_agent *agent)

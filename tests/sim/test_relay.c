@@ -45,7 +45,7 @@ static const struct scenario scenarios[] = {
 	{"damage-refused", scenario_damage_refused, 16},
 	{"sessions", scenario_sessions, 44},
 	{"unreset", scenario_unreset, 8},
-	{"leaving", scenario_leaving, 1088},
+	{"leaving", scenario_leaving, 272},
 	{"hosts", scenario_hosts, 16},
 	{"names", scenario_names, 24},
 	{"closers", scenario_closers, 8},

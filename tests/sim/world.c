@@ -240,6 +240,7 @@ static struct sim_event sim_event_take(void)
 struct sim_call {
 	void (*fn)(void *context);
 	void *context;
+	bool owned;
 };
 
 static void sim_call_fire(void *context, uint64_t argument)
@@ -252,8 +253,22 @@ static void sim_call_fire(void *context, uint64_t argument)
 void world_after(uint64_t delay_ns, void (*fn)(void *context), void *context)
 {
 	struct sim_call *call = world_alloc(sizeof(*call));
-	*call = (struct sim_call){fn, context};
+	*call = (struct sim_call){fn, context, false};
 	sim_schedule(delay_ns, sim_call_fire, call, 0);
+}
+
+void world_errand(uint64_t delay_ns, void (*fn)(void *context), void *context)
+{
+	struct sim_call *call = world_alloc(sizeof(*call));
+	*call = (struct sim_call){fn, context, true};
+	sim_schedule(delay_ns, sim_call_fire, call, 0);
+}
+
+static void sim_call_drop(struct sim_call *call)
+{
+	if (call->owned)
+		world_release(call->context);
+	world_release(call);
 }
 
 /* Turns. */
@@ -387,7 +402,7 @@ void world_close(void)
 	while (sim->events_count) {
 		struct sim_event event = sim_event_take();
 		if (event.fn == sim_call_fire)
-			world_release(event.context);
+			sim_call_drop(event.context);
 		else
 			sim_ring_event_drop(&event);
 	}

@@ -110,6 +110,8 @@ uint64_t world_now_ns(void); /* the virtual monotonic clock */
 void world_wall_step(int64_t delta_ns);
 /* Calls fn once, outside the engine, `delay_ns` from now. */
 void world_after(uint64_t delay_ns, void (*fn)(void *context), void *context);
+/* The same, and fn has the context, of world_alloc(), from then on; where the world ends before, it is released. */
+void world_errand(uint64_t delay_ns, void (*fn)(void *context), void *context);
 
 /* The test's own seeded choices. */
 uint64_t world_random(void);
