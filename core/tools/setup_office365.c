@@ -537,8 +537,8 @@ static int set_up_submission(struct setup_office365 *s, struct setup_answers *an
 
 static int set_up(struct setup_office365 *s)
 {
-	if (!complete(s) || !make_absolute(s->given[CERTIFICATE]) || !make_absolute(s->given[PRIVATE_KEY]) ||
-	    !make_absolute(s->given[PASSWORD_FILE]))
+	if (!complete(s) || !make_absolute(s->given[DIRECTORY_TO]) || !make_absolute(s->given[CERTIFICATE]) ||
+	    !make_absolute(s->given[PRIVATE_KEY]) || !make_absolute(s->given[PASSWORD_FILE]))
 		return STATUS_USAGE;
 	struct setup_answers answers = {
 		.path = strcmp(s->given[PATH], "direct") == 0       ? SETUP_DIRECT

@@ -30,7 +30,8 @@ def setup(work, *arguments, code=0, name='made'):
     directory = work.path(name)
     os.makedirs(directory, exist_ok=True)
     ended = subprocess.run([program('postrider'), 'setup', 'office365', '--directory', directory, '--spool',
-                            work.path('spool'), *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                            work.path('spool'), *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                           cwd=work.path(''))
     equal(ended.returncode, code, 'exit status (%s%s)' % (ended.stdout, ended.stderr))
     return directory, ended.stdout + ended.stderr
 
@@ -112,7 +113,8 @@ def signed_in_as_mailboxes():
         # Another run makes no other keys, and has the same to say.
         _, again = setup(work, *known, code=64)
         equal(again, said, 'the second time')
-        setup(work, *known, '--client-id', APPLICATION)
+        # A relative one is where it is called from, also for whoever reads the file.
+        setup(work, *known, '--client-id', APPLICATION, '--directory', 'made')
         equal(read(directory, 'entra.key'), key, 'the key')
         file = os.path.join(directory, 'postrider.yaml')
         checked(file)
