@@ -1,6 +1,5 @@
 /*
- * core/main.c - the program: postrider run | check | reload | spool | doctor | probe | explain | presets | hash |
- * version.
+ * core/main.c - the program: postrider run | check | reload | version, and the commands in main()'s table.
  *
  * run: configuration, probes, recovery, one thread per shard, then this thread waits for signals. Exit status: 0 after
  * a drained SIGTERM, 78 (EX_CONFIG) for a configuration that cannot be used, 69 (EX_UNAVAILABLE) where the system
