@@ -16,6 +16,7 @@
 #include "core/base/pool.h"
 #include "core/base/span.h"
 #include "core/base/wheel.h"
+#include "core/receive/handshakes.h"
 #include "core/receive/login.h"
 #include "core/receive/refusals.h"
 
@@ -65,8 +66,8 @@ struct receiver {
 	struct list fresh,
 		lasting;         /* sessions over TLS that have not been made small yet; since the last look, longer */
 	struct wheel_timer look; /* armed while there are some */
-	struct session *handshaking; /* the one of them whose turn it is, or NULL */
-	unsigned handshakes;         /* sessions whose TLS handshake has begun and is not complete */
+	struct session *handshaking;  /* the one of them whose turn it is, or NULL */
+	struct handshakes handshakes; /* of sessions whose TLS handshake has begun and is not complete */
 	struct refusals refusals;
 	struct span asked; /* the command line that is dealt with just now, or empty */
 };

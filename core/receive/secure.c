@@ -19,10 +19,9 @@
 #include "core/shard/snapshot.h"
 
 enum {
-	HANDSHAKE_S = 60,      /* in all: a slow device computes for seconds */
-	HANDSHAKES_MAX = 2048, /* at a time, of a shard: 60 KB each when the hello was answered */
-	TURN_NS = 5000000,     /* of a turn for all of them */
-	LOOK_MAX = 16,         /* sessions made small at a time */
+	HANDSHAKE_S = 60,  /* in all: a slow device computes for seconds */
+	TURN_NS = 5000000, /* of a turn for all of them */
+	LOOK_MAX = 16,     /* sessions made small at a time */
 };
 
 static enum config_listener_tls mode_of(const struct session *s)
@@ -50,6 +49,19 @@ bool receive_wants_tls(const struct session *s, enum smtp_verb verb)
 	return verb != SMTP_EHLO && verb != SMTP_STARTTLS && verb != SMTP_NOOP && verb != SMTP_QUIT;
 }
 
+/* There is room for one more handshake, or is made. */
+static void make_room(struct session *s)
+{
+	struct handshakes *handshakes = &s->shard->receiver->handshakes;
+	struct list *oldest = handshakes_full(handshakes);
+	struct ring_address address = {.length = 0};
+
+	if (oldest)
+		receive_end(container_of(oldest, struct session, tls_place), "too many TLS handshakes");
+	(void)receive_address(s, &address);
+	s->handshake_share = handshakes_share(handshakes, &address);
+}
+
 void receive_handshake(struct session *s)
 {
 	struct shard *shard = s->shard;
@@ -57,10 +69,10 @@ void receive_handshake(struct session *s)
 	struct tls_session *tls =
 		tls_session_new(inbound_tls_context(s->snapshot->inbound, shard->index, s->listener), NULL, NULL);
 
+	make_room(s);
 	receive_move(s, SESSION_HANDSHAKE);
-	if (!tls || shard->receiver->handshakes > HANDSHAKES_MAX) {
-		tls_session_free(tls);
-		receive_end(s, tls ? "too many TLS handshakes" : "out of memory");
+	if (!tls) {
+		receive_end(s, "out of memory");
 		return;
 	}
 	receive_arm_timer(s, command < most ? command : most);
@@ -123,10 +135,6 @@ void receive_starttls(struct session *s)
 		receive_error(s, "502 5.5.1 STARTTLS not offered\r\n");
 		return;
 	}
-	if (s->shard->receiver->handshakes >= HANDSHAKES_MAX) {
-		receive_reply_text(s, "454 4.7.0 TLS not available now, try again later\r\n");
-		return;
-	}
 	receive_drop_transaction(s);
 	receive_move(s, SESSION_SECURING);
 }
@@ -187,7 +195,6 @@ static void may_last(struct session *s)
 
 void receive_secured(struct session *s)
 {
-	may_last(s);
 	bool room;
 
 	s->helo_given = false;
@@ -199,6 +206,7 @@ void receive_secured(struct session *s)
 	room = receive_identify(s);
 	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	receive_move(s, receive_implicit(s) ? SESSION_GREETING : SESSION_COMMAND);
+	may_last(s);
 	if (!room)
 		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 	else if (receive_implicit(s))

@@ -96,9 +96,11 @@ void receive_move(struct session *s, enum session_state state)
 {
 	struct receiver *receiver = s->shard->receiver;
 
-	receiver->handshakes -= s->state == SESSION_HANDSHAKE;
+	if (s->state == SESSION_HANDSHAKE)
+		handshakes_leave(&receiver->handshakes, s->handshake_share, &s->tls_place);
 	states_move(&session_states, &s->state, state);
-	receiver->handshakes += s->state == SESSION_HANDSHAKE;
+	if (s->state == SESSION_HANDSHAKE)
+		handshakes_enter(&receiver->handshakes, s->handshake_share, &s->tls_place);
 	if (state >= SESSION_FINISHING)
 		leave_login(s);
 	switch (state) {

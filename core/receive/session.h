@@ -102,7 +102,7 @@ struct session {
 	struct snapshot *snapshot;  /* counted: the configuration it began with */
 	struct list link;           /* shard->receiver->session_list */
 	struct list place;          /* in shard->receiver->content_readers, or where it waits */
-	struct list tls_place;      /* over TLS: in the receiver's fresh or lasting, until it is small */
+	struct list tls_place;      /* in the receiver's handshakes, then in fresh or lasting until it is small */
 	struct list pending;        /* messages with their owners, oldest first */
 	struct submission *message; /* the transaction being made, or NULL */
 	struct login *login;        /* the exchange of AUTH that is under way, or NULL */
@@ -118,6 +118,7 @@ struct session {
 	uint8_t helo_length, helo_room;
 	int32_t client; /* index of the group, -1: may not relay */
 	uint8_t login_failures;
+	uint8_t handshake_share; /* while its handshake lasts: handshakes.h */
 	uint16_t pending_count;
 	uint16_t listener, line_length, errors;
 	uint16_t header_left; /* PROXY: octets of a header that are still to come, and do not count */

@@ -5,6 +5,7 @@ attacks it (RELIABILITY STL-01 to STL-05, STL-08, STL-09).
 
 import hashlib
 import os
+import resource
 import select
 import socket
 import ssl
@@ -571,6 +572,37 @@ def sessions_that_last_become_small():
             send_one(client, number + 1)
         for client in [first] + clients:
             client.close()
+        place.hop.wait_arrivals(3)
+        place.relay.terminate()
+
+
+@case
+def handshakes_that_lie_keep_nobody_out():
+    """Whoever begins more handshakes than a shard has room for and lets them lie pushes out his own oldest."""
+    most = 2048
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    with Place(shards=1) as place:
+        first = Client(place.address('implicit'), greeting=False)
+        # From another address. Nobody else is at the listener, so they are accepted in this order.
+        lying = [Client(place.address('implicit'), greeting=False, source='127.0.0.2')
+                 for _ in range(most + 10)]
+        with implicit(place) as client:
+            send_one(client, 1)
+        with place.clear() as client:
+            client.hello()
+            starttls(client)
+            send_one(client, 2)
+        eventually(lambda: len([event for event in place.relay.events('session')
+                                if event['reason'] == 'too many TLS handshakes']) >= 11,
+                   lambda: 'eleven that made room')
+        equal(lying[0].socket.recv(1), b'', 'the oldest of them makes room')
+        # One that has waited for longer than all of them, but whose address has only this one.
+        wrap(first).expect(220)
+        send_one(first, 3)
+        first.close()
+        for one in lying:
+            one.close()
         place.hop.wait_arrivals(3)
         place.relay.terminate()
 

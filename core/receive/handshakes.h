@@ -1,0 +1,37 @@
+/*
+ * core/receive/handshakes.h - TLS handshakes that have begun and are not complete: how many there may be, and which of
+ * them make room.
+ *
+ * Each may keep 60 KB for a minute and say nothing, so all together are bounded. Who comes when there is no room gets
+ * in all the same: the oldest goes, of the address that has most of them. So whoever begins thousands and lets them lie
+ * pushes out his own, and a slow device is not hurried by others. Addresses share lists by their hash: the memory is
+ * fixed, and a newcomer costs the same however many there are.
+ */
+#ifndef POSTRIDER_RECEIVE_HANDSHAKES_H
+#define POSTRIDER_RECEIVE_HANDSHAKES_H
+
+#include <stdint.h>
+
+#include "core/base/list.h"
+#include "core/base/ring.h"
+
+enum { HANDSHAKES_MAX = 2048, HANDSHAKES_SHARES = 256 };
+
+struct handshakes {
+	uint64_t salt; /* so that nobody can choose an address to share another one's list */
+	unsigned count;
+	struct {
+		struct list places; /* oldest first */
+		unsigned count;
+	} shares[HANDSHAKES_SHARES];
+};
+
+void handshakes_init(struct handshakes *handshakes, uint64_t salt);
+/* Which list is this address's. IPv6 counts by /64, the smallest network of one site. */
+uint8_t handshakes_share(const struct handshakes *handshakes, const struct ring_address *address);
+/* NULL: there is room for one more. Otherwise the place of the one that has to leave first. */
+struct list *handshakes_full(const struct handshakes *handshakes);
+void handshakes_enter(struct handshakes *handshakes, uint8_t share, struct list *place);
+void handshakes_leave(struct handshakes *handshakes, uint8_t share, struct list *place);
+
+#endif

@@ -1,0 +1,82 @@
+/* tests/unit/test_handshakes.c - where there is no room for another handshake, the oldest of whoever has most goes. */
+#include "core/receive/handshakes.h"
+
+#include "core/base/address_text.h"
+#include "tests/unit/check.h"
+
+static struct handshakes handshakes;
+static struct list places[HANDSHAKES_MAX + 1];
+
+static uint8_t share_of(const char *text)
+{
+	struct ring_address address;
+
+	CHECK(address_text_numeric(text, 1, &address));
+	return handshakes_share(&handshakes, &address);
+}
+
+/* Places `from` up to `to` are that address's. */
+static void enter(unsigned from, unsigned to, const char *text)
+{
+	for (; from < to; from++) {
+		list_init(&places[from]);
+		CHECK(!handshakes_full(&handshakes));
+		handshakes_enter(&handshakes, share_of(text), &places[from]);
+	}
+}
+
+static void test_who_goes(void)
+{
+	handshakes_init(&handshakes, 1);
+	CHECK(share_of("192.0.2.1") != share_of("192.0.2.2"));
+	/* An older one whose address has only a few stays. */
+	enter(0, 3, "192.0.2.1");
+	enter(3, HANDSHAKES_MAX, "192.0.2.2");
+	CHECK(handshakes_full(&handshakes) == &places[3]);
+	handshakes_leave(&handshakes, share_of("192.0.2.2"), &places[3]);
+	enter(HANDSHAKES_MAX, HANDSHAKES_MAX + 1, "192.0.2.1");
+	CHECK(handshakes_full(&handshakes) == &places[4]);
+	/* One in the middle has ended. */
+	handshakes_leave(&handshakes, share_of("192.0.2.1"), &places[1]);
+	CHECK(!list_linked(&places[1]));
+	CHECK(!handshakes_full(&handshakes));
+}
+
+/* Thousands of addresses with one each: somebody goes, and everybody can leave. */
+static void test_many(void)
+{
+	char text[32];
+
+	handshakes_init(&handshakes, 2);
+	for (unsigned i = 0; i < HANDSHAKES_MAX; i++) {
+		snprintf(text, sizeof(text), "198.51.%u.%u", i / 250, i % 250);
+		enter(i, i + 1, text);
+	}
+	CHECK(handshakes_full(&handshakes) != NULL);
+	for (unsigned i = 0; i < HANDSHAKES_MAX; i++) {
+		snprintf(text, sizeof(text), "198.51.%u.%u", i / 250, i % 250);
+		handshakes_leave(&handshakes, share_of(text), &places[i]);
+	}
+	CHECK_EQ(handshakes.count, 0);
+	for (unsigned i = 0; i < HANDSHAKES_SHARES; i++) {
+		CHECK_EQ(handshakes.shares[i].count, 0);
+		CHECK(list_empty(&handshakes.shares[i].places));
+	}
+}
+
+static void test_shares(void)
+{
+	handshakes_init(&handshakes, 1);
+	/* One site, and one address in two forms. */
+	CHECK_EQ(share_of("2001:db8::1"), share_of("2001:db8::ffff:2"));
+	CHECK(share_of("2001:db8::1") != share_of("2001:db8:0:1::1"));
+	CHECK_EQ(share_of("192.0.2.1"), share_of("::ffff:192.0.2.1"));
+}
+
+int main(void)
+{
+	RUN(test_who_goes);
+	RUN(test_many);
+	RUN(test_shares);
+	return check_end();
+}
