@@ -5,14 +5,12 @@
 
 #include <string.h>
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
+#include "core/config/lines.h"
 
 /* One line without its LF. */
-static bool parse_line(const char *line, size_t length, unsigned number, const struct network_file_handler *handler)
+static bool parse_line(const char *line, size_t length, unsigned number, const void *context)
 {
+	const struct network_file_handler *handler = context;
 	enum { WORD_MAX = 60 }; /* the longest network has 43 octets */
 	const char *comment = memchr(line, '#', length);
 	struct address_problem problem;
@@ -20,9 +18,9 @@ static bool parse_line(const char *line, size_t length, unsigned number, const s
 	char word[WORD_MAX + 1];
 	size_t start = 0, end = comment ? (size_t)(comment - line) : length;
 
-	while (start < end && is_blank(line[start]))
+	while (start < end && lines_blank(line[start]))
 		start++;
-	while (end > start && is_blank(line[end - 1]))
+	while (end > start && lines_blank(line[end - 1]))
 		end--;
 	if (start == end)
 		return true;
@@ -38,17 +36,5 @@ static bool parse_line(const char *line, size_t length, unsigned number, const s
 
 bool network_file_parse(const char *text, size_t length, const struct network_file_handler *handler)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	const char *p = text, *end = text + length;
-
-	if (length >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
-		p += strlen(mark);
-	for (unsigned number = 1; p < end; number++) {
-		const char *lf = memchr(p, '\n', (size_t)(end - p));
-		const char *line_end = lf ? lf : end;
-		if (!parse_line(p, (size_t)(line_end - p), number, handler))
-			return false;
-		p = lf ? lf + 1 : end;
-	}
-	return true;
+	return lines_each(text, length, parse_line, handler);
 }

@@ -6,12 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config/lines.h"
 #include "core/config/password_form.h"
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
 
 const char *user_name_problem(const char *name, size_t length)
 {
@@ -19,7 +15,7 @@ const char *user_name_problem(const char *name, size_t length)
 		return "a user's name is missing before the colon";
 	if (length > USER_NAME_MAX)
 		return "a user's name has more than 240 octets";
-	if (is_blank(name[0]) || is_blank(name[length - 1]))
+	if (lines_blank(name[0]) || lines_blank(name[length - 1]))
 		return "a user's name begins or ends with a blank";
 	if (name[0] == '#')
 		return "a user's name begins with #, as comments do";
@@ -36,13 +32,14 @@ const char *user_name_problem(const char *name, size_t length)
 }
 
 /* One line without its LF. */
-static bool parse_line(const char *line, size_t length, unsigned number, const struct user_file_handler *handler)
+static bool parse_line(const char *line, size_t length, unsigned number, const void *context)
 {
+	const struct user_file_handler *handler = context;
 	const char *colon = memchr(line, ':', length), *problem;
 	char text[160];
 	size_t name, hash;
 
-	while (length > 0 && is_blank(line[length - 1]))
+	while (length > 0 && lines_blank(line[length - 1]))
 		length--;
 	if (length == 0 || line[0] == '#')
 		return true;
@@ -66,17 +63,5 @@ static bool parse_line(const char *line, size_t length, unsigned number, const s
 
 bool user_file_parse(const char *text, size_t length, const struct user_file_handler *handler)
 {
-	static const char mark[] = "\xef\xbb\xbf";
-	const char *p = text, *end = text + length;
-
-	if (length >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
-		p += strlen(mark);
-	for (unsigned number = 1; p < end; number++) {
-		const char *lf = memchr(p, '\n', (size_t)(end - p));
-		const char *line_end = lf ? lf : end;
-		if (!parse_line(p, (size_t)(line_end - p), number, handler))
-			return false;
-		p = lf ? lf + 1 : end;
-	}
-	return true;
+	return lines_each(text, length, parse_line, handler);
 }
