@@ -38,9 +38,6 @@ struct preset {
 	char *path;
 };
 
-static bool read_words(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		       void *object);
-
 /* Any line of text. */
 static bool read_line(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)

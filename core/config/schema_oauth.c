@@ -4,7 +4,6 @@
  */
 #include "core/config/schema_oauth.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,31 +28,30 @@ static bool store(struct reader *r, const struct reader_value *value, char **to,
 	return *to != NULL || reader_fail_memory(r, &value->node->start_mark);
 }
 
+/* Of nothing but what can be seen in ASCII, and perhaps blanks, without those of `excluded`. */
+static bool consists_of(const char *text, char first, const char *excluded)
+{
+	for (; *text; text++) {
+		if (*text < first || *text > '~' || strchr(excluded, *text))
+			return false;
+	}
+	return true;
+}
+
 /* Goes into a URL's path. */
 static bool read_tenant(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			void *object)
 {
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
 	struct config_oauth *oauth = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
-	for (const char *at = text; *at; at++) {
-		if (!isalnum((unsigned char)*at) && *at != '.' && *at != '-')
-			return reader_fail(r, &value->node->start_mark,
-					   "%s: write the tenant's domain or identifier, as in contoso.com",
-					   value->name);
-	}
+	if (text[strspn(text, letters)] != '\0')
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: write the tenant's domain or identifier, as in contoso.com", value->name);
 	return store(r, value, &oauth->tenant, text);
-}
-
-static bool is_visible(const char *text)
-{
-	for (; *text; text++) {
-		if (*text <= ' ' || *text > '~')
-			return false;
-	}
-	return true;
 }
 
 static bool read_visible(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -63,7 +61,7 @@ static bool read_visible(struct reader *r, const struct reader_field *field, con
 
 	if (text == NULL)
 		return false;
-	if (!is_visible(text))
+	if (!consists_of(text, '!', ""))
 		return reader_fail(r, &value->node->start_mark, "%s: there is a blank or an odd character in it",
 				   value->name);
 	return store(r, value, (char **)((char *)object + field->offset), text);
@@ -76,8 +74,8 @@ static bool read_https(struct reader *r, const struct reader_field *field, const
 
 	if (text == NULL)
 		return false;
-	if (strncmp(text, "https://", 8) != 0 || !is_visible(text) || strpbrk(text, "@#\"<>\\^`|") ||
-	    strlen(text) > URL_MAX || text[8] == '\0' || text[8] == '/')
+	if (strncmp(text, "https://", 8) != 0 || !consists_of(text, '!', "@#\"<>\\^`|") || strlen(text) > URL_MAX ||
+	    text[8] == '\0' || text[8] == '/')
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write an https URL, as in https://login.example.org/token", value->name);
 	return store(r, value, (char **)((char *)object + field->offset), text);
@@ -92,11 +90,8 @@ static bool read_scope(struct reader *r, const struct reader_field *field, const
 
 	if (text == NULL)
 		return false;
-	for (const char *at = text; *at; at++) {
-		if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
-			return reader_fail(r, &value->node->start_mark, "%s: there is an odd character in it",
-					   value->name);
-	}
+	if (!consists_of(text, ' ', "\"\\"))
+		return reader_fail(r, &value->node->start_mark, "%s: there is an odd character in it", value->name);
 	return store(r, value, &oauth->scope, text);
 }
 
