@@ -38,21 +38,10 @@ struct preset {
 	char *path;
 };
 
-/* Any line of text. */
-static bool read_line(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		      void *object)
-{
-	const char *text = reader_text(r, value);
-	char *copy = text ? strdup(text) : NULL;
-
-	memcpy((char *)object + field->offset, &copy, sizeof(copy));
-	return copy != NULL;
-}
-
 static const struct reader_list words_list = {
 	.size = sizeof(char *),
 	.count_offset = offsetof(struct words, count),
-	.item = {.name = "words", .read = read_line},
+	.item = {.name = "words", .read = reader_line},
 };
 
 static bool read_words(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -77,10 +66,14 @@ static bool read_elsewhere(struct reader *r, const struct reader_field *field, c
 
 #define DATED(member) offsetof(struct dated, member)
 static const struct reader_field dated_fields[] = {
-	{.name = "after", .read = read_line, .offset = DATED(after), .required = true, .example = "after: 2026-12-31"},
-	{.name = "key", .read = read_line, .offset = DATED(key)},
+	{.name = "after",
+	 .read = reader_line,
+	 .offset = DATED(after),
+	 .required = true,
+	 .example = "after: 2026-12-31"},
+	{.name = "key", .read = reader_line, .offset = DATED(key)},
 	{.name = "values", .read = read_words, .offset = DATED(values)},
-	{.name = "say", .read = read_line, .offset = DATED(say), .required = true, .example = "say: ..."},
+	{.name = "say", .read = reader_line, .offset = DATED(say), .required = true, .example = "say: ..."},
 	FIELDS_END,
 };
 static const struct reader_list dates = {
@@ -101,8 +94,12 @@ static const struct reader_choice recipients[] = {
 /* Not by the macros of the schema: these are no keys of the configuration. */
 static const struct reader_field preset_fields[] = {
 	{.name = "preset", .read = reader_name, .offset = PRESET(name), .required = true, .example = "preset: NAME"},
-	{.name = "about", .read = read_line, .offset = PRESET(about), .required = true, .example = "about: ..."},
-	{.name = "updated", .read = read_line, .offset = PRESET(updated), .required = true, .example = "updated: ..."},
+	{.name = "about", .read = reader_line, .offset = PRESET(about), .required = true, .example = "about: ..."},
+	{.name = "updated",
+	 .read = reader_line,
+	 .offset = PRESET(updated),
+	 .required = true,
+	 .example = "updated: ..."},
 	{.name = "sources", .read = read_words, .offset = PRESET(sources)},
 	{.name = "published", .read = read_words, .offset = PRESET(published)},
 	{.name = "practice", .read = read_words, .offset = PRESET(practice)},

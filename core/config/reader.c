@@ -582,9 +582,8 @@ bool reader_choice_word(struct reader *r, const struct reader_field *field, cons
 			   text, words);
 }
 
-/* Keeps a copy of `text` as the member. */
-static bool store(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object,
-		  const char *text)
+bool reader_keep(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object,
+		 const char *text)
 {
 	char *copy = strdup(text);
 
@@ -598,7 +597,6 @@ bool reader_qualified_name(struct reader *r, const struct reader_field *field, c
 			   void *object)
 {
 	const char *text = reader_text(r, value);
-	char *copy;
 
 	if (text == NULL)
 		return false;
@@ -606,11 +604,14 @@ bool reader_qualified_name(struct reader *r, const struct reader_field *field, c
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: \"%.80s\" is no fully qualified name: write one as in relay.example.org",
 				   value->name, text);
-	copy = strdup(text);
-	if (copy == NULL)
-		return reader_fail_memory(r, &value->node->start_mark);
-	memcpy(member(object, field), &copy, sizeof(copy));
-	return true;
+	return reader_keep(r, field, value, object, text);
+}
+
+bool reader_line(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
+{
+	const char *text = reader_text(r, value);
+
+	return text != NULL && reader_keep(r, field, value, object, text);
 }
 
 bool reader_name(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
@@ -624,7 +625,7 @@ bool reader_name(struct reader *r, const struct reader_field *field, const struc
 				   "%s: \"%.80s\" is no name: write 1 to 64 letters, digits, dots, hyphens or "
 				   "underscores",
 				   value->name, text);
-	return store(r, field, value, object, text);
+	return reader_keep(r, field, value, object, text);
 }
 
 bool reader_path(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
@@ -641,7 +642,7 @@ bool reader_path(struct reader *r, const struct reader_field *field, const struc
 	int length = snprintf(path, sizeof(path), "%.*s%s", directory, r->file, text);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return reader_fail(r, &value->node->start_mark, "%s: the path is too long", value->name);
-	return store(r, field, value, object, path);
+	return reader_keep(r, field, value, object, path);
 }
 
 bool reader_file(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)

@@ -110,6 +110,9 @@ struct config_place reader_place(const yaml_mark_t *mark);
 const yaml_node_t *reader_find(struct reader *r, const yaml_node_t *mapping, const char *name);
 /* The text of a scalar without NUL octets that is not empty; NULL with the problem set. Owned by the document. */
 const char *reader_text(struct reader *r, const struct reader_value *value);
+/* Keeps a copy of `text` as the field's member, a char *. */
+bool reader_keep(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object,
+		 const char *text);
 /* Offers the nearest of the words `next` yields (NULL ends them): `; did you mean "..."?`, or "" without one near. */
 struct reader_hint {
 	char text[128];
@@ -127,6 +130,7 @@ reader_fn reader_duration;       /* [uint64_t, nanoseconds] */
 reader_fn reader_factor;         /* [double] */
 reader_fn reader_boolean;        /* [bool] */
 reader_fn reader_choice_word;    /* [int or enum, of int's size; detail: struct reader_choice[]] */
+reader_fn reader_line;           /* [char *, any text] */
 reader_fn reader_name;           /* [char *] */
 reader_fn reader_qualified_name; /* [char *, a host or domain name of at least two labels] */
 reader_fn reader_path;           /* [char *, made absolute or relative to the file's directory] */

@@ -79,7 +79,6 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 		      void *object)
 {
 	const char *text = reader_text(r, value);
-	char **user = path_of(field, object);
 
 	if (text == NULL)
 		return false;
@@ -91,8 +90,7 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 			return reader_fail(r, &value->node->start_mark, "%s: has a control character in it",
 					   value->name);
 	}
-	*user = strdup(text);
-	return *user != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 static const struct reader_choice mechanisms[] = {

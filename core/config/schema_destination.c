@@ -58,7 +58,6 @@ static bool check_host(struct reader *r, const yaml_node_t *node, void *items, s
 static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			     void *object)
 {
-	struct config_destination *destination = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
@@ -67,8 +66,7 @@ static bool read_server_name(struct reader *r, const struct reader_field *field,
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: \"%.80s\" is no host name: write one as in mail.example.org", value->name,
 				   text);
-	destination->server_name = strdup(text);
-	return destination->server_name != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 static void destination_defaults(void *item)
@@ -171,7 +169,7 @@ static const struct reader_field destination_tls[] = {
 	FIELD("ca_file", reader_file, DESTINATION(ca_file)),
 	FIELD("certificate", reader_file, DESTINATION(certificate)),
 	FIELD("private_key", reader_file, DESTINATION(private_key)),
-	FIELD("server_name", read_server_name, 0),
+	FIELD("server_name", read_server_name, DESTINATION(server_name)),
 	FIELDS_END,
 };
 

@@ -15,18 +15,6 @@
 
 enum { USERS_MAX = 100000, PATTERNS_MAX = 1000, FINGERPRINT_SIZE = 7 + 64 + 1 };
 
-static bool read_text(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		      void *object)
-{
-	const char *text = reader_text(r, value);
-	char **item = object;
-
-	if (text == NULL)
-		return false;
-	*item = strdup(text);
-	return *item != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
 static bool read_user(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)
 {
@@ -40,7 +28,7 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: %s: write names of users_file, \"*@example.org\", or \"*\" for all of them",
 				   value->name, problem);
-	return read_text(r, field, value, object);
+	return text != NULL && reader_keep(r, field, value, object, text);
 }
 
 /* A fingerprint in the form in which it is looked for: digits small, without colons. False: it is none. */
@@ -65,7 +53,6 @@ static bool read_certificate(struct reader *r, const struct reader_field *field,
 {
 	const char *text = reader_text(r, value);
 	char found[FINGERPRINT_SIZE];
-	char **item = object;
 
 	if (text == NULL)
 		return false;
@@ -75,13 +62,12 @@ static bool read_certificate(struct reader *r, const struct reader_field *field,
 					   "%s: \"%.80s\" is neither a name in a certificate nor sha256: with its 64 "
 					   "digits",
 					   value->name, text);
-		return read_text(r, field, value, object);
+		return reader_keep(r, field, value, object, text);
 	}
 	if (!fingerprint(text, found))
 		return reader_fail(r, &value->node->start_mark, "%s: write sha256: and 64 hexadecimal digits",
 				   value->name);
-	*item = strdup(found);
-	return *item != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, found);
 }
 
 static bool read_pattern(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -94,7 +80,7 @@ static bool read_pattern(struct reader *r, const struct reader_field *field, con
 				   "%s: \"%.80s\" is no pattern: write \"*@example.org\", \"local@example.org\", "
 				   "\"*@*.example.org\" or \"<>\"",
 				   value->name, text);
-	return read_text(r, field, value, object);
+	return text != NULL && reader_keep(r, field, value, object, text);
 }
 
 /* What a client says of this kind is rare: it is beside the client. */
@@ -117,7 +103,7 @@ static const struct reader_list certificates = {.size = sizeof(char *),
 						.item = {.name = "certificates", .read = read_certificate}};
 static const struct reader_list listeners = {.size = sizeof(char *),
 					     .count_offset = TERMS(listener_count),
-					     .item = {.name = "listeners", .read = read_text}};
+					     .item = {.name = "listeners", .read = reader_line}};
 static const struct reader_list senders = {.size = sizeof(char *),
 					   .count_offset = TERMS(sender_count),
 					   .item = {.name = "allowed_senders", .read = read_pattern}};

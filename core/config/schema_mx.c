@@ -43,7 +43,6 @@ bool schema_mx_read(struct reader *r, const struct reader_field *field, const st
 static bool read_end(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
-	char **end = object;
 
 	if (text == NULL)
 		return false;
@@ -52,8 +51,7 @@ static bool read_end(struct reader *r, const struct reader_field *field, const s
 			r, &value->node->start_mark,
 			"%s: \"%.80s\" is no end of host names: write one as in .mail.protection.outlook.com",
 			value->name, text);
-	*end = strdup(text);
-	return *end != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 static const struct reader_list ends = {

@@ -21,13 +21,6 @@ enum { URL_MAX = 1024 };
 
 /* ---- values --------------------------------------------------------------------------------------------------- */
 
-static bool store(struct reader *r, const struct reader_value *value, char **to, const char *text)
-{
-	free(*to);
-	*to = strdup(text);
-	return *to != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
 /* Of nothing but what can be seen in ASCII, and perhaps blanks, without those of `excluded`. */
 static bool consists_of(const char *text, char first, const char *excluded)
 {
@@ -43,7 +36,6 @@ static bool read_tenant(struct reader *r, const struct reader_field *field, cons
 			void *object)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
-	struct config_oauth *oauth = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
@@ -51,7 +43,7 @@ static bool read_tenant(struct reader *r, const struct reader_field *field, cons
 	if (text[strspn(text, letters)] != '\0')
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write the tenant's domain or identifier, as in contoso.com", value->name);
-	return store(r, value, &oauth->tenant, text);
+	return reader_keep(r, field, value, object, text);
 }
 
 static bool read_visible(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -64,7 +56,7 @@ static bool read_visible(struct reader *r, const struct reader_field *field, con
 	if (!consists_of(text, '!', ""))
 		return reader_fail(r, &value->node->start_mark, "%s: there is a blank or an odd character in it",
 				   value->name);
-	return store(r, value, (char **)((char *)object + field->offset), text);
+	return reader_keep(r, field, value, object, text);
 }
 
 static bool read_https(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -78,21 +70,20 @@ static bool read_https(struct reader *r, const struct reader_field *field, const
 	    text[8] == '\0' || text[8] == '/')
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write an https URL, as in https://login.example.org/token", value->name);
-	return store(r, value, (char **)((char *)object + field->offset), text);
+	return reader_keep(r, field, value, object, text);
 }
 
 /* Several words with a blank between them (RFC 6749 3.3). */
 static bool read_scope(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		       void *object)
 {
-	struct config_oauth *oauth = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
 	if (!consists_of(text, ' ', "\"\\"))
 		return reader_fail(r, &value->node->start_mark, "%s: there is an odd character in it", value->name);
-	return store(r, value, &oauth->scope, text);
+	return reader_keep(r, field, value, object, text);
 }
 
 static bool read_secret_file(struct reader *r, const struct reader_field *field, const struct reader_value *value,
@@ -134,23 +125,11 @@ static bool read_refresh_file(struct reader *r, const struct reader_field *field
 	return true;
 }
 
-static bool read_word(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		      void *object)
-{
-	const char *text = reader_text(r, value);
-	char **word = object;
-
-	if (text == NULL)
-		return false;
-	*word = strdup(text);
-	return *word != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
 #define OAUTH(member) offsetof(struct config_oauth, member)
 static const struct reader_list command = {
 	.size = sizeof(char *),
 	.count_offset = OAUTH(command_count),
-	.item = {.name = "command", .read = read_word},
+	.item = {.name = "command", .read = reader_line},
 };
 
 static const struct reader_choice signatures[] = {
@@ -160,7 +139,7 @@ static const struct reader_choice signatures[] = {
 };
 
 static const struct reader_field oauth_fields[] = {
-	FIELD("tenant", read_tenant, 0),
+	FIELD("tenant", read_tenant, OAUTH(tenant)),
 	FIELD("client_id", read_visible, OAUTH(client_id)),
 	FIELD("certificate", reader_file, OAUTH(certificate)),
 	FIELD("private_key", read_secret_file, OAUTH(private_key)),
@@ -170,7 +149,7 @@ static const struct reader_field oauth_fields[] = {
 	FIELD("service_account_file", read_secret_file, OAUTH(service_account_file)),
 	FIELD_LIST("command", OAUTH(command), CONFIG_COMMAND_WORDS_MAX, &command, "[/usr/local/bin/token]"),
 	FIELD("token_url", read_https, OAUTH(token_url)),
-	FIELD("scope", read_scope, 0),
+	FIELD("scope", read_scope, OAUTH(scope)),
 	FIELD("ca_file", reader_file, OAUTH(ca_file)),
 	FIELD("object_id", read_visible, OAUTH(object_id)),
 	FIELD("graph_url", read_https, OAUTH(graph_url)),

@@ -11,8 +11,13 @@
 
 enum { REFUSE_MAX = 200 };
 
-static bool read_pattern(struct reader *r, const struct reader_value *value, const char *text, char **out)
+static bool read_pattern(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
 {
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
 	if (strcmp(text, "*") == 0)
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: a route without this key matches every %s: remove it", value->name,
@@ -22,38 +27,25 @@ static bool read_pattern(struct reader *r, const struct reader_value *value, con
 				   "%s: \"%.80s\" is no pattern: write \"*@example.org\", \"user@example.org\" or "
 				   "\"*@*.example.org\"",
 				   value->name, text);
-	*out = strdup(text);
-	return *out != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
-static bool read_recipient(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			   void *object)
-{
-	struct config_route *route = object;
-	const char *text = reader_text(r, value);
-
-	return text != NULL && read_pattern(r, value, text, &route->recipient);
+	return reader_keep(r, field, value, object, text);
 }
 
 static bool read_sender(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			void *object)
 {
-	struct config_route *route = object;
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
 	if (strcmp(text, "<>") != 0)
-		return read_pattern(r, value, text, &route->sender);
-	route->sender = strdup(text);
-	return route->sender != NULL || reader_fail_memory(r, &value->node->start_mark);
+		return read_pattern(r, field, value, object);
+	return reader_keep(r, field, value, object, text);
 }
 
 /* It goes into a reply (RFC 5321 4.2). */
 static bool read_refuse(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			void *object)
 {
-	struct config_route *route = object;
 	const char *text = reader_text(r, value);
 	size_t length = 0;
 
@@ -65,8 +57,7 @@ static bool read_refuse(struct reader *r, const struct reader_field *field, cons
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write at most %d characters of ASCII on one line: clients read it in a reply",
 				   value->name, REFUSE_MAX);
-	route->refuse = strdup(text);
-	return route->refuse != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 /* The name only: what it names may stand further down in the file. schema_routes_finish() looks it up. */
@@ -151,14 +142,15 @@ static bool read_route(struct reader *r, const struct reader_field *field, const
 	return ok;
 }
 
+#define ROUTE(member) offsetof(struct config_route, member)
 static const struct reader_field route_fields[] = {
-	FIELD("recipient", read_recipient, 0),
-	FIELD("sender", read_sender, 0),
+	FIELD("recipient", read_pattern, ROUTE(recipient)),
+	FIELD("sender", read_sender, ROUTE(sender)),
 	FIELD("client", read_named, 0),
 	FIELD("listener", read_named, 0),
-	FIELD_RANGE("size", reader_size, offsetof(struct config_route, size), 1, UINT64_C(1) << 30),
+	FIELD_RANGE("size", reader_size, ROUTE(size), 1, UINT64_C(1) << 30),
 	FIELD("destination", read_named, 0),
-	FIELD("refuse", read_refuse, 0),
+	FIELD("refuse", read_refuse, ROUTE(refuse)),
 	FIELDS_END,
 };
 

@@ -29,7 +29,6 @@ static bool read_pattern(struct reader *r, const struct reader_field *field, con
 			 void *object)
 {
 	const char *text = reader_text(r, value);
-	char **pattern = object;
 
 	if (text == NULL)
 		return false;
@@ -38,8 +37,7 @@ static bool read_pattern(struct reader *r, const struct reader_field *field, con
 				   "%s: \"%.80s\" is no pattern: write \"local@example.org\", \"*@example.org\", "
 				   "\"*@*.example.org\", \"<>\", or \"*\" for those that nobody else may send as",
 				   value->name, text);
-	*pattern = strdup(text);
-	return *pattern != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 const struct reader_list schema_mailbox_senders = {
@@ -61,7 +59,6 @@ void schema_mailbox_free_senders(struct config_mailbox *mailbox)
 static bool read_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)
 {
-	struct config_from *from = object;
 	const char *text = reader_text(r, value);
 	size_t length = 0;
 
@@ -75,14 +72,13 @@ static bool read_name(struct reader *r, const struct reader_field *field, const 
 		return reader_fail(r, &value->node->start_mark,
 				   "%s: write keep, or a name of at most %d octets without control characters",
 				   value->name, CONFIG_FROM_NAME_MAX);
-	from->name = strdup(text);
-	return from->name != NULL || reader_fail_memory(r, &value->node->start_mark);
+	return reader_keep(r, field, value, object, text);
 }
 
 #define FROM(member) offsetof(struct config_from, member)
 static const struct reader_field from_fields[] = {
 	FIELD_CHOICE("rewrite", FROM(rewrite), rewrites),
-	FIELD("name", read_name, 0),
+	FIELD("name", read_name, FROM(name)),
 	FIELDS_END,
 };
 

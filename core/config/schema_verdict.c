@@ -297,7 +297,6 @@ static bool read_words(struct reader *r, const struct reader_field *field, const
 		       void *object)
 {
 	const char *text = reader_text(r, value);
-	char *copy;
 
 	if (text == NULL)
 		return false;
@@ -308,11 +307,7 @@ static bool read_words(struct reader *r, const struct reader_field *field, const
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return reader_fail(r, &value->node->start_mark, "%s: write one line", value->name);
 	}
-	copy = strdup(text);
-	if (copy == NULL)
-		return reader_fail_memory(r, &value->node->start_mark);
-	memcpy((char *)object + field->offset, &copy, sizeof(copy));
-	return true;
+	return reader_keep(r, field, value, object, text);
 }
 
 static const struct reader_choice scopes[] = {
