@@ -159,16 +159,20 @@ void setup_write_powershell(FILE *out, const struct setup_answers *answers)
 
 /* ---- this side ---------------------------------------------------------------------------------------------- */
 
+/* A value of the configuration behind its key. */
+static void put_value(FILE *out, const char *before, const char *value)
+{
+	fputs(before, out);
+	written_quoted(out, value);
+}
+
 static void put_head(FILE *out, const struct setup_answers *a)
 {
-	fprintf(out,
-		"# Made by \"postrider setup office365\". After a change: postrider check, then postrider reload.\n"
-		"hostname: ");
-	written_quoted(out, a->hostname);
-	fputs("\nspool: { directory: ", out);
-	written_quoted(out, a->spool);
-	fputs(", size_max: 4GiB }\nlisteners:\n  - { name: lan, address: ", out);
-	written_quoted(out, a->listen);
+	fputs("# Made by \"postrider setup office365\". After a change: postrider check, then postrider reload.\n",
+	      out);
+	put_value(out, "hostname: ", a->hostname);
+	put_value(out, "\nspool: { directory: ", a->spool);
+	put_value(out, ", size_max: 4GiB }\nlisteners:\n  - { name: lan, address: ", a->listen);
 	fprintf(out, " }\nclients: # who may send; all others are refused\n  - { name: local, networks: [%s] }\n",
 		a->networks);
 }
@@ -187,51 +191,40 @@ static void put_destination(FILE *out, const struct setup_answers *a)
 	put_preset(out, direct ? "office365-direct" : "office365-connector");
 	if (a->host) {
 		snprintf(host, sizeof(host), "%s:25", a->host);
-		fputs("    hosts: [", out);
-		written_quoted(out, host);
+		put_value(out, "    hosts: [", host);
 		fputs("]\n", out);
 	} else {
-		fputs("    mx_of: ", out);
-		written_quoted(out, a->domain);
+		put_value(out, "    mx_of: ", a->domain);
 		fputc('\n', out);
 	}
 	if (direct || !a->certificate)
 		return;
-	fputs("    tls: { mode: verify, certificate: ", out);
-	written_quoted(out, a->certificate);
-	fputs(", private_key: ", out);
-	written_quoted(out, a->private_key);
+	put_value(out, "    tls: { mode: verify, certificate: ", a->certificate);
+	put_value(out, ", private_key: ", a->private_key);
 	fputs(" }\n", out);
 }
 
 static void put_account(FILE *out, const struct setup_answers *a)
 {
 	put_preset(out, "office365-hve");
-	fputs("    auth: { mechanism: login, user: ", out);
-	written_quoted(out, a->mailboxes);
-	fputs(", password_file: ", out);
-	written_quoted(out, a->password_file);
+	put_value(out, "    auth: { mechanism: login, user: ", a->mailboxes);
+	put_value(out, ", password_file: ", a->password_file);
 	fputs(" }\n    sender: mailbox\n", out);
 }
 
 static void put_mailbox(FILE *out, const char *user)
 {
-	fputs("{ user: ", out);
-	written_quoted(out, user);
+	put_value(out, "{ user: ", user);
 	fputs(" }\n", out);
 }
 
 static void put_pool(FILE *out, const struct setup_answers *a)
 {
 	put_preset(out, "office365-submission");
-	fputs("    oauth:\n      tenant: ", out);
-	written_quoted(out, a->tenant);
-	fputs("\n      client_id: ", out);
-	written_quoted(out, a->client_id);
-	fputs("\n      certificate: ", out);
-	written_quoted(out, a->certificate);
-	fputs("\n      private_key: ", out);
-	written_quoted(out, a->private_key);
+	put_value(out, "    oauth:\n      tenant: ", a->tenant);
+	put_value(out, "\n      client_id: ", a->client_id);
+	put_value(out, "\n      certificate: ", a->certificate);
+	put_value(out, "\n      private_key: ", a->private_key);
 	fputs("\n    mailboxes:\n", out);
 	put_each(out, a->mailboxes, "      - ", "", put_mailbox);
 	fputs("    sender: mailbox\n", out);
