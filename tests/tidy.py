@@ -60,7 +60,8 @@ LIBRARIES = {
     'unbound.h': ['core/agents/dns_library.c'],
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
-    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c'],
+    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',
+                  'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

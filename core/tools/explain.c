@@ -4,6 +4,7 @@
 #include "core/tools/explain.h"
 
 #include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "core/deliver/verdict.h"
 #include "core/smtp/enhanced.h"
 #include "core/tools/said.h"
+#include "core/tools/written.h"
 
 enum { STATUS_UNKNOWN = 1, STATUS_USAGE = 64, STATUS_CONFIG = 78 };
 enum { INPUT_MAX = 8192, COLUMNS = 100 };
@@ -113,9 +115,9 @@ static const char *deed(const struct ruling *ruling)
 	}
 }
 
-static void put_printable(char c)
+static char printable(char c)
 {
-	putchar((unsigned char)c < ' ' || (unsigned char)c >= 0x7f ? '?' : c);
+	return (unsigned char)c < ' ' || (unsigned char)c >= 0x7f ? '?' : c;
 }
 
 /* A label, and the text broken between words. */
@@ -136,7 +138,7 @@ static void put(const char *label, const char *text)
 			putchar(' ');
 		}
 		for (size_t i = 0; i < word; i++)
-			put_printable(text[i]);
+			putchar(printable(text[i]));
 		column += word + 1;
 		text += word;
 		text += *text == ' ';
@@ -167,25 +169,12 @@ static void put_text(const struct said *said, enum stage stage, const struct rul
 	put("sender", ruling->tell);
 }
 
-static void put_string(const char *key, const char *text, size_t length)
+/* What a peer said may be anything: as elsewhere, a ? for what cannot be printed. Lines stay. */
+static void copy_reply(const struct said *said, char out[SAID_TEXT_MAX + 1])
 {
-	printf(", \"%s\": \"", key);
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '\n') {
-			fputs("\\n", stdout);
-			continue;
-		}
-		if (text[i] == '"' || text[i] == '\\')
-			putchar('\\');
-		put_printable(text[i]);
-	}
-	putchar('"');
-}
-
-static void put_member(const char *key, const char *text)
-{
-	if (text)
-		put_string(key, text, strlen(text));
+	for (size_t i = 0; i < said->length; i++)
+		out[i] = said->text[i] == '\n' ? '\n' : printable(said->text[i]);
+	out[said->length] = '\0';
 }
 
 static void put_json(const struct said *said, enum stage stage, const struct ruling *ruling)
@@ -193,28 +182,22 @@ static void put_json(const struct said *said, enum stage stage, const struct rul
 	static const char *const scopes[] = {"message", "host", "mailbox", "destination"};
 	static const char *const verdicts[] = {"sent", "defer", "hold", "fail"};
 	uint32_t enhanced = smtp_enhanced_code(said->code, (struct span){said->text, (uint32_t)said->length});
-	bool scoped = ruling->action == ACTION_HOLD || ruling->action == ACTION_SLOW;
+	bool slow = ruling->action == ACTION_SLOW, scoped = slow || ruling->action == ACTION_HOLD;
+	char reply[SAID_TEXT_MAX + 1], enhanced_text[32];
 
-	printf("{\"code\": %u", said->code);
-	if (enhanced)
-		printf(", \"enhanced\": \"%u.%u.%u\"", smtp_enhanced_class(enhanced), smtp_enhanced_subject(enhanced),
-		       smtp_enhanced_detail(enhanced));
-	put_string("reply", said->text, said->length);
-	put_member("stage", stage_name(stage));
-	printf(", \"known\": %s", ruling->known ? "true" : "false");
-	put_member("verdict", verdicts[ruling->verdict]);
-	put_member("do", ruling->too_many ? "fewer_recipients" : action_name(ruling->action));
-	if (scoped)
-		put_member("of", scopes[ruling->scope]);
-	if (ruling->action == ACTION_SLOW)
-		printf(", \"by\": %u, \"for_s\": %u", ruling->slow_by, ruling->slow_s);
-	if (ruling->reason != REASON_NONE)
-		put_member("cause", reason_name(ruling->reason));
-	put_member("problem", ruling->say);
-	put_member("check", ruling->check);
-	put_member("document", ruling->document);
-	put_member("sender", ruling->tell);
-	puts("}");
+	copy_reply(said, reply);
+	snprintf(enhanced_text, sizeof(enhanced_text), "%u.%u.%u", smtp_enhanced_class(enhanced),
+		 smtp_enhanced_subject(enhanced), smtp_enhanced_detail(enhanced));
+	written_json(
+		stdout,
+		json_pack("{s:i, s:s*, s:s, s:s, s:b, s:s, s:s, s:s*, s:o*, s:o*, s:s*, s:s*, s:s*, s:s*, s:s*}",
+			  "code", (int)said->code, "enhanced", enhanced ? enhanced_text : NULL, "reply", reply, "stage",
+			  stage_name(stage), "known", (int)ruling->known, "verdict", verdicts[ruling->verdict], "do",
+			  ruling->too_many ? "fewer_recipients" : action_name(ruling->action), "of",
+			  scoped ? scopes[ruling->scope] : NULL, "by", slow ? json_integer(ruling->slow_by) : NULL,
+			  "for_s", slow ? json_integer(ruling->slow_s) : NULL, "cause",
+			  ruling->reason != REASON_NONE ? reason_name(ruling->reason) : NULL, "problem", ruling->say,
+			  "check", ruling->check, "document", ruling->document, "sender", ruling->tell));
 }
 
 static int explain(const struct explain *options, const struct said *said, const struct verdict_rules *rules)

@@ -4,7 +4,7 @@
 #include "core/tools/ladder.h"
 
 #include <assert.h>
-#include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -114,30 +114,22 @@ void ladder_advise(struct ladder *ladder, const char *format, ...)
 	fflush(ladder->out);
 }
 
+static json_t *rung_json(const struct rung *rung)
+{
+	return json_pack("{s:s, s:s, s:I, s:s, s:s*}", "rung", rung->name, "result", result_names[rung->result], "ms",
+			 (json_int_t)rung->took_ms, "text", rung->text, "advice",
+			 rung->advice[0] != '\0' ? rung->advice : NULL);
+}
+
 static void put_json(const struct ladder *ladder)
 {
-	FILE *out = ladder->out;
+	json_t *rungs = json_array();
 
-	fputs("{\"target\": ", out);
-	written_quoted(out, ladder->target);
-	if (ladder->destination) {
-		fputs(", \"destination\": ", out);
-		written_quoted(out, ladder->destination);
-	}
-	fprintf(out, ", \"ok\": %s, \"warnings\": %u, \"rungs\": [", ladder->broken ? "false" : "true",
-		ladder->warnings);
-	for (unsigned i = 0; i < ladder->count; i++) {
-		const struct rung *rung = &ladder->rungs[i];
-		fprintf(out, "%s{\"rung\": \"%s\", \"result\": \"%s\", \"ms\": %" PRIu64 ", \"text\": ", i ? ", " : "",
-			rung->name, result_names[rung->result], rung->took_ms);
-		written_quoted(out, rung->text);
-		if (rung->advice[0] != '\0') {
-			fputs(", \"advice\": ", out);
-			written_quoted(out, rung->advice);
-		}
-		fputc('}', out);
-	}
-	fputs("]}\n", out);
+	for (unsigned i = 0; i < ladder->count; i++)
+		(void)json_array_append_new(rungs, rung_json(&ladder->rungs[i]));
+	written_json(ladder->out, json_pack("{s:s, s:s*, s:b, s:i, s:o}", "target", ladder->target, "destination",
+					    ladder->destination, "ok", ladder->broken == 0, "warnings",
+					    (int)ladder->warnings, "rungs", rungs));
 }
 
 bool ladder_end(struct ladder *ladder)

@@ -68,10 +68,10 @@ def rules_of_the_configuration_decide():
         hop = work.own(NextHop(script=script))
         configuration = work.configuration([hop.host], retry={'first': '100ms', 'max': '1s'})
         configuration['verdicts'] = [{'stage': 'rcpt', 'code': '5xx', 'text': '*not today*', 'do': 'defer',
-                                      'say': 'they rest on Fridays'}]
+                                      'say': 'they rest on Fridays, à Évian'}]
         path = work.write('explained.yaml', json.dumps(configuration))
         found = explained('--config', path, '550 5.0.0 not today')
-        equal((found['verdict'], found['problem']), ('defer', 'they rest on Fridays'), 'members')
+        equal((found['verdict'], found['problem']), ('defer', 'they rest on Fridays, à Évian'), 'members')
         equal(explained('550 5.0.0 not today')['verdict'], 'fail', 'without it')
         relay = work.relay(configuration)
         with Client(relay.address) as client:
@@ -80,7 +80,7 @@ def rules_of_the_configuration_decide():
             client.data(message(1, 500))
         hop.wait_arrivals(1)
         eventually(lambda: relay.events('deferred'), 'an event')
-        equal(relay.events('deferred')[0]['problem'], 'they rest on Fridays', 'problem')
+        equal(relay.events('deferred')[0]['problem'], 'they rest on Fridays, à Évian', 'problem')
         relay.terminate()
 
 
