@@ -46,6 +46,9 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 					   "address: %s already belongs to the listener \"%s\"", listener->address_text,
 					   listeners[i].name);
 	}
+	if (listener->tls == CONFIG_LISTENER_TLS_OFF && reader_find(r, node, "min_version") != NULL)
+		return reader_fail(r, &reader_find(r, node, "min_version")->start_mark,
+				   "min_version: without effect without TLS: write tls: required, or remove it");
 	if (listener->client_certificates != CONFIG_CLIENT_CERTIFICATES_OFF && listener->tls == CONFIG_LISTENER_TLS_OFF)
 		return reader_fail(
 			r, &reader_find(r, node, "client_certificates")->start_mark,

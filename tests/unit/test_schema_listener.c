@@ -32,6 +32,7 @@ static void test_listener_tls(void)
 		{"tls: offered, client_certificates: requested, ca_file: t.crt",
 		 "tls: { certificates: [{ certificate: t.crt }] }\n", NULL},
 		{"client_certificates: requested", "", "client_certificates: without effect without TLS"},
+		{"min_version: 1.2", "", "min_version: without effect without TLS"},
 		{"tls: offered, ca_file: t.crt", "tls: { certificates: [{ certificate: t.crt }] }\n",
 		 "ca_file: without effect where clients are not asked"},
 		{"tls: starttls", "tls: { certificates: [{ certificate: t.crt }] }\n", "unknown value \"starttls\""},
