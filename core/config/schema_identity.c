@@ -221,9 +221,18 @@ static bool finish_users(struct reader *r, const yaml_node_t *node, const struct
 	return true;
 }
 
+static bool asks_for_certificates(const struct config *config)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		if (config->listeners[i].client_certificates != CONFIG_CLIENT_CERTIFICATES_OFF)
+			return true;
+	}
+	return false;
+}
+
 bool schema_identities_finish(struct reader *r, const yaml_node_t *root)
 {
-	bool ok = true;
+	bool ok = true, asked = asks_for_certificates(r->config);
 
 	if (!reader_fine(r, "clients") || !reader_fine(r, "listeners") || !reader_fine(r, "users_file"))
 		return true;
@@ -238,6 +247,10 @@ bool schema_identities_finish(struct reader *r, const yaml_node_t *root)
 			look_at_door(r, node_of(r, root, i, "listeners"), client);
 		if (client->terms->user_count > 0)
 			ok &= finish_users(r, node_of(r, root, i, "users"), client->terms);
+		if (client->terms->certificate_count > 0 && !asked)
+			reader_warn(
+				r, &node_of(r, root, i, "certificates")->start_mark,
+				"certificates: no listener asks clients for one: write client_certificates: requested");
 	}
 	return ok;
 }

@@ -116,9 +116,28 @@ static void test_proxy_protocol_from(void)
 	}
 }
 
+/* Nobody can be known by a certificate that nobody is asked for. */
+static void test_certificates_of_clients(void)
+{
+	static const char text[] =
+		"hostname: relay.example.org\nlisteners: [{ name: lan, address: \"127.0.0.1:25\" }]\n"
+		"clients: [{ name: apps, certificates: [app.example.org] }]\n"
+		"destinations: [{ name: next, hosts: [\"mail.example.org:25\"] }]\n"
+		"routes: [{ destination: next }]\n";
+	struct config_problems problems;
+	struct config *c = config_parse("t.yaml", text, strlen(text), &problems);
+
+	CHECK(c != NULL);
+	CHECK_EQ(problems.warnings, 1);
+	CHECK(strstr(config_problems_first(&problems),
+		     "3:39: warning: certificates: no listener asks clients for one") != NULL);
+	config_free(c);
+}
+
 int main(void)
 {
 	RUN(test_listener_tls);
 	RUN(test_proxy_protocol_from);
+	RUN(test_certificates_of_clients);
 	return check_end();
 }
