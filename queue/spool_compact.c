@@ -498,9 +498,18 @@ static void memory_free(struct spool *spool)
 	spool_moves_free(spool);
 }
 
+/* One that is over is forgotten, so that the clock is not asked for it again. */
+static bool pauses(struct spool_compact *c)
+{
+	if (c->retry_ns && clock_monotonic_ns() >= c->retry_ns)
+		c->retry_ns = 0;
+	return c->retry_ns != 0;
+}
+
 void spool_compact_step(struct spool *spool)
 {
 	struct spool_compact *c = &spool->compact;
+	bool pause = pauses(c);
 
 	if (c->move_count > 0)
 		spool_moves_finish(spool);
@@ -513,7 +522,7 @@ void spool_compact_step(struct spool *spool)
 		memory_free(spool);
 		return;
 	}
-	if (clock_monotonic_ns() < c->retry_ns)
+	if (pause)
 		return;
 	if (victim->broken_ns) {
 		set_aside(spool, victim);
@@ -546,8 +555,7 @@ bool spool_compact_gains(struct spool *spool)
 
 uint64_t spool_wake_ns(const struct spool *spool)
 {
-	const struct spool_compact *c = &spool->compact;
-	return c->retry_ns > clock_monotonic_ns() ? c->retry_ns : UINT64_MAX;
+	return spool->compact.retry_ns ? spool->compact.retry_ns : UINT64_MAX;
 }
 
 void spool_compact_free(struct spool *spool)

@@ -209,7 +209,7 @@ struct spool_compact {
 	struct spool_window ahead, side;
 	struct spool_id *left; /* items that were not found by reading; owned */
 	size_t left_count, left_at;
-	uint64_t retry_ns;
+	uint64_t retry_ns; /* nothing is copied before; 0: no pause */
 	bool starved; /* there was no room for the last copy */
 	bool brimful; /* as many moves as there may be: a few at a time would make small batches */
 	bool resting;

@@ -233,6 +233,34 @@ static void test_space_shrinks(void)
 	}
 }
 
+/* A pause that is over before the spool is asked when it wants its turn is over all the same; and it is not asked for
+ * again and again. */
+static void test_space_wakes(void)
+{
+	const struct world_io_fault fault = {.operations = WORLD_IO_READ, .nth = 1, .count = UINT64_MAX, .error = -EIO};
+	uint64_t wake_ns = UINT64_MAX;
+
+	world(8);
+	CHECK_EQ(spool_wake_ns(rig_spool), UINT64_MAX);
+	world_fault_io(&fault);
+	litter(3 << 20);
+	for (int i = 0; i < 20000 && wake_ns == UINT64_MAX; i++) {
+		rig_turn();
+		wake_ns = spool_wake_ns(rig_spool);
+	}
+	CHECK(wake_ns != UINT64_MAX);
+	while (wake_ns != UINT64_MAX && world_now_ns() <= wake_ns)
+		if (!world_step())
+			world_after(100 * CLOCK_NS_PER_MS, rig_on_nothing, NULL);
+	CHECK_EQ(spool_wake_ns(rig_spool), wake_ns);
+	rig_turn();
+	CHECK(spool_wake_ns(rig_spool) > world_now_ns());
+	world_faults_clear();
+	flow(1);
+	check_alive();
+	rig_end();
+}
+
 static unsigned damage_told;
 
 static void on_damage(void *context, const char *file, unsigned messages)
@@ -478,6 +506,7 @@ int main(void)
 	RUN(test_space_read);
 	RUN(test_space_arriving);
 	RUN(test_space_shrinks);
+	RUN(test_space_wakes);
 	RUN(test_space_damage);
 	RUN(test_space_left_behind);
 	RUN(test_space_faults);
