@@ -32,13 +32,14 @@ bool spool_size_full(struct spool *spool)
 
 	if (!active || spool_disk_full(spool))
 		return false;
-	if (spool_compact_gains(spool))
-		return false;
-	if (spool_size_max_reached(spool) && spool_segment_last(spool))
-		return true;
-	struct spool_room room;
-	spool_room_get(spool, &room);
-	return active->end + SPOOL_SLAB > active->size && !spool_room_begins(&room, SPOOL_NEED_MESSAGE);
+	/* Asked in every turn: with a spare ready, and room in the active one, this is all. */
+	bool full = spool_segment_last(spool) && spool_size_max_reached(spool);
+	if (!full && active->end + SPOOL_SLAB > active->size) {
+		struct spool_room room;
+		spool_room_get(spool, &room);
+		full = !spool_room_begins(&room, SPOOL_NEED_MESSAGE);
+	}
+	return full && !spool_compact_gains(spool);
 }
 
 int spool_append_part(struct spool *spool, const struct spool_message *part, struct spool_item *item,

@@ -157,6 +157,12 @@ struct spool_segment *spool_segment_recycle(struct spool *spool, bool any)
 
 /* ---- out of the store ---- */
 
+/* The store is being synced, or there was an error a moment ago. Asked in every turn. */
+static bool trim_waits(const struct spool *spool)
+{
+	return spool->trimming || (spool->trim_retry_ns && clock_monotonic_ns() < spool->trim_retry_ns);
+}
+
 static void free_end(struct spool *spool, unsigned i)
 {
 	struct spool_segment *segment = free_take(spool, i);
@@ -228,8 +234,9 @@ static void free_trim(struct spool *spool)
 	unsigned keep = 0;
 	bool lasting = disowned_for_good(spool);
 
-	if (spool->trimming || clock_monotonic_ns() < spool->trim_retry_ns)
+	if (trim_waits(spool))
 		return;
+	spool->trim_retry_ns = 0;
 	for (unsigned i = 0; i < spool->free_count; i++)
 		keep += spool_segment_serves(spool->free[i]) && !size_odd(spool, spool->free[i]);
 	for (unsigned i = 0; i < spool->free_count;) {
@@ -261,7 +268,7 @@ static void free_trim(struct spool *spool)
  */
 static void free_trim_oldest(struct spool *spool)
 {
-	while (!spool->trimming && clock_monotonic_ns() >= spool->trim_retry_ns) {
+	while (!trim_waits(spool)) {
 		unsigned first = 0;
 		for (unsigned i = 1; i < spool->free_count; i++)
 			if (spool->free[i]->sequence < spool->free[first]->sequence)
