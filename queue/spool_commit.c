@@ -63,7 +63,6 @@ static void batch_acknowledge(struct spool *spool)
 	spool->stats.commit_ns_last = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
 	spool->slabs[b->slab].batches--;
 	b->segment->uses--;
-	spool->ripe |= b->segment->live == 0 && b->segment != spool->active;
 	if (b->copies)
 		copies_acknowledge(spool, b->slab);
 	list_init(&tickets);

@@ -513,7 +513,6 @@ void spool_compact_step(struct spool *spool)
 
 	if (c->move_count > 0)
 		spool_moves_finish(spool);
-	spool->ripe |= c->victim != 0;
 	if (spool->failed || spool->stopping || spool->cut || spool_compact_loading(spool))
 		return;
 	struct spool_segment *victim = wanted(spool);

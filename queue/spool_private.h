@@ -210,8 +210,8 @@ struct spool_compact {
 	struct spool_id *left; /* items that were not found by reading; owned */
 	size_t left_count, left_at;
 	uint64_t retry_ns; /* nothing is copied before; 0: no pause */
-	bool starved; /* there was no room for the last copy */
-	bool brimful; /* as many moves as there may be: a few at a time would make small batches */
+	bool starved;      /* there was no room for the last copy */
+	bool brimful;      /* as many moves as there may be: a few at a time would make small batches */
 	bool resting;
 	void (*on_damage)(void *context, const char *file, unsigned messages);
 	void *context;
@@ -239,7 +239,7 @@ struct spool {
 	struct spool_segment **free; /* out of the log, oldest first: recycled, or unlinked */
 	unsigned free_count, free_capacity;
 	uint32_t stale_least; /* of all stale_since; 0: there is none */
-	bool ripe;            /* there may be one in which nothing lives */
+	bool ripe;            /* one may leave: nothing lives in it, or what it waited for is gone (spool_reclaim) */
 	bool leaving;         /* one waits for a commit, or a read, and leaves the log then */
 	bool crowded;         /* many wait only for free ones to be gone */
 	bool trimming;        /* the store is synced */

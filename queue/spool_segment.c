@@ -361,6 +361,7 @@ void spool_reclaim(struct spool *spool)
 				continue;
 			bool quiet = segment_quiet(spool, segment);
 			spool->log_changed = true;
+			/* Nobody says when it will be; of all else it waits for the end is told (spool_pin.c). */
 			spool->ripe |= !quiet;
 			spool->leaving |= !quiet && (i == 0 || !spool_pinned(spool, segment));
 		}

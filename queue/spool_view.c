@@ -102,7 +102,6 @@ static void view_on_read(struct ring_op *op, int result, uint32_t flags)
 		return;
 	}
 	segment->uses--;
-	spool->ripe |= segment->live == 0;
 	spool->reads--;
 	if (result >= 0) {
 		/* The end of a truncated file reads short: damage. */
