@@ -3,10 +3,12 @@
  */
 #include "tests/sim/actor_entry.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/smtp/base64.h"
 #include "tests/sim/sim_tls.h"
 
 enum { ENTRY_TEXT_MAX = 256 };
@@ -18,37 +20,21 @@ void actor_entry_violation(struct actor_entry *entry, const char *what, const ch
 			 entry->at, (unsigned long long)world_now_ns(), what, line);
 }
 
-static size_t encode(char *out, const char *data, size_t length)
+/* A line: `before`, and the octets in base64. */
+static void said(char *out, const char *before, const void *data, size_t length)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t n = 0;
+	char base64[ENTRY_TEXT_MAX - 16];
 
-	for (size_t i = 0; i < length; i += 3) {
-		unsigned value = 0, left = length - i < 3 ? (unsigned)(length - i) : 3;
-		for (unsigned k = 0; k < 3; k++)
-			value = value << 8 | (k < left ? (unsigned char)data[i + k] : 0);
-		for (unsigned k = 0; k < 4; k++)
-			out[n++] = k <= left ? digits[value >> (18 - 6 * k) & 63] : '=';
-	}
-	out[n] = '\0';
-	return n;
+	assert(BASE64_LENGTH(length) <= sizeof(base64));
+	snprintf(out, ENTRY_TEXT_MAX, "%s%.*s\r\n", before, (int)base64_encode(data, length, base64), base64);
 }
 
 static void plain(const struct actor_account *account, char *out)
 {
-	char response[ENTRY_TEXT_MAX / 2], base64[ENTRY_TEXT_MAX - 16];
+	char response[ENTRY_TEXT_MAX / 2];
 	int n = snprintf(response, sizeof(response), "%c%s%c%s", '\0', account->user, '\0', account->password);
 
-	(void)encode(base64, response, (size_t)n);
-	snprintf(out, ENTRY_TEXT_MAX, "AUTH PLAIN %s\r\n", base64);
-}
-
-static void said(char *out, const char *what)
-{
-	char base64[ENTRY_TEXT_MAX - 16];
-
-	(void)encode(base64, what, strlen(what));
-	snprintf(out, ENTRY_TEXT_MAX, "%s\r\n", base64);
+	said(out, "AUTH PLAIN ", response, (size_t)n);
 }
 
 /* Now and then a step is the last one: in the middle of it, or a moment later. */
@@ -139,8 +125,9 @@ static enum actor_entry_go on_login(struct actor_entry *entry, struct world_conn
 		return next(entry, connection);
 	}
 	if (code == 334 && entry->way[entry->at] == 'L') {
+		const char *what = entry->first_said ? entry->account->password : entry->account->user;
 		char text[ENTRY_TEXT_MAX];
-		said(text, entry->first_said ? entry->account->password : entry->account->user);
+		said(text, "", what, strlen(what));
 		entry->first_said = true;
 		return say(entry, connection, text);
 	}

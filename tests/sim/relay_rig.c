@@ -420,6 +420,15 @@ int rig_start(struct rig *rig, unsigned shards)
 	return 0;
 }
 
+bool rig_begin(struct rig *rig, unsigned shards)
+{
+	int r = rig_start(rig, shards);
+
+	if (r < 0)
+		rig_fail(rig, "does not start: %s: %s", strerror(-r), rig->recovery.problem);
+	return r >= 0;
+}
+
 bool rig_broken(const struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->shard_count; i++) {
@@ -447,6 +456,13 @@ static void add_pending(void *context, struct mail *m)
 		for (unsigned i = 0; d->place != DELIVERY_KEPT && i < m->recipients; i++)
 			*queued += mail_stands_in(m, d, i);
 	}
+}
+
+void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter)
+{
+	if (meter->over)
+		rig_fail(rig, "%s: %u times over, %llu where %llu are allowed", what, meter->over,
+			 (unsigned long long)meter->peak, (unsigned long long)meter->most);
 }
 
 uint64_t rig_queued(const struct rig *rig)
@@ -572,6 +588,13 @@ bool rig_reload(struct rig *rig)
 	if (taken)
 		ring_bells(rig);
 	return taken;
+}
+
+bool rig_taken(void *context)
+{
+	const struct rig *rig = context;
+
+	return !reload_under_way(&rig->relay);
 }
 
 unsigned rig_snapshots(struct rig *rig)
@@ -711,13 +734,8 @@ void rig_finish(struct rig *rig, unsigned shards)
 	rig_heal(rig);
 	if (rig->alive && rig_broken(rig))
 		rig_crash(rig, WORLD_KILL);
-	if (!rig->alive) {
-		int r = rig_start(rig, shards);
-		if (r < 0) {
-			rig_fail(rig, "does not start again: %s: %s", strerror(-r), rig->recovery.problem);
-			return;
-		}
-	}
+	if (!rig->alive && !rig_begin(rig, shards))
+		return;
 	end = rig_run(rig, rig_quiet, (uint64_t)RIG_END_DAYS * 86400 * CLOCK_NS_PER_S);
 	if (end != WORLD_DONE || rig_broken(rig)) {
 		rig_fail(rig, "does not come to an end (%s): %llu recipients queued, clients %s",

@@ -8,7 +8,7 @@
  * ledger live outside and go on.
  *
  *     rig_open(&rig, &options);
- *     if (rig_start(&rig, 2) == 0) ...
+ *     rig_begin(&rig, 2);
  *     rig_clients(&rig);
  *     rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
  *     rig_finish(&rig);    everything heals; all mail must end delivered or failed; drain; audit
@@ -121,8 +121,12 @@ extern bool rig_trace, rig_log; /* print the world's events, the relay's log */
 void rig_open(struct rig *rig, const struct rig_options *options);
 /* Starts a process with so many shards. 0, or what main() would have ended with; then nothing of it is left. */
 int rig_start(struct rig *rig, unsigned shards);
+/* The same where nothing stands against it; false, and a failure, if it does not start. */
+bool rig_begin(struct rig *rig, unsigned shards);
 /* SIGHUP, with the options as they are now. False: refused, or the last one is still under way. */
 bool rig_reload(struct rig *rig);
+/* All shards have taken the last one. */
+bool rig_taken(void *rig);
 /* How many configurations are in use, after those that are not were freed. */
 unsigned rig_snapshots(struct rig *rig);
 void rig_clients(struct rig *rig);
@@ -152,6 +156,8 @@ void rig_audit(struct rig *rig, bool ended);
 void rig_close(struct rig *rig);
 void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A failure if more came than the meter allows. */
+void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter);
 /* Recipients of deliveries that are queued and not failed. */
 uint64_t rig_queued(const struct rig *rig);
 /* A choice that belongs to the seed and not to the world's course. */

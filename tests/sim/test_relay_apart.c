@@ -57,8 +57,7 @@ void scenario_apart(uint64_t seed)
 	if (rig_pick(seed, 2, 2))
 		options.hop.rcpt_refused = 200000;
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 3, 3)) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 3, 3));
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_clients_done, 300 * CLOCK_NS_PER_S);
 	(void)rig_run(&rig, rig_quiet, APART_S * CLOCK_NS_PER_S);
@@ -66,8 +65,7 @@ void scenario_apart(uint64_t seed)
 	/* What each has behind him outlives the process. */
 	for (unsigned life = 0; life < 2; life++) {
 		rig_crash(&rig, rig_pick(seed, 10 + life, 2) ? WORLD_KILL : WORLD_POWER_CUT);
-		if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 20 + life, 3)) < 0)
-			rig_fail(&rig, "does not start again");
+		rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 20 + life, 3));
 		(void)rig_run(&rig, rig_quiet, APART_S * CLOCK_NS_PER_S);
 		check_all(&rig);
 		(void)rig_run(&rig, rig_quiet, rig_pick(seed, 30 + life, 3600) * CLOCK_NS_PER_S);

@@ -66,8 +66,7 @@ void scenario_dry(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1);
 	while (crowd.count < 80) {
 		struct actor_script_config script = {
 			.delay_ns = rig_pick(seed, crowd.count, CLOCK_NS_PER_S),
@@ -205,8 +204,7 @@ void scenario_farewell(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1 + (unsigned)(seed % 2)) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1 + (unsigned)(seed % 2));
 	world_fault_io(&slow);
 	for (unsigned i = 0; i < FAREWELLS; i++) {
 		const struct farewell *f = &farewells[i];
@@ -305,8 +303,7 @@ void scenario_ahead(uint64_t seed)
 
 	most_held = 0;
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1);
 	if (ahead != OF_REPLIES)
 		world_fault_io(&hung);
 	crowd_ahead(&crowd, seed, ahead);

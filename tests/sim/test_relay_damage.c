@@ -88,14 +88,12 @@ static unsigned begin(struct rig *rig, const struct rig_options *options)
 	rig_open(rig, options);
 	for (unsigned i = 0; i < RIG_HOPS; i++)
 		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
-	if (rig_start(rig, 2) < 0)
-		rig_fail(rig, "does not start");
+	rig_begin(rig, 2);
 	rig_clients(rig);
 	(void)rig_run(rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
 	/* What was written lately is still in memory: a new process reads it from the disk. */
 	(void)rig_stop(rig);
-	if (rig_start(rig, 2) < 0)
-		rig_fail(rig, "does not start again");
+	rig_begin(rig, 2);
 	count = rot(rig);
 	if (count < DAMAGED_MAX)
 		rig_fail(rig, "only %u messages to damage", count);

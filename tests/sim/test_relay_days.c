@@ -64,8 +64,7 @@ static uint64_t quiet_run(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	rig_finish(&rig, 2);
 	if (rig.counts.worked != 3)
@@ -92,8 +91,7 @@ static void drained_run(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	(void)rig_run(&rig, NULL, (1 + rig_pick(seed, 1, 200)) * CLOCK_NS_PER_MS);
 	if (rig_stop(&rig)) {
@@ -141,8 +139,7 @@ static uint64_t random_run(uint64_t seed)
 
 	bad_hop(&options.hop, seed);
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 26, 3)) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 26, 3));
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_quiet, (10 + rig_pick(seed, 27, 600)) * CLOCK_NS_PER_S);
 	if (rig_pick(seed, 28, 2) && rig_stop(&rig))
@@ -183,8 +180,7 @@ void scenario_parts(uint64_t seed)
 	if (seed % 4 == 0)
 		bad_hop(&options.hop, seed);
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	if (rig_pick(seed, 2, 3) == 0) {
 		(void)rig_run(&rig, rig_quiet, rig_pick(seed, 3, 2000) * CLOCK_NS_PER_MS);
@@ -211,8 +207,7 @@ void scenario_budget(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1);
 	rig_clients(&rig);
 	if (rig_run(&rig, rig_clients_done, 600 * CLOCK_NS_PER_S) != WORLD_DONE)
 		rig_fail(&rig, "the senders wait for each other");
@@ -255,8 +250,7 @@ void scenario_stall(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	rig.stalls = 12;
 	world_after(CLOCK_NS_PER_S / 2, partition, &rig);
@@ -303,8 +297,7 @@ void scenario_starved(uint64_t seed)
 
 	rig_open(&rig, &options);
 	world_reach(RIG_HOP_PORT, WORLD_BLACK_HOLE);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	/* What is for the other next hop is not kept waiting. */
 	if (rig_run(&rig, rig_clients_done, 600 * CLOCK_NS_PER_S) != WORLD_DONE)
@@ -342,8 +335,7 @@ void scenario_spin(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	(void)rig_run(&rig, NULL, 3 * CLOCK_NS_PER_S);
 	if (rig.stuck > 0)
 		rig_fail(&rig, "an idle shard is told to be stuck");
@@ -388,8 +380,7 @@ void scenario_full(uint64_t seed)
 	rig_open(&rig, &options);
 	for (unsigned i = 0; i < RIG_HOPS; i++)
 		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
 	ledger_summarize(&rig.ledger, &s);
@@ -438,8 +429,7 @@ void scenario_outage(uint64_t seed)
 	rig_open(&rig, &options);
 	for (unsigned i = 0; i < RIG_HOPS; i++)
 		world_reach((uint16_t)(RIG_HOP_PORT + i), reach);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	(void)rig_run(&rig, NULL, HOUR_S * CLOCK_NS_PER_S);
 	if (!rig_clients_done(&rig))
@@ -491,8 +481,7 @@ void scenario_weekend(uint64_t seed)
 	rig_open(&rig, &options);
 	for (unsigned i = 0; i < RIG_HOPS; i++)
 		world_reach((uint16_t)(RIG_HOP_PORT + i), (seed + i) % 2 ? WORLD_REFUSE : WORLD_BLACK_HOLE);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	for (unsigned hour = 0; hour < HOURS && rig.failures == 0; hour += EACH) {
 		rig_clients_free(&rig);
 		rig_clients(&rig);
@@ -505,8 +494,7 @@ void scenario_weekend(uint64_t seed)
 			rig_crash(&rig, rig_pick(seed, 200 + hour, 2) ? WORLD_KILL : WORLD_POWER_CUT);
 		else if (rig_stop(&rig))
 			rig_audit(&rig, false);
-		if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 300 + hour, 3)) < 0)
-			rig_fail(&rig, "does not start again: %s", rig.recovery.problem);
+		rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 300 + hour, 3));
 	}
 	rig_heal(&rig);
 	if (rig_run(&rig, rig_quiet, 5 * HOUR_S * CLOCK_NS_PER_S) != WORLD_DONE)
@@ -591,8 +579,7 @@ void scenario_expiry(uint64_t seed)
 	memset(&schedule, 0, sizeof(schedule));
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1);
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);
 	(void)rig_run(&rig, watch, 5 * HOUR_S * CLOCK_NS_PER_S);

@@ -108,8 +108,7 @@ void scenario_hold(uint64_t seed)
 	}
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	(void)rig_run(&rig, NULL, HELD_HOURS * HOUR_S * CLOCK_NS_PER_S);
 	if (!rig_clients_done(&rig))

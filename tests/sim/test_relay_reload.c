@@ -7,17 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/relay/reload.h"
 #include "tests/sim/test_relay.h"
 
 enum { STEPS = 40, TAKEN_S = 5 };
-
-static bool taken(void *context)
-{
-	const struct rig *rig = context;
-
-	return !reload_under_way(&rig->relay);
-}
 
 /* Something that may change. */
 static void vary(struct rig *rig)
@@ -57,7 +49,7 @@ static void reload(struct rig *rig)
 	if (!rig_reload(rig))
 		rig_fail(rig, "a reload is refused");
 	/* Now and then it is not over when something else happens. */
-	else if (world_below(4) && rig_run(rig, taken, TAKEN_S * CLOCK_NS_PER_S) != WORLD_DONE && !rig_broken(rig))
+	else if (world_below(4) && rig_run(rig, rig_taken, TAKEN_S * CLOCK_NS_PER_S) != WORLD_DONE && !rig_broken(rig))
 		rig_fail(rig, "not all shards have taken the new configuration");
 }
 
@@ -78,16 +70,13 @@ static void refused(struct rig *rig)
 
 static void start(struct rig *rig)
 {
-	int r = rig_start(rig, 1 + (unsigned)world_below(3));
-
-	if (r < 0)
-		rig_fail(rig, "does not start: %s: %s", strerror(-r), rig->recovery.problem);
+	rig_begin(rig, 1 + (unsigned)world_below(3));
 }
 
 static void step(struct rig *rig)
 {
 	(void)rig_run(rig, rig_quiet, world_below(3000) * CLOCK_NS_PER_MS);
-	if (!taken(rig))
+	if (!rig_taken(rig))
 		return;
 	switch (world_below(8)) {
 	case 0:
@@ -132,7 +121,7 @@ void scenario_reload(uint64_t seed)
 		step(&rig);
 	rig.options.gone = false;
 	rig.options.second_listener = true;
-	if (rig.alive && rig_run(&rig, taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE)
+	if (rig.alive && rig_run(&rig, rig_taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE)
 		if (!rig_reload(&rig) && !rig_broken(&rig))
 			rig_fail(&rig, "the last reload is refused");
 	rig_heal(&rig);

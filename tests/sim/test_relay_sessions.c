@@ -69,8 +69,7 @@ void scenario_sessions(uint64_t seed)
 	options.hop.chunking = kind->hop.one_at_a_time || rig_pick(seed, 2, 4) > 1;
 	options.hop.delay_max_ns = 3 * CLOCK_NS_PER_MS;
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 3, 2)) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 3, 2));
 	for (unsigned round = 0; round < 2; round++) {
 		rig_clients(&rig);
 		(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
@@ -115,8 +114,7 @@ void scenario_unreset(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 1);
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_quiet, CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < RIG_HOPS; i++) {
@@ -168,8 +166,7 @@ void scenario_closers(uint64_t seed)
 		break;
 	}
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2);
 	rig_clients(&rig);
 	(void)rig_run(&rig, never, 3600 * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < rig.shard_count; i++)
@@ -195,8 +192,7 @@ void scenario_leaving(uint64_t seed)
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	if (rig_start(&rig, 2 + (unsigned)rig_pick(seed, 1, 3)) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, 2 + (unsigned)rig_pick(seed, 1, 3));
 	rig_clients(&rig);
 	(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
 	(void)rig_run(&rig, rig_quiet, 60 * CLOCK_NS_PER_S);
@@ -204,8 +200,7 @@ void scenario_leaving(uint64_t seed)
 		comers[i] = actor_idler_start(&address, rig_pick(seed, 100 + i, MOMENT_NS), 0);
 	(void)rig_run(&rig, never, rig_pick(seed, 2, MOMENT_NS));
 	(void)rig_stop(&rig);
-	if (rig_start(&rig, 1) < 0)
-		rig_fail(&rig, "does not start again");
+	rig_begin(&rig, 1);
 	rig_finish(&rig, 1);
 	rig_close(&rig);
 	for (unsigned i = 0; i < COMERS; i++)

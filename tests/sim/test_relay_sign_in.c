@@ -2,7 +2,7 @@
  * tests/sim/test_relay_sign_in.c - clients that come with TLS and passwords, right and wrong, while the verifier is
  * slow, silent or away, connections end in every step, users and listeners change, and the process dies at any moment.
  *
- * Beside the ledger: nothing of a client that may not relay is taken, who has the right password gets all his mail in,
+ * Beside the ledger: nothing of a client that may not relay is rig_taken, who has the right password gets all his mail in,
  * and what was said before a handshake counts for nothing behind it (actor_entry.h).
  */
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/relay/reload.h"
 #include "tests/sim/sim_verifier.h"
 #include "tests/sim/test_relay.h"
 
@@ -144,13 +143,6 @@ static void start_client(struct world_of_users *w, unsigned i, uint64_t seed)
 
 /* ---- what happens ------------------------------------------------------------------------------------------------ */
 
-static bool taken(void *context)
-{
-	const struct rig *rig = context;
-
-	return !reload_under_way(&rig->relay);
-}
-
 static void vary_verifier(void)
 {
 	struct sim_verifier_manner manner = {0};
@@ -197,7 +189,7 @@ static void reload(struct world_of_users *w, bool all)
 	if (!rig_reload(&w->rig)) {
 		if (!rig_broken(&w->rig))
 			rig_fail(&w->rig, "a reload is refused");
-	} else if (rig_run(&w->rig, taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE) {
+	} else if (rig_run(&w->rig, rig_taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE) {
 		by_the_file(w);
 	} else if (!rig_broken(&w->rig)) {
 		rig_fail(&w->rig, "not all shards have taken the new configuration");
@@ -206,10 +198,7 @@ static void reload(struct world_of_users *w, bool all)
 
 static void start(struct world_of_users *w)
 {
-	int r = rig_start(&w->rig, 1 + (unsigned)world_below(3));
-
-	if (r < 0)
-		rig_fail(&w->rig, "does not start: %s: %s", strerror(-r), w->rig.recovery.problem);
+	rig_begin(&w->rig, 1 + (unsigned)world_below(3));
 	by_the_file(w);
 }
 
@@ -286,7 +275,7 @@ void scenario_sign_in(uint64_t seed)
 	for (unsigned i = 0; i < STEPS && w.rig.alive && w.rig.failures == 0; i++)
 		step(&w);
 	sim_verifier_set_manner(&(struct sim_verifier_manner){.delay_max_ns = 100 * CLOCK_NS_PER_MS});
-	if (w.rig.alive && rig_run(&w.rig, taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE)
+	if (w.rig.alive && rig_run(&w.rig, rig_taken, TAKEN_S * CLOCK_NS_PER_S) == WORLD_DONE)
 		reload(&w, true);
 	rig_heal(&w.rig);
 	(void)rig_run(&w.rig, rig_quiet, 86400 * CLOCK_NS_PER_S);

@@ -7,7 +7,6 @@
 #include "core/deliver/deliverer.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/slots.h"
-#include "core/relay/reload.h"
 #include "tests/sim/test_relay.h"
 
 enum kind {
@@ -28,13 +27,6 @@ static void allow(struct rig *rig, unsigned most)
 		actor_nexthop_config(rig->hops[i])->connections_most = most;
 }
 
-static bool taken(void *context)
-{
-	const struct rig *rig = context;
-
-	return !reload_under_way(&rig->relay);
-}
-
 static bool within(void *context)
 {
 	const struct rig *rig = context;
@@ -50,7 +42,7 @@ static bool within(void *context)
 static void lower(struct rig *rig, unsigned connections)
 {
 	rig->options.connections = connections;
-	if (!rig_reload(rig) || rig_run(rig, taken, 5 * CLOCK_NS_PER_S) != WORLD_DONE)
+	if (!rig_reload(rig) || rig_run(rig, rig_taken, 5 * CLOCK_NS_PER_S) != WORLD_DONE)
 		rig_fail(rig, "fewer connections are refused, or not taken");
 	(void)rig_run(rig, within, 20 * CLOCK_NS_PER_S);
 	if (!within(rig) && rig_queued(rig) > 0)
@@ -71,7 +63,7 @@ static uint64_t held_most(const struct rig *rig)
 	return most;
 }
 
-/* Seconds for which a lane with mail that could go had nothing taken, at most. */
+/* Seconds for which a lane with mail that could go had nothing rig_taken, at most. */
 static unsigned starved_most(struct rig *rig, unsigned seconds)
 {
 	uint64_t waited[64] = {0};
@@ -158,9 +150,8 @@ static void kills(struct rig *rig, uint64_t seed)
 			rig_crash(rig, rig_pick(seed, 60 + i, 2) ? WORLD_POWER_CUT : WORLD_KILL);
 			rig->options.connections = 1 + (unsigned)rig_pick(seed, 70 + i, SHARDS);
 			allow(rig, rig->options.connections);
-			if (rig_start(rig, 1 + (unsigned)rig_pick(seed, 80 + i, SHARDS)) < 0)
-				rig_fail(rig, "does not start again");
-		} else if (taken(rig)) {
+			rig_begin(rig, 1 + (unsigned)rig_pick(seed, 80 + i, SHARDS));
+		} else if (rig_taken(rig)) {
 			/* What is allowed while it changes is the larger of the two. */
 			allow(rig, 2 * SHARDS);
 			lower(rig, 1 + (unsigned)rig_pick(seed, 90 + i, SHARDS));
@@ -200,8 +191,7 @@ void scenario_slots(uint64_t seed)
 	options.hop.delay_min_ns = CLOCK_NS_PER_MS;
 	options.hop.delay_max_ns = kind == IDLE ? 2 * CLOCK_NS_PER_MS : 60 * CLOCK_NS_PER_MS;
 	rig_open(&rig, &options);
-	if (rig_start(&rig, SHARDS) < 0)
-		rig_fail(&rig, "does not start");
+	rig_begin(&rig, SHARDS);
 	switch (kind) {
 	case SPREAD:
 		spread(&rig, seed);
