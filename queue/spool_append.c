@@ -15,8 +15,6 @@
 #include "core/base/clock.h"
 #include "queue/spool_private.h"
 
-enum { RECORD_ALIGN = 8 };
-
 /* ---- slabs ---- */
 
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref)
@@ -269,7 +267,7 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 		.parts = append->part_count,
 		.wall_ns = append->wall_ns,
 	};
-	uint32_t aligned = spool_align(header.length, RECORD_ALIGN);
+	uint32_t aligned = spool_align(header.length, SPOOL_RECORD_ALIGN);
 	int result = append_room(spool, aligned, need);
 	if (result < 0)
 		return result;

@@ -48,7 +48,6 @@
 enum {
 	PAUSE_MS = 100,
 	READ_PAUSE_MS = 1000,
-	RECORD_ALIGN = 8,
 	BROKEN_PATIENCE_H = 24 * 7,
 	CHUNK = 256u << 10, /* octets of copies in a batch, where there is no hurry */
 	READ_DISCOUNT = 8,  /* octets that are read for one that is copied */
@@ -304,7 +303,7 @@ static int walk_step(struct spool *spool, struct spool_segment *victim)
 	else if (item)
 		result = spool_move_found(spool, item, victim, &ref, &header, record);
 	if (result == 0)
-		c->walk_at += spool_align(header.length, RECORD_ALIGN);
+		c->walk_at += spool_align(header.length, SPOOL_RECORD_ALIGN);
 	return result;
 }
 

@@ -36,11 +36,8 @@ struct lost {
 static int lost_compare(const void *a, const void *b)
 {
 	const struct lost *x = a, *y = b;
-	if (x->header.id.high != y->header.id.high)
-		return x->header.id.high < y->header.id.high ? -1 : 1;
-	if (x->header.id.low != y->header.id.low)
-		return x->header.id.low < y->header.id.low ? -1 : 1;
-	return x->order < y->order ? -1 : x->order > y->order;
+	int order = spool_id_compare(&x->header.id, &y->header.id);
+	return order ? order : x->order < y->order ? -1 : x->order > y->order;
 }
 
 /* Lists the records of all outstanding batches, without compaction's copies: their originals stay valid. */
@@ -62,10 +59,10 @@ static size_t lost_list(struct spool *spool, struct lost *lost)
 							 &l->header);
 			assert(result == 0);
 			l->ref.length = l->header.length;
-			at += spool_align(l->header.length, 8);
+			at += spool_align(l->header.length, SPOOL_RECORD_ALIGN);
 			count++;
 		}
-		assert(at == spool_align(b->used, 8));
+		assert(at == spool_align(b->used, SPOOL_RECORD_ALIGN));
 	}
 	return count;
 }
@@ -78,9 +75,7 @@ static size_t lost_choose(struct lost *lost, size_t count)
 	for (size_t i = 0, end; i < count; i = end) {
 		bool refused = false;
 		struct lost *last = NULL;
-		for (end = i; end < count && lost[end].header.id.high == lost[i].header.id.high &&
-			      lost[end].header.id.low == lost[i].header.id.low;
-		     end++) {
+		for (end = i; end < count && spool_id_same(&lost[end].header.id, &lost[i].header.id); end++) {
 			refused |= lost[end].header.type == SPOOL_MESSAGE;
 			if (lost[end].header.type == SPOOL_STATE || lost[end].header.type == SPOOL_DONE)
 				last = &lost[end];

@@ -29,6 +29,11 @@ uint64_t spool_hash(const void *data, size_t length, uint64_t seed)
 	return XXH3_64bits_withSeed(data, length, seed);
 }
 
+uint32_t spool_id_hash(const struct spool_id *id)
+{
+	return (uint32_t)XXH3_64bits_withSeed(id, sizeof *id, 0);
+}
+
 bool spool_zero(const uint8_t *data, size_t length)
 {
 	return length == 0 || (data[0] == 0 && memcmp(data, data + 1, length - 1) == 0);

@@ -23,6 +23,7 @@ enum {
 	SPOOL_BLOCK = 4096,
 	SPOOL_BATCH_HEADER = 64,
 	SPOOL_RECORD_HEADER = 72,
+	SPOOL_RECORD_ALIGN = 8,
 	SPOOL_PART_SIZE = 12,
 	SPOOL_ENDS_MAX = 16,          /* segments that a done record names */
 	SPOOL_FORMAT_VERSION = 2,     /* that is written */
@@ -53,6 +54,20 @@ struct spool_record_header {
 	uint64_t wall_ns;
 	uint64_t hash_low, hash_high;
 };
+
+/* For tables by id. */
+uint32_t spool_id_hash(const struct spool_id *id);
+static inline bool spool_id_same(const struct spool_id *a, const struct spool_id *b)
+{
+	return a->high == b->high && a->low == b->low;
+}
+/* Below, at or above zero, as qsort() wants it. */
+static inline int spool_id_compare(const struct spool_id *a, const struct spool_id *b)
+{
+	if (a->high != b->high)
+		return a->high < b->high ? -1 : 1;
+	return a->low < b->low ? -1 : a->low > b->low;
+}
 
 static inline uint32_t spool_align(uint32_t n, uint32_t to)
 {
@@ -88,7 +103,6 @@ int spool_ends_decode(const uint8_t *in, size_t length, uint32_t ends[SPOOL_ENDS
 void spool_part_encode(uint8_t *out, const struct spool_ref *ref);
 void spool_part_decode(const uint8_t *in, struct spool_ref *ref);
 
-/* For recovery's table. */
 uint64_t spool_hash(const void *data, size_t length, uint64_t seed);
 bool spool_zero(const uint8_t *data, size_t length);
 

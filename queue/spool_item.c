@@ -15,7 +15,7 @@ enum { BUCKETS_MIN = 64 };
 /* Of those in use now. */
 static uint32_t bucket_of(const struct spool_index *index, const struct spool_id *id)
 {
-	uint32_t hash = (uint32_t)spool_hash(id, sizeof *id, 0);
+	uint32_t hash = spool_id_hash(id);
 	uint32_t bucket = hash & (2 * index->half - 1);
 	return bucket < index->used ? bucket : hash & (index->half - 1);
 }
@@ -81,7 +81,7 @@ static void index_join(struct spool_index *index)
 struct spool_item *spool_item_find(const struct spool *spool, const struct spool_id *id)
 {
 	struct spool_item *item = spool->index.buckets[bucket_of(&spool->index, id)];
-	while (item && (item->id.high != id->high || item->id.low != id->low))
+	while (item && !spool_id_same(&item->id, id))
 		item = item->next;
 	return item;
 }

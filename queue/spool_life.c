@@ -70,7 +70,7 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
-	assert(message->id.high == item->id.high && message->id.low == item->id.low);
+	assert(spool_id_same(&message->id, &item->id));
 	for (unsigned i = 0; i < item->part_count; i++) {
 		/* A part that a write error took cannot be promised; its own ticket has said so. */
 		const struct spool_segment *segment = spool_segment_find(spool, item->parts[i].segment);

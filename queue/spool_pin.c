@@ -49,7 +49,8 @@ struct spool_segment *spool_pin_find(const struct spool *spool, uint32_t sequenc
 	return NULL;
 }
 
-void spool_pin_since(struct spool *spool, uint32_t sequence, uint32_t since)
+/* Every done record from `since` on may end something in it. */
+static void pin_since(struct spool *spool, uint32_t sequence, uint32_t since)
 {
 	struct spool_segment *segment = spool_pin_find(spool, sequence);
 	if (!segment || (segment->stale_since && segment->stale_since <= since))
@@ -72,7 +73,7 @@ void spool_pin(struct spool *spool, uint32_t sequence, uint32_t ender)
 		unsigned capacity = segment->ender_capacity * 2 + 4;
 		uint32_t *grown = realloc(segment->enders, capacity * sizeof *grown);
 		if (!grown) {
-			spool_pin_since(spool, sequence, ender);
+			pin_since(spool, sequence, ender);
 			return;
 		}
 		segment->enders = grown;
@@ -91,7 +92,7 @@ void spool_pin_behind(struct spool *spool, const struct spool_id *id, uint32_t s
 	/* So many cannot be named. */
 	bool many = spool_trail_get(&spool->trail, id, NULL, 0) + OWN_PLACES >= SPOOL_ENDS_MAX;
 	if (many || spool_trail_add(&spool->trail, id, sequence) < 0)
-		spool_pin_since(spool, sequence, sequence + 1);
+		pin_since(spool, sequence, sequence + 1);
 }
 
 unsigned spool_pin_ends(struct spool *spool, const struct spool_item *item, uint32_t copy,

@@ -3,7 +3,7 @@
  *
  *     spool.c          settings, memory, idle, close, stats, import
  *     spool_log.c      tables of segments
- *     spool_segment.c  segments: names, handles, limits, reuse, reclaim
+ *     spool_segment.c  segments: names, handles, reuse, reclaim
  *     spool_room.c     who may begin which of the last segments
  *     spool_prepare.c  the next segment, ahead of need, with its header
  *     segment_files.c  what keeps the segments; behind segment_store.h, so that something else can stand there
@@ -393,8 +393,6 @@ void spool_prepare_cut(struct spool *spool);
 struct spool_segment *spool_pin_find(const struct spool *spool, uint32_t sequence);
 /* A done record in `ender` ends something in `sequence`. */
 void spool_pin(struct spool *spool, uint32_t sequence, uint32_t ender);
-/* The same for every done record from `since` on. */
-void spool_pin_since(struct spool *spool, uint32_t sequence, uint32_t since);
 /* There is a record of this message that does not count, or no longer. */
 void spool_pin_behind(struct spool *spool, const struct spool_id *id, uint32_t sequence);
 /* Where the message has records, for the one that ends it; `copy`: where it is being moved, or 0. How many. */
@@ -464,8 +462,6 @@ int spool_settle_now(struct spool *spool);
 
 /* spool_view.c */
 void spool_views_tell(struct spool *spool);
-/* Checks a record in memory and points the view at its payload. */
-int spool_view_set(struct spool_view *view, const uint8_t *record);
 
 /* spool_compact.c */
 void spool_compact_free(struct spool *spool);

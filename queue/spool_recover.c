@@ -480,9 +480,7 @@ static int entry_compare(const void *a, const void *b)
 	const struct spool_entry *x = *(struct spool_entry *const *)a, *y = *(struct spool_entry *const *)b;
 	if (x->wall_ns != y->wall_ns)
 		return x->wall_ns < y->wall_ns ? -1 : 1;
-	if (x->id.high != y->id.high)
-		return x->id.high < y->id.high ? -1 : 1;
-	return x->id.low < y->id.low ? -1 : x->id.low > y->id.low;
+	return spool_id_compare(&x->id, &y->id);
 }
 
 static int live_tell(struct recover *r, void (*fn)(void *context, const struct spool_live *live), void *context)

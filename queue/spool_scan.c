@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_ALIGN = 8 };
-
 /* The segment being walked. */
 struct walk {
 	struct spool_scan *scan;
@@ -146,7 +144,7 @@ static void apply_done(struct walk *w, const struct spool_record_header *h, cons
 		spool_ends_decode(record + SPOOL_RECORD_HEADER + h->parts * SPOOL_PART_SIZE, h->envelope_length, named);
 
 	if (scan->done)
-		scan->done(scan->context, &h->id, w->sequence, spool_align(h->length, RECORD_ALIGN), count < 0);
+		scan->done(scan->context, &h->id, w->sequence, spool_align(h->length, SPOOL_RECORD_ALIGN), count < 0);
 	for (int i = 0; i < count; i++)
 		ends(scan, w->sequence, named[i]);
 	if (!entry)
@@ -182,7 +180,7 @@ static int apply(struct walk *w, const struct spool_record_header *h, uint32_t a
 /* The next record header from `at` on, before `end`; `end` if there is none. */
 static uint32_t record_seek(const struct walk *w, uint32_t at, uint32_t end, struct spool_record_header *h)
 {
-	for (; at + SPOOL_RECORD_HEADER <= end; at += RECORD_ALIGN)
+	for (; at + SPOOL_RECORD_HEADER <= end; at += SPOOL_RECORD_ALIGN)
 		if (w->data[at] && spool_record_decode(w->data + at, end - at, w->seed, at, h) == 0)
 			return at;
 	return end;
@@ -211,7 +209,7 @@ static int records_walk(struct walk *w, uint32_t at, uint32_t end, uint32_t reco
 		} else if (records == 0) {
 			++*bad;
 		}
-		at += spool_align(h.length, RECORD_ALIGN);
+		at += spool_align(h.length, SPOOL_RECORD_ALIGN);
 	}
 	if (records > seen)
 		*bad = records - seen;

@@ -1,5 +1,5 @@
 /*
- * queue/spool_segment.c - segments in the log and out of it: tables, handles, limits, reuse, reclaim.
+ * queue/spool_segment.c - segments in the log and out of it: handles, reuse, reclaim.
  *
  * Reuse
  *   A free file still carries the header and records of its last use, and there may be others with records that its

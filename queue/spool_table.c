@@ -10,11 +10,6 @@
 
 enum { NONE = UINT32_MAX, FIRST = 1024 };
 
-static uint32_t id_hash(const struct spool_id *id)
-{
-	return (uint32_t)spool_hash(id, sizeof *id, 0);
-}
-
 static uint32_t part_hash(uint64_t key)
 {
 	return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
@@ -46,10 +41,10 @@ void spool_table_deinit(struct spool_table *table)
 
 struct spool_entry *spool_table_find(struct spool_table *table, const struct spool_id *id)
 {
-	uint32_t i = table->buckets[id_hash(id) & table->mask];
+	uint32_t i = table->buckets[spool_id_hash(id) & table->mask];
 	while (i != NONE) {
 		struct spool_entry *entry = &table->entries[i];
-		if (entry->id.high == id->high && entry->id.low == id->low)
+		if (spool_id_same(&entry->id, id))
 			return entry;
 		i = entry->next;
 	}
@@ -67,7 +62,7 @@ static int buckets_grow(struct spool_table *table)
 		struct spool_entry *entry = &table->entries[i];
 		if (!entry->used)
 			continue;
-		uint32_t *bucket = &buckets[id_hash(&entry->id) & (size - 1)];
+		uint32_t *bucket = &buckets[spool_id_hash(&entry->id) & (size - 1)];
 		entry->next = *bucket;
 		*bucket = i;
 	}
@@ -98,7 +93,7 @@ struct spool_entry *spool_table_put(struct spool_table *table, const struct spoo
 		}
 		i = table->count++;
 	}
-	uint32_t *bucket = &table->buckets[id_hash(id) & table->mask];
+	uint32_t *bucket = &table->buckets[spool_id_hash(id) & table->mask];
 	table->entries[i] = (struct spool_entry){.id = *id, .next = *bucket, .used = true};
 	*bucket = i;
 	table->used++;
@@ -108,7 +103,7 @@ struct spool_entry *spool_table_put(struct spool_table *table, const struct spoo
 void spool_table_remove(struct spool_table *table, struct spool_entry *entry)
 {
 	uint32_t at = (uint32_t)(entry - table->entries);
-	uint32_t *link = &table->buckets[id_hash(&entry->id) & table->mask];
+	uint32_t *link = &table->buckets[spool_id_hash(&entry->id) & table->mask];
 	while (*link != at)
 		link = &table->entries[*link].next;
 	*link = entry->next;

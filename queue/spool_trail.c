@@ -8,18 +8,13 @@
 
 enum { NONE = UINT32_MAX, FIRST = 64, SEGMENTS_FIRST = 8 };
 
-static uint32_t id_hash(const struct spool_id *id)
-{
-	return (uint32_t)spool_hash(id, sizeof *id, 0);
-}
-
 /* ---- of one segment ---- */
 
 static void chain(struct spool_left *left)
 {
 	memset(left->buckets, 0xff, left->capacity * sizeof *left->buckets);
 	for (uint32_t i = 0; i < left->count; i++) {
-		uint32_t *bucket = &left->buckets[id_hash(&left->tracks[i].id) & (left->capacity - 1)];
+		uint32_t *bucket = &left->buckets[spool_id_hash(&left->tracks[i].id) & (left->capacity - 1)];
 		left->tracks[i].next = *bucket;
 		*bucket = i;
 	}
@@ -44,7 +39,7 @@ static int left_grow(struct spool_left *left)
 static bool left_has(const struct spool_left *left, const struct spool_id *id, uint32_t hash)
 {
 	uint32_t i = left->count ? left->buckets[hash & (left->capacity - 1)] : NONE;
-	while (i != NONE && (left->tracks[i].id.high != id->high || left->tracks[i].id.low != id->low))
+	while (i != NONE && !spool_id_same(&left->tracks[i].id, id))
 		i = left->tracks[i].next;
 	return i != NONE;
 }
@@ -81,7 +76,7 @@ int spool_trail_add(struct spool_trail *trail, const struct spool_id *id, uint32
 	struct spool_left *left = left_of(trail, segment);
 	if (!left || (left->count == left->capacity && left_grow(left) < 0))
 		return -ENOMEM;
-	uint32_t *bucket = &left->buckets[id_hash(id) & (left->capacity - 1)];
+	uint32_t *bucket = &left->buckets[spool_id_hash(id) & (left->capacity - 1)];
 	left->tracks[left->count] = (struct spool_track){*id, *bucket};
 	*bucket = left->count++;
 	return 0;
@@ -89,7 +84,7 @@ int spool_trail_add(struct spool_trail *trail, const struct spool_id *id, uint32
 
 unsigned spool_trail_get(const struct spool_trail *trail, const struct spool_id *id, uint32_t *segments, unsigned max)
 {
-	uint32_t hash = trail->count ? id_hash(id) : 0;
+	uint32_t hash = trail->count ? spool_id_hash(id) : 0;
 	unsigned count = 0;
 	for (unsigned i = 0; i < trail->count; i++) {
 		if (!left_has(&trail->left[i], id, hash))

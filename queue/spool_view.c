@@ -14,7 +14,8 @@
 
 #include "queue/spool_private.h"
 
-int spool_view_set(struct spool_view *view, const uint8_t *record)
+/* Checks a record in memory and points the view at its payload. */
+static int view_set(struct spool_view *view, const uint8_t *record)
 {
 	struct spool_segment *segment = spool_segment_find(view->spool, view->ref.segment);
 	struct spool_record_header header;
@@ -83,7 +84,7 @@ static bool view_cached(struct spool_view *view, int *result)
 		memcpy(view->buffer, record, view->ref.length);
 		record = view->buffer;
 	}
-	*result = spool_view_set(view, record);
+	*result = view_set(view, record);
 	return true;
 }
 
@@ -107,8 +108,8 @@ static void view_on_read(struct ring_op *op, int result, uint32_t flags)
 		/* The end of a truncated file reads short: damage. */
 		bool whole = view->content_length + (size_t)result == view->buffer_length;
 		view->content_length = 0;
-		result = whole ? spool_view_set(view, (uint8_t *)view->buffer + view->ref.offset - view_base(view))
-			       : -EBADMSG;
+		result =
+			whole ? view_set(view, (uint8_t *)view->buffer + view->ref.offset - view_base(view)) : -EBADMSG;
 	}
 	view->fn(view, result);
 }
@@ -195,7 +196,7 @@ int spool_view_now(struct spool *spool, struct spool_view *view, const struct sp
 		return (int)got;
 	if ((uint64_t)got != view->buffer_length)
 		return -EBADMSG;
-	return spool_view_set(view, (uint8_t *)view->buffer + view->ref.offset - view_base(view));
+	return view_set(view, (uint8_t *)view->buffer + view->ref.offset - view_base(view));
 }
 
 void spool_view_release(struct spool_view *view)

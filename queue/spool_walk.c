@@ -16,7 +16,6 @@
 #include "queue/spool_private.h"
 
 enum {
-	RECORD_ALIGN = 8,
 	PAUSE_MS = 100,
 	READ_PAUSE_MS = 1000,
 	READ_ATTEMPTS = 3,
@@ -137,7 +136,7 @@ int spool_walk_next(struct spool *spool, struct spool_segment *segment, struct s
 		*record = w->memory + (c->walk_at - w->base);
 		if (**record == 0 ||
 		    spool_record_decode(*record, segment->end - c->walk_at, segment->seed, c->walk_at, header) < 0) {
-			c->walk_at += RECORD_ALIGN;
+			c->walk_at += SPOOL_RECORD_ALIGN;
 			continue;
 		}
 		ref.length = header->length;
@@ -146,7 +145,7 @@ int spool_walk_next(struct spool *spool, struct spool_segment *segment, struct s
 			*record = w->memory + (c->walk_at - w->base);
 			return result;
 		}
-		c->walk_at += spool_align(header->length, RECORD_ALIGN);
+		c->walk_at += spool_align(header->length, SPOOL_RECORD_ALIGN);
 	}
 	return 1;
 }
