@@ -42,20 +42,32 @@ static size_t value_of(const char *content, size_t at, size_t end, const char *n
 	return *name == '\0' && at < end && content[at] == ':' ? at + 1 : 0;
 }
 
+/* How much of it is in front of CR or LF. */
+static size_t line_length(const char *text, size_t length)
+{
+	const char *lf = memchr(text, '\n', length), *cr;
+
+	if (lf)
+		length = (size_t)(lf - text);
+	cr = memchr(text, '\r', length);
+	return cr ? (size_t)(cr - text) : length;
+}
+
 static size_t unfold(const char *value, size_t length, char *out, size_t capacity)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < length && n < capacity;) {
-		size_t from = i;
+		size_t take;
 		if (is_line_end(value[i]) || (n == 0 && is_space(value[i]))) {
 			i++;
 			continue;
 		}
-		while (i < length && !is_line_end(value[i]) && i - from < capacity - n)
-			i++;
-		memcpy(out + n, value + from, i - from);
-		n += i - from;
+		take = line_length(value + i, length - i);
+		take = take < capacity - n ? take : capacity - n;
+		memcpy(out + n, value + i, take);
+		n += take;
+		i += take;
 	}
 	while (n > 0 && is_space(out[n - 1]))
 		n--;

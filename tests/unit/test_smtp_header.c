@@ -23,6 +23,7 @@ static const struct {
 	{"Message-ID: a b c\r\n\r\n", "a b c"},
 	{"Message-ID: <\x80\x01>\r\n\r\n", "<\x80\x01>"},
 	{"Message-ID: <a@b>\n\n", "<a@b>"},
+	{"Message-ID: <a\r@\n b>\r\r\n\r\n", "<a@ b>"},
 	/* None. */
 	{"", ""},
 	{"\r\nMessage-ID: <a@b>\r\n", ""},
