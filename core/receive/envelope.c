@@ -54,12 +54,14 @@ void receive_hello(struct session *s, const struct smtp_command *command)
 /* A local part alone gets the client's default domain, in `room`. False: it has none, or it does not fit a path. */
 static bool qualify(const struct session *s, const struct smtp_command *command, char *room, struct span *address)
 {
-	const char *domain = s->client >= 0 ? s->snapshot->config->clients[s->client].default_domain : NULL;
-	size_t local = command->address.length, length = domain ? strlen(domain) : 0;
+	size_t local = command->address.length, length;
+	const char *domain;
 
 	*address = command->address;
 	if (!command->unqualified)
 		return true;
+	domain = s->client >= 0 ? s->snapshot->config->clients[s->client].default_domain : NULL;
+	length = domain ? strlen(domain) : 0;
 	if (!domain || local + 1 + length > SMTP_PATH_MAX - 2)
 		return false;
 	memcpy(room, command->address.data, local);

@@ -211,7 +211,7 @@ static void answer_one(struct session *s, struct submission *m)
 
 void receive_replies_left(struct session *s)
 {
-	if (receive_can_reply(s))
+	if (s->wait == WAIT_REPLIES && receive_can_reply(s))
 		receive_go_on(s, WAIT_REPLIES);
 }
 
