@@ -92,11 +92,15 @@ enum lesson fallback_lesson(const struct fallback_fact *fact)
 
 bool fallback_misfit(const struct fallback_fact *fact)
 {
-	uint32_t enhanced = smtp_enhanced_code(fact->code, fact->text);
-	unsigned subject = smtp_enhanced_subject(enhanced);
+	uint32_t enhanced;
+	unsigned subject;
 
-	if (!fact->enhanced || !fact->pipelined || smtp_enhanced_class(enhanced) != 2)
+	if (!fact->enhanced || !fact->pipelined || fact->code >= 300)
 		return false;
+	enhanced = smtp_enhanced_code(fact->code, fact->text);
+	if (enhanced == 0)
+		return false;
+	subject = smtp_enhanced_subject(enhanced);
 	switch (fact->command) {
 	case FALLBACK_RSET:
 	case FALLBACK_MAIL: /* 2.1.5: "destination address valid"; 2.6.z speaks of content */

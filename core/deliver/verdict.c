@@ -161,19 +161,16 @@ static void make_do(struct ruling *ruling, const struct verdict_fact *fact, unsi
 		ruling->reason = login ? REASON_CREDENTIALS : REASON_NOT_ACCEPTED;
 }
 
-struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struct verdict_rules *own, unsigned lacks)
+/* Apart, so that its room is not made ready for every good reply. */
+__attribute__((noinline)) static struct ruling look_up(const struct verdict_fact *fact, const struct verdict_rules *own,
+						       unsigned lacks)
 {
 	const struct verdict_rule *rule = NULL;
-	struct ruling ruling = {.verdict = VERDICT_SENT};
+	struct ruling ruling = {.verdict = VERDICT_DEFER};
 	struct verdict_fact flat = *fact;
 	struct question question = {.fact = &flat};
 	char text[FLAT_MAX];
 
-	/* A good reply is never looked up: it is the way of every message. */
-	if (fact->code >= 200 && fact->code < 300)
-		return ruling;
-	if (fact->stage == STAGE_DATA && fact->code >= 300 && fact->code < 400)
-		return ruling;
 	flat.text = flatten(fact, text);
 	question.enhanced = smtp_enhanced_code(fact->code, flat.text);
 	question.pairs = verdict_pairs(flat.text.data, flat.text.length, false);
@@ -199,6 +196,18 @@ struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struc
 	ruling.too_many = rule->too_many;
 	say(rule, &ruling);
 	return ruling;
+}
+
+/* It is never looked up: it is the way of every message. */
+static bool good(const struct verdict_fact *fact)
+{
+	return (fact->code >= 200 && fact->code < 300) ||
+	       (fact->stage == STAGE_DATA && fact->code >= 300 && fact->code < 400);
+}
+
+struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struct verdict_rules *own, unsigned lacks)
+{
+	return good(fact) ? (struct ruling){.verdict = VERDICT_SENT} : look_up(fact, own, lacks);
 }
 
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
