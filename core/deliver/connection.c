@@ -132,11 +132,10 @@ static void forget_ticket(struct connection *c)
 /* It ended as soon as it was ready, and mail waits. One that was opened in case of need, and was not, may end. */
 static bool unused(const struct connection *c)
 {
-	const struct outbound *o = c->outbound;
-	uint64_t now_ns = o->shard->now_ns;
+	uint64_t now_ns = c->outbound->shard->now_ns;
 
 	return c->messages == 0 && !c->retiring && now_ns - c->idle_since_ns < CONNECTION_STALE_MS * CLOCK_NS_PER_MS &&
-	       (lane_has(&o->lane, now_ns) || !list_empty(&o->loaded) || o->loading > 0 || o->matching.waiting > 0);
+	       outbound_has_mail(c->outbound);
 }
 
 static struct verdict_gone facts_of(const struct connection *c, enum stage stage)

@@ -135,7 +135,9 @@ void outbound_run(struct shard *shard);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);
-/* Nothing waits in its lane; before the shard runs, too. */
-bool outbound_empty(const struct outbound *o);
+/* So many messages wait in its lane; before the shard runs, too. */
+size_t outbound_waiting(const struct outbound *o);
+/* Something is to be sent now, or being read for it. */
+bool outbound_has_mail(const struct outbound *o);
 
 #endif

@@ -116,13 +116,6 @@ static bool leaving(const struct connection *c)
 	return c->retiring || c->state >= CONNECTION_QUITTING;
 }
 
-/* Something is to be sent, or being read for it. */
-static bool has_mail(const struct outbound *o)
-{
-	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||
-	       o->matching.waiting > 0;
-}
-
 /* What does not come is not counted on, and others give up one instead. */
 static void forget_late(struct outbound *o, uint64_t *next_ns)
 {
@@ -189,7 +182,7 @@ static struct connection *to_give_up(const struct outbound *o, unsigned stay, ui
 	unsigned share = slots_share(o->slots, outbound_number(o), &rotate);
 	struct connection *c = stay > 0 ? least_busy(o) : NULL;
 
-	if (!c || excess || stay > share || (!has_mail(o) && c->attempt_count == 0))
+	if (!c || excess || stay > share || (!outbound_has_mail(o) && c->attempt_count == 0))
 		return c;
 	if (!rotate)
 		return NULL;

@@ -27,11 +27,6 @@ static struct event_tls tls_of(const struct connection *c)
 	return (struct event_tls){c->tls_version, c->tls_cipher, c->tls_verified};
 }
 
-static uint64_t waiting(const struct outbound *o)
-{
-	return o->lane.ready.count + o->lane.heap_count + o->matching.waiting;
-}
-
 void tell_connection(const struct connection *c, enum stage stage, const char *reason)
 {
 	const struct outbound *o = c->outbound;
@@ -98,7 +93,7 @@ void tell_exchangers_failed(const struct outbound *o, const char *domain, const 
 			    uint64_t again_ns)
 {
 	event_exchangers_failed(o->shard->log, o->destination->name, domain, problem, kept, again_ns / CLOCK_NS_PER_MS,
-				waiting(o));
+				outbound_waiting(o));
 }
 
 void tell_exchanger_refused(const struct outbound *o, const char *domain, const char *host)
@@ -109,7 +104,7 @@ void tell_exchanger_refused(const struct outbound *o, const char *domain, const 
 void tell_host_ok(const struct outbound *o, const struct host *host)
 {
 	event_host_ok(o->shard->log, host_of(o, host), host->failures, shard_ms_since(o->shard, host->failed_ns),
-		      waiting(o));
+		      outbound_waiting(o));
 }
 
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text)
@@ -126,13 +121,13 @@ void tell_setup_refused(const struct outbound *o, const struct host *host, const
 	struct event_reply reply = {.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text};
 
 	event_setup_refused(o->shard->log, host_of(o, host), reason_name(ruling->reason), ruling->say, &reply,
-			    hold_in_force(host->hold), waiting(o));
+			    hold_in_force(host->hold), outbound_waiting(o));
 }
 
 void tell_setup_accepted(const struct outbound *o, const struct host *host, uint64_t since_ns)
 {
 	event_setup_accepted(o->shard->log, host_of(o, host), since_ns ? shard_ms_since(o->shard, since_ns) : 0,
-			     waiting(o));
+			     outbound_waiting(o));
 }
 
 void tell_budget_spent(const struct outbound *o, const char *whose, unsigned allowed, bool damaged, uint64_t wait_s)
@@ -141,12 +136,12 @@ void tell_budget_spent(const struct outbound *o, const char *whose, unsigned all
 			   damaged ? "its file in the spool directory could not be read, so all of it counts as spent "
 				     "when this process started"
 				   : NULL,
-			   wait_s, waiting(o));
+			   wait_s, outbound_waiting(o));
 }
 
 void tell_budget_unwritten(const struct outbound *o, int error)
 {
-	event_budget_unwritten(o->shard->log, o->destination->name, strerror(-error), waiting(o));
+	event_budget_unwritten(o->shard->log, o->destination->name, strerror(-error), outbound_waiting(o));
 }
 
 void tell_slowed(const struct outbound *o, const struct host *host, const struct mailbox *mailbox, const char *scope,
@@ -156,7 +151,7 @@ void tell_slowed(const struct outbound *o, const struct host *host, const struct
 		.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text, .problem = ruling->say};
 
 	event_slowed(o->shard->log, host_of(o, host), mailbox ? mailbox->user : "", scope, times, ruling->slow_s,
-		     &reply, waiting(o));
+		     &reply, outbound_waiting(o));
 }
 
 void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,
@@ -172,7 +167,7 @@ void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble,
 		.problem = ruling->say ? ruling->say : "",
 		.reply = {.stage = stage_name(fact->stage), .code = fact->code, .text = fact->text},
 		.again_ms = again_ns / CLOCK_NS_PER_MS,
-		.waiting = waiting(c->outbound),
+		.waiting = outbound_waiting(c->outbound),
 	};
 
 	if (trouble == MAILBOX_LATER)
@@ -184,7 +179,7 @@ void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble,
 void tell_mailbox_ok(const struct connection *c, uint64_t held_ns)
 {
 	event_mailbox_accepted(c->outbound->shard->log, host_of(c->outbound, c->host), c->mailbox->user,
-			       held_ns / CLOCK_NS_PER_MS, waiting(c->outbound));
+			       held_ns / CLOCK_NS_PER_MS, outbound_waiting(c->outbound));
 }
 
 void tell_path_changed(const struct outbound *o, const char *why)
@@ -195,7 +190,8 @@ void tell_path_changed(const struct outbound *o, const char *why)
 		problem = "its limits let nothing go for more than a minute";
 	else if (strcmp(why, "sign_in") == 0)
 		problem = "no mailbox can sign in: see the events mailbox_refused and mailbox_deferred";
-	event_path_changed(o->shard->log, o->destination->name, o->other->destination->name, why, problem, waiting(o));
+	event_path_changed(o->shard->log, o->destination->name, o->other->destination->name, why, problem,
+			   outbound_waiting(o));
 }
 
 void tell_path_restored(const struct outbound *o)

@@ -226,7 +226,7 @@ static unsigned lanes_needed(const struct relay *relay, const struct destination
 	while (lanes > 1) {
 		unsigned lane = destination->first_lane + lanes - 1;
 		const struct shard *owner = relay->shards[relay->plan.lanes[lane].owner];
-		if (!outbound_empty(&owner->deliverer->outbound[lane]))
+		if (outbound_waiting(&owner->deliverer->outbound[lane]) > 0)
 			break;
 		lanes--;
 	}
