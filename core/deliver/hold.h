@@ -64,6 +64,8 @@ struct hold_destination {
 	_Atomic(uint32_t) away;     /* lanes whose mail takes the other path (path.h) */
 };
 
+/* That of the lane's destination. */
+struct hold_destination *hold_destination_of(const struct outbound *o);
 /* The one of that name, which has its place from now on. From any thread, without a lock. NULL: no memory, or no room.
  */
 struct hold_host *hold_host_of(struct hold_destination *destination, const char *name);

@@ -56,7 +56,6 @@ static struct host *find_host(struct host **hosts, size_t count, const char *tex
 /* What it is called and where it is belongs to it: configurations go, and a question for its name may be under way. */
 static struct host *new_host(struct outbound *o, const struct config_host *config)
 {
-	const struct deliverers *shared = o->shard->deliverer->shared;
 	struct host *host = calloc(1, sizeof(*host));
 
 	if (!host)
@@ -70,7 +69,7 @@ static struct host *new_host(struct outbound *o, const struct config_host *confi
 	}
 	host->config = &host->own;
 	/* Of the configuration's own deliverers_extend() has seen that there is room. */
-	host->hold = hold_host_of(&shared->holds[o->shard->plan->lanes[o->index].destination], config->text);
+	host->hold = hold_host_of(hold_destination_of(o), config->text);
 	if (!host->hold) {
 		free_host(host);
 		return NULL;
