@@ -40,3 +40,9 @@ void outbound_knock(struct outbound *o, int number)
 	else if (!atomic_exchange(&other->knocked, true))
 		post_send(o->shard, &other->knock);
 }
+
+void outbound_knock_all(struct outbound *o, uint64_t numbers)
+{
+	for (; numbers; numbers &= numbers - 1)
+		outbound_knock(o, __builtin_ctzll(numbers));
+}

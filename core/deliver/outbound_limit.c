@@ -82,14 +82,6 @@ static void wait_until(struct outbound *o, const struct account *account, uint64
 
 /* ---- the day's recipients --------------------------------------------------------------------------------------- */
 
-static void knock_waiting(struct outbound *o, struct budget *budget)
-{
-	uint64_t lanes = budget_waiting(budget);
-
-	for (; lanes; lanes &= lanes - 1)
-		outbound_knock(o, __builtin_ctzll(lanes));
-}
-
 static void on_budget_written(void *context, int result)
 {
 	struct outbound *o = context;
@@ -100,7 +92,7 @@ static void on_budget_written(void *context, int result)
 		tell_budget_unwritten(o, result);
 		o->budget_retry_ns = o->shard->now_ns + UNWRITTEN_MS * CLOCK_NS_PER_MS;
 	}
-	knock_waiting(o, budget);
+	outbound_knock_all(o, budget_waiting(budget));
 	outbound_wake(o->shard, o->index);
 }
 
@@ -154,7 +146,7 @@ static bool day_grants(struct outbound *o, struct account *account, struct attem
 			outbound_wake(o->shard, o->index);
 		return false;
 	case BUDGET_NOTHING:
-		knock_waiting(o, account->day);
+		outbound_knock_all(o, budget_waiting(account->day));
 		tell_spent(o, account, when_ns);
 		/* Another mailbox has as much: it stays loaded, and none that has less is asked again. */
 		if (!o->mailboxes || n > attempt_most_recipients(o))

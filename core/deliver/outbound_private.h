@@ -76,6 +76,8 @@ void outbound_expire_limited(struct outbound *o);
 unsigned outbound_number(const struct outbound *o);
 /* The lane of that number looks at the end of its next turn; SLOTS_NOBODY: none. */
 void outbound_knock(struct outbound *o, int number);
+/* All of these do, a bit for each. */
+void outbound_knock_all(struct outbound *o, uint64_t numbers);
 /* For who makes lanes. */
 post_fn outbound_on_knock;
 

@@ -24,10 +24,7 @@ enum {
 
 static void knock_holders(struct outbound *o)
 {
-	uint64_t holders = atomic_load(&o->slots->holding) & ~(UINT64_C(1) << outbound_number(o));
-
-	for (; holders; holders &= holders - 1)
-		outbound_knock(o, __builtin_ctzll(holders));
+	outbound_knock_all(o, atomic_load(&o->slots->holding) & ~(UINT64_C(1) << outbound_number(o)));
 }
 
 static bool has_share(const struct outbound *o)
