@@ -152,7 +152,7 @@ static bool bursts(const struct config_limits *limits)
 }
 
 uint64_t account_take(struct account *account, const struct config_limits *limits, struct account_turn *turn,
-		      const struct account_need *need, uint64_t now_ns)
+		      uint64_t octets, uint64_t now_ns)
 {
 	uint64_t when = account_when_ns(account, limits, turn, now_ns);
 
@@ -164,7 +164,7 @@ uint64_t account_take(struct account *account, const struct config_limits *limit
 			return when;
 	}
 	if (limits->octets_per_minute) {
-		when = allowance_take(account->octets, now_ns, WINDOW_NS, limits->octets_per_minute, need->octets);
+		when = allowance_take(account->octets, now_ns, WINDOW_NS, limits->octets_per_minute, octets);
 		if (when > 0 && bursts(limits))
 			allowance_give_back(account->messages, now_ns, WINDOW_NS, 1);
 		if (when > 0)
@@ -174,13 +174,12 @@ uint64_t account_take(struct account *account, const struct config_limits *limit
 	return 0;
 }
 
-void account_give_back(struct account *account, const struct config_limits *limits, const struct account_need *need,
-		       uint64_t then_ns)
+void account_give_back(struct account *account, const struct config_limits *limits, uint64_t octets, uint64_t then_ns)
 {
 	if (bursts(limits))
 		allowance_give_back(account->messages, then_ns, WINDOW_NS, 1);
 	if (limits->octets_per_minute)
-		allowance_give_back(account->octets, then_ns, WINDOW_NS, need->octets);
+		allowance_give_back(account->octets, then_ns, WINDOW_NS, octets);
 }
 
 static bool ensure(struct allowance **allowance, bool wanted)

@@ -66,11 +66,6 @@ struct account_turn {
 	bool held;
 };
 
-/* What one message needs. */
-struct account_need {
-	uint64_t octets;
-};
-
 /* Memory for what these limits count: half a kilobyte each for bursts and for octets, which few have. 0 or -ENOMEM. */
 int account_prepare(struct account *account, const struct config_limits *limits);
 void account_deinit(struct account *account);
@@ -93,12 +88,12 @@ static inline bool account_asks(const struct account *account, const struct conf
  */
 uint64_t account_when_ns(struct account *account, const struct config_limits *limits, struct account_turn *turn,
 			 uint64_t now_ns);
-/* A message is about to be written. 0: it may be, and the lane's ticket is used. Else the time to ask again. */
+/* A message of so many octets is about to be written. 0: it may be, and the lane's ticket is used. Else the time to ask
+ * again. */
 uint64_t account_take(struct account *account, const struct config_limits *limits, struct account_turn *turn,
-		      const struct account_need *need, uint64_t now_ns);
+		      uint64_t octets, uint64_t now_ns);
 /* It was taken at `then_ns`, and not one octet of it was written. */
-void account_give_back(struct account *account, const struct config_limits *limits, const struct account_need *need,
-		       uint64_t then_ns);
+void account_give_back(struct account *account, const struct config_limits *limits, uint64_t octets, uint64_t then_ns);
 /* The lane needs no ticket any more: whoever asks next has it, while it is good. */
 void account_leave(struct account *account, struct account_turn *turn);
 

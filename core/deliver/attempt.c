@@ -612,8 +612,8 @@ static void give_back(struct attempt *a)
 
 	if (a->granted)
 		budget_give_back(account->day, a->granted_ns, a->granted);
-	account_give_back(account, &a->outbound->destination->limits,
-			  &(struct account_need){.octets = mail_of(a->delivery)->content_length}, a->granted_ns);
+	account_give_back(account, &a->outbound->destination->limits, mail_of(a->delivery)->content_length,
+			  a->granted_ns);
 }
 
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)

@@ -290,7 +290,6 @@ static bool slowed_grants(struct outbound *o, struct account *account, struct ac
 static bool limits_grant(struct outbound *o, struct account *account, struct account_turn *turn, struct attempt *a,
 			 uint64_t *next_ns)
 {
-	const struct account_need need = {.octets = mail_of(a->delivery)->content_length};
 	const struct config_limits *limits = &o->destination->limits;
 	uint64_t now_ns = o->shard->now_ns, when_ns;
 
@@ -301,7 +300,7 @@ static bool limits_grant(struct outbound *o, struct account *account, struct acc
 	}
 	if (!day_grants(o, account, a, next_ns))
 		return false;
-	when_ns = account_take(account, limits, turn, &need, now_ns);
+	when_ns = account_take(account, limits, turn, mail_of(a->delivery)->content_length, now_ns);
 	a->granted_ns = now_ns;
 	if (when_ns == 0)
 		return true;
@@ -315,7 +314,6 @@ static bool limits_grant(struct outbound *o, struct account *account, struct acc
 
 bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *a, uint64_t *next_ns)
 {
-	static const struct account_need nothing = {.octets = 0};
 	struct account *host = &c->host->hold->account;
 	uint64_t now_ns = o->shard->now_ns;
 
@@ -332,8 +330,8 @@ bool outbound_granted(struct outbound *o, struct connection *c, struct attempt *
 	if (!o->mailboxes && asks(o) && !limits_grant(o, o->account, &o->turn, a, next_ns))
 		return false;
 	if (account_slowed(host))
-		(void)account_take(host, &none, &c->host->turn, &nothing, now_ns);
+		(void)account_take(host, &none, &c->host->turn, 0, now_ns);
 	if (o->mailboxes && account_slowed(o->account))
-		(void)account_take(o->account, &none, &o->turn, &nothing, now_ns);
+		(void)account_take(o->account, &none, &o->turn, 0, now_ns);
 	return true;
 }

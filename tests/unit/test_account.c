@@ -11,7 +11,7 @@
 static const struct config_limits even30 = {.messages_per_minute = 30};
 static const struct config_limits burst30 = {.messages_per_minute = 30, .pacing = CONFIG_PACING_BURST};
 static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
-static const struct account_need small = {.octets = 1000};
+enum { SMALL = 1000 };
 
 static void follow(struct account *account, const struct config_limits *limits, uint64_t now_ns)
 {
@@ -26,7 +26,7 @@ static unsigned send_until(struct account *a, const struct config_limits *limits
 	unsigned sent = 0;
 
 	while (*now < end) {
-		uint64_t when = account_take(a, limits, &turn, &small, *now);
+		uint64_t when = account_take(a, limits, &turn, SMALL, *now);
 		if (when == 0)
 			sent++;
 		else
@@ -73,8 +73,8 @@ static void test_turns(void)
 
 	follow(&a, &even30, SECOND);
 	for (uint64_t now = SECOND; now < 10 * MINUTE; now += SECOND / 10) {
-		sent[0] += account_take(&a, &even30, &one, &small, now) == 0;
-		sent[1] += account_take(&a, &even30, &two, &small, now) == 0;
+		sent[0] += account_take(&a, &even30, &one, SMALL, now) == 0;
+		sent[1] += account_take(&a, &even30, &two, SMALL, now) == 0;
 	}
 	CHECK(sent[0] + sent[1] >= 290 && sent[0] + sent[1] <= 300);
 	CHECK(sent[0] - sent[1] + 1 <= 2);
@@ -90,16 +90,16 @@ static void test_kept(void)
 
 	follow(&a, &even30, now);
 	CHECK(account_when_ns(&a, &even30, &kept, now) > now);
-	for (now += MINUTE; account_take(&a, &even30, &other, &small, now) != 0;)
+	for (now += MINUTE; account_take(&a, &even30, &other, SMALL, now) != 0;)
 		now += SECOND;
-	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
+	CHECK(account_take(&a, &even30, &kept, SMALL, now) > now);
 	/* Where nobody asked since it is as good as new. */
 	account_leave(&a, &kept);
 	now += MINUTE;
 	(void)account_when_ns(&a, &even30, &kept, now);
 	now += MINUTE;
-	CHECK_EQ(account_take(&a, &even30, &kept, &small, now), 0);
-	CHECK(account_take(&a, &even30, &kept, &small, now) > now);
+	CHECK_EQ(account_take(&a, &even30, &kept, SMALL, now), 0);
+	CHECK(account_take(&a, &even30, &kept, SMALL, now) > now);
 	account_deinit(&a);
 }
 
@@ -114,7 +114,7 @@ static void test_left(void)
 	account_follow(&a, &even30, now);
 	for (unsigned step = 0; now < 10 * MINUTE && sent < 400; now += SECOND / 10, step++) {
 		for (unsigned i = 0; i < 3; i++) {
-			if (account_take(&a, &even30, &turns[i], &small, now) == 0)
+			if (account_take(&a, &even30, &turns[i], SMALL, now) == 0)
 				sent_ns[sent++] = now;
 		}
 		/* Each in its turn, whatever it has. */
@@ -151,7 +151,7 @@ static void test_phases(void)
 	}
 	for (uint64_t now = SECOND; now < 200 * SECOND; now += SECOND / 20) {
 		for (unsigned i = 0; i < 10 && (now < 80 * SECOND || now >= 120 * SECOND); i++)
-			sent[now / SECOND] += account_take(&accounts[i], &even30, &turns[i], &small, now) == 0;
+			sent[now / SECOND] += account_take(&accounts[i], &even30, &turns[i], SMALL, now) == 0;
 	}
 	for (unsigned s = 5; s < 200; s++) {
 		if (s < 80 || s > 125)
@@ -170,16 +170,16 @@ static void test_octets(void)
 	unsigned sent = 0;
 
 	follow(&a, &limits, now);
-	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
+	CHECK(account_take(&a, &limits, &turn, SMALL, now) > now);
 	now += 2 * MINUTE;
-	while (account_take(&a, &limits, &turn, &small, now) == 0)
+	while (account_take(&a, &limits, &turn, SMALL, now) == 0)
 		sent++;
 	CHECK_EQ(sent, 5);
-	account_give_back(&a, &limits, &small, now);
-	CHECK_EQ(account_take(&a, &limits, &turn, &small, now), 0);
+	account_give_back(&a, &limits, SMALL, now);
+	CHECK_EQ(account_take(&a, &limits, &turn, SMALL, now), 0);
 	now += 2 * MINUTE;
-	CHECK_EQ(account_take(&a, &limits, &turn, &(struct account_need){.octets = 1 << 20}, now), 0);
-	CHECK(account_take(&a, &limits, &turn, &small, now) > now);
+	CHECK_EQ(account_take(&a, &limits, &turn, 1 << 20, now), 0);
+	CHECK(account_take(&a, &limits, &turn, SMALL, now) > now);
 	account_deinit(&a);
 }
 
@@ -197,7 +197,7 @@ static void test_follow(void)
 	CHECK(account_when_ns(&a, &even30, &turn, now) < now + 3 * SECOND);
 	follow(&a, &even30, now);
 	follow(&a, &none, now);
-	CHECK_EQ(account_take(&a, &none, &turn, &small, now), 0);
+	CHECK_EQ(account_take(&a, &none, &turn, SMALL, now), 0);
 	CHECK(!account_asks(&a, &none) && account_asks(&a, &one));
 	account_deinit(&a);
 }
@@ -214,14 +214,14 @@ static void test_follow_burst(void)
 	follow(&a, &burst, now);
 	now += 2 * MINUTE;
 	for (unsigned i = 0; i < 30; i++)
-		CHECK_EQ(account_take(&a, &burst, &turn, &small, now), 0);
+		CHECK_EQ(account_take(&a, &burst, &turn, SMALL, now), 0);
 	follow(&a, &even30, now);
 	CHECK(account_when_ns(&a, &even30, &turn, now) > now + MINUTE);
 	/* And the other way round, long after the last burst. */
 	now += 20 * MINUTE;
-	CHECK_EQ(account_take(&a, &even30, &turn, &small, now), 0);
+	CHECK_EQ(account_take(&a, &even30, &turn, SMALL, now), 0);
 	follow(&a, &burst, now);
-	CHECK(account_take(&a, &burst, &turn, &small, now) > now + MINUTE);
+	CHECK(account_take(&a, &burst, &turn, SMALL, now) > now + MINUTE);
 	account_deinit(&a);
 }
 
