@@ -583,8 +583,10 @@ static int load_files(struct process *p, const struct config *config)
 	if (r < 0)
 		fprintf(stderr, "postrider: %s: %s\n", config->file,
 			r == -EINVAL ? mailbox_problem.text : "out of memory");
-	else if ((r = deliverers_follow(&p->relay.deliverers, config, snapshot->mailboxes)) < 0)
+	else if ((r = deliverers_extend_mailboxes(&p->relay.deliverers, config, snapshot->mailboxes)) < 0)
 		fprintf(stderr, "postrider: %s: %s\n", config->spool.directory, strerror(-r));
+	else
+		deliverers_follow(&p->relay.deliverers, config, snapshot->mailboxes);
 	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 }
 

@@ -84,33 +84,42 @@ static int open_budget(struct deliverers *shared, const struct config *config, s
 	return r < 0 ? r : budget_open(&account->day, shared->limits, name, clock_monotonic_ns(), clock_wall_ns());
 }
 
-/* It is the i-th of so many that the destination has. */
-static int follow(struct deliverers *shared, const struct config *config, size_t d, struct mailbox *mailbox, size_t i,
-		  size_t count)
+static int prepare_mailbox(struct deliverers *shared, const struct config *config, size_t d, struct mailbox *mailbox)
 {
 	char name[BUDGET_NAME_MAX + 1];
 	int r;
 
 	snprintf(name, sizeof(name), "%s %s", config->destinations[d].name, mailbox->user);
 	r = open_budget(shared, config, d, &mailbox->account, name);
-	atomic_store(&mailbox->account.phase, (uint32_t)(256 * i / count));
-	if (r == 0)
-		r = account_prepare(&mailbox->account, &config->destinations[d].limits);
-	if (r == 0)
-		account_follow(&mailbox->account, &config->destinations[d].limits, clock_monotonic_ns());
-	return r;
+	return r == 0 ? account_prepare(&mailbox->account, &config->destinations[d].limits) : r;
 }
 
-int deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets)
+int deliverers_extend_mailboxes(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets)
 {
 	size_t d, i;
 	int r = 0;
 
 	for (d = 0; d < config->destination_count; d++) {
 		for (i = 0; sets[d] && i < sets[d]->count && r == 0; i++)
-			r = follow(shared, config, d, sets[d]->entries[i].mailbox, i, sets[d]->count);
+			r = prepare_mailbox(shared, config, d, sets[d]->entries[i].mailbox);
 	}
 	return r;
+}
+
+void deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	size_t d, i;
+
+	for (d = 0; d < config->destination_count; d++) {
+		const struct config_limits *limits = &config->destinations[d].limits;
+		account_follow(&shared->accounts[d], limits, now_ns);
+		for (i = 0; sets[d] && i < sets[d]->count; i++) {
+			struct account *account = &sets[d]->entries[i].mailbox->account;
+			atomic_store(&account->phase, (uint32_t)(256 * i / sets[d]->count));
+			account_follow(account, limits, now_ns);
+		}
+	}
 }
 
 int deliverers_extend(struct deliverers *shared, const struct config *config)
@@ -126,9 +135,6 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 			    : open_budget(shared, config, d, &shared->accounts[d], config->destinations[d].name);
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = account_prepare(&shared->accounts[d], &config->destinations[d].limits);
-	/* When nothing can fail any more. */
-	for (d = 0; d < config->destination_count && r == 0; d++)
-		account_follow(&shared->accounts[d], &config->destinations[d].limits, clock_monotonic_ns());
 	return r;
 }
 

@@ -56,12 +56,15 @@ struct deliverer {
 
 /* For at most so many destinations. 0 or -errno: day budgets have files. */
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);
-/* The same for the mailboxes of a snapshot that is complete, before shards go by it: their limits. 0 or -errno. */
-int deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets);
+/* All limits are the snapshot's from now on: when nothing of it can be refused any more, before shards go by it. */
+void deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets);
 void deliverers_deinit(struct deliverers *shared);
 /* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
  * -errno of memory or of a budget's file, or -EXFULL: more hosts than a destination has room for. */
 int deliverers_extend(struct deliverers *shared, const struct config *config);
+/* The same for the mailboxes of a snapshot: what their limits need. 0 or -errno, as before. */
+int deliverers_extend_mailboxes(struct deliverers *shared, const struct config *config,
+				struct mailbox_set *const *sets);
 /* The plan has other lanes by now. Before the shard runs. */
 void deliverer_lanes(struct shard *shard);
 /* Memory only. 0 or -ENOMEM. */

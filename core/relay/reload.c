@@ -273,7 +273,7 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 		return refuse(problems, next, "out of memory");
 	r = deliverers_extend(&relay->deliverers, next);
 	if (r == 0)
-		r = deliverers_follow(&relay->deliverers, next, snapshot->mailboxes);
+		r = deliverers_extend_mailboxes(&relay->deliverers, next, snapshot->mailboxes);
 	if (r == -EXFULL)
 		return refuse(problems, next,
 			      "a destination would have more different hosts than this process has room for: restart "
@@ -286,6 +286,8 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 		return refuse(problems, next, "out of memory");
 	if (listeners_follow(&relay->receivers, relay->shards, relay->snapshot, snapshot, &ring_problem) < 0)
 		return refuse(problems, next, ring_problem.text);
+	/* Last: lanes go by these at once. */
+	deliverers_follow(&relay->deliverers, next, snapshot->mailboxes);
 	return true;
 }
 

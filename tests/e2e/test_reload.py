@@ -199,6 +199,24 @@ def a_port_that_cannot_be_had():
 
 
 @case
+def limits_of_what_was_refused():
+    """What a reload that was refused would have allowed is forgotten, too: mail goes on as fast as before."""
+    with Workspace() as work, socket.create_server(('127.0.0.1', free_port())) as taken:
+        hop = work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        configuration['destinations'][0]['limits'] = {'messages_per_minute': 600}
+        it = Reloadable(work, configuration)
+        it.send(1)
+        configuration['destinations'][0]['limits'] = {'messages_per_hour': 1}
+        configuration['listeners'].append({'name': 'taken', 'address': '127.0.0.1:%d' % taken.getsockname()[1]})
+        it.reload(expect=78)
+        it.send(2)
+        it.send(3)
+        hop.wait_arrivals(3)
+        it.relay.terminate()
+
+
+@case
 def one_address_of_all():
     """From one address to all addresses and back, on the same port, under connections that never stop."""
     with Workspace() as work:

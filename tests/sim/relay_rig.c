@@ -317,7 +317,11 @@ static int load_files(struct rig *rig)
 	if (r == 0)
 		r = mailbox_sets_make(snapshot->mailboxes, deliverers->mailboxes, deliverers->tokens, rig->config,
 				      &mailbox_problem);
-	return r == 0 ? deliverers_follow(deliverers, rig->config, snapshot->mailboxes) : r;
+	if (r == 0)
+		r = deliverers_extend_mailboxes(deliverers, rig->config, snapshot->mailboxes);
+	if (r == 0)
+		deliverers_follow(deliverers, rig->config, snapshot->mailboxes);
+	return r;
 }
 
 static int serve(struct rig *rig)
