@@ -82,6 +82,24 @@ def clients_and_routes():
 
 
 @case
+def connections_count_on():
+    """A client's connections from before a reload count toward the limit that it has after it."""
+    with Workspace() as work:
+        configuration = work.configuration([work.own(NextHop()).host])
+        configuration['clients'] = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'limits': {'connections': 1}}]
+        it = Reloadable(work, configuration)
+        with Client(it.relay.address) as old:
+            configuration['clients'].insert(0, {'name': 'other', 'networks': ['192.0.2.1']})
+            it.reload()
+            with Client(it.relay.address, greeting=False) as one_too_many:
+                one_too_many.expect(421)
+            old.hello()
+        eventually(lambda: it.relay.count['session'] == 2, 'their ends')
+        it.send(1)
+        it.relay.terminate()
+
+
+@case
 def what_cannot_change():
     """Refused with a sentence, and nothing is half applied; a file that is wrong changes nothing either."""
     with Workspace() as work:

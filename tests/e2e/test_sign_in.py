@@ -503,13 +503,48 @@ def clients_by_user():
 
 
 @case
+def who_becomes_another_client_is_none_of_the_first():
+    """The place of the client that a session was before it signed in is free for the next one."""
+    clients = [{'name': 'app', 'users': ['app']},
+               {'name': 'lan', 'networks': ['127.0.0.1'], 'limits': {'connections': 1}}]
+    with Setting(users=hash_line('app'), clients=clients) as s:
+        with s.client() as first:
+            first.command('AUTH PLAIN ' + plain('app'), 235)
+            with s.client() as second:
+                with Client(s.relay.address, greeting=False) as third:
+                    third.expect(421)
+                second.command('NOOP', 250)
+            first.command('NOOP', 250)
+
+
+@case
+def strangers_keep_no_known_user_waiting():
+    """Guesses from more addresses than are listened to at a time: who has signed in from his own lately is let in
+    meanwhile, also with a password that is new."""
+    with Setting(limits={'connections': 300}) as s:
+        with s.client() as client:
+            client.command('AUTH PLAIN ' + plain(), 235)
+        s.work.write('users', hash_line('scan@example.org', 'another'))
+        s.relay.signal(1)
+        eventually(lambda: s.relay.count['reloaded'], lambda: 'reloaded: ' + s.relay.tail())
+        mine = s.client()
+        guesses = [s.client(source='127.0.1.%d' % n) for n in range(1, 201)]
+        for guess in guesses:
+            guess.send('AUTH PLAIN %s\r\n' % plain(password='wrong'))
+        guesses[-1].expect(454)  # and so full it is
+        mine.command('AUTH PLAIN ' + plain(password='another'), 235)
+        for client in guesses + [mine]:
+            client.close()
+
+
+@case
 def clients_by_certificate():
     """By fingerprint, whoever has signed it; by name only where an authority vouches for it; nobody before STARTTLS."""
     certificates, section = certificates_section()
     with open(certificates.selfsigned) as f:
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest().upper()
     colons = ':'.join(digest[i:i + 2] for i in range(0, 64, 2))
-    entries = [{'name': 'signed', 'certificates': ['nobody.example.org', 'App.Example.org']},
+    entries = [{'name': 'signed', 'certificates': ['mail.example.org', 'App.Example.org']},
                {'name': 'own', 'certificates': ['sha256:' + colons], 'networks': ['127.0.0.2']}]
     listener = {'tls': 'offered', 'client_certificates': 'requested', 'ca_file': certificates.ca}
     with Setting(clients=entries, listener=listener, tls_section=section) as s:
