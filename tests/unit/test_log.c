@@ -779,7 +779,7 @@ static void test_writer_file(void)
 
 int main(void)
 {
-	alarm(120);
+	alarm(600);
 	RUN(test_fields);
 	RUN(test_levels);
 	RUN(test_lists);

@@ -18,7 +18,7 @@
 #include "core/base/ring.h"
 #include "tests/unit/check.h"
 
-enum { BUFFERS = 4, BUFFER_SIZE = 64, BLOCK = 4096, LIMIT_MS = 2000 };
+enum { BUFFERS = 4, BUFFER_SIZE = 64, BLOCK = 4096, LIMIT_MS = 20000 };
 
 struct call {
 	struct ring_op op;
