@@ -2,7 +2,7 @@
  * tests/sim/test_relay_sign_in.c - clients that come with TLS and passwords, right and wrong, while the verifier is
  * slow, silent or away, connections end in every step, users and listeners change, and the process dies at any moment.
  *
- * Beside the ledger: nothing of a client that may not relay is rig_taken, who has the right password gets all his mail in,
+ * Beside the ledger: nothing of a client that may not relay is taken, who has the right password gets all his mail in,
  * and what was said before a handshake counts for nothing behind it (actor_entry.h).
  */
 #include <stdio.h>
