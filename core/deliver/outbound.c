@@ -456,11 +456,6 @@ void outbound_drain(struct shard *shard, bool hard)
 	}
 }
 
-size_t outbound_waiting(const struct outbound *o)
-{
-	return o->lane.ready.count + o->matching.waiting + o->lane.heap_count;
-}
-
 bool outbound_has_mail(const struct outbound *o)
 {
 	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||

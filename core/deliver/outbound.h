@@ -136,7 +136,10 @@ void outbound_run(struct shard *shard);
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);
 /* So many messages wait in its lane; before the shard runs, too. */
-size_t outbound_waiting(const struct outbound *o);
+static inline size_t outbound_waiting(const struct outbound *o)
+{
+	return o->lane.ready.count + o->matching.waiting + o->lane.heap_count;
+}
 /* Something is to be sent now, or being read for it. */
 bool outbound_has_mail(const struct outbound *o);
 
