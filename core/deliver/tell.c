@@ -76,7 +76,7 @@ void tell_host_failed(const struct outbound *o, const struct host *host, const s
 	struct event_failed facts = failed(o, host, address, stage, reason, backoff_ns);
 
 	facts.failures = host->failures;
-	event_host_failed(o->shard->log, &facts, o->lane.ready.count + o->matching.waiting);
+	event_host_failed(o->shard->log, &facts, outbound_waiting(o));
 }
 
 void tell_exchangers(const struct outbound *o, const char *domain, const struct config_host *hosts, size_t count)

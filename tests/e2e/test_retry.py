@@ -258,6 +258,22 @@ def nobody_listens_then_somebody_does():
 
 
 @case
+def what_was_deferred_counts_where_a_host_fails():
+    """host_failed says how many messages wait, those that wait for their next attempt among them."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=lambda stage, session, argument: '450 4.2.0 Later' if stage == 'RCPT' else None))
+        relay = work.relay(work.configuration([hop.host], shards=1, retry={'first': '60s', 'max': '60s'}))
+        send(relay, range(1, 6))
+        eventually(lambda: len({event['id'] for event in relay.events('deferred')}) == 5,
+                   lambda: 'five deferred: %s' % relay.count)
+        hop.stop()
+        send(relay, [6])
+        eventually(lambda: relay.count['host_failed'] >= 1, 'the host is reported')
+        equal(relay.events('host_failed')[0]['waiting'], 6, 'messages that wait')
+        relay.terminate()
+
+
+@case
 def the_second_host_takes_over():
     with Workspace() as work:
         hop = work.own(NextHop())
