@@ -456,12 +456,6 @@ void outbound_drain(struct shard *shard, bool hard)
 	}
 }
 
-bool outbound_has_mail(const struct outbound *o)
-{
-	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||
-	       o->matching.waiting > 0;
-}
-
 bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;

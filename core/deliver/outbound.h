@@ -141,6 +141,10 @@ static inline size_t outbound_waiting(const struct outbound *o)
 	return o->lane.ready.count + o->matching.waiting + o->lane.heap_count;
 }
 /* Something is to be sent now, or being read for it. */
-bool outbound_has_mail(const struct outbound *o);
+static inline bool outbound_has_mail(const struct outbound *o)
+{
+	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||
+	       o->matching.waiting > 0;
+}
 
 #endif
