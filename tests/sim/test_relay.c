@@ -4,8 +4,8 @@
  *     test_relay [SCENARIO...] [SEED...]     SIM_SEEDS=n, SIM_WHOLE=1, SIM_TRACE=1, SIM_LOG=1 in the environment
  *     test_relay --half 0|1                  every second scenario, so that two processors share them
  *
- * Without seeds each scenario runs SIM_SEEDS of them; or, with SIM_WHOLE (as tests/run does), its own number; or a
- * quarter of that.
+ * Without seeds each scenario runs SIM_SEEDS of them; or, with SIM_WHOLE (as tests/run does under the sanitizers), its
+ * own number; or a quarter of that.
  */
 #include <signal.h>
 #include <stdio.h>
