@@ -47,9 +47,10 @@ class Measured:
     connections = 50          # inbound connections it bears
     modes = ALL_MODES
     limited = False           # takes messages_per_connection of its destination
+    takes_tls = False         # from clients, with the certificate and key ENTRY.crt and ENTRY.key
 
-    def __init__(self, work, certificates, next_hop, group):
-        self.next_hop, self.group = next_hop, group
+    def __init__(self, work, certificates, next_hop, group, entry=None):
+        self.next_hop, self.group, self.entry = next_hop, group, entry
         self.configure()
         super().__init__(work, certificates)
 
@@ -126,12 +127,12 @@ class Floor(Measured, servers.Server):
 
 
 class Postrider(Measured, servers.Server):
-    name, title, shards, limited = 'postrider', 'postrider', 2, True
+    name, title, shards, limited, takes_tls = 'postrider', 'postrider', 2, True, True
 
-    def __init__(self, work, certificates, next_hop, group, messages_per_connection=None):
+    def __init__(self, work, certificates, next_hop, group, messages_per_connection=None, entry=None):
         self.limits = '' if messages_per_connection is None else (
             'limits: { messages_per_connection: %d }, ' % messages_per_connection)
-        super().__init__(work, certificates, next_hop, group)
+        super().__init__(work, certificates, next_hop, group, entry)
 
     @classmethod
     def unavailable(cls):
@@ -147,8 +148,10 @@ class Postrider(Measured, servers.Server):
         self.configuration = self.write('postrider.yaml', self.configuration_text())
 
     def configuration_text(self):
+        certificates = 'tls: { certificates: [{ certificate: %s.crt, private_key: %s.key }] }\n'
         return template('postrider.yaml', ROOT=self.root, PORT=self.port, NEXT_HOP=self.next_hop, SHARDS=self.shards,
-                        LIMITS=self.limits)
+                        LIMITS=self.limits, TLS=', tls: implicit' if self.entry else '',
+                        CERTIFICATES=certificates % (self.entry, self.entry) if self.entry else '')
 
     @classmethod
     def changed(cls, work, next_hop, group, shards=1, **changes):
@@ -224,6 +227,7 @@ class Bridge(Measured, servers.Server):
 
 class HAProxy(Bridge):
     name, title, package, program, threads = 'haproxy', 'HAProxy, 1 thread', 'haproxy', 'haproxy', 1
+    takes_tls = True
 
     @classmethod
     def version(cls):
@@ -231,8 +235,15 @@ class HAProxy(Bridge):
         return re.search(r'version (\S+)', text).group(1)
 
     def prepare(self):
+        bind = ''
+        if self.entry:
+            both = []
+            for end in ('.crt', '.key'):
+                with open(self.entry + end, encoding='ascii') as f:
+                    both.append(f.read())
+            bind = ' ssl crt ' + self.write('entry.pem', ''.join(both))
         self.configuration = self.write('haproxy.cfg', template('haproxy.cfg', PORT=self.port, NEXT_HOP=self.next_hop,
-                                                                THREADS=self.threads))
+                                                                THREADS=self.threads, TLS=bind))
 
     def launch(self):
         return self.run([find_program('haproxy', 'haproxy'), '-db', '-f', self.configuration],

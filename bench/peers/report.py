@@ -84,11 +84,14 @@ def describe(name):
            'blind': 'clients send whole messages without waiting for 354',
            'single': 'clients group MAIL RCPT DATA and connect anew for each message'}[mode]
     text = '%s KiB, %s' % (size[:-1], how)
-    if more:
-        text += ', the next hop answers %s late' % more[0]
-    if len(more) > 1:
-        limit = more[1][len('limit'):]
-        text += ', messages_per_connection is %s' % (limit if limit != '0' else '0: no limit')
+    for each in more:
+        if each.endswith('ms'):
+            text += ', the next hop answers %s late' % each
+        elif each.startswith('limit'):
+            limit = each[len('limit'):]
+            text += ', messages_per_connection is %s' % (limit if limit != '0' else '0: no limit')
+        else:
+            text += {'tls': ', over TLS (P-256)', 'rsa': ', over TLS (RSA-2048)', 'resume': ', sessions resumed'}[each]
     return text
 
 
@@ -216,10 +219,9 @@ def delays(results, directory, name):
     """Rate over the next hop's delay, for the kind of messages that was measured with the most delays."""
     series = {}
     for scenario in results['scenarios']:
-        if '-limit' in scenario:
-            continue
-        kind, delay = '-'.join(scenario.split('-')[:2]), int((scenario.split('-') + ['0ms'])[2][:-2])
-        series.setdefault(kind, {})[delay] = scenario
+        found = re.fullmatch(r'(\w+-\w+)(?:-(\d+)ms)?', scenario)
+        if found:
+            series.setdefault(found.group(1), {})[int(found.group(2) or 0)] = scenario
     if not series:
         return False
     kind, points = max(series.items(), key=lambda each: len(each[1]))
