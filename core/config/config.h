@@ -88,6 +88,7 @@ struct config_client {
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 	unsigned weight;          /* 0 or 1: as others; more: so many messages where others have one */
 	enum config_priority priority;
+	uint8_t quirks; /* enum quirk (quirks.h), or'ed: line_endings, long_lines */
 };
 
 /* Default keep. MATCH: kept, and by a mailbox that may send as the sender. */

@@ -15,6 +15,7 @@
 #include "core/config/network_file.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
+#include "core/config/schema_quirk.h"
 #include "core/config/schema_sender.h"
 #include "core/config/text_file.h"
 
@@ -154,12 +155,6 @@ static bool read_networks_file(struct reader *r, const struct reader_field *fiel
 	return ok;
 }
 
-static const struct reader_choice line_endings[] = {
-	{"reject", -1, false},
-	{"normalize", -1, true},
-	{NULL, 0, false},
-};
-
 static const struct reader_choice syntaxes[] = {
 	{"tolerant", CONFIG_SYNTAX_TOLERANT, false},
 	{"strict", CONFIG_SYNTAX_STRICT, false},
@@ -195,7 +190,8 @@ static const struct reader_field client_fields[] = {
 	FIELD_CHOICE("priority", CLIENT(priority), priorities),
 	FIELD_CHOICE("syntax", CLIENT(syntax), syntaxes),
 	FIELD("default_domain", reader_qualified_name, CLIENT(default_domain)),
-	FIELD_CHOICE("line_endings", 0, line_endings),
+	{.name = "line_endings", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_line_endings},
+	{.name = "long_lines", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_long_lines},
 	FIELD_MISSING("add_missing_headers"),
 	FIELDS_END,
 };

@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/config/quirks.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -26,6 +27,14 @@ void receive_content_timer(struct session *s)
 	}
 }
 
+static void start_repair(struct session *s)
+{
+	unsigned quirks = receive_quirks(s);
+
+	repair_init(&s->repair,
+		    (quirks & QUIRK_LINE_ENDINGS ? REPAIR_ENDINGS : 0) | (quirks & QUIRK_LONG_LINES ? REPAIR_WRAP : 0));
+}
+
 void receive_start_content(struct session *s)
 {
 	struct submission *m = s->message;
@@ -36,6 +45,7 @@ void receive_start_content(struct session *s)
 	m->letter.id = message_id_next(&shard->store->ids, m->letter.wall_ns);
 	m->state = SUBMISSION_CONTENT;
 	content_scanner_init(&s->scanner);
+	start_repair(s);
 	s->content_octets = 0;
 	s->content_dropped = false;
 	receive_move(s, SESSION_CONTENT);
@@ -121,7 +131,7 @@ static bool content_room(struct session *s, struct block **block, uint8_t next)
 {
 	struct submission *m = s->message;
 
-	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < 8) {
+	if (m->block_count == PART_BLOCKS && BLOCK_DATA - m->last->length < SUBMISSION_ROOM) {
 		if (m->parts_out >= PARTS_OUTSTANDING_MAX * m->transfer_count) {
 			receive_wait(s, WAIT_PARTS);
 			return false;
@@ -163,11 +173,10 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 		if (keep && !content_room(s, &block, data[at]))
 			return at;
 		if (keep)
-			result = content_scan_data(&s->scanner, data + at, length - at, &consumed,
-						   block->data + block->length, BLOCK_DATA - block->length, &written);
+			result = receive_scan(s, data + at, length - at, &consumed, block->data + block->length,
+					      BLOCK_DATA - block->length, &written);
 		else
-			result = content_scan_data(&s->scanner, data + at, length - at, &consumed, discard, BLOCK_DATA,
-						   &written);
+			result = receive_scan(s, data + at, length - at, &consumed, discard, BLOCK_DATA, &written);
 		at += consumed;
 		s->content_octets += written;
 		if (keep) {

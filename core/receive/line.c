@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/config/quirks.h"
 #include "core/receive/login.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
@@ -28,23 +29,40 @@ static void refuse_line(struct session *s, const char *line, size_t length, cons
 		receive_error(s, reply);
 }
 
+/* The line without what ends it; `length` counts the LF. Lines end in CRLF, or for clients of which that is known, in
+ * LF with any number of CRs. */
+static size_t text_length(struct session *s, const char *line, size_t length)
+{
+	bool any = receive_quirks(s) & QUIRK_ANY_ENDINGS;
+	size_t text = length - 1;
+
+	s->odd_line = false;
+	if (text > 0 && line[text - 1] == '\r' && (!any || text == 1 || line[text - 2] != '\r'))
+		return text - 1;
+	s->odd_line = any;
+	while (any && text > 0 && line[text - 1] == '\r')
+		text--;
+	return text;
+}
+
 static void complete_line(struct session *s, const char *line, size_t length)
 {
-	/* `length` counts the LF. Lines end in CRLF; a bare LF ends the line, too, but it is never executed. */
-	bool bare = length < 2 || line[length - 2] != '\r';
+	size_t text = text_length(s, line, length);
+	/* A bare LF ends the line, too, but it is never executed. */
+	bool bare = !s->odd_line && text == length - 1;
 
 	if (s->state == SESSION_AUTH) {
 		/* It is shown to nobody. */
 		if (bare)
 			receive_auth_bare_line(s);
 		else
-			receive_auth_line(s, line, length - 2);
+			receive_auth_line(s, line, text);
 	} else {
-		s->shard->receiver->asked = (struct span){line, (uint32_t)(length - (bare ? 1 : 2))};
+		s->shard->receiver->asked = (struct span){line, (uint32_t)text};
 		if (bare)
 			refuse_line(s, line, length, "500 5.5.2 Lines must end in CRLF\r\n");
 		else
-			receive_command(s, line, length - 2);
+			receive_command(s, line, text);
 		s->shard->receiver->asked.length = 0;
 	}
 	if (s->state == SESSION_COMMAND || s->state == SESSION_AUTH)

@@ -46,6 +46,7 @@
 #include "core/shard/shard.h"
 #include "core/smtp/command.h"
 #include "core/smtp/content.h"
+#include "core/smtp/repair.h"
 #include "core/store/submission.h"
 #include "core/stream/transport.h"
 
@@ -93,7 +94,7 @@ enum {
 enum {
 	SESSION_NAME_SHORT = 64, /* octets of a client's name that most have room in */
 	SESSION_NAME_MAX = 255,
-	SESSION_IDLE_OCTETS = 616,
+	SESSION_IDLE_OCTETS = 632,
 };
 
 struct session {
@@ -112,8 +113,9 @@ struct session {
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
 	bool esmtp, helo_given, content_dropped, peer_counted;
-	bool told_no; /* over a limit: in shard->receiver->sessions_told_no */
-	bool counted; /* toward the limits; not when it was refused for one, and is only told so */
+	bool told_no;  /* over a limit: in shard->receiver->sessions_told_no */
+	bool counted;  /* toward the limits; not when it was refused for one, and is only told so */
+	bool odd_line; /* its last command did not end in CRLF, and its client may do that (quirks.h) */
 	uint8_t peer_length;
 	uint8_t helo_length, helo_room;
 	int32_t client; /* index of the group, -1: may not relay */
@@ -125,6 +127,7 @@ struct session {
 	char *line;           /* a partial command line, from the pool of lines */
 	char *helo;           /* from a pool of names, or NULL: helo_room octets */
 	struct content_scanner scanner;
+	struct repair repair; /* of content; does nothing for most */
 	uint64_t opened_ns, content_octets;
 	uint64_t content_deadline_ns;
 	uint64_t content_seen;    /* octets_in when the rate was looked at last */

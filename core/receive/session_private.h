@@ -165,6 +165,14 @@ void receive_handshake_late(struct session *s);
 /* It is there: what was said before is forgotten. */
 void receive_secured(struct session *s);
 
+/* quirks.c */
+
+/* What is forgiven this session's client beyond its syntax: enum quirk, or'ed; 0 for most. */
+unsigned receive_quirks(const struct session *s);
+/* As content_scan_data() of its scanner, with what its client's quirks need. */
+enum content_result receive_scan(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
+				 size_t capacity, size_t *written);
+
 /* line.c: takes octets up to the end of a line; returns how many */
 
 size_t receive_line(struct session *s, const uint8_t *data, size_t length);

@@ -167,8 +167,7 @@ struct block *submission_room(struct submission *m)
 {
 	struct block *block = m->last;
 
-	/* The scanner wants at least 4 octets of room. */
-	if (block && BLOCK_DATA - block->length >= 8)
+	if (block && BLOCK_DATA - block->length >= SUBMISSION_ROOM)
 		return block;
 	block = pool_acquire(&m->shard->store->blocks);
 	if (!block)

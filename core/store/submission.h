@@ -31,6 +31,9 @@ enum {
 	SUBMISSION_TEXT_INLINE = 384,
 	SUBMISSION_FIELD_MAX = 200, /* of the Message-ID field, for the log */
 	SUBMISSION_SHARES_INLINE = 4,
+	/* Octets of room in a block into which more is written: content is scanned, and repaired, 4 octets at least at
+	 * a time. */
+	SUBMISSION_ROOM = 24,
 	REPLY_MAX = 512,
 	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
 	SUBMISSION_UNDECIDED = SPOOL_IN_DOUBT,

@@ -654,6 +654,7 @@ static void steps(const uint8_t *data, size_t size)
 	listener.auth = size > 0 ? (enum config_listener_auth)((data[0] >> 3 & 3) % 3) : CONFIG_LISTENER_AUTH_OFF;
 	listener.auth_in_clear = size == 0 || !(data[0] & 32);
 	listener.proxy_count = size > 0 && data[0] & 64;
+	client.quirks = size > 0 && data[0] & 128 ? 7 : 0;
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
 		unsigned what = data[at] % 16, much = data[at + 1];
@@ -703,7 +704,7 @@ static void quiet(void)
 	}
 }
 
-static size_t pieces(const uint8_t *data, size_t size, size_t piece, bool proxied, char *out)
+static size_t pieces(const uint8_t *data, size_t size, size_t piece, unsigned with, char *out)
 {
 	size_t length;
 
@@ -711,7 +712,8 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, bool proxie
 	listener.tls = CONFIG_LISTENER_TLS_OFF;
 	listener.auth = CONFIG_LISTENER_AUTH_OFFERED;
 	listener.auth_in_clear = true;
-	listener.proxy_count = proxied;
+	listener.proxy_count = with >> 1 & 1;
+	client.quirks = with >> 2 & 7; /* enum quirk */
 	begin(CLIENT);
 	quiet();
 	for (size_t at = 0; at < size && line.t; at += piece) {
@@ -740,8 +742,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		steps(data + 1, size - 1);
 		return 0;
 	}
-	length = pieces(data + 1, size - 1, size, data[0] & 2, whole);
-	need(pieces(data + 1, size - 1, 1, data[0] & 2, cut) == length && memcmp(whole, cut, length) == 0);
-	need(pieces(data + 1, size - 1, 7, data[0] & 2, cut) == length && memcmp(whole, cut, length) == 0);
+	length = pieces(data + 1, size - 1, size, data[0], whole);
+	need(pieces(data + 1, size - 1, 1, data[0], cut) == length && memcmp(whole, cut, length) == 0);
+	need(pieces(data + 1, size - 1, 7, data[0], cut) == length && memcmp(whole, cut, length) == 0);
 	return 0;
 }

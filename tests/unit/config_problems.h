@@ -104,7 +104,8 @@ static const struct {
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:25: unknown key \"users_file\": the keys here are name, networks, networks_file, limits, from, "
 	 "users, "
-	 "listeners, certificates, allowed_senders, allowed_recipients, weight, priority, syntax, default_domain"},
+	 "listeners, certificates, allowed_senders, allowed_recipients, weight, priority, syntax, default_domain, "
+	 "line_endings, long_lines"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},
 	{"clients: [{ name: apps, listeners: [lam] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
@@ -118,8 +119,10 @@ static const struct {
 	 "\"*@*.example.org\" or \"<>\""},
 	{"clients: [{ name: apps, certificates: [\"sha256:12\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:40: certificates: write sha256: and 64 hexadecimal digits"},
-	{"clients: [{ name: a, networks: [\"::1\"], line_endings: normalize }]\n" HOST LISTENERS DESTINATIONS ROUTES,
-	 "t.yaml:1:55: line_endings: normalize: not available in this version; remove it"},
+	{"clients: [{ name: a, networks: [\"::1\"], line_endings: lf }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:55: line_endings: unknown value \"lf\": write one of reject, normalize, any"},
+	{"clients: [{ name: a, networks: [\"::1\"], long_lines: 998 }]\n" HOST LISTENERS DESTINATIONS ROUTES,
+	 "t.yaml:1:53: long_lines: unknown value \"998\": write one of keep, wrap"},
 	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:41: add_missing_headers: not available in this version; remove it"},
 	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minute: 60 } }]\n" HOST LISTENERS

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/config/client_index.h"
+#include "core/config/quirks.h"
 #include "core/config/scalar.h"
 #include "tests/unit/check.h"
 #include "tests/unit/config_problems.h"
@@ -310,10 +311,13 @@ static void test_listeners_and_clients(void)
 		      "  - { name: printers, networks: [10.20.0.0/16, 192.0.2.1], line_endings: reject,\n"
 		      "      syntax: strict, default_domain: example.org, add_missing_headers: no,\n"
 		      "      weight: 4, priority: high, limits: { connections: 10, messages_per_minute: 0 } }\n"
-		      "  - { name: six, networks: [\"2001:db8::/32\"] }\n" HOST DESTINATIONS ROUTES);
+		      "  - { name: six, networks: [\"2001:db8::/32\"], line_endings: any, long_lines: wrap }\n" HOST
+			      DESTINATIONS ROUTES);
 
 	if (c == NULL)
 		return;
+	CHECK_EQ(c->clients[0].quirks, 0);
+	CHECK_EQ(c->clients[1].quirks, QUIRK_LINE_ENDINGS | QUIRK_ANY_ENDINGS | QUIRK_LONG_LINES);
 	CHECK_EQ(c->listener_count, 2);
 	CHECK_STR(c->listeners[0].name, "lan");
 	CHECK_STR(c->listeners[0].address_text, "0.0.0.0:25");

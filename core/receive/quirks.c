@@ -1,0 +1,49 @@
+/*
+ * core/receive/quirks.c - what a session is forgiven because its client's entry says so (core/config/quirks.h). Content
+ * is repaired here, between the scanner and the blocks it is kept in: nothing behind ever sees a line that does not end
+ * in CRLF. A session without quirks costs one look.
+ */
+#include "core/config/quirks.h"
+
+#include "core/config/config.h"
+#include "core/receive/session_private.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+unsigned receive_quirks(const struct session *s)
+{
+	return s->client >= 0 ? s->snapshot->config->clients[s->client].quirks : 0;
+}
+
+/* What was repaired is no fault; NUL and a CR in the middle of a line are. */
+static void judge(struct session *s)
+{
+	if (!(s->repair.what & REPAIR_ENDINGS))
+		return;
+	s->scanner.faults &= CONTENT_NUL;
+	if (s->repair.bare_cr)
+		s->scanner.faults |= CONTENT_BARE_CR;
+}
+
+enum content_result receive_scan(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
+				 size_t capacity, size_t *written)
+{
+	uint8_t *between = s->shard->store->scratch;
+	enum content_result result;
+	size_t found, most;
+
+	if (s->repair.what == 0)
+		return content_scan_data(&s->scanner, data, length, consumed, out, capacity, written);
+	if (s->odd_line) {
+		result = repair_lines(&s->repair, data, length, consumed, out, capacity, written);
+		content_scan_chunk(&s->scanner, out, *written);
+	} else {
+		/* At least 4, whatever the room: there are SUBMISSION_ROOM octets. */
+		most = (capacity - repair_room(0)) / 3;
+		most = most < SPOOL_ENVELOPE_MAX ? most : SPOOL_ENVELOPE_MAX;
+		result = content_scan_data(&s->scanner, data, length, consumed, between, most, &found);
+		*written = repair_content(&s->repair, between, found, out);
+	}
+	judge(s);
+	return result;
+}
