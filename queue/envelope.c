@@ -14,7 +14,13 @@ enum {
 	TAG_HELO = 4,
 	TAG_SENDER = 5,
 	TAG_DESTINATION = 6,
+	TAG_RET = 16,
+	TAG_ENVID = 17,
+	TAG_REQUIRE_TLS = 19,
+	TAG_NOT_BEFORE = 22,
 	TAG_RECIPIENT = FIELD_OF_ONE,
+	TAG_NOTIFY = 65,
+	TAG_ORCPT = 66,
 };
 
 /* ---- writing ---- */
@@ -23,6 +29,23 @@ static void put_short(struct field_writer *w, uint16_t tag, struct span s)
 {
 	if (s.length)
 		field_put(w, tag, s.data, s.length > SHORT_MAX ? SHORT_MAX : s.length);
+}
+
+/* What few senders ask for. */
+static void put_wishes(struct field_writer *w, const struct envelope *fields)
+{
+	uint8_t when[8];
+
+	if (fields->ret)
+		field_put(w, TAG_RET, &fields->ret, 1);
+	if (fields->envid.length)
+		field_put(w, TAG_ENVID, fields->envid.data, fields->envid.length);
+	if (fields->require_tls)
+		field_put(w, TAG_REQUIRE_TLS | FIELD_MUST, NULL, 0);
+	if (fields->not_before_ns) {
+		put64(when, fields->not_before_ns);
+		field_put(w, TAG_NOT_BEFORE | FIELD_MUST, when, sizeof(when));
+	}
 }
 
 void envelope_begin(struct envelope_writer *w, uint8_t *out, size_t capacity, const struct envelope *fields)
@@ -40,6 +63,7 @@ void envelope_begin(struct envelope_writer *w, uint8_t *out, size_t capacity, co
 	put_short(&w->fields, TAG_HELO, fields->helo);
 	if (fields->sender.length)
 		field_put(&w->fields, TAG_SENDER | FIELD_MUST, fields->sender.data, fields->sender.length);
+	put_wishes(&w->fields, fields);
 }
 
 void envelope_add_destination(struct envelope_writer *w, struct span name)
@@ -65,6 +89,18 @@ void envelope_add_recipient(struct envelope_writer *w, unsigned destination, str
 	w->recipients++;
 }
 
+void envelope_add_parameters(struct envelope_writer *w, unsigned notify, struct span orcpt)
+{
+	const uint8_t octet = (uint8_t)notify;
+
+	if (w->recipients == 0)
+		w->fields.overflow = true;
+	if (notify)
+		field_put(&w->fields, TAG_NOTIFY, &octet, 1);
+	if (orcpt.length)
+		field_put(&w->fields, TAG_ORCPT, orcpt.data, orcpt.length);
+}
+
 size_t envelope_end(struct envelope_writer *w)
 {
 	return w->fields.overflow || w->recipients == 0 ? 0 : w->fields.length;
@@ -75,6 +111,33 @@ size_t envelope_end(struct envelope_writer *w)
 static struct span span_of(const struct field *f)
 {
 	return (struct span){(const char *)f->value, f->length};
+}
+
+/* What few senders ask for. 0 or an error. */
+static int take_wish(struct envelope *e, const struct field *f)
+{
+	switch (f->tag) {
+	case TAG_RET:
+		if (f->length != 1)
+			return -EBADMSG;
+		e->ret = f->value[0];
+		return 0;
+	case TAG_ENVID:
+		if (f->length > ENVELOPE_ENVID_MAX)
+			return -EBADMSG;
+		e->envid = span_of(f);
+		return 0;
+	case TAG_REQUIRE_TLS:
+		e->require_tls = true;
+		return 0;
+	case TAG_NOT_BEFORE:
+		if (f->length != 8)
+			return -EBADMSG;
+		e->not_before_ns = get64(f->value);
+		return 0;
+	default:
+		return f->must ? -ENOTSUP : 0;
+	}
 }
 
 /* A field in front of the recipients. 0 or an error. */
@@ -104,16 +167,19 @@ static int take_field(struct envelope *e, const struct field *f)
 		e->destinations++;
 		return 0;
 	default:
-		if (f->tag >= FIELD_OF_ONE)
-			return -EBADMSG;
-		return f->must ? -ENOTSUP : 0;
+		return f->tag >= FIELD_OF_ONE ? -EBADMSG : take_wish(e, f);
 	}
 }
 
 static int take_recipient(struct envelope *e, const struct field *f)
 {
-	if (f->tag < FIELD_OF_ONE)
+	if (f->tag < FIELD_OF_ONE || (f->tag == TAG_NOTIFY && f->length != 1) ||
+	    (f->tag == TAG_ORCPT && f->length > ENVELOPE_ORCPT_MAX))
 		return -EBADMSG;
+	if (f->tag == TAG_NOTIFY || f->tag == TAG_ORCPT) {
+		e->parameters = true;
+		return 0;
+	}
 	if (f->tag != TAG_RECIPIENT)
 		return f->must ? -ENOTSUP : 0;
 	if (f->length < 2 || get16(f->value) >= e->destinations || e->recipients == ENVELOPE_RECIPIENTS_MAX)
@@ -156,7 +222,8 @@ static bool next_1(struct field_reader *reader, struct envelope_recipient *recip
 	n = get16(reader->next);
 	if (n > left - 2)
 		return false;
-	*recipient = (struct envelope_recipient){.address = {(const char *)reader->next + 2, (uint32_t)n}};
+	*recipient =
+		(struct envelope_recipient){.address = {(const char *)reader->next + 2, (uint32_t)n}, .orcpt = {"", 0}};
 	reader->next += 2 + n;
 	return true;
 }
@@ -199,7 +266,8 @@ static int decode_1(const uint8_t *data, size_t length, struct envelope *e)
 
 int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
 {
-	*out = (struct envelope){.client = {"", 0}, .peer = {"", 0}, .helo = {"", 0}, .sender = {"", 0}};
+	*out = (struct envelope){
+		.client = {"", 0}, .peer = {"", 0}, .helo = {"", 0}, .sender = {"", 0}, .envid = {"", 0}};
 	if (length == 0)
 		return -EBADMSG;
 	out->version = data[0];
@@ -231,6 +299,22 @@ void envelope_first(const struct envelope *envelope, struct envelope_cursor *cur
 	cursor->reader.next = envelope->recipient_data;
 	cursor->reader.end = envelope->recipient_data + envelope->recipient_length;
 	cursor->version = envelope->version;
+	cursor->parameters = envelope->parameters;
+}
+
+/* What is said of the recipient before them. */
+static void next_parameters(struct field_reader *reader, struct envelope_recipient *recipient)
+{
+	struct field_reader ahead = *reader;
+	struct field f;
+
+	while (field_next(&ahead, &f) && f.tag != TAG_RECIPIENT) {
+		if (f.tag == TAG_NOTIFY)
+			recipient->notify = f.value[0];
+		else if (f.tag == TAG_ORCPT)
+			recipient->orcpt = span_of(&f);
+		*reader = ahead;
+	}
 }
 
 bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *recipient)
@@ -242,8 +326,13 @@ bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *re
 	while (field_next(&cursor->reader, &f)) {
 		if (f.tag != TAG_RECIPIENT)
 			continue;
-		recipient->address = (struct span){(const char *)f.value + 2, (uint32_t)f.length - 2};
-		recipient->destination = get16(f.value);
+		*recipient = (struct envelope_recipient){
+			.address = {(const char *)f.value + 2, (uint32_t)f.length - 2},
+			.destination = get16(f.value),
+			.orcpt = {"", 0},
+		};
+		if (cursor->parameters)
+			next_parameters(&cursor->reader, recipient);
 		return true;
 	}
 	return false;

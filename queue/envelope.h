@@ -18,11 +18,24 @@ enum {
 	ENVELOPE_EIGHT_BIT = 1u << 0, /* the content has octets above 127, or BODY=8BITMIME was said */
 	ENVELOPE_BODY_GIVEN = 1u << 1,
 };
+/* What is returned with reports (RFC 3461 4.3); 0: the sender did not say. */
+enum { ENVELOPE_RET_FULL = 1, ENVELOPE_RET_HEADERS = 2 };
+/* What is reported of a recipient (RFC 3461 4.1), or'ed; 0: its sender did not say. */
+enum {
+	ENVELOPE_NOTIFY_NEVER = 1u << 0,
+	ENVELOPE_NOTIFY_SUCCESS = 1u << 1,
+	ENVELOPE_NOTIFY_FAILURE = 1u << 2,
+	ENVELOPE_NOTIFY_DELAY = 1u << 3,
+};
 enum {
 	ENVELOPE_RECIPIENTS_MAX = 65535,
 	ENVELOPE_DESTINATIONS_MAX = 65535,
+	ENVELOPE_ENVID_MAX = 100,
+	ENVELOPE_ORCPT_MAX = 500,
 	/* What each recipient and destination takes beside its text. */
 	ENVELOPE_RECIPIENT_OVERHEAD = FIELD_HEADER + 2,
+	/* And what is said of a recipient's reports, beside ORCPT's text. */
+	ENVELOPE_PARAMETERS_OVERHEAD = 2 * FIELD_HEADER + 1,
 	ENVELOPE_DESTINATION_OVERHEAD = FIELD_HEADER,
 	/* All else but sender and helo, at most. */
 	ENVELOPE_OVERHEAD = 1024,
@@ -32,6 +45,11 @@ struct envelope {
 	uint8_t version;
 	uint8_t flags;
 	uint16_t recipients, destinations;
+	uint8_t ret;            /* ENVELOPE_RET_* */
+	bool require_tls;       /* only over TLS with a verified next hop that requires as much (RFC 8689) */
+	bool parameters;        /* read: something is said of a recipient's reports */
+	struct span envid;      /* xtext, as it came; empty: none */
+	uint64_t not_before_ns; /* wall clock; 0: at once (RFC 4865) */
 	struct span client, peer, helo, sender;
 	const uint8_t *destination_data; /* for envelope_destination() */
 	size_t destination_length;
@@ -44,11 +62,14 @@ struct envelope_writer {
 	uint16_t recipients, destinations;
 };
 
-/* Of `fields`, flags and the four spans count; client, peer and helo are cut after 255 octets (they are ours or
- * validated, so they fit). Then the destinations, from 0, then the recipients. */
+/* Of `fields`, all that is not read from data: flags, spans, and what its sender asked for; client, peer and helo are
+ * cut after 255 octets (they are ours or validated, so they fit). Then the destinations, from 0, then the recipients.
+ */
 void envelope_begin(struct envelope_writer *writer, uint8_t *out, size_t capacity, const struct envelope *fields);
 void envelope_add_destination(struct envelope_writer *writer, struct span name);
 void envelope_add_recipient(struct envelope_writer *writer, unsigned destination, struct span address);
+/* Of the recipient added last: `orcpt` is xtext with its type, as it came, or empty. */
+void envelope_add_parameters(struct envelope_writer *writer, unsigned notify, struct span orcpt);
 /* The whole length, or 0 when it did not fit, or a recipient's destination is not there. */
 size_t envelope_end(struct envelope_writer *writer);
 
@@ -62,10 +83,13 @@ struct span envelope_destination(const struct envelope *envelope, unsigned index
 struct envelope_recipient {
 	struct span address;
 	uint16_t destination; /* index */
+	uint8_t notify;       /* ENVELOPE_NOTIFY_* */
+	struct span orcpt;    /* as it came; empty: none */
 };
 struct envelope_cursor {
 	struct field_reader reader;
 	uint8_t version;
+	bool parameters;
 };
 void envelope_first(const struct envelope *envelope, struct envelope_cursor *cursor);
 bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *recipient);

@@ -46,6 +46,9 @@ static void write_again(const struct envelope *e, const uint8_t *data, size_t si
 		check_span(recipient.address, data, size);
 		need(recipient.destination < e->destinations);
 		envelope_add_recipient(writer, recipient.destination, recipient.address);
+		check_span(recipient.orcpt, data, size);
+		need(recipient.orcpt.length <= ENVELOPE_ORCPT_MAX);
+		envelope_add_parameters(writer, recipient.notify, recipient.orcpt);
 	}
 	need(count == e->recipients);
 }
@@ -56,13 +59,16 @@ static void compare(const struct envelope *a, const struct envelope *b)
 	struct envelope_recipient p, q;
 
 	need(a->flags == b->flags && a->recipients == b->recipients && a->destinations == b->destinations);
+	need(a->ret == b->ret && a->require_tls == b->require_tls && a->not_before_ns == b->not_before_ns &&
+	     same(a->envid, b->envid));
 	need(same(a->sender, b->sender) && a->client.length >= b->client.length && a->helo.length >= b->helo.length);
 	for (unsigned i = 0; i < a->destinations; i++)
 		need(same(envelope_destination(a, i), envelope_destination(b, i)));
 	envelope_first(a, &x);
 	envelope_first(b, &y);
 	while (envelope_next(&x, &p))
-		need(envelope_next(&y, &q) && p.destination == q.destination && same(p.address, q.address));
+		need(envelope_next(&y, &q) && p.destination == q.destination && same(p.address, q.address) &&
+		     p.notify == q.notify && same(p.orcpt, q.orcpt));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -81,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_span(e.peer, data, size);
 	check_span(e.helo, data, size);
 	check_span(e.sender, data, size);
+	check_span(e.envid, data, size);
 	again = malloc(room);
 	need(again != NULL);
 	envelope_begin(&writer, again, room, &e);

@@ -12,7 +12,7 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/test_relay.h"
 
-enum { REQUIRETLS = 19, REPORT_MARK = 65, HELD = 2 };
+enum { OF_LATER = 40, REPORT_MARK = 65, HELD = 2 };
 
 static void nobody(void *context, const struct spool_live *live)
 {
@@ -26,7 +26,7 @@ static size_t make_envelope(uint8_t *out, size_t room, bool later)
 
 	envelope_begin(&w, out, room, &fields);
 	if (later)
-		field_put(&w.fields, REQUIRETLS | FIELD_MUST, NULL, 0);
+		field_put(&w.fields, OF_LATER | FIELD_MUST, NULL, 0);
 	envelope_add_destination(&w, span_text("one"));
 	envelope_add_recipient(&w, 0, span_text("r@later.example"));
 	return envelope_end(&w);

@@ -106,6 +106,79 @@ static void test_octets(void)
 	CHECK(memcmp(buffer, wanted, sizeof(wanted) - 1) == 0);
 }
 
+static void check_wishes(const struct envelope *e, unsigned i, unsigned notify, const char *orcpt)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+
+	envelope_first(e, &cursor);
+	for (unsigned n = 0; n <= i; n++)
+		CHECK(envelope_next(&cursor, &recipient));
+	CHECK_EQ(recipient.notify, notify);
+	CHECK(same(recipient.orcpt, orcpt, strlen(orcpt)));
+}
+
+/* What its sender asks for: of the message, and of each recipient whom something is said of. */
+static void test_wishes(void)
+{
+	static const char wanted[] = "\x02"
+				     "\x01\x00\x01\x00\x00"
+				     "\x10\x00\x01\x00\x02"
+				     "\x11\x00\x03\x00"
+				     "E+2"
+				     "\x13\x80\x00\x00"
+				     "\x16\x80\x08\x00\x08\x07\x06\x05\x04\x03\x02\x01"
+				     "\x06\x80\x01\x00z"
+				     "\x40\x80\x05\x00\x00\x00r@u"
+				     "\x40\x80\x05\x00\x00\x00s@u"
+				     "\x41\x00\x01\x00\x06"
+				     "\x42\x00\x0a\x00rfc822;x@y"
+				     "\x40\x80\x05\x00\x00\x00t@u"
+				     "\x42\x00\x03\x00"
+				     "a;b";
+	struct envelope fields = {.ret = ENVELOPE_RET_HEADERS,
+				  .envid = span_text("E+2"),
+				  .require_tls = true,
+				  .not_before_ns = 0x0102030405060708},
+			e;
+	struct envelope_writer writer;
+	struct span none = {"", 0};
+
+	envelope_begin(&writer, buffer, sizeof(buffer), &fields);
+	envelope_add_destination(&writer, span_text("z"));
+	envelope_add_recipient(&writer, 0, span_text("r@u"));
+	envelope_add_parameters(&writer, 0, none);
+	envelope_add_recipient(&writer, 0, span_text("s@u"));
+	envelope_add_parameters(&writer, ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_FAILURE, span_text("rfc822;x@y"));
+	envelope_add_recipient(&writer, 0, span_text("t@u"));
+	envelope_add_parameters(&writer, 0, span_text("a;b"));
+	CHECK_EQ(envelope_end(&writer), sizeof(wanted) - 1);
+	CHECK(memcmp(buffer, wanted, sizeof(wanted) - 1) == 0);
+	CHECK_EQ(envelope_decode(buffer, sizeof(wanted) - 1, &e), 0);
+	CHECK_EQ(e.ret, ENVELOPE_RET_HEADERS);
+	CHECK(same(e.envid, "E+2", 3) && e.require_tls && e.parameters);
+	CHECK_EQ(e.not_before_ns, 0x0102030405060708);
+	check_wishes(&e, 0, 0, "");
+	check_wishes(&e, 1, ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_FAILURE, "rfc822;x@y");
+	check_wishes(&e, 2, 0, "a;b");
+	/* Nobody's, in front of all. */
+	envelope_begin(&writer, buffer, sizeof(buffer), &fields);
+	envelope_add_destination(&writer, span_text("z"));
+	envelope_add_parameters(&writer, ENVELOPE_NOTIFY_NEVER, none);
+	envelope_add_recipient(&writer, 0, span_text("r@u"));
+	CHECK_EQ(envelope_end(&writer), 0);
+}
+
+/* Who says nothing of that takes not an octet for it. */
+static void test_no_wishes(void)
+{
+	struct envelope e;
+
+	CHECK_EQ(envelope_decode(buffer, encode_sample(buffer, sizeof(buffer), three, 3), &e), 0);
+	CHECK(e.ret == 0 && e.envid.length == 0 && !e.require_tls && !e.parameters && e.not_before_ns == 0);
+	check_wishes(&e, 2, 0, "");
+}
+
 /* Line ends, NULs and length octets in a field are only octets (PAR-03). */
 static void test_any_octets(void)
 {
@@ -268,9 +341,9 @@ static void test_later_fields(void)
 		struct piece pieces[5];
 	} cases[] = {
 		{"known only", 0, {{DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
-		{"may be passed over", 0, {{17, "id", 2}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
-		{"of the recipient", 0, {{DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}, {65, "\3", 1}, {66, "x", 1}}},
-		{"must be understood", -ENOTSUP, {{19 | MUST, "", 0}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
+		{"may be passed over", 0, {{31, "id", 2}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
+		{"of the recipient", 0, {{DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}, {98, "\3", 1}, {97, "x", 1}}},
+		{"must be understood", -ENOTSUP, {{30 | MUST, "", 0}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
 		{"of the recipient, must",
 		 -ENOTSUP,
 		 {{DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}, {99 | MUST, "", 0}}},
@@ -281,7 +354,10 @@ static void test_later_fields(void)
 		{"another destination", -EBADMSG, {{DESTINATION, "d", 1}, {RECIPIENT, "\1\0r", 3}}},
 		{"no index", -EBADMSG, {{DESTINATION, "d", 1}, {RECIPIENT, "\0", 1}}},
 		{"nobody", -EBADMSG, {{DESTINATION, "d", 1}}},
-		{"damage counts more", -EBADMSG, {{19 | MUST, "", 0}, {DESTINATION, "d", 1}, {RECIPIENT, "\1\0r", 3}}},
+		{"two octets of ret", -EBADMSG, {{16, "\1\1", 2}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
+		{"a short time", -EBADMSG, {{22 | MUST, "1234567", 7}, {DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}}},
+		{"no notify", -EBADMSG, {{DESTINATION, "d", 1}, {RECIPIENT, "\0\0r", 3}, {65, "", 0}}},
+		{"damage counts more", -EBADMSG, {{30 | MUST, "", 0}, {DESTINATION, "d", 1}, {RECIPIENT, "\1\0r", 3}}},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -354,6 +430,8 @@ int main(void)
 {
 	RUN(test_round_trip);
 	RUN(test_octets);
+	RUN(test_wishes);
+	RUN(test_no_wishes);
 	RUN(test_any_octets);
 	RUN(test_long_fields_are_cut);
 	RUN(test_capacity);
