@@ -113,6 +113,7 @@ enum config_extension {
 	CONFIG_SIZE = 1 << 2,
 	CONFIG_8BITMIME = 1 << 3,
 	CONFIG_ENHANCEDSTATUSCODES = 1 << 4,
+	CONFIG_DSN = 1 << 5,
 };
 
 struct config_words {

@@ -198,6 +198,7 @@ static const struct reader_choice extensions[] = {
 	{"SIZE", CONFIG_SIZE, false},
 	{"8BITMIME", CONFIG_8BITMIME, false},
 	{"ENHANCEDSTATUSCODES", CONFIG_ENHANCEDSTATUSCODES, false},
+	{"DSN", CONFIG_DSN, false},
 	{NULL, 0, false},
 };
 

@@ -16,7 +16,10 @@
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
-enum { CROWD_S = 3600 }; /* so long recipients go in the number that a host was seen to take */
+enum {
+	CROWD_S = 3600,     /* so long recipients go in the number that a host was seen to take */
+	REFUSED_HERE = 550, /* as the next hop would have to, by what its sender asked for */
+};
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
@@ -236,6 +239,23 @@ void attempt_give_up(struct attempt *a, const char *reason)
 	attempt_free(a);
 }
 
+void attempt_refuse(struct attempt *a, struct connection *c, const char *why)
+{
+	struct exchange *x = &a->exchange;
+	struct outcome outcome = {.kind = OUTCOME_ANSWERED, .attempt = a, .results = a->results, .stage = STAGE_MAIL};
+
+	list_remove(&a->link);
+	a->connection = c;
+	x->rules = a->outbound->destination->rules;
+	x->lacks = connection_lacks(c);
+	exchange_refuse(x, REFUSED_HERE, why);
+	outcome.code = x->code;
+	outcome.reply = (struct span){x->reply, x->reply_length};
+	tell_attempt(a, &outcome);
+	a->handlers->on_over(a->outbound, a->delivery, &outcome);
+	attempt_free(a);
+}
+
 void attempt_give_back(struct attempt *a)
 {
 	struct outbound *o = a->outbound;
@@ -402,6 +422,7 @@ static void begin(struct attempt *a)
 		.mode = c->mode,
 		.size = c->setup.extensions.size_given && !plain,
 		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
+		.dsn = c->setup.extensions.dsn && !plain && !lesson_in_force(&c->host->lessons, LESSON_NO_DSN, now_ns),
 		.enhanced = c->setup.extensions.enhanced_codes,
 		.reset = reset,
 		.behind = c->attempts.next != &a->link,

@@ -75,6 +75,9 @@ unsigned attempt_most_recipients(const struct outbound *o);
 struct delivery *attempt_undo(struct attempt *a);
 /* The same: it is over, as one that nobody can be asked to take. */
 void attempt_give_up(struct attempt *a, const char *reason);
+/* The same: its sender forbids that it goes over this connection. It is judged as if the next hop had refused it; `why`
+ * begins with an enhanced code. */
+void attempt_refuse(struct attempt *a, struct connection *c, const char *why);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our

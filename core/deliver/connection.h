@@ -139,6 +139,11 @@ static inline bool connection_no_reset(const struct connection *c)
 }
 /* Host or mailbox take nothing now, but one message for a probe. */
 bool connection_stopped(const struct connection *c);
+/* What is missing for what rules may ask for: VERDICT_LACKS_*. */
+static inline uint8_t connection_lacks(const struct connection *c)
+{
+	return (uint8_t)((c->mailbox ? 0 : VERDICT_LACKS_LOGIN) | (c->outbound->other ? 0 : VERDICT_LACKS_PATH));
+}
 /* The address of the mailbox that signed in here; empty: nobody did, or its name is no address. */
 static inline struct span connection_identity(const struct connection *c)
 {

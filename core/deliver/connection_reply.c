@@ -141,12 +141,6 @@ static void sign_in_anew(struct attempt *a, const struct verdict_fact *fact, con
 	connection_start_no_more(a->connection);
 }
 
-/* What is missing for what rules may ask for. */
-static uint8_t lacks(const struct connection *c)
-{
-	return (uint8_t)((c->mailbox ? 0 : VERDICT_LACKS_LOGIN) | (c->outbound->other ? 0 : VERDICT_LACKS_PATH));
-}
-
 static void no_reset(struct connection *c)
 {
 	c->host->no_reset_until_ns = c->outbound->shard->now_ns + NO_RESET_NS;
@@ -236,7 +230,7 @@ static void on_attempt_reply(struct connection *c, bool whole)
 	assert(a); /* every command in READY is an attempt's */
 	c->stale = false;
 	a->exchange.rules = a->outbound->destination->rules;
-	a->exchange.lacks = lacks(c);
+	a->exchange.lacks = connection_lacks(c);
 	go = exchange_reply(&a->exchange, &c->parser, whole, c->answered, &heard);
 	/* Every other message hears nothing of that. */
 	if (heard.signs != 0)

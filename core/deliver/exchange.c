@@ -65,6 +65,7 @@ void exchange_init(struct exchange *x, const struct exchange_message *message)
 	x->recipients = message->envelope->recipients;
 	x->content_length = message->content_length;
 	x->last = message->last;
+	x->require_tls = message->envelope->require_tls;
 	choose_recipients(x, message->most);
 }
 
@@ -93,6 +94,17 @@ static enum exchange_next say_reset(char *out, size_t room, struct exchange_say 
 	return command(&line, room, say);
 }
 
+/* What reports are asked for, as it came (RFC 3461 5.2.1). */
+static void put_wishes(const struct envelope *e, struct line *line)
+{
+	if (e->ret)
+		line_text(line, e->ret == ENVELOPE_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (e->envid.length) {
+		line_text(line, " ENVID=");
+		line_put(line, e->envid.data, e->envid.length);
+	}
+}
+
 static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, struct exchange_say *say)
 {
 	const struct span sender = x->terms.sender.data ? x->terms.sender : x->envelope->sender;
@@ -108,8 +120,15 @@ static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, s
 	}
 	if (x->terms.eight_bit && eight_bit)
 		line_text(&line, " BODY=8BITMIME");
+	if (x->terms.dsn)
+		put_wishes(x->envelope, &line);
+	/* Who sends it has seen that it may go here (RFC 8689 4.2.1). */
+	if (x->require_tls)
+		line_text(&line, " REQUIRETLS");
 	line_text(&line, "\r\n");
-	x->parameters = x->terms.size || (x->terms.eight_bit && eight_bit);
+	x->parameters = x->terms.size || (x->terms.eight_bit && eight_bit) ||
+			(x->terms.dsn && (x->envelope->ret || x->envelope->envid.length));
+	x->wishes = x->terms.dsn && x->envelope->parameters;
 	x->undeclared = !x->terms.eight_bit && eight_bit;
 	return command(&line, room, say);
 }
@@ -128,13 +147,42 @@ static bool next_recipient(struct exchange *x, struct envelope_recipient *recipi
 	return false;
 }
 
-static enum exchange_next say_rcpt(struct span address, char *out, size_t room, struct exchange_say *say)
+static void put_notify(unsigned notify, struct line *line)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} words[] = {{ENVELOPE_NOTIFY_NEVER, "NEVER"},
+		     {ENVELOPE_NOTIFY_SUCCESS, "SUCCESS"},
+		     {ENVELOPE_NOTIFY_FAILURE, "FAILURE"},
+		     {ENVELOPE_NOTIFY_DELAY, "DELAY"}};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!(notify & words[i].bit))
+			continue;
+		line_text(line, before);
+		line_text(line, words[i].name);
+		before = ",";
+	}
+}
+
+static enum exchange_next say_rcpt(const struct exchange *x, const struct envelope_recipient *recipient, char *out,
+				   size_t room, struct exchange_say *say)
 {
 	struct line line = {.data = out, .size = COMMAND_ROOM};
 
 	line_text(&line, "RCPT TO:<");
-	line_put(&line, address.data, address.length);
-	line_text(&line, ">\r\n");
+	line_put(&line, recipient->address.data, recipient->address.length);
+	line_text(&line, ">");
+	if (x->wishes) {
+		put_notify(recipient->notify, &line);
+		if (recipient->orcpt.length) {
+			line_text(&line, " ORCPT=");
+			line_put(&line, recipient->orcpt.data, recipient->orcpt.length);
+		}
+	}
+	line_text(&line, "\r\n");
 	return command(&line, room, say);
 }
 
@@ -320,7 +368,7 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 		return EXCHANGE_WAIT;
 	if (x->step == STEP_RCPT) {
 		if (next_recipient(x, &recipient))
-			return say_rcpt(recipient.address, out, room, say);
+			return say_rcpt(x, &recipient, out, room, say);
 		exchange_step(x, STEP_BODY);
 	}
 	/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */

@@ -42,6 +42,7 @@ enum {
 struct exchange_terms {
 	enum exchange_mode mode;
 	bool size, eight_bit; /* parameters of MAIL that the host knows */
+	bool dsn;             /* and what is said of reports, of MAIL and of RCPT (RFC 3461) */
 	bool enhanced;        /* it offers ENHANCEDSTATUSCODES */
 	bool reset;           /* RSET comes first */
 	bool behind;          /* an earlier message of the connection has not been answered */
@@ -82,7 +83,9 @@ struct exchange {
 	uint32_t due; /* commands written and not answered */
 	uint8_t step, expect;
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, broken;
-	bool parameters; /* MAIL had some */
+	bool parameters; /* MAIL had some that a host may do without */
+	bool wishes;     /* and some RCPT has */
+	bool require_tls;
 	bool heard;      /* a reply has come */
 	bool again;      /* a command was refused, or its reply lost, and not the message: it goes again at once */
 	bool undeclared; /* 8-bit content goes to a host that does not offer 8BITMIME */
@@ -192,6 +195,10 @@ enum exchange_go exchange_reply(struct exchange *x, const struct smtp_reply_pars
 void exchange_unanswered(struct exchange *x, bool drained, struct exchange_heard *heard);
 /* The reply is about a command and no verdict on the message (fallback.h). */
 bool exchange_teaches(const struct exchange *x, const struct smtp_reply_parser *reply);
+
+/* Instead of beginning it: the message may not go over this connection, as a next hop would say of MAIL (`text` with
+ * its enhanced code). Its recipients have their results. */
+void exchange_refuse(struct exchange *x, unsigned code, const char *text);
 
 /* How many ends (struct exchange_say) the command has that is answered next. */
 unsigned exchange_ends(const struct exchange *x);

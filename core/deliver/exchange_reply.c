@@ -118,7 +118,7 @@ static void reply_mail(struct exchange *x, const struct smtp_reply_parser *reply
 	if (ruling.verdict == VERDICT_SENT)
 		return;
 	/* Without parameters it is no better: it was not they. */
-	if (!x->parameters && reply->code >= 500)
+	if (!x->parameters && !x->require_tls && reply->code >= 500)
 		heard->signs |= HEARD_NOT_PLAIN;
 	remember(x, reply, STAGE_MAIL, &ruling, heard);
 	x->mail_refused = true;
@@ -166,6 +166,19 @@ static void reply_rcpt(struct exchange *x, const struct smtp_reply_parser *reply
 	/* In case the body was cut short before this reply. */
 	if (x->terms.mode == MODE_CHUNKING && x->step == STEP_WRITTEN && x->chunks_begun == 0)
 		exchange_await(x, EXPECT_NOTHING);
+}
+
+void exchange_refuse(struct exchange *x, unsigned code, const char *text)
+{
+	struct smtp_reply_parser reply = {.code = (uint16_t)code, .text_length = (uint16_t)strlen(text)};
+	struct exchange_heard heard = {.stage = STAGE_MAIL};
+	struct ruling ruling;
+
+	assert(!x->any_written && reply.text_length <= sizeof(reply.text));
+	memcpy(reply.text, text, reply.text_length);
+	ruling = judge(x, STAGE_MAIL, &reply);
+	remember(x, &reply, STAGE_MAIL, &ruling, &heard);
+	decide(x, &ruling, true);
 }
 
 /* ---- the connection and the host ---------------------------------------------------------------------------- */
@@ -344,6 +357,7 @@ static struct fallback_fact fact_of(const struct exchange *x, const struct smtp_
 		.command = asked(x),
 		.pipelined = x->terms.mode != MODE_LOCKSTEP,
 		.parameters = x->parameters,
+		.wishes = x->wishes,
 		.behind = x->terms.behind,
 		.later = x->terms.later,
 		.enhanced = x->terms.enhanced,

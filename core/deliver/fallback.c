@@ -4,6 +4,8 @@
 #include "core/deliver/fallback.h"
 
 #include <assert.h>
+#include <string.h>
+#include <strings.h>
 
 #include "core/smtp/enhanced.h"
 
@@ -21,7 +23,8 @@ void lesson_forget(struct lessons *lessons, enum lesson lesson)
 const char *lesson_name(enum lesson lesson)
 {
 	static const char *const names[] = {
-		"", "CHUNKING", "PIPELINING", "commands behind a message", "messages without RSET", "MAIL parameters"};
+		"",   "CHUNKING", "PIPELINING", "commands behind a message", "messages without RSET", "MAIL parameters",
+		"DSN"};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == LESSON_COUNT, "a name for each lesson");
 	return names[lesson];
@@ -68,9 +71,30 @@ static enum lesson mail_lesson(const struct fallback_fact *fact)
 	return fact->pipelined && command_unknown(fact->code) ? LESSON_NO_PIPELINING : LESSON_NONE;
 }
 
+static bool names(struct span text, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (uint32_t at = 0; at + length <= text.length; at++) {
+		if (strncasecmp(text.data + at, word, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The recipient may be a good one: OpenSMTPD says 553 to an ORCPT that it does not like. */
+static bool about_dsn(const struct fallback_fact *fact)
+{
+	return fact->wishes && fact->command == FALLBACK_RCPT && fact->code >= 500 &&
+	       (names(fact->text, "ORCPT") || names(fact->text, "NOTIFY"));
+}
+
 enum lesson fallback_lesson(const struct fallback_fact *fact)
 {
 	bool unknown = command_unknown(fact->code);
+
+	if (about_dsn(fact))
+		return LESSON_NO_DSN;
 
 	if ((!unknown && !syntax_unknown(fact->code)) || !about_protocol(fact->code, fact->text))
 		return LESSON_NONE;
@@ -79,7 +103,10 @@ enum lesson fallback_lesson(const struct fallback_fact *fact)
 		return LESSON_NONE;
 	case FALLBACK_MAIL:
 		return mail_lesson(fact);
-	case FALLBACK_RCPT: /* it has no parameter, so its syntax is the address */
+	case FALLBACK_RCPT: /* without a parameter its syntax is the address */
+		if (fact->wishes && !unknown)
+			return LESSON_NO_DSN;
+		/* fall through */
 	case FALLBACK_DATA:
 		return unknown && fact->pipelined ? LESSON_NO_PIPELINING : LESSON_NONE;
 	case FALLBACK_BDAT:

@@ -11,6 +11,7 @@
  *     ALONE           nothing behind the end of a message before its reply
  *     RESET           RSET before each message
  *     PLAIN_MAIL      MAIL without parameters
+ *     NO_DSN          MAIL and RCPT without those of reports
  *
  * Pure functions; a table in the tests.
  */
@@ -30,8 +31,9 @@ enum lesson {
 	LESSON_ALONE,
 	LESSON_RESET,
 	LESSON_PLAIN_MAIL,
+	LESSON_NO_DSN,
 };
-enum { LESSON_COUNT = LESSON_PLAIN_MAIL + 1 };
+enum { LESSON_COUNT = LESSON_NO_DSN + 1 };
 #define LESSON_NS (3600 * CLOCK_NS_PER_S)
 
 /* Of one host; zeroed it has taught nothing. */
@@ -54,6 +56,7 @@ struct fallback_fact {
 	enum fallback_command command;
 	bool pipelined;  /* others were sent with it, before its reply */
 	bool parameters; /* of MAIL */
+	bool wishes;     /* parameters of some RCPT */
 	bool behind;     /* it was sent before an earlier message had been answered */
 	bool later;      /* it is not the connection's first message, and no RSET was sent before it */
 	bool enhanced;   /* the host offers ENHANCEDSTATUSCODES */

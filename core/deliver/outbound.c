@@ -376,6 +376,8 @@ static void send_next(struct outbound *o, uint64_t *next_ns)
 				break;
 			}
 		}
+		if (outbound_refused(a, c))
+			continue;
 		if (!outbound_granted(o, c, a, next_ns)) {
 			/* Its mailbox has had enough, and another one may have not. */
 			if (connection_parked(c))

@@ -10,6 +10,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/settle.h"
+#include "core/deliver/strict_tls.h"
 #include "core/shard/shard.h"
 
 static void on_loaded(struct attempt *a)
@@ -38,6 +39,15 @@ static bool start(struct outbound *o, struct delivery *d, bool expiring)
 bool outbound_load(struct outbound *o, struct delivery *d)
 {
 	return start(o, d, false);
+}
+
+bool outbound_refused(struct attempt *a, struct connection *c)
+{
+	const char *why = a->envelope.require_tls ? strict_tls_lacks(c) : NULL;
+
+	if (why)
+		attempt_refuse(a, c, why);
+	return why != NULL;
 }
 
 /* False: nothing to expire here, or not now. */

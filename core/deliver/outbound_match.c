@@ -12,7 +12,7 @@
 
 /* What became of a message that was to go. */
 enum given {
-	GIVEN,   /* it has a connection, or is being read */
+	GIVEN,   /* it has a connection, or is being read, or may not go at all */
 	WANTING, /* there is no connection for it */
 	AGAIN,   /* the mailbox has had enough, and another may have not */
 	STOPPED, /* nothing goes at present */
@@ -74,6 +74,8 @@ static enum given hand(struct outbound *o, struct match_class *class, struct att
 			return WANTING;
 		}
 	}
+	if (outbound_refused(a, *c))
+		return GIVEN;
 	if (!outbound_granted(o, *c, a, next_ns)) {
 		/* What needs more recipients than are left of the day is in the lane again, to be loaded anew. */
 		if (!list_empty(&o->loaded))

@@ -67,6 +67,8 @@ void outbound_match(struct outbound *o, uint64_t *next_ns);
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */
 bool outbound_load(struct outbound *o, struct delivery *d);
+/* Its sender forbids that it goes over this connection: it is over. */
+bool outbound_refused(struct attempt *a, struct connection *c);
 /* Ends mail that is too old and that no host could be found for. */
 void outbound_expire(struct outbound *o);
 /* The same for mail that limits keep waiting. */

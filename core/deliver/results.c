@@ -169,6 +169,28 @@ void results_told(const struct attempt *a, const struct outcome *outcome, struct
 	list(a, outcome, &names, true, out);
 }
 
+void results_to_report(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+	struct envelope names;
+	unsigned i;
+
+	none(out);
+	if (!names_of(a, &names))
+		return;
+	envelope_first(&names, &cursor);
+	for (i = 0; i < a->exchange.end && envelope_next(&cursor, &recipient); i++) {
+		if (i < a->exchange.first || !exchange_pending(&a->exchange, i) ||
+		    outcome->results[i] != ATTEMPT_SENT || !(recipient.notify & ENVELOPE_NOTIFY_SUCCESS))
+			continue;
+		out->all++;
+		if (out->count < EVENT_RECIPIENTS_MAX)
+			add(out, a, i, recipient.address, "delivered");
+	}
+	out->single = out->all == 1;
+}
+
 void results_pending(const struct attempt *a, const char *result, struct event_recipients *out)
 {
 	struct envelope_cursor cursor;

@@ -48,6 +48,8 @@ void results_free(struct attempt *a);
 
 /* Each that was tried, those not delivered first. */
 void results_told(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out);
+/* Those delivered whose sender asked to hear of that (NOTIFY=SUCCESS). */
+void results_to_report(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out);
 /* All that are still pending, with one result: they are given up, or held. NULL: nobody is known. */
 void results_pending(const struct attempt *a, const char *result, struct event_recipients *out);
 

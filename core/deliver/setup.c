@@ -106,6 +106,7 @@ static void ignore_extensions(struct setup *s)
 	x->size_given = x->size_given && !(ignored & CONFIG_SIZE);
 	x->eight_bit_mime = x->eight_bit_mime && !(ignored & CONFIG_8BITMIME);
 	x->enhanced_codes = x->enhanced_codes && !(ignored & CONFIG_ENHANCEDSTATUSCODES);
+	x->dsn = x->dsn && !(ignored & CONFIG_DSN);
 }
 
 static bool tls_lacks(const struct setup *s)

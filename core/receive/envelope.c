@@ -33,6 +33,7 @@ static void greet(struct session *s)
 		/* Twice: some old clients know only the form of a draft, in which it was a parameter. */
 		if (receive_auth_offered(s))
 			line_text(&reply, "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n");
+		receive_offer_wishes(s, &reply);
 		line_text(&reply, "250 ENHANCEDSTATUSCODES\r\n");
 	}
 	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
@@ -89,6 +90,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
 	struct span helo = {s->helo, s->helo_length}, sender;
+	const char *refusal;
 	char room[SMTP_PATH_MAX];
 
 	if (!s->helo_given) {
@@ -115,6 +117,11 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "552 5.3.4 Message exceeds the size limit\r\n");
 		return;
 	}
+	refusal = receive_refuse_wishes(s, &command->mail);
+	if (refusal) {
+		receive_error(s, refusal);
+		return;
+	}
 	if (!qualify(s, command, room, &sender)) {
 		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
 		return;
@@ -124,7 +131,8 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	s->message = submission_new(s->shard, &receive_submissions, s);
-	if (!s->message || !submission_envelope_start(s->message, sender, helo)) {
+	if (!s->message || !submission_envelope_start(s->message, sender, helo) ||
+	    !receive_note_wishes(s->message, &command->mail)) {
 		receive_drop_transaction(s);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
@@ -167,6 +175,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	const struct config *config = s->snapshot->config;
 	char room[SMTP_PATH_MAX];
 	const struct config_route *route;
+	struct addressee who;
 	struct span address;
 
 	if (!s->message) {
@@ -196,7 +205,11 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		refuse_by_route(s, route);
 		return;
 	}
-	switch (submission_add_recipient(s->message, (unsigned)route->destination, address)) {
+	who = (struct addressee){.destination = (uint16_t)route->destination,
+				 .notify = command->rcpt.notify,
+				 .address = address,
+				 .orcpt = command->rcpt.orcpt};
+	switch (submission_add_recipient(s->message, &who)) {
 	case SUBMISSION_ADDED:
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;

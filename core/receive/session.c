@@ -1,10 +1,10 @@
 /*
  * core/receive/session.c - an inbound session: its states, what it counts as, and its end.
  *
- * The rest of it: serve.c (its connection's events), admit.c and proxied.c (may it begin, and whose is it), line.c
- * (octets to lines), command.c and envelope.c (what commands do), content.c (messages as they arrive), pace.c (how
- * fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in order, and last words),
- * auth.c and login.c (who a client is).
+ * The rest of it: serve.c (its connection's events), admit.c and proxied.c (may it begin, and whose is it),
+ * line.c (octets to lines), command.c, envelope.c and wishes.c (what commands do), content.c (messages as they arrive),
+ * pace.c (how fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in order, and last
+ * words), auth.c and login.c (who a client is).
  */
 #include "core/receive/session.h"
 

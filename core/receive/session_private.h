@@ -4,9 +4,10 @@
 #ifndef POSTRIDER_RECEIVE_SESSION_PRIVATE_H
 #define POSTRIDER_RECEIVE_SESSION_PRIVATE_H
 
+#include "core/base/line.h"
 #include "core/receive/session.h"
 
-enum { REPLY_ROOM = 384 }; /* no single reply is longer */
+enum { REPLY_ROOM = 640 }; /* no single reply is longer */
 
 /* session.c */
 
@@ -134,6 +135,15 @@ void receive_auth_discard(struct session *s, size_t length, bool complete);
 void receive_hello(struct session *s, const struct smtp_command *command);
 void receive_mail(struct session *s, const struct smtp_command *command);
 void receive_recipient(struct session *s, const struct smtp_command *command);
+
+/* wishes.c: how a sender wants a message to be carried (core/smtp/parameters.h) */
+
+/* What of it this client may ask for, as lines of EHLO's reply. */
+void receive_offer_wishes(const struct session *s, struct line *reply);
+/* The reply where something was asked that was not offered; NULL: nothing was. */
+const char *receive_refuse_wishes(const struct session *s, const struct smtp_mail_parameters *mail);
+/* Into the message, before its first recipient. False: no memory. */
+bool receive_note_wishes(struct submission *m, const struct smtp_mail_parameters *mail);
 
 /* command.c */
 

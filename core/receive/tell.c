@@ -174,18 +174,16 @@ static struct event_message message_of(const struct session *s, const struct sub
 
 void tell_accepted(const struct session *s, const struct submission *m)
 {
-	const char *first = m->letter.text + m->letter.sender_length + m->letter.helo_length;
 	const struct shard *shard = s->shard;
 	struct event_message facts;
-	uint16_t head[2];
+	struct addressee first;
 
 	if (!shard->config->log_messages)
 		return;
-	memcpy(head, first, sizeof(head));
+	(void)addressee_read(letter_recipients(&m->letter), &first);
 	facts = message_of(s, m);
-	event_accepted(shard->log, &facts, (struct span){first + sizeof(head), head[1]},
-		       shard->config->destinations[head[0]].name, (struct span){m->field, m->field_length},
-		       shard_ms_since(shard, m->started_ns));
+	event_accepted(shard->log, &facts, first.address, shard->config->destinations[first.destination].name,
+		       (struct span){m->field, m->field_length}, shard_ms_since(shard, m->started_ns));
 }
 
 void tell_not_stored(const struct session *s, const struct submission *m)

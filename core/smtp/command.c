@@ -238,13 +238,6 @@ static bool parameter_valid(struct span keyword, struct span value)
 	return keyword.length > 0;
 }
 
-static bool asks_for_reports(enum smtp_verb verb, struct span keyword)
-{
-	if (verb == SMTP_MAIL)
-		return span_is(keyword, "RET") || span_is(keyword, "ENVID");
-	return span_is(keyword, "NOTIFY") || span_is(keyword, "ORCPT");
-}
-
 static const char *parse_parameter(struct span text, struct smtp_command *command)
 {
 	struct span keyword = span_until(text, '=');
@@ -272,13 +265,16 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 			command->body = SMTP_BODY_8BITMIME;
 		return command->body == SMTP_BODY_NONE ? reply_parameter : NULL;
 	}
-	/* Who submitted it first, as its sender says (RFC 4954 5): a statement of others, which is of no use here. */
-	if (command->verb == SMTP_MAIL && span_is(keyword, "AUTH"))
-		return given ? NULL : reply_parameter;
-	/* Devices ask for reports (RFC 3461) although nobody offered them: better sent without than not at all. */
-	if (command->syntax == SMTP_SYNTAX_TOLERANT && asks_for_reports(command->verb, keyword))
+	switch (command->verb == SMTP_MAIL
+			? parameter_of_mail(&command->mail, command->syntax, keyword, value, given)
+			: parameter_of_rcpt(&command->rcpt, command->syntax, keyword, value, given)) {
+	case PARAMETER_TAKEN:
 		return NULL;
-	return reply_unsupported;
+	case PARAMETER_BAD:
+		return reply_parameter;
+	default:
+		return reply_unsupported;
+	}
 }
 
 /* The path at the start without its brackets; *length octets of `rest` are used up. False: there is none. */

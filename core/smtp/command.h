@@ -6,7 +6,7 @@
  *
  * SMTP_SYNTAX_TOLERANT is for clients that may relay: also any greeting without control octets, or none;
  * paths without brackets, or with spaces inside them; several spaces before a parameter, and spaces before "FROM", "TO"
- * and their ":"; a local part without a domain (`unqualified`); the parameters of DSN (RFC 3461), which are read past.
+ * and their ":"; a local part without a domain (`unqualified`); what parameters.h lets go.
  * What frames (lines, BDAT, where an address ends) is the same in both, and nothing is taken for more than one address.
  */
 #ifndef POSTRIDER_SMTP_COMMAND_H
@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/smtp/parameters.h"
 #include "core/smtp/span.h"
 #include "core/smtp/syntax.h"
 
@@ -55,9 +56,11 @@ struct smtp_command {
 	struct span address;     /* MAIL, RCPT: mailbox without brackets and source route; empty for <> */
 	bool unqualified;        /* `address` is a local part that needs a domain; never for <postmaster> in RCPT */
 	bool has_size;
-	uint64_t size;       /* MAIL SIZE=, UINT64_MAX where it is more; BDAT: octets of the chunk */
-	enum smtp_body body; /* MAIL BODY= */
-	bool last;           /* BDAT LAST */
+	uint64_t size;                    /* MAIL SIZE=, UINT64_MAX where it is more; BDAT: octets of the chunk */
+	enum smtp_body body;              /* MAIL BODY= */
+	bool last;                        /* BDAT LAST */
+	struct smtp_mail_parameters mail; /* the others of MAIL, and of RCPT */
+	struct smtp_rcpt_parameters rcpt;
 };
 
 /*

@@ -106,6 +106,7 @@ static void extension_line(struct smtp_extensions *extensions, struct span rest)
 	extensions->enhanced_codes |= word_is(keyword, "ENHANCEDSTATUSCODES");
 	extensions->dsn |= word_is(keyword, "DSN");
 	extensions->smtputf8 |= word_is(keyword, "SMTPUTF8");
+	extensions->require_tls |= word_is(keyword, "REQUIRETLS");
 }
 
 static void text_put(struct smtp_reply_parser *parser, uint8_t octet)

@@ -17,7 +17,7 @@ enum { SMTP_REPLY_TEXT_MAX = 512, SMTP_REPLY_LINES_MAX = 1000, SMTP_REPLY_LINE_M
 
 /* What an EHLO reply offered, collected while its lines go by. */
 struct smtp_extensions {
-	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8;
+	bool pipelining, chunking, starttls, eight_bit_mime, enhanced_codes, dsn, smtputf8, require_tls;
 	uint8_t auth; /* SASL_BIT() of mechanism.h, or'ed */
 	bool size_given;
 	uint64_t size_max; /* 0: no fixed limit */

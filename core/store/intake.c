@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/events/running.h"
 #include "core/shard/shard.h"
+#include "core/store/addressee.h"
 #include "queue/envelope.h"
 
 static void answer(struct loan *loan, int result)
@@ -126,16 +128,26 @@ static int take_part(struct shard *shard, struct part *part)
 
 /* ---- messages ----------------------------------------------------------------------------------------------- */
 
+/* When it may go first (RFC 4865). */
+static uint64_t due_ns(const struct shard *shard, const struct letter *letter)
+{
+	uint64_t wall_ns = letter->not_before_ns ? clock_wall_ns() : 0;
+
+	if (letter->not_before_ns <= wall_ns)
+		return STORE_DUE_NOW;
+	return shard->now_ns + (letter->not_before_ns - wall_ns);
+}
+
 static void queue_mail(struct shard *shard, struct transfer *transfer)
 {
+	uint64_t when_ns = due_ns(shard, transfer->letter);
 	struct mail *m = transfer->mail;
-
 	struct delivery *d = NULL;
 
 	transfer->mail = NULL;
 	counter_add(&shard->store->counters.queued, 1);
 	while ((d = mail_next(m, d)))
-		shard->store->due(shard, d, STORE_DUE_NOW);
+		shard->store->due(shard, d, when_ns);
 }
 
 static void on_undone(struct spool_ticket *ticket, int result)
@@ -194,7 +206,7 @@ static void recipients_first(struct recipients *r, const struct transfer *transf
 
 	*r = (struct recipients){
 		.letter = letter,
-		.at = letter->text + letter->sender_length + letter->helo_length,
+		.at = letter_recipients(letter),
 		.end = letter->text + letter->text_length,
 		.transfer = transfer->ordinal,
 	};
@@ -216,15 +228,12 @@ static const struct share *share_of(const struct recipients *r, unsigned destina
 	return NULL;
 }
 
-static const struct share *recipients_next(struct recipients *r, unsigned *share, struct span *address)
+static const struct share *recipients_next(struct recipients *r, unsigned *share, struct addressee *who)
 {
 	while (r->at < r->end) {
 		const struct share *s;
-		uint16_t head[2];
-		memcpy(head, r->at, sizeof(head));
-		*address = (struct span){r->at + sizeof(head), head[1]};
-		r->at += sizeof(head) + head[1];
-		s = share_of(r, head[0], share);
+		r->at = addressee_read(r->at, who);
+		s = share_of(r, who->destination, share);
 		if (s)
 			return s;
 	}
@@ -240,10 +249,14 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 		.peer = m->peer,
 		.helo = {m->text + m->sender_length, m->helo_length},
 		.sender = {m->text, m->sender_length},
+		.envid = {m->text + m->sender_length + m->helo_length, m->envid_length},
+		.ret = m->ret,
+		.require_tls = m->require_tls,
+		.not_before_ns = m->not_before_ns,
 	};
 	struct envelope_writer writer;
+	struct addressee who;
 	struct recipients r;
-	struct span address;
 	unsigned share, i;
 
 	envelope_begin(&writer, shard->store->scratch, SPOOL_ENVELOPE_MAX, &fields);
@@ -253,8 +266,11 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 			envelope_add_destination(&writer, span_text(shard->config->destinations[s->destination].name));
 	}
 	recipients_first(&r, transfer);
-	while (recipients_next(&r, &share, &address))
-		envelope_add_recipient(&writer, share, address);
+	while (recipients_next(&r, &share, &who)) {
+		envelope_add_recipient(&writer, share, who.address);
+		if (addressee_says_more(&who))
+			envelope_add_parameters(&writer, who.notify, who.orcpt);
+	}
 	return envelope_end(&writer);
 }
 
@@ -262,12 +278,12 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 static int place_recipients(struct mail *m, const struct transfer *transfer)
 {
 	const struct share *share;
+	struct addressee who;
 	struct recipients r;
-	struct span address;
 	unsigned ignored, i;
 
 	recipients_first(&r, transfer);
-	share = recipients_next(&r, &ignored, &address);
+	share = recipients_next(&r, &ignored, &who);
 	m->first.client = fair_client(transfer->letter->client.data, transfer->letter->client.length);
 	m->first.lane = share->lane;
 	/* The usual case: one destination. */
@@ -275,7 +291,7 @@ static int place_recipients(struct mail *m, const struct transfer *transfer)
 		return 0;
 	if (mail_tell_apart(m) < 0)
 		return -ENOMEM;
-	for (i = 1; (share = recipients_next(&r, &ignored, &address)) != NULL; i++) {
+	for (i = 1; (share = recipients_next(&r, &ignored, &who)) != NULL; i++) {
 		if (mail_place(m, i, share->lane) < 0)
 			return -ENOMEM;
 	}
@@ -302,7 +318,8 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 	record.envelope_length = encode_envelope(shard, transfer);
 	assert(record.envelope_length > 0); /* LETTER_TEXT_MAX keeps the room */
 	record.content_count = gather(letter->first, content);
-	m->accepted_wall_ns = letter->wall_ns;
+	/* It is as old as the time for which it could have been sent. */
+	m->accepted_wall_ns = letter->not_before_ns > letter->wall_ns ? letter->not_before_ns : letter->wall_ns;
 	m->content_length = letter->content_length;
 	transfer->ticket.fn = on_message_durable;
 	list_init(&transfer->ticket.link);

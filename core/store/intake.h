@@ -49,10 +49,13 @@ struct letter {
 	struct message_id id;
 	uint64_t wall_ns;
 	uint8_t flags; /* ENVELOPE_* */
-	/* sender, helo, then recipients as u16 destination, u16 length, octets */
+	uint8_t ret;   /* ENVELOPE_RET_* */
+	bool require_tls;
+	uint64_t not_before_ns; /* wall clock; 0: at once */
+	/* sender, helo, envid, then recipients: addressee.h has their form */
 	char *text;
 	uint32_t text_length;
-	uint16_t sender_length, helo_length;
+	uint16_t sender_length, helo_length, envid_length;
 	struct span peer, client; /* the submitter's, who outlives the message */
 	struct block *first;
 	uint64_t content_length;    /* all of it, parts included, with the trace header */
@@ -60,6 +63,12 @@ struct letter {
 	unsigned share_count;
 	unsigned owners; /* transfers */
 };
+
+/* Where its recipients begin. */
+static inline const char *letter_recipients(const struct letter *letter)
+{
+	return letter->text + letter->sender_length + letter->helo_length + letter->envid_length;
+}
 
 /* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
 enum loan_kind {

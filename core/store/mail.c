@@ -428,20 +428,45 @@ size_t mail_encode(const struct mail *mail, const struct state_reply *told, uint
 
 /* ---- and back --------------------------------------------------------------------------------------------------- */
 
+/* struct mail_clock, and before which time of its own a mail does not go; 0: there is none. */
+struct moment {
+	uint64_t now_ns, wall_ns, wait_max_ns, not_before_ns;
+};
+
 /* As mail that is due, the oldest first: a large queue does not stand in the way of what comes now. */
-static uint64_t due_again_ns(const struct mail *mail, const struct state_fate *fate, const struct mail_clock *clock)
+static uint64_t due_again_ns(const struct mail *mail, const struct state_fate *fate, const struct moment *clock)
 {
 	uint64_t age_ns = clock->wall_ns > mail->accepted_wall_ns ? clock->wall_ns - mail->accepted_wall_ns : 0;
 	uint64_t wait_ns;
 
+	if (clock->not_before_ns > 0 && fate->due_wall_ns <= clock->wall_ns)
+		return clock->not_before_ns;
 	if (fate->due_wall_ns <= clock->wall_ns)
 		return age_ns < clock->now_ns ? clock->now_ns - age_ns : 1;
 	wait_ns = fate->due_wall_ns - clock->wall_ns;
-	return clock->now_ns + (wait_ns < clock->wait_max_ns ? wait_ns : clock->wait_max_ns);
+	wait_ns = wait_ns < clock->wait_max_ns ? wait_ns : clock->wait_max_ns;
+	return clock->now_ns + wait_ns > clock->not_before_ns ? clock->now_ns + wait_ns : clock->not_before_ns;
+}
+
+/* It goes not before some time (RFC 4865), nor later for a clock that was set back, and is as old as the time for which
+ * it could have been sent. */
+static void hold_back(struct mail *mail, uint64_t not_before_wall_ns, struct moment *clock)
+{
+	uint64_t most_ns, wait_ns;
+
+	clock->not_before_ns = 0;
+	if (not_before_wall_ns <= mail->accepted_wall_ns)
+		return;
+	most_ns = not_before_wall_ns - mail->accepted_wall_ns;
+	mail->accepted_wall_ns = not_before_wall_ns;
+	if (not_before_wall_ns <= clock->wall_ns)
+		return;
+	wait_ns = not_before_wall_ns - clock->wall_ns;
+	clock->not_before_ns = clock->now_ns + (wait_ns < most_ns ? wait_ns : most_ns);
 }
 
 static void place(struct mail *mail, struct delivery *d, const struct state_fate *fate, unsigned lane,
-		  const struct mail_clock *clock)
+		  const struct moment *clock)
 {
 	d->lane = (uint16_t)lane;
 	d->attempts = fate->attempts;
@@ -451,7 +476,7 @@ static void place(struct mail *mail, struct delivery *d, const struct state_fate
 
 /* The delivery for those with this fate in this lane; NULL: no memory. */
 static struct delivery *delivery_for(struct mail *mail, const struct state_fate *fate, unsigned lane,
-				     const struct mail_clock *clock)
+				     const struct moment *clock)
 {
 	uint64_t due_ns = due_again_ns(mail, fate, clock);
 	struct delivery *d = NULL;
@@ -501,7 +526,7 @@ static void restore_reply(struct mail *mail, unsigned i, const struct reader *r)
 }
 
 static int restore_apart(struct mail *mail, const struct envelope *envelope, const struct queue_state *state,
-			 mail_lane_fn *lane_of, const void *context, const struct mail_clock *clock)
+			 mail_lane_fn *lane_of, const void *context, const struct moment *clock)
 {
 	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
@@ -569,6 +594,7 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 {
 	uint64_t accepted_wall_ns = mail->accepted_wall_ns, content_length = mail->content_length;
 	struct spool_item item = mail->item;
+	struct moment its = {clock->now_ns, clock->wall_ns, clock->wait_max_ns, 0};
 	struct state_fate fate = {0};
 	unsigned lane = 0;
 
@@ -577,9 +603,10 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 	mail->item = item;
 	mail->accepted_wall_ns = accepted_wall_ns;
 	mail->content_length = content_length;
+	hold_back(mail, envelope->not_before_ns, &its);
 	if (!alike(envelope, state, lane_of, context, &lane, &fate))
-		return restore_apart(mail, envelope, state, lane_of, context, clock);
-	place(mail, &mail->first, &fate, lane, clock);
+		return restore_apart(mail, envelope, state, lane_of, context, &its);
+	place(mail, &mail->first, &fate, lane, &its);
 	return 0;
 }
 

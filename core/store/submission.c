@@ -77,6 +77,12 @@ bool submission_envelope_start(struct submission *m, struct span sender, struct 
 	return append_text(m, sender.data, sender.length) && append_text(m, helo.data, helo.length);
 }
 
+bool submission_envelope_id(struct submission *m, struct span envid)
+{
+	m->letter.envid_length = (uint16_t)envid.length;
+	return envid.length == 0 || append_text(m, envid.data, envid.length);
+}
+
 static bool transfer_add(struct submission *m)
 {
 	struct transfer *transfer = pool_acquire(&m->shard->store->transfers);
@@ -143,21 +149,23 @@ static struct share *share_add(struct submission *m, unsigned destination)
 	return share;
 }
 
-enum submission_add submission_add_recipient(struct submission *m, unsigned destination, struct span address)
+enum submission_add submission_add_recipient(struct submission *m, const struct addressee *who)
 {
-	uint16_t head[2] = {(uint16_t)destination, (uint16_t)address.length};
-	struct share *share = share_find(m, destination);
-	uint32_t names = m->names_length + (share ? 0 : name_length(m, destination));
+	struct share *share = share_find(m, who->destination);
+	uint32_t names = m->names_length + (share ? 0 : name_length(m, who->destination));
+	uint32_t wishes = m->wishes_length + (addressee_says_more(who) ? ENVELOPE_PARAMETERS_OVERHEAD : 0);
+	size_t size = addressee_size(who);
 
-	if (m->letter.text_length + (m->recipients + 1) * ENVELOPE_RECIPIENT_OVERHEAD + address.length + names >
+	if (m->letter.text_length + (m->recipients + 1) * ENVELOPE_RECIPIENT_OVERHEAD + size + names + wishes >
 	    LETTER_TEXT_MAX)
 		return SUBMISSION_TOO_MANY;
-	if (!share && !(share = share_add(m, destination)))
+	if (!share && !(share = share_add(m, who->destination)))
 		return SUBMISSION_NO_MEMORY;
-	if (!text_room(m, sizeof(head) + address.length))
+	if (!text_room(m, size))
 		return SUBMISSION_NO_MEMORY;
-	(void)append_text(m, head, sizeof(head));
-	(void)append_text(m, address.data, address.length);
+	addressee_write(who, m->letter.text + m->letter.text_length);
+	m->letter.text_length += (uint32_t)size;
+	m->wishes_length = wishes;
 	share->recipients++;
 	m->recipients++;
 	return SUBMISSION_ADDED;

@@ -23,6 +23,7 @@
 #include "core/base/span.h"
 #include "core/shard/shard.h"
 #include "core/smtp/trace.h"
+#include "core/store/addressee.h"
 #include "core/store/intake.h"
 #include "core/store/store.h"
 
@@ -34,7 +35,7 @@ enum {
 	/* Octets of room in a block into which more is written: content is scanned, and repaired, 4 octets at least at
 	 * a time. */
 	SUBMISSION_ROOM = 24,
-	REPLY_MAX = 512,
+	REPLY_MAX = 768,
 	/* result: it may be stored, or partly, at the next start. So neither 250 nor 451 would be true. */
 	SUBMISSION_UNDECIDED = SPOOL_IN_DOUBT,
 };
@@ -68,7 +69,8 @@ struct submission {
 	uint32_t text_capacity;
 	struct share *shares; /* owned; shares_inline, or malloc'd */
 	unsigned share_capacity;
-	uint32_t names_length; /* octets that the destinations' names take in an envelope */
+	uint32_t names_length;  /* octets that the destinations' names take in an envelope */
+	uint32_t wishes_length; /* and what is said of recipients' reports, beside its text */
 	bool lanes_chosen;
 	uint32_t recipients;
 	struct block *last;
@@ -90,8 +92,10 @@ struct submission {
 struct submission *submission_new(struct shard *shard, const struct submission_handlers *handlers, void *context);
 /* false without memory. */
 bool submission_envelope_start(struct submission *m, struct span sender, struct span helo);
+/* ENVID, before the first recipient; false without memory. */
+bool submission_envelope_id(struct submission *m, struct span envid);
 enum submission_add { SUBMISSION_ADDED, SUBMISSION_TOO_MANY, SUBMISSION_NO_MEMORY };
-enum submission_add submission_add_recipient(struct submission *m, unsigned destination, struct span address);
+enum submission_add submission_add_recipient(struct submission *m, const struct addressee *who);
 /* Room for content: the last block, or a new one; NULL when content memory is dry. */
 struct block *submission_room(struct submission *m);
 /* Sends the full blocks ahead as a part, when there are enough. False without memory for it. */

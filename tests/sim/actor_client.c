@@ -95,17 +95,19 @@ static void client_settle(struct actor_client *c, struct client_slot *slot, enum
 
 static void client_mail(struct actor_client *c, unsigned slot)
 {
-	char line[256];
-	snprintf(line, sizeof(line), "MAIL FROM:<s%u@client.example>\r\n", c->slots[slot].sequence);
+	char line[256], wishes[128];
+	ledger_wishes(c->config.ledger, c->slots[slot].sequence, LEDGER_MESSAGE, wishes);
+	snprintf(line, sizeof(line), "MAIL FROM:<s%u@client.example>%s\r\n", c->slots[slot].sequence, wishes);
 	client_text(c, line);
 	client_expect(c, EXPECT_MAIL, slot, 0);
 }
 
 static void client_rcpt(struct actor_client *c, unsigned slot, unsigned recipient)
 {
-	char address[128], line[256];
+	char address[128], wishes[128], line[300];
 	ledger_address(c->config.ledger, c->slots[slot].sequence, recipient, address);
-	snprintf(line, sizeof(line), "RCPT TO:<%s>\r\n", address);
+	ledger_wishes(c->config.ledger, c->slots[slot].sequence, recipient, wishes);
+	snprintf(line, sizeof(line), "RCPT TO:<%s>%s\r\n", address, wishes);
 	client_text(c, line);
 	client_expect(c, EXPECT_RCPT, slot, recipient);
 }

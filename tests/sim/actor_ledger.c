@@ -85,6 +85,31 @@ void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned rec
 	snprintf(out, 128, "r%u.s%u@%s", recipient, sequence, domain);
 }
 
+void ledger_wishes(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128])
+{
+	static const char *const notify[] = {"",
+					     " NOTIFY=NEVER",
+					     " NOTIFY=SUCCESS",
+					     " NOTIFY=SUCCESS,FAILURE",
+					     " NOTIFY=FAILURE,DELAY",
+					     " NOTIFY=SUCCESS,FAILURE,DELAY"};
+	uint64_t h = ledger_hash(ledger, sequence, 100 + recipient);
+	char orcpt[64] = "";
+
+	out[0] = '\0';
+	if (!ledger->config.wishes || ledger_hash(ledger, sequence, 3) % 4 == 0)
+		return;
+	if (h / 64 % 3 == 0)
+		snprintf(orcpt, sizeof(orcpt), " %s%u.s%u+2B",
+			 recipient == LEDGER_MESSAGE ? "ENVID=" : "ORCPT=rfc822;o", recipient, sequence);
+	snprintf(out, 128, "%s%s",
+		 recipient != LEDGER_MESSAGE ? notify[h % 6]
+		 : h % 3 == 0                ? ""
+		 : h % 3 == 1                ? " RET=FULL"
+					     : " RET=HDRS",
+		 orcpt);
+}
+
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient)
 {
 	char copy[64];

@@ -40,6 +40,7 @@ struct ledger_config {
 	uint64_t seed;
 	size_t content_min, content_max;         /* octets, at least 64 */
 	unsigned recipients_max;                 /* 1..LEDGER_RECIPIENTS_MAX */
+	bool wishes;                             /* most messages ask for reports (RFC 3461) */
 	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
 };
 
@@ -59,6 +60,9 @@ uint32_t ledger_next(struct ledger *ledger); /* a new sequence number */
 uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *length);
 /* "r1.s17@domain", NUL-terminated. */
 void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
+/* What is asked for of a recipient's reports, or of the message's (LEDGER_MESSAGE): " NOTIFY=... ORCPT=...", or "". */
+enum { LEDGER_MESSAGE = LEDGER_RECIPIENTS_MAX };
+void ledger_wishes(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
 /* The reverse; false if it is no such address. */
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient);
 

@@ -260,12 +260,12 @@ static void hop_ehlo(struct hop_session *s)
 		hop_reply(s, config->setup_refused);
 		return;
 	}
-	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 !config->logins ? ""
 		 : s->secured    ? "250-AUTH PLAIN\r\n"
 				 : "250-STARTTLS\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
-		 config->size ? "250-SIZE 100000000\r\n" : "");
+		 config->size ? "250-SIZE 100000000\r\n" : "", config->dsn ? "250-DSN\r\n" : "");
 	s->greeted = s->hello_due = true;
 	hop_reset(s);
 	hop_reply(s, text);
@@ -285,11 +285,30 @@ static void hop_refuse_sender(struct hop_session *s, const char *line)
 		ledger->messages[sequence].recipients[i].failed++;
 }
 
+/* What is asked for reaches who offers DSN as it was said, and nobody else. */
+static void hop_check_wishes(struct hop_session *s, const char *line, uint32_t sequence, unsigned recipient)
+{
+	const struct actor_nexthop_config *config = &s->hop->config;
+	static const char *const keywords[] = {" RET=", " ENVID=", " NOTIFY=", " ORCPT="};
+	size_t length = strlen(line), wished;
+	char wishes[128] = "";
+	bool any = false;
+
+	if (config->dsn)
+		ledger_wishes(config->ledger, sequence, recipient, wishes);
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+		any |= strstr(line, keywords[i]) != NULL;
+	wished = strlen(wishes);
+	if (any != (wished > 0) || length < wished || strcmp(line + length - wished, wishes) != 0)
+		hop_violation(s, "other reports are asked for", line);
+}
+
 static void hop_mail(struct hop_session *s, const char *line)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	unsigned sequence = 0;
-	(void)sscanf(line + 10, "<s%u@", &sequence);
+	if (sscanf(line + 10, "<s%u@", &sequence) == 1 && strstr(line, "@client.example>"))
+		hop_check_wishes(s, line, sequence, LEDGER_MESSAGE);
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
@@ -341,6 +360,8 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
 	if (!ours && !s->null_sender)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
+	if (ours)
+		hop_check_wishes(s, line, r.sequence, r.recipient);
 	if (hop_refuses_setup(s, ACTOR_SETUP_RCPT, r.sequence)) {
 		hop_reply(s, config->setup_refused);
 	} else if (!s->null_sender && world_chance(config->rcpt_refused)) {

@@ -44,6 +44,7 @@ struct actor_nexthop_config {
 	struct ring_address address;
 	struct ledger *ledger;
 	bool pipelining, chunking, size;     /* offered in the EHLO reply */
+	bool dsn;                            /* the same; what is asked for must be what the client asked for */
 	uint64_t delay_min_ns, delay_max_ns; /* before replies leave */
 	uint64_t greeting_ns, hello_ns;      /* before those do, besides */
 	unsigned messages_max;               /* on a connection; 0: no limit */

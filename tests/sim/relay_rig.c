@@ -86,6 +86,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		.content_min = options->content_min ? options->content_min : 100,
 		.content_max = options->content_max ? options->content_max : 3000,
 		.recipients_max = options->recipients_max ? options->recipients_max : 1,
+		.wishes = !options->plain,
 		.domains = {"a.example", "b.example", "c.example"},
 	};
 	struct world_config config;
@@ -105,6 +106,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		struct actor_nexthop_config hop = options->hop;
 		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
 		hop.ledger = &rig->ledger;
+		hop.dsn = (options->seed / 2 + i) % 2;
 		if (i > 0)
 			hop.logins = NULL;
 		if (i > 0)

@@ -70,6 +70,7 @@ struct rig_options {
 	bool exchangers;        /* it is a domain, whose exchangers they are (mx_of) */
 	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
 	unsigned size_mib;      /* spool.size_max, 0: 128 */
+	bool plain;             /* no message asks for reports */
 	bool may_expire;        /* recipients may fail without a next hop's word */
 	const char *signing_in; /* of the first destination, in place of `tls: { mode: none }`: YAML, or NULL */
 	struct actor_nexthop_config hop; /* but for address and ledger */

@@ -191,6 +191,7 @@ void scenario_farewell(uint64_t seed)
 	struct rig_options options = {
 		.scenario = "farewell",
 		.seed = seed,
+		.plain = true, /* its clients are scripts */
 		.quiet = seed % 2,
 		.hop = {.pipelining = true, .chunking = true},
 	};

@@ -87,6 +87,7 @@ void scenario_hold(uint64_t seed)
 	struct rig_options options = {
 		.scenario = "hold",
 		.seed = seed,
+		.plain = true, /* refusals that teach to do without would do so */
 		.quiet = true,
 		.clients = 3,
 		.messages = 60,

@@ -19,7 +19,10 @@ enum {
 	TAKEN = 64,
 	HIGH_OCTETS = 128,
 	HEADED = 256,
-	LACKING = 512
+	LACKING = 512,
+	DSN = 1024,    /* the host offers it */
+	WISHES = 2048, /* the message asks for reports */
+	STRICT = 4096, /* and for TLS */
 };
 enum { RECIPIENTS_MAX = 12, SAID_MAX = 2048 };
 
@@ -100,6 +103,35 @@ static const struct talk talks[] = {
 	 "MAIL FROM:<s@a>\n.", "hh", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_HELD | HEARD_NOT_PLAIN},
 	{"an end that was not taken", MODE_CHUNKING, 0, "p", "abc", "250\n250\n451 4.7.0 Your token has expired",
 	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 3 LAST\n{abc}...", "-", EXCHANGE_OVER, 0, HEARD_RESET | HEARD_SIGN_IN},
+	/* ---- what the sender asks for ---- */
+	{"reports", MODE_LOCKSTEP, SIZE | DSN | WISHES, "ppp", "a", "250\n250\n250\n250\n354\n250",
+	 "MAIL FROM:<s@a> SIZE=1 RET=HDRS ENVID=E+2B1\n.RCPT TO:<r0@b>\n"
+	 ".RCPT TO:<r1@b> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;x+2By@b\n.RCPT TO:<r2@b> NOTIFY=NEVER\n.DATA\n"
+	 ".{a}{\r\n.\r\n}.",
+	 "sss", EXCHANGE_OVER, 0, 0},
+	{"reports, only some pending", MODE_PIPELINE, DSN | WISHES, "dpd", "", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a> RET=HDRS ENVID=E+2B1\n"
+	 "RCPT TO:<r1@b> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;x+2By@b\nDATA\n...{.\r\n}.",
+	 "-s-", EXCHANGE_OVER, 0, 0},
+	{"the host knows of none", MODE_LOCKSTEP, WISHES, "ppp", "", "250\n250\n250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.RCPT TO:<r1@b>\n.RCPT TO:<r2@b>\n.DATA\n.{.\r\n}.", "sss", EXCHANGE_OVER,
+	 0, 0},
+	{"nobody asks", MODE_LOCKSTEP, DSN, "p", "", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	{"555 to RET", MODE_PIPELINE, DSN | WISHES, "p", "", "555 5.5.4 what?",
+	 "MAIL FROM:<s@a> RET=HDRS ENVID=E+2B1\nRCPT TO:<r0@b>\nDATA\n.", "-", EXCHANGE_BREAK, BREAK_COMMAND,
+	 HEARD_LESSON | HEARD_FELL_BACK},
+	{"555 to NOTIFY", MODE_LOCKSTEP, DSN | WISHES, "dp", "", "250\n555 5.5.4 what?",
+	 "MAIL FROM:<s@a> RET=HDRS ENVID=E+2B1\n"
+	 ".RCPT TO:<r1@b> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;x+2By@b\n.",
+	 "--", EXCHANGE_BREAK, BREAK_COMMAND, HEARD_LESSON | HEARD_FELL_BACK},
+	{"TLS", MODE_LOCKSTEP, STRICT, "p", "", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a> REQUIRETLS\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	/* Without it is not for anybody to try. */
+	{"555 to REQUIRETLS", MODE_LOCKSTEP, STRICT, "p", "", "555 5.5.4 what?", "MAIL FROM:<s@a> REQUIRETLS\n.", "f",
+	 EXCHANGE_OVER, 0, HEARD_RESET},
+	{"its registered refusal", MODE_LOCKSTEP, STRICT, "p", "", "550 5.7.30 REQUIRETLS support required",
+	 "MAIL FROM:<s@a> REQUIRETLS\n.", "f", EXCHANGE_OVER, 0, HEARD_RESET},
 	/* ---- RSET ---- */
 	{"RSET first", MODE_LOCKSTEP, RESET, "p", "", "250\n250\n250\n354\n250",
 	 "RSET\n.MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
@@ -210,12 +242,23 @@ static void make_envelope(struct far_end *f, const struct talk *talk)
 	size_t length;
 	unsigned i;
 
+	if (talk->how & WISHES) {
+		fields.ret = ENVELOPE_RET_HEADERS;
+		fields.envid = span_text("E+2B1");
+	}
+	fields.require_tls = talk->how & STRICT;
 	fields.flags = talk->how & HIGH_OCTETS ? ENVELOPE_EIGHT_BIT : 0;
 	envelope_begin(&writer, f->record, sizeof(f->record), &fields);
 	envelope_add_destination(&writer, span_text("d"));
 	for (i = 0; talk->statuses[i]; i++) {
 		snprintf(address, sizeof(address), "r%u@b", i);
 		envelope_add_recipient(&writer, 0, span_text(address));
+		if ((talk->how & WISHES) && i == 1)
+			envelope_add_parameters(
+				&writer, ENVELOPE_NOTIFY_SUCCESS | ENVELOPE_NOTIFY_FAILURE | ENVELOPE_NOTIFY_DELAY,
+				span_text("rfc822;x+2By@b"));
+		if ((talk->how & WISHES) && i == 2)
+			envelope_add_parameters(&writer, ENVELOPE_NOTIFY_NEVER, (struct span){"", 0});
 		f->statuses[i] = talk->statuses[i] == 'd'   ? RECIPIENT_DELIVERED
 				 : talk->statuses[i] == 'f' ? RECIPIENT_FAILED
 							    : RECIPIENT_PENDING;
@@ -284,6 +327,7 @@ static void open_far_end(struct far_end *f, const struct talk *talk)
 		.mode = talk->mode,
 		.size = talk->how & SIZE,
 		.eight_bit = talk->how & EIGHT_BIT,
+		.dsn = talk->how & DSN,
 		.enhanced = true,
 		.reset = talk->how & RESET,
 		.behind = talk->how & BEHIND,
@@ -370,6 +414,25 @@ static void test_talks(void)
 }
 
 /* A refusal before the content has left is heard; anything else makes no sense, and no answer is a yes. */
+/* It may not go over this connection at all: by the built-in rules, and by the destination's. */
+static void test_refuse(void)
+{
+	static const struct talk talk = {"", MODE_LOCKSTEP, STRICT, "dpp", "", "", "", "", EXCHANGE_OVER, 0, 0};
+	static const struct verdict_rule elsewhere = {.action = ACTION_OTHER_PATH};
+	static const struct verdict_rules rules = {.rules = &elsewhere, .count = 1};
+	static struct far_end f;
+
+	open_far_end(&f, &talk);
+	exchange_refuse(&f.x, 550, "5.7.30 REQUIRETLS: no");
+	CHECK(f.results[0] == ATTEMPT_NONE && f.results[1] == ATTEMPT_FAIL && f.results[2] == ATTEMPT_FAIL);
+	CHECK_EQ(f.x.code, 550);
+	CHECK(f.x.reply_length == 21 && memcmp(f.x.reply, "5.7.30 REQUIRETLS: no", 21) == 0);
+	open_far_end(&f, &talk);
+	f.x.rules = &rules;
+	exchange_refuse(&f.x, 550, "5.7.30 REQUIRETLS: no");
+	CHECK(f.results[0] == ATTEMPT_NONE && f.results[1] == ATTEMPT_OTHER_PATH);
+}
+
 static void test_early(void)
 {
 	static const struct talk talk = {.mode = MODE_CHUNKING, .statuses = "p", .pieces = "abc"};
@@ -487,6 +550,7 @@ static void test_most(void)
 int main(void)
 {
 	RUN(test_talks);
+	RUN(test_refuse);
 	RUN(test_early);
 	RUN(test_damage);
 	RUN(test_unanswered);

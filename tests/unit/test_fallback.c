@@ -7,13 +7,14 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { PIPELINED = 1, PARAMETERS = 2, BEHIND = 4, LATER = 8 };
+enum { PIPELINED = 1, PARAMETERS = 2, BEHIND = 4, LATER = 8, WISHES = 16 };
 
 static struct fallback_fact fact(enum fallback_command command, unsigned how, unsigned code, const char *text)
 {
 	return (struct fallback_fact){.command = command,
 				      .pipelined = how & PIPELINED,
 				      .parameters = how & PARAMETERS,
+				      .wishes = how & WISHES,
 				      .behind = how & BEHIND,
 				      .later = how & LATER,
 				      .enhanced = true,
@@ -67,7 +68,7 @@ static void test_lessons(void)
 		{FALLBACK_MAIL, PIPELINED | PARAMETERS, 503, "5.5.1 Need MAIL before RCPT", LESSON_NO_PIPELINING},
 		{FALLBACK_MAIL, PARAMETERS, 503, "5.5.1 EHLO first", LESSON_NONE},
 		{FALLBACK_MAIL, PIPELINED, 503, "5.7.0 authenticate first", LESSON_NONE},
-		/* RCPT has no parameter: 501 is its address. */
+		/* RCPT without one: 501 is its address. */
 		{FALLBACK_RCPT, PIPELINED, 501, "5.1.3 bad address", LESSON_NONE},
 		{FALLBACK_RCPT, PIPELINED, 501, "", LESSON_NONE},
 		{FALLBACK_RCPT, PIPELINED, 555, "", LESSON_NONE},
@@ -93,6 +94,31 @@ static void test_lessons(void)
 
 		if (fallback_lesson(&f) != table[i].lesson)
 			fprintf(stderr, "row %zu: ", i);
+		CHECK_EQ(fallback_lesson(&f), table[i].lesson);
+	}
+}
+
+/* NOTIFY and ORCPT, where the message has some. */
+static void test_dsn(void)
+{
+	static const struct {
+		unsigned how, code;
+		const char *text;
+		enum lesson lesson;
+	} table[] = {
+		{WISHES, 555, "5.5.4 Unsupported option: NOTIFY=NEVER", LESSON_NO_DSN},
+		{WISHES | PIPELINED, 501, "Syntax error in parameters", LESSON_NO_DSN},
+		{WISHES | PIPELINED, 504, "", LESSON_NO_DSN},
+		{WISHES, 553, "ORCPT address syntax error", LESSON_NO_DSN},
+		{0, 553, "ORCPT address syntax error", LESSON_NONE},
+		{WISHES, 450, "4.5.4 ORCPT?", LESSON_NONE},
+		{WISHES, 501, "5.1.3 bad address", LESSON_NONE},
+		{WISHES, 550, "5.1.1 unknown", LESSON_NONE},
+		{WISHES | PIPELINED, 503, "5.5.1 Need MAIL before RCPT", LESSON_NO_PIPELINING},
+	};
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		struct fallback_fact f = fact(FALLBACK_RCPT, table[i].how, table[i].code, table[i].text);
 		CHECK_EQ(fallback_lesson(&f), table[i].lesson);
 	}
 }
@@ -157,6 +183,7 @@ static void test_memory(void)
 int main(void)
 {
 	RUN(test_lessons);
+	RUN(test_dsn);
 	RUN(test_misfits);
 	RUN(test_memory);
 	return check_end();

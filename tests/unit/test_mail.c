@@ -244,6 +244,50 @@ static void test_restore_far_ahead(void)
 	mail_deinit(&m);
 }
 
+/* It is to go not before some time (RFC 4865): so it is found again, with a state and without, and no later for a clock
+ * that was set back; and is as old as the time since then. */
+static void test_restore_not_before(void)
+{
+	static const unsigned lanes[] = {5};
+	static const struct {
+		uint64_t accepted, not_before, state_due, due, age_from;
+	} table[] = {
+		{WALL - 100, WALL + 5000, 0, NOW + 5000, WALL + 5000},
+		{WALL - 100, WALL - 50, 0, NOW - 50, WALL - 50},
+		{WALL - 100, WALL - 200, 0, NOW - 100, WALL - 100},
+		/* Accepted in the future, as it seems: it waits for as long as it was to wait then. */
+		{WALL + 900000, WALL + 905000, 0, NOW + 5000, WALL + 905000},
+		/* Told apart before its time, or deferred behind it. */
+		{WALL - 100, WALL + 5000, 1000, NOW + 5000, WALL + 5000},
+		{WALL - 100, WALL + 5000, 7000, NOW + 7000, WALL + 5000},
+		{WALL - 9000, WALL - 5000, 7000, NOW + 7000, WALL - 5000},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct mail_clock clock = {NOW, WALL, 1u << 30};
+		struct mail m = {.accepted_wall_ns = table[i].accepted};
+		struct queue_state state;
+		uint8_t room[4096];
+		struct envelope e;
+		size_t length;
+
+		CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 1, 1), &e), 0);
+		e.not_before_ns = table[i].not_before;
+		if (table[i].state_due) {
+			mail_init(&m, 1, 5);
+			m.first.place = DELIVERY_WAITING;
+			m.first.due_ns = NOW + table[i].state_due;
+			length = mail_encode(&m, NULL, NOW, WALL, buffer);
+			CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+			m.accepted_wall_ns = table[i].accepted;
+		}
+		CHECK_EQ(mail_restore(&m, &e, table[i].state_due ? &state : NULL, lane_of, lanes, &clock), 0);
+		CHECK_EQ(m.first.due_ns, table[i].due);
+		CHECK_EQ(m.accepted_wall_ns, table[i].age_from);
+		mail_deinit(&m);
+	}
+}
+
 /* A round for one delivery: each recipient at random; then who was told alike stays together. */
 static void random_round(struct mail *m, struct delivery *d, struct random *random)
 {
@@ -416,6 +460,7 @@ int main(void)
 	RUN(test_restore_one_fate);
 	RUN(test_restore_no_state);
 	RUN(test_restore_far_ahead);
+	RUN(test_restore_not_before);
 	RUN(test_random_rounds);
 	RUN(test_divided);
 	RUN(test_swapped);
