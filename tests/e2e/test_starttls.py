@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """tests/e2e/test_starttls.py - next hops that do something odd on the way to TLS: what is ever said to them in clear?
 
-More than sixty of them at a time, each a destination of its own that must be reached over TLS and signed in to. No MAIL,
-no AUTH and no octet of a message is ever sent to one before TLS; whatever they do, mail waits for them or arrives over
-TLS. (STL-06, STL-07; RFC 3207 4 and 6.)
+More than sixty of them at a time, each a destination of its own that must be reached over TLS and signed in to. No
+MAIL, no AUTH and no octet of a message is ever sent to one before TLS; whatever they do, mail waits for them or arrives
+over TLS. (STL-06, STL-07; RFC 3207 4 and 6.)
 """
 
 import base64
@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import CLOSE, Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+from harness import (CLOSE, Certificates, Client, NextHop, Workspace, case, check, equal, eventually,  # noqa: E402
+                     message)
 from next_hop import Closed, NextHopSession  # noqa: E402
 
 certificates = Certificates()
