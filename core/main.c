@@ -49,6 +49,7 @@
 #include "core/shard/snapshot.h"
 #include "core/tools/ask_reload.h"
 #include "core/tools/credentials.h"
+#include "core/tools/device.h"
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
 #include "core/tools/hash.h"
@@ -92,8 +93,8 @@ struct process {
 	struct certificates certificates;
 };
 
-/* Behind those of the shards: the process's own, and that of who asks for tokens. */
-enum { OWN_LOGS = 2 };
+/* Behind those of the shards: the process's own, and those of who asks for tokens and who keeps devices. */
+enum { OWN_LOGS = 3 };
 
 static struct log *own_log(struct process *p)
 {
@@ -343,7 +344,8 @@ static int make_shards(struct process *p, struct config *config)
 		p->relay.shards[i] = &p->threads[i].worker->shard;
 		p->threads[i].process = p;
 	}
-	p->agents = (struct agents){.relay = &p->relay, .log = p->logs[config->shards + 1]};
+	p->agents = (struct agents){
+		.relay = &p->relay, .log = p->logs[config->shards + 1], .device_log = p->logs[config->shards + 2]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	return p->writer ? 0 : -ENOMEM;
 }
@@ -638,6 +640,8 @@ static int run(struct config *config)
 		why = agents_start_names(&p->agents, config);
 		if (!why)
 			why = agents_start_verifiers(&p->agents, config);
+		if (!why)
+			why = agents_start_devices(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}
@@ -715,9 +719,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},          {"probe", probe_command},
-		     {"presets", presets_command}, {"explain", explain_command},        {"hash", hash_command},
-		     {"setup", setup_command},     {"credentials", credentials_command}};
+	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},           {"probe", probe_command},
+		     {"presets", presets_command}, {"explain", explain_command},         {"hash", hash_command},
+		     {"setup", setup_command},     {"credentials", credentials_command}, {"device", device_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},

@@ -61,7 +61,7 @@ LIBRARIES = {
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',
-                  'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c'],
+                  'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

@@ -11,8 +11,10 @@
 #include "core/config/user_table.h"
 
 enum { ANY_LISTENER = CONFIG_LISTENERS_MAX, NOBODY = INT32_MAX };
+/* Who comes through a gate; or'ed, 0: everybody. */
+enum { SIGNED_IN = 1, A_DEVICE = 2, WHO = 4 };
 
-/* Through which come those of one listener, or of any; who have signed in, or everybody. */
+/* Through which come those of one listener, or of any; who have signed in, are devices, or everybody. */
 struct gate {
 	struct network_table *networks; /* NULL: none */
 	int32_t first;                  /* the first client that names no networks, or NOBODY */
@@ -31,9 +33,9 @@ struct named {
 struct client_index {
 	const struct config *config;
 	struct network_table *networks;
-	struct gate gates[2][CONFIG_LISTENERS_MAX + 1]; /* 1: of those who have signed in */
-	bool gated;                                     /* there are any */
-	struct named *named;                            /* by hash, then by client */
+	struct gate gates[WHO][CONFIG_LISTENERS_MAX + 1];
+	bool gated;          /* there are any */
+	struct named *named; /* by hash, then by client */
 	size_t named_count;
 	struct network_table **own; /* of clients that name users and networks; by client; NULL: there are none */
 };
@@ -88,7 +90,7 @@ static bool each_gate(struct client_index *index, int32_t client,
 		      const struct network_entry *entry)
 {
 	const struct config_client_terms *terms = index->config->clients[client].terms;
-	struct gate *gates = index->gates[terms->any_user];
+	struct gate *gates = index->gates[(terms->any_user ? SIGNED_IN : 0) | (terms->devices ? A_DEVICE : 0)];
 
 	index->gated = true;
 	if (terms->listeners == 0)
@@ -194,7 +196,7 @@ static bool make(struct client_index *index, struct network_entry *entries, size
 	}
 	index->networks = ok ? network_table_new(entries, left, unused, context) : NULL;
 	ok = ok && index->networks;
-	for (size_t i = 0; i < 2 * (CONFIG_LISTENERS_MAX + 1); i++)
+	for (size_t i = 0; i < WHO * (CONFIG_LISTENERS_MAX + 1); i++)
 		ok &= close_gate(&index->gates[i / (CONFIG_LISTENERS_MAX + 1)][i % (CONFIG_LISTENERS_MAX + 1)]);
 	for (size_t i = 0; own && i < config->client_count; i++) {
 		ok &= close_gate(&own[i]);
@@ -215,8 +217,8 @@ struct client_index *client_index_new(const struct config *config, struct networ
 		index->config = config;
 		if (owned)
 			index->own = calloc(config->client_count, sizeof(struct network_table *));
-		for (size_t i = 0; i <= CONFIG_LISTENERS_MAX; i++)
-			index->gates[0][i].first = index->gates[1][i].first = NOBODY;
+		for (size_t i = 0; i < WHO * (CONFIG_LISTENERS_MAX + 1); i++)
+			index->gates[i / (CONFIG_LISTENERS_MAX + 1)][i % (CONFIG_LISTENERS_MAX + 1)].first = NOBODY;
 		ok = (!owned || (own && index->own)) && make(index, entries, count, own, unused, context);
 	}
 	free(own);
@@ -231,10 +233,9 @@ void client_index_free(struct client_index *index)
 	if (!index)
 		return;
 	network_table_free(index->networks);
-	for (size_t i = 0; i <= CONFIG_LISTENERS_MAX; i++) {
-		network_table_free(index->gates[0][i].networks);
-		network_table_free(index->gates[1][i].networks);
-	}
+	for (size_t i = 0; i < WHO * (CONFIG_LISTENERS_MAX + 1); i++)
+		network_table_free(
+			index->gates[i / (CONFIG_LISTENERS_MAX + 1)][i % (CONFIG_LISTENERS_MAX + 1)].networks);
 	for (size_t i = 0; index->own && i < index->config->client_count; i++)
 		network_table_free(index->own[i]);
 	free(index->own);
@@ -287,6 +288,8 @@ static bool fits(const struct client_index *index, int32_t client, const struct 
 	const struct config_client_terms *terms = index->config->clients[client].terms;
 
 	if (terms->certificate_count > 0 && !is_user(terms, question->user))
+		return false;
+	if (terms->devices && !question->device)
 		return false;
 	if (terms->listeners != 0 && !(terms->listeners >> question->listener & 1))
 		return false;
@@ -348,13 +351,11 @@ int client_index_find(const struct client_index *index, const struct client_ques
 {
 	int32_t best = in_table(index->networks, question->address);
 
-	if (index->gated) {
-		best = through(&index->gates[0][ANY_LISTENER], question->address, best);
-		best = through(&index->gates[0][question->listener], question->address, best);
-	}
-	if (index->gated && question->user) {
-		best = through(&index->gates[1][ANY_LISTENER], question->address, best);
-		best = through(&index->gates[1][question->listener], question->address, best);
+	for (unsigned who = 0; index->gated && who < WHO; who++) {
+		if ((who & SIGNED_IN && !question->user) || (who & A_DEVICE && !question->device))
+			continue;
+		best = through(&index->gates[who][ANY_LISTENER], question->address, best);
+		best = through(&index->gates[who][question->listener], question->address, best);
 	}
 	if (question->user && index->named_count > 0)
 		best = by_user(index, question, best);

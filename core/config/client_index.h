@@ -6,16 +6,19 @@
  * certificates, has come to one of its listeners. The first entry in the file's order that fits wins. Compiled into
  *
  *   networks     of entries that name nothing else: one table (network_table.h)
- *   gates        entries that name listeners, or "*" as users: for each listener, or for all, and for those who have
- *                signed in or everybody, a table of networks, and the first entry that names none
+ *   gates        entries that name listeners, "*" as users, or devices: for each listener, or for all, and for those
+ *                who have signed in, devices of the inventory, or everybody, a table of networks, and the first entry
+ *                that names none
  *   names        entries that name users or certificates: by the hash of the user's name or of its "*@domain"; of the
  *                certificate's fingerprint, or of a name that an authority vouches for
  *
- * so a session costs five searches in tables and one for each of its names. Immutable once made: any thread may search.
+ * so a session costs at most nine searches in tables and one for each of its names. Immutable once made: any thread
+ * may search.
  */
 #ifndef POSTRIDER_CONFIG_CLIENT_INDEX_H
 #define POSTRIDER_CONFIG_CLIENT_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/config/network_table.h"
@@ -36,6 +39,7 @@ struct client_question {
 	/* Of its certificate: "sha256:" and 64 small digits, NULL: it showed none; and the names that an authority
 	 * vouches for, each with its NUL, then an empty one, or NULL. */
 	const char *fingerprint, *names;
+	bool device; /* it is one of the inventory */
 };
 
 /* The client's index, or -1: it is none, and may not relay. */

@@ -12,11 +12,13 @@
 #include <string.h>
 
 #include "core/config/client_index.h"
+#include "core/config/device_table.h"
 #include "core/config/preset.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_mx.h"
+#include "core/config/schema_profile.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
@@ -163,6 +165,9 @@ void config_free(struct config *config)
 	client_index_free(config->index);
 	user_table_free(config->users);
 	free(config->users_file);
+	device_table_free(config->devices);
+	free(config->devices_path);
+	schema_profiles_free(config);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

@@ -58,8 +58,10 @@ enum config_syntax { CONFIG_SYNTAX_TOLERANT, CONFIG_SYNTAX_STRICT }; /* of comma
 
 enum config_priority { CONFIG_PRIORITY_NORMAL, CONFIG_PRIORITY_HIGH, CONFIG_PRIORITY_LOW };
 
-struct client_index; /* client_index.h */
-struct user_table;   /* user_table.h */
+struct client_index;   /* client_index.h */
+struct config_profile; /* profile.h */
+struct device_table;   /* device_table.h */
+struct user_table;     /* user_table.h */
 
 enum { CONFIG_LISTENERS_MAX = 64 };
 
@@ -73,6 +75,7 @@ struct config_client_terms {
 	size_t listener_count;
 	uint64_t listeners;           /* of those names, a bit for each index; 0: any */
 	bool any_user;                /* "*" is one of its users */
+	bool devices;                 /* only those of the inventory */
 	bool narrows;                 /* users or listeners are named: networks alone do not make the client */
 	char **senders, **recipients; /* allowed patterns, as those of routes; none: all */
 	size_t sender_count, recipient_count;
@@ -88,7 +91,8 @@ struct config_client {
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 	unsigned weight;          /* 0 or 1: as others; more: so many messages where others have one */
 	enum config_priority priority;
-	uint8_t quirks; /* enum quirk (quirks.h), or'ed: line_endings, long_lines */
+	uint8_t quirks;  /* enum quirk (quirks.h), or'ed: line_endings, long_lines, and of its profile */
+	uint8_t profile; /* its number, from 1; 0: none */
 };
 
 /* Default keep. MATCH: kept, and by a mailbox that may send as the sender. */
@@ -219,8 +223,12 @@ struct config {
 		uint64_t segment_size;     /* default 64MiB; whole MiB, 4MiB to 1GiB */
 		uint64_t memory_max;       /* message contents, shared between the shards; 16MiB each at least */
 	} spool;
-	char *users_file;         /* NULL: none */
-	struct user_table *users; /* of it; NULL: nobody may sign in */
+	char *users_file;                /* NULL: none */
+	struct user_table *users;        /* of it; NULL: nobody may sign in */
+	char *devices_path;              /* devices: of the inventory; NULL: none */
+	struct device_table *devices;    /* of it; NULL: there is none */
+	struct config_profile *profiles; /* those that are named somewhere */
+	size_t profile_count;
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_certificate *certificates; /* tls.certificates */

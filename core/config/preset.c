@@ -321,7 +321,7 @@ static bool fail_unknown(struct reader *r, const yaml_mark_t *mark, const char *
 	const char *in;
 
 	reader_hint_init(&hint);
-	for (size_t i = 0; (in = preset_directory(i)) != NULL; i++) {
+	for (size_t i = 0; (in = preset_directory(&preset_providers, i)) != NULL; i++) {
 		DIR *dir = opendir(in);
 		for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
 			char *dot = strrchr(entry->d_name, '.');
@@ -347,7 +347,7 @@ static bool merge_one(struct reader *r, int destination, const char *name, const
 
 	if (r->preset_count == PRESETS_MAX)
 		return reader_fail(r, mark, "preset: there are more than %d destinations with one", PRESETS_MAX);
-	e = preset_load(name, path, &text, &length);
+	e = preset_load(&preset_providers, name, path, &text, &length);
 	if (e == -ENOENT)
 		return fail_unknown(r, mark, name);
 	if (e < 0)

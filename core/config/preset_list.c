@@ -15,30 +15,35 @@
 #ifndef POSTRIDER_PRESETS_DIRECTORY
 #define POSTRIDER_PRESETS_DIRECTORY "/usr/share/postrider/presets"
 #endif
+#ifndef POSTRIDER_PROFILES_DIRECTORY
+#define POSTRIDER_PROFILES_DIRECTORY "/usr/share/postrider/profiles"
+#endif
 
 enum { PRESET_SIZE_MAX = 1 << 20 };
 
-static const char *const directories[] = {"/etc/postrider/presets", POSTRIDER_PRESETS_DIRECTORY};
-enum { DIRECTORY_COUNT = sizeof(directories) / sizeof(directories[0]) };
+const struct preset_kind preset_providers = {"POSTRIDER_PRESETS",
+					     {"/etc/postrider/presets", POSTRIDER_PRESETS_DIRECTORY}};
+const struct preset_kind preset_profiles = {"POSTRIDER_PROFILES",
+					    {"/etc/postrider/profiles", POSTRIDER_PROFILES_DIRECTORY}};
 
 /* The place of a directory in the search; NULL behind the last. */
-const char *preset_directory(size_t index)
+const char *preset_directory(const struct preset_kind *kind, size_t index)
 {
-	const char *named = secure_getenv("POSTRIDER_PRESETS");
+	const char *named = secure_getenv(kind->variable);
 
 	if (named && named[0])
 		return index == 0 ? named : NULL;
-	return index < DIRECTORY_COUNT ? directories[index] : NULL;
+	return index < sizeof(kind->directories) / sizeof(kind->directories[0]) ? kind->directories[index] : NULL;
 }
 
 /* 0 with the text, and where it was found. */
-int preset_load(const char *name, char path[PATH_MAX], char **text, size_t *length)
+int preset_load(const struct preset_kind *kind, const char *name, char path[PATH_MAX], char **text, size_t *length)
 {
 	int e = -ENOENT;
 	const char *in;
 	bool opened;
 
-	for (size_t i = 0; e == -ENOENT && (in = preset_directory(i)) != NULL; i++) {
+	for (size_t i = 0; e == -ENOENT && (in = preset_directory(kind, i)) != NULL; i++) {
 		if (snprintf(path, PATH_MAX, "%s/%s.yaml", in, name) >= PATH_MAX)
 			return -ENAMETOOLONG;
 		e = text_file_read(path, PRESET_SIZE_MAX, text, length, &opened);
@@ -90,7 +95,7 @@ static int list_directory(const char *in, FILE *out)
 	return count > 0 ? count : 0;
 }
 
-int preset_list(const char *name, FILE *out)
+int preset_list(const struct preset_kind *kind, const char *name, FILE *out)
 {
 	char path[PATH_MAX], *text = NULL;
 	size_t length = 0;
@@ -98,7 +103,7 @@ int preset_list(const char *name, FILE *out)
 	int count = 0, e;
 
 	if (name) {
-		e = scalar_name_valid(name) ? preset_load(name, path, &text, &length) : -ENOENT;
+		e = scalar_name_valid(name) ? preset_load(kind, name, path, &text, &length) : -ENOENT;
 		if (e == 0) {
 			fprintf(out, "# %s\n", path);
 			fwrite(text, 1, length, out);
@@ -106,7 +111,7 @@ int preset_list(const char *name, FILE *out)
 		free(text);
 		return e;
 	}
-	for (size_t i = 0; (in = preset_directory(i)) != NULL; i++)
+	for (size_t i = 0; (in = preset_directory(kind, i)) != NULL; i++)
 		count += list_directory(in, out);
 	return count > 0 ? 0 : -ENOENT;
 }

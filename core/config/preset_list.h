@@ -1,5 +1,6 @@
 /*
- * core/config/preset_list.h - which presets there are, for people. Where they are looked for says preset.h.
+ * core/config/preset_list.h - what is known of providers (presets) and of devices (profiles) as files: where they are,
+ * and which there are, for people. Where they are looked for says preset.h, and schema_profile.h.
  */
 #ifndef POSTRIDER_CONFIG_PRESET_LIST_H
 #define POSTRIDER_CONFIG_PRESET_LIST_H
@@ -8,12 +9,18 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* One line for each preset, or with `name` its file. 0, or -errno: -ENOENT where there is none. */
-int preset_list(const char *name, FILE *out);
+struct preset_kind {
+	const char *variable; /* of the environment: names the one directory that is looked in */
+	const char *directories[2];
+};
+extern const struct preset_kind preset_providers, preset_profiles;
+
+/* One line for each, or with `name` its file. 0, or -errno: -ENOENT where there is none. */
+int preset_list(const struct preset_kind *kind, const char *name, FILE *out);
 
 /* The directories of the search in their order; NULL behind the last. */
-const char *preset_directory(size_t index);
-/* The file of a preset: 0 with its text, from malloc, and where it was found; or -errno. */
-int preset_load(const char *name, char path[PATH_MAX], char **text, size_t *length);
+const char *preset_directory(const struct preset_kind *kind, size_t index);
+/* The file of one: 0 with its text, from malloc, and where it was found; or -errno. */
+int preset_load(const struct preset_kind *kind, const char *name, char path[PATH_MAX], char **text, size_t *length);
 
 #endif

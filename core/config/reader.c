@@ -161,9 +161,8 @@ bool reader_screen(struct reader *r, const char *text, size_t length)
 	}
 	yaml_parser_delete(&parser);
 	if (ok && screen.documents == 0)
-		return reader_fail(r, &start,
-				   "the file is empty: write at least listeners, clients, "
-				   "destinations and routes");
+		return reader_fail(r, &start, "the file is empty%s",
+				   r->document ? "" : ": write at least listeners, clients, destinations and routes");
 	return ok;
 }
 

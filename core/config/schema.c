@@ -18,6 +18,7 @@
 #include "core/config/scalar.h"
 #include "core/config/schema_client.h"
 #include "core/config/schema_destination.h"
+#include "core/config/schema_device.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_listener.h"
@@ -134,6 +135,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("tls", schema_listener_tls,
 		      "{ certificates: [{ certificate: relay.crt, private_key: relay.key }] }"),
 	FIELD("users_file", schema_users_read, CONFIG(users_file)),
+	FIELD("devices", schema_devices, CONFIG(devices_path)),
 	FIELD_SECTION("dns", dns_fields, "{ servers: [192.0.2.53] }"),
 	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
@@ -312,5 +314,6 @@ bool schema_read(struct reader *r)
 	ok &= schema_paths_finish(r, root);
 	ok &= schema_users_finish(r, root);
 	ok &= schema_identities_finish(r, root);
+	ok &= schema_devices_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);
 }

@@ -13,8 +13,10 @@
 
 #include "core/config/client_index.h"
 #include "core/config/network_file.h"
+#include "core/config/profile.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
+#include "core/config/schema_profile.h"
 #include "core/config/schema_quirk.h"
 #include "core/config/schema_sender.h"
 #include "core/config/text_file.h"
@@ -184,6 +186,8 @@ static const struct reader_field client_fields[] = {
 	FIELD("users", schema_client_users, 0),
 	FIELD("listeners", schema_client_listeners, 0),
 	FIELD("certificates", schema_client_certificates, 0),
+	FIELD("devices", schema_client_devices, 0),
+	FIELD("profile", schema_profile, CLIENT(profile)),
 	FIELD("allowed_senders", schema_client_senders, 0),
 	FIELD("allowed_recipients", schema_client_recipients, 0),
 	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
@@ -196,6 +200,20 @@ static const struct reader_field client_fields[] = {
 	FIELDS_END,
 };
 
+/* What its profile says holds, but for what the client says itself. */
+static bool take_profile(struct reader *r, struct config_client *client, const yaml_node_t *node)
+{
+	const struct config_profile *profile;
+
+	if (client->profile == 0)
+		return true;
+	profile = &r->config->profiles[client->profile - 1];
+	client->quirks |= profile->quirks;
+	if (reader_find(r, node, "syntax") == NULL)
+		client->syntax = profile->syntax;
+	return true;
+}
+
 static bool read_client(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			void *object)
 {
@@ -206,8 +224,8 @@ static bool read_client(struct reader *r, const struct reader_field *field, cons
 	if (client->network_count == 0 && (client->terms == NULL || !client->terms->narrows))
 		return reader_fail(r, &value->node->start_mark,
 				   "the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, "
-				   "certificates or listeners");
-	return true;
+				   "certificates, devices or listeners");
+	return take_profile(r, client, value->node);
 }
 
 const struct reader_list schema_clients = {

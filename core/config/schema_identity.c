@@ -152,6 +152,18 @@ bool schema_client_listeners(struct reader *r, const struct reader_field *field,
 	return true;
 }
 
+bool schema_client_devices(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			   void *object)
+{
+	struct config_client_terms *terms = terms_of(r, value, object);
+	const struct reader_field word = FIELD("devices", reader_boolean, TERMS(devices));
+
+	if (terms == NULL || !reader_boolean(r, &word, value, terms))
+		return false;
+	terms->narrows |= terms->devices;
+	return true;
+}
+
 bool schema_client_senders(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			   void *object)
 {
@@ -195,8 +207,9 @@ static bool find_listener(struct reader *r, const yaml_node_t *node, struct conf
 /* Where nothing else is asked of those who come. */
 static void look_at_door(struct reader *r, const yaml_node_t *node, const struct config_client *client)
 {
-	for (size_t i = 0; client->network_count == 0 && client->terms->user_count == 0 &&
-			   client->terms->certificate_count == 0 && i < r->config->listener_count;
+	for (size_t i = 0;
+	     client->network_count == 0 && client->terms->user_count == 0 && client->terms->certificate_count == 0 &&
+	     !client->terms->devices && i < r->config->listener_count;
 	     i++) {
 		if (client->terms->listeners >> i & 1 && r->config->listeners[i].auth != CONFIG_LISTENER_AUTH_REQUIRED)
 			reader_warn(r, &node->start_mark,
@@ -245,6 +258,9 @@ bool schema_identities_finish(struct reader *r, const yaml_node_t *root)
 					    client->terms->listener_names[n]);
 		if (client->terms->listener_count > 0)
 			look_at_door(r, node_of(r, root, i, "listeners"), client);
+		if (client->terms->devices && r->config->devices == NULL && reader_fine(r, "devices"))
+			ok = reader_fail(r, &node_of(r, root, i, "devices")->start_mark,
+					 "devices: there is no inventory: write devices: devices.d at the top");
 		if (client->terms->user_count > 0)
 			ok &= finish_users(r, node_of(r, root, i, "users"), client->terms);
 		if (client->terms->certificate_count > 0 && !asked)

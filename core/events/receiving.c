@@ -13,6 +13,8 @@ void event_session(struct log *log, const struct event_session *s)
 	log_text(&e, "listener", s->listener);
 	log_string(&e, "peer", s->peer.data, s->peer.length);
 	log_text(&e, "client", s->client);
+	if (s->device)
+		log_text(&e, "device", s->device);
 	if (s->user)
 		log_text(&e, "user", s->user);
 	if (s->helo.data)
@@ -80,6 +82,8 @@ static void message_fields(struct log_event *e, const struct event_message *m)
 {
 	log_string(e, "peer", m->peer.data, m->peer.length);
 	log_text(e, "client", m->client);
+	if (m->device)
+		log_text(e, "device", m->device);
 	if (m->user)
 		log_text(e, "user", m->user);
 	log_string(e, "sender", m->sender.data, m->sender.length);
@@ -156,6 +160,8 @@ void event_refused(struct log *log, const struct event_refused *r)
 	log_text(&e, "listener", r->listener);
 	log_string(&e, "peer", r->peer.data, r->peer.length);
 	log_text(&e, "client", r->client);
+	if (r->device)
+		log_text(&e, "device", r->device);
 	log_text(&e, "stage", r->stage);
 	log_string(&e, "reply", r->reply.data, r->reply.length);
 	if (r->sender.data)

@@ -17,6 +17,7 @@
 struct event_session {
 	const char *listener, *client; /* client: "" where it is none */
 	const char *user;              /* NULL: nobody has signed in */
+	const char *device;            /* its name; NULL: it is none */
 	struct span peer, helo;
 	uint64_t messages, commands, errors, octets_in, octets_out, ms, refusals, untold;
 	const char *stage;
@@ -50,6 +51,7 @@ struct event_message {
 	struct message_id id;
 	struct span peer, sender;
 	const char *client, *user; /* user: NULL: nobody has signed in */
+	const char *device;        /* NULL: it is none */
 	uint64_t recipients, octets;
 };
 /* `recipient`: the first one, and where it goes; `message_id`: the field. */
@@ -69,6 +71,7 @@ void event_sign_in_refused(struct log *log, const struct event_sign_in *s, const
 
 struct event_refused {
 	const char *listener, *client, *stage;
+	const char *device; /* NULL: it is none */
 	struct span peer, reply;
 	struct span sender, recipient; /* whom it speaks about, as far as it is known */
 	bool transaction;              /* there is one: it has so many recipients */

@@ -17,6 +17,7 @@ bool receive_count(struct session *s)
 
 	s->counted = true;
 	s->client = -1;
+	s->device = -1;
 	return atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed) <
 	       s->snapshot->config->limits.connections;
 }
@@ -40,6 +41,8 @@ static bool over_limits(struct session *s, const struct ring_address *peer)
 		unsigned max = config->clients[s->client].connections_max;
 		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max;
 	}
+	if (!receive_device_enter(s))
+		over = true;
 	if (config->limits.connections_per_client &&
 	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
 		over = true;
@@ -65,7 +68,10 @@ void receive_admit(struct session *s, const struct ring_address *peer, bool room
 {
 	const struct config *config = s->snapshot->config;
 
-	s->client = client_find(config, &(struct client_question){.address = peer, .listener = s->listener});
+	s->device = receive_device(s, peer);
+	s->client = client_find(
+		config, &(struct client_question){.address = peer, .listener = s->listener, .device = s->device >= 0});
+	receive_seen(s);
 	receive_name(s, peer);
 	if (over_limits(s, peer) || !room) {
 		refuse(s);

@@ -113,6 +113,7 @@ static void refuse(struct session *s, const char *reply, const char *reason)
 	s->errors++;
 	s->refusals++;
 	s->last_reply = reply;
+	receive_seen_refused(s, reply);
 	/* A flood of these must not fill the log either. */
 	if (refusals_tell(&shard->receiver->refusals, &s->login->address, shard->now_ns, &untold))
 		tell_sign_in_refused(s, reply, reason, untold);

@@ -9,18 +9,6 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-/* What kind of syntax this client may use: only who may relay, or may yet say so, is worth forgiving. */
-static enum smtp_syntax syntax_of(const struct session *s)
-{
-	const struct config *config = s->snapshot->config;
-	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
-
-	/* Who has not signed in yet, and may. */
-	if (s->client < 0 && config->listeners[s->listener].auth != CONFIG_LISTENER_AUTH_OFF)
-		tolerant = true;
-	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
-}
-
 bool receive_begins_content(const char *line, size_t length)
 {
 	char behind = length > 4 ? line[4] : ' ';
@@ -59,7 +47,7 @@ static void data(struct session *s)
 void receive_command(struct session *s, const char *line, size_t length)
 {
 	struct smtp_command command;
-	const char *refusal = smtp_command_parse(line, length, syntax_of(s), &command);
+	const char *refusal = smtp_command_parse(line, length, receive_syntax(s), &command);
 
 	s->commands++;
 	if (command.verb != SMTP_UNKNOWN && command.verb != SMTP_QUIT)

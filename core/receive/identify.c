@@ -1,7 +1,9 @@
 /*
- * core/receive/identify.c - which client a session is: asked when it begins, and again when it has signed in or TLS has
- * begun.
+ * core/receive/identify.c - which client a session is, and which device of the inventory: asked when it begins, and
+ * again when it has signed in or TLS has begun.
  */
+#include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/receive/client.h"
 #include "core/receive/identity.h"
 #include "core/receive/session_private.h"
@@ -21,6 +23,24 @@ static bool count(const struct session *s, int before, int now)
 			      s->snapshot->config->clients[now].connections_max;
 }
 
+int32_t receive_device(const struct session *s, const struct ring_address *address)
+{
+	const struct device_table *devices = s->snapshot->config->devices;
+	int32_t device = s->user ? device_table_of_user(devices, s->user) : -1;
+
+	return device >= 0 ? device : device_table_of_address(devices, address);
+}
+
+/* False: it has as many connections as it may. */
+static bool take_device(struct session *s, int32_t device)
+{
+	if (device == s->device)
+		return true;
+	receive_device_leave(s);
+	s->device = device;
+	return receive_device_enter(s);
+}
+
 bool receive_identify(struct session *s)
 {
 	struct client_question question = {.listener = s->listener, .user = s->user};
@@ -28,15 +48,19 @@ bool receive_identify(struct session *s)
 	char fingerprint[TLS_FINGERPRINT_TEXT];
 	struct ring_address address;
 	int before = s->client;
+	bool room;
 
 	if (!receive_address(s, &address))
 		return false;
+	room = take_device(s, receive_device(s, &address));
+	question.device = s->device >= 0;
 	question.address = &address;
 	if (certificate) {
 		tls_fingerprint_text(certificate->fingerprint, fingerprint);
 		question.fingerprint = fingerprint;
 		question.names = certificate->verified ? certificate->names : NULL;
 	}
+	receive_seen(s);
 	s->client = client_find(s->snapshot->config, &question);
-	return s->client == before || count(s, before, s->client);
+	return (s->client == before || count(s, before, s->client)) && room;
 }

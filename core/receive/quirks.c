@@ -1,18 +1,49 @@
 /*
- * core/receive/quirks.c - what a session is forgiven because its client's entry says so (core/config/quirks.h). Content
+ * core/receive/quirks.c - what a session is forgiven because its client's entry, or its device's profile, says so
+ * (core/config/quirks.h). Content
  * is repaired here, between the scanner and the blocks it is kept in: nothing behind ever sees a line that does not end
  * in CRLF. A session without quirks costs one look.
  */
 #include "core/config/quirks.h"
 
 #include "core/config/config.h"
+#include "core/config/device_table.h"
+#include "core/config/profile.h"
 #include "core/receive/session_private.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
+/* Of the session's device; NULL: it is none, or has none. */
+static const struct config_profile *profile_of(const struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	struct device device;
+
+	if (s->device < 0)
+		return NULL;
+	device_table_get(config->devices, (size_t)s->device, &device);
+	return device.profile > 0 ? &config->profiles[device.profile - 1] : NULL;
+}
+
 unsigned receive_quirks(const struct session *s)
 {
-	return s->client >= 0 ? s->snapshot->config->clients[s->client].quirks : 0;
+	const struct config_profile *profile = profile_of(s);
+
+	return (s->client >= 0 ? s->snapshot->config->clients[s->client].quirks : 0) | (profile ? profile->quirks : 0);
+}
+
+enum smtp_syntax receive_syntax(const struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	const struct config_profile *profile = profile_of(s);
+	bool tolerant = s->client >= 0 && config->clients[s->client].syntax == CONFIG_SYNTAX_TOLERANT;
+
+	/* Who has not signed in yet, and may. */
+	if (s->client < 0 && config->listeners[s->listener].auth != CONFIG_LISTENER_AUTH_OFF)
+		tolerant = true;
+	if (profile)
+		tolerant = profile->syntax == CONFIG_SYNTAX_TOLERANT;
+	return tolerant ? SMTP_SYNTAX_TOLERANT : SMTP_SYNTAX_STRICT;
 }
 
 /* What was repaired is no fault; NUL and a CR in the middle of a line are. */

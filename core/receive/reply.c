@@ -72,8 +72,10 @@ void receive_reply_text(struct session *s, const char *text)
 	if (receive_over(s))
 		return;
 	s->last_reply = text;
-	if (text[0] >= '4')
+	if (text[0] >= '4') {
+		receive_seen_refused(s, text);
 		tell_refusal(s, text);
+	}
 	receive_reply(s, text, strlen(text));
 }
 
@@ -181,6 +183,7 @@ static void answer_one(struct session *s, struct submission *m)
 		counter_add(&shard->receiver->counters.recipients, m->recipients);
 		counter_add(&shard->receiver->counters.accepted_octets, m->letter.content_length);
 		s->messages++;
+		receive_seen_mail(s, m->letter.content_length);
 		tell_accepted(s, m);
 	} else {
 		counter_add(&shard->receiver->counters.refused, 1);

@@ -51,6 +51,7 @@ void receive_uncount(struct session *s)
 		return;
 	s->counted = false;
 	atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
+	receive_device_leave(s);
 	count = snapshot_client(s->snapshot, s->client);
 	if (count)
 		atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);

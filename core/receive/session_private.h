@@ -115,8 +115,23 @@ void receive_header_late(struct session *s);
 
 /* identify.c */
 
-/* Which client it is, by all that is known of it now. False: that client has as many connections as it may. */
+/* Which device of the inventory it is, by the user that has signed in or else its address; -1: none. */
+int32_t receive_device(const struct session *s, const struct ring_address *address);
+/* Which client it is, and which device, by all that is known of it now. False: one of them has as many connections as
+ * it may. */
 bool receive_identify(struct session *s);
+
+/* seen.c: what is known of its device, if it is one */
+
+/* A session has begun, or it is known now whose it is, or TLS has begun. */
+void receive_seen(const struct session *s);
+void receive_seen_mail(const struct session *s, uint64_t octets);
+/* `reply`: with its CRLF. */
+void receive_seen_refused(const struct session *s, const char *reply);
+
+/* One connection more, or less, of its device, where that has a limit of its own. False: one too many. */
+bool receive_device_enter(struct session *s);
+void receive_device_leave(struct session *s);
 
 /* auth.c */
 
@@ -177,8 +192,10 @@ void receive_secured(struct session *s);
 
 /* quirks.c */
 
-/* What is forgiven this session's client beyond its syntax: enum quirk, or'ed; 0 for most. */
+/* What is forgiven this session's client or device beyond its syntax: enum quirk, or'ed; 0 for most. */
 unsigned receive_quirks(const struct session *s);
+/* What kind of syntax it may use: only who may relay, or may yet say so, is worth forgiving. */
+enum smtp_syntax receive_syntax(const struct session *s);
 /* As content_scan_data() of its scanner, with what its client's quirks need. */
 enum content_result receive_scan(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
 				 size_t capacity, size_t *written);

@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/events/receiving.h"
 #include "core/receive/identity.h"
 #include "core/receive/login.h"
@@ -17,6 +18,16 @@
 static const char *client_name(const struct session *s)
 {
 	return s->client >= 0 ? s->snapshot->config->clients[s->client].name : "";
+}
+
+static const char *device_name(const struct session *s)
+{
+	struct device device;
+
+	if (s->device < 0)
+		return NULL;
+	device_table_get(s->snapshot->config->devices, (size_t)s->device, &device);
+	return device.name;
 }
 
 static const char *session_stage(const struct session *s)
@@ -66,6 +77,7 @@ void tell_session(const struct session *s)
 		.certificate_verified = identity && identity->verified,
 		.listener = config->listeners[s->listener].name,
 		.client = client_name(s),
+		.device = device_name(s),
 		.user = s->user,
 		.peer = {s->peer, s->peer_length},
 		.helo = {s->helo, s->helo_length},
@@ -166,6 +178,7 @@ static struct event_message message_of(const struct session *s, const struct sub
 		.peer = {s->peer, s->peer_length},
 		.sender = {m->letter.text, m->letter.sender_length},
 		.client = client_name(s),
+		.device = device_name(s),
 		.user = s->user,
 		.recipients = m->recipients,
 		.octets = m->letter.content_length,
@@ -199,6 +212,7 @@ void tell_refused(const struct session *s, const struct smtp_command *command, c
 	struct event_refused facts = {
 		.listener = s->snapshot->config->listeners[s->listener].name,
 		.client = client_name(s),
+		.device = device_name(s),
 		.stage = session_stage(s),
 		.peer = {s->peer, s->peer_length},
 		.reply = {reply, (uint32_t)strlen(reply) - 2},

@@ -3,13 +3,17 @@
  */
 #include "core/relay/agents.h"
 
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "core/agents/device_keeper.h"
 #include "core/agents/dns.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/relay/relay.h"
@@ -69,6 +73,33 @@ const char *agents_start_verifiers(struct agents *agents, const struct config *c
 	return why;
 }
 
+/* The same for every configuration, as the spool is. */
+static const char *start_devices(struct agents *agents, const struct config *config)
+{
+	struct receivers *receivers = &agents->relay->receivers;
+	char path[PATH_MAX];
+
+	if (!config->devices || receivers->devices)
+		return NULL;
+	if (snprintf(path, sizeof(path), "%s/devices", config->spool.directory) < (int)sizeof(path))
+		receivers->devices = device_keeper_start(path, agents->device_log);
+	return receivers->devices ? NULL : "no thread that keeps what is known of devices can be started";
+}
+
+const char *agents_start_devices(struct agents *agents, const struct config *config)
+{
+	const char *why = start_devices(agents, config);
+	struct snapshot *snapshot = agents->relay->snapshot;
+	struct device_keeper *keeper = agents->relay->receivers.devices;
+
+	if (!keeper)
+		return why;
+	snapshot->devices = device_keeper_records(keeper, config->devices);
+	device_keeper_follow(keeper, config->devices, snapshot->devices);
+	return snapshot->devices || device_table_count(config->devices) == 0 ? NULL
+									     : "there is no memory for all devices";
+}
+
 const char *agents_prepare(struct agents *agents, const struct config *next)
 {
 	struct relay *relay = agents->relay;
@@ -76,6 +107,8 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 
 	if (!why)
 		why = start_verifiers(&relay->receivers, next);
+	if (!why)
+		why = start_devices(agents, next);
 
 	agents->before = relay->deliverers.dns;
 	if (why || (agents->before && same_servers(relay->snapshot->config, next)))
@@ -128,4 +161,6 @@ void agents_stop(struct agents *agents)
 	dns_stop(deliverers->dns);
 	tokens_stop(deliverers->tokens);
 	verifiers_stop(agents->relay->receivers.verifiers);
+	device_keeper_stop(agents->relay->receivers.devices);
+	agents->relay->receivers.devices = NULL;
 }

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/device_keeper.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/config/succession.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
@@ -39,6 +41,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	mailbox_sets_free(snapshot->mailboxes, snapshot->config->destination_count);
 	free(snapshot->mailboxes);
 	free(snapshot->client_connections);
+	free(snapshot->devices);
 	free(snapshot->users);
 	free(snapshot->listeners);
 	free(snapshot->terms);
@@ -254,6 +257,13 @@ static bool refuse(struct config_problems *problems, const struct config *next, 
 	return false;
 }
 
+/* False: no memory. */
+static bool find_devices(struct relay *relay, struct snapshot *snapshot)
+{
+	snapshot->devices = device_keeper_records(relay->receivers.devices, snapshot->config->devices);
+	return snapshot->devices || !relay->receivers.devices || device_table_count(snapshot->config->devices) == 0;
+}
+
 /* What may fail, none of which a shard looks at before it takes the snapshot. */
 static bool compile(struct relay *relay, struct snapshot *snapshot, struct config_problems *problems)
 {
@@ -282,7 +292,7 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 		return refuse(
 			problems, next,
 			"a budget of recipients a day has no file in the spool directory, and cannot be given one");
-	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0)
+	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0 || !find_devices(relay, snapshot))
 		return refuse(problems, next, "out of memory");
 	if (listeners_follow(&relay->receivers, relay->shards, relay->snapshot, snapshot, &ring_problem) < 0)
 		return refuse(problems, next, ring_problem.text);
@@ -364,6 +374,8 @@ bool reload_begin(struct relay *relay, struct config *next, struct config_proble
 	snapshot->owns_config = true;
 	snapshot->older = relay->snapshot;
 	relay->snapshot = snapshot;
+	if (relay->receivers.devices)
+		device_keeper_follow(relay->receivers.devices, next->devices, snapshot->devices);
 	for (i = 0; i < relay->shard_count; i++)
 		atomic_store_explicit(&relay->shards[i]->next, snapshot, memory_order_release);
 	return true;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct config;
+struct device_record;
 struct dns;
 struct fair_terms;
 struct inbound_tls;
@@ -39,6 +40,7 @@ struct snapshot {
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct verifiers *verifiers;             /* who compares passwords; NULL: nobody signs in here */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
+	struct device_record **devices;          /* owned, per device of the inventory; NULL: nothing is noted */
 	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
 	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */
 	struct snapshot_users *users;            /* owned, per shard */

@@ -22,7 +22,7 @@ int presets_command(int argc, char **argv)
 		fputs("usage: postrider presets [NAME]\n", help ? stdout : stderr);
 		return help ? 0 : STATUS_USAGE;
 	}
-	e = preset_list(name, stdout);
+	e = preset_list(&preset_providers, name, stdout);
 	if (e < 0)
 		fprintf(stderr, "postrider: presets: %s\n",
 			e != -ENOENT ? strerror(-e)

@@ -16,6 +16,8 @@ int usage(FILE *out, int status)
 	      "ends\n"
 	      "       postrider explain REPLY          what a refusal means, and what to do\n"
 	      "       postrider presets [NAME]         what is known of providers, for `preset` of a destination\n"
+	      "       postrider device list|show|add|remove|profiles\n"
+	      "                                        the inventory of devices, and what to type into a machine\n"
 	      "       postrider hash NAME              a line for users_file: asks for the password, or reads it\n"
 	      "       postrider credentials status     what signs in with tokens; rotate: another certificate\n"
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "

@@ -1,13 +1,21 @@
 #!/usr/bin/python3
 """tests/e2e/test_devices.py - old devices as they speak, and that what is forgiven one is forgiven nobody else."""
 
+import json
 import os
 import re
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, message, same_octets  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, program, same_octets  # noqa: E402
+
+PROFILES = os.path.join(harness.SOURCES, 'dist', 'profiles')
+os.environ['POSTRIDER_PROFILES'] = PROFILES
 
 # Who comes from where: a client of its own for each way in which lines may end.
 CLIENTS = [{'name': 'lines', 'networks': ['127.0.0.2'], 'line_endings': 'normalize', 'long_lines': 'wrap'},
@@ -145,6 +153,261 @@ def large_content_in_odd_pieces():
             at, size = at + size, size * 7 % 30011 + 1
         client.expect(250)
         same_octets(place.next_arrival().original, HEAD % 1 + lines.replace(b'\n', b'\r\n') + b'\r\n', 'content')
+
+# ---- the inventory ---------------------------------------------------------------------------------------------------
+
+LONG = b'x' * 700 + b' ' + b'y' * 700
+
+
+class Office(Place):
+    """A relay whose clients are the devices of an inventory, each with an address of its own."""
+
+    def __init__(self, devices, **changes):
+        self.directory = tempfile.mkdtemp(prefix='devices.')
+        os.chmod(self.directory, 0o755)
+        for number, device in enumerate(devices):
+            self.entry('%d.yaml' % number, device)
+        super().__init__(devices=self.directory,
+                         clients=changes.pop('clients', [{'name': 'devices', 'devices': True}]), **changes)
+
+    def __exit__(self, kind, value, trace):
+        try:
+            super().__exit__(kind, value, trace)
+        finally:
+            shutil.rmtree(self.directory)
+
+    def entry(self, name, device):
+        with open(os.path.join(self.directory, name), 'w', encoding='utf-8') as f:
+            json.dump(device, f)
+
+    def tool(self, *arguments, status=0):
+        """`postrider device ...`; returns what it writes: parsed, where that was asked for."""
+        command = [program('postrider'), 'device', *arguments, '--config', self.work.path('postrider.yaml')]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        equal(done.returncode, status, '%s: %s' % (arguments, done.stderr))
+        return json.loads(done.stdout) if '--json' in arguments else done.stdout + done.stderr
+
+    def reload(self):
+        count = len(self.relay.events('reloaded')) + len(self.relay.events('reload_refused'))
+        self.relay.signal(signal.SIGHUP)
+        eventually(lambda: len(self.relay.events('reloaded')) + len(self.relay.events('reload_refused')) > count,
+                   'a reload')
+
+    def restart(self, ends):
+        ends()
+        self.relay = self.work.relay(json.load(open(self.work.path('postrider.yaml'), encoding='utf-8')))
+
+    def send(self, source, number=1):
+        with self.device(source) as client:
+            equal(talk(client, b'\r\n', HEAD % number + b'scan', b'\r\n.\r\n'), GOOD, source)
+        self.next_arrival()
+
+
+def helo(client, end, name=b'HELO'):
+    client.send(name + end)
+    return client.reply()[0]
+
+
+def speak(client, profile):
+    """A message as a machine of that kind sends it; returns the codes from MAIL on."""
+    end, content, dot, hello, path = b'\r\n', b'a\r\n' + LONG, b'\r\n.\r\n', b'EHLO copier', b'<%s>'
+    if profile in ('old', 'curl', 'konica-minolta', 'kyocera', 'canon', 'hp-mfp', 'brother', 'server-board'):
+        content = b'a\n' + LONG + b'\nb'
+    elif profile == 'mime-lite':
+        content = b'a\r\r\n' + LONG + b'\r\r\nb'
+    elif profile == 'monitoring':
+        content = b'<html>\n<body>\n' + LONG + b'</body>\n</html>\n'
+    elif profile == 'lf-only':
+        end, content, dot = b'\n', b'a\n' + LONG + b'\n', b'.\n'
+    elif profile in ('xerox-old', 'ricoh'):
+        hello, content, path = b'HELO scanner', b'a\n' + LONG, b' %s'
+    elif profile == 'apc-nmc':
+        hello, content = b'HELO ', b'UPS on battery\n'
+    equal(helo(client, end, hello), 250, 'HELO')
+    found = []
+    for line in (b'MAIL FROM:' + path % b'a@example.net', b'RCPT TO:' + path % b'r@example.com', b'DATA'):
+        client.send(line + end)
+        found.append(client.reply()[0])
+        if found[-1] >= 400:
+            return found
+    client.send((HEAD % 1).replace(b'\r\n', end) + content + dot)
+    return found + [client.reply()[0]]
+
+
+def profiles():
+    return sorted(name[:-5] for name in os.listdir(PROFILES) if name.endswith('.yaml'))
+
+
+@case
+def a_device_for_each_profile():
+    """What such a machine sends goes through with its profile; without it it is refused, or its lines stay too long."""
+    names = [name for name in profiles() if name != 'strict']
+    devices = [{'name': name, 'address': '127.1.0.%d' % n, 'profile': name} for n, name in enumerate(names, 1)]
+    with Office(devices, clients=[{'name': 'devices', 'devices': True},
+                                  {'name': 'others', 'networks': ['127.2.0.0/16']}]) as office:
+        for device in devices:
+            with office.device(device['address']) as client:
+                equal(speak(client, device['profile']), [250, 250, 354, 250], device['profile'])
+            found = office.next_arrival().original
+            check(max(map(len, found.split(b'\r\n'))) <= 998, '%s: a line is too long', device['profile'])
+            with office.device('127.2.0.1') as client:
+                codes = [500] if device['profile'] == 'lf-only' and client.send(b'EHLO x\n') is None and \
+                    client.reply()[0] == 500 else speak(client, device['profile'])
+            if codes[-1] == 250:
+                found = office.next_arrival().original
+                check(max(map(len, found.split(b'\r\n'))) > 998, '%s: nothing needs the profile', device['profile'])
+        return '%d profiles' % len(devices)
+
+
+@case
+def strict_forgives_nothing():
+    """What is forgiven all who may relay, is not where the profile says so."""
+    with Office([{'name': 'application', 'address': '127.1.0.1', 'profile': 'strict'},
+                 {'name': 'other', 'address': '127.1.0.2'}]) as office:
+        for address, code in (('127.1.0.1', 501), ('127.1.0.2', 250)):
+            with office.device(address) as client:
+                client.hello()
+                client.command('MAIL FROM: a@example.net', code)
+
+
+@case
+def added_shown_and_removed():
+    """By hand and by the command; what would be wrong, or is there already, is refused and nothing has changed."""
+    with Office([]) as office:
+        with office.device('127.1.0.9') as client:
+            client.hello()
+            client.command('MAIL FROM:<a@example.net>', 250)
+            client.command('RCPT TO:<r@example.com>', 550)
+        said = office.tool('add', 'Copier, 3rd floor', '--address', '127.1.0.9', '--profile', 'xerox-old', '--from',
+                           'copier@example.net', '--owner', 'anna@example.net', '--place', 'by "the" kitchen')
+        for part in ('relay.example.org', 'encryption    none', 'Properties > Connectivity', 'copier@example.net',
+                     'postrider reload'):
+            check(part in said, '%s: %s', part, said)
+        equal(os.listdir(office.directory), ['copier-3rd-floor.yaml'], 'files')
+        for arguments, status, part in (
+                (('copier, 3RD floor', '--address', '127.1.0.8'), 1, 'is there already'),
+                (('other', '--address', '127.1.0.9'), 1, 'is there already'),
+                (('other', '--address', '127.1.0.0/24'), 78, 'is a network'),
+                (('other', '--address', '127.1.0.8', '--profile', 'xerox-odl'), 78, 'did you mean "xerox-old"?'),
+                (('other', '--address', '127.1.0.8', '--owner', 'anna'), 78, 'is no address'),
+                (('other', '--address', '127.1.0.8', '--user', 'x'), 64, 'one of --address and --user'),
+                (('other',), 64, 'one of --address and --user'), ((' x', '--user', 'x'), 64, 'blank')):
+            said = office.tool('add', *arguments, status=status)
+            check(part in said, '%s: %s', arguments, said)
+        equal(len(os.listdir(office.directory)), 1, 'files')
+        office.reload()
+        office.send('127.1.0.9')
+        office.entry('by-hand.yaml', [{'name': 'a', 'address': '127.1.0.10'}, {'name': 'b', 'user': 'b'}])
+        rows = office.tool('list', '--json')
+        equal([row['name'] for row in rows], ['a', 'b', 'Copier, 3rd floor'], 'list')
+        check('entry stands among others' in office.tool('remove', 'a', status=73), 'remove')
+        check('no device' in office.tool('remove', 'c', status=1), 'remove')
+        shown = office.tool('show', 'copier, 3rd FLOOR', '--json')
+        equal([shown['place'], shown['profile'], shown['sheet']['encryption'], len(shown['sheet']['menu'])],
+              ['by "the" kitchen', 'xerox-old', 'none', 3], 'show')
+        equal(office.tool('remove', 'Copier, 3rd floor', '--json')['removed'], 'Copier, 3rd floor', 'remove')
+        equal(os.listdir(office.directory), ['by-hand.yaml'], 'files')
+        check('xerox-old' in office.tool('profiles') and 'lf-only' in office.tool('profiles'), 'profiles')
+
+
+@case
+def a_wrong_entry_refuses_the_reload():
+    """As a whole and with its place; the devices there were go on."""
+    with Office([{'name': 'a', 'address': '127.1.0.1'}]) as office:
+        office.entry('z.yaml', {'name': 'b', 'address': '127.1.0.1'})
+        office.reload()
+        refused = office.relay.events('reload_refused')
+        equal(len(refused), 1, 'refusals')
+        check('z.yaml:1:1: address: it is that of the device "a" already' in refused[0]['problem'], '%s', refused[0])
+        office.send('127.1.0.1')
+        os.unlink(os.path.join(office.directory, 'z.yaml'))
+        office.entry('0.yaml', {'name': 'a', 'address': '127.1.0.2'})
+        office.reload()
+        equal(len(office.relay.events('reloaded')), 1, 'reloads')
+        office.send('127.1.0.2', 2)
+        with office.device('127.1.0.1') as client:
+            client.hello()
+            client.command('MAIL FROM:<a@example.net>', 250)
+            client.command('RCPT TO:<r@example.com>', 550)
+
+
+@case
+def a_device_has_a_limit_of_its_own():
+    with Office([{'name': 'a', 'address': '127.1.0.1', 'limits': {'connections': 2}},
+                 {'name': 'b', 'address': '127.1.0.2'}]) as office:
+        with office.device('127.1.0.1') as one, office.device('127.1.0.1') as two:
+            with Client(office.relay.address, source='127.1.0.1', greeting=False) as third:
+                equal(third.reply()[0], 421, 'a third connection')
+            office.device('127.1.0.2').close()
+            office.entry('c.yaml', {'name': 'c', 'address': '127.1.0.3'})
+            office.reload()
+            one.command('NOOP', 250)
+            with Client(office.relay.address, source='127.1.0.1', greeting=False) as third:
+                equal(third.reply()[0], 421, 'and after a reload')
+            two.command('QUIT', 221)
+            eventually(lambda: second_is_let_in(office), 'room again')
+
+
+def second_is_let_in(office):
+    with Client(office.relay.address, source='127.1.0.1', greeting=False) as client:
+        return client.reply()[0] == 220
+
+
+@case
+def what_is_seen_survives():
+    """A kill and an ordinary end: messages, octets, the last refusal, when; and events name the device."""
+    with Office([{'name': 'Copier', 'address': '127.1.0.1'}, {'name': 'unseen', 'address': '127.1.0.2'}]) as office:
+        kept = office.work.path('spool', 'devices')
+        with office.device('127.1.0.1') as client:
+            client.command('VRFU', 500)
+            client.command('QUIT', 221)
+        office.send('127.1.0.1')
+        eventually(lambda: os.path.exists(kept) and b'VRFU' not in open(kept, 'rb').read() and
+                   office.tool('show', 'Copier', '--json')['messages'] == 1, 'what was seen', timeout=90)
+        before = office.tool('show', 'copier', '--json')
+        equal([before['refusals'], before['last_refusal'], before['tls'], before['state']],
+              [1, '500 5.5.2 Command not recognised', None, 'ok'], 'what was seen')
+        check(before['octets'] > 100 and before['first_seen'] and before['last_message'], '%s', before)
+        named = [event['event'] for name in ('session', 'accepted', 'refused')
+                 for event in office.relay.events(name) if event.get('device') == 'Copier']
+        equal(sorted(set(named)), ['accepted', 'refused', 'session'], 'events with its name')
+        office.restart(office.relay.kill)
+        office.send('127.1.0.1', 2)
+        office.restart(office.relay.terminate)
+        rows = {row['name']: row for row in office.tool('list', '--json')}
+        equal([rows['Copier']['messages'], rows['Copier']['first_seen'], rows['Copier']['refusals']],
+              [2, before['first_seen'], 1], 'after a kill and an end')
+        equal([rows['unseen']['state'], rows['unseen']['messages']], ['never seen', 0], 'one that was never there')
+        check(re.search(r'Copier .* ok\n', office.tool('list')), '%s', office.tool('list'))
+
+
+@case
+def silent_and_back():
+    """What a former process has found out is known: it is told when a silent device is back. A damaged file is told."""
+    with Office([{'name': 'Copier', 'address': '127.1.0.1', 'place': 'cellar'}]) as office:
+        kept = office.work.path('spool', 'devices')
+        office.relay.terminate()
+        hours = 'ff' * 21
+        with open(kept, 'w', encoding='utf-8') as f:
+            f.write('postrider-devices 1 100\nCopier\t1700000000 1700000000 1700000000 12 3456 TLSv1.2 0 0 9 2 3 40 '
+                    '50 6 336 1 %s %s\t\nend 1\n' % (hours, hours))
+        equal(office.tool('list', '--json')[0]['state'], 'silent', 'state')
+        check('silent after 8 of these' in office.tool('show', 'Copier'), '%s', office.tool('show', 'Copier'))
+        office.restart(lambda: None)
+        office.send('127.1.0.1')
+        eventually(lambda: office.relay.events('device_back'), 'the event', timeout=60)
+        event = office.relay.events('device_back')[0]
+        equal([event['device'], event['place'], event['last_message']], ['Copier', 'cellar', '2023-11-14T22:13:20Z'],
+              'device_back')
+        check(event['silent_s'] > 80000000, '%s', event)
+        office.relay.terminate()
+        equal([office.tool('list', '--json')[0][key] for key in ('state', 'messages')], ['ok', 13], 'state')
+        with open(kept, 'w', encoding='utf-8') as f:
+            f.write('postrider-devices 1 100\nCopier\t17\n')
+        check('damaged' in office.tool('list'), 'damaged')
+        office.restart(lambda: None)
+        equal(office.relay.events('devices_damaged')[0]['file'], kept, 'devices_damaged')
+        office.send('127.1.0.1', 2)
 
 
 if __name__ == '__main__':

@@ -40,15 +40,15 @@ static const struct {
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL, "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
-			       "listeners, tls, users_file, dns, "
+			       "listeners, tls, users_file, devices, dns, "
 			       "clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
-	{"\"a\\e[31m\\nb\": x\n",
-	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
-	 "listeners, tls, users_file, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
-	{"<<: {}\n",
-	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
-	 "listeners, tls, users_file, dns, clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+	{"\"a\\e[31m\\nb\": x\n", "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
+				  "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
+				  "retry, limits, timeouts, log"},
+	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
+		     "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, retry, "
+		     "limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -78,7 +78,8 @@ static const struct {
 	{"listeners: [{ name: lan }]\n" HOST CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:13: the key \"address\" is missing: write address: \"0.0.0.0:25\""},
 	{"clients: [{ name: all }]\n" HOST LISTENERS DESTINATIONS ROUTES,
-	 "t.yaml:1:11: the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, certificates or "
+	 "t.yaml:1:11: the key \"networks\" is missing: write networks: [10.20.0.0/16], or users, certificates, "
+	 "devices or "
 	 "listeners"},
 	{"destinations: [{ name: next }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:16: the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]"},
@@ -104,7 +105,8 @@ static const struct {
 	{"clients: [{ name: apps, users_file: users }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:25: unknown key \"users_file\": the keys here are name, networks, networks_file, limits, from, "
 	 "users, "
-	 "listeners, certificates, allowed_senders, allowed_recipients, weight, priority, syntax, default_domain, "
+	 "listeners, certificates, devices, profile, allowed_senders, allowed_recipients, weight, priority, syntax, "
+	 "default_domain, "
 	 "line_endings, long_lines"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},

@@ -51,10 +51,12 @@ static void make_client(struct model *m, size_t client, struct random *r)
 {
 	struct config_client *c = &m->config.clients[client];
 	unsigned kinds = (unsigned)random_below(r, 8);
+	bool devices = random_below(r, 3) == 0;
 
-	if (kinds & 3) {
+	if (kinds & 3 || devices) {
 		c->terms = calloc(1, sizeof(*c->terms));
 		c->terms->narrows = true;
+		c->terms->devices = devices;
 	}
 	if (kinds & 1) {
 		c->terms->user_count = 1 + random_below(r, 2);
@@ -66,7 +68,7 @@ static void make_client(struct model *m, size_t client, struct random *r)
 	}
 	if (kinds & 2)
 		c->terms->listeners = 1 + random_below(r, (1 << LISTENERS) - 1);
-	for (size_t n = (kinds & 4) || !(kinds & 3) ? 1 + random_below(r, 3) : 0; n > 0; n--)
+	for (size_t n = (kinds & 4) || !c->terms ? 1 + random_below(r, 3) : 0; n > 0; n--)
 		add_network(m, client, (uint8_t)random_below(r, 6), random_below(r, 10) ? 24 : 8);
 }
 
@@ -81,7 +83,7 @@ static bool user_fits(const char *pattern, const char *user)
 	return user_names_same(pattern, strlen(pattern), user, strlen(user));
 }
 
-static int look_at_each(const struct model *m, uint8_t third, size_t listener, const char *user)
+static int look_at_each(const struct model *m, uint8_t third, size_t listener, const char *user, bool device)
 {
 	for (size_t i = 0; i < m->config.client_count; i++) {
 		const struct config_client *c = &m->config.clients[i];
@@ -91,6 +93,7 @@ static int look_at_each(const struct model *m, uint8_t third, size_t listener, c
 				   (m->entries[e].network.prefix == 8 || m->entries[e].network.octets[2] == third);
 		for (size_t u = 0; user && c->terms && u < c->terms->user_count; u++)
 			who |= user_fits(c->terms->users[u], user);
+		who &= device || !c->terms || !c->terms->devices;
 		if (network && who && (!c->terms || !c->terms->listeners || c->terms->listeners >> listener & 1))
 			return (int)i;
 	}
@@ -119,12 +122,12 @@ static void compare(const struct model *m, const struct client_index *index)
 		snprintf(text, sizeof(text), "10.0.%u.7", third);
 		CHECK(address_text_numeric(text, 1, &address));
 		for (size_t listener = 0; listener < LISTENERS; listener++) {
-			for (size_t u = 0; u <= USERS; u++) {
-				const char *user = u < USERS ? user_names[u] : NULL;
+			for (size_t u = 0; u < 2 * (USERS + 1); u++) {
+				const char *user = u / 2 < USERS ? user_names[u / 2] : NULL;
 				const struct client_question question = {
-					.address = &address, .listener = listener, .user = user};
+					.address = &address, .listener = listener, .user = user, .device = u & 1};
 				CHECK_EQ(client_index_find(index, &question),
-					 look_at_each(m, (uint8_t)third, listener, user));
+					 look_at_each(m, (uint8_t)third, listener, user, u & 1));
 			}
 		}
 	}

@@ -1,0 +1,358 @@
+/*
+ * core/agents/device_keeper.c - see device_keeper.h.
+ */
+#include "core/agents/device_keeper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "core/base/clock.h"
+#include "core/base/secret.h"
+#include "core/config/device_table.h"
+#include "core/config/text_file.h"
+#include "core/events/devices.h"
+
+enum {
+	LOOK_S = 5,
+	/* From one write to the next; between, so many times what one takes. */
+	WRITE_LEAST_S = 10,
+	WRITE_MOST_S = 60,
+	WRITE_SHARE = 50,
+	FILE_MAX = 1 << 30,
+	TOLD_MAX = 50, /* devices that an hour's silence is told of by name */
+};
+
+/* They are made many at a time, and stay. */
+struct block {
+	struct block *next;
+	struct device_record records[];
+};
+
+struct device_keeper {
+	char *path;
+	struct log *log;
+	struct block *blocks;
+	pthread_t thread;
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t stop;
+	const struct device_table *table; /* NULL: none yet */
+	struct device_record *const *records;
+	/* As it was read at the start, until the first table is there. */
+	char *text;
+	size_t length;
+	struct rhythm_watch watch;
+	uint64_t write_ns; /* not before */
+	bool stopping, changed, failed;
+};
+
+struct reading {
+	const struct device_table *table;
+	struct device_record **records;
+};
+
+static bool on_line(void *context, const char *name, size_t length, const struct device_facts *facts)
+{
+	struct reading *reading = context;
+	char text[DEVICE_NAME_MAX + 1];
+	int32_t index;
+
+	memcpy(text, name, length);
+	text[length] = '\0';
+	index = device_table_of_name(reading->table, text);
+	if (index >= 0)
+		device_take_facts(reading->records[index], facts);
+	return true;
+}
+
+/* What was known when the last process ended. */
+static void remember(struct device_keeper *keeper, const struct device_table *table, struct device_record **records)
+{
+	struct reading reading = {table, records};
+
+	if (!keeper->text)
+		return;
+	if (device_file_parse(keeper->text, keeper->length, &keeper->watch.hours, on_line, &reading) < 0)
+		event_devices_damaged(keeper->log, keeper->path, "it is no file of this version, or cut off");
+	free(keeper->text);
+	keeper->text = NULL;
+}
+
+/* Those of the devices that were there before. Returns how many there are no records for. */
+static size_t find(const struct device_keeper *keeper, const struct device_table *table, struct device_record **records)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < device_table_count(table); i++) {
+		struct device device;
+		device_table_get(table, i, &device);
+		int32_t before = keeper->records ? device_table_of_name(keeper->table, device.name) : -1;
+		records[i] = before >= 0 ? keeper->records[before] : NULL;
+		missing += records[i] == NULL;
+	}
+	return missing;
+}
+
+struct device_record **device_keeper_records(struct device_keeper *keeper, const struct device_table *table)
+{
+	size_t count = device_table_count(table), missing, next = 0;
+	struct device_record **records = count > 0 && keeper ? malloc(count * sizeof(*records)) : NULL;
+	struct block *block;
+
+	if (!records)
+		return NULL;
+	pthread_mutex_lock(&keeper->lock);
+	missing = find(keeper, table, records);
+	block = calloc(1, sizeof(*block) + missing * sizeof(block->records[0]));
+	if (!block) {
+		free(records);
+		records = NULL;
+	}
+	for (size_t i = 0; records && i < count; i++) {
+		if (!records[i])
+			records[i] = &block->records[next++];
+	}
+	if (block) {
+		block->next = keeper->blocks;
+		keeper->blocks = block;
+		if (!keeper->table)
+			remember(keeper, table, records);
+	}
+	pthread_mutex_unlock(&keeper->lock);
+	return records;
+}
+
+void device_keeper_follow(struct device_keeper *keeper, const struct device_table *table,
+			  struct device_record *const *records)
+{
+	pthread_mutex_lock(&keeper->lock);
+	keeper->table = table;
+	keeper->records = records;
+	pthread_mutex_unlock(&keeper->lock);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------- */
+
+static void tell_back(struct device_keeper *keeper, size_t index, uint32_t before_s, uint64_t wall_s)
+{
+	struct device device;
+
+	device_table_get(keeper->table, index, &device);
+	event_device_back(keeper->log, &(struct event_device){.name = device.name,
+							      .place = device.place,
+							      .owner = device.owner,
+							      .last_s = before_s,
+							      .silent_s = wall_s > before_s ? wall_s - before_s : 0});
+}
+
+/* What each has done since the last look. */
+static void look(struct device_keeper *keeper, uint64_t wall_s)
+{
+	for (size_t i = 0; i < device_table_count(keeper->table); i++) {
+		struct device_record *record = keeper->records[i];
+		uint32_t messages = atomic_load_explicit(&record->messages, memory_order_relaxed);
+		uint32_t last_s = atomic_load_explicit(&record->last_s, memory_order_relaxed);
+		if (record->first_s == 0 && last_s > 0) {
+			record->first_s = last_s;
+			keeper->changed = true;
+		}
+		uint32_t before_s = record->before_s;
+		record->before_s = atomic_load_explicit(&record->mail_s, memory_order_relaxed);
+		if (messages == record->counted)
+			continue;
+		record->counted = messages;
+		record->sent |= record->before_s / 3600 == keeper->watch.hour;
+		keeper->changed = true;
+		if (rhythm_sent(&record->rhythm, rhythm_hour_of(record->before_s)))
+			tell_back(keeper, i, before_s, wall_s);
+	}
+}
+
+static void tell_silent(struct device_keeper *keeper, size_t index, uint64_t wall_s)
+{
+	struct device_record *record = keeper->records[index];
+	uint32_t last_s = atomic_load_explicit(&record->mail_s, memory_order_relaxed);
+	struct device device;
+
+	device_table_get(keeper->table, index, &device);
+	event_device_silent(keeper->log, &(struct event_device){.name = device.name,
+								.place = device.place,
+								.owner = device.owner,
+								.last_s = last_s,
+								.silent_s = wall_s > last_s ? wall_s - last_s : 0});
+}
+
+/* That hour of the week has passed, and all of it was watched. */
+static void pass(struct device_keeper *keeper, unsigned hour, uint64_t wall_s)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < device_table_count(keeper->table); i++) {
+		struct device_record *record = keeper->records[i];
+		if (rhythm_passed(&record->rhythm, hour, record->sent) && ++told <= TOLD_MAX)
+			tell_silent(keeper, i, wall_s);
+	}
+	if (told > TOLD_MAX)
+		event_devices_silent(keeper->log, told, told - TOLD_MAX);
+}
+
+static void follow_clock(struct device_keeper *keeper, uint64_t wall_s, uint64_t now_ns)
+{
+	unsigned hour = 0;
+	enum rhythm_time time = rhythm_clock(&keeper->watch, wall_s, now_ns, &hour);
+
+	if (time == RHYTHM_SAME)
+		return;
+	if (time != RHYTHM_OTHER) {
+		pass(keeper, hour, wall_s);
+		keeper->changed = true;
+	}
+	for (size_t i = 0; i < device_table_count(keeper->table); i++) {
+		/* It may have sent in the hour that has just begun, and been looked at. */
+		keeper->records[i]->sent = keeper->records[i]->before_s / 3600 == keeper->watch.hour;
+		if (time == RHYTHM_NEXT)
+			rhythm_period(&keeper->records[i]->rhythm);
+	}
+}
+
+/* All of it as text; NULL without memory. */
+static char *format(struct device_keeper *keeper, size_t *length)
+{
+	size_t count = device_table_count(keeper->table), size = (count + 2) * (DEVICE_LINE_MAX / 2), n;
+	char *text = malloc(size + DEVICE_LINE_MAX), *larger;
+
+	n = text ? device_file_head(keeper->watch.hours, text) : 0;
+	for (size_t i = 0; text && i < count; i++) {
+		struct device_facts facts;
+		struct device device;
+		if (n + DEVICE_LINE_MAX > size) {
+			size += size / 2;
+			larger = realloc(text, size + DEVICE_LINE_MAX);
+			if (!larger)
+				free(text);
+			text = larger;
+		}
+		device_table_get(keeper->table, i, &device);
+		device_facts_of(keeper->records[i], &facts);
+		n += text ? device_file_line(device.name, &facts, text + n) : 0;
+	}
+	if (text)
+		n += device_file_end(count, text + n);
+	*length = n;
+	return text;
+}
+
+/* Under the lock, which is left while the disk has it. */
+static void write_file(struct device_keeper *keeper)
+{
+	size_t length;
+	char *text = format(keeper, &length);
+	int r = -ENOMEM;
+
+	keeper->changed = false;
+	pthread_mutex_unlock(&keeper->lock);
+	if (text)
+		r = secret_replace(keeper->path, text, length);
+	free(text);
+	pthread_mutex_lock(&keeper->lock);
+	keeper->changed |= r < 0;
+	if (r < 0 && !keeper->failed)
+		event_devices_unwritten(keeper->log, keeper->path, strerror(-r));
+	keeper->failed = r < 0;
+}
+
+static uint64_t next_write(uint64_t began_ns, uint64_t ended_ns)
+{
+	uint64_t pause_ns = (ended_ns - began_ns) * WRITE_SHARE;
+
+	if (pause_ns < WRITE_LEAST_S * CLOCK_NS_PER_S)
+		pause_ns = WRITE_LEAST_S * CLOCK_NS_PER_S;
+	return ended_ns + (pause_ns < WRITE_MOST_S * CLOCK_NS_PER_S ? pause_ns : WRITE_MOST_S * CLOCK_NS_PER_S);
+}
+
+static void *run(void *context)
+{
+	struct device_keeper *keeper = context;
+	struct timespec until;
+
+	(void)prctl(PR_SET_NAME, "devices");
+	pthread_mutex_lock(&keeper->lock);
+	for (;;) {
+		uint64_t wall_s = clock_wall_ns() / CLOCK_NS_PER_S, now_ns = clock_monotonic_ns();
+		if (keeper->table) {
+			look(keeper, wall_s);
+			follow_clock(keeper, wall_s, now_ns);
+		}
+		if (keeper->table && keeper->changed && (keeper->stopping || now_ns >= keeper->write_ns)) {
+			write_file(keeper);
+			keeper->write_ns = next_write(now_ns, clock_monotonic_ns());
+		}
+		if (keeper->stopping)
+			break;
+		now_ns = clock_monotonic_ns() + LOOK_S * CLOCK_NS_PER_S;
+		until.tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
+		until.tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
+		while (!keeper->stopping && pthread_cond_timedwait(&keeper->stop, &keeper->lock, &until) == 0)
+			;
+	}
+	pthread_mutex_unlock(&keeper->lock);
+	return NULL;
+}
+
+static bool start_thread(struct device_keeper *keeper)
+{
+	pthread_condattr_t attributes;
+	bool ok;
+
+	if (pthread_mutex_init(&keeper->lock, NULL) != 0)
+		return false;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	ok = pthread_cond_init(&keeper->stop, &attributes) == 0;
+	pthread_condattr_destroy(&attributes);
+	return ok && pthread_create(&keeper->thread, NULL, run, keeper) == 0;
+}
+
+struct device_keeper *device_keeper_start(const char *path, struct log *log)
+{
+	struct device_keeper *keeper = calloc(1, sizeof(*keeper));
+	bool opened;
+	int r;
+
+	if (!keeper)
+		return NULL;
+	keeper->log = log;
+	keeper->path = strdup(path);
+	r = text_file_read(path, FILE_MAX, &keeper->text, &keeper->length, &opened);
+	if (r < 0 && r != -ENOENT)
+		event_devices_damaged(log, path, strerror(-r));
+	if (keeper->path && start_thread(keeper))
+		return keeper;
+	free(keeper->text);
+	free(keeper->path);
+	free(keeper);
+	return NULL;
+}
+
+void device_keeper_stop(struct device_keeper *keeper)
+{
+	if (!keeper)
+		return;
+	pthread_mutex_lock(&keeper->lock);
+	keeper->stopping = true;
+	pthread_cond_signal(&keeper->stop);
+	pthread_mutex_unlock(&keeper->lock);
+	pthread_join(keeper->thread, NULL);
+	pthread_cond_destroy(&keeper->stop);
+	pthread_mutex_destroy(&keeper->lock);
+	while (keeper->blocks) {
+		struct block *block = keeper->blocks;
+		keeper->blocks = block->next;
+		free(block);
+	}
+	free(keeper->text);
+	free(keeper->path);
+	free(keeper);
+}

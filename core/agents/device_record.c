@@ -1,0 +1,79 @@
+/*
+ * core/agents/device_record.c - see device_record.h.
+ */
+#include "core/agents/device_record.h"
+
+#include <string.h>
+
+void device_seen(struct device_record *record, uint32_t wall_s)
+{
+	atomic_store_explicit(&record->last_s, wall_s, memory_order_relaxed);
+}
+
+void device_seen_tls(struct device_record *record, const char *version)
+{
+	uint64_t octets = 0;
+	size_t length = strlen(version);
+
+	memcpy(&octets, version, length < sizeof(octets) ? length : sizeof(octets) - 1);
+	atomic_store_explicit(&record->tls, octets, memory_order_relaxed);
+}
+
+void device_seen_mail(struct device_record *record, uint32_t wall_s, uint64_t octets)
+{
+	atomic_store_explicit(&record->mail_s, wall_s, memory_order_relaxed);
+	atomic_fetch_add_explicit(&record->octets, octets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&record->messages, 1, memory_order_relaxed);
+}
+
+void device_seen_refused(struct device_record *record, uint32_t wall_s, const char *reply, size_t length)
+{
+	atomic_fetch_add_explicit(&record->refusals, 1, memory_order_relaxed);
+	atomic_store_explicit(&record->refused_s, wall_s, memory_order_relaxed);
+	if (atomic_exchange_explicit(&record->busy, true, memory_order_acquire))
+		return;
+	length = length < DEVICE_REFUSAL_SIZE - 1 ? length : DEVICE_REFUSAL_SIZE - 1;
+	memcpy(record->refusal, reply, length);
+	record->refusal[length] = '\0';
+	atomic_store_explicit(&record->busy, false, memory_order_release);
+}
+
+void device_facts_of(struct device_record *record, struct device_facts *facts)
+{
+	uint64_t tls = atomic_load_explicit(&record->tls, memory_order_relaxed);
+
+	*facts = (struct device_facts){
+		.first_s = record->first_s,
+		.last_s = atomic_load_explicit(&record->last_s, memory_order_relaxed),
+		.mail_s = atomic_load_explicit(&record->mail_s, memory_order_relaxed),
+		.messages = atomic_load_explicit(&record->messages, memory_order_relaxed),
+		.refusals = atomic_load_explicit(&record->refusals, memory_order_relaxed),
+		.refused_s = atomic_load_explicit(&record->refused_s, memory_order_relaxed),
+		.octets = atomic_load_explicit(&record->octets, memory_order_relaxed),
+		.rhythm = record->rhythm,
+	};
+	memcpy(facts->tls, &tls, sizeof(facts->tls));
+	/* A shard has it for some nanoseconds. */
+	while (atomic_exchange_explicit(&record->busy, true, memory_order_acquire))
+		;
+	memcpy(facts->refusal, record->refusal, sizeof(facts->refusal));
+	atomic_store_explicit(&record->busy, false, memory_order_release);
+}
+
+void device_take_facts(struct device_record *record, const struct device_facts *facts)
+{
+	uint64_t tls;
+
+	memcpy(&tls, facts->tls, sizeof(tls));
+	record->first_s = facts->first_s;
+	record->last_s = facts->last_s;
+	record->mail_s = facts->mail_s;
+	record->messages = record->counted = facts->messages;
+	record->refusals = facts->refusals;
+	record->refused_s = facts->refused_s;
+	record->octets = facts->octets;
+	record->tls = tls;
+	memcpy(record->refusal, facts->refusal, sizeof(record->refusal));
+	record->rhythm = facts->rhythm;
+	record->before_s = facts->mail_s;
+}
