@@ -104,7 +104,8 @@ static void append(struct message *m, size_t length)
 		micro_fail("an append", strerror(-result));
 }
 
-/* From the append to the answer of its ticket, in groups. */
+/* From the append to the answer of its ticket, in groups. At the end of a segment or slab a group is more than one
+ * batch, and a small one waits for the write before it. */
 static void run_commit(const struct micro_operation *operation, unsigned count)
 {
 	unsigned before = answered;
@@ -114,6 +115,8 @@ static void run_commit(const struct micro_operation *operation, unsigned count)
 		if (i % GROUP == GROUP - 1 || i + 1 == count)
 			turn();
 	}
+	for (unsigned i = 0; answered - before != count && i < TURNS_MAX; i++)
+		turn();
 	if (answered - before != count)
 		micro_fail(operation->name, "not every message was answered");
 }
