@@ -427,7 +427,7 @@ static void begin(struct attempt *a)
 		.reset = reset,
 		.behind = c->attempts.next != &a->link,
 		.later = !reset && c->messages > 1,
-		.may_go_again = a->delivery->fallbacks < LESSON_COUNT,
+		.may_go_again = a->delivery->fallbacks < LESSON_MESSAGE_COUNT,
 	};
 
 	a->started = true;

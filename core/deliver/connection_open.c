@@ -103,6 +103,8 @@ static void on_end(struct transport *t, int result)
 		snprintf(reason, sizeof(reason), "connection lost: %s", strerror(-result));
 	if (c->state == CONNECTION_READY && result != TRANSPORT_TLS_FAILED)
 		learn_from_end(c);
+	if (c->state == CONNECTION_TALKING && result != TRANSPORT_TLS_FAILED)
+		connection_hello_unanswered(c, span_text(reason));
 	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
 }
 

@@ -28,6 +28,8 @@ void connection_on_connected(struct transport *t, int result);
 void connection_on_secured(struct transport *t);
 /* A reply outside READY. `behind`: octets of input after it. */
 void connection_on_setup_reply(struct connection *c, size_t behind);
+/* The next hop has ended it before it was ready: whether EHLO is why, or was not. */
+void connection_hello_unanswered(struct connection *c, struct span reason);
 
 /* connection_login.c */
 /* SAID: `next` is to be said. ASKED: c->asked comes back. GONE: the configuration has its mailbox no more. NOT_NOW:

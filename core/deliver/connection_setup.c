@@ -9,6 +9,7 @@
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/slow.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 static void start_tls(struct connection *c)
@@ -31,6 +32,44 @@ static void start_tls(struct connection *c)
 	}
 }
 
+/* ---- EHLO or HELO --------------------------------------------------------------------------------------------- */
+
+/* So long a host that answered EHLO is not suspected of not bearing it. */
+#define EHLO_BORNE_NS (24 * 3600 * CLOCK_NS_PER_S)
+
+/* The next connection says HELO at once, and this one is not the host's failure; false: it is. */
+static bool learn_helo(struct connection *c, unsigned code, struct span text)
+{
+	struct host *host = c->host;
+	uint64_t now_ns = c->outbound->shard->now_ns;
+
+	if (host->ehlo_until_ns > now_ns)
+		return false;
+	if (!lesson_in_force(&host->lessons, LESSON_HELO, now_ns)) {
+		tell_fallback(c, LESSON_HELO, STAGE_EHLO, code, text);
+		lesson_learn(&host->lessons, LESSON_HELO, now_ns);
+	}
+	c->fell_back = true;
+	return true;
+}
+
+/* Nor HELO: then it is not the greeting that the host minds, and EHLO is said again. */
+static void unlearn_helo(struct connection *c)
+{
+	lesson_forget(&c->host->lessons, LESSON_HELO);
+	c->host->ehlo_until_ns = c->outbound->shard->now_ns + LESSON_NS;
+}
+
+void connection_hello_unanswered(struct connection *c, struct span reason)
+{
+	if (setup_helo_may_do(&c->setup))
+		(void)learn_helo(c, 0, reason);
+	else if (setup_said_helo(&c->setup))
+		unlearn_helo(c);
+}
+
+/* ---- ready, or refused ------------------------------------------------------------------------------------------ */
+
 static void become_ready(struct connection *c)
 {
 	struct outbound *o = c->outbound;
@@ -41,6 +80,8 @@ static void become_ready(struct connection *c)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);
 	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
+	if (!c->setup.helo)
+		c->host->ehlo_until_ns = o->shard->now_ns + EHLO_BORNE_NS;
 	c->idle_since_ns = o->shard->now_ns;
 	connection_manner_choose(c);
 	c->careful_until = c->host->cautious ? CONNECTION_CAREFUL : 0;
@@ -102,6 +143,10 @@ static void refused(struct connection *c, enum setup_go go, const struct setup_n
 {
 	const struct smtp_reply_parser *reply = &c->parser;
 	char reason[SMTP_REPLY_TEXT_MAX + 80];
+	bool helo = next->helo && learn_helo(c, reply->code, (struct span){reply->text, reply->text_length});
+
+	if (setup_said_helo(&c->setup))
+		unlearn_helo(c);
 
 	if (next->stage == STAGE_AUTH && c->setup.step == SETUP_AUTH)
 		connection_conceal(c);
@@ -110,7 +155,8 @@ static void refused(struct connection *c, enum setup_go go, const struct setup_n
 			 reply->text);
 	else
 		snprintf(reason, sizeof(reason), "%s", next->why);
-	hold(c, go, next);
+	if (!helo)
+		hold(c, go, next);
 	if (go == SETUP_REFUSE)
 		connection_leave(c, next->stage, reason);
 	else
@@ -208,6 +254,7 @@ void connection_on_connected(struct transport *t, int result)
 		.tls = tls,
 		.implicit = tls && destination->tls_implicit,
 		.ignored = destination->ignored_extensions,
+		.helo = lesson_in_force(&c->host->lessons, LESSON_HELO, c->outbound->shard->now_ns),
 	};
 	const struct mailbox_entry *entry;
 	char reason[160];

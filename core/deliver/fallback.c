@@ -22,9 +22,14 @@ void lesson_forget(struct lessons *lessons, enum lesson lesson)
 
 const char *lesson_name(enum lesson lesson)
 {
-	static const char *const names[] = {
-		"",   "CHUNKING", "PIPELINING", "commands behind a message", "messages without RSET", "MAIL parameters",
-		"DSN"};
+	static const char *const names[] = {"",
+					    "CHUNKING",
+					    "PIPELINING",
+					    "commands behind a message",
+					    "messages without RSET",
+					    "MAIL parameters",
+					    "DSN",
+					    "EHLO"};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == LESSON_COUNT, "a name for each lesson");
 	return names[lesson];

@@ -12,6 +12,7 @@
  *     RESET           RSET before each message
  *     PLAIN_MAIL      MAIL without parameters
  *     NO_DSN          MAIL and RCPT without those of reports
+ *     HELO            HELO instead of EHLO (setup.h)
  *
  * Pure functions; a table in the tests.
  */
@@ -32,8 +33,9 @@ enum lesson {
 	LESSON_RESET,
 	LESSON_PLAIN_MAIL,
 	LESSON_NO_DSN,
+	LESSON_HELO, /* taught before any message */
 };
-enum { LESSON_COUNT = LESSON_NO_DSN + 1 };
+enum { LESSON_COUNT = LESSON_HELO + 1, LESSON_MESSAGE_COUNT = LESSON_HELO };
 #define LESSON_NS (3600 * CLOCK_NS_PER_S)
 
 /* Of one host; zeroed it has taught nothing. */

@@ -57,6 +57,7 @@ struct host {
 	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
 	uint64_t no_reset_until_ns, reset_suspected_until_ns;
 	uint64_t no_tickets_until_ns; /* a handshake failed where one was offered */
+	uint64_t ehlo_until_ns;       /* EHLO was answered, or HELO did not do either: it is not EHLO that it minds */
 };
 
 struct outbound {

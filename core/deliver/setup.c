@@ -12,7 +12,7 @@
 enum { HOSTNAME_MAX = 255 };
 
 static const struct states_row steps[] = {
-	[SETUP_GREETING] = {"GREETING", STATES_BIT(SETUP_EHLO)},
+	[SETUP_GREETING] = {"GREETING", STATES_BIT(SETUP_EHLO) | STATES_BIT(SETUP_HELO)},
 	[SETUP_HANDSHAKE] = {"HANDSHAKE", STATES_BIT(SETUP_GREETING) | STATES_BIT(SETUP_EHLO)},
 	[SETUP_EHLO] = {"EHLO", STATES_BIT(SETUP_HELO) | STATES_BIT(SETUP_STARTTLS) | STATES_BIT(SETUP_AUTH) |
 					STATES_BIT(SETUP_READY)},
@@ -70,6 +70,7 @@ static enum setup_go say_hello(struct setup *s, bool helo, struct setup_next *ne
 {
 	/* What was learned before TLS is forgotten (RFC 3207 4.2). */
 	memset(&s->extensions, 0, sizeof(s->extensions));
+	s->helo = helo;
 	return helo ? say(s, SETUP_HELO, "HELO ", next) : say(s, SETUP_EHLO, "EHLO ", next);
 }
 
@@ -107,6 +108,33 @@ static void ignore_extensions(struct setup *s)
 	x->eight_bit_mime = x->eight_bit_mime && !(ignored & CONFIG_8BITMIME);
 	x->enhanced_codes = x->enhanced_codes && !(ignored & CONFIG_ENHANCEDSTATUSCODES);
 	x->dsn = x->dsn && !(ignored & CONFIG_DSN);
+}
+
+/* Nothing is needed that only EHLO offers. What STARTTLS needs comes before it is known whether EHLO is borne. */
+static bool helo_is_enough(const struct setup_terms *terms)
+{
+	return terms->mechanism_count == 0 && (!terms->tls || terms->implicit);
+}
+
+/*
+ * Old servers and those that guard devices do not only answer 500 or 502: they close, or say that there is no service
+ * (521 and 554). The same words are for who may not send at all. So HELO is tried, over another connection, since
+ * what follows such a reply on this one is anybody's guess (RFC 5321 3.2 and 4.1.1.1: a client falls back).
+ */
+bool setup_helo_may_do(const struct setup *s)
+{
+	return s->step == SETUP_EHLO && helo_is_enough(&s->terms);
+}
+
+bool setup_said_helo(const struct setup *s)
+{
+	return s->step == SETUP_HELO && s->terms.helo;
+}
+
+static enum setup_go refuse_hello(const struct setup *s, const struct smtp_reply_parser *reply, struct setup_next *next)
+{
+	next->helo = (reply->code == 521 || reply->code == 554) && setup_helo_may_do(s);
+	return refuse(s, reply, "EHLO refused by the next hop", next);
 }
 
 static bool tls_lacks(const struct setup *s)
@@ -228,17 +256,18 @@ enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply
 {
 	bool positive = reply->code >= 200 && reply->code < 300; /* the first digit decides (RFC 5321 4.2.1) */
 
-	next->by_reply = false;
+	next->by_reply = next->helo = false;
 	switch (s->step) {
 	case SETUP_GREETING:
-		return positive ? say_hello(s, false, next) : refuse(s, reply, "refused by the next hop", next);
+		return positive ? say_hello(s, s->terms.helo && helo_is_enough(&s->terms), next)
+				: refuse(s, reply, "refused by the next hop", next);
 	case SETUP_EHLO:
 	case SETUP_HELO:
 		if (positive)
 			return after_hello(s, next);
 		if (helo_may_do(s, reply->code))
 			return say_hello(s, true, next);
-		return refuse(s, reply, "EHLO refused by the next hop", next);
+		return refuse_hello(s, reply, next);
 	case SETUP_STARTTLS:
 		return positive ? reply_starttls(s, behind, next)
 				: refuse(s, reply, "STARTTLS refused by the next hop", next);

@@ -2,7 +2,8 @@
  * core/deliver/setup.h - what is said to a next hop before the first message: greeting, EHLO, STARTTLS, EHLO, AUTH.
  *
  *     GREETING ---> EHLO ---> [STARTTLS -> HANDSHAKE -> EHLO] ---> [AUTH] ---> READY
- *         ^            \---> HELO, where it knows no EHLO and TLS is not asked for ---/
+ *         ^ \          \---> HELO, where it knows no EHLO and TLS is not asked for ---/
+ *         |  \-------------> HELO at once, where another connection has found that EHLO is not borne
  *         HANDSHAKE, where TLS comes first
  *
  * An engine without I/O: a reply goes in, what to do next comes out. What TLS is demanded is decided before a single
@@ -27,6 +28,7 @@ struct setup_terms {
 	const char *hostname;                /* the caller's */
 	bool tls;                            /* nothing is said without, but what leads there */
 	bool implicit;                       /* TLS comes before the greeting */
+	bool helo;                           /* EHLO is not borne: HELO at once, where it may do */
 	unsigned ignored;                    /* CONFIG_*: what the operator knows the host not to bear */
 	uint8_t mechanisms[SASL_MECHANISMS]; /* enum sasl_mechanism, in the order in which they are tried */
 	unsigned mechanism_count;            /* 0: nobody signs in */
@@ -36,6 +38,7 @@ struct setup {
 	struct setup_terms terms;
 	uint8_t step;
 	bool secured;
+	bool helo;                         /* HELO was said last, and not EHLO */
 	uint8_t mechanisms_tried;          /* of the terms': in order, those that are behind us */
 	struct smtp_extensions extensions; /* of the last EHLO */
 	struct sasl sasl;
@@ -56,6 +59,7 @@ struct setup_next {
 	size_t length;
 	const char *why;
 	bool by_reply; /* it is the reply that says no, and not what it lacks */
+	bool helo;     /* of a refusal: a connection that says HELO at once may do */
 	enum stage stage;
 };
 
@@ -70,5 +74,9 @@ enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply
 /* Where the lines of the reply that is awaited are collected, or NULL: for smtp_reply_start(). */
 struct smtp_extensions *setup_collects(struct setup *s);
 enum stage setup_stage(const struct setup *s);
+/* The next hop has ended the connection where EHLO was to be answered: one that says HELO at once may do. */
+bool setup_helo_may_do(const struct setup *s);
+/* Whether it was HELO at once that was to be answered. */
+bool setup_said_helo(const struct setup *s);
 
 #endif

@@ -29,6 +29,7 @@ struct climb {
 	struct smtp_reply_parser parser;
 	struct dial dial;
 	bool looking; /* a second time, only to see what the host shows: no rungs */
+	bool helo;    /* EHLO is not borne, perhaps */
 };
 
 static const char *name_for_tls(const struct climb_target *target)
@@ -239,6 +240,12 @@ static bool hear(struct climb *c, enum stage stage, struct smtp_extensions *exte
 
 	if (r == 0 || c->looking)
 		return r == 0;
+	if (r == -ECONNRESET && stage == STAGE_EHLO && setup_helo_may_do(&c->setup)) {
+		c->helo = true;
+		ladder_add(c->ladder, "EHLO", RUNG_WARNING, "%s; tried again with HELO, as the relay does",
+			   c->dial.problem);
+		return false;
+	}
 	if (r == -EPROTO) {
 		/* In TLS 1.3 the host's verdict on our certificate comes behind the handshake. */
 		ladder_add(c->ladder, "TLS", RUNG_BROKEN, "%s", c->dial.problem);
@@ -320,6 +327,12 @@ static void tell_refused(struct climb *c, const struct setup_next *next)
 		tell_login_refused(c, next);
 		return;
 	}
+	if (next->helo) {
+		c->helo = true;
+		ladder_add(c->ladder, "EHLO", RUNG_WARNING, "%u %.*s; tried again with HELO, as the relay does",
+			   p->code, p->text_length, p->text);
+		return;
+	}
 	if (next->by_reply) {
 		ladder_add(c->ladder, rung_of(next->stage), RUNG_BROKEN, "%u %.*s", p->code, p->text_length, p->text);
 		advise_reply(c->ladder, next->stage, p->code, p->text, p->text_length);
@@ -339,7 +352,7 @@ static void send_line(struct climb *c, struct setup_next *next)
 }
 
 /* From the connected socket until mail may be sent, or TLS stands if that is all that is wanted. */
-static bool converse(struct climb *c)
+static bool talk(struct climb *c)
 {
 	const struct climb_target *target = c->target;
 	struct setup_terms terms = {
@@ -347,6 +360,7 @@ static bool converse(struct climb *c)
 		.tls = target->tls,
 		.implicit = target->implicit,
 		.ignored = target->ignored,
+		.helo = c->helo,
 		.mechanism_count = c->looking ? 0 : target->mechanism_count,
 	};
 	struct setup_next next = {.length = 0};
@@ -387,6 +401,19 @@ static bool converse(struct climb *c)
 			tell_reply(c, stage);
 		go = setup_reply(&c->setup, &c->parser, behind, &next);
 	}
+}
+
+static bool converse(struct climb *c)
+{
+	if (talk(c))
+		return true;
+	if (!c->helo)
+		return false;
+	dial_close(&c->dial);
+	if (dial_connect(&c->dial, &c->address) == 0)
+		return talk(c);
+	ladder_add(c->ladder, "port", RUNG_BROKEN, "%s", c->dial.problem);
+	return false;
 }
 
 /* ---- mail --------------------------------------------------------------------------------------------------- */

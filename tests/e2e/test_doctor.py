@@ -182,6 +182,12 @@ def silence_and_hanging_up():
         breaks('greeting', 'hangs up', *probe(hop.host))
         hop = work.own(NextHop(script=lambda stage, session, argument: SILENCE if stage == 'EHLO' else None))
         breaks('EHLO', 'falls silent', *probe(hop.host, '--wait', '1'))
+        for answer in (CLOSE, '521 no service', '554 no service'):
+            hop = work.own(NextHop(script=lambda stage, session, argument, answer=answer:
+                                   answer if stage == 'EHLO' else None))
+            found = ladder('probe', hop.host, '--plain', code=0)
+            equal([(rung['rung'], rung['result']) for rung in found['rungs'] if rung['rung'] == 'EHLO'],
+                  [('EHLO', 'warning'), ('EHLO', 'ok')], 'HELO instead')
         other = work.own(Raw(lambda connection: connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')))
         breaks('greeting', 'no reply of a mail server', *probe(other.host))
 

@@ -6,6 +6,7 @@
  * - AUTH is said with TLS only, and where somebody is to sign in it is not ready before that was accepted
  * - where TLS is demanded, nothing but EHLO and STARTTLS is said without, and it is not ready without
  * - what was offered without TLS counts for nothing behind it
+ * - HELO is not said where TLS has yet to be asked for, or somebody signs in
  * - it comes to an end within a few replies, and says nothing behind that
  */
 #include <stdlib.h>
@@ -27,6 +28,8 @@ static void check_line(const struct setup *s, const struct setup_next *next, boo
 	need(memchr(next->line, '\n', next->length) == next->line + next->length - 1);
 	if (tls && !s->secured)
 		need(memcmp(next->line, "EHLO ", 5) == 0 || memcmp(next->line, "STARTTLS\r\n", 10) == 0);
+	if (memcmp(next->line, "HELO ", 5) == 0)
+		need(s->terms.mechanism_count == 0 && (s->secured || !tls));
 	if (s->step == SETUP_AUTH) {
 		need(s->secured && s->extensions.auth != 0 && s->terms.mechanism_count > 0);
 		return;
@@ -57,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < SASL_MECHANISMS; i++)
 		terms.mechanisms[i] = (uint8_t)((data[1] + i) % SASL_MECHANISMS);
 	terms.mechanism_count = data[1] >> 2 & 3;
+	terms.helo = data[1] >> 4 & 1;
 	go = setup_begin(&s, &terms);
 	for (;;) {
 		if (go == SETUP_SECURE) {
@@ -81,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		need(s.step == SETUP_READY && (s.secured || !terms.tls) &&
 		     (terms.mechanism_count == 0 || (s.secured && s.sasl.said != SASL_SAID_NOTHING)));
 	else
-		need(next.why && next.why[0] && (next.stage <= STAGE_STARTTLS || next.stage == STAGE_AUTH) &&
-		     s.step != SETUP_READY);
+		need((!next.helo || s.step == SETUP_EHLO) && next.why && next.why[0] &&
+		     (next.stage <= STAGE_STARTTLS || next.stage == STAGE_AUTH) && s.step != SETUP_READY);
 	return 0;
 }

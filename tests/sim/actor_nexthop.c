@@ -37,7 +37,7 @@ struct hop_session {
 	size_t line_length;
 	char replies[65536]; /* decided, not sent yet */
 	size_t replies_length;
-	bool scheduled, closing, over, greeted, hello_due;
+	bool scheduled, closing, over, greeted, hello_due, helo;
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
 	bool starting_tls, secured;
@@ -273,6 +273,14 @@ static void hop_ehlo(struct hop_session *s)
 		hop_reply_and_close(s, "421 4.3.2 Not now\r\n");
 }
 
+/* It offers nothing. */
+static void hop_helo(struct hop_session *s)
+{
+	s->greeted = s->hello_due = s->helo = true;
+	hop_reset(s);
+	hop_reply(s, "250 next.hop.example\r\n");
+}
+
 /* The recipients are not known yet, but the sender names the message: all it has may count as refused. */
 static void hop_refuse_sender(struct hop_session *s, const char *line)
 {
@@ -294,7 +302,7 @@ static void hop_check_wishes(struct hop_session *s, const char *line, uint32_t s
 	char wishes[128] = "";
 	bool any = false;
 
-	if (config->dsn)
+	if (config->dsn && !s->helo)
 		ledger_wishes(config->ledger, sequence, recipient, wishes);
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
 		any |= strstr(line, keywords[i]) != NULL;
@@ -519,6 +527,7 @@ static bool hop_breaks(struct hop_session *s, const char *line)
 static void hop_command(struct hop_session *s, const char *line)
 {
 	s->hop->stats.commands++;
+	s->hop->stats.helos += strncasecmp(line, "HELO ", 5) == 0;
 	s->hop->stats.pipelined += s->replies_length > 0;
 	if (s->replies_length > 0 && !s->hop->config.pipelining)
 		hop_violation(s, "pipelined although that was not offered", line);
@@ -537,8 +546,12 @@ static void hop_command(struct hop_session *s, const char *line)
 			hop_finish(s, false);
 		return;
 	}
-	if (strncasecmp(line, "EHLO ", 5) == 0 || strncasecmp(line, "HELO ", 5) == 0) {
+	if (strncasecmp(line, "EHLO ", 5) == 0 && s->hop->config.ehlo_refused) {
+		hop_reply_and_close(s, s->hop->config.ehlo_refused);
+	} else if (strncasecmp(line, "EHLO ", 5) == 0) {
 		hop_ehlo(s);
+	} else if (strncasecmp(line, "HELO ", 5) == 0) {
+		hop_helo(s);
 	} else if (s->hop->config.logins && hop_sign_in(s, line)) {
 		return;
 	} else if (strncasecmp(line, "MAIL FROM:", 10) == 0) {

@@ -71,6 +71,7 @@ struct actor_nexthop_config {
 	bool rset_refused, rset_closes; /* 503 to RSET; closes at it */
 	bool one_at_a_time;             /* 503 to a RCPT that came before an earlier reply was read */
 	bool hello_closes;              /* 421 behind the reply to EHLO, and closes */
+	const char *ehlo_refused;       /* says this to EHLO, whole, and closes, but bears HELO; "": closes at once */
 	uint64_t idle_death_ns;         /* a command after so long without any: reset; 0: never */
 	unsigned resets_in_content;     /* so many connections are reset in the content of their third message */
 	uint32_t poison;                /* this message's content resets the connection: its sequence; 0: none */
@@ -90,6 +91,7 @@ void actor_nexthop_stop(struct actor_nexthop *nexthop);
 struct actor_nexthop_stats {
 	uint64_t connections, connections_now, connections_peak, connections_held, messages, recipients, commands;
 	uint64_t setup_refusals;
+	uint64_t helos;
 	uint64_t pipelined;  /* commands that arrived while an earlier reply was still owed */
 	uint64_t violations; /* of the protocol, by the client: see `problem` */
 	char problem[256];

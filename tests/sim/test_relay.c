@@ -43,7 +43,7 @@ static const struct scenario scenarios[] = {
 	{"spin", scenario_spin, 2},
 	{"damage", scenario_damage, 8},
 	{"damage-refused", scenario_damage_refused, 16},
-	{"sessions", scenario_sessions, 44},
+	{"sessions", scenario_sessions, 60},
 	{"unreset", scenario_unreset, 8},
 	{"leaving", scenario_leaving, 272},
 	{"hosts", scenario_hosts, 16},

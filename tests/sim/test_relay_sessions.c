@@ -26,6 +26,9 @@ static const struct kind {
 	{"dies when idle", {.idle_death_ns = 2 * CLOCK_NS_PER_S}, true},
 	{"one message breaks it", {.poison = 7}, true},
 	{"503 to each RCPT", {.one_at_a_time = true}, false},
+	{"closes at EHLO", {.ehlo_refused = ""}, false},
+	{"521 to EHLO", {.ehlo_refused = "521 5.3.2 No service\r\n"}, false},
+	{"554 to EHLO", {.ehlo_refused = "554 No SMTP service here\r\n"}, false},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -144,7 +147,8 @@ void scenario_closers(uint64_t seed)
 		.messages = 30,
 		.hop = {.pipelining = seed % 3 > 0, .chunking = seed % 3 > 1},
 	};
-	uint64_t connections = 0, copies;
+	uint64_t connections = 0, helos = 0, copies;
+	struct actor_nexthop_stats stats;
 	struct rig rig;
 
 	switch (seed % 5) {
@@ -174,6 +178,13 @@ void scenario_closers(uint64_t seed)
 	if (connections > 4 * 60)
 		rig_fail(&rig, "%llu connections in an hour to hosts that take nothing",
 			 (unsigned long long)connections);
+	/* Each shard finds out by itself, once an hour, whether it is EHLO that they mind. */
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
+		actor_nexthop_stats(rig.hops[i], &stats);
+		helos += stats.helos;
+	}
+	if (helos > (uint64_t)2 * RIG_HOPS * rig.shard_count)
+		rig_fail(&rig, "%llu times HELO to hosts that do not bear that either", (unsigned long long)helos);
 	rig_finish(&rig, 2);
 	copies = rig.counts.maybe_duplicates;
 	if (seed % 5 == 2 && copies > (uint64_t)60 * 16)

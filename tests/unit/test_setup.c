@@ -8,7 +8,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */, SIGN_IN = 16 };
+enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */, SIGN_IN = 16, HELO = 32 };
 #define SECURED "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n"
 #define SAID_SECURED "EHLO relay.example\r\nSTARTTLS\r\n?EHLO relay.example\r\n"
 
@@ -28,6 +28,15 @@ static const struct talk {
 	 NULL},
 	{"HELO once", 0, "220 hi\n502 what\n502 what", "EHLO relay.example\r\nHELO relay.example\r\n", SETUP_REFUSE,
 	 STAGE_EHLO, "EHLO refused by the next hop"},
+	{"HELO at once", HELO, "220 hi\n250 ok", "HELO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"HELO at once is refused", HELO, "220 hi\n554 no", "HELO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
+	 "EHLO refused by the next hop"},
+	{"HELO at once behind TLS", HELO | TLS | IMPLICIT, "handshake\n220 hi\n250 ok", "?HELO relay.example\r\n",
+	 SETUP_DONE, 0, NULL},
+	{"STARTTLS needs EHLO", HELO | TLS, "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n250 ok", SAID_SECURED,
+	 SETUP_DONE, 0, NULL},
+	{"AUTH needs EHLO", HELO | TLS | IMPLICIT | SIGN_IN, "handshake\n220 hi\n250-me~250 AUTH PLAIN\n235 ok",
+	 "?EHLO relay.example\r\nAUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_DONE, 0, NULL},
 	{"no HELO for a 554", 0, "220 hi\n554 no", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
 	 "EHLO refused by the next hop"},
 	{"no HELO for a 4yz", 0, "220 hi\n450 later", "EHLO relay.example\r\n", SETUP_REFUSE, STAGE_EHLO,
@@ -124,6 +133,7 @@ static enum setup_go hold_talk(struct far_end *f, const struct talk *talk)
 	const struct setup_terms terms = {.hostname = "relay.example",
 					  .tls = talk->how & TLS,
 					  .implicit = talk->how & IMPLICIT,
+					  .helo = talk->how & HELO,
 					  .mechanisms = {SASL_PLAIN, SASL_LOGIN},
 					  .mechanism_count = talk->how & SIGN_IN ? 2 : 0,
 					  .ignored = talk->how & IGNORE ? CONFIG_CHUNKING | CONFIG_8BITMIME : 0};
@@ -183,9 +193,39 @@ static void test_forgets(void)
 	CHECK(!f.s.extensions.pipelining);
 }
 
+/* Where EHLO ended it, by a reply or without: whether another connection is to say HELO. */
+static void test_helo_may_do(void)
+{
+	static const struct {
+		struct talk talk;
+		bool by_reply, by_end;
+	} cases[] = {
+		{{.replies = "220 hi"}, false, true},
+		{{.replies = "220 hi\n521 no"}, true, true},
+		{{.replies = "220 hi\n554 no"}, true, true},
+		{{.replies = "220 hi\n554 no", .how = TLS}, false, false},
+		{{.replies = "220 hi\n421 no"}, false, true},
+		{{.replies = "220 hi\n450 no"}, false, true},
+		{{.replies = "handshake\n220 hi\n554 no", .how = TLS | IMPLICIT}, true, true},
+		{{.replies = "handshake\n220 hi\n554 no", .how = TLS | IMPLICIT | SIGN_IN}, false, false},
+		{{.replies = "220 hi\n554 no", .how = HELO}, false, false},
+		{{.replies = "220 hi\n502 no\n554 no"}, false, false},
+		{{.replies = "554 no"}, false, false},
+	};
+	static struct far_end f;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		(void)hold_talk(&f, &cases[i].talk);
+		CHECK_EQ(f.next.helo, cases[i].by_reply);
+		CHECK_EQ(setup_helo_may_do(&f.s), cases[i].by_end);
+		CHECK_EQ(setup_said_helo(&f.s), cases[i].talk.how == HELO);
+	}
+}
+
 int main(void)
 {
 	RUN(test_talks);
+	RUN(test_helo_may_do);
 	RUN(test_forgets);
 	return check_end();
 }
