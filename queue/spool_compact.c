@@ -15,7 +15,9 @@
  * records in more old places than one. One that gains nothing is not taken: copies do not fill a segment to its end.
  *
  * Done records. In a segment that is pinned (spool_pin.c) those that name a segment that is still on the disk are
- * copied like what lives. When the copies are durable nothing pins it any more.
+ * copied like what lives. When the copies are durable nothing pins it any more. Where one may not be copied, because
+ * its message has come back from another spool meanwhile, or something cannot be read, the segment is kept, and looked
+ * at again an hour later.
  *
  * When. Let garbage be the octets of all segments but the active one that copying would gain. It may be
  *     at rest               two segments and a quarter of what lives: so idle disks are left alone
@@ -49,6 +51,7 @@ enum {
 	PAUSE_MS = 100,
 	READ_PAUSE_MS = 1000,
 	BROKEN_PATIENCE_H = 24 * 7,
+	KEPT_S = 3600,
 	CHUNK = 256u << 10, /* octets of copies in a batch, where there is no hurry */
 	READ_DISCOUNT = 8,  /* octets that are read for one that is copied */
 	OUTSTANDING_MAX = 2,
@@ -79,7 +82,7 @@ static int64_t segments_close(const struct spool *spool)
 /* Done records that go with it. */
 static uint64_t dones(const struct spool_segment *segment)
 {
-	return segment->pins && !segment->silent ? segment->done_octets : 0;
+	return spool_dones_move(segment) ? segment->done_octets : 0;
 }
 
 /* Octets that must be copied before it can leave the log. */
@@ -98,7 +101,7 @@ static void log_add_up(struct spool *spool)
 	for (unsigned i = 0; i < spool->log_count; i++) {
 		const struct spool_segment *segment = spool->log[i];
 		/* What nothing can be done about is no garbage. */
-		if (segment == spool->active || (segment->live == 0 && segment->silent && segment->pins))
+		if (segment == spool->active || (segment->live == 0 && segment->pins && !spool_dones_move(segment)))
 			continue;
 		spool->log_broken += segment->broken_ns != 0;
 		spool->log_octets += segment->size;
@@ -252,6 +255,39 @@ void spool_compact_failed(struct spool *spool)
 	spool_compact_pause(spool, PAUSE_MS);
 }
 
+/* Its done records stay where they are, for the time being. */
+static void victim_keep(struct spool *spool, struct spool_segment *victim)
+{
+	struct spool_compact *c = &spool->compact;
+
+	victim->kept_ns = clock_monotonic_ns() + KEPT_S * CLOCK_NS_PER_S;
+	if (c->kept_ns == 0 || victim->kept_ns < c->kept_ns)
+		c->kept_ns = victim->kept_ns;
+	spool->log_changed = true;
+}
+
+static void look_again(struct spool *spool)
+{
+	struct spool_compact *c = &spool->compact;
+	uint64_t now_ns;
+
+	if (c->kept_ns == 0 || (now_ns = clock_monotonic_ns()) < c->kept_ns)
+		return;
+	c->kept_ns = 0;
+	for (unsigned i = 0; i < spool->log_count; i++) {
+		struct spool_segment *segment = spool->log[i];
+		if (segment->kept_ns > now_ns && (c->kept_ns == 0 || segment->kept_ns < c->kept_ns))
+			c->kept_ns = segment->kept_ns;
+		if (segment->kept_ns == 0 || segment->kept_ns > now_ns)
+			continue;
+		segment->kept_ns = 0;
+		/* Not all that was passed over was looked at. */
+		if (segment->sequence == c->victim)
+			victim_leave(spool);
+	}
+	spool->log_changed = true;
+}
+
 /* It is copied if something that it ends is still on the disk. 0, or not now. */
 static int copy_done(struct spool *spool, struct spool_segment *victim, const struct spool_item *item,
 		     const struct spool_record_header *header, const uint8_t *record)
@@ -260,7 +296,7 @@ static int copy_done(struct spool *spool, struct spool_segment *victim, const st
 	const uint8_t *payload = record + SPOOL_RECORD_HEADER;
 	bool needed = false;
 
-	if (victim->silent || !spool_record_payload_ok(record, header, victim->seed, spool->compact.walk_at))
+	if (!spool_dones_move(victim) || !spool_record_payload_ok(record, header, victim->seed, spool->compact.walk_at))
 		return 0;
 	int count = spool_ends_decode(payload, header->envelope_length, ends);
 	for (int i = 0; i < count; i++)
@@ -269,7 +305,7 @@ static int copy_done(struct spool *spool, struct spool_segment *victim, const st
 		return 0;
 	/* The message has come back from another spool since: a copy would end that. */
 	if (item) {
-		victim->silent = true;
+		victim_keep(spool, victim);
 		return 0;
 	}
 	struct spool_append append = {
@@ -448,9 +484,9 @@ static int victim_step(struct spool *spool, struct spool_segment *victim)
 	case SPOOL_PHASE_FOUND:
 		if (c->move_count > 0 || c->done_batch > spool->durable_batch)
 			return 1;
-		if (c->walk_blind)
-			victim->silent = true; /* there may be others */
-		if (!victim->silent)
+		if (c->walk_blind && victim->pins)
+			victim_keep(spool, victim); /* there may be others */
+		if (victim->pins == 0 || spool_dones_move(victim))
 			spool_unpin(spool, victim);
 		result = victim->live > 0 ? left_search(spool, victim) : 0;
 		if (result == 0)
@@ -510,6 +546,7 @@ void spool_compact_step(struct spool *spool)
 	struct spool_compact *c = &spool->compact;
 	bool pause = pauses(c);
 
+	look_again(spool);
 	if (c->move_count > 0)
 		spool_moves_finish(spool);
 	if (spool->failed || spool->stopping || spool->cut || spool_compact_loading(spool))
@@ -553,7 +590,11 @@ bool spool_compact_gains(struct spool *spool)
 
 uint64_t spool_wake_ns(const struct spool *spool)
 {
-	return spool->compact.retry_ns ? spool->compact.retry_ns : UINT64_MAX;
+	uint64_t retry_ns = spool->compact.retry_ns, kept_ns = spool->compact.kept_ns;
+
+	if (retry_ns && kept_ns)
+		return retry_ns < kept_ns ? retry_ns : kept_ns;
+	return retry_ns ? retry_ns : kept_ns ? kept_ns : UINT64_MAX;
 }
 
 void spool_compact_free(struct spool *spool)

@@ -219,7 +219,7 @@ bool spool_pin_blocks(const struct spool_segment *segment, const struct spool_se
 
 bool spool_pin_helps(const struct spool *spool, const struct spool_segment *segment)
 {
-	return segment->pins > 0 && !segment->silent && !pinned_stale(spool, segment) && !pinned_cut(spool, segment);
+	return spool_dones_move(segment) && !pinned_stale(spool, segment) && !pinned_cut(spool, segment);
 }
 
 static bool pins_it(const struct spool_segment *segment, uint32_t ender)

@@ -92,6 +92,7 @@ static void header_durable(struct spool *spool, struct spool_segment *segment)
 	segment->done_octets = 0;
 	segment->silent = false;
 	segment->was = 0;
+	segment->kept_ns = 0;
 	segment->said = header.oldest;
 	segment->cut_from = header.cut_segment;
 }

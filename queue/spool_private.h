@@ -100,7 +100,8 @@ struct spool_segment {
 	unsigned ender_count, ender_capacity;
 	unsigned pins;        /* segments that have it among their enders */
 	uint64_t done_octets; /* of its done records */
-	bool silent;          /* some of them do not say what they end, or must not be copied */
+	bool silent;          /* some of them do not say what they end */
+	uint64_t kept_ns;     /* some of them cannot be copied, and are not looked at again before; 0: all can */
 	enum spool_gone gone; /* out of the store, but perhaps not for good */
 	/* Compaction. */
 	uint64_t broken_ns;     /* since when what lives in it cannot be read; 0: nothing is known of that */
@@ -214,6 +215,7 @@ struct spool_compact {
 	bool brimful;      /* as many moves as there may be: a few at a time would make small batches */
 	bool resting;
 	void (*on_damage)(void *context, const char *file, unsigned messages);
+	uint64_t kept_ns;  /* the first of all segments' kept_ns; 0: none has one */
 	void *context;
 };
 
@@ -325,6 +327,12 @@ void spool_log_append(struct spool *spool, struct spool_segment *segment);
 static inline enum segment_kind spool_kind(const struct spool_segment *segment)
 {
 	return segment->damaged ? SEGMENT_DAMAGED : SEGMENT_LOG;
+/* Something pins it because of its done records, and copying those would end that. */
+static inline bool spool_dones_move(const struct spool_segment *segment)
+{
+	return segment->pins > 0 && !segment->silent && segment->kept_ns == 0;
+}
+
 }
 void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment);
 /* The active one takes nothing more. */

@@ -261,6 +261,60 @@ static void test_space_wakes(void)
 	rig_end();
 }
 
+static void sleep_s(unsigned s)
+{
+	const uint64_t until_ns = world_now_ns() + s * CLOCK_NS_PER_S;
+
+	while (world_now_ns() < until_ns)
+		if (!world_step())
+			world_after(CLOCK_NS_PER_S, rig_on_nothing, NULL);
+}
+
+/*
+ * A message ended here and came back, as from another spool when the number of shards changes twice: what ended it
+ * stays where it is, or it would end it again. When it has ended for good that is found, and the segment leaves.
+ */
+static void test_space_kept(void)
+{
+	struct rig_message *m, *again;
+	uint32_t count, ender;
+
+	world(9);
+	CHECK(append(FLOW, &m));
+	for (int i = 0; i < 5; i++)
+		CHECK(append(700 * 1024, &again)); /* their segment stays, and so what ended something in it */
+	rig_settle();
+	alone(30);
+	end(m);
+	ender = rig_spool->active->sequence;
+	rig_settle();
+	alone(30);
+	count = rig_count;
+	rig_count = (uint32_t)m->number;
+	CHECK(append(FLOW, &again) && again == m);
+	rig_count = count;
+	rig_settle();
+	litter(3 << 20);
+	flow(1);
+	CHECK(spool_segment_find(rig_spool, 1) && spool_segment_find(rig_spool, ender));
+	CHECK(rig_spool->compact.kept_ns > world_now_ns());
+	CHECK_EQ(rig_view_check(m), 0);
+	end(m);
+	rig_settle();
+	litter(3 << 20);
+	CHECK(spool_segment_find(rig_spool, ender));
+	sleep_s(3601);
+	CHECK(spool_wake_ns(rig_spool) <= world_now_ns());
+	litter(3 << 20);
+	CHECK(spool_segment_find(rig_spool, 1) && !spool_segment_find(rig_spool, ender));
+	CHECK_EQ(spool_wake_ns(rig_spool), UINT64_MAX);
+	check_alive();
+	rig_crash(WORLD_KILL);
+	rig_start();
+	check_alive();
+	rig_end();
+}
+
 static unsigned damage_told;
 
 static void on_damage(void *context, const char *file, unsigned messages)
@@ -507,6 +561,7 @@ int main(void)
 	RUN(test_space_arriving);
 	RUN(test_space_shrinks);
 	RUN(test_space_wakes);
+	RUN(test_space_kept);
 	RUN(test_space_damage);
 	RUN(test_space_left_behind);
 	RUN(test_space_faults);
