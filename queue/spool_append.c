@@ -226,22 +226,30 @@ static void append_payload(uint8_t *out, const struct spool_append *append)
 	}
 }
 
-static void append_live(struct spool *spool, struct spool_batch *b, uint32_t length)
+void spool_live_add(struct spool *spool, struct spool_segment *segment, const struct spool_ref *ref)
+{
+	segment->live++;
+	segment->live_in[spool_region(ref->offset)]++;
+	segment->live_octets += ref->length;
+	spool->live_octets += ref->length;
+}
+
+static void append_live(struct spool *spool, struct spool_batch *b, const struct spool_ref *ref)
 {
 	spool->slabs[b->slab].live++;
 	b->live++;
-	b->live_octets += length;
-	b->segment->live++;
-	b->segment->live_octets += length;
-	spool->live_octets += length;
+	b->live_octets += ref->length;
+	spool_live_add(spool, b->segment, ref);
 }
 
-static void append_done(struct spool *spool, struct spool_batch *b, const struct spool_append *append, uint32_t length)
+static void append_done(struct spool *spool, struct spool_batch *b, const struct spool_append *append,
+			const struct spool_ref *ref, uint32_t length)
 {
 	uint32_t ends[SPOOL_ENDS_MAX];
 	int count = spool_ends_decode(append->envelope, append->envelope_length, ends);
 
 	b->segment->done_octets += length;
+	b->segment->done_in |= UINT64_C(1) << spool_region(ref->offset);
 	b->segment->silent |= count < 0;
 	for (int i = 0; i < count; i++)
 		spool_pin(spool, ends[i], b->segment->sequence);
@@ -287,9 +295,9 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 	spool->stats.octets_copied += b->copies ? aligned : 0;
 	slab->filled = b->start + b->used;
 	if (append->type == SPOOL_DONE)
-		append_done(spool, b, append, aligned);
+		append_done(spool, b, append, ref, aligned);
 	else
-		append_live(spool, b, header.length);
+		append_live(spool, b, ref);
 	if (ticket) {
 		ticket->kept = append->type == SPOOL_STATE || append->type == SPOOL_DONE;
 		list_append(&b->tickets, &ticket->link);
@@ -325,6 +333,7 @@ void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t 
 	assert(segment->live > 0 && segment->live_octets >= ref->length);
 	if (--segment->live == 0 && segment != spool->active)
 		spool->ripe = spool->leaving = true;
+	segment->live_in[spool_region(ref->offset)]--;
 	segment->live_octets -= ref->length;
 	spool->live_octets -= ref->length;
 	if (segment->last_batch < batch)

@@ -71,6 +71,7 @@ static void segment_renew(struct spool *spool, struct spool_segment *segment)
 	segment->end = SPOOL_BLOCK;
 	segment->cut = UINT32_MAX;
 	segment->live = 0;
+	memset(segment->live_in, 0, sizeof segment->live_in);
 	segment->live_octets = 0;
 	segment->appended = segment->copied = segment->padding = segment->lean = 0;
 	segment->last_batch = 0;
@@ -89,10 +90,10 @@ static void header_durable(struct spool *spool, struct spool_segment *segment)
 	/* What its file held is gone. */
 	spool_pin_release(spool, segment);
 	segment->pins = 0;
-	segment->done_octets = 0;
+	segment->done_octets = segment->done_in = 0;
 	segment->silent = false;
-	segment->was = 0;
 	segment->kept_ns = 0;
+	segment->was = 0;
 	segment->said = header.oldest;
 	segment->cut_from = header.cut_segment;
 }

@@ -62,6 +62,8 @@ enum {
 	SPOOL_HOLD_MS = 2000,             /* done records wait for company when they use up the last segment */
 	SPOOL_MOVES = 4096,               /* items that are being moved at a time */
 	SPOOL_FIRST_MIN = 2 * SPOOL_SLAB, /* a run's first segment on a nearly full disk */
+	SPOOL_REGION = 1 << 20,           /* octets of a segment of which is known whether compaction must read them */
+	SPOOL_REGIONS = 64,               /* in a larger segment one stands for several */
 };
 
 /* Who wants room; the lower ones are kept out first when the spool is full. */
@@ -84,6 +86,8 @@ struct spool_segment {
 	uint32_t end;    /* where the next batch goes */
 	uint32_t cut;    /* records from here on never count */
 	uint32_t live;
+	uint32_t live_in[SPOOL_REGIONS]; /* records that begin there and live; or more, after a write error */
+	uint64_t done_in;                /* a bit for each region where a done record begins */
 	uint64_t live_octets;
 	uint64_t appended, copied; /* octets of its records; and of those that compaction wrote */
 	uint64_t padding;          /* of its copies: what their batches left of whole blocks */
@@ -211,11 +215,11 @@ struct spool_compact {
 	struct spool_id *left; /* items that were not found by reading; owned */
 	size_t left_count, left_at;
 	uint64_t retry_ns; /* nothing is copied before; 0: no pause */
+	uint64_t kept_ns;  /* the first of all segments' kept_ns; 0: none has one */
 	bool starved;      /* there was no room for the last copy */
 	bool brimful;      /* as many moves as there may be: a few at a time would make small batches */
 	bool resting;
 	void (*on_damage)(void *context, const char *file, unsigned messages);
-	uint64_t kept_ns;  /* the first of all segments' kept_ns; 0: none has one */
 	void *context;
 };
 
@@ -323,16 +327,20 @@ int spool_segment_reserve(struct spool *spool);
 void spool_segment_free(struct spool_segment *segment);
 void spool_log_append(struct spool *spool, struct spool_segment *segment);
 
-/* spool_segment.c */
-static inline enum segment_kind spool_kind(const struct spool_segment *segment)
-{
-	return segment->damaged ? SEGMENT_DAMAGED : SEGMENT_LOG;
 /* Something pins it because of its done records, and copying those would end that. */
 static inline bool spool_dones_move(const struct spool_segment *segment)
 {
 	return segment->pins > 0 && !segment->silent && segment->kept_ns == 0;
 }
 
+/* spool_segment.c */
+static inline unsigned spool_region(uint32_t offset)
+{
+	return offset / SPOOL_REGION % SPOOL_REGIONS;
+}
+static inline enum segment_kind spool_kind(const struct spool_segment *segment)
+{
+	return segment->damaged ? SEGMENT_DAMAGED : SEGMENT_LOG;
 }
 void spool_name(char out[SEGMENT_NAME_SIZE], const struct spool_segment *segment);
 /* The active one takes nothing more. */
@@ -436,6 +444,8 @@ int spool_append(struct spool *spool, const struct spool_append *append, enum sp
 /* The open batch takes nothing more, and may be written. */
 void spool_seal(struct spool *spool);
 void spool_live_drop(struct spool *spool, const struct spool_ref *ref, uint64_t batch);
+/* A record in it lives. */
+void spool_live_add(struct spool *spool, struct spool_segment *segment, const struct spool_ref *ref);
 int spool_slab_find(struct spool *spool, const struct spool_ref *ref);
 void spool_slab_pin(struct spool *spool, unsigned slab);
 void spool_slab_unpin(struct spool *spool, unsigned slab);

@@ -324,6 +324,7 @@ static void on_done(void *context, const struct spool_id *id, uint32_t sequence,
 	unsigned count = spool_trail_get(&r->spool->trail, id, more, SPOOL_ENDS_MAX);
 
 	segment->done_octets += octets;
+	segment->done_in = UINT64_MAX; /* it may be anywhere */
 	segment->silent |= silent;
 	for (unsigned i = 0; i < count; i++)
 		spool_pin(r->spool, more[i], sequence);
@@ -427,9 +428,7 @@ static void live_add(struct spool *spool, const struct spool_ref *ref)
 {
 	struct spool_segment *segment = spool_segment_find(spool, ref->segment);
 	assert(segment);
-	segment->live++;
-	segment->live_octets += ref->length;
-	spool->live_octets += ref->length;
+	spool_live_add(spool, segment, ref);
 }
 
 static void entry_count(struct spool *spool, const struct spool_entry *entry)

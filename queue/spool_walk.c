@@ -3,7 +3,8 @@
  *
  * A segment is read from its beginning in large pieces. Only a header whose hash is keyed with the segment's seed and
  * that very place is a record; where none is, the next 8-octet boundary is tried, as recovery does. Records out of that
- * order have a window of their own.
+ * order have a window of their own. Regions in which nothing is wanted are not read: behind one that was passed over
+ * the next record is found like that, too.
  *
  * A read that fails is repeated before it counts as damage, and then with no more than what must be read: the bad place
  * may be another's.
@@ -116,6 +117,22 @@ static int window_get(struct spool *spool, struct spool_window *w, struct spool_
 	return -EAGAIN;
 }
 
+/* Something that begins in the region of `at` is to be copied. */
+static bool region_wanted(const struct spool_segment *segment, uint32_t at)
+{
+	unsigned region = spool_region(at);
+	bool done = spool_dones_move(segment) && segment->done_in >> region & 1;
+
+	return segment->live_in[region] > 0 || done;
+}
+
+static uint32_t regions_skip(const struct spool_segment *segment, uint32_t at)
+{
+	while (at < segment->end && !region_wanted(segment, at))
+		at = (at / SPOOL_REGION + 1) * SPOOL_REGION;
+	return at;
+}
+
 int spool_walk_next(struct spool *spool, struct spool_segment *segment, struct spool_record_header *header,
 		    const uint8_t **record)
 {
@@ -124,6 +141,10 @@ int spool_walk_next(struct spool *spool, struct spool_segment *segment, struct s
 
 	while (c->walk_at + SPOOL_RECORD_HEADER <= segment->end) {
 		struct spool_ref ref = {segment->sequence, c->walk_at, SPOOL_RECORD_HEADER};
+		if (!in_window(w, &ref) && !region_wanted(segment, c->walk_at)) {
+			c->walk_at = regions_skip(segment, c->walk_at);
+			continue;
+		}
 		int result = window_get(spool, w, segment, &ref, true);
 		if (result == -EINPROGRESS)
 			c->walk_octets += WINDOW;

@@ -315,6 +315,30 @@ static void test_space_kept(void)
 	rig_end();
 }
 
+/* What nothing lives in is not read. */
+static void test_space_regions(void)
+{
+	struct rig_message *m;
+
+	world(10);
+	for (int i = 0; i < 7; i++) {
+		pass(7 << 19);
+		CHECK(append(FLOW, &m));
+	}
+	rig_settle();
+	for (int i = 0; i < 200; i++)
+		rig_turn();
+	rig_settle();
+	unsigned gone = 0;
+	for (uint32_t i = 1; i <= 6; i++)
+		gone += spool_segment_find(rig_spool, i) == NULL;
+	CHECK(gone >= 3);
+	CHECK(rig_spool->compact.walk_octets > 0);
+	CHECK(rig_spool->compact.walk_octets < gone * (uint64_t)rig_settings.segment_size / 2);
+	check_alive();
+	rig_end();
+}
+
 static unsigned damage_told;
 
 static void on_damage(void *context, const char *file, unsigned messages)
@@ -562,6 +586,7 @@ int main(void)
 	RUN(test_space_shrinks);
 	RUN(test_space_wakes);
 	RUN(test_space_kept);
+	RUN(test_space_regions);
 	RUN(test_space_damage);
 	RUN(test_space_left_behind);
 	RUN(test_space_faults);
