@@ -19,6 +19,7 @@ struct audit {
 	struct rig *rig;
 	struct audit_recipient (*recipients)[LEDGER_RECIPIENTS_MAX];
 	uint64_t records;
+	bool read_only;
 };
 
 static void note_recipient(struct audit *audit, struct span address, uint8_t status)
@@ -78,8 +79,12 @@ static void on_live(void *context, const struct spool_live *live)
 
 static void read_spool(struct audit *audit, int root, const char *name)
 {
-	struct spool_settings settings = {
-		.segment_size = 4u << 20, .size_max = 256u << 20, .slabs = 8, .writes = 1, .shards = 1};
+	struct spool_settings settings = {.segment_size = 4u << 20,
+					  .size_max = 256u << 20,
+					  .slabs = 8,
+					  .writes = 1,
+					  .shards = 1,
+					  .read_only = audit->read_only};
 	struct spool_report report = {0};
 	struct spool *spool;
 	int r;
@@ -140,23 +145,43 @@ static void judge_totals(struct rig *rig, bool ended)
 			 (unsigned long long)allowed);
 }
 
-void rig_audit(struct rig *rig, bool ended)
+static void read_all(struct audit *audit)
 {
-	struct audit audit = {.rig = rig};
-	uint32_t count = rig->ledger.count;
 	int root;
 
-	audit.recipients = world_alloc((count + 1) * sizeof(*audit.recipients));
+	audit->recipients = world_alloc((audit->rig->ledger.count + 1) * sizeof(*audit->recipients));
 	world_engine_enter();
 	root = disk_directory_open("/spool", false);
 	for (unsigned i = 0; root >= 0 && i < 2 * RIG_SHARDS_MAX; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "shard-%03u", i);
-		read_spool(&audit, root, name);
+		read_spool(audit, root, name);
 	}
 	if (root >= 0)
 		disk_close(root);
 	world_engine_leave();
+}
+
+unsigned rig_twice(struct rig *rig)
+{
+	struct audit audit = {.rig = rig, .read_only = true};
+	unsigned twice = 0;
+
+	read_all(&audit);
+	for (uint32_t i = 0; i < rig->ledger.count; i++) {
+		for (unsigned k = 0; k < rig->ledger.messages[i].recipient_count; k++)
+			twice += audit.recipients[i][k].queued > 1;
+	}
+	world_release(audit.recipients);
+	return twice;
+}
+
+void rig_audit(struct rig *rig, bool ended)
+{
+	struct audit audit = {.rig = rig};
+	uint32_t count = rig->ledger.count;
+
+	read_all(&audit);
 	for (uint32_t i = 0; i < count; i++) {
 		for (unsigned k = 0; k < rig->ledger.messages[i].recipient_count; k++)
 			judge(&audit, i, k, ended);

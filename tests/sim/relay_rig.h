@@ -156,6 +156,8 @@ void rig_finish(struct rig *rig, unsigned shards);
 void rig_audit(struct rig *rig, bool ended);
 void rig_close(struct rig *rig);
 void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Recipients that more than one record on the disk would deliver to, were each spool read by itself. */
+unsigned rig_twice(struct rig *rig);
 
 /* A failure if more came than the meter allows. */
 void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter);

@@ -24,6 +24,7 @@ static const struct scenario scenarios[] = {
 	{"crash_io", scenario_crash_io, 3},
 	{"disk", scenario_disk, 8},
 	{"reshard", scenario_reshard, 8},
+	{"narrowed", scenario_narrowed, 12},
 	{"full_reshard", scenario_full_reshard, 4},
 	{"reload", scenario_reload, 12},
 	{"held_apart", scenario_held_apart, 2},

@@ -73,6 +73,7 @@ void scenario_crash(uint64_t seed);
 void scenario_crash_io(uint64_t seed);
 void scenario_disk(uint64_t seed);
 void scenario_reshard(uint64_t seed);
+void scenario_narrowed(uint64_t seed);
 void scenario_reload(uint64_t seed);
 void scenario_full_reshard(uint64_t seed);
 void scenario_held_apart(uint64_t seed);

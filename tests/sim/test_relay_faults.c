@@ -250,6 +250,106 @@ void scenario_reshard(uint64_t seed)
 	rig_close(&rig);
 }
 
+/*
+ * A copy of a message is durable in its new spool, and the record that it was copied from does not say yet that
+ * somebody else has those recipients: what ends there, at each disk operation in between, ends with one of them for
+ * each.
+ */
+struct narrowing {
+	struct rig_options options;
+	unsigned from, to, then; /* shards: before, while it ends, and after that */
+	uint64_t moved;          /* messages that change their spool */
+};
+
+/* All mail is queued by so many shards, stopped. False: it did not come to that. */
+static bool narrowing_open(struct rig *rig, const struct narrowing *n)
+{
+	rig_open(rig, &n->options);
+	if (!rig_begin(rig, n->from))
+		return false;
+	rig_clients(rig);
+	(void)rig_run(rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
+	return rig_stop(rig);
+}
+
+/* What a start with other shards takes. */
+static uint64_t narrowing_measure(struct narrowing *n)
+{
+	uint64_t operations = 0;
+	struct rig rig;
+
+	if (narrowing_open(&rig, n)) {
+		operations = world_io_count();
+		if (rig_begin(&rig, n->to))
+			n->moved = rig.recovery.moved;
+		if (rig.alive)
+			rig_crash(&rig, WORLD_KILL);
+		operations = world_io_count() - operations;
+	}
+	rig_close(&rig);
+	return operations;
+}
+
+/* How many recipients stood in two spools after a crash at this operation of the start; then one at `second` of the
+ * next. */
+static unsigned narrowing_end(const struct narrowing *n, uint64_t first, uint64_t second)
+{
+	const uint64_t seed = n->options.seed;
+	unsigned twice = 0;
+	struct rig rig;
+
+	run_label(n->options.scenario, seed, "disk operation", first * 1000 + second);
+	if (narrowing_open(&rig, n)) {
+		const uint64_t window = rig.window; /* nothing is delivered before the end, so nothing is in flight */
+		if (crash_life(&rig, n->to, world_io_count() + first, crash_kind(seed, 200 + (unsigned)first)))
+			twice = rig_twice(&rig);
+		if (second > 0 &&
+		    crash_life(&rig, n->then, world_io_count() + second, crash_kind(seed, 201 + (unsigned)second)))
+			(void)rig_twice(&rig);
+		if (rig.alive)
+			rig_crash(&rig, WORLD_KILL);
+		rig.window = window;
+		rig_finish(&rig, n->then);
+	}
+	rig_close(&rig);
+	return twice;
+}
+
+void scenario_narrowed(uint64_t seed)
+{
+	enum { SECONDS = 4 };
+	static const unsigned counts[][2] = {{1, 2}, {1, 3}, {2, 3}, {3, 2}};
+	struct narrowing n = {.options = short_run("narrowed", seed)};
+	uint64_t operations, hits = 0;
+
+	n.from = counts[seed % 4][0];
+	n.to = counts[seed % 4][1];
+	n.then = rig_pick(seed, 62, 2) ? n.to : 1 + (unsigned)rig_pick(seed, 63, 3);
+	n.options.quiet = true;
+	n.options.messages = 6;
+	n.options.recipients_max = LEDGER_RECIPIENTS_MAX;
+	/* With fewer connections than shards some lanes move, and recipients with them. */
+	n.options.connections = 1 + (unsigned)rig_pick(seed, 60, 2);
+	n.options.content_max = seed % 3 ? 3000 : 400000;
+	n.options.hop.mail_deferred = 1000000;
+	operations = narrowing_measure(&n);
+	for (uint64_t first = 1; first <= operations; first++) {
+		if (narrowing_end(&n, first, 0) == 0)
+			continue;
+		hits++;
+		for (unsigned i = 0; i < SECONDS; i++)
+			(void)narrowing_end(&n, first,
+					    1 + rig_pick(seed, (unsigned)first * SECONDS + i + 300, operations));
+	}
+	if (n.moved > 0 && hits == 0) {
+		struct rig rig;
+		rig_open(&rig, &n.options);
+		rig_fail(&rig, "of %llu operations none lay between a copy and what narrows the original",
+			 (unsigned long long)operations);
+		rig_close(&rig);
+	}
+}
+
 /* Some recipients of a message go to another shard while others are held: when their destination is back they are one
  * shard's. */
 void scenario_held_apart(uint64_t seed)
