@@ -12,6 +12,8 @@ struct succession {
 	const struct config *running;
 	const struct config_bounds *bounds;
 	struct config_problems *problems;
+	size_t *places; /* of `running`: where each destination of `next` will stand */
+	bool *taken;    /* by place: one of `next` stands there */
 };
 
 #define CANNOT(s, ...) config_problems_add((s)->problems, false, (s)->next->file, (struct config_place){0}, __VA_ARGS__)
@@ -48,14 +50,35 @@ static const struct config_destination *find(const struct config *config, const 
 	return NULL;
 }
 
+/* A place that nobody needs any more, or the first behind all. */
+static size_t new_place(const struct succession *s, size_t destination, size_t *count)
+{
+	const struct config_bounds *bounds = s->bounds;
+
+	for (size_t place = 0; bounds->free_for && place < s->running->destination_count; place++) {
+		if (!s->taken[place] && s->running->destinations[place].gone &&
+		    bounds->free_for(bounds->context, s->next, destination, place)) {
+			s->taken[place] = true;
+			return place;
+		}
+	}
+	return (*count)++;
+}
+
 /* Where each of the new destinations will stand; returns how many places there are then. */
-static size_t choose_places(const struct succession *s, size_t *places)
+static size_t choose_places(const struct succession *s)
 {
 	size_t count = s->running->destination_count;
 
 	for (size_t i = 0; i < s->next->destination_count; i++) {
-		if (!find(s->running, s->next->destinations[i].name, &places[i]))
-			places[i] = count++;
+		if (find(s->running, s->next->destinations[i].name, &s->places[i]))
+			s->taken[s->places[i]] = true;
+		else
+			s->places[i] = SIZE_MAX;
+	}
+	for (size_t i = 0; i < s->next->destination_count; i++) {
+		if (s->places[i] == SIZE_MAX)
+			s->places[i] = new_place(s, i, &count);
 	}
 	if (count > s->bounds->destinations)
 		CANNOT(s,
@@ -73,16 +96,18 @@ static bool make_gone(struct config_destination *place, const char *name, size_t
 	return place->name != NULL;
 }
 
-static bool move(struct config *next, const struct config *running, const size_t *places, size_t count)
+static bool move(const struct succession *s, size_t count)
 {
+	const struct config *running = s->running;
+	struct config *next = s->next;
+	const size_t *places = s->places;
 	struct config_destination *moved = calloc(count + 1, sizeof(*moved));
 	bool ok = moved != NULL;
 	size_t i;
 
 	for (i = 0; ok && i < running->destination_count; i++) {
 		const struct config_destination *before = &running->destinations[i];
-		size_t ignored;
-		if (!find(next, before->name, &ignored))
+		if (!s->taken[i])
 			ok = make_gone(&moved[i], before->name, strlen(before->name));
 	}
 	if (!ok) {
@@ -108,24 +133,28 @@ static bool move(struct config *next, const struct config *running, const size_t
 bool config_succeed(struct config *next, const struct config *running, const struct config_bounds *bounds,
 		    struct config_problems *problems)
 {
-	const struct succession s = {next, running, bounds, problems};
-	size_t *places = calloc(next->destination_count + 1, sizeof(*places));
-	size_t count;
-	bool ok = false;
+	const struct succession s = {
+		.next = next,
+		.running = running,
+		.bounds = bounds,
+		.problems = problems,
+		.places = calloc(next->destination_count + 1, sizeof(*s.places)),
+		.taken = calloc(running->destination_count + 1, sizeof(*s.taken)),
+	};
+	size_t count = 0;
+	bool memory = s.places && s.taken, ok = false;
 
-	if (!places) {
+	if (memory) {
+		check_spool(&s);
+		check_limits(&s);
+		count = choose_places(&s);
+	}
+	if (memory && problems->errors == 0)
+		memory = ok = move(&s, count);
+	if (!memory)
 		CANNOT(&s, "out of memory");
-		return false;
-	}
-	check_spool(&s);
-	check_limits(&s);
-	count = choose_places(&s, places);
-	if (problems->errors == 0) {
-		ok = move(next, running, places, count);
-		if (!ok)
-			CANNOT(&s, "out of memory");
-	}
-	free(places);
+	free(s.places);
+	free(s.taken);
 	return ok;
 }
 

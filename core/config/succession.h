@@ -3,8 +3,9 @@
  *
  * What stands is told by names: a destination, client or listener of the same name is the same. Destinations keep the
  * place they have, so that an index means the same before and after; one that the new file does not have leaves an
- * empty place with its name (`gone`), in case it comes back. What memory, files and threads were made for at the start
- * cannot change; each such difference is a sentence, and nothing is done where there is one.
+ * empty place with its name (`gone`), in case it comes back, until nothing refers to it and another needs it. What
+ * memory, files and threads were made for at the start cannot change; each such difference is a sentence, and nothing
+ * is done where there is one.
  */
 #ifndef POSTRIDER_CONFIG_SUCCESSION_H
 #define POSTRIDER_CONFIG_SUCCESSION_H
@@ -15,6 +16,10 @@
 struct config_bounds {
 	unsigned connections; /* of clients, at most */
 	size_t destinations;  /* places, at most; those that are gone included */
+	/* Nothing refers any more to the place of one that is gone, and it may be this destination's of `next` instead.
+	 * NULL: none may. */
+	bool (*free_for)(const void *context, const struct config *next, size_t destination, size_t place);
+	const void *context;
 };
 
 /* True: `next` may follow, and its destinations stand where those of `running` do. False: it may not, *problems has all

@@ -36,24 +36,6 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 		       : -ENOMEM;
 }
 
-static int extend(struct hold_destination *hold, const struct config_destination *destination)
-{
-	size_t h;
-
-	if (!hold->hosts) {
-		hold->room =
-			destination->host_count + HOLD_HOSTS_ROOM + (destination->mx_of ? HOLD_EXCHANGERS_ROOM : 0);
-		hold->hosts = calloc(hold->room, sizeof(struct hold_host));
-		if (!hold->hosts)
-			return -ENOMEM;
-	}
-	for (h = 0; h < destination->host_count; h++) {
-		if (!hold_host_of(hold, destination->hosts[h].text))
-			return atomic_load(&hold->hosts[hold->room - 1].name) ? -EXFULL : -ENOMEM;
-	}
-	return 0;
-}
-
 /* The directory of day budgets, beside the spools. */
 static int limits_directory(struct deliverers *shared, const struct config *config)
 {
@@ -128,7 +110,7 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 	int r = 0;
 
 	for (d = 0; d < config->destination_count && r == 0; d++)
-		r = extend(&shared->holds[d], &config->destinations[d]);
+		r = hold_extend(&shared->holds[d], &config->destinations[d]);
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = config->destinations[d].mailbox_count > 0
 			    ? 0
@@ -138,20 +120,30 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 	return r;
 }
 
+static void forget_account(struct account *account)
+{
+	budget_close(account->day);
+	account_deinit(account);
+	memset(account, 0, sizeof(*account));
+}
+
+void deliverers_forget(struct deliverers *shared, size_t destination)
+{
+	hold_deinit(&shared->holds[destination]);
+	forget_account(&shared->accounts[destination]);
+	memset(&shared->slots[destination], 0, sizeof(shared->slots[destination]));
+	mailbox_home_deinit(&shared->mailboxes[destination]);
+}
+
 void deliverers_deinit(struct deliverers *shared)
 {
-	size_t d, h;
+	size_t d;
 
-	for (d = 0; shared->holds && d < shared->room; d++) {
-		for (h = 0; h < shared->holds[d].room; h++)
-			free(shared->holds[d].hosts[h].name);
-		free(shared->holds[d].hosts);
-	}
+	for (d = 0; shared->holds && d < shared->room; d++)
+		hold_deinit(&shared->holds[d]);
 	free(shared->holds);
-	for (d = 0; shared->accounts && d < shared->room; d++) {
-		budget_close(shared->accounts[d].day);
-		account_deinit(&shared->accounts[d]);
-	}
+	for (d = 0; shared->accounts && d < shared->room; d++)
+		forget_account(&shared->accounts[d]);
 	if (shared->limits > 0)
 		disk_close(shared->limits);
 	free(shared->accounts);
@@ -231,6 +223,52 @@ static unsigned lanes_of(const struct plan *plan, const struct config *config)
 	return config->destination_count ? last->first_lane + last->lanes : 0;
 }
 
+/* ---- lanes that nobody needs ------------------------------------------------------------------------------------ */
+
+/* So many messages are looked through at once for a lane that one of them needs. Where there are more, lanes wait. */
+enum { LOOK_MOST = 1u << 16 };
+
+static void keep(struct deliverer *deliverer, unsigned lane)
+{
+	if (lane < deliverer->lane_count)
+		deliverer->outbound[lane].unused = false;
+}
+
+static void keep_lanes(void *context, struct mail *m)
+{
+	struct deliverer *deliverer = context;
+	struct delivery *d = NULL;
+
+	while ((d = mail_next(m, d)) != NULL) {
+		keep(deliverer, d->lane);
+		if (d->home > 0)
+			keep(deliverer, d->home - 1u);
+	}
+}
+
+/* What nothing refers to but its place may be another destination's with one of the next snapshots. */
+static void vacate(struct shard *shard, const struct snapshot *snapshot)
+{
+	struct deliverer *deliverer = shard->deliverer;
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; i < deliverer->lane_count; i++) {
+		struct outbound *o = &deliverer->outbound[i];
+		if (!o->shard || o->vacant)
+			continue;
+		o->unused = snapshot->unused[shard->plan->lanes[i].destination] && outbound_unused(o);
+		any |= o->unused;
+	}
+	if (!any || shard->store->mails.in_use > LOOK_MOST)
+		return;
+	store_mails(shard, keep_lanes, deliverer);
+	for (i = 0; i < deliverer->lane_count; i++) {
+		if (deliverer->outbound[i].shard && deliverer->outbound[i].unused && !deliverer->outbound[i].vacant)
+			outbound_vacate(&deliverer->outbound[i]);
+	}
+}
+
 bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
 {
 	struct deliverer *deliverer = shard->deliverer;
@@ -251,6 +289,7 @@ bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
 		}
 		deliverer->lane_count = deliverer->lane_count > i + 1 ? deliverer->lane_count : i + 1;
 	}
+	vacate(shard, snapshot);
 	return true;
 }
 

@@ -62,6 +62,8 @@ void deliverers_deinit(struct deliverers *shared);
 /* Places for hosts that this configuration has and the one before had not; nothing that shards look at changes. 0,
  * -errno of memory or of a budget's file, or -EXFULL: more hosts than a destination has room for. */
 int deliverers_extend(struct deliverers *shared, const struct config *config);
+/* What was learned at a place that becomes another's, and nothing refers to it: see outbound_vacate(). */
+void deliverers_forget(struct deliverers *shared, size_t destination);
 /* The same for the mailboxes of a snapshot: what their limits need. 0 or -errno, as before. */
 int deliverers_extend_mailboxes(struct deliverers *shared, const struct config *config,
 				struct mailbox_set *const *sets);

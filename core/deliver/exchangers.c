@@ -182,7 +182,7 @@ static void take_answer(struct exchangers *x)
 		return;
 	}
 	if (!put_hosts(x, order, count)) {
-		failed(x, "out of memory, or more different hosts than there is room for: a restart makes room");
+		failed(x, "out of memory, or more different hosts at a time than there is room for");
 		return;
 	}
 	x->failures = 0;

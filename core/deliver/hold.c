@@ -3,10 +3,13 @@
  */
 #include "core/deliver/hold.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tell.h"
@@ -27,28 +30,109 @@ static uint64_t interval_ns(uint32_t refused)
 	return interval < HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS ? interval : HOLD_PROBE_MAX_MS * CLOCK_NS_PER_MS;
 }
 
-struct hold_host *hold_host_of(struct hold_destination *destination, const char *name)
+/* ---- places ----------------------------------------------------------------------------------------------------- */
+
+/* Nobody has it, and the configuration that is about to be in force has not either. */
+static bool may_go(const struct hold_destination *destination, const struct hold_host *host)
 {
-	char *own = NULL, *there;
+	return !host->name || (host->users == 0 && host->generation != destination->generation);
+}
+
+/* The lock is held. 0, -ENOMEM, -EXFULL. */
+static int find(struct hold_destination *destination, const char *name, struct hold_host **out)
+{
+	struct hold_host *place = NULL;
+	char *own;
 	size_t i;
 
 	for (i = 0; i < destination->room; i++) {
 		struct hold_host *host = &destination->hosts[i];
+		*out = host;
+		if (host->name && strcmp(host->name, name) == 0)
+			return 0;
+		/* What is free for longer is known less. */
+		if (may_go(destination, host) && (!place || (place->name && !host->name)))
+			place = host;
+	}
+	own = place ? strdup(name) : NULL;
+	if (!own)
+		return place ? -ENOMEM : -EXFULL;
+	account_deinit(&place->account);
+	free(place->name);
+	memset(place, 0, sizeof(*place));
+	place->name = own;
+	*out = place;
+	return 0;
+}
 
-		there = atomic_load(&host->name);
-		if (!there && !own && !(own = strdup(name)))
-			return NULL;
-		/* Another thread may be quicker, with this name or another. */
-		if (!there && atomic_compare_exchange_strong(&host->name, &there, own))
-			return host;
-		if (strcmp(there, name) == 0) {
-			free(own);
-			return host;
+int hold_extend(struct hold_destination *destination, const struct config_destination *config)
+{
+	struct hold_host *host;
+	int r = 0;
+	size_t h;
+
+	if (!destination->hosts) {
+		destination->room = config->host_count + HOLD_HOSTS_ROOM + (config->mx_of ? HOLD_EXCHANGERS_ROOM : 0);
+		destination->hosts = calloc(destination->room, sizeof(*destination->hosts));
+		if (!destination->hosts)
+			return -ENOMEM;
+		pthread_mutex_init(&destination->lock, NULL);
+	}
+	pthread_mutex_lock(&destination->lock);
+	/* First all that stay, or a new one takes the place of one of those. */
+	destination->generation++;
+	for (h = 0; h < destination->room; h++) {
+		for (size_t k = 0; k < config->host_count; k++) {
+			const char *name = destination->hosts[h].name;
+			if (name && strcmp(name, config->hosts[k].text) == 0)
+				destination->hosts[h].generation = destination->generation;
 		}
 	}
-	free(own);
-	return NULL;
+	for (h = 0; h < config->host_count && r == 0; h++) {
+		r = find(destination, config->hosts[h].text, &host);
+		if (r == 0)
+			host->generation = destination->generation;
+	}
+	pthread_mutex_unlock(&destination->lock);
+	return r;
 }
+
+void hold_deinit(struct hold_destination *destination)
+{
+	size_t h;
+
+	for (h = 0; h < destination->room; h++) {
+		account_deinit(&destination->hosts[h].account);
+		free(destination->hosts[h].name);
+	}
+	if (destination->hosts)
+		pthread_mutex_destroy(&destination->lock);
+	free(destination->hosts);
+	memset(destination, 0, sizeof(*destination));
+}
+
+struct hold_host *hold_host_take(struct hold_destination *destination, const char *name)
+{
+	struct hold_host *host;
+	int r;
+
+	pthread_mutex_lock(&destination->lock);
+	r = find(destination, name, &host);
+	if (r == 0)
+		host->users++;
+	pthread_mutex_unlock(&destination->lock);
+	return r == 0 ? host : NULL;
+}
+
+void hold_host_give_back(struct hold_destination *destination, struct hold_host *host)
+{
+	pthread_mutex_lock(&destination->lock);
+	assert(host->users > 0);
+	host->users--;
+	pthread_mutex_unlock(&destination->lock);
+}
+
+/* ---- probes ------------------------------------------------------------------------------------------------------ */
 
 enum hold_claim hold_claim(struct hold_host *host, uint64_t now_ns, uint64_t *next_ns)
 {

@@ -21,6 +21,7 @@
 #ifndef POSTRIDER_DELIVER_HOLD_H
 #define POSTRIDER_DELIVER_HOLD_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@
 #include "core/deliver/account.h"
 #include "core/deliver/verdict.h"
 
+struct config_destination;
 struct outbound;
 struct host;
 struct delivery;
@@ -49,15 +51,20 @@ struct hold_host {
 	_Atomic(uint32_t) refused; /* probes in a row */
 	_Atomic(uint32_t) stage;   /* where it refuses */
 	struct account account;    /* where it said that it is too much (account.h) */
-	_Atomic(char *) name;      /* owned: as the configuration writes the host; NULL: a free place */
+	/* Under the destination's lock. */
+	char *name;          /* owned: as the configuration writes the host; NULL: a free place */
+	unsigned users;      /* hosts of lanes */
+	unsigned generation; /* of the configuration that had it last */
 };
 
-/* Hosts that a reload may add to a destination, and those that the DNS may name for it while the process runs. */
+/* Hosts that a destination may have beside those that it came with, at a time: by reloads, and named by the DNS. */
 enum { HOLD_HOSTS_ROOM = 16, HOLD_EXCHANGERS_ROOM = 64 };
 
 struct hold_destination {
-	struct hold_host *hosts; /* owned: those with a name, and room for more behind them */
+	struct hold_host *hosts; /* owned */
 	size_t room;
+	pthread_mutex_t lock; /* where hosts come and go, which is with a configuration or an answer of the DNS */
+	unsigned generation;
 	_Atomic(uint64_t) tell_ns[REASON_COUNT]; /* told, and not to be told again before; 0: not told */
 	_Atomic(uint64_t) released_ns;
 	_Atomic(uint32_t) releases; /* how often held mail was let go */
@@ -66,9 +73,14 @@ struct hold_destination {
 
 /* That of the lane's destination. */
 struct hold_destination *hold_destination_of(const struct outbound *o);
-/* The one of that name, which has its place from now on. From any thread, without a lock. NULL: no memory, or no room.
+/* Places for the hosts of a configuration that is about to come; once for each. What neither it nor a lane has gives
+ * its place to others. 0, -ENOMEM, or -EXFULL. */
+int hold_extend(struct hold_destination *destination, const struct config_destination *config);
+void hold_deinit(struct hold_destination *destination);
+/* The one of that name, for one host of a lane, until that gives it back. From any thread. NULL: no memory, or no room.
  */
-struct hold_host *hold_host_of(struct hold_destination *destination, const char *name);
+struct hold_host *hold_host_take(struct hold_destination *destination, const char *name);
+void hold_host_give_back(struct hold_destination *destination, struct hold_host *host);
 
 static inline bool hold_in_force(const struct hold_host *host)
 {

@@ -31,10 +31,14 @@ static void on_timer(struct wheel_timer *timer)
 
 /* ---- what the configuration says -------------------------------------------------------------------------------- */
 
-static void free_host(struct host *host)
+static void free_host(struct outbound *o, struct host *host)
 {
 	if (!host)
 		return;
+	if (host->hold) {
+		account_leave(&host->hold->account, &host->turn);
+		hold_host_give_back(hold_destination_of(o), host->hold);
+	}
 	if (host->ticket)
 		tls_ticket_free(host->ticket);
 	free(host->own.text);
@@ -64,14 +68,14 @@ static struct host *new_host(struct outbound *o, const struct config_host *confi
 	host->own.text = strdup(config->text);
 	host->own.name = strdup(config->name);
 	if (!host->own.text || !host->own.name) {
-		free_host(host);
+		free_host(o, host);
 		return NULL;
 	}
 	host->config = &host->own;
 	/* Of the configuration's own deliverers_extend() has seen that there is room. */
-	host->hold = hold_host_of(hold_destination_of(o), config->text);
+	host->hold = hold_host_take(hold_destination_of(o), config->text);
 	if (!host->hold) {
-		free_host(host);
+		free_host(o, host);
 		return NULL;
 	}
 	names_init(o, host);
@@ -84,18 +88,31 @@ struct arrangement {
 	size_t count, total;
 };
 
-static void undo(struct arrangement *a, const struct outbound *o)
+static void undo(struct arrangement *a, struct outbound *o)
 {
 	size_t i;
 
 	for (i = 0; i < a->count; i++) {
 		if (!find_host(o->hosts, o->host_total, a->hosts[i]->config->text))
-			free_host(a->hosts[i]);
+			free_host(o, a->hosts[i]);
 	}
 	free(a->hosts);
 }
 
-/* Those the destination has, in its order, then those it had. False: no memory. One written twice is one. */
+/* A connection is there, or a question for its name is out. */
+static bool in_use(const struct outbound *o, const struct host *host)
+{
+	const struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		if (container_of(link, struct connection, link)->host == host)
+			return true;
+	}
+	return question_out(&host->name.asked.question);
+}
+
+/* Those the destination has, in its order, then those it had that are still in use. False: no memory. One written twice
+ * is one. */
 static bool arrange(struct arrangement *a, struct outbound *o, const struct config_host *hosts, size_t count)
 {
 	size_t i;
@@ -118,7 +135,7 @@ static bool arrange(struct arrangement *a, struct outbound *o, const struct conf
 	}
 	a->total = a->count;
 	for (i = 0; i < o->host_total; i++) {
-		if (find_host(a->hosts, a->count, o->hosts[i]->config->text))
+		if (find_host(a->hosts, a->count, o->hosts[i]->config->text) || !in_use(o, o->hosts[i]))
 			continue;
 		a->hosts[a->total++] = o->hosts[i];
 	}
@@ -142,6 +159,10 @@ static void put(struct outbound *o, const struct arrangement *a)
 {
 	size_t i;
 
+	for (i = 0; i < o->host_total; i++) {
+		if (!find_host(a->hosts, a->total, o->hosts[i]->config->text))
+			free_host(o, o->hosts[i]);
+	}
 	free(o->hosts);
 	o->hosts = a->hosts;
 	o->host_count = a->count;
@@ -209,6 +230,15 @@ static bool stays(const struct outbound *o, const struct mailbox *mailbox)
 	return mailbox ? mailbox_find(o->mailboxes, mailbox) != NULL : o->mailboxes == NULL;
 }
 
+/* Of another destination, or of the one that it was. */
+static void occupy(struct outbound *o)
+{
+	struct destination_plan *place = &o->shard->plan->destinations[o->shard->plan->lanes[o->index].destination];
+
+	o->vacant = false;
+	atomic_fetch_sub_explicit(&place->vacant, 1, memory_order_relaxed);
+}
+
 bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 {
 	const unsigned d = o->shard->plan->lanes[o->index].destination;
@@ -220,6 +250,8 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 
 	if (now == before)
 		return true; /* done already, and another lane was short of memory */
+	if (o->vacant && !now->gone)
+		occupy(o);
 	if (!exchangers_take(&o->exchangers, o, now, on_exchangers) || !arrange_all(&a, o, now))
 		return false;
 	put(o, &a);
@@ -254,11 +286,52 @@ void outbound_deinit(struct outbound *o)
 	size_t i;
 
 	for (i = 0; i < o->host_total; i++)
-		free_host(o->hosts[i]);
+		free_host(o, o->hosts[i]);
 	free(o->hosts);
 	exchangers_free(o->exchangers);
 	match_end(&o->matching, NULL);
 	lane_deinit(&o->lane);
+}
+
+bool outbound_unused(const struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++) {
+		if (in_use(o, o->hosts[i]))
+			return false;
+	}
+	return o->destination->gone && o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
+	       !slots_registered(o->slots, outbound_number(o)) && o->loading == 0 && list_empty(&o->loaded) &&
+	       o->matching.waiting == 0 && !o->budget_writing && !o->budget_waits &&
+	       !(o->exchangers && question_out(&o->exchangers->asked.base.question));
+}
+
+void outbound_vacate(struct outbound *o)
+{
+	struct destination_plan *place = &o->shard->plan->destinations[o->shard->plan->lanes[o->index].destination];
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++)
+		free_host(o, o->hosts[i]);
+	free(o->hosts);
+	o->hosts = NULL;
+	o->host_count = o->host_total = 0;
+	exchangers_free(o->exchangers);
+	o->exchangers = NULL;
+	wheel_disarm(&o->shard->wheel, &o->timer);
+	account_leave(o->account, &o->turn);
+	if (o->away)
+		atomic_fetch_sub(&hold_destination_of(o)->away, 1);
+	o->away = o->lent_to = o->holds_waiting = o->slot_wanted = false;
+	o->failures_seen = o->releases_seen = o->crowd = o->mailbox_turn = 0;
+	o->failure[0] = '\0';
+	o->limited_until_ns = o->crowd_until_ns = o->budget_retry_ns = o->overdue_ns = 0;
+	o->grown_ns = o->look_ns = o->rate_since_ns = o->rate_count = o->rate = 0;
+	place_lane_ready(o->shard, o->index, 0);
+	o->vacant = true;
+	/* All that was done here is done before somebody else has the place. */
+	atomic_fetch_add_explicit(&place->vacant, 1, memory_order_release);
 }
 
 void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)

@@ -113,6 +113,8 @@ struct outbound {
 	enum stage failure_stage; /* the last failure of a host, as an event tells it */
 	char failure[200];
 	unsigned failures_seen; /* connections that failed since this process started */
+	bool unused;            /* nothing is under way here for a destination that is gone; for deliverer.c */
+	bool vacant;            /* nor does anything refer to it: it is counted in the plan */
 };
 
 /* `o` is zeroed but for its lane, which recovery may have filled. 0 or -ENOMEM. */
@@ -121,6 +123,11 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
  * TLS, take no more messages. False: no memory, nothing has changed. */
 bool outbound_take(struct outbound *o, const struct snapshot *snapshot);
 void outbound_deinit(struct outbound *o);
+/* Of a destination that is gone: no connection, nothing asked, read or waited for. */
+bool outbound_unused(const struct outbound *o);
+/* Nor does any delivery refer to it: what was learned of the destination is forgotten, and the place may be another's,
+ * as outbound_take() finds then. */
+void outbound_vacate(struct outbound *o);
 /* There is something to do for this lane at the end of the turn. */
 static inline void outbound_wake(struct shard *shard, unsigned lane)
 {

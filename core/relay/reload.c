@@ -45,6 +45,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	free(snapshot->users);
 	free(snapshot->listeners);
 	free(snapshot->terms);
+	free(snapshot->unused);
 	if (snapshot->owns_config)
 		config_free((struct config *)snapshot->config);
 	free(snapshot);
@@ -109,13 +110,14 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 	/* With room for what recovery adds. */
 	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));
 	snapshot->mailboxes = calloc(relay->plan.destination_room + 1, sizeof(struct mailbox_set *));
+	snapshot->unused = calloc(relay->plan.destination_room + 1, sizeof(*snapshot->unused));
 	if (any_limited(config))
 		snapshot->client_connections = calloc(config->client_count, sizeof(_Atomic(unsigned) *));
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
 	if (snapshot->users)
 		memset(snapshot->users, 0, size);
 	snapshot->listeners = calloc(config->listener_count + 1, sizeof(*snapshot->listeners));
-	if (make_terms(snapshot) && snapshot->listeners && snapshot->tls && snapshot->mailboxes &&
+	if (make_terms(snapshot) && snapshot->listeners && snapshot->tls && snapshot->mailboxes && snapshot->unused &&
 	    (snapshot->client_connections || !any_limited(config)) && snapshot->users)
 		return snapshot;
 	free_snapshot(snapshot);
@@ -286,8 +288,8 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 		r = deliverers_extend_mailboxes(&relay->deliverers, next, snapshot->mailboxes);
 	if (r == -EXFULL)
 		return refuse(problems, next,
-			      "a destination would have more different hosts than this process has room for: restart "
-			      "it");
+			      "a destination would have more different hosts at a time than this process has room for: "
+			      "restart it");
 	if (r < 0 && r != -ENOMEM)
 		return refuse(
 			problems, next,
@@ -353,24 +355,65 @@ static struct snapshot *prepare_next(struct relay *relay, struct config *next, s
 	return snapshot;
 }
 
+/* ---- places ------------------------------------------------------------------------------------------------------ */
+
+/* Sessions go by the snapshot that they began with, and a session stays until its messages are stored: so what none of
+ * those that are left knows, no message will come for. */
+static void find_unused(const struct relay *relay, struct snapshot *next)
+{
+	const struct snapshot *older;
+	size_t d;
+
+	for (d = 0; d < next->config->destination_count; d++)
+		next->unused[d] = next->config->destinations[d].gone;
+	for (older = relay->snapshot; older; older = older->older) {
+		for (d = 0; d < older->config->destination_count; d++)
+			next->unused[d] = next->unused[d] && older->config->destinations[d].gone;
+	}
+}
+
+static bool free_for(const void *context, const struct config *next, size_t destination, size_t place)
+{
+	const struct relay *relay = context;
+
+	return plan_fits(&relay->plan, place, next, destination, relay->shard_count);
+}
+
+/* Nothing is known there of those that had these places. */
+static void forget_former(struct relay *relay, const struct config *next)
+{
+	const struct config *running = relay->snapshot->config;
+	size_t d;
+
+	for (d = 0; d < running->destination_count; d++) {
+		if (strcmp(running->destinations[d].name, next->destinations[d].name) != 0)
+			deliverers_forget(&relay->deliverers, d);
+	}
+}
+
 bool reload_begin(struct relay *relay, struct config *next, struct config_problems *problems)
 {
 	const struct config_bounds bounds = {
 		.connections = relay->config->limits.connections,
 		.destinations = relay->plan.destination_room,
+		.free_for = free_for,
+		.context = relay,
 	};
 	size_t planned = relay->plan.destination_count;
 	struct snapshot *snapshot;
 	unsigned i;
 
+	(void)reload_sweep(relay);
 	if (!config_succeed(next, relay->snapshot->config, &bounds, problems))
 		return false;
+	forget_former(relay, next);
 	plan_extend(&relay->plan, next, relay->shard_count);
 	snapshot = prepare_next(relay, next, problems);
 	if (!snapshot) {
 		plan_shrink(&relay->plan, planned);
 		return false;
 	}
+	find_unused(relay, snapshot);
 	snapshot->owns_config = true;
 	snapshot->older = relay->snapshot;
 	relay->snapshot = snapshot;

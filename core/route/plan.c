@@ -68,7 +68,7 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 
 		if (takes_over(plan, config, d))
 			lanes = shard_count;
-		plan->destinations[d] = (struct destination_plan){first, lanes};
+		plan->destinations[d] = (struct destination_plan){.first_lane = first, .lanes = lanes};
 		for (i = 0; i < lanes; i++) {
 			struct lane_plan *lane = &plan->lanes[first + i];
 			lane->destination = (uint16_t)d;
@@ -76,6 +76,31 @@ void plan_extend(struct plan *plan, const struct config *config, unsigned shard_
 		}
 		plan->lane_count += lanes;
 	}
+}
+
+static bool is_fallback(const struct config *config, size_t destination)
+{
+	size_t d;
+
+	for (d = 0; d < config->destination_count; d++) {
+		if (config->destinations[d].fallback == destination + 1)
+			return true;
+	}
+	return false;
+}
+
+bool plan_fits(const struct plan *plan, size_t place, const struct config *config, size_t destination,
+	       unsigned shard_count)
+{
+	struct destination_plan *there = &plan->destinations[place];
+	unsigned lanes = lanes_with_fallback(config, &config->destinations[destination], shard_count);
+
+	if (atomic_load_explicit(&there->vacant, memory_order_acquire) < there->lanes)
+		return false;
+	if (is_fallback(config, destination))
+		lanes = shard_count;
+	/* The lanes of two that belong together stand on the same shards: that is sure where they stand on all. */
+	return there->lanes == lanes && (config->destinations[destination].fallback == 0 || lanes == shard_count);
 }
 
 void plan_shrink(struct plan *plan, size_t destinations)

@@ -1,8 +1,8 @@
 /*
  * core/route/plan.h - which lanes each destination has, and which shard owns each.
  *
- * Made at the start and read by all shards; but for the figures of place.h nothing in it changes, except that
- * destinations may be added behind the others, in the room left for them, before any shard hears of them.
+ * Made at the start and read by all shards; but for the figures of place.h, and `vacant`, nothing in it changes, except
+ * that destinations may be added behind the others, in the room left for them, before any shard hears of them.
  */
 #ifndef POSTRIDER_ROUTE_PLAN_H
 #define POSTRIDER_ROUTE_PLAN_H
@@ -22,6 +22,7 @@ struct lane_plan {
 
 struct destination_plan {
 	unsigned first_lane, lanes; /* in plan.lanes */
+	_Atomic(uint32_t) vacant;   /* lanes to which nothing refers: of one that is gone. Counted by their owners */
 };
 
 struct plan {
@@ -32,7 +33,7 @@ struct plan {
 	size_t destination_count, destination_room;
 };
 
-enum { PLAN_ROOM = 2048 }; /* destinations that may be added; fewer where there are many shards */
+enum { PLAN_ROOM = 2048 }; /* destinations beside those of the start; fewer where there are many shards */
 
 /* A destination whose mailboxes send as different senders has one lane, of which each connection can be had. Others
  * have one lane per shard, or one per allowed connection if those are fewer when it is planned, so that
@@ -44,6 +45,9 @@ void plan_deinit(struct plan *plan);
 void plan_extend(struct plan *plan, const struct config *config, unsigned shard_count);
 /* Takes back what plan_extend() has added behind so many destinations; no shard has heard of it. */
 void plan_shrink(struct plan *plan, size_t destinations);
+/* Nothing refers to the lanes of `place`, and there are as many as the destination would have elsewhere. */
+bool plan_fits(const struct plan *plan, size_t place, const struct config *config, size_t destination,
+	       unsigned shard_count);
 /* Each shard that has a lane of the destination has one of the other. */
 bool plan_may_take_over(const struct plan *plan, size_t destination, size_t fallback);
 /* Fewer lanes for a destination, before any shard hears of them: nothing may be in the others. */

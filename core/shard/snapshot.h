@@ -32,6 +32,7 @@ struct snapshot {
 	struct snapshot *older; /* of whoever made it */
 	const struct config *config;
 	bool owns_config;
+	bool *unused; /* owned, per destination: gone, and none of the older snapshots there still are has it */
 	struct tls_context **tls;    /* owned, per destination; NULL: no TLS */
 	struct inbound_tls *inbound; /* owned: of listeners (core/receive/inbound_tls.h) */
 	struct fair_terms *terms;    /* owned: of clients that are not as others, sorted (queue/fair.h) */

@@ -496,7 +496,32 @@ def new_names(reloads):
 
 @case
 def a_new_name_with_each_reload():
-    new_names(150)
+    new_names(60)
+
+
+@case
+def names_and_hosts_give_their_places_back():
+    """5,000 names in one process, a hundred at a time, and a hundred hosts of one destination."""
+    with Workspace() as work:
+        hop, other = work.own(NextHop()), work.own(NextHop())
+        configuration = work.configuration([hop.host])
+        first = configuration['destinations'][0]
+        it = Reloadable(work, configuration)
+        for n in range(50):
+            hosts = [other.host] + ['127.0.0.1:%d' % (10000 + 5 * n + k) for k in range(5)]
+            customers = [{'name': 'customer-%d' % (100 * n + k), 'hosts': [hop.host], 'tls': {'mode': 'none'}}
+                         for k in range(100)]
+            configuration['destinations'] = [dict(first, hosts=hosts), *customers]
+            configuration['routes'] = [{'recipient': '*@other.example', 'destination': first['name']},
+                                       {'destination': customers[n]['name']}]
+            it.reload()
+            if n % 7 == 0 or n == 49:
+                arrived = len(hop.arrivals), len(other.arrivals)
+                it.send(2 * n)
+                it.send(2 * n + 1, recipient='somebody@other.example')
+                hop.wait_arrivals(arrived[0] + 1)
+                other.wait_arrivals(arrived[1] + 1)
+        it.relay.terminate()
 
 
 @case

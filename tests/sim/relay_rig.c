@@ -50,6 +50,7 @@ static const char rig_yaml[] =
 	"messages_in_flight: %u, recipients_per_message: %u%s }, pacing: %s }\n"
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u } }\n"
+	"%s"
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
 	"retry: %s\n"
 	"limits: { errors_per_session: 1000 }\n"
@@ -192,13 +193,36 @@ void rig_close(struct rig *rig)
 
 /* ---- the process -------------------------------------------------------------------------------------------- */
 
+/* As long as "two". */
+static void name_of(char out[4], unsigned n)
+{
+	snprintf(out, 4, "n%c%c", 'a' + n / 26 % 26, 'a' + n % 26);
+}
+
+static const char *names_before(const struct rig_options *o)
+{
+	static char text[8192];
+	size_t length = 0;
+	char name[4];
+
+	text[0] = '\0';
+	for (unsigned n = 1; o->all_names && n < o->name; n++) {
+		name_of(name, n);
+		length +=
+			(size_t)snprintf(text + length, sizeof(text) - length,
+					 "  - { name: %s, hosts: [\"127.0.0.1:3002\"], tls: { mode: none } }\n", name);
+	}
+	return text;
+}
+
 static struct config *parse_config(const struct rig *rig, unsigned shards)
 {
 	const struct rig_options *o = &rig->options;
 	unsigned connections = o->connections ? o->connections : 4, in_flight = o->in_flight ? o->in_flight : 16;
 	unsigned each = o->each ? o->each : 100;
 	static struct config_problems problems;
-	char text[4096];
+	static char text[16384];
+	char name[4];
 	int n = snprintf(text, sizeof(text), rig_yaml, shards, o->size_mib ? o->size_mib : 128,
 			 o->listeners ? o->listeners : "{ name: lan, address: \"127.0.0.1:2525\" }",
 			 o->second_listener ? ", { name: more, address: \"127.0.0.1:2526\" }" : "",
@@ -207,7 +231,7 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"",
 			 o->signing_in ? o->signing_in : "tls: { mode: none }", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
-			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
+			 names_before(o), o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
 			 o->more ? o->more : "");
 
 	if (o->exchangers) {
@@ -218,6 +242,11 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 		memcpy(strstr(text, "name: two"), "name: new", 9);
 		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);
 		strstr(text, "destination: one }, ")[18] = ' ';
+	}
+	if (o->name) {
+		name_of(name, o->name);
+		memcpy(strstr(text, "name: two") + 6, name, 3);
+		memcpy(strstr(text, "destination: two") + 13, name, 3);
 	}
 	struct config *config = config_parse("rig.yaml", text, (size_t)n, &problems);
 	if (!config)

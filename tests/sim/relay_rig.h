@@ -66,6 +66,8 @@ struct rig_options {
 	/* In place of the rig's listeners and clients, and more keys: YAML. */
 	const char *listeners, *relaying, *more;
 	bool gone;              /* the second destination, and what leads there */
+	unsigned name;          /* the second destination has another, of so many; 0: "two" */
+	bool all_names;         /* and all those before are there, too */
 	const char *hosts;      /* of the first destination: YAML, or NULL */
 	bool exchangers;        /* it is a domain, whose exchangers they are (mx_of) */
 	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
@@ -154,10 +156,10 @@ void rig_heal(struct rig *rig);
 void rig_finish(struct rig *rig, unsigned shards);
 /* Reads the spools of a stopped relay and compares. `ended`: nothing may be queued any more. */
 void rig_audit(struct rig *rig, bool ended);
-void rig_close(struct rig *rig);
-void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Recipients that more than one record on the disk would deliver to, were each spool read by itself. */
 unsigned rig_twice(struct rig *rig);
+void rig_close(struct rig *rig);
+void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A failure if more came than the meter allows. */
 void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter);

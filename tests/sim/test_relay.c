@@ -27,6 +27,7 @@ static const struct scenario scenarios[] = {
 	{"narrowed", scenario_narrowed, 12},
 	{"full_reshard", scenario_full_reshard, 4},
 	{"reload", scenario_reload, 12},
+	{"renamed", scenario_renamed, 12},
 	{"held_apart", scenario_held_apart, 2},
 	{"memory", scenario_memory, 2},
 	{"outage", scenario_outage, 4},

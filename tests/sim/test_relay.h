@@ -75,6 +75,7 @@ void scenario_disk(uint64_t seed);
 void scenario_reshard(uint64_t seed);
 void scenario_narrowed(uint64_t seed);
 void scenario_reload(uint64_t seed);
+void scenario_renamed(uint64_t seed);
 void scenario_full_reshard(uint64_t seed);
 void scenario_held_apart(uint64_t seed);
 void scenario_memory(uint64_t seed);

@@ -97,6 +97,56 @@ static void step(struct rig *rig)
 	}
 }
 
+/* A destination has another name with nearly each reload, and mail waits for some of them: none is mistaken for
+ * another. Where all mail goes before the next name comes, the places of those before are used again. */
+void scenario_renamed(uint64_t seed)
+{
+	enum { NAMES = 50, PLACES = 8 };
+	const bool calm = seed % 2;
+	struct rig_options options = {
+		.scenario = "renamed",
+		.seed = seed,
+		.quiet = calm,
+		.clients = 3,
+		.messages = 5,
+		.recipients_max = 1 + (unsigned)rig_pick(seed, 3, 4),
+		.connections = rig_pick(seed, 4, 3) ? RIG_SHARDS_MAX : 1,
+	};
+	struct rig rig;
+
+	if (!calm)
+		bad_hop(&options.hop, seed);
+	rig_open(&rig, &options);
+	start(&rig);
+	for (unsigned i = 1; i <= NAMES && rig.alive && rig.failures == 0; i++) {
+		if (rig_clients_done(&rig)) {
+			rig_clients_free(&rig);
+			rig_clients(&rig);
+		}
+		if (calm)
+			(void)rig_run(&rig, rig_quiet, 600 * CLOCK_NS_PER_S);
+		else
+			(void)rig_run(&rig, rig_quiet, world_below(3000) * CLOCK_NS_PER_MS);
+		if (!calm && world_below(10) == 0) {
+			rig_crash(&rig, world_below(2) ? WORLD_KILL : WORLD_POWER_CUT);
+			start(&rig);
+		}
+		rig.options.name = world_below(5) ? i : 1 + (unsigned)world_below(i);
+		if (rig_taken(&rig) && !rig_reload(&rig))
+			rig_fail(&rig, "a reload is refused");
+		if (rig_run(&rig, rig_taken, TAKEN_S * CLOCK_NS_PER_S) != WORLD_DONE && !rig_broken(&rig))
+			rig_fail(&rig, "not all shards have taken the new configuration");
+	}
+	if (calm && rig.relay.plan.destination_count > PLACES)
+		rig_fail(&rig, "%zu places for one destination and those before it", rig.relay.plan.destination_count);
+	rig.options.name = NAMES;
+	rig.options.all_names = true;
+	if (rig.alive && rig_taken(&rig) && !rig_reload(&rig) && !rig_broken(&rig))
+		rig_fail(&rig, "the last reload is refused");
+	rig_finish(&rig, 3);
+	rig_close(&rig);
+}
+
 void scenario_reload(uint64_t seed)
 {
 	struct rig_options options = {

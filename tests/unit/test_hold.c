@@ -1,4 +1,5 @@
 /* tests/unit/test_hold.c - who may probe a host that refuses this relay, and when (hold.h). */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
@@ -211,6 +212,48 @@ static void test_alarms(void)
 	CHECK_EQ(atomic_load(&holds.tell_ns[REASON_SENDER]), 0);
 }
 
+/* As many hosts at a time as there is room for, and any number one after the other; who is in use keeps his place. */
+static void test_places(void)
+{
+	struct config_host config[2] = {{.text = "first:25"}, {.text = "second:25"}};
+	struct config_destination changing = {.name = "changing", .hosts = config, .host_count = 2};
+	struct hold_destination places = {0};
+	struct hold_host *first, *taken[HOLD_HOSTS_ROOM];
+	char name[20];
+
+	CHECK_EQ(hold_extend(&places, &changing), 0);
+	first = hold_host_take(&places, "first:25");
+	atomic_store(&first->probe_ns, 7);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "host-%u:25", i);
+		config[1].text = name;
+		CHECK_EQ(hold_extend(&places, &changing), 0);
+		taken[0] = hold_host_take(&places, name);
+		CHECK(taken[0] && !hold_in_force(taken[0]));
+		CHECK(hold_host_take(&places, name) == taken[0]);
+		atomic_store(&taken[0]->probe_ns, 8);
+		hold_host_give_back(&places, taken[0]);
+		hold_host_give_back(&places, taken[0]);
+		CHECK(hold_host_take(&places, "first:25") == first && hold_in_force(first));
+		hold_host_give_back(&places, first);
+	}
+	/* The last one is the configuration's, whoever has it. */
+	for (unsigned i = 0; i < HOLD_HOSTS_ROOM; i++) {
+		snprintf(name, sizeof(name), "full-%u:25", i);
+		taken[i] = hold_host_take(&places, name);
+		CHECK(taken[i] != NULL);
+	}
+	CHECK(hold_host_take(&places, "one more:25") == NULL);
+	config[1].text = name;
+	CHECK_EQ(hold_extend(&places, &changing), 0);
+	CHECK((taken[0] = hold_host_take(&places, "one more:25")) != NULL);
+	config[1].text = (char *)"another:25";
+	CHECK_EQ(hold_extend(&places, &changing), -EXFULL);
+	hold_host_give_back(&places, taken[0]);
+	CHECK_EQ(hold_extend(&places, &changing), 0);
+	hold_deinit(&places);
+}
+
 int main(void)
 {
 	RUN(test_probes);
@@ -219,5 +262,6 @@ int main(void)
 	RUN(test_age);
 	RUN(test_follow);
 	RUN(test_alarms);
+	RUN(test_places);
 	return check_end();
 }

@@ -39,7 +39,7 @@ static void test_leave(void)
 static struct shard shards[3];
 static struct shard *shard_list[3] = {&shards[0], &shards[1], &shards[2]};
 static struct lane_plan lanes[4] = {{.owner = 2}, {.owner = 0}, {.owner = 1}, {.destination = 1, .owner = 1}};
-static struct destination_plan destinations[2] = {{0, 3}, {3, 1}};
+static struct destination_plan destinations[2] = {{.first_lane = 0, .lanes = 3}, {.first_lane = 3, .lanes = 1}};
 static struct plan plan = {.destinations = destinations, .lanes = lanes, .lane_count = 4};
 
 static void test_choose(void)

@@ -135,10 +135,52 @@ static void test_places(void)
 	config_free(third);
 }
 
+/* The first one may have the place of "b", and no other. */
+static bool free_for(const void *context, const struct config *next, size_t destination, size_t place)
+{
+	return destination == *(const size_t *)context && place == 1;
+}
+
+/* The place of one that is gone, where nothing refers to it any more, becomes another's; its own name has it before. */
+static void test_places_again(void)
+{
+	size_t who = 0;
+	struct config_bounds room = {.connections = 10000, .destinations = 3, .free_for = free_for, .context = &who};
+	struct config *first = parse(BASE);
+	struct config *second = parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("a") ROUTE("a"));
+	struct config *third =
+		parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("c") ONE("a") ONE("d") ROUTE("c"));
+	struct config *fourth = parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("e") ONE("c") ROUTE("e"));
+	struct config *fifth = parse(TOP SPOOL LISTENERS CLIENTS "destinations:\n" ONE("b") ONE("a") ROUTE("a"));
+	struct config_problems problems;
+
+	config_problems_init(&problems);
+	CHECK(config_succeed(second, first, &room, &problems));
+	check_place(second, 1, "b", true);
+	CHECK(config_succeed(third, second, &room, &problems));
+	CHECK_EQ(third->destination_count, 3);
+	check_place(third, 0, "a", false);
+	check_place(third, 1, "c", false);
+	check_place(third, 2, "d", false);
+	CHECK_EQ(third->routes[0].destination, 1);
+	/* One that is there is not taken. */
+	CHECK(!config_succeed(fourth, third, &room, &problems));
+	CHECK_EQ(problems.errors, 1);
+	config_problems_init(&problems);
+	CHECK(config_succeed(fifth, second, &room, &problems));
+	check_place(fifth, 1, "b", false);
+	config_free(first);
+	config_free(second);
+	config_free(third);
+	config_free(fourth);
+	config_free(fifth);
+}
+
 int main(void)
 {
 	RUN(test_what_may_change);
 	RUN(test_all_reasons);
 	RUN(test_places);
+	RUN(test_places_again);
 	return check_end();
 }
