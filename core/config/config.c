@@ -156,6 +156,7 @@ void config_free(struct config *config)
 		free(config->listeners[i].address_text);
 		free(config->listeners[i].ca_file);
 		free(config->listeners[i].proxies);
+		free(config->listeners[i].xclients);
 	}
 	for (size_t i = 0; i < config->certificate_count; i++) {
 		free(config->certificates[i].certificate);

@@ -46,6 +46,8 @@ struct config_listener {
 	char *ca_file;                                       /* whose certificates' names are believed; NULL: none */
 	struct network *proxies; /* proxy_protocol_from: who begins with a PROXY header; NULL: nobody */
 	size_t proxy_count;
+	struct network *xclients; /* xclient_from: who may say XCLIENT; NULL: nobody */
+	size_t xclient_count;
 };
 
 /* What listeners show of themselves. */

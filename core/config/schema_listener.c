@@ -106,8 +106,8 @@ static const struct reader_choice listener_client_certificates[] = {
 };
 
 /* Whoever is in it says himself which client he is. */
-static bool read_proxy(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		       void *object)
+static bool read_speaker(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
 {
 	struct network *network = object;
 	struct address_problem problem;
@@ -119,16 +119,21 @@ static bool read_proxy(struct reader *r, const struct reader_field *field, const
 		return reader_fail(r, &value->node->start_mark, "%s: %s", value->name, problem.text);
 	if (network->prefix == 0)
 		reader_warn(r, &value->node->start_mark,
-			    "proxy_protocol_from: %s is everybody, and whoever connects may say that he is any client: "
-			    "write the addresses of your load balancers",
-			    text);
+			    "%s: %s is everybody, and whoever connects may say that he is any client: write the "
+			    "addresses of your load balancers",
+			    field->name, text);
 	return true;
 }
 
 static const struct reader_list proxies = {
 	.size = sizeof(struct network),
 	.count_offset = offsetof(struct config_listener, proxy_count),
-	.item = {.name = "proxy_protocol_from", .read = read_proxy, .example = "[127.0.0.0/8]"},
+	.item = {.name = "proxy_protocol_from", .read = read_speaker, .example = "[127.0.0.0/8]"},
+};
+static const struct reader_list xclients = {
+	.size = sizeof(struct network),
+	.count_offset = offsetof(struct config_listener, xclient_count),
+	.item = {.name = "xclient_from", .read = read_speaker, .example = "[127.0.0.0/8]"},
 };
 
 #define LISTENER(member) offsetof(struct config_listener, member)
@@ -142,6 +147,7 @@ static const struct reader_field listener_fields[] = {
 	FIELD_CHOICE("client_certificates", LISTENER(client_certificates), listener_client_certificates),
 	FIELD("ca_file", reader_file, LISTENER(ca_file)),
 	FIELD_LIST("proxy_protocol_from", LISTENER(proxies), PROXIES_MAX, &proxies, "[127.0.0.0/8]"),
+	FIELD_LIST("xclient_from", LISTENER(xclients), PROXIES_MAX, &xclients, "[127.0.0.0/8]"),
 	FIELDS_END,
 };
 

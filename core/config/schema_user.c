@@ -158,7 +158,8 @@ bool schema_users_finish(struct reader *r, const yaml_node_t *root)
 		return true;
 	for (size_t i = 0; i < r->config->listener_count; i++) {
 		ok &= finish_listener(r, listener_node(r, root, i), &r->config->listeners[i]);
-		wanted |= r->config->listeners[i].auth != CONFIG_LISTENER_AUTH_OFF;
+		wanted |= r->config->listeners[i].auth != CONFIG_LISTENER_AUTH_OFF ||
+			  r->config->listeners[i].xclient_count > 0;
 	}
 	if (ok && users && !wanted)
 		reader_warn(r, &users->start_mark, "users_file: no listener lets anybody sign in: write auth: offered");

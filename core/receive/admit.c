@@ -64,10 +64,23 @@ static void refuse(struct session *s)
 	receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
 }
 
+/* This peer is a proxy that may say whose its sessions are. */
+static bool may_xclient(const struct session *s, const struct ring_address *peer)
+{
+	const struct config_listener *listener = &s->snapshot->config->listeners[s->listener];
+
+	for (size_t i = 0; i < listener->xclient_count; i++) {
+		if (network_contains(&listener->xclients[i], peer))
+			return true;
+	}
+	return false;
+}
+
 void receive_admit(struct session *s, const struct ring_address *peer, bool room)
 {
 	const struct config *config = s->snapshot->config;
 
+	s->may_xclient = may_xclient(s, peer);
 	s->device = receive_device(s, peer);
 	s->client = client_find(
 		config, &(struct client_question){.address = peer, .listener = s->listener, .device = s->device >= 0});
@@ -83,4 +96,21 @@ void receive_admit(struct session *s, const struct ring_address *peer, bool room
 		receive_handshake(s);
 	else
 		receive_greet(s);
+}
+
+bool receive_admit_brought(struct session *s, const struct ring_address *client)
+{
+	unsigned most = s->snapshot->config->limits.connections_per_client;
+	struct ring_address address = *client;
+	bool room = true;
+
+	receive_uncount_peer(s);
+	receive_name(s, &address);
+	if (most && s->counted)
+		room = peers_enter(s->shard->receiver->shared->peers, &address, most, &s->peer_counted);
+	room = receive_identify(s) && room;
+	/* While its last words are on their way it takes nobody's place. */
+	if (!room)
+		receive_uncount(s);
+	return room;
 }

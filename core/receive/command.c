@@ -90,6 +90,9 @@ void receive_command(struct session *s, const char *line, size_t length)
 	case SMTP_DATA:
 		data(s);
 		return;
+	case SMTP_XCLIENT:
+		receive_xclient(s, &command);
+		return;
 	case SMTP_RSET:
 		receive_drop_transaction(s);
 		receive_reply_text(s, "250 2.0.0 Ok\r\n");

@@ -34,6 +34,7 @@ static void greet(struct session *s)
 		if (receive_auth_offered(s))
 			line_text(&reply, "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n");
 		receive_offer_wishes(s, &reply);
+		receive_offer_xclient(s, &reply);
 		line_text(&reply, "250 ENHANCEDSTATUSCODES\r\n");
 	}
 	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";

@@ -44,7 +44,8 @@ static bool take_device(struct session *s, int32_t device)
 bool receive_identify(struct session *s)
 {
 	struct client_question question = {.listener = s->listener, .user = s->user};
-	const struct tls_identity *certificate = identity_certificate(s);
+	/* A proxy's is not that of those it brings. */
+	const struct tls_identity *certificate = s->brought ? NULL : identity_certificate(s);
 	char fingerprint[TLS_FINGERPRINT_TEXT];
 	struct ring_address address;
 	int before = s->client;

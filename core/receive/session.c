@@ -1,7 +1,7 @@
 /*
  * core/receive/session.c - an inbound session: its states, what it counts as, and its end.
  *
- * The rest of it: serve.c (its connection's events), admit.c and proxied.c (may it begin, and whose is it),
+ * The rest of it: serve.c (its connection's events), admit.c, proxied.c and xclient.c (may it begin, and whose is it),
  * line.c (octets to lines), command.c, envelope.c and wishes.c (what commands do), content.c (messages as they arrive),
  * pace.c (how fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in order, and last
  * words), auth.c and login.c (who a client is).
@@ -30,7 +30,7 @@ bool receive_address(const struct session *s, struct ring_address *out)
 	return address_text_numeric(text, 1, out);
 }
 
-static void uncount_peer(struct session *s)
+void receive_uncount_peer(struct session *s)
 {
 	struct ring_address peer;
 
@@ -55,7 +55,7 @@ void receive_uncount(struct session *s)
 	count = snapshot_client(s->snapshot, s->client);
 	if (count)
 		atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-	uncount_peer(s);
+	receive_uncount_peer(s);
 }
 
 void receive_arm_timer(struct session *s, uint64_t after_ns)

@@ -113,10 +113,11 @@ struct session {
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
 	bool esmtp, helo_given, content_dropped, peer_counted;
-	bool told_no;        /* over a limit: in shard->receiver->sessions_told_no */
-	bool counted;        /* toward the limits; not when it was refused for one, and is only told so */
-	bool device_counted; /* toward its device's limit */
-	bool odd_line;       /* its last command did not end in CRLF, and its client may do that (quirks.h) */
+	bool told_no;              /* over a limit: in shard->receiver->sessions_told_no */
+	bool counted;              /* toward the limits; not when it was refused for one, and is only told so */
+	bool may_xclient, brought; /* xclient.c: its peer is a proxy; it has said whose the session is */
+	bool device_counted;       /* toward its device's limit */
+	bool odd_line;             /* its last command did not end in CRLF, and its client may do that (quirks.h) */
 	uint8_t peer_length;
 	uint8_t helo_length, helo_room;
 	int32_t client; /* index of the group, -1: may not relay */

@@ -15,6 +15,8 @@ enum { REPLY_ROOM = 640 }; /* no single reply is longer */
 bool receive_address(const struct session *s, struct ring_address *out);
 /* It counts toward the limits no more, whatever is left of it. */
 void receive_uncount(struct session *s);
+/* Toward those of its address. */
+void receive_uncount_peer(struct session *s);
 void receive_arm_timer(struct session *s, uint64_t after_ns);
 /* The one place that moves the state. */
 void receive_move(struct session *s, enum session_state state);
@@ -102,6 +104,15 @@ bool receive_count(struct session *s);
 void receive_name(struct session *s, const struct ring_address *peer);
 /* The session begins, as that address's, or it is one too many; `room`: what receive_count() said. */
 void receive_admit(struct session *s, const struct ring_address *peer, bool room);
+
+/* It is that address's from now on. False: that has as many connections as it may. */
+bool receive_admit_brought(struct session *s, const struct ring_address *client);
+
+/* xclient.c */
+
+/* A line of EHLO's reply. */
+void receive_offer_xclient(const struct session *s, struct line *reply);
+void receive_xclient(struct session *s, const struct smtp_command *command);
 
 /* proxied.c */
 

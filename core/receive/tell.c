@@ -48,6 +48,7 @@ static const char *session_stage(const struct session *s)
 		[SMTP_QUIT] = "quit",
 		[SMTP_STARTTLS] = "starttls",
 		[SMTP_AUTH] = "auth",
+		[SMTP_XCLIENT] = "xclient",
 		[SMTP_FOREIGN] = "foreign",
 		[SESSION_STAGE_CONTENT] = "content",
 	};

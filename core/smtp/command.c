@@ -353,10 +353,10 @@ static const struct verb verbs[] = {
 	{"VRFY", SMTP_VRFY, parse_some},          {"EXPN", SMTP_EXPN, parse_any},
 	{"HELP", SMTP_HELP, parse_any},           {"QUIT", SMTP_QUIT, parse_none},
 	{"STARTTLS", SMTP_STARTTLS, parse_none},  {"AUTH", SMTP_AUTH, parse_some},
-	{"GET", SMTP_FOREIGN, parse_foreign},     {"POST", SMTP_FOREIGN, parse_foreign},
-	{"PUT", SMTP_FOREIGN, parse_foreign},     {"HEAD", SMTP_FOREIGN, parse_foreign},
-	{"PROXY", SMTP_FOREIGN, parse_foreign},   {"CONNECT", SMTP_FOREIGN, parse_foreign},
-	{"OPTIONS", SMTP_FOREIGN, parse_foreign},
+	{"XCLIENT", SMTP_XCLIENT, parse_some},    {"GET", SMTP_FOREIGN, parse_foreign},
+	{"POST", SMTP_FOREIGN, parse_foreign},    {"PUT", SMTP_FOREIGN, parse_foreign},
+	{"HEAD", SMTP_FOREIGN, parse_foreign},    {"PROXY", SMTP_FOREIGN, parse_foreign},
+	{"CONNECT", SMTP_FOREIGN, parse_foreign}, {"OPTIONS", SMTP_FOREIGN, parse_foreign},
 };
 
 static const struct verb *verb_find(struct span name)

@@ -43,6 +43,7 @@ enum smtp_verb {
 	SMTP_QUIT,
 	SMTP_STARTTLS,
 	SMTP_AUTH,
+	SMTP_XCLIENT,
 	/* GET, POST, CONNECT, a TLS ClientHello, "PROXY ": another protocol (STL-09): answer 421 and close. */
 	SMTP_FOREIGN,
 };

@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct config_client client = {.name = (char *)"client", .default_domain = (char *)"example.org"};
 static struct network balancers = {.family = AF_INET, .prefix = 8, .octets = {127}};
-static struct config_listener listener = {.name = (char *)"lan", .proxies = &balancers};
+static struct network anybody = {.family = AF_INET};
+static struct config_listener listener = {.name = (char *)"lan", .proxies = &balancers, .xclients = &anybody};
 static struct config_destination destinations[] = {{.name = (char *)"a"}, {.name = (char *)"b"}};
 static struct config config = {
 	.hostname = (char *)"relay.example.org",
@@ -654,6 +655,7 @@ static void steps(const uint8_t *data, size_t size)
 	listener.auth = size > 0 ? (enum config_listener_auth)((data[0] >> 3 & 3) % 3) : CONFIG_LISTENER_AUTH_OFF;
 	listener.auth_in_clear = size == 0 || !(data[0] & 32);
 	listener.proxy_count = size > 0 && data[0] & 64;
+	listener.xclient_count = size > 0 && data[0] & 1;
 	client.quirks = size > 0 && data[0] & 128 ? 7 : 0;
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
@@ -713,6 +715,8 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, unsigned wi
 	listener.auth = CONFIG_LISTENER_AUTH_OFFERED;
 	listener.auth_in_clear = true;
 	listener.proxy_count = with >> 1 & 1;
+	/* Behind a message it depends on whether that has its answer. */
+	listener.xclient_count = 0;
 	client.quirks = with >> 2 & 7; /* enum quirk */
 	begin(CLIENT);
 	quiet();

@@ -77,43 +77,53 @@ static void test_listener_tls(void)
 	rmdir(directory);
 }
 
-/* Who says in front of a connection whose it is. */
-static void test_proxy_protocol_from(void)
+/* Who says whose a connection is, in front of it or by XCLIENT. */
+static void check_speakers(const char *key)
 {
 	static const struct {
 		const char *networks, *problem; /* NULL: it is good */
 		bool warned;
 	} cases[] = {
 		{"[127.0.0.0/8, \"2001:db8::/32\", 192.0.2.1]", NULL, false},
-		{"[0.0.0.0/0]", "proxy_protocol_from: 0.0.0.0/0 is everybody", true},
-		{"[\"::/0\"]", "proxy_protocol_from: ::/0 is everybody", true},
-		{"127.0.0.1", "proxy_protocol_from: write a list, as in [127.0.0.0/8]", false},
-		{"[]", "proxy_protocol_from: the list is empty", false},
-		{"[balancer]", "proxy_protocol_from: ", false},
-		{"[127.0.0.1/33]", "proxy_protocol_from: ", false},
-		{"[127.0.0.1, \"\"]", "proxy_protocol_from: ", false},
+		{"[0.0.0.0/0]", ": 0.0.0.0/0 is everybody", true},
+		{"[\"::/0\"]", ": ::/0 is everybody", true},
+		{"127.0.0.1", ": write a list, as in [127.0.0.0/8]", false},
+		{"[]", ": the list is empty", false},
+		{"[balancer]", ": ", false},
+		{"[127.0.0.1/33]", ": ", false},
+		{"[127.0.0.1, \"\"]", ": ", false},
 	};
 	struct config_problems problems;
 	struct address_problem wrong;
 	struct ring_address address;
-	char text[1024];
+	bool proxy = strcmp(key, "proxy_protocol_from") == 0;
+	char text[1024], problem[128];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		snprintf(text, sizeof(text),
-			 "listeners: [{ name: lan, address: \"127.0.0.1:25\", proxy_protocol_from: %s }]\n" REST,
-			 cases[i].networks);
+		snprintf(text, sizeof(text), "listeners: [{ name: lan, address: \"127.0.0.1:25\", %s: %s }]\n" REST,
+			 key, cases[i].networks);
 		struct config *c = config_parse("t.yaml", text, strlen(text), &problems);
 		CHECK((c != NULL) == (cases[i].problem == NULL || cases[i].warned));
+		snprintf(problem, sizeof(problem), "%s%s", key, cases[i].problem ? cases[i].problem : "");
 		if (cases[i].problem != NULL)
-			CHECK(strstr(config_problems_first(&problems), cases[i].problem) != NULL);
+			CHECK(strstr(config_problems_first(&problems), problem) != NULL);
 		if (c != NULL && i == 0) {
-			CHECK_EQ(c->listeners[0].proxy_count, 3);
+			const struct config_listener *l = &c->listeners[0];
+			const struct network *speakers = proxy ? l->proxies : l->xclients;
+			CHECK_EQ(l->proxy_count, proxy ? 3 : 0);
+			CHECK_EQ(l->xclient_count, proxy ? 0 : 3);
 			CHECK(address_text_parse("192.0.2.1:1", &address, &wrong) == 0);
-			CHECK(network_contains(&c->listeners[0].proxies[2], &address));
-			CHECK(!network_contains(&c->listeners[0].proxies[0], &address));
+			CHECK(network_contains(&speakers[2], &address));
+			CHECK(!network_contains(&speakers[0], &address));
 		}
 		config_free(c);
 	}
+}
+
+static void test_speakers(void)
+{
+	check_speakers("proxy_protocol_from");
+	check_speakers("xclient_from");
 }
 
 /* Nobody can be known by a certificate that nobody is asked for. */
@@ -137,7 +147,7 @@ static void test_certificates_of_clients(void)
 int main(void)
 {
 	RUN(test_listener_tls);
-	RUN(test_proxy_protocol_from);
+	RUN(test_speakers);
 	RUN(test_certificates_of_clients);
 	return check_end();
 }

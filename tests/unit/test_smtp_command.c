@@ -78,6 +78,8 @@ static void test_verbs(void)
 		{"data ", "", SMTP_DATA, ""},
 		{"DATA x", "501 5.5.4", SMTP_DATA, NULL},
 		{"RSET", "", SMTP_RSET, ""},
+		{"xclient ADDR=192.0.2.1", "", SMTP_XCLIENT, "ADDR=192.0.2.1"},
+		{"XCLIENT", "501 5.5.4", SMTP_XCLIENT, NULL},
 		{"RSET x", "501 5.5.4", SMTP_RSET, NULL},
 		{"QUIT", "", SMTP_QUIT, ""},
 		{"QUIT now", "501 5.5.4", SMTP_QUIT, NULL},
