@@ -3,92 +3,16 @@
  * power cuts, reloads and next hops that refuse logins: never too much by anybody, nothing lost, and an end.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/deliver/budget.h"
 #include "core/deliver/mailbox.h"
 #include "core/store/store.h"
+#include "tests/sim/pool_rig.h"
 #include "tests/sim/test_relay.h"
 
 #define MINUTE_NS (60 * CLOCK_NS_PER_S)
 #define HOUR_NS (60 * MINUTE_NS)
-
-enum { A_DAY = 30, A_MINUTE = 20, SIGNING_IN_MAX = 700, LIMITS_MAX = 160 };
-
-/* The password of all. The engine reads it as it would: from a file. */
-static char password_file[] = "/tmp/postrider-sim-XXXXXX";
-
-static void remove_password(void)
-{
-	(void)unlink(password_file);
-}
-
-static void write_password(void)
-{
-	static bool written;
-	int fd;
-
-	if (written)
-		return;
-	written = true;
-	fd = mkstemp(password_file);
-	if (fd < 0 || write(fd, "secret\n", 7) != 7 || close(fd) < 0)
-		abort();
-	(void)atexit(remove_password);
-}
-
-/* The mailboxes from `first` on, so many. */
-static void write_signing_in(char *out, unsigned first, unsigned count, bool fallback)
-{
-	int n;
-
-	write_password();
-	n = snprintf(out, SIGNING_IN_MAX,
-		     "tls: { mode: verify, server_name: next.hop.example }%s, auth: { mechanism: plain, password_file: "
-		     "\"%s\" }, mailboxes: [",
-		     fallback ? ", fallback: two, fallback_after: 2m" : "", password_file);
-	for (unsigned i = 0; i < count; i++)
-		n += snprintf(out + n, SIGNING_IN_MAX - (size_t)n, "%s{ user: m%u@pool.example }", i ? ", " : "",
-			      first + i);
-	(void)snprintf(out + n, SIGNING_IN_MAX - (size_t)n, "]");
-}
-
-static void meter_all(struct actor_logins *logins, bool daily, bool paced)
-{
-	for (unsigned i = 0; i < ACTOR_MAILBOXES; i++) {
-		logins->messages[i].window_ns = MINUTE_NS;
-		logins->messages[i].most = paced ? A_MINUTE : 0;
-		logins->recipients[i].window_ns = 24 * HOUR_NS;
-		logins->recipients[i].most = daily ? A_DAY : 0;
-	}
-}
-
-static void close_all(struct rig *rig, struct actor_logins *logins)
-{
-	for (unsigned i = 0; i < ACTOR_MAILBOXES; i++) {
-		char what[48];
-		(void)snprintf(what, sizeof(what), "mailbox %u: messages in a minute", i);
-		rig_meter(rig, what, &logins->messages[i]);
-		(void)snprintf(what, sizeof(what), "mailbox %u: recipients in 24 hours", i);
-		rig_meter(rig, what, &logins->recipients[i]);
-	}
-	rig_meter(rig, "logins refused within ten minutes", &logins->failures);
-	/* A next hop sees the connections of a process that died for a moment longer. */
-	if (logins->over && rig->lives == 1)
-		rig_fail(rig, "%u times one had more connections than it may", logins->over);
-	if (logins->wrong)
-		rig_fail(rig, "%u logins with another name or password", logins->wrong);
-	rig_close(rig);
-	for (unsigned i = 0; i < ACTOR_MAILBOXES; i++) {
-		actor_meter_free(&logins->messages[i]);
-		actor_meter_free(&logins->recipients[i]);
-	}
-	actor_meter_free(&logins->failures);
-}
 
 /* A mailbox's day is being written ahead, and nothing of it may be spent yet. */
 static bool writes_ahead(void *context)
@@ -108,13 +32,6 @@ static void slow_disk(struct world_config *config)
 {
 	config->disk_delay_min_ns = CLOCK_NS_PER_MS;
 	config->disk_delay_max_ns = 200 * CLOCK_NS_PER_MS;
-}
-
-static void die(struct rig *rig)
-{
-	rig_crash(rig, world_below(2) ? WORLD_POWER_CUT : WORLD_KILL);
-	world_faults_clear();
-	rig_begin(rig, 1 + (unsigned)world_below(3));
 }
 
 /* The disk is full for a while, or a write fails just when a budget is to be written. */
@@ -139,7 +56,7 @@ void scenario_pool(uint64_t seed)
 	bool paced = rig_pick(seed, 10, 2);
 	unsigned count = 1 + (unsigned)rig_pick(seed, 1, 4);
 	struct actor_logins logins = {.count = count, .connections_max = 1 + (unsigned)rig_pick(seed, 2, 3)};
-	char signing_in[SIGNING_IN_MAX];
+	char signing_in[POOL_SIGNING_IN_MAX];
 	struct rig_options options = {
 		.scenario = "pool",
 		.seed = seed,
@@ -160,8 +77,8 @@ void scenario_pool(uint64_t seed)
 	};
 	struct rig rig;
 
-	write_signing_in(signing_in, 0, count, false);
-	meter_all(&logins, true, paced);
+	pool_signing_in(signing_in, 0, count, false);
+	pool_meter_all(&logins, true, paced);
 	rig_open(&rig, &options);
 	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 8, 3));
 	rig_clients(&rig);
@@ -171,10 +88,10 @@ void scenario_pool(uint64_t seed)
 			trouble_disk(&rig);
 		if (rig_pick(seed, 70 + i, 3) && rig_run(&rig, writes_ahead, HOUR_NS) == WORLD_DONE)
 			(void)rig_run(&rig, NULL, rig_pick(seed, 90 + i, 100) * CLOCK_NS_PER_MS);
-		die(&rig);
+		pool_die(&rig);
 	}
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 9, 3));
-	close_all(&rig, &logins);
+	pool_close(&rig, &logins);
 }
 
 static uint64_t turns(const struct rig *rig)
@@ -195,7 +112,7 @@ void scenario_spent(uint64_t seed)
 {
 	enum { MAILBOXES = 2, TURNS = 20000 };
 	struct actor_logins logins = {.count = MAILBOXES, .locked = 1};
-	char signing_in[SIGNING_IN_MAX];
+	char signing_in[POOL_SIGNING_IN_MAX];
 	struct rig_options options = {
 		.scenario = "spent",
 		.seed = seed,
@@ -211,8 +128,8 @@ void scenario_spent(uint64_t seed)
 	struct rig rig;
 	uint64_t before;
 
-	write_signing_in(signing_in, 0, MAILBOXES, false);
-	meter_all(&logins, true, false);
+	pool_signing_in(signing_in, 0, MAILBOXES, false);
+	pool_meter_all(&logins, true, false);
 	rig_open(&rig, &options);
 	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 1, 2));
 	rig_clients(&rig);
@@ -224,7 +141,7 @@ void scenario_spent(uint64_t seed)
 			 (unsigned long long)(turns(&rig) - before));
 	logins.locked = 0;
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 2, 3));
-	close_all(&rig, &logins);
+	pool_close(&rig, &logins);
 }
 
 /*
@@ -243,7 +160,7 @@ void scenario_logins(uint64_t seed)
 				      .closed = kind == 2 ? rate : 0,
 				      .silent = kind == 3 ? rate : 0,
 				      .failures = {.window_ns = 10 * MINUTE_NS}};
-	char signing_in[SIGNING_IN_MAX];
+	char signing_in[POOL_SIGNING_IN_MAX];
 	struct rig_options options = {
 		.scenario = "logins",
 		.seed = seed,
@@ -257,8 +174,8 @@ void scenario_logins(uint64_t seed)
 	};
 	struct rig rig;
 
-	write_signing_in(signing_in, 0, count, false);
-	meter_all(&logins, false, false);
+	pool_signing_in(signing_in, 0, count, false);
+	pool_meter_all(&logins, false, false);
 	/* A process that begins anew knows nothing of the tries before. */
 	if (kind == 0 && rate == 1000000)
 		logins.failures.most = (uint64_t)FIRST_TRIES * count;
@@ -268,11 +185,11 @@ void scenario_logins(uint64_t seed)
 	for (unsigned i = 0; i < 4 && rig.alive; i++) {
 		(void)rig_run(&rig, NULL, rig_pick(seed, 50 + i, 7200) * CLOCK_NS_PER_S);
 		if (rig_pick(seed, 60 + i, 4) == 0 && logins.failures.most == 0)
-			die(&rig);
+			pool_die(&rig);
 	}
 	logins.refused = logins.later = logins.closed = logins.silent = 0;
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 7, 3));
-	close_all(&rig, &logins);
+	pool_close(&rig, &logins);
 }
 
 /* A password that was right is so no more, on many connections of all shards: whoever guards logins bears four wrong
@@ -281,7 +198,7 @@ void scenario_changed(uint64_t seed)
 {
 	enum { MOST = 4 };
 	struct actor_logins logins = {.count = 1, .failures = {.window_ns = 10 * MINUTE_NS, .most = MOST}};
-	char signing_in[SIGNING_IN_MAX];
+	char signing_in[POOL_SIGNING_IN_MAX];
 	struct rig_options options = {
 		.scenario = "changed",
 		.seed = seed,
@@ -299,8 +216,8 @@ void scenario_changed(uint64_t seed)
 	};
 	struct rig rig;
 
-	write_signing_in(signing_in, 0, 1, false);
-	meter_all(&logins, false, false);
+	pool_signing_in(signing_in, 0, 1, false);
+	pool_meter_all(&logins, false, false);
 	rig_open(&rig, &options);
 	rig_begin(&rig, 4);
 	rig_clients(&rig);
@@ -309,7 +226,7 @@ void scenario_changed(uint64_t seed)
 	(void)rig_run(&rig, NULL, HOUR_NS);
 	logins.locked = 0;
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 2, 3));
-	close_all(&rig, &logins);
+	pool_close(&rig, &logins);
 }
 
 static void write_path(struct rig_options *options, bool fallback)
@@ -391,7 +308,7 @@ void scenario_paths(uint64_t seed)
 			rig_clients(&rig);
 		(void)rig_run(&rig, NULL, rig_pick(seed, 70 + i, 300) * CLOCK_NS_PER_S);
 		if (rig_pick(seed, 80 + i, 3) == 0)
-			die(&rig);
+			pool_die(&rig);
 		else if (rig_pick(seed, 90 + i, 2))
 			change_path(&rig);
 		if (i == 0)
@@ -409,7 +326,7 @@ void scenario_paths(uint64_t seed)
 void scenario_pool_reload(uint64_t seed)
 {
 	struct actor_logins logins = {.count = ACTOR_MAILBOXES};
-	char signing_in[SIGNING_IN_MAX];
+	char signing_in[POOL_SIGNING_IN_MAX];
 	struct rig_options options = {
 		.scenario = "pool_reload",
 		.seed = seed,
@@ -424,8 +341,8 @@ void scenario_pool_reload(uint64_t seed)
 	};
 	struct rig rig;
 
-	write_signing_in(signing_in, 0, 3, false);
-	meter_all(&logins, true, true);
+	pool_signing_in(signing_in, 0, 3, false);
+	pool_meter_all(&logins, true, true);
 	rig_open(&rig, &options);
 	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 3, 3));
 	rig_clients(&rig);
@@ -436,16 +353,16 @@ void scenario_pool_reload(uint64_t seed)
 			", recipients_per_day: 30, messages_per_minute: 7",
 		};
 		(void)rig_run(&rig, NULL, world_below(i < 20 ? 30 : 7200) * CLOCK_NS_PER_S);
-		write_signing_in(signing_in, (unsigned)world_below(4), 1 + (unsigned)world_below(4), false);
+		pool_signing_in(signing_in, (unsigned)world_below(4), 1 + (unsigned)world_below(4), false);
 		rig.options.limits = limits[world_below(3)];
 		rig.options.pacing = world_below(2) ? "even" : "burst";
 		if (!rig_reload(&rig) && !rig_broken(&rig))
 			rig_fail(&rig, "a reload is refused");
 		if (world_below(5) == 0)
-			die(&rig);
+			pool_die(&rig);
 		else if (rig_run(&rig, rig_taken, 60 * CLOCK_NS_PER_S) != WORLD_DONE)
 			rig_fail(&rig, "not all shards have taken the new configuration");
 	}
 	rig_finish(&rig, 1 + (unsigned)rig_pick(seed, 4, 3));
-	close_all(&rig, &logins);
+	pool_close(&rig, &logins);
 }
