@@ -16,7 +16,7 @@
 
 #define DEVICE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
 
-enum { SLOW_DOWN_S = 5, HTTP_OK = 200 };
+enum { SLOW_DOWN_S = 5, HTTP_OK = 200, HTTP_TOO_MANY = 429, HTTP_SERVER_ERROR = 500 };
 
 static uint64_t seconds(const json_t *root, const char *name, uint64_t usual, uint64_t most)
 {
@@ -115,17 +115,21 @@ bool token_device_begin(const struct config_oauth *oauth, struct token_device *d
 	return ok || fail(device, "no code is given: ", problem);
 }
 
-/* RFC 8628 3.5: these two mean that the person has not decided yet. */
+/* RFC 8628 3.5: these two mean that the person has not decided yet. Who is not there, or has too much to do, will be
+ * asked again as well, less often. */
 static bool pending(const struct fetch *fetch, uint64_t *interval_s)
 {
+	bool away = fetch->status == 0 || fetch->status == HTTP_TOO_MANY || fetch->status >= HTTP_SERVER_ERROR;
 	json_t *root = json_loadb(fetch->text ? fetch->text : "", fetch->length, 0, NULL);
 	const char *error = json_string_value(json_object_get(root, "error"));
 	bool slow = error && strcmp(error, "slow_down") == 0;
 	bool yes = slow || (error && strcmp(error, "authorization_pending") == 0);
 
-	*interval_s += slow ? SLOW_DOWN_S : 0;
+	*interval_s += slow || away ? SLOW_DOWN_S : 0;
+	if (*interval_s > DEVICE_INTERVAL_MAX_S)
+		*interval_s = DEVICE_INTERVAL_MAX_S;
 	json_decref(root);
-	return yes || fetch->status == 0;
+	return yes || away;
 }
 
 static bool keep(const struct config_oauth *oauth, struct token_device *device, const struct fetch *fetch)

@@ -11,6 +11,7 @@
 
 #include "core/agents/fetch.h"
 #include "core/agents/signer.h"
+#include "core/agents/token_device.h"
 #include "core/agents/token_job.h"
 #include "core/agents/token_rotation.h"
 #include "core/config/config.h"
@@ -20,14 +21,15 @@ enum { STATUS_NOT_WELL = 1, STATUS_USAGE = 64, STATUS_CONFIG = 78, DAY_S = 86400
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider credentials status [--config FILE] [DESTINATION]\n"
-	      "       postrider credentials rotate [--config FILE] [--due] [DESTINATION]\n",
+	      "       postrider credentials rotate [--config FILE] [--due] [DESTINATION]\n"
+	      "       postrider credentials sign-in [--config FILE] [DESTINATION]\n",
 	      out);
 	return status;
 }
 
 struct options {
 	const char *config, *destination;
-	bool rotate, due;
+	bool rotate, sign_in, due;
 };
 
 /* When the certificate ends, in days; false: there is none, or it cannot be read. */
@@ -118,6 +120,32 @@ static int rotate(const struct config *config, const struct config_destination *
 	return STATUS_NOT_WELL;
 }
 
+/* A person signs in at a browser anywhere, and what comes of it is stored where the configuration says. */
+static int sign_in(const struct config_destination *destination)
+{
+	const struct config_oauth *oauth = destination->oauth;
+	struct token_device device;
+	bool stored;
+
+	printf("%s:\n", destination->name);
+	if (!token_device_begin(oauth, &device)) {
+		printf("    %s\n", device.problem);
+		token_device_wipe(&device);
+		return STATUS_NOT_WELL;
+	}
+	printf("    open %s in a browser, sign in as the mailbox, and enter the code %s\n", device.url,
+	       device.user_code);
+	fflush(stdout);
+	stored = token_device_wait(oauth, &device);
+	if (stored)
+		printf("    the refresh token is in %s; a relay that runs takes it with its next try\n",
+		       oauth->refresh_token_file);
+	else
+		printf("    %s\n", device.problem);
+	token_device_wipe(&device);
+	return stored ? 0 : STATUS_NOT_WELL;
+}
+
 /* Once for each application, which several destinations may share. */
 static bool done_before(const struct config *config, size_t index)
 {
@@ -136,6 +164,12 @@ static int one(const struct config *config, size_t index, const struct options *
 	const struct config_destination *destination = &config->destinations[index];
 	long days;
 
+	if (options->sign_in && destination->oauth->grant == CONFIG_GRANT_REFRESH)
+		return sign_in(destination);
+	if (options->sign_in) {
+		printf("%s: by %s: nobody signs in\n", destination->name, grant_text(destination->oauth));
+		return options->destination ? STATUS_NOT_WELL : 0;
+	}
 	if (!options->rotate)
 		return show(destination);
 	if (destination->oauth->grant != CONFIG_GRANT_CERTIFICATE) {
@@ -195,8 +229,10 @@ static int parse(int argc, char **argv, struct options *options)
 	if (argc - optind < 1 || argc - optind > 2)
 		return usage(stderr, STATUS_USAGE);
 	options->rotate = strcmp(argv[optind], "rotate") == 0;
+	options->sign_in = strcmp(argv[optind], "sign-in") == 0;
 	options->destination = argv[optind + 1];
-	if ((!options->rotate && strcmp(argv[optind], "status") != 0) || (options->due && !options->rotate))
+	if ((!options->rotate && !options->sign_in && strcmp(argv[optind], "status") != 0) ||
+	    (options->due && !options->rotate))
 		return usage(stderr, STATUS_USAGE);
 	return 0;
 }

@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "core/base/address_text.h"
+#include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/config/scalar.h"
 #include "core/smtp/address.h"
 #include "core/tools/doctor.h"
 #include "core/tools/mail_exchanger.h"
@@ -76,7 +78,7 @@ static int usage(FILE *out, int status)
 	      "  --password-file FILE       the account's password (path hve)\n"
 	      "  --tenant NAME              its domain or identifier; the domain if not given\n"
 	      "  --client-id ID             of the application, which office365.ps1 prints at its end\n"
-	      "  --wait MINUTES             for Microsoft to accept it all; 0 if not given\n"
+	      "  --wait MINUTES             for Microsoft to accept it all, as 90 or 2h; 0 if not given\n"
 	      "  --host NAME                where the tenant takes mail; the relay looks up the domain's MX if not "
 	      "given\n"
 	      "  --hostname NAME            of this relay; the machine's if not given\n"
@@ -170,10 +172,21 @@ static bool is_plain(const char *text)
 	return true;
 }
 
+/* Minutes, or with a unit. False: neither. */
+static bool wait_of(const char *text, uint64_t *ns)
+{
+	if (scalar_number(text, ns) == SCALAR_OK && *ns < 100000)
+		*ns *= 60 * CLOCK_NS_PER_S;
+	else if (scalar_quantity(SCALAR_DURATION, text, ns) != SCALAR_OK || *ns % CLOCK_NS_PER_S != 0)
+		return false;
+	return true;
+}
+
 static bool acceptable(enum answer which, const char *text)
 {
 	struct ring_address address;
 	struct address_problem problem;
+	uint64_t wait_ns;
 
 	switch (which) {
 	case PATH:
@@ -186,7 +199,7 @@ static bool acceptable(enum answer which, const char *text)
 	case CLIENT_ID:
 		return is_identifier(text);
 	case WAIT:
-		return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0' && strlen(text) < 6;
+		return wait_of(text, &wait_ns);
 	case DOMAIN:
 	case HOST:
 	case HOSTNAME:
@@ -449,24 +462,33 @@ static int write_all(const struct setup_answers *answers, const char *directory)
 	return status;
 }
 
-/* Until doctor finds nothing broken, or the time is over. The exit status. */
+/* Until doctor finds nothing broken, or the time is over; often at first, as who waits has just done something, and
+ * then not so often that all those refused logins look like an attack. What it says is told where it is something new.
+ * The exit status. */
 static int wait_for_grant(const struct setup_office365 *s, const char *directory)
 {
-	unsigned long minutes = strtoul(s->given[WAIT], NULL, 10);
-	char path[ANSWER_SIZE + 64], what[DOCTOR_WHAT];
+	enum { PAUSE_S = 5, PAUSE_MAX_S = 60 };
+	uint64_t pause_s = PAUSE_S, wait_ns = 0, end_ns, now_ns;
+	char path[ANSWER_SIZE + 64], what[DOCTOR_WHAT], before[DOCTOR_WHAT] = "";
 
+	if (!wait_of(s->given[WAIT], &wait_ns) || wait_ns == 0)
+		return 0;
+	end_ns = clock_monotonic_ns() + wait_ns;
 	snprintf(path, sizeof(path), "%s/postrider.yaml", directory);
-	for (unsigned long minute = 0; minutes > 0; minute++) {
-		if (doctor_once(path, what)) {
-			printf("It works: everything up to MAIL FROM is accepted.\n");
-			return 0;
-		}
-		printf("Not yet: %s\n", what);
+	while (!doctor_once(path, what)) {
+		if (strcmp(what, before) != 0)
+			printf("Not yet: %s\n", what);
 		fflush(stdout);
-		if (minute >= minutes)
+		memcpy(before, what, sizeof(before));
+		now_ns = clock_monotonic_ns();
+		if (now_ns >= end_ns)
 			return STATUS_NOT_YET;
-		sleep(60);
+		sleep((unsigned)(pause_s < (end_ns - now_ns) / CLOCK_NS_PER_S
+					 ? pause_s
+					 : (end_ns - now_ns) / CLOCK_NS_PER_S + 1));
+		pause_s = 2 * pause_s < PAUSE_MAX_S ? 2 * pause_s : PAUSE_MAX_S;
 	}
+	printf("It works: everything up to MAIL FROM is accepted.\n");
 	return 0;
 }
 

@@ -11,14 +11,16 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from access_token import APPLICATION  # noqa: E402
-from harness import SOURCES, Certificates, Workspace, case, check, equal, program  # noqa: E402
+from access_token import APPLICATION, TENANT  # noqa: E402
+from harness import SOURCES, Certificates, Workspace, case, check, equal, eventually, program  # noqa: E402
 from office365 import Mailbox, Office365  # noqa: E402
 from token_endpoint import TokenEndpoint  # noqa: E402
 
@@ -160,6 +162,103 @@ def doctor_climbs(work, file, certificate):
     check(last['rung'] == 'token' and 'AADSTS700027' in last['text'], 'not registered: %s', last)
 
 
+def presets_of_ours(work, office, endpoint):
+    """The presets, but Microsoft's hosts and token endpoint are the scripted ones. Returns the directory."""
+    shutil.copytree(os.path.join(SOURCES, 'dist', 'presets'), work.path('presets'))
+    path = work.path('presets/office365-submission.yaml')
+    text = read(path)
+    text = re.sub(r'hosts: \["smtp.*', 'hosts: ["%s"]' % office.host, text)
+    text = re.sub(r'^hosts_end_with: .*\n', '', text, flags=re.M)
+    text = text.replace('tls: { mode: verify }', 'tls: { mode: verify, ca_file: "%s", server_name: %s }'
+                        % (office.certificates.ca, office.name))
+    text = re.sub(r'token_url: "https:.*"', 'token_url: "%s"\n    ca_file: "%s"'
+                  % (endpoint.root + '/{tenant}/oauth2/v2.0/token', endpoint.ca_file), text)
+    check(office.host in text and endpoint.root in text, 'the preset: %s', text)
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(text)
+    return work.path('presets')
+
+
+class Waiting:
+    """setup --wait, under way: what it says line by line."""
+
+    def __init__(self, work, time, presets):
+        directory = work.path('made')
+        os.makedirs(directory, exist_ok=True)
+        self.lines = []
+        self.process = subprocess.Popen(
+            [program('postrider'), 'setup', 'office365', '--directory', directory, '--spool', work.path('spool'),
+             '--path', 'submission', '--domain', 'contoso.com', '--mailbox', 'box0@contoso.com', '--hostname',
+             'relay.contoso.com', '--client-id', APPLICATION, '--tenant', TENANT, '--wait', time],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+            env={**os.environ, 'POSTRIDER_PRESETS': presets})
+        work.own(self)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def wait_said(self, text):
+        eventually(lambda: any(text in line for line in self.lines), lambda: '"%s" is said; there is %s'
+                   % (text, self.lines[-5:]), 120, 0.05)
+
+    def ended(self):
+        return self.process.wait(120)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+@case
+def it_waits_for_microsoft():
+    """--wait: the endpoint is away, then does not know the certificate, then the mailbox is not the application's yet;
+    each is said once, in the words that help, and when all is granted it ends well by itself."""
+    with Workspace() as work:
+        certificates = Certificates()
+        endpoint = work.own(TokenEndpoint(certificates))
+        office = work.own(Office365(certificates, [Mailbox('box0@contoso.com')], tokens=endpoint.tokens))
+        office.mailboxes['box0@contoso.com'].applications = set()
+        office.certificates = certificates
+        presets = presets_of_ours(work, office, endpoint)
+        endpoint.fail(503, b'<html>Service Unavailable</html>', for_ever=True)
+        waiting = Waiting(work, '30', presets)
+        waiting.wait_said('Not yet: ')
+        check('503' in waiting.lines[-1], 'the endpoint is away: %s', waiting.lines[-1])
+        endpoint.heal()
+        application = endpoint.application(APPLICATION, roles=())
+        waiting.wait_said('AADSTS700027')
+        with open(work.path('made/entra.crt'), 'rb') as f:
+            endpoint.application(APPLICATION, certificates=[f.read()], roles=())
+        check(not application.certificates, 'it was another application')
+        waiting.wait_said('535')
+        check('AUTH' in waiting.lines[-1], 'not in force: %s', waiting.lines[-1])
+        office.mailboxes['box0@contoso.com'].applications = {APPLICATION}
+        waiting.wait_said('It works')
+        equal(waiting.ended(), 0, 'exit status')
+        said = [line for line in waiting.lines if line.startswith('Not yet: ')]
+        equal(len(said), len(set(said)), 'said twice: %s' % said)
+        endpoint.check_clean()
+
+
+@case
+def waiting_ends():
+    """Nothing is granted, and the endpoint takes connections and says nothing: it ends when its time is over."""
+    with Workspace() as work:
+        certificates = Certificates()
+        endpoint = work.own(TokenEndpoint(certificates))
+        office = work.own(Office365(certificates, [Mailbox('box0@contoso.com')], tokens=endpoint.tokens))
+        office.certificates = certificates
+        presets = presets_of_ours(work, office, endpoint)
+        endpoint.delay = 3600
+        waiting = Waiting(work, '1s', presets)
+        equal(waiting.ended(), 1, 'exit status: %s' % waiting.lines[-3:])
+        check(any(line.startswith('Not yet: ') for line in waiting.lines), 'said: %s', waiting.lines)
+
+
 @case
 def high_volume_email():
     """An account with a password, for the domain's own recipients; the preset says the rest."""
@@ -220,7 +319,7 @@ def what_cannot_be_used():
     with Workspace() as work:
         for arguments in (['--path', 'pigeon'], ['--domain', 'a'], ['--domain', "x.com';rm"], ['--networks', 'all'],
                           ['--listen', 'here'], ['--address', 'a.example.org'], ['--nonsense', 'x'],
-                          ['--spool', 'a\nb']):
+                          ['--spool', 'a\nb'], ['--wait', ''], ['--wait', '1.5'], ['--wait', '-1'], ['--wait', '5ms']):
             setup(work, *arguments, code=64)
         _, said = setup(work, code=64)
         check('--path is missing' in said, 'said: %s', said)

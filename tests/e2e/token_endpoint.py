@@ -167,6 +167,8 @@ class TokenEndpoint:
         self.applications, self.accounts = {}, {}
         self.refresh_tokens, self.exchanged = {}, set()     # token: (client, user)
         self.devices = {}
+        self.device_life = 900          # seconds
+        self.slow_downs = 0             # answers before it says anything else (RFC 8628 3.5)
         self.seen = set()           # identifiers of assertions
         self.not_before = {}        # client: when it may ask again
         self.faults = collections.deque()
@@ -469,9 +471,10 @@ class TokenEndpoint:
         code, shown = os.urandom(16).hex(), os.urandom(4).hex().upper()
         with self.lock:
             self.devices[code] = {'client': application.client_id, 'shown': shown, 'user': None, 'asked': 0,
-                                  'interval': 1}
+                                  'interval': 1, 'until': time.time() + self.device_life, 'asked_often': 0}
         return {'device_code': code, 'user_code': shown, 'verification_uri': self.root + '/device', 'interval': 1,
-                'expires_in': 900, 'message': 'To sign in, open %s/device and enter the code %s' % (self.root, shown)}
+                'expires_in': self.device_life,
+                'message': 'To sign in, open %s/device and enter the code %s' % (self.root, shown)}
 
     def sign_in(self, shown, user):
         """What the person does; user None: declines."""
@@ -485,8 +488,15 @@ class TokenEndpoint:
             raise Problem(400, 'bad_verification_code', 'unknown')
         early = time.time() - device['asked'] < device['interval'] - 0.2
         device['asked'] = time.time()
+        device['asked_often'] += 1
         if early:
             self.violations.append('asked for a device before its interval')
+        if time.time() > device['until']:
+            raise Problem(400, 'expired_token', 'AADSTS70019: OAuth 2.0 device flow error. Verification code expired.',
+                          error_codes=[70019])
+        if device['asked_often'] <= self.slow_downs:
+            device['interval'] += 5
+            raise Problem(400, 'slow_down', 'AADSTS70017: OAuth 2.0 device flow error. Slow down.')
         if device['user'] is None:
             raise Problem(400, 'authorization_pending', 'AADSTS70016: OAuth 2.0 device flow error. Authorization is '
                           'pending. Continue polling.', error_codes=[70016])
