@@ -13,7 +13,8 @@
  * Tokens are renewed before they end, by themselves while they are in use, at a time that differs between identities;
  * while the endpoint is down the old one is good until its real end. Failures are tried again with growing pauses,
  * after as long as the endpoint asks for (Retry-After), or as soon as a file with credentials changes. In a pause a
- * question is answered at once with the problem of the last try. None of this ever is a reason to fail mail.
+ * question is answered at once with the problem of the last try. None of this ever is a reason to fail mail, but an
+ * endpoint that is away for as long as mail lives is one to let it expire.
  *
  * Two implementations, chosen by the linker: token.c over libcurl, and the simulation's actor.
  */
@@ -46,8 +47,10 @@ enum token_rejection { TOKEN_DOUBTED = 1, TOKEN_REVOKED };
 struct token {
 	_Atomic(unsigned) users;
 	_Atomic(unsigned) rejected; /* 0, or enum token_rejection: the most that was said */
+	_Atomic(unsigned) revoked;  /* times in a row that who was accepted with it was refused */
 	uint64_t serial;            /* of this process; another token has another one */
 	uint64_t end_ns;            /* monotonic */
+	uint64_t doubt_ns;          /* before, TOKEN_DOUBTED brings no other one: it has just been tried */
 	size_t length;
 	char text[]; /* visible ASCII; also with a NUL */
 };
@@ -64,6 +67,7 @@ struct token_question {
 	 * All but 0 are to be tried again, after `again_ns` at the earliest (from now on). */
 	struct token *token;
 	uint64_t again_ns;
+	bool doubtful; /* it was rejected, and is given for want of another: `problem` says why there is none */
 	char problem[TOKEN_PROBLEM_SIZE]; /* a sentence for the operator, without a secret in it */
 };
 
@@ -85,8 +89,11 @@ void token_ask(struct tokens *tokens, struct asker *asker, struct token_question
 /* A next hop refused it. The next question for its identity has a fresh one fetched: once. If that is refused as well
  * it is not the token: the same one is given again (`serial` tells) for a few minutes, so that other mailboxes of the
  * same application go on, and who was refused holds its own. Where the same mailbox was accepted with the same token
- * before it is the token, and a fresh one is fetched again within seconds. From any thread, without a lock. */
+ * before it is the token, and a fresh one is fetched again within seconds. While none can be had it is given to others
+ * on, as it may be right for all but one, but is nobody's any more once a second one was refused so, with none accepted
+ * between. Each who was refused says so once. From any thread, without a lock. */
 void token_rejected(struct token *token, enum token_rejection by);
+void token_accepted(struct token *token);
 void token_release(struct token *token);
 
 #endif

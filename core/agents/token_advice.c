@@ -13,7 +13,7 @@ struct advice {
 	const char *text;
 };
 
-#define CONSENT_AGAIN "a person has to sign in and consent again: postrider setup"
+#define CONSENT_AGAIN "a person has to sign in and consent again: postrider credentials sign-in"
 #define NEW_SECRET "make a new one under \"Certificates & secrets\" and write its value into client_secret_file"
 #define CLOCK "set this machine's clock: timedatectl, or see that NTP works"
 
@@ -24,7 +24,9 @@ static const struct advice table[] = {
 	 "the assertion's signature was not taken: see that certificate and private_key belong together, and that "
 	 "this certificate is the one registered for the application"},
 	{50034, "there is no such user in this tenant"},
-	{50053, "the account is locked after too many wrong sign-ins: unlock it, or wait"},
+	{50053, "the account is locked after too many wrong sign-ins, or this machine's address is, whichever account "
+		"it tries: "
+		"stop what signs in with a wrong secret, and wait; the sign-in log of Entra says which"},
 	{50055, "the user's password has expired: " CONSENT_AGAIN},
 	{50057, "the user's account is disabled: enable it"},
 	{50058, CONSENT_AGAIN},

@@ -20,6 +20,7 @@ struct token *token_new(const char *text, size_t length, uint64_t end_ns)
 	*token = (struct token){.serial = atomic_fetch_add(&serials, 1) + 1, .end_ns = end_ns, .length = length};
 	atomic_init(&token->users, 1);
 	atomic_init(&token->rejected, 0);
+	atomic_init(&token->revoked, 0);
 	memcpy(token->text, text, length);
 	token->text[length] = '\0';
 	return token;
@@ -41,6 +42,14 @@ void token_rejected(struct token *token, enum token_rejection by)
 	       !atomic_compare_exchange_weak_explicit(&token->rejected, &before, by, memory_order_relaxed,
 						      memory_order_relaxed))
 		;
+	if (by == TOKEN_REVOKED)
+		atomic_fetch_add_explicit(&token->revoked, 1, memory_order_relaxed);
+}
+
+void token_accepted(struct token *token)
+{
+	if (atomic_load_explicit(&token->revoked, memory_order_relaxed) > 0)
+		atomic_store_explicit(&token->revoked, 0, memory_order_relaxed);
 }
 
 static unsigned rejected_by(const struct token_cache *cache)
@@ -58,6 +67,18 @@ static bool rejected(const struct token_cache *cache, uint64_t now_ns)
 struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns)
 {
 	return cache->token && now_ns < cache->token->end_ns ? cache->token : NULL;
+}
+
+struct token *token_cache_given(const struct token_cache *cache, uint64_t now_ns)
+{
+	struct token *token = token_cache_good(cache, now_ns);
+
+	return token && atomic_load_explicit(&token->revoked, memory_order_relaxed) < TOKEN_REVOKED_MOST ? token : NULL;
+}
+
+bool token_cache_doubtful(const struct token_cache *cache, uint64_t now_ns)
+{
+	return rejected(cache, now_ns) || rejected_by(cache) == TOKEN_REVOKED;
 }
 
 bool token_cache_due(const struct token_cache *cache, uint64_t now_ns)
@@ -115,8 +136,9 @@ void token_cache_fetched(struct token_cache *cache, struct token *token, uint64_
 
 	token_release(cache->token);
 	cache->token = token;
-	if (cache->for_rejected)
-		cache->fresh_ns = now_ns + TOKEN_REJECTED_PAUSE_S * CLOCK_NS_PER_S;
+	/* Doubts about another one are new doubts. */
+	cache->fresh_ns = cache->for_rejected ? now_ns + TOKEN_REJECTED_PAUSE_S * CLOCK_NS_PER_S : 0;
+	token->doubt_ns = cache->fresh_ns;
 	cache->revoked_ns = now_ns + TOKEN_REVOKED_PAUSE_S * CLOCK_NS_PER_S;
 	cache->renew_ns = now_ns + life_ns / 100 * (70 + chance % 16);
 	cache->retry_ns = 0;

@@ -23,6 +23,7 @@ enum {
 	TOKEN_REJECTED_PAUSE_S = 300,   /* between two fetches because next hops refuse what there is */
 	TOKEN_REVOKED_PAUSE_S = 5,      /* and where they took it before */
 	TOKEN_KEEP_ALIVE_S = 86400,     /* refresh tokens end where they are not used */
+	TOKEN_REVOKED_MOST = 2,         /* so many that it was taken from: it is good for nobody */
 };
 
 struct token_cache {
@@ -39,8 +40,12 @@ struct token_cache {
 	char problem[TOKEN_PROBLEM_SIZE];
 };
 
-/* To be given out, or NULL. */
+/* It has not ended; NULL: there is none. */
 struct token *token_cache_good(const struct token_cache *cache, uint64_t now_ns);
+/* The same, to be given out: it was not taken from several who had been accepted with it. */
+struct token *token_cache_given(const struct token_cache *cache, uint64_t now_ns);
+/* It was rejected, and would be replaced if that were possible. */
+bool token_cache_doubtful(const struct token_cache *cache, uint64_t now_ns);
 /* A fetch should begin now. */
 bool token_cache_due(const struct token_cache *cache, uint64_t now_ns);
 /* When it may become due by itself; UINT64_MAX: when somebody asks. */

@@ -24,12 +24,25 @@ static struct token_question *asked_by(struct question *question)
 
 /* ---- answers -------------------------------------------------------------------------------------------------- */
 
-static void give(struct token_desk *desk, struct token_question *q, struct token *token)
+/* In how long it may be asked again. */
+static uint64_t pause_ns(const struct token_cache *cache, uint64_t now_ns)
 {
+	uint64_t again_ns = token_cache_again_ns(cache), least_ns = AGAIN_MIN_MS * CLOCK_NS_PER_MS;
+
+	return again_ns > now_ns + least_ns ? again_ns - now_ns : least_ns;
+}
+
+/* Where it was rejected, why there is no other. */
+static void give(struct token_desk *desk, const struct token_identity *identity, struct token_question *q,
+		 struct token *token, uint64_t now_ns)
+{
+	const struct token_cache *cache = &identity->cache;
+
 	atomic_fetch_add_explicit(&token->users, 1, memory_order_relaxed);
 	q->token = token;
-	q->again_ns = 0;
-	q->problem[0] = '\0';
+	q->doubtful = token_cache_doubtful(cache, now_ns);
+	q->again_ns = q->doubtful ? pause_ns(cache, now_ns) : 0;
+	snprintf(q->problem, sizeof(q->problem), "%s", q->doubtful ? cache->problem : "");
 	agent_answer(desk->agent, &q->question, 0);
 }
 
@@ -37,6 +50,7 @@ static void refuse(struct token_desk *desk, struct token_question *q, int result
 		   uint64_t again_ns)
 {
 	q->token = NULL;
+	q->doubtful = false;
 	q->again_ns = again_ns > AGAIN_MIN_MS * CLOCK_NS_PER_MS ? again_ns : AGAIN_MIN_MS * CLOCK_NS_PER_MS;
 	snprintf(q->problem, sizeof(q->problem), "%s", problem);
 	agent_answer(desk->agent, &q->question, result);
@@ -46,13 +60,12 @@ static void refuse(struct token_desk *desk, struct token_question *q, int result
 static void answer(struct token_desk *desk, struct token_identity *identity, struct token_question *q, uint64_t now_ns)
 {
 	const struct token_cache *cache = &identity->cache;
-	struct token *token = token_cache_good(cache, now_ns);
+	struct token *token = token_cache_given(cache, now_ns);
 
 	if (token)
-		give(desk, q, token);
+		give(desk, identity, q, token, now_ns);
 	else
-		refuse(desk, q, cache->refused ? -EACCES : -EAGAIN, cache->problem,
-		       token_cache_again_ns(cache) > now_ns ? token_cache_again_ns(cache) - now_ns : 0);
+		refuse(desk, q, cache->refused ? -EACCES : -EAGAIN, cache->problem, pause_ns(cache, now_ns));
 }
 
 static void answer_waiting(struct token_desk *desk, struct token_identity *identity, uint64_t now_ns)
@@ -138,7 +151,7 @@ static void pause_all(struct token_desk *desk, const struct token_identity *of)
 static void tell_failed(const struct token_desk *desk, const struct token_identity *identity, uint64_t now_ns)
 {
 	const struct token_cache *cache = &identity->cache;
-	const struct token *token = token_cache_good(cache, now_ns);
+	const struct token *token = token_cache_given(cache, now_ns);
 	uint64_t waiting = 0;
 
 	for (const struct question *question = identity->waiting; question; question = question->next)
@@ -166,6 +179,22 @@ void token_desk_failed(struct token_desk *desk, struct token_identity *identity,
 	if (desk->log)
 		tell_failed(desk, identity, now_ns);
 	answer_waiting(desk, identity, now_ns);
+}
+
+/* What a file has is exchanged, and may be no second time (RFC 9700 4.14.2): who shares it waits for what comes
+ * of it. */
+static bool file_in_use(const struct token_desk *desk, const struct token_identity *identity)
+{
+	const char *file = identity->oauth.grant == CONFIG_GRANT_REFRESH ? identity->oauth.refresh_token_file : NULL;
+	const struct list *link;
+
+	for (link = desk->active.next; file && link != &desk->active; link = link->next) {
+		const struct token_identity *other = container_of(link, struct token_identity, active);
+		if (other != identity && other->job && other->oauth.grant == CONFIG_GRANT_REFRESH &&
+		    strcmp(other->oauth.refresh_token_file, file) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void begin(struct token_desk *desk, struct token_identity *identity, uint64_t now_ns)
@@ -231,6 +260,7 @@ static uint64_t look_at(struct token_desk *desk, struct token_identity *identity
 {
 	struct token_cache *cache = &identity->cache;
 	uint64_t next_ns, job_ns = now_ns;
+	bool waits;
 
 	/* Its refresh token ends where it is not used; mail may be rare. */
 	if (identity->oauth.grant == CONFIG_GRANT_REFRESH && identity->fetched_ns &&
@@ -239,12 +269,13 @@ static uint64_t look_at(struct token_desk *desk, struct token_identity *identity
 	if (identity->job)
 		job_ns = desk->handler->look(desk, identity, now_ns);
 	next_ns = look_at_waiting(desk, identity, now_ns);
-	if (!identity->job && desk->jobs < TOKEN_JOBS_MAX && token_cache_due(cache, now_ns))
+	/* With all places taken, or its file, it waits for one to be free, which is an event by itself. */
+	waits = desk->jobs >= TOKEN_JOBS_MAX || file_in_use(desk, identity);
+	if (!identity->job && !waits && token_cache_due(cache, now_ns))
 		begin(desk, identity, now_ns);
 	if (identity->job)
 		return sooner(next_ns, job_ns);
-	/* With all places taken it waits for one to be free, which is an event by itself. */
-	return sooner(next_ns, desk->jobs < TOKEN_JOBS_MAX ? token_cache_wake_ns(cache) : UINT64_MAX);
+	return sooner(next_ns, waits ? UINT64_MAX : token_cache_wake_ns(cache));
 }
 
 static uint64_t look_at_all(struct token_desk *desk, uint64_t now_ns)

@@ -48,7 +48,7 @@ static void on_fetched(struct fetch *fetch)
 	}
 	token_reply_parse(fetch->status, fetch->text ? fetch->text : "", fetch->length, &job->reply);
 	hide(job);
-	job->retry_after_s = fetch->retry_after_s;
+	job->retry_after_s = fetch->retry_after_s > job->reply.pause_s ? fetch->retry_after_s : job->reply.pause_s;
 	job->skew_s = fetch->date ? fetch->date - wall_s() : 0;
 	job->over = true;
 	fetch_wipe(fetch);

@@ -157,7 +157,7 @@ static const char *advice_of(const char *error, const char *description)
 		{"invalid_grant", "Invalid email", "Google knows no such mailbox: look at the mailbox's user"},
 		{"invalid_grant", "",
 		 "the consent has expired or was revoked: " /* RFC 6749 section 5.2 */
-		 "a person has to sign in again: postrider setup"},
+		 "a person has to sign in again: postrider credentials sign-in"},
 		{"unauthorized_client", "",
 		 "the application may not do this: at Google, add its client ID with the scope "
 		 "https://mail.google.com/ under \"Domain-wide delegation\""},
@@ -194,6 +194,9 @@ static size_t description_length(const char *text)
 	return length < DESCRIPTION_MAX ? length : DESCRIPTION_MAX;
 }
 
+/* "A client request loop": whoever asks on meanwhile is left out for longer. */
+enum { LOOP = 50196, LOOP_PAUSE_S = 120 };
+
 static void take_error(unsigned status, const json_t *root, const char *error, struct token_reply *reply)
 {
 	const char *description = json_string_value(json_object_get(root, "error_description"));
@@ -207,6 +210,7 @@ static void take_error(unsigned status, const json_t *root, const char *error, s
 	reply->outcome = about_time(number, description) ? TOKEN_CLOCK
 			 : passes(status, number, error) ? TOKEN_LATER
 							 : TOKEN_REFUSED;
+	reply->pause_s = number == LOOP ? LOOP_PAUSE_S : 0;
 	snprintf(reply->problem, sizeof(reply->problem), "%.*s (%.40s)%s%s", (int)description_length(description),
 		 description, error, advice && reply->outcome != TOKEN_LATER ? ": " : "",
 		 advice && reply->outcome != TOKEN_LATER ? advice : "");

@@ -31,6 +31,7 @@ struct token_reply {
 	enum token_outcome outcome;
 	struct secret access_token, refresh_token; /* refresh_token: none where text is NULL */
 	uint64_t lifetime_s;
+	uint64_t pause_s; /* it wants to be left alone for so long, whoever asks; 0: it says nothing of that */
 	char problem[TOKEN_PROBLEM_SIZE]; /* "" where it was given */
 };
 

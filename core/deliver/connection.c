@@ -232,8 +232,10 @@ void connection_setup_over(struct connection *c)
 {
 	struct host_address *address = addresses_find(&c->host->addresses, &c->address);
 
-	if (c->mailbox)
+	if (c->mailbox) {
 		mailbox_first_over(c->mailbox, &c->first_ns);
+		mailbox_entered(c->mailbox, &c->door_ns);
+	}
 	if (!c->slow)
 		c->outbound->connecting--;
 	else if (address && address->slow > 0)

@@ -41,6 +41,8 @@ struct connection_handlers {
 	void (*on_well)(struct connection *c);
 	/* It ended, and that is the host's fault: it is to be left alone for a while. */
 	void (*on_blamed)(struct connection *c, enum stage stage, const char *reason);
+	/* Its login came to nothing, for now and not for anything that somebody has to act on. */
+	void (*on_put_off)(struct connection *c, const char *reason);
 	/* Its descriptor is closed: what it had of what there is only so much of may be another's. */
 	void (*on_closed)(struct connection *c);
 };
@@ -88,6 +90,7 @@ struct connection {
 	struct mailbox_set *asked_set; /* held while it is out: its identity is there */
 	struct token *token;           /* owned: what it signs in with, for when that ends before the connection */
 	uint64_t first_ns;             /* its login is the mailbox's first (mailbox.h), and not over */
+	uint64_t door_ns;              /* it is the one whose login is said (door.h), and not over */
 	bool over;                     /* the transport has closed, and only the question is awaited */
 	bool signed_out;               /* its mailbox is to sign in anew, which was said already */
 	bool mailbox_probe;            /* that is held (mailbox.h): whether it is well again */

@@ -58,6 +58,12 @@ enum connection_login connection_sign_in(struct connection *c, struct setup_next
 	}
 	if (!entry || !login_of(c, &login))
 		return LOGIN_GONE;
+	if (!mailbox_enter(c->mailbox, c->outbound->shard->now_ns, &c->door_ns)) {
+		/* A probe that is not said is one for later. */
+		if (c->mailbox_probe)
+			mailbox_postpone(c->mailbox, c->outbound->shard->now_ns);
+		return LOGIN_NOT_NOW;
+	}
 	(void)setup_login(&c->setup, &login, next);
 	return LOGIN_SAID;
 }
@@ -69,14 +75,21 @@ void connection_forget_token(struct connection *c)
 	c->token = NULL;
 }
 
+bool connection_token_known(const struct connection *c)
+{
+	return c->token && c->asked.doubtful && mailbox_refused_token(c->mailbox, c->token->serial);
+}
+
 /* Nothing of it is the host's fault. */
 void connection_no_token(struct connection *c)
 {
-	const char *problem = c->asked.problem[0] ? c->asked.problem : "there is no access token at present";
+	const char *usual = c->asked.doubtful ? "its access token is refused, and there is no other at present"
+					      : "there is no access token at present";
+	const char *problem = c->asked.problem[0] ? c->asked.problem : usual;
 	const struct verdict_fact fact = {STAGE_AUTH, 0, span_text(problem)};
 	const struct ruling ruling = {.reason = REASON_CREDENTIALS, .say = problem};
 	struct outbound *o = c->outbound;
-	enum mailbox_trouble trouble = c->asked.question.result == -EACCES ? MAILBOX_REFUSED : MAILBOX_LATER;
+	enum mailbox_trouble trouble = c->asked.question.result == -EACCES ? MAILBOX_WITHOUT : MAILBOX_LATER;
 	uint64_t again_ns;
 	bool tell;
 
@@ -86,6 +99,8 @@ void connection_no_token(struct connection *c)
 	if (tell)
 		tell_mailbox_held(c, trouble, &fact, &ruling,
 				  again_ns > c->asked.again_ns ? again_ns : c->asked.again_ns);
+	if (trouble == MAILBOX_LATER)
+		c->handlers->on_put_off(c, problem);
 }
 
 void connection_conceal(struct connection *c)
@@ -118,10 +133,33 @@ static enum mailbox_trouble trouble_of(const struct verdict_fact *fact, const st
 	return MAILBOX_REFUSED;
 }
 
-/* Of a pool one may be refused with any token; who was let in with this one is refused because of it. */
-static enum token_rejection rejection_of(const struct connection *c)
+/* Of a pool one may be refused with any token; who was let in with this one is refused because of it. False: another
+ * one was tried just before, and there is none to try. */
+static bool reject_token(const struct connection *c)
 {
-	return mailbox_took_token(c->mailbox, c->token->serial) ? TOKEN_REVOKED : TOKEN_DOUBTED;
+	bool lost = mailbox_lost_token(c->mailbox, c->token->serial);
+
+	token_rejected(c->token, lost ? TOKEN_REVOKED : TOKEN_DOUBTED);
+	return lost || c->outbound->shard->now_ns >= c->token->doubt_ns;
+}
+
+/* It may have been revoked, or ended early: a fresh one, once. */
+static bool again(const struct connection *c, const struct ruling *ruling)
+{
+	bool better = !c->token || reject_token(c);
+
+	mailbox_turned_away(c->mailbox, false, c->outbound->shard->now_ns);
+	return mailbox_login_again(c->mailbox, c->token ? c->token->serial : 0,
+				   better || ruling->action == ACTION_SIGN_IN, c->mailbox_probe,
+				   c->outbound->shard->now_ns);
+}
+
+static void put_off(struct connection *c, const struct verdict_fact *fact)
+{
+	char said[160];
+
+	snprintf(said, sizeof(said), "%u %.*s", fact->code, (int)fact->text.length, fact->text.data);
+	c->handlers->on_put_off(c, said);
 }
 
 bool connection_login_refused(struct connection *c)
@@ -133,17 +171,13 @@ bool connection_login_refused(struct connection *c)
 	uint64_t again_ns;
 	bool tell;
 
-	/* It may have been revoked, or ended early: a fresh one, once. */
-	if (ruling.action == ACTION_SIGN_IN || (trouble == MAILBOX_REFUSED && c->token)) {
-		if (c->token)
-			token_rejected(c->token, rejection_of(c));
-		if (mailbox_login_again(c->mailbox, c->token ? c->token->serial : 0, c->mailbox_probe,
-					o->shard->now_ns))
-			return true;
-	}
+	if ((ruling.action == ACTION_SIGN_IN || (trouble == MAILBOX_REFUSED && c->token)) && again(c, &ruling))
+		return true;
 	/* Where nobody else can be tried it may be this host alone that cannot tell who signs in. */
 	if (fact.code == 421 || (trouble == MAILBOX_LATER && o->mailboxes->count == 1))
 		return false;
+	if (trouble == MAILBOX_REFUSED)
+		mailbox_turned_away(c->mailbox, true, o->shard->now_ns);
 	again_ns = mailbox_troubled(c->mailbox, trouble, c->mailbox_probe, o->shard->now_ns, &tell);
 	if (ruling.action == ACTION_LEAVE_MAILBOX) {
 		mailbox_not_before(c->mailbox, o->shard->now_ns + ruling.slow_s * CLOCK_NS_PER_S);
@@ -152,6 +186,8 @@ bool connection_login_refused(struct connection *c)
 	c->mailbox_probe = false;
 	if (tell)
 		tell_mailbox_held(c, trouble, &fact, &ruling, again_ns);
+	if (trouble == MAILBOX_LATER)
+		put_off(c, &fact);
 	return true;
 }
 
@@ -220,11 +256,14 @@ void connection_sign_in_anew(struct connection *c, const struct verdict_fact *fa
 void connection_mailbox_well(struct connection *c, bool sent)
 {
 	struct outbound *o = c->outbound;
-	bool none = mailbox_held(c->mailbox) && o->mailboxes && mailbox_all_held(o->mailboxes), told;
+	bool none = mailbox_held(c->mailbox) && o->mailboxes && mailbox_use(o->mailboxes, NULL) == MAILBOXES_STOPPED;
+	bool told;
 	uint64_t held_ns;
 
-	if (c->token)
+	if (c->token && !sent) {
 		mailbox_token_accepted(c->mailbox, c->token->serial);
+		token_accepted(c->token);
+	}
 	if (!mailbox_well(c->mailbox, sent, o->shard->now_ns, &held_ns, &told))
 		return;
 	/* All its mail has waited for this. */

@@ -36,6 +36,8 @@ void connection_hello_unanswered(struct connection *c, struct span reason);
  * another connection finds out whether its login is accepted, or it was refused. */
 enum connection_login { LOGIN_SAID, LOGIN_ASKED, LOGIN_GONE, LOGIN_NOT_NOW };
 enum connection_login connection_sign_in(struct connection *c, struct setup_next *next);
+/* What was given for want of another token is what its mailbox was refused with: it is not said again. */
+bool connection_token_known(const struct connection *c);
 /* There is no token: the answer to c->asked says why. */
 void connection_no_token(struct connection *c);
 /* What was given for signing in is given back. */

@@ -207,10 +207,11 @@ void connection_on_token(struct question *question)
 	} else if (c->state != CONNECTION_TALKING) {
 		/* It has ended meanwhile, or says goodbye. */
 		connection_forget_token(c);
-	} else if (c->token) {
+	} else if (c->token && !connection_token_known(c)) {
 		sign_in(c, &next);
 	} else {
 		c->ours = true;
+		connection_forget_token(c);
 		connection_no_token(c);
 		connection_leave(c, STAGE_AUTH, "there is no access token to sign in with");
 	}

@@ -5,11 +5,11 @@
 
 #include "core/base/clock.h"
 
-enum { REFUSED_BITS = 15, OPEN = 15, REFUSED_MOST = 14 };
+enum { REFUSED_BITS = 15, OPEN = 15, REFUSED_MOST = 14, CLAIMED = 16, TIME_SHIFT = 5 };
 
 static uint64_t time_of(uint64_t word)
 {
-	return word & ~(uint64_t)REFUSED_BITS;
+	return word >> TIME_SHIFT << TIME_SHIFT;
 }
 
 static unsigned refused_of(uint64_t word)
@@ -46,14 +46,14 @@ bool door_free(const struct door *door, uint64_t now_ns, uint64_t *next_ns)
 
 bool door_enter(struct door *door, uint64_t now_ns, uint64_t *claim)
 {
-	uint64_t word = word_of(door), until_ns = time_of(now_ns + DOOR_LOGIN_MS * CLOCK_NS_PER_MS);
+	uint64_t word = word_of(door), until = time_of(now_ns + DOOR_LOGIN_MS * CLOCK_NS_PER_MS) | CLAIMED;
 
 	if (*claim || is_open(word))
 		return true;
 	if (time_of(word) > now_ns ||
-	    !atomic_compare_exchange_strong(&door->word, &word, until_ns | (word & REFUSED_BITS)))
+	    !atomic_compare_exchange_strong(&door->word, &word, until | (word & REFUSED_BITS)))
 		return false;
-	*claim = until_ns;
+	*claim = until;
 	return true;
 }
 
@@ -62,7 +62,7 @@ void door_leave(struct door *door, uint64_t *claim)
 	uint64_t word = word_of(door);
 
 	/* What came of it has been written there already, if anything has. */
-	if (*claim && !is_open(word) && time_of(word) == *claim)
+	if (*claim && (word & ~(uint64_t)REFUSED_BITS) == *claim)
 		(void)atomic_compare_exchange_strong(&door->word, &word, word & REFUSED_BITS);
 	*claim = 0;
 }

@@ -3,11 +3,11 @@
  *
  *     CLOSED --a login is accepted--> OPEN --one is refused--> CLOSED
  *
- * Who guards logins counts the refused ones of an address too, whoever they are for: forty mailboxes with the same wrong
- * secret, said at once, look like somebody who tries passwords, and then all of them are locked out. While the door is
- * closed one login is said at a time; behind refusals in a row comes a pause as well, but for the first: a second, twice
- * as long with each more, half a minute at most. One that is accepted opens it, and nobody asks any more. At the start it
- * is closed, as nobody knows.
+ * Who guards logins counts the refused ones of an address too, whoever they are for: forty mailboxes with the same
+ * wrong secret, said at once, look like somebody who tries passwords, and then all of them are locked out. While the
+ * door is closed one login is said at a time; behind refusals in a row comes a pause as well, but for the first: a
+ * second, twice as long with each more, half a minute at most. One that is accepted opens it, and nobody asks any
+ * more. At the start it is closed, as nobody knows.
  *
  * What is signed in is not concerned. A mailbox has longer pauses of its own (mailbox.h): the door is for the others
  * beside it.
@@ -27,8 +27,8 @@ enum {
 	DOOR_POLL_MAX_MS = 1000,
 };
 
-/* One word: the time before which nobody says one, and in the lowest bits how many were refused in a row, or that it is
- * open. Zeroed: closed, and nothing was refused. */
+/* One word: the time before which nobody says one, whether that is because one is being said, and in the lowest bits
+ * how many were refused in a row, or that it is open. Zeroed: closed, and nothing was refused. */
 struct door {
 	_Atomic(uint64_t) word;
 };

@@ -257,7 +257,7 @@ bool hold_stops(const struct outbound *o)
 	bool held = false;
 	size_t i;
 
-	if (o->mailboxes && mailbox_all_held(o->mailboxes))
+	if (o->mailboxes && mailbox_use(o->mailboxes, NULL) == MAILBOXES_STOPPED)
 		return true;
 	for (i = 0; i < o->host_count; i++) {
 		const struct host *host = o->hosts[i];

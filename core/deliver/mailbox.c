@@ -15,6 +15,7 @@ static uint64_t pause_ns(enum mailbox_trouble trouble, uint32_t before)
 		[MAILBOX_AGAIN] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
 		[MAILBOX_LATER] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
 		[MAILBOX_REFUSED] = {MAILBOX_REFUSED_MS, 4, MAILBOX_REFUSED_MAX_MS},
+		[MAILBOX_WITHOUT] = {MAILBOX_LATER_MS, 2, MAILBOX_LATER_MAX_MS},
 		[MAILBOX_BARRED] = {MAILBOX_BARRED_MS, 2, MAILBOX_BARRED_MAX_MS},
 	};
 	uint64_t ms = pauses[trouble].first_ms;
@@ -81,8 +82,11 @@ static bool count(struct mailbox *mailbox, unsigned most, uint64_t now_ns, bool 
 struct mailbox *mailbox_choose(const struct mailbox_set *set, const uint8_t *among, unsigned *turn, unsigned most,
 			       uint64_t now_ns, bool *probe, bool *full, uint64_t *next_ns)
 {
+	const struct door *door = set->entries[0].mailbox->door;
 	size_t i;
 
+	if (door && !door_free(door, now_ns, next_ns))
+		return NULL;
 	for (i = 0; i < set->count; i++) {
 		size_t seat = (*turn + i) % set->count;
 		struct mailbox *mailbox = set->entries[seat].mailbox;
@@ -127,10 +131,26 @@ void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns)
 	*first_ns = 0;
 }
 
+bool mailbox_enter(struct mailbox *mailbox, uint64_t now_ns, uint64_t *claim)
+{
+	return !mailbox->door || door_enter(mailbox->door, now_ns, claim);
+}
+
+void mailbox_entered(struct mailbox *mailbox, uint64_t *claim)
+{
+	if (mailbox->door)
+		door_leave(mailbox->door, claim);
+}
+
+/* Where it was in the newest set it is in nearly all. */
 const struct mailbox_entry *mailbox_find(const struct mailbox_set *set, const struct mailbox *mailbox)
 {
+	unsigned seat =
+		mailbox ? atomic_load_explicit(&((struct mailbox *)(uintptr_t)mailbox)->seat, memory_order_relaxed) : 0;
 	size_t i;
 
+	if (set && seat < set->count && set->entries[seat].mailbox == mailbox)
+		return &set->entries[seat];
 	for (i = 0; set && i < set->count; i++) {
 		if (set->entries[i].mailbox == mailbox)
 			return &set->entries[i];
@@ -143,6 +163,23 @@ unsigned mailbox_seat(const struct mailbox_set *set, const struct mailbox *mailb
 	const struct mailbox_entry *entry = mailbox_find(set, mailbox);
 
 	return entry ? (unsigned)(entry - set->entries) : 0;
+}
+
+enum mailbox_use mailbox_use(const struct mailbox_set *set, const uint8_t *among)
+{
+	enum mailbox_use use = MAILBOXES_PUT_OFF;
+	size_t i;
+
+	for (i = 0; i < set->count; i++) {
+		const struct mailbox *mailbox = set->entries[i].mailbox;
+		if (among && !(among[i / 8] >> i % 8 & 1))
+			continue;
+		if (!mailbox_held(mailbox))
+			return MAILBOXES_USABLE;
+		if (atomic_load_explicit(&mailbox->trouble, memory_order_relaxed) != MAILBOX_LATER)
+			use = MAILBOXES_STOPPED;
+	}
+	return use;
 }
 
 bool mailbox_all_held(const struct mailbox_set *set)
@@ -189,14 +226,14 @@ uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble,
 	return until_ns > now_ns ? until_ns - now_ns : 0;
 }
 
-bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool probe, uint64_t now_ns)
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool better, bool probe, uint64_t now_ns)
 {
 	uint64_t none = 0, before = token ? atomic_exchange(&mailbox->refused_token, token) : 0;
 
 	/* A probe that is given the same one has nothing better to say. */
 	if (token && before == token && !probe)
 		return true;
-	if (atomic_fetch_add(&mailbox->logins, 1) > 0)
+	if (!better || atomic_fetch_add(&mailbox->logins, 1) > 0)
 		return false;
 	/* By one connection, as any other trial. */
 	atomic_store(&mailbox->trouble, MAILBOX_AGAIN);
@@ -214,9 +251,14 @@ void mailbox_token_accepted(struct mailbox *mailbox, uint64_t token)
 	(void)atomic_compare_exchange_strong(&mailbox->refused_token, &token, 0);
 }
 
-bool mailbox_took_token(const struct mailbox *mailbox, uint64_t token)
+bool mailbox_refused_token(const struct mailbox *mailbox, uint64_t token)
 {
-	return atomic_load(&((struct mailbox *)(uintptr_t)mailbox)->accepted_token) == token;
+	return atomic_load(&((struct mailbox *)(uintptr_t)mailbox)->refused_token) == token;
+}
+
+bool mailbox_lost_token(struct mailbox *mailbox, uint64_t token)
+{
+	return atomic_compare_exchange_strong(&mailbox->accepted_token, &token, 0);
 }
 
 bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns)
@@ -241,6 +283,8 @@ bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t 
 
 	if (!atomic_load_explicit(&mailbox->accepted, memory_order_relaxed))
 		atomic_store(&mailbox->accepted, true);
+	if (!sent && mailbox->door)
+		door_accepted(mailbox->door);
 	if (atomic_load_explicit(&mailbox->logins, memory_order_relaxed))
 		atomic_store(&mailbox->logins, 0);
 	if (sent && mailbox_in_doubt(mailbox))
@@ -255,10 +299,26 @@ bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t 
 	return atomic_exchange(&mailbox->until_ns, 0) != 0;
 }
 
+void mailbox_postpone(struct mailbox *mailbox, uint64_t now_ns)
+{
+	if (mailbox_held(mailbox))
+		atomic_store(&mailbox->until_ns, now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
+}
+
 void mailbox_retry(struct mailbox *mailbox, uint64_t now_ns)
 {
 	uint64_t until_ns = atomic_load(&mailbox->until_ns);
 
 	if (until_ns > now_ns)
 		(void)atomic_compare_exchange_strong(&mailbox->until_ns, &until_ns, now_ns);
+}
+
+void mailbox_set_retry(const struct mailbox_set *set, uint64_t now_ns)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		mailbox_retry(set->entries[i].mailbox, now_ns);
+	if (set->entries[0].mailbox->door)
+		door_retry(set->entries[0].mailbox->door);
 }

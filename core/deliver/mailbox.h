@@ -5,7 +5,8 @@
  *
  * A destination has none (nobody signs in), one (`auth`), or many (`mailboxes`): a pool. Each has connections of its
  * own, as many as limits.connections says, so what they may do adds up, and no connection ever serves two (RELIABILITY
- * I5). One that is held is left out, and the others go on; where all are, mail waits, and none of it fails or expires.
+ * I5). One that is held is left out, and the others go on; where all are, mail waits, and none of it fails. It does not
+ * expire either, but where none of them needs anybody to act: that passes by itself or never, as a host that is away.
  *
  * A held mailbox is tried by one connection of one shard, with pauses that grow. They are longer where a login was
  * refused: a fifth wrong password within ten minutes is what gets addresses banned. What is signed in already goes on
@@ -25,6 +26,7 @@
 
 #include "core/base/span.h"
 #include "core/deliver/account.h"
+#include "core/deliver/door.h"
 #include "core/smtp/mechanism.h"
 
 struct config;
@@ -37,6 +39,7 @@ enum mailbox_trouble {
 	MAILBOX_AGAIN,   /* its login was refused, and is said again at once: with a fresh token, or as a rule wants */
 	MAILBOX_LATER,   /* its login was refused for now, or there is no token at present */
 	MAILBOX_REFUSED, /* its login was refused: somebody has to act */
+	MAILBOX_WITHOUT, /* there is no token until somebody acts; nothing is said to the next hop meanwhile */
 	MAILBOX_BARRED,  /* it is signed in, and may not send: somebody has to act */
 };
 
@@ -68,6 +71,8 @@ struct mailbox {
 	_Atomic(bool) accepted;                          /* a login was, in this process */
 	_Atomic(uint64_t) anew_ns;  /* then its connections were to sign in anew; 0: it has sent a message since */
 	_Atomic(uint64_t) first_ns; /* where none was: one is under way, until then at most; 0: none */
+	struct door *door;          /* its destination's; NULL: of none */
+	_Atomic(unsigned) seat;     /* its place in the newest set */
 	struct account account;     /* what limits allow it, each mailbox by itself */
 };
 
@@ -90,6 +95,7 @@ struct mailbox_set {
 struct mailbox_home {
 	struct mailbox **list; /* owned, as is each */
 	size_t count;
+	struct door door;
 };
 void mailbox_home_deinit(struct mailbox_home *home);
 
@@ -131,6 +137,14 @@ static inline bool mailbox_barred(const struct mailbox *mailbox)
 /* None of them is usable. */
 bool mailbox_all_held(const struct mailbox_set *set);
 
+enum mailbox_use {
+	MAILBOXES_USABLE,  /* at least one is */
+	MAILBOXES_PUT_OFF, /* none is, and nobody has to act: their mail grows old, as where a host is away */
+	MAILBOXES_STOPPED, /* none is, and for one at least somebody has to act: their mail waits for that */
+};
+/* `among` as below. */
+enum mailbox_use mailbox_use(const struct mailbox_set *set, const uint8_t *among);
+
 /* A mailbox for another connection, which is counted: mailbox_gone() when it is no more. They take turns, *turn is the
  * lane's. *probe: it is held, and it is for this connection to find out. NULL: none, before *next_ns, which is only
  * ever lowered; *full, which is only ever set: one has `most` connections, as many as it may. `among`: a bit for
@@ -144,16 +158,28 @@ void mailbox_gone(struct mailbox *mailbox);
  * connection's, zeroed when it begins; mailbox_first_over() when its login is over, well or not. */
 bool mailbox_may_login(struct mailbox *mailbox, bool probe, uint64_t now_ns, uint64_t *first_ns);
 void mailbox_first_over(struct mailbox *mailbox, uint64_t *first_ns);
+/* It has all that it says: is it the turn of its login at the destination (door.h)? *claim as *first_ns. */
+bool mailbox_enter(struct mailbox *mailbox, uint64_t now_ns, uint64_t *claim);
+void mailbox_entered(struct mailbox *mailbox, uint64_t *claim);
+/* Its login was refused. `counts`: it was wrong, or may be right at once. */
+static inline void mailbox_turned_away(const struct mailbox *mailbox, bool counts, uint64_t now_ns)
+{
+	if (mailbox->door)
+		door_refused(mailbox->door, counts, now_ns);
+}
 
 /* `probe`: of the connection that met it. Returns the pause; *tell: the operator is to hear of it. */
 uint64_t mailbox_troubled(struct mailbox *mailbox, enum mailbox_trouble trouble, bool probe, uint64_t now_ns,
 			  bool *tell);
 /* Its token was refused, or a rule has it sign in anew. True: for the first time, and it is tried again at once; or it
- * is what another connection has heard of the same token, which is nothing new. `token`: its serial; 0: none. */
-bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool probe, uint64_t now_ns);
+ * is what another connection has heard of the same token, which is nothing new. `token`: its serial; 0: none. `better`:
+ * what it says then is something else. */
+bool mailbox_login_again(struct mailbox *mailbox, uint64_t token, bool better, bool probe, uint64_t now_ns);
+/* It was refused with this one, and not accepted since. */
+bool mailbox_refused_token(const struct mailbox *mailbox, uint64_t token);
 void mailbox_token_accepted(struct mailbox *mailbox, uint64_t token);
-/* It was the last one with which its login was accepted. */
-bool mailbox_took_token(const struct mailbox *mailbox, uint64_t token);
+/* It was the last one with which its login was accepted: true once, as it is refused with it now. */
+bool mailbox_lost_token(struct mailbox *mailbox, uint64_t token);
 /* What is signed in since `since_ns` is to sign in anew. False: it is since it did, and has sent nothing. */
 bool mailbox_anew(struct mailbox *mailbox, uint64_t since_ns, uint64_t now_ns);
 /* Since it was to sign in anew it has sent nothing. */
@@ -165,7 +191,11 @@ static inline bool mailbox_in_doubt(const struct mailbox *mailbox)
 void mailbox_not_before(struct mailbox *mailbox, uint64_t ns);
 /* Its login was accepted (`sent`: and a message). True: it was held, for *held_ns; *told: the operator knows. */
 bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t *held_ns, bool *told);
+/* It was held, for its probe to find out, which came to nothing: another one does soon. */
+void mailbox_postpone(struct mailbox *mailbox, uint64_t now_ns);
 /* What held it may have been mended: it is tried at once. */
 void mailbox_retry(struct mailbox *mailbox, uint64_t now_ns);
+/* The same of all, and of what keeps their logins apart. */
+void mailbox_set_retry(const struct mailbox_set *set, uint64_t now_ns);
 
 #endif

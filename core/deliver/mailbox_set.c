@@ -48,6 +48,7 @@ static struct mailbox *add(struct mailbox_home *home, const char *user)
 
 	home->list = list ? list : home->list;
 	if (list && mailbox && (mailbox->user = strdup(user)) != NULL) {
+		mailbox->door = &home->door;
 		home->list[home->count++] = mailbox;
 		return mailbox;
 	}
@@ -223,6 +224,7 @@ static int make(struct mailbox_set **out, struct mailbox_home *home, struct toke
 		entry->mailbox = find(home, i, destination->mailboxes[i].user);
 		if (!entry->mailbox)
 			return -ENOMEM;
+		atomic_store_explicit(&entry->mailbox->seat, (unsigned)i, memory_order_relaxed);
 		if (destination->mailboxes[i].password_file)
 			r = read_secret(*out, &used, entry, &destination->mailboxes[i], problem);
 		else

@@ -246,7 +246,6 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	bool other_policy = !tls_policy_same(before, now);
 	struct list *link, *next;
 	struct arrangement a;
-	size_t i;
 
 	if (now == before)
 		return true; /* done already, and another lane was short of memory */
@@ -275,8 +274,8 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		if (other_policy || c->host->gone || !stays(o, c->mailbox))
 			connection_retire(c);
 	}
-	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++)
-		mailbox_retry(o->mailboxes->entries[i].mailbox, o->shard->now_ns);
+	if (o->mailboxes)
+		mailbox_set_retry(o->mailboxes, o->shard->now_ns);
 	outbound_wake(o->shard, o->index);
 	return true;
 }

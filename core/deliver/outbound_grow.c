@@ -74,6 +74,18 @@ static void on_blamed(struct connection *c, enum stage stage, const char *reason
 	not_usable(c->outbound, c->host, c, stage, reason);
 }
 
+/* Where no other one can either mail grows old, as it does where no host takes it. */
+static void on_put_off(struct connection *c, const char *reason)
+{
+	struct outbound *o = c->outbound;
+
+	o->failures_seen++;
+	snprintf(o->failure, sizeof(o->failure), "no mailbox can sign in; the last one, %s: %s", c->mailbox->user,
+		 reason);
+	o->failure_stage = STAGE_AUTH;
+	outbound_expire_put_off(o);
+}
+
 static void on_closed(struct connection *c)
 {
 	/* In this order: who is called for the slot finds the mailbox with room. */
@@ -216,7 +228,7 @@ static struct mailbox *choose_mailbox(struct outbound *o, bool *probe, bool *ful
 static bool open_one(struct outbound *o, uint64_t *next_ns)
 {
 	static const struct connection_handlers handlers = {
-		.on_well = on_well, .on_blamed = on_blamed, .on_closed = on_closed};
+		.on_well = on_well, .on_blamed = on_blamed, .on_put_off = on_put_off, .on_closed = on_closed};
 	struct host_address *address;
 	struct mailbox *mailbox = NULL;
 	struct connection *c;

@@ -80,25 +80,19 @@ static bool expire(struct outbound *o, struct match_class *class, struct deliver
 	return true;
 }
 
-/* None of its mailboxes is usable: that is no fault of its mail, which does not grow old by it. */
-static bool class_held(const struct outbound *o, const struct match_class *class)
-{
-	size_t i;
-
-	for (i = 0; o->mailboxes && i < o->mailboxes->count; i++) {
-		if (match_has(class, i) && !mailbox_held(o->mailboxes->entries[i].mailbox))
-			return false;
-	}
-	return true;
-}
-
-static void expire_classes(struct outbound *o, unsigned attempts_seen, const char *why)
+/* Where somebody has to act for its mailboxes that is no fault of its mail, which does not grow old by it. `put_off`:
+ * only what none can send at present. */
+static void expire_classes(struct outbound *o, unsigned attempts_seen, const char *why, bool put_off)
 {
 	size_t k, i;
 
-	for (k = 0; k < o->matching.count; k++) {
+	for (k = 0; o->mailboxes && k < o->matching.count; k++) {
 		struct match_class *class = o->matching.classes[k];
-		if (class->mail.count == 0 || class_held(o, class))
+		enum mailbox_use use;
+		if (class->mail.count == 0)
+			continue;
+		use = mailbox_use(o->mailboxes, class->members);
+		if (use == MAILBOXES_STOPPED || (put_off && use == MAILBOXES_USABLE))
 			continue;
 		for (i = 0; i < fair_heads(&class->mail); i++) {
 			while (expire(o, class, fair_head(&class->mail, i), attempts_seen, why))
@@ -118,13 +112,21 @@ static void expire_all(struct outbound *o, unsigned attempts_seen, const char *w
 	}
 	while (expire(o, NULL, lane_first_due(&o->lane, o->shard->now_ns), attempts_seen, why))
 		;
-	expire_classes(o, attempts_seen, why);
+	expire_classes(o, attempts_seen, why, false);
 }
 
 /* Mail that no connection was ever found for grows old in the lane; its oldest are the first of each kind. */
 void outbound_expire(struct outbound *o)
 {
 	expire_all(o, o->failures_seen, NULL);
+}
+
+void outbound_expire_put_off(struct outbound *o)
+{
+	if (mailbox_use(o->mailboxes, NULL) == MAILBOXES_PUT_OFF)
+		outbound_expire(o);
+	else
+		expire_classes(o, o->failures_seen, NULL, true);
 }
 
 void outbound_expire_limited(struct outbound *o)

@@ -73,6 +73,8 @@ bool outbound_refused(struct attempt *a, struct connection *c);
 void outbound_expire(struct outbound *o);
 /* The same for mail that limits keep waiting. */
 void outbound_expire_limited(struct outbound *o);
+/* The same for mail whose mailboxes cannot sign in, while nobody has to act on that. */
+void outbound_expire_put_off(struct outbound *o);
 
 /* outbound_knock.c: which of its destination's lanes this is. */
 unsigned outbound_number(const struct outbound *o);

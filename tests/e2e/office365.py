@@ -123,6 +123,7 @@ class Mailbox:
         self.recipients = []            # (when, how many), in order
         self.refused_at, self.refused_times = 0.0, 0    # logins that somebody has to act on, in a row
         self.tried_fresh = False
+        self.token = None               # with which the last login was accepted
         self.messages = self.refusals = self.logins = self.failed_logins = 0
 
 
@@ -156,7 +157,9 @@ class Office365(NextHop):
         # 421 at the greeting holds for `busy_for`, and who was told so is not to come again all the time: in so long
         # twice, as pauses are doubled from a second, and by each lane of the relay, which know only what they hear.
         self.busy_until, self.busy_for, self.busy_told, self.busy_most = 0.0, 2.0, 0, 2 * 2
-        self.stale = {}                 # (mailbox, token): when it was first refused as ended or revoked
+        # (mailbox, token): when it was refused last as ended or revoked, how often, whether it had been let in by it
+        self.stale = {}
+        self.lost = collections.defaultdict(list)   # token: when it was taken from mailboxes it had let in
         self.copies = collections.defaultdict(list)     # sequence: (when, mailbox, connection) of each that was taken
         self.cut_after = set()          # (sequence, connection) of those that were taken without a word
         self.password_refusal = None    # what every sign-in with a password hears: 'basic_disabled', 'basic_removed'
@@ -201,6 +204,7 @@ class Office365(NextHop):
         with self.state:
             self.busy_until = 0.0
             self.stale.clear()
+            self.lost.clear()
             for mailbox in self.mailboxes.values():
                 mailbox.refused_times, mailbox.tried_fresh = 0, False
 
@@ -231,10 +235,10 @@ class Office365(NextHop):
         count = bisect.bisect_left(times, until) - bisect.bisect_left(times, since)
         return count / (self.messages * (until - since) / self.window)
 
-    def busiest(self, mailbox):
+    def busiest(self, mailbox, window=None):
         """The most messages that began within one whole window."""
         times = self.mailboxes[mailbox.lower()].started
-        return max((bisect.bisect_left(times, t + self.window) - i for i, t in enumerate(times)), default=0)
+        return max((bisect.bisect_left(times, t + (window or self.window)) - i for i, t in enumerate(times)), default=0)
 
     def report(self):
         with self.state:
@@ -332,6 +336,7 @@ class Office365Session(NextHopSession):
         self.mailbox = None      # signed in
         self.presence = None     # since and until when
         self.claimed = None      # the address that the message at hand claims to be from, where it may not
+        self.token = None        # with which somebody just tries to sign in
         self.asked = None        # the name with which somebody just tries to sign in
         self.started = 0.0       # when MAIL came
         self.content_started = None
@@ -467,6 +472,7 @@ class Office365Session(NextHopSession):
 
     def bearer(self, user, token):
         mailbox = self.server.mailboxes.get(user)
+        self.token = token
         try:
             claims = self.server.tokens.read(token)
         except Refused as refused:
@@ -487,13 +493,27 @@ class Office365Session(NextHopSession):
 
     def stale_token(self, token, why):
         """Once is how one learns of it: each mailbox by itself, as where the token endpoint is away there is no other
-        token, and the one there is may be good for all but one."""
+        token, and the one there is may be good for all but one. Not once it was taken from two that it had let in. Who
+        was never let in by it cannot know whether it is the token or the mailbox, and has its pauses."""
         now = time.time()
         with self.server.state:
-            before = self.server.stale.setdefault((self.asked, token), now)
-        if self.socket.received > before + ON_THE_WAY:
-            self.server.violation('stale_token', '%s, %.3f s after it was refused (%s)'
-                                  % (self.asked, self.socket.received - before, why))
+            lost = self.server.lost[token]
+            dead = lost[1] if len(lost) > 1 else now
+            mailbox = self.server.mailboxes.get(self.asked)
+            was_in = mailbox and mailbox.token == token
+            before, times, had = self.server.stale.get((self.asked, token), (now, 0, was_in))
+            if was_in:
+                mailbox.token = None
+                lost.append(now)
+            self.server.stale[self.asked, token] = now, times + 1, had
+        since = self.socket.received - before
+        pause = 0.9 * self.server.login_pause * 4 ** (times - 1) if times and not had else float('inf')
+        if ON_THE_WAY < since < pause:
+            self.server.violation('stale_token', '%s, %.3f s after refusal %d (%s%s)'
+                                  % (self.asked, since, times, why, ', and it had been let in' if had else ''))
+        elif self.socket.received > dead + ON_THE_WAY:
+            self.server.violation('dead_token', '%s, %.3f s after it was taken from two (%s)'
+                                  % (self.asked, self.socket.received - dead, why))
 
     def too_soon(self, mailbox):
         """A login at a mailbox that was refused for what trying again does not mend."""
@@ -538,6 +558,7 @@ class Office365Session(NextHopSession):
                 mailbox.logins += 1
                 mailbox.failed_logins += result != 'ok'
                 if result == 'ok':
+                    mailbox.token = self.token
                     mailbox.refused_times, mailbox.tried_fresh = 0, False
                 elif name in NEEDS_SOMEBODY and time.time() > mailbox.refused_at + ON_THE_WAY:
                     # A token that is refused is fetched anew once, however long that takes.

@@ -381,6 +381,7 @@ class Run:
             'used_of_time': round(sum(seconds for _, seconds in self.used().values())
                                   / self.o.mailboxes / self.seconds, 3),
             'busiest_window': max(self.office.busiest(name) for name in self.names),
+            'busiest_minute': max(self.office.busiest(name, 60.0) for name in self.names),
         }
 
     def flow_after(self, when):
@@ -408,6 +409,9 @@ class Run:
         figures = self.figures()
         self.office.check_clean()
         self.endpoint.check_clean()
+        # What the relay promises is of real minutes, and nothing is allowed for there.
+        check(figures['busiest_minute'] <= ALLOWED * self.o.scale, 'messages in a real minute: %d of %d (seed %d)',
+              figures['busiest_minute'], ALLOWED * self.o.scale, self.o.seed)
         for what in ('lost', 'unasked', 'twice_unexplained'):
             check(not figures[what], '%s: %s (seed %d)', what, figures[what], self.o.seed)
         check(not self.events('failed') and not any(relay.count['failed'] for *_, relay in self.lives),

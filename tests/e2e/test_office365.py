@@ -116,6 +116,11 @@ def tokens_are_looked_at():
     raise Failure('a token that is none was taken')
 
 
+def refused_before(office, token, seconds):
+    when, times, had = office.stale[BOX, token]
+    office.stale[BOX, token] = when - seconds, times, had
+
+
 @case
 def what_was_refused_is_not_said_again():
     """A token once it was refused; a login that somebody has to mend; a connection right after 421."""
@@ -126,18 +131,36 @@ def what_was_refused_is_not_said_again():
         sign_in_fails(office, 535, token=token)
         sign_in_fails(office, 535, token=token, mailbox='other@contoso.com')    # it was on its way
         office.check_clean()
-        office.stale[BOX, token] -= 5
+        refused_before(office, token, 5)
+        sign_in_fails(office, 535, token=token)
+        equal(office.violations, {'stale_token': 1}, 'violations')
+        # Who was never let in with it may be refused for itself, and has its pauses; not who was.
+        office.forget_refusals()
+        sign_in_fails(office, 535, token=token)
+        refused_before(office, token, 15)
         sign_in_fails(office, 535, token=token)
         equal(office.violations, {'stale_token': 1}, 'violations')
         office.forget_refusals()
-        sign_in_fails(office, 535, token=token)
-        equal(office.violations, {'stale_token': 1}, 'violations')
+        fresh = office.token()
+        Sender(office, token=fresh).close()
+        Sender(office, token=fresh, mailbox='other@contoso.com').close()
+        office.tokens.revoke()
+        sign_in_fails(office, 535, token=fresh)
+        refused_before(office, fresh, 15)
+        sign_in_fails(office, 535, token=fresh)
+        equal(office.violations, {'stale_token': 2}, 'violations')
+        # Taken from two it is nobody's.
+        sign_in_fails(office, 535, token=fresh, mailbox='other@contoso.com')
+        office.lost[fresh] = [when - 5 for when in office.lost[fresh]]
+        sign_in_fails(office, 535, token=fresh, mailbox='nobody@contoso.com')
+        equal(office.violations, {'stale_token': 2, 'dead_token': 1}, 'violations')
 
+        office.violations.clear()
         box = office.mailboxes[BOX]
         box.refused = 'mailbox_disabled'
         for _ in range(3):  # with a fresh token once, and one that was on its way
             sign_in_fails(office, 535)
-        equal(office.violations, {'stale_token': 1}, 'violations')
+        equal(office.violations, {}, 'violations')
         for ago, count in ((9.5, 0), (9.5, 1), (145, 1)):
             box.refused_at -= ago
             sign_in_fails(office, 535)

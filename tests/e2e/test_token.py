@@ -318,8 +318,7 @@ def faults_that_pass():
     """Pages of a proxy, of a balancer, of nothing; broken JSON; Entra's AADSTS90033: nobody has to act."""
     faults = [(502, b'<html>Bad Gateway</html>'), (503, b''), (200, b'{"access_token":'), (200, b'{}'),
               (302, b'', [('Location', 'https://localhost/other')]), (200, b'x' * 100000),
-              (400, json.dumps(aadsts(90033, 'A transient error has occurred.', 'invalid_grant').body).encode()),
-              (401, json.dumps(aadsts(50196, 'a client request loop', 'invalid_client').body).encode())]
+              (400, json.dumps(aadsts(90033, 'A transient error has occurred.', 'invalid_grant').body).encode())]
     for number, fault in enumerate(faults):
         with Setting() as s:
             s.secret_identity()
@@ -328,6 +327,21 @@ def faults_that_pass():
             equal(answer['result'], EAGAIN, 'result of fault %d (%s)' % (number, answer['problem']))
             s.agent.until_token()
             s.finish()
+
+
+@case
+def told_of_a_loop():
+    """AADSTS50196: whoever asks on is kept out for longer; all that ask there leave it alone."""
+    with Setting() as s:
+        s.secret_identity()
+        s.secret_identity(name='b', scope=SCOPE + 'more/.default')
+        s.endpoint.fail(400, json.dumps(aadsts(50196, 'a client request loop', 'invalid_grant').body).encode())
+        answer = s.agent.ask()
+        equal(answer['result'], EAGAIN, 'result (%s)' % answer['problem'])
+        check(110000 < answer['again_ms'] < 160000, 'again after %d ms', answer['again_ms'])
+        equal(s.agent.ask('b')['result'], EAGAIN, 'result of another one')
+        equal(len(s.endpoint.requests), 1, 'requests')
+        s.finish()
 
 
 @case
@@ -423,6 +437,24 @@ def refresh_token_is_kept():
 
 
 @case
+def refresh_token_of_two():
+    """Two destinations name one file: what it has is exchanged by one after the other, never twice."""
+    with Setting() as s:
+        s.refresh_identity()
+        s.agent.identity('b', REFRESH, s.endpoint, refresh_token_file=s.file, scope='SMTP.Send')
+        s.endpoint.delay = 0.5
+        for _ in range(3):
+            for name in ('a', 'b'):
+                s.agent._say('ask', name, 1, 30000)
+            answers = [s.agent._answer() for _ in range(2)]
+            equal([answer['result'] for answer in answers], [0, 0], 'results: %s' % answers)
+            s.endpoint.tokens.revoke()
+            for name in ('a', 'b'):
+                s.agent.command('reject', name)
+        s.finish()
+
+
+@case
 def refresh_token_that_cannot_be_stored():
     """Told at once; mail flows as long as this process lives."""
     with Setting() as s:
@@ -455,7 +487,7 @@ def refresh_token_that_was_revoked():
         s.endpoint.refresh_tokens.clear()
         answer = s.agent.ask()
         equal(answer['result'], EACCES, 'result')
-        check('postrider setup' in answer['problem'], '%s', answer['problem'])
+        check('postrider credentials sign-in' in answer['problem'], '%s', answer['problem'])
         with open(s.file, 'w') as f:
             f.write(s.endpoint.consent(APP, 'scan@contoso.com'))
         s.agent.token()

@@ -95,9 +95,15 @@ static void client_settle(struct actor_client *c, struct client_slot *slot, enum
 
 static void client_mail(struct actor_client *c, unsigned slot)
 {
-	char line[256], wishes[128];
-	ledger_wishes(c->config.ledger, c->slots[slot].sequence, LEDGER_MESSAGE, wishes);
-	snprintf(line, sizeof(line), "MAIL FROM:<s%u@client.example>%s\r\n", c->slots[slot].sequence, wishes);
+	unsigned sequence = c->slots[slot].sequence, senders = c->config.senders;
+	char line[256], from[64], wishes[128];
+
+	if (senders)
+		snprintf(from, sizeof(from), "s%u@c%u.example", sequence, sequence % senders);
+	else
+		snprintf(from, sizeof(from), "s%u@client.example", sequence);
+	ledger_wishes(c->config.ledger, sequence, LEDGER_MESSAGE, wishes);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s\r\n", from, wishes);
 	client_text(c, line);
 	client_expect(c, EXPECT_MAIL, slot, 0);
 }

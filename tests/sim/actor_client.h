@@ -30,6 +30,7 @@ struct actor_client_config {
 	uint32_t chunk_rate;              /* per million messages: its content in several chunks */
 	uint64_t retry_ns;                /* before connecting again, about */
 	unsigned attempts_max;            /* 0: for ever */
+	unsigned senders;                 /* from c0.example and so on, by turns; 0: from client.example */
 	struct actor_entry *entry;        /* how it comes in; NULL: by a greeting and EHLO */
 };
 

@@ -20,6 +20,10 @@
 #include "tests/sim/sim_tls.h"
 
 enum { HOP_LINE_MAX = 2048, HOP_RECIPIENTS_MAX = 100 };
+/* A refusal that was said so lately may not have been heard when the same was said again. */
+#define HOP_ON_THE_WAY_NS (2 * UINT64_C(1000000000))
+/* A token that was fetched because another was refused is doubted no sooner (core/agents/token_cache.h). */
+#define HOP_DOUBT_NS (300 * UINT64_C(1000000000))
 
 enum hop_state { HOP_COMMAND, HOP_DATA, HOP_CHUNK };
 
@@ -40,8 +44,9 @@ struct hop_session {
 	bool scheduled, closing, over, greeted, hello_due, helo;
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
-	bool starting_tls, secured;
+	bool starting_tls, secured, challenged;
 	unsigned mailbox; /* number from 1 of who is signed in; 0: nobody */
+	char token[32];   /* with which */
 	unsigned recipient_count, messages;
 	uint64_t heard_ns; /* the last command */
 	uint8_t *content;
@@ -262,7 +267,7 @@ static void hop_ehlo(struct hop_session *s)
 	}
 	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 !config->logins ? ""
-		 : s->secured    ? "250-AUTH PLAIN\r\n"
+		 : s->secured    ? config->logins->token_good ? "250-AUTH XOAUTH2\r\n" : "250-AUTH PLAIN\r\n"
 				 : "250-STARTTLS\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "", config->dsn ? "250-DSN\r\n" : "");
@@ -311,6 +316,15 @@ static void hop_check_wishes(struct hop_session *s, const char *line, uint32_t s
 		hop_violation(s, "other reports are asked for", line);
 }
 
+static void hop_mail_by(struct actor_logins *logins, unsigned mailbox, const char *line)
+{
+	unsigned sequence, sender;
+
+	actor_meter_add(&logins->messages[mailbox], 1);
+	if (logins->senders && sscanf(line + 10, "<s%u@c%u.example>", &sequence, &sender) == 2)
+		logins->foreign += !(logins->may[mailbox] >> sender & 1);
+}
+
 static void hop_mail(struct hop_session *s, const char *line)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
@@ -320,7 +334,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
-		actor_meter_add(&config->logins->messages[s->mailbox - 1], 1);
+		hop_mail_by(config->logins, s->mailbox - 1, line);
 	if (config->logins && !s->mailbox) {
 		hop_violation(s, "MAIL from nobody", line);
 		hop_reply(s, "530 5.7.0 Authentication required\r\n");
@@ -462,15 +476,69 @@ static void hop_signed_in(struct hop_session *s, unsigned mailbox)
 
 	logins->right++;
 	s->mailbox = mailbox;
+	memcpy(logins->known[mailbox - 1].accepted, s->token, sizeof(s->token));
 	if (++logins->connections[mailbox - 1] > logins->connections_max && logins->connections_max)
 		logins->over++;
 	hop_reply(s, "235 2.7.0 Welcome\r\n");
 }
 
+/* Who was let in with it before knows what a refusal means. Another one may be refused for itself, and says it again in
+ * its pauses; but not for ever. */
+static void hop_bad_token(struct actor_logins *logins, unsigned mailbox, const char token[32])
+{
+	uint64_t now_ns = world_now_ns();
+	bool known = strcmp(logins->known[mailbox].token, token) == 0;
+
+	logins->bad_tokens++;
+	if (strcmp(logins->seen, token) != 0)
+		logins->seen_ns = now_ns;
+	memcpy(logins->seen, token, sizeof(logins->seen));
+	if (known && logins->known[mailbox].refused_ns + HOP_ON_THE_WAY_NS < now_ns &&
+	    (logins->known[mailbox].lost || logins->seen_ns + HOP_DOUBT_NS < now_ns) && logins->stale++ == 0)
+		world_note("stale token", mailbox, now_ns);
+	if (known)
+		return;
+	logins->known[mailbox].refused_ns = now_ns;
+	logins->known[mailbox].lost = strcmp(logins->known[mailbox].accepted, token) == 0;
+	memcpy(logins->known[mailbox].token, token, sizeof(logins->known[mailbox].token));
+}
+
+/* Whose it is; *good: and worth something. */
+static unsigned hop_who_by_token(struct hop_session *s, const char *line, bool *good)
+{
+	struct actor_logins *logins = s->hop->config.logins;
+	uint8_t said[512];
+	char token[32];
+	unsigned mailbox = 0;
+	size_t length = strlen(line);
+	ssize_t n = length / 4 * 3 < sizeof(said) - 1 ? base64_decode(line, length, said) : -1;
+
+	said[n > 0 ? n : 0] = '\0';
+	if (sscanf((const char *)said, "user=m%u@pool.example\1auth=Bearer %31[^\1]", &mailbox, token) != 2 ||
+	    mailbox >= logins->count)
+		return 0;
+	*good = logins->token_good(token, strlen(token));
+	memcpy(s->token, token, sizeof(token));
+	return mailbox + 1;
+}
+
+/* RFC 7628 3.2.2: the reason comes first, and the client answers with nothing. */
+static void hop_turn_away(struct hop_session *s, unsigned mailbox, bool good)
+{
+	struct actor_logins *logins = s->hop->config.logins;
+
+	if (mailbox && !good)
+		hop_bad_token(logins, mailbox - 1, s->token);
+	actor_meter_add(&logins->failures, 1);
+	s->challenged = logins->challenge;
+	hop_reply(s, s->challenged ? "334 eyJzdGF0dXMiOiI0MDEifQ==\r\n" : "535 5.7.3 Authentication unsuccessful\r\n");
+}
+
 static void hop_auth(struct hop_session *s, const char *line)
 {
 	struct actor_logins *logins = s->hop->config.logins;
-	unsigned mailbox = hop_who(logins, line);
+	bool good = true;
+	unsigned mailbox = logins->token_good ? hop_who_by_token(s, line, &good) : hop_who(logins, line);
 
 	logins->tries++;
 	logins->wrong += mailbox == 0;
@@ -481,9 +549,8 @@ static void hop_auth(struct hop_session *s, const char *line)
 	} else if (world_chance(logins->later)) {
 		actor_meter_add(&logins->failures, 1);
 		hop_reply(s, "454 4.7.0 Temporary authentication failure\r\n");
-	} else if (mailbox == 0 || (logins->locked >> (mailbox - 1) & 1) || world_chance(logins->refused)) {
-		actor_meter_add(&logins->failures, 1);
-		hop_reply(s, "535 5.7.3 Authentication unsuccessful\r\n");
+	} else if (mailbox == 0 || !good || (logins->locked >> (mailbox - 1) & 1) || world_chance(logins->refused)) {
+		hop_turn_away(s, mailbox, good);
 	} else {
 		hop_signed_in(s, mailbox);
 	}
@@ -492,6 +559,9 @@ static void hop_auth(struct hop_session *s, const char *line)
 /* STARTTLS, and AUTH behind it. False: it is another command. */
 static bool hop_sign_in(struct hop_session *s, const char *line)
 {
+	const struct actor_logins *logins = s->hop->config.logins;
+	size_t prefix = logins->token_good ? 13 : 11;
+
 	if (s->starting_tls) {
 		if (strncmp(line, SIM_TLS_HELLO, SIM_TLS_HELLO_LENGTH - 2) != 0)
 			hop_violation(s, "no hello of TLS", line);
@@ -502,10 +572,15 @@ static bool hop_sign_in(struct hop_session *s, const char *line)
 	} else if (strncasecmp(line, "STARTTLS", 8) == 0) {
 		s->starting_tls = true;
 		hop_reply(s, "220 2.0.0 Ready\r\n");
-	} else if (strncasecmp(line, "AUTH PLAIN ", 11) == 0) {
+	} else if (s->challenged) {
+		if (line[0])
+			hop_violation(s, "an answer to the reason of a refusal", line);
+		s->challenged = false;
+		hop_reply(s, "535 5.7.3 Authentication unsuccessful\r\n");
+	} else if (strncasecmp(line, logins->token_good ? "AUTH XOAUTH2 " : "AUTH PLAIN ", prefix) == 0) {
 		if (!s->secured || !s->greeted || s->mailbox)
 			hop_violation(s, "AUTH out of order", "");
-		hop_auth(s, line + 11);
+		hop_auth(s, line + prefix);
 	} else {
 		return false;
 	}

@@ -34,6 +34,20 @@ struct actor_logins {
 	unsigned tries, right;    /* logins that were said, and that were accepted */
 	unsigned wrong;           /* with another password */
 	unsigned over;            /* times that one had more connections than it may */
+	/* By XOAUTH2, what a token is worth; NULL: PLAIN. With `challenge` a reason in JSON comes before a refusal. */
+	bool (*token_good)(const char *text, uint64_t length);
+	bool challenge;
+	struct {
+		char accepted[32], token[32]; /* the last with which it was let in; refused for what it is */
+		uint64_t refused_ns;
+		bool lost; /* it had been let in with that */
+	} known[ACTOR_MAILBOXES];
+	char seen[32]; /* the newest token, and when it was seen first */
+	uint64_t seen_ns;
+	unsigned bad_tokens, stale;    /* said that are not good; by one who knew */
+	unsigned senders;              /* c0.example and so on: clients send from them; 0: it does not matter */
+	uint32_t may[ACTOR_MAILBOXES]; /* bits: of these each may send */
+	unsigned foreign;              /* messages from others */
 	unsigned connections[ACTOR_MAILBOXES];
 	struct actor_meter messages[ACTOR_MAILBOXES], recipients[ACTOR_MAILBOXES];
 	struct actor_meter failures; /* of logins, in any window of time */

@@ -50,6 +50,51 @@ void pool_signing_in(char *out, unsigned first, unsigned count, bool fallback)
 	(void)snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "]");
 }
 
+void pool_signing_in_by_token(char *out, unsigned count)
+{
+	int n;
+
+	write_password();
+	n = snprintf(out, POOL_SIGNING_IN_MAX,
+		     "tls: { mode: verify, server_name: next.hop.example }, auth: { mechanism: xoauth2 }, "
+		     "oauth: { client_id: app, client_secret_file: \"%s\", scope: mail, "
+		     "token_url: \"https://login.example/token0\" }, mailboxes: [",
+		     password_file);
+	for (unsigned i = 0; i < count; i++)
+		n += snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "%s{ user: m%u@pool.example }", i ? ", " : "",
+			      i);
+	(void)snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "]");
+}
+
+void pool_allot(struct actor_logins *logins, uint64_t seed)
+{
+	for (unsigned i = 0; i < logins->count; i++)
+		logins->may[i] = (uint32_t)rig_pick(seed, 400 + i, 1u << logins->senders);
+	for (unsigned k = 0; k < logins->senders; k++)
+		logins->may[rig_pick(seed, 420 + k, logins->count)] |= 1u << k;
+}
+
+void pool_signing_in_as(char *out, const struct actor_logins *logins)
+{
+	int n;
+
+	write_password();
+	n = snprintf(out, POOL_SIGNING_IN_MAX,
+		     "tls: { mode: verify, server_name: next.hop.example }, sender: match, "
+		     "auth: { mechanism: plain, password_file: \"%s\" }, mailboxes: [",
+		     password_file);
+	for (unsigned i = 0; i < logins->count; i++) {
+		n += snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "%s{ user: m%u@pool.example", i ? ", " : "", i);
+		for (unsigned k = 0, any = 0; k < logins->senders; k++) {
+			if (logins->may[i] >> k & 1)
+				n += snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "%s\"*@c%u.example\"",
+					      any++ ? ", " : ", senders: [", k);
+		}
+		n += snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, logins->may[i] ? "] }" : " }");
+	}
+	(void)snprintf(out + n, POOL_SIGNING_IN_MAX - (size_t)n, "]");
+}
+
 void pool_meter_all(struct actor_logins *logins, bool daily, bool paced)
 {
 	for (unsigned i = 0; i < ACTOR_MAILBOXES; i++) {

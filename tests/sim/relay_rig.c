@@ -26,6 +26,7 @@
 #include "queue/state.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
+#include "tests/sim/sim_token.h"
 #include "tests/sim/sim_verifier.h"
 
 enum {
@@ -128,6 +129,7 @@ void rig_clients(struct rig *rig)
 			.messages_per_connection = rig->options.messages_per_connection,
 			.abort_rate = rig->options.abort_rate,
 			.retry_ns = CLOCK_NS_PER_S,
+			.senders = rig->options.hop.logins ? rig->options.hop.logins->senders : 0,
 		};
 		rig->clients[i] = actor_client_start(&client);
 	}
@@ -318,6 +320,8 @@ static int make_shards(struct rig *rig, unsigned count)
 		return -ENOMEM;
 	rig->relay.snapshot->dns = rig->relay.deliverers.dns = sim_dns_open();
 	rig->relay.snapshot->verifiers = rig->relay.receivers.verifiers = sim_verifiers_open();
+	if (mailbox_tokens_wanted(rig->config))
+		rig->relay.deliverers.tokens = sim_tokens_open();
 	rig->log = log_new(-1, RIG_LOG_CAPACITY);
 	if (!rig->log)
 		return -ENOMEM;
@@ -380,6 +384,7 @@ static int serve(struct rig *rig)
 static void free_process(struct rig *rig)
 {
 	sim_dns_close();
+	sim_tokens_close();
 	sim_verifiers_close();
 	for (unsigned i = 0; i < rig->shard_count; i++)
 		worker_free(rig->shards[i].worker);
@@ -728,6 +733,7 @@ void rig_crashed(struct rig *rig)
 {
 	rig->config = NULL; /* it went with the process's memory */
 	sim_dns_close();
+	sim_tokens_end();
 	sim_verifiers_close();
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;

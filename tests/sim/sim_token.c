@@ -176,6 +176,8 @@ static const struct token_desk_handler handler = {.begin = on_begin, .look = on_
 struct tokens *sim_tokens_open(void)
 {
 	tokens.wake_ns = 0;
+	/* Another process does not know what this one was asked for. */
+	memset(not_before_ns, 0, sizeof(not_before_ns));
 	sim_agent_open(&tokens.agent, TOKEN_QUESTIONS_MAX, look);
 	token_identities_init(&tokens.identities, over);
 	token_desk_init(&tokens.desk, &tokens.agent.agent, NULL, &handler);
@@ -191,6 +193,12 @@ void sim_tokens_close(void)
 	token_desk_close(&tokens.desk, on_end);
 	token_identities_close(&tokens.identities);
 	world_engine_leave();
+}
+
+void sim_tokens_end(void)
+{
+	if (tokens.agent.open)
+		sim_agent_close(&tokens.agent);
 }
 
 struct token_identity *token_identity_acquire(struct tokens *where, const struct config_oauth *oauth, const char *user,

@@ -19,6 +19,8 @@ struct sim_token_manner {
 /* For one life of the process. Closing drops what was asked, as the end of a process does. */
 struct tokens *sim_tokens_open(void);
 void sim_tokens_close(void);
+/* The same where the process has died, or ends by itself: nothing of it is touched, or it has freed it. */
+void sim_tokens_end(void);
 
 /* From now on; zeroed: quick and always right. */
 void sim_token_set_manner(const struct sim_token_manner *manner);

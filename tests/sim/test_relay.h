@@ -46,6 +46,13 @@ void scenario_logins(uint64_t seed);
 void scenario_changed(uint64_t seed);
 void scenario_paths(uint64_t seed);
 void scenario_pool_reload(uint64_t seed);
+/* test_relay_logins.c: mailboxes that are not let in, or not by that token; and what goes another way. */
+void scenario_wrong(uint64_t seed);
+void scenario_put_off(uint64_t seed);
+void scenario_tokens(uint64_t seed);
+void scenario_match(uint64_t seed);
+void scenario_other_path(uint64_t seed);
+void scenario_anew(uint64_t seed);
 /* test_relay_names.c: names that are answered late, wrongly or not at all. */
 void scenario_names(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */

@@ -133,26 +133,107 @@ static void test_token_refused(void)
 	bool probe, tell, told;
 
 	begin();
-	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns));
-	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns));
+	CHECK(mailbox_login_again(&boxes[0], 7, true, false, now_ns));
+	CHECK(mailbox_login_again(&boxes[0], 7, true, false, now_ns));
 	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
-	CHECK(probe && mailbox_login_again(&boxes[0], 7, false, now_ns));
+	CHECK(probe && mailbox_login_again(&boxes[0], 7, true, false, now_ns));
 	/* With a fresh one it is accepted, and then another that was on its way hears of the old one. */
 	CHECK(mailbox_well(&boxes[0], false, now_ns, &held_ns, &told) && !told);
-	CHECK(mailbox_login_again(&boxes[0], 7, false, now_ns) && !mailbox_held(&boxes[0]));
+	CHECK(mailbox_login_again(&boxes[0], 7, true, false, now_ns) && !mailbox_held(&boxes[0]));
 	/* The next one is refused, and the one after that, or the same again: it is the mailbox, for the first time. */
 	for (uint64_t token = 8; token <= 9; token++) {
-		CHECK(mailbox_login_again(&boxes[0], token, false, now_ns) && mailbox_held(&boxes[0]));
+		CHECK(mailbox_login_again(&boxes[0], token, true, false, now_ns) && mailbox_held(&boxes[0]));
 		turn = 0;
 		CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
-		CHECK(probe && !mailbox_login_again(&boxes[0], 9, true, now_ns));
+		CHECK(probe && !mailbox_login_again(&boxes[0], 9, true, true, now_ns));
 		CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_REFUSED, true, now_ns, &tell), 10 * S);
 		CHECK(tell && mailbox_well(&boxes[0], false, now_ns, &held_ns, &told) && told);
-		CHECK(mailbox_login_again(&boxes[0], 9, false, now_ns) && !mailbox_held(&boxes[0]));
+		CHECK(mailbox_login_again(&boxes[0], 9, true, false, now_ns) && !mailbox_held(&boxes[0]));
 		/* It has been given leave since, with the same token. */
 		mailbox_token_accepted(&boxes[0], 9);
-		CHECK(mailbox_took_token(&boxes[0], 9) && !mailbox_took_token(&boxes[0], 8));
+		CHECK(!mailbox_lost_token(&boxes[0], 8));
+		/* Refused with it again it has lost it: once. */
+		CHECK(mailbox_lost_token(&boxes[0], 9) && !mailbox_lost_token(&boxes[0], 9));
 	}
+}
+
+/* Where there is no better token nothing is said again: it is the mailbox's refusal at once. What it was refused with
+ * is known until it is accepted with it. */
+static void test_no_better_token(void)
+{
+	begin();
+	CHECK(!mailbox_refused_token(&boxes[0], 7));
+	CHECK(!mailbox_login_again(&boxes[0], 7, false, false, S) && !mailbox_held(&boxes[0]));
+	CHECK(mailbox_refused_token(&boxes[0], 7) && !mailbox_refused_token(&boxes[0], 8));
+	/* Another connection that was on its way with it says nothing new. */
+	CHECK(mailbox_login_again(&boxes[0], 7, false, false, S));
+	mailbox_token_accepted(&boxes[0], 7);
+	CHECK(!mailbox_refused_token(&boxes[0], 7));
+}
+
+/* At a destination where one was refused nobody is chosen while another login is said, or in the pause behind it. */
+static void test_door(void)
+{
+	struct door door = {0};
+	uint64_t now_ns = S, next_ns = UINT64_MAX, claim = 0, other = 0, held_ns;
+	unsigned turn = 0;
+	bool probe, told;
+
+	begin();
+	for (size_t i = 0; i < 3; i++)
+		boxes[i].door = &door;
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 0);
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 1);
+	CHECK(mailbox_enter(&boxes[0], now_ns, &claim) && !mailbox_enter(&boxes[1], now_ns, &other));
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), -1);
+	CHECK_EQ(next_ns, now_ns + DOOR_POLL_MS * UINT64_C(1000000));
+	mailbox_turned_away(&boxes[0], true, now_ns);
+	mailbox_turned_away(&boxes[0], true, now_ns);
+	mailbox_entered(&boxes[0], &claim);
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), -1);
+	now_ns += S;
+	CHECK_EQ(choose(&turn, 100, now_ns, &probe, &next_ns), 2);
+	/* A message that got through proves nothing of logins. */
+	CHECK(!mailbox_well(&boxes[2], true, now_ns, &held_ns, &told));
+	CHECK(mailbox_enter(&boxes[2], now_ns, &claim) && claim > 0);
+	CHECK(!mailbox_well(&boxes[2], false, now_ns, &held_ns, &told));
+	CHECK(mailbox_enter(&boxes[1], now_ns, &other) && other == 0);
+	mailbox_entered(&boxes[2], &claim);
+	/* A probe for which it is not the time tries again soon. */
+	mailbox_postpone(&boxes[0], now_ns);
+	CHECK(!mailbox_held(&boxes[0]));
+}
+
+/* What all its mailboxes mean for mail. */
+static void test_use(void)
+{
+	const uint8_t among = 1 << 1 | 1 << 2;
+	bool tell;
+
+	begin();
+	mailbox_troubled(&boxes[1], MAILBOX_LATER, false, S, &tell);
+	mailbox_troubled(&boxes[2], MAILBOX_LATER, false, S, &tell);
+	CHECK_EQ(mailbox_use(&pool, NULL), MAILBOXES_USABLE);
+	CHECK_EQ(mailbox_use(&pool, &among), MAILBOXES_PUT_OFF);
+	mailbox_troubled(&boxes[0], MAILBOX_REFUSED, false, S, &tell);
+	CHECK_EQ(mailbox_use(&pool, NULL), MAILBOXES_STOPPED);
+	CHECK_EQ(mailbox_use(&pool, &among), MAILBOXES_PUT_OFF);
+	mailbox_troubled(&boxes[2], MAILBOX_BARRED, true, S, &tell);
+	CHECK_EQ(mailbox_use(&pool, &among), MAILBOXES_STOPPED);
+}
+
+/* It is found where it was in the newest set, and in an older one as well. */
+static void test_find(void)
+{
+	begin();
+	for (unsigned i = 0; i < 3; i++)
+		boxes[i].seat = i;
+	for (size_t i = 0; i < 3; i++)
+		CHECK(mailbox_find(&pool, &boxes[i]) == &entries[i]);
+	boxes[0].seat = 2;
+	boxes[1].seat = 1000;
+	CHECK(mailbox_find(&pool, &boxes[0]) == &entries[0] && mailbox_find(&pool, &boxes[1]) == &entries[1]);
+	CHECK(mailbox_find(&pool, NULL) == NULL && mailbox_find(NULL, &boxes[0]) == NULL);
 }
 
 /* Until one was accepted, one login at a time, whoever has a connection by then. */
@@ -198,6 +279,23 @@ static void test_barred(void)
 	CHECK(tell && mailbox_barred(&boxes[2]));
 	CHECK(!mailbox_well(&boxes[2], false, 2 * S, &held_ns, &told) && mailbox_held(&boxes[2]));
 	CHECK(mailbox_well(&boxes[2], true, 2 * S, &held_ns, &told) && !mailbox_held(&boxes[2]));
+}
+
+/* Without a token nothing is said to the next hop, so it is looked for often: a file that was mended is seen. */
+static void test_without(void)
+{
+	static const unsigned pauses[] = {1, 2, 4, 8, 16, 32, 60, 60};
+	bool tell;
+
+	begin();
+	for (size_t i = 0; i < COUNT(pauses); i++) {
+		CHECK_EQ(mailbox_troubled(&boxes[0], MAILBOX_WITHOUT, i > 0, S, &tell), pauses[i] * S);
+		CHECK_EQ(tell, i == 0);
+	}
+	for (size_t i = 1; i < 3; i++)
+		mailbox_troubled(&boxes[i], MAILBOX_LATER, false, S, &tell);
+	/* Somebody has to act. */
+	CHECK_EQ(mailbox_use(&pool, NULL), MAILBOXES_STOPPED);
 }
 
 /* What passes by itself is told as such, and told again where it becomes somebody's business. */
@@ -270,7 +368,7 @@ static void test_files(void)
 					   {.user = "jim", .password_file = path}};
 	struct config_destination destinations[] = {{.name = "none"}, {.mailboxes = mailbox, .mailbox_count = 2}};
 	const struct config config = {.destinations = destinations, .destination_count = 2};
-	struct mailbox_home homes[2] = {{NULL, 0}, {NULL, 0}};
+	struct mailbox_home homes[2] = {{.count = 0}, {.count = 0}};
 	struct mailbox_set *sets[2], *again[2];
 	struct mailbox_problem problem;
 	int fd = mkstemp(path);
@@ -322,9 +420,14 @@ int main(void)
 	RUN(test_refused);
 	RUN(test_refused_together);
 	RUN(test_token_refused);
+	RUN(test_no_better_token);
+	RUN(test_door);
+	RUN(test_use);
+	RUN(test_find);
 	RUN(test_first);
 	RUN(test_barred);
 	RUN(test_later);
+	RUN(test_without);
 	RUN(test_anew);
 	RUN(test_files);
 	return check_end();

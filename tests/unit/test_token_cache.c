@@ -142,6 +142,36 @@ static void test_revoked(void)
 	CHECK(!token_cache_soon(&cache) && !token_cache_waits(&cache, 104 * S - 1));
 }
 
+/* While there is no other it is given on, to who was not refused with it; taken from a second one it is nobody's. */
+static void test_no_other(void)
+{
+	begin(0, 3600);
+	CHECK(!token_cache_doubtful(&cache, S));
+	token_rejected(cache.token, TOKEN_DOUBTED);
+	CHECK(token_cache_doubtful(&cache, S) && token_cache_given(&cache, S));
+	(void)fail(false, 0, S, 0);
+	token_rejected(cache.token, TOKEN_REVOKED);
+	CHECK(token_cache_given(&cache, S) && token_cache_waits(&cache, S));
+	token_accepted(cache.token);
+	token_rejected(cache.token, TOKEN_REVOKED);
+	CHECK(token_cache_given(&cache, S));
+	token_rejected(cache.token, TOKEN_DOUBTED);
+	CHECK(token_cache_given(&cache, S));
+	token_rejected(cache.token, TOKEN_REVOKED);
+	CHECK(!token_cache_given(&cache, S) && token_cache_good(&cache, S));
+	/* It is no reason to ask any sooner. */
+	CHECK(!token_cache_due(&cache, 3 * S - 1) && token_cache_due(&cache, 3 * S));
+	/* Just tried with a fresh one: doubts bring no other for a while. */
+	begin(0, 3600);
+	CHECK_EQ(cache.token->doubt_ns, cache.fresh_ns);
+	token_rejected(cache.token, TOKEN_DOUBTED);
+	token_cache_begin(&cache, 400 * S);
+	token_cache_fetched(&cache, token_new("next", 4, 3600 * S), 400 * S, 0);
+	CHECK_EQ(cache.token->doubt_ns, (400 + TOKEN_REJECTED_PAUSE_S) * S);
+	token_rejected(cache.token, TOKEN_DOUBTED);
+	CHECK(!token_cache_doubtful(&cache, 401 * S));
+}
+
 static void test_users(void)
 {
 	struct token *token = token_new("secret", 6, 1);
@@ -161,6 +191,7 @@ int main(void)
 	RUN(test_failed_renewal);
 	RUN(test_rejected);
 	RUN(test_revoked);
+	RUN(test_no_other);
 	RUN(test_users);
 	token_cache_clear(&cache);
 	return check_end();

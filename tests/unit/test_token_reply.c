@@ -74,7 +74,7 @@ static void test_not_given(void)
 		{401, "{\"error\":\"invalid_client\",\"error_description\":\"The OAuth client was not found.\"}",
 		 TOKEN_REFUSED, "look at client_id"},
 		{400, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or revoked.\"}",
-		 TOKEN_REFUSED, "postrider setup"},
+		 TOKEN_REFUSED, "postrider credentials sign-in"},
 		{400,
 		 "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid JWT: Token must be a short-lived token "
 		 "(60 "
@@ -100,7 +100,8 @@ static void test_not_given(void)
 		 "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000222: The provided client secret keys "
 		 "are expired.\"}",
 		 TOKEN_REFUSED, "has expired: make a new one"},
-		{400, "{\"error\":\"invalid_grant\",\"error_codes\":[\"7000222\",{},null,-5]}", TOKEN_REFUSED, "setup"},
+		{400, "{\"error\":\"invalid_grant\",\"error_codes\":[\"7000222\",{},null,-5]}", TOKEN_REFUSED,
+		 "sign-in"},
 		{400, "{\"error\":\"x\",\"error_description\":\"AADSTS99999999999999999999999: ?\"}", TOKEN_REFUSED,
 		 "(x)"},
 		{400, "{\"error\":7,\"error_description\":\"y\"}", TOKEN_LATER, "HTTP 400"},
@@ -115,6 +116,19 @@ static void test_not_given(void)
 		CHECK(!reply.access_token.text && !reply.refresh_token.text);
 		token_reply_wipe(&reply);
 	}
+}
+
+/* Who is told of a loop leaves it alone for longer than who is told of an overload. */
+static void test_loop(void)
+{
+	struct token_reply reply =
+		parse(400, "{\"error\":\"invalid_grant\",\"error_description\":\"AADSTS50196: The server "
+			   "terminated an operation because it encountered a client request loop.\"}");
+
+	CHECK_EQ(reply.outcome, TOKEN_LATER);
+	CHECK_EQ(reply.pause_s, 120);
+	reply = parse(400, "{\"error\":\"invalid_grant\",\"error_codes\":[90033]}");
+	CHECK_EQ(reply.pause_s, 0);
 }
 
 /* However long it is, it fits, and says what to do. */
@@ -188,6 +202,7 @@ int main(void)
 	token_reply_init();
 	RUN(test_given);
 	RUN(test_not_given);
+	RUN(test_loop);
 	RUN(test_long_description);
 	RUN(test_long_token);
 	RUN(test_output);
