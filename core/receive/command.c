@@ -36,11 +36,15 @@ static void data(struct session *s)
 		refuse_data(s, "503 5.5.1 Send MAIL first\r\n");
 		return;
 	}
+	if (receive_content_begun(s)) {
+		refuse_data(s, "503 5.5.1 The message was begun by BDAT\r\n");
+		return;
+	}
 	if (s->message->recipients == 0) {
 		refuse_data(s, "554 5.5.1 No valid recipients\r\n");
 		return;
 	}
-	receive_start_content(s);
+	receive_start_content(s, SESSION_CONTENT);
 	receive_reply_text(s, "354 End data with <CR><LF>.<CR><LF>\r\n");
 }
 
@@ -64,11 +68,7 @@ void receive_command(struct session *s, const char *line, size_t length)
 			receive_error(s, refusal_text);
 		return;
 	}
-	if (command.verb == SMTP_BDAT) {
-		/* Not offered. The chunk behind it must not be read as commands (BDT-01). */
-		receive_finish(s, "502 5.5.1 BDAT not offered, closing connection\r\n", "BDAT not offered");
-		return;
-	}
+	/* Of BDAT with a fault nobody knows how many octets follow (BDT-01). */
 	if (refusal) {
 		if (receive_begins_content(line, length))
 			refuse_data(s, refusal);
@@ -76,6 +76,8 @@ void receive_command(struct session *s, const char *line, size_t length)
 			receive_error(s, refusal);
 		return;
 	}
+	if (command.verb != SMTP_BDAT)
+		s->chunks_refused = false;
 	switch (command.verb) {
 	case SMTP_EHLO:
 	case SMTP_HELO:
@@ -89,6 +91,9 @@ void receive_command(struct session *s, const char *line, size_t length)
 		return;
 	case SMTP_DATA:
 		data(s);
+		return;
+	case SMTP_BDAT:
+		receive_bdat(s, &command);
 		return;
 	case SMTP_XCLIENT:
 		receive_xclient(s, &command);
@@ -104,7 +109,8 @@ void receive_command(struct session *s, const char *line, size_t length)
 		receive_reply_text(s, "252 2.5.0 Cannot verify, send mail and see\r\n");
 		return;
 	case SMTP_HELP:
-		receive_reply_text(s, "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT (RFC 5321)\r\n");
+		receive_reply_text(s,
+				   "214 2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT (RFC 5321)\r\n");
 		return;
 	case SMTP_STARTTLS:
 		receive_starttls(s);

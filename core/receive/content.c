@@ -1,5 +1,6 @@
 /*
- * core/receive/content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4).
+ * core/receive/content.c - content of an inbound message: from 354 to the end of data (RFC 5321 4.1.1.4), and what
+ * chunks (chunk.c) need of that.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,11 +36,10 @@ static void start_repair(struct session *s)
 		    (quirks & QUIRK_LINE_ENDINGS ? REPAIR_ENDINGS : 0) | (quirks & QUIRK_LONG_LINES ? REPAIR_WRAP : 0));
 }
 
-void receive_start_content(struct session *s)
+void receive_start_content(struct session *s, enum session_state state)
 {
 	struct submission *m = s->message;
 	struct shard *shard = s->shard;
-	const struct config *config = s->snapshot->config;
 
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = message_id_next(&shard->store->ids, m->letter.wall_ns);
@@ -48,12 +48,11 @@ void receive_start_content(struct session *s)
 	start_repair(s);
 	s->content_octets = 0;
 	s->content_dropped = false;
-	receive_move(s, SESSION_CONTENT);
+	receive_move(s, state);
 	s->stage = SESSION_STAGE_CONTENT;
-	s->content_deadline_ns = shard->now_ns + config->timeouts.data_ns;
-	s->content_seen = s->transport.octets_in;
-	receive_pace_arm(s, config->timeouts.command_ns);
-	if (receive_memory_dry(shard))
+	receive_pace_begin(s);
+	/* A chunk of no octets needs none. */
+	if (receive_memory_dry(shard) && (state == SESSION_CONTENT || s->chunk_left > 0))
 		receive_wait(s, WAIT_MEMORY);
 	else
 		list_append(&shard->receiver->content_readers, &s->place);
@@ -92,10 +91,35 @@ static void begin_content(struct session *s, struct block *block, uint8_t first)
 	m->letter.content_length = block->length;
 }
 
-static void finish_content(struct session *s)
+bool receive_content_empty(struct session *s)
+{
+	struct block *block = submission_room(s->message);
+
+	if (block)
+		begin_content(s, block, '\r');
+	return block != NULL;
+}
+
+const char *receive_content_refusal(const struct session *s)
+{
+	const struct submission *m = s->message;
+
+	if (s->scanner.faults)
+		return "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
+	if (s->content_dropped)
+		return "552 5.3.4 Message exceeds the size limit\r\n";
+	if (s->scanner.hops >= HOPS_MAX)
+		return "554 5.4.6 Too many hops, this message loops\r\n";
+	if (m->result == -ENOSPC)
+		return "452 4.3.1 Insufficient storage, try again later\r\n";
+	if (m->result < 0)
+		return "451 4.3.0 Message not stored, try again later\r\n";
+	return NULL;
+}
+
+void receive_finish_content(struct session *s, const char *refusal)
 {
 	struct submission *m = s->message;
-	const char *refusal = NULL;
 
 	receive_move(s, SESSION_COMMAND);
 	list_remove(&s->place);
@@ -103,16 +127,6 @@ static void finish_content(struct session *s)
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
 		m->letter.flags |= ENVELOPE_EIGHT_BIT;
-	if (s->scanner.faults)
-		refusal = "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
-	else if (s->content_dropped)
-		refusal = "552 5.3.4 Message exceeds the size limit\r\n";
-	else if (s->scanner.hops >= HOPS_MAX)
-		refusal = "554 5.4.6 Too many hops, this message loops\r\n";
-	else if (m->result == -ENOSPC)
-		refusal = "452 4.3.1 Insufficient storage, try again later\r\n";
-	else if (m->result < 0)
-		refusal = "451 4.3.0 Message not stored, try again later\r\n";
 	if (refusal) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_reply_text(s, refusal);
@@ -125,9 +139,13 @@ static void finish_content(struct session *s)
 	submission_commit(m);
 }
 
-/* May content be taken in now, of which `next` is the first octet? If not, the session waits. When memory is dry all
- * that read content wait: what their clients send stays in the sockets. */
-static bool content_room(struct session *s, struct block **block, uint8_t next)
+bool receive_keeps_content(const struct session *s)
+{
+	return !s->scanner.faults && !s->content_dropped && s->message->result == 0;
+}
+
+/* When memory is dry all that read content wait: what their clients send stays in the sockets. */
+bool receive_content_room(struct session *s, struct block **block, uint8_t next)
 {
 	struct submission *m = s->message;
 
@@ -168,9 +186,8 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 		enum content_result result;
 		size_t consumed, written;
 
-		/* A message that is refused anyway is read to its end, but not kept. */
-		bool keep = !s->scanner.faults && !s->content_dropped && m->result == 0;
-		if (keep && !content_room(s, &block, data[at]))
+		bool keep = receive_keeps_content(s);
+		if (keep && !receive_content_room(s, &block, data[at]))
 			return at;
 		if (keep)
 			result = receive_scan(s, data + at, length - at, &consumed, block->data + block->length,
@@ -186,7 +203,7 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 		if (s->content_octets > config->spool.message_size_max)
 			s->content_dropped = true;
 		if (result == CONTENT_END) {
-			finish_content(s);
+			receive_finish_content(s, receive_content_refusal(s));
 			return at;
 		}
 	}

@@ -27,7 +27,7 @@ static void greet(struct session *s)
 	if (s->esmtp) {
 		line_text(&reply, "250-PIPELINING\r\n250-SIZE ");
 		line_number(&reply, config->spool.message_size_max);
-		line_text(&reply, "\r\n250-8BITMIME\r\n");
+		line_text(&reply, "\r\n250-8BITMIME\r\n250-CHUNKING\r\n");
 		if (receive_offers_tls(s))
 			line_text(&reply, "250-STARTTLS\r\n");
 		/* Twice: some old clients know only the form of a draft, in which it was a parameter. */
@@ -181,6 +181,10 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 
 	if (!s->message) {
 		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
+		return;
+	}
+	if (receive_content_begun(s)) {
+		receive_error(s, "503 5.5.1 The message was begun by BDAT\r\n");
 		return;
 	}
 	if (s->client < 0) {

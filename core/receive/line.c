@@ -65,7 +65,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 			receive_command(s, line, text);
 		s->shard->receiver->asked.length = 0;
 	}
-	if (s->state == SESSION_COMMAND || s->state == SESSION_AUTH)
+	if ((s->state == SESSION_COMMAND && !receive_paced(s)) || s->state == SESSION_AUTH)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 }
 

@@ -7,13 +7,23 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-void receive_pace_arm(struct session *s, uint64_t bought_ns)
+/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
+static void pace_arm(struct session *s, uint64_t bought_ns)
 {
 	uint64_t now_ns = s->shard->now_ns;
 	uint64_t left_ns = s->content_deadline_ns > now_ns ? s->content_deadline_ns - now_ns : 0;
 
 	s->content_look_ns = now_ns + bought_ns;
 	receive_arm_timer(s, bought_ns < left_ns ? bought_ns : left_ns);
+}
+
+void receive_pace_begin(struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+
+	s->content_deadline_ns = s->shard->now_ns + config->timeouts.data_ns;
+	s->content_seen = s->transport.octets_in;
+	pace_arm(s, config->timeouts.command_ns);
 }
 
 enum receive_pace receive_pace_look(struct session *s)
@@ -26,9 +36,8 @@ enum receive_pace receive_pace_look(struct session *s)
 	if (octets < SESSION_RATE_MIN)
 		return PACE_TOO_SLOW;
 	s->content_seen = s->transport.octets_in;
-	receive_pace_arm(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN
-				    ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
-				    : most_ns);
+	pace_arm(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
+									 : most_ns);
 	return PACE_GOOD;
 }
 
@@ -37,12 +46,13 @@ void receive_pace_stop(struct session *s)
 {
 	uint64_t now_ns = s->shard->now_ns, left_ns = s->content_look_ns > now_ns ? s->content_look_ns - now_ns : 0;
 
-	receive_pace_arm(s, UINT64_MAX - now_ns);
+	pace_arm(s, UINT64_MAX - now_ns);
 	s->content_look_ns = left_ns;
 }
 
 void receive_pace_go_on(struct session *s)
 {
-	list_append(&s->shard->receiver->content_readers, &s->place);
-	receive_pace_arm(s, s->content_look_ns);
+	if (receive_content_begun(s))
+		list_append(&s->shard->receiver->content_readers, &s->place);
+	pace_arm(s, s->content_look_ns);
 }

@@ -6,6 +6,8 @@
  */
 #include "core/config/quirks.h"
 
+#include <string.h>
+
 #include "core/config/config.h"
 #include "core/config/device_table.h"
 #include "core/config/profile.h"
@@ -77,4 +79,20 @@ enum content_result receive_scan(struct session *s, const uint8_t *data, size_t 
 	}
 	judge(s);
 	return result;
+}
+
+void receive_scan_chunk(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
+			size_t capacity, size_t *written)
+{
+	size_t most = s->repair.what ? (capacity - repair_room(0)) / 3 : capacity;
+
+	*consumed = length < most ? length : most;
+	content_scan_chunk(&s->scanner, data, *consumed);
+	if (s->repair.what == 0) {
+		memcpy(out, data, *consumed);
+		*written = *consumed;
+		return;
+	}
+	*written = repair_content(&s->repair, data, *consumed, out);
+	judge(s);
 }

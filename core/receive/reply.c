@@ -236,7 +236,7 @@ void receive_message_answered(struct session *s)
 		return;
 	}
 	/* From this reply on the client may take its time for the next command, or to read. */
-	if (s->pending_count < before && s->state != SESSION_CONTENT)
+	if (s->pending_count < before && !receive_paced(s))
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	if (s->state < SESSION_FINISHING)
 		receive_replies_left(s);

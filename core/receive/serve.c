@@ -121,7 +121,7 @@ static void on_timer(struct wheel_timer *timer)
 {
 	struct session *s = container_of(timer, struct session, timer);
 
-	if (s->state == SESSION_CONTENT)
+	if (receive_paced(s))
 		receive_content_timer(s);
 	else if (s->state == SESSION_LINGER)
 		receive_end(s, "closed");
@@ -207,6 +207,13 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 				return at;
 			}
 			at += receive_content(s, data + at, length - at);
+			break;
+		case SESSION_CHUNK:
+			if (!receive_can_reply(s)) {
+				receive_wait(s, WAIT_REPLIES);
+				return at;
+			}
+			at += receive_chunk(s, data + at, length - at);
 			break;
 		default: /* FINISHING and behind: read and forget */
 			return length;

@@ -2,9 +2,9 @@
  * core/receive/session.c - an inbound session: its states, what it counts as, and its end.
  *
  * The rest of it: serve.c (its connection's events), admit.c, proxied.c and xclient.c (may it begin, and whose is it),
- * line.c (octets to lines), command.c, envelope.c and wishes.c (what commands do), content.c (messages as they arrive),
- * pace.c (how fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in order, and last
- * words), auth.c and login.c (who a client is).
+ * line.c (octets to lines), command.c, envelope.c and wishes.c (what commands do), content.c and chunk.c (messages as
+ * they arrive), pace.c (how fast), wait.c (not being read from), memory.c (who waits for memory), reply.c (replies in
+ * order, and last words), auth.c and login.c (who a client is).
  */
 #include "core/receive/session.h"
 
@@ -69,9 +69,11 @@ void receive_arm_timer(struct session *s, uint64_t after_ns)
 static const struct states_row rows[] = {
 	[SESSION_GREETING] = {"GREETING", NEXT(PROXY) | NEXT(COMMAND) | NEXT(HANDSHAKE) | ENDS},
 	[SESSION_PROXY] = {"PROXY", NEXT(GREETING) | NEXT(CLOSED)},
-	[SESSION_COMMAND] = {"COMMAND", NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | NEXT(SECURING) | NEXT(AUTH) | ENDS},
+	[SESSION_COMMAND] = {"COMMAND",
+			     NEXT(LINE_TOO_LONG) | NEXT(CONTENT) | NEXT(CHUNK) | NEXT(SECURING) | NEXT(AUTH) | ENDS},
 	[SESSION_LINE_TOO_LONG] = {"LINE_TOO_LONG", NEXT(COMMAND) | ENDS},
 	[SESSION_CONTENT] = {"CONTENT", NEXT(COMMAND) | ENDS},
+	[SESSION_CHUNK] = {"CHUNK", NEXT(COMMAND) | ENDS},
 	[SESSION_AUTH] = {"AUTH", NEXT(COMMAND) | ENDS},
 	[SESSION_SECURING] = {"SECURING", NEXT(HANDSHAKE) | ENDS},
 	[SESSION_HANDSHAKE] = {"HANDSHAKE", NEXT(GREETING) | NEXT(COMMAND) | NEXT(CLOSED)},
@@ -190,6 +192,9 @@ void receive_end(struct session *s, const char *reason)
 
 void receive_drop_transaction(struct session *s)
 {
+	/* Between chunks it is among those that read content. */
+	if (receive_content_begun(s))
+		list_remove(&s->place);
 	if (s->message)
 		submission_abort(s->message);
 	s->message = NULL;

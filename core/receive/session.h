@@ -4,7 +4,7 @@
  *   accept -> GREETING (220 is said, nothing has come) <--> PROXY (a load balancer says whose it is: proxied.c)
  *                 |
  *                 v
- *              COMMAND <--> CONTENT (DATA), AUTH (an exchange of it: auth.c)
+ *              COMMAND <--> CONTENT (DATA), CHUNK (BDAT: chunk.c), AUTH (an exchange of it: auth.c)
  *                 |  ^ ^
  *                 |  | +-- HANDSHAKE <-- SECURING (STARTTLS: 220 is on its way; secure.c)
  *                 |  |
@@ -56,6 +56,7 @@ enum session_state {
 	SESSION_COMMAND,
 	SESSION_LINE_TOO_LONG,
 	SESSION_CONTENT,
+	SESSION_CHUNK,
 	SESSION_AUTH,
 	SESSION_SECURING,
 	SESSION_HANDSHAKE,
@@ -118,6 +119,8 @@ struct session {
 	bool may_xclient, brought; /* xclient.c: its peer is a proxy; it has said whose the session is */
 	bool device_counted;       /* toward its device's limit */
 	bool odd_line;             /* its last command did not end in CRLF, and its client may do that (quirks.h) */
+	bool chunk_last, chunks_refused; /* chunk.c */
+	uint8_t chunk_use;
 	uint8_t peer_length;
 	uint8_t helo_length, helo_room;
 	int32_t client; /* index of the group, -1: may not relay */
@@ -131,6 +134,7 @@ struct session {
 	char *helo;           /* from a pool of names, or NULL: helo_room octets */
 	struct content_scanner scanner;
 	struct repair repair; /* of content; does nothing for most */
+	uint64_t chunk_left;  /* octets of a chunk that are still to come */
 	uint64_t opened_ns, content_octets;
 	uint64_t content_deadline_ns;
 	uint64_t content_seen;    /* octets_in when the rate was looked at last */

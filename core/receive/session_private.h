@@ -25,6 +25,16 @@ static inline bool receive_over(const struct session *s)
 {
 	return s->state >= SESSION_CLOSED;
 }
+/* Content has begun and is not whole yet: also between the chunks of BDAT. */
+static inline bool receive_content_begun(const struct session *s)
+{
+	return s->message && s->message->state == SUBMISSION_CONTENT;
+}
+/* Octets count, and not commands: also of a chunk that nobody wants. */
+static inline bool receive_paced(const struct session *s)
+{
+	return s->state == SESSION_CHUNK || receive_content_begun(s);
+}
 /* The connection is of no more use: close now. Messages that are with their owners stay valid (P15). */
 void receive_end(struct session *s, const char *reason);
 /* Gives its memory back, if nothing needs it any more. */
@@ -40,8 +50,8 @@ void receive_forget_line(struct session *s);
 
 enum receive_pace { PACE_GOOD, PACE_TIMEOUT, PACE_TOO_SLOW };
 
-/* The timer of content: when what the octets have bought is used up, or timeouts.data. */
-void receive_pace_arm(struct session *s, uint64_t bought_ns);
+/* Content begins, or a chunk that nobody wants: it has timeouts.data, and timeouts.command in advance. */
+void receive_pace_begin(struct session *s);
 /* Its time was up: is it still fast enough? If so, it has time again. */
 enum receive_pace receive_pace_look(struct session *s);
 /* Its client is not read from, and is again. */
@@ -85,12 +95,30 @@ void receive_stop_readers(struct shard *shard);
 
 /* content.c */
 
-/* 354 is answered: what follows is content. Takes no memory, which comes with the first octet. */
-void receive_start_content(struct session *s);
+/* What follows is content: all of it (CONTENT: 354 is answered), or a chunk. Takes no memory, which comes with the
+ * first octet. */
+void receive_start_content(struct session *s, enum session_state state);
 /* Takes some of it; returns how much. Less than all of it: the message has ended, or the session waits. */
 size_t receive_content(struct session *s, const uint8_t *data, size_t length);
+/* A message that is refused anyway is read to its end, but not kept. */
+bool receive_keeps_content(const struct session *s);
+/* May content be taken in now, of which `next` is the first octet? If not, the session waits. */
+bool receive_content_room(struct session *s, struct block **block, uint8_t next);
+/* Content of no octets: what we say before it. False: there is no memory. */
+bool receive_content_empty(struct session *s);
+/* Why what has come cannot become a message; NULL: so far it can. */
+const char *receive_content_refusal(const struct session *s);
+/* All of it is there, or `refusal` says why it is of no use: back to commands. */
+void receive_finish_content(struct session *s, const char *refusal);
 void receive_content_timer(struct session *s);
 void receive_part_stored(struct session *s);
+
+/* chunk.c */
+
+/* The command, which frames what follows it whatever becomes of that. */
+void receive_bdat(struct session *s, const struct smtp_command *command);
+/* In SESSION_CHUNK: takes octets of the chunk, and none behind it; returns how many. */
+size_t receive_chunk(struct session *s, const uint8_t *data, size_t length);
 
 /* serve.c: the callbacks of its submissions */
 
@@ -210,6 +238,9 @@ enum smtp_syntax receive_syntax(const struct session *s);
 /* As content_scan_data() of its scanner, with what its client's quirks need. */
 enum content_result receive_scan(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
 				 size_t capacity, size_t *written);
+/* The same for octets of a chunk: all of them are content, and dots are left alone. */
+void receive_scan_chunk(struct session *s, const uint8_t *data, size_t length, size_t *consumed, uint8_t *out,
+			size_t capacity, size_t *written);
 
 /* line.c: takes octets up to the end of a line; returns how many */
 

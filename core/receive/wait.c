@@ -8,7 +8,7 @@ void receive_wait(struct session *s, enum session_wait wait)
 {
 	struct shard *shard = s->shard;
 
-	if (s->state == SESSION_CONTENT && s->wait == WAIT_NONE)
+	if (receive_paced(s) && s->wait == WAIT_NONE)
 		receive_pace_stop(s);
 	s->wait = (uint8_t)wait;
 	list_remove(&s->place);
@@ -29,7 +29,7 @@ void receive_go_on(struct session *s, enum session_wait wait)
 		return;
 	s->wait = WAIT_NONE;
 	list_remove(&s->place);
-	if (s->state == SESSION_CONTENT)
+	if (receive_paced(s))
 		receive_pace_go_on(s);
 	transport_resume(&s->transport);
 }

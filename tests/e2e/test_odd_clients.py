@@ -165,25 +165,6 @@ def starttls_that_was_not_offered():
 
 
 @case
-def chunks_that_were_not_offered():
-    """The octets behind a BDAT are content, whatever they look like: it ends the session, and none is a command."""
-    smuggled = b'RSET\r\nMAIL FROM:<evil@example.net>\r\nRCPT TO:<never@example.com>\r\nDATA\r\nx\r\n.\r\n'
-    with Place() as place:
-        for begin in ((), ('MAIL FROM:<a@example.net>', 'RCPT TO:<never@example.com>')):
-            for command in (b'BDAT %d LAST' % len(smuggled), b'bdat %d' % len(smuggled), b'BDAT', b'BDAT 0 LAST'):
-                with place.client() as client:
-                    client.hello()
-                    for line in begin:
-                        client.command(line, 250)
-                    client.send(command + b'\r\n' + smuggled)
-                    found = codes(client.replies())
-                    check(len(found) == 1 and 500 <= found[0] < 510, '%s: %s', command, found)
-        with place.client() as client:
-            client.hello()
-            place.ordinary(client)
-
-
-@case
 def commands_in_any_dress():
     """RFC 5321 2.4, 4.1.1: any case, blanks behind, and words where a command takes them or not."""
     with Place() as place, place.client() as client:

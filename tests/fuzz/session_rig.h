@@ -1,6 +1,6 @@
 /*
- * tests/fuzz/session_rig.h - one inbound session for fuzz targets, with its connection and the owners of its messages in
- * this file in the place of the ring, the network and the spool.
+ * tests/fuzz/session_rig.h - one inbound session for fuzz targets, with its connection and the owners of its messages
+ * in this file in the place of the ring, the network and the spool.
  *
  *     begin(CLIENT)           it is accepted
  *     arrives(), leaves(), answer(), verify(), end(), gone()   what happens to it, one thing at a time
@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,12 @@ static struct {
 	char output[OUTPUT_MAX];
 } line;
 static struct list lent;
+/* What is stored, where that is kept. */
+static struct {
+	bool kept;
+	size_t length;
+	uint8_t content[4 * HELD_MAX];
+} stored;
 static struct question *asked; /* of the verifier, the oldest first */
 static unsigned verified;
 static unsigned accepted;
@@ -477,6 +484,11 @@ static void look_at(const struct block *block)
 	for (; block; block = block->next) {
 		need(block->length <= BLOCK_DATA);
 		need(!memchr(block->data, 0, block->length));
+		if (!stored.kept)
+			continue;
+		need(block->length <= sizeof(stored.content) - stored.length);
+		memcpy(stored.content + stored.length, block->data, block->length);
+		stored.length += block->length;
 	}
 }
 

@@ -119,12 +119,17 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 
 void rig_clients(struct rig *rig)
 {
+	static const enum actor_client_mode modes[] = {ACTOR_CLIENT_GROUPED, ACTOR_CLIENT_LOCKSTEP,
+						       ACTOR_CLIENT_CHUNKED};
+
 	for (unsigned i = 0; i < rig->options.clients; i++) {
 		bool second = rig->options.second_listener && i % 2;
 		struct actor_client_config client = {
 			.address = world_address(second ? RIG_SECOND_PORT : RIG_PORT),
 			.ledger = &rig->ledger,
-			.mode = i % 2 ? ACTOR_CLIENT_LOCKSTEP : ACTOR_CLIENT_GROUPED,
+			.mode = modes[i % 3],
+			.window = 1 + i,
+			.chunk_rate = 400000,
 			.messages = rig->options.messages,
 			.messages_per_connection = rig->options.messages_per_connection,
 			.abort_rate = rig->options.abort_rate,

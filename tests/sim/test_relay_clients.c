@@ -1,6 +1,7 @@
 /*
  * tests/sim/test_relay_clients.c - the relay and what clients do that no book describes.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/receive/session.h"
@@ -44,13 +45,25 @@ static bool ends_with(const char *text, const char *end)
 
 /*
  * More clients than content memory has blocks get their 354 and stop there, or send an octet now and then. The first
- * cost nothing, the second lose their session and what they held (SMG-05, DOS-01). Meanwhile nobody's DATA is refused.
+ * cost nothing, the second lose their session and what they held (SMG-05, DOS-01). Others fall silent in a chunk, or
+ * between chunks, and hold a block each (BDT-04). Meanwhile nobody's DATA is refused.
  */
 void scenario_dry(uint64_t seed)
 {
-	static const char text[] = "EHLO slow.example\r\nMAIL FROM:<slow@client.example>\r\n"
-				   "RCPT TO:<slow@a.example>\r\nDATA\r\nx";
-	bool trickling = seed % 2;
+#define BEFORE "EHLO slow.example\r\nMAIL FROM:<slow@client.example>\r\nRCPT TO:<slow@a.example>\r\n"
+	static const struct {
+		const char *text, *codes;
+		bool trickling;
+	} kinds[] = {
+		{BEFORE "DATA\r\n", "354", false},
+		{BEFORE "DATA\r\nx", "354", true},
+		{BEFORE "BDAT 5000000\r\nx", "250 250 250", false},
+		{BEFORE "BDAT 5000000\r\nx", "250 250 250", true},
+		{BEFORE "BDAT 1\r\nx", "250 250 250 250", false},
+	};
+#undef BEFORE
+	const size_t kind = seed % (sizeof(kinds) / sizeof(kinds[0]));
+	bool trickling = kinds[kind].trickling;
 	struct rig_options options = {
 		.scenario = "dry",
 		.seed = seed,
@@ -70,15 +83,15 @@ void scenario_dry(uint64_t seed)
 	while (crowd.count < 80) {
 		struct actor_script_config script = {
 			.delay_ns = rig_pick(seed, crowd.count, CLOCK_NS_PER_S),
-			.text = text,
-			.length = sizeof(text) - (trickling ? 1 : 2),
+			.text = kinds[kind].text,
+			.length = strlen(kinds[kind].text),
 			.trickle_ns = trickling ? CLOCK_NS_PER_S : 0,
 		};
 		(void)crowd_add(&crowd, &script);
 	}
 	(void)rig_run(&rig, NULL, 20 * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < crowd.count; i++) {
-		if (!ends_with(actor_script_codes(crowd.scripts[i]), "354"))
+		if (!ends_with(actor_script_codes(crowd.scripts[i]), kinds[kind].codes))
 			rig_fail(&rig, "client %u heard %s", i, actor_script_codes(crowd.scripts[i]));
 	}
 	rig_clients(&rig);
@@ -92,8 +105,10 @@ void scenario_dry(uint64_t seed)
 	/* Only the time in which they are read from counts for the rate; timeouts.data ends them all. */
 	(void)rig_run(&rig, NULL, 2000 * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < crowd.count; i++) {
+		char expected[64];
+		snprintf(expected, sizeof(expected), "%s 421", kinds[kind].codes);
 		if (!actor_script_ended(crowd.scripts[i], NULL, NULL) ||
-		    !ends_with(actor_script_codes(crowd.scripts[i]), "354 421"))
+		    !ends_with(actor_script_codes(crowd.scripts[i]), expected))
 			rig_fail(&rig, "client %u is still there, or heard %s", i,
 				 actor_script_codes(crowd.scripts[i]));
 	}
