@@ -118,8 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kept = stored.length;
 	memcpy(first, stored.content, kept);
 	other = by_chunks(content, length, sizes, count);
-	/* A chunk that was refused is followed by 503. What is too large is so for one of several reasons, and perhaps only
-	 * with the end of line that DATA adds. */
+	/* A chunk that was refused is followed by 503. What is too large is so for one of several reasons, and perhaps
+	 * only with the end of line that DATA adds. */
 	need(one == other || (one >= 500 && other == 503) ||
 	     (length + 2 > config.spool.message_size_max && (one >= 500 || other == 250)));
 	if (one != 250 || other != 250)

@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@
 enum { CAPACITY = 4096, OUTPUT_MAX = 1 << 20, HELD_MAX = 1 << 16 };
 enum { CLIENT = 1, STRANGER = 2 };
 
-static struct config_client client = {.name = (char *)"client", .default_domain = (char *)"example.org"};
+static struct config_client client = {
+	.name = (char *)"client", .default_domain = (char *)"example.org", .connections_max = UINT_MAX};
 static struct network balancers = {.family = AF_INET, .prefix = 8, .octets = {127}};
 static struct network anybody = {.family = AF_INET};
 static struct config_listener listener = {.name = (char *)"lan", .proxies = &balancers, .xclients = &anybody};
