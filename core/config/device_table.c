@@ -5,6 +5,7 @@
 #include "core/config/device_table.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,4 +297,9 @@ const char *device_name_problem(const char *name)
 			return "a device's name has a control character in it";
 	}
 	return NULL;
+}
+
+void device_path(const char *inventory, const struct device *device, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s%s", inventory, device->file[0] ? "/" : "", device->file);
 }

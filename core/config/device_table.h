@@ -20,9 +20,9 @@ enum { DEVICE_TABLE_MAX = 1000000, DEVICE_NAME_MAX = 64 };
 /* Texts: NUL-terminated; "" where it says nothing. One of address (family other than 0) and user is given. */
 struct device {
 	const char *name, *user, *owner, *place, *from;
-	const char *file; /* where it is written, and in which line, from 1 */
-	uint32_t line;
-	uint8_t family; /* AF_INET, AF_INET6, 0 */
+	const char *file; /* where it is written: below the inventory's directory, "": in its one file */
+	uint32_t line;    /* from 1 */
+	uint8_t family;   /* AF_INET, AF_INET6, 0 */
 	uint8_t octets[16];
 	uint8_t profile;      /* number from 1; 0: none */
 	uint16_t connections; /* at once; 0: no limit of its own */
@@ -30,6 +30,8 @@ struct device {
 
 struct device_table;
 
+/* The path of the file that it is written in; `inventory`: that of the inventory. */
+void device_path(const char *inventory, const struct device *device, char *out, size_t size);
 /* NULL: nobody can object to the name. Else what is wrong with it. */
 const char *device_name_problem(const char *name);
 

@@ -121,11 +121,22 @@ static bool fail_taken(struct reader *r, const yaml_mark_t *mark, const struct d
 	static const char *const keys[] = {
 		[DEVICE_NAME] = "name", [DEVICE_ADDRESS] = "address", [DEVICE_USER] = "user"};
 
+	char path[PATH_MAX];
+
+	device_path(r->config->devices_path, other, path, sizeof(path));
 	if (taken == DEVICE_NAME)
-		return reader_fail(r, mark, "name: there is a device \"%s\" already: %.200s:%u", device->name,
-				   other->file, (unsigned)other->line);
+		return reader_fail(r, mark, "name: there is a device \"%s\" already: %.200s:%u", device->name, path,
+				   (unsigned)other->line);
 	return reader_fail(r, mark, "%s: it is that of the device \"%s\" already: %.200s:%u", keys[taken], other->name,
-			   other->file, (unsigned)other->line);
+			   path, (unsigned)other->line);
+}
+
+/* What of a file's path stands below the inventory's own. */
+static const char *below(const struct config *config, const char *path)
+{
+	size_t length = strlen(config->devices_path);
+
+	return strncmp(path, config->devices_path, length) == 0 && path[length] == '/' ? path + length + 1 : "";
 }
 
 static const char *text_of(const char *text)
@@ -141,7 +152,7 @@ static bool keep(struct reader *r, const yaml_mark_t *mark, const struct reading
 		.owner = text_of(reading->owner),
 		.place = text_of(reading->place),
 		.from = text_of(reading->from),
-		.file = r->file,
+		.file = below(r->config, r->file),
 		.line = (uint32_t)mark->line + 1,
 		.family = reading->address ? reading->network.family : 0,
 		.profile = reading->profile,
@@ -279,6 +290,7 @@ bool schema_devices(struct reader *r, const struct reader_field *field, const st
 bool schema_devices_finish(struct reader *r, const yaml_node_t *root)
 {
 	const yaml_node_t *node = reader_find(r, root, "devices");
+	char path[PATH_MAX];
 	struct device device;
 	struct user user;
 
@@ -286,9 +298,10 @@ bool schema_devices_finish(struct reader *r, const yaml_node_t *root)
 		return true;
 	for (size_t i = 0; i < device_table_count(r->config->devices); i++) {
 		device_table_get(r->config->devices, i, &device);
+		device_path(r->config->devices_path, &device, path, sizeof(path));
 		if (device.user[0] != '\0' &&
 		    !user_table_find(r->config->users, device.user, strlen(device.user), &user))
-			config_problems_add(r->problems, true, device.file, (struct config_place){device.line, 1},
+			config_problems_add(r->problems, true, path, (struct config_place){device.line, 1},
 					    "the device \"%s\" cannot sign in: users_file has no user \"%.80s\": "
 					    "`postrider hash` writes its line",
 					    device.name, device.user);

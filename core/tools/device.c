@@ -118,7 +118,8 @@ static void print_device(const struct device_known *known)
 {
 	const struct device *device = &known->device;
 	const struct device_facts *facts = &known->facts;
-	char by[80], first[DEVICE_TIME_SIZE], last[DEVICE_TIME_SIZE], mail[DEVICE_TIME_SIZE], refused[DEVICE_TIME_SIZE];
+	char path[PATH_MAX], by[80], first[DEVICE_TIME_SIZE], last[DEVICE_TIME_SIZE], mail[DEVICE_TIME_SIZE],
+		refused[DEVICE_TIME_SIZE];
 
 	device_known_by(device, by, sizeof(by));
 	printf("%s\n  %-13s %s\n", device->name, device->family ? "address" : "signs in as",
@@ -129,7 +130,8 @@ static void print_device(const struct device_known *known)
 		printf("  place         %s\n", device->place);
 	if (device->owner[0])
 		printf("  owner         %s\n", device->owner);
-	printf("  entry         %s:%u\n", device->file, (unsigned)device->line);
+	device_path(known->inventory, device, path, sizeof(path));
+	printf("  entry         %s:%u\n", path, (unsigned)device->line);
 	printf("  state         %s\n", device_known_state(known));
 	if (!known->seen || facts->last_s == 0)
 		return;
@@ -248,6 +250,7 @@ static bool is_new(const struct config *config, const struct options *o)
 	int32_t other = device_table_of_name(config->devices, o->name);
 	struct ring_address address;
 	struct device device;
+	char path[PATH_MAX];
 
 	if (other < 0 && o->address && address_text_numeric(o->address, 1, &address))
 		other = device_table_of_address(config->devices, &address);
@@ -256,7 +259,8 @@ static bool is_new(const struct config *config, const struct options *o)
 	if (other < 0)
 		return true;
 	device_table_get(config->devices, (size_t)other, &device);
-	fprintf(stderr, "postrider: device: \"%s\" is there already: %s:%u\n", device.name, device.file,
+	device_path(config->devices_path, &device, path, sizeof(path));
+	fprintf(stderr, "postrider: device: \"%s\" is there already: %s:%u\n", device.name, path,
 		(unsigned)device.line);
 	return false;
 }
@@ -323,24 +327,25 @@ static size_t beside(const struct config *config, const char *file)
 static int remove_one(const struct config *config, const struct options *o)
 {
 	int32_t index = device_table_of_name(config->devices, o->name);
-	char why[PATH_MAX + 80];
+	char why[PATH_MAX + 80], path[PATH_MAX];
 	struct device device;
 
 	if (index < 0)
 		return fail(STATUS_NOT, o->name, "there is no device of that name: `postrider device list` lists them");
 	device_table_get(config->devices, (size_t)index, &device);
-	if (beside(config, device.file) > 1 || strcmp(device.file, config->devices_path) == 0) {
-		snprintf(why, sizeof(why), "its entry stands among others: take it out of %s, line %u", device.file,
+	device_path(config->devices_path, &device, path, sizeof(path));
+	if (beside(config, device.file) > 1 || device.file[0] == '\0') {
+		snprintf(why, sizeof(why), "its entry stands among others: take it out of %s, line %u", path,
 			 (unsigned)device.line);
 		return fail(STATUS_FILE, o->name, why);
 	}
-	if (unlink(device.file) < 0)
-		return fail(STATUS_FILE, device.file, strerror(errno));
+	if (unlink(path) < 0)
+		return fail(STATUS_FILE, path, strerror(errno));
 	if (o->json)
-		written_json(stdout, json_pack("{s:s, s:s}", "removed", device.name, "file", device.file));
+		written_json(stdout, json_pack("{s:s, s:s}", "removed", device.name, "file", path));
 	else
 		printf("%s: %s is gone; the relay forgets it with the next reload: postrider reload --config %s\n",
-		       device.name, device.file, o->config);
+		       device.name, path, o->config);
 	return 0;
 }
 

@@ -63,6 +63,7 @@ struct device_known *device_known_all(const struct config *config)
 
 	for (size_t i = 0; known && i < count; i++) {
 		device_table_get(config->devices, i, &known[i].device);
+		known[i].inventory = config->devices_path;
 		if (known[i].device.profile > 0)
 			known[i].profile = &config->profiles[known[i].device.profile - 1];
 	}
@@ -122,8 +123,9 @@ json_t *device_known_json(const struct device_known *known)
 {
 	const struct device *device = &known->device;
 	const struct device_facts *facts = &known->facts;
-	char by[INET6_ADDRSTRLEN + 8] = "";
+	char by[INET6_ADDRSTRLEN + 8] = "", path[PATH_MAX];
 
+	device_path(known->inventory, device, path, sizeof(path));
 	if (device->family != 0)
 		device_known_by(device, by, sizeof(by));
 	return json_pack(
@@ -131,9 +133,9 @@ json_t *device_known_json(const struct device_known *known)
 		"s:i, s:i}",
 		"name", device->name, "address", json_text(by), "user", json_text(device->user), "profile",
 		json_text(known->profile ? known->profile->name : ""), "owner", json_text(device->owner), "place",
-		json_text(device->place), "from", json_text(device->from), "file", device->file, "line",
-		(int)device->line, "state", device_known_state(known), "first_seen", json_time(facts->first_s),
-		"last_seen", json_time(facts->last_s), "last_message", json_time(facts->mail_s), "messages",
+		json_text(device->place), "from", json_text(device->from), "file", path, "line", (int)device->line,
+		"state", device_known_state(known), "first_seen", json_time(facts->first_s), "last_seen",
+		json_time(facts->last_s), "last_message", json_time(facts->mail_s), "messages",
 		(json_int_t)facts->messages, "octets", (json_int_t)facts->octets, "tls", json_text(facts->tls),
 		"refusals", (json_int_t)facts->refusals, "last_refusal", json_text(facts->refusal), "refused_at",
 		json_time(facts->refused_s), "usual_hours", (int)rhythm_usual(&facts->rhythm), "silent_after",

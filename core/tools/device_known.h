@@ -15,6 +15,7 @@
 struct device_known {
 	struct device device;
 	const struct config_profile *profile; /* NULL: none */
+	const char *inventory;                /* its path */
 	struct device_facts facts;
 	bool seen; /* there are facts */
 };

@@ -43,9 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	need(config != NULL && (config->devices = device_table_new()) != NULL);
 	config_problems_init(&problems);
-	ok = schema_devices_text(&r, "f.yaml", (const char *)data, size);
+	config->devices_path = strdup("d");
+	need(config->devices_path != NULL);
+	ok = schema_devices_text(&r, "d/f.yaml", (const char *)data, size);
 	need(ok == (problems.errors == 0));
-	need(ok || strncmp(config_problems_first(&problems), "f.yaml:", 7) == 0);
+	need(ok || strncmp(config_problems_first(&problems), "d/f.yaml:", 9) == 0);
 	for (size_t i = 0; i < device_table_count(config->devices); i++)
 		look(config->devices, i);
 	config_free(config);

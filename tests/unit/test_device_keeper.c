@@ -1,0 +1,164 @@
+/*
+ * tests/unit/test_device_keeper.c - what is known of devices, from shards that note it to the file and back, through
+ * reloads; with threads, for ThreadSanitizer.
+ */
+#include "core/agents/device_keeper.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/config/device_table.h"
+#include "tests/unit/check.h"
+
+static char file[] = "test_device_keeper.XXXXXX";
+
+static struct device_table *table_of(const char *const *names)
+{
+	struct device_table *table = device_table_new();
+	enum device_key taken;
+	struct device other;
+
+	for (; *names; names++) {
+		const struct device device = {
+			.name = *names, .user = *names, .owner = "", .place = "", .from = "", .file = "f"};
+		CHECK_EQ(device_table_add(table, &device, &taken, &other), 0);
+	}
+	return table;
+}
+
+static struct device_facts found;
+
+static bool on_device(void *context, const char *name, size_t length, const struct device_facts *facts)
+{
+	if (strlen(context) == length && memcmp(context, name, length) == 0)
+		found = *facts;
+	return true;
+}
+
+static bool look(const char *name)
+{
+	char text[8192];
+	unsigned hours;
+	FILE *f = fopen(file, "r");
+	size_t n = f ? fread(text, 1, sizeof(text), f) : 0;
+
+	if (f)
+		fclose(f);
+	found = (struct device_facts){.first_s = 0};
+	return device_file_parse(text, n, &hours, on_device, (void *)(uintptr_t)name) == 0;
+}
+
+static void test_kept(void)
+{
+	static const char *const before[] = {"a", "b", NULL}, *const after[] = {"c", "B", NULL};
+	struct device_table *one = table_of(before), *two = table_of(after);
+	struct log *log = log_new(-1, 1 << 16);
+	struct device_keeper *keeper = device_keeper_start(file, log);
+	struct device_record **records = device_keeper_records(keeper, one), **next;
+
+	device_keeper_follow(keeper, one, records);
+	device_seen(records[1], 1000);
+	device_seen_tls(records[1], "TLSv1.2");
+	device_seen_mail(records[1], 1001, 4096);
+	device_seen_refused(records[1], 1002, "550 5.7.1 A reply that is longer than what is kept of it, by far", 64);
+	/* A reload: one stays, whatever its letters; one goes, one comes. */
+	next = device_keeper_records(keeper, two);
+	CHECK(next[1] == records[1] && next[0] != records[0]);
+	device_keeper_follow(keeper, two, next);
+	device_table_free(one);
+	free(records);
+	device_seen_mail(next[1], 1003, 4);
+	device_keeper_stop(keeper);
+	CHECK(look("B"));
+	CHECK_EQ(found.first_s, 1000);
+	CHECK_EQ(found.mail_s, 1003);
+	CHECK_EQ(found.messages, 2);
+	CHECK_EQ(found.octets, 4100);
+	CHECK_EQ(found.refusals, 1);
+	CHECK_STR(found.tls, "TLSv1.2");
+	CHECK_STR(found.refusal, "550 5.7.1 A reply that is longer than what is k");
+	CHECK(look("a") && found.messages == 0);
+	free(next);
+	/* The next process knows it. */
+	keeper = device_keeper_start(file, log);
+	next = device_keeper_records(keeper, two);
+	CHECK_EQ(next[1]->messages, 2);
+	device_keeper_follow(keeper, two, next);
+	device_seen_mail(next[1], 1004, 1);
+	device_keeper_stop(keeper);
+	CHECK(look("B") && found.messages == 3);
+	free(next);
+	device_table_free(two);
+	log_free(log);
+}
+
+static void test_none(void)
+{
+	struct log *log = log_new(-1, 1 << 16);
+	struct device_keeper *keeper = device_keeper_start(file, log);
+
+	CHECK(device_keeper_records(keeper, NULL) == NULL);
+	CHECK(device_keeper_records(NULL, NULL) == NULL);
+	device_keeper_follow(keeper, NULL, NULL);
+	device_keeper_stop(keeper);
+	device_keeper_stop(NULL);
+	CHECK(look("B") && found.messages == 3); /* what nobody asked for was not written away */
+	log_free(log);
+}
+
+enum { NOTES = 20000 };
+
+static void *shard(void *context)
+{
+	for (unsigned i = 0; i < NOTES; i++) {
+		device_seen(context, i);
+		device_seen_mail(context, i, 1);
+		device_seen_refused(context, i, i & 1 ? "450 one" : "550 other", 7);
+	}
+	return NULL;
+}
+
+/* Shards note while the keeper reads. */
+static void test_threads(void)
+{
+	static const char *const names[] = {"x", NULL};
+	struct device_table *table = table_of(names);
+	struct log *log = log_new(-1, 1 << 16);
+	struct device_keeper *keeper = device_keeper_start(file, log);
+	struct device_record **records = device_keeper_records(keeper, table);
+	struct device_facts facts;
+	pthread_t threads[2];
+
+	device_keeper_follow(keeper, table, records);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, shard, records[0]), 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		device_facts_of(records[0], &facts);
+		CHECK(facts.refusal[0] == '\0' || strcmp(facts.refusal, "450 one") == 0 ||
+		      strcmp(facts.refusal, "550 oth") == 0);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	device_keeper_stop(keeper);
+	CHECK(look("x"));
+	CHECK_EQ(found.messages, 2 * NOTES);
+	CHECK_EQ(found.octets, 2 * NOTES);
+	CHECK_EQ(found.refusals, 2 * NOTES);
+	free(records);
+	device_table_free(table);
+	log_free(log);
+}
+
+int main(void)
+{
+	int fd = mkstemp(file);
+
+	CHECK(fd >= 0 && close(fd) == 0 && unlink(file) == 0);
+	RUN(test_kept);
+	RUN(test_none);
+	RUN(test_threads);
+	CHECK_EQ(unlink(file), 0);
+	return check_end();
+}
