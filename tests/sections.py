@@ -35,7 +35,7 @@ BUILDS = {
                        '-Db_lundef=false']),
 }
 # What a build makes, where that is not everything: little of it has threads that share anything.
-THREADED = ('handoff', 'log', 'lane', 'agent')
+THREADED = ('handoff', 'log', 'lane', 'agent', 'device_keeper')
 TARGETS = {'tsan': ['postrider', 'bench/source', 'bench/sink', 'tests/certificates', 'tests/chains'] +
                    ['tests/test_' + name for name in THREADED]}
 SANITIZERS = {

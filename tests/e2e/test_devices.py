@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """tests/e2e/test_devices.py - old devices as they speak, and that what is forgiven one is forgiven nobody else."""
 
+import base64
 import json
 import os
 import re
@@ -268,6 +269,40 @@ def strict_forgives_nothing():
             with office.device(address) as client:
                 client.hello()
                 client.command('MAIL FROM: a@example.net', code)
+
+
+@case
+def a_device_known_by_its_user():
+    """HELO, AUTH LOGIN in two lines, then mail: whose session it is, and what is forgiven, is known behind 235."""
+    devices = [{'name': 'scanner', 'user': 'scan1', 'profile': 'xerox-old'}]
+    done = subprocess.run([program('postrider'), 'hash', 'scan1'], input='secret\n', capture_output=True, text=True,
+                          check=True, timeout=60)
+    with tempfile.NamedTemporaryFile('w', suffix='.users') as users:
+        users.write(done.stdout)
+        users.flush()
+        with Office(devices, users_file=users.name,
+                    listeners=[{'name': 'lan', 'address': '127.0.0.1:0', 'auth': 'offered',
+                                'auth_in_clear': True}]) as office:
+            with office.device('127.1.0.77') as client:
+                client.command('HELO scanner', 250)
+                client.command('AUTH LOGIN', 334)
+                client.command(base64.b64encode(b'SCAN1'), 334)
+                client.command(base64.b64encode(b'secret'), 235)
+                client.command('MAIL FROM: a@example.net', 250)
+                client.command('RCPT TO: r@example.com', 250)
+                client.command('DATA', 354)
+                client.send(HEAD % 1 + b'one\ntwo\r\n.\r\n')
+                client.expect(250)
+            check(office.next_arrival().original.endswith(b'one\r\ntwo\r\n'), 'content')
+            equal([event.get('device') for event in office.relay.events('accepted')], ['scanner'], 'accepted')
+            sheet = office.tool('show', 'scanner')
+            check('sign in       scan1' in sheet and 'encryption    none' in sheet, '%s', sheet)
+            with office.device('127.1.0.77') as client:
+                client.hello()
+                client.command('MAIL FROM:<a@example.net>', 250)
+                client.command('RCPT TO:<r@example.com>', 550)
+            check(len(office.relay.noise) == 1 and 'auth_in_clear' in office.relay.noise[0], '%s', office.relay.noise)
+            office.relay.noise.clear()
 
 
 @case

@@ -120,7 +120,7 @@ static void *shard(void *context)
 	return NULL;
 }
 
-/* Shards note while the keeper reads. */
+/* Shards note while somebody reads as the keeper does, and while the keeper begins to. */
 static void test_threads(void)
 {
 	static const char *const names[] = {"x", NULL};
@@ -131,7 +131,6 @@ static void test_threads(void)
 	struct device_facts facts;
 	pthread_t threads[2];
 
-	device_keeper_follow(keeper, table, records);
 	for (unsigned i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, shard, records[0]), 0);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -139,6 +138,7 @@ static void test_threads(void)
 		CHECK(facts.refusal[0] == '\0' || strcmp(facts.refusal, "450 one") == 0 ||
 		      strcmp(facts.refusal, "550 oth") == 0);
 	}
+	device_keeper_follow(keeper, table, records);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	device_keeper_stop(keeper);
