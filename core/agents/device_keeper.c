@@ -281,15 +281,17 @@ static void *run(void *context)
 	pthread_mutex_lock(&keeper->lock);
 	for (;;) {
 		uint64_t wall_s = clock_wall_ns() / CLOCK_NS_PER_S, now_ns = clock_monotonic_ns();
+		/* What comes while it writes is written once more. */
+		bool last = keeper->stopping;
 		if (keeper->table) {
 			look(keeper, wall_s);
 			follow_clock(keeper, wall_s, now_ns);
 		}
-		if (keeper->table && keeper->changed && (keeper->stopping || now_ns >= keeper->write_ns)) {
+		if (keeper->table && keeper->changed && (last || now_ns >= keeper->write_ns)) {
 			write_file(keeper);
 			keeper->write_ns = next_write(now_ns, clock_monotonic_ns());
 		}
-		if (keeper->stopping)
+		if (last)
 			break;
 		now_ns = clock_monotonic_ns() + LOOK_S * CLOCK_NS_PER_S;
 		until.tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
