@@ -256,6 +256,7 @@ struct config {
 		unsigned connections_per_client; /* per IP address, default 0: none */
 		unsigned recipients_per_message; /* default 1000 */
 		unsigned errors_per_session;     /* bad commands before 421, default 20 */
+		uint64_t future_release_ns;      /* how long a sender may have mail kept, default 0: not at all */
 	} limits;
 	struct {
 		uint64_t command_ns;    /* from a reply to the end of the next command, default 5m */

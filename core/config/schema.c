@@ -65,6 +65,7 @@ static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1,
 		    SCHEMA_RECIPIENTS_MAX),
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
+	FIELD_RANGE("future_release", reader_duration, CONFIG(limits.future_release_ns), 0, 366 * DAYS),
 	FIELDS_END,
 };
 

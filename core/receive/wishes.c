@@ -10,6 +10,9 @@
  * any does, or else the message could only come back; MT-PRIORITY (RFC 6710) would let a message choose what the
  * operator has given its client (`priority`).
  */
+#include <stdio.h>
+#include <time.h>
+
 #include "core/base/clock.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
@@ -29,12 +32,49 @@ _Static_assert((int)PARAMETERS_ENVID_MAX == (int)ENVELOPE_ENVID_MAX &&
 		       (int)PARAMETERS_ORCPT_MAX == (int)ENVELOPE_ORCPT_MAX,
 	       "what is taken can be stored");
 
+/* Who may relay may have its mail kept until later, as long as is configured. */
+static uint64_t future_ns(const struct session *s)
+{
+	return s->client < 0 ? 0 : s->snapshot->config->limits.future_release_ns;
+}
+
+/* For how long, and until when (RFC 4865 4). */
+static void offer_future(uint64_t most_ns, struct line *reply)
+{
+	time_t until = (time_t)((clock_wall_ns() + most_ns) / CLOCK_NS_PER_S);
+	char text[40];
+	struct tm tm;
+
+	line_text(reply, "250-FUTURERELEASE ");
+	line_number(reply, most_ns / CLOCK_NS_PER_S);
+	if (gmtime_r(&until, &tm) && strftime(text, sizeof(text), " %Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+		line_text(reply, text);
+	line_text(reply, "\r\n");
+}
+
+/* 0: at once, which what is past already means, too. */
+static uint64_t not_before_ns(const struct smtp_mail_parameters *mail)
+{
+	uint64_t when_s = mail->hold, wall_ns;
+
+	if (!mail->hold_for && !mail->hold_until)
+		return 0;
+	wall_ns = clock_wall_ns();
+	if (mail->hold_for)
+		return wall_ns + when_s * CLOCK_NS_PER_S;
+	if (when_s > UINT64_MAX / 2 / CLOCK_NS_PER_S)
+		return UINT64_MAX / 2;
+	return when_s * CLOCK_NS_PER_S > wall_ns ? when_s * CLOCK_NS_PER_S : 0;
+}
+
 void receive_offer_wishes(const struct session *s, struct line *reply)
 {
 	line_text(reply, "250-DSN\r\n");
 	/* "Only if the client has begun TLS" (RFC 8689 3). */
 	if (s->transport.secured)
 		line_text(reply, "250-REQUIRETLS\r\n");
+	if (future_ns(s) > 0)
+		offer_future(future_ns(s), reply);
 }
 
 const char *receive_refuse_wishes(const struct session *s, const struct smtp_mail_parameters *mail)
@@ -43,8 +83,12 @@ const char *receive_refuse_wishes(const struct session *s, const struct smtp_mai
 
 	if (mail->require_tls && !s->transport.secured)
 		return unknown;
-	if (mail->hold_for || mail->hold_until)
+	if (!mail->hold_for && !mail->hold_until)
+		return NULL;
+	if (future_ns(s) == 0)
 		return unknown;
+	if (not_before_ns(mail) > clock_wall_ns() + future_ns(s))
+		return "501 5.5.4 Longer than messages are kept here\r\n";
 	return NULL;
 }
 
@@ -52,5 +96,6 @@ bool receive_note_wishes(struct submission *m, const struct smtp_mail_parameters
 {
 	m->letter.ret = mail->ret;
 	m->letter.require_tls = mail->require_tls;
+	m->letter.not_before_ns = not_before_ns(mail);
 	return submission_envelope_id(m, mail->envid);
 }

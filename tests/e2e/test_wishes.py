@@ -2,9 +2,12 @@
 """tests/e2e/test_wishes.py - how a sender wants its message carried: reports (DSN, RFC 3461), only over TLS that is
 verified (REQUIRETLS, RFC 8689); what was asked reaches the next hop as it came, over crashes too, or is told."""
 
+import calendar
 import os
+import re
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -289,6 +292,46 @@ def require_tls_survives_kills():
         there.wait_arrivals(1)
         check('5.7.30' in ended(relay, 'failed')[0]['reply'], 'failed')
         equal(there.sequences(), [2], 'messages')
+        relay.terminate()
+
+
+@case
+def mail_is_kept_until_its_time():
+    """FUTURERELEASE (RFC 4865): not before, over a kill and another number of shards too; the others go at once."""
+    with Workspace() as work:
+        hop = work.own(NextHop(extensions=DSN))
+        configuration = work.configuration([hop.host], limits={'future_release': '1h', 'errors_per_session': 100})
+        relay = work.relay(configuration)
+        started = time.time()
+        with Client(relay.address) as client:
+            text = client.hello()[1]
+            offered = re.search(r'FUTURERELEASE 3600 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)', text)
+            check(offered, 'EHLO: %s', text)
+            until = calendar.timegm(time.strptime(offered.group(1), '%Y-%m-%dT%H:%M:%SZ'))
+            check(started + 3599 <= until <= time.time() + 3600, 'until %s', offered.group(1))
+            for wrong in ('HOLDFOR=3601', 'HOLDFOR=0', 'HOLDFOR=60 HOLDFOR=60', 'HOLDUNTIL=2999-01-01T00:00:00Z',
+                          'HOLDUNTIL=tomorrow', 'HOLDFOR=60 HOLDUNTIL=2026-01-01T00:00:00Z'):
+                client.command('MAIL FROM:<a@example.net> ' + wrong, 501, '5.5.4')
+            at = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(started + 7))
+            for number, hold in ((1, ' HOLDFOR=6'), (2, ''), (3, ' HOLDUNTIL=' + at),
+                                 (4, ' HOLDUNTIL=2020-01-01T00:00:00+01:00'), (5, ' HOLDFOR=3600')):
+                client.envelope(parameters=hold)
+                client.data(message(number))
+        hop.wait_arrivals(2)
+        equal(sorted(hop.sequences()), [2, 4], 'those that are not to be kept')
+        relay.signal(signal.SIGKILL)
+        relay.wait()
+        configuration['shards'] = 3
+        relay = work.relay(configuration)
+        times = {}
+
+        def due():
+            for number in hop.sequences():
+                times.setdefault(number, time.time())
+            return {1, 3} <= set(times)
+        eventually(due, 'what was kept arrives')
+        check(times[1] >= started + 6 and times[3] >= int(started + 7), 'too early: %s after %s', times, started)
+        check(5 not in times, 'what is kept for an hour has arrived')
         relay.terminate()
 
 

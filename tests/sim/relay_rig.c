@@ -109,8 +109,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
 		hop.ledger = &rig->ledger;
 		hop.dsn = (options->seed / 2 + i) % 2;
-		if (i > 0)
-			hop.logins = NULL;
+		hop.logins = i > 0 ? NULL : hop.logins;
 		if (i > 0)
 			hop.messages_meter = hop.hour_meter = hop.octets_meter = hop.recipients_meter = NULL;
 		rig->hops[i] = actor_nexthop_start(&hop);

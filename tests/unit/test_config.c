@@ -168,6 +168,7 @@ static void test_defaults(void)
 	CHECK_EQ(c->limits.connections_per_client, 0);
 	CHECK_EQ(c->limits.recipients_per_message, 1000);
 	CHECK_EQ(c->limits.errors_per_session, 20);
+	CHECK_EQ(c->limits.future_release_ns, 0);
 	CHECK_EQ(c->timeouts.command_ns, 300 * S);
 	CHECK_EQ(c->timeouts.data_ns, 1800 * S);
 	CHECK_EQ(c->timeouts.connect_ns, 30 * S);
@@ -240,7 +241,7 @@ static void test_every_scalar(void)
 		      "spool: { directory: /srv/spool, size_max: 1GiB, message_size_max: 10240KiB,\n"
 		      "         segment_size: 16MiB, memory_max: 1TiB }\n"
 		      "limits: { connections: 1, connections_per_client: 2, recipients_per_message: 3, "
-		      "errors_per_session: 4 }\n"
+		      "errors_per_session: 4, future_release: 7d }\n"
 		      "timeouts: { command: 1s, data: 2m, connect: 3s, greeting: 90s, reply: 4m, data_reply: 1h, "
 		      "drain: 0 }\n"
 		      "log: { stats_interval: 0, sessions: off, messages: No }\n"
@@ -260,6 +261,7 @@ static void test_every_scalar(void)
 	CHECK_EQ(c->limits.connections_per_client, 2);
 	CHECK_EQ(c->limits.recipients_per_message, 3);
 	CHECK_EQ(c->limits.errors_per_session, 4);
+	CHECK_EQ(c->limits.future_release_ns, UINT64_C(7) * 86400 * 1000000000);
 	CHECK_EQ(c->timeouts.command_ns, S);
 	CHECK_EQ(c->timeouts.data_ns, 120 * S);
 	CHECK_EQ(c->timeouts.connect_ns, 3 * S);
