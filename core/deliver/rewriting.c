@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/smtp/fields.h"
 #include "queue/envelope.h"
 
 /* What the message's client says, or NULL. */
@@ -119,7 +120,7 @@ enum rewriting_took rewriting_take(struct rewriting *r, const uint8_t *piece, si
 		content = r->gathered;
 		size = r->gathered_size;
 	}
-	ended = rewrite_header_end(content, size, last, &end);
+	ended = fields_end(content, size, last, &end);
 	/* `end` is the beginning of the last line that is there; the field it may belong to is cut, which is no worse
 	 * than what a header like that meets anywhere. */
 	if (!ended && size < REWRITING_HEADER_MAX)

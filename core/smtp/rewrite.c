@@ -3,12 +3,10 @@
  */
 #include "core/smtp/rewrite.h"
 
-#include <assert.h>
-#include <strings.h>
-
 #include "core/base/line.h"
 #include "core/smtp/address.h"
 #include "core/smtp/author.h"
+#include "core/smtp/fields.h"
 
 enum {
 	LINE_USUAL = 76,  /* RFC 5322 2.1.1: 78 */
@@ -16,123 +14,6 @@ enum {
 	WORD_OCTETS = 42, /* of text in an encoded word: 56 of base64 and 12 around them make 68, of 75 (RFC 2047 2) */
 	QUOTED_NAME_MAX = 200 /* of a name that has to be quoted */
 };
-
-/* ---- lines and fields ---------------------------------------------------------------------------------------- */
-
-enum field { FIELD_OTHER, FIELD_FROM, FIELD_REPLY_TO, FIELD_SENDER, FIELD_RETURN_PATH, FIELD_SIGNATURE };
-
-struct field_at {
-	enum field field;
-	size_t value; /* where it begins, behind the colon */
-	size_t end;   /* behind its last line */
-};
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Behind the line's LF; `length` where it has none. */
-static size_t line_end(const char *text, size_t length, size_t at)
-{
-	const char *lf = memchr(text + at, '\n', length - at);
-
-	return lf ? (size_t)(lf - text) + 1 : length;
-}
-
-static bool empty_line_at(const char *text, size_t length, size_t at)
-{
-	return at < length && (text[at] == '\n' || (text[at] == '\r' && at + 1 < length && text[at + 1] == '\n'));
-}
-
-/* "From copier Fri Nov ...", or with ">" before it: mbox files have it at the start of messages. */
-static bool is_mbox_line(const char *line, size_t length)
-{
-	size_t mark = length > 0 && line[0] == '>';
-
-	return length >= mark + 5 && memcmp(line + mark, "From ", 5) == 0;
-}
-
-/* The length of a field's name with its colon (RFC 5322 3.6.8; white space before the colon: 4.5.8); 0: no field. */
-static size_t name_length(const char *line, size_t length)
-{
-	size_t i = 0;
-
-	while (i < length && line[i] > 32 && line[i] < 127 && line[i] != ':')
-		i++;
-	if (i == 0)
-		return 0;
-	while (i < length && is_space(line[i]))
-		i++;
-	return i < length && line[i] == ':' ? i + 1 : 0;
-}
-
-static enum field field_of(const char *line, size_t length)
-{
-	static const struct {
-		const char *name;
-		enum field field;
-	} known[] = {
-		{"from", FIELD_FROM},
-		{"reply-to", FIELD_REPLY_TO},
-		{"sender", FIELD_SENDER},
-		{"return-path", FIELD_RETURN_PATH},
-		{"dkim-signature", FIELD_SIGNATURE},
-	};
-
-	length--; /* the colon */
-	while (is_space(line[length - 1]))
-		length--;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].name) == length && strncasecmp(line, known[i].name, length) == 0)
-			return known[i].field;
-	}
-	return FIELD_OTHER;
-}
-
-bool rewrite_header_end(const char *content, size_t length, bool whole, size_t *end)
-{
-	size_t at = 0;
-
-	for (; at < length; at = line_end(content, length, at)) {
-		size_t after = line_end(content, length, at), line = after - at;
-		bool ended = content[after - 1] == '\n';
-
-		*end = at;
-		if (empty_line_at(content, length, at))
-			return true;
-		if (!ended && !whole)
-			return false;
-		if (at > 0 && is_space(content[at]))
-			continue;
-		if (!is_mbox_line(content + at, line) && name_length(content + at, line) == 0)
-			return true;
-	}
-	*end = at;
-	return whole;
-}
-
-/* The field at `at`. What has no name (see is_mbox_line()) is OTHER, too. */
-static struct field_at read_field(const char *header, size_t length, size_t at)
-{
-	size_t end = line_end(header, length, at), name = name_length(header + at, end - at);
-	struct field_at f = {name ? field_of(header + at, name) : FIELD_OTHER, at + name, end};
-
-	while (f.end < length && is_space(header[f.end]))
-		f.end = line_end(header, length, f.end);
-	return f;
-}
-
-static struct span value_of(const char *header, const struct field_at *f)
-{
-	size_t from = f->value, end = f->end;
-
-	while (end > from && (header[end - 1] == '\n' || header[end - 1] == '\r' || is_space(header[end - 1])))
-		end--;
-	while (from < end && (is_space(header[from]) || header[from] == '\r' || header[from] == '\n'))
-		from++;
-	return (struct span){header + from, (uint32_t)(end - from)};
-}
 
 /* ---- what it has --------------------------------------------------------------------------------------------- */
 
@@ -177,14 +58,14 @@ static void find_from(struct found *found, const struct rewrite_terms *terms, st
 static struct found look(const struct rewrite_terms *terms, const char *header, size_t length)
 {
 	struct found found = {.from = 0};
-	struct field_at f;
+	struct header_field f;
 
 	for (size_t at = 0; at < length; at = f.end) {
-		f = read_field(header, length, at);
-		if (f.field == FIELD_FROM)
-			find_from(&found, terms, value_of(header, &f));
-		found.reply_to |= f.field == FIELD_REPLY_TO && value_of(header, &f).length > 0;
-		found.signature |= f.field == FIELD_SIGNATURE;
+		f = field_read(header, length, at);
+		if (f.kind == FIELD_FROM)
+			find_from(&found, terms, field_value(header, &f));
+		found.reply_to |= f.kind == FIELD_REPLY_TO && field_value(header, &f).length > 0;
+		found.signature |= f.kind == FIELD_SIGNATURE;
 	}
 	found.other |= found.from != 1;
 	return found;
@@ -319,15 +200,15 @@ static void put_from(struct line *out, const struct rewrite_terms *terms, const 
 static void put_authors(struct line *out, const char *header, size_t length)
 {
 	struct author author;
-	struct field_at f;
+	struct header_field f;
 	bool first = true;
 
 	line_text(out, "Reply-To:");
 	for (size_t at = 0; at < length; at = f.end) {
-		f = read_field(header, length, at);
-		if (f.field != FIELD_FROM)
+		f = field_read(header, length, at);
+		if (f.kind != FIELD_FROM)
 			continue;
-		struct span value = value_of(header, &f);
+		struct span value = field_value(header, &f);
 		author_read(value, &author);
 		if (!answerable(&author))
 			continue;
@@ -379,21 +260,21 @@ size_t rewrite_header(const struct rewrite_terms *terms, const char *header, siz
 	struct line line = {.data = out, .size = rewrite_room(terms, length)};
 	const struct found found = look(terms, header, length);
 	bool set = found.other || terms->name.data, written = false;
-	struct field_at f;
+	struct header_field f;
 
 	for (size_t at = 0; at < length; at = f.end) {
 		bool keep = true;
 
-		f = read_field(header, length, at);
-		if (f.field == FIELD_FROM && set) {
+		f = field_read(header, length, at);
+		if (f.kind == FIELD_FROM && set) {
 			if (!written)
 				put_sender(&line, terms, &found, header, length);
 			written = true;
 			keep = false;
-		} else if (f.field == FIELD_REPLY_TO) {
+		} else if (f.kind == FIELD_REPLY_TO) {
 			keep = found.reply_to || !found.other;
-		} else if (f.field == FIELD_SENDER || f.field == FIELD_RETURN_PATH) {
-			keep = is_mailbox(terms, value_of(header, &f));
+		} else if (f.kind == FIELD_SENDER || f.kind == FIELD_RETURN_PATH) {
+			keep = is_mailbox(terms, field_value(header, &f));
 		}
 		if (keep)
 			line_put(&line, header + at, f.end - at);

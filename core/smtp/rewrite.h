@@ -40,12 +40,9 @@ struct rewrite_facts {
 	bool signed_;      /* it has a DKIM-Signature */
 };
 
-/* Where the header ends, before the empty line or the first line of what is none. `whole`: nothing follows what is
- * here. False: it may go on behind `length`. */
-bool rewrite_header_end(const char *content, size_t length, bool whole, size_t *end);
 /* The room that rewrite_header() needs at most. */
 size_t rewrite_room(const struct rewrite_terms *terms, size_t length);
-/* `header` is all that rewrite_header_end() found; `empty_line`: one follows. Returns the length written to `out`. */
+/* `header` is all that fields_end() found; `empty_line`: one follows. Returns the length written to `out`. */
 size_t rewrite_header(const struct rewrite_terms *terms, const char *header, size_t length, bool empty_line, char *out,
 		      struct rewrite_facts *facts);
 

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "core/smtp/author.h"
+#include "core/smtp/fields.h"
 #include "core/smtp/header.h"
 #include "core/smtp/rewrite.h"
 
@@ -116,8 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(content, data + 1, length);
 	/* What the first part decides the whole does not change. */
 	cut = length * (data[0] >> 2) / 63;
-	bool early = rewrite_header_end(content, cut, false, &end_again);
-	if (!rewrite_header_end(content, length, data[0] & 2, &end)) {
+	bool early = fields_end(content, cut, false, &end_again);
+	if (!fields_end(content, length, data[0] & 2, &end)) {
 		need(!early && !(data[0] & 2));
 		free(content);
 		return 0;

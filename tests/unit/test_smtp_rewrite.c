@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/smtp/fields.h"
 #include "tests/unit/check.h"
 
 #define MAILBOX "scan@contoso.com"
@@ -25,7 +26,7 @@ static struct rewrite_facts rewrite(const char *content, const char *name, const
 	struct rewrite_facts facts;
 
 	memcpy(copy, content, length);
-	CHECK(rewrite_header_end(copy, length, true, &end));
+	CHECK(fields_end(copy, length, true, &end));
 	room = rewrite_room(&terms, end);
 	out = malloc(room);
 	n = rewrite_header(&terms, copy, end, end < length && (copy[end] == '\r' || copy[end] == '\n'), out, &facts);
@@ -202,14 +203,14 @@ static void test_pieces(void)
 	size_t end = 0, i;
 
 	for (i = 0; i < strlen(content); i++)
-		CHECK(rewrite_header_end(content, i, false, &end) == (i >= 22) || i == 21);
-	CHECK(rewrite_header_end(content, strlen(content), false, &end) && end == 20);
-	CHECK(!rewrite_header_end("Hel", 3, false, &end));
-	CHECK(rewrite_header_end("Hello\r\n", 7, false, &end) && end == 0);
-	CHECK(!rewrite_header_end("", 0, false, &end));
-	CHECK(rewrite_header_end("", 0, true, &end) && end == 0);
+		CHECK(fields_end(content, i, false, &end) == (i >= 22) || i == 21);
+	CHECK(fields_end(content, strlen(content), false, &end) && end == 20);
+	CHECK(!fields_end("Hel", 3, false, &end));
+	CHECK(fields_end("Hello\r\n", 7, false, &end) && end == 0);
+	CHECK(!fields_end("", 0, false, &end));
+	CHECK(fields_end("", 0, true, &end) && end == 0);
 	/* The fold of the next piece belongs to it. */
-	CHECK(!rewrite_header_end("From: a\r\n", 9, false, &end));
+	CHECK(!fields_end("From: a\r\n", 9, false, &end));
 }
 
 /* 100 KB of addresses in one field, of fields, of what does not end: in time that grows with their length. */
