@@ -46,7 +46,7 @@ static size_t name_length(const char *line, size_t length)
 	return i < length && line[i] == ':' ? i + 1 : 0;
 }
 
-static enum field_kind kind_of(const char *line, size_t length)
+static enum field_kind kind_of(struct span name)
 {
 	static const struct {
 		const char *name;
@@ -57,13 +57,15 @@ static enum field_kind kind_of(const char *line, size_t length)
 		{"sender", FIELD_SENDER},
 		{"return-path", FIELD_RETURN_PATH},
 		{"dkim-signature", FIELD_SIGNATURE},
+		{"date", FIELD_DATE},
+		{"message-id", FIELD_MESSAGE_ID},
+		{"to", FIELD_RECIPIENTS},
+		{"cc", FIELD_RECIPIENTS},
+		{"bcc", FIELD_RECIPIENTS},
 	};
 
-	length--; /* the colon */
-	while (is_space(line[length - 1]))
-		length--;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].name) == length && strncasecmp(line, known[i].name, length) == 0)
+		if (strlen(known[i].name) == name.length && strncasecmp(name.data, known[i].name, name.length) == 0)
 			return known[i].kind;
 	}
 	return FIELD_OTHER;
@@ -91,12 +93,18 @@ bool fields_end(const char *content, size_t length, bool whole, size_t *end)
 	return whole;
 }
 
-/* The field at `at`. What has no name (see is_mbox_line()) is OTHER, too. */
+/* What has no name (see is_mbox_line()) is OTHER, too. */
 struct header_field field_read(const char *header, size_t length, size_t at)
 {
 	size_t end = line_end(header, length, at), name = name_length(header + at, end - at);
-	struct header_field f = {name ? kind_of(header + at, name) : FIELD_OTHER, at + name, end};
+	struct header_field f = {.name = {header + at, 0}, .value = at + name, .end = end};
 
+	if (name > 0) {
+		f.name.length = (uint32_t)name - 1; /* the colon */
+		while (is_space(header[at + f.name.length - 1]))
+			f.name.length--;
+		f.kind = kind_of(f.name);
+	}
 	while (f.end < length && is_space(header[f.end]))
 		f.end = line_end(header, length, f.end);
 	return f;
@@ -111,4 +119,68 @@ struct span field_value(const char *header, const struct header_field *f)
 	while (from < end && (is_space(header[from]) || header[from] == '\r' || header[from] == '\n'))
 		from++;
 	return (struct span){header + from, (uint32_t)(end - from)};
+}
+
+/* ---- in pieces ----------------------------------------------------------------------------------------------- */
+
+enum { AT_LINE, AFTER_CR, IN_NAME, BEHIND_NAME, IN_REST, ENDED };
+
+static const char mbox_line[] = ">From ";
+enum { MBOX_SPACE = 5, MBOX_NONE = 255 };
+
+static uint8_t first_octet(struct fields_watch *w, char c)
+{
+	w->mbox = c == '>' ? 1 : c == 'F' ? 2 : MBOX_NONE;
+	if (c == '\r')
+		return AFTER_CR;
+	if (is_space(c))
+		return w->began ? IN_REST : ENDED;
+	return c > 32 && c < 127 && c != ':' ? IN_NAME : ENDED;
+}
+
+static uint8_t name_octet(struct fields_watch *w, char c)
+{
+	bool mbox = w->mbox <= MBOX_SPACE && c == mbox_line[w->mbox];
+
+	if (mbox && w->mbox == MBOX_SPACE)
+		return IN_REST;
+	w->mbox = mbox ? (uint8_t)(w->mbox + 1) : MBOX_NONE;
+	if (c == ':')
+		return IN_REST;
+	if (is_space(c))
+		return BEHIND_NAME;
+	return c > 32 && c < 127 ? IN_NAME : ENDED;
+}
+
+static uint8_t octet(struct fields_watch *w, char c)
+{
+	switch (w->state) {
+	case AT_LINE:
+		return first_octet(w, c);
+	case IN_NAME:
+		return name_octet(w, c);
+	case BEHIND_NAME:
+		return is_space(c) ? BEHIND_NAME : c == ':' ? IN_REST : ENDED;
+	default: /* what begins with CR is an empty line or none of a header */
+		return ENDED;
+	}
+}
+
+bool fields_watch(struct fields_watch *watch, const char *data, size_t length)
+{
+	size_t i = 0;
+
+	while (i < length && watch->state != ENDED) {
+		if (watch->state != IN_REST) {
+			watch->state = octet(watch, data[i++]);
+			continue;
+		}
+		i = line_end(data, length, i);
+		if (data[i - 1] == '\n') {
+			watch->state = AT_LINE;
+			watch->began = true;
+		}
+	}
+	watch->octets += i;
+	return watch->state == ENDED;
 }

@@ -3,10 +3,14 @@
  */
 #include "core/smtp/rewrite.h"
 
+#include <strings.h>
+
 #include "core/base/line.h"
 #include "core/smtp/address.h"
 #include "core/smtp/author.h"
 #include "core/smtp/fields.h"
+
+#define UNDISCLOSED "To: undisclosed-recipients:;\r\n" /* a group without members: RFC 5322 3.4 */
 
 enum {
 	LINE_USUAL = 76,  /* RFC 5322 2.1.1: 78 */
@@ -24,7 +28,25 @@ struct found {
 	bool other;           /* an author who is not the mailbox */
 	bool reply_to;        /* with something in it */
 	bool signature;
+	bool date, message_id; /* the same */
+	bool recipients;
 };
+
+/* It is to go; what it is in an octet more does not matter. */
+static bool is_removed(const struct rewrite_terms *terms, const struct header_field *f)
+{
+	const struct rewrite_fields *fields = terms->fields;
+
+	for (size_t i = 0; fields && i < fields->removed_count && f->name.length > 0; i++) {
+		const char *name = fields->removed[i];
+		size_t length = strlen(name), given = f->name.length;
+		if (name[length - 1] == '*' && given > --length)
+			given = length;
+		if (given == length && strncasecmp(f->name.data, name, length) == 0)
+			return true;
+	}
+	return false;
+}
 
 /* It could be written as it is, and an answer would find its way. */
 static bool answerable(const struct author *author)
@@ -61,11 +83,19 @@ static struct found look(const struct rewrite_terms *terms, const char *header, 
 	struct header_field f;
 
 	for (size_t at = 0; at < length; at = f.end) {
+		bool full;
+
 		f = field_read(header, length, at);
+		if (is_removed(terms, &f))
+			continue;
+		full = field_value(header, &f).length > 0;
 		if (f.kind == FIELD_FROM)
 			find_from(&found, terms, field_value(header, &f));
-		found.reply_to |= f.kind == FIELD_REPLY_TO && field_value(header, &f).length > 0;
+		found.reply_to |= f.kind == FIELD_REPLY_TO && full;
 		found.signature |= f.kind == FIELD_SIGNATURE;
+		found.date |= f.kind == FIELD_DATE && full;
+		found.message_id |= f.kind == FIELD_MESSAGE_ID && full;
+		found.recipients |= f.kind == FIELD_RECIPIENTS;
 	}
 	found.other |= found.from != 1;
 	return found;
@@ -76,6 +106,15 @@ static struct found look(const struct rewrite_terms *terms, const char *header, 
 static void put_span(struct line *out, struct span text)
 {
 	line_put(out, text.data, text.length);
+}
+
+/* What is not from the header: without anything that could end the line. */
+static void put_clean(struct line *out, struct span text)
+{
+	for (uint32_t i = 0; i < text.length; i++) {
+		if ((unsigned char)text.data[i] >= ' ' && text.data[i] != 127)
+			line_put(out, text.data + i, 1);
+	}
 }
 
 /* How long the last line is. */
@@ -187,7 +226,7 @@ static void put_from(struct line *out, const struct rewrite_terms *terms, const 
 	}
 	put_space(out, terms->address.length + 2);
 	line_text(out, angle ? "<" : "");
-	put_span(out, terms->address);
+	put_clean(out, terms->address);
 	line_text(out, angle ? ">" : "");
 	if (kind == AUTHOR_COMMENT) {
 		put_space(out, author->name.length);
@@ -228,30 +267,88 @@ static void put_authors(struct line *out, const char *header, size_t length)
 static void put_reply_to(struct line *out, const struct rewrite_terms *terms, const struct found *found,
 			 const char *header, size_t length)
 {
-	if (found->reply_to || !found->other)
+	if (terms->reply_to_stays || found->reply_to || !found->other)
 		return;
 	if (found->addressed) {
 		put_authors(out, header, length);
 	} else if (terms->sender.length > 0 && !author_same(terms->sender, terms->address)) {
 		line_text(out, "Reply-To: <");
-		put_span(out, terms->sender);
+		put_clean(out, terms->sender);
 		line_text(out, ">\r\n");
 	}
 }
 
-/* The place where From stands, or would. */
-static void put_sender(struct line *out, const struct rewrite_terms *terms, const struct found *found,
+/* The place where From stands, or would. `missing`: nobody is displaced, he was only not named. */
+static void put_sender(struct line *out, const struct rewrite_terms *terms, bool missing, const struct found *found,
 		       const char *header, size_t length)
 {
+	if (missing) {
+		const struct rewrite_terms own = {.address = terms->fields->author};
+		put_from(out, &own, &found->author);
+		return;
+	}
 	put_from(out, terms, &found->author);
 	put_reply_to(out, terms, found, header, length);
 }
 
+/* A field that it had not, at the end. */
+static void put_missing(struct line *out, const char *name, struct span value, bool there)
+{
+	if (there || !value.data)
+		return;
+	line_text(out, name);
+	put_clean(out, value);
+	line_text(out, "\r\n");
+}
+
+static void put_fields(struct line *out, const struct rewrite_fields *fields, const struct found *found)
+{
+	put_missing(out, "Date: ", fields->date, found->date);
+	put_missing(out, "Message-ID: ", fields->message_id, found->message_id);
+	if (fields->recipients && !found->recipients)
+		line_text(out, UNDISCLOSED);
+	for (size_t i = 0; i < fields->added_count; i++) {
+		put_clean(out, span_text(fields->added[i]));
+		line_text(out, "\r\n");
+	}
+}
+
 size_t rewrite_room(const struct rewrite_terms *terms, size_t length)
 {
+	const struct rewrite_fields *fields = terms->fields;
 	/* From fields may come back as names and in Reply-To; of what is set the encoded form has twice the octets. */
-	return 3 * length + 2 * (size_t)terms->address.length + 4 * (size_t)terms->name.length + terms->sender.length +
-	       QUOTED_NAME_MAX + 256;
+	size_t room = 3 * length + 2 * (size_t)terms->address.length + 4 * (size_t)terms->name.length +
+		      terms->sender.length + QUOTED_NAME_MAX + 256;
+
+	if (fields) {
+		room += fields->date.length + fields->message_id.length + 2 * (size_t)fields->author.length;
+		for (size_t i = 0; i < fields->added_count; i++)
+			room += strlen(fields->added[i]) + 2;
+	}
+	return room;
+}
+
+/* What becomes of a field that is there. */
+static bool is_kept(const struct rewrite_terms *terms, const struct found *found, const char *header,
+		    const struct header_field *f)
+{
+	const struct rewrite_fields *fields = terms->fields;
+
+	if (is_removed(terms, f))
+		return false;
+	switch (f->kind) {
+	case FIELD_REPLY_TO:
+		return !terms->address.data || terms->reply_to_stays || found->reply_to || !found->other;
+	case FIELD_SENDER:
+	case FIELD_RETURN_PATH:
+		return !terms->address.data || is_mailbox(terms, field_value(header, f));
+	case FIELD_DATE:
+		return !fields || !fields->date.data || found->date;
+	case FIELD_MESSAGE_ID:
+		return !fields || !fields->message_id.data || found->message_id;
+	default:
+		return true;
+	}
 }
 
 size_t rewrite_header(const struct rewrite_terms *terms, const char *header, size_t length, bool empty_line, char *out,
@@ -259,31 +356,27 @@ size_t rewrite_header(const struct rewrite_terms *terms, const char *header, siz
 {
 	struct line line = {.data = out, .size = rewrite_room(terms, length)};
 	const struct found found = look(terms, header, length);
-	bool set = found.other || terms->name.data, written = false;
+	bool missing = !terms->address.data && terms->fields && terms->fields->author.data && !found.addressed;
+	bool set = missing || (terms->address.data && (found.other || terms->name.data)), written = false;
 	struct header_field f;
 
 	for (size_t at = 0; at < length; at = f.end) {
-		bool keep = true;
-
 		f = field_read(header, length, at);
 		if (f.kind == FIELD_FROM && set) {
 			if (!written)
-				put_sender(&line, terms, &found, header, length);
+				put_sender(&line, terms, missing, &found, header, length);
 			written = true;
-			keep = false;
-		} else if (f.kind == FIELD_REPLY_TO) {
-			keep = found.reply_to || !found.other;
-		} else if (f.kind == FIELD_SENDER || f.kind == FIELD_RETURN_PATH) {
-			keep = is_mailbox(terms, field_value(header, &f));
-		}
-		if (keep)
+		} else if (is_kept(terms, &found, header, &f)) {
 			line_put(&line, header + at, f.end - at);
+		}
 	}
 	/* The last line of a header that nothing follows may have no end. */
-	if (line.length > 0 && line.data[line.length - 1] != '\n' && (set && !written))
+	if (line.length > 0 && line.data[line.length - 1] != '\n' && ((set && !written) || terms->fields))
 		line_text(&line, "\r\n");
 	if (set && !written)
-		put_sender(&line, terms, &found, header, length);
+		put_sender(&line, terms, missing, &found, header, length);
+	if (terms->fields)
+		put_fields(&line, terms->fields, &found);
 	if (!empty_line)
 		line_text(&line, "\r\n");
 	*facts = (struct rewrite_facts){
@@ -292,4 +385,54 @@ size_t rewrite_header(const struct rewrite_terms *terms, const char *header, siz
 		.signed_ = found.signature,
 	};
 	return line.length;
+}
+
+struct span rewrite_author(const char *header, size_t length)
+{
+	struct author author = {.addresses = 0};
+	struct header_field f;
+
+	for (size_t at = 0; at < length && author.addresses == 0; at = f.end) {
+		f = field_read(header, length, at);
+		if (f.kind == FIELD_FROM)
+			author_read(field_value(header, &f), &author);
+	}
+	return author.address;
+}
+
+const char *rewrite_name_problem(const char *name, size_t length)
+{
+	/* Received ends loops; of these there is one way to say who wrote a message. */
+	static const char *const kept[] = {"received", "from", "return-path"};
+
+	if (length == 0 || length > REWRITE_FIELD_MAX / 2)
+		return "it has no name of a field";
+	for (size_t i = 0; i < length; i++) {
+		if (name[i] <= ' ' || name[i] >= 127 || name[i] == ':')
+			return "a name of a field is printable ASCII without spaces and colons";
+	}
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		size_t given = name[length - 1] == '*' ? length - 1 : length;
+		if (strlen(kept[i]) >= given && strncasecmp(kept[i], name, given) == 0 &&
+		    (given < length || strlen(kept[i]) == given))
+			return i == 0 ? "Received is what ends loops, and stays as it is"
+				      : "From and Return-Path are said by \"from\"";
+	}
+	return NULL;
+}
+
+const char *rewrite_field_problem(const char *field)
+{
+	const char *colon = strchr(field, ':');
+	const char *problem = colon ? rewrite_name_problem(field, (size_t)(colon - field)) : "it has no colon";
+
+	if (problem)
+		return problem;
+	if (colon[-1] == '*')
+		return "a name of a field that is added has no *";
+	for (const char *p = colon; *p; p++) {
+		if ((unsigned char)*p < ' ' || (unsigned char)*p >= 127)
+			return "a value is printable ASCII; write others as encoded words (RFC 2047)";
+	}
+	return strlen(field) > REWRITE_FIELD_MAX ? "it is longer than a line may be (998 octets)" : NULL;
 }

@@ -196,6 +196,215 @@ static void test_signed(void)
 	CHECK(facts.signed_ && !facts.from_changed && !facts.changed);
 }
 
+/* ---- other fields -------------------------------------------------------------------------------------------- */
+
+#define DATE "Fri, 27 Nov 2026 17:00:00 +0000"
+#define HERE "Date: " DATE "\r\nMessage-ID: <1@relay>\r\n"
+
+static const struct {
+	const char *address, *in, *out;
+} fields_table[] = {
+	/* Missing, empty, there in any letters. */
+	{NULL, "From: c@lan\r\nTo: b@x\r\n", "From: c@lan\r\nTo: b@x\r\n" HERE},
+	{NULL, "From: c@lan\r\nBcc:\r\nDate:\r\nMessage-Id: \r\n", "From: c@lan\r\nBcc:\r\n" HERE},
+	{NULL, "from: c@lan\r\nDATE: x\r\nmessage-id : y\r\ncc: b@x\r\n", NULL},
+	{NULL, "From: c@lan\r\nSubject: s\r\n Date: no\r\n",
+	 "From: c@lan\r\nSubject: s\r\n Date: no\r\n" HERE "To: undisclosed-recipients:;\r\n"},
+	{NULL, "", "From: env@lan\r\n" HERE "To: undisclosed-recipients:;\r\n"},
+	/* An author who was not named, or not so that he could be answered. Sender is no other's. */
+	{NULL, "To: b@x\r\nSender: s@lan\r\n", "To: b@x\r\nSender: s@lan\r\nFrom: env@lan\r\n" HERE},
+	{NULL, "From:\r\nTo: b@x\r\n", "From: env@lan\r\nTo: b@x\r\n" HERE},
+	{NULL, "From: root (Cron Daemon)\r\nTo: b@x\r\nReply-To:\r\n",
+	 "From: root (Cron Daemon) <env@lan>\r\nTo: b@x\r\nReply-To:\r\n" HERE},
+	{NULL, "From: \"x@\" <y>\r\nTo: b@x\r\n", "From: \"x@\" <env@lan>\r\nTo: b@x\r\n" HERE},
+	/* Two of them are two of them. */
+	{NULL, "From: a@lan\r\nFrom: b@lan\r\nTo: b@x\r\n", "From: a@lan\r\nFrom: b@lan\r\nTo: b@x\r\n" HERE},
+	/* Removed, also as what is looked for; with folds; by their beginning; not those alike. */
+	{NULL, "From: c@lan\r\nTo: b@x\r\nX-Secret: 1\r\n\t2\r\nx-secret : 3\r\nX-Secrets: 4\r\n",
+	 "From: c@lan\r\nTo: b@x\r\nX-Secrets: 4\r\n" HERE},
+	{NULL, "X-Int-A: 1\r\nFrom: c@lan\r\nX-Int-: 2\r\nX-In: 3\r\nTo: b@x\r\n",
+	 "From: c@lan\r\nX-In: 3\r\nTo: b@x\r\n" HERE},
+	/* Beside another author. */
+	{MAILBOX, "Sender: s@lan\r\nFrom: C <c@lan>\r\nTo: b@x\r\n",
+	 "From: C <" MAILBOX ">\r\nReply-To: C <c@lan>\r\nTo: b@x\r\n" HERE},
+	{MAILBOX, "Date: x\r\nX-Secret: 1\r\n",
+	 "Date: x\r\nFrom: " MAILBOX "\r\nReply-To: <env@lan>\r\nMessage-ID: <1@relay>\r\n"
+	 "To: undisclosed-recipients:;\r\n"},
+	{NULL, ">From a b\r\nFrom: c@lan\r\nTo: b@x\r\n", ">From a b\r\nFrom: c@lan\r\nTo: b@x\r\n" HERE},
+};
+
+static void with_fields(const struct rewrite_terms *terms, const char *in, const char *expected)
+{
+	size_t length = strlen(in), n;
+	char *copy = malloc(length + !length), *out;
+	struct rewrite_facts facts;
+
+	memcpy(copy, in, length);
+	out = malloc(rewrite_room(terms, length));
+	n = rewrite_header(terms, copy, length, true, out, &facts);
+	CHECK(n < sizeof(result) && n <= rewrite_room(terms, length));
+	memcpy(result, out, n);
+	result[n] = '\0';
+	CHECK_STR(result, expected);
+	CHECK(facts.changed == (strcmp(in, expected) != 0));
+	free(copy);
+	free(out);
+}
+
+static void test_fields(void)
+{
+	static char *removed[] = {(char *)"X-Secret", (char *)"X-Int-*"};
+	const struct rewrite_fields fields = {
+		.removed = removed,
+		.removed_count = 2,
+		.date = span_text(DATE),
+		.message_id = span_text("<1@relay>"),
+		.author = span_text("env@lan"),
+		.recipients = true,
+	};
+	for (size_t i = 0; i < sizeof(fields_table) / sizeof(fields_table[0]); i++) {
+		const struct rewrite_terms terms = {
+			.address = fields_table[i].address ? span_text(MAILBOX) : (struct span){NULL, 0},
+			.sender = span_text("env@lan"),
+			.fields = &fields,
+		};
+		with_fields(&terms, fields_table[i].in, fields_table[i].out ? fields_table[i].out : fields_table[i].in);
+	}
+}
+
+/* What is removed and added is set; Reply-To is the author's where it was removed, and stays where it is to. */
+static void test_added(void)
+{
+	static char *removed[] = {(char *)"Reply-To"}, *added[] = {(char *)"X-Office: Berlin", (char *)"Reply-To: d@x"};
+	struct rewrite_fields fields = {.removed = removed, .removed_count = 1, .added = added, .added_count = 2};
+	struct rewrite_terms terms = {.fields = &fields};
+
+	with_fields(&terms, "From: c@lan\r\nReply-To: r@lan\r\n",
+		    "From: c@lan\r\nX-Office: Berlin\r\nReply-To: d@x\r\n");
+	with_fields(&terms, "", "X-Office: Berlin\r\nReply-To: d@x\r\n");
+	with_fields(&terms, "Subject: no end", "Subject: no end\r\nX-Office: Berlin\r\nReply-To: d@x\r\n");
+	fields.added_count = 0;
+	terms.address = span_text(MAILBOX);
+	with_fields(&terms, "Reply-To: r@lan\r\nFrom: c@lan\r\n", "From: " MAILBOX "\r\nReply-To: c@lan\r\n");
+	terms.reply_to_stays = true;
+	with_fields(&terms, "From: c@lan\r\n", "From: " MAILBOX "\r\n");
+	terms.fields = NULL;
+	with_fields(&terms, "Reply-To: r@lan\r\nFrom: c@lan\r\n", "Reply-To: r@lan\r\nFrom: " MAILBOX "\r\n");
+}
+
+/* What rewriting in other programs has done to people's mail, by their reports. */
+static void test_reported(void)
+{
+	static char link[1000] = "From: c@lan\r\nList-Unsubscribe: <https://x/";
+
+	/* mozilla/fx-private-relay#683, Pelton#314: specials of a name that is set; "(...)" would be a comment. */
+	rewrite("From: c@lan\r\n\r\n", "c@lan [via Relay]", "");
+	CHECK_STR(result, "From: \"c@lan [via Relay]\" <" MAILBOX ">\r\nReply-To: c@lan\r\n\r\n");
+	rewrite("From: c@lan\r\n\r\n", "Support (Billing), Inc.", "");
+	CHECK_STR(result, "From: \"Support (Billing), Inc.\" <" MAILBOX ">\r\nReply-To: c@lan\r\n\r\n");
+	/* bruceg/ezmlm-idx#12: encoded words that came out as 8-bit, and a second Reply-To. */
+	rewrite("Reply-To: =?UTF-8?Q?=C3=A4?= <r@lan>\r\nFrom: =?UTF-8?Q?M=C3=A4?= <m@lan>\r\n\r\n", NULL, "");
+	CHECK_STR(result, "Reply-To: =?UTF-8?Q?=C3=A4?= <r@lan>\r\nFrom: =?UTF-8?Q?M=C3=A4?= <" MAILBOX ">\r\n\r\n");
+	/* python/cpython#80222: quotes lost, so that a name became addresses. */
+	rewrite("From: \"ceo@contoso.com, \\\"x\\\"\" <c@lan>\r\n\r\n", NULL, "");
+	CHECK_STR(result, "From: \"ceo@contoso.com, \\\"x\\\"\" <" MAILBOX ">\r\n"
+			  "Reply-To: \"ceo@contoso.com, \\\"x\\\"\" <c@lan>\r\n\r\n");
+	/* PHPMailer#1525, lettre#688: other fields that were folded where they must not be. */
+	memset(link + strlen(link), 'x', 900);
+	strcat(link, ">\r\n\r\n");
+	rewrite(link, NULL, "");
+	CHECK(strstr(result, strstr(link, "List-")) != NULL);
+	/* corecode/dma#96: an address on a line of its own. */
+	rewrite("From: \"foobar\"\r\n <foo@bar>\r\n\r\n", NULL, "");
+	CHECK_STR(result, "From: \"foobar\" <" MAILBOX ">\r\nReply-To: \"foobar\"\r\n <foo@bar>\r\n\r\n");
+}
+
+/* LOP-04: whatever is handed in, no line is begun by it. */
+static void test_injection(void)
+{
+	static char *added[] = {(char *)"X-A: b\r\nBcc: evil@x", (char *)"X-C: d\n\nbody"};
+	const struct rewrite_fields fields = {.added = added,
+					      .added_count = 2,
+					      .date = span_text("now\r\nX-Evil: 1"),
+					      .message_id = span_text("<1>\nX-Evil: 2")};
+	const struct rewrite_terms terms = {.address = span_text("a@x>\r\nX-Evil: 3"),
+					    .name = span_text("N\r\nX-Evil: 4"),
+					    .sender = span_text("e@x\r\nX-Evil: 5"),
+					    .fields = &fields};
+
+	with_fields(&terms, "",
+		    "From: \"NX-Evil: 4\" <a@x>X-Evil: 3>\r\nReply-To: <e@xX-Evil: 5>\r\nDate: nowX-Evil: 1\r\n"
+		    "Message-ID: <1>X-Evil: 2\r\nX-A: bBcc: evil@x\r\nX-C: dbody\r\n");
+	CHECK(rewrite_field_problem("X-A: b\r\nBcc: evil@x") && rewrite_field_problem("X A: b"));
+	CHECK(rewrite_field_problem("X-A b") && rewrite_field_problem(": b") &&
+	      rewrite_field_problem("X-A: b\xc3\xbc"));
+	CHECK(rewrite_field_problem("Received: x") && rewrite_field_problem("FROM: x") &&
+	      rewrite_field_problem("X*: b"));
+	CHECK(!rewrite_field_problem("X-Office: Berlin") && !rewrite_field_problem("X-Empty:"));
+	CHECK(rewrite_name_problem("Rec*", 4) && rewrite_name_problem("*", 1) && rewrite_name_problem("", 0));
+	CHECK(rewrite_name_problem("received", 8) && !rewrite_name_problem("Received-SPF", 12));
+	CHECK(!rewrite_name_problem("X-*", 3) && !rewrite_name_problem("Reply-To", 8));
+}
+
+static void test_author(void)
+{
+	const char *header = "From: \"x\" (y)\r\nTo: z@z\r\nFrom: A <a@lan>, b@lan\r\n";
+	struct span author = rewrite_author(header, strlen(header));
+
+	CHECK(author.length == 5 && memcmp(author.data, "a@lan", 5) == 0);
+	CHECK(rewrite_author("To: a@b\r\n", 9).data == NULL);
+}
+
+/* ---- where it ends ------------------------------------------------------------------------------------------- */
+
+/* A header that comes in pieces ends where the whole one does, however it is cut. */
+static void test_watch(void)
+{
+	static const char *const contents[] = {
+		"From: a\r\n b\r\nTo: c\r\n\r\nbody\r\n",
+		"\r\nbody",
+		"\nbody",
+		"Hello\r\n",
+		"Hello world\r\n",
+		" fold\r\n",
+		"A: b\r\n fold\r\nHello\r\n",
+		": x\r\n",
+		"A\r\n",
+		"A : b\r\nB\t :c\r\n\nx",
+		"From a b\r\nA: b\r\n\r\n",
+		">From a b\r\nA: b\r\n\r\n",
+		">>From a b\r\n",
+		"From\ta b\r\n",
+		"Fro m\r\n",
+		"From :x\r\n\r\n",
+		"F: x\r\n\r\n",
+		"A: b\r\nFrom a\r\n\r\n",
+		"A: b\r\n\xe4: c\r\n",
+		"A: b\r\r\n\r\n",
+		"From: x\r\n>: y\r\n\r\n",
+	};
+
+	for (size_t c = 0; c < sizeof(contents) / sizeof(contents[0]); c++) {
+		const char *content = contents[c];
+		size_t length = strlen(content), end = 0, whole = 0;
+		bool ends = fields_end(content, length, false, &whole);
+		struct fields_watch at_once = {.state = 0};
+		(void)fields_watch(&at_once, content, length);
+		for (size_t cut = 0; cut <= length; cut++) {
+			struct fields_watch watch = {.state = 0};
+			bool early = fields_watch(&watch, content, cut);
+			/* What it says early is so, and is where the whole one ends. */
+			if (early)
+				CHECK(fields_end(content, cut, true, &end) && ends && end == whole);
+			CHECK(fields_watch(&watch, content + cut, length - cut) == ends);
+			CHECK_EQ(watch.octets, at_once.octets);
+		}
+	}
+	/* A line that is none of a header says so before it is whole. */
+	struct fields_watch watch = {.state = 0};
+	CHECK(!fields_watch(&watch, "A: b\r\nHello", 11) && fields_watch(&watch, " w", 2));
+}
+
 /* Any beginning of a header says that there may be more, and none where there is not. */
 static void test_pieces(void)
 {
@@ -257,6 +466,12 @@ int main(void)
 	RUN(test_name);
 	RUN(test_no_end);
 	RUN(test_signed);
+	RUN(test_fields);
+	RUN(test_added);
+	RUN(test_reported);
+	RUN(test_injection);
+	RUN(test_author);
+	RUN(test_watch);
 	RUN(test_pieces);
 	RUN(test_large);
 	RUN(test_long_lines);
