@@ -19,8 +19,10 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/smtp/address.h"
+#include "core/smtp/fields.h"
 
 /* Crockford's base 32: no I, L, O, U. */
 static const char alphabet[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -137,7 +139,6 @@ static struct date date_from_days(uint64_t days)
 	};
 }
 
-/* date-time of RFC 5322 3.3, in UTC: "Mon, 23 Nov 2026 21:16:46 +0000". */
 static char *put_date(char *out, uint64_t wall_ns)
 {
 	static const char day_names[] = "ThuFriSatSunMonTueWed"; /* 1970-01-01 was a Thursday */
@@ -204,4 +205,77 @@ size_t trace_received(const struct trace *trace, char *out)
 	p = put(p, "\r\n", 2);
 	assert(p - out <= TRACE_MAX);
 	return (size_t)(p - out);
+}
+
+void trace_date(uint64_t wall_ns, char out[TRACE_DATE])
+{
+	char *end = put_date(out, wall_ns);
+
+	/* A year has four digits until long after wall_ns has no more bits. */
+	assert(end == out + TRACE_DATE);
+}
+
+/* ---- our own, again ------------------------------------------------------------------------------------------ */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The next word of a folded value; empty: there is none. */
+static struct span next_word(struct span *value)
+{
+	struct span word;
+
+	while (value->length > 0 && is_space(*value->data)) {
+		value->data++;
+		value->length--;
+	}
+	word = (struct span){value->data, 0};
+	while (value->length > 0 && !is_space(*value->data)) {
+		value->data++;
+		value->length--;
+		word.length++;
+	}
+	return word;
+}
+
+static bool word_is(struct span word, const char *text, size_t length)
+{
+	return word.length == length && strncasecmp(word.data, text, length) == 0;
+}
+
+/* "by NAME (postrider) with ESMTP id ID;" */
+static bool is_own(struct span value, struct span hostname)
+{
+	struct message_id id;
+	struct span word;
+
+	do {
+		word = next_word(&value);
+		if (word.length == 0)
+			return false;
+	} while (!word_is(word, "by", 2));
+	if (!word_is(next_word(&value), hostname.data, hostname.length) ||
+	    !word_is(next_word(&value), "(postrider)", 11) || !word_is(next_word(&value), "with", 4) ||
+	    next_word(&value).length == 0 || !word_is(next_word(&value), "id", 2))
+		return false;
+	word = next_word(&value);
+	return word.length > 0 && word.data[word.length - 1] == ';' &&
+	       message_id_parse(word.data, word.length - 1, &id) == 0;
+}
+
+unsigned trace_own(const char *content, size_t length, struct span hostname)
+{
+	struct header_field f;
+	unsigned own = 0;
+	size_t end;
+
+	(void)fields_end(content, length, true, &end);
+	for (size_t at = 0; at < end; at = f.end) {
+		f = field_read(content, end, at);
+		if (word_is(f.name, "received", 8) && is_own(field_value(content, &f), hostname))
+			own++;
+	}
+	return own;
 }

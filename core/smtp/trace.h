@@ -44,5 +44,12 @@ struct trace {
 /* Writes "Received: from ... ; date\r\n", folded below 78 where it can be; returns its length (<= TRACE_MAX).
  * out has room for TRACE_MAX. */
 size_t trace_received(const struct trace *trace, char *out);
+/* How many of the Received fields of a header such a relay wrote, of that name: LOP-01. In whatever lines they are by
+ * now. `content` may go on behind the header. */
+unsigned trace_own(const char *content, size_t length, struct span hostname);
+
+/* date-time of RFC 5322 3.3, in UTC: "Mon, 23 Nov 2026 21:16:46 +0000"; no NUL. */
+enum { TRACE_DATE = 31 };
+void trace_date(uint64_t wall_ns, char out[TRACE_DATE]);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "core/smtp/trace.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #include "tests/unit/check.h"
@@ -153,6 +154,45 @@ static void test_id_text(void)
 	CHECK_EQ(message_id_parse("", 0, &out), -1);
 }
 
+/* LOP-01: what this relay wrote is known again, in whatever lines others have put it, and nothing else is. */
+static void test_own(void)
+{
+	static const struct {
+		const char *field;
+		unsigned own;
+	} table[] = {
+		{"Received: from a (b)\r\n\tby relay.example.org (postrider) with ESMTP id "
+		 "00000000000000000000000001;\r\n\tx",
+		 1},
+		{"RECEIVED : from a by RELAY.example.org\r\n (postrider)\r\n with\r\n\tESMTPSA  id "
+		 "01KJK3V3N3ZJ2K8WQX5T7Y0ABC; Mon",
+		 1},
+		{"Received: from by by other", 0},
+		{"Received: from a by relay.example.org with ESMTP id 00000000000000000000000001;", 0},
+		{"Received: from a by relay.example.org (postrider) with ESMTP id 0000000000000000000000001;", 0},
+		{"Received: from a by relay.example.org (postrider) with ESMTP id 00000000000000000000000001", 0},
+		{"Received: from a by relay.example.org. (postrider) with ESMTP id 00000000000000000000000001;", 0},
+		{"Received: from a by relay2.example.org (postrider) with ESMTP id 00000000000000000000000001;", 0},
+		{"Received: by", 0},
+		{"Received:", 0},
+		{"X-Received: by relay.example.org (postrider) with ESMTP id 00000000000000000000000001;", 0},
+		{"Subject: x\r\n Received: by relay.example.org (postrider) with ESMTP id 00000000000000000000000001;",
+		 0},
+	};
+	char content[1024];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		int n = snprintf(content, sizeof(content), "To: b\r\n%s\r\n%s\r\n\r\n%s\r\n", table[i].field,
+				 table[i].field, table[0].field);
+		CHECK_EQ(trace_own(content, (size_t)n, span("relay.example.org")), 2 * table[i].own);
+	}
+	/* What is written is what is looked for. */
+	CHECK_EQ(trace_own(received("a", "192.0.2.1", 0), strlen(received("a", "192.0.2.1", 0)),
+			   span("relay.example.org")),
+		 1);
+	CHECK_EQ(trace_own("", 0, span("relay.example.org")), 0);
+}
+
 int main(void)
 {
 	RUN(test_header);
@@ -161,5 +201,6 @@ int main(void)
 	RUN(test_id_order);
 	RUN(test_id_unique);
 	RUN(test_id_text);
+	RUN(test_own);
 	return check_end();
 }
