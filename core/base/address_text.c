@@ -245,3 +245,29 @@ bool network_contains(const struct network *network, const struct ring_address *
 		return false;
 	return bits == 0 || ((octets[whole] ^ network->octets[whole]) & (0xff00 >> bits) & 0xff) == 0;
 }
+
+bool address_text_inward(const struct ring_address *address)
+{
+	static const struct network inward[] =
+		{
+			{AF_INET, 8, {0}},
+			{AF_INET, 8, {10}},
+			{AF_INET, 10, {100, 64}}, /* RFC 6598 */
+			{AF_INET, 8, {127}},
+			{AF_INET, 16, {169, 254}},
+			{AF_INET, 12, {172, 16}},
+			{AF_INET, 16, {192, 168}},
+			{AF_INET, 3, {224}}, /* multicast, and what is reserved behind it, with broadcast */
+			{AF_INET6, 96, {0}}, /* with ::1 */
+			{AF_INET6, 7, {0xfc}},
+			{AF_INET6, 10, {0xfe, 0x80}},
+			{AF_INET6, 10, {0xfe, 0xc0}},
+			{AF_INET6, 8, {0xff}},
+		};
+
+	for (size_t i = 0; i < sizeof(inward) / sizeof(inward[0]); i++) {
+		if (network_contains(&inward[i], address))
+			return true;
+	}
+	return false;
+}

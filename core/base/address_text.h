@@ -45,6 +45,9 @@ size_t address_text_format_port(const struct ring_address *address, char out[ADD
 /* The address octets in network order (4 or 16) of what the address stands for; 0 for other families. */
 size_t address_text_octets(const struct ring_address *address, uint8_t out[16]);
 
+/* It leads to this machine or stays within a site: unspecified, loopback, private, link-local, multicast, reserved. */
+bool address_text_inward(const struct ring_address *address);
+
 struct network {
 	uint8_t family; /* AF_INET or AF_INET6 */
 	uint8_t prefix; /* leading bits that count: 0 to 32 or 128 */

@@ -221,6 +221,51 @@ static void test_network_refused(void)
 	}
 }
 
+static void test_inward(void)
+{
+	static const struct {
+		const char *text;
+		bool inward;
+	} table[] = {
+		{"0.0.0.0", true},
+		{"9.255.255.255", false},
+		{"10.0.0.0", true},
+		{"10.255.255.255", true},
+		{"11.0.0.0", false},
+		{"100.63.255.255", false},
+		{"100.64.0.1", true},
+		{"127.255.255.254", true},
+		{"128.0.0.1", false},
+		{"169.254.169.254", true},
+		{"172.15.255.255", false},
+		{"172.16.0.1", true},
+		{"172.31.255.255", true},
+		{"172.32.0.0", false},
+		{"192.168.0.1", true},
+		{"192.169.0.1", false},
+		{"223.255.255.255", false},
+		{"224.0.0.1", true},
+		{"255.255.255.255", true},
+		{"::", true},
+		{"::1", true},
+		{"::ffff:10.1.2.3", true},
+		{"::ffff:192.0.2.1", false},
+		{"2001:db8::1", false},
+		{"fc00::1", true},
+		{"fdff::1", true},
+		{"fe7f::1", false},
+		{"fe80::1", true},
+		{"fec0::1", true},
+		{"ff02::1", true},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct ring_address address;
+		CHECK(address_text_numeric(table[i].text, 25, &address));
+		CHECK_EQ(address_text_inward(&address), table[i].inward);
+	}
+}
+
 int main(void)
 {
 	RUN(test_split);
@@ -229,5 +274,6 @@ int main(void)
 	RUN(test_socket_fields);
 	RUN(test_network_contains);
 	RUN(test_network_refused);
+	RUN(test_inward);
 	return check_end();
 }
