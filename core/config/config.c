@@ -189,7 +189,7 @@ void config_free(struct config *config)
 	schema_verdicts_free(&config->verdicts);
 	free(config->client_names);
 	for (size_t i = 0; i < config->from_count; i++)
-		free(config->froms[i].name);
+		schema_from_free(&config->froms[i]);
 	free(config->froms);
 	free(config->listeners);
 	free(config->clients);

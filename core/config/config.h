@@ -81,6 +81,16 @@ struct config_client_terms {
 	bool narrows;                 /* users or listeners are named: networks alone do not make the client */
 	char **senders, **recipients; /* allowed patterns, as those of routes; none: all */
 	size_t sender_count, recipient_count;
+	struct config_policy *policy; /* NULL: its messages stay as they are */
+};
+
+/* What is done to a client's messages as they come in. */
+struct config_policy {
+	const struct config_from *from; /* where it says anything of these; NULL: it does not */
+	char **removed, **added;        /* remove_headers: names; add_headers: "Name: value" (field_form.h) */
+	size_t removed_count, added_count;
+	char *archive; /* who gets a copy of each; NULL: nobody */
+	bool complete; /* add_missing_headers; default false */
 };
 
 struct config_client {
@@ -180,14 +190,27 @@ struct config_destination {
 	enum config_sender sender;  /* under whose name mail goes, where its client does not say */
 };
 
-/* Under whose name a client's mail goes where somebody signs in; clients that say nothing are not there. */
+/* Under whose name a client's mail goes where somebody signs in, and under whose it comes in; clients that say nothing
+ * are not there. */
 enum config_rewrite { CONFIG_REWRITE_DESTINATION, CONFIG_REWRITE_ALWAYS, CONFIG_REWRITE_NEVER };
-enum { CONFIG_FROM_NAME_MAX = 200 };
+enum config_reply_to { CONFIG_REPLY_TO_AUTHOR, CONFIG_REPLY_TO_KEEP };
+enum { CONFIG_FROM_NAME_MAX = 200, CONFIG_ADDRESS_MAX = 254 };
+
+/* A sender, or all of a domain, and who takes their place: "*@domain" keeps the local part. */
+struct config_mapping {
+	char *from, *to;
+};
 struct config_from {
 	const char *client; /* its name; borrowed */
 	size_t index;       /* of the client */
 	enum config_rewrite rewrite;
 	char *name; /* NULL: the name stays; UTF-8 without control characters, CONFIG_FROM_NAME_MAX octets at most */
+	/* As it comes in: sender and author. */
+	char *address;              /* whoever it was; NULL: not given */
+	struct config_mapping *map; /* the first that fits */
+	size_t map_count;
+	enum config_reply_to reply_to; /* what becomes of an author who is displaced; default author */
+	bool bind;                     /* From names none but allowed senders; default false */
 };
 
 /* Connections that all its mailboxes may have together: limits.connections is for each. */
@@ -257,6 +280,7 @@ struct config {
 		unsigned recipients_per_message; /* default 1000 */
 		unsigned errors_per_session;     /* bad commands before 421, default 20 */
 		uint64_t future_release_ns;      /* how long a sender may have mail kept, default 0: not at all */
+		unsigned hops;                   /* Received fields from which on a message loops, default 100 */
 	} limits;
 	struct {
 		uint64_t command_ns;    /* from a reply to the end of the next command, default 5m */

@@ -23,6 +23,7 @@
 #include "core/config/schema_identity.h"
 #include "core/config/schema_listener.h"
 #include "core/config/schema_path.h"
+#include "core/config/schema_policy.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_user.h"
@@ -66,6 +67,7 @@ static const struct reader_field limits_fields[] = {
 		    SCHEMA_RECIPIENTS_MAX),
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
 	FIELD_RANGE("future_release", reader_duration, CONFIG(limits.future_release_ns), 0, 366 * DAYS),
+	FIELD_RANGE("hops", reader_number, CONFIG(limits.hops), 10, 1000),
 	FIELDS_END,
 };
 
@@ -163,6 +165,7 @@ void schema_defaults(struct config *config)
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;
+	config->limits.hops = 100; /* RFC 5321 6.3 */
 	config->timeouts.command_ns = 5 * MINUTES;
 	config->timeouts.data_ns = 30 * MINUTES;
 	config->timeouts.connect_ns = 30 * SECONDS;
@@ -316,5 +319,6 @@ bool schema_read(struct reader *r)
 	ok &= schema_users_finish(r, root);
 	ok &= schema_identities_finish(r, root);
 	ok &= schema_devices_finish(r, root);
-	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root);
+	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root) &&
+	       schema_policies_finish(r, root);
 }

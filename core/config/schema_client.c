@@ -16,6 +16,7 @@
 #include "core/config/profile.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
+#include "core/config/schema_policy.h"
 #include "core/config/schema_profile.h"
 #include "core/config/schema_quirk.h"
 #include "core/config/schema_sender.h"
@@ -196,7 +197,10 @@ static const struct reader_field client_fields[] = {
 	FIELD("default_domain", reader_qualified_name, CLIENT(default_domain)),
 	{.name = "line_endings", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_line_endings},
 	{.name = "long_lines", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_long_lines},
-	FIELD_MISSING("add_missing_headers"),
+	FIELD("add_missing_headers", schema_policy_missing, 0),
+	FIELD("remove_headers", schema_policy_removed, 0),
+	FIELD("add_headers", schema_policy_added, 0),
+	FIELD("archive", schema_policy_archive, 0),
 	FIELDS_END,
 };
 

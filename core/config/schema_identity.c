@@ -83,11 +83,9 @@ static bool read_pattern(struct reader *r, const struct reader_field *field, con
 	return text != NULL && reader_keep(r, field, value, object, text);
 }
 
-/* What a client says of this kind is rare: it is beside the client. */
-static struct config_client_terms *terms_of(struct reader *r, const struct reader_value *value, void *object)
+struct config_client_terms *schema_client_terms(struct reader *r, const struct reader_value *value,
+						struct config_client *client)
 {
-	struct config_client *client = object;
-
 	if (client->terms == NULL)
 		client->terms = calloc(1, sizeof(*client->terms));
 	if (client->terms == NULL)
@@ -116,7 +114,7 @@ bool schema_client_users(struct reader *r, const struct reader_field *field, con
 {
 	static const struct reader_field list =
 		FIELD_LIST("users", TERMS(users), USERS_MAX, &users, "users: [\"*@example.org\"]");
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	if (terms == NULL || !reader_items(r, &list, value, terms))
 		return false;
@@ -131,7 +129,7 @@ bool schema_client_certificates(struct reader *r, const struct reader_field *fie
 {
 	static const struct reader_field list = FIELD_LIST("certificates", TERMS(certificates), USERS_MAX,
 							   &certificates, "certificates: [app.example.org]");
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	if (terms == NULL || !reader_items(r, &list, value, terms))
 		return false;
@@ -144,7 +142,7 @@ bool schema_client_listeners(struct reader *r, const struct reader_field *field,
 {
 	static const struct reader_field list =
 		FIELD_LIST("listeners", TERMS(listener_names), CONFIG_LISTENERS_MAX, &listeners, "listeners: [lan]");
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	if (terms == NULL || !reader_items(r, &list, value, terms))
 		return false;
@@ -155,7 +153,7 @@ bool schema_client_listeners(struct reader *r, const struct reader_field *field,
 bool schema_client_devices(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			   void *object)
 {
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 	const struct reader_field word = FIELD("devices", reader_boolean, TERMS(devices));
 
 	if (terms == NULL || !reader_boolean(r, &word, value, terms))
@@ -169,7 +167,7 @@ bool schema_client_senders(struct reader *r, const struct reader_field *field, c
 {
 	static const struct reader_field list = FIELD_LIST("allowed_senders", TERMS(senders), PATTERNS_MAX, &senders,
 							   "allowed_senders: [\"*@example.org\"]");
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	return terms != NULL && reader_items(r, &list, value, terms);
 }
@@ -179,13 +177,12 @@ bool schema_client_recipients(struct reader *r, const struct reader_field *field
 {
 	static const struct reader_field list = FIELD_LIST("allowed_recipients", TERMS(recipients), PATTERNS_MAX,
 							   &recipients, "allowed_recipients: [\"*@example.org\"]");
-	struct config_client_terms *terms = terms_of(r, value, object);
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	return terms != NULL && reader_items(r, &list, value, terms);
 }
 
-/* The value of a key of the client's mapping, or of one of the items of that list. */
-static const yaml_node_t *node_of(struct reader *r, const yaml_node_t *root, size_t client, const char *key)
+const yaml_node_t *schema_client_node(struct reader *r, const yaml_node_t *root, size_t client, const char *key)
 {
 	const yaml_node_t *list = reader_find(r, root, "clients");
 
@@ -254,18 +251,18 @@ bool schema_identities_finish(struct reader *r, const yaml_node_t *root)
 		if (client->terms == NULL)
 			continue;
 		for (size_t n = 0; n < client->terms->listener_count; n++)
-			ok &= find_listener(r, node_of(r, root, i, "listeners"), client->terms,
+			ok &= find_listener(r, schema_client_node(r, root, i, "listeners"), client->terms,
 					    client->terms->listener_names[n]);
 		if (client->terms->listener_count > 0)
-			look_at_door(r, node_of(r, root, i, "listeners"), client);
+			look_at_door(r, schema_client_node(r, root, i, "listeners"), client);
 		if (client->terms->devices && r->config->devices == NULL && reader_fine(r, "devices"))
-			ok = reader_fail(r, &node_of(r, root, i, "devices")->start_mark,
+			ok = reader_fail(r, &schema_client_node(r, root, i, "devices")->start_mark,
 					 "devices: there is no inventory: write devices: devices.d at the top");
 		if (client->terms->user_count > 0)
-			ok &= finish_users(r, node_of(r, root, i, "users"), client->terms);
+			ok &= finish_users(r, schema_client_node(r, root, i, "users"), client->terms);
 		if (client->terms->certificate_count > 0 && !asked)
 			reader_warn(
-				r, &node_of(r, root, i, "certificates")->start_mark,
+				r, &schema_client_node(r, root, i, "certificates")->start_mark,
 				"certificates: no listener asks clients for one: write client_certificates: requested");
 	}
 	return ok;
@@ -289,5 +286,11 @@ void schema_identity_free(struct config_client *client)
 	free_texts(terms->listener_names, terms->listener_count);
 	free_texts(terms->senders, terms->sender_count);
 	free_texts(terms->recipients, terms->recipient_count);
+	if (terms->policy != NULL) {
+		free_texts(terms->policy->removed, terms->policy->removed_count);
+		free_texts(terms->policy->added, terms->policy->added_count);
+		free(terms->policy->archive);
+		free(terms->policy);
+	}
 	free(terms);
 }

@@ -9,6 +9,8 @@
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
 
+enum { MAPPINGS_MAX = 1000 };
+
 const struct reader_choice schema_senders[] = {
 	{"keep", CONFIG_SENDER_KEEP, false},
 	{"mailbox", CONFIG_SENDER_MAILBOX, false},
@@ -53,6 +55,19 @@ void schema_mailbox_free_senders(struct config_mailbox *mailbox)
 	free(mailbox->senders);
 }
 
+bool schema_address_valid(const char *user)
+{
+	const char *at = strchr(user, '@');
+
+	if (at == NULL || at == user || at[1] == '\0' || strchr(at + 1, '@') != NULL)
+		return false;
+	for (const char *p = user; *p; p++) {
+		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127 || strchr("<>()[]\\,;:\"", *p))
+			return false;
+	}
+	return true;
+}
+
 /* ---- from of a client -------------------------------------------------------------------------------------------- */
 
 /* "keep", or a text. */
@@ -75,12 +90,91 @@ static bool read_name(struct reader *r, const struct reader_field *field, const 
 	return reader_keep(r, field, value, object, text);
 }
 
+bool schema_address_read(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (!schema_address_valid(text) || strchr(text, '*') || strlen(text) > CONFIG_ADDRESS_MAX)
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no address: write one such as scan@example.org", value->name,
+				   text);
+	return reader_keep(r, field, value, object, text);
+}
+
+static bool read_mapped(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			void *object)
+{
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (!scalar_recipient_valid(text) || strlen(text) > CONFIG_ADDRESS_MAX)
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no pattern: write \"local@example.org\", \"*@example.org\" or "
+				   "\"*@*.example.org\"",
+				   value->name, text);
+	return reader_keep(r, field, value, object, text);
+}
+
+/* "*@domain": the local part stays. */
+static bool read_mapped_to(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			   void *object)
+{
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (strncmp(text, "*@", 2) == 0 && scalar_recipient_valid(text) && text[2] != '*' &&
+	    strlen(text) <= CONFIG_ADDRESS_MAX)
+		return reader_keep(r, field, value, object, text);
+	return schema_address_read(r, field, value, object);
+}
+
+static const struct reader_choice replies_to[] = {
+	{"author", CONFIG_REPLY_TO_AUTHOR, false},
+	{"keep", CONFIG_REPLY_TO_KEEP, false},
+	{NULL, 0, false},
+};
+
+static const struct reader_field mapping_fields[] = {
+	FIELD_REQUIRED("from", read_mapped, offsetof(struct config_mapping, from), "from: \"*@printers.lan\""),
+	FIELD_REQUIRED("to", read_mapped_to, offsetof(struct config_mapping, to), "to: scan@example.org"),
+	FIELDS_END,
+};
+
 #define FROM(member) offsetof(struct config_from, member)
+static const struct reader_list mappings = {
+	.size = sizeof(struct config_mapping),
+	.count_offset = FROM(map_count),
+	.item = {.name = "map",
+		 .read = reader_section,
+		 .detail = mapping_fields,
+		 .example = "{ from: \"*@printers.lan\", to: scan@example.org }"},
+};
+
 static const struct reader_field from_fields[] = {
 	FIELD_CHOICE("rewrite", FROM(rewrite), rewrites),
 	FIELD("name", read_name, FROM(name)),
+	FIELD("address", schema_address_read, FROM(address)),
+	FIELD_LIST("map", FROM(map), MAPPINGS_MAX, &mappings, "[{ from: \"*@printers.lan\", to: scan@example.org }]"),
+	FIELD_CHOICE("reply_to", FROM(reply_to), replies_to),
+	FIELD("bind", reader_boolean, FROM(bind)),
 	FIELDS_END,
 };
+
+void schema_from_free(struct config_from *from)
+{
+	for (size_t i = 0; from->map && i < from->map_count; i++) {
+		free(from->map[i].from);
+		free(from->map[i].to);
+	}
+	free(from->map);
+	free(from->address);
+	free(from->name);
+}
 
 bool schema_from_read(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)
@@ -110,20 +204,6 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct config_from *)a)->client, ((const struct config_from *)b)->client);
 }
 
-/* It is written into MAIL FROM and From. */
-static bool is_address(const char *user)
-{
-	const char *at = strchr(user, '@');
-
-	if (at == NULL || at == user || at[1] == '\0' || strchr(at + 1, '@') != NULL)
-		return false;
-	for (const char *p = user; *p; p++) {
-		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127 || strchr("<>()[]\\,;:\"", *p))
-			return false;
-	}
-	return true;
-}
-
 /* Each may send as somebody. Mail cannot change to another destination: that one would not know who may. */
 static bool check_match(struct reader *r, const yaml_node_t *value, const struct config_destination *destination)
 {
@@ -132,7 +212,7 @@ static bool check_match(struct reader *r, const yaml_node_t *value, const struct
 
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
 		const struct config_mailbox *mailbox = &destination->mailboxes[i];
-		if (mailbox->sender_count == 0 && !is_address(mailbox->user))
+		if (mailbox->sender_count == 0 && !schema_address_valid(mailbox->user))
 			return reader_fail(r, &value->start_mark,
 					   "sender: the user \"%.80s\" is no address that mail could come from: write "
 					   "senders: [\"scan@example.org\"] beside it",
@@ -176,7 +256,7 @@ static bool check_sender(struct reader *r, const yaml_node_t *node, const struct
 	if (destination->sender == CONFIG_SENDER_MATCH)
 		return check_match(r, value, destination);
 	for (size_t i = 0; i < destination->mailbox_count; i++) {
-		if (!is_address(destination->mailboxes[i].user))
+		if (!schema_address_valid(destination->mailboxes[i].user))
 			return reader_fail(r, &value->start_mark,
 					   "sender: the user \"%.80s\" is no address that mail could come from: write "
 					   "sender: keep",
@@ -195,8 +275,10 @@ static void warn_without_effect(struct reader *r, const yaml_node_t *root)
 			return;
 	}
 	for (size_t i = 0; i < config->from_count; i++) {
-		client =
-			yaml_document_get_node(r->document, clients->data.sequence.items.start[config->froms[i].index]);
+		const struct config_from *said = &config->froms[i];
+		if (said->address || said->map || said->bind)
+			continue;
+		client = yaml_document_get_node(r->document, clients->data.sequence.items.start[said->index]);
 		from = reader_find(r, client, "from");
 		reader_warn(r, &from->start_mark, "from: without effect: at no destination does anybody sign in");
 	}

@@ -15,6 +15,10 @@ extern const struct reader_choice schema_senders[];
 extern const struct reader_list schema_mailbox_senders;
 enum { SCHEMA_MAILBOX_SENDERS_MAX = 1000 };
 void schema_mailbox_free_senders(struct config_mailbox *mailbox);
+/* An address that may be written into MAIL FROM and From as it is. */
+bool schema_address_valid(const char *text);
+reader_fn schema_address_read;
+void schema_from_free(struct config_from *from);
 /* The client's "from": into config->froms. */
 reader_fn schema_from_read;
 /* When all is read and clients have their names for good. */

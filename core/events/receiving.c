@@ -37,6 +37,8 @@ void event_session(struct log *log, const struct event_session *s)
 	log_number(&e, "refusals", s->refusals);
 	if (s->untold > 0)
 		log_number(&e, "untold", s->untold);
+	if (s->quiet > 0)
+		log_number(&e, "quiet", s->quiet);
 	log_text(&e, "stage", s->stage);
 	if (s->reply.data)
 		log_string(&e, "reply", s->reply.data, s->reply.length);
@@ -60,6 +62,8 @@ void event_handshake_failed(struct log *log, const struct event_handshake *h)
 	if (h->server_name[0])
 		log_text(&e, "server_name", h->server_name);
 	log_number(&e, "ms", h->ms);
+	if (h->untold > 0)
+		log_number(&e, "untold", h->untold);
 	log_end(&e);
 }
 
@@ -103,7 +107,27 @@ void event_accepted(struct log *log, const struct event_message *m, struct span 
 	log_text(&e, "destination", destination);
 	if (message_id.length > 0)
 		log_string(&e, "message_id", message_id.data, message_id.length);
+	if (m->rewritten)
+		log_bool(&e, "rewritten", true);
+	if (m->signature_broken)
+		log_bool(&e, "signature_broken", true);
+	if (m->archived)
+		log_bool(&e, "archived", true);
 	log_number(&e, "ms", ms);
+	log_end(&e);
+}
+
+void event_archive_left_out(struct log *log, const struct event_archive *a)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "archive_left_out");
+	event_id_field(&e, a->message.id);
+	message_fields(&e, &a->message);
+	log_string(&e, "archive", a->archive.data, a->archive.length);
+	log_text(&e, "problem", a->problem);
+	if (a->untold > 0)
+		log_number(&e, "untold", a->untold);
 	log_end(&e);
 }
 

@@ -20,6 +20,7 @@ struct event_session {
 	const char *device;            /* its name; NULL: it is none */
 	struct span peer, helo;
 	uint64_t messages, commands, errors, octets_in, octets_out, ms, refusals, untold;
+	uint64_t quiet; /* sessions of this peer before, in which it wanted nothing and which made no event */
 	const char *stage;
 	struct span reply; /* the last one */
 	const char *reason;
@@ -35,7 +36,7 @@ struct event_handshake {
 	const char *listener, *client;
 	struct span peer;
 	const char *error, *version, *server_name, *suites;
-	uint64_t ms;
+	uint64_t ms, untold;
 };
 void event_handshake_failed(struct log *log, const struct event_handshake *h);
 
@@ -53,7 +54,16 @@ struct event_message {
 	const char *client, *user; /* user: NULL: nobody has signed in */
 	const char *device;        /* NULL: it is none */
 	uint64_t recipients, octets;
+	bool rewritten, signature_broken, archived;
 };
+/* A message goes without a copy for its client's archive. */
+struct event_archive {
+	struct event_message message;
+	struct span archive;
+	const char *problem;
+	uint64_t untold;
+};
+void event_archive_left_out(struct log *log, const struct event_archive *a);
 /* `recipient`: the first one, and where it goes; `message_id`: the field. */
 void event_accepted(struct log *log, const struct event_message *m, struct span recipient, const char *destination,
 		    struct span message_id, uint64_t ms);

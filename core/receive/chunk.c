@@ -41,6 +41,13 @@ static void refuse(struct session *s, const char *refusal)
 		receive_reply_text(s, refusal);
 }
 
+/* Of all of it. */
+static const char *content_refusal(struct session *s)
+{
+	receive_content_ended(s);
+	return receive_content_refusal(s);
+}
+
 static void end_of_content_chunk(struct session *s)
 {
 	const char *refusal;
@@ -52,7 +59,7 @@ static void end_of_content_chunk(struct session *s)
 		if (s->message->letter.content_length == 0 && receive_keeps_content(s) && !receive_content_empty(s))
 			refusal = "452 4.3.1 Out of memory, try again later\r\n";
 		else
-			refusal = receive_content_refusal(s);
+			refusal = content_refusal(s);
 		receive_finish_content(s, refusal);
 		return;
 	}
@@ -114,7 +121,6 @@ void receive_bdat(struct session *s, const struct smtp_command *command)
 /* Some of what is content. 0: the session waits. */
 static size_t take(struct session *s, const uint8_t *data, size_t length)
 {
-	struct submission *m = s->message;
 	struct block *block = NULL;
 	size_t n = length, written = length;
 
@@ -123,8 +129,7 @@ static size_t take(struct session *s, const uint8_t *data, size_t length)
 			return 0;
 		receive_scan_chunk(s, data, length, &n, block->data + block->length, BLOCK_DATA - block->length,
 				   &written);
-		block->length += (uint32_t)written;
-		m->letter.content_length += written;
+		receive_content_came(s, block, written);
 	}
 	s->content_octets += written;
 	/* Repaired it may be more than was announced. */

@@ -12,7 +12,9 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-enum { HOPS_MAX = 100 };
+/* Received fields of this relay, ours of now among them, from which on a message loops (LOP-01): from a filter mail may
+ * come back once. */
+enum { OWN_MAX = 3 };
 
 void receive_content_timer(struct session *s)
 {
@@ -44,6 +46,8 @@ void receive_start_content(struct session *s, enum session_state state)
 	m->letter.wall_ns = clock_wall_ns();
 	m->letter.id = message_id_next(&shard->store->ids, m->letter.wall_ns);
 	m->state = SUBMISSION_CONTENT;
+	receive_archive(s);
+	receive_policy_begin(s);
 	content_scanner_init(&s->scanner);
 	start_repair(s);
 	s->content_octets = 0;
@@ -82,11 +86,13 @@ static void begin_content(struct session *s, struct block *block, uint8_t first)
 	};
 
 	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
+	m->header_at = block->length;
 	/* It would go on with our field, which must say what we know and nothing else. No header field begins like
 	 * that (RFC 5322 2.2), so it is a body: as Postfix has it, an empty line comes before. */
 	if (first == ' ' || first == '\t') {
 		memcpy(block->data + block->length, "\r\n", 2);
 		block->length += 2;
+		(void)fields_watch(&m->header_watch, "\r\n", 2);
 	}
 	m->letter.content_length = block->length;
 }
@@ -100,6 +106,38 @@ bool receive_content_empty(struct session *s)
 	return block != NULL;
 }
 
+/* The header has ended. One that is longer than a block is not searched further, and has its hops counted. */
+static void look_for_loop(struct session *s)
+{
+	struct submission *m = s->message;
+	const struct block *first = m->content_before == 0 ? m->letter.first : NULL;
+
+	m->header_seen = true;
+	if (s->scanner.hops + 1u >= OWN_MAX && first && !m->refusal &&
+	    trace_own((const char *)first->data, first->length, span_text(s->snapshot->config->hostname)) >= OWN_MAX)
+		m->refusal = "554 5.4.6 This relay has had the message twice before, it loops\r\n";
+}
+
+void receive_content_came(struct session *s, struct block *block, size_t length)
+{
+	struct submission *m = s->message;
+
+	block->length += (uint32_t)length;
+	m->letter.content_length += length;
+	if (!s->scanner.in_header && !m->header_seen)
+		look_for_loop(s);
+	if (m->header_held)
+		receive_policy_take(s, block->data + block->length - length, length);
+}
+
+void receive_content_ended(struct session *s)
+{
+	if (!s->message->header_seen)
+		look_for_loop(s);
+	if (receive_keeps_content(s))
+		receive_policy_end(s);
+}
+
 const char *receive_content_refusal(const struct session *s)
 {
 	const struct submission *m = s->message;
@@ -108,8 +146,10 @@ const char *receive_content_refusal(const struct session *s)
 		return "550 5.6.11 Message has a bare CR, bare LF or NUL; lines must end in CRLF\r\n";
 	if (s->content_dropped)
 		return "552 5.3.4 Message exceeds the size limit\r\n";
-	if (s->scanner.hops >= HOPS_MAX)
+	if (s->scanner.hops >= s->snapshot->config->limits.hops)
 		return "554 5.4.6 Too many hops, this message loops\r\n";
+	if (m->refusal)
+		return m->refusal;
 	if (m->result == -ENOSPC)
 		return "452 4.3.1 Insufficient storage, try again later\r\n";
 	if (m->result < 0)
@@ -141,7 +181,7 @@ void receive_finish_content(struct session *s, const char *refusal)
 
 bool receive_keeps_content(const struct session *s)
 {
-	return !s->scanner.faults && !s->content_dropped && s->message->result == 0;
+	return !s->scanner.faults && !s->content_dropped && s->message->result == 0 && !s->message->refusal;
 }
 
 /* When memory is dry all that read content wait: what their clients send stays in the sockets. */
@@ -167,7 +207,7 @@ bool receive_content_room(struct session *s, struct block **block, uint8_t next)
 	}
 	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
 	 * spool. */
-	if (m->block_count > 0 && m->parts_out == 0)
+	if (m->block_count > 0 && m->parts_out == 0 && !m->header_held)
 		(void)submission_flush_part(m);
 	receive_wait(s, WAIT_MEMORY);
 	receive_stop_readers(s->shard);
@@ -177,7 +217,6 @@ bool receive_content_room(struct session *s, struct block **block, uint8_t next)
 size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 {
 	const struct config *config = s->snapshot->config;
-	struct submission *m = s->message;
 	uint8_t *discard = s->shard->store->scratch;
 	size_t at = 0;
 
@@ -196,13 +235,12 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 			result = receive_scan(s, data + at, length - at, &consumed, discard, BLOCK_DATA, &written);
 		at += consumed;
 		s->content_octets += written;
-		if (keep) {
-			block->length += (uint32_t)written;
-			m->letter.content_length += written;
-		}
+		if (keep)
+			receive_content_came(s, block, written);
 		if (s->content_octets > config->spool.message_size_max)
 			s->content_dropped = true;
 		if (result == CONTENT_END) {
+			receive_content_ended(s);
 			receive_finish_content(s, receive_content_refusal(s));
 			return at;
 		}

@@ -3,7 +3,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "core/base/address_text.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
@@ -92,7 +94,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	const struct config *config = s->snapshot->config;
 	struct span helo = {s->helo, s->helo_length}, sender;
 	const char *refusal;
-	char room[SMTP_PATH_MAX];
+	char room[SMTP_PATH_MAX], other[CONFIG_ADDRESS_MAX];
 
 	if (!s->helo_given) {
 		receive_error(s, "503 5.5.1 Send EHLO or HELO first\r\n");
@@ -131,6 +133,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "553 5.7.1 This sender is not allowed to you\r\n");
 		return;
 	}
+	receive_map_sender(s, other, &sender);
 	s->message = submission_new(s->shard, &receive_submissions, s);
 	if (!s->message || !submission_envelope_start(s->message, sender, helo) ||
 	    !receive_note_wishes(s->message, &command->mail)) {
@@ -148,7 +151,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	receive_reply_text(s, "250 2.1.0 Ok\r\n");
 }
 
-static const struct config_route *route_of(const struct session *s, struct span recipient)
+const struct config_route *receive_route(const struct session *s, struct span recipient)
 {
 	const struct letter *letter = &s->message->letter;
 	const struct route_question question = {
@@ -160,6 +163,28 @@ static const struct config_route *route_of(const struct session *s, struct span 
 	};
 
 	return route_find(s->snapshot->config, &question);
+}
+
+/* An address literal that leads to the host that would deliver it, or nowhere: this relay, or the next one (REL-04). */
+static bool is_inward(struct span recipient)
+{
+	const char *literal = recipient.length ? memrchr(recipient.data, '[', recipient.length) : NULL;
+	size_t length = literal ? (size_t)(recipient.data + recipient.length - literal) : 0;
+	char text[ADDRESS_TEXT_SIZE];
+	struct ring_address address;
+
+	if (length < 3 || length > sizeof(text) || literal == recipient.data || literal[-1] != '@' ||
+	    literal[length - 1] != ']')
+		return false;
+	literal++;
+	length -= 2;
+	if (length > 5 && strncasecmp(literal, "IPv6:", 5) == 0) {
+		literal += 5;
+		length -= 5;
+	}
+	memcpy(text, literal, length);
+	text[length] = '\0';
+	return address_text_numeric(text, 1, &address) && address_text_inward(&address);
 }
 
 static void refuse_by_route(struct session *s, const struct config_route *route)
@@ -200,12 +225,17 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.3 The recipient needs a domain, as in RCPT TO:<user@example.org>\r\n");
 		return;
 	}
+	if (is_inward(address)) {
+		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_error(s, "550 5.1.2 No mail goes to an address of this machine or site\r\n");
+		return;
+	}
 	if (!allowed(s, false, address)) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 This recipient is not allowed to you\r\n");
 		return;
 	}
-	route = route_of(s, address);
+	route = receive_route(s, address);
 	if (!route || route->refuse) {
 		refuse_by_route(s, route);
 		return;

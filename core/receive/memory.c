@@ -64,7 +64,7 @@ void receive_stop_readers(struct shard *shard)
 	while (!list_empty(&shard->receiver->content_readers)) {
 		struct session *s = container_of(shard->receiver->content_readers.next, struct session, place);
 		/* Its client may have fallen silent: others need the memory. A part is worth a full block. */
-		if (s->message->block_count > 1 && s->message->parts_out == 0)
+		if (s->message->block_count > 1 && s->message->parts_out == 0 && !s->message->header_held)
 			(void)submission_flush_part(s->message);
 		receive_wait(s, WAIT_MEMORY);
 	}
@@ -77,8 +77,11 @@ static void empty_waiters(struct shard *shard)
 
 	receive_stop_readers(shard);
 	for (link = shard->receiver->memory_waiters.next; link != &shard->receiver->memory_waiters; link = link->next) {
-		struct submission *m = container_of(link, struct session, place)->message;
-		if (m->block_count > 0 && m->parts_out == 0)
+		struct session *s = container_of(link, struct session, place);
+		struct submission *m = s->message;
+		if (m->header_held && m->block_count > 0)
+			receive_policy_no_memory(s);
+		else if (m->block_count > 0 && m->parts_out == 0)
 			(void)submission_flush_part(m);
 	}
 }

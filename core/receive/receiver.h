@@ -70,7 +70,10 @@ struct receiver {
 	struct session *handshaking;  /* the one of them whose turn it is, or NULL */
 	struct handshakes handshakes; /* of sessions whose TLS handshake has begun and is not complete */
 	struct refusals refusals;
-	struct span asked; /* the command line that is dealt with just now, or empty */
+	struct refusals quiet;    /* sessions that wanted nothing */
+	uint64_t archive_next_ns; /* a copy that was left out is not told before */
+	uint64_t archives_untold; /* since the last that was */
+	struct span asked;        /* the command line that is dealt with just now, or empty */
 };
 
 /* 0 or -ENOMEM. */

@@ -9,15 +9,27 @@
 #include "core/base/clock.h"
 #include "queue/hash.h"
 
-void refusals_init(struct refusals *refusals, uint64_t salt)
+static void init(struct refusals *refusals, uint64_t salt, uint64_t window_ns, uint32_t most)
 {
 	memset(refusals, 0, sizeof(*refusals));
 	refusals->salt = salt;
+	refusals->window_ns = window_ns;
+	refusals->most = most;
+}
+
+void refusals_init(struct refusals *refusals, uint64_t salt)
+{
+	init(refusals, salt, 60 * CLOCK_NS_PER_S, REFUSALS_A_MINUTE);
+}
+
+void refusals_init_quiet(struct refusals *refusals, uint64_t salt)
+{
+	init(refusals, salt, 3600 * CLOCK_NS_PER_S, REFUSALS_QUIET_AN_HOUR);
 }
 
 bool refusals_tell(struct refusals *refusals, const struct ring_address *peer, uint64_t now_ns, uint32_t *untold)
 {
-	uint32_t minute = (uint32_t)(now_ns / (60 * CLOCK_NS_PER_S));
+	uint32_t window = (uint32_t)(now_ns / refusals->window_ns);
 	uint8_t octets[16] = {0}, key[sizeof(refusals->salt) + 8];
 	size_t length = address_text_octets(peer, octets), place;
 
@@ -26,11 +38,11 @@ bool refusals_tell(struct refusals *refusals, const struct ring_address *peer, u
 		length = 8;
 	memcpy(key + sizeof(refusals->salt), octets, length);
 	place = queue_hash(key, sizeof(refusals->salt) + length) % REFUSALS_PLACES;
-	if (refusals->places[place].minute != minute) {
-		refusals->places[place].minute = minute;
+	if (refusals->places[place].window != window) {
+		refusals->places[place].window = window;
 		refusals->places[place].told = 0;
 	}
-	if (refusals->places[place].told >= REFUSALS_A_MINUTE) {
+	if (refusals->places[place].told >= refusals->most) {
 		refusals->places[place].untold += refusals->places[place].untold < UINT32_MAX;
 		return false;
 	}

@@ -117,9 +117,22 @@ void receive_run_handshakes(struct shard *shard)
 	}
 }
 
+void receive_tell_handshake(struct session *s, const char *error)
+{
+	struct ring_address peer;
+	uint32_t untold = 0;
+
+	/* A look at a port where TLS begins at once. */
+	if (s->transport.octets_in == 0 && error && receive_implicit(s))
+		return;
+	if (s->snapshot->config->log_sessions && receive_address(s, &peer) &&
+	    refusals_tell(&s->shard->receiver->refusals, &peer, s->shard->now_ns, &untold))
+		tell_handshake_failed(s, error, untold);
+}
+
 void receive_handshake_late(struct session *s)
 {
-	tell_handshake_failed(s, "it took too long");
+	receive_tell_handshake(s, "it took too long");
 	receive_end(s, "TLS handshake timeout");
 }
 

@@ -8,7 +8,6 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/receive/session_private.h"
-#include "core/receive/tell.h"
 #include "core/shard/load.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -95,7 +94,7 @@ static void on_end(struct transport *t, int result)
 
 	if (result < 0) {
 		if (s->state == SESSION_HANDSHAKE)
-			tell_handshake_failed(s, result == TRANSPORT_TLS_FAILED ? NULL : "the connection was lost");
+			receive_tell_handshake(s, result == TRANSPORT_TLS_FAILED ? NULL : "the connection was lost");
 		receive_end(s, end_text(s, result));
 		return;
 	}

@@ -12,6 +12,7 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/receive/identity.h"
 #include "core/receive/login.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"
@@ -176,14 +177,47 @@ void receive_free_when_alone(struct session *s)
 	pool_release(&shard->receiver->sessions, s);
 }
 
+/* It wanted nothing, and nothing was said to it that anybody should know: a look at the port, or at what EHLO says.
+ * Who shows a certificate says who he is. */
+static bool is_quiet(const struct session *s)
+{
+	if (strcmp(s->end_reason, "quit") != 0 && strncmp(s->end_reason, "closed", 6) != 0 &&
+	    strcmp(s->end_reason, "connection lost") != 0)
+		return false;
+	switch (s->stage) {
+	case SESSION_STAGE_NONE:
+	case SMTP_EHLO:
+	case SMTP_HELO:
+	case SMTP_NOOP:
+	case SMTP_HELP:
+	case SMTP_STARTTLS:
+		return s->messages == 0 && s->refusals == 0 && s->errors == 0 && !s->user && !identity_certificate(s);
+	default:
+		return false;
+	}
+}
+
+/* Those who look every other second are told a few times an hour, and then how often it was. */
+static bool told(const struct session *s, uint32_t *quiet)
+{
+	struct ring_address peer;
+
+	*quiet = 0;
+	return !is_quiet(s) || !receive_address(s, &peer) ||
+	       refusals_tell(&s->shard->receiver->quiet, &peer, s->shard->now_ns, quiet);
+}
+
 void receive_end(struct session *s, const char *reason)
 {
+	uint32_t quiet;
+
 	if (receive_over(s))
 		return;
 	receive_move(s, SESSION_CLOSED);
 	if (!s->end_reason)
 		s->end_reason = reason;
-	tell_session(s);
+	if (told(s, &quiet))
+		tell_session(s, quiet);
 	list_remove(&s->place);
 	list_remove(&s->tls_place);
 	receive_drop_transaction(s);

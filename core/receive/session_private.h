@@ -106,6 +106,10 @@ bool receive_keeps_content(const struct session *s);
 bool receive_content_room(struct session *s, struct block **block, uint8_t next);
 /* Content of no octets: what we say before it. False: there is no memory. */
 bool receive_content_empty(struct session *s);
+/* So much has come into the block that receive_content_room() gave. */
+void receive_content_came(struct session *s, struct block *block, size_t length);
+/* Nothing more comes. */
+void receive_content_ended(struct session *s);
 /* Why what has come cannot become a message; NULL: so far it can. */
 const char *receive_content_refusal(const struct session *s);
 /* All of it is there, or `refusal` says why it is of no use: back to commands. */
@@ -119,6 +123,25 @@ void receive_part_stored(struct session *s);
 void receive_bdat(struct session *s, const struct smtp_command *command);
 /* In SESSION_CHUNK: takes octets of the chunk, and none behind it; returns how many. */
 size_t receive_chunk(struct session *s, const uint8_t *data, size_t length);
+
+/* policy.c */
+
+/* What its client's entry says of its messages; NULL: nothing. */
+const struct config_policy *receive_policy(const struct session *s);
+/* The sender in MAIL becomes another one where the client's entry says so; in `room`, of CONFIG_ADDRESS_MAX octets. */
+void receive_map_sender(const struct session *s, char *room, struct span *sender);
+/* Content begins: is its header held back? */
+void receive_policy_begin(struct session *s);
+/* While the header is held: so much of the content has come into the blocks. */
+void receive_policy_take(struct session *s, const uint8_t *data, size_t length);
+/* The content has ended, and with it its header, if it has not before. */
+void receive_policy_end(struct session *s);
+/* Others need the memory that a header that does not end holds: the message is refused for now. */
+void receive_policy_no_memory(struct session *s);
+
+/* archive.c: all recipients are known; there may be one more */
+
+void receive_archive(struct session *s);
 
 /* serve.c: the callbacks of its submissions */
 
@@ -189,6 +212,8 @@ void receive_auth_discard(struct session *s, size_t length, bool complete);
 void receive_hello(struct session *s, const struct smtp_command *command);
 void receive_mail(struct session *s, const struct smtp_command *command);
 void receive_recipient(struct session *s, const struct smtp_command *command);
+/* The route of one; NULL: none. */
+const struct config_route *receive_route(const struct session *s, struct span recipient);
 
 /* wishes.c: how a sender wants a message to be carried (core/smtp/parameters.h) */
 
@@ -224,6 +249,8 @@ void receive_begin_tls(struct session *s);
 void receive_handshake(struct session *s);
 /* Octets have come for the handshake: is it this session's turn? If not, it waits for that. */
 bool receive_may_handshake(struct session *s);
+/* It came to nothing; `error`: NULL: as the engine says. */
+void receive_tell_handshake(struct session *s, const char *error);
 /* Its time is up. */
 void receive_handshake_late(struct session *s);
 /* It is there: what was said before is forgotten. */

@@ -56,7 +56,7 @@ static const char *session_stage(const struct session *s)
 	return names[s->stage];
 }
 
-void tell_session(const struct session *s)
+void tell_session(const struct session *s, uint32_t quiet)
 {
 	const struct config *config = s->snapshot->config;
 	struct tls_info tls = {.version = "", .cipher = ""};
@@ -90,6 +90,7 @@ void tell_session(const struct session *s)
 		.ms = shard_ms_since(s->shard, s->opened_ns),
 		.refusals = s->refusals,
 		.untold = s->untold,
+		.quiet = quiet,
 		.stage = session_stage(s),
 		.reason = s->end_reason ? s->end_reason : "",
 	};
@@ -98,7 +99,7 @@ void tell_session(const struct session *s)
 	event_session(s->shard->log, &facts);
 }
 
-void tell_handshake_failed(const struct session *s, const char *error)
+void tell_handshake_failed(const struct session *s, const char *error, uint32_t untold)
 {
 	struct tls_offer offer = {.version = ""};
 	struct event_handshake facts = {
@@ -106,11 +107,10 @@ void tell_handshake_failed(const struct session *s, const char *error)
 		.client = client_name(s),
 		.peer = {s->peer, s->peer_length},
 		.version = offer.version,
+		.untold = untold,
 		.ms = shard_ms_since(s->shard, s->opened_ns),
 	};
 
-	if (!s->snapshot->config->log_sessions)
-		return;
 	if (s->transport.tls) {
 		tls_session_offer(s->transport.tls, &offer);
 		facts.error = error ? error : tls_error_text(s->transport.tls);
@@ -183,7 +183,29 @@ static struct event_message message_of(const struct session *s, const struct sub
 		.user = s->user,
 		.recipients = m->recipients,
 		.octets = m->letter.content_length,
+		.rewritten = m->rewritten,
+		.signature_broken = m->signature_broken,
+		.archived = m->archived,
 	};
+}
+
+void tell_archive_left_out(const struct session *s, struct span archive, const char *problem)
+{
+	struct receiver *receiver = s->shard->receiver;
+	struct event_archive facts = {
+		.message = message_of(s, s->message),
+		.archive = archive,
+		.problem = problem,
+		.untold = receiver->archives_untold,
+	};
+
+	if (s->shard->now_ns < receiver->archive_next_ns) {
+		receiver->archives_untold++;
+		return;
+	}
+	receiver->archive_next_ns = s->shard->now_ns + 60 * CLOCK_NS_PER_S;
+	receiver->archives_untold = 0;
+	event_archive_left_out(s->shard->log, &facts);
 }
 
 void tell_accepted(const struct session *s, const struct submission *m)

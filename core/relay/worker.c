@@ -119,6 +119,7 @@ int worker_start(struct worker *worker, struct ring_problem *problem)
 	wheel_init(&shard->wheel, shard->now_ns);
 	random_init(&shard->random);
 	refusals_init(&shard->receiver->refusals, random_u64(&(struct random){shard->random.state}));
+	refusals_init_quiet(&shard->receiver->quiet, shard->receiver->refusals.salt);
 	random_bytes(&salt, sizeof(salt));
 	message_id_source_init(&shard->store->ids, (uint16_t)shard->index, salt);
 	transport_shared_init(shard->transport, shard->ring, &shard->wheel, &shard->now_ns, RECEIVE_BUFFERS,

@@ -14,8 +14,7 @@
  *
  * Beside that fields can be removed by name, then added, and those that are missing are written: what is removed counts
  * as not there. A field that is written stands in the place of the one it is for, or at the end. Nothing that is handed
- * in here can begin another line: of what it writes itself it leaves out control characters, and added fields are what
- * rewrite_field_problem() lets pass.
+ * in here can begin another line: what is written is written without control characters.
  *
  * The header ends at the first empty line, or before the first line that is no field (fields.h): then an empty line is
  * put there, so that nobody reads on and finds another From.
@@ -31,7 +30,6 @@
 enum {
 	REWRITE_ADDRESS_MAX = 320,
 	REWRITE_NAME_MAX = 200, /* octets of a name that is set */
-	REWRITE_FIELD_MAX = 998,
 };
 
 /* What is done to fields beside the author's. */
@@ -68,9 +66,5 @@ size_t rewrite_header(const struct rewrite_terms *terms, const char *header, siz
 
 /* The first address that From names; no data: none. */
 struct span rewrite_author(const char *header, size_t length);
-/* "Name: value" in a line of printable ASCII, and the name is one that may be added or removed: none whose presence
- * means something to relays. NULL: it is; else what is wrong. */
-const char *rewrite_field_problem(const char *field);
-const char *rewrite_name_problem(const char *name, size_t length);
 
 #endif

@@ -200,6 +200,38 @@ static void free_blocks(struct shard *shard, struct block *block)
 	}
 }
 
+void submission_cut(struct submission *m, uint32_t length)
+{
+	struct block *first = length > 0 ? m->letter.first : NULL;
+
+	assert(m->content_before == 0);
+	assert(length == 0 || (first && length <= first->length));
+	free_blocks(m->shard, first ? first->next : m->letter.first);
+	if (first) {
+		first->next = NULL;
+		first->length = length;
+	}
+	m->letter.first = m->last = first;
+	m->block_count = first ? 1 : 0;
+	m->letter.content_length = length;
+}
+
+bool submission_append(struct submission *m, const char *data, size_t length)
+{
+	while (length > 0) {
+		struct block *block = submission_room(m);
+		size_t room = block ? BLOCK_DATA - block->length : 0, n = length < room ? length : room;
+		if (!block)
+			return false;
+		memcpy(block->data + block->length, data, n);
+		block->length += (uint32_t)n;
+		m->letter.content_length += n;
+		data += n;
+		length -= n;
+	}
+	return true;
+}
+
 /* The transfer of the shard that owns the lane: one that it has already, or the next that nobody has. */
 static struct transfer *transfer_of(struct submission *m, unsigned owner)
 {
@@ -274,6 +306,7 @@ bool submission_flush_part(struct submission *m)
 	unsigned count = 0, i;
 	size_t length = 0;
 
+	assert(!m->header_held);
 	choose_lanes(m);
 	for (i = 0; i < m->transfer_count; i++) {
 		parts[i] = pool_acquire(&m->shard->store->parts);

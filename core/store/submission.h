@@ -22,6 +22,7 @@
 #include "core/base/list.h"
 #include "core/base/span.h"
 #include "core/shard/shard.h"
+#include "core/smtp/fields.h"
 #include "core/smtp/trace.h"
 #include "core/store/addressee.h"
 #include "core/store/intake.h"
@@ -75,6 +76,13 @@ struct submission {
 	uint32_t recipients;
 	struct block *last;
 	unsigned block_count;
+	/* The submitter's, while content comes: its header is held back, because it is to become another one. Nothing
+	 * leaves in parts before that; header_at is where it begins in the first block. Seen: it was whole. */
+	bool header_held, header_seen;
+	struct fields_watch header_watch;
+	uint32_t header_at;
+	const char *refusal; /* static; what the message is refused for, whatever else it has; NULL: nothing */
+	bool rewritten, signature_broken, archived;
 	uint64_t content_before; /* octets that already left in parts */
 	/* Until the first part, or the end, as many as may be needed; then one for each owner. */
 	struct list transfers;
@@ -98,6 +106,10 @@ enum submission_add { SUBMISSION_ADDED, SUBMISSION_TOO_MANY, SUBMISSION_NO_MEMOR
 enum submission_add submission_add_recipient(struct submission *m, const struct addressee *who);
 /* Room for content: the last block, or a new one; NULL when content memory is dry. */
 struct block *submission_room(struct submission *m);
+/* Of content of which nothing has left in parts, the first `length` octets stay, all of them in the first block. */
+void submission_cut(struct submission *m, uint32_t length);
+/* More content. False when content memory is dry: some of it may be there. */
+bool submission_append(struct submission *m, const char *data, size_t length);
 /* Sends the full blocks ahead as a part, when there are enough. False without memory for it. */
 bool submission_flush_part(struct submission *m);
 /* All content is there: give it to the owners. on_answered() follows when all have answered, never at once. */

@@ -108,6 +108,27 @@ def authorization_cannot_be_talked_into():
 
 
 @case
+def nowhere_by_an_address():
+    """REL-04: an address literal of this machine or site is no recipient, in whatever way it is written; others are the
+    next hop's to judge, and go there unchanged. So do forms that once meant a way (REL-01)."""
+    literals = ['[127.0.0.1]', '[127.1.2.3]', '[0.0.0.0]', '[10.1.2.3]', '[169.254.169.254]', '[192.168.1.1]',
+                '[172.31.0.1]', '[224.0.0.1]', '[255.255.255.255]', '[IPv6:::1]', '[IPv6:::]', '[ipv6:0:0:0:0:0:0:0:1]',
+                '[IPv6:::ffff:127.0.0.1]', '[IPv6:fe80::1]', '[IPv6:fd00::1]', '[IPv6:ff02::1]']
+    others = ['u@[192.0.2.1]', 'u@[IPv6:2001:db8::1]', 'u%victim.example@example.com', '"u@victim.example"@example.com',
+              'victim.example!u@example.com']
+    with Setting(limits={'errors_per_session': 100}, expected=1) as setting, setting.client() as client:
+        client.hello()
+        client.command('MAIL FROM:<a@example.net>', 250)
+        for literal in literals:
+            client.command('RCPT TO:<u@%s>' % literal, 550, '5.1.2')
+            client.command('RCPT TO:<@example.com:u@%s>' % literal, 550, '5.1.2')
+        for recipient in others + ['@gate.example:u@victim.example']:
+            client.command('RCPT TO:<%s>' % recipient, 250)
+        client.data(message(1))
+        equal(setting.hop.wait_arrivals(1)[0].recipients, others + ['u@victim.example'], 'recipients')
+
+
+@case
 def no_route_for_the_recipient():
     with Setting(routes=[{'recipient': '*@example.com', 'destination': 'next-hop'}], expected=1) as setting, \
             setting.client() as client:

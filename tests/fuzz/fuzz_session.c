@@ -9,7 +9,10 @@
  *         owners have it, and in the end all memory has been given back. The listener has TLS or not; a handshake is
  *         what arrives first when it is awaited, and nothing that arrived before is heard behind it. The client comes
  *         by itself or through a load balancer, whose header is what it begins with; before that nothing is said.
- *   odd   A client's octets, once in one piece, once octet by octet, once in pieces of seven: the replies are the same.
+ *   odd   A client's octets, once in one piece, once octet by octet, once in pieces of seven: the replies are the same,
+ *         and so is what is stored.
+ *
+ * The client's entry says what its messages are to be like (core/receive/policy.c), or does not.
  */
 #include "tests/fuzz/session_rig.h"
 
@@ -71,6 +74,7 @@ static void steps(const uint8_t *data, size_t size)
 	listener.proxy_count = size > 0 && data[0] & 64;
 	listener.xclient_count = size > 0 && data[0] & 1;
 	client.quirks = size > 0 && data[0] & 128 ? 7 : 0;
+	client.terms = client.quirks ? &policy_terms : NULL;
 	begin(size > 0 && data[0] & 1 ? STRANGER : CLIENT);
 	for (unsigned n = 0; n < STEPS_MAX && at + 2 <= size && line.t; n++) {
 		unsigned what = data[at] % 16, much = data[at + 1];
@@ -99,8 +103,11 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, unsigned wi
 	listener.auth_in_clear = true;
 	listener.proxy_count = with >> 1 & 1;
 	client.quirks = with >> 2 & 7; /* enum quirk */
+	client.terms = with & 32 ? &policy_terms : NULL;
 	/* Behind a message it depends on whether that has its answer. */
 	listener.xclient_count = 0;
+	stored.kept = true;
+	stored.length = 0;
 	begin(CLIENT);
 	quiet();
 	for (size_t at = 0; at < size && line.t; at += piece) {
@@ -111,6 +118,7 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, unsigned wi
 		end(0);
 		quiet();
 	}
+	stored.kept = false;
 	need(!line.t);
 	length = line.length < OUTPUT_MAX ? line.length : OUTPUT_MAX;
 	memcpy(out, line.output, length);
@@ -121,7 +129,8 @@ static size_t pieces(const uint8_t *data, size_t size, size_t piece, unsigned wi
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char whole[OUTPUT_MAX], cut[OUTPUT_MAX];
-	size_t length;
+	static uint8_t content[sizeof(stored.content)];
+	size_t length, content_length;
 
 	if (size < 1 || size > HELD_MAX)
 		return 0;
@@ -130,7 +139,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	length = pieces(data + 1, size - 1, size, data[0], whole);
-	need(pieces(data + 1, size - 1, 1, data[0], cut) == length && memcmp(whole, cut, length) == 0);
-	need(pieces(data + 1, size - 1, 7, data[0], cut) == length && memcmp(whole, cut, length) == 0);
+	content_length = stored.length;
+	memcpy(content, stored.content, content_length);
+	for (size_t piece = 1; piece <= 7; piece += 6) {
+		need(pieces(data + 1, size - 1, piece, data[0], cut) == length && memcmp(whole, cut, length) == 0);
+		need(stored.length == content_length && memcmp(content, stored.content, content_length) == 0);
+	}
 	return 0;
 }

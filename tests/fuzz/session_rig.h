@@ -42,6 +42,19 @@ enum { CLIENT = 1, STRANGER = 2 };
 
 static struct config_client client = {
 	.name = (char *)"client", .default_domain = (char *)"example.org", .connections_max = UINT_MAX};
+/* What the client's entry says of its messages, where a target has it say anything. */
+static char *removed[] = {(char *)"X-*"}, *added[] = {(char *)"X-Office: Berlin"}, *senders[] = {(char *)"*"};
+static struct config_mapping mapping = {.from = (char *)"*", .to = (char *)"*@example.net"};
+static const struct config_from author = {.map = &mapping, .map_count = 1, .bind = true};
+static struct config_policy policy = {.from = &author,
+				      .removed = removed,
+				      .removed_count = 1,
+				      .added = added,
+				      .added_count = 1,
+				      .archive = (char *)"archive@a",
+				      .complete = true};
+static struct config_client_terms policy_terms
+	__attribute__((unused)) = {.policy = &policy, .senders = senders, .sender_count = 1};
 static struct network balancers = {.family = AF_INET, .prefix = 8, .octets = {127}};
 static struct network anybody = {.family = AF_INET};
 static struct config_listener listener = {.name = (char *)"lan", .proxies = &balancers, .xclients = &anybody};
@@ -49,7 +62,7 @@ static struct config_destination destinations[] = {{.name = (char *)"a"}, {.name
 static struct config config = {
 	.hostname = (char *)"relay.example.org",
 	.spool = {.message_size_max = 20000, .memory_max = 32 << 20},
-	.limits = {.connections = 10, .recipients_per_message = 5, .errors_per_session = 4},
+	.limits = {.connections = 10, .recipients_per_message = 5, .errors_per_session = 4, .hops = 100},
 	.timeouts = {.command_ns = 300 * CLOCK_NS_PER_S, .data_ns = 1800 * CLOCK_NS_PER_S},
 	.clients = &client,
 	.listeners = &listener,
@@ -84,7 +97,7 @@ static struct list lent;
 static struct {
 	bool kept;
 	size_t length;
-	uint8_t content[4 * HELD_MAX];
+	uint8_t content[24 * HELD_MAX];
 } stored;
 static struct question *asked; /* of the verifier, the oldest first */
 static unsigned verified;
@@ -471,6 +484,11 @@ void event_accepted(struct log *log, const struct event_message *m, struct span 
 	accepted++;
 }
 
+void event_archive_left_out(struct log *log, const struct event_archive *a)
+{
+	need(client.terms && a->problem && a->archive.length > 0);
+}
+
 void event_not_stored(struct log *log, const struct event_message *m, const char *error)
 {
 	need(m->recipients > 0 && error);
@@ -554,6 +572,7 @@ static void begin(int from)
 	pool_init(&receiver.names, 256, 1, 4);
 	pool_init(&receiver.reply_buffers, CAPACITY, 1, 4);
 	refusals_init(&receiver.refusals, 1);
+	refusals_init_quiet(&receiver.quiet, 1);
 	logins_init(&receiver.logins, 4);
 	pool_init(&store.submissions, sizeof(struct submission), 4, 100);
 	pool_init(&store.transfers, sizeof(struct transfer), 4, 100);

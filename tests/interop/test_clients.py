@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""tests/interop/test_clients.py - real clients hand mail to the relay: swaks, smtp-source, smtplib, msmtp."""
+"""tests/interop/test_clients.py - real clients hand mail to the relay: swaks, smtp-source, smtplib, msmtp; nmap tries
+to."""
 
 import os
 import shutil
@@ -76,8 +77,30 @@ def smtp_source():
         relay.terminate()
 
 
+@case
+def nmap_finds_no_open_relay():
+    """REL-01: what nmap tries of source routes, percent signs, quotes, bangs and empty senders, from a stranger; and
+    from a client for whose recipients there is no route."""
+    strangers = [{'name': 'others', 'networks': ['10.0.0.0/8']}]
+    routes = [{'recipient': '*@own.example', 'destination': 'next-hop'}]
+    for changes in ({'clients': strangers}, {'routes': routes}):
+        with Workspace() as work:
+            hop = work.own(NextHop())
+            relay = work.relay(work.configuration([hop.host], limits={'errors_per_session': 1000}, **changes))
+            host, port = relay.address
+            done = subprocess.run(['nmap', '-n', '-Pn', '-sT', '-p', str(port), '--script', '+smtp-open-relay',
+                                   '--script-args', 'smtp-open-relay.domain=scan.example', host],
+                                  capture_output=True, text=True, timeout=120)
+            check(done.returncode == 0, 'nmap: %s', done.stderr[-300:])
+            check('all tests failed' in done.stdout, 'nmap: %s', done.stdout[-500:])
+            tried = sum(event['stage'] == 'rcpt' for event in relay.events('refused'))
+            check(tried >= 16, '%d recipients were tried', tried)
+            relay.terminate()
+            equal(hop.arrivals, [], 'messages that arrived')
+
+
 if __name__ == '__main__':
-    for needed in ('swaks', 'msmtp'):
+    for needed in ('swaks', 'msmtp', 'nmap'):
         if not shutil.which(needed):
             print('skipped: run tests/install-peers clients first')
             sys.exit(77)

@@ -122,6 +122,24 @@ bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, u
 	       *recipient < LEDGER_RECIPIENTS_MAX;
 }
 
+bool ledger_is_archive(const struct ledger *ledger, const char *text, size_t length)
+{
+	const char *archive = ledger->config.archive;
+
+	return archive && length == strlen(archive) && memcmp(text, archive, length) == 0;
+}
+
+struct ledger_recipient *ledger_recipient(struct ledger *ledger, uint32_t sequence, unsigned recipient)
+{
+	if (sequence >= ledger->count)
+		return NULL;
+	if (recipient == LEDGER_ARCHIVE)
+		return ledger->config.archive ? &ledger->messages[sequence].archive : NULL;
+	return recipient < ledger->messages[sequence].recipient_count
+		       ? &ledger->messages[sequence].recipients[recipient]
+		       : NULL;
+}
+
 static const uint8_t *ledger_find_header(const uint8_t *content, size_t length)
 {
 	const uint8_t *at = content;
@@ -140,6 +158,45 @@ static void ledger_problem(struct ledger *ledger, const char *what, uint32_t seq
 			 (unsigned long long)world_now_ns());
 }
 
+/* What the relay has written behind the fields that were there: always the same for one message. */
+static bool ledger_written(struct ledger *ledger, uint32_t sequence, const char *fields, size_t length)
+{
+	char pattern[512], date[32], id[27];
+	uint64_t hash = 0;
+	int n = 0;
+
+	if (length >= sizeof(pattern))
+		return false;
+	memcpy(pattern, fields, length);
+	pattern[length] = '\0';
+	char expected[256];
+	snprintf(expected, sizeof(expected), "From: s%u@%s\r\nDate: ", sequence, ledger->config.author);
+	if (strncmp(pattern, expected, strlen(expected)) != 0 ||
+	    sscanf(pattern + strlen(expected),
+		   "%31[^\r]\r\nMessage-ID: <%26[0-9A-Z]@relay.example>\r\nTo: undisclosed-recipients:;%n", date, id,
+		   &n) != 2 ||
+	    strlen(expected) + (size_t)n + 2 != length)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (uint8_t)pattern[i]) * UINT64_C(0x100000001b3);
+	struct ledger_message *message = &ledger->messages[sequence];
+	if (message->header == 0)
+		message->header = hash;
+	return message->header == hash;
+}
+
+/* `expected` with some fields more at the end of its header. */
+static bool ledger_completed(struct ledger *ledger, uint32_t sequence, const char *expected, size_t wanted,
+			     const char *start, size_t length)
+{
+	size_t header = (size_t)((const char *)memmem(expected, wanted, "\r\n\r\n", 4) - expected) + 2;
+
+	if (length <= wanted || memcmp(start, expected, header) != 0 ||
+	    memcmp(start + header + length - wanted, expected + header, wanted - header) != 0)
+		return false;
+	return ledger_written(ledger, sequence, start + header, length - wanted);
+}
+
 bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length)
 {
 	size_t wanted;
@@ -148,7 +205,11 @@ bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_
 	bool good = start && (before == 0 || (before > 9 && memcmp(content, "Received:", 9) == 0));
 	if (good && sequence < ledger->count) {
 		uint8_t *expected = ledger_content(ledger, sequence, &wanted);
-		good = wanted == length - before && memcmp(expected, start, wanted) == 0;
+		if (ledger->config.author)
+			good = ledger_completed(ledger, sequence, (char *)expected, wanted, (const char *)start,
+						length - before);
+		else
+			good = wanted == length - before && memcmp(expected, start, wanted) == 0;
 		world_release(expected);
 	}
 	if (!good) {
@@ -193,12 +254,28 @@ static void ledger_count(const struct ledger_recipient *r, struct ledger_summary
 	out->missing += !r->delivered && !r->failed;
 }
 
+/* What was told of any of its recipients: the most that is true of a message. */
+static enum ledger_fate ledger_fate(const struct ledger_message *message)
+{
+	enum ledger_fate fate = LEDGER_UNSENT;
+
+	for (unsigned k = 0; k < message->recipient_count; k++)
+		fate = message->recipients[k].fate > fate ? message->recipients[k].fate : fate;
+	return fate;
+}
+
 void ledger_summarize(const struct ledger *ledger, struct ledger_summary *out)
 {
 	memset(out, 0, sizeof(*out));
-	for (uint32_t i = 0; i < ledger->count; i++)
+	for (uint32_t i = 0; i < ledger->count; i++) {
 		for (unsigned k = 0; k < LEDGER_RECIPIENTS_MAX; k++)
 			ledger_count(&ledger->messages[i].recipients[k], out);
+		if (ledger->config.archive) {
+			struct ledger_recipient archive = ledger->messages[i].archive;
+			archive.fate = ledger_fate(&ledger->messages[i]);
+			ledger_count(&archive, out);
+		}
+	}
 	out->altered = ledger->altered;
 	out->confused = ledger->confused;
 	out->notifications = ledger->notifications;

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LEDGER_RECIPIENTS_MAX = 12, LEDGER_DOMAINS_MAX = 4 };
+enum { LEDGER_RECIPIENTS_MAX = 12, LEDGER_DOMAINS_MAX = 4, LEDGER_ARCHIVE = LEDGER_RECIPIENTS_MAX + 1 };
 
 enum ledger_fate { LEDGER_UNSENT, LEDGER_REFUSED, LEDGER_UNKNOWN, LEDGER_ACCEPTED };
 
@@ -34,6 +34,8 @@ struct ledger_message {
 	struct ledger_recipient recipients[LEDGER_RECIPIENTS_MAX];
 	unsigned recipient_count;
 	unsigned notified;
+	struct ledger_recipient archive; /* number LEDGER_ARCHIVE, where there is one; its fate is the message's */
+	uint64_t header;                 /* hash of the one that arrived first, where the relay writes some of it */
 };
 
 struct ledger_config {
@@ -42,6 +44,8 @@ struct ledger_config {
 	unsigned recipients_max;                 /* 1..LEDGER_RECIPIENTS_MAX */
 	bool wishes;                             /* most messages ask for reports (RFC 3461) */
 	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
+	const char *archive;                     /* who gets a copy of each message; NULL: nobody */
+	const char *author; /* the domain that senders are mapped to; the relay then writes what the header lacks */
 };
 
 struct ledger {
@@ -65,6 +69,9 @@ enum { LEDGER_MESSAGE = LEDGER_RECIPIENTS_MAX };
 void ledger_wishes(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
 /* The reverse; false if it is no such address. */
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient);
+bool ledger_is_archive(const struct ledger *ledger, const char *text, size_t length);
+/* NULL: there is none of that number. */
+struct ledger_recipient *ledger_recipient(struct ledger *ledger, uint32_t sequence, unsigned recipient);
 
 /* A next hop got this content for `sequence`: is it right? Trace headers before it are allowed. */
 bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length);

@@ -48,6 +48,7 @@ struct hop_session {
 	unsigned mailbox; /* number from 1 of who is signed in; 0: nobody */
 	char token[32];   /* with which */
 	unsigned recipient_count, messages;
+	uint32_t sequence; /* of the message, as MAIL names it */
 	uint64_t heard_ns; /* the last command */
 	uint8_t *content;
 	size_t content_length, content_capacity;
@@ -147,11 +148,10 @@ static void hop_reset(struct hop_session *s)
 static struct ledger_recipient *hop_ledger_recipient(struct hop_session *s, const struct hop_recipient *r)
 {
 	struct ledger *ledger = s->hop->config.ledger;
-	if (r->sequence >= ledger->count || r->recipient >= ledger->messages[r->sequence].recipient_count) {
+	struct ledger_recipient *known = ledger_recipient(ledger, r->sequence, r->recipient);
+	if (!known)
 		ledger_confused(ledger, "a recipient nobody named", r->sequence);
-		return NULL;
-	}
-	return &ledger->messages[r->sequence].recipients[r->recipient];
+	return known;
 }
 
 static void hop_failed(struct hop_session *s, const struct hop_recipient *r)
@@ -296,6 +296,7 @@ static void hop_refuse_sender(struct hop_session *s, const char *line)
 		return;
 	for (unsigned i = 0; i < ledger->messages[sequence].recipient_count; i++)
 		ledger->messages[sequence].recipients[i].failed++;
+	ledger->messages[sequence].archive.failed++;
 }
 
 /* What is asked for reaches who offers DSN as it was said, and nobody else. */
@@ -331,6 +332,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 	unsigned sequence = 0;
 	if (sscanf(line + 10, "<s%u@", &sequence) == 1 && strstr(line, "@client.example>"))
 		hop_check_wishes(s, line, sequence, LEDGER_MESSAGE);
+	s->sequence = sequence;
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
@@ -380,10 +382,12 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 	if (s->mailbox)
 		actor_meter_add(&config->logins->recipients[s->mailbox - 1], 1);
 	bool ours = address && ledger_address_parse(address + 1, strlen(address + 1), &r.sequence, &r.recipient);
-	if (!ours && !s->null_sender)
-		ledger_confused(config->ledger, "a recipient nobody named", 0);
-	if (ours)
+	if (address && ledger_is_archive(config->ledger, address + 1, strcspn(address + 1, ">")))
+		r = (struct hop_recipient){.sequence = s->sequence, .recipient = LEDGER_ARCHIVE};
+	else if (ours)
 		hop_check_wishes(s, line, r.sequence, r.recipient);
+	else if (!s->null_sender)
+		ledger_confused(config->ledger, "a recipient nobody named", 0);
 	if (hop_refuses_setup(s, ACTOR_SETUP_RCPT, r.sequence)) {
 		hop_reply(s, config->setup_refused);
 	} else if (!s->null_sender && world_chance(config->rcpt_refused)) {

@@ -20,6 +20,7 @@ struct audit {
 	struct audit_recipient (*recipients)[LEDGER_RECIPIENTS_MAX];
 	uint64_t records;
 	bool read_only;
+	uint64_t archives; /* copies for the archive that are queued */
 };
 
 static void note_recipient(struct audit *audit, struct span address, uint8_t status)
@@ -28,6 +29,10 @@ static void note_recipient(struct audit *audit, struct span address, uint8_t sta
 	uint32_t sequence;
 	unsigned recipient;
 
+	if (ledger_is_archive(&audit->rig->ledger, address.data, address.length)) {
+		audit->archives += status == RECIPIENT_PENDING;
+		return;
+	}
 	if (!ledger_address_parse(address.data, address.length, &sequence, &recipient) ||
 	    sequence >= audit->rig->ledger.count) {
 		rig_fail(audit->rig, "the queue has a recipient that nobody named: %.*s", (int)address.length,
@@ -129,10 +134,30 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 		rig_fail(audit->rig, "TWICE in the queue: message %u recipient %u", sequence, k);
 }
 
+/* Each message that was taken has its copy, once as its recipients have theirs; what was not has none. */
+static void judge_archive(const struct audit *audit, bool ended)
+{
+	struct ledger *ledger = &audit->rig->ledger;
+
+	for (uint32_t i = 0; ledger->config.archive && ended && i < ledger->count; i++) {
+		const struct ledger_message *m = &ledger->messages[i];
+		bool taken = false;
+		for (unsigned k = 0; k < m->recipient_count; k++)
+			taken |= m->recipients[k].fate == LEDGER_ACCEPTED;
+		if (taken && !m->archive.delivered && !m->archive.failed)
+			rig_fail(audit->rig, "LOST: the archive has no copy of message %u", i);
+	}
+	if (ended && audit->archives > 0)
+		rig_fail(audit->rig, "STUCK: %llu copies for the archive are still queued",
+			 (unsigned long long)audit->archives);
+}
+
 static void judge_totals(struct rig *rig, bool ended)
 {
 	struct ledger_summary s;
-	uint64_t allowed = rig->counts.maybe_duplicates * rig->ledger.config.recipients_max + rig->window;
+	uint64_t allowed = rig->counts.maybe_duplicates *
+				   (rig->ledger.config.recipients_max + (rig->ledger.config.archive != NULL)) +
+			   rig->window;
 
 	ledger_summarize(&rig->ledger, &s);
 	if (s.altered || s.confused)
@@ -186,6 +211,14 @@ void rig_audit(struct rig *rig, bool ended)
 		for (unsigned k = 0; k < rig->ledger.messages[i].recipient_count; k++)
 			judge(&audit, i, k, ended);
 	}
+	judge_archive(&audit, ended);
 	judge_totals(rig, ended);
 	world_release(audit.recipients);
+}
+
+void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter)
+{
+	if (meter->over)
+		rig_fail(rig, "%s: %u times over, %llu where %llu are allowed", what, meter->over,
+			 (unsigned long long)meter->peak, (unsigned long long)meter->most);
 }

@@ -90,6 +90,8 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		.recipients_max = options->recipients_max ? options->recipients_max : 1,
 		.wishes = !options->plain,
 		.domains = {"a.example", "b.example", "c.example"},
+		.archive = options->archive,
+		.author = options->author,
 	};
 	struct world_config config;
 
@@ -500,13 +502,6 @@ static void add_pending(void *context, struct mail *m)
 		for (unsigned i = 0; d->place != DELIVERY_KEPT && i < m->recipients; i++)
 			*queued += mail_stands_in(m, d, i);
 	}
-}
-
-void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter)
-{
-	if (meter->over)
-		rig_fail(rig, "%s: %u times over, %llu where %llu are allowed", what, meter->over,
-			 (unsigned long long)meter->peak, (unsigned long long)meter->most);
 }
 
 uint64_t rig_queued(const struct rig *rig)

@@ -65,6 +65,8 @@ struct rig_options {
 	const char *retry;               /* YAML, or NULL */
 	/* In place of the rig's listeners and clients, and more keys: YAML. */
 	const char *listeners, *relaying, *more;
+	/* What those clients say, for the ledger. */
+	const char *archive, *author;
 	bool gone;              /* the second destination, and what leads there */
 	unsigned name;          /* the second destination has another, of so many; 0: "two" */
 	bool all_names;         /* and all those before are there, too */

@@ -71,6 +71,7 @@ static const struct scenario scenarios[] = {
 	{"paths", scenario_paths, 12},
 	{"pool_reload", scenario_pool_reload, 12},
 	{"sign_in", scenario_sign_in, 50},
+	{"policy", scenario_policy, 24},
 };
 /* clang-format on */
 

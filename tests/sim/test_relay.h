@@ -39,6 +39,8 @@ void scenario_limits(uint64_t seed);
 void scenario_day(uint64_t seed);
 void scenario_unwritten(uint64_t seed);
 
+/* test_relay_policy.c: messages that become others as they come in. */
+void scenario_policy(uint64_t seed);
 /* test_relay_pool.c: mailboxes, and the other path. */
 void scenario_pool(uint64_t seed);
 void scenario_spent(uint64_t seed);

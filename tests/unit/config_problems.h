@@ -107,7 +107,7 @@ static const struct {
 	 "users, "
 	 "listeners, certificates, devices, profile, allowed_senders, allowed_recipients, weight, priority, syntax, "
 	 "default_domain, "
-	 "line_endings, long_lines"},
+	 "line_endings, long_lines, add_missing_headers, remove_headers, add_headers, archive"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},
 	{"clients: [{ name: apps, listeners: [lam] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
@@ -125,8 +125,6 @@ static const struct {
 	 "t.yaml:1:55: line_endings: unknown value \"lf\": write one of reject, normalize, any"},
 	{"clients: [{ name: a, networks: [\"::1\"], long_lines: 998 }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:53: long_lines: unknown value \"998\": write one of keep, wrap"},
-	{"clients: [{ name: a, networks: [\"::1\"], add_missing_headers: true }]\n" HOST LISTENERS DESTINATIONS ROUTES,
-	 "t.yaml:1:41: add_missing_headers: not available in this version; remove it"},
 	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minute: 60 } }]\n" HOST LISTENERS
 		 DESTINATIONS ROUTES,
 	 "t.yaml:1:51: messages_per_minute: not available in this version; remove it"},

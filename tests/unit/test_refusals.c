@@ -57,6 +57,21 @@ static void test_peers(void)
 	CHECK_EQ(told("::ffff:192.0.2.1", 0, 1), 0);
 }
 
+/* Sessions that want nothing: a check every two seconds is ten lines an hour. */
+static void test_quiet(void)
+{
+	struct ring_address address = peer("192.0.2.1");
+	uint32_t untold = 0;
+	unsigned n = 0;
+
+	refusals_init_quiet(&refusals, 1);
+	for (uint64_t at = 0; at < 3600; at += 2)
+		n += told("192.0.2.1", at * CLOCK_NS_PER_S, 1);
+	CHECK_EQ(n, REFUSALS_QUIET_AN_HOUR);
+	CHECK(refusals_tell(&refusals, &address, 3600 * CLOCK_NS_PER_S, &untold));
+	CHECK_EQ(untold, 1800 - REFUSALS_QUIET_AN_HOUR);
+}
+
 /* However many addresses: what is told in all is bounded. */
 static void test_many(void)
 {
@@ -104,6 +119,7 @@ int main(void)
 {
 	RUN(test_bound);
 	RUN(test_peers);
+	RUN(test_quiet);
 	RUN(test_many);
 	RUN(test_command);
 	return check_end();

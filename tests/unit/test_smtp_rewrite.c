@@ -335,15 +335,6 @@ static void test_injection(void)
 	with_fields(&terms, "",
 		    "From: \"NX-Evil: 4\" <a@x>X-Evil: 3>\r\nReply-To: <e@xX-Evil: 5>\r\nDate: nowX-Evil: 1\r\n"
 		    "Message-ID: <1>X-Evil: 2\r\nX-A: bBcc: evil@x\r\nX-C: dbody\r\n");
-	CHECK(rewrite_field_problem("X-A: b\r\nBcc: evil@x") && rewrite_field_problem("X A: b"));
-	CHECK(rewrite_field_problem("X-A b") && rewrite_field_problem(": b") &&
-	      rewrite_field_problem("X-A: b\xc3\xbc"));
-	CHECK(rewrite_field_problem("Received: x") && rewrite_field_problem("FROM: x") &&
-	      rewrite_field_problem("X*: b"));
-	CHECK(!rewrite_field_problem("X-Office: Berlin") && !rewrite_field_problem("X-Empty:"));
-	CHECK(rewrite_name_problem("Rec*", 4) && rewrite_name_problem("*", 1) && rewrite_name_problem("", 0));
-	CHECK(rewrite_name_problem("received", 8) && !rewrite_name_problem("Received-SPF", 12));
-	CHECK(!rewrite_name_problem("X-*", 3) && !rewrite_name_problem("Reply-To", 8));
 }
 
 static void test_author(void)
