@@ -4,7 +4,9 @@
 #include "core/tools/device_sheet.h"
 
 #include <arpa/inet.h>
+#include <string.h>
 
+#include "core/config/client_index.h"
 #include "core/config/profile.h"
 
 /* In what ways this listener lets it in; enum profile_encryption, or'ed. */
@@ -56,11 +58,37 @@ static unsigned port_of(const struct config_listener *listener)
 								 : listener->address.v4.sin_port);
 }
 
+/* The entry of clients that lets it in; NULL: none does. */
+static const char *client_of(const struct config *config, const struct device_known *known,
+			     const struct config_listener *listener)
+{
+	const struct device *device = &known->device;
+	struct ring_address address = {.any = {.sa_family = device->family ? device->family : AF_INET}};
+	struct client_question question = {.address = &address, .device = true};
+	int client;
+
+	if (device->family == AF_INET)
+		memcpy(&address.v4.sin_addr, device->octets, sizeof(address.v4.sin_addr));
+	else if (device->family == AF_INET6)
+		memcpy(&address.v6.sin6_addr, device->octets, sizeof(address.v6.sin6_addr));
+	if (device->user[0])
+		question.user = device->user;
+	if (listener)
+		question.listener = (size_t)(listener - config->listeners);
+	client = client_index_find(config->index, &question);
+	return client >= 0 ? config->clients[client].name : NULL;
+}
+
 void device_sheet(const struct config *config, const struct device_known *known, FILE *out)
 {
 	struct device_way way = device_way(config, known);
 	const struct config_profile *profile = known->profile;
+	const char *client = client_of(config, known, way.listener);
 
+	if (client)
+		fprintf(out, "  let in by     %s, of clients\n", client);
+	else
+		fprintf(out, "  let in by     nobody: write devices: true in an entry of clients\n");
 	fprintf(out, "Type into the machine:\n");
 	fprintf(out, "  SMTP server   %s\n", config->hostname);
 	if (way.listener) {
@@ -89,11 +117,13 @@ bool device_sheet_json(const struct config *config, const struct device_known *k
 {
 	struct device_way way = device_way(config, known);
 	const struct config_profile *profile = known->profile;
+	const char *client = client_of(config, known, way.listener);
 	json_t *menu = json_array(), *sheet;
 
 	for (size_t i = 0; profile && i < profile->menu.count; i++)
 		(void)json_array_append_new(menu, json_string(profile->menu.list[i]));
-	sheet = json_pack("{s:s, s:o, s:s, s:s, s:o}", "server", config->hostname, "port",
+	sheet = json_pack("{s:o, s:s, s:o, s:s, s:s, s:o}", "client", client ? json_string(client) : json_null(),
+			  "server", config->hostname, "port",
 			  way.listener ? json_integer(port_of(way.listener)) : json_null(), "encryption",
 			  way.encryption, "sign_in", known->device.user, "menu", menu);
 	return json_object_set_new(json, "sheet", sheet) == 0;

@@ -315,7 +315,8 @@ def added_shown_and_removed():
             client.command('RCPT TO:<r@example.com>', 550)
         said = office.tool('add', 'Copier, 3rd floor', '--address', '127.1.0.9', '--profile', 'xerox-old', '--from',
                            'copier@example.net', '--owner', 'anna@example.net', '--place', 'by "the" kitchen')
-        for part in ('relay.example.org', 'encryption    none', 'Properties > Connectivity', 'copier@example.net',
+        for part in ('let in by     devices', 'relay.example.org',
+                     'encryption    none', 'Properties > Connectivity', 'copier@example.net',
                      'postrider reload'):
             check(part in said, '%s: %s', part, said)
         equal(os.listdir(office.directory), ['copier-3rd-floor.yaml'], 'files')
@@ -369,7 +370,10 @@ def a_wrong_entry_refuses_the_reload():
 @case
 def a_device_has_a_limit_of_its_own():
     with Office([{'name': 'a', 'address': '127.1.0.1', 'limits': {'connections': 2}},
-                 {'name': 'b', 'address': '127.1.0.2'}]) as office:
+                 {'name': 'b', 'address': '127.1.0.2'}, {'name': 'out', 'address': '::1'}],
+                clients=[{'name': 'office', 'networks': ['127.1.0.0/24'], 'devices': True}]) as office:
+        equal([office.tool('show', name, '--json')['sheet']['client'] for name in ('a', 'out')], ['office', None],
+              'who lets it in')
         with office.device('127.1.0.1') as one, office.device('127.1.0.1') as two:
             with Client(office.relay.address, source='127.1.0.1', greeting=False) as third:
                 equal(third.reply()[0], 421, 'a third connection')
