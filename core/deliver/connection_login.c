@@ -176,8 +176,8 @@ bool connection_login_refused(struct connection *c)
 	/* Where nobody else can be tried it may be this host alone that cannot tell who signs in. */
 	if (fact.code == 421 || (trouble == MAILBOX_LATER && o->mailboxes->count == 1))
 		return false;
-	if (trouble == MAILBOX_REFUSED)
-		mailbox_turned_away(c->mailbox, true, o->shard->now_ns);
+	/* "Too many login attempts" is a 454. */
+	mailbox_turned_away(c->mailbox, true, o->shard->now_ns);
 	again_ns = mailbox_troubled(c->mailbox, trouble, c->mailbox_probe, o->shard->now_ns, &tell);
 	if (ruling.action == ACTION_LEAVE_MAILBOX) {
 		mailbox_not_before(c->mailbox, o->shard->now_ns + ruling.slow_s * CLOCK_NS_PER_S);

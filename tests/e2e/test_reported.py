@@ -6,6 +6,7 @@ up for longer than it has to be.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -275,6 +276,94 @@ def the_mailbox_server_is_elsewhere_now():
         office.wait_taken(20)
         equal(relay.count['setup_refused'], 0, 'alarms')
         all_is_well(relay, office, deferred=None)
+
+
+@case
+def left_out_after_many_errors():
+    """learn.microsoft.com, continuous error throttling: "550 5.2.252 Sender throttled ..." is about what was sent by
+    the mailbox before, by whomever. The message at hand goes by another, and none fails."""
+    for at, said in ((('END', 'BDAT'), '550 5.2.252 Sender throttled due to continuous send as denied errors.'),
+                     (('RCPT',), '550 5.2.254 Sender throttled due to continuous too many recipients errors.')):
+        with Workspace() as work:
+            def script(stage, session, argument, at=at, said=said):
+                return said if stage in at and session.who() == 'box0@contoso.com' else None
+
+            office = office_of(work, 2, script=script)
+            relay = relay_of(work, office)
+            send(relay, range(30))
+            office.wait_taken(30)
+            told = eventually(lambda relay=relay: relay.events('mailbox_refused'), 'the event')
+            equal([event['mailbox'] for event in told], ['box0@contoso.com'], 'who is left out')
+            check(told[0]['again_ms'] > 600000, 'too soon: %s', told)
+            all_is_well(relay, office, None)
+
+
+@case
+def many_wrong_passwords():
+    """MicrosoftDocs/azure-docs#76807, TREVORspray#51: whoever tries many accounts with wrong passwords is locked out by
+    his address. Forty mailboxes whose password was changed are not forty refused logins in a second."""
+    with Workspace() as work:
+        office = office_of(work, 40)
+        for box in office.mailboxes.values():
+            box.password = 'another'
+        relay = relay_of(work, office, {'connections': 3})
+        send(relay, range(40))
+        eventually(lambda: len(office.logins) >= 4, 'some are said', 60)
+        times = [when for when, *_ in office.logins[:4]]
+        check(times[3] - times[1] > 2.5, 'three pauses: %s', times)
+        equal(len({box for _, box, *_ in office.logins}), len(office.logins), 'mailboxes that were tried')
+        # One reload after they are right, and all of it goes.
+        for box in office.mailboxes.values():
+            box.password = PASSWORD
+        office.forget_refusals()
+        relay.process.send_signal(signal.SIGHUP)
+        office.wait_taken(40)
+        all_is_well(relay, office)
+
+
+@case
+def too_many_logins():
+    """nodemailer/nodemailer#1388, corecode/dma#72: "454 4.7.0 Too many login attempts" is no reason to try all the
+    others at once. Whoever is signed in goes on."""
+    with Workspace() as work:
+        office = office_of(work, 12)
+        left = [5]
+
+        def script(stage, session, argument):
+            if stage == 'AUTH' and left[0] > 0:
+                left[0] -= 1
+                return '454 4.7.0 Too many login attempts, please try again later.'
+            return None
+
+        office.script_of_test = script
+        relay = relay_of(work, office)
+        send(relay, range(12))
+        office.wait_taken(12)
+        times = [when for when, *_ in office.logins[:6]]
+        check(times[4] - times[1] > 5.5, 'pauses that grow: %s', times)
+        all_is_well(relay, office)
+
+
+@case
+def a_secret_that_was_mended():
+    """SELISEdigitalplatforms/blocks-logic#263, AADSTS7000222: the application's secret has ended, and a new one is
+    written into its file. Nobody reloads; the mail flows within a minute, and no login was said meanwhile."""
+    with Workspace() as work:
+        endpoint = work.own(TokenEndpoint(Certificates()))
+        endpoint.application(APPLICATION, secret='new')
+        office = office_of(work, 2, mechanisms=('XOAUTH2',), tokens=endpoint.tokens)
+        secret = work.write('secret', 'old\n')
+        os.chmod(secret, 0o600)
+        relay = relay_of(work, office, destination={
+            'auth': {'mechanism': 'xoauth2'},
+            'oauth': {'client_id': APPLICATION, 'client_secret_file': secret, 'token_url': endpoint.url,
+                      'ca_file': endpoint.ca_file, 'scope': 'https://outlook.office365.com/.default'}})
+        send(relay, range(5))
+        eventually(lambda: relay.events('mailbox_refused'), 'the event')
+        equal(office.logins, [], 'logins')
+        work.write('secret', 'new\n')
+        office.wait_taken(5)
+        all_is_well(relay, office)
 
 
 if __name__ == '__main__':

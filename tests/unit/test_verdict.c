@@ -114,6 +114,7 @@ static const struct {
 #define FAILS VERDICT_FAIL, 0, REASON_NONE
 #define DEFERS VERDICT_DEFER, 0, REASON_NONE
 #define SLOWS(scope) VERDICT_DEFER, scope, REASON_NONE
+#define LEAVES VERDICT_DEFER, 0, REASON_NONE
 	/* Microsoft 365 and Exchange. */
 	{STAGE_RCPT, 550,
 	 "5.7.64 TenantAttribution; Relay Access Denied [VE1EUR01FT049.eop-EUR01.prod.protection.outlook.com]",
@@ -168,6 +169,14 @@ static const struct {
 	{STAGE_RCPT, 550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain", MESSAGE(REASON_RELAY)},
 	{STAGE_RCPT, 550, "5.7.1 Unable to relay", MESSAGE(REASON_RELAY)},
 	{STAGE_CONTENT, 554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", DEFERS},
+	{STAGE_CONTENT, 550, "5.2.251 Sender throttled due to continuous mailbox full errors.", LEAVES},
+	{STAGE_CONTENT, 550, "5.2.252 Sender throttled due to continuous send as denied errors.", LEAVES},
+	{STAGE_CONTENT, 550, "5.2.253 Sender throttled due to continuous invalid license errors.", LEAVES},
+	/* Not too many of this message. */
+	{STAGE_RCPT, 550, "5.2.254 Sender throttled due to continuous too many recipients errors.", LEAVES},
+	{STAGE_MAIL, 550, "5.2.255 Sender throttled due to continuous invalid recipients errors.", LEAVES},
+	{STAGE_CONTENT, 421, "4.4.2 Message submission rate for this client has exceeded the configured limit",
+	 SLOWS(SCOPE_HOST)},
 	{STAGE_CONTENT, 550, "5.1.90 Your message can't be sent because you've reached your daily limit for message",
 	 SLOWS(SCOPE_MAILBOX)},
 	{STAGE_RCPT, 550, "5.7.233 Your message can't be sent because your tenant exceeded its daily limit for sending",
