@@ -13,7 +13,7 @@
 
 /* All mailboxes were looked at for one that may have a connection: not again before so much time for each, so that a
  * thousand are not looked at for every message. */
-#define LOOK_NS (CLOCK_NS_PER_MS / 10)
+#define LOOK_NS (CLOCK_NS_PER_MS / 2)
 
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
 
