@@ -1,12 +1,20 @@
 /*
  * content_blocks.c - see content_blocks.h. A block is turned into bit masks (bit n: octet n).
+ *
+ * On x86-64 it is compiled twice, the second time for AVX2 and as content_blocks_avx2: content.c chooses.
  */
 #include "core/smtp/content_blocks.h"
 
 #include <string.h>
 
-#if defined(__SSE2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
+#if defined(__AVX2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
+#include <immintrin.h>
+#elif defined(__SSE2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
 #include <emmintrin.h>
+#endif
+
+#ifndef CONTENT_BLOCKS
+#define CONTENT_BLOCKS content_blocks_plain
 #endif
 
 enum { BLOCK = CONTENT_BLOCK };
@@ -16,7 +24,32 @@ struct block {
 	bool nul, high;       /* whether there are any */
 };
 
-#if defined(__SSE2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
+#if defined(__AVX2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
+
+static inline uint64_t block_mask(const __m256i v[2], char octet)
+{
+	const __m256i wanted = _mm256_set1_epi8(octet);
+	uint64_t a = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v[0], wanted));
+	uint64_t b = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v[1], wanted));
+
+	return a | b << 32;
+}
+
+static inline void block_read(const uint8_t *in, struct block *block)
+{
+	__m256i v[2], least;
+
+	for (unsigned i = 0; i < 2; i++)
+		v[i] = _mm256_loadu_si256((const __m256i *)(const void *)(in + 32 * i));
+	least = _mm256_min_epu8(v[0], v[1]);
+	block->cr = block_mask(v, '\r');
+	block->lf = block_mask(v, '\n');
+	block->dot = block_mask(v, '.');
+	block->nul = _mm256_movemask_epi8(_mm256_cmpeq_epi8(least, _mm256_setzero_si256())) != 0;
+	block->high = _mm256_movemask_epi8(_mm256_or_si256(v[0], v[1])) != 0;
+}
+
+#elif defined(__SSE2__) && !defined(POSTRIDER_CONTENT_PORTABLE)
 
 static inline uint64_t block_mask(const __m128i v[4], char octet)
 {
@@ -201,4 +234,4 @@ static size_t check(struct content_encoder *encoder, const uint8_t *in, size_t l
 	return i;
 }
 
-const struct content_blocks content_blocks_plain = {scan, look, encode, check};
+const struct content_blocks CONTENT_BLOCKS = {scan, look, encode, check};

@@ -34,6 +34,6 @@ struct content_blocks {
 	/* BROKEN where there was a violation. */
 	size_t (*check)(struct content_encoder *encoder, const uint8_t *in, size_t length);
 };
-extern const struct content_blocks content_blocks_plain;
+extern const struct content_blocks content_blocks_plain, content_blocks_avx2;
 
 #endif
