@@ -72,6 +72,28 @@ static char *log_put(char *out, const void *data, size_t length)
 	return out + length;
 }
 
+/* Most keys have four octets to sixteen: two that may overlap are copied without a call. */
+static char *log_put_short(char *out, const char *text, size_t length)
+{
+	uint64_t first, last;
+	uint32_t front, back;
+
+	if (length > 16 || length < 4)
+		return log_put(out, text, length);
+	if (length >= 8) {
+		memcpy(&first, text, 8);
+		memcpy(&last, text + length - 8, 8);
+		memcpy(out, &first, 8);
+		memcpy(out + length - 8, &last, 8);
+	} else {
+		memcpy(&front, text, 4);
+		memcpy(&back, text + length - 4, 4);
+		memcpy(out, &front, 4);
+		memcpy(out + length - 4, &back, 4);
+	}
+	return out + length;
+}
+
 /* Writes exactly two digits; value < 100. */
 static char *log_put_pair(char *out, unsigned value)
 {
@@ -244,10 +266,8 @@ void log_begin_at(struct log_event *e, struct log *log, enum log_level level, co
  * Appends `,"key":` if then `value_size` octets of value fit as well. Keys are constants of ours and need
  * no escaping. NULL: nothing was written, the event is marked truncated (or goes nowhere).
  */
-static char *log_key(struct log_event *e, const char *key, size_t value_size)
+static char *log_key(struct log_event *e, const char *key, size_t length, size_t value_size)
 {
-	size_t length = strlen(key);
-
 	if (e->log == NULL)
 		return NULL;
 	assert(e->log->open);
@@ -259,7 +279,7 @@ static char *log_key(struct log_event *e, const char *key, size_t value_size)
 	if (out[-1] != '{')
 		*out++ = ',';
 	*out++ = '"';
-	out = log_put(out, key, length);
+	out = log_put_short(out, key, length);
 	*out++ = '"';
 	*out++ = ':';
 	return out;
@@ -423,9 +443,9 @@ static char *log_escape(char *out, const char *limit, const uint8_t *text, size_
 	return out;
 }
 
-void log_string(struct log_event *e, const char *key, const void *text, size_t length)
+void log_string_of(struct log_event *e, const char *key, size_t key_length, const void *text, size_t length)
 {
-	char *out = log_key(e, key, 2);
+	char *out = log_key(e, key, key_length, 2);
 
 	if (out == NULL)
 		return;
@@ -435,30 +455,25 @@ void log_string(struct log_event *e, const char *key, const void *text, size_t l
 	e->out = out;
 }
 
-void log_text(struct log_event *e, const char *key, const char *text)
+void log_number_of(struct log_event *e, const char *key, size_t key_length, uint64_t value)
 {
-	log_string(e, key, text, strlen(text));
-}
-
-void log_number(struct log_event *e, const char *key, uint64_t value)
-{
-	char *out = log_key(e, key, LOG_DIGITS_MAX);
+	char *out = log_key(e, key, key_length, LOG_DIGITS_MAX);
 
 	if (out != NULL)
 		e->out = log_put_number(out, value);
 }
 
-void log_signed(struct log_event *e, const char *key, int64_t value)
+void log_signed_of(struct log_event *e, const char *key, size_t key_length, int64_t value)
 {
-	char *out = log_key(e, key, 1 + LOG_DIGITS_MAX);
+	char *out = log_key(e, key, key_length, 1 + LOG_DIGITS_MAX);
 
 	if (out != NULL)
 		e->out = log_put_signed(out, value);
 }
 
-void log_bool(struct log_event *e, const char *key, bool value)
+void log_bool_of(struct log_event *e, const char *key, size_t key_length, bool value)
 {
-	char *out = log_key(e, key, strlen("false"));
+	char *out = log_key(e, key, key_length, strlen("false"));
 
 	if (out != NULL)
 		e->out = value ? log_put(out, "true", 4) : log_put(out, "false", 5);
@@ -466,7 +481,7 @@ void log_bool(struct log_event *e, const char *key, bool value)
 
 void log_json(struct log_event *e, const char *key, const char *json, size_t length)
 {
-	char *out = log_key(e, key, length);
+	char *out = log_key(e, key, strlen(key), length);
 
 	if (out != NULL)
 		e->out = log_put(out, json, length);
@@ -475,7 +490,7 @@ void log_json(struct log_event *e, const char *key, const char *json, size_t len
 void log_time(struct log_event *e, const char *key, uint64_t wall_ns)
 {
 	unsigned ms = (unsigned)(wall_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS);
-	char *out = log_key(e, key, LOG_STAMP_SIZE + sizeof("\".000Z\""));
+	char *out = log_key(e, key, strlen(key), LOG_STAMP_SIZE + sizeof("\".000Z\""));
 
 	if (out == NULL)
 		return;
@@ -491,7 +506,7 @@ void log_time(struct log_event *e, const char *key, uint64_t wall_ns)
 void log_list_begin(struct log_event *e, const char *key)
 {
 	/* Room for what closes it is set aside. */
-	char *out = log_key(e, key, strlen("[]}"));
+	char *out = log_key(e, key, strlen(key), strlen("[]}"));
 
 	if (out == NULL)
 		return;

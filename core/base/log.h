@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { LOG_EVENT_MAX = 4096, LOG_STRING_MAX = 512 };
 
@@ -50,11 +51,11 @@ void log_free(struct log *log);
 /* Of level info. */
 void log_begin(struct log_event *e, struct log *log, const char *event);
 void log_begin_at(struct log_event *e, struct log *log, enum log_level level, const char *event);
-void log_string(struct log_event *e, const char *key, const void *text, size_t length);
-void log_text(struct log_event *e, const char *key, const char *text); /* NUL-terminated */
-void log_number(struct log_event *e, const char *key, uint64_t value);
-void log_signed(struct log_event *e, const char *key, int64_t value);
-void log_bool(struct log_event *e, const char *key, bool value);
+static inline void log_string(struct log_event *e, const char *key, const void *text, size_t length);
+static inline void log_text(struct log_event *e, const char *key, const char *text); /* NUL-terminated */
+static inline void log_number(struct log_event *e, const char *key, uint64_t value);
+static inline void log_signed(struct log_event *e, const char *key, int64_t value);
+static inline void log_bool(struct log_event *e, const char *key, bool value);
 /* A time by the wall clock, as in "time". */
 void log_time(struct log_event *e, const char *key, uint64_t wall_ns);
 void log_end(struct log_event *e);
@@ -72,5 +73,37 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
 void log_writer_stop(struct log_writer *writer);
 /* Moves what is there into `fd` now, on the caller's thread (before threads run, in simulation). */
 void log_drain(struct log *log, int fd);
+
+/* ---- what is above, where the key is a literal and its length is known ---- */
+
+void log_string_of(struct log_event *e, const char *key, size_t key_length, const void *text, size_t length);
+void log_number_of(struct log_event *e, const char *key, size_t key_length, uint64_t value);
+void log_signed_of(struct log_event *e, const char *key, size_t key_length, int64_t value);
+void log_bool_of(struct log_event *e, const char *key, size_t key_length, bool value);
+
+static inline void log_string(struct log_event *e, const char *key, const void *text, size_t length)
+{
+	log_string_of(e, key, strlen(key), text, length);
+}
+
+static inline void log_text(struct log_event *e, const char *key, const char *text)
+{
+	log_string_of(e, key, strlen(key), text, strlen(text));
+}
+
+static inline void log_number(struct log_event *e, const char *key, uint64_t value)
+{
+	log_number_of(e, key, strlen(key), value);
+}
+
+static inline void log_signed(struct log_event *e, const char *key, int64_t value)
+{
+	log_signed_of(e, key, strlen(key), value);
+}
+
+static inline void log_bool(struct log_event *e, const char *key, bool value)
+{
+	log_bool_of(e, key, strlen(key), value);
+}
 
 #endif
