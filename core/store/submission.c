@@ -292,10 +292,13 @@ static void lend(struct submission *m, struct loan *loan, enum loan_kind kind)
 /* Before the first block goes to its owners. A header that is longer than a block is not searched further. */
 static void note_message_id(struct submission *m)
 {
-	if (m->content_before > 0 || !m->letter.first || !m->shard->config->log_messages)
+	const struct block *first = m->letter.first;
+
+	if (m->content_before > 0 || !first || !m->shard->config->log_messages)
 		return;
-	m->field_length = (uint8_t)header_value((const char *)m->letter.first->data, m->letter.first->length,
-						"message-id", m->field, sizeof(m->field));
+	m->field_length =
+		(uint8_t)header_value((const char *)first->data + m->own_length, first->length - m->own_length,
+				      "message-id", m->field, sizeof(m->field));
 }
 
 bool submission_flush_part(struct submission *m)

@@ -89,6 +89,7 @@ struct submission {
 	unsigned transfer_count, unanswered, parts_out;
 	int result;
 	uint8_t field_length;
+	uint16_t own_length; /* octets at the beginning of the content that are not the client's */
 	uint32_t tail_length;
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
 	struct share shares_inline[SUBMISSION_SHARES_INLINE];
