@@ -12,6 +12,10 @@ enum quirk {
 	QUIRK_ANY_ENDINGS = 1 << 1,
 	/* Lines longer than 998 octets go on in the next one. */
 	QUIRK_LONG_LINES = 1 << 2,
+	/* Date and Message-ID are missing: they are added, as by add_missing_headers. Of profiles. */
+	QUIRK_MISSING_HEADERS = 1 << 3,
+	/* Of devices' profiles: whoever it says it is, its mail goes as from the device's `from`, under its name. */
+	QUIRK_OWN_FROM = 1 << 4,
 };
 
 #endif

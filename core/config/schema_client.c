@@ -14,6 +14,7 @@
 #include "core/config/client_index.h"
 #include "core/config/network_file.h"
 #include "core/config/profile.h"
+#include "core/config/quirks.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_policy.h"
@@ -212,7 +213,9 @@ static bool take_profile(struct reader *r, struct config_client *client, const y
 	if (client->profile == 0)
 		return true;
 	profile = &r->config->profiles[client->profile - 1];
-	client->quirks |= profile->quirks;
+	client->quirks |= profile->quirks & ~QUIRK_OWN_FROM;
+	if (reader_find(r, node, "add_missing_headers") != NULL)
+		client->quirks &= (uint8_t)~QUIRK_MISSING_HEADERS;
 	if (reader_find(r, node, "syntax") == NULL)
 		client->syntax = profile->syntax;
 	return true;

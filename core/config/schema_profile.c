@@ -11,6 +11,7 @@
 #include "core/config/nested.h"
 #include "core/config/preset_list.h"
 #include "core/config/profile.h"
+#include "core/config/quirks.h"
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_quirk.h"
@@ -81,6 +82,22 @@ static const struct reader_choice versions[] = {
 	{NULL, 0, false},
 };
 
+static const struct reader_choice froms[] = {
+	{"keep", 0, false},
+	{"device", QUIRK_OWN_FROM, false},
+	{NULL, 0, false},
+};
+
+static bool read_missing(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	static const struct reader_field word = {.name = "add_missing_headers"};
+	bool missing = false, ok = reader_boolean(r, &word, value, &missing);
+
+	((struct config_profile *)object)->quirks |= missing ? QUIRK_MISSING_HEADERS : 0;
+	return ok;
+}
+
 #define PROFILE(member) offsetof(struct config_profile, member)
 /* Not by the macros of the schema: these are no keys of the configuration. */
 static const struct reader_field profile_fields[] = {
@@ -92,6 +109,8 @@ static const struct reader_field profile_fields[] = {
 	{.name = "encryption", .read = read_encryption},
 	{.name = "tls", .read = reader_choice_word, .offset = PROFILE(tls), .detail = versions},
 	{.name = "syntax", .read = reader_choice_word, .offset = PROFILE(syntax), .detail = syntaxes},
+	{.name = "add_missing_headers", .read = read_missing},
+	{.name = "from", .read = schema_quirk, .offset = PROFILE(quirks), .detail = froms},
 	{.name = "line_endings", .read = schema_quirk, .offset = PROFILE(quirks), .detail = schema_line_endings},
 	{.name = "long_lines", .read = schema_quirk, .offset = PROFILE(quirks), .detail = schema_long_lines},
 	FIELDS_END,

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/config/config.h"
+#include "core/receive/policy.h"
 #include "core/receive/session_private.h"
 #include "core/receive/tell.h"
 
@@ -25,7 +26,8 @@ static bool is_recipient(const struct submission *m, struct span address)
 
 void receive_archive(struct session *s)
 {
-	const struct config_policy *policy = receive_policy(s);
+	struct policy_room both;
+	const struct config_policy *policy = receive_policy(s, &both);
 	struct submission *m = s->message;
 	const struct config_route *route;
 	const char *problem = NULL;

@@ -16,6 +16,9 @@
 
 #include "core/base/line.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
+#include "core/config/quirks.h"
+#include "core/receive/policy.h"
 #include "core/receive/session_private.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
@@ -30,11 +33,37 @@ static const struct config_client_terms *terms_of(const struct session *s)
 	return s->client >= 0 ? s->snapshot->config->clients[s->client].terms : NULL;
 }
 
-const struct config_policy *receive_policy(const struct session *s)
+/* Whoever it says it is: what its entry in the inventory says it is. */
+static void put_device(const struct session *s, struct policy_room *room)
+{
+	struct device device;
+
+	device_table_get(s->snapshot->config->devices, (size_t)s->device, &device);
+	if (device.from[0] == '\0')
+		return;
+	if (room->policy.from)
+		room->from = *room->policy.from;
+	room->from.address = (char *)(uintptr_t)device.from;
+	room->from.name = (char *)(uintptr_t)device.name;
+	room->from.map_count = 0;
+	room->policy.from = &room->from;
+}
+
+const struct config_policy *receive_policy(const struct session *s, struct policy_room *room)
 {
 	const struct config_client_terms *terms = terms_of(s);
+	const struct config_policy *policy = terms ? terms->policy : NULL;
+	unsigned quirks = receive_quirks(s);
 
-	return terms ? terms->policy : NULL;
+	if (!(quirks & (QUIRK_MISSING_HEADERS | QUIRK_OWN_FROM)))
+		return policy;
+	*room = (struct policy_room){.policy = {.complete = false}};
+	if (policy)
+		room->policy = *policy;
+	room->policy.complete |= (quirks & QUIRK_MISSING_HEADERS) != 0;
+	if (quirks & QUIRK_OWN_FROM)
+		put_device(s, room);
+	return &room->policy;
 }
 
 /* ---- senders ------------------------------------------------------------------------------------------------- */
@@ -79,7 +108,8 @@ static bool mapped(const struct config_from *from, struct span address, char *ro
 
 void receive_map_sender(const struct session *s, char *room, struct span *sender)
 {
-	const struct config_policy *policy = receive_policy(s);
+	struct policy_room both;
+	const struct config_policy *policy = receive_policy(s, &both);
 
 	/* Reports have none, and keep none (RFC 5321 4.5.5). */
 	if (policy && policy->from && sender->length > 0)
@@ -95,7 +125,8 @@ static bool wants_header(const struct config_policy *policy)
 
 void receive_policy_begin(struct session *s)
 {
-	const struct config_policy *policy = receive_policy(s);
+	struct policy_room both;
+	const struct config_policy *policy = receive_policy(s, &both);
 
 	s->message->header_held = policy && wants_header(policy);
 }
@@ -203,7 +234,8 @@ static const char *refusal_of(enum authorship authorship)
  * will see. One who is not named is the sender, where missing fields are written. */
 static const char *unbound(const struct session *s, struct span header, struct span made)
 {
-	const struct config_policy *policy = receive_policy(s);
+	struct policy_room both;
+	const struct config_policy *policy = receive_policy(s, &both);
 	enum authorship authorship;
 
 	if (!policy->from || !policy->from->bind)
@@ -222,7 +254,8 @@ static bool is_line_end(struct span text, size_t at)
 /* `text`: a copy of what has come. */
 static void rewrite(struct session *s, struct span text, size_t end)
 {
-	const struct config_policy *policy = receive_policy(s);
+	struct policy_room both;
+	const struct config_policy *policy = receive_policy(s, &both);
 	struct submission *m = s->message;
 	struct span sender = {m->letter.text, m->letter.sender_length};
 	struct rewrite_fields fields = {.removed = policy->removed,

@@ -1,8 +1,7 @@
 /*
  * core/receive/quirks.c - what a session is forgiven because its client's entry, or its device's profile, says so
- * (core/config/quirks.h). Content
- * is repaired here, between the scanner and the blocks it is kept in: nothing behind ever sees a line that does not end
- * in CRLF. A session without quirks costs one look.
+ * (core/config/quirks.h). Content is repaired here, between the scanner and the blocks it is kept in: nothing behind
+ * ever sees a line that does not end in CRLF. A session without quirks costs one look.
  */
 #include "core/config/quirks.h"
 

@@ -126,8 +126,6 @@ size_t receive_chunk(struct session *s, const uint8_t *data, size_t length);
 
 /* policy.c */
 
-/* What its client's entry says of its messages; NULL: nothing. */
-const struct config_policy *receive_policy(const struct session *s);
 /* The sender in MAIL becomes another one where the client's entry says so; in `room`, of CONFIG_ADDRESS_MAX octets. */
 void receive_map_sender(const struct session *s, char *room, struct span *sender);
 /* Content begins: is its header held back? */

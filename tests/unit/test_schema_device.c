@@ -98,7 +98,7 @@ static void test_taken(void)
 	CHECK_EQ(device.line, 2);
 	CHECK_EQ(c->profile_count, 1);
 	CHECK_STR(c->profiles[device.profile - 1].name, "old");
-	CHECK_EQ(c->profiles[0].quirks, QUIRK_LINE_ENDINGS | QUIRK_LONG_LINES);
+	CHECK_EQ(c->profiles[0].quirks, QUIRK_LINE_ENDINGS | QUIRK_LONG_LINES | QUIRK_MISSING_HEADERS);
 	CHECK(address_text_numeric("::ffff:10.20.3.14", 1, &address));
 	CHECK_EQ(device_table_of_address(c->devices, &address), 0);
 	CHECK(address_text_numeric("2001:db8::1", 1, &address));
@@ -193,7 +193,8 @@ static void test_profile_of_client(void)
 		return;
 	CHECK_EQ(c->clients[0].syntax, CONFIG_SYNTAX_STRICT);
 	CHECK_EQ(c->clients[1].syntax, CONFIG_SYNTAX_TOLERANT);
-	CHECK_EQ(c->clients[2].quirks, QUIRK_LINE_ENDINGS | QUIRK_ANY_ENDINGS | QUIRK_LONG_LINES);
+	CHECK_EQ(c->clients[2].quirks,
+		 QUIRK_LINE_ENDINGS | QUIRK_ANY_ENDINGS | QUIRK_LONG_LINES | QUIRK_MISSING_HEADERS);
 	CHECK_EQ(c->profile_count, 2);
 	config_free(c);
 }
