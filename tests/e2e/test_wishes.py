@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import ALL_EXTENSIONS, Certificates, Client, NextHop, Workspace, case, check, equal  # noqa: E402
 from harness import eventually, free_port, message  # noqa: E402
+from office365 import Mailbox, Office365  # noqa: E402
 
 DSN = ALL_EXTENSIONS + ('DSN',)
 STRICT = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'syntax': 'strict'}]
@@ -68,7 +69,7 @@ def reports_are_asked_for_at_the_next_hop():
 
 
 @case
-def reports_survive_kills():
+def i1_reports_survive_kills():
     """What was answered with 250 keeps all it asked for, killed as often as one likes."""
     with Workspace() as work:
         port = free_port()
@@ -89,7 +90,7 @@ def reports_survive_kills():
 
 
 @case
-def wrong_parameters():
+def par02_wrong_parameters():
     """PAR-02: from who must be strict 501, and 555 for what is not known; the session goes on. A device's are let go
     where they are no values."""
     wrong = (('MAIL FROM:<a@example.net> RET=ALL', 501), ('MAIL FROM:<a@example.net> RET=FULL RET=FULL', 501),
@@ -211,7 +212,7 @@ def ended(relay, result, count=1):
 
 
 @case
-def require_tls_is_kept():
+def i6_require_tls_is_kept():
     """I6: over TLS that is verified, to a host that offers it: said there again; others beside it go without."""
     with Strict() as place:
         hop = place.hop()
@@ -224,7 +225,7 @@ def require_tls_is_kept():
 
 
 @case
-def require_tls_is_never_weakened():
+def i6_require_tls_is_never_weakened():
     """I6: not to a host that does not offer it, whose certificate is not verified, or in clear: that message fails with
     5.7.30 and nothing of it is said, while those beside it go on over the same connection."""
     for offers, mode, why in ((False, 'verify', 'does not offer'), (True, 'required', 'not verified'),
@@ -245,7 +246,7 @@ def require_tls_is_never_weakened():
 
 
 @case
-def require_tls_by_the_other_path():
+def i6_require_tls_by_the_other_path():
     """I6: a fallback is asked the same; a rule may send what its own path cannot carry by the other."""
     rules = [{'enhanced': '5.7.30', 'text': '*REQUIRETLS*', 'do': 'other_path'}]
     for good in (True, False):
@@ -278,7 +279,30 @@ def require_tls_by_the_other_path():
 
 
 @case
-def require_tls_survives_kills():
+def i6_require_tls_by_mailboxes():
+    """I6: signed in, too, under the mailbox's name or as the sender: the provider does not offer REQUIRETLS."""
+    for sender in ('mailbox', 'match'):
+        with Strict() as place:
+            office = place.work.own(Office365(place.certificates, [Mailbox('scan@contoso.com', 'secret',
+                                                                           ['sender@example.net'])],
+                                              mechanisms=('LOGIN',), messages=1000000))
+            os.chmod(place.work.write('password', 'secret'), 0o600)
+            mailbox = {'user': 'scan@contoso.com'}
+            if sender == 'match':
+                mailbox['senders'] = ['sender@example.net']
+            relay = place.relay({
+                'name': 'office', 'hosts': [office.host], 'sender': sender, 'mailboxes': [mailbox],
+                'auth': {'mechanism': 'login', 'password_file': 'password'},
+                'tls': {'mode': 'verify', 'ca_file': place.certificates.ca, 'server_name': Office365.name}})
+            place.send(relay, (1, False), (2, True), (3, False))
+            office.wait_arrivals(2)
+            check('does not offer' in ended(relay, 'failed')[0]['reply'], 'failed')
+            equal(sorted(office.sequences()), [1, 3], 'messages')
+            relay.terminate()
+
+
+@case
+def i6_require_tls_survives_kills():
     """I6: a message found on the disk is as strict as it was."""
     with Strict() as place:
         port = free_port()

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """tests/e2e/test_xclient.py - sessions that a proxy brings by XCLIENT: whose they are then, and who may not say it."""
 
+import hashlib
 import os
+import ssl
 import subprocess
 import sys
 
@@ -25,10 +27,13 @@ class Place:
                            text=True, check=True).stdout for name in ('alice', 'alice@example.com')))
         os.chmod(users, 0o600)
         listener = {'name': 'lan', 'address': '127.0.0.1:0', 'tls': 'offered', 'auth': 'offered',
-                    'xclient_from': [PROXY]}
+                    'client_certificates': 'requested', 'xclient_from': [PROXY]}
+        with open(self.certificates.client) as f:
+            digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
         configuration = self.work.configuration([self.hop.host], listeners=[listener], users_file=users, clients=[
             {'name': 'office', 'networks': ['192.0.2.0/24', '2001:db8::/32'], 'limits': {'connections': 3}},
             {'name': 'people', 'users': ['*']},
+            {'name': 'proxies', 'certificates': ['sha256:' + digest]},
             {'name': 'direct', 'networks': ['127.0.0.1/32']}], limits={'errors_per_session': 1000})
         configuration['tls'] = {'certificates': [{'certificate': self.certificates.server,
                                                   'private_key': self.certificates.server_key}]}
@@ -44,10 +49,10 @@ class Place:
     def connect(self, source=PROXY):
         return Client(self.relay.address, source=source)
 
-    def secure(self, client):
+    def secure(self, client, certificate=False):
         client.command('STARTTLS', 220)
-        client.socket = self.certificates.client_context().wrap_socket(client.socket,
-                                                                       server_hostname='mail.example.org')
+        client.socket = self.certificates.client_context(certificate).wrap_socket(
+            client.socket, server_hostname='mail.example.org')
 
     def told(self, name, count=1):
         eventually(lambda: len(self.relay.events(name)) >= count, lambda: '%d times %s' % (count, name))
@@ -113,7 +118,7 @@ def greeting_of_the_client():
 
 
 @case
-def strangers():
+def rel02_strangers():
     """REL-02: who is not named hears that there is no such command, whatever he says and whoever he is."""
     with Place() as place:
         for source, user in (('127.0.0.2', None), ('127.0.0.1', None), ('127.0.0.2', 'alice')):
@@ -136,7 +141,7 @@ def strangers():
 
 
 @case
-def it_begins_anew():
+def rel02_it_begins_anew():
     """REL-02: what was said before is forgotten; not in a transaction; pipelined it is read in its order."""
     with Place() as place:
         # Who has signed in at the relay itself is not the client that is brought.
@@ -148,6 +153,21 @@ def it_begins_anew():
             client.command('XCLIENT ADDR=198.51.100.1', 220)
             client.hello()
             check(not may_relay(client), "the proxy's login is its client's")
+        # Nor are those it brings what its certificate says, shown before or behind.
+        for before in (True, False):
+            with place.connect() as client:
+                client.hello()
+                if before:
+                    place.secure(client, certificate=True)
+                    client.hello()
+                    check(may_relay(client), 'the proxy itself may not relay')
+                    client.command('RSET', 250)
+                client.command('XCLIENT ADDR=198.51.100.1', 220)
+                client.hello()
+                if not before:
+                    place.secure(client, certificate=True)
+                    client.hello()
+                check(not may_relay(client), "the proxy's certificate is its client's")
         # A login of before is not the next client's, and stays where only another thing is told.
         with place.connect() as client:
             client.hello()

@@ -247,6 +247,7 @@ static void open_model(struct model *m, const uint8_t *data)
 		.mode = (enum exchange_mode)(data[0] % 3),
 		.size = data[1] & 1,
 		.eight_bit = data[1] & 2,
+		.dsn = data[0] & 16,
 		.enhanced = data[1] & 4,
 		.reset = data[1] & 8,
 		.behind = data[1] & 16,
@@ -263,10 +264,18 @@ static void open_model(struct model *m, const uint8_t *data)
 	size_t length;
 
 	memset(m, 0, sizeof(*m));
+	if (data[0] & 8) {
+		fields.ret = ENVELOPE_RET_FULL;
+		fields.envid = span_text("E+2B1");
+	}
+	fields.require_tls = data[0] & 4;
 	envelope_begin(&writer, m->record, sizeof(m->record), &fields);
 	envelope_add_destination(&writer, span_text("d"));
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		envelope_add_recipient(&writer, 0, span_text("r@b"));
+		if ((data[0] & 8) && i % 2)
+			envelope_add_parameters(&writer, i, span_text("rfc822;o"));
+	}
 	length = envelope_end(&writer);
 	need(length > 0 && envelope_decode(m->record, length, &m->envelope) == 0);
 	/* One is pending, or there would be no attempt. */
