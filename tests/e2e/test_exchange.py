@@ -224,11 +224,12 @@ def the_first_digit_decides():
 
 @case
 def a_refusal_is_answered_with_quit():
-    for stage in ('connect', 'EHLO'):
+    # Who refuses EHLO is asked with HELO as well.
+    for stages in (('connect',), ('EHLO', 'HELO')):
         with Workspace() as work:
             refusal = '554 5.7.1 go away'
-            hop = work.own(NextHop(script=lambda now, session, argument, stage=stage: refusal if now == stage else None,
-                                   session_class=Patient if stage == 'connect' else None))
+            hop = work.own(NextHop(script=lambda now, session, argument, at=stages: refusal if now in at else None,
+                                   session_class=Patient if 'connect' in stages else None))
             relay = work.relay(work.configuration([hop.host], shards=1))
             send(relay, 1)
             eventually(lambda: hop.sessions and hop.sessions[0].commands[-1:] == [b'QUIT'],
