@@ -25,7 +25,7 @@ struct relay {
 	struct config *config; /* what it was started with: what cannot change is there */
 	unsigned shard_count;
 	struct snapshot *snapshot;           /* the newest (reload.h), and those before it */
-	struct client_counts *client_counts; /* owned (reload.c) */
+	struct client_counts *client_counts; /* owned (client_counts.h) */
 	struct shard **shards;
 	struct handoff *handoffs; /* from * shard_count + to */
 	struct plan plan;

@@ -17,18 +17,13 @@
 #include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
 #include "core/receive/listeners.h"
+#include "core/relay/client_counts.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 #include "queue/fair.h"
 
 /* ---- making and freeing ---------------------------------------------------------------------------------------- */
-
-/* Where connections of clients are counted. They stay until the process ends: sessions point to them. */
-struct client_counts {
-	struct client_counts *next;
-	_Atomic(unsigned) counts[];
-};
 
 static void free_snapshot(struct snapshot *snapshot)
 {
@@ -49,17 +44,6 @@ static void free_snapshot(struct snapshot *snapshot)
 	if (snapshot->owns_config)
 		config_free((struct config *)snapshot->config);
 	free(snapshot);
-}
-
-static bool any_limited(const struct config *config)
-{
-	size_t i;
-
-	for (i = 0; i < config->client_count; i++) {
-		if (config->clients[i].connections_max > 0)
-			return true;
-	}
-	return false;
 }
 
 static int compare_terms(const void *a, const void *b)
@@ -111,82 +95,15 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));
 	snapshot->mailboxes = calloc(relay->plan.destination_room + 1, sizeof(struct mailbox_set *));
 	snapshot->unused = calloc(relay->plan.destination_room + 1, sizeof(*snapshot->unused));
-	if (any_limited(config))
-		snapshot->client_connections = calloc(config->client_count, sizeof(_Atomic(unsigned) *));
 	snapshot->users = aligned_alloc(sizeof(*snapshot->users), size);
 	if (snapshot->users)
 		memset(snapshot->users, 0, size);
 	snapshot->listeners = calloc(config->listener_count + 1, sizeof(*snapshot->listeners));
 	if (make_terms(snapshot) && snapshot->listeners && snapshot->tls && snapshot->mailboxes && snapshot->unused &&
-	    (snapshot->client_connections || !any_limited(config)) && snapshot->users)
+	    snapshot->users)
 		return snapshot;
 	free_snapshot(snapshot);
 	return NULL;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp((*(const struct config_client *const *)a)->name, (*(const struct config_client *const *)b)->name);
-}
-
-/* The clients of a configuration by name; NULL without memory. */
-static const struct config_client **sorted_clients(const struct config *config)
-{
-	const struct config_client **sorted = malloc((config->client_count + 1) * sizeof(*sorted));
-	size_t i;
-
-	for (i = 0; sorted && i < config->client_count; i++)
-		sorted[i] = &config->clients[i];
-	if (sorted)
-		qsort(sorted, config->client_count, sizeof(*sorted), compare_names);
-	return sorted;
-}
-
-/* Those that had a limit of their own before are counted where they were. False: no memory. */
-static bool find_counts(const struct snapshot *before, struct snapshot *snapshot)
-{
-	const struct config *config = snapshot->config;
-	const struct config_client **sorted;
-	size_t i;
-
-	if (!before || !before->client_connections)
-		return true;
-	sorted = sorted_clients(before->config);
-	for (i = 0; sorted && i < config->client_count; i++) {
-		const struct config_client *client = &config->clients[i], **found;
-		found = bsearch(&client, sorted, before->config->client_count, sizeof(*sorted), compare_names);
-		if (found && client->connections_max > 0)
-			snapshot->client_connections[i] = before->client_connections[*found - before->config->clients];
-	}
-	free(sorted);
-	return sorted != NULL;
-}
-
-/* Clients with a limit of their own are counted; one that had it before goes on from where it is. */
-static int count_clients(struct relay *relay, const struct snapshot *before, struct snapshot *snapshot)
-{
-	const struct config *config = snapshot->config;
-	struct client_counts *block;
-	size_t needed = 0, i;
-
-	if (!snapshot->client_connections)
-		return 0;
-	if (!find_counts(before, snapshot))
-		return -ENOMEM;
-	for (i = 0; i < config->client_count; i++)
-		needed += config->clients[i].connections_max > 0 && !snapshot->client_connections[i];
-	if (needed == 0)
-		return 0;
-	block = calloc(1, sizeof(*block) + needed * sizeof(block->counts[0]));
-	if (!block)
-		return -ENOMEM;
-	block->next = relay->client_counts;
-	relay->client_counts = block;
-	for (i = 0; i < config->client_count; i++) {
-		if (config->clients[i].connections_max > 0 && !snapshot->client_connections[i])
-			snapshot->client_connections[i] = &block->counts[--needed];
-	}
-	return 0;
 }
 
 int reload_first(struct relay *relay, const struct config *config)
@@ -199,7 +116,7 @@ int reload_first(struct relay *relay, const struct config *config)
 	listeners_first(&relay->receivers, snapshot);
 	atomic_store(&snapshot->prepared, relay->shard_count);
 	atomic_store(&snapshot->taken, relay->shard_count);
-	return count_clients(relay, NULL, snapshot);
+	return client_counts_make(relay, NULL, snapshot);
 }
 
 /* ---- what is gone at the start -------------------------------------------------------------------------------- */
@@ -294,7 +211,7 @@ static bool compile(struct relay *relay, struct snapshot *snapshot, struct confi
 		return refuse(
 			problems, next,
 			"a budget of recipients a day has no file in the spool directory, and cannot be given one");
-	if (r < 0 || count_clients(relay, relay->snapshot, snapshot) < 0 || !find_devices(relay, snapshot))
+	if (r < 0 || client_counts_make(relay, relay->snapshot, snapshot) < 0 || !find_devices(relay, snapshot))
 		return refuse(problems, next, "out of memory");
 	if (listeners_follow(&relay->receivers, relay->shards, relay->snapshot, snapshot, &ring_problem) < 0)
 		return refuse(problems, next, ring_problem.text);
@@ -460,11 +377,7 @@ void reload_end(struct relay *relay)
 		relay->snapshot = snapshot->older;
 		free_snapshot(snapshot);
 	}
-	while (relay->client_counts) {
-		struct client_counts *block = relay->client_counts;
-		relay->client_counts = block->next;
-		free(block);
-	}
+	client_counts_free(relay);
 }
 
 /* ---- a shard's side ------------------------------------------------------------------------------------------ */
