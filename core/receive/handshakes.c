@@ -13,8 +13,12 @@ void handshakes_init(struct handshakes *handshakes, uint64_t salt)
 {
 	memset(handshakes, 0, sizeof(*handshakes));
 	handshakes->salt = salt;
-	for (unsigned i = 0; i < HANDSHAKES_SHARES; i++)
+	list_init(&handshakes->turns);
+	for (unsigned i = 0; i < HANDSHAKES_SHARES; i++) {
 		list_init(&handshakes->shares[i].places);
+		list_init(&handshakes->shares[i].ready);
+		list_init(&handshakes->shares[i].turn);
+	}
 }
 
 uint8_t handshakes_share(const struct handshakes *handshakes, const struct ring_address *address)
@@ -55,4 +59,29 @@ void handshakes_leave(struct handshakes *handshakes, uint8_t share, struct list 
 	list_remove(place);
 	handshakes->shares[share].count--;
 	handshakes->count--;
+}
+
+void handshakes_ready(struct handshakes *handshakes, uint8_t share, struct list *ready)
+{
+	struct handshakes_share *of = &handshakes->shares[share];
+
+	list_append(&of->ready, ready);
+	if (!list_linked(&of->turn))
+		list_append(&handshakes->turns, &of->turn);
+}
+
+struct list *handshakes_next(struct handshakes *handshakes)
+{
+	struct list *turn, *ready;
+
+	while ((turn = list_take_first(&handshakes->turns)) != NULL) {
+		struct handshakes_share *of = container_of(turn, struct handshakes_share, turn);
+		ready = list_take_first(&of->ready);
+		/* It has others: again when each of the other addresses has had its turn. */
+		if (!list_empty(&of->ready))
+			list_append(&handshakes->turns, &of->turn);
+		if (ready)
+			return ready;
+	}
+	return NULL;
 }

@@ -42,7 +42,6 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	list_init(&receiver->memory_waiters);
 	list_init(&receiver->reply_waiters);
 	list_init(&receiver->login_waiters);
-	list_init(&receiver->handshake_waiters);
 	handshakes_init(&receiver->handshakes, shared->salt);
 	list_init(&receiver->fresh);
 	list_init(&receiver->lasting);

@@ -63,7 +63,6 @@ struct receiver {
 	struct list reply_waiters;     /* sessions whose client must read before more is read from it, oldest first */
 	struct list login_waiters;     /* sessions that have asked to sign in and have no answer yet, oldest first */
 	struct logins logins;
-	struct list handshake_waiters; /* sessions that have octets for their TLS handshake, in the order they came */
 	struct list fresh,
 		lasting;         /* sessions over TLS that have not been made small yet; since the last look, longer */
 	struct wheel_timer look; /* armed while there are some */

@@ -20,7 +20,7 @@
 
 enum {
 	HANDSHAKE_S = 60,  /* in all: a slow device computes for seconds */
-	TURN_NS = 5000000, /* of a turn for all of them */
+	TURN_NS = 1000000, /* of a turn for all of them */
 	LOOK_MAX = 16,     /* sessions made small at a time */
 };
 
@@ -83,8 +83,8 @@ void receive_handshake(struct session *s)
 
 /*
  * A handshake costs as much as a thousand commands, and five hundred devices come back together after a power cut: so
- * its steps are not made where their octets arrive, but at one place of the turn, in the order they came and as many as
- * fit in a few milliseconds; at least one. Others wait for that long and no longer.
+ * its steps are not made where their octets arrive, but at one place of the turn, as many as fit in a millisecond; at
+ * least one. Others wait for that long in each turn and no longer, and a message takes some five turns.
  */
 bool receive_may_handshake(struct session *s)
 {
@@ -93,7 +93,7 @@ bool receive_may_handshake(struct session *s)
 	if (receiver->handshaking == s)
 		return true;
 	if (!list_linked(&s->place))
-		list_append(&receiver->handshake_waiters, &s->place);
+		handshakes_ready(&receiver->handshakes, s->handshake_share, &s->place);
 	return false;
 }
 
@@ -103,11 +103,11 @@ void receive_run_handshakes(struct shard *shard)
 	uint64_t started_ns = 0;
 	struct list *link;
 
-	if (list_empty(&receiver->handshake_waiters))
+	if (!handshakes_waiting(&receiver->handshakes))
 		return;
 	started_ns = clock_monotonic_ns();
 	/* What they send is answered by others, so none comes again within this. */
-	while ((link = list_take_first(&receiver->handshake_waiters)) != NULL) {
+	while ((link = handshakes_next(&receiver->handshakes)) != NULL) {
 		struct session *s = container_of(link, struct session, place);
 		receiver->handshaking = s;
 		transport_resume(&s->transport);

@@ -200,7 +200,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
-	if (!list_empty(&shard->receiver->handshake_waiters) || !list_empty(&shard->deliverer->outbound_wake) ||
+	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
 	    !list_empty(&shard->posts_here) || asker_due(shard->asker) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
@@ -234,7 +234,6 @@ static int turn(struct worker *worker)
 	store_run(shard);
 	record_run(shard);
 	receive_run(shard);
-	receive_run_handshakes(shard);
 	/* Into this batch, too. */
 	post_collect_own(shard);
 	/* When all is done nothing may be started any more: the spool would still be preparing its next segment. */
@@ -244,6 +243,8 @@ static int turn(struct worker *worker)
 	spool_flush(shard->store->spool);
 	transport_shared_answer(shard->transport);
 	ring_submit(shard->ring);
+	/* Nobody's commit or answer waits for these. */
+	receive_run_handshakes(shard);
 	at_step(shard, SHARD_LANES);
 	outbound_run(shard);
 	at_step(shard, SHARD_SEND);

@@ -563,7 +563,6 @@ static void begin(int from)
 	list_init(&receiver.memory_waiters);
 	list_init(&receiver.reply_waiters);
 	list_init(&receiver.login_waiters);
-	list_init(&receiver.handshake_waiters);
 	handshakes_init(&receiver.handshakes, 1);
 	list_init(&receiver.fresh);
 	list_init(&receiver.lasting);
@@ -617,7 +616,7 @@ static void finish(void)
 		verify(0);
 	need(!line.t && receive_idle(&shard));
 	look_at_output();
-	need(receiver.handshakes.count == 0 && list_empty(&receiver.handshake_waiters));
+	need(receiver.handshakes.count == 0 && !handshakes_next(&receiver.handshakes));
 	need(receiver.sessions.in_use == 0 && receiver.lines.in_use == 0 && receiver.names.in_use == 0);
 	need(receiver.logins.pool.in_use == 0 && receiver.logins.free_count == LOGIN_SECRETS);
 	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);

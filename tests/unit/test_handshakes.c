@@ -1,4 +1,5 @@
-/* tests/unit/test_handshakes.c - where there is no room for another handshake, the oldest of whoever has most goes. */
+/* tests/unit/test_handshakes.c - where there is no room for another handshake, the oldest of whoever has most goes;
+ * and who is ready takes turns by address. */
 #include "core/receive/handshakes.h"
 
 #include "core/base/address_text.h"
@@ -73,10 +74,45 @@ static void test_shares(void)
 	CHECK_EQ(share_of("192.0.2.1"), share_of("::ffff:192.0.2.1"));
 }
 
+/* Turns go round the addresses: a hundred of one do not come before the first of another. */
+static void test_turns(void)
+{
+	const char *who[] = {"192.0.2.1", "192.0.2.2", "192.0.2.3"};
+	struct list *order[6];
+
+	handshakes_init(&handshakes, 1);
+	CHECK(!handshakes_waiting(&handshakes));
+	for (unsigned i = 0; i < 104; i++) {
+		list_init(&places[i]);
+		handshakes_ready(&handshakes, share_of(who[i < 100 ? 0 : i < 102 ? 1 : 2]), &places[i]);
+	}
+	list_remove(&places[102]); /* it has gone */
+	for (unsigned i = 0; i < 6; i++)
+		order[i] = handshakes_next(&handshakes);
+	CHECK(order[0] == &places[0]);
+	CHECK(order[1] == &places[100]);
+	CHECK(order[2] == &places[103]);
+	CHECK(order[3] == &places[1]);
+	CHECK(order[4] == &places[101]);
+	CHECK(order[5] == &places[2]);
+	for (unsigned i = 3; i < 100; i++) {
+		CHECK(handshakes_waiting(&handshakes));
+		CHECK(handshakes_next(&handshakes) == &places[i]);
+	}
+	CHECK(!handshakes_next(&handshakes));
+	/* All of an address have gone before its turn. */
+	handshakes_ready(&handshakes, share_of(who[0]), &places[0]);
+	list_remove(&places[0]);
+	CHECK(!handshakes_next(&handshakes));
+	handshakes_ready(&handshakes, share_of(who[0]), &places[0]);
+	CHECK(handshakes_next(&handshakes) == &places[0]);
+}
+
 int main(void)
 {
 	RUN(test_who_goes);
 	RUN(test_many);
 	RUN(test_shares);
+	RUN(test_turns);
 	return check_end();
 }
