@@ -106,6 +106,15 @@ uint64_t allowance_take(struct allowance *a, uint64_t now_ns, uint64_t window_ns
 	return 0;
 }
 
+bool allowance_has(struct allowance *a, uint64_t now_ns, uint64_t window_ns, uint64_t most, uint64_t n)
+{
+	n = n > ALLOWANCE_MOST / 2 ? ALLOWANCE_MOST / 2 : n;
+	if (fits(atomic_load_explicit(&a->spent, memory_order_relaxed), most, n))
+		return true;
+	expire(a, slot_of(now_ns, window_ns));
+	return fits(atomic_load_explicit(&a->spent, memory_order_relaxed), most, n);
+}
+
 void allowance_give_back(struct allowance *a, uint64_t then_ns, uint64_t window_ns, uint64_t n)
 {
 	uint64_t slot = slot_of(then_ns, window_ns);

@@ -30,6 +30,8 @@ struct allowance {
  * back, if nobody else takes them. What is more than `most` by itself is granted alone, where nothing was spent.
  */
 uint64_t allowance_take(struct allowance *a, uint64_t now_ns, uint64_t window_ns, uint64_t most, uint64_t n);
+/* Would they be granted now? Takes nothing. */
+bool allowance_has(struct allowance *a, uint64_t now_ns, uint64_t window_ns, uint64_t most, uint64_t n);
 /* Taken at `then_ns`, and not used. */
 void allowance_give_back(struct allowance *a, uint64_t then_ns, uint64_t window_ns, uint64_t n);
 /* All of it counts as spent now: what was spent before nobody knows. */

@@ -21,6 +21,7 @@
 #include "core/config/network_table.h"
 #include "core/config/oauth.h"
 #include "core/config/problems.h"
+#include "core/config/quota.h"
 #include "core/config/rates.h"
 #include "core/config/verdict_rule.h"
 
@@ -81,6 +82,7 @@ struct config_client_terms {
 	bool narrows;                 /* users or listeners are named: networks alone do not make the client */
 	char **senders, **recipients; /* allowed patterns, as those of routes; none: all */
 	size_t sender_count, recipient_count;
+	struct config_quota quota;    /* limits.* of a second or minute */
 	struct config_policy *policy; /* NULL: its messages stay as they are */
 };
 
@@ -281,9 +283,12 @@ struct config {
 		unsigned errors_per_session;     /* bad commands before 421, default 20 */
 		uint64_t future_release_ns;      /* how long a sender may have mail kept, default 0: not at all */
 		unsigned hops;                   /* Received fields from which on a message loops, default 100 */
+		struct config_quota quota;       /* of all together, default 0: none */
+		struct config_quota address;     /* of each address, default 0: none */
 	} limits;
 	struct {
 		uint64_t command_ns;    /* from a reply to the end of the next command, default 5m */
+		uint64_t session_ns;    /* a whole session, between messages; default 0: no limit */
 		uint64_t data_ns;       /* from 354 to the end of data, default 30m */
 		uint64_t connect_ns;    /* outbound: TCP and TLS each, default 30s */
 		uint64_t greeting_ns;   /* outbound: the greeting, default 5m */

@@ -24,6 +24,7 @@
 #include "core/config/schema_listener.h"
 #include "core/config/schema_path.h"
 #include "core/config/schema_policy.h"
+#include "core/config/schema_quota.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_user.h"
@@ -60,6 +61,11 @@ static const struct reader_field retry_fields[] = {
 	FIELDS_END,
 };
 
+static const struct reader_field address_fields[] = {
+	SCHEMA_QUOTA_FIELDS(CONFIG(limits.address)),
+	FIELDS_END,
+};
+
 static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("connections", reader_number, CONFIG(limits.connections), 1, 100000),
 	FIELD_RANGE("connections_per_client", reader_number, CONFIG(limits.connections_per_client), 0, 100000),
@@ -68,11 +74,14 @@ static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
 	FIELD_RANGE("future_release", reader_duration, CONFIG(limits.future_release_ns), 0, 366 * DAYS),
 	FIELD_RANGE("hops", reader_number, CONFIG(limits.hops), 10, 1000),
+	SCHEMA_QUOTA_FIELDS(CONFIG(limits.quota)),
+	FIELD_SECTION("address", address_fields, "{ messages_per_minute: 60 }"),
 	FIELDS_END,
 };
 
 static const struct reader_field timeouts_fields[] = {
 	FIELD_RANGE("command", reader_duration, CONFIG(timeouts.command_ns), 10 * MILLISECONDS, HOURS),
+	FIELD_RANGE("session", reader_duration, CONFIG(timeouts.session_ns), 0, 30 * DAYS),
 	FIELD_RANGE("data", reader_duration, CONFIG(timeouts.data_ns), 10 * MILLISECONDS, DAYS),
 	FIELD_RANGE("connect", reader_duration, CONFIG(timeouts.connect_ns), 10 * MILLISECONDS, HOURS),
 	FIELD_RANGE("greeting", reader_duration, CONFIG(timeouts.greeting_ns), 10 * MILLISECONDS, HOURS),

@@ -175,7 +175,10 @@ static const struct reader_choice priorities[] = {
 #define CLIENT(member) offsetof(struct config_client, member)
 static const struct reader_field client_limits[] = {
 	FIELD_RANGE("connections", reader_number, CLIENT(connections_max), 0, 100000),
-	FIELD_MISSING("messages_per_minute"),
+	FIELD("connections_per_second", schema_client_quota, 0),
+	FIELD("messages_per_minute", schema_client_quota, 0),
+	FIELD("recipients_per_minute", schema_client_quota, 0),
+	FIELD("octets_per_minute", schema_client_quota, 0),
 	FIELDS_END,
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_quota.h"
 #include "core/config/user_file.h"
 #include "core/config/user_table.h"
 
@@ -180,6 +181,18 @@ bool schema_client_recipients(struct reader *r, const struct reader_field *field
 	struct config_client_terms *terms = schema_client_terms(r, value, object);
 
 	return terms != NULL && reader_items(r, &list, value, terms);
+}
+
+bool schema_client_quota(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	static const struct reader_field fields[] = {SCHEMA_QUOTA_FIELDS(TERMS(quota)), FIELDS_END};
+	struct config_client_terms *terms = schema_client_terms(r, value, object);
+	const struct reader_field *each = fields;
+
+	while (strcmp(each->name, field->name) != 0)
+		each++;
+	return terms != NULL && each->read(r, each, value, terms);
 }
 
 const yaml_node_t *schema_client_node(struct reader *r, const yaml_node_t *root, size_t client, const char *key)

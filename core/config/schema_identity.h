@@ -11,7 +11,7 @@
 
 /* Fields of a client: users, certificates, listeners, allowed_senders, allowed_recipients. */
 reader_fn schema_client_users, schema_client_certificates, schema_client_listeners, schema_client_senders,
-	schema_client_recipients, schema_client_devices;
+	schema_client_recipients, schema_client_devices, schema_client_quota;
 /* What a client says of this kind is rare: it is beside the client, made where it is not there yet. NULL: no memory. */
 struct config_client_terms *schema_client_terms(struct reader *r, const struct reader_value *value,
 						struct config_client *client);

@@ -30,26 +30,36 @@ void receive_name(struct session *s, const struct ring_address *peer)
 	memcpy(s->peer, text, s->peer_length);
 }
 
-static bool over_limits(struct session *s, const struct ring_address *peer)
-{
-	struct receivers *shared = s->shard->receiver->shared;
-	const struct config *config = s->snapshot->config;
-	_Atomic(unsigned) *count = snapshot_client(s->snapshot, s->client);
-	bool over = false;
+static const char too_many[] = "421 4.3.2 Too many connections, try again later\r\n";
 
-	if (count) {
-		unsigned max = config->clients[s->client].connections_max;
-		over = atomic_fetch_add_explicit(count, 1, memory_order_relaxed) >= max;
-	}
-	if (!receive_device_enter(s))
-		over = true;
-	if (config->limits.connections_per_client &&
-	    !peers_enter(shared->peers, peer, config->limits.connections_per_client, &s->peer_counted))
-		over = true;
-	return over;
+/* One connection more of that address, where addresses have limits. False: one too many. */
+static bool count_address(struct session *s, const struct ring_address *peer)
+{
+	const struct config *config = s->snapshot->config;
+	unsigned most = config->limits.connections_per_client, open;
+
+	if (!most && !config_quota_any(&config->limits.address))
+		return true;
+	s->address = peers_enter(s->shard->receiver->shared->peers, peer, s->shard->now_ns, &open);
+	return s->address && (!most || open <= most);
 }
 
-static void refuse(struct session *s)
+/* NULL, or the 421 that it hears. */
+static const char *over_limits(struct session *s, const struct ring_address *peer, bool room)
+{
+	const char *refusal = receive_count_client(s);
+
+	if (!count_address(s, peer) || !receive_device_enter(s))
+		return too_many;
+	if (refusal)
+		return refusal;
+	if (!room)
+		return too_many;
+	/* Last, so that who is refused for himself takes nothing from the others. */
+	return receive_count_second(s);
+}
+
+static void refuse(struct session *s, const char *refusal)
 {
 	struct receiver *receiver = s->shard->receiver;
 
@@ -61,7 +71,7 @@ static void refuse(struct session *s)
 		receive_end(s, "too many connections");
 		return;
 	}
-	receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+	receive_finish(s, refusal, "too many connections");
 }
 
 /* This peer is a proxy that may say whose its sessions are. */
@@ -79,6 +89,7 @@ static bool may_xclient(const struct session *s, const struct ring_address *peer
 void receive_admit(struct session *s, const struct ring_address *peer, bool room)
 {
 	const struct config *config = s->snapshot->config;
+	const char *refusal;
 
 	s->may_xclient = may_xclient(s, peer);
 	s->device = receive_device(s, peer);
@@ -86,31 +97,33 @@ void receive_admit(struct session *s, const struct ring_address *peer, bool room
 		config, &(struct client_question){.address = peer, .listener = s->listener, .device = s->device >= 0});
 	receive_seen(s);
 	receive_name(s, peer);
-	if (over_limits(s, peer) || !room) {
-		refuse(s);
+	refusal = over_limits(s, peer, room);
+	if (refusal) {
+		refuse(s, refusal);
 		return;
 	}
 	/* The timer first: a reply that finds no memory ends the session. */
-	receive_arm_timer(s, config->timeouts.command_ns);
+	receive_arm_command(s);
 	if (receive_implicit(s))
 		receive_handshake(s);
 	else
 		receive_greet(s);
 }
 
-bool receive_admit_brought(struct session *s, const struct ring_address *client)
+const char *receive_admit_brought(struct session *s, const struct ring_address *client)
 {
-	unsigned most = s->snapshot->config->limits.connections_per_client;
 	struct ring_address address = *client;
-	bool room = true;
+	const char *refusal;
+	bool room;
 
 	receive_uncount_peer(s);
 	receive_name(s, &address);
-	if (most && s->counted)
-		room = peers_enter(s->shard->receiver->shared->peers, &address, most, &s->peer_counted);
-	room = receive_identify(s) && room;
-	/* While its last words are on their way it takes nobody's place. */
+	room = !s->counted || count_address(s, &address);
+	refusal = receive_identify(s);
 	if (!room)
+		refusal = too_many;
+	/* While its last words are on their way it takes nobody's place. */
+	if (refusal)
 		receive_uncount(s);
-	return room;
+	return refusal;
 }

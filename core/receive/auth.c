@@ -66,7 +66,7 @@ static void end_exchange(struct session *s)
 	s->login = NULL;
 	login_free(login);
 	receive_move(s, SESSION_COMMAND);
-	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+	receive_arm_command(s);
 	receive_go_on(s, WAIT_LOGIN);
 }
 
@@ -92,9 +92,12 @@ static void let_in(struct session *s, bool known)
 {
 	static const char success[] = "235 2.7.0 Authentication successful\r\n";
 
+	const char *refusal;
+
 	s->user = s->login->user;
-	if (!receive_identify(s)) {
-		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+	refusal = receive_identify(s);
+	if (refusal) {
+		receive_finish(s, refusal, "too many connections");
 		return;
 	}
 	s->last_reply = "235";

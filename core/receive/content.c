@@ -164,10 +164,12 @@ void receive_finish_content(struct session *s, const char *refusal)
 
 	receive_move(s, SESSION_COMMAND);
 	list_remove(&s->place);
-	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+	receive_arm_command(s);
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
 		m->letter.flags |= ENVELOPE_EIGHT_BIT;
+	if (!refusal)
+		refusal = receive_charge(s, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
 	if (refusal) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_reply_text(s, refusal);

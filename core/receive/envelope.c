@@ -134,7 +134,15 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	receive_map_sender(s, other, &sender);
+	refusal = receive_charge_message(s, command->has_size ? command->size : 0);
+	if (refusal) {
+		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_reply_text(s, refusal);
+		return;
+	}
 	s->message = submission_new(s->shard, &receive_submissions, s);
+	if (!s->message)
+		receive_give_back(s, QUOTA_MESSAGES, s->shard->now_ns, 1);
 	if (!s->message || !submission_envelope_start(s->message, sender, helo) ||
 	    !receive_note_wishes(s->message, &command->mail)) {
 		receive_drop_transaction(s);
@@ -196,6 +204,18 @@ static void refuse_by_route(struct session *s, const struct config_route *route)
 	receive_error(s, reply);
 }
 
+/* One more that it may have in this minute; else it has been told. */
+static bool charged(struct session *s)
+{
+	const char *refusal = receive_charge(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
+
+	if (!refusal)
+		return true;
+	counter_add(&s->shard->receiver->counters.refused, 1);
+	receive_reply_text(s, refusal);
+	return false;
+}
+
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -240,6 +260,8 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		refuse_by_route(s, route);
 		return;
 	}
+	if (!charged(s))
+		return;
 	who = (struct addressee){.destination = (uint16_t)route->destination,
 				 .notify = command->rcpt.notify,
 				 .address = address,
@@ -249,9 +271,11 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;
 	case SUBMISSION_TOO_MANY:
+		receive_give_back(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
 		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
 		return;
 	case SUBMISSION_NO_MEMORY:
+		receive_give_back(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
 	}

@@ -10,19 +10,6 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
-/* One connection less of the one, one more of the other. False: that is one too many. */
-static bool count(const struct session *s, int before, int now)
-{
-	_Atomic(unsigned) *from = snapshot_client(s->snapshot, before), *to = snapshot_client(s->snapshot, now);
-
-	if (!s->counted)
-		return true;
-	if (from)
-		atomic_fetch_sub_explicit(from, 1, memory_order_relaxed);
-	return !to || atomic_fetch_add_explicit(to, 1, memory_order_relaxed) <
-			      s->snapshot->config->clients[now].connections_max;
-}
-
 int32_t receive_device(const struct session *s, const struct ring_address *address)
 {
 	const struct device_table *devices = s->snapshot->config->devices;
@@ -41,18 +28,29 @@ static bool take_device(struct session *s, int32_t device)
 	return receive_device_enter(s);
 }
 
-bool receive_identify(struct session *s)
+/* One connection less of the one, one more of the other; as receive_identify(). */
+static const char *take_client(struct session *s, int client)
+{
+	if (client == s->client)
+		return NULL;
+	if (s->counted)
+		receive_uncount_client(s);
+	s->client = client;
+	return s->counted ? receive_count_client(s) : NULL;
+}
+
+const char *receive_identify(struct session *s)
 {
 	struct client_question question = {.listener = s->listener, .user = s->user};
 	/* A proxy's is not that of those it brings. */
 	const struct tls_identity *certificate = s->brought ? NULL : identity_certificate(s);
 	char fingerprint[TLS_FINGERPRINT_TEXT];
 	struct ring_address address;
-	int before = s->client;
+	const char *refusal;
 	bool room;
 
 	if (!receive_address(s, &address))
-		return false;
+		return "421 4.3.0 Out of order, try again later\r\n";
 	room = take_device(s, receive_device(s, &address));
 	question.device = s->device >= 0;
 	question.address = &address;
@@ -62,6 +60,6 @@ bool receive_identify(struct session *s)
 		question.names = certificate->verified ? certificate->names : NULL;
 	}
 	receive_seen(s);
-	s->client = client_find(s->snapshot->config, &question);
-	return (s->client == before || count(s, before, s->client)) && room;
+	refusal = take_client(s, client_find(s->snapshot->config, &question));
+	return room ? refusal : "421 4.3.2 Too many connections, try again later\r\n";
 }

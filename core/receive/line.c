@@ -66,7 +66,7 @@ static void complete_line(struct session *s, const char *line, size_t length)
 		s->shard->receiver->asked.length = 0;
 	}
 	if ((s->state == SESSION_COMMAND && !receive_paced(s)) || s->state == SESSION_AUTH)
-		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+		receive_arm_command(s);
 }
 
 static void refuse_long_line(struct session *s, const uint8_t *data, size_t length, bool complete)

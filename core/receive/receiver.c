@@ -19,8 +19,10 @@
 
 int receivers_init(struct receivers *shared, const struct config *config, unsigned shard_count)
 {
-	shared->peers = peers_new();
+	for (unsigned i = 0; i < QUOTA_KINDS; i++)
+		shared->all.taken[i] = &shared->all_taken[i];
 	random_bytes(&shared->salt, sizeof(shared->salt));
+	shared->peers = peers_new(shared->salt);
 	shared->guard = guard_new(shared->salt);
 	return shared->peers && shared->guard ? listeners_init(shared, config, shard_count) : -ENOMEM;
 }

@@ -19,6 +19,7 @@
 #include "core/receive/handshakes.h"
 #include "core/receive/login.h"
 #include "core/receive/refusals.h"
+#include "core/shard/quota.h"
 
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 
@@ -42,6 +43,8 @@ struct receivers {
 	struct verifiers *verifiers;   /* of who starts agents; NULL as long as nobody may sign in */
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
+	struct quota all;              /* what limits itself says of a second or minute */
+	struct allowance all_taken[QUOTA_KINDS];
 };
 
 struct receiver_counters {

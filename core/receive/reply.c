@@ -188,6 +188,7 @@ static void answer_one(struct session *s, struct submission *m)
 	} else {
 		counter_add(&shard->receiver->counters.refused, 1);
 		s->refusals += m->result != SUBMISSION_UNDECIDED;
+		receive_give_back_message(s, m, true);
 		tell_not_stored(s, m);
 	}
 	list_remove(&m->link);
@@ -237,7 +238,7 @@ void receive_message_answered(struct session *s)
 	}
 	/* From this reply on the client may take its time for the next command, or to read. */
 	if (s->pending_count < before && !receive_paced(s))
-		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+		receive_arm_command(s);
 	if (s->state < SESSION_FINISHING)
 		receive_replies_left(s);
 }

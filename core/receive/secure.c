@@ -208,7 +208,7 @@ static void may_last(struct session *s)
 
 void receive_secured(struct session *s)
 {
-	bool room;
+	const char *refusal;
 
 	s->helo_given = false;
 	s->esmtp = false;
@@ -216,12 +216,12 @@ void receive_secured(struct session *s)
 	s->line_length = 0;
 	s->user = NULL;
 	/* A certificate may make it another's, who has all of his connections already. */
-	room = receive_identify(s);
-	receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
+	refusal = receive_identify(s);
+	receive_arm_command(s);
 	receive_move(s, receive_implicit(s) ? SESSION_GREETING : SESSION_COMMAND);
 	may_last(s);
-	if (!room)
-		receive_finish(s, "421 4.3.2 Too many connections, try again later\r\n", "too many connections");
+	if (refusal)
+		receive_finish(s, refusal, "too many connections");
 	else if (receive_implicit(s))
 		receive_greet(s);
 }

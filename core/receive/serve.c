@@ -132,6 +132,8 @@ static void on_timer(struct wheel_timer *timer)
 		receive_arm_timer(s, s->snapshot->config->timeouts.command_ns);
 	else if (s->state >= SESSION_FINISHING)
 		receive_end(s, "replies not read");
+	else if (receive_too_long(s))
+		receive_finish(s, "421 4.4.2 This session has lasted long enough, come again\r\n", "session too long");
 	else
 		receive_finish(s, "421 4.4.2 Timeout, closing connection\r\n", "timeout");
 }

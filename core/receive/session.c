@@ -33,35 +33,49 @@ bool receive_address(const struct session *s, struct ring_address *out)
 
 void receive_uncount_peer(struct session *s)
 {
-	struct ring_address peer;
-
-	if (!s->peer_counted)
-		return;
-	if (receive_address(s, &peer))
-		peers_leave(s->shard->receiver->shared->peers, &peer);
-	s->peer_counted = false;
+	if (s->address)
+		peers_leave(s->shard->receiver->shared->peers, s->address, s->client >= 0, s->shard->now_ns);
+	s->address = NULL;
 }
 
 /* It counts toward the limits no more, whatever is left of it. */
 void receive_uncount(struct session *s)
 {
 	struct receivers *shared = s->shard->receiver->shared;
-	_Atomic(unsigned) *count;
 
 	if (!s->counted)
 		return;
 	s->counted = false;
 	atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
 	receive_device_leave(s);
-	count = snapshot_client(s->snapshot, s->client);
-	if (count)
-		atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+	receive_uncount_client(s);
 	receive_uncount_peer(s);
 }
 
 void receive_arm_timer(struct session *s, uint64_t after_ns)
 {
 	wheel_arm(&s->shard->wheel, &s->timer, s->shard->now_ns + after_ns);
+}
+
+/* A command has so long, and all of the session no more than it may. */
+void receive_arm_command(struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	uint64_t after_ns = config->timeouts.command_ns, now_ns = s->shard->now_ns;
+
+	if (config->timeouts.session_ns) {
+		uint64_t end_ns = s->opened_ns + config->timeouts.session_ns;
+		uint64_t left_ns = end_ns > now_ns ? end_ns - now_ns : 0;
+		after_ns = left_ns < after_ns ? left_ns : after_ns;
+	}
+	receive_arm_timer(s, after_ns);
+}
+
+bool receive_too_long(const struct session *s)
+{
+	uint64_t most_ns = s->snapshot->config->timeouts.session_ns;
+
+	return most_ns > 0 && s->shard->now_ns - s->opened_ns >= most_ns;
 }
 
 #define NEXT(state) STATES_BIT(SESSION_##state)
@@ -229,7 +243,9 @@ void receive_drop_transaction(struct session *s)
 	/* Between chunks it is among those that read content. */
 	if (receive_content_begun(s))
 		list_remove(&s->place);
-	if (s->message)
+	if (s->message) {
+		receive_give_back_message(s, s->message, false);
 		submission_abort(s->message);
+	}
 	s->message = NULL;
 }

@@ -95,7 +95,7 @@ enum {
 enum {
 	SESSION_NAME_SHORT = 64, /* octets of a client's name that most have room in */
 	SESSION_NAME_MAX = 255,
-	SESSION_IDLE_OCTETS = 632,
+	SESSION_IDLE_OCTETS = 640,
 };
 
 struct session {
@@ -108,12 +108,13 @@ struct session {
 	struct list pending;        /* messages with their owners, oldest first */
 	struct submission *message; /* the transaction being made, or NULL */
 	struct login *login;        /* the exchange of AUTH that is under way, or NULL */
+	struct peer *address;       /* where its address is counted, if that has limits; NULL: nowhere */
 	const char *user;           /* who has signed in, as the snapshot has him; NULL: nobody */
 	struct wheel_timer timer;
 	uint8_t state; /* enum session_state */
 	uint8_t wait;  /* enum session_wait: other than none, it is paused */
 	uint8_t stage; /* its last command but QUIT: enum smtp_verb, or SESSION_STAGE_CONTENT */
-	bool esmtp, helo_given, content_dropped, peer_counted;
+	bool esmtp, helo_given, content_dropped;
 	bool told_no;              /* over a limit: in shard->receiver->sessions_told_no */
 	bool counted;              /* toward the limits; not when it was refused for one, and is only told so */
 	bool may_xclient, brought; /* xclient.c: its peer is a proxy; it has said whose the session is */

@@ -6,6 +6,7 @@
 
 #include "core/base/line.h"
 #include "core/receive/session.h"
+#include "core/shard/quota.h"
 
 enum { REPLY_ROOM = 640 }; /* no single reply is longer */
 
@@ -18,6 +19,10 @@ void receive_uncount(struct session *s);
 /* Toward those of its address. */
 void receive_uncount_peer(struct session *s);
 void receive_arm_timer(struct session *s, uint64_t after_ns);
+/* It is the client's turn to say something. */
+void receive_arm_command(struct session *s);
+/* timeouts.session is over. */
+bool receive_too_long(const struct session *s);
 /* The one place that moves the state. */
 void receive_move(struct session *s, enum session_state state);
 /* Its connection is closed or about to be: nothing can be said any more. */
@@ -154,8 +159,8 @@ void receive_name(struct session *s, const struct ring_address *peer);
 /* The session begins, as that address's, or it is one too many; `room`: what receive_count() said. */
 void receive_admit(struct session *s, const struct ring_address *peer, bool room);
 
-/* It is that address's from now on. False: that has as many connections as it may. */
-bool receive_admit_brought(struct session *s, const struct ring_address *client);
+/* It is that address's from now on. NULL, or the 421 where that has as many connections as it may. */
+const char *receive_admit_brought(struct session *s, const struct ring_address *client);
 
 /* xclient.c */
 
@@ -177,9 +182,24 @@ void receive_header_late(struct session *s);
 
 /* Which device of the inventory it is, by the user that has signed in or else its address; -1: none. */
 int32_t receive_device(const struct session *s, const struct ring_address *address);
-/* Which client it is, and which device, by all that is known of it now. False: one of them has as many connections as
- * it may. */
-bool receive_identify(struct session *s);
+/* Which client it is, and which device, by all that is known of it now. NULL, or the 421 where that is a connection
+ * more than one of them may have. */
+const char *receive_identify(struct session *s);
+
+/* charge.c: limits of a second or minute; refusals are static */
+
+/* So many are had, for the time at which their message began; or a refusal: nothing is. */
+const char *receive_charge(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n);
+/* MAIL, now; `size`: what it announces, or 0. */
+const char *receive_charge_message(const struct session *s, uint64_t size);
+void receive_give_back(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n);
+/* It is not taken after all: all that was had for it; `octets`: these as well. */
+void receive_give_back_message(const struct session *s, const struct submission *m, bool octets);
+/* A connection more of its client; NULL, or the 421 if it is one too many (and counted all the same). */
+const char *receive_count_client(const struct session *s);
+void receive_uncount_client(const struct session *s);
+/* A connection more in this second, of its address and of all; NULL, or the 421. */
+const char *receive_count_second(const struct session *s);
 
 /* seen.c: what is known of its device, if it is one */
 

@@ -59,7 +59,6 @@ static bool take_helo(struct session *s, const struct xclient *told)
 static const char *take(struct session *s, const struct xclient *told)
 {
 	struct ring_address before;
-	bool room;
 
 	if (told->address_said == XCLIENT_UNKNOWN)
 		return "550 5.7.1 A client whose address is not known may not relay\r\n";
@@ -70,8 +69,7 @@ static const char *take(struct session *s, const struct xclient *told)
 	if (told->address_said == XCLIENT_NOTHING && !receive_address(s, &before))
 		return "421 4.3.0 Try again later\r\n";
 	s->brought = true;
-	room = receive_admit_brought(s, told->address_said == XCLIENT_SAID ? &told->address : &before);
-	return room ? NULL : "421 4.3.2 Too many connections, try again later\r\n";
+	return receive_admit_brought(s, told->address_said == XCLIENT_SAID ? &told->address : &before);
 }
 
 void receive_xclient(struct session *s, const struct smtp_command *command)

@@ -1,5 +1,5 @@
 /*
- * core/relay/client_counts.h - where connections of clients are counted that have a limit of their own.
+ * core/relay/client_counts.h - where it is counted what clients have that have limits of their own.
  *
  * A client keeps its count over reloads, by its name. Counts stay until the process ends: sessions point to them.
  */

@@ -35,7 +35,7 @@ static void free_snapshot(struct snapshot *snapshot)
 	inbound_tls_free(snapshot->inbound);
 	mailbox_sets_free(snapshot->mailboxes, snapshot->config->destination_count);
 	free(snapshot->mailboxes);
-	free(snapshot->client_connections);
+	free(snapshot->quotas);
 	free(snapshot->devices);
 	free(snapshot->users);
 	free(snapshot->listeners);

@@ -20,6 +20,7 @@ struct dns;
 struct fair_terms;
 struct inbound_tls;
 struct mailbox_set;
+struct quota;
 struct tls_context;
 struct verifiers;
 
@@ -42,15 +43,15 @@ struct snapshot {
 	struct verifiers *verifiers;             /* who compares passwords; NULL: nobody signs in here */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
 	struct device_record **devices;          /* owned, per device of the inventory; NULL: nothing is noted */
-	_Atomic(unsigned) **client_connections;  /* owned, per client; NULL where none has a limit of its own */
+	struct quota **quotas;                   /* owned, per client; NULL where none has a limit of its own */
 	_Atomic(unsigned) prepared, taken, done; /* shards whose lanes go by it; whose new sessions do; that are done */
 	struct snapshot_users *users;            /* owned, per shard */
 };
 
-/* Where connections of this client (-1: of nobody) are counted, or NULL: nowhere. */
-static inline _Atomic(unsigned) *snapshot_client(const struct snapshot *snapshot, int client)
+/* Where it is counted what this client (-1: nobody) has, or NULL: nowhere. */
+static inline struct quota *snapshot_client(const struct snapshot *snapshot, int client)
 {
-	return client >= 0 && snapshot->client_connections ? snapshot->client_connections[client] : NULL;
+	return client >= 0 && snapshot->quotas ? snapshot->quotas[client] : NULL;
 }
 
 /* On the thread of the shard. */

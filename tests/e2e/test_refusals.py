@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """tests/e2e/test_refusals.py - what the relay must refuse, and that the session survives where it should."""
 
+import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -221,6 +223,166 @@ def too_many_connections():
                 client.close()
 
 
+def until_refused(client, first, code=452, most=100):
+    """Sends messages until MAIL is not taken: how many were."""
+    for count in range(most):
+        client.send(b'MAIL FROM:<sender@example.net>\r\n')
+        reply = client.reply()
+        if reply[0] == code:
+            check('4.7.0' in reply[1], 'refused with %s', reply)
+            return count
+        equal(reply[0], 250, 'MAIL')
+        client.command('RCPT TO:<recipient@example.com>', 250)
+        client.data(message(first + count))
+    raise Failure('%d messages in a minute, and no end' % most)
+
+
+@case
+def so_many_a_minute_over_all_shards():
+    """A client's limits hold over its connections, wherever they are; who is over them stays and loses nothing."""
+    clients = [{'name': 'scans', 'networks': ['127.0.0.1'], 'limits': {'messages_per_minute': 20}},
+               {'name': 'bulk', 'networks': ['127.0.0.2'], 'limits': {'recipients_per_minute': 10}},
+               {'name': 'large', 'networks': ['127.0.0.3'], 'limits': {'octets_per_minute': '64KiB'}},
+               {'name': 'others', 'networks': ['127.0.0.0/8']}]
+    with Setting(expected=20 + 1 + 2 + 1, shards=4, clients=clients) as setting:
+        scans = [setting.client() for _ in range(8)]
+        taken = 0
+        for i, client in enumerate(scans):
+            client.hello()
+            # One that was given up, and one that was refused for its content, are none.
+            client.envelope()
+            client.command('RSET', 250)
+            if taken < 19:
+                client.envelope()
+                client.data(b'bare\nLF\r\n', 550)
+            if taken < 20:
+                client.envelope()
+                client.data(message(taken))
+                taken += 1
+        # Reconnecting helps nobody, and others have theirs.
+        while taken < 20:
+            client = setting.client()
+            scans.append(client)
+            client.hello()
+            client.envelope()
+            client.data(message(taken))
+            taken += 1
+        for client in scans:
+            client.command('MAIL FROM:<sender@example.net>', 452, '4.7.0')
+            client.command('NOOP', 250)
+        bulk = setting.client(source='127.0.0.2')
+        bulk.hello()
+        # Given up: they are free again.
+        bulk.envelope(recipients=['a%d@example.com' % i for i in range(10)])
+        bulk.command('RCPT TO:<b@example.com>', 452, '4.7.0')
+        bulk.command('RSET', 250)
+        bulk.envelope(recipients=['a%d@example.com' % i for i in range(10)])
+        bulk.data(message(30))
+        bulk.command('MAIL FROM:<sender@example.net>', 250)
+        bulk.command('RCPT TO:<b@example.com>', 452, '4.7.0')
+        large = setting.client(source='127.0.0.3')
+        large.hello()
+        for number in (31, 32):
+            large.envelope()
+            large.data(message_of(number, 25000))
+        large.command('MAIL FROM:<sender@example.net> SIZE=20000', 452, '4.7.0')
+        large.envelope()
+        large.data(message_of(33, 25000), 452)
+        # What is refused is nobody's: a small one has its place.
+        large.envelope()
+        large.data(message_of(34, 5000))
+        eventually(lambda: {event['client'] for event in setting.relay.events('refused') if '4.7.0' in event['reply']}
+                   == {'scans', 'bulk', 'large'}, 'the refusals are told')
+        for client in (*scans, bulk, large):
+            client.close()
+
+
+@case
+def groups_above_the_limit_hear_all_replies():
+    """Clients that pipeline whole transactions: those within the limit are taken, and one that is not has an answer to
+    each command before the end (a 421 in the middle was lost to such clients elsewhere)."""
+    clients = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'limits': {'messages_per_minute': 3}}]
+    group = b'MAIL FROM:<sender@example.net>\r\nRCPT TO:<recipient@example.com>\r\nDATA\r\n'
+    with Setting(expected=3, clients=clients) as setting:
+        for first in (0, 2, 4):
+            with setting.client() as client:
+                client.hello()
+                client.send(group)
+                for number in (first, first + 1):
+                    replies = [client.reply()[0] for _ in range(3)]
+                    if number >= 3:
+                        equal(replies, [452, 503, 503], 'replies to a group above the limit')
+                        check(client.closed(), 'commands are read behind a refused DATA')
+                        break
+                    equal(replies, [250, 250, 354], 'replies to a group')
+                    client.send(b'X-Postrider-Sequence: %012d\r\n\r\nbody\r\n.\r\n' % number +
+                                group * (number == first))
+                    client.expect(250)
+
+
+@case
+def limits_of_all_and_a_reload():
+    """limits.messages_per_minute is for all clients together; a reload that changes it forgets nothing."""
+    with Setting(expected=15, limits={'messages_per_minute': 10}) as setting:
+        one, other = setting.client(), setting.client(source='127.0.0.2')
+        one.hello()
+        other.hello()
+        equal(until_refused(one, 0), 10, 'messages')
+        equal(until_refused(other, 10), 0, 'messages of another one')
+        configuration = setting.work.configuration([setting.hop.host], limits={'messages_per_minute': 15})
+        setting.work.write('postrider.yaml', json.dumps(configuration))
+        setting.relay.signal(signal.SIGHUP)
+        eventually(lambda: setting.relay.events('reloaded'), 'the reload')
+        with setting.client() as client:
+            client.hello()
+            equal(until_refused(client, 20), 5, 'messages of the larger limit')
+
+
+@case
+def so_many_of_an_address_that_connects_for_each_message():
+    """What an address has had is not forgotten with its last connection; another one has its own."""
+    with Setting(expected=5 + 5, limits={'address': {'messages_per_minute': 5}}) as setting:
+        for source, first in (('127.0.0.1', 0), ('127.0.0.2', 5)):
+            for number in range(5):
+                with setting.client(source=source) as client:
+                    client.hello()
+                    client.envelope()
+                    client.data(message(first + number))
+                    client.command('QUIT', 221)
+            with setting.client(source=source) as client:
+                client.hello()
+                client.command('MAIL FROM:<sender@example.net>', 452, '4.7.0')
+
+
+@case
+def so_many_connections_a_second():
+    """Who connects faster hears 421 and may come again; others do not notice (machines that open a hundred at once)."""
+    clients = [{'name': 'copiers', 'networks': ['127.0.0.1'], 'limits': {'connections_per_second': 5}},
+               {'name': 'others', 'networks': ['127.0.0.0/8']}]
+    with Setting(expected=2, clients=clients) as setting:
+        crowd = [setting.client(greeting=False) for _ in range(60)]
+        replies = [client.reply() for client in crowd]
+        refused = [reply for reply in replies if reply[0] == 421]
+        check(refused and all('4.7.0' in reply[1] for reply in refused), 'all were let in: %s', replies[-1])
+        check(sum(reply[0] == 220 for reply in replies) >= 5, 'too few were let in: %s', replies[:6])
+        with setting.client(source='127.0.0.2') as other:
+            other.hello()
+            other.envelope()
+            other.data(message(1))
+
+        def let_in():
+            with setting.client(greeting=False) as client:
+                if client.reply()[0] != 220:
+                    return False
+                client.hello()
+                client.envelope()
+                client.data(message(2))
+                return True
+        eventually(let_in, 'it may come again', 30, 0.3)
+        for client in crowd:
+            client.close()
+
+
 def closes_within(client, started, low, high, what):
     """`started`: before the client connected, because the relay counts from before the client has read the greeting."""
     client.socket.settimeout(high)
@@ -266,6 +428,29 @@ def slow_clients_meet_deadlines():
                 time.sleep(0.2)
             check(with_error or client.reply()[0] == 421, 'a line at a time kept the content going')
             check(time.monotonic() - started > 1.5, 'cut off too early')
+
+
+@case
+def sessions_that_do_not_end():
+    """DOS-01: timeouts.session ends who says NOOP for ever, between messages; what was promised is answered."""
+    with Setting(expected=1, timeouts={'session': '2s'}) as setting, setting.client() as client:
+        client.hello()
+        client.envelope()
+        client.data(message(1))
+        started = time.monotonic()
+        while time.monotonic() - started < 60:
+            try:
+                client.send(b'NOOP\r\n')
+                reply = client.reply()
+            except OSError:
+                reply = None
+            if not reply or reply[0] == 421:
+                break
+            equal(reply[0], 250, 'NOOP')
+            time.sleep(0.1)
+        check(time.monotonic() - started < 60, 'it goes on')
+        eventually(lambda: [event for event in setting.relay.events('session')
+                            if event['reason'] == 'session too long'], 'its event')
 
 
 @case

@@ -70,10 +70,10 @@ static struct config config = {
 	.log_sessions = true,
 	.log_messages = true,
 };
-static _Atomic(unsigned) connections;
-static _Atomic(unsigned) *client_connections[1] = {&connections};
+static struct quota quota;
+static struct quota *quotas[1] = {&quota};
 static struct snapshot_users users[1];
-static struct snapshot snapshot = {.config = &config, .client_connections = client_connections, .users = users};
+static struct snapshot snapshot = {.config = &config, .quotas = quotas, .users = users};
 static struct receivers receivers;
 static struct lane_plan lanes[2];
 static struct plan plan = {.lanes = lanes, .lane_count = 2};
@@ -621,7 +621,7 @@ static void finish(void)
 	need(receiver.logins.pool.in_use == 0 && receiver.logins.free_count == LOGIN_SECRETS);
 	need(store.submissions.in_use == 0 && store.transfers.in_use == 0 && store.parts.in_use == 0);
 	need(store.blocks.in_use == 0 && receiver.sessions_told_no == 0 && receivers.connections == 0);
-	need(users[0].count == 1 && connections == 0);
+	need(users[0].count == 1 && quota.connections == 0);
 	need(wheel_next_ns(&shard.wheel) == UINT64_MAX);
 	pool_deinit(&receiver.sessions);
 	pool_deinit(&receiver.lines);

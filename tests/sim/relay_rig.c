@@ -54,7 +54,7 @@ static const char rig_yaml[] =
 	"%s"
 	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
 	"retry: %s\n"
-	"limits: { errors_per_session: 1000 }\n"
+	"limits: { errors_per_session: 1000%s }\n"
 	"log: { stats_interval: 0 }\n"
 	"%s\n";
 
@@ -240,7 +240,7 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 			 o->signing_in ? o->signing_in : "tls: { mode: none }", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
 			 names_before(o), o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
-			 o->more ? o->more : "");
+			 o->all_limits ? o->all_limits : "", o->more ? o->more : "");
 
 	if (o->exchangers) {
 		memcpy(strstr(text, "hosts: ["), "mx_of:  ", 8);

@@ -67,6 +67,7 @@ struct rig_options {
 	const char *listeners, *relaying, *more;
 	/* What those clients say, for the ledger. */
 	const char *archive, *author;
+	const char *all_limits; /* more of what clients may do: YAML, or NULL */
 	bool gone;              /* the second destination, and what leads there */
 	unsigned name;          /* the second destination has another, of so many; 0: "two" */
 	bool all_names;         /* and all those before are there, too */

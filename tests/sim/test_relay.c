@@ -72,6 +72,7 @@ static const struct scenario scenarios[] = {
 	{"pool_reload", scenario_pool_reload, 12},
 	{"sign_in", scenario_sign_in, 50},
 	{"policy", scenario_policy, 24},
+	{"quota", scenario_quota, 12},
 };
 /* clang-format on */
 

@@ -125,9 +125,9 @@ static const struct {
 	 "t.yaml:1:55: line_endings: unknown value \"lf\": write one of reject, normalize, any"},
 	{"clients: [{ name: a, networks: [\"::1\"], long_lines: 998 }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:53: long_lines: unknown value \"998\": write one of keep, wrap"},
-	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minute: 60 } }]\n" HOST LISTENERS
-		 DESTINATIONS ROUTES,
-	 "t.yaml:1:51: messages_per_minute: not available in this version; remove it"},
+	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minut: 60 } }]\n" HOST LISTENERS DESTINATIONS
+		 ROUTES,
+	 "t.yaml:1:51: unknown key \"messages_per_minut\"; did you mean \"messages_per_minute\"?"},
 	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:34: mx: not available in this version; remove it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS

@@ -164,6 +164,19 @@ static void test_threads(void)
 	CHECK(sum <= SHARED_MOST);
 }
 
+static void test_has(void)
+{
+	struct allowance a = {.spent = 0};
+
+	CHECK(allowance_has(&a, PART, WINDOW, 10, 10));
+	CHECK(allowance_has(&a, PART, WINDOW, 10, 50)); /* alone */
+	CHECK_EQ(allowance_take(&a, PART, WINDOW, 10, 9), 0);
+	CHECK(allowance_has(&a, PART, WINDOW, 10, 1));
+	CHECK(!allowance_has(&a, PART, WINDOW, 10, 2));
+	CHECK(!allowance_has(&a, WINDOW, WINDOW, 10, 2));
+	CHECK(allowance_has(&a, WINDOW + 3 * PART, WINDOW, 10, 10));
+}
+
 int main(void)
 {
 	RUN(test_whole_at_once);
@@ -171,6 +184,7 @@ int main(void)
 	RUN(test_more_than_all);
 	RUN(test_give_back);
 	RUN(test_exhaust);
+	RUN(test_has);
 	RUN(test_pauses);
 	RUN(test_model);
 	RUN(test_threads);

@@ -1,0 +1,194 @@
+/*
+ * core/receive/charge.c - what a second or a minute may bring, of a session's client, of its address and in all:
+ * messages and recipients are counted when they are named, octets when they are there, and all of it for the time at
+ * which the message began.
+ *
+ * What is refused later, or given up, is given back, so a client that may send sixty messages a minute gets sixty in.
+ * Who is refused for this loses nothing: it is told to come again, and may stay.
+ */
+#include "core/config/config.h"
+#include "core/receive/peers.h"
+#include "core/receive/session_private.h"
+#include "core/shard/quota.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+
+/* Whose limits count for a session. */
+enum { OF_CLIENT, OF_ADDRESS, IN_ALL, SUBJECTS_MAX };
+
+struct subject {
+	const struct config_quota *limits;
+	struct quota *quota; /* NULL: the address's */
+	struct peer *address;
+	unsigned whose;
+};
+
+static const char *const refusals[SUBJECTS_MAX][QUOTA_KINDS] = {
+	[OF_CLIENT] =
+		{
+			"421 4.7.0 Too many connections in a second, try again later\r\n",
+			"452 4.7.0 More messages than this client may send in a minute, try again later\r\n",
+			"452 4.7.0 More recipients than this client may have in a minute, try again later\r\n",
+			"452 4.7.0 More octets than this client may send in a minute, try again later\r\n",
+		},
+	[OF_ADDRESS] =
+		{
+			"421 4.7.0 Too many connections from this address in a second, try again later\r\n",
+			"452 4.7.0 More messages than one address may send in a minute, try again later\r\n",
+			"452 4.7.0 More recipients than one address may have in a minute, try again later\r\n",
+			"452 4.7.0 More octets than one address may send in a minute, try again later\r\n",
+		},
+	[IN_ALL] =
+		{
+			"421 4.7.0 Too many connections in a second, try again later\r\n",
+			"452 4.7.0 More messages than are taken in a minute, try again later\r\n",
+			"452 4.7.0 More recipients than are taken in a minute, try again later\r\n",
+			"452 4.7.0 More octets than are taken in a minute, try again later\r\n",
+		},
+};
+
+static uint64_t most_of(const struct subject *subject, enum quota_kind kind)
+{
+	switch (kind) {
+	case QUOTA_CONNECTIONS:
+		return subject->limits->connections_per_second;
+	case QUOTA_MESSAGES:
+		return subject->limits->messages_per_minute;
+	case QUOTA_RECIPIENTS:
+		return subject->limits->recipients_per_minute;
+	default:
+		return subject->limits->octets_per_minute;
+	}
+}
+
+static bool take(const struct subject *subject, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+{
+	uint64_t most = most_of(subject, kind);
+
+	return subject->quota ? quota_take(subject->quota, kind, then_ns, most, n)
+			      : peers_take(subject->address, kind, then_ns, most, n);
+}
+
+static bool has(const struct subject *subject, enum quota_kind kind, uint64_t now_ns, uint64_t n)
+{
+	uint64_t most = most_of(subject, kind);
+
+	return subject->quota ? quota_has(subject->quota, kind, now_ns, most, n)
+			      : peers_has(subject->address, kind, now_ns, most, n);
+}
+
+/* The client first: what it may not have itself is not taken from all. */
+static unsigned subjects_of(const struct session *s, struct subject subjects[SUBJECTS_MAX])
+{
+	const struct config *config = s->snapshot->config;
+	const struct config_client_terms *terms = s->client >= 0 ? config->clients[s->client].terms : NULL;
+	unsigned count = 0;
+
+	if (terms && config_quota_any(&terms->quota))
+		subjects[count++] =
+			(struct subject){&terms->quota, snapshot_client(s->snapshot, s->client), NULL, OF_CLIENT};
+	if (s->address && config_quota_any(&config->limits.address))
+		subjects[count++] = (struct subject){&config->limits.address, NULL, s->address, OF_ADDRESS};
+	if (config_quota_any(&config->limits.quota))
+		subjects[count++] =
+			(struct subject){&config->limits.quota, &s->shard->receiver->shared->all, NULL, IN_ALL};
+	return count;
+}
+
+static void give_back(const struct subject *subjects, unsigned count, enum quota_kind kind, uint64_t then_ns,
+		      uint64_t n)
+{
+	while (count-- > 0) {
+		uint64_t most = most_of(&subjects[count], kind);
+		if (most > 0 && subjects[count].quota)
+			quota_give_back(subjects[count].quota, kind, then_ns, n);
+		else if (most > 0)
+			peers_give_back(subjects[count].address, kind, most, n);
+	}
+}
+
+const char *receive_charge(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+{
+	struct subject subjects[SUBJECTS_MAX];
+	unsigned count = subjects_of(s, subjects);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (take(&subjects[i], kind, then_ns, n))
+			continue;
+		give_back(subjects, i, kind, then_ns, n);
+		return refusals[subjects[i].whose][kind];
+	}
+	return NULL;
+}
+
+const char *receive_charge_message(const struct session *s, uint64_t size)
+{
+	uint64_t now_ns = s->shard->now_ns;
+	struct subject subjects[SUBJECTS_MAX];
+	unsigned count = subjects_of(s, subjects);
+
+	/* Before it has come in vain. */
+	for (unsigned i = 0; i < count; i++) {
+		if (!has(&subjects[i], QUOTA_OCTETS, now_ns, size > 0 ? size : 1))
+			return refusals[subjects[i].whose][QUOTA_OCTETS];
+	}
+	return count > 0 ? receive_charge(s, QUOTA_MESSAGES, now_ns, 1) : NULL;
+}
+
+void receive_give_back(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+{
+	struct subject subjects[SUBJECTS_MAX];
+
+	give_back(subjects, subjects_of(s, subjects), kind, then_ns, n);
+}
+
+void receive_give_back_message(const struct session *s, const struct submission *m, bool octets)
+{
+	struct subject subjects[SUBJECTS_MAX];
+	unsigned count = subjects_of(s, subjects);
+
+	if (count == 0)
+		return;
+	give_back(subjects, count, QUOTA_MESSAGES, m->started_ns, 1);
+	give_back(subjects, count, QUOTA_RECIPIENTS, m->started_ns, m->recipients);
+	if (octets)
+		give_back(subjects, count, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
+}
+
+const char *receive_count_client(const struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	struct quota *quota = snapshot_client(s->snapshot, s->client);
+	const struct config_client *client = quota ? &config->clients[s->client] : NULL;
+	unsigned before;
+
+	if (!quota)
+		return NULL;
+	before = atomic_fetch_add_explicit(&quota->connections, 1, memory_order_relaxed);
+	if (client->connections_max > 0 && before >= client->connections_max)
+		return "421 4.3.2 Too many connections, try again later\r\n";
+	if (client->terms &&
+	    !quota_take(quota, QUOTA_CONNECTIONS, s->shard->now_ns, client->terms->quota.connections_per_second, 1))
+		return refusals[OF_CLIENT][QUOTA_CONNECTIONS];
+	return NULL;
+}
+
+void receive_uncount_client(const struct session *s)
+{
+	struct quota *quota = snapshot_client(s->snapshot, s->client);
+
+	if (quota)
+		atomic_fetch_sub_explicit(&quota->connections, 1, memory_order_relaxed);
+}
+
+const char *receive_count_second(const struct session *s)
+{
+	struct subject subjects[SUBJECTS_MAX];
+	unsigned count = subjects_of(s, subjects);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (subjects[i].whose != OF_CLIENT && !take(&subjects[i], QUOTA_CONNECTIONS, s->shard->now_ns, 1))
+			return refusals[subjects[i].whose][QUOTA_CONNECTIONS];
+	}
+	return NULL;
+}

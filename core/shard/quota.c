@@ -1,0 +1,27 @@
+/*
+ * core/shard/quota.c - see quota.h.
+ */
+#include "core/shard/quota.h"
+
+#include "core/base/clock.h"
+
+uint64_t quota_window_ns(enum quota_kind kind)
+{
+	return (kind == QUOTA_CONNECTIONS ? 1 : 60) * CLOCK_NS_PER_S;
+}
+
+bool quota_take(struct quota *quota, enum quota_kind kind, uint64_t now_ns, uint64_t most, uint64_t n)
+{
+	/* Where there is no limit nobody looks: it may just be made, by a reload. */
+	return most == 0 || allowance_take(quota->taken[kind], now_ns, quota_window_ns(kind), most, n) == 0;
+}
+
+bool quota_has(struct quota *quota, enum quota_kind kind, uint64_t now_ns, uint64_t most, uint64_t n)
+{
+	return most == 0 || allowance_has(quota->taken[kind], now_ns, quota_window_ns(kind), most, n);
+}
+
+void quota_give_back(struct quota *quota, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+{
+	allowance_give_back(quota->taken[kind], then_ns, quota_window_ns(kind), n);
+}
