@@ -13,14 +13,15 @@
 #include "core/config/user_table.h"
 #include "queue/hash.h"
 
-enum { SETS = 4096, WAYS = 4, STRIPES = 64 };
+enum { SETS = 4096, WAYS = 4, STRIPES = 64, SITE_OCTETS = 6 };
 
-enum kind { KIND_ADDRESS, KIND_USER, KIND_BOTH };
+enum kind { KIND_ADDRESS, KIND_SITE, KIND_USER, KIND_BOTH };
 
 static const struct {
 	unsigned most, leak_s;
 } kinds[] = {
 	[KIND_ADDRESS] = {GUARD_ADDRESS_FAILURES, GUARD_ADDRESS_LEAK_S},
+	[KIND_SITE] = {GUARD_SITE_FAILURES, GUARD_SITE_LEAK_S},
 	[KIND_USER] = {GUARD_USER_FAILURES, GUARD_USER_LEAK_S},
 	[KIND_BOTH] = {GUARD_ADDRESS_FAILURES, GUARD_ADDRESS_LEAK_S},
 };
@@ -68,11 +69,12 @@ static uint64_t key_of(const struct guard *guard, enum kind kind, const struct g
 	} octets = {.salt = guard->salt, .kind = kind};
 	uint64_t key;
 
-	if (kind != KIND_ADDRESS)
+	if (kind == KIND_USER || kind == KIND_BOTH)
 		octets.user = user_name_hash(attempt->user, attempt->user_length);
 	if (kind != KIND_USER) {
 		octets.family[0] = (uint8_t)address_text_octets(attempt->address, octets.address);
-		memset(octets.address + 8, 0, 8);
+		memset(octets.address + (kind == KIND_SITE ? SITE_OCTETS : 8), 0,
+		       sizeof(octets.address) - (kind == KIND_SITE ? SITE_OCTETS : 8));
 	}
 	key = queue_hash(&octets, sizeof(octets));
 	return key ? key : 1;
@@ -162,11 +164,21 @@ static void trust(struct guard *guard, const struct guard_attempt *attempt)
 	pthread_mutex_unlock(&guard->locks[stripe_of(key)]);
 }
 
+/* Its address is one of many that its site may take. */
+static bool of_site(const struct guard_attempt *attempt)
+{
+	uint8_t octets[16];
+
+	return address_text_octets(attempt->address, octets) == sizeof(octets);
+}
+
 enum guard_answer guard_ask(struct guard *guard, const struct guard_attempt *attempt)
 {
 	struct state both = look(guard, KIND_BOTH, attempt), address = look(guard, KIND_ADDRESS, attempt);
 
 	if (both.trusted ? both.full : address.full)
+		return GUARD_REFUSE_ADDRESS;
+	if (!both.trusted && of_site(attempt) && look(guard, KIND_SITE, attempt).full)
 		return GUARD_REFUSE_ADDRESS;
 	if (!both.trusted && address.failures > 0 && look(guard, KIND_USER, attempt).full)
 		return GUARD_REFUSE_USER;
@@ -187,6 +199,8 @@ unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, en
 		return 0;
 	if (kind == KIND_ADDRESS)
 		count(guard, KIND_USER, attempt, 0, true);
+	if (kind == KIND_ADDRESS && of_site(attempt))
+		count(guard, KIND_SITE, attempt, 0, true);
 	failures = look(guard, kind, attempt).failures;
 	while (failures-- > 1 && wait_ms < GUARD_WAIT_MAX_MS)
 		wait_ms *= 2;

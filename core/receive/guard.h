@@ -5,6 +5,9 @@
  *
  *   address   holds GUARD_ADDRESS_FAILURES, one leaks every 30 s. When it is full, nobody is verified from there
  *             but who has signed in from there lately.
+ *   site      an IPv6 /48, which is what a site or a rented machine may have of addresses that count as 65536: holds
+ *             GUARD_SITE_FAILURES, one leaks every 5 s. When it is full, nobody is verified from there but who has
+ *             signed in from there lately.
  *   user      holds GUARD_USER_FAILURES over all addresses, one leaks every minute. When it is full, the user is
  *             verified only from where he has signed in lately, and from addresses that have not failed at all: so
  *             a lockout that others have caused keeps out none of his machines, neither those that are known nor a
@@ -36,6 +39,8 @@
 enum {
 	GUARD_ADDRESS_FAILURES = 10,
 	GUARD_ADDRESS_LEAK_S = 30,
+	GUARD_SITE_FAILURES = 100,
+	GUARD_SITE_LEAK_S = 5,
 	GUARD_USER_FAILURES = 30,
 	GUARD_USER_LEAK_S = 60,
 	GUARD_TRUST_DAYS = 30,

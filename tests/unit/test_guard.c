@@ -279,6 +279,27 @@ static void test_known(void)
 	known_free(other);
 }
 
+/* A machine with a /48 has 65,536 addresses that count: together they are one site. */
+static void test_site(void)
+{
+	char address[40], user[16];
+
+	begin();
+	succeed("2001:db8:1:ffff::1", "known");
+	for (unsigned i = 0; i < GUARD_SITE_FAILURES; i++) {
+		snprintf(address, sizeof(address), "2001:db8:1:%x::1", i);
+		snprintf(user, sizeof(user), "user%u", i);
+		CHECK_EQ(ask(address, user), GUARD_VERIFY);
+		fail(address, user);
+	}
+	CHECK_EQ(ask("2001:db8:1:aaaa::1", "somebody"), GUARD_REFUSE_ADDRESS);
+	CHECK_EQ(ask("2001:db8:1:ffff::1", "known"), GUARD_VERIFY_KNOWN);
+	CHECK_EQ(ask("2001:db8:2:aaaa::1", "somebody"), GUARD_VERIFY);
+	CHECK_EQ(ask("192.0.2.1", "somebody"), GUARD_VERIFY);
+	pass(2 * GUARD_SITE_LEAK_S);
+	CHECK_EQ(ask("2001:db8:1:aaaa::1", "somebody"), GUARD_VERIFY);
+}
+
 int main(void)
 {
 	RUN(test_address);
@@ -291,6 +312,7 @@ int main(void)
 	RUN(test_same_address);
 	RUN(test_million);
 	RUN(test_known);
+	RUN(test_site);
 	guard_free(guard);
 	return check_end();
 }
