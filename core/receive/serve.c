@@ -171,10 +171,17 @@ static void begin(struct session *s, uint8_t first)
 		receive_move(s, SESSION_COMMAND);
 }
 
+/* A line of AUTH may be a password: nothing of it stays where it was received, if it came whole. The buffer is ours. */
+static void wipe(const struct session *s, const uint8_t *data, size_t length)
+{
+	if (s->stage == SMTP_AUTH)
+		explicit_bzero((uint8_t *)(uintptr_t)data, length);
+}
+
 static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 {
 	struct session *s = container_of(t, struct session, transport);
-	size_t at = 0;
+	size_t at = 0, used;
 
 	while (at < length) {
 		if (s->wait != WAIT_NONE)
@@ -195,7 +202,9 @@ static size_t on_data(struct transport *t, const uint8_t *data, size_t length)
 				receive_wait(s, WAIT_REPLIES);
 				return at;
 			}
-			at += receive_line(s, data + at, length - at);
+			used = receive_line(s, data + at, length - at);
+			wipe(s, data + at, used);
+			at += used;
 			if (s->state == SESSION_SECURING)
 				receive_answer_starttls(s, length - at);
 			break;

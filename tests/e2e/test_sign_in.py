@@ -637,5 +637,42 @@ def many_half_exchanges():
             client.close()
 
 
+def memory_has(pid, needle):
+    """Where in its writable memory it is."""
+    found = []
+    with open('/proc/%d/maps' % pid) as maps, open('/proc/%d/mem' % pid, 'rb', 0) as memory:
+        for line in maps:
+            where, rights = line.split()[:2]
+            begin, end = (int(part, 16) for part in where.split('-'))
+            if rights.startswith('rw') and '[v' not in line:
+                try:
+                    memory.seek(begin)
+                    if needle in memory.read(end - begin):
+                        found.append(line.split()[-1])
+                except OSError:
+                    pass
+    return found
+
+
+@case
+def nothing_of_a_password_stays_in_memory():
+    """In clear it comes through receive buffers, right and wrong, in one piece or with its command; all are wiped."""
+    secrets = ['correct horse battery %d' % n for n in range(3)]
+    with Setting(users=hash_line('scan@example.org', secrets[0])) as s, s.client() as client:
+        for one, code in ((secrets[1], 535), (secrets[2], 535), (secrets[0], 235)):
+            if code == 535:
+                client.command('AUTH PLAIN ' + plain(password=one), code)
+            else:
+                client.command('AUTH LOGIN', 334)
+                client.command(b64('scan@example.org'), 334)
+                client.command(b64(one), code)
+        client.envelope()
+        client.data(b'Subject: known to be here\r\n\r\nthis may stay\r\n')
+        for one in secrets:
+            for text in (one, plain(password=one), b64(one)):
+                equal(memory_has(s.relay.pid, text.encode()), [], 'places of %r' % text)
+        check(memory_has(s.relay.pid, b'known to be here'), 'nothing is found at all')
+
+
 if __name__ == '__main__':
     harness.main(together=3)
