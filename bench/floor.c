@@ -7,8 +7,9 @@
  *
  * It checks nothing. What comes in is not read but counted: bench/source sends transactions of equal length, and the
  * first one tells the lengths of the three commands and, with SIZE=, of the content. So it serves bench/source with one
- * sender, one recipient and one size, in the modes lockstep, grouped, pipelined and blind, and nobody else. It does not
- * look at the next hop's answers, forgets what the kernel has taken, recovers nothing, and ends at the first surprise.
+ * sender, one recipient and one size, in the modes lockstep, grouped, pipelined and blind, with any number of messages
+ * on a connection, and nobody else. It does not look at the next hop's answers, forgets what the kernel has taken,
+ * recovers nothing, and ends at the first surprise.
  *
  * A slab holds what is written and then sent: MAIL, RCPT, BDAT and content, message behind message.
  *
@@ -22,6 +23,7 @@
 #include <liburing.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +39,8 @@ enum step { MAIL, RCPT, DATA, CONTENT, STEPS }; /* what a transaction consists o
 enum kind { ON_ACCEPT, ON_RECEIVE, ON_SENT, ON_WRITTEN, ON_HOP_RECEIVE, ON_HOP_SENT, KIND_SHIFT = 48 };
 
 struct client {
-	int fd; /* -1: closed */
+	int fd;         /* -1: closed */
+	unsigned place; /* in `clients` */
 	bool greeted, sending, starved;
 	enum step step;        /* the one that is coming in */
 	size_t got;            /* octets of it */
@@ -76,7 +79,7 @@ static struct {
 	unsigned buffer;
 	size_t length;
 } held[BUFFERS];
-static struct client *clients[CLIENTS]; /* never freed */
+static struct client *clients[CLIENTS]; /* `client_count` that are open, then some that were: never freed */
 static unsigned client_count;
 static uint64_t messages, commits;
 static volatile sig_atomic_t ended;
@@ -250,6 +253,45 @@ static void take_held(void)
 	}
 }
 
+/* It is closed: the next one that comes has its memory. */
+static void give_up(struct client *client)
+{
+	struct client *last = clients[client_count - 1];
+
+	if (client->sending)
+		return; /* on_sent() comes back here */
+	clients[client->place] = last;
+	last->place = client->place;
+	client->place = --client_count;
+	clients[client_count] = client;
+}
+
+static void on_accept(int fd)
+{
+	struct client *client;
+
+	must("a client", client_count < CLIENTS ? fd : -EMFILE);
+	client = clients[client_count];
+	if (!client && !(client = malloc(sizeof(*client))))
+		must("a client", -ENOMEM);
+	if (clients[client_count])
+		free(client->content);
+	/* The replies' room is not to be cleared for each. */
+	memset(client, 0, offsetof(struct client, replies));
+	client->fd = fd;
+	client->place = client_count;
+	client->say = "220 floor.invalid, no relay\r\n";
+	clients[client_count++] = client;
+	receive(ON_RECEIVE, fd, client);
+}
+
+static void on_sent(struct client *client)
+{
+	client->sending = false;
+	if (client->fd < 0)
+		give_up(client);
+}
+
 static void on_receive(struct client *client, int result, uint32_t flags)
 {
 	if (result > 0) {
@@ -261,6 +303,8 @@ static void on_receive(struct client *client, int result, uint32_t flags)
 	} else if (result != -ENOBUFS) {
 		close(client->fd);
 		client->fd = -1;
+		give_up(client);
+		return;
 	}
 	client->starved = !(flags & IORING_CQE_F_MORE);
 }
@@ -280,17 +324,13 @@ static void complete(const struct io_uring_cqe *cqe)
 	void *object = (void *)(uintptr_t)(cqe->user_data & ((UINT64_C(1) << KIND_SHIFT) - 1));
 	switch ((enum kind)(cqe->user_data >> KIND_SHIFT)) {
 	case ON_ACCEPT:
-		must("a client", client_count < CLIENTS ? cqe->res : -EMFILE);
-		clients[client_count++] = object = calloc(1, sizeof(struct client));
-		must("a client", object ? 0 : -ENOMEM);
-		*(struct client *)object = (struct client){.fd = cqe->res, .say = "220 floor.invalid, no relay\r\n"};
-		receive(ON_RECEIVE, cqe->res, object);
+		on_accept(cqe->res);
 		break;
 	case ON_RECEIVE:
 		on_receive(object, cqe->res, cqe->flags);
 		break;
 	case ON_SENT:
-		((struct client *)object)->sending = false;
+		on_sent(object);
 		break;
 	case ON_WRITTEN:
 		on_written(object, cqe->res);

@@ -108,7 +108,7 @@ class Floor(Measured, servers.Server):
     """No relay either: the system calls of a message with no work between them, in clear on both sides (floor.c)."""
 
     name, title = 'floor', 'floor: no relay, no TLS'
-    modes = ('lockstep', 'grouped', 'pipelined', 'blind')
+    modes = ('lockstep', 'grouped', 'pipelined', 'blind', 'single')
 
     @classmethod
     def unavailable(cls):
