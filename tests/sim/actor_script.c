@@ -31,7 +31,8 @@ static void script_trickle(void *context)
 static void script_speak(struct actor_script *s)
 {
 	s->greeted = true;
-	world_send(s->connection, s->text, s->config.length);
+	if (s->config.length)
+		world_send(s->connection, s->text, s->config.length);
 	if (s->config.half_close)
 		world_half_close(s->connection);
 	if (s->config.deaf)

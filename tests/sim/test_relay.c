@@ -40,6 +40,7 @@ static const struct scenario scenarios[] = {
 	{"dry", scenario_dry, 4},
 	{"farewell", scenario_farewell, 9},
 	{"ahead", scenario_ahead, 4},
+	{"siege", scenario_siege, 6},
 	{"hold", scenario_hold, 10},
 	{"starved", scenario_starved, 8},
 	{"spin", scenario_spin, 2},

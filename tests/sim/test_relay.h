@@ -32,6 +32,7 @@ void scenario_expiry(uint64_t seed);
 void scenario_dry(uint64_t seed);
 void scenario_farewell(uint64_t seed);
 void scenario_ahead(uint64_t seed);
+void scenario_siege(uint64_t seed);
 /* test_relay_hosts.c: several addresses, several hosts, late greetings. */
 void scenario_hosts(uint64_t seed);
 /* test_relay_limits.c: rates, over all shards and lives. */

@@ -118,6 +118,102 @@ void scenario_dry(uint64_t seed)
 	crowd_free(&crowd);
 }
 
+/* ---- all kinds of hostile clients at once --------------------------------------------------------------------- */
+
+#define HELLO "EHLO hostile.example\r\n"
+#define ENVELOPE HELLO "MAIL FROM:<hostile@client.example>\r\nRCPT TO:<hostile@a.example>\r\n"
+
+enum { FLOOD_COMMANDS = 5000 };
+
+/* What it says, again and again, and how it ends. */
+static const struct hostile {
+	const char *text, *again;
+	bool trickles, deaf;
+	const char *end; /* the last reply; NULL: any */
+} hostiles[] = {
+	{HELLO "MAIL FR", NULL, true, false, "421"},     /* a command that does not end */
+	{ENVELOPE "DATA\r\n", NULL, true, false, "421"}, /* a content that does not */
+	{ENVELOPE, NULL, false, false, "421"},           /* silence in a transaction */
+	{"", NULL, false, false, "421"},                 /* and before the first command */
+	{HELLO, "RSET\r\n", false, false, "421"},        /* floods, and then silence */
+	{HELLO, "NOOP\r\n", false, false, "421"},
+	{HELLO, "MAIL FROM:<>\r\nRSET\r\n", false, false, "421"},
+	{HELLO, "HELP\r\n", false, true, NULL},    /* nobody reads the answers */
+	{HELLO, "XYZZY\r\n", false, false, "421"}, /* too many errors */
+	{ENVELOPE, "RCPT TO:<a@a.example>\r\n", false, false, "421"},
+};
+
+enum { HOSTILES = sizeof(hostiles) / sizeof(hostiles[0]) };
+
+static void siege(struct crowd *crowd, uint64_t seed)
+{
+	char *text = world_alloc(sizeof(ENVELOPE) + FLOOD_COMMANDS * 32);
+
+	while (crowd->count < SCRIPTS_MAX) {
+		const struct hostile *hostile = &hostiles[crowd->count % HOSTILES];
+		struct actor_script_config script = {
+			.delay_ns = rig_pick(seed, 100 + crowd->count, 2 * CLOCK_NS_PER_S),
+			.text = text,
+			.trickle_ns = hostile->trickles ? 5 * CLOCK_NS_PER_S : 0,
+			.deaf = hostile->deaf,
+		};
+		char *end = stpcpy(text, hostile->text);
+		for (unsigned i = 0; hostile->again && i < FLOOD_COMMANDS; i++)
+			end = stpcpy(end, hostile->again);
+		script.length = (size_t)(end - text);
+		(void)crowd_add(crowd, &script);
+	}
+	world_release(text);
+}
+
+/*
+ * DOS-01, DOS-03: a hundred clients that are slow, silent, or flood the relay with whatever is allowed or is not, all
+ * at once. Those that behave are served beside them as if they were alone, and none of the others is there for long.
+ */
+void scenario_siege(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "siege",
+		.seed = seed,
+		.quiet = true,
+		.clients = 4,
+		.messages = 50,
+		.content_max = 2000,
+		.hop = {.pipelining = true, .chunking = true},
+	};
+	struct crowd crowd = {.count = 0};
+	struct ledger_summary s;
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	if (rig_start(&rig, 1 + (unsigned)rig_pick(seed, 1, 3)) < 0)
+		rig_fail(&rig, "does not start");
+	siege(&crowd, seed);
+	rig_clients(&rig);
+	if (rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "they are in the way of others");
+	ledger_summarize(&rig.ledger, &s);
+	if (s.refused || s.accepted != 200)
+		rig_fail(&rig, "accepted %llu, refused %llu", (unsigned long long)s.accepted,
+			 (unsigned long long)s.refused);
+	/* timeouts.command, from the last that they said; a content has as long in advance. */
+	(void)rig_run(&rig, NULL, 900 * CLOCK_NS_PER_S);
+	for (unsigned i = 0; i < crowd.count; i++) {
+		const struct hostile *hostile = &hostiles[i % HOSTILES];
+		const char *codes = actor_script_codes(crowd.scripts[i]);
+		if (!actor_script_ended(crowd.scripts[i], NULL, NULL) && !hostile->deaf)
+			rig_fail(&rig, "client %u (%s) is still there, and heard %s", i,
+				 hostile->again ? hostile->again : hostile->text, codes);
+		else if (hostile->end && strlen(codes) < ACTOR_SCRIPT_CODES_MAX - 8 && !ends_with(codes, hostile->end))
+			rig_fail(&rig, "client %u (%s) heard %s", i, hostile->again ? hostile->again : hostile->text,
+				 codes);
+	}
+	crowd_close(&crowd);
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+	crowd_free(&crowd);
+}
+
 /* ---- sessions that end while replies are owed ---------------------------------------------------------------- */
 
 struct speech {
