@@ -73,6 +73,10 @@ void scenario_dry(uint64_t seed)
 		.content_max = 20000,
 		.memory_mib = 1,
 		.hop = {.pipelining = true, .chunking = true},
+		/* Headers are held back until they are whole: no part of them can go to the spool. */
+		.relaying = seed % 4 == 1 || seed % 4 == 2
+				    ? "{ name: all, networks: [127.0.0.0/8], remove_headers: [X-None] }"
+				    : NULL,
 	};
 	struct crowd crowd = {.count = 0};
 	struct ledger_summary s;
