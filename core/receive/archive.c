@@ -12,7 +12,7 @@
 
 static bool is_recipient(const struct submission *m, struct span address)
 {
-	const char *at = m->letter.text + m->letter.sender_length + m->letter.helo_length;
+	const char *at = letter_recipients(&m->letter);
 	struct addressee who;
 
 	for (uint32_t i = 0; i < m->recipients; i++) {

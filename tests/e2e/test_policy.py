@@ -217,19 +217,25 @@ def archive():
         s.send(message(3), number=1)
         s.send(message(4), number=2)
         with s.client() as client:
+            # What is asked for beside the addresses does not hide them.
+            client.command('MAIL FROM:<a@example.net> RET=HDRS ENVID=an+2Bid', 250)
+            client.command('RCPT TO:<x@example.com> NOTIFY=NEVER ORCPT=rfc822;o@example.com', 250)
+            client.command('RCPT TO:<archive@contoso.com>', 250)
+            client.data(message(5))
             # Archived by no recipient of its own: there has to be one (RFC 5321 3.3).
             client.command('MAIL FROM:<a@example.net>', 250)
             client.command('DATA', 554)
-        arrivals = {a.sequence: a for a in s.hop.wait_arrivals(4)}
+        arrivals = {a.sequence: a for a in s.hop.wait_arrivals(5)}
         equal(sorted(arrivals[1].recipients), ['archive@contoso.com', 'recipient@example.com'], 'recipients')
         equal(sorted(arrivals[2].recipients), ['ARCHIVE@contoso.com', 'x@example.com'], 'not twice')
         equal(arrivals[3].recipients, ['recipient@example.com'], 'beside a refused copy')
         equal(arrivals[4].recipients, ['recipient@example.com'], 'without a route')
+        equal(sorted(arrivals[5].recipients), ['archive@contoso.com', 'x@example.com'], 'not twice, behind ENVID')
         for number, arrival in arrivals.items():
             equal(arrival.original, message(number), 'content')
-        eventually(lambda: s.relay.count['accepted'] == 4, 'all are told')
+        eventually(lambda: s.relay.count['accepted'] == 5, 'all are told')
         told = [event.get('archived', False) for event in s.relay.events('accepted')]
-        equal(sorted(told), [False, False, True, True], 'told')
+        equal(sorted(told), [False, False, False, True, True], 'told')
         left_out = s.relay.events('archive_left_out')
         equal([(e['archive'], e['level']) for e in left_out], [('a@nowhere.example', 'error')], 'left out')
 
