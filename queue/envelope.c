@@ -16,6 +16,7 @@ enum {
 	TAG_DESTINATION = 6,
 	TAG_RET = 16,
 	TAG_ENVID = 17,
+	TAG_SMTPUTF8 = 18,
 	TAG_REQUIRE_TLS = 19,
 	TAG_NOT_BEFORE = 22,
 	TAG_RECIPIENT = FIELD_OF_ONE,
@@ -63,6 +64,8 @@ void envelope_begin(struct envelope_writer *w, uint8_t *out, size_t capacity, co
 	put_short(&w->fields, TAG_HELO, fields->helo);
 	if (fields->sender.length)
 		field_put(&w->fields, TAG_SENDER | FIELD_MUST, fields->sender.data, fields->sender.length);
+	if (fields->wide)
+		field_put(&w->fields, TAG_SMTPUTF8 | FIELD_MUST, &fields->wide, 1);
 	put_wishes(&w->fields, fields);
 }
 
@@ -160,6 +163,11 @@ static int take_field(struct envelope *e, const struct field *f)
 		return 0;
 	case TAG_SENDER:
 		e->sender = span_of(f);
+		return 0;
+	case TAG_SMTPUTF8:
+		if (f->length != 1)
+			return -EBADMSG;
+		e->wide = f->value[0];
 		return 0;
 	case TAG_DESTINATION:
 		if (e->destinations == ENVELOPE_DESTINATIONS_MAX)

@@ -18,6 +18,11 @@ enum {
 	ENVELOPE_EIGHT_BIT = 1u << 0, /* the content has octets above 127, or BODY=8BITMIME was said */
 	ENVELOPE_BODY_GIVEN = 1u << 1,
 };
+/* What has octets above 127 in a message that came by SMTPUTF8 (RFC 6531), and needs that to go on. */
+enum {
+	ENVELOPE_WIDE_ADDRESS = 1u << 0, /* its sender, or a recipient */
+	ENVELOPE_WIDE_HEADER = 1u << 1,
+};
 /* What is returned with reports (RFC 3461 4.3); 0: the sender did not say. */
 enum { ENVELOPE_RET_FULL = 1, ENVELOPE_RET_HEADERS = 2 };
 /* What is reported of a recipient (RFC 3461 4.1), or'ed; 0: its sender did not say. */
@@ -44,6 +49,7 @@ enum {
 struct envelope {
 	uint8_t version;
 	uint8_t flags;
+	uint8_t wide; /* ENVELOPE_WIDE_* */
 	uint16_t recipients, destinations;
 	uint8_t ret;            /* ENVELOPE_RET_* */
 	bool require_tls;       /* only over TLS with a verified next hop that requires as much (RFC 8689) */

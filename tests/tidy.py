@@ -58,6 +58,7 @@ LIBRARIES = {
     'yaml.h': ['core/config/'],
     'crypt.h': ['core/agents/password.c'],
     'unbound.h': ['core/agents/dns_library.c'],
+    'idn2.h': ['core/smtp/idna.c'],
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',

@@ -32,6 +32,7 @@ static void attempt_free(struct attempt *a)
 	if (a->results != a->results_inline)
 		free(a->results);
 	rewriting_free(a->rewriting);
+	narrow_free(a->narrow);
 	results_free(a);
 	pool_release(&a->outbound->shard->deliverer->attempts, a);
 }
@@ -239,6 +240,33 @@ void attempt_give_up(struct attempt *a, const char *reason)
 	attempt_free(a);
 }
 
+/* Somebody whom the attempt covers can be told to the host. */
+static bool any_recipient(const struct attempt *a)
+{
+	struct span unused;
+	unsigned i;
+
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (exchange_pending(&a->exchange, i) && narrow_recipient(a->narrow, i, &unused))
+			return true;
+	}
+	return false;
+}
+
+const char *attempt_narrow(struct attempt *a, const struct connection *c)
+{
+	const struct span identity = connection_identity(c);
+	/* Where mail goes under a mailbox's name, that is what MAIL says (rewriting.h). */
+	bool own = identity.length == 0 || a->envelope.sender.length == 0;
+
+	narrow_free(a->narrow);
+	a->narrow = NULL;
+	if (!a->envelope.wide || c->setup.extensions.smtputf8)
+		return NULL;
+	a->narrow = narrow_new(&a->envelope, own ? a->envelope.sender : identity);
+	return !a->narrow || any_recipient(a) ? NULL : narrow_refusal;
+}
+
 void attempt_refuse(struct attempt *a, struct connection *c, const char *why)
 {
 	struct exchange *x = &a->exchange;
@@ -389,6 +417,12 @@ static bool needs_reset(const struct attempt *a)
 	return c->reset_next || lesson_in_force(&c->host->lessons, LESSON_RESET, a->outbound->shard->now_ns);
 }
 
+static void learn_crowd(struct outbound *o, unsigned at_most)
+{
+	o->crowd = at_most;
+	o->crowd_until_ns = o->shard->now_ns + CROWD_S * CLOCK_NS_PER_S;
+}
+
 /* Under the name of the mailbox, where that is wanted; so many octets longer. False: no memory. */
 static bool begin_rewriting(struct attempt *a, struct exchange_terms *terms)
 {
@@ -413,6 +447,20 @@ static bool begin_rewriting(struct attempt *a, struct exchange_terms *terms)
 	return true;
 }
 
+/* Those whom the host is not asked for have a reply of their own, which is ours. */
+static void tell_withheld(struct attempt *a)
+{
+	struct smtp_reply_parser reply = {.code = REFUSED_HERE, .text_length = sizeof(narrow_refusal) - 1};
+	const struct exchange *x = &a->exchange;
+	unsigned i;
+
+	memcpy(reply.text, narrow_refusal, sizeof(narrow_refusal) - 1);
+	for (i = x->first; x->withheld && i < x->end; i++) {
+		if (x->results[i] == ATTEMPT_WITHHELD)
+			results_refused(a, i, &reply);
+	}
+}
+
 static void begin(struct attempt *a)
 {
 	struct connection *c = a->connection;
@@ -423,6 +471,8 @@ static void begin(struct attempt *a)
 		.size = c->setup.extensions.size_given && !plain,
 		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
 		.dsn = c->setup.extensions.dsn && !plain && !lesson_in_force(&c->host->lessons, LESSON_NO_DSN, now_ns),
+		.most = c->setup.extensions.recipients_max,
+		.narrow = a->narrow,
 		.enhanced = c->setup.extensions.enhanced_codes,
 		.reset = reset,
 		.behind = c->attempts.next != &a->link,
@@ -433,8 +483,15 @@ static void begin(struct attempt *a)
 	a->started = true;
 	a->started_ns = now_ns;
 	c->reset_next = false;
+	/* So that messages which are loaded from now on are cut in time. */
+	if (terms.most > 0 && mail_of(a->delivery)->recipients > terms.most)
+		learn_crowd(a->outbound, terms.most);
 	bool ok = begin_rewriting(a, &terms);
+	/* Without memory attempt_narrow() has made none. */
+	if (a->envelope.wide && !c->setup.extensions.smtputf8)
+		ok = ok && a->narrow;
 	exchange_begin(&a->exchange, &terms);
+	tell_withheld(a);
 	if (!ok)
 		(void)no_memory(a);
 }
@@ -511,6 +568,13 @@ static void finish(struct attempt *a, const struct outcome *outcome)
 {
 	struct outbound *o = a->outbound;
 	struct delivery *d = a->delivery;
+	unsigned i;
+
+	/* From here on they have failed like others. */
+	for (i = a->exchange.first; a->exchange.withheld && i < a->exchange.end; i++) {
+		if (a->results[i] == ATTEMPT_WITHHELD)
+			a->results[i] = ATTEMPT_FAIL;
+	}
 
 	tell_attempt(a, outcome);
 	list_remove(&a->link);
@@ -542,7 +606,7 @@ static void note(uint8_t *times)
 /* This host need not be asked again. */
 static bool settled_here(uint8_t result)
 {
-	return result == ATTEMPT_FAIL || result == ATTEMPT_OTHER_PATH;
+	return result == ATTEMPT_FAIL || result == ATTEMPT_OTHER_PATH || result == ATTEMPT_WITHHELD;
 }
 
 static unsigned refused_for_good(const struct attempt *a)
@@ -568,12 +632,6 @@ static void keep_refusals(struct attempt *a)
 			a->results[i] = ATTEMPT_NONE;
 	}
 	a->connection->got_on = true;
-}
-
-static void learn_crowd(struct outbound *o, unsigned at_most)
-{
-	o->crowd = at_most;
-	o->crowd_until_ns = o->shard->now_ns + CROWD_S * CLOCK_NS_PER_S;
 }
 
 /* The connection ended, or is about to, before the message had its verdict. */

@@ -9,6 +9,7 @@
 #define POSTRIDER_DELIVER_ATTEMPT_H
 
 #include "core/deliver/exchange.h"
+#include "core/deliver/narrow.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/results.h"
 #include "core/deliver/rewriting.h"
@@ -53,6 +54,7 @@ struct attempt {
 	unsigned granted;    /* recipients of the day's */
 	uint64_t started_ns;
 	struct rewriting *rewriting; /* owned; NULL: it goes as it is */
+	struct narrow *narrow;       /* owned; NULL: its envelope is said as it is */
 	struct envelope envelope;
 	struct results told;
 	uint8_t *results; /* enum attempt_result per recipient */
@@ -78,6 +80,8 @@ void attempt_give_up(struct attempt *a, const char *reason);
 /* The same: its sender forbids that it goes over this connection. It is judged as if the next hop had refused it; `why`
  * begins with an enhanced code. */
 void attempt_refuse(struct attempt *a, struct connection *c, const char *why);
+/* Before it goes to that connection: how it is said there, where that is not as it came. NULL, or why it cannot be. */
+const char *attempt_narrow(struct attempt *a, const struct connection *c);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our

@@ -259,8 +259,13 @@ void connection_command(struct connection *c, const char *text, size_t length, b
 
 static unsigned message_limit(const struct connection *c)
 {
-	return session_limit_now(&c->host->session_limit, c->outbound->destination->messages_per_connection,
-				 c->outbound->shard->now_ns);
+	unsigned configured = c->outbound->destination->messages_per_connection;
+	unsigned said = c->setup.extensions.messages_max;
+
+	/* What the host says of itself (RFC 9422), or is configured, or was learned: the least of them. */
+	if (said > 0 && (configured == 0 || said < configured))
+		configured = said;
+	return session_limit_now(&c->host->session_limit, configured, c->outbound->shard->now_ns);
 }
 
 bool connection_at_limit(const struct connection *c)

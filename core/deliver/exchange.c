@@ -69,9 +69,39 @@ void exchange_init(struct exchange *x, const struct exchange_message *message)
 	choose_recipients(x, message->most);
 }
 
+/* Those who cannot be told to this host have their verdict. There are others: who starts an exchange has seen to it. */
+static void withhold(struct exchange *x)
+{
+	struct span unused;
+	unsigned i;
+
+	for (i = x->first; i < x->end; i++) {
+		if (!exchange_pending(x, i) || narrow_recipient(x->terms.narrow, i, &unused))
+			continue;
+		x->results[i] = ATTEMPT_WITHHELD;
+		x->withheld = true;
+	}
+}
+
+/* Those that are too many for the host stay untried, and come next. */
+static void leave(struct exchange *x, unsigned most)
+{
+	unsigned count = 0, i = x->first;
+
+	while (i < x->end && (!exchange_said(x, i) || count++ < most))
+		i++;
+	for (unsigned k = i; k < x->end; k++)
+		x->results[k] = ATTEMPT_NONE;
+	x->end = (uint16_t)i;
+}
+
 void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
 {
 	x->terms = *terms;
+	if (terms->narrow)
+		withhold(x);
+	if (terms->most > 0)
+		leave(x, terms->most);
 	if (terms->reset)
 		return;
 	exchange_step(x, STEP_MAIL);
@@ -107,7 +137,10 @@ static void put_wishes(const struct envelope *e, struct line *line)
 
 static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, struct exchange_say *say)
 {
-	const struct span sender = x->terms.sender.data ? x->terms.sender : x->envelope->sender;
+	const struct span sender = x->terms.narrow        ? narrow_sender(x->terms.narrow)
+				   : x->terms.sender.data ? x->terms.sender
+							  : x->envelope->sender;
+	bool wide = x->envelope->wide && !x->terms.narrow;
 	bool eight_bit = x->envelope->flags & ENVELOPE_EIGHT_BIT;
 	struct line line = {.data = out, .size = COMMAND_ROOM};
 
@@ -125,6 +158,8 @@ static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, s
 	/* Who sends it has seen that it may go here (RFC 8689 4.2.1). */
 	if (x->require_tls)
 		line_text(&line, " REQUIRETLS");
+	if (wide)
+		line_text(&line, " SMTPUTF8");
 	line_text(&line, "\r\n");
 	x->parameters = x->terms.size || (x->terms.eight_bit && eight_bit) ||
 			(x->terms.dsn && (x->envelope->ret || x->envelope->envid.length));
@@ -140,7 +175,7 @@ static bool next_recipient(struct exchange *x, struct envelope_recipient *recipi
 		x->cursor_after = x->cursor;
 		if (!envelope_next(&x->cursor_after, recipient))
 			assert(!"envelope_decode() counted the recipients");
-		if (x->rcpt_next >= x->first && exchange_pending(x, x->rcpt_next))
+		if (x->rcpt_next >= x->first && exchange_said(x, x->rcpt_next))
 			return true;
 		x->cursor = x->cursor_after;
 	}
@@ -367,8 +402,11 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 	if (must_wait(x))
 		return EXCHANGE_WAIT;
 	if (x->step == STEP_RCPT) {
-		if (next_recipient(x, &recipient))
+		if (next_recipient(x, &recipient)) {
+			if (x->terms.narrow)
+				(void)narrow_recipient(x->terms.narrow, x->rcpt_next, &recipient.address);
 			return say_rcpt(x, &recipient, out, room, say);
+		}
 		exchange_step(x, STEP_BODY);
 	}
 	/* RFC 3030 2: after a refusal no further BDAT may be sent, or the rest might be taken for a whole message. */

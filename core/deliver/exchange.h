@@ -20,6 +20,7 @@
 
 #include "core/base/states.h"
 #include "core/deliver/fallback.h"
+#include "core/deliver/narrow.h"
 #include "core/deliver/verdict.h"
 #include "core/smtp/content.h"
 #include "core/smtp/reply.h"
@@ -50,6 +51,11 @@ struct exchange_terms {
 	bool may_go_again;    /* where a command is refused and not the message, it goes again at once */
 	/* Another sender than the envelope's (core/smtp/rewrite.h); no data: none. The caller's, like the envelope. */
 	struct span sender;
+	unsigned most; /* recipients that the host takes of a message (RFC 9422); 0: it has not said */
+	bool smtputf8; /* the host offers it (RFC 6531) */
+	/* What is said instead where a host does not offer SMTPUTF8 (RFC 6531) and the envelope needs it. The caller's;
+	 * NULL: the envelope as it is. */
+	const struct narrow *narrow;
 	int64_t growth; /* octets by which the content is longer than content_length for that */
 };
 
@@ -95,6 +101,7 @@ struct exchange {
 	bool crowded;    /* or to one of its recipients */
 	bool damaged;    /* its content cannot be sent */
 	bool reset_refused;
+	bool withheld; /* some recipients are not told to the host (terms.narrow) */
 	/* The content: pieces 0 to last, each given when it is asked for. */
 	uint16_t piece, last;
 	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */

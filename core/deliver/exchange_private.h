@@ -17,4 +17,10 @@ static inline void exchange_await(struct exchange *x, enum exchange_expect expec
 	states_move(&exchange_expects, &x->expect, expect);
 }
 
+/* It is told to the host, or will be. */
+static inline bool exchange_said(const struct exchange *x, unsigned i)
+{
+	return exchange_pending(x, i) && x->results[i] != ATTEMPT_WITHHELD;
+}
+
 #endif

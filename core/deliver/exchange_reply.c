@@ -85,7 +85,7 @@ static void decide(struct exchange *x, const struct ruling *ruling, bool all)
 	unsigned i;
 
 	for (i = x->first; i < x->end; i++) {
-		if (!exchange_pending(x, i))
+		if (!exchange_said(x, i))
 			continue;
 		if (all || x->results[i] == ATTEMPT_ACCEPTED)
 			x->results[i] = (uint8_t)result;
@@ -105,7 +105,7 @@ static void decide_by(struct exchange *x, const struct smtp_reply_parser *reply,
 
 static void skip_to_pending(struct exchange *x)
 {
-	while (x->rcpt_reply < x->end && !exchange_pending(x, x->rcpt_reply))
+	while (x->rcpt_reply < x->end && !exchange_said(x, x->rcpt_reply))
 		x->rcpt_reply++;
 }
 

@@ -45,6 +45,8 @@ bool outbound_refused(struct attempt *a, struct connection *c)
 {
 	const char *why = a->envelope.require_tls ? strict_tls_lacks(c) : NULL;
 
+	if (!why)
+		why = attempt_narrow(a, c);
 	if (why)
 		attempt_refuse(a, c, why);
 	return why != NULL;

@@ -29,7 +29,8 @@ enum attempt_result {
 	ATTEMPT_DEFER,
 	ATTEMPT_HOLD,
 	ATTEMPT_FAIL,
-	ATTEMPT_OTHER_PATH /* not here: by the destination's fallback, at once */
+	ATTEMPT_OTHER_PATH, /* not here: by the destination's fallback, at once */
+	ATTEMPT_WITHHELD    /* FAIL, without having been asked: it cannot be said to a host without SMTPUTF8 */
 };
 
 /* What becomes of the recipient by it. */

@@ -68,6 +68,9 @@ void receive_command(struct session *s, const char *line, size_t length)
 			receive_error(s, refusal_text);
 		return;
 	}
+	/* PAR-07: what the octets are matters only where they may be there. */
+	if (refusal && command.verb == SMTP_RCPT && command.wide && !(s->message && s->message->smtputf8))
+		refusal = "553 5.6.7 An address with 8-bit characters needs SMTPUTF8 in MAIL\r\n";
 	/* Of BDAT with a fault nobody knows how many octets follow (BDT-01). */
 	if (refusal) {
 		if (receive_begins_content(line, length))

@@ -50,6 +50,8 @@ void receive_start_content(struct session *s, enum session_state state)
 	receive_policy_begin(s);
 	content_scanner_init(&s->scanner);
 	start_repair(s);
+	if (m->smtputf8)
+		s->scanner.header = CONTENT_HEADER_WATCH;
 	s->content_octets = 0;
 	s->content_dropped = false;
 	receive_move(s, state);
@@ -62,14 +64,15 @@ void receive_start_content(struct session *s, enum session_state state)
 		list_append(&shard->receiver->content_readers, &s->place);
 }
 
-/* RFC 3848 */
+/* RFC 3848, RFC 6531 3.7.3 */
 static const char *protocol_of(const struct session *s)
 {
+	static const char *const names[2][4] = {{"ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"},
+						{"UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"}};
+
 	if (!s->esmtp)
 		return "SMTP";
-	if (s->transport.secured)
-		return s->user ? "ESMTPSA" : "ESMTPS";
-	return s->user ? "ESMTPA" : "ESMTP";
+	return names[s->message->smtputf8][(s->transport.secured ? 2 : 0) + (s->user ? 1 : 0)];
 }
 
 /* The first block, which comes with the first octet: our trace field stands before the content. */
@@ -168,6 +171,8 @@ void receive_finish_content(struct session *s, const char *refusal)
 	/* Whatever the client declared: what is in it is known (RFC 6152 3). */
 	if (s->scanner.eight_bit)
 		m->letter.flags |= ENVELOPE_EIGHT_BIT;
+	if (s->scanner.header & CONTENT_HEADER_WIDE)
+		m->letter.wide |= ENVELOPE_WIDE_HEADER;
 	if (!refusal)
 		refusal = receive_charge(s, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
 	if (refusal) {

@@ -12,6 +12,8 @@
 #include "core/route/route.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
+#include "core/smtp/idna.h"
+#include "core/smtp/utf8.h"
 #include "queue/envelope.h"
 
 enum { HOSTNAME_MAX = 200 }; /* octets of ours in replies */
@@ -29,7 +31,7 @@ static void greet(struct session *s)
 	if (s->esmtp) {
 		line_text(&reply, "250-PIPELINING\r\n250-SIZE ");
 		line_number(&reply, config->spool.message_size_max);
-		line_text(&reply, "\r\n250-8BITMIME\r\n250-CHUNKING\r\n");
+		line_text(&reply, "\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n");
 		if (receive_offers_tls(s))
 			line_text(&reply, "250-STARTTLS\r\n");
 		/* Twice: some old clients know only the form of a draft, in which it was a parameter. */
@@ -37,7 +39,10 @@ static void greet(struct session *s)
 			line_text(&reply, "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n");
 		receive_offer_wishes(s, &reply);
 		receive_offer_xclient(s, &reply);
-		line_text(&reply, "250 ENHANCEDSTATUSCODES\r\n");
+		/* RFC 9422 */
+		line_text(&reply, "250-LIMITS RCPTMAX=");
+		line_number(&reply, config->limits.recipients_per_message);
+		line_text(&reply, "\r\n250 ENHANCEDSTATUSCODES\r\n");
 	}
 	s->last_reply = s->esmtp ? "250 ENHANCEDSTATUSCODES" : "250";
 	receive_reply(s, reply.data, reply.length);
@@ -89,12 +94,34 @@ static bool allowed(const struct session *s, bool as_sender, struct span address
 	return count == 0;
 }
 
+/*
+ * The address as clients' entries and routes know it: a domain in UTF-8 by its A-labels, in `room` (RFC 6531 3.3), so
+ * that no way of writing a domain leads round a rule. What is passed on is the address as it came. NULL, or the
+ * refusal.
+ */
+static const char *known_as(const struct smtp_command *command, struct span address, char *room, struct span *known)
+{
+	*known = address;
+	if (!command->wide)
+		return NULL;
+	switch (idna_address(address, room, known)) {
+	case IDNA_NONE:
+		return command->verb == SMTP_MAIL ? "501 5.1.7 The sender's domain is none\r\n"
+						  : "501 5.1.3 The recipient's domain is none\r\n";
+	case IDNA_NO_MEMORY:
+		return "452 4.3.1 Out of memory, try again later\r\n";
+	default:
+		return NULL;
+	}
+}
+
 void receive_mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
-	struct span helo = {s->helo, s->helo_length}, sender;
+	struct span helo = {s->helo, s->helo_length}, sender, known;
+	char room[SMTP_PATH_MAX], known_room[SMTP_PATH_MAX];
 	const char *refusal;
-	char room[SMTP_PATH_MAX], other[CONFIG_ADDRESS_MAX];
+	char other[CONFIG_ADDRESS_MAX];
 
 	if (!s->helo_given) {
 		receive_error(s, "503 5.5.1 Send EHLO or HELO first\r\n");
@@ -129,7 +156,12 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "501 5.1.7 The sender needs a domain, as in MAIL FROM:<user@example.org>\r\n");
 		return;
 	}
-	if (!allowed(s, true, sender)) {
+	refusal = known_as(command, sender, known_room, &known);
+	if (refusal) {
+		receive_error(s, refusal);
+		return;
+	}
+	if (!allowed(s, true, known)) {
 		receive_error(s, "553 5.7.1 This sender is not allowed to you\r\n");
 		return;
 	}
@@ -156,15 +188,23 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;
 	if (command->body != SMTP_BODY_NONE)
 		s->message->letter.flags |= ENVELOPE_BODY_GIVEN;
+	s->message->smtputf8 = command->smtputf8;
+	s->message->letter.wide = command->wide && utf8_needed(sender) ? ENVELOPE_WIDE_ADDRESS : 0;
 	receive_reply_text(s, "250 2.1.0 Ok\r\n");
 }
 
 const struct config_route *receive_route(const struct session *s, struct span recipient)
 {
 	const struct letter *letter = &s->message->letter;
+	struct span sender = {letter->text, letter->sender_length};
+	char room[SMTP_PATH_MAX];
+
+	/* It was one when MAIL was answered. */
+	if (letter->wide)
+		(void)idna_address(sender, room, &sender);
 	const struct route_question question = {
 		.recipient = recipient,
-		.sender = {letter->text, letter->sender_length},
+		.sender = sender,
 		.client = (size_t)(s->client + 1),
 		.listener = s->listener + 1u,
 		.size = s->message->size_announced,
@@ -219,10 +259,11 @@ static bool charged(struct session *s)
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
-	char room[SMTP_PATH_MAX];
+	char room[SMTP_PATH_MAX], known_room[SMTP_PATH_MAX];
 	const struct config_route *route;
 	struct addressee who;
-	struct span address;
+	const char *refusal;
+	struct span address, known;
 
 	if (!s->message) {
 		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
@@ -235,6 +276,10 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	if (s->client < 0) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 Relaying not permitted\r\n");
+		return;
+	}
+	if (command->wide && !s->message->smtputf8) {
+		receive_error(s, "553 5.6.7 An address with 8-bit characters needs SMTPUTF8 in MAIL\r\n");
 		return;
 	}
 	if (s->message->recipients >= config->limits.recipients_per_message) {
@@ -250,12 +295,17 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "550 5.1.2 No mail goes to an address of this machine or site\r\n");
 		return;
 	}
-	if (!allowed(s, false, address)) {
+	refusal = known_as(command, address, known_room, &known);
+	if (refusal) {
+		receive_error(s, refusal);
+		return;
+	}
+	if (!allowed(s, false, known)) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_error(s, "550 5.7.1 This recipient is not allowed to you\r\n");
 		return;
 	}
-	route = receive_route(s, address);
+	route = receive_route(s, known);
 	if (!route || route->refuse) {
 		refuse_by_route(s, route);
 		return;
@@ -268,6 +318,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 				 .orcpt = command->rcpt.orcpt};
 	switch (submission_add_recipient(s->message, &who)) {
 	case SUBMISSION_ADDED:
+		s->message->letter.wide |= command->wide ? ENVELOPE_WIDE_ADDRESS : 0;
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;
 	case SUBMISSION_TOO_MANY:

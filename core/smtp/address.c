@@ -20,9 +20,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/smtp/utf8.h"
+
 enum { LOCAL_MAX = 64, DOMAIN_MAX = 255, LABEL_MAX = 63 }; /* RFC 5321 4.5.3.1, RFC 1035 2.3.4 */
 
-enum { LET_DIG = 1, ATEXT = 2 };
+enum { LET_DIG = 1, ATEXT = 2, WIDE = 4 };
 
 /* What an octet may be part of: names of hosts, or an atom (RFC 5322 3.2.3). */
 static const uint8_t kinds[256] = {
@@ -38,20 +40,17 @@ static const uint8_t kinds[256] = {
 	['?'] = ATEXT,
 	['^' ... '`'] = ATEXT,
 	['{' ... '~'] = ATEXT,
+	[0x80 ... 0xff] = WIDE, /* a letter of some language, where these are allowed (RFC 6531 3.3) */
 };
 
-static bool is_let_dig(char c)
+/* `also`: WIDE, or 0. */
+static bool is(char c, uint8_t kind, uint8_t also)
 {
-	return kinds[(uint8_t)c] & LET_DIG;
-}
-
-static bool is_atext(char c)
-{
-	return kinds[(uint8_t)c] & ATEXT;
+	return kinds[(uint8_t)c] & (kind | also);
 }
 
 /* The length of the quoted string at the start, or 0. */
-static uint32_t quoted_length(struct span text)
+static uint32_t quoted_length(struct span text, uint8_t also)
 {
 	for (uint32_t i = 1; i < text.length; i++) {
 		char c = text.data[i];
@@ -60,14 +59,14 @@ static uint32_t quoted_length(struct span text)
 			return i + 1;
 		if (c == '\\' && ++i == text.length)
 			return 0;
-		if (text.data[i] < ' ' || text.data[i] > '~')
+		if ((text.data[i] < ' ' || text.data[i] > '~') && !is(text.data[i], 0, also))
 			return 0;
 	}
 	return 0;
 }
 
 /* The length of the dot-string at the start, or 0. Tolerant: dots stand anywhere, beside at least one atom. */
-static uint32_t dot_string_length(struct span text, enum smtp_syntax syntax)
+static uint32_t dot_string_length(struct span text, enum smtp_syntax syntax, uint8_t also)
 {
 	uint32_t i = 0;
 	bool atom = false, any = false;
@@ -75,7 +74,7 @@ static uint32_t dot_string_length(struct span text, enum smtp_syntax syntax)
 	for (; i < text.length; i++) {
 		if (text.data[i] == '.' && (atom || syntax == SMTP_SYNTAX_TOLERANT))
 			atom = false;
-		else if (is_atext(text.data[i]))
+		else if (is(text.data[i], ATEXT, also))
 			any = atom = true;
 		else
 			break;
@@ -83,9 +82,10 @@ static uint32_t dot_string_length(struct span text, enum smtp_syntax syntax)
 	return atom || (any && syntax == SMTP_SYNTAX_TOLERANT) ? i : 0;
 }
 
-static uint32_t local_length(struct span text, enum smtp_syntax syntax)
+static uint32_t local_length(struct span text, enum smtp_syntax syntax, uint8_t also)
 {
-	return text.length > 0 && text.data[0] == '"' ? quoted_length(text) : dot_string_length(text, syntax);
+	return text.length > 0 && text.data[0] == '"' ? quoted_length(text, also)
+						      : dot_string_length(text, syntax, also);
 }
 
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3); other kinds of literal have no use here. */
@@ -109,19 +109,21 @@ static bool literal_valid(struct span text)
 	return strlen(copy) == text.length - 1 - skip && inet_pton(family, copy, binary) == 1;
 }
 
-/* Labels of letters, digits and hyphens, and underscores. `lenient`: what machines say of themselves in EHLO. */
-static bool labels_valid(struct span text, bool lenient, bool underscores)
+/* Labels of letters, digits and hyphens, and underscores. `lenient`: what machines say of themselves in EHLO. How long
+ * a label with letters of other languages is, its A-label says. */
+static bool labels_valid(struct span text, bool lenient, bool underscores, uint8_t also)
 {
+	const uint32_t label_max = also ? DOMAIN_MAX : LABEL_MAX;
 	uint32_t i = 0, label = 0;
 
 	while (i < text.length) {
 		uint32_t from = i;
 		char c;
 
-		while (i < text.length && is_let_dig(text.data[i]))
+		while (i < text.length && is(text.data[i], LET_DIG, also))
 			i++;
 		label += i - from;
-		if (label > LABEL_MAX)
+		if (label > label_max)
 			return false;
 		if (i == text.length)
 			break;
@@ -136,39 +138,36 @@ static bool labels_valid(struct span text, bool lenient, bool underscores)
 			return false;
 		label++;
 	}
-	if (label > LABEL_MAX)
+	if (label > label_max)
 		return false;
 	if (label == 0) /* empty, or ends in a dot */
 		return lenient && text.length > 0;
 	return lenient || text.data[text.length - 1] != '-';
 }
 
-static enum address_result domain_check(struct span domain, enum smtp_syntax syntax)
+static enum address_result domain_check(struct span domain, enum smtp_syntax syntax, uint8_t also)
 {
 	if (domain.length > DOMAIN_MAX)
 		return ADDRESS_TOO_LONG;
 	if (domain.length > 0 && domain.data[0] == '[')
 		return literal_valid(domain) ? ADDRESS_OK : ADDRESS_SYNTAX;
-	return labels_valid(domain, false, syntax == SMTP_SYNTAX_TOLERANT) ? ADDRESS_OK : ADDRESS_SYNTAX;
+	return labels_valid(domain, false, syntax == SMTP_SYNTAX_TOLERANT, also) ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
-enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out)
+static enum address_result parse(struct span text, enum smtp_syntax syntax, uint8_t also, struct address *out)
 {
 	uint32_t local;
 	enum address_result result;
 
 	*out = (struct address){.local = {text.data, 0}, .domain = {text.data, 0}};
-	for (uint32_t i = 0; i < text.length; i++)
-		if ((unsigned char)text.data[i] >= 0x80)
-			return ADDRESS_EIGHT_BIT;
 	if (text.length == 10 && strncasecmp(text.data, "postmaster", 10) == 0) {
 		*out = (struct address){.local = text, .domain = {text.data + text.length, 0}};
 		return ADDRESS_OK;
 	}
-	local = local_length(text, syntax);
+	local = local_length(text, syntax, also);
 	if (local == 0 || local >= text.length || text.data[local] != '@')
 		return ADDRESS_SYNTAX;
-	result = domain_check((struct span){text.data + local + 1, text.length - local - 1}, syntax);
+	result = domain_check((struct span){text.data + local + 1, text.length - local - 1}, syntax, also);
 	if (result != ADDRESS_OK)
 		return result;
 	/* RFC 5321 4.5.3.1: sizes that everybody must be able to take; the path has a limit of its own. */
@@ -179,20 +178,38 @@ enum address_result address_parse(struct span text, enum smtp_syntax syntax, str
 	return ADDRESS_OK;
 }
 
+enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out)
+{
+	if (utf8_needed(text)) {
+		*out = (struct address){.local = {text.data, 0}, .domain = {text.data, 0}};
+		return ADDRESS_EIGHT_BIT;
+	}
+	return parse(text, syntax, 0, out);
+}
+
+enum address_result address_parse_wide(struct span text, enum smtp_syntax syntax, struct address *out)
+{
+	if (!utf8_valid(text)) {
+		*out = (struct address){.local = {text.data, 0}, .domain = {text.data, 0}};
+		return ADDRESS_EIGHT_BIT;
+	}
+	return parse(text, syntax, WIDE, out);
+}
+
 bool address_local_valid(struct span text, enum smtp_syntax syntax)
 {
-	return text.length > 0 && local_length(text, syntax) == text.length &&
+	return text.length > 0 && local_length(text, syntax, 0) == text.length &&
 	       (text.length <= LOCAL_MAX || syntax == SMTP_SYNTAX_TOLERANT);
 }
 
 bool address_domain_valid(struct span domain, enum smtp_syntax syntax)
 {
-	return domain_check(domain, syntax) == ADDRESS_OK;
+	return domain_check(domain, syntax, 0) == ADDRESS_OK;
 }
 
 bool address_helo_valid(struct span name)
 {
 	if (name.length == 0 || name.length > DOMAIN_MAX)
 		return false;
-	return name.data[0] == '[' ? literal_valid(name) : labels_valid(name, true, true);
+	return name.data[0] == '[' ? literal_valid(name) : labels_valid(name, true, true, 0);
 }

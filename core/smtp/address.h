@@ -21,6 +21,9 @@ struct address {
 /* `text` is the mailbox without angle brackets and without a source route. "postmaster" alone is allowed.
  * Tolerant: a local part of any length and with dots anywhere, underscores in the domain. */
 enum address_result address_parse(struct span text, enum smtp_syntax syntax, struct address *out);
+/* The same with letters of all languages, in UTF-8, in local part and domain (RFC 6531 3.3). EIGHT_BIT: it is no UTF-8.
+ * Whether the domain is one idna.h says. */
+enum address_result address_parse_wide(struct span text, enum smtp_syntax syntax, struct address *out);
 /* `text` is a whole local part, which a domain may be put behind. */
 bool address_local_valid(struct span text, enum smtp_syntax syntax);
 /* Domain of a mailbox or of a source route: LDH labels (tolerant: and underscores), or an address literal. */

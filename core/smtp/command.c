@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "core/smtp/address.h"
+#include "core/smtp/utf8.h"
 
 static const char reply_unknown[] = "500 5.5.2 Command not recognised\r\n";
 static const char reply_octets[] = "501 5.5.2 Control or 8-bit characters are not allowed in a command\r\n";
@@ -24,7 +25,8 @@ static const char reply_helo[] = "501 5.5.4 A host name or an address literal is
 static const char reply_mail[] = "501 5.5.4 Syntax: MAIL FROM:<address>\r\n";
 static const char reply_rcpt[] = "501 5.5.4 Syntax: RCPT TO:<address>\r\n";
 static const char reply_long[] = "501 5.5.4 Path too long\r\n";
-static const char reply_eight_bit[] = "553 5.6.7 Addresses with 8-bit characters are not supported\r\n";
+static const char reply_eight_bit[] = "553 5.6.7 An address with 8-bit characters needs SMTPUTF8 in MAIL\r\n";
+static const char reply_utf8[] = "501 5.5.2 The address is not UTF-8\r\n";
 static const char reply_parameter[] = "501 5.5.4 Bad or repeated parameter\r\n";
 static const char reply_unsupported[] = "555 5.5.4 Parameter not recognised\r\n";
 static const char reply_bdat[] = "501 5.5.4 Syntax: BDAT size [LAST]\r\n";
@@ -65,14 +67,6 @@ static struct span span_trim(struct span s)
 	while (s.length > 0 && s.data[s.length - 1] == ' ')
 		s.length--;
 	return s;
-}
-
-static bool has_high(struct span s)
-{
-	for (uint32_t i = 0; i < s.length; i++)
-		if ((unsigned char)s.data[i] >= 0x80)
-			return true;
-	return false;
 }
 
 static bool has_control(struct span s)
@@ -126,7 +120,7 @@ static const char *parse_none(struct span rest, struct smtp_command *command)
 
 static const char *parse_any(struct span rest, struct smtp_command *command)
 {
-	return has_high(rest) ? reply_octets : NULL;
+	return utf8_needed(rest) ? reply_octets : NULL;
 }
 
 static const char *parse_some(struct span rest, struct smtp_command *command)
@@ -199,8 +193,11 @@ static const char *parse_path(struct span inside, struct smtp_command *command, 
 	enum address_result result;
 	bool mail = command->verb == SMTP_MAIL, tolerant = command->syntax == SMTP_SYNTAX_TOLERANT;
 
-	if (has_high(inside))
-		return reply_eight_bit;
+	if (utf8_needed(inside)) {
+		command->wide = true;
+		if (!utf8_valid(inside))
+			return reply_utf8;
+	}
 	if (inside.length > SMTP_PATH_MAX - 2)
 		return reply_long;
 	if (mailbox.length == 0) {
@@ -209,7 +206,8 @@ static const char *parse_path(struct span inside, struct smtp_command *command, 
 	}
 	if (mailbox.data[0] == '@' && !route_skip(&mailbox, command->syntax))
 		return syntax;
-	result = address_parse(mailbox, command->syntax, &address);
+	result = command->wide ? address_parse_wide(mailbox, command->syntax, &address)
+			       : address_parse(mailbox, command->syntax, &address);
 	if (result == ADDRESS_TOO_LONG)
 		return reply_long;
 	/* <postmaster> is a recipient only (RFC 5321 4.1.1.3). */
@@ -265,6 +263,12 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 			command->body = SMTP_BODY_8BITMIME;
 		return command->body == SMTP_BODY_NONE ? reply_parameter : NULL;
 	}
+	if (command->verb == SMTP_MAIL && span_is(keyword, "SMTPUTF8")) { /* RFC 6531 3.4: no value */
+		if (given || command->smtputf8)
+			return reply_parameter;
+		command->smtputf8 = true;
+		return NULL;
+	}
 	switch (command->verb == SMTP_MAIL
 			? parameter_of_mail(&command->mail, command->syntax, keyword, value, given)
 			: parameter_of_rcpt(&command->rcpt, command->syntax, keyword, value, given)) {
@@ -302,7 +306,7 @@ static const char *parse_envelope(struct span rest, struct smtp_command *command
 	const char *syntax = mail ? reply_mail : reply_rcpt;
 	const char *word = mail ? "FROM" : "TO";
 	bool tolerant = command->syntax == SMTP_SYNTAX_TOLERANT;
-	const char *reply = NULL;
+	const char *reply = NULL, *path_reply;
 	struct span inside;
 	uint32_t path;
 
@@ -317,21 +321,28 @@ static const char *parse_envelope(struct span rest, struct smtp_command *command
 		return syntax;
 	rest = span_skip(rest, 1);
 	rest = span_trim(rest); /* devices */
-	if (!take_path(rest, command->syntax, &inside, &path))
-		return has_high(rest) ? reply_eight_bit : syntax;
-	reply = parse_path(inside, command, syntax);
+	if (!take_path(rest, command->syntax, &inside, &path)) {
+		command->wide = utf8_needed(rest);
+		return command->wide && mail ? reply_eight_bit : syntax;
+	}
+	path_reply = parse_path(inside, command, syntax);
 	rest = span_skip(rest, path);
-	while (reply == NULL && rest.length > 0) {
+	/* What is wrong with a path with 8-bit characters depends on what comes. */
+	while (reply == NULL && rest.length > 0 && (path_reply == NULL || command->wide)) {
 		struct span parameter;
 
-		if (rest.data[0] != ' ')
-			return syntax;
+		if (rest.data[0] != ' ') {
+			reply = syntax;
+			break;
+		}
 		rest = tolerant ? span_trim(rest) : span_skip(rest, 1);
 		parameter = span_until(rest, ' ');
 		reply = parse_parameter(parameter, command);
 		rest = span_skip(rest, parameter.length);
 	}
-	return reply;
+	if (mail && command->wide && !command->smtputf8)
+		return reply_eight_bit;
+	return path_reply ? path_reply : reply;
 }
 
 static const char *parse_foreign(struct span rest, struct smtp_command *command)

@@ -1,5 +1,5 @@
 /*
- * core/smtp/command.h - parses one SMTP command line (RFC 5321 4.1, RFC 1870, 6152, 3030, 3207).
+ * core/smtp/command.h - parses one SMTP command line (RFC 5321 4.1, RFC 1870, 6152, 3030, 3207, 6531).
  *
  * Pure: no I/O, no allocation. Spans point into the line given. Grammar is strict, with one deliberate
  * exception that devices in the field need: spaces after "FROM:" and "TO:" are skipped.
@@ -57,9 +57,11 @@ struct smtp_command {
 	struct span address;     /* MAIL, RCPT: mailbox without brackets and source route; empty for <> */
 	bool unqualified;        /* `address` is a local part that needs a domain; never for <postmaster> in RCPT */
 	bool has_size;
-	uint64_t size;                    /* MAIL SIZE=, UINT64_MAX where it is more; BDAT: octets of the chunk */
-	enum smtp_body body;              /* MAIL BODY= */
-	bool last;                        /* BDAT LAST */
+	uint64_t size;       /* MAIL SIZE=, UINT64_MAX where it is more; BDAT: octets of the chunk */
+	enum smtp_body body; /* MAIL BODY= */
+	bool smtputf8;       /* MAIL SMTPUTF8 */
+	bool wide;           /* MAIL, RCPT: the path has octets above 127, which are UTF-8 where it was not refused */
+	bool last;           /* BDAT LAST */
 	struct smtp_mail_parameters mail; /* the others of MAIL, and of RCPT */
 	struct smtp_rcpt_parameters rcpt;
 };
@@ -69,8 +71,9 @@ struct smtp_command {
  * static text), with command->verb set as far as it was recognised. A syntax error in BDAT leaves the chunk
  * length unknown: the session must close after the reply (BDT-01).
  * SMTP_FOREIGN always comes with its 421: the session sends it and closes.
- * Any octet >= 0x80 in an address is 553 5.6.7 (no SMTPUTF8, PAR-07); control octets are 501. A tolerant greeting may
- * hold octets >= 0x80 and be empty: it is no host name before address_helo_valid() has said so.
+ * An octet >= 0x80 in an address is 553 5.6.7 in MAIL without SMTPUTF8 (PAR-07, RFC 6531 3.4), and for RCPT that is the
+ * session's to say, which knows whether MAIL had it. What is no UTF-8 is 501, and so are control octets. A tolerant
+ * greeting may hold octets >= 0x80 and be empty: it is no host name before address_helo_valid() has said so.
  */
 const char *smtp_command_parse(const char *line, size_t length, enum smtp_syntax syntax, struct smtp_command *command);
 

@@ -71,17 +71,20 @@ static uint8_t match_octet(struct content_scanner *scanner, uint8_t octet)
 }
 
 /*
- * Counts the trace lines in content, up to the first empty line. A bare LF ends a line here: where the
- * operator lets line ends be normalised it will be one, and elsewhere the message is refused anyway.
+ * Counts the trace lines in content, up to the first empty line; returns where that is, or the end. A bare LF ends a
+ * line here: where the operator lets line ends be normalised it will be one, and elsewhere the message is refused
+ * anyway.
  */
-static void header_scan(struct content_scanner *scanner, const uint8_t *content, size_t length)
+static size_t trace_scan(struct content_scanner *scanner, const uint8_t *content, size_t length)
 {
-	for (size_t i = 0; i < length && scanner->in_header; i++) {
+	size_t i;
+
+	for (i = 0; i < length && scanner->in_header; i++) {
 		if (scanner->match == MATCH_SKIP) {
 			const uint8_t *lf = memchr(content + i, '\n', length - i);
 
 			if (!lf)
-				return;
+				return length;
 			i = (size_t)(lf - content);
 		}
 		if (content[i] != '\n') {
@@ -91,6 +94,16 @@ static void header_scan(struct content_scanner *scanner, const uint8_t *content,
 			scanner->match = 0;
 		}
 	}
+	return i;
+}
+
+static void header_scan(struct content_scanner *scanner, const uint8_t *content, size_t length)
+{
+	size_t end = trace_scan(scanner, content, length);
+
+	for (size_t i = 0; scanner->header == CONTENT_HEADER_WATCH && i < end; i++)
+		if (content[i] >= 0x80)
+			scanner->header |= CONTENT_HEADER_WIDE;
 }
 
 /* One octet of content (not of the terminator): the faults it shows and the state behind it. */

@@ -18,10 +18,17 @@ enum {
 	CONTENT_NUL = 1u << 2,
 };
 
+/* Whether there are octets >= 0x80 in the header is looked at only where somebody wants to know. */
+enum {
+	CONTENT_HEADER_WATCH = 1u << 0,
+	CONTENT_HEADER_WIDE = 1u << 1, /* there are */
+};
+
 struct content_scanner {
 	uint8_t state;  /* private to content.c */
 	uint8_t faults; /* CONTENT_* seen so far */
 	bool eight_bit; /* an octet >= 0x80 was seen */
+	uint8_t header; /* CONTENT_HEADER_*; the caller sets WATCH behind content_scanner_init() */
 	uint16_t hops;  /* header lines "Received:" seen (LOP-01); private state beside it */
 	bool in_header;
 	uint8_t match;

@@ -89,6 +89,32 @@ static void extension_auth(struct smtp_extensions *extensions, struct span rest)
 	}
 }
 
+/* One to six digits, the first no zero (RFC 9422 4); what is anything else says nothing. */
+static uint32_t limit_value(struct span digits)
+{
+	uint32_t value = 0;
+
+	for (uint32_t i = 0; i < digits.length && i < 7; i++) {
+		if (digits.data[i] < (i == 0 ? '1' : '0') || digits.data[i] > '9')
+			return 0;
+		value = value * 10 + (uint32_t)(digits.data[i] - '0');
+	}
+	return digits.length <= 6 ? value : 0;
+}
+
+static void extension_limits(struct smtp_extensions *extensions, struct span rest)
+{
+	for (struct span word = word_next(&rest, ' '); word.length > 0; word = word_next(&rest, ' ')) {
+		struct span value = word, name = word_next(&value, '=');
+		uint32_t limit = limit_value(value);
+
+		if (limit > 0 && word_is(name, "RCPTMAX"))
+			extensions->recipients_max = limit;
+		else if (limit > 0 && word_is(name, "MAILMAX"))
+			extensions->messages_max = limit;
+	}
+}
+
 static void extension_line(struct smtp_extensions *extensions, struct span rest)
 {
 	struct span keyword = word_next(&rest, '='); /* "AUTH=LOGIN" is an old servers' spelling */
@@ -98,6 +124,8 @@ static void extension_line(struct smtp_extensions *extensions, struct span rest)
 		extensions->size_max = size_value(word_next(&rest, ' '));
 	} else if (word_is(keyword, "AUTH")) {
 		extension_auth(extensions, rest);
+	} else if (word_is(keyword, "LIMITS")) {
+		extension_limits(extensions, rest);
 	}
 	extensions->pipelining |= word_is(keyword, "PIPELINING");
 	extensions->chunking |= word_is(keyword, "CHUNKING");

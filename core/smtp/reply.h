@@ -21,6 +21,8 @@ struct smtp_extensions {
 	uint8_t auth; /* SASL_BIT() of mechanism.h, or'ed */
 	bool size_given;
 	uint64_t size_max; /* 0: no fixed limit */
+	/* LIMITS (RFC 9422): recipients of a message, messages of a connection; 0: not said. */
+	uint32_t recipients_max, messages_max;
 };
 
 struct smtp_reply_parser {

@@ -245,6 +245,7 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 	const struct letter *m = transfer->letter;
 	struct envelope fields = {
 		.flags = m->flags,
+		.wide = m->wide,
 		.client = m->client,
 		.peer = m->peer,
 		.helo = {m->text + m->sender_length, m->helo_length},

@@ -49,6 +49,7 @@ struct letter {
 	struct message_id id;
 	uint64_t wall_ns;
 	uint8_t flags; /* ENVELOPE_* */
+	uint8_t wide;  /* ENVELOPE_WIDE_* */
 	uint8_t ret;   /* ENVELOPE_RET_* */
 	bool require_tls;
 	uint64_t not_before_ns; /* wall clock; 0: at once */

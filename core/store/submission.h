@@ -73,6 +73,7 @@ struct submission {
 	uint32_t names_length;  /* octets that the destinations' names take in an envelope */
 	uint32_t wishes_length; /* and what is said of recipients' reports, beside its text */
 	bool lanes_chosen;
+	bool smtputf8; /* said in MAIL: addresses and header may be in UTF-8 (RFC 6531) */
 	uint32_t recipients;
 	struct block *last;
 	unsigned block_count;

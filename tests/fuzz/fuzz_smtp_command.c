@@ -7,6 +7,8 @@
 
 #include "core/smtp/address.h"
 #include "core/smtp/command.h"
+#include "core/smtp/idna.h"
+#include "core/smtp/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,11 +47,32 @@ static void check_refusal(const char *reply)
 		need(reply[i] >= ' ' && reply[i] <= '~');
 }
 
+/* Written in another way it is still one domain, and no other dot or "@" has come in (REL-01). */
+static void check_domain(const struct smtp_command *command)
+{
+	char room[SMTP_PATH_MAX];
+	struct address before, after;
+	struct span ascii;
+
+	enum idna_result result = command->wide ? idna_address(command->address, room, &ascii) : IDNA_NONE;
+
+	if (result == IDNA_NONE || result == IDNA_NO_MEMORY)
+		return;
+	need(ascii.length <= SMTP_PATH_MAX - 2 &&
+	     address_parse_wide(ascii, SMTP_SYNTAX_TOLERANT, &after) == ADDRESS_OK);
+	need(address_parse_wide(command->address, SMTP_SYNTAX_TOLERANT, &before) == ADDRESS_OK);
+	need(before.local.length == after.local.length);
+	need(memcmp(before.local.data, after.local.data, after.local.length) == 0);
+	for (uint32_t i = 0; i < after.domain.length; i++)
+		need((unsigned char)after.domain.data[i] < 0x80);
+}
+
 static void check_address(const struct smtp_command *command, const char *line, size_t length)
 {
 	struct address address;
 
-	check_span(command->address, line, length);
+	if (!command->wide)
+		check_span(command->address, line, length);
 	if (command->address.length == 0) {
 		need(command->verb == SMTP_MAIL);
 		return;
@@ -59,7 +82,12 @@ static void check_address(const struct smtp_command *command, const char *line, 
 		need(command->syntax == SMTP_SYNTAX_TOLERANT && address_local_valid(command->address, command->syntax));
 		return;
 	}
-	need(address_parse(command->address, command->syntax, &address) == ADDRESS_OK);
+	if (command->wide)
+		need(utf8_valid(command->address) &&
+		     address_parse_wide(command->address, command->syntax, &address) == ADDRESS_OK);
+	else
+		need(address_parse(command->address, command->syntax, &address) == ADDRESS_OK);
+	check_domain(command);
 	need(address.local.data == command->address.data && address.local.length > 0);
 	if (address.domain.length == 0) {
 		need(command->verb == SMTP_RCPT && address.local.length == 10);

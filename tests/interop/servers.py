@@ -276,6 +276,48 @@ maildir:
         return text + super().log()
 
 
+    CLIENT = '''
+exim_path = %(peer)s/usr/sbin/exim4
+spool_directory = %(root)s/client-spool
+log_file_path = %(root)s/client-log/%%slog
+primary_hostname = exim.example.net
+keep_environment =
+never_users =
+deliver_drop_privilege = true
+host_lookup =
+log_selector = +smtp_confirmation
+begin routers
+relay:
+  driver = manualroute
+  route_data = %(host)s::%(target)d
+  self = send
+  transport = smtp
+begin transports
+smtp:
+  driver = smtp
+  hosts_try_chunking = *
+  allow_localhost
+'''
+
+    @classmethod
+    def send(cls, work, port, contents):
+        """As a client: hands each content, with LF line ends, to 127.0.0.1:port; by BDAT where that is offered. Returns
+        what it logged."""
+        peer, root = os.path.join(harness.peers_directory(), cls.name), work.path('exim-client')
+        for name in ('client-spool', 'client-log'):
+            os.makedirs(os.path.join(root, name))
+            shutil.chown(os.path.join(root, name), 'Debian-exim')
+        path = work.write('exim-client/client.conf', cls.CLIENT % dict(peer=peer, root=root, host='127.0.0.1',
+                                                                       target=port))
+        os.chmod(root, 0o755)
+        for content in contents:
+            done = subprocess.run([peer + '/usr/sbin/exim4', '-C', path, '-odf', '-oi', '-f', 'sender@example.net',
+                                   'recipient@example.com'], input=content, capture_output=True, timeout=60)
+            harness.check(done.returncode == 0, 'exim: %s', done.stderr.decode()[-300:])
+        with open(os.path.join(root, 'client-log', 'mainlog'), errors='replace') as f:
+            return f.read()
+
+
 class OpenSMTPD(Server):
     """Its paths are compiled in, so it runs in a mount namespace of its own where they are directories of ours.
 

@@ -106,6 +106,29 @@ static void test_octets(void)
 	CHECK(memcmp(buffer, wanted, sizeof(wanted) - 1) == 0);
 }
 
+/* SMTPUTF8 must be understood, or the message would go where it cannot (RFC 6531 3.2). */
+static void test_wide(void)
+{
+	static const char wanted[] = "\x02"
+				     "\x01\x00\x01\x00\x01"
+				     "\x05\x80\x04\x00\xc3\xa9@t"
+				     "\x12\x80\x01\x00\x03"
+				     "\x06\x80\x01\x00z"
+				     "\x40\x80\x05\x00\x00\x00r@u";
+	struct envelope fields = {
+		.flags = 1, .wide = ENVELOPE_WIDE_ADDRESS | ENVELOPE_WIDE_HEADER, .sender = span_text("\xc3\xa9@t")};
+	struct envelope_writer writer;
+	struct envelope e;
+
+	envelope_begin(&writer, buffer, sizeof(buffer), &fields);
+	envelope_add_destination(&writer, span_text("z"));
+	envelope_add_recipient(&writer, 0, span_text("r@u"));
+	CHECK_EQ(envelope_end(&writer), sizeof(wanted) - 1);
+	CHECK(memcmp(buffer, wanted, sizeof(wanted) - 1) == 0);
+	CHECK_EQ(envelope_decode(buffer, sizeof(wanted) - 1, &e), 0);
+	CHECK_EQ(e.wide, 3);
+}
+
 static void check_wishes(const struct envelope *e, unsigned i, unsigned notify, const char *orcpt)
 {
 	struct envelope_recipient recipient;
@@ -430,6 +453,7 @@ int main(void)
 {
 	RUN(test_round_trip);
 	RUN(test_octets);
+	RUN(test_wide);
 	RUN(test_wishes);
 	RUN(test_no_wishes);
 	RUN(test_any_octets);

@@ -215,6 +215,36 @@ static void test_extension_forms(void)
 	CHECK_EQ(x.auth, 0); /* beyond what is kept of a line */
 }
 
+/* RFC 9422: one to six digits without a zero in front, anything else says nothing; what is not known is passed over. */
+static void test_limits(void)
+{
+	static const struct {
+		const char *line;
+		uint32_t recipients, messages;
+	} table[] = {
+		{"LIMITS RCPTMAX=20", 20, 0},
+		{"limits mailmax=1 rcptmax=999999", 999999, 1},
+		{"LIMITS RCPTDOMAINMAX=1 X-Y=z MAILMAX=20", 0, 20},
+		{"LIMITS", 0, 0},
+		{"LIMITS RCPTMAX", 0, 0},
+		{"LIMITS RCPTMAX= MAILMAX=", 0, 0},
+		{"LIMITS RCPTMAX=0 MAILMAX=01", 0, 0},
+		{"LIMITS RCPTMAX=1000000 MAILMAX=99999999999999999999", 0, 0},
+		{"LIMITS RCPTMAX=-1 MAILMAX=1x", 0, 0},
+		{"LIMITSX RCPTMAX=5", 0, 0},
+		{"RCPTMAX=5", 0, 0},
+	};
+	struct smtp_extensions x;
+	char lines[200];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		snprintf(lines, sizeof(lines), "250-h\r\n250 %s\r\n", table[i].line);
+		ehlo(lines, &x);
+		CHECK_EQ(x.recipients_max, table[i].recipients);
+		CHECK_EQ(x.messages_max, table[i].messages);
+	}
+}
+
 /* Behind an empty line the reply begins as if there had been none. */
 static void test_empty_lines(void)
 {
@@ -273,6 +303,7 @@ int main(void)
 	RUN(test_par05_nul);
 	RUN(test_par05_limits);
 	RUN(test_extensions);
+	RUN(test_limits);
 	RUN(test_extension_forms);
 	RUN(test_empty_lines);
 	RUN(test_other_yes_to_ehlo);
