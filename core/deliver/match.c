@@ -13,7 +13,8 @@
 bool match_begin(struct matching *m, size_t mailboxes)
 {
 	m->members_size = ROUTE_MEMBERS(mailboxes);
-	m->wanted = calloc(1, m->members_size + 1);
+	m->wanted = calloc(2, m->members_size + 1);
+	m->room = m->wanted ? m->wanted + m->members_size + 1 : NULL;
 	return m->wanted != NULL;
 }
 
@@ -117,6 +118,24 @@ void match_remove(struct matching *m, struct match_class *class, struct delivery
 	fair_remove(&class->mail, d);
 	d->place = DELIVERY_ACTIVE;
 	m->waiting--;
+}
+
+bool match_has_room(const struct matching *m, const struct match_class *class)
+{
+	uint8_t any = 0;
+	size_t k;
+
+	for (k = 0; k < m->members_size; k++)
+		any |= m->room[k] & class->members[k];
+	return any != 0;
+}
+
+void match_no_room(struct matching *m, const struct match_class *class)
+{
+	size_t k;
+
+	for (k = 0; k < m->members_size; k++)
+		m->room[k] &= (uint8_t) ~class->members[k];
 }
 
 bool match_want(struct matching *m)

@@ -37,12 +37,17 @@ struct matching {
 	size_t count, capacity;
 	struct match_class *spare; /* owned: for a class that is not known yet; NULL: to be had again */
 	uint8_t *wanted;           /* owned: mailboxes that mail waits for; NULL: any will do */
+	uint8_t *room; /* behind it: mailboxes with a connection that may take something, in this dispatch */
 	size_t members_size;
 	size_t waiting;         /* deliveries in all classes */
 	size_t turn;            /* whose it is */
 	struct match_class *at; /* the one whose message is being loaded or given; NULL: none */
 };
 
+/* A mailbox of the class is in `room`. */
+bool match_has_room(const struct matching *m, const struct match_class *class);
+/* None of them has any more. */
+void match_no_room(struct matching *m, const struct match_class *class);
 static inline bool match_has(const struct match_class *class, size_t seat)
 {
 	return class->members[seat / 8] >> seat % 8 & 1;

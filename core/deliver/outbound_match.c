@@ -2,6 +2,8 @@
  * core/deliver/outbound_match.c - messages that go only by the mailboxes that may send as their sender: match.h says
  * how they wait, and here they are sorted, and given to connections.
  */
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
@@ -41,12 +43,31 @@ static void look_again(const struct outbound *o, uint64_t *next_ns)
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
 
+/* Once for a dispatch, so that a thousand classes need not look at a thousand connections each. One that is full is to
+ * hear once that something waits (window.h), or that it is to be closed. */
+static void look_for_room(struct outbound *o)
+{
+	struct matching *m = &o->matching;
+	struct list *link;
+
+	memset(m->room, 0, m->members_size);
+	for (link = o->usable.next; link != &o->usable; link = link->next) {
+		const struct connection *c = container_of(link, struct connection, usable);
+		if (!c->mailbox || c->state != CONNECTION_READY || c->retiring)
+			continue;
+		if (!c->window.limited || connection_has_room(c))
+			m->room[c->seat / 8] |= (uint8_t)(1u << c->seat % 8);
+	}
+}
+
 /* `alone`: with nothing else on it. */
 static struct connection *connection_for(struct outbound *o, const struct match_class *class, bool alone,
 					 uint64_t *next_ns)
 {
 	struct list *link, *next;
 
+	if (!match_has_room(&o->matching, class))
+		return NULL;
 	for (link = o->usable.next; link != &o->usable; link = next) {
 		struct connection *c = container_of(link, struct connection, usable);
 		next = link->next;
@@ -54,6 +75,8 @@ static struct connection *connection_for(struct outbound *o, const struct match_
 		    outbound_takes(o, c, next_ns))
 			return c;
 	}
+	if (!alone)
+		match_no_room(&o->matching, class);
 	return NULL;
 }
 
@@ -244,7 +267,8 @@ static void grow(struct outbound *o, uint64_t *next_ns)
 {
 	uint64_t soon_ns = o->shard->now_ns + OUTBOUND_GROW_MS * CLOCK_NS_PER_MS;
 
-	if (!match_want(&o->matching))
+	/* As many are in the making as may be. */
+	if (o->connecting >= MATCH_CONNECTING || !match_want(&o->matching))
 		return;
 	count_on_coming(o);
 	if (!match_want(&o->matching))
@@ -265,6 +289,7 @@ void outbound_match(struct outbound *o, uint64_t *next_ns)
 		look_again(o, next_ns);
 		return;
 	}
+	look_for_room(o);
 	goes = sort(o, next_ns);
 	for (i = 0; i < m->count; i++)
 		m->classes[i]->wants = false;
