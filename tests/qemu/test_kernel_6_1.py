@@ -66,7 +66,7 @@ case_() {
 	if "$@" >/tmp/output 2>&1; then
 		echo "CASE ok $name"
 	else
-		echo "CASE FAILED $name: exit code $?: $(tail -n 5 /tmp/output | tr '\\n' ' ')"
+		echo "CASE FAILED $name: exit code $?: $(grep -v '^ok ' /tmp/output | tail -n 5 | tr '\\n' ' ')"
 		[ -f /tmp/events ] && tail -n 20 /tmp/events
 		finish
 	fi
