@@ -44,20 +44,27 @@ class Place:
         self.honest = threading.Thread(target=self.send)
         self.honest.start()
 
+    def session(self):
+        with Client(self.lan) as client:
+            client.hello()
+            while not self.over.is_set():
+                began = time.monotonic()
+                client.envelope()
+                client.data(message(self.sent))
+                self.sent += 1
+                self.late = max(self.late, time.monotonic() - began)
+                time.sleep(0.02)
+            client.command('QUIT', 221)
+
     def send(self):
-        try:
-            with Client(self.lan) as client:
-                client.hello()
-                while not self.over.is_set():
-                    began = time.monotonic()
-                    client.envelope()
-                    client.data(message(self.sent))
-                    self.sent += 1
-                    self.late = max(self.late, time.monotonic() - began)
-                    time.sleep(0.02)
-                client.command('QUIT', 221)
-        except Exception as error:  # told by whoever waits for it
-            self.failure = error
+        while not self.over.is_set():
+            try:
+                self.session()
+            except Exception as error:
+                # On a busy machine this one may miss a short deadline, too: it comes again, and nothing was taken.
+                if '421 4.4.2' not in str(error):
+                    self.failure = error  # told by whoever waits for it
+                    return
 
     def __enter__(self):
         return self
