@@ -150,7 +150,8 @@ void receive_give_back_message(const struct session *s, const struct submission 
 	if (count == 0)
 		return;
 	give_back(subjects, count, QUOTA_MESSAGES, m->started_ns, 1);
-	give_back(subjects, count, QUOTA_RECIPIENTS, m->started_ns, m->recipients);
+	/* Nobody was charged for the copy in an archive. */
+	give_back(subjects, count, QUOTA_RECIPIENTS, m->started_ns, m->recipients - m->archived);
 	if (octets)
 		give_back(subjects, count, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
 }
