@@ -113,7 +113,7 @@ static void check_line(const char *line, size_t size, enum smtp_syntax syntax)
 	hello = command.verb == SMTP_EHLO || command.verb == SMTP_HELO;
 	if (hello && syntax == SMTP_SYNTAX_TOLERANT)
 		check_greeting(command.argument, line, size);
-	else
+	else if (!command.wide)
 		check_span(command.argument, line, size);
 	if (command.verb == SMTP_MAIL || command.verb == SMTP_RCPT)
 		check_address(&command, line, size);
