@@ -4,7 +4,8 @@
  *
  * Only who connects from `xclient_from` of its listener may say it, and only such a one is told of it in EHLO; for
  * others there is no such command. What is asked is the address the connection began with, so no client that a proxy
- * has brought becomes a proxy by its address.
+ * has brought becomes a proxy by its address. And it is said once: nginx passes on whatever its client says behind it,
+ * who would else be anybody.
  *
  * The session begins anew behind it: greeting, EHLO, who has signed in, the transaction that there is none of. Whether
  * that client may relay, and how many connections it may have, is decided by what was said; the proxy's own certificate
@@ -27,19 +28,13 @@ void receive_offer_xclient(const struct session *s, struct line *reply)
 		line_text(reply, "250-XCLIENT " XCLIENT_ATTRIBUTES "\r\n");
 }
 
-/* Who has signed in. False: nobody of that name is known. */
+/* Who has signed in, at the proxy and not here. False: nobody of that name is known. */
 static bool take_login(struct session *s, const struct xclient *told)
 {
 	struct user user;
 
-	if (told->login_said == XCLIENT_NOTHING) {
-		/* Of an earlier XCLIENT it stays, as long as it is the same client. */
-		if (!s->brought || told->address_said != XCLIENT_NOTHING)
-			s->user = NULL;
-		return true;
-	}
 	s->user = NULL;
-	if (told->login_said == XCLIENT_UNKNOWN)
+	if (told->login_said != XCLIENT_SAID)
 		return true;
 	if (!user_table_find(s->snapshot->config->users, told->login, told->login_length, &user))
 		return false;
@@ -69,6 +64,7 @@ static const char *take(struct session *s, const struct xclient *told)
 	if (told->address_said == XCLIENT_NOTHING && !receive_address(s, &before))
 		return "421 4.3.0 Try again later\r\n";
 	s->brought = true;
+	s->may_xclient = false;
 	return receive_admit_brought(s, told->address_said == XCLIENT_SAID ? &told->address : &before);
 }
 

@@ -168,18 +168,6 @@ def rel02_it_begins_anew():
                     place.secure(client, certificate=True)
                     client.hello()
                 check(not may_relay(client), "the proxy's certificate is its client's")
-        # A login of before is not the next client's, and stays where only another thing is told.
-        with place.connect() as client:
-            client.hello()
-            client.command('XCLIENT ADDR=198.51.100.1 LOGIN=alice', 220)
-            client.command('XCLIENT PORT=77', 220)
-            client.hello()
-            check(may_relay(client), 'the login is forgotten')
-            client.command('XCLIENT ADDR=198.51.100.1', 503, '5.5.1')
-            client.command('RSET', 250)
-            client.command('XCLIENT ADDR=198.51.100.2', 220)
-            client.hello()
-            check(not may_relay(client), 'a login is the next client\'s')
         with place.connect() as client:
             client.hello()
             client.command('XCLIENT ADDR=192.0.2.1 LOGIN=[UNAVAILABLE]', 220)
@@ -196,13 +184,21 @@ def rel02_it_begins_anew():
         with place.connect() as client:
             client.hello()
             client.send(b'XCLIENT ADDR=192.0.2.1 HELO=a\r\nMAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\n'
-                        b'XCLIENT ADDR=198.51.100.1\r\nRSET\r\nXCLIENT ADDR=198.51.100.1 HELO=a\r\n'
-                        b'MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.com>\r\nQUIT\r\n')
-            equal([reply[0] for reply in client.replies()], [220, 250, 250, 503, 250, 220, 250, 550, 221], 'replies')
-        # Behind a message that has no answer yet: that one is still its client's (I5).
+                        b'RSET\r\nXCLIENT ADDR=198.51.100.1\r\nQUIT\r\n')
+            equal([reply[0] for reply in client.replies()], [220, 250, 250, 250, 500, 221], 'replies')
+        # In a transaction of the proxy's own it is not.
         with place.connect() as client:
             client.hello()
-            client.command('XCLIENT ADDR=192.0.2.1', 220)
+            client.command('MAIL FROM:<a@example.net>', 250)
+            client.command('XCLIENT ADDR=192.0.2.1', 503, '5.5.1')
+        place.relay.terminate()
+
+
+@case
+def rel02_behind_a_message():
+    """Behind a message that has no answer yet: that one is still its client's (I5)."""
+    with Place(clients=[{'name': 'proxy', 'networks': [PROXY]}]) as place:
+        with place.connect() as client:
             client.hello()
             client.command('MAIL FROM:<a@example.net>', 250)
             client.command('RCPT TO:<b@example.com>', 250)
@@ -211,7 +207,27 @@ def rel02_it_begins_anew():
             codes = [reply[0] for reply in client.replies()]
             check(codes in ([250, 503, 221], [250, 220, 221]), 'replies: %s', codes)
         place.hop.wait_arrivals(1)
-        equal(place.told('accepted')[-1]['peer'], '192.0.2.1', 'whose the message is')
+        equal(place.told('accepted')[-1]['peer'], PROXY, 'whose the message is')
+        place.relay.terminate()
+
+
+@case
+def rel02_said_once():
+    """REL-02: nginx passes on what its client says, who is not to become somebody else by it, whatever else he says."""
+    with Place() as place:
+        for before in ('', 'RSET', 'EHLO a', 'HELO a', 'STARTTLS'):
+            for attributes in ('ADDR=198.51.100.1', 'ADDR=198.51.100.1 HELO=a', 'PORT=7'):
+                with place.connect() as client:
+                    client.hello()
+                    client.command('XCLIENT ' + attributes, 220)
+                    if before == 'STARTTLS':
+                        place.secure(client)
+                    elif before:
+                        client.command(before, 250)
+                    for attempt in ('LOGIN=alice', 'ADDR=192.0.2.1', 'PORT=77'):
+                        client.command('XCLIENT ' + attempt, 500, '5.5.2')
+                    check('XCLIENT' not in client.hello()[1], 'XCLIENT is offered to the client')
+                    check(not may_relay(client), 'a client has become another one')
         place.relay.terminate()
 
 
@@ -221,13 +237,13 @@ def refused():
     with Place() as place:
         with place.connect() as client:
             client.hello()
-            client.command('XCLIENT ADDR=192.0.2.1', 220)
-            client.hello()
             for wrong in ('', ' ', ' ADDR', ' ADDR=', ' ADDR=192.0.2.300', ' ADDR=198.51.100.1+0D+0A', ' FOO=bar',
                           ' ADDR=198.51.100.1 ADDR=198.51.100.1', ' LOGIN=a b', ' LOGIN=a+00', ' PORT=99999',
                           ' PROTO=HTTP', ' HELO=two words', ' HELO=%s' % (256 * 'x'), ' ADDR=fe80::1%eth0'):
                 client.command('XCLIENT' + wrong, 501, '5.5.4')
             client.command('XCLIENT ADDR=198.51.100.1' + 3000 * ' ', 500)
+            client.command('XCLIENT ADDR=192.0.2.1', 220)
+            client.hello()
             check(may_relay(client), 'a wrong XCLIENT has changed something')
         for attributes, code in (('ADDR=[UNAVAILABLE]', 550), ('ADDR=192.0.2.1 LOGIN=nobody', 550),
                                  ('LOGIN=+41lic', 550)):
@@ -242,10 +258,15 @@ def refused():
             clients[-1].hello()
             clients[-1].command('XCLIENT ADDR=192.0.2.1', code)
         check(clients[3].closed(), 'it goes on')
-        clients[0].command('XCLIENT ADDR=198.51.100.1', 220)
-        clients.append(place.connect())
-        clients[-1].hello()
-        clients[-1].command('XCLIENT ADDR=192.0.2.2', 220)
+        clients[0].close()
+
+        def comes_in():
+            with place.connect() as client:
+                client.hello()
+                client.send('XCLIENT ADDR=192.0.2.2\r\n')
+                return client.reply()[0] == 220
+
+        eventually(comes_in, 'there is room for another one')
         for client in clients:
             client.close()
         place.relay.terminate()

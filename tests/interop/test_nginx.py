@@ -107,6 +107,11 @@ def whose_sessions_they_are():
             client.hello()
             client.command('MAIL FROM:<a@example.net>', 250)
             client.command('RCPT TO:<b@example.com>', 550, '5.7.1')
+        # nginx passes on what its client says: who signed in is not somebody else by that, nor in the office (REL-02).
+        with place.client('login', STRANGER) as client:
+            client.command('AUTH PLAIN ' + login, 235)
+            client.command('XCLIENT ADDR=' + OFFICE, 500, '5.5.2')
+            client.command('XCLIENT LOGIN=alice@example.com', 500, '5.5.2')
         arrivals = place.hop.wait_arrivals(2)
         check(all(b'client.example.net' in arrival.content for arrival in arrivals), "Received has the client's name")
         eventually(lambda: len(place.relay.events('accepted')) == 2, 'the events are there')
