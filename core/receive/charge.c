@@ -1,9 +1,10 @@
 /*
  * core/receive/charge.c - what a second or a minute may bring, of a session's client, of its address and in all:
- * messages and recipients are counted when they are named, octets when they are there, and all of it for the time at
- * which the message began.
+ * messages and recipients are counted when they are named, octets when they are there. Never for a time that is over,
+ * such as that at which the message began: whoever holds his transactions open for a minute would have no limit.
  *
- * What is refused later, or given up, is given back, so a client that may send sixty messages a minute gets sixty in.
+ * What is refused later, or given up, is given back, so a client that may send sixty messages a minute gets sixty in;
+ * of the recipients those that were named within one second with the last one, as nearly always all are.
  * Who is refused for this loses nothing: it is told to come again, and may stay.
  */
 #include "core/config/config.h"
@@ -95,27 +96,35 @@ static unsigned subjects_of(const struct session *s, struct subject subjects[SUB
 	return count;
 }
 
-static void give_back(const struct subject *subjects, unsigned count, enum quota_kind kind, uint64_t then_ns,
-		      uint64_t n)
+/* Taken at `then_ns`. */
+struct taken {
+	enum quota_kind kind;
+	uint64_t then_ns, n;
+};
+
+static void give_back(const struct subject *subjects, unsigned count, struct taken taken, uint64_t now_ns)
 {
 	while (count-- > 0) {
-		uint64_t most = most_of(&subjects[count], kind);
+		uint64_t most = most_of(&subjects[count], taken.kind);
 		if (most > 0 && subjects[count].quota)
-			quota_give_back(subjects[count].quota, kind, then_ns, n);
-		else if (most > 0)
-			peers_give_back(subjects[count].address, kind, most, n);
+			quota_give_back(subjects[count].quota, taken.kind, taken.then_ns, taken.n);
+		/* What was taken longer ago has come back by itself. */
+		else if (most > 0 && now_ns - taken.then_ns < quota_window_ns(taken.kind))
+			peers_give_back(subjects[count].address, taken.kind, most, taken.n);
 	}
 }
 
-const char *receive_charge(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+/* Now; or a refusal: nothing is. */
+static const char *charge(const struct session *s, enum quota_kind kind, uint64_t n)
 {
 	struct subject subjects[SUBJECTS_MAX];
 	unsigned count = subjects_of(s, subjects);
+	uint64_t now_ns = s->shard->now_ns;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (take(&subjects[i], kind, then_ns, n))
+		if (take(&subjects[i], kind, now_ns, n))
 			continue;
-		give_back(subjects, i, kind, then_ns, n);
+		give_back(subjects, i, (struct taken){kind, now_ns, n}, now_ns);
 		return refusals[subjects[i].whose][kind];
 	}
 	return NULL;
@@ -132,28 +141,53 @@ const char *receive_charge_message(const struct session *s, uint64_t size)
 		if (!has(&subjects[i], QUOTA_OCTETS, now_ns, size > 0 ? size : 1))
 			return refusals[subjects[i].whose][QUOTA_OCTETS];
 	}
-	return count > 0 ? receive_charge(s, QUOTA_MESSAGES, now_ns, 1) : NULL;
+	return count > 0 ? charge(s, QUOTA_MESSAGES, 1) : NULL;
 }
 
-void receive_give_back(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n)
+const char *receive_charge_recipient(const struct session *s)
+{
+	const char *refusal = charge(s, QUOTA_RECIPIENTS, 1);
+	struct submission *m = s->message;
+	uint64_t now_ns = s->shard->now_ns;
+
+	if (refusal)
+		return refusal;
+	m->named = quota_given_back_together(QUOTA_RECIPIENTS, m->named_ns, now_ns) ? m->named + 1 : 1;
+	m->named_ns = now_ns;
+	return NULL;
+}
+
+const char *receive_charge_octets(const struct session *s)
+{
+	struct submission *m = s->message;
+
+	m->ended_ns = s->shard->now_ns;
+	return charge(s, QUOTA_OCTETS, m->letter.content_length);
+}
+
+void receive_give_back_unused(const struct session *s, enum quota_kind kind)
 {
 	struct subject subjects[SUBJECTS_MAX];
+	uint64_t now_ns = s->shard->now_ns;
 
-	give_back(subjects, subjects_of(s, subjects), kind, then_ns, n);
+	if (kind == QUOTA_RECIPIENTS)
+		s->message->named--;
+	give_back(subjects, subjects_of(s, subjects), (struct taken){kind, now_ns, 1}, now_ns);
 }
 
 void receive_give_back_message(const struct session *s, const struct submission *m, bool octets)
 {
 	struct subject subjects[SUBJECTS_MAX];
 	unsigned count = subjects_of(s, subjects);
+	uint64_t now_ns = s->shard->now_ns;
 
 	if (count == 0)
 		return;
-	give_back(subjects, count, QUOTA_MESSAGES, m->started_ns, 1);
+	give_back(subjects, count, (struct taken){QUOTA_MESSAGES, m->started_ns, 1}, now_ns);
 	/* Nobody was charged for the copy in an archive. */
-	give_back(subjects, count, QUOTA_RECIPIENTS, m->started_ns, m->recipients - m->archived);
+	give_back(subjects, count, (struct taken){QUOTA_RECIPIENTS, m->named_ns, m->named}, now_ns);
 	if (octets)
-		give_back(subjects, count, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
+		give_back(subjects, count, (struct taken){QUOTA_OCTETS, m->ended_ns, m->letter.content_length}, now_ns);
 }
 
 const char *receive_count_client(const struct session *s)

@@ -174,7 +174,7 @@ void receive_finish_content(struct session *s, const char *refusal)
 	if (s->scanner.header & CONTENT_HEADER_WIDE)
 		m->letter.wide |= ENVELOPE_WIDE_HEADER;
 	if (!refusal)
-		refusal = receive_charge(s, QUOTA_OCTETS, m->started_ns, m->letter.content_length);
+		refusal = receive_charge_octets(s);
 	if (refusal) {
 		counter_add(&s->shard->receiver->counters.refused, 1);
 		receive_reply_text(s, refusal);

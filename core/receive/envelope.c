@@ -174,7 +174,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	s->message = submission_new(s->shard, &receive_submissions, s);
 	if (!s->message)
-		receive_give_back(s, QUOTA_MESSAGES, s->shard->now_ns, 1);
+		receive_give_back_unused(s, QUOTA_MESSAGES);
 	if (!s->message || !submission_envelope_start(s->message, sender, helo) ||
 	    !receive_note_wishes(s->message, &command->mail)) {
 		receive_drop_transaction(s);
@@ -247,7 +247,7 @@ static void refuse_by_route(struct session *s, const struct config_route *route)
 /* One more that it may have in this minute; else it has been told. */
 static bool charged(struct session *s)
 {
-	const char *refusal = receive_charge(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
+	const char *refusal = receive_charge_recipient(s);
 
 	if (!refusal)
 		return true;
@@ -322,11 +322,11 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_reply_text(s, "250 2.1.5 Ok\r\n");
 		return;
 	case SUBMISSION_TOO_MANY:
-		receive_give_back(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
+		receive_give_back_unused(s, QUOTA_RECIPIENTS);
 		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
 		return;
 	case SUBMISSION_NO_MEMORY:
-		receive_give_back(s, QUOTA_RECIPIENTS, s->message->started_ns, 1);
+		receive_give_back_unused(s, QUOTA_RECIPIENTS);
 		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
 		return;
 	}

@@ -188,11 +188,14 @@ const char *receive_identify(struct session *s);
 
 /* charge.c: limits of a second or minute; refusals are static */
 
-/* So many are had, for the time at which their message began; or a refusal: nothing is. */
-const char *receive_charge(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n);
-/* MAIL, now; `size`: what it announces, or 0. */
+/* Each is had now, or a refusal: nothing is. MAIL; `size`: what it announces, or 0. */
 const char *receive_charge_message(const struct session *s, uint64_t size);
-void receive_give_back(const struct session *s, enum quota_kind kind, uint64_t then_ns, uint64_t n);
+/* One more of its message. */
+const char *receive_charge_recipient(const struct session *s);
+/* All of its message's content. */
+const char *receive_charge_octets(const struct session *s);
+/* The one that was had in this turn. */
+void receive_give_back_unused(const struct session *s, enum quota_kind kind);
 /* It is not taken after all: all that was had for it; `octets`: these as well. */
 void receive_give_back_message(const struct session *s, const struct submission *m, bool octets);
 /* A connection more of its client; NULL, or the 421 if it is one too many (and counted all the same). */

@@ -21,6 +21,13 @@ bool quota_has(struct quota *quota, enum quota_kind kind, uint64_t now_ns, uint6
 	return most == 0 || allowance_has(quota->taken[kind], now_ns, quota_window_ns(kind), most, n);
 }
 
+bool quota_given_back_together(enum quota_kind kind, uint64_t one_ns, uint64_t other_ns)
+{
+	uint64_t part_ns = quota_window_ns(kind) / ALLOWANCE_PARTS;
+
+	return one_ns / part_ns == other_ns / part_ns;
+}
+
 void quota_give_back(struct quota *quota, enum quota_kind kind, uint64_t then_ns, uint64_t n)
 {
 	allowance_give_back(quota->taken[kind], then_ns, quota_window_ns(kind), n);

@@ -34,6 +34,8 @@ uint64_t quota_window_ns(enum quota_kind kind);
 bool quota_take(struct quota *quota, enum quota_kind kind, uint64_t now_ns, uint64_t most, uint64_t n);
 /* The same without taking: would they be had now? */
 bool quota_has(struct quota *quota, enum quota_kind kind, uint64_t now_ns, uint64_t most, uint64_t n);
+/* Both are given back at the later of these times; else only what was taken then. */
+bool quota_given_back_together(enum quota_kind kind, uint64_t one_ns, uint64_t other_ns);
 /* Taken at that time, and not used; there is a limit. */
 void quota_give_back(struct quota *quota, enum quota_kind kind, uint64_t then_ns, uint64_t n);
 

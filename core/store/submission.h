@@ -66,6 +66,10 @@ struct submission {
 	enum submission_state state;
 	struct letter letter;
 	uint64_t started_ns;
+	/* The submitter's: when its content was complete, and when the last recipient was named; of the limits of a
+	 * minute so many are given back if it is not taken (core/receive/charge.c). */
+	uint64_t ended_ns, named_ns;
+	uint32_t named;
 	uint64_t size_announced; /* by MAIL SIZE=; 0: was not */
 	uint32_t text_capacity;
 	struct share *shares; /* owned; shares_inline, or malloc'd */

@@ -298,6 +298,19 @@ def so_many_a_minute_over_all_shards():
 
 
 @case
+def an_archive_is_nobodys_recipient():
+    """The archive's copy counts toward no limit: neither when it is added nor when the message is refused."""
+    clients = [{'name': 'bulk', 'networks': ['127.0.0.0/8'], 'limits': {'recipients_per_minute': 3},
+                'archive': 'archive@example.com'}]
+    with Setting(expected=0, clients=clients) as setting, setting.client() as client:
+        client.hello()
+        client.envelope()
+        client.data(b'bare\nLF\r\n', 550)
+        client.envelope(recipients=['a%d@example.com' % i for i in range(3)])
+        client.command('RCPT TO:<b@example.com>', 452, '4.7.0')
+
+
+@case
 def groups_above_the_limit_hear_all_replies():
     """Clients that pipeline whole transactions: those within the limit are taken, and one that is not has an answer to
     each command before the end (a 421 in the middle was lost to such clients elsewhere)."""

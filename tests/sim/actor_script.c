@@ -7,7 +7,7 @@
 
 struct actor_script {
 	struct actor_script_config config;
-	uint8_t *text, *body;
+	uint8_t *text, *body, *later;
 	struct world_connection *connection; /* NULL: not yet, or no more */
 	bool greeted, ended, closed;
 	uint64_t ended_ns;
@@ -28,6 +28,14 @@ static void script_trickle(void *context)
 	world_after(s->config.trickle_ns, script_trickle, s);
 }
 
+static void script_later(void *context)
+{
+	struct actor_script *s = context;
+
+	if (s->connection)
+		world_send(s->connection, s->later, s->config.later_length);
+}
+
 static void script_speak(struct actor_script *s)
 {
 	s->greeted = true;
@@ -39,6 +47,8 @@ static void script_speak(struct actor_script *s)
 		world_pause(s->connection, true);
 	if (s->config.trickle_ns)
 		world_after(s->config.trickle_ns, script_trickle, s);
+	if (s->later)
+		world_after(s->config.later_ns, script_later, s);
 }
 
 static void script_on_open(struct world_connection *connection, void *context)
@@ -97,17 +107,23 @@ static void script_connect(void *context)
 	s->connection = world_connect(&s->config.address, NULL, &script_actor, s);
 }
 
+static uint8_t *script_copy(const void *text, size_t length)
+{
+	uint8_t *copy = text ? world_alloc(length + 1) : NULL;
+
+	if (copy)
+		memcpy(copy, text, length);
+	return copy;
+}
+
 struct actor_script *actor_script_start(const struct actor_script_config *config)
 {
 	struct actor_script *s = world_alloc(sizeof(*s));
 
 	s->config = *config;
-	s->text = world_alloc(config->length + 1);
-	memcpy(s->text, config->text, config->length);
-	if (config->body) {
-		s->body = world_alloc(config->body_length + 1);
-		memcpy(s->body, config->body, config->body_length);
-	}
+	s->text = script_copy(config->text, config->length);
+	s->body = script_copy(config->body, config->body_length);
+	s->later = script_copy(config->later, config->later_length);
 	world_after(config->delay_ns, script_connect, s);
 	return s;
 }
@@ -142,5 +158,6 @@ void actor_script_free(struct actor_script *script)
 {
 	world_release(script->text);
 	world_release(script->body);
+	world_release(script->later);
 	world_release(script);
 }

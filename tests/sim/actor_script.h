@@ -18,6 +18,9 @@ struct actor_script_config {
 	size_t length;
 	const void *body; /* copied; sent when 354 has come, or NULL */
 	size_t body_length;
+	const void *later; /* copied; sent so long behind the text, or NULL */
+	size_t later_length;
+	uint64_t later_ns;
 	bool half_close;     /* FIN behind the text: it sends no more, and reads on */
 	bool deaf;           /* reads nothing behind the greeting */
 	bool stays;          /* does not close when the server has */

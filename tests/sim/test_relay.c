@@ -74,6 +74,7 @@ static const struct scenario scenarios[] = {
 	{"sign_in", scenario_sign_in, 50},
 	{"policy", scenario_policy, 24},
 	{"quota", scenario_quota, 12},
+	{"held", scenario_held, 8},
 };
 /* clang-format on */
 

@@ -69,6 +69,7 @@ void scenario_sign_in(uint64_t seed);
 void scenario_slots(uint64_t seed);
 /* test_relay_quota.c: what clients may send in a minute. */
 void scenario_quota(uint64_t seed);
+void scenario_held(uint64_t seed);
 /* test_relay_apart.c: each recipient's own fate. */
 void scenario_apart(uint64_t seed);
 /* test_relay_newer.c: what a later version wrote. */
