@@ -255,7 +255,7 @@ static void vacate(struct shard *shard, const struct snapshot *snapshot)
 
 	for (i = 0; i < deliverer->lane_count; i++) {
 		struct outbound *o = &deliverer->outbound[i];
-		if (!o->shard || o->vacant)
+		if (!o->shard || o->vacant || !plan_has_lane(shard->plan, i))
 			continue;
 		o->unused = snapshot->unused[shard->plan->lanes[i].destination] && outbound_unused(o);
 		any |= o->unused;

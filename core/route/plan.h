@@ -50,6 +50,13 @@ bool plan_fits(const struct plan *plan, size_t place, const struct config *confi
 	       unsigned shard_count);
 /* Each shard that has a lane of the destination has one of the other. */
 bool plan_may_take_over(const struct plan *plan, size_t destination, size_t fallback);
+/* It is a lane of its destination still: what plan_trim() leaves between others' is none, and never vacant. */
+static inline bool plan_has_lane(const struct plan *plan, unsigned lane)
+{
+	const struct destination_plan *its = &plan->destinations[plan->lanes[lane].destination];
+
+	return lane - its->first_lane < its->lanes;
+}
 /* Fewer lanes for a destination, before any shard hears of them: nothing may be in the others. */
 void plan_trim(struct plan *plan, size_t destination, unsigned lanes);
 

@@ -525,6 +525,45 @@ def names_and_hosts_give_their_places_back():
 
 
 @case
+def mail_of_what_is_gone_at_the_start_keeps_its_place():
+    """Twelve destinations are gone from the configuration of a start, and mail waits for each, on one shard or the
+    other: names that come later stand elsewhere, and none of that mail goes to them."""
+    with Workspace() as work:
+        hop, later = work.own(NextHop()), work.own(NextHop())
+        closed = '127.0.0.1:%d' % free_port()
+        configuration = work.configuration([hop.host])
+        first, gone = configuration['destinations'][0], ['gone-%d' % n for n in range(12)]
+        configuration['destinations'] += [{'name': name, 'hosts': [closed], 'tls': {'mode': 'none'}} for name in gone]
+        configuration['routes'] = [{'recipient': '*@%s.example' % name, 'destination': name} for name in gone] + [
+            {'destination': first['name']}]
+        it = Reloadable(work, configuration)
+        for n, name in enumerate(gone):
+            it.send(n, recipient='somebody@%s.example' % name)
+        it.relay.terminate()
+        configuration['destinations'] = [first]
+        configuration['routes'] = [{'recipient': '*@other.example', 'destination': first['name']}]
+        it = Reloadable(work, configuration)
+        it.reload()
+        it.reload()
+        # Of one lane each, as most of those that are gone have.
+        names = ['later-%d' % n for n in range(12)]
+        configuration['destinations'] += [
+            {'name': name, 'hosts': [later.host], 'tls': {'mode': 'none'}, 'limits': {'connections': 1}}
+            for name in names]
+        configuration['routes'] = [{'recipient': '*@%s.example' % name, 'destination': name} for name in names]
+        it.reload()
+        for n, name in enumerate(names):
+            it.send(100 + n, recipient='somebody@%s.example' % name)
+        eventually(lambda: set(later.sequences()) >= set(range(100, 112)), lambda: str(later.sequences()))
+        equal(sorted(later.sequences()), list(range(100, 112)), 'messages at those that came later')
+        # And those that are back have theirs.
+        configuration['destinations'] += [{'name': name, 'hosts': [hop.host], 'tls': {'mode': 'none'}} for name in gone]
+        it.reload()
+        eventually(lambda: sorted(hop.sequences()) == list(range(12)), lambda: str(hop.sequences()))
+        it.relay.terminate()
+
+
+@case
 def what_began_before_ends_as_it_began():
     """A session, a message that is being sent and one that waits for its destination, over fifty reloads: each goes on
     as it began, and the configurations that they were the last users of go when they have ended."""
