@@ -201,10 +201,13 @@ void rig_close(struct rig *rig)
 
 /* ---- the process -------------------------------------------------------------------------------------------- */
 
-/* As long as "two". */
+/* As long as "two", which is what it is called before the first reload. */
 static void name_of(char out[4], unsigned n)
 {
-	snprintf(out, 4, "n%c%c", 'a' + n / 26 % 26, 'a' + n % 26);
+	if (n == 0)
+		snprintf(out, 4, "two");
+	else
+		snprintf(out, 4, "n%c%c", 'a' + n / 26 % 26, 'a' + n % 26);
 }
 
 static const char *names_before(const struct rig_options *o)
@@ -214,7 +217,7 @@ static const char *names_before(const struct rig_options *o)
 	char name[4];
 
 	text[0] = '\0';
-	for (unsigned n = 1; o->all_names && n < o->name; n++) {
+	for (unsigned n = 0; o->all_names && n < o->name; n++) {
 		name_of(name, n);
 		length +=
 			(size_t)snprintf(text + length, sizeof(text) - length,
