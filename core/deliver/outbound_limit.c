@@ -9,6 +9,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/path.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -69,6 +70,7 @@ static void wait_until(struct outbound *o, const struct account *account, uint64
 	uint64_t recovers_ns = atomic_load_explicit(&account->slow_until_ns, memory_order_relaxed);
 
 	o->limited_until_ns = when_ns;
+	path_limited(o);
 	/* It may be sooner by then. */
 	if (account_slowed(account) && recovers_ns > o->shard->now_ns && recovers_ns < when_ns)
 		when_ns = recovers_ns;

@@ -293,3 +293,12 @@ void path_follow(struct outbound *o, uint64_t *next_ns)
 	if (why)
 		leave(o, next_ns);
 }
+
+void path_limited(struct outbound *o)
+{
+	uint64_t never = UINT64_MAX;
+
+	/* Or it would be seen with the next thing that happens here, which may be long. */
+	if (o->other && !o->away && limited(o, &never))
+		outbound_wake(o->shard, o->index);
+}

@@ -136,6 +136,20 @@ def by_limits():
 
 
 @case
+def at_once_where_the_day_is_spent():
+    """A connection is there and idle: what comes behind the day's last recipient does not wait for its end."""
+    with Workspace() as work:
+        first, second = work.own(NextHop()), work.own(NextHop())
+        relay = relay_with(work, first.host, second.host, own={'limits': {'recipients_per_day': 1}})
+        send(relay, [1])
+        first.wait_arrivals(1)
+        send(relay, [2])
+        second.wait_arrivals(1, timeout=25)
+        relay.terminate()
+    each_once(2, first, second)
+
+
+@case
 def survives_a_restart():
     """Nothing on disk says which way it went: what was not delivered goes by either, once."""
     with Workspace() as work:
