@@ -296,14 +296,15 @@ static bool free_for(const void *context, const struct config *next, size_t dest
 	return plan_fits(&relay->plan, place, next, destination, relay->shard_count);
 }
 
-/* Nothing is known there of those that had these places. */
-static void forget_former(struct relay *relay, const struct config *next)
+/* Nothing is known of whoever has had the places of those that are new: who is gone, or was refused. */
+static void forget_others(struct relay *relay, const struct config *next)
 {
 	const struct config *running = relay->snapshot->config;
 	size_t d;
 
-	for (d = 0; d < running->destination_count; d++) {
-		if (strcmp(running->destinations[d].name, next->destinations[d].name) != 0)
+	for (d = 0; d < next->destination_count; d++) {
+		if (d >= running->destination_count ||
+		    strcmp(running->destinations[d].name, next->destinations[d].name) != 0)
 			deliverers_forget(&relay->deliverers, d);
 	}
 }
@@ -323,11 +324,12 @@ bool reload_begin(struct relay *relay, struct config *next, struct config_proble
 	(void)reload_sweep(relay);
 	if (!config_succeed(next, relay->snapshot->config, &bounds, problems))
 		return false;
-	forget_former(relay, next);
+	forget_others(relay, next);
 	plan_extend(&relay->plan, next, relay->shard_count);
 	snapshot = prepare_next(relay, next, problems);
 	if (!snapshot) {
 		plan_shrink(&relay->plan, planned);
+		forget_others(relay, next);
 		return false;
 	}
 	find_unused(relay, snapshot);

@@ -564,6 +564,52 @@ def mail_of_what_is_gone_at_the_start_keeps_its_place():
 
 
 @case
+def budgets_of_what_was_refused():
+    """A new destination, refused with a reload, has its name mended: what is spent then is its own day's, also after a
+    restart. And one that comes back to its place, where a refused reload wanted another, goes on with its own."""
+    def destination(name, hop, **more):
+        return {'name': name, 'hosts': [hop.host], 'tls': {'mode': 'none'}, **more}
+
+    with Workspace() as work, socket.create_server(('127.0.0.1', free_port())) as taken:
+        hop, other, spare = work.own(NextHop()), work.own(NextHop()), work.own(NextHop())
+        configuration = work.configuration([spare.host])
+        first, listeners = configuration['destinations'][0], configuration['listeners']
+        configuration['routes'] = [{'recipient': '*@example.com', 'destination': first['name']}]
+        limited = {'limits': {'recipients_per_day': 1}, 'fallback': first['name']}
+
+        def refuse(it, *destinations):
+            it.configuration['destinations'] = [first, *destinations]
+            it.configuration['listeners'] = listeners + [
+                {'name': 'taken', 'address': '127.0.0.1:%d' % taken.getsockname()[1]}]
+            it.reload(expect=78)
+            it.configuration['listeners'] = listeners
+
+        def use(it, *destinations):
+            it.configuration['destinations'] = [first, *destinations]
+            it.configuration['routes'] = [{'destination': (destinations or [first])[0]['name']}]
+            it.reload()
+
+        it = Reloadable(work, configuration)
+        refuse(it, destination('mistyped', hop, **limited))
+        use(it, destination('named', hop, **limited))
+        it.send(1)
+        hop.wait_arrivals(1)
+        # Its place is free for others, but only a refused reload had one for it.
+        use(it)
+        it.reload()
+        refuse(it, destination('another', other, **limited))
+        use(it, destination('named', hop, **limited))
+        it.send(2)
+        spare.wait_arrivals(1)
+        it.relay.terminate()
+        it = Reloadable(work, it.configuration)
+        it.send(3)
+        spare.wait_arrivals(2)
+        equal((hop.sequences(), other.sequences()), ([1], []), 'what went by the budget')
+        it.relay.terminate()
+
+
+@case
 def what_began_before_ends_as_it_began():
     """A session, a message that is being sent and one that waits for its destination, over fifty reloads: each goes on
     as it began, and the configurations that they were the last users of go when they have ended."""
