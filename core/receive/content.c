@@ -98,7 +98,6 @@ static void begin_content(struct session *s, struct block *block, uint8_t first)
 		(void)fields_watch(&m->header_watch, "\r\n", 2);
 	}
 	m->letter.content_length = block->length;
-	m->own_length = (uint16_t)block->length;
 }
 
 bool receive_content_empty(struct session *s)

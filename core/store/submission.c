@@ -296,9 +296,8 @@ static void note_message_id(struct submission *m)
 
 	if (m->content_before > 0 || !first || !m->shard->config->log_messages)
 		return;
-	m->field_length =
-		(uint8_t)header_value((const char *)first->data + m->own_length, first->length - m->own_length,
-				      "message-id", m->field, sizeof(m->field));
+	m->field_length = (uint8_t)header_value((const char *)first->data + m->header_at, first->length - m->header_at,
+						"message-id", m->field, sizeof(m->field));
 }
 
 bool submission_flush_part(struct submission *m)

@@ -82,10 +82,10 @@ struct submission {
 	struct block *last;
 	unsigned block_count;
 	/* The submitter's, while content comes: its header is held back, because it is to become another one. Nothing
-	 * leaves in parts before that; header_at is where it begins in the first block. Seen: it was whole. */
+	 * leaves in parts before that. Seen: it was whole. */
 	bool header_held, header_seen;
 	struct fields_watch header_watch;
-	uint32_t header_at;
+	uint32_t header_at;  /* where it begins in the first block: what is before that we have written */
 	const char *refusal; /* static; what the message is refused for, whatever else it has; NULL: nothing */
 	bool rewritten, signature_broken, archived;
 	uint64_t content_before; /* octets that already left in parts */
@@ -94,7 +94,6 @@ struct submission {
 	unsigned transfer_count, unanswered, parts_out;
 	int result;
 	uint8_t field_length;
-	uint16_t own_length; /* octets at the beginning of the content that are not the client's */
 	uint32_t tail_length;
 	char tail[REPLY_MAX]; /* replies to commands pipelined behind this message */
 	struct share shares_inline[SUBMISSION_SHARES_INLINE];

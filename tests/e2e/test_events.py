@@ -179,5 +179,20 @@ def the_message_id_is_told():
               ['<one@example.net>', None, '<two@example.net>', '<' + 'x' * 199], 'message ids')
 
 
+@case
+def a_body_has_no_message_id():
+    """Content that begins with a blank has no header: what looks like a field behind that is text."""
+    with relay_of() as relay, Client(relay.address) as client:
+        client.hello()
+        contents = [begin + b'\r\nMessage-ID: <body@example.net>\r\n' for begin in (b' text', b'')]
+        for content in contents:
+            client.envelope()
+            client.command('DATA', 354)
+            client.send(content + b'.\r\n')
+            client.expect(250)
+        eventually(lambda: relay.count['accepted'] == len(contents), lambda: str(relay.count))
+        equal([event.get('message_id') for event in relay.events('accepted')], [None] * len(contents), 'message ids')
+
+
 if __name__ == '__main__':
     harness.main()
