@@ -122,13 +122,12 @@ void receive_bdat(struct session *s, const struct smtp_command *command)
 static size_t take(struct session *s, const uint8_t *data, size_t length)
 {
 	struct block *block = NULL;
-	size_t n = length, written = length;
+	size_t n = length, written = length, room;
 
 	if (receive_keeps_content(s)) {
-		if (!receive_content_room(s, &block, data[0]))
+		if (!receive_content_room(s, &block, &room))
 			return 0;
-		receive_scan_chunk(s, data, length, &n, block->data + block->length, BLOCK_DATA - block->length,
-				   &written);
+		receive_scan_chunk(s, data, length, &n, block->data + block->length, room, &written);
 		receive_content_came(s, block, written);
 	}
 	s->content_octets += written;

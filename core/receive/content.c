@@ -76,7 +76,7 @@ static const char *protocol_of(const struct session *s)
 }
 
 /* The first block, which comes with the first octet: our trace field stands before the content. */
-static void begin_content(struct session *s, struct block *block, uint8_t first)
+static void begin_content(struct session *s, struct block *block)
 {
 	struct submission *m = s->message;
 	struct trace trace = {
@@ -90,14 +90,26 @@ static void begin_content(struct session *s, struct block *block, uint8_t first)
 
 	block->length = (uint32_t)trace_received(&trace, (char *)block->data);
 	m->header_at = block->length;
-	/* It would go on with our field, which must say what we know and nothing else. No header field begins like
-	 * that (RFC 5322 2.2), so it is a body: as Postfix has it, an empty line comes before. */
-	if (first == ' ' || first == '\t') {
-		memcpy(block->data + block->length, "\r\n", 2);
-		block->length += 2;
-		(void)fields_watch(&m->header_watch, "\r\n", 2);
-	}
 	m->letter.content_length = block->length;
+}
+
+/* Nothing of what the client sends is there yet, but for a dot that was stuffed. */
+static bool at_start(const struct submission *m)
+{
+	return m->letter.content_length == m->header_at;
+}
+
+/* `length` octets that begin with a blank would go on with our field, which must say what we know and nothing else. No
+ * header field begins like that (RFC 5322 2.2), so they are a body: as Postfix has it, an empty line comes before. */
+static void set_apart(struct submission *m, struct block *block, size_t length)
+{
+	uint8_t *first = block->data + block->length;
+
+	memmove(first + 2, first, length);
+	memcpy(first, "\r\n", 2);
+	block->length += 2;
+	m->letter.content_length += 2;
+	(void)fields_watch(&m->header_watch, "\r\n", 2);
 }
 
 bool receive_content_empty(struct session *s)
@@ -105,7 +117,7 @@ bool receive_content_empty(struct session *s)
 	struct block *block = submission_room(s->message);
 
 	if (block)
-		begin_content(s, block, '\r');
+		begin_content(s, block);
 	return block != NULL;
 }
 
@@ -125,6 +137,8 @@ void receive_content_came(struct session *s, struct block *block, size_t length)
 {
 	struct submission *m = s->message;
 
+	if (length > 0 && at_start(m) && (block->data[block->length] == ' ' || block->data[block->length] == '\t'))
+		set_apart(m, block, length);
 	block->length += (uint32_t)length;
 	m->letter.content_length += length;
 	if (!s->scanner.in_header && !m->header_seen)
@@ -192,7 +206,7 @@ bool receive_keeps_content(const struct session *s)
 }
 
 /* When memory is dry all that read content wait: what their clients send stays in the sockets. */
-bool receive_content_room(struct session *s, struct block **block, uint8_t next)
+bool receive_content_room(struct session *s, struct block **block, size_t *room)
 {
 	struct submission *m = s->message;
 
@@ -209,7 +223,9 @@ bool receive_content_room(struct session *s, struct block **block, uint8_t next)
 	*block = submission_room(m);
 	if (*block) {
 		if (m->letter.content_length == 0)
-			begin_content(s, *block, next);
+			begin_content(s, *block);
+		/* It may yet be set apart. */
+		*room = BLOCK_DATA - (*block)->length - (at_start(m) ? 2 : 0);
 		return true;
 	}
 	/* Content memory is dry. Who only waited would wait for others who wait as well: what is held goes to the
@@ -230,14 +246,14 @@ size_t receive_content(struct session *s, const uint8_t *data, size_t length)
 	while (at < length) {
 		struct block *block = NULL;
 		enum content_result result;
-		size_t consumed, written;
+		size_t consumed, written, room;
 
 		bool keep = receive_keeps_content(s);
-		if (keep && !receive_content_room(s, &block, data[at]))
+		if (keep && !receive_content_room(s, &block, &room))
 			return at;
 		if (keep)
-			result = receive_scan(s, data + at, length - at, &consumed, block->data + block->length,
-					      BLOCK_DATA - block->length, &written);
+			result = receive_scan(s, data + at, length - at, &consumed, block->data + block->length, room,
+					      &written);
 		else
 			result = receive_scan(s, data + at, length - at, &consumed, discard, BLOCK_DATA, &written);
 		at += consumed;

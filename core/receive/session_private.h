@@ -107,8 +107,8 @@ void receive_start_content(struct session *s, enum session_state state);
 size_t receive_content(struct session *s, const uint8_t *data, size_t length);
 /* A message that is refused anyway is read to its end, but not kept. */
 bool receive_keeps_content(const struct session *s);
-/* May content be taken in now, of which `next` is the first octet? If not, the session waits. */
-bool receive_content_room(struct session *s, struct block **block, uint8_t next);
+/* May content be taken in now, *room octets at the block's end? If not, the session waits. */
+bool receive_content_room(struct session *s, struct block **block, size_t *room);
 /* Content of no octets: what we say before it. False: there is no memory. */
 bool receive_content_empty(struct session *s);
 /* So much has come into the block that receive_content_room() gave. */

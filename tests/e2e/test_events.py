@@ -184,7 +184,7 @@ def a_body_has_no_message_id():
     """Content that begins with a blank has no header: what looks like a field behind that is text."""
     with relay_of() as relay, Client(relay.address) as client:
         client.hello()
-        contents = [begin + b'\r\nMessage-ID: <body@example.net>\r\n' for begin in (b' text', b'')]
+        contents = [begin + b'\r\nMessage-ID: <body@example.net>\r\n' for begin in (b' text', b'. text', b'')]
         for content in contents:
             client.envelope()
             client.command('DATA', 354)

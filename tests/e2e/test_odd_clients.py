@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -287,6 +288,23 @@ def content_that_begins_with_a_blank():
         content = b'.hidden\r\n \r\n'
         client.envelope(recipients=[place.expect(content)])
         client.data(content)
+
+
+@case
+def content_that_begins_with_a_dot_and_a_blank():
+    """The dot is one that was stuffed, needed or not (RFC 5321 4.5.2): what is left begins with a blank, wherever the
+    stream is cut."""
+    with Place() as place, place.client() as client:
+        client.hello()
+        for number, cut in enumerate((0, 1, 2, 20)):
+            content = b'\tby another.example\r\nSubject: %d\r\n\r\nfrom a script\r\n' % number
+            client.envelope(recipients=[place.expect(b'\r\n' + content)])
+            client.command('DATA', 354)
+            if cut:
+                client.send((b'.' + content)[:cut])
+                time.sleep(0.05)
+            client.send((b'.' + content)[cut:] + b'.\r\n')
+            client.expect(250)
 
 
 @case
