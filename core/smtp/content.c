@@ -59,7 +59,7 @@ static uint8_t match_octet(struct content_scanner *scanner, uint8_t octet)
 {
 	static const char name[MATCH_NAME + 1] = "received";
 
-	if (octet == '\r' && scanner->match == 0)
+	if (octet == '\r' && (scanner->match == 0 || scanner->match == MATCH_CR))
 		return MATCH_CR;
 	if (scanner->match < MATCH_NAME)
 		return (octet | 0x20) == name[scanner->match] ? scanner->match + 1 : MATCH_SKIP;
@@ -72,8 +72,8 @@ static uint8_t match_octet(struct content_scanner *scanner, uint8_t octet)
 
 /*
  * Counts the trace lines in content, up to the first empty line; returns where that is, or the end. A bare LF ends a
- * line here: where the operator lets line ends be normalised it will be one, and elsewhere the message is refused
- * anyway.
+ * line here, and so does CR CR LF: where the operator lets line ends be normalised they will be one, and elsewhere the
+ * message is refused anyway.
  */
 static size_t trace_scan(struct content_scanner *scanner, const uint8_t *content, size_t length)
 {

@@ -41,11 +41,13 @@ static inline unsigned reference_hops(const uint8_t *content, size_t length)
 	size_t start = 0;
 
 	while (start < length) {
-		size_t end = start, colon;
+		size_t end = start, text = start, colon;
 
 		while (end < length && content[end] != '\n')
 			end++;
-		if (end < length && (end == start || (end == start + 1 && content[start] == '\r')))
+		while (text < end && content[text] == '\r')
+			text++;
+		if (end < length && text == end)
 			break;
 		if (end - start > 8 && strncasecmp((const char *)content + start, "received", 8) == 0) {
 			colon = start + 8;

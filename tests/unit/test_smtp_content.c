@@ -424,6 +424,7 @@ static void test_lop01_hops(void)
 		{"Received: a\r\n\r\nReceived: body\r\n", 1},
 		{"\r\nReceived: body\r\n", 0},
 		{"Received: a\nReceived: b\n\nReceived: body\n", 2},
+		{"Received: a\r\r\nReceived: b\r\r\n\r\r\nReceived: body\r\r\n", 2},
 		{"..Received: a\r\n.Received: unstuffed\r\n\r\n", 1},
 	};
 	static uint8_t big[STREAM_MAX];
