@@ -69,6 +69,9 @@ enum content_result receive_scan(struct session *s, const uint8_t *data, size_t 
 	if (s->odd_line) {
 		result = repair_lines(&s->repair, data, length, consumed, out, capacity, written);
 		content_scan_chunk(&s->scanner, out, *written);
+	} else if (out == between) {
+		/* It is kept nowhere: only its end is looked for. */
+		result = content_scan_data(&s->scanner, data, length, consumed, out, capacity, written);
 	} else {
 		/* At least 4, whatever the room: there are SUBMISSION_ROOM octets. */
 		most = (capacity - repair_room(0)) / 3;

@@ -106,6 +106,34 @@ def repaired_content_ends_where_everybodys_does():
 
 
 @case
+def what_is_refused_anyway_is_refused_for_that():
+    """What is read to its end and not kept is repaired nowhere, and has no faults that its client is forgiven."""
+    with Place(clients=CLIENTS, spool={'message_size_max': '64KiB'}) as place:
+        for pad in range(4):
+            content = HEAD % 1 + b'x' * pad + b'a\nbc\r\r\n\n' * 20000
+            with place.device('127.0.0.2') as client:
+                client.hello()
+                client.envelope()
+                client.command('DATA', 354)
+                client.send(content)
+                client.send(b'\r\n.\r\n')
+                client.expect(552)
+
+
+@case
+def a_header_ends_where_repaired_lines_say():
+    """Behind an empty line that ends in CR CR LF there are no hops: a forwarded message in the body has its own."""
+    fields = b'Received: from a by b; Fri, 27 Nov 2026 19:00:00 +0000\r\r\n' * 120
+    head = (HEAD % 1).replace(b'\r\n', b'\r\r\n')
+    with Place(clients=CLIENTS) as place:
+        with place.device('127.0.0.2') as client:
+            equal(talk(client, b'\r\n', head + fields, b'\r\n.\r\n'), GOOD, 'in the body')
+        place.next_arrival()
+        with place.device('127.0.0.2') as client:
+            equal(talk(client, b'\r\n', fields + head, b'\r\n.\r\n'), GOOD[:4] + [554, 221], 'in the header')
+
+
+@case
 def a_device_that_ends_all_lines_in_lf():
     """Its DATA line says how its content's lines end; a device that says CRLF there has the strict end."""
     with Place(clients=CLIENTS) as place:
