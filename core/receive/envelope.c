@@ -165,7 +165,10 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 		receive_error(s, "553 5.7.1 This sender is not allowed to you\r\n");
 		return;
 	}
-	receive_map_sender(s, other, &sender);
+	if (!receive_map_sender(s, other, &sender)) {
+		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+		return;
+	}
 	refusal = receive_charge_message(s, command->has_size ? command->size : 0);
 	if (refusal) {
 		counter_add(&s->shard->receiver->counters.refused, 1);

@@ -24,7 +24,10 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 #include "core/smtp/authorship.h"
+#include "core/smtp/idna.h"
 #include "core/smtp/rewrite.h"
+#include "core/smtp/utf8.h"
+#include "queue/envelope.h"
 
 enum { HEADER_MAX = 128 << 10, MESSAGE_ID_MAX = 320 };
 
@@ -79,41 +82,61 @@ static bool plain(struct span local)
 	return local.length > 0;
 }
 
-/* Who takes this address's place; in `room`, of CONFIG_ADDRESS_MAX octets. False: nobody. */
+/* As entries know it: a domain by its A-labels. False: no memory. */
+static bool known_as(struct span *address, char known[SMTP_PATH_MAX])
+{
+	return idna_address(*address, known, address) != IDNA_NO_MEMORY;
+}
+
+/* The first of the list that this address is in; NULL: none. */
+static const char *target_of(const struct config_from *from, struct span address)
+{
+	for (size_t i = 0; i < from->map_count; i++) {
+		if (route_address_matches(from->map[i].from, address))
+			return from->map[i].to;
+	}
+	return NULL;
+}
+
+/* Who takes this address's place; in `room`, of CONFIG_ADDRESS_MAX octets. Nobody: *out stays. False: no memory. */
 static bool mapped(const struct config_from *from, struct span address, char *room, struct span *out)
 {
-	const char *at = address.length ? memrchr(address.data, '@', address.length) : NULL;
+	char known[SMTP_PATH_MAX];
+	const char *to, *at;
+	struct span local;
+	size_t domain;
 
 	if (from->address)
 		*out = span_text(from->address);
-	for (size_t i = 0; at && i < from->map_count; i++) {
-		const char *to = from->map[i].to;
-		struct span local = {address.data, (uint32_t)(at - address.data)};
-		size_t domain = strlen(to) - 1; /* with "@" */
-		if (!route_address_matches(from->map[i].from, address))
-			continue;
-		if (to[0] != '*') {
-			*out = span_text(to);
-			return true;
-		}
-		if (!plain(local) || local.length + domain > CONFIG_ADDRESS_MAX)
-			return false;
-		memcpy(room, local.data, local.length);
-		memcpy(room + local.length, to + 1, domain);
-		*out = (struct span){room, local.length + (uint32_t)domain};
+	if (from->map_count == 0)
+		return true;
+	if (!known_as(&address, known))
+		return false;
+	at = address.length ? memrchr(address.data, '@', address.length) : NULL;
+	to = at ? target_of(from, address) : NULL;
+	if (!to)
+		return true;
+	if (to[0] != '*') {
+		*out = span_text(to);
 		return true;
 	}
-	return from->address != NULL;
+	local = (struct span){address.data, (uint32_t)(at - address.data)};
+	domain = strlen(to) - 1; /* with "@" */
+	if (!plain(local) || local.length + domain > CONFIG_ADDRESS_MAX)
+		return true;
+	memcpy(room, local.data, local.length);
+	memcpy(room + local.length, to + 1, domain);
+	*out = (struct span){room, local.length + (uint32_t)domain};
+	return true;
 }
 
-void receive_map_sender(const struct session *s, char *room, struct span *sender)
+bool receive_map_sender(const struct session *s, char *room, struct span *sender)
 {
 	struct policy_room both;
 	const struct config_policy *policy = receive_policy(s, &both);
 
 	/* Reports have none, and keep none (RFC 5321 4.5.5). */
-	if (policy && policy->from && sender->length > 0)
-		(void)mapped(policy->from, *sender, room, sender);
+	return !policy || !policy->from || sender->length == 0 || mapped(policy->from, *sender, room, sender);
 }
 
 /* ---- the header ---------------------------------------------------------------------------------------------- */
@@ -181,16 +204,13 @@ static void make_missing(const struct session *s, struct made *made, struct rewr
 	fields->recipients = true;
 }
 
-/* Whom its author is to become; no data: he stays. */
-static struct span new_author(const struct config_from *from, const char *header, size_t length, struct span sender,
-			      char *room)
+/* Whom its author is to become; no data: he stays. False: no memory. */
+static bool new_author(const struct config_from *from, struct span header, struct span sender, char *room,
+		       struct span *out)
 {
-	struct span author = rewrite_author(header, length), out = {NULL, 0};
+	struct span author = rewrite_author(header.data, header.length);
 
-	if (!author.data)
-		author = sender;
-	(void)mapped(from, author, room, &out);
-	return out;
+	return mapped(from, author.data ? author : sender, room, out);
 }
 
 static bool same(const char *a, struct span b)
@@ -273,7 +293,10 @@ static void rewrite(struct session *s, struct span text, size_t end)
 	if (policy->complete)
 		make_missing(s, &made, &fields);
 	if (policy->from) {
-		terms.address = new_author(policy->from, text.data, end, sender, room);
+		if (!new_author(policy->from, (struct span){text.data, (uint32_t)end}, sender, room, &terms.address)) {
+			m->result = -ENOMEM;
+			return;
+		}
 		terms.reply_to_stays = policy->from->reply_to == CONFIG_REPLY_TO_KEEP;
 		if (terms.address.data && policy->from->name)
 			terms.name = span_text(policy->from->name);
@@ -292,6 +315,9 @@ static void rewrite(struct session *s, struct span text, size_t end)
 		if (!submission_append(m, out, length) || !submission_append(m, text.data + end, text.length - end))
 			m->result = -ENOMEM;
 		m->rewritten = true;
+		/* The scanner has seen what came, and not the sender who stands in From now. */
+		if (m->smtputf8 && utf8_needed((struct span){out, (uint32_t)length}))
+			m->letter.wide |= ENVELOPE_WIDE_HEADER;
 		m->signature_broken = facts.signed_ && facts.from_changed;
 	}
 	free(out);

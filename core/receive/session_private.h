@@ -131,8 +131,9 @@ size_t receive_chunk(struct session *s, const uint8_t *data, size_t length);
 
 /* policy.c */
 
-/* The sender in MAIL becomes another one where the client's entry says so; in `room`, of CONFIG_ADDRESS_MAX octets. */
-void receive_map_sender(const struct session *s, char *room, struct span *sender);
+/* The sender in MAIL becomes another one where the client's entry says so; in `room`, of CONFIG_ADDRESS_MAX octets.
+ * False: no memory. */
+bool receive_map_sender(const struct session *s, char *room, struct span *sender);
 /* Content begins: is its header held back? */
 void receive_policy_begin(struct session *s);
 /* While the header is held: so much of the content has come into the blocks. */

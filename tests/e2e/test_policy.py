@@ -94,6 +94,30 @@ def another_sender():
 
 
 @case
+def domains_in_all_languages():
+    """A domain is mapped however it is written (REL-03), and what the header has then needs SMTPUTF8 (PAR-07)."""
+    mapping = [{'from': '*@xn--bcher-kva.example', 'to': '*@contoso.com'}]
+    for offers in (True, False):
+        with Setting({'from': {'map': mapping, 'reply_to': 'keep'}}, {'add_missing_headers': True}) as s:
+            if offers:
+                s.hop.extensions += ('SMTPUTF8',)
+            for number, fields in ((0, ['From: Info <web@BÜCHER.example>'] if offers else ['From: a@example.net']),
+                                   (1, ['From: a@example.net', 'Date: x', 'Message-ID: <x>', 'To: x']), (1, [])):
+                with s.client(number) as client:
+                    client.envelope('info@bücher.example', parameters=' SMTPUTF8')
+                    client.data(header(*fields) + BODY)
+            arrivals = s.hop.wait_arrivals(3 if offers else 2)
+            own = 'info@bücher.example' if offers else 'info@xn--bcher-kva.example'
+            wanted = [('info@contoso.com', 'From: Info <web@contoso.com>' if offers else 'From: a@example.net'),
+                      (own, 'From: a@example.net')] + [(own, 'From: ' + own)] * offers
+            equal(sorted((a.sender.encode('latin-1').decode(), a.original.decode().split('\r\n')[0]) for a in arrivals),
+                  sorted(wanted), 'what arrived, SMTPUTF8 offered: %s' % offers)
+            if not offers:
+                eventually(lambda: ['5.6.7' in str(event) for event in s.relay.events('attempt')
+                                    if event['result'] == 'failed'] == [True], 'what it cannot have fails')
+
+
+@case
 def missing_fields():
     """Date, Message-ID, an author and somebody that it is for (RFC 5322 3.6); those that are there stay."""
     with Setting({'add_missing_headers': True}, {}) as s:
