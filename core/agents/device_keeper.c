@@ -40,7 +40,7 @@ struct device_keeper {
 	pthread_cond_t stop;
 	const struct device_table *table; /* NULL: none yet */
 	struct device_record *const *records;
-	/* As it was read at the start, until the first table is there. */
+	/* As it was read at the start, until the first devices are there; a reload that is refused brings none. */
 	char *text;
 	size_t length;
 	struct rhythm_watch watch;
@@ -76,8 +76,6 @@ static void remember(struct device_keeper *keeper, const struct device_table *ta
 		return;
 	if (device_file_parse(keeper->text, keeper->length, &keeper->watch.hours, on_line, &reading) < 0)
 		event_devices_damaged(keeper->log, keeper->path, "it is no file of this version, or cut off");
-	free(keeper->text);
-	keeper->text = NULL;
 }
 
 /* Those of the devices that were there before. Returns how many there are no records for. */
@@ -117,8 +115,7 @@ struct device_record **device_keeper_records(struct device_keeper *keeper, const
 	if (block) {
 		block->next = keeper->blocks;
 		keeper->blocks = block;
-		if (!keeper->table)
-			remember(keeper, table, records);
+		remember(keeper, table, records);
 	}
 	pthread_mutex_unlock(&keeper->lock);
 	return records;
@@ -130,6 +127,10 @@ void device_keeper_follow(struct device_keeper *keeper, const struct device_tabl
 	pthread_mutex_lock(&keeper->lock);
 	keeper->table = table;
 	keeper->records = records;
+	if (device_table_count(table) > 0) {
+		free(keeper->text);
+		keeper->text = NULL;
+	}
 	pthread_mutex_unlock(&keeper->lock);
 }
 

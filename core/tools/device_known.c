@@ -116,7 +116,10 @@ static json_t *json_time(uint32_t seconds)
 
 static json_t *json_text(const char *text)
 {
-	return text[0] ? json_string(text) : json_null();
+	json_t *json = text[0] ? json_string(text) : NULL;
+
+	/* A damaged file may have what is no UTF-8; the device is to be shown all the same. */
+	return json ? json : json_null();
 }
 
 json_t *device_known_json(const struct device_known *known)

@@ -94,6 +94,39 @@ static void test_kept(void)
 	log_free(log);
 }
 
+/* A start without devices, and a reload that is refused when its records have been made, forget nothing. */
+static void test_remembered(void)
+{
+	static const char *const nobody[] = {NULL}, *const names[] = {"B", NULL};
+	struct device_table *empty = table_of(nobody), *table = table_of(names);
+	struct log *log = log_new(-1, 1 << 16);
+	struct device_keeper *keeper = device_keeper_start(file, log);
+	struct device_record **records;
+
+	CHECK(device_keeper_records(keeper, empty) == NULL);
+	device_keeper_follow(keeper, empty, NULL);
+	free(device_keeper_records(keeper, table));
+	records = device_keeper_records(keeper, table);
+	CHECK_EQ(records[0]->messages, 3);
+	device_keeper_follow(keeper, table, records);
+	device_keeper_stop(keeper);
+	CHECK(look("B") && found.messages == 3);
+	free(records);
+	device_table_free(table);
+	device_table_free(empty);
+	log_free(log);
+}
+
+/* What is kept of a refusal ends between two characters. */
+static void test_refusal_cut(void)
+{
+	static const char reply[] = "550 5.7.1 Diese Adresse gibt es nicht, fragen \xc3\xbc";
+	struct device_record record = {.refusals = 0};
+
+	device_seen_refused(&record, 1, reply, sizeof(reply) - 1);
+	CHECK_STR(record.refusal, "550 5.7.1 Diese Adresse gibt es nicht, fragen ");
+}
+
 static void test_none(void)
 {
 	struct log *log = log_new(-1, 1 << 16);
@@ -157,6 +190,8 @@ int main(void)
 
 	CHECK(fd >= 0 && close(fd) == 0 && unlink(file) == 0);
 	RUN(test_kept);
+	RUN(test_remembered);
+	RUN(test_refusal_cut);
 	RUN(test_none);
 	RUN(test_threads);
 	CHECK_EQ(unlink(file), 0);
