@@ -207,10 +207,12 @@ static bool read_root(struct reader *r, const struct reader_value *root, void *o
 	return ok;
 }
 
-/* Whoever may write there lets in whom he likes. */
-static bool look_at_mode(struct reader *r, const yaml_mark_t *mark, const char *path, mode_t mode)
+/* Whoever may write there lets in whom he likes. What is not there is complained of where it is read. */
+static bool look_at_mode(struct reader *r, const yaml_mark_t *mark, const char *path)
 {
-	return !(mode & S_IWOTH) ||
+	struct stat status;
+
+	return stat(path, &status) < 0 || !(status.st_mode & S_IWOTH) ||
 	       reader_fail(r, mark, "devices: everybody may write %.200s, and let in whom he likes: chmod o-w it",
 			   path);
 }
@@ -225,8 +227,11 @@ static bool read_file(struct reader *r, const yaml_mark_t *mark, const char *pat
 	char *text = NULL;
 	size_t length;
 	bool opened, ok;
-	int e = text_file_read(path, DEVICES_FILE_MAX, &text, &length, &opened);
+	int e;
 
+	if (!look_at_mode(r, mark, path))
+		return false;
+	e = text_file_read(path, DEVICES_FILE_MAX, &text, &length, &opened);
 	if (e < 0)
 		return reader_fail(r, mark, "devices: %.200s: %s", path, strerror(-e));
 	ok = schema_devices_text(r, path, text, length);
@@ -245,9 +250,12 @@ static int is_entry(const struct dirent *entry)
 static bool read_directory(struct reader *r, const yaml_mark_t *mark, const char *in)
 {
 	struct dirent **entries;
-	int count = scandir(in, &entries, is_entry, alphasort);
 	bool ok = true;
+	int count;
 
+	if (!look_at_mode(r, mark, in))
+		return false;
+	count = scandir(in, &entries, is_entry, alphasort);
 	if (count < 0)
 		return reader_fail(r, mark, "devices: %.200s: %s", in, strerror(errno));
 	for (int i = 0; i < count; i++) {
@@ -276,8 +284,6 @@ bool schema_devices(struct reader *r, const struct reader_field *field, const st
 	if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
 		return reader_fail(r, &mark, "%s: %.200s is neither a directory nor a file", value->name,
 				   config->devices_path);
-	if (!look_at_mode(r, &mark, config->devices_path, status.st_mode))
-		return false;
 	config->devices = device_table_new();
 	if (config->devices == NULL)
 		return reader_fail_memory(r, &mark);

@@ -178,6 +178,11 @@ static void test_whole(void)
 	(void)load(CLIENT DEVICES, "/t.yaml:2:10: devices: everybody may write DIRECTORY/devices.d, and let in whom he "
 				   "likes: chmod o-w it");
 	CHECK_EQ(chmod(path, 0755), 0);
+	path_of(path, "devices.d/a.yaml");
+	CHECK_EQ(chmod(path, 0666), 0);
+	(void)load(CLIENT DEVICES, "/t.yaml:2:10: devices: everybody may write DIRECTORY/devices.d/a.yaml, and let in "
+				   "whom he likes: chmod o-w it");
+	CHECK_EQ(chmod(path, 0644), 0);
 }
 
 /* A client's profile, and what it says itself. */
