@@ -278,7 +278,8 @@ def names_in_ehlo_that_are_none():
 
 @case
 def content_that_begins_with_a_blank():
-    """It must not become a part of the Received field above it: it is a body, behind an empty line (as in Postfix)."""
+    """LOP-04: it must not become a part of the Received field above it: it is a body, behind an empty line (as in
+    Postfix)."""
     with Place() as place, place.client() as client:
         client.hello()
         for blank in b' \t':
@@ -292,8 +293,8 @@ def content_that_begins_with_a_blank():
 
 @case
 def content_that_begins_with_a_dot_and_a_blank():
-    """The dot is one that was stuffed, needed or not (RFC 5321 4.5.2): what is left begins with a blank, wherever the
-    stream is cut."""
+    """LOP-04: the dot is one that was stuffed, needed or not (RFC 5321 4.5.2): what is left begins with a blank,
+    wherever the stream is cut."""
     with Place() as place, place.client() as client:
         client.hello()
         for number, cut in enumerate((0, 1, 2, 20)):
