@@ -228,6 +228,15 @@ void exchangers_free(struct exchangers *x)
 	free(x);
 }
 
+static bool same_ends(const struct config_words *a, const struct config_words *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++) {
+		if (strcasecmp(a->list[i], b->list[i]) != 0)
+			return false;
+	}
+	return a->count == b->count;
+}
+
 bool exchangers_take(struct exchangers **at, struct outbound *o, const struct config_destination *destination,
 		     bool (*on_hosts)(struct outbound *o))
 {
@@ -250,7 +259,9 @@ bool exchangers_take(struct exchangers **at, struct outbound *o, const struct co
 	x->outbound = o;
 	x->on_hosts = on_hosts;
 	x->asked.base.question.fn = on_answer;
-	if (!x->domain || strcasecmp(x->domain, domain) != 0 || x->port != destination->mx_port) {
+	/* Hosts that other names were allowed for must not stay for want of a better answer. */
+	if (!x->domain || strcasecmp(x->domain, domain) != 0 || x->port != destination->mx_port ||
+	    !same_ends(&o->destination->mx_ends, &destination->mx_ends)) {
 		free_hosts(x->hosts, x->count);
 		x->hosts = NULL;
 		x->count = 0;

@@ -177,5 +177,33 @@ def another_domain_by_reload():
         relay.terminate()
 
 
+@case
+def other_ends_by_reload():
+    """I6: what a reload calls no host of the provider's gets nothing more, also while the DNS names no other."""
+    with Workspace() as work:
+        port = free_port()
+        wrong, right = work.own(NextHop(port=port)), work.own(NextHop(address='127.0.0.2', port=port))
+        names = {'contoso.lab': Exchangers((1, 'mail.forged.lab')), 'mail.forged.lab': ['127.0.0.1'],
+                 'mail.provider.lab': ['127.0.0.2']}
+        server = work.own(NameServer(names, ttl=1))
+        content = work.configuration([], destinations=[{'name': 'tenant', 'mx_of': 'contoso.lab:%d' % port,
+                                                        'tls': {'mode': 'none'}}],
+                                     routes=[{'destination': 'tenant'}],
+                                     dns={'servers': [server.address]})
+        relay = work.relay(content)
+        send(relay, range(1, 6))
+        wrong.wait_arrivals(5)
+        content['destinations'][0]['hosts_end_with'] = ['.provider.lab']
+        work.write('postrider.yaml', json.dumps(content))
+        subprocess.run([harness.program('postrider'), 'reload', '--config', work.path('postrider.yaml')],
+                       check=True, timeout=120)
+        send(relay, range(6, 11))
+        eventually(lambda: relay.events('exchangers_failed'), 'it is told')
+        names['contoso.lab'] = Exchangers((1, 'mail.provider.lab'))
+        eventually(lambda: len(wrong.arrivals) + len(right.arrivals) >= 10, 'all arrive')
+        equal((len(wrong.arrivals), len(right.arrivals)), (5, 5), 'at the two')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     sys.exit(harness.main(together=4))
