@@ -61,11 +61,20 @@ void handshakes_leave(struct handshakes *handshakes, uint8_t share, struct list 
 	handshakes->count--;
 }
 
-void handshakes_ready(struct handshakes *handshakes, uint8_t share, struct list *ready)
+void handshakes_answered(struct handshakes *handshakes, uint8_t share, struct list *place)
+{
+	list_remove(place);
+	list_append(&handshakes->shares[share].places, place);
+}
+
+void handshakes_ready(struct handshakes *handshakes, uint8_t share, struct list *ready, bool answered)
 {
 	struct handshakes_share *of = &handshakes->shares[share];
 
-	list_append(&of->ready, ready);
+	if (answered)
+		list_prepend(&of->ready, ready);
+	else
+		list_append(&of->ready, ready);
 	if (!list_linked(&of->turn))
 		list_append(&handshakes->turns, &of->turn);
 }

@@ -8,7 +8,9 @@
  * fixed, and a newcomer costs the same however many there are.
  *
  * Those that have octets for the next step take turns by address as well: of whoever has brought five hundred one is
- * dealt with, then one of each other's.
+ * dealt with, then one of each other's. Within an address those come first whose client has had an answer, and they
+ * count as new from then on: where more begin than can be dealt with, as of a whole site behind one address, some of
+ * them get to their end. Otherwise each would be the oldest, and gone, before its second step.
  */
 #ifndef POSTRIDER_RECEIVE_HANDSHAKES_H
 #define POSTRIDER_RECEIVE_HANDSHAKES_H
@@ -26,7 +28,7 @@ struct handshakes {
 	unsigned count;
 	struct handshakes_share {
 		struct list places; /* oldest first */
-		struct list ready;  /* of them, which have octets: in the order they came */
+		struct list ready;  /* of them, which have octets: answered ones, then in the order they came */
 		struct list turn;   /* in `turns`, as long as some are ready */
 		unsigned count;
 	} shares[HANDSHAKES_SHARES];
@@ -41,8 +43,11 @@ struct list *handshakes_full(const struct handshakes *handshakes);
 void handshakes_enter(struct handshakes *handshakes, uint8_t share, struct list *place);
 void handshakes_leave(struct handshakes *handshakes, uint8_t share, struct list *place);
 
+/* It has been given its first answer, and is not complete. */
+void handshakes_answered(struct handshakes *handshakes, uint8_t share, struct list *place);
+
 /* Octets have come for it. `ready`: a place of its own, which the owner may take out of the list. */
-void handshakes_ready(struct handshakes *handshakes, uint8_t share, struct list *ready);
+void handshakes_ready(struct handshakes *handshakes, uint8_t share, struct list *ready, bool answered);
 /* Whose turn it is, taken out; NULL: nobody is ready. */
 struct list *handshakes_next(struct handshakes *handshakes);
 /* Somebody is ready, or was and has gone. */

@@ -93,8 +93,17 @@ bool receive_may_handshake(struct session *s)
 	if (receiver->handshaking == s)
 		return true;
 	if (!list_linked(&s->place))
-		handshakes_ready(&receiver->handshakes, s->handshake_share, &s->place);
+		handshakes_ready(&receiver->handshakes, s->handshake_share, &s->place, s->handshake_answered);
 	return false;
+}
+
+/* What is collected leaves later in the turn. Once: whoever sends octet by octet is not new with each of them. */
+static void note_answer(struct session *s)
+{
+	if (s->state != SESSION_HANDSHAKE || s->handshake_answered || s->transport.collected == 0)
+		return;
+	s->handshake_answered = true;
+	handshakes_answered(&s->shard->receiver->handshakes, s->handshake_share, &s->tls_place);
 }
 
 void receive_run_handshakes(struct shard *shard)
@@ -112,6 +121,7 @@ void receive_run_handshakes(struct shard *shard)
 		receiver->handshaking = s;
 		transport_resume(&s->transport);
 		receiver->handshaking = NULL;
+		note_answer(s);
 		if (clock_monotonic_ns() - started_ns >= TURN_NS)
 			return;
 	}

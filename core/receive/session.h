@@ -119,6 +119,7 @@ struct session {
 	bool counted;              /* toward the limits; not when it was refused for one, and is only told so */
 	bool may_xclient, brought; /* xclient.c: its peer is a proxy that may yet say whose the session is; it has */
 	bool device_counted;       /* toward its device's limit */
+	bool handshake_answered;   /* at least once */
 	bool odd_line;             /* its last command did not end in CRLF, and its client may do that (quirks.h) */
 	bool chunk_last, chunks_refused; /* chunk.c */
 	uint8_t chunk_use;

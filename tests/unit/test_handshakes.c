@@ -84,7 +84,7 @@ static void test_turns(void)
 	CHECK(!handshakes_waiting(&handshakes));
 	for (unsigned i = 0; i < 104; i++) {
 		list_init(&places[i]);
-		handshakes_ready(&handshakes, share_of(who[i < 100 ? 0 : i < 102 ? 1 : 2]), &places[i]);
+		handshakes_ready(&handshakes, share_of(who[i < 100 ? 0 : i < 102 ? 1 : 2]), &places[i], false);
 	}
 	list_remove(&places[102]); /* it has gone */
 	for (unsigned i = 0; i < 6; i++)
@@ -101,11 +101,79 @@ static void test_turns(void)
 	}
 	CHECK(!handshakes_next(&handshakes));
 	/* All of an address have gone before its turn. */
-	handshakes_ready(&handshakes, share_of(who[0]), &places[0]);
+	handshakes_ready(&handshakes, share_of(who[0]), &places[0], false);
 	list_remove(&places[0]);
 	CHECK(!handshakes_next(&handshakes));
-	handshakes_ready(&handshakes, share_of(who[0]), &places[0]);
+	handshakes_ready(&handshakes, share_of(who[0]), &places[0], false);
 	CHECK(handshakes_next(&handshakes) == &places[0]);
+}
+
+/* Those that were answered come first of their address, and not before others. */
+static void test_answered(void)
+{
+	handshakes_init(&handshakes, 1);
+	enter(0, 3, "192.0.2.1");
+	handshakes_answered(&handshakes, share_of("192.0.2.1"), &places[0]);
+	CHECK(handshakes.shares[share_of("192.0.2.1")].places.next == &places[1]);
+	for (unsigned i = 10; i < 15; i++)
+		list_init(&places[i]);
+	handshakes_ready(&handshakes, share_of("192.0.2.1"), &places[10], false);
+	handshakes_ready(&handshakes, share_of("192.0.2.1"), &places[11], false);
+	handshakes_ready(&handshakes, share_of("192.0.2.2"), &places[12], false);
+	handshakes_ready(&handshakes, share_of("192.0.2.1"), &places[13], true);
+	CHECK(handshakes_next(&handshakes) == &places[13]);
+	CHECK(handshakes_next(&handshakes) == &places[12]);
+	CHECK(handshakes_next(&handshakes) == &places[10]);
+	CHECK(handshakes_next(&handshakes) == &places[11]);
+}
+
+/* A whole site behind one address comes back, faster than it can be dealt with: some of it gets in. */
+static void test_storm(void)
+{
+	enum { EACH_TURN = 3, TURNS = 5000, MANY = HANDSHAKES_MAX + 1 };
+	static struct client {
+		struct list place, ready;
+		bool answered;
+	} clients[MANY];
+	struct client *replying = NULL, *at;
+	uint8_t share = share_of("192.0.2.1");
+	unsigned complete = 0, next = 0;
+	struct list *link;
+
+	handshakes_init(&handshakes, 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		list_init(&clients[i].place);
+		list_init(&clients[i].ready);
+	}
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		for (unsigned i = 0; i < EACH_TURN; i++) {
+			if ((link = handshakes_full(&handshakes)) != NULL) {
+				at = container_of(link, struct client, place);
+				handshakes_leave(&handshakes, share, &at->place);
+				list_remove(&at->ready);
+				replying = replying == at ? NULL : replying;
+			}
+			while (list_linked(&clients[next].place))
+				next = (next + 1) % MANY;
+			clients[next].answered = false;
+			handshakes_enter(&handshakes, share, &clients[next].place);
+			handshakes_ready(&handshakes, share, &clients[next].ready, false);
+		}
+		if (replying)
+			handshakes_ready(&handshakes, share, &replying->ready, true);
+		replying = NULL;
+		link = handshakes_next(&handshakes);
+		at = container_of(link, struct client, ready);
+		if (at->answered) {
+			handshakes_leave(&handshakes, share, &at->place);
+			complete++;
+		} else {
+			at->answered = true;
+			handshakes_answered(&handshakes, share, &at->place);
+			replying = at;
+		}
+	}
+	CHECK(complete > TURNS / 3);
 }
 
 int main(void)
@@ -114,5 +182,7 @@ int main(void)
 	RUN(test_many);
 	RUN(test_shares);
 	RUN(test_turns);
+	RUN(test_answered);
+	RUN(test_storm);
 	return check_end();
 }
