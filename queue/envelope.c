@@ -306,6 +306,7 @@ void envelope_first(const struct envelope *envelope, struct envelope_cursor *cur
 {
 	cursor->reader.next = envelope->recipient_data;
 	cursor->reader.end = envelope->recipient_data + envelope->recipient_length;
+	cursor->number = 0;
 	cursor->version = envelope->version;
 	cursor->parameters = envelope->parameters;
 }
@@ -325,12 +326,10 @@ static void next_parameters(struct field_reader *reader, struct envelope_recipie
 	}
 }
 
-bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *recipient)
+static bool next_2(struct envelope_cursor *cursor, struct envelope_recipient *recipient)
 {
 	struct field f;
 
-	if (cursor->version == VERSION_1)
-		return next_1(&cursor->reader, recipient);
 	while (field_next(&cursor->reader, &f)) {
 		if (f.tag != TAG_RECIPIENT)
 			continue;
@@ -344,4 +343,12 @@ bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *re
 		return true;
 	}
 	return false;
+}
+
+bool envelope_next(struct envelope_cursor *cursor, struct envelope_recipient *recipient)
+{
+	if (cursor->version == VERSION_1 ? !next_1(&cursor->reader, recipient) : !next_2(cursor, recipient))
+		return false;
+	recipient->number = cursor->number++;
+	return true;
 }

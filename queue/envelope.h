@@ -90,10 +90,12 @@ struct envelope_recipient {
 	struct span address;
 	uint16_t destination; /* index */
 	uint8_t notify;       /* ENVELOPE_NOTIFY_* */
+	uint32_t number;      /* of the recipients, from 0 */
 	struct span orcpt;    /* as it came; empty: none */
 };
 struct envelope_cursor {
 	struct field_reader reader;
+	uint32_t number; /* of the next one */
 	uint8_t version;
 	bool parameters;
 };

@@ -133,6 +133,8 @@ int spool_open(struct spool **out, const struct spool_settings *settings,
 	       void (*fn)(void *context, const struct spool_live *live), void *context, struct spool_report *report);
 /* Makes a message known that recovery found, or spool_import() copied. What nobody adopts is never moved. */
 void spool_adopt(struct spool *spool, struct spool_item *item);
+/* The item that is known by this id; NULL: none is. */
+struct spool_item *spool_find(const struct spool *spool, const struct spool_id *id);
 /* Calls fn for every item that is known, in no order; fn may end its own. */
 void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_item *item), void *context);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On

@@ -333,7 +333,7 @@ static int walk_step(struct spool *spool, struct spool_segment *victim)
 		return result;
 
 	struct spool_ref ref = {victim->sequence, c->walk_at, header.length};
-	struct spool_item *item = spool_item_find(spool, &header.id);
+	struct spool_item *item = spool_find(spool, &header.id);
 	if (header.type == SPOOL_DONE)
 		result = victim->pins ? copy_done(spool, victim, item, &header, record) : 0;
 	else if (item)
@@ -397,7 +397,7 @@ static int left_step(struct spool *spool, struct spool_segment *victim)
 	struct spool_compact *c = &spool->compact;
 
 	while (c->left_at < c->left_count) {
-		struct spool_item *item = spool_item_find(spool, &c->left[c->left_at]);
+		struct spool_item *item = spool_find(spool, &c->left[c->left_at]);
 		if (item && lives_in(item, victim->sequence)) {
 			int result = spool_move_begin(spool, item);
 			c->left_at += result == 0;

@@ -78,7 +78,7 @@ static void index_join(struct spool_index *index)
 		(void)index_resize(index, index->capacity / 2);
 }
 
-struct spool_item *spool_item_find(const struct spool *spool, const struct spool_id *id)
+struct spool_item *spool_find(const struct spool *spool, const struct spool_id *id)
 {
 	struct spool_item *item = spool->index.buckets[bucket_of(&spool->index, id)];
 	while (item && !spool_id_same(&item->id, id))

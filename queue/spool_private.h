@@ -436,7 +436,6 @@ void spool_index_free(struct spool_index *index);
 /* For one that is known already, and one that is not. */
 void spool_item_know(struct spool *spool, struct spool_item *item);
 void spool_item_forget(struct spool *spool, struct spool_item *item);
-struct spool_item *spool_item_find(const struct spool *spool, const struct spool_id *id);
 
 /* spool_append.c */
 int spool_append(struct spool *spool, const struct spool_append *append, enum spool_need need, struct spool_ref *ref,

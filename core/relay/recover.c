@@ -103,6 +103,9 @@ struct router {
 	const struct shard *from; /* whose spool it was found in; NULL: none's */
 	unsigned asked;           /* shard; EVERY_SHARD: all */
 	bool copied;              /* it is for another shard's spool: whom no destination takes is not */
+	/* Copies in spools before that one: their recipients are theirs (recover.h). */
+	const struct mail *before[CONFIG_SHARDS_MAX];
+	unsigned before_count;
 };
 enum { EVERY_SHARD = CONFIG_SHARDS_MAX };
 
@@ -140,12 +143,36 @@ static int destination_of(const struct router *router, const struct envelope_rec
 	return route && !route->refuse ? (int)route->destination : -1;
 }
 
+static void find_before(struct router *router)
+{
+	const struct relay *relay = router->relay;
+	unsigned end = router->from ? router->from->index : relay->shard_count;
+
+	for (unsigned i = 0; i < end; i++) {
+		const struct mail *mail = store_find(relay->shards[i], &router->live->item.id);
+		if (mail)
+			router->before[router->before_count++] = mail;
+	}
+}
+
+static bool had_before(const struct router *router, unsigned number)
+{
+	for (unsigned i = 0; i < router->before_count; i++) {
+		if (mail_had(router->before[i], number))
+			return true;
+	}
+	return false;
+}
+
 static unsigned route_lane(const void *context, const struct envelope_recipient *recipient)
 {
 	const struct router *router = context;
-	int destination = destination_of(router, recipient);
+	int destination;
 	unsigned lane;
 
+	if (had_before(router, recipient->number))
+		return MAIL_ELSEWHERE;
+	destination = destination_of(router, recipient);
 	if (destination < 0)
 		return router->copied ? MAIL_ELSEWHERE : MAIL_NO_LANE;
 	lane = lane_of(router->relay, destination, router->live, router->from);
@@ -165,6 +192,8 @@ static void want(struct wanted *wanted, const struct router *router, const struc
 {
 	unsigned lane = route_lane(router, recipient);
 
+	if (lane == MAIL_ELSEWHERE)
+		return;
 	if (lane == MAIL_NO_LANE) {
 		wanted->stuck = true;
 		return;
@@ -289,7 +318,8 @@ static void on_live(void *context, const struct spool_live *live)
 	struct envelope envelope;
 	struct queue_state state;
 	const char *why = unreadable(live, &envelope, &state);
-	struct router router = {walk->relay, live, &envelope, walk->shard, EVERY_SHARD, false};
+	struct router router = {
+		.relay = walk->relay, .live = live, .envelope = &envelope, .from = walk->shard, .asked = EVERY_SHARD};
 	struct wanted wanted = {.stuck = true};
 	unsigned i;
 	int r = 0;
@@ -297,6 +327,7 @@ static void on_live(void *context, const struct spool_live *live)
 	walk->recovery->live++;
 	if (walk->error)
 		return;
+	find_before(&router);
 	if (!why)
 		wanted = wanted_by(&router, live->state ? &state : NULL);
 	if (!why && wanted.stuck) {
@@ -437,10 +468,16 @@ static int move_one(struct walk *walk, struct mover *mover, struct mail **known)
 	struct spool *from = mover->from_shard ? mover->from_shard->store->spool : mover->from;
 	struct spool_live *live = &mover->live;
 	struct envelope envelope;
-	struct router router = {walk->relay, live, &envelope, mover->from_shard, mover->to, true};
+	struct router router = {.relay = walk->relay,
+				.live = live,
+				.envelope = &envelope,
+				.from = mover->from_shard,
+				.asked = mover->to,
+				.copied = true};
 	int r = envelope_decode(live->envelope, live->envelope_length, &envelope);
 
 	assert(r == 0); /* it was read before */
+	find_before(&router);
 	if (*known) {
 		r = store_merge(to, *known, live, route_lane, &router);
 	} else {
@@ -495,7 +532,7 @@ static int move_all(struct walk *walk)
 	struct collection all;
 	int r;
 
-	if (walk->count == 0)
+	if (walk->count == 0 && walk->divided_count == 0)
 		return 0;
 	r = collect_known(relay, &all);
 	if (r < 0)

@@ -3,7 +3,9 @@
  *
  * Spools are directories shard-NNN below the spool directory. When the number of shards has changed, mail whose lane
  * now belongs to another shard is copied to that shard's spool, and spools of shards that are no more are copied whole
- * and removed. A crash in the middle leaves two records of a message; the ids tell, and one of them is dropped.
+ * and removed. A crash in the middle leaves two records of a message, each of which has the same recipients; the next
+ * start may have other lanes than that one had. The ids tell: the first spool, by its number, has them, and the others
+ * say that they have gone elsewhere.
  */
 #ifndef POSTRIDER_RELAY_RECOVER_H
 #define POSTRIDER_RELAY_RECOVER_H

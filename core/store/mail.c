@@ -319,6 +319,11 @@ static struct mail_recipient written(const struct mail *mail, unsigned i)
 	return r;
 }
 
+bool mail_had(const struct mail *mail, unsigned i)
+{
+	return i < mail->recipients && (!mail->fates || written(mail, i).status != RECIPIENT_ELSEWHERE);
+}
+
 /* What makes its fate another one than that of others. */
 static struct mail_recipient key_of(const struct mail_recipient *r, bool reply)
 {

@@ -82,6 +82,8 @@ void mail_deinit(struct mail *mail);
 bool mail_stands_in(const struct mail *mail, const struct delivery *d, unsigned i);
 enum recipient_status mail_status(const struct mail *mail, unsigned i);
 unsigned mail_count(const struct mail *mail, enum recipient_status status);
+/* Is recipient `i` its own by what is on disk? Then he may be leaving at most. */
+bool mail_had(const struct mail *mail, unsigned i);
 /* The deliveries, one after the other; NULL at the end. */
 struct delivery *mail_next(const struct mail *mail, const struct delivery *before);
 

@@ -218,6 +218,13 @@ void store_forget(struct shard *shard, struct mail *m)
 	pool_release(&shard->store->mails, m);
 }
 
+const struct mail *store_find(const struct shard *shard, const struct spool_id *id)
+{
+	const struct spool_item *item = shard->store->spool ? spool_find(shard->store->spool, id) : NULL;
+
+	return item ? container_of(item, struct mail, item) : NULL;
+}
+
 struct mails_walk {
 	void (*fn)(void *context, struct mail *m);
 	void *context;

@@ -71,6 +71,8 @@ int store_merge(struct shard *shard, struct mail *m, const struct spool_live *li
 int store_note(struct shard *shard, struct mail *m);
 /* The same for one that cannot be read: it stays in the spool as it is. */
 int store_keep(struct shard *shard, const struct spool_live *live);
+/* Its mail with this id, recovered so far; NULL: none. */
+const struct mail *store_find(const struct shard *shard, const struct spool_id *id);
 /* Calls fn for all mail that the spool knows, also what is on its way into it; fn may end it. */
 void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */

@@ -258,6 +258,7 @@ void scenario_reshard(uint64_t seed)
 struct narrowing {
 	struct rig_options options;
 	unsigned from, to, then; /* shards: before, while it ends, and after that */
+	unsigned connections;    /* after that: recipients belong to other shards once more */
 	uint64_t moved;          /* messages that change their spool */
 };
 
@@ -303,6 +304,7 @@ static unsigned narrowing_end(const struct narrowing *n, uint64_t first, uint64_
 		const uint64_t window = rig.window; /* nothing is delivered before the end, so nothing is in flight */
 		if (crash_life(&rig, n->to, world_io_count() + first, crash_kind(seed, 200 + (unsigned)first)))
 			twice = rig_twice(&rig);
+		rig.options.connections = n->connections;
 		if (second > 0 &&
 		    crash_life(&rig, n->then, world_io_count() + second, crash_kind(seed, 201 + (unsigned)second)))
 			(void)rig_twice(&rig);
@@ -330,6 +332,7 @@ void scenario_narrowed(uint64_t seed)
 	n.options.recipients_max = LEDGER_RECIPIENTS_MAX;
 	/* With fewer connections than shards some lanes move, and recipients with them. */
 	n.options.connections = 1 + (unsigned)rig_pick(seed, 60, 2);
+	n.connections = 1 + (unsigned)rig_pick(seed, 61, 4);
 	n.options.content_max = seed % 3 ? 3000 : 400000;
 	n.options.hop.mail_deferred = 1000000;
 	operations = narrowing_measure(&n);
