@@ -99,8 +99,8 @@ struct config_client {
 	char *name;
 	char *networks_file;               /* NULL: none */
 	char *default_domain;              /* what local parts without a domain get; NULL: they are refused */
-	size_t network_count;              /* in the index of all, under this client's number */
 	struct config_client_terms *terms; /* NULL: none */
+	unsigned network_count;            /* in the index of all, under this client's number */
 	enum config_syntax syntax;
 	unsigned connections_max; /* limits.connections: at once from this group, 0: no limit of its own */
 	unsigned weight;          /* 0 or 1: as others; more: so many messages where others have one */

@@ -150,7 +150,7 @@ static bool read_networks_file(struct reader *r, const struct reader_field *fiel
 	struct networks_file file = {.r = r, .mark = mark, .path = client->networks_file, .ok = true};
 	const struct network_file_handler handler = {
 		.on_network = on_network, .on_problem = on_problem, .context = &file};
-	size_t before = client->network_count;
+	unsigned before = client->network_count;
 	ok = network_file_parse(text, length, &handler) && file.ok;
 	free(text);
 	if (ok && client->network_count == before)

@@ -20,7 +20,8 @@
 int receivers_init(struct receivers *shared, const struct config *config, unsigned shard_count)
 {
 	for (unsigned i = 0; i < QUOTA_KINDS; i++)
-		shared->all.taken[i] = &shared->all_taken[i];
+		shared->all_kinds.kinds[i] = &shared->all_taken[i];
+	shared->all.taken = &shared->all_kinds;
 	random_bytes(&shared->salt, sizeof(shared->salt));
 	shared->peers = peers_new(shared->salt);
 	shared->guard = guard_new(shared->salt);

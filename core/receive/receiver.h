@@ -44,6 +44,7 @@ struct receivers {
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 	struct quota all;              /* what limits itself says of a second or minute */
+	struct quota_taken all_kinds;
 	struct allowance all_taken[QUOTA_KINDS];
 };
 

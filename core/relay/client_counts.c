@@ -15,6 +15,7 @@
 struct client_counts {
 	struct client_counts *next;
 	struct allowance *allowances; /* owned, for those of them that need some */
+	struct quota_taken *taken;    /* owned, for the same */
 	struct quota quotas[];
 };
 
@@ -91,14 +92,19 @@ static bool find_counts(const struct snapshot *before, struct snapshot *snapshot
 
 /* What is taken in a second or minute is counted for whoever has a limit of it, and was not before: nobody looks there
  * who goes by an older snapshot. */
-static void give_allowances(struct snapshot *snapshot, struct allowance *allowances)
+static void give_allowances(struct snapshot *snapshot, struct allowance *allowances, struct quota_taken *taken)
 {
 	const struct config *config = snapshot->config;
 
 	for (size_t i = 0; i < config->client_count; i++) {
 		for (unsigned kind = 0; kind < QUOTA_KINDS; kind++) {
-			if (limited(&config->clients[i], kind) && !snapshot->quotas[i]->taken[kind])
-				snapshot->quotas[i]->taken[kind] = allowances++;
+			struct quota *quota = snapshot->quotas[i];
+			if (!limited(&config->clients[i], kind))
+				continue;
+			if (!quota->taken)
+				quota->taken = taken++;
+			if (!quota->taken->kinds[kind])
+				quota->taken->kinds[kind] = allowances++;
 		}
 	}
 }
@@ -113,8 +119,16 @@ static void count_missing(const struct snapshot *snapshot, size_t *quotas, size_
 		const struct quota *quota = snapshot->quotas[i];
 		*quotas += any_limit(&config->clients[i]) && !quota;
 		for (unsigned kind = 0; kind < QUOTA_KINDS; kind++)
-			*allowances += limited(&config->clients[i], kind) && (!quota || !quota->taken[kind]);
+			*allowances += limited(&config->clients[i], kind) &&
+				       (!quota || !quota->taken || !quota->taken->kinds[kind]);
 	}
+}
+
+static void free_counts(struct client_counts *block)
+{
+	free(block->allowances);
+	free(block->taken);
+	free(block);
 }
 
 int client_counts_make(struct relay *relay, const struct snapshot *before, struct snapshot *snapshot)
@@ -135,8 +149,9 @@ int client_counts_make(struct relay *relay, const struct snapshot *before, struc
 	if (!block)
 		return -ENOMEM;
 	block->allowances = calloc(allowances + 1, sizeof(*block->allowances));
-	if (!block->allowances) {
-		free(block);
+	block->taken = calloc(allowances + 1, sizeof(*block->taken));
+	if (!block->allowances || !block->taken) {
+		free_counts(block);
 		return -ENOMEM;
 	}
 	block->next = relay->client_counts;
@@ -145,7 +160,7 @@ int client_counts_make(struct relay *relay, const struct snapshot *before, struc
 		if (any_limit(&config->clients[i]) && !snapshot->quotas[i])
 			snapshot->quotas[i] = &block->quotas[--quotas];
 	}
-	give_allowances(snapshot, block->allowances);
+	give_allowances(snapshot, block->allowances, block->taken);
 	return 0;
 }
 
@@ -154,7 +169,6 @@ void client_counts_free(struct relay *relay)
 	while (relay->client_counts) {
 		struct client_counts *block = relay->client_counts;
 		relay->client_counts = block->next;
-		free(block->allowances);
-		free(block);
+		free_counts(block);
 	}
 }

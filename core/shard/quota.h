@@ -23,8 +23,11 @@ enum quota_kind {
 };
 
 struct quota {
-	_Atomic(unsigned) connections;        /* open now */
-	struct allowance *taken[QUOTA_KINDS]; /* owned by whoever made it; NULL: without a limit */
+	_Atomic(unsigned) connections; /* open now */
+	struct quota_taken *taken;     /* owned by whoever made it; NULL: without a limit of a second or minute */
+};
+struct quota_taken {
+	struct allowance *kinds[QUOTA_KINDS]; /* owned by whoever made it; NULL: without a limit of this kind */
 };
 
 uint64_t quota_window_ns(enum quota_kind kind);

@@ -165,7 +165,7 @@ def many_clients():
             relay.terminate()
         each = (used[1] - used[0]) / 200000
         if not os.environ.get('SANITIZED'):
-            check(each < 60, '%d octets for each client or network', each)
+            check(each < 64, '%d octets for each client or network', each)
         return '%d octets each' % each
 
 

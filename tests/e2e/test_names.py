@@ -182,15 +182,25 @@ def the_end_waits_for_no_answer():
         check(time.monotonic() - before < 8, 'it took %.1f s' % (time.monotonic() - before))
 
 
+def two_addresses(work):
+    """A next hop, and a socket at another address with its port. Somebody else may have that one there."""
+    while True:
+        hop, other = work.own(NextHop()), socket.socket()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(('127.0.0.2', hop.port))
+            return hop, other
+        except OSError:
+            other.close()
+
+
 @case
 def a_name_that_moves():
     """An answer is good for its TTL (at least ten seconds); the old address is not used for long."""
     with Workspace() as work:
         names = {'mail.example.org': ['127.0.0.1']}
-        server, old = work.own(NameServer(names, ttl=10)), work.own(NextHop())
-        new = socket.socket()
-        new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        new.bind(('127.0.0.2', old.port))
+        server = work.own(NameServer(names, ttl=10))
+        old, new = two_addresses(work)
         new.listen(5)
         relay = work.relay(configuration(work, old, server, destination_limits={'messages_per_connection': 1}))
         send(relay)
