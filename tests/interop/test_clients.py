@@ -9,8 +9,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import Postfix, harness, smtplib_send, swaks_send  # noqa: E402
-from harness import (Certificates, NextHop, Workspace, case, check, equal, eventually, message, same_octets,  # noqa: E402
-                     split_trace)
+from harness import (Certificates, NextHop, Workspace, case, check, equal, eventually, message,  # noqa: E402
+                     same_octets, split_trace)
 
 
 def relay_to_hop(work):
