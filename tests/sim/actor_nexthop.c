@@ -278,9 +278,13 @@ static void hop_ehlo(struct hop_session *s)
 		hop_reply_and_close(s, "421 4.3.2 Not now\r\n");
 }
 
-/* It offers nothing. */
+/* It offers nothing; who refuses EHLO for what the relay is refuses HELO, too. */
 static void hop_helo(struct hop_session *s)
 {
+	if (hop_refuses_setup(s, ACTOR_SETUP_EHLO, 0)) {
+		hop_reply(s, s->hop->config.setup_refused);
+		return;
+	}
 	s->greeted = s->hello_due = s->helo = true;
 	hop_reset(s);
 	hop_reply(s, "250 next.hop.example\r\n");
