@@ -19,7 +19,11 @@
 enum {
 	CROWD_S = 3600,     /* so long recipients go in the number that a host was seen to take */
 	REFUSED_HERE = 550, /* as the next hop would have to, by what its sender asked for */
+	ASKED_ANEW = 451,   /* what it offers is not known */
 };
+
+static const char asked_anew[] =
+	"4.4.2 EHLO was not answered, and by HELO it is not known that the next hop offers what this message needs";
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
@@ -240,17 +244,23 @@ void attempt_give_up(struct attempt *a, const char *reason)
 	attempt_free(a);
 }
 
-/* Somebody whom the attempt covers can be told to the host. */
-static bool any_recipient(const struct attempt *a)
+/* HELO was said at once, for what another connection met: perhaps EHLO offers all that is wanted. */
+static bool is_guess(const struct connection *c)
+{
+	return c->setup.helo && c->setup.terms.helo;
+}
+
+/* Somebody whom the attempt covers can be told to the host; `all`: everybody. */
+static bool may_be_told(const struct attempt *a, bool all)
 {
 	struct span unused;
 	unsigned i;
 
 	for (i = a->exchange.first; i < a->exchange.end; i++) {
-		if (exchange_pending(&a->exchange, i) && narrow_recipient(a->narrow, i, &unused))
-			return true;
+		if (exchange_pending(&a->exchange, i) && narrow_recipient(a->narrow, i, &unused) != all)
+			return !all;
 	}
-	return false;
+	return all;
 }
 
 const char *attempt_narrow(struct attempt *a, const struct connection *c)
@@ -264,19 +274,23 @@ const char *attempt_narrow(struct attempt *a, const struct connection *c)
 	if (!a->envelope.wide || c->setup.extensions.smtputf8)
 		return NULL;
 	a->narrow = narrow_new(&a->envelope, own ? a->envelope.sender : identity);
-	return !a->narrow || any_recipient(a) ? NULL : narrow_refusal;
+	return !a->narrow || may_be_told(a, is_guess(c)) ? NULL : narrow_refusal;
 }
 
 void attempt_refuse(struct attempt *a, struct connection *c, const char *why)
 {
 	struct exchange *x = &a->exchange;
 	struct outcome outcome = {.kind = OUTCOME_ANSWERED, .attempt = a, .results = a->results, .stage = STAGE_MAIL};
+	bool guess = is_guess(c) && (c->transport.secured || !a->envelope.require_tls);
 
+	/* The next connection asks again. */
+	if (guess)
+		lesson_forget(&c->host->lessons, LESSON_HELO);
 	list_remove(&a->link);
 	a->connection = c;
 	x->rules = a->outbound->destination->rules;
 	x->lacks = connection_lacks(c);
-	exchange_refuse(x, REFUSED_HERE, why);
+	exchange_refuse(x, guess ? ASKED_ANEW : REFUSED_HERE, guess ? asked_anew : why);
 	outcome.code = x->code;
 	outcome.reply = (struct span){x->reply, x->reply_length};
 	tell_attempt(a, &outcome);

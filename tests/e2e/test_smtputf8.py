@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
-from harness import main, same_octets  # noqa: E402
+from harness import CLOSE, main, same_octets  # noqa: E402
 
 CHUNKING = ('PIPELINING', 'CHUNKING', '8BITMIME')
 DATA_ONLY = ('PIPELINING', '8BITMIME')
@@ -223,6 +223,34 @@ def limits_are_kept():
         limited(extensions, 'LIMITS RCPTMAX=10', 10, 0)
         limited(extensions, 'LIMITS mailmax=2 X=y RCPTMAX=20 RCPTDOMAINMAX=1', 20, 2)
     limited(CHUNKING, 'LIMITS RCPTMAX=0 MAILMAX=01 RCPTMAX=-5 MAILMAX RCPTMAX=1x MAILMAX=9999999', 0, 0)
+
+
+@case
+def helo_that_was_only_tried():
+    """A host that is known to nobody yet ends the first connection at EHLO. The next one says HELO, by which nothing is
+    offered: what needs SMTPUTF8 is not refused for that, but waits until EHLO is asked for again."""
+    with Workspace() as work:
+        hellos = []
+
+        def script(stage, session, argument):
+            hellos.extend([stage] if stage in ('EHLO', 'HELO') else [])
+            if hellos == ['EHLO'] and stage == 'EHLO':
+                return CLOSE
+            # It ends the connection that HELO was said over behind its first message.
+            going = stage == 'MAIL' and len(hellos) == 2 and hop.arrivals
+            return '421 4.3.2 going' if going else None
+
+        hop = work.own(NextHop(('PIPELINING', 'SMTPUTF8', '8BITMIME'), script=script))
+        relay = work.relay(work.configuration([hop.host], shards=1))
+        send(relay, message(1), WIDE, [WIDE])
+        eventually(lambda: relay.count['deferred'], 'it waits')
+        check(not relay.count['failed'], 'it has failed: %s', relay.events('attempt'))
+        for number in (2, 3):
+            send(relay, message(number), 'a@example.net', ['b@example.com'], '')
+        hop.wait_arrivals(3)
+        equal(sorted(hop.sequences()), [1, 2, 3], 'arrivals')
+        equal(hellos[:3], ['EHLO', 'HELO', 'EHLO'], 'what was said')
+        relay.terminate()
 
 
 if __name__ == '__main__':
