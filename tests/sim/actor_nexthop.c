@@ -261,10 +261,6 @@ static void hop_ehlo(struct hop_session *s)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	char text[256];
-	if (hop_refuses_setup(s, ACTOR_SETUP_EHLO, 0)) {
-		hop_reply(s, config->setup_refused);
-		return;
-	}
 	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
 		 !config->logins ? ""
 		 : s->secured    ? config->logins->token_good ? "250-AUTH XOAUTH2\r\n" : "250-AUTH PLAIN\r\n"
@@ -278,13 +274,9 @@ static void hop_ehlo(struct hop_session *s)
 		hop_reply_and_close(s, "421 4.3.2 Not now\r\n");
 }
 
-/* It offers nothing; who refuses EHLO for what the relay is refuses HELO, too. */
+/* It offers nothing. */
 static void hop_helo(struct hop_session *s)
 {
-	if (hop_refuses_setup(s, ACTOR_SETUP_EHLO, 0)) {
-		hop_reply(s, s->hop->config.setup_refused);
-		return;
-	}
 	s->greeted = s->hello_due = s->helo = true;
 	hop_reset(s);
 	hop_reply(s, "250 next.hop.example\r\n");
@@ -631,6 +623,9 @@ static void hop_command(struct hop_session *s, const char *line)
 	}
 	if (strncasecmp(line, "EHLO ", 5) == 0 && s->hop->config.ehlo_refused) {
 		hop_reply_and_close(s, s->hop->config.ehlo_refused);
+	} else if ((strncasecmp(line, "EHLO ", 5) == 0 || strncasecmp(line, "HELO ", 5) == 0) &&
+		   hop_refuses_setup(s, ACTOR_SETUP_EHLO, 0)) {
+		hop_reply(s, s->hop->config.setup_refused);
 	} else if (strncasecmp(line, "EHLO ", 5) == 0) {
 		hop_ehlo(s);
 	} else if (strncasecmp(line, "HELO ", 5) == 0) {
