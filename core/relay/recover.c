@@ -537,7 +537,8 @@ static int move_all(struct walk *walk)
 	r = collect_known(relay, &all);
 	if (r < 0)
 		return r;
-	qsort(walk->movers, walk->count, sizeof(*walk->movers), compare_movers);
+	if (walk->count > 0)
+		qsort(walk->movers, walk->count, sizeof(*walk->movers), compare_movers);
 	r = move_each(walk, &all);
 	if (r == 0)
 		r = commit(relay);
