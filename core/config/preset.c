@@ -3,7 +3,6 @@
  */
 #include "core/config/preset.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -318,21 +317,9 @@ static bool parse_preset(struct reader *r, int destination, struct preset *prese
 static bool fail_unknown(struct reader *r, const yaml_mark_t *mark, const char *name)
 {
 	struct reader_hint hint;
-	const char *in;
 
 	reader_hint_init(&hint);
-	for (size_t i = 0; (in = preset_directory(&preset_providers, i)) != NULL; i++) {
-		DIR *dir = opendir(in);
-		for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
-			char *dot = strrchr(entry->d_name, '.');
-			if (!dot || strcmp(dot, ".yaml") != 0)
-				continue;
-			*dot = '\0';
-			reader_hint_offer(&hint, name, entry->d_name);
-		}
-		if (dir)
-			closedir(dir);
-	}
+	preset_offer(&preset_providers, name, &hint);
 	return reader_fail(r, mark, "preset: there is no preset \"%.80s\"%s", name,
 			   hint.text[0] ? hint.text : ": `postrider presets` lists them");
 }

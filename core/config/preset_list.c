@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/reader.h"
 #include "core/config/scalar.h"
 #include "core/config/text_file.h"
 
@@ -27,7 +28,7 @@ const struct preset_kind preset_profiles = {"POSTRIDER_PROFILES",
 					    {"/etc/postrider/profiles", POSTRIDER_PROFILES_DIRECTORY}};
 
 /* The place of a directory in the search; NULL behind the last. */
-const char *preset_directory(const struct preset_kind *kind, size_t index)
+static const char *directory(const struct preset_kind *kind, size_t index)
 {
 	const char *named = secure_getenv(kind->variable);
 
@@ -43,7 +44,7 @@ int preset_load(const struct preset_kind *kind, const char *name, char path[PATH
 	const char *in;
 	bool opened;
 
-	for (size_t i = 0; e == -ENOENT && (in = preset_directory(kind, i)) != NULL; i++) {
+	for (size_t i = 0; e == -ENOENT && (in = directory(kind, i)) != NULL; i++) {
 		if (snprintf(path, PATH_MAX, "%s/%s.yaml", in, name) >= PATH_MAX)
 			return -ENAMETOOLONG;
 		e = text_file_read(path, PRESET_SIZE_MAX, text, length, &opened);
@@ -56,6 +57,23 @@ static int is_preset(const struct dirent *entry)
 	const char *dot = strrchr(entry->d_name, '.');
 
 	return dot && strcmp(dot, ".yaml") == 0 && dot > entry->d_name;
+}
+
+void preset_offer(const struct preset_kind *kind, const char *name, struct reader_hint *hint)
+{
+	const char *in;
+
+	for (size_t i = 0; (in = directory(kind, i)) != NULL; i++) {
+		DIR *dir = opendir(in);
+		for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+			if (!is_preset(entry))
+				continue;
+			*strrchr(entry->d_name, '.') = '\0';
+			reader_hint_offer(hint, name, entry->d_name);
+		}
+		if (dir)
+			closedir(dir);
+	}
 }
 
 /* The value of a key at the beginning of a line. */
@@ -111,7 +129,7 @@ int preset_list(const struct preset_kind *kind, const char *name, FILE *out)
 		free(text);
 		return e;
 	}
-	for (size_t i = 0; (in = preset_directory(kind, i)) != NULL; i++)
+	for (size_t i = 0; (in = directory(kind, i)) != NULL; i++)
 		count += list_directory(in, out);
 	return count > 0 ? 0 : -ENOENT;
 }

@@ -18,8 +18,9 @@ extern const struct preset_kind preset_providers, preset_profiles;
 /* One line for each, or with `name` its file. 0, or -errno: -ENOENT where there is none. */
 int preset_list(const struct preset_kind *kind, const char *name, FILE *out);
 
-/* The directories of the search in their order; NULL behind the last. */
-const char *preset_directory(const struct preset_kind *kind, size_t index);
+struct reader_hint; /* reader.h */
+/* Offers each that there is to a hint at what `name` may have been meant to be. */
+void preset_offer(const struct preset_kind *kind, const char *name, struct reader_hint *hint);
 /* The file of one: 0 with its text, from malloc, and where it was found; or -errno. */
 int preset_load(const struct preset_kind *kind, const char *name, char path[PATH_MAX], char **text, size_t *length);
 

@@ -3,7 +3,6 @@
  */
 #include "core/config/schema_profile.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,21 +127,9 @@ static bool read_profile(struct reader *r, const struct reader_value *root, void
 static bool fail_unknown(struct reader *r, const yaml_mark_t *mark, const char *name)
 {
 	struct reader_hint hint;
-	const char *in;
 
 	reader_hint_init(&hint);
-	for (size_t i = 0; (in = preset_directory(&preset_profiles, i)) != NULL; i++) {
-		DIR *dir = opendir(in);
-		for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
-			char *dot = strrchr(entry->d_name, '.');
-			if (!dot || strcmp(dot, ".yaml") != 0)
-				continue;
-			*dot = '\0';
-			reader_hint_offer(&hint, name, entry->d_name);
-		}
-		if (dir)
-			closedir(dir);
-	}
+	preset_offer(&preset_profiles, name, &hint);
 	return reader_fail(r, mark, "profile: there is no profile \"%.80s\"%s", name,
 			   hint.text[0] ? hint.text : ": `postrider device profiles` lists them");
 }
