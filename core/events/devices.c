@@ -49,22 +49,22 @@ void event_devices_silent(struct log *log, uint64_t count, uint64_t untold)
 	log_end(&e);
 }
 
-void event_devices_damaged(struct log *log, const char *file, const char *problem)
+static void tell_file(struct log *log, const char *event, const char *file, const char *problem)
 {
 	struct log_event e;
 
-	log_begin_at(&e, log, LOG_LEVEL_WARNING, "devices_damaged");
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, event);
 	log_text(&e, "file", file);
 	log_text(&e, "problem", problem);
 	log_end(&e);
 }
 
+void event_devices_damaged(struct log *log, const char *file, const char *problem)
+{
+	tell_file(log, "devices_damaged", file, problem);
+}
+
 void event_devices_unwritten(struct log *log, const char *file, const char *problem)
 {
-	struct log_event e;
-
-	log_begin_at(&e, log, LOG_LEVEL_WARNING, "devices_unwritten");
-	log_text(&e, "file", file);
-	log_text(&e, "problem", problem);
-	log_end(&e);
+	tell_file(log, "devices_unwritten", file, problem);
 }
