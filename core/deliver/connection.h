@@ -41,7 +41,7 @@ struct connection_handlers {
 	void (*on_well)(struct connection *c);
 	/* It ended, and that is the host's fault: it is to be left alone for a while. */
 	void (*on_blamed)(struct connection *c, enum stage stage, const char *reason);
-	/* Its login came to nothing, for now and not for anything that somebody has to act on. */
+	/* Its login came to nothing, and nobody has to act on that: it is tried again. */
 	void (*on_put_off)(struct connection *c, const char *reason);
 	/* Its descriptor is closed: what it had of what there is only so much of may be another's. */
 	void (*on_closed)(struct connection *c);

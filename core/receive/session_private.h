@@ -140,7 +140,7 @@ void receive_policy_begin(struct session *s);
 void receive_policy_take(struct session *s, const uint8_t *data, size_t length);
 /* The content has ended, and with it its header, if it has not before. */
 void receive_policy_end(struct session *s);
-/* Others need the memory that a header that does not end holds: the message is refused for now. */
+/* Others need the memory that a header that does not end holds: the message is refused with 451. */
 void receive_policy_no_memory(struct session *s);
 
 /* archive.c: all recipients are known; there may be one more */
