@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -453,6 +454,24 @@ class Client:
             text.append(line[4:].decode('utf-8', 'replace'))
             if line[3:4] == b' ':
                 return int(line[:3]), '\n'.join(text)
+
+    def converse(self, octets):
+        """Sends all of this and takes meanwhile what comes, in one thread: two may not share one TLS session."""
+        rest = memoryview(octets)
+        self.socket.setblocking(False)
+        while rest:
+            select.select([self.socket], [self.socket], [], 60)
+            try:
+                rest = rest[self.socket.send(rest[:65536]):]
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            try:
+                more = self.socket.recv(65536)
+                check(more, 'closed with %d octets unsent', len(rest))
+                self.buffer += more
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+        self.socket.settimeout(60)
 
     def replies(self):
         """All replies until the relay closes."""

@@ -330,10 +330,8 @@ def bdt_04_many_small_chunks():
         place = Ways(work)
         for way in ('clear', 'implicit'):
             with place.connect(way) as client:
-                sender = harness.threading.Thread(target=client.send, args=(MAIL + stream + bdat(b'') + b'QUIT\r\n',))
-                sender.start()
+                client.converse(MAIL + stream + bdat(b'') + b'QUIT\r\n')
                 found = codes(client.replies())
-                sender.join(60)
                 equal((found[:-1].count(250), len(found), found[-1]), (expected - 1, expected, 221), 'replies')
         arrived(place, [content] * 2)
         place.relay.terminate()
@@ -447,10 +445,8 @@ def many_whole_messages_in_flight():
         for way in ('clear', 'implicit'):
             with place.connect(way) as client:
                 octets = b''.join(MAIL + bdat(content) for content in contents) + b'QUIT\r\n'
-                sender = harness.threading.Thread(target=client.send, args=(octets,))
-                sender.start()
+                client.converse(octets)
                 found = client.replies()
-                sender.join(60)
                 equal(codes(found), [250] * 3 * count + [221], 'replies')
                 check(all(re.match(r'2\.0\.0 Ok: queued as [0-9A-Z]{26}$', text) for _, text in found[2:-1:3]),
                       'each end of content has an id')

@@ -22,7 +22,6 @@ def everything_goes_wrong():
         it = run(work, '--messages', '2400', '--kills', '4', '--restarts', '1', '--troubles', '1')
         figures = it.check(least=None)
         check(figures['kills'] == 4 and figures['restarts'] == 1, 'not all has gone wrong: %s', figures)
-        check(figures['used']['median'] > 0.8, 'what was used: %s (seed %d)', figures['used'], figures['seed'])
         return 'seed %d, %d twice, used %s' % (figures['seed'], figures['twice_by_cut'] + figures['twice_by_kill'],
                                                figures['used'])
 
