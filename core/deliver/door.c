@@ -44,6 +44,11 @@ bool door_free(const struct door *door, uint64_t now_ns, uint64_t *next_ns)
 	return false;
 }
 
+bool door_refuses(const struct door *door)
+{
+	return refused_of(word_of(door)) > 0;
+}
+
 bool door_enter(struct door *door, uint64_t now_ns, uint64_t *claim)
 {
 	uint64_t word = word_of(door), until = time_of(now_ns + DOOR_LOGIN_MS * CLOCK_NS_PER_MS) | CLAIMED;

@@ -35,6 +35,8 @@ struct door {
 
 /* For who is about to connect. False: not before *next_ns, which is only ever lowered. */
 bool door_free(const struct door *door, uint64_t now_ns, uint64_t *next_ns);
+/* Logins were refused in a row: each has its pause. */
+bool door_refuses(const struct door *door);
 /* For who is about to say one, which is *claim until door_leave(); zeroed before. False: not now. */
 bool door_enter(struct door *door, uint64_t now_ns, uint64_t *claim);
 /* That login is over, or the connection. */

@@ -204,6 +204,36 @@ static void test_door(void)
 	CHECK(!mailbox_held(&boxes[0]));
 }
 
+/* Where logins are refused one by one, whose was accepted before goes first, then who was never tried. */
+static void test_door_order(void)
+{
+	struct door door = {0};
+	uint64_t now_ns = S, next_ns = UINT64_MAX, held_ns;
+	unsigned turn = 1;
+	bool probe, told, tell;
+
+	begin();
+	for (size_t i = 0; i < 3; i++)
+		boxes[i].door = &door;
+	CHECK(!mailbox_well(&boxes[0], false, now_ns, &held_ns, &told));
+	mailbox_troubled(&boxes[1], MAILBOX_REFUSED, false, now_ns, &tell);
+	now_ns += 60 * S;
+	/* None was refused lately: they take turns. */
+	CHECK_EQ(choose(&turn, 1, now_ns, &probe, &next_ns), 1);
+	mailbox_gone(&boxes[1]);
+	now_ns += 3600 * S;
+	mailbox_turned_away(&boxes[1], true, now_ns);
+	for (turn = 0; turn < 3; turn++) {
+		unsigned its = turn;
+		const int order[] = {0, 2, 1, -1};
+		for (size_t i = 0; i < COUNT(order); i++)
+			CHECK_EQ(choose(&its, 1, now_ns, &probe, &next_ns), order[i]);
+		for (size_t i = 0; i < 3; i++)
+			mailbox_gone(&boxes[i]);
+		now_ns += 3600 * S;
+	}
+}
+
 /* What all its mailboxes mean for mail. */
 static void test_use(void)
 {
@@ -422,6 +452,7 @@ int main(void)
 	RUN(test_token_refused);
 	RUN(test_no_better_token);
 	RUN(test_door);
+	RUN(test_door_order);
 	RUN(test_use);
 	RUN(test_find);
 	RUN(test_first);
