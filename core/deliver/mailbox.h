@@ -148,8 +148,8 @@ enum mailbox_use mailbox_use(const struct mailbox_set *set, const uint8_t *among
 /* A mailbox for another connection, which is counted: mailbox_gone() when it is no more. They take turns, *turn is the
  * lane's; where logins were refused lately those that were accepted go first, and those never tried before refused
  * ones. *probe: it is held, and it is for this connection to find out. NULL: none, before *next_ns, which is only ever
- * lowered; *full, which is only ever set: one has `most` connections, as many as it may. `among`: a bit for each that is
- * wanted; NULL: any. */
+ * lowered; *full, which is only ever set: one has `most` connections, as many as it may. `among`: a bit for each that
+ * is wanted; NULL: any. */
 struct mailbox *mailbox_choose(const struct mailbox_set *set, const uint8_t *among, unsigned *turn, unsigned most,
 			       uint64_t now_ns, bool *probe, bool *full, uint64_t *next_ns);
 void mailbox_gone(struct mailbox *mailbox);
