@@ -23,6 +23,7 @@
 #include "core/config/problems.h"
 #include "core/config/quota.h"
 #include "core/config/rates.h"
+#include "core/config/tls_mode.h"
 #include "core/config/verdict_rule.h"
 
 enum config_listener_tls {
@@ -111,8 +112,6 @@ struct config_client {
 
 /* Default keep. MATCH: kept, and by a mailbox that may send as the sender. */
 enum config_sender { CONFIG_SENDER_KEEP, CONFIG_SENDER_MAILBOX, CONFIG_SENDER_MATCH };
-
-enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_REQUIRED, CONFIG_TLS_VERIFY };
 
 struct config_host {
 	char *text; /* as written, "mail.example.org:25" */

@@ -36,10 +36,9 @@ static bool find(struct reader *r, const yaml_node_t *value, struct config_desti
 static bool check_security(struct reader *r, const yaml_node_t *value, const struct config_destination *destination)
 {
 	static const char *const modes[] = {
-		[CONFIG_TLS_NONE] = "none",
-		[CONFIG_TLS_OPPORTUNISTIC] = "opportunistic",
-		[CONFIG_TLS_REQUIRED] = "required",
-		[CONFIG_TLS_VERIFY] = "verify",
+		[CONFIG_TLS_NONE] = "none",         [CONFIG_TLS_OPPORTUNISTIC] = "opportunistic",
+		[CONFIG_TLS_REQUIRED] = "required", [CONFIG_TLS_VERIFY] = "verify",
+		[CONFIG_TLS_DANE] = "dane",
 	};
 	const struct config_destination *other = &r->config->destinations[destination->fallback - 1];
 

@@ -19,6 +19,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/setup.h"
+#include "core/deliver/tls_level.h"
 #include "core/deliver/window.h"
 #include "core/smtp/reply.h"
 #include "core/stream/transport.h"
@@ -151,6 +152,13 @@ static inline uint8_t connection_lacks(const struct connection *c)
 static inline struct span connection_identity(const struct connection *c)
 {
 	return c->mailbox && strchr(c->mailbox->user, '@') ? span_text(c->mailbox->user) : (struct span){NULL, 0};
+}
+/* What TLS it has. Where it was resumed, proven is what was when its ticket was given. */
+static inline struct tls_had connection_tls_had(const struct connection *c)
+{
+	bool encrypted = c->transport.secured && c->setup.secured;
+
+	return (struct tls_had){encrypted, encrypted && c->tls_verified ? TLS_PROOF_CHAIN : 0};
 }
 /* It is not the turn of its mailbox before that: it is not looked at until about then. */
 void connection_park(struct connection *c, uint64_t until_ns);

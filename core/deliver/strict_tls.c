@@ -5,6 +5,7 @@
 
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
+#include "core/deliver/tls_level.h"
 
 /* The MX of a domain is what the DNS says without proof: the name that is verified has to be known beforehand. */
 static bool name_known(const struct config_destination *destination)
@@ -14,11 +15,11 @@ static bool name_known(const struct config_destination *destination)
 
 const char *strict_tls_lacks(const struct connection *c)
 {
-	if (!c->transport.secured || !c->setup.secured)
-		return "5.7.30 REQUIRETLS: the next hop is spoken to without TLS";
-	if (!c->tls_verified || !name_known(c->outbound->destination))
-		return "5.7.30 REQUIRETLS: the next hop's certificate is not verified";
-	if (!c->setup.extensions.require_tls)
-		return "5.7.30 REQUIRETLS: the next hop does not offer REQUIRETLS";
-	return NULL;
+	const struct tls_strict strict = {
+		.had = connection_tls_had(c),
+		.name_known = name_known(c->outbound->destination),
+		.offered = c->setup.extensions.require_tls,
+	};
+
+	return tls_strict_lacks(&strict);
 }
