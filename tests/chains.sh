@@ -193,6 +193,10 @@ certificate below-outside mail.example.org elsewhere below
 certificate constrained-otherwise "Constrained otherwise" constrained-otherwise root
 certificate inside-otherwise mail.example.org leaf constrained-otherwise
 
+# Other kinds of key, for what is compared of a key (test_tls_dane.c).
+kind="-algorithm ED25519" certificate ed-leaf mail.example.org leaf middle
+kind="-algorithm EC -pkeyopt ec_paramgen_curve:P-384" certificate p384-leaf mail.example.org leaf middle
+
 # Names that all match each other.
 for i in 1 2 3 4 5 6 7 8; do
 	certificate loop$i Loop authority self
@@ -204,5 +208,11 @@ sixty=123456789012345678901234567890123456789012345678901234567890
 certificate addresses 'mail.example.org/C=DE/O=A \"Company\"/title=x/OU=One/OU=Two' addresses root -preserveDN
 certificate nobody '/O=Nobody' no-names root -preserveDN
 certificate long "mail.example.org/OU=$sixty/OU=$sixty/OU=$sixty/OU=$sixty" no-names root -preserveDN
+
+# Public keys as openssl writes them, to be compared with what is read out of the certificates.
+for name in leaf leaf2 middle root rsa-leaf ed-leaf p384-leaf weak odd; do
+	openssl x509 -in "$directory/$name.crt" -noout -pubkey |
+		openssl pkey -pubin -outform DER -out "$directory/$name.spki"
+done
 
 echo "$version" >"$directory/complete"

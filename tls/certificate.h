@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tls/dane.h"
 #include "tls/tls.h"
 
 struct span {
@@ -73,5 +74,12 @@ struct path_request {
 /* 0 if there is a valid path from the peer's certificate to an anchor; else wolfSSL's number for what is wrong with the
  * most promising one. *checks (may be NULL): signatures checked. */
 int path_verify(const struct path_request *request, unsigned *checks);
+
+/* dane.c. The result of what was shown (DER, the host's own first) by these records; *error: of TLS_DANE_NO_PATH,
+ * wolfSSL's number. */
+enum tls_dane_result dane_check(const struct span *sent, size_t count, const struct tls_tlsa *tlsa, int64_t now,
+				int *error);
+/* The SubjectPublicKeyInfo of a certificate as it stands; empty if there is none where it should be. */
+struct span dane_key(struct span der);
 
 #endif

@@ -129,7 +129,13 @@ void tls_error_describe(const struct tls_session *session, int error, char *text
 			 session->server_name != NULL ? session->server_name : "(none)");
 		return;
 	}
+	tls_error_text_of(error, text, size);
+}
+
+void tls_error_text_of(int error, char *text, size_t size)
+{
 	const char *known = find(errors, sizeof(errors) / sizeof(errors[0]), error);
+
 	if (known == NULL)
 		known = wolfSSL_ERR_reason_error_string((unsigned long)error);
 	snprintf(text, size, "%s (wolfSSL %d)", known != NULL ? known : "TLS failed", error);

@@ -5,9 +5,9 @@
  * offers, and which certificate it is shown), session.c (the engine), guard.c (what is checked
  * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
  * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
- * certificate stands for), describe.c (what it says, for people), error.c (texts), trim.c (what an established session
- * gives up), device.c (wolfSSL's crypto device), rsa.c (rsa.h: signing), accel_ipsec_mb.c or accel_none.c (the fast
- * AES-GCM, chosen by the build).
+ * certificate stands for), dane.c (dane.h: what the DNS says of it), describe.c (what it says, for people), error.c
+ * (texts), trim.c (what an established session gives up), device.c (wolfSSL's crypto device), rsa.c (rsa.h: signing),
+ * accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H
@@ -154,6 +154,9 @@ bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *nam
 
 /* error.c: the text for a wolfSSL error of this session. */
 void tls_error_describe(const struct tls_session *session, int error, char *text, size_t size);
+
+/* The same for what was judged outside a session. */
+void tls_error_text_of(int error, char *text, size_t size);
 
 /* device.c */
 int tls_device_register(void);
