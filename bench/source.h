@@ -30,6 +30,7 @@ struct source_options {
 	struct ring_address target;
 	const char *target_text;
 	unsigned connections, threads, recipients, window;
+	unsigned domains;  /* 0: one, as it is written */
 	uint64_t messages; /* UINT64_MAX: as many as the duration allows */
 	uint64_t messages_per_connection;
 	uint64_t sequence_start;
@@ -51,9 +52,10 @@ struct source_content {
 	size_t sequence_at[2]; /* where the digits go: the header both tools know, and the Message-ID */
 	uint8_t *body;         /* owned; ends in CRLF, no line begins with a dot */
 	size_t body_length;
-	char *recipients; /* owned: all RCPT lines, "\r\n" included */
-	size_t recipients_length;
+	char *recipients;       /* owned: all RCPT lines, "\r\n" included */
 	size_t *recipient_ends; /* owned: where each RCPT line ends */
+	unsigned domains;       /* 0: one; else the digits of each line's domain are patched for each message */
+	size_t digits_back;     /* and stand so far before its end */
 };
 
 /* Everything that is counted, for one thread; merged at the end. The main thread peeks at two for --progress. */
@@ -168,6 +170,9 @@ void source_options_parse(struct source_options *options, int argc, char **argv)
 
 /* source_content.c */
 void source_content_init(struct source_content *content, const struct source_options *options);
+/* The RCPT lines of these recipients of a message into `out`, which has the room. */
+void source_recipients_copy(const struct source_content *content, unsigned first, unsigned end, uint64_t sequence,
+			    uint8_t *out);
 void source_content_free(struct source_content *content);
 
 /* source_thread.c */

@@ -81,11 +81,29 @@ static void make_recipients(struct source_content *content, const struct source_
 		buffer_print(&lines, "RCPT TO:<%.*s", local, options->recipient);
 		if (i > 0)
 			buffer_print(&lines, "-%u", i + 1);
-		buffer_print(&lines, "%s>\r\n", at ? at : "");
+		if (options->domains)
+			buffer_print(&lines, "@d000000.%s>\r\n", at + 1);
+		else
+			buffer_print(&lines, "%s>\r\n", at ? at : "");
 		content->recipient_ends[i] = lines.length;
 	}
 	content->recipients = (char *)lines.data;
-	content->recipients_length = lines.length;
+	content->domains = options->domains;
+	content->digits_back = options->domains ? strlen(at + 1) + strlen("000000.>\r\n") : 0;
+}
+
+void source_recipients_copy(const struct source_content *content, unsigned first, unsigned end, uint64_t sequence,
+			    uint8_t *out)
+{
+	size_t start = first ? content->recipient_ends[first - 1] : 0;
+	char digits[12];
+
+	memcpy(out, content->recipients + start, content->recipient_ends[end - 1] - start);
+	if (!content->domains)
+		return;
+	snprintf(digits, sizeof(digits), "%06u", (unsigned)(sequence % content->domains) + 1);
+	for (unsigned i = first; i < end; i++)
+		memcpy(out + (content->recipient_ends[i] - start - content->digits_back), digits, 6);
 }
 
 void source_content_init(struct source_content *content, const struct source_options *options)

@@ -23,6 +23,8 @@ static const char help_text[] =
 	"  --sender ADDRESS         MAIL FROM (source@source.invalid; \"\" for <>)\n"
 	"  --recipient ADDRESS      RCPT TO (sink@sink.invalid)\n"
 	"  --recipients N           recipients of each message, named local-2@domain and so on (1)\n"
+	"  --domains N              messages take turns with domains: d000001. to dN. before the recipient's "
+	"(none)\n"
 	"  --sequence-start N       the first message's number (1)\n"
 	"  --helo NAME              EHLO argument (source.invalid)\n"
 	"how to send\n"
@@ -71,6 +73,7 @@ enum option_id {
 	OPT_RECIPIENTS,
 	OPT_SENDER,
 	OPT_RECIPIENT,
+	OPT_DOMAINS,
 	OPT_HELO,
 	OPT_STARTTLS,
 	OPT_TLS,
@@ -104,6 +107,7 @@ static const struct option options_table[] = {
 	{"recipients", required_argument, NULL, OPT_RECIPIENTS},
 	{"sender", required_argument, NULL, OPT_SENDER},
 	{"recipient", required_argument, NULL, OPT_RECIPIENT},
+	{"domains", required_argument, NULL, OPT_DOMAINS},
 	{"helo", required_argument, NULL, OPT_HELO},
 	{"starttls", no_argument, NULL, OPT_STARTTLS},
 	{"tls", no_argument, NULL, OPT_TLS},
@@ -174,6 +178,9 @@ static void parse_what(struct source_options *o, int id, const char *value)
 		break;
 	case OPT_RECIPIENTS:
 		o->recipients = (unsigned)common_number("--recipients", value, 1, 1000);
+		break;
+	case OPT_DOMAINS:
+		o->domains = (unsigned)common_number("--domains", value, 1, 999999);
 		break;
 	case OPT_SEQUENCE_START:
 		o->sequence_start = common_number("--sequence-start", value, 0, UINT64_C(999999999999));
@@ -275,6 +282,8 @@ static void check(struct source_options *o)
 	if (o->threads > o->connections)
 		common_fail(COMMON_EXIT_USAGE, "--threads %u is more than --connections %u", o->threads,
 			    o->connections);
+	if (o->domains && !strchr(o->recipient, '@'))
+		common_fail(COMMON_EXIT_USAGE, "--domains needs a --recipient with a domain, not \"%s\"", o->recipient);
 	if (o->messages == 0)
 		o->messages = o->duration_ns ? UINT64_MAX : 1000;
 	if (o->messages != UINT64_MAX && o->sequence_start + o->messages > UINT64_C(1000000000000))

@@ -62,17 +62,11 @@ static void write_recipients(struct source_session *session, struct source_messa
 {
 	const struct source_content *content = &session->thread->run->content;
 	unsigned all = options_of(session)->recipients;
-	if (!session->lockstep) {
-		tcp_io_write(&session->io, content->recipients, content->recipients_length);
-		m->recipients_written = all;
-		session->outstanding += all;
-	} else {
-		size_t start = m->recipients_written ? content->recipient_ends[m->recipients_written - 1] : 0;
-		size_t end = content->recipient_ends[m->recipients_written];
-		tcp_io_write(&session->io, content->recipients + start, end - start);
-		m->recipients_written++;
-		session->outstanding++;
-	}
+	unsigned first = m->recipients_written, end = session->lockstep ? first + 1 : all;
+	size_t length = content->recipient_ends[end - 1] - (first ? content->recipient_ends[first - 1] : 0);
+	source_recipients_copy(content, first, end, m->sequence, tcp_io_reserve(&session->io, length));
+	m->recipients_written = end;
+	session->outstanding += end - first;
 	if (m->recipients_written == all)
 		m->writing = session->chunking ? STEP_CONTENT : STEP_DATA;
 }

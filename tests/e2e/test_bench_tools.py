@@ -192,6 +192,16 @@ def test_recipients():
         assert about["rcpt"][0] == "<box@example.org>" and about["rcpt"][39] == "<box-40@example.org>"
 
 
+def test_domains():
+    for mode in ("lockstep", "pipelined"):
+        with Sink("--record", path("record")) as sink:
+            source(sink.address, "--messages", "9", "--recipients", "3", "--domains", "4", "--mode", mode,
+                   "--recipient", "box@example.org")
+        found = sorted(tuple(about["rcpt"]) for about, _ in records())
+        domains = ["@d00000%d.example.org>" % (1 + i % 4) for i in range(1, 10)]
+        assert found == sorted(tuple(local + domain for local in ("<box", "<box-2", "<box-3")) for domain in domains)
+
+
 def test_threads():
     with Sink("--threads", "2", "--expect", "1000-2999", *server_tls("starttls")) as sink:
         result = source(sink.address, "--threads", "2", "--connections", "20", "--messages", "2000", "--chunking",
