@@ -19,6 +19,7 @@
 #include "core/config/schema_client.h"
 #include "core/config/schema_destination.h"
 #include "core/config/schema_device.h"
+#include "core/config/schema_dns.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_listener.h"
@@ -35,7 +36,6 @@
 #define MEMORY_USUAL (256 * MEBIBYTES)
 
 enum {
-	DNS_PORT = 53,
 	SPOOL_SEGMENTS_MIN = 4, /* of a shard: one in use, one ready, one to reclaim from, one to spare */
 	SPOOL_MESSAGES_MIN = 4, /* largest messages the spool must hold */
 };
@@ -98,45 +98,6 @@ static const struct reader_field log_fields[] = {
 	FIELDS_END,
 };
 
-/* Name servers: an address, with or without a port; kept in the form "ADDRESS@PORT". */
-static bool read_dns_server(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			    void *object)
-{
-	const char *text = reader_text(r, value);
-	char name[ADDRESS_TEXT_HOST_SIZE], **server = object;
-	struct ring_address address;
-	struct address_problem problem;
-	uint16_t port = DNS_PORT;
-
-	if (text == NULL)
-		return false;
-	if (!address_text_numeric(text, port, &address)) {
-		if (address_text_split(text, name, &port, &problem) < 0 || !address_text_numeric(name, port, &address))
-			return reader_fail(r, &value->node->start_mark,
-					   "%s: \"%.80s\" is no address: write one such as 192.0.2.53, "
-					   "192.0.2.53:5353 or [2001:db8::53]:53",
-					   value->name, text);
-		text = name;
-	}
-	if (asprintf(server, "%s@%u", text, (unsigned)port) < 0)
-		*server = NULL;
-	return *server != NULL || reader_fail_memory(r, &value->node->start_mark);
-}
-
-static const struct reader_list dns_servers = {
-	.size = sizeof(char *),
-	.count_offset = CONFIG(dns.server_count),
-	.item = {.name = "servers", .read = read_dns_server},
-};
-
-static const struct reader_field dns_fields[] = {
-	FIELD_LIST("servers", CONFIG(dns.servers), CONFIG_DNS_SERVERS_MAX, &dns_servers, "servers: [192.0.2.53]"),
-	FIELD_MISSING("dnssec"),
-	FIELD_MISSING("trust_anchor"),
-	FIELD_MISSING("allow_private"),
-	FIELDS_END,
-};
-
 static const struct reader_field root_fields[] = {
 	FIELD("hostname", reader_qualified_name, CONFIG(hostname)),
 	FIELD_RANGE("shards", reader_number, CONFIG(shards), 0, CONFIG_SHARDS_MAX),
@@ -148,7 +109,7 @@ static const struct reader_field root_fields[] = {
 		      "{ certificates: [{ certificate: relay.crt, private_key: relay.key }] }"),
 	FIELD("users_file", schema_users_read, CONFIG(users_file)),
 	FIELD("devices", schema_devices, CONFIG(devices_path)),
-	FIELD_SECTION("dns", dns_fields, "{ servers: [192.0.2.53] }"),
+	FIELD_SECTION("dns", schema_dns_fields, "{ servers: [192.0.2.53] }"),
 	FIELD_LIST_REQUIRED("clients", CONFIG(clients), SCHEMA_CLIENTS_MAX, &schema_clients,
 			    "clients: [{ name: printers, networks: [10.20.0.0/16] }]"),
 	FIELD_LIST_REQUIRED("destinations", CONFIG(destinations), SCHEMA_DESTINATIONS_MAX, &schema_destinations,

@@ -1,0 +1,52 @@
+/*
+ * core/config/schema_dns.c - see schema_dns.h.
+ */
+#include "core/config/schema_dns.h"
+
+#include <stdio.h>
+
+#include "core/base/address_text.h"
+#include "core/config/schema_fields.h"
+
+enum { DNS_PORT = 53 };
+
+#define CONFIG(member) offsetof(struct config, member)
+
+/* Name servers: an address, with or without a port; kept in the form "ADDRESS@PORT". */
+static bool read_dns_server(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			    void *object)
+{
+	const char *text = reader_text(r, value);
+	char name[ADDRESS_TEXT_HOST_SIZE], **server = object;
+	struct ring_address address;
+	struct address_problem problem;
+	uint16_t port = DNS_PORT;
+
+	if (text == NULL)
+		return false;
+	if (!address_text_numeric(text, port, &address)) {
+		if (address_text_split(text, name, &port, &problem) < 0 || !address_text_numeric(name, port, &address))
+			return reader_fail(r, &value->node->start_mark,
+					   "%s: \"%.80s\" is no address: write one such as 192.0.2.53, "
+					   "192.0.2.53:5353 or [2001:db8::53]:53",
+					   value->name, text);
+		text = name;
+	}
+	if (asprintf(server, "%s@%u", text, (unsigned)port) < 0)
+		*server = NULL;
+	return *server != NULL || reader_fail_memory(r, &value->node->start_mark);
+}
+
+static const struct reader_list dns_servers = {
+	.size = sizeof(char *),
+	.count_offset = CONFIG(dns.server_count),
+	.item = {.name = "servers", .read = read_dns_server},
+};
+
+const struct reader_field schema_dns_fields[] = {
+	FIELD_LIST("servers", CONFIG(dns.servers), CONFIG_DNS_SERVERS_MAX, &dns_servers, "servers: [192.0.2.53]"),
+	FIELD_MISSING("dnssec"),
+	FIELD_MISSING("trust_anchor"),
+	FIELD_MISSING("allow_private"),
+	FIELDS_END,
+};
