@@ -217,23 +217,37 @@ static void answer_failed(struct dns *dns, struct dns_job *job, const char *what
 
 	servers_text(dns, servers, sizeof(servers));
 	q->count = 0;
+	q->secure = false;
 	valid(q, DNS_FAILED_S, DNS_FAILED_S, DNS_FAILED_S);
 	snprintf(q->problem, sizeof(q->problem), "%s (asked: %s)", what, servers);
 	answer(dns, job, result);
+}
+
+/* Servers failed, or what they answered did. */
+static void answer_rcode(struct dns *dns, struct dns_job *job, bool bogus, int rcode)
+{
+	char what[sizeof(job->why) + 40];
+
+	if (bogus)
+		snprintf(what, sizeof(what), "DNSSEC does not prove the answer: %s", job->why);
+	else
+		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(rcode));
+	job->question->bogus = bogus;
+	answer_failed(dns, job, what, -EREMOTEIO);
 }
 
 /* All candidates have been asked for, and there is no address. */
 static void answer_nothing(struct dns *dns, struct dns_job *job)
 {
 	struct dns_question *q = job->question;
-	char what[64];
 
 	if (job->failed) {
-		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(job->rcode));
-		answer_failed(dns, job, what, -EREMOTEIO);
+		answer_rcode(dns, job, job->bogus, job->rcode);
 		return;
 	}
 	q->count = 0;
+	q->secure = !job->unproven;
+	q->bogus = job->bogus;
 	valid(q, job->ttl_s, DNS_FAILED_S, DNS_NEGATIVE_MAX_S);
 	snprintf(q->problem, sizeof(q->problem), "%s",
 		 job->empty ? "the name exists, but has no address" : "there is no such name (NXDOMAIN)");
@@ -248,6 +262,8 @@ static bool take_data(struct dns *dns, struct dns_job *job)
 	unsigned ttl_s = UINT32_MAX;
 
 	q->count = 0;
+	q->secure = true;
+	q->bogus = false;
 	for (unsigned k = 0; k < DNS_KINDS; k++) {
 		const struct dns_query *query = &job->queries[k];
 		/* Room for both kinds. */
@@ -255,6 +271,8 @@ static bool take_data(struct dns *dns, struct dns_job *job)
 										   : DNS_ADDRESSES_MAX - q->count;
 		if (query->answer != DNS_ANSWER_DATA)
 			continue;
+		q->secure = q->secure && query->secure;
+		q->bogus = q->bogus || query->bogus;
 		for (unsigned i = 0; i < query->count && i < most; i++)
 			q->addresses[q->count++] = query->addresses[i];
 		if (query->ttl_s < ttl_s)
@@ -269,6 +287,8 @@ static bool take_data(struct dns *dns, struct dns_job *job)
 static void note(struct dns_job *job, const struct dns_query *query)
 {
 	job->empty |= query->answer == DNS_ANSWER_EMPTY;
+	job->unproven |= !query->secure;
+	job->bogus |= query->bogus;
 	if (query->answer == DNS_ANSWER_FAILED) {
 		job->failed = true;
 		job->rcode = query->rcode;
@@ -293,16 +313,16 @@ static bool step_exchangers(struct dns *dns, struct dns_job *job)
 {
 	struct dns_exchangers_question *q = container_of(job->question, struct dns_exchangers_question, base);
 	const struct dns_query *query = &job->queries[0];
-	char what[64];
 
 	if (query->out)
 		return true;
 	q->base.problem[0] = '\0';
 	if (query->answer == DNS_ANSWER_FAILED) {
-		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(query->rcode));
-		answer_failed(dns, job, what, -EREMOTEIO);
+		answer_rcode(dns, job, query->bogus, query->rcode);
 		return false;
 	}
+	q->base.secure = query->secure;
+	q->base.bogus = query->bogus;
 	if (query->answer == DNS_ANSWER_DATA) {
 		valid(&q->base, query->ttl_s, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
 		if (q->count == 0)
@@ -400,6 +420,7 @@ static void begin(struct dns *dns, struct dns_question *q)
 {
 	struct dns_job *job;
 
+	q->secure = q->bogus = false;
 	if (question_given_up(&q->question)) {
 		answer_at_once(dns, q, -ECANCELED);
 		return;
@@ -505,20 +526,37 @@ static void run(struct agent_thread *thread)
 	free(dns->hosts);
 }
 
-struct dns *dns_start(const char *const *servers, unsigned server_count)
+static void free_all(struct dns *dns)
+{
+	free(dns->anchor);
+	free(dns->anchor_kept);
+	free(dns);
+}
+
+/* False: no memory. */
+static bool copy_settings(struct dns *dns, const struct dns_settings *settings)
+{
+	for (unsigned i = 0; i < settings->server_count && i < DNS_SERVERS_MAX; i++)
+		snprintf(dns->servers[dns->server_count++], DNS_SERVER_TEXT, "%s", settings->servers[i]);
+	dns->validate = settings->validate;
+	dns->anchor = settings->anchor ? strdup(settings->anchor) : NULL;
+	dns->anchor_kept = settings->anchor_kept ? strdup(settings->anchor_kept) : NULL;
+	return !dns->anchor == !settings->anchor && !dns->anchor_kept == !settings->anchor_kept;
+}
+
+struct dns *dns_start(const struct dns_settings *settings)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
-	int r = dns ? 0 : -ENOMEM;
+	int r = dns && copy_settings(dns, settings) ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; dns && i < server_count && i < DNS_SERVERS_MAX; i++)
-		snprintf(dns->servers[dns->server_count++], DNS_SERVER_TEXT, "%s", servers[i]);
-	if (dns) {
+	if (r == 0) {
 		list_init(&dns->waiting);
 		list_init(&dns->running);
 		r = agent_thread_start(&dns->thread, "dns", DNS_QUESTIONS_MAX, run);
 	}
 	if (r < 0) {
-		free(dns);
+		if (dns)
+			free_all(dns);
 		errno = -r;
 		return NULL;
 	}
@@ -530,7 +568,7 @@ void dns_stop(struct dns *dns)
 	if (!dns)
 		return;
 	agent_thread_stop(&dns->thread);
-	free(dns);
+	free_all(dns);
 }
 
 bool dns_idle(const struct dns *dns)

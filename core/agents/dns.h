@@ -8,6 +8,10 @@
  * Addresses come in the order in which they should be tried (a part of RFC 6724): those that this machine has a route
  * to, IPv6 before IPv4, unique local ones last. Those it has no route to are left out, unless there are no others.
  *
+ * Where the settings say so, what servers answer is validated (DNSSEC, RFC 4035), here and not by them: `secure` is
+ * proven, and what should be proven and is not is a failure, as if they had not answered. What is in no signed zone
+ * is neither. Without validation nothing is secure.
+ *
  * What servers answered is kept for as long as they allow, within the bounds below, here and by who asked. Servers that
  * fail or are silent are an answer as well: `problem` says it for people.
  *
@@ -34,19 +38,30 @@ struct dns_question {
 	struct question question; /* result: 0 where there are addresses; -ENOENT: surely none; else what went wrong */
 	const char *name;         /* of who asks; must stay until the question is back */
 	uint16_t port;            /* in the addresses */
-	bool exchangers;          /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
+	bool lenient;    /* what is bogus is taken as if it was not signed: something else proves who answers */
+	bool exchangers; /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
 
 	/* The answer. */
 	struct ring_address addresses[DNS_ADDRESSES_MAX];
 	unsigned count;
+	bool secure;       /* proven: the addresses, exchangers, or that there are none; never what is in a file */
+	bool bogus;        /* not as its zone was signed: -EREMOTEIO is the result, or it was taken all the same */
 	uint64_t valid_ns; /* for how long it is good, from now on; also if there are no addresses */
 	char problem[DNS_PROBLEM_SIZE];
 };
 
 struct dns;
 
-/* `servers`: addresses, "192.0.2.53" or with a port "192.0.2.53@5353"; none: resolv.conf's. NULL with errno set. */
-struct dns *dns_start(const char *const *servers, unsigned server_count);
+struct dns_settings {
+	const char *const *servers; /* addresses, "192.0.2.53" or with a port "192.0.2.53@5353"; none: resolv.conf's */
+	unsigned server_count;
+	bool validate;           /* DNSSEC */
+	const char *anchor;      /* file with DS or DNSKEY records of where trust begins; NULL: the root's, built in */
+	const char *anchor_kept; /* file in which what follows from them is kept (RFC 5011); NULL: nowhere */
+};
+
+/* The settings are copied. NULL with errno set. */
+struct dns *dns_start(const struct dns_settings *settings);
 /* Waits for no answer; nothing comes back any more. */
 void dns_stop(struct dns *dns);
 /* All that was asked has come back. */

@@ -4,22 +4,24 @@
  * The library has a thread of its own behind each context; its results come back through a pipe and are taken here on
  * the agent's thread. It asks the given servers and no others: it never resolves from the root.
  *
- * The order of the set-up matters: ub_ctx_zone_remove() closes the settings, and what comes after it is refused. No
- * DNSSEC yet, so the validator stays out.
+ * The order of the set-up matters: ub_ctx_zone_remove() closes the settings, and what comes after it is refused.
+ *
+ * Trust begins at the anchor. Where there is a file to keep what follows from it (RFC 5011), that is begun as a copy;
+ * the library watches the root's keys and writes it.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unbound.h>
 
 #include "core/agents/dns_private.h"
 
 enum { TYPE_A = 1, TYPE_MX = 15, TYPE_AAAA = 28, CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
 
-static bool set_up(struct ub_ctx *library)
+static bool set_up(struct ub_ctx *library, bool validate)
 {
 	static const char *const options[][2] = {
-		{"module-config:", "iterator"},
 		/* A resolver on this machine is as good as any. */
 		{"do-not-query-localhost:", "no"},
 		/* Twice as many as dns.c has under way, each with a socket of its own. */
@@ -43,7 +45,82 @@ static bool set_up(struct ub_ctx *library)
 		if (ub_ctx_set_option(library, options[i][0], options[i][1]) != 0)
 			return false;
 	}
+	return ub_ctx_set_option(library, "module-config:", validate ? "validator iterator" : "iterator") == 0;
+}
+
+/* ---- where trust begins ------------------------------------------------------------------------------------------ */
+
+/* The root's keys (https://data.iana.org/root-anchors/): of 2017, and of 2024, which takes its place. */
+static const char *const root_anchors[] = {
+	". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+	". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
+};
+
+static bool add_fixed(struct ub_ctx *library, const struct dns *dns)
+{
+	if (dns->anchor)
+		return ub_ctx_add_ta_file(library, dns->anchor) == 0;
+	for (size_t i = 0; i < sizeof(root_anchors) / sizeof(root_anchors[0]); i++) {
+		if (ub_ctx_add_ta(library, root_anchors[i]) != 0)
+			return false;
+	}
 	return true;
+}
+
+static bool write_root(FILE *to)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof(root_anchors) / sizeof(root_anchors[0]); i++)
+		ok = fprintf(to, "%s\n", root_anchors[i]) > 0 && ok;
+	return ok;
+}
+
+static bool copy_text(FILE *from, FILE *to)
+{
+	char octets[4096];
+	size_t n;
+
+	while ((n = fread(octets, 1, sizeof(octets), from)) > 0) {
+		if (fwrite(octets, 1, n, to) != n)
+			return false;
+	}
+	return !ferror(from);
+}
+
+/* The file to be kept, as it is before anything is known. */
+static bool begin_kept(const struct dns *dns)
+{
+	FILE *from = dns->anchor ? fopen(dns->anchor, "re") : NULL, *to = fopen(dns->anchor_kept, "we");
+	bool ok = to && (!dns->anchor || from);
+
+	if (ok)
+		ok = from ? copy_text(from, to) : write_root(to);
+	if (from)
+		fclose(from);
+	if (to)
+		ok = fclose(to) == 0 && ok;
+	return ok;
+}
+
+static bool has_kept(const struct dns *dns)
+{
+	struct stat kept, anchor;
+
+	if (stat(dns->anchor_kept, &kept) < 0 || kept.st_size == 0)
+		return false;
+	/* An operator who writes another one means it. */
+	return !dns->anchor || stat(dns->anchor, &anchor) < 0 || anchor.st_mtime <= kept.st_mtime;
+}
+
+static bool add_anchor(struct ub_ctx *library, const struct dns *dns)
+{
+	if (!dns->validate)
+		return true;
+	/* Where it cannot be kept trust begins at the same place with each start. */
+	if (!dns->anchor_kept || (!has_kept(dns) && !begin_kept(dns)))
+		return add_fixed(library, dns);
+	return ub_ctx_add_ta_autr(library, dns->anchor_kept) == 0;
 }
 
 static bool add_servers(struct ub_ctx *library, const struct dns *dns)
@@ -68,7 +145,8 @@ struct ub_ctx *dns_library_new(const struct dns *dns)
 		return NULL;
 	/* Standard error is for events. */
 	ub_ctx_debugout(library, NULL);
-	if (!set_up(library) || !add_servers(library, dns) || ub_ctx_async(library, 1) != 0) {
+	if (!set_up(library, dns->validate) || !add_servers(library, dns) || !add_anchor(library, dns) ||
+	    ub_ctx_async(library, 1) != 0) {
 		ub_ctx_delete(library);
 		return NULL;
 	}
@@ -152,6 +230,15 @@ static void on_result(void *context, int error, struct ub_result *result)
 		return;
 	}
 	query->rcode = result->rcode;
+	query->secure = result->secure != 0;
+	query->bogus = result->bogus != 0;
+	if (query->bogus)
+		snprintf(query->job->why, sizeof(query->job->why), "%s",
+			 result->why_bogus ? result->why_bogus : "no reason given");
+	if (query->bogus && !query->job->question->lenient) {
+		ub_resolve_free(result);
+		return;
+	}
 	query->ttl_s = result->ttl > 0 ? (unsigned)result->ttl : 0;
 	if (result->havedata && result->qtype == TYPE_MX)
 		take_exchangers(query, result);
@@ -172,6 +259,7 @@ void dns_library_ask(struct ub_ctx *library, struct dns_query *query, const char
 
 	query->answer = DNS_ANSWER_NONE;
 	query->count = 0;
+	query->secure = query->bogus = false;
 	query->out =
 		library && ub_resolve_async(library, name, types[kind], CLASS_IN, query, on_result, &query->id) == 0;
 	if (!query->out) {

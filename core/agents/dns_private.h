@@ -31,6 +31,7 @@ struct dns_query {
 	bool out;
 	enum dns_answer answer;
 	int rcode;
+	bool secure, bogus;
 	unsigned ttl_s;
 	unsigned count;
 	struct ring_address addresses[DNS_ADDRESSES_MAX];
@@ -44,7 +45,9 @@ struct dns_job {
 	unsigned candidate;   /* of the search list */
 	uint64_t deadline_ns; /* sooner than the question's once there is something to answer */
 	bool empty, failed;   /* what earlier candidates came to */
+	bool unproven, bogus; /* of these: one was not proven; one was bogus */
 	int rcode;            /* of the failure */
+	char why[100];        /* what was bogus */
 	unsigned ttl_s;       /* the least, of what earlier candidates came to */
 };
 
@@ -52,6 +55,8 @@ struct dns {
 	struct agent_thread thread;
 	char servers[DNS_SERVERS_MAX][DNS_SERVER_TEXT]; /* of the configuration */
 	unsigned server_count;
+	bool validate;
+	char *anchor, *anchor_kept; /* owned; NULL as in struct dns_settings */
 
 	/* The thread's. */
 	struct ub_ctx *library; /* NULL: could not be made */

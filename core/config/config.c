@@ -186,6 +186,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->dns.server_count; i++)
 		free(config->dns.servers[i]);
 	free(config->dns.servers);
+	free(config->dns.trust_anchor);
 	schema_verdicts_free(&config->verdicts);
 	free(config->client_names);
 	for (size_t i = 0; i < config->from_count; i++)

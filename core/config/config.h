@@ -233,6 +233,9 @@ struct config_route {
 	uint64_t size;      /* announced to be larger than so many octets; 0: any */
 };
 
+/* Who validates what name servers answer: nobody, or this process. */
+enum config_dnssec { CONFIG_DNSSEC_OFF, CONFIG_DNSSEC_VALIDATE };
+
 struct config_retry {
 	uint64_t first_ns, max_ns, expire_ns;
 	double factor;
@@ -274,6 +277,8 @@ struct config {
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
 		size_t server_count;
+		enum config_dnssec dnssec; /* default off */
+		char *trust_anchor;        /* file; NULL: the root's, built in */
 	} dns;
 	struct {
 		unsigned connections;            /* inbound, whole process, default 10000 */

@@ -280,6 +280,7 @@ bool schema_read(struct reader *r)
 	bool ok = reader_mapping(r, root_fields, &value, r->config);
 	finish_shards(r->config);
 	ok &= finish_hostname(r, root);
+	ok &= schema_dns_finish(r, root);
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);

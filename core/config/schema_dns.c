@@ -43,10 +43,27 @@ static const struct reader_list dns_servers = {
 	.item = {.name = "servers", .read = read_dns_server},
 };
 
+static const struct reader_choice dnssec_words[] = {
+	{"off", CONFIG_DNSSEC_OFF, false},
+	{"validate", CONFIG_DNSSEC_VALIDATE, false},
+	{NULL, 0, false},
+};
+
 const struct reader_field schema_dns_fields[] = {
 	FIELD_LIST("servers", CONFIG(dns.servers), CONFIG_DNS_SERVERS_MAX, &dns_servers, "servers: [192.0.2.53]"),
-	FIELD_MISSING("dnssec"),
-	FIELD_MISSING("trust_anchor"),
+	FIELD_CHOICE("dnssec", CONFIG(dns.dnssec), dnssec_words),
+	FIELD("trust_anchor", reader_file, CONFIG(dns.trust_anchor)),
 	FIELD_MISSING("allow_private"),
 	FIELDS_END,
 };
+
+bool schema_dns_finish(struct reader *r, const yaml_node_t *root)
+{
+	const yaml_node_t *dns = reader_find(r, root, "dns");
+	const yaml_node_t *anchor = dns != NULL ? reader_find(r, dns, "trust_anchor") : NULL;
+
+	if (anchor == NULL || !reader_fine(r, "dns") || r->config->dns.dnssec == CONFIG_DNSSEC_VALIDATE)
+		return true;
+	return reader_fail(r, &anchor->start_mark,
+			   "trust_anchor: without effect here: write dnssec: validate, or remove it");
+}

@@ -7,5 +7,7 @@
 #include "core/config/reader.h"
 
 extern const struct reader_field schema_dns_fields[];
+/* When everything is read. False after saying what is wrong. */
+bool schema_dns_finish(struct reader *r, const yaml_node_t *root);
 
 #endif

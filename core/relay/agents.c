@@ -10,6 +10,7 @@
 
 #include "core/agents/device_keeper.h"
 #include "core/agents/dns.h"
+#include "core/agents/dns_settings.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
 #include "core/config/config.h"
@@ -20,21 +21,16 @@
 #include "core/relay/reload.h"
 #include "core/shard/snapshot.h"
 
-static bool same_servers(const struct config *a, const struct config *b)
-{
-	bool same = a->dns.server_count == b->dns.server_count;
-
-	for (size_t i = 0; same && i < a->dns.server_count; i++)
-		same = strcmp(a->dns.servers[i], b->dns.servers[i]) == 0;
-	return same;
-}
-
 static const char *start_names(struct deliverers *deliverers, const struct config *config)
 {
+	struct dns_settings settings;
+	struct dns_kept kept;
+
 	deliverers->dns = NULL;
 	if (!names_wanted(config))
 		return NULL;
-	deliverers->dns = dns_start((const char *const *)config->dns.servers, (unsigned)config->dns.server_count);
+	settings = dns_settings_of(config, &kept);
+	deliverers->dns = dns_start(&settings);
 	return deliverers->dns ? NULL : "no thread that asks for names can be started";
 }
 
@@ -111,11 +107,11 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 		why = start_devices(agents, next);
 
 	agents->before = relay->deliverers.dns;
-	if (why || (agents->before && same_servers(relay->snapshot->config, next)))
+	if (why || (agents->before && dns_settings_same(relay->snapshot->config, next)))
 		return why;
 	agents_sweep(agents);
 	if (agents->before && agents->retired_count == AGENTS_RETIRED_MAX)
-		return "name servers are still asked as dns.servers said before: try again in a few seconds";
+		return "name servers are still asked as dns said before: try again in a few seconds";
 	why = start_names(&relay->deliverers, next);
 	if (why)
 		relay->deliverers.dns = agents->before;

@@ -2,6 +2,7 @@
  * core/tools/doctor.c - see doctor.h. dist/postrider.8 has the command lines and the form of --json.
  */
 #include "core/tools/doctor.h"
+#include "core/agents/dns_settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -336,9 +337,9 @@ static int examine(struct doctor *doctor)
 
 static struct lookup *open_lookup(const struct config *config)
 {
+	const struct dns_settings settings = config ? dns_settings_of(config, NULL) : (struct dns_settings){0};
 	struct ring_problem problem;
-	struct lookup *lookup = lookup_open(config ? (const char *const *)config->dns.servers : NULL,
-					    config ? (unsigned)config->dns.server_count : 0, &problem);
+	struct lookup *lookup = lookup_open(&settings, &problem);
 
 	if (!lookup)
 		fprintf(stderr, "postrider: %s\n", problem.text);

@@ -25,7 +25,7 @@ static void on_answer(struct question *question)
 {
 }
 
-struct lookup *lookup_open(const char *const *servers, unsigned count, struct ring_problem *problem)
+struct lookup *lookup_open(const struct dns_settings *settings, struct ring_problem *problem)
 {
 	struct ring_config config = {.entries = 8, .completions = 64};
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
@@ -37,7 +37,7 @@ struct lookup *lookup_open(const char *const *servers, unsigned count, struct ri
 	}
 	ring_on_doorbell(lookup->ring, on_bell, lookup);
 	asker_init(&lookup->asker, lookup->ring);
-	lookup->dns = dns_start(servers, count);
+	lookup->dns = dns_start(settings);
 	if (lookup->dns)
 		return lookup;
 	snprintf(problem->text, sizeof(problem->text), "no thread that asks for names can be started: %s",

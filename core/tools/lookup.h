@@ -8,8 +8,8 @@
 
 struct lookup; /* the resolver, and the ring on which it answers */
 
-/* `servers`: as dns_start() takes them. NULL with a sentence in `problem`. */
-struct lookup *lookup_open(const char *const *servers, unsigned count, struct ring_problem *problem);
+/* NULL with a sentence in `problem`. */
+struct lookup *lookup_open(const struct dns_settings *settings, struct ring_problem *problem);
 void lookup_close(struct lookup *lookup);
 /* question->name and port are given; the answer is there on return. 0 or -errno, as question.result. */
 int lookup_name(struct lookup *lookup, struct dns_question *question);

@@ -293,13 +293,16 @@ static void test_name_servers(void)
 					       "2001:db8::53@5353"};
 	struct config *c =
 		parse("dns: { servers: [192.0.2.53, \"192.0.2.53:5353\", \"2001:db8::53\", "
-		      "\"[2001:db8::53]:5353\"], dnssec: off }\n" HOST LISTENERS CLIENTS DESTINATIONS ROUTES);
+		      "\"[2001:db8::53]:5353\"], dnssec: validate, trust_anchor: /etc/hosts }\n" HOST LISTENERS CLIENTS
+			      DESTINATIONS ROUTES);
 
 	if (c == NULL)
 		return;
 	CHECK_EQ(c->dns.server_count, 4);
 	for (size_t i = 0; i < 4; i++)
 		CHECK_STR(c->dns.servers[i], expected[i]);
+	CHECK_EQ(c->dns.dnssec, CONFIG_DNSSEC_VALIDATE);
+	CHECK_STR(c->dns.trust_anchor, "/etc/hosts");
 	config_free(c);
 }
 

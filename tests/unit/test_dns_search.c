@@ -125,7 +125,7 @@ const char *dns_library_rcode(int rcode)
 /* How often it waited before the answer. */
 static unsigned look_for(struct dns_question *question)
 {
-	struct dns *dns = dns_start(NULL, 0);
+	struct dns *dns = dns_start(&(struct dns_settings){0});
 
 	CHECK(dns != NULL);
 	*question = (struct dns_question){.name = "mail", .port = 25};
