@@ -4,7 +4,9 @@
 #include "core/agents/device_keeper.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -67,15 +69,30 @@ static bool on_line(void *context, const char *name, size_t length, const struct
 	return true;
 }
 
+/* The file that cannot be used goes where somebody may look at it: it would be replaced within a minute. */
+static void set_aside(struct device_keeper *keeper, const char *problem)
+{
+	char kept[PATH_MAX];
+
+	if (snprintf(kept, sizeof(kept), "%s" DEVICE_KEEPER_DAMAGED, keeper->path) >= (int)sizeof(kept) ||
+	    secret_rename(keeper->path, kept) < 0)
+		event_devices_damaged(keeper->log, keeper->path, problem, NULL);
+	else
+		event_devices_damaged(keeper->log, keeper->path, problem, kept);
+}
+
 /* What was known when the last process ended. */
 static void remember(struct device_keeper *keeper, const struct device_table *table, struct device_record **records)
 {
 	struct reading reading = {table, records};
 
-	if (!keeper->text)
+	if (!keeper->text ||
+	    device_file_parse(keeper->text, keeper->length, &keeper->watch.hours, on_line, &reading) == 0)
 		return;
-	if (device_file_parse(keeper->text, keeper->length, &keeper->watch.hours, on_line, &reading) < 0)
-		event_devices_damaged(keeper->log, keeper->path, "it is no file of this version, or cut off");
+	/* Once: what it had is taken, and no other reload is to look for it again. */
+	free(keeper->text);
+	keeper->text = NULL;
+	set_aside(keeper, "it is no file of this version, or cut off");
 }
 
 /* Those of the devices that were there before. Returns how many there are no records for. */
@@ -329,8 +346,8 @@ struct device_keeper *device_keeper_start(const char *path, struct log *log)
 	keeper->log = log;
 	keeper->path = strdup(path);
 	r = text_file_read(path, FILE_MAX, &keeper->text, &keeper->length, &opened);
-	if (r < 0 && r != -ENOENT)
-		event_devices_damaged(log, path, strerror(-r));
+	if (keeper->path && r < 0 && r != -ENOENT)
+		set_aside(keeper, strerror(-r));
 	if (keeper->path && start_thread(keeper))
 		return keeper;
 	free(keeper->text);

@@ -49,22 +49,28 @@ void event_devices_silent(struct log *log, uint64_t count, uint64_t untold)
 	log_end(&e);
 }
 
-static void tell_file(struct log *log, const char *event, const char *file, const char *problem)
+static void file_fields(struct log_event *e, const char *file, const char *problem)
+{
+	log_text(e, "file", file);
+	log_text(e, "problem", problem);
+}
+
+void event_devices_damaged(struct log *log, const char *file, const char *problem, const char *kept)
 {
 	struct log_event e;
 
-	log_begin_at(&e, log, LOG_LEVEL_WARNING, event);
-	log_text(&e, "file", file);
-	log_text(&e, "problem", problem);
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "devices_damaged");
+	file_fields(&e, file, problem);
+	if (kept)
+		log_text(&e, "kept", kept);
 	log_end(&e);
-}
-
-void event_devices_damaged(struct log *log, const char *file, const char *problem)
-{
-	tell_file(log, "devices_damaged", file, problem);
 }
 
 void event_devices_unwritten(struct log *log, const char *file, const char *problem)
 {
-	tell_file(log, "devices_unwritten", file, problem);
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "devices_unwritten");
+	file_fields(&e, file, problem);
+	log_end(&e);
 }

@@ -18,8 +18,9 @@ void event_device_back(struct log *log, const struct event_device *device);
 /* So many in one hour; `untold`: of them, without an event of their own. */
 void event_devices_silent(struct log *log, uint64_t count, uint64_t untold);
 
-/* What was known of devices is lost, but for what comes from now on; and: cannot be written. */
-void event_devices_damaged(struct log *log, const char *file, const char *problem);
+/* What was known of devices is lost, but for what comes from now on; `kept`: where the file is now, NULL: it could not
+ * be put there. And: it cannot be written. */
+void event_devices_damaged(struct log *log, const char *file, const char *problem, const char *kept);
 void event_devices_unwritten(struct log *log, const char *file, const char *problem);
 
 #endif

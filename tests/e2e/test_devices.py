@@ -484,7 +484,10 @@ def silent_and_back():
         check('damaged' in office.tool('list'), 'damaged')
         office.restart(lambda: None)
         eventually(lambda: office.relay.events('devices_damaged'), 'the event')
-        equal(office.relay.events('devices_damaged')[0]['file'], kept, 'devices_damaged')
+        event = office.relay.events('devices_damaged')[0]
+        equal([event['file'], event['kept']], [kept, kept + '.damaged'], 'devices_damaged')
+        with open(event['kept'], encoding='utf-8') as f:
+            check(f.read().endswith('Copier\t17\n'), 'what was set aside')
         office.send('127.1.0.1', 2)
 
 

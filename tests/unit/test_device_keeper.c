@@ -117,6 +117,40 @@ static void test_remembered(void)
 	log_free(log);
 }
 
+/* What is damaged is set aside as it is, and told once; from then on the file is one again. */
+static void test_damaged(void)
+{
+	static const char damaged[] = "postrider-devices 1 100\nB\t17\n";
+	static const char *const names[] = {"B", NULL};
+	struct device_table *table = table_of(names);
+	struct log *log = log_new(-1, 1 << 16);
+	struct device_record **records;
+	struct device_keeper *keeper;
+	char kept[64], text[64] = "";
+	FILE *f = fopen(file, "w");
+
+	fputs(damaged, f);
+	fclose(f);
+	keeper = device_keeper_start(file, log);
+	records = device_keeper_records(keeper, table);
+	free(device_keeper_records(keeper, table));
+	device_keeper_follow(keeper, table, records);
+	device_seen_mail(records[0], 2000, 1);
+	device_keeper_stop(keeper);
+	CHECK(look("B") && found.messages == 1);
+	snprintf(kept, sizeof(kept), "%s.damaged", file);
+	f = fopen(kept, "r");
+	CHECK(f != NULL);
+	CHECK(f && fread(text, 1, sizeof(text) - 1, f) == sizeof(damaged) - 1);
+	CHECK_STR(text, damaged);
+	if (f)
+		fclose(f);
+	unlink(kept);
+	free(records);
+	device_table_free(table);
+	log_free(log);
+}
+
 /* What is kept of a refusal ends between two characters. */
 static void test_refusal_cut(void)
 {
@@ -194,6 +228,7 @@ int main(void)
 	RUN(test_refusal_cut);
 	RUN(test_none);
 	RUN(test_threads);
+	RUN(test_damaged);
 	CHECK_EQ(unlink(file), 0);
 	return check_end();
 }
