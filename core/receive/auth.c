@@ -341,7 +341,8 @@ static const char *objection(const struct session *s)
 		return "503 5.5.1 Send EHLO or HELO first\r\n";
 	if (s->user)
 		return "503 5.5.1 Already authenticated\r\n";
-	if (s->message)
+	/* What was sent before is the one's who sent it, until it has its answer. */
+	if (s->message || s->pending_count > 0)
 		return "503 5.5.1 Not inside a mail transaction\r\n";
 	return NULL;
 }

@@ -167,6 +167,23 @@ def a_camera_that_says_helo():
 
 
 @case
+def a_message_before_is_not_the_users():
+    """AUTH sent behind a message that has no answer yet: it would become whose it was not (I5)."""
+    with Setting() as s, s.client() as client:
+        client.envelope()
+        client.command('DATA', 354)
+        client.send(message(1) + b'.\r\nAUTH PLAIN ' + plain().encode() + b'\r\n')
+        client.expect(250)
+        client.expect(503, '5.5.1')
+        client.command('AUTH PLAIN ' + plain(), 235)
+        client.envelope()
+        client.data(message(2))
+        s.hop.wait_arrivals(2)
+        s.wait_event('accepted', 2)
+        equal([event.get('user') for event in s.relay.events('accepted')], [None, 'scan@example.org'], 'whose they are')
+
+
+@case
 def what_is_answered_to_what_is_wrong():
     with Setting('required', limits={'errors_per_session': 100}) as s, s.client(hello=False) as client:
         client.command('AUTH PLAIN ' + plain(), 503, '5.5.1')
