@@ -326,10 +326,14 @@ bool mailbox_well(struct mailbox *mailbox, bool sent, uint64_t now_ns, uint64_t 
 	return atomic_exchange(&mailbox->until_ns, 0) != 0;
 }
 
+/* Whatever others find out of it meanwhile counts: who is well must not be held by this. */
 void mailbox_postpone(struct mailbox *mailbox, uint64_t now_ns)
 {
-	if (mailbox_held(mailbox))
-		atomic_store(&mailbox->until_ns, now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
+	uint64_t until_ns = atomic_load(&mailbox->until_ns);
+
+	if (until_ns > 0)
+		(void)atomic_compare_exchange_strong(&mailbox->until_ns, &until_ns,
+						     now_ns + MAILBOX_POLL_MS * CLOCK_NS_PER_MS);
 }
 
 void mailbox_retry(struct mailbox *mailbox, uint64_t now_ns)
