@@ -218,9 +218,12 @@ int deliverer_start(struct shard *shard)
 /* How many lanes there are for this configuration. */
 static unsigned lanes_of(const struct plan *plan, const struct config *config)
 {
-	const struct destination_plan *last = &plan->destinations[config->destination_count - 1];
+	const struct destination_plan *last;
 
-	return config->destination_count ? last->first_lane + last->lanes : 0;
+	if (config->destination_count == 0)
+		return 0;
+	last = &plan->destinations[config->destination_count - 1];
+	return last->first_lane + last->lanes;
 }
 
 /* ---- lanes that nobody needs ------------------------------------------------------------------------------------ */
