@@ -1,6 +1,6 @@
 /*
  * core/tools/device.c - see device.h. Entries are files NAME.yaml in the inventory's directory: an entry that somebody
- * has written by hand, with his comments, is never written again.
+ * has written by hand, with his comments, is never written again; it can be taken out of a file that has others.
  */
 #include "core/tools/device.h"
 
@@ -16,6 +16,7 @@
 #include "core/base/secret.h"
 #include "core/config/preset_list.h"
 #include "core/config/profile.h"
+#include "core/tools/device_entry.h"
 #include "core/tools/device_known.h"
 #include "core/tools/device_sheet.h"
 #include "core/tools/written.h"
@@ -69,12 +70,38 @@ static struct config *load(const char *file)
 
 /* ---- list, show ------------------------------------------------------------------------------------------------- */
 
-static void print_row(const struct device_known *known)
+/* As wide as the widest in it: nothing is cut. */
+struct widths {
+	int name, by, profile;
+};
+
+static void widen(int *width, const char *text)
 {
-	char by[80], time[DEVICE_TIME_SIZE];
+	int length = (int)strlen(text);
+
+	*width = length > *width ? length : *width;
+}
+
+static struct widths widths_of(const struct device_known *known, size_t count)
+{
+	struct widths widths = {sizeof("DEVICE") - 1, sizeof("ADDRESS OR USER") - 1, sizeof("PROFILE") - 1};
+	char by[DEVICE_BY_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		device_known_by(&known[i].device, by, sizeof(by));
+		widen(&widths.name, known[i].device.name);
+		widen(&widths.by, by);
+		widen(&widths.profile, known[i].profile ? known[i].profile->name : "");
+	}
+	return widths;
+}
+
+static void print_row(const struct device_known *known, struct widths widths)
+{
+	char by[DEVICE_BY_SIZE], time[DEVICE_TIME_SIZE];
 
 	device_known_by(&known->device, by, sizeof(by));
-	printf("%-28.28s %-20.20s %-12.12s %-16s %10lu  %s\n", known->device.name, by,
+	printf("%-*s  %-*s  %-*s  %-16s  %10lu  %s\n", widths.name, known->device.name, widths.by, by, widths.profile,
 	       known->profile ? known->profile->name : "-", device_known_time(known->facts.mail_s, time),
 	       (unsigned long)known->facts.messages, device_known_state(known));
 }
@@ -84,17 +111,19 @@ static int list(const struct config *config, const struct options *o)
 	size_t count = device_table_count(config->devices);
 	struct device_known *known = device_known_all(config);
 	json_t *array = o->json ? json_array() : NULL;
+	struct widths widths;
 
 	if (!known && count > 0)
 		return fail(STATUS_UNAVAILABLE, "list", strerror(ENOMEM));
+	widths = widths_of(known, count);
 	if (!o->json)
-		printf("%-28s %-20s %-12s %-16s %10s  %s\n", "DEVICE", "ADDRESS OR USER", "PROFILE", "LAST MESSAGE",
-		       "MESSAGES", "STATE");
+		printf("%-*s  %-*s  %-*s  %-16s  %10s  %s\n", widths.name, "DEVICE", widths.by, "ADDRESS OR USER",
+		       widths.profile, "PROFILE", "LAST MESSAGE", "MESSAGES", "STATE");
 	for (size_t i = 0; i < count; i++) {
 		if (o->json)
 			(void)json_array_append_new(array, device_known_json(&known[i]));
 		else
-			print_row(&known[i]);
+			print_row(&known[i], widths);
 	}
 	if (o->json)
 		written_json(stdout, array);
@@ -118,8 +147,8 @@ static void print_device(const struct device_known *known)
 {
 	const struct device *device = &known->device;
 	const struct device_facts *facts = &known->facts;
-	char path[PATH_MAX], by[80], first[DEVICE_TIME_SIZE], last[DEVICE_TIME_SIZE], mail[DEVICE_TIME_SIZE],
-		refused[DEVICE_TIME_SIZE];
+	char path[PATH_MAX], by[DEVICE_BY_SIZE], first[DEVICE_TIME_SIZE], last[DEVICE_TIME_SIZE],
+		mail[DEVICE_TIME_SIZE], refused[DEVICE_TIME_SIZE];
 
 	device_known_by(device, by, sizeof(by));
 	printf("%s\n  %-13s %s\n", device->name, device->family ? "address" : "signs in as",
@@ -324,27 +353,58 @@ static size_t beside(const struct config *config, const char *file)
 	return count;
 }
 
+/* The entry stands among others: only its lines go. What is left must be right for the whole, or it is put back. */
+static int cut_entry(const struct config *config, const struct options *o, const struct device *device,
+		     const char *path)
+{
+	size_t count = device_table_count(config->devices);
+	struct device_entry before = {.text = NULL};
+	char why[PATH_MAX + 80];
+	struct config *after;
+	bool right;
+	int r = device_entry_cut(path, device->line, &before);
+
+	if (r == -EINVAL) {
+		snprintf(why, sizeof(why), "its entry cannot be told from others by lines: take it out of %s, line %u",
+			 path, (unsigned)device->line);
+		return fail(STATUS_FILE, o->name, why);
+	}
+	if (r < 0)
+		return fail(STATUS_FILE, path, strerror(-r));
+	after = load(o->config);
+	right = after && device_table_count(after->devices) == count - 1 &&
+		device_table_of_name(after->devices, device->name) < 0;
+	if (!right)
+		r = device_entry_put_back(path, &before);
+	config_free(after);
+	free(before.text);
+	if (!right)
+		return fail(STATUS_FILE, path, r < 0 ? strerror(-r) : "others need what its entry says: it stays");
+	return 0;
+}
+
 static int remove_one(const struct config *config, const struct options *o)
 {
 	int32_t index = device_table_of_name(config->devices, o->name);
-	char why[PATH_MAX + 80], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct device device;
+	int status = 0;
 
 	if (index < 0)
 		return fail(STATUS_NOT, o->name, "there is no device of that name: `postrider device list` lists them");
 	device_table_get(config->devices, (size_t)index, &device);
 	device_path(config->devices_path, &device, path, sizeof(path));
-	if (beside(config, device.file) > 1 || device.file[0] == '\0') {
-		snprintf(why, sizeof(why), "its entry stands among others: take it out of %s, line %u", path,
-			 (unsigned)device.line);
-		return fail(STATUS_FILE, o->name, why);
-	}
-	if (unlink(path) < 0)
-		return fail(STATUS_FILE, path, strerror(errno));
+	if (beside(config, device.file) > 1 || device.file[0] == '\0')
+		status = cut_entry(config, o, &device, path);
+	else if (unlink(path) < 0)
+		status = fail(STATUS_FILE, path, strerror(errno));
+	if (status != 0)
+		return status;
 	if (o->json)
 		written_json(stdout, json_pack("{s:s, s:s}", "removed", device.name, "file", path));
 	else
-		printf("%s: %s is gone; the relay forgets it with the next reload: postrider reload --config %s\n",
+		printf("%s: it is gone from %s; the relay forgets it with the next reload: postrider reload --config "
+		       "%s\n",
 		       device.name, path, o->config);
 	return 0;
 }
@@ -411,12 +471,15 @@ int device_command(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(const struct config *config, const struct options *o);
-		bool named;
-	} verbs[] = {{"list", list, false}, {"show", show, true}, {"add", add, true}, {"remove", remove_one, true}};
+		bool named, changes;
+	} verbs[] = {{"list", list, false, false},
+		     {"show", show, true, false},
+		     {"add", add, true, true},
+		     {"remove", remove_one, true, true}};
 	const char *verb = argc > 1 ? argv[1] : "";
 	struct config *config;
 	struct options o;
-	int status;
+	int status, lock;
 
 	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
 		return usage(stdout, 0);
@@ -430,6 +493,9 @@ int device_command(int argc, char **argv)
 			continue;
 		if (verbs[i].named != (o.name != NULL))
 			return usage(stderr, STATUS_USAGE);
+		/* What is read is what is changed: nobody else does meanwhile. The lock ends with the process. */
+		if (verbs[i].changes && (lock = device_entry_lock(o.config)) < 0)
+			return fail(STATUS_CONFIG, o.config, strerror(-lock));
 		config = load(o.config);
 		if (!config)
 			return STATUS_CONFIG;

@@ -11,6 +11,7 @@
 #include "core/agents/device_file.h"
 #include "core/config/config.h"
 #include "core/config/device_table.h"
+#include "core/config/user_file.h"
 
 struct device_known {
 	struct device device;
@@ -22,7 +23,8 @@ struct device_known {
 
 /* One for each device, in the inventory's order, from malloc; NULL without memory, or without devices. */
 struct device_known *device_known_all(const struct config *config);
-/* The address that it comes from, or the user that it signs in as. */
+/* The address that it comes from, or the user that it signs in as; whole in so much. */
+enum { DEVICE_BY_SIZE = 8 + USER_NAME_MAX };
 void device_known_by(const struct device *device, char *out, size_t size);
 /* "ok", "silent", "refused", "never seen". */
 const char *device_known_state(const struct device_known *known);

@@ -375,7 +375,7 @@ def added_shown_and_removed():
         office.entry('by-hand.yaml', [{'name': 'a', 'address': '127.1.0.10'}, {'name': 'b', 'user': 'b'}])
         rows = office.tool('list', '--json')
         equal([row['name'] for row in rows], ['a', 'b', 'Copier, 3rd floor'], 'list')
-        check('entry stands among others' in office.tool('remove', 'a', status=73), 'remove')
+        check('cannot be told from others' in office.tool('remove', 'a', status=73), 'remove')
         check('no device' in office.tool('remove', 'c', status=1), 'remove')
         shown = office.tool('show', 'copier, 3rd FLOOR', '--json')
         equal([shown['place'], shown['profile'], shown['sheet']['encryption'], len(shown['sheet']['menu'])],
@@ -383,6 +383,52 @@ def added_shown_and_removed():
         equal(office.tool('remove', 'Copier, 3rd floor', '--json')['removed'], 'Copier, 3rd floor', 'remove')
         equal(os.listdir(office.directory), ['by-hand.yaml'], 'files')
         check('xerox-old' in office.tool('profiles') and 'lf-only' in office.tool('profiles'), 'profiles')
+
+
+@case
+def removed_from_among_others():
+    """Its lines go, and comments, order and the other entries stay."""
+    text = ('# our copiers\n- name: a\n  address: 127.1.0.1\n# the next one is on the roof\n'
+            '- { name: b, address: 127.1.0.2 }   # seldom\n-   name: c\n    # by its user\n    user: c\n\n')
+    with Office([]) as office:
+        path = os.path.join(office.directory, 'floor.yaml')
+
+        def write(text):
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write(text)
+
+        def left():
+            with open(path, encoding='utf-8') as f:
+                return f.read()
+        write(text)
+        for name, lines in (('b', '- { name: b, address: 127.1.0.2 }   # seldom\n'),
+                            ('c', '-   name: c\n    # by its user\n    user: c\n')):
+            check('is gone' in office.tool('remove', name), 'remove')
+            text = text.replace(lines, '')
+            equal(left(), text, 'the file without ' + name)
+        office.reload()
+        office.send('127.1.0.1')
+        office.tool('remove', 'a')
+        equal(os.listdir(office.directory), [], 'the last one takes its file with it')
+
+
+@case
+def several_at_once():
+    """Devices whose names make the same file, added side by side; then removed: none is lost."""
+    names = ['Copier' + '!' * n for n in range(12)]
+    with Office([]) as office:
+        def run(*arguments):
+            return [subprocess.Popen([program('postrider'), 'device', verb, name, *rest, '--config',
+                                      office.work.path('postrider.yaml')], stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE) for verb, name, *rest in arguments]
+        for processes in (run(*(('add', name, '--address', '127.1.0.%d' % (n + 1)) for n, name in enumerate(names))),
+                          run(*(('remove', name) for name in names[:6]))):
+            for process in processes:
+                said = process.communicate(timeout=60)[1]
+                equal((process.returncode, said), (0, b''), 'status')
+        equal(sorted(row['name'] for row in office.tool('list', '--json')), names[6:], 'those that are there')
+        office.entry('by-hand.yaml', [{'name': 'x' * 64, 'address': '2001:db8:1234:5678:9abc:def0:1234:5678'}])
+        check(re.search('^x{64}  2001:db8:1234:5678:9abc:def0:1234:5678 ', office.tool('list'), re.M), 'cut')
 
 
 @case
