@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "core/base/clock.h"
+
+enum { MINUTE_MS = 60000 };
+
 void device_seen(struct device_record *record, uint32_t wall_s)
 {
 	atomic_store_explicit(&record->last_s, wall_s, memory_order_relaxed);
@@ -41,6 +45,43 @@ void device_seen_refused(struct device_record *record, uint32_t wall_s, const ch
 	memcpy(record->refusal, reply, length);
 	record->refusal[length] = '\0';
 	atomic_store_explicit(&record->busy, false, memory_order_release);
+}
+
+/* How long one takes to come back; rounded up, so that there are never more. */
+static uint32_t interval_ms(unsigned most)
+{
+	return (MINUTE_MS + most - 1) / most;
+}
+
+/* 0: nothing was taken yet. The clock's 32 bits come round after seven weeks: what seems to be further ahead than
+ * anything can be is past. */
+static uint32_t owed_ms(uint32_t back_ms, uint32_t now_ms, uint32_t most_ms)
+{
+	return back_ms != 0 && back_ms - now_ms <= most_ms ? back_ms - now_ms : 0;
+}
+
+bool device_take(struct device_record *record, enum device_limit limit, uint64_t now_ns, unsigned most, unsigned n)
+{
+	uint32_t now_ms = (uint32_t)(now_ns / CLOCK_NS_PER_MS), back_ms, owed, all_ms;
+
+	if (most == 0)
+		return true;
+	back_ms = atomic_load_explicit(&record->back_ms[limit], memory_order_relaxed);
+	all_ms = most * interval_ms(most);
+	do {
+		owed = owed_ms(back_ms, now_ms, all_ms);
+		if (owed + n * interval_ms(most) > all_ms)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&record->back_ms[limit], &back_ms,
+							now_ms + owed + n * interval_ms(most), memory_order_relaxed,
+							memory_order_relaxed));
+	return true;
+}
+
+void device_give_back(struct device_record *record, enum device_limit limit, unsigned most, unsigned n)
+{
+	if (most > 0)
+		atomic_fetch_sub_explicit(&record->back_ms[limit], n * interval_ms(most), memory_order_relaxed);
 }
 
 void device_facts_of(struct device_record *record, struct device_facts *facts)

@@ -11,14 +11,19 @@
 
 #include "core/config/user_table.h"
 
-enum { PLACES_MIN = 64 };
+enum { PLACES_MIN = 64, LIMITS_MIN = 4, LIMITS_LOOK = 64 };
 
 struct entry {
 	uint32_t name, user, owner, place, from, file; /* in the text; 0: "" */
 	uint32_t line;
-	uint16_t connections;
+	uint16_t limits; /* number of one that is in the table once */
 	uint8_t profile, family;
 	uint8_t octets[16];
+};
+
+/* What devices may; most have the same. */
+struct limits {
+	uint16_t connections, messages, recipients;
 };
 
 struct places {
@@ -29,7 +34,8 @@ struct places {
 struct device_table {
 	char *text; /* begins with a NUL */
 	struct entry *entries;
-	size_t text_length, text_size, count, entries_size;
+	struct limits *limits;
+	size_t text_length, text_size, count, entries_size, limits_count, limits_size;
 	struct places places[DEVICE_KEYS];
 };
 
@@ -105,6 +111,7 @@ void device_table_free(struct device_table *table)
 		free(table->places[i].numbers);
 	free(table->text);
 	free(table->entries);
+	free(table->limits);
 	free(table);
 }
 
@@ -168,7 +175,33 @@ static uint32_t put(struct device_table *table, const char *text, uint32_t befor
 	return at;
 }
 
-static void put_all(struct device_table *table, const struct device *device, struct entry *entry)
+/* Of those that came last; where many are all different each has its own. 0 with *number; -EFBIG, -ENOMEM. */
+static int put_limits(struct device_table *table, const struct device *device, uint16_t *number)
+{
+	const struct limits limits = {device->connections, device->messages_per_minute, device->recipients_per_minute};
+	size_t size = table->limits_size ? table->limits_size * 2 : LIMITS_MIN, count = table->limits_count, seen = 0;
+
+	for (size_t i = count; i > 0 && seen < LIMITS_LOOK; i--, seen++) {
+		if (memcmp(&table->limits[i - 1], &limits, sizeof(limits)) == 0) {
+			*number = (uint16_t)(i - 1);
+			return 0;
+		}
+	}
+	if (count > UINT16_MAX)
+		return -EFBIG;
+	if (count == table->limits_size) {
+		struct limits *larger = realloc(table->limits, size * sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		table->limits = larger;
+		table->limits_size = size;
+	}
+	table->limits[table->limits_count++] = limits;
+	*number = (uint16_t)count;
+	return 0;
+}
+
+static void put_all(struct device_table *table, const struct device *device, uint16_t limits, struct entry *entry)
 {
 	static const struct entry none;
 	const struct entry *before = table->count > 0 ? &table->entries[table->count - 1] : &none;
@@ -181,7 +214,7 @@ static void put_all(struct device_table *table, const struct device *device, str
 		.from = put(table, device->from, before->from),
 		.file = put(table, device->file, before->file),
 		.line = device->line,
-		.connections = device->connections,
+		.limits = limits,
 		.profile = device->profile,
 		.family = device->family,
 	};
@@ -194,16 +227,21 @@ int device_table_add(struct device_table *table, const struct device *device, en
 	size_t text = strlen(device->name) + strlen(device->user) + strlen(device->owner) + strlen(device->place) +
 		      strlen(device->from) + strlen(device->file) + 7;
 	struct entry *entry;
+	uint16_t limits;
 	struct key key;
+	int r;
 
 	if (table->count == DEVICE_TABLE_MAX || table->text_length + text > UINT32_MAX)
 		return -EFBIG;
 	if (!make_room(table, text))
 		return -ENOMEM;
+	r = put_limits(table, device, &limits);
+	if (r < 0)
+		return r;
 	if (table->text_length == 0)
 		table->text[table->text_length++] = '\0';
 	entry = &table->entries[table->count];
-	put_all(table, device, entry);
+	put_all(table, device, limits, entry);
 	for (unsigned kind = 0; kind < DEVICE_KEYS; kind++) {
 		uint32_t number = key_of(table, entry, kind, &key) ? *find(table, &key) : 0;
 		if (number == 0)
@@ -232,6 +270,7 @@ size_t device_table_count(const struct device_table *table)
 void device_table_get(const struct device_table *table, size_t index, struct device *out)
 {
 	const struct entry *entry = &table->entries[index];
+	const struct limits *limits = &table->limits[entry->limits];
 
 	*out = (struct device){
 		.name = table->text + entry->name,
@@ -243,7 +282,9 @@ void device_table_get(const struct device_table *table, size_t index, struct dev
 		.line = entry->line,
 		.family = entry->family,
 		.profile = entry->profile,
-		.connections = entry->connections,
+		.connections = limits->connections,
+		.messages_per_minute = limits->messages,
+		.recipients_per_minute = limits->recipients,
 	};
 	memcpy(out->octets, entry->octets, sizeof(out->octets));
 }
@@ -277,7 +318,8 @@ int32_t device_table_of_name(const struct device_table *table, const char *name)
 
 size_t device_table_octets(const struct device_table *table)
 {
-	size_t octets = sizeof(*table) + table->text_size + table->entries_size * sizeof(struct entry);
+	size_t octets = sizeof(*table) + table->text_size + table->entries_size * sizeof(struct entry) +
+			table->limits_size * sizeof(struct limits);
 
 	for (size_t i = 0; i < DEVICE_KEYS; i++)
 		octets += table->places[i].size * sizeof(uint32_t);

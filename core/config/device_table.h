@@ -15,7 +15,7 @@
 
 #include "core/base/address_text.h"
 
-enum { DEVICE_TABLE_MAX = 1000000, DEVICE_NAME_MAX = 64 };
+enum { DEVICE_TABLE_MAX = 1000000, DEVICE_NAME_MAX = 64, DEVICE_MINUTE_MAX = 6000 /* messages, recipients */ };
 
 /* Texts: NUL-terminated; "" where it says nothing. One of address (family other than 0) and user is given. */
 struct device {
@@ -24,8 +24,9 @@ struct device {
 	uint32_t line;    /* from 1 */
 	uint8_t family;   /* AF_INET, AF_INET6, 0 */
 	uint8_t octets[16];
-	uint8_t profile;      /* number from 1; 0: none */
-	uint16_t connections; /* at once; 0: no limit of its own */
+	uint8_t profile; /* number from 1; 0: none */
+	/* At once, and in a minute; 0: no limit of its own. */
+	uint16_t connections, messages_per_minute, recipients_per_minute;
 };
 
 struct device_table;

@@ -26,7 +26,7 @@ enum { DEVICES_FILE_MAX = 64 << 20, TEXT_MAX = 200 };
 struct reading {
 	char *name, *address, *user, *owner, *place, *from;
 	struct network network;
-	unsigned connections;
+	unsigned connections, messages, recipients;
 	uint8_t profile;
 };
 
@@ -99,6 +99,8 @@ static bool read_place(struct reader *r, const struct reader_field *field, const
 #define DEVICE(member) offsetof(struct reading, member)
 static const struct reader_field limits[] = {
 	FIELD_RANGE("connections", reader_number, DEVICE(connections), 0, 65535),
+	FIELD_RANGE("messages_per_minute", reader_number, DEVICE(messages), 0, DEVICE_MINUTE_MAX),
+	FIELD_RANGE("recipients_per_minute", reader_number, DEVICE(recipients), 0, DEVICE_MINUTE_MAX),
 	FIELDS_END,
 };
 static const struct reader_field fields[] = {
@@ -157,6 +159,8 @@ static bool keep(struct reader *r, const yaml_mark_t *mark, const struct reading
 		.family = reading->address ? reading->network.family : 0,
 		.profile = reading->profile,
 		.connections = (uint16_t)reading->connections,
+		.messages_per_minute = (uint16_t)reading->messages,
+		.recipients_per_minute = (uint16_t)reading->recipients,
 	};
 	enum device_key taken = DEVICE_NAME;
 	struct device other;

@@ -1,5 +1,5 @@
 /*
- * core/receive/charge.c - what a second or a minute may bring, of a session's client, of its address and in all:
+ * core/receive/charge.c - what a second or a minute may bring, of a session's device, client and address, and in all:
  * messages and recipients are counted when they are named, octets when they are there. Never for a time that is over,
  * such as that at which the message began: whoever holds his transactions open for a minute would have no limit.
  *
@@ -7,7 +7,9 @@
  * of the recipients those that were named within one second with the last one, as nearly always all are.
  * Who is refused for this loses nothing: it is told to come again, and may stay.
  */
+#include "core/agents/device_record.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/receive/peers.h"
 #include "core/receive/session_private.h"
 #include "core/shard/quota.h"
@@ -15,16 +17,26 @@
 #include "core/shard/snapshot.h"
 
 /* Whose limits count for a session. */
-enum { OF_CLIENT, OF_ADDRESS, IN_ALL, SUBJECTS_MAX };
+enum { OF_DEVICE, OF_CLIENT, OF_ADDRESS, IN_ALL, SUBJECTS_MAX };
 
 struct subject {
 	const struct config_quota *limits;
-	struct quota *quota; /* NULL: the address's */
-	struct peer *address;
 	unsigned whose;
+	/* One of these, by whose they are. */
+	struct device_record *device;
+	struct quota *quota;
+	struct peer *address;
+	struct config_quota own; /* of a device: its limits, as its entry is packed */
 };
 
 static const char *const refusals[SUBJECTS_MAX][QUOTA_KINDS] = {
+	[OF_DEVICE] =
+		{
+			[QUOTA_MESSAGES] =
+				"452 4.7.0 More messages than this device may send in a minute, try again later\r\n",
+			[QUOTA_RECIPIENTS] =
+				"452 4.7.0 More recipients than this device may have in a minute, try again later\r\n",
+		},
 	[OF_CLIENT] =
 		{
 			"421 4.7.0 Too many connections in a second, try again later\r\n",
@@ -62,37 +74,66 @@ static uint64_t most_of(const struct subject *subject, enum quota_kind kind)
 	}
 }
 
+/* Of those that a device has. */
+static enum device_limit of_device(enum quota_kind kind)
+{
+	return kind == QUOTA_MESSAGES ? DEVICE_MESSAGES : DEVICE_RECIPIENTS;
+}
+
 static bool take(const struct subject *subject, enum quota_kind kind, uint64_t then_ns, uint64_t n)
 {
 	uint64_t most = most_of(subject, kind);
 
+	if (subject->device)
+		return device_take(subject->device, of_device(kind), then_ns, (unsigned)most, (unsigned)n);
 	return subject->quota ? quota_take(subject->quota, kind, then_ns, most, n)
 			      : peers_take(subject->address, kind, then_ns, most, n);
 }
 
+/* Octets. */
 static bool has(const struct subject *subject, enum quota_kind kind, uint64_t now_ns, uint64_t n)
 {
 	uint64_t most = most_of(subject, kind);
 
+	if (subject->device)
+		return true;
 	return subject->quota ? quota_has(subject->quota, kind, now_ns, most, n)
 			      : peers_has(subject->address, kind, now_ns, most, n);
 }
 
-/* The client first: what it may not have itself is not taken from all. */
+/* False: it is none, or none with a limit. */
+static bool device_subject(const struct session *s, struct subject *out)
+{
+	const struct snapshot *snapshot = s->snapshot;
+	struct device device;
+
+	if (s->device < 0 || !snapshot->devices)
+		return false;
+	device_table_get(snapshot->config->devices, (size_t)s->device, &device);
+	*out = (struct subject){.limits = &out->own,
+				.whose = OF_DEVICE,
+				.device = snapshot->devices[s->device],
+				.own = {.messages_per_minute = device.messages_per_minute,
+					.recipients_per_minute = device.recipients_per_minute}};
+	return config_quota_any(&out->own);
+}
+
+/* Whoever is smallest first: what it may not have itself is not taken from all. */
 static unsigned subjects_of(const struct session *s, struct subject subjects[SUBJECTS_MAX])
 {
 	const struct config *config = s->snapshot->config;
 	const struct config_client_terms *terms = s->client >= 0 ? config->clients[s->client].terms : NULL;
-	unsigned count = 0;
+	unsigned count = device_subject(s, &subjects[0]);
 
 	if (terms && config_quota_any(&terms->quota))
-		subjects[count++] =
-			(struct subject){&terms->quota, snapshot_client(s->snapshot, s->client), NULL, OF_CLIENT};
+		subjects[count++] = (struct subject){
+			.limits = &terms->quota, .whose = OF_CLIENT, .quota = snapshot_client(s->snapshot, s->client)};
 	if (s->address && config_quota_any(&config->limits.address))
-		subjects[count++] = (struct subject){&config->limits.address, NULL, s->address, OF_ADDRESS};
-	if (config_quota_any(&config->limits.quota))
 		subjects[count++] =
-			(struct subject){&config->limits.quota, &s->shard->receiver->shared->all, NULL, IN_ALL};
+			(struct subject){.limits = &config->limits.address, .whose = OF_ADDRESS, .address = s->address};
+	if (config_quota_any(&config->limits.quota))
+		subjects[count++] = (struct subject){
+			.limits = &config->limits.quota, .whose = IN_ALL, .quota = &s->shard->receiver->shared->all};
 	return count;
 }
 
@@ -106,10 +147,14 @@ static void give_back(const struct subject *subjects, unsigned count, struct tak
 {
 	while (count-- > 0) {
 		uint64_t most = most_of(&subjects[count], taken.kind);
+		/* What was taken longer ago has come back by itself. */
+		bool lately = now_ns - taken.then_ns < quota_window_ns(taken.kind);
 		if (most > 0 && subjects[count].quota)
 			quota_give_back(subjects[count].quota, taken.kind, taken.then_ns, taken.n);
-		/* What was taken longer ago has come back by itself. */
-		else if (most > 0 && now_ns - taken.then_ns < quota_window_ns(taken.kind))
+		else if (lately && subjects[count].device)
+			device_give_back(subjects[count].device, of_device(taken.kind), (unsigned)most,
+					 (unsigned)taken.n);
+		else if (lately)
 			peers_give_back(subjects[count].address, taken.kind, most, taken.n);
 	}
 }

@@ -472,6 +472,36 @@ def a_device_has_a_limit_of_its_own():
             eventually(lambda: second_is_let_in(office), 'room again')
 
 
+@case
+def a_devices_minute():
+    """Messages and recipients that a device may have in a minute: so many, and 452; others are not touched by it."""
+    limits = {'messages_per_minute': 3, 'recipients_per_minute': 5}
+    with Office([{'name': 'a', 'address': '127.1.0.1', 'limits': limits},
+                 {'name': 'b', 'address': '127.1.0.2'}]) as office:
+        for number in range(2):
+            office.send('127.1.0.1', number)
+        with office.device('127.1.0.1') as client:
+            client.hello()
+            client.command('MAIL FROM:<a@example.net>', 250)
+            for code in (250, 250, 250, 452):
+                check(client.command('RCPT TO:<r@example.com>', code)[1].count('this device') == (code == 452), 'whose')
+            client.command('RSET', 250)
+            # What was given up is given back, once.
+            client.command('MAIL FROM:<a@example.net>', 250)
+            client.command('RCPT TO:<r@example.com>', 250)
+            client.command('DATA', 354)
+            client.send(HEAD % 3 + b'.\r\n')
+            client.expect(250)
+            check('this device' in client.command('MAIL FROM:<a@example.net>', 452)[1], 'a fourth message')
+        office.next_arrival()
+        office.reload()
+        with office.device('127.1.0.1') as client:
+            client.hello()
+            client.command('MAIL FROM:<a@example.net>', 452)
+        for number in range(4, 9):
+            office.send('127.1.0.2', number)
+
+
 def second_is_let_in(office):
     with Client(office.relay.address, source='127.1.0.1', greeting=False) as client:
         return client.reply()[0] == 220

@@ -161,6 +161,34 @@ static void test_refusal_cut(void)
 	CHECK_STR(record.refusal, "550 5.7.1 Diese Adresse gibt es nicht, fragen ");
 }
 
+/* What a device may have in a minute: never one more at once, then one after the other, and what is given back. */
+static void test_limits(void)
+{
+	static const unsigned mosts[] = {1, 2, 7, 59, 60, 599, 6000};
+	const uint64_t begins[] = {0, 1, UINT32_MAX - UINT64_C(30000), UINT64_C(1) << 32};
+
+	for (size_t i = 0; i < sizeof(mosts) / sizeof(mosts[0]); i++) {
+		for (size_t k = 0; k < sizeof(begins) / sizeof(begins[0]); k++) {
+			struct device_record record = {.refusals = 0};
+			unsigned most = mosts[i], had = 0;
+			uint64_t now_ns = begins[k] * 1000000, again_ns = (60000 / most + 1) * UINT64_C(1000000);
+			while (device_take(&record, DEVICE_MESSAGES, now_ns, most, 1) && had < 10000)
+				had++;
+			CHECK_EQ(had, most);
+			CHECK(device_take(&record, DEVICE_RECIPIENTS, now_ns, most, most));
+			CHECK(device_take(&record, DEVICE_MESSAGES, now_ns + again_ns, most, 1));
+			CHECK(!device_take(&record, DEVICE_MESSAGES, now_ns + again_ns, most, 1));
+			device_give_back(&record, DEVICE_MESSAGES, most, 1);
+			CHECK(device_take(&record, DEVICE_MESSAGES, now_ns + again_ns, most, 1));
+			/* All of it is there after two minutes, and after weeks: where the clock has come round. */
+			CHECK(device_take(&record, DEVICE_RECIPIENTS, now_ns + UINT64_C(121) * 1000000000, most, most));
+			CHECK(device_take(&record, DEVICE_MESSAGES, now_ns + UINT64_C(2592000) * 1000000000, most,
+					  most));
+			CHECK(device_take(&record, DEVICE_MESSAGES, now_ns, 0, 100000));
+		}
+	}
+}
+
 static void test_none(void)
 {
 	struct log *log = log_new(-1, 1 << 16);
@@ -229,6 +257,7 @@ int main(void)
 	RUN(test_none);
 	RUN(test_threads);
 	RUN(test_damaged);
+	RUN(test_limits);
 	CHECK_EQ(unlink(file), 0);
 	return check_end();
 }

@@ -77,7 +77,7 @@ static void test_taken(void)
 	write_to("devices.d/a.yaml",
 		 "# a comment\nname: \"Copier 3rd floor\"\naddress: 10.20.3.14\nowner: anna@example.org\n"
 		 "place: by the kitchen\nprofile: old\nfrom: copier@example.org\n"
-		 "limits: { connections: 4 }\n");
+		 "limits: { connections: 4, messages_per_minute: 30, recipients_per_minute: 6000 }\n");
 	write_to("devices.d/b.yaml", "- { name: b1, address: \"2001:db8::1\" }\n- { name: b2, user: scan2 }\n");
 	write_to("devices.d/ignored.yaml.new", "!");
 	write_to("devices.d/.hidden.yaml", "!");
@@ -95,6 +95,8 @@ static void test_taken(void)
 	CHECK_STR(device.place, "by the kitchen");
 	CHECK_STR(device.from, "copier@example.org");
 	CHECK_EQ(device.connections, 4);
+	CHECK_EQ(device.messages_per_minute, 30);
+	CHECK_EQ(device.recipients_per_minute, 6000);
 	CHECK_EQ(device.line, 2);
 	CHECK_EQ(c->profile_count, 1);
 	CHECK_STR(c->profiles[device.profile - 1].name, "old");
@@ -143,6 +145,8 @@ static const struct {
 	{"x\n", "1:1: a device must be a mapping: write name: \"Copier 3rd floor\", address: 10.20.3.14"},
 	{"name: x\nuser: y\nlimits: { connections: 70000 }\n",
 	 "3:24: connections: 70000 is out of range: write a number from 0 to 65535"},
+	{"name: x\nuser: y\nlimits: { messages_per_minute: 6001 }\n",
+	 "3:32: messages_per_minute: 6001 is out of range: write a number from 0 to 6000"},
 	{"name: &a x\nuser: *a\n", "2:7: aliases are not supported: write the value out"},
 };
 
