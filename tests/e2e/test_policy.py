@@ -213,6 +213,14 @@ def bound_authors():
                        ['From: a@contoso.com', 'Sender: ceo@contoso.com'], ['From: ceo @ contoso.com']):
             text = s.send(header(*fields) + BODY, sender='a@contoso.com', code=550)
             check(text.startswith('5.7.1 '), '%s: %s', fields, text)
+        # What follows a line that is no field is no header, for nobody who reads it: an empty line stands between.
+        for line in ('no field', ': a', '=?x', 'From\xe9: a@contoso.com', '\x01X: a'):
+            rest = line.encode('latin-1') + b'\r\nFrom: ceo@contoso.com\r\n\r\nbody\r\n'
+            equal(s.sent(header('From: a@contoso.com') + rest, sender='a@contoso.com')[1],
+                  header('From: a@contoso.com') + b'\r\n' + rest, 'set apart')
+        for fold in (' ', '\t', '  ', '>From x Fri', 'From x Fri'):
+            s.send(header('From: a@contoso.com', fold, 'From: ceo@contoso.com') + BODY, sender='a@contoso.com',
+                   code=550)
         # Who is not named is the sender, whom MAIL has asked about.
         check(b'From: a@contoso.com\r\n' in s.sent(BODY, 1, sender='a@contoso.com')[1], 'no author')
         s.send(header('From: ceo@contoso.com') + BODY, 1, sender='a@contoso.com', code=550)
@@ -220,7 +228,7 @@ def bound_authors():
         equal(s.sent(header('From: ceo@contoso.com', 'Reply-To: x@y') + BODY, 2, sender='a@contoso.com'),
               ('scan@contoso.com', header('From: scan@contoso.com', 'Reply-To: x@y') + BODY), 'forced')
         s.send(header('From: "ceo@contoso.com" <a@contoso.com>') + BODY, 2, sender='a@contoso.com', code=550)
-        equal(len(s.hop.arrivals), 5, 'messages that arrived')
+        equal(len(s.hop.arrivals), 10, 'messages that arrived')
 
 
 @case
