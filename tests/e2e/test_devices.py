@@ -418,14 +418,14 @@ def several_at_once():
     names = ['Copier' + '!' * n for n in range(12)]
     with Office([]) as office:
         def run(*arguments):
-            return [subprocess.Popen([program('postrider'), 'device', verb, name, *rest, '--config',
-                                      office.work.path('postrider.yaml')], stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.PIPE) for verb, name, *rest in arguments]
-        for processes in (run(*(('add', name, '--address', '127.1.0.%d' % (n + 1)) for n, name in enumerate(names))),
-                          run(*(('remove', name) for name in names[:6]))):
+            processes = [subprocess.Popen([program('postrider'), 'device', verb, name, *rest, '--config',
+                                           office.work.path('postrider.yaml')], stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.PIPE) for verb, name, *rest in arguments]
             for process in processes:
                 said = process.communicate(timeout=60)[1]
                 equal((process.returncode, said), (0, b''), 'status')
+        run(*(('add', name, '--address', '127.1.0.%d' % (n + 1)) for n, name in enumerate(names)))
+        run(*(('remove', name) for name in names[:6]))
         equal(sorted(row['name'] for row in office.tool('list', '--json')), names[6:], 'those that are there')
         office.entry('by-hand.yaml', [{'name': 'x' * 64, 'address': '2001:db8:1234:5678:9abc:def0:1234:5678'}])
         check(re.search('^x{64}  2001:db8:1234:5678:9abc:def0:1234:5678 ', office.tool('list'), re.M), 'cut')
