@@ -86,7 +86,9 @@ int ring_turn(struct ring *ring, uint64_t deadline_ns);
 void ring_submit(struct ring *ring);
 
 /* Network. Descriptors are made synchronously (no blocking calls); everything that can wait is an op. */
-int ring_socket(struct ring *ring, int family);                              /* fd or -errno */
+int ring_socket(struct ring *ring, int family); /* fd or -errno */
+/* It will come from this address of the machine, by a port that is found when it connects. 0 or -errno. */
+int ring_bind(struct ring *ring, int fd, const struct ring_address *address);
 int ring_local_address(struct ring *ring, int fd, struct ring_address *out); /* 0 or -errno */
 int ring_peer_address(struct ring *ring, int fd, struct ring_address *out);  /* 0 or -errno */
 

@@ -454,6 +454,16 @@ int ring_socket(struct ring *ring, int family)
 	return fd;
 }
 
+int ring_bind(struct ring *ring, int fd, const struct ring_address *address)
+{
+	int one = 1;
+
+	/* Else each address has only as many connections as there are ports, and not as many to each host. Where the
+	 * kernel does not know it, that is all that is lost. */
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	return bind(fd, &address->any, address->length) < 0 ? -errno : 0;
+}
+
 static int open_listener(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
 {
 	/* Nothing comes in: the peer tries again a second later. */

@@ -20,6 +20,7 @@
 #include "core/config/schema_mx.h"
 #include "core/config/schema_profile.h"
 #include "core/config/schema_sender.h"
+#include "core/config/schema_source.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
@@ -128,6 +129,7 @@ static void free_destination(struct config_destination *destination)
 	}
 	free(destination->hosts);
 	schema_mx_free(destination);
+	schema_sources_free(destination);
 	free(destination->name);
 	free(destination->ca_file);
 	free(destination->certificate);

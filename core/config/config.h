@@ -156,6 +156,21 @@ struct config_mailbox {
 	size_t sender_count;
 };
 
+/* Where connections to next hops come from. */
+struct config_source {
+	struct ring_address address; /* without a port */
+	char *text;                  /* as written */
+	char *hostname;              /* what it is called in EHLO; NULL: as the relay is */
+};
+struct config_sources {
+	struct config_source *list;
+	size_t count;
+};
+enum { CONFIG_SOURCES_MAX = 64 };
+
+/* The family of a next hop's addresses that is tried first. */
+enum config_prefer { CONFIG_PREFER_NEITHER, CONFIG_PREFER_IPV4, CONFIG_PREFER_IPV6 };
+
 struct config_destination {
 	char *name;
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
@@ -165,6 +180,8 @@ struct config_destination {
 	uint16_t mx_port;
 	struct config_words
 		mx_ends; /* hosts_end_with, or what the preset knows: as those may be called; none: any way */
+	struct config_sources sources; /* source_addresses; none: the system chooses */
+	enum config_prefer prefer;     /* default neither */
 	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */

@@ -14,6 +14,7 @@
 #include "core/config/schema_oauth.h"
 #include "core/config/schema_path.h"
 #include "core/config/schema_sender.h"
+#include "core/config/schema_source.h"
 #include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
@@ -135,7 +136,8 @@ static bool check_destination(struct reader *r, const yaml_node_t *node, void *i
 
 	if (tls != NULL && !check_tls_mode(r, tls, destination))
 		return false;
-	if (!schema_auth_check(r, node, destination) || !schema_mx_check(r, node, destination))
+	if (!schema_auth_check(r, node, destination) || !schema_mx_check(r, node, destination) ||
+	    !schema_sources_check(r, node, destination))
 		return false;
 	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
 		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
@@ -252,6 +254,8 @@ static const struct reader_field destination_fields[] = {
 	FIELD("mx_of", schema_mx_read, 0),
 	FIELD("hosts_end_with", schema_mx_ends_read, 0),
 	FIELD_MISSING("mx"),
+	FIELD("source_addresses", schema_sources_read, 0),
+	FIELD_CHOICE("prefer", DESTINATION(prefer), schema_preferences),
 	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
 	FIELD("auth", schema_auth_read, 0),
 	FIELD_LIST("mailboxes", DESTINATION(mailboxes), SCHEMA_MAILBOXES_MAX, &schema_mailboxes,

@@ -54,26 +54,80 @@ void addresses_update(struct addresses *a, const struct ring_address *found, uns
 	*a = next;
 }
 
-static bool better(const struct host_address *one, const struct host_address *other)
+static sa_family_t family(const struct host_address *one)
 {
-	return one->failures != other->failures ? one->failures < other->failures : one->used < other->used;
+	return one->at.any.sa_family;
 }
 
-struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
+static bool wished(const struct host_address *one, const struct addresses_wish *wish)
+{
+	return family(one) == AF_INET ? wish->v4 : wish->v6;
+}
+
+/* One of that family is waited for. */
+static bool silent(const struct addresses *a, sa_family_t of)
+{
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		if (a->list[i].slow > 0 && family(&a->list[i]) == of)
+			return true;
+	}
+	return false;
+}
+
+static bool better(const struct addresses *a, const struct host_address *one, const struct host_address *other,
+		   sa_family_t first)
+{
+	bool silent_one = silent(a, family(one)), silent_other = silent(a, family(other));
+
+	if (first != AF_UNSPEC && family(one) != family(other) && silent_one == silent_other)
+		return family(one) == first;
+	if (one->failures != other->failures)
+		return one->failures < other->failures;
+	return silent_one != silent_other ? silent_other : one->used < other->used;
+}
+
+bool addresses_any(const struct addresses *a, const struct addresses_wish *wish)
+{
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		if (wished(&a->list[i], wish))
+			return true;
+	}
+	return false;
+}
+
+bool addresses_another(const struct addresses *a, const struct addresses_wish *wish, const struct ring_address *at,
+		       uint64_t now_ns)
+{
+	unsigned i;
+
+	for (i = 0; i < a->count; i++) {
+		const struct host_address *one = &a->list[i];
+		if (wished(one, wish) && one->slow == 0 && one->blocked_until_ns <= now_ns && !same(&one->at, at))
+			return true;
+	}
+	return false;
+}
+
+struct host_address *addresses_choose(struct addresses *a, const struct addresses_wish *wish, uint64_t now_ns,
+				      uint64_t *next_ns)
 {
 	struct host_address *best = NULL;
 	unsigned i;
 
 	for (i = 0; i < a->count; i++) {
 		struct host_address *one = &a->list[i];
-		if (one->slow > 0)
+		if (one->slow > 0 || !wished(one, wish))
 			continue;
 		if (one->blocked_until_ns > now_ns) {
 			if (one->blocked_until_ns < *next_ns)
 				*next_ns = one->blocked_until_ns;
 			continue;
 		}
-		if (!best || better(one, best))
+		if (!best || better(a, one, best, wish->first))
 			best = one;
 	}
 	return best;

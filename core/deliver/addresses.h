@@ -2,8 +2,9 @@
  * core/deliver/addresses.h - the addresses of one host, as one lane has met them: which is to be tried next.
  *
  * All of them are ways to the same host (RFC 5321 5.1): one that fails is left alone for a while, longer each time, and
- * tried after the others; only when every one has failed has the host. Those that are well take turns. Pure: nothing
- * here knows connections.
+ * tried after the others; only when every one has failed has the host. Those that are well take turns. Where one of a
+ * family does not answer the other family is next (RFC 8305 4). Where a family is preferred its addresses come before
+ * the others as soon as they may be tried again, whatever they failed before. Pure: nothing here knows connections.
  */
 #ifndef POSTRIDER_DELIVER_ADDRESSES_H
 #define POSTRIDER_DELIVER_ADDRESSES_H
@@ -29,6 +30,12 @@ struct host_address {
 	uint64_t used; /* in which turn */
 };
 
+/* Which may be tried, and the family that comes first; AF_UNSPEC: neither. */
+struct addresses_wish {
+	sa_family_t first;
+	bool v4, v6;
+};
+
 /* Zeroed: none known. */
 struct addresses {
 	struct host_address list[ADDRESSES_MAX]; /* in the order of the resolver */
@@ -42,7 +49,13 @@ void addresses_update(struct addresses *a, const struct ring_address *found, uns
 struct host_address *addresses_find(struct addresses *a, const struct ring_address *at);
 /* The next to try: with the fewest failures, then the one whose last turn is the longest ago. NULL: none, before
  * *next_ns, which is only ever lowered. Does not yet count as its turn. */
-struct host_address *addresses_choose(struct addresses *a, uint64_t now_ns, uint64_t *next_ns);
+struct host_address *addresses_choose(struct addresses *a, const struct addresses_wish *wish, uint64_t now_ns,
+				      uint64_t *next_ns);
+/* There is one of a family that is wished for, whatever it is up to. */
+bool addresses_any(const struct addresses *a, const struct addresses_wish *wish);
+/* There is one beside `at` that could be tried now. */
+bool addresses_another(const struct addresses *a, const struct addresses_wish *wish, const struct ring_address *at,
+		       uint64_t now_ns);
 /* A connection to it that was opened at `opened_ns` failed. Those that are there when a host goes away end together:
  * that is one failure. False: it was counted already. */
 bool addresses_failed(struct host_address *one, uint64_t opened_ns, uint64_t now_ns, uint64_t delay_ns);

@@ -13,6 +13,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/sources.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -36,12 +37,25 @@ void connection_arm_until(struct connection *c, uint64_t until_ns)
 	wheel_arm(&c->outbound->shard->wheel, &c->timer, until_ns);
 }
 
+uint64_t connection_slow_ns(const struct connection *c)
+{
+	const uint64_t least_ns = CONNECTION_QUICK_MS * CLOCK_NS_PER_MS,
+		       most_ns = CONNECTION_QUICK_MOST_MS * CLOCK_NS_PER_MS;
+	const struct addresses_wish wish =
+		sources_wish(&c->outbound->destination->sources, c->outbound->destination->prefer);
+	uint64_t quick_ns = c->host->setup_ns < least_ns ? least_ns : c->host->setup_ns;
+
+	if (c->state != CONNECTION_CONNECTING ||
+	    !addresses_another(&c->host->addresses, &wish, &c->address, c->outbound->shard->now_ns))
+		return c->opened_ns + CONNECTION_SLOW_MS * CLOCK_NS_PER_MS;
+	return c->opened_ns + (quick_ns < most_ns ? quick_ns : most_ns);
+}
+
 /* RFC 5321 4.5.3.2.1: a greeting may take five minutes, which says nothing about whether the host can be reached. */
 void connection_arm_setup(struct connection *c)
 {
 	const struct config *config = connection_config(c);
-	uint64_t slow_ns = c->opened_ns + CONNECTION_SLOW_MS * CLOCK_NS_PER_MS,
-		 timeout_ns = config->timeouts.connect_ns;
+	uint64_t slow_ns = connection_slow_ns(c), timeout_ns = config->timeouts.connect_ns;
 
 	if (c->state == CONNECTION_TALKING)
 		timeout_ns = c->setup.step == SETUP_GREETING ? config->timeouts.greeting_ns : config->timeouts.reply_ns;

@@ -59,8 +59,9 @@ struct connection {
 	struct wheel_timer turn_timer; /* armed: it is parked */
 	struct wheel_timer timer;
 	struct ring_address address;
-	uint64_t setup_until_ns; /* this step of the set-up */
-	uint8_t state;           /* enum connection_state; connection_move() */
+	const struct config_source *source; /* where it comes from, of the destination's; NULL: the system chose */
+	uint64_t setup_until_ns;            /* this step of the set-up */
+	uint8_t state;                      /* enum connection_state; connection_move() */
 	enum exchange_mode mode;
 	bool across; /* what follows a message is sent before its reply */
 	struct smtp_reply_parser parser;
@@ -114,8 +115,16 @@ struct connection {
 enum { CONNECTION_BACKLOG_MAX = 256 << 10 };
 /* Unused for so long, its far end may have forgotten it. */
 enum { CONNECTION_STALE_MS = 1000 };
+/* Its set-up should not be waited for alone after this time. */
+uint64_t connection_slow_ns(const struct connection *c);
 /* A set-up that takes longer than this is waited for, but not waited for alone. */
 enum { CONNECTION_SLOW_MS = 5000 };
+/* The same where nobody answers at this address, and the host has another: RFC 8305 5; more where it is known to be far
+ * away, up to the most. */
+enum { CONNECTION_QUICK_MS = 250, CONNECTION_QUICK_MOST_MS = 2000 };
+/* Where no other may be opened beside it, it gives way after so long without an answer: SYN and its first repetition
+ * (RFC 6298 2.1) have had a second each. */
+enum { CONNECTION_SILENT_MS = 2000 };
 /* It is parked until a time that others are parked for too, and at most so long. */
 enum { CONNECTION_PARK_STEP_MS = 16, CONNECTION_PARK_MS = 1000 };
 /* The next hop has answered QUIT, and closes within this time; or it is closed without that. */

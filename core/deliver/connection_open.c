@@ -2,6 +2,7 @@
  * core/deliver/connection_open.c - a connection is opened, and what its socket and its timer have to say.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
+#include "core/deliver/sources.h"
+#include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
 static void on_closed(struct transport *t)
@@ -126,7 +129,12 @@ static void on_timer(struct wheel_timer *timer)
 	struct connection *c = container_of(timer, struct connection, timer);
 
 	if (c->state < CONNECTION_READY && c->outbound->shard->now_ns < c->setup_until_ns) {
-		become_slow(c);
+		uint64_t slow_ns = connection_slow_ns(c);
+		/* The other address, for which it was to be slow soon, is no other way by now. */
+		if (slow_ns > c->outbound->shard->now_ns)
+			connection_arm_until(c, slow_ns < c->setup_until_ns ? slow_ns : c->setup_until_ns);
+		else
+			become_slow(c);
 		return;
 	}
 	if (c->state == CONNECTION_READY && c->attempt_count == 0) {
@@ -171,17 +179,48 @@ static void on_turn(struct wheel_timer *timer)
 	outbound_wake(c->outbound->shard, c->outbound->index);
 }
 
+/* That comes from the address that this site is used to, where the destination has any. *source: it. Or -errno. */
+static int open_socket(struct outbound *o, sa_family_t family, const struct config_source **source)
+{
+	struct dead_sources **dead = &o->shard->deliverer->dead_sources;
+	const struct config_sources *sources = &o->destination->sources;
+	uint64_t now_ns = o->shard->now_ns, never = UINT64_MAX, since_ns;
+	int fd = ring_socket(o->shard->ring, family), r = -EADDRNOTAVAIL;
+	bool news, known;
+
+	*source = NULL;
+	if (fd < 0 || sources->count == 0)
+		return fd;
+	while ((*source = sources_choose(sources, family, o->site, *dead, now_ns, &never)) != NULL) {
+		r = ring_bind(o->shard->ring, fd, &(*source)->address);
+		if (r == 0) {
+			since_ns = sources_well(*dead, *source);
+			if (since_ns)
+				tell_source_ok(o, *source, since_ns);
+			return fd;
+		}
+		known = sources_failed(dead, *source, now_ns, &news);
+		if (news)
+			tell_source_failed(o, *source, r);
+		if (!known)
+			break;
+	}
+	ring_drop_fd(o->shard->ring, fd);
+	return r;
+}
+
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
 				   struct mailbox *mailbox, const struct connection_handlers *handlers)
 {
 	struct shard *shard = o->shard;
 	struct connection *c = pool_acquire(&shard->deliverer->connections);
+	const struct config_source *source;
 	int fd;
 
 	if (!c)
 		return NULL;
 	memset(c, 0, sizeof(*c));
-	fd = ring_socket(shard->ring, address->any.sa_family);
+	fd = open_socket(o, address->any.sa_family, &source);
 	if (fd < 0) {
 		pool_release(&shard->deliverer->connections, c);
 		return NULL;
@@ -192,6 +231,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->mailbox = mailbox;
 	c->asked.question.fn = connection_on_token;
 	c->address = *address;
+	c->source = source;
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
 	list_init(&c->link);

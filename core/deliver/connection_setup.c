@@ -12,6 +12,12 @@
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
+/* What this relay is called in EHLO, which fits the address that it comes from. */
+static const char *hostname_of(const struct connection *c)
+{
+	return c->source && c->source->hostname ? c->source->hostname : connection_config(c)->hostname;
+}
+
 static void start_tls(struct connection *c)
 {
 	struct outbound *o = c->outbound;
@@ -251,7 +257,7 @@ void connection_on_connected(struct transport *t, int result)
 	const struct config_destination *destination = c->outbound->destination;
 	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
 	struct setup_terms terms = {
-		.hostname = connection_config(c)->hostname,
+		.hostname = hostname_of(c),
 		.tls = tls,
 		.implicit = tls && destination->tls_implicit,
 		.ignored = destination->ignored_extensions,

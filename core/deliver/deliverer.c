@@ -308,6 +308,7 @@ void deliverer_deinit(struct shard *shard)
 	pool_deinit(&deliverer->connections);
 	pool_deinit(&deliverer->attempts);
 	pool_deinit(&deliverer->output_buffers);
+	free(deliverer->dead_sources);
 	if (deliverer->outbound)
 		munmap(deliverer->outbound, lanes_octets(shard->plan));
 }

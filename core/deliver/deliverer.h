@@ -18,6 +18,7 @@ enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
 struct account;
 struct config;
+struct dead_sources;
 struct dns;
 struct hold_destination;
 struct mailbox_home;
@@ -49,9 +50,10 @@ struct deliverer {
 	struct deliverers *shared;
 	struct deliverer_counters counters;
 	struct pool connections, attempts, output_buffers;
-	struct outbound *outbound; /* owned, by lane; those of other shards are unused (their shard is NULL) */
-	unsigned lane_count;       /* those it knows of */
-	struct list outbound_wake; /* lanes with something to do this turn */
+	struct outbound *outbound;         /* owned, by lane; those of other shards are unused (their shard is NULL) */
+	unsigned lane_count;               /* those it knows of */
+	struct list outbound_wake;         /* lanes with something to do this turn */
+	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 };
 
 /* For at most so many destinations. 0 or -errno: day budgets have files. */

@@ -16,11 +16,13 @@
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/path.h"
 #include "core/deliver/slots.h"
+#include "core/deliver/sources.h"
 #include "core/deliver/tls_policy.h"
 #include "core/route/place.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
+#include "queue/hash.h"
 
 static void on_timer(struct wheel_timer *timer)
 {
@@ -214,6 +216,7 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	if (!exchangers_take(&o->exchangers, o, o->destination, on_exchangers) || !arrange_all(&a, o, o->destination))
 		return -ENOMEM;
 	put(o, &a);
+	o->site = queue_hash(o->destination->name, strlen(o->destination->name));
 	o->most = config_connections(o->destination);
 	o->slots = &shard->deliverer->shared->slots[d];
 	o->account = &shard->deliverer->shared->accounts[d];
@@ -222,6 +225,21 @@ int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const
 	o->mailboxes = snapshot->mailboxes[d];
 	path_find(o, snapshot);
 	return outbound_match_begin(o) ? 0 : -ENOMEM;
+}
+
+/* What it still has to say comes from this configuration: the one before may be freed. False: this one does not have
+ * the address that it comes from, or has addresses, and it comes from none. */
+static bool follow_source(const struct outbound *o, struct connection *c, const struct config *config)
+{
+	const struct config_sources *sources = &o->destination->sources;
+	bool stays = c->source || sources->count == 0;
+
+	if (c->source) {
+		c->source = sources_find(sources, &c->source->address);
+		stays = c->source;
+	}
+	c->setup.terms.hostname = c->source && c->source->hostname ? c->source->hostname : config->hostname;
+	return stays;
 }
 
 /* Who a connection is signed in as may go on there. */
@@ -257,6 +275,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	ask_others(o, snapshot->dns);
 	outbound_match_end(o);
 	o->destination = now;
+	o->site = queue_hash(now->name, strlen(now->name));
 	o->most = config_connections(now);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
@@ -269,9 +288,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		next = link->next;
 		connection_unpark(c);
 		c->seat = mailbox_seat(o->mailboxes, c->mailbox);
-		/* What it still has to say comes from this configuration: the one before may be freed. */
-		c->setup.terms.hostname = snapshot->config->hostname;
-		if (other_policy || c->host->gone || !stays(o, c->mailbox))
+		if (!follow_source(o, c, snapshot->config) || other_policy || c->host->gone || !stays(o, c->mailbox))
 			connection_retire(c);
 	}
 	if (o->mailboxes)

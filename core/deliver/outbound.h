@@ -64,6 +64,7 @@ struct outbound {
 	struct shard *shard;
 	unsigned index; /* of the lane */
 	const struct config_destination *destination;
+	uint64_t site;           /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
 	unsigned most;           /* connections of all its lanes together */
 	struct slots *slots;     /* the destination's, for all shards */
 	unsigned slots_held;     /* one for each connection until its descriptor is closed */

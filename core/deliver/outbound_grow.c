@@ -8,6 +8,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/sources.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -105,12 +106,41 @@ static void nameless(struct outbound *o, struct host *host)
 	not_usable(o, host, NULL, STAGE_CONNECT, why);
 }
 
+/* There are only addresses of a family that is in none of source_addresses. */
+static void out_of_reach(struct outbound *o, struct host *host, uint64_t *next_ns)
+{
+	if (host->blocked_until_ns <= o->shard->now_ns)
+		not_usable(o, host, NULL, STAGE_CONNECT, "none of its addresses can be reached from source_addresses");
+	if (host->blocked_until_ns < *next_ns)
+		*next_ns = host->blocked_until_ns;
+}
+
+/* One of those that are known. Families of which this machine has no source address now are out of the question, and
+ * that is not the host's failure. */
+static struct host_address *known_address(struct outbound *o, struct host *host, uint64_t *next_ns)
+{
+	const struct config_sources *sources = &o->destination->sources;
+	struct addresses_wish wish = sources_wish(sources, o->destination->prefer);
+	const struct dead_sources *dead = o->shard->deliverer->dead_sources;
+	uint64_t now_ns = o->shard->now_ns;
+
+	if (!addresses_any(&host->addresses, &wish)) {
+		out_of_reach(o, host, next_ns);
+		return NULL;
+	}
+	if (sources->count > 0) {
+		wish.v4 = wish.v4 && sources_choose(sources, AF_INET, o->site, dead, now_ns, next_ns);
+		wish.v6 = wish.v6 && sources_choose(sources, AF_INET6, o->site, dead, now_ns, next_ns);
+	}
+	return addresses_choose(&host->addresses, &wish, now_ns, next_ns);
+}
+
 /* An address of this host to try now, or NULL and *next_ns. */
 static struct host_address *usable_address(struct outbound *o, struct host *host, uint64_t *next_ns)
 {
 	names_refresh(host);
 	if (host->addresses.count > 0)
-		return addresses_choose(&host->addresses, o->shard->now_ns, next_ns);
+		return known_address(o, host, next_ns);
 	/* An answer that is awaited wakes the lane. */
 	if (question_out(&host->name.asked.question))
 		return NULL;
@@ -175,17 +205,21 @@ static bool another_way(struct outbound *o)
 	return false;
 }
 
-/* No more connections are allowed. One that has waited for a greeting for as long as a connection may take gives way
- * to another host or address, where there is one; where there is none it waits on (RFC 5321 4.5.3.2.1). */
+/* No more connections are allowed. One that nobody has answered, or that has waited for a greeting for as long as a
+ * connection may take, gives way to another host or address, where there is one; where there is none it waits on (RFC
+ * 5321 4.5.3.2.1). */
 static void give_way(struct outbound *o, uint64_t *next_ns)
 {
-	uint64_t wait_ns = o->shard->config->timeouts.connect_ns;
+	const uint64_t silent_ns = CONNECTION_SILENT_MS * CLOCK_NS_PER_MS;
 	struct list *link;
 
 	for (link = o->connections.next; link != &o->connections; link = link->next) {
 		struct connection *c = container_of(link, struct connection, link);
+		uint64_t wait_ns = o->shard->config->timeouts.connect_ns;
 		if (!c->slow || c->state >= CONNECTION_READY)
 			continue;
+		if (c->state == CONNECTION_CONNECTING && wait_ns > silent_ns)
+			wait_ns = silent_ns;
 		if (c->opened_ns + wait_ns > o->shard->now_ns) {
 			if (c->opened_ns + wait_ns < *next_ns)
 				*next_ns = c->opened_ns + wait_ns;

@@ -13,7 +13,9 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/results.h"
+#include "core/deliver/sources.h"
 #include "core/events/delivering.h"
+#include "core/events/sources.h"
 #include "core/shard/shard.h"
 #include "core/store/intake.h"
 
@@ -37,6 +39,7 @@ void tell_connection(const struct connection *c, enum stage stage, const char *r
 	facts = (struct event_connection){
 		.at = host_of(o, c->host),
 		.mailbox = c->mailbox ? c->mailbox->user : NULL,
+		.source = c->source ? c->source->text : NULL,
 		.tls = tls_of(c),
 		.resumed = c->tls_resumed,
 		.messages = c->messages,
@@ -182,6 +185,17 @@ void tell_mailbox_ok(const struct connection *c, uint64_t held_ns)
 			       held_ns / CLOCK_NS_PER_MS, outbound_waiting(c->outbound));
 }
 
+void tell_source_failed(const struct outbound *o, const struct config_source *source, int error)
+{
+	event_source_failed(o->shard->log, o->destination->name, source->text, strerror(-error), SOURCE_PAUSE_MS,
+			    outbound_waiting(o));
+}
+
+void tell_source_ok(const struct outbound *o, const struct config_source *source, uint64_t since_ns)
+{
+	event_source_ok(o->shard->log, o->destination->name, source->text, shard_ms_since(o->shard, since_ns));
+}
+
 void tell_path_changed(const struct outbound *o, const char *why)
 {
 	const char *problem = o->failure;
@@ -268,6 +282,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 		.result = result_name(outcome, a),
 		.at = host_of(o, a->connection->host),
 		.mailbox = a->connection->mailbox ? a->connection->mailbox->user : NULL,
+		.source = a->connection->source ? a->connection->source->text : NULL,
 		.instead_of = d->home ? o->shard->deliverer->outbound[d->home - 1].destination->name : NULL,
 		.tls = tls_of(a->connection),
 		.recipients = mail_of(d)->recipients,

@@ -14,6 +14,7 @@
 
 struct attempt;
 struct config_host;
+struct config_source;
 struct connection;
 struct delivery;
 struct host;
@@ -48,6 +49,9 @@ void tell_setup_accepted(const struct outbound *o, const struct host *host, uint
 void tell_mailbox_held(const struct connection *c, enum mailbox_trouble trouble, const struct verdict_fact *fact,
 		       const struct ruling *ruling, uint64_t again_ns);
 void tell_mailbox_ok(const struct connection *c, uint64_t held_ns);
+/* This machine does not have that source address, as the system says; and has it again, `since_ns` not. */
+void tell_source_failed(const struct outbound *o, const struct config_source *source, int error);
+void tell_source_ok(const struct outbound *o, const struct config_source *source, uint64_t since_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
 /* Mail of the lane's destination takes the other path, for `why`; and its own again. */

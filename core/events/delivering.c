@@ -47,6 +47,8 @@ void event_connection(struct log *log, const struct event_connection *c)
 	host_fields(&e, c->at);
 	if (c->mailbox)
 		log_text(&e, "mailbox", c->mailbox);
+	if (c->source)
+		log_text(&e, "source", c->source);
 	tls_fields(&e, &c->tls);
 	if (c->tls.version[0])
 		log_bool(&e, "resumed", c->resumed);
@@ -344,6 +346,8 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 		log_text(&e, "mailbox", a->mailbox);
 	if (a->instead_of)
 		log_text(&e, "instead_of", a->instead_of);
+	if (a->source)
+		log_text(&e, "source", a->source);
 	tls_fields(&e, &a->tls);
 	log_number(&e, "recipients", a->recipients);
 	recipient_fields(&e, recipients);

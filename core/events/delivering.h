@@ -37,6 +37,7 @@ struct event_tls {
 struct event_connection {
 	struct event_host at;
 	const char *mailbox; /* NULL: nobody signs in */
+	const char *source;  /* the address it comes from; NULL: the system chose */
 	struct event_tls tls;
 	bool resumed;
 	uint64_t messages, octets_in, octets_out, ms;
@@ -111,6 +112,7 @@ struct event_attempt {
 	const char *result;
 	struct event_host at;
 	const char *mailbox; /* NULL: nobody signs in */
+	const char *source;  /* as of a connection */
 	struct event_tls tls;
 	uint64_t recipients, octets, attempt, ms, queued_ms;
 	bool undeclared_8bit;

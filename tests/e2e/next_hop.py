@@ -58,7 +58,7 @@ class NextHop:
         self.arrivals, self.sessions, self.errors = [], [], []
         self.live = self.peak = self.accepted = 0
         self.lock = threading.Lock()
-        self.listener = socket.socket()
+        self.listener = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.address = address
         self.listener.bind((address, port))
@@ -69,7 +69,7 @@ class NextHop:
 
     @property
     def host(self):
-        return '%s:%d' % (self.address, self.port)
+        return ('[%s]:%d' if ':' in self.address else '%s:%d') % (self.address, self.port)
 
     def _accept(self):
         while True:
@@ -125,6 +125,7 @@ class NextHop:
 class NextHopSession:
     def __init__(self, server, connection):
         self.server, self.socket = server, connection
+        self.peer = connection.getpeername()[0]
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.out = bytearray()

@@ -1,18 +1,21 @@
 /*
  * tests/sim/test_relay_hosts.c - hosts with several addresses, several hosts, and greetings that take their time.
  */
+#include "core/base/address_text.h"
 #include "core/deliver/deliverer.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
 
 /* Of the host at RIG_HOP_PORT: nobody, or a server that is slow to greet, is at OTHER. */
-enum { OTHER = 3011, HOSTS_MESSAGES = 30, PROMPT_S = 20 };
+enum { OTHER = 3011, HOSTS_MESSAGES = 30, PROMPT_S = 20, SOURCE_S = 35, QUICK_S = 4 };
 
 enum kind {
 	DEAD_ADDRESS,   /* one of two addresses refuses */
 	LOST_ADDRESS,   /* or answers nothing */
 	DYING_ADDRESS,  /* or closes every session */
 	SILENT_ADDRESS, /* or takes five minutes to greet */
+	LOST_SOURCE,    /* the machine lacks one of its own addresses for a while */
+	NO_SOURCE,      /* or all it has */
 	SILENT_HOST,    /* as the first of two hosts */
 	SILENT_ALONE,   /* the first of two hosts, and one connection is allowed */
 	LATE_GREETING,  /* the only host greets after 40 s */
@@ -26,6 +29,14 @@ static void expect_delivered(struct rig *rig, unsigned seconds)
 	if (!rig_quiet(rig))
 		rig_fail(rig, "%llu recipients are still queued after %u s", (unsigned long long)rig_queued(rig),
 			 seconds);
+}
+
+/* And nobody is blamed for it. */
+static void expect_waiting(struct rig *rig, unsigned seconds)
+{
+	(void)rig_run(rig, rig_quiet, seconds * CLOCK_NS_PER_S);
+	if (rig_queued(rig) == 0)
+		rig_fail(rig, "mail went from an address that this machine does not have");
 }
 
 void scenario_hosts(uint64_t seed)
@@ -42,11 +53,15 @@ void scenario_hosts(uint64_t seed)
 		.hosts = kind == SILENT_HOST || kind == SILENT_ALONE ? "\"127.0.0.1:3011\", \"127.0.0.1:3001\""
 			 : kind <= SILENT_ADDRESS                    ? "\"hop.example:3001\""
 								     : NULL,
+		.signing_in = kind == LOST_SOURCE ? "tls: { mode: none }, source_addresses: [127.0.0.7, 127.0.0.8]"
+			      : kind == NO_SOURCE ? "tls: { mode: none }, source_addresses: [127.0.0.7]"
+						  : NULL,
 		.hop = {.pipelining = true, .chunking = seed % 2},
 	};
 	struct actor_nexthop_config other = options.hop;
 	struct actor_nexthop *silent = NULL;
 	uint64_t connections = 0;
+	struct ring_address own;
 	struct rig rig;
 
 	if (kind == LATE_GREETING)
@@ -64,10 +79,21 @@ void scenario_hosts(uint64_t seed)
 		other.greeting_ns = kind == DYING_ADDRESS ? 0 : 299 * CLOCK_NS_PER_S;
 		silent = actor_nexthop_start(&other);
 	}
+	if (kind == LOST_SOURCE || kind == NO_SOURCE) {
+		(void)address_text_numeric("127.0.0.7", 0, &own);
+		world_lose_source(&own);
+	}
 	rig_begin(&rig, 1);
 	rig_clients(&rig);
+	if (kind == NO_SOURCE)
+		expect_waiting(&rig, 40);
+	world_lose_source(kind == LOST_SOURCE ? &own : NULL);
 	/* One connection alone gives way after 30 s. */
-	expect_delivered(&rig, kind >= SILENT_ALONE ? 45 : PROMPT_S);
+	expect_delivered(&rig, kind >= SILENT_ALONE   ? 45
+			       : kind == NO_SOURCE    ? SOURCE_S
+			       : kind == LOST_ADDRESS ? QUICK_S
+						      : PROMPT_S);
+	world_lose_source(NULL);
 	connections = counter_get(&rig.shards[0].shard->deliverer->counters.connections_out);
 	/* A late greeting is waited for on the connection that is there. */
 	if (kind >= LATE_GREETING && connections > 2 * options.connections)

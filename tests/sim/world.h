@@ -204,6 +204,8 @@ enum world_reach { WORLD_OPEN, WORLD_REFUSE, WORLD_BLACK_HOLE };
 void world_reach(uint16_t port, enum world_reach reach);
 /* While set, nothing arrives in either direction on connections made to that port. */
 void world_partition(uint16_t port, bool on);
+/* The machine does not have this address: nothing can be bound to it. NULL: it has all. */
+void world_lose_source(const struct ring_address *address);
 /* Resets every connection made to that port. */
 void world_reset(uint16_t port);
 struct ring_address world_address(uint16_t port); /* 127.0.0.1 */

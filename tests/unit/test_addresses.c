@@ -7,6 +7,8 @@
 #include "core/base/clock.h"
 #include "tests/unit/check.h"
 
+static const struct addresses_wish any = {.v4 = true, .v6 = true};
+
 static struct ring_address at(const char *host)
 {
 	struct ring_address out;
@@ -29,7 +31,7 @@ static struct addresses with(unsigned count)
 
 static int chosen(struct addresses *a, uint64_t now_ns, uint64_t *next_ns)
 {
-	struct host_address *one = addresses_choose(a, now_ns, next_ns);
+	struct host_address *one = addresses_choose(a, &any, now_ns, next_ns);
 
 	if (!one)
 		return -1;
@@ -132,6 +134,46 @@ static void test_update(void)
 	CHECK_EQ(next, 500);
 }
 
+/* One of a family that does not answer: the other family is next, and not another address of the same. */
+static void test_families(void)
+{
+	struct ring_address found[] = {at("2001:db8::1"), at("2001:db8::2"), at("192.0.2.1"), at("192.0.2.2")};
+	const struct addresses_wish v4_first = {AF_INET, true, true}, v6_only = {AF_UNSPEC, false, true};
+	struct addresses a = {0};
+	uint64_t next = UINT64_MAX;
+
+	addresses_update(&a, found, 4);
+	CHECK(addresses_choose(&a, &any, 1, &next) == &a.list[0]);
+	a.list[0].slow = 1;
+	CHECK(addresses_another(&a, &any, &found[0], 1));
+	CHECK(addresses_choose(&a, &any, 1, &next) == &a.list[2]);
+	a.list[2].slow = 1;
+	CHECK(addresses_choose(&a, &any, 1, &next) == &a.list[1]);
+	CHECK(addresses_choose(&a, &v6_only, 1, &next) == &a.list[1]);
+	a.list[0].slow = a.list[2].slow = 0;
+
+	/* Preferred ones come first although they failed, as soon as they may be tried again. */
+	CHECK(addresses_choose(&a, &v4_first, 1, &next) == &a.list[2]);
+	a.list[2].failures = a.list[3].failures = 3;
+	CHECK(addresses_choose(&a, &v4_first, 1, &next) == &a.list[2]);
+	CHECK(addresses_choose(&a, &any, 1, &next) == &a.list[0]);
+	a.list[2].blocked_until_ns = a.list[3].blocked_until_ns = 9;
+	CHECK(addresses_choose(&a, &v4_first, 1, &next) == &a.list[0]);
+	CHECK(addresses_choose(&a, &v4_first, 9, &next) == &a.list[2]);
+	/* Where one of them is waited for it is the other family's turn. */
+	a.list[2].slow = 1;
+	CHECK(addresses_choose(&a, &v4_first, 9, &next) == &a.list[0]);
+
+	CHECK(addresses_any(&a, &v6_only));
+	CHECK(addresses_another(&a, &v6_only, &found[0], 1));
+	a.list[1].blocked_until_ns = 5;
+	CHECK(!addresses_another(&a, &v6_only, &found[0], 1));
+	CHECK(addresses_another(&a, &v6_only, &found[0], 5));
+	addresses_update(&a, &found[2], 2);
+	CHECK(!addresses_any(&a, &v6_only));
+	CHECK(addresses_choose(&a, &v6_only, 9, &next) == NULL);
+}
+
 static void test_backoff(void)
 {
 	struct random random = {1};
@@ -151,6 +193,7 @@ int main(void)
 	RUN(test_well);
 	RUN(test_all_dead);
 	RUN(test_update);
+	RUN(test_families);
 	RUN(test_backoff);
 	return check_end();
 }
