@@ -13,13 +13,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tell.h"
-#include "core/route/plan.h"
 #include "core/shard/shard.h"
-
-struct hold_destination *hold_destination_of(const struct outbound *o)
-{
-	return &o->shard->deliverer->shared->holds[o->shard->plan->lanes[o->index].destination];
-}
 
 static uint64_t interval_ns(uint32_t refused)
 {
@@ -170,7 +164,7 @@ static void hold_host(struct outbound *o, struct host *host, enum stage stage, b
 static void tell(struct outbound *o, const struct host *host, const struct verdict_fact *fact,
 		 const struct ruling *ruling)
 {
-	_Atomic(uint64_t) *tell_ns = &hold_destination_of(o)->tell_ns[ruling->reason];
+	_Atomic(uint64_t) *tell_ns = &o->holds->tell_ns[ruling->reason];
 	uint64_t due_ns = atomic_load(tell_ns);
 
 	if (o->shard->now_ns < due_ns)
@@ -202,7 +196,7 @@ bool hold_refused(struct outbound *o, struct host *host, const struct delivery *
 
 static void let_go(struct outbound *o, struct host *host, uint64_t since_ns)
 {
-	struct hold_destination *destination = hold_destination_of(o);
+	struct hold_destination *destination = o->holds;
 	bool told = false;
 	unsigned i;
 
@@ -239,8 +233,7 @@ void hold_passed(struct outbound *o, struct host *host, const struct delivery *d
 		host->probing = false;
 		host->held_in_row = 0;
 	} else if (sent && d->holds > 0 &&
-		   o->shard->now_ns >=
-			   atomic_load(&hold_destination_of(o)->released_ns) + HOLD_RELEASE_MS * CLOCK_NS_PER_MS) {
+		   o->shard->now_ns >= atomic_load(&o->holds->released_ns) + HOLD_RELEASE_MS * CLOCK_NS_PER_MS) {
 		let_go(o, host, 0);
 	}
 }
@@ -249,7 +242,7 @@ void hold_passed(struct outbound *o, struct host *host, const struct delivery *d
 
 void hold_released(struct outbound *o)
 {
-	atomic_store(&hold_destination_of(o)->released_ns, o->shard->now_ns);
+	atomic_store(&o->holds->released_ns, o->shard->now_ns);
 }
 
 bool hold_stops(const struct outbound *o)
@@ -271,7 +264,7 @@ bool hold_stops(const struct outbound *o)
 
 uint64_t hold_uptime_ns(const struct outbound *o)
 {
-	uint64_t released_ns = atomic_load(&hold_destination_of(o)->released_ns), now_ns = o->shard->now_ns;
+	uint64_t released_ns = atomic_load(&o->holds->released_ns), now_ns = o->shard->now_ns;
 	uint64_t from_ns = released_ns > o->shard->started_ns ? released_ns : o->shard->started_ns;
 
 	/* Another shard's clock may be a turn ahead. */
@@ -285,7 +278,7 @@ static bool is_held(const struct delivery *d)
 
 void hold_follow(struct outbound *o, uint64_t *next_ns)
 {
-	uint32_t releases = atomic_load_explicit(&hold_destination_of(o)->releases, memory_order_relaxed);
+	uint32_t releases = atomic_load_explicit(&o->holds->releases, memory_order_relaxed);
 	uint64_t poll_ns = o->shard->now_ns + HOLD_POLL_MS * CLOCK_NS_PER_MS;
 
 	if (!o->holds_waiting) {

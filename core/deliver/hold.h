@@ -71,8 +71,6 @@ struct hold_destination {
 	_Atomic(uint32_t) away;     /* lanes whose mail takes the other path (path.h) */
 };
 
-/* That of the lane's destination. */
-struct hold_destination *hold_destination_of(const struct outbound *o);
 /* Places for the hosts of a configuration that is about to come; once for each. What neither it nor a lane has gives
  * its place to others. 0, -ENOMEM, or -EXFULL. */
 int hold_extend(struct hold_destination *destination, const struct config_destination *config);

@@ -39,7 +39,7 @@ static void free_host(struct outbound *o, struct host *host)
 		return;
 	if (host->hold) {
 		account_leave(&host->hold->account, &host->turn);
-		hold_host_give_back(hold_destination_of(o), host->hold);
+		hold_host_give_back(o->holds, host->hold);
 	}
 	if (host->ticket)
 		tls_ticket_free(host->ticket);
@@ -75,7 +75,7 @@ static struct host *new_host(struct outbound *o, const struct config_host *confi
 	}
 	host->config = &host->own;
 	/* Of the configuration's own deliverers_extend() has seen that there is room. */
-	host->hold = hold_host_take(hold_destination_of(o), config->text);
+	host->hold = hold_host_take(o->holds, config->text);
 	if (!host->hold) {
 		free_host(o, host);
 		return NULL;
@@ -200,11 +200,15 @@ static bool on_exchangers(struct outbound *o)
 
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
 {
-	const unsigned d = shard->plan->lanes[index].destination;
+	const struct plan *plan = shard->plan;
+	const unsigned d = plan->lanes[index].destination;
 	struct arrangement a;
 
 	o->shard = shard;
 	o->index = index;
+	o->place = d;
+	o->number = index - plan->destinations[d].first_lane;
+	o->holds = &shard->deliverer->shared->holds[d];
 	o->dns = snapshot->dns;
 	list_init(&o->connections);
 	list_init(&o->usable);
@@ -251,7 +255,7 @@ static bool stays(const struct outbound *o, const struct mailbox *mailbox)
 /* Of another destination, or of the one that it was. */
 static void occupy(struct outbound *o)
 {
-	struct destination_plan *place = &o->shard->plan->destinations[o->shard->plan->lanes[o->index].destination];
+	struct destination_plan *place = &o->shard->plan->destinations[o->place];
 
 	o->vacant = false;
 	atomic_fetch_sub_explicit(&place->vacant, 1, memory_order_relaxed);
@@ -259,7 +263,7 @@ static void occupy(struct outbound *o)
 
 bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 {
-	const unsigned d = o->shard->plan->lanes[o->index].destination;
+	const unsigned d = o->place;
 	const struct config_destination *before = o->destination, *now = &snapshot->config->destinations[d];
 	bool other_policy = !tls_policy_same(before, now);
 	struct list *link, *next;
@@ -318,14 +322,14 @@ bool outbound_unused(const struct outbound *o)
 			return false;
 	}
 	return o->destination->gone && o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
-	       !slots_registered(o->slots, outbound_number(o)) && o->loading == 0 && list_empty(&o->loaded) &&
+	       !slots_registered(o->slots, o->number) && o->loading == 0 && list_empty(&o->loaded) &&
 	       o->matching.waiting == 0 && !o->budget_writing && !o->budget_waits &&
 	       !(o->exchangers && question_out(&o->exchangers->asked.base.question));
 }
 
 void outbound_vacate(struct outbound *o)
 {
-	struct destination_plan *place = &o->shard->plan->destinations[o->shard->plan->lanes[o->index].destination];
+	struct destination_plan *place = &o->shard->plan->destinations[o->place];
 	size_t i;
 
 	for (i = 0; i < o->host_total; i++)
@@ -338,7 +342,7 @@ void outbound_vacate(struct outbound *o)
 	wheel_disarm(&o->shard->wheel, &o->timer);
 	account_leave(o->account, &o->turn);
 	if (o->away)
-		atomic_fetch_sub(&hold_destination_of(o)->away, 1);
+		atomic_fetch_sub(&o->holds->away, 1);
 	o->away = o->lent_to = o->holds_waiting = o->slot_wanted = false;
 	o->failures_seen = o->releases_seen = o->crowd = o->mailbox_turn = 0;
 	o->failure[0] = '\0';

@@ -45,7 +45,7 @@ struct host {
 	struct addresses addresses;
 	struct name name;
 	struct tls_ticket *ticket;
-	struct hold_host *hold;   /* in relay->holds */
+	struct hold_host *hold;   /* in its lane's `holds` */
 	struct account_turn turn; /* where the host is slowed (hold->account) */
 	unsigned held_in_row;     /* different messages refused with HOLD since one was taken */
 	bool probing;             /* this lane's connection is the probe */
@@ -62,7 +62,9 @@ struct host {
 
 struct outbound {
 	struct shard *shard;
-	unsigned index; /* of the lane */
+	unsigned index;  /* of the lane */
+	unsigned place;  /* of its destination, in configuration and plan */
+	unsigned number; /* of this one among the lanes of all shards that share what is limited */
 	const struct config_destination *destination;
 	uint64_t site;           /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
 	unsigned most;           /* connections of all its lanes together */
@@ -73,6 +75,7 @@ struct outbound {
 	struct post knock;       /* by another shard: it is to look */
 	_Atomic(bool) knocked;   /* `knock` is on its way, and not this shard's */
 	struct account *account; /* the destination's, for all shards */
+	struct hold_destination *holds; /* the same */
 	struct account_turn turn;
 	struct budget *budget_writing; /* by this lane; NULL: none */
 	uint64_t budget_retry_ns;      /* it failed, and is not tried before */

@@ -9,14 +9,7 @@
 
 static const struct destination_plan *lanes_of(const struct outbound *o)
 {
-	const struct plan *plan = o->shard->plan;
-
-	return &plan->destinations[plan->lanes[o->index].destination];
-}
-
-unsigned outbound_number(const struct outbound *o)
-{
-	return o->index - lanes_of(o)->first_lane;
+	return &o->shard->plan->destinations[o->place];
 }
 
 void outbound_on_knock(struct shard *shard, struct post *post)

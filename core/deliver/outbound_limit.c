@@ -144,7 +144,7 @@ static bool day_grants(struct outbound *o, struct account *account, struct attem
 		return false;
 	case BUDGET_WAIT:
 		o->budget_waits = true;
-		if (!budget_wait(account->day, outbound_number(o)))
+		if (!budget_wait(account->day, o->number))
 			outbound_wake(o->shard, o->index);
 		return false;
 	case BUDGET_NOTHING:

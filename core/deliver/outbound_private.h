@@ -76,9 +76,7 @@ void outbound_expire_limited(struct outbound *o);
 /* The same for mail whose mailboxes cannot sign in, while nobody has to act on that. */
 void outbound_expire_put_off(struct outbound *o);
 
-/* outbound_knock.c: which of its destination's lanes this is. */
-unsigned outbound_number(const struct outbound *o);
-/* The lane of that number looks at the end of its next turn; SLOTS_NOBODY: none. */
+/* outbound_knock.c: the lane of that number looks at the end of its next turn; SLOTS_NOBODY: none. */
 void outbound_knock(struct outbound *o, int number);
 /* All of these do, a bit for each. */
 void outbound_knock_all(struct outbound *o, uint64_t numbers);

@@ -24,19 +24,19 @@ enum {
 
 static void knock_holders(struct outbound *o)
 {
-	outbound_knock_all(o, atomic_load(&o->slots->holding) & ~(UINT64_C(1) << outbound_number(o)));
+	outbound_knock_all(o, atomic_load(&o->slots->holding) & ~(UINT64_C(1) << o->number));
 }
 
 static bool has_share(const struct outbound *o)
 {
 	bool rotate;
 
-	return o->slots_held > 0 && o->slots_held >= slots_share(o->slots, outbound_number(o), &rotate);
+	return o->slots_held > 0 && o->slots_held >= slots_share(o->slots, o->number, &rotate);
 }
 
 bool outbound_slot_take_spare(struct outbound *o)
 {
-	if (!slots_take_spare(o->slots, outbound_number(o), o->most))
+	if (!slots_take_spare(o->slots, o->number, o->most))
 		return false;
 	o->slots_held++;
 	return true;
@@ -48,10 +48,10 @@ bool outbound_slot_take(struct outbound *o)
 
 	if (outbound_slot_take_spare(o))
 		return true;
-	if (has_share(o) && !slots_registered(o->slots, outbound_number(o)))
+	if (has_share(o) && !slots_registered(o->slots, o->number))
 		return false;
 	o->slot_wanted = true;
-	if (slots_take(o->slots, outbound_number(o), o->most, &first)) {
+	if (slots_take(o->slots, o->number, o->most, &first)) {
 		o->slots_held++;
 		return true;
 	}
@@ -63,22 +63,22 @@ bool outbound_slot_take(struct outbound *o)
 
 bool outbound_slot_called(const struct outbound *o)
 {
-	return atomic_load_explicit(&o->slots->called, memory_order_relaxed) >> outbound_number(o) & 1;
+	return atomic_load_explicit(&o->slots->called, memory_order_relaxed) >> o->number & 1;
 }
 
 void outbound_slot_unused(struct outbound *o)
 {
 	o->slot_wanted = false;
 	o->slots_held--;
-	outbound_knock(o, slots_give_back(o->slots, outbound_number(o), o->most, o->slots_held == 0));
+	outbound_knock(o, slots_give_back(o->slots, o->number, o->most, o->slots_held == 0));
 }
 
 void outbound_slot_without_mailbox(struct outbound *o)
 {
 	o->slots_held--;
-	slots_put_back(o->slots, outbound_number(o), o->slots_held == 0);
+	slots_put_back(o->slots, o->number, o->slots_held == 0);
 	o->slot_wanted = !has_share(o);
-	if (o->slot_wanted && slots_wait(o->slots, outbound_number(o)))
+	if (o->slot_wanted && slots_wait(o->slots, o->number))
 		knock_holders(o);
 }
 
@@ -96,14 +96,14 @@ void outbound_slot_back(struct connection *c)
 	struct outbound *o = c->outbound;
 
 	o->slots_held--;
-	outbound_knock(o, slots_give_back(o->slots, outbound_number(o), o->most, o->slots_held == 0));
+	outbound_knock(o, slots_give_back(o->slots, o->number, o->most, o->slots_held == 0));
 	promise_over(c);
 }
 
 void outbound_slots_leave(struct outbound *o)
 {
-	if (slots_registered(o->slots, outbound_number(o)))
-		outbound_knock(o, slots_leave(o->slots, outbound_number(o), o->most, o->slots_held == 0));
+	if (slots_registered(o->slots, o->number))
+		outbound_knock(o, slots_leave(o->slots, o->number, o->most, o->slots_held == 0));
 }
 
 /* ---- given up ---------------------------------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ static unsigned staying(const struct outbound *o)
 static struct connection *to_give_up(const struct outbound *o, unsigned stay, uint64_t *next_ns)
 {
 	bool rotate, excess = atomic_load_explicit(&o->slots->taken, memory_order_relaxed) > o->most;
-	unsigned share = slots_share(o->slots, outbound_number(o), &rotate);
+	unsigned share = slots_share(o->slots, o->number, &rotate);
 	struct connection *c = stay > 0 ? least_busy(o) : NULL;
 
 	if (!c || excess || stay > share || (!outbound_has_mail(o) && c->attempt_count == 0))
@@ -195,7 +195,7 @@ static void give_up(struct outbound *o, uint64_t *next_ns)
 	unsigned stay = staying(o);
 	struct connection *c;
 
-	while ((c = to_give_up(o, stay, next_ns)) != NULL && slots_promise(o->slots, outbound_number(o), o->most)) {
+	while ((c = to_give_up(o, stay, next_ns)) != NULL && slots_promise(o->slots, o->number, o->most)) {
 		c->promised = true;
 		c->promised_ns = o->shard->now_ns;
 		o->slots_promised++;
@@ -214,6 +214,6 @@ void outbound_slots_follow(struct outbound *o, uint64_t *next_ns)
 		return;
 	if (o->slots_promised > 0)
 		forget_late(o, next_ns);
-	if (slots_pressed(o->slots, outbound_number(o), o->most) > 0)
+	if (slots_pressed(o->slots, o->number, o->most) > 0)
 		give_up(o, next_ns);
 }

@@ -283,11 +283,11 @@ void path_follow(struct outbound *o, uint64_t *next_ns)
 	if (why && !o->away) {
 		o->away = true;
 		o->away_ns = o->shard->now_ns;
-		if (atomic_fetch_add(&hold_destination_of(o)->away, 1) == 0)
+		if (atomic_fetch_add(&o->holds->away, 1) == 0)
 			tell_path_changed(o, why);
 	} else if (!why && o->away) {
 		o->away = false;
-		if (atomic_fetch_sub(&hold_destination_of(o)->away, 1) == 1)
+		if (atomic_fetch_sub(&o->holds->away, 1) == 1)
 			tell_path_restored(o);
 	}
 	if (why)

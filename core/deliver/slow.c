@@ -16,10 +16,9 @@ static const struct config_limits none = {.pacing = CONFIG_PACING_EVEN};
 /* Between two messages of all lanes lately, as far as this one can tell; 0: nothing was sent. */
 static uint64_t lately_ns(const struct outbound *o)
 {
-	const struct plan *plan = o->shard->plan;
 	uint64_t rate = o->rate > o->rate_count ? o->rate : o->rate_count;
 
-	return rate ? CLOCK_NS_PER_S / (rate * plan->destinations[plan->lanes[o->index].destination].lanes) : 0;
+	return rate ? CLOCK_NS_PER_S / (rate * o->shard->plan->destinations[o->place].lanes) : 0;
 }
 
 void slow_down(struct outbound *o, struct host *host, struct mailbox *mailbox, const struct verdict_fact *fact,
