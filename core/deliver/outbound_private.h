@@ -1,7 +1,8 @@
 /*
- * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_match.c (which mailbox for which
- * message), outbound_grow.c (connections), outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it
- * is), outbound_load.c (attempts) and outbound_knock.c (lanes of other shards). Each calls those behind it only.
+ * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_form.c (a lane as configured),
+ * outbound_match.c (which mailbox for which message), outbound_grow.c (connections), outbound_slots.c (whether there
+ * may be one), outbound_limit.c (whose turn it is), outbound_load.c (attempts) and outbound_knock.c (lanes of other
+ * shards). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H

@@ -1,0 +1,354 @@
+/*
+ * core/deliver/outbound_form.c - a lane as the configuration says: its hosts, limits and connections, at the start and
+ * with each snapshot, until nothing refers to it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/config.h"
+#include "core/deliver/connection.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/outbound_private.h"
+#include "core/deliver/path.h"
+#include "core/deliver/slots.h"
+#include "core/deliver/sources.h"
+#include "core/deliver/tls_policy.h"
+#include "core/route/place.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+#include "queue/hash.h"
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct outbound *o = container_of(timer, struct outbound, timer);
+
+	outbound_wake(o->shard, o->index);
+}
+
+/* ---- hosts ------------------------------------------------------------------------------------------------------ */
+
+static void free_host(struct outbound *o, struct host *host)
+{
+	if (!host)
+		return;
+	if (host->hold) {
+		account_leave(&host->hold->account, &host->turn);
+		hold_host_give_back(o->holds, host->hold);
+	}
+	if (host->ticket)
+		tls_ticket_free(host->ticket);
+	free(host->own.text);
+	free(host->own.name);
+	free(host);
+}
+
+static struct host *find_host(struct host **hosts, size_t count, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(hosts[i]->config->text, text) == 0)
+			return hosts[i];
+	}
+	return NULL;
+}
+
+/* What it is called and where it is belongs to it: configurations go, and a question for its name may be under way. */
+static struct host *new_host(struct outbound *o, const struct config_host *config)
+{
+	struct host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return NULL;
+	host->own = *config;
+	host->own.text = strdup(config->text);
+	host->own.name = strdup(config->name);
+	if (!host->own.text || !host->own.name) {
+		free_host(o, host);
+		return NULL;
+	}
+	host->config = &host->own;
+	/* Of the configuration's own deliverers_extend() has seen that there is room. */
+	host->hold = hold_host_take(o->holds, config->text);
+	if (!host->hold) {
+		free_host(o, host);
+		return NULL;
+	}
+	names_init(o, host);
+	return host;
+}
+
+/* What arrange() has made of a destination's hosts. */
+struct arrangement {
+	struct host **hosts;
+	size_t count, total;
+};
+
+static void undo(struct arrangement *a, struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; i < a->count; i++) {
+		if (!find_host(o->hosts, o->host_total, a->hosts[i]->config->text))
+			free_host(o, a->hosts[i]);
+	}
+	free(a->hosts);
+}
+
+/* A connection is there, or a question for its name is out. */
+static bool in_use(const struct outbound *o, const struct host *host)
+{
+	const struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		if (container_of(link, struct connection, link)->host == host)
+			return true;
+	}
+	return question_out(&host->name.asked.question);
+}
+
+/* Those the destination has, in its order, then those it had that are still in use. False: no memory. One written twice
+ * is one. */
+static bool arrange(struct arrangement *a, struct outbound *o, const struct config_host *hosts, size_t count)
+{
+	size_t i;
+
+	*a = (struct arrangement){.hosts = calloc(count + o->host_total + 1, sizeof(*a->hosts))};
+	if (!a->hosts)
+		return false;
+	for (i = 0; i < count; i++) {
+		const char *text = hosts[i].text;
+		struct host *host = find_host(o->hosts, o->host_total, text);
+		if (find_host(a->hosts, a->count, text))
+			continue;
+		if (!host)
+			host = new_host(o, &hosts[i]);
+		if (!host) {
+			undo(a, o);
+			return false;
+		}
+		a->hosts[a->count++] = host;
+	}
+	a->total = a->count;
+	for (i = 0; i < o->host_total; i++) {
+		if (find_host(a->hosts, a->count, o->hosts[i]->config->text) || !in_use(o, o->hosts[i]))
+			continue;
+		a->hosts[a->total++] = o->hosts[i];
+	}
+	return true;
+}
+
+static void ask_others(struct outbound *o, struct dns *dns)
+{
+	size_t i;
+
+	if (o->dns == dns)
+		return;
+	o->dns = dns;
+	if (o->exchangers)
+		exchangers_follow(o->exchangers);
+	for (i = 0; i < o->host_total; i++)
+		names_follow(o->hosts[i]);
+}
+
+static void put(struct outbound *o, const struct arrangement *a)
+{
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++) {
+		if (!find_host(a->hosts, a->total, o->hosts[i]->config->text))
+			free_host(o, o->hosts[i]);
+	}
+	free(o->hosts);
+	o->hosts = a->hosts;
+	o->host_count = a->count;
+	o->host_total = a->total;
+	for (i = 0; i < o->host_total; i++)
+		o->hosts[i]->gone = i >= o->host_count;
+}
+
+/* What the destination names itself, or what is known of the exchangers it means. */
+static bool arrange_all(struct arrangement *a, struct outbound *o, const struct config_destination *destination)
+{
+	if (destination->mx_of && o->exchangers)
+		return arrange(a, o, o->exchangers->hosts, o->exchangers->count);
+	return arrange(a, o, destination->hosts, destination->host_count);
+}
+
+static bool on_exchangers(struct outbound *o)
+{
+	struct list *link, *next;
+	struct arrangement a;
+
+	if (!arrange_all(&a, o, o->destination))
+		return false;
+	put(o, &a);
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host->gone)
+			connection_retire(c);
+	}
+	return true;
+}
+
+/* ---- the lane --------------------------------------------------------------------------------------------------- */
+
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
+{
+	const struct plan *plan = shard->plan;
+	const unsigned d = plan->lanes[index].destination;
+	struct arrangement a;
+
+	o->shard = shard;
+	o->index = index;
+	o->place = d;
+	o->number = index - plan->destinations[d].first_lane;
+	o->holds = &shard->deliverer->shared->holds[d];
+	o->dns = snapshot->dns;
+	list_init(&o->connections);
+	list_init(&o->usable);
+	list_init(&o->loaded);
+	list_init(&o->wake);
+	wheel_timer_init(&o->timer, on_timer);
+	o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
+	o->destination = &snapshot->config->destinations[d];
+	if (!exchangers_take(&o->exchangers, o, o->destination, on_exchangers) || !arrange_all(&a, o, o->destination))
+		return -ENOMEM;
+	put(o, &a);
+	o->site = queue_hash(o->destination->name, strlen(o->destination->name));
+	o->most = config_connections(o->destination);
+	o->slots = &shard->deliverer->shared->slots[d];
+	o->account = &shard->deliverer->shared->accounts[d];
+	o->tls = snapshot->tls[d];
+	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
+	o->mailboxes = snapshot->mailboxes[d];
+	path_find(o, snapshot);
+	return outbound_match_begin(o) ? 0 : -ENOMEM;
+}
+
+/* What it still has to say comes from this configuration: the one before may be freed. False: this one does not have
+ * the address that it comes from, or has addresses, and it comes from none. */
+static bool follow_source(const struct outbound *o, struct connection *c, const struct config *config)
+{
+	const struct config_sources *sources = &o->destination->sources;
+	bool stays = c->source || sources->count == 0;
+
+	if (c->source) {
+		c->source = sources_find(sources, &c->source->address);
+		stays = c->source;
+	}
+	c->setup.terms.hostname = c->source && c->source->hostname ? c->source->hostname : config->hostname;
+	return stays;
+}
+
+/* Who a connection is signed in as may go on there. */
+static bool stays(const struct outbound *o, const struct mailbox *mailbox)
+{
+	return mailbox ? mailbox_find(o->mailboxes, mailbox) != NULL : o->mailboxes == NULL;
+}
+
+/* Of another destination, or of the one that it was. */
+static void occupy(struct outbound *o)
+{
+	struct destination_plan *place = &o->shard->plan->destinations[o->place];
+
+	o->vacant = false;
+	atomic_fetch_sub_explicit(&place->vacant, 1, memory_order_relaxed);
+}
+
+bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
+{
+	const unsigned d = o->place;
+	const struct config_destination *before = o->destination, *now = &snapshot->config->destinations[d];
+	bool other_policy = !tls_policy_same(before, now);
+	struct list *link, *next;
+	struct arrangement a;
+
+	if (now == before)
+		return true; /* done already, and another lane was short of memory */
+	if (o->vacant && !now->gone)
+		occupy(o);
+	if (!exchangers_take(&o->exchangers, o, now, on_exchangers) || !arrange_all(&a, o, now))
+		return false;
+	put(o, &a);
+	ask_others(o, snapshot->dns);
+	outbound_match_end(o);
+	o->destination = now;
+	o->site = queue_hash(now->name, strlen(now->name));
+	o->most = config_connections(now);
+	o->tls = snapshot->tls[d];
+	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
+	o->mailboxes = snapshot->mailboxes[d];
+	path_find(o, snapshot);
+	/* Without memory its mail waits, and it is tried again. */
+	(void)outbound_match_begin(o);
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		connection_unpark(c);
+		c->seat = mailbox_seat(o->mailboxes, c->mailbox);
+		if (!follow_source(o, c, snapshot->config) || other_policy || c->host->gone || !stays(o, c->mailbox))
+			connection_retire(c);
+	}
+	if (o->mailboxes)
+		mailbox_set_retry(o->mailboxes, o->shard->now_ns);
+	outbound_wake(o->shard, o->index);
+	return true;
+}
+
+void outbound_deinit(struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++)
+		free_host(o, o->hosts[i]);
+	free(o->hosts);
+	exchangers_free(o->exchangers);
+	match_end(&o->matching, NULL);
+	lane_deinit(&o->lane);
+}
+
+bool outbound_unused(const struct outbound *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++) {
+		if (in_use(o, o->hosts[i]))
+			return false;
+	}
+	return o->destination->gone && o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
+	       !slots_registered(o->slots, o->number) && o->loading == 0 && list_empty(&o->loaded) &&
+	       o->matching.waiting == 0 && !o->budget_writing && !o->budget_waits &&
+	       !(o->exchangers && question_out(&o->exchangers->asked.base.question));
+}
+
+void outbound_vacate(struct outbound *o)
+{
+	struct destination_plan *place = &o->shard->plan->destinations[o->place];
+	size_t i;
+
+	for (i = 0; i < o->host_total; i++)
+		free_host(o, o->hosts[i]);
+	free(o->hosts);
+	o->hosts = NULL;
+	o->host_count = o->host_total = 0;
+	exchangers_free(o->exchangers);
+	o->exchangers = NULL;
+	wheel_disarm(&o->shard->wheel, &o->timer);
+	account_leave(o->account, &o->turn);
+	if (o->away)
+		atomic_fetch_sub(&o->holds->away, 1);
+	o->away = o->lent_to = o->holds_waiting = o->slot_wanted = false;
+	o->failures_seen = o->releases_seen = o->crowd = o->mailbox_turn = 0;
+	o->failure[0] = '\0';
+	o->limited_until_ns = o->crowd_until_ns = o->budget_retry_ns = o->overdue_ns = 0;
+	o->grown_ns = o->look_ns = o->rate_since_ns = o->rate_count = o->rate = 0;
+	place_lane_ready(o->shard, o->index, 0);
+	o->vacant = true;
+	/* All that was done here is done before somebody else has the place. */
+	atomic_fetch_add_explicit(&place->vacant, 1, memory_order_release);
+}
