@@ -338,6 +338,89 @@ static bool step_exchangers(struct dns *dns, struct dns_job *job)
 	return false;
 }
 
+/* ---- records ---- */
+
+static struct dns_records_question *records_of(struct dns_job *job)
+{
+	return container_of(job->question, struct dns_records_question, base);
+}
+
+static void ask_records(struct dns *dns, struct dns_job *job)
+{
+	bool tlsa = records_of(job)->kind == DNS_RECORDS_TLSA;
+	const char *name = job->search.name;
+
+	cancel(dns, job);
+	switch (job->search.ask) {
+	case DNS_RECORDS_ASK_ADDRESSES:
+		dns_library_ask(dns->library, &job->queries[0], name, DNS_A);
+		dns_library_ask(dns->library, &job->queries[1], name, DNS_AAAA);
+		return;
+	case DNS_RECORDS_ASK_ALIAS:
+		dns_library_ask(dns->library, &job->queries[0], name, DNS_CNAME);
+		return;
+	case DNS_RECORDS_ASK_DATA:
+		dns_library_ask(dns->library, &job->queries[0], name, tlsa ? DNS_TLSA : DNS_TXT);
+		return;
+	}
+}
+
+/* Does what comes next; false: it is over. */
+static bool follow_records(struct dns *dns, struct dns_job *job, enum dns_records_go go)
+{
+	struct dns_question *q = job->question;
+
+	q->problem[0] = '\0';
+	switch (go) {
+	case DNS_RECORDS_WAIT:
+		return true;
+	case DNS_RECORDS_ASK:
+		ask_records(dns, job);
+		return true;
+	case DNS_RECORDS_FOUND:
+		valid(q, job->ttl_s, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
+		answer(dns, job, 0);
+		return false;
+	case DNS_RECORDS_NOTHING:
+		valid(q, job->ttl_s, DNS_VALID_MIN_S, DNS_NEGATIVE_MAX_S);
+		answer(dns, job, -ENOENT);
+		return false;
+	case DNS_RECORDS_FAILED:
+		if (records_of(job)->too_many)
+			answer_failed(dns, job, "there are more of them than can be used", -EMSGSIZE);
+		else
+			answer_rcode(dns, job, job->bogus, job->rcode);
+		return false;
+	}
+	return false;
+}
+
+/* False: it is over. */
+static bool step_records(struct dns *dns, struct dns_job *job)
+{
+	struct dns_records_fact facts[DNS_KINDS];
+
+	for (unsigned k = 0; k < DNS_KINDS; k++) {
+		const struct dns_query *query = &job->queries[k];
+		bool answered = !query->out && query->answer != DNS_ANSWER_NONE;
+		facts[k] = (struct dns_records_fact){
+			.answered = answered,
+			.failed = answered && query->answer == DNS_ANSWER_FAILED,
+			.data = answered && query->answer == DNS_ANSWER_DATA,
+			.secure = query->secure,
+			.canonical = query->canonical,
+		};
+		if (facts[k].failed) {
+			job->rcode = query->rcode;
+			job->bogus = query->bogus;
+		} else if (answered && query->ttl_s < job->ttl_s) {
+			job->ttl_s = query->ttl_s;
+		}
+	}
+	job->question->secure = facts[0].secure;
+	return follow_records(dns, job, dns_records_go_on(&job->search, records_of(job), facts));
+}
+
 /* Asks for the next candidate; false: there was none, and the question is answered. */
 static bool ask_next(struct dns *dns, struct dns_job *job)
 {
@@ -346,6 +429,10 @@ static bool ask_next(struct dns *dns, struct dns_job *job)
 	if (job->question->exchangers) {
 		ask_exchangers(dns, job);
 		return true;
+	}
+	if (job->question->records) {
+		job->ttl_s = DNS_VALID_MAX_S;
+		return follow_records(dns, job, dns_records_begin(&job->search, records_of(job)));
 	}
 	while (resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
 		bool out = false;
@@ -370,6 +457,8 @@ static bool step(struct dns *dns, struct dns_job *job, uint64_t now_ns)
 
 	if (job->question->exchangers)
 		return step_exchangers(dns, job);
+	if (job->question->records)
+		return step_records(dns, job);
 	for (unsigned k = 0; k < DNS_KINDS; k++) {
 		out += job->queries[k].out;
 		data |= job->queries[k].answer == DNS_ANSWER_DATA;
@@ -390,7 +479,7 @@ static void expired(struct dns *dns, struct dns_job *job)
 {
 	char what[80];
 
-	if (!job->question->exchangers && take_data(dns, job))
+	if (!job->question->exchangers && !job->question->records && take_data(dns, job))
 		return;
 	snprintf(what, sizeof(what), "no name server has answered");
 	answer_failed(dns, job, what, -ETIMEDOUT);
@@ -416,6 +505,22 @@ static bool answer_locally(struct dns *dns, struct dns_question *q)
 	return true;
 }
 
+/* What is in a file is not in the DNS, and nothing is proven of it; nor is anything where nobody looks. */
+static bool answer_unproven(struct dns *dns, struct dns_question *q)
+{
+	struct ring_address one;
+
+	if (container_of(q, struct dns_records_question, base)->kind != DNS_RECORDS_TLSA)
+		return false;
+	if (dns->validate && (!dns->hosts || hosts_find(dns->hosts, dns->hosts_length, q->name, &one, 1) == 0) &&
+	    hosts_loopback(q->name, &one, 1) == 0)
+		return false;
+	q->problem[0] = '\0';
+	valid(q, DNS_VALID_MIN_S, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
+	answer_at_once(dns, q, -ENOENT);
+	return true;
+}
+
 static void begin(struct dns *dns, struct dns_question *q)
 {
 	struct dns_job *job;
@@ -425,7 +530,7 @@ static void begin(struct dns *dns, struct dns_question *q)
 		answer_at_once(dns, q, -ECANCELED);
 		return;
 	}
-	if (!q->exchangers && answer_locally(dns, q))
+	if (q->records ? answer_unproven(dns, q) : !q->exchangers && answer_locally(dns, q))
 		return;
 	job = calloc(1, sizeof(*job));
 	if (!job) {
@@ -584,5 +689,11 @@ void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question
 void dns_ask_exchangers(struct dns *dns, struct asker *asker, struct dns_exchangers_question *question)
 {
 	question->base.exchangers = true;
+	dns_ask(dns, asker, &question->base);
+}
+
+void dns_ask_records(struct dns *dns, struct asker *asker, struct dns_records_question *question)
+{
+	question->base.records = true;
 	dns_ask(dns, asker, &question->base);
 }

@@ -40,6 +40,7 @@ struct dns_question {
 	uint16_t port;            /* in the addresses */
 	bool lenient;    /* what is bogus is taken as if it was not signed: something else proves who answers */
 	bool exchangers; /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
+	bool records;    /* part of a struct dns_records_question: TLSA or TXT (dns_records.h) */
 
 	/* The answer. */
 	struct ring_address addresses[DNS_ADDRESSES_MAX];

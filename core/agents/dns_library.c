@@ -17,7 +17,8 @@
 
 #include "core/agents/dns_private.h"
 
-enum { TYPE_A = 1, TYPE_MX = 15, TYPE_AAAA = 28, CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
+enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_TLSA = 52 };
+enum { CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
 
 static bool set_up(struct ub_ctx *library, bool validate)
 {
@@ -218,6 +219,41 @@ static void take_exchangers(struct dns_query *query, const struct ub_result *res
 	}
 }
 
+static void take_records(struct dns_query *query, const struct ub_result *result)
+{
+	struct dns_question *q = query->job->question;
+	struct dns_records_question *records = q->records ? container_of(q, struct dns_records_question, base) : NULL;
+
+	for (int i = 0; records && result->data[i]; i++) {
+		size_t length = result->len[i] > 0 ? (size_t)result->len[i] : 0;
+		if (result->qtype == TYPE_TXT ? dns_records_add_text(records, result->data[i], length)
+					      : dns_records_add(records, result->data[i], length))
+			query->count++;
+	}
+	/* What is too much is an answer, of which nothing can be used. */
+	if (records && records->too_many)
+		query->count++;
+}
+
+static void take(struct dns_query *query, const struct ub_result *result)
+{
+	switch (result->qtype) {
+	case TYPE_MX:
+		take_exchangers(query, result);
+		return;
+	case TYPE_TXT:
+	case TYPE_TLSA:
+		take_records(query, result);
+		return;
+	case TYPE_CNAME:
+		query->count = 1;
+		return;
+	default:
+		take_data(query, result);
+		return;
+	}
+}
+
 static void on_result(void *context, int error, struct ub_result *result)
 {
 	struct dns_query *query = context;
@@ -240,10 +276,9 @@ static void on_result(void *context, int error, struct ub_result *result)
 		return;
 	}
 	query->ttl_s = result->ttl > 0 ? (unsigned)result->ttl : 0;
-	if (result->havedata && result->qtype == TYPE_MX)
-		take_exchangers(query, result);
-	else if (result->havedata)
-		take_data(query, result);
+	snprintf(query->canonical, sizeof(query->canonical), "%s", result->canonname ? result->canonname : "");
+	if (result->havedata)
+		take(query, result);
 	if (query->count > 0)
 		query->answer = DNS_ANSWER_DATA;
 	else if (result->rcode == RCODE_NXDOMAIN)
@@ -255,10 +290,12 @@ static void on_result(void *context, int error, struct ub_result *result)
 
 void dns_library_ask(struct ub_ctx *library, struct dns_query *query, const char *name, enum dns_kind kind)
 {
-	static const int types[] = {[DNS_A] = TYPE_A, [DNS_AAAA] = TYPE_AAAA, [DNS_MX] = TYPE_MX};
+	static const int types[] = {[DNS_A] = TYPE_A,         [DNS_AAAA] = TYPE_AAAA, [DNS_MX] = TYPE_MX,
+				    [DNS_CNAME] = TYPE_CNAME, [DNS_TXT] = TYPE_TXT,   [DNS_TLSA] = TYPE_TLSA};
 
 	query->answer = DNS_ANSWER_NONE;
 	query->count = 0;
+	query->canonical[0] = '\0';
 	query->secure = query->bogus = false;
 	query->out =
 		library && ub_resolve_async(library, name, types[kind], CLASS_IN, query, on_result, &query->id) == 0;

@@ -8,13 +8,14 @@
 #include "core/agents/dns.h"
 #include "core/agents/dns_exchangers.h"
 #include "core/agents/dns_files.h"
+#include "core/agents/dns_records.h"
 #include "core/base/list.h"
 
 struct ub_ctx;
 struct ub_result;
 struct dns_job;
 
-enum dns_kind { DNS_A, DNS_AAAA, DNS_KINDS, DNS_MX /* instead of the first, where exchangers are asked for */ };
+enum dns_kind { DNS_A, DNS_AAAA, DNS_KINDS, /* instead of the first: */ DNS_MX, DNS_CNAME, DNS_TXT, DNS_TLSA };
 
 /* What one query of the library's came to. */
 enum dns_answer {
@@ -34,6 +35,7 @@ struct dns_query {
 	bool secure, bogus;
 	unsigned ttl_s;
 	unsigned count;
+	char canonical[DNS_NAME_SIZE]; /* where an alias has led; "": it was none */
 	struct ring_address addresses[DNS_ADDRESSES_MAX];
 };
 
@@ -42,13 +44,14 @@ struct dns_job {
 	struct list link; /* waiting or running */
 	struct dns_question *question;
 	struct dns_query queries[DNS_KINDS];
-	unsigned candidate;   /* of the search list */
-	uint64_t deadline_ns; /* sooner than the question's once there is something to answer */
-	bool empty, failed;   /* what earlier candidates came to */
-	bool unproven, bogus; /* of these: one was not proven; one was bogus */
-	int rcode;            /* of the failure */
-	char why[100];        /* what was bogus */
-	unsigned ttl_s;       /* the least, of what earlier candidates came to */
+	unsigned candidate;               /* of the search list */
+	struct dns_records_search search; /* for records */
+	uint64_t deadline_ns;             /* sooner than the question's once there is something to answer */
+	bool empty, failed;               /* what earlier candidates came to */
+	bool unproven, bogus;             /* of these: one was not proven; one was bogus */
+	int rcode;                        /* of the failure */
+	char why[100];                    /* what was bogus */
+	unsigned ttl_s;                   /* the least, of what earlier candidates came to */
 };
 
 struct dns {

@@ -11,6 +11,7 @@
 
 #include "core/agents/dns.h"
 #include "core/agents/dns_exchangers.h"
+#include "core/agents/dns_records.h"
 #include "core/base/clock.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_agent.h"
@@ -141,7 +142,7 @@ static void answer_later(struct dns_question *q)
 		delay_ns = left_ns;
 	} else if (world_chance(manner.failed)) {
 		errand->result = -EREMOTEIO;
-	} else if (world_chance(manner.missing)) {
+	} else if (world_chance(manner.missing) || q->records) {
 		errand->result = -ENOENT;
 	}
 	asked++;
@@ -168,6 +169,12 @@ struct dns *sim_dns_open(void)
 void dns_ask(struct dns *where, struct asker *asker, struct dns_question *question)
 {
 	agent_ask(&where->agent.agent, asker, &question->question);
+}
+
+void dns_ask_records(struct dns *where, struct asker *asker, struct dns_records_question *question)
+{
+	question->base.records = true;
+	dns_ask(where, asker, &question->base);
 }
 
 void dns_ask_exchangers(struct dns *where, struct asker *asker, struct dns_exchangers_question *question)
