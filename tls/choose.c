@@ -63,7 +63,7 @@ void tls_own_compare(struct own_certificate *own, const struct own_certificate *
 			continue;
 		memcpy(name, entry->name, (size_t)entry->len);
 		name[entry->len] = '\0';
-		own->like_first = tls_decoded_has_name(&own->decoded, name);
+		own->like_first = tls_decoded_named(&own->decoded, name) != TLS_NAMED_NOT;
 	}
 }
 
@@ -93,11 +93,12 @@ struct tls_context *tls_choose(struct tls_context *context, const struct tls_hel
 
 	for (size_t i = 0; i <= context->other_count && hello->name[0] != '\0'; i++) {
 		const struct tls_context *one = i == 0 ? context : context->others[i - 1];
-		any |= tls_decoded_has_name(&one->own->decoded, hello->name);
+		any |= tls_decoded_named(&one->own->decoded, hello->name) != TLS_NAMED_NOT;
 	}
 	for (size_t i = 0; i <= context->other_count; i++) {
 		struct tls_context *one = i == 0 ? context : context->others[i - 1];
-		bool asked_for = any ? tls_decoded_has_name(&one->own->decoded, hello->name) : one->own->like_first;
+		bool asked_for = any ? tls_decoded_named(&one->own->decoded, hello->name) != TLS_NAMED_NOT
+				     : one->own->like_first;
 		/* Without a signature that the client knows there is no session at all. RSA signs ten times as long;
 		 * but what has no signature_algorithms is old, and knows RSA best. */
 		int worth = 4 * verifiable(one->own, hello) + 2 * asked_for +

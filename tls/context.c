@@ -292,6 +292,13 @@ static bool load_trust(struct tls_context *context, const struct tls_context_con
 		if (context->server)
 			wolfSSL_CTX_mutual_auth(context->wolf, 1);
 	}
+	if (config->observe_peer) {
+		/* What the operator names must be there; the system's may be missing. */
+		if (!load_anchors(context, config, problem) && config->ca_file != NULL)
+			return false;
+		problem->text[0] = '\0';
+		mode = WOLFSSL_VERIFY_PEER;
+	}
 	if (config->ask_peer) {
 		/* Without authorities a client is known by its fingerprint alone. */
 		if (config->ca_file != NULL && !load_anchors(context, config, problem))
@@ -378,6 +385,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 {
 	assert(!(config->tls12_only && config->tls13_only));
 	assert(!config->ask_peer || (config->server && !config->verify_peer));
+	assert(!config->observe_peer || (!config->server && !config->verify_peer));
 	assert(!config->tls11 || (config->server && !config->tls12_only && !config->tls13_only));
 	problem->text[0] = '\0';
 	struct tls_context *context = calloc(1, sizeof(*context));
@@ -390,6 +398,7 @@ struct tls_context *tls_context_new(const struct tls_context_config *config, str
 	context->server = config->server;
 	context->verify_peer = config->verify_peer;
 	context->ask_peer = config->ask_peer;
+	context->observe_peer = config->observe_peer;
 	context->accelerated = acceleration_wanted && accel_available();
 	context->wolf = wolfSSL_CTX_new(method(config));
 	if (context->wolf == NULL) {

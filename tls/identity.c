@@ -70,14 +70,18 @@ void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char 
 		snprintf(text + at, TLS_FINGERPRINT_TEXT - at, "%02x", fingerprint[i]);
 }
 
-/* "sha256:" and 64 digits, in either case, with colons between octets or without. */
-static bool fingerprint_matches(const struct tls_identity *identity, const char *digits)
+bool tls_fingerprint_is(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], const char *wanted)
 {
+	static const char prefix[] = "sha256:";
+	const char *digits = wanted + strlen(prefix);
+
+	if (strncasecmp(wanted, prefix, strlen(prefix)) != 0)
+		return false;
 	for (size_t i = 0; i < TLS_FINGERPRINT_SIZE; i++) {
 		char octet[3];
 		if (*digits == ':' && i > 0)
 			digits++;
-		snprintf(octet, sizeof(octet), "%02x", identity->fingerprint[i]);
+		snprintf(octet, sizeof(octet), "%02x", fingerprint[i]);
 		if (strncasecmp(digits, octet, 2) != 0)
 			return false;
 		digits += 2;
@@ -92,7 +96,7 @@ bool tls_identity_is(const struct tls_identity *identity, const char *wanted)
 	if (identity == NULL)
 		return false;
 	if (strncasecmp(wanted, prefix, strlen(prefix)) == 0)
-		return fingerprint_matches(identity, wanted + strlen(prefix));
+		return tls_fingerprint_is(identity->fingerprint, wanted);
 	for (const char *name = identity->names; *name != '\0'; name += strlen(name) + 1) {
 		if (strcasecmp(name, wanted) == 0)
 			return true;

@@ -1,13 +1,13 @@
 /*
  * tls/internal.h - what the files of tls/ share and nobody else sees.
  *
- * Files: context.c (process and contexts), suites.c (what is offered), hello.c and choose.c (what a client
- * offers, and which certificate it is shown), session.c (the engine), guard.c (what is checked
- * beyond wolfSSL), resume.c (tickets of both sides), verify.c (the verdict on the peer's certificate), path.c,
- * certificate.c, constraints.c and anchors.c (paths to an anchor: certificate.h), peer_name.c (which names a
- * certificate stands for), dane.c (dane.h: what the DNS says of it), describe.c (what it says, for people), error.c
- * (texts), trim.c (what an established session gives up), device.c (wolfSSL's crypto device), rsa.c (rsa.h: signing),
- * accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
+ * Files: context.c (process and contexts), suites.c (what is offered), hello.c and choose.c (what a client offers, and
+ * which certificate it is shown), session.c (the engine), guard.c (what is checked beyond wolfSSL), resume.c (tickets
+ * of both sides), verify.c (the verdict on the peer's certificate), path.c, certificate.c, constraints.c and anchors.c
+ * (paths to an anchor: certificate.h), evidence.c (what a server's certificate was found to be worth), peer_name.c
+ * (which names a certificate stands for), dane.c (dane.h: what the DNS says of it), describe.c (what it says, for
+ * people), error.c (texts), trim.c (what an established session gives up), device.c (wolfSSL's crypto device), rsa.c
+ * (rsa.h: signing), accel_ipsec_mb.c or accel_none.c (the fast AES-GCM, chosen by the build).
  */
 #ifndef POSTRIDER_TLS_INTERNAL_H
 #define POSTRIDER_TLS_INTERNAL_H
@@ -44,7 +44,7 @@ struct tls_context {
 	WOLFSSL_CTX *wolf;
 	struct anchors *anchors;   /* owned; NULL if peers are not verified */
 	WOLFSSL_X509_STORE *store; /* wolf's, and always empty (verify.c) */
-	bool server, verify_peer, ask_peer, accelerated;
+	bool server, verify_peer, ask_peer, observe_peer, accelerated;
 	struct rsa_key *rsa;         /* owned: the certificate's, where it is one and libcrypto signs with it */
 	struct own_certificate *own; /* owned; servers */
 	struct tls_context **others; /* owned: the same with other certificates (choose.c) */
@@ -76,9 +76,11 @@ struct tls_session {
 	bool holding;
 	struct tls_hello *hello; /* owned: what the client offers, until the handshake is complete; NULL on clients */
 	struct tls_identity *identity; /* owned: of a client that showed a certificate */
-	WOLFSSL_EVP_PKEY *peer_key;    /* a reference, during the handshake only (trim.c); NULL: none */
-	char *server_name;             /* owned; NULL if none */
-	char *error;                   /* owned; NULL while nothing failed or without memory */
+	struct tls_evidence evidence;  /* of a server; `resumed`: that of the ticket that is offered */
+	struct tls_evidence resumed;
+	WOLFSSL_EVP_PKEY *peer_key; /* a reference, during the handshake only (trim.c); NULL: none */
+	char *server_name;          /* owned; NULL if none */
+	char *error;                /* owned; NULL while nothing failed or without memory */
 	struct tls_guard guard;
 	const char *refusal; /* static: why we end the session although wolfSSL would go on; NULL: we do not */
 	uint8_t first_octet;
@@ -92,7 +94,8 @@ struct tls_session {
 struct tls_ticket {
 	uint64_t context_serial;
 	char *server_name; /* owned; NULL if none was asked for */
-	uint8_t *data;     /* owned: wolfSSL's own serialisation, a tenth of its session object */
+	struct tls_evidence evidence;
+	uint8_t *data; /* owned: wolfSSL's own serialisation, a tenth of its session object */
 	size_t length;
 };
 
@@ -129,6 +132,13 @@ const char *tls_guard_handshake(const struct tls_session *session);
 
 /* identity.c: NULL without memory */
 struct tls_identity *tls_identity_new(const uint8_t *der, size_t length, bool verified);
+/* "sha256:" and 64 digits, in either case, with colons between octets or without, are those of `fingerprint`. */
+bool tls_fingerprint_is(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], const char *wanted);
+
+/* evidence.c: what a server's certificate is, but for its verdict. */
+void tls_evidence_take(struct tls_evidence *evidence, const uint8_t *der, size_t length);
+/* After a handshake: who resumed has shown nothing, and is who it was. */
+void tls_evidence_settle(struct tls_session *session);
 
 /* verify.c */
 bool tls_verify_setup(struct tls_context *context); /* false without memory, as the next */
@@ -148,7 +158,13 @@ size_t tls_trim_zero_pages(char *block, size_t length);
 bool tls_name_is_address(const char *name);
 /* RFC 6125: one wildcard, alone in the leftmost label, and at least two labels after it. */
 bool tls_name_matches(const char *pattern, size_t pattern_length, const char *name);
-bool tls_decoded_has_name(const struct DecodedCert *certificate, const char *name);
+enum tls_named {
+	TLS_NAMED_NOT,
+	TLS_NAMED_COMMON,      /* by the common name, where there is no alternative one */
+	TLS_NAMED_ALTERNATIVE, /* by a subjectAltName */
+};
+enum tls_named tls_decoded_named(const struct DecodedCert *certificate, const char *name);
+enum tls_named tls_certificate_named(const uint8_t *der, size_t length, const char *name);
 /* True if the certificate in DER carries `name` (a host name or an IP address). */
 bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *name);
 

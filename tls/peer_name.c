@@ -73,7 +73,7 @@ static bool alternative_matches(const DNS_entry *entry, const char *name, const 
 	return octet_count == 0 && tls_name_matches(entry->name, length, name);
 }
 
-bool tls_decoded_has_name(const struct DecodedCert *certificate, const char *name)
+enum tls_named tls_decoded_named(const struct DecodedCert *certificate, const char *name)
 {
 	uint8_t octets[16];
 	size_t octet_count = address_octets(name, octets);
@@ -81,23 +81,30 @@ bool tls_decoded_has_name(const struct DecodedCert *certificate, const char *nam
 
 	for (const DNS_entry *entry = certificate->altNames; entry != NULL; entry = entry->next) {
 		if (alternative_matches(entry, name, octets, octet_count, &relevant))
-			return true;
+			return TLS_NAMED_ALTERNATIVE;
 	}
 	if (relevant || octet_count != 0 || certificate->subjectCN == NULL || certificate->subjectCNLen <= 0)
-		return false;
-	return tls_name_matches(certificate->subjectCN, (size_t)certificate->subjectCNLen, name);
+		return TLS_NAMED_NOT;
+	return tls_name_matches(certificate->subjectCN, (size_t)certificate->subjectCNLen, name) ? TLS_NAMED_COMMON
+												 : TLS_NAMED_NOT;
+}
+
+enum tls_named tls_certificate_named(const uint8_t *der, size_t length, const char *name)
+{
+	enum tls_named named = TLS_NAMED_NOT;
+
+	DecodedCert *decoded = malloc(sizeof(*decoded)); /* Several kilobytes: not for the stack. */
+	if (decoded == NULL)
+		return TLS_NAMED_NOT;
+	wc_InitDecodedCert(decoded, der, (word32)length, NULL);
+	if (wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0)
+		named = tls_decoded_named(decoded, name);
+	wc_FreeDecodedCert(decoded);
+	free(decoded);
+	return named;
 }
 
 bool tls_certificate_has_name(const uint8_t *der, size_t length, const char *name)
 {
-	bool matched;
-
-	DecodedCert *decoded = malloc(sizeof(*decoded)); /* Several kilobytes: not for the stack. */
-	if (decoded == NULL)
-		return false;
-	wc_InitDecodedCert(decoded, der, (word32)length, NULL);
-	matched = wc_ParseCert(decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && tls_decoded_has_name(decoded, name);
-	wc_FreeDecodedCert(decoded);
-	free(decoded);
-	return matched;
+	return tls_certificate_named(der, length, name) != TLS_NAMED_NOT;
 }

@@ -1,9 +1,10 @@
 /*
  * tls/resume.c - resumption, client and server side.
  *
- * Client: a ticket is wolfSSL's serialised session with the context's serial number and the server name it
- * belongs to. It is offered only from the same context to the same name (POL-01), so what was verified when it
- * was issued is what this context demands.
+ * Client: a ticket is wolfSSL's serialised session with the context's serial number, the server name it
+ * belongs to, and what the server's certificate was found to be (evidence.c). It is offered only from the same
+ * context to the same name (POL-01), so what was verified when it was issued is what this context demands, and
+ * what was only noted then is what a resumed session has.
  *
  * Server: stateless tickets, sealed with ChaCha20-Poly1305 under a key made from the process's secret, the
  * context's policy (certificate, trust anchors, verification) and the hour. Contexts with the same policy, one in
@@ -198,16 +199,23 @@ static bool same_name(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+/* The certificate that it stands for. */
+static bool outlived(const struct tls_evidence *evidence)
+{
+	return evidence->known && evidence->not_after < time(NULL);
+}
+
 bool tls_resume_offer(struct tls_session *session, const struct tls_ticket *ticket)
 {
 	if (session->context->server || ticket->context_serial != session->context->serial ||
-	    !same_name(ticket->server_name, session->server_name))
+	    !same_name(ticket->server_name, session->server_name) || outlived(&ticket->evidence))
 		return false;
 	const unsigned char *at = ticket->data;
 	WOLFSSL_SESSION *restored = wolfSSL_d2i_SSL_SESSION(NULL, &at, (long)ticket->length);
 	if (restored == NULL)
 		return false;
 	bool offered = wolfSSL_set_session(session->wolf, restored) == WOLFSSL_SUCCESS;
+	session->resumed = ticket->evidence;
 	session->holding = offered && wolfSSL_version(session->wolf) == TLS1_2_VERSION;
 	wolfSSL_SESSION_free(restored);
 	wolfSSL_ERR_clear_error();
@@ -251,6 +259,7 @@ struct tls_ticket *tls_ticket_take(struct tls_session *session)
 	if (ticket == NULL)
 		return NULL;
 	ticket->context_serial = session->context->serial;
+	ticket->evidence = session->evidence;
 	int size = wolfSSL_i2d_SSL_SESSION(wolf_session, NULL);
 	unsigned char *at = size > 0 ? malloc((size_t)size) : NULL;
 	ticket->data = at;

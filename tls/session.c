@@ -419,6 +419,7 @@ enum tls_status tls_handshake(struct tls_session *session)
 	free(session->hello);
 	session->hello = NULL;
 	tls_guard_content(&session->guard);
+	tls_evidence_settle(session);
 	tls_verify_done(session);
 	tls_trim(session);
 	return leave(session, TLS_OK);
@@ -514,7 +515,7 @@ void tls_session_info(const struct tls_session *session, struct tls_info *info)
 	info->cipher = cipher != NULL ? cipher : "";
 	info->group = group != NULL ? group : "";
 	info->resumed = wolfSSL_session_reused(session->wolf) == 1;
-	info->verified = session->context->verify_peer;
+	info->verified = session->context->server ? session->context->verify_peer : session->evidence.verified;
 }
 
 const char *tls_error_text(const struct tls_session *session)

@@ -42,9 +42,12 @@ struct tls_key_pair {
 
 struct tls_context_config {
 	bool server;
-	bool verify_peer;             /* client: chain and name must verify; server: a client certificate is required */
-	bool ask_peer;                /* server: a client may show a certificate, and is no worse off without */
-	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer: the system's /etc/ssl/certs */
+	bool verify_peer; /* client: chain and name must verify; server: a client certificate is required */
+	bool ask_peer;    /* server: a client may show a certificate, and is no worse off without */
+	/* client: whoever answers is spoken to, and what its certificate proves is noted (struct tls_evidence). Without
+	 * the system's trust anchors it proves nothing. */
+	bool observe_peer;
+	const char *ca_file;          /* PEM trust anchors; NULL with verify_peer or observe_peer: the system's */
 	const char *certificate_file; /* PEM chain; NULL: none (clients only) */
 	const char *private_key_file; /* PEM */
 	/* server: more certificates, for other names or with another kind of key; a client is shown the one that it
@@ -131,7 +134,7 @@ struct tls_info {
 	const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
 	const char *group;   /* "X25519" or "" */
 	bool resumed;
-	bool verified; /* the peer's certificate was required and verified */
+	bool verified; /* servers: a certificate was required and verified; clients: struct tls_evidence has it */
 };
 void tls_session_info(const struct tls_session *session, struct tls_info *info);
 /* After the handshake: the certificates that the peer showed, its own first, `named` if they are for `host`; the caller
@@ -151,6 +154,23 @@ const struct tls_identity *tls_session_identity(const struct tls_session *sessio
 /* Whether it is the one that was written as "sha256:" with 64 digits (colons between octets or not), or as a name. */
 bool tls_identity_is(const struct tls_identity *identity, const char *wanted);
 void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char text[TLS_FINGERPRINT_TEXT]);
+/* What a server's certificate was found to be, where it was verified or observed; what it proves is decided by who
+ * needs it. It goes with the ticket: a session that is resumed has that of the one that its ticket is from. */
+struct tls_evidence {
+	bool known;        /* a certificate was looked at; else nothing here means anything */
+	bool verified;     /* there is a path to an authority, and it is for the name that was asked for */
+	bool alternative;  /* and that is one of its subjectAltNames, and not only its common name */
+	int trouble;       /* why it is not verified, in the library's numbers: tls_evidence_text() */
+	int64_t not_after; /* its own, in seconds since 1970: no ticket outlives it */
+	uint8_t certificate[TLS_FINGERPRINT_SIZE]; /* SHA-256 of it */
+	uint8_t key[TLS_FINGERPRINT_SIZE];         /* and of its SubjectPublicKeyInfo */
+};
+/* Clients, after the handshake. Lives as long as the session. */
+const struct tls_evidence *tls_session_evidence(const struct tls_session *session);
+/* Why it is not verified, for an operator; "" where it is, or where nobody looked. */
+void tls_evidence_text(const struct tls_session *session, char *text, size_t size);
+/* Whether one of its two fingerprints is the one that was written, as in tls_identity_is(). */
+bool tls_evidence_is(const struct tls_evidence *evidence, const char *wanted);
 /* Why the session failed, for an operator; never NULL. Lives as long as the session. */
 const char *tls_error_text(const struct tls_session *session);
 

@@ -43,7 +43,8 @@ static bool about_the_chain(int error)
 	}
 }
 
-static int judge(const struct tls_session *session, const WOLFSSL_X509_STORE_CTX *store)
+/* *named: how, where nothing is wrong. */
+static int judge(const struct tls_session *session, const WOLFSSL_X509_STORE_CTX *store, enum tls_named *named)
 {
 	const struct tls_context *context = session->context;
 	struct span sent[PATH_SENT_MAX];
@@ -56,11 +57,13 @@ static int judge(const struct tls_session *session, const WOLFSSL_X509_STORE_CTX
 
 	for (int i = 0; i < store->totalCerts && request.sent_count < PATH_SENT_MAX; i++)
 		sent[request.sent_count++] = (struct span){store->certs[i].buffer, store->certs[i].length};
-	int error = path_verify(&request, NULL);
-	if (error == 0 && !context->server &&
-	    !tls_certificate_has_name(sent[0].at, sent[0].length, session->server_name))
-		error = DOMAIN_NAME_MISMATCH;
-	return error;
+	*named = TLS_NAMED_NOT;
+	int error = context->anchors != NULL ? path_verify(&request, NULL) : ASN_NO_SIGNER_E;
+	if (error != 0 || context->server)
+		return error;
+	if (session->server_name != NULL)
+		*named = tls_certificate_named(sent[0].at, sent[0].length, session->server_name);
+	return *named == TLS_NAMED_NOT ? DOMAIN_NAME_MISMATCH : 0;
 }
 
 /* A client that was asked: whatever it shows, it comes in; what that is worth is noted. That the key is its own,
@@ -69,27 +72,52 @@ static int identify(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store)
 {
 	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0 || store->totalCerts == 0)
 		return 1;
-	bool verified = session->context->anchors != NULL && judge(session, store) == 0 &&
+	enum tls_named named;
+	bool verified = session->context->anchors != NULL && judge(session, store, &named) == 0 &&
 			about_the_chain(wolfSSL_X509_STORE_CTX_get_error(store));
 	free(session->identity);
 	session->identity = tls_identity_new(store->certs[0].buffer, store->certs[0].length, verified);
 	return session->identity != NULL;
 }
 
+/* A server, whose certificate is looked at whether it must be verified or not. Where it need not be, whatever is wrong
+ * with it, it is spoken to. */
+static int look_at(struct tls_session *session, WOLFSSL_X509_STORE_CTX *store)
+{
+	int error, own = wolfSSL_X509_STORE_CTX_get_error(store);
+	enum tls_named named;
+
+	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0 || store->totalCerts == 0)
+		return 1;
+	tls_evidence_take(&session->evidence, store->certs[0].buffer, store->certs[0].length);
+	error = judge(session, store, &named);
+	session->evidence.trouble = error == 0 && !about_the_chain(own) ? own : error;
+	session->evidence.verified = session->evidence.trouble == 0;
+	session->evidence.alternative = named == TLS_NAMED_ALTERNATIVE;
+	if (session->context->observe_peer)
+		return 1;
+	session->judgement = error;
+	session->judged = session->evidence.verified;
+	return session->judged ? 1 : 0;
+}
+
 static int on_verify(int verdict, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls_session *session = store->userCtx;
+	enum tls_named named;
 
 	if (session == NULL)
 		return 0;
 	tls_trim_keep(session, store);
 	if (session->context->ask_peer)
 		return identify(session, store);
-	if (!session->context->verify_peer)
+	if (!session->context->verify_peer && !session->context->observe_peer)
 		return verdict;
+	if (!session->context->server)
+		return look_at(session, store);
 	if (wolfSSL_X509_STORE_CTX_get_error_depth(store) != 0)
 		return 1;
-	session->judgement = judge(session, store);
+	session->judgement = judge(session, store, &named);
 	session->judged = session->judgement == 0 && about_the_chain(wolfSSL_X509_STORE_CTX_get_error(store));
 	return session->judged ? 1 : 0;
 }
@@ -105,11 +133,16 @@ bool tls_verify_setup(struct tls_context *context)
 	return true;
 }
 
+static bool looks(const struct tls_context *context)
+{
+	return context->verify_peer || context->ask_peer || context->observe_peer;
+}
+
 bool tls_verify_watch(struct tls_session *session)
 {
 	wolfSSL_SetCertCbCtx(session->wolf, session);
 	wolfSSL_set_verify(session->wolf, wolfSSL_get_verify_mode(session->wolf), on_verify);
-	if (!session->context->verify_peer && !session->context->ask_peer)
+	if (!looks(session->context))
 		return true;
 	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
 	if (store != NULL && wolfSSL_set0_verify_cert_store(session->wolf, store) == WOLFSSL_SUCCESS)
@@ -121,6 +154,6 @@ bool tls_verify_watch(struct tls_session *session)
 void tls_verify_done(struct tls_session *session)
 {
 	/* Back to the context's empty store: the session's own goes. */
-	if (session->context->verify_peer || session->context->ask_peer)
+	if (looks(session->context))
 		wolfSSL_set0_verify_cert_store(session->wolf, session->context->store);
 }
