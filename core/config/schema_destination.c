@@ -15,6 +15,7 @@
 #include "core/config/schema_path.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_source.h"
+#include "core/config/schema_tls.h"
 #include "core/config/schema_verdict.h"
 
 enum { HOSTS_MAX = 32 }; /* of one destination */
@@ -56,20 +57,6 @@ static bool check_host(struct reader *r, const yaml_node_t *node, void *items, s
 	return true;
 }
 
-static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-			     void *object)
-{
-	const char *text = reader_text(r, value);
-
-	if (text == NULL)
-		return false;
-	if (!scalar_host_name_valid(text) || scalar_looks_like_ipv4(text))
-		return reader_fail(r, &value->node->start_mark,
-				   "%s: \"%.80s\" is no host name: write one as in mail.example.org", value->name,
-				   text);
-	return reader_keep(r, field, value, object, text);
-}
-
 static void destination_defaults(void *item)
 {
 	struct config_destination *destination = item;
@@ -84,97 +71,15 @@ static void destination_defaults(void *item)
 	destination->fallback_after_ns = 5 * MINUTES;
 }
 
-/* Settings that would look as if they protected something and do nothing are refused. */
-static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struct config_destination *destination)
-{
-	static const struct {
-		const char *key;
-		enum config_tls_mode least;
-		const char *needs;
-	} rules[] = {
-		{"ca_file", CONFIG_TLS_VERIFY, "mode: verify"},
-		{"certificate", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-		{"private_key", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-		{"server_name", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
-	};
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
-		if (value != NULL && destination->tls_mode < rules[i].least)
-			return reader_fail(r, &value->start_mark,
-					   "%s: without effect in this mode: write %s, or remove it", rules[i].key,
-					   rules[i].needs);
-	}
-	if (destination->tls_implicit && destination->tls_mode == CONFIG_TLS_NONE)
-		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
-				   "implicit: without effect in this mode: write mode: required or verify, or "
-				   "remove it");
-	if (destination->certificate != NULL && destination->private_key == NULL)
-		return reader_fail(r, &reader_find(r, tls, "certificate")->start_mark,
-				   "certificate: its key is missing: write private_key: relay.key");
-	if (destination->private_key != NULL && destination->certificate == NULL)
-		return reader_fail(r, &reader_find(r, tls, "private_key")->start_mark,
-				   "private_key: its certificate is missing: write certificate: relay.crt");
-	return true;
-}
-
-static bool all_ports_implicit(const struct config_destination *destination)
-{
-	enum { PORT_SUBMISSIONS = 465 }; /* RFC 8314 7.3 */
-
-	for (size_t i = 0; i < destination->host_count; i++) {
-		if (destination->hosts[i].port != PORT_SUBMISSIONS)
-			return false;
-	}
-	return destination->host_count > 0;
-}
-
 static bool check_destination(struct reader *r, const yaml_node_t *node, void *items, size_t index)
 {
 	struct config_destination *destination = (struct config_destination *)items + index;
-	const yaml_node_t *tls = reader_find(r, node, "tls");
 
-	if (tls != NULL && !check_tls_mode(r, tls, destination))
-		return false;
-	if (!schema_auth_check(r, node, destination) || !schema_mx_check(r, node, destination) ||
-	    !schema_sources_check(r, node, destination))
-		return false;
-	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
-		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
-	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL)
-		return true;
-	for (size_t i = 0; i < destination->host_count; i++) {
-		const yaml_node_t *hosts = reader_find(r, node, "hosts");
-		const yaml_node_t *host = yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
-		if (destination->hosts[i].numeric)
-			return reader_fail(r, &host->start_mark,
-					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
-					   "server_name: mail.example.org }, or another mode",
-					   destination->hosts[i].text);
-	}
-	return true;
+	return schema_tls_check(r, node, destination) && schema_auth_check(r, node, destination) &&
+	       schema_mx_check(r, node, destination) && schema_sources_check(r, node, destination);
 }
 
 #define DESTINATION(member) offsetof(struct config_destination, member)
-static const struct reader_choice tls_modes[] = {
-	{"none", CONFIG_TLS_NONE, false},
-	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, true},
-	{"required", CONFIG_TLS_REQUIRED, false},
-	{"verify", CONFIG_TLS_VERIFY, false},
-	{"dane", -1, true},
-	{NULL, 0, false},
-};
-
-static const struct reader_field destination_tls[] = {
-	FIELD_CHOICE("mode", DESTINATION(tls_mode), tls_modes),
-	FIELD("implicit", reader_boolean, DESTINATION(tls_implicit)),
-	FIELD("ca_file", reader_file, DESTINATION(ca_file)),
-	FIELD("certificate", reader_file, DESTINATION(certificate)),
-	FIELD("private_key", reader_file, DESTINATION(private_key)),
-	FIELD("server_name", read_server_name, DESTINATION(server_name)),
-	FIELDS_END,
-};
-
 static const struct reader_field destination_limits[] = {
 	FIELD_RANGE("connections", reader_number, DESTINATION(connections), 1, CONFIG_CONNECTIONS_MAX),
 	FIELD_RANGE("messages_per_connection", reader_number, DESTINATION(messages_per_connection), 0, 1000000),
@@ -256,7 +161,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_MISSING("mx"),
 	FIELD("source_addresses", schema_sources_read, 0),
 	FIELD_CHOICE("prefer", DESTINATION(prefer), schema_preferences),
-	FIELD_SECTION("tls", destination_tls, "{ mode: verify }"),
+	FIELD_SECTION("tls", schema_destination_tls, "{ mode: verify }"),
 	FIELD("auth", schema_auth_read, 0),
 	FIELD_LIST("mailboxes", DESTINATION(mailboxes), SCHEMA_MAILBOXES_MAX, &schema_mailboxes,
 		   "[{ user: scan1@example.org, password_file: scan1.password }]"),

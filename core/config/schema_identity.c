@@ -6,15 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/fingerprint.h"
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
 #include "core/config/schema_quota.h"
 #include "core/config/user_file.h"
 #include "core/config/user_table.h"
 
-#define FINGERPRINT "sha256:"
-
-enum { USERS_MAX = 100000, PATTERNS_MAX = 1000, FINGERPRINT_SIZE = 7 + 64 + 1 };
+enum { USERS_MAX = 100000, PATTERNS_MAX = 1000 };
 
 static bool read_user(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 		      void *object)
@@ -32,23 +31,6 @@ static bool read_user(struct reader *r, const struct reader_field *field, const 
 	return text != NULL && reader_keep(r, field, value, object, text);
 }
 
-/* A fingerprint in the form in which it is looked for: digits small, without colons. False: it is none. */
-static bool fingerprint(const char *text, char out[FINGERPRINT_SIZE])
-{
-	size_t n = strlen(FINGERPRINT);
-
-	strcpy(out, FINGERPRINT);
-	for (const char *at = text + strlen(FINGERPRINT); *at; at++) {
-		if (*at == ':')
-			continue;
-		if (!strchr("0123456789abcdefABCDEF", *at) || n == FINGERPRINT_SIZE - 1)
-			return false;
-		out[n++] = (char)(*at | (*at >= 'A' ? 0x20 : 0));
-	}
-	out[n] = '\0';
-	return n == FINGERPRINT_SIZE - 1;
-}
-
 static bool read_certificate(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			     void *object)
 {
@@ -57,7 +39,7 @@ static bool read_certificate(struct reader *r, const struct reader_field *field,
 
 	if (text == NULL)
 		return false;
-	if (strncmp(text, FINGERPRINT, strlen(FINGERPRINT)) != 0) {
+	if (strncmp(text, FINGERPRINT_PREFIX, strlen(FINGERPRINT_PREFIX)) != 0) {
 		if (strchr(text, '*') || strchr(text, ':'))
 			return reader_fail(r, &value->node->start_mark,
 					   "%s: \"%.80s\" is neither a name in a certificate nor sha256: with its 64 "
@@ -65,7 +47,7 @@ static bool read_certificate(struct reader *r, const struct reader_field *field,
 					   value->name, text);
 		return reader_keep(r, field, value, object, text);
 	}
-	if (!fingerprint(text, found))
+	if (!fingerprint_read(text, found))
 		return reader_fail(r, &value->node->start_mark, "%s: write sha256: and 64 hexadecimal digits",
 				   value->name);
 	return reader_keep(r, field, value, object, found);

@@ -1,0 +1,116 @@
+/*
+ * core/config/schema_tls.c - see schema_tls.h.
+ */
+#include "core/config/schema_tls.h"
+
+#include <string.h>
+
+#include "core/config/scalar.h"
+#include "core/config/schema_fields.h"
+
+static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
+{
+	const char *text = reader_text(r, value);
+
+	if (text == NULL)
+		return false;
+	if (!scalar_host_name_valid(text) || scalar_looks_like_ipv4(text))
+		return reader_fail(r, &value->node->start_mark,
+				   "%s: \"%.80s\" is no host name: write one as in mail.example.org", value->name,
+				   text);
+	return reader_keep(r, field, value, object, text);
+}
+
+/* Settings that would look as if they protected something and do nothing are refused. */
+static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struct config_destination *destination)
+{
+	static const struct {
+		const char *key;
+		enum config_tls_mode least;
+		const char *needs;
+	} rules[] = {
+		{"ca_file", CONFIG_TLS_VERIFY, "mode: verify"},
+		{"certificate", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
+		{"private_key", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
+		{"server_name", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
+		if (value != NULL && destination->tls_mode < rules[i].least)
+			return reader_fail(r, &value->start_mark,
+					   "%s: without effect in this mode: write %s, or remove it", rules[i].key,
+					   rules[i].needs);
+	}
+	if (destination->tls_implicit && destination->tls_mode == CONFIG_TLS_NONE)
+		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
+				   "implicit: without effect in this mode: write mode: required or verify, or "
+				   "remove it");
+	if (destination->certificate != NULL && destination->private_key == NULL)
+		return reader_fail(r, &reader_find(r, tls, "certificate")->start_mark,
+				   "certificate: its key is missing: write private_key: relay.key");
+	if (destination->private_key != NULL && destination->certificate == NULL)
+		return reader_fail(r, &reader_find(r, tls, "private_key")->start_mark,
+				   "private_key: its certificate is missing: write certificate: relay.crt");
+	return true;
+}
+
+static bool all_ports_implicit(const struct config_destination *destination)
+{
+	enum { PORT_SUBMISSIONS = 465 }; /* RFC 8314 7.3 */
+
+	for (size_t i = 0; i < destination->host_count; i++) {
+		if (destination->hosts[i].port != PORT_SUBMISSIONS)
+			return false;
+	}
+	return destination->host_count > 0;
+}
+
+/* A name to verify is there. */
+static bool check_names(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
+{
+	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL)
+		return true;
+	for (size_t i = 0; i < destination->host_count; i++) {
+		const yaml_node_t *hosts = reader_find(r, node, "hosts");
+		const yaml_node_t *host = yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
+		if (destination->hosts[i].numeric)
+			return reader_fail(r, &host->start_mark,
+					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
+					   "server_name: mail.example.org }, or another mode",
+					   destination->hosts[i].text);
+	}
+	return true;
+}
+
+bool schema_tls_check(struct reader *r, const yaml_node_t *node, struct config_destination *destination)
+{
+	const yaml_node_t *tls = reader_find(r, node, "tls");
+
+	if (tls != NULL && !check_tls_mode(r, tls, destination))
+		return false;
+	if (tls == NULL || reader_find(r, tls, "implicit") == NULL)
+		destination->tls_implicit = destination->tls_mode != CONFIG_TLS_NONE && all_ports_implicit(destination);
+	return check_names(r, node, destination);
+}
+
+#define DESTINATION(member) offsetof(struct config_destination, member)
+static const struct reader_choice tls_modes[] = {
+	{"none", CONFIG_TLS_NONE, false},
+	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, true},
+	{"required", CONFIG_TLS_REQUIRED, false},
+	{"verify", CONFIG_TLS_VERIFY, false},
+	{"dane", -1, true},
+	{NULL, 0, false},
+};
+
+const struct reader_field schema_destination_tls[] = {
+	FIELD_CHOICE("mode", DESTINATION(tls_mode), tls_modes),
+	FIELD("implicit", reader_boolean, DESTINATION(tls_implicit)),
+	FIELD("ca_file", reader_file, DESTINATION(ca_file)),
+	FIELD("certificate", reader_file, DESTINATION(certificate)),
+	FIELD("private_key", reader_file, DESTINATION(private_key)),
+	FIELD("server_name", read_server_name, DESTINATION(server_name)),
+	FIELDS_END,
+};
