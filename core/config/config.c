@@ -21,6 +21,7 @@
 #include "core/config/schema_profile.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_source.h"
+#include "core/config/schema_tls.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
@@ -135,6 +136,7 @@ static void free_destination(struct config_destination *destination)
 	free(destination->certificate);
 	free(destination->private_key);
 	free(destination->server_name);
+	schema_tls_free(destination);
 	schema_verdicts_free(&destination->verdicts);
 	free(destination->rules);
 	free(destination->preset);

@@ -182,9 +182,12 @@ struct config_destination {
 		mx_ends; /* hosts_end_with, or what the preset knows: as those may be called; none: any way */
 	struct config_sources sources; /* source_addresses; none: the system chooses */
 	enum config_prefer prefer;     /* default neither */
-	enum config_tls_mode tls_mode; /* default verify; opportunistic is still refused */
+	enum config_tls_mode tls_mode; /* default verify */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
+	/* Of certificates or of their keys, "sha256:" and 64 small digits: with mode verify one of them instead of a
+	 * chain and a name. */
+	struct config_words fingerprints;
 	unsigned connections;             /* limits.connections, default 20: of the whole process, or of each mailbox */
 	unsigned messages_per_connection; /* default 0: no limit */
 	uint64_t connection_age_ns;       /* a connection is replaced after so long, default 10m; 0: never */

@@ -82,7 +82,7 @@ bool schema_mx_check(struct reader *r, const yaml_node_t *node, const struct con
 	if (end != NULL && mx == NULL)
 		return reader_fail(r, &end->start_mark, "hosts_end_with: without effect here: it is for mx_of");
 	if (mx != NULL && destination->tls_mode == CONFIG_TLS_VERIFY && end == NULL && destination->preset == NULL &&
-	    destination->server_name == NULL)
+	    destination->server_name == NULL && destination->fingerprints.count == 0)
 		reader_warn(r, &mx->start_mark,
 			    "mx_of: TLS verifies whatever host the DNS answers: say how its hosts are called, as in "
 			    "hosts_end_with: [.mail.protection.outlook.com]");

@@ -3,10 +3,14 @@
  */
 #include "core/config/schema_tls.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/config/fingerprint.h"
 #include "core/config/scalar.h"
 #include "core/config/schema_fields.h"
+
+enum { FINGERPRINTS_MAX = 16 };
 
 static bool read_server_name(struct reader *r, const struct reader_field *field, const struct reader_value *value,
 			     void *object)
@@ -22,6 +26,20 @@ static bool read_server_name(struct reader *r, const struct reader_field *field,
 	return reader_keep(r, field, value, object, text);
 }
 
+static bool read_fingerprint(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			     void *object)
+{
+	const char *text = reader_text(r, value);
+	char found[FINGERPRINT_SIZE];
+
+	if (text == NULL)
+		return false;
+	if (strncmp(text, FINGERPRINT_PREFIX, strlen(FINGERPRINT_PREFIX)) != 0 || !fingerprint_read(text, found))
+		return reader_fail(r, &value->node->start_mark, "%s: write sha256: and 64 hexadecimal digits",
+				   value->name);
+	return reader_keep(r, field, value, object, found);
+}
+
 /* Settings that would look as if they protected something and do nothing are refused. */
 static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struct config_destination *destination)
 {
@@ -31,6 +49,7 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 		const char *needs;
 	} rules[] = {
 		{"ca_file", CONFIG_TLS_VERIFY, "mode: verify"},
+		{"fingerprints", CONFIG_TLS_VERIFY, "mode: verify"},
 		{"certificate", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
 		{"private_key", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
 		{"server_name", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
@@ -47,6 +66,10 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
 				   "implicit: without effect in this mode: write mode: required or verify, or "
 				   "remove it");
+	if (destination->fingerprints.count > 0 && destination->ca_file != NULL)
+		return reader_fail(r, &reader_find(r, tls, "ca_file")->start_mark,
+				   "ca_file: without effect beside fingerprints, which no authority vouches for: "
+				   "remove the one or the other");
 	if (destination->certificate != NULL && destination->private_key == NULL)
 		return reader_fail(r, &reader_find(r, tls, "certificate")->start_mark,
 				   "certificate: its key is missing: write private_key: relay.key");
@@ -70,7 +93,8 @@ static bool all_ports_implicit(const struct config_destination *destination)
 /* A name to verify is there. */
 static bool check_names(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
 {
-	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL)
+	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL ||
+	    destination->fingerprints.count > 0)
 		return true;
 	for (size_t i = 0; i < destination->host_count; i++) {
 		const yaml_node_t *hosts = reader_find(r, node, "hosts");
@@ -78,7 +102,7 @@ static bool check_names(struct reader *r, const yaml_node_t *node, const struct 
 		if (destination->hosts[i].numeric)
 			return reader_fail(r, &host->start_mark,
 					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
-					   "server_name: mail.example.org }, or another mode",
+					   "server_name: mail.example.org }, or fingerprints, or another mode",
 					   destination->hosts[i].text);
 	}
 	return true;
@@ -98,11 +122,17 @@ bool schema_tls_check(struct reader *r, const yaml_node_t *node, struct config_d
 #define DESTINATION(member) offsetof(struct config_destination, member)
 static const struct reader_choice tls_modes[] = {
 	{"none", CONFIG_TLS_NONE, false},
-	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, true},
+	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, false},
 	{"required", CONFIG_TLS_REQUIRED, false},
 	{"verify", CONFIG_TLS_VERIFY, false},
 	{"dane", -1, true},
 	{NULL, 0, false},
+};
+
+static const struct reader_list fingerprints = {
+	.size = sizeof(char *),
+	.count_offset = DESTINATION(fingerprints.count),
+	.item = {.name = "fingerprints", .read = read_fingerprint},
 };
 
 const struct reader_field schema_destination_tls[] = {
@@ -112,5 +142,14 @@ const struct reader_field schema_destination_tls[] = {
 	FIELD("certificate", reader_file, DESTINATION(certificate)),
 	FIELD("private_key", reader_file, DESTINATION(private_key)),
 	FIELD("server_name", read_server_name, DESTINATION(server_name)),
+	FIELD_LIST("fingerprints", DESTINATION(fingerprints.list), FINGERPRINTS_MAX, &fingerprints,
+		   "[\"sha256:...\"] of a certificate or its key"),
 	FIELDS_END,
 };
+
+void schema_tls_free(struct config_destination *destination)
+{
+	for (size_t i = 0; i < destination->fingerprints.count; i++)
+		free(destination->fingerprints.list[i]);
+	free(destination->fingerprints.list);
+}

@@ -117,8 +117,8 @@ static void abandon_attempts(struct connection *c, enum stage stage, const char 
 	c->unwritten_octets = 0;
 }
 
-/* The next connection to this host resumes from here. Tickets stay with the lane, so they never meet another policy or
- * another verification result (POL-01). */
+/* The next connection to this host resumes from here. Tickets stay with the lane and the host, with what they were
+ * given for, and carry what the peer's certificate was found to be (POL-01). */
 static void keep_ticket(struct connection *c)
 {
 	struct tls_ticket *ticket;
@@ -131,6 +131,7 @@ static void keep_ticket(struct connection *c)
 	if (c->host->ticket)
 		tls_ticket_free(c->host->ticket);
 	c->host->ticket = ticket;
+	c->host->ticket_need = c->tls_need;
 }
 
 /* The next connection goes without, and it is the last that did not. */

@@ -108,7 +108,11 @@ struct connection {
 	bool alone; /* what it has in flight broke a connection before: nothing is sent beside it */
 	char told_text[120];
 	char tls_version[12], tls_cipher[40];
-	bool tls_resumed, tls_verified;
+	bool tls_resumed;
+	uint8_t ticket_proofs;    /* that were needed where the ticket is from that was offered */
+	struct tls_need tls_need; /* what it is made for */
+	struct tls_had tls_had;   /* and what it has, from the end of its handshake on */
+	char tls_doubt[120];      /* why the peer's certificate is not verified; "": it is, or nobody looked */
 };
 
 /* Content that may wait to be written on one connection: what is waiting is held in memory. */
@@ -165,9 +169,7 @@ static inline struct span connection_identity(const struct connection *c)
 /* What TLS it has. Where it was resumed, proven is what was when its ticket was given. */
 static inline struct tls_had connection_tls_had(const struct connection *c)
 {
-	bool encrypted = c->transport.secured && c->setup.secured;
-
-	return (struct tls_had){encrypted, encrypted && c->tls_verified ? TLS_PROOF_CHAIN : 0};
+	return c->transport.secured && c->setup.secured ? c->tls_had : (struct tls_had){.encrypted = false};
 }
 /* It is not the turn of its mailbox before that: it is not looked at until about then. */
 void connection_park(struct connection *c, uint64_t until_ns);

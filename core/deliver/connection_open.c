@@ -106,6 +106,7 @@ static void on_end(struct transport *t, int result)
 		snprintf(reason, sizeof(reason), "connection lost: %s", strerror(-result));
 	if (c->state == CONNECTION_READY && result != TRANSPORT_TLS_FAILED)
 		learn_from_end(c);
+	connection_tls_failed(c, result == TRANSPORT_TLS_FAILED, 0, span_text(reason));
 	if (c->state == CONNECTION_TALKING && result != TRANSPORT_TLS_FAILED)
 		connection_hello_unanswered(c, span_text(reason));
 	connection_kill(c, result == TRANSPORT_TLS_FAILED ? STAGE_TLS : connection_stage(c), reason);
@@ -147,6 +148,7 @@ static void on_timer(struct wheel_timer *timer)
 	}
 	if (c->state == CONNECTION_READY)
 		connection_unanswered(c);
+	connection_tls_failed(c, false, 0, span_text("timeout"));
 	connection_kill(c, connection_stage(c), "timeout");
 }
 
@@ -234,6 +236,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->source = source;
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
+	c->tls_need = connection_tls_need(o, host);
 	list_init(&c->link);
 	list_init(&c->usable);
 	list_init(&c->attempts);

@@ -1,7 +1,7 @@
 /*
  * core/deliver/connection_private.h - shared between connection_open.c (socket and timer), connection_reply.c (octets
- * to replies), connection_setup.c (until READY), connection.c (life), connection_login.c (who signs in)
- * and connection_manner.c. Each calls those behind it only.
+ * to replies), connection_setup.c (until READY), connection_tls.c, connection.c (life), connection_login.c (who signs
+ * in) and connection_manner.c. Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
 #define POSTRIDER_DELIVER_CONNECTION_PRIVATE_H
@@ -30,6 +30,21 @@ void connection_on_secured(struct transport *t);
 void connection_on_setup_reply(struct connection *c, size_t behind);
 /* The next hop has ended it before it was ready: whether EHLO is why, or was not. */
 void connection_hello_unanswered(struct connection *c, struct span reason);
+
+/* connection_tls.c */
+enum { CONNECTION_TLS_REASON = 256 };
+/* What a connection to this host must have. */
+struct tls_need connection_tls_need(const struct outbound *o, const struct host *host);
+/* TLS is used where it is offered, and it is not known to fail there. */
+bool connection_tls_if_offered(const struct connection *c);
+void connection_start_tls(struct connection *c);
+/* The handshake is over. False: what it came to is not enough, for that reason, and nothing may be said. */
+bool connection_tls_done(struct connection *c, char reason[static CONNECTION_TLS_REASON]);
+/* It goes on without TLS, or is refused for it: told where the host had TLS before. */
+void connection_tls_missed(struct connection *c, const char *reason);
+/* It is about to end, perhaps because TLS could not be begun: where mail may go in clear the next one does, and the
+ * host is not to blame. `by_tls`: TLS says so itself. */
+void connection_tls_failed(struct connection *c, bool by_tls, unsigned code, struct span reason);
 
 /* connection_login.c */
 /* SAID: `next` is to be said. ASKED: c->asked comes back. GONE: the configuration has its mailbox no more. NOT_NOW:

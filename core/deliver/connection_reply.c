@@ -70,6 +70,7 @@ static void kill_quoting(struct connection *c, const char *what, const uint8_t *
 	}
 	smtp_quote(data, length, quote, sizeof(quote));
 	snprintf(reason, sizeof(reason), "%s: \"%s\"", what, quote);
+	connection_tls_failed(c, false, 0, span_text(reason));
 	connection_kill(c, connection_stage(c), reason);
 }
 

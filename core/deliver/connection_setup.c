@@ -18,26 +18,6 @@ static const char *hostname_of(const struct connection *c)
 	return c->source && c->source->hostname ? c->source->hostname : connection_config(c)->hostname;
 }
 
-static void start_tls(struct connection *c)
-{
-	struct outbound *o = c->outbound;
-	const char *name = o->destination->server_name ? o->destination->server_name : c->host->config->name;
-	/* An address is no server name (RFC 6066 3). */
-	struct tls_session *tls = tls_session_new(
-		o->tls, c->host->config->numeric && !o->destination->server_name ? NULL : name, c->host->ticket);
-
-	c->resuming = c->host->ticket != NULL;
-	if (!tls) {
-		connection_kill(c, STAGE_TLS, "out of memory for TLS");
-		return;
-	}
-	/* An octet that came behind the reply to STARTTLS was never under TLS's protection. */
-	if (!transport_secure(&c->transport, tls)) {
-		connection_kill(c, STAGE_TLS, "the next hop sent data behind its reply to STARTTLS");
-		return;
-	}
-}
-
 /* ---- EHLO or HELO --------------------------------------------------------------------------------------------- */
 
 /* So long a host that answered EHLO is not suspected of not bearing it. */
@@ -76,12 +56,21 @@ void connection_hello_unanswered(struct connection *c, struct span reason)
 
 /* ---- ready, or refused ------------------------------------------------------------------------------------------ */
 
+/* It goes on in clear. */
+static void look_for_lost_tls(struct connection *c)
+{
+	if (c->setup.secured || c->tls_need.level != TLS_LEVEL_OPPORTUNISTIC || !connection_tls_if_offered(c))
+		return;
+	connection_tls_missed(c, c->setup.tls_refused ? "STARTTLS is refused" : "STARTTLS is not offered");
+}
+
 static void become_ready(struct connection *c)
 {
 	struct outbound *o = c->outbound;
 
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
+	look_for_lost_tls(c);
 	if (c->mailbox)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);
@@ -145,6 +134,15 @@ static void hold(struct connection *c, enum setup_go go, const struct setup_next
 		hold_if_ours(c, &(struct verdict_fact){next->stage, 0, span_text(next->why)});
 }
 
+/* STARTTLS is not offered, or answered with what is no yes. */
+static void look_at_refused_tls(struct connection *c, const struct setup_next *next, const char *reason)
+{
+	connection_tls_missed(c, reason);
+	if (next->by_reply)
+		connection_tls_failed(c, false, c->parser.code,
+				      (struct span){c->parser.text, (uint32_t)c->parser.text_length});
+}
+
 static void refused(struct connection *c, enum setup_go go, const struct setup_next *next)
 {
 	const struct smtp_reply_parser *reply = &c->parser;
@@ -161,7 +159,9 @@ static void refused(struct connection *c, enum setup_go go, const struct setup_n
 			 reply->text);
 	else
 		snprintf(reason, sizeof(reason), "%s", next->why);
-	if (!helo)
+	if (next->stage == STAGE_STARTTLS && go == SETUP_REFUSE)
+		look_at_refused_tls(c, next, reason);
+	if (!helo && !c->fell_back)
 		hold(c, go, next);
 	if (go == SETUP_REFUSE)
 		connection_leave(c, next->stage, reason);
@@ -240,7 +240,7 @@ static void carry_on(struct connection *c, enum setup_go go, struct setup_next *
 		return;
 	case SETUP_SECURE:
 		connection_move(c, CONNECTION_HANDSHAKE);
-		start_tls(c);
+		connection_start_tls(c);
 		return;
 	case SETUP_DONE:
 		become_ready(c);
@@ -255,11 +255,11 @@ void connection_on_connected(struct transport *t, int result)
 {
 	struct connection *c = container_of(t, struct connection, transport);
 	const struct config_destination *destination = c->outbound->destination;
-	bool tls = destination->tls_mode != CONFIG_TLS_NONE;
 	struct setup_terms terms = {
 		.hostname = hostname_of(c),
-		.tls = tls,
-		.implicit = tls && destination->tls_implicit,
+		.tls = !tls_need_bears_clear(&c->tls_need),
+		.tls_if_offered = connection_tls_if_offered(c),
+		.implicit = destination->tls_mode != CONFIG_TLS_NONE && destination->tls_implicit,
 		.ignored = destination->ignored_extensions,
 		.helo = lesson_in_force(&c->host->lessons, LESSON_HELO, c->outbound->shard->now_ns),
 	};
@@ -286,16 +286,15 @@ void connection_on_secured(struct transport *t)
 {
 	struct connection *c = container_of(t, struct connection, transport);
 	struct shard *shard = c->outbound->shard;
+	char reason[CONNECTION_TLS_REASON];
 	struct setup_next next;
-	struct tls_info info;
 	enum setup_go go;
 
-	tls_session_info(t->tls, &info);
-	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
-	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
-	c->tls_resumed = info.resumed;
-	c->tls_verified = info.verified;
-	counter_add(info.resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
+	if (!connection_tls_done(c, reason)) {
+		connection_kill(c, STAGE_TLS, reason);
+		return;
+	}
+	counter_add(c->tls_resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
 	go = setup_secured(&c->setup, &next);
 	carry_on(c, go, &next);
 }

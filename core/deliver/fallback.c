@@ -9,10 +9,15 @@
 
 #include "core/smtp/enhanced.h"
 
+uint64_t lesson_life_ns(enum lesson lesson)
+{
+	return lesson == LESSON_CLEAR ? LESSON_CLEAR_NS : LESSON_NS;
+}
+
 void lesson_learn(struct lessons *lessons, enum lesson lesson, uint64_t now_ns)
 {
 	assert(lesson != LESSON_NONE);
-	lessons->until_ns[lesson] = now_ns + LESSON_NS;
+	lessons->until_ns[lesson] = now_ns + lesson_life_ns(lesson);
 }
 
 void lesson_forget(struct lessons *lessons, enum lesson lesson)
@@ -29,7 +34,8 @@ const char *lesson_name(enum lesson lesson)
 					    "messages without RSET",
 					    "MAIL parameters",
 					    "DSN",
-					    "EHLO"};
+					    "EHLO",
+					    "TLS"};
 
 	static_assert(sizeof(names) / sizeof(names[0]) == LESSON_COUNT, "a name for each lesson");
 	return names[lesson];

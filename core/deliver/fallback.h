@@ -13,6 +13,7 @@
  *     PLAIN_MAIL      MAIL without parameters
  *     NO_DSN          MAIL and RCPT without those of reports
  *     HELO            HELO instead of EHLO (setup.h)
+ *     CLEAR           no TLS, where that is meant to be used only where it can be had (tls_level.h)
  *
  * Pure functions; a table in the tests.
  */
@@ -33,10 +34,15 @@ enum lesson {
 	LESSON_RESET,
 	LESSON_PLAIN_MAIL,
 	LESSON_NO_DSN,
-	LESSON_HELO, /* taught before any message */
+	LESSON_HELO, /* taught before any message, as those behind it */
+	LESSON_CLEAR,
 };
-enum { LESSON_COUNT = LESSON_HELO + 1, LESSON_MESSAGE_COUNT = LESSON_HELO };
+enum { LESSON_COUNT = LESSON_CLEAR + 1, LESSON_MESSAGE_COUNT = LESSON_HELO };
 #define LESSON_NS (3600 * CLOCK_NS_PER_S)
+/* Whoever can break a handshake has taught it: it is soon tried again. */
+#define LESSON_CLEAR_NS (600 * CLOCK_NS_PER_S)
+/* How long it is kept. */
+uint64_t lesson_life_ns(enum lesson lesson);
 
 /* Of one host; zeroed it has taught nothing. */
 struct lessons {

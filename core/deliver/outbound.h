@@ -19,6 +19,7 @@
 #include "core/deliver/names.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
+#include "core/deliver/tls_level.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
@@ -44,13 +45,17 @@ struct host {
 	uint64_t blocked_until_ns; /* all its addresses are, or it has none */
 	struct addresses addresses;
 	struct name name;
+	struct tls_found tls_found;
 	struct tls_ticket *ticket;
-	struct hold_host *hold;   /* in its lane's `holds` */
-	struct account_turn turn; /* where the host is slowed (hold->account) */
-	unsigned held_in_row;     /* different messages refused with HOLD since one was taken */
-	bool probing;             /* this lane's connection is the probe */
-	struct lessons lessons;   /* what it was found not to bear */
-	unsigned window;          /* learned by earlier connections; 0: nothing (window.h) */
+	struct tls_need ticket_need; /* what the ticket's connection was made for */
+	uint64_t tls_ns, proven_ns;  /* when it last spoke TLS, and gave a proof; 0: never */
+	bool tls_lost, proof_lost;   /* since then it did not, and that was told */
+	struct hold_host *hold;      /* in its lane's `holds` */
+	struct account_turn turn;    /* where the host is slowed (hold->account) */
+	unsigned held_in_row;        /* different messages refused with HOLD since one was taken */
+	bool probing;                /* this lane's connection is the probe */
+	struct lessons lessons;      /* what it was found not to bear */
+	unsigned window;             /* learned by earlier connections; 0: nothing (window.h) */
 	bool cautious; /* a connection broke before anything was answered: one message at a time (connection.c) */
 	struct session_limit session_limit;
 	uint64_t setup_ns; /* what the last set-up took */

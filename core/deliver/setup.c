@@ -17,7 +17,7 @@ static const struct states_row steps[] = {
 	[SETUP_EHLO] = {"EHLO", STATES_BIT(SETUP_HELO) | STATES_BIT(SETUP_STARTTLS) | STATES_BIT(SETUP_AUTH) |
 					STATES_BIT(SETUP_READY)},
 	[SETUP_HELO] = {"HELO", STATES_BIT(SETUP_READY)},
-	[SETUP_STARTTLS] = {"STARTTLS", STATES_BIT(SETUP_HANDSHAKE)},
+	[SETUP_STARTTLS] = {"STARTTLS", STATES_BIT(SETUP_HANDSHAKE) | STATES_BIT(SETUP_READY)},
 	/* For itself with each mechanism. */
 	[SETUP_AUTH] = {"AUTH", STATES_BIT(SETUP_AUTH) | STATES_BIT(SETUP_READY)},
 	[SETUP_READY] = {"READY", 0},
@@ -111,8 +111,13 @@ static void ignore_extensions(struct setup *s)
 }
 
 /* Nothing is needed that only EHLO offers. What STARTTLS needs comes before it is known whether EHLO is borne. */
-static bool helo_is_enough(const struct setup_terms *terms)
+static bool helo_is_enough(const struct setup *s)
 {
+	const struct setup_terms *terms = &s->terms;
+
+	/* Who has spoken TLS is not spoken to in clear because of what he does behind it. */
+	if (terms->tls_if_offered && s->secured)
+		return false;
 	return terms->mechanism_count == 0 && (!terms->tls || terms->implicit);
 }
 
@@ -123,7 +128,7 @@ static bool helo_is_enough(const struct setup_terms *terms)
  */
 bool setup_helo_may_do(const struct setup *s)
 {
-	return s->step == SETUP_EHLO && helo_is_enough(&s->terms);
+	return s->step == SETUP_EHLO && helo_is_enough(s);
 }
 
 bool setup_said_helo(const struct setup *s)
@@ -219,6 +224,8 @@ static enum setup_go reply_auth(struct setup *s, const struct smtp_reply_parser 
 static enum setup_go after_hello(struct setup *s, struct setup_next *next)
 {
 	ignore_extensions(s);
+	if (!s->secured && s->terms.tls_if_offered && s->extensions.starttls)
+		return say(s, SETUP_STARTTLS, "STARTTLS", next);
 	if (!tls_lacks(s) && s->terms.mechanism_count > 0)
 		return sign_in(s, next);
 	if (!tls_lacks(s)) {
@@ -251,6 +258,24 @@ static enum setup_go reply_starttls(struct setup *s, size_t behind, struct setup
 	return SETUP_SECURE;
 }
 
+/*
+ * The command is refused, and the connection is as it was before it (RFC 3207 4.1). 421 ends it, and after what is no
+ * refusal nobody knows where it stands.
+ */
+static bool goes_on_in_clear(const struct setup *s, unsigned code)
+{
+	return !s->terms.tls && s->terms.mechanism_count == 0 && code >= 400 && code < 600 && code != 421;
+}
+
+static enum setup_go refuse_starttls(struct setup *s, const struct smtp_reply_parser *reply, struct setup_next *next)
+{
+	if (!goes_on_in_clear(s, reply->code))
+		return refuse(s, reply, "STARTTLS refused by the next hop", next);
+	s->tls_refused = true;
+	move(s, SETUP_READY);
+	return SETUP_DONE;
+}
+
 enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply, size_t behind,
 			  struct setup_next *next)
 {
@@ -259,7 +284,7 @@ enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply
 	next->by_reply = next->helo = false;
 	switch (s->step) {
 	case SETUP_GREETING:
-		return positive ? say_hello(s, s->terms.helo && helo_is_enough(&s->terms), next)
+		return positive ? say_hello(s, s->terms.helo && helo_is_enough(s), next)
 				: refuse(s, reply, "refused by the next hop", next);
 	case SETUP_EHLO:
 	case SETUP_HELO:
@@ -269,8 +294,7 @@ enum setup_go setup_reply(struct setup *s, const struct smtp_reply_parser *reply
 			return say_hello(s, true, next);
 		return refuse_hello(s, reply, next);
 	case SETUP_STARTTLS:
-		return positive ? reply_starttls(s, behind, next)
-				: refuse(s, reply, "STARTTLS refused by the next hop", next);
+		return positive ? reply_starttls(s, behind, next) : refuse_starttls(s, reply, next);
 	case SETUP_AUTH:
 		return reply_auth(s, reply, next);
 	default:

@@ -5,6 +5,7 @@
  *         ^ \          \---> HELO, where it knows no EHLO and TLS is not asked for ---/
  *         |  \-------------> HELO at once, where another connection has found that EHLO is not borne
  *         HANDSHAKE, where TLS comes first
+ *     STARTTLS ---> READY, where it is refused, and TLS is only used where it can be had
  *
  * An engine without I/O: a reply goes in, what to do next comes out. What TLS is demanded is decided before a single
  * command that names a sender or a recipient: where it is, nothing goes on in clear (RELIABILITY I6, STL-07). Where
@@ -27,6 +28,7 @@ extern const struct states setup_steps;
 struct setup_terms {
 	const char *hostname;                /* the caller's */
 	bool tls;                            /* nothing is said without, but what leads there */
+	bool tls_if_offered;                 /* where it is not, or refused, nothing is missed */
 	bool implicit;                       /* TLS comes before the greeting */
 	bool helo;                           /* EHLO is not borne: HELO at once, where it may do */
 	unsigned ignored;                    /* CONFIG_*: what the operator knows the host not to bear */
@@ -39,6 +41,7 @@ struct setup {
 	uint8_t step;
 	bool secured;
 	bool helo;                         /* HELO was said last, and not EHLO */
+	bool tls_refused;                  /* STARTTLS was said, and the next hop goes on without */
 	uint8_t mechanisms_tried;          /* of the terms': in order, those that are behind us */
 	struct smtp_extensions extensions; /* of the last EHLO */
 	struct sasl sasl;

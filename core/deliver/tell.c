@@ -26,7 +26,8 @@ static struct event_host host_of(const struct outbound *o, const struct host *ho
 
 static struct event_tls tls_of(const struct connection *c)
 {
-	return (struct event_tls){c->tls_version, c->tls_cipher, c->tls_verified};
+	return (struct event_tls){c->tls_version, c->tls_cipher, c->tls_had.proofs != 0,
+				  tls_proof_name(c->tls_had.proofs)};
 }
 
 void tell_connection(const struct connection *c, enum stage stage, const char *reason)
@@ -42,6 +43,8 @@ void tell_connection(const struct connection *c, enum stage stage, const char *r
 		.source = c->source ? c->source->text : NULL,
 		.tls = tls_of(c),
 		.resumed = c->tls_resumed,
+		.policy = tls_level_name(c->tls_need.level),
+		.unverified = c->tls_doubt,
 		.messages = c->messages,
 		.octets_in = c->transport.octets_in,
 		.octets_out = c->transport.octets_out,
@@ -115,7 +118,15 @@ void tell_fallback(const struct connection *c, enum lesson lesson, enum stage st
 	struct event_reply reply = {.stage = stage_name(stage), .code = code, .text = text};
 
 	event_fallback(c->outbound->shard->log, host_of(c->outbound, c->host), lesson_name(lesson), &reply,
-		       LESSON_NS / CLOCK_NS_PER_S);
+		       lesson_life_ns(lesson) / CLOCK_NS_PER_S);
+}
+
+void tell_tls_lost(const struct connection *c, const char *what, const char *reason, uint64_t had_ns)
+{
+	const struct outbound *o = c->outbound;
+
+	event_tls_lost(o->shard->log, host_of(o, c->host), what, reason, shard_ms_since(o->shard, had_ns),
+		       tls_need_bears_clear(&c->tls_need));
 }
 
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,

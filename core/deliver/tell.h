@@ -54,6 +54,8 @@ void tell_source_failed(const struct outbound *o, const struct config_source *so
 void tell_source_ok(const struct outbound *o, const struct config_source *source, uint64_t since_ns);
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
+/* The host spoke TLS ("tls") or could prove who it is ("proof") at `had_ns`, and now it does not, for that reason. */
+void tell_tls_lost(const struct connection *c, const char *what, const char *reason, uint64_t had_ns);
 /* Mail of the lane's destination takes the other path, for `why`; and its own again. */
 void tell_path_changed(const struct outbound *o, const char *why);
 void tell_path_restored(const struct outbound *o);

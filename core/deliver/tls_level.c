@@ -42,18 +42,18 @@ static void add_dane(struct tls_need *need, const struct tls_facts *facts)
 	switch (facts->dane) {
 	case TLS_DANE_ABSENT:
 		if (facts->mode == CONFIG_TLS_DANE)
-			need->barred = "4.7.5 DANE is demanded, and the host has no TLSA record that is proven";
+			need->barred = "DANE is demanded, and the host has no TLSA record that is proven";
 		return;
 	case TLS_DANE_UNUSABLE:
 		raise_to(need, TLS_LEVEL_ENCRYPTED);
 		if (facts->mode == CONFIG_TLS_DANE)
-			need->barred = "4.7.5 DANE is demanded, and none of the host's TLSA records can be used";
+			need->barred = "DANE is demanded, and none of the host's TLSA records can be used";
 		return;
 	case TLS_DANE_USABLE:
 		prove(need, TLS_PROOF_DANE);
 		return;
 	case TLS_DANE_UNKNOWN:
-		need->barred = "4.7.5 whether the host has TLSA records cannot be found out";
+		need->barred = "whether the host has TLSA records cannot be found out";
 		return;
 	}
 }
@@ -70,7 +70,7 @@ static void add_sts(struct tls_need *need, const struct tls_facts *facts)
 		prove(need, TLS_PROOF_SAN);
 		return;
 	case TLS_STS_FOREIGN:
-		need->barred = "4.7.5 the host is none of those that the domain's MTA-STS policy names";
+		need->barred = "the host is none of those that the domain's MTA-STS policy names";
 		return;
 	}
 }
@@ -100,13 +100,13 @@ const char *tls_need_lacks(const struct tls_need *need, const struct tls_had *ha
 	if (need->barred)
 		return need->barred;
 	if (need->level >= TLS_LEVEL_ENCRYPTED && !had->encrypted)
-		return "4.7.5 TLS is required, and this connection has none";
+		return "TLS is required, and this connection has none";
 	if (lacking & TLS_PROOF_PIN)
-		return "4.7.5 the next hop's certificate has none of the configured fingerprints";
+		return "the next hop's certificate has none of the configured fingerprints";
 	if (lacking & TLS_PROOF_DANE)
-		return "4.7.5 the next hop's certificate matches none of its TLSA records";
+		return "the next hop's certificate matches none of its TLSA records";
 	if (lacking & (TLS_PROOF_CHAIN | TLS_PROOF_SAN))
-		return "4.7.5 the next hop's certificate is not verified";
+		return "the next hop's certificate is not verified";
 	return NULL;
 }
 
@@ -128,6 +128,15 @@ const char *tls_strict_lacks(const struct tls_strict *strict)
 	if (!strict->offered)
 		return "5.7.30 REQUIRETLS: the next hop does not offer REQUIRETLS";
 	return NULL;
+}
+
+const char *tls_proof_name(uint8_t proofs)
+{
+	if (proofs & TLS_PROOF_DANE)
+		return "dane";
+	if (proofs & TLS_PROOF_PIN)
+		return "fingerprint";
+	return proofs ? "chain" : "";
 }
 
 const char *tls_level_name(enum tls_level level)

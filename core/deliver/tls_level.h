@@ -48,6 +48,13 @@ enum tls_sts {
 	TLS_STS_FOREIGN,  /* enforced, and this is none of its hosts: not to be used (RFC 8461 5) */
 };
 
+/* What was found out for a host, beside what its destination says. Zeroed: nothing. */
+struct tls_found {
+	enum tls_dane dane;
+	enum tls_sts sts;
+	uint64_t against; /* as below */
+};
+
 /* Zeroed: a destination without TLS. */
 struct tls_facts {
 	enum config_tls_mode mode;
@@ -64,7 +71,7 @@ struct tls_need {
 	enum tls_level level;
 	uint8_t proofs;   /* enum tls_proof: all of them; 0 below PROVEN */
 	uint64_t against; /* as in the facts */
-	/* The host is not to be used now, with an enhanced code in front; NULL: it is. */
+	/* Why the host is not to be used now, for people; NULL: it is. */
 	const char *barred;
 };
 
@@ -96,6 +103,8 @@ struct tls_strict {
 /* Why not over this one, with an enhanced code in front; NULL: it may. */
 const char *tls_strict_lacks(const struct tls_strict *strict);
 
+/* The strongest of them, for people and events: "dane", "fingerprint", "chain"; "": none. */
+const char *tls_proof_name(uint8_t proofs);
 /* "opportunistic", for people and events. */
 const char *tls_level_name(enum tls_level level);
 

@@ -9,10 +9,18 @@
 
 #include "core/config/config.h"
 
+/* The handshake fails where a chain and a name do not hold. Whatever else is asked for is held against what was
+ * observed (tls_level.h). */
+static bool verifies(const struct config_destination *destination)
+{
+	return destination->tls_mode == CONFIG_TLS_VERIFY && destination->fingerprints.count == 0;
+}
+
 struct tls_context_config tls_policy_of(const struct config_destination *destination)
 {
 	return (struct tls_context_config){
-		.verify_peer = destination->tls_mode == CONFIG_TLS_VERIFY,
+		.verify_peer = verifies(destination),
+		.observe_peer = !verifies(destination),
 		.ca_file = destination->ca_file,
 		.certificate_file = destination->certificate,
 		.private_key_file = destination->private_key,
@@ -32,10 +40,22 @@ static bool same_policy(const struct config_destination *a, const struct config_
 	       same_text(x.certificate_file, y.certificate_file) && same_text(x.private_key_file, y.private_key_file);
 }
 
+static bool same_words(const struct config_words *a, const struct config_words *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->count && i < b->count; i++) {
+		if (strcmp(a->list[i], b->list[i]) != 0)
+			return false;
+	}
+	return a->count == b->count;
+}
+
 bool tls_policy_same(const struct config_destination *a, const struct config_destination *b)
 {
 	return a->tls_mode == b->tls_mode && a->tls_implicit == b->tls_implicit &&
-	       same_text(a->server_name, b->server_name) && same_policy(a, b);
+	       same_text(a->server_name, b->server_name) && same_words(&a->fingerprints, &b->fingerprints) &&
+	       same_policy(a, b);
 }
 
 /* The context of an earlier destination with the same policy, or NULL. */

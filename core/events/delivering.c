@@ -23,6 +23,8 @@ static void tls_fields(struct log_event *e, const struct event_tls *tls)
 	log_text(e, "tls", tls->version);
 	log_text(e, "cipher", tls->cipher);
 	log_bool(e, "verified", tls->verified);
+	if (tls->proof[0])
+		log_text(e, "proof", tls->proof);
 }
 
 static void reply_fields(struct log_event *e, const struct event_reply *reply)
@@ -52,6 +54,9 @@ void event_connection(struct log *log, const struct event_connection *c)
 	tls_fields(&e, &c->tls);
 	if (c->tls.version[0])
 		log_bool(&e, "resumed", c->resumed);
+	if (c->tls.version[0] && c->unverified[0])
+		log_text(&e, "unverified", c->unverified);
+	log_text(&e, "policy", c->policy);
 	log_number(&e, "messages", c->messages);
 	log_number(&e, "octets_in", c->octets_in);
 	log_number(&e, "octets_out", c->octets_out);
@@ -197,6 +202,20 @@ void event_fallback(struct log *log, struct event_host at, const char *without, 
 	log_text(&e, "without", without);
 	reply_fields(&e, reply);
 	log_number(&e, "for_s", for_s);
+	log_end(&e);
+}
+
+void event_tls_lost(struct log *log, struct event_host at, const char *what, const char *reason, uint64_t ms,
+		    bool in_clear)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "tls_lost");
+	host_fields(&e, at);
+	log_text(&e, "what", what);
+	log_text(&e, "reason", reason);
+	log_number(&e, "ms", ms);
+	log_bool(&e, "in_clear", in_clear);
 	log_end(&e);
 }
 

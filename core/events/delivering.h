@@ -32,6 +32,7 @@ struct event_tls {
 	const char *version; /* "": none */
 	const char *cipher;
 	bool verified;
+	const char *proof; /* how; "": not */
 };
 
 struct event_connection {
@@ -40,6 +41,7 @@ struct event_connection {
 	const char *source;  /* the address it comes from; NULL: the system chose */
 	struct event_tls tls;
 	bool resumed;
+	const char *policy, *unverified; /* what it was made for; why not verified, "": nothing to say */
 	uint64_t messages, octets_in, octets_out, ms;
 	const char *stage, *reason;
 };
@@ -86,6 +88,11 @@ void event_mailbox_accepted(struct log *log, struct event_host at, const char *m
 /* From now on and for a while this host is dealt with without something that it offers: what it answered. */
 void event_fallback(struct log *log, struct event_host at, const char *without, const struct event_reply *reply,
 		    uint64_t for_s);
+
+/* It spoke TLS ("tls"), or proved who it is ("proof"), so long ago, and does not now. `in_clear`: mail may go
+ * without. */
+void event_tls_lost(struct log *log, struct event_host at, const char *what, const char *reason, uint64_t ms,
+		    bool in_clear);
 
 /* What is said of one recipient. */
 struct event_recipient {

@@ -154,7 +154,7 @@ static struct tls_context *make_bare(const struct config_destination *destinatio
 	struct tls_context_config policy = tls_policy_of(destination);
 	struct tls_problem problem;
 
-	policy.verify_peer = false;
+	policy.verify_peer = policy.observe_peer = false;
 	policy.ca_file = NULL;
 	return tls_context_new(&policy, &problem);
 }

@@ -213,5 +213,49 @@ def STL_06_07_required():
         relay.terminate()
 
 
+def outcomes(name, arrives):
+    """What may become of mail where TLS is used only where it can be had: tls, clear or waits."""
+    if arrives or name.startswith('certificate') or name in ('EHLO AUTH only before TLS', 'in TLS: EHLO 502'):
+        return {'tls'}
+    if name.startswith(('greeting', 'in TLS:')) or name in ('EHLO 354', 'EHLO 421', 'STARTTLS 421',
+                                                                'EHLO nothing that is a reply'):
+        return {'waits'}
+    if name.endswith((' with the 220', 'with the 220, and on in clear')):
+        return {'waits'}  # STL-06: under every policy
+    if 'behind it' in name:
+        return {'waits', 'clear'}  # whether they come before the relay has begun with TLS is chance
+    return {'clear'}
+
+
+def outcome(hop):
+    encrypted = {arrival.session.encrypted for arrival in hop.arrivals}
+    return 'waits' if not encrypted else 'tls' if encrypted == {True} else 'clear'
+
+
+@case
+def STL_06_07_opportunistic():
+    """TLS where it can be had: in clear only where it is not offered or fails, and never with octets behind the 220."""
+    wanted = scenarios()
+    with Workspace() as work:
+        hops, domains, relay = run(work, wanted, {'tls': {'mode': 'opportunistic'}})
+        expected = {name: outcomes(name, arrives) for name, (_, arrives) in wanted.items()}
+
+        def done(name):
+            return outcome(hops[name]) in expected[name] and (hops[name].arrivals or hops[name].accepted >= 2)
+        eventually(lambda: all(done(name) for name in wanted), lambda: 'not yet: %s' % [
+            (name, outcome(hops[name]), expected[name], hops[name].accepted) for name in wanted
+            if not done(name)], 90)
+        for name, hop in hops.items():
+            check(not hop.errors, '%s: %s', name, hop.errors[:1])
+            check(len(hop.arrivals) <= 1, '%s: arrivals: %d', name, len(hop.arrivals))
+        lost = {event['destination'] for event in relay.events('fallback') if event['without'] == 'TLS'}
+        for name in ('STARTTLS closes', 'STARTTLS 354', 'STARTTLS no reply'):
+            check(domains[name] in lost, '%s: the operator is not told', name)
+        for name in ('not offered', 'STARTTLS 454'):
+            check(domains[name] not in lost, '%s: remembered without need', name)
+        equal(relay.count['failed'], 0, 'given up')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     harness.main()

@@ -39,7 +39,8 @@ static void check_destination(const struct config_destination *destination)
 		const struct config_host *host = &destination->hosts[i];
 		need(host->text != NULL && host->name != NULL && host->port > 0);
 		need(!host->numeric || host->address.length > 0);
-		need(!host->numeric || destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL);
+		need(!host->numeric || destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL ||
+		     destination->fingerprints.count > 0);
 	}
 	need((destination->certificate == NULL) == (destination->private_key == NULL));
 	need(!destination->tls_implicit || destination->tls_mode != CONFIG_TLS_NONE);

@@ -213,6 +213,23 @@ void tls_fingerprint_text(const uint8_t fingerprint[TLS_FINGERPRINT_SIZE], char 
 	text[0] = '\0';
 }
 
+const struct tls_evidence *tls_session_evidence(const struct tls_session *session)
+{
+	static const struct tls_evidence verified = {.known = true, .verified = true, .alternative = true};
+
+	return &verified;
+}
+
+void tls_evidence_text(const struct tls_session *session, char *text, size_t size)
+{
+	text[0] = '\0';
+}
+
+bool tls_evidence_is(const struct tls_evidence *evidence, const char *wanted)
+{
+	return false;
+}
+
 const char *tls_error_text(const struct tls_session *session)
 {
 	return "simulated: another hello";

@@ -7,6 +7,7 @@
 #ifndef POSTRIDER_TESTS_CONFIG_PROBLEMS_H
 #define POSTRIDER_TESTS_CONFIG_PROBLEMS_H
 
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HOST "hostname: relay.example.org\n"
 #define LISTENERS "listeners: [{ name: lan, address: \"127.0.0.1:25\" }]\n"
 #define CLIENTS "clients: [{ name: all, networks: [127.0.0.0/8] }]\n"
@@ -130,9 +131,24 @@ static const struct {
 	 "t.yaml:1:51: unknown key \"messages_per_minut\"; did you mean \"messages_per_minute\"?"},
 	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:34: mx: not available in this version; remove it"},
-	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS
-		 ROUTES,
-	 "t.yaml:1:60: mode: opportunistic: not available in this version; remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, fingerprints: [\"sha256:12\"] } "
+	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:85: fingerprints: write sha256: and 64 hexadecimal digits"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic, fingerprints: [\"sha256:" DIGITS
+	 "\"] } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:89: fingerprints: without effect in this mode: write mode: verify, or remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { ca_file: /etc/passwd, fingerprints: [\"sha256:" DIGITS
+	 "\"] } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:63: ca_file: without effect beside fingerprints, which no authority vouches for: remove the one or "
+	 "the other"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { fingerprints: [] } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:68: fingerprints: the list is empty: write at least one, as in [\"sha256:...\"] of a certificate or "
+	 "its key"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic },\n  auth: { user: joe, "
+	 "password_file: /etc/passwd } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:2:9: auth: a password is only given to a host whose name TLS has verified: write tls: { mode: verify "
+	 "}; "
+	 "its ca_file may be the host's own certificate"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: dane: not available in this version; remove it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS CLIENTS
@@ -331,13 +347,13 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: verfy } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: unknown value \"verfy\"; did you mean \"verify\"?"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: off } }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, required, verify"},
+	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, opportunistic, required, verify"},
 	{"destinations: [{ name: next, hosts: [\"a:25\", \"10.0.0.1:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:46: hosts: \"10.0.0.1:25\" has no name that TLS could verify: write tls: { server_name: "
-	 "mail.example.org }, or another mode"},
+	 "mail.example.org }, or fingerprints, or another mode"},
 	{"destinations: [{ name: next, hosts: [\"[::1]:25\"], tls: { mode: verify } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:38: hosts: \"[::1]:25\" has no name that TLS could verify: write tls: { server_name: "
-	 "mail.example.org }, or another mode"},
+	 "mail.example.org }, or fingerprints, or another mode"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { server_name: 10.0.0.1 } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
 	 "t.yaml:1:67: server_name: \"10.0.0.1\" is no host name: write one as in mail.example.org"},

@@ -8,7 +8,15 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { TLS = 1, IMPLICIT = 2, IGNORE = 4, BEHIND = 8 /* an octet behind the last reply */, SIGN_IN = 16, HELO = 32 };
+enum {
+	TLS = 1,
+	IMPLICIT = 2,
+	IGNORE = 4,
+	BEHIND = 8 /* an octet behind the last reply */,
+	SIGN_IN = 16,
+	HELO = 32,
+	TRY = 64
+};
 #define SECURED "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n"
 #define SAID_SECURED "EHLO relay.example\r\nSTARTTLS\r\n?EHLO relay.example\r\n"
 
@@ -59,6 +67,31 @@ static const struct talk {
 	{"TLS first", TLS | IMPLICIT, "handshake\n220 hi\n250 ok", "?EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
 	{"TLS first, then refused", TLS | IMPLICIT, "handshake\n421 busy", "?", SETUP_BREAK, STAGE_GREETING,
 	 "refused by the next hop"},
+	/* TLS where it can be had. */
+	{"STL-07 offered", TRY, SECURED "250 ok", SAID_SECURED, SETUP_DONE, 0, NULL},
+	{"STL-07 not offered", TRY, "220 hi\n250-me~250 PIPELINING", "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"STL-07 an empty 250", TRY, "220 hi\n250", "EHLO relay.example\r\n", SETUP_DONE, 0, NULL},
+	{"STL-07 no EHLO", TRY, "220 hi\n502 what\n250 ok", "EHLO relay.example\r\nHELO relay.example\r\n", SETUP_DONE,
+	 0, NULL},
+	{"STL-07 refused for now", TRY, "220 hi\n250-me~250 STARTTLS\n454 not now",
+	 "EHLO relay.example\r\nSTARTTLS\r\n", SETUP_DONE, 0, NULL},
+	{"STL-07 refused for good", TRY, "220 hi\n250-me~250 STARTTLS\n502 what", "EHLO relay.example\r\nSTARTTLS\r\n",
+	 SETUP_DONE, 0, NULL},
+	{"STL-07 530", TRY, "220 hi\n250-me~250 STARTTLS\n530 what", "EHLO relay.example\r\nSTARTTLS\r\n", SETUP_DONE,
+	 0, NULL},
+	{"STL-07 421 to STARTTLS", TRY, "220 hi\n250-me~250 STARTTLS\n421 bye", "EHLO relay.example\r\nSTARTTLS\r\n",
+	 SETUP_BREAK, STAGE_STARTTLS, "STARTTLS refused by the next hop"},
+	{"STL-07 354 to STARTTLS", TRY, "220 hi\n250-me~250 STARTTLS\n354 go", "EHLO relay.example\r\nSTARTTLS\r\n",
+	 SETUP_REFUSE, STAGE_STARTTLS, "STARTTLS refused by the next hop"},
+	{"STL-07 once more behind TLS", TRY, "220 hi\n250-me~250 STARTTLS\n220 go\nhandshake\n250-me~250 STARTTLS",
+	 SAID_SECURED, SETUP_DONE, 0, NULL},
+	{"STL-06 octets behind it", TRY | BEHIND, "220 hi\n250-me~250 STARTTLS\n220 go",
+	 "EHLO relay.example\r\nSTARTTLS\r\n", SETUP_BREAK, STAGE_STARTTLS,
+	 "the next hop sent data behind its reply to STARTTLS"},
+	{"STL-07 nobody signs in without TLS", TRY | SIGN_IN, "220 hi\n250-me~250-AUTH PLAIN~250 STARTTLS\n454 no",
+	 "EHLO relay.example\r\nSTARTTLS\r\n", SETUP_REFUSE, STAGE_STARTTLS, "STARTTLS refused by the next hop"},
+	{"STL-07 nor where it is not offered", TRY | SIGN_IN, "220 hi\n250-me~250 AUTH PLAIN", "EHLO relay.example\r\n",
+	 SETUP_REFUSE, STAGE_AUTH, "nobody signs in without TLS"},
 	{"signed in", TLS | SIGN_IN, SECURED "250-me~250 AUTH LOGIN PLAIN\n235 ok",
 	 SAID_SECURED "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", SETUP_DONE, 0, NULL},
 	{"TLS first, then signed in", TLS | IMPLICIT | SIGN_IN,
@@ -132,6 +165,7 @@ static enum setup_go hold_talk(struct far_end *f, const struct talk *talk)
 {
 	const struct setup_terms terms = {.hostname = "relay.example",
 					  .tls = talk->how & TLS,
+					  .tls_if_offered = talk->how & TRY,
 					  .implicit = talk->how & IMPLICIT,
 					  .helo = talk->how & HELO,
 					  .mechanisms = {SASL_PLAIN, SASL_LOGIN},
