@@ -55,6 +55,7 @@ static void setup(void)
 	list_init(&deliverer.outbound_wake);
 	out.shard = &shard;
 	out.destination = &destination;
+	out.holds = &holds;
 	out.hosts = host_list;
 	out.host_count = out.host_total = 2;
 	list_init(&out.wake);
