@@ -18,19 +18,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/sim/poison.h"
 #include "tests/sim/sim.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#include <sanitizer/asan_interface.h>
-#endif
-#endif
-#ifndef ASAN_POISON_MEMORY_REGION
-#define ASAN_POISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
-#endif
 
 enum { SIM_BUFFER_SHIFT = 16, SIM_FILL = 0xd5 };
 
