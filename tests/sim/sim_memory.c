@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "tests/sim/poison.h"
 #include "tests/sim/sim.h"
 
 void *__real_malloc(size_t size);
@@ -27,6 +28,7 @@ int __real_munmap(void *address, size_t length);
 struct sim_block {
 	void *memory;  /* NULL: never used; SIM_GONE: used once */
 	size_t mapped; /* octets of a mapping; 0: from the heap */
+	size_t size;   /* of the heap, where it may be kept; else 0 */
 };
 
 static struct {
@@ -39,6 +41,58 @@ static struct {
 
 #define SIM_GONE ((void *)1)
 
+/*
+ * Large blocks that the engine has given back, for the next one of the same size. A simulated process lives for
+ * milliseconds and reads each segment into a buffer of megabytes: the kernel would have to clear it page by page, which
+ * was more than half of the time of a run. Until then they are poisoned, like all that was freed.
+ */
+enum { SIM_LARGE = 64 << 10, SIM_KEPT = 128, SIM_KEPT_LARGEST = 32 << 20 };
+
+static struct {
+	void *memory;
+	size_t size;
+} sim_kept[SIM_KEPT];
+static unsigned sim_kept_next;
+
+static void sim_kept_drop(unsigned i)
+{
+	if (!sim_kept[i].memory)
+		return;
+	ASAN_UNPOISON_MEMORY_REGION(sim_kept[i].memory, sim_kept[i].size);
+	__real_free(sim_kept[i].memory);
+	sim_kept[i].memory = NULL;
+}
+
+/* `size`: 0 for what is not to be kept. */
+static void sim_give_back(void *memory, size_t size)
+{
+	unsigned i = sim_kept_next;
+
+	if (size < SIM_LARGE || size > SIM_KEPT_LARGEST) {
+		__real_free(memory);
+		return;
+	}
+	sim_kept_drop(i);
+	sim_kept[i].memory = memory;
+	sim_kept[i].size = size;
+	sim_kept_next = (i + 1) % SIM_KEPT;
+	ASAN_POISON_MEMORY_REGION(memory, size);
+}
+
+/* NULL: there is none of that size. */
+static void *sim_kept_take(size_t size, size_t alignment)
+{
+	for (unsigned i = 0; size >= SIM_LARGE && i < SIM_KEPT; i++) {
+		void *memory = sim_kept[i].memory;
+		if (!memory || sim_kept[i].size != size || (uintptr_t)memory % alignment)
+			continue;
+		sim_kept[i].memory = NULL;
+		ASAN_UNPOISON_MEMORY_REGION(memory, size);
+		return memory;
+	}
+	return NULL;
+}
+
 static size_t sim_memory_slot(const void *memory)
 {
 	uint64_t h = (uint64_t)(uintptr_t)memory >> 4;
@@ -46,14 +100,14 @@ static size_t sim_memory_slot(const void *memory)
 	return (size_t)(h >> 20) & (sim_memory.capacity - 1);
 }
 
-static void sim_memory_put(void *memory, size_t mapped)
+static void sim_memory_put(void *memory, size_t mapped, size_t size)
 {
 	size_t i = sim_memory_slot(memory);
 	while (sim_memory.slots[i].memory && sim_memory.slots[i].memory != SIM_GONE)
 		i = (i + 1) & (sim_memory.capacity - 1);
 	sim_memory.used += !sim_memory.slots[i].memory;
 	sim_memory.live++;
-	sim_memory.slots[i] = (struct sim_block){memory, mapped};
+	sim_memory.slots[i] = (struct sim_block){memory, mapped, size};
 }
 
 static void sim_memory_grow(void)
@@ -69,7 +123,7 @@ static void sim_memory_grow(void)
 	sim_memory.used = sim_memory.live = 0;
 	for (size_t i = 0; i < old_capacity; i++)
 		if (old[i].memory && old[i].memory != SIM_GONE)
-			sim_memory_put(old[i].memory, old[i].mapped);
+			sim_memory_put(old[i].memory, old[i].mapped, old[i].size);
 	__real_free(old);
 }
 
@@ -78,28 +132,30 @@ static bool sim_memory_counts(void)
 	return sim_memory.depth > 0;
 }
 
-static void *sim_memory_note(void *memory, size_t mapped)
+static void *sim_memory_note(void *memory, size_t mapped, size_t size)
 {
 	if (memory && memory != MAP_FAILED && sim_memory_counts()) {
 		if (2 * (sim_memory.used + 1) > sim_memory.capacity)
 			sim_memory_grow();
-		sim_memory_put(memory, mapped);
+		sim_memory_put(memory, mapped, size);
 	}
 	return memory;
 }
 
-static void sim_memory_forget(const void *memory)
+/* Its size, if it may be kept. */
+static size_t sim_memory_forget(const void *memory)
 {
 	if (!memory || !sim_memory.capacity)
-		return;
+		return 0;
 	size_t i = sim_memory_slot(memory);
 	for (; sim_memory.slots[i].memory; i = (i + 1) & (sim_memory.capacity - 1)) {
 		if (sim_memory.slots[i].memory != memory)
 			continue;
 		sim_memory.slots[i].memory = SIM_GONE;
 		sim_memory.live--;
-		return;
+		return sim_memory.slots[i].size;
 	}
+	return 0;
 }
 
 /* Is this the allocation that shall fail? */
@@ -130,7 +186,7 @@ void sim_memory_crash(void)
 		if (block->mapped)
 			__real_munmap(block->memory, block->mapped);
 		else
-			__real_free(block->memory);
+			sim_give_back(block->memory, block->size);
 	}
 	if (sim_memory.capacity)
 		memset(sim_memory.slots, 0, sim_memory.capacity * sizeof(*sim_memory.slots));
@@ -140,6 +196,8 @@ void sim_memory_crash(void)
 /* What is still allocated stays the engine's: a leak is for LeakSanitizer to report. */
 void sim_memory_end(void)
 {
+	for (unsigned i = 0; i < SIM_KEPT; i++)
+		sim_kept_drop(i);
 	__real_free(sim_memory.slots);
 	memset(&sim_memory, 0, sizeof(sim_memory));
 }
@@ -222,51 +280,72 @@ static void *sim_memory_fail(void)
 
 void *__wrap_malloc(size_t size)
 {
-	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_malloc(size), 0);
+	void *memory;
+
+	if (sim_memory_refuse())
+		return sim_memory_fail();
+	memory = sim_memory_counts() ? sim_kept_take(size, 1) : NULL;
+	return sim_memory_note(memory ? memory : __real_malloc(size), 0, size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_calloc(count, size), 0);
+	size_t octets = size && count > SIM_KEPT_LARGEST / size ? 0 : count * size;
+	void *memory;
+
+	if (sim_memory_refuse())
+		return sim_memory_fail();
+	memory = sim_memory_counts() ? sim_kept_take(octets, 1) : NULL;
+	if (memory)
+		memset(memory, 0, octets);
+	return sim_memory_note(memory ? memory : __real_calloc(count, size), 0, octets);
 }
 
 void *__wrap_realloc(void *memory, size_t size)
 {
 	if (sim_memory_refuse())
 		return sim_memory_fail();
-	sim_memory_forget(memory);
-	return sim_memory_note(__real_realloc(memory, size), 0);
+	(void)sim_memory_forget(memory);
+	return sim_memory_note(__real_realloc(memory, size), 0, size);
 }
 
 void __wrap_free(void *memory)
 {
-	sim_memory_forget(memory);
-	__real_free(memory);
+	sim_give_back(memory, sim_memory_forget(memory));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_aligned_alloc(alignment, size), 0);
+	void *memory;
+
+	if (sim_memory_refuse())
+		return sim_memory_fail();
+	memory = sim_memory_counts() ? sim_kept_take(size, alignment) : NULL;
+	return sim_memory_note(memory ? memory : __real_aligned_alloc(alignment, size), 0, size);
 }
 
 int __wrap_posix_memalign(void **out, size_t alignment, size_t size)
 {
+	int error = 0;
+
 	if (sim_memory_refuse())
 		return ENOMEM;
-	int error = __real_posix_memalign(out, alignment, size);
+	*out = sim_memory_counts() ? sim_kept_take(size, alignment) : NULL;
+	if (!*out)
+		error = __real_posix_memalign(out, alignment, size);
 	if (!error)
-		sim_memory_note(*out, 0);
+		sim_memory_note(*out, 0, size);
 	return error;
 }
 
 char *__wrap_strdup(const char *text)
 {
-	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_strdup(text), 0);
+	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_strdup(text), 0, 0);
 }
 
 char *__wrap_strndup(const char *text, size_t length)
 {
-	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_strndup(text, length), 0);
+	return sim_memory_refuse() ? sim_memory_fail() : sim_memory_note(__real_strndup(text, length), 0, 0);
 }
 
 void *__wrap_mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
@@ -275,11 +354,11 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags, int f
 		errno = ENOMEM;
 		return MAP_FAILED;
 	}
-	return sim_memory_note(__real_mmap(address, length, protection, flags, fd, offset), length);
+	return sim_memory_note(__real_mmap(address, length, protection, flags, fd, offset), length, 0);
 }
 
 int __wrap_munmap(void *address, size_t length)
 {
-	sim_memory_forget(address);
+	(void)sim_memory_forget(address);
 	return __real_munmap(address, length);
 }
