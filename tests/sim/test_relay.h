@@ -10,7 +10,8 @@
 struct scenario {
 	const char *name;
 	void (*fn)(uint64_t seed);
-	unsigned seeds; /* of a quick run */
+	unsigned seeds;   /* its own number */
+	unsigned seed_ms; /* what one takes, about: parts are made by this */
 };
 
 /* What to print if the program stops here. */
