@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/attempt_private.h"
 #include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
@@ -27,29 +28,6 @@ static const char asked_anew[] =
 
 /* ---- loading ------------------------------------------------------------------------------------------------ */
 
-static void attempt_free(struct attempt *a)
-{
-	if (a->view_held)
-		spool_view_release(&a->view);
-	if (a->part_held)
-		spool_view_release(&a->part);
-	if (a->results != a->results_inline)
-		free(a->results);
-	rewriting_free(a->rewriting);
-	narrow_free(a->narrow);
-	results_free(a);
-	pool_release(&a->outbound->shard->deliverer->attempts, a);
-}
-
-/* Told while the envelope is in memory. */
-static void tell_damage(const struct attempt *a, int error, const char *why, bool envelope)
-{
-	if (verdict_fault(error).damaged)
-		tell_damaged(a, why, envelope);
-	else
-		tell_unreadable(a, why);
-}
-
 /* Before it had a connection. -EBADMSG: the record is damaged; else the environment failed. */
 static void cannot_load(struct attempt *a, int error, const char *why)
 {
@@ -59,7 +37,7 @@ static void cannot_load(struct attempt *a, int error, const char *why)
 		.kind = OUTCOME_DAMAGED, .error = error, .reply = span_text(why), .stage = STAGE_CONTENT};
 	const struct attempt_handlers *handlers = a->handlers;
 
-	tell_damage(a, error, why, false);
+	attempt_tell_damage(a, error, why, false);
 	attempt_free(a);
 	handlers->on_over(o, d, &outcome);
 }
@@ -307,99 +285,6 @@ void attempt_give_back(struct attempt *a)
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */
 
-/* Its content cannot be sent, and that is not the next hop's fault. False: the connection has to end by it. */
-static bool damaged(struct attempt *a, int error, const char *why)
-{
-	struct connection *c = a->connection;
-
-	a->damage = why;
-	a->damage_error = error;
-	tell_damage(a, error, why, true);
-	if (!exchange_damaged(&a->exchange))
-		return false;
-	c->reset_next = true;
-	c->taken_back++;
-	return true;
-}
-
-static void on_part_loaded(struct spool_view *view, int result)
-{
-	struct attempt *a = container_of(view, struct attempt, part);
-
-	a->part_loading = false;
-	a->part_held = true; /* also when it failed: a view is released in every case */
-	if (a->orphan) {
-		attempt_free(a); /* its connection went away meanwhile */
-		return;
-	}
-	/* Refused meanwhile, it is not wanted any more: what was refused has its verdict. */
-	if (result < 0 && !a->exchange.decided) {
-		const char *why =
-			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
-		(void)damaged(a, result, why);
-	}
-	a->on_part(a);
-}
-
-/* The exchange has gone on to another piece. */
-static void release_past(struct attempt *a)
-{
-	if (!a->part_held || a->part_index == a->exchange.piece)
-		return;
-	spool_view_release(&a->part);
-	a->part_held = false;
-}
-
-static enum attempt_wrote no_memory(struct attempt *a)
-{
-	return damaged(a, -ENOMEM, "no memory to rewrite its header") ? ATTEMPT_WRITTEN : ATTEMPT_DAMAGED;
-}
-
-/* WRITTEN: the exchange has it, in one form or another. */
-static enum attempt_wrote give(struct attempt *a, const uint8_t *content, size_t size)
-{
-	struct exchange *x = &a->exchange;
-	struct rewriting *r = a->rewriting;
-
-	if (!r || r->given) {
-		exchange_give(x, content, size);
-		return ATTEMPT_WRITTEN;
-	}
-	switch (r->ready ? REWRITING_READY : rewriting_take(r, content, size, x->piece == x->last)) {
-	case REWRITING_MORE:
-		exchange_hold_back(x);
-		return ATTEMPT_WRITTEN;
-	case REWRITING_NO_MEMORY:
-		return no_memory(a);
-	default:
-		exchange_give_headed(x, &r->head, content, size);
-		r->given = true;
-		return ATTEMPT_WRITTEN;
-	}
-}
-
-/* The piece that the exchange asks for. WAITS: it is being read. */
-static enum attempt_wrote give_piece(struct attempt *a)
-{
-	struct exchange *x = &a->exchange;
-
-	release_past(a);
-	if (x->piece == x->last)
-		return give(a, a->view.content, a->view.content_length);
-	if (a->part_loading)
-		return ATTEMPT_WAITS;
-	if (!a->part_held) {
-		a->part_index = x->piece;
-		if (!spool_view(a->outbound->shard->store->spool, &a->part, &mail_of(a->delivery)->item.parts[x->piece],
-				on_part_loaded)) {
-			a->part_loading = true;
-			return ATTEMPT_WAITS;
-		}
-		a->part_held = true;
-	}
-	return give(a, a->part.content, a->part.content_length);
-}
-
 static bool say(struct attempt *a, const struct exchange_say *say)
 {
 	struct connection *c = a->connection;
@@ -410,7 +295,7 @@ static bool say(struct attempt *a, const struct exchange_say *say)
 		transport_mark(&c->transport);
 	c->replies_due += say->due;
 	exchange_written(&a->exchange);
-	release_past(a);
+	attempt_release_past(a);
 	return true;
 }
 
@@ -507,7 +392,7 @@ static void begin(struct attempt *a)
 	exchange_begin(&a->exchange, &terms);
 	tell_withheld(a);
 	if (!ok)
-		(void)no_memory(a);
+		(void)attempt_no_memory(a);
 }
 
 /* The content has left this attempt's hands; its memory is of use to others. */
@@ -539,13 +424,13 @@ enum attempt_wrote attempt_write(struct attempt *a)
 				return ATTEMPT_WAITS;
 			break;
 		case EXCHANGE_PIECE:
-			given = give_piece(a);
+			given = attempt_give_piece(a);
 			if (given != ATTEMPT_WRITTEN)
 				return given;
 			break;
 		case EXCHANGE_DAMAGE:
 			/* It was refused at the door, so this is either damage or our own fault. */
-			if (!damaged(a, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL"))
+			if (!attempt_damaged(a, -EBADMSG, "the content in the spool has a bare CR, bare LF or NUL"))
 				return ATTEMPT_DAMAGED;
 			break;
 		case EXCHANGE_ROOM:
