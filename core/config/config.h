@@ -113,6 +113,9 @@ struct config_client {
 /* Default keep. MATCH: kept, and by a mailbox that may send as the sender. */
 enum config_sender { CONFIG_SENDER_KEEP, CONFIG_SENDER_MAILBOX, CONFIG_SENDER_MATCH };
 
+/* What becomes of 8-bit content where a host does not offer 8BITMIME. */
+enum config_eight_bit { CONFIG_EIGHT_BIT_CONVERT, CONFIG_EIGHT_BIT_SEND, CONFIG_EIGHT_BIT_REFUSE };
+
 struct config_host {
 	char *text; /* as written, "mail.example.org:25" */
 	char *name; /* without port and brackets */
@@ -205,10 +208,11 @@ struct config_destination {
 	size_t mailbox_count;
 	uint8_t mechanisms[CONFIG_MECHANISMS]; /* enum config_mechanism, in the order in which they are tried */
 	unsigned mechanism_count;
-	struct config_mailbox auth; /* what "auth" says for all mailboxes; NULL where not given */
-	size_t fallback;            /* number of the destination that takes over, from 1; 0: none */
-	uint64_t fallback_after_ns; /* when all hosts have failed for so long, default 5m */
-	enum config_sender sender;  /* under whose name mail goes, where its client does not say */
+	struct config_mailbox auth;      /* what "auth" says for all mailboxes; NULL where not given */
+	size_t fallback;                 /* number of the destination that takes over, from 1; 0: none */
+	uint64_t fallback_after_ns;      /* when all hosts have failed for so long, default 5m */
+	enum config_sender sender;       /* under whose name mail goes, where its client does not say */
+	enum config_eight_bit eight_bit; /* default convert */
 };
 
 /* Under whose name a client's mail goes where somebody signs in, and under whose it comes in; clients that say nothing

@@ -99,6 +99,13 @@ static const struct reader_choice pacings[] = {
 	{NULL, 0, false},
 };
 
+static const struct reader_choice eight_bits[] = {
+	{"convert", CONFIG_EIGHT_BIT_CONVERT, false},
+	{"send", CONFIG_EIGHT_BIT_SEND, false},
+	{"refuse", CONFIG_EIGHT_BIT_REFUSE, false},
+	{NULL, 0, false},
+};
+
 static const struct reader_choice extensions[] = {
 	{"PIPELINING", CONFIG_PIPELINING, false},
 	{"CHUNKING", CONFIG_CHUNKING, false},
@@ -174,6 +181,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD_RANGE("fallback_after", reader_duration, DESTINATION(fallback_after_ns), 0, DAYS),
 	FIELD_CHOICE("sender", DESTINATION(sender), schema_senders),
 	FIELD("ignore_extensions", read_extensions, 0),
+	FIELD_CHOICE("eight_bit", DESTINATION(eight_bit), eight_bits),
 	FIELD("pipeline_across_messages", reader_boolean, DESTINATION(pipeline_across_messages)),
 	FIELD("verdicts", schema_verdicts, DESTINATION(verdicts)),
 	FIELDS_END,

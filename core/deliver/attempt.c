@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@
 
 enum {
 	CROWD_S = 3600,     /* so long recipients go in the number that a host was seen to take */
-	REFUSED_HERE = 550, /* as the next hop would have to, by what its sender asked for */
+	REFUSED_HERE = 550, /* as the next hop would have to */
+	TOO_LARGE = 552,    /* RFC 1870 6.1 */
 	ASKED_ANEW = 451,   /* what it offers is not known */
 };
 
@@ -255,25 +257,56 @@ const char *attempt_narrow(struct attempt *a, const struct connection *c)
 	return !a->narrow || may_be_told(a, is_guess(c)) ? NULL : narrow_refusal;
 }
 
-void attempt_refuse(struct attempt *a, struct connection *c, const char *why)
+bool attempt_too_large(const struct attempt *a, const struct connection *c, char why[ATTEMPT_WHY])
 {
-	struct exchange *x = &a->exchange;
-	struct outcome outcome = {.kind = OUTCOME_ANSWERED, .attempt = a, .results = a->results, .stage = STAGE_MAIL};
+	uint64_t most = c->setup.extensions.size_max;
+	uint64_t octets = mail_of(a->delivery)->content_length + (uint64_t)a->growth;
+
+	if (!c->setup.extensions.size_given || most == 0 || octets <= most)
+		return false;
+	snprintf(why, ATTEMPT_WHY, "5.3.4 The message has %llu octets, and the next hop takes no more than %llu",
+		 (unsigned long long)octets, (unsigned long long)most);
+	return true;
+}
+
+/* Its recipients have their results. */
+static void refuse(struct attempt *a, struct connection *c, unsigned code, const char *why)
+{
 	bool guess = is_guess(c) && (c->transport.secured || !a->envelope.require_tls);
+	struct exchange *x = &a->exchange;
 
 	/* The next connection asks again. */
 	if (guess)
 		lesson_forget(&c->host->lessons, LESSON_HELO);
-	list_remove(&a->link);
-	a->connection = c;
 	x->rules = a->outbound->destination->rules;
 	x->lacks = connection_lacks(c);
-	exchange_refuse(x, guess ? ASKED_ANEW : REFUSED_HERE, guess ? asked_anew : why);
-	outcome.code = x->code;
-	outcome.reply = (struct span){x->reply, x->reply_length};
+	exchange_refuse(x, guess ? ASKED_ANEW : code, guess ? asked_anew : why);
+}
+
+/* The host was not asked, and has shown nothing. */
+static void over_unasked(struct attempt *a)
+{
+	const struct exchange *x = &a->exchange;
+	const struct outcome outcome = {
+		.kind = OUTCOME_ANSWERED,
+		.attempt = a,
+		.results = a->results,
+		.reply = {x->reply, x->reply_length},
+		.code = x->code,
+		.stage = STAGE_MAIL,
+	};
+
+	list_remove(&a->link);
 	tell_attempt(a, &outcome);
 	a->handlers->on_over(a->outbound, a->delivery, &outcome);
 	attempt_free(a);
+}
+
+void attempt_refuse(struct attempt *a, struct connection *c, unsigned code, const char *why)
+{
+	a->connection = c;
+	refuse(a, c, code, why);
+	over_unasked(a);
 }
 
 void attempt_give_back(struct attempt *a)
@@ -323,7 +356,7 @@ static void learn_crowd(struct outbound *o, unsigned at_most)
 }
 
 /* Under the name of the mailbox, where that is wanted; so many octets longer. False: no memory. */
-static bool begin_rewriting(struct attempt *a, struct exchange_terms *terms)
+static bool begin_rewriting(struct attempt *a)
 {
 	const struct outbound *o = a->outbound;
 	const struct span address = connection_identity(a->connection);
@@ -335,15 +368,44 @@ static bool begin_rewriting(struct attempt *a, struct exchange_terms *terms)
 	r = a->rewriting;
 	if (!r)
 		return false;
-	if (!r->null)
-		terms->sender = r->address;
-	terms->growth = REWRITING_GROWTH;
+	a->growth = REWRITING_GROWTH;
 	if (a->exchange.last > 0)
 		return true;
 	if (rewriting_take(r, a->view.content, a->view.content_length, true) == REWRITING_NO_MEMORY)
 		return false;
-	terms->growth = (int64_t)r->head.size - (int64_t)r->head.replaced;
+	a->growth = (int64_t)r->head.size - (int64_t)r->head.replaced;
 	return true;
+}
+
+/* What a host that takes no 8-bit content is to be asked for is known only when all of it was looked at. */
+static bool is_to_be_looked_at(const struct attempt *a)
+{
+	return (a->envelope.flags & ENVELOPE_EIGHT_BIT) && !a->connection->setup.extensions.eight_bit_mime &&
+	       a->outbound->destination->eight_bit != CONFIG_EIGHT_BIT_SEND;
+}
+
+/* Before the first command. Others may have their turn meanwhile. */
+static enum attempt_wrote prepare(struct attempt *a)
+{
+	struct connection *c = a->connection;
+	const char *refusal = NULL;
+	char why[ATTEMPT_WHY];
+	enum attempt_wrote looked;
+
+	if (a->damage)
+		return ATTEMPT_TURNED_AWAY;
+	if (!a->prepared && !begin_rewriting(a))
+		return attempt_damaged_before(a, -ENOMEM, "no memory to rewrite its header");
+	a->prepared = true;
+	if (!is_to_be_looked_at(a))
+		return ATTEMPT_WRITTEN;
+	looked = attempt_look(a, &refusal);
+	if (refusal)
+		refuse(a, c, REFUSED_HERE, refusal);
+	if (looked != ATTEMPT_WRITTEN || !attempt_too_large(a, c, why))
+		return looked;
+	refuse(a, c, TOO_LARGE, why);
+	return ATTEMPT_TURNED_AWAY;
 }
 
 /* Those whom the host is not asked for have a reply of their own, which is ours. */
@@ -372,6 +434,8 @@ static void begin(struct attempt *a)
 		.dsn = c->setup.extensions.dsn && !plain && !lesson_in_force(&c->host->lessons, LESSON_NO_DSN, now_ns),
 		.most = c->setup.extensions.recipients_max,
 		.narrow = a->narrow,
+		.converted = a->converted,
+		.growth = a->growth,
 		.enhanced = c->setup.extensions.enhanced_codes,
 		.reset = reset,
 		.behind = c->attempts.next != &a->link,
@@ -385,13 +449,12 @@ static void begin(struct attempt *a)
 	/* So that messages which are loaded from now on are cut in time. */
 	if (terms.most > 0 && mail_of(a->delivery)->recipients > terms.most)
 		learn_crowd(a->outbound, terms.most);
-	bool ok = begin_rewriting(a, &terms);
-	/* Without memory attempt_narrow() has made none. */
-	if (a->envelope.wide && !c->setup.extensions.smtputf8)
-		ok = ok && a->narrow;
+	if (a->rewriting && !a->rewriting->null)
+		terms.sender = a->rewriting->address;
 	exchange_begin(&a->exchange, &terms);
 	tell_withheld(a);
-	if (!ok)
+	/* Without memory attempt_narrow() has made none. */
+	if (a->envelope.wide && !c->setup.extensions.smtputf8 && !a->narrow)
 		(void)attempt_no_memory(a);
 }
 
@@ -402,6 +465,8 @@ static void all_written(struct attempt *a)
 		return;
 	results_keep(a);
 	rewriting_written(a->rewriting);
+	converting_free(a->converting);
+	a->converting = NULL;
 	spool_view_release(&a->view);
 	a->view_held = false;
 }
@@ -413,8 +478,12 @@ enum attempt_wrote attempt_write(struct attempt *a)
 	struct exchange_say now;
 	enum attempt_wrote given;
 
-	if (!a->started)
+	if (!a->started) {
+		given = prepare(a);
+		if (given != ATTEMPT_WRITTEN)
+			return given;
 		begin(a);
+	}
 	if (a->exchange.broken)
 		return ATTEMPT_DAMAGED;
 	for (;;) {
@@ -592,6 +661,16 @@ static void give_back(struct attempt *a)
 		budget_give_back(account->day, a->granted_ns, a->granted);
 	account_give_back(account, &a->outbound->destination->limits, mail_of(a->delivery)->content_length,
 			  a->granted_ns);
+}
+
+void attempt_turn_away(struct attempt *a)
+{
+	if (a->granted_ns)
+		give_back(a);
+	if (a->damage)
+		finish_damaged(a);
+	else
+		over_unasked(a);
 }
 
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason)

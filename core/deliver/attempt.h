@@ -8,6 +8,7 @@
 #ifndef POSTRIDER_DELIVER_ATTEMPT_H
 #define POSTRIDER_DELIVER_ATTEMPT_H
 
+#include "core/deliver/converting.h"
 #include "core/deliver/exchange.h"
 #include "core/deliver/narrow.h"
 #include "core/deliver/outcome.h"
@@ -44,6 +45,7 @@ struct attempt {
 	struct spool_view part; /* the part being sent */
 	uint16_t part_index;    /* which that is */
 	bool view_held, part_held, part_loading, orphan;
+	bool prepared; /* whether its content is to be looked at is known, and what it is rewritten to has begun */
 	bool started;
 	bool taught;         /* it has cost one of the message's rounds (fallback.h) */
 	bool host_held;      /* refused for what this relay is, and the host takes no more (hold.h) */
@@ -53,8 +55,11 @@ struct attempt {
 	uint64_t granted_ns; /* when limits let it go; 0: there are none */
 	unsigned granted;    /* recipients of the day's */
 	uint64_t started_ns;
-	struct rewriting *rewriting; /* owned; NULL: it goes as it is */
-	struct narrow *narrow;       /* owned; NULL: its envelope is said as it is */
+	struct rewriting *rewriting;   /* owned; NULL: it goes as it is */
+	struct narrow *narrow;         /* owned; NULL: its envelope is said as it is */
+	struct converting *converting; /* owned; NULL: its content is not looked at */
+	int64_t growth;                /* octets by which its content is longer than what is stored */
+	bool converted;
 	struct envelope envelope;
 	struct results told;
 	uint8_t *results; /* enum attempt_result per recipient */
@@ -77,17 +82,22 @@ unsigned attempt_most_recipients(const struct outbound *o);
 struct delivery *attempt_undo(struct attempt *a);
 /* The same: it is over, as one that nobody can be asked to take. */
 void attempt_give_up(struct attempt *a, const char *reason);
-/* The same: its sender forbids that it goes over this connection. It is judged as if the next hop had refused it; `why`
- * begins with an enhanced code. */
-void attempt_refuse(struct attempt *a, struct connection *c, const char *why);
+/* The same: it may not, or cannot, go over this connection. It is judged as if the next hop had refused it by `code`;
+ * `why` begins with an enhanced code. */
+void attempt_refuse(struct attempt *a, struct connection *c, unsigned code, const char *why);
+/* Before it goes to that connection: it is larger than the host takes (RFC 1870 6.1). Written to `why`. */
+enum { ATTEMPT_WHY = 160 };
+bool attempt_too_large(const struct attempt *a, const struct connection *c, char why[ATTEMPT_WHY]);
 /* Before it goes to that connection: how it is said there, where that is not as it came. NULL, or why it cannot be. */
 const char *attempt_narrow(struct attempt *a, const struct connection *c);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
-/* Writes on. WAITS: for room, a reply, or a part from disk: on_part() then. DAMAGED: the connection has to end, by our
- * fault; `damage` says why. */
-enum attempt_wrote { ATTEMPT_WRITTEN, ATTEMPT_WAITS, ATTEMPT_DAMAGED };
+/* Writes on. WAITS: for room, a reply, a part from disk or its turn: on_part() then. DAMAGED: the connection has to
+ * end, by our fault; `damage` says why. TURNED_AWAY: nothing of it is said: attempt_turn_away(). */
+enum attempt_wrote { ATTEMPT_WRITTEN, ATTEMPT_WAITS, ATTEMPT_DAMAGED, ATTEMPT_TURNED_AWAY };
 enum attempt_wrote attempt_write(struct attempt *a);
+/* Ends it. It has its verdict, or is damaged, and has used nothing of what is limited. */
+void attempt_turn_away(struct attempt *a);
 /* Ends it: settles the delivery and frees the attempt. `reason` where the connection was lost. */
 void attempt_finish(struct attempt *a);
 void attempt_abandon(struct attempt *a, enum stage stage, const char *reason);

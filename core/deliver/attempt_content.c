@@ -6,10 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/config.h"
 #include "core/deliver/attempt_private.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
+
+static void stop_looking(struct attempt *a)
+{
+	if (!a->converting)
+		return;
+	wheel_disarm(&a->outbound->shard->wheel, &a->converting->timer);
+	converting_free(a->converting);
+	a->converting = NULL;
+}
 
 void attempt_free(struct attempt *a)
 {
@@ -21,6 +31,7 @@ void attempt_free(struct attempt *a)
 		free(a->results);
 	rewriting_free(a->rewriting);
 	narrow_free(a->narrow);
+	stop_looking(a);
 	results_free(a);
 	pool_release(&a->outbound->shard->deliverer->attempts, a);
 }
@@ -49,6 +60,14 @@ bool attempt_damaged(struct attempt *a, int error, const char *why)
 	return true;
 }
 
+enum attempt_wrote attempt_damaged_before(struct attempt *a, int error, const char *why)
+{
+	a->damage = why;
+	a->damage_error = error;
+	attempt_tell_damage(a, error, why, true);
+	return ATTEMPT_TURNED_AWAY;
+}
+
 static void on_part_loaded(struct spool_view *view, int result)
 {
 	struct attempt *a = container_of(view, struct attempt, part);
@@ -63,7 +82,10 @@ static void on_part_loaded(struct spool_view *view, int result)
 	if (result < 0 && !a->exchange.decided) {
 		const char *why =
 			result == -EBADMSG ? "a part of the message in the spool is damaged" : strerror(-result);
-		(void)attempt_damaged(a, result, why);
+		if (a->started)
+			(void)attempt_damaged(a, result, why);
+		else
+			(void)attempt_damaged_before(a, result, why);
 	}
 	a->on_part(a);
 }
@@ -82,48 +104,172 @@ enum attempt_wrote attempt_no_memory(struct attempt *a)
 	return attempt_damaged(a, -ENOMEM, "no memory to rewrite its header") ? ATTEMPT_WRITTEN : ATTEMPT_DAMAGED;
 }
 
+/* The head comes with this piece. */
+static const struct exchange_head *head_at(const struct attempt *a, unsigned index)
+{
+	const struct rewriting *r = a->rewriting;
+
+	return r && r->ready && r->at == index ? &r->head : NULL;
+}
+
+/* The piece is part of the head that comes with a later one. */
+static bool in_head(const struct attempt *a, unsigned index)
+{
+	const struct rewriting *r = a->rewriting;
+
+	return r && (!r->ready || index < r->at);
+}
+
+/* False: no memory. */
+static bool rewrite(struct attempt *a, unsigned index, const uint8_t *content, size_t size)
+{
+	struct rewriting *r = a->rewriting;
+
+	if (!r || r->ready)
+		return true;
+	r->at = (uint16_t)index;
+	return rewriting_take(r, content, size, index == a->exchange.last) != REWRITING_NO_MEMORY;
+}
+
+static enum attempt_wrote give_converted(struct attempt *a, const struct exchange_head *head, const uint8_t *content,
+					 size_t size)
+{
+	struct exchange *x = &a->exchange;
+	bool last = x->piece == x->last;
+	const uint8_t *out;
+	size_t written;
+
+	out = converting_make(a->converting, head, content, size, last, &written);
+	if (!out)
+		return attempt_no_memory(a);
+	/* A few octets may be held back until it is known what follows them. */
+	if (written == 0 && !last)
+		exchange_hold_back(x);
+	else
+		exchange_give(x, out, written);
+	return ATTEMPT_WRITTEN;
+}
+
 /* WRITTEN: the exchange has it, in one form or another. */
 static enum attempt_wrote give(struct attempt *a, const uint8_t *content, size_t size)
 {
 	struct exchange *x = &a->exchange;
-	struct rewriting *r = a->rewriting;
+	const struct exchange_head *head;
 
-	if (!r || r->given) {
-		exchange_give(x, content, size);
-		return ATTEMPT_WRITTEN;
-	}
-	switch (r->ready ? REWRITING_READY : rewriting_take(r, content, size, x->piece == x->last)) {
-	case REWRITING_MORE:
-		exchange_hold_back(x);
-		return ATTEMPT_WRITTEN;
-	case REWRITING_NO_MEMORY:
+	if (!rewrite(a, x->piece, content, size))
 		return attempt_no_memory(a);
-	default:
-		exchange_give_headed(x, &r->head, content, size);
-		r->given = true;
-		return ATTEMPT_WRITTEN;
-	}
+	head = head_at(a, x->piece);
+	if (in_head(a, x->piece))
+		exchange_hold_back(x);
+	else if (a->converted)
+		return give_converted(a, head, content, size);
+	else if (head)
+		exchange_give_headed(x, head, content, size);
+	else
+		exchange_give(x, content, size);
+	return ATTEMPT_WRITTEN;
 }
 
-/* The piece that the exchange asks for. WAITS: it is being read. */
-enum attempt_wrote attempt_give_piece(struct attempt *a)
+/* False: it is being read. */
+static bool piece(struct attempt *a, unsigned index, const uint8_t **content, size_t *size)
 {
-	struct exchange *x = &a->exchange;
-
-	attempt_release_past(a);
-	if (x->piece == x->last)
-		return give(a, a->view.content, a->view.content_length);
+	if (index == a->exchange.last) {
+		*content = a->view.content;
+		*size = a->view.content_length;
+		return true;
+	}
 	if (a->part_loading)
-		return ATTEMPT_WAITS;
+		return false;
+	if (a->part_held && a->part_index != index) {
+		spool_view_release(&a->part);
+		a->part_held = false;
+	}
 	if (!a->part_held) {
-		a->part_index = x->piece;
-		if (!spool_view(a->outbound->shard->store->spool, &a->part, &mail_of(a->delivery)->item.parts[x->piece],
+		a->part_index = (uint16_t)index;
+		if (!spool_view(a->outbound->shard->store->spool, &a->part, &mail_of(a->delivery)->item.parts[index],
 				on_part_loaded)) {
 			a->part_loading = true;
-			return ATTEMPT_WAITS;
+			return false;
 		}
 		a->part_held = true;
 	}
-	return give(a, a->part.content, a->part.content_length);
+	*content = a->part.content;
+	*size = a->part.content_length;
+	return true;
 }
 
+enum attempt_wrote attempt_give_piece(struct attempt *a)
+{
+	const uint8_t *content;
+	size_t size;
+
+	attempt_release_past(a);
+	return piece(a, a->exchange.piece, &content, &size) ? give(a, content, size) : ATTEMPT_WAITS;
+}
+
+/* ---- 8-bit content for a host that takes none ------------------------------------------------------------------- */
+
+static void on_turn(struct wheel_timer *timer)
+{
+	struct attempt *a = container_of(timer, struct converting, timer)->owner;
+
+	a->on_part(a);
+}
+
+/* True: it goes on when others have had their turn. */
+static bool let_others(struct attempt *a)
+{
+	struct converting *v = a->converting;
+
+	if (wheel_armed(&v->timer))
+		return true;
+	if (v->at_once < CONVERTING_AT_ONCE)
+		return false;
+	v->at_once = 0;
+	wheel_arm(&a->outbound->shard->wheel, &v->timer, a->outbound->shard->now_ns);
+	return true;
+}
+
+static enum attempt_wrote all_looked_at(struct attempt *a, const char **refusal)
+{
+	const struct rewriting *r = a->rewriting;
+	bool signature_void = r && r->facts.from_changed && r->facts.signed_;
+	enum seven_bit_result result =
+		converting_looked(a->converting, signature_void, mail_of(a->delivery)->content_length, &a->growth);
+
+	if (result == SEVEN_BIT_CONVERT && a->outbound->destination->eight_bit == CONFIG_EIGHT_BIT_CONVERT) {
+		a->converted = true;
+		return ATTEMPT_WRITTEN;
+	}
+	if (result == SEVEN_BIT_AS_IS)
+		return ATTEMPT_WRITTEN;
+	*refusal = converting_refusal(a->outbound->destination->eight_bit == CONFIG_EIGHT_BIT_REFUSE ? SEVEN_BIT_CONVERT
+												     : result);
+	return ATTEMPT_TURNED_AWAY;
+}
+
+enum attempt_wrote attempt_look(struct attempt *a, const char **refusal)
+{
+	struct converting *v = a->converting;
+	const uint8_t *content;
+	size_t size;
+
+	if (!v) {
+		a->converting = v = converting_new();
+		if (!v)
+			return attempt_damaged_before(a, -ENOMEM, "no memory to convert its content");
+		v->owner = a;
+		wheel_timer_init(&v->timer, on_turn);
+	}
+	for (; !v->looked; v->piece++) {
+		if (let_others(a) || !piece(a, v->piece, &content, &size))
+			return ATTEMPT_WAITS;
+		if (!rewrite(a, v->piece, content, size))
+			return attempt_damaged_before(a, -ENOMEM, "no memory to rewrite its header");
+		if (!in_head(a, v->piece))
+			converting_look(v, head_at(a, v->piece), content, size);
+		if (v->piece == a->exchange.last)
+			return all_looked_at(a, refusal);
+	}
+	return ATTEMPT_WRITTEN;
+}

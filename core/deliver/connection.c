@@ -397,6 +397,29 @@ static void written(struct connection *c, struct attempt *a)
 	c->writing = a->link.next == &c->attempts ? NULL : container_of(a->link.next, struct attempt, link);
 }
 
+/* One less is in flight. */
+static void one_less(struct connection *c)
+{
+	if (c->attempt_count > 0)
+		return;
+	c->alone = false;
+	c->idle_since_ns = c->outbound->shard->now_ns;
+	connection_arm(c, c->outbound->destination->idle_timeout_ns);
+	if (c->retiring || connection_at_limit(c))
+		connection_retire(c);
+}
+
+/* The host hears nothing of it, so it is none of those that it has had. */
+static void turn_away(struct connection *c, struct attempt *a)
+{
+	written(c, a);
+	c->attempt_count--;
+	c->messages--;
+	attempt_turn_away(a);
+	outbound_wake(c->outbound->shard, c->outbound->index);
+	one_less(c);
+}
+
 void connection_write(struct connection *c)
 {
 	while (c->writing && c->state == CONNECTION_READY) {
@@ -404,6 +427,10 @@ void connection_write(struct connection *c)
 		enum attempt_wrote wrote = attempt_write(a);
 		if (wrote == ATTEMPT_WAITS)
 			return;
+		if (wrote == ATTEMPT_TURNED_AWAY) {
+			turn_away(c, a);
+			continue;
+		}
 		if (wrote == ATTEMPT_DAMAGED) {
 			c->ours = true;
 			connection_kill(c, STAGE_CONTENT, a->damage);
@@ -458,13 +485,7 @@ void connection_attempt_over(struct connection *c, struct attempt *a)
 	/* What was refused cannot be cleared away here. */
 	if (c->reset_next && connection_no_reset(c))
 		c->retiring = true;
-	if (c->attempt_count > 0)
-		return;
-	c->alone = false;
-	c->idle_since_ns = o->shard->now_ns;
-	connection_arm(c, o->destination->idle_timeout_ns);
-	if (c->retiring || connection_at_limit(c))
-		connection_retire(c);
+	one_less(c);
 }
 
 void connection_no_resets(struct connection *c)

@@ -141,7 +141,7 @@ static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, s
 				   : x->terms.sender.data ? x->terms.sender
 							  : x->envelope->sender;
 	bool wide = x->envelope->wide && !x->terms.narrow;
-	bool eight_bit = x->envelope->flags & ENVELOPE_EIGHT_BIT;
+	bool eight_bit = (x->envelope->flags & ENVELOPE_EIGHT_BIT) && !x->terms.converted;
 	struct line line = {.data = out, .size = COMMAND_ROOM};
 
 	line_text(&line, "MAIL FROM:<");
@@ -253,7 +253,7 @@ void exchange_give_headed(struct exchange *x, const struct exchange_head *head, 
 
 void exchange_hold_back(struct exchange *x)
 {
-	assert(!x->content && !last_piece(x) && x->chunks_begun == 0);
+	assert(!x->content && !last_piece(x));
 	next_piece(x);
 }
 

@@ -43,6 +43,7 @@ enum {
 struct exchange_terms {
 	enum exchange_mode mode;
 	bool size, eight_bit; /* parameters of MAIL that the host knows */
+	bool converted;       /* 8-bit content is said in 7 bits */
 	bool dsn;             /* and what is said of reports, of MAIL and of RCPT (RFC 3461) */
 	bool enhanced;        /* it offers ENHANCEDSTATUSCODES */
 	bool reset;           /* RSET comes first */

@@ -44,11 +44,17 @@ bool outbound_load(struct outbound *o, struct delivery *d)
 bool outbound_refused(struct attempt *a, struct connection *c)
 {
 	const char *why = a->envelope.require_tls ? strict_tls_lacks(c) : NULL;
+	char large[ATTEMPT_WHY];
+	unsigned code = 550; /* as the next hop would have to */
 
 	if (!why)
 		why = attempt_narrow(a, c);
+	if (!why && attempt_too_large(a, c, large)) {
+		why = large;
+		code = 552;
+	}
 	if (why)
-		attempt_refuse(a, c, why);
+		attempt_refuse(a, c, code, why);
 	return why != NULL;
 }
 

@@ -32,7 +32,7 @@ struct rewriting {
 	struct span sender;  /* the envelope's; the caller's, until all is written */
 	struct rewrite_facts facts;
 	bool ready;    /* the head is there; the pieces behind it go as they are */
-	bool given;    /* to the exchange */
+	uint16_t at;   /* pieces that stand whole in the head: it comes with the one behind them */
 	bool null;     /* the message has no sender, and keeps none (RFC 5321 4.5.5) */
 	bool name_set; /* to `name`, of name_length octets */
 	uint8_t name_length;

@@ -302,6 +302,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 		.ms = a->started_ns ? shard_ms_since(o->shard, a->started_ns) : 0,
 		.queued_ms = shard_age_ns(o->shard, mail_of(d)->accepted_wall_ns) / CLOCK_NS_PER_MS,
 		.undeclared_8bit = a->exchange.undeclared,
+		.converted = a->converted,
 		.rewritten = a->rewriting && a->rewriting->facts.changed,
 		.signature_broken = a->rewriting && a->rewriting->facts.from_changed && a->rewriting->facts.signed_,
 		.reply = reply_of(o, outcome),

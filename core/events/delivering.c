@@ -373,6 +373,8 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 	log_number(&e, "octets", a->octets);
 	if (a->undeclared_8bit)
 		log_bool(&e, "undeclared_8bit", true);
+	if (a->converted)
+		log_bool(&e, "converted", true);
 	if (a->rewritten)
 		log_bool(&e, "rewritten", true);
 	if (a->signature_broken)

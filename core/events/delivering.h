@@ -122,7 +122,7 @@ struct event_attempt {
 	const char *source;  /* as of a connection */
 	struct event_tls tls;
 	uint64_t recipients, octets, attempt, ms, queued_ms;
-	bool undeclared_8bit;
+	bool undeclared_8bit, converted;
 	bool rewritten, signature_broken;
 	struct event_reply reply;
 };

@@ -131,26 +131,6 @@ def eight_bit_content_is_declared():
         relay.terminate()
 
 
-@case
-def eight_bit_content_where_it_cannot_be_declared():
-    """Sent as it is, and the event says so."""
-    with Workspace() as work:
-        hop = work.own(NextHop(('PIPELINING',)))
-        relay = work.relay(work.configuration([hop.host], shards=1))
-        with Client(relay.address) as client:
-            client.hello()
-            client.envelope()
-            client.data(message(1) + 'Größe\r\n'.encode())
-            client.envelope()
-            client.data(message(2))
-        eventually(lambda: relay.count['delivered'] == 2, lambda: str(relay.count))
-        equal(parameters(hop), [b'', b''], 'parameters of MAIL')
-        # Two connections may carry them, in either order.
-        recorded = {event['id']: event.get('undeclared_8bit', False) for event in relay.events('attempt')}
-        equal([recorded[event['id']] for event in relay.events('accepted')], [True, False], 'recorded')
-        relay.terminate()
-
-
 def surplus(extensions, stage, expected):
     """A reply that nobody asked for: the connection ends, no result is wrong, and the message arrives once."""
     first = {'connect': '220 next hop', 'EHLO': None, 'MAIL': '250 2.1.0 ok', 'RCPT': '250 2.1.5 ok',

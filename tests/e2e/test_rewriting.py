@@ -4,6 +4,7 @@
 Against the scripted Office 365, which refuses and counts every message from somebody else, in the envelope or in From.
 """
 
+import email
 import email.header
 import email.utils
 import os
@@ -181,6 +182,27 @@ def what_clients_say():
         arrival = setting.arrived(1)[1]
         equal(arrival.original, message(1), 'what must stay as it is')
         equal(arrival.sender, 'sender@example.net', 'sender in the envelope')
+
+
+@case
+def converted_content():
+    """8-bit content for a host that takes none, under another name: a signature that is void already is not in the way,
+    and of content in several records the header may be in more than one."""
+    fields = 'From: Größe <c@lan>\r\nDKIM-Signature: v=1; h=from\r\nSubject: %s\r\nMIME-Version: 1.0\r\n' \
+             'Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n'
+    long = ''.join('X-Long-%d: %s\r\n' % (i, 'x' * 900) for i in range(400))
+    text = 'a line with ö in it, and more\r\n'.encode()
+    sent = {1: content(1, (fields % 'one').encode(), text), 2: content(2, (fields % 'two').encode(), text * 30000),
+            3: content(3, (long + fields % 'three').encode(), text * 30000)}
+    with Setting(destination={'ignore_extensions': ['8BITMIME']}) as setting:
+        setting.send(sent.values())
+        for number, arrival in setting.arrived(3).items():
+            arrived, before = (email.message_from_bytes(c) for c in (arrival.original, sent[number]))
+            check(b'<box0@contoso.com>' in arrival.original, 'From')
+            equal(arrived['Content-Transfer-Encoding'], 'quoted-printable', 'encoding')
+            check(arrived.get_payload(decode=True) == before.get_payload(decode=True), 'another text')
+        eventually(lambda: len(setting.relay.events('attempt')) == 3, 'all are told')
+        equal([e.get('converted') for e in setting.relay.events('attempt')], [True] * 3, 'converted')
 
 
 @case

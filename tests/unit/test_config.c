@@ -201,7 +201,7 @@ static void test_destination_defaults(void)
 	CHECK_EQ(d->messages_per_connection, 0);
 	CHECK_EQ(d->connection_age_ns, 600 * S);
 	CHECK_EQ(d->messages_in_flight, 4096);
-	CHECK(d->ignored_extensions == 0 && !d->pipeline_across_messages);
+	CHECK(d->ignored_extensions == 0 && !d->pipeline_across_messages && d->eight_bit == CONFIG_EIGHT_BIT_CONVERT);
 	CHECK_EQ(d->recipients_per_message, 100);
 	CHECK(!config_limited(&d->limits) && d->limits.pacing == CONFIG_PACING_EVEN);
 	CHECK_EQ(d->idle_timeout_ns, 30 * S);
@@ -419,6 +419,7 @@ static const char destinations_text[] =
 	"    mx: false\n"
 	"    idle_timeout: 5s\n"
 	"    ignore_extensions: [CHUNKING, 8BITMIME, CHUNKING]\n"
+	"    eight_bit: send\n"
 	"    pipeline_across_messages: true\n"
 	"    limits: { connections: 3, messages_per_connection: 0, messages_in_flight: 1024,\n"
 	"              messages_per_minute: 30, messages_per_hour: 1000, octets_per_minute: 10MiB,\n"
@@ -457,6 +458,7 @@ static void check_office365(const struct files *files, const struct config_desti
 	CHECK_EQ(d->limits.pacing, CONFIG_PACING_BURST);
 	CHECK_EQ(d->idle_timeout_ns, 5 * S);
 	CHECK_EQ(d->ignored_extensions, CONFIG_CHUNKING | CONFIG_8BITMIME);
+	CHECK_EQ(d->eight_bit, CONFIG_EIGHT_BIT_SEND);
 	CHECK(d->pipeline_across_messages);
 }
 

@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""tests/e2e/test_eight_bit.py - what a next hop does not take: 8-bit content without 8BITMIME, and more than its SIZE.
+
+Python's email reads what arrives: every part must be what it was.
+"""
+
+import email
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+
+NO_8BITMIME = ('PIPELINING', 'ENHANCEDSTATUSCODES', 'SIZE 50000000')
+TEXT = ('Größe, and text enough to have it quoted rather than anything else. \r\n=3D\t\r\n.\r\n').encode()
+
+
+def field(name, value):
+    return ('%s: %s\r\n' % (name, value)).encode()
+
+
+def text_part(body, encoding='8bit', kind='text/plain; charset=utf-8'):
+    return field('Content-Type', kind) + field('Content-Transfer-Encoding', encoding) + b'\r\n' + body
+
+
+def mixed(*parts, kind='multipart/mixed', boundary='outer'):
+    head = (field('Content-Type', '%s;\r\n boundary="%s"' % (kind, boundary)) +
+            field('Content-Transfer-Encoding', '8bit'))
+    mark = b'--' + boundary.encode()
+    return head + b'\r\nmultipart\r\n' + b''.join(mark + b'\r\n' + part + b'\r\n' for part in parts) + mark + b'--\r\n'
+
+
+def mail(rest, *fields):
+    return (b'From: <sender@example.net>\r\nSubject: test\r\n' + b''.join(fields) + field('MIME-Version', '1.0') + rest)
+
+
+# A large provider converted such a message, and its signature no longer fitted.
+SIGNED = mixed(text_part(TEXT), b'Content-Type: application/pkcs7-signature\r\n\r\nMII=\r\n', kind='multipart/signed')
+NESTED = mail(mixed(text_part(TEXT), text_part(b'plain\r\n'),
+                    field('Content-Type', 'message/rfc822') + b'\r\n' + mail(mixed(
+                        text_part(b'\xe9 in latin-1, and more of it\r\n', kind='text/html; charset=iso-8859-1'),
+                        text_part(bytes(range(128, 256)) + b'\r\n', kind='application/x'), boundary='inner')),
+                    text_part(b'QUJD\r\n', encoding='base64', kind='image/png')))
+
+
+def leaves(content):
+    """Type and octets of every part that has no others."""
+    return [(part.get_content_type(), part.get_payload(decode=True))
+            for part in email.message_from_bytes(content).walk() if not part.is_multipart()]
+
+
+def deliver(contents, extensions=NO_8BITMIME, destination=None, restart=False, parameters='', **changes):
+    """Arrivals by their subjects' order, the relay's counts and its attempts."""
+    with Workspace() as work:
+        hop = work.own(NextHop(extensions))
+        configuration = work.configuration([hop.host], shards=1, destination=destination or {}, **changes)
+        relay = work.relay(configuration)
+        with Client(relay.address) as client:
+            client.hello()
+            for content in contents:
+                client.envelope(parameters=parameters)
+                client.data(content)
+        eventually(lambda: relay.count['attempt'] >= len(contents), lambda: '%s' % relay.tail())
+        attempts = relay.events('attempt')
+        ids = [event['id'] for event in relay.events('accepted')]
+        attempts.sort(key=lambda event: ids.index(event['id']))
+        relay.terminate()
+        return hop, attempts
+
+
+def same(hop, content):
+    """Among what arrived there is this, in seven bits."""
+    found = [arrival.original for arrival in hop.arrivals if leaves(arrival.original) == leaves(content)]
+    equal(len(found), 1, 'arrivals with these parts')
+    check(max(found[0]) < 128, 'it has octets above 127')
+    check(max(map(len, found[0].split(b'\r\n'))) <= 998, 'it has long lines')
+    return found[0]
+
+
+@case
+def parts_are_converted():
+    device = b'Subject: scan\r\n\r\n' + TEXT + b'of a device\r\n'
+    text = mail(text_part(TEXT))
+    hop, attempts = deliver([NESTED, text, device])
+    same(hop, NESTED)
+    check(b'quoted-printable' in same(hop, text), 'text is quoted')
+    equal(same(hop, device).count(b'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n'), 1, 'fields')
+    equal([attempt.get('converted') for attempt in attempts], [True] * 3, 'told')
+    equal([attempt.get('undeclared_8bit') for attempt in attempts], [None] * 3, 'told')
+    for session in hop.sessions:
+        check(not any(b'BODY=' in line for line in session.commands), 'BODY is said')
+
+
+@case
+def large_content_is_converted_in_pieces():
+    """Of several records, of which the last octets decide; SIZE= is what is sent; by DATA and by BDAT."""
+    large = mail(mixed(text_part(b'a line of the large part\r\n' * 60000), text_part(TEXT * 30000),
+                       text_part(bytes(range(128, 256)) * 9000 + b'\r\n', kind='application/x')))
+    for extensions in (NO_8BITMIME, (*NO_8BITMIME, 'CHUNKING')):
+        hop, attempts = deliver([message(1), large, message(2)], extensions)
+        same(hop, large)
+        arrival = max(hop.arrivals, key=lambda arrival: len(arrival.content))
+        said = [line for session in hop.sessions for line in session.commands
+                if line.endswith(b' SIZE=%d' % len(arrival.content))]
+        equal(len(said), 1, 'MAIL with the size of what came')
+        equal([attempt['result'] for attempt in attempts], ['delivered'] * 3, 'results')
+
+
+@case
+def what_is_signed_or_unclear_is_refused():
+    """Nothing of it is said to the host, and what stands beside it goes."""
+    dkim = mail(text_part(TEXT), field('DKIM-Signature', 'v=1; bh=x; b=y'))
+    unclear = mail(field('Content-Type', 'multipart/mixed; boundary=x') + b'\r\n--x\r\n\r\n' + TEXT)
+    hop, attempts = deliver([mail(SIGNED), message(1), dkim, unclear,
+                             mail(text_part(b'plain\r\n'), b'DKIM-Signature: x\r\n')])
+    equal([attempt['result'] for attempt in attempts], ['failed', 'delivered', 'failed', 'failed', 'delivered'],
+          'results')
+    equal([attempt.get('reply', '')[:5] for attempt in attempts if attempt['result'] == 'failed'],
+          ['5.6.2', '5.6.2', '5.6.3'], 'codes')
+    equal(sum(line.startswith(b'MAIL') for session in hop.sessions for line in session.commands), 2, 'MAIL')
+    # Sixteen of them in a row end no connection and wake nobody for ever.
+    hop, attempts = deliver([dkim] * 16 + [message(1)])
+    equal(len(hop.arrivals), 1, 'arrivals')
+
+
+@case
+def as_configured():
+    dkim, plain = mail(text_part(TEXT), field('DKIM-Signature', 'v=1; bh=x; b=y')), mail(text_part(b'plain\r\n'))
+    hop, attempts = deliver([dkim], destination={'eight_bit': 'send'})
+    equal(hop.arrivals[0].original, dkim, 'content')
+    equal(attempts[0]['undeclared_8bit'], True, 'told')
+    hop, attempts = deliver([mail(text_part(TEXT)), plain], parameters=' BODY=8BITMIME',
+                            destination={'eight_bit': 'refuse'})
+    equal([attempt['result'] for attempt in attempts], ['failed', 'delivered'], 'results')
+    equal([arrival.original for arrival in hop.arrivals], [plain], 'content')
+    # Where the host takes it nothing of this is done.
+    for way in ('convert', 'send', 'refuse'):
+        hop, attempts = deliver([dkim, NESTED], (*NO_8BITMIME, '8BITMIME'), destination={'eight_bit': way})
+        equal(sorted(arrival.original for arrival in hop.arrivals), sorted([dkim, NESTED]), 'content')
+
+
+@case
+def more_than_its_size():
+    """RFC 1870 6.1: what is too large fails with a sentence, before a word of it; converted, too."""
+    extensions = ('PIPELINING', 'SIZE 20000')
+    grows = mail(text_part('ü'.encode() * 8500 + b'\r\n'))
+    hop, attempts = deliver([message(1, 30000), message(2, 1000), grows], extensions)
+    equal([attempt['result'] for attempt in attempts], ['failed', 'delivered', 'failed'], 'results')
+    equal([attempt.get('code') for attempt in attempts if attempt['result'] == 'failed'], [552, 552], 'codes')
+    check('takes no more than 20000' in attempts[0]['reply'], '%s', attempts[0])
+    equal(len(hop.arrivals), 1, 'arrivals')
+    equal(sum(line.startswith(b'MAIL') for session in hop.sessions for line in session.commands), 1, 'MAIL')
+    # 0: no limit.
+    hop, attempts = deliver([message(1, 30000)], ('PIPELINING', 'SIZE 0'))
+    equal(attempts[0]['result'], 'delivered', 'result')
+
+
+if __name__ == '__main__':
+    sys.exit(harness.main(together=4))
