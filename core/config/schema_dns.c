@@ -57,11 +57,35 @@ const struct reader_field schema_dns_fields[] = {
 	FIELDS_END,
 };
 
+/* Where nothing is proven nobody has a TLSA record, and no mail would ever go. */
+static bool check_dane(struct reader *r, const yaml_node_t *root)
+{
+	const yaml_node_t *list = reader_find(r, root, "destinations");
+	bool ok = true;
+
+	if (list == NULL || !reader_fine(r, "destinations") || r->config->dns.dnssec == CONFIG_DNSSEC_VALIDATE)
+		return true;
+	for (size_t i = 0; i < r->config->destination_count; i++) {
+		const yaml_node_t *node = yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
+		const yaml_node_t *tls = node->type == YAML_MAPPING_NODE ? reader_find(r, node, "tls") : NULL;
+		const yaml_node_t *mode =
+			tls != NULL && tls->type == YAML_MAPPING_NODE ? reader_find(r, tls, "mode") : NULL;
+
+		if (mode != NULL && r->config->destinations[i].tls_mode == CONFIG_TLS_DANE)
+			ok &= reader_fail(r, &mode->start_mark,
+					  "mode: dane needs answers of the DNS that are proven: write dns: { dnssec: "
+					  "validate } as well");
+	}
+	return ok;
+}
+
 bool schema_dns_finish(struct reader *r, const yaml_node_t *root)
 {
 	const yaml_node_t *dns = reader_find(r, root, "dns");
 	const yaml_node_t *anchor = dns != NULL ? reader_find(r, dns, "trust_anchor") : NULL;
 
+	if (reader_fine(r, "dns") && !check_dane(r, root))
+		return false;
 	if (anchor == NULL || !reader_fine(r, "dns") || r->config->dns.dnssec == CONFIG_DNSSEC_VALIDATE)
 		return true;
 	return reader_fail(r, &anchor->start_mark,

@@ -55,6 +55,8 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 		{"server_name", CONFIG_TLS_OPPORTUNISTIC, "mode: required or verify"},
 	};
 
+	static const char *const alone[] = {"ca_file", "fingerprints", "server_name"};
+
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
 		if (value != NULL && destination->tls_mode < rules[i].least)
@@ -66,6 +68,14 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 		return reader_fail(r, &reader_find(r, tls, "implicit")->start_mark,
 				   "implicit: without effect in this mode: write mode: required or verify, or "
 				   "remove it");
+	for (size_t i = 0; destination->tls_mode == CONFIG_TLS_DANE && i < sizeof(alone) / sizeof(alone[0]); i++) {
+		const yaml_node_t *value = reader_find(r, tls, alone[i]);
+		if (value != NULL)
+			return reader_fail(r, &value->start_mark,
+					   "%s: without effect in this mode: the DNS says whose certificate it must "
+					   "be; remove it, or write mode: verify",
+					   alone[i]);
+	}
 	if (destination->fingerprints.count > 0 && destination->ca_file != NULL)
 		return reader_fail(r, &reader_find(r, tls, "ca_file")->start_mark,
 				   "ca_file: without effect beside fingerprints, which no authority vouches for: "
@@ -90,20 +100,23 @@ static bool all_ports_implicit(const struct config_destination *destination)
 	return destination->host_count > 0;
 }
 
-/* A name to verify is there. */
+/* A name to verify, or to look for in the DNS, is there. */
 static bool check_names(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
 {
-	if (destination->tls_mode != CONFIG_TLS_VERIFY || destination->server_name != NULL ||
+	const char *instead = destination->tls_mode == CONFIG_TLS_DANE
+				      ? "DANE could look for: write its name, or another mode"
+				      : "TLS could verify: write tls: { server_name: mail.example.org }, or "
+					"fingerprints, or another mode";
+
+	if (destination->tls_mode < CONFIG_TLS_VERIFY || destination->server_name != NULL ||
 	    destination->fingerprints.count > 0)
 		return true;
 	for (size_t i = 0; i < destination->host_count; i++) {
 		const yaml_node_t *hosts = reader_find(r, node, "hosts");
 		const yaml_node_t *host = yaml_document_get_node(r->document, hosts->data.sequence.items.start[i]);
 		if (destination->hosts[i].numeric)
-			return reader_fail(r, &host->start_mark,
-					   "hosts: \"%.80s\" has no name that TLS could verify: write tls: { "
-					   "server_name: mail.example.org }, or fingerprints, or another mode",
-					   destination->hosts[i].text);
+			return reader_fail(r, &host->start_mark, "hosts: \"%.80s\" has no name that %s",
+					   destination->hosts[i].text, instead);
 	}
 	return true;
 }
@@ -121,12 +134,9 @@ bool schema_tls_check(struct reader *r, const yaml_node_t *node, struct config_d
 
 #define DESTINATION(member) offsetof(struct config_destination, member)
 static const struct reader_choice tls_modes[] = {
-	{"none", CONFIG_TLS_NONE, false},
-	{"opportunistic", CONFIG_TLS_OPPORTUNISTIC, false},
-	{"required", CONFIG_TLS_REQUIRED, false},
-	{"verify", CONFIG_TLS_VERIFY, false},
-	{"dane", -1, true},
-	{NULL, 0, false},
+	{"none", CONFIG_TLS_NONE, false},         {"opportunistic", CONFIG_TLS_OPPORTUNISTIC, false},
+	{"required", CONFIG_TLS_REQUIRED, false}, {"verify", CONFIG_TLS_VERIFY, false},
+	{"dane", CONFIG_TLS_DANE, false},         {NULL, 0, false},
 };
 
 static const struct reader_list fingerprints = {

@@ -216,6 +216,7 @@ void connection_free(struct connection *c)
 	struct outbound *o = c->outbound;
 
 	connection_forget_token(c);
+	tlsa_release(c->tlsa);
 	list_remove(&c->link);
 	o->connection_count--;
 	pool_release(&o->shard->deliverer->connections, c);

@@ -111,6 +111,7 @@ struct connection {
 	bool tls_resumed;
 	uint8_t ticket_proofs;    /* that were needed where the ticket is from that was offered */
 	struct tls_need tls_need; /* what it is made for */
+	struct tlsa_found *tlsa;  /* held: the TLSA records that its peer must match; NULL: none */
 	struct tls_had tls_had;   /* and what it has, from the end of its handshake on */
 	char tls_doubt[120];      /* why the peer's certificate is not verified; "": it is, or nobody looked */
 };
@@ -143,6 +144,8 @@ enum { RESET_SUSPECTED_S = 60 };
 /* Opens one, for a mailbox or NULL, that count it already; NULL when memory or descriptors are short. */
 struct connection *connection_open(struct outbound *o, struct host *host, const struct ring_address *address,
 				   struct mailbox *mailbox, const struct connection_handlers *handlers);
+/* What a connection to this host must have. */
+struct tls_need connection_tls_need(const struct outbound *o, const struct host *host);
 /* It has had as many messages as this host takes on one connection, or as are configured. */
 bool connection_at_limit(const struct connection *c);
 /* How many messages it may still take at so many a second, UINT64_MAX: no limit; *share: a new one in its place. */

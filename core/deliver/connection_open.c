@@ -237,6 +237,8 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	c->opened_ns = shard->now_ns;
 	c->mode = MODE_LOCKSTEP;
 	c->tls_need = connection_tls_need(o, host);
+	if (host->tls_found.dane == TLS_DANE_USABLE)
+		c->tlsa = tlsa_hold(host->tlsa.found);
 	list_init(&c->link);
 	list_init(&c->usable);
 	list_init(&c->attempts);

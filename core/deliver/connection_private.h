@@ -33,8 +33,6 @@ void connection_hello_unanswered(struct connection *c, struct span reason);
 
 /* connection_tls.c */
 enum { CONNECTION_TLS_REASON = 256 };
-/* What a connection to this host must have. */
-struct tls_need connection_tls_need(const struct outbound *o, const struct host *host);
 /* TLS is used where it is offered, and it is not known to fail there. */
 bool connection_tls_if_offered(const struct connection *c);
 void connection_start_tls(struct connection *c);

@@ -43,13 +43,22 @@ static struct tls_ticket *ticket_for(const struct connection *c)
 	return host->ticket && tls_need_covers(&host->ticket_need, &c->tls_need) ? host->ticket : NULL;
 }
 
+/* Whom to ask for: with DANE, the name under which the records are (RFC 7672 8.1). */
+static const char *name_for(const struct connection *c)
+{
+	const struct config_destination *destination = c->outbound->destination;
+
+	if (c->tlsa)
+		return tlsa_base(c->tlsa);
+	return destination->server_name ? destination->server_name : c->host->config->name;
+}
+
 void connection_start_tls(struct connection *c)
 {
 	const struct outbound *o = c->outbound;
-	const char *name = o->destination->server_name ? o->destination->server_name : c->host->config->name;
 	struct tls_ticket *ticket = ticket_for(c);
 	/* An address is no server name (RFC 6066 3), and none is said; a certificate may be for it. */
-	struct tls_session *tls = tls_session_new(o->tls, name, ticket);
+	struct tls_session *tls = tls_session_new(o->tls, name_for(c), ticket);
 
 	c->resuming = ticket != NULL;
 	c->ticket_proofs = ticket ? c->host->ticket_need.proofs : 0;
@@ -75,7 +84,20 @@ static bool pinned(const struct config_destination *destination, const struct tl
 	return false;
 }
 
-static uint8_t proofs_of(const struct connection *c)
+/* Held against the certificates that were shown, in a handshake that was not resumed. */
+static bool matches_tlsa(struct connection *c)
+{
+	char text[TLS_DANE_TEXT];
+
+	if (!c->tlsa || c->tls_resumed)
+		return false;
+	if (tls_dane_matched(tls_session_dane(c->transport.tls, &c->tlsa->against, text)))
+		return true;
+	snprintf(c->tls_doubt, sizeof(c->tls_doubt), "%.119s", text);
+	return false;
+}
+
+static uint8_t proofs_of(struct connection *c)
 {
 	const struct tls_evidence *evidence = tls_session_evidence(c->transport.tls);
 	uint8_t proofs = 0;
@@ -86,6 +108,8 @@ static uint8_t proofs_of(const struct connection *c)
 		proofs |= TLS_PROOF_SAN;
 	if (pinned(c->outbound->destination, evidence))
 		proofs |= TLS_PROOF_PIN;
+	if (matches_tlsa(c))
+		proofs |= TLS_PROOF_DANE;
 	/* Who is resumed has shown no chain: its ticket was given behind a handshake in which this held, against the
 	 * same records (ticket_for()). */
 	if (c->tls_resumed)
@@ -116,8 +140,8 @@ bool connection_tls_done(struct connection *c, char reason[static CONNECTION_TLS
 	snprintf(c->tls_version, sizeof(c->tls_version), "%s", info.version);
 	snprintf(c->tls_cipher, sizeof(c->tls_cipher), "%s", info.cipher);
 	c->tls_resumed = info.resumed;
-	c->tls_had = (struct tls_had){.encrypted = true, .proofs = proofs_of(c)};
 	tls_evidence_text(c->transport.tls, c->tls_doubt, sizeof(c->tls_doubt));
+	c->tls_had = (struct tls_had){.encrypted = true, .proofs = proofs_of(c)};
 	c->host->tls_ns = c->outbound->shard->now_ns;
 	c->host->tls_lost = false;
 	look_for_lost_proof(c);

@@ -185,6 +185,7 @@ static void take_answer(struct exchangers *x)
 		failed(x, "out of memory, or more different hosts at a time than there is room for");
 		return;
 	}
+	x->secure = x->asked.base.secure;
 	x->failures = 0;
 	x->failed_ns = 0;
 	x->due_ns = o->shard->now_ns + x->asked.base.valid_ns;
@@ -265,6 +266,7 @@ bool exchangers_take(struct exchangers **at, struct outbound *o, const struct co
 		free_hosts(x->hosts, x->count);
 		x->hosts = NULL;
 		x->count = 0;
+		x->secure = false;
 		x->failures = 0;
 	}
 	x->port = destination->mx_port;

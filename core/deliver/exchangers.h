@@ -26,6 +26,7 @@ struct exchangers {
 	uint64_t due_ns, failed_ns; /* when to ask again; since when there is no host. 0: now; there is */
 	unsigned failures;          /* in a row */
 	bool refused_told;
+	bool secure; /* the hosts are proven to be the domain's (DNSSEC) */
 	struct dns *asked_of;
 	struct config_host *hosts; /* owned, by preference */
 	size_t count;

@@ -20,6 +20,7 @@
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
 #include "core/deliver/tls_level.h"
+#include "core/deliver/tlsa.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/post.h"
 #include "core/shard/shard.h"
@@ -46,6 +47,7 @@ struct host {
 	struct addresses addresses;
 	struct name name;
 	struct tls_found tls_found;
+	struct tlsa tlsa;
 	struct tls_ticket *ticket;
 	struct tls_need ticket_need; /* what the ticket's connection was made for */
 	uint64_t tls_ns, proven_ns;  /* when it last spoke TLS, and gave a proof; 0: never */

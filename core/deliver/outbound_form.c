@@ -40,6 +40,7 @@ static void free_host(struct outbound *o, struct host *host)
 	}
 	if (host->ticket)
 		tls_ticket_free(host->ticket);
+	tlsa_forget(host);
 	free(host->own.text);
 	free(host->own.name);
 	free(host);
@@ -107,7 +108,7 @@ static bool in_use(const struct outbound *o, const struct host *host)
 		if (container_of(link, struct connection, link)->host == host)
 			return true;
 	}
-	return question_out(&host->name.asked.question);
+	return question_out(&host->name.asked.question) || tlsa_out(host);
 }
 
 /* Those the destination has, in its order, then those it had that are still in use. False: no memory. One written twice
@@ -150,8 +151,10 @@ static void ask_others(struct outbound *o, struct dns *dns)
 	o->dns = dns;
 	if (o->exchangers)
 		exchangers_follow(o->exchangers);
-	for (i = 0; i < o->host_total; i++)
+	for (i = 0; i < o->host_total; i++) {
 		names_follow(o->hosts[i]);
+		tlsa_follow(o->hosts[i]);
+	}
 }
 
 static void put(struct outbound *o, const struct arrangement *a)

@@ -166,6 +166,36 @@ static void know_hosts(struct outbound *o, uint64_t *next_ns)
 		*next_ns = x->due_ns;
 }
 
+/* What it needs of TLS cannot be had now, and nothing is said to it. */
+static void bar(struct outbound *o, struct host *host, const char *why, uint64_t *next_ns)
+{
+	char text[sizeof(host->tlsa.problem) + 120];
+
+	snprintf(text, sizeof(text), "%s%s%s", why, host->tlsa.problem[0] ? ": " : "", host->tlsa.problem);
+	if (host->blocked_until_ns <= o->shard->now_ns)
+		not_usable(o, host, NULL, STAGE_TLS, text);
+	if (host->blocked_until_ns < *next_ns)
+		*next_ns = host->blocked_until_ns;
+	if (host->tlsa.due_ns > o->shard->now_ns && host->tlsa.due_ns < *next_ns)
+		*next_ns = host->tlsa.due_ns;
+}
+
+/* What the DNS says of its TLS is known, and lets it be used. *wait: an answer is awaited, and those behind it are not
+ * tried before. */
+static bool lets_use(struct outbound *o, struct host *host, uint64_t *next_ns, bool *wait)
+{
+	struct tls_need need;
+
+	*wait = !tlsa_refresh(o, host);
+	if (*wait)
+		return false;
+	tlsa_found(o, host, &host->tls_found);
+	need = connection_tls_need(o, host);
+	if (need.barred)
+		bar(o, host, need.barred, next_ns);
+	return !need.barred;
+}
+
 /* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
 static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
 {
@@ -175,6 +205,7 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 	for (i = 0; i < o->host_count; i++) {
 		struct host *host = o->hosts[i];
 		enum hold_claim claim;
+		bool wait;
 		*address = usable_address(o, host, next_ns);
 		if (!*address && names_expected_ns(host) > o->shard->now_ns) {
 			if (names_expected_ns(host) < *next_ns)
@@ -183,6 +214,11 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 		}
 		if (!*address)
 			continue;
+		if (!lets_use(o, host, next_ns, &wait)) {
+			if (wait)
+				return NULL;
+			continue;
+		}
 		claim = hold_claim(host->hold, o->shard->now_ns, next_ns);
 		*probe = claim == HOLD_PROBE;
 		if (claim != HOLD_WAIT)
@@ -199,7 +235,8 @@ static bool another_way(struct outbound *o)
 
 	for (i = 0; i < o->host_count; i++) {
 		struct host *host = o->hosts[i];
-		if (!hold_in_force(host->hold) && usable_address(o, host, &never))
+		if (!hold_in_force(host->hold) && !connection_tls_need(o, host).barred &&
+		    usable_address(o, host, &never))
 			return true;
 	}
 	return false;

@@ -94,6 +94,7 @@ class SignedZones:
             # What is served is not what was signed.
             text = re.sub(r'(\tA\t)127\.0\.0\.\d+', r'\g<1>127.0.0.99', text)
             text = re.sub(r'(\tMX\t)\d+', r'\g<1>77', text)
+            text = re.sub(r'(\tTLSA\t)\d', r'\g<1>2', text)
             with open(out, 'w') as file:
                 file.write(text)
 

@@ -150,7 +150,14 @@ static const struct {
 	 "}; "
 	 "its ca_file may be the host's own certificate"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:60: mode: dane: not available in this version; remove it"},
+	 "t.yaml:1:60: mode: dane needs answers of the DNS that are proven: write dns: { dnssec: validate } as well"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane, ca_file: /etc/passwd } }]\n"
+	 "dns: { dnssec: validate }\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:75: ca_file: without effect in this mode: the DNS says whose certificate it must be; remove it, or "
+	 "write mode: verify"},
+	{"destinations: [{ name: next, hosts: [\"192.0.2.1:25\"], tls: { mode: dane } }]\ndns: { dnssec: validate "
+	 "}\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: hosts: \"192.0.2.1:25\" has no name that DANE could look for: write its name, or another mode"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], auth: { mechanism: login } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
 	 "t.yaml:1:53: auth: write user: NAME, or mailboxes beside it"},
@@ -347,7 +354,7 @@ static const struct {
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: verfy } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: unknown value \"verfy\"; did you mean \"verify\"?"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: off } }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, opportunistic, required, verify"},
+	 "t.yaml:1:60: mode: unknown value \"off\": write one of none, opportunistic, required, verify, dane"},
 	{"destinations: [{ name: next, hosts: [\"a:25\", \"10.0.0.1:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:46: hosts: \"10.0.0.1:25\" has no name that TLS could verify: write tls: { server_name: "
 	 "mail.example.org }, or fingerprints, or another mode"},

@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+"""tests/interop/test_dane.py - DANE (RFC 7672) with zones that nsd serves and ldns signed: RELIABILITY DANE-01.
+
+Each scenario is a domain with an MX host of its own, whose certificate is one of tests/chains.sh, and TLSA records. All
+of them are destinations of one relay, each with `opportunistic` and with `dane`. What a host may be sent is in the
+table:
+'dane': over TLS, with that proof; 'tls': over TLS that proves nothing; 'clear'; or a part of the reason why nothing is
+said to it that names a sender.
+"""
+
+import fcntl
+import hashlib
+import os
+import ssl
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from servers import harness  # noqa: E402
+from signed_zones import SignedZones, unavailable  # noqa: E402
+from harness import BUILD, SOURCES, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+
+NO_MATCH = 'none of its certificates is one that its TLSA records name'
+NO_RECORD = 'DANE is demanded, and the host has no TLSA record that is proven'
+NOT_KNOWN = 'whether the host has TLSA records cannot be found out'
+NO_NAME = 'certificate name mismatch'
+NO_TLS = 'STARTTLS'
+
+
+def chains():
+    directory = os.path.join(BUILD, 'test-chains')
+    with open(directory + '.lock', 'w') as lock:  # other tests may run at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return make_chains(directory)
+
+
+def make_chains(directory):
+    made = subprocess.run(['sh', os.path.join(SOURCES, 'tests', 'chains.sh'), directory], capture_output=True,
+                          text=True)
+    check(made.returncode == 0, 'tests/chains.sh: %s', made.stderr[-500:])
+    return directory
+
+
+def der(directory, name):
+    return subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-outform', 'DER'],
+                          capture_output=True, check=True).stdout
+
+
+def key(directory, name):
+    pem = subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-noout', '-pubkey'],
+                         capture_output=True, check=True).stdout
+    return subprocess.run(['openssl', 'pkey', '-pubin', '-outform', 'DER'], input=pem, capture_output=True,
+                          check=True).stdout
+
+
+def record(directory, text):
+    """'3 1 1 leaf' as the data of a TLSA record; '3 1 1 -leaf': a digest that is another's."""
+    usage, selector, matching, name = text.split()
+    data = (key if selector == '1' else der)(directory, name.lstrip('-'))
+    if matching != '0':
+        data = (hashlib.sha256 if matching == '1' else hashlib.sha512)(data).digest()
+    if name[0] == '-':
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    return '%s %s %s %s' % (usage, selector, matching, data.hex())
+
+
+# name: (what it shows, TLSA records, with `opportunistic`, with `dane`, zone or other records)
+SCENARIOS = {
+    'ee-key': ('leaf middle', ['3 1 1 leaf'], 'dane', 'dane', {}),
+    'ee-key-512': ('leaf', ['3 1 2 leaf'], 'dane', 'dane', {}),
+    'ee-certificate': ('leaf', ['3 0 1 leaf'], 'dane', 'dane', {}),
+    'ee-whole': ('leaf', ['3 0 0 leaf'], 'dane', 'dane', {}),
+    'ee-rsa': ('rsa-leaf', ['3 1 1 rsa-leaf'], 'dane', 'dane', {}),
+    'ee-expired': ('ended', ['3 1 1 ended'], 'dane', 'dane', {}),
+    'ee-self-signed': ('pinned', ['3 1 1 pinned'], 'dane', 'dane', {}),
+    # Certificates of tests/chains.sh are for mail.example.org and localhost; the host is another one.
+    'ee-other-name': ('leaf', ['3 1 1 leaf'], 'dane', 'dane', {}),
+    'ta-key': ('inside-lab middle-lab', ['2 1 1 middle-lab'], 'dane', 'dane', {}),
+    'ta-certificate': ('inside-lab middle-lab', ['2 0 1 middle-lab'], 'dane', 'dane', {}),
+    'ta-carried': ('inside-lab', ['2 0 0 middle-lab'], 'dane', 'dane', {}),
+    'ta-other-name': ('leaf middle', ['2 1 1 middle'], NO_NAME, NO_NAME, {}),
+    'ta-not-shown': ('inside-lab', ['2 1 1 middle-lab'], NO_MATCH, NO_MATCH, {}),
+    'ta-expired': ('ended middle', ['2 1 1 middle'], 'expired', 'expired', {}),
+    'wrong-digest': ('leaf', ['3 1 1 -leaf'], NO_MATCH, NO_MATCH, {}),
+    'old-digest': ('leaf', ['3 1 1 leaf2'], NO_MATCH, NO_MATCH, {}),
+    'roll-over': ('leaf', ['3 1 1 leaf2', '3 1 1 leaf'], 'dane', 'dane', {}),
+    'stronger-digest': ('leaf', ['3 1 1 leaf', '3 1 2 -leaf'], NO_MATCH, NO_MATCH, {}),
+    # Usages 0 and 1: TLS, and nothing to prove; where DANE is demanded that is not enough (RFC 7672 2.2).
+    'unusable': ('leaf', ['1 1 1 leaf', '0 0 1 root'], 'tls', "none of the host's TLSA records can be used", {}),
+    'unusable-without-tls': (None, ['1 1 1 leaf'], NO_TLS, 'TLSA', {}),
+    'mixed': ('leaf', ['1 1 1 -leaf', '3 1 1 leaf'], 'dane', 'dane', {}),
+    'mixed-wrong': ('leaf', ['1 1 1 leaf', '3 1 1 -leaf'], NO_MATCH, NO_MATCH, {}),
+    'none': ('leaf', [], 'tls', NO_RECORD, {}),
+    'none-without-tls': (None, [], 'clear', NO_RECORD, {}),
+    'without-tls': (None, ['3 1 1 leaf'], NO_TLS, NO_TLS, {}),
+    # Of what nobody signed nothing counts, and of what is bogus or silent nobody knows.
+    'unsigned': ('leaf', ['3 1 1 -leaf'], 'tls', NO_RECORD, {'zone': 'plain.lab'}),
+    'bogus': ('leaf', [], NOT_KNOWN, NOT_KNOWN, {'tlsa': 'CNAME wrong.bad.lab.'}),
+    'silent': ('leaf', [], NOT_KNOWN, NOT_KNOWN, {'tlsa': 'CNAME any.elsewhere.'}),
+    'elsewhere': ('leaf', [], 'dane', 'dane', {'tlsa': 'CNAME leaf.good.lab.'}),
+    'elsewhere-unsigned': ('leaf', [], 'tls', NO_RECORD, {'tlsa': 'CNAME leaf.plain.lab.'}),
+    # The host is an alias; records are under the name that it leads to, or under its own.
+    'alias': ('leaf', ['3 1 1 leaf'], 'dane', 'dane', {'host': 'CNAME at-alias'}),
+    'alias-end': ('inside-lab middle-lab', [], 'dane', 'dane', {'host': 'CNAME end', 'end': ['2 1 1 middle-lab']}),
+    'alias-unsigned': ('leaf', ['3 1 1 leaf'], 'dane', 'dane', {'host': 'CNAME a.plain.lab.'}),
+    'alias-from-unsigned': ('leaf', ['3 1 1 leaf'], 'tls', NO_RECORD,
+                            {'zone': 'plain.lab', 'host': 'CNAME a.good.lab.'}),
+    # The answer for MX is not proven: whose host it is nobody knows (RFC 7672 2.2.1).
+    'unsigned-mx': ('leaf', ['3 1 1 leaf'], 'tls', NO_RECORD, {'mx_zone': 'plain.lab'}),
+}
+
+
+def lab_certificates(directory):
+    """An authority and a certificate for *.good.lab, beside those of tests/chains.sh."""
+    def openssl(*arguments):
+        done = subprocess.run(['openssl', *arguments], cwd=directory, capture_output=True, text=True)
+        check(done.returncode == 0, 'openssl: %s', done.stderr[-300:])
+    openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout',
+            'middle-lab.key', '-out', 'middle-lab.crt', '-subj', '/CN=Lab', '-addext', 'keyUsage=critical,keyCertSign')
+    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'inside-lab.key',
+            '-out', 'inside-lab.csr', '-subj', '/CN=x')
+    with open(os.path.join(directory, 'inside-lab.ext'), 'w') as file:
+        file.write('subjectAltName=DNS:*.good.lab\nextendedKeyUsage=serverAuth\n')
+    openssl('x509', '-req', '-in', 'inside-lab.csr', '-CA', 'middle-lab.crt', '-CAkey', 'middle-lab.key',
+            '-CAcreateserial', '-days', '2', '-extfile', 'inside-lab.ext', '-out', 'inside-lab.crt')
+
+
+def context_of(work, directory, names):
+    if names is None:
+        return None
+    chain = work.path(names.replace(' ', '-') + '.pem')
+    with open(chain, 'w') as file:
+        for name in names.split():
+            file.write(open('%s/%s.crt' % (directory, name)).read())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, '%s/%s.key' % (directory, names.split()[0]))
+    return context
+
+
+class Lab:
+    """Next hops and zones for all scenarios."""
+
+    def __init__(self, work, scenarios):
+        self.directory = work.path('chains')
+        os.symlink(chains(), self.directory + '.made')
+        os.mkdir(self.directory)
+        for name in os.listdir(self.directory + '.made'):
+            os.symlink(os.path.join(self.directory + '.made', name), os.path.join(self.directory, name))
+        lab_certificates(self.directory)
+        self.hops = {}
+        self.zones = {'lab': [],
+                      'good.lab': ['a A 127.0.0.1', 'end A 127.0.0.1', 'at-alias A 127.0.0.1',
+                                   'leaf TLSA ' + record(self.directory, '3 1 1 leaf')],
+                      'plain.lab': ['a A 127.0.0.1', 'leaf TLSA ' + record(self.directory, '3 1 1 leaf')],
+                      'bad.lab': ['wrong TLSA ' + record(self.directory, '3 1 1 leaf')]}
+        for name, (shown, records, _, _, changes) in scenarios.items():
+            hop = work.own(NextHop(tls=context_of(work, self.directory, shown)))
+            self.hops[name] = hop
+            zone = changes.get('zone', 'good.lab')
+            self.zones[changes.get('mx_zone', zone)].append('%s MX 10 mx-%s.%s.' % (name, name, zone))
+            lines = self.zones[zone]
+            lines.append('mx-%s %s' % (name, changes.get('host', 'A 127.0.0.1')))
+            place = '_%d._tcp.' % hop.port
+            if 'tlsa' in changes:
+                lines.append('%smx-%s %s' % (place, name, changes['tlsa']))
+            lines += ['%smx-%s TLSA %s' % (place, name, record(self.directory, one)) for one in records]
+            lines += ['%send TLSA %s' % (place, record(self.directory, one)) for one in changes.get('end', [])]
+
+    def served(self):
+        return SignedZones(self.zones, signed=['lab', 'good.lab', 'bad.lab'], spoil=['bad.lab'])
+
+    def domain(self, name, changes):
+        return '%s.%s' % (name, changes.get('mx_zone', changes.get('zone', 'good.lab')))
+
+
+def send(relay, addresses):
+    with Client(relay.address) as client:
+        client.hello()
+        for number, address in enumerate(addresses, 1):
+            client.envelope(recipients=[address])
+            client.data(message(number))
+
+
+def what_came(relay, name, hop):
+    """'dane', 'tls' or 'clear' for the message that came, or the reason for which none did; None: nothing yet."""
+    if hop.arrivals:
+        done = [e for e in relay.events('attempt') if e['destination'] == name and e['result'] == 'delivered']
+        if not done:
+            return None
+        return 'clear' if 'tls' not in done[0] else 'dane' if done[0].get('proof') == 'dane' else 'tls'
+    failed = [e for e in relay.events('host_failed') if e['destination'] == name]
+    return failed[0]['reason'] if failed else None
+
+
+def all_scenarios(mode, scenarios, expected_at):
+    with Workspace() as work:
+        lab = Lab(work, scenarios)
+        with lab.served() as zones:
+            destinations = [{'name': name, 'mx_of': '%s:%d' % (lab.domain(name, row[4]), lab.hops[name].port),
+                             'tls': {'mode': mode}} for name, row in scenarios.items()]
+            routes = [{'recipient': '*@%s.example' % name, 'destination': name} for name in scenarios]
+            relay = work.relay(work.configuration([], destinations=destinations, routes=routes, dns={
+                'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor}))
+            send(relay, ['a@%s.example' % name for name in scenarios])
+            wrong = []
+            for name, row in scenarios.items():
+                eventually(lambda name=name: what_came(relay, name, lab.hops[name]) is not None,
+                           lambda name=name: 'nothing is known of ' + name, 40)
+                came, expected = what_came(relay, name, lab.hops[name]), row[expected_at]
+                if (came != expected) if expected in ('dane', 'tls', 'clear') else (expected not in came):
+                    wrong.append('%s: %s, expected %s' % (name, came, expected))
+                if expected not in ('dane', 'tls', 'clear'):
+                    said = [c for session in lab.hops[name].sessions for c in session.commands
+                            if c.upper().startswith((b'MAIL', b'RCPT', b'DATA', b'BDAT'))]
+                    if said or lab.hops[name].arrivals:
+                        wrong.append('%s: it was said %s' % (name, said))
+            equal(wrong, [], 'scenarios')
+            relay.kill()
+
+
+@case
+def opportunistic():
+    """Where the DNS says how a host proves itself it must; where it says nothing it is as it was."""
+    if unavailable():
+        return 'skipped: ' + unavailable()
+    return all_scenarios('opportunistic', SCENARIOS, 2)
+
+
+@case
+def demanded():
+    """Only hosts that match a TLSA record which is proven are sent anything."""
+    if unavailable():
+        return 'skipped: ' + unavailable()
+    return all_scenarios('dane', SCENARIOS, 3)
+
+
+if __name__ == '__main__':
+    sys.exit(harness.main(together=2))
