@@ -32,7 +32,7 @@
 enum { BLOCK = CONTENT_BLOCK };
 
 /* Where in the line `match` is: 0..8 octets of "received" matched, or one of these. */
-enum { MATCH_NAME = 8, MATCH_CR = 254, MATCH_SKIP = 255 };
+enum { MATCH_NAME = 8, MATCH_FIRST = 253, MATCH_CR = 254, MATCH_SKIP = 255 };
 
 #ifdef POSTRIDER_CONTENT_AVX2
 
@@ -52,7 +52,7 @@ static inline const struct content_blocks *blocks(void)
 
 void content_scanner_init(struct content_scanner *scanner)
 {
-	*scanner = (struct content_scanner){.state = AT_LINE, .in_header = true};
+	*scanner = (struct content_scanner){.state = AT_LINE, .in_header = true, .match = MATCH_FIRST};
 }
 
 static uint8_t match_octet(struct content_scanner *scanner, uint8_t octet)
@@ -99,7 +99,14 @@ static size_t trace_scan(struct content_scanner *scanner, const uint8_t *content
 
 static void header_scan(struct content_scanner *scanner, const uint8_t *content, size_t length)
 {
-	size_t end = trace_scan(scanner, content, length);
+	size_t end;
+
+	/* No header begins with a fold: content that does is a body, and an empty line will be put before it. */
+	if (scanner->match == MATCH_FIRST && length > 0) {
+		scanner->in_header = content[0] != ' ' && content[0] != '\t';
+		scanner->match = 0;
+	}
+	end = trace_scan(scanner, content, length);
 
 	for (size_t i = 0; scanner->header == CONTENT_HEADER_WATCH && i < end; i++)
 		if (content[i] >= 0x80)

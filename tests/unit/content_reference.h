@@ -40,6 +40,9 @@ static inline unsigned reference_hops(const uint8_t *content, size_t length)
 	unsigned hops = 0;
 	size_t start = 0;
 
+	/* Nothing can be folded before the first field: that is a body. */
+	if (length > 0 && (content[0] == ' ' || content[0] == '\t'))
+		return 0;
 	while (start < length) {
 		size_t end = start, text = start, colon;
 

@@ -426,6 +426,9 @@ static void test_lop01_hops(void)
 		{"Received: a\nReceived: b\n\nReceived: body\n", 2},
 		{"Received: a\r\r\nReceived: b\r\r\n\r\r\nReceived: body\r\r\n", 2},
 		{"..Received: a\r\n.Received: unstuffed\r\n\r\n", 1},
+		/* A body: nothing can be folded before the first field. */
+		{" x\r\nReceived: body\r\n\r\n", 0},
+		{".\tx\r\nReceived: body\r\n\r\n", 0},
 	};
 	static uint8_t big[STREAM_MAX];
 
