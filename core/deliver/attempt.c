@@ -363,7 +363,7 @@ static bool begin_rewriting(struct attempt *a)
 	struct rewriting *r;
 
 	if (address.length == 0 ||
-	    !rewriting_begin(o->shard->config, o->destination, &a->envelope, address, &a->rewriting))
+	    !rewriting_begin(o->shard->config, o->destination, &a->envelope, address, a->narrow != NULL, &a->rewriting))
 		return true;
 	r = a->rewriting;
 	if (!r)

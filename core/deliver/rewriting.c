@@ -9,6 +9,7 @@
 
 #include "core/config/config.h"
 #include "core/smtp/fields.h"
+#include "core/smtp/idna.h"
 #include "queue/envelope.h"
 
 /* What the message's client says, or NULL. */
@@ -22,28 +23,6 @@ static bool wanted(const struct config_destination *destination, const struct co
 	if (from && from->rewrite != CONFIG_REWRITE_DESTINATION)
 		return from->rewrite == CONFIG_REWRITE_ALWAYS;
 	return destination->sender == CONFIG_SENDER_MAILBOX;
-}
-
-bool rewriting_begin(const struct config *config, const struct config_destination *destination,
-		     const struct envelope *envelope, struct span address, struct rewriting **out)
-{
-	const struct config_from *from = from_of(config, envelope->client);
-	struct rewriting *r;
-
-	if (!wanted(destination, from))
-		return false;
-	*out = r = calloc(1, sizeof(*r));
-	if (!r)
-		return true;
-	r->address = address;
-	r->sender = envelope->sender;
-	r->null = envelope->sender.length == 0;
-	if (from && from->name) {
-		r->name_set = true;
-		r->name_length = (uint8_t)strlen(from->name);
-		memcpy(r->name, from->name, r->name_length);
-	}
-	return true;
 }
 
 static void forget(struct rewriting *r)
@@ -60,6 +39,43 @@ void rewriting_free(struct rewriting *r)
 		return;
 	forget(r);
 	free(r);
+}
+
+/* As it can be told to a host without SMTPUTF8; empty: it cannot. False: no memory. */
+static bool narrow_sender_of(struct rewriting *r)
+{
+	enum idna_result result = idna_address(r->sender, r->room, &r->sender);
+
+	if (result != IDNA_OK)
+		r->sender = (struct span){r->room, 0};
+	return result != IDNA_NO_MEMORY;
+}
+
+bool rewriting_begin(const struct config *config, const struct config_destination *destination,
+		     const struct envelope *envelope, struct span address, bool narrow, struct rewriting **out)
+{
+	const struct config_from *from = from_of(config, envelope->client);
+	struct rewriting *r;
+
+	if (!wanted(destination, from))
+		return false;
+	*out = r = calloc(1, sizeof(*r));
+	if (!r)
+		return true;
+	r->address = address;
+	r->sender = envelope->sender;
+	r->null = envelope->sender.length == 0;
+	if (narrow && !r->null && !narrow_sender_of(r)) {
+		rewriting_free(r);
+		*out = NULL;
+		return true;
+	}
+	if (from && from->name) {
+		r->name_set = true;
+		r->name_length = (uint8_t)strlen(from->name);
+		memcpy(r->name, from->name, r->name_length);
+	}
+	return true;
 }
 
 void rewriting_written(struct rewriting *r)

@@ -14,6 +14,7 @@
 
 #include "core/base/span.h"
 #include "core/deliver/exchange.h"
+#include "core/smtp/command.h"
 #include "core/smtp/rewrite.h"
 
 enum {
@@ -29,7 +30,8 @@ struct envelope;
 
 struct rewriting {
 	struct span address; /* of the mailbox, whose it is */
-	struct span sender;  /* the envelope's; the caller's, until all is written */
+	struct span sender;  /* the envelope's; the caller's, until all is written, or in `room` */
+	char room[SMTP_PATH_MAX];
 	struct rewrite_facts facts;
 	bool ready;    /* the head is there; the pieces behind it go as they are */
 	uint16_t at;   /* pieces that stand whole in the head: it comes with the one behind them */
@@ -43,9 +45,10 @@ struct rewriting {
 };
 
 /* Is it to be rewritten? False: no. True: *out is one that is new, or NULL without memory. `address` is the mailbox's.
- */
+ * `narrow`: for a host without SMTPUTF8, so no address that is written may need that: its domain becomes A-labels, and
+ * one whose local part has such letters is not written (narrow.h). */
 bool rewriting_begin(const struct config *config, const struct config_destination *destination,
-		     const struct envelope *envelope, struct span address, struct rewriting **out);
+		     const struct envelope *envelope, struct span address, bool narrow, struct rewriting **out);
 void rewriting_free(struct rewriting *r);
 /* The next piece of the content, up to the one with which it is ready. */
 enum rewriting_took { REWRITING_READY, REWRITING_MORE /* hold it back */, REWRITING_NO_MEMORY };
