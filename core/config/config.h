@@ -179,8 +179,9 @@ struct config_destination {
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
 	struct config_host *hosts;
 	size_t host_count;
-	char *mx_of; /* instead of hosts: the domain whose MX they are; NULL: not given */
-	uint16_t mx_port;
+	char *mx_of;      /* instead of hosts: the domain whose MX they are; NULL: not given */
+	bool mx;          /* instead of hosts: the MX of each recipient's domain */
+	uint16_t mx_port; /* of both; default 25 */
 	struct config_words
 		mx_ends; /* hosts_end_with, or what the preset knows: as those may be called; none: any way */
 	struct config_sources sources; /* source_addresses; none: the system chooses */
@@ -303,6 +304,7 @@ struct config {
 		size_t server_count;
 		enum config_dnssec dnssec; /* default off */
 		char *trust_anchor;        /* file; NULL: the root's, built in */
+		bool allow_private;        /* mail of `mx: true` goes to private addresses, too; default false */
 	} dns;
 	struct {
 		unsigned connections;            /* inbound, whole process, default 10000 */

@@ -64,6 +64,7 @@ static void destination_defaults(void *item)
 	/* Without a word about TLS nothing travels in the clear or to a host that cannot prove its name. */
 	destination->tls_mode = CONFIG_TLS_VERIFY;
 	destination->connections = 20;
+	destination->mx_port = 25;
 	destination->connection_age_ns = 10 * MINUTES;
 	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
 	destination->recipients_per_message = 100;
@@ -165,7 +166,8 @@ static const struct reader_field destination_fields[] = {
 	FIELD_LIST("hosts", DESTINATION(hosts), HOSTS_MAX, &hosts, "[\"mail.example.org:25\"]"),
 	FIELD("mx_of", schema_mx_read, 0),
 	FIELD("hosts_end_with", schema_mx_ends_read, 0),
-	FIELD_MISSING("mx"),
+	FIELD("mx", reader_boolean, DESTINATION(mx)),
+	FIELD("mx_port", schema_mx_port_read, 0),
 	FIELD("source_addresses", schema_sources_read, 0),
 	FIELD_CHOICE("prefer", DESTINATION(prefer), schema_preferences),
 	FIELD_SECTION("tls", schema_destination_tls, "{ mode: verify }"),
@@ -194,7 +196,7 @@ static bool read_destination(struct reader *r, const struct reader_field *field,
 
 	if (!reader_section(r, field, value, object))
 		return false;
-	if (destination->hosts == NULL && destination->mx_of == NULL)
+	if (destination->hosts == NULL && destination->mx_of == NULL && !destination->mx)
 		return reader_fail(r, &value->node->start_mark,
 				   "the key \"hosts\" is missing: write hosts: [\"mail.example.org:25\"]");
 	return true;

@@ -53,7 +53,7 @@ const struct reader_field schema_dns_fields[] = {
 	FIELD_LIST("servers", CONFIG(dns.servers), CONFIG_DNS_SERVERS_MAX, &dns_servers, "servers: [192.0.2.53]"),
 	FIELD_CHOICE("dnssec", CONFIG(dns.dnssec), dnssec_words),
 	FIELD("trust_anchor", reader_file, CONFIG(dns.trust_anchor)),
-	FIELD_MISSING("allow_private"),
+	FIELD("allow_private", reader_boolean, CONFIG(dns.allow_private)),
 	FIELDS_END,
 };
 

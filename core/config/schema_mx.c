@@ -40,6 +40,19 @@ bool schema_mx_read(struct reader *r, const struct reader_field *field, const st
 	       reader_fail(r, mark, "%s: \"%.80s\" is no domain: write one as in contoso.com", value->name, text);
 }
 
+bool schema_mx_port_read(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	static const struct reader_field number = {.name = "mx_port", .least = 1, .most = 65535};
+	struct config_destination *destination = object;
+	unsigned port = 0;
+
+	if (!reader_number(r, &number, value, &port))
+		return false;
+	destination->mx_port = (uint16_t)port;
+	return true;
+}
+
 static bool read_end(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
@@ -70,6 +83,39 @@ bool schema_mx_ends_read(struct reader *r, const struct reader_field *field, con
 	return reader_items(r, &items, value, object);
 }
 
+/* What is for hosts that the operator knows does not go with those of everybody. */
+static bool check_mx(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
+{
+	static const char *const others[] = {"hosts", "mx_of",  "auth",     "mailboxes",
+					     "oauth", "sender", "fallback", "preset"};
+	const yaml_node_t *mx = reader_find(r, node, "mx"), *port = reader_find(r, node, "mx_port");
+	const yaml_node_t *tls = reader_find(r, node, "tls"), *limits = reader_find(r, node, "limits"), *other;
+
+	if (port != NULL && !destination->mx)
+		return reader_fail(r, &port->start_mark, "mx_port: without effect here: it is for mx: true");
+	for (size_t i = 0; destination->mx && i < sizeof(others) / sizeof(others[0]); i++) {
+		if (reader_find(r, node, others[i]) != NULL)
+			return reader_fail(
+				r, &mx->start_mark,
+				"mx: mail goes to whatever hosts recipients' domains name: remove \"%s\", or this",
+				others[i]);
+	}
+	other = destination->mx && tls != NULL ? reader_find(r, tls, "server_name") : NULL;
+	if (other != NULL)
+		return reader_fail(r, &other->start_mark,
+				   "server_name: there is not one for all hosts of mx: true: remove it");
+	other = destination->mx && limits != NULL ? reader_find(r, limits, "recipients_per_day") : NULL;
+	if (other != NULL)
+		return reader_fail(r, &other->start_mark,
+				   "recipients_per_day: not with mx: true in this version: remove it");
+	if (destination->mx && (tls == NULL || reader_find(r, tls, "mode") == NULL))
+		reader_warn(
+			r, &mx->start_mark,
+			"mx: many hosts have no certificate that proves their name, and mail for them will wait: write "
+			"tls: { mode: opportunistic }, or keep this and say tls: { mode: verify }");
+	return true;
+}
+
 bool schema_mx_check(struct reader *r, const yaml_node_t *node, const struct config_destination *destination)
 {
 	const yaml_node_t *mx = reader_find(r, node, "mx_of"), *hosts = reader_find(r, node, "hosts"),
@@ -79,6 +125,8 @@ bool schema_mx_check(struct reader *r, const yaml_node_t *node, const struct con
 	if (mx != NULL && hosts != NULL)
 		return reader_fail(r, &(mx->start_mark.index < hosts->start_mark.index ? hosts : mx)->start_mark,
 				   "mx_of: the hosts are given already: remove \"hosts\", or this");
+	if (!check_mx(r, node, destination))
+		return false;
 	if (end != NULL && mx == NULL)
 		return reader_fail(r, &end->start_mark, "hosts_end_with: without effect here: it is for mx_of");
 	if (mx != NULL && destination->tls_mode == CONFIG_TLS_VERIFY && end == NULL && destination->preset == NULL &&

@@ -6,7 +6,7 @@
 
 #include "core/config/reader.h"
 
-reader_fn schema_mx_read, schema_mx_ends_read;
+reader_fn schema_mx_read, schema_mx_port_read, schema_mx_ends_read;
 /* With the rest of the destination. False after saying what is wrong. */
 bool schema_mx_check(struct reader *r, const yaml_node_t *node, const struct config_destination *destination);
 /* What a preset knows stands for what the destination does not say. False: no memory. */

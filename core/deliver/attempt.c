@@ -123,6 +123,9 @@ unsigned attempt_most_recipients(const struct outbound *o)
 	unsigned most = o->destination->recipients_per_message, day = o->destination->limits.recipients_per_day;
 	uint64_t left;
 
+	/* First they are parted by their domains. */
+	if (o->destination->mx && !o->mx)
+		return ENVELOPE_RECIPIENTS_MAX;
 	if (o->crowd_until_ns > o->shard->now_ns && o->crowd < most)
 		most = o->crowd;
 	if (!day)
@@ -306,6 +309,15 @@ void attempt_refuse(struct attempt *a, struct connection *c, unsigned code, cons
 {
 	a->connection = c;
 	refuse(a, c, code, why);
+	over_unasked(a);
+}
+
+void attempt_reject(struct attempt *a, const char *domain, unsigned code, const char *why)
+{
+	a->target = domain;
+	a->exchange.rules = a->outbound->destination->rules;
+	a->exchange.lacks = VERDICT_LACKS_LOGIN | VERDICT_LACKS_PATH;
+	exchange_refuse(&a->exchange, code, why);
 	over_unasked(a);
 }
 

@@ -50,6 +50,7 @@ struct attempt {
 	bool taught;         /* it has cost one of the message's rounds (fallback.h) */
 	bool host_held;      /* refused for what this relay is, and the host takes no more (hold.h) */
 	bool expiring;       /* loaded only so that its recipients can be named */
+	const char *target;  /* without a connection: the domain that it was meant for, as an event tells it */
 	const char *damage;  /* our fault: why its content cannot be sent */
 	int damage_error;    /* negative errno; -EBADMSG also where the content is not what was accepted */
 	uint64_t granted_ns; /* when limits let it go; 0: there are none */
@@ -85,6 +86,8 @@ void attempt_give_up(struct attempt *a, const char *reason);
 /* The same: it may not, or cannot, go over this connection. It is judged as if the next hop had refused it by `code`;
  * `why` begins with an enhanced code. */
 void attempt_refuse(struct attempt *a, struct connection *c, unsigned code, const char *why);
+/* The same where nobody is to be asked: for a domain whose mail is refused here. */
+void attempt_reject(struct attempt *a, const char *domain, unsigned code, const char *why);
 /* Before it goes to that connection: it is larger than the host takes (RFC 1870 6.1). Written to `why`. */
 enum { ATTEMPT_WHY = 160 };
 bool attempt_too_large(const struct attempt *a, const struct connection *c, char why[ATTEMPT_WHY]);

@@ -24,6 +24,8 @@
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
 
+enum { SITES_ROOM = 32768 }; /* lanes of sites that a shard may have at a time */
+
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room)
 {
 	shared->holds = calloc(room + 1, sizeof(*shared->holds));
@@ -31,6 +33,8 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 	shared->slots = calloc(room + 1, sizeof(*shared->slots));
 	shared->mailboxes = calloc(room + 1, sizeof(*shared->mailboxes));
 	shared->room = room;
+	if (sites_init(&shared->sites, config) < 0)
+		return -ENOMEM;
 	return shared->holds && shared->accounts && shared->slots && shared->mailboxes
 		       ? deliverers_extend(shared, config)
 		       : -ENOMEM;
@@ -102,6 +106,7 @@ void deliverers_follow(struct deliverers *shared, const struct config *config, s
 			account_follow(account, limits, now_ns);
 		}
 	}
+	sites_follow(&shared->sites, config, now_ns);
 }
 
 int deliverers_extend(struct deliverers *shared, const struct config *config)
@@ -117,7 +122,7 @@ int deliverers_extend(struct deliverers *shared, const struct config *config)
 			    : open_budget(shared, config, d, &shared->accounts[d], config->destinations[d].name);
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = account_prepare(&shared->accounts[d], &config->destinations[d].limits);
-	return r;
+	return r == 0 ? sites_prepare(&shared->sites, config) : r;
 }
 
 static void forget_account(struct account *account)
@@ -146,6 +151,7 @@ void deliverers_deinit(struct deliverers *shared)
 		forget_account(&shared->accounts[d]);
 	if (shared->limits > 0)
 		disk_close(shared->limits);
+	sites_deinit(&shared->sites);
 	free(shared->accounts);
 	free(shared->slots);
 	for (d = 0; shared->mailboxes && d < shared->room; d++)
@@ -167,16 +173,25 @@ void deliverer_lanes(struct shard *shard)
 	deliverer->lane_count = plan->lane_count;
 }
 
+/* A delivery knows its lane by 16 bits, and its home by a number that begins at 1. */
+static unsigned site_room(const struct plan *plan)
+{
+	unsigned left = plan->lane_room < UINT16_MAX - 2 ? UINT16_MAX - 2 - plan->lane_room : 0;
+
+	return left < SITES_ROOM ? left : SITES_ROOM;
+}
+
 static size_t lanes_octets(const struct plan *plan)
 {
-	return (plan->lane_room + 1) * sizeof(struct outbound);
+	return (plan->lane_room + 1 + site_room(plan)) * sizeof(struct outbound);
 }
 
 /* There is room for lanes of thousands of destinations that a reload may bring. Mapped, it takes memory with the first
  * lane of a page; the allocator may have pages that a large configuration left, and would clear them all. */
 static bool map_lanes(struct deliverer *deliverer, const struct plan *plan)
 {
-	void *memory = mmap(NULL, lanes_octets(plan), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, lanes_octets(plan), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	deliverer->outbound = memory == MAP_FAILED ? NULL : memory;
 	return deliverer->outbound;
@@ -194,6 +209,9 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
 	if (!map_lanes(deliverer, plan))
 		return -ENOMEM;
+	deliverer->site_first = plan->lane_room + 1;
+	deliverer->site_room = site_room(plan);
+	list_init(&deliverer->sites_free);
 	deliverer_lanes(shard);
 	return 0;
 }
@@ -292,6 +310,11 @@ bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
 		}
 		deliverer->lane_count = deliverer->lane_count > i + 1 ? deliverer->lane_count : i + 1;
 	}
+	for (i = deliverer->site_first; i < deliverer_end(deliverer); i++) {
+		struct outbound *o = &deliverer->outbound[i];
+		if (o->shard && !outbound_take(o, snapshot))
+			return false;
+	}
 	vacate(shard, snapshot);
 	return true;
 }
@@ -301,7 +324,7 @@ void deliverer_deinit(struct shard *shard)
 	struct deliverer *deliverer = shard->deliverer;
 	unsigned i;
 
-	for (i = 0; i < deliverer->lane_count; i++) {
+	for (i = deliverer_first(deliverer); i < deliverer_end(deliverer); i = deliverer_next(deliverer, i)) {
 		if (deliverer->outbound[i].shard)
 			outbound_deinit(&deliverer->outbound[i]);
 	}

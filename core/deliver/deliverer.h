@@ -13,6 +13,7 @@
 #include "core/base/counter.h"
 #include "core/base/list.h"
 #include "core/base/pool.h"
+#include "core/deliver/site.h"
 
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
@@ -37,6 +38,7 @@ struct deliverers {
 	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
+	struct sites sites;             /* of those with `mx: true` */
 	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
 	struct dns *dns;                /* only for who makes snapshots: what the next one goes by */
 };
@@ -50,11 +52,28 @@ struct deliverer {
 	struct deliverers *shared;
 	struct deliverer_counters counters;
 	struct pool connections, attempts, output_buffers;
-	struct outbound *outbound;         /* owned, by lane; those of other shards are unused (their shard is NULL) */
-	unsigned lane_count;               /* those it knows of */
+	struct outbound *outbound; /* owned, by lane; those of other shards are unused (their shard is NULL) */
+	unsigned lane_count;       /* those it knows of */
+	/* Behind all lanes that the plan has room for, those of sites: so many numbers were used, of so many. */
+	unsigned site_first, site_count, site_room;
+	struct list sites_free;            /* struct outbound, by `wake`: of these, those that are not in use */
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 };
+
+/* The number behind `i`, from 0, of a lane that there may be here; deliverer_end(): none. */
+static inline unsigned deliverer_next(const struct deliverer *deliverer, unsigned i)
+{
+	return i + 1 == deliverer->lane_count ? deliverer->site_first : i + 1;
+}
+static inline unsigned deliverer_first(const struct deliverer *deliverer)
+{
+	return deliverer->lane_count > 0 ? 0 : deliverer->site_first;
+}
+static inline unsigned deliverer_end(const struct deliverer *deliverer)
+{
+	return deliverer->site_first + deliverer->site_count;
+}
 
 /* For at most so many destinations. 0 or -errno: day budgets have files. */
 int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);

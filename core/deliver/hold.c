@@ -59,19 +59,27 @@ static int find(struct hold_destination *destination, const char *name, struct h
 	return 0;
 }
 
+int hold_make(struct hold_destination *destination, size_t room)
+{
+	destination->hosts = calloc(room, sizeof(*destination->hosts));
+	if (!destination->hosts)
+		return -ENOMEM;
+	destination->room = room;
+	pthread_mutex_init(&destination->lock, NULL);
+	return 0;
+}
+
 int hold_extend(struct hold_destination *destination, const struct config_destination *config)
 {
 	struct hold_host *host;
 	int r = 0;
 	size_t h;
 
-	if (!destination->hosts) {
-		destination->room = config->host_count + HOLD_HOSTS_ROOM + (config->mx_of ? HOLD_EXCHANGERS_ROOM : 0);
-		destination->hosts = calloc(destination->room, sizeof(*destination->hosts));
-		if (!destination->hosts)
-			return -ENOMEM;
-		pthread_mutex_init(&destination->lock, NULL);
-	}
+	if (!destination->hosts)
+		r = hold_make(destination,
+			      config->host_count + HOLD_HOSTS_ROOM + (config->mx_of ? HOLD_EXCHANGERS_ROOM : 0));
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&destination->lock);
 	/* First all that stay, or a new one takes the place of one of those. */
 	destination->generation++;

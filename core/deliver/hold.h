@@ -74,6 +74,8 @@ struct hold_destination {
 /* Places for the hosts of a configuration that is about to come; once for each. What neither it nor a lane has gives
  * its place to others. 0, -ENOMEM, or -EXFULL. */
 int hold_extend(struct hold_destination *destination, const struct config_destination *config);
+/* With so many places; hold_extend() makes those of a destination. 0 or -ENOMEM. */
+int hold_make(struct hold_destination *destination, size_t room);
 void hold_deinit(struct hold_destination *destination);
 /* The one of that name, for one host of a lane, until that gives it back. From any thread. NULL: no memory, or no room.
  */

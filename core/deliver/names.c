@@ -5,9 +5,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
+#include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/mx.h"
 #include "core/deliver/outbound.h"
 #include "core/shard/shard.h"
 
@@ -39,6 +42,29 @@ void names_follow(struct host *host)
 	host->name.due_ns = 0;
 }
 
+/* Not for hosts that the operator names himself: whose domain's they are may name any address there is (REL-04). */
+static void leave_out_forbidden(struct name *name)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	const char *why = NULL, *one;
+	unsigned left = 0, i;
+
+	for (i = 0; i < name->asked.count; i++) {
+		one = mx_forbidden(&name->asked.addresses[i]);
+		if (!one)
+			name->asked.addresses[left++] = name->asked.addresses[i];
+		else if (!why)
+			address_text_format(&name->asked.addresses[i], text);
+		why = why ? why : one;
+	}
+	name->asked.count = left;
+	if (left > 0)
+		return;
+	name->asked.question.result = -EACCES;
+	snprintf(name->asked.problem, sizeof(name->asked.problem),
+		 "%s is %s: mail of mx: true does not go there, unless dns.allow_private says so", text, why);
+}
+
 static void on_answer(struct question *question)
 {
 	struct name *name = container_of(container_of(question, struct dns_question, question), struct name, asked);
@@ -51,6 +77,8 @@ static void on_answer(struct question *question)
 		return;
 	}
 	name->answered = true;
+	if (question->result == 0 && o->mx && !o->shard->config->dns.allow_private)
+		leave_out_forbidden(name);
 	if (question->result == 0) {
 		name->failures = 0;
 		name->due_ns = o->shard->now_ns + name->asked.valid_ns;
@@ -68,7 +96,7 @@ bool names_wanted(const struct config *config)
 	size_t d, h;
 
 	for (d = 0; d < config->destination_count; d++) {
-		if (config->destinations[d].mx_of)
+		if (config->destinations[d].mx_of || config->destinations[d].mx)
 			return true;
 		for (h = 0; h < config->destinations[d].host_count; h++) {
 			if (!config->destinations[d].hosts[h].numeric)
@@ -87,8 +115,8 @@ void names_init(struct outbound *o, struct host *host)
 	host->name.outbound = o;
 	host->name.asked.name = host->config->name;
 	host->name.asked.port = host->config->port;
-	/* Its name is the operator's, and TLS is what proves it. */
-	host->name.asked.lenient = true;
+	/* A name of the operator's: TLS is what proves it. */
+	host->name.asked.lenient = !o->mx;
 	host->name.asked.question.fn = on_answer;
 }
 

@@ -9,6 +9,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/path.h"
 #include "core/deliver/slots.h"
 #include "core/route/place.h"
@@ -163,15 +164,25 @@ static void dispatch(struct outbound *o)
 	if (o->exchangers && o->exchangers->count == 0)
 		exchangers_refresh(o->exchangers);
 	hold_follow(o, &next_ns);
-	path_follow(o, &next_ns);
-	if (outbound_matches(o)) {
+	if (o->mx && (!o->destination->mx || o->mx->moved)) {
+		o->mx->moved = false;
+		path_gone(o);
+	}
+	if (!o->mx)
+		path_follow(o, &next_ns);
+	if (o->destination->mx && !o->mx) {
+		outbound_sort(o, &next_ns);
+	} else if (outbound_matches(o)) {
 		outbound_match(o, &next_ns);
 	} else {
 		send_next(o, &next_ns);
 		outbound_succeed(o);
 	}
 	outbound_slots_follow(o, &next_ns);
-	place_lane_ready(shard, o->index, backlog(o));
+	if (o->mx && outbound_site_follow(o, &next_ns))
+		return;
+	if (!o->mx)
+		place_lane_ready(shard, o->index, backlog(o));
 	arm(o, next_ns);
 }
 
@@ -193,7 +204,8 @@ void outbound_drain(struct shard *shard, bool hard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->deliverer->lane_count; i++) {
+	for (i = deliverer_first(shard->deliverer); i < deliverer_end(shard->deliverer);
+	     i = deliverer_next(shard->deliverer, i)) {
 		struct outbound *o = &shard->deliverer->outbound[i];
 		struct list *link, *next;
 		if (!o->shard)
@@ -215,7 +227,8 @@ bool outbound_idle(const struct shard *shard)
 {
 	unsigned i;
 
-	for (i = 0; i < shard->deliverer->lane_count; i++) {
+	for (i = deliverer_first(shard->deliverer); i < deliverer_end(shard->deliverer);
+	     i = deliverer_next(shard->deliverer, i)) {
 		const struct outbound *o = &shard->deliverer->outbound[i];
 		if (o->shard && (o->connection_count > 0 || o->loading > 0 || o->budget_writing))
 			return false;

@@ -35,6 +35,8 @@ enum {
 	OUTBOUND_TURN = 256 << 10, /* octets of content that count as a message more (fair.h) */
 };
 
+struct domains;
+struct lane_site;
 struct slots;
 
 struct host {
@@ -68,10 +70,13 @@ struct host {
 };
 
 struct outbound {
-	struct shard *shard;
-	unsigned index;  /* of the lane */
-	unsigned place;  /* of its destination, in configuration and plan */
-	unsigned number; /* of this one among the lanes of all shards that share what is limited */
+	/* What other shards touch at any time, also when the lane was a site's and is gone: it is never cleared. */
+	struct post knock;     /* by another shard: it is to look */
+	_Atomic(bool) knocked; /* `knock` is on its way, and not this shard's */
+	struct shard *shard;   /* NULL: there is no such lane here */
+	unsigned index;        /* of the lane */
+	unsigned place;        /* of its destination, in configuration and plan */
+	unsigned number;       /* of this one among the lanes of all shards that share what is limited */
 	const struct config_destination *destination;
 	uint64_t site;           /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
 	unsigned most;           /* connections of all its lanes together */
@@ -79,8 +84,6 @@ struct outbound {
 	unsigned slots_held;     /* one for each connection until its descriptor is closed */
 	unsigned slots_promised; /* of these: on their way back, for others that wait */
 	bool slot_wanted;        /* this dispatch found none */
-	struct post knock;       /* by another shard: it is to look */
-	_Atomic(bool) knocked;   /* `knock` is on its way, and not this shard's */
 	struct account *account; /* the destination's, for all shards */
 	struct hold_destination *holds; /* the same */
 	struct account_turn turn;
@@ -94,6 +97,8 @@ struct outbound {
 	struct host **hosts;
 	size_t host_count; /* of the destination */
 	size_t host_total;
+	struct domains *domains; /* owned: its destination sends to the MX of each domain, or did once; else NULL */
+	struct lane_site *mx;    /* owned: it is the lane of a site (outbound_site.h); NULL: a destination's */
 	struct exchangers *exchangers; /* owned; where they come from, or did once; NULL: from the configuration */
 	struct tls_context *tls;       /* the snapshot's; NULL without TLS */
 	struct dns *dns;               /* the snapshot's; NULL: no host is a name */
@@ -130,10 +135,14 @@ struct outbound {
 
 /* `o` is zeroed but for its lane, which recovery may have filled. 0 or -ENOMEM. */
 int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot);
+/* The same for the lane of a site, whose `mx` it owns only when that went well. */
+int outbound_init_site(struct outbound *o, struct shard *shard, unsigned index, struct lane_site *mx);
 /* The destination is what this snapshot says. Connections to hosts that it has no more, or under another policy for
  * TLS, take no more messages. False: no memory, nothing has changed. */
 bool outbound_take(struct outbound *o, const struct snapshot *snapshot);
 void outbound_deinit(struct outbound *o);
+/* No connection, nothing asked, read or waited for. */
+bool outbound_quiet(const struct outbound *o);
 /* Of a destination that is gone: no connection, nothing asked, read or waited for. */
 bool outbound_unused(const struct outbound *o);
 /* Nor does any delivery refer to it: what was learned of the destination is forgotten, and the place may be another's,

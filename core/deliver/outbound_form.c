@@ -9,9 +9,12 @@
 
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
+#include "core/deliver/domain.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/path.h"
+#include "core/deliver/site.h"
 #include "core/deliver/slots.h"
 #include "core/deliver/sources.h"
 #include "core/deliver/tls_policy.h"
@@ -176,6 +179,8 @@ static void put(struct outbound *o, const struct arrangement *a)
 /* What the destination names itself, or what is known of the exchangers it means. */
 static bool arrange_all(struct arrangement *a, struct outbound *o, const struct config_destination *destination)
 {
+	if (o->mx)
+		return arrange(a, o, o->mx->hosts, o->mx->host_count);
 	if (destination->mx_of && o->exchangers)
 		return arrange(a, o, o->exchangers->hosts, o->exchangers->count);
 	return arrange(a, o, destination->hosts, destination->host_count);
@@ -200,37 +205,69 @@ static bool on_exchangers(struct outbound *o)
 
 /* ---- the lane --------------------------------------------------------------------------------------------------- */
 
-int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
+/* Whom its mail's domains are known by, where it goes to their MX. False: no memory. */
+static bool know_domains(struct outbound *o, const struct config_destination *destination)
 {
-	const struct plan *plan = shard->plan;
-	const unsigned d = plan->lanes[index].destination;
+	if (destination->mx && !o->mx && !o->domains)
+		o->domains = domains_new(o);
+	return o->domains || o->mx || !destination->mx;
+}
+
+/* What is limited, and by whom, is known. */
+static int begin(struct outbound *o, const struct snapshot *snapshot)
+{
+	struct shard *shard = o->shard;
+	const unsigned d = o->place;
 	struct arrangement a;
 
-	o->shard = shard;
-	o->index = index;
-	o->place = d;
-	o->number = index - plan->destinations[d].first_lane;
-	o->holds = &shard->deliverer->shared->holds[d];
 	o->dns = snapshot->dns;
 	list_init(&o->connections);
 	list_init(&o->usable);
 	list_init(&o->loaded);
 	list_init(&o->wake);
 	wheel_timer_init(&o->timer, on_timer);
-	o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
+	if (!o->knock.fn)
+		o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
 	o->destination = &snapshot->config->destinations[d];
+	if (!know_domains(o, o->destination))
+		return -ENOMEM;
 	if (!exchangers_take(&o->exchangers, o, o->destination, on_exchangers) || !arrange_all(&a, o, o->destination))
 		return -ENOMEM;
 	put(o, &a);
-	o->site = queue_hash(o->destination->name, strlen(o->destination->name));
+	o->site = o->mx ? o->mx->site->hash : queue_hash(o->destination->name, strlen(o->destination->name));
 	o->most = config_connections(o->destination);
-	o->slots = &shard->deliverer->shared->slots[d];
-	o->account = &shard->deliverer->shared->accounts[d];
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
 	path_find(o, snapshot);
 	return outbound_match_begin(o) ? 0 : -ENOMEM;
+}
+
+int outbound_init(struct outbound *o, struct shard *shard, unsigned index, const struct snapshot *snapshot)
+{
+	const unsigned d = shard->plan->lanes[index].destination;
+
+	o->shard = shard;
+	o->index = index;
+	o->place = d;
+	o->number = index - shard->plan->destinations[d].first_lane;
+	o->holds = &shard->deliverer->shared->holds[d];
+	o->slots = &shard->deliverer->shared->slots[d];
+	o->account = &shard->deliverer->shared->accounts[d];
+	return begin(o, snapshot);
+}
+
+int outbound_init_site(struct outbound *o, struct shard *shard, unsigned index, struct lane_site *mx)
+{
+	o->shard = shard;
+	o->index = index;
+	o->place = mx->home->place;
+	o->number = shard->index;
+	o->holds = &mx->site->hold;
+	o->slots = &mx->site->slots;
+	o->account = &mx->site->account;
+	o->mx = mx;
+	return begin(o, shard->snapshot);
 }
 
 /* What it still has to say comes from this configuration: the one before may be freed. False: this one does not have
@@ -268,6 +305,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	const unsigned d = o->place;
 	const struct config_destination *before = o->destination, *now = &snapshot->config->destinations[d];
 	bool other_policy = !tls_policy_same(before, now);
+	bool anew = o->dns != snapshot->dns || now->mx != before->mx || now->gone || now->mx_port != before->mx_port;
 	struct list *link, *next;
 	struct arrangement a;
 
@@ -275,13 +313,17 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		return true; /* done already, and another lane was short of memory */
 	if (o->vacant && !now->gone)
 		occupy(o);
-	if (!exchangers_take(&o->exchangers, o, now, on_exchangers) || !arrange_all(&a, o, now))
+	if (!know_domains(o, now) || !exchangers_take(&o->exchangers, o, now, on_exchangers) ||
+	    !arrange_all(&a, o, now))
 		return false;
 	put(o, &a);
 	ask_others(o, snapshot->dns);
 	outbound_match_end(o);
 	o->destination = now;
-	o->site = queue_hash(now->name, strlen(now->name));
+	if (!o->mx)
+		o->site = queue_hash(now->name, strlen(now->name));
+	if (o->domains && anew)
+		domains_follow(o->domains);
 	o->most = config_connections(now);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
@@ -311,11 +353,12 @@ void outbound_deinit(struct outbound *o)
 		free_host(o, o->hosts[i]);
 	free(o->hosts);
 	exchangers_free(o->exchangers);
+	domains_free(o->domains);
 	match_end(&o->matching, NULL);
 	lane_deinit(&o->lane);
 }
 
-bool outbound_unused(const struct outbound *o)
+bool outbound_quiet(const struct outbound *o)
 {
 	size_t i;
 
@@ -323,10 +366,15 @@ bool outbound_unused(const struct outbound *o)
 		if (in_use(o, o->hosts[i]))
 			return false;
 	}
-	return o->destination->gone && o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
+	return o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
 	       !slots_registered(o->slots, o->number) && o->loading == 0 && list_empty(&o->loaded) &&
 	       o->matching.waiting == 0 && !o->budget_writing && !o->budget_waits &&
 	       !(o->exchangers && question_out(&o->exchangers->asked.base.question));
+}
+
+bool outbound_unused(const struct outbound *o)
+{
+	return o->destination->gone && outbound_quiet(o) && !(o->domains && domains_busy(o->domains));
 }
 
 void outbound_vacate(struct outbound *o)
@@ -341,6 +389,8 @@ void outbound_vacate(struct outbound *o)
 	o->host_count = o->host_total = 0;
 	exchangers_free(o->exchangers);
 	o->exchangers = NULL;
+	domains_free(o->domains);
+	o->domains = NULL;
 	wheel_disarm(&o->shard->wheel, &o->timer);
 	account_leave(o->account, &o->turn);
 	if (o->away)

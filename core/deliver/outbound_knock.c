@@ -3,13 +3,26 @@
  * something for them, or they have something that others wait for.
  */
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/outbound_site.h"
+#include "core/deliver/site.h"
 #include "core/deliver/slots.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 
-static const struct destination_plan *lanes_of(const struct outbound *o)
+static struct outbound *of_destination(const struct outbound *o, unsigned number)
 {
-	return &o->shard->plan->destinations[o->place];
+	const struct plan *plan = o->shard->plan;
+	unsigned lane = plan->destinations[o->place].first_lane + number;
+
+	return &o->shard->all[plan->lanes[lane].owner]->deliverer->outbound[lane];
+}
+
+/* It may have gone, and its number be another's by now: who is told to look in vain looks in vain. */
+static struct outbound *of_site(const struct outbound *o, unsigned number)
+{
+	uint32_t lane = atomic_load(&o->mx->site->lanes[number]);
+
+	return lane > 0 ? &o->shard->all[number]->deliverer->outbound[lane - 1] : NULL;
 }
 
 void outbound_on_knock(struct shard *shard, struct post *post)
@@ -22,12 +35,13 @@ void outbound_on_knock(struct shard *shard, struct post *post)
 
 void outbound_knock(struct outbound *o, int number)
 {
-	unsigned lane = lanes_of(o)->first_lane + (unsigned)number;
 	struct outbound *other;
 
 	if (number == SLOTS_NOBODY)
 		return;
-	other = &o->shard->all[o->shard->plan->lanes[lane].owner]->deliverer->outbound[lane];
+	other = o->mx ? of_site(o, (unsigned)number) : of_destination(o, (unsigned)number);
+	if (!other)
+		return;
 	if (other == o)
 		outbound_wake(o->shard, o->index);
 	else if (!atomic_exchange(&other->knocked, true))

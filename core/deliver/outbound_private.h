@@ -65,6 +65,9 @@ void outbound_match_end(struct outbound *o);
 /* Gives connections what they may take. */
 void outbound_match(struct outbound *o, uint64_t *next_ns);
 
+/* outbound_sort.c: mail goes on to its recipients' domains. */
+void outbound_sort(struct outbound *o, uint64_t *next_ns);
+
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */
 bool outbound_load(struct outbound *o, struct delivery *d);

@@ -10,6 +10,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/tell.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
@@ -211,6 +212,9 @@ static bool leads_here(const struct outbound *o, const struct delivery *d)
 {
 	const struct outbound *at = &o->shard->deliverer->outbound[d->home - 1];
 	unsigned steps = o->shard->deliverer->lane_count;
+
+	if (o->mx)
+		return at == o->mx->home;
 
 	while (at && at != o && steps-- > 0)
 		at = at->other;

@@ -18,7 +18,9 @@ static uint64_t lately_ns(const struct outbound *o)
 {
 	uint64_t rate = o->rate > o->rate_count ? o->rate : o->rate_count;
 
-	return rate ? CLOCK_NS_PER_S / (rate * o->shard->plan->destinations[o->place].lanes) : 0;
+	unsigned lanes = o->mx ? o->shard->count : o->shard->plan->destinations[o->place].lanes;
+
+	return rate ? CLOCK_NS_PER_S / (rate * lanes) : 0;
 }
 
 void slow_down(struct outbound *o, struct host *host, struct mailbox *mailbox, const struct verdict_fact *fact,

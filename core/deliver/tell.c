@@ -102,6 +102,11 @@ void tell_exchangers_failed(const struct outbound *o, const char *domain, const 
 				outbound_waiting(o));
 }
 
+void tell_domain_failed(const struct outbound *o, const char *domain, const char *problem, bool kept, uint64_t again_ns)
+{
+	event_domain_failed(o->shard->log, o->destination->name, domain, problem, kept, again_ns / CLOCK_NS_PER_MS);
+}
+
 void tell_exchanger_refused(const struct outbound *o, const char *domain, const char *host)
 {
 	event_exchanger_refused(o->shard->log, o->destination->name, domain, host);
@@ -283,6 +288,7 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 {
 	const struct outbound *o = a->outbound;
 	const struct delivery *d = a->delivery;
+	const struct connection *c = a->connection;
 	struct event_recipients recipients;
 	struct event_attempt facts;
 
@@ -291,11 +297,11 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 	facts = (struct event_attempt){
 		.id = delivery_message_id(mail_of(d)->item.id),
 		.result = result_name(outcome, a),
-		.at = host_of(o, a->connection->host),
-		.mailbox = a->connection->mailbox ? a->connection->mailbox->user : NULL,
-		.source = a->connection->source ? a->connection->source->text : NULL,
-		.instead_of = d->home ? o->shard->deliverer->outbound[d->home - 1].destination->name : NULL,
-		.tls = tls_of(a->connection),
+		.at = c ? host_of(o, c->host) : (struct event_host){o->destination->name, a->target},
+		.mailbox = c && c->mailbox ? c->mailbox->user : NULL,
+		.source = c && c->source ? c->source->text : NULL,
+		.instead_of = d->home && !o->mx ? o->shard->deliverer->outbound[d->home - 1].destination->name : NULL,
+		.tls = c ? tls_of(c) : (struct event_tls){0},
 		.recipients = mail_of(d)->recipients,
 		.octets = mail_of(d)->content_length,
 		.attempt = d->attempts + 1u,

@@ -34,6 +34,9 @@ void tell_host_ok(const struct outbound *o, const struct host *host);
 void tell_exchangers(const struct outbound *o, const char *domain, const struct config_host *hosts, size_t count);
 void tell_exchangers_failed(const struct outbound *o, const char *domain, const char *problem, bool kept,
 			    uint64_t again_ns);
+/* Nobody knows where a domain's mail is to go; what was known stays in force where it was `kept`. */
+void tell_domain_failed(const struct outbound *o, const char *domain, const char *problem, bool kept,
+			uint64_t again_ns);
 void tell_exchanger_refused(const struct outbound *o, const char *domain, const char *host);
 /* What this relay is, or its set-up, is refused; and accepted again (hold.h). */
 void tell_setup_refused(const struct outbound *o, const struct host *host, const struct verdict_fact *fact,

@@ -18,7 +18,7 @@ static void host_fields(struct log_event *e, struct event_host at)
 
 static void tls_fields(struct log_event *e, const struct event_tls *tls)
 {
-	if (!tls->version[0])
+	if (!tls->version || !tls->version[0])
 		return;
 	log_text(e, "tls", tls->version);
 	log_text(e, "cipher", tls->cipher);
@@ -121,6 +121,20 @@ void event_exchangers_failed(struct log *log, const char *destination, const cha
 	log_bool(&e, "kept", kept);
 	log_number(&e, "again_ms", again_ms);
 	log_number(&e, "waiting", waiting);
+	log_end(&e);
+}
+
+void event_domain_failed(struct log *log, const char *destination, const char *domain, const char *problem, bool kept,
+			 uint64_t again_ms)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "domain_failed");
+	log_text(&e, "destination", destination);
+	log_text(&e, "domain", domain);
+	log_text(&e, "problem", problem);
+	log_bool(&e, "kept", kept);
+	log_number(&e, "again_ms", again_ms);
 	log_end(&e);
 }
 

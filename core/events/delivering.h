@@ -60,6 +60,8 @@ void event_host_failed(struct log *log, const struct event_failed *f, uint64_t w
 void event_exchangers(struct log *log, const char *destination, const char *domain, const char *hosts);
 void event_exchangers_failed(struct log *log, const char *destination, const char *domain, const char *problem,
 			     bool kept, uint64_t again_ms, uint64_t waiting);
+void event_domain_failed(struct log *log, const char *destination, const char *domain, const char *problem, bool kept,
+			 uint64_t again_ms);
 void event_exchanger_refused(struct log *log, const char *destination, const char *domain, const char *host);
 void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uint64_t ms, uint64_t waiting);
 /* What this relay is, or its set-up, is refused; and accepted again. */

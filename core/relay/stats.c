@@ -22,7 +22,8 @@ void stats_tell(struct shard *shard)
 
 	spool_stats(shard->store->spool, &spool);
 	ring_stats(shard->ring, &ring);
-	for (i = 0; i < shard->deliverer->lane_count; i++)
+	for (i = deliverer_first(shard->deliverer); i < deliverer_end(shard->deliverer);
+	     i = deliverer_next(shard->deliverer, i))
 		connections += shard->deliverer->outbound[i].connection_count;
 	event_stats(shard->log, &(struct event_stats){
 					.connections_in = counter_get(&in->connections_in),

@@ -152,10 +152,10 @@ int plan_init(struct plan *plan, const struct config *config, unsigned shard_cou
 	*plan = (struct plan){0};
 	for (d = 0; d < config->destination_count; d++)
 		plan->lane_room += lanes_of(&config->destinations[d], shard_count);
-	/* A delivery knows its lane by 16 bits. */
+	/* A delivery knows its lane by 16 bits, and half of them are for lanes of sites. */
 	plan->destination_room = config->destination_count;
 	while (plan->destination_room < config->destination_count + PLAN_ROOM &&
-	       plan->lane_room + shard_count <= UINT16_MAX) {
+	       plan->lane_room + shard_count <= PLAN_LANES) {
 		plan->destination_room++;
 		plan->lane_room += shard_count;
 	}

@@ -33,7 +33,10 @@ struct plan {
 	size_t destination_count, destination_room;
 };
 
-enum { PLAN_ROOM = 2048 }; /* destinations beside those of the start; fewer where there are many shards */
+enum {
+	PLAN_ROOM = 2048,   /* destinations beside those of the start; fewer where there are many shards */
+	PLAN_LANES = 32767, /* for which there is room in any case */
+};
 
 /* A destination whose mailboxes send as different senders has one lane, of which each connection can be had. Others
  * have one lane per shard, or one per allowed connection if those are fewer when it is planned, so that

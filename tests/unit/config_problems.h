@@ -129,8 +129,22 @@ static const struct {
 	{"clients: [{ name: a, networks: [\"::1\"], limits: { messages_per_minut: 60 } }]\n" HOST LISTENERS DESTINATIONS
 		 ROUTES,
 	 "t.yaml:1:51: unknown key \"messages_per_minut\"; did you mean \"messages_per_minute\"?"},
-	{"destinations: [{ name: internet, mx: true, tls: { mode: opportunistic } }]\n" HOST LISTENERS CLIENTS ROUTES,
-	 "t.yaml:1:34: mx: not available in this version; remove it"},
+	{"destinations: [{ name: internet, mx: true, hosts: [\"a:25\"] }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: mx: mail goes to whatever hosts recipients' domains name: remove \"hosts\", or this"},
+	{"destinations: [{ name: internet, mx: true, fallback: next }, { name: next, hosts: [\"a:25\"] }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:38: mx: mail goes to whatever hosts recipients' domains name: remove \"fallback\", or this"},
+	{"destinations: [{ name: internet, mx: true, tls: { server_name: a.example.org } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:64: server_name: there is not one for all hosts of mx: true: remove it"},
+	{"destinations: [{ name: internet, mx: true, limits: { recipients_per_day: 5 } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:74: recipients_per_day: not with mx: true in this version: remove it"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], mx_port: 26 }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:56: mx_port: without effect here: it is for mx: true"},
+	{"dns: { trust_anchor: /etc/hosts }\n" ALL,
+	 "t.yaml:1:22: trust_anchor: without effect here: write dnssec: validate, or remove it"},
+	{"dns: { dnssec: yes }\n" ALL, "t.yaml:1:16: dnssec: unknown value \"yes\": write one of off, validate"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: required, fingerprints: [\"sha256:12\"] } "
 	 "}]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:85: fingerprints: write sha256: and 64 hexadecimal digits"},

@@ -1,0 +1,555 @@
+/*
+ * core/deliver/domain.c - see domain.h.
+ */
+#include "core/deliver/domain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/mx.h"
+#include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
+#include "core/deliver/tell.h"
+#include "core/deliver/verdict.h"
+#include "core/shard/shard.h"
+#include "core/store/mail.h"
+#include "queue/hash.h"
+
+enum {
+	ROWS_FIRST = 64,
+	ASKING_MOST = 256,   /* questions at a time */
+	KEPT_S = 300,        /* what nobody asks about is forgotten after so long */
+	AGAIN_FIRST_S = 5,   /* until a domain that nobody knows is asked for again; doubles */
+	AGAIN_MOST_S = 1800, /* a hundred thousand dead ones are a question a minute for each hundred of them */
+	AGAIN_DOUBLINGS = 9,
+	SHORT_S = 1,    /* no memory, or no room: again */
+	DOUBT_MOST = 8, /* domains of a lane that are asked for in a turn */
+};
+
+/* One question under way: the MX of the domain, or, as it has none, its own addresses. */
+struct asking {
+	struct dns_exchangers_question q;
+	struct domain *domain;
+	struct dns *of;
+	bool implicit;
+};
+
+static void ask(struct domain *domain);
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+
+static void on_timer(struct wheel_timer *timer);
+
+static struct domain **row_of(const struct domains *domains, const char *name)
+{
+	return &domains->rows[queue_hash(name, strlen(name)) & (domains->row_count - 1)];
+}
+
+static void grow(struct domains *domains)
+{
+	struct domain **before = domains->rows, **rows = calloc(2 * domains->row_count, sizeof(*rows));
+	size_t count = domains->row_count, i;
+
+	if (!rows)
+		return;
+	domains->rows = rows;
+	domains->row_count = 2 * count;
+	for (i = 0; i < count; i++) {
+		while (before[i]) {
+			struct domain *domain = before[i], **row = row_of(domains, domain->name);
+			before[i] = domain->next;
+			domain->next = *row;
+			*row = domain;
+		}
+	}
+	free(before);
+}
+
+static struct domain *domain_new(struct domains *domains, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct domain *domain = calloc(1, sizeof(*domain) + size), **row;
+
+	if (!domain)
+		return NULL;
+	domain->of = domains;
+	list_init(&domain->link);
+	list_init(&domain->mail);
+	wheel_timer_init(&domain->timer, on_timer);
+	memcpy(domain->name, name, size);
+	if (domains->count >= domains->row_count)
+		grow(domains);
+	row = row_of(domains, name);
+	domain->next = *row;
+	*row = domain;
+	domains->count++;
+	return domain;
+}
+
+static void domain_free(struct domain *domain)
+{
+	struct domains *domains = domain->of;
+
+	wheel_disarm(&domains->home->shard->wheel, &domain->timer);
+	if (list_linked(&domain->link))
+		list_remove(&domain->link);
+	free(domain->asking);
+	free(domain->problem);
+	free(domain);
+}
+
+static void forget(struct domain *domain)
+{
+	struct domain **at = row_of(domain->of, domain->name);
+
+	assert(!domain->asking && list_empty(&domain->mail));
+	while (*at != domain)
+		at = &(*at)->next;
+	*at = domain->next;
+	domain->of->count--;
+	domain_free(domain);
+}
+
+static uint64_t now_of(const struct domain *domain)
+{
+	return domain->of->home->shard->now_ns;
+}
+
+static void arm(struct domain *domain, uint64_t when_ns)
+{
+	wheel_arm(&domain->of->home->shard->wheel, &domain->timer, when_ns);
+}
+
+/* ---- its mail --------------------------------------------------------------------------------------------------- */
+
+static void give(struct domain *domain, struct delivery *d)
+{
+	struct outbound *home = domain->of->home, *lane = domain->lane;
+
+	d->home = (uint16_t)(home->index + 1);
+	d->lane = (uint16_t)lane->index;
+	lane_ready(&lane->lane, d);
+	lane->lent_to = true;
+	outbound_wake(lane->shard, lane->index);
+}
+
+static void keep(struct domain *domain, struct delivery *d)
+{
+	d->place = DELIVERY_READY;
+	list_append(&domain->mail, &d->link);
+	domain->of->waiting++;
+}
+
+static struct delivery *first_of(struct domain *domain)
+{
+	return list_empty(&domain->mail) ? NULL : container_of(domain->mail.next, struct delivery, link);
+}
+
+static struct delivery *take_first(struct domain *domain)
+{
+	struct delivery *d = first_of(domain);
+
+	list_remove(&d->link);
+	d->place = DELIVERY_NONE;
+	domain->of->waiting--;
+	return d;
+}
+
+/* To its lane, where it is looked at again. */
+static void send_home(struct domain *domain)
+{
+	struct outbound *home = domain->of->home;
+
+	while (first_of(domain))
+		lane_ready(&home->lane, take_first(domain));
+	outbound_wake(home->shard, home->index);
+}
+
+static void send_on(struct domain *domain)
+{
+	while (first_of(domain))
+		give(domain, take_first(domain));
+}
+
+bool domain_outlived(const struct domain *domain, const struct delivery *d)
+{
+	const struct outbound *home = domain->of->home;
+	const struct verdict_age age = {
+		.age_ns = shard_age_ns(home->shard, mail_of(d)->accepted_wall_ns),
+		.uptime_ns = hold_uptime_ns(home),
+		.expire_ns = home->shard->config->retry.expire_ns,
+		.tried = domain->failures,
+	};
+
+	return domain->state == DOMAIN_FAILED && verdict_expired(&age);
+}
+
+/* ---- an answer -------------------------------------------------------------------------------------------------- */
+
+static void set_lane(struct domain *domain, struct outbound *lane)
+{
+	if (list_linked(&domain->link))
+		list_remove(&domain->link);
+	domain->lane = lane;
+	if (lane)
+		list_append(&lane->mx->domains, &domain->link);
+}
+
+static void refuse(struct domain *domain, enum domain_refusal refusal, uint64_t valid_ns)
+{
+	set_lane(domain, NULL);
+	domain->state = DOMAIN_REFUSED;
+	domain->refusal = (uint8_t)refusal;
+	domain->due_ns = now_of(domain) + valid_ns;
+	domain->failures = 0;
+	send_home(domain);
+	arm(domain, domain->due_ns);
+}
+
+static uint64_t pause_of(struct domain *domain)
+{
+	uint64_t pause = (uint64_t)AGAIN_FIRST_S
+			 << (domain->failures < AGAIN_DOUBLINGS ? domain->failures : AGAIN_DOUBLINGS);
+
+	if (pause > AGAIN_MOST_S)
+		pause = AGAIN_MOST_S;
+	pause *= CLOCK_NS_PER_S;
+	/* Those that failed together are not asked for together. */
+	return pause - random_below(&domain->of->home->shard->random, pause / 4);
+}
+
+static void fail(struct domain *domain, const char *problem)
+{
+	uint64_t pause = pause_of(domain);
+
+	if (domain->failures < UINT16_MAX)
+		domain->failures++;
+	free(domain->problem);
+	domain->problem = strdup(problem);
+	domain->due_ns = now_of(domain) + pause;
+	arm(domain, domain->due_ns);
+	tell_domain_failed(domain->of->home, domain->name, problem, domain->lane != NULL, pause);
+	if (domain->lane)
+		return; /* what was known stays in force */
+	domain->state = DOMAIN_FAILED;
+	/* The first are the oldest, as far as it matters. */
+	while (first_of(domain) && domain_outlived(domain, first_of(domain))) {
+		lane_ready(&domain->of->home->lane, take_first(domain));
+		outbound_wake(domain->of->home->shard, domain->of->home->index);
+	}
+}
+
+/* No memory, or no room for a lane: nothing is known, and it is asked for again soon. */
+static void put_off(struct domain *domain)
+{
+	if (domain->lane) {
+		domain->due_ns = now_of(domain) + SHORT_S * CLOCK_NS_PER_S;
+		return;
+	}
+	domain->state = DOMAIN_NEW;
+	arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+}
+
+static void know(struct domain *domain, struct dns_exchanger *list, unsigned count, bool secure, uint64_t valid_ns)
+{
+	struct outbound *lane = domain->of->open(domain->of->home, list, count, secure);
+
+	if (!lane) {
+		put_off(domain);
+		return;
+	}
+	/* What waits where every host fails is looked at again: it may be this domain's. */
+	if (domain->lane && domain->lane != lane && domain->lane->mx->failing)
+		domain->lane->mx->moved = true;
+	if (domain->lane && domain->lane != lane)
+		outbound_wake(domain->lane->shard, domain->lane->index);
+	if (lane != domain->lane)
+		set_lane(domain, lane);
+	domain->state = DOMAIN_KNOWN;
+	domain->failures = 0;
+	domain->due_ns = now_of(domain) + valid_ns;
+	send_on(domain);
+}
+
+/* The MX that were answered; none: a null MX, or such as no mail can go to. */
+static void take_exchangers(struct domain *domain, struct dns_exchangers_question *q)
+{
+	const struct shard *shard = domain->of->home->shard;
+
+	if (q->count == 0 && q->null)
+		refuse(domain, DOMAIN_NULL_MX, q->base.valid_ns);
+	else if (q->count == 0)
+		fail(domain, "none of its MX records names a host");
+	else if (!mx_choose(q->list, &q->count, shard->config->hostname))
+		fail(domain, "its best MX is this relay itself: mail for it would come back");
+	else
+		know(domain, q->list, q->count, q->base.secure, q->base.valid_ns);
+}
+
+/* Without MX it is its own host, if it has an address (RFC 5321 5.1). */
+static void take_addresses(struct domain *domain, struct dns_question *q)
+{
+	struct dns_exchanger own = {.preference = 0};
+
+	if (q->question.result == -ENOENT) {
+		refuse(domain, DOMAIN_NO_HOST, q->valid_ns);
+		return;
+	}
+	snprintf(own.name, sizeof(own.name), "%s", domain->name);
+	know(domain, &own, 1, q->secure, q->valid_ns);
+}
+
+static void take_answer(struct domain *domain, struct asking *a)
+{
+	struct dns_question *base = &a->q.base;
+	int result = base->question.result;
+
+	if (a->implicit ? result == 0 || result == -ENOENT : result == 0)
+		a->implicit ? take_addresses(domain, base) : take_exchangers(domain, &a->q);
+	else if (!a->implicit && result == -ENOENT)
+		refuse(domain, DOMAIN_UNKNOWN, base->valid_ns);
+	else if (result == -EBUSY)
+		put_off(domain);
+	else
+		fail(domain, base->problem[0] ? base->problem : "it cannot be asked for");
+}
+
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
+
+static void ask_next(struct domains *domains)
+{
+	while (domains->asking < ASKING_MOST && !list_empty(&domains->queue)) {
+		struct domain *domain = container_of(list_take_first(&domains->queue), struct domain, link);
+		ask(domain);
+	}
+}
+
+static void post(struct asking *a)
+{
+	struct outbound *home = a->domain->of->home;
+
+	a->of = home->dns;
+	a->q.base.name = a->domain->name;
+	a->q.base.port = home->destination->mx_port;
+	a->q.base.question.deadline_ns = home->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	if (a->implicit)
+		dns_ask(a->of, home->shard->asker, &a->q.base);
+	else
+		dns_ask_exchangers(a->of, home->shard->asker, &a->q);
+}
+
+static bool in_force(const struct domains *domains)
+{
+	return domains->home->destination->mx && !domains->home->destination->gone;
+}
+
+static void on_answer(struct question *question)
+{
+	struct dns_question *base = container_of(question, struct dns_question, question);
+	struct asking *a = container_of(container_of(base, struct dns_exchangers_question, base), struct asking, q);
+	struct domain *domain = a->domain;
+	struct domains *domains = domain->of;
+	bool other = a->of != domains->home->dns || question->result == -ECANCELED;
+
+	/* It has no MX: the same question goes on for its addresses. */
+	if (!other && in_force(domains) && question->result == -ENODATA && !a->implicit) {
+		a->implicit = true;
+		a->q.base.exchangers = false;
+		post(a);
+		return;
+	}
+	domain->asking = NULL;
+	domains->asking--;
+	if (!in_force(domains)) {
+		if (!domain->lane)
+			domain->state = DOMAIN_NEW;
+		arm(domain, domains->home->shard->now_ns + CLOCK_NS_PER_S);
+	} else if (other) {
+		ask(domain);
+	} else {
+		take_answer(domain, a);
+	}
+	free(a);
+	ask_next(domains);
+}
+
+static void ask(struct domain *domain)
+{
+	struct domains *domains = domain->of;
+	struct asking *a;
+
+	if (domain->asking)
+		return;
+	if (domains->asking >= ASKING_MOST) {
+		/* What is known stays in force, and is asked for another time. */
+		if (!domain->lane && !list_linked(&domain->link))
+			list_append(&domains->queue, &domain->link);
+		return;
+	}
+	if (!domain->lane && list_linked(&domain->link))
+		list_remove(&domain->link);
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		put_off(domain);
+		return;
+	}
+	a->domain = domain;
+	a->q.base.question.fn = on_answer;
+	domain->asking = a;
+	domains->asking++;
+	post(a);
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+	struct domain *domain = container_of(timer, struct domain, timer);
+	uint64_t unused_ns = domain->used_ns + KEPT_S * CLOCK_NS_PER_S;
+
+	if (domain->asking || list_linked(&domain->link)) {
+		/* Its answer, or its lane's end, is next. */
+		return;
+	}
+	if (!list_empty(&domain->mail)) {
+		if (in_force(domain->of))
+			ask(domain);
+		else
+			send_home(domain);
+		return;
+	}
+	if (domain->state == DOMAIN_FAILED && unused_ns > now_of(domain))
+		arm(domain, unused_ns);
+	else
+		forget(domain);
+}
+
+/* ---- for the lane ----------------------------------------------------------------------------------------------- */
+
+struct domains *domains_new(struct outbound *home)
+{
+	struct domains *domains = calloc(1, sizeof(*domains));
+
+	if (!domains)
+		return NULL;
+	domains->home = home;
+	list_init(&domains->queue);
+	domains->rows = calloc(ROWS_FIRST, sizeof(struct domain *));
+	domains->row_count = ROWS_FIRST;
+	if (domains->rows)
+		return domains;
+	free(domains);
+	return NULL;
+}
+
+void domains_free(struct domains *domains)
+{
+	if (!domains)
+		return;
+	for (size_t i = 0; i < domains->row_count; i++) {
+		while (domains->rows[i]) {
+			struct domain *domain = domains->rows[i];
+			domains->rows[i] = domain->next;
+			domain_free(domain);
+		}
+	}
+	free(domains->rows);
+	free(domains);
+}
+
+void domains_follow(struct domains *domains)
+{
+	for (size_t i = 0; i < domains->row_count; i++) {
+		for (struct domain *domain = domains->rows[i]; domain; domain = domain->next) {
+			if (domain->asking)
+				question_give_up(&domain->asking->q.base.question);
+			domain->due_ns = 0;
+			if (!in_force(domains))
+				send_home(domain);
+		}
+	}
+}
+
+bool domains_busy(const struct domains *domains)
+{
+	return domains->asking > 0 || domains->waiting > 0;
+}
+
+struct domain *domain_find(struct domains *domains, const char *name)
+{
+	struct domain *domain = *row_of(domains, name);
+
+	while (domain && strcmp(domain->name, name) != 0)
+		domain = domain->next;
+	if (!domain)
+		domain = domain_new(domains, name);
+	if (!domain)
+		return NULL;
+	domain->used_ns = now_of(domain);
+	if (domain->state == DOMAIN_REFUSED && domain->due_ns <= domain->used_ns)
+		domain->state = DOMAIN_NEW;
+	/* One that failed has its time. */
+	if (domain->state == DOMAIN_NEW || (domain->lane && domain->due_ns <= domain->used_ns))
+		ask(domain);
+	return domain;
+}
+
+void domain_take(struct domain *domain, struct delivery *d)
+{
+	assert(domain->state != DOMAIN_REFUSED);
+	if (domain->lane)
+		give(domain, d);
+	else
+		keep(domain, d);
+}
+
+const char *domain_refuses(const struct domain *domain, unsigned *code)
+{
+	static const struct {
+		unsigned code;
+		const char *text;
+	} refusals[] = {
+		[DOMAIN_NULL_MX] = {556, "5.1.10 the recipient's domain takes no mail (null MX, RFC 7505)"},
+		[DOMAIN_UNKNOWN] = {550, "5.1.2 there is no such domain as the recipient's (NXDOMAIN)"},
+		[DOMAIN_NO_HOST] = {550,
+				    "5.1.2 the recipient's domain has no MX and no address: no host takes its mail"},
+	};
+
+	if (domain->state != DOMAIN_REFUSED)
+		return NULL;
+	*code = refusals[domain->refusal].code;
+	return refusals[domain->refusal].text;
+}
+
+void domains_leave(struct outbound *lane)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&lane->mx->domains)) != NULL) {
+		struct domain *domain = container_of(link, struct domain, link);
+		domain->lane = NULL;
+		domain->state = DOMAIN_NEW;
+		if (!domain->asking && list_empty(&domain->mail))
+			forget(domain);
+	}
+}
+
+void domains_doubt(struct outbound *lane)
+{
+	struct list *all = &lane->mx->domains, *link;
+	unsigned n;
+
+	for (n = 0; n < DOUBT_MOST && !list_empty(all); n++) {
+		struct domain *domain = container_of(all->next, struct domain, link);
+		if (domain->due_ns > now_of(domain) || domain->asking)
+			break;
+		/* To the end of the line. */
+		link = list_take_first(all);
+		list_append(all, link);
+		ask(domain);
+	}
+}

@@ -1,0 +1,90 @@
+/*
+ * core/deliver/domain.h - the domains that a destination with `mx: true` has mail for, in one shard: which site takes
+ * each one's mail, as the DNS says.
+ *
+ *     NEW ---- asked ----> KNOWN    its mail goes on to the lane of its site
+ *      ^                   REFUSED  it takes no mail, or there is no such domain: its mail fails
+ *      |                   FAILED   nobody knows: its mail stays with it, and it is asked for again, later each time
+ *      '--- its time is over, or nobody has asked for it for a while
+ *
+ * What is known stays in force until there is another answer: a name server that fails takes no domain's mail away from
+ * hosts that took it a moment ago. Only that there is no such domain, or that it has neither MX nor address, or a null
+ * MX (RFC 7505), may end mail; whatever else is answered, or is not, makes it wait.
+ *
+ * A domain is here while it has mail that waits, or a site whose lane is there, or an answer that is good still. Mail
+ * itself does not know its domain: it is read from its envelope (outbound_sort.c).
+ */
+#ifndef POSTRIDER_DELIVER_DOMAIN_H
+#define POSTRIDER_DELIVER_DOMAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/agents/dns_exchangers.h"
+#include "core/base/list.h"
+#include "core/base/wheel.h"
+
+struct asking;
+struct delivery;
+struct dns;
+struct domains;
+struct outbound;
+
+enum domain_state { DOMAIN_NEW, DOMAIN_KNOWN, DOMAIN_REFUSED, DOMAIN_FAILED };
+enum domain_refusal { DOMAIN_NULL_MX, DOMAIN_UNKNOWN, DOMAIN_NO_HOST };
+
+struct domain {
+	struct domain *next; /* in its row of the table */
+	struct domains *of;
+	struct list link;         /* its site's lane's; or those that wait to be asked for */
+	struct list mail;         /* struct delivery, READY: waits for an answer */
+	struct outbound *lane;    /* KNOWN: of its site */
+	struct asking *asking;    /* NULL: no question is out */
+	struct wheel_timer timer; /* to ask again, or to go */
+	uint64_t due_ns;          /* what is known is good until then */
+	uint64_t used_ns;
+	char *problem; /* owned: FAILED: why */
+	uint16_t failures;
+	uint8_t state;   /* enum domain_state */
+	uint8_t refusal; /* REFUSED: enum domain_refusal */
+	char name[];
+};
+
+/* Hosts that are to take a domain's mail, in the order in which they are tried: the lane of their site, of this shard.
+ * NULL: no memory, or no room for another lane now. */
+typedef struct outbound *domain_open_fn(struct outbound *home, const struct dns_exchanger *list, unsigned count,
+					bool secure);
+
+struct domains {
+	struct outbound *home;
+	domain_open_fn *open;
+	struct domain **rows; /* owned; a power of two */
+	size_t row_count, count;
+	struct list queue; /* struct domain: to be asked for when another answer is back */
+	unsigned asking;
+	size_t waiting; /* deliveries, in all */
+};
+
+/* For the lane. NULL: no memory. */
+struct domains *domains_new(struct outbound *home);
+/* No question may come back any more. */
+void domains_free(struct domains *domains);
+/* Another agent is asked from now on, or nobody any more, and then all mail goes back to the lane. */
+void domains_follow(struct domains *domains);
+/* A question is out, or mail waits. */
+bool domains_busy(const struct domains *domains);
+/* The domain by that name (mx_domain()), asked for if it was not before. NULL: no memory. */
+struct domain *domain_find(struct domains *domains, const char *name);
+/* The delivery (ACTIVE) goes on to its site, or waits. Not where the domain is REFUSED. */
+void domain_take(struct domain *domain, struct delivery *d);
+/* Its mail is refused: what is said; NULL: it is not. */
+const char *domain_refuses(const struct domain *domain, unsigned *code);
+/* Nobody knows where its mail is to go, for longer than the delivery may wait. */
+bool domain_outlived(const struct domain *domain, const struct delivery *d);
+/* The lane goes: its domains know nothing any more. */
+void domains_leave(struct outbound *lane);
+/* While all hosts of the lane fail: have its domains moved? Some of them are asked for, as their time is over. */
+void domains_doubt(struct outbound *lane);
+
+#endif

@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+"""tests/e2e/test_sites.py - mail goes to the MX of its recipients' domains (mx: true)."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, message  # noqa: E402
+from name_server import EMPTY, MX, NXDOMAIN, SERVFAIL, SILENT, Exchangers, NameServer  # noqa: E402
+
+
+class Internet:
+    """Some MX hosts, mail.a.lab at 127.0.0.1 and so on, and a relay that asks for them."""
+
+    def __init__(self, work, hosts, domains, destination=None, dns=None, **changes):
+        self.work, self.port = work, free_port()
+        self.hops, self.names = {}, {}
+        for number, name in enumerate(hosts, 1):
+            self.hops[name] = work.own(NextHop(address='127.0.0.%d' % number, port=self.port))
+            self.names['mail.%s.lab' % name] = ['127.0.0.%d' % number]
+        self.names.update(domains)
+        self.server = work.own(NameServer(self.names, ttl=1))
+        one = {'name': 'internet', 'mx': True, 'mx_port': self.port, 'tls': {'mode': 'none'}, **(destination or {})}
+        self.content = work.configuration([], destinations=[one], routes=[{'destination': 'internet'}],
+                                          dns={'servers': [self.server.address], 'allow_private': True, **(dns or {})},
+                                          **changes)
+        self.relay = work.relay(self.content)
+
+    def send(self, *recipients, first=1):
+        """A message for each: an address or a list of them."""
+        with Client(self.relay.address) as client:
+            client.hello()
+            for number, one in enumerate(recipients, first):
+                client.envelope(recipients=[one] if isinstance(one, str) else one)
+                client.data(message(number))
+
+    def arrived(self, name):
+        return sorted(recipient for arrival in self.hops[name].arrivals for recipient in arrival.recipients)
+
+    def expect(self, **wanted):
+        eventually(lambda: all(len(self.arrived(name)) >= len(ones) for name, ones in wanted.items()),
+                   'mail arrives: %s' % {name: self.arrived(name) for name in wanted})
+        for name, ones in wanted.items():
+            equal(self.arrived(name), sorted(ones), name)
+
+    def failed(self):
+        return {event['host']: (event['code'], event['reply']) for event in self.relay.events('attempt')
+                if event['result'] == 'failed'}
+
+    def reload(self):
+        self.work.write('postrider.yaml', json.dumps(self.content))
+        subprocess.run([harness.program('postrider'), 'reload', '--config', self.work.path('postrider.yaml')],
+                       check=True, timeout=120)
+
+
+def to(name, preference=10):
+    return Exchangers((preference, 'mail.%s.lab' % name))
+
+
+@case
+def each_to_its_own():
+    """Recipients are parted by domain, domains with the same hosts are one site, and without MX one is its own host."""
+    with Workspace() as work:
+        net = Internet(work, ['a', 'b', 'c'], {
+            'one.lab': to('a'), 'two.lab': to('b'), 'three.lab': to('b'),
+            'own.lab': lambda kind, tcp: EMPTY if kind == MX else ['127.0.0.3']})
+        net.send('x@one.lab', ['y@one.lab', 'z@TWO.lab', 'z@three.lab', 'w@One.LAB'], 'v@own.lab')
+        net.expect(a=['x@one.lab', 'y@one.lab', 'w@One.LAB'], b=['z@TWO.lab', 'z@three.lab'], c=['v@own.lab'])
+        equal([len(hop.arrivals) for hop in net.hops.values()], [2, 2, 1], 'messages')
+        equal(net.relay.events('domain_failed'), [], 'failures')
+        net.relay.terminate()
+
+
+@case
+def no_mail_there():
+    """No such domain, neither MX nor address, a null MX: it fails at once, and says why; all else waits."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {
+            'good.lab': to('a'), 'null.lab': Exchangers((0, '.')), 'empty.lab': EMPTY, 'broken.lab': SERVFAIL,
+            'none.lab': Exchangers((10, 'mail.nowhere.lab')),
+            'lost.lab': lambda kind, tcp: EMPTY if kind == MX else SERVFAIL})
+        net.send('x@missing.lab', 'x@null.lab', 'x@empty.lab', 'x@broken.lab', 'x@lost.lab', 'x@none.lab',
+                 ['x@good.lab', 'y@missing.lab'])
+        net.expect(a=['x@good.lab'])
+        eventually(lambda: len(net.failed()) >= 3, 'three domains fail: %s' % net.failed())
+        told = net.failed()
+        check(told['missing.lab'] == (550, '5.1.2 there is no such domain as the recipient\'s (NXDOMAIN)'), '%s', told)
+        check(told['null.lab'][0] == 556 and told['null.lab'][1].startswith('5.1.10 '), '%s', told)
+        check(told['empty.lab'][1].startswith('5.1.2 '), '%s', told)
+        eventually(lambda: {event['domain'] for event in net.relay.events('domain_failed')} >=
+                   {'broken.lab', 'lost.lab'}, 'those that cannot be asked for are told')
+        eventually(lambda: net.relay.events('host_failed'), 'a host without address is told')
+        check(not {'broken.lab', 'lost.lab', 'none.lab'} & set(net.failed()), '%s', net.failed())
+        # They go as soon as there is an answer.
+        net.names['broken.lab'] = net.names['lost.lab'] = net.names['mail.nowhere.lab'] = None
+        net.names['broken.lab'], net.names['lost.lab'] = to('a'), to('a')
+        net.names['mail.nowhere.lab'] = ['127.0.0.1']
+        net.expect(a=['x@good.lab', 'x@broken.lab', 'x@lost.lab', 'x@none.lab'])
+        net.relay.terminate()
+
+
+@case
+def a_dead_domain_is_alone():
+    """Hosts and name servers that do not answer hold up nobody else's mail."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {'good.lab': to('a'), 'silent.lab': SILENT,
+                                     'dead.lab': Exchangers((10, 'mail.dead.lab')), 'mail.dead.lab': ['127.0.0.77']})
+        net.send(*(['x@silent.lab', 'x@dead.lab'] * 20))
+        eventually(lambda: net.relay.events('host_failed'), 'the host is told')
+        net.send(*(['x@good.lab'] * 20))
+        net.expect(a=['x@good.lab'] * 20)
+        net.relay.terminate()
+
+
+@case
+def where_it_must_not_go():
+    """REL-04: hosts at private addresses, this relay itself (RFC 5321 5.1); behind it nobody is asked."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {'private.lab': to('a')}, dns={'allow_private': False})
+        net.send('x@private.lab')
+        eventually(lambda: net.relay.events('host_failed'), 'it is told')
+        check('allow_private' in net.relay.events('host_failed')[0]['reason'], '%s', net.relay.events('host_failed'))
+        equal(net.arrived('a'), [], 'at the private address')
+        net.content['dns']['allow_private'] = True
+        net.reload()
+        net.expect(a=['x@private.lab'])
+        net.relay.terminate()
+    with Workspace() as work:
+        net = Internet(work, ['a', 'b'], {
+            'best.lab': Exchangers((10, 'RELAY.example.org'), (20, 'mail.a.lab')),
+            'second.lab': Exchangers((10, 'mail.a.lab'), (20, 'relay.example.org'), (30, 'mail.b.lab'))},
+            hostname='relay.example.org')
+        net.hops['a'].stop()
+        net.send('x@best.lab', 'x@second.lab')
+        eventually(lambda: net.relay.events('domain_failed') and net.relay.events('host_failed'), 'both are told')
+        check('itself' in net.relay.events('domain_failed')[0]['problem'], '%s', net.relay.events('domain_failed'))
+        equal(net.arrived('b'), [], 'behind the relay itself')
+        net.relay.terminate(timeout=60)
+
+
+@case
+def shared_limits():
+    """Two domains at the same hosts, two shards: one site, with as many connections as one may have."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {'one.lab': to('a'), 'two.lab': to('a', 5)}, {'limits': {'connections': 2}},
+                       shards=2)
+        for turn in range(10):
+            net.send(*(['x@one.lab', 'x@two.lab'] * 10), first=1 + 20 * turn)
+        net.expect(a=['x@one.lab'] * 100 + ['x@two.lab'] * 100)
+        check(net.hops['a'].peak <= 2, '%d connections', net.hops['a'].peak)
+        net.relay.terminate()
+
+
+@case
+def deferred_restarted_reloaded():
+    """What is deferred asks anew where it goes; a start finds all; a reload may send it elsewhere."""
+    with Workspace() as work:
+        net = Internet(work, ['a', 'b'], {'one.lab': Exchangers((10, 'mail.dead.lab')), 'two.lab': SERVFAIL,
+                                          'mail.dead.lab': ['127.0.0.77']}, retry={'first': '1s', 'max': '2s'})
+        net.send('x@one.lab', 'x@two.lab', ['y@one.lab', 'y@two.lab'])
+        eventually(lambda: net.relay.events('host_failed') and net.relay.events('domain_failed'), 'they wait')
+        net.relay.kill()
+        net.names['one.lab'] = to('a')
+        net.relay = work.relay(net.content)
+        net.expect(a=['x@one.lab', 'y@one.lab'])
+        net.content['destinations'] = [{'name': 'internet', 'hosts': [net.hops['b'].host], 'tls': {'mode': 'none'}}]
+        net.reload()
+        net.expect(b=['x@two.lab', 'y@two.lab'])
+        net.relay.terminate()
+
+
+if __name__ == '__main__':
+    sys.exit(harness.main(together=4))
