@@ -272,6 +272,37 @@ def archive():
         equal([(e['archive'], e['level']) for e in left_out], [('a@nowhere.example', 'error')], 'left out')
 
 
+@case
+def counters_at_their_ends():
+    """PAR-04: one less, as many as may be, one more: recipients, octets of a message, of a header that is one field in
+    many lines, and of one in as many fields as fit."""
+    octets, header_max, many = 200 << 10, 128 << 10, 1000
+    with Setting({'add_missing_headers': True}, {}, limits={'recipients_per_message': many},
+                 spool={'message_size_max': '200KiB'}) as s:
+        for count in (many - 1, many, many + 1):
+            with s.client() as client:
+                client.command('MAIL FROM:<a@example.net>', 250)
+                client.send(b''.join(b'RCPT TO:<r%d@example.com>\r\n' % n for n in range(count)))
+                for n in range(count):
+                    check(client.expect(250 if n < many else 452)[1][:6] in ('2.1.5 ', '4.5.3 '), 'recipient %d', n)
+                client.data(message(1))
+        for size, code in ((octets - 1, 250), (octets, 250), (octets + 1, 552)):
+            body = header('From: a@example.net') + b'\r\n'
+            body += b'x' * 70 + b'\r\n' + (b'y' * 70 + b'\r\n') * ((size - len(body) - 150) // 72)
+            body += b'z' * (size - len(body) - 2) + b'\r\n'
+            s.send(body, 1, code=code)
+        base = header('From: a@example.net', 'To: b@x', 'Date: d', 'Message-ID: <1@x>')
+        for line in (b' x\r\n', b'X: x\r\n'):
+            for size, code in ((header_max - 1, 250), (header_max, 250), (header_max + 1, 552)):
+                # With the empty line that ends it.
+                room = size - 2 - len(base)
+                fields = b'X-Y: z\r\n' + line * ((room - 200) // len(line))
+                fields += b'X-Z: ' + b'z' * (room - len(fields) - 7) + b'\r\n'
+                s.send(base + fields + b'\r\nbody\r\n', code=code)
+        s.hop.wait_arrivals(36)
+        equal(sum(len(a.recipients) for a in s.hop.arrivals), 3 * many - 1 + 2 + 4, 'recipients that arrived')
+
+
 RECEIVED = 'Received: from x (y)\r\n\tby %s (postrider) with ESMTP id 01KJK3V3N3ZJ2K8WQX5T7Y0ABC;\r\n\tMon'
 
 
