@@ -96,14 +96,17 @@ static void client_settle(struct actor_client *c, struct client_slot *slot, enum
 static void client_mail(struct actor_client *c, unsigned slot)
 {
 	unsigned sequence = c->slots[slot].sequence, senders = c->config.senders;
-	char line[256], from[64], wishes[128];
+	char line[256], from[64], wishes[128], hold[32] = "";
+	unsigned hold_s = ledger_hold(c->config.ledger, sequence, world_now_ns());
 
+	if (hold_s)
+		snprintf(hold, sizeof(hold), " HOLDFOR=%u", hold_s);
 	if (senders)
 		snprintf(from, sizeof(from), "s%u@c%u.example", sequence, sequence % senders);
 	else
 		snprintf(from, sizeof(from), "s%u@client.example", sequence);
 	ledger_wishes(c->config.ledger, sequence, LEDGER_MESSAGE, wishes);
-	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s\r\n", from, wishes);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s\r\n", from, hold, wishes);
 	client_text(c, line);
 	client_expect(c, EXPECT_MAIL, slot, 0);
 }

@@ -84,6 +84,9 @@ static enum actor_entry_go step(struct actor_entry *entry, struct world_connecti
 		return say(entry, connection, text);
 	case 'L':
 		return say(entry, connection, "AUTH LOGIN\r\n");
+	case 'X':
+	case 'x':
+		return say(entry, connection, "XCLIENT ADDR=" ACTOR_BROUGHT " HELO=brought.example\r\n");
 	case 'm':
 		return say(entry, connection, "MAIL FROM:<before@client.example>\r\n");
 	case 'r':
@@ -181,10 +184,15 @@ enum actor_entry_go actor_entry_line(struct actor_entry *entry, struct world_con
 	case 'S':
 	case 'I':
 		return strncmp(line, "220", 3) == 0 ? hello(entry, connection) : ENTRY_LEAVE;
+	case 'X':
+		entry->signed_in = good;
+		entry->let_in += good;
+		return good ? next(entry, connection) : ENTRY_LEAVE;
 	case 'n':
 	case 'r':
+	case 'x':
 		if (line[0] != '5')
-			actor_entry_violation(entry, "what was said before the handshake counts", line);
+			actor_entry_violation(entry, "what was said before counts", line);
 		return next(entry, connection);
 	case 'm':
 		return next(entry, connection);

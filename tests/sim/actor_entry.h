@@ -6,11 +6,12 @@
  *     T  TLS from the first octet            S  STARTTLS, and the handshake
  *     G  the greeting                        I  STARTTLS with something behind it: there must be no handshake
  *     E  EHLO                                n  AUTH where it is out of order: behind STARTTLS without EHLO
+ *     X  XCLIENT: ACTOR_BROUGHT comes in     x  the same, where it has been said: refused
  *     P  AUTH PLAIN                          m  MAIL; whatever the reply
  *     L  AUTH LOGIN                          r  RCPT that needs a MAIL said behind the handshake: refused
  *
- * Who has not heard 235 since the last handshake may not relay: nothing of his may be taken. What is otherwise than it
- * must be is counted, and the first of it kept.
+ * Who has not heard 235 since the last handshake, or was not brought by XCLIENT, may not relay: nothing of his may be
+ * taken. What is otherwise than it must be is counted, and the first of it kept.
  */
 #ifndef POSTRIDER_SIM_ACTOR_ENTRY_H
 #define POSTRIDER_SIM_ACTOR_ENTRY_H
@@ -18,6 +19,8 @@
 #include <stdbool.h>
 
 #include "tests/sim/world.h"
+
+#define ACTOR_BROUGHT "10.1.0.7"
 
 /* Of one name and password, as the relay's users are now; whoever changes them says so here. */
 enum actor_right { ACTOR_WRONG, ACTOR_RIGHT, ACTOR_EITHER };

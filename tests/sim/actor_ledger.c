@@ -110,6 +110,24 @@ void ledger_wishes(const struct ledger *ledger, uint32_t sequence, unsigned reci
 		 orcpt);
 }
 
+unsigned ledger_hold(struct ledger *ledger, uint32_t sequence, uint64_t now_ns)
+{
+	uint64_t h = ledger_hash(ledger, sequence, 4);
+	unsigned hold_s;
+
+	if (ledger->config.hold_s == 0 || h % 2)
+		return 0;
+	hold_s = 1 + (unsigned)(h / 2 % ledger->config.hold_s);
+	ledger->messages[sequence].not_before_ns = now_ns + hold_s * UINT64_C(1000000000);
+	return hold_s;
+}
+
+void ledger_begins(struct ledger *ledger, uint32_t sequence, uint64_t now_ns)
+{
+	if (sequence < ledger->count && now_ns < ledger->messages[sequence].not_before_ns)
+		ledger_confused(ledger, "sent before its time", sequence);
+}
+
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient)
 {
 	char copy[64];

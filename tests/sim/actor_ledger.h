@@ -35,6 +35,7 @@ struct ledger_message {
 	unsigned recipient_count;
 	unsigned notified;
 	struct ledger_recipient archive; /* number LEDGER_ARCHIVE, where there is one; its fate is the message's */
+	uint64_t not_before_ns;          /* asked for by HOLDFOR (RFC 4865); 0: nothing was */
 	uint64_t header;                 /* hash of the one that arrived first, where the relay writes some of it */
 };
 
@@ -42,6 +43,7 @@ struct ledger_config {
 	uint64_t seed;
 	size_t content_min, content_max;         /* octets, at least 64 */
 	unsigned recipients_max;                 /* 1..LEDGER_RECIPIENTS_MAX */
+	unsigned hold_s;                         /* half of the messages are to wait for up to so long; 0: none */
 	bool wishes;                             /* most messages ask for reports (RFC 3461) */
 	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
 	const char *archive;                     /* who gets a copy of each message; NULL: nobody */
@@ -67,6 +69,10 @@ void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned rec
 /* What is asked for of a recipient's reports, or of the message's (LEDGER_MESSAGE): " NOTIFY=... ORCPT=...", or "". */
 enum { LEDGER_MESSAGE = LEDGER_RECIPIENTS_MAX };
 void ledger_wishes(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
+/* For how long it is to wait, in seconds, as it is said now; 0: not at all. */
+unsigned ledger_hold(struct ledger *ledger, uint32_t sequence, uint64_t now_ns);
+/* A next hop is told of it: not before its time. */
+void ledger_begins(struct ledger *ledger, uint32_t sequence, uint64_t now_ns);
 /* The reverse; false if it is no such address. */
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient);
 bool ledger_is_archive(const struct ledger *ledger, const char *text, size_t length);

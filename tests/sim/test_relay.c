@@ -72,6 +72,7 @@ static const struct scenario scenarios[] = {
 	{"paths", scenario_paths, 12, 40},
 	{"pool_reload", scenario_pool_reload, 12, 50},
 	{"sign_in", scenario_sign_in, 50, 170},
+	{"brought", scenario_brought, 24, 100},
 	{"policy", scenario_policy, 24, 450},
 	{"quota", scenario_quota, 12, 20},
 	{"held", scenario_held, 8, 20},

@@ -66,6 +66,9 @@ void scenario_leaving(uint64_t seed);
 void scenario_closers(uint64_t seed);
 /* test_relay_sign_in.c: TLS and passwords of clients. */
 void scenario_sign_in(uint64_t seed);
+
+/* test_relay_brought.c: sessions that proxies bring, and mail that is to wait. */
+void scenario_brought(uint64_t seed);
 /* test_relay_slots.c: connections, shared by all shards. */
 void scenario_slots(uint64_t seed);
 /* test_relay_quota.c: what clients may send in a minute. */
