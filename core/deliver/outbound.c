@@ -130,7 +130,7 @@ static void send_next(struct outbound *o, uint64_t *next_ns)
 				break;
 			}
 		}
-		if (outbound_refused(a, c))
+		if (outbound_strict_waits(o, a, &c, next_ns) || outbound_refused(a, c))
 			continue;
 		if (!outbound_granted(o, c, a, next_ns)) {
 			/* Its mailbox has had enough, and another one may have not. */

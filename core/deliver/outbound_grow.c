@@ -196,16 +196,18 @@ static bool lets_use(struct outbound *o, struct host *host, uint64_t *next_ns, b
 	return !need.barred;
 }
 
-/* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
-static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
+/* `strict`: passes over those of no use for mail that asks for REQUIRETLS. */
+static struct host *first_usable(struct outbound *o, bool strict, uint64_t *next_ns, bool *probe,
+				 struct host_address **address)
 {
 	size_t i;
 
-	know_hosts(o, next_ns);
 	for (i = 0; i < o->host_count; i++) {
 		struct host *host = o->hosts[i];
 		enum hold_claim claim;
 		bool wait;
+		if (strict && host_not_strict(host, o->shard->now_ns))
+			continue;
 		*address = usable_address(o, host, next_ns);
 		if (!*address && names_expected_ns(host) > o->shard->now_ns) {
 			if (names_expected_ns(host) < *next_ns)
@@ -225,6 +227,17 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 			return host;
 	}
 	return NULL;
+}
+
+/* The first in the configured order that is not to be left alone. *probe: it is held, and it is time to look. */
+static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *probe, struct host_address **address)
+{
+	struct host *host = NULL;
+
+	know_hosts(o, next_ns);
+	if (o->strict_wanted)
+		host = first_usable(o, true, next_ns, probe, address);
+	return host ? host : first_usable(o, false, next_ns, probe, address);
 }
 
 /* There is an address that neither waits nor is waited for. */
@@ -327,6 +340,7 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 		return false;
 	}
+	o->strict_wanted = false;
 	addresses_used(&host->addresses, address);
 	c->seat = mailbox_seat(o->mailboxes, mailbox);
 	c->mailbox_probe = mailbox_probe;
@@ -361,6 +375,17 @@ void outbound_grow(struct outbound *o, uint64_t *next_ns)
 		give_way(o, next_ns);
 	else if (!open_one(o, next_ns) && o->mailboxes)
 		o->look_ns = o->shard->now_ns + o->mailboxes->count * LOOK_NS;
+}
+
+bool outbound_grow_strict(struct outbound *o, uint64_t *next_ns)
+{
+	o->strict_wanted = true;
+	if (o->connecting > 0)
+		return true;
+	if (!outbound_slot_take(o))
+		return false;
+	(void)open_one(o, next_ns);
+	return true;
 }
 
 /* ---- succession ---------------------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /*
  * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_form.c (a lane as configured),
- * outbound_match.c (which mailbox for which message), outbound_grow.c (connections), outbound_slots.c (whether there
- * may be one), outbound_limit.c (whose turn it is), outbound_load.c (attempts) and outbound_knock.c (lanes of other
- * shards). Each calls those behind it only.
+ * outbound_match.c (which mailbox for which message), outbound_strict.c (who must not go everywhere), outbound_grow.c
+ * (connections), outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is), outbound_load.c
+ * (attempts) and outbound_knock.c (lanes of other shards). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -16,6 +16,8 @@ struct connection;
 
 /* outbound_grow.c: opens one more connection if that may be. *next_ns: when to look again. */
 void outbound_grow(struct outbound *o, uint64_t *next_ns);
+/* The same, of hosts that are not known to be of no use for mail that asks for REQUIRETLS. False: there is no slot. */
+bool outbound_grow_strict(struct outbound *o, uint64_t *next_ns);
 /* Opens what will take over from connections that are about to have had their share of messages, or of time. */
 void outbound_succeed(struct outbound *o);
 
@@ -67,6 +69,10 @@ void outbound_match(struct outbound *o, uint64_t *next_ns);
 
 /* outbound_sort.c: mail goes on to its recipients' domains. */
 void outbound_sort(struct outbound *o, uint64_t *next_ns);
+
+/* outbound_strict.c: this one, about to go over *c, must not, and another host may carry it: *c is one that does, or
+ * it is in the lane again (true). */
+bool outbound_strict_waits(struct outbound *o, struct attempt *a, struct connection **c, uint64_t *next_ns);
 
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */

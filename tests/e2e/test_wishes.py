@@ -246,6 +246,42 @@ def i6_require_tls_is_never_weakened():
 
 
 @case
+def i6_require_tls_by_another_host():
+    """I6: of several hosts those are looked for that may carry it, also where the destination has one connection only
+    or that host is away at first; others' mail goes on meanwhile, and where no host may the message fails."""
+    for connections in (1, 20):
+        with Strict() as place:
+            port = harness.free_port()
+            first, second = place.hop(offers=False), place.hop(offers=False)
+            hosts = [first.host, second.host, '127.0.0.1:%d' % port]
+            relay = place.relay(place.destination('office', first, hosts=hosts, limits={'connections': connections}),
+                                shards=1)
+            place.send(relay, (1, False), (2, True), (3, False), (4, True))
+
+            def arrived(hop_list=(first, second)):
+                return sum(len(hop.arrivals) for hop in hop_list)
+            eventually(lambda: arrived() >= 2, lambda: 'others go on')
+            eventually(lambda: relay.events('host_failed'), lambda: 'the third is tried')
+            place.send(relay, (5, False))
+            eventually(lambda: arrived() >= 3, lambda: 'others go on meanwhile')
+            check(not [e for e in relay.events('attempt') if e['result'] == 'failed'], 'failed before all were asked')
+            third = place.work.own(NextHop(port=port, extensions=DSN + ('REQUIRETLS',),
+                                           tls=place.certificates.server_context()))
+            third.wait_arrivals(2)
+            equal(sorted(a.sequence for a in third.arrivals if a.sequence in (2, 4)), [2, 4], 'those that need it')
+            for hop in (first, second):
+                check(not any('REQUIRETLS' in line for line in said(hop, 'MAIL')), 'said where it is not offered')
+            relay.terminate()
+    with Strict() as place:
+        hops = [place.hop(offers=False) for _ in range(3)]
+        relay = place.relay(place.destination('office', hops[0], hosts=[hop.host for hop in hops]), shards=1)
+        place.send(relay, (1, True), (2, False))
+        check('5.7.30' in ended(relay, 'failed')[0]['reply'], 'reply')
+        check(all(hop.accepted >= 1 for hop in hops), 'not all were asked')
+        relay.terminate()
+
+
+@case
 def i6_require_tls_by_the_other_path():
     """I6: a fallback is asked the same; a rule may send what its own path cannot carry by the other."""
     rules = [{'enhanced': '5.7.30', 'text': '*REQUIRETLS*', 'do': 'other_path'}]
