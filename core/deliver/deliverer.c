@@ -19,6 +19,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/slots.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
@@ -325,8 +326,11 @@ void deliverer_deinit(struct shard *shard)
 	unsigned i;
 
 	for (i = deliverer_first(deliverer); i < deliverer_end(deliverer); i = deliverer_next(deliverer, i)) {
-		if (deliverer->outbound[i].shard)
-			outbound_deinit(&deliverer->outbound[i]);
+		struct outbound *o = &deliverer->outbound[i];
+		if (o->shard && o->mx)
+			outbound_site_deinit(o);
+		else if (o->shard)
+			outbound_deinit(o);
 	}
 	pool_deinit(&deliverer->connections);
 	pool_deinit(&deliverer->attempts);

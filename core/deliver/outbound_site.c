@@ -9,10 +9,8 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
-#include "core/deliver/connection.h"
 #include "core/deliver/mx.h"
 #include "core/deliver/outbound_private.h"
-#include "core/deliver/path.h"
 #include "core/deliver/site.h"
 #include "core/shard/shard.h"
 
@@ -187,13 +185,10 @@ bool outbound_site_follow(struct outbound *o, uint64_t *next_ns)
 	return true;
 }
 
-void outbound_site_end(struct outbound *o)
+void outbound_site_deinit(struct outbound *o)
 {
-	struct list *link, *next;
+	struct lane_site *mx = o->mx;
 
-	path_gone(o);
-	for (link = o->connections.next; link != &o->connections; link = next) {
-		next = link->next;
-		connection_retire(container_of(link, struct connection, link));
-	}
+	outbound_deinit(o);
+	free_mx(mx);
 }

@@ -40,7 +40,7 @@ struct lane_site {
 struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count, bool secure);
 /* At the end of a dispatch: has it nothing to do any more, it goes. *next_ns: when to look again. True: it is gone. */
 bool outbound_site_follow(struct outbound *o, uint64_t *next_ns);
-/* Its destination sends to no sites any more: its mail goes home, its connections end. */
-void outbound_site_end(struct outbound *o);
+/* Instead of outbound_deinit(), when the shard ends: after its home. */
+void outbound_site_deinit(struct outbound *o);
 
 #endif

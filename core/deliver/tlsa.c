@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
 #include "core/shard/shard.h"
 #include "queue/hash.h"
 
@@ -49,6 +50,8 @@ bool tlsa_wanted(const struct outbound *o, const struct host *host)
 	const struct config_destination *destination = o->destination;
 
 	if (host->config->numeric || !o->dns || destination->server_name)
+		return false;
+	if (o->mx && !o->mx->secure)
 		return false;
 	if (destination->mx_of && (!o->exchangers || !o->exchangers->secure))
 		return false;

@@ -2,7 +2,6 @@
  * core/tools/doctor.c - see doctor.h. dist/postrider.8 has the command lines and the form of --json.
  */
 #include "core/tools/doctor.h"
-#include "core/agents/dns_settings.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/agents/dns_settings.h"
 #include "core/agents/fetch.h"
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
@@ -18,6 +18,7 @@
 #include "core/config/config.h"
 #include "core/deliver/exchangers.h"
 #include "core/deliver/mailbox.h"
+#include "core/deliver/mx.h"
 #include "core/deliver/tls_policy.h"
 #include "core/smtp/address.h"
 #include "core/tools/climb.h"
@@ -258,7 +259,7 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 }
 
 /* The hosts that the DNS names for a domain, best first; those that may not answer are not gone to. */
-static void look_at_exchangers(struct doctor *doctor, size_t d)
+static void look_at_exchangers(struct doctor *doctor, size_t d, const char *domain)
 {
 	const struct config_destination *destination = &doctor->config->destinations[d];
 	const struct mailbox_set *set = doctor->mailboxes[d];
@@ -272,12 +273,12 @@ static void look_at_exchangers(struct doctor *doctor, size_t d)
 	if (!q)
 		return;
 	random_init(&random);
-	q->base.name = destination->mx_of;
-	ladder_begin(&doctor->ladder, destination->name, "MX of %s", destination->mx_of);
+	q->base.name = domain;
+	ladder_begin(&doctor->ladder, destination->name, "MX of %s", domain);
 	r = lookup_exchangers(doctor->lookup, q);
 	if (r == -ENODATA) {
 		q->count = 1;
-		snprintf(q->list[0].name, sizeof(q->list[0].name), "%s", destination->mx_of);
+		snprintf(q->list[0].name, sizeof(q->list[0].name), "%s", domain);
 	}
 	if (r == 0 || r == -ENODATA)
 		count = exchangers_order(q->list, q->count, &destination->mx_ends, &random, order, &refused);
@@ -300,6 +301,21 @@ static void look_at_exchangers(struct doctor *doctor, size_t d)
 	free(q);
 }
 
+/* Where mail goes to the MX of each domain, it is for who asks to say which. */
+static void look_at_domain(struct doctor *doctor, size_t d)
+{
+	const char *to = doctor->options->to;
+	char domain[MX_NAME_SIZE];
+
+	if (to && mx_domain(span_text(to), domain)) {
+		look_at_exchangers(doctor, d, domain);
+		return;
+	}
+	ladder_begin(&doctor->ladder, doctor->config->destinations[d].name, "MX of recipients' domains");
+	ladder_add(&doctor->ladder, "MX", RUNG_WARNING, "say --to ADDRESS, and the hosts of its domain are looked at");
+	doctor->broken = !ladder_end(&doctor->ladder) || doctor->broken;
+}
+
 /* Each host, with the first mailbox; and each further mailbox at the first host. */
 static void look_at_destination(struct doctor *doctor, size_t d)
 {
@@ -307,7 +323,9 @@ static void look_at_destination(struct doctor *doctor, size_t d)
 	const struct mailbox_set *set = doctor->mailboxes[d];
 
 	if (destination->mx_of)
-		look_at_exchangers(doctor, d);
+		look_at_exchangers(doctor, d, destination->mx_of);
+	if (destination->mx)
+		look_at_domain(doctor, d);
 	for (size_t h = 0; h < destination->host_count; h++)
 		look_at_host(doctor, d, &destination->hosts[h], set ? &set->entries[0] : NULL);
 	for (size_t m = 1; set && destination->host_count > 0 && m < set->count; m++)

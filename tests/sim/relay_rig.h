@@ -73,6 +73,7 @@ struct rig_options {
 	bool all_names;         /* and all those before are there, too */
 	const char *hosts;      /* of the first destination: YAML, or NULL */
 	bool exchangers;        /* it is a domain, whose exchangers they are (mx_of) */
+	bool sites;             /* both send to the MX of their recipients' domains (mx: true) */
 	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
 	unsigned size_mib;      /* spool.size_max, 0: 128 */
 	bool plain;             /* no message asks for reports */

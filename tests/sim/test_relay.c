@@ -51,6 +51,7 @@ static const struct scenario scenarios[] = {
 	{"leaving", scenario_leaving, 272, 20},
 	{"hosts", scenario_hosts, 16, 10},
 	{"names", scenario_names, 24, 20},
+	{"sites", scenario_sites, 24, 20},
 	{"closers", scenario_closers, 8, 20},
 	{"apart", scenario_apart, 12, 50},
 	{"newer", scenario_newer, 4, 30},

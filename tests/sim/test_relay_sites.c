@@ -1,0 +1,79 @@
+/*
+ * tests/sim/test_relay_sites.c - mail to the MX of its recipients' domains: three domains, of which two have the same
+ * hosts, recipients of all of them in one message, name servers that are late, silent or fail, exchangers that change,
+ * next hops that defer, reloads, kills and power cuts.
+ */
+#include "core/agents/dns_exchangers.h"
+#include "tests/sim/sim_dns.h"
+#include "tests/sim/test_relay.h"
+
+enum { ROUNDS = 4 };
+
+static bool never(void *context)
+{
+	return false;
+}
+
+static void move(const struct dns_exchanger *list, unsigned count, struct rig *rig, uint64_t seed, unsigned round)
+{
+	switch (rig_pick(seed, 20 + round, 4)) {
+	case 0:
+		sim_dns_set_exchangers(list, count);
+		break;
+	case 1:
+		(void)rig_reload(rig);
+		break;
+	default:
+		break;
+	}
+}
+
+void scenario_sites(uint64_t seed)
+{
+	static const struct dns_exchanger first[] = {{10, "mx1.example"}, {20, "mx2.example"}},
+					  second[] = {{10, "mx2.example"}, {10, "mx3.example"}};
+	bool steady = rig_pick(seed, 1, 2), well_hop = rig_pick(seed, 2, 3) == 0;
+	unsigned shards = 1 + (unsigned)rig_pick(seed, 3, 3), connections = 1 + (unsigned)rig_pick(seed, 4, 4);
+	struct rig_options options = {
+		.scenario = "sites",
+		.seed = seed,
+		.quiet = rig_pick(seed, 5, 3) == 0,
+		.clients = 3,
+		.messages = 30,
+		.recipients_max = 4,
+		.connections = connections,
+		.sites = true,
+		.more = "dns: { allow_private: true }",
+		.hop = {.pipelining = true, .chunking = rig_pick(seed, 6, 2)},
+	};
+	struct sim_dns_manner manner = {.delay_max_ns = 2 * CLOCK_NS_PER_S,
+					.silent = 100000,
+					.failed = rig_pick(seed, 7, 3) ? 200000 : 900000,
+					.valid_ns = 20 * CLOCK_NS_PER_S};
+	const struct sim_dns_manner well = {.valid_ns = 20 * CLOCK_NS_PER_S};
+	struct rig rig;
+
+	if (!well_hop)
+		bad_hop(&options.hop, seed);
+	/* One site for each of the two destinations, however many domains and shards. */
+	if (steady && well_hop)
+		options.hop.connections_most = connections;
+	sim_dns_set_exchangers(first, 2);
+	sim_dns_set_manner(&manner);
+	rig_open(&rig, &options);
+	rig_begin(&rig, shards);
+	rig_clients(&rig);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		(void)rig_run(&rig, never, (1 + rig_pick(seed, 10 + round, 60)) * CLOCK_NS_PER_S);
+		if (!steady)
+			move(rig_pick(seed, 40 + round, 2) ? first : second, 2, &rig, seed, round);
+		if (rig_pick(seed, 30 + round, 3) > 0)
+			continue;
+		rig_crash(&rig, rig_pick(seed, 50 + round, 2) ? WORLD_KILL : WORLD_POWER_CUT);
+		rig_begin(&rig, shards);
+	}
+	sim_dns_set_manner(&well);
+	rig_finish(&rig, shards);
+	rig_close(&rig);
+	sim_dns_clear();
+}
