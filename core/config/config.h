@@ -264,6 +264,7 @@ enum config_dnssec { CONFIG_DNSSEC_OFF, CONFIG_DNSSEC_VALIDATE };
 struct config_retry {
 	uint64_t first_ns, max_ns, expire_ns;
 	double factor;
+	unsigned attempts; /* after so many it fails, however young it is; default 0: age alone counts */
 };
 
 struct config {

@@ -57,6 +57,7 @@ static const struct reader_field retry_fields[] = {
 	FIELD_RANGE("factor", reader_factor, CONFIG(retry.factor), 1, 10),
 	FIELD_RANGE("max", reader_duration, CONFIG(retry.max_ns), 10 * MILLISECONDS, 7 * DAYS),
 	FIELD_RANGE("expire", reader_duration, CONFIG(retry.expire_ns), 10 * MILLISECONDS, 30 * DAYS),
+	FIELD_RANGE("attempts", reader_number, CONFIG(retry.attempts), 0, 65535),
 	FIELD_MISSING("warn_after"),
 	FIELDS_END,
 };

@@ -77,15 +77,17 @@ static bool silent(const struct addresses *a, sa_family_t of)
 }
 
 static bool better(const struct addresses *a, const struct host_address *one, const struct host_address *other,
-		   sa_family_t first)
+		   const struct addresses_wish *wish)
 {
 	bool silent_one = silent(a, family(one)), silent_other = silent(a, family(other));
 
-	if (first != AF_UNSPEC && family(one) != family(other) && silent_one == silent_other)
-		return family(one) == first;
+	if (wish->first != AF_UNSPEC && family(one) != family(other) && silent_one == silent_other)
+		return family(one) == wish->first;
 	if (one->failures != other->failures)
 		return one->failures < other->failures;
-	return silent_one != silent_other ? silent_other : one->used < other->used;
+	if (silent_one != silent_other)
+		return silent_other;
+	return wish->again ? one->used > other->used : one->used < other->used;
 }
 
 bool addresses_any(const struct addresses *a, const struct addresses_wish *wish)
@@ -127,7 +129,7 @@ struct host_address *addresses_choose(struct addresses *a, const struct addresse
 				*next_ns = one->blocked_until_ns;
 			continue;
 		}
-		if (!best || better(a, one, best, wish->first))
+		if (!best || better(a, one, best, wish))
 			best = one;
 	}
 	return best;

@@ -34,6 +34,7 @@ struct host_address {
 struct addresses_wish {
 	sa_family_t first;
 	bool v4, v6;
+	bool again; /* the one of last time, rather than the next */
 };
 
 /* Zeroed: none known. */
@@ -47,8 +48,8 @@ struct addresses {
 void addresses_update(struct addresses *a, const struct ring_address *found, unsigned count);
 /* NULL where it is gone meanwhile. */
 struct host_address *addresses_find(struct addresses *a, const struct ring_address *at);
-/* The next to try: with the fewest failures, then the one whose last turn is the longest ago. NULL: none, before
- * *next_ns, which is only ever lowered. Does not yet count as its turn. */
+/* The next to try: with the fewest failures, then the one whose last turn is the longest ago, or the last. NULL: none,
+ * before *next_ns, which is only ever lowered. Does not yet count as its turn. */
 struct host_address *addresses_choose(struct addresses *a, const struct addresses_wish *wish, uint64_t now_ns,
 				      uint64_t *next_ns);
 /* There is one of a family that is wished for, whatever it is up to. */

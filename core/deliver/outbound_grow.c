@@ -115,6 +115,17 @@ static void out_of_reach(struct outbound *o, struct host *host, uint64_t *next_n
 		*next_ns = host->blocked_until_ns;
 }
 
+static bool has_connection(const struct outbound *o, const struct host *host)
+{
+	const struct list *link;
+
+	for (link = o->connections.next; link != &o->connections; link = link->next) {
+		if (container_of(link, struct connection, link)->host == host)
+			return true;
+	}
+	return false;
+}
+
 /* One of those that are known. Families of which this machine has no source address now are out of the question, and
  * that is not the host's failure. */
 static struct host_address *known_address(struct outbound *o, struct host *host, uint64_t *next_ns)
@@ -132,6 +143,9 @@ static struct host_address *known_address(struct outbound *o, struct host *host,
 		wish.v4 = wish.v4 && sources_choose(sources, AF_INET, o->site, dead, now_ns, next_ns);
 		wish.v6 = wish.v6 && sources_choose(sources, AF_INET6, o->site, dead, now_ns, next_ns);
 	}
+	/* Who is asked to come again should come to the same door: greylists are not always shared. Many connections go
+	 * to all of them. */
+	wish.again = host->addresses.count > 1 && !has_connection(o, host);
 	return addresses_choose(&host->addresses, &wish, now_ns, next_ns);
 }
 

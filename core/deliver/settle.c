@@ -58,6 +58,7 @@ static bool expired(const struct outbound *o, const struct delivery *d, bool bes
 		.uptime_ns = hold_uptime_ns(o),
 		.expire_ns = o->shard->config->retry.expire_ns,
 		.tried = d->attempts,
+		.tried_max = o->shard->config->retry.attempts,
 		.holds = d->holds,
 		.beside = beside,
 	};

@@ -151,15 +151,17 @@ enum verdict_habit verdict_silence(const struct verdict_silence *silence);
  * Older than the schedule allows, and at least two attempts (or failed connections); and a process that has been up,
  * and its destination not held, for as long as the mail may get, an hour at most. So neither a jumping clock, nor a
  * wrong one at the start, nor a set-up that was wrong for a week ends a message (RELIABILITY SYS-06). What was held by
- * itself is old by our fault: it is tried more often before.
+ * itself is old by our fault: it is tried more often before. So many attempts are enough at any age, which no clock has
+ * to do with.
  */
 struct verdict_age {
 	uint64_t age_ns;    /* by the wall clock, less what the clock has jumped since the process started */
 	uint64_t uptime_ns; /* of the process, and of a destination that is not held */
 	uint64_t expire_ns; /* retry.expire */
 	unsigned tried;
-	unsigned holds; /* times it was held by itself */
-	bool beside;    /* somebody in it was held this time: nobody in it expires */
+	unsigned tried_max; /* retry.attempts; 0: its age alone counts */
+	unsigned holds;     /* times it was held by itself */
+	bool beside;        /* somebody in it was held this time: nobody in it expires */
 };
 bool verdict_expired(const struct verdict_age *age);
 

@@ -85,6 +85,8 @@ bool verdict_expired(const struct verdict_age *age)
 	const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
 	unsigned tried = age->holds > 0 ? age->tried / HELD_ATTEMPTS : age->tried;
 
+	if (!age->beside && age->tried_max > 0 && tried >= age->tried_max)
+		return true;
 	return !age->beside && tried >= 2 && age->age_ns > age->expire_ns &&
 	       age->uptime_ns >= (age->expire_ns < hour_ns ? age->expire_ns : hour_ns);
 }

@@ -355,5 +355,53 @@ def expired_mail_is_failed_not_lost():
         equal((relay.count['expired'], relay.total('failed')), (5, 5), 'expired and failed')
 
 
+@case
+def who_is_put_off_comes_again_to_the_same_host():
+    """As greylisting wants it; only a host that takes nothing makes the next one's turn, and is no attempt."""
+    with Workspace() as work:
+        first = work.own(NextHop(script=fails_at('RCPT', '450 4.2.0 Greylisted', 3)))
+        second = work.own(NextHop())
+        relay = work.relay(work.configuration([first.host, second.host], shards=1,
+                                              destination={'idle_timeout': '10ms'}))
+        send(relay, [1])
+        outcome(relay, first, [1])
+        equal([event['attempt'] for event in relay.events('attempt')], [1, 2, 3, 4], 'attempts')
+        equal(second.arrivals, [], 'what went to the second host')
+        relay.terminate()
+    for stage in ('connect', 'EHLO'):
+        with Workspace() as work:
+            first = work.own(NextHop(script=lambda now, *rest: '450 4.3.2 Not now' if now in (stage, 'HELO') else None))
+            second = work.own(NextHop())
+            relay = work.relay(work.configuration([first.host, second.host], shards=1))
+            send(relay, [1])
+            outcome(relay, second, [1])
+            equal([event['attempt'] for event in relay.events('attempt')], [1], 'attempts')
+            relay.terminate()
+
+
+@case
+def so_many_attempts_are_enough():
+    """retry.attempts, over a restart; whom nobody has put off so often goes on."""
+    def script(stage, session, argument):
+        if stage == 'RCPT' and 'busy@' in argument:
+            return '450 4.2.1 Busy'
+        return None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        configuration = work.configuration([hop.host], shards=1, retry={'attempts': 4})
+        relay = work.relay(configuration)
+        send(relay, [1], ('busy@example.com', 'good@example.com'))
+        eventually(lambda: relay.count['attempt'] >= 2, lambda: '%s' % relay.count)
+        relay.kill()
+        relay.wait()
+        relay = work.relay(configuration)
+        eventually(lambda: relay.count['expired'] == 1, lambda: '%s' % relay.tail())
+        event = relay.events('expired')[0]
+        equal(event['attempts'], 4, 'attempts')
+        check('busy@' in str(event) and 'good@' not in str(event), 'expired: %s', event)
+        equal(len(hop.arrivals), 1, 'arrivals')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     harness.main(together=4)

@@ -49,6 +49,23 @@ static void test_turns(void)
 	CHECK(next == UINT64_MAX);
 }
 
+/* The one of last time, and the first at first; unless it has failed. */
+static void test_again(void)
+{
+	static const struct addresses_wish again = {.v4 = true, .v6 = true, .again = true};
+	struct addresses a = with(3);
+	uint64_t next = UINT64_MAX;
+
+	for (int i = 0; i < 3; i++) {
+		CHECK(addresses_choose(&a, &again, 1, &next) == &a.list[0]);
+		addresses_used(&a, &a.list[0]);
+	}
+	CHECK_EQ(chosen(&a, 1, &next), 1);
+	CHECK(addresses_choose(&a, &again, 1, &next) == &a.list[1]);
+	CHECK(addresses_failed(&a.list[1], 1, 2, 100));
+	CHECK(addresses_choose(&a, &again, 3, &next) == &a.list[0]);
+}
+
 /* A dead one is tried after the others, and by itself when its time has come and the others are slow. */
 static void test_dead(void)
 {
@@ -138,7 +155,7 @@ static void test_update(void)
 static void test_families(void)
 {
 	struct ring_address found[] = {at("2001:db8::1"), at("2001:db8::2"), at("192.0.2.1"), at("192.0.2.2")};
-	const struct addresses_wish v4_first = {AF_INET, true, true}, v6_only = {AF_UNSPEC, false, true};
+	const struct addresses_wish v4_first = {.first = AF_INET, .v4 = true, .v6 = true}, v6_only = {.v6 = true};
 	struct addresses a = {0};
 	uint64_t next = UINT64_MAX;
 
@@ -189,6 +206,7 @@ static void test_backoff(void)
 int main(void)
 {
 	RUN(test_turns);
+	RUN(test_again);
 	RUN(test_dead);
 	RUN(test_well);
 	RUN(test_all_dead);

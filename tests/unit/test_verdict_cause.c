@@ -230,19 +230,27 @@ static const struct {
 	uint64_t age, uptime, expire; /* minutes */
 	unsigned tried, holds;
 	bool beside, expired;
+	unsigned tried_max;
 } ages[] = {
-	{"exactly at the limit: one more try", 7200, 1440, 7200, 2, 0, false, false},
-	{"past it", 7201, 1440, 7200, 2, 0, false, true},
-	{"long past it", 720000, 1440, 7200, 1000, 0, false, true},
-	{"never tried, however old it looks (SYS-06)", 720000, 1440, 7200, 0, 0, false, false},
-	{"tried once", 720000, 1440, 7200, 1, 0, false, false},
-	{"a process that may have started with a wrong clock", 720000, 59, 7200, 1000, 0, false, false},
-	{"an hour later", 720000, 60, 7200, 1000, 0, false, true},
-	{"a short schedule, and a process younger than it", 60, 1, 2, 1000, 0, false, false},
-	{"and no longer", 60, 2, 2, 1000, 0, false, true},
-	{"held by itself: old by our fault", 720000, 1440, 7200, 7, 1, false, false},
-	{"and tried since", 720000, 1440, 7200, 8, 1, false, true},
-	{"somebody in it is held", 720000, 1440, 7200, 1000, 0, true, false},
+	{"exactly at the limit: one more try", 7200, 1440, 7200, 2, 0, false, false, 0},
+	{"past it", 7201, 1440, 7200, 2, 0, false, true, 0},
+	{"long past it", 720000, 1440, 7200, 1000, 0, false, true, 0},
+	{"never tried, however old it looks (SYS-06)", 720000, 1440, 7200, 0, 0, false, false, 0},
+	{"tried once", 720000, 1440, 7200, 1, 0, false, false, 0},
+	{"a process that may have started with a wrong clock", 720000, 59, 7200, 1000, 0, false, false, 0},
+	{"an hour later", 720000, 60, 7200, 1000, 0, false, true, 0},
+	{"a short schedule, and a process younger than it", 60, 1, 2, 1000, 0, false, false, 0},
+	{"and no longer", 60, 2, 2, 1000, 0, false, true, 0},
+	{"held by itself: old by our fault", 720000, 1440, 7200, 7, 1, false, false, 0},
+	{"and tried since", 720000, 1440, 7200, 8, 1, false, true, 0},
+	{"somebody in it is held", 720000, 1440, 7200, 1000, 0, true, false, 0},
+	{"fewer attempts than it may have", 1, 1, 7200, 4, 0, false, false, 5},
+	{"all that it may have", 1, 1, 7200, 5, 0, false, true, 5},
+	{"by a clock that goes back (SYS-06)", 0, 0, 7200, 5, 0, false, true, 5},
+	{"one that it may have", 1, 1, 7200, 1, 0, false, true, 1},
+	{"held by itself, and all that it may have", 1, 1, 7200, 19, 1, false, false, 5},
+	{"and as many more", 1, 1, 7200, 20, 1, false, true, 5},
+	{"all, and somebody in it is held", 1, 1, 7200, 5, 0, true, false, 5},
 };
 
 static void test_ages(void)
@@ -255,6 +263,7 @@ static void test_ages(void)
 			.uptime_ns = ages[i].uptime * minute,
 			.expire_ns = ages[i].expire * minute,
 			.tried = ages[i].tried,
+			.tried_max = ages[i].tried_max,
 			.holds = ages[i].holds,
 			.beside = ages[i].beside,
 		};
