@@ -249,11 +249,8 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 		memcpy(strstr(text, "hosts: ["), "mx_of:  ", 8);
 		*strchr(strstr(text, "mx_of:  "), ']') = ' ';
 	}
-	if (o->sites) {
-		/* As long as "hosts: ["127.0.0.1:3001"]". */
-		memcpy(strstr(text, "hosts: [\"127.0.0.1:3001"), "mx: true, mx_port: 3001  ", 25);
-		memcpy(strstr(text, "hosts: [\"127.0.0.1:3002"), "mx: true, mx_port: 3002  ", 25);
-	}
+	for (char *at = text; o->sites && (at = strstr(at, "hosts: [\"127.0.0.1:300"));)
+		memcpy((char *)memcpy(at, "mx: true, mx_port: 300", 22) + 23, "  ", 2);
 	if (o->gone) {
 		memcpy(strstr(text, "name: two"), "name: new", 9);
 		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);
