@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from name_server import Exchangers, NameServer  # noqa: E402
 from harness import ALL_EXTENSIONS, Certificates, Client, NextHop, Workspace, case, check, equal  # noqa: E402
 from harness import eventually, free_port, message  # noqa: E402
 from office365 import Mailbox, Office365  # noqa: E402
@@ -278,6 +279,25 @@ def i6_require_tls_by_another_host():
         place.send(relay, (1, True), (2, False))
         check('5.7.30' in ended(relay, 'failed')[0]['reply'], 'reply')
         check(all(hop.accepted >= 1 for hop in hops), 'not all were asked')
+        relay.terminate()
+
+
+@case
+def i6_require_tls_not_by_names_of_the_dns():
+    """I6: the MX of a recipient's domain is what the DNS says, and without DNSSEC nobody has proven that: a certificate
+    for such a name is enough for others' mail, and not for what says REQUIRETLS."""
+    with Strict() as place:
+        hop = place.hop()
+        server = place.work.own(NameServer({'example.com': Exchangers((10, 'mail.example.org')),
+                                            'mail.example.org': ['127.0.0.1']}))
+        relay = place.relay({'name': 'internet', 'mx': True, 'mx_port': hop.port,
+                             'tls': {'mode': 'verify', 'ca_file': place.certificates.ca}},
+                            dns={'servers': [server.address], 'allow_private': True})
+        place.send(relay, (1, True), (2, False))
+        hop.wait_arrivals(1)
+        failed = ended(relay, 'failed')[0]
+        check('5.7.30' in failed['reply'] and 'not verified' in failed['reply'], 'reply: %s', failed)
+        equal(hop.sequences(), [2], 'messages')
         relay.terminate()
 
 
