@@ -576,6 +576,8 @@ static int load_files(struct process *p, const struct config *config)
 		return EXIT_CONFIG;
 	}
 	why = agents_start_tokens(&p->agents, config);
+	if (!why)
+		why = agents_start_policies(&p->agents, config);
 	if (why) {
 		fprintf(stderr, "postrider: %s\n", why);
 		return EXIT_UNAVAILABLE;

@@ -171,11 +171,42 @@ static const char *advice_of(CURLcode result)
 	}
 }
 
+/* libcurl takes a common name where there is no other. */
+static bool has_alternative_name(CURL *handle)
+{
+	static const char field[] = "X509v3 Subject Alternative Name:";
+	struct curl_certinfo *certificates = NULL;
+	struct curl_slist *line;
+
+	if (curl_easy_getinfo(handle, CURLINFO_CERTINFO, &certificates) != CURLE_OK || !certificates ||
+	    certificates->num_of_certs < 1)
+		return false;
+	for (line = certificates->certinfo[0]; line; line = line->next) {
+		if (strncmp(line->data, field, strlen(field)) == 0 && strstr(line->data, "DNS:"))
+			return true;
+	}
+	return false;
+}
+
+static void take_type(struct fetch *fetch)
+{
+	char *type = NULL;
+
+	if (curl_easy_getinfo(fetch->handle, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
+		snprintf(fetch->type, sizeof(fetch->type), "%s", type);
+}
+
 static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result)
 {
 	CURL *handle = fetch->handle;
 	long status = 0;
 	curl_off_t after = 0;
+
+	take_type(fetch);
+	if (result == CURLE_OK && fetch->by_alternative_name && !has_alternative_name(handle)) {
+		snprintf(fetch->problem, sizeof(fetch->problem), "no subjectAltName names the host");
+		result = CURLE_PEER_FAILED_VERIFICATION;
+	}
 
 	if (result == CURLE_OK) {
 		curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -269,13 +300,19 @@ static void set_bounds(CURL *handle, const struct fetch *fetch)
 
 static void set_request(CURL *handle, struct fetch *fetch)
 {
-	struct curl_slist *headers = add_header(NULL, "Accept", "application/json");
+	struct curl_slist *headers = add_header(NULL, "Accept", fetch->accept ? fetch->accept : "application/json");
 
 	headers = add_header(headers, "Content-Type", fetch->content_type);
 	headers = add_header(headers, "Authorization", fetch->authorization);
 	/* A body of some KiB is sent at once, not after a round trip. */
 	headers = add_header(headers, "Expect", "");
 	fetch->headers = headers;
+	if (fetch->at) {
+		fetch->hosts = curl_slist_append(NULL, fetch->at);
+		curl_easy_setopt(handle, CURLOPT_RESOLVE, fetch->hosts);
+	}
+	if (fetch->by_alternative_name)
+		curl_easy_setopt(handle, CURLOPT_CERTINFO, 1L);
 	curl_easy_setopt(handle, CURLOPT_URL, fetch->url);
 	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(handle, CURLOPT_USERAGENT, "postrider/" POSTRIDER_VERSION);
@@ -306,7 +343,8 @@ void fetch_start(struct fetcher *fetcher, struct fetch *fetch)
 	fetch->date = 0;
 	fetch->problem[0] = '\0';
 	fetch->handle = handle;
-	fetch->headers = NULL;
+	fetch->headers = fetch->hosts = NULL;
+	fetch->type[0] = '\0';
 	if (handle) {
 		set_bounds(handle, fetch);
 		set_request(handle, fetch);
@@ -328,7 +366,8 @@ void fetch_cancel(struct fetcher *fetcher, struct fetch *fetch)
 	for (header = fetch->headers; header; header = header->next)
 		explicit_bzero(header->data, strlen(header->data));
 	curl_slist_free_all(fetch->headers);
-	fetch->handle = fetch->headers = NULL;
+	curl_slist_free_all(fetch->hosts);
+	fetch->handle = fetch->headers = fetch->hosts = NULL;
 }
 
 void fetch_wipe(struct fetch *fetch)

@@ -26,11 +26,15 @@ struct fetch {
 	const char *content_type, *authorization; /* NULL: none; authorization: the header's value */
 	const char *ca_file;                      /* NULL: the system's authorities */
 	const char *proxy;                        /* NULL: none */
-	size_t most;                              /* octets of an answer */
-	fetch_fn *fn;                             /* from fetcher_process(), but see fetch_start() */
+	const char *accept;                       /* NULL: application/json */
+	const char *at; /* "HOST:PORT:ADDRESS,ADDRESS": where the URL's host is; NULL: the system's resolver knows */
+	bool by_alternative_name; /* the endpoint's certificate is for its host by a subjectAltName (RFC 8461 3.3) */
+	size_t most;              /* octets of an answer */
+	fetch_fn *fn;             /* from fetcher_process(), but see fetch_start() */
 
 	/* The answer. */
 	unsigned status; /* of HTTP; 0: there is none, and `problem` says why */
+	char type[64];   /* Content-Type, cut; "": none was said */
 	bool untrusted;  /* because of the endpoint's certificate, or of ca_file */
 	char *text;      /* of `length`, NUL behind it; wiped and freed by fetch_wipe() */
 	size_t length, size;
@@ -38,7 +42,7 @@ struct fetch {
 	int64_t date;           /* of the answer's header, seconds since 1970; 0: none */
 	char problem[FETCH_PROBLEM_SIZE];
 
-	void *handle, *headers; /* libcurl's, while it is under way */
+	void *handle, *headers, *hosts; /* libcurl's, while it is under way */
 };
 
 /* Once, before threads. 0 or -ENOMEM. */

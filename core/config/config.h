@@ -188,6 +188,7 @@ struct config_destination {
 	enum config_prefer prefer;     /* default neither */
 	enum config_tls_mode tls_mode; /* default verify */
 	bool tls_implicit;             /* tls.implicit: true, or by default when every host's port is 465 */
+	bool mta_sts;                  /* what the domain's MTA-STS policy demands is demanded (RFC 8461) */
 	char *ca_file, *certificate, *private_key, *server_name; /* NULL where not given */
 	/* Of certificates or of their keys, "sha256:" and 64 small digits: with mode verify one of them instead of a
 	 * chain and a name. */

@@ -57,7 +57,7 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 
 	static const char *const alone[] = {"ca_file", "fingerprints", "server_name"};
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+	for (size_t i = destination->mta_sts ? 1 : 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		const yaml_node_t *value = reader_find(r, tls, rules[i].key);
 		if (value != NULL && destination->tls_mode < rules[i].least)
 			return reader_fail(r, &value->start_mark,
@@ -76,6 +76,17 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 					   "be; remove it, or write mode: verify",
 					   alone[i]);
 	}
+	if (destination->mta_sts &&
+	    (destination->tls_mode == CONFIG_TLS_NONE || destination->tls_mode == CONFIG_TLS_DANE))
+		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
+				   "mta_sts: without effect in this mode: write mode: opportunistic, or remove it");
+	if (destination->mta_sts && destination->mx)
+		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
+				   "mta_sts: not with mx: true in this version: remove it");
+	if (destination->mta_sts && destination->mx_of == NULL)
+		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
+				   "mta_sts: hosts belong to no domain that could have a policy: write mx_of: DOMAIN "
+				   "instead of hosts, or remove it");
 	if (destination->fingerprints.count > 0 && destination->ca_file != NULL)
 		return reader_fail(r, &reader_find(r, tls, "ca_file")->start_mark,
 				   "ca_file: without effect beside fingerprints, which no authority vouches for: "
@@ -148,6 +159,7 @@ static const struct reader_list fingerprints = {
 const struct reader_field schema_destination_tls[] = {
 	FIELD_CHOICE("mode", DESTINATION(tls_mode), tls_modes),
 	FIELD("implicit", reader_boolean, DESTINATION(tls_implicit)),
+	FIELD("mta_sts", reader_boolean, DESTINATION(mta_sts)),
 	FIELD("ca_file", reader_file, DESTINATION(ca_file)),
 	FIELD("certificate", reader_file, DESTINATION(certificate)),
 	FIELD("private_key", reader_file, DESTINATION(private_key)),

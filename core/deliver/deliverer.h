@@ -27,6 +27,7 @@ struct mailbox_set;
 struct outbound; /* outbound.h */
 struct shard;
 struct slots;
+struct sts;
 struct snapshot;
 struct tokens;
 
@@ -39,6 +40,7 @@ struct deliverers {
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
 	struct sites sites;             /* of those with `mx: true` */
+	struct sts *sts;                /* NULL as long as nobody holds to MTA-STS policies; set as the next */
 	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
 	struct dns *dns;                /* only for who makes snapshots: what the next one goes by */
 };

@@ -19,6 +19,7 @@
 #include "core/deliver/names.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
+#include "core/deliver/sts_watch.h"
 #include "core/deliver/tls_level.h"
 #include "core/deliver/tlsa.h"
 #include "core/deliver/verdict.h"
@@ -52,6 +53,7 @@ struct host {
 	struct tlsa tlsa;
 	struct tls_ticket *ticket;
 	struct tls_need ticket_need; /* what the ticket's connection was made for */
+	struct tls_need tls_needed;  /* what the last connection had to have */
 	uint64_t tls_ns, proven_ns;  /* when it last spoke TLS, and gave a proof; 0: never */
 	bool tls_lost, proof_lost;   /* since then it did not, and that was told */
 	struct hold_host *hold;      /* in its lane's `holds` */
@@ -107,6 +109,7 @@ struct outbound {
 	struct domains *domains; /* owned: its destination sends to the MX of each domain, or did once; else NULL */
 	struct lane_site *mx;    /* owned: it is the lane of a site (outbound_site.h); NULL: a destination's */
 	struct exchangers *exchangers; /* owned; where they come from, or did once; NULL: from the configuration */
+	struct sts_watch *sts;         /* owned; NULL: nothing was asked of a policy yet */
 	struct tls_context *tls;       /* the snapshot's; NULL without TLS */
 	struct dns *dns;               /* the snapshot's; NULL: no host is a name */
 	struct mailbox_set *mailboxes; /* the snapshot's; NULL: nobody signs in */

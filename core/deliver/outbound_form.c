@@ -354,6 +354,7 @@ void outbound_deinit(struct outbound *o)
 	free(o->hosts);
 	exchangers_free(o->exchangers);
 	domains_free(o->domains);
+	sts_watch_free(o->sts);
 	match_end(&o->matching, NULL);
 	lane_deinit(&o->lane);
 }
@@ -369,7 +370,7 @@ bool outbound_quiet(const struct outbound *o)
 	return o->connection_count == 0 && o->slots_held == 0 && o->slots_promised == 0 &&
 	       !slots_registered(o->slots, o->number) && o->loading == 0 && list_empty(&o->loaded) &&
 	       o->matching.waiting == 0 && !o->budget_writing && !o->budget_waits &&
-	       !(o->exchangers && question_out(&o->exchangers->asked.base.question));
+	       !(o->exchangers && question_out(&o->exchangers->asked.base.question)) && !sts_watch_out(o->sts);
 }
 
 bool outbound_unused(const struct outbound *o)
@@ -391,6 +392,8 @@ void outbound_vacate(struct outbound *o)
 	o->exchangers = NULL;
 	domains_free(o->domains);
 	o->domains = NULL;
+	sts_watch_free(o->sts);
+	o->sts = NULL;
 	wheel_disarm(&o->shard->wheel, &o->timer);
 	account_leave(o->account, &o->turn);
 	if (o->away)

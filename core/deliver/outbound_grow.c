@@ -180,6 +180,16 @@ static void know_hosts(struct outbound *o, uint64_t *next_ns)
 		*next_ns = x->due_ns;
 }
 
+/* What the domain asks of TLS is known; else it is being asked, and the answer wakes the lane. */
+static bool knows_policy(struct outbound *o, uint64_t *next_ns)
+{
+	if (sts_watch_refresh(o))
+		return true;
+	if (!sts_watch_out(o->sts) && o->shard->now_ns + CLOCK_NS_PER_S < *next_ns)
+		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S; /* no memory */
+	return false;
+}
+
 /* What it needs of TLS cannot be had now, and nothing is said to it. */
 static void bar(struct outbound *o, struct host *host, const char *why, uint64_t *next_ns)
 {
@@ -194,6 +204,20 @@ static void bar(struct outbound *o, struct host *host, const char *why, uint64_t
 		*next_ns = host->tlsa.due_ns;
 }
 
+/* What it needs has grown since they were made: nothing more is sent over them (RELIABILITY I6, POL-01). */
+static void retire_weaker(struct outbound *o, const struct host *host, const struct tls_need *need)
+{
+	struct list *link, *next;
+
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->host == host && c->state == CONNECTION_READY && !c->retiring &&
+		    !tls_need_covers(&c->tls_need, need))
+			connection_retire(c);
+	}
+}
+
 /* What the DNS says of its TLS is known, and lets it be used. *wait: an answer is awaited, and those behind it are not
  * tried before. */
 static bool lets_use(struct outbound *o, struct host *host, uint64_t *next_ns, bool *wait)
@@ -204,9 +228,15 @@ static bool lets_use(struct outbound *o, struct host *host, uint64_t *next_ns, b
 	if (*wait)
 		return false;
 	tlsa_found(o, host, &host->tls_found);
+	/* Where the DNS proves how a host proves itself that counts, and the policy does not (RFC 8461 2). */
+	host->tls_found.sts = host->tls_found.dane == TLS_DANE_USABLE ? TLS_STS_ABSENT : sts_watch_found(o, host);
 	need = connection_tls_need(o, host);
 	if (need.barred)
 		bar(o, host, need.barred, next_ns);
+	else if (!tls_need_covers(&host->tls_needed, &need))
+		retire_weaker(o, host, &need);
+	if (!need.barred)
+		host->tls_needed = need;
 	return !need.barred;
 }
 
@@ -249,6 +279,8 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 	struct host *host = NULL;
 
 	know_hosts(o, next_ns);
+	if (!knows_policy(o, next_ns))
+		return NULL;
 	if (o->strict_wanted)
 		host = first_usable(o, true, next_ns, probe, address);
 	return host ? host : first_usable(o, false, next_ns, probe, address);

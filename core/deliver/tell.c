@@ -112,6 +112,24 @@ void tell_exchanger_refused(const struct outbound *o, const char *domain, const 
 	event_exchanger_refused(o->shard->log, o->destination->name, domain, host);
 }
 
+void tell_sts_policy(const struct outbound *o, const char *domain, const struct sts_policy *policy)
+{
+	const struct event_sts_policy event = {.destination = o->destination->name,
+					       .domain = domain,
+					       .mode = mta_sts_mode_name(policy->policy->mode),
+					       .id = policy->id,
+					       .hosts = policy->policy->pattern_count,
+					       .max_age_s = policy->policy->max_age_s,
+					       .end_s = policy->end_s};
+
+	event_sts_policy(o->shard->log, &event);
+}
+
+void tell_sts_failed(const struct outbound *o, const char *domain, const char *problem, bool in_force)
+{
+	event_sts_failed(o->shard->log, o->destination->name, domain, problem, in_force);
+}
+
 void tell_host_ok(const struct outbound *o, const struct host *host)
 {
 	event_host_ok(o->shard->log, host_of(o, host), host->failures, shard_ms_since(o->shard, host->failed_ns),

@@ -59,6 +59,10 @@ void tell_source_ok(const struct outbound *o, const struct config_source *source
 void tell_fallback(const struct connection *c, enum lesson lesson, enum stage stage, unsigned code, struct span text);
 /* The host spoke TLS ("tls") or could prove who it is ("proof") at `had_ns`, and now it does not, for that reason. */
 void tell_tls_lost(const struct connection *c, const char *what, const char *reason, uint64_t had_ns);
+/* The domain has another MTA-STS policy; its policy could not be fetched, and whether one is in force all the same. */
+struct sts_policy;
+void tell_sts_policy(const struct outbound *o, const char *domain, const struct sts_policy *policy);
+void tell_sts_failed(const struct outbound *o, const char *domain, const char *problem, bool in_force);
 /* Mail of the lane's destination takes the other path, for `why`; and its own again. */
 void tell_path_changed(const struct outbound *o, const char *why);
 void tell_path_restored(const struct outbound *o);

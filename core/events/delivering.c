@@ -138,6 +138,33 @@ void event_domain_failed(struct log *log, const char *destination, const char *d
 	log_end(&e);
 }
 
+void event_sts_policy(struct log *log, const struct event_sts_policy *p)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "sts_policy");
+	log_text(&e, "destination", p->destination);
+	log_text(&e, "domain", p->domain);
+	log_text(&e, "mode", p->mode);
+	log_text(&e, "id", p->id);
+	log_number(&e, "hosts", p->hosts);
+	log_number(&e, "max_age_s", p->max_age_s);
+	log_number(&e, "end_s", p->end_s);
+	log_end(&e);
+}
+
+void event_sts_failed(struct log *log, const char *destination, const char *domain, const char *problem, bool in_force)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "sts_failed");
+	log_text(&e, "destination", destination);
+	log_text(&e, "domain", domain);
+	log_text(&e, "problem", problem);
+	log_bool(&e, "in_force", in_force);
+	log_end(&e);
+}
+
 void event_exchanger_refused(struct log *log, const char *destination, const char *domain, const char *host)
 {
 	struct log_event e;

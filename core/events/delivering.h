@@ -62,6 +62,13 @@ void event_exchangers_failed(struct log *log, const char *destination, const cha
 			     bool kept, uint64_t again_ms, uint64_t waiting);
 void event_domain_failed(struct log *log, const char *destination, const char *domain, const char *problem, bool kept,
 			 uint64_t again_ms);
+struct event_sts_policy {
+	const char *destination, *domain, *mode, *id;
+	uint64_t hosts, max_age_s;
+	uint64_t end_s; /* seconds since 1970 */
+};
+void event_sts_policy(struct log *log, const struct event_sts_policy *p);
+void event_sts_failed(struct log *log, const char *destination, const char *domain, const char *problem, bool in_force);
 void event_exchanger_refused(struct log *log, const char *destination, const char *domain, const char *host);
 void event_host_ok(struct log *log, struct event_host at, uint64_t failures, uint64_t ms, uint64_t waiting);
 /* What this relay is, or its set-up, is refused; and accepted again. */

@@ -11,6 +11,7 @@
 #include "core/agents/device_keeper.h"
 #include "core/agents/dns.h"
 #include "core/agents/dns_settings.h"
+#include "core/agents/sts.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
 #include "core/config/config.h"
@@ -42,6 +43,22 @@ const char *agents_start_tokens(struct agents *agents, const struct config *conf
 		return NULL;
 	deliverers->tokens = tokens_start(agents->log);
 	return deliverers->tokens ? NULL : "no thread that asks for tokens can be started";
+}
+
+/* The same for every configuration, as the spool is. */
+const char *agents_start_policies(struct agents *agents, const struct config *config)
+{
+	struct deliverers *deliverers = &agents->relay->deliverers;
+	char path[PATH_MAX];
+	bool wanted = false;
+
+	for (size_t d = 0; d < config->destination_count; d++)
+		wanted |= config->destinations[d].mta_sts;
+	if (!wanted || deliverers->sts)
+		return NULL;
+	if (snprintf(path, sizeof(path), "%s/mta-sts", config->spool.directory) < (int)sizeof(path))
+		deliverers->sts = sts_start(path);
+	return deliverers->sts ? NULL : "no thread that fetches MTA-STS policies can be started";
 }
 
 const char *agents_start_names(struct agents *agents, const struct config *config)
@@ -102,6 +119,8 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 	const char *why = agents_start_tokens(agents, next);
 
 	if (!why)
+		why = agents_start_policies(agents, next);
+	if (!why)
 		why = start_verifiers(&relay->receivers, next);
 	if (!why)
 		why = start_devices(agents, next);
@@ -156,6 +175,7 @@ void agents_stop(struct agents *agents)
 		dns_stop(agents->retired[--agents->retired_count]);
 	dns_stop(deliverers->dns);
 	tokens_stop(deliverers->tokens);
+	sts_stop(deliverers->sts);
 	verifiers_stop(agents->relay->receivers.verifiers);
 	device_keeper_stop(agents->relay->receivers.devices);
 	agents->relay->receivers.devices = NULL;

@@ -31,6 +31,8 @@ struct agents {
 /* Those that the first snapshot needs: of tokens before its mailboxes are made, of names before a shard runs. NULL, or
  * why not, for people. */
 const char *agents_start_tokens(struct agents *agents, const struct config *config);
+/* Who fetches MTA-STS policies, where a destination holds to them. The same. */
+const char *agents_start_policies(struct agents *agents, const struct config *config);
 const char *agents_start_names(struct agents *agents, const struct config *config);
 /* Who compares passwords, before the first snapshot is used. The same. */
 const char *agents_start_verifiers(struct agents *agents, const struct config *config);

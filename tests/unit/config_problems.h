@@ -165,6 +165,16 @@ static const struct {
 	 "its ca_file may be the host's own certificate"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane } }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:60: mode: dane needs answers of the DNS that are proven: write dns: { dnssec: validate } as well"},
+	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: opportunistic, mta_sts: true } }]\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:84: mta_sts: hosts belong to no domain that could have a policy: write mx_of: DOMAIN instead of "
+	 "hosts, or remove it"},
+	{"destinations: [{ name: next, mx: true, tls: { mode: opportunistic, mta_sts: true } }]\n" HOST LISTENERS
+		 CLIENTS ROUTES,
+	 "t.yaml:1:77: mta_sts: not with mx: true in this version: remove it"},
+	{"destinations: [{ name: next, mx_of: a.example, tls: { mode: none, mta_sts: true } }]\n" HOST LISTENERS CLIENTS
+		 ROUTES,
+	 "t.yaml:1:76: mta_sts: without effect in this mode: write mode: opportunistic, or remove it"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], tls: { mode: dane, ca_file: /etc/passwd } }]\n"
 	 "dns: { dnssec: validate }\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:75: ca_file: without effect in this mode: the DNS says whose certificate it must be; remove it, or "

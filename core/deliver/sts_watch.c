@@ -1,0 +1,256 @@
+/*
+ * core/deliver/sts_watch.c - see sts_watch.h.
+ */
+#include "core/deliver/sts_watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/deliver/outbound.h"
+#include "core/deliver/tell.h"
+#include "core/shard/shard.h"
+
+enum { LEAST_S = 10, TEXT_LEAST_S = 60, AGAIN_S = 60 };
+
+bool sts_watch_wanted(const struct outbound *o)
+{
+	return o->destination->mta_sts && o->destination->mx_of && o->dns && o->shard->deliverer->shared->sts;
+}
+
+bool sts_watch_out(const struct sts_watch *watch)
+{
+	return watch && watch->step != STS_IDLE;
+}
+
+void sts_watch_free(struct sts_watch *watch)
+{
+	if (!watch)
+		return;
+	free(watch->text);
+	free(watch->ca_file);
+	sts_policy_release(watch->policy);
+	free(watch);
+}
+
+static bool in_force(const struct sts_watch *watch)
+{
+	return watch->policy && watch->policy->end_s > clock_wall_ns() / CLOCK_NS_PER_S;
+}
+
+enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host)
+{
+	const struct sts_watch *watch = o->sts;
+
+	if (!watch || !sts_watch_wanted(o) || !in_force(watch) || watch->policy->policy->mode != MTA_STS_ENFORCE)
+		return TLS_STS_ABSENT;
+	return mta_sts_policy_names(watch->policy->policy, host->config->name) ? TLS_STS_ENFORCED : TLS_STS_FOREIGN;
+}
+
+/* ---- the end of asking ------------------------------------------------------------------------------------------ */
+
+static void finish(struct sts_watch *watch, uint64_t valid_ns)
+{
+	struct outbound *o = watch->outbound;
+
+	if (valid_ns < LEAST_S * CLOCK_NS_PER_S)
+		valid_ns = LEAST_S * CLOCK_NS_PER_S;
+	watch->step = STS_IDLE;
+	watch->known = true;
+	watch->due_ns = o->shard->now_ns + valid_ns;
+	outbound_wake(o->shard, o->index);
+}
+
+static void take_policy(struct sts_watch *watch, struct sts_policy *policy)
+{
+	bool news = policy && (!watch->policy || policy->serial != watch->policy->serial);
+
+	sts_policy_release(watch->policy);
+	watch->policy = policy;
+	if (news)
+		tell_sts_policy(watch->outbound, watch->domain, policy);
+}
+
+static void tell_failure(struct sts_watch *watch, const char *problem)
+{
+	bool told = watch->failed_told;
+
+	watch->failed_told = problem[0] != '\0';
+	if (problem[0] && !told)
+		tell_sts_failed(watch->outbound, watch->domain, problem, in_force(watch));
+}
+
+/* The domain is another one meanwhile, or others are asked: from the beginning. */
+static bool outlived(struct sts_watch *watch, int result)
+{
+	struct outbound *o = watch->outbound;
+
+	if (result != -ECANCELED && sts_watch_wanted(o) && strcasecmp(watch->domain, o->destination->mx_of) == 0)
+		return false;
+	watch->step = STS_IDLE;
+	watch->known = false;
+	watch->due_ns = 0;
+	outbound_wake(o->shard, o->index);
+	return true;
+}
+
+static void on_policy(struct question *question)
+{
+	struct sts_question *q = container_of(question, struct sts_question, question);
+	struct sts_watch *watch = container_of(q, struct sts_watch, asked);
+
+	if (outlived(watch, question->result)) {
+		if (question->result == 0)
+			sts_policy_release(q->policy);
+		return;
+	}
+	if (question->result != 0 && question->result != -ENOENT) {
+		/* What is in force stays so; the rest is found out in a moment. */
+		finish(watch, AGAIN_S * CLOCK_NS_PER_S);
+		return;
+	}
+	take_policy(watch, question->result == 0 ? q->policy : NULL);
+	tell_failure(watch, q->problem);
+	finish(watch, q->valid_ns < watch->text_valid_ns ? q->valid_ns : watch->text_valid_ns);
+}
+
+static void ask_policy(struct sts_watch *watch)
+{
+	struct shard *shard = watch->outbound->shard;
+
+	watch->step = STS_POLICY;
+	watch->asked.question.fn = on_policy;
+	watch->asked.question.deadline_ns = shard->now_ns + STS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	watch->asked.domain = watch->domain;
+	watch->asked.ca_file = watch->ca_file;
+	sts_ask(shard->deliverer->shared->sts, shard->asker, &watch->asked);
+}
+
+/* ---- where its host is ------------------------------------------------------------------------------------------ */
+
+static void on_place(struct question *question)
+{
+	struct dns_question *q = container_of(question, struct dns_question, question);
+	struct sts_watch *watch = container_of(q, struct sts_watch, place);
+
+	if (outlived(watch, question->result))
+		return;
+	watch->asked.address_count = question->result == 0 ? q->count : 0;
+	memcpy(watch->asked.addresses, q->addresses, watch->asked.address_count * sizeof(q->addresses[0]));
+	ask_policy(watch);
+}
+
+static void ask_place(struct sts_watch *watch)
+{
+	struct outbound *o = watch->outbound;
+
+	watch->step = STS_PLACE;
+	snprintf(watch->name, sizeof(watch->name), "mta-sts.%s", watch->domain);
+	watch->place = (struct dns_question){.name = watch->name, .port = 443, .lenient = true};
+	watch->place.question.fn = on_place;
+	watch->place.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	dns_ask(o->dns, o->shard->asker, &watch->place);
+}
+
+/* ---- the record ------------------------------------------------------------------------------------------------- */
+
+/* One that is meant to be one, and can be read; more are none (RFC 8461 3.1). */
+static bool find_record(const struct dns_records_question *q, char id[MTA_STS_ID_MAX + 1])
+{
+	char one[MTA_STS_ID_MAX + 1];
+	const uint8_t *data;
+	size_t at = 0, length;
+	unsigned meant = 0, good = 0;
+
+	while (dns_records_next(q, &at, &data, &length)) {
+		enum mta_sts_record record = mta_sts_record_parse((const char *)data, length, one);
+		meant += record != MTA_STS_OTHER;
+		if (record != MTA_STS_GOOD)
+			continue;
+		good++;
+		memcpy(id, one, sizeof(one));
+	}
+	return meant == 1 && good == 1;
+}
+
+static void on_text(struct question *question)
+{
+	struct dns_records_question *q =
+		container_of(container_of(question, struct dns_question, question), struct dns_records_question, base);
+	struct sts_watch *watch = q->of;
+	int result = question->result;
+	bool recorded = result == 0 && find_record(q, watch->asked.id);
+
+	watch->text = NULL;
+	watch->text_valid_ns = q->base.valid_ns;
+	if (watch->text_valid_ns < TEXT_LEAST_S * CLOCK_NS_PER_S)
+		watch->text_valid_ns = TEXT_LEAST_S * CLOCK_NS_PER_S;
+	free(q);
+	if (outlived(watch, result))
+		return;
+	watch->asked.recorded = recorded;
+	watch->asked.address_count = 0;
+	/* Without one nothing is fetched, but a policy that was fetched is in force. */
+	if (recorded)
+		ask_place(watch);
+	else
+		ask_policy(watch);
+}
+
+/* As whom its host is trusted by now. False: no memory. */
+static bool take_authorities(struct sts_watch *watch, const char *ca_file)
+{
+	free(watch->ca_file);
+	watch->ca_file = ca_file ? strdup(ca_file) : NULL;
+	return watch->ca_file || !ca_file;
+}
+
+static bool ask_text(struct sts_watch *watch)
+{
+	struct outbound *o = watch->outbound;
+
+	watch->text = take_authorities(watch, o->destination->ca_file) ? calloc(1, sizeof(*watch->text)) : NULL;
+	if (!watch->text)
+		return false;
+	watch->step = STS_TEXT;
+	snprintf(watch->name, sizeof(watch->name), "_mta-sts.%s", watch->domain);
+	watch->text->of = watch;
+	watch->text->kind = DNS_RECORDS_TEXT;
+	watch->text->base.name = watch->name;
+	watch->text->base.lenient = true;
+	watch->text->base.question.fn = on_text;
+	watch->text->base.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	dns_ask_records(o->dns, o->shard->asker, watch->text);
+	return true;
+}
+
+/* For another domain nothing is known. */
+static void begin_anew(struct sts_watch *watch, const char *domain)
+{
+	take_policy(watch, NULL);
+	watch->known = watch->failed_told = false;
+	snprintf(watch->domain, sizeof(watch->domain), "%s", domain);
+}
+
+bool sts_watch_refresh(struct outbound *o)
+{
+	struct sts_watch *watch = o->sts;
+
+	if (!sts_watch_wanted(o) || strlen(o->destination->mx_of) > DNS_NAME_MAX)
+		return true;
+	if (!watch) {
+		watch = o->sts = calloc(1, sizeof(*watch));
+		if (!watch)
+			return false;
+		watch->outbound = o;
+	}
+	if (watch->step == STS_IDLE && strcasecmp(watch->domain, o->destination->mx_of) != 0)
+		begin_anew(watch, o->destination->mx_of);
+	if (watch->step == STS_IDLE && (!watch->known || watch->due_ns <= o->shard->now_ns))
+		(void)ask_text(watch);
+	return watch->known;
+}

@@ -1,0 +1,51 @@
+/*
+ * core/deliver/sts_watch.h - what the domain of a lane says of TLS by its MTA-STS policy (RFC 8461), for destinations
+ * with `tls.mta_sts: true`.
+ *
+ *     TEXT: is there a record, and which policy does it mean? -> PLACE: where is the policy's host? -> POLICY (sts.h)
+ *
+ * Asked before the first connection, which waits for it, and again when an answer is old, which nobody waits for: a
+ * policy is in force until its age is over, and where there was none there is none until somebody says otherwise.
+ */
+#ifndef POSTRIDER_DELIVER_STS_WATCH_H
+#define POSTRIDER_DELIVER_STS_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/agents/dns_records.h"
+#include "core/agents/sts.h"
+#include "core/deliver/tls_level.h"
+
+struct host;
+struct outbound;
+
+enum sts_step { STS_IDLE, STS_TEXT, STS_PLACE, STS_POLICY };
+
+struct sts_watch {
+	struct outbound *outbound;
+	uint8_t step; /* enum sts_step: what is under way */
+	bool known;   /* it was found out at least once */
+	uint64_t due_ns;
+	uint64_t text_valid_ns;
+	char domain[DNS_NAME_MAX + 1];     /* whose policy it is */
+	char name[DNS_NAME_MAX + 16];      /* of what is asked for */
+	struct dns_records_question *text; /* owned; NULL: not out */
+	struct dns_question place;         /* out in PLACE */
+	struct sts_question asked;         /* out in POLICY */
+	struct sts_policy *policy;         /* held; NULL: none is in force */
+	bool failed_told;
+	char *ca_file; /* owned: what is under way has it, and configurations go */
+};
+
+/* Its destination holds to such policies, and its hosts come from a domain. */
+bool sts_watch_wanted(const struct outbound *o);
+/* Asks, if it is time to. False: the first answer is awaited, which wakes the lane; no memory is tried again. */
+bool sts_watch_refresh(struct outbound *o);
+/* What the policy in force says of this host. */
+enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host);
+bool sts_watch_out(const struct sts_watch *watch);
+/* Nothing is under way, or comes back any more. NULL is fine. */
+void sts_watch_free(struct sts_watch *watch);
+
+#endif
