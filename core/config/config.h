@@ -304,7 +304,7 @@ struct config {
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
 		size_t server_count;
-		enum config_dnssec dnssec; /* default off */
+		enum config_dnssec dnssec; /* default off, but with a destination with `mx` */
 		char *trust_anchor;        /* file; NULL: the root's, built in */
 		bool allow_private;        /* mail of `mx: true` goes to private addresses, too; default false */
 	} dns;

@@ -79,11 +79,22 @@ static bool check_dane(struct reader *r, const yaml_node_t *root)
 	return ok;
 }
 
+/* Where the DNS chooses who gets the mail it is to be proven, unless the operator says otherwise. */
+static void default_dnssec(struct config *config)
+{
+	for (size_t i = 0; i < config->destination_count; i++) {
+		if (config->destinations[i].mx)
+			config->dns.dnssec = CONFIG_DNSSEC_VALIDATE;
+	}
+}
+
 bool schema_dns_finish(struct reader *r, const yaml_node_t *root)
 {
 	const yaml_node_t *dns = reader_find(r, root, "dns");
 	const yaml_node_t *anchor = dns != NULL ? reader_find(r, dns, "trust_anchor") : NULL;
 
+	if (dns == NULL || reader_find(r, dns, "dnssec") == NULL)
+		default_dnssec(r->config);
 	if (reader_fine(r, "dns") && !check_dane(r, root))
 		return false;
 	if (anchor == NULL || !reader_fine(r, "dns") || r->config->dns.dnssec == CONFIG_DNSSEC_VALIDATE)

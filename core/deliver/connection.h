@@ -162,7 +162,8 @@ bool connection_stopped(const struct connection *c);
 /* What is missing for what rules may ask for: VERDICT_LACKS_*. */
 static inline uint8_t connection_lacks(const struct connection *c)
 {
-	return (uint8_t)((c->mailbox ? 0 : VERDICT_LACKS_LOGIN) | (c->outbound->other ? 0 : VERDICT_LACKS_PATH));
+	return (uint8_t)((c->mailbox ? 0 : VERDICT_LACKS_LOGIN) | (c->outbound->other ? 0 : VERDICT_LACKS_PATH) |
+			 (c->outbound->mx ? VERDICT_LACKS_HOLD : 0));
 }
 /* The address of the mailbox that signed in here; empty: nobody did, or its name is no address. */
 static inline struct span connection_identity(const struct connection *c)

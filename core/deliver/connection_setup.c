@@ -93,7 +93,8 @@ static void become_ready(struct connection *c)
  * time: then it is one too many, or one of several machines behind that address. */
 static void hold_if_ours(struct connection *c, const struct verdict_fact *fact)
 {
-	struct ruling ruling = verdict_judge(fact, c->outbound->destination->rules);
+	unsigned lacks = c->outbound->mx ? VERDICT_LACKS_HOLD : 0;
+	struct ruling ruling = verdict_judge_lacking(fact, c->outbound->destination->rules, lacks);
 	const struct list *link;
 
 	if (ruling.action == ACTION_SLOW)

@@ -161,11 +161,19 @@ static void make_do(struct ruling *ruling, const struct verdict_fact *fact, unsi
 		ruling->reason = login ? REASON_CREDENTIALS : REASON_NOT_ACCEPTED;
 }
 
+/* What a host of strangers refuses is for the sender to know, by RFC 5321 4.2.1, but where the operator's own rule says
+ * otherwise. */
+static void not_held(struct ruling *ruling, const struct verdict_fact *fact)
+{
+	if (action_verdict(ruling->action) == VERDICT_HOLD)
+		ruling->action = by_digit(fact->stage, fact->code);
+}
+
 /* Apart, so that its room is not made ready for every good reply. */
 __attribute__((noinline)) static struct ruling look_up(const struct verdict_fact *fact, const struct verdict_rules *own,
 						       unsigned lacks)
 {
-	const struct verdict_rule *rule = NULL;
+	const struct verdict_rule *rule = NULL, *operators = NULL;
 	struct ruling ruling = {.verdict = VERDICT_DEFER};
 	struct verdict_fact flat = *fact;
 	struct question question = {.fact = &flat};
@@ -174,13 +182,15 @@ __attribute__((noinline)) static struct ruling look_up(const struct verdict_fact
 	flat.text = flatten(fact, text);
 	question.enhanced = smtp_enhanced_code(fact->code, flat.text);
 	question.pairs = verdict_pairs(flat.text.data, flat.text.length, false);
-	rule = find(own, &question);
+	rule = operators = find(own, &question);
 	if (!rule)
 		rule = find(&verdict_builtin, &question);
 	ruling.action = rule ? rule->action : by_digit(fact->stage, fact->code);
 	ruling.scope = rule ? rule->scope : SCOPE_MESSAGE;
 	ruling.reason = rule ? rule->reason : REASON_NONE;
 	make_do(&ruling, fact, lacks);
+	if ((lacks & VERDICT_LACKS_HOLD) && !operators)
+		not_held(&ruling, fact);
 	/* Before MAIL nothing speaks of a message, whatever a rule says. */
 	if (ruling.action == ACTION_FAIL && !stage_has_message(fact->stage))
 		ruling.action = ACTION_DEFER;

@@ -46,6 +46,7 @@ struct verdict_fact {
 enum {
 	VERDICT_LACKS_LOGIN = 1 << 0, /* nobody signs in: SIGN_IN */
 	VERDICT_LACKS_PATH = 1 << 1,  /* the destination has no fallback: OTHER_PATH */
+	VERDICT_LACKS_HOLD = 1 << 2,  /* it is one of many hosts of strangers: nobody would mend what one refuses */
 };
 
 struct ruling {

@@ -25,7 +25,8 @@ class Internet:
         self.server = work.own(NameServer(self.names, ttl=1))
         one = {'name': 'internet', 'mx': True, 'mx_port': self.port, 'tls': {'mode': 'none'}, **(destination or {})}
         self.content = work.configuration([], destinations=[one], routes=[{'destination': 'internet'}],
-                                          dns={'servers': [self.server.address], 'allow_private': True, **(dns or {})},
+                                          dns={'servers': [self.server.address], 'dnssec': 'off', 'allow_private': True,
+                                               **(dns or {})},
                                           **changes)
         self.relay = work.relay(self.content)
 

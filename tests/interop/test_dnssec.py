@@ -74,5 +74,32 @@ def not_what_was_signed():
     return None
 
 
+@case
+def domains_of_recipients():
+    """mx: true with a signed domain, an unsigned one, and one that is not what was signed: its mail waits alone."""
+    if unavailable():
+        return 'skipped: ' + unavailable()
+    with SignedZones({'lab': [], 'good.lab': HOSTS, 'plain.lab': HOSTS, 'bad.lab': HOSTS},
+                     signed=['lab', 'good.lab', 'bad.lab'], spoil=['bad.lab']) as zones, Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(configuration(work, zones, {'mx': True, 'mx_port': hop.port}, allow_private=True))
+        with Client(relay.address) as client:
+            client.hello()
+            for number, domain in enumerate(('good', 'plain', 'bad', 'none'), 1):
+                client.envelope(recipients=['x@%s.lab' % domain])
+                client.data(message(number))
+        hop.wait_arrivals(2)
+        eventually(lambda: relay.events('domain_failed'), 'it is told')
+        check('DNSSEC' in relay.events('domain_failed')[0]['problem'], '%s', relay.events('domain_failed'))
+        equal({arrival.recipients[0] for arrival in hop.arrivals}, {'x@good.lab', 'x@plain.lab'}, 'who got mail')
+        eventually(lambda: [event for event in relay.events('attempt') if event['result'] == 'failed'],
+                   'a domain that is proven not to be there fails')
+        zones.spoil.clear()
+        zones.change('bad.lab', HOSTS)
+        hop.wait_arrivals(3)
+        relay.terminate()
+    return None
+
+
 if __name__ == '__main__':
     sys.exit(harness.main(together=2))

@@ -509,9 +509,31 @@ static void test_sentences(void)
 	}
 }
 
+/* What a host of strangers refuses nobody here can mend: the sender is to know, as the first digit says. */
+static void test_strangers(void)
+{
+	static struct verdict_rule rule = {.action = ACTION_HOLD};
+	static const struct verdict_rules own = {.rules = &rule, .count = 1};
+	static const struct {
+		enum stage stage;
+		unsigned code;
+		enum verdict verdict;
+	} said[] = {{STAGE_MAIL, 550, VERDICT_FAIL},
+		    {STAGE_RCPT, 451, VERDICT_DEFER},
+		    {STAGE_GREETING, 554, VERDICT_DEFER}};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		const struct verdict_fact fact = {said[i].stage, said[i].code,
+						  span_text("5.7.64 TenantAttribution; Relay Access Denied")};
+		CHECK_EQ(verdict_judge_lacking(&fact, NULL, VERDICT_LACKS_HOLD).verdict, said[i].verdict);
+		CHECK_EQ(verdict_judge_lacking(&fact, &own, VERDICT_LACKS_HOLD).verdict, VERDICT_HOLD);
+	}
+}
+
 int main(void)
 {
 	RUN(test_sentences);
+	RUN(test_strangers);
 	RUN(test_table);
 	RUN(test_every_code);
 	RUN(test_replies);
