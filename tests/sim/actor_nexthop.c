@@ -262,9 +262,10 @@ static void hop_ehlo(struct hop_session *s)
 	const struct actor_nexthop_config *config = &s->hop->config;
 	char text[256];
 	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
-		 !config->logins ? ""
-		 : s->secured    ? config->logins->token_good ? "250-AUTH XOAUTH2\r\n" : "250-AUTH PLAIN\r\n"
-				 : "250-STARTTLS\r\n",
+		 config->tls > ACTOR_TLS_NONE && config->tls != ACTOR_TLS_GONE && !s->secured ? "250-STARTTLS\r\n"
+		 : !config->logins                                                            ? ""
+		 : s->secured ? config->logins->token_good ? "250-AUTH XOAUTH2\r\n" : "250-AUTH PLAIN\r\n"
+			      : "250-STARTTLS\r\n",
 		 config->pipelining ? "250-PIPELINING\r\n" : "", config->chunking ? "250-CHUNKING\r\n" : "",
 		 config->size ? "250-SIZE 100000000\r\n" : "", config->dsn ? "250-DSN\r\n" : "");
 	s->greeted = s->hello_due = true;
@@ -334,6 +335,8 @@ static void hop_mail(struct hop_session *s, const char *line)
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
 		hop_mail_by(config->logins, s->mailbox - 1, line);
+	s->hop->stats.in_clear += config->tls != ACTOR_TLS_NONE && !s->secured;
+	s->hop->stats.secured += config->tls != ACTOR_TLS_NONE && s->secured;
 	if (config->logins && !s->mailbox) {
 		hop_violation(s, "MAIL from nobody", line);
 		hop_reply(s, "530 5.7.0 Authentication required\r\n");
@@ -557,6 +560,33 @@ static void hop_auth(struct hop_session *s, const char *line)
 	}
 }
 
+/* The client's hello, or STARTTLS. False: it is another command. */
+static bool hop_starttls(struct hop_session *s, const char *line)
+{
+	const enum actor_tls tls = s->hop->config.tls;
+
+	if (s->starting_tls) {
+		if (strncmp(line, SIM_TLS_HELLO, SIM_TLS_HELLO_LENGTH - 2) != 0)
+			hop_violation(s, "no hello of TLS", line);
+		s->starting_tls = s->greeted = false;
+		if (tls == ACTOR_TLS_SILENT)
+			return true;
+		if (tls == ACTOR_TLS_CLOSES) {
+			hop_finish(s, false);
+			return true;
+		}
+		s->secured = tls != ACTOR_TLS_BROKEN;
+		hop_reply(s, s->secured ? SIM_TLS_HELLO : "250 what is TLS\r\n");
+		return true;
+	}
+	if (tls == ACTOR_TLS_NONE || strncasecmp(line, "STARTTLS", 8) != 0)
+		return false;
+	s->hop->stats.starttls++;
+	s->starting_tls = tls != ACTOR_TLS_REFUSED && tls != ACTOR_TLS_GONE;
+	hop_reply(s, s->starting_tls ? "220 2.0.0 Ready\r\n" : "454 4.7.0 TLS not available\r\n");
+	return true;
+}
+
 /* STARTTLS, and AUTH behind it. False: it is another command. */
 static bool hop_sign_in(struct hop_session *s, const char *line)
 {
@@ -631,6 +661,8 @@ static void hop_command(struct hop_session *s, const char *line)
 		hop_ehlo(s);
 	} else if (strncasecmp(line, "HELO ", 5) == 0) {
 		hop_helo(s);
+	} else if (!s->hop->config.logins && hop_starttls(s, line)) {
+		return;
 	} else if (s->hop->config.logins && hop_sign_in(s, line)) {
 		return;
 	} else if (strncasecmp(line, "MAIL FROM:", 10) == 0) {

@@ -53,6 +53,18 @@ struct actor_logins {
 	struct actor_meter failures; /* of logins, in any window of time */
 };
 
+/* How it stands with STARTTLS. */
+enum actor_tls {
+	ACTOR_TLS_NONE, /* and it is not counted who comes in clear */
+	ACTOR_TLS_OFFERED,
+	ACTOR_TLS_GONE,    /* not offered */
+	ACTOR_TLS_REFUSED, /* 454 */
+	ACTOR_TLS_BROKEN,  /* 220, and then no TLS */
+	ACTOR_TLS_CLOSES,  /* 220, and then it closes */
+	ACTOR_TLS_SILENT,  /* 220, and then nothing */
+	ACTOR_TLS_STATES,
+};
+
 /* Rates are per million. */
 struct actor_nexthop_config {
 	struct ring_address address;
@@ -91,6 +103,7 @@ struct actor_nexthop_config {
 	uint32_t poison;                /* this message's content resets the connection: its sequence; 0: none */
 	/* Offers STARTTLS (sim_tls.h) and AUTH PLAIN, and takes mail from nobody else; NULL: neither. */
 	struct actor_logins *logins;
+	enum actor_tls tls; /* where nobody signs in */
 	/* What clients send to all next hops that share it; NULL: not counted. Not owned. */
 	struct actor_meter *messages_meter, *hour_meter, *octets_meter, *recipients_meter;
 };
@@ -106,8 +119,9 @@ struct actor_nexthop_stats {
 	uint64_t connections, connections_now, connections_peak, connections_held, messages, recipients, commands;
 	uint64_t setup_refusals;
 	uint64_t helos;
-	uint64_t pipelined;  /* commands that arrived while an earlier reply was still owed */
-	uint64_t violations; /* of the protocol, by the client: see `problem` */
+	uint64_t starttls, in_clear, secured; /* times it was said; messages begun; where `tls` is not NONE */
+	uint64_t pipelined;                   /* commands that arrived while an earlier reply was still owed */
+	uint64_t violations;                  /* of the protocol, by the client: see `problem` */
 	char problem[256];
 };
 void actor_nexthop_stats(const struct actor_nexthop *nexthop, struct actor_nexthop_stats *out);

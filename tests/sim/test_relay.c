@@ -42,6 +42,7 @@ static const struct scenario scenarios[] = {
 	{"ahead", scenario_ahead, 4, 130},
 	{"siege", scenario_siege, 6, 120},
 	{"hold", scenario_hold, 10, 120},
+	{"tls", scenario_tls, 16, 40},
 	{"starved", scenario_starved, 8, 30},
 	{"spin", scenario_spin, 2, 150},
 	{"damage", scenario_damage, 8, 820},

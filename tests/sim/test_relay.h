@@ -82,6 +82,8 @@ void scenario_apart(uint64_t seed);
 void scenario_newer(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
 void scenario_hold(uint64_t seed);
+/* test_relay_tls.c: TLS that comes and goes. */
+void scenario_tls(uint64_t seed);
 /* test_relay_damage.c: a disk that gives back something else. */
 void scenario_damage(uint64_t seed);
 void scenario_damage_refused(uint64_t seed);
