@@ -18,7 +18,9 @@ enum {
 	TAG_ENVID = 17,
 	TAG_SMTPUTF8 = 18,
 	TAG_REQUIRE_TLS = 19,
+	TAG_OWNER = 20,
 	TAG_NOT_BEFORE = 22,
+	TAG_REPORT = 24,
 	TAG_RECIPIENT = FIELD_OF_ONE,
 	TAG_NOTIFY = 65,
 	TAG_ORCPT = 66,
@@ -41,6 +43,7 @@ static void put_wishes(struct field_writer *w, const struct envelope *fields)
 		field_put(w, TAG_RET, &fields->ret, 1);
 	if (fields->envid.length)
 		field_put(w, TAG_ENVID, fields->envid.data, fields->envid.length);
+	put_short(w, TAG_OWNER, fields->owner);
 	if (fields->require_tls)
 		field_put(w, TAG_REQUIRE_TLS | FIELD_MUST, NULL, 0);
 	if (fields->not_before_ns) {
@@ -67,6 +70,19 @@ void envelope_begin(struct envelope_writer *w, uint8_t *out, size_t capacity, co
 	if (fields->wide)
 		field_put(&w->fields, TAG_SMTPUTF8 | FIELD_MUST, &fields->wide, 1);
 	put_wishes(&w->fields, fields);
+}
+
+void envelope_add_report(struct envelope_writer *w, const struct envelope_report *report)
+{
+	uint8_t *at = field_room(&w->fields, TAG_REPORT | FIELD_MUST,
+				 ENVELOPE_REPORT_HEAD + (size_t)report->recipients.length);
+
+	if (!at)
+		return;
+	put64(at, report->high);
+	put64(at + 8, report->low);
+	at[16] = report->what;
+	memcpy(at + ENVELOPE_REPORT_HEAD, report->recipients.data, report->recipients.length);
 }
 
 void envelope_add_destination(struct envelope_writer *w, struct span name)
@@ -129,6 +145,14 @@ static int take_wish(struct envelope *e, const struct field *f)
 		if (f->length > ENVELOPE_ENVID_MAX)
 			return -EBADMSG;
 		e->envid = span_of(f);
+		return 0;
+	case TAG_OWNER:
+		e->owner = span_of(f);
+		return 0;
+	case TAG_REPORT:
+		if (f->length < ENVELOPE_REPORT_HEAD || e->reports == ENVELOPE_REPORTS_MAX)
+			return -EBADMSG;
+		e->reports++;
 		return 0;
 	case TAG_REQUIRE_TLS:
 		e->require_tls = true;
@@ -274,8 +298,12 @@ static int decode_1(const uint8_t *data, size_t length, struct envelope *e)
 
 int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
 {
-	*out = (struct envelope){
-		.client = {"", 0}, .peer = {"", 0}, .helo = {"", 0}, .sender = {"", 0}, .envid = {"", 0}};
+	*out = (struct envelope){.client = {"", 0},
+				 .peer = {"", 0},
+				 .helo = {"", 0},
+				 .sender = {"", 0},
+				 .envid = {"", 0},
+				 .owner = {"", 0}};
 	if (length == 0)
 		return -EBADMSG;
 	out->version = data[0];
@@ -284,6 +312,31 @@ int envelope_decode(const uint8_t *data, size_t length, struct envelope *out)
 	if (out->version == VERSION_2)
 		return decode_2(data, length, out);
 	return out->version > VERSION_2 ? -ENOTSUP : -EBADMSG;
+}
+
+bool envelope_report(const struct envelope *envelope, unsigned number, struct envelope_report *out)
+{
+	struct field_reader reader = {envelope->destination_data,
+				      envelope->destination_data + envelope->destination_length};
+	struct field f;
+
+	while (number < envelope->reports && field_next(&reader, &f)) {
+		if (f.tag != TAG_REPORT)
+			continue;
+		if (number > 0) {
+			number--;
+			continue;
+		}
+		*out = (struct envelope_report){
+			.high = get64(f.value),
+			.low = get64(f.value + 8),
+			.what = f.value[16],
+			.recipients = {(const char *)f.value + ENVELOPE_REPORT_HEAD,
+				       (uint32_t)f.length - ENVELOPE_REPORT_HEAD},
+		};
+		return true;
+	}
+	return false;
 }
 
 struct span envelope_destination(const struct envelope *envelope, unsigned index)

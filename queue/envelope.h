@@ -54,6 +54,8 @@ struct envelope {
 	uint8_t ret;            /* ENVELOPE_RET_* */
 	bool require_tls;       /* only over TLS with a verified next hop that requires as much (RFC 8689) */
 	bool parameters;        /* read: something is said of a recipient's reports */
+	uint16_t reports;       /* read: what it reports, for envelope_report(); 0: it is no report */
+	struct span owner;      /* who is told what becomes of it, in place of its sender; empty: he is */
 	struct span envid;      /* xtext, as it came; empty: none */
 	uint64_t not_before_ns; /* wall clock; 0: at once (RFC 4865) */
 	struct span client, peer, helo, sender;
@@ -68,10 +70,23 @@ struct envelope_writer {
 	uint16_t recipients, destinations;
 };
 
+/* What a report says of one message: with that these recipients of it have been told of, so report and mark are one
+ * record, and neither is there without the other. */
+enum envelope_reported { ENVELOPE_REPORTED_END = 1, ENVELOPE_REPORTED_DELAY = 2 };
+enum { ENVELOPE_REPORT_HEAD = 17, ENVELOPE_REPORTS_MAX = 4096 };
+struct envelope_report {
+	uint64_t high, low; /* its id in the spool */
+	uint8_t what;       /* enum envelope_reported; others are a later version's */
+	struct span
+		recipients; /* a bit for each, from the lowest of the first octet on; cut behind the last that is set */
+};
+
 /* Of `fields`, all that is not read from data: flags, spans, and what its sender asked for; client, peer and helo are
  * cut after 255 octets (they are ours or validated, so they fit). Then the destinations, from 0, then the recipients.
  */
 void envelope_begin(struct envelope_writer *writer, uint8_t *out, size_t capacity, const struct envelope *fields);
+/* Before the destinations. */
+void envelope_add_report(struct envelope_writer *writer, const struct envelope_report *report);
 void envelope_add_destination(struct envelope_writer *writer, struct span name);
 void envelope_add_recipient(struct envelope_writer *writer, unsigned destination, struct span address);
 /* Of the recipient added last: `orcpt` is xtext with its type, as it came, or empty. */
@@ -82,6 +97,14 @@ size_t envelope_end(struct envelope_writer *writer);
 /* 0, -EBADMSG, or -ENOTSUP: written by a later version, with something that must be understood and is not. Spans point
  * into `data`. */
 int envelope_decode(const uint8_t *data, size_t length, struct envelope *out);
+
+/* Of number `number`, from 0. False: there are not so many. */
+bool envelope_report(const struct envelope *envelope, unsigned number, struct envelope_report *out);
+static inline bool envelope_reports(const struct envelope_report *report, unsigned recipient)
+{
+	return recipient / 8 < report->recipients.length &&
+	       ((uint8_t)report->recipients.data[recipient / 8] >> recipient % 8 & 1);
+}
 
 /* Of index `index`; empty where there is none. */
 struct span envelope_destination(const struct envelope *envelope, unsigned index);

@@ -137,6 +137,10 @@ void spool_adopt(struct spool *spool, struct spool_item *item);
 struct spool_item *spool_find(const struct spool *spool, const struct spool_id *id);
 /* Calls fn for every item that is known, in no order; fn may end its own. */
 void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_item *item), void *context);
+/* The same a few at a time, from place 0 on: the next place; 0: all have been. What comes or goes between two calls may
+ * be left out, or come twice; fn may end none. */
+uint32_t spool_items_of(struct spool *spool, uint32_t place, void (*fn)(void *context, struct spool_item *item),
+			void *context);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
  * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before
  * forgetting the originals. When `from` is not destroyed but goes on, keep a copy of the item (and of its parts)

@@ -141,3 +141,15 @@ void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_ite
 	}
 	index->walking = false;
 }
+
+uint32_t spool_items_of(struct spool *spool, uint32_t place, void (*fn)(void *context, struct spool_item *item),
+			void *context)
+{
+	struct spool_index *index = &spool->index;
+
+	if (place >= index->used)
+		return 0;
+	for (struct spool_item *item = index->buckets[place]; item; item = item->next)
+		fn(context, item);
+	return place + 1 < index->used ? place + 1 : 0;
+}

@@ -10,7 +10,7 @@
 
 enum { VERSION_1 = 1, VERSION_2 = 2, HEADER_1 = 12, FATES_1 = RECIPIENT_FAILED + 1 };
 
-enum { TAG_REPLY = 1, TAG_MAP = 2, TAG_FATE = FIELD_OF_ONE };
+enum { TAG_REPLY = 1, TAG_MAP = 2, TAG_FATE = FIELD_OF_ONE, TAG_MARKS = 65 };
 enum { REPLY_HEADER = 4, FATE_LENGTH = 16, PAIR = 4 };
 
 /* ---- writing ---- */
@@ -55,6 +55,8 @@ unsigned state_add_fate(struct state_writer *w, const struct state_fate *fate)
 		put16(at + 6, 0);
 		put64(at + 8, fate->due_wall_ns);
 	}
+	if (fate->marks)
+		field_put(&w->fields, TAG_MARKS | FIELD_MUST, &fate->marks, 1);
 	return w->fates++;
 }
 
@@ -131,6 +133,10 @@ static int take(struct queue_state *s, const struct field *f)
 		return take_map(s, f);
 	case TAG_FATE:
 		return take_fate(s, f);
+	case TAG_MARKS:
+		if (s->fates == 0 || f->length != 1)
+			return -EBADMSG;
+		return f->value[0] & ~STATE_MARKS ? -ENOTSUP : 0;
 	default:
 		if (f->tag > FIELD_OF_ONE && s->fates == 0)
 			return -EBADMSG;
@@ -192,20 +198,31 @@ int queue_state_decode(const uint8_t *data, size_t length, uint64_t wall_ns, str
 	return out->version > VERSION_2 ? -ENOTSUP : -EBADMSG;
 }
 
-/* The one of that number of those with the tag. */
-static bool find(const struct queue_state *state, uint16_t tag, unsigned number, struct field *f)
+/* The one of that number of those with the tag; *reader goes on behind it. */
+static bool find(struct field_reader *reader, uint16_t tag, unsigned number, struct field *f)
 {
-	struct field_reader reader = state->all;
-
-	while (field_next(&reader, f)) {
+	while (field_next(reader, f)) {
 		if (f->tag == tag && number-- == 0)
 			return true;
 	}
 	return false;
 }
 
+/* What has been reported, of the fate before them. */
+static uint8_t marks(struct field_reader reader)
+{
+	struct field f;
+
+	while (field_next(&reader, &f) && f.tag > TAG_FATE) {
+		if (f.tag == TAG_MARKS)
+			return f.value[0];
+	}
+	return 0;
+}
+
 bool state_fate(const struct queue_state *state, unsigned number, struct state_fate *out)
 {
+	struct field_reader reader = state->all;
 	struct field f;
 
 	if (number >= state->fates)
@@ -216,19 +233,21 @@ bool state_fate(const struct queue_state *state, unsigned number, struct state_f
 		out->reply = number == RECIPIENT_DELIVERED ? 0 : state->replies;
 		return true;
 	}
-	if (!find(state, TAG_FATE, number, &f))
+	if (!find(&reader, TAG_FATE, number, &f))
 		return false;
 	*out = (struct state_fate){
 		.status = f.value[0],
 		.attempts = get16(f.value + 2),
 		.reply = get16(f.value + 4),
 		.due_wall_ns = get64(f.value + 8),
+		.marks = marks(reader),
 	};
 	return true;
 }
 
 bool state_reply(const struct queue_state *state, unsigned number, struct state_reply *out)
 {
+	struct field_reader reader = state->all;
 	struct field f;
 
 	if (number == 0 || number > state->replies)
@@ -237,7 +256,7 @@ bool state_reply(const struct queue_state *state, unsigned number, struct state_
 		*out = (struct state_reply){.stage = STATE_STAGE_NONE, .text = state->reply};
 		return true;
 	}
-	if (!find(state, TAG_REPLY, number - 1, &f))
+	if (!find(&reader, TAG_REPLY, number - 1, &f))
 		return false;
 	*out = (struct state_reply){
 		.code = get16(f.value),

@@ -18,6 +18,10 @@
 /* ELSEWHERE: another spool has it, since the number of shards changed. */
 enum recipient_status { RECIPIENT_PENDING, RECIPIENT_DELIVERED, RECIPIENT_FAILED, RECIPIENT_ELSEWHERE };
 
+/* What has been reported of a recipient, or'ed. DELAY: that it is late. TOLD: how it ended, or nobody is to hear of
+ * that. OWED: it was delivered, and its sender asked to hear of it, which nobody else will tell. */
+enum { STATE_MARK_DELAY = 1u << 0, STATE_MARK_TOLD = 1u << 1, STATE_MARK_OWED = 1u << 2, STATE_MARKS = 7 };
+
 enum {
 	STATE_REPLY_MAX = 512, /* octets of a reply that are kept */
 	STATE_REPLIES_MAX = 128,
@@ -25,7 +29,7 @@ enum {
 	STATE_STAGE_NONE = 255,
 	/* The largest there is: every recipient's fate another one than that of the recipient before. */
 	STATE_SIZE_MAX = 1 + STATE_REPLIES_MAX * (FIELD_HEADER + 4 + STATE_REPLY_MAX) +
-			 STATE_FATES_MAX * (FIELD_HEADER + 16) + 65536 * 4 + 5 * FIELD_HEADER,
+			 STATE_FATES_MAX * (FIELD_HEADER + 16 + FIELD_HEADER + 1) + 65536 * 4 + 5 * FIELD_HEADER,
 };
 
 struct state_reply {
@@ -39,6 +43,7 @@ struct state_fate {
 	uint16_t attempts;
 	uint16_t reply;       /* number of the reply, from 1; 0: none */
 	uint64_t due_wall_ns; /* PENDING: not before; 0: at once */
+	uint8_t marks;        /* STATE_MARK_* */
 };
 
 /* ---- writing: replies and fates in any order, each before it is used, then the map ---- */

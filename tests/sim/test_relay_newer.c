@@ -12,7 +12,7 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/test_relay.h"
 
-enum { OF_LATER = 40, REPORT_MARK = 65, HELD = 2 };
+enum { OF_LATER = 40, OF_LATER_FATE = 90, HELD = 2 };
 
 static void nobody(void *context, const struct spool_live *live)
 {
@@ -40,7 +40,7 @@ static size_t make_state(uint8_t *out, size_t room)
 
 	state_begin(&w, out, room);
 	number = state_add_fate(&w, &fate);
-	field_put(&w.fields, REPORT_MARK | FIELD_MUST, "\1", 1);
+	field_put(&w.fields, OF_LATER_FATE | FIELD_MUST, "\1", 1);
 	state_add(&w, number, 1);
 	return state_end(&w);
 }

@@ -192,6 +192,41 @@ static void test_wishes(void)
 	CHECK_EQ(envelope_end(&writer), 0);
 }
 
+/* A report names what it speaks of, and each message its owner. */
+static void test_reports(void)
+{
+	static const char bits[] = {5, 0, 1};
+	struct envelope fields = {.owner = span_text("it@u")}, e;
+	struct envelope_report report = {1, 2, ENVELOPE_REPORTED_END, {bits, 3}};
+	struct envelope_writer writer;
+	size_t length;
+
+	envelope_begin(&writer, buffer, sizeof(buffer), &fields);
+	envelope_add_report(&writer, &report);
+	report = (struct envelope_report){3, 4, ENVELOPE_REPORTED_DELAY, {"", 0}};
+	envelope_add_report(&writer, &report);
+	envelope_add_destination(&writer, span_text("z"));
+	envelope_add_recipient(&writer, 0, span_text("r@u"));
+	length = envelope_end(&writer);
+	CHECK_EQ(envelope_decode(buffer, length, &e), 0);
+	CHECK_EQ(e.reports, 2);
+	CHECK(same(e.owner, "it@u", 4) && same(envelope_destination(&e, 0), "z", 1));
+	CHECK(envelope_report(&e, 0, &report) && report.high == 1 && report.low == 2 &&
+	      report.what == ENVELOPE_REPORTED_END && same(report.recipients, bits, 3));
+	CHECK(envelope_reports(&report, 0) && !envelope_reports(&report, 1) && envelope_reports(&report, 2));
+	CHECK(!envelope_reports(&report, 8) && envelope_reports(&report, 16) && !envelope_reports(&report, 24));
+	CHECK(envelope_report(&e, 1, &report) && report.high == 3 && report.what == ENVELOPE_REPORTED_DELAY);
+	CHECK(!envelope_report(&e, 2, &report));
+	/* One octet less is none. */
+	for (size_t i = 0; i + 4 < length; i++) {
+		if (buffer[i] == 24 && buffer[i + 1] == 0x80) {
+			buffer[i + 2] = 16;
+			CHECK_EQ(envelope_decode(buffer, length, &e), -EBADMSG);
+			break;
+		}
+	}
+}
+
 /* Who says nothing of that takes not an octet for it. */
 static void test_no_wishes(void)
 {
@@ -455,6 +490,7 @@ int main(void)
 	RUN(test_octets);
 	RUN(test_wide);
 	RUN(test_wishes);
+	RUN(test_reports);
 	RUN(test_no_wishes);
 	RUN(test_any_octets);
 	RUN(test_long_fields_are_cut);

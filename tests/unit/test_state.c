@@ -40,7 +40,7 @@ static size_t encode_sample(uint8_t *out, size_t capacity)
 	fate.reply = (uint16_t)state_add_reply(&w, &later);
 	pending = state_add_fate(&w, &fate);
 	delivered = state_add_fate(&w, &(struct state_fate){.status = RECIPIENT_DELIVERED, .attempts = 1});
-	fate = (struct state_fate){RECIPIENT_FAILED, 2, (uint16_t)state_add_reply(&w, &never), 0};
+	fate = (struct state_fate){RECIPIENT_FAILED, 2, (uint16_t)state_add_reply(&w, &never), 0, 0};
 	failed = state_add_fate(&w, &fate);
 	state_add(&w, pending, 1);
 	state_add(&w, delivered, 1);
@@ -183,7 +183,11 @@ static void test_later_fields(void)
 		{"known only", 0, {{FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
 		{"may be passed over", 0, {{9, "x", 1}, {FATE, good, 16}, {66, "b", 1}, {MAP, "\1\0\0\0", 4}}},
 		{"must be understood", -ENOTSUP, {{9 | MUST, "x", 1}, {FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
-		{"of a fate, must", -ENOTSUP, {{FATE, good, 16}, {65 | MUST, "\1", 1}, {MAP, "\1\0\0\0", 4}}},
+		{"of a fate, must", -ENOTSUP, {{FATE, good, 16}, {68 | MUST, "\1", 1}, {MAP, "\1\0\0\0", 4}}},
+		{"what was reported", 0, {{FATE, good, 16}, {65 | MUST, "\7", 1}, {MAP, "\1\0\0\0", 4}}},
+		{"another report", -ENOTSUP, {{FATE, good, 16}, {65 | MUST, "\x08", 1}, {MAP, "\1\0\0\0", 4}}},
+		{"a report of no fate", -EBADMSG, {{65 | MUST, "\1", 1}, {FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
+		{"a long report", -EBADMSG, {{FATE, good, 16}, {65 | MUST, "\1\1", 2}, {MAP, "\1\0\0\0", 4}}},
 		{"another status", -ENOTSUP, {{FATE, status_4, 16}, {MAP, "\1\0\0\0", 4}}},
 		{"of no fate", -EBADMSG, {{66, "b", 1}, {FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
 		{"a reply that is not there", -EBADMSG, {{FATE, reply_1, 16}, {MAP, "\1\0\0\0", 4}}},
@@ -213,6 +217,27 @@ static void test_later_fields(void)
 	CHECK_EQ(decode_copy(buffer, 1, &s), -ENOTSUP);
 	buffer[0] = 0;
 	CHECK_EQ(decode_copy(buffer, 1, &s), -EBADMSG);
+}
+
+/* What was reported stands behind the fate that it is about, and takes nothing where nothing was. */
+static void test_marks(void)
+{
+	static const uint8_t marks[] = {0, STATE_MARK_DELAY, STATE_MARK_TOLD, STATE_MARK_OWED | STATE_MARK_DELAY};
+	struct state_fate fate;
+	struct state_writer w;
+	struct queue_state s;
+	size_t length;
+
+	state_begin(&w, buffer, sizeof(buffer));
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(state_add_fate(&w, &(struct state_fate){.attempts = (uint16_t)i, .marks = marks[i]}), i);
+	for (unsigned i = 0; i < 4; i++)
+		state_add(&w, i, 1);
+	length = state_end(&w);
+	CHECK_EQ(queue_state_decode(buffer, length, 0, &s), 0);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(state_fate(&s, i, &fate) && fate.marks == marks[i] && fate.attempts == i);
+	CHECK_EQ(length, 1 + 4 * (FIELD_HEADER + 16) + 3 * (FIELD_HEADER + 1) + FIELD_HEADER + 4 * 4);
 }
 
 /* ---- version 1 ---- */
@@ -262,6 +287,7 @@ int main(void)
 	RUN(test_largest);
 	RUN(test_cut_and_changed);
 	RUN(test_later_fields);
+	RUN(test_marks);
 	RUN(test_version_1);
 	return check_end();
 }
