@@ -201,6 +201,7 @@ void config_free(struct config *config)
 	free(config->destinations);
 	free(config->routes);
 	free(config->spool.directory);
+	free(config->reports.from);
 	free(config->hostname);
 	free(config->file);
 	free(config);

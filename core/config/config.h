@@ -85,6 +85,7 @@ struct config_client_terms {
 	size_t sender_count, recipient_count;
 	struct config_quota quota;    /* limits.* of a second or minute */
 	struct config_policy *policy; /* NULL: its messages stay as they are */
+	char *owner;                  /* who hears of its mail in place of its senders; NULL: they do */
 };
 
 /* What is done to a client's messages as they come in. */
@@ -300,6 +301,11 @@ struct config {
 	struct config_route *routes;
 	size_t route_count;
 	struct config_retry retry;
+	struct {
+		char *from;                 /* who writes reports; default MAILER-DAEMON@hostname */
+		unsigned to_owner_per_hour; /* to each owner, beside a digest; default 10 */
+		uint64_t delay_after_ns;    /* so late a message's sender hears of it; default 4h, 0: never */
+	} reports;
 	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */

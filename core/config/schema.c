@@ -26,6 +26,7 @@
 #include "core/config/schema_path.h"
 #include "core/config/schema_policy.h"
 #include "core/config/schema_quota.h"
+#include "core/config/schema_report.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_user.h"
@@ -119,6 +120,7 @@ static const struct reader_field root_fields[] = {
 			    "routes: [{ destination: office365 }]"),
 	FIELD("verdicts", schema_verdicts, CONFIG(verdicts)),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
+	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
 	FIELD_SECTION("log", log_fields, "{ stats_interval: 60s }"),
@@ -133,6 +135,7 @@ void schema_defaults(struct config *config)
 	config->retry.factor = 2;
 	config->retry.max_ns = 4 * HOURS;
 	config->retry.expire_ns = 5 * DAYS;
+	schema_report_defaults(config);
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;
@@ -282,6 +285,7 @@ bool schema_read(struct reader *r)
 	finish_shards(r->config);
 	ok &= finish_hostname(r, root);
 	ok &= schema_dns_finish(r, root);
+	ok &= schema_report_finish(r, root);
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= finish_retry(r, root);

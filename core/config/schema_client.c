@@ -20,6 +20,7 @@
 #include "core/config/schema_policy.h"
 #include "core/config/schema_profile.h"
 #include "core/config/schema_quirk.h"
+#include "core/config/schema_report.h"
 #include "core/config/schema_sender.h"
 #include "core/config/text_file.h"
 
@@ -198,6 +199,7 @@ static const struct reader_field client_fields[] = {
 	FIELD_RANGE("weight", reader_number, CLIENT(weight), 1, 100),
 	FIELD_CHOICE("priority", CLIENT(priority), priorities),
 	FIELD_CHOICE("syntax", CLIENT(syntax), syntaxes),
+	FIELD("owner", schema_client_owner, 0),
 	FIELD("default_domain", reader_qualified_name, CLIENT(default_domain)),
 	{.name = "line_endings", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_line_endings},
 	{.name = "long_lines", .read = schema_quirk, .offset = CLIENT(quirks), .detail = schema_long_lines},

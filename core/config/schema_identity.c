@@ -287,5 +287,6 @@ void schema_identity_free(struct config_client *client)
 		free(terms->policy->archive);
 		free(terms->policy);
 	}
+	free(terms->owner);
 	free(terms);
 }

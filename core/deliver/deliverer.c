@@ -18,6 +18,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/mailbox.h"
+#include "core/deliver/notify.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/outbound_site.h"
 #include "core/deliver/slots.h"
@@ -33,10 +34,11 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 	shared->accounts = calloc(room + 1, sizeof(*shared->accounts));
 	shared->slots = calloc(room + 1, sizeof(*shared->slots));
 	shared->mailboxes = calloc(room + 1, sizeof(*shared->mailboxes));
+	shared->reports = notify_limits_new();
 	shared->room = room;
 	if (sites_init(&shared->sites, config) < 0)
 		return -ENOMEM;
-	return shared->holds && shared->accounts && shared->slots && shared->mailboxes
+	return shared->holds && shared->accounts && shared->slots && shared->mailboxes && shared->reports
 		       ? deliverers_extend(shared, config)
 		       : -ENOMEM;
 }
@@ -155,6 +157,7 @@ void deliverers_deinit(struct deliverers *shared)
 	sites_deinit(&shared->sites);
 	free(shared->accounts);
 	free(shared->slots);
+	notify_limits_free(shared->reports);
 	for (d = 0; shared->mailboxes && d < shared->room; d++)
 		mailbox_home_deinit(&shared->mailboxes[d]);
 	free(shared->mailboxes);
@@ -208,7 +211,7 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
-	if (!map_lanes(deliverer, plan))
+	if (!map_lanes(deliverer, plan) || notify_init(shard) < 0)
 		return -ENOMEM;
 	deliverer->site_first = plan->lane_room + 1;
 	deliverer->site_room = site_room(plan);
@@ -231,6 +234,7 @@ int deliverer_start(struct shard *shard)
 			return r;
 		outbound_wake(shard, i); /* for what recovery queued */
 	}
+	notify_start(shard);
 	return 0;
 }
 
@@ -332,6 +336,7 @@ void deliverer_deinit(struct shard *shard)
 		else if (o->shard)
 			outbound_deinit(o);
 	}
+	notify_deinit(shard);
 	pool_deinit(&deliverer->connections);
 	pool_deinit(&deliverer->attempts);
 	pool_deinit(&deliverer->output_buffers);

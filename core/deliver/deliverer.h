@@ -24,6 +24,8 @@ struct dns;
 struct hold_destination;
 struct mailbox_home;
 struct mailbox_set;
+struct notifier;
+struct notify_limits;
 struct outbound; /* outbound.h */
 struct shard;
 struct slots;
@@ -36,6 +38,7 @@ struct deliverers {
 	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
 	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
 	struct slots *slots;            /* owned, per destination: its connections (slots.h) */
+	struct notify_limits *reports;  /* owned: how many each address has had (notify.h) */
 	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
@@ -61,6 +64,7 @@ struct deliverer {
 	struct list sites_free;            /* struct outbound, by `wake`: of these, those that are not in use */
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
+	struct notifier *notifier;         /* owned (notify.h) */
 };
 
 /* The number behind `i`, from 0, of a lane that there may be here; deliverer_end(): none. */

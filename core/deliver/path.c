@@ -83,6 +83,13 @@ static bool usable(const struct outbound *o, uint64_t *next_ns)
 	return false;
 }
 
+bool path_leads(const struct outbound *o)
+{
+	uint64_t next_ns = UINT64_MAX;
+
+	return usable(o, &next_ns);
+}
+
 static bool any_proven(const struct outbound *o)
 {
 	const struct list *link;

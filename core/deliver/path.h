@@ -38,6 +38,8 @@ void path_find(struct outbound *o, const struct snapshot *snapshot);
 void path_follow(struct outbound *o, uint64_t *next_ns);
 /* The lane's limits were found to let nothing go before o->limited_until_ns, behind path_follow(). */
 void path_limited(struct outbound *o);
+/* Some host of the lane's own may be tried now, and somebody may sign in there. */
+bool path_leads(const struct outbound *o);
 /* A delivery is about to take its place: at home if it was on loan, or beside that, where it was put aside. */
 void path_place(struct shard *shard, struct delivery *d);
 /* lane_take(), but for what is on loan here and, by a newer configuration, has no path to here any more. */

@@ -13,7 +13,12 @@
 
 static bool wanted(const struct attempt *a)
 {
-	return a->outbound->shard->config->log_messages;
+	return a->outbound->shard->config->log_messages || results_ours(a);
+}
+
+bool results_ours(const struct attempt *a)
+{
+	return a->envelope.parameters && !a->exchange.wishes;
 }
 
 void results_keep(struct attempt *a)
@@ -169,26 +174,25 @@ void results_told(const struct attempt *a, const struct outcome *outcome, struct
 	list(a, outcome, &names, true, out);
 }
 
-void results_to_report(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out)
+unsigned results_to_report(const struct attempt *a, const struct outcome *outcome, struct mail *m)
 {
 	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
 	struct envelope names;
-	unsigned i;
+	unsigned count = 0, i;
 
-	none(out);
-	if (!names_of(a, &names))
-		return;
+	if (!results_ours(a) || !names_of(a, &names))
+		return 0;
 	envelope_first(&names, &cursor);
 	for (i = 0; i < a->exchange.end && envelope_next(&cursor, &recipient); i++) {
 		if (i < a->exchange.first || !exchange_pending(&a->exchange, i) ||
 		    outcome->results[i] != ATTEMPT_SENT || !(recipient.notify & ENVELOPE_NOTIFY_SUCCESS))
 			continue;
-		out->all++;
-		if (out->count < EVENT_RECIPIENTS_MAX)
-			add(out, a, i, recipient.address, "delivered");
+		count++;
+		if (m)
+			mail_mark(m, i, STATE_MARK_OWED);
 	}
-	out->single = out->all == 1;
+	return count;
 }
 
 void results_pending(const struct attempt *a, const char *result, struct event_recipients *out)

@@ -17,6 +17,7 @@
 
 struct outcome;
 struct attempt;
+struct mail;
 
 enum {
 	RESULTS_NAMES_INLINE = 96,
@@ -48,8 +49,11 @@ void results_free(struct attempt *a);
 
 /* Each that was tried, those not delivered first. */
 void results_told(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out);
-/* Those delivered whose sender asked to hear of that (NOTIFY=SUCCESS). */
-void results_to_report(const struct attempt *a, const struct outcome *outcome, struct event_recipients *out);
+/* The next hop knows nothing of reports: what is asked for of them is this relay's to do (RFC 3461 5.2.2). */
+bool results_ours(const struct attempt *a);
+/* Of those delivered there so many asked to hear of that (NOTIFY=SUCCESS). `m`: the mail, where they are marked as owed
+ * a report; NULL: they are only counted. */
+unsigned results_to_report(const struct attempt *a, const struct outcome *outcome, struct mail *m);
 /* All that are still pending, with one result: they are given up, or held. NULL: nobody is known. */
 void results_pending(const struct attempt *a, const char *result, struct event_recipients *out);
 

@@ -247,9 +247,10 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	struct mail *m = mail_of(d);
 	unsigned kinds =
 		(a.delivered > 0) + (a.failed > 0) + (a.deferred > 0) + (a.held > 0) + (a.untried > 0) + (a.aside > 0);
+	bool owed = outcome->attempt && a.delivered > 0 && results_to_report(outcome->attempt, outcome, NULL) > 0;
 
-	/* Fates are kept for each recipient only where they differ or somebody failed. */
-	if ((kinds > 1 || a.failed > 0) && mail_tell_apart(m) < 0) {
+	/* Fates are kept for each recipient only where they differ, or somebody is to be told of one. */
+	if ((kinds > 1 || a.failed > 0 || owed) && mail_tell_apart(m) < 0) {
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
@@ -262,6 +263,8 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	counter_add(&counters->deferred, a.deferred + a.held + a.aside);
 	if (m->fates)
 		apply(&a, m, outcome);
+	if (owed)
+		(void)results_to_report(outcome->attempt, outcome, m);
 	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried + a.aside == 0)
 		counter_add(&counters->delivered_octets, m->content_length);
 	settle_rest(o, d, &a, outcome);

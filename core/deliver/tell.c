@@ -290,18 +290,6 @@ static struct event_reply reply_of(const struct outbound *o, const struct outcom
 	};
 }
 
-/* The next hop knows nothing of reports, so it was for this relay to make one (RFC 3461 5.2.2). */
-static void tell_report_due(const struct attempt *a, const struct outcome *outcome, const struct event_attempt *facts)
-{
-	struct event_recipients recipients;
-
-	if (!a->envelope.parameters || a->exchange.wishes || outcome->kind != OUTCOME_ANSWERED)
-		return;
-	results_to_report(a, outcome, &recipients);
-	if (recipients.all > 0)
-		event_report_due(a->outbound->shard->log, facts->id, facts->at, "relayed", &recipients);
-}
-
 void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 {
 	const struct outbound *o = a->outbound;
@@ -333,7 +321,6 @@ void tell_attempt(const struct attempt *a, const struct outcome *outcome)
 	};
 	results_told(a, outcome, &recipients);
 	event_attempt(o->shard->log, &facts, &recipients);
-	tell_report_due(a, outcome, &facts);
 }
 
 void tell_deferred(const struct outbound *o, const struct delivery *d, const struct outcome *outcome)

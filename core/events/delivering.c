@@ -428,20 +428,6 @@ void event_attempt(struct log *log, const struct event_attempt *a, const struct 
 	log_end(&e);
 }
 
-void event_report_due(struct log *log, struct message_id id, struct event_host at, const char *kind,
-		      const struct event_recipients *recipients)
-{
-	struct log_event e;
-
-	log_begin(&e, log, "report_due");
-	event_id_field(&e, id);
-	log_text(&e, "kind", kind);
-	host_fields(&e, at);
-	log_number(&e, "recipients", recipients->all);
-	recipient_fields(&e, recipients);
-	log_end(&e);
-}
-
 void event_deferred(struct log *log, struct message_id id, const char *destination, uint64_t attempts,
 		    uint64_t next_wall_ns, uint64_t answers_lost, const struct event_reply *reply)
 {

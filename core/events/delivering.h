@@ -136,9 +136,6 @@ struct event_attempt {
 	struct event_reply reply;
 };
 void event_attempt(struct log *log, const struct event_attempt *a, const struct event_recipients *recipients);
-/* Their senders asked for a report that nobody makes yet. */
-void event_report_due(struct log *log, struct message_id id, struct event_host at, const char *kind,
-		      const struct event_recipients *recipients);
 /* Once for each message and reason. */
 void event_deferred(struct log *log, struct message_id id, const char *destination, uint64_t attempts,
 		    uint64_t next_wall_ns, uint64_t answers_lost, const struct event_reply *reply);

@@ -8,6 +8,7 @@
 #include "core/base/address_text.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
+#include "core/config/device_table.h"
 #include "core/receive/session_private.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
@@ -115,6 +116,22 @@ static const char *known_as(const struct smtp_command *command, struct span addr
 	}
 }
 
+/* Of the device, or of all that its client's entry is about. */
+static struct span owner_of(const struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	const struct config_client_terms *terms;
+	struct device device;
+
+	if (s->device >= 0) {
+		device_table_get(config->devices, (size_t)s->device, &device);
+		if (device.owner[0])
+			return span_text(device.owner);
+	}
+	terms = s->client >= 0 ? config->clients[s->client].terms : NULL;
+	return span_text(terms && terms->owner ? terms->owner : "");
+}
+
 void receive_mail(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -186,6 +203,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	s->message->letter.client = span_text(s->client >= 0 ? config->clients[s->client].name : "");
 	s->message->letter.peer = (struct span){s->peer, s->peer_length};
+	s->message->letter.owner = owner_of(s);
 	s->message->size_announced = command->has_size ? command->size : 0;
 	if (command->body == SMTP_BODY_8BITMIME)
 		s->message->letter.flags |= ENVELOPE_EIGHT_BIT;

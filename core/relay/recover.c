@@ -44,6 +44,8 @@ struct walk {
 		struct mail *mail;
 	} * divided; /* messages that leave some of their recipients to other shards */
 	size_t divided_count, divided_capacity;
+	struct envelope_report *reported; /* what reports that were found speak of; each with its copy of the octets */
+	size_t reported_count, reported_capacity;
 	int error;
 };
 
@@ -202,7 +204,14 @@ static void want(struct wanted *wanted, const struct router *router, const struc
 	wanted->gone |= router->relay->config->destinations[router->relay->plan.lanes[lane].destination].gone;
 }
 
-/* By those who are pending, or failed and somebody is still to hear of it. */
+static bool owes(const struct state_fate *fate)
+{
+	return !(fate->marks & STATE_MARK_TOLD) &&
+	       (fate->status == RECIPIENT_FAILED ||
+		(fate->status == RECIPIENT_DELIVERED && fate->marks & STATE_MARK_OWED));
+}
+
+/* By those who are pending, or of whose end somebody is still to hear. */
 static struct wanted wanted_by(const struct router *router, const struct queue_state *state)
 {
 	struct envelope_recipient recipient;
@@ -219,7 +228,7 @@ static struct wanted wanted_by(const struct router *router, const struct queue_s
 		if (state && left == 0 && (!state_next(&fates, &number, &left) || !state_fate(state, number, &fate)))
 			assert(!"queue_state_decode() checked the map");
 		left -= state != NULL;
-		if (fate.status == RECIPIENT_PENDING || fate.status == RECIPIENT_FAILED)
+		if (fate.status == RECIPIENT_PENDING || owes(&fate))
 			want(&wanted, router, &recipient);
 	}
 	return wanted;
@@ -292,6 +301,28 @@ static int remember_divided(struct walk *walk, struct mail *mail)
 	return 0;
 }
 
+/* It may have been found before what it is about, or after that. */
+static int remember_reported(struct walk *walk, const struct envelope *envelope)
+{
+	struct envelope_report report;
+
+	for (unsigned i = 0; envelope_report(envelope, i, &report); i++) {
+		if (walk->reported_count == walk->reported_capacity) {
+			size_t capacity = walk->reported_capacity ? 2 * walk->reported_capacity : 64;
+			struct envelope_report *grown = realloc(walk->reported, capacity * sizeof(*grown));
+			if (!grown)
+				return -ENOMEM;
+			walk->reported = grown;
+			walk->reported_capacity = capacity;
+		}
+		report.recipients.data = copy(report.recipients.data, report.recipients.length);
+		if (report.recipients.length && !report.recipients.data)
+			return -ENOMEM;
+		walk->reported[walk->reported_count++] = report;
+	}
+	return 0;
+}
+
 /* What stays in the spool it was found in: recipients of this shard's lanes, those whom no destination takes; or
  * nobody, then the record ends as soon as the shard runs. */
 static int stay(struct walk *walk, const struct router *all, const struct wanted *wanted, bool readable)
@@ -328,8 +359,10 @@ static void on_live(void *context, const struct spool_live *live)
 	if (walk->error)
 		return;
 	find_before(&router);
-	if (!why)
+	if (!why) {
+		r = remember_reported(walk, &envelope);
 		wanted = wanted_by(&router, live->state ? &state : NULL);
+	}
 	if (!why && wanted.stuck) {
 		wait_for_names(walk->relay, &router);
 		wanted = wanted_by(&router, live->state ? &state : NULL);
@@ -552,6 +585,39 @@ static int move_all(struct walk *walk)
 	return r;
 }
 
+/* ---- reports -------------------------------------------------------------------------------------------------- */
+
+/* All shards' copies of the message. */
+static int mark_reported(struct relay *relay, const struct envelope_report *report)
+{
+	const struct spool_id id = {report->high, report->low};
+
+	for (unsigned i = 0; i < relay->shard_count; i++) {
+		struct shard *shard = relay->shards[i];
+		struct mail *mail = (struct mail *)(uintptr_t)store_find(shard, &id);
+		int r = mail ? store_reported(shard, mail, report) : 0;
+		if (r < 0 && r != -ENOSPC)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * A report is durable before what it is about says that somebody was told, and goes nowhere before that (notify.h). So
+ * one that is found speaks for what says nothing yet, and that is durable before the report can leave. On a full disk
+ * it is not, which a second crash would show: that is no reason not to start.
+ */
+static int mark_all_reported(struct walk *walk)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < walk->reported_count && r == 0; i++)
+		r = mark_reported(walk->relay, &walk->reported[i]);
+	if (r == 0 && walk->reported_count > 0)
+		r = commit(walk->relay);
+	return r == -ENOSPC ? 0 : r;
+}
+
 /* ---- the spool directory ------------------------------------------------------------------------------------ */
 
 struct orphans {
@@ -645,6 +711,8 @@ static int recover(struct walk *walk, int directory)
 	if (r == 0)
 		r = move_all(walk);
 	if (r == 0)
+		r = mark_all_reported(walk);
+	if (r == 0)
 		reload_trim_gone(walk->relay);
 	if (r == 0)
 		r = remove_orphans(orphans, directory);
@@ -653,6 +721,9 @@ static int recover(struct walk *walk, int directory)
 		free((void *)(uintptr_t)walk->movers[m].live.state);
 		free(walk->movers[m].live.item.parts);
 	}
+	for (m = 0; m < walk->reported_count; m++)
+		free((void *)(uintptr_t)walk->reported[m].recipients.data);
+	free(walk->reported);
 	free(walk->movers);
 	free(walk->divided);
 	free(orphans);

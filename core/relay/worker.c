@@ -19,6 +19,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/notify.h"
 #include "core/deliver/outbound.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
@@ -74,7 +75,7 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->log = log;
 	worker->receiving = true;
 	receiver_take(shard, relay->snapshot);
-	if (post_init(shard) < 0 || store_init(shard, sessions, outbound_due) < 0 ||
+	if (post_init(shard) < 0 || store_init(shard, sessions, outbound_due, notify_owing) < 0 ||
 	    receiver_init(shard, &relay->receivers, sessions) < 0 || deliverer_init(shard, &relay->deliverers) < 0)
 		return NULL;
 	return worker;
@@ -163,7 +164,8 @@ static int drain(struct worker *worker)
 
 	receive_drain(shard, hard);
 	outbound_drain(shard, hard);
-	if (worker->receiving && receive_idle(shard) && shard->store->submissions.in_use == 0 &&
+	notify_drain(shard, hard);
+	if (worker->receiving && receive_idle(shard) && notify_idle(shard) && shard->store->submissions.in_use == 0 &&
 	    (post_sent(shard) || hard)) {
 		worker->receiving = false;
 		atomic_fetch_sub(&relay->receiving, 1);
@@ -201,7 +203,8 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
 	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
-	    !list_empty(&shard->posts_here) || asker_due(shard->asker) || spool_flush_wanted(shard->store->spool))
+	    !list_empty(&shard->posts_here) || notify_due(shard) || asker_due(shard->asker) ||
+	    spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
 }
@@ -233,6 +236,7 @@ static int turn(struct worker *worker)
 	at_step(shard, SHARD_SETTLE);
 	store_run(shard);
 	record_run(shard);
+	notify_run(shard);
 	receive_run(shard);
 	/* Into this batch, too. */
 	post_collect_own(shard);

@@ -150,6 +150,15 @@ static void queue_mail(struct shard *shard, struct transfer *transfer)
 		shard->store->due(shard, d, when_ns);
 }
 
+static void keep_mail(struct transfer *transfer)
+{
+	struct delivery *d = NULL;
+
+	while ((d = mail_next(transfer->mail, d)))
+		d->place = DELIVERY_KEPT;
+	transfer->mail = NULL;
+}
+
 static void on_undone(struct spool_ticket *ticket, int result)
 {
 	struct transfer *transfer = container_of(ticket, struct transfer, ticket);
@@ -183,8 +192,8 @@ static void on_message_durable(struct spool_ticket *ticket, int result)
 	struct shard *shard = transfer->loan.taker;
 
 	if (result == 0) {
-		/* Where there are other owners it stays with the transfer until home releases it. */
-		if (transfer->letter->owners == 1)
+		/* Where there are other owners, or it is held, it stays with the transfer until home releases it. */
+		if (transfer->letter->owners == 1 && !transfer->letter->held)
 			queue_mail(shard, transfer);
 	} else {
 		give_up(shard, transfer);
@@ -254,6 +263,7 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 		.ret = m->ret,
 		.require_tls = m->require_tls,
 		.not_before_ns = m->not_before_ns,
+		.owner = m->owner,
 	};
 	struct envelope_writer writer;
 	struct addressee who;
@@ -261,6 +271,8 @@ static size_t encode_envelope(struct shard *shard, const struct transfer *transf
 	unsigned share, i;
 
 	envelope_begin(&writer, shard->store->scratch, SPOOL_ENVELOPE_MAX, &fields);
+	for (i = 0; i < m->report_count; i++)
+		envelope_add_report(&writer, &m->reports[i]);
 	for (i = 0; i < m->share_count; i++) {
 		const struct share *s = &m->shares[i];
 		if (s->recipients > 0 && s->transfer == transfer->ordinal)
@@ -368,6 +380,10 @@ static bool take(struct shard *shard, struct loan *loan)
 		return true;
 	case LOAN_RELEASE:
 		queue_mail(shard, container_of(loan, struct transfer, loan));
+		answer(loan, 0);
+		return true;
+	case LOAN_KEEP:
+		keep_mail(container_of(loan, struct transfer, loan));
 		answer(loan, 0);
 		return true;
 	case LOAN_UNDO:

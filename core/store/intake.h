@@ -57,7 +57,11 @@ struct letter {
 	char *text;
 	uint32_t text_length;
 	uint16_t sender_length, helo_length, envid_length;
-	struct span peer, client; /* the submitter's, who outlives the message */
+	struct span peer, client;              /* the submitter's, who outlives the message */
+	struct span owner;                     /* likewise: who is told what becomes of it; empty: its sender */
+	const struct envelope_report *reports; /* likewise: what it reports; it is a report where there are any */
+	unsigned report_count;
+	bool held; /* it is not delivered before it is released */
 	struct block *first;
 	uint64_t content_length;    /* all of it, parts included, with the trace header */
 	const struct share *shares; /* in the order of their first recipients */
@@ -71,13 +75,15 @@ static inline const char *letter_recipients(const struct letter *letter)
 	return letter->text + letter->sender_length + letter->helo_length + letter->envid_length;
 }
 
-/* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2). */
+/* A message with several owners is stored by all before any delivers it: RELEASE, or UNDO where one could not (I2).
+ * KEEP: it stays on the disk for the next start, and is not delivered before. */
 enum loan_kind {
 	LOAN_PART,
 	LOAN_MESSAGE,
 	LOAN_ABORT,
 	LOAN_RELEASE,
 	LOAN_UNDO,
+	LOAN_KEEP,
 };
 
 /* What home lends an owner: a transfer or a part, to be stored, or to be dealt with as `kind` says. */

@@ -102,9 +102,42 @@ struct delivery *mail_next(const struct mail *mail, const struct delivery *befor
 int mail_tell_apart(struct mail *mail)
 {
 	/* RECIPIENT_PENDING, delivery and reply are 0. */
-	if (!mail->fates)
-		mail->fates = calloc(1, sizeof(*mail->fates) + mail->recipients * sizeof(mail->fates->recipients[0]));
+	if (mail->fates)
+		return 0;
+	mail->fates = calloc(1, sizeof(*mail->fates) + mail->recipients * sizeof(mail->fates->recipients[0]));
+	for (unsigned i = 0; mail->fates && mail->late && i < mail->recipients; i++)
+		mail->fates->recipients[i].marks = STATE_MARK_DELAY;
 	return mail->fates ? 0 : -ENOMEM;
+}
+
+unsigned mail_marks(const struct mail *mail, unsigned i)
+{
+	if (!mail->fates)
+		return mail->late ? STATE_MARK_DELAY : 0;
+	return mail->fates->recipients[i].marks;
+}
+
+void mail_mark(struct mail *mail, unsigned i, unsigned marks)
+{
+	mail->fates->recipients[i].marks |= (uint8_t)(marks & STATE_MARKS);
+}
+
+bool mail_owes_of(const struct mail *mail, unsigned i)
+{
+	unsigned marks = mail_marks(mail, i);
+	enum recipient_status status = mail_status(mail, i);
+
+	return !(marks & STATE_MARK_TOLD) &&
+	       (status == RECIPIENT_FAILED || (status == RECIPIENT_DELIVERED && marks & STATE_MARK_OWED));
+}
+
+bool mail_owes(const struct mail *mail)
+{
+	for (unsigned i = 0; mail->fates && i < mail->recipients; i++) {
+		if (mail_owes_of(mail, i))
+			return true;
+	}
+	return false;
 }
 
 void mail_end(struct mail *mail, unsigned i, enum recipient_status status, unsigned attempts)
@@ -112,7 +145,7 @@ void mail_end(struct mail *mail, unsigned i, enum recipient_status status, unsig
 	struct mail_recipient *r = &mail->fates->recipients[i];
 
 	assert(r->status == RECIPIENT_PENDING);
-	r->status = (uint8_t)status;
+	r->status = status & 15;
 	r->attempts = (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX);
 }
 
@@ -313,7 +346,7 @@ static struct mail_recipient written(const struct mail *mail, unsigned i)
 	struct mail_recipient r = mail->fates->recipients[i];
 
 	if (mail->leaving && r.status == RECIPIENT_ELSEWHERE && r.delivery) {
-		r.status = (uint8_t)(r.delivery - LEAVES);
+		r.status = (r.delivery - LEAVES) & 15;
 		r.delivery = UINT16_MAX;
 	}
 	return r;
@@ -327,7 +360,7 @@ bool mail_had(const struct mail *mail, unsigned i)
 /* What makes its fate another one than that of others. */
 static struct mail_recipient key_of(const struct mail_recipient *r, bool reply)
 {
-	struct mail_recipient key = {.status = r->status};
+	struct mail_recipient key = {.status = r->status, .marks = r->marks};
 
 	if (r->status == RECIPIENT_PENDING)
 		key.delivery = r->delivery;
@@ -340,14 +373,15 @@ static struct mail_recipient key_of(const struct mail_recipient *r, bool reply)
 
 static bool same_fate(const struct mail_recipient *a, const struct mail_recipient *b)
 {
-	return a->status == b->status && a->delivery == b->delivery && a->attempts == b->attempts &&
-	       a->reply == b->reply;
+	return a->status == b->status && a->marks == b->marks && a->delivery == b->delivery &&
+	       a->attempts == b->attempts && a->reply == b->reply;
 }
 
 static unsigned fate_add(struct encoder *e, const struct mail_recipient *key)
 {
 	const struct delivery *d = delivery_numbered(e->mail, key->delivery);
-	struct state_fate fate = {.status = key->status, .attempts = key->attempts, .reply = e->told[key->reply]};
+	struct state_fate fate = {
+		.status = key->status, .attempts = key->attempts, .reply = e->told[key->reply], .marks = key->marks};
 
 	if (key->status == RECIPIENT_PENDING && d) {
 		fate.attempts = d->attempts;
@@ -361,7 +395,7 @@ static unsigned fate_add(struct encoder *e, const struct mail_recipient *key)
  * some are told no reply, and at last no due time. */
 static unsigned fate_of(struct encoder *e, const struct mail_recipient *r, unsigned first)
 {
-	enum { SPARE = 8 };
+	enum { SPARE = 4 * (STATE_MARKS + 1) };
 	struct mail_recipient key = key_of(r, true);
 	unsigned i;
 
@@ -373,7 +407,7 @@ static unsigned fate_of(struct encoder *e, const struct mail_recipient *r, unsig
 	}
 	if (e->count < STATE_FATES_MAX - SPARE)
 		return fate_add(e, &key);
-	key = (struct mail_recipient){.status = r->status, .delivery = UINT16_MAX};
+	key = (struct mail_recipient){.status = r->status, .marks = r->marks, .delivery = UINT16_MAX};
 	for (i = e->count; i-- > 0;) {
 		if (same_fate(&e->fates[i], &key))
 			return i;
@@ -412,7 +446,7 @@ size_t mail_encode(const struct mail *mail, const struct state_reply *told, uint
 		   uint8_t *out)
 {
 	struct state_writer w;
-	struct state_fate fate = {.attempts = mail->first.attempts};
+	struct state_fate fate = {.attempts = mail->first.attempts, .marks = mail->late ? STATE_MARK_DELAY : 0};
 
 	if (mail->fates) {
 		struct encoder e;
@@ -548,9 +582,10 @@ static int restore_apart(struct mail *mail, const struct envelope *envelope, con
 		struct delivery *d;
 		reader_next(&r);
 		restore_reply(mail, i, &r);
-		to->status = r.fate.status;
+		to->status = r.fate.status & 15;
+		to->marks = r.fate.marks & STATE_MARKS;
 		to->attempts = r.fate.attempts;
-		if (r.fate.status != RECIPIENT_PENDING && r.fate.status != RECIPIENT_FAILED)
+		if (r.fate.status != RECIPIENT_PENDING && r.fate.status != RECIPIENT_FAILED && !mail_owes_of(mail, i))
 			continue;
 		unsigned lane = lane_of(context, &recipient);
 		if (lane == MAIL_ELSEWHERE) {
@@ -588,7 +623,7 @@ static bool alike(const struct envelope *envelope, const struct queue_state *sta
 		}
 		if (its_lane == MAIL_ELSEWHERE || its_lane != *lane || r.fate.status != RECIPIENT_PENDING ||
 		    r.fate.attempts != fate->attempts || r.fate.due_wall_ns != fate->due_wall_ns ||
-		    r.fate.reply != fate->reply)
+		    r.fate.reply != fate->reply || r.fate.marks != fate->marks || r.fate.marks & ~STATE_MARK_DELAY)
 			return false;
 	}
 	return true;
@@ -612,6 +647,7 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 	if (!alike(envelope, state, lane_of, context, &lane, &fate))
 		return restore_apart(mail, envelope, state, lane_of, context, &its);
 	place(mail, &mail->first, &fate, lane, &its);
+	mail->late = fate.marks & STATE_MARK_DELAY;
 	return 0;
 }
 
@@ -683,7 +719,8 @@ int mail_take_over(struct mail *mail, const struct mail *other)
 			to->delivery = (uint16_t)number_of(d);
 		else
 			to->attempts = other->fates->recipients[i].attempts;
-		to->status = (uint8_t)mail_status(other, i);
+		to->status = mail_status(other, i) & 15;
+		to->marks = mail_marks(other, i) & STATE_MARKS;
 		take_reply(mail, i, other);
 		mail->dirty = true;
 	}

@@ -37,9 +37,12 @@ struct mail {
 	uint64_t accepted_wall_ns, content_length;
 	struct mail_fates *fates; /* owned; NULL: all recipients are pending, in `first` */
 	uint16_t recipients;
-	uint16_t live; /* deliveries that are not retired */
-	bool dirty;    /* what it says of recipients is not on disk yet */
-	bool leaving;  /* those who go elsewhere are still here on disk, until they are known to be there */
+	uint16_t live;       /* deliveries that are not retired */
+	bool dirty;          /* what it says of recipients is not on disk yet */
+	bool leaving;        /* those who go elsewhere are still here on disk, until they are known to be there */
+	bool late : 1;       /* all of them have been told that it is late, where recipients are not told apart */
+	bool reporting : 1;  /* somebody is writing a report of it, and has it until that is done */
+	bool unreported : 1; /* what is owed cannot be told: its record cannot be read */
 	struct delivery first;
 };
 
@@ -58,10 +61,11 @@ struct mail_reply {
 };
 
 struct mail_recipient {
-	uint16_t delivery; /* PENDING: the number of its delivery; ELSEWHERE: what it is while the mail is `leaving` */
-	uint16_t attempts; /* FAILED: that it took; ELSEWHERE: so far */
-	uint8_t status;    /* enum recipient_status */
-	uint8_t reply;     /* the last, from 1; 0: none */
+	uint16_t delivery;  /* PENDING: the number of its delivery; ELSEWHERE: what it is while the mail is `leaving` */
+	uint16_t attempts;  /* FAILED: that it took; ELSEWHERE: so far */
+	uint8_t status : 4; /* enum recipient_status */
+	uint8_t marks : 4;  /* STATE_MARK_* */
+	uint8_t reply;      /* the last, from 1; 0: none */
 };
 
 struct mail_fates {
@@ -91,6 +95,12 @@ struct delivery *mail_next(const struct mail *mail, const struct delivery *befor
 int mail_tell_apart(struct mail *mail);
 /* The others need mail_tell_apart() to have succeeded. */
 void mail_end(struct mail *mail, unsigned i, enum recipient_status status, unsigned attempts);
+/* What has been reported of recipient `i` (STATE_MARK_*), and more of it. */
+unsigned mail_marks(const struct mail *mail, unsigned i);
+void mail_mark(struct mail *mail, unsigned i, unsigned marks);
+/* Somebody is to hear how it ended for this recipient, or it is to be found out that nobody is; for any of them. */
+bool mail_owes_of(const struct mail *mail, unsigned i);
+bool mail_owes(const struct mail *mail);
 /* Those of `d` that are chosen get a delivery of their own, in the same lane, on no list. NULL: no memory; nothing has
  * changed. */
 typedef bool mail_choice_fn(const void *context, unsigned i);

@@ -15,12 +15,16 @@
 
 static void place(struct shard *shard, struct delivery *d)
 {
+	struct mail *m = mail_of(d);
+
 	if (d->next_place == DELIVERY_READY)
 		shard->store->due(shard, d, STORE_DUE_NOW);
 	else if (d->next_place == DELIVERY_WAITING)
 		shard->store->due(shard, d, d->due_ns);
 	else
-		mail_retire(mail_of(d), d);
+		mail_retire(m, d);
+	if (mail_owes(m))
+		shard->store->owing(shard, m);
 }
 
 static_assert((int)STATE_SIZE_MAX <= (int)SPOOL_ENVELOPE_MAX, "the largest state fits a record");
@@ -38,12 +42,12 @@ static int append_state(struct shard *shard, struct mail *m, const struct state_
 	return r;
 }
 
-/* With this delivery all is delivered. */
+/* With this delivery all is over, and nobody is to hear of it. */
 static bool finished(const struct mail *m, const struct delivery *d)
 {
-	if (m->live > 1 || d->next_place != DELIVERY_NONE)
+	if (m->live > 1 || d->next_place != DELIVERY_NONE || m->reporting)
 		return false;
-	return !m->fates || (mail_count(m, RECIPIENT_PENDING) == 0 && mail_count(m, RECIPIENT_FAILED) == 0);
+	return !m->fates || (mail_count(m, RECIPIENT_PENDING) == 0 && !mail_owes(m));
 }
 
 /* False: no room now. */
@@ -95,6 +99,26 @@ void record_beside(struct shard *shard, struct delivery *d)
 	d->place = DELIVERY_NONE;
 	if (!write_record(shard, d, NULL))
 		list_append(&shard->store->settling, &d->link);
+}
+
+int record_state(struct shard *shard, struct mail *m, struct spool_ticket *ticket)
+{
+	uint64_t wall_ns = clock_wall_ns();
+	size_t length = mail_encode(m, NULL, shard->now_ns, wall_ns, shard->store->scratch);
+
+	return spool_append_state(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, ticket);
+}
+
+int record_reported(struct shard *shard, struct mail *m, struct spool_ticket *ticket)
+{
+	int r;
+
+	if (m->live > 0 || mail_owes(m))
+		return record_state(shard, m, ticket);
+	r = spool_done(shard->store->spool, &m->item, ticket);
+	if (r == 0)
+		store_forget(shard, m);
+	return r;
 }
 
 void record_run(struct shard *shard)

@@ -10,7 +10,9 @@
 #define POSTRIDER_STORE_RECORD_H
 
 struct delivery;
+struct mail;
 struct shard;
+struct spool_ticket;
 struct state_reply;
 
 /* What its mail says of recipients has changed. The record is written, now or when there is room; then the delivery
@@ -19,6 +21,10 @@ struct state_reply;
 void record_append(struct shard *shard, struct delivery *d, const struct state_reply *told);
 /* One that was cut off from a delivery whose record is, or will be, appended. */
 void record_beside(struct shard *shard, struct delivery *d);
+/* As it is now, with a ticket. 0, or what spool_append_state() says; then nothing was written. */
+int record_state(struct shard *shard, struct mail *m, struct spool_ticket *ticket);
+/* Its marks have changed: the same, or where nobody is left to be tried or told it ends, and is gone. */
+int record_reported(struct shard *shard, struct mail *m, struct spool_ticket *ticket);
 /* Once per turn, where there are any: what found no room before. */
 void record_run(struct shard *shard);
 

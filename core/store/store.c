@@ -37,12 +37,13 @@ static size_t blocks_max(size_t memory)
 	return blocks < BLOCKS_MIN ? BLOCKS_MIN : blocks;
 }
 
-int store_init(struct shard *shard, size_t sessions, store_due_fn *due)
+int store_init(struct shard *shard, size_t sessions, store_due_fn *due, store_owing_fn *owing)
 {
 	struct store *store = shard->store;
 	size_t messages = 2 * sessions + 4096;
 
 	store->due = due;
+	store->owing = owing;
 	list_init(&store->intake);
 	list_init(&store->settling);
 	list_init(&store->moved);
@@ -129,7 +130,7 @@ static void hand_over(struct shard *shard, struct mail *m)
 /* Nobody is left to be tried, and nobody to be told: all have gone elsewhere, or a crash came between two records. */
 static bool ended(const struct mail *m)
 {
-	return m->live == 0 && mail_count(m, RECIPIENT_FAILED) == 0;
+	return m->live == 0 && !mail_owes(m);
 }
 
 static void queue(struct shard *shard, struct mail *m)
@@ -183,17 +184,48 @@ int store_merge(struct shard *shard, struct mail *m, const struct spool_live *li
 	return r;
 }
 
-int store_note(struct shard *shard, struct mail *m)
+/* It is what it was reported as, and that is news. */
+static bool news(const struct mail *m, unsigned i, unsigned what)
+{
+	if (what == ENVELOPE_REPORTED_END)
+		return mail_owes_of(m, i);
+	return what == ENVELOPE_REPORTED_DELAY && mail_status(m, i) == RECIPIENT_PENDING &&
+	       !(mail_marks(m, i) & STATE_MARK_DELAY);
+}
+
+static int note(struct shard *shard, struct mail *m)
 {
 	uint64_t wall_ns = clock_wall_ns();
-	size_t length;
+	size_t length = mail_encode(m, NULL, clock_monotonic_ns(), wall_ns, shard->store->scratch);
 
-	/* Its record ends as soon as the shard runs. */
-	if (ended(m))
-		return 0;
-	length = mail_encode(m, NULL, clock_monotonic_ns(), wall_ns, shard->store->scratch);
 	m->dirty = false;
 	return spool_append_state(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, NULL);
+}
+
+int store_reported(struct shard *shard, struct mail *m, const struct envelope_report *report)
+{
+	unsigned mark = report->what == ENVELOPE_REPORTED_END ? STATE_MARK_TOLD : STATE_MARK_DELAY, i;
+	bool changed = false, was_ended = ended(m);
+
+	for (i = 0; i < m->recipients; i++) {
+		if (!envelope_reports(report, i) || !news(m, i, report->what))
+			continue;
+		if (mail_tell_apart(m) < 0)
+			return -ENOMEM;
+		mail_mark(m, i, mark);
+		changed = true;
+	}
+	if (!was_ended && ended(m)) {
+		counter_add(&shard->store->counters.left, 1);
+		list_append(&shard->store->moved, &m->first.link);
+	}
+	return changed ? note(shard, m) : 0;
+}
+
+int store_note(struct shard *shard, struct mail *m)
+{
+	/* Its record ends as soon as the shard runs. */
+	return ended(m) ? 0 : note(shard, m);
 }
 
 int store_keep(struct shard *shard, const struct spool_live *live)

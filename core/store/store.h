@@ -33,16 +33,20 @@ struct store_counters {
 };
 
 struct config;
+struct envelope_report;
 struct shard;
 
 /* The delivery is to be tried at `due_ns`, or as soon as may be, as new mail is, where that is STORE_DUE_NOW. It is on
  * no list, and from now on whoever delivers says where it stands, until it comes back with an outcome. */
 enum { STORE_DUE_NOW = 0 };
 typedef void store_due_fn(struct shard *shard, struct delivery *d, uint64_t due_ns);
+/* The mail owes somebody a report (mail_owes()), and that is on its way to the disk. */
+typedef void store_owing_fn(struct shard *shard, const struct mail *m);
 
 struct store {
 	struct store_counters counters;
 	store_due_fn *due; /* whose mail it is from there */
+	store_owing_fn *owing;
 	struct spool *spool;
 	struct message_id_source ids;
 	struct pool submissions, transfers, parts, blocks; /* on their way from this shard's clients */
@@ -56,7 +60,7 @@ struct store {
 };
 
 /* Memory only, for so many sessions. 0 or -ENOMEM. */
-int store_init(struct shard *shard, size_t sessions, store_due_fn *due);
+int store_init(struct shard *shard, size_t sessions, store_due_fn *due, store_owing_fn *owing);
 /* After the ring has been closed to all others. */
 void store_deinit(struct shard *shard);
 void store_spool_settings(const struct config *config, unsigned index, unsigned count, struct spool_settings *out);
@@ -69,6 +73,9 @@ int store_merge(struct shard *shard, struct mail *m, const struct spool_live *li
 		const void *context);
 /* Appends its state, before the spool runs. 0 or -errno. */
 int store_note(struct shard *shard, struct mail *m);
+/* Recovered mail of which a report speaks that was found, too: who is in it has been told, as far as that is not known
+ * already. Appends its state where something has changed, before the spool runs. 0 or -errno. */
+int store_reported(struct shard *shard, struct mail *m, const struct envelope_report *report);
 /* The same for one that cannot be read: it stays in the spool as it is. */
 int store_keep(struct shard *shard, const struct spool_live *live);
 /* Its mail with this id, recovered so far; NULL: none. */

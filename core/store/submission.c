@@ -366,7 +366,7 @@ void submission_free(struct submission *m)
 
 /* Every owner has answered: those that stored their share may deliver it, or must forget it because another could not.
  */
-static void release(struct submission *m)
+static void release(struct submission *m, enum loan_kind kind)
 {
 	struct list *link;
 
@@ -376,7 +376,7 @@ static void release(struct submission *m)
 		if (transfer->loan.result < 0)
 			continue;
 		m->unanswered++;
-		lend(m, &transfer->loan, m->result < 0 ? LOAN_UNDO : LOAN_RELEASE);
+		lend(m, &transfer->loan, m->result < 0 ? LOAN_UNDO : kind);
 	}
 }
 
@@ -385,8 +385,13 @@ static void settle(struct submission *m)
 {
 	if (m->unanswered > 0 || m->parts_out > 0)
 		return;
+	if (m->state == SUBMISSION_COMMITTING && m->letter.held && m->result == 0) {
+		m->state = SUBMISSION_HELD;
+		m->handlers->on_held(m);
+		return;
+	}
 	if (m->state == SUBMISSION_COMMITTING && m->transfer_count > 1)
-		release(m);
+		release(m, LOAN_RELEASE);
 	if (m->unanswered > 0)
 		return;
 	if (m->state == SUBMISSION_ABORTING) {
@@ -410,6 +415,12 @@ void submission_commit(struct submission *m)
 	for (link = m->transfers.next; link != &m->transfers; link = link->next) {
 		lend(m, &container_of(link, struct transfer, link)->loan, LOAN_MESSAGE);
 	}
+}
+
+void submission_release(struct submission *m, bool deliver)
+{
+	assert(m->state == SUBMISSION_HELD);
+	release(m, deliver ? LOAN_RELEASE : LOAN_KEEP);
 }
 
 void submission_abort(struct submission *m)
@@ -453,7 +464,7 @@ static void on_transfer_answered(struct shard *shard, struct post *post)
 {
 	struct loan *loan = container_of(post, struct loan, post);
 	struct submission *m = container_of(loan, struct transfer, loan)->message;
-	bool stored = loan->kind == LOAN_RELEASE || loan->kind == LOAN_UNDO;
+	bool stored = loan->kind != LOAN_MESSAGE && loan->kind != LOAN_ABORT;
 
 	if (loan->result < 0 && m->result == 0)
 		m->result = loan->result;

@@ -47,6 +47,7 @@ enum submission_state {
 	SUBMISSION_ENVELOPE,
 	SUBMISSION_CONTENT,
 	SUBMISSION_COMMITTING,
+	SUBMISSION_HELD, /* stored, where letter.held */
 	SUBMISSION_RELEASING,
 	SUBMISSION_ABORTING,
 	SUBMISSION_ANSWERED,
@@ -56,6 +57,7 @@ enum submission_state {
 struct submission_handlers {
 	void (*on_answered)(struct submission *m);    /* committed: `result` says whether it is stored */
 	void (*on_part_stored)(struct submission *m); /* fewer parts are out: more content may be taken in */
+	void (*on_held)(struct submission *m);        /* letter.held: it is stored, and waits to be released */
 };
 
 struct submission {
@@ -119,6 +121,8 @@ bool submission_append(struct submission *m, const char *data, size_t length);
 bool submission_flush_part(struct submission *m);
 /* All content is there: give it to the owners. on_answered() follows when all have answered, never at once. */
 void submission_commit(struct submission *m);
+/* HELD: it may be delivered, or stays for the next start to find it. on_answered() follows. */
+void submission_release(struct submission *m, bool deliver);
 /* The message will not be, and nobody hears of it any more: gives up what was sent ahead; frees m, at once or when the
  * owners have answered. */
 void submission_abort(struct submission *m);

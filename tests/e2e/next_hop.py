@@ -55,7 +55,7 @@ class NextHop:
         self.session_class = session_class or NextHopSession
         self.extensions, self.tls, self.require_tls = extensions, tls, require_tls
         self.script = script or (lambda stage, session, argument: None)
-        self.arrivals, self.sessions, self.errors = [], [], []
+        self.arrivals, self.reports, self.sessions, self.errors = [], [], [], []
         self.live = self.peak = self.accepted = 0
         self.lock = threading.Lock()
         self.listener = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
@@ -299,8 +299,9 @@ class NextHopSession:
     def arrived(self, content, raw, chunked):
         self.transactions += 1
         arrival = Arrival(self, self.sender, self.recipients, content, raw, chunked)
+        report = self.sender == '' and b'report-type=delivery-status' in content
         with self.server.lock:
-            self.server.arrivals.append(arrival)
+            (self.server.reports if report else self.server.arrivals).append(arrival)
 
     def on_rset(self, argument):
         self.reset()

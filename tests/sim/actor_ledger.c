@@ -243,18 +243,65 @@ void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence)
 	ledger_problem(ledger, what, sequence);
 }
 
+bool ledger_silent(const struct ledger *ledger, uint32_t sequence, unsigned recipient)
+{
+	char wishes[128];
+
+	ledger_wishes(ledger, sequence, recipient, wishes);
+	return strstr(wishes, "NOTIFY=") && !strstr(wishes, "FAILURE");
+}
+
+/* The first line of a report that begins like this; NULL: there is none. */
+static const char *ledger_line_of(const char *text, const char *end, const char *begin)
+{
+	const char *at = memmem(text, (size_t)(end - text), begin, strlen(begin));
+
+	return at ? at + strlen(begin) : NULL;
+}
+
+/* One recipient's, from behind "Final-Recipient". */
+static void ledger_told(struct ledger *ledger, const char *at, const char *end, uint64_t id)
+{
+	const char *action = ledger_line_of(at, end, "\r\nAction: ");
+	unsigned sequence, k;
+	struct ledger_recipient *r = NULL;
+
+	if (ledger_address_parse(at, (size_t)(end - at), &sequence, &k))
+		r = ledger_recipient(ledger, sequence, k);
+	if (!r || !action) {
+		ledger_confused(ledger, "a report of nobody", 0);
+		return;
+	}
+	uint64_t *known = strncmp(action, "delayed", 7) == 0 ? &r->late : &r->told;
+	if (*known && *known != id)
+		ledger_confused(ledger, "two reports of one recipient", sequence);
+	ledger->repeated += *known == id;
+	*known = id;
+	if (r->fate == LEDGER_REFUSED)
+		ledger_confused(ledger, "a report of what was refused", sequence);
+	if (strncmp(action, "relayed", 7) == 0 && !r->delivered)
+		ledger_confused(ledger, "reported as relayed, and was not", sequence);
+	if (strncmp(action, "failed", 6) == 0 && !r->failed && !ledger->may_expire)
+		ledger_confused(ledger, "reported as failed, and nobody refused it", sequence);
+	if (strncmp(action, "failed", 6) == 0 && ledger_silent(ledger, sequence, k))
+		ledger_confused(ledger, "a report that nobody wants", sequence);
+}
+
 void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t length)
 {
-	unsigned sequence;
+	const char *text = (const char *)content, *end = text + length, *at, *mark = "\r\nFinal-Recipient: rfc822;";
+	uint64_t id = UINT64_C(0xcbf29ce484222325);
+
 	ledger->notifications++;
-	const uint8_t *at = ledger_find_header(content, length);
-	if (!at)
+	at = ledger_line_of(text, end, "\r\nMessage-ID: <");
+	if (!at || end - at < 26) {
+		ledger_confused(ledger, "a report without an id", 0);
 		return;
-	char text[16] = "";
-	size_t left = length - (size_t)(at - content) - (sizeof(ledger_header) - 1);
-	memcpy(text, at + sizeof(ledger_header) - 1, left < 15 ? left : 15);
-	if (sscanf(text, "%u", &sequence) == 1 && sequence < ledger->count)
-		ledger->messages[sequence].notified++;
+	}
+	for (size_t i = 0; i < 26; i++)
+		id = (id ^ (uint8_t)at[i]) * UINT64_C(0x100000001b3);
+	for (at = text; (at = ledger_line_of(at, end, mark)) != NULL;)
+		ledger_told(ledger, at, end, id);
 }
 
 static void ledger_count(const struct ledger_recipient *r, struct ledger_summary *out)

@@ -10,7 +10,8 @@
  *     LEDGER_UNKNOWN             yes                  no      sent, and the connection ended before the answer
  *     LEDGER_ACCEPTED            yes                  yes
  *
- * Messages from the null sender are notifications: counted, and noted for the message they quote.
+ * Messages from the null sender are reports: of each recipient's end there is one at most, which says what is true, and
+ * of its delay another one. A next hop never refuses one for good.
  * The ledger lives outside the engine and survives its crashes.
  */
 #ifndef POSTRIDER_SIM_ACTOR_LEDGER_H
@@ -26,14 +27,14 @@ enum ledger_fate { LEDGER_UNSENT, LEDGER_REFUSED, LEDGER_UNKNOWN, LEDGER_ACCEPTE
 
 struct ledger_recipient {
 	enum ledger_fate fate;
-	unsigned delivered; /* a next hop took it */
-	unsigned failed;    /* a next hop refused it for good */
+	unsigned delivered;  /* a next hop took it */
+	unsigned failed;     /* a next hop refused it for good */
+	uint64_t told, late; /* the reports of its end and of its delay, by their ids; 0: none */
 };
 
 struct ledger_message {
 	struct ledger_recipient recipients[LEDGER_RECIPIENTS_MAX];
 	unsigned recipient_count;
-	unsigned notified;
 	struct ledger_recipient archive; /* number LEDGER_ARCHIVE, where there is one; its fate is the message's */
 	uint64_t not_before_ns;          /* asked for by HOLDFOR (RFC 4865); 0: nothing was */
 	uint64_t header;                 /* hash of the one that arrived first, where the relay writes some of it */
@@ -55,6 +56,8 @@ struct ledger {
 	struct ledger_message *messages;
 	uint32_t count; /* sequence numbers handed out, from 0 */
 	uint64_t altered, confused, notifications;
+	bool may_expire;   /* recipients may fail without a next hop's word */
+	uint64_t repeated; /* reports that arrived again, each as it was */
 	char problem[256]; /* the first alteration or confusion */
 };
 
@@ -82,7 +85,9 @@ struct ledger_recipient *ledger_recipient(struct ledger *ledger, uint32_t sequen
 /* A next hop got this content for `sequence`: is it right? Trace headers before it are allowed. */
 bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length);
 void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence);
-/* A notification arrived. */
+/* Its sender asked not to hear of it where it fails. */
+bool ledger_silent(const struct ledger *ledger, uint32_t sequence, unsigned recipient);
+/* A report arrived. */
 void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t length);
 
 struct ledger_summary {

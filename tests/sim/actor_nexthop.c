@@ -227,7 +227,7 @@ static void hop_end(struct hop_session *s)
 		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
 	} else if (hop_refuses_setup(s, ACTOR_SETUP_END, s->recipients[0].sequence)) {
 		hop_reply(s, config->setup_refused);
-	} else if (world_chance(config->end_refused)) {
+	} else if (!s->null_sender && world_chance(config->end_refused)) {
 		hop_refuse_all(s);
 		hop_reply(s, "554 5.6.0 Not this content\r\n");
 	} else if (world_chance(config->end_deferred)) {
@@ -351,7 +351,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 		hop_reply_and_close(s, "421 4.4.2 Maximum message count per session reached\r\n");
 	} else if (hop_at_limit(s, ACTOR_END_REFUSE)) {
 		hop_reply(s, "452 4.5.3 Too many messages sent\r\n");
-	} else if (world_chance(config->mail_refused)) {
+	} else if (strncasecmp(line, "MAIL FROM:<>", 12) != 0 && world_chance(config->mail_refused)) {
 		hop_refuse_sender(s, line);
 		hop_reply(s, "550 5.7.1 Not from there\r\n");
 	} else if (world_chance(config->mail_deferred)) {

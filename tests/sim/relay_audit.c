@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "core/base/disk.h"
+#include "core/store/store.h"
 #include "queue/envelope.h"
 #include "queue/spool.h"
 #include "queue/state.h"
 #include "tests/sim/relay_rig.h"
 
+/* Failed: and somebody is still to hear of it. */
 struct audit_recipient {
 	uint8_t queued, failed;
 };
@@ -21,10 +23,12 @@ struct audit {
 	uint64_t records;
 	bool read_only;
 	uint64_t archives; /* copies for the archive that are queued */
+	uint64_t reports;  /* that are queued */
 };
 
-static void note_recipient(struct audit *audit, struct span address, uint8_t status)
+static void note_recipient(struct audit *audit, struct span address, const struct state_fate *fate)
 {
+	uint8_t status = fate->status;
 	struct audit_recipient *r;
 	uint32_t sequence;
 	unsigned recipient;
@@ -41,19 +45,18 @@ static void note_recipient(struct audit *audit, struct span address, uint8_t sta
 	}
 	r = &audit->recipients[sequence][recipient];
 	r->queued += status == RECIPIENT_PENDING;
-	r->failed += status == RECIPIENT_FAILED;
+	r->failed += status == RECIPIENT_FAILED && !(fate->marks & STATE_MARK_TOLD);
 }
 
 /* Of the next recipient; all are pending where there is no state. */
-static uint8_t next_status(const struct queue_state *state, struct state_cursor *cursor, unsigned *left,
-			   struct state_fate *fate)
+static void next_fate(const struct queue_state *state, struct state_cursor *cursor, unsigned *left,
+		      struct state_fate *fate)
 {
 	unsigned number;
 
 	if (*left == 0 && (!state_next(cursor, &number, left) || !state_fate(state, number, fate)))
-		return RECIPIENT_PENDING;
+		return;
 	--*left;
-	return fate->status;
 }
 
 static void on_live(void *context, const struct spool_live *live)
@@ -63,7 +66,7 @@ static void on_live(void *context, const struct spool_live *live)
 	struct envelope_cursor cursor;
 	struct envelope envelope;
 	struct state_cursor fates;
-	struct state_fate fate;
+	struct state_fate fate = {0};
 	struct queue_state state = {0};
 	unsigned left = 0;
 
@@ -75,11 +78,17 @@ static void on_live(void *context, const struct spool_live *live)
 		rig_fail(audit->rig, "an envelope or a state in the queue cannot be read");
 		return;
 	}
+	if (envelope.reports > 0) {
+		audit->reports++;
+		return;
+	}
 	envelope_first(&envelope, &cursor);
 	state_first(&state, &fates);
-	while (envelope_next(&cursor, &recipient))
-		note_recipient(audit, recipient.address,
-			       live->state ? next_status(&state, &fates, &left, &fate) : RECIPIENT_PENDING);
+	while (envelope_next(&cursor, &recipient)) {
+		if (live->state)
+			next_fate(&state, &fates, &left, &fate);
+		note_recipient(audit, recipient.address, &fate);
+	}
 }
 
 static void read_spool(struct audit *audit, int root, const char *name)
@@ -119,15 +128,21 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 {
 	const struct ledger_recipient *r = &audit->rig->ledger.messages[sequence].recipients[k];
 	const struct audit_recipient *a = &audit->recipients[sequence][k];
-	bool may_expire = audit->rig->options.may_expire;
+	bool may_expire = audit->rig->options.may_expire,
+	     told = r->told || ledger_silent(&audit->rig->ledger, sequence, k);
 
-	if (r->fate == LEDGER_ACCEPTED && !r->delivered && !a->failed && !a->queued)
+	/* One that is queued may be the report of this one; one that was refused, or too old, is no more. */
+	if (r->failed && ((!ended && audit->reports) || may_expire))
+		told = true;
+	if (r->fate == LEDGER_ACCEPTED && !r->delivered && !a->failed && !a->queued && !told)
 		rig_fail(audit->rig, "LOST: message %u recipient %u (hop failed it %u times)", sequence, k, r->failed);
 	/* Before the end a client's answer may be under way, or lost. */
 	if ((r->fate == LEDGER_REFUSED || (r->fate == LEDGER_UNSENT && ended)) && (a->queued || a->failed))
 		rig_fail(audit->rig, "PHANTOM in the queue: message %u recipient %u", sequence, k);
 	if (a->failed && !r->failed && !may_expire)
 		rig_fail(audit->rig, "FALSE FAILURE: message %u recipient %u, no next hop refused it", sequence, k);
+	if (a->failed && ended)
+		rig_fail(audit->rig, "UNREPORTED: message %u recipient %u failed, and nobody was told", sequence, k);
 	if (a->queued && ended)
 		rig_fail(audit->rig, "STUCK: message %u recipient %u is still queued", sequence, k);
 	if (a->queued + a->failed > 1)
@@ -165,6 +180,9 @@ static void judge_totals(struct rig *rig, bool ended)
 			 (unsigned long long)s.confused, rig->ledger.problem);
 	if (s.phantoms && ended)
 		rig_fail(rig, "PHANTOMS: %llu recipients got what was refused", (unsigned long long)s.phantoms);
+	if (rig->ledger.repeated > allowed)
+		rig_fail(rig, "DUPLICATES: %llu reports came again, but only %llu can be explained",
+			 (unsigned long long)rig->ledger.repeated, (unsigned long long)allowed);
 	if (s.duplicates > allowed)
 		rig_fail(rig, "DUPLICATES: %llu, but only %llu can be explained", (unsigned long long)s.duplicates,
 			 (unsigned long long)allowed);
@@ -185,6 +203,20 @@ static void read_all(struct audit *audit)
 	if (root >= 0)
 		disk_close(root);
 	world_engine_leave();
+}
+
+static void add_owed(void *context, struct mail *m)
+{
+	*(uint64_t *)context += !m->unreported && (m->reporting || mail_owes(m));
+}
+
+uint64_t rig_owed(const struct rig *rig)
+{
+	uint64_t owed = 0;
+
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		store_mails(rig->shards[i].shard, add_owed, &owed);
+	return owed;
 }
 
 unsigned rig_twice(struct rig *rig)
@@ -212,6 +244,8 @@ void rig_audit(struct rig *rig, bool ended)
 			judge(&audit, i, k, ended);
 	}
 	judge_archive(&audit, ended);
+	if (audit.reports > 0 && ended)
+		rig_fail(rig, "STUCK: %llu reports are still queued", (unsigned long long)audit.reports);
 	judge_totals(rig, ended);
 	world_release(audit.recipients);
 }

@@ -52,7 +52,7 @@ static const char rig_yaml[] =
 	"  - { name: two, hosts: [\"127.0.0.1:3002\"], tls: { mode: none }, limits: { connections: %u, "
 	"messages_in_flight: %u, recipients_per_message: %u } }\n"
 	"%s"
-	"routes: [{ recipient: \"*@a.example\", destination: one }, { destination: two }]\n"
+	"routes: [{ recipient: \"*@a.example\", destination: one }, %s{ destination: two }]\n"
 	"retry: %s\n"
 	"limits: { errors_per_session: 1000%s }\n"
 	"log: { stats_interval: 0 }\n"
@@ -106,6 +106,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 	config.trace = rig_trace ? stderr : NULL;
 	world_open(&config);
 	ledger_init(&rig->ledger, &ledger);
+	rig->ledger.may_expire = options->may_expire;
 	for (unsigned i = 0; i < RIG_HOPS; i++) {
 		struct actor_nexthop_config hop = options->hop;
 		hop.address = world_address((uint16_t)(RIG_HOP_PORT + i));
@@ -242,7 +243,8 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 			 o->hosts ? o->hosts : "\"127.0.0.1:3001\"",
 			 o->signing_in ? o->signing_in : "tls: { mode: none }", connections, in_flight, each,
 			 o->limits ? o->limits : "", o->pacing ? o->pacing : "even", connections, in_flight, each,
-			 names_before(o), o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
+			 names_before(o), o->gone ? "{ recipient: \"*@client.example\", destination: one }, " : "",
+			 o->retry ? o->retry : "{ first: 30s, factor: 2, max: 10m, expire: 5d }",
 			 o->all_limits ? o->all_limits : "", o->more ? o->more : "");
 
 	if (o->exchangers) {
@@ -253,8 +255,7 @@ static struct config *parse_config(const struct rig *rig, unsigned shards)
 		memcpy((char *)memcpy(at, "mx: true, mx_port: 300", 22) + 23, "  ", 2);
 	if (o->gone) {
 		memcpy(strstr(text, "name: two"), "name: new", 9);
-		memcpy(strstr(text, "{ destination: two }"), "                    ", 20);
-		strstr(text, "destination: one }, ")[18] = ' ';
+		memset(strstr(text, ", { destination: two }"), ' ', 22);
 	}
 	if (o->name) {
 		name_of(name, o->name);
@@ -439,6 +440,7 @@ int rig_start(struct rig *rig, unsigned shards)
 	make_config(rig, shards);
 	memset(rig->shards, 0, sizeof(rig->shards));
 	memset(&rig->relay, 0, sizeof(rig->relay));
+	rig->recovery = (struct recovery){.directory = -1, .lock = -1};
 	rig->log = NULL;
 	rig->lives++;
 	rig->alive = true;
@@ -520,9 +522,7 @@ uint64_t rig_queued(const struct rig *rig)
 
 bool rig_quiet(void *context)
 {
-	const struct rig *rig = context;
-
-	return rig_clients_done(context) && rig_queued(rig) == 0;
+	return rig_clients_done(context) && rig_queued(context) == 0 && rig_owed(context) == 0;
 }
 
 struct until {

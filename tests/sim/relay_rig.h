@@ -169,6 +169,8 @@ void rig_fail(struct rig *rig, const char *format, ...) __attribute__((format(pr
 void rig_meter(struct rig *rig, const char *what, const struct actor_meter *meter);
 /* Recipients of deliveries that are queued and not failed. */
 uint64_t rig_queued(const struct rig *rig);
+/* Mail of which a report is to be made, or is being made. */
+uint64_t rig_owed(const struct rig *rig);
 /* A choice that belongs to the seed and not to the world's course. */
 uint64_t rig_pick(uint64_t seed, unsigned what, uint64_t bound);
 

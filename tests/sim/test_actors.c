@@ -191,10 +191,14 @@ static void test_ledger_notices(void)
 	CHECK_EQ(sequence, 3);
 	CHECK_EQ(recipient, 1);
 	CHECK(!ledger_address_parse("r12.s3@x", 8, &sequence, &recipient));
-	ledger.messages[0].recipients[0] = (struct ledger_recipient){LEDGER_ACCEPTED, 3, 0};
-	ledger.messages[1].recipients[0] = (struct ledger_recipient){LEDGER_REFUSED, 1, 0};
-	ledger.messages[2].recipients[0] = (struct ledger_recipient){LEDGER_ACCEPTED, 0, 0};
-	ledger.messages[3].recipients[0] = (struct ledger_recipient){LEDGER_ACCEPTED, 0, 1};
+	ledger.messages[0].recipients[0] =
+		(struct ledger_recipient){.fate = LEDGER_ACCEPTED, .delivered = 3, .failed = 0};
+	ledger.messages[1].recipients[0] =
+		(struct ledger_recipient){.fate = LEDGER_REFUSED, .delivered = 1, .failed = 0};
+	ledger.messages[2].recipients[0] =
+		(struct ledger_recipient){.fate = LEDGER_ACCEPTED, .delivered = 0, .failed = 0};
+	ledger.messages[3].recipients[0] =
+		(struct ledger_recipient){.fate = LEDGER_ACCEPTED, .delivered = 0, .failed = 1};
 	ledger_summarize(&ledger, &s);
 	CHECK_EQ(s.duplicates, 2);
 	CHECK_EQ(s.phantoms, 1);

@@ -558,7 +558,9 @@ static bool watch(void *context)
 
 static bool all_failed(void *context)
 {
-	return rig_queued(context) == 0;
+	const struct rig *rig = context;
+
+	return counter_get(&rig->shards[0].shard->deliverer->counters.failed) == 4;
 }
 
 /* A next hop that defers everything: first, factor, max, jitter; then the end, not before its time (SYS-06). */
@@ -572,6 +574,7 @@ void scenario_expiry(uint64_t seed)
 		.messages = 4,
 		.may_expire = true,
 		.retry = "{ first: 30s, factor: 2, max: 10m, expire: 6h }",
+		.more = "reports: { delay_after: 0 }",
 		.hop = {.pipelining = true, .chunking = seed % 2, .end_deferred = 1000000},
 	};
 	struct rig rig;

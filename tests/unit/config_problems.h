@@ -42,14 +42,14 @@ static const struct {
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL, "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
 			       "listeners, tls, users_file, devices, dns, "
-			       "clients, destinations, routes, verdicts, retry, limits, timeouts, log"},
+			       "clients, destinations, routes, verdicts, retry, reports, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n", "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
 				  "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
-				  "retry, limits, timeouts, log"},
+				  "retry, reports, limits, timeouts, log"},
 	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
 		     "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, retry, "
-		     "limits, timeouts, log"},
+		     "reports, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -107,7 +107,7 @@ static const struct {
 	 "t.yaml:1:25: unknown key \"users_file\": the keys here are name, networks, networks_file, limits, from, "
 	 "users, "
 	 "listeners, certificates, devices, profile, allowed_senders, allowed_recipients, weight, priority, syntax, "
-	 "default_domain, "
+	 "owner, default_domain, "
 	 "line_endings, long_lines, add_missing_headers, remove_headers, add_headers, archive"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""tests/e2e/test_reports.py - who sent a message hears what became of it (RFC 3464, 3461, 6522, 6533), once."""
+
+import email
+import email.policy
+import os
+import re
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import ALL_EXTENSIONS, Client, NextHop, Workspace, case, check, equal, eventually  # noqa: E402
+from harness import message  # noqa: E402
+
+DSN = ALL_EXTENSIONS + ('DSN',)
+
+
+def refusing(answers):
+    """A script that answers RCPT to these local parts."""
+    def script(stage, session, argument):
+        found = re.search(r'<([^@>]*)', argument) if stage == 'RCPT' else None
+        return answers.get(found.group(1)) if found else None
+    return script
+
+
+def send(relay, sequence, recipients, sender='sender@example.net', parameters='', body=None):
+    with Client(relay.address) as client:
+        client.hello()
+        client.command('MAIL FROM:<%s>%s' % (sender, parameters), 250)
+        for recipient in recipients:
+            client.command('RCPT TO:' + (recipient if '<' in recipient else '<%s>' % recipient), 250)
+        client.data(body or message(sequence))
+
+
+def reports(hop):
+    return hop.reports
+
+
+class Report:
+    """A report as Python's email reads it."""
+
+    def __init__(self, arrival):
+        self.octets = arrival.content
+        self.mail = email.message_from_bytes(arrival.content, policy=email.policy.default)
+        equal(self.mail.defects, [], 'defects of the report')
+        equal(self.mail.get_content_type(), 'multipart/report', 'its type')
+        equal(self.mail.get_param('report-type'), 'delivery-status', 'of what')
+        parts = self.mail.get_payload()
+        equal(len(parts), 3, 'its parts')
+        for part in parts:
+            equal(part.defects, [], 'defects of a part')
+        self.text = parts[0].get_content()
+        blocks = parts[1].get_payload()
+        self.message = dict(blocks[0].items())
+        self.recipients = [dict(block.items()) for block in blocks[1:]]
+        self.returned = parts[2]
+
+    def actions(self):
+        return [(r['Final-Recipient'].split(';')[1].strip(), r['Action'], r['Status']) for r in self.recipients]
+
+
+def wait_reports(hop, count, timeout=60):
+    eventually(lambda: len(reports(hop)) >= count, lambda: 'reports: %d' % len(reports(hop)), timeout=timeout)
+    return [Report(a) for a in reports(hop)]
+
+
+@case
+def who_failed_is_told():
+    """One report of a message, however many failed; what people read comes first, and the header comes back."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=refusing({'bad': '550 5.1.1 no such user', 'full': '550 5.2.2 mailbox full'})))
+        relay = work.relay(work.configuration([hop.host], reports={'from': 'postmaster@example.net'}))
+        send(relay, 1, ('good@example.com', 'bad@example.com', 'full@example.com'))
+        report = wait_reports(hop, 1)[0]
+        equal([a.recipients for a in reports(hop)], [['sender@example.net']], 'who is told')
+        equal(sorted(report.actions()), [('bad@example.com', 'failed', '5.1.1'),
+                                         ('full@example.com', 'failed', '5.2.2')], 'what')
+        equal(report.mail['From'].addresses[0].addr_spec, 'postmaster@example.net', 'From')
+        equal(report.mail['Auto-Submitted'], 'auto-replied', 'Auto-Submitted')
+        check(report.text.startswith('Your message could not be delivered to:'), report.text)
+        check('There is no such address there' in report.text and 'mailbox is full' in report.text, report.text)
+        check('550 5.1.1 no such user' in report.text, report.text)
+        equal(report.returned.get_content_type(), 'text/rfc822-headers', 'what is returned')
+        check('X-Sequence' in report.returned.get_content() or 'Subject' in report.returned.get_content(),
+              'its header')
+        eventually(lambda: relay.events('report'), 'the report is told')
+        equal([(e['kind'], e['to'], e['recipients']) for e in relay.events('report')],
+              [('failed', 'sender@example.net', 2)], 'the event')
+        relay.terminate()
+        equal(relay.count['queued'], 0, 'what is left in the spool')
+
+
+@case
+def lop03_nobody_is_told_of_what_has_no_sender():
+    """Nor of a report that fails itself, nor where no route leads to the sender: an event, and that is the end."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=refusing({'bad': '550 5.1.1 no', 'back': '550 5.1.1 no'})))
+        routes = [{'recipient': '*@nowhere.example', 'refuse': '550 5.7.1 no'}, {'destination': 'hop'}]
+        configuration = work.configuration([hop.host])
+        name = configuration['destinations'][0]['name']
+        configuration['routes'] = [routes[0], {'destination': name}]
+        relay = work.relay(configuration)
+        send(relay, 1, ('bad@example.com',), sender='')
+        send(relay, 2, ('bad@example.com',), sender='back@example.com')
+        send(relay, 3, ('bad@example.com',), sender='someone@nowhere.example')
+        send(relay, 4, ('bad@example.com',), sender='sender@example.net')
+        eventually(lambda: len(relay.events('unreported')) == 3, lambda: relay.events('unreported'))
+        equal(sorted(e['reason'] for e in relay.events('unreported')),
+              ['it has no sender', 'it is a report itself', 'no route leads to its sender'], 'why')
+        wait_reports(hop, 1)
+        equal([a.recipients for a in reports(hop)], [['sender@example.net']], 'who is told')
+        relay.terminate()
+        equal(relay.count['queued'], 0, 'what is left in the spool')
+
+
+@case
+def notify_is_honoured():
+    """NOTIFY, ORCPT, RET and ENVID (RFC 3461)."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=refusing({name: '550 5.1.1 no' for name in ('a', 'b', 'c', 'd')})))
+        relay = work.relay(work.configuration([hop.host]))
+        send(relay, 1, ('<a@example.com> NOTIFY=NEVER', '<b@example.com> NOTIFY=SUCCESS',
+                        '<c@example.com> NOTIFY=FAILURE ORCPT=rfc822;c+2Bx@example.org', 'd@example.com',
+                        '<e@example.com> NOTIFY=SUCCESS,FAILURE', 'f@example.com'),
+             parameters=' RET=FULL ENVID=QQ+3D1')
+        report = wait_reports(hop, 1)[0]
+        equal(sorted(report.actions()), [('c@example.com', 'failed', '5.1.1'), ('d@example.com', 'failed', '5.1.1'),
+                                         ('e@example.com', 'relayed', '2.0.0')], 'what')
+        equal(report.message['Original-Envelope-Id'], 'QQ=1', 'ENVID')
+        equal([r['Original-Recipient'] for r in report.recipients if 'Original-Recipient' in r],
+              ['rfc822;c+x@example.org'], 'ORCPT')
+        equal(report.returned.get_content_type(), 'message/rfc822', 'what is returned')
+        check(message(1).strip().splitlines()[-1].decode() in report.octets.decode('latin-1'), 'all of it')
+        # Nobody is to hear of these.
+        send(relay, 2, ('<a@example.com> NOTIFY=NEVER', '<b@example.com> NOTIFY=SUCCESS'))
+        send(relay, 3, ('<d@example.com>',))
+        wait_reports(hop, 2)
+        relay.terminate()
+        equal([r.actions() for r in [Report(a) for a in reports(hop)][1:]], [[('d@example.com', 'failed', '5.1.1')]],
+              'the other')
+        equal(relay.count['queued'], 0, 'what is left in the spool')
+
+
+@case
+def who_is_late_is_told_once():
+    """After reports.delay_after, and never again; then how it ended."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=refusing({'late': '451 4.7.1 greylisted'})))
+        relay = work.relay(work.configuration([hop.host], reports={'delay_after': '1s'},
+                                              retry={'first': '200ms', 'max': '500ms', 'expire': '6s'}))
+        send(relay, 1, ('late@example.com', '<late@example.com> NOTIFY=FAILURE', 'good@example.com'))
+        first, second = wait_reports(hop, 2)[:2]
+        equal(first.actions(), [('late@example.com', 'delayed', '4.7.1')], 'first')
+        check('need not' in first.text and 'Will-Retry-Until' in first.recipients[0], first.text)
+        equal(second.actions(), 2 * [('late@example.com', 'failed', '4.4.7')], 'then')
+        relay.terminate()
+        equal(len(reports(hop)), 2, 'reports')
+
+
+if __name__ == '__main__':
+    harness.main(together=4)
