@@ -55,6 +55,7 @@
 #include "core/tools/hash.h"
 #include "core/tools/presets.h"
 #include "core/tools/setup_office365.h"
+#include "core/tools/suppress.h"
 #include "core/tools/usage.h"
 #include "tls/tls.h"
 
@@ -93,8 +94,9 @@ struct process {
 	struct certificates certificates;
 };
 
-/* Behind those of the shards: the process's own, and those of who asks for tokens and who keeps devices. */
-enum { OWN_LOGS = 3 };
+/* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices and who keeps the
+ * suppression list. */
+enum { OWN_LOGS = 4 };
 
 static struct log *own_log(struct process *p)
 {
@@ -344,8 +346,10 @@ static int make_shards(struct process *p, struct config *config)
 		p->relay.shards[i] = &p->threads[i].worker->shard;
 		p->threads[i].process = p;
 	}
-	p->agents = (struct agents){
-		.relay = &p->relay, .log = p->logs[config->shards + 1], .device_log = p->logs[config->shards + 2]};
+	p->agents = (struct agents){.relay = &p->relay,
+				    .log = p->logs[config->shards + 1],
+				    .device_log = p->logs[config->shards + 2],
+				    .suppression_log = p->logs[config->shards + 3]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	return p->writer ? 0 : -ENOMEM;
 }
@@ -644,6 +648,8 @@ static int run(struct config *config)
 			why = agents_start_verifiers(&p->agents, config);
 		if (!why)
 			why = agents_start_devices(&p->agents, config);
+		if (!why)
+			why = agents_start_suppression(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}
@@ -721,9 +727,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},        {"doctor", doctor_command},           {"probe", probe_command},
-		     {"presets", presets_command}, {"explain", explain_command},         {"hash", hash_command},
-		     {"setup", setup_command},     {"credentials", credentials_command}, {"device", device_command}};
+	} tools[] = {{"spool", spool_tool},         {"doctor", doctor_command},           {"probe", probe_command},
+		     {"presets", presets_command},  {"explain", explain_command},         {"hash", hash_command},
+		     {"setup", setup_command},      {"credentials", credentials_command}, {"device", device_command},
+		     {"suppress", suppress_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},

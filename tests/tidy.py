@@ -31,7 +31,7 @@ LAYERS = {
     'core/stream': ['core/base', 'tls', 'core/stream'],
     'core/shard': ['core/base', 'queue', 'core/shard'],
     'core/events': ['core/base', 'core/smtp', 'core/events'],
-    'core/agents': ['core/base', 'core/smtp', 'core/config', 'core/shard', 'core/events', 'core/agents'],
+    'core/agents': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/agents'],
     'core/route': ['core/base', 'queue', 'core/config', 'core/shard', 'core/route'],
     'core/store': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/route',
                    'core/store'],
@@ -62,7 +62,8 @@ LIBRARIES = {
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',
-                  'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device'],
+                  'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
+                  'core/tools/suppress'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

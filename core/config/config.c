@@ -21,6 +21,7 @@
 #include "core/config/schema_profile.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_source.h"
+#include "core/config/schema_suppression.h"
 #include "core/config/schema_tls.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
@@ -173,6 +174,7 @@ void config_free(struct config *config)
 	device_table_free(config->devices);
 	free(config->devices_path);
 	schema_profiles_free(config);
+	schema_suppression_free(config);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

@@ -269,6 +269,21 @@ struct config_retry {
 	unsigned attempts; /* after so many it fails, however young it is; default 0: age alone counts */
 };
 
+/* What the list of addresses that no mail goes to is to a client: its mail does not go there; and what comes back of it
+ * fills the list; or it is none of its business. */
+enum config_suppression_use { CONFIG_SUPPRESSION_HONOUR, CONFIG_SUPPRESSION_FEED, CONFIG_SUPPRESSION_IGNORE };
+struct config_suppression_client {
+	const char *name; /* borrowed, the client's */
+	size_t index;     /* of the client */
+	uint8_t use;
+	uint32_t line, column; /* where it says so, from 0 */
+};
+struct config_suppression {
+	char *directory;                           /* NULL: there is none */
+	struct config_suppression_client *clients; /* those that say something, sorted by name */
+	size_t client_count;
+};
+
 struct config {
 	char *file;
 	char *hostname;
@@ -307,6 +322,7 @@ struct config {
 		uint64_t delay_after_ns;    /* so late a message's sender hears of it; default 4h, 0: never */
 	} reports;
 	struct config_verdicts verdicts; /* for every destination, behind its own */
+	struct config_suppression suppression;
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
 		size_t server_count;
@@ -342,6 +358,9 @@ enum { CONFIG_DNS_SERVERS_MAX = 8, CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX 
 
 /* What the client of that name says of senders; NULL: nothing. */
 const struct config_from *config_from_find(const struct config *config, const char *client, size_t length);
+
+/* What the client of that name makes of the list of addresses that no mail goes to. */
+enum config_suppression_use config_suppression_use(const struct config *config, const char *client, size_t length);
 
 /* NULL when there are errors; *problems has them and the warnings, in the file's order. */
 struct config *config_load(const char *file, struct config_problems *problems);

@@ -29,6 +29,7 @@
 #include "core/config/schema_report.h"
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
+#include "core/config/schema_suppression.h"
 #include "core/config/schema_user.h"
 #include "core/config/schema_verdict.h"
 
@@ -119,6 +120,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_LIST_REQUIRED("routes", CONFIG(routes), SCHEMA_ROUTES_MAX, &schema_routes,
 			    "routes: [{ destination: office365 }]"),
 	FIELD("verdicts", schema_verdicts, CONFIG(verdicts)),
+	FIELD_SECTION("suppression", schema_suppression_fields, "{ directory: /var/lib/postrider }"),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
@@ -296,5 +298,5 @@ bool schema_read(struct reader *r)
 	ok &= schema_identities_finish(r, root);
 	ok &= schema_devices_finish(r, root);
 	return ok && schema_verdicts_finish(r) && schema_clients_finish(r) && schema_senders_finish(r, root) &&
-	       schema_policies_finish(r, root);
+	       schema_policies_finish(r, root) && schema_suppression_finish(r, root);
 }

@@ -22,6 +22,7 @@
 #include "core/config/schema_quirk.h"
 #include "core/config/schema_report.h"
 #include "core/config/schema_sender.h"
+#include "core/config/schema_suppression.h"
 #include "core/config/text_file.h"
 
 enum {
@@ -207,6 +208,7 @@ static const struct reader_field client_fields[] = {
 	FIELD("remove_headers", schema_policy_removed, 0),
 	FIELD("add_headers", schema_policy_added, 0),
 	FIELD("archive", schema_policy_archive, 0),
+	FIELD("suppression", schema_suppression_client, 0),
 	FIELDS_END,
 };
 

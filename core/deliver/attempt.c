@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/suppression.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt_private.h"
@@ -240,7 +241,8 @@ static bool may_be_told(const struct attempt *a, bool all)
 	unsigned i;
 
 	for (i = a->exchange.first; i < a->exchange.end; i++) {
-		if (exchange_pending(&a->exchange, i) && narrow_recipient(a->narrow, i, &unused) != all)
+		if (exchange_pending(&a->exchange, i) && a->results[i] != ATTEMPT_WITHHELD &&
+		    narrow_recipient(a->narrow, i, &unused) != all)
 			return !all;
 	}
 	return all;
@@ -272,10 +274,33 @@ bool attempt_too_large(const struct attempt *a, const struct connection *c, char
 	return true;
 }
 
+/* From here on they have failed like others. */
+static void withheld_fail(struct attempt *a)
+{
+	unsigned i;
+
+	for (i = a->exchange.first; a->exchange.withheld && i < a->exchange.end; i++) {
+		if (a->results[i] == ATTEMPT_WITHHELD)
+			a->results[i] = ATTEMPT_FAIL;
+	}
+}
+
+/* Somebody is to be told to the host. */
+static bool any_left(const struct attempt *a)
+{
+	unsigned i;
+
+	for (i = a->exchange.first; i < a->exchange.end; i++) {
+		if (exchange_pending(&a->exchange, i) && a->results[i] != ATTEMPT_WITHHELD)
+			return true;
+	}
+	return false;
+}
+
 /* Its recipients have their results. */
 static void refuse(struct attempt *a, struct connection *c, unsigned code, const char *why)
 {
-	bool guess = is_guess(c) && (c->transport.secured || !a->envelope.require_tls);
+	bool guess = is_guess(c) && (c->transport.secured || !a->envelope.require_tls) && any_left(a);
 	struct exchange *x = &a->exchange;
 
 	/* The next connection asks again. */
@@ -299,6 +324,7 @@ static void over_unasked(struct attempt *a)
 		.stage = STAGE_MAIL,
 	};
 
+	withheld_fail(a);
 	list_remove(&a->link);
 	tell_attempt(a, &outcome);
 	a->handlers->on_over(a->outbound, a->delivery, &outcome);
@@ -423,14 +449,19 @@ static enum attempt_wrote prepare(struct attempt *a)
 /* Those whom the host is not asked for have a reply of their own, which is ours. */
 static void tell_withheld(struct attempt *a)
 {
-	struct smtp_reply_parser reply = {.code = REFUSED_HERE, .text_length = sizeof(narrow_refusal) - 1};
+	struct smtp_reply_parser reply = {.code = REFUSED_HERE};
 	const struct exchange *x = &a->exchange;
+	struct span unused;
 	unsigned i;
 
-	memcpy(reply.text, narrow_refusal, sizeof(narrow_refusal) - 1);
 	for (i = x->first; x->withheld && i < x->end; i++) {
-		if (x->results[i] == ATTEMPT_WITHHELD)
-			results_refused(a, i, &reply);
+		const char *why =
+			a->narrow && !narrow_recipient(a->narrow, i, &unused) ? narrow_refusal : SUPPRESSION_REFUSAL;
+		if (x->results[i] != ATTEMPT_WITHHELD)
+			continue;
+		reply.text_length = (uint16_t)strlen(why);
+		memcpy(reply.text, why, reply.text_length);
+		results_refused(a, i, &reply);
 	}
 }
 
@@ -548,14 +579,8 @@ static void finish(struct attempt *a, const struct outcome *outcome)
 {
 	struct outbound *o = a->outbound;
 	struct delivery *d = a->delivery;
-	unsigned i;
 
-	/* From here on they have failed like others. */
-	for (i = a->exchange.first; a->exchange.withheld && i < a->exchange.end; i++) {
-		if (a->results[i] == ATTEMPT_WITHHELD)
-			a->results[i] = ATTEMPT_FAIL;
-	}
-
+	withheld_fail(a);
 	tell_attempt(a, outcome);
 	list_remove(&a->link);
 	note_passage(a, outcome);

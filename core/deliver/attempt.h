@@ -49,6 +49,7 @@ struct attempt {
 	bool started;
 	bool taught;         /* it has cost one of the message's rounds (fallback.h) */
 	bool host_held;      /* refused for what this relay is, and the host takes no more (hold.h) */
+	bool feeds;          /* recipients that nobody knows come into the suppression list (suppress.h) */
 	bool expiring;       /* loaded only so that its recipients can be named */
 	const char *target;  /* without a connection: the domain that it was meant for, as an event tells it */
 	const char *damage;  /* our fault: why its content cannot be sent */

@@ -12,6 +12,7 @@
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/slow.h"
+#include "core/deliver/suppress.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -185,8 +186,10 @@ static void carry_out(struct attempt *a, const struct exchange_heard *heard, con
 	}
 	if (heard->signs & HEARD_SIGN_IN)
 		sign_in_anew(a, &fact, &heard->ruling);
-	if (heard->signs & HEARD_RECIPIENT)
+	if (heard->signs & HEARD_RECIPIENT) {
 		results_refused(a, heard->index, reply);
+		suppress_refused(a, heard->index, reply);
+	}
 }
 
 void connection_unanswered(struct connection *c)

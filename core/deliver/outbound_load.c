@@ -11,6 +11,7 @@
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/settle.h"
 #include "core/deliver/strict_tls.h"
+#include "core/deliver/suppress.h"
 #include "core/shard/shard.h"
 
 static void on_loaded(struct attempt *a)
@@ -47,6 +48,8 @@ bool outbound_refused(struct attempt *a, struct connection *c)
 	char large[ATTEMPT_WHY];
 	unsigned code = 550; /* as the next hop would have to */
 
+	if (!why)
+		why = suppress_withhold(a);
 	if (!why)
 		why = attempt_narrow(a, c);
 	if (!why && attempt_too_large(a, c, large)) {

@@ -26,7 +26,7 @@ void results_keep(struct attempt *a)
 	struct results *r = &a->told;
 	size_t length = a->envelope.recipient_length;
 
-	if (r->names || !wanted(a) || length > RESULTS_NAMES_MAX)
+	if (r->names || !(wanted(a) || a->feeds) || length > RESULTS_NAMES_MAX)
 		return;
 	r->names = length <= sizeof(r->names_inline) ? r->names_inline : malloc(length);
 	if (!r->names)
@@ -103,6 +103,24 @@ static bool names_of(const struct attempt *a, struct envelope *names)
 		names->recipient_length = a->told.names_length;
 	}
 	return names->recipient_data != NULL;
+}
+
+bool results_address(const struct attempt *a, unsigned index, struct span *address)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+	struct envelope names;
+	unsigned i;
+
+	if (!names_of(a, &names))
+		return false;
+	envelope_first(&names, &cursor);
+	for (i = 0; envelope_next(&cursor, &recipient); i++) {
+		*address = recipient.address;
+		if (i == index)
+			return true;
+	}
+	return false;
 }
 
 /* One more that an event names. */

@@ -43,6 +43,8 @@ struct results {
 void results_keep(struct attempt *a);
 /* The recipient got a reply of its own. */
 void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_parser *reply);
+/* Where it is known. */
+bool results_address(const struct attempt *a, unsigned index, struct span *address);
 /* NULL: it got none, or there were too many. */
 const struct results_refused *results_refused_at(const struct attempt *a, unsigned index);
 void results_free(struct attempt *a);

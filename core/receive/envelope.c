@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/agents/suppression.h"
 #include "core/base/address_text.h"
 #include "core/base/line.h"
 #include "core/config/config.h"
@@ -277,6 +278,19 @@ static bool charged(struct session *s)
 	return false;
 }
 
+/* In the list of those that are sent nothing. NULL: it is not, or this client does not go by it. A list of recipients
+ * is full of them, so the refusal is no error of the client's. */
+static const char *suppressed(const struct session *s, struct span address)
+{
+	const struct config *config = s->snapshot->config;
+	const char *client = config->clients[s->client].name;
+
+	if (suppression_find(s->snapshot->suppression, s->shard->index, address) == SUPPRESSION_NONE ||
+	    config_suppression_use(config, client, strlen(client)) == CONFIG_SUPPRESSION_IGNORE)
+		return NULL;
+	return "550 " SUPPRESSION_REFUSAL "\r\n";
+}
+
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -329,6 +343,12 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	route = receive_route(s, known);
 	if (!route || route->refuse) {
 		refuse_by_route(s, route);
+		return;
+	}
+	refusal = suppressed(s, known);
+	if (refusal) {
+		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_reply_text(s, refusal);
 		return;
 	}
 	if (!charged(s))

@@ -37,10 +37,11 @@ struct receivers {
 	int *fds;                    /* owned, what those point to */
 	uint32_t listening_serial;   /* the last one given; of who reloads */
 	unsigned shard_count;
-	struct peers *peers;           /* owned */
-	struct guard *guard;           /* owned */
-	struct device_keeper *devices; /* the same; NULL as long as there is no inventory */
-	struct verifiers *verifiers;   /* of who starts agents; NULL as long as nobody may sign in */
+	struct peers *peers;             /* owned */
+	struct guard *guard;             /* owned */
+	struct device_keeper *devices;   /* the same; NULL as long as there is no inventory */
+	struct suppression *suppression; /* the same; NULL as long as there is no list */
+	struct verifiers *verifiers;     /* of who starts agents; NULL as long as nobody may sign in */
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 	struct quota all;              /* what limits itself says of a second or minute */

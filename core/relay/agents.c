@@ -12,6 +12,7 @@
 #include "core/agents/dns.h"
 #include "core/agents/dns_settings.h"
 #include "core/agents/sts.h"
+#include "core/agents/suppression.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
 #include "core/config/config.h"
@@ -113,6 +114,31 @@ const char *agents_start_devices(struct agents *agents, const struct config *con
 									     : "there is no memory for all devices";
 }
 
+/* One directory for as long as the process runs: a list that changed with a reload would be two for a time. */
+static const char *start_suppression(struct agents *agents, const struct config *config)
+{
+	struct receivers *receivers = &agents->relay->receivers;
+	const char *directory = config->suppression.directory;
+
+	if (!directory)
+		return NULL;
+	if (receivers->suppression)
+		return strcmp(suppression_directory(receivers->suppression), directory) == 0
+			       ? NULL
+			       : "suppression.directory cannot change while postrider runs: restart it";
+	receivers->suppression = suppression_start(directory, agents->suppression_log);
+	return receivers->suppression ? NULL : "no thread that keeps the suppression list can be started";
+}
+
+const char *agents_start_suppression(struct agents *agents, const struct config *config)
+{
+	const char *why = start_suppression(agents, config);
+
+	agents->relay->snapshot->suppression =
+		config->suppression.directory ? agents->relay->receivers.suppression : NULL;
+	return why;
+}
+
 const char *agents_prepare(struct agents *agents, const struct config *next)
 {
 	struct relay *relay = agents->relay;
@@ -124,6 +150,8 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 		why = start_verifiers(&relay->receivers, next);
 	if (!why)
 		why = start_devices(agents, next);
+	if (!why)
+		why = start_suppression(agents, next);
 
 	agents->before = relay->deliverers.dns;
 	if (why || (agents->before && dns_settings_same(relay->snapshot->config, next)))
@@ -177,6 +205,8 @@ void agents_stop(struct agents *agents)
 	tokens_stop(deliverers->tokens);
 	sts_stop(deliverers->sts);
 	verifiers_stop(agents->relay->receivers.verifiers);
+	suppression_stop(agents->relay->receivers.suppression);
+	agents->relay->receivers.suppression = NULL;
 	device_keeper_stop(agents->relay->receivers.devices);
 	agents->relay->receivers.devices = NULL;
 }

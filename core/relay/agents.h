@@ -23,6 +23,7 @@ struct agents {
 	struct relay *relay;
 	struct log *log;        /* of who asks for tokens */
 	struct log *device_log; /* of who keeps what is known of devices */
+	struct log *suppression_log;
 	struct dns *retired[AGENTS_RETIRED_MAX];
 	unsigned retired_count;
 	struct dns *before; /* what agents_refused() goes back to */
@@ -38,6 +39,8 @@ const char *agents_start_names(struct agents *agents, const struct config *confi
 const char *agents_start_verifiers(struct agents *agents, const struct config *config);
 /* Who keeps what is known of devices. The same. */
 const char *agents_start_devices(struct agents *agents, const struct config *config);
+/* Who keeps the list of those that are sent nothing. The same. */
+const char *agents_start_suppression(struct agents *agents, const struct config *config);
 /* Those that `next` needs, for the snapshot to be made of it; then one of the two below. The same. */
 const char *agents_prepare(struct agents *agents, const struct config *next);
 void agents_taken(struct agents *agents);

@@ -90,6 +90,7 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 		return NULL;
 	snapshot->config = config;
 	snapshot->dns = relay->deliverers.dns;
+	snapshot->suppression = config->suppression.directory ? relay->receivers.suppression : NULL;
 	snapshot->verifiers = config->users ? relay->receivers.verifiers : NULL;
 	/* With room for what recovery adds. */
 	snapshot->tls = calloc(relay->plan.destination_room + 1, sizeof(struct tls_context *));

@@ -21,6 +21,7 @@ struct fair_terms;
 struct inbound_tls;
 struct mailbox_set;
 struct quota;
+struct suppression;
 struct tls_context;
 struct verifiers;
 
@@ -41,6 +42,7 @@ struct snapshot {
 	uint32_t *listeners;                     /* owned, per listener: its serial number (core/receive/listeners.h) */
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct verifiers *verifiers;             /* who compares passwords; NULL: nobody signs in here */
+	struct suppression *suppression;         /* who is sent nothing; NULL: there is no list */
 	struct mailbox_set **mailboxes;          /* owned, per destination; NULL: nobody signs in there */
 	struct device_record **devices;          /* owned, per device of the inventory; NULL: nothing is noted */
 	struct quota **quotas;                   /* owned, per client; NULL where none has a limit of its own */

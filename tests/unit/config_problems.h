@@ -40,16 +40,18 @@ static const struct {
 	/* Keys. */
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
-	{"colour: blue\n" ALL, "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
-			       "listeners, tls, users_file, devices, dns, "
-			       "clients, destinations, routes, verdicts, retry, reports, limits, timeouts, log"},
+	{"colour: blue\n" ALL,
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
+	 "listeners, tls, users_file, devices, dns, "
+	 "clients, destinations, routes, verdicts, suppression, retry, reports, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n", "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
 				  "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
-				  "retry, reports, limits, timeouts, log"},
-	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
-		     "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, retry, "
-		     "reports, limits, timeouts, log"},
+				  "suppression, retry, reports, limits, timeouts, log"},
+	{"<<: {}\n",
+	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
+	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, suppression, retry, "
+	 "reports, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -108,7 +110,7 @@ static const struct {
 	 "users, "
 	 "listeners, certificates, devices, profile, allowed_senders, allowed_recipients, weight, priority, syntax, "
 	 "owner, default_domain, "
-	 "line_endings, long_lines, add_missing_headers, remove_headers, add_headers, archive"},
+	 "line_endings, long_lines, add_missing_headers, remove_headers, add_headers, archive, suppression"},
 	{"clients: [{ name: apps, users: [\"*\"] }]\n" HOST LISTENERS DESTINATIONS ROUTES,
 	 "t.yaml:1:32: users: there is nobody who may sign in: write users_file: users at the top"},
 	{"clients: [{ name: apps, listeners: [lam] }]\n" HOST LISTENERS DESTINATIONS ROUTES,

@@ -1,0 +1,367 @@
+/*
+ * core/agents/suppression.c - see suppression.h.
+ */
+#include "core/agents/suppression.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/agents/suppression_file.h"
+#include "core/base/clock.h"
+#include "core/base/random.h"
+#include "core/events/suppression.h"
+
+enum { LOOK_MS = 1000, READ_SIZE = 1 << 20, ADDITIONS_MAX = 100000, BATCH = 1 << 20 };
+
+/* On a stack, the newest first. */
+struct addition {
+	struct addition *next;
+	enum suppression_reason reason;
+	uint32_t address_length, note_length;
+	char text[]; /* both */
+};
+
+struct suppression {
+	struct suppressed set;
+	_Atomic(struct addition *) additions; /* owned */
+	_Atomic(uint32_t) waiting;            /* of these */
+	_Atomic(uint32_t) lost;               /* that found no room */
+	_Atomic(uint64_t) grown_ns;           /* wall time of the last look that found somebody */
+	char *directory, *path;
+	struct log *log;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t stop;
+	bool stopping, running;
+	/* Of the thread: which file it has read, and how far. */
+	dev_t device;
+	ino_t inode;
+	off_t read;
+	size_t bad; /* lines */
+	bool failed, unwritten, missing;
+};
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+struct reading {
+	struct suppressed *set;
+	bool grew, no_memory;
+};
+
+static void apply(void *context, const struct suppression_entry *entry)
+{
+	struct reading *reading = context;
+
+	if (entry->removed)
+		suppressed_remove(reading->set, entry->address);
+	else if (suppressed_add(reading->set, entry->address, entry->reason))
+		reading->grew = true;
+	else
+		reading->no_memory = true;
+}
+
+/* Whole lines from `at` on. Where they end; -errno. */
+static off_t read_lines(struct suppression *s, int fd, off_t at, struct reading *reading)
+{
+	char *room = malloc(READ_SIZE);
+	off_t r = at;
+
+	if (!room)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = pread(fd, room, READ_SIZE, r);
+		size_t bad, whole;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			r = -errno;
+			break;
+		}
+		whole = suppression_read(room, (size_t)n, apply, reading, &bad);
+		s->bad += bad;
+		r += (off_t)whole;
+		if (reading->no_memory)
+			r = -ENOMEM;
+		/* The end, or a line that is being written; one that is longer than all is none of ours. */
+		if (r < 0 || whole == 0)
+			break;
+	}
+	free(room);
+	return r;
+}
+
+/* Another file than before, or the first. */
+static int read_all(struct suppression *s, int fd, const struct stat *st)
+{
+	struct suppressed next;
+	struct reading reading = {.set = &next};
+	off_t end;
+
+	suppressed_init(&next, s->set.seed);
+	s->bad = 0;
+	end = read_lines(s, fd, 0, &reading);
+	if (end >= 0)
+		suppressed_take(&s->set, &next);
+	suppressed_deinit(&next);
+	if (end < 0)
+		return (int)end;
+	s->device = st->st_dev;
+	s->inode = st->st_ino;
+	s->read = end;
+	atomic_store(&s->grown_ns, clock_wall_ns());
+	event_suppression_read(s->log, s->path, suppressed_count(&s->set), suppressed_octets(&s->set), s->bad);
+	return 0;
+}
+
+static int read_more(struct suppression *s, int fd)
+{
+	struct reading reading = {.set = &s->set};
+	off_t end = read_lines(s, fd, s->read, &reading);
+
+	if (reading.grew)
+		atomic_store(&s->grown_ns, clock_wall_ns());
+	if (end < 0)
+		return (int)end;
+	s->read = end;
+	return 0;
+}
+
+/* A list that was taken away is still in force: nobody empties it by accident. */
+static int look(struct suppression *s)
+{
+	int fd = open(s->path, O_RDONLY | O_CLOEXEC), r = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (st.st_dev != s->device || st.st_ino != s->inode || st.st_size < s->read)
+		r = read_all(s, fd, &st);
+	else if (st.st_size > s->read)
+		r = read_more(s, fd);
+	close(fd);
+	return r;
+}
+
+static void follow(struct suppression *s)
+{
+	int r = look(s);
+
+	if (r < 0 && !s->failed)
+		event_suppression_unread(s->log, s->path, strerror(-r));
+	s->failed = r < 0;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+static struct addition *take_oldest_first(struct suppression *s)
+{
+	struct addition *newest = atomic_exchange(&s->additions, NULL), *oldest = NULL;
+
+	while (newest) {
+		struct addition *next = newest->next;
+		newest->next = oldest;
+		oldest = newest;
+		newest = next;
+	}
+	return oldest;
+}
+
+static void give_back(struct suppression *s, struct addition *list)
+{
+	while (list) {
+		struct addition *next = list->next;
+		list->next = atomic_load(&s->additions);
+		while (!atomic_compare_exchange_weak(&s->additions, &list->next, list))
+			;
+		list = next;
+	}
+}
+
+/* As many as fit `out`. Returns those that are left. */
+static struct addition *format(struct addition *list, char *out, size_t *length)
+{
+	uint64_t wall_s = clock_wall_ns() / CLOCK_NS_PER_S;
+
+	for (*length = 0; list && *length + SUPPRESSION_LINE_MAX <= BATCH; list = list->next) {
+		const struct suppression_entry entry = {
+			.wall_s = wall_s,
+			.reason = list->reason,
+			.address = {list->text, list->address_length},
+			.note = {list->text + list->address_length, list->note_length},
+		};
+		*length += suppression_format(&entry, out + *length);
+	}
+	return list;
+}
+
+static void forget(struct suppression *s, struct addition *from, const struct addition *to)
+{
+	while (from != to) {
+		struct addition *next = from->next;
+		free(from);
+		atomic_fetch_sub(&s->waiting, 1);
+		from = next;
+	}
+}
+
+static void write_additions(struct suppression *s)
+{
+	struct addition *list = take_oldest_first(s);
+	char *out = list ? malloc(BATCH) : NULL;
+	uint32_t lost = atomic_exchange(&s->lost, 0);
+	int r = list && !out ? -ENOMEM : 0;
+
+	while (list && r == 0) {
+		size_t length;
+		struct addition *rest = format(list, out, &length);
+		r = suppression_append(s->path, out, length);
+		if (r == 0) {
+			forget(s, list, rest);
+			list = rest;
+		}
+	}
+	free(out);
+	/* Again with the next look. */
+	give_back(s, list);
+	if ((r < 0 && !s->unwritten) || lost > 0)
+		event_suppression_unwritten(s->log, s->path, r < 0 ? strerror(-r) : "too many at a time",
+					    atomic_load(&s->waiting), lost);
+	s->unwritten = r < 0;
+}
+
+void suppression_add(struct suppression *s, struct span address, enum suppression_reason reason, struct span note)
+{
+	char name[SMTP_PATH_MAX];
+	size_t length = suppressed_name(address, name);
+	size_t said = note.length < SUPPRESSION_NOTE_MAX ? note.length : SUPPRESSION_NOTE_MAX;
+	struct addition *one = NULL;
+
+	if (length == 0)
+		return;
+	if (atomic_fetch_add(&s->waiting, 1) < ADDITIONS_MAX)
+		one = malloc(sizeof(*one) + length + said);
+	if (!one) {
+		atomic_fetch_sub(&s->waiting, 1);
+		atomic_fetch_add(&s->lost, 1);
+		return;
+	}
+	*one = (struct addition){.reason = reason, .address_length = (uint32_t)length, .note_length = (uint32_t)said};
+	memcpy(one->text, name, length);
+	if (said > 0)
+		memcpy(one->text + length, note.data, said);
+	one->next = atomic_load(&s->additions);
+	while (!atomic_compare_exchange_weak(&s->additions, &one->next, one))
+		;
+}
+
+/* ---- asked by shards -------------------------------------------------------------------------------------------- */
+
+enum suppression_reason suppression_find(struct suppression *s, unsigned shard, struct span address)
+{
+	return s ? suppressed_find(&s->set, shard, address) : SUPPRESSION_NONE;
+}
+
+bool suppression_grew_since(const struct suppression *s, uint64_t wall_ns)
+{
+	return s && atomic_load_explicit((_Atomic(uint64_t) *)(uintptr_t)&s->grown_ns, memory_order_relaxed) >= wall_ns;
+}
+
+const char *suppression_directory(const struct suppression *s)
+{
+	return s->directory;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------- */
+
+static void *run(void *context)
+{
+	struct suppression *s = context;
+	struct timespec until;
+
+	(void)prctl(PR_SET_NAME, "suppression");
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		uint64_t until_ns = clock_monotonic_ns() + LOOK_MS * CLOCK_NS_PER_MS;
+		until.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_S);
+		until.tv_nsec = (long)(until_ns % CLOCK_NS_PER_S);
+		while (!s->stopping && pthread_cond_timedwait(&s->stop, &s->lock, &until) == 0)
+			;
+		pthread_mutex_unlock(&s->lock);
+		write_additions(s);
+		follow(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+static bool start_thread(struct suppression *s)
+{
+	pthread_condattr_t attributes;
+	bool ok;
+
+	if (pthread_mutex_init(&s->lock, NULL) != 0)
+		return false;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	ok = pthread_cond_init(&s->stop, &attributes) == 0;
+	pthread_condattr_destroy(&attributes);
+	s->running = ok && pthread_create(&s->thread, NULL, run, s) == 0;
+	return s->running;
+}
+
+static void free_all(struct suppression *s)
+{
+	struct addition *left = take_oldest_first(s);
+
+	forget(s, left, NULL);
+	suppressed_deinit(&s->set);
+	free(s->directory);
+	free(s->path);
+	free(s);
+}
+
+struct suppression *suppression_start(const char *directory, struct log *log)
+{
+	struct suppression *s = aligned_alloc(_Alignof(struct suppression), sizeof(*s));
+	uint64_t seed;
+
+	if (!s)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	random_bytes(&seed, sizeof(seed));
+	suppressed_init(&s->set, seed);
+	s->log = log;
+	s->directory = strdup(directory);
+	if (s->directory && asprintf(&s->path, "%s/suppressed", directory) > 0) {
+		/* Before the first client is answered. */
+		follow(s);
+		if (start_thread(s))
+			return s;
+	}
+	free_all(s);
+	return NULL;
+}
+
+void suppression_stop(struct suppression *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->stop);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	pthread_cond_destroy(&s->stop);
+	pthread_mutex_destroy(&s->lock);
+	free_all(s);
+}
