@@ -13,6 +13,7 @@
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/config/config.h"
 #include "core/deliver/setup.h"
 #include "core/tools/advice.h"
 #include "core/tools/dial.h"
@@ -172,6 +173,28 @@ static void tell_handshake_failed(struct climb *c, int error)
 	free(shown);
 }
 
+/* False: it has none of those that it is to have, and that is told. */
+static bool pinned(struct climb *c)
+{
+	const struct config_words *wanted = c->target->fingerprints;
+	const struct tls_evidence *evidence = tls_session_evidence(c->dial.tls);
+	char certificate[TLS_FINGERPRINT_TEXT], key[TLS_FINGERPRINT_TEXT];
+
+	for (size_t i = 0; wanted && i < wanted->count; i++) {
+		if (tls_evidence_is(evidence, wanted->list[i]))
+			return true;
+	}
+	if (!wanted || wanted->count == 0)
+		return true;
+	tls_fingerprint_text(evidence->certificate, certificate);
+	tls_fingerprint_text(evidence->key, key);
+	ladder_add(c->ladder, "certificate", RUNG_BROKEN,
+		   "it has none of the configured fingerprints: it is %s, its key %s", certificate, key);
+	ladder_advise(c->ladder, "ask who runs the host whether that is theirs; if so, write one of the two into "
+				 "tls.fingerprints.");
+	return false;
+}
+
 static bool secure(struct climb *c)
 {
 	const char *name = name_for_tls(c->target);
@@ -189,6 +212,8 @@ static bool secure(struct climb *c)
 	tls_session_info(c->dial.tls, &info);
 	ladder_add(c->ladder, "TLS", RUNG_OK, "%s, %s%s%s", info.version, info.cipher, info.group[0] ? ", " : "",
 		   info.group);
+	if (!pinned(c))
+		return false;
 	shown = tls_peer_certificates(c->dial.tls, name ? name : c->target->host, &count);
 	if (shown)
 		tell_certificate(c, &shown[0]);
@@ -358,6 +383,7 @@ static bool talk(struct climb *c)
 	struct setup_terms terms = {
 		.hostname = target->hostname,
 		.tls = target->tls,
+		.tls_if_offered = target->tls_if_offered,
 		.implicit = target->implicit,
 		.ignored = target->ignored,
 		.helo = c->helo,
@@ -389,6 +415,9 @@ static bool talk(struct climb *c)
 		case SETUP_LISTEN:
 			break;
 		case SETUP_DONE:
+			if (target->tls_if_offered && !c->setup.secured)
+				ladder_add(c->ladder, "STARTTLS", RUNG_WARNING, "%s: mail goes in clear",
+					   c->setup.tls_refused ? "refused" : "not offered");
 			return true;
 		default:
 			tell_refused(c, &next);

@@ -13,6 +13,8 @@
 #include "core/tools/lookup.h"
 #include "tls/tls.h"
 
+struct config_words;
+
 struct climb_target {
 	const char *host; /* name or numeric address */
 	uint16_t port;
@@ -20,10 +22,12 @@ struct climb_target {
 	struct ring_address address; /* where numeric */
 	const char *hostname;        /* of this relay, for EHLO */
 	bool tls, implicit;
-	bool certificate;            /* one of our own is shown */
-	bool verified;               /* the context demands it */
-	unsigned ignored;            /* CONFIG_*: extensions */
-	struct tls_context *context; /* where `tls` */
+	bool certificate;                        /* one of our own is shown */
+	bool verified;                           /* the context demands it, or a fingerprint is */
+	bool tls_if_offered;                     /* and where it is not, mail goes in clear */
+	const struct config_words *fingerprints; /* one of these is enough, and needed; NULL: none are asked for */
+	unsigned ignored;                        /* CONFIG_*: extensions */
+	struct tls_context *context;             /* where `tls` */
 	struct tls_context *bare;  /* the same without verification, to see what a host shows; nothing is said in it */
 	const char *server_name;   /* NULL: the host's, unless numeric */
 	const uint8_t *mechanisms; /* enum sasl_mechanism, in order */

@@ -18,6 +18,7 @@ broken before it. They are those of public reports about relays that did not get
     PSPasswordExpiryNotifications 3              sent as somebody else, by direct send
 """
 
+import hashlib
 import json
 import os
 import random
@@ -228,6 +229,31 @@ def certificates_of_the_host():
                '--ca-file', certificates.ca, '--server-name', 'smtp.example.net')
         # An address is looked for in the certificate as one.
         ladder('probe', showing('server').host, '--ca-file', certificates.ca, code=0)
+
+
+@case
+def fingerprints_and_tls_where_it_can_be_had():
+    """As the relay: a fingerprint is enough, and another one is not; without TLS opportunistic mail goes in clear,
+    which is said."""
+    with Workspace() as work:
+        certificates = Certificates()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates.selfsigned, certificates.selfsigned_key)
+        hop, clear = work.own(NextHop(tls=context)), work.own(NextHop())
+        with open(certificates.selfsigned) as file:
+            right = 'sha256:' + hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+
+        def doctor(host, **tls):
+            configuration = work.configuration([host], destination={'tls': tls})
+            return 'doctor', '--config', work.write('relay.yaml', json.dumps(configuration))
+        ladder(*doctor(hop.host, mode='verify', fingerprints=[right]), code=0)
+        breaks('certificate', ('none of the configured fingerprints', right),
+               *doctor(hop.host, mode='verify', fingerprints=['sha256:' + '0' * 64]))
+        ladder(*doctor(hop.host, mode='opportunistic'), code=0)
+        rungs = ladder(*doctor(clear.host, mode='opportunistic'), code=0)['rungs']
+        said = [rung for rung in rungs if rung['rung'] == 'STARTTLS']
+        check(said and said[0]['result'] == 'warning' and 'in clear' in said[0]['text'], 'not said: %s', rungs)
+        check(not any(b'MAIL' in bytes(it.plain) for it in hop.sessions), 'in clear where TLS is there')
 
 
 @case
