@@ -122,9 +122,18 @@ static void look_at_files(struct dns *dns, uint64_t now_ns)
 /* ---- the order of addresses --------------------------------------------------------------------------------- */
 
 /* A datagram socket that is connected sends nothing, but finds a route. */
-static bool has_route(const struct ring_address *address)
+static bool same_address(const struct ring_address *a, const struct ring_address *b)
 {
-	struct ring_address to = *address;
+	if (a->any.sa_family != b->any.sa_family)
+		return false;
+	return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr
+					   : IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+}
+
+/* *own: it comes from where it goes to. */
+static bool has_route(const struct ring_address *address, bool *own)
+{
+	struct ring_address to = *address, from = {.length = sizeof(from.v6)};
 	int fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool ok;
 
@@ -132,6 +141,7 @@ static bool has_route(const struct ring_address *address)
 		return false;
 	to.v4.sin_port = htons(53); /* the same place in both families; any will do */
 	ok = connect(fd, &to.any, to.length) == 0;
+	*own = ok && getsockname(fd, &from.any, &from.length) == 0 && same_address(&from, address);
 	close(fd);
 	return ok;
 }
@@ -157,11 +167,15 @@ static void put_in_order(struct dns_question *q)
 {
 	struct ring_address sorted[DNS_ADDRESSES_MAX];
 	unsigned count = 0, i, p;
+	bool own;
 
+	q->own = 0;
 	for (p = 0; p <= 4; p++) {
 		for (i = 0; i < q->count; i++) {
-			if (precedence(&q->addresses[i]) == p && has_route(&q->addresses[i]))
-				sorted[count++] = q->addresses[i];
+			if (precedence(&q->addresses[i]) != p || !has_route(&q->addresses[i], &own))
+				continue;
+			q->own |= (uint32_t)own << count;
+			sorted[count++] = q->addresses[i];
 		}
 	}
 	/* None: connecting will say why. */

@@ -45,6 +45,7 @@ struct dns_question {
 	/* The answer. */
 	struct ring_address addresses[DNS_ADDRESSES_MAX];
 	unsigned count;
+	uint32_t own;      /* of the addresses, a bit for each that is this machine's */
 	bool secure;       /* proven: the addresses, exchangers, or that there are none; never what is in a file */
 	bool bogus;        /* not as its zone was signed: -EREMOTEIO is the result, or it was taken all the same */
 	uint64_t valid_ns; /* for how long it is good, from now on; also if there are no addresses */

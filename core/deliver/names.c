@@ -12,6 +12,7 @@
 #include "core/config/config.h"
 #include "core/deliver/mx.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
 #include "core/shard/shard.h"
 
 enum {
@@ -42,19 +43,52 @@ void names_follow(struct host *host)
 	host->name.due_ns = 0;
 }
 
+/* At this address of the machine it is this relay that would answer. */
+static bool listens_at(const struct config *config, const struct ring_address *address)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct ring_address *at = &config->listeners[i].address;
+		if (at->v4.sin_port != address->v4.sin_port) /* the same place in both families */
+			continue;
+		if (at->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr))
+			return true;
+		if (at->any.sa_family != address->any.sa_family)
+			continue;
+		if (at->any.sa_family == AF_INET6 ? IN6_ARE_ADDR_EQUAL(&at->v6.sin6_addr, &address->v6.sin6_addr)
+						  : at->v4.sin_addr.s_addr == INADDR_ANY ||
+							    at->v4.sin_addr.s_addr == address->v4.sin_addr.s_addr)
+			return true;
+	}
+	return false;
+}
+
+/* Why no mail goes to the answer's address of that number; NULL: it does. */
+static const char *forbids(const struct name *name, unsigned i)
+{
+	const struct config *config = name->outbound->shard->config;
+	const struct ring_address *address = &name->asked.addresses[i];
+
+	if ((name->asked.own >> i & 1) && listens_at(config, address))
+		return "this relay itself: mail would come back";
+	return config->dns.allow_private ? NULL : mx_forbidden(address);
+}
+
 /* Not for hosts that the operator names himself: whose domain's they are may name any address there is (REL-04). */
-static void leave_out_forbidden(struct name *name)
+static void leave_out_forbidden(struct name *name, const struct host *host)
 {
 	char text[ADDRESS_TEXT_SIZE];
 	const char *why = NULL, *one;
 	unsigned left = 0, i;
 
 	for (i = 0; i < name->asked.count; i++) {
-		one = mx_forbidden(&name->asked.addresses[i]);
+		one = forbids(name, i);
 		if (!one)
 			name->asked.addresses[left++] = name->asked.addresses[i];
 		else if (!why)
 			address_text_format(&name->asked.addresses[i], text);
+		if (one && (name->asked.own >> i & 1) &&
+		    listens_at(name->outbound->shard->config, &name->asked.addresses[i]))
+			outbound_site_is_ours(name->outbound->mx, host->config->text);
 		why = why ? why : one;
 	}
 	name->asked.count = left;
@@ -62,7 +96,7 @@ static void leave_out_forbidden(struct name *name)
 		return;
 	name->asked.question.result = -EACCES;
 	snprintf(name->asked.problem, sizeof(name->asked.problem),
-		 "%s is %s: mail of mx: true does not go there, unless dns.allow_private says so", text, why);
+		 "no mail of mx: true goes to %s, which is %s (dns.allow_private)", text, why);
 }
 
 static void on_answer(struct question *question)
@@ -77,8 +111,8 @@ static void on_answer(struct question *question)
 		return;
 	}
 	name->answered = true;
-	if (question->result == 0 && o->mx && !o->shard->config->dns.allow_private)
-		leave_out_forbidden(name);
+	if (question->result == 0 && o->mx)
+		leave_out_forbidden(name, host);
 	if (question->result == 0) {
 		name->failures = 0;
 		name->due_ns = o->shard->now_ns + name->asked.valid_ns;

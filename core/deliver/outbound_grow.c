@@ -8,6 +8,7 @@
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/sources.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -250,6 +251,8 @@ static struct host *first_usable(struct outbound *o, bool strict, uint64_t *next
 		struct host *host = o->hosts[i];
 		enum hold_claim claim;
 		bool wait;
+		if (o->mx && outbound_site_behind(o->mx, i))
+			continue;
 		if (strict && host_not_strict(host, o->shard->now_ns))
 			continue;
 		*address = usable_address(o, host, next_ns);
@@ -294,6 +297,8 @@ static bool another_way(struct outbound *o)
 
 	for (i = 0; i < o->host_count; i++) {
 		struct host *host = o->hosts[i];
+		if (o->mx && outbound_site_behind(o->mx, i))
+			continue;
 		if (!hold_in_force(host->hold) && !connection_tls_need(o, host).barred &&
 		    usable_address(o, host, &never))
 			return true;

@@ -36,6 +36,8 @@ static bool make_hosts(struct lane_site *mx, const struct dns_exchanger *list, u
 	mx->hosts = calloc(count, sizeof(*mx->hosts));
 	if (!mx->hosts)
 		return false;
+	for (unsigned i = 1; i < count; i++)
+		mx->ranks[i] = (uint8_t)(mx->ranks[i - 1] + (order[i].preference != order[i - 1].preference));
 	for (; mx->host_count < count; mx->host_count++) {
 		struct config_host *host = &mx->hosts[mx->host_count];
 		host->port = port;
@@ -121,6 +123,7 @@ struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger
 	mx_key(list, count, home->destination->mx_port, secure, key);
 	mx->home = home;
 	mx->secure = secure;
+	mx->own_rank = UINT8_MAX;
 	mx->used_ns = home->shard->now_ns;
 	list_init(&mx->domains);
 	mx->site = site_take(sites_of(home), home->place, key, home->shard->now_ns);
@@ -158,7 +161,7 @@ static void end(struct outbound *o)
 static bool fails(const struct outbound *o)
 {
 	for (size_t i = 0; i < o->host_count; i++) {
-		if (o->hosts[i]->failures == 0)
+		if (!outbound_site_behind(o->mx, i) && o->hosts[i]->failures == 0)
 			return false;
 	}
 	return true;

@@ -14,11 +14,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/list.h"
+#include "core/config/config.h"
 #include "core/deliver/domain.h"
 
-struct config_host;
 struct outbound;
 struct site;
 
@@ -30,12 +31,30 @@ struct lane_site {
 	struct list domains;       /* struct domain: those whose mail comes here */
 	struct config_host *hosts; /* owned */
 	size_t host_count;
-	uint64_t used_ns; /* when there was last something to do */
-	bool secure;      /* it is proven that these are its hosts (DNSSEC) */
-	bool failing;     /* no host can be used now */
-	bool moved;       /* one of its domains has other hosts by now: what waits is looked at again */
+	uint8_t ranks[DNS_EXCHANGERS_MAX]; /* of the hosts: from 0, those that are alike have the same */
+	uint8_t own_rank;                  /* at this one this relay itself was found; UINT8_MAX: it was not */
+	const char *own_host;              /* and which that is: `text` of one of them */
+	uint64_t used_ns;                  /* when there was last something to do */
+	bool secure;                       /* it is proven that these are its hosts (DNSSEC) */
+	bool failing;                      /* no host can be used now */
+	bool moved; /* one of its domains has other hosts by now: what waits is looked at again */
 };
 
+/* It is as far as this relay itself, or behind it (RFC 5321 5.1): no mail goes there. */
+static inline bool outbound_site_behind(const struct lane_site *mx, size_t host)
+{
+	return host < mx->host_count && mx->ranks[host] >= mx->own_rank && mx->hosts[host].text != mx->own_host;
+}
+/* An address of the host of that name is this relay's. */
+static inline void outbound_site_is_ours(struct lane_site *mx, const char *text)
+{
+	for (size_t i = 0; i < mx->host_count; i++) {
+		if (strcmp(mx->hosts[i].text, text) != 0 || mx->ranks[i] >= mx->own_rank)
+			continue;
+		mx->own_rank = mx->ranks[i];
+		mx->own_host = mx->hosts[i].text;
+	}
+}
 /* domain_open_fn. */
 struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count, bool secure);
 /* At the end of a dispatch: has it nothing to do any more, it goes. *next_ns: when to look again. True: it is gone. */

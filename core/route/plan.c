@@ -17,6 +17,9 @@ static unsigned lanes_of(const struct config_destination *destination, unsigned 
 	/* Lanes would hold the connections of mailboxes that others have mail for. */
 	if (destination->sender == CONFIG_SENDER_MATCH)
 		return 1;
+	/* Connections are counted for each site. */
+	if (destination->mx)
+		return shards;
 	return connections < shards ? connections : shards;
 }
 
