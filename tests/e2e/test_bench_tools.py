@@ -730,6 +730,20 @@ def test_micro():
     assert micro("nothing").returncode == 2
 
 
+def test_crowd():
+    """All of them are there, whatever the machine's load makes of the figures."""
+    report = path("crowd.json")
+    ended = subprocess.run([os.path.join(ROOT, "bench", "crowd"), "--build", BUILD, "--idle", "50", "--tls", "9",
+                            "--slow", "30", "--seconds", "0.5", "--json", report], capture_output=True, text=True,
+                           timeout=TIMEOUT)
+    assert ended.returncode in (0, 1) and "Traceback" not in ended.stderr, ended
+    with open(report) as f:
+        rounds = {each["part"]: each for each in json.load(f)["rounds"]}
+    assert {name: each["there"] for name, each in rounds.items()} == {
+        "quiet": 0, "idle": 50, "idle-tls": 9, "slow": 30}, rounds
+    assert all(each["messages"] > 0 for each in rounds.values()), rounds
+
+
 def main():
     global scratch, VERIFY
     wanted = sys.argv[1:]
