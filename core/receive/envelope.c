@@ -266,6 +266,22 @@ static void refuse_by_route(struct session *s, const struct config_route *route)
 	receive_error(s, reply);
 }
 
+/* Its ORCPT, as every next hop may be told it. NULL, or the refusal. */
+static const char *original_of(const struct session *s, const struct smtp_command *command, char *room,
+			       struct span *orcpt)
+{
+	*orcpt = command->rcpt.orcpt;
+	if (!command->rcpt.orcpt_wide)
+		return NULL;
+	if (!s->message->smtputf8) {
+		/* As what is no value at all. */
+		*orcpt = (struct span){NULL, 0};
+		return command->syntax == SMTP_SYNTAX_TOLERANT ? NULL
+							       : "553 5.6.7 ORCPT with letters needs SMTPUTF8\r\n";
+	}
+	return parameter_orcpt_ascii(command->rcpt.orcpt, room, orcpt) ? NULL : "501 5.5.4 ORCPT is too long\r\n";
+}
+
 /* One more that it may have in this minute; else it has been told. */
 static bool charged(struct session *s)
 {
@@ -294,11 +310,11 @@ static const char *suppressed(const struct session *s, struct span address)
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
-	char room[SMTP_PATH_MAX], known_room[SMTP_PATH_MAX];
+	char room[SMTP_PATH_MAX], known_room[SMTP_PATH_MAX], orcpt_room[PARAMETERS_ORCPT_MAX];
 	const struct config_route *route;
 	struct addressee who;
 	const char *refusal;
-	struct span address, known;
+	struct span address, known, orcpt;
 
 	if (!s->message) {
 		receive_error(s, "503 5.5.1 Send MAIL first\r\n");
@@ -340,6 +356,11 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_error(s, "550 5.7.1 This recipient is not allowed to you\r\n");
 		return;
 	}
+	refusal = original_of(s, command, orcpt_room, &orcpt);
+	if (refusal) {
+		receive_error(s, refusal);
+		return;
+	}
 	route = receive_route(s, known);
 	if (!route || route->refuse) {
 		refuse_by_route(s, route);
@@ -356,7 +377,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	who = (struct addressee){.destination = (uint16_t)route->destination,
 				 .notify = command->rcpt.notify,
 				 .address = address,
-				 .orcpt = command->rcpt.orcpt};
+				 .orcpt = orcpt};
 	switch (submission_add_recipient(s->message, &who)) {
 	case SUBMISSION_ADDED:
 		s->message->letter.wide |= command->wide ? ENVELOPE_WIDE_ADDRESS : 0;

@@ -220,8 +220,8 @@ static const char *parse_path(struct span inside, struct smtp_command *command, 
 	return NULL;
 }
 
-/* esmtp-keyword ["=" esmtp-value] (RFC 5321 4.1.2). */
-static bool parameter_valid(struct span keyword, struct span value)
+/* esmtp-keyword ["=" esmtp-value] (RFC 5321 4.1.2); `letters`: octets above 127 are looked at later. */
+static bool parameter_valid(struct span keyword, struct span value, bool letters)
 {
 	for (uint32_t i = 0; i < keyword.length; i++) {
 		char c = keyword.data[i];
@@ -230,9 +230,12 @@ static bool parameter_valid(struct span keyword, struct span value)
 		if (!let_dig && (c != '-' || i == 0))
 			return false;
 	}
-	for (uint32_t i = 0; i < value.length; i++)
-		if (value.data[i] <= ' ' || value.data[i] > '~' || value.data[i] == '=')
+	for (uint32_t i = 0; i < value.length; i++) {
+		unsigned char c = (unsigned char)value.data[i];
+
+		if (c <= ' ' || c == 127 || c == '=' || (c > 127 && !letters))
 			return false;
+	}
 	return keyword.length > 0;
 }
 
@@ -244,7 +247,8 @@ static const char *parse_parameter(struct span text, struct smtp_command *comman
 
 	if (given)
 		value = span_skip(value, 1);
-	if (!parameter_valid(keyword, value) || (given && value.length == 0))
+	if (!parameter_valid(keyword, value, command->verb == SMTP_RCPT && span_is(keyword, "ORCPT")) ||
+	    (given && value.length == 0))
 		return reply_parameter;
 	if (command->verb == SMTP_MAIL && span_is(keyword, "SIZE")) { /* RFC 1870 3: up to 20 digits */
 		if (command->has_size || !digits_only(value))

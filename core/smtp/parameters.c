@@ -3,9 +3,11 @@
  */
 #include "core/smtp/parameters.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "core/smtp/utf8.h"
 #include "core/smtp/xtext.h"
 
 static bool is(struct span s, const char *name)
@@ -106,15 +108,32 @@ static bool is_hexpoint(struct span digits)
 	return value >= 0xa0 && (value < 0xd800 || value > 0xdfff) && value <= 0x10ffff;
 }
 
-/* utf-8-addr-xtext (RFC 6533 3): as it may be said where SMTPUTF8 is not offered. */
-static bool is_utf8_xtext(struct span text)
+/* Which character it is; `length`: what utf8_character() says. */
+static uint32_t code_point(const char *text, uint32_t length)
 {
-	uint32_t at = 0;
+	uint32_t value = (uint8_t)text[0] & (0xffu >> (length + 1));
+
+	for (uint32_t i = 1; i < length; i++)
+		value = value << 6 | ((uint8_t)text[i] & 0x3f);
+	return value;
+}
+
+/* utf-8-addr-xtext (RFC 6533 3): as it may be said where SMTPUTF8 is not offered; or, where it is, utf-8-addr-unitext:
+ * the same with letters as they are (*wide). */
+static bool is_utf8_xtext(struct span text, bool *wide)
+{
+	uint32_t at = 0, letter;
 
 	while (at < text.length) {
 		char c = text.data[at];
 		struct span rest = behind(text, at), inside;
 
+		letter = utf8_character(rest);
+		if (letter > 0 && code_point(rest.data, letter) >= 0xa0) {
+			*wide = true;
+			at += letter;
+			continue;
+		}
 		if (c <= ' ' || c > '~' || c == '+' || c == '=')
 			return false;
 		if (c != '\\') {
@@ -134,15 +153,35 @@ static bool is_utf8_xtext(struct span text)
 static bool read_orcpt(struct smtp_rcpt_parameters *out, struct span value)
 {
 	struct span type = until(value, ';'), address;
+	bool wide = false, by_type;
 
 	if (value.length > PARAMETERS_ORCPT_MAX || type.length == value.length || !is_atom(type))
 		return false;
 	address = behind(value, type.length + 1);
 	/* In an address of that type a backslash begins a character (RFC 6533 3). */
-	if (is(type, "utf-8") && memchr(address.data, '\\', address.length) ? !is_utf8_xtext(address)
-									    : !xtext_valid(address))
+	by_type = is(type, "utf-8") && (memchr(address.data, '\\', address.length) || utf8_needed(address));
+	if (by_type ? !is_utf8_xtext(address, &wide) : !xtext_valid(address))
 		return false;
 	out->orcpt = value;
+	out->orcpt_wide = wide;
+	return true;
+}
+
+bool parameter_orcpt_ascii(struct span orcpt, char room[PARAMETERS_ORCPT_MAX], struct span *out)
+{
+	uint32_t length = 0, letter;
+
+	for (uint32_t at = 0; at < orcpt.length; at += letter ? letter : 1) {
+		char point[16] = {orcpt.data[at], '\0'};
+		letter = utf8_character(behind(orcpt, at));
+		if (letter)
+			snprintf(point, sizeof(point), "\\x{%X}", code_point(orcpt.data + at, letter));
+		if (length + strlen(point) > PARAMETERS_ORCPT_MAX)
+			return false;
+		memcpy(room + length, point, strlen(point));
+		length += (uint32_t)strlen(point);
+	}
+	*out = (struct span){room, length};
 	return true;
 }
 

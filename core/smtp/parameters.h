@@ -35,6 +35,7 @@ struct smtp_mail_parameters {
 
 struct smtp_rcpt_parameters {
 	struct span orcpt; /* type, ";", xtext or (RFC 6533) utf-8-addr-xtext, as it came; empty: not said */
+	bool orcpt_wide;   /* it has letters as they are (utf-8-addr-unitext), which need SMTPUTF8 */
 	uint8_t notify;    /* SMTP_NOTIFY_* */
 	uint8_t seen;
 };
@@ -54,5 +55,8 @@ enum parameter_result parameter_of_mail(struct smtp_mail_parameters *out, enum s
 					struct span value, bool given);
 enum parameter_result parameter_of_rcpt(struct smtp_rcpt_parameters *out, enum smtp_syntax syntax, struct span keyword,
 					struct span value, bool given);
+
+/* The same ORCPT for anybody, also without SMTPUTF8: each letter as "\x{...}". False: it would be too long. */
+bool parameter_orcpt_ascii(struct span orcpt, char room[PARAMETERS_ORCPT_MAX], struct span *out);
 
 #endif

@@ -48,6 +48,12 @@ static uint32_t character(const uint8_t *text, uint32_t length)
 	return 0;
 }
 
+uint32_t utf8_character(struct span text)
+{
+	return text.length > 0 && (uint8_t)text.data[0] >= 0x80 ? character((const uint8_t *)text.data, text.length)
+								: 0;
+}
+
 bool utf8_valid(struct span text)
 {
 	const uint8_t *octets = (const uint8_t *)text.data;

@@ -253,5 +253,26 @@ def helo_that_was_only_tried():
         relay.terminate()
 
 
+@case
+def an_original_recipient_with_letters():
+    """ORCPT as RFC 6533 has it where SMTPUTF8 is offered: told to each next hop in the form that all may hear."""
+    with Workspace() as work:
+        hop, relay = place(work, ('PIPELINING', '8BITMIME', 'DSN'),
+                           clients=[{'name': 'all', 'networks': ['127.0.0.0/8'], 'syntax': 'strict'}])
+        with Client(relay.address) as client:
+            client.hello()
+            client.command('MAIL FROM:<a@example.net>', 250)
+            client.command('RCPT TO:<b@example.com> ORCPT=utf-8;é@example.org'.encode(), 553, '5.6.7')
+            client.command('RSET', 250)
+            client.command('MAIL FROM:<a@example.net> SMTPUTF8', 250)
+            client.command('RCPT TO:<b@example.com> ORCPT=utf-8;日\\x{E9}@example.org'.encode(), 250)
+            client.command('RCPT TO:<b@example.com> ORCPT=rfc822;é@example.org'.encode(), 501, '5.5.4')
+            client.command(('RCPT TO:<b@example.com> ORCPT=utf-8;' + 200 * 'é').encode(), 501, '5.5.4')
+            client.data(message(1))
+        hop.wait_arrivals(1)
+        equal(said(hop, b'RCPT'), ['RCPT TO:<b@example.com> ORCPT=utf-8;\\x{65E5}\\x{E9}@example.org'], 'RCPT')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     main(together=3)

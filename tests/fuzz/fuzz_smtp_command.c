@@ -98,6 +98,21 @@ static void check_address(const struct smtp_command *command, const char *line, 
 	need(memchr(address.domain.data, '@', address.domain.length) == NULL);
 }
 
+/* ORCPT: letters only where it says so, and none in what a next hop is told. */
+static void check_original(const struct smtp_rcpt_parameters *rcpt, const char *line, size_t length)
+{
+	char room[PARAMETERS_ORCPT_MAX];
+	struct span ascii;
+
+	if (!rcpt->orcpt_wide) {
+		check_span(rcpt->orcpt, line, length);
+		return;
+	}
+	need(utf8_valid(rcpt->orcpt) && utf8_needed(rcpt->orcpt));
+	if (parameter_orcpt_ascii(rcpt->orcpt, room, &ascii))
+		check_span(ascii, room, sizeof(room));
+}
+
 static void check_line(const char *line, size_t size, enum smtp_syntax syntax)
 {
 	struct smtp_command command;
@@ -113,8 +128,12 @@ static void check_line(const char *line, size_t size, enum smtp_syntax syntax)
 	hello = command.verb == SMTP_EHLO || command.verb == SMTP_HELO;
 	if (hello && syntax == SMTP_SYNTAX_TOLERANT)
 		check_greeting(command.argument, line, size);
+	else if (command.verb == SMTP_RCPT)
+		check_greeting(command.argument, line, size);
 	else if (!command.wide)
 		check_span(command.argument, line, size);
+	if (command.verb == SMTP_RCPT)
+		check_original(&command.rcpt, line, size);
 	if (command.verb == SMTP_MAIL || command.verb == SMTP_RCPT)
 		check_address(&command, line, size);
 	if (hello && syntax == SMTP_SYNTAX_STRICT)

@@ -117,7 +117,17 @@ static void test_orcpt(void)
 		{"ORCPT=rfc822;a+7Fb@example.com", false},
 		{"ORCPT=rfc822;a+C3+A9@example.com", false},
 		{"ORCPT=rfc822;\xc3\xa9@example.com", false},
-		{"ORCPT=utf-8;\xc3\xa9@example.com", false},
+		/* Letters as they are (utf-8-addr-unitext); whole, and no control characters. */
+		{"ORCPT=utf-8;\xc3\xa9@example.com", true},
+		{"ORCPT=utf-8;\xe4\xbd\xa0\\x{E9}@\xf0\x90\x80\x80.example", true},
+		{"ORCPT=utf-8;\xc3@example.com", false},
+		{"ORCPT=utf-8;a\xc3", false},
+		{"ORCPT=utf-8;\xed\xa0\x80", false},
+		{"ORCPT=utf-8;\xc0\xaf", false},
+		{"ORCPT=utf-8;\xc2\x85", false},
+		{"ORCPT=utf-8;\xc3\xa9+2B", false},
+		{"ORCPT=utf-8;\xc3\xa9 b", false},
+		{"ORCPT=x-utf-8;\xc3\xa9@example.com", false},
 		{"ORCPT=utf-8;a=\\x{E9}", false},
 		{"ORCPT=utf-8;a+20\\x{E9}", false},
 		/* Control characters, surrogates, what is none, more digits than it takes, what is printed anyway. */
@@ -148,6 +158,32 @@ static void test_orcpt(void)
 		CHECK(is(p.orcpt, table[i].good ? strchr(table[i].text, '=') + 1 : ""));
 		free(copy);
 	}
+}
+
+/* As anybody may be told it. */
+static void test_orcpt_ascii(void)
+{
+	static const struct {
+		const char *text, *ascii;
+	} table[] = {
+		{"utf-8;a@b", "utf-8;a@b"},
+		{"utf-8;\xc3\xa9\\x{E9}@b", "utf-8;\\x{E9}\\x{E9}@b"},
+		{"utf-8;\xe4\xbd\xa0\xf4\x8f\xbf\xbf", "utf-8;\\x{4F60}\\x{10FFFF}"},
+	};
+	char room[PARAMETERS_ORCPT_MAX], longest[PARAMETERS_ORCPT_MAX + 1];
+	struct span out;
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		CHECK(parameter_orcpt_ascii((struct span){table[i].text, (uint32_t)strlen(table[i].text)}, room, &out));
+		CHECK(is(out, table[i].ascii));
+	}
+	memset(longest, 'x', sizeof(longest));
+	CHECK(parameter_orcpt_ascii((struct span){longest, PARAMETERS_ORCPT_MAX}, room, &out));
+	CHECK(!parameter_orcpt_ascii((struct span){longest, PARAMETERS_ORCPT_MAX + 1}, room, &out));
+	memcpy(longest, "\xc3\xa9", 2);
+	CHECK(!parameter_orcpt_ascii((struct span){longest, PARAMETERS_ORCPT_MAX}, room, &out));
+	CHECK(parameter_orcpt_ascii((struct span){longest, PARAMETERS_ORCPT_MAX - 4}, room, &out));
+	CHECK_EQ(out.length, PARAMETERS_ORCPT_MAX);
 }
 
 static void test_mail(void)
@@ -343,6 +379,7 @@ int main(void)
 	RUN(test_xtext);
 	RUN(test_notify);
 	RUN(test_orcpt);
+	RUN(test_orcpt_ascii);
 	RUN(test_mail);
 	RUN(test_repeated);
 	RUN(test_lengths);
