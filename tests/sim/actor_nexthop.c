@@ -282,10 +282,11 @@ static void hop_mail(struct hop_session *s, const char *line)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	unsigned sequence = 0;
-	if (sscanf(line + 10, "<s%u@", &sequence) == 1 && strstr(line, "@client.example>"))
+	if (sscanf(line + 10, "<s%u@", &sequence) == 1 && strstr(line, "@client.example>")) {
 		hop_check_wishes(s, line, sequence, LEDGER_MESSAGE);
+		ledger_begins(config->ledger, sequence, world_now_ns());
+	}
 	s->sequence = sequence;
-	ledger_begins(config->ledger, sequence, world_now_ns());
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
