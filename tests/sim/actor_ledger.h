@@ -45,6 +45,7 @@ struct ledger_config {
 	size_t content_min, content_max;         /* octets, at least 64 */
 	unsigned recipients_max;                 /* 1..LEDGER_RECIPIENTS_MAX */
 	unsigned hold_s;                         /* half of the messages are to wait for up to so long; 0: none */
+	bool eight_bit, seven_bit;               /* half of the messages have octets above 127; no next hop takes any */
 	bool wishes;                             /* most messages ask for reports (RFC 3461) */
 	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
 	const char *archive;                     /* who gets a copy of each message; NULL: nobody */

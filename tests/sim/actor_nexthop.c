@@ -216,7 +216,8 @@ static void hop_ehlo(struct hop_session *s)
 {
 	const struct actor_nexthop_config *config = &s->hop->config;
 	char text[256];
-	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n",
+	snprintf(text, sizeof(text), "250-next.hop.example\r\n%s%s%s%s%s%s250 ENHANCEDSTATUSCODES\r\n",
+		 config->ledger->config.seven_bit ? "" : "250-8BITMIME\r\n",
 		 config->tls > ACTOR_TLS_NONE && config->tls != ACTOR_TLS_GONE && !s->secured ? "250-STARTTLS\r\n"
 		 : !config->logins                                                            ? ""
 		 : s->secured ? config->logins->token_good ? "250-AUTH XOAUTH2\r\n" : "250-AUTH PLAIN\r\n"

@@ -55,6 +55,7 @@ static const struct scenario scenarios[] = {
 	{"sites", scenario_sites, 24, 20},
 	{"closers", scenario_closers, 8, 20},
 	{"apart", scenario_apart, 12, 50},
+	{"seven_bit", scenario_seven_bit, 16, 30},
 	{"newer", scenario_newer, 4, 30},
 	{"space", scenario_space, 2, 7290},
 	{"limits", scenario_limits, 12, 60},

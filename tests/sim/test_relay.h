@@ -78,6 +78,8 @@ void scenario_quota(uint64_t seed);
 void scenario_held(uint64_t seed);
 /* test_relay_apart.c: each recipient's own fate. */
 void scenario_apart(uint64_t seed);
+/* test_relay_seven_bit.c: 8-bit content for hosts that take none. */
+void scenario_seven_bit(uint64_t seed);
 /* test_relay_newer.c: what a later version wrote. */
 void scenario_newer(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
