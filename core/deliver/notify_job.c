@@ -300,6 +300,27 @@ static void settle_silently(struct notify_job *job, const char *why)
 	begin_marks(job);
 }
 
+/* A digest is of what failed. That it is late, or was handed on, is not told where there is too much to be told. */
+static void digest(struct notifier *n, struct notify_job *job, const struct report_recipient *recipients,
+		   unsigned count)
+{
+	unsigned failed = 0, first = 0;
+
+	for (unsigned i = count; i-- > 0;) {
+		if (recipients[i].action != REPORT_FAILED)
+			continue;
+		failed++;
+		first = i;
+	}
+	if (failed == 0) {
+		settle_silently(job, NULL);
+		return;
+	}
+	if (!notify_digest_add(n, job, &recipients[first], failed - 1))
+		n->again = n->denied = true;
+	job_free(job);
+}
+
 static bool limited(struct notify_job *job, const struct report_recipient *recipients, const uint16_t *index,
 		    unsigned count)
 {
@@ -321,9 +342,8 @@ static bool limited(struct notify_job *job, const struct report_recipient *recip
 		for (unsigned i = 0; i < count; i++)
 			notify_item_set(job->items, index[i],
 					recipients[i].action == REPORT_DELAYED ? STATE_MARK_DELAY : STATE_MARK_TOLD);
-		if (!notify_digest_add(n, job, recipients, count - 1))
-			n->again = n->denied = true;
-		break;
+		digest(n, job, recipients, count);
+		return true;
 	case NOTIFY_MAY_LATER:
 		n->again = n->denied = true;
 		break;

@@ -265,10 +265,9 @@ static const char *ledger_line_of(const char *text, const char *end, const char 
 	return at ? at + strlen(begin) : NULL;
 }
 
-/* One recipient's, from behind "Final-Recipient". */
-static void ledger_told(struct ledger *ledger, const char *at, const char *end, uint64_t id)
+/* One recipient's, from behind what names him. */
+static void ledger_told(struct ledger *ledger, const char *at, const char *end, const char *action, uint64_t id)
 {
-	const char *action = ledger_line_of(at, end, "\r\nAction: ");
 	unsigned sequence, k;
 	struct ledger_recipient *r = NULL;
 
@@ -295,7 +294,8 @@ static void ledger_told(struct ledger *ledger, const char *at, const char *end, 
 
 void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t length)
 {
-	const char *text = (const char *)content, *end = text + length, *at, *mark = "\r\nFinal-Recipient: rfc822;";
+	const char *text = (const char *)content, *end = text + length, *at, *mark = "\r\nFinal-Recipient: rfc822;",
+		   *line = "\r\n    to ";
 	uint64_t id = UINT64_C(0xcbf29ce484222325);
 
 	ledger->notifications++;
@@ -306,8 +306,10 @@ void ledger_notified(struct ledger *ledger, const uint8_t *content, size_t lengt
 	}
 	for (size_t i = 0; i < 26; i++)
 		id = (id ^ (uint8_t)at[i]) * UINT64_C(0x100000001b3);
-	for (at = text; (at = ledger_line_of(at, end, mark)) != NULL;)
-		ledger_told(ledger, at, end, id);
+	bool digest = ledger_line_of(text, end, "\r\nAuto-Submitted: auto-generated\r\n") != NULL;
+	ledger->digests += digest;
+	for (at = text; (at = ledger_line_of(at, end, digest ? line : mark)) != NULL;)
+		ledger_told(ledger, at, end, digest ? "failed" : ledger_line_of(at, end, "\r\nAction: "), id);
 }
 
 static void ledger_count(const struct ledger_recipient *r, struct ledger_summary *out)

@@ -57,7 +57,8 @@ struct ledger {
 	struct ledger_message *messages;
 	uint32_t count; /* sequence numbers handed out, from 0 */
 	uint64_t altered, confused, notifications;
-	bool may_expire;   /* recipients may fail without a next hop's word */
+	bool may_expire; /* recipients may fail without a next hop's word */
+	uint64_t digests;
 	uint64_t repeated; /* reports that arrived again, each as it was */
 	char problem[256]; /* the first alteration or confusion */
 };

@@ -1,0 +1,51 @@
+/*
+ * tests/sim/test_relay_told.c - who sent a message hears what became of it: each once, whenever the process dies.
+ *
+ * Next hops refuse many recipients for good and others for hours, and the process ends while reports are on their way.
+ * The ledger (actor_ledger.h) reads what arrives. With an owner most of it comes in digests, and no more than so many
+ * reports in an hour from each process.
+ */
+#include "tests/sim/test_relay.h"
+
+enum { TOLD_LIVES = 6, HOURS_S = 3600 };
+
+void scenario_told(uint64_t seed)
+{
+	bool owner = seed % 2;
+	struct rig_options options = {
+		.scenario = "told",
+		.seed = seed,
+		.quiet = seed % 4 < 2,
+		.clients = 3,
+		.messages = 20,
+		/* A line of a digest names one recipient. */
+		.recipients_max = owner ? 1 : LEDGER_RECIPIENTS_MAX,
+		.content_max = seed % 3 ? 3000 : 400000,
+		.relaying = owner ? "{ name: all, networks: [127.0.0.0/8], owner: it@client.example }" : NULL,
+		.more = "reports: { delay_after: 20m, to_owner_per_hour: 4 }",
+		.retry = "{ first: 30s, factor: 2, max: 30m, expire: 5d }",
+		.hop = {.pipelining = true, .chunking = seed % 2, .rcpt_refused = 400000, .rcpt_deferred = 100000},
+	};
+	uint64_t reports = 0;
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 1, 3));
+	rig_clients(&rig);
+	for (unsigned life = 0; life < TOLD_LIVES; life++) {
+		/* While most of it happens, or long after that. */
+		uint64_t most_s = rig_pick(seed, 10 + life, 2) ? 10 : 2 * HOURS_S;
+		(void)rig_run(&rig, NULL, rig_pick(seed, 20 + life, most_s * 1000) * CLOCK_NS_PER_MS);
+		if (rig_broken(&rig))
+			break;
+		rig_crash(&rig, rig_pick(seed, 30 + life, 2) ? WORLD_KILL : WORLD_POWER_CUT);
+		rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 40 + life, 3));
+	}
+	(void)rig_run(&rig, rig_quiet, 24 * (uint64_t)HOURS_S * CLOCK_NS_PER_S);
+	rig_finish(&rig, 2);
+	for (uint32_t i = 0; i < rig.ledger.count; i++)
+		reports += rig.ledger.messages[i].recipients[0].told != 0;
+	if (owner && reports > 40 && rig.ledger.digests == 0)
+		rig_fail(&rig, "the owner had %llu reports, and no digest", (unsigned long long)reports);
+	rig_close(&rig);
+}
