@@ -80,10 +80,7 @@ static bool check_tls_mode(struct reader *r, const yaml_node_t *tls, const struc
 	    (destination->tls_mode == CONFIG_TLS_NONE || destination->tls_mode == CONFIG_TLS_DANE))
 		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
 				   "mta_sts: without effect in this mode: write mode: opportunistic, or remove it");
-	if (destination->mta_sts && destination->mx)
-		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
-				   "mta_sts: not with mx: true in this version: remove it");
-	if (destination->mta_sts && destination->mx_of == NULL)
+	if (destination->mta_sts && destination->mx_of == NULL && !destination->mx)
 		return reader_fail(r, &reader_find(r, tls, "mta_sts")->start_mark,
 				   "mta_sts: hosts belong to no domain that could have a policy: write mx_of: DOMAIN "
 				   "instead of hosts, or remove it");

@@ -15,6 +15,7 @@
 #include "core/deliver/mx.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/outbound_site.h"
+#include "core/deliver/sts_watch.h"
 #include "core/deliver/tell.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/shard.h"
@@ -100,6 +101,7 @@ static void domain_free(struct domain *domain)
 	if (list_linked(&domain->link))
 		list_remove(&domain->link);
 	free(domain->asking);
+	sts_watch_free(domain->sts);
 	free(domain->problem);
 	free(domain);
 }
@@ -108,7 +110,7 @@ static void forget(struct domain *domain)
 {
 	struct domain **at = row_of(domain->of, domain->name);
 
-	assert(!domain->asking && list_empty(&domain->mail));
+	assert(!domain->asking && !domain->watching && list_empty(&domain->mail));
 	while (*at != domain)
 		at = &(*at)->next;
 	*at = domain->next;
@@ -256,10 +258,32 @@ static void put_off(struct domain *domain)
 	arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
 }
 
+/* Only those that the policy names stay in the list (RFC 8461 5); false: none. */
+static bool name_hosts(const struct mta_sts_policy *policy, struct dns_exchanger *list, unsigned *count)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < *count; i++) {
+		if (mta_sts_policy_names(policy, list[i].name))
+			list[left++] = list[i];
+	}
+	*count = left;
+	return left > 0;
+}
+
 static void know(struct domain *domain, struct dns_exchanger *list, unsigned count, bool secure, uint64_t valid_ns)
 {
-	struct outbound *lane = domain->of->open(domain->of->home, list, count, secure);
+	const struct mta_sts_policy *policy = sts_watch_demands(domain->sts);
+	struct outbound *lane;
 
+	if (policy && !name_hosts(policy, list, &count)) {
+		/* Nor does its mail stay where it went before. */
+		set_lane(domain, NULL);
+		fail(domain, "none of its hosts is one that its MTA-STS policy names");
+		return;
+	}
+	lane = domain->of->open(domain->of->home, list, count,
+				(struct mx_terms){.secure = secure, .enforced = policy != NULL});
 	if (!lane) {
 		put_off(domain);
 		return;
@@ -379,12 +403,41 @@ static void on_answer(struct question *question)
 	ask_next(domains);
 }
 
+/* What it demands of TLS is known, or is found out by now; else it is asked for its hosts when it is known. */
+static void on_policy(struct sts_watch *watch)
+{
+	struct domain *domain = watch->of;
+
+	if (domain->watching)
+		domain->of->watching--;
+	domain->watching = false;
+	if (!watch->known)
+		put_off(domain);
+	else if (in_force(domain->of))
+		ask(domain);
+	else
+		arm(domain, now_of(domain) + CLOCK_NS_PER_S);
+}
+
+static bool knows_policy(struct domain *domain)
+{
+	bool known = sts_watch_look(&domain->sts, domain->of->home, domain->name, on_policy, domain);
+
+	if (sts_watch_out(domain->sts) && !domain->watching) {
+		domain->watching = true;
+		domain->of->watching++;
+	}
+	if (!known && !domain->watching)
+		put_off(domain);
+	return known;
+}
+
 static void ask(struct domain *domain)
 {
 	struct domains *domains = domain->of;
 	struct asking *a;
 
-	if (domain->asking)
+	if (domain->asking || !knows_policy(domain))
 		return;
 	if (domains->asking >= ASKING_MOST) {
 		/* What is known stays in force, and is asked for another time. */
@@ -411,7 +464,7 @@ static void on_timer(struct wheel_timer *timer)
 	struct domain *domain = container_of(timer, struct domain, timer);
 	uint64_t unused_ns = domain->used_ns + KEPT_S * CLOCK_NS_PER_S;
 
-	if (domain->asking || list_linked(&domain->link)) {
+	if (domain->asking || domain->watching || list_linked(&domain->link)) {
 		/* Its answer, or its lane's end, is next. */
 		return;
 	}
@@ -476,7 +529,7 @@ void domains_follow(struct domains *domains)
 
 bool domains_busy(const struct domains *domains)
 {
-	return domains->asking > 0 || domains->waiting > 0;
+	return domains->asking > 0 || domains->watching > 0 || domains->waiting > 0;
 }
 
 struct domain *domain_find(struct domains *domains, const char *name)
@@ -533,7 +586,7 @@ void domains_leave(struct outbound *lane)
 		struct domain *domain = container_of(link, struct domain, link);
 		domain->lane = NULL;
 		domain->state = DOMAIN_NEW;
-		if (!domain->asking && list_empty(&domain->mail))
+		if (!domain->asking && !domain->watching && list_empty(&domain->mail))
 			forget(domain);
 	}
 }

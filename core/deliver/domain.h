@@ -24,12 +24,14 @@
 #include "core/agents/dns_exchangers.h"
 #include "core/base/list.h"
 #include "core/base/wheel.h"
+#include "core/deliver/mx.h"
 
 struct asking;
 struct delivery;
 struct dns;
 struct domains;
 struct outbound;
+struct sts_watch;
 
 enum domain_state { DOMAIN_NEW, DOMAIN_KNOWN, DOMAIN_REFUSED, DOMAIN_FAILED };
 enum domain_refusal { DOMAIN_NULL_MX, DOMAIN_UNKNOWN, DOMAIN_NO_HOST };
@@ -41,6 +43,8 @@ struct domain {
 	struct list mail;         /* struct delivery, READY: waits for an answer */
 	struct outbound *lane;    /* KNOWN: of its site */
 	struct asking *asking;    /* NULL: no question is out */
+	struct sts_watch *sts;    /* owned; NULL: nothing was asked of a policy */
+	bool watching;            /* and that is being asked */
 	struct wheel_timer timer; /* to ask again, or to go */
 	uint64_t due_ns;          /* what is known is good until then */
 	uint64_t used_ns;
@@ -54,7 +58,7 @@ struct domain {
 /* Hosts that are to take a domain's mail, in the order in which they are tried: the lane of their site, of this shard.
  * NULL: no memory, or no room for another lane now. */
 typedef struct outbound *domain_open_fn(struct outbound *home, const struct dns_exchanger *list, unsigned count,
-					bool secure);
+					struct mx_terms terms);
 
 struct domains {
 	struct outbound *home;
@@ -62,7 +66,7 @@ struct domains {
 	struct domain **rows; /* owned; a power of two */
 	size_t row_count, count;
 	struct list queue; /* struct domain: to be asked for when another answer is back */
-	unsigned asking;
+	unsigned asking, watching;
 	size_t waiting; /* deliveries, in all */
 };
 

@@ -53,11 +53,13 @@ static char small(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, bool secure, char out[MX_KEY_SIZE])
+void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, struct mx_terms terms,
+	    char out[MX_KEY_SIZE])
 {
 	const char *names[DNS_EXCHANGERS_MAX];
 	unsigned from = 0, i;
-	char *at = out + snprintf(out, MX_KEY_SIZE, "%c%u", secure ? 's' : 'u', port);
+	char *at =
+		out + snprintf(out, MX_KEY_SIZE, "%c%c%u", terms.secure ? 's' : 'u', terms.enforced ? 'e' : '-', port);
 	const char *first = at;
 
 	for (i = 0; i < count; i++)

@@ -15,7 +15,7 @@
 #include "core/base/span.h"
 
 enum {
-	MX_KEY_SIZE = 8 + DNS_EXCHANGERS_MAX * (DNS_NAME_MAX + 1) + 1,
+	MX_KEY_SIZE = 9 + DNS_EXCHANGERS_MAX * (DNS_NAME_MAX + 1) + 1,
 	MX_NAME_SIZE = DNS_NAME_MAX + 1,
 };
 
@@ -23,8 +23,13 @@ enum {
  * is one of them (`own`: its name) only those before it, as what comes behind would bring it back. False: this relay is
  * the best, or one of the best. */
 bool mx_choose(struct dns_exchanger *list, unsigned *count, const char *own);
-/* The key of a site: who is asked in which order, alike ones in any, at which port, and what is proven of that. */
-void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, bool secure, char out[MX_KEY_SIZE]);
+/* What else sets sites apart: is it proven that these are the hosts, and must they prove their names (MTA-STS)? */
+struct mx_terms {
+	bool secure, enforced;
+};
+/* The key of a site: who is asked in which order, alike ones in any, at which port, and on which terms. */
+void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, struct mx_terms terms,
+	    char out[MX_KEY_SIZE]);
 /* Of alike ones an order of one's own (RFC 5321 5.1). */
 void mx_shuffle(struct dns_exchanger *list, unsigned count, struct random *random);
 

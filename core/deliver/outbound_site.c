@@ -111,7 +111,8 @@ static struct outbound *make_lane(struct outbound *home, struct lane_site *mx)
 	return o;
 }
 
-struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count, bool secure)
+struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count,
+			       struct mx_terms terms)
 {
 	struct lane_site *mx = calloc(1, sizeof(*mx));
 	struct outbound *o = NULL;
@@ -120,9 +121,10 @@ struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger
 
 	if (!mx)
 		return NULL;
-	mx_key(list, count, home->destination->mx_port, secure, key);
+	mx_key(list, count, home->destination->mx_port, terms, key);
 	mx->home = home;
-	mx->secure = secure;
+	mx->secure = terms.secure;
+	mx->enforced = terms.enforced;
 	mx->own_rank = UINT8_MAX;
 	mx->used_ns = home->shard->now_ns;
 	list_init(&mx->domains);

@@ -36,6 +36,7 @@ struct lane_site {
 	const char *own_host;              /* and which that is: `text` of one of them */
 	uint64_t used_ns;                  /* when there was last something to do */
 	bool secure;                       /* it is proven that these are its hosts (DNSSEC) */
+	bool enforced;                     /* the MTA-STS policies of its domains demand proof of their names */
 	bool failing;                      /* no host can be used now */
 	bool moved; /* one of its domains has other hosts by now: what waits is looked at again */
 };
@@ -56,7 +57,8 @@ static inline void outbound_site_is_ours(struct lane_site *mx, const char *text)
 	}
 }
 /* domain_open_fn. */
-struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count, bool secure);
+struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count,
+			       struct mx_terms terms);
 /* At the end of a dispatch: has it nothing to do any more, it goes. *next_ns: when to look again. True: it is gone. */
 bool outbound_site_follow(struct outbound *o, uint64_t *next_ns);
 /* Instead of outbound_deinit(), when the shard ends: after its home. */

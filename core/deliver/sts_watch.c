@@ -11,7 +11,9 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/mx.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -19,7 +21,8 @@ enum { LEAST_S = 10, TEXT_LEAST_S = 60, AGAIN_S = 60 };
 
 bool sts_watch_wanted(const struct outbound *o)
 {
-	return o->destination->mta_sts && o->destination->mx_of && o->dns && o->shard->deliverer->shared->sts;
+	return o->destination->mta_sts && (o->destination->mx_of || o->destination->mx) && o->dns &&
+	       o->shard->deliverer->shared->sts;
 }
 
 bool sts_watch_out(const struct sts_watch *watch)
@@ -42,16 +45,36 @@ static bool in_force(const struct sts_watch *watch)
 	return watch->policy && watch->policy->end_s > clock_wall_ns() / CLOCK_NS_PER_S;
 }
 
+const struct mta_sts_policy *sts_watch_demands(const struct sts_watch *watch)
+{
+	if (!watch || !in_force(watch) || watch->policy->policy->mode != MTA_STS_ENFORCE)
+		return NULL;
+	return watch->policy->policy;
+}
+
 enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host)
 {
-	const struct sts_watch *watch = o->sts;
+	const struct mta_sts_policy *policy = sts_watch_wanted(o) ? sts_watch_demands(o->sts) : NULL;
 
-	if (!watch || !sts_watch_wanted(o) || !in_force(watch) || watch->policy->policy->mode != MTA_STS_ENFORCE)
+	/* A site's hosts are those that the policies of its domains name. */
+	if (o->mx)
+		return o->mx->enforced ? TLS_STS_ENFORCED : TLS_STS_ABSENT;
+	if (!policy)
 		return TLS_STS_ABSENT;
-	return mta_sts_policy_names(watch->policy->policy, host->config->name) ? TLS_STS_ENFORCED : TLS_STS_FOREIGN;
+	return mta_sts_policy_names(policy, host->config->name) ? TLS_STS_ENFORCED : TLS_STS_FOREIGN;
 }
 
 /* ---- the end of asking ------------------------------------------------------------------------------------------ */
+
+static void tell_known(struct sts_watch *watch)
+{
+	struct outbound *o = watch->outbound;
+
+	if (watch->on_known)
+		watch->on_known(watch);
+	else
+		outbound_wake(o->shard, o->index);
+}
 
 static void finish(struct sts_watch *watch, uint64_t valid_ns)
 {
@@ -62,7 +85,15 @@ static void finish(struct sts_watch *watch, uint64_t valid_ns)
 	watch->step = STS_IDLE;
 	watch->known = true;
 	watch->due_ns = o->shard->now_ns + valid_ns;
-	outbound_wake(o->shard, o->index);
+	tell_known(watch);
+}
+
+/* Not found out: what is known stays so. */
+static void put_off(struct sts_watch *watch)
+{
+	watch->step = STS_IDLE;
+	watch->due_ns = watch->outbound->shard->now_ns + CLOCK_NS_PER_S;
+	tell_known(watch);
 }
 
 static void take_policy(struct sts_watch *watch, struct sts_policy *policy)
@@ -89,12 +120,13 @@ static bool outlived(struct sts_watch *watch, int result)
 {
 	struct outbound *o = watch->outbound;
 
-	if (result != -ECANCELED && sts_watch_wanted(o) && strcasecmp(watch->domain, o->destination->mx_of) == 0)
+	if (result != -ECANCELED && sts_watch_wanted(o) &&
+	    (watch->on_known || strcasecmp(watch->domain, o->destination->mx_of) == 0))
 		return false;
 	watch->step = STS_IDLE;
 	watch->known = false;
 	watch->due_ns = 0;
-	outbound_wake(o->shard, o->index);
+	tell_known(watch);
 	return true;
 }
 
@@ -106,6 +138,11 @@ static void on_policy(struct question *question)
 	if (outlived(watch, question->result)) {
 		if (question->result == 0)
 			sts_policy_release(q->policy);
+		return;
+	}
+	/* Too many at a time, or no memory: nothing was tried. */
+	if (question->result == -EBUSY || question->result == -ENOMEM) {
+		put_off(watch);
 		return;
 	}
 	if (question->result != 0 && question->result != -ENOENT) {
@@ -132,6 +169,11 @@ static void ask_policy(struct sts_watch *watch)
 
 /* ---- where its host is ------------------------------------------------------------------------------------------ */
 
+static bool may_be_asked(const struct outbound *o, const struct ring_address *address)
+{
+	return !o->destination->mx || o->shard->config->dns.allow_private || !mx_forbidden(address);
+}
+
 static void on_place(struct question *question)
 {
 	struct dns_question *q = container_of(question, struct dns_question, question);
@@ -139,8 +181,11 @@ static void on_place(struct question *question)
 
 	if (outlived(watch, question->result))
 		return;
-	watch->asked.address_count = question->result == 0 ? q->count : 0;
-	memcpy(watch->asked.addresses, q->addresses, watch->asked.address_count * sizeof(q->addresses[0]));
+	for (unsigned i = 0; question->result == 0 && i < q->count; i++) {
+		/* Whoever names a domain must not make us look into this network (REL-04). */
+		if (may_be_asked(watch->outbound, &q->addresses[i]))
+			watch->asked.addresses[watch->asked.address_count++] = q->addresses[i];
+	}
 	ask_policy(watch);
 }
 
@@ -233,24 +278,33 @@ static void begin_anew(struct sts_watch *watch, const char *domain)
 {
 	take_policy(watch, NULL);
 	watch->known = watch->failed_told = false;
+	watch->due_ns = 0;
 	snprintf(watch->domain, sizeof(watch->domain), "%s", domain);
+}
+
+bool sts_watch_look(struct sts_watch **at, struct outbound *o, const char *domain,
+		    void (*on_known)(struct sts_watch *watch), void *of)
+{
+	struct sts_watch *watch = *at;
+
+	if (!sts_watch_wanted(o) || strlen(domain) > DNS_NAME_MAX)
+		return true;
+	if (!watch) {
+		watch = *at = calloc(1, sizeof(*watch));
+		if (!watch)
+			return false;
+		watch->outbound = o;
+		watch->on_known = on_known;
+		watch->of = of;
+	}
+	if (watch->step == STS_IDLE && strcasecmp(watch->domain, domain) != 0)
+		begin_anew(watch, domain);
+	if (watch->step == STS_IDLE && watch->due_ns <= o->shard->now_ns)
+		(void)ask_text(watch);
+	return watch->known;
 }
 
 bool sts_watch_refresh(struct outbound *o)
 {
-	struct sts_watch *watch = o->sts;
-
-	if (!sts_watch_wanted(o) || strlen(o->destination->mx_of) > DNS_NAME_MAX)
-		return true;
-	if (!watch) {
-		watch = o->sts = calloc(1, sizeof(*watch));
-		if (!watch)
-			return false;
-		watch->outbound = o;
-	}
-	if (watch->step == STS_IDLE && strcasecmp(watch->domain, o->destination->mx_of) != 0)
-		begin_anew(watch, o->destination->mx_of);
-	if (watch->step == STS_IDLE && (!watch->known || watch->due_ns <= o->shard->now_ns))
-		(void)ask_text(watch);
-	return watch->known;
+	return !o->destination->mx_of || sts_watch_look(&o->sts, o, o->destination->mx_of, NULL, NULL);
 }

@@ -23,7 +23,10 @@ struct outbound;
 enum sts_step { STS_IDLE, STS_TEXT, STS_PLACE, STS_POLICY };
 
 struct sts_watch {
-	struct outbound *outbound;
+	struct outbound *outbound; /* of the lane; by whose destination and name servers it is */
+	/* NULL: it is the lane's own domain's, and wakes it. */
+	void (*on_known)(struct sts_watch *watch);
+	void *of;     /* of who is told */
 	uint8_t step; /* enum sts_step: what is under way */
 	bool known;   /* it was found out at least once */
 	uint64_t due_ns;
@@ -42,6 +45,11 @@ struct sts_watch {
 bool sts_watch_wanted(const struct outbound *o);
 /* Asks, if it is time to. False: the first answer is awaited, which wakes the lane; no memory is tried again. */
 bool sts_watch_refresh(struct outbound *o);
+/* The same for one of many domains. False: not known yet, and on_known comes where sts_watch_out(). */
+bool sts_watch_look(struct sts_watch **watch, struct outbound *o, const char *domain,
+		    void (*on_known)(struct sts_watch *watch), void *of);
+/* The policy that is in force and demands something, or NULL. */
+const struct mta_sts_policy *sts_watch_demands(const struct sts_watch *watch);
 /* What the policy in force says of this host. */
 enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host);
 bool sts_watch_out(const struct sts_watch *watch);

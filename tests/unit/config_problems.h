@@ -171,9 +171,6 @@ static const struct {
 		 LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:84: mta_sts: hosts belong to no domain that could have a policy: write mx_of: DOMAIN instead of "
 	 "hosts, or remove it"},
-	{"destinations: [{ name: next, mx: true, tls: { mode: opportunistic, mta_sts: true } }]\n" HOST LISTENERS
-		 CLIENTS ROUTES,
-	 "t.yaml:1:77: mta_sts: not with mx: true in this version: remove it"},
 	{"destinations: [{ name: next, mx_of: a.example, tls: { mode: none, mta_sts: true } }]\n" HOST LISTENERS CLIENTS
 		 ROUTES,
 	 "t.yaml:1:76: mta_sts: without effect in this mode: write mode: opportunistic, or remove it"},

@@ -68,12 +68,14 @@ static void test_key(void)
 
 	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		unsigned n = list_of(table[i].a, a), m = list_of(table[i].b, b);
-		mx_key(a, n, 25, true, x);
-		mx_key(b, m, 25, true, y);
+		mx_key(a, n, 25, (struct mx_terms){.secure = true}, x);
+		mx_key(b, m, 25, (struct mx_terms){.secure = true}, y);
 		CHECK_EQ(strcmp(x, y) == 0, table[i].same);
-		mx_key(a, n, 25, false, y);
+		mx_key(a, n, 25, (struct mx_terms){.secure = false}, y);
 		CHECK(strcmp(x, y) != 0);
-		mx_key(a, n, 26, true, y);
+		mx_key(a, n, 25, (struct mx_terms){.secure = true, .enforced = true}, y);
+		CHECK(strcmp(x, y) != 0);
+		mx_key(a, n, 26, (struct mx_terms){.secure = true}, y);
 		CHECK(strcmp(x, y) != 0);
 	}
 	/* The largest there is has its place. */
@@ -82,8 +84,8 @@ static void test_key(void)
 		memset(a[i].name, 'a' + (int)i, DNS_NAME_MAX);
 		a[i].name[DNS_NAME_MAX] = '\0';
 	}
-	mx_key(a, DNS_EXCHANGERS_MAX, 65535, true, x);
-	CHECK_EQ(strlen(x), 6 + DNS_EXCHANGERS_MAX * (DNS_NAME_MAX + 1));
+	mx_key(a, DNS_EXCHANGERS_MAX, 65535, (struct mx_terms){.secure = true}, x);
+	CHECK_EQ(strlen(x), 7 + DNS_EXCHANGERS_MAX * (DNS_NAME_MAX + 1));
 }
 
 static void test_shuffle(void)
