@@ -161,11 +161,13 @@ class Postrider(Measured, servers.Server):
                 spool = dict({'directory': self.root + '/spool'}, **changes.get('spool', {}))
                 destination = dict({'name': 'sink', 'hosts': ['127.0.0.1:%d' % self.next_hop],
                                     'tls': {'mode': 'required'}}, **changes.get('destination', {}))
+                if 'mx' in destination:
+                    del destination['hosts']
                 return json.dumps({
                     'hostname': 'relay.example.org', 'shards': shards, 'spool': spool,
                     'listeners': [dict({'name': 'measured', 'address': '127.0.0.1:%d' % self.port},
                                        **changes.get('listener', {}))],
-                    **({'tls': changes['tls']} if 'tls' in changes else {}),
+                    **{key: changes[key] for key in ('tls', 'dns') if key in changes},
                     'clients': [{'name': 'local', 'networks': ['127.0.0.0/8']}], 'destinations': [destination],
                     'routes': [{'destination': 'sink'}], 'retry': changes.get('retry', {}),
                     'log': {'stats_interval': '1s', 'messages': changes.get('log_messages', True)}})
