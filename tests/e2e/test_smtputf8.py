@@ -128,10 +128,9 @@ def to_a_host_that_does_not():
             send(relay, message(7) + 'Grüße\r\n'.encode(), 'a@example.net', ['a@example.com'])
             eventually(lambda: sum(bool(arrival.sender) for arrival in hop.arrivals) >= 4, 'four arrivals')
             arrivals = {arrival.sequence: arrival for arrival in hop.arrivals if arrival.sender}
-            # What their senders are told of it are messages of the relay's own.
-            taken = {event['id'] for event in relay.events('accepted')}
-
             def attempts():
+                """Without what their senders are told: messages of the relay's own."""
+                taken = {event['id'] for event in relay.events('accepted')}
                 return [event for event in relay.events('attempt') if event['id'] in taken]
             eventually(lambda: len(attempts()) >= 7, lambda: 'seven attempts')
             equal(sorted(arrivals), [1, 2, 6, 7], 'what arrived')
