@@ -70,5 +70,27 @@ def required_defers_when_the_handshake_fails():
         relay.terminate()
 
 
+@case
+def STL_07_no_starttls_and_a_broken_one():
+    """Opportunistic mail goes in clear where there is no STARTTLS and where it always fails, which is found out once;
+    required mail goes to neither."""
+    for tls in (False, True):
+        with Workspace() as work:
+            server = OpenSMTPD(work, Certificates(), tls)
+            relay = work.relay(work.configuration([], shards=1, destinations=[
+                {'name': mode, 'hosts': [server.host], 'tls': {'mode': mode},
+                 'limits': {'connections': 1, 'messages_per_connection': 1}} for mode in ('opportunistic', 'required')],
+                routes=[{'sender': 'required@example.net', 'destination': 'required'},
+                        {'destination': 'opportunistic'}]))
+            smtplib_send(relay.address, message(9), sender='required@example.net')
+            for number in range(4):
+                smtplib_send(relay.address, message(number))
+            check_arrivals(server, {number: message(number) for number in range(4)})
+            eventually(lambda: len(relay.events('host_failed')) >= 2, lambda: 'required mail is tried again')
+            equal(len(server.arrivals()), 4, 'arrivals')
+            equal([event['without'] for event in relay.events('fallback')], ['TLS'] if tls else [], 'found out')
+            relay.terminate()
+
+
 if __name__ == '__main__':
     harness.main()

@@ -4,6 +4,8 @@ First each server is shown to work as configured without the relay, by swaks and
 behind the relay is the relay's.
 """
 
+import contextlib
+import hashlib
 import smtplib
 import ssl
 import time
@@ -130,6 +132,53 @@ def wrong_authority(server_class):
     return wrong_authority_defers_and_no_octet_leaves
 
 
+def fingerprint(path):
+    with open(path) as file:
+        return 'sha256:' + hashlib.sha256(ssl.PEM_cert_to_DER_cert(file.read())).hexdigest()
+
+
+def policies(server_class):
+    def CRT_every_policy_and_certificate():
+        """A good certificate, one that has ended, one that signs for itself, one for another name: opportunistic and
+        required mail goes over TLS whatever it is, mode verify to the good one alone, and with its fingerprint to each;
+        what must not go waits."""
+        kinds = ('server', 'expired', 'selfsigned', 'second')
+        modes = {'opportunistic': {'mode': 'opportunistic'}, 'required': {'mode': 'required'},
+                 'verify': verify(Certificates()), 'pinned': {}}
+        with contextlib.ExitStack() as stack:
+            servers = {}
+            for kind in kinds:
+                certificates = Certificates()
+                certificates.server, certificates.server_key = (certificates.path(kind + end) for end in
+                                                                ('.crt', '.key'))
+                servers[kind] = server_class(stack.enter_context(Workspace()), certificates)
+            destinations, routes, expected = [], [], {kind: {} for kind in kinds}
+            for number, (kind, mode) in enumerate((kind, mode) for kind in kinds for mode in modes):
+                name = mode + '-' + kind
+                shown = fingerprint(servers[kind].certificates.server)
+                tls = modes[mode] or {'mode': 'verify', 'fingerprints': [shown]}
+                destinations.append({'name': name, 'hosts': [servers[kind].host], 'tls': tls})
+                routes.append({'sender': name + '@example.net', 'destination': name})
+                if mode != 'verify' or kind == 'server':
+                    expected[kind][number] = message(number)
+            work = stack.enter_context(Workspace())
+            relay = work.relay(work.configuration([], destinations=destinations,
+                                                  routes=routes + [{'destination': destinations[0]['name']}]))
+            for number, route in enumerate(routes):
+                smtplib_send(relay.address, message(number), sender=route['sender'])
+            eventually(lambda: len({event['destination'] for event in relay.events('host_failed')}) >= 3,
+                       lambda: 'those that must not go are tried')
+            for kind, server in servers.items():
+                check_arrivals(server, expected[kind])
+            delivered = [event for event in relay.events('attempt') if event['result'] == 'delivered']
+            for event in delivered:
+                check(event.get('tls'), 'sent in clear: %s', event)
+                if event['destination'].startswith(('verify', 'pinned')):
+                    equal(event['proof'], 'chain' if event['destination'][0] == 'v' else 'fingerprint', 'proof')
+            relay.terminate()
+    return CRT_every_policy_and_certificate
+
+
 def required(certificates):
     return {'mode': 'required'}
 
@@ -168,5 +217,6 @@ def add(server_class):
             not_lost(server_class, 'wrong_authority', wrong_ca, None, verify),
             not_lost(server_class, 'wrong_name', wrong_name, None, verify),
             not_lost(server_class, 'tls_none_against_tls_only', lambda certificates: {'mode': 'none'}, None, verify),
+            policies(server_class),
             wrong_authority(server_class)):
         case(function)
