@@ -314,7 +314,8 @@ static void look_at_domain(struct doctor *doctor, size_t d)
 		return;
 	}
 	ladder_begin(&doctor->ladder, doctor->config->destinations[d].name, "MX of recipients' domains");
-	ladder_add(&doctor->ladder, "MX", RUNG_WARNING, "say --to ADDRESS, and the hosts of its domain are looked at");
+	ladder_add(&doctor->ladder, "MX", RUNG_WARNING,
+		   "say --send ADDRESS, and the hosts of its domain are looked at");
 	doctor->broken = !ladder_end(&doctor->ladder) || doctor->broken;
 }
 
