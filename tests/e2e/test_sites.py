@@ -162,7 +162,7 @@ def where_it_must_not_go():
 
 @case
 def shared_limits():
-    """Two domains at the same hosts, two shards: one site, with as many connections as one may have."""
+    """Two domains at the same hosts are one site, with as many connections as one may have; over shards: tests/sim."""
     with Workspace() as work:
         net = Internet(work, ['a'], {'one.lab': to('a'), 'two.lab': to('a', 5)}, {'limits': {'connections': 2}},
                        shards=2)
