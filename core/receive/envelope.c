@@ -307,6 +307,27 @@ static const char *suppressed(const struct session *s, struct span address)
 	return "550 " SUPPRESSION_REFUSAL "\r\n";
 }
 
+/* It may be one; it is told what becomes of that. */
+static void add_recipient(struct session *s, const struct smtp_command *command, struct addressee who)
+{
+	if (!charged(s))
+		return;
+	switch (submission_add_recipient(s->message, &who)) {
+	case SUBMISSION_ADDED:
+		s->message->letter.wide |= command->wide ? ENVELOPE_WIDE_ADDRESS : 0;
+		receive_reply_text(s, "250 2.1.5 Ok\r\n");
+		return;
+	case SUBMISSION_TOO_MANY:
+		receive_give_back_unused(s, QUOTA_RECIPIENTS);
+		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
+		return;
+	case SUBMISSION_NO_MEMORY:
+		receive_give_back_unused(s, QUOTA_RECIPIENTS);
+		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
+		return;
+	}
+}
+
 void receive_recipient(struct session *s, const struct smtp_command *command)
 {
 	const struct config *config = s->snapshot->config;
@@ -372,24 +393,9 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		receive_reply_text(s, refusal);
 		return;
 	}
-	if (!charged(s))
-		return;
 	who = (struct addressee){.destination = (uint16_t)route->destination,
 				 .notify = command->rcpt.notify,
 				 .address = address,
 				 .orcpt = orcpt};
-	switch (submission_add_recipient(s->message, &who)) {
-	case SUBMISSION_ADDED:
-		s->message->letter.wide |= command->wide ? ENVELOPE_WIDE_ADDRESS : 0;
-		receive_reply_text(s, "250 2.1.5 Ok\r\n");
-		return;
-	case SUBMISSION_TOO_MANY:
-		receive_give_back_unused(s, QUOTA_RECIPIENTS);
-		receive_reply_text(s, "452 4.5.3 Too many recipients\r\n");
-		return;
-	case SUBMISSION_NO_MEMORY:
-		receive_give_back_unused(s, QUOTA_RECIPIENTS);
-		receive_reply_text(s, "452 4.3.1 Out of memory, try again later\r\n");
-		return;
-	}
+	add_recipient(s, command, who);
 }
