@@ -4,6 +4,8 @@
 #include "core/config/schema_report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/config/schema_fields.h"
 #include "core/config/schema_identity.h"
@@ -36,11 +38,15 @@ void schema_report_defaults(struct config *config)
 
 bool schema_report_finish(struct reader *r, const yaml_node_t *root)
 {
+	static const char daemon[] = "MAILER-DAEMON@";
 	struct config *config = r->config;
+	size_t size;
 
 	if (config->reports.from != NULL || config->hostname == NULL)
 		return true;
-	if (asprintf(&config->reports.from, "MAILER-DAEMON@%s", config->hostname) < 0)
-		config->reports.from = NULL;
+	size = sizeof(daemon) + strlen(config->hostname);
+	config->reports.from = malloc(size);
+	if (config->reports.from != NULL)
+		snprintf(config->reports.from, size, "%s%s", daemon, config->hostname);
 	return config->reports.from != NULL || reader_fail_memory(r, &root->start_mark);
 }
