@@ -42,8 +42,9 @@ static bool make_hosts(struct lane_site *mx, const struct dns_exchanger *list, u
 		struct config_host *host = &mx->hosts[mx->host_count];
 		host->port = port;
 		host->name = strdup(order[mx->host_count].name);
-		if (asprintf(&host->text, "%s:%u", order[mx->host_count].name, port) < 0)
-			host->text = NULL;
+		host->text = malloc(strlen(order[mx->host_count].name) + sizeof(":65535"));
+		if (host->text)
+			sprintf(host->text, "%s:%u", order[mx->host_count].name, port);
 		if (!host->name || !host->text) {
 			free(host->name);
 			free(host->text);
