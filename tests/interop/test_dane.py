@@ -234,5 +234,29 @@ def demanded():
     return all_scenarios('dane', SCENARIOS, 3)
 
 
+@case
+def one_of_two():
+    """Where nobody knows whether the first host has records the second gets the mail, and the first nothing."""
+    if unavailable():
+        return 'skipped: ' + unavailable()
+    rows = {'first': ('leaf', [], NOT_KNOWN, NOT_KNOWN, {'tlsa': 'CNAME any.elsewhere.'})}
+    with Workspace() as work:
+        lab = Lab(work, rows)
+        first = lab.hops['first']
+        second = work.own(NextHop(tls=first.tls, address='127.0.0.2', port=first.port))
+        lab.zones['good.lab'] += ['first MX 20 other', 'other A 127.0.0.2',
+                                  '_%d._tcp.other TLSA %s' % (first.port, record(lab.directory, '3 1 1 leaf'))]
+        with lab.served() as zones:
+            one = {'name': 'one', 'mx_of': 'first.good.lab:%d' % first.port, 'tls': {'mode': 'opportunistic'}}
+            relay = work.relay(work.configuration([], destinations=[one], routes=[{'destination': 'one'}], dns={
+                'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor}))
+            send(relay, ['a@example.com'] * 3)
+            second.wait_arrivals(3)
+            equal(len(first.sessions), 0, 'connections to the first')
+            equal({e.get('proof') for e in relay.events('attempt')}, {'dane'}, 'proof')
+            relay.terminate()
+    return None
+
+
 if __name__ == '__main__':
-    sys.exit(harness.main(together=2))
+    sys.exit(harness.main(together=3))
