@@ -247,11 +247,14 @@ def one_of_two():
         lab.zones['good.lab'] += ['first MX 20 other', 'other A 127.0.0.2',
                                   '_%d._tcp.other TLSA %s' % (first.port, record(lab.directory, '3 1 1 leaf'))]
         with lab.served() as zones:
-            one = {'name': 'one', 'mx_of': 'first.good.lab:%d' % first.port, 'tls': {'mode': 'opportunistic'}}
-            relay = work.relay(work.configuration([], destinations=[one], routes=[{'destination': 'one'}], dns={
-                'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor}))
-            send(relay, ['a@example.com'] * 3)
-            second.wait_arrivals(3)
+            of = {'name': 'of', 'mx_of': 'first.good.lab:%d' % first.port, 'tls': {'mode': 'opportunistic'}}
+            mx = {'name': 'mx', 'mx': True, 'mx_port': first.port, 'tls': {'mode': 'opportunistic'}}
+            routes = [{'recipient': '*@first.good.lab', 'destination': 'mx'}, {'destination': 'of'}]
+            relay = work.relay(work.configuration([], destinations=[of, mx], routes=routes, dns={
+                'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor,
+                'allow_private': True}))
+            send(relay, ['a@example.com', 'a@first.good.lab', 'b@example.com', 'b@first.good.lab'])
+            second.wait_arrivals(4)
             equal(len(first.sessions), 0, 'connections to the first')
             equal({e.get('proof') for e in relay.events('attempt')}, {'dane'}, 'proof')
             relay.terminate()
