@@ -180,9 +180,10 @@ struct config_destination {
 	bool gone; /* only its place is left (succession.h): no hosts, and no route leads there */
 	struct config_host *hosts;
 	size_t host_count;
-	char *mx_of;      /* instead of hosts: the domain whose MX they are; NULL: not given */
-	bool mx;          /* instead of hosts: the MX of each recipient's domain */
-	uint16_t mx_port; /* of both; default 25 */
+	char *mx_of;       /* instead of hosts: the domain whose MX they are; NULL: not given */
+	bool mx;           /* instead of hosts: the MX of each recipient's domain */
+	uint16_t mx_port;  /* of both; default 25 */
+	bool site_presets; /* with `mx`: what large providers bear holds beside the limits; default true */
 	struct config_words
 		mx_ends; /* hosts_end_with, or what the preset knows: as those may be called; none: any way */
 	struct config_sources sources; /* source_addresses; none: the system chooses */

@@ -65,6 +65,7 @@ static void destination_defaults(void *item)
 	destination->tls_mode = CONFIG_TLS_VERIFY;
 	destination->connections = 20;
 	destination->mx_port = 25;
+	destination->site_presets = true;
 	destination->connection_age_ns = 10 * MINUTES;
 	destination->messages_in_flight = CONFIG_IN_FLIGHT_MAX;
 	destination->recipients_per_message = 100;
@@ -168,6 +169,7 @@ static const struct reader_field destination_fields[] = {
 	FIELD("hosts_end_with", schema_mx_ends_read, 0),
 	FIELD("mx", reader_boolean, DESTINATION(mx)),
 	FIELD("mx_port", schema_mx_port_read, 0),
+	FIELD("site_presets", reader_boolean, DESTINATION(site_presets)),
 	FIELD("source_addresses", schema_sources_read, 0),
 	FIELD_CHOICE("prefer", DESTINATION(prefer), schema_preferences),
 	FIELD_SECTION("tls", schema_destination_tls, "{ mode: verify }"),

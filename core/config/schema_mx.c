@@ -91,6 +91,9 @@ static bool check_mx(struct reader *r, const yaml_node_t *node, const struct con
 	const yaml_node_t *mx = reader_find(r, node, "mx"), *port = reader_find(r, node, "mx_port");
 	const yaml_node_t *tls = reader_find(r, node, "tls"), *limits = reader_find(r, node, "limits"), *other;
 
+	other = reader_find(r, node, "site_presets");
+	if (other != NULL && !destination->mx)
+		return reader_fail(r, &other->start_mark, "site_presets: without effect here: it is for mx: true");
 	if (port != NULL && !destination->mx)
 		return reader_fail(r, &port->start_mark, "mx_port: without effect here: it is for mx: true");
 	for (size_t i = 0; destination->mx && i < sizeof(others) / sizeof(others[0]); i++) {

@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/config/site_preset.h"
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
@@ -277,8 +278,11 @@ static unsigned message_limit(const struct connection *c)
 {
 	unsigned configured = c->outbound->destination->messages_per_connection;
 	unsigned said = c->setup.extensions.messages_max;
+	const struct site_preset *preset = c->outbound->preset;
 
-	/* What the host says of itself (RFC 9422), or is configured, or was learned: the least of them. */
+	/* What the host says of itself (RFC 9422), is configured, known of its provider, or was learned: the least. */
+	if (preset && (configured == 0 || preset->messages_per_connection < configured))
+		configured = preset->messages_per_connection;
 	if (said > 0 && (configured == 0 || said < configured))
 		configured = said;
 	return session_limit_now(&c->host->session_limit, configured, c->outbound->shard->now_ns);

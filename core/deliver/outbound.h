@@ -37,6 +37,7 @@ enum {
 };
 
 struct domains;
+struct site_preset;
 struct lane_site;
 struct slots;
 
@@ -87,14 +88,15 @@ struct outbound {
 	unsigned place;        /* of its destination, in configuration and plan */
 	unsigned number;       /* of this one among the lanes of all shards that share what is limited */
 	const struct config_destination *destination;
-	uint64_t site;           /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
-	unsigned most;           /* connections of all its lanes together */
-	struct slots *slots;     /* the destination's, for all shards */
-	unsigned slots_held;     /* one for each connection until its descriptor is closed */
-	unsigned slots_promised; /* of these: on their way back, for others that wait */
-	bool slot_wanted;        /* this dispatch found none */
-	struct account *account; /* the destination's, for all shards */
-	struct hold_destination *holds; /* the same */
+	uint64_t site; /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
+	const struct site_preset *preset; /* what this site's provider bears; NULL: nothing is known, or heeded */
+	unsigned most;                    /* connections of all its lanes together */
+	struct slots *slots;              /* the destination's, for all shards */
+	unsigned slots_held;              /* one for each connection until its descriptor is closed */
+	unsigned slots_promised;          /* of these: on their way back, for others that wait */
+	bool slot_wanted;                 /* this dispatch found none */
+	struct account *account;          /* the destination's, for all shards */
+	struct hold_destination *holds;   /* the same */
 	struct account_turn turn;
 	struct budget *budget_writing; /* by this lane; NULL: none */
 	uint64_t budget_retry_ns;      /* it failed, and is not tried before */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/config/site_preset.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/domain.h"
 #include "core/deliver/hold.h"
@@ -213,6 +214,17 @@ static bool know_domains(struct outbound *o, const struct config_destination *de
 	return o->domains || o->mx || !destination->mx;
 }
 
+/* Its limits hold beside the destination's: the least of both. */
+static void know_provider(struct outbound *o)
+{
+	o->preset = NULL;
+	if (o->mx && o->destination->site_presets)
+		o->preset = site_preset_find(o->mx->hosts, o->mx->host_count);
+	o->most = config_connections(o->destination);
+	if (o->preset && o->preset->connections < o->most)
+		o->most = o->preset->connections;
+}
+
 /* What is limited, and by whom, is known. */
 static int begin(struct outbound *o, const struct snapshot *snapshot)
 {
@@ -235,7 +247,7 @@ static int begin(struct outbound *o, const struct snapshot *snapshot)
 		return -ENOMEM;
 	put(o, &a);
 	o->site = o->mx ? o->mx->site->hash : queue_hash(o->destination->name, strlen(o->destination->name));
-	o->most = config_connections(o->destination);
+	know_provider(o);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];
@@ -324,7 +336,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		o->site = queue_hash(now->name, strlen(now->name));
 	if (o->domains && anew)
 		domains_follow(o->domains);
-	o->most = config_connections(now);
+	know_provider(o);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
 	o->mailboxes = snapshot->mailboxes[d];

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Client, NextHop, Workspace, case, check, equal, eventually  # noqa: E402
-from name_server import NameServer  # noqa: E402
+from name_server import Exchangers, NameServer  # noqa: E402
 
 NOT_OURS = '198.51.100.7'  # RFC 5737: documentation
 SITES = 'abcdefgh'
@@ -132,6 +132,43 @@ def a_family_that_is_not_among_them():
         equal([event['reason'] for event in relay.events('host_failed')],
               ['none of its addresses can be reached from source_addresses'], 'what is told')
         relay.terminate()
+
+
+def sent_to(work, presets, count=120):
+    """To a site whose host is called as Google's are: most connections at a time, most messages on one."""
+    hop = work.own(NextHop())
+    server = work.own(NameServer({'gmail.example': Exchangers((5, 'mx.l.google.com')),
+                                  'mx.l.google.com': ['127.0.0.1']}))
+    destination = {'name': 'internet', 'mx': True, 'mx_port': hop.port, 'tls': {'mode': 'none'},
+                   'site_presets': presets, 'limits': {'connections': 9, 'messages_in_flight': 1}}
+    configuration = work.configuration([], destinations=[destination], routes=[{'destination': 'internet'}],
+                                       dns={'servers': [server.address], 'dnssec': 'off', 'allow_private': True})
+
+    def script(stage, session, argument):
+        # Mail waits for as long as it takes to open more than a provider bears.
+        if stage == 'MAIL' and presets:
+            time.sleep(0.02)
+        elif stage == 'MAIL':
+            eventually(lambda: hop.peak > 5, 'more than five connections')
+
+    hop.script = script
+    relay = work.relay(configuration)
+    send(relay, 'user@gmail.example', count)
+    hop.wait_arrivals(count)
+    relay.terminate()
+    taken = [sum(arrival.session is session for arrival in hop.arrivals) for session in hop.sessions]
+    return hop.peak, max(taken), len(hop.sessions)
+
+
+@case
+def a_large_provider():
+    """What it is known to bear holds beside the limits of the destination, but where that is not wanted."""
+    with Workspace() as work:
+        peak, most, connections = sent_to(work, True)
+        check(peak <= 5 and most <= 50, '%d connections at a time, %d messages on one', peak, most)
+    with Workspace() as work:
+        peak, most, connections = sent_to(work, False)
+        check(5 < peak <= 9, '%d connections at a time, %d messages on one', peak, most)
 
 
 @contextlib.contextmanager
