@@ -70,8 +70,11 @@ enum content_result receive_scan(struct session *s, const uint8_t *data, size_t 
 		result = repair_lines(&s->repair, data, length, consumed, out, capacity, written);
 		content_scan_chunk(&s->scanner, out, *written);
 	} else if (out == between) {
-		/* It is kept nowhere: only its end is looked for. */
-		result = content_scan_data(&s->scanner, data, length, consumed, out, capacity, written);
+		/* It is kept nowhere: its end is looked for, and a fault that would have been found as well if it had
+		 * been kept, so that what is said does not depend on how the stream was cut. */
+		most = (capacity - repair_room(0)) / 4;
+		result = content_scan_data(&s->scanner, data, length, consumed, between, most, written);
+		(void)repair_content(&s->repair, between, *written, between + most);
 	} else {
 		/* At least 4, whatever the room: there are SUBMISSION_ROOM octets. */
 		most = (capacity - repair_room(0)) / 3;
