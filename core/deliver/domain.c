@@ -194,13 +194,22 @@ bool domain_outlived(const struct domain *domain, const struct delivery *d)
 
 /* ---- an answer -------------------------------------------------------------------------------------------------- */
 
+/* What waits at the lane that it leaves, where every host fails, is looked at again: it may be this domain's. */
 static void set_lane(struct domain *domain, struct outbound *lane)
 {
+	struct outbound *before = domain->lane;
+
+	if (before && before == lane)
+		return;
 	if (list_linked(&domain->link))
 		list_remove(&domain->link);
 	domain->lane = lane;
 	if (lane)
 		list_append(&lane->mx->domains, &domain->link);
+	if (!before)
+		return;
+	before->mx->moved = before->mx->moved || before->mx->failing;
+	outbound_wake(before->shard, before->index);
 }
 
 static void refuse(struct domain *domain, enum domain_refusal refusal, uint64_t valid_ns)
@@ -278,6 +287,8 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 
 	if (policy && !name_hosts(policy, list, &count)) {
 		/* Nor does its mail stay where it went before. */
+		if (domain->lane)
+			domain->lane->mx->moved = true;
 		set_lane(domain, NULL);
 		fail(domain, "none of its hosts is one that its MTA-STS policy names");
 		return;
@@ -288,13 +299,7 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 		put_off(domain);
 		return;
 	}
-	/* What waits where every host fails is looked at again: it may be this domain's. */
-	if (domain->lane && domain->lane != lane && domain->lane->mx->failing)
-		domain->lane->mx->moved = true;
-	if (domain->lane && domain->lane != lane)
-		outbound_wake(domain->lane->shard, domain->lane->index);
-	if (lane != domain->lane)
-		set_lane(domain, lane);
+	set_lane(domain, lane);
 	domain->state = DOMAIN_KNOWN;
 	domain->failures = 0;
 	domain->due_ns = now_of(domain) + valid_ns;

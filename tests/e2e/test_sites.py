@@ -191,5 +191,19 @@ def deferred_restarted_reloaded():
         net.relay.terminate()
 
 
+@case
+def nobody_takes_it_any_more():
+    """A domain that ends, or takes no mail any more, while its mail waits for hosts that are dead: it fails then."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {'one.lab': Exchangers((10, 'mail.dead.lab')), 'mail.dead.lab': ['127.0.0.77'],
+                                     'two.lab': Exchangers((10, 'mail.dead.lab'))}, retry={'first': '1s', 'max': '2s'})
+        net.send('x@one.lab', 'x@two.lab')
+        eventually(lambda: net.relay.events('host_failed'), 'they wait')
+        net.names['one.lab'], net.names['two.lab'] = Exchangers((0, '.')), NXDOMAIN
+        eventually(lambda: len(net.failed()) == 2, lambda: 'both fail: %s' % net.failed(), 120)
+        equal([net.failed()[name][0] for name in ('one.lab', 'two.lab')], [556, 550], 'codes')
+        net.relay.terminate()
+
+
 if __name__ == '__main__':
     sys.exit(harness.main(together=4))
