@@ -442,7 +442,14 @@ static void ask(struct domain *domain)
 	struct domains *domains = domain->of;
 	struct asking *a;
 
-	if (domain->asking || !knows_policy(domain))
+	if (domain->asking)
+		return;
+	if (!in_force(domains)) {
+		/* Nor may there be anybody to ask. It goes, and its mail with it. */
+		arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+		return;
+	}
+	if (!knows_policy(domain))
 		return;
 	if (domains->asking >= ASKING_MOST) {
 		/* What is known stays in force, and is asked for another time. */

@@ -57,6 +57,19 @@ class Internet:
                        check=True, timeout=120)
 
 
+def threads(relay):
+    """Their names."""
+    directory = '/proc/%d/task' % relay.process.pid
+    names = []
+    for task in os.listdir(directory):
+        try:
+            with open('%s/%s/comm' % (directory, task), encoding='ascii') as f:
+                names.append(f.read().strip())
+        except OSError:
+            pass
+    return names
+
+
 def to(name, preference=10):
     return Exchangers((preference, 'mail.%s.lab' % name))
 
@@ -202,6 +215,25 @@ def nobody_takes_it_any_more():
         net.names['one.lab'], net.names['two.lab'] = Exchangers((0, '.')), NXDOMAIN
         eventually(lambda: len(net.failed()) == 2, lambda: 'both fail: %s' % net.failed(), 120)
         equal([net.failed()[name][0] for name in ('one.lab', 'two.lab')], [556, 550], 'codes')
+        net.relay.terminate()
+
+
+@case
+def given_up_while_many_wait_to_be_asked_for():
+    """A reload after which nobody asks for names, while more silent domains wait than are asked for at a time."""
+    with Workspace() as work:
+        silent = ['s%d.lab' % number for number in range(300)]
+        net = Internet(work, ['a'], {name: SILENT for name in silent}, shards=1)
+        net.send(*[['x@' + name for name in silent[at:at + 50]] for at in range(0, 300, 50)])
+        eventually(lambda: len({name for name, _, _ in net.server.questions}) > 200, 'they are asked for')
+        net.content['destinations'] = [{'name': 'internet', 'hosts': [net.hops['a'].host], 'tls': {'mode': 'none'}}]
+        del net.content['dns']
+        net.reload()
+        net.expect(a=['x@' + name for name in silent])
+        # Gone with the last of its questions.
+        eventually(lambda: 'dns' not in threads(net.relay), lambda: 'nobody asks: %s' % threads(net.relay), 60)
+        net.send('x@after.lab')
+        eventually(lambda: 'x@after.lab' in net.arrived('a'), 'it is still there')
         net.relay.terminate()
 
 
