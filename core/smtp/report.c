@@ -88,13 +88,14 @@ static const char *subject_of(const struct report_facts *f)
 	return "Your message was handed on";
 }
 
-/* The addresses of a report's text need more than ASCII. */
+/* Something in a report's text needs more than ASCII: an address, an answer, or words of the configuration. */
 static bool text_wide(const struct report_facts *f)
 {
-	if (utf8_needed(f->sender))
+	if (utf8_needed(f->sender) || utf8_needed(f->client))
 		return true;
 	for (unsigned i = 0; i < f->recipient_count; i++) {
-		if (utf8_needed(f->recipients[i].address) || utf8_needed(f->recipients[i].text))
+		const struct report_recipient *r = &f->recipients[i];
+		if (utf8_needed(r->address) || utf8_needed(r->text) || (r->say && utf8_needed(span_text(r->say))))
 			return true;
 	}
 	return false;
@@ -138,7 +139,7 @@ static void put_references(struct report_octets *w, struct span header)
 	if (length < 5 || length == sizeof(id) || id[0] != '<' || id[length - 1] != '>')
 		return;
 	for (size_t i = 0; i < length; i++) {
-		if (id[i] <= ' ' || id[i] == 127)
+		if (id[i] <= ' ' || id[i] >= 127)
 			return;
 	}
 	report_put(w, "References: ");

@@ -227,6 +227,28 @@ static void test_wide(void)
 		  "\xc3\xb8\r\n"));
 }
 
+/* What the configuration says may have letters, too: a destination's `tell`, a client's name. */
+static void test_words_of_ones_own(void)
+{
+	struct report_recipient own = anna;
+	struct report_facts facts = facts_of(&own, 1);
+
+	own.say = "Ask in the Au\xc3\x9f"
+		  "enstelle.";
+	write_it(&facts);
+	check_lines(true);
+	CHECK(!report.wide && !report.eight_bit);
+	CHECK(has("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"));
+	CHECK(has("Ask in the Au=C3=9Fenstelle."));
+	own.say = NULL;
+	facts.to = span_text("it@example.com");
+	facts.client = span_text("Au\xc3\x9f"
+				 "enstelle");
+	write_it(&facts);
+	check_lines(true);
+	CHECK(has("It was sent by: Au=C3=9Fenstelle"));
+}
+
 static void test_full(void)
 {
 	struct report_facts facts = facts_of(&anna, 1);
@@ -320,6 +342,7 @@ int main(void)
 	RUN(test_status);
 	RUN(test_lop03_injection);
 	RUN(test_wide);
+	RUN(test_words_of_ones_own);
 	RUN(test_full);
 	RUN(test_many);
 	RUN(test_digest);
