@@ -17,7 +17,6 @@ enum {
 	WALK_BUCKETS = 2048,   /* looked at in a step */
 	WALK_STEP_MS = 10,     /* between two of them */
 	WALK_DENIED_MS = 1000, /* where those that were found had to wait */
-	WALK_AGAIN_S = 5,      /* behind one that left somebody out */
 	WALK_PART = 16,        /* of delay_after: so much later than that somebody may hear of it */
 	WALK_LEAST_S = 1,
 	WALK_MOST_S = 900,
@@ -32,7 +31,7 @@ static uint64_t pause_ns(const struct notifier *n)
 	uint64_t delay_ns = n->shard->config->reports.delay_after_ns, pause_ns = delay_ns / WALK_PART;
 
 	if (n->again)
-		return WALK_AGAIN_S * CLOCK_NS_PER_S;
+		return NOTIFY_AGAIN_S * CLOCK_NS_PER_S;
 	if (delay_ns == 0 || pause_ns > WALK_MOST_S * CLOCK_NS_PER_S)
 		return WALK_MOST_S * CLOCK_NS_PER_S;
 	return pause_ns > WALK_LEAST_S * CLOCK_NS_PER_S ? pause_ns : WALK_LEAST_S * CLOCK_NS_PER_S;
@@ -107,16 +106,8 @@ void notify_owing(struct shard *shard, const struct mail *m)
 	struct notifier *n = shard->deliverer->notifier;
 
 	n->wake = true;
-	if (m->reporting)
-		return;
-	if (n->fresh_count == NOTIFY_FRESH_MAX) {
-		n->again = true;
-		n->walk_ns = n->walk_ns < shard->now_ns + WALK_AGAIN_S * CLOCK_NS_PER_S
-				     ? n->walk_ns
-				     : shard->now_ns + WALK_AGAIN_S * CLOCK_NS_PER_S;
-		return;
-	}
-	n->fresh[(n->fresh_at + n->fresh_count++) % NOTIFY_FRESH_MAX] = m->item.id;
+	if (!m->reporting)
+		notify_remember(n, m);
 }
 
 static void start_fresh(struct notifier *n)

@@ -19,6 +19,25 @@ static struct notifier *notifier_of(const struct notify_job *job)
 	return job->shard->deliverer->notifier;
 }
 
+/* ---- what is to be found again ----------------------------------------------------------------------------------- */
+
+void notify_again(struct notifier *n)
+{
+	uint64_t soon_ns = n->shard->now_ns + NOTIFY_AGAIN_S * CLOCK_NS_PER_S;
+
+	n->again = true;
+	n->walk_ns = n->walk_ns < soon_ns ? n->walk_ns : soon_ns;
+}
+
+void notify_remember(struct notifier *n, const struct mail *m)
+{
+	if (n->fresh_count == NOTIFY_FRESH_MAX) {
+		notify_again(n);
+		return;
+	}
+	n->fresh[(n->fresh_at + n->fresh_count++) % NOTIFY_FRESH_MAX] = m->item.id;
+}
+
 /* ---- end --------------------------------------------------------------------------------------------------------- */
 
 static void release_views(struct notify_job *job)
@@ -43,15 +62,6 @@ static void job_free(struct notify_job *job)
 		free(job->items);
 	free(job->reports);
 	free(job);
-}
-
-/* Nothing was written: its mail is as it was, and is found again. */
-static void later(struct notify_job *job)
-{
-	notifier_of(job)->again = true;
-	if (job->message)
-		submission_abort(job->message);
-	job_free(job);
 }
 
 /* ---- 3: what it is about says so --------------------------------------------------------------------------------- */
@@ -101,6 +111,7 @@ static int append_marks(struct notify_job *job)
 		struct notify_item *item = &job->items[job->appended];
 		bool last = job->appended + 1 == job->count;
 		struct mail *m = item->mail;
+		bool owes = mail_owes(m);
 		int r;
 
 		m->reporting = false;
@@ -109,6 +120,9 @@ static int append_marks(struct notify_job *job)
 			m->reporting = true;
 			return r;
 		}
+		/* Of those who are in this report. Others failed meanwhile, or did not fit. */
+		if (owes)
+			notify_remember(notifier_of(job), m);
 		item->mail = NULL;
 	}
 	return 0;
@@ -137,6 +151,31 @@ static void begin_marks(struct notify_job *job)
 	for (unsigned i = 0; i < job->count; i++)
 		mark(&job->items[i]);
 	write_marks(job);
+}
+
+/* No report comes of it. A mail whose last recipient was delivered meanwhile is over, and it is for the job to say so,
+ * because a mail that somebody has is ended by nobody else. */
+static void leave(struct notify_job *job)
+{
+	const struct mail *m = job->items == &job->single ? job->single.mail : NULL;
+
+	if (!m || m->live > 0 || mail_owes(m)) {
+		job_free(job);
+		return;
+	}
+	release_views(job);
+	job->appended = 0;
+	write_marks(job);
+}
+
+/* Nothing was written: its mail is as it was, and is found again. */
+static void later(struct notify_job *job)
+{
+	notify_again(notifier_of(job));
+	if (job->message)
+		submission_abort(job->message);
+	job->message = NULL;
+	leave(job);
 }
 
 /* ---- 2 and 4: the report ----------------------------------------------------------------------------------------- */
@@ -294,7 +333,7 @@ static void settle_silently(struct notify_job *job, const char *why)
 		event_unreported(job->shard->log, delivery_message_id(m->item.id), why,
 				 mail_count(m, RECIPIENT_FAILED));
 	if (!job->items->ends && !job->items->delays) {
-		job_free(job);
+		leave(job);
 		return;
 	}
 	begin_marks(job);
@@ -316,8 +355,10 @@ static void digest(struct notifier *n, struct notify_job *job, const struct repo
 		settle_silently(job, NULL);
 		return;
 	}
-	if (!notify_digest_add(n, job, &recipients[first], failed - 1))
-		n->again = n->denied = true;
+	if (!notify_digest_add(n, job, &recipients[first], failed - 1)) {
+		notify_again(n);
+		n->denied = true;
+	}
 	job_free(job);
 }
 
@@ -345,10 +386,11 @@ static bool limited(struct notify_job *job, const struct report_recipient *recip
 		digest(n, job, recipients, count);
 		return true;
 	case NOTIFY_MAY_LATER:
-		n->again = n->denied = true;
+		notify_again(n);
+		n->denied = true;
 		break;
 	}
-	job_free(job);
+	leave(job);
 	return true;
 }
 
@@ -444,7 +486,7 @@ void notify_job_start(struct notifier *n, struct mail *m)
 	struct notify_job *job = job_new(n);
 
 	if (!job) {
-		n->again = true;
+		notify_again(n);
 		return;
 	}
 	job->count = 1;
@@ -468,7 +510,7 @@ void notify_job_digest(struct notifier *n, struct notify_digest *d)
 	int r;
 
 	if (!job) {
-		n->again = true;
+		notify_again(n);
 		notify_digest_emptied(n, d, false);
 		return;
 	}

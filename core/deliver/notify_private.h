@@ -22,6 +22,7 @@ enum {
 	NOTIFY_DIGESTS_MAX = 16,
 	NOTIFY_ITEMS_MAX = ENVELOPE_REPORTS_MAX / 2, /* mails in one digest */
 	NOTIFY_ADDRESS_MAX = 254,
+	NOTIFY_AGAIN_S = 5, /* until somebody who was left out is looked for */
 };
 
 /* A mail, and whom of it a report speaks of. */
@@ -136,6 +137,10 @@ void notify_digests_free(struct notifier *n, bool mails);
 void notify_items_free(struct notify_item *items, unsigned count);
 
 /* ---- notify_job.c ---- */
+/* Somebody is to be looked for again, soon. */
+void notify_again(struct notifier *n);
+/* The mail came to owe something: it is next, or where that line is full it is looked for. */
+void notify_remember(struct notifier *n, const struct mail *m);
 /* Takes the mail, or leaves it for another time. */
 void notify_job_start(struct notifier *n, struct mail *m);
 /* Of a digest's items, which it takes. */

@@ -249,8 +249,9 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 		(a.delivered > 0) + (a.failed > 0) + (a.deferred > 0) + (a.held > 0) + (a.untried > 0) + (a.aside > 0);
 	bool owed = outcome->attempt && a.delivered > 0 && results_to_report(outcome->attempt, outcome, NULL) > 0;
 
-	/* Fates are kept for each recipient only where they differ, or somebody is to be told of one. */
-	if ((kinds > 1 || a.failed > 0 || owed) && mail_tell_apart(m) < 0) {
+	/* Fates are kept for each recipient only where they differ, or somebody is to be told of one; and where a
+	 * report is being written, because then a state record says what a done record would. */
+	if ((kinds > 1 || a.failed > 0 || owed || m->reporting) && mail_tell_apart(m) < 0) {
 		/* No memory to tell recipients apart: all are tried again, which may repeat a delivery but loses none.
 		 */
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);

@@ -144,6 +144,21 @@ def notify_is_honoured():
 
 
 @case
+def who_does_not_fit_is_told_in_the_next_one():
+    """A report speaks of 200 recipients at most; of the others the next one does, at once."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=lambda stage, session, argument: '550 5.1.1 no' if stage == 'RCPT' and
+                               'sender@' not in argument else None))
+        relay = work.relay(work.configuration([hop.host]))
+        everybody = ['r%03d@example.com' % i for i in range(450)]
+        send(relay, 1, everybody)
+        told = [r['Final-Recipient'].split(';')[1] for report in wait_reports(hop, 3) for r in report.recipients]
+        equal(sorted(told), everybody, 'who is told of, each once')
+        relay.terminate()
+        equal(relay.count['queued'], 0, 'what is left in the spool')
+
+
+@case
 def who_is_late_is_told_once():
     """After reports.delay_after, and never again; then how it ended."""
     with Workspace() as work:

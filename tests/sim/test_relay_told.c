@@ -49,3 +49,39 @@ void scenario_told(uint64_t seed)
 		rig_fail(&rig, "the owner had %llu reports, and no digest", (unsigned long long)reports);
 	rig_close(&rig);
 }
+
+static void slow_disk(struct world_config *config)
+{
+	config->disk_delay_min_ns = CLOCK_NS_PER_MS;
+	config->disk_delay_max_ns = 4 * CLOCK_NS_PER_S;
+}
+
+/* Disks that take their time: mail is delivered while a report that it is late is being made, read, stored or noted. It
+ * ends then like any other. */
+void scenario_told_meanwhile(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "told_meanwhile",
+		.seed = seed,
+		.quiet = true,
+		.adjust = slow_disk,
+		.clients = 3,
+		.messages = 20,
+		.content_max = 3000,
+		.more = "reports: { delay_after: 2m }",
+		.retry = "{ first: 10s, factor: 1, max: 10s, expire: 5d }",
+		.hop = {.pipelining = true, .rcpt_deferred = 800000},
+	};
+	struct rig rig;
+
+	rig_open(&rig, &options);
+	rig_begin(&rig, 1);
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, 60 * 60 * CLOCK_NS_PER_S);
+	/* So that all of it has to be read. */
+	rig_crash(&rig, WORLD_KILL);
+	rig_begin(&rig, 1);
+	(void)rig_run(&rig, rig_quiet, HOURS_S * CLOCK_NS_PER_S);
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+}
