@@ -183,7 +183,7 @@ static void test_lop03_injection(void)
 	bad.address = span_text("anna\r\nX: y@example.org");
 	bad.orcpt = span_text("rfc822;a+0D+0Ab\r\nX: z");
 	facts.envid = span_text("a\r\nX: y");
-	facts.header = (struct span){"Subject: a\0b\r\nX: \x1b\xff\r\n", 23};
+	facts.header = (struct span){"Subject: a\0b\r\nX: \x1b\xff\r\n", 21};
 	write_it(&facts);
 	check_lines(true);
 	CHECK(!has("\r\nStatus: 2.0.0") && !has("\r\nX: y") && !has("\r\nX: z") && !has("\r\n--=_report_\\"));
