@@ -91,6 +91,15 @@ const struct config_source *sources_find(const struct config_sources *sources, c
 	return NULL;
 }
 
+/* With no room left another one is forgotten, which is told again at worst; each time another, so that all of one
+ * destination are known as dead before the first of them is forgotten. */
+static struct dead_source *place_for(struct dead_sources *d)
+{
+	if (d->count < SOURCES_DEAD_MAX)
+		return &d->list[d->count++];
+	return &d->list[d->next++ % SOURCES_DEAD_MAX];
+}
+
 bool sources_failed(struct dead_sources **dead, const struct config_source *source, uint64_t now_ns, bool *news)
 {
 	struct dead_source *its = find_dead(*dead, &source->address);
@@ -101,8 +110,7 @@ bool sources_failed(struct dead_sources **dead, const struct config_source *sour
 	if (!*dead)
 		return false;
 	if (!its) {
-		/* With no room left another one is forgotten, which is told again at worst. */
-		its = &(*dead)->list[(*dead)->count < SOURCES_DEAD_MAX ? (*dead)->count++ : 0];
+		its = place_for(*dead);
 		*its = (struct dead_source){.address = source->address, .since_ns = now_ns};
 	}
 	its->until_ns = now_ns + SOURCE_PAUSE_MS * CLOCK_NS_PER_MS;

@@ -30,6 +30,7 @@ struct dead_source {
 struct dead_sources {
 	struct dead_source list[SOURCES_DEAD_MAX];
 	unsigned count;
+	unsigned next; /* whose place is taken where there is no room for more */
 };
 
 /* For a connection of that family to that site. NULL: there is none, or none before *next_ns, which is only ever

@@ -102,6 +102,30 @@ static void test_many_dead(void)
 	free(dead);
 }
 
+/* Other destinations have lost so many that there is no room for more: who asks for the next one until there is none
+ * comes to an end, and so does a shard. */
+static void test_all_dead_beside_many(void)
+{
+	for (unsigned others = SOURCES_DEAD_MAX - V4; others <= 2 * SOURCES_DEAD_MAX; others++) {
+		struct dead_sources *dead = NULL;
+		const struct config_source *source;
+		struct config_source one = list[0];
+		uint64_t next = UINT64_MAX;
+		unsigned asked = 0;
+
+		for (unsigned i = 0; i < others; i++) {
+			one.address.v4.sin_addr.s_addr = i + 1;
+			CHECK(failed(&dead, &one, 5));
+		}
+		while (asked < 1000 && (source = sources_choose(&sources, AF_INET, 7, dead, 6, &next)) != NULL) {
+			(void)failed(&dead, source, 6);
+			asked++;
+		}
+		CHECK(asked >= V4 && asked <= SOURCES_DEAD_MAX);
+		free(dead);
+	}
+}
+
 static void test_wish(void)
 {
 	const struct config_sources none = {NULL, 0}, v4 = {list, V4};
@@ -122,6 +146,7 @@ int main(void)
 	RUN(test_stable);
 	RUN(test_dead);
 	RUN(test_many_dead);
+	RUN(test_all_dead_beside_many);
 	RUN(test_wish);
 	return check_end();
 }
