@@ -84,6 +84,20 @@ static struct span word(struct span *rest)
 	return found;
 }
 
+/* As suppressed_name() makes them, as far as can be seen: what is damaged, or written otherwise by hand, would never
+ * be found. */
+static bool is_name(struct span address)
+{
+	if (address.length == 0 || address.length >= SMTP_PATH_MAX || !memchr(address.data, '@', address.length))
+		return false;
+	for (uint32_t i = 0; i < address.length; i++) {
+		unsigned char c = (unsigned char)address.data[i];
+		if (c < ' ' || c == 0x7f || (c >= 'A' && c <= 'Z'))
+			return false;
+	}
+	return true;
+}
+
 bool suppression_parse(struct span line, struct suppression_entry *entry)
 {
 	struct span sign = word(&line), date = word(&line), reason = word(&line);
@@ -102,7 +116,7 @@ bool suppression_parse(struct span line, struct suppression_entry *entry)
 		entry->address.length = (uint32_t)(tab - line.data);
 		entry->note = (struct span){tab + 1, (uint32_t)(line.data + line.length - tab - 1)};
 	}
-	return entry->reason != SUPPRESSION_NONE && entry->address.length > 0 && entry->address.length < SMTP_PATH_MAX;
+	return entry->reason != SUPPRESSION_NONE && is_name(entry->address);
 }
 
 size_t suppression_read(const char *text, size_t length, suppression_fn *fn, void *context, size_t *bad)

@@ -33,7 +33,7 @@ size_t suppression_format(const struct suppression_entry *entry, char out[SUPPRE
 size_t suppression_date(uint64_t wall_s, char out[32]);
 /* "2026-11-27" or "2026-11-27T21:03:44Z". False: it is none. */
 bool suppression_date_parse(struct span text, uint64_t *wall_s);
-/* One line without its end. False: it is none, or the head. */
+/* One line without its end. False: it is none, the head, or one whose address would never be asked for. */
 bool suppression_parse(struct span line, struct suppression_entry *entry);
 
 typedef void suppression_fn(void *context, const struct suppression_entry *entry);

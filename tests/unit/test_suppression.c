@@ -115,6 +115,9 @@ static void test_lines(void)
 		{"+ 2026-11-27T21:03:44Z whim user@example.org", false},
 		{"+ 2026-11-27T21:03:44Z bounce ", false},
 		{"+ 2026-11-27T21:03:44Z bounce", false},
+		{"+ 2026-11-27T21:03:44Z bounce User@example.org", false},
+		{"+ 2026-11-27T21:03:44Z bounce user@example.org\x01", false},
+		{"+ 2026-11-27T21:03:44Z bounce user", false},
 		{"+", false},
 		{"", false},
 	};
