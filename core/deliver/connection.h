@@ -187,6 +187,8 @@ bool connection_has_room(const struct connection *c);
 void connection_add(struct connection *c, struct attempt *a);
 /* Writes as much as the mode and the buffers allow. */
 void connection_write(struct connection *c);
+/* Those that nothing was written of go elsewhere; the others are heard to their end. */
+void connection_start_no_more(struct connection *c);
 void connection_retire(struct connection *c);
 /* It is still being set up, and another way is to be tried. */
 void connection_give_way(struct connection *c);

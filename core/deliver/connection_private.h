@@ -88,8 +88,6 @@ void connection_free(struct connection *c);
 void connection_dealt_with(struct connection *c, const struct attempt *a);
 /* All replies of the oldest attempt are in. */
 void connection_attempt_over(struct connection *c, struct attempt *a);
-/* Those that nothing was written of go elsewhere; the others are heard to their end. */
-void connection_start_no_more(struct connection *c);
 /* RSET is not to be sent to this host, as was just learned: connections to it that need one take nothing more. A MAIL
  * without it would be refused as nested, and its recipients taken into the older envelope. */
 void connection_no_resets(struct connection *c);

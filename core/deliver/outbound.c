@@ -170,6 +170,7 @@ static void dispatch(struct outbound *o)
 	}
 	if (!o->mx)
 		path_follow(o, &next_ns);
+	outbound_follow_needs(o);
 	if (o->destination->mx && !o->mx) {
 		outbound_sort(o, &next_ns);
 	} else if (outbound_matches(o)) {

@@ -123,8 +123,9 @@ struct outbound {
 	bool strict_wanted; /* the next connection is better one that may carry what asks for REQUIRETLS */
 	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;
-	uint64_t grown_ns; /* when the last connection was opened */
-	uint64_t look_ns;  /* for a mailbox that may have another one, not before */
+	uint64_t grown_ns;     /* when the last connection was opened */
+	uint64_t needs_due_ns; /* when to look again at what hosts with connections need of TLS */
+	uint64_t look_ns;      /* for a mailbox that may have another one, not before */
 	/* Messages given to connections: so many since then, and in a second (outbound_succeed()). */
 	uint64_t rate_since_ns, rate_count, rate;
 	struct outbound *other;    /* the lane of its destination's fallback, of this shard; NULL: none (path.h) */

@@ -17,6 +17,9 @@
  * thousand are not looked at for every message. */
 #define LOOK_NS (CLOCK_NS_PER_MS / 2)
 
+/* What hosts need of TLS is looked at again so often while there are connections to them. */
+#define NEEDS_NS CLOCK_NS_PER_S
+
 /* ---- failing and being well ---------------------------------------------------------------------------------- */
 
 static void on_well(struct connection *c)
@@ -205,7 +208,16 @@ static void bar(struct outbound *o, struct host *host, const char *why, uint64_t
 		*next_ns = host->tlsa.due_ns;
 }
 
-/* What it needs has grown since they were made: nothing more is sent over them (RELIABILITY I6, POL-01). */
+/* One that was held against the host's records when it was made is as good as it was, while nobody can say what the
+ * records are by now: it lives no longer than any other. */
+static bool outlasts(const struct connection *c, const struct tls_need *need)
+{
+	return tls_need_covers(&c->tls_need, need) ||
+	       (c->host->tls_found.dane == TLS_DANE_UNKNOWN && (c->tls_need.proofs & TLS_PROOF_DANE));
+}
+
+/* What it needs has grown since they were made, or it is not to be used: nothing more is begun on them, nor on those
+ * in the making, and what waits there goes another way (RELIABILITY I6, POL-01). */
 static void retire_weaker(struct outbound *o, const struct host *host, const struct tls_need *need)
 {
 	struct list *link, *next;
@@ -213,9 +225,13 @@ static void retire_weaker(struct outbound *o, const struct host *host, const str
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
-		if (c->host == host && c->state == CONNECTION_READY && !c->retiring &&
-		    !tls_need_covers(&c->tls_need, need))
-			connection_retire(c);
+		if (c->host != host || c->state > CONNECTION_READY || outlasts(c, need))
+			continue;
+		if (c->state == CONNECTION_READY)
+			connection_start_no_more(c);
+		else
+			c->ours = true;
+		connection_retire(c);
 	}
 }
 
@@ -232,13 +248,31 @@ static bool lets_use(struct outbound *o, struct host *host, uint64_t *next_ns, b
 	/* Where the DNS proves how a host proves itself that counts, and the policy does not (RFC 8461 2). */
 	host->tls_found.sts = host->tls_found.dane == TLS_DANE_USABLE ? TLS_STS_ABSENT : sts_watch_found(o, host);
 	need = connection_tls_need(o, host);
+	if (!tls_need_covers(&host->tls_needed, &need))
+		retire_weaker(o, host, &need);
 	if (need.barred)
 		bar(o, host, need.barred, next_ns);
-	else if (!tls_need_covers(&host->tls_needed, &need))
-		retire_weaker(o, host, &need);
-	if (!need.barred)
+	else
 		host->tls_needed = need;
 	return !need.barred;
+}
+
+/* Connections that are there may be all that is needed, so it is looked at between them, too. */
+void outbound_follow_needs(struct outbound *o)
+{
+	uint64_t never = UINT64_MAX;
+	bool wait;
+	size_t i;
+
+	if (o->connection_count == 0 || o->shard->now_ns < o->needs_due_ns)
+		return;
+	o->needs_due_ns = o->shard->now_ns + NEEDS_NS;
+	(void)sts_watch_refresh(o);
+	for (i = 0; i < o->host_count; i++) {
+		struct host *host = o->hosts[i];
+		if ((tlsa_wanted(o, host) || sts_watch_wanted(o)) && has_connection(o, host))
+			(void)lets_use(o, host, &never, &wait);
+	}
 }
 
 /* `strict`: passes over those of no use for mail that asks for REQUIRETLS. */

@@ -18,6 +18,8 @@ struct connection;
 void outbound_grow(struct outbound *o, uint64_t *next_ns);
 /* The same, of hosts that are not known to be of no use for mail that asks for REQUIRETLS. False: there is no slot. */
 bool outbound_grow_strict(struct outbound *o, uint64_t *next_ns);
+/* What hosts need of TLS may have grown, or they are not to be used by now: connections that were made for less end. */
+void outbound_follow_needs(struct outbound *o);
 /* Opens what will take over from connections that are about to have had their share of messages, or of time. */
 void outbound_succeed(struct outbound *o);
 

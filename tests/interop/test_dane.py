@@ -14,6 +14,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import harness  # noqa: E402
@@ -258,6 +259,56 @@ def one_of_two():
             equal(len(first.sessions), 0, 'connections to the first')
             equal({e.get('proof') for e in relay.events('attempt')}, {'dane'}, 'proof')
             relay.terminate()
+    return None
+
+
+@case
+def what_is_needed_grows():
+    """Records appear, become others, and cannot be looked up any more while connections are open that all mail could
+    go over: what was made for less carries no more of it, what was proven goes on."""
+    if unavailable():
+        return 'skipped: ' + unavailable()
+    rows = {'appear': (None, [], NO_TLS, NO_TLS, {}), 'change': ('leaf', ['3 1 1 leaf'], NO_MATCH, NO_MATCH, {}),
+            'vanish': ('leaf', ['3 1 1 leaf'], NOT_KNOWN, NOT_KNOWN, {})}
+    with Workspace() as work:
+        lab = Lab(work, rows)
+        place = {name: '_%d._tcp.mx-%s' % (hop.port, name) for name, hop in lab.hops.items()}
+        before = [line.replace(' TLSA ', ' 1 TLSA ') for line in lab.zones['good.lab']]
+        lab.zones['good.lab'] = before
+        after = [line for line in before if not line.startswith((place['change'], place['vanish']))] + [
+            place['appear'] + ' TLSA ' + record(lab.directory, '3 1 1 leaf'),
+            place['change'] + ' TLSA ' + record(lab.directory, '3 1 1 -leaf'),
+            place['vanish'] + ' CNAME wrong.bad.lab.']
+        with lab.served() as zones:
+            relay = work.relay(work.configuration(
+                [], shards=1, routes=[{'recipient': '*@%s.example' % name, 'destination': name} for name in rows],
+                destinations=[{'name': name, 'mx_of': '%s.good.lab:%d' % (name, lab.hops[name].port),
+                               'limits': {'connections': 1}, 'tls': {'mode': 'opportunistic'}} for name in rows],
+                dns={'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor}))
+            everywhere = ['a@%s.example' % name for name in rows]
+            send(relay, everywhere)
+            for hop in lab.hops.values():
+                hop.wait_arrivals(1)
+            zones.change('good.lab', after)
+
+            def reasons(name):
+                return [e['reason'] for e in relay.events('host_failed') if e['destination'] == name]
+
+            def noticed():
+                send(relay, everywhere)
+                return reasons('appear') and reasons('change') and reasons('vanish') or time.sleep(0.2)
+
+            eventually(noticed, lambda: 'what is needed has grown: %s' % {name: reasons(name) for name in rows}, 60)
+            for name, row in rows.items():
+                check(row[2] in reasons(name)[0], '%s: %s', name, reasons(name))
+            came = {name: len(hop.arrivals) for name, hop in lab.hops.items()}
+            send(relay, everywhere * 3)
+            lab.hops['vanish'].wait_arrivals(came['vanish'] + 3)
+            equal(len({id(it.session) for it in lab.hops['vanish'].arrivals}), 1, 'sessions that were proven')
+            for name in ('appear', 'change'):
+                equal(len({id(it.session) for it in lab.hops[name].arrivals}), 1, name + ': sessions with mail')
+                equal(len(lab.hops[name].arrivals), came[name], name + ': arrivals')
+            relay.kill()
     return None
 
 
