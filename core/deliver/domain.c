@@ -280,6 +280,12 @@ static bool name_hosts(const struct mta_sts_policy *policy, struct dns_exchanger
 	return left > 0;
 }
 
+/* Mail must not go on as before: its hosts have to prove more (RELIABILITY I6). */
+static bool stricter(const struct lane_site *now, const struct lane_site *before)
+{
+	return (now->enforced && !before->enforced) || (now->secure && !before->secure);
+}
+
 static void know(struct domain *domain, struct dns_exchanger *list, unsigned count, bool secure, uint64_t valid_ns)
 {
 	const struct mta_sts_policy *policy = sts_watch_demands(domain->sts);
@@ -299,6 +305,8 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 		put_off(domain);
 		return;
 	}
+	if (domain->lane && stricter(lane->mx, domain->lane->mx))
+		domain->lane->mx->moved = true;
 	set_lane(domain, lane);
 	domain->state = DOMAIN_KNOWN;
 	domain->failures = 0;
@@ -526,13 +534,24 @@ void domains_free(struct domains *domains)
 	free(domains);
 }
 
-void domains_follow(struct domains *domains)
+/* Where its mail may go is found out anew, and none goes before. */
+static void know_nothing(struct domain *domain)
+{
+	domain->lane->mx->moved = true;
+	set_lane(domain, NULL);
+	domain->state = DOMAIN_NEW;
+	arm(domain, domain->used_ns + KEPT_S * CLOCK_NS_PER_S);
+}
+
+void domains_follow(struct domains *domains, bool demands)
 {
 	for (size_t i = 0; i < domains->row_count; i++) {
 		for (struct domain *domain = domains->rows[i]; domain; domain = domain->next) {
 			if (domain->asking)
 				question_give_up(&domain->asking->q.base.question);
 			domain->due_ns = 0;
+			if (demands && domain->lane)
+				know_nothing(domain);
 			if (!in_force(domains))
 				send_home(domain);
 		}

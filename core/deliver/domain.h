@@ -74,8 +74,9 @@ struct domains {
 struct domains *domains_new(struct outbound *home);
 /* No question may come back any more. */
 void domains_free(struct domains *domains);
-/* Another agent is asked from now on, or nobody any more, and then all mail goes back to the lane. */
-void domains_follow(struct domains *domains);
+/* Another agent is asked from now on, or nobody any more, and then all mail goes back to the lane. `demands`: domains'
+ * MTA-STS policies are heeded now and were not before; no mail goes on as it did until they are known. */
+void domains_follow(struct domains *domains, bool demands);
 /* A question is out, or mail waits. */
 bool domains_busy(const struct domains *domains);
 /* The domain by that name (mx_domain()), asked for if it was not before. NULL: no memory. */

@@ -317,7 +317,9 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	const unsigned d = o->place;
 	const struct config_destination *before = o->destination, *now = &snapshot->config->destinations[d];
 	bool other_policy = !tls_policy_same(before, now);
-	bool anew = o->dns != snapshot->dns || now->mx != before->mx || now->gone || now->mx_port != before->mx_port;
+	bool demands = now->mta_sts && !before->mta_sts;
+	bool anew = o->dns != snapshot->dns || now->mx != before->mx || now->gone || now->mx_port != before->mx_port ||
+		    demands;
 	struct list *link, *next;
 	struct arrangement a;
 
@@ -335,7 +337,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	if (!o->mx)
 		o->site = queue_hash(now->name, strlen(now->name));
 	if (o->domains && anew)
-		domains_follow(o->domains);
+		domains_follow(o->domains, demands);
 	know_provider(o);
 	o->tls = snapshot->tls[d];
 	fair_set_terms(&o->lane.ready, snapshot->terms, snapshot->terms_count);
@@ -348,6 +350,9 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 		next = link->next;
 		connection_unpark(c);
 		c->seat = mailbox_seat(o->mailboxes, c->mailbox);
+		/* What waits there goes by what is demanded now (RELIABILITY I6). */
+		if (other_policy && c->state == CONNECTION_READY)
+			connection_start_no_more(c);
 		if (!follow_source(o, c, snapshot->config) || other_policy || c->host->gone || !stays(o, c->mailbox))
 			connection_retire(c);
 	}

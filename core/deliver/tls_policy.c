@@ -53,7 +53,7 @@ static bool same_words(const struct config_words *a, const struct config_words *
 
 bool tls_policy_same(const struct config_destination *a, const struct config_destination *b)
 {
-	return a->tls_mode == b->tls_mode && a->tls_implicit == b->tls_implicit &&
+	return a->tls_mode == b->tls_mode && a->tls_implicit == b->tls_implicit && a->mta_sts == b->mta_sts &&
 	       same_text(a->server_name, b->server_name) && same_words(&a->fingerprints, &b->fingerprints) &&
 	       same_policy(a, b);
 }

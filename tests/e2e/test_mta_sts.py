@@ -7,9 +7,12 @@ with a certificate for the host; 'tls', 'clear': nothing was demanded; or a part
 the host that names a sender.
 """
 
+import json
 import os
 import random
+import signal
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -136,15 +139,22 @@ class Lab:
                 names['mta-sts.' + domain] = [self.policies.address]
         self.names = work.own(NameServer(names))
 
-    def relay(self, mx=False):
-        tls = {'mode': 'opportunistic', 'mta_sts': True, 'ca_file': self.authority.ca_file}
+    def configuration(self, mx=False, heeded=True, limits=None, **changes):
+        tls = {'mode': 'opportunistic'}
+        if heeded:
+            tls.update(mta_sts=True, ca_file=self.authority.ca_file)
         destinations = [{'name': name, 'mx_of': '%s.lab:%d' % (name, self.port), 'tls': tls} for name in self.scenarios]
         routes = [{'recipient': '*@%s.lab' % name, 'destination': name} for name in self.scenarios]
         if mx:
             destinations = [{'name': 'internet', 'mx': True, 'mx_port': self.port, 'tls': tls}]
             routes = [{'destination': 'internet'}]
-        return self.work.relay(self.work.configuration([], destinations=destinations, routes=routes, dns={
-            'servers': [self.names.address], 'dnssec': 'off', 'allow_private': True}))
+        for one in destinations:
+            one.update({'limits': limits} if limits else {})
+        return self.work.configuration([], destinations=destinations, routes=routes, dns={
+            'servers': [self.names.address], 'dnssec': 'off', 'allow_private': True}, **changes)
+
+    def relay(self, mx=False):
+        return self.work.relay(self.configuration(mx))
 
 
 def send(relay, names):
@@ -272,6 +282,47 @@ def next_host():
         equal(len(first.sessions), 0, 'connections to the first')
         relay.terminate()
     return None
+
+
+def heeded_by_a_reload(mx):
+    if os.geteuid() != 0:
+        return 'skipped: only root may listen on port 443'
+    with Workspace() as work:
+        lab, gate = Lab(work, {'late': Scenario(NO_TLS, shows=None)}), threading.Event()
+        hop, count = lab.hops['late'], 100
+
+        def script(stage, session, argument):
+            if stage == 'MAIL':
+                gate.wait(60)
+
+        hop.script, hop.extensions = script, ['SIZE', '8BITMIME']
+        changes = {'shards': 1, 'limits': {'connections': 1}}
+        relay = work.relay(lab.configuration(mx, heeded=False, **changes))
+        send(relay, ['late'] * count)
+        eventually(lambda: hop.sessions and said_of_mail(hop), lambda: 'the first message is on its way')
+        work.write('postrider.yaml', json.dumps(lab.configuration(mx, **changes)))
+        relay.signal(signal.SIGHUP)
+        eventually(lambda: relay.events('reloaded'), lambda: 'reloaded')
+        gate.set()
+        eventually(lambda: [e for e in relay.events('host_failed') if NO_TLS in e['reason']],
+                   lambda: 'what is demanded is missed: %d of %d came' % (len(hop.arrivals), count), 30)
+        begun = [session for session in hop.sessions if b'MAIL' in bytes(session.plain)]
+        equal(len(begun), 1, 'sessions that were told of mail')
+        check(len(hop.arrivals) < count, 'all of it came')
+        relay.kill()
+    return None
+
+
+@case
+def heeded_from_now_on_of_destinations():
+    """Where policies are heeded from a reload on, mail that waits for a connection which is there goes by them."""
+    return heeded_by_a_reload(False)
+
+
+@case
+def heeded_from_now_on_of_recipients():
+    """The same of domains of recipients, whose mail waits at their hosts' site."""
+    return heeded_by_a_reload(True)
 
 
 if __name__ == '__main__':
