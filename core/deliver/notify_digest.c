@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/deliver/notify_private.h"
 #include "core/shard/shard.h"
+#include "queue/field.h"
 
 enum { WAIT_S = 600, HOUR_S = 3600 };
 
@@ -74,15 +75,24 @@ static struct notify_digest *digest_of(struct notifier *n, const struct notify_j
 	return digest_new(n, job);
 }
 
-static bool room_for_item(struct notify_digest *d)
+/* In the digest's envelope: a bit for each recipient of the mail, however few are told of. */
+static size_t octets_of(const struct notify_item *item)
+{
+	size_t one = FIELD_HEADER + ENVELOPE_REPORT_HEAD + (size_t)item->octets;
+
+	return (item->ends ? one : 0) + (item->delays ? one : 0);
+}
+
+static bool room_for_item(struct notify_digest *d, const struct notify_item *item)
 {
 	unsigned capacity = d->capacity ? 2 * d->capacity : 16;
 	struct notify_item *items;
 
+	d->full |= d->count == NOTIFY_ITEMS_MAX || d->octets + octets_of(item) > NOTIFY_ITEMS_OCTETS;
+	if (d->full)
+		return false;
 	if (d->count < d->capacity)
 		return true;
-	if (d->count == NOTIFY_ITEMS_MAX)
-		return false;
 	capacity = capacity < NOTIFY_ITEMS_MAX ? capacity : NOTIFY_ITEMS_MAX;
 	items = realloc(d->items, capacity * sizeof(*items));
 	if (!items)
@@ -100,12 +110,13 @@ bool notify_digest_add(struct notifier *n, struct notify_job *job, const struct 
 		return false;
 	if (!d->lines)
 		d->lines = malloc(NOTIFY_LINES_KEPT * sizeof(*d->lines));
-	if (!d->lines || !room_for_item(d))
+	if (!d->lines || !room_for_item(d, job->items))
 		return false;
 	if (d->count == 0)
 		d->since_ns = n->shard->now_ns;
 	if (d->line_count < NOTIFY_LINES_KEPT)
 		notify_line(job, r, others, &d->lines[d->line_count++]);
+	d->octets += octets_of(job->items);
 	d->items[d->count++] = *job->items;
 	*job->items = (struct notify_item){0};
 	return true;
@@ -117,7 +128,7 @@ struct notify_digest *notify_digest_due(const struct notifier *n, uint64_t *next
 
 	for (link = n->digests.next; link != &n->digests; link = link->next) {
 		struct notify_digest *d = container_of(link, struct notify_digest, link);
-		uint64_t when_ns = d->count == NOTIFY_ITEMS_MAX ? 0 : d->since_ns + WAIT_S * CLOCK_NS_PER_S;
+		uint64_t when_ns = d->full ? 0 : d->since_ns + WAIT_S * CLOCK_NS_PER_S;
 		if (d->count == 0)
 			continue;
 		when_ns = when_ns > d->not_before_ns ? when_ns : d->not_before_ns;
@@ -137,6 +148,8 @@ void notify_digest_emptied(struct notifier *n, struct notify_digest *d, bool sen
 	free(d->items);
 	d->items = NULL;
 	d->count = d->capacity = d->line_count = 0;
+	d->octets = 0;
+	d->full = false;
 }
 
 void notify_digests_free(struct notifier *n, bool mails)

@@ -22,7 +22,8 @@ enum {
 	NOTIFY_DIGESTS_MAX = 16,
 	NOTIFY_ITEMS_MAX = ENVELOPE_REPORTS_MAX / 2, /* mails in one digest */
 	NOTIFY_ADDRESS_MAX = 254,
-	NOTIFY_AGAIN_S = 5, /* until somebody who was left out is looked for */
+	NOTIFY_ITEMS_OCTETS = SPOOL_ENVELOPE_MAX / 2, /* that they take in its envelope */
+	NOTIFY_AGAIN_S = 5,                           /* until somebody who was left out is looked for */
 };
 
 /* A mail, and whom of it a report speaks of. */
@@ -77,6 +78,8 @@ struct notify_digest {
 	size_t destination;
 	struct notify_item *items; /* owned */
 	unsigned count, capacity, line_count;
+	size_t octets;             /* of its envelope that the items take, at most */
+	bool full;                 /* one did not fit */
 	struct notify_line *lines; /* owned, REPORT_LINES_KEPT */
 	uint64_t since_ns, not_before_ns;
 };
