@@ -42,6 +42,13 @@ static bool check_security(struct reader *r, const yaml_node_t *value, const str
 	};
 	const struct config_destination *other = &r->config->destinations[destination->fallback - 1];
 
+	/* A policy demands proof as `verify` does, and another domain's as this one's. */
+	if (destination->mta_sts && !other->mta_sts && other->tls_mode < CONFIG_TLS_VERIFY)
+		return reader_fail(
+			r, &value->start_mark,
+			"fallback: \"%.80s\" proves nothing that an MTA-STS policy demands, and \"%.80s\" has "
+			"tls.mta_sts: its mail must not go there; write mode: verify or mta_sts there",
+			other->name, destination->name);
 	if (other->tls_mode >= destination->tls_mode)
 		return true;
 	return reader_fail(

@@ -450,6 +450,11 @@ static const struct {
 	 "t.yaml:1:57: fallback: \"b\" has tls.mode: required, which is weaker than the verify that \"next\" demands: "
 	 "its "
 	 "mail must not go there"},
+	{"destinations: [{ name: next, mx_of: a.example, tls: { mode: opportunistic, mta_sts: true }, fallback: b }, "
+	 "{ name: b, hosts: [\"b:25\"], tls: { mode: required } }]\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:1:103: fallback: \"b\" proves nothing that an MTA-STS policy demands, and \"next\" has tls.mta_sts: "
+	 "its "
+	 "mail must not go there; write mode: verify or mta_sts there"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: mailbox }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: sender: nobody signs in here, so there is no mailbox: write auth: { user: scan@example.org, ... "
 	 "}, or "
