@@ -19,6 +19,7 @@ static bool add(unsigned recipients, bool delays)
 	struct notify_job job = {.items = &job.single, .count = 1, .to = "it@example.org"};
 	bool added;
 
+	job.envelope.sender = (struct span){"scan@example.org", 16};
 	job.single =
 		(struct notify_item){.mail = &mail, .octets = (recipients + 7) / 8, .ends = true, .delays = delays};
 	job.single.end = calloc(2, job.single.octets);
