@@ -40,12 +40,14 @@ struct suppression {
 	pthread_mutex_t lock;
 	pthread_cond_t stop;
 	bool stopping, running;
-	/* Of the thread: which file it has read, and how far. */
+	/* Of the thread: which file it has read, and how far. It is kept open (-1: none): else the next one that is
+	 * made could get its number. */
+	int held;
 	dev_t device;
 	ino_t inode;
 	off_t read;
 	size_t bad; /* lines */
-	bool failed, unwritten, missing;
+	bool failed, unwritten;
 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -97,6 +99,13 @@ static off_t read_lines(struct suppression *s, int fd, off_t at, struct reading 
 	return r;
 }
 
+static void hold(struct suppression *s, int fd)
+{
+	if (s->held >= 0 && s->held != fd)
+		close(s->held);
+	s->held = fd;
+}
+
 /* Another file than before, or the first. */
 static int read_all(struct suppression *s, int fd, const struct stat *st)
 {
@@ -112,6 +121,7 @@ static int read_all(struct suppression *s, int fd, const struct stat *st)
 	suppressed_deinit(&next);
 	if (end < 0)
 		return (int)end;
+	hold(s, fd);
 	s->device = st->st_dev;
 	s->inode = st->st_ino;
 	s->read = end;
@@ -147,7 +157,8 @@ static int look(struct suppression *s)
 		r = read_all(s, fd, &st);
 	else if (st.st_size > s->read)
 		r = read_more(s, fd);
-	close(fd);
+	if (fd != s->held)
+		close(fd);
 	return r;
 }
 
@@ -324,6 +335,7 @@ static void free_all(struct suppression *s)
 	struct addition *left = take_oldest_first(s);
 
 	forget(s, left, NULL);
+	hold(s, -1);
 	suppressed_deinit(&s->set);
 	free(s->directory);
 	free(s->path);
@@ -338,6 +350,7 @@ struct suppression *suppression_start(const char *directory, struct log *log)
 	if (!s)
 		return NULL;
 	memset(s, 0, sizeof(*s));
+	s->held = -1;
 	random_bytes(&seed, sizeof(seed));
 	suppressed_init(&s->set, seed);
 	s->log = log;

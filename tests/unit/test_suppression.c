@@ -151,22 +151,27 @@ static void append_one(const char *address, bool removed)
 	CHECK_EQ(suppression_append(path, line, suppression_format(&entry, line)), 0);
 }
 
-/* Added and removed in turn, at once: in the end it is there. */
-static void append_often(const char *address, unsigned times)
+/* The first, and the other added and removed in turn, at once: in the end both are there. */
+static void append_pair(const char *first, const char *address, unsigned times)
 {
 	char *text = malloc((size_t)times * SUPPRESSION_LINE_MAX);
 	size_t length = 0;
 
 	CHECK(text != NULL);
 	for (unsigned i = 0; text && i < times; i++) {
-		const struct suppression_entry entry = {.removed = i + 1 < times && i % 2 == 0,
+		const struct suppression_entry entry = {.removed = i > 0 && i + 1 < times && i % 2 == 0,
 							.wall_s = 1795813424,
 							.reason = SUPPRESSION_MANUAL,
-							.address = span_text(address)};
+							.address = span_text(i == 0 ? first : address)};
 		length += suppression_format(&entry, text + length);
 	}
 	CHECK_EQ(suppression_append(path, text, length), 0);
 	free(text);
+}
+
+static void append_often(const char *address, unsigned times)
+{
+	append_pair(address, address, times);
 }
 
 static void collect(void *context, const struct suppression_entry *entry)
@@ -265,6 +270,11 @@ static void test_kept(void)
 	CHECK_EQ(suppression_compact(path, &live), 0);
 	CHECK(becomes(s, "c@example.org", SUPPRESSION_MANUAL));
 	CHECK_EQ(found(s, "b@example.org"), SUPPRESSION_BOUNCE);
+	/* So is one that got the number which a file system had for the former. */
+	CHECK_EQ(unlink(path), 0);
+	append_pair("first@example.org", "c@example.org", 4000);
+	CHECK(becomes(s, "first@example.org", SUPPRESSION_MANUAL));
+	CHECK(becomes(s, "b@example.org", SUPPRESSION_NONE));
 	/* Without its file it stays as it is. What was to be added last is written before the end. */
 	CHECK_EQ(unlink(path), 0);
 	suppression_add(s, span_text("d@example.org"), SUPPRESSION_BOUNCE, span_text(""));
