@@ -356,9 +356,10 @@ struct suppression *suppression_start(const char *directory, struct log *log)
 	s->log = log;
 	s->directory = strdup(directory);
 	if (s->directory && asprintf(&s->path, "%s/suppressed", directory) > 0) {
-		/* Before the first client is answered. */
+		/* Before the first client is answered. Of a list that is there and cannot be read nobody is known: all
+		 * who are in it would get mail. */
 		follow(s);
-		if (start_thread(s))
+		if (!s->failed && start_thread(s))
 			return s;
 	}
 	free_all(s);

@@ -20,7 +20,8 @@ struct suppression;
 #define SUPPRESSION_REFUSAL                                                                                            \
 	"5.1.1 This address is in the suppression list of this relay: mail to it came back, or is not wanted"
 
-/* Of this directory. The list is read before it returns. NULL without memory, or where no thread can be started. */
+/* Of this directory. The list is read before it returns. NULL without memory, where no thread can be
+ * started, or where there is a list that cannot be read, which is told. */
 struct suppression *suppression_start(const char *directory, struct log *log);
 /* What was to be added is written. NULL is allowed. */
 void suppression_stop(struct suppression *s);

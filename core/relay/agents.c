@@ -127,7 +127,9 @@ static const char *start_suppression(struct agents *agents, const struct config 
 			       ? NULL
 			       : "suppression.directory cannot change while postrider runs: restart it";
 	receivers->suppression = suppression_start(directory, agents->suppression_log);
-	return receivers->suppression ? NULL : "no thread that keeps the suppression list can be started";
+	return receivers->suppression
+		       ? NULL
+		       : "the suppression list cannot be read (suppression_unread), or there is no thread for it";
 }
 
 const char *agents_start_suppression(struct agents *agents, const struct config *config)

@@ -287,6 +287,17 @@ static void test_kept(void)
 	log_free(log);
 }
 
+/* Nobody is sent mail because his list could not be read: a directory stands for what the system refuses to read. */
+static void test_unread(void)
+{
+	struct log *log = log_new(0, 1 << 16);
+
+	CHECK_EQ(mkdir(path, 0700), 0);
+	CHECK(suppression_start(directory, log) == NULL);
+	CHECK_EQ(rmdir(path), 0);
+	log_free(log);
+}
+
 struct asking {
 	struct suppressed *set;
 	unsigned reader;
@@ -350,6 +361,7 @@ int main(void)
 	RUN(test_lines);
 	RUN(test_file);
 	RUN(test_kept);
+	RUN(test_unread);
 	RUN(test_asked_meanwhile);
 	CHECK_EQ(rmdir(directory), 0);
 	return check_end();
