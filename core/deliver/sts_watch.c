@@ -88,6 +88,12 @@ static void finish(struct sts_watch *watch, uint64_t valid_ns)
 	tell_known(watch);
 }
 
+/* Too many questions at a time, or no memory, here: nobody has said that there is no policy. */
+static bool not_tried(int result)
+{
+	return result == -EBUSY || result == -ENOMEM;
+}
+
 /* Not found out: what is known stays so. */
 static void put_off(struct sts_watch *watch)
 {
@@ -140,8 +146,7 @@ static void on_policy(struct question *question)
 			sts_policy_release(q->policy);
 		return;
 	}
-	/* Too many at a time, or no memory: nothing was tried. */
-	if (question->result == -EBUSY || question->result == -ENOMEM) {
+	if (not_tried(question->result)) {
 		put_off(watch);
 		return;
 	}
@@ -181,6 +186,10 @@ static void on_place(struct question *question)
 
 	if (outlived(watch, question->result))
 		return;
+	if (not_tried(question->result)) {
+		put_off(watch);
+		return;
+	}
 	for (unsigned i = 0; question->result == 0 && i < q->count; i++) {
 		/* Whoever names a domain must not make us look into this network (REL-04). */
 		if (may_be_asked(watch->outbound, &q->addresses[i]))
@@ -237,6 +246,10 @@ static void on_text(struct question *question)
 	free(q);
 	if (outlived(watch, result))
 		return;
+	if (not_tried(result)) {
+		put_off(watch);
+		return;
+	}
 	watch->asked.recorded = recorded;
 	watch->asked.address_count = 0;
 	/* Without one nothing is fetched, but a policy that was fetched is in force. */
