@@ -3,6 +3,8 @@
  */
 #include "core/smtp/transfer.h"
 
+#include <string.h>
+
 enum {
 	LINE_MOST = 76,
 	QUOTED_MOST = LINE_MOST - 1, /* before the "=" of a soft line end */
@@ -34,33 +36,60 @@ static bool is_plain(uint8_t octet)
 	return octet > 32 && octet < 127 && octet != '=';
 }
 
-static void put_quoted(struct transfer_quoted *q, uint8_t octet, bool plain, struct sink *s)
+static bool is_blank(uint8_t octet)
 {
-	static const char digits[] = "0123456789ABCDEF";
-	unsigned width = plain ? 1 : 3;
-
-	if (q->column + width > QUOTED_MOST) {
-		put(s, '=');
-		put_line_end(s);
-		q->column = 0;
-		q->broken = true;
-	}
-	/* Or what is in the middle of a line could become a boundary. */
-	if (q->column == 0 && q->broken && octet == '-') {
-		plain = false;
-		width = 3;
-	}
-	if (plain) {
-		put(s, octet);
-	} else {
-		put(s, '=');
-		put(s, (uint8_t)digits[octet >> 4]);
-		put(s, (uint8_t)digits[octet & 15]);
-	}
-	q->column = (uint8_t)(q->column + width);
+	return octet == ' ' || octet == '\t';
 }
 
-/* A blank at the end of a line would be lost on the way (6.7 (3)). */
+static void break_line(struct transfer_quoted *q, struct sink *s)
+{
+	put(s, '=');
+	put_line_end(s);
+	q->column = 0;
+	q->broken = true;
+}
+
+/* Or what is in the middle of a line could become a boundary. */
+static bool could_be_boundary(const struct transfer_quoted *q, uint8_t octet)
+{
+	return q->column == 0 && q->broken && octet == '-';
+}
+
+static void put_quoted(struct transfer_quoted *q, uint8_t octet, struct sink *s)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	if (q->column + 3 > QUOTED_MOST)
+		break_line(q, s);
+	if (s->out) {
+		s->out[s->n] = '=';
+		s->out[s->n + 1] = (uint8_t)digits[octet >> 4];
+		s->out[s->n + 2] = (uint8_t)digits[octet & 15];
+	}
+	s->n += 3;
+	q->column = (uint8_t)(q->column + 3);
+}
+
+/* What stands for itself, as much of it at once as a line takes. */
+static void put_plain(struct transfer_quoted *q, const uint8_t *in, size_t length, struct sink *s)
+{
+	for (size_t i = 0, n; i < length; i += n) {
+		if (q->column == QUOTED_MOST)
+			break_line(q, s);
+		n = 1;
+		if (could_be_boundary(q, in[i])) {
+			put_quoted(q, in[i], s);
+			continue;
+		}
+		n = QUOTED_MOST - q->column;
+		n = n < length - i ? n : length - i;
+		if (s->out)
+			memcpy(s->out + s->n, in + i, n);
+		s->n += n;
+		q->column = (uint8_t)(q->column + n);
+	}
+}
+
 static void line_end(struct transfer_quoted *q, struct sink *s)
 {
 	put_line_end(s);
@@ -68,33 +97,49 @@ static void line_end(struct transfer_quoted *q, struct sink *s)
 	q->broken = false;
 }
 
-/* What was held back, and is not what ends a line. */
+/* What was held back, and is not what ends a line. A blank at the end of a line would be lost on the way (6.7 (3)). */
 static void release(struct transfer_quoted *q, bool ends, struct sink *s)
 {
 	uint8_t held = q->held;
 
 	q->held = 0;
-	if (held != 0)
-		put_quoted(q, held, held != '\r' && !ends, s);
+	if (held == '\r' || (held != 0 && ends))
+		put_quoted(q, held, s);
+	else if (held != 0)
+		put_plain(q, &held, 1, s);
+}
+
+/* So many octets stand for themselves: blanks do with something behind them. */
+static size_t plain_run(const uint8_t *in, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && (is_plain(in[n]) || (is_blank(in[n]) && n + 1 < length && in[n + 1] != '\r')))
+		n++;
+	return n;
 }
 
 size_t transfer_quoted(struct transfer_quoted *q, const uint8_t *in, size_t length, uint8_t *out)
 {
 	struct sink s = {out, 0};
 
-	for (size_t i = 0; i < length; i++) {
-		uint8_t octet = in[i];
-
-		if (octet == '\n' && q->held == '\r') {
+	for (size_t i = 0, n; i < length; i += n) {
+		n = 1;
+		if (in[i] == '\n' && q->held == '\r') {
 			q->held = 0;
 			line_end(q, &s);
 			continue;
 		}
-		release(q, octet == '\r', &s);
-		if (octet == '\r' || octet == ' ' || octet == '\t')
-			q->held = octet;
+		release(q, in[i] == '\r', &s);
+		n = plain_run(in + i, length - i);
+		put_plain(q, in + i, n, &s);
+		if (n > 0)
+			continue;
+		n = 1;
+		if (in[i] == '\r' || is_blank(in[i]))
+			q->held = in[i];
 		else
-			put_quoted(q, octet, is_plain(octet), &s);
+			put_quoted(q, in[i], &s);
 	}
 	return s.n;
 }
@@ -127,17 +172,23 @@ static void put_group(struct transfer_base64 *b, const uint8_t *in, unsigned oct
 size_t transfer_base64(struct transfer_base64 *b, const uint8_t *in, size_t length, uint8_t *out)
 {
 	struct sink s = {out, 0};
+	size_t i = 0;
 
-	for (size_t i = 0; i < length; i++) {
+	while (i < length) {
 		uint8_t three[3];
 
+		if (b->held_count == 0 && length - i >= 3) {
+			put_group(b, in + i, 3, &s);
+			i += 3;
+			continue;
+		}
 		if (b->held_count < 2) {
-			b->held[b->held_count++] = in[i];
+			b->held[b->held_count++] = in[i++];
 			continue;
 		}
 		three[0] = b->held[0];
 		three[1] = b->held[1];
-		three[2] = in[i];
+		three[2] = in[i++];
 		b->held_count = 0;
 		put_group(b, three, 3, &s);
 	}
