@@ -261,15 +261,16 @@ enum attempt_wrote attempt_look(struct attempt *a, const char **refusal)
 		v->owner = a;
 		wheel_timer_init(&v->timer, on_turn);
 	}
-	for (; !v->looked; v->piece++) {
+	while (!v->looked) {
 		if (let_others(a) || !piece(a, v->piece, &content, &size))
 			return ATTEMPT_WAITS;
 		if (!rewrite(a, v->piece, content, size))
 			return attempt_damaged_before(a, -ENOMEM, "no memory to rewrite its header");
-		if (!in_head(a, v->piece))
-			converting_look(v, head_at(a, v->piece), content, size);
+		if (!in_head(a, v->piece) && !converting_look(v, head_at(a, v->piece), content, size))
+			continue;
 		if (v->piece == a->exchange.last)
 			return all_looked_at(a, refusal);
+		v->piece++;
 	}
 	return ATTEMPT_WRITTEN;
 }

@@ -24,15 +24,22 @@ void converting_free(struct converting *v)
 	free(v);
 }
 
-void converting_look(struct converting *v, const struct exchange_head *head, const uint8_t *piece, size_t size)
+bool converting_look(struct converting *v, const struct exchange_head *head, const uint8_t *piece, size_t size)
 {
-	size_t replaced = head ? head->replaced : 0;
+	size_t left, n;
 
-	if (head)
+	if (v->offset == 0 && head) {
 		seven_bit_look(&v->engine, head->data, head->size);
-	seven_bit_look(&v->engine, piece + replaced, size - replaced);
-	v->octets += size - replaced + (head ? head->size : 0);
-	v->at_once += (uint32_t)size;
+		v->octets += head->size;
+		v->offset = head->replaced;
+	}
+	left = size - v->offset;
+	n = left < CONVERTING_AT_ONCE ? left : CONVERTING_AT_ONCE;
+	seven_bit_look(&v->engine, piece + v->offset, n);
+	v->octets += n;
+	v->at_once += (uint32_t)n;
+	v->offset = n < left ? v->offset + n : 0;
+	return n == left;
 }
 
 enum seven_bit_result converting_looked(struct converting *v, bool signature_void, uint64_t length, int64_t *growth)

@@ -18,13 +18,14 @@
 #include "core/deliver/exchange.h"
 #include "core/smtp/seven_bit.h"
 
-enum { CONVERTING_AT_ONCE = 1 << 20 };
+enum { CONVERTING_AT_ONCE = 256 << 10 }; /* a millisecond or two */
 
 struct converting {
 	struct seven_bit engine;
 	struct wheel_timer timer; /* the caller's: armed while it lets others have their turn */
 	void *owner;              /* the same */
 	uint16_t piece;           /* that is looked at next */
+	size_t offset;            /* of it was looked at so far */
 	bool looked;
 	uint32_t at_once; /* octets since others had their turn */
 	uint64_t octets;  /* looked at */
@@ -34,8 +35,9 @@ struct converting {
 /* NULL: no memory. */
 struct converting *converting_new(void);
 void converting_free(struct converting *v);
-/* The head instead of the first octets of a piece, or NULL. */
-void converting_look(struct converting *v, const struct exchange_head *head, const uint8_t *piece, size_t size);
+/* A part of a piece, CONVERTING_AT_ONCE at most; the head instead of its first octets, or NULL. True: that was its
+ * last; else it is to be given again. */
+bool converting_look(struct converting *v, const struct exchange_head *head, const uint8_t *piece, size_t size);
 /* All was looked at. `signature_void`: it is altered in any case. Where it is CONVERT, *growth is by how much it
  * becomes longer than `length`. */
 enum seven_bit_result converting_looked(struct converting *v, bool signature_void, uint64_t length, int64_t *growth);
