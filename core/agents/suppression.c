@@ -312,6 +312,8 @@ static void *run(void *context)
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
+	/* What was added while it looked, and the end came before it slept. */
+	write_additions(s);
 	return NULL;
 }
 
