@@ -172,6 +172,14 @@ static void read_parts(struct text body, const char *boundary, bool digest, stru
 	}
 }
 
+/* And no type that only begins like it. */
+static bool is_digest(const char *type)
+{
+	static const char digest[] = "multipart/digest";
+
+	return begins(type, digest) && strchr("; \t", type[strspn(type, " \t") + sizeof(digest) - 1]);
+}
+
 static void read_message(struct text t, bool digest, struct leaves *l)
 {
 	char type[4096], encoding[256], boundary[128];
@@ -184,7 +192,7 @@ static void read_message(struct text t, bool digest, struct leaves *l)
 	field(header, "content-transfer-encoding", encoding, sizeof(encoding));
 	add(l, '[');
 	if (begins(type, "multipart/") && boundary_in(type, boundary)) {
-		read_parts(body, boundary, begins(type, "multipart/digest"), l);
+		read_parts(body, boundary, is_digest(type), l);
 	} else if ((begins(type, "message/rfc822") || (digest && !*type)) && !begins(encoding, "q") &&
 		   !begins(encoding, "b") && !begins(encoding, "x")) {
 		read_message(body, false, l);
