@@ -288,6 +288,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 		ledger_begins(config->ledger, sequence, world_now_ns());
 	}
 	s->sequence = sequence;
+	s->null_said = strncasecmp(line, "MAIL FROM:<>", 12) == 0;
 	hop_meter(config->messages_meter, 1);
 	hop_meter(config->hour_meter, 1);
 	if (s->mailbox)
@@ -308,7 +309,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 		hop_reply_and_close(s, "421 4.4.2 Maximum message count per session reached\r\n");
 	} else if (hop_at_limit(s, ACTOR_END_REFUSE)) {
 		hop_reply(s, "452 4.5.3 Too many messages sent\r\n");
-	} else if (strncasecmp(line, "MAIL FROM:<>", 12) != 0 && world_chance(config->mail_refused)) {
+	} else if (!s->null_said && world_chance(config->mail_refused)) {
 		hop_refuse_sender(s, line);
 		hop_reply(s, "550 5.7.1 Not from there\r\n");
 	} else if (world_chance(config->mail_deferred)) {
@@ -316,7 +317,7 @@ static void hop_mail(struct hop_session *s, const char *line)
 	} else {
 		hop_reset(s);
 		s->mail = true;
-		s->null_sender = strncasecmp(line, "MAIL FROM:<>", 12) == 0;
+		s->null_sender = s->null_said;
 		hop_reply(s, "250 2.1.0 Sender ok\r\n");
 	}
 }
@@ -343,7 +344,7 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		r = (struct hop_recipient){.sequence = s->sequence, .recipient = LEDGER_ARCHIVE};
 	else if (ours)
 		hop_check_wishes(s, line, r.sequence, r.recipient);
-	else if (!s->null_sender)
+	else if (!s->null_said)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
 	if (hop_refuses_setup(s, ACTOR_SETUP_RCPT, r.sequence)) {
 		hop_reply(s, config->setup_refused);

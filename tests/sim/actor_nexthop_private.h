@@ -25,6 +25,7 @@ struct hop_session {
 	char replies[65536]; /* decided, not sent yet */
 	size_t replies_length;
 	bool scheduled, closing, over, greeted, hello_due, helo;
+	bool null_said; /* of the last MAIL, taken or not */
 	bool mail, null_sender, chunk_last, chunk_refused, chunking;
 	struct hop_recipient recipients[HOP_RECIPIENTS_MAX];
 	bool starting_tls, secured, challenged;
