@@ -46,7 +46,9 @@ static void release_views(struct notify_job *job)
 		spool_view_release(&job->view);
 	if (job->part_held)
 		spool_view_release(&job->part);
-	job->view_held = job->part_held = false;
+	if (job->last_held)
+		spool_view_release(&job->last);
+	job->view_held = job->part_held = job->last_held = job->said_known = false;
 }
 
 static void job_free(struct notify_job *job)
@@ -438,6 +440,30 @@ static void on_header(struct spool_view *view, int result)
 	compose(job);
 }
 
+static void read_header(struct notify_job *job)
+{
+	struct mail *m = job->items->mail;
+
+	if (m->item.part_count == 0)
+		compose(job);
+	else if (spool_view(job->shard->store->spool, &job->part, &m->item.parts[0], on_header))
+		on_header(&job->part, 0);
+}
+
+/* Without it rather than not at all. */
+static void on_last(struct spool_view *view, int result)
+{
+	struct notify_job *job = container_of(view, struct notify_job, last);
+
+	job->last_held = true;
+	if (notifier_of(job)->draining) {
+		later(job);
+		return;
+	}
+	job->said_known = result == 0 && queue_state_decode(view->envelope, view->envelope_length, 0, &job->said) == 0;
+	read_header(job);
+}
+
 static void read_envelope(struct notify_job *job, int result)
 {
 	struct mail *m = job->items->mail;
@@ -455,10 +481,11 @@ static void read_envelope(struct notify_job *job, int result)
 		later(job);
 		return;
 	}
-	if (m->item.part_count == 0)
-		compose(job);
-	else if (spool_view(job->shard->store->spool, &job->part, &m->item.parts[0], on_header))
-		on_header(&job->part, 0);
+	/* What one host said to all of them stands only on the disk. */
+	if (!job->late || m->fates || m->item.state.segment == 0)
+		read_header(job);
+	else if (spool_view(job->shard->store->spool, &job->last, &m->item.state, on_last))
+		on_last(&job->last, 0);
 }
 
 static void on_envelope(struct spool_view *view, int result)

@@ -15,6 +15,7 @@
 #include "core/store/submission.h"
 #include "queue/envelope.h"
 #include "queue/spool.h"
+#include "queue/state.h"
 
 enum {
 	NOTIFY_JOBS_MAX = 16,
@@ -35,7 +36,7 @@ struct notify_item {
 };
 
 enum notify_state {
-	NOTIFY_READING,  /* the envelope, then the header, are being read */
+	NOTIFY_READING,  /* the envelope, what was said last, and the header are being read */
 	NOTIFY_NOTING,   /* 1: to be appended */
 	NOTIFY_NOTED,    /* on its way to the disk */
 	NOTIFY_STORING,  /* 2 */
@@ -50,9 +51,11 @@ struct notify_job {
 	enum notify_state state;
 	struct notify_item single, *items; /* `single`, or owned */
 	unsigned count, appended;          /* so many of them are, in this step */
-	struct spool_view view, part;
-	bool view_held, part_held;
+	struct spool_view view, part, last;
+	bool view_held, part_held, last_held;
 	struct envelope envelope;
+	struct queue_state said; /* in `last`, where recipients are not told apart in memory */
+	bool said_known;
 	struct spool_ticket ticket;
 	struct submission *message; /* NULL: nobody is told, only marks are set */
 	struct envelope_report *reports;

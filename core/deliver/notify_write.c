@@ -88,13 +88,29 @@ static bool in_vain(const struct notify_job *job, unsigned i)
 	       strcmp(o->destination->name, shard->config->destinations[job->destination].name) == 0 && !path_leads(o);
 }
 
+/* What was said last of recipient `i`. */
+static bool last_reply(const struct notify_job *job, unsigned i, struct state_reply *out)
+{
+	const struct mail_fates *fates = job->items->mail->fates;
+	const struct mail_reply *kept = NULL;
+	struct state_fate fate;
+
+	if (!fates)
+		return job->said_known && state_fate(&job->said, 0, &fate) && state_reply(&job->said, fate.reply, out);
+	if (fates->recipients[i].reply)
+		kept = fates->replies[fates->recipients[i].reply - 1];
+	if (kept)
+		*out = (struct state_reply){kept->code, kept->stage, {kept->text, kept->length}};
+	return kept != NULL;
+}
+
 static void words(const struct notify_job *job, const struct envelope_recipient *recipient, unsigned i,
 		  struct report_recipient *out)
 {
 	const struct config *config = job->shard->config;
 	const struct mail *m = job->items->mail;
 	const struct mail_recipient *r = m->fates ? &m->fates->recipients[i] : NULL;
-	const struct mail_reply *reply = r && r->reply ? m->fates->replies[r->reply - 1] : NULL;
+	struct state_reply reply;
 	struct span name = envelope_destination(&job->envelope, recipient->destination);
 	int destination = route_destination(config, name.data, name.length);
 	const struct delivery *d = out->action == REPORT_DELAYED ? delivery_of(m, i) : NULL;
@@ -105,12 +121,12 @@ static void words(const struct notify_job *job, const struct envelope_recipient 
 	out->orcpt = recipient->orcpt;
 	out->text = (struct span){"", 0};
 	out->attempts = d ? d->attempts : r ? r->attempts : 0;
-	if (!reply)
+	if (!last_reply(job, i, &reply))
 		return;
-	fact = (struct verdict_fact){(enum stage)reply->stage, reply->code, {reply->text, reply->length}};
-	out->code = reply->code;
+	fact = (struct verdict_fact){(enum stage)reply.stage, reply.code, reply.text};
+	out->code = reply.code;
 	out->text = fact.text;
-	if (reply->stage == STATE_STAGE_NONE)
+	if (reply.stage == STATE_STAGE_NONE)
 		return;
 	out->stage = stage_name(fact.stage);
 	ruling = verdict_judge(&fact, destination >= 0 ? config->destinations[destination].rules : NULL);

@@ -174,5 +174,17 @@ def who_is_late_is_told_once():
         equal(len(reports(hop)), 2, 'reports')
 
 
+@case
+def who_is_late_hears_why():
+    """What the host said last, though nothing tells the message's recipients apart."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=refusing({'late': '451 4.7.1 greylisted'})))
+        relay = work.relay(work.configuration([hop.host], reports={'delay_after': '1s'}))
+        send(relay, 1, ('late@example.com',))
+        report = wait_reports(hop, 1)[0]
+        equal(report.actions(), [('late@example.com', 'delayed', '4.7.1')], 'what')
+        check('451 4.7.1 greylisted' in report.text, report.text)
+
+
 if __name__ == '__main__':
     harness.main(together=4)
