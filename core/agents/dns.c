@@ -438,7 +438,7 @@ static bool step_records(struct dns *dns, struct dns_job *job)
 /* Asks for the next candidate; false: there was none, and the question is answered. */
 static bool ask_next(struct dns *dns, struct dns_job *job)
 {
-	char name[DNS_NAME_SIZE];
+	char name[DNS_NAME_SIZE], own[DNS_NAME_SIZE + 1];
 
 	if (job->question->exchangers) {
 		ask_exchangers(dns, job);
@@ -448,7 +448,8 @@ static bool ask_next(struct dns *dns, struct dns_job *job)
 		job->ttl_s = DNS_VALID_MAX_S;
 		return follow_records(dns, job, dns_records_begin(&job->search, records_of(job)));
 	}
-	while (resolv_conf_candidate(&dns->conf, job->question->name, job->candidate++, name)) {
+	snprintf(own, sizeof(own), "%s%s", job->question->name, job->question->whole ? "." : "");
+	while (resolv_conf_candidate(&dns->conf, own, job->candidate++, name)) {
 		bool out = false;
 		for (unsigned k = 0; k < DNS_KINDS && name[0] != '\0'; k++) {
 			dns_library_ask(dns->library, &job->queries[k], name, (enum dns_kind)k);

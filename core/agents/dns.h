@@ -3,7 +3,8 @@
  *
  * A name is looked for in /etc/hosts and, if it is not there, asked of the name servers: those of the configuration
  * (dns.servers), else those of /etc/resolv.conf, by UDP and TCP, A and AAAA at once. Short names are looked for in
- * resolv.conf's search list; "localhost" needs no network. Both files are read again when they change.
+ * resolv.conf's search list, unless they are whole; "localhost" needs no network. Both files are read again when they
+ * change.
  *
  * Addresses come in the order in which they should be tried (a part of RFC 6724): those that this machine has a route
  * to, IPv6 before IPv4, unique local ones last. Those it has no route to are left out, unless there are no others.
@@ -38,7 +39,8 @@ struct dns_question {
 	struct question question; /* result: 0 where there are addresses; -ENOENT: surely none; else what went wrong */
 	const char *name;         /* of who asks; must stay until the question is back */
 	uint16_t port;            /* in the addresses */
-	bool lenient;    /* what is bogus is taken as if it was not signed: something else proves who answers */
+	bool lenient; /* what is bogus is taken as if it was not signed: something else proves who answers */
+	bool whole;   /* a name that the DNS gave, or a domain: nothing is put behind it, whatever resolv.conf says */
 	bool exchangers; /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
 	bool records;    /* part of a struct dns_records_question: TLSA or TXT (dns_records.h) */
 

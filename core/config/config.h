@@ -122,6 +122,7 @@ struct config_host {
 	char *name; /* without port and brackets */
 	uint16_t port;
 	bool numeric;
+	bool whole; /* the DNS gave the name, and nothing is to be put behind it (resolv.conf's search list) */
 	struct ring_address address; /* when numeric */
 };
 

@@ -374,6 +374,7 @@ static void post(struct asking *a)
 	a->of = home->dns;
 	a->q.base.name = a->domain->name;
 	a->q.base.port = home->destination->mx_port;
+	a->q.base.whole = true;
 	a->q.base.question.deadline_ns = home->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	if (a->implicit)
 		dns_ask(a->of, home->shard->asker, &a->q.base);

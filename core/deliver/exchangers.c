@@ -75,6 +75,7 @@ static void free_hosts(struct config_host *hosts, size_t count)
 static bool make_host(struct config_host *host, const char *name, uint16_t port)
 {
 	host->port = port;
+	host->whole = true;
 	host->name = strdup(name);
 	if (asprintf(&host->text, "%s:%u", name, port) < 0)
 		host->text = NULL;

@@ -149,6 +149,7 @@ void names_init(struct outbound *o, struct host *host)
 	host->name.outbound = o;
 	host->name.asked.name = host->config->name;
 	host->name.asked.port = host->config->port;
+	host->name.asked.whole = host->config->whole;
 	/* A name of the operator's: TLS is what proves it. */
 	host->name.asked.lenient = !o->mx;
 	host->name.asked.question.fn = on_answer;

@@ -41,6 +41,7 @@ static bool make_hosts(struct lane_site *mx, const struct dns_exchanger *list, u
 	for (; mx->host_count < count; mx->host_count++) {
 		struct config_host *host = &mx->hosts[mx->host_count];
 		host->port = port;
+		host->whole = true;
 		host->name = strdup(order[mx->host_count].name);
 		host->text = malloc(strlen(order[mx->host_count].name) + sizeof(":65535"));
 		if (host->text)

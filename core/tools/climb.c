@@ -56,6 +56,7 @@ static bool find_addresses(struct climb *c, struct lookup *lookup)
 	}
 	c->name.name = c->target->host;
 	c->name.port = c->target->port;
+	c->name.whole = c->target->whole;
 	r = lookup_name(lookup, &c->name);
 	if (r < 0 || c->name.count == 0) {
 		ladder_add(c->ladder, "name", RUNG_BROKEN, "%s: %s", c->target->host,

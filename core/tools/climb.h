@@ -19,6 +19,7 @@ struct climb_target {
 	const char *host; /* name or numeric address */
 	uint16_t port;
 	bool numeric;
+	bool whole;                  /* nothing is put behind the name (dns.h) */
 	struct ring_address address; /* where numeric */
 	const char *hostname;        /* of this relay, for EHLO */
 	bool tls, implicit;

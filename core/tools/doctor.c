@@ -225,6 +225,7 @@ static void look_at_host(struct doctor *doctor, size_t d, const struct config_ho
 		.host = host->name,
 		.port = host->port,
 		.numeric = host->numeric,
+		.whole = host->whole,
 		.address = host->address,
 		.hostname = doctor->config->hostname,
 		.tls = destination->tls_mode > CONFIG_TLS_OPPORTUNISTIC || (tls && destination->tls_implicit),
@@ -295,7 +296,8 @@ static void look_at_exchangers(struct doctor *doctor, size_t d, const char *doma
 	doctor->broken = !ladder_end(&doctor->ladder) || doctor->broken;
 	for (unsigned i = 0; i < count; i++) {
 		char text[DNS_NAME_MAX + 8];
-		struct config_host host = {.text = text, .name = q->list[order[i]].name, .port = destination->mx_port};
+		struct config_host host = {
+			.text = text, .name = q->list[order[i]].name, .port = destination->mx_port, .whole = true};
 
 		snprintf(text, sizeof(text), "%s:%u", host.name, host.port);
 		look_at_host(doctor, d, &host, set ? &set->entries[0] : NULL);

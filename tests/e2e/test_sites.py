@@ -15,7 +15,7 @@ from name_server import EMPTY, MX, NXDOMAIN, SERVFAIL, SILENT, Exchangers, NameS
 class Internet:
     """Some MX hosts, mail.a.lab at 127.0.0.1 and so on, and a relay that asks for them."""
 
-    def __init__(self, work, hosts, domains, destination=None, dns=None, **changes):
+    def __init__(self, work, hosts, domains, destination=None, dns=None, prefix=(), **changes):
         self.work, self.port = work, free_port()
         self.hops, self.names = {}, {}
         for number, name in enumerate(hosts, 1):
@@ -28,7 +28,7 @@ class Internet:
                                           dns={'servers': [self.server.address], 'dnssec': 'off', 'allow_private': True,
                                                **(dns or {})},
                                           **changes)
-        self.relay = work.relay(self.content)
+        self.relay = work.relay(self.content, prefix=list(prefix))
 
     def send(self, *recipients, first=1):
         """A message for each: an address or a list of them."""
@@ -235,6 +235,26 @@ def given_up_while_many_wait_to_be_asked_for():
         net.send('x@after.lab')
         eventually(lambda: 'x@after.lab' in net.arrived('a'), 'it is still there')
         net.relay.terminate()
+
+
+@case
+def whole_names():
+    """What the DNS names is not looked for in resolv.conf's search list, where others would get the mail."""
+    with Workspace() as work:
+        script = 'set -e; mount --bind "$1" /etc/resolv.conf; shift; exec "$@"'
+        work.write('resolv.conf', 'nameserver 127.0.0.1\nsearch office.lab\noptions ndots:3\n')
+        prefix = ['unshare', '--mount', 'sh', '-c', script, 'sh', work.path('resolv.conf')]
+        if subprocess.run([*prefix, 'true'], capture_output=True).returncode != 0:
+            return 'not root, no mount namespaces, or no resolv.conf here: nothing is tried'
+        net = Internet(work, ['a'], {'one.lab': Exchangers((10, 'mail.gone.lab')), 'two.lab': EMPTY,
+                                     'mail.gone.lab.office.lab': ['127.0.0.1'], 'two.lab.office.lab': ['127.0.0.1']},
+                       prefix=prefix)
+        net.send('x@one.lab', 'x@two.lab')
+        eventually(lambda: net.relay.events('host_failed') and net.failed(), 'neither has a host')
+        equal([name for name, _, _ in net.server.questions if name.endswith('office.lab')], [], 'asked for')
+        equal(net.arrived('a'), [], 'at the office')
+        net.relay.terminate()
+    return None
 
 
 if __name__ == '__main__':
