@@ -121,7 +121,6 @@ static void look_at_files(struct dns *dns, uint64_t now_ns)
 
 /* ---- the order of addresses --------------------------------------------------------------------------------- */
 
-/* A datagram socket that is connected sends nothing, but finds a route. */
 static bool same_address(const struct ring_address *a, const struct ring_address *b)
 {
 	if (a->any.sa_family != b->any.sa_family)
@@ -130,7 +129,7 @@ static bool same_address(const struct ring_address *a, const struct ring_address
 					   : IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
 }
 
-/* *own: it comes from where it goes to. */
+/* A datagram socket that is connected sends nothing, but finds a route. *own: it comes from where it goes to. */
 static bool has_route(const struct ring_address *address, bool *own)
 {
 	struct ring_address to = *address, from = {.length = sizeof(from.v6)};
@@ -340,7 +339,9 @@ static bool step_exchangers(struct dns *dns, struct dns_job *job)
 	if (query->answer == DNS_ANSWER_DATA) {
 		valid(&q->base, query->ttl_s, DNS_VALID_MIN_S, DNS_VALID_MAX_S);
 		if (q->count == 0)
-			snprintf(q->base.problem, sizeof(q->base.problem), "the domain takes no mail (null MX)");
+			snprintf(q->base.problem, sizeof(q->base.problem), "%s",
+				 q->null ? "the domain takes no mail (null MX)"
+					 : "none of its MX records names a host");
 		answer(dns, job, 0);
 		return false;
 	}

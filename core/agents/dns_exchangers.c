@@ -13,6 +13,11 @@ static bool host_octet(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+static uint8_t lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
 bool dns_exchanger_parse(const void *data, size_t length, struct dns_exchanger *out)
 {
 	const uint8_t *octets = data;
@@ -30,7 +35,8 @@ bool dns_exchanger_parse(const void *data, size_t length, struct dns_exchanger *
 		for (size_t end = at + label; at < end; at++) {
 			if (!host_octet(octets[at]))
 				return false;
-			out->name[n++] = (char)octets[at];
+			/* As names are compared, so that whoever looks for the host later finds it (RFC 4343). */
+			out->name[n++] = (char)lower(octets[at]);
 		}
 		if (n >= sizeof(out->name))
 			return false;

@@ -202,16 +202,16 @@ static struct dns_exchangers_question *exchangers_of(struct dns_query *query)
 	return q->exchangers ? container_of(q, struct dns_exchangers_question, base) : NULL;
 }
 
-/* A record that names no host is none. */
+/* A record that names no host is left out; but a domain that has some is not one without (DNS-01). */
 static void take_exchangers(struct dns_query *query, const struct ub_result *result)
 {
 	struct dns_exchangers_question *q = exchangers_of(query);
 	struct dns_exchanger one;
 
 	for (int i = 0; result->data[i]; i++) {
+		query->count++;
 		if (result->len[i] < 0 || !dns_exchanger_parse(result->data[i], (size_t)result->len[i], &one))
 			continue;
-		query->count++;
 		if (one.name[0] == '\0')
 			q->null = true;
 		else

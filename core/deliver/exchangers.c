@@ -177,9 +177,10 @@ static void take_answer(struct exchangers *x)
 				 &refused);
 	tell_refused(x, refused);
 	if (count == 0) {
-		failed(x, x->asked.count == 0 ? "the domain takes no mail (null MX)"
-					      : "none of its hosts is one that the destination's preset knows as the "
-						"provider's (hosts_end_with)");
+		failed(x, x->asked.count > 0 ? "none of its hosts is one that the destination's preset knows as the "
+					       "provider's (hosts_end_with)"
+			  : x->asked.null    ? "the domain takes no mail (null MX)"
+					     : "none of its MX records names a host");
 		return;
 	}
 	if (!put_hosts(x, order, count)) {

@@ -164,11 +164,15 @@ static uint32_t v4_within(const uint8_t *octets)
 static const char *forbidden_v6(const uint8_t *octets)
 {
 	static const uint8_t zeros[12], mapped[12] = {[10] = 0xff, [11] = 0xff}, nat64[12] = {0, 0x64, 0xff, 0x9b};
+	static const uint8_t local_nat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
 
 	if (memcmp(octets, mapped, sizeof(mapped)) == 0 || memcmp(octets, nat64, sizeof(nat64)) == 0)
 		return forbidden_v4(v4_within(octets + 12));
 	if (memcmp(octets, zeros, sizeof(zeros)) == 0)
 		return "this machine";
+	/* RFC 8215: where the address stands within is the site's own to say. */
+	if (memcmp(octets, local_nat64, sizeof(local_nat64)) == 0)
+		return "private";
 	if (octets[0] == 0x20 && octets[1] == 0x02)
 		return forbidden_v4(v4_within(octets + 2)); /* 6to4 */
 	if ((octets[0] & 0xfe) == 0xfc)

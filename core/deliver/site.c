@@ -42,6 +42,7 @@ void sites_deinit(struct sites *sites)
 		}
 	}
 	free(sites->rows);
+	free(sites->coming);
 	if (sites->config)
 		pthread_mutex_destroy(&sites->lock);
 	memset(sites, 0, sizeof(*sites));
@@ -101,6 +102,13 @@ static struct site *find(struct sites *sites, size_t place, const char *key, uin
 	return NULL;
 }
 
+static bool prepare(const struct sites *sites, struct site *site)
+{
+	return account_prepare(&site->account, limits_of(sites, site)) == 0 &&
+	       (site->place >= sites->coming_count ||
+		account_prepare(&site->account, &sites->coming[site->place]) == 0);
+}
+
 static struct site *make(struct sites *sites, size_t place, const char *key, uint64_t hash, uint64_t now_ns)
 {
 	struct site *site = calloc(1, sizeof(*site)), **row;
@@ -110,8 +118,7 @@ static struct site *make(struct sites *sites, size_t place, const char *key, uin
 	site->hash = hash;
 	site->place = place;
 	site->key = strdup(key);
-	if (!site->key || hold_make(&site->hold, HOSTS_ROOM) < 0 ||
-	    account_prepare(&site->account, limits_of(sites, site)) < 0) {
+	if (!site->key || hold_make(&site->hold, HOSTS_ROOM) < 0 || !prepare(sites, site)) {
 		free_site(site);
 		return NULL;
 	}
@@ -160,9 +167,17 @@ void site_give_back(struct sites *sites, struct site *site, uint64_t now_ns)
 
 int sites_prepare(struct sites *sites, const struct config *config)
 {
+	struct config_limits *coming = calloc(config->destination_count, sizeof(*coming));
 	int r = 0;
 
+	if (!coming)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->destination_count; i++)
+		coming[i] = config->destinations[i].limits;
 	pthread_mutex_lock(&sites->lock);
+	free(sites->coming);
+	sites->coming = coming;
+	sites->coming_count = config->destination_count;
 	for (size_t i = 0; i < sites->row_count && r == 0; i++) {
 		for (struct site *site = sites->rows[i]; site && r == 0; site = site->next)
 			r = account_prepare(&site->account, &config->destinations[site->place].limits);

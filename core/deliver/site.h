@@ -36,6 +36,10 @@ struct sites {
 	struct site **rows; /* owned; a power of two */
 	size_t row_count, count;
 	const struct config *config; /* the newest */
+	/* Owned: limits that sites_prepare() was told last, by destination. What is made before they are in force has
+	 * memory for them as well. */
+	struct config_limits *coming;
+	size_t coming_count;
 };
 
 /* 0 or -ENOMEM. */

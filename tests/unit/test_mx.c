@@ -168,6 +168,7 @@ static void test_forbidden(void)
 		{"::ffff:10.0.0.1", true},
 		{"::ffff:8.8.8.8", false},
 		{"64:ff9b::a00:1", true},
+		{"64:ff9b:1::808:808", true},
 		{"64:ff9b::808:808", false},
 		{"2002:a00:1::1", true},
 		{"2002:808:808::1", false},
