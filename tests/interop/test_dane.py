@@ -257,6 +257,7 @@ def one_of_two():
             send(relay, ['a@example.com', 'a@first.good.lab', 'b@example.com', 'b@first.good.lab'])
             second.wait_arrivals(4)
             equal(len(first.sessions), 0, 'connections to the first')
+            eventually(lambda: len(relay.events('attempt')) >= 4, 'they are told')
             equal({e.get('proof') for e in relay.events('attempt')}, {'dane'}, 'proof')
             relay.terminate()
     return None
