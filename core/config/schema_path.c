@@ -32,6 +32,43 @@ static bool find(struct reader *r, const yaml_node_t *value, struct config_desti
 	return reader_fail(r, &value->start_mark, "fallback: there is no destination \"%.80s\"%s", name, hint.text);
 }
 
+/* Its operator has named whom he trusts, a key or an authority, and not whoever the world's authorities, or the root of
+ * the DNS, vouch for. */
+static bool trusts_its_own(const struct config_destination *destination)
+{
+	return destination->tls_mode == CONFIG_TLS_VERIFY &&
+	       (destination->fingerprints.count > 0 || destination->ca_file != NULL);
+}
+
+/* It is proven that the host has a name, which anybody may have chosen who can forge an answer of the DNS. */
+static bool proves_any_name(const struct config_destination *destination)
+{
+	return destination->tls_mode == CONFIG_TLS_VERIFY && (destination->mx || destination->mx_of != NULL) &&
+	       destination->fingerprints.count == 0 && destination->server_name == NULL &&
+	       destination->mx_ends.count == 0 && !destination->mta_sts;
+}
+
+/* Both verify, and the one asks for less proof than the other. */
+static bool check_proof(struct reader *r, const yaml_node_t *value, const struct config_destination *destination,
+			const struct config_destination *other)
+{
+	if (trusts_its_own(destination) && !trusts_its_own(other))
+		return reader_fail(
+			r, &value->start_mark,
+			"fallback: \"%.80s\" trusts whom everybody trusts, and \"%.80s\" only %s: its mail must not go "
+			"there; write fingerprints or ca_file there",
+			other->name, destination->name,
+			destination->fingerprints.count > 0 ? "its fingerprints" : "its ca_file");
+	if (destination->tls_mode == CONFIG_TLS_VERIFY && !proves_any_name(destination) && proves_any_name(other))
+		return reader_fail(
+			r, &value->start_mark,
+			"fallback: \"%.80s\" verifies hosts by names that the DNS gives, which can be forged, and "
+			"\"%.80s\" by those it knows: its mail must not go there; write server_name, hosts_end_with "
+			"or mta_sts there",
+			other->name, destination->name);
+	return true;
+}
+
 /* What the first does not send without, the second has as well. */
 static bool check_security(struct reader *r, const yaml_node_t *value, const struct config_destination *destination)
 {
@@ -50,7 +87,7 @@ static bool check_security(struct reader *r, const yaml_node_t *value, const str
 			"tls.mta_sts: its mail must not go there; write mode: verify or mta_sts there",
 			other->name, destination->name);
 	if (other->tls_mode >= destination->tls_mode)
-		return true;
+		return check_proof(r, value, destination, other);
 	return reader_fail(
 		r, &value->start_mark,
 		"fallback: \"%.80s\" has tls.mode: %s, which is weaker than the %s that \"%.80s\" demands: its mail "

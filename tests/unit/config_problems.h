@@ -455,6 +455,22 @@ static const struct {
 	 "t.yaml:1:103: fallback: \"b\" proves nothing that an MTA-STS policy demands, and \"next\" has tls.mta_sts: "
 	 "its "
 	 "mail must not go there; write mode: verify or mta_sts there"},
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"], tls: { mode: verify, fingerprints: [\"sha256:" DIGITS
+	 "\"] }, "
+	 "fallback: b }\n  - { name: b, hosts: [\"b:25\"] }\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:2:160: fallback: \"b\" trusts whom everybody trusts, and \"next\" only its fingerprints: its mail "
+	 "must "
+	 "not go there; write fingerprints or ca_file there"},
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"], tls: { mode: verify, ca_file: /etc/passwd }, fallback: b "
+	 "}\n"
+	 "  - { name: b, hosts: [\"b:25\"], tls: { mode: dane } }\n" HOST LISTENERS CLIENTS ROUTES,
+	 "t.yaml:2:91: fallback: \"b\" trusts whom everybody trusts, and \"next\" only its ca_file: its mail must not "
+	 "go there; write fingerprints or ca_file there"},
+	{"destinations:\n  - { name: next, hosts: [\"a:25\"], fallback: b }\n  - { name: b, mx_of: b.example }\n" HOST
+		 LISTENERS CLIENTS ROUTES,
+	 "t.yaml:2:46: fallback: \"b\" verifies hosts by names that the DNS gives, which can be forged, and \"next\" "
+	 "by "
+	 "those it knows: its mail must not go there; write server_name, hosts_end_with or mta_sts there"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: mailbox }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: sender: nobody signs in here, so there is no mailbox: write auth: { user: scan@example.org, ... "
 	 "}, or "

@@ -1,5 +1,6 @@
 /*
- * tests/unit/test_schema_mx.c - `mx_of` and `hosts_end_with` of a destination: what is taken, and what is said else.
+ * tests/unit/test_schema_mx.c - `mx_of` and `hosts_end_with` of a destination: what is taken, and what is said else;
+ * and which destination is no weaker a fallback than another.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,8 +66,57 @@ static void test_mx_of(void)
 	}
 }
 
+/* What a fallback must prove where the destination proves something; refused ones are told word for word in
+ * test_config.c. */
+static void test_fallbacks(void)
+{
+	static const struct {
+		const char *first, *second;
+		bool taken;
+	} table[] = {
+		{"hosts: [\"a:25\"]", "hosts: [\"b:25\"]", true},
+		{"hosts: [\"a:25\"]", "hosts: [\"b:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }", true},
+		{"hosts: [\"a:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }",
+		 "hosts: [\"b:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }", true},
+		{"hosts: [\"a:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }",
+		 "hosts: [\"b:25\"], tls: { ca_file: /etc/passwd }", true},
+		{"hosts: [\"a:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }", "hosts: [\"b:25\"]", false},
+		{"hosts: [\"a:25\"], tls: { fingerprints: [\"sha256:" DIGITS "\"] }",
+		 "hosts: [\"b:25\"], tls: { mode: dane }", false},
+		{"hosts: [\"a:25\"], tls: { ca_file: /etc/passwd }", "hosts: [\"b:25\"]", false},
+		/* Without a proof here none is asked for there. */
+		{"hosts: [\"a:25\"], tls: { mode: required }", "hosts: [\"b:25\"]", true},
+		{"hosts: [\"a:25\"]", "mx_of: b.example", false},
+		{"hosts: [\"a:25\"]", "mx_of: b.example, hosts_end_with: [.example]", true},
+		{"hosts: [\"a:25\"]", "mx_of: b.example, tls: { server_name: b.example }", true},
+		{"hosts: [\"a:25\"]", "mx_of: b.example, tls: { mta_sts: true }", true},
+		{"hosts: [\"a:25\"]", "mx_of: b.example, tls: { mode: dane }", true},
+		{"mx_of: a.example", "mx_of: b.example", true},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct config_problems problems;
+		char text[1000];
+		struct config *c;
+
+		snprintf(text, sizeof(text),
+			 "hostname: relay.example.org\ndns: { dnssec: validate }\n"
+			 "listeners: [{ name: a, address: \"127.0.0.1:25\" }]\n"
+			 "clients: [{ name: c, networks: [127.0.0.0/8] }]\n"
+			 "destinations:\n  - { name: d, %s, fallback: e }\n  - { name: e, %s }\n"
+			 "routes: [{ destination: d }]\n",
+			 table[i].first, table[i].second);
+		c = config_parse("t.yaml", text, strlen(text), &problems);
+		CHECK_EQ(c != NULL, table[i].taken);
+		if (!c != !table[i].taken)
+			printf("row %zu: %s\n", i, config_problems_first(&problems));
+		config_free(c);
+	}
+}
+
 int main(void)
 {
 	RUN(test_mx_of);
+	RUN(test_fallbacks);
 	return check_end();
 }
