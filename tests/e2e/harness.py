@@ -208,6 +208,7 @@ class Relay(Process):
     def __init__(self, work, configuration, name='postrider', prefix=()):
         self.events_seen = []
         self.noise = []
+        self.reports = set()  # ids
         self.count = collections.Counter()
         # JSON is YAML too, so that a configuration is written from plain Python values.
         file = work.write(name + '.yaml', configuration if isinstance(configuration, str)
@@ -224,7 +225,16 @@ class Relay(Process):
         except (ValueError, TypeError, KeyError):
             self.noise.append(line)
             return
+        if name == 'report':
+            self.reports.add(event['id'])
+            # Shards' events come in turns, so what became of it may be there before it.
+            for earlier in self.events_seen[-200:]:
+                if earlier['event'] == 'attempt' and earlier['id'] == event['id']:
+                    self.count.subtract(('attempt', earlier['result']))
         self.events_seen.append(event)
+        # What becomes of reports is of interest to tests of reports alone: in others they come at any time.
+        if name == 'attempt' and event['id'] in self.reports:
+            return
         self.count[name] += 1
         if name == 'attempt':
             # Counted by how it ended: delivered, deferred, failed, partial or unknown.
@@ -232,9 +242,15 @@ class Relay(Process):
 
     def events(self, name):
         seen = list(self.events_seen)
-        # What becomes of reports is of interest to tests of reports alone.
-        reports = [event['id'] for event in seen if event['event'] == 'report'] if name == 'attempt' else []
+        reports = self.reports if name == 'attempt' else ()
         return [event for event in seen if event['event'] == name and event.get('id') not in reports]
+
+    def told(self, name, count=1, timeout=60):
+        """The events of that name, once there are so many. A thread of the relay writes them, some time after what they
+        tell of can be seen: who reads events() behind an arrival or a reply may find nothing yet."""
+        eventually(lambda: len(self.events(name)) >= count,
+                   lambda: '%d events %s; there are %s' % (count, name, self.events(name)), timeout)
+        return self.events(name)
 
     def wait_ready(self, timeout=60):
         def ready_or_gone():

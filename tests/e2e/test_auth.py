@@ -108,7 +108,7 @@ def refused_and_mended():
                                             retry={'first': '100ms', 'max': '200ms', 'expire': '300ms'}))
         send(it.relay, range(20))
         eventually(lambda: it.relay.count['mailbox_refused'], 'the event')
-        event = it.relay.events('mailbox_refused')[0]
+        event = it.relay.told('mailbox_refused')[0]
         equal((event['mailbox'], event['stage'], event['code'], event['reason'], event['level']),
               ('box0@contoso.com', 'auth', 535, 'credentials', 'error'), 'event')
         check('incorrect' in event['reply'] and len(event['problem']) > 40, 'what to do: %s', event)
@@ -156,7 +156,7 @@ def one_of_a_pool_is_refused():
         check(all(used.values()), 'not all of the others were used: %s', used)
         eventually(lambda: relay.count['mailbox_refused'], 'the event')
         equal([event['mailbox'] for event in relay.events('mailbox_refused')], ['box3@contoso.com'], 'told')
-        check('aka.ms/smtp_auth_disabled' in relay.events('mailbox_refused')[0]['reply'], 'reply')
+        check('aka.ms/smtp_auth_disabled' in relay.told('mailbox_refused')[0]['reply'], 'reply')
         relay.terminate()
         office.check_clean()
 
@@ -182,7 +182,7 @@ def one_that_may_not_send():
             hop.wait_arrivals(count)
         equal(sorted(hop.sequences()), list(range(count)), 'each once')
         equal({event['mailbox'] for event in relay.events('mailbox_refused')}, {'box0@contoso.com'}, 'told')
-        equal(relay.events('mailbox_refused')[0]['stage'], 'mail', 'stage')
+        equal(relay.told('mailbox_refused')[0]['stage'], 'mail', 'stage')
         relay.terminate()
 
 
@@ -202,7 +202,7 @@ def sign_in_anew_in_vain():
         ended[0] = True
         send(relay, range(5, 10))
         eventually(lambda: relay.count['mailbox_refused'], 'the event')
-        event = relay.events('mailbox_refused')[0]
+        event = relay.told('mailbox_refused')[0]
         equal((event['mailbox'], event['stage'], event['reason']), ('box0@contoso.com', 'mail', 'credentials'), 'event')
         check('connection_age' in event['problem'], 'what to do: %s', event)
         ended[0] = False
@@ -281,7 +281,7 @@ def servers_that_repeat_secrets():
                 'mechanism': mechanism, 'user': 'box0@contoso.com', 'password_file': secret(work)}))
             send(relay, [1])
             eventually(lambda: relay.count['mailbox_refused'] and relay.count['connection'], 'the event')
-            check('****' in relay.events('mailbox_refused')[0]['reply'], 'reply: %s', relay.events('mailbox_refused'))
+            check('****' in relay.told('mailbox_refused')[0]['reply'], 'reply: %s', relay.events('mailbox_refused'))
             nothing_secret(work, relay)
             relay.terminate()
 
@@ -345,7 +345,7 @@ def nothing_offered():
         relay = work.relay(configuration(work, hop, {'user': 'box0@contoso.com', 'password_file': secret(work)}))
         send(relay, [1])
         eventually(lambda: relay.count['setup_refused'], 'the event')
-        event = relay.events('setup_refused')[0]
+        event = relay.told('setup_refused')[0]
         equal((event['stage'], event['held']), ('auth', 'all'), 'event')
         equal(hop.sequences(), [], 'arrived')
         relay.terminate()
@@ -474,7 +474,7 @@ def a_token_that_may_not():
         send(relay, range(60))
         office.wait_taken(60)
         eventually(lambda: relay.count['mailbox_refused'], 'the event')
-        event = relay.events('mailbox_refused')[0]
+        event = relay.told('mailbox_refused')[0]
         equal((event['mailbox'], event['mechanism'], event['code']), ('box1@contoso.com', 'XOAUTH2', 535), 'event')
         equal(json.loads(event['challenge'])['status'], '401', 'challenge')
         equal(office.mailboxes['box1@contoso.com'].failed_logins, 2, 'tries')
@@ -491,7 +491,7 @@ def no_token():
         it = Reloadable(work, content)
         send(it.relay, range(10))
         eventually(lambda: it.relay.count['mailbox_refused'], 'the event')
-        event = it.relay.events('mailbox_refused')[0]
+        event = it.relay.told('mailbox_refused')[0]
         check('code' not in event and len(event['problem']) > 30, 'event: %s', event)
         equal(office.total(), 0, 'taken')
         secret(work, 'client', 'an application\'s password')

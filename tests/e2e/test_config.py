@@ -160,7 +160,7 @@ def many_clients():
                 client.envelope()
                 client.data(message(len(used)))
             harness.eventually(lambda: relay.count['accepted'], 'the message is accepted')
-            equal(relay.events('accepted')[0]['client'], 'local', 'client')
+            equal(relay.told('accepted')[0]['client'], 'local', 'client')
             used.append(relay.memory())
             relay.terminate()
         each = (used[1] - used[0]) / 200000

@@ -333,7 +333,7 @@ def a_device_known_by_its_user():
                 client.expect(250)
             check(office.next_arrival().original.endswith(b'one\r\ntwo\r\n'), 'content')
             eventually(lambda: office.relay.events('accepted'), 'the event')
-            equal(office.relay.events('accepted')[0].get('device'), 'scanner', 'accepted')
+            equal(office.relay.told('accepted')[0].get('device'), 'scanner', 'accepted')
             sheet = office.tool('show', 'scanner')
             check('sign in       scan1' in sheet and 'encryption    none' in sheet, '%s', sheet)
             with office.device('127.1.0.77') as client:
@@ -549,7 +549,7 @@ def silent_and_back():
         office.restart(lambda: None)
         office.send('127.1.0.1')
         eventually(lambda: office.relay.events('device_back'), 'the event', timeout=60)
-        event = office.relay.events('device_back')[0]
+        event = office.relay.told('device_back')[0]
         equal([event['device'], event['place'], event['last_message']], ['Copier', 'cellar', '2023-11-14T22:13:20Z'],
               'device_back')
         check(event['silent_s'] > 80000000, '%s', event)
@@ -560,7 +560,7 @@ def silent_and_back():
         check('damaged' in office.tool('list'), 'damaged')
         office.restart(lambda: None)
         eventually(lambda: office.relay.events('devices_damaged'), 'the event')
-        event = office.relay.events('devices_damaged')[0]
+        event = office.relay.told('devices_damaged')[0]
         equal([event['file'], event['kept']], [kept, kept + '.damaged'], 'devices_damaged')
         with open(event['kept'], encoding='utf-8') as f:
             check(f.read().endswith('Copier\t17\n'), 'what was set aside')

@@ -80,7 +80,7 @@ def rules_of_the_configuration_decide():
             client.data(message(1, 500))
         hop.wait_arrivals(1)
         eventually(lambda: relay.events('deferred'), 'an event')
-        equal(relay.events('deferred')[0]['problem'], 'they rest on Fridays, à Évian', 'problem')
+        equal(relay.told('deferred')[0]['problem'], 'they rest on Fridays, à Évian', 'problem')
         relay.terminate()
 
 

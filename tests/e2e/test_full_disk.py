@@ -123,7 +123,7 @@ def drains(work, size, stop):
     accepted, sequence = fill(relay, 1, size)
     check(len(accepted) * size > SIZE_MIB << 19, 'only %d messages were accepted', len(accepted))
     check(disk.free() < SEGMENT_MIB << 20, 'the disk is not full: %d octets are free', disk.free())
-    check(relay.count['disk_full'], 'nobody was told')
+    relay.told('disk_full')
     for number in range(3):
         # First attempts fail and are recorded, as far as there is room.
         time.sleep(1)
@@ -229,7 +229,7 @@ def filled_by_others():
         with Client(relay.address) as client:
             client.hello()
             check(not attempt(client, 1000, size), 'a message is accepted without room')
-        check(relay.count['disk_full'], 'nobody was told')
+        relay.told('disk_full')
         hop = work.own(NextHop(port=port))
         hop.wait_arrivals(queued)
         eventually(lambda: relay.count['disk_ok'], 'the room that is free again is told')
@@ -259,7 +259,7 @@ def another_reason():
             while not relay.count['disk_error'] and sequence < 200:
                 sequence += 1
                 attempt(client, sequence, 200000)
-            check(relay.count['disk_error'], 'nobody was told')
+            relay.told('disk_error')
             check(not relay.count['disk_full'], 'a full disk was blamed')
             resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, limits)
             eventually(lambda: relay.count['disk_ok'], 'that it is over is told')

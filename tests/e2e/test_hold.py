@@ -25,7 +25,7 @@ def send(relay, sequences, recipients=('recipient@example.com',)):
 
 
 def one(relay, name):
-    events = relay.events(name)
+    events = relay.told(name)
     equal(len(events), 1, 'events %s' % name)
     return events[0]
 

@@ -117,7 +117,7 @@ def told_that_it_is_too_much():
         start = time.monotonic()
         send(relay, range(3))
         harness.eventually(lambda: relay.events('slowed'), lambda: 'the event')
-        event = relay.events('slowed')[0]
+        event = relay.told('slowed')[0]
         equal((event['scope'], event['times'], event['for_s'], event['code']), ('destination', 4, 900, 451), 'slowed')
         hop.wait_arrivals(3, 120)
         # Nothing is known of a rate before, so it is a quarter of one a second.
@@ -142,7 +142,7 @@ def one_mailbox_is_told_that_it_is_too_much():
             destination_limits={'messages_per_minute': 240, 'connections': 1}))
         send(relay, range(100))
         office.wait_taken(100, 120)
-        slowed = relay.events('slowed')
+        slowed = relay.told('slowed')
         equal([(event['mailbox'], event['scope'], event['times']) for event in slowed],
               [('box1@contoso.com', 'mailbox', 2)], 'slowed')
         used = {name: box.messages for name, box in office.mailboxes.items()}

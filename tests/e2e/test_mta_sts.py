@@ -236,7 +236,7 @@ def stays_in_force():
         relay = lab.relay()
         send(relay, ['kept'])
         hop.wait_arrivals(1)
-        equal([(e['mode'], e['id']) for e in relay.events('sts_policy')], [('enforce', '20261127')], 'policy')
+        equal([(e['mode'], e['id']) for e in relay.told('sts_policy')], [('enforce', '20261127')], 'policy')
         relay.terminate()
         hop.tls = bad
 
@@ -244,7 +244,7 @@ def stays_in_force():
             relay = lab.relay()
             send(relay, ['kept'])
             eventually(lambda: relay.events('host_failed'), why)
-            check(UNVERIFIED in relay.events('host_failed')[0]['reason'], '%s', relay.events('host_failed'))
+            check(UNVERIFIED in relay.told('host_failed')[0]['reason'], '%s', relay.events('host_failed'))
             equal(len(hop.arrivals), 1, why)
             relay.kill()
             return relay
@@ -260,7 +260,7 @@ def stays_in_force():
         lab.policies.pages['kept.lab'] = Page(policy('none'))
         relay = lab.relay()
         hop.wait_arrivals(2)
-        equal([(e['mode'], e['id']) for e in relay.events('sts_policy')], [('none', '2')], 'policy')
+        equal([(e['mode'], e['id']) for e in relay.told('sts_policy')], [('none', '2')], 'policy')
         relay.terminate()
     return None
 

@@ -90,7 +90,7 @@ def another_sender():
             for number, reply_to in ((1, ['Reply-To: ' + author] if new_author else []), (2, [])):
                 equal(s.sent(header('From: ' + author) + BODY, number, sender=sender),
                       (new_sender, header(*wanted + reply_to) + BODY), 'mapped: %s, %s' % (sender, author))
-        check(s.relay.events('accepted')[0]['rewritten'], 'the event does not tell it')
+        check(s.relay.told('accepted')[0]['rewritten'], 'the event does not tell it')
 
 
 @case

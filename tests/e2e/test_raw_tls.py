@@ -336,7 +336,7 @@ def a_certificate_without_its_key_is_nobody():
     with Place(implicit=asked) as place:
         equal(outcome(place.address('implicit'), with_proof(signature))[0], 'reply', 'with its key')
         eventually(lambda: place.relay.events('session'), 'the session')
-        equal(place.relay.events('session')[0].get('certificate'), fingerprint(certificates.client), 'who it is')
+        equal(place.relay.told('session')[0].get('certificate'), fingerprint(certificates.client), 'who it is')
         refused(place, {
             'no proof': with_proof(lambda raw: None), 'an empty one': with_proof(lambda raw: b''),
             'a spoilt one': with_proof(spoilt), 'of zeros': with_proof(lambda raw: b'\x04\x03' + vector(b'\0' * 64, 2)),
@@ -347,9 +347,9 @@ def a_certificate_without_its_key_is_nobody():
         for proof in (signature, lambda raw: None):
             outcome(place.address('required'), lambda raw: (clear(raw), with_proof(proof, asked_for=False)(raw),
                                                                   raw.record(DATA, b'NOOP\r\n')))
+        place.relay.terminate()
         known = [event for event in place.relay.events('session') if event.get('certificate')]
         equal(len(known), 1, 'sessions of somebody')
-        place.relay.terminate()
 
 
 if __name__ == '__main__':

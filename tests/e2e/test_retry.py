@@ -270,7 +270,7 @@ def what_was_deferred_counts_where_a_host_fails():
         hop.stop()
         send(relay, [6])
         eventually(lambda: relay.count['host_failed'] >= 1, 'the host is reported')
-        equal(relay.events('host_failed')[0]['waiting'], 6, 'messages that wait')
+        equal(relay.told('host_failed')[0]['waiting'], 6, 'messages that wait')
         relay.terminate()
 
 
@@ -397,7 +397,7 @@ def so_many_attempts_are_enough():
         relay.wait()
         relay = work.relay(configuration)
         eventually(lambda: relay.count['expired'] == 1, lambda: '%s' % relay.tail())
-        event = relay.events('expired')[0]
+        event = relay.told('expired')[0]
         equal(event['attempts'], 4, 'attempts')
         check('busy@' in str(event) and 'good@' not in str(event), 'expired: %s', event)
         equal(len(hop.arrivals), 1, 'arrivals')

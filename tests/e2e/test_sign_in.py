@@ -305,7 +305,7 @@ def guessing_is_locked_out_by_address():
                 own.command('AUTH PLAIN ' + plain(), 235)
         with s.client(source='127.0.0.7') as new:
             new.command('AUTH PLAIN ' + plain(), 235)
-        check('locked_address' in [e['reason'] for e in s.relay.events('sign_in_refused')], 'event')
+        eventually(lambda: 'locked_address' in [e['reason'] for e in s.relay.events('sign_in_refused')], 'the event')
 
 
 @case
@@ -328,7 +328,7 @@ def users_are_read_anew():
         s.work.write('users', 'new:secret\n')
         s.relay.signal(1)
         eventually(lambda: s.relay.count['reload_refused'], 'reload_refused')
-        problem = s.relay.events('reload_refused')[0]['problem']
+        problem = s.relay.told('reload_refused')[0]['problem']
         check('users:1:5: the hash is none' in problem and 'secret' not in problem, problem)
         with s.client() as client:
             client.command('AUTH PLAIN ' + plain('new'), 235)

@@ -62,7 +62,7 @@ def refused_while_its_client_listens():
         work.write('postrider.yaml', json.dumps(content))
         suppress(work, 'add', 'Gone@Example.com', '--reason', 'bounce', '--note', 'told by hand')
         relay = work.relay(content)
-        read = relay.events('suppression_read')
+        read = relay.told('suppression_read')
         equal([(event['addresses'], event['bad_lines']) for event in read], [(1, 0)], 'what was read')
         forms = ['gone@example.com', 'GONE@EXAMPLE.COM', '"gone"@example.com', 'gone@example.com.']
         equal(answers(relay, *forms[:3]), [550] * 3, 'replies')
@@ -93,7 +93,7 @@ def refused_while_its_client_listens():
         work.write('postrider.yaml', json.dumps(other))
         relay.signal(signal.SIGHUP)
         eventually(lambda: relay.count['reload_refused'], 'another directory')
-        check('suppression.directory' in relay.events('reload_refused')[0]['problem'], 'the reason')
+        check('suppression.directory' in relay.told('reload_refused')[0]['problem'], 'the reason')
         relay.terminate()
 
 

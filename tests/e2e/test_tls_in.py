@@ -313,7 +313,7 @@ def renewed_certificates_are_used_and_broken_ones_are_not():
                 # A key of another certificate, and no certificate at all.
                 put(certificates.server, certificates.path('second.key'))
                 eventually(lambda: len(place.relay.events('certificate_refused')) == 1, lambda: 'refused')
-                check(key in place.relay.events('certificate_refused')[0]['problem'], 'names the file')
+                check(key in place.relay.told('certificate_refused')[0]['problem'], 'names the file')
                 files.write('relay.crt', 'no certificate')
                 eventually(lambda: len(place.relay.events('certificate_refused')) == 2, lambda: 'refused again')
                 equal(shown(place)[0], 'other.example.net', 'what is shown')
@@ -325,7 +325,7 @@ def renewed_certificates_are_used_and_broken_ones_are_not():
             check(not place.relay.events('certificate_ends'), 'an end was told')
             put(files.path('short.crt'), files.path('short.key'))
             eventually(lambda: place.relay.events('certificate_ends'), lambda: 'the end in ten days')
-            event = place.relay.events('certificate_ends')[0]
+            event = place.relay.told('certificate_ends')[0]
             check(event['days'] in (9, 10) and event['file'] == crt and 'short' in event['subject'], '%s', event)
             equal(len(place.relay.events('certificate_renewed')), 2, 'renewed')
             place.relay.terminate()
@@ -365,7 +365,7 @@ def no_group_in_common():
             equal(b'TLSv1.3, Cipher is' in done.stdout, good, 'handshake with %s' % groups)
             check(good or b'handshake failure' in done.stderr, 'said %r', done.stderr[-200:])
         eventually(lambda: place.relay.events('handshake_failed'), lambda: 'the event')
-        check('group' in place.relay.events('handshake_failed')[0]['error'], 'the error')
+        check('group' in place.relay.told('handshake_failed')[0]['error'], 'the error')
 
 
 @case

@@ -86,7 +86,8 @@ def STL_07_a_failed_handshake_is_remembered():
         tried = [bytes(it.plain).count(b'STARTTLS') for it in loose.sessions]
         equal(sum(tried), 1, 'connections that tried TLS')
         equal(tried[0], 1, 'STARTTLS on the first connection')
-        told = [event for event in relay.events('fallback') if event['destination'] == 'next']
+        told = eventually(lambda: [event for event in relay.events('fallback') if event['destination'] == 'next'],
+                          'the fallback is told')
         equal([event['without'] for event in told], ['TLS'], 'fallback')
         equal(told[0]['for_s'], 600, 'for_s')
         eventually(lambda: strict.accepted >= 2, lambda: 'the strict one is tried again')
@@ -195,8 +196,9 @@ def CRT_fingerprints():
             for it in hop.sessions:
                 commands = [line.split(b' ')[0] for line in it.commands]
                 check(commands.count(b'EHLO') <= 1 and set(commands) <= {b'EHLO', b'STARTTLS'}, 'said: %s', commands)
-        failed = [event for event in relay.events('host_failed') if event['destination'].startswith('not')]
-        check(failed and all('fingerprint' in event['reason'] for event in failed), 'why: %s', failed[:1])
+        failed = eventually(lambda: [event for event in relay.events('host_failed')
+                                     if event['destination'].startswith('not')], 'the failures are told')
+        check(all('fingerprint' in event['reason'] for event in failed), 'why: %s', failed[:1])
         done = [event for event in relay.events('attempt') if event['result'] == 'delivered']
         check(all(event['verified'] and event['proof'] == 'fingerprint' for event in done), 'attempts: %s', done[:1])
         eventually(lambda: any(event.get('resumed') for event in relay.events('connection')), lambda: 'resumed')
