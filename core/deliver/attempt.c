@@ -508,8 +508,7 @@ static void all_written(struct attempt *a)
 		return;
 	results_keep(a);
 	rewriting_written(a->rewriting);
-	converting_free(a->converting);
-	a->converting = NULL;
+	attempt_stop_converting(a);
 	spool_view_release(&a->view);
 	a->view_held = false;
 }

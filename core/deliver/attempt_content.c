@@ -12,11 +12,11 @@
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
-static void stop_looking(struct attempt *a)
+void attempt_stop_converting(struct attempt *a)
 {
 	if (!a->converting)
 		return;
-	wheel_disarm(&a->outbound->shard->wheel, &a->converting->timer);
+	list_remove(&a->converting->waiter.link);
 	converting_free(a->converting);
 	a->converting = NULL;
 }
@@ -31,7 +31,7 @@ void attempt_free(struct attempt *a)
 		free(a->results);
 	rewriting_free(a->rewriting);
 	narrow_free(a->narrow);
-	stop_looking(a);
+	attempt_stop_converting(a);
 	results_free(a);
 	pool_release(&a->outbound->shard->deliverer->attempts, a);
 }
@@ -131,22 +131,37 @@ static bool rewrite(struct attempt *a, unsigned index, const uint8_t *content, s
 	return rewriting_take(r, content, size, index == a->exchange.last) != REWRITING_NO_MEMORY;
 }
 
+/* False: others have their turn, and it goes on then. */
+static bool may_go_on(struct attempt *a, const struct exchange_head *head, size_t size)
+{
+	struct turns *turns = &a->outbound->shard->deliverer->turns;
+
+	return turns_take(turns, &a->converting->waiter, converting_part(a->converting, head, size));
+}
+
 static enum attempt_wrote give_converted(struct attempt *a, const struct exchange_head *head, const uint8_t *content,
 					 size_t size)
 {
+	struct converting *v = a->converting;
 	struct exchange *x = &a->exchange;
 	bool last = x->piece == x->last;
-	const uint8_t *out;
+	enum converting_made made;
 	size_t written;
 
-	out = converting_make(a->converting, head, content, size, last, &written);
-	if (!out)
-		return attempt_no_memory(a);
 	/* A few octets may be held back until it is known what follows them. */
-	if (written == 0 && !last)
+	do {
+		if (!may_go_on(a, head, size))
+			return ATTEMPT_WAITS;
+		made = converting_make(v, head, content, size, last, &written);
+	} while (made == CONVERTING_PART && written == 0);
+	if (made == CONVERTING_NO_MEMORY)
+		return attempt_no_memory(a);
+	if (made == CONVERTING_PART)
+		exchange_give_part(x, v->out, written);
+	else if (written == 0 && !last)
 		exchange_hold_back(x);
 	else
-		exchange_give(x, out, written);
+		exchange_give(x, v->out, written);
 	return ATTEMPT_WRITTEN;
 }
 
@@ -209,25 +224,11 @@ enum attempt_wrote attempt_give_piece(struct attempt *a)
 
 /* ---- 8-bit content for a host that takes none ------------------------------------------------------------------- */
 
-static void on_turn(struct wheel_timer *timer)
+static void on_turn(struct turns_waiter *waiter)
 {
-	struct attempt *a = container_of(timer, struct converting, timer)->owner;
+	struct attempt *a = container_of(waiter, struct converting, waiter)->owner;
 
 	a->on_part(a);
-}
-
-/* True: it goes on when others have had their turn. */
-static bool let_others(struct attempt *a)
-{
-	struct converting *v = a->converting;
-
-	if (wheel_armed(&v->timer))
-		return true;
-	if (v->at_once < CONVERTING_AT_ONCE)
-		return false;
-	v->at_once = 0;
-	wheel_arm(&a->outbound->shard->wheel, &v->timer, a->outbound->shard->now_ns);
-	return true;
 }
 
 static enum attempt_wrote all_looked_at(struct attempt *a, const char **refusal)
@@ -251,6 +252,7 @@ static enum attempt_wrote all_looked_at(struct attempt *a, const char **refusal)
 enum attempt_wrote attempt_look(struct attempt *a, const char **refusal)
 {
 	struct converting *v = a->converting;
+	const struct exchange_head *head;
 	const uint8_t *content;
 	size_t size;
 
@@ -259,15 +261,20 @@ enum attempt_wrote attempt_look(struct attempt *a, const char **refusal)
 		if (!v)
 			return attempt_damaged_before(a, -ENOMEM, "no memory to convert its content");
 		v->owner = a;
-		wheel_timer_init(&v->timer, on_turn);
+		turns_waiter_init(&v->waiter, on_turn);
 	}
 	while (!v->looked) {
-		if (let_others(a) || !piece(a, v->piece, &content, &size))
+		if (!piece(a, v->piece, &content, &size))
 			return ATTEMPT_WAITS;
 		if (!rewrite(a, v->piece, content, size))
 			return attempt_damaged_before(a, -ENOMEM, "no memory to rewrite its header");
-		if (!in_head(a, v->piece) && !converting_look(v, head_at(a, v->piece), content, size))
-			continue;
+		head = head_at(a, v->piece);
+		if (!in_head(a, v->piece)) {
+			if (!may_go_on(a, head, size))
+				return ATTEMPT_WAITS;
+			if (!converting_look(v, head, content, size))
+				continue;
+		}
 		if (v->piece == a->exchange.last)
 			return all_looked_at(a, refusal);
 		v->piece++;

@@ -8,6 +8,8 @@
 #include "core/deliver/attempt.h"
 
 void attempt_free(struct attempt *a);
+/* All of its content was said, or none of it will be. */
+void attempt_stop_converting(struct attempt *a);
 /* Told while the envelope is in memory. */
 void attempt_tell_damage(const struct attempt *a, int error, const char *why, bool envelope);
 /* Its content cannot be sent, and that is not the next hop's fault. False: the connection has to end by it. */

@@ -24,22 +24,37 @@ void converting_free(struct converting *v)
 	free(v);
 }
 
+/* Where the next part begins. */
+static size_t begin(const struct converting *v, const struct exchange_head *head)
+{
+	return v->offset == 0 && head ? head->replaced : v->offset;
+}
+
+size_t converting_part(const struct converting *v, const struct exchange_head *head, size_t size)
+{
+	size_t left = size - begin(v, head);
+
+	return left < TURNS_OCTETS ? left : TURNS_OCTETS;
+}
+
+/* True: that was the piece's last part. */
+static bool pass(struct converting *v, size_t at, size_t n, size_t size)
+{
+	v->offset = at + n < size ? at + n : 0;
+	return at + n == size;
+}
+
 bool converting_look(struct converting *v, const struct exchange_head *head, const uint8_t *piece, size_t size)
 {
-	size_t left, n;
+	size_t at = begin(v, head), n = converting_part(v, head, size);
 
 	if (v->offset == 0 && head) {
 		seven_bit_look(&v->engine, head->data, head->size);
 		v->octets += head->size;
-		v->offset = head->replaced;
 	}
-	left = size - v->offset;
-	n = left < CONVERTING_AT_ONCE ? left : CONVERTING_AT_ONCE;
-	seven_bit_look(&v->engine, piece + v->offset, n);
+	seven_bit_look(&v->engine, piece + at, n);
 	v->octets += n;
-	v->at_once += (uint32_t)n;
-	v->offset = n < left ? v->offset + n : 0;
-	return n == left;
+	return pass(v, at, n, size);
 }
 
 enum seven_bit_result converting_looked(struct converting *v, bool signature_void, uint64_t length, int64_t *growth)
@@ -56,24 +71,32 @@ enum seven_bit_result converting_looked(struct converting *v, bool signature_voi
 	return result;
 }
 
-const uint8_t *converting_make(struct converting *v, const struct exchange_head *head, const uint8_t *piece,
-			       size_t size, bool last, size_t *written)
+static bool make_room(struct converting *v, size_t room)
 {
-	size_t replaced = head ? head->replaced : 0, n = 0;
-	size_t room = seven_bit_room(size - replaced) + (head ? seven_bit_room(head->size) : 0) +
-		      (last ? seven_bit_room(0) : 0);
-
+	if (room <= v->out_room)
+		return true;
 	free(v->out);
 	v->out = malloc(room);
-	if (!v->out)
-		return NULL;
-	if (head)
-		n += seven_bit_write(&v->engine, head->data, head->size, v->out);
-	n += seven_bit_write(&v->engine, piece + replaced, size - replaced, v->out + n);
-	if (last)
-		n += seven_bit_end(&v->engine, v->out + n);
-	*written = n;
+	v->out_room = v->out ? room : 0;
 	return v->out;
+}
+
+enum converting_made converting_make(struct converting *v, const struct exchange_head *head, const uint8_t *piece,
+				     size_t size, bool last, size_t *written)
+{
+	size_t at = begin(v, head), n = converting_part(v, head, size), made = 0;
+	bool headed = v->offset == 0 && head, whole = at + n == size;
+
+	if (!make_room(v, seven_bit_room(n) + (headed ? seven_bit_room(head->size) : 0) +
+				  (last && whole ? seven_bit_room(0) : 0)))
+		return CONVERTING_NO_MEMORY;
+	if (headed)
+		made += seven_bit_write(&v->engine, head->data, head->size, v->out);
+	made += seven_bit_write(&v->engine, piece + at, n, v->out + made);
+	if (last && whole)
+		made += seven_bit_end(&v->engine, v->out + made);
+	*written = made;
+	return pass(v, at, n, size) ? CONVERTING_WHOLE : CONVERTING_PART;
 }
 
 #define NOT_TAKEN "The message has 8-bit content, which the next hop does not take: it offers no 8BITMIME"

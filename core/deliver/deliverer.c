@@ -208,6 +208,7 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 
 	deliverer->shared = shared;
 	list_init(&deliverer->outbound_wake);
+	turns_init(&deliverer->turns);
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);

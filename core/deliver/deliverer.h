@@ -14,6 +14,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/deliver/site.h"
+#include "core/deliver/turns.h"
 
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
@@ -65,6 +66,7 @@ struct deliverer {
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 	struct notifier *notifier;         /* owned (notify.h) */
+	struct turns turns;                /* of those who convert content */
 };
 
 /* The number behind `i`, from 0, of a lane that there may be here; deliverer_end(): none. */

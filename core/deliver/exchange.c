@@ -102,6 +102,7 @@ void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
 		withhold(x);
 	if (terms->most > 0)
 		leave(x, terms->most);
+	content_encoder_init(&x->encoder);
 	if (terms->reset)
 		return;
 	exchange_step(x, STEP_MAIL);
@@ -223,14 +224,17 @@ static enum exchange_next say_rcpt(const struct exchange *x, const struct envelo
 
 /* ---- content: parts first, then what the message record itself holds ---- */
 
+/* Nothing follows what is given. */
 static bool last_piece(const struct exchange *x)
 {
-	return x->piece == x->last;
+	return x->piece == x->last && !x->more;
 }
 
+/* Or what follows in the same one. */
 static void next_piece(struct exchange *x)
 {
-	x->piece++;
+	x->piece += !x->more;
+	x->more = false;
 	x->content = NULL;
 	x->content_offset = 0;
 	x->head_size = 0;
@@ -241,6 +245,13 @@ void exchange_give(struct exchange *x, const uint8_t *content, size_t size)
 	assert(content && x->content_offset == 0);
 	x->content = content;
 	x->content_size = size;
+	x->checked = false;
+}
+
+void exchange_give_part(struct exchange *x, const uint8_t *content, size_t size)
+{
+	exchange_give(x, content, size);
+	x->more = true;
 }
 
 void exchange_give_headed(struct exchange *x, const struct exchange_head *head, const uint8_t *content, size_t size)
@@ -290,11 +301,9 @@ static bool check_piece(struct exchange *x)
 {
 	uint8_t end[5];
 
-	if (x->checked == x->piece + 1)
+	if (x->checked)
 		return true; /* it found no room then */
-	if (x->checked == 0)
-		content_encoder_init(&x->encoder);
-	x->checked = (uint16_t)(x->piece + 1);
+	x->checked = true;
 	if ((x->head_size > 0 && !content_encode_check(&x->encoder, x->head, x->head_size)) ||
 	    !content_encode_check(&x->encoder, x->content, x->content_size - x->head_size))
 		return false;
@@ -305,11 +314,11 @@ static enum exchange_next say_bdat(struct exchange *x, char *out, size_t room, s
 {
 	struct line line = {.data = out, .size = COMMAND_ROOM};
 
+	if (!x->content)
+		return EXCHANGE_PIECE;
 	/* LAST makes a message of whatever was taken: not before every chunk is known to have been. */
 	if (last_piece(x) && x->chunk_replies < x->chunks_begun)
 		return EXCHANGE_WAIT;
-	if (!x->content)
-		return EXCHANGE_PIECE;
 	if (!check_piece(x))
 		return EXCHANGE_DAMAGE;
 	line_text(&line, "BDAT ");

@@ -105,9 +105,10 @@ struct exchange {
 	bool withheld; /* some recipients are not told to the host (terms.narrow) */
 	/* The content: pieces 0 to last, each given when it is asked for. */
 	uint16_t piece, last;
-	uint16_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
-	uint16_t checked;                      /* pieces that BDAT may send */
-	uint16_t chunk_replies;                /* and answered */
+	uint32_t chunks_begun, chunks_written; /* BDAT commands written; those whose octets are all written, too */
+	uint32_t chunk_replies;                /* and answered */
+	bool more;                             /* what is given is not all of the piece */
+	bool checked;                          /* BDAT may send it */
 	const uint8_t *content;                /* of `piece`, what is said of it; the caller's; NULL: not given yet */
 	size_t content_size, content_offset;   /* of the piece with its head */
 	const uint8_t *head;                   /* said before `content`; the caller's */
@@ -148,6 +149,8 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 void exchange_written(struct exchange *x);
 void exchange_give(struct exchange *x, const uint8_t *content, size_t size);
 /* The same with another header: `head` instead of the first `replaced` octets of the piece. */
+/* The same of a part of it: the rest is asked for when that is said. */
+void exchange_give_part(struct exchange *x, const uint8_t *content, size_t size);
 struct exchange_head {
 	const uint8_t *data;
 	size_t size, replaced;

@@ -191,6 +191,7 @@ void outbound_run(struct shard *shard)
 {
 	struct list now, *link;
 
+	turns_run(&shard->deliverer->turns);
 	/* What is woken by a dispatch waits for the next turn. */
 	list_init(&now);
 	while ((link = list_take_first(&shard->deliverer->outbound_wake)) != NULL)

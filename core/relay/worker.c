@@ -204,7 +204,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = spool_wake_ns(shard->store->spool);
 	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
 	    !list_empty(&shard->posts_here) || notify_due(shard) || asker_due(shard->asker) ||
-	    spool_flush_wanted(shard->store->spool))
+	    turns_due(&shard->deliverer->turns) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
 }

@@ -35,8 +35,9 @@ struct model {
 	bool taken[RECIPIENTS_MAX], refused[RECIPIENTS_MAX]; /* by the reply to its RCPT */
 	bool all_refused, end_taken, chunk_refused, over, broken;
 	unsigned next_recipient;
-	bool clean;  /* the content has no fault */
-	bool headed; /* another header is still to come, from one of the pieces */
+	bool clean;   /* the content has no fault */
+	bool headed;  /* another header is still to come, from one of the pieces */
+	size_t given; /* of the piece, in parts */
 };
 
 static uint32_t seed;
@@ -120,8 +121,13 @@ static void give(struct model *m)
 	} else if (m->headed) {
 		m->headed = false;
 		exchange_give_headed(&m->x, &head, piece, length);
+	} else if (m->given < length && draw(3) == 0) {
+		size_t n = 1 + draw(length - m->given);
+		exchange_give_part(&m->x, piece + m->given, n);
+		m->given += n;
 	} else {
-		exchange_give(&m->x, piece, length);
+		exchange_give(&m->x, piece + m->given, length - m->given);
+		m->given = 0;
 	}
 }
 

@@ -8,7 +8,7 @@
 
 #include "tests/unit/check.h"
 
-enum { PIECE = 3 * CONVERTING_AT_ONCE + 4000, PIECES = 3 };
+enum { PIECE = 3 * TURNS_OCTETS + 4000, PIECES = 3 };
 
 static const char head_text[] = "From: box@contoso.com\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
 static uint8_t pieces[PIECES][PIECE];
@@ -41,22 +41,27 @@ static void test_looked_at_by_parts(void)
 		const struct exchange_head *its = i == 0 ? &head : NULL;
 		unsigned parts = 1;
 		while (!converting_look(v, its, pieces[i], PIECE)) {
-			CHECK(v->at_once <= CONVERTING_AT_ONCE);
-			v->at_once = 0;
+			CHECK(converting_part(v, its, PIECE) <= TURNS_OCTETS);
 			parts++;
 		}
 		CHECK_EQ(parts, 4);
 		CHECK_EQ(v->offset, 0);
-		v->at_once = 0;
 	}
 	CHECK_EQ(v->octets, stored + head.size - head.replaced);
 	CHECK_EQ(converting_looked(v, false, stored, &growth), SEVEN_BIT_CONVERT);
 	for (unsigned i = 0; i < PIECES; i++) {
-		const uint8_t *out =
-			converting_make(v, i == 0 ? &head : NULL, pieces[i], PIECE, i == PIECES - 1, &written);
-		for (size_t k = 0; k < written; k++)
-			CHECK(out[k] < 0x80);
-		made += written;
+		const struct exchange_head *its = i == 0 ? &head : NULL;
+		enum converting_made result;
+		unsigned parts = 0;
+		do {
+			result = converting_make(v, its, pieces[i], PIECE, i == PIECES - 1, &written);
+			for (size_t k = 0; k < written; k++)
+				CHECK(v->out[k] < 0x80);
+			made += written;
+			parts++;
+		} while (result == CONVERTING_PART);
+		CHECK_EQ(result, CONVERTING_WHOLE);
+		CHECK_EQ(parts, 4);
 	}
 	CHECK_EQ(made, stored + (uint64_t)growth);
 	converting_free(v);

@@ -199,6 +199,15 @@ static const struct talk talks[] = {
 	{"421 in the middle", MODE_CHUNKING, 0, "p", "a", "250\n421 bye\n421 bye",
 	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 1 LAST\n{a}...", "d", EXCHANGE_OVER, 0,
 	 HEARD_RESET | HEARD_TOLD | HEARD_RECIPIENT},
+	/* ---- pieces that are given in parts ---- */
+	{"parts, chunk", MODE_CHUNKING, 0, "p", "a+b\r\n|c+\r+\n", "250\n250\n250\n250\n250\n250\n250",
+	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 1\n{a}BDAT 3\n{b\r\n}BDAT 1\n{c}BDAT 1\n{\r}......BDAT 1 "
+	 "LAST\n{\n}.",
+	 "s", EXCHANGE_OVER, 0, 0},
+	{"parts, DATA", MODE_PIPELINE, 0, "p", "a\r\n+.b\r|\n+.c+d", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nDATA\n...{a\r\n}{..b}{\r\n}{..c}{d}{\r\n.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	{"no part behind a refusal", MODE_CHUNKING, 0, "p", "a+b|c", "250\n250\n452 full\n250",
+	 "MAIL FROM:<s@a>\nRCPT TO:<r0@b>\nBDAT 1\n{a}BDAT 1\n{b}....", "d", EXCHANGE_OVER, 0, HEARD_RESET},
 	/* ---- another sender, and another header ---- */
 	{"another header, chunk", MODE_CHUNKING, SIZE | HEADED, "p", "abcdef/a\r\n", "250\n250\n250",
 	 "MAIL FROM:<m@c> SIZE=7\nRCPT TO:<r0@b>\nBDAT 7 LAST\n{.H\r\n}{a\r\n}...", "s", EXCHANGE_OVER, 0, 0},
@@ -220,6 +229,7 @@ struct far_end {
 	uint8_t record[1024], statuses[RECIPIENTS_MAX], results[RECIPIENTS_MAX];
 	const char *pieces;
 	bool headed; /* its head is still to come */
+	unsigned part;
 	char said[SAID_MAX];
 	size_t said_length;
 	unsigned signs;
@@ -267,6 +277,25 @@ static void make_envelope(struct far_end *f, const struct talk *talk)
 	CHECK(length > 0 && envelope_decode(f->record, length, &f->envelope) == 0);
 }
 
+/* "+" is where one ends. */
+static void give_parts(struct far_end *f, const char *at, size_t length)
+{
+	const char *end;
+	unsigned i;
+
+	for (i = 0; i < f->part; i++) {
+		const char *next = (const char *)memchr(at, '+', length) + 1;
+		length -= (size_t)(next - at);
+		at = next;
+	}
+	end = memchr(at, '+', length);
+	f->part = end ? f->part + 1 : 0;
+	if (end)
+		exchange_give_part(&f->x, (const uint8_t *)at, (size_t)(end - at));
+	else
+		exchange_give(&f->x, (const uint8_t *)at, length);
+}
+
 static void give(struct far_end *f)
 {
 	const char *at = f->pieces, *end;
@@ -277,7 +306,7 @@ static void give(struct far_end *f)
 	end = strchr(at, '|');
 	size_t length = end ? (size_t)(end - at) : strlen(at);
 	if (!f->headed) {
-		exchange_give(&f->x, (const uint8_t *)at, length);
+		give_parts(f, at, length);
 		return;
 	}
 	end = memchr(at, '/', length);
