@@ -49,6 +49,15 @@ static bool is(struct span s, const char *name)
 	return s.length == strlen(name) && strncasecmp(s.data, name, s.length) == 0;
 }
 
+/* The word itself, or it and more behind a hyphen. */
+static bool begins(struct span s, const char *name)
+{
+	size_t length = strlen(name);
+
+	return s.length >= length && strncasecmp(s.data, name, length) == 0 &&
+	       (s.length == length || s.data[length] == '-');
+}
+
 /* ---- Content-Type -------------------------------------------------------------------------------------------- */
 
 static enum content_type_kind kind_of(struct span type, struct span subtype)
@@ -57,6 +66,9 @@ static enum content_type_kind kind_of(struct span type, struct span subtype)
 		return CONTENT_TYPE_TEXT;
 	if (is(type, "multipart"))
 		return is(subtype, "signed") || is(subtype, "encrypted") ? CONTENT_TYPE_SEALED : CONTENT_TYPE_MULTIPART;
+	/* Unlike all others of that type these may be encoded (RFC 6532 3.7, RFC 6533 4 and 6). */
+	if (is(type, "message") && begins(subtype, "global"))
+		return CONTENT_TYPE_TEXT;
 	if (is(type, "message"))
 		return is(subtype, "rfc822") ? CONTENT_TYPE_MESSAGE : CONTENT_TYPE_MESSAGE_OTHER;
 	return CONTENT_TYPE_OTHER;

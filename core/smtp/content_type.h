@@ -15,7 +15,7 @@
 enum { CONTENT_TYPE_BOUNDARY_MAX = 70 }; /* RFC 2046 5.1.1 */
 
 enum content_type_kind {
-	CONTENT_TYPE_TEXT, /* and what cannot be read at all (5.2) */
+	CONTENT_TYPE_TEXT, /* and message/global, and what cannot be read at all (5.2) */
 	CONTENT_TYPE_OTHER,
 	CONTENT_TYPE_MULTIPART,
 	CONTENT_TYPE_SEALED,  /* multipart/signed, multipart/encrypted (RFC 1847) */

@@ -360,6 +360,8 @@ static void put_returned(struct report_octets *w, const struct report_facts *f, 
 
 	if (f->content.length) {
 		needed = utf8_needed(f->content);
+		/* What it says of itself, whoever is told: nothing outside of this part has such letters for it. */
+		wide |= utf8_needed(header) && utf8_valid(header);
 		report_put(w, wide ? "Content-Type: message/global\n" : "Content-Type: message/rfc822\n");
 		report_put(w, needed ? "Content-Transfer-Encoding: 8bit\n\n" : "\n");
 		report_put_raw(w, f->content.data, f->content.length);

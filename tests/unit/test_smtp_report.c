@@ -259,6 +259,20 @@ static void test_full(void)
 	CHECK(report.eight_bit && !report.wide);
 	CHECK(has("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: hello\r\n\r\nbody "
 		  "\xff\r\n"));
+	/* An SMTPUTF8 message says so (RFC 6533 6), also to who takes none himself: nothing outside of it is UTF-8. */
+	facts.header = span_text("Subject: gr\xc3\xbc\xc3\x9f\r\n");
+	facts.content = span_text("Subject: gr\xc3\xbc\xc3\x9f\r\n\r\nbody\r\n");
+	write_it(&facts);
+	CHECK(report.eight_bit && !report.wide);
+	CHECK(has("Content-Type: message/delivery-status\r\n"));
+	CHECK(has("Content-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: "
+		  "gr\xc3\xbc\xc3\x9f\r\n\r\nbody\r\n"));
+	/* Octets that are no UTF-8 make none of a message. */
+	facts.header = span_text("Subject: gr\xfc\xdf\r\n");
+	facts.content = span_text("Subject: gr\xfc\xdf\r\n\r\nbody\r\n");
+	write_it(&facts);
+	CHECK(has("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n"));
+	facts.header = span_text("Subject: hello\r\n");
 	/* What is too large comes as its header. */
 	memset(large, 'x', REPORT_CONTENT_MAX + 1);
 	facts.content = (struct span){large, REPORT_CONTENT_MAX + 1};

@@ -134,6 +134,13 @@ static const struct {
 	 "MIME-Version: 1.0\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nMIME-Version: 1.0\r\n" TEXTQ
 	 "\r\nabcdefgh =C3=A9\r\n--b--\r\n",
 	 SEVEN_BIT_CONVERT},
+	/* An SMTPUTF8 message in it, which is encoded as a whole (RFC 6532 3.7). */
+	{MIXED "\r\n--b\r\nContent-Type: message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: some "
+	       "words \xc3\xbc\r\n\r\nabcdefgh\r\n--b--\r\n",
+	 MIXED "\r\n--b\r\nContent-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSubject: "
+	       "some words =C3=BC\r\n\r\nabcdefgh\r\n--b--\r\n",
+	 SEVEN_BIT_CONVERT},
+	{MIXED "\r\n--b\r\nContent-Type: message/globally\r\n\r\n\xc3\xbc\r\n--b--\r\n", NULL, SEVEN_BIT_UNREADABLE},
 	/* What is signed or encrypted. The second was seen broken on the way by a large provider. */
 	{"DKIM-Signature: v=1; bh=x\r\nMIME-Version: 1.0\r\n" TEXT8 "\r\n\xc3\xa9\r\n", NULL, SEVEN_BIT_SIGNED},
 	{"MIME-Version: 1.0\r\nContent-Type: multipart/signed; protocol=\"application/x-pkcs7-signature\"; "
