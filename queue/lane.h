@@ -35,7 +35,8 @@ struct delivery {
 	uint8_t place : 3; /* enum delivery_place */
 	uint8_t next_place : 3;   /* where it goes once its record is there (core/deliver/settle.c); NONE: it is over */
 	bool extra : 1, live : 1; /* core/store/mail.h */
-	uint8_t fallbacks; /* times it went again at once because a command was refused (core/deliver/fallback.h) */
+	uint8_t fallbacks : 7; /* times it went again at once because a command was refused (core/deliver/fallback.h) */
+	uint8_t unaltered : 1; /* its content goes as it is, or not at all, as was found (core/deliver/suits.h) */
 	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/deliver/hold.h) */
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */
 	uint8_t broken;  /* connections that ended in its turn, by no fault that is known; stays at 255 */

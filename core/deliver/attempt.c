@@ -16,6 +16,7 @@
 #include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -438,7 +439,8 @@ static enum attempt_wrote prepare(struct attempt *a)
 	if (!is_to_be_looked_at(a))
 		return ATTEMPT_WRITTEN;
 	looked = attempt_look(a, &refusal);
-	if (refusal)
+	a->elsewhere = refusal && suits_elsewhere(a, c);
+	if (refusal && !a->elsewhere)
 		refuse(a, c, REFUSED_HERE, refusal);
 	if (looked != ATTEMPT_WRITTEN || !attempt_too_large(a, c, why))
 		return looked;
@@ -478,6 +480,7 @@ static void begin(struct attempt *a)
 		.most = c->setup.extensions.recipients_max,
 		.narrow = a->narrow,
 		.converted = a->converted,
+		.wide_header = a->converted && converting_leaves_some(a->converting),
 		.growth = a->growth,
 		.enhanced = c->setup.extensions.enhanced_codes,
 		.reset = reset,
@@ -705,6 +708,8 @@ void attempt_turn_away(struct attempt *a)
 		give_back(a);
 	if (a->damage)
 		finish_damaged(a);
+	else if (a->elsewhere)
+		attempt_give_back(a);
 	else
 		over_unasked(a);
 }

@@ -47,6 +47,7 @@ struct attempt {
 	bool view_held, part_held, part_loading, orphan;
 	bool prepared; /* whether its content is to be looked at is known, and what it is rewritten to has begun */
 	bool started;
+	bool elsewhere;      /* turned away: it goes on to another host */
 	bool taught;         /* it has cost one of the message's rounds (fallback.h) */
 	bool host_held;      /* refused for what this relay is, and the host takes no more (hold.h) */
 	bool feeds;          /* recipients that nobody knows come into the suppression list (suppress.h) */

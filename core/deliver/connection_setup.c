@@ -9,7 +9,7 @@
 #include "core/deliver/connection_private.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/slow.h"
-#include "core/deliver/strict_tls.h"
+#include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -22,7 +22,6 @@ static const char *hostname_of(const struct connection *c)
 /* ---- EHLO or HELO --------------------------------------------------------------------------------------------- */
 
 /* So long a host that could not carry what asks for REQUIRETLS is not asked again for that. */
-#define NOT_STRICT_NS (600 * CLOCK_NS_PER_S)
 
 /* So long a host that answered EHLO is not suspected of not bearing it. */
 #define EHLO_BORNE_NS (24 * 3600 * CLOCK_NS_PER_S)
@@ -75,7 +74,7 @@ static void become_ready(struct connection *c)
 	connection_move(c, CONNECTION_READY);
 	c->proven = true;
 	look_for_lost_tls(c);
-	c->host->not_strict_until_ns = strict_tls_lacks(c) ? o->shard->now_ns + NOT_STRICT_NS : 0;
+	suits_learn(c);
 	if (c->mailbox)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);

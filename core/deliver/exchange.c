@@ -165,7 +165,7 @@ static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, s
 	x->parameters = x->terms.size || (x->terms.eight_bit && eight_bit) ||
 			(x->terms.dsn && (x->envelope->ret || x->envelope->envid.length));
 	x->wishes = x->terms.dsn && x->envelope->parameters;
-	x->undeclared = !x->terms.eight_bit && eight_bit;
+	x->undeclared = !x->terms.eight_bit && (eight_bit || x->terms.wide_header);
 	return command(&line, room, say);
 }
 

@@ -44,6 +44,7 @@ struct exchange_terms {
 	enum exchange_mode mode;
 	bool size, eight_bit; /* parameters of MAIL that the host knows */
 	bool converted;       /* 8-bit content is said in 7 bits */
+	bool wide_header;     /* all but some octets of its header */
 	bool dsn;             /* and what is said of reports, of MAIL and of RCPT (RFC 3461) */
 	bool enhanced;        /* it offers ENHANCEDSTATUSCODES */
 	bool reset;           /* RSET comes first */
@@ -148,9 +149,9 @@ enum exchange_next exchange_write(struct exchange *x, void *out, size_t room, st
 /* What was said last has left. The piece may be given back when x->piece has changed, and at EXCHANGE_DONE. */
 void exchange_written(struct exchange *x);
 void exchange_give(struct exchange *x, const uint8_t *content, size_t size);
-/* The same with another header: `head` instead of the first `replaced` octets of the piece. */
 /* The same of a part of it: the rest is asked for when that is said. */
 void exchange_give_part(struct exchange *x, const uint8_t *content, size_t size);
+/* The same with another header: `head` instead of the first `replaced` octets of the piece. */
 struct exchange_head {
 	const uint8_t *data;
 	size_t size, replaced;

@@ -36,6 +36,9 @@ enum {
 	OUTBOUND_TURN = 256 << 10, /* octets of content that count as a message more (fair.h) */
 };
 
+/* What some mail needs of a connection, and not every connection has (suits.h). */
+enum { OUTBOUND_NEEDS_STRICT_TLS, OUTBOUND_NEEDS_EIGHT_BIT, OUTBOUND_NEEDS };
+
 struct domains;
 struct site_preset;
 struct lane_site;
@@ -68,16 +71,10 @@ struct host {
 	uint64_t setup_ns; /* what the last set-up took */
 	/* It refused RSET, or closed where one came: one message at a time, a refused one ends the connection. */
 	uint64_t no_reset_until_ns, reset_suspected_until_ns;
-	uint64_t no_tickets_until_ns; /* a handshake failed where one was offered */
-	uint64_t not_strict_until_ns; /* a connection to it could not carry mail that asks for REQUIRETLS */
-	uint64_t ehlo_until_ns;       /* EHLO was answered, or HELO did not do either: it is not EHLO that it minds */
+	uint64_t no_tickets_until_ns;            /* a handshake failed where one was offered */
+	uint64_t lacks_until_ns[OUTBOUND_NEEDS]; /* a connection to it could not carry mail that needs this (suits.h) */
+	uint64_t ehlo_until_ns; /* EHLO was answered, or HELO did not do either: it is not EHLO that it minds */
 };
-
-/* It is known to be of no use for mail that asks for REQUIRETLS. */
-static inline bool host_not_strict(const struct host *host, uint64_t now_ns)
-{
-	return host->not_strict_until_ns > now_ns;
-}
 
 struct outbound {
 	/* What other shards touch at any time, also when the lane was a site's and is gone: it is never cleared. */
@@ -120,7 +117,7 @@ struct outbound {
 	struct list connections;       /* struct connection */
 	struct list usable;            /* of these: those that do not wait for the turn of their mailbox */
 	unsigned connection_count, connecting;
-	bool strict_wanted; /* the next connection is better one that may carry what asks for REQUIRETLS */
+	uint8_t wanted;     /* a bit for each of OUTBOUND_NEEDS_*: the next connection is better one that has these */
 	struct list loaded; /* attempts whose content is in memory, without a connection */
 	unsigned loading;
 	uint64_t grown_ns;     /* when the last connection was opened */

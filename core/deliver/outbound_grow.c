@@ -10,6 +10,7 @@
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/outbound_site.h"
 #include "core/deliver/sources.h"
+#include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
 
@@ -275,8 +276,8 @@ void outbound_follow_needs(struct outbound *o)
 	}
 }
 
-/* `strict`: passes over those of no use for mail that asks for REQUIRETLS. */
-static struct host *first_usable(struct outbound *o, bool strict, uint64_t *next_ns, bool *probe,
+/* Passes over those that are known to lack what is needed. */
+static struct host *first_usable(struct outbound *o, unsigned needs, uint64_t *next_ns, bool *probe,
 				 struct host_address **address)
 {
 	size_t i;
@@ -287,7 +288,7 @@ static struct host *first_usable(struct outbound *o, bool strict, uint64_t *next
 		bool wait;
 		if (o->mx && outbound_site_behind(o->mx, i))
 			continue;
-		if (strict && host_not_strict(host, o->shard->now_ns))
+		if (!suits_host(host, needs, o->shard->now_ns))
 			continue;
 		*address = usable_address(o, host, next_ns);
 		if (!*address && names_expected_ns(host) > o->shard->now_ns) {
@@ -318,9 +319,9 @@ static struct host *usable_host(struct outbound *o, uint64_t *next_ns, bool *pro
 	know_hosts(o, next_ns);
 	if (!knows_policy(o, next_ns))
 		return NULL;
-	if (o->strict_wanted)
-		host = first_usable(o, true, next_ns, probe, address);
-	return host ? host : first_usable(o, false, next_ns, probe, address);
+	if (o->wanted)
+		host = first_usable(o, o->wanted, next_ns, probe, address);
+	return host ? host : first_usable(o, 0, next_ns, probe, address);
 }
 
 /* There is an address that neither waits nor is waited for. */
@@ -425,7 +426,7 @@ static bool open_one(struct outbound *o, uint64_t *next_ns)
 		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 		return false;
 	}
-	o->strict_wanted = false;
+	o->wanted = 0;
 	addresses_used(&host->addresses, address);
 	c->seat = mailbox_seat(o->mailboxes, mailbox);
 	c->mailbox_probe = mailbox_probe;
@@ -462,9 +463,9 @@ void outbound_grow(struct outbound *o, uint64_t *next_ns)
 		o->look_ns = o->shard->now_ns + o->mailboxes->count * LOOK_NS;
 }
 
-bool outbound_grow_strict(struct outbound *o, uint64_t *next_ns)
+bool outbound_grow_wanted(struct outbound *o, unsigned needs, uint64_t *next_ns)
 {
-	o->strict_wanted = true;
+	o->wanted = (uint8_t)needs;
 	if (o->connecting > 0)
 		return true;
 	if (!outbound_slot_take(o))

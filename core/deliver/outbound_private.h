@@ -16,8 +16,8 @@ struct connection;
 
 /* outbound_grow.c: opens one more connection if that may be. *next_ns: when to look again. */
 void outbound_grow(struct outbound *o, uint64_t *next_ns);
-/* The same, of hosts that are not known to be of no use for mail that asks for REQUIRETLS. False: there is no slot. */
-bool outbound_grow_strict(struct outbound *o, uint64_t *next_ns);
+/* The same, of hosts that are not known to lack what is needed (suits.h). False: there is no slot. */
+bool outbound_grow_wanted(struct outbound *o, unsigned needs, uint64_t *next_ns);
 /* What hosts need of TLS may have grown, or they are not to be used by now: connections that were made for less end. */
 void outbound_follow_needs(struct outbound *o);
 /* Opens what will take over from connections that are about to have had their share of messages, or of time. */

@@ -16,8 +16,8 @@
  * parts are (mime.h). A message inside of the message is converted, too: its own signature is nobody's to check on the
  * way.
  *
- * Octets above 127 in a header are not its business: neither is it 8BITMIME's. What stands before the first part and
- * behind the last of a multipart has no meaning and no encoding: there they become "?".
+ * Octets above 127 in a header are not its business, as they are none of 8BITMIME's; they are counted. What stands
+ * before the first part and behind the last of a multipart has no meaning and no encoding: there they become "?".
  *
  * A message that says nothing of MIME gets the fields that it needs: its text is told as UTF-8 if it is that, or else
  * as what nobody knows (RFC 1428).

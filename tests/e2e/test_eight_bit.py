@@ -97,6 +97,10 @@ def parts_are_converted():
     equal([attempt.get('undeclared_8bit') for attempt in attempts], [None] * 3, 'told')
     for session in hop.sessions:
         check(not any(b'BODY=' in line for line in session.commands), 'BODY is said')
+    # Octets of a header stay, which is told.
+    hop, attempts = deliver([mail(text_part(TEXT), 'Subject: Größe\r\n'.encode())])
+    check('Größe'.encode() in hop.arrivals[0].original.split(b'\r\n\r\n')[0], 'its header')
+    equal([attempt.get('undeclared_8bit') for attempt in attempts], [True], 'told')
 
 
 @case
@@ -129,6 +133,48 @@ def what_is_signed_or_unclear_is_refused():
     # Sixteen of them in a row end no connection and wake nobody for ever.
     hop, attempts = deliver([dkim] * 16 + [message(1)])
     equal(len(hop.arrivals), 1, 'arrivals')
+
+
+@case
+def what_must_not_be_converted_goes_to_another_host():
+    """What one host does not take as it is another one may: it fails when none is left that might, and not before.
+    What can be converted, and all else, goes to the first."""
+    dkim, plain = mail(text_part(TEXT), field('DKIM-Signature', 'v=1; bh=x; b=y')), mail(text_part(b'plain\r\n'))
+    takes = (*NO_8BITMIME, '8BITMIME')
+    for connections in (1, 20):
+        with Workspace() as work:
+            port = harness.free_port()
+            first, second = work.own(NextHop(NO_8BITMIME)), work.own(NextHop(NO_8BITMIME))
+            hosts = [first.host, second.host, '127.0.0.1:%d' % port]
+            relay = work.relay(work.configuration(hosts, shards=1,
+                                                  destination={'limits': {'connections': connections}}))
+            with Client(relay.address) as client:
+                client.hello()
+                for content in (dkim, plain, dkim, mail(text_part(TEXT))):
+                    client.envelope()
+                    client.data(content)
+            eventually(lambda: len(first.arrivals) + len(second.arrivals) >= 2, 'others go on')
+            eventually(lambda: relay.events('host_failed'), 'the third is tried')
+            check(not relay.count['failed'], 'failed before all were asked')
+            third = work.own(NextHop(takes, port=port))
+            third.wait_arrivals(2)
+            equal([arrival.original for arrival in third.arrivals], [dkim] * 2, 'as it was')
+            arrived = first.arrivals + second.arrivals
+            check(max(max(arrival.original) for arrival in arrived) < 128, 'the others have seven bits')
+            relay.terminate()
+            equal(relay.count['queued'], 0, 'what is left')
+    for way in ('convert', 'refuse'):
+        with Workspace() as work:
+            hops = [work.own(NextHop(NO_8BITMIME)) for _ in range(3)]
+            relay = work.relay(work.configuration([hop.host for hop in hops], shards=1,
+                                                  destination={'eight_bit': way}))
+            with Client(relay.address) as client:
+                client.hello()
+                client.envelope()
+                client.data(dkim)
+            eventually(lambda: relay.count['failed'], 'it fails')
+            check(all(hop.accepted for hop in hops), 'not all were asked')
+            relay.terminate()
 
 
 @case
