@@ -53,6 +53,7 @@
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
 #include "core/tools/hash.h"
+#include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/suppress.h"
@@ -727,10 +728,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},         {"doctor", doctor_command},           {"probe", probe_command},
-		     {"presets", presets_command},  {"explain", explain_command},         {"hash", hash_command},
-		     {"setup", setup_command},      {"credentials", credentials_command}, {"device", device_command},
-		     {"suppress", suppress_command}};
+	} tools[] = {{"spool", spool_tool},          {"doctor", doctor_command},           {"probe", probe_command},
+		     {"presets", presets_command},   {"explain", explain_command},         {"hash", hash_command},
+		     {"setup", setup_command},       {"credentials", credentials_command}, {"device", device_command},
+		     {"suppress", suppress_command}, {"log", postfix_log_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},

@@ -31,6 +31,7 @@ LAYERS = {
     'core/stream': ['core/base', 'tls', 'core/stream'],
     'core/shard': ['core/base', 'queue', 'core/shard'],
     'core/events': ['core/base', 'core/smtp', 'core/events'],
+    'core/trace': ['core/base', 'core/smtp', 'core/events', 'core/trace'],
     'core/agents': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/agents'],
     'core/route': ['core/base', 'queue', 'core/config', 'core/shard', 'core/route'],
     'core/store': ['core/base', 'core/smtp', 'core/config', 'queue', 'core/shard', 'core/events', 'core/route',
@@ -38,11 +39,11 @@ LAYERS = {
     'core/receive': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive'],
     'core/deliver': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/deliver'],
     'core/relay': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
-                            'core/relay'],
+                            'core/trace', 'core/relay'],
     'core/control': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
-                              'core/relay', 'core/control'],
+                              'core/trace', 'core/relay', 'core/control'],
     # What a person waits for stands beside the relay: it uses its engines, and nothing uses it.
-    'core/tools': SHARED + ['core/agents', 'core/deliver', 'core/tools'],
+    'core/tools': SHARED + ['core/agents', 'core/trace', 'core/route', 'core/deliver', 'core/tools'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
     'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
 }
@@ -63,7 +64,9 @@ LIBRARIES = {
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
-                  'core/tools/suppress'],
+                  'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',
+                  'tests/fuzz/fuzz_trace_fact.c'],
+    'sqlite3.h': ['core/trace/'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

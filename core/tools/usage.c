@@ -22,6 +22,8 @@ int usage(FILE *out, int status)
 	      "       postrider credentials status     what signs in with tokens; rotate: another certificate\n"
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
 	      "configuration\n"
+	      "       postrider log --format postfix [FILE]\n"
+	      "                                        events as lines of Postfix's log, for what reads those\n"
 	      "       postrider version\n",
 	      out);
 	return status;

@@ -1,0 +1,150 @@
+/*
+ * core/tools/postfix_log.c - see postfix_log.h.
+ */
+#include "core/tools/postfix_log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/tools/when.h"
+#include "core/trace/fact.h"
+#include "core/trace/postfix.h"
+
+enum { STATUS_NOTHING = 1, STATUS_USAGE = 64, STATUS_INPUT = 66, STATUS_OUTPUT = 74 };
+/* No event is longer; a line that is belongs to somebody else. */
+enum { INPUT_LINE_MAX = 1 << 16, PID_UNKNOWN = 1 };
+
+struct log_options {
+	uint64_t since_ms, until_ms;
+	struct postfix_style style;
+	uint64_t lines;
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider log --format postfix [--since TIME] [--until TIME] [--utc] [--hostname NAME] FILE...\n"
+	      "       FILE: events, one JSON object a line, as they come to standard error; -: standard input\n",
+	      out);
+	return status;
+}
+
+static void emit(void *context, const char *line, size_t length)
+{
+	struct log_options *o = context;
+
+	o->lines++;
+	(void)fwrite(line, 1, length, stdout);
+	putchar('\n');
+}
+
+static void one_line(struct log_options *o, const char *line, size_t length)
+{
+	static struct fact fact;
+
+	if (!fact_parse(line, length, &fact))
+		return;
+	/* Which process it was, where it says so. */
+	if (fact.numbers & (UINT32_C(1) << FACT_PID))
+		o->style.pid = (unsigned long)fact.number[FACT_PID];
+	if (fact.time_ms >= o->since_ms && fact.time_ms <= o->until_ms)
+		postfix_lines(&fact, &o->style, emit, o);
+}
+
+static void read_lines(struct log_options *o, FILE *in)
+{
+	static char line[INPUT_LINE_MAX];
+	bool whole = true;
+
+	while (fgets(line, sizeof(line), in)) {
+		size_t length = strlen(line);
+		bool ended = length > 0 && line[length - 1] == '\n';
+		if (whole && (ended || feof(in)))
+			one_line(o, line, length - ended);
+		whole = ended;
+		if (ferror(stdout))
+			break;
+	}
+}
+
+static int read_file(struct log_options *o, const char *name)
+{
+	FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
+	int status = 0;
+
+	/* A pipe may never end: whoever reads behind us gets each line when it comes. */
+	if (in == stdin)
+		(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	if (in)
+		read_lines(o, in);
+	if (!in || ferror(in)) {
+		fprintf(stderr, "postrider: log: %s: %s\n", name, strerror(errno));
+		status = STATUS_INPUT;
+	}
+	if (in && in != stdin)
+		(void)fclose(in);
+	return status;
+}
+
+static bool time_option(const char *text, bool utc, uint64_t *ms)
+{
+	if (when_parse(text, (uint64_t)time(NULL) * 1000, utc, ms))
+		return true;
+	fprintf(stderr, "postrider: log: \"%.40s\" is no time: " WHEN_FORMS "\n", text);
+	return false;
+}
+
+int postfix_log_command(int argc, char **argv)
+{
+	static const struct option long_options[] = {{"format", required_argument, NULL, 'f'},
+						     {"since", required_argument, NULL, 's'},
+						     {"until", required_argument, NULL, 'u'},
+						     {"utc", no_argument, NULL, 'z'},
+						     {"hostname", required_argument, NULL, 'n'},
+						     {"help", no_argument, NULL, 'h'},
+						     {NULL, 0, NULL, 0}};
+	struct log_options o = {.until_ms = UINT64_MAX, .style = {.pid = PID_UNKNOWN}};
+	const char *since = NULL, *until = NULL, *format = NULL;
+	char hostname[HOST_NAME_MAX + 1] = "";
+	int option, status = 0;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		if (option == 'f')
+			format = optarg;
+		else if (option == 's')
+			since = optarg;
+		else if (option == 'u')
+			until = optarg;
+		else if (option == 'z')
+			o.style.utc = true;
+		else if (option == 'n')
+			o.style.hostname = optarg;
+		else
+			return usage(stderr, STATUS_USAGE);
+	}
+	if (!format || strcmp(format, "postfix") != 0 || optind == argc)
+		return usage(stderr, STATUS_USAGE);
+	if ((since && !time_option(since, o.style.utc, &o.since_ms)) ||
+	    (until && !time_option(until, o.style.utc, &o.until_ms)))
+		return STATUS_USAGE;
+	if (!o.style.hostname) {
+		(void)gethostname(hostname, sizeof(hostname) - 1);
+		hostname[strcspn(hostname, ".")] = '\0';
+		o.style.hostname = hostname[0] ? hostname : "localhost";
+	}
+	for (int i = optind; i < argc && status == 0; i++)
+		status = read_file(&o, argv[i]);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "postrider: log: standard output: %s\n", strerror(errno));
+		return STATUS_OUTPUT;
+	}
+	return status == 0 && o.lines == 0 ? STATUS_NOTHING : status;
+}

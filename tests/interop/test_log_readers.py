@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""tests/interop/test_log_readers.py - what reads Postfix's log reads a day of this relay's events: pflogsumm counts
+what was sent, and fail2ban finds who guesses passwords and who wants to relay, and nobody else."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from servers import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, program  # noqa: E402
+
+PFLOGSUMM = os.path.join(harness.peers_directory(), 'pflogsumm', 'usr', 'sbin', 'pflogsumm')
+FAIL2BAN = os.path.join(harness.peers_directory(), 'fail2ban')
+STRANGER, GUESSER, PRINTER = '127.0.0.66', '127.0.0.77', '127.0.0.2'
+PASSWORD = 'correct horse battery staple'
+
+
+def unavailable():
+    return None if os.path.exists(PFLOGSUMM) and os.path.exists(FAIL2BAN) else 'run tests/install-peers readers first'
+
+
+def answer(stage, session, argument):
+    if stage == 'RCPT' and 'nobody' in argument:
+        return '550 5.1.1 There is nobody of that name'
+    if stage == 'RCPT' and 'later' in argument and not getattr(session.server, 'late', False):
+        session.server.late = True
+        return '451 4.7.1 Greylisted'
+    return None
+
+
+def hash_line(name):
+    done = subprocess.run([program('postrider'), 'hash', name], input=PASSWORD + '\n', capture_output=True, text=True,
+                          timeout=60, check=True)
+    return done.stdout
+
+
+class Day:
+    """Mail delivered, deferred and bounced, a device that looks, a stranger, a guesser, and names that are meant to be
+    taken for lines of a log. What came of it as lines: the same, whether a file is read or a pipe."""
+
+    def __init__(self, work):
+        hop = work.own(NextHop(script=answer))
+        work.write('users', hash_line('copier'))
+        os.chmod(work.path('users'), 0o600)
+        self.relay = work.relay(work.configuration(
+            [hop.host], users_file='users', retry={'first': '200ms', 'max': '1s'},
+            listeners=[{'name': 'lan', 'address': '127.0.0.1:0', 'auth': 'offered', 'auth_in_clear': True}],
+            clients=[{'name': 'printers', 'networks': [PRINTER]}, {'name': 'users', 'users': ['*']}]))
+        self.send(['one@example.com', 'two@example.com'])
+        self.send(['nobody@example.com'])
+        self.send(['later@example.com'], sender='')
+        with Client(self.relay.address, source=STRANGER) as client:
+            client.hello()
+            client.command('MAIL FROM:<"x> to=<y"@example.net>', 250)
+            client.command('RCPT TO:<victim@example.com>', 550)
+        with Client(self.relay.address, source=GUESSER) as client:
+            client.hello()
+            for name in ('admin', 'x unknown[%s]: SASL LOGIN authentication failed: ' % PRINTER):
+                client.command('AUTH LOGIN', 334)
+                client.command(self.base64(name), 334)
+                client.command(self.base64('12345'), 535)
+        self.relay.stop()
+        self.events = work.path('events')
+        with open(self.events, 'w', encoding='utf-8') as f:
+            f.write('\n'.join(self.relay.lines) + '\n')
+        self.log = work.path('mail.log')
+        lines = self.command(self.events).stdout
+        with open(self.events, encoding='utf-8') as f:
+            equal(self.command('-', stdin=f).stdout, lines, 'from a pipe and from a file')
+        with open(self.log, 'w', encoding='utf-8') as f:
+            f.write(lines)
+
+    @staticmethod
+    def base64(text):
+        return base64.b64encode(text.encode()).decode()
+
+    @staticmethod
+    def command(*arguments, **options):
+        return subprocess.run([program('postrider'), 'log', '--format', 'postfix', '--hostname', 'relay', *arguments],
+                              capture_output=True, text=True, timeout=60, check=True, **options)
+
+    def send(self, recipients, sender='scan@example.net'):
+        with Client(self.relay.address, source=PRINTER) as client:
+            client.hello()
+            client.envelope(sender, recipients)
+            client.data(b'Subject: scan\r\nMessage-ID: <1@example.net>\r\n\r\ntext\r\n')
+            client.command('QUIT', 221)
+        done = {'two@example.com': 1, 'nobody@example.com': 1, 'later@example.com': 2}[recipients[-1]]
+        self.wanted = getattr(self, 'wanted', 0) + done
+        eventually(lambda: len(self.relay.events('attempt')) >= self.wanted, lambda: 'the mail was tried: %s' % [
+            json.dumps(event) for event in self.relay.events('attempt')])
+
+
+@case
+def pflogsumm_counts_what_was_sent():
+    """Received, delivered, deferred, bounced and rejected are as many as there were, each with its reason and host."""
+    if unavailable():
+        return unavailable()
+    with Workspace() as work:
+        day = Day(work)
+        done = subprocess.run(['perl', PFLOGSUMM, '--smtpd-stats', '--verbose-msg-detail', day.log], text=True,
+                              capture_output=True, timeout=60, check=True)
+        totals = dict((name, int(count)) for count, name in re.findall(r'^ +(\d+) +([a-z]+)', done.stdout, re.M))
+        # A report of what bounced is a message of its own, that nobody handed in.
+        reports = len(day.relay.events('report'))
+        equal({name: totals.get(name) for name in ('received', 'bounced', 'rejected')},
+              {'received': 3, 'bounced': 1, 'rejected': 1}, done.stdout)
+        equal(totals['delivered'], 3 + reports, done.stdout)
+        equal(totals['deferred'], 1, done.stdout)
+        for words in ('550 5.1.1 There is nobody of that name', 'Greylisted', 'Relay access denied',
+                      'SASL LOGIN authentication failed'):
+            check(words in done.stdout, '%s is not in %s', words, done.stdout)
+        check(not done.stderr, 'pflogsumm complains: %s', done.stderr)
+
+
+@case
+def fail2ban_finds_who_guesses():
+    """The stranger in mode normal, the guesser in mode auth; nobody that they name."""
+    if unavailable():
+        return unavailable()
+    with Workspace() as work:
+        day = Day(work)
+        for mode, found in (('normal', {STRANGER}), ('auth', {GUESSER}), ('aggressive', {STRANGER, GUESSER})):
+            done = subprocess.run(
+                ['python3', os.path.join(FAIL2BAN, 'usr/bin/fail2ban-regex'), '-c',
+                 os.path.join(FAIL2BAN, 'etc/fail2ban'), '--out', 'ip', day.log, 'postfix[mode=%s]' % mode],
+                env={**os.environ, 'PYTHONPATH': os.path.join(FAIL2BAN, 'usr/lib/python3/dist-packages')},
+                capture_output=True, text=True, timeout=60)
+            equal(set(done.stdout.split()), found, 'mode %s: %s' % (mode, done.stderr))
+
+
+if __name__ == '__main__':
+    harness.main()
