@@ -337,6 +337,7 @@ struct config {
 		unsigned connections_per_client; /* per IP address, default 0: none */
 		unsigned recipients_per_message; /* default 1000 */
 		unsigned errors_per_session;     /* bad commands before 421, default 20 */
+		uint64_t octets_per_second_min;  /* of content, on the whole; default 500, 0: timeouts.data alone */
 		uint64_t future_release_ns;      /* how long a sender may have mail kept, default 0: not at all */
 		unsigned hops;                   /* Received fields from which on a message loops, default 100 */
 		struct config_quota quota;       /* of all together, default 0: none */

@@ -66,6 +66,7 @@ static const struct reader_field retry_fields[] = {
 
 static const struct reader_field address_fields[] = {
 	SCHEMA_QUOTA_FIELDS(CONFIG(limits.address)),
+	FIELD_RANGE("errors_per_minute", reader_number, CONFIG(limits.address.errors_per_minute), 0, SCHEMA_QUOTA_MAX),
 	FIELDS_END,
 };
 
@@ -75,6 +76,7 @@ static const struct reader_field limits_fields[] = {
 	FIELD_RANGE("recipients_per_message", reader_number, CONFIG(limits.recipients_per_message), 1,
 		    SCHEMA_RECIPIENTS_MAX),
 	FIELD_RANGE("errors_per_session", reader_number, CONFIG(limits.errors_per_session), 1, 1000),
+	FIELD_RANGE("octets_per_second_min", reader_size, CONFIG(limits.octets_per_second_min), 0, MEBIBYTES),
 	FIELD_RANGE("future_release", reader_duration, CONFIG(limits.future_release_ns), 0, 366 * DAYS),
 	FIELD_RANGE("hops", reader_number, CONFIG(limits.hops), 10, 1000),
 	SCHEMA_QUOTA_FIELDS(CONFIG(limits.quota)),
@@ -141,6 +143,7 @@ void schema_defaults(struct config *config)
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;
+	config->limits.octets_per_second_min = 500;
 	config->limits.hops = 100; /* RFC 5321 6.3 */
 	config->timeouts.command_ns = 5 * MINUTES;
 	config->timeouts.data_ns = 30 * MINUTES;

@@ -55,12 +55,16 @@ static const char *over_limits(struct session *s, const struct ring_address *pee
 		return refusal;
 	if (!room)
 		return too_many;
+	refusal = receive_errors_spent(s);
+	if (refusal)
+		return refusal;
 	/* Last, so that who is refused for himself takes nothing from the others. */
 	return receive_count_second(s);
 }
 
 static void refuse(struct session *s, const char *refusal)
 {
+	const char *reason = refusal == receive_errors_spent(s) ? "too many errors" : "too many connections";
 	struct receiver *receiver = s->shard->receiver;
 
 	counter_add(&receiver->counters.sessions_refused, 1);
@@ -68,10 +72,10 @@ static void refuse(struct session *s, const char *refusal)
 	s->told_no = true;
 	/* Those that knock and stay must not use up the sessions of those that may come in. */
 	if (++receiver->sessions_told_no > SESSION_REFUSED_MAX || receive_implicit(s)) {
-		receive_end(s, "too many connections");
+		receive_end(s, reason);
 		return;
 	}
-	receive_finish(s, refusal, "too many connections");
+	receive_finish(s, refusal, reason);
 }
 
 /* This peer is a proxy that may say whose its sessions are. */
@@ -122,6 +126,8 @@ const char *receive_admit_brought(struct session *s, const struct ring_address *
 	refusal = receive_identify(s);
 	if (!room)
 		refusal = too_many;
+	if (!refusal)
+		refusal = receive_errors_spent(s);
 	/* While its last words are on their way it takes nobody's place. */
 	if (refusal)
 		receive_uncount(s);

@@ -109,11 +109,10 @@ static void let_in(struct session *s, bool known)
 /* `reply`: static; 454, or 535 for whatever is wrong with name or password (RFC 4954 6). */
 static void refuse(struct session *s, const char *reply, const char *reason)
 {
-	unsigned most = s->snapshot->config->limits.errors_per_session;
 	struct shard *shard = s->shard;
+	bool many = receive_count_error(s);
 	uint32_t untold = 0;
 
-	s->errors++;
 	s->refusals++;
 	s->last_reply = reply;
 	receive_seen_refused(s, reply);
@@ -125,7 +124,7 @@ static void refuse(struct session *s, const char *reply, const char *reason)
 	receive_reply(s, reply, strlen(reply));
 	if (s->login_failures >= FAILURES_MAX)
 		receive_finish(s, NULL, "too many failed authentications");
-	else if (most && s->errors >= most)
+	else if (many)
 		receive_finish(s, NULL, "too many errors");
 	end_exchange(s);
 }

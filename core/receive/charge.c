@@ -50,6 +50,7 @@ static const char *const refusals[SUBJECTS_MAX][QUOTA_KINDS] = {
 			"452 4.7.0 More messages than one address may send in a minute, try again later\r\n",
 			"452 4.7.0 More recipients than one address may have in a minute, try again later\r\n",
 			"452 4.7.0 More octets than one address may send in a minute, try again later\r\n",
+			"421 4.7.0 Too many errors from this address in a minute, try again later\r\n",
 		},
 	[IN_ALL] =
 		{
@@ -69,6 +70,8 @@ static uint64_t most_of(const struct subject *subject, enum quota_kind kind)
 		return subject->limits->messages_per_minute;
 	case QUOTA_RECIPIENTS:
 		return subject->limits->recipients_per_minute;
+	case QUOTA_ERRORS:
+		return subject->limits->errors_per_minute;
 	default:
 		return subject->limits->octets_per_minute;
 	}
@@ -271,4 +274,27 @@ const char *receive_count_second(const struct session *s)
 			return refusals[subjects[i].whose][QUOTA_CONNECTIONS];
 	}
 	return NULL;
+}
+
+bool receive_count_error(struct session *s)
+{
+	const struct config *config = s->snapshot->config;
+	unsigned most = config->limits.errors_per_session;
+	bool many;
+
+	s->errors++;
+	many = most > 0 && s->errors >= most;
+	if (s->address &&
+	    !peers_take(s->address, QUOTA_ERRORS, s->shard->now_ns, config->limits.address.errors_per_minute, 1))
+		many = true;
+	return many;
+}
+
+const char *receive_errors_spent(const struct session *s)
+{
+	unsigned most = s->snapshot->config->limits.address.errors_per_minute;
+
+	if (!s->address || peers_has(s->address, QUOTA_ERRORS, s->shard->now_ns, most, 1))
+		return NULL;
+	return refusals[OF_ADDRESS][QUOTA_ERRORS];
 }

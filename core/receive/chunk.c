@@ -95,7 +95,7 @@ void receive_bdat(struct session *s, const struct smtp_command *command)
 	uint64_t most = s->snapshot->config->spool.message_size_max;
 
 	if (command->size > most) {
-		s->errors++;
+		(void)receive_count_error(s);
 		receive_finish(s, "552 5.3.4 Chunk exceeds the size limit, closing connection\r\n", "chunk too large");
 		return;
 	}

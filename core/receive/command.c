@@ -26,7 +26,7 @@ bool receive_begins_content(const char *line, size_t length)
  */
 static void refuse_data(struct session *s, const char *refusal)
 {
-	s->errors++;
+	(void)receive_count_error(s);
 	receive_finish(s, refusal, "DATA refused");
 }
 

@@ -1,5 +1,8 @@
 /*
  * core/receive/pace.c - how fast content must come, on the whole (DOS-01).
+ *
+ * limits.octets_per_second_min of octets buy a second, and at most timeouts.command in advance. The default is half of
+ * what a modem of 9600 bit/s brings.
  */
 #include "core/base/clock.h"
 #include "core/config/config.h"
@@ -30,14 +33,15 @@ enum receive_pace receive_pace_look(struct session *s)
 {
 	uint64_t octets = s->transport.octets_in - s->content_seen;
 	uint64_t most_ns = s->snapshot->config->timeouts.command_ns;
+	uint64_t least = s->snapshot->config->limits.octets_per_second_min;
 
 	if (s->shard->now_ns >= s->content_deadline_ns)
 		return PACE_TIMEOUT;
-	if (octets < SESSION_RATE_MIN)
+	if (octets < least)
 		return PACE_TOO_SLOW;
 	s->content_seen = s->transport.octets_in;
-	pace_arm(s, octets < most_ns / CLOCK_NS_PER_S * SESSION_RATE_MIN ? octets * (CLOCK_NS_PER_S / SESSION_RATE_MIN)
-									 : most_ns);
+	/* Without a minimum its time is up to the deadline. */
+	pace_arm(s, octets < most_ns / CLOCK_NS_PER_S * least ? octets * CLOCK_NS_PER_S / least : most_ns);
 	return PACE_GOOD;
 }
 

@@ -90,10 +90,7 @@ void receive_greet(struct session *s)
 
 void receive_error(struct session *s, const char *reply)
 {
-	const struct config *config = s->snapshot->config;
-
-	s->errors++;
-	if (config->limits.errors_per_session && s->errors >= config->limits.errors_per_session) {
+	if (receive_count_error(s)) {
 		receive_finish(s, "421 4.7.0 Too many errors, closing connection\r\n", "too many errors");
 		return;
 	}

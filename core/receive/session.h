@@ -81,9 +81,6 @@ enum {
 	SESSION_PENDING_MAX = 64,
 	SESSION_LINGER_MS = 2000,
 	SESSION_REFUSED_MAX = 128, /* at a time and shard that are told why; then they are closed without a word */
-	/* Octets a second that content must bring on the whole; a second's worth buys a second, and at most
-	 * timeouts.command in advance (DOS-01). A modem of 9600 bit/s brings twice as much. */
-	SESSION_RATE_MIN = 500,
 	/* `stage` of a session, beside enum smtp_verb */
 	SESSION_STAGE_NONE = SMTP_UNKNOWN,
 	SESSION_STAGE_CONTENT = SMTP_FOREIGN + 1,

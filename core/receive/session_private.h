@@ -79,7 +79,7 @@ void receive_reply(struct session *s, const char *text, size_t length);
 void receive_greet(struct session *s);
 /* The same for static text; every refusal goes this way, and is told (tell.h). */
 void receive_reply_text(struct session *s, const char *text);
-/* The reply to a command that is wrong, or 421 where it is one too many (limits.errors_per_session). */
+/* The reply to a command that is wrong, or 421 where it is one too many (errors_per_session, errors_per_minute). */
 void receive_error(struct session *s, const char *reply);
 /* Last words (or NULL: none), behind all that is owed, then FIN, then the connection is read to its end for a short
  * while, so that they are not lost to a reset. `reason` is static, for the session's event. */
@@ -204,6 +204,10 @@ const char *receive_count_client(const struct session *s);
 void receive_uncount_client(const struct session *s);
 /* A connection more in this second, of its address and of all; NULL, or the 421. */
 const char *receive_count_second(const struct session *s);
+/* One error more, of the session and of its address. True: it is one too many. */
+bool receive_count_error(struct session *s);
+/* NULL, or the 421 where its address has no error left to make. */
+const char *receive_errors_spent(const struct session *s);
 
 /* seen.c: what is known of its device, if it is one */
 

@@ -31,8 +31,10 @@ static bool limited(const struct config_client *client, enum quota_kind kind)
 		return quota && quota->messages_per_minute > 0;
 	case QUOTA_RECIPIENTS:
 		return quota && quota->recipients_per_minute > 0;
-	default:
+	case QUOTA_OCTETS:
 		return quota && quota->octets_per_minute > 0;
+	default:
+		return false;
 	}
 }
 

@@ -19,6 +19,7 @@ enum quota_kind {
 	QUOTA_MESSAGES,
 	QUOTA_RECIPIENTS,
 	QUOTA_OCTETS,
+	QUOTA_ERRORS, /* of addresses */
 	QUOTA_KINDS,
 };
 

@@ -444,6 +444,28 @@ def slow_clients_meet_deadlines():
 
 
 @case
+def content_slower_than_allowed():
+    """DOS-01: limits.octets_per_second_min is what content has to bring; 0: nothing, before timeouts.data."""
+    def drips(least):
+        with Setting(timeouts={'command': '1s', 'data': '3s'}, limits={'octets_per_second_min': least}) as setting, \
+                setting.client() as client:
+            client.hello()
+            client.envelope()
+            client.command('DATA', 354)
+            started = time.monotonic()
+            while time.monotonic() - started < 60:
+                try:
+                    client.send(b'x' * 98 + b'\r\n')
+                except OSError:
+                    break
+                time.sleep(0.1)
+            return eventually(lambda: setting.relay.events('session'), 'the session')[0]['reason']
+    # Some 1,000 octets a second, whose first second is free.
+    equal(drips('1MiB'), 'content too slow', 'of so few octets')
+    equal(drips(0), 'timeout', 'without a minimum')
+
+
+@case
 def sessions_that_do_not_end():
     """DOS-01: timeouts.session ends who says NOOP for ever, between messages; what was promised is answered."""
     with Setting(expected=1, timeouts={'session': '2s'}) as setting, setting.client() as client:
@@ -541,6 +563,34 @@ def commands_out_of_sequence():
                     other.command(line, 250)
                 other.command('DATA', (503, 554)[line == 'MAIL FROM:<a@example.net>'] if lines else 503)
                 check(other.closed(), 'the session goes on behind a refused DATA')
+
+
+@case
+def too_many_errors_of_an_address():
+    """DOS-03: limits.address.errors_per_minute is for all sessions of an address, those that come later too; and for
+    nobody beside it."""
+    with Setting(expected=1, limits={'address': {'errors_per_minute': 12}}) as setting:
+        first, second = setting.client(), setting.client()
+        for client in [first, second] * 6:
+            client.command('NONSENSE', 500)
+        # What is right is taken on, what is wrong no more.
+        first.command('NOOP', 250)
+        first.command('NONSENSE', 421, '4.7.0')
+        check(first.closed(), 'not closed after too many errors')
+        second.command('NOOP', 250)
+        with setting.client(greeting=False) as third:
+            third.expect(421, '4.7.0')
+            check(third.closed(), 'not closed before it said anything')
+        with setting.client(source='127.0.0.2') as other:
+            other.hello()
+            other.command('NONSENSE', 500)
+            other.envelope()
+            other.data(message(1))
+        second.close()
+        eventually(lambda: sorted(event['reason'] for event in setting.relay.events('session'))[-2:] ==
+                   ['too many errors'] * 2, lambda: setting.relay.events('session'))
+        # A minute's share comes back evenly: one within 5 seconds.
+        eventually(lambda: setting.client(greeting=False).reply()[0] == 220, 'it may come again', pause=1)
 
 
 @case

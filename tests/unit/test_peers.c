@@ -72,6 +72,12 @@ static void test_minute(void)
 	CHECK(!peers_take(peer, QUOTA_OCTETS, now_ns, 1000, 200));
 	CHECK(!peers_has(peer, QUOTA_OCTETS, now_ns, 1000, 101));
 	peers_give_back(peer, QUOTA_OCTETS, 1000, 900);
+	/* Errors are counted apart, and come back one by one. */
+	for (unsigned i = 0; i < 10; i++)
+		CHECK(peers_take(peer, QUOTA_ERRORS, now_ns, 10, 1));
+	CHECK(!peers_take(peer, QUOTA_ERRORS, now_ns, 10, 1));
+	CHECK(!peers_has(peer, QUOTA_ERRORS, now_ns + 5 * S, 10, 1));
+	CHECK(peers_has(peer, QUOTA_ERRORS, now_ns + 6 * S, 10, 1));
 	/* More than all of it goes alone. */
 	CHECK(peers_take(peer, QUOTA_OCTETS, now_ns, 1000, 5000));
 	CHECK(!peers_take(peer, QUOTA_OCTETS, now_ns, 1000, 1));

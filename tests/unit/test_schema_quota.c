@@ -36,12 +36,14 @@ static void check_quota(const struct config_quota *quota, unsigned connections, 
 
 static void test_values(void)
 {
-	struct config *c = parse(", limits: { connections: 10, connections_per_second: 3, messages_per_minute: 60, "
-				 "recipients_per_minute: 600, octets_per_minute: 1MiB }",
-				 "limits: { connections_per_second: 5, messages_per_minute: 6, "
-				 "recipients_per_minute: 7, octets_per_minute: 8KiB, "
-				 "address: { messages_per_minute: 9, octets_per_minute: 1KiB } }\n"
-				 "timeouts: { session: 2d }");
+	struct config *c =
+		parse(", limits: { connections: 10, connections_per_second: 3, messages_per_minute: 60, "
+		      "recipients_per_minute: 600, octets_per_minute: 1MiB }",
+		      "limits: { connections_per_second: 5, messages_per_minute: 6, "
+		      "recipients_per_minute: 7, octets_per_minute: 8KiB, "
+		      "octets_per_second_min: 2KiB, "
+		      "address: { messages_per_minute: 9, octets_per_minute: 1KiB, errors_per_minute: 30 } }\n"
+		      "timeouts: { session: 2d }");
 
 	CHECK_STR(config_problems_first(&problems), "");
 	if (!c)
@@ -52,6 +54,8 @@ static void test_values(void)
 	CHECK(!c->clients[1].terms);
 	check_quota(&c->limits.quota, 5, 6, 7, 8192);
 	check_quota(&c->limits.address, 0, 9, 0, 1024);
+	CHECK_EQ(c->limits.address.errors_per_minute, 30);
+	CHECK_EQ(c->limits.octets_per_second_min, 2048);
 	CHECK_EQ(c->timeouts.session_ns, UINT64_C(172800000000000));
 	config_free(c);
 }
@@ -65,7 +69,21 @@ static void test_defaults(void)
 		return;
 	CHECK(!config_quota_any(&c->limits.quota));
 	CHECK(!config_quota_any(&c->limits.address));
+	CHECK_EQ(c->limits.octets_per_second_min, 500);
 	CHECK_EQ(c->timeouts.session_ns, 0);
+	config_free(c);
+}
+
+/* What an address may do wrong is a limit of its own; and no minimum is none. */
+static void test_errors_alone(void)
+{
+	struct config *c = parse("", "limits: { octets_per_second_min: 0, address: { errors_per_minute: 1 } }");
+
+	CHECK_STR(config_problems_first(&problems), "");
+	if (!c)
+		return;
+	CHECK(config_quota_any(&c->limits.address));
+	CHECK_EQ(c->limits.octets_per_second_min, 0);
 	config_free(c);
 }
 
@@ -79,6 +97,11 @@ static void test_problems(void)
 		{", limits: { messages_per_hour: 5 }", "", "unknown key \"messages_per_hour\""},
 		{"", "limits: { connections_per_second: 100001 }", "connections_per_second: "},
 		{"", "limits: { address: { connections: 1 } }", "unknown key \"connections\""},
+		/* One of many would shut out all. */
+		{"", "limits: { errors_per_minute: 1 }", "unknown key \"errors_per_minute\""},
+		{", limits: { errors_per_minute: 1 }", "", "unknown key \"errors_per_minute\""},
+		{"", "limits: { octets_per_second_min: 500 }", "octets_per_second_min: "},
+		{"", "limits: { octets_per_second_min: 2MiB }", "octets_per_second_min: "},
 		{"", "timeouts: { session: 31d }", "session: "},
 	};
 
@@ -95,6 +118,7 @@ int main(void)
 {
 	RUN(test_values);
 	RUN(test_defaults);
+	RUN(test_errors_alone);
 	RUN(test_problems);
 	return check_end();
 }
