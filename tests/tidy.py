@@ -330,12 +330,14 @@ def clang_format():
     if ' 14.' not in version:
         yield 'clang-format 14 decides, this is: ' + version.strip()
         return
-    for path in sources():
-        made = subprocess.run([program, '--dry-run', '-Werror', path], cwd=SOURCES, capture_output=True, text=True)
-        if made.returncode != 0:
-            places = re.findall(r'^%s:(\d+):' % re.escape(path), made.stderr, re.M)
-            yield '%s:%s: %d places are not as clang-format would have them' % (
-                path, places[0] if places else '1', len(places))
+    made = subprocess.run([program, '--dry-run', '-Werror'] + list(sources()), cwd=SOURCES, capture_output=True, text=True)
+    places = {}
+    for path, line in re.findall(r'^([^:\n]+):(\d+):\d+: ', made.stderr, re.M):
+        places.setdefault(path, []).append(line)
+    for path, lines in places.items():
+        yield '%s:%s: %d places are not as clang-format would have them' % (path, lines[0], len(lines))
+    if made.returncode != 0 and not places:
+        yield 'clang-format: ' + made.stderr.strip()[:200]
 
 
 def compiles_in_python():
