@@ -111,9 +111,20 @@ static void wheel_unlink(struct wheel *wheel, struct wheel_timer *timer)
 	wheel->occupied[index / WHEEL_SLOTS][slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 }
 
+/* The first that is not before it. */
+static uint64_t wheel_tick_of(uint64_t deadline_ns)
+{
+	return deadline_ns / WHEEL_TICK_NS + (deadline_ns % WHEEL_TICK_NS != 0);
+}
+
+bool wheel_fires_by(const struct wheel_timer *timer, uint64_t deadline_ns)
+{
+	return wheel_armed(timer) && timer->tick <= wheel_tick_of(deadline_ns);
+}
+
 void wheel_arm(struct wheel *wheel, struct wheel_timer *timer, uint64_t deadline_ns)
 {
-	uint64_t tick = deadline_ns / WHEEL_TICK_NS + (deadline_ns % WHEEL_TICK_NS != 0);
+	uint64_t tick = wheel_tick_of(deadline_ns);
 
 	/* Everything up to wheel->tick has fired: what is late already fires with the next tick. */
 	if (tick <= wheel->tick)

@@ -36,6 +36,8 @@ void wheel_timer_init(struct wheel_timer *timer, wheel_fn *fn);
 void wheel_arm(struct wheel *wheel, struct wheel_timer *timer, uint64_t deadline_ns);
 void wheel_disarm(struct wheel *wheel, struct wheel_timer *timer);
 bool wheel_armed(const struct wheel_timer *timer);
+/* It is armed, and not for later. */
+bool wheel_fires_by(const struct wheel_timer *timer, uint64_t deadline_ns);
 /* Fires everything due. Callbacks may arm and disarm any timer. */
 void wheel_advance(struct wheel *wheel, uint64_t now_ns);
 /* The time to sleep until: a lower bound of the earliest deadline, UINT64_MAX when none is armed. */

@@ -28,14 +28,16 @@ const struct config *connection_config(const struct connection *c)
 
 void connection_arm(struct connection *c, uint64_t after_ns)
 {
-	struct shard *shard = c->outbound->shard;
-
-	wheel_arm(&shard->wheel, &c->timer, shard->now_ns + after_ns);
+	connection_arm_until(c, c->outbound->shard->now_ns + after_ns);
 }
 
+/* With each message the time moves twice: further away, and nearer. A timer that fires before it stays where it is, and
+ * looks again then: of a thousand connections each of which has a message now and then none is cold for it. */
 void connection_arm_until(struct connection *c, uint64_t until_ns)
 {
-	wheel_arm(&c->outbound->shard->wheel, &c->timer, until_ns);
+	c->until_ns = until_ns;
+	if (!wheel_fires_by(&c->timer, until_ns))
+		wheel_arm(&c->outbound->shard->wheel, &c->timer, until_ns);
 }
 
 uint64_t connection_slow_ns(const struct connection *c)

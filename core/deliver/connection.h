@@ -57,7 +57,8 @@ struct connection {
 	struct list link;              /* outbound->connections */
 	struct list usable;            /* outbound->usable, but while it is parked */
 	struct wheel_timer turn_timer; /* armed: it is parked */
-	struct wheel_timer timer;
+	struct wheel_timer timer;      /* fires at until_ns, or before */
+	uint64_t until_ns;
 	struct ring_address address;
 	const struct config_source *source; /* where it comes from, of the destination's; NULL: the system chose */
 	uint64_t setup_until_ns;            /* this step of the set-up */

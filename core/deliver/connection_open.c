@@ -129,6 +129,10 @@ static void on_timer(struct wheel_timer *timer)
 {
 	struct connection *c = container_of(timer, struct connection, timer);
 
+	if (c->outbound->shard->now_ns < c->until_ns) {
+		connection_arm_until(c, c->until_ns);
+		return;
+	}
 	if (c->state < CONNECTION_READY && c->outbound->shard->now_ns < c->setup_until_ns) {
 		uint64_t slow_ns = connection_slow_ns(c);
 		/* The other address, for which it was to be slow soon, is no other way by now. */

@@ -276,6 +276,19 @@ static void test_disarm_due(void)
 	compare_occupied();
 }
 
+static void test_fires_by(void)
+{
+	start(5 * HOUR_NS);
+	wheel_timer_init(&chain[0], on_chain_rearm);
+	CHECK(!wheel_fires_by(&chain[0], UINT64_MAX));
+	wheel_arm(&wheel, &chain[0], now_ns + HOUR_NS);
+	CHECK(wheel_fires_by(&chain[0], now_ns + HOUR_NS));
+	CHECK(wheel_fires_by(&chain[0], now_ns + 2 * HOUR_NS));
+	CHECK(!wheel_fires_by(&chain[0], now_ns + HOUR_NS - WHEEL_TICK_MS * 1000000));
+	wheel_disarm(&wheel, &chain[0]);
+	CHECK(!wheel_fires_by(&chain[0], now_ns + 2 * HOUR_NS));
+}
+
 static void test_extremes(void)
 {
 	start(5 * HOUR_NS);
@@ -298,6 +311,7 @@ int main(void)
 	RUN(test_next_arrives);
 	RUN(test_rearm_in_past);
 	RUN(test_disarm_due);
+	RUN(test_fires_by);
 	RUN(test_extremes);
 	RUN(test_random);
 	return check_end();
