@@ -147,6 +147,12 @@ static void send_next(struct outbound *o, uint64_t *next_ns)
 		connection_write(c);
 }
 
+/* It sends nothing itself: mail goes on to the sites of its recipients' domains. */
+static bool sorts(const struct outbound *o)
+{
+	return o->destination->mx && !o->mx;
+}
+
 static void dispatch(struct outbound *o)
 {
 	struct shard *shard = o->shard;
@@ -171,7 +177,7 @@ static void dispatch(struct outbound *o)
 	if (!o->mx)
 		path_follow(o, &next_ns);
 	outbound_follow_needs(o);
-	if (o->destination->mx && !o->mx) {
+	if (sorts(o)) {
 		outbound_sort(o, &next_ns);
 	} else if (outbound_matches(o)) {
 		outbound_match(o, &next_ns);
@@ -187,17 +193,41 @@ static void dispatch(struct outbound *o)
 	arm(o, next_ns);
 }
 
+/* What is woken by these waits for the next turn. */
+static void dispatch_all(struct list *lanes)
+{
+	struct list *link;
+
+	while ((link = list_take_first(lanes)) != NULL)
+		dispatch(container_of(link, struct outbound, wake));
+}
+
+/* Those that are awake leave for `sorting`, where they part mail by domains, or for `sending`. */
+static void take_woken(struct shard *shard, struct list *sorting, struct list *sending)
+{
+	struct list *link;
+
+	while ((link = list_take_first(&shard->deliverer->outbound_wake)) != NULL)
+		list_append(sorts(container_of(link, struct outbound, wake)) ? sorting : sending, link);
+}
+
 void outbound_run(struct shard *shard)
 {
-	struct list now, *link;
+	struct list sorting, again, sending;
 
 	turns_run(&shard->deliverer->turns);
-	/* What is woken by a dispatch waits for the next turn. */
-	list_init(&now);
-	while ((link = list_take_first(&shard->deliverer->outbound_wake)) != NULL)
-		list_append(&now, link);
-	while ((link = list_take_first(&now)) != NULL)
-		dispatch(container_of(link, struct outbound, wake));
+	list_init(&sorting);
+	list_init(&again);
+	list_init(&sending);
+	take_woken(shard, &sorting, &sending);
+	if (!list_empty(&sorting)) {
+		dispatch_all(&sorting);
+		/* The sites that were given something send it in the same turn. */
+		take_woken(shard, &again, &sending);
+	}
+	dispatch_all(&sending);
+	while (!list_empty(&again))
+		list_prepend(&shard->deliverer->outbound_wake, list_take_first(&again));
 }
 
 /* ---- drain -------------------------------------------------------------------------------------------------- */
