@@ -219,6 +219,16 @@ struct delivery *attempt_undo(struct attempt *a)
 	return d;
 }
 
+bool attempt_hand_on(struct attempt *a, struct outbound *to)
+{
+	if (mail_of(a->delivery)->recipients > attempt_most_recipients(to))
+		return false;
+	list_remove(&a->link);
+	list_append(&to->loaded, &a->link);
+	a->outbound = to;
+	return true;
+}
+
 void attempt_give_up(struct attempt *a, const char *reason)
 {
 	const struct outcome outcome = {

@@ -83,6 +83,8 @@ enum attempt_started attempt_start(struct outbound *o, struct delivery *d, bool 
 unsigned attempt_most_recipients(const struct outbound *o);
 /* For one in outbound->loaded: its delivery, ACTIVE, without it. */
 struct delivery *attempt_undo(struct attempt *a);
+/* The same: it is in that lane's `loaded` instead. False: it covers more recipients than that would have it. */
+bool attempt_hand_on(struct attempt *a, struct outbound *to);
 /* The same: it is over, as one that nobody can be asked to take. */
 void attempt_give_up(struct attempt *a, const char *reason);
 /* The same: it may not, or cannot, go over this connection. It is judged as if the next hop had refused it by `code`;

@@ -130,15 +130,20 @@ static void arm(struct domain *domain, uint64_t when_ns)
 
 /* ---- its mail --------------------------------------------------------------------------------------------------- */
 
-static void give(struct domain *domain, struct delivery *d)
+void domain_lend(struct domain *domain, struct delivery *d)
 {
-	struct outbound *home = domain->of->home, *lane = domain->lane;
+	struct outbound *lane = domain->lane;
 
-	d->home = (uint16_t)(home->index + 1);
+	d->home = (uint16_t)(domain->of->home->index + 1);
 	d->lane = (uint16_t)lane->index;
-	lane_ready(&lane->lane, d);
 	lane->lent_to = true;
 	outbound_wake(lane->shard, lane->index);
+}
+
+static void give(struct domain *domain, struct delivery *d)
+{
+	domain_lend(domain, d);
+	lane_ready(&domain->lane->lane, d);
 }
 
 static void keep(struct domain *domain, struct delivery *d)

@@ -83,6 +83,8 @@ bool domains_busy(const struct domains *domains);
 struct domain *domain_find(struct domains *domains, const char *name);
 /* The delivery (ACTIVE) goes on to its site, or waits. Not where the domain is REFUSED. */
 void domain_take(struct domain *domain, struct delivery *d);
+/* KNOWN: it is on loan in the lane of its site, where it has come with its attempt. */
+void domain_lend(struct domain *domain, struct delivery *d);
 /* Its mail is refused: what is said; NULL: it is not. */
 const char *domain_refuses(const struct domain *domain, unsigned *code);
 /* Nobody knows where its mail is to go, for longer than the delivery may wait. */

@@ -170,6 +170,14 @@ static void dispatch(struct outbound *o)
 	if (o->exchangers && o->exchangers->count == 0)
 		exchangers_refresh(o->exchangers);
 	hold_follow(o, &next_ns);
+	if (o->mx) {
+		o->mx->handed = 0;
+		o->mx->handed_octets = 0;
+	}
+	if (o->mx) {
+		o->mx->handed = 0;
+		o->mx->handed_octets = 0;
+	}
 	if (o->mx && (!o->destination->mx || o->mx->moved)) {
 		o->mx->moved = false;
 		path_gone(o);

@@ -35,6 +35,8 @@ struct lane_site {
 	uint8_t own_rank;                  /* at this one this relay itself was found; UINT8_MAX: it was not */
 	const char *own_host;              /* and which that is: `text` of one of them */
 	uint64_t used_ns;                  /* when there was last something to do */
+	unsigned handed;                   /* attempts that came here as they were since its last dispatch */
+	uint64_t handed_octets;            /* and their content */
 	bool secure;                       /* it is proven that these are its hosts (DNSSEC) */
 	bool enforced;                     /* the MTA-STS policies of its domains demand proof of their names */
 	bool failing;                      /* no host can be used now */

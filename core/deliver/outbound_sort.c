@@ -4,7 +4,8 @@
  * domain (domain.h).
  *
  * In memory a delivery does not know its domain, and is not made larger to know. What is new is in memory anyway; what
- * was deferred comes here when it is due, so that the DNS is asked for where it goes then.
+ * was deferred comes here when it is due, so that the DNS is asked for where it goes then. Where the site has a
+ * connection with room the message goes there as it was read; else it is forgotten, and read when its turn comes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
+#include "core/deliver/connection.h"
 #include "core/deliver/domain.h"
 #include "core/deliver/mx.h"
 #include "core/deliver/outbound_private.h"
@@ -135,6 +137,42 @@ static void refuse(struct attempt *a, const char *name, unsigned code, const cha
 	attempt_reject(a, name, code, why);
 }
 
+/* Behind what was handed to it in this turn. A probe is to be whoever's turn it is. */
+static bool has_room(const struct outbound *site, uint64_t octets)
+{
+	const struct lane_site *mx = site->mx;
+	const struct list *link;
+
+	for (link = site->usable.next; link != &site->usable; link = link->next) {
+		const struct connection *c = container_of(link, struct connection, usable);
+		if (!c->probe && connection_has_room(c) && c->attempt_count + mx->handed < c->window.limit &&
+		    c->unwritten_octets + mx->handed_octets + octets <= CONNECTION_BACKLOG_MAX)
+			return true;
+	}
+	return false;
+}
+
+/* What its site sends at once goes there as it was read, and not by way of the spool's memory once more. */
+static bool hand_on(struct domain *domain, struct attempt *a)
+{
+	struct outbound *site = domain->lane;
+	uint64_t octets = mail_of(a->delivery)->content_length;
+	struct lane_site *mx;
+
+	if (!site)
+		return false;
+	mx = site->mx;
+	/* What is there already goes before it. */
+	if (site->lane.ready.count > 0 || site->loading > 0 || (mx->handed == 0 && !list_empty(&site->loaded)))
+		return false;
+	if (mx->handed >= outbound_ahead(site) || !has_room(site, octets) || !attempt_hand_on(a, site))
+		return false;
+	mx->handed++;
+	mx->handed_octets += octets;
+	domain_lend(domain, a->delivery);
+	return true;
+}
+
 static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 {
 	char name[MX_NAME_SIZE];
@@ -166,7 +204,7 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 		if (a->delivery->attempts < 2)
 			a->delivery->attempts = 2;
 		attempt_give_up(a, domain->problem ? domain->problem : "nobody knows its domain's hosts");
-	} else {
+	} else if (!hand_on(domain, a)) {
 		domain_take(domain, attempt_undo(a));
 	}
 }
