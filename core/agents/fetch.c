@@ -331,6 +331,24 @@ static void set_request(CURL *handle, struct fetch *fetch)
 	curl_easy_setopt(handle, CURLOPT_PRIVATE, fetch);
 }
 
+void fetch_at(const char *host, uint16_t port, const struct ring_address *addresses, unsigned count,
+	      char out[FETCH_AT_SIZE])
+{
+	size_t n = (size_t)snprintf(out, FETCH_AT_SIZE, "%s:%u:", host, port), none = n;
+
+	for (unsigned i = 0; i < count && n + INET6_ADDRSTRLEN + 3 < FETCH_AT_SIZE; i++) {
+		const struct ring_address *one = &addresses[i];
+		char text[INET6_ADDRSTRLEN];
+		bool v6 = one->any.sa_family == AF_INET6;
+		const void *octets = v6 ? (const void *)&one->v6.sin6_addr : (const void *)&one->v4.sin_addr;
+		if (!inet_ntop(one->any.sa_family, octets, text, sizeof(text)))
+			continue;
+		n += (size_t)snprintf(out + n, FETCH_AT_SIZE - n, v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
+	}
+	if (n == none)
+		out[0] = '\0';
+}
+
 void fetch_start(struct fetcher *fetcher, struct fetch *fetch)
 {
 	CURL *handle = curl_easy_init();

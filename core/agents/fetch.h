@@ -8,11 +8,20 @@
 #ifndef POSTRIDER_AGENTS_FETCH_H
 #define POSTRIDER_AGENTS_FETCH_H
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FETCH_PROBLEM_SIZE = 300, FETCH_TIMEOUT_MS = 20000, FETCH_CONNECT_TIMEOUT_MS = 10000 };
+#include "core/agents/dns.h"
+#include "core/agents/dns_exchangers.h"
+
+enum {
+	FETCH_PROBLEM_SIZE = 300,
+	FETCH_TIMEOUT_MS = 20000,
+	FETCH_CONNECT_TIMEOUT_MS = 10000,
+	FETCH_AT_SIZE = DNS_NAME_MAX + 16 + DNS_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3),
+};
 
 struct fetcher;
 struct fetch;
@@ -55,6 +64,9 @@ int fetcher_fd(const struct fetcher *fetcher); /* readable: fetcher_process() ha
 uint64_t fetcher_wait_ns(const struct fetcher *fetcher, uint64_t now_ns);
 void fetcher_process(struct fetcher *fetcher);
 
+/* For `at`: where the host is. "": there is no address. */
+void fetch_at(const char *host, uint16_t port, const struct ring_address *addresses, unsigned count,
+	      char out[FETCH_AT_SIZE]);
 /* Begins. Without memory fn is called before it returns. */
 void fetch_start(struct fetcher *fetcher, struct fetch *fetch);
 /* Under way; fn does not come. */

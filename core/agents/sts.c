@@ -10,7 +10,6 @@
  */
 #include "core/agents/sts.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +28,7 @@ enum {
 	LOOK_S = 60,                  /* between two looks at what is getting old */
 	IDLE_S = 7 * 24 * 3600,       /* nobody asks any more */
 	FAILED_VALID_S = STS_RETRY_S, /* an answer after a fetch that failed */
-	PLACES = 64 + DNS_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) + DNS_NAME_MAX + 16,
+	HTTPS_PORT = 443,
 };
 
 struct entry {
@@ -41,7 +40,7 @@ struct entry {
 	struct list waiting;       /* struct waiter */
 	struct fetch fetch;
 	struct sts *sts;
-	char url[DNS_NAME_MAX + 64], at[PLACES];
+	char url[DNS_NAME_MAX + 64], at[FETCH_AT_SIZE];
 	char id[MTA_STS_ID_MAX + 1]; /* of the record that the fetch is for */
 	char failed_id[MTA_STS_ID_MAX + 1];
 	uint64_t asked_ns, failed_ns; /* the last time; 0: not, or not since it went well */
@@ -246,20 +245,12 @@ static void start_fetch(struct sts *sts, struct entry *entry, const char *id)
 /* Where the policy's host is, as libcurl takes it. */
 static void note_places(struct entry *entry, const struct sts_question *q)
 {
-	size_t n;
+	char host[DNS_NAME_MAX + 16];
 
 	if (q->address_count == 0 || fetch_under_way(&entry->fetch))
 		return;
-	n = (size_t)snprintf(entry->at, sizeof(entry->at), "mta-sts.%s:443:", entry->domain);
-	for (unsigned i = 0; i < q->address_count && n + INET6_ADDRSTRLEN + 3 < sizeof(entry->at); i++) {
-		const struct ring_address *one = &q->addresses[i];
-		char text[INET6_ADDRSTRLEN];
-		bool v6 = one->any.sa_family == AF_INET6;
-		const void *octets = v6 ? (const void *)&one->v6.sin6_addr : (const void *)&one->v4.sin_addr;
-		if (!inet_ntop(one->any.sa_family, octets, text, sizeof(text)))
-			continue;
-		n += (size_t)snprintf(entry->at + n, sizeof(entry->at) - n, v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
-	}
+	snprintf(host, sizeof(host), "mta-sts.%s", entry->domain);
+	fetch_at(host, HTTPS_PORT, q->addresses, q->address_count, entry->at);
 }
 
 /* ---- a question ------------------------------------------------------------------------------------------------- */
