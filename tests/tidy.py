@@ -62,11 +62,13 @@ LIBRARIES = {
     'idn2.h': ['core/smtp/idna.c'],
     'curl/': ['core/agents/fetch.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'tls/rsa.c', 'tests/unit/libcrypto_rig.c'],
-    'jansson.h': ['core/agents/assertion.c', 'core/agents/token_', 'core/control/', 'core/tools/token_claims.c',
+    'jansson.h': ['core/agents/assertion.c', 'core/agents/tls_report_', 'core/agents/token_', 'core/control/',
+                  'core/tools/token_claims.c',
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
                   'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',
                   'tests/fuzz/fuzz_trace_fact.c'],
     'sqlite3.h': ['core/trace/'],
+    'zlib.h': ['core/agents/tls_report_text.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 
