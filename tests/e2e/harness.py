@@ -208,8 +208,9 @@ class Relay(Process):
     def __init__(self, work, configuration, name='postrider', prefix=()):
         self.events_seen = []
         self.noise = []
-        self.reports = set()  # ids
         self.count = collections.Counter()
+        self.reports = set()  # their ids
+        self.count_of_reports = collections.Counter()  # attempts to deliver them
         # JSON is YAML too, so that a configuration is written from plain Python values.
         file = work.write(name + '.yaml', configuration if isinstance(configuration, str)
                           else json.dumps(configuration, indent=1))
@@ -231,14 +232,14 @@ class Relay(Process):
             for earlier in self.events_seen[-200:]:
                 if earlier['event'] == 'attempt' and earlier['id'] == event['id']:
                     self.count.subtract(('attempt', earlier['result']))
+                    self.count_of_reports.update(('attempt', earlier['result']))
         self.events_seen.append(event)
         # What becomes of reports is of interest to tests of reports alone: in others they come at any time.
-        if name == 'attempt' and event['id'] in self.reports:
-            return
-        self.count[name] += 1
+        count = self.count_of_reports if name == 'attempt' and event['id'] in self.reports else self.count
+        count[name] += 1
         if name == 'attempt':
             # Counted by how it ended: delivered, deferred, failed, partial or unknown.
-            self.count[event['result']] += 1
+            count[event['result']] += 1
 
     def events(self, name):
         seen = list(self.events_seen)
