@@ -262,6 +262,30 @@ void fair_remove(struct fair *fair, struct delivery *d)
 		turn_round(&fair->rounds[line->priority]);
 }
 
+bool fair_alone(const struct delivery *d)
+{
+	/* Before it and behind it is the line's own end. */
+	return d->link.next == d->link.prev;
+}
+
+void fair_withdraw(struct fair *fair, struct delivery *d)
+{
+	struct list *mail = d->link.next;
+	bool alone = fair_alone(d);
+
+	list_remove(&d->link);
+	fair->count--;
+	if (alone)
+		leave(fair, container_of(mail, struct fair_line, mail));
+}
+
+bool fair_has_line_of(struct fair *fair, const struct delivery *d)
+{
+	const struct fair_line *line = find(fair, d->client);
+
+	return line && line->mail.next == &d->link;
+}
+
 void fair_charge(struct fair *fair, uint16_t client, unsigned messages)
 {
 	struct fair_line *line = find(fair, client);

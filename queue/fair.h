@@ -65,6 +65,11 @@ void fair_prepend(struct fair *fair, struct delivery *d);
 struct delivery *fair_next(const struct fair *fair);
 /* One of those that stand at the head of their lines leaves; it is its client's turn that is used. */
 void fair_remove(struct fair *fair, struct delivery *d);
+/* One leaves from wherever it stands in its line; nobody's turn is used. */
+void fair_withdraw(struct fair *fair, struct delivery *d);
+/* It stands alone in its line, and that line is one of this fair's. */
+bool fair_alone(const struct delivery *d);
+bool fair_has_line_of(struct fair *fair, const struct delivery *d);
 /* The first of its line; NULL: none. */
 struct delivery *fair_first(struct fair *fair, uint16_t client);
 /* The client has used as much as so many messages more. */

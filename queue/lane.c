@@ -22,7 +22,7 @@ void lane_deinit(struct lane *lane)
 
 void lane_ready(struct lane *lane, struct delivery *d)
 {
-	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING);
+	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING && d->place != DELIVERY_SORTED);
 	d->place = DELIVERY_READY;
 	fair_append(&lane->ready, d);
 }
@@ -34,15 +34,21 @@ void lane_ready_first(struct lane *lane, struct delivery *d)
 	fair_prepend(&lane->ready, d);
 }
 
+static void put(struct lane *lane, size_t index, struct delivery *d)
+{
+	lane->heap[index] = d;
+	d->heap_at = index;
+}
+
 static void sift_up(struct lane *lane, size_t index)
 {
 	struct delivery *d = lane->heap[index];
 
 	while (index > 0 && lane->heap[(index - 1) / 2]->due_ns > d->due_ns) {
-		lane->heap[index] = lane->heap[(index - 1) / 2];
+		put(lane, index, lane->heap[(index - 1) / 2]);
 		index = (index - 1) / 2;
 	}
-	lane->heap[index] = d;
+	put(lane, index, d);
 }
 
 static void sift_down(struct lane *lane, size_t index)
@@ -57,15 +63,29 @@ static void sift_down(struct lane *lane, size_t index)
 			child++;
 		if (lane->heap[child]->due_ns >= d->due_ns)
 			break;
-		lane->heap[index] = lane->heap[child];
+		put(lane, index, lane->heap[child]);
 		index = child;
 	}
-	lane->heap[index] = d;
+	put(lane, index, d);
+}
+
+/* The last takes its place. */
+static void take_out(struct lane *lane, struct delivery *d)
+{
+	struct delivery *last = lane->heap[--lane->heap_count];
+	size_t index = d->heap_at;
+
+	if (last != d) {
+		put(lane, index, last);
+		sift_up(lane, index);
+		sift_down(lane, last->heap_at);
+	}
+	list_init(&d->link);
 }
 
 int lane_defer(struct lane *lane, struct delivery *d, uint64_t due_ns)
 {
-	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING);
+	assert(d->place != DELIVERY_READY && d->place != DELIVERY_WAITING && d->place != DELIVERY_SORTED);
 	if (lane->heap_count == lane->heap_capacity) {
 		size_t capacity = lane->heap_capacity ? 2 * lane->heap_capacity : 64;
 		struct delivery **heap = realloc(lane->heap, capacity * sizeof(struct delivery *));
@@ -109,13 +129,20 @@ void lane_remove(struct lane *lane, struct delivery *d)
 		fair_remove(&lane->ready, d);
 	} else {
 		assert(d->place == DELIVERY_WAITING && d == lane->heap[0]);
-		struct delivery *last = lane->heap[--lane->heap_count];
-		if (lane->heap_count > 0) {
-			lane->heap[0] = last;
-			sift_down(lane, 0);
-		}
+		take_out(lane, d);
 	}
 	d->place = DELIVERY_ACTIVE;
+}
+
+void lane_withdraw(struct lane *lane, struct delivery *d)
+{
+	if (d->place == DELIVERY_READY) {
+		fair_withdraw(&lane->ready, d);
+	} else {
+		assert(d->place == DELIVERY_WAITING && lane->heap[d->heap_at] == d);
+		take_out(lane, d);
+	}
+	d->place = DELIVERY_NONE;
 }
 
 struct delivery *lane_take(struct lane *lane, uint64_t now_ns)

@@ -8,7 +8,9 @@
  *     READY  in its client's line: to be sent as soon as a connection has room; new mail, first in first out, clients
  *            in turns (fair.h)
  *     WAITING in the lane's heap: deferred until due_ns, then sent from there
+ *     SORTED ready, and put where it waits for somebody: its mailboxes, its domain (core/deliver)
  *     ACTIVE with a connection (core/deliver)
+ *     HELD   in no lane: an operator holds it, since due_ns
  *     KEPT   in no lane: no destination takes it
  *     NONE   not yet or no longer queued
  */
@@ -23,11 +25,25 @@
 #include "core/base/random.h"
 #include "queue/fair.h"
 
-enum delivery_place { DELIVERY_NONE, DELIVERY_READY, DELIVERY_WAITING, DELIVERY_ACTIVE, DELIVERY_KEPT };
+enum delivery_place {
+	DELIVERY_NONE,
+	DELIVERY_READY,
+	DELIVERY_WAITING,
+	DELIVERY_SORTED,
+	DELIVERY_ACTIVE,
+	DELIVERY_HELD,
+	DELIVERY_KEPT,
+};
+
+/* What an operator has said of it, while it could not be done at once (core/deliver/steer.h). */
+enum delivery_order { DELIVERY_GO_ON, DELIVERY_HOLD, DELIVERY_DELETE };
 
 struct delivery {
-	struct list link;  /* in the lane's ready list, or a connection's */
-	uint64_t due_ns;   /* WAITING: monotonic */
+	union {
+		struct list link; /* in the lane's ready list, or a connection's */
+		size_t heap_at;   /* WAITING */
+	};
+	uint64_t due_ns;   /* WAITING: monotonic; HELD: since when, by the wall clock */
 	uint16_t lane;     /* index */
 	uint16_t attempts; /* that its recipients have behind them */
 	uint16_t home;     /* number of its own lane, from 1, while it is on loan (core/deliver/path.h); 0: it is not */
@@ -39,10 +55,11 @@ struct delivery {
 	uint8_t unaltered : 1; /* its content goes as it is, or not at all, as was found (core/deliver/suits.h) */
 	uint8_t holds; /* attempts refused for what this relay is, by messages of its kind only (core/deliver/hold.h) */
 	/* Of this process: a restart tries anew, which costs one more attempt at most and no record on disk. */
-	uint8_t broken;  /* connections that ended in its turn, by no fault that is known; stays at 255 */
-	uint8_t unknown; /* times its answer was lost behind its end; stays at 255 */
-	uint8_t aside;   /* so many fallbacks on from its own lane it may go, and no nearer (core/deliver/path.h) */
-	uint16_t client; /* who sent it, for fair.h */
+	uint8_t broken;    /* connections that ended in its turn, by no fault that is known; stays at 255 */
+	uint8_t unknown;   /* times its answer was lost behind its end; stays at 255 */
+	uint8_t aside : 6; /* so many fallbacks on from its own lane it may go, and no nearer (core/deliver/path.h) */
+	uint8_t order : 2; /* enum delivery_order */
+	uint16_t client;   /* who sent it, for fair.h */
 };
 
 struct lane {
@@ -63,6 +80,8 @@ struct delivery *lane_first_ready(const struct lane *lane);
 struct delivery *lane_first_due(const struct lane *lane, uint64_t now_ns);
 /* One of those two leaves the lane, now ACTIVE; or the head of any client's line. */
 void lane_remove(struct lane *lane, struct delivery *d);
+/* One that is READY or WAITING in it leaves from wherever it stands, now NONE. Nobody's turn is used. */
+void lane_withdraw(struct lane *lane, struct delivery *d);
 /* The next one to send, now ACTIVE, or NULL. Ready and due mail take turns, so that neither a backlog that is tried
  * again keeps fresh mail waiting nor the other way round. */
 struct delivery *lane_take(struct lane *lane, uint64_t now_ns);

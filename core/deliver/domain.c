@@ -148,7 +148,7 @@ static void give(struct domain *domain, struct delivery *d)
 
 static void keep(struct domain *domain, struct delivery *d)
 {
-	d->place = DELIVERY_READY;
+	d->place = DELIVERY_SORTED;
 	list_append(&domain->mail, &d->link);
 	domain->of->waiting++;
 }
@@ -158,13 +158,18 @@ static struct delivery *first_of(struct domain *domain)
 	return list_empty(&domain->mail) ? NULL : container_of(domain->mail.next, struct delivery, link);
 }
 
+void domains_withdraw(struct domains *domains, struct delivery *d)
+{
+	list_remove(&d->link);
+	d->place = DELIVERY_NONE;
+	domains->waiting--;
+}
+
 static struct delivery *take_first(struct domain *domain)
 {
 	struct delivery *d = first_of(domain);
 
-	list_remove(&d->link);
-	d->place = DELIVERY_NONE;
-	domain->of->waiting--;
+	domains_withdraw(domain->of, d);
 	return d;
 }
 

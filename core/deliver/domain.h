@@ -40,7 +40,7 @@ struct domain {
 	struct domain *next; /* in its row of the table */
 	struct domains *of;
 	struct list link;         /* its site's lane's; or those that wait to be asked for */
-	struct list mail;         /* struct delivery, READY: waits for an answer */
+	struct list mail;         /* struct delivery, SORTED: waits for an answer */
 	struct outbound *lane;    /* KNOWN: of its site */
 	struct asking *asking;    /* NULL: no question is out */
 	struct sts_watch *sts;    /* owned; NULL: nothing was asked of a policy */
@@ -85,6 +85,8 @@ struct domain *domain_find(struct domains *domains, const char *name);
 void domain_take(struct domain *domain, struct delivery *d);
 /* KNOWN: it is on loan in the lane of its site, where it has come with its attempt. */
 void domain_lend(struct domain *domain, struct delivery *d);
+/* One that waits for an answer does so no longer, and is NONE. */
+void domains_withdraw(struct domains *domains, struct delivery *d);
 /* Its mail is refused: what is said; NULL: it is not. */
 const char *domain_refuses(const struct domain *domain, unsigned *code);
 /* Nobody knows where its mail is to go, for longer than the delivery may wait. */

@@ -101,14 +101,14 @@ struct match_class *match_find(struct matching *m, const struct config_destinati
 
 void match_append(struct matching *m, struct match_class *class, struct delivery *d)
 {
-	d->place = DELIVERY_READY;
+	d->place = DELIVERY_SORTED;
 	fair_append(&class->mail, d);
 	m->waiting++;
 }
 
 void match_prepend(struct matching *m, struct match_class *class, struct delivery *d)
 {
-	d->place = DELIVERY_READY;
+	d->place = DELIVERY_SORTED;
 	fair_prepend(&class->mail, d);
 	m->waiting++;
 }
@@ -117,6 +117,22 @@ void match_remove(struct matching *m, struct match_class *class, struct delivery
 {
 	fair_remove(&class->mail, d);
 	d->place = DELIVERY_ACTIVE;
+	m->waiting--;
+}
+
+/* Which class it is in follows only where it is the last of its client; for the others it does not matter. */
+void match_withdraw(struct matching *m, struct delivery *d)
+{
+	size_t i = 0;
+
+	if (fair_alone(d)) {
+		while (!fair_has_line_of(&m->classes[i]->mail, d))
+			i++;
+		fair_withdraw(&m->classes[i]->mail, d);
+	} else {
+		list_remove(&d->link);
+	}
+	d->place = DELIVERY_NONE;
 	m->waiting--;
 }
 

@@ -26,7 +26,7 @@ struct lane;
 enum { MATCH_CONNECTING = 4, MATCH_BURST = 16 };
 
 struct match_class {
-	struct fair mail;  /* READY */
+	struct fair mail;  /* SORTED; its `count` may be too high (match_withdraw()) */
 	uint64_t hash;     /* of `members` */
 	bool wants;        /* it found no connection */
 	uint8_t members[]; /* a bit for each mailbox, in the destination's order */
@@ -66,6 +66,8 @@ void match_append(struct matching *m, struct match_class *class, struct delivery
 void match_prepend(struct matching *m, struct match_class *class, struct delivery *d);
 /* A head of one of its lines leaves the class, now ACTIVE. */
 void match_remove(struct matching *m, struct match_class *class, struct delivery *d);
+/* One leaves its class from wherever it stands, now NONE. */
+void match_withdraw(struct matching *m, struct delivery *d);
 /* `wanted` is what the classes want that found no connection. False: none does. */
 bool match_want(struct matching *m);
 

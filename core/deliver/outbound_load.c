@@ -100,7 +100,7 @@ static void expire_classes(struct outbound *o, unsigned attempts_seen, const cha
 	for (k = 0; o->mailboxes && k < o->matching.count; k++) {
 		struct match_class *class = o->matching.classes[k];
 		enum mailbox_use use;
-		if (class->mail.count == 0)
+		if (!fair_next(&class->mail))
 			continue;
 		use = mailbox_use(o->mailboxes, class->members);
 		if (use == MAILBOXES_STOPPED || (put_off && use == MAILBOXES_USABLE))

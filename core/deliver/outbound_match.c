@@ -222,7 +222,7 @@ static bool serve(struct outbound *o, struct match_class *class, uint64_t *next_
 	unsigned n = 0;
 
 	o->matching.at = class;
-	while (class->mail.count > 0 && given != STOPPED && !reading) {
+	while (fair_next(&class->mail) && given != STOPPED && !reading) {
 		if (n++ == MATCH_BURST) {
 			outbound_wake(o->shard, o->index);
 			break;

@@ -18,7 +18,8 @@
 #include "queue/state.h"
 
 enum {
-	JOIN_PART = 5, /* of its pause: as much as chance lengthens or shortens it */
+	JOIN_PART = 5,  /* of its pause: as much as chance lengthens or shortens it */
+	ASIDE_MAX = 63, /* that a delivery can tell */
 };
 
 static struct state_reply told_of(const struct outcome *outcome)
@@ -125,7 +126,7 @@ static void go_aside(struct outbound *o, struct delivery *d)
 	const struct outbound *at = d->home ? &o->shard->deliverer->outbound[d->home - 1] : o;
 
 	d->next_place = DELIVERY_READY;
-	for (d->aside = 1; at != o && at->other && d->aside < UINT8_MAX; at = at->other)
+	for (d->aside = 1; at != o && at->other && d->aside < ASIDE_MAX; at = at->other)
 		d->aside++;
 }
 

@@ -49,6 +49,16 @@ static void line_insert(size_t at, struct delivery *d)
 	line_count++;
 }
 
+static void line_remove(const struct delivery *d)
+{
+	size_t at = 0;
+
+	while (line[at] != d)
+		at++;
+	memmove(line + at, line + at + 1, (line_count - at - 1) * sizeof(line[0]));
+	line_count--;
+}
+
 static size_t model_waiting(uint64_t *earliest)
 {
 	size_t count = 0;
@@ -79,7 +89,7 @@ static void check_lane(void)
 	CHECK_EQ(lane.heap_count, model_waiting(&earliest));
 	CHECK(lane_next_due_ns(&lane) == earliest);
 	for (size_t i = 0; i < lane.heap_count; i++) {
-		CHECK(lane.heap[i]->place == DELIVERY_WAITING);
+		CHECK(lane.heap[i]->place == DELIVERY_WAITING && lane.heap[i]->heap_at == i);
 		CHECK(i == 0 || lane.heap[(i - 1) / 2]->due_ns <= lane.heap[i]->due_ns);
 	}
 }
@@ -116,7 +126,7 @@ static void test_random_operations(void)
 
 	start();
 	for (unsigned i = 0; i < STEPS; i++) {
-		switch (random_below(&source, 8)) {
+		switch (random_below(&source, 9)) {
 		case 0:
 		case 1:
 			if ((d = any(DELIVERY_NONE))) {
@@ -146,6 +156,15 @@ static void test_random_operations(void)
 		case 7:
 			if ((d = any(DELIVERY_ACTIVE)))
 				d->place = DELIVERY_NONE; /* delivered; its slot is used again */
+			break;
+		case 8:
+			/* From anywhere, not only from where it is next. */
+			if ((d = any(random_below(&source, 2) ? DELIVERY_READY : DELIVERY_WAITING))) {
+				if (d->place == DELIVERY_READY)
+					line_remove(d);
+				lane_withdraw(&lane, d);
+				CHECK(d->place == DELIVERY_NONE && !list_linked(&d->link));
+			}
 			break;
 		}
 		if (i % 16 == 0)
