@@ -10,7 +10,7 @@
 
 enum { VERSION_1 = 1, VERSION_2 = 2, HEADER_1 = 12, FATES_1 = RECIPIENT_FAILED + 1 };
 
-enum { TAG_REPLY = 1, TAG_MAP = 2, TAG_FATE = FIELD_OF_ONE, TAG_MARKS = 65 };
+enum { TAG_REPLY = 1, TAG_MAP = 2, TAG_AGE = 3, TAG_FATE = FIELD_OF_ONE, TAG_MARKS = 65 };
 enum { REPLY_HEADER = 4, FATE_LENGTH = 16, PAIR = 4 };
 
 /* ---- writing ---- */
@@ -24,6 +24,14 @@ void state_begin(struct state_writer *w, uint8_t *out, size_t capacity)
 	}
 	out[0] = VERSION_2;
 	w->fields.length = 1;
+}
+
+void state_add_age(struct state_writer *w, uint64_t from_wall_ns)
+{
+	uint8_t *at = field_room(&w->fields, TAG_AGE, sizeof(from_wall_ns));
+
+	if (at)
+		put64(at, from_wall_ns);
 }
 
 unsigned state_add_reply(struct state_writer *w, const struct state_reply *reply)
@@ -131,6 +139,11 @@ static int take(struct queue_state *s, const struct field *f)
 		return 0;
 	case TAG_MAP:
 		return take_map(s, f);
+	case TAG_AGE:
+		if (f->length != sizeof(s->age_from_wall_ns))
+			return -EBADMSG;
+		s->age_from_wall_ns = get64(f->value);
+		return 0;
 	case TAG_FATE:
 		return take_fate(s, f);
 	case TAG_MARKS:

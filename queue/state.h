@@ -19,8 +19,15 @@
 enum recipient_status { RECIPIENT_PENDING, RECIPIENT_DELIVERED, RECIPIENT_FAILED, RECIPIENT_ELSEWHERE };
 
 /* What has been reported of a recipient, or'ed. DELAY: that it is late. TOLD: how it ended, or nobody is to hear of
- * that. OWED: it was delivered, and its sender asked to hear of it, which nobody else will tell. */
-enum { STATE_MARK_DELAY = 1u << 0, STATE_MARK_TOLD = 1u << 1, STATE_MARK_OWED = 1u << 2, STATE_MARKS = 7 };
+ * that. OWED: it was delivered, and its sender asked to hear of it, which nobody else will tell. And HELD: it is
+ * pending, and an operator does not let it go. */
+enum {
+	STATE_MARK_DELAY = 1u << 0,
+	STATE_MARK_TOLD = 1u << 1,
+	STATE_MARK_OWED = 1u << 2,
+	STATE_MARK_HELD = 1u << 3,
+	STATE_MARKS = 15,
+};
 
 enum {
 	STATE_REPLY_MAX = 512, /* octets of a reply that are kept */
@@ -29,7 +36,7 @@ enum {
 	STATE_STAGE_NONE = 255,
 	/* The largest there is: every recipient's fate another one than that of the recipient before. */
 	STATE_SIZE_MAX = 1 + STATE_REPLIES_MAX * (FIELD_HEADER + 4 + STATE_REPLY_MAX) +
-			 STATE_FATES_MAX * (FIELD_HEADER + 16 + FIELD_HEADER + 1) + 65536 * 4 + 5 * FIELD_HEADER,
+			 STATE_FATES_MAX * (FIELD_HEADER + 16 + FIELD_HEADER + 1) + 65536 * 4 + 6 * FIELD_HEADER + 8,
 };
 
 struct state_reply {
@@ -42,7 +49,7 @@ struct state_fate {
 	uint8_t status; /* enum recipient_status */
 	uint16_t attempts;
 	uint16_t reply;       /* number of the reply, from 1; 0: none */
-	uint64_t due_wall_ns; /* PENDING: not before; 0: at once */
+	uint64_t due_wall_ns; /* PENDING: not before, or HELD since; 0: at once */
 	uint8_t marks;        /* STATE_MARK_* */
 };
 
@@ -58,6 +65,8 @@ struct state_writer {
 };
 
 void state_begin(struct state_writer *writer, uint8_t *out, size_t capacity);
+/* It is as old as the time since then, by the wall clock. */
+void state_add_age(struct state_writer *writer, uint64_t from_wall_ns);
 /* Returns its number; 0: there are STATE_REPLIES_MAX already. */
 unsigned state_add_reply(struct state_writer *writer, const struct state_reply *reply);
 /* Returns its number, from 0. There are at most STATE_FATES_MAX. */
@@ -74,6 +83,7 @@ struct queue_state {
 	uint32_t recipients; /* that the map covers */
 	uint16_t fates, replies;
 	struct field_reader all;
+	uint64_t age_from_wall_ns; /* 0: it is as old as its record */
 	/* version 1 */
 	uint64_t due_wall_ns;
 	uint16_t attempts;

@@ -58,6 +58,7 @@ void mail_deinit(struct mail *mail)
 	for (unsigned i = 0; i < fates->reply_count; i++)
 		free(fates->replies[i]);
 	free(fates->replies);
+	free(fates->deletion);
 	free(fates);
 	mail->fates = NULL;
 }
@@ -122,6 +123,20 @@ void mail_mark(struct mail *mail, unsigned i, unsigned marks)
 	mail->fates->recipients[i].marks |= (uint8_t)(marks & STATE_MARKS);
 }
 
+void mail_hold(struct mail *mail, const struct delivery *d, bool held)
+{
+	for (unsigned i = 0; i < mail->recipients; i++) {
+		struct mail_recipient *r = &mail->fates->recipients[i];
+		if (mail_stands_in(mail, d, i))
+			r->marks = (r->marks & ~STATE_MARK_HELD & STATE_MARKS) | (held ? STATE_MARK_HELD : 0);
+	}
+}
+
+bool mail_held(const struct mail *mail, unsigned i)
+{
+	return mail_status(mail, i) == RECIPIENT_PENDING && mail_marks(mail, i) & STATE_MARK_HELD;
+}
+
 bool mail_owes_of(const struct mail *mail, unsigned i)
 {
 	unsigned marks = mail_marks(mail, i);
@@ -146,6 +161,7 @@ void mail_end(struct mail *mail, unsigned i, enum recipient_status status, unsig
 
 	assert(r->status == RECIPIENT_PENDING);
 	r->status = status & 15;
+	r->marks &= (uint8_t)(STATE_MARKS & ~STATE_MARK_HELD);
 	r->attempts = (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX);
 }
 
@@ -194,6 +210,7 @@ struct delivery *mail_split(struct mail *mail, struct delivery *d, mail_choice_f
 	other->aside = d->aside;
 	other->holds = d->holds;
 	other->told = d->told;
+	other->order = d->order;
 	return other;
 }
 
@@ -204,9 +221,9 @@ struct delivery *mail_join(struct mail *mail, struct delivery *d, uint64_t withi
 
 	while ((other = mail_next(mail, other))) {
 		if (other != d && other->place == DELIVERY_WAITING && other->lane == d->lane &&
-		    other->home == d->home && other->aside == d->aside && other->attempts == d->attempts &&
-		    other->holds == d->holds && other->due_ns + within_ns >= d->due_ns &&
-		    other->due_ns <= d->due_ns + within_ns)
+		    other->order == d->order && other->home == d->home && other->aside == d->aside &&
+		    other->attempts == d->attempts && other->holds == d->holds &&
+		    other->due_ns + within_ns >= d->due_ns && other->due_ns <= d->due_ns + within_ns)
 			break;
 	}
 	for (i = 0; other && i < mail->recipients; i++) {
@@ -315,9 +332,12 @@ void mail_answer_all(struct mail *mail, const struct delivery *d, const struct s
 
 /* ---- the state on disk ------------------------------------------------------------------------------------------ */
 
-static uint64_t due_wall_ns(const struct delivery *d, uint64_t now_ns, uint64_t wall_ns)
+static uint64_t due_wall_ns(const struct delivery *d, bool held, uint64_t now_ns, uint64_t wall_ns)
 {
 	bool waits = d->place == DELIVERY_WAITING || (d->place == DELIVERY_NONE && d->next_place == DELIVERY_WAITING);
+
+	if (held)
+		return d->place == DELIVERY_HELD ? d->due_ns : wall_ns;
 
 	return waits && d->due_ns > now_ns ? wall_ns + (d->due_ns - now_ns) : 0;
 }
@@ -385,7 +405,7 @@ static unsigned fate_add(struct encoder *e, const struct mail_recipient *key)
 
 	if (key->status == RECIPIENT_PENDING && d) {
 		fate.attempts = d->attempts;
-		fate.due_wall_ns = due_wall_ns(d, e->now_ns, e->wall_ns);
+		fate.due_wall_ns = due_wall_ns(d, key->marks & STATE_MARK_HELD, e->now_ns, e->wall_ns);
 	}
 	e->fates[e->count++] = *key;
 	return state_add_fate(&e->writer, &fate);
@@ -456,11 +476,15 @@ size_t mail_encode(const struct mail *mail, const struct state_reply *told, uint
 		e.count = 0;
 		memset(e.told, 0, sizeof(e.told));
 		state_begin(&e.writer, out, STATE_SIZE_MAX);
+		if (mail->younger)
+			state_add_age(&e.writer, mail->accepted_wall_ns);
 		return encode_apart(&e);
 	}
 	state_begin(&w, out, STATE_SIZE_MAX);
+	if (mail->younger)
+		state_add_age(&w, mail->accepted_wall_ns);
 	fate.reply = told ? (uint16_t)state_add_reply(&w, told) : 0;
-	fate.due_wall_ns = due_wall_ns(&mail->first, now_ns, wall_ns);
+	fate.due_wall_ns = due_wall_ns(&mail->first, false, now_ns, wall_ns);
 	state_add(&w, state_add_fate(&w, &fate), mail->recipients);
 	return state_end(&w);
 }
@@ -504,24 +528,35 @@ static void hold_back(struct mail *mail, uint64_t not_before_wall_ns, struct mom
 	clock->not_before_ns = clock->now_ns + (wait_ns < most_ns ? wait_ns : most_ns);
 }
 
+static bool is_held(const struct state_fate *fate)
+{
+	return fate->marks & STATE_MARK_HELD;
+}
+
+static uint64_t due_of(const struct mail *mail, const struct state_fate *fate, const struct moment *clock)
+{
+	return is_held(fate) ? fate->due_wall_ns : due_again_ns(mail, fate, clock);
+}
+
 static void place(struct mail *mail, struct delivery *d, const struct state_fate *fate, unsigned lane,
 		  const struct moment *clock)
 {
 	d->lane = (uint16_t)lane;
 	d->attempts = fate->attempts;
-	d->due_ns = due_again_ns(mail, fate, clock);
-	d->place = lane == MAIL_NO_LANE ? DELIVERY_KEPT : DELIVERY_NONE;
+	d->due_ns = due_of(mail, fate, clock);
+	d->place = is_held(fate) ? DELIVERY_HELD : lane == MAIL_NO_LANE ? DELIVERY_KEPT : DELIVERY_NONE;
 }
 
 /* The delivery for those with this fate in this lane; NULL: no memory. */
 static struct delivery *delivery_for(struct mail *mail, const struct state_fate *fate, unsigned lane,
 				     const struct moment *clock)
 {
-	uint64_t due_ns = due_again_ns(mail, fate, clock);
+	uint64_t due_ns = due_of(mail, fate, clock);
 	struct delivery *d = NULL;
 
 	while ((d = mail_next(mail, d))) {
-		if (d->lane == lane && d->attempts == fate->attempts && d->due_ns == due_ns)
+		if (d->lane == lane && d->attempts == fate->attempts && d->due_ns == due_ns &&
+		    (d->place == DELIVERY_HELD) == is_held(fate))
 			return d;
 	}
 	d = delivery_new(mail, lane);
@@ -644,6 +679,10 @@ int mail_restore(struct mail *mail, const struct envelope *envelope, const struc
 	mail->accepted_wall_ns = accepted_wall_ns;
 	mail->content_length = content_length;
 	hold_back(mail, envelope->not_before_ns, &its);
+	if (state && state->age_from_wall_ns) {
+		mail->accepted_wall_ns = state->age_from_wall_ns;
+		mail->younger = true;
+	}
 	if (!alike(envelope, state, lane_of, context, &lane, &fate))
 		return restore_apart(mail, envelope, state, lane_of, context, &its);
 	place(mail, &mail->first, &fate, lane, &its);
@@ -681,7 +720,8 @@ static struct delivery *delivery_like(struct mail *mail, const struct delivery *
 	struct delivery *d = NULL;
 
 	while ((d = mail_next(mail, d))) {
-		if (d->lane == from->lane && d->attempts == from->attempts && d->due_ns == from->due_ns)
+		if (d->lane == from->lane && d->attempts == from->attempts && d->due_ns == from->due_ns &&
+		    (d->place == DELIVERY_HELD) == (from->place == DELIVERY_HELD))
 			return d;
 	}
 	d = delivery_new(mail, from->lane);
@@ -689,7 +729,7 @@ static struct delivery *delivery_like(struct mail *mail, const struct delivery *
 		return NULL;
 	d->attempts = from->attempts;
 	d->due_ns = from->due_ns;
-	d->place = from->place == DELIVERY_KEPT ? DELIVERY_KEPT : DELIVERY_NONE;
+	d->place = from->place == DELIVERY_KEPT || from->place == DELIVERY_HELD ? from->place : DELIVERY_NONE;
 	return d;
 }
 

@@ -43,6 +43,7 @@ struct mail {
 	bool late : 1;       /* all of them have been told that it is late, where recipients are not told apart */
 	bool reporting : 1;  /* somebody is writing a report of it, and has it until that is done */
 	bool unreported : 1; /* what is owed cannot be told: its record cannot be read */
+	bool younger : 1;    /* accepted_wall_ns is not its record's: it was held, and that time does not count */
 	struct delivery first;
 };
 
@@ -68,9 +69,17 @@ struct mail_recipient {
 	uint8_t reply;      /* the last, from 1; 0: none */
 };
 
+/* What is to be said of deliveries with DELIVERY_DELETE, when they are back from their attempts. */
+struct mail_deletion {
+	bool report; /* their sender hears of it */
+	char *who;   /* behind the reason, in the same block */
+	char reason[];
+};
+
 struct mail_fates {
-	struct mail_more *more;      /* owned */
-	struct mail_reply **replies; /* owned, and each, malloc'd; NULL: free */
+	struct mail_more *more;         /* owned */
+	struct mail_deletion *deletion; /* owned; NULL: none was asked for */
+	struct mail_reply **replies;    /* owned, and each, malloc'd; NULL: free */
 	unsigned reply_count;
 	struct mail_recipient recipients[];
 };
@@ -95,6 +104,9 @@ struct delivery *mail_next(const struct mail *mail, const struct delivery *befor
 int mail_tell_apart(struct mail *mail);
 /* The others need mail_tell_apart() to have succeeded. */
 void mail_end(struct mail *mail, unsigned i, enum recipient_status status, unsigned attempts);
+/* STATE_MARK_HELD for who stands in `d`, or not any more. */
+void mail_hold(struct mail *mail, const struct delivery *d, bool held);
+bool mail_held(const struct mail *mail, unsigned i);
 /* What has been reported of recipient `i` (STATE_MARK_*), and more of it. */
 unsigned mail_marks(const struct mail *mail, unsigned i);
 void mail_mark(struct mail *mail, unsigned i, unsigned marks);
@@ -120,8 +132,8 @@ void mail_answer_all(struct mail *mail, const struct delivery *d, const struct s
 void mail_sweep_replies(struct mail *mail);
 
 /* The state as it is to be on disk. `told`: the reply of all where recipients are not told apart; NULL: none. A
- * delivery that waits, or is about to, is due at its time, all others at once. The length; `out` has STATE_SIZE_MAX
- * octets. */
+ * delivery that waits, or is about to, is due at its time, all others at once; who is held is so since then, or since
+ * now. The length; `out` has STATE_SIZE_MAX octets. */
 size_t mail_encode(const struct mail *mail, const struct state_reply *told, uint64_t now_ns, uint64_t wall_ns,
 		   uint8_t *out);
 
@@ -137,8 +149,8 @@ struct mail_clock {
 	uint64_t wait_max_ns; /* a clock that was set back must not make mail wait for longer (SYS-06) */
 };
 /* A mail as envelope and state (NULL: none), both decoded, have it: mail_init() and all else. Each delivery's due_ns is
- * set; those in no lane are KEPT, the others on no list. `dirty` and `leaving` where somebody is elsewhere now who was
- * not before. 0 or -ENOMEM. */
+ * set; those that an operator holds are HELD, others in no lane KEPT, the rest on no list. `dirty` and `leaving` where
+ * somebody is elsewhere now who was not before. 0 or -ENOMEM. */
 int mail_restore(struct mail *mail, const struct envelope *envelope, const struct queue_state *state,
 		 mail_lane_fn *lane_of, const void *context, const struct mail_clock *clock);
 /* Of two copies of one message with the same id, each with recipients that are elsewhere for the other: what `other`

@@ -288,6 +288,59 @@ static void test_restore_not_before(void)
 	}
 }
 
+/* Some recipients are held by an operator, and the mail was before: so they are found again, since when, and how old it
+ * is. Others that wait alike are not held with them. */
+static void test_restore_held(void)
+{
+	static const unsigned lanes[] = {5};
+	const struct mail_clock clock = {NOW, WALL, 1u << 30};
+	struct mail m, back = {.accepted_wall_ns = WALL - 900};
+	struct delivery *held, *d = NULL;
+	struct queue_state state;
+	unsigned count = 0;
+	uint8_t room[4096];
+	struct envelope e;
+	size_t length;
+
+	CHECK_EQ(envelope_decode(room, envelope_make(room, sizeof(room), 4, 1), &e), 0);
+	mail_init(&m, 4, 5);
+	m.accepted_wall_ns = WALL - 300;
+	m.younger = true;
+	CHECK_EQ(mail_tell_apart(&m), 0);
+	held = mail_split(&m, &m.first, is_odd, NULL);
+	mail_hold(&m, held, true);
+	held->place = DELIVERY_HELD;
+	held->due_ns = WALL - 70;
+	m.first.place = DELIVERY_READY;
+	length = mail_encode(&m, NULL, NOW, WALL, buffer);
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	CHECK_EQ(mail_restore(&back, &e, &state, lane_of, lanes, &clock), 0);
+	CHECK(back.live == 2 && back.accepted_wall_ns == WALL - 300 && back.younger);
+	while ((d = mail_next(&back, d))) {
+		bool is = mail_stands_in(&back, d, 1);
+		CHECK_EQ(d->place, is ? DELIVERY_HELD : DELIVERY_NONE);
+		CHECK(!is || d->due_ns == WALL - 70);
+		count += is;
+	}
+	CHECK_EQ(count, 1);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(mail_held(&back, i), i % 2 == 1);
+	/* Who is delivered by the attempt that was under way, or let go, is not held any more. */
+	mail_end(&back, 1, RECIPIENT_DELIVERED, 1);
+	CHECK(!mail_held(&back, 1) && mail_marks(&back, 1) == 0);
+	mail_deinit(&back);
+	/* Before it has its place, it is held from now on. */
+	held->place = DELIVERY_ACTIVE;
+	length = mail_encode(&m, NULL, NOW, WALL, buffer);
+	CHECK_EQ(queue_state_decode(buffer, length, WALL, &state), 0);
+	back = (struct mail){.accepted_wall_ns = WALL - 900};
+	CHECK_EQ(mail_restore(&back, &e, &state, lane_of, lanes, &clock), 0);
+	for (d = mail_next(&back, NULL); d; d = mail_next(&back, d))
+		CHECK(d->place != DELIVERY_HELD || d->due_ns == WALL);
+	mail_deinit(&back);
+	mail_deinit(&m);
+}
+
 /* A round for one delivery: each recipient at random; then who was told alike stays together. */
 static void random_round(struct mail *m, struct delivery *d, struct random *random)
 {
@@ -461,6 +514,7 @@ int main(void)
 	RUN(test_restore_no_state);
 	RUN(test_restore_far_ahead);
 	RUN(test_restore_not_before);
+	RUN(test_restore_held);
 	RUN(test_random_rounds);
 	RUN(test_divided);
 	RUN(test_swapped);

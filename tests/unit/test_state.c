@@ -185,7 +185,7 @@ static void test_later_fields(void)
 		{"must be understood", -ENOTSUP, {{9 | MUST, "x", 1}, {FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
 		{"of a fate, must", -ENOTSUP, {{FATE, good, 16}, {68 | MUST, "\1", 1}, {MAP, "\1\0\0\0", 4}}},
 		{"what was reported", 0, {{FATE, good, 16}, {65 | MUST, "\7", 1}, {MAP, "\1\0\0\0", 4}}},
-		{"another report", -ENOTSUP, {{FATE, good, 16}, {65 | MUST, "\x08", 1}, {MAP, "\1\0\0\0", 4}}},
+		{"another report", -ENOTSUP, {{FATE, good, 16}, {65 | MUST, "\x10", 1}, {MAP, "\1\0\0\0", 4}}},
 		{"a report of no fate", -EBADMSG, {{65 | MUST, "\1", 1}, {FATE, good, 16}, {MAP, "\1\0\0\0", 4}}},
 		{"a long report", -EBADMSG, {{FATE, good, 16}, {65 | MUST, "\1\1", 2}, {MAP, "\1\0\0\0", 4}}},
 		{"another status", -ENOTSUP, {{FATE, status_4, 16}, {MAP, "\1\0\0\0", 4}}},
@@ -222,7 +222,7 @@ static void test_later_fields(void)
 /* What was reported stands behind the fate that it is about, and takes nothing where nothing was. */
 static void test_marks(void)
 {
-	static const uint8_t marks[] = {0, STATE_MARK_DELAY, STATE_MARK_TOLD, STATE_MARK_OWED | STATE_MARK_DELAY};
+	static const uint8_t marks[] = {STATE_MARK_HELD, STATE_MARK_DELAY, 0, STATE_MARK_OWED | STATE_MARK_DELAY};
 	struct state_fate fate;
 	struct state_writer w;
 	struct queue_state s;
@@ -238,6 +238,27 @@ static void test_marks(void)
 	for (unsigned i = 0; i < 4; i++)
 		CHECK(state_fate(&s, i, &fate) && fate.marks == marks[i] && fate.attempts == i);
 	CHECK_EQ(length, 1 + 4 * (FIELD_HEADER + 16) + 3 * (FIELD_HEADER + 1) + FIELD_HEADER + 4 * 4);
+}
+
+/* From when on it is as old as it is: who does not know that passes it over, and it is older for him. */
+static void test_age(void)
+{
+	static const char wanted[] = "\x02"
+				     "\x03\x00\x08\x00\x08\x07\x06\x05\x04\x03\x02\x01";
+	struct state_writer w;
+	struct queue_state s;
+	size_t length;
+
+	state_begin(&w, buffer, sizeof(buffer));
+	state_add_age(&w, UINT64_C(0x0102030405060708));
+	state_add(&w, state_add_fate(&w, &(struct state_fate){.attempts = 1}), 1);
+	length = state_end(&w);
+	CHECK(memcmp(buffer, wanted, sizeof(wanted) - 1) == 0);
+	CHECK_EQ(queue_state_decode(buffer, length, 0, &s), 0);
+	CHECK(s.age_from_wall_ns == UINT64_C(0x0102030405060708));
+	buffer[3] = 7;
+	memmove(buffer + 12, buffer + 13, length - 13);
+	CHECK_EQ(decode_copy(buffer, length - 1, &s), -EBADMSG);
 }
 
 /* ---- version 1 ---- */
@@ -288,6 +309,7 @@ int main(void)
 	RUN(test_cut_and_changed);
 	RUN(test_later_fields);
 	RUN(test_marks);
+	RUN(test_age);
 	RUN(test_version_1);
 	return check_end();
 }
