@@ -16,6 +16,7 @@
 #include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/hold.h"
+#include "core/deliver/park.h"
 #include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -361,8 +362,20 @@ void attempt_reject(struct attempt *a, const char *domain, unsigned code, const 
 void attempt_give_back(struct attempt *a)
 {
 	struct outbound *o = a->outbound;
+	struct delivery *d = attempt_undo(a);
 
-	lane_ready_first(&o->lane, attempt_undo(a));
+	if (parks(d))
+		park(o->shard, d);
+	else
+		lane_ready_first(&o->lane, d);
+}
+
+bool attempt_parked(struct attempt *a)
+{
+	if (!parks(a->delivery))
+		return false;
+	attempt_give_back(a);
+	return true;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------ */

@@ -99,6 +99,8 @@ bool attempt_too_large(const struct attempt *a, const struct connection *c, char
 const char *attempt_narrow(struct attempt *a, const struct connection *c);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
+/* The same where an operator has said meanwhile that it is not to go on (park.h); else false. */
+bool attempt_parked(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, a part from disk or its turn: on_part() then. DAMAGED: the connection has to
  * end, by our fault; `damage` says why. TURNED_AWAY: nothing of it is said: attempt_turn_away(). */
 enum attempt_wrote { ATTEMPT_WRITTEN, ATTEMPT_WAITS, ATTEMPT_DAMAGED, ATTEMPT_TURNED_AWAY };

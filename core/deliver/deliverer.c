@@ -209,6 +209,8 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	deliverer->shared = shared;
 	list_init(&deliverer->outbound_wake);
 	turns_init(&deliverer->turns);
+	list_init(&deliverer->deleting);
+	list_init(&deliverer->steers);
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);

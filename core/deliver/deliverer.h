@@ -64,6 +64,8 @@ struct deliverer {
 	unsigned site_first, site_count, site_room;
 	struct list sites_free;            /* struct outbound, by `wake`: of these, those that are not in use */
 	struct list outbound_wake;         /* lanes with something to do this turn */
+	struct list deleting;              /* struct delivery, HELD: an operator had them deleted (park.h) */
+	struct list steers;                /* struct steer_job: what operators have asked for (steer.h) */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 	struct notifier *notifier;         /* owned (notify.h) */
 	struct turns turns;                /* of those who convert content */

@@ -154,6 +154,14 @@ enum hold_claim hold_claim(struct hold_host *host, uint64_t now_ns, uint64_t *ne
 	return HOLD_WAIT;
 }
 
+void hold_probe_now(struct hold_host *host, uint64_t now_ns)
+{
+	uint64_t probe_ns = atomic_load(&host->probe_ns);
+
+	if (probe_ns > now_ns)
+		(void)atomic_compare_exchange_strong(&host->probe_ns, &probe_ns, now_ns);
+}
+
 /* ---- refused ---------------------------------------------------------------------------------------------------- */
 
 /* From now on, if it was not held before; a probe that was refused makes the time to the next one longer. */

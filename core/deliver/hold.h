@@ -92,6 +92,9 @@ static inline bool hold_in_force(const struct hold_host *host)
 enum hold_claim { HOLD_NONE, HOLD_WAIT, HOLD_PROBE };
 enum hold_claim hold_claim(struct hold_host *host, uint64_t now_ns, uint64_t *next_ns);
 
+/* Where it is held, the next probe is due. */
+void hold_probe_now(struct hold_host *host, uint64_t now_ns);
+
 /* A refusal with a ruling to HOLD. `d`: the message it was said to; NULL: none, or it was counted before. True: the
  * host is held now, and takes no other message for the time being. */
 bool hold_refused(struct outbound *o, struct host *host, const struct delivery *d, const struct verdict_fact *fact,

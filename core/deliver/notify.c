@@ -53,7 +53,9 @@ static bool late(const struct notifier *n, const struct mail *m)
 	    shard_age_ns(n->shard, m->accepted_wall_ns) < after_ns)
 		return false;
 	for (i = 0; i < m->recipients; i++) {
-		if (mail_status(m, i) == RECIPIENT_PENDING && !(mail_marks(m, i) & STATE_MARK_DELAY))
+		/* What an operator holds is late by his doing. */
+		if (mail_status(m, i) == RECIPIENT_PENDING &&
+		    !(mail_marks(m, i) & (STATE_MARK_DELAY | STATE_MARK_HELD)))
 			return true;
 	}
 	return false;

@@ -147,7 +147,8 @@ static bool is_told(const struct notify_job *job, const struct envelope_recipien
 		*action = failed ? REPORT_FAILED : REPORT_RELAYED;
 		return job->to[0] && (!failed || asked_for(r, ENVELOPE_NOTIFY_FAILURE));
 	}
-	if (!job->late || mail_status(m, i) != RECIPIENT_PENDING || mail_marks(m, i) & STATE_MARK_DELAY)
+	if (!job->late || mail_status(m, i) != RECIPIENT_PENDING ||
+	    mail_marks(m, i) & (STATE_MARK_DELAY | STATE_MARK_HELD))
 		return false;
 	*action = REPORT_DELAYED;
 	if (job->to[0] && asked_for(r, ENVELOPE_NOTIFY_DELAY) && in_vain(job, i))

@@ -10,6 +10,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/outbound_site.h"
+#include "core/deliver/park.h"
 #include "core/deliver/path.h"
 #include "core/deliver/slots.h"
 #include "core/route/place.h"
@@ -19,6 +20,10 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns)
 {
 	struct outbound *o;
 
+	if (parks(d)) {
+		park(shard, d);
+		return;
+	}
 	path_place(shard, d);
 	o = &shard->deliverer->outbound[d->lane];
 	if (due_ns == STORE_DUE_NOW)
@@ -236,6 +241,20 @@ void outbound_run(struct shard *shard)
 	dispatch_all(&sending);
 	while (!list_empty(&again))
 		list_prepend(&shard->deliverer->outbound_wake, list_take_first(&again));
+}
+
+/* ---- an operator's wish ----------------------------------------------------------------------------------------- */
+
+void outbound_try_now(struct outbound *o)
+{
+	for (size_t i = 0; i < o->host_count; i++) {
+		struct host *host = o->hosts[i];
+		host->blocked_until_ns = 0;
+		for (unsigned k = 0; k < host->addresses.count; k++)
+			host->addresses.list[k].blocked_until_ns = 0;
+		hold_probe_now(host->hold, o->shard->now_ns);
+	}
+	outbound_wake(o->shard, o->index);
 }
 
 /* ---- drain -------------------------------------------------------------------------------------------------- */

@@ -171,6 +171,8 @@ static inline void outbound_wake(struct shard *shard, unsigned lane)
 void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
 /* Once per turn: dispatches everything that was woken. */
 void outbound_run(struct shard *shard);
+/* Hosts of the lane that are left alone may be tried at once, and one that is held is probed. */
+void outbound_try_now(struct outbound *o);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);

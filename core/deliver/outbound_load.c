@@ -9,6 +9,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/park.h"
 #include "core/deliver/settle.h"
 #include "core/deliver/strict_tls.h"
 #include "core/deliver/suppress.h"
@@ -48,6 +49,8 @@ bool outbound_refused(struct attempt *a, struct connection *c)
 	char large[ATTEMPT_WHY];
 	unsigned code = 550; /* as the next hop would have to */
 
+	if (attempt_parked(a))
+		return true;
 	if (!why)
 		why = suppress_withhold(a);
 	if (!why)
@@ -83,6 +86,10 @@ static bool expire(struct outbound *o, struct match_class *class, struct deliver
 		match_remove(&o->matching, class, d);
 	else
 		lane_remove(&o->lane, d);
+	if (parks(d)) {
+		park(o->shard, d);
+		return true;
+	}
 	/* Failed connections count as attempts. */
 	d->attempts = d->attempts < 2 ? 2 : d->attempts;
 	/* Without memory its recipients are not named. */

@@ -9,6 +9,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/outbound_private.h"
+#include "core/deliver/park.h"
 #include "core/deliver/path.h"
 #include "core/shard/shard.h"
 
@@ -123,6 +124,10 @@ static enum given give(struct outbound *o, struct match_class *class, struct con
 	if (!d)
 		return GIVEN;
 	match_remove(&o->matching, class, d);
+	if (parks(d)) {
+		park(o->shard, d);
+		return GIVEN;
+	}
 	if (!outbound_load(o, d)) {
 		match_prepend(&o->matching, class, d);
 		look_again(o, next_ns);
@@ -166,6 +171,8 @@ static enum given place(struct outbound *o, struct attempt *a, bool may_go, uint
 	enum given given = GIVEN;
 	bool early;
 
+	if (attempt_parked(a))
+		return GIVEN;
 	if (nobody) {
 		attempt_give_up(a, nobody_may);
 		return GIVEN;

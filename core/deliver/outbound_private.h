@@ -79,7 +79,7 @@ bool outbound_strict_waits(struct outbound *o, struct attempt *a, struct connect
 /* outbound_load.c: the delivery (ACTIVE) becomes an attempt, which comes to o->loaded, now or later. False: without
  * memory. */
 bool outbound_load(struct outbound *o, struct delivery *d);
-/* Its sender forbids that it goes over this connection: it is over. */
+/* It may not go over this connection: for what it asks for, or since an operator says so. It is over, or parked. */
 bool outbound_refused(struct attempt *a, struct connection *c);
 /* Ends mail that is too old and that no host could be found for. */
 void outbound_expire(struct outbound *o);

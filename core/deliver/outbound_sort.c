@@ -182,6 +182,8 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 	bool mixed;
 	struct span first = first_recipient(a, &mixed);
 
+	if (attempt_parked(a))
+		return;
 	if (mixed) {
 		if (!part(o, a))
 			look_again(o, next_ns);

@@ -11,6 +11,7 @@
 #include "core/deliver/outbound.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/outbound_site.h"
+#include "core/deliver/park.h"
 #include "core/deliver/tell.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
@@ -232,7 +233,13 @@ struct delivery *path_take(struct outbound *o)
 {
 	struct delivery *d;
 
-	while ((d = lane_take(&o->lane, o->shard->now_ns)) != NULL && d->home > 0 && !leads_here(o, d)) {
+	while ((d = lane_take(&o->lane, o->shard->now_ns)) != NULL) {
+		if (parks(d)) {
+			park(o->shard, d);
+			continue;
+		}
+		if (d->home == 0 || leads_here(o, d))
+			break;
 		path_place(o->shard, d);
 		lane_ready(&o->shard->deliverer->outbound[d->lane].lane, d);
 	}

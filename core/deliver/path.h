@@ -42,7 +42,8 @@ void path_limited(struct outbound *o);
 bool path_leads(const struct outbound *o);
 /* A delivery is about to take its place: at home if it was on loan, or beside that, where it was put aside. */
 void path_place(struct shard *shard, struct delivery *d);
-/* lane_take(), but for what is on loan here and, by a newer configuration, has no path to here any more. */
+/* lane_take(), but for what is on loan here and, by a newer configuration, has no path to here any more, and for what
+ * is not to go on (park.h). */
 struct delivery *path_take(struct outbound *o);
 /* Instead of path_follow(), where the lane's destination is gone: what is there on loan goes home. */
 void path_gone(struct outbound *o);

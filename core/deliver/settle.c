@@ -10,6 +10,7 @@
 #include "core/config/config.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/park.h"
 #include "core/deliver/results.h"
 #include "core/deliver/settle.h"
 #include "core/deliver/tell.h"
@@ -82,7 +83,8 @@ static void defer(struct outbound *o, struct delivery *d, const struct outcome *
 	delay_ns = retry_delay_ns(&schedule, d->attempts, &o->shard->random);
 	d->due_ns = o->shard->now_ns + delay_ns;
 	d->next_place = DELIVERY_WAITING;
-	if (expired(o, d, beside) && mail_tell_apart(m) == 0) {
+	/* What is held does not expire. */
+	if (!parks(d) && expired(o, d, beside) && mail_tell_apart(m) == 0) {
 		expire(o, d, outcome);
 		return;
 	}
@@ -280,8 +282,21 @@ static void settle_damaged(struct outbound *o, struct delivery *d, const struct 
 {
 	const struct verdict_fault fault = verdict_fault(outcome->error);
 
+	if (parks(d)) {
+		park(o->shard, d);
+		return;
+	}
 	(void)lane_defer(&o->lane, d, o->shard->now_ns + fault.again_s * CLOCK_NS_PER_S);
 	outbound_wake(o->shard, d->lane);
+}
+
+/* As if it had not been tried. */
+static void go_on(struct outbound *o, struct delivery *d)
+{
+	if (parks(d))
+		park(o->shard, d);
+	else
+		lane_ready_first(&o->lane, d);
 }
 
 void settle(struct outbound *o, struct delivery *d, const struct outcome *outcome)
@@ -295,7 +310,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		settle_answered(o, d, outcome);
 		return;
 	case OUTCOME_UNTRIED:
-		lane_ready_first(&o->lane, d);
+		go_on(o, d);
 		return;
 	case OUTCOME_UNKNOWN:
 		counter_add(&o->shard->store->counters.maybe_duplicates, 1);
@@ -303,7 +318,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	case OUTCOME_LOST:
 		/* No attempt is counted, so nothing has changed that the disk should know. */
 		if (outcome->again) {
-			lane_ready_first(&o->lane, d);
+			go_on(o, d);
 			return;
 		}
 		counter_add(&o->shard->deliverer->counters.attempts, 1);

@@ -21,6 +21,7 @@
 #include "core/config/config.h"
 #include "core/deliver/notify.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/steer.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
 #include "core/relay/reload.h"
@@ -192,7 +193,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	if (shard->draining && deadline > shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + DRAIN_POLL_MS * CLOCK_NS_PER_MS;
 	/* What waits for room in the spool is looked at again soon, even if nothing else happens. */
-	if ((store_waits(shard) || !list_empty(&shard->receiver->memory_waiters)) &&
+	if ((store_waits(shard) || steer_waits(shard) || !list_empty(&shard->receiver->memory_waiters)) &&
 	    deadline > shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS)
 		deadline = shard->now_ns + SPOOL_POLL_MS * CLOCK_NS_PER_MS;
 	/* Others have not taken the snapshot yet. */
@@ -203,7 +204,7 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
 	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
-	    !list_empty(&shard->posts_here) || notify_due(shard) || asker_due(shard->asker) ||
+	    !list_empty(&shard->posts_here) || notify_due(shard) || steer_due(shard) || asker_due(shard->asker) ||
 	    turns_due(&shard->deliverer->turns) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;
@@ -236,6 +237,7 @@ static int turn(struct worker *worker)
 	at_step(shard, SHARD_SETTLE);
 	store_run(shard);
 	record_run(shard);
+	steer_run(shard);
 	notify_run(shard);
 	receive_run(shard);
 	/* Into this batch, too. */

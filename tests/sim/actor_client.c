@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/smtp/trace.h"
+
 #include "tests/sim/actor_client.h"
 
 enum { CLIENT_EXPECTED_MAX = 2048, CLIENT_LINE_MAX = 1024, CLIENT_SLOTS = ACTOR_CLIENT_WINDOW_MAX + 2 };
@@ -290,6 +292,19 @@ static void client_on_envelope_reply(struct actor_client *c, const struct client
 		client_lockstep_next(c, r->slot, r->recipient + 1u);
 }
 
+/* "250 2.0.0 Ok: queued as ID". */
+static void client_note_id(struct actor_client *c, const struct client_slot *slot)
+{
+	struct ledger_message *message = client_message(c, slot);
+	const char *as = memmem(c->line, c->line_length, "queued as ", 10);
+	struct message_id id;
+
+	if (!as || message_id_parse(as + 10, MESSAGE_ID_TEXT, &id) < 0)
+		return;
+	message->id_high = id.high;
+	message->id_low = id.low;
+}
+
 static void client_on_reply(struct actor_client *c, unsigned code)
 {
 	bool good = code / 100 == 2;
@@ -314,6 +329,8 @@ static void client_on_reply(struct actor_client *c, unsigned code)
 		client_on_data_reply(c, r.slot, code);
 		break;
 	case EXPECT_END:
+		if (good)
+			client_note_id(c, &c->slots[r.slot]);
 		client_settle(c, &c->slots[r.slot], good ? LEDGER_ACCEPTED : LEDGER_REFUSED);
 		break;
 	case EXPECT_RSET:

@@ -129,6 +129,9 @@ void ledger_begins(struct ledger *ledger, uint32_t sequence, uint64_t now_ns)
 {
 	if (sequence < ledger->count && now_ns < ledger->messages[sequence].not_before_ns)
 		ledger_confused(ledger, "sent before its time", sequence);
+	if (sequence < ledger->count && ledger->messages[sequence].stopped_ns &&
+	    now_ns > ledger->messages[sequence].stopped_ns)
+		ledger_confused(ledger, "sent although an operator has stopped it", sequence);
 }
 
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient)
@@ -286,7 +289,8 @@ static void ledger_told(struct ledger *ledger, const char *at, const char *end, 
 		ledger_confused(ledger, "a report of what was refused", sequence);
 	if (strncmp(action, "relayed", 7) == 0 && !r->delivered)
 		ledger_confused(ledger, "reported as relayed, and was not", sequence);
-	if (strncmp(action, "failed", 6) == 0 && !r->failed && !ledger->may_expire)
+	if (strncmp(action, "failed", 6) == 0 && !r->failed && !ledger->may_expire &&
+	    !ledger->messages[sequence].deleted)
 		ledger_confused(ledger, "reported as failed, and nobody refused it", sequence);
 	if (strncmp(action, "failed", 6) == 0 && ledger_silent(ledger, sequence, k))
 		ledger_confused(ledger, "a report that nobody wants", sequence);

@@ -134,6 +134,9 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 	/* One that is queued may be the report of this one; one that was refused, or too old, is no more. */
 	if (r->failed && ((!ended && audit->reports) || may_expire))
 		told = true;
+	/* By an operator: then nobody refused it, and nobody may have it. */
+	if (audit->rig->ledger.messages[sequence].deleted)
+		told = may_expire = true;
 	if (r->fate == LEDGER_ACCEPTED && !r->delivered && !a->failed && !a->queued && !told)
 		rig_fail(audit->rig, "LOST: message %u recipient %u (hop failed it %u times)", sequence, k, r->failed);
 	/* Before the end a client's answer may be under way, or lost. */

@@ -592,7 +592,7 @@ static void on_bell(struct ring_op *op, int result, uint32_t flags)
  * As main() does it: from a small ring of its own. A kernel loses the bell only of a ring that has plenty to wake it;
  * the simulated one that of an idle one too, so it is rung until it is heard.
  */
-static void ring_bells(struct rig *rig)
+void rig_wake(struct rig *rig)
 {
 	struct ring_config config = {.entries = 64, .completions = 128};
 	struct ring_problem problem;
@@ -630,7 +630,7 @@ bool rig_reload(struct rig *rig)
 		config_free(next);
 	world_engine_leave();
 	if (taken)
-		ring_bells(rig);
+		rig_wake(rig);
 	return taken;
 }
 
@@ -660,7 +660,7 @@ bool rig_stop(struct rig *rig)
 
 	for (unsigned i = 0; i < rig->shard_count; i++)
 		shard_stop(rig->shards[i].shard);
-	ring_bells(rig);
+	rig_wake(rig);
 	end = world_run(ended, rig, RIG_STOP_S * CLOCK_NS_PER_S);
 	if (end != WORLD_DONE) {
 		rig_fail(rig, "SIGTERM: no end (%s), results %d %d", end == WORLD_IDLE ? "idle" : "time is up",

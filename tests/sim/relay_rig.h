@@ -132,6 +132,8 @@ int rig_start(struct rig *rig, unsigned shards);
 bool rig_begin(struct rig *rig, unsigned shards);
 /* SIGHUP, with the options as they are now. False: refused, or the last one is still under way. */
 bool rig_reload(struct rig *rig);
+/* All shards make a turn. */
+void rig_wake(struct rig *rig);
 /* All shards have taken the last one. */
 bool rig_taken(void *rig);
 /* How many configurations are in use, after those that are not were freed. */

@@ -1,0 +1,150 @@
+/*
+ * core/deliver/steer_job.c - see steer.h: many, a few in a turn.
+ */
+#include <stdlib.h>
+
+#include "core/deliver/deliverer.h"
+#include "core/deliver/steer_private.h"
+#include "core/shard/shard.h"
+#include "core/store/intake.h"
+#include "core/store/store.h"
+
+/* Messages in a turn, each looked for in this spool by all ids that its parts may have there. */
+enum { SLICE = 16, BACK_SLICE = 64 };
+
+/* A record on its way to the disk. */
+struct steer_mark {
+	struct spool_ticket ticket;
+	struct steer_job *job;
+	size_t at;
+};
+
+static void note(struct steer_job *job, size_t at, enum steer_result result)
+{
+	if (job->results[at] < result)
+		job->results[at] = (uint8_t)result;
+}
+
+static void end_if_over(struct steer_job *job)
+{
+	if (job->at < job->count || job->pending > 0)
+		return;
+	if (list_linked(&job->link))
+		list_remove(&job->link);
+	job->done(job);
+}
+
+static void on_durable(struct spool_ticket *ticket, int result)
+{
+	struct steer_mark *mark = container_of(ticket, struct steer_mark, ticket);
+	struct steer_job *job = mark->job;
+
+	if (result < 0)
+		note(job, mark->at, STEER_FAILED);
+	free(mark);
+	job->pending--;
+	end_if_over(job);
+}
+
+/* STEER_AGAIN: the same again in a later turn. */
+static enum steer_result one(struct steer_job *job, struct mail *m)
+{
+	struct steer_mark *mark = malloc(sizeof(*mark));
+	enum steer_result result;
+	bool recorded;
+
+	if (!mark)
+		return STEER_FAILED;
+	*mark = (struct steer_mark){.ticket = {.fn = on_durable}, .job = job, .at = job->at};
+	list_init(&mark->ticket.link);
+	result = steer_mail(job->shard, m, &job->order, &mark->ticket, &recorded);
+	job->pending += recorded;
+	if (!recorded)
+		free(mark);
+	return result;
+}
+
+/* All of the message that is in this spool. False: not now. */
+static bool step(struct steer_job *job)
+{
+	const struct message_id *id = &job->ids[job->at];
+	enum steer_result result;
+
+	for (uint64_t part = 0; part < LETTER_OWNERS_MAX; part++) {
+		const struct spool_id its = {id->high, id->low | part << DELIVERY_ID_SHIFT};
+		struct mail *m = (struct mail *)(uintptr_t)store_find(job->shard, &its);
+		if (!m)
+			continue;
+		result = one(job, m);
+		/* What was done of it already is so still. */
+		if (result == STEER_AGAIN)
+			return false;
+		note(job, job->at, result);
+	}
+	job->at++;
+	return true;
+}
+
+void steer_begin(struct shard *shard, struct steer_job *job)
+{
+	job->shard = shard;
+	job->at = 0;
+	job->pending = 0;
+	job->stopped = false;
+	list_init(&job->link);
+	list_append(&shard->deliverer->steers, &job->link);
+}
+
+/* Draining: nothing more is begun, so nobody waits for ever. */
+static void give_up(struct steer_job *job)
+{
+	for (; job->at < job->count; job->at++)
+		note(job, job->at, STEER_FAILED);
+}
+
+static void run(struct steer_job *job)
+{
+	job->stopped = false;
+	if (job->shard->draining)
+		give_up(job);
+	for (unsigned n = 0; n < SLICE && job->at < job->count && !job->stopped; n++)
+		job->stopped = !step(job);
+	if (job->at < job->count)
+		return;
+	list_remove(&job->link);
+	end_if_over(job);
+}
+
+static void end_those_back(struct shard *shard)
+{
+	struct list *all = &shard->deliverer->deleting, *link;
+
+	for (unsigned n = 0; n < BACK_SLICE && (link = list_take_first(all)) != NULL; n++) {
+		struct delivery *d = container_of(link, struct delivery, link);
+		if (steer_back(shard, d))
+			continue;
+		list_prepend(all, &d->link);
+		return;
+	}
+}
+
+void steer_run(struct shard *shard)
+{
+	struct list *all = &shard->deliverer->steers;
+
+	end_those_back(shard);
+	if (!list_empty(all))
+		run(container_of(all->next, struct steer_job, link));
+}
+
+bool steer_due(const struct shard *shard)
+{
+	const struct list *all = &shard->deliverer->steers;
+
+	return !list_empty(all) && !container_of(all->next, const struct steer_job, link)->stopped;
+}
+
+bool steer_waits(const struct shard *shard)
+{
+	return !list_empty(&shard->deliverer->steers) || !list_empty(&shard->deliverer->deleting);
+}

@@ -1,0 +1,245 @@
+/*
+ * tests/sim/test_relay_steer.c - an operator holds, releases, retries and deletes at random, and the process dies.
+ *
+ * What he was told is noted in the ledger: from the moment in which a hold or a deletion is confirmed no next hop may
+ * hear of the message any more, through crashes and starts with other numbers of shards, until he lets it go. Where he
+ * was told that it is in delivery, what is under way may still come for as long as an attempt takes. What was not
+ * deleted is delivered, or its sender hears of it, as always.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/agents/dns_exchangers.h"
+#include "core/deliver/steer.h"
+#include "core/shard/shard.h"
+#include "tests/sim/sim.h"
+#include "tests/sim/sim_dns.h"
+#include "tests/sim/test_relay.h"
+
+enum { ACTS = 8, STEPS = 90, ANSWER_S = 120 };
+
+/* What a connection that has ended may still bring, and an attempt that has not. */
+#define LATE_NS (2 * CLOCK_NS_PER_S)
+#define ATTEMPT_NS (1800 * CLOCK_NS_PER_S)
+
+/* An order for one message, to all shards. */
+struct act {
+	struct rig *rig;
+	struct steer_job jobs[RIG_SHARDS_MAX];
+	uint8_t results[RIG_SHARDS_MAX];
+	struct message_id id;
+	uint32_t sequence;
+	enum steer_kind kind;
+	unsigned out; /* shards that have not answered; 0: this one is free */
+};
+
+static struct act acts[ACTS];
+static unsigned done_of[STEER_DELETE + 1];
+
+static struct ledger_message *message_of(const struct act *act)
+{
+	return &act->rig->ledger.messages[act->sequence];
+}
+
+static void judge(struct act *act)
+{
+	struct ledger_message *m = message_of(act);
+	enum steer_result result = STEER_NOT_FOUND;
+
+	for (unsigned i = 0; i < act->rig->shard_count; i++)
+		result = act->results[i] > result ? (enum steer_result)act->results[i] : result;
+	done_of[act->kind] += result == STEER_DONE || result == STEER_IN_DELIVERY;
+	/* What one destination has of it: the others' goes on. */
+	if (act->kind == STEER_RETRY || act->kind == STEER_RELEASE || act->jobs[0].order.place >= 0)
+		return;
+	if (result == STEER_DONE)
+		m->stopped_ns = world_now_ns() + LATE_NS;
+	else if (result == STEER_IN_DELIVERY)
+		m->stopped_ns = world_now_ns() + ATTEMPT_NS;
+}
+
+static void on_done(struct steer_job *job)
+{
+	struct act *act = job->context;
+
+	if (--act->out == 0)
+		judge(act);
+}
+
+static bool has_act(uint32_t sequence)
+{
+	for (unsigned i = 0; i < ACTS; i++) {
+		if (acts[i].out > 0 && acts[i].sequence == sequence)
+			return true;
+	}
+	return false;
+}
+
+static void act_on(struct rig *rig, uint32_t sequence, enum steer_kind kind)
+{
+	struct ledger_message *m = &rig->ledger.messages[sequence];
+	unsigned at = 0;
+	int place;
+
+	while (at < ACTS && acts[at].out > 0)
+		at++;
+	if (m->id_high == 0 || at == ACTS || has_act(sequence))
+		return;
+	struct act *act = &acts[at];
+	*act = (struct act){.rig = rig, .id = {m->id_high, m->id_low}, .sequence = sequence, .kind = kind};
+	act->out = rig->shard_count;
+	place = world_below(4) ? -1 : (int)world_below(2);
+	/* From here on it may go. */
+	if (kind == STEER_RELEASE)
+		m->stopped_ns = 0;
+	m->deleted |= kind == STEER_DELETE;
+	world_engine_enter();
+	for (unsigned i = 0; i < rig->shard_count; i++) {
+		act->jobs[i] = (struct steer_job){
+			.order = {.kind = kind,
+				  .place = kind == STEER_RELEASE ? -1 : place,
+				  .report = world_below(2),
+				  .now = world_below(2),
+				  .reason = "it was to go",
+				  .who = "the operator"},
+			.ids = &act->id,
+			.results = &act->results[i],
+			.count = 1,
+			.done = on_done,
+			.context = act,
+		};
+		steer_begin(rig->shards[i].shard, &act->jobs[i]);
+	}
+	world_engine_leave();
+	rig_wake(rig);
+}
+
+static void act_at_random(struct rig *rig)
+{
+	/* Mail that was sent lately is more likely to be there still. */
+	uint32_t most = rig->ledger.count < 40 ? rig->ledger.count : 40;
+
+	for (unsigned n = 1 + (unsigned)world_below(ACTS); n > 0 && rig->ledger.count > 0; n--) {
+		uint32_t sequence = world_below(2) ? (uint32_t)world_below(rig->ledger.count)
+						   : rig->ledger.count - 1 - (uint32_t)world_below(most);
+		act_on(rig, sequence, (enum steer_kind)world_below(STEER_DELETE + 1));
+	}
+}
+
+static bool answered(void *context)
+{
+	for (unsigned i = 0; i < ACTS; i++) {
+		if (acts[i].out > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Nobody will hear what became of those that are out. */
+static void forget_acts(struct rig *rig)
+{
+	for (unsigned i = 0; i < ACTS; i++)
+		acts[i].out = 0;
+}
+
+static void start(struct rig *rig)
+{
+	rig_begin(rig, 1 + (unsigned)world_below(3));
+}
+
+static void step(struct rig *rig)
+{
+	uint16_t port = (uint16_t)(RIG_HOP_PORT + world_below(RIG_HOPS));
+	uint64_t most_ms = world_below(4) ? 500 : 300 * 1000;
+
+	if (rig_clients_done(rig) && world_below(2)) {
+		rig_clients_free(rig);
+		rig_clients(rig);
+	}
+	(void)rig_run(rig, NULL, world_below(most_ms) * CLOCK_NS_PER_MS);
+	switch (world_below(12)) {
+	case 0:
+		rig_crash(rig, world_below(2) ? WORLD_KILL : WORLD_POWER_CUT);
+		forget_acts(rig);
+		start(rig);
+		break;
+	case 1:
+		if (rig_stop(rig) && !answered(rig))
+			rig_fail(rig, "an order was not answered before the process ended");
+		forget_acts(rig);
+		start(rig);
+		break;
+	case 2:
+	case 3:
+		world_reach(port, world_below(3) ? WORLD_REFUSE : WORLD_OPEN);
+		break;
+	default:
+		act_at_random(rig);
+		break;
+	}
+}
+
+/* All that he holds he lets go, so that it can be seen what became of it. */
+static void let_all_go(struct rig *rig)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < rig->ledger.count && rig->alive && !rig_broken(rig); i++) {
+			if (answered(rig) || i % ACTS) {
+				act_on(rig, i, STEER_RELEASE);
+				continue;
+			}
+			if (rig_run(rig, answered, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+				rig_fail(rig, "orders are not answered");
+			act_on(rig, i, STEER_RELEASE);
+		}
+		(void)rig_run(rig, answered, ANSWER_S * CLOCK_NS_PER_S);
+		/* What was in an attempt when it was deleted, or held, is back. */
+		(void)rig_run(rig, NULL, 900 * CLOCK_NS_PER_S);
+	}
+}
+
+void scenario_steer(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "steer",
+		.seed = seed,
+		.quiet = seed % 2,
+		.clients = 3,
+		.messages = 4,
+		.content_max = rig_pick(seed, 2, 3) ? 4000 : 400000,
+		.recipients_max = 1 + (unsigned)rig_pick(seed, 3, 4),
+		.in_flight = 1 + (unsigned)rig_pick(seed, 4, 16),
+		.connections = 1 + (unsigned)rig_pick(seed, 6, 4),
+		.sites = rig_pick(seed, 5, 3) == 0,
+		.more = "reports: { delay_after: 10m }\ndns: { allow_private: true }",
+		.retry = rig_pick(seed, 7, 2) ? "{ first: 10s, factor: 2, max: 2m, expire: 5d }" : NULL,
+	};
+	static const struct dns_exchanger exchangers[] = {{10, "mx1.example"}, {20, "mx2.example"}};
+	const struct sim_dns_manner manner = {.delay_max_ns = 2 * CLOCK_NS_PER_S,
+					      .silent = 100000,
+					      .failed = 300000,
+					      .valid_ns = 20 * CLOCK_NS_PER_S},
+				    well = {.valid_ns = 20 * CLOCK_NS_PER_S};
+	struct rig rig;
+
+	memset(done_of, 0, sizeof(done_of));
+	sim_dns_set_exchangers(exchangers, 2);
+	sim_dns_set_manner(&manner);
+	bad_hop(&options.hop, seed);
+	options.hop.rcpt_deferred = (uint32_t)rig_pick(seed, 9, 900000);
+	rig_open(&rig, &options);
+	start(&rig);
+	rig_clients(&rig);
+	for (unsigned i = 0; i < STEPS && rig.alive && rig.failures == 0; i++)
+		step(&rig);
+	rig_heal(&rig);
+	sim_dns_set_manner(&well);
+	if (rig.alive && !rig_broken(&rig))
+		let_all_go(&rig);
+	forget_acts(&rig);
+	rig_finish(&rig, 2);
+	if (rig_log)
+		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
+			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
+	rig_close(&rig);
+}
