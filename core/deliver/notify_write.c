@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/suppression.h"
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/notify_private.h"
@@ -12,6 +13,7 @@
 #include "core/deliver/path.h"
 #include "core/deliver/verdict.h"
 #include "core/route/route.h"
+#include "core/shard/snapshot.h"
 #include "core/smtp/address.h"
 #include "core/smtp/fields.h"
 #include "core/smtp/idna.h"
@@ -48,6 +50,9 @@ const char *notify_addressee(struct notify_job *job)
 	known = to;
 	if (utf8_needed(to) && bad_domain(idna_address(to, room, &known)))
 		return "its sender is no address that can be written to";
+	/* Mail comes back from there, or is not wanted: neither is this. */
+	if (suppression_find(job->shard->snapshot->suppression, job->shard->index, to) != SUPPRESSION_NONE)
+		return "who is to be told is in the suppression list";
 	route = route_find(job->shard->config, &(struct route_question){.recipient = known, .sender = {"", 0}});
 	if (!route || route->refuse)
 		return "no route leads to its sender";

@@ -166,6 +166,48 @@ def filled_by_what_comes_back():
 
 
 @case
+def reports_and_the_list():
+    """Who is in the list is told nothing, as a sender and as an owner; of who came into it the sender hears why."""
+    refuse = ['450 4.2.0 later']
+
+    def script(stage, session, argument):
+        if stage == 'MAIL' and '<>' not in argument:
+            return refuse[0]
+        return '550 5.1.1 no such user' if stage == 'RCPT' and 'bad@' in argument else None
+
+    with Workspace() as work:
+        hop = work.own(NextHop(extensions=('8BITMIME',), script=script))
+        clients = [{'name': 'scanner', 'networks': ['127.0.0.9'], 'owner': 'it@example.net'},
+                   {'name': 'local', 'networks': ['127.0.0.0/8']}]
+        relay = work.relay(configuration(work, hop, clients=clients, retry={'first': '2s', 'max': '2s'}))
+
+        def fails(sender, recipient, source='127.0.0.1'):
+            with Client(relay.address, source=source) as client:
+                client.hello()
+                client.envelope(sender=sender, recipients=[recipient])
+                client.data(b'Subject: text\r\n\r\ntext\r\n')
+        fails('left@example.net', 'bad@example.com')
+        fails('scan@example.net', 'bad@example.com', source='127.0.0.9')
+        fails('stays@example.net', 'gone@example.com')
+        eventually(lambda: relay.count['attempt'] >= 3, 'attempts')
+        suppress(work, 'add', 'Left@example.net', 'gone@example.com', 'it@example.net')
+        eventually(lambda: not takes(relay, 'gone@example.com'), 'it is in force')
+        refuse[0] = None
+        eventually(lambda: len(relay.events('unreported')) == 2, lambda: '%s' % relay.events('unreported'))
+        equal({event['reason'] for event in relay.events('unreported')},
+              {'who is to be told is in the suppression list'}, 'why')
+        eventually(lambda: hop.reports, 'the other is told')
+        equal([report.recipients for report in hop.reports], [['stays@example.net']], 'who is told')
+        text = hop.reports[0].content.decode()
+        check('on a list of those that nothing is sent to' in ' '.join(text.split()), 'the sentence: %s', text)
+        check('Status: 5.1.1' in text and REFUSAL in text, 'the reason: %s', text)
+        failed = [event for event in relay.events('attempt') if REFUSAL in event.get('reply', '')]
+        check('postrider suppress' in failed[0]['problem'], 'what the operator reads: %s', failed)
+        relay.terminate()
+        equal(relay.count['queued'], 0, 'what is left')
+
+
+@case
 def the_command():
     """add, list, remove, import, export; what is refused; what came from `export` can be imported elsewhere."""
     with Workspace() as work:
