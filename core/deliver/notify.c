@@ -14,10 +14,11 @@
 #include "core/store/store.h"
 
 enum {
-	WALK_BUCKETS = 2048,   /* looked at in a step */
-	WALK_STEP_MS = 10,     /* between two of them */
-	WALK_DENIED_MS = 1000, /* where those that were found had to wait */
-	WALK_PART = 16,        /* of delay_after: so much later than that somebody may hear of it */
+	WALK_BUCKETS = 2048, /* looked at in a step */
+	WALK_STEP_MS = 10,   /* between two of them */
+	WALK_DENIED_MS = 50, /* where those that were found had to wait */
+	WALK_SAMPLE = 64,    /* one in so many of those that wait is read all the same */
+	WALK_PART = 16,      /* of delay_after: so much later than that somebody may hear of it */
 	WALK_LEAST_S = 1,
 	WALK_MOST_S = 900,
 	LATE_UPTIME_S = 600, /* what a start finds may go at once, however late it is */
@@ -80,7 +81,7 @@ static void look_at(void *context, struct spool_item *item)
 
 	if (!free_to_tell(m) || (!mail_owes(m) && !late(found->n, m)))
 		return;
-	if (found->count < found->most)
+	if (found->count < found->most && !notify_waits(found->n, m))
 		found->mails[found->count++] = m;
 	else
 		found->n->again = true;
@@ -155,19 +156,31 @@ static void arm(struct notifier *n, uint64_t next_ns)
 	wheel_arm(&n->shard->wheel, &n->timer, next_ns > now_ns ? next_ns : now_ns + CLOCK_NS_PER_MS);
 }
 
+/* Of those whose time has come; where their address has had one in this hour they wait on. */
+static void send_digests(struct notifier *n, uint64_t *next_ns)
+{
+	struct notify_limits *limits = n->shard->deliverer->shared->reports;
+	struct notify_digest *d;
+
+	while (n->job_count < NOTIFY_JOBS_MAX && (d = notify_digest_due(n, next_ns)) != NULL) {
+		if (notify_may_digest(limits, span_text(d->to), n->shard->now_ns))
+			notify_job_digest(n, d);
+		else
+			d->not_before_ns = n->shard->now_ns + NOTIFY_FULL_S * CLOCK_NS_PER_S;
+	}
+}
+
 void notify_run(struct shard *shard)
 {
 	struct notifier *n = shard->deliverer->notifier;
 	uint64_t next_ns = UINT64_MAX;
-	struct notify_digest *d;
 
 	if (!n->wake || n->draining)
 		return;
 	n->wake = false;
 	notify_jobs_run(n);
 	start_fresh(n);
-	while (n->job_count < NOTIFY_JOBS_MAX && (d = notify_digest_due(n, &next_ns)) != NULL)
-		notify_job_digest(n, d);
+	send_digests(n, &next_ns);
 	if (shard->now_ns >= n->walk_ns) {
 		n->walking = true;
 		if (n->job_count < NOTIFY_JOBS_MAX)

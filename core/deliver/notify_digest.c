@@ -11,8 +11,21 @@
 #include "core/deliver/notify_private.h"
 #include "core/shard/shard.h"
 #include "queue/field.h"
+#include "queue/hash.h"
 
-enum { WAIT_S = 600, HOUR_S = 3600 };
+enum { WAIT_S = 600, HOUR_S = 3600, SAMPLE = 64 /* one in so many of those that wait is read all the same */ };
+
+void notify_deny(struct notifier *n, struct mail *m, const char *to, uint64_t until_ns)
+{
+	m->waits_as = (uint8_t)(1 + queue_hash(to, strlen(to)) % (NOTIFY_KINDS - 1));
+	n->denied_until_ns[m->waits_as] = until_ns;
+	n->denied = true;
+}
+
+bool notify_waits(struct notifier *n, const struct mail *m)
+{
+	return n->denied_until_ns[m->waits_as] > n->shard->now_ns && random_u64(&n->shard->random) % SAMPLE != 0;
+}
 
 void notify_items_free(struct notify_item *items, unsigned count)
 {
@@ -55,7 +68,15 @@ static void digest_free(struct notifier *n, struct notify_digest *d, bool mails)
 	free(d);
 }
 
-/* One that is empty and has told nobody for an hour gives its place to another address. */
+/* Its mails wait for its time as they would without it. */
+static void disband(struct notifier *n, struct notify_digest *d)
+{
+	for (unsigned i = 0; i < d->count; i++)
+		notify_deny(n, d->items[i].mail, d->to, d->not_before_ns);
+	digest_free(n, d, true);
+}
+
+/* One that is empty gives its place to another address, and so does one whose address has had its own of this hour. */
 static struct notify_digest *digest_of(struct notifier *n, const struct notify_job *job)
 {
 	struct list *link, *next;
@@ -69,8 +90,8 @@ static struct notify_digest *digest_of(struct notifier *n, const struct notify_j
 	for (link = n->digests.next; link != &n->digests; link = next) {
 		d = container_of(link, struct notify_digest, link);
 		next = link->next;
-		if (d->count == 0 && d->not_before_ns <= n->shard->now_ns)
-			digest_free(n, d, true);
+		if (n->digest_count == NOTIFY_DIGESTS_MAX && (d->count == 0 || d->not_before_ns > n->shard->now_ns))
+			disband(n, d);
 	}
 	return digest_new(n, job);
 }

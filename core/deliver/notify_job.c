@@ -98,7 +98,8 @@ static void marked(struct notify_job *job, int result)
 		return;
 	}
 	job->state = NOTIFY_RELEASED;
-	submission_release(job->message, result == 0);
+	job->held = result < 0;
+	submission_release(job->message, !job->held);
 }
 
 static void on_marked(struct spool_ticket *ticket, int result)
@@ -196,6 +197,7 @@ static void tell(const struct notify_job *job)
 		.to = span_text(job->to),
 		.messages = job->count,
 		.recipients = job->told,
+		.held = job->held,
 	};
 
 	event_report(job->shard->log, &facts);
@@ -358,8 +360,8 @@ static void digest(struct notifier *n, struct notify_job *job, const struct repo
 		return;
 	}
 	if (!notify_digest_add(n, job, &recipients[first], failed - 1)) {
+		notify_deny(n, job->single.mail, job->to, n->shard->now_ns + NOTIFY_FULL_S * CLOCK_NS_PER_S);
 		notify_again(n);
-		n->denied = true;
 	}
 	job_free(job);
 }
@@ -388,8 +390,8 @@ static bool limited(struct notify_job *job, const struct report_recipient *recip
 		digest(n, job, recipients, count);
 		return true;
 	case NOTIFY_MAY_LATER:
+		notify_deny(n, job->single.mail, job->to, claim.now_ns + NOTIFY_AGAIN_S * CLOCK_NS_PER_S);
 		notify_again(n);
-		n->denied = true;
 		break;
 	}
 	leave(job);

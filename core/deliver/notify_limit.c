@@ -3,7 +3,7 @@
  *
  * To each domain so many a second, whoever is told there: a sender that somebody else wrote into MAIL gets no flood by
  * this relay (LOP-03). To an owner, and to anybody of what is older than this process, so many an hour, and the others
- * in one. Both are counted where all shards see it, by the hash of the name; who shares its place with another has his
+ * in one. All are counted where all shards see it, by the hash of the name; who shares its place with another has his
  * allowance with him.
  */
 #include <stdatomic.h>
@@ -27,6 +27,7 @@ enum {
 
 struct notify_limits {
 	_Atomic(uint64_t) hours[ADDRESSES]; /* the second at which the hour began, and how many since */
+	_Atomic(uint64_t) digests[ADDRESSES];
 	struct bucket domains[DOMAINS];
 };
 
@@ -88,4 +89,9 @@ enum notify_may notify_may(struct notify_limits *limits, const struct notify_cla
 		return NOTIFY_MAY_DIGEST;
 	(void)bucket_take(domain, claim->now_ns, interval_ns);
 	return NOTIFY_MAY;
+}
+
+bool notify_may_digest(struct notify_limits *limits, struct span to, uint64_t now_ns)
+{
+	return take_of_hour(&limits->digests[hash_of(to) % ADDRESSES], now_ns / CLOCK_NS_PER_S, 1);
 }

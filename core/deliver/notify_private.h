@@ -20,11 +20,13 @@
 enum {
 	NOTIFY_JOBS_MAX = 16,
 	NOTIFY_FRESH_MAX = 256,
-	NOTIFY_DIGESTS_MAX = 16,
+	NOTIFY_DIGESTS_MAX = 64,
 	NOTIFY_ITEMS_MAX = ENVELOPE_REPORTS_MAX / 2, /* mails in one digest */
 	NOTIFY_ADDRESS_MAX = 254,
 	NOTIFY_ITEMS_OCTETS = SPOOL_ENVELOPE_MAX / 2, /* that they take in its envelope */
 	NOTIFY_AGAIN_S = 5,                           /* until somebody who was left out is looked for */
+	NOTIFY_FULL_S = 60,                           /* the same where only a digest takes it, and has no room */
+	NOTIFY_KINDS = 256,                           /* of mail::waits_as */
 };
 
 /* A mail, and whom of it a report speaks of. */
@@ -62,6 +64,7 @@ struct notify_job {
 	char to[NOTIFY_ADDRESS_MAX + 1];
 	bool instead; /* to the owner, in place of the sender */
 	size_t destination;
+	bool held; /* the report stays on the disk, for the next start */
 	bool late; /* it is so late that its sender is to hear of it */
 	const char *kind;
 	unsigned told; /* recipients; of a digest messages */
@@ -97,6 +100,9 @@ struct notifier {
 	bool wake, draining;
 	bool again; /* somebody has to be looked for again: there was no room for him, or it was not his time */
 	bool denied;
+	/* So long mail that waits for somebody is not read again. Who shares his number with another waits with him,
+	 * but for a few that are read all the same. */
+	uint64_t denied_until_ns[NOTIFY_KINDS];
 	uint32_t walk_at; /* in the spool's index */
 	bool walking;
 	uint64_t walk_ns; /* the next one begins */
@@ -115,6 +121,8 @@ struct notify_claim {
 	uint64_t now_ns;
 };
 enum notify_may notify_may(struct notify_limits *limits, const struct notify_claim *claim);
+/* The one with all others, of this hour. */
+bool notify_may_digest(struct notify_limits *limits, struct span to, uint64_t now_ns);
 
 /* ---- notify_write.c ---- */
 /* Who is told, in job->to, and by which destination. Else why nobody is: static. */
@@ -133,6 +141,10 @@ void notify_line(const struct notify_job *job, const struct report_recipient *r,
 		 struct notify_line *out);
 
 /* ---- notify_digest.c ---- */
+/* The mail was read in vain: who is to be told had too much, and has until then. */
+void notify_deny(struct notifier *n, struct mail *m, const char *to, uint64_t until_ns);
+/* Not to be read now. Else a million such would be read again and again, and those of others found in hours. */
+bool notify_waits(struct notifier *n, const struct mail *m);
 /* The job's only item goes into the address's digest. False: no room, it stays owed. */
 bool notify_digest_add(struct notifier *n, struct notify_job *job, const struct report_recipient *r, unsigned others);
 /* One whose time has come; NULL: none. *next_ns: when to look again, if before that. */

@@ -20,6 +20,8 @@ void event_report(struct log *log, const struct event_report *facts)
 	log_string(&e, "to", facts->to.data, facts->to.length);
 	log_number(&e, "messages", facts->messages);
 	log_number(&e, "recipients", facts->recipients);
+	if (facts->held)
+		log_bool(&e, "held", true);
 	log_end(&e);
 }
 

@@ -4,6 +4,7 @@
 #ifndef POSTRIDER_EVENTS_REPORTING_H
 #define POSTRIDER_EVENTS_REPORTING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/log.h"
@@ -15,6 +16,7 @@ struct event_report {
 	const char *kind;
 	struct span to;
 	uint64_t messages, recipients;
+	bool held; /* it leaves after the next start */
 };
 void event_report(struct log *log, const struct event_report *facts);
 /* Nobody hears that it failed, and it ends. */

@@ -44,6 +44,7 @@ struct mail {
 	bool reporting : 1;  /* somebody is writing a report of it, and has it until that is done */
 	bool unreported : 1; /* what is owed cannot be told: its record cannot be read */
 	bool younger : 1;    /* accepted_wall_ns is not its record's: it was held, and that time does not count */
+	uint8_t waits_as;    /* who is to be told had too much, as one of 255 (core/deliver/notify.c); 0: not so */
 	struct delivery first;
 };
 
