@@ -1,10 +1,10 @@
 /*
  * core/agents/suppressed.h - the addresses that no mail goes to, as they are asked for by every shard: a set of hashes.
  *
- * One thread changes it, any may ask. A million addresses are 16 MiB: eight octets each, in a table that is half full
- * on average; what is said of them stands in a file (suppression_file.h). Who asks takes no lock: he notes which table
- * he reads, and a table that was replaced is freed when nobody has it noted. With 61 bits of a hash whose seed is this
- * process's own, one of 10^12 addresses that are asked for would be taken for one of a million that are in it.
+ * One thread changes it, any may ask. A million addresses are 17 MiB: eight and a half octets for each place of a table
+ * that is half full; what is said of them stands in a file (suppression_file.h). Who asks takes no lock: he notes which
+ * table he reads, and a table that was replaced is freed when nobody has it noted. With 61 bits of a hash whose seed is
+ * this process's own, one of 10^12 addresses that are asked for would be taken for one of a million that are in it.
  *
  * Case counts in neither part of an address, quotes around a local part that needs none do not, and a domain is known
  * by its A-labels. RFC 5321 2.4 lets a host tell local parts apart by case; hardly one does, and where it does, one
