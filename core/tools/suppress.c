@@ -3,6 +3,7 @@
  */
 #include "core/tools/suppress.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -18,7 +19,7 @@
 #define CONFIGURATION "/etc/postrider/postrider.yaml"
 
 enum { STATUS_NOT = 1, STATUS_USAGE = 64, STATUS_DATA = 65, STATUS_FILE = 73, STATUS_CONFIG = 78 };
-enum { BATCH = 1 << 20 };
+enum { BATCH = 1 << 20, LINE_MOST = 1 << 16 };
 
 struct options {
 	const char *config, *note;
@@ -61,11 +62,58 @@ static bool flush(struct batch *b)
 	return b->error == 0;
 }
 
+/* Where what begins with a quote has its other one; the length: nowhere. */
+static uint32_t closing(struct span s)
+{
+	for (uint32_t i = 1; i < s.length; i++) {
+		if (s.data[i] == '\\')
+			i++;
+		else if (s.data[i] == '"')
+			return i;
+	}
+	return s.length;
+}
+
+/* One word, or in quotes, as RFC 5321 4.1.2 has it: what "Name <user@example.org>" or several in a line would be is
+ * asked for by nobody. */
+static bool is_local(struct span s)
+{
+	if (s.length > 0 && s.data[0] == '"')
+		return closing(s) == s.length - 1;
+	for (uint32_t i = 0; i < s.length; i++) {
+		if (strchr(" \"(),:;<>@[\\]", s.data[i]))
+			return false;
+	}
+	return s.length > 0;
+}
+
+/* As the DNS has it, or an address in brackets. */
+static bool is_domain(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr("-._[]:", text[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Its name; 0: it is no address. */
+static size_t name_of(struct span text, char name[SMTP_PATH_MAX])
+{
+	const char *at = text.length ? memrchr(text.data, '@', text.length) : NULL, *domain;
+	size_t length = at ? suppressed_name(text, name) : 0;
+
+	if (length == 0 || !is_local((struct span){text.data, (uint32_t)(at - text.data)}))
+		return 0;
+	domain = (const char *)memrchr(name, '@', length) + 1;
+	return is_domain(domain, (size_t)(name + length - domain)) ? length : 0;
+}
+
 /* False: it is no address. */
 static bool put(struct batch *b, struct span text, struct suppression_entry entry)
 {
 	char name[SMTP_PATH_MAX];
-	size_t length = suppressed_name(text, name);
+	size_t length = name_of(text, name);
 
 	if (length == 0)
 		return false;
@@ -113,7 +161,7 @@ static int change(const struct options *o, char **addresses, int count, bool rem
 	/* All or none. */
 	for (int i = 0; i < count; i++) {
 		char name[SMTP_PATH_MAX];
-		if (suppressed_name(span_text(addresses[i]), name) == 0)
+		if (name_of(span_text(addresses[i]), name) == 0)
 			return fail(STATUS_DATA, addresses[i], "no address: write one as in user@example.org");
 	}
 	if (!begin(&b, o))
@@ -156,6 +204,39 @@ static void show_json(const struct suppression_entry *entry, const char *date)
 	json_decref(object);
 }
 
+/* As an address that can be read back: what is no dot-string goes in quotes (RFC 5321 4.1.2). */
+static void print_address(struct span name)
+{
+	const char *at = memrchr(name.data, '@', name.length);
+	size_t local = at ? (size_t)(at - name.data) : 0;
+	bool plain = local > 0 && name.data[0] != '.' && name.data[local - 1] != '.';
+
+	for (size_t i = 0; i < local; i++) {
+		unsigned char c = (unsigned char)name.data[i];
+		plain = plain && (c > 127 || isalnum(c) || strchr("!#$%&'*+-/=?^_`{|}~.", c));
+		plain = plain && (c != '.' || name.data[i - 1] != '.');
+	}
+	if (plain) {
+		printf("%.*s", (int)name.length, name.data);
+		return;
+	}
+	fputc('"', stdout);
+	for (size_t i = 0; i < local; i++)
+		printf(name.data[i] == '"' || name.data[i] == '\\' ? "\\%c" : "%c", name.data[i]);
+	printf("\"%.*s", (int)(name.length - local), name.data + local);
+}
+
+static void show_line(const struct showing *s, const struct suppression_entry *entry, const char *date)
+{
+	char between = s->for_import ? '\t' : ' ';
+
+	print_address(entry->address);
+	printf("%c%s%c%s", between, suppression_reason_name(entry->reason), between, date);
+	if (entry->note.length > 0)
+		printf("%s%.*s", s->for_import ? "\t" : "  ", (int)entry->note.length, entry->note.data);
+	fputc('\n', stdout);
+}
+
 static void show(void *context, const struct suppression_entry *entry)
 {
 	struct showing *s = context;
@@ -168,13 +249,7 @@ static void show(void *context, const struct suppression_entry *entry)
 	if (s->options->json)
 		show_json(entry, date);
 	else
-		printf("%.*s%c%s%c%s%s%.*s\n", (int)entry->address.length, entry->address.data,
-		       s->for_import ? '\t' : ' ', suppression_reason_name(entry->reason), s->for_import ? '\t' : ' ',
-		       date,
-		       entry->note.length == 0 ? ""
-		       : s->for_import         ? "\t"
-					       : "  ",
-		       (int)entry->note.length, entry->note.data);
+		show_line(s, entry, date);
 }
 
 static int list(const struct options *o, char **addresses, int count, bool for_import)
@@ -201,18 +276,40 @@ static int list(const struct options *o, char **addresses, int count, bool for_i
 
 /* ---- import ----------------------------------------------------------------------------------------------------- */
 
-/* The next of what tabs or a comma part. */
-static struct span part(struct span *rest)
+static bool is_blank(char c)
 {
-	uint32_t n = 0;
-	struct span found;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
-	while (n < rest->length && rest->data[n] != '\t' && rest->data[n] != ',')
+static struct span trim(struct span s)
+{
+	while (s.length > 0 && is_blank(s.data[0])) {
+		s.data++;
+		s.length--;
+	}
+	while (s.length > 0 && is_blank(s.data[s.length - 1]))
+		s.length--;
+	return s;
+}
+
+/* The next of what `mark` parts, but within quotes. Those around all of it are a spreadsheet's. */
+static struct span part(struct span *rest, char mark)
+{
+	struct span found = trim(*rest);
+	uint32_t n = 0;
+
+	rest->length -= (uint32_t)(found.data - rest->data);
+	rest->data = found.data;
+	if (rest->length > 0 && rest->data[0] == '"')
+		n = closing(*rest);
+	while (n < rest->length && rest->data[n] != mark)
 		n++;
-	found = (struct span){rest->data, n};
+	found = trim((struct span){rest->data, n});
 	n += n < rest->length;
 	rest->data += n;
 	rest->length -= n;
+	if (found.length >= 2 && found.data[0] == '"' && closing(found) == found.length - 1)
+		found = (struct span){found.data + 1, found.length - 2};
 	return found;
 }
 
@@ -220,7 +317,9 @@ static struct span part(struct span *rest)
 static bool import_line(struct batch *b, struct span line)
 {
 	struct suppression_entry entry = now(b->options, false);
-	struct span address = part(&line), reason = part(&line), date = part(&line);
+	/* A comma may stand in what `export` writes, and in no line with commas. */
+	char mark = memchr(line.data, '\t', line.length) ? '\t' : ',';
+	struct span address = part(&line, mark), reason = part(&line, mark), date = part(&line, mark);
 	char word[16];
 
 	if (reason.length > 0 && reason.length < sizeof(word)) {
@@ -230,9 +329,22 @@ static bool import_line(struct batch *b, struct span line)
 			entry.reason = suppression_reason_of(word);
 	}
 	(void)suppression_date_parse(date, &entry.wall_s);
-	if (line.length > 0)
-		entry.note = line;
+	if (trim(line).length > 0)
+		entry.note = trim(line);
 	return put(b, address, entry);
+}
+
+/* Without its end; the first may begin with what some editors write before UTF-8. One that is longer than any entry
+ * could be is told as none. */
+static struct span line_of(const char *line, size_t length, bool first)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (first && length >= 3 && memcmp(line, mark, 3) == 0) {
+		line += 3;
+		length -= 3;
+	}
+	return trim((struct span){line, (uint32_t)(length < LINE_MOST ? length : LINE_MOST)});
 }
 
 static int import(const struct options *o, char **files, int count)
@@ -254,12 +366,10 @@ static int import(const struct options *o, char **files, int count)
 		return fail(STATUS_FILE, o->path, "out of memory");
 	}
 	while (b.error == 0 && (n = getline(&line, &room, in)) >= 0) {
-		number++;
-		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r' || line[n - 1] == ' '))
-			n--;
-		if (n == 0 || line[0] == '#')
+		struct span text = line_of(line, (size_t)n, number++ == 0);
+		if (text.length == 0 || text.data[0] == '#')
 			continue;
-		if (!import_line(&b, (struct span){line, (uint32_t)n})) {
+		if (!import_line(&b, text)) {
 			bad++;
 			fprintf(stderr, "postrider: suppress: %s:%zu: no address\n", files[0], number);
 		}

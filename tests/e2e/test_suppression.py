@@ -241,6 +241,24 @@ def the_command():
         work.write('other.yaml', json.dumps(other))
         suppress(work, 'import', '-', stdin=exported, file='other.yaml')
         equal(suppress(work, 'export', file='other.yaml'), exported, 'the other list')
+        # Forms that people and spreadsheets write; what nobody could be is refused by its line.
+        suppress(work, 'remove', *['%s@example.org' % name for name in 'bcde'], file='other.yaml')
+        forms = ['\ufeff"Quoted,Comma"@example.org,bounce', '  "f@example.org","complaint","2020-02-03"\r',
+                 'g@B\u00dcCHER.example', '"a \\"b\\" c"@example.org\tbounce', '"dots.."@Example.Org',
+                 '"h"@example.org', 'M\u00fcller@b\u00fccher.example', 'i@[192.0.2.1]', '""@example.org']
+        wrong = ['Name <j@example.org>', '"k@example.org', 'l@example.org;m@example.org',
+                 'x' * (1 << 20) + '@example.org']
+        text = suppress(work, 'import', '-', status=65, stdin='\n'.join(forms + wrong), file='other.yaml')
+        check(text.startswith('9 lines taken, 4 refused'), 'what import says: %s', text)
+        exported = suppress(work, 'export', file='other.yaml')
+        equal(sorted(line.split('\t')[0] for line in exported.splitlines()),
+              sorted(['"quoted,comma"@example.org', 'f@example.org', 'g@xn--bcher-kva.example',
+                      '"a \\"b\\" c"@example.org', '"dots.."@example.org', 'h@example.org',
+                      'm\u00fcller@xn--bcher-kva.example', 'i@[192.0.2.1]', '""@example.org']), 'the list')
+        suppress(work, 'remove', '"Quoted,Comma"@example.org', 'G@xn--BCHER-kva.example', file='other.yaml')
+        suppress(work, 'import', '-', stdin=exported, file='other.yaml')
+        again = suppress(work, 'export', file='other.yaml')
+        equal(sorted(again.splitlines()), sorted(exported.splitlines()), 'what came back')
         work.write('none.yaml', json.dumps(work.configuration([hop.host])))
         suppress(work, 'list', status=78, file='none.yaml')
         work.write('nowhere.yaml', json.dumps(dict(configuration(work, hop), suppression={'directory': '/nowhere'})))
