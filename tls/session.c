@@ -446,6 +446,13 @@ enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t
 	return TLS_OK;
 }
 
+bool tls_has_more(const struct tls_session *session)
+{
+	/* wolfSSL takes octets record by record, so it keeps none but what it has opened. */
+	return tls_input_left(session) > 0 || session->held_used < session->held_length || session->spill_length > 0 ||
+	       wolfSSL_pending(session->wolf) > 0;
+}
+
 enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length)
 {
 	enum tls_status status;

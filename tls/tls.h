@@ -116,6 +116,8 @@ size_t tls_output_length(const struct tls_session *session);
 enum tls_status tls_handshake(struct tls_session *session);
 /* TLS_OK with *length > 0 octets of plaintext. */
 enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t capacity, size_t *length);
+/* Behind such a TLS_OK: false where another tls_read() would only want more input. */
+bool tls_has_more(const struct tls_session *session);
 /* All or nothing; length <= TLS_RECORD_MAX. */
 enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length);
 enum tls_status tls_close_notify(struct tls_session *session);

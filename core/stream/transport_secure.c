@@ -8,6 +8,15 @@
 
 #include "core/stream/transport_private.h"
 
+/* To the owner; false: there is no memory for what he leaves. */
+static bool give_plain(struct transport *t, size_t length)
+{
+	size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
+
+	return used == length || transport_closing(t) ||
+	       transport_hold_plain(t, t->shared->plaintext + used, length - used);
+}
+
 /* Runs TLS over ciphertext just fed, all of it where the owner does not pause. Returns 0, or the result for on_end. */
 int transport_secure_pump(struct transport *t)
 {
@@ -35,13 +44,10 @@ int transport_secure_pump(struct transport *t)
 			if (!t->secured) {
 				t->secured = true;
 				t->handlers->on_secured(t);
-			} else {
-				size_t used = t->handlers->on_data(t, t->shared->plaintext, length);
-				if (used < length && !transport_closing(t) &&
-				    !transport_hold_plain(t, t->shared->plaintext + used, length - used))
-					return -ENOMEM;
+			} else if (!give_plain(t, length)) {
+				return -ENOMEM;
 			}
-			if (transport_closing(t) || t->paused)
+			if (transport_closing(t) || t->paused || (length > 0 && !tls_has_more(t->tls)))
 				return 0;
 			break;
 		case TLS_WANT_INPUT:

@@ -171,6 +171,11 @@ enum tls_status tls_read(struct tls_session *session, uint8_t *plaintext, size_t
 	return TLS_OK;
 }
 
+bool tls_has_more(const struct tls_session *session)
+{
+	return session->input_length > 0;
+}
+
 enum tls_status tls_write(struct tls_session *session, const uint8_t *plaintext, size_t length)
 {
 	return put(session, plaintext, length) ? TLS_OK : TLS_WANT_OUTPUT;
