@@ -488,7 +488,8 @@ void connection_attempt_over(struct connection *c, struct attempt *a)
 	if (c->host->session_limit.messages > 0)
 		session_limit_passed(&c->host->session_limit, c->answered, o->shard->now_ns);
 	attempt_finish(a);
-	outbound_wake(o->shard, o->index);
+	if (!outbound_rests(o))
+		outbound_wake(o->shard, o->index);
 	/* What was refused cannot be cleared away here. */
 	if (c->reset_next && connection_no_reset(c))
 		c->retiring = true;

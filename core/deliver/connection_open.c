@@ -166,7 +166,8 @@ static void on_sent(struct transport *t)
 			connection_arm(c, c->writing ? connection_config(c)->timeouts.reply_ns
 						     : connection_config(c)->timeouts.data_reply_ns);
 		connection_write(c);
-		outbound_wake(c->outbound->shard, c->outbound->index);
+		if (!outbound_rests(c->outbound))
+			outbound_wake(c->outbound->shard, c->outbound->index);
 	}
 }
 

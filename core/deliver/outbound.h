@@ -19,6 +19,7 @@
 #include "core/deliver/names.h"
 #include "core/deliver/outcome.h"
 #include "core/deliver/session_limit.h"
+#include "core/deliver/slots.h"
 #include "core/deliver/sts_watch.h"
 #include "core/deliver/tls_level.h"
 #include "core/deliver/tlsa.h"
@@ -42,7 +43,6 @@ enum { OUTBOUND_NEEDS_STRICT_TLS, OUTBOUND_NEEDS_EIGHT_BIT, OUTBOUND_NEEDS };
 struct domains;
 struct site_preset;
 struct lane_site;
-struct slots;
 
 struct host {
 	const struct config_host *config;
@@ -186,6 +186,12 @@ static inline bool outbound_has_mail(const struct outbound *o)
 {
 	return lane_has(&o->lane, o->shard->now_ns) || !list_empty(&o->loaded) || o->loading > 0 ||
 	       o->matching.waiting > 0;
+}
+/* The lane of a site has nothing to send, and nobody waits for what it has: what its connections are done with is no
+ * reason to look at it. */
+static inline bool outbound_rests(const struct outbound *o)
+{
+	return o->mx && !outbound_has_mail(o) && slots_pressed(o->slots, o->number, o->most) == 0;
 }
 
 #endif
