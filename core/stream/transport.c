@@ -548,6 +548,9 @@ void transport_flush(struct transport *t)
 		return;
 	if (t->tls && t->secured)
 		(void)transport_secure_seal(t);
+	/* The next one that writes finds it in the processor's cache. */
+	if (t->staged == 0)
+		transport_release_buffer(t, &t->stage);
 	if (t->send_op.in_flight || t->collected == 0)
 		return;
 	assert(t->send_length == 0);
