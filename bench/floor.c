@@ -5,6 +5,9 @@
  * for each client with output, one O_DIRECT|O_DSYNC write of a batch into a file written beforehand, and the batch sent
  * on by BDAT over one connection. One thread, one ring, TCP in the clear on both sides.
  *
+ * With a fourth argument there are as many connections to the next hop, and messages take turns with them, as mail to
+ * many sites does: each message has a send of its own, and an answer that is received by itself.
+ *
  * It checks nothing. What comes in is not read but counted: bench/source sends transactions of equal length, and the
  * first one tells the lengths of the three commands and, with SIZE=, of the content. So it serves bench/source with one
  * sender, one recipient and one size, in the modes lockstep, grouped, pipelined and blind, with any number of messages
@@ -63,7 +66,9 @@ static struct io_uring uring;
 static _Alignas(BLOCK) struct io_uring_buf buffer_entries[BUFFERS];
 static struct io_uring_buf_ring *const buffer_ring = (struct io_uring_buf_ring *)buffer_entries;
 static uint8_t buffers[BUFFERS][BUFFER_SIZE];
-static int listener, hop, file;
+static int listener, file;
+static int *hops;
+static unsigned hop_count = 1, hop_next;
 static uint64_t file_at;
 static size_t lengths[STEPS]; /* 0: not seen yet */
 static char head[2048];       /* MAIL, RCPT and BDAT as they go to the next hop */
@@ -71,7 +76,7 @@ static size_t head_length;
 static _Alignas(2 << 20) struct slab slabs[SLABS];
 static uint64_t filling, writing, durable, sent; /* filling >= writing >= durable >= sent > filling - SLABS */
 static unsigned writes;                          /* in flight */
-static bool hop_busy;
+static unsigned hops_busy;
 static unsigned held_first, held_count;
 /* Received, and waiting for a slab. Each keeps its buffer, so there cannot be more. */
 static struct {
@@ -104,9 +109,9 @@ static struct io_uring_sqe *take(enum kind kind, const void *object)
 	return sqe;
 }
 
-static void receive(enum kind kind, int fd, struct client *client)
+static void receive(enum kind kind, int fd, const void *object)
 {
-	struct io_uring_sqe *sqe = take(kind, client);
+	struct io_uring_sqe *sqe = take(kind, object);
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -319,6 +324,26 @@ static void on_written(struct slab *slab, int result)
 			slab_at(durable)->from[i]->durable++;
 }
 
+/* All of it over one connection, or a message over each. */
+static size_t sent_at_once(const struct slab *slab)
+{
+	return hop_count == 1 ? slab->used : slab->used / slab->messages;
+}
+
+static void send_slab(void)
+{
+	const struct slab *slab = slab_at(sent);
+	size_t length = sent_at_once(slab);
+
+	/* Two sends of one connection would overtake each other. */
+	must("more messages at once than connections", slab->used / length > hop_count ? -E2BIG : 0);
+	for (size_t at = 0; at < slab->used; at += length) {
+		io_uring_prep_send(take(ON_HOP_SENT, NULL), hops[hop_next], slab->memory + at, length, SEND);
+		hop_next = (hop_next + 1) % hop_count;
+		hops_busy++;
+	}
+}
+
 static void complete(const struct io_uring_cqe *cqe)
 {
 	void *object = (void *)(uintptr_t)(cqe->user_data & ((UINT64_C(1) << KIND_SHIFT) - 1));
@@ -340,12 +365,12 @@ static void complete(const struct io_uring_cqe *cqe)
 		if (cqe->flags & IORING_CQE_F_BUFFER)
 			buffer_release(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 		if (!(cqe->flags & IORING_CQE_F_MORE))
-			receive(ON_HOP_RECEIVE, hop, NULL);
+			receive(ON_HOP_RECEIVE, *(int *)object, object);
 		break;
 	default:
-		must("the next hop", cqe->res < (int)slab_at(sent)->used ? -EPIPE : 0);
-		hop_busy = false;
-		sent++;
+		must("the next hop", cqe->res < (int)sent_at_once(slab_at(sent)) ? -EPIPE : 0);
+		if (--hops_busy == 0)
+			sent++;
 	}
 }
 
@@ -375,22 +400,34 @@ static void open_file(const char *path)
 }
 
 /* Greeting and EHLO's answer come whole from a next hop on the same machine; what they say is not of interest. */
-static void open_sockets(const struct ring_address *address, const struct ring_address *next_hop)
+static int open_hop(const struct ring_address *next_hop)
 {
 	char answer[4096];
-	int one = 1;
-	hop = socket(next_hop->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1, hop = socket(next_hop->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
 	if (hop < 0 || connect(hop, &next_hop->any, next_hop->length) < 0 || read(hop, answer, sizeof(answer)) <= 0 ||
 	    write(hop, "EHLO floor.invalid\r\n", 20) != 20 || read(hop, answer, sizeof(answer)) <= 0)
 		must("the next hop", errno ? -errno : -EPIPE);
 	setsockopt(hop, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return hop;
+}
+
+static void open_sockets(const struct ring_address *address, const struct ring_address *next_hop)
+{
+	int one = 1;
+
+	hops = calloc(hop_count, sizeof(*hops));
+	must("connections", hops ? 0 : -ENOMEM);
+	for (unsigned i = 0; i < hop_count; i++)
+		hops[i] = open_hop(next_hop);
 	listener = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bind(listener, &address->any, address->length) < 0 || listen(listener, 1024) < 0)
 		must("listening", -errno);
 	io_uring_prep_multishot_accept(take(ON_ACCEPT, NULL), listener, NULL, NULL, SOCK_CLOEXEC);
-	receive(ON_HOP_RECEIVE, hop, NULL);
+	for (unsigned i = 0; i < hop_count; i++)
+		receive(ON_HOP_RECEIVE, hops[i], &hops[i]);
 }
 
 static void turn(void)
@@ -410,19 +447,19 @@ static void turn(void)
 	write_batches();
 	if (io_uring_sq_ready(&uring) > 0)
 		io_uring_submit(&uring);
-	if (!hop_busy && sent < durable) {
-		hop_busy = true;
-		io_uring_prep_send(take(ON_HOP_SENT, NULL), hop, slab_at(sent)->memory, slab_at(sent)->used, SEND);
-	}
+	if (hops_busy == 0 && sent < durable)
+		send_slab();
 	for (unsigned i = 0; i < client_count; i++)
 		if (clients[i]->fd >= 0)
 			tell(clients[i]);
 }
 
 static const char help_text[] =
-	"usage: floor LISTEN:PORT NEXT-HOP:PORT FILE\n"
+	"usage: floor LISTEN:PORT NEXT-HOP:PORT FILE [CONNECTIONS]\n"
 	"What the system calls of a message cost alone, between bench/source and bench/sink; it is no relay.\n"
-	"FILE is overwritten, 256 MiB long, and stays.\n";
+	"FILE is overwritten, 256 MiB long, and stays. CONNECTIONS to the next hop, which take turns with messages: 1, "
+	"or\n"
+	"more than there are messages of the size in 1 MiB.\n";
 
 int main(int argc, char **argv)
 {
@@ -430,8 +467,12 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = on_signal};
 	common_program = "floor";
 	common_help(argc, argv, help_text);
-	if (argc != 4)
-		common_fail(COMMON_EXIT_USAGE, "three arguments are needed: LISTEN:PORT NEXT-HOP:PORT FILE");
+	if (argc != 4 && argc != 5)
+		common_fail(COMMON_EXIT_USAGE, "arguments are LISTEN:PORT NEXT-HOP:PORT FILE [CONNECTIONS]");
+	if (argc == 5)
+		hop_count = (unsigned)strtoul(argv[4], NULL, 10);
+	if (hop_count == 0 || hop_count > 60000)
+		common_fail(COMMON_EXIT_USAGE, "CONNECTIONS is a number from 1 to 60000, not \"%s\"", argv[4]);
 	common_address("the first argument", argv[1], &address);
 	common_address("the second argument", argv[2], &next_hop);
 	common_raise_descriptors();

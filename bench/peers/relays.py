@@ -108,6 +108,7 @@ class Floor(Measured, servers.Server):
     """No relay either: the system calls of a message with no work between them, in clear on both sides (floor.c)."""
 
     name, title = 'floor', 'floor: no relay, no TLS'
+    hops = 1        # connections to the next hop
     modes = ('lockstep', 'grouped', 'pipelined', 'blind', 'single')
 
     @classmethod
@@ -123,7 +124,7 @@ class Floor(Measured, servers.Server):
 
     def launch(self):
         return self.run([harness.program('bench/floor'), self.host, '127.0.0.1:%d' % self.next_hop,
-                         self.root + '/file'], stdout=subprocess.DEVNULL)
+                         self.root + '/file', str(self.hops)], stdout=subprocess.DEVNULL)
 
 
 class Postrider(Measured, servers.Server):
