@@ -141,6 +141,11 @@ void spool_items(struct spool *spool, void (*fn)(void *context, struct spool_ite
  * be left out, or come twice; fn may end none. */
 uint32_t spool_items_of(struct spool *spool, uint32_t place, void (*fn)(void *context, struct spool_item *item),
 			void *context);
+/* The same in an order that stays, whatever comes or goes: from `place` (0: the beginning) on the next items, which are
+ * one but for a few that share a place. Returns the place behind them; 0: all have been. Each item that is known all
+ * the time comes exactly once, and what comes or goes meanwhile once at most. fn may end them. */
+uint64_t spool_items_from(struct spool *spool, uint64_t place, void (*fn)(void *context, struct spool_item *item),
+			  void *context);
 /* Copies a live message of `from` into `to` (blocking, before spool_start): for a changed number of shards. On
  * success *item describes the copy, with new parts, the old array is freed; call spool_import_commit() before
  * forgetting the originals. When `from` is not destroyed but goes on, keep a copy of the item (and of its parts)

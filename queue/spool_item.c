@@ -153,3 +153,65 @@ uint32_t spool_items_of(struct spool *spool, uint32_t place, void (*fn)(void *co
 		fn(context, item);
 	return place + 1 < index->used ? place + 1 : 0;
 }
+
+/*
+ * A bucket has the items whose hashes end in the same bits, so read from its last bit on a hash is a place in an order
+ * in which each bucket is an interval, before and after it is split or joined: places never change, only borders.
+ */
+static uint32_t place_of(uint32_t hash)
+{
+	hash = (hash >> 1 & 0x55555555) | (hash & 0x55555555) << 1;
+	hash = (hash >> 2 & 0x33333333) | (hash & 0x33333333) << 2;
+	hash = (hash >> 4 & 0x0f0f0f0f) | (hash & 0x0f0f0f0f) << 4;
+	return __builtin_bswap32(hash);
+}
+
+/* Where the interval of bucket `bucket` ends. */
+static uint64_t bucket_end(const struct spool_index *index, uint32_t bucket)
+{
+	/* Those that are split already, and those that came of it, have one bit more. */
+	bool split = bucket >= index->half || bucket + index->half < index->used;
+	uint32_t size = split ? 2 * index->half : index->half;
+
+	return place_of(bucket) + (UINT64_C(1) << 32) / size;
+}
+
+/* The least place in the bucket that is not before `place`; UINT64_MAX: none is. */
+static uint64_t first_place(const struct spool_item *item, uint64_t place)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (; item; item = item->next) {
+		uint64_t its = place_of(spool_id_hash(&item->id));
+		if (its >= place && its < first)
+			first = its;
+	}
+	return first;
+}
+
+uint64_t spool_items_from(struct spool *spool, uint64_t place, void (*fn)(void *context, struct spool_item *item),
+			  void *context)
+{
+	struct spool_index *index = &spool->index;
+	uint32_t hash = place_of((uint32_t)place);
+	uint32_t bucket = hash & (2 * index->half - 1);
+	struct spool_item *item, *next;
+	uint64_t first;
+
+	if (place >> 32)
+		return 0;
+	bucket = bucket < index->used ? bucket : hash & (index->half - 1);
+	first = first_place(index->buckets[bucket], place);
+	if (first == UINT64_MAX) {
+		first = bucket_end(index, bucket);
+		return first >> 32 ? 0 : first;
+	}
+	index->walking = true;
+	for (item = index->buckets[bucket]; item; item = next) {
+		next = item->next;
+		if (place_of(spool_id_hash(&item->id)) == first)
+			fn(context, item);
+	}
+	index->walking = false;
+	return first + 1 > UINT32_MAX ? 0 : first + 1;
+}
