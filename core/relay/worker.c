@@ -75,6 +75,7 @@ struct worker *worker_new(struct relay *relay, unsigned index, struct log *log)
 	shard->handoffs = relay->handoffs;
 	shard->log = log;
 	worker->receiving = true;
+	visits_init(&shard->visits);
 	receiver_take(shard, relay->snapshot);
 	if (post_init(shard) < 0 || store_init(shard, sessions, outbound_due, notify_owing) < 0 ||
 	    receiver_init(shard, &relay->receivers, sessions) < 0 || deliverer_init(shard, &relay->deliverers) < 0)
@@ -180,7 +181,8 @@ static int drain(struct worker *worker)
 		return 0;
 	}
 	/* Done records that a full disk does not take must not hold up the stop for ever. */
-	return outbound_idle(shard) && store_idle(shard, hard) && post_idle(shard) && accept_stopped(shard);
+	return outbound_idle(shard) && store_idle(shard, hard) && post_idle(shard) && accept_stopped(shard) &&
+	       visits_idle(&shard->visits);
 }
 
 /* ---- turn --------------------------------------------------------------------------------------------------- */
@@ -203,6 +205,8 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = shard->now_ns + DISK_FULL_POLL_MS * CLOCK_NS_PER_MS;
 	if (deadline > spool_wake_ns(shard->store->spool))
 		deadline = spool_wake_ns(shard->store->spool);
+	if (deadline > visits_next_ns(&shard->visits))
+		deadline = visits_next_ns(&shard->visits);
 	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
 	    !list_empty(&shard->posts_here) || notify_due(shard) || steer_due(shard) || asker_due(shard->asker) ||
 	    turns_due(&shard->deliverer->turns) || spool_flush_wanted(shard->store->spool))
@@ -257,6 +261,8 @@ static int turn(struct worker *worker)
 	transport_shared_flush(shard->transport);
 	transport_shared_rearm(shard->transport);
 	store_watch(shard);
+	/* When all has left that others wait for. */
+	visits_run(shard);
 	post_publish(shard);
 	at_step(shard, SHARD_RING);
 	return 0;

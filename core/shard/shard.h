@@ -19,6 +19,7 @@
 #include "core/base/ring_pulse.h"
 #include "core/base/wheel.h"
 #include "core/shard/load.h"
+#include "core/shard/visit.h"
 #include "queue/handoff.h"
 
 struct config;
@@ -72,6 +73,7 @@ struct shard {
 	struct asker *asker; /* what it asks of agents (agent.h) */
 	struct shard_counters counters;
 	struct load load;
+	struct visits visits; /* by threads beside the shards */
 
 	struct list posts_here;     /* posts to itself */
 	struct list *overflow;      /* per shard: posts that found the handoff ring full */

@@ -1,0 +1,99 @@
+/*
+ * core/shard/visit.c - see visit.h.
+ */
+#include "core/shard/visit.h"
+
+#include <stddef.h>
+
+#include "core/base/clock.h"
+#include "core/shard/shard.h"
+
+void visits_init(struct visits *visits)
+{
+	atomic_init(&visits->came, NULL);
+	list_init(&visits->here);
+	visits->count = 0;
+	visits->next_ns = 0;
+}
+
+bool visit_begin(struct visits *visits, struct visit *visit)
+{
+	struct visit *first = atomic_load_explicit(&visits->came, memory_order_relaxed);
+
+	list_init(&visit->link);
+	/* Release: the shard sees what was written into it. */
+	do {
+		visit->next = first;
+	} while (!atomic_compare_exchange_weak_explicit(&visits->came, &first, visit, memory_order_release,
+							memory_order_relaxed));
+	return first == NULL;
+}
+
+void visit_wake(struct visits *visits, struct visit *visit)
+{
+	if (!list_linked(&visit->link))
+		list_append(&visits->here, &visit->link);
+}
+
+/* Those that came since, in their order. */
+static void receive_visits(struct visits *visits)
+{
+	struct visit *newest = atomic_exchange_explicit(&visits->came, NULL, memory_order_acquire);
+	struct list *first = &visits->here;
+
+	for (; newest; newest = newest->next) {
+		list_prepend(first, &newest->link);
+		visits->count++;
+	}
+}
+
+static enum visit_step run_one(struct shard *shard, struct visit *visit, uint64_t until_ns)
+{
+	enum visit_step step = visit->fn(shard, visit, until_ns);
+
+	if (step == VISIT_MORE)
+		visit_wake(&shard->visits, visit);
+	if (step != VISIT_DONE)
+		return step;
+	list_remove(&visit->link);
+	shard->visits.count--;
+	visit->over(visit);
+	return step;
+}
+
+void visits_run(struct shard *shard)
+{
+	struct visits *visits = &shard->visits;
+	uint64_t now_ns;
+	struct list *link;
+
+	if (atomic_load_explicit(&visits->came, memory_order_relaxed))
+		receive_visits(visits);
+	if (list_empty(&visits->here))
+		return;
+	now_ns = clock_monotonic_ns();
+	if (now_ns < visits->next_ns && !shard->draining)
+		return;
+	visits->next_ns = now_ns + VISIT_SLICE_NS;
+	/* Whose slice is over has used all of it: the others' turn is the next one. */
+	while (now_ns < visits->next_ns && (link = list_take_first(&visits->here)) != NULL) {
+		if (run_one(shard, container_of(link, struct visit, link), visits->next_ns) == VISIT_MORE)
+			break;
+		now_ns = clock_monotonic_ns();
+	}
+	visits->next_ns += VISIT_PAUSE_NS;
+}
+
+uint64_t visits_next_ns(const struct visits *visits)
+{
+	if (atomic_load_explicit(&visits->came, memory_order_relaxed))
+		return 0;
+	return list_empty(&visits->here) ? UINT64_MAX : visits->next_ns;
+}
+
+bool visit_spent(struct visit_slice *slice)
+{
+	if (slice->items++ >= VISIT_ITEMS)
+		return true;
+	return slice->items % VISIT_LOOK == 0 && clock_monotonic_ns() >= slice->until_ns;
+}

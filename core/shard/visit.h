@@ -1,0 +1,81 @@
+/*
+ * core/shard/visit.h - what a thread beside the shards wants to know of one, or have done there, in slices of its
+ * turns.
+ *
+ *     AWAY --visit_begin(), any thread--> HERE --fn() until VISIT_DONE, on the shard's thread--> over() --> AWAY
+ *
+ * Mail does not feel it: all visits of a shard together have VISIT_SLICE_NS, and then none before VISIT_PAUSE_NS have
+ * passed; and a visit looks at no more than VISIT_ITEMS things for one call, whatever a clock says. A visit that waits,
+ * for the disk above all, is called again after visit_wake(). The shard never waits for who sent it.
+ *
+ * Who sends a visit may give up waiting, but the visit is the shard's until over(): a shard that is stuck keeps it, and
+ * one that has ended for good. So its memory is given back there, or when no shard runs any more.
+ */
+#ifndef POSTRIDER_SHARD_VISIT_H
+#define POSTRIDER_SHARD_VISIT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/list.h"
+
+enum {
+	VISIT_SLICE_NS = 100000,
+	VISIT_PAUSE_NS = 1000000,
+	VISIT_ITEMS = 2048,
+	VISIT_LOOK = 32, /* so many things between two looks at the clock */
+};
+
+struct shard;
+struct visit;
+
+enum visit_step {
+	VISIT_DONE,
+	VISIT_MORE,  /* its slice is over */
+	VISIT_WAITS, /* until visit_wake() */
+};
+
+/* On the shard's thread. Ends when the clock says `until_ns`, looking now and then (visit_spent()). While the shard
+ * drains it only finishes what is under way. */
+typedef enum visit_step visit_fn(struct shard *shard, struct visit *visit, uint64_t until_ns);
+
+struct visit {
+	struct visit *next; /* on its way */
+	struct list link;   /* of those that are here, while it does not wait */
+	visit_fn *fn;
+	void (*over)(struct visit *visit); /* last, on the shard's thread: it may be gone when this returns */
+};
+
+/* Of a shard. */
+struct visits {
+	_Atomic(struct visit *) came; /* the newest first */
+	struct list here;
+	unsigned count; /* here or waiting */
+	uint64_t next_ns;
+};
+
+void visits_init(struct visits *visits);
+/* From any thread; the visit's fn and over are set. True: the shard is to be woken. */
+bool visit_begin(struct visits *visits, struct visit *visit);
+/* On the shard's thread, where it has answered VISIT_WAITS, or is about to. */
+void visit_wake(struct visits *visits, struct visit *visit);
+/* Once per turn. */
+void visits_run(struct shard *shard);
+/* When the next turn is wanted for them; UINT64_MAX: none is. */
+uint64_t visits_next_ns(const struct visits *visits);
+/* None is here. */
+static inline bool visits_idle(const struct visits *visits)
+{
+	return visits->count == 0;
+}
+
+/* How much of a call is used. */
+struct visit_slice {
+	uint64_t until_ns;
+	unsigned items;
+};
+/* One more thing is about to be looked at. True: not in this slice. */
+bool visit_spent(struct visit_slice *slice);
+
+#endif
