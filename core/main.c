@@ -27,6 +27,7 @@
 #include "core/base/notify.h"
 #include "core/base/running.h"
 #include "core/config/config.h"
+#include "core/control/control.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/deliver/tls_policy.h"
@@ -48,15 +49,7 @@
 #include "core/relay/worker.h"
 #include "core/shard/snapshot.h"
 #include "core/tools/ask_reload.h"
-#include "core/tools/credentials.h"
-#include "core/tools/device.h"
-#include "core/tools/doctor.h"
-#include "core/tools/explain.h"
-#include "core/tools/hash.h"
-#include "core/tools/postfix_log.h"
-#include "core/tools/presets.h"
-#include "core/tools/setup_office365.h"
-#include "core/tools/suppress.h"
+#include "core/tools/commands.h"
 #include "core/tools/usage.h"
 #include "tls/tls.h"
 
@@ -93,11 +86,12 @@ struct process {
 	_Atomic(unsigned) running; /* shards */
 	struct running running_as;
 	struct certificates certificates;
+	struct control *control; /* NULL: nobody can ask */
 };
 
-/* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices and who keeps the
- * suppression list. */
-enum { OWN_LOGS = 4 };
+/* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
+ * suppression list and whom commands ask. */
+enum { OWN_LOGS = 5 };
 
 static struct log *own_log(struct process *p)
 {
@@ -301,6 +295,8 @@ static rlim_t files_needed(const struct config *config)
 
 	for (d = 0; d < config->destination_count; d++)
 		need += config_connections(&config->destinations[d]);
+	if (config->control.socket)
+		need += CONTROL_FILES;
 	return need + (names_wanted(config) ? NAMES_FILES_MAX : 0);
 }
 
@@ -525,6 +521,17 @@ static _Noreturn void end_by_force(struct process *p)
 	_exit(EXIT_SOFTWARE);
 }
 
+/* When every shard has a ring to be called by. */
+static int start_control(struct process *p, char *problem, size_t size)
+{
+	const struct config *config = p->relay.config;
+
+	if (!config->control.socket)
+		return 0;
+	p->control = control_start(&p->relay, p->logs[config->shards + 4], problem, size);
+	return p->control ? 0 : -EADDRNOTAVAIL;
+}
+
 static int serve(struct process *p, const sigset_t *signals)
 {
 	char problem[1024];
@@ -532,6 +539,8 @@ static int serve(struct process *p, const sigset_t *signals)
 	int status = 0, r;
 
 	r = start_shards(p, problem, sizeof(problem));
+	if (r == 0)
+		r = start_control(p, problem, sizeof(problem));
 	if (r < 0) {
 		log_failure(p, problem);
 		release_shards(p, false);
@@ -554,6 +563,8 @@ static int serve(struct process *p, const sigset_t *signals)
 		if (p->threads[i].result < 0)
 			status = EXIT_SOFTWARE;
 	}
+	control_stop(p->control);
+	control_free(p->control);
 	return status;
 }
 
@@ -725,13 +736,6 @@ static int execute(const char *command, struct config *config)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-	} tools[] = {{"spool", spool_tool},          {"doctor", doctor_command},           {"probe", probe_command},
-		     {"presets", presets_command},   {"explain", explain_command},         {"hash", hash_command},
-		     {"setup", setup_command},       {"credentials", credentials_command}, {"device", device_command},
-		     {"suppress", suppress_command}, {"log", postfix_log_command}};
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
 						{"help", no_argument, NULL, 'h'},
@@ -740,16 +744,18 @@ int main(int argc, char **argv)
 	const char *file = NULL, *command = argc > 1 ? argv[1] : "";
 	struct config_problems problems;
 	struct config *config;
+	command_fn *tool;
 	int option, status;
 
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
 		return version();
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)
 		return usage(stdout, 0);
-	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
-		if (strcmp(command, tools[i].name) == 0)
-			return tools[i].run(argc - 1, argv + 1);
-	}
+	if (strcmp(command, "spool") == 0)
+		return spool_tool(argc - 1, argv + 1);
+	tool = command_find(command);
+	if (tool)
+		return tool(argc - 1, argv + 1);
 	if (strcmp(command, "run") != 0 && strcmp(command, "check") != 0 && strcmp(command, "reload") != 0)
 		return usage(stderr, EXIT_USAGE);
 	optind = 2;

@@ -16,6 +16,7 @@
 #include "core/config/preset.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
+#include "core/config/schema_control.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_mx.h"
 #include "core/config/schema_profile.h"
@@ -175,6 +176,7 @@ void config_free(struct config *config)
 	free(config->devices_path);
 	schema_profiles_free(config);
 	schema_suppression_free(config);
+	schema_control_free(config);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

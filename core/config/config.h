@@ -326,6 +326,10 @@ struct config {
 	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct config_suppression suppression;
 	struct {
+		char *socket; /* where commands ask; NULL: nobody can */
+		char *group;  /* whose members may, beside its user; NULL: the process's own */
+	} control;
+	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */
 		size_t server_count;
 		enum config_dnssec dnssec; /* default off, but with a destination with `mx` */

@@ -660,9 +660,14 @@ bool reader_file(struct reader *r, const struct reader_field *field, const struc
 	return true;
 }
 
+bool reader_says_off(const struct reader_value *value)
+{
+	return value->node->type == YAML_SCALAR_NODE && says_off((const char *)value->node->data.scalar.value);
+}
+
 bool reader_missing(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
-	if (value->node->type == YAML_SCALAR_NODE && says_off((const char *)value->node->data.scalar.value))
+	if (reader_says_off(value))
 		return true;
 	return reader_fail(r, &value->key->start_mark, "%s: %s", value->name, not_available);
 }

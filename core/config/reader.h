@@ -122,6 +122,8 @@ void reader_hint_init(struct reader_hint *hint);
 void reader_hint_offer(struct reader_hint *hint, const char *word, const char *known);
 
 /* Kinds of values, for the tables. The member's type and the meaning of `detail` in brackets. */
+/* `off`, `no`, `false` or `0` in place of whatever it is. */
+bool reader_says_off(const struct reader_value *value);
 reader_fn reader_section;        /* a mapping whose fields lie in the same object [detail: struct reader_field[]] */
 reader_fn reader_items;          /* a list of at least one item [pointer; detail: struct reader_list] */
 reader_fn reader_number;         /* [unsigned] */

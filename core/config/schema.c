@@ -17,6 +17,7 @@
 
 #include "core/config/scalar.h"
 #include "core/config/schema_client.h"
+#include "core/config/schema_control.h"
 #include "core/config/schema_destination.h"
 #include "core/config/schema_device.h"
 #include "core/config/schema_dns.h"
@@ -106,7 +107,7 @@ static const struct reader_field log_fields[] = {
 static const struct reader_field root_fields[] = {
 	FIELD("hostname", reader_qualified_name, CONFIG(hostname)),
 	FIELD_RANGE("shards", reader_number, CONFIG(shards), 0, CONFIG_SHARDS_MAX),
-	FIELD_MISSING("control"),
+	FIELD("control", schema_control, 0),
 	FIELD_SECTION("spool", spool_fields, "{ directory: /var/lib/postrider }"),
 	FIELD_LIST_REQUIRED("listeners", CONFIG(listeners), SCHEMA_LISTENERS_MAX, &schema_listeners,
 			    "listeners: [{ name: lan, address: \"0.0.0.0:25\" }]"),

@@ -18,6 +18,12 @@ struct succession {
 
 #define CANNOT(s, ...) config_problems_add((s)->problems, false, (s)->next->file, (struct config_place){0}, __VA_ARGS__)
 
+/* Either may be left out. */
+static bool same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static void check_spool(const struct succession *s)
 {
 	const struct config *a = s->running, *b = s->next;
@@ -26,6 +32,8 @@ static void check_spool(const struct succession *s)
 		CANNOT(s, "shards cannot change from %u to %u while postrider runs: restart it", a->shards, b->shards);
 	if (strcmp(a->spool.directory, b->spool.directory) != 0)
 		CANNOT(s, "spool.directory cannot change while postrider runs: restart it");
+	if (!same(a->control.socket, b->control.socket) || !same(a->control.group, b->control.group))
+		CANNOT(s, "control cannot change while postrider runs: restart it");
 	if (a->spool.size_max != b->spool.size_max || a->spool.segment_size != b->spool.segment_size ||
 	    a->spool.memory_max != b->spool.memory_max || a->spool.message_size_max != b->spool.message_size_max)
 		CANNOT(s, "the sizes below spool cannot change while postrider runs: restart it");

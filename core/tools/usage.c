@@ -9,6 +9,7 @@ int usage(FILE *out, int status)
 	      "       postrider check --config FILE    check a configuration: 0, or 78 and what to write instead;\n"
 	      "                                        --show: what is in force, and where each value comes from\n"
 	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
+	      "       postrider status                 does it run, and how does it go; [--json]\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"

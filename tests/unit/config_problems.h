@@ -41,15 +41,16 @@ static const struct {
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL,
-	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, spool, "
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, control, spool, "
 	 "listeners, tls, users_file, devices, dns, "
 	 "clients, destinations, routes, verdicts, suppression, retry, reports, limits, timeouts, log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
-	{"\"a\\e[31m\\nb\": x\n", "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, spool, "
-				  "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
-				  "suppression, retry, reports, limits, timeouts, log"},
+	{"\"a\\e[31m\\nb\": x\n",
+	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, control, spool, "
+	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
+	 "suppression, retry, reports, limits, timeouts, log"},
 	{"<<: {}\n",
-	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, spool, "
+	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, control, spool, "
 	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, suppression, retry, "
 	 "reports, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
@@ -89,8 +90,12 @@ static const struct {
 	{"routes: [{ recipient: \"*@example.org\" }]\n" HOST LISTENERS CLIENTS DESTINATIONS,
 	 "t.yaml:1:10: the key \"destination\" is missing: write destination: office365"},
 	/* Not in this version. */
-	{"control: { socket: /run/postrider/control.sock }\n" ALL,
-	 "t.yaml:1:1: control: not available in this version; remove it"},
+	{"control: on\n" ALL,
+	 "t.yaml:1:10: control: write a mapping, as in control: { socket: /run/postrider/control.sock }"},
+	{"control: { group: mail }\n" ALL, "t.yaml:1:10: the key \"socket\" is missing: write control: { socket: "
+					   "/run/postrider/control.sock }"},
+	{"control: { socket: /run/c, http: 127.0.0.1:80 }\n" ALL,
+	 "t.yaml:1:28: http: not available in this version; remove it"},
 	{"tls: { certificate: relay.crt, private_key: relay.key }\n" ALL,
 	 "t.yaml:1:8: unknown key \"certificate\"; did you mean \"certificates\"?"},
 	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS ROUTES,

@@ -1,0 +1,320 @@
+/*
+ * core/control/control.c - see control.h.
+ */
+#include "core/control/control.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/control/desk.h"
+#include "core/control/handlers.h"
+#include "core/control/inquiry.h"
+#include "core/control/socket.h"
+#include "core/relay/relay.h"
+#include "core/shard/shard.h"
+
+enum { STACK_SIZE = 512 << 10 };
+
+/* A connection, from when it is there until it is gone. */
+struct slot {
+	int fd;               /* -1: free */
+	uint64_t deadline_ns; /* what it is at must have ended; UINT64_MAX: a handler is at it */
+	struct control_peer peer;
+};
+
+struct control {
+	struct desk desk;
+	struct control_socket socket;
+	struct MHD_Daemon *daemon;
+	pthread_mutex_t log_lock; /* a log has one writer */
+	struct log *log;
+	pthread_mutex_t lock;
+	struct slot slots[CONTROL_CONNECTIONS];
+};
+
+/* ---- connections that take too long ------------------------------------------------------------------------- */
+
+/* What takes too long ends as if its peer had gone. */
+static void look_at_connections(struct desk *desk)
+{
+	struct control *control = container_of(desk, struct control, desk);
+	uint64_t now_ns = clock_monotonic_ns();
+
+	pthread_mutex_lock(&control->lock);
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
+		if (control->slots[i].fd >= 0 && control->slots[i].deadline_ns < now_ns)
+			(void)shutdown(control->slots[i].fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&control->lock);
+}
+
+static bool any_connection(struct desk *desk)
+{
+	struct control *control = container_of(desk, struct control, desk);
+	bool any = false;
+
+	pthread_mutex_lock(&control->lock);
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
+		any |= control->slots[i].fd >= 0;
+	pthread_mutex_unlock(&control->lock);
+	return any;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------- */
+
+static void set_deadline(struct control *control, struct slot *slot, uint64_t deadline_ns)
+{
+	pthread_mutex_lock(&control->lock);
+	slot->deadline_ns = deadline_ns;
+	pthread_mutex_unlock(&control->lock);
+}
+
+static uint64_t in_seconds(unsigned seconds)
+{
+	return clock_monotonic_ns() + seconds * CLOCK_NS_PER_S;
+}
+
+/* Of every act, taken or refused. */
+static void tell(const struct control_request *request, uint64_t began_ns)
+{
+	struct control *control = container_of(request->desk, struct control, desk);
+	struct log_event e;
+
+	pthread_mutex_lock(&control->log_lock);
+	log_begin_at(&e, control->log, LOG_LEVEL_NOTICE, "control");
+	log_text(&e, "method", request->method);
+	log_text(&e, "path", request->path);
+	log_number(&e, "uid", request->peer.uid);
+	log_number(&e, "pid", (uint64_t)request->peer.pid);
+	log_number(&e, "status", request->status);
+	log_string(&e, "body", request->body ? request->body : "", request->body_length);
+	log_number(&e, "ms", (clock_monotonic_ns() - began_ns) / CLOCK_NS_PER_MS);
+	log_end(&e);
+	pthread_mutex_unlock(&control->log_lock);
+}
+
+static void dispatch(struct control_request *request)
+{
+	uint64_t began_ns = clock_monotonic_ns();
+	const struct control_handler *handler;
+	bool known;
+
+	if (request->too_large) {
+		request_fail(request, ANSWER_TOO_LARGE, "a request's body has at most %d octets", CONTROL_BODY_MAX);
+		return;
+	}
+	handler = handlers_find(request, &known);
+	if (handler)
+		handler->fn(request);
+	else if (known)
+		request_fail(request, ANSWER_NOT_SO, "not with this method");
+	else
+		request_fail(request, ANSWER_NOT_FOUND, "this version of postrider does not know that path");
+	if (!request->response)
+		request_answer(request, ANSWER_UNAVAILABLE, NULL);
+	if (handler && handler->role == CONTROL_OPERATE)
+		tell(request, began_ns);
+}
+
+static bool take_body(struct control_request *request, const char *data, size_t length)
+{
+	char *more;
+
+	if (request->too_large || request->body_length + length > CONTROL_BODY_MAX) {
+		request->too_large = true;
+		return true;
+	}
+	more = realloc(request->body, request->body_length + length + 1);
+	if (!more)
+		return false;
+	memcpy(more + request->body_length, data, length);
+	request->body = more;
+	request->body_length += length;
+	more[request->body_length] = '\0';
+	return true;
+}
+
+static struct control_request *new_request(struct control *control, struct MHD_Connection *connection, const char *path,
+					   const char *method)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct control_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	*request = (struct control_request){
+		.desk = &control->desk, .method = method, .path = path, .connection = connection};
+	request->slot = info ? info->socket_context : NULL;
+	if (request->slot)
+		request->peer = ((struct slot *)request->slot)->peer;
+	return request;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
+				  const char *method, const char *version, const char *data, size_t *length, void **own)
+{
+	struct control_request *request = *own;
+	struct control *control = context;
+	enum MHD_Result result;
+
+	if (!request) {
+		*own = new_request(control, connection, path, method);
+		return *own ? MHD_YES : MHD_NO;
+	}
+	if (*length > 0) {
+		bool taken = take_body(request, data, *length);
+		*length = 0;
+		return taken ? MHD_YES : MHD_NO;
+	}
+	if (request->slot)
+		set_deadline(control, request->slot, UINT64_MAX);
+	dispatch(request);
+	if (request->slot)
+		set_deadline(control, request->slot, in_seconds(CONTROL_ANSWER_S));
+	if (!request->response)
+		return MHD_NO;
+	result = MHD_queue_response(connection, request->status, request->response);
+	MHD_destroy_response(request->response);
+	request->response = NULL;
+	return result;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **own,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct control_request *request = *own;
+
+	if (!request)
+		return;
+	if (request->slot)
+		set_deadline(context, request->slot, in_seconds(CONTROL_REQUEST_S));
+	if (request->response)
+		MHD_destroy_response(request->response);
+	free(request->body);
+	free(request);
+	*own = NULL;
+}
+
+/* ---- connections -------------------------------------------------------------------------------------------- */
+
+static struct slot *take_slot(struct control *control, int fd)
+{
+	struct slot *slot = NULL;
+
+	pthread_mutex_lock(&control->lock);
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS && !slot; i++) {
+		if (control->slots[i].fd < 0)
+			slot = &control->slots[i];
+	}
+	if (slot)
+		*slot = (struct slot){.fd = fd, .deadline_ns = in_seconds(CONTROL_REQUEST_S)};
+	pthread_mutex_unlock(&control->lock);
+	return slot;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **own,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct control *control = context;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred credentials = {0};
+	socklen_t length = sizeof(credentials);
+	struct slot *slot = *own;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		pthread_mutex_lock(&control->lock);
+		if (slot)
+			slot->fd = -1;
+		pthread_mutex_unlock(&control->lock);
+		return;
+	}
+	slot = take_slot(control, info->connect_fd);
+	*own = slot;
+	/* As it was when it connected: who has gone since, or has become another, changes nothing. */
+	if (slot && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+		slot->peer = (struct control_peer){credentials.uid, credentials.gid, credentials.pid};
+	/* It sleeps for long where there was none. */
+	desk_look(&control->desk);
+}
+
+static void say_nothing(void *context, const char *format, va_list arguments)
+{
+}
+
+static bool start_daemon(struct control *control)
+{
+	control->daemon = MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
+		NULL, on_request, control, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET,
+		control->socket.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONTROL_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONTROL_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, control, MHD_OPTION_NOTIFY_CONNECTION, on_connection, control, MHD_OPTION_END);
+	return control->daemon != NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+static int open_desk(struct control *control, struct relay *relay, struct log *log)
+{
+	control->log = log;
+	control->desk.look = look_at_connections;
+	control->desk.busy = any_connection;
+	pthread_mutex_init(&control->log_lock, NULL);
+	pthread_mutex_init(&control->lock, NULL);
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
+		control->slots[i].fd = -1;
+	return desk_start(&control->desk, relay);
+}
+
+struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	const struct config *config = relay->config;
+	int r = control ? open_desk(control, relay, log) : -ENOMEM;
+
+	if (r < 0) {
+		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(-r));
+		free(control);
+		return NULL;
+	}
+	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
+	if (r == 0) {
+		if (start_daemon(control))
+			return control;
+		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
+		control_socket_close(&control->socket);
+	}
+	control_free(control);
+	return NULL;
+}
+
+void control_stop(struct control *control)
+{
+	if (!control)
+		return;
+	desk_stopping(&control->desk);
+	/* Its threads look at the socket no more when this returns; it closes the descriptor. */
+	control->socket.fd = MHD_quiesce_daemon(control->daemon);
+	control_socket_close(&control->socket);
+	MHD_stop_daemon(control->daemon);
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	inquiries_end(&control->desk);
+	desk_stop(&control->desk);
+	pthread_mutex_destroy(&control->log_lock);
+	pthread_mutex_destroy(&control->lock);
+	free(control);
+}

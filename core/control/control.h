@@ -1,0 +1,42 @@
+/*
+ * core/control/control.h - whom commands ask while the relay runs: HTTP/1.1 with JSON on a socket of the file system.
+ *
+ * Who may open the socket may ask and act: its permissions decide (0660, `control.group`). Answers come from the shards
+ * by visits (inquiry.h), from their counters, or from what others keep; nothing here is on the way of a message, and a
+ * shard never waits for anybody here. Without `control.socket` there is no thread and no descriptor.
+ *
+ * Threads: libmicrohttpd's, one that accepts and one for each connection, of which there are CONTROL_CONNECTIONS at
+ * most; so a handler (handlers.h) may take its time, and harms nobody but who asked. And one of ours (desk.h), that
+ * rings the shards' bells, and ends connections that take too long: a request has CONTROL_REQUEST_S to arrive, and its
+ * answer CONTROL_ANSWER_S to be taken.
+ *
+ *     control_start()   the shards run, or are about to
+ *     control_stop()    nobody is answered any more, the socket is gone
+ *     control_free()    no shard runs any more
+ */
+#ifndef POSTRIDER_CONTROL_CONTROL_H
+#define POSTRIDER_CONTROL_CONTROL_H
+
+#include <stddef.h>
+
+struct control;
+struct log;
+struct relay;
+
+enum {
+	CONTROL_CONNECTIONS = 32,
+	CONTROL_BODY_MAX = 1 << 20,
+	CONTROL_MEMORY = 64 << 10, /* of a connection: request line and fields */
+	CONTROL_SILENT_S = 10,
+	CONTROL_REQUEST_S = 30,
+	CONTROL_ANSWER_S = 600,
+	CONTROL_FILES = CONTROL_CONNECTIONS + 16, /* descriptors at most */
+};
+
+/* NULL where it cannot be had: `problem` says why, for people. `log` is its own. */
+struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size);
+/* NULL is nobody. */
+void control_stop(struct control *control);
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * core/control/desk.h - what whoever answers requests has of the process: its shards, and a thread that wakes them.
+ */
+#ifndef POSTRIDER_CONTROL_DESK_H
+#define POSTRIDER_CONTROL_DESK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/agents/agent_thread.h"
+#include "core/base/list.h"
+
+struct relay;
+
+struct desk {
+	struct relay *relay;
+	struct agent_thread bell;
+	_Atomic(bool) *ring; /* owned, per shard */
+	_Atomic(bool) stopping;
+	void (*look)(struct desk *desk); /* once a second, where desk->busy says so */
+	bool (*busy)(struct desk *desk);
+	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */
+	pthread_mutex_t lock;
+	struct list left;
+};
+
+/* 0 or -errno. `look` and `busy` are set. */
+int desk_start(struct desk *desk, struct relay *relay);
+/* Nobody is waited for any more; before the threads that wait end. */
+static inline void desk_stopping(struct desk *desk)
+{
+	atomic_store(&desk->stopping, true);
+}
+static inline bool desk_stops(const struct desk *desk)
+{
+	return atomic_load_explicit(&desk->stopping, memory_order_relaxed);
+}
+/* Behind them. */
+void desk_stop(struct desk *desk);
+/* The shard is to look for visits. From any thread. */
+void desk_ring(struct desk *desk, unsigned shard);
+/* `busy` may say something else now. */
+void desk_look(struct desk *desk);
+
+#endif

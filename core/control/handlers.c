@@ -1,0 +1,43 @@
+/*
+ * core/control/handlers.c - see handlers.h.
+ */
+#include "core/control/handlers.h"
+
+#include <string.h>
+
+static const struct control_handler handlers[] = {
+	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
+};
+
+/* `*` is one segment that is not empty. */
+static bool fits(const char *pattern, const char *path, char argument[], size_t size)
+{
+	argument[0] = '\0';
+	while (*pattern == *path && *pattern != '\0' && *pattern != '*') {
+		pattern++;
+		path++;
+	}
+	if (*pattern == '*') {
+		size_t length = strcspn(path, "/");
+		if (length == 0 || length >= size)
+			return false;
+		memcpy(argument, path, length);
+		argument[length] = '\0';
+		pattern++;
+		path += length;
+	}
+	return strcmp(pattern, path) == 0;
+}
+
+const struct control_handler *handlers_find(struct control_request *request, bool *known)
+{
+	*known = false;
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		if (!fits(handlers[i].path, request->path, request->argument, sizeof(request->argument)))
+			continue;
+		if (strcmp(handlers[i].method, request->method) == 0)
+			return &handlers[i];
+		*known = true;
+	}
+	return NULL;
+}

@@ -1,0 +1,23 @@
+/*
+ * core/control/handlers.h - who answers what: the table of requests.
+ *
+ * A path may have one `*`, which stands for one segment (request->argument). A handler is a function beside what it is
+ * about, and a line here and in handlers.c.
+ */
+#ifndef POSTRIDER_CONTROL_HANDLERS_H
+#define POSTRIDER_CONTROL_HANDLERS_H
+
+#include "core/control/request.h"
+
+struct control_handler {
+	const char *method, *path;
+	enum control_role role;
+	control_fn *fn;
+};
+
+/* NULL: there is none; *known: the path is, with another method. Fills request->argument. */
+const struct control_handler *handlers_find(struct control_request *request, bool *known);
+
+control_fn handle_status; /* status.c */
+
+#endif

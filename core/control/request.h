@@ -1,0 +1,81 @@
+/*
+ * core/control/request.h - one request, and its answer: what a handler has to do with.
+ *
+ * A handler runs on a thread of its connection. It reads, may wait (inquiry.h), and answers exactly once.
+ */
+#ifndef POSTRIDER_CONTROL_REQUEST_H
+#define POSTRIDER_CONTROL_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base/span.h"
+
+struct desk;
+
+enum control_role {
+	CONTROL_VIEW,
+	CONTROL_OPERATE, /* an act: there is an event of it */
+};
+
+/* RFC 9110 15 */
+enum {
+	ANSWER_OK = 200,
+	ANSWER_BAD = 400, /* the request says something that has no meaning */
+	ANSWER_NOT_FOUND = 404,
+	ANSWER_NOT_SO = 405,
+	ANSWER_CONFLICT = 409, /* not as things are */
+	ANSWER_TOO_LARGE = 413,
+	ANSWER_UNAVAILABLE = 503,
+};
+
+struct control_peer {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid; /* 0: not known */
+};
+
+struct control_request {
+	struct desk *desk; /* for inquiries */
+	const char *method, *path;
+	char argument[256]; /* what stands where the handler's path has `*`; "" without */
+	struct control_peer peer;
+	char *body; /* owned; NUL-terminated; NULL: there is none */
+	size_t body_length;
+	/* private */
+	void *connection, *slot;
+	bool too_large;
+	unsigned status; /* of the answer; 0: none yet */
+	void *response;
+};
+
+typedef void control_fn(struct control_request *request);
+
+/* A parameter of the query (`?key=value`), the first of that name, decoded; NULL: not given. */
+const char *request_value(const struct control_request *request, const char *key);
+/* All of them, in their order; fn may end it by false. */
+typedef bool request_value_fn(void *context, const char *key, const char *value);
+void request_values(const struct control_request *request, request_value_fn *fn, void *context);
+
+/* Takes `json`, an object; NULL: there was no memory to make it, which is answered instead. */
+void request_answer(struct control_request *request, unsigned status, json_t *json);
+/* {"error": ...}: a sentence for people, that says what to do. */
+__attribute__((format(printf, 3, 4))) void request_fail(struct control_request *request, unsigned status,
+							const char *format, ...);
+/* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, or -1: it cannot go on,
+ * and the connection ends, so that nobody takes it for whole. `end` is called in any case, last. */
+typedef ssize_t request_read_fn(void *context, char *out, size_t size);
+void request_stream(struct control_request *request, const char *type, request_read_fn *read,
+		    void (*end)(void *context), void *context);
+
+/* ---- values ---- */
+
+/* What others have written: octets that are not UTF-8 are replaced. */
+json_t *request_text(struct span text);
+/* A time of the wall clock as events have it: RFC 3339, UTC, milliseconds; 0: null. */
+json_t *request_time(uint64_t wall_ns);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * core/control/socket.h - the socket of the file system that commands open.
+ */
+#ifndef POSTRIDER_CONTROL_SOCKET_H
+#define POSTRIDER_CONTROL_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct control_socket {
+	int fd; /* listening, non-blocking */
+	const char *path;
+	dev_t device;
+	ino_t inode;
+};
+
+/* What a process that has died has left there is replaced; who listens there is not, nor what is no socket. `group`:
+ * NULL: the process's own. 0 or -errno with a `problem`, for people. */
+int control_socket_open(struct control_socket *out, const char *path, const char *group, char *problem, size_t size);
+/* Closes it, and takes it away where it is still the one that was made. */
+void control_socket_close(struct control_socket *socket);
+
+#endif

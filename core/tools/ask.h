@@ -1,0 +1,64 @@
+/*
+ * core/tools/ask.h - how a command asks the process that runs (core/control): one request, one answer in JSON.
+ *
+ * Where it listens: --socket PATH, or `control.socket` of --config FILE; without either /run/postrider/control.sock,
+ * and where there is none what /etc/postrider/postrider.yaml says. So somebody who may use the socket need not be able
+ * to read the configuration, with its secrets.
+ *
+ * Nothing that came over the wire is printed as it is: table.h.
+ */
+#ifndef POSTRIDER_TOOLS_ASK_H
+#define POSTRIDER_TOOLS_ASK_H
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ASK_CONFIGURATION "/etc/postrider/postrider.yaml"
+#define ASK_SOCKET "/run/postrider/control.sock"
+
+/* What the commands answer. */
+enum {
+	ASK_DONE = 0,
+	ASK_NOT = 1,          /* what was asked for is not there */
+	ASK_USAGE = 64,       /* the request has no meaning */
+	ASK_UNAVAILABLE = 69, /* no process answers */
+	ASK_SOFTWARE = 70,
+	ASK_PART = 75, /* the answer is not whole, or it is not now */
+	ASK_PERMISSION = 77,
+	ASK_CONFIG = 78,
+};
+
+/* What every command takes. */
+struct ask {
+	const char *command; /* for what is said on standard error */
+	const char *config, *socket;
+	bool json, utc;
+	char path[PATH_MAX];
+};
+
+/* Finds the socket. 0, or the exit status after saying why. */
+int ask_open(struct ask *ask);
+/* `path` with its query. 0 with the *answer, which is the caller's; or the exit status after saying why. `body`: NULL:
+ * none, and the method is GET; else POST, unless another one is named. */
+int ask_get(const struct ask *ask, const char *path, json_t **answer);
+int ask_send(const struct ask *ask, const char *method, const char *path, json_t *body, json_t **answer);
+/* Octets, not JSON: handed to `write`, which answers false to end it. */
+typedef bool ask_write_fn(void *context, const char *data, size_t length);
+int ask_octets(const struct ask *ask, const char *path, ask_write_fn *write, void *context);
+
+/* A path with its query as it grows. */
+struct ask_path {
+	char text[8192];
+	size_t length;
+	bool query, full; /* `full`: it did not fit */
+};
+/* As in ask_path_begin(&path, "/v1/queue/messages"). */
+void ask_path_begin(struct ask_path *path, const char *text);
+/* `/` and the value, escaped. */
+void ask_path_segment(struct ask_path *path, const char *value);
+/* key=value, escaped; a `value` of NULL is left out. */
+void ask_path_value(struct ask_path *path, const char *key, const char *value);
+
+#endif

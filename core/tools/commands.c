@@ -1,0 +1,37 @@
+/*
+ * core/tools/commands.c - see commands.h.
+ */
+#include "core/tools/commands.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "core/tools/credentials.h"
+#include "core/tools/device.h"
+#include "core/tools/doctor.h"
+#include "core/tools/explain.h"
+#include "core/tools/hash.h"
+#include "core/tools/postfix_log.h"
+#include "core/tools/presets.h"
+#include "core/tools/setup_office365.h"
+#include "core/tools/state.h"
+#include "core/tools/suppress.h"
+
+static const struct {
+	const char *name;
+	command_fn *run;
+} commands[] = {
+	{"doctor", doctor_command},           {"probe", probe_command},   {"presets", presets_command},
+	{"explain", explain_command},         {"hash", hash_command},     {"setup", setup_command},
+	{"credentials", credentials_command}, {"device", device_command}, {"suppress", suppress_command},
+	{"log", postfix_log_command},         {"status", status_command},
+};
+
+command_fn *command_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run;
+	}
+	return NULL;
+}

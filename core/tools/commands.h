@@ -1,0 +1,12 @@
+/*
+ * core/tools/commands.h - the program's commands that a person waits for: which name is whose.
+ */
+#ifndef POSTRIDER_TOOLS_COMMANDS_H
+#define POSTRIDER_TOOLS_COMMANDS_H
+
+/* Behind the program's own name; answers the exit status. */
+typedef int command_fn(int argc, char **argv);
+/* NULL: there is no such command here. */
+command_fn *command_find(const char *name);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * core/tools/state.c - see state.h.
+ */
+#include "core/tools/state.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/tools/ask.h"
+#include "core/tools/table.h"
+#include "core/tools/written.h"
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider status [--config FILE | --socket PATH] [--json] [--utc]\n", out);
+	return status;
+}
+
+static json_int_t number(const json_t *json, const char *key)
+{
+	return json_integer_value(json_object_get(json, key));
+}
+
+static const char *text(const json_t *json, const char *key)
+{
+	const char *value = json_string_value(json_object_get(json, key));
+
+	return value ? value : "-";
+}
+
+/* 75 where a shard does not answer: what is counted is right all the same. */
+static int print(const struct ask *ask, const json_t *answer)
+{
+	char started[TABLE_TIME_SIZE], age[TABLE_AGE_SIZE];
+	const json_t *shards = json_object_get(answer, "shards"), *shard;
+	size_t i, silent = 0;
+
+	printf("postrider ");
+	table_safe(stdout, text(answer, "version"));
+	printf(" is ");
+	table_safe(stdout, text(answer, "state"));
+	printf(", process %" JSON_INTEGER_FORMAT ", since %s (%s)\n", number(answer, "pid"),
+	       table_time(text(answer, "started"), ask->utc, started), table_age(number(answer, "uptime_s"), age));
+	printf("queued     %" JSON_INTEGER_FORMAT " messages\n", number(answer, "queued"));
+	printf("accepted   %" JSON_INTEGER_FORMAT " messages\n", number(answer, "accepted"));
+	printf("recipients %" JSON_INTEGER_FORMAT " delivered, %" JSON_INTEGER_FORMAT
+	       " failed; deferred %" JSON_INTEGER_FORMAT " times\n",
+	       number(answer, "delivered"), number(answer, "failed"), number(answer, "deferred"));
+	printf("sessions   %" JSON_INTEGER_FORMAT "\n", number(answer, "sessions"));
+	json_array_foreach((json_t *)(uintptr_t)shards, i, shard)
+	{
+		if (json_is_true(json_object_get(shard, "answers")))
+			continue;
+		silent++;
+		printf("shard %" JSON_INTEGER_FORMAT
+		       " does not answer: look for shard_stuck in the events, and at the load of the machine\n",
+		       number(shard, "shard"));
+	}
+	return silent ? ASK_PART : ASK_DONE;
+}
+
+int status_command(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},         {"utc", no_argument, NULL, 'u'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	struct ask ask = {.command = "status"};
+	json_t *answer = NULL;
+	int option, status;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		else if (option == 'c')
+			ask.config = optarg;
+		else if (option == 's')
+			ask.socket = optarg;
+		else if (option == 'j')
+			ask.json = true;
+		else if (option == 'u')
+			ask.utc = true;
+		else
+			return usage(stderr, ASK_USAGE);
+	}
+	if (optind != argc)
+		return usage(stderr, ASK_USAGE);
+	status = ask_open(&ask);
+	if (status == 0)
+		status = ask_get(&ask, "/v1/status", &answer);
+	if (status != 0)
+		return status;
+	if (ask.json) {
+		written_json(stdout, answer);
+		return 0;
+	}
+	status = print(&ask, answer);
+	json_decref(answer);
+	return status;
+}

@@ -1,0 +1,9 @@
+/*
+ * core/tools/state.h - `postrider status`: does it run, and how does it go?
+ */
+#ifndef POSTRIDER_TOOLS_STATE_H
+#define POSTRIDER_TOOLS_STATE_H
+
+int status_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * core/tools/table.c - see table.h.
+ */
+#include "core/tools/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/smtp/utf8.h"
+
+enum { CELL_MAX = 16 };
+
+static uint32_t code_of(const char *text, uint32_t length)
+{
+	static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t code = (unsigned char)text[0] & masks[length];
+
+	for (uint32_t i = 1; i < length; i++)
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	return code;
+}
+
+/* Controls of terminals, and what changes the direction of writing or is not seen. */
+static bool harmful(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
+	       (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
+	       (code >= 0xe0000 && code <= 0xe0fff);
+}
+
+/* The next character as it may be printed; how many octets of `text` it was. */
+static uint32_t next(struct span text, char out[CELL_MAX], int *columns)
+{
+	unsigned char first = (unsigned char)text.data[0];
+	uint32_t length = first < 0x80 ? 1 : utf8_character(text);
+
+	if (length == 0 || (length == 1 && harmful(first))) {
+		*columns = snprintf(out, CELL_MAX, "\\x%02x", first);
+		return 1;
+	}
+	if (length > 1 && harmful(code_of(text.data, length))) {
+		*columns = snprintf(out, CELL_MAX, "\\u{%" PRIx32 "}", code_of(text.data, length));
+		return length;
+	}
+	memcpy(out, text.data, length);
+	out[length] = '\0';
+	/* What is written in two columns by most (East Asian wide characters, emoji) is counted so. */
+	*columns = length == 4 || (length == 3 && first >= 0xe3 && first <= 0xed) ? 2 : 1;
+	return length;
+}
+
+void table_safe(FILE *out, const char *text)
+{
+	struct span rest = span_text(text);
+	char character[CELL_MAX];
+	int columns;
+
+	while (rest.length > 0) {
+		uint32_t used = next(rest, character, &columns);
+		fputs(character, out);
+		rest.data += used;
+		rest.length -= used;
+	}
+}
+
+static int width(struct span rest)
+{
+	char character[CELL_MAX];
+	int columns, all = 0;
+
+	while (rest.length > 0) {
+		uint32_t used = next(rest, character, &columns);
+		all += columns;
+		rest.data += used;
+		rest.length -= used;
+	}
+	return all;
+}
+
+void table_cell(FILE *out, const char *text, int columns, bool pad)
+{
+	enum { CUT = 3 };
+	bool right = columns < 0;
+	int most = right ? -columns : columns, used = 0, whole;
+	struct span rest = span_text(text);
+	char character[CELL_MAX];
+
+	whole = width(rest);
+	if (pad && right && whole < most)
+		fprintf(out, "%*s", most - whole, "");
+	while (rest.length > 0) {
+		int its;
+		uint32_t octets = next(rest, character, &its);
+		if (whole > most && used + its > most - CUT)
+			break;
+		fputs(character, out);
+		used += its;
+		rest.data += octets;
+		rest.length -= octets;
+	}
+	if (whole > most) {
+		fputs("...", out);
+		used += CUT;
+	}
+	if (pad && !right && used < most)
+		fprintf(out, "%*s", most - used, "");
+}
+
+const char *table_time(const char *stamp, bool utc, char text[TABLE_TIME_SIZE])
+{
+	struct tm tm = {0};
+	time_t seconds;
+
+	snprintf(text, TABLE_TIME_SIZE, "-");
+	if (!stamp || !strptime(stamp, "%Y-%m-%dT%H:%M:%S", &tm))
+		return text;
+	seconds = timegm(&tm);
+	if (utc)
+		gmtime_r(&seconds, &tm);
+	else
+		localtime_r(&seconds, &tm);
+	(void)strftime(text, TABLE_TIME_SIZE, utc ? "%Y-%m-%d %H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &tm);
+	return text;
+}
+
+const char *table_age(int64_t seconds, char text[TABLE_AGE_SIZE])
+{
+	static const struct {
+		int64_t seconds;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (seconds >= 2 * units[i].seconds) {
+			snprintf(text, TABLE_AGE_SIZE, "%" PRId64 "%c", seconds / units[i].seconds, units[i].unit);
+			return text;
+		}
+	}
+	snprintf(text, TABLE_AGE_SIZE, "%" PRId64 "s", seconds > 0 ? seconds : 0);
+	return text;
+}
+
+const char *table_size(int64_t octets, char text[TABLE_AGE_SIZE])
+{
+	static const char units[] = "KMGT";
+	double n = (double)octets;
+	int unit = -1;
+
+	while (n >= 1000 && unit < 3) {
+		n /= 1024;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(text, TABLE_AGE_SIZE, "%" PRId64, octets);
+	else
+		snprintf(text, TABLE_AGE_SIZE, n < 10 ? "%.1f%c" : "%.0f%c", n, units[unit]);
+	return text;
+}
