@@ -334,7 +334,8 @@ def clang_format():
     if ' 14.' not in version:
         yield 'clang-format 14 decides, this is: ' + version.strip()
         return
-    made = subprocess.run([program, '--dry-run', '-Werror'] + list(sources()), cwd=SOURCES, capture_output=True, text=True)
+    made = subprocess.run([program, '--dry-run', '-Werror'] + list(sources()), cwd=SOURCES, capture_output=True,
+                          text=True)
     places = {}
     for path, line in re.findall(r'^([^:\n]+):(\d+):\d+: ', made.stderr, re.M):
         places.setdefault(path, []).append(line)
