@@ -605,6 +605,11 @@ static int load_files(struct process *p, const struct config *config)
 			r == -EINVAL ? mailbox_problem.text : "out of memory");
 	else if ((r = deliverers_extend_mailboxes(&p->relay.deliverers, config, snapshot->mailboxes)) < 0)
 		fprintf(stderr, "postrider: %s: %s\n", config->spool.directory, strerror(-r));
+	else if ((r = suspensions_load(&p->relay.deliverers.suspensions)) < 0)
+		fprintf(stderr, "postrider: %s/suspended: %s\n", config->spool.directory,
+			r == -EBADMSG ? "cannot be understood: it says which destinations an operator has suspended; "
+					"mend it, or remove it, and all of them go on"
+				      : strerror(-r));
 	else
 		deliverers_follow(&p->relay.deliverers, config, snapshot->mailboxes);
 	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;

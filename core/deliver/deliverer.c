@@ -36,7 +36,7 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 	shared->mailboxes = calloc(room + 1, sizeof(*shared->mailboxes));
 	shared->reports = notify_limits_new();
 	shared->room = room;
-	if (sites_init(&shared->sites, config) < 0)
+	if (sites_init(&shared->sites, config) < 0 || suspensions_init(&shared->suspensions, config, room) < 0)
 		return -ENOMEM;
 	return shared->holds && shared->accounts && shared->slots && shared->mailboxes && shared->reports
 		       ? deliverers_extend(shared, config)
@@ -110,6 +110,7 @@ void deliverers_follow(struct deliverers *shared, const struct config *config, s
 		}
 	}
 	sites_follow(&shared->sites, config, now_ns);
+	suspensions_follow(&shared->suspensions, config);
 }
 
 int deliverers_extend(struct deliverers *shared, const struct config *config)
@@ -141,6 +142,7 @@ void deliverers_forget(struct deliverers *shared, size_t destination)
 	forget_account(&shared->accounts[destination]);
 	memset(&shared->slots[destination], 0, sizeof(shared->slots[destination]));
 	mailbox_home_deinit(&shared->mailboxes[destination]);
+	suspensions_forget(&shared->suspensions, destination);
 }
 
 void deliverers_deinit(struct deliverers *shared)
@@ -155,6 +157,7 @@ void deliverers_deinit(struct deliverers *shared)
 	if (shared->limits > 0)
 		disk_close(shared->limits);
 	sites_deinit(&shared->sites);
+	suspensions_deinit(&shared->suspensions);
 	free(shared->accounts);
 	free(shared->slots);
 	notify_limits_free(shared->reports);

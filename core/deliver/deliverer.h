@@ -14,6 +14,7 @@
 #include "core/base/list.h"
 #include "core/base/pool.h"
 #include "core/deliver/site.h"
+#include "core/deliver/suspend.h"
 #include "core/deliver/turns.h"
 
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
@@ -44,6 +45,7 @@ struct deliverers {
 	int limits;                     /* the directory of day budgets; 0: not open */
 	size_t room;                    /* destinations */
 	struct sites sites;             /* of those with `mx: true` */
+	struct suspensions suspensions; /* what an operator has suspended */
 	struct sts *sts;                /* NULL as long as nobody holds to MTA-STS policies; set as the next */
 	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
 	struct dns *dns;                /* only for who makes snapshots: what the next one goes by */

@@ -183,8 +183,26 @@ static void send_home(struct domain *domain)
 	outbound_wake(home->shard, home->index);
 }
 
+bool domain_suspended(const struct domain *domain)
+{
+	const struct outbound *home = domain->of->home;
+
+	return suspend_holds_domain(&home->shard->deliverer->shared->suspensions, home->destination->name, domain->name,
+				    home->shard->now_ns);
+}
+
+void domain_keep(struct domain *domain, struct delivery *d)
+{
+	keep(domain, d);
+	arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+}
+
 static void send_on(struct domain *domain)
 {
+	if (first_of(domain) && domain_suspended(domain)) {
+		arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+		return;
+	}
 	while (first_of(domain))
 		give(domain, take_first(domain));
 }
@@ -495,12 +513,20 @@ static void on_timer(struct wheel_timer *timer)
 	struct domain *domain = container_of(timer, struct domain, timer);
 	uint64_t unused_ns = domain->used_ns + KEPT_S * CLOCK_NS_PER_S;
 
+	/* It was suspended, and may be so still. */
+	if (domain->lane && first_of(domain)) {
+		send_on(domain);
+		tell_suspensions_over(domain->of->home->shard);
+		return;
+	}
 	if (domain->asking || domain->watching || list_linked(&domain->link)) {
 		/* Its answer, or its lane's end, is next. */
 		return;
 	}
 	if (!list_empty(&domain->mail)) {
-		if (in_force(domain->of))
+		if (in_force(domain->of) && domain_suspended(domain))
+			arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+		else if (in_force(domain->of))
 			ask(domain);
 		else
 			send_home(domain);
@@ -567,6 +593,23 @@ void domains_follow(struct domains *domains, bool demands)
 				send_home(domain);
 		}
 	}
+}
+
+void domains_look(struct domains *domains, const char *name)
+{
+	struct domain *domain = *row_of(domains, name);
+
+	while (domain && strcmp(domain->name, name) != 0)
+		domain = domain->next;
+	if (!domain)
+		return;
+	/* What waits in the lane of its site comes back, and is sorted anew. */
+	if (domain->lane) {
+		domain->lane->mx->moved = true;
+		outbound_wake(domain->lane->shard, domain->lane->index);
+	}
+	if (first_of(domain))
+		arm(domain, now_of(domain) + CLOCK_NS_PER_MS);
 }
 
 bool domains_busy(const struct domains *domains)

@@ -87,6 +87,11 @@ void domain_take(struct domain *domain, struct delivery *d);
 void domain_lend(struct domain *domain, struct delivery *d);
 /* One that waits for an answer does so no longer, and is NONE. */
 void domains_withdraw(struct domains *domains, struct delivery *d);
+/* An operator has suspended it: its mail waits with it, whatever is known (suspend.h). */
+bool domain_suspended(const struct domain *domain);
+void domain_keep(struct domain *domain, struct delivery *d);
+/* That may have changed for the domain of that name. */
+void domains_look(struct domains *domains, const char *name);
 /* Its mail is refused: what is said; NULL: it is not. */
 const char *domain_refuses(const struct domain *domain, unsigned *code);
 /* Nobody knows where its mail is to go, for longer than the delivery may wait. */

@@ -261,11 +261,19 @@ void hold_released(struct outbound *o)
 	atomic_store(&o->holds->released_ns, o->shard->now_ns);
 }
 
+/* When an operator let its destination go on, or when that will be; 0: it was never suspended. */
+static uint64_t resumed_ns(const struct outbound *o)
+{
+	return suspend_until_ns(&o->shard->deliverer->shared->suspensions, o->place);
+}
+
 bool hold_stops(const struct outbound *o)
 {
 	bool held = false;
 	size_t i;
 
+	if (resumed_ns(o) > o->shard->now_ns)
+		return true;
 	if (o->mailboxes && mailbox_use(o->mailboxes, NULL) == MAILBOXES_STOPPED)
 		return true;
 	for (i = 0; i < o->host_count; i++) {
@@ -282,6 +290,8 @@ uint64_t hold_uptime_ns(const struct outbound *o)
 {
 	uint64_t released_ns = atomic_load(&o->holds->released_ns), now_ns = o->shard->now_ns;
 	uint64_t from_ns = released_ns > o->shard->started_ns ? released_ns : o->shard->started_ns;
+
+	from_ns = from_ns > resumed_ns(o) ? from_ns : resumed_ns(o);
 
 	/* Another shard's clock may be a turn ahead. */
 	return hold_stops(o) || now_ns < from_ns ? 0 : now_ns - from_ns;

@@ -104,7 +104,7 @@ void hold_passed(struct outbound *o, struct host *host, const struct delivery *d
 
 /* What kept all mail of the destination from going anywhere is over: its time begins anew. */
 void hold_released(struct outbound *o);
-/* Mail of this lane goes nowhere now because hosts, or all that could sign in there, are held. */
+/* Mail of this lane goes nowhere now because hosts, or all that could sign in there, are held, or by an operator. */
 bool hold_stops(const struct outbound *o);
 /* For verdict_expired(): how long mail of this lane has been free to go. */
 uint64_t hold_uptime_ns(const struct outbound *o);

@@ -3,6 +3,8 @@
  */
 #include "core/deliver/outbound.h"
 
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/attempt.h"
@@ -13,6 +15,7 @@
 #include "core/deliver/park.h"
 #include "core/deliver/path.h"
 #include "core/deliver/slots.h"
+#include "core/deliver/tell.h"
 #include "core/route/place.h"
 #include "core/shard/shard.h"
 
@@ -170,6 +173,40 @@ static bool sorts(const struct outbound *o)
 	return o->destination->mx && !o->mx;
 }
 
+/* Nothing is begun, and what was not is where it was. Connections end with what they have begun. */
+static void stand_still(struct outbound *o)
+{
+	struct list *link, *next;
+
+	while (!list_empty(&o->loaded))
+		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	for (link = o->connections.next; link != &o->connections; link = next) {
+		struct connection *c = container_of(link, struct connection, link);
+		next = link->next;
+		if (c->state > CONNECTION_READY || c->retiring)
+			continue;
+		if (c->state == CONNECTION_READY)
+			connection_start_no_more(c);
+		else
+			c->ours = true;
+		connection_retire(c);
+	}
+	path_gone(o);
+	outbound_slots_leave(o);
+}
+
+/* By an operator; *next_ns: when to look again. */
+static bool is_suspended(struct outbound *o, uint64_t *next_ns)
+{
+	struct suspensions *all = &o->shard->deliverer->shared->suspensions;
+	bool was = o->suspended;
+
+	o->suspended = suspend_holds(all, o->place, o->shard->now_ns, next_ns);
+	if (was && !o->suspended)
+		tell_suspensions_over(o->shard);
+	return o->suspended;
+}
+
 static void dispatch(struct outbound *o)
 {
 	struct shard *shard = o->shard;
@@ -180,6 +217,11 @@ static void dispatch(struct outbound *o)
 		if (!shard->draining)
 			path_gone(o);
 		outbound_slots_leave(o);
+		return;
+	}
+	if (is_suspended(o, &next_ns)) {
+		stand_still(o);
+		arm(o, next_ns);
 		return;
 	}
 	o->slot_wanted = false;
@@ -269,6 +311,21 @@ void outbound_try_now(struct outbound *o)
 		hold_probe_now(host->hold, o->shard->now_ns);
 	}
 	outbound_wake(o->shard, o->index);
+}
+
+void outbound_look(struct shard *shard, const char *destination, const char *domain)
+{
+	unsigned i;
+
+	for (i = deliverer_first(shard->deliverer); i < deliverer_end(shard->deliverer);
+	     i = deliverer_next(shard->deliverer, i)) {
+		struct outbound *o = &shard->deliverer->outbound[i];
+		if (!o->shard || !o->destination || strcmp(o->destination->name, destination) != 0)
+			continue;
+		if (domain[0] && o->domains)
+			domains_look(o->domains, domain);
+		outbound_wake(shard, i);
+	}
 }
 
 /* ---- drain -------------------------------------------------------------------------------------------------- */

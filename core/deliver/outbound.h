@@ -141,6 +141,7 @@ struct outbound {
 	char failure[200];
 	unsigned failures_seen; /* connections that failed since this process started */
 	bool unused;            /* nothing is under way here for a destination that is gone; for deliverer.c */
+	bool suspended;         /* by an operator, when it was looked at last (suspend.h) */
 	bool vacant;            /* nor does anything refer to it: it is counted in the plan */
 };
 
@@ -173,6 +174,8 @@ void outbound_due(struct shard *shard, struct delivery *d, uint64_t due_ns);
 void outbound_run(struct shard *shard);
 /* Hosts of the lane that are left alone may be tried at once, and one that is held is probed. */
 void outbound_try_now(struct outbound *o);
+/* An operator has suspended the destination, or resumed it, or a domain of it ("": all): lanes look at that at once. */
+void outbound_look(struct shard *shard, const char *destination, const char *domain);
 /* Drain: starts nothing more; connections close when their attempts have ended. */
 void outbound_drain(struct shard *shard, bool hard);
 bool outbound_idle(const struct shard *shard);

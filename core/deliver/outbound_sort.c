@@ -195,6 +195,10 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 		return;
 	}
 	domain = domain_find(o->domains, name);
+	if (domain && domain_suspended(domain)) {
+		domain_keep(domain, attempt_undo(a));
+		return;
+	}
 	why = domain ? domain_refuses(domain, &code) : NULL;
 	if (!domain) {
 		attempt_give_back(a);

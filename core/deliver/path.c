@@ -75,7 +75,8 @@ static bool usable(const struct outbound *o, uint64_t *next_ns)
 {
 	size_t i;
 
-	if (!o->shard || o->destination->gone || limited(o, next_ns) || !login_usable(o, next_ns))
+	if (!o->shard || o->destination->gone || limited(o, next_ns) || !login_usable(o, next_ns) ||
+	    suspend_holds(&o->shard->deliverer->shared->suspensions, o->place, o->shard->now_ns, next_ns))
 		return false;
 	for (i = 0; i < o->host_count; i++) {
 		if (host_usable(o->hosts[i], o->shard->now_ns, next_ns))

@@ -16,6 +16,7 @@
 #include "core/deliver/sources.h"
 #include "core/events/delivering.h"
 #include "core/events/sources.h"
+#include "core/events/steering.h"
 #include "core/shard/shard.h"
 #include "core/store/intake.h"
 
@@ -363,4 +364,12 @@ void tell_unreadable(const struct attempt *a, const char *why)
 
 	event_unreadable(a->outbound->shard->log, delivery_message_id(mail_of(d)->item.id),
 			 a->outbound->destination->name, mail_of(d)->recipients, why);
+}
+
+void tell_suspensions_over(struct shard *shard)
+{
+	char destination[SUSPEND_NAME], domain[SUSPEND_NAME];
+
+	while (suspend_over(&shard->deliverer->shared->suspensions, shard->now_ns, destination, domain))
+		event_destination_resumed(shard->log, destination, domain, "its time is over", 0);
 }

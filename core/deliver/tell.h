@@ -20,6 +20,7 @@ struct delivery;
 struct host;
 struct host_address;
 struct outbound;
+struct shard;
 struct outcome;
 
 void tell_connection(const struct connection *c, enum stage stage, const char *reason);
@@ -74,5 +75,7 @@ void tell_expired(const struct outbound *o, const struct delivery *d, const stru
 void tell_damaged(const struct attempt *a, const char *why, bool envelope);
 /* What may pass by itself: no memory, no descriptors. */
 void tell_unreadable(const struct attempt *a, const char *why);
+/* Of what operators have suspended: what has come to its end. */
+void tell_suspensions_over(struct shard *shard);
 
 #endif

@@ -54,3 +54,37 @@ void event_queue_deleted(struct log *log, const struct event_steered *s, bool re
 	log_bool(&e, "in_delivery", s->in_delivery);
 	log_end(&e);
 }
+
+static void destination_of(struct log_event *e, const char *destination, const char *domain)
+{
+	log_text(e, "destination", destination);
+	if (domain[0])
+		log_text(e, "domain", domain);
+}
+
+void event_destination_suspended(struct log *log, const struct event_suspended *s)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "destination_suspended");
+	destination_of(&e, s->destination, s->domain);
+	log_text(&e, "who", s->who);
+	if (s->reason[0])
+		log_text(&e, "reason", s->reason);
+	if (s->for_s)
+		log_number(&e, "for_s", s->for_s);
+	log_end(&e);
+}
+
+void event_destination_resumed(struct log *log, const char *destination, const char *domain, const char *who,
+			       uint64_t ms)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "destination_resumed");
+	destination_of(&e, destination, domain);
+	log_text(&e, "who", who);
+	if (ms)
+		log_number(&e, "ms", ms);
+	log_end(&e);
+}

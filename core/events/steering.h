@@ -22,4 +22,14 @@ void event_queue_released(struct log *log, const struct event_steered *s);
 void event_queue_retried(struct log *log, const struct event_steered *s);
 void event_queue_deleted(struct log *log, const struct event_steered *s, bool report);
 
+/* `domain`: "": all of it. `for_s`: 0: until it is resumed. */
+struct event_suspended {
+	const char *destination, *domain, *who, *reason;
+	uint64_t for_s;
+};
+void event_destination_suspended(struct log *log, const struct event_suspended *s);
+/* `ms`: for so long it was; 0: not known. */
+void event_destination_resumed(struct log *log, const char *destination, const char *domain, const char *who,
+			       uint64_t ms);
+
 #endif

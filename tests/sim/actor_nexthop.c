@@ -287,6 +287,8 @@ static void hop_mail(struct hop_session *s, const char *line)
 		hop_check_wishes(s, line, sequence, LEDGER_MESSAGE);
 		ledger_begins(config->ledger, sequence, world_now_ns());
 	}
+	if (world_now_ns() >= config->still_from_ns && world_now_ns() < config->still_until_ns)
+		ledger_confused(config->ledger, "sent to a destination that is suspended", sequence);
 	s->sequence = sequence;
 	s->null_said = strncasecmp(line, "MAIL FROM:<>", 12) == 0;
 	hop_meter(config->messages_meter, 1);

@@ -67,6 +67,7 @@ enum actor_tls {
 
 /* Rates are per million. */
 struct actor_nexthop_config {
+	uint64_t still_from_ns, still_until_ns; /* no MAIL is to come in that time */
 	struct ring_address address;
 	struct ledger *ledger;
 	bool pipelining, chunking, size;     /* offered in the EHLO reply */

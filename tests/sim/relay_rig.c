@@ -364,8 +364,8 @@ static int load_files(struct rig *rig)
 	if (r == 0)
 		r = mailbox_sets_make(snapshot->mailboxes, deliverers->mailboxes, deliverers->tokens, rig->config,
 				      &mailbox_problem);
-	if (r == 0)
-		r = deliverers_extend_mailboxes(deliverers, rig->config, snapshot->mailboxes);
+	r = r ? r : deliverers_extend_mailboxes(deliverers, rig->config, snapshot->mailboxes);
+	r = r ? r : suspensions_load(&deliverers->suspensions);
 	if (r == 0)
 		deliverers_follow(deliverers, rig->config, snapshot->mailboxes);
 	return r;

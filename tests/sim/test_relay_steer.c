@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "core/agents/dns_exchangers.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/outbound.h"
 #include "core/deliver/steer.h"
+#include "core/deliver/suspend.h"
 #include "core/shard/shard.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
@@ -126,6 +129,48 @@ static void act_at_random(struct rig *rig)
 	}
 }
 
+/* One destination, for a while or until it is resumed; or it is resumed. */
+static void suspend_at_random(struct rig *rig)
+{
+	static const char *const names[RIG_HOPS] = {"one", "two"};
+	struct suspensions *all = &rig->relay.deliverers.suspensions;
+	unsigned which = (unsigned)world_below(RIG_HOPS);
+	struct actor_nexthop_config *hop = actor_nexthop_config(rig->hops[which]);
+	uint64_t now_ns = world_now_ns(), for_ns = (1 + world_below(400)) * CLOCK_NS_PER_S, since_ns;
+	struct suspend_order order = {names[which], "", world_below(2) ? for_ns : SUSPEND_FOR_EVER, "", "the operator"};
+	int r;
+
+	world_engine_enter();
+	if (world_below(3)) {
+		r = suspend_begin(all, &order);
+		if (r == 0 && now_ns >= hop->still_until_ns)
+			hop->still_from_ns = now_ns + LATE_NS;
+		if (r == 0)
+			hop->still_until_ns = order.for_ns == SUSPEND_FOR_EVER ? UINT64_MAX : now_ns + for_ns;
+	} else {
+		r = suspend_end(all, names[which], "", &since_ns);
+		if ((r == 0) != (now_ns < hop->still_until_ns))
+			rig_fail(rig, "it is %s suspended, and %d", r == 0 ? "not" : "", r);
+		hop->still_until_ns = 0;
+	}
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		outbound_look(rig->shards[i].shard, names[which], "");
+	world_engine_leave();
+	rig_wake(rig);
+}
+
+static void resume_all(struct rig *rig)
+{
+	uint64_t since_ns;
+
+	world_engine_enter();
+	(void)suspend_end(&rig->relay.deliverers.suspensions, "one", "", &since_ns);
+	(void)suspend_end(&rig->relay.deliverers.suspensions, "two", "", &since_ns);
+	world_engine_leave();
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		actor_nexthop_config(rig->hops[i])->still_until_ns = 0;
+}
+
 static bool answered(void *context)
 {
 	for (unsigned i = 0; i < ACTS; i++) {
@@ -172,6 +217,9 @@ static void step(struct rig *rig)
 	case 2:
 	case 3:
 		world_reach(port, world_below(3) ? WORLD_REFUSE : WORLD_OPEN);
+		break;
+	case 4:
+		suspend_at_random(rig);
 		break;
 	default:
 		act_at_random(rig);
@@ -234,8 +282,10 @@ void scenario_steer(uint64_t seed)
 		step(&rig);
 	rig_heal(&rig);
 	sim_dns_set_manner(&well);
-	if (rig.alive && !rig_broken(&rig))
+	if (rig.alive && !rig_broken(&rig)) {
+		resume_all(&rig);
 		let_all_go(&rig);
+	}
 	forget_acts(&rig);
 	rig_finish(&rig, 2);
 	if (rig_log)
