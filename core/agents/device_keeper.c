@@ -5,13 +5,13 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "core/base/clock.h"
+#include "core/base/rounds.h"
 #include "core/base/secret.h"
 #include "core/config/device_table.h"
 #include "core/config/text_file.h"
@@ -37,9 +37,7 @@ struct device_keeper {
 	char *path;
 	struct log *log;
 	struct block *blocks;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t stop;
+	struct rounds rounds;             /* its lock is that of all below */
 	const struct device_table *table; /* NULL: none yet */
 	struct device_record *const *records;
 	/* As it was read at the start, until the first devices are there; a reload that is refused brings none. */
@@ -47,7 +45,7 @@ struct device_keeper {
 	size_t length;
 	struct rhythm_watch watch;
 	uint64_t write_ns; /* not before */
-	bool stopping, changed, failed;
+	bool changed, failed;
 };
 
 struct reading {
@@ -118,7 +116,7 @@ struct device_record **device_keeper_records(struct device_keeper *keeper, const
 
 	if (!records)
 		return NULL;
-	pthread_mutex_lock(&keeper->lock);
+	pthread_mutex_lock(&keeper->rounds.lock);
 	missing = find(keeper, table, records);
 	block = calloc(1, sizeof(*block) + missing * sizeof(block->records[0]));
 	if (!block) {
@@ -134,21 +132,21 @@ struct device_record **device_keeper_records(struct device_keeper *keeper, const
 		keeper->blocks = block;
 		remember(keeper, table, records);
 	}
-	pthread_mutex_unlock(&keeper->lock);
+	pthread_mutex_unlock(&keeper->rounds.lock);
 	return records;
 }
 
 void device_keeper_follow(struct device_keeper *keeper, const struct device_table *table,
 			  struct device_record *const *records)
 {
-	pthread_mutex_lock(&keeper->lock);
+	pthread_mutex_lock(&keeper->rounds.lock);
 	keeper->table = table;
 	keeper->records = records;
 	if (device_table_count(table) > 0) {
 		free(keeper->text);
 		keeper->text = NULL;
 	}
-	pthread_mutex_unlock(&keeper->lock);
+	pthread_mutex_unlock(&keeper->rounds.lock);
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------- */
@@ -270,11 +268,11 @@ static void write_file(struct device_keeper *keeper)
 	int r = -ENOMEM;
 
 	keeper->changed = false;
-	pthread_mutex_unlock(&keeper->lock);
+	pthread_mutex_unlock(&keeper->rounds.lock);
 	if (text)
 		r = secret_replace(keeper->path, text, length);
 	free(text);
-	pthread_mutex_lock(&keeper->lock);
+	pthread_mutex_lock(&keeper->rounds.lock);
 	keeper->changed |= r < 0;
 	if (r < 0 && !keeper->failed)
 		event_devices_unwritten(keeper->log, keeper->path, strerror(-r));
@@ -293,14 +291,13 @@ static uint64_t next_write(uint64_t began_ns, uint64_t ended_ns)
 static void *run(void *context)
 {
 	struct device_keeper *keeper = context;
-	struct timespec until;
 
 	(void)prctl(PR_SET_NAME, "devices");
-	pthread_mutex_lock(&keeper->lock);
+	pthread_mutex_lock(&keeper->rounds.lock);
 	for (;;) {
 		uint64_t wall_s = clock_wall_ns() / CLOCK_NS_PER_S, now_ns = clock_monotonic_ns();
 		/* What comes while it writes is written once more. */
-		bool last = keeper->stopping;
+		bool last = keeper->rounds.stopping;
 		if (keeper->table) {
 			look(keeper, wall_s);
 			follow_clock(keeper, wall_s, now_ns);
@@ -311,28 +308,10 @@ static void *run(void *context)
 		}
 		if (last)
 			break;
-		now_ns = clock_monotonic_ns() + LOOK_S * CLOCK_NS_PER_S;
-		until.tv_sec = (time_t)(now_ns / CLOCK_NS_PER_S);
-		until.tv_nsec = (long)(now_ns % CLOCK_NS_PER_S);
-		while (!keeper->stopping && pthread_cond_timedwait(&keeper->stop, &keeper->lock, &until) == 0)
-			;
+		(void)rounds_sleep(&keeper->rounds, LOOK_S * CLOCK_NS_PER_S);
 	}
-	pthread_mutex_unlock(&keeper->lock);
+	pthread_mutex_unlock(&keeper->rounds.lock);
 	return NULL;
-}
-
-static bool start_thread(struct device_keeper *keeper)
-{
-	pthread_condattr_t attributes;
-	bool ok;
-
-	if (pthread_mutex_init(&keeper->lock, NULL) != 0)
-		return false;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	ok = pthread_cond_init(&keeper->stop, &attributes) == 0;
-	pthread_condattr_destroy(&attributes);
-	return ok && pthread_create(&keeper->thread, NULL, run, keeper) == 0;
 }
 
 struct device_keeper *device_keeper_start(const char *path, struct log *log)
@@ -348,7 +327,7 @@ struct device_keeper *device_keeper_start(const char *path, struct log *log)
 	r = text_file_read(path, FILE_MAX, &keeper->text, &keeper->length, &opened);
 	if (keeper->path && r < 0 && r != -ENOENT)
 		set_aside(keeper, strerror(-r));
-	if (keeper->path && start_thread(keeper))
+	if (keeper->path && rounds_start(&keeper->rounds, run, keeper))
 		return keeper;
 	free(keeper->text);
 	free(keeper->path);
@@ -360,13 +339,7 @@ void device_keeper_stop(struct device_keeper *keeper)
 {
 	if (!keeper)
 		return;
-	pthread_mutex_lock(&keeper->lock);
-	keeper->stopping = true;
-	pthread_cond_signal(&keeper->stop);
-	pthread_mutex_unlock(&keeper->lock);
-	pthread_join(keeper->thread, NULL);
-	pthread_cond_destroy(&keeper->stop);
-	pthread_mutex_destroy(&keeper->lock);
+	rounds_stop(&keeper->rounds);
 	while (keeper->blocks) {
 		struct block *block = keeper->blocks;
 		keeper->blocks = block->next;

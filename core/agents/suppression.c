@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "core/agents/suppression_file.h"
 #include "core/base/clock.h"
 #include "core/base/random.h"
+#include "core/base/rounds.h"
 #include "core/events/suppression.h"
 
 enum { LOOK_MS = 1000, READ_SIZE = 1 << 20, ADDITIONS_MAX = 100000, BATCH = 1 << 20 };
@@ -36,10 +36,7 @@ struct suppression {
 	_Atomic(uint64_t) grown_ns;           /* wall time of the last look that found somebody */
 	char *directory, *path;
 	struct log *log;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t stop;
-	bool stopping, running;
+	struct rounds rounds;
 	/* Of the thread: which file it has read, and how far. It is kept open (-1: none): else the next one that is
 	 * made could get its number. */
 	int held;
@@ -296,40 +293,20 @@ const char *suppression_directory(const struct suppression *s)
 static void *run(void *context)
 {
 	struct suppression *s = context;
-	struct timespec until;
 
 	(void)prctl(PR_SET_NAME, "suppression");
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping) {
-		uint64_t until_ns = clock_monotonic_ns() + LOOK_MS * CLOCK_NS_PER_MS;
-		until.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_S);
-		until.tv_nsec = (long)(until_ns % CLOCK_NS_PER_S);
-		while (!s->stopping && pthread_cond_timedwait(&s->stop, &s->lock, &until) == 0)
-			;
-		pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&s->rounds.lock);
+	while (!s->rounds.stopping) {
+		(void)rounds_sleep(&s->rounds, LOOK_MS * CLOCK_NS_PER_MS);
+		pthread_mutex_unlock(&s->rounds.lock);
 		write_additions(s);
 		follow(s);
-		pthread_mutex_lock(&s->lock);
+		pthread_mutex_lock(&s->rounds.lock);
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->rounds.lock);
 	/* What was added while it looked, and the end came before it slept. */
 	write_additions(s);
 	return NULL;
-}
-
-static bool start_thread(struct suppression *s)
-{
-	pthread_condattr_t attributes;
-	bool ok;
-
-	if (pthread_mutex_init(&s->lock, NULL) != 0)
-		return false;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	ok = pthread_cond_init(&s->stop, &attributes) == 0;
-	pthread_condattr_destroy(&attributes);
-	s->running = ok && pthread_create(&s->thread, NULL, run, s) == 0;
-	return s->running;
 }
 
 static void free_all(struct suppression *s)
@@ -361,7 +338,7 @@ struct suppression *suppression_start(const char *directory, struct log *log)
 		/* Before the first client is answered. Of a list that is there and cannot be read nobody is known: all
 		 * who are in it would get mail. */
 		follow(s);
-		if (!s->failed && start_thread(s))
+		if (!s->failed && rounds_start(&s->rounds, run, s))
 			return s;
 	}
 	free_all(s);
@@ -372,12 +349,6 @@ void suppression_stop(struct suppression *s)
 {
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stopping = true;
-	pthread_cond_signal(&s->stop);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	pthread_cond_destroy(&s->stop);
-	pthread_mutex_destroy(&s->lock);
+	rounds_stop(&s->rounds);
 	free_all(s);
 }

@@ -236,20 +236,6 @@ static int append(int fd, const char *lines, size_t length)
 	return r;
 }
 
-static int sync_directory(const char *path)
-{
-	char copy[PATH_MAX];
-	int fd, r = 0;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		r = -errno;
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
 int suppression_append(const char *path, const char *lines, size_t length)
 {
 	int fd = open_locked(path), r;
@@ -261,7 +247,7 @@ int suppression_append(const char *path, const char *lines, size_t length)
 	fresh = fstat(fd, &st) == 0 && st.st_size == 0;
 	r = append(fd, lines, length);
 	if (r == 0 && fresh)
-		r = sync_directory(path);
+		r = secret_sync_directory(path);
 	close(fd);
 	return r;
 }

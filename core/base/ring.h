@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -55,6 +56,11 @@ struct ring_address {
 		struct sockaddr_in6 v6;
 	};
 };
+
+static inline bool ring_address_same(const struct ring_address *a, const struct ring_address *b)
+{
+	return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
+}
 
 struct ring_config {
 	unsigned entries;     /* submission queue entries; power of two */

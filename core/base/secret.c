@@ -114,14 +114,18 @@ static int write_new(const char *beside, const struct stat *old, const char *tex
 	return r;
 }
 
-static int sync_directory(char *path)
+int secret_sync_directory(const char *path)
 {
-	char *slash = strrchr(path, '/');
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
 	int fd, r;
 
+	if (strlen(path) >= sizeof(directory))
+		return -ENAMETOOLONG;
+	strcpy(directory, path);
 	if (slash)
-		slash[slash == path] = '\0';
-	fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		directory[slash == path ? 1 : slash - path] = '\0';
+	fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	r = fsync(fd) < 0 ? -errno : 0;
@@ -151,7 +155,7 @@ static int replace(const char *path, const char *like, const char *text, size_t 
 		(void)unlink(beside);
 		return r;
 	}
-	return sync_directory(real);
+	return secret_sync_directory(real);
 }
 
 int secret_replace(const char *path, const char *text, size_t length)
@@ -166,12 +170,5 @@ int secret_make_like(const char *path, const char *like, const char *text, size_
 
 int secret_rename(const char *from, const char *to)
 {
-	char path[PATH_MAX];
-
-	if (strlen(to) >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (rename(from, to) < 0)
-		return -errno;
-	strcpy(path, to);
-	return sync_directory(path);
+	return rename(from, to) < 0 ? -errno : secret_sync_directory(to);
 }

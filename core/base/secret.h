@@ -33,5 +33,7 @@ int secret_replace(const char *path, const char *text, size_t length);
 int secret_make_like(const char *path, const char *like, const char *text, size_t length);
 /* Renames, and syncs the directory. 0 or a negative errno. */
 int secret_rename(const char *from, const char *to);
+/* Syncs the directory in which it lies, so that a file made or renamed there outlives crashes. 0 or -errno. */
+int secret_sync_directory(const char *path);
 
 #endif
