@@ -39,9 +39,8 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 
 	for (size_t i = 0; i < index; i++) {
 		/* Shards share an address on purpose (SO_REUSEPORT), so the kernel would not refuse this. */
-		if (listener->address.v4.sin_port != 0 && listeners[i].address.length == listener->address.length &&
-		    listeners[i].name != NULL &&
-		    memcmp(&listeners[i].address.any, &listener->address.any, listener->address.length) == 0)
+		if (listener->address.v4.sin_port != 0 && listeners[i].name != NULL &&
+		    ring_address_same(&listeners[i].address, &listener->address))
 			return reader_fail(r, &reader_find(r, node, "address")->start_mark,
 					   "address: %s already belongs to the listener \"%s\"", listener->address_text,
 					   listeners[i].name);

@@ -8,17 +8,12 @@
 
 #include "core/base/clock.h"
 
-static bool same(const struct ring_address *a, const struct ring_address *b)
-{
-	return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
-}
-
 struct host_address *addresses_find(struct addresses *a, const struct ring_address *at)
 {
 	unsigned i;
 
 	for (i = 0; i < a->count; i++) {
-		if (same(&a->list[i].at, at))
+		if (ring_address_same(&a->list[i].at, at))
 			return &a->list[i];
 	}
 	return NULL;
@@ -31,7 +26,7 @@ static bool unchanged(const struct addresses *a, const struct ring_address *foun
 	if (count != a->count)
 		return false;
 	for (i = 0; i < count; i++) {
-		if (!same(&a->list[i].at, &found[i]))
+		if (!ring_address_same(&a->list[i].at, &found[i]))
 			return false;
 	}
 	return true;
@@ -108,7 +103,8 @@ bool addresses_another(const struct addresses *a, const struct addresses_wish *w
 
 	for (i = 0; i < a->count; i++) {
 		const struct host_address *one = &a->list[i];
-		if (wished(one, wish) && one->slow == 0 && one->blocked_until_ns <= now_ns && !same(&one->at, at))
+		if (wished(one, wish) && one->slow == 0 && one->blocked_until_ns <= now_ns &&
+		    !ring_address_same(&one->at, at))
 			return true;
 	}
 	return false;

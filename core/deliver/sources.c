@@ -10,18 +10,13 @@
 #include "core/base/clock.h"
 #include "queue/hash.h"
 
-static bool same(const struct ring_address *a, const struct ring_address *b)
-{
-	return a->length == b->length && memcmp(&a->any, &b->any, a->length) == 0;
-}
-
 static struct dead_source *find_dead(const struct dead_sources *dead, const struct ring_address *address)
 {
 	struct dead_sources *d = (struct dead_sources *)(uintptr_t)dead;
 	unsigned i;
 
 	for (i = 0; d && i < d->count; i++) {
-		if (same(&d->list[i].address, address))
+		if (ring_address_same(&d->list[i].address, address))
 			return &d->list[i];
 	}
 	return NULL;
@@ -85,7 +80,7 @@ const struct config_source *sources_find(const struct config_sources *sources, c
 	size_t i;
 
 	for (i = 0; i < sources->count; i++) {
-		if (same(&sources->list[i].address, address))
+		if (ring_address_same(&sources->list[i].address, address))
 			return &sources->list[i];
 	}
 	return NULL;

@@ -87,7 +87,7 @@ const struct ring_address *listeners_address(const struct receivers *shared, con
 
 static bool same_place(const struct config_listener *a, const struct config_listener *b)
 {
-	if (a->address.length != b->address.length || memcmp(&a->address.any, &b->address.any, a->address.length) != 0)
+	if (!ring_address_same(&a->address, &b->address))
 		return false;
 	return a->address.v4.sin_port != 0 || strcmp(a->name, b->name) == 0;
 }
