@@ -354,6 +354,14 @@ void connection_unpark(struct connection *c)
 	list_append(&c->outbound->usable, &c->usable);
 }
 
+void connection_behind_others(struct connection *c)
+{
+	if (!list_linked(&c->usable))
+		return;
+	list_remove(&c->usable);
+	list_append(&c->outbound->usable, &c->usable);
+}
+
 bool connection_has_room(const struct connection *c)
 {
 	if (connection_stopped(c))

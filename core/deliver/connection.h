@@ -179,6 +179,9 @@ static inline struct tls_had connection_tls_had(const struct connection *c)
 /* It is not the turn of its mailbox before that: it is not looked at until about then. */
 void connection_park(struct connection *c, uint64_t until_ns);
 void connection_unpark(struct connection *c);
+/* It was not let send a message that another mailbox may be let send: others that have room get the next one. Else the
+ * last message of all, for which every connection has room, would come back to this one for ever. */
+void connection_behind_others(struct connection *c);
 static inline bool connection_parked(const struct connection *c)
 {
 	return !list_linked(&c->usable);

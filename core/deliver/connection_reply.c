@@ -131,6 +131,8 @@ static void hold(struct attempt *a, const struct exchange_heard *heard, unsigned
 	a->host_held |= hold_refused(a->outbound, c->host, d, &fact, &heard->ruling);
 	if (a->host_held)
 		connection_start_no_more(c);
+	else if (c->mailbox)
+		connection_behind_others(c);
 }
 
 /* The message goes over another connection at once, as often as for any other lesson. */
