@@ -47,9 +47,14 @@ static void ask(struct domain *domain);
 
 static void on_timer(struct wheel_timer *timer);
 
-static struct domain **row_of(const struct domains *domains, const char *name)
+static uint32_t hash_of(const char *name)
 {
-	return &domains->rows[queue_hash(name, strlen(name)) & (domains->row_count - 1)];
+	return (uint32_t)queue_hash(name, strlen(name));
+}
+
+static struct domain **row_of(const struct domains *domains, uint32_t hash)
+{
+	return &domains->rows[hash & (domains->row_count - 1)];
 }
 
 static void grow(struct domains *domains)
@@ -63,7 +68,7 @@ static void grow(struct domains *domains)
 	domains->row_count = 2 * count;
 	for (i = 0; i < count; i++) {
 		while (before[i]) {
-			struct domain *domain = before[i], **row = row_of(domains, domain->name);
+			struct domain *domain = before[i], **row = row_of(domains, domain->hash);
 			before[i] = domain->next;
 			domain->next = *row;
 			*row = domain;
@@ -72,7 +77,7 @@ static void grow(struct domains *domains)
 	free(before);
 }
 
-static struct domain *domain_new(struct domains *domains, const char *name)
+static struct domain *domain_new(struct domains *domains, const char *name, uint32_t hash)
 {
 	size_t size = strlen(name) + 1;
 	struct domain *domain = calloc(1, sizeof(*domain) + size), **row;
@@ -80,13 +85,14 @@ static struct domain *domain_new(struct domains *domains, const char *name)
 	if (!domain)
 		return NULL;
 	domain->of = domains;
+	domain->hash = hash;
 	list_init(&domain->link);
 	list_init(&domain->mail);
 	wheel_timer_init(&domain->timer, on_timer);
 	memcpy(domain->name, name, size);
 	if (domains->count >= domains->row_count)
 		grow(domains);
-	row = row_of(domains, name);
+	row = row_of(domains, hash);
 	domain->next = *row;
 	*row = domain;
 	domains->count++;
@@ -108,7 +114,7 @@ static void domain_free(struct domain *domain)
 
 static void forget(struct domain *domain)
 {
-	struct domain **at = row_of(domain->of, domain->name);
+	struct domain **at = row_of(domain->of, domain->hash);
 
 	assert(!domain->asking && !domain->watching && list_empty(&domain->mail));
 	while (*at != domain)
@@ -619,12 +625,13 @@ bool domains_busy(const struct domains *domains)
 
 struct domain *domain_find(struct domains *domains, const char *name)
 {
-	struct domain *domain = *row_of(domains, name);
+	uint32_t hash = hash_of(name);
+	struct domain *domain = *row_of(domains, hash);
 
-	while (domain && strcmp(domain->name, name) != 0)
+	while (domain && (domain->hash != hash || strcmp(domain->name, name) != 0))
 		domain = domain->next;
 	if (!domain)
-		domain = domain_new(domains, name);
+		domain = domain_new(domains, name, hash);
 	if (!domain)
 		return NULL;
 	domain->used_ns = now_of(domain);
