@@ -48,65 +48,66 @@ struct connection_handlers {
 	void (*on_closed)(struct connection *c);
 };
 
+/* What each message looks at comes first: of a thousand connections none is in the processor's cache. */
 struct connection {
 	struct transport transport;
 	struct outbound *outbound;
-	const struct connection_handlers *handlers;
 	struct host *host;
-	unsigned seat;                 /* which of the mailboxes it is signed in as (match.h) */
-	struct list link;              /* outbound->connections */
-	struct list usable;            /* outbound->usable, but while it is parked */
-	struct wheel_timer turn_timer; /* armed: it is parked */
-	struct wheel_timer timer;      /* fires at until_ns, or before */
+	struct mailbox *mailbox;  /* who signs in, and nobody else ever here; NULL: nobody */
+	struct attempt *writing;  /* the first that is not fully written, or NULL */
+	struct list attempts;     /* oldest first: the order of their replies */
+	struct list link;         /* outbound->connections */
+	struct list usable;       /* outbound->usable, but while it is parked */
+	struct wheel_timer timer; /* fires at until_ns, or before */
 	uint64_t until_ns;
+	uint64_t opened_ns, idle_since_ns;
+	uint64_t marks_used;       /* of the transport's marks: those of commands that were answered */
+	uint64_t unwritten_octets; /* content of attempts that are not fully written */
+	unsigned attempt_count;
+	unsigned replies_due;   /* commands written and not answered */
+	unsigned messages;      /* attempts begun on this connection */
+	unsigned taken_back;    /* of these: given up for a fault of ours, by RSET */
+	unsigned answered;      /* those that got their verdict here, other than 421 */
+	unsigned careful_until; /* one message at a time while `answered` is less */
+	enum exchange_mode mode;
+	uint8_t state;      /* enum connection_state; connection_move() */
+	bool across;        /* what follows a message is sent before its reply */
+	bool retiring;      /* takes no more attempts */
+	bool probe;         /* the host is held (hold.h): one message, until it gets through */
+	bool mailbox_probe; /* that is held (mailbox.h): whether it is well again */
+	bool reset_next;    /* RSET before the next attempt */
+	bool stale;         /* it was idle for long, and no reply has come since */
+	bool alone;         /* what it has in flight broke a connection before: nothing is sent beside it */
+	struct window window;
+	struct smtp_reply_parser parser;
+	struct setup setup;
+	const struct connection_handlers *handlers;
+	unsigned seat;                 /* which of the mailboxes it is signed in as (match.h) */
+	struct wheel_timer turn_timer; /* armed: it is parked */
 	struct ring_address address;
 	const struct config_source *source; /* where it comes from, of the destination's; NULL: the system chose */
 	uint64_t setup_until_ns;            /* this step of the set-up */
-	uint8_t state;                      /* enum connection_state; connection_move() */
-	enum exchange_mode mode;
-	bool across; /* what follows a message is sent before its reply */
-	struct smtp_reply_parser parser;
-	struct setup setup;
-	struct list attempts; /* oldest first: the order of their replies */
-	unsigned attempt_count;
-	struct window window;
-	struct attempt *writing;   /* the first that is not fully written, or NULL */
-	unsigned replies_due;      /* commands written and not answered */
-	uint64_t marks_used;       /* of the transport's marks: those of commands that were answered */
-	unsigned messages;         /* attempts begun on this connection */
-	unsigned taken_back;       /* of these: given up for a fault of ours, by RSET */
-	unsigned answered;         /* those that got their verdict here, other than 421 */
-	unsigned careful_until;    /* one message at a time while `answered` is less */
-	uint64_t unwritten_octets; /* content of attempts that are not fully written */
-	uint64_t opened_ns, idle_since_ns;
-	bool retiring;                 /* takes no more attempts */
-	bool parted;                   /* QUIT was answered */
-	bool promised;                 /* it is closed for others that wait for its slot */
-	uint64_t promised_ns;          /* since then */
-	bool proven;                   /* it reached READY */
-	bool resuming;                 /* a ticket was offered */
-	bool slow;                     /* its set-up takes long: others are opened beside it */
-	bool ours;                     /* it ends by a fault of ours: the host is not to blame */
-	struct mailbox *mailbox;       /* who signs in, and nobody else ever here; NULL: nobody */
-	struct account_turn turn;      /* of the mailbox, where that is limited */
-	struct token_question asked;   /* for its token; out: this stays, whatever becomes of the connection */
-	struct mailbox_set *asked_set; /* held while it is out: its identity is there */
-	struct token *token;           /* owned: what it signs in with, for when that ends before the connection */
-	uint64_t first_ns;             /* its login is the mailbox's first (mailbox.h), and not over */
-	uint64_t door_ns;              /* it is the one whose login is said (door.h), and not over */
-	bool over;                     /* the transport has closed, and only the question is awaited */
-	bool signed_out;               /* its mailbox is to sign in anew, which was said already */
-	bool mailbox_probe;            /* that is held (mailbox.h): whether it is well again */
-	bool probe;                    /* the host is held (hold.h): one message, until it gets through */
-	bool reset_next;               /* RSET before the next attempt */
-	bool empty_lines;              /* it sends empty lines between its replies */
-	bool left;                     /* QUIT was said because of what it had answered, and that was reported */
-	bool fell_back;                /* it ends for a lesson: the host is not blamed */
-	bool none_behind;              /* of what was sent behind the oldest attempt nothing can have been accepted */
-	bool got_on;                   /* it decided something before it ended: the host is not blamed */
-	bool told;  /* by the next hop that this connection takes no more: nothing behind was accepted */
-	bool stale; /* it was idle for long, and no reply has come since */
-	bool alone; /* what it has in flight broke a connection before: nothing is sent beside it */
+	uint64_t promised_ns;               /* since then it is to be closed for others that wait for its slot */
+	bool promised;                      /* it is */
+	bool parted;                        /* QUIT was answered */
+	bool proven;                        /* it reached READY */
+	bool resuming;                      /* a ticket was offered */
+	bool slow;                          /* its set-up takes long: others are opened beside it */
+	bool ours;                          /* it ends by a fault of ours: the host is not to blame */
+	struct account_turn turn;           /* of the mailbox, where that is limited */
+	struct token_question asked;        /* for its token; out: this stays, whatever becomes of the connection */
+	struct mailbox_set *asked_set;      /* held while it is out: its identity is there */
+	struct token *token;                /* owned: what it signs in with, for when that ends before the connection */
+	uint64_t first_ns;                  /* its login is the mailbox's first (mailbox.h), and not over */
+	uint64_t door_ns;                   /* it is the one whose login is said (door.h), and not over */
+	bool over;                          /* the transport has closed, and only the question is awaited */
+	bool signed_out;                    /* its mailbox is to sign in anew, which was said already */
+	bool empty_lines;                   /* it sends empty lines between its replies */
+	bool left;                          /* QUIT was said because of what it had answered, and that was reported */
+	bool fell_back;                     /* it ends for a lesson: the host is not blamed */
+	bool none_behind; /* of what was sent behind the oldest attempt nothing can have been accepted */
+	bool got_on;      /* it decided something before it ended: the host is not blamed */
+	bool told;        /* by the next hop that this connection takes no more: nothing behind was accepted */
 	char told_text[120];
 	char tls_version[12], tls_cipher[40];
 	bool tls_resumed;
