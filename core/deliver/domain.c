@@ -57,6 +57,16 @@ static struct domain **row_of(const struct domains *domains, uint32_t hash)
 	return &domains->rows[hash & (domains->row_count - 1)];
 }
 
+/* NULL: it is not there. */
+static struct domain *look_up(const struct domains *domains, const char *name, uint32_t hash)
+{
+	struct domain *domain = *row_of(domains, hash);
+
+	while (domain && (domain->hash != hash || strcmp(domain->name, name) != 0))
+		domain = domain->next;
+	return domain;
+}
+
 static void grow(struct domains *domains)
 {
 	struct domain **before = domains->rows, **rows = calloc(2 * domains->row_count, sizeof(*rows));
@@ -603,10 +613,8 @@ void domains_follow(struct domains *domains, bool demands)
 
 void domains_look(struct domains *domains, const char *name)
 {
-	struct domain *domain = *row_of(domains, name);
+	struct domain *domain = look_up(domains, name, hash_of(name));
 
-	while (domain && strcmp(domain->name, name) != 0)
-		domain = domain->next;
 	if (!domain)
 		return;
 	/* What waits in the lane of its site comes back, and is sorted anew. */
@@ -626,10 +634,8 @@ bool domains_busy(const struct domains *domains)
 struct domain *domain_find(struct domains *domains, const char *name)
 {
 	uint32_t hash = hash_of(name);
-	struct domain *domain = *row_of(domains, hash);
+	struct domain *domain = look_up(domains, name, hash);
 
-	while (domain && (domain->hash != hash || strcmp(domain->name, name) != 0))
-		domain = domain->next;
 	if (!domain)
 		domain = domain_new(domains, name, hash);
 	if (!domain)
