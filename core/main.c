@@ -90,8 +90,8 @@ struct process {
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list and whom commands ask. */
-enum { OWN_LOGS = 5 };
+ * suppression list, whom commands ask and who keeps the trace. */
+enum { OWN_LOGS = 6 };
 
 static struct log *own_log(struct process *p)
 {
@@ -346,8 +346,10 @@ static int make_shards(struct process *p, struct config *config)
 	p->agents = (struct agents){.relay = &p->relay,
 				    .log = p->logs[config->shards + 1],
 				    .device_log = p->logs[config->shards + 2],
-				    .suppression_log = p->logs[config->shards + 3]};
+				    .suppression_log = p->logs[config->shards + 3],
+				    .trace_log = p->logs[config->shards + 5]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
+	p->agents.writer = p->writer;
 	return p->writer ? 0 : -ENOMEM;
 }
 
@@ -667,6 +669,8 @@ static int run(struct config *config)
 			why = agents_start_devices(&p->agents, config);
 		if (!why)
 			why = agents_start_suppression(&p->agents, config);
+		if (!why)
+			why = agents_start_trace(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}
@@ -680,6 +684,7 @@ static int run(struct config *config)
 		log_end(&e);
 	}
 	log_writer_stop(p->writer);
+	agents_stop_trace(&p->agents);
 	for (i = 0; i < config->shards + OWN_LOGS; i++)
 		log_free(p->logs[i]);
 	free(p->logs);

@@ -71,6 +71,10 @@ void log_json(struct log_event *e, const char *key, const char *json, size_t len
 struct log_writer;
 struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
 void log_writer_stop(struct log_writer *writer);
+/* From now on `tap` sees all lines, whole ones, on the writer's thread before they are moved; it must not wait. NULL:
+ * nobody any more, also not in this moment. */
+typedef void log_tap_fn(void *context, const char *lines, size_t length);
+void log_writer_tap(struct log_writer *writer, log_tap_fn *tap, void *context);
 /* Moves what is there into `fd` now, on the caller's thread (before threads run, in simulation). */
 void log_drain(struct log *log, int fd);
 

@@ -52,6 +52,9 @@ struct log_writer {
 	enum log_sink sink;
 	struct log **logs; /* owned array of the caller's logs */
 	unsigned count;
+	pthread_mutex_t tap_lock; /* guards the next two */
+	log_tap_fn *tap;
+	void *tap_context;
 	pthread_mutex_t lock; /* guards stopping */
 	pthread_cond_t wake;
 	bool stopping;
@@ -117,12 +120,11 @@ static bool log_writer_stopping(struct log_writer *writer)
 }
 
 /*
- * Moves what `log` holds now, waiting for a slow reader. `writer` may be NULL (log_drain(): waits as long as
+ * Moves what `log` holds up to `head`, waiting for a slow reader. `writer` may be NULL (log_drain(): waits as long as
  * it takes). Returns false when nothing more can be written: a dead descriptor, or patience is over.
  */
-static bool log_move(struct log *log, int fd, enum log_sink sink, struct log_writer *writer)
+static bool log_move(struct log *log, uint64_t head, int fd, enum log_sink sink, struct log_writer *writer)
 {
-	uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
 	const char *data;
 	size_t length;
 	int waited_ms = 0;
@@ -149,23 +151,53 @@ static bool log_move(struct log *log, int fd, enum log_sink sink, struct log_wri
 	return true;
 }
 
-static bool log_waiting(const struct log *log)
+static uint64_t log_head(const struct log *log)
 {
-	return atomic_load_explicit(&log->head, memory_order_acquire) !=
-	       atomic_load_explicit(&log->tail, memory_order_relaxed);
+	return atomic_load_explicit(&log->head, memory_order_acquire);
 }
 
-static void log_discard(struct log *log)
+static bool log_waiting(const struct log *log)
 {
-	uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire);
+	return log_head(log) != atomic_load_explicit(&log->tail, memory_order_relaxed);
+}
 
+static void log_discard(struct log *log, uint64_t head)
+{
 	log_consume(log, head - atomic_load_explicit(&log->tail, memory_order_relaxed));
 }
 
 void log_drain(struct log *log, int fd)
 {
-	if (log_waiting(log) && !log_move(log, fd, log_sink_of(fd), NULL))
-		log_discard(log);
+	uint64_t head = log_head(log);
+
+	if (log_waiting(log) && !log_move(log, head, fd, log_sink_of(fd), NULL))
+		log_discard(log, head);
+}
+
+/*
+ * Shows the tap what is about to be moved, in whole lines. One that goes over the ring's end is whole in the slack
+ * behind it: the producer writes there again only when it comes to the ring's end once more, and that it cannot while
+ * the line's beginning is unread.
+ */
+static void log_show(struct log_writer *writer, const struct log *log, uint64_t head)
+{
+	uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
+	uint64_t at = tail & (log->capacity - 1), length = head - tail;
+
+	pthread_mutex_lock(&writer->tap_lock);
+	if (writer->tap && length > 0) {
+		uint64_t first = length;
+		if (at + length > log->capacity) {
+			const char *last = log->buffer + log->capacity - 1;
+			const char *eol = memchr(last, '\n', LOG_EVENT_MAX);
+			first = (uint64_t)(eol + 1 - (log->buffer + at));
+		}
+		writer->tap(writer->tap_context, log->buffer + at, (size_t)first);
+		if (first < length)
+			writer->tap(writer->tap_context, log->buffer + ((at + first) & (log->capacity - 1)),
+				    (size_t)(length - first));
+	}
+	pthread_mutex_unlock(&writer->tap_lock);
 }
 
 /* Sleeps for a while or until the stop; true when stopping. */
@@ -204,10 +236,12 @@ static void *log_writer_run(void *context)
 			if (!log_waiting(log))
 				continue;
 			busy = true;
-			if (!dead && !log_move(log, writer->fd, writer->sink, writer))
+			uint64_t head = log_head(log);
+			log_show(writer, log, head);
+			if (!dead && !log_move(log, head, writer->fd, writer->sink, writer))
 				dead = true;
 			if (dead)
-				log_discard(log);
+				log_discard(log, head);
 		}
 		period_ms = busy ? LOG_PERIOD_BUSY_MS : LOG_PERIOD_IDLE_MS;
 	}
@@ -232,6 +266,7 @@ static void log_writer_free(struct log_writer *writer)
 {
 	pthread_cond_destroy(&writer->wake);
 	pthread_mutex_destroy(&writer->lock);
+	pthread_mutex_destroy(&writer->tap_lock);
 	free(writer->logs);
 	free(writer);
 }
@@ -257,6 +292,7 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&writer->lock, NULL);
+	pthread_mutex_init(&writer->tap_lock, NULL);
 	pthread_cond_init(&writer->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	if (log_writer_launch(writer) != 0) {
@@ -264,6 +300,14 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 		return NULL;
 	}
 	return writer;
+}
+
+void log_writer_tap(struct log_writer *writer, log_tap_fn *tap, void *context)
+{
+	pthread_mutex_lock(&writer->tap_lock);
+	writer->tap = tap;
+	writer->tap_context = context;
+	pthread_mutex_unlock(&writer->tap_lock);
 }
 
 void log_writer_stop(struct log_writer *writer)

@@ -177,6 +177,7 @@ void config_free(struct config *config)
 	schema_profiles_free(config);
 	schema_suppression_free(config);
 	schema_control_free(config);
+	free(config->trace.file);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
 			free(config->clients[i].name);

@@ -273,6 +273,14 @@ struct config_retry {
 
 /* What the list of addresses that no mail goes to is to a client: its mail does not go there; and what comes back of it
  * fills the list; or it is none of its business. */
+/* What is kept of what became of mail (core/trace). */
+enum config_trace_detail { CONFIG_TRACE_OFF, CONFIG_TRACE_PROBLEMS, CONFIG_TRACE_ALL, CONFIG_TRACE_AUTO };
+struct config_trace {
+	char *file; /* default trace.db below spool.directory */
+	uint64_t keep_ns, size_max;
+	int detail; /* enum config_trace_detail */
+};
+
 enum config_suppression_use { CONFIG_SUPPRESSION_HONOUR, CONFIG_SUPPRESSION_FEED, CONFIG_SUPPRESSION_IGNORE };
 struct config_suppression_client {
 	const char *name; /* borrowed, the client's */
@@ -325,6 +333,7 @@ struct config {
 	} reports;
 	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct config_suppression suppression;
+	struct config_trace trace;
 	struct {
 		char *socket; /* where commands ask; NULL: nobody can */
 		char *group;  /* whose members may, beside its user; NULL: the process's own */

@@ -31,6 +31,7 @@
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_suppression.h"
+#include "core/config/schema_trace.h"
 #include "core/config/schema_user.h"
 #include "core/config/schema_verdict.h"
 
@@ -124,6 +125,7 @@ static const struct reader_field root_fields[] = {
 			    "routes: [{ destination: office365 }]"),
 	FIELD("verdicts", schema_verdicts, CONFIG(verdicts)),
 	FIELD_SECTION("suppression", schema_suppression_fields, "{ directory: /var/lib/postrider }"),
+	FIELD_SECTION("trace", schema_trace_fields, "{ keep: 30d, size_max: 2GiB }"),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
@@ -141,6 +143,7 @@ void schema_defaults(struct config *config)
 	config->retry.max_ns = 4 * HOURS;
 	config->retry.expire_ns = 5 * DAYS;
 	schema_report_defaults(config);
+	schema_trace_defaults(config);
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;
@@ -294,6 +297,7 @@ bool schema_read(struct reader *r)
 	ok &= schema_report_finish(r, root);
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
+	ok &= schema_trace_finish(r, root);
 	ok &= finish_retry(r, root);
 	ok &= schema_listeners_finish(r, root);
 	ok &= schema_routes_finish(r, root);

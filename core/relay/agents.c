@@ -15,13 +15,17 @@
 #include "core/agents/suppression.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/config/config.h"
 #include "core/config/device_table.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
+#include "core/events/tracing.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
 #include "core/shard/snapshot.h"
+#include "core/trace/keeper.h"
 
 static const char *start_names(struct deliverers *deliverers, const struct config *config)
 {
@@ -141,11 +145,59 @@ const char *agents_start_suppression(struct agents *agents, const struct config 
 	return why;
 }
 
+static enum sift_detail detail_of(const struct config *config)
+{
+	static const enum sift_detail details[] = {
+		[CONFIG_TRACE_OFF] = SIFT_OFF,
+		[CONFIG_TRACE_PROBLEMS] = SIFT_PROBLEMS,
+		[CONFIG_TRACE_ALL] = SIFT_ALL,
+		[CONFIG_TRACE_AUTO] = SIFT_AUTO,
+	};
+
+	return details[config->trace.detail];
+}
+
+/* False: it goes on as it did. */
+static bool follow_trace(struct agents *agents, const struct config *config)
+{
+	const struct keeper_settings settings = {
+		.path = config->trace.file,
+		.keep_ms = config->trace.keep_ns / CLOCK_NS_PER_MS,
+		.size_max = config->trace.size_max,
+		.detail = detail_of(config),
+	};
+
+	if (settings.detail == SIFT_OFF) {
+		if (agents->trace)
+			log_writer_tap(agents->writer, NULL, NULL);
+		agents_stop_trace(agents);
+		return true;
+	}
+	if (agents->trace)
+		return keeper_follow(agents->trace, &settings);
+	agents->trace = keeper_start(&settings, agents->trace_log);
+	if (agents->trace)
+		log_writer_tap(agents->writer, keeper_take, agents->trace);
+	return agents->trace;
+}
+
+const char *agents_start_trace(struct agents *agents, const struct config *config)
+{
+	return follow_trace(agents, config) ? NULL : "no thread that keeps the trace can be started";
+}
+
+void agents_stop_trace(struct agents *agents)
+{
+	keeper_stop(agents->trace);
+	agents->trace = NULL;
+}
+
 const char *agents_prepare(struct agents *agents, const struct config *next)
 {
 	struct relay *relay = agents->relay;
 	const char *why = agents_start_tokens(agents, next);
 
+	agents->next = next;
 	if (!why)
 		why = agents_start_policies(agents, next);
 	if (!why)
@@ -171,6 +223,9 @@ void agents_taken(struct agents *agents)
 {
 	if (agents->before && agents->before != agents->relay->deliverers.dns)
 		agents->retired[agents->retired_count++] = agents->before;
+	/* Mail does not wait for its trace. Nobody else writes into this log where there is no thread. */
+	if (!follow_trace(agents, agents->next) && !agents->trace)
+		event_trace_unwritten(agents->trace_log, agents->next->trace.file, "no thread can be started");
 }
 
 void agents_refused(struct agents *agents)

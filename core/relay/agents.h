@@ -14,7 +14,9 @@
 
 struct config;
 struct dns;
+struct keeper;
 struct log;
+struct log_writer;
 struct relay;
 
 enum { AGENTS_RETIRED_MAX = 16 };
@@ -24,6 +26,10 @@ struct agents {
 	struct log *log;        /* of who asks for tokens */
 	struct log *device_log; /* of who keeps what is known of devices */
 	struct log *suppression_log;
+	struct log *trace_log;
+	struct log_writer *writer; /* whose lines the trace is made of */
+	struct keeper *trace;      /* NULL: none is kept */
+	const struct config *next; /* of agents_prepare() */
 	struct dns *retired[AGENTS_RETIRED_MAX];
 	unsigned retired_count;
 	struct dns *before; /* what agents_refused() goes back to */
@@ -41,6 +47,9 @@ const char *agents_start_verifiers(struct agents *agents, const struct config *c
 const char *agents_start_devices(struct agents *agents, const struct config *config);
 /* Who keeps the list of those that are sent nothing. The same. */
 const char *agents_start_suppression(struct agents *agents, const struct config *config);
+/* Who keeps the trace. The same. It is stopped when the last line has been written, so that nothing is missing. */
+const char *agents_start_trace(struct agents *agents, const struct config *config);
+void agents_stop_trace(struct agents *agents);
 /* Those that `next` needs, for the snapshot to be made of it; then one of the two below. The same. */
 const char *agents_prepare(struct agents *agents, const struct config *next);
 void agents_taken(struct agents *agents);

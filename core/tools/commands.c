@@ -16,6 +16,7 @@
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
 #include "core/tools/suppress.h"
+#include "core/tools/trace.h"
 
 static const struct {
 	const char *name;
@@ -24,7 +25,7 @@ static const struct {
 	{"doctor", doctor_command},           {"probe", probe_command},   {"presets", presets_command},
 	{"explain", explain_command},         {"hash", hash_command},     {"setup", setup_command},
 	{"credentials", credentials_command}, {"device", device_command}, {"suppress", suppress_command},
-	{"log", postfix_log_command},         {"status", status_command},
+	{"log", postfix_log_command},         {"status", status_command}, {"trace", trace_command},
 };
 
 command_fn *command_find(const char *name)

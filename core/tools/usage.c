@@ -23,6 +23,7 @@ int usage(FILE *out, int status)
 	      "       postrider credentials status     what signs in with tokens; rotate: another certificate\n"
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
 	      "configuration\n"
+	      "       postrider trace [ID]             what became of mail, by id, client, sender, recipient, time\n"
 	      "       postrider log --format postfix [FILE]\n"
 	      "                                        events as lines of Postfix's log, for what reads those\n"
 	      "       postrider version\n",

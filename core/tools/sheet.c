@@ -1,0 +1,94 @@
+/*
+ * core/tools/sheet.c - see sheet.h.
+ */
+#include "core/tools/sheet.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/trace/plain.h"
+
+enum { CELL_MAX = 1024 };
+
+/* So many octets have that many columns, or fewer where it ends. */
+static size_t octets_of(const char *text, size_t length, size_t columns)
+{
+	size_t at = 0;
+
+	while (at < length && columns > 0) {
+		at++;
+		while (at < length && ((uint8_t)text[at] & 0xc0) == 0x80)
+			at++;
+		columns--;
+	}
+	return at;
+}
+
+void sheet_cell(struct span text, int columns)
+{
+	char safe[CELL_MAX];
+	size_t width = (size_t)abs(columns);
+	size_t length = plain_copy(safe, sizeof(safe), text, NULL);
+	size_t used = plain_columns((struct span){safe, (uint32_t)length});
+
+	if (columns < 0 && used < width)
+		printf("%*s", (int)(width - used), "");
+	if (used > width) {
+		(void)fwrite(safe, 1, octets_of(safe, length, width - 1), stdout);
+		fputs("\u2026", stdout);
+	} else {
+		(void)fwrite(safe, 1, length, stdout);
+	}
+	if (columns > 0 && used < width)
+		printf("%*s", (int)(width - used), "");
+}
+
+void sheet_words(struct span text, unsigned column)
+{
+	char safe[4096];
+	size_t length = plain_copy(safe, sizeof(safe), text, NULL), at = 0, used = column;
+
+	while (at < length) {
+		const char *blank = memchr(safe + at, ' ', length - at);
+		size_t word = blank ? (size_t)(blank - (safe + at)) : length - at;
+		size_t width = plain_columns((struct span){safe + at, (uint32_t)word});
+		size_t gap = used > column;
+		/* A word that is longer than a line is broken where the line ends. */
+		if (used + gap + width > SHEET_COLUMNS && width > SHEET_COLUMNS - column) {
+			if (gap)
+				putchar(' ');
+			word = octets_of(safe + at, word, SHEET_COLUMNS - used - gap);
+			(void)fwrite(safe + at, 1, word, stdout);
+			at += word;
+			printf("\n%*s", (int)column, "");
+			used = column;
+			continue;
+		}
+		if (used + gap + width > SHEET_COLUMNS) {
+			printf("\n%*s", (int)column, "");
+			used = column;
+			gap = 0;
+		}
+		if (gap)
+			putchar(' ');
+		(void)fwrite(safe + at, 1, word, stdout);
+		used += gap + width;
+		at += word + 1;
+	}
+	putchar('\n');
+}
+
+void sheet_colour(enum sheet_colour colour)
+{
+	static const char *const codes[] = {"0", "31", "32", "33", "1"};
+	static int wanted = -1;
+
+	if (wanted < 0) {
+		const char *no = getenv("NO_COLOR");
+		wanted = isatty(STDOUT_FILENO) && !(no && no[0]);
+	}
+	if (wanted)
+		printf("\033[%sm", codes[colour]);
+}

@@ -1,0 +1,513 @@
+/*
+ * core/trace/keeper.c - see keeper.h.
+ *
+ * Between the log's writer and this thread there is a ring of octets with one producer and one consumer; who produces
+ * never waits, and never wakes anybody: the thread looks by itself, twenty times a second while there is something.
+ */
+#include "core/trace/keeper.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/events/tracing.h"
+#include "core/trace/file.h"
+
+enum {
+	RING = 1 << 22,
+	PIECE = 1 << 18,
+	LOOK_MS = 50,
+	ROWS_MAX = 5000,   /* in a transaction */
+	COMMIT_MS = 500,   /* a row is there for readers after so long */
+	RETRY_MS = 3000,   /* behind a failure */
+	CHORES_MS = 10000, /* between looks for what is too old */
+	SLICE_MIN = 500,
+	GAP_MS = 60000, /* what is left out by intention is told so often */
+	FREE_PERCENT = 5
+};
+#define WAITING_MAX (UINT64_C(128) << 20) /* octets of SQLite's log, while somebody reads for long */
+#define READ_FOR_LONG "somebody has been reading it for too long"
+#define FREE_MIN (UINT64_C(64) << 20)
+
+struct gap {
+	uint64_t count, from_ms, until_ms;
+};
+
+struct keeper {
+	/* Between both threads. */
+	_Alignas(64) _Atomic(uint64_t) head;
+	_Alignas(64) _Atomic(uint64_t) tail;
+	_Atomic(uint64_t) behind, sampled; /* lines that found no room; messages left out by intention */
+	_Atomic(int) detail;
+
+	struct sift sift; /* of who writes the log */
+
+	pthread_t thread;
+	pthread_mutex_t lock; /* of what follows, down to `stop` */
+	pthread_cond_t wake;
+	bool stopping;
+	char *next_path; /* owned; NULL: as before */
+	uint64_t keep_ms, size_max;
+
+	/* The thread's. */
+	struct log *log;
+	char *path; /* owned */
+	struct trace_file *file;
+	int owner;         /* a file that is locked while this process writes the trace; -1: not */
+	bool told;         /* that it cannot be written */
+	uint64_t retry_ns; /* when it is tried again */
+	uint64_t commit_ns, chores_ns, gap_ns;
+	uint64_t behind_seen, sampled_seen;
+	struct gap unwritten, late;
+	char piece[PIECE];
+	char ring[RING];
+};
+
+/* ---- who writes the log ----------------------------------------------------------------------------------------- */
+
+static void put(struct keeper *k, const char *line, size_t length)
+{
+	uint64_t head = atomic_load_explicit(&k->head, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&k->tail, memory_order_acquire);
+	size_t at = head & (RING - 1), first = RING - at;
+
+	if (RING - (head - tail) < length) {
+		atomic_fetch_add_explicit(&k->behind, 1, memory_order_relaxed);
+		return;
+	}
+	first = first < length ? first : length;
+	memcpy(k->ring + at, line, first);
+	memcpy(k->ring, line + first, length - first);
+	atomic_store_explicit(&k->head, head + length, memory_order_release);
+}
+
+void keeper_take(void *keeper, const char *lines, size_t length)
+{
+	struct keeper *k = keeper;
+	const char *at = lines, *end = lines + length;
+
+	k->sift.detail = (enum sift_detail)atomic_load_explicit(&k->detail, memory_order_relaxed);
+	sift_tick(&k->sift, clock_monotonic_ns() / CLOCK_NS_PER_S);
+	while (at < end) {
+		const char *eol = memchr(at, '\n', (size_t)(end - at));
+		size_t whole = (size_t)((eol ? eol : end) - at) + (eol != NULL);
+		if (eol && sift_line(&k->sift, at, whole - 1))
+			put(k, at, whole);
+		at += whole;
+	}
+	atomic_store_explicit(&k->sampled, k->sift.left_out, memory_order_relaxed);
+}
+
+/* ---- what was left out ------------------------------------------------------------------------------------------ */
+
+static uint64_t now_ms(void)
+{
+	return clock_wall_ns() / CLOCK_NS_PER_MS;
+}
+
+static void left_out(struct gap *gap, uint64_t count)
+{
+	uint64_t ms = now_ms();
+
+	if (count == 0)
+		return;
+	if (gap->count == 0)
+		gap->from_ms = ms;
+	gap->count += count;
+	gap->until_ms = ms;
+}
+
+/* ---- the file --------------------------------------------------------------------------------------------------- */
+
+static void give_up(struct keeper *k, const char *problem)
+{
+	if (!k->told)
+		event_trace_unwritten(k->log, k->path, problem);
+	k->told = true;
+	k->retry_ns = clock_monotonic_ns() + RETRY_MS * CLOCK_NS_PER_MS;
+	if (k->file) {
+		left_out(&k->unwritten, trace_file_rows(k->file));
+		trace_file_rollback(k->file);
+		trace_file_close(k->file);
+		k->file = NULL;
+	}
+	if (k->owner >= 0)
+		close(k->owner);
+	k->owner = -1;
+}
+
+/* What cannot be read stays for who wants to look at it, in the place of the one before. */
+static void set_aside(struct keeper *k, const char *problem)
+{
+	char aside[PATH_MAX], beside[PATH_MAX];
+
+	if (k->file) {
+		left_out(&k->unwritten, trace_file_rows(k->file));
+		trace_file_close(k->file);
+		k->file = NULL;
+	}
+	if (snprintf(aside, sizeof(aside), "%s.damaged", k->path) >= (int)sizeof(aside) || rename(k->path, aside) < 0) {
+		give_up(k, problem);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (snprintf(beside, sizeof(beside), "%s-%s", k->path, i ? "shm" : "wal") < (int)sizeof(beside))
+			(void)unlink(beside);
+	}
+	event_trace_damaged(k->log, k->path, problem, aside);
+}
+
+/* Two processes on one file would cut each other's rows. */
+static bool own(struct keeper *k)
+{
+	char name[PATH_MAX];
+
+	if (k->owner >= 0)
+		return true;
+	if (snprintf(name, sizeof(name), "%s-owner", k->path) >= (int)sizeof(name))
+		return false;
+	k->owner = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (k->owner < 0) {
+		give_up(k, strerror(errno));
+		return false;
+	}
+	if (flock(k->owner, LOCK_EX | LOCK_NB) < 0) {
+		give_up(k, errno == EWOULDBLOCK ? "another process writes it" : strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool has_room(struct keeper *k)
+{
+	struct statvfs st;
+
+	if (statvfs(k->path, &st) < 0 || st.f_blocks == 0)
+		return true;
+	return (uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT;
+}
+
+/* True: rows can be written. */
+static bool ready(struct keeper *k)
+{
+	char problem[TRACE_PROBLEM_SIZE];
+	enum trace_status status;
+
+	if (k->file)
+		return true;
+	if (clock_monotonic_ns() < k->retry_ns || !own(k))
+		return false;
+	status = trace_file_open(k->path, &k->file, problem);
+	if (status == TRACE_DAMAGED) {
+		set_aside(k, problem);
+		if (k->owner >= 0)
+			status = trace_file_open(k->path, &k->file, problem);
+	}
+	if (status == TRACE_OK && !has_room(k)) {
+		status = TRACE_CANNOT;
+		snprintf(problem, sizeof(problem), "the disk is nearly full, and what is left is the spool's");
+	}
+	if (status == TRACE_OK && trace_file_waiting(k->file, WAITING_MAX) > WAITING_MAX) {
+		status = TRACE_CANNOT;
+		snprintf(problem, sizeof(problem), READ_FOR_LONG);
+	}
+	if (status != TRACE_OK) {
+		give_up(k, problem);
+		return false;
+	}
+	if (k->told)
+		event_trace_written(k->log, k->path, k->unwritten.count);
+	k->told = false;
+	return true;
+}
+
+/* False: it is no more. */
+static bool fine(struct keeper *k, enum trace_status status)
+{
+	char problem[TRACE_PROBLEM_SIZE];
+
+	if (status == TRACE_OK)
+		return true;
+	snprintf(problem, sizeof(problem), "%s", trace_file_problem(k->file));
+	if (status == TRACE_DAMAGED)
+		set_aside(k, problem);
+	else
+		give_up(k, problem);
+	return false;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+static bool write_gap(struct keeper *k, struct gap *gap, const char *why)
+{
+	if (gap->count == 0)
+		return true;
+	if (!fine(k, trace_file_gap(k->file, gap->from_ms, gap->until_ms, gap->count, why)))
+		return false;
+	*gap = (struct gap){.count = 0};
+	return true;
+}
+
+/* By intention, once a minute: the rows are for reports, which count what they do not see. */
+static bool write_sampled(struct keeper *k, bool now)
+{
+	uint64_t sampled = atomic_load_explicit(&k->sampled, memory_order_relaxed), ns = clock_monotonic_ns();
+	struct gap gap = {.count = sampled - k->sampled_seen, .until_ms = now_ms()};
+
+	if (gap.count == 0) {
+		k->gap_ns = ns;
+		return true;
+	}
+	if (!now && ns < k->gap_ns + GAP_MS * CLOCK_NS_PER_MS)
+		return true;
+	gap.from_ms = gap.until_ms - (ns - k->gap_ns) / CLOCK_NS_PER_MS;
+	k->gap_ns = ns;
+	k->sampled_seen = sampled;
+	return write_gap(k, &gap, "sampled");
+}
+
+static bool write_gaps(struct keeper *k, bool now)
+{
+	uint64_t behind = atomic_load_explicit(&k->behind, memory_order_relaxed);
+
+	left_out(&k->late, behind - k->behind_seen);
+	k->behind_seen = behind;
+	return write_gap(k, &k->unwritten, "unwritten") && write_gap(k, &k->late, "behind") && write_sampled(k, now);
+}
+
+static bool commit(struct keeper *k)
+{
+	k->commit_ns = clock_monotonic_ns() + COMMIT_MS * CLOCK_NS_PER_MS;
+	return fine(k, trace_file_commit(k->file));
+}
+
+static void one_line(struct keeper *k, const char *line, size_t length)
+{
+	static struct fact fact; /* of the one thread */
+
+	if (!fact_parse(line, length, &fact))
+		return;
+	if (!ready(k)) {
+		left_out(&k->unwritten, 1);
+		return;
+	}
+	if (fact.kind == FACT_LOST) {
+		struct gap lost = {fact.number[FACT_COUNT], fact.time_ms, fact.time_ms};
+		(void)write_gap(k, &lost, "events");
+		return;
+	}
+	if (fine(k, trace_file_put(k->file, &fact)) && trace_file_rows(k->file) >= ROWS_MAX)
+		(void)commit(k);
+}
+
+/* Whole lines from the ring; false: there are none. */
+static bool take_piece(struct keeper *k)
+{
+	uint64_t tail = atomic_load_explicit(&k->tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&k->head, memory_order_acquire);
+	size_t length = head - tail < PIECE ? (size_t)(head - tail) : PIECE;
+	size_t at = tail & (RING - 1), first = RING - at < length ? RING - at : length;
+	char *line = k->piece, *end;
+
+	if (length == 0)
+		return false;
+	memcpy(k->piece, k->ring + at, first);
+	memcpy(k->piece + first, k->ring, length - first);
+	end = memrchr(k->piece, '\n', length);
+	assert(end); /* no line is longer than a piece */
+	atomic_store_explicit(&k->tail, tail + (uint64_t)(end + 1 - k->piece), memory_order_release);
+	while (line <= end) {
+		char *eol = memchr(line, '\n', (size_t)(end + 1 - line));
+		one_line(k, line, (size_t)(eol - line));
+		line = eol + 1;
+	}
+	return true;
+}
+
+/* ---- chores ----------------------------------------------------------------------------------------------------- */
+
+static void chores(struct keeper *k, unsigned rows)
+{
+	uint64_t ns = clock_monotonic_ns(), oldest, size_max;
+	unsigned slice = rows > SLICE_MIN ? 2 * rows : SLICE_MIN;
+	bool more = false;
+
+	if (ns < k->chores_ns || !k->file)
+		return;
+	pthread_mutex_lock(&k->lock);
+	oldest = now_ms() > k->keep_ms ? now_ms() - k->keep_ms : 0;
+	size_max = k->size_max;
+	pthread_mutex_unlock(&k->lock);
+	if (!has_room(k)) {
+		give_up(k, "the disk is nearly full, and what is left is the spool's");
+		return;
+	}
+	if (trace_file_waiting(k->file, WAITING_MAX) > WAITING_MAX) {
+		give_up(k, READ_FOR_LONG);
+		return;
+	}
+	if (!fine(k, trace_file_prune(k->file, oldest, size_max, slice, &more)))
+		return;
+	/* More of it soon, but not before what waits to be written. */
+	k->chores_ns = ns + (more ? LOOK_MS : CHORES_MS) * CLOCK_NS_PER_MS;
+}
+
+/* Another file, from here on. */
+static void follow_path(struct keeper *k)
+{
+	char *next;
+
+	pthread_mutex_lock(&k->lock);
+	next = k->next_path;
+	k->next_path = NULL;
+	pthread_mutex_unlock(&k->lock);
+	if (!next || strcmp(next, k->path) == 0) {
+		free(next);
+		return;
+	}
+	if (k->file && write_gaps(k, true) && commit(k)) {
+		trace_file_close(k->file);
+		k->file = NULL;
+	}
+	if (k->owner >= 0)
+		close(k->owner);
+	k->owner = -1;
+	k->retry_ns = 0;
+	k->told = false;
+	free(k->path);
+	k->path = next;
+}
+
+static bool pause_thread(struct keeper *k)
+{
+	struct timespec until;
+	bool stopping;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&k->lock);
+	while (!k->stopping && r == 0)
+		r = pthread_cond_timedwait(&k->wake, &k->lock, &until);
+	stopping = k->stopping;
+	pthread_mutex_unlock(&k->lock);
+	return stopping;
+}
+
+static void *run(void *context)
+{
+	struct keeper *k = context;
+	bool stopping = false;
+
+	(void)prctl(PR_SET_NAME, "trace");
+	while (!stopping) {
+		unsigned rows;
+		stopping = pause_thread(k);
+		follow_path(k);
+		while (take_piece(k))
+			;
+		if (!ready(k) || !write_gaps(k, stopping))
+			continue;
+		rows = trace_file_rows(k->file);
+		if (rows > 0 && (stopping || clock_monotonic_ns() >= k->commit_ns) && !commit(k))
+			continue;
+		if (trace_file_rows(k->file) == 0)
+			chores(k, rows);
+	}
+	return NULL;
+}
+
+/* ---- its life --------------------------------------------------------------------------------------------------- */
+
+static void free_keeper(struct keeper *k)
+{
+	trace_file_close(k->file);
+	if (k->owner >= 0)
+		close(k->owner);
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->lock);
+	free(k->next_path);
+	free(k->path);
+	free(k);
+}
+
+bool keeper_follow(struct keeper *k, const struct keeper_settings *settings)
+{
+	char *path = strdup(settings->path);
+
+	if (!path)
+		return false;
+	pthread_mutex_lock(&k->lock);
+	free(k->next_path);
+	k->next_path = path;
+	k->keep_ms = settings->keep_ms;
+	k->size_max = settings->size_max;
+	pthread_mutex_unlock(&k->lock);
+	atomic_store(&k->detail, (int)settings->detail);
+	return true;
+}
+
+static int launch(struct keeper *k)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&k->thread, NULL, run, k);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+struct keeper *keeper_start(const struct keeper_settings *settings, struct log *log)
+{
+	struct keeper *k = aligned_alloc(64, (sizeof(*k) + 63) / 64 * 64);
+	pthread_condattr_t monotonic;
+
+	if (!k)
+		return NULL;
+	memset(k, 0, offsetof(struct keeper, piece));
+	k->log = log;
+	k->owner = -1;
+	k->gap_ns = clock_monotonic_ns();
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	k->path = strdup(settings->path);
+	if (!k->path || !keeper_follow(k, settings) || launch(k) != 0) {
+		free_keeper(k);
+		return NULL;
+	}
+	return k;
+}
+
+void keeper_stop(struct keeper *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->stopping = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	free_keeper(k);
+}

@@ -1,0 +1,254 @@
+#!/usr/bin/python3
+"""tests/e2e/test_trace.py - the trace: what became of mail is found by each of its keys, while the relay runs and after
+it was killed; what is wrong with its file stops no mail; text of strangers is safe to look at."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, eventually, program  # noqa: E402
+
+HOSTILE = '\x1b[31mred\x9b2J\u202e\r\n{"event":"x"}'
+
+
+def equal(got, wanted, what='what was found'):
+    harness.equal(got, wanted, what)
+
+
+def answer(stage, session, argument):
+    if stage == 'RCPT' and 'nobody' in argument:
+        return '550 5.1.1 There is nobody of that name'
+    if stage == 'RCPT' and 'later' in argument and not getattr(session.server, 'late', False):
+        session.server.late = True
+        return '451 4.7.1 Greylisted, come back'
+    if stage == 'RCPT' and 'blocked' in argument:
+        return '554 5.7.1 Message blocked using a spamhaus list'
+    if stage == 'RCPT' and 'hostile' in argument:
+        return '550 5.7.1 \x1b]0;title\x07\x1b[2J' + 'x' * 400
+    return None
+
+
+def configuration(work, hop, **changes):
+    return work.configuration([hop.host], **{'clients': [{'name': 'printers', 'networks': ['127.0.0.2']},
+                                                         {'name': 'apps', 'networks': ['127.0.0.3']}], **changes})
+
+
+def send(relay, recipients, sender='scan@example.net', source='127.0.0.2', header=b''):
+    with Client(relay.address, source=source) as client:
+        client.hello()
+        client.envelope(sender, recipients)
+        text = client.data(header + b'Subject: scan\r\nMessage-ID: <1@example.net>\r\n\r\ntext\r\n')[1]
+        return re.search('[0-9A-Z]{26}', text).group()
+
+
+def run(command, work, *arguments, status=0, file='postrider.yaml', text=True):
+    done = subprocess.run([program('postrider'), command, *arguments, '--config', work.path(file)],
+                          capture_output=True, timeout=60, text=text)
+    if status is not None:
+        equal(done.returncode, status, '%s %s: %s' % (command, ' '.join(arguments), done.stderr))
+    return done.stdout
+
+
+def found(work, *arguments, **options):
+    return [json.loads(line) for line in run('trace', work, '--json', *arguments, status=None,
+                                             **options).splitlines()]
+
+
+def traced(work, identity, until=lambda one: True, **options):
+    """The message of that id, when it is in the trace and looks as wanted."""
+    eventually(lambda: any(until(one) for one in found(work, identity, **options)),
+               lambda: '%s is in the trace: %s' % (identity, found(work, identity, **options)))
+    return found(work, identity, **options)[0]
+
+
+def results(one):
+    return {r['recipient']: r['result'] for r in one['recipients']}
+
+
+@case
+def found_by_each_key():
+    """Sent, put off and then sent, refused by the host, refused to the client: each has its life in order, with the
+    host's words and what they mean, by its id, client, sender, recipient, destination, result and time."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        relay = work.relay(configuration(work, hop))
+        good = send(relay, ['one@example.com', 'two@example.com'])
+        late = send(relay, ['later@example.com'], sender='', source='127.0.0.3')
+        bad = send(relay, ['nobody@example.com'])
+        with Client(relay.address, source='127.0.0.66') as client:
+            client.hello()
+            client.command('MAIL FROM:<stranger@example.org>', 250)
+            client.command('RCPT TO:<victim@example.com>', 550)
+        one = traced(work, good, lambda one: set(results(one).values()) == {'delivered'} and len(results(one)) == 2)
+        equal((one['client'], one['peer'], one['sender'], one['recipient_count'], one['message_id']),
+              ('printers', '127.0.0.2', 'scan@example.net', 2, '<1@example.net>'))
+        equal([(s['event'], s['result'], s['host'], s['attempt']) for s in one['steps']],
+              [('attempt', 'delivered', hop.host, 1)])
+        one = traced(work, late, lambda one: results(one) == {'later@example.com': 'delivered'})
+        equal([(s['event'], s['result']) for s in one['steps']],
+              [('attempt', 'deferred'), ('deferred', 'deferred'), ('attempt', 'delivered')])
+        check(one['steps'][0]['reply'] == '4.7.1 Greylisted, come back' and one['steps'][0]['code'] == 451,
+              'the host said: %s', one['steps'][0])
+        one = traced(work, bad, lambda one: results(one) == {'nobody@example.com': 'failed'})
+        held = send(relay, ['blocked@example.com'], source='127.0.0.3', sender='app@example.net')
+        one = traced(work, held, lambda one: results(one) == {'blocked@example.com': 'held'})
+        check('block list' in one['steps'][0]['problem'], 'what it means is not said: %s', one['steps'][0])
+
+        for arguments, expected in (
+                (['--client', 'apps'], {late, held}), (['--client', 'nobody'], set()),
+                (['--sender', 'SCAN@example.net'], {good, bad}), (['--sender', ''], {late}),
+                (['--recipient', 'Two@Example.com'], {good}), (['--recipient', 'three@example.com'], set()),
+                (['--result', 'failed'], {bad}), (['--destination', 'next-hop', '--client', 'apps'], {late, held}),
+                (['--since', '1h', '--sender', 'scan@example.net', '--result', 'delivered'], {good}),
+                (['--result', 'held', '--client', 'printers'], set()), (['--until', '1h'], set()),
+                (['--client', 'printers', '--limit', '1'], {bad})):
+            equal({one['id'] for one in found(work, *arguments)}, expected, 'by %s' % arguments)
+        refused = found(work, '--result', 'refused')
+        equal([(one['kind'], one['peer'], one['sender'], results(one)) for one in refused],
+              [('refused', '127.0.0.66', 'stranger@example.org', {'victim@example.com': 'refused'})])
+        equal(found(work, '--sender', 'stranger@example.org'), refused)
+        run('trace', work, '--client', 'nobody', status=1)
+        run('trace', work, 'XYZ', status=64)
+        run('trace', work, '--result', 'sent', status=64)
+        text = run('trace', work, late)
+        for words in (late, 'attempt 1 at %s: deferred' % hop.host, 'Greylisted', 'attempt 2'):
+            check(words in text, '%s is not in %s', words, text)
+        relay.terminate()
+        # The file alone.
+        equal(traced(work, late)['id'], late)
+
+
+@case
+def text_of_strangers_is_safe():
+    """Escape sequences, marks that turn the direction and line ends in senders, recipients, Message-ID and replies: the
+    terminal sees none of them, lines have 100 columns, and JSON has what was there."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        relay = work.relay(configuration(work, hop))
+        header = ('Message-ID: <%s@x>\r\n' % HOSTILE.replace('\r\n', '')).encode()
+        identity = send(relay, ['"hostile\x1b[5m"@example.com'.replace('\x1b', '')], sender='"a b<x>"@example.net',
+                        header=header)
+        traced(work, identity, lambda one: 'failed' in results(one).values())
+        text = run('trace', work, identity)
+        for line in text.splitlines():
+            check(len(line) <= 100, 'a line of %d columns: %s', len(line), line)
+            bad = [c for c in line if ord(c) < 32 or 127 <= ord(c) < 160 or c == '\u202e']
+            check(not bad, 'the terminal gets %s', bad)
+        check(']0;title?' in text, 'what the host said is shown: %s', text)
+        one = found(work, identity)[0]
+        check('\x1b]0;title\x07' in one['steps'][0]['reply'], 'what the host said is kept: %s', one['steps'])
+        relay.terminate()
+
+
+@case
+def after_a_crash():
+    """Killed at any moment the file is whole: all that was in it is there, and the next process goes on."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        content = configuration(work, hop)
+        first = []
+        for _ in range(3):
+            relay = work.relay(content)
+            ids = [send(relay, ['one@example.com']) for _ in range(20)]
+            traced(work, ids[0])
+            relay.kill()
+            first.append(ids[0])
+            for identity in first:
+                equal([one['id'] for one in found(work, identity)], [identity])
+        check(not os.path.exists(work.path('spool', 'trace.db.damaged')), 'nothing was damaged')
+        equal(sqlite3.connect(work.path('spool', 'trace.db')).execute('PRAGMA integrity_check').fetchall(), [('ok',)])
+
+
+@case
+def a_damaged_file_is_set_aside():
+    """What is no trace, or not whole, is told, kept beside, and begun anew; mail flows."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        os.makedirs(work.path('spool'))
+        work.write('spool/trace.db', b'this is no trace\n' * 1000)
+        relay = work.relay(configuration(work, hop))
+        identity = send(relay, ['one@example.com'])
+        traced(work, identity)
+        equal([event['kept'] for event in relay.events('trace_damaged')], [work.path('spool/trace.db.damaged')])
+        relay.terminate()
+        # Pages of a real one.
+        with open(work.path('spool/trace.db'), 'r+b') as f:
+            f.seek(4096)
+            f.write(os.urandom(os.path.getsize(work.path('spool/trace.db')) - 4096))
+        relay = work.relay(configuration(work, hop), name='postrider')
+        identity = send(relay, ['one@example.com'])
+        eventually(lambda: relay.events('trace_damaged'), 'the damage was told')
+        identity = send(relay, ['one@example.com'])
+        traced(work, identity)
+        relay.terminate()
+
+
+@case
+def what_cannot_be_written_stops_no_mail():
+    """A directory that is not there; another process that writes it; somebody who reads for long. Mail is taken and
+    sent, and it is told once. What was left out is a row when it can be written."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        file = work.path('traces/trace.db')
+        relay = work.relay(configuration(work, hop, trace={'file': file, 'detail': 'all'}))
+        send(relay, ['one@example.com'])
+        eventually(lambda: relay.events('trace_unwritten'), 'it was told')
+        os.makedirs(work.path('traces'))
+        eventually(lambda: relay.events('trace_written'), 'it is written', timeout=30)
+        check(relay.events('trace_written')[0]['left_out'] >= 1, 'what is missing is counted')
+        with sqlite3.connect('file:%s?mode=ro' % file, uri=True) as reader:
+            reader.execute('BEGIN')
+            reader.execute('SELECT count(*) FROM message').fetchall()
+            equal(reader.execute("SELECT count(*) FROM gap WHERE why='unwritten'").fetchall(), [(1,)])
+            identity = send(relay, ['one@example.com'])
+            traced(work, identity)
+        other = work.relay(configuration(work, hop, trace={'file': file}, spool={'directory': work.path('other')}),
+                           name='other')
+        send(other, ['one@example.com'])
+        eventually(lambda: other.events('trace_unwritten'), 'the second says that it cannot write')
+        equal(other.events('trace_unwritten')[0]['reason'], 'another process writes it')
+        other.terminate()
+        relay.terminate()
+        equal(len(relay.events('trace_unwritten')), 1, 'told once')
+
+
+@case
+def a_reload_changes_it():
+    """Off, on again, another file, another detail: from then on, without a restart."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        content = configuration(work, hop)
+        relay = work.relay(content)
+
+        def reload(**trace):
+            content['trace'] = trace
+            work.write('postrider.yaml', json.dumps(content))
+            subprocess.run([program('postrider'), 'reload', '--config', work.path('postrider.yaml')], check=True,
+                           timeout=60)
+
+        first = send(relay, ['one@example.com'])
+        traced(work, first, lambda one: results(one)['one@example.com'] == 'delivered')
+        reload(detail='off', file='trace2.db')
+        silent = send(relay, ['one@example.com'])
+        eventually(lambda: any(event['id'] == silent for event in relay.events('attempt')), 'it was sent')
+        reload(detail='problems', file='trace2.db')
+        good = send(relay, ['one@example.com'])
+        bad = send(relay, ['nobody@example.com'])
+        traced(work, bad, lambda one: results(one) == {'nobody@example.com': 'failed'})
+        equal((found(work, good), found(work, silent), found(work, first)), ([], [], []))
+        reload(detail='all', file='trace2.db')
+        good = send(relay, ['one@example.com'])
+        traced(work, good)
+        relay.terminate()
+        done = subprocess.run([program('postrider'), 'trace', first, '--json', '--file', work.path('spool/trace.db')],
+                              capture_output=True, text=True, timeout=60)
+        equal(json.loads(done.stdout)['id'], first)
+
+
+if __name__ == '__main__':
+    harness.main(together=2)

@@ -1,0 +1,237 @@
+/*
+ * test_trace_file.c - facts as rows, what goes when it is old or too much, and what is found again.
+ */
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/trace/file.h"
+#include "core/trace/search.h"
+#include "tests/unit/check.h"
+
+#define DAY_MS UINT64_C(86400000)
+#define NOW_MS UINT64_C(1795824000000) /* 2026-11-28 */
+
+static char path[] = "/tmp/test-trace-XXXXXX/trace.db";
+static struct trace_file *file;
+static struct fact fact;
+
+static void open_file(void)
+{
+	char problem[TRACE_PROBLEM_SIZE];
+
+	CHECK_EQ(trace_file_open(path, &file, problem), TRACE_OK);
+	CHECK_STR(problem, "");
+}
+
+static void begin(void)
+{
+	char beside[64];
+
+	trace_file_close(file);
+	for (int i = 0; i < 3; i++) {
+		snprintf(beside, sizeof(beside), "%s%s", path, i == 0 ? "" : i == 1 ? "-wal" : "-shm");
+		(void)unlink(beside);
+	}
+	open_file();
+}
+
+static struct message_id id_of(uint64_t ms, unsigned n)
+{
+	return (struct message_id){ms * 1000000 + n, n};
+}
+
+static struct span span(const char *text)
+{
+	return text ? span_text(text) : (struct span){NULL, 0};
+}
+
+static void accept(uint64_t ms, unsigned n, const char *client, const char *sender, const char *recipient)
+{
+	memset(&fact, 0, sizeof(fact));
+	fact.kind = FACT_ACCEPTED;
+	fact.time_ms = ms;
+	fact.has_id = true;
+	fact.id = id_of(ms, n);
+	fact.text[FACT_CLIENT] = span(client);
+	fact.text[FACT_SENDER] = span(sender);
+	fact.text[FACT_RECIPIENT] = span(recipient);
+	fact.text[FACT_DESTINATION] = span("office365");
+	CHECK_EQ(trace_file_put(file, &fact), TRACE_OK);
+}
+
+static void attempt(uint64_t ms, unsigned n, uint64_t after_ms, const char *recipient, const char *result)
+{
+	memset(&fact, 0, sizeof(fact));
+	fact.kind = FACT_ATTEMPT;
+	fact.time_ms = ms + after_ms;
+	fact.has_id = true;
+	fact.id = id_of(ms, n);
+	fact.text[FACT_RECIPIENT] = span(recipient);
+	fact.text[FACT_RESULT] = span(result);
+	fact.text[FACT_HOST] = span("mail.example.org:25");
+	fact.text[FACT_REPLY] = span("2.0.0 taken");
+	CHECK_EQ(trace_file_put(file, &fact), TRACE_OK);
+}
+
+static unsigned found(const struct search_filter *filter)
+{
+	static int64_t numbers[1000];
+	struct search_filter f = *filter;
+	char problem[TRACE_PROBLEM_SIZE];
+	struct search *search;
+	unsigned count = 0;
+
+	f.limit = 1000;
+	/* None of them is asked for as queued. */
+	f.result = f.result == ROW_QUEUED ? ROW_RESULTS : f.result;
+	f.until_ms = f.until_ms ? f.until_ms : UINT64_MAX;
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	CHECK_EQ(search_open(path, &search, problem), TRACE_OK);
+	if (search)
+		CHECK_EQ(search_find(search, &f, numbers, &count), TRACE_OK);
+	for (unsigned i = 1; i < count; i++)
+		CHECK(numbers[i] < numbers[i - 1]);
+	search_close(search);
+	return count;
+}
+
+#define FOUND(...) found(&(struct search_filter){__VA_ARGS__})
+
+static void test_found_by_each_key(void)
+{
+	begin();
+	/* Over many periods, and many in one quarter of a second. */
+	for (unsigned i = 0; i < 300; i++) {
+		char recipient[32];
+		snprintf(recipient, sizeof(recipient), "r%u@example.com", i);
+		accept(NOW_MS - i / 3 * (DAY_MS / 10), i, i % 3 ? "copiers" : "apps", i % 2 ? "a@x" : "b@x", recipient);
+		attempt(NOW_MS - i / 3 * (DAY_MS / 10), i, 500, recipient, i % 5 ? "delivered" : "failed");
+	}
+	CHECK_EQ(FOUND(.client = "copiers"), 200);
+	CHECK_EQ(FOUND(.client = "apps"), 100);
+	CHECK_EQ(FOUND(.client = "app"), 0);
+	CHECK_EQ(FOUND(.sender = "A@x"), 150);
+	CHECK_EQ(FOUND(.recipient = "R17@example.com"), 1);
+	CHECK_EQ(FOUND(.recipient = "r300@example.com"), 0);
+	CHECK_EQ(FOUND(.destination = "office365"), 300);
+	CHECK_EQ(FOUND(.result = ROW_FAILED), 60);
+	CHECK_EQ(FOUND(.result = ROW_DELIVERED, .sender = "a@x"), 120);
+	CHECK_EQ(FOUND(.has_id = true, .id = id_of(NOW_MS, 2)), 1);
+	CHECK_EQ(FOUND(.has_id = true, .id = id_of(NOW_MS, 7)), 0);
+	CHECK_EQ(FOUND(.since_ms = NOW_MS - DAY_MS), 33);
+	CHECK_EQ(FOUND(.until_ms = NOW_MS - DAY_MS), 270);
+	CHECK_EQ(FOUND(.client = "apps", .since_ms = NOW_MS - DAY_MS), 11);
+}
+
+/* Also the other way round: what comes before its own beginning, twice, and at a time that is none. */
+static void test_facts_in_any_order(void)
+{
+	begin();
+	attempt(NOW_MS, 1, 100, "a@x", "deferred");
+	CHECK_EQ(FOUND(.recipient = "a@x"), 1);
+	CHECK_EQ(FOUND(.client = "apps"), 0);
+	accept(NOW_MS, 1, "apps", "s@x", "a@x");
+	CHECK_EQ(FOUND(.client = "apps"), 1);
+	accept(NOW_MS, 1, "apps", "s@x", "a@x");
+	CHECK_EQ(FOUND(.until_ms = UINT64_MAX), 1);
+	attempt(UINT64_MAX / 1000000 - 1, 1, 100, "a@x", "delivered");
+	attempt(0, 1, 0, "a@x", "held");
+	CHECK_EQ(FOUND(.recipient = "a@x"), 3);
+	/* A clock that went back: the step comes before its message. */
+	fact.time_ms = 0;
+	CHECK_EQ(trace_file_put(file, &fact), TRACE_OK);
+	CHECK_EQ(FOUND(.recipient = "a@x"), 3);
+}
+
+static void test_many_in_one_moment(void)
+{
+	begin();
+	for (unsigned i = 0; i < 300; i++)
+		accept(NOW_MS, i, "apps", "s@x", "a@x");
+	CHECK_EQ(FOUND(.recipient = "a@x"), 300);
+	CHECK_EQ(FOUND(.has_id = true, .id = id_of(NOW_MS, 299)), 1);
+	memset(&fact, 0, sizeof(fact));
+	fact.kind = FACT_REFUSED;
+	fact.time_ms = NOW_MS;
+	fact.text[FACT_CLIENT] = span("apps");
+	for (unsigned i = 0; i < 100; i++)
+		CHECK_EQ(trace_file_put(file, &fact), TRACE_OK);
+	CHECK_EQ(FOUND(.client = "apps", .result = ROW_REFUSED), 100);
+}
+
+static void test_what_is_old_goes(void)
+{
+	bool more = true;
+	unsigned rounds = 0;
+
+	begin();
+	for (unsigned i = 0; i < 1000; i++)
+		accept(NOW_MS - i * (DAY_MS / 100), i, "apps", "s@x", "a@x");
+	CHECK_EQ(trace_file_gap(file, NOW_MS - 9 * DAY_MS, NOW_MS - 9 * DAY_MS, 7, "behind"), TRACE_OK);
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	for (; more && rounds < 100; rounds++)
+		CHECK_EQ(trace_file_prune(file, NOW_MS - DAY_MS, UINT64_MAX, 100, &more), TRACE_OK);
+	CHECK(rounds > 5);
+	CHECK_EQ(FOUND(.until_ms = UINT64_MAX), 101);
+	CHECK_EQ(FOUND(.recipient = "a@x"), 101);
+	CHECK_EQ(FOUND(.client = "apps"), 101);
+	accept(NOW_MS, 5000, "apps", "s@x", "a@x");
+	CHECK_EQ(FOUND(.client = "apps"), 102);
+}
+
+static void test_what_is_too_much_goes(void)
+{
+	bool more = true;
+	uint64_t before;
+	struct stat st;
+
+	begin();
+	for (unsigned i = 0; i < 20000; i++)
+		accept(NOW_MS - (20000 - i) * 1000, i, "apps", "s@x", "a@x");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	before = trace_file_octets(file);
+	for (unsigned i = 0; more && i < 1000; i++)
+		CHECK_EQ(trace_file_prune(file, 0, before / 2, 500, &more), TRACE_OK);
+	CHECK(trace_file_octets(file) <= before / 2);
+	CHECK(FOUND(.since_ms = NOW_MS - 1000000) == 1000);
+	trace_file_close(file);
+	file = NULL;
+	CHECK(stat(path, &st) == 0 && (uint64_t)st.st_size <= before * 3 / 4);
+	open_file();
+}
+
+static void test_what_is_no_trace(void)
+{
+	static const char text[] = "this is no trace, and longer than a header, so that it is looked at";
+	char problem[TRACE_PROBLEM_SIZE];
+	FILE *out;
+
+	begin();
+	trace_file_close(file);
+	file = NULL;
+	out = fopen(path, "w");
+	CHECK(out && fwrite(text, 1, sizeof(text), out) == sizeof(text) && fclose(out) == 0);
+	CHECK_EQ(trace_file_open(path, &file, problem), TRACE_DAMAGED);
+	CHECK(!file && problem[0]);
+	CHECK_EQ(trace_file_open("/nowhere/trace.db", &file, problem), TRACE_CANNOT);
+	CHECK(!file && problem[0]);
+	(void)unlink(path);
+}
+
+int main(void)
+{
+	char *slash = strrchr(path, '/');
+
+	*slash = '\0';
+	CHECK(mkdtemp(path) != NULL);
+	*slash = '/';
+	RUN(test_found_by_each_key);
+	RUN(test_facts_in_any_order);
+	RUN(test_many_in_one_moment);
+	RUN(test_what_is_old_goes);
+	RUN(test_what_is_too_much_goes);
+	RUN(test_what_is_no_trace);
+	trace_file_close(file);
+	return check_end();
+}
