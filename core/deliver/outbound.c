@@ -212,6 +212,8 @@ static void dispatch(struct outbound *o)
 	struct shard *shard = o->shard;
 	uint64_t next_ns = UINT64_MAX;
 
+	if (o->mx)
+		outbound_site_look(o->mx);
 	/* Mail of a destination that is gone waits for it. */
 	if (shard->draining || o->destination->gone) {
 		if (!shard->draining)
@@ -229,14 +231,6 @@ static void dispatch(struct outbound *o)
 	if (o->exchangers && o->exchangers->count == 0)
 		exchangers_refresh(o->exchangers);
 	hold_follow(o, &next_ns);
-	if (o->mx) {
-		o->mx->handed = 0;
-		o->mx->handed_octets = 0;
-	}
-	if (o->mx) {
-		o->mx->handed = 0;
-		o->mx->handed_octets = 0;
-	}
 	if (o->mx && (!o->destination->mx || o->mx->moved)) {
 		o->mx->moved = false;
 		path_gone(o);

@@ -58,6 +58,12 @@ static inline void outbound_site_is_ours(struct lane_site *mx, const char *text)
 		mx->own_host = mx->hosts[i].text;
 	}
 }
+/* What was handed to its lane is looked at now: from then on it is what the lane has. */
+static inline void outbound_site_look(struct lane_site *mx)
+{
+	mx->handed = 0;
+	mx->handed_octets = 0;
+}
 /* domain_open_fn. */
 struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger *list, unsigned count,
 			       struct mx_terms terms);
