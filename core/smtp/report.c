@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/smtp/encoded_words.h"
 #include "core/smtp/enhanced.h"
 #include "core/smtp/header.h"
 #include "core/smtp/report_octets.h"
@@ -17,6 +18,7 @@ enum {
 	 * be encoded) and the frame have the rest. */
 	LISTS_ROOM = 120u << 10,
 	FRAME_ROOM = 8u << 10,
+	TITLE_MAX = 400, /* shown of a subject */
 };
 static_assert((int)LISTS_ROOM + (int)FRAME_ROOM + 4 * (int)REPORT_HEADER_MAX <= (int)REPORT_ROOM, "a header fits");
 static_assert((int)LISTS_ROOM + (int)FRAME_ROOM + (int)REPORT_CONTENT_MAX <= (int)REPORT_ROOM, "a message fits");
@@ -88,10 +90,22 @@ static const char *subject_of(const struct report_facts *f)
 	return "Your message was handed on";
 }
 
+/* Of the message it is about, as people read it: most know their mail by that. */
+static struct span title_of(const struct report_facts *f, char out[TITLE_MAX])
+{
+	char value[TITLE_MAX];
+	size_t length =
+		f->header.length ? header_value(f->header.data, f->header.length, "subject", value, TITLE_MAX) : 0;
+
+	return (struct span){out, (uint32_t)encoded_words_read((struct span){value, (uint32_t)length}, out, TITLE_MAX)};
+}
+
 /* Something in a report's text needs more than ASCII: an address, an answer, or words of the configuration. */
 static bool text_wide(const struct report_facts *f)
 {
-	if (utf8_needed(f->sender) || utf8_needed(f->client))
+	char title[TITLE_MAX];
+
+	if (utf8_needed(f->sender) || utf8_needed(f->client) || utf8_needed(title_of(f, title)))
 		return true;
 	for (unsigned i = 0; i < f->recipient_count; i++) {
 		const struct report_recipient *r = &f->recipients[i];
@@ -213,19 +227,41 @@ static void put_answer(struct report_octets *w, const struct report_recipient *r
 	report_put(w, "\n");
 }
 
+/* Which of his messages, or of whose. */
+static void put_which(struct report_octets *w, const struct report_facts *f)
+{
+	char room[TITLE_MAX];
+	struct span title = title_of(f, room);
+
+	if (instead(f)) {
+		report_put(w, "It was sent by ");
+		report_put_address(w, f->sender, true);
+		report_put(w, "\non ");
+	} else {
+		report_put(w, "You sent it on ");
+	}
+	put_date(w, f->arrived_wall_ns);
+	report_put(w, title.length ? ", with the subject:\n\n  " : ".\n\n");
+	if (title.length) {
+		report_put_text(w, title, true, "  ");
+		report_put(w, "\n\n");
+	}
+}
+
 static void put_text(struct report_octets *w, const struct report_facts *f)
 {
 	put_people(w, f, REPORT_FAILED);
 	put_people(w, f, REPORT_DELAYED);
 	put_people(w, f, REPORT_RELAYED);
+	put_which(w, f);
 	if (f->until_wall_ns && any(f, REPORT_DELAYED)) {
 		report_put(w, "It is tried until ");
 		put_date(w, f->until_wall_ns);
-		report_put(w, ".\n\n");
+		report_put(w, ".\nIf it still cannot be delivered by then, you will be told.\n\n");
 	}
 	report_put(w, "This message was written by the mail relay ");
 	report_put_address(w, f->hostname, true);
-	report_put(w, ".\nWhat follows is for who looks after mail.\n\n");
+	report_put(w, ".\nThe rest of it is for whoever looks after your mail.\n\n");
 	report_put(w, "Id of the message: ");
 	put_id(w, f->about);
 	report_put(w, "\nIt came: ");

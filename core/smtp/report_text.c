@@ -75,10 +75,10 @@ const char *report_sentence(enum report_action action, uint32_t status)
 	size_t i = 0;
 
 	if (action == REPORT_DELAYED)
-		return "It could not be delivered yet, and it will be tried again. You need not send it again.";
+		return "It is tried again by itself, again and again. You need not send it a second time.";
 	if (action == REPORT_RELAYED)
-		return "It was handed to a mail server that does not tell whether a message arrives. Unless that "
-		       "server says otherwise, it is on its way, or there.";
+		return "It was handed to the next mail server, which does not tell when a message arrives. Unless you "
+		       "hear otherwise, it is on its way, or there.";
 	while ((failures[i].subject != ANY && failures[i].subject != smtp_enhanced_subject(status)) ||
 	       (failures[i].detail != ANY && failures[i].detail != smtp_enhanced_detail(status)))
 		i++;

@@ -105,7 +105,9 @@ static void test_delayed(void)
 	facts.until_wall_ns = facts.wall_ns + UINT64_C(86400000000000);
 	write_it(&facts);
 	CHECK(has("Subject: Your message is delayed\r\n"));
-	CHECK(has("it will be tried again."));
+	CHECK(has("It is tried again by itself"));
+	CHECK(has("You sent it on Mon, 23 Nov 2026 21:16:40 +0000, with the subject:\r\n\r\n  hello\r\n\r\nIt is tried "
+		  "until Tue, 24 Nov 2026 21:16:46 +0000.\r\n"));
 	CHECK(has("Action: delayed\r\nStatus: 4.7.1\r\n"));
 	CHECK(has("Will-Retry-Until: Tue, 24 Nov 2026 21:16:46 +0000\r\n"));
 }
@@ -117,7 +119,27 @@ static void test_instead(void)
 	facts.to = span_text("it@example.com");
 	write_it(&facts);
 	CHECK(has("Subject: Mail of one of your devices could not be delivered\r\n"));
+	CHECK(has("It was sent by bob@example.com\r\non Mon, 23 Nov 2026 21:16:40 +0000, with the subject:\r\n"));
 	CHECK(has("Its sender: bob@example.com\r\nIt was sent by: apps\r\n"));
+}
+
+/* People know their mail by its subject. */
+static void test_subject(void)
+{
+	struct report_facts facts = facts_of(&anna, 1);
+
+	facts.header = span_text("Subject: =?utf-8?B?UmVjaG51bmcgZsO8ciBN?=\r\n =?utf-8?Q?=C3=A4rz?=\r\n");
+	write_it(&facts);
+	check_lines(true);
+	CHECK(has("with the subject:\r\n\r\n  Rechnung f=C3=BCr M=C3=A4rz\r\n"));
+	/* Nothing in it ends a line or turns round what is beside it. */
+	facts.header = span_text("Subject: =?utf-8?Q?a=0D=0AStatus:_2.0.0=E2=80=AE=1B[2J?=\r\n");
+	write_it(&facts);
+	check_lines(true);
+	CHECK(has("a\\x0D\\x0AStatus: 2.0.0") && !has("\r\nStatus: 2.0.0"));
+	facts.header = span_text("From: a@example.org\r\n");
+	write_it(&facts);
+	CHECK(has("You sent it on Mon, 23 Nov 2026 21:16:40 +0000.\r\n"));
 }
 
 /* Two kinds of fate in one. */
@@ -352,6 +374,7 @@ int main(void)
 	RUN(test_failed);
 	RUN(test_delayed);
 	RUN(test_instead);
+	RUN(test_subject);
 	RUN(test_mixed);
 	RUN(test_status);
 	RUN(test_lop03_injection);
