@@ -13,6 +13,7 @@
 #include "core/tools/hash.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
+#include "core/tools/report.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
 #include "core/tools/suppress.h"
@@ -26,6 +27,7 @@ static const struct {
 	{"explain", explain_command},         {"hash", hash_command},     {"setup", setup_command},
 	{"credentials", credentials_command}, {"device", device_command}, {"suppress", suppress_command},
 	{"log", postfix_log_command},         {"status", status_command}, {"trace", trace_command},
+	{"report", report_command},
 };
 
 command_fn *command_find(const char *name)

@@ -330,6 +330,10 @@ static void put(struct rows *r)
 		add_step(r, ROW_DEFERRED);
 		break;
 	case FACT_REPORT:
+		find_message(r, FACT_REPORT);
+		add_recipient(r, fact->text[FACT_TO], 0, ROW_QUEUED);
+		add_step(r, ROW_RESULTS);
+		break;
 	case FACT_UNREPORTED:
 		find_message(r, FACT_OTHER);
 		add_step(r, ROW_RESULTS);

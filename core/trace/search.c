@@ -334,11 +334,12 @@ enum trace_status search_gaps(struct search *search, uint64_t since_ms, uint64_t
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
-/* Attempts are counted where they are, deferrals by how they stand now. 1, 5: results; 9: the first kind that is a
+/* Attempts are counted where they are, deferrals by how they stand now. A report of the relay's own is no
+ * message that came; those of which only an attempt is known are. 9: the first kind that is a
  * refusal (fact.h, row.h). */
 static const char *const tables[SEARCH_TABLES] = {
-	[SEARCH_VOLUME] = "SELECT '', count(*) FILTER (WHERE kind<9), total(octets),"
-			  " total(recipients) FILTER (WHERE kind<9), count(*) FILTER (WHERE kind>=9)"
+	[SEARCH_VOLUME] = "SELECT '', count(*) FILTER (WHERE kind<2), total(octets),"
+			  " total(recipients) FILTER (WHERE kind<2), count(*) FILTER (WHERE kind>=9)"
 			  " FROM message WHERE n>=?1 AND n<?2",
 	[SEARCH_DESTINATIONS] = "SELECT coalesce((SELECT text FROM name WHERE id=destination), ''), count(*),"
 				" count(*) FILTER (WHERE result=1), count(*) FILTER (WHERE result=2),"
@@ -352,15 +353,16 @@ static const char *const tables[SEARCH_TABLES] = {
 	[SEARCH_SLOWEST] = "SELECT '', queued_ms, s.n FROM step s WHERE s.n>=?1 AND s.n<?2 AND s.kind=2"
 			   " AND s.result=1 ORDER BY queued_ms DESC LIMIT ?3",
 	[SEARCH_CLIENTS] = "SELECT coalesce((SELECT text FROM name WHERE id=client), ''),"
-			   " count(*) FILTER (WHERE kind<9), total(octets), count(*) FILTER (WHERE kind>=9)"
+			   " count(*) FILTER (WHERE kind<2), total(octets), count(*) FILTER (WHERE kind>=9)"
 			   " FROM message WHERE n>=?1 AND n<?2 GROUP BY client ORDER BY 2 DESC LIMIT ?3",
-	[SEARCH_DEVICES] = "SELECT (SELECT text FROM name WHERE id=device), count(*) FILTER (WHERE kind<9),"
+	[SEARCH_DEVICES] = "SELECT (SELECT text FROM name WHERE id=device), count(*) FILTER (WHERE kind<2),"
 			   " total(octets), count(*) FILTER (WHERE kind>=9), max(n)>>20"
 			   " FROM message WHERE n>=?1 AND n<?2 AND device IS NOT NULL"
 			   " GROUP BY device ORDER BY 2 DESC LIMIT ?3",
 };
 
-static_assert(FACT_REFUSED == 9 && FACT_ATTEMPT == 2 && ROW_DELIVERED == 1, "as the tables have it");
+static_assert(FACT_REFUSED == 9 && FACT_ACCEPTED == 1 && FACT_ATTEMPT == 2 && ROW_DELIVERED == 1,
+	      "as the tables have it");
 
 enum trace_status search_table(struct search *search, enum search_table table, uint64_t since_ms, uint64_t until_ms,
 			       unsigned limit, search_row_fn *fn, void *context)

@@ -115,6 +115,21 @@ def found_by_each_key():
         run('trace', work, '--client', 'nobody', status=1)
         run('trace', work, 'XYZ', status=64)
         run('trace', work, '--result', 'sent', status=64)
+        notice = relay.events('report')[0]['id']
+        equal(traced(work, notice, lambda one: results(one) == {'scan@example.net': 'delivered'})['kind'], 'report')
+        report = json.loads(run('report', work, '--json'))
+        equal((report['messages'], report['recipients'], report['refused']), (4, 5, 1))
+        equal([(d['destination'], d['recipients'], d['delivered'], d['failed'], d['held'])
+               for d in report['destinations']], [('next-hop', 6, 4, 1, 1)],
+              'with the report to the sender of what failed')
+        equal({c['client']: (c['messages'], c['refused']) for c in report['clients']},
+              {'printers': (2, 0), 'apps': (2, 0), '': (0, 1)})
+        equal(report['slowest'][0]['id'], late)
+        check(any('block list' in e['problem'] for e in report['errors']), 'errors by sentence: %s', report['errors'])
+        text = run('report', work, '--since', '1h')
+        check('4 messages' in text and max(map(len, text.splitlines())) <= 100, 'the report: %s', text)
+        run('report', work, '--until', '1h', '--since', '2h', status=1)
+        run('report', work, '--since', 'never', status=64)
         text = run('trace', work, late)
         for words in (late, 'attempt 1 at %s: deferred' % hop.host, 'Greylisted', 'attempt 2'):
             check(words in text, '%s is not in %s', words, text)
