@@ -73,6 +73,9 @@ struct dns {
 	uint64_t hosts_stamp[3];
 };
 
+/* dns_order.c: the addresses as they should be tried, with their port; those that this machine is at are marked. */
+void dns_put_in_order(struct dns_question *q);
+
 /* dns_library.c: the only one that knows libunbound. */
 
 /* A context for these servers, or NULL. */
