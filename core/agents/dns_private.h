@@ -73,6 +73,23 @@ struct dns {
 	uint64_t hosts_stamp[3];
 };
 
+/* dns_job.c: what is asked, and answered. */
+
+/* Asks for what comes first, or next; false: there was none, and the question is answered. */
+bool dns_ask_next(struct dns *dns, struct dns_job *job);
+/* Looks at what has come; false: it is over. */
+bool dns_step(struct dns *dns, struct dns_job *job, uint64_t now_ns);
+/* The end of a job, wherever it is. */
+void dns_answer(struct dns *dns, struct dns_job *job, int result);
+void dns_answer_failed(struct dns *dns, struct dns_job *job, const char *what, int result);
+/* With addresses that have come; false: there are none, and it goes on. */
+bool dns_take_data(struct dns *dns, struct dns_job *job);
+
+/* It asks for nothing any more. */
+void dns_cancel(struct dns *dns, struct dns_job *job);
+/* For how long the answer is good. */
+void dns_valid(struct dns_question *question, unsigned ttl_s, unsigned least_s, unsigned most_s);
+
 /* dns_order.c: the addresses as they should be tried, with their port; those that this machine is at are marked. */
 void dns_put_in_order(struct dns_question *q);
 
