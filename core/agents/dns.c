@@ -1,5 +1,5 @@
 /*
- * core/agents/dns.c - see dns.h: questions, the search list, deadlines, and what is told.
+ * core/agents/dns.c - see dns.h: questions, the files of the system, and the thread.
  *
  * Everything below dns_ask() runs on the agent's thread, which never blocks but in its poll: dns_library.c asks.
  *
@@ -7,7 +7,7 @@
  *        |                              |                                                      or answered
  *        '---- deadline, given up ------'
  *
- * dns_job.c asks and answers.
+ * dns_places.c says whose turn it is, dns_job.c asks and answers.
  */
 #include "core/agents/dns.h"
 
@@ -23,7 +23,6 @@
 #include "core/base/clock.h"
 
 enum {
-	RUNNING_MAX = 256,  /* jobs; dns_library.c allows twice as many queries */
 	LOOK_MS = 1000,     /* between two looks at the files */
 	IDLE_MS = 60000,    /* nothing to do */
 	FILE_MAX = 8 << 20, /* of /etc/hosts: some block half the world there */
@@ -71,30 +70,15 @@ static void read_conf(struct dns *dns)
 	free(text);
 }
 
-/* What is under way is asked anew, of the servers that are in the file now. */
-static void renew(struct dns *dns)
-{
-	struct list *link;
-
-	while ((link = list_take_first(&dns->running)) != NULL) {
-		struct dns_job *job = container_of(link, struct dns_job, link);
-		dns_cancel(dns, job);
-		job->candidate = 0;
-		job->empty = job->failed = false;
-		list_append(&dns->waiting, link);
-	}
-	dns->running_count = 0;
-	dns_library_free(dns->library);
-	dns->library = dns_library_new(dns);
-}
-
 static void look_at_files(struct dns *dns, uint64_t now_ns)
 {
 	uint64_t stamp[3];
+	bool first = !dns->looked_ns;
 
-	if (dns->looked_ns && now_ns - dns->looked_ns < LOOK_MS * CLOCK_NS_PER_MS)
+	if (!first && now_ns - dns->looked_ns < LOOK_MS * CLOCK_NS_PER_MS)
 		return;
 	dns->looked_ns = now_ns;
+	dns_try_libraries(dns);
 	stamp_of("/etc/hosts", stamp);
 	if (memcmp(stamp, dns->hosts_stamp, sizeof(stamp)) != 0) {
 		memcpy(dns->hosts_stamp, stamp, sizeof(stamp));
@@ -102,24 +86,14 @@ static void look_at_files(struct dns *dns, uint64_t now_ns)
 		dns->hosts = read_whole("/etc/hosts", &dns->hosts_length);
 	}
 	stamp_of("/etc/resolv.conf", stamp);
-	if (dns->library && memcmp(stamp, dns->conf_stamp, sizeof(stamp)) == 0)
+	if (!first && memcmp(stamp, dns->conf_stamp, sizeof(stamp)) == 0)
 		return;
 	memcpy(dns->conf_stamp, stamp, sizeof(stamp));
 	read_conf(dns);
-	renew(dns);
+	dns_renew(dns);
 }
 
 /* ---- questions -------------------------------------------------------------------------------------------------- */
-
-static void expired(struct dns *dns, struct dns_job *job)
-{
-	char what[80];
-
-	if (!job->question->exchangers && !job->question->records && dns_take_data(dns, job))
-		return;
-	snprintf(what, sizeof(what), "no name server has answered");
-	dns_answer_failed(dns, job, what, -ETIMEDOUT);
-}
 
 static void answer_at_once(struct dns *dns, struct dns_question *q, int result)
 {
@@ -177,45 +151,12 @@ static void begin(struct dns *dns, struct dns_question *q)
 		return;
 	}
 	job->question = q;
+	job->wanted_ns = q->wanted_ns ? q->wanted_ns : clock_monotonic_ns();
 	job->deadline_ns = q->question.deadline_ns;
 	job->ttl_s = DNS_NEGATIVE_MAX_S;
 	for (unsigned k = 0; k < DNS_KINDS; k++)
 		job->queries[k].job = job;
-	list_append(&dns->waiting, &job->link);
-}
-
-static void look_at(struct dns *dns, struct list *list, bool running, uint64_t now_ns, uint64_t *next_ns)
-{
-	struct list *link, *next;
-
-	for (link = list->next; link != list; link = next) {
-		struct dns_job *job = container_of(link, struct dns_job, link);
-		bool on = true;
-		next = link->next;
-		if (question_given_up(&job->question->question)) {
-			dns_answer(dns, job, -ECANCELED);
-			on = false;
-		} else if (running) {
-			on = dns_step(dns, job, now_ns);
-		}
-		if (on && job->deadline_ns <= now_ns) {
-			expired(dns, job);
-			on = false;
-		}
-		if (on && job->deadline_ns < *next_ns)
-			*next_ns = job->deadline_ns;
-		if (!on && running)
-			dns->running_count--;
-	}
-}
-
-static void start_waiting(struct dns *dns)
-{
-	while (dns->running_count < RUNNING_MAX && !list_empty(&dns->waiting)) {
-		struct dns_job *job = container_of(list_take_first(&dns->waiting), struct dns_job, link);
-		list_append(&dns->running, &job->link);
-		dns->running_count += dns_ask_next(dns, job);
-	}
+	dns_wait(dns, job, !q->strange ? DNS_OWN : q->doubtful ? DNS_AGAIN : DNS_FIRST);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------- */
@@ -226,33 +167,19 @@ static void turn(struct dns *dns)
 	uint64_t now_ns = clock_monotonic_ns(), next_ns = now_ns + IDLE_MS * CLOCK_NS_PER_MS;
 
 	question = agent_take(&dns->thread.agent);
-	if (question || !list_empty(&dns->running) || !list_empty(&dns->waiting))
+	if (question || dns_has_work(dns))
 		look_at_files(dns, now_ns);
 	for (; question; question = following) {
 		following = question->next;
 		begin(dns, container_of(question, struct dns_question, question));
 	}
-	look_at(dns, &dns->running, true, now_ns, &next_ns);
-	look_at(dns, &dns->waiting, false, now_ns, &next_ns);
-	start_waiting(dns);
-	look_at(dns, &dns->running, true, now_ns, &next_ns);
+	dns_look_at_all(dns, now_ns, &next_ns);
 	now_ns = clock_monotonic_ns();
 	/* Changes of the files are noticed while anybody waits. */
-	if (dns->running_count > 0 && next_ns > now_ns + LOOK_MS * CLOCK_NS_PER_MS)
-		next_ns = now_ns + LOOK_MS * CLOCK_NS_PER_MS;
-	if (agent_thread_wait(&dns->thread, dns_library_fd(dns->library), next_ns > now_ns ? next_ns - now_ns : 0))
-		dns_library_process(dns->library);
-}
-
-static void forget(struct dns *dns, struct list *list)
-{
-	struct list *link;
-
-	while ((link = list_take_first(list)) != NULL) {
-		struct dns_job *job = container_of(link, struct dns_job, link);
-		dns_cancel(dns, job);
-		free(job);
-	}
+	if (dns_has_work(dns))
+		next_ns = next_ns < now_ns + LOOK_MS * CLOCK_NS_PER_MS ? next_ns : now_ns + LOOK_MS * CLOCK_NS_PER_MS;
+	if (agent_thread_wait(&dns->thread, dns->epoll, next_ns > now_ns ? next_ns - now_ns : 0))
+		dns_process(dns);
 }
 
 static void run(struct agent_thread *thread)
@@ -261,9 +188,7 @@ static void run(struct agent_thread *thread)
 
 	while (!agent_thread_stopping(thread))
 		turn(dns);
-	forget(dns, &dns->running);
-	forget(dns, &dns->waiting);
-	dns_library_free(dns->library);
+	dns_places_end(dns);
 	free(dns->hosts);
 }
 
@@ -288,12 +213,12 @@ static bool copy_settings(struct dns *dns, const struct dns_settings *settings)
 struct dns *dns_start(const struct dns_settings *settings)
 {
 	struct dns *dns = calloc(1, sizeof(*dns));
-	int r = dns && copy_settings(dns, settings) ? 0 : -ENOMEM;
+	int r = dns && copy_settings(dns, settings) ? dns_places_begin(dns) : -ENOMEM;
 
 	if (r == 0) {
-		list_init(&dns->waiting);
-		list_init(&dns->running);
 		r = agent_thread_start(&dns->thread, "dns", DNS_QUESTIONS_MAX, run);
+		if (r < 0)
+			dns_places_end(dns);
 	}
 	if (r < 0) {
 		if (dns)

@@ -13,6 +13,10 @@
  * proven, and what should be proven and is not is a failure, as if they had not answered. What is in no signed zone
  * is neither. Without validation nothing is secure.
  *
+ * Strangers' names are no matter of the operator's: those wait for nobody else's. Of strangers' the oldest and the
+ * newest take turns where there are more than are asked for at a time, and what is not answered in a moment goes on
+ * apart, where it is in the way of nothing that may be answered at once.
+ *
  * What servers answered is kept for as long as they allow, within the bounds below, here and by who asked. Servers that
  * fail or are silent are an answer as well: `problem` says it for people.
  *
@@ -27,7 +31,7 @@
 enum {
 	DNS_ADDRESSES_MAX = 16,
 	DNS_PROBLEM_SIZE = 200,
-	DNS_QUESTIONS_MAX = 16384, /* at a time; further ones are answered -EBUSY */
+	DNS_QUESTIONS_MAX = 16384, /* at a time; further ones, and what had no turn in its time, are answered -EBUSY */
 	DNS_TIMEOUT_MS = 10000,    /* a sane deadline: servers are asked again several times in it */
 	DNS_VALID_MIN_S = 10,      /* an answer is good for its TTL, but at least and at most so long */
 	DNS_VALID_MAX_S = 3600,
@@ -39,8 +43,12 @@ struct dns_question {
 	struct question question; /* result: 0 where there are addresses; -ENOENT: surely none; else what went wrong */
 	const char *name;         /* of who asks; must stay until the question is back */
 	uint16_t port;            /* in the addresses */
-	bool lenient; /* what is bogus is taken as if it was not signed: something else proves who answers */
-	bool whole;   /* a name that the DNS gave, or a domain: nothing is put behind it, whatever resolv.conf says */
+	bool lenient;       /* what is bogus is taken as if it was not signed: something else proves who answers */
+	uint64_t wanted_ns; /* since when, to tell the oldest from the newest; 0: since now */
+	bool strange;       /* a domain's, or one that the DNS gave: there may be thousands that nobody answers */
+	bool doubtful;      /* strange, and was not answered the last time */
+	bool brief; /* strange: -EAGAIN where there is no answer in a moment, for who asks to ask again as doubtful */
+	bool whole; /* a name that the DNS gave, or a domain: nothing is put behind it, whatever resolv.conf says */
 	bool exchangers; /* part of a struct dns_exchangers_question: who takes its mail (dns_exchangers.h) */
 	bool records;    /* part of a struct dns_records_question: TLSA or TXT (dns_records.h) */
 

@@ -17,10 +17,15 @@
 
 enum { GRACE_MS = 2000 /* for the other kind of address */ };
 
+static struct ub_ctx *library_of(const struct dns *dns, const struct dns_job *job)
+{
+	return dns->places[job->rank].library;
+}
+
 void dns_cancel(struct dns *dns, struct dns_job *job)
 {
 	for (unsigned i = 0; i < DNS_KINDS; i++)
-		dns_library_cancel(dns->library, &job->queries[i]);
+		dns_library_cancel(dns->places[job->rank].library, &job->queries[i]);
 }
 
 /* ---- answering ---------------------------------------------------------------------------------------------- */
@@ -155,7 +160,7 @@ static void ask_exchangers(struct dns *dns, struct dns_job *job)
 
 	q->count = 0;
 	q->null = false;
-	dns_library_ask(dns->library, &job->queries[0], q->base.name, DNS_MX);
+	dns_library_ask(library_of(dns, job), &job->queries[0], q->base.name, DNS_MX);
 }
 
 /* False: it is over. */
@@ -205,14 +210,14 @@ static void ask_records(struct dns *dns, struct dns_job *job)
 	dns_cancel(dns, job);
 	switch (job->search.ask) {
 	case DNS_RECORDS_ASK_ADDRESSES:
-		dns_library_ask(dns->library, &job->queries[0], name, DNS_A);
-		dns_library_ask(dns->library, &job->queries[1], name, DNS_AAAA);
+		dns_library_ask(library_of(dns, job), &job->queries[0], name, DNS_A);
+		dns_library_ask(library_of(dns, job), &job->queries[1], name, DNS_AAAA);
 		return;
 	case DNS_RECORDS_ASK_ALIAS:
-		dns_library_ask(dns->library, &job->queries[0], name, DNS_CNAME);
+		dns_library_ask(library_of(dns, job), &job->queries[0], name, DNS_CNAME);
 		return;
 	case DNS_RECORDS_ASK_DATA:
-		dns_library_ask(dns->library, &job->queries[0], name, tlsa ? DNS_TLSA : DNS_TXT);
+		dns_library_ask(library_of(dns, job), &job->queries[0], name, tlsa ? DNS_TLSA : DNS_TXT);
 		return;
 	}
 }
@@ -290,7 +295,7 @@ bool dns_ask_next(struct dns *dns, struct dns_job *job)
 	while (resolv_conf_candidate(&dns->conf, own, job->candidate++, name)) {
 		bool out = false;
 		for (unsigned k = 0; k < DNS_KINDS && name[0] != '\0'; k++) {
-			dns_library_ask(dns->library, &job->queries[k], name, (enum dns_kind)k);
+			dns_library_ask(library_of(dns, job), &job->queries[k], name, (enum dns_kind)k);
 			out |= job->queries[k].out;
 			if (!job->queries[k].out)
 				note(job, &job->queries[k]);

@@ -20,21 +20,54 @@
 enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_TLSA = 52 };
 enum { CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
 
-static bool set_up(struct ub_ctx *library, bool validate)
+/*
+ * The library counts silence as the server's, doubles for how long it waits for it, and at last asks it one thing at a
+ * time. A name whose own servers are silent is as silent here, where all are asked of one or two resolvers: thousands
+ * of them would have the resolver taken for dead. So where strangers' names are asked for, what is known of a server is
+ * forgotten before it comes to that (a wait stays below two seconds), and nothing is asked for so often that those who
+ * were given up here keep the library busy. The operator's servers are those of names that answer: there a resolver
+ * that is dead is known as such for longer.
+ */
+static const char *const manners[DNS_RANKS][4][2] = {
+	[DNS_OWN] = {{"outgoing-range:", "600"},
+		     {"infra-host-ttl:", "30"},
+		     {"outbound-msg-retry:", "5"},
+		     {"num-queries-per-thread:", "512"}},
+	/* As many as dns.c starts in the time that one takes here. */
+	[DNS_FIRST] = {{"outgoing-range:", "2048"},
+		       {"infra-host-ttl:", "1"},
+		       {"outbound-msg-retry:", "2"},
+		       {"num-queries-per-thread:", "2048"}},
+	[DNS_AGAIN] = {{"outgoing-range:", "1024"},
+		       {"infra-host-ttl:", "1"},
+		       {"outbound-msg-retry:", "4"},
+		       {"num-queries-per-thread:", "1024"}},
+};
+
+static bool set_options(struct ub_ctx *library, const char *const options[][2], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (ub_ctx_set_option(library, options[i][0], options[i][1]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool set_up(struct ub_ctx *library, bool validate, enum dns_rank rank)
 {
 	static const char *const options[][2] = {
 		/* A resolver on this machine is as good as any. */
 		{"do-not-query-localhost:", "no"},
-		/* Twice as many as dns.c has under way, each with a socket of its own. */
-		{"num-queries-per-thread:", "512"},
-		{"outgoing-range:", "600"},
 		{"cache-max-ttl:", "3600"},
 		{"cache-max-negative-ttl:", "60"},
 		{"msg-cache-size:", "4m"},
 		{"rrset-cache-size:", "8m"},
 		/* Servers that were silent are tried again soon, not in a quarter of an hour. */
-		{"infra-host-ttl:", "30"},
 		{"infra-keep-probing:", "yes"},
+		/* Those in front of us have others to ask: what they have at hand says nothing of how long that takes.
+		 * */
+		{"infra-cache-min-rtt:", "300"},
+		{"unknown-server-time-limit:", "300"},
 		/* Names are those that the operator wrote: their servers may do as they like with private addresses. */
 		{"unblock-lan-zones:", "yes"},
 		{"insecure-lan-zones:", "yes"},
@@ -42,11 +75,9 @@ static bool set_up(struct ub_ctx *library, bool validate)
 	};
 
 	static_assert(DNS_VALID_MAX_S == 3600 && DNS_NEGATIVE_MAX_S == 60, "as above");
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		if (ub_ctx_set_option(library, options[i][0], options[i][1]) != 0)
-			return false;
-	}
-	return ub_ctx_set_option(library, "module-config:", validate ? "validator iterator" : "iterator") == 0;
+	return set_options(library, options, sizeof(options) / sizeof(options[0])) &&
+	       set_options(library, manners[rank], sizeof(manners[rank]) / sizeof(manners[rank][0])) &&
+	       ub_ctx_set_option(library, "module-config:", validate ? "validator iterator" : "iterator") == 0;
 }
 
 /* ---- where trust begins ------------------------------------------------------------------------------------------ */
@@ -136,7 +167,7 @@ static bool add_servers(struct ub_ctx *library, const struct dns *dns)
 	return taken > 0 || ub_ctx_set_fwd(library, "127.0.0.1") == 0;
 }
 
-struct ub_ctx *dns_library_new(const struct dns *dns)
+struct ub_ctx *dns_library_new(const struct dns *dns, enum dns_rank rank)
 {
 	/* Names that the library would keep to itself, and offices use. */
 	static const char *const zones[] = {"test.", "home.arpa."};
@@ -146,7 +177,7 @@ struct ub_ctx *dns_library_new(const struct dns *dns)
 		return NULL;
 	/* Standard error is for events. */
 	ub_ctx_debugout(library, NULL);
-	if (!set_up(library, dns->validate) || !add_servers(library, dns) || !add_anchor(library, dns) ||
+	if (!set_up(library, dns->validate, rank) || !add_servers(library, dns) || !add_anchor(library, dns) ||
 	    ub_ctx_async(library, 1) != 0) {
 		ub_ctx_delete(library);
 		return NULL;

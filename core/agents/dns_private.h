@@ -1,5 +1,7 @@
 /*
- * core/agents/dns_private.h - what dns.c (questions, candidates, deadlines) and dns_library.c (libunbound) share.
+ * core/agents/dns_private.h - what the files of the agent `dns` share: dns.c (questions, files, the thread) stands on
+ * dns_places.c (whose turn it is), that on dns_job.c (what is asked and answered for one question), and that on
+ * dns_library.c (libunbound).
  */
 #ifndef POSTRIDER_AGENTS_DNS_PRIVATE_H
 #define POSTRIDER_AGENTS_DNS_PRIVATE_H
@@ -39,9 +41,32 @@ struct dns_query {
 	struct ring_address addresses[DNS_ADDRESSES_MAX];
 };
 
+/*
+ * Questions wait for and take places by whose they are, and each rank has a context of the library's to itself: what
+ * one has made of the servers' silence, and the sockets that it keeps busy, is nothing to the others.
+ */
+enum dns_rank {
+	DNS_OWN,   /* names that the operator wrote */
+	DNS_FIRST, /* names of strangers */
+	DNS_AGAIN, /* and those of them that nobody answered in a moment */
+	DNS_RANKS,
+};
+
+struct dns_places {
+	struct ub_ctx *library; /* NULL: not wanted yet, or could not be made */
+	bool tried;             /* that, since the files were looked at */
+	struct list waiting, running;
+	unsigned running_count;
+	bool newest_next;    /* of those that wait, or the oldest */
+	uint64_t jostled_ns; /* when the last one lost its place */
+};
+
 /* One question under way. */
 struct dns_job {
 	struct list link; /* waiting or running */
+	enum dns_rank rank;
+	uint64_t wanted_ns;
+	uint64_t began_ns; /* since when it has a place, 0: it had none yet */
 	struct dns_question *question;
 	struct dns_query queries[DNS_KINDS];
 	unsigned candidate;               /* of the search list */
@@ -62,10 +87,9 @@ struct dns {
 	char *anchor, *anchor_kept; /* owned; NULL as in struct dns_settings */
 
 	/* The thread's. */
-	struct ub_ctx *library; /* NULL: could not be made */
+	struct dns_places places[DNS_RANKS];
+	int epoll; /* of the libraries' descriptors */
 	struct resolv_conf conf;
-	struct list waiting, running;
-	unsigned running_count;
 	uint64_t looked_ns;     /* when resolv.conf was looked at */
 	uint64_t conf_stamp[3]; /* which one it was */
 	char *hosts;            /* the text of /etc/hosts; owned, NULL: none */
@@ -90,13 +114,30 @@ void dns_cancel(struct dns *dns, struct dns_job *job);
 /* For how long the answer is good. */
 void dns_valid(struct dns_question *question, unsigned ttl_s, unsigned least_s, unsigned most_s);
 
+/* dns_places.c: whose turn it is. */
+
+/* 0 or -errno. */
+int dns_places_begin(struct dns *dns);
+void dns_places_end(struct dns *dns);
+bool dns_has_work(const struct dns *dns);
+/* The job is in no list. */
+void dns_wait(struct dns *dns, struct dns_job *job, enum dns_rank rank);
+/* Asks, gives up, answers; *next_ns: when to look again at the latest. */
+void dns_look_at_all(struct dns *dns, uint64_t now_ns, uint64_t *next_ns);
+/* Takes what has come to the libraries. */
+void dns_process(struct dns *dns);
+/* What is under way is asked anew, of the servers that are in the file now. */
+void dns_renew(struct dns *dns);
+/* Those that could not be made may be tried again. */
+void dns_try_libraries(struct dns *dns);
+
 /* dns_order.c: the addresses as they should be tried, with their port; those that this machine is at are marked. */
 void dns_put_in_order(struct dns_question *q);
 
 /* dns_library.c: the only one that knows libunbound. */
 
 /* A context for these servers, or NULL. */
-struct ub_ctx *dns_library_new(const struct dns *dns);
+struct ub_ctx *dns_library_new(const struct dns *dns, enum dns_rank rank);
 void dns_library_free(struct ub_ctx *library);
 int dns_library_fd(struct ub_ctx *library);
 /* Runs what has come: fills in queries that are `out`. */

@@ -24,7 +24,6 @@
 
 enum {
 	ROWS_FIRST = 64,
-	ASKING_MOST = 256,   /* questions at a time */
 	KEPT_S = 300,        /* what nobody asks about is forgotten after so long */
 	AGAIN_FIRST_S = 5,   /* until a domain that nobody knows is asked for again; doubles */
 	AGAIN_MOST_S = 1800, /* a hundred thousand dead ones are a question a minute for each hundred of them */
@@ -33,11 +32,16 @@ enum {
 	DOUBT_MOST = 8, /* domains of a lane that are asked for in a turn */
 };
 
+/* Questions at a time (struct domains): more than the agent asks for at a time, as it gives places of those that are
+ * not answered to others only where there are others (dns_places.c); and few of those that may be silent for long. */
+static const unsigned asking_most[2] = {256, 32};
+
 /* One question under way: the MX of the domain, or, as it has none, its own addresses. */
 struct asking {
 	struct dns_exchangers_question q;
 	struct domain *domain;
 	struct dns *of;
+	bool again; /* which kind (struct domains) */
 	bool implicit;
 };
 
@@ -96,6 +100,7 @@ static struct domain *domain_new(struct domains *domains, const char *name, uint
 		return NULL;
 	domain->of = domains;
 	domain->hash = hash;
+	domain->due_ns = domains->home->shard->now_ns;
 	list_init(&domain->link);
 	list_init(&domain->mail);
 	wheel_timer_init(&domain->timer, on_timer);
@@ -263,6 +268,7 @@ static void refuse(struct domain *domain, enum domain_refusal refusal, uint64_t 
 	domain->refusal = (uint8_t)refusal;
 	domain->due_ns = now_of(domain) + valid_ns;
 	domain->failures = 0;
+	domain->doubtful = false;
 	send_home(domain);
 	arm(domain, domain->due_ns);
 }
@@ -354,6 +360,7 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 	set_lane(domain, lane);
 	domain->state = DOMAIN_KNOWN;
 	domain->failures = 0;
+	domain->doubtful = false;
 	domain->due_ns = now_of(domain) + valid_ns;
 	send_on(domain);
 }
@@ -386,6 +393,13 @@ static void take_addresses(struct domain *domain, struct dns_question *q)
 	know(domain, &own, 1, q->secure, q->valid_ns);
 }
 
+/* Nobody says anything in a moment: apart from others it has longer. */
+static void ask_again(struct domain *domain)
+{
+	domain->doubtful = true;
+	ask(domain);
+}
+
 static void take_answer(struct domain *domain, struct asking *a)
 {
 	struct dns_question *base = &a->q.base;
@@ -397,17 +411,29 @@ static void take_answer(struct domain *domain, struct asking *a)
 		refuse(domain, DOMAIN_UNKNOWN, base->valid_ns);
 	else if (result == -EBUSY)
 		put_off(domain);
+	else if (result == -EAGAIN)
+		ask_again(domain);
 	else
 		fail(domain, base->problem[0] ? base->problem : "it cannot be asked for");
 }
 
 /* ---- asking ----------------------------------------------------------------------------------------------------- */
 
-static void ask_next(struct domains *domains)
+static bool is_again(const struct domain *domain)
 {
-	while (domains->asking < ASKING_MOST && !list_empty(&domains->queue)) {
-		struct domain *domain = container_of(list_take_first(&domains->queue), struct domain, link);
-		ask(domain);
+	return domain->doubtful || domain->failures > 0;
+}
+
+/* The oldest and the newest take turns: who comes behind thousands that are silent need not wait for them all. */
+static void ask_next(struct domains *domains, bool again)
+{
+	struct list *queue = &domains->queues[again];
+
+	while (domains->asking[again] < asking_most[again] && !list_empty(queue)) {
+		struct list *link = domains->newest_next[again] ? queue->prev : queue->next;
+		domains->newest_next[again] = !domains->newest_next[again];
+		list_remove(link);
+		ask(container_of(link, struct domain, link));
 	}
 }
 
@@ -419,6 +445,10 @@ static void post(struct asking *a)
 	a->q.base.name = a->domain->name;
 	a->q.base.port = home->destination->mx_port;
 	a->q.base.whole = true;
+	a->q.base.strange = true;
+	a->q.base.doubtful = a->again;
+	a->q.base.brief = !a->again;
+	a->q.base.wanted_ns = a->domain->due_ns;
 	a->q.base.question.deadline_ns = home->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	if (a->implicit)
 		dns_ask(a->of, home->shard->asker, &a->q.base);
@@ -447,7 +477,7 @@ static void on_answer(struct question *question)
 		return;
 	}
 	domain->asking = NULL;
-	domains->asking--;
+	domains->asking[a->again]--;
 	if (!in_force(domains)) {
 		if (!domain->lane)
 			domain->state = DOMAIN_NEW;
@@ -458,7 +488,8 @@ static void on_answer(struct question *question)
 		take_answer(domain, a);
 	}
 	free(a);
-	ask_next(domains);
+	ask_next(domains, false);
+	ask_next(domains, true);
 }
 
 /* What it demands of TLS is known, or is found out by now; else it is asked for its hosts when it is known. */
@@ -493,6 +524,7 @@ static bool knows_policy(struct domain *domain)
 static void ask(struct domain *domain)
 {
 	struct domains *domains = domain->of;
+	bool again = is_again(domain);
 	struct asking *a;
 
 	if (domain->asking)
@@ -504,10 +536,10 @@ static void ask(struct domain *domain)
 	}
 	if (!knows_policy(domain))
 		return;
-	if (domains->asking >= ASKING_MOST) {
+	if (domains->asking[again] >= asking_most[again]) {
 		/* What is known stays in force, and is asked for another time. */
 		if (!domain->lane && !list_linked(&domain->link))
-			list_append(&domains->queue, &domain->link);
+			list_append(&domains->queues[again], &domain->link);
 		return;
 	}
 	if (!domain->lane && list_linked(&domain->link))
@@ -518,9 +550,10 @@ static void ask(struct domain *domain)
 		return;
 	}
 	a->domain = domain;
+	a->again = again;
 	a->q.base.question.fn = on_answer;
 	domain->asking = a;
-	domains->asking++;
+	domains->asking[again]++;
 	post(a);
 }
 
@@ -563,7 +596,8 @@ struct domains *domains_new(struct outbound *home)
 	if (!domains)
 		return NULL;
 	domains->home = home;
-	list_init(&domains->queue);
+	list_init(&domains->queues[false]);
+	list_init(&domains->queues[true]);
 	domains->rows = calloc(ROWS_FIRST, sizeof(struct domain *));
 	domains->row_count = ROWS_FIRST;
 	if (domains->rows)
@@ -628,7 +662,7 @@ void domains_look(struct domains *domains, const char *name)
 
 bool domains_busy(const struct domains *domains)
 {
-	return domains->asking > 0 || domains->watching > 0 || domains->waiting > 0;
+	return domains->asking[false] + domains->asking[true] > 0 || domains->watching > 0 || domains->waiting > 0;
 }
 
 struct domain *domain_find(struct domains *domains, const char *name)

@@ -44,14 +44,15 @@ struct domain {
 	struct sts_watch *sts;    /* owned; NULL: nothing was asked of a policy */
 	struct wheel_timer timer; /* to ask again, or to go */
 	char *problem;            /* owned: FAILED: why */
-	bool watching;            /* its policy is being asked for */
+	bool watching : 1;        /* its policy is being asked for */
+	bool doubtful : 1;        /* nobody has answered in a moment */
 	uint8_t refusal;          /* REFUSED: enum domain_refusal */
 	uint16_t failures;
 	/* What each message for it looks at lies together, with the name: of 100,000 domains none is in a cache. */
 	uint32_t hash;         /* of the name */
 	struct domain *next;   /* in its row of the table */
 	struct outbound *lane; /* KNOWN: of its site */
-	uint64_t due_ns;       /* what is known is good until then */
+	uint64_t due_ns;       /* what is known is good until then; else since when it is wanted */
 	uint64_t used_ns;
 	uint8_t state; /* enum domain_state */
 	char name[];
@@ -67,8 +68,12 @@ struct domains {
 	domain_open_fn *open;
 	struct domain **rows; /* owned; a power of two */
 	size_t row_count, count;
-	struct list queue; /* struct domain: to be asked for when another answer is back */
-	unsigned asking, watching;
+	/* Of each kind, those that failed or were not answered in a moment being [1]: struct domain, to be asked for
+	 * when another answer is back, and how many are being asked for. */
+	struct list queues[2];
+	unsigned asking[2];
+	bool newest_next[2]; /* of those that wait, or the oldest */
+	unsigned watching;
 	size_t waiting; /* deliveries, in all */
 };
 

@@ -152,6 +152,7 @@ void names_init(struct outbound *o, struct host *host)
 	host->name.asked.whole = host->config->whole;
 	/* A name of the operator's: TLS is what proves it. */
 	host->name.asked.lenient = !o->mx;
+	host->name.asked.strange = o->mx != NULL;
 	host->name.asked.question.fn = on_answer;
 }
 
@@ -164,6 +165,7 @@ void names_refresh(struct host *host)
 		return;
 	name->asked_ns = shard->now_ns;
 	name->asked.question.deadline_ns = shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	name->asked.doubtful = name->failures > 0;
 	name->asked_of = name->outbound->dns;
 	dns_ask(name->asked_of, shard->asker, &name->asked);
 }

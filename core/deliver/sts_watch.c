@@ -204,7 +204,8 @@ static void ask_place(struct sts_watch *watch)
 
 	watch->step = STS_PLACE;
 	snprintf(watch->name, sizeof(watch->name), "mta-sts.%s", watch->domain);
-	watch->place = (struct dns_question){.name = watch->name, .port = 443, .lenient = true};
+	watch->place =
+		(struct dns_question){.name = watch->name, .port = 443, .lenient = true, .strange = o->destination->mx};
 	watch->place.question.fn = on_place;
 	watch->place.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	dns_ask(o->dns, o->shard->asker, &watch->place);
@@ -280,6 +281,7 @@ static bool ask_text(struct sts_watch *watch)
 	watch->text->kind = DNS_RECORDS_TEXT;
 	watch->text->base.name = watch->name;
 	watch->text->base.lenient = true;
+	watch->text->base.strange = o->destination->mx;
 	watch->text->base.question.fn = on_text;
 	watch->text->base.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	dns_ask_records(o->dns, o->shard->asker, watch->text);

@@ -180,6 +180,8 @@ bool tlsa_refresh(struct outbound *o, struct host *host)
 	tlsa->asked->kind = DNS_RECORDS_TLSA;
 	tlsa->asked->base.name = host->config->name;
 	tlsa->asked->base.port = host->config->port;
+	tlsa->asked->base.strange = o->mx != NULL;
+	tlsa->asked->base.doubtful = tlsa->failures > 0;
 	tlsa->asked->base.question.fn = on_answer;
 	tlsa->asked->base.question.deadline_ns = now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	tlsa->asked_of = o->dns;
