@@ -42,6 +42,7 @@ struct config_listener {
 	struct ring_address address;
 	enum config_listener_tls tls;                        /* default off */
 	enum config_tls_version min_version;                 /* default 1.2 */
+	enum config_tls_version devices_min_version;         /* of devices that know nothing newer; 0: as all others */
 	enum config_listener_auth auth;                      /* default off */
 	bool auth_in_clear;                                  /* passwords are taken without TLS, too; default false */
 	enum config_client_certificates client_certificates; /* default off */

@@ -48,6 +48,14 @@ static bool check_listener(struct reader *r, const yaml_node_t *node, void *item
 	if (listener->tls == CONFIG_LISTENER_TLS_OFF && reader_find(r, node, "min_version") != NULL)
 		return reader_fail(r, &reader_find(r, node, "min_version")->start_mark,
 				   "min_version: without effect without TLS: write tls: required, or remove it");
+	if (listener->devices_min_version &&
+	    (listener->tls == CONFIG_LISTENER_TLS_OFF || listener->devices_min_version >= listener->min_version))
+		return reader_fail(r, &reader_find(r, node, "devices_min_version")->start_mark,
+				   listener->tls == CONFIG_LISTENER_TLS_OFF
+					   ? "devices_min_version: without effect without TLS: write tls: required, or "
+					     "remove it"
+					   : "devices_min_version: without effect, as it is not below min_version: "
+					     "write an older version, or remove it");
 	if (listener->client_certificates != CONFIG_CLIENT_CERTIFICATES_OFF && listener->tls == CONFIG_LISTENER_TLS_OFF)
 		return reader_fail(
 			r, &reader_find(r, node, "client_certificates")->start_mark,
@@ -64,14 +72,14 @@ static bool read_min_version(struct reader *r, const struct reader_field *field,
 {
 	static const char *const names[] = {
 		[CONFIG_TLS_1_1] = "1.1", [CONFIG_TLS_1_2] = "1.2", [CONFIG_TLS_1_3] = "1.3"};
-	struct config_listener *listener = object;
+	enum config_tls_version *out = (enum config_tls_version *)(void *)((char *)object + field->offset);
 	const char *text = reader_text(r, value);
 
 	if (text == NULL)
 		return false;
 	for (unsigned version = CONFIG_TLS_1_1; version <= CONFIG_TLS_1_3; version++) {
 		if (strcmp(text, names[version]) == 0) {
-			listener->min_version = (enum config_tls_version)version;
+			*out = (enum config_tls_version)version;
 			return true;
 		}
 	}
@@ -140,7 +148,8 @@ static const struct reader_field listener_fields[] = {
 	FIELD_REQUIRED("name", reader_name, LISTENER(name), "name: lan"),
 	FIELD_REQUIRED("address", read_listener_address, 0, "address: \"0.0.0.0:25\""),
 	FIELD_CHOICE("tls", LISTENER(tls), listener_tls),
-	FIELD("min_version", read_min_version, 0),
+	FIELD("min_version", read_min_version, LISTENER(min_version)),
+	FIELD("devices_min_version", read_min_version, LISTENER(devices_min_version)),
 	FIELD_CHOICE("auth", LISTENER(auth), listener_auth),
 	FIELD("auth_in_clear", reader_boolean, LISTENER(auth_in_clear)),
 	FIELD_CHOICE("client_certificates", LISTENER(client_certificates), listener_client_certificates),

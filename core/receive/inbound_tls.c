@@ -12,22 +12,37 @@
 
 #include "core/config/config.h"
 
-/* Of one shard and one listener. */
+/* What one listener speaks has two kinds: for all, and for devices that know nothing newer (devices_min_version). */
+enum { KIND_ALL, KIND_OLD, KINDS };
+
+/* Of one shard, one listener and kind. */
 struct slot {
 	struct tls_context *now;            /* counted; the shard's; NULL: without TLS */
 	_Atomic(struct tls_context *) next; /* counted; to be taken by the shard; NULL: nothing is new */
 };
 
 struct inbound_tls {
-	size_t listeners, count;
+	size_t kinds, count; /* of all listeners: KINDS of each */
 	uint64_t files;
-	struct slot slots[]; /* shard * listeners + listener */
+	struct slot slots[]; /* shard * kinds + listener * KINDS + kind */
 };
 
-/* `others`: room for all certificates but the first. */
-static struct tls_context_config policy_of(const struct config *config, const struct config_listener *listener,
-					   struct tls_key_pair *others)
+/* 0: there is none. */
+static enum config_tls_version version_of(const struct config *config, size_t number)
 {
+	const struct config_listener *listener = &config->listeners[number / KINDS];
+
+	if (listener->tls == CONFIG_LISTENER_TLS_OFF)
+		return 0;
+	return number % KINDS == KIND_OLD ? listener->devices_min_version : listener->min_version;
+}
+
+/* `others`: room for all certificates but the first. */
+static struct tls_context_config policy_of(const struct config *config, size_t number, struct tls_key_pair *others)
+{
+	const struct config_listener *listener = &config->listeners[number / KINDS];
+	enum config_tls_version version = version_of(config, number);
+
 	for (size_t i = 1; i < config->certificate_count; i++)
 		others[i - 1] =
 			(struct tls_key_pair){config->certificates[i].certificate, config->certificates[i].private_key};
@@ -39,23 +54,25 @@ static struct tls_context_config policy_of(const struct config *config, const st
 		.other_count = config->certificate_count - 1,
 		.ask_peer = listener->client_certificates == CONFIG_CLIENT_CERTIFICATES_REQUESTED,
 		.ca_file = listener->ca_file,
-		.tls11 = listener->min_version == CONFIG_TLS_1_1,
-		.tls13_only = listener->min_version == CONFIG_TLS_1_3,
+		.tls11 = version == CONFIG_TLS_1_1,
+		.tls13_only = version == CONFIG_TLS_1_3,
 	};
 }
 
-static bool same_policy(const struct config_listener *a, const struct config_listener *b)
+static bool same_policy(const struct config *config, size_t one, size_t other)
 {
+	const struct config_listener *a = &config->listeners[one / KINDS], *b = &config->listeners[other / KINDS];
 	bool same_anchors = a->ca_file && b->ca_file ? strcmp(a->ca_file, b->ca_file) == 0 : a->ca_file == b->ca_file;
 
-	return a->min_version == b->min_version && a->client_certificates == b->client_certificates && same_anchors;
+	return version_of(config, one) == version_of(config, other) &&
+	       a->client_certificates == b->client_certificates && same_anchors;
 }
 
 /* The context of an earlier listener that asks the same, counted; or NULL. */
-static struct tls_context *find(struct tls_context **contexts, const struct config *config, size_t listener)
+static struct tls_context *find(struct tls_context **contexts, const struct config *config, size_t number)
 {
-	for (size_t i = 0; i < listener; i++) {
-		if (contexts[i] && same_policy(&config->listeners[i], &config->listeners[listener])) {
+	for (size_t i = 0; i < number; i++) {
+		if (contexts[i] && same_policy(config, i, number)) {
 			tls_context_hold(contexts[i]);
 			return contexts[i];
 		}
@@ -63,19 +80,19 @@ static struct tls_context *find(struct tls_context **contexts, const struct conf
 	return NULL;
 }
 
-static struct tls_context *make(const struct config *config, const struct config_listener *listener,
-				struct tls_problem *problem)
+static struct tls_context *make(const struct config *config, size_t number, struct tls_problem *problem)
 {
 	struct tls_key_pair *others = calloc(config->certificate_count, sizeof(*others));
 	struct tls_context *context = NULL;
 	struct tls_problem why = {.text = "out of memory"};
 
 	if (others) {
-		struct tls_context_config policy = policy_of(config, listener, others);
+		struct tls_context_config policy = policy_of(config, number, others);
 		context = tls_context_new(&policy, &why);
 	}
 	if (!context)
-		snprintf(problem->text, sizeof(problem->text), "listener %.64s: %.400s", listener->name, why.text);
+		snprintf(problem->text, sizeof(problem->text), "listener %.64s: %.400s",
+			 config->listeners[number / KINDS].name, why.text);
 	free(others);
 	return context;
 }
@@ -87,22 +104,21 @@ static void free_contexts(struct tls_context **contexts, size_t count)
 	free(contexts);
 }
 
-/* One for each listener, NULL for those without TLS. NULL with *problem. */
+/* One for each listener and kind, NULL for those without TLS. NULL with *problem. */
 static struct tls_context **make_all(const struct config *config, struct tls_problem *problem)
 {
-	struct tls_context **contexts = calloc(config->listener_count + 1, sizeof(struct tls_context *));
+	struct tls_context **contexts = calloc(config->listener_count * KINDS + 1, sizeof(struct tls_context *));
 
 	if (!contexts)
 		snprintf(problem->text, sizeof(problem->text), "out of memory");
-	for (size_t i = 0; contexts && i < config->listener_count; i++) {
-		const struct config_listener *listener = &config->listeners[i];
-		if (listener->tls == CONFIG_LISTENER_TLS_OFF)
+	for (size_t i = 0; contexts && i < config->listener_count * KINDS; i++) {
+		if (!version_of(config, i))
 			continue;
 		contexts[i] = find(contexts, config, i);
 		if (!contexts[i])
-			contexts[i] = make(config, listener, problem);
+			contexts[i] = make(config, i, problem);
 		if (!contexts[i]) {
-			free_contexts(contexts, config->listener_count);
+			free_contexts(contexts, config->listener_count * KINDS);
 			return NULL;
 		}
 	}
@@ -112,7 +128,7 @@ static struct tls_context **make_all(const struct config *config, struct tls_pro
 int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsigned shards,
 		     struct tls_problem *problem)
 {
-	size_t count = shards * config->listener_count;
+	size_t count = shards * config->listener_count * KINDS;
 	uint64_t files = inbound_tls_files(config);
 	struct inbound_tls *inbound = calloc(1, sizeof(*inbound) + count * sizeof(inbound->slots[0]));
 	struct tls_context **contexts = make_all(config, problem);
@@ -121,17 +137,17 @@ int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsi
 	if (!inbound)
 		snprintf(problem->text, sizeof(problem->text), "out of memory");
 	if (inbound && contexts) {
-		inbound->listeners = config->listener_count;
+		inbound->kinds = config->listener_count * KINDS;
 		inbound->count = count;
 		inbound->files = files;
 		for (size_t i = 0; i < count; i++) {
-			struct tls_context *context = contexts[i % inbound->listeners];
+			struct tls_context *context = contexts[i % inbound->kinds];
 			if (context)
 				tls_context_hold(context);
 			inbound->slots[i].now = context;
 		}
 	}
-	free_contexts(contexts, config->listener_count);
+	free_contexts(contexts, config->listener_count * KINDS);
 	return !inbound ? -ENOMEM : !contexts ? -EINVAL : 0;
 }
 
@@ -144,14 +160,14 @@ int inbound_tls_renew(struct inbound_tls *inbound, const struct config *config, 
 		return -EINVAL;
 	inbound->files = files;
 	for (size_t i = 0; i < inbound->count; i++) {
-		struct tls_context *context = contexts[i % inbound->listeners];
+		struct tls_context *context = contexts[i % inbound->kinds];
 		if (!context)
 			continue;
 		tls_context_hold(context);
 		/* One that the shard has not taken yet is not wanted any more. */
 		tls_context_free(atomic_exchange_explicit(&inbound->slots[i].next, context, memory_order_acq_rel));
 	}
-	free_contexts(contexts, config->listener_count);
+	free_contexts(contexts, config->listener_count * KINDS);
 	return 0;
 }
 
@@ -164,12 +180,16 @@ void inbound_tls_free(struct inbound_tls *inbound)
 	free(inbound);
 }
 
-struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned shard, unsigned listener)
+struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned shard, unsigned listener, bool old)
 {
-	struct slot *slot = inbound ? &inbound->slots[shard * inbound->listeners + listener] : NULL;
+	struct slot *slot;
 
-	if (!slot)
+	if (!inbound)
 		return NULL;
+	slot = &inbound->slots[shard * inbound->kinds + listener * KINDS];
+	/* Which kinds there are no renewal changes. */
+	if (old && slot[KIND_OLD].now)
+		slot += KIND_OLD;
 	if (atomic_load_explicit(&slot->next, memory_order_relaxed)) {
 		struct tls_context *next = atomic_exchange_explicit(&slot->next, NULL, memory_order_acq_rel);
 		tls_context_free(slot->now);

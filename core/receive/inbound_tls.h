@@ -8,6 +8,7 @@
 #ifndef POSTRIDER_RECEIVE_INBOUND_TLS_H
 #define POSTRIDER_RECEIVE_INBOUND_TLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tls/tls.h"
@@ -20,8 +21,9 @@ struct inbound_tls;
 int inbound_tls_make(struct inbound_tls **out, const struct config *config, unsigned shards,
 		     struct tls_problem *problem);
 void inbound_tls_free(struct inbound_tls *inbound);
-/* For a new session, on the thread of its shard; valid until the next call for that listener. NULL: without TLS. */
-struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned shard, unsigned listener);
+/* For a new session, on the thread of its shard; valid until the next call for that listener. `old`: of a device that
+ * has the listener's devices_min_version, where there is one. NULL: without TLS. */
+struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned shard, unsigned listener, bool old);
 
 /* The rest is for whoever made it, beside running shards. */
 

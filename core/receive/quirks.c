@@ -33,6 +33,14 @@ unsigned receive_quirks(const struct session *s)
 	return (s->client >= 0 ? s->snapshot->config->clients[s->client].quirks : 0) | (profile ? profile->quirks : 0);
 }
 
+bool receive_old_tls(const struct session *s)
+{
+	const struct config_listener *listener = &s->snapshot->config->listeners[s->listener];
+	const struct config_profile *profile = listener->devices_min_version ? profile_of(s) : NULL;
+
+	return profile && profile->tls && profile->tls < listener->min_version;
+}
+
 enum smtp_syntax receive_syntax(const struct session *s)
 {
 	const struct config *config = s->snapshot->config;

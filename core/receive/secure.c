@@ -66,8 +66,8 @@ void receive_handshake(struct session *s)
 {
 	struct shard *shard = s->shard;
 	uint64_t most = HANDSHAKE_S * CLOCK_NS_PER_S, command = s->snapshot->config->timeouts.command_ns;
-	struct tls_session *tls =
-		tls_session_new(inbound_tls_context(s->snapshot->inbound, shard->index, s->listener), NULL, NULL);
+	struct tls_session *tls = tls_session_new(
+		inbound_tls_context(s->snapshot->inbound, shard->index, s->listener, receive_old_tls(s)), NULL, NULL);
 
 	make_room(s);
 	receive_move(s, SESSION_HANDSHAKE);

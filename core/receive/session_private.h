@@ -286,6 +286,9 @@ void receive_secured(struct session *s);
 
 /* What is forgiven this session's client or device beyond its syntax: enum quirk, or'ed; 0 for most. */
 unsigned receive_quirks(const struct session *s);
+/* It is known already, by its address, as a device whose profile says that it knows nothing newer than what its
+ * listener speaks with such devices alone. */
+bool receive_old_tls(const struct session *s);
 /* What kind of syntax it may use: only who may relay, or may yet say so, is worth forgiving. */
 enum smtp_syntax receive_syntax(const struct session *s);
 /* As content_scan_data() of its scanner, with what its client's quirks need. */

@@ -20,6 +20,7 @@ static unsigned ways_of(const struct config_listener *listener, const struct dev
 	};
 	const struct config_profile *profile = known->profile;
 	unsigned ways = offers[listener->tls];
+	enum config_tls_version oldest = listener->min_version;
 	bool signs_in = known->device.user[0] != '\0';
 
 	/* A load balancer's. */
@@ -31,7 +32,10 @@ static unsigned ways_of(const struct config_listener *listener, const struct dev
 		ways &= ~(unsigned)PROFILE_NONE;
 	if (profile && profile->encryption)
 		ways &= profile->encryption;
-	if (profile && profile->tls && listener->min_version > profile->tls)
+	/* Who signs in is not known before. */
+	if (!signs_in && listener->devices_min_version)
+		oldest = listener->devices_min_version;
+	if (profile && profile->tls && oldest > profile->tls)
 		ways &= PROFILE_NONE;
 	return ways;
 }

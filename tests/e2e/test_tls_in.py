@@ -4,6 +4,7 @@ attacks it (RELIABILITY STL-01 to STL-05, STL-08, STL-09).
 """
 
 import hashlib
+import json
 import os
 import resource
 import select
@@ -16,8 +17,9 @@ import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually  # noqa: E402
-from harness import main, message  # noqa: E402
+from harness import SOURCES, main, message  # noqa: E402
 
+os.environ['POSTRIDER_PROFILES'] = os.path.join(SOURCES, 'dist', 'profiles')
 warnings.simplefilter('ignore', DeprecationWarning)  # old versions are what is tested
 certificates = Certificates()
 MODES = {'offered': 0, 'required': 1, 'implicit': 2}
@@ -157,6 +159,40 @@ def versions():
             except ssl.SSLError:
                 got = None
             equal(got, expected, '%s with %s' % (mode, best.name))
+
+
+@case
+def versions_of_old_devices():
+    """devices_min_version: for devices that are known by their address, and whose profile knows nothing newer; all
+    others have min_version, whatever comes from beside them."""
+    devices = [{'name': 'ups', 'address': '127.0.0.2', 'profile': 'apc-nmc', 'from': 'ups@example.net'},
+               {'name': 'copier', 'address': '127.0.0.3', 'profile': 'brother', 'from': 'copier@example.net'},
+               {'name': 'plain', 'address': '127.0.0.4'}]
+    old = {'devices_min_version': '1.1'}
+    with Workspace() as files:
+        for device in devices:
+            files.write('devices.d/%s.yaml' % device['name'], json.dumps(device))
+        with Place(offered=old, implicit=old, devices=files.path('devices.d')) as place:
+            for source, mode, best, expected in (
+                    ('127.0.0.2', 'offered', 'TLSv1_1', 'TLSv1.1'), ('127.0.0.2', 'implicit', 'TLSv1_1', 'TLSv1.1'),
+                    ('127.0.0.2', 'implicit', 'TLSv1_3', 'TLSv1.3'), ('127.0.0.2', 'required', 'TLSv1_1', None),
+                    ('127.0.0.3', 'offered', 'TLSv1_1', None), ('127.0.0.3', 'offered', 'TLSv1_2', 'TLSv1.2'),
+                    ('127.0.0.4', 'implicit', 'TLSv1_1', None), ('127.0.0.1', 'implicit', 'TLSv1_1', None),
+                    ('127.0.0.1', 'offered', 'TLSv1_1', None), ('127.0.0.1', 'offered', 'TLSv1_2', 'TLSv1.2')):
+                context = certificates.client_context()
+                context.set_ciphers('DEFAULT@SECLEVEL=0')
+                context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion[best]
+                with Client(place.address(mode), greeting=mode != 'implicit', source=source) as client:
+                    if mode != 'implicit':
+                        client.hello()
+                        client.command('STARTTLS', 220)
+                    try:
+                        client.socket = context.wrap_socket(client.socket, server_hostname='mail.example.org')
+                        got = client.socket.version()
+                    except ssl.SSLError:
+                        got = None
+                equal(got, expected, '%s from %s with %s' % (mode, source, best))
+            place.relay.terminate()
 
 
 def shown(place, name=None, suites=None, version=None, mode='implicit'):

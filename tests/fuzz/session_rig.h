@@ -149,7 +149,7 @@ void transport_use_buffers(struct transport *t, struct pool *buffers)
 	t->buffers = buffers;
 }
 
-struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned of_shard, unsigned of_listener)
+struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned of_shard, unsigned of_listener, bool old)
 {
 	return NULL;
 }
