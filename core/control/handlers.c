@@ -7,6 +7,13 @@
 
 static const struct control_handler handlers[] = {
 	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
+	{"POST", "/v1/queue/hold", CONTROL_OPERATE, handle_queue_hold},
+	{"POST", "/v1/queue/release", CONTROL_OPERATE, handle_queue_release},
+	{"POST", "/v1/queue/retry", CONTROL_OPERATE, handle_queue_retry},
+	{"POST", "/v1/queue/delete", CONTROL_OPERATE, handle_queue_delete},
+	{"POST", "/v1/destinations/*/suspend", CONTROL_OPERATE, handle_suspend},
+	{"POST", "/v1/destinations/*/resume", CONTROL_OPERATE, handle_resume},
+	{"GET", "/v1/suspensions", CONTROL_VIEW, handle_suspensions},
 };
 
 /* `*` is one segment that is not empty. */

@@ -328,6 +328,19 @@ int suspend_end(struct suspensions *s, const char *destination, const char *doma
 	return r;
 }
 
+bool suspend_knows(struct suspensions *s, const char *destination, bool *mx)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t d = 0; d < s->config->destination_count && !known; d++) {
+		known = strcmp(s->config->destinations[d].name, destination) == 0 && !s->config->destinations[d].gone;
+		*mx = s->config->destinations[d].mx;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return known;
+}
+
 void suspend_each(struct suspensions *s, void (*fn)(void *context, const struct suspension *one), void *context)
 {
 	uint64_t now_ns = clock_monotonic_ns();

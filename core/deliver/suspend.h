@@ -69,6 +69,8 @@ struct suspend_order {
 int suspend_begin(struct suspensions *s, const struct suspend_order *order);
 /* The same; -ENOENT: it is not suspended. *since_ns: for so long it was. */
 int suspend_end(struct suspensions *s, const char *destination, const char *domain, uint64_t *since_ns);
+/* The configuration has a destination of that name; *mx: with `mx: true`. */
+bool suspend_knows(struct suspensions *s, const char *destination, bool *mx);
 /* Calls fn for each that is in force; fn may not wait. */
 void suspend_each(struct suspensions *s, void (*fn)(void *context, const struct suspension *one), void *context);
 

@@ -13,6 +13,7 @@
 #include "core/tools/hash.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
+#include "core/tools/queue_act.h"
 #include "core/tools/report.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
@@ -23,10 +24,20 @@ static const struct {
 	const char *name;
 	command_fn *run;
 } commands[] = {
-	{"doctor", doctor_command},           {"probe", probe_command},   {"presets", presets_command},
-	{"explain", explain_command},         {"hash", hash_command},     {"setup", setup_command},
-	{"credentials", credentials_command}, {"device", device_command}, {"suppress", suppress_command},
-	{"log", postfix_log_command},         {"status", status_command}, {"trace", trace_command},
+	{"doctor", doctor_command},
+	{"probe", probe_command},
+	{"presets", presets_command},
+	{"explain", explain_command},
+	{"hash", hash_command},
+	{"setup", setup_command},
+	{"credentials", credentials_command},
+	{"device", device_command},
+	{"suppress", suppress_command},
+	{"log", postfix_log_command},
+	{"status", status_command},
+	{"trace", trace_command},
+	{"queue", queue_act_command},
+	{"destination", destination_command},
 	{"report", report_command},
 };
 

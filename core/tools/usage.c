@@ -10,6 +10,8 @@ int usage(FILE *out, int status)
 	      "                                        --show: what is in force, and where each value comes from\n"
 	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
 	      "       postrider status                 does it run, and how does it go; [--json]\n"
+	      "       postrider queue hold|release|retry|delete ID...\n"
+	      "       postrider destination suspend|resume NAME, postrider destination list\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"

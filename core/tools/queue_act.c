@@ -1,0 +1,269 @@
+/*
+ * core/tools/queue_act.c - `postrider queue hold|release|retry|delete`: messages by their ids, on the command line or,
+ * with `-`, one a line on standard input. What is asked for goes in pieces; what came of each is added up.
+ */
+#include "core/tools/queue_act.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/tools/ask.h"
+#include "core/tools/table.h"
+#include "core/tools/written.h"
+
+enum { PIECE = 5000 };
+
+static const struct verb {
+	const char *name, *path, *done; /* done: "... 3 messages" */
+} verbs[] = {
+	{"hold", "/v1/queue/hold", "held"},
+	{"release", "/v1/queue/release", "released"},
+	{"retry", "/v1/queue/retry", "tried now"},
+	{"delete", "/v1/queue/delete", "deleted"},
+};
+
+/* What is said of those that are not done. */
+static const struct {
+	const char *result, *say;
+	int status;
+} results[] = {
+	{"done", NULL, ASK_DONE},
+	{"as_it_was", "nothing to do", ASK_DONE},
+	{"not_found", "not in the queue", ASK_NOT},
+	{"is_held", "held: release it first", ASK_NOT},
+	{"in_delivery", "in delivery: it holds when the attempt that is under way has not delivered it", ASK_PART},
+	{"being_deleted", "being deleted, when the attempt that is under way has ended", ASK_PART},
+	{"unreadable", "cannot be read: it can only be deleted, without --bounce", ASK_NOT},
+	{"no_room", "not done: the disk is full", ASK_PART},
+	{"failed", "not done: the spool has failed, or there is no memory", ASK_PART},
+};
+enum { RESULTS = sizeof(results) / sizeof(results[0]) };
+
+struct acting {
+	struct ask ask;
+	const struct verb *verb;
+	const char *destination, *reason;
+	bool now, report, yes;
+	json_t *ids;           /* owned */
+	json_t *all, *missing; /* owned: what was answered */
+	size_t counts[RESULTS];
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider queue hold|release|retry|delete ID... [--destination NAME] [--reason TEXT]\n"
+	      "           [--now] (retry)  [--bounce] [--yes] (delete)\n"
+	      "           [--config FILE | --socket PATH] [--json]\n"
+	      "       An ID of - reads ids from standard input, the first word of each line.\n",
+	      out);
+	return status;
+}
+
+static void add_lines(json_t *ids)
+{
+	char *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, stdin) >= 0) {
+		char *at = line + strspn(line, " \t");
+		at[strcspn(at, " \t\r\n")] = '\0';
+		if (*at)
+			json_array_append_new(ids, json_string(at));
+	}
+	free(line);
+}
+
+/* Only a person at a terminal is asked. */
+static bool may_delete(const struct acting *a)
+{
+	char answer[16];
+
+	if (a->yes || strcmp(a->verb->name, "delete") != 0)
+		return true;
+	fprintf(stderr, "%zu message%s would be deleted%s", json_array_size(a->ids),
+		json_array_size(a->ids) == 1 ? "" : "s",
+		a->report ? ", with a report to their senders" : ", and nobody would hear of it");
+	if (!isatty(STDIN_FILENO)) {
+		fputs(": with --yes they are\n", stderr);
+		return false;
+	}
+	fputs(". Delete? [y/N] ", stderr);
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static void count(struct acting *a, const json_t *answer)
+{
+	json_t *one;
+	size_t i, k;
+
+	json_array_extend(a->all, json_object_get(answer, "results"));
+	json_array_foreach(json_object_get(answer, "results"), i, one)
+	{
+		const char *result = json_string_value(json_object_get(one, "result"));
+		for (k = 0; result && k < RESULTS; k++)
+			a->counts[k] += strcmp(results[k].result, result) == 0;
+	}
+	json_array_foreach(json_object_get(answer, "missing"), i, one)
+	{
+		for (k = 0; k < json_array_size(a->missing); k++) {
+			if (json_equal(json_array_get(a->missing, k), one))
+				break;
+		}
+		if (k == json_array_size(a->missing))
+			json_array_append(a->missing, one);
+	}
+}
+
+static int send_piece(struct acting *a, size_t from)
+{
+	json_t *piece = json_array(), *body, *answer = NULL;
+	size_t i;
+	int status;
+
+	for (i = from; i < from + PIECE && i < json_array_size(a->ids); i++)
+		json_array_append(piece, json_array_get(a->ids, i));
+	body = json_pack("{so ss* ss*}", "ids", piece, "destination", a->destination, "reason", a->reason);
+	if (a->now)
+		json_object_set_new(body, "now", json_true());
+	if (a->report)
+		json_object_set_new(body, "report", json_true());
+	status = ask_send(&a->ask, "POST", a->verb->path, body, &answer);
+	json_decref(body);
+	if (status == 0)
+		count(a, answer);
+	json_decref(answer);
+	return status;
+}
+
+static int print(const struct acting *a)
+{
+	int status = json_array_size(a->missing) > 0 ? ASK_PART : ASK_DONE;
+	json_t *one;
+	size_t i, k;
+
+	for (k = 0; k < RESULTS; k++)
+		status = a->counts[k] > 0 && results[k].status > status ? results[k].status : status;
+	if (a->ask.json) {
+		written_json(stdout, json_pack("{sO sO}", "results", a->all, "missing", a->missing));
+		return status;
+	}
+	json_array_foreach(a->all, i, one)
+	{
+		const char *result = json_string_value(json_object_get(one, "result"));
+		for (k = 1; result && k < RESULTS; k++) {
+			if (strcmp(results[k].result, result) != 0)
+				continue;
+			table_safe(stdout, json_string_value(json_object_get(one, "id")));
+			printf(": %s\n", results[k].say);
+		}
+	}
+	printf("%zu message%s %s\n", a->counts[0], a->counts[0] == 1 ? "" : "s", a->verb->done);
+	json_array_foreach(a->missing, i, one) printf("shard %lld did not answer: what it has of them is not known\n",
+						      (long long)json_integer_value(one));
+	return status;
+}
+
+static int run(struct acting *a)
+{
+	int status = ask_open(&a->ask);
+
+	for (size_t from = 0; status == 0 && from < json_array_size(a->ids); from += PIECE)
+		status = send_piece(a, from);
+	/* What was done of it is told even where the rest could not be. */
+	if (status == 0 || json_array_size(a->all) > 0) {
+		int printed = print(a);
+		status = status ? status : printed;
+	}
+	return status;
+}
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+/* 0, or the exit status; -1: help was all. */
+static int take_options(struct acting *a, int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"socket", required_argument, NULL, 's'},
+						{"destination", required_argument, NULL, 'd'},
+						{"reason", required_argument, NULL, 'r'},
+						{"now", no_argument, NULL, 'n'},
+						{"bounce", no_argument, NULL, 'b'},
+						{"yes", no_argument, NULL, 'y'},
+						{"json", no_argument, NULL, 'j'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:hy", options, NULL)) != -1) {
+		if (option == 'c')
+			a->ask.config = optarg;
+		else if (option == 's')
+			a->ask.socket = optarg;
+		else if (option == 'd')
+			a->destination = optarg;
+		else if (option == 'r')
+			a->reason = optarg;
+		else if (option == 'n')
+			a->now = true;
+		else if (option == 'b')
+			a->report = true;
+		else if (option == 'y')
+			a->yes = true;
+		else if (option == 'j')
+			a->ask.json = true;
+		else
+			return option == 'h' ? -1 : ASK_USAGE;
+	}
+	if ((a->now && strcmp(a->verb->name, "retry") != 0) || (a->report && strcmp(a->verb->name, "delete") != 0))
+		return ASK_USAGE;
+	if (a->report && !a->reason) {
+		fputs("postrider: queue: --bounce wants --reason TEXT: the senders read it\n", stderr);
+		return ASK_USAGE;
+	}
+	return 0;
+}
+
+int queue_act_command(int argc, char **argv)
+{
+	struct acting a = {.ask = {.command = "queue"}};
+	int status;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout, 0);
+	a.verb = argc > 1 ? verb_find(argv[1]) : NULL;
+	if (!a.verb)
+		return usage(stderr, ASK_USAGE);
+	status = take_options(&a, argc - 1, argv + 1);
+	if (status != 0)
+		return status < 0 ? usage(stdout, 0) : usage(stderr, status);
+	a.ids = json_array();
+	a.all = json_array();
+	a.missing = json_array();
+	for (int i = optind + 1; i < argc; i++) {
+		if (strcmp(argv[i], "-") == 0)
+			add_lines(a.ids);
+		else
+			json_array_append_new(a.ids, json_string(argv[i]));
+	}
+	if (json_array_size(a.ids) == 0)
+		status = usage(stderr, ASK_USAGE);
+	else if (!may_delete(&a))
+		status = ASK_NOT;
+	else
+		status = run(&a);
+	json_decref(a.ids);
+	json_decref(a.all);
+	json_decref(a.missing);
+	return status;
+}

@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+"""tests/e2e/test_steer.py - what an operator does to the queue: hold, release, retry, delete, suspend."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, message, program  # noqa: E402
+
+SOON = {'first': '1s', 'factor': 1, 'max': '1s'}
+LATE = {'first': '1h', 'factor': 1, 'max': '1h'}
+
+
+def command(*arguments, stdin=None):
+    done = subprocess.run([program('postrider'), *arguments], input=stdin, capture_output=True, timeout=120, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def send(relay, sequence, recipients=('recipient@example.com',)):
+    """The id that the client was told."""
+    with Client(relay.address) as client:
+        client.hello()
+        client.envelope(recipients=recipients)
+        return re.search(r'queued as (\w+)', str(client.data(message(sequence)))).group(1)
+
+
+class Gate:
+    """Answers 450 until it is opened."""
+
+    def __init__(self):
+        self.open = False
+        self.tried = 0
+
+    def __call__(self, stage, session, argument):
+        if stage != 'RCPT':
+            return None
+        self.tried += 1
+        return None if self.open else '450 4.2.0 not yet'
+
+
+class Steered:
+    """A relay with a control socket, which is started again on the same spool."""
+
+    def __init__(self, work, hop, **changes):
+        self.work, self.number, self.path = work, 0, work.path('control.sock')
+        changes.setdefault('control', {'socket': self.path})
+        self.configuration = work.configuration([hop.host], **changes)
+        self.relay = None
+        self.start()
+
+    def start(self, kill=False):
+        if self.relay and kill:
+            self.relay.kill()
+        elif self.relay:
+            self.relay.terminate()
+        self.number += 1
+        self.relay = self.work.relay(self.configuration, 'run-%d' % self.number)
+
+    def queue(self, verb, *arguments, status=0, stdin=None):
+        code, out, said = command('queue', verb, *arguments, '--socket', self.path, '--json', stdin=stdin)
+        equal(code, status, 'queue %s: %s%s' % (verb, out, said))
+        return [r['result'] for r in json.loads(out)['results']]
+
+    def hold(self, one):
+        """Whether an attempt is under way or not: when it has ended it is held."""
+        code, out, said = command('queue', 'hold', one, '--reason', 'a look at it', '--socket', self.path, '--json')
+        check(code in (0, 75) and json.loads(out)['results'][0]['result'] in ('done', 'in_delivery'), 'hold: %s', said)
+        self.relay.told('queue_held')
+
+    def queued(self):
+        code, out, said = command('status', '--socket', self.path, '--json')
+        equal(code, 0, said)
+        return json.loads(out)['queued']
+
+
+@case
+def held_through_restarts():
+    """What is held goes nowhere, through a stop and a kill; released it is delivered, once."""
+    with Workspace() as work:
+        gate = Gate()
+        hop = work.own(NextHop(script=gate))
+        s = Steered(work, hop, retry=SOON)
+        held, other = send(s.relay, 1), send(s.relay, 2)
+        eventually(lambda: gate.tried >= 2, 'both were tried')
+        s.relay.told('deferred', 2)
+        s.hold(held)
+        equal(s.queue('hold', held), ['as_it_was'], 'twice')
+        equal(s.queue('retry', held, status=1), ['is_held'], 'a retry does not release')
+        event = s.relay.told('queue_held')[0]
+        check(event['reason'] == 'a look at it' and event['who'].startswith('uid '), 'the event: %s', event)
+        gate.open = True
+        hop.wait_arrivals(1)
+        s.start()
+        s.start(kill=True)
+        time.sleep(2)
+        equal(hop.sequences(), [2], 'what arrived while the first is held')
+        equal(s.queued(), 1, 'in the queue')
+        equal(s.queue('release', held), ['done'], 'released')
+        hop.wait_arrivals(2)
+        eventually(lambda: s.queued() == 0, 'delivered')
+        equal(s.queue('release', held, status=1), ['not_found'], 'it is gone')
+        equal(s.queue('delete', other, '--yes', status=1), ['not_found'], 'delivered before')
+        s.relay.terminate()
+
+
+@case
+def deleted_and_not_seen_again():
+    """Without a word, or with a report that has the reason; nothing of it comes after a kill."""
+    with Workspace() as work:
+        gate = Gate()
+        hop = work.own(NextHop(script=gate))
+        s = Steered(work, hop, retry=LATE, reports={'from': 'postmaster@example.net'})
+        silent, told = send(s.relay, 1, ('a@example.com', 'b@example.com')), send(s.relay, 2)
+        eventually(lambda: gate.tried >= 3, 'both were tried')
+        code, _, said = command('queue', 'delete', silent, '--socket', s.path)
+        check(code == 1 and '1 message would be deleted' in said and '--yes' in said, 'no terminal: %s %s', code, said)
+        code, _, said = command('queue', 'delete', told, '--bounce', '--yes', '--socket', s.path)
+        equal(code, 64, 'a report without a reason')
+        eventually(lambda: s.queue('delete', silent, '--yes') == ['done'], 'deleted')
+        equal(s.queue('delete', told, '--bounce', '--reason', 'wrong campaign', '--yes'), ['done'], 'with a report')
+        gate.open = True
+        s.start(kill=True)
+        eventually(lambda: len(hop.reports) == 1, 'the report')
+        check(b'wrong campaign' in hop.reports[0].content and b'Action: failed' in hop.reports[0].content,
+              'the report: %s', hop.reports[0].content)
+        eventually(lambda: s.queued() == 0, 'all is gone')
+        equal(hop.sequences(), [], 'what was delivered')
+        s.relay.terminate()
+
+
+@case
+def retried():
+    """What is due in an hour goes at once, also where its host is left alone."""
+    with Workspace() as work:
+        gate = Gate()
+        hop = work.own(NextHop(script=gate))
+        s = Steered(work, hop, retry=LATE)
+        one = send(s.relay, 1)
+        s.relay.told('deferred')
+        gate.open = True
+        eventually(lambda: s.queue('retry', one, '--now') == ['done'], 'retried')
+        hop.wait_arrivals(1)
+        code, _, said = command('queue', 'retry', 'nonsense', '--socket', s.path)
+        check(code == 64 and 'no id' in said, 'what is no id: %s %s', code, said)
+        s.relay.terminate()
+
+
+@case
+def in_delivery():
+    """A message whose content the host has, and has not answered for: it cannot be taken back, nor is it sent again."""
+    with Workspace() as work:
+        wait = {'s': 3, 'ends': 0}
+
+        def script(stage, session, argument):
+            if stage not in ('END', 'BDAT'):
+                return None
+            wait['ends'] += 1
+            time.sleep(wait['s'])
+            return '451 4.3.0 not now'
+        hop = work.own(NextHop(script=script))
+        s = Steered(work, hop, retry=SOON)
+        one = send(s.relay, 1)
+        eventually(lambda: wait['ends'] == 1, 'the host has it')
+        equal(s.queue('delete', one, '--yes', status=75), ['in_delivery'], 'it is in delivery')
+        equal(s.queue('release', one, status=75), ['being_deleted'], 'and is not let go')
+        eventually(lambda: s.queued() == 0, 'deleted when the attempt has ended')
+        equal(wait['ends'], 1, 'attempts')
+        check(any(e['in_delivery'] is False for e in s.relay.told('queue_deleted', 2)), 'told when it is deleted')
+        s.relay.terminate()
+
+
+@case
+def suspended():
+    """Nothing is begun at a destination that is suspended, through a kill; it ends by itself, or when it is resumed."""
+    with Workspace() as work:
+        gate = Gate()
+        gate.open = True
+        hop = work.own(NextHop(script=gate))
+        s = Steered(work, hop)
+
+        def destination(*arguments):
+            return command('destination', *arguments, '--socket', s.path)
+        code, out, said = destination('suspend', 'next-hop', '--reason', 'it is moved')
+        equal(code, 0, out + said)
+        send(s.relay, 1)
+        s.start(kill=True)
+        send(s.relay, 2)
+        time.sleep(2)
+        equal(gate.tried, 0, 'attempts at a suspended destination')
+        code, out, _ = destination('list', '--json')
+        one = json.loads(out)['suspensions'][0]
+        equal((one['destination'], one['until'], one['reason']), ('next-hop', None, 'it is moved'), 'the list')
+        equal(destination('suspend', 'nobody')[0], 1, 'a destination that there is not')
+        check('mx: true' in destination('suspend', 'next-hop', '--domain', 'example.com')[2], 'a domain of a host')
+        equal(destination('resume', 'next-hop')[0], 0, 'resumed')
+        hop.wait_arrivals(2)
+        equal(destination('resume', 'next-hop')[0], 1, 'it is not suspended any more')
+        equal(destination('suspend', 'next-hop', '--for', '3s')[0], 0, 'for a while')
+        send(s.relay, 3)
+        hop.wait_arrivals(3)
+        s.relay.told('destination_suspended')
+        eventually(lambda: len(s.relay.told('destination_resumed')) == 2, 'and goes on by itself')
+        s.relay.terminate()
+
+
+@case
+def ten_thousand():
+    """10,000 are deleted by their ids, from standard input, beside mail that flows: that arrives, none of them."""
+    many = 10000
+    with Workspace() as work:
+        gate = Gate()
+        hop = work.own(NextHop(script=gate))
+        other = work.own(NextHop())
+        s = Steered(work, hop, retry=LATE, destinations=[
+            {'name': 'next-hop', 'hosts': [hop.host], 'tls': {'mode': 'none'}},
+            {'name': 'live', 'hosts': [other.host], 'tls': {'mode': 'none'}}],
+            routes=[{'recipient': '*@live.example', 'destination': 'live'}, {'destination': 'next-hop'}])
+        equal(command('destination', 'suspend', 'next-hop', '--socket', s.path)[0], 0, 'suspended')
+        work.source(s.relay.target, messages=many, size=500, connections=8).result()
+        eventually(lambda: len(s.relay.events('accepted')) >= many, 'all are told')
+        ids = [e['id'] for e in s.relay.events('accepted')]
+        live = [send(s.relay, many + i, ('x@live.example',)) for i in range(20)]
+        results = s.queue('delete', '-', '--yes', stdin='\n'.join(ids) + '\n')
+        equal((len(results), set(results)), (many, {'done'}), 'deleted')
+        eventually(lambda: s.queued() == 0, 'all is gone')
+        gate.open = True
+        s.start(kill=True)
+        equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed')
+        live += [send(s.relay, many + i, ('x@live.example',)) for i in range(20, 40)]
+        other.wait_arrivals(len(live))
+        equal((s.queued(), gate.tried), (0, 0), 'what is left, and what was tried of what is deleted')
+        s.relay.terminate()
+
+
+if __name__ == '__main__':
+    harness.main(together=3)
