@@ -7,6 +7,9 @@
 
 static const struct control_handler handlers[] = {
 	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
+	{"GET", "/v1/queue/messages", CONTROL_VIEW, handle_queue_list},
+	{"GET", "/v1/queue/messages/*", CONTROL_VIEW, handle_queue_show},
+	{"GET", "/v1/queue/summary", CONTROL_VIEW, handle_queue_summary},
 	{"POST", "/v1/queue/hold", CONTROL_OPERATE, handle_queue_hold},
 	{"POST", "/v1/queue/release", CONTROL_OPERATE, handle_queue_release},
 	{"POST", "/v1/queue/retry", CONTROL_OPERATE, handle_queue_retry},
