@@ -13,6 +13,7 @@
 #include "core/tools/hash.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
+#include "core/tools/queue.h"
 #include "core/tools/queue_act.h"
 #include "core/tools/report.h"
 #include "core/tools/setup_office365.h"
@@ -36,7 +37,7 @@ static const struct {
 	{"log", postfix_log_command},
 	{"status", status_command},
 	{"trace", trace_command},
-	{"queue", queue_act_command},
+	{"queue", queue_command},
 	{"destination", destination_command},
 	{"report", report_command},
 };

@@ -12,6 +12,7 @@ int usage(FILE *out, int status)
 	      "       postrider status                 does it run, and how does it go; [--json]\n"
 	      "       postrider queue hold|release|retry|delete ID...\n"
 	      "       postrider destination suspend|resume NAME, postrider destination list\n"
+	      "       postrider queue list|summary|show what is here, and where it stands; [FILTER...] [--json]\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"

@@ -158,6 +158,84 @@ def sockets_of_others():
         check('no such directory' in relay.tail(), 'what it says: %s', relay.tail())
 
 
+def everything(path, query=''):
+    """All messages of a list, page by page, and how often each id came."""
+    found, cursor = [], None
+    while True:
+        target = '/v1/queue/messages?limit=7' + query + ('&cursor=' + cursor if cursor else '')
+        code, answer = asked(path, target)
+        equal((code, answer['missing'], answer['left_out']), (200, [], 0), 'a page')
+        found += answer['messages']
+        cursor = answer['next']
+        if cursor is None:
+            return found
+
+
+HOSTILE = b'\x1b]0;title\x07\x1b[31mred\x08\xe2\x80\xae\xc2\x9b2J\xff'
+
+
+@case
+def queue():
+    """List, filters, pages, summary and one message whole, while other mail comes and goes; by the command, too."""
+    with Workspace() as work:
+        sink = work.sink()
+        ways = [{'name': 'flows', 'hosts': ['127.0.0.1:%d' % sink.port], 'tls': {'mode': 'none'}},
+                {'name': 'away', 'hosts': ['127.0.0.1:9'], 'tls': {'mode': 'none'}}]
+        relay, path = relay_with(work, destinations=ways,
+                                 routes=[{'recipient': '*@flows.example', 'destination': 'flows'},
+                                         {'destination': 'away'}])
+        work.source(relay.target, messages=60, sender='boss@example.org', recipient='one@example.net',
+                    connections=4).result()
+        client = harness.Client(relay.address)
+        client.hello()
+        for recipient in ('two@example.net', 'TWO@example.net'):
+            client.envelope(sender='', recipients=[recipient])
+            client.command('DATA', 354)
+            client.send(b'Subject: ' + HOSTILE + b'\r\nX-Long: ' + b'\r\n '.join([b'x' * 900] * 20) + b'\r\n\r\nhi\r\n')
+            client.command('.', 250)
+        flow = work.source(relay.target, messages=4000, recipient='user@flows.example', connections=4)
+        for _ in range(5):
+            ids = [row['id'] for row in everything(path, '&destination=away')]
+            equal((len(ids), len(set(ids))), (62, 62), 'messages that are there all the time')
+        flow.result(timeout=120)
+        rows = everything(path, '&to=two@*')
+        equal([(row['to'], row['sender'], row['state'] in ('ready', 'deferred', 'active')) for row in rows].sort(),
+              [(['two@example.net'], '', True), (['TWO@example.net'], '', True)].sort(), 'a filter by recipient')
+        equal(len(everything(path, '&from=boss@example.org&state=ready,deferred,active')), 60, 'by sender and state')
+        equal(len(everything(path, '&older=1h')), 0, 'by age')
+        equal(len(everything(path, '&client=nobody')), 0, 'by client')
+        code, answer = asked(path, '/v1/queue/summary')
+        counts = {one['destination']: one['messages'] for one in answer['destinations']}
+        equal((code, counts.get('away'), answer['whole']), (200, 62, True), 'summary')
+        for query in ('limit=0', 'limit=x', 'cursor=9', 'cursor=1.x', 'older=1', 'state=', 'nothing=1', 'to='):
+            equal(asked(path, '/v1/queue/messages?' + query)[0], 400, query)
+        equal(asked(path, '/v1/queue/summary?to=x')[0], 400, 'a summary that would have to read')
+        equal(asked(path, '/v1/queue/messages/nothing')[0], 400, 'no id')
+        equal(asked(path, '/v1/queue/messages/' + '0' * 26)[0], 404, 'an id of nothing')
+        code, answer = asked(path, '/v1/queue/messages/' + rows[0]['id'])
+        fields = {field['name']: field['value'] for field in answer['messages'][0]['header']}
+        check('\x1b]0;title\x07' in fields['Subject'], 'the subject as it came: %r', fields['Subject'])
+        code, out, said = command('queue', 'show', rows[0]['id'], '--socket', path)
+        check(code == 0 and 'Subject: \\x1b]0;title\\x07\\x1b[31mred\\x08\\u{202e}\\u{9b}2J' in out, 'show: %s', out)
+        check(not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]', out), 'nothing of it moves a terminal: %r', out)
+        code, out, _ = command('queue', 'list', '--socket', path, '--to', '*@example.net', '--all')
+        equal((code, out.count('boss@example.org')), (0, 60), 'the command list')
+        longest = max(out.split('\n'), key=len)
+        check(len(longest) <= 100, 'a line of more than 100 columns: %s', longest)
+        code, out, _ = command('queue', 'list', '--socket', path, '--limit', '10', '--json')
+        page = json.loads(out)
+        code, out, _ = command('queue', 'list', '--socket', path, '--all', '--json', '--cursor', page['next'])
+        ids = {row['id'] for row in page['messages'] + json.loads(out)['messages']}
+        equal((len(page['messages']), len(ids) >= 62), (10, True), 'the command goes on')
+        code, out, _ = command('queue', 'summary', '--socket', path)
+        check(code == 0 and re.search('^away +62 ', out, re.M), 'the command summary: %s', out)
+        code, _, said = command('queue', 'show', '0' * 26, '--socket', path)
+        check(code == 1 and 'no message' in said, 'the command show: %s %s', code, said)
+        code, _, said = command('queue', 'list', '--older', 'x', '--socket', path)
+        check(code == 64 and 'duration' in said, 'no duration: %s %s', code, said)
+        equal(command('queue', 'nothing')[0], 64, 'no such command')
+
+
 @case
 def off_is_nothing():
     """Without it, and with `control: off`, there is no socket and no thread."""
