@@ -45,7 +45,7 @@ LAYERS = {
     # What a person waits for stands beside the relay: it uses its engines, and nothing uses it.
     'core/tools': SHARED + ['core/agents', 'core/trace', 'core/route', 'core/deliver', 'core/tools'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
-    'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'bench'],
+    'bench': ['core/base', 'tls', 'core/smtp', 'queue', 'core/trace', 'bench'],
 }
 # So much of the C files outside its folder may include a header, in percent: one that all include joins them all.
 HEADER_SHARE_MAX = 40

@@ -16,6 +16,7 @@
 #include "core/tools/queue.h"
 #include "core/tools/queue_act.h"
 #include "core/tools/report.h"
+#include "core/tools/route.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
 #include "core/tools/suppress.h"
@@ -40,6 +41,7 @@ static const struct {
 	{"queue", queue_command},
 	{"destination", destination_command},
 	{"report", report_command},
+	{"route", route_command},
 };
 
 command_fn *command_find(const char *name)

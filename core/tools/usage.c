@@ -27,6 +27,7 @@ int usage(FILE *out, int status)
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
 	      "configuration\n"
 	      "       postrider trace [ID]             what became of mail, by id, client, sender, recipient, time\n"
+	      "       postrider route ADDRESS          where mail to it would go, and why; nothing is sent\n"
 	      "       postrider report --since TIME    what came and what became of it, in figures\n"
 	      "       postrider log --format postfix [FILE]\n"
 	      "                                        events as lines of Postfix's log, for what reads those\n"

@@ -265,5 +265,59 @@ def a_reload_changes_it():
         equal(json.loads(done.stdout)['id'], first)
 
 
+@case
+def route_says_what_the_relay_does():
+    """From the configuration alone: which client, route, destination, hosts and TLS, suppressed or not; where it says
+    that something is refused the relay refuses it, and else sends it where it says."""
+    with Workspace() as work:
+        hops = {name: work.own(NextHop()) for name in ('inside', 'outside')}
+        os.makedirs(work.path('list'))
+        content = configuration(
+            work, hops['outside'], suppression={'directory': work.path('list')},
+            clients=[{'name': 'printers', 'networks': ['127.0.0.2'], 'allowed_senders': ['*@example.net'],
+                      'allowed_recipients': ['*@inside.example', '*@outside.example']},
+                     {'name': 'apps', 'networks': ['127.0.0.3'], 'suppression': 'ignore'}],
+            destinations=[{'name': name, 'hosts': [hop.host], 'tls': {'mode': 'none'}} for name, hop in hops.items()],
+            routes=[{'recipient': '*@inside.example', 'destination': 'inside'},
+                    {'recipient': '*@closed.example', 'refuse': 'nobody is there'},
+                    {'recipient': '*@outside.example', 'destination': 'outside'}])
+        work.write('postrider.yaml', json.dumps(content))
+        run('suppress', work, 'add', 'gone@outside.example')
+        relay = work.relay(content)
+        for ip, sender, recipient, expected in (
+                ('127.0.0.2', 'scan@example.net', 'ann@inside.example', 'inside'),
+                ('127.0.0.3', '', 'ann@outside.example', 'outside'),
+                ('127.0.0.3', 'app@example.org', 'gone@outside.example', 'outside'),
+                ('127.0.0.2', 'scan@example.net', 'gone@outside.example', '550 5.1.1'),
+                ('127.0.0.2', 'scan@example.org', 'ann@inside.example', '553 5.7.1'),
+                ('127.0.0.2', 'scan@example.net', 'ann@elsewhere.example', '550 5.7.1'),
+                ('127.0.0.3', 'app@example.org', 'ann@closed.example', '550 5.7.1'),
+                ('127.0.0.3', 'app@example.org', 'ann@elsewhere.example', '550 5.7.1'),
+                ('127.0.0.66', 'app@example.org', 'ann@inside.example', '550 5.7.1')):
+            taken = expected in hops
+            answer = json.loads(run('route', work, recipient, '--from', sender or '<>', '--ip', ip, '--json',
+                                    status=0 if taken else 1))
+            equal(answer['taken'], taken, '%s' % answer)
+            with Client(relay.address, source=ip) as client:
+                client.hello()
+                client.send('MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\n' % (sender, recipient))
+                replies = ['%d %s' % client.reply() for _ in range(2)]
+            equal([reply[:9] for reply in replies if not reply.startswith('250')][:1], [] if taken else [expected],
+                  'the relay to %s' % answer)
+            if taken:
+                equal((answer['destination'], answer['hosts'], answer['tls']),
+                      (expected, hops[expected].host, 'none: in clear'))
+                identity = send(relay, [recipient], sender=sender, source=ip)
+                eventually(lambda: any(e['id'] == identity and e['destination'] == expected
+                                       for e in relay.events('attempt')), 'it went where it was said')
+            else:
+                check(answer['refused'].startswith(expected), 'it says: %s', answer)
+        text = run('route', work, 'a\x1b[2Jb@inside.example')
+        check('\x1b' not in text and 'number 1, recipient *@inside.example' in text, 'for people: %s', text)
+        run('route', work, 'nobody', status=64)
+        run('route', work, 'a@b', '--client', 'nobody', status=64)
+        relay.terminate()
+
+
 if __name__ == '__main__':
     harness.main(together=2)

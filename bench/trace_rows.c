@@ -1,0 +1,164 @@
+/*
+ * trace_rows.c - what the trace's file costs: rows a second, octets a message, and how long each key takes to find.
+ *
+ *     bench/trace_rows FILE MESSAGES [DAYS]
+ *
+ * Writes messages with one recipient and one attempt, spread over so many days, as lines of events that are parsed as
+ * in the relay; then looks for each key twenty times, with the file's pages in the system's cache and a process that
+ * has none of its own. There are ten thousand senders, a hundred clients, a million recipients and one client that sent
+ * ten.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "core/trace/file.h"
+#include "core/trace/search.h"
+
+enum { BATCH = 5000, TRIES = 20 };
+#define BEGIN_MS UINT64_C(1795824000000)
+
+static double now(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 31) * UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 32;
+}
+
+static struct message_id id_of(uint64_t i, double step_ms)
+{
+	return (struct message_id){(BEGIN_MS + (uint64_t)((double)i * step_ms)) * 1000000 + i % 1000000, i};
+}
+
+static void put(struct trace_file *file, const char *line, int length)
+{
+	static struct fact fact;
+
+	if (!fact_parse(line, (size_t)length, &fact) || trace_file_put(file, &fact) != TRACE_OK) {
+		fprintf(stderr, "%s: %.*s\n", trace_file_problem(file), length, line);
+		exit(1);
+	}
+}
+
+static void one(struct trace_file *file, uint64_t i, uint64_t count, double step_ms)
+{
+	struct message_id id = id_of(i, step_ms);
+	char line[1024], name[MESSAGE_ID_TEXT], stamp[40];
+	time_t seconds = (time_t)(id.high / 1000000000);
+	uint64_t r = mix(i);
+	struct tm parts;
+
+	gmtime_r(&seconds, &parts);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &parts);
+	message_id_text(id, name);
+	put(file, line,
+	    snprintf(
+		    line, sizeof(line),
+		    "{\"time\":\"%s.%03uZ\",\"event\":\"accepted\",\"level\":\"info\",\"shard\":0,\"id\":\"%.26s\","
+		    "\"peer\":\"10.1.2.%u\",\"client\":\"%s%u\",\"sender\":\"sender%u@example.org\",\"recipients\":1,"
+		    "\"octets\":%u,\"recipient\":\"person%u@example.com\",\"destination\":\"office365\",\"message_id\":"
+		    "\"<%" PRIx64 "@example.org>\",\"ms\":3}",
+		    stamp, (unsigned)(id.high / 1000000 % 1000), name, (unsigned)(r % 250),
+		    i % (count / 10) == 7 ? "rare" : "client", i % (count / 10) == 7 ? 0 : (unsigned)(r >> 8) % 100,
+		    (unsigned)(r >> 16) % 10000, (unsigned)(r >> 32) % 100000, (unsigned)(mix(r) % 1000000), r));
+	put(file, line,
+	    snprintf(line, sizeof(line),
+		     "{\"time\":\"%s.%03uZ\",\"event\":\"attempt\",\"level\":\"info\",\"shard\":0,\"id\":\"%.26s\","
+		     "\"result\":\"%s\",\"destination\":\"office365\",\"host\":\"mail.example.com:25\",\"tls\":\"TLSv1."
+		     "3\","
+		     "\"cipher\":\"TLS13-AES128-GCM-SHA256\",\"verified\":true,\"proof\":\"chain\",\"recipients\":1,"
+		     "\"recipient\":\"person%u@example.com\",\"octets\":4096,\"attempt\":1,\"stage\":\"content\","
+		     "\"code\":"
+		     "250,\"reply\":\"2.0.0 Ok: queued as %" PRIx64 "\",\"ms\":4,\"queued_ms\":9}",
+		     stamp, (unsigned)(id.high / 1000000 % 1000), name, r % 5000 == 0 ? "failed" : "delivered",
+		     (unsigned)(mix(r) % 1000000), r));
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void find(const char *path, const char *what, struct search_filter *filter)
+{
+	double took[TRIES];
+	unsigned count = 0;
+
+	filter->limit = 20;
+	filter->until_ms = UINT64_MAX;
+	for (int i = 0; i < TRIES; i++) {
+		char problem[TRACE_PROBLEM_SIZE];
+		struct search *search;
+		int64_t numbers[20];
+		double start = now(CLOCK_MONOTONIC);
+		if (search_open(path, &search, problem) != TRACE_OK ||
+		    search_find(search, filter, numbers, &count) != TRACE_OK) {
+			fprintf(stderr, "%s\n", problem);
+			exit(1);
+		}
+		search_close(search);
+		took[i] = (now(CLOCK_MONOTONIC) - start) * 1000;
+	}
+	qsort(took, TRIES, sizeof(took[0]), compare);
+	printf("%-22s %8.2f ms median, %8.2f most, %u found\n", what, took[TRIES / 2], took[TRIES - 1], count);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+	double days = argc > 3 ? atof(argv[3]) : 30, step_ms, wall, cpu;
+	char problem[TRACE_PROBLEM_SIZE];
+	struct trace_file *file;
+	struct stat st;
+
+	if (count < 100) {
+		fprintf(stderr, "usage: %s FILE MESSAGES [DAYS]\n", argv[0]);
+		return 64;
+	}
+	step_ms = days * 86400000 / (double)count;
+	if (trace_file_open(argv[1], &file, problem) != TRACE_OK) {
+		fprintf(stderr, "%s\n", problem);
+		return 1;
+	}
+	wall = now(CLOCK_MONOTONIC);
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+	for (uint64_t i = 0; i < count; i++) {
+		one(file, i, count, step_ms);
+		if (i % BATCH == BATCH - 1 && trace_file_commit(file) != TRACE_OK)
+			return 1;
+	}
+	(void)trace_file_commit(file);
+	wall = now(CLOCK_MONOTONIC) - wall;
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	trace_file_close(file);
+	(void)stat(argv[1], &st);
+	printf("%" PRIu64 " messages: %.0f a second, %.1f us CPU each, %.0f octets each\n", count, (double)count / wall,
+	       cpu * 1e6 / (double)count, (double)st.st_size / (double)count);
+
+#define FIND(what, ...) find(argv[1], what, &(struct search_filter){__VA_ARGS__})
+	FIND("id", .result = ROW_RESULTS, .has_id = true, .id = id_of(count / 3, step_ms));
+	char recipient[64];
+	snprintf(recipient, sizeof(recipient), "person%u@example.com", (unsigned)(mix(mix(count / 2)) % 1000000));
+	FIND("recipient", .result = ROW_RESULTS, .recipient = recipient);
+	FIND("recipient, nobody", .result = ROW_RESULTS, .recipient = "nobody@example.com");
+	FIND("sender", .result = ROW_RESULTS, .sender = "sender77@example.org");
+	FIND("client, usual", .result = ROW_RESULTS, .client = "client7");
+	FIND("client, rare", .result = ROW_RESULTS, .client = "rare0");
+	FIND("destination", .result = ROW_RESULTS, .destination = "office365");
+	FIND("failed", .result = ROW_FAILED);
+	FIND("time alone", .result = ROW_RESULTS, .since_ms = BEGIN_MS + (uint64_t)((double)count / 2 * step_ms));
+	return 0;
+}
