@@ -10,6 +10,7 @@ said to it that names a sender.
 
 import fcntl
 import hashlib
+import json
 import os
 import ssl
 import subprocess
@@ -19,7 +20,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import harness  # noqa: E402
 from signed_zones import SignedZones, unavailable  # noqa: E402
-from harness import BUILD, SOURCES, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
+from harness import (BUILD, SOURCES, Client, NextHop, Process, Workspace, case, check, equal,  # noqa: E402
+                     eventually, message)
 
 NO_MATCH = 'none of its certificates is one that its TLSA records name'
 NO_RECORD = 'DANE is demanded, and the host has no TLSA record that is proven'
@@ -313,5 +315,90 @@ def what_is_needed_grows():
     return None
 
 
+RESOLVER = '''
+server:
+  interface: 127.0.0.1
+  do-daemonize: no
+  use-syslog: no
+  chroot: ""
+  username: ""
+  pidfile: ""
+  directory: "%(directory)s"
+  do-not-query-localhost: no
+  trust-anchor-file: "%(anchor)s"
+  module-config: "validator iterator"
+forward-zone:
+  name: "."
+  forward-addr: %(server)s
+remote-control:
+  control-enable: no
+'''
+INSIDE = 'inside-a-namespace'
+
+
+def say_what_postfix_says():
+    """In namespaces of our own, where the system's resolver is ours: scenario -> all that posttls-finger says of it."""
+    peers, told = harness.peers_directory(), {}
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    with Workspace() as work:
+        lab = Lab(work, SCENARIOS)
+        with lab.served() as zones:
+            work.write('resolv.conf', 'nameserver 127.0.0.1\noptions edns0 trust-ad\n')
+            subprocess.run(['mount', '--bind', work.path('resolv.conf'), '/etc/resolv.conf'], check=True)
+            work.write('unbound.conf', RESOLVER % {'directory': work.path('.'), 'anchor': zones.anchor,
+                                                   'server': zones.address.replace(':', '@')})
+            resolver = work.own(Process([peers + '/unbound/usr/sbin/unbound', '-d', '-c', work.path('unbound.conf')]))
+            eventually(lambda: harness.listening(53) or not resolver.running(), 'the resolver listens')
+            check(resolver.running(), 'the resolver: %s', resolver.tail(5))
+            os.mkdir(work.path('postfix'))
+            work.write('postfix/main.cf', 'compatibility_level = 3.6\ninet_protocols = ipv4\nmyhostname = relay.lab\n'
+                       'shlib_directory = %s/postfix/usr/lib/postfix\n' % peers)
+            environment = dict(os.environ, LD_LIBRARY_PATH=peers + '/postfix/usr/lib/postfix',
+                               MAIL_CONFIG=work.path('postfix'))
+            for name, row in SCENARIOS.items():
+                done = subprocess.run(
+                    [peers + '/postfix/usr/sbin/posttls-finger', '-c', '-l', 'dane', '-L', 'verbose,summary',
+                     '%s:%d' % (lab.domain(name, row[4]), lab.hops[name].port)],
+                    capture_output=True, text=True, env=environment, timeout=60)
+                told[name] = done.stdout + done.stderr
+    print(json.dumps(told))
+
+
+def verdict_of_postfix(said):
+    """In the words of SCENARIOS; 'refused' for all reasons that are no matter of TLSA records that cannot be had."""
+    if 'TLSA lookup error' in said:
+        return NOT_KNOWN
+    if ': Verified TLS connection established' in said or '\nVerified TLS connection established' in said:
+        return 'dane'
+    if 'server certificate verification failed' in said:
+        return 'refused'
+    if 'TLS connection established' in said:
+        return 'tls'
+    return 'refused' if 'TLSA' in said else 'clear'
+
+
+@case
+def as_postfix_sees_it():
+    """Postfix (posttls-finger, which leaves DNSSEC to a resolver) says the same of each scenario."""
+    for peer in ('postfix', 'unbound'):
+        if not os.path.exists(os.path.join(harness.peers_directory(), peer, 'version')):
+            return 'skipped: run tests/install-peers %s first' % peer
+    if unavailable() or os.geteuid() != 0:
+        return 'skipped: ' + (unavailable() or 'namespaces need root')
+    done = subprocess.run(['unshare', '--net', '--mount', sys.executable, os.path.abspath(__file__), INSIDE],
+                          capture_output=True, text=True, timeout=300)
+    check(done.returncode == 0, 'in the namespaces: %s', done.stderr[-500:])
+    told, wrong = json.loads(done.stdout), []
+    for name, row in SCENARIOS.items():
+        said = told[name]
+        expected = row[2] if row[2] in ('dane', 'tls', 'clear', NOT_KNOWN) else 'refused'
+        if verdict_of_postfix(said) != expected:
+            wrong.append('%s: %s, expected %s: %s' % (name, verdict_of_postfix(said), expected, said[-300:]))
+    equal(wrong, [], 'scenarios')
+    return None
+
+
 if __name__ == '__main__':
+    if sys.argv[1:] == [INSIDE]:
+        sys.exit(say_what_postfix_says())
     sys.exit(harness.main(together=3))
