@@ -39,6 +39,7 @@ struct ledger_message {
 	uint64_t not_before_ns;          /* asked for by HOLDFOR (RFC 4865); 0: nothing was */
 	uint64_t id_high, id_low;        /* as its client was told; 0: was not */
 	uint64_t stopped_ns; /* an operator holds or has deleted it, since then nothing of it begins; 0: no */
+	bool let_go;         /* an operator has, and was told so */
 	bool deleted;        /* it may have been deleted: nobody need have it, and its sender may hear so */
 	uint64_t header;     /* hash of the one that arrived first, where the relay writes some of it */
 };

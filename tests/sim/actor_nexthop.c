@@ -338,6 +338,9 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		hop_reply(s, "503 5.5.1 Need MAIL\r\n");
 		return;
 	}
+	if (address && config->still_domain && world_now_ns() >= config->domain_from_ns &&
+	    strstr(address, config->still_domain))
+		ledger_confused(config->ledger, "sent to a domain that is suspended", s->sequence);
 	hop_meter(config->recipients_meter, 1);
 	if (s->mailbox)
 		actor_meter_add(&config->logins->recipients[s->mailbox - 1], 1);

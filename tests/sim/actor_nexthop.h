@@ -68,6 +68,8 @@ enum actor_tls {
 /* Rates are per million. */
 struct actor_nexthop_config {
 	uint64_t still_from_ns, still_until_ns; /* no MAIL is to come in that time */
+	const char *still_domain;               /* nor RCPT for this one, from domain_from_ns on; NULL: none */
+	uint64_t domain_from_ns;
 	struct ring_address address;
 	struct ledger *ledger;
 	bool pipelining, chunking, size;     /* offered in the EHLO reply */

@@ -23,7 +23,7 @@ enum { ACTS = 8, STEPS = 90, ANSWER_S = 120 };
 
 /* What a connection that has ended may still bring, and an attempt that has not. */
 #define LATE_NS (2 * CLOCK_NS_PER_S)
-#define ATTEMPT_NS (1800 * CLOCK_NS_PER_S)
+#define ATTEMPT_NS (30 * CLOCK_NS_PER_S)
 
 /* An order for one message, to all shards. */
 struct act {
@@ -33,6 +33,7 @@ struct act {
 	struct message_id id;
 	uint32_t sequence;
 	enum steer_kind kind;
+	bool let_go;  /* it was, before this */
 	unsigned out; /* shards that have not answered; 0: this one is free */
 };
 
@@ -52,6 +53,9 @@ static void judge(struct act *act)
 	for (unsigned i = 0; i < act->rig->shard_count; i++)
 		result = act->results[i] > result ? (enum steer_result)act->results[i] : result;
 	done_of[act->kind] += result == STEER_DONE || result == STEER_IN_DELIVERY;
+	if (act->kind == STEER_RELEASE && act->let_go && result == STEER_DONE)
+		rig_fail(act->rig, "message %u was held again after it was let go", act->sequence);
+	m->let_go |= act->kind == STEER_RELEASE && (result == STEER_DONE || result == STEER_AS_IT_WAS);
 	/* What one destination has of it: the others' goes on. */
 	if (act->kind == STEER_RETRY || act->kind == STEER_RELEASE || act->jobs[0].order.place >= 0)
 		return;
@@ -96,6 +100,8 @@ static void act_on(struct rig *rig, uint32_t sequence, enum steer_kind kind)
 	if (kind == STEER_RELEASE)
 		m->stopped_ns = 0;
 	m->deleted |= kind == STEER_DELETE;
+	act->let_go = m->let_go;
+	m->let_go &= kind == STEER_RETRY || kind == STEER_RELEASE;
 	world_engine_enter();
 	for (unsigned i = 0; i < rig->shard_count; i++) {
 		act->jobs[i] = (struct steer_job){
@@ -129,6 +135,15 @@ static void act_at_random(struct rig *rig)
 	}
 }
 
+static void look(struct rig *rig, const char *destination, const char *domain)
+{
+	world_engine_enter();
+	for (unsigned i = 0; i < rig->shard_count; i++)
+		outbound_look(rig->shards[i].shard, destination, domain);
+	world_engine_leave();
+	rig_wake(rig);
+}
+
 /* One destination, for a while or until it is resumed; or it is resumed. */
 static void suspend_at_random(struct rig *rig)
 {
@@ -153,10 +168,32 @@ static void suspend_at_random(struct rig *rig)
 			rig_fail(rig, "it is %s suspended, and %d", r == 0 ? "not" : "", r);
 		hop->still_until_ns = 0;
 	}
-	for (unsigned i = 0; i < rig->shard_count; i++)
-		outbound_look(rig->shards[i].shard, names[which], "");
 	world_engine_leave();
-	rig_wake(rig);
+	look(rig, names[which], "");
+}
+
+/* Of the second destination, where it sends to the MX of each: the other domains' mail goes on by the same lanes. */
+static void suspend_domain(struct rig *rig)
+{
+	const struct suspend_order order = {"two", "b.example", SUSPEND_FOR_EVER, "", "the operator"};
+	struct actor_nexthop_config *hop = actor_nexthop_config(rig->hops[1]);
+	struct suspensions *all = &rig->relay.deliverers.suspensions;
+	uint64_t since_ns;
+	int r;
+
+	world_engine_enter();
+	if (hop->still_domain) {
+		r = suspend_end(all, order.destination, order.domain, &since_ns);
+		hop->still_domain = NULL;
+	} else {
+		r = suspend_begin(all, &order);
+		hop->still_domain = r == 0 ? "@b.example" : NULL;
+		hop->domain_from_ns = world_now_ns() + ATTEMPT_NS;
+	}
+	world_engine_leave();
+	if (r < 0)
+		rig_fail(rig, "a domain cannot be suspended, or resumed: %d", r);
+	look(rig, order.destination, order.domain);
 }
 
 static void resume_all(struct rig *rig)
@@ -166,9 +203,12 @@ static void resume_all(struct rig *rig)
 	world_engine_enter();
 	(void)suspend_end(&rig->relay.deliverers.suspensions, "one", "", &since_ns);
 	(void)suspend_end(&rig->relay.deliverers.suspensions, "two", "", &since_ns);
+	(void)suspend_end(&rig->relay.deliverers.suspensions, "two", "b.example", &since_ns);
 	world_engine_leave();
-	for (unsigned i = 0; i < RIG_HOPS; i++)
+	for (unsigned i = 0; i < RIG_HOPS; i++) {
 		actor_nexthop_config(rig->hops[i])->still_until_ns = 0;
+		actor_nexthop_config(rig->hops[i])->still_domain = NULL;
+	}
 }
 
 static bool answered(void *context)
@@ -219,7 +259,19 @@ static void step(struct rig *rig)
 		world_reach(port, world_below(3) ? WORLD_REFUSE : WORLD_OPEN);
 		break;
 	case 4:
-		suspend_at_random(rig);
+		if (rig->options.sites && world_below(2))
+			suspend_domain(rig);
+		else
+			suspend_at_random(rig);
+		break;
+	case 5:
+	case 6:
+		/* What was confirmed is so, though the process ends in the next moment; what was not may be. */
+		act_at_random(rig);
+		(void)rig_run(rig, world_below(3) ? answered : NULL, (1 + world_below(40)) * CLOCK_NS_PER_MS);
+		rig_crash(rig, world_below(2) ? WORLD_KILL : WORLD_POWER_CUT);
+		forget_acts(rig);
+		start(rig);
 		break;
 	default:
 		act_at_random(rig);
