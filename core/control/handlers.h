@@ -23,6 +23,8 @@ control_fn handle_status; /* status.c */
 control_fn handle_queue_hold, handle_queue_release, handle_queue_retry, handle_queue_delete;
 /* suspending.c */
 control_fn handle_suspend, handle_resume, handle_suspensions;
+/* why.c */
+control_fn handle_why;
 /* queue_view.c */
 control_fn handle_queue_list, handle_queue_summary, handle_queue_show;
 

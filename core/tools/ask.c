@@ -102,7 +102,7 @@ static void append(struct ask_path *path, const char *text, bool escape)
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
 	for (; *text != '\0'; text++) {
-		if (path->length + 4 > sizeof(path->text)) {
+		if (path->length + 8 > sizeof(path->text)) {
 			path->full = true;
 			return;
 		}

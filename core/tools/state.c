@@ -14,7 +14,9 @@
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postrider status [--config FILE | --socket PATH] [--json] [--utc]\n", out);
+	fputs("usage: postrider status [--config FILE | --socket PATH] [--json] [--utc]\n"
+	      "       postrider why DESTINATION [--config FILE | --socket PATH] [--json] [--utc]\n",
+	      out);
 	return status;
 }
 
@@ -61,33 +63,42 @@ static int print(const struct ask *ask, const json_t *answer)
 	return silent ? ASK_PART : ASK_DONE;
 }
 
-int status_command(int argc, char **argv)
+/* True where `count` words are left; else *status is what is to be answered. */
+static bool take_options(struct ask *ask, int argc, char **argv, int count, int *status)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
 		{"json", no_argument, NULL, 'j'},         {"utc", no_argument, NULL, 'u'},
 		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-	struct ask ask = {.command = "status"};
-	json_t *answer = NULL;
-	int option, status;
+	int option;
 
+	*status = ASK_USAGE;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'h')
-			return usage(stdout, 0);
-		else if (option == 'c')
-			ask.config = optarg;
+		if (option == 'c')
+			ask->config = optarg;
 		else if (option == 's')
-			ask.socket = optarg;
+			ask->socket = optarg;
 		else if (option == 'j')
-			ask.json = true;
+			ask->json = true;
 		else if (option == 'u')
-			ask.utc = true;
-		else
-			return usage(stderr, ASK_USAGE);
+			ask->utc = true;
+		else {
+			*status = option == 'h' ? 0 : ASK_USAGE;
+			return false;
+		}
 	}
-	if (optind != argc)
-		return usage(stderr, ASK_USAGE);
+	return optind == argc - count;
+}
+
+int status_command(int argc, char **argv)
+{
+	struct ask ask = {.command = "status"};
+	json_t *answer = NULL;
+	int status;
+
+	if (!take_options(&ask, argc, argv, 0, &status))
+		return usage(status ? stderr : stdout, status);
 	status = ask_open(&ask);
 	if (status == 0)
 		status = ask_get(&ask, "/v1/status", &answer);
@@ -98,6 +109,61 @@ int status_command(int argc, char **argv)
 		return 0;
 	}
 	status = print(&ask, answer);
+	json_decref(answer);
+	return status;
+}
+
+static int print_why(const struct ask *ask, const json_t *answer)
+{
+	const json_t *missing = json_object_get(answer, "missing"), *one;
+	char until[TABLE_TIME_SIZE];
+	size_t i;
+
+	table_safe(stdout, text(answer, "destination"));
+	printf(": %" JSON_INTEGER_FORMAT " ready, %" JSON_INTEGER_FORMAT
+	       " wait for their next attempt, %" JSON_INTEGER_FORMAT " connections (%" JSON_INTEGER_FORMAT
+	       " of them are being opened)\n",
+	       number(answer, "ready"), number(answer, "deferred"), number(answer, "connections"),
+	       number(answer, "connecting"));
+	json_array_foreach(json_object_get(answer, "limited"), i, one)
+	{
+		printf("  %-12s", text(one, "by"));
+		table_safe(stdout, text(one, "say"));
+		if (json_is_string(json_object_get(one, "until")))
+			printf(" (until %s)", table_time(text(one, "until"), ask->utc, until));
+		printf("\n");
+	}
+	printf("  %-12s", "ceiling");
+	table_safe(stdout, text(answer, "ceiling"));
+	printf("\n");
+	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
+		stderr, "postrider: why: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
+	return json_array_size(missing) > 0 ? ASK_PART : ASK_DONE;
+}
+
+int why_command(int argc, char **argv)
+{
+	struct ask ask = {.command = "why"};
+	struct ask_path path;
+	json_t *answer = NULL;
+	int status;
+
+	if (!take_options(&ask, argc, argv, 1, &status))
+		return usage(status ? stderr : stdout, status);
+	ask_path_begin(&path, "/v1/destinations");
+	ask_path_segment(&path, argv[optind]);
+	strcat(path.text, "/why");
+	status = path.full ? ASK_USAGE : ask_open(&ask);
+	if (status == 0)
+		status = ask_get(&ask, path.text, &answer);
+	if (status != 0)
+		return status;
+	if (ask.json) {
+		status = json_array_size(json_object_get(answer, "missing")) > 0 ? ASK_PART : ASK_DONE;
+		written_json(stdout, answer);
+		return status;
+	}
+	status = print_why(&ask, answer);
 	json_decref(answer);
 	return status;
 }

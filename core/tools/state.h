@@ -5,5 +5,7 @@
 #define POSTRIDER_TOOLS_STATE_H
 
 int status_command(int argc, char **argv);
+/* `postrider why DESTINATION`: what keeps its mail from going. */
+int why_command(int argc, char **argv);
 
 #endif
