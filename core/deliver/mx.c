@@ -190,3 +190,28 @@ const char *mx_forbidden(const struct ring_address *address)
 		return forbidden_v4(ntohl(address->v4.sin_addr.s_addr));
 	return forbidden_v6(address->v6.sin6_addr.s6_addr);
 }
+
+/* Of IPv6 that stands for IPv4 that: 4 octets, else 16. */
+static size_t octets_of(const struct ring_address *address, const uint8_t **octets)
+{
+	if (address->any.sa_family == AF_INET) {
+		*octets = (const uint8_t *)&address->v4.sin_addr;
+		return 4;
+	}
+	*octets = address->v6.sin6_addr.s6_addr;
+	if (!IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr))
+		return 16;
+	*octets += 12;
+	return 4;
+}
+
+bool mx_listens_at(const struct ring_address *listener, const struct ring_address *address)
+{
+	static const uint8_t any[16];
+	const uint8_t *at, *to;
+	size_t length = octets_of(listener, &at);
+
+	/* Ports have the same place in both families; a listener of IPv6 takes none of IPv4. */
+	return listener->v4.sin_port == address->v4.sin_port && octets_of(address, &to) == length &&
+	       (memcmp(at, any, length) == 0 || memcmp(at, to, length) == 0);
+}

@@ -40,5 +40,8 @@ bool mx_domain(struct span recipient, char out[MX_NAME_SIZE]);
 /* Where direct delivery must not go, unless the operator allows it (dns.allow_private): this machine, private and
  * link-local networks, and what is nobody's address (RFC 6890). NULL: it may; else what it is. */
 const char *mx_forbidden(const struct ring_address *address);
+/* Who connects to this address of the machine, at that port, comes to the listener at that one: whether each is written
+ * as IPv4 or as IPv6 that stands for it (::ffff:192.0.2.1). */
+bool mx_listens_at(const struct ring_address *listener, const struct ring_address *address);
 
 #endif

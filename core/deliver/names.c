@@ -47,16 +47,7 @@ void names_follow(struct host *host)
 static bool listens_at(const struct config *config, const struct ring_address *address)
 {
 	for (size_t i = 0; i < config->listener_count; i++) {
-		const struct ring_address *at = &config->listeners[i].address;
-		if (at->v4.sin_port != address->v4.sin_port) /* the same place in both families */
-			continue;
-		if (at->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr))
-			return true;
-		if (at->any.sa_family != address->any.sa_family)
-			continue;
-		if (at->any.sa_family == AF_INET6 ? IN6_ARE_ADDR_EQUAL(&at->v6.sin6_addr, &address->v6.sin6_addr)
-						  : at->v4.sin_addr.s_addr == INADDR_ANY ||
-							    at->v4.sin_addr.s_addr == address->v4.sin_addr.s_addr)
+		if (mx_listens_at(&config->listeners[i].address, address))
 			return true;
 	}
 	return false;

@@ -182,6 +182,39 @@ static void test_forbidden(void)
 	}
 }
 
+static void test_listens_at(void)
+{
+	static const struct {
+		const char *listener, *address;
+		bool there;
+	} table[] = {
+		{"192.0.2.1:25", "192.0.2.1:25", true},
+		{"192.0.2.1:25", "192.0.2.1:26", false},
+		{"192.0.2.1:25", "192.0.2.2:25", false},
+		{"192.0.2.1:25", "[::ffff:192.0.2.1]:25", true},
+		{"192.0.2.1:25", "[::ffff:192.0.2.2]:25", false},
+		{"[::ffff:192.0.2.1]:25", "192.0.2.1:25", true},
+		{"[::ffff:192.0.2.1]:25", "[::ffff:192.0.2.1]:25", true},
+		{"0.0.0.0:25", "192.0.2.1:25", true},
+		{"0.0.0.0:25", "[::ffff:192.0.2.1]:25", true},
+		{"0.0.0.0:25", "[2001:db8::1]:25", false},
+		{"0.0.0.0:25", "192.0.2.1:587", false},
+		{"[::]:25", "[2001:db8::1]:25", true},
+		{"[::]:25", "192.0.2.1:25", false}, /* IPV6_V6ONLY: it may be another server's */
+		{"[::]:25", "[::ffff:192.0.2.1]:25", false},
+		{"[2001:db8::1]:25", "[2001:db8::1]:25", true},
+		{"[2001:db8::1]:25", "[2001:db8::2]:25", false},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct ring_address listener, address;
+		struct address_problem problem;
+		CHECK(address_text_parse(table[i].listener, &listener, &problem) == 0);
+		CHECK(address_text_parse(table[i].address, &address, &problem) == 0);
+		CHECK_EQ(mx_listens_at(&listener, &address), table[i].there);
+	}
+}
+
 int main(void)
 {
 	RUN(test_choose);
@@ -189,5 +222,6 @@ int main(void)
 	RUN(test_shuffle);
 	RUN(test_domain);
 	RUN(test_forbidden);
+	RUN(test_listens_at);
 	return check_end();
 }
