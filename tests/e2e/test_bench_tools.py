@@ -676,13 +676,14 @@ def test_garbage():
 
 # ---- the floor ----------------------------------------------------------------------------------------------------
 
-def run_floor(size, *mode):
+def run_floor(size, *mode, hops=1):
     """Source and sink with bench/floor between them, which is no relay but must carry the source's messages."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % probe.getsockname()[1]
     with Sink("--expect", "1-300", "--received", path("received")) as sink:
-        floor = subprocess.Popen([FLOOR, address, sink.address, path("floor")], stdout=subprocess.PIPE)
+        floor = subprocess.Popen([FLOOR, address, sink.address, path("floor"), str(hops)],
+                                 stdout=subprocess.PIPE)
         try:
             assert json.loads(floor.stdout.readline())["event"] == "ready"
             result = source(address, "--messages", "300", "--connections", "7", "--size", size, "--mode", *mode)
@@ -698,12 +699,14 @@ def run_floor(size, *mode):
             status = floor.wait(TIMEOUT)
     assert status == 0 and json.loads(said)["messages"] == 300, (status, said)
     check_all(sink, result, 300)
+    assert sink.result["connections"] == hops, sink.result
 
 
 def test_floor():
     for mode in (("lockstep",), ("grouped",), ("pipelined",), ("pipelined", "--blind")):
         run_floor("4KiB", *mode)
     run_floor("64KiB", "grouped")
+    run_floor("4KiB", "grouped", hops=280)
 
 
 def micro(*options):
