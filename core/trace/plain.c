@@ -35,7 +35,7 @@ static bool obeyed(uint32_t u)
 
 size_t plain_copy(char *out, size_t room, struct span text, const char *without)
 {
-	const uint8_t *at = (const uint8_t *)text.data, *end = at + text.length;
+	const uint8_t *at = (const uint8_t *)text.data, *end = text.length > 0 ? at + text.length : at;
 	size_t length = 0;
 
 	while (at < end && length < room) {

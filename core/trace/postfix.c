@@ -159,7 +159,7 @@ static uint32_t behind_codes(struct span reply)
 static void put_refusal(struct line *l)
 {
 	static const char relaying[] = "Relaying not permitted";
-	struct span reply = l->fact->text[FACT_REPLY];
+	struct span reply = fact_has(l->fact, FACT_REPLY) ? l->fact->text[FACT_REPLY] : span_text("");
 	uint32_t n = behind_codes(reply);
 	struct span words = {reply.data + n, reply.length - n};
 	bool recipient = is(l->fact->text[FACT_STAGE], "rcpt") && fact_has(l->fact, FACT_RECIPIENT);
@@ -314,7 +314,7 @@ static const char *status_of(struct span result)
 
 static void put_dsn(struct line *l, const struct outcome *o)
 {
-	uint32_t enhanced = smtp_enhanced_code((unsigned)o->code, o->reply);
+	uint32_t enhanced = o->reply.length > 0 ? smtp_enhanced_code((unsigned)o->code, o->reply) : 0;
 
 	if (is(o->result, "expired"))
 		put(l, "4.4.7");

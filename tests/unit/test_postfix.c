@@ -90,6 +90,12 @@ static void test_events_and_their_lines(void)
 		 "bounce[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABD: sender non-delivery notification: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC"},
 		{"\"event\":\"host_failed\",\"host\":\"mail.example.org:25\",\"reason\":\"connection refused\"",
 		 AT "smtp[7]: connect to mail.example.org[unknown]:25: connection refused"},
+		/* What says nothing of itself. */
+		{"\"event\":\"refused\"", AT "smtpd[7]: NOQUEUE: reject: CONNECT from unknown[]: ; proto=ESMTP"},
+		{"\"event\":\"attempt\"," ID ",\"recipient\":\"b@y\"",
+		 AT "smtp[7]: 01KJK3V3N3ZJ2K8WQX5T7Y0ABC: to=<b@y>, relay=none, delay=0.00, delays=0/0.00/0/0.00, "
+		    "dsn=4.4.2, "
+		    "status=deferred ()"},
 		{"\"event\":\"stats\"", ""},
 		{"\"event\":\"attempt\",\"id\":\"none\",\"result\":\"delivered\",\"recipient\":\"b@y\"", ""},
 	};
