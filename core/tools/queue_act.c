@@ -1,6 +1,8 @@
 /*
  * core/tools/queue_act.c - `postrider queue hold|release|retry|delete`: messages by their ids, on the command line or,
- * with `-`, one a line on standard input. What is asked for goes in pieces; what came of each is added up.
+ * with `-`, one a line on standard input; or all that filters of `queue list` find, which are listed first: so it is
+ * known how many they are, and nothing is hit that comes later. What is asked for goes in pieces, and what came of each
+ * is added up.
  */
 #include "core/tools/queue_act.h"
 
@@ -14,7 +16,11 @@
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { PIECE = 5000 };
+enum { PIECE = 5000, PAGE = 1000 };
+
+/* As `queue list` has them, beside --destination. */
+enum { FILTERS = 8, FILTER_FIRST = 256 };
+static const char *const filters[FILTERS] = {"to", "from", "client", "older", "newer", "state", "attempts", "error"};
 
 static const struct verb {
 	const char *name, *path, *done; /* done: "... 3 messages" */
@@ -46,7 +52,8 @@ struct acting {
 	struct ask ask;
 	const struct verb *verb;
 	const char *destination, *reason;
-	bool now, report, yes;
+	const char *filters[FILTERS];
+	bool filtered, now, report, yes;
 	json_t *ids;           /* owned */
 	json_t *all, *missing; /* owned: what was answered */
 	size_t counts[RESULTS];
@@ -54,10 +61,12 @@ struct acting {
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postrider queue hold|release|retry|delete ID... [--destination NAME] [--reason TEXT]\n"
+	fputs("usage: postrider queue hold|release|retry|delete ID...|FILTER... [--destination NAME] [--reason TEXT]\n"
 	      "           [--now] (retry)  [--bounce] [--yes] (delete)\n"
 	      "           [--config FILE | --socket PATH] [--json]\n"
-	      "       An ID of - reads ids from standard input, the first word of each line.\n",
+	      "       An ID of - reads ids from standard input, the first word of each line. Filters are those of\n"
+	      "       postrider queue list; --destination alone is one, and in any case only its recipients are "
+	      "meant.\n",
 	      out);
 	return status;
 }
@@ -117,6 +126,60 @@ static void count(struct acting *a, const json_t *answer)
 	}
 }
 
+/* ---- those that fit --------------------------------------------------------------------------------------------- */
+
+/* A message that several shards have comes from each. */
+static void add_page(struct acting *a, json_t *seen, const json_t *answer)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "messages"), i, one)
+	{
+		json_t *id = json_object_get(one, "id");
+		if (!json_is_string(id) || json_object_get(seen, json_string_value(id)))
+			continue;
+		json_object_set_new(seen, json_string_value(id), json_true());
+		json_array_append(a->ids, id);
+	}
+	count(a, answer);
+}
+
+static int find(struct acting *a)
+{
+	json_t *seen = json_object(), *answer = NULL;
+	char *cursor = NULL, limit[16];
+	struct ask_path path;
+	int status;
+
+	do {
+		ask_path_begin(&path, "/v1/queue/messages");
+		ask_path_value(&path, "destination", a->destination);
+		for (size_t i = 0; i < FILTERS; i++)
+			ask_path_value(&path, filters[i], a->filters[i]);
+		snprintf(limit, sizeof(limit), "%d", PAGE);
+		ask_path_value(&path, "limit", limit);
+		ask_path_value(&path, "cursor", cursor);
+		status = ask_get(&a->ask, path.text, &answer);
+		free(cursor);
+		cursor = NULL;
+		if (status == 0) {
+			const char *next = json_string_value(json_object_get(answer, "next"));
+			add_page(a, seen, answer);
+			cursor = next ? strdup(next) : NULL;
+			json_decref(answer);
+		}
+	} while (cursor);
+	json_decref(seen);
+	if (status == 0 && json_array_size(a->ids) == 0) {
+		fputs("nothing that fits is queued\n", stderr);
+		return ASK_NOT;
+	}
+	return status;
+}
+
+/* ---- what is done ----------------------------------------------------------------------------------------------- */
+
 static int send_piece(struct acting *a, size_t from)
 {
 	json_t *piece = json_array(), *body, *answer = NULL;
@@ -170,6 +233,11 @@ static int run(struct acting *a)
 {
 	int status = ask_open(&a->ask);
 
+	if (status == 0 && a->filtered)
+		status = find(a);
+	if (status == 0 && !may_delete(a))
+		status = ASK_NOT;
+
 	for (size_t from = 0; status == 0 && from < json_array_size(a->ids); from += PIECE)
 		status = send_piece(a, from);
 	/* What was done of it is told even where the rest could not be. */
@@ -201,6 +269,14 @@ static int take_options(struct acting *a, int argc, char **argv)
 						{"yes", no_argument, NULL, 'y'},
 						{"json", no_argument, NULL, 'j'},
 						{"help", no_argument, NULL, 'h'},
+						{"to", required_argument, NULL, FILTER_FIRST},
+						{"from", required_argument, NULL, 257},
+						{"client", required_argument, NULL, 258},
+						{"older", required_argument, NULL, 259},
+						{"newer", required_argument, NULL, 260},
+						{"state", required_argument, NULL, 261},
+						{"attempts", required_argument, NULL, 262},
+						{"error", required_argument, NULL, 263},
 						{NULL, 0, NULL, 0}};
 	int option;
 
@@ -222,8 +298,18 @@ static int take_options(struct acting *a, int argc, char **argv)
 			a->yes = true;
 		else if (option == 'j')
 			a->ask.json = true;
+		else if (option >= FILTER_FIRST)
+			a->filters[option - FILTER_FIRST] = optarg;
 		else
 			return option == 'h' ? -1 : ASK_USAGE;
+	}
+	for (size_t i = 0; i < FILTERS; i++)
+		a->filtered = a->filtered || a->filters[i];
+	/* What a destination has, or of those that are named what it has of them. */
+	a->filtered = a->filtered || (a->destination && optind >= argc);
+	if (a->filtered && optind < argc) {
+		fputs("postrider: queue: ids, or filters\n", stderr);
+		return ASK_USAGE;
 	}
 	if ((a->now && strcmp(a->verb->name, "retry") != 0) || (a->report && strcmp(a->verb->name, "delete") != 0))
 		return ASK_USAGE;
@@ -256,10 +342,8 @@ int queue_act_command(int argc, char **argv)
 		else
 			json_array_append_new(a.ids, json_string(argv[i]));
 	}
-	if (json_array_size(a.ids) == 0)
+	if (json_array_size(a.ids) == 0 && !a.filtered)
 		status = usage(stderr, ASK_USAGE);
-	else if (!may_delete(&a))
-		status = ASK_NOT;
 	else
 		status = run(&a);
 	json_decref(a.ids);

@@ -30,14 +30,14 @@ def send(relay, sequence, recipients=('recipient@example.com',)):
 
 
 class Gate:
-    """Answers 450 until it is opened."""
+    """Answers 450 until it is opened, but for reports."""
 
     def __init__(self):
         self.open = False
         self.tried = 0
 
     def __call__(self, stage, session, argument):
-        if stage != 'RCPT':
+        if stage != 'RCPT' or 'sender@example.net' in argument:
             return None
         self.tried += 1
         return None if self.open else '450 4.2.0 not yet'
@@ -228,6 +228,12 @@ def ten_thousand():
         results = s.queue('delete', '-', '--yes', stdin='\n'.join(ids) + '\n')
         equal((len(results), set(results)), (many, {'done'}), 'deleted')
         eventually(lambda: s.queued() == 0, 'all is gone')
+        # And by a filter: what one of the destinations has.
+        both = [send(s.relay, 2 * many + i, ('y@example.com',)) for i in range(50)]
+        equal(command('queue', 'delete', '--destination', 'next-hop', '--socket', s.path, stdin='')[::2],
+              (1, '50 messages would be deleted, and nobody would hear of it: with --yes they are\n'), 'how many')
+        equal(s.queue('hold', '--to', '*@example.com', '--newer', '1h'), ['done'] * len(both), 'held by a filter')
+        equal(s.queue('delete', '--state', 'held', '--yes'), ['done'] * len(both), 'deleted by a filter')
         gate.open = True
         s.start(kill=True)
         equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed')
