@@ -4,6 +4,8 @@
 #include "core/config/schema_trace.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/config/schema_fields.h"
 
@@ -31,6 +33,17 @@ void schema_trace_defaults(struct config *config)
 	config->trace.detail = CONFIG_TRACE_AUTO;
 }
 
+/* Not by asprintf(): the simulation ends processes without a word, and knows only what the engine itself allocates. */
+static char *beside_spool(const struct config *config)
+{
+	size_t size = strlen(config->spool.directory) + sizeof("/trace.db");
+	char *path = malloc(size);
+
+	if (path)
+		snprintf(path, size, "%s/trace.db", config->spool.directory);
+	return path;
+}
+
 /* Behind spool.directory's own default. */
 bool schema_trace_finish(struct reader *r, const yaml_node_t *root)
 {
@@ -49,7 +62,7 @@ bool schema_trace_finish(struct reader *r, const yaml_node_t *root)
 					   "write log: { messages: true }, or detail: off");
 		config->trace.detail = CONFIG_TRACE_OFF;
 	}
-	if (!config->trace.file && asprintf(&config->trace.file, "%s/trace.db", config->spool.directory) < 0)
-		config->trace.file = NULL;
+	if (!config->trace.file)
+		config->trace.file = beside_spool(config);
 	return config->trace.file || reader_fail_memory(r, &root->start_mark);
 }
