@@ -3,8 +3,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -149,6 +151,31 @@ def silent_domains_by_the_thousand():
             failed = {event['domain'] for event in net.relay.events('domain_failed')}
             check(len(failed) < 500, '%d have failed by then', len(failed))
         net.relay.kill()
+
+
+@case
+def resolvers_that_are_dead_or_slow():
+    """One of two name servers never answers, and the other takes three seconds for a domain: all of it arrives, and no
+    domain counts as failed."""
+    with Workspace() as work, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dead:
+        dead.bind(('127.0.0.1', 0))
+        good = ['good%d.lab' % number for number in range(8)]
+        net = Internet(work, ['a'], {name: to('a') for name in good}, shards=1)
+
+        known = []  # when: as a resolver finds out once, and has it at hand for who asks again
+
+        def slow(kind, tcp):
+            known.append(time.monotonic() + 3)
+            time.sleep(max(0, known[0] - time.monotonic()))
+            return to('a')
+        net.names['slow.lab'] = slow
+        net.content['dns']['servers'] = ['127.0.0.1:%d' % dead.getsockname()[1], net.server.address]
+        net.reload()
+        for name in [*good, 'slow.lab']:
+            net.send('x@' + name)
+        net.expect(a=['x@%s' % name for name in [*good, 'slow.lab']])
+        equal(net.relay.events('domain_failed'), [], 'failures')
+        net.relay.terminate(timeout=60)
 
 
 @case
