@@ -62,6 +62,9 @@ bool schema_trace_finish(struct reader *r, const yaml_node_t *root)
 					   "write log: { messages: true }, or detail: off");
 		config->trace.detail = CONFIG_TRACE_OFF;
 	}
+	/* That there is none has been said. */
+	if (!config->spool.directory)
+		return true;
 	if (!config->trace.file)
 		config->trace.file = beside_spool(config);
 	return config->trace.file || reader_fail_memory(r, &root->start_mark);
