@@ -225,7 +225,8 @@ int suspensions_load(struct suspensions *s)
 	int directory = disk_directory_open(s->directory, false), fd, r;
 
 	if (directory < 0)
-		return directory == -ENOENT ? 0 : directory;
+		/* What is wrong with the spool's directory is said by who recovers it, and to the manager. */
+		return directory == -ENOENT || directory == -ENOTDIR ? 0 : directory;
 	fd = disk_open(directory, file_name, 0);
 	r = fd == -ENOENT ? 0 : fd < 0 ? fd : read_file(s, fd);
 	if (fd >= 0)
