@@ -233,8 +233,11 @@ static void test_lanes_of_limits(void)
 	enum { COUNT = sizeof(limits) / sizeof(limits[0]) };
 	struct config_destination destinations[COUNT] = {0};
 	struct config_listener listeners[2] = {{.address = {.length = 16}}, {.address = {.length = 28}}};
-	struct config config = {
-		.destinations = destinations, .destination_count = COUNT, .listeners = listeners, .listener_count = 2};
+	struct config config = {.destinations = destinations,
+				.destination_count = COUNT,
+				.listeners = listeners,
+				.listener_count = 2,
+				.spool.directory = "/nowhere"};
 	char names[COUNT][16];
 
 	for (size_t d = 0; d < COUNT; d++) {
@@ -265,7 +268,8 @@ static void test_owners_spread(void)
 {
 	enum { COUNT = 64, SHARDS = 4 };
 	struct config_destination destinations[COUNT] = {0};
-	struct config config = {.destinations = destinations, .destination_count = COUNT};
+	struct config config = {
+		.destinations = destinations, .destination_count = COUNT, .spool.directory = "/nowhere"};
 	char names[COUNT][16];
 	unsigned owned[SHARDS] = {0};
 	struct relay relay, again;
