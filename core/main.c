@@ -90,8 +90,8 @@ struct process {
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list, whom commands ask and who keeps the trace. */
-enum { OWN_LOGS = 6 };
+ * suppression list, whom commands ask, who keeps the trace and who reports about TLS. */
+enum { OWN_LOGS = 7 };
 
 static struct log *own_log(struct process *p)
 {
@@ -347,7 +347,8 @@ static int make_shards(struct process *p, struct config *config)
 				    .log = p->logs[config->shards + 1],
 				    .device_log = p->logs[config->shards + 2],
 				    .suppression_log = p->logs[config->shards + 3],
-				    .trace_log = p->logs[config->shards + 5]};
+				    .trace_log = p->logs[config->shards + 5],
+				    .tls_report_log = p->logs[config->shards + 6]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	p->agents.writer = p->writer;
 	return p->writer ? 0 : -ENOMEM;
@@ -671,6 +672,8 @@ static int run(struct config *config)
 			why = agents_start_suppression(&p->agents, config);
 		if (!why)
 			why = agents_start_trace(&p->agents, config);
+		if (!why)
+			why = agents_start_tls_reports(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}

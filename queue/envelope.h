@@ -17,6 +17,7 @@
 enum {
 	ENVELOPE_EIGHT_BIT = 1u << 0, /* the content has octets above 127, or BODY=8BITMIME was said */
 	ENVELOPE_BODY_GIVEN = 1u << 1,
+	ENVELOPE_TLS_FREE = 1u << 2, /* no domain's policy for TLS holds it up: it reports on that (RFC 8460 3) */
 };
 /* What has octets above 127 in a message that came by SMTPUTF8 (RFC 6531), and needs that to go on. */
 enum {

@@ -47,6 +47,20 @@ void tls_evidence_text(const struct tls_session *session, char *text, size_t siz
 		tls_error_describe(session, session->evidence.trouble, text, size);
 }
 
+enum tls_doubt tls_session_doubt(const struct tls_session *session)
+{
+	switch (session->evidence.known ? session->evidence.trouble : 0) {
+	case 0:
+		return TLS_DOUBT_NONE;
+	case ASN_AFTER_DATE_E:
+		return TLS_DOUBT_EXPIRED;
+	case DOMAIN_NAME_MISMATCH:
+		return TLS_DOUBT_NAME;
+	default:
+		return TLS_DOUBT_PATH;
+	}
+}
+
 bool tls_evidence_is(const struct tls_evidence *evidence, const char *wanted)
 {
 	return evidence->known &&

@@ -171,6 +171,9 @@ struct tls_evidence {
 const struct tls_evidence *tls_session_evidence(const struct tls_session *session);
 /* Why it is not verified, for an operator; "" where it is, or where nobody looked. */
 void tls_evidence_text(const struct tls_session *session, char *text, size_t size);
+/* What kind of reason that is, also of a handshake that failed for it. */
+enum tls_doubt { TLS_DOUBT_NONE, TLS_DOUBT_EXPIRED, TLS_DOUBT_NAME, TLS_DOUBT_PATH };
+enum tls_doubt tls_session_doubt(const struct tls_session *session);
 /* Whether one of its two fingerprints is the one that was written, as in tls_identity_is(). */
 bool tls_evidence_is(const struct tls_evidence *evidence, const char *wanted);
 /* Why the session failed, for an operator; never NULL. Lives as long as the session. */

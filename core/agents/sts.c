@@ -44,6 +44,7 @@ struct entry {
 	char id[MTA_STS_ID_MAX + 1]; /* of the record that the fetch is for */
 	char failed_id[MTA_STS_ID_MAX + 1];
 	uint64_t asked_ns, failed_ns; /* the last time; 0: not, or not since it went well */
+	enum sts_trouble trouble;
 	char problem[STS_PROBLEM_SIZE];
 };
 
@@ -140,9 +141,12 @@ static void answer(struct sts *sts, const struct entry *entry, struct sts_questi
 
 	q->policy = NULL;
 	q->problem[0] = '\0';
+	q->trouble = STS_TROUBLE_NONE;
 	q->valid_ns = FAILED_VALID_S * CLOCK_NS_PER_S;
-	if (entry && entry->failed_ns)
+	if (entry && entry->failed_ns) {
 		snprintf(q->problem, sizeof(q->problem), "%s", entry->problem);
+		q->trouble = entry->trouble;
+	}
 	if (result == 0) {
 		q->policy = entry->policy;
 		sts_policy_hold(q->policy);
@@ -208,6 +212,9 @@ static void on_fetched(struct fetch *fetch)
 	const char *why = take_policy(entry, &policy, text);
 	struct sts *sts = entry->sts;
 
+	entry->trouble = fetch->untrusted       ? STS_TROUBLE_WEBPKI
+			 : fetch->status != 200 ? STS_TROUBLE_FETCH
+						: STS_TROUBLE_INVALID;
 	fetch_wipe(fetch);
 	if (why) {
 		snprintf(entry->problem, sizeof(entry->problem), "%s", why);
@@ -286,6 +293,7 @@ static void wait_for(struct sts *sts, struct entry *entry, struct sts_question *
 static void no_place(struct entry *entry, const char *id)
 {
 	snprintf(entry->problem, sizeof(entry->problem), "mta-sts.%s has no address", entry->domain);
+	entry->trouble = STS_TROUBLE_FETCH;
 	snprintf(entry->failed_id, sizeof(entry->failed_id), "%s", id);
 	entry->failed_ns = clock_monotonic_ns();
 }

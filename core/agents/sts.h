@@ -54,6 +54,9 @@ void sts_policy_release(struct sts_policy *policy); /* NULL is fine */
 struct sts_policy *sts_policy_new(const char *id, uint64_t fetched_s, const char *text, size_t length,
 				  const char **why);
 
+/* RFC 8460 4.3.2: the policy's host is not to be trusted, does not answer with one, or what it answers is none. */
+enum sts_trouble { STS_TROUBLE_NONE, STS_TROUBLE_FETCH, STS_TROUBLE_INVALID, STS_TROUBLE_WEBPKI };
+
 struct sts; /* the agent */
 
 struct sts_question {
@@ -70,6 +73,7 @@ struct sts_question {
 	 * known. `problem`: why a fetch came to nothing; "": none did. */
 	struct sts_policy *policy; /* the asker's to release */
 	uint64_t valid_ns;
+	enum sts_trouble trouble; /* what kind of problem that is */
 	char problem[STS_PROBLEM_SIZE];
 };
 

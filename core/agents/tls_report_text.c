@@ -68,14 +68,25 @@ static void say_words(json_t *out, const struct tls_policy_count *policy)
 	json_decref(hosts);
 }
 
-static json_t *failures_of(const struct tls_policy_count *policy)
+/* Many who read reports refuse those without it. */
+static void say_source(const struct tls_report_facts *facts, json_t *out, const struct tls_failure *failure)
+{
+	char source[TLS_REPORT_ADDRESS_SIZE];
+
+	if (failure->texts[0][0] != '\0')
+		say(out, "sending-mta-ip", failure->texts[0]);
+	else if (facts->source && failure->texts[2][0] != '\0' && facts->source(failure->texts[2], source))
+		say(out, "sending-mta-ip", source);
+}
+
+static json_t *failures_of(const struct tls_report_facts *facts, const struct tls_policy_count *policy)
 {
 	json_t *all = json_array();
 
 	for (const struct tls_failure *failure = policy->failures; failure; failure = failure->next) {
 		json_t *one = json_object();
 		say(one, "result-type", tls_result_name(failure->result));
-		say(one, "sending-mta-ip", failure->texts[0]);
+		say_source(facts, one, failure);
 		say(one, "receiving-mx-hostname", failure->texts[1]);
 		say(one, "receiving-ip", failure->texts[2]);
 		(void)json_object_set_new(one, "failed-session-count", json_integer((json_int_t)failure->count));
@@ -85,14 +96,14 @@ static json_t *failures_of(const struct tls_policy_count *policy)
 	return all;
 }
 
-static json_t *policy_of(const struct tls_domain_count *domain, const struct tls_policy_count *policy)
+static json_t *policy_of(const struct tls_report_facts *facts, const struct tls_policy_count *policy)
 {
-	json_t *one = json_object(), *what = json_object(), *failures = failures_of(policy);
+	json_t *one = json_object(), *what = json_object(), *failures = failures_of(facts, policy);
 
 	say(what, "policy-type", tls_policy_type_name(policy->type));
 	say_words(what, policy);
 	/* Also where there is no policy: readers find their domain by it. */
-	say(what, "policy-domain", domain->name);
+	say(what, "policy-domain", facts->domain->name);
 	(void)json_object_set_new(one, "policy", what);
 	(void)json_object_set_new(one, "summary",
 				  json_pack("{s:I, s:I}", "total-successful-session-count", (json_int_t)policy->good,
@@ -125,7 +136,7 @@ char *tls_report_json(const struct tls_report_facts *facts)
 	say(root, "contact-info", facts->contact);
 	say(root, "report-id", id);
 	for (const struct tls_policy_count *policy = facts->domain->policies; policy; policy = policy->next)
-		(void)json_array_append_new(policies, policy_of(facts->domain, policy));
+		(void)json_array_append_new(policies, policy_of(facts, policy));
 	(void)json_object_set_new(root, "policies", policies);
 	text = json_dumps(root, JSON_INDENT(1));
 	json_decref(root);

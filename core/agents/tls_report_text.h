@@ -12,13 +12,15 @@
 #include "core/agents/tls_count.h"
 
 #define TLS_REPORT_TYPE "application/tlsrpt+gzip"
-enum { TLS_REPORT_ID_SIZE = 320 };
+enum { TLS_REPORT_ID_SIZE = 320, TLS_REPORT_ADDRESS_SIZE = 46 };
 
 struct tls_report_facts {
 	const char *organization, *contact, *from; /* of the configuration */
 	const char *submitter;                     /* this relay's name */
 	uint64_t start_s, end_s;                   /* of what it covers, both included; seconds since 1970 */
 	const struct tls_domain_count *domain;
+	/* From which address of this machine one goes to that one; false: nobody knows. NULL: nobody is asked. */
+	bool (*source)(const char *to, char out[TLS_REPORT_ADDRESS_SIZE]);
 };
 
 /* The same for the same domain and day, so that one that comes twice can be known for it. */

@@ -6,11 +6,14 @@
  */
 #include "core/agents/tls_reports.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/agents/agent_thread.h"
 #include "core/agents/fetch.h"
@@ -27,6 +30,7 @@ enum {
 	ANSWER_MOST = 64 << 10, /* octets of a place's answer, which nobody reads */
 	POSTING_MOST = 16,      /* reports under way by HTTPS */
 	DAY_SIZE = 16,
+	ANY_PORT = 25,
 };
 
 /* A table that was handed over; on a stack, the newest first. */
@@ -212,6 +216,32 @@ static void look_at_day(struct tls_reports *reports)
 
 /* ---- one report ------------------------------------------------------------------------------------------------- */
 
+/* A datagram socket that is connected sends nothing, but finds a route. */
+static bool source_towards(const char *text, char out[TLS_REPORT_ADDRESS_SIZE])
+{
+	struct ring_address to = {.length = sizeof(to.v4)}, from = {.length = sizeof(from.v6)};
+	const void *octets = &from.v4.sin_addr;
+	bool ok;
+	int fd;
+
+	to.v4.sin_port = htons(ANY_PORT); /* the same place in both families */
+	to.any.sa_family = AF_INET;
+	if (inet_pton(AF_INET6, text, &to.v6.sin6_addr) == 1) {
+		to.any.sa_family = AF_INET6;
+		to.length = sizeof(to.v6);
+		octets = &from.v6.sin6_addr;
+	} else if (inet_pton(AF_INET, text, &to.v4.sin_addr) != 1) {
+		return false;
+	}
+	fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	ok = connect(fd, &to.any, to.length) == 0 && getsockname(fd, &from.any, &from.length) == 0 &&
+	     inet_ntop(to.any.sa_family, octets, out, TLS_REPORT_ADDRESS_SIZE) != NULL;
+	close(fd);
+	return ok;
+}
+
 static struct tls_report_facts facts_of(const struct tls_reports *reports, const struct tls_report *report)
 {
 	const struct settings *settings = reports->settings;
@@ -224,6 +254,7 @@ static struct tls_report_facts facts_of(const struct tls_reports *reports, const
 		.start_s = report->day * TLS_DAY_S,
 		.end_s = report->day * TLS_DAY_S + TLS_DAY_S - 1,
 		.domain = report->domain,
+		.source = source_towards,
 	};
 }
 

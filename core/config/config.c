@@ -24,6 +24,7 @@
 #include "core/config/schema_source.h"
 #include "core/config/schema_suppression.h"
 #include "core/config/schema_tls.h"
+#include "core/config/schema_tls_report.h"
 #include "core/config/schema_verdict.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
@@ -207,6 +208,7 @@ void config_free(struct config *config)
 	free(config->routes);
 	free(config->spool.directory);
 	free(config->reports.from);
+	schema_tls_report_free(config);
 	free(config->hostname);
 	free(config->file);
 	free(config);

@@ -332,6 +332,12 @@ struct config {
 		unsigned to_owner_per_hour; /* to each owner, beside a digest; default 10 */
 		uint64_t delay_after_ns;    /* so late a message's sender hears of it; default 4h, 0: never */
 	} reports;
+	struct {
+		char *organization; /* whose relay this is; NULL: nothing is counted or reported (RFC 8460) */
+		char *from;         /* who writes reports, and whom they come back to */
+		char *contact;      /* whom questions go to; default from */
+		char *ca_file;      /* whom places for reports are trusted by; NULL: the system's authorities */
+	} tls_reports;
 	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct config_suppression suppression;
 	struct config_trace trace;

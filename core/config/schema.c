@@ -31,6 +31,7 @@
 #include "core/config/schema_route.h"
 #include "core/config/schema_sender.h"
 #include "core/config/schema_suppression.h"
+#include "core/config/schema_tls_report.h"
 #include "core/config/schema_trace.h"
 #include "core/config/schema_user.h"
 #include "core/config/schema_verdict.h"
@@ -128,6 +129,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("trace", schema_trace_fields, "{ keep: 30d, size_max: 2GiB }"),
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
+	FIELD_SECTION("tls_reports", schema_tls_report, SCHEMA_TLS_REPORT_EXAMPLE),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
 	FIELD_SECTION("log", log_fields, "{ stats_interval: 60s }"),
@@ -294,7 +296,7 @@ bool schema_read(struct reader *r)
 	finish_shards(r->config);
 	ok &= finish_hostname(r, root);
 	ok &= schema_dns_finish(r, root);
-	ok &= schema_report_finish(r, root);
+	ok &= schema_report_finish(r, root) && schema_tls_report_finish(r, root);
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= schema_trace_finish(r, root);

@@ -16,6 +16,7 @@
 #include "core/deliver/hold.h"
 #include "core/deliver/sources.h"
 #include "core/deliver/tell.h"
+#include "core/deliver/tls_tally.h"
 #include "core/shard/shard.h"
 
 /* So long no tickets are offered to a host where one was stumbled over. */
@@ -391,7 +392,8 @@ void connection_add(struct connection *c, struct attempt *a)
 	list_append(&c->attempts, &a->link);
 	c->attempt_count++;
 	c->unwritten_octets += mail_of(a->delivery)->content_length;
-	c->messages++;
+	if (c->messages++ == 0)
+		tls_tally_used(c, a);
 	if (connection_at_limit(c))
 		c->retiring = true;
 	c->alone = a->delivery->broken > 0;

@@ -11,6 +11,7 @@
 #include "core/deliver/slow.h"
 #include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
+#include "core/deliver/tls_tally.h"
 #include "core/shard/shard.h"
 
 /* What this relay is called in EHLO, which fits the address that it comes from. */
@@ -143,7 +144,9 @@ static void hold(struct connection *c, enum setup_go go, const struct setup_next
 static void look_at_refused_tls(struct connection *c, const struct setup_next *next, const char *reason)
 {
 	connection_tls_missed(c, reason);
-	if (next->by_reply)
+	if (!next->by_reply)
+		tls_tally_failed(c, TLS_RESULT_NO_STARTTLS, NULL);
+	else
 		connection_tls_failed(c, false, c->parser.code,
 				      (struct span){c->parser.text, (uint32_t)c->parser.text_length});
 }
@@ -296,6 +299,7 @@ void connection_on_secured(struct transport *t)
 	enum setup_go go;
 
 	if (!connection_tls_done(c, reason)) {
+		tls_tally_failed(c, TLS_RESULT_OK, reason);
 		connection_kill(c, STAGE_TLS, reason);
 		return;
 	}

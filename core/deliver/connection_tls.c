@@ -8,14 +8,18 @@
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
+#include "core/deliver/outbound_site.h"
 #include "core/deliver/tell.h"
+#include "core/deliver/tls_tally.h"
 #include "core/shard/shard.h"
 
 struct tls_need connection_tls_need(const struct outbound *o, const struct host *host)
 {
 	const struct config_destination *destination = o->destination;
+	/* RFC 8460 3: what reports that TLS fails must not fail by it. */
+	bool free = o->mx && o->mx->free && destination->tls_mode != CONFIG_TLS_NONE;
 	const struct tls_facts facts = {
-		.mode = destination->tls_mode,
+		.mode = free ? CONFIG_TLS_OPPORTUNISTIC : destination->tls_mode,
 		.dane = host->tls_found.dane,
 		.sts = host->tls_found.sts,
 		.pinned = destination->fingerprints.count > 0,
@@ -185,6 +189,7 @@ void connection_tls_failed(struct connection *c, bool by_tls, unsigned code, str
 		return;
 	snprintf(text, sizeof(text), "%.*s", (int)reason.length, reason.data);
 	connection_tls_missed(c, text);
+	tls_tally_failed(c, TLS_RESULT_VALIDATION, text);
 	if (!tls_need_bears_clear(&c->tls_need))
 		return;
 	if (!lesson_in_force(&host->lessons, LESSON_CLEAR, now_ns)) {

@@ -22,6 +22,7 @@
 #include "core/deliver/outbound.h"
 #include "core/deliver/outbound_site.h"
 #include "core/deliver/slots.h"
+#include "core/deliver/tls_clerk.h"
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
@@ -217,7 +218,7 @@ int deliverer_init(struct shard *shard, struct deliverers *shared)
 	pool_init(&deliverer->connections, sizeof(struct connection), 8, 100000);
 	pool_init(&deliverer->attempts, sizeof(struct attempt), 64, 1u << 20);
 	pool_init(&deliverer->output_buffers, OUTPUT_BUFFER_SIZE, 4, 300000);
-	if (!map_lanes(deliverer, plan) || notify_init(shard) < 0)
+	if (!map_lanes(deliverer, plan) || notify_init(shard) < 0 || tls_clerk_init(shard) < 0)
 		return -ENOMEM;
 	deliverer->site_first = plan->lane_room + 1;
 	deliverer->site_room = site_room(plan);
@@ -241,6 +242,7 @@ int deliverer_start(struct shard *shard)
 		outbound_wake(shard, i); /* for what recovery queued */
 	}
 	notify_start(shard);
+	tls_clerk_start(shard);
 	return 0;
 }
 
@@ -327,6 +329,7 @@ bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
 			return false;
 	}
 	vacate(shard, snapshot);
+	tls_clerk_follow(shard);
 	return true;
 }
 
@@ -343,6 +346,7 @@ void deliverer_deinit(struct shard *shard)
 			outbound_deinit(o);
 	}
 	notify_deinit(shard);
+	tls_clerk_deinit(shard);
 	pool_deinit(&deliverer->connections);
 	pool_deinit(&deliverer->attempts);
 	pool_deinit(&deliverer->output_buffers);

@@ -33,22 +33,25 @@ struct shard;
 struct slots;
 struct sts;
 struct snapshot;
+struct tls_clerk;
+struct tls_reports;
 struct tokens;
 
 /* What the deliverers of all shards share. */
 struct deliverers {
-	struct hold_destination *holds; /* owned, per destination; its atomics are shared (hold.h) */
-	struct account *accounts;       /* owned, per destination: what all its lanes have used (account.h) */
-	struct slots *slots;            /* owned, per destination: its connections (slots.h) */
-	struct notify_limits *reports;  /* owned: how many each address has had (notify.h) */
-	struct mailbox_home *mailboxes; /* owned, per destination; only for who makes snapshots (mailbox.h) */
-	int limits;                     /* the directory of day budgets; 0: not open */
-	size_t room;                    /* destinations */
-	struct sites sites;             /* of those with `mx: true` */
-	struct suspensions suspensions; /* what an operator has suspended */
-	struct sts *sts;                /* NULL as long as nobody holds to MTA-STS policies; set as the next */
-	struct tokens *tokens;          /* NULL as long as nobody signs in by one; set before a snapshot wants it */
-	struct dns *dns;                /* only for who makes snapshots: what the next one goes by */
+	struct hold_destination *holds;  /* owned, per destination; its atomics are shared (hold.h) */
+	struct account *accounts;        /* owned, per destination: what all its lanes have used (account.h) */
+	struct slots *slots;             /* owned, per destination: its connections (slots.h) */
+	struct notify_limits *reports;   /* owned: how many each address has had (notify.h) */
+	struct mailbox_home *mailboxes;  /* owned, per destination; only for who makes snapshots (mailbox.h) */
+	int limits;                      /* the directory of day budgets; 0: not open */
+	size_t room;                     /* destinations */
+	struct sites sites;              /* of those with `mx: true` */
+	struct suspensions suspensions;  /* what an operator has suspended */
+	struct sts *sts;                 /* NULL as long as nobody holds to MTA-STS policies; set as the next */
+	struct tls_reports *tls_reports; /* NULL as long as nothing is reported about TLS; set as the next */
+	struct tokens *tokens;           /* NULL as long as nobody signs in by one; set before a snapshot wants it */
+	struct dns *dns;                 /* only for who makes snapshots: what the next one goes by */
 };
 
 struct deliverer_counters {
@@ -70,6 +73,7 @@ struct deliverer {
 	struct list steers;                /* struct steer_job: what operators have asked for (steer.h) */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 	struct notifier *notifier;         /* owned (notify.h) */
+	struct tls_clerk *tls_clerk;       /* owned (tls_clerk.h) */
 	struct turns turns;                /* of those who convert content */
 };
 

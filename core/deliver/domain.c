@@ -17,6 +17,7 @@
 #include "core/deliver/outbound_site.h"
 #include "core/deliver/sts_watch.h"
 #include "core/deliver/tell.h"
+#include "core/deliver/tls_tally_policy.h"
 #include "core/deliver/verdict.h"
 #include "core/shard/shard.h"
 #include "core/store/mail.h"
@@ -103,6 +104,7 @@ static struct domain *domain_new(struct domains *domains, const char *name, uint
 	domain->due_ns = domains->home->shard->now_ns;
 	list_init(&domain->link);
 	list_init(&domain->mail);
+	list_init(&domain->free);
 	wheel_timer_init(&domain->timer, on_timer);
 	memcpy(domain->name, name, size);
 	if (domains->count >= domains->row_count)
@@ -131,7 +133,7 @@ static void forget(struct domain *domain)
 {
 	struct domain **at = row_of(domain->of, domain->hash);
 
-	assert(!domain->asking && !domain->watching && list_empty(&domain->mail));
+	assert(!domain->asking && !domain->watching && list_empty(&domain->mail) && list_empty(&domain->free));
 	while (*at != domain)
 		at = &(*at)->next;
 	*at = domain->next;
@@ -167,16 +169,18 @@ static void give(struct domain *domain, struct delivery *d)
 	lane_ready(&domain->lane->lane, d);
 }
 
-static void keep(struct domain *domain, struct delivery *d)
+static void keep(struct domain *domain, struct delivery *d, bool free)
 {
 	d->place = DELIVERY_SORTED;
-	list_append(&domain->mail, &d->link);
+	list_append(free ? &domain->free : &domain->mail, &d->link);
 	domain->of->waiting++;
 }
 
 static struct delivery *first_of(struct domain *domain)
 {
-	return list_empty(&domain->mail) ? NULL : container_of(domain->mail.next, struct delivery, link);
+	const struct list *line = list_empty(&domain->mail) ? &domain->free : &domain->mail;
+
+	return list_empty(line) ? NULL : container_of(line->next, struct delivery, link);
 }
 
 void domains_withdraw(struct domains *domains, struct delivery *d)
@@ -214,18 +218,37 @@ bool domain_suspended(const struct domain *domain)
 
 void domain_keep(struct domain *domain, struct delivery *d)
 {
-	keep(domain, d);
+	keep(domain, d, false);
 	arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
 }
 
 static void send_on(struct domain *domain)
 {
-	if (first_of(domain) && domain_suspended(domain)) {
+	if (!list_empty(&domain->mail) && domain_suspended(domain)) {
 		arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
 		return;
 	}
-	while (first_of(domain))
+	while (!list_empty(&domain->mail))
 		give(domain, take_first(domain));
+}
+
+/* Its own lane is another one, which nothing is remembered of: reports are few. */
+static void send_free(struct domain *domain, const struct dns_exchanger *list, unsigned count)
+{
+	struct outbound *lane, *own = domain->lane;
+	struct list *link;
+
+	if (list_empty(&domain->free))
+		return;
+	lane = domain->of->open(domain->of->home, list, count, (struct mx_terms){.free = true});
+	domain->lane = lane;
+	while (lane && (link = list_take_first(&domain->free)) != NULL) {
+		struct delivery *d = container_of(link, struct delivery, link);
+		d->place = DELIVERY_NONE;
+		domain->of->waiting--;
+		give(domain, d);
+	}
+	domain->lane = own;
 }
 
 bool domain_outlived(const struct domain *domain, const struct delivery *d)
@@ -341,7 +364,9 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 	const struct mta_sts_policy *policy = sts_watch_demands(domain->sts);
 	struct outbound *lane;
 
+	send_free(domain, list, count);
 	if (policy && !name_hosts(policy, list, &count)) {
+		tls_tally_foreign(domain->of->home, domain->name, domain->sts, list[0].name);
 		/* Nor does its mail stay where it went before. */
 		if (domain->lane)
 			domain->lane->mx->moved = true;
@@ -557,26 +582,35 @@ static void ask(struct domain *domain)
 	post(a);
 }
 
+/* Where its hosts are known nothing would be asked, or not now: then it is looked at again. */
+static void ask_for_free(struct domain *domain)
+{
+	ask(domain);
+	if (domain->lane && !domain->asking && !domain->watching && !list_empty(&domain->free))
+		arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+}
+
 static void on_timer(struct wheel_timer *timer)
 {
 	struct domain *domain = container_of(timer, struct domain, timer);
 	uint64_t unused_ns = domain->used_ns + KEPT_S * CLOCK_NS_PER_S;
 
 	/* It was suspended, and may be so still. */
-	if (domain->lane && first_of(domain)) {
+	if (domain->lane && !list_empty(&domain->mail)) {
 		send_on(domain);
 		tell_suspensions_over(domain->of->home->shard);
-		return;
+		if (list_empty(&domain->free))
+			return;
 	}
-	if (domain->asking || domain->watching || list_linked(&domain->link)) {
+	if (domain->asking || domain->watching || (list_linked(&domain->link) && list_empty(&domain->free))) {
 		/* Its answer, or its lane's end, is next. */
 		return;
 	}
-	if (!list_empty(&domain->mail)) {
+	if (first_of(domain)) {
 		if (in_force(domain->of) && domain_suspended(domain))
 			arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
 		else if (in_force(domain->of))
-			ask(domain);
+			ask_for_free(domain);
 		else
 			send_home(domain);
 		return;
@@ -683,13 +717,20 @@ struct domain *domain_find(struct domains *domains, const char *name)
 	return domain;
 }
 
-void domain_take(struct domain *domain, struct delivery *d)
+const struct domain *domain_known(const struct domains *domains, const char *name)
+{
+	return look_up(domains, name, hash_of(name));
+}
+
+void domain_take(struct domain *domain, struct delivery *d, bool free)
 {
 	assert(domain->state != DOMAIN_REFUSED);
-	if (domain->lane)
+	if (domain->lane && !free)
 		give(domain, d);
 	else
-		keep(domain, d);
+		keep(domain, d, free);
+	if (domain->lane && free)
+		ask_for_free(domain);
 }
 
 const char *domain_refuses(const struct domain *domain, unsigned *code)
@@ -718,7 +759,7 @@ void domains_leave(struct outbound *lane)
 		struct domain *domain = container_of(link, struct domain, link);
 		domain->lane = NULL;
 		domain->state = DOMAIN_NEW;
-		if (!domain->asking && !domain->watching && list_empty(&domain->mail))
+		if (!domain->asking && !domain->watching && !first_of(domain))
 			forget(domain);
 	}
 }

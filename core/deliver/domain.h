@@ -40,6 +40,7 @@ struct domain {
 	struct domains *of;
 	struct list link;         /* its site's lane's; or those that wait to be asked for */
 	struct list mail;         /* struct delivery, SORTED: waits for an answer */
+	struct list free;         /* the same, that no policy for TLS holds up: it goes to a lane that is another's */
 	struct asking *asking;    /* NULL: no question is out */
 	struct sts_watch *sts;    /* owned; NULL: nothing was asked of a policy */
 	struct wheel_timer timer; /* to ask again, or to go */
@@ -88,8 +89,11 @@ void domains_follow(struct domains *domains, bool demands);
 bool domains_busy(const struct domains *domains);
 /* The domain by that name (mx_domain()), asked for if it was not before. NULL: no memory. */
 struct domain *domain_find(struct domains *domains, const char *name);
-/* The delivery (ACTIVE) goes on to its site, or waits. Not where the domain is REFUSED. */
-void domain_take(struct domain *domain, struct delivery *d);
+/* The same where it is known already, and nothing is asked; or NULL. */
+const struct domain *domain_known(const struct domains *domains, const char *name);
+/* The delivery (ACTIVE) goes on to its site, or waits. Not where the domain is REFUSED. `free`: whatever its hosts
+ * prove or do not prove (ENVELOPE_TLS_FREE). */
+void domain_take(struct domain *domain, struct delivery *d, bool free);
 /* KNOWN: it is on loan in the lane of its site, where it has come with its attempt. */
 void domain_lend(struct domain *domain, struct delivery *d);
 /* One that waits for an answer does so no longer, and is NONE. */

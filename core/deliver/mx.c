@@ -58,8 +58,11 @@ void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, str
 {
 	const char *names[DNS_EXCHANGERS_MAX];
 	unsigned from = 0, i;
-	char *at =
-		out + snprintf(out, MX_KEY_SIZE, "%c%c%u", terms.secure ? 's' : 'u', terms.enforced ? 'e' : '-', port);
+	char *at = out + snprintf(out, MX_KEY_SIZE, "%c%c%u", terms.secure ? 's' : 'u',
+				  terms.free       ? 'f'
+				  : terms.enforced ? 'e'
+						   : '-',
+				  port);
 	const char *first = at;
 
 	for (i = 0; i < count; i++)

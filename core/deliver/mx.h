@@ -23,9 +23,10 @@ enum {
  * is one of them (`own`: its name) only those before it, as what comes behind would bring it back. False: this relay is
  * the best, or one of the best. */
 bool mx_choose(struct dns_exchanger *list, unsigned *count, const char *own);
-/* What else sets sites apart: is it proven that these are the hosts, and must they prove their names (MTA-STS)? */
+/* What else sets sites apart: is it proven that these are the hosts, and must they prove their names (MTA-STS)? Or is
+ * it for mail that goes whatever they prove, where neither counts. */
 struct mx_terms {
-	bool secure, enforced;
+	bool secure, enforced, free;
 };
 /* The key of a site: who is asked in which order, alike ones in any, at which port, and on which terms. */
 void mx_key(const struct dns_exchanger *list, unsigned count, uint16_t port, struct mx_terms terms,

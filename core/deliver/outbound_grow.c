@@ -12,6 +12,7 @@
 #include "core/deliver/sources.h"
 #include "core/deliver/suits.h"
 #include "core/deliver/tell.h"
+#include "core/deliver/tls_tally.h"
 #include "core/shard/shard.h"
 
 /* All mailboxes were looked at for one that may have a connection: not again before so much time for each, so that a
@@ -201,8 +202,10 @@ static void bar(struct outbound *o, struct host *host, const char *why, uint64_t
 	char text[sizeof(host->tlsa.problem) + 120];
 
 	snprintf(text, sizeof(text), "%s%s%s", why, host->tlsa.problem[0] ? ": " : "", host->tlsa.problem);
-	if (host->blocked_until_ns <= o->shard->now_ns)
+	if (host->blocked_until_ns <= o->shard->now_ns) {
+		tls_tally_barred(o, host, text);
 		not_usable(o, host, NULL, STAGE_TLS, text);
+	}
 	if (host->blocked_until_ns < *next_ns)
 		*next_ns = host->blocked_until_ns;
 	if (host->tlsa.due_ns > o->shard->now_ns && host->tlsa.due_ns < *next_ns)

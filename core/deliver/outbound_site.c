@@ -127,6 +127,7 @@ struct outbound *outbound_open(struct outbound *home, const struct dns_exchanger
 	mx->home = home;
 	mx->secure = terms.secure;
 	mx->enforced = terms.enforced;
+	mx->free = terms.free;
 	mx->own_rank = UINT8_MAX;
 	mx->used_ns = home->shard->now_ns;
 	list_init(&mx->domains);

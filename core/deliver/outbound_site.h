@@ -39,6 +39,7 @@ struct lane_site {
 	uint64_t handed_octets;            /* and their content */
 	bool secure;                       /* it is proven that these are its hosts (DNSSEC) */
 	bool enforced;                     /* the MTA-STS policies of its domains demand proof of their names */
+	bool free;                         /* it is for mail that no policy for TLS holds up */
 	bool failing;                      /* no host can be used now */
 	bool moved; /* one of its domains has other hosts by now: what waits is looked at again */
 };

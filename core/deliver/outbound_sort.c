@@ -159,7 +159,7 @@ static bool hand_on(struct domain *domain, struct attempt *a)
 	uint64_t octets = mail_of(a->delivery)->content_length;
 	struct lane_site *mx;
 
-	if (!site)
+	if (!site || (a->envelope.flags & ENVELOPE_TLS_FREE))
 		return false;
 	mx = site->mx;
 	/* What is there already goes before it. */
@@ -179,7 +179,7 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 	struct domain *domain;
 	const char *why;
 	unsigned code;
-	bool mixed;
+	bool mixed, free;
 	struct span first = first_recipient(a, &mixed);
 
 	if (attempt_parked(a))
@@ -211,7 +211,8 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 			a->delivery->attempts = 2;
 		attempt_give_up(a, domain->problem ? domain->problem : "nobody knows its domain's hosts");
 	} else if (!hand_on(domain, a)) {
-		domain_take(domain, attempt_undo(a));
+		free = a->envelope.flags & ENVELOPE_TLS_FREE;
+		domain_take(domain, attempt_undo(a), free);
 	}
 }
 

@@ -52,6 +52,11 @@ const struct mta_sts_policy *sts_watch_demands(const struct sts_watch *watch)
 	return watch->policy->policy;
 }
 
+const struct sts_policy *sts_watch_policy(const struct sts_watch *watch)
+{
+	return watch && in_force(watch) ? watch->policy : NULL;
+}
+
 enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host)
 {
 	const struct mta_sts_policy *policy = sts_watch_wanted(o) ? sts_watch_demands(o->sts) : NULL;
@@ -156,6 +161,7 @@ static void on_policy(struct question *question)
 		return;
 	}
 	take_policy(watch, question->result == 0 ? q->policy : NULL);
+	watch->trouble = (uint8_t)q->trouble;
 	tell_failure(watch, q->problem);
 	finish(watch, q->valid_ns < watch->text_valid_ns ? q->valid_ns : watch->text_valid_ns);
 }
@@ -293,6 +299,7 @@ static void begin_anew(struct sts_watch *watch, const char *domain)
 {
 	take_policy(watch, NULL);
 	watch->known = watch->failed_told = false;
+	watch->trouble = STS_TROUBLE_NONE;
 	watch->due_ns = 0;
 	snprintf(watch->domain, sizeof(watch->domain), "%s", domain);
 }

@@ -38,7 +38,8 @@ struct sts_watch {
 	struct sts_question asked;         /* out in POLICY */
 	struct sts_policy *policy;         /* held; NULL: none is in force */
 	bool failed_told;
-	char *ca_file; /* owned: what is under way has it, and configurations go */
+	uint8_t trouble; /* enum sts_trouble: why there is no policy, as far as it was looked for */
+	char *ca_file;   /* owned: what is under way has it, and configurations go */
 };
 
 /* Its destination holds to such policies, and its hosts come from a domain. */
@@ -52,6 +53,8 @@ bool sts_watch_look(struct sts_watch **watch, struct outbound *o, const char *do
 const struct mta_sts_policy *sts_watch_demands(const struct sts_watch *watch);
 /* What the policy in force says of this host. */
 enum tls_sts sts_watch_found(const struct outbound *o, const struct host *host);
+/* That is in force, whatever it demands, or NULL. */
+const struct sts_policy *sts_watch_policy(const struct sts_watch *watch);
 bool sts_watch_out(const struct sts_watch *watch);
 /* Nothing is under way, or comes back any more. NULL is fine. */
 void sts_watch_free(struct sts_watch *watch);

@@ -51,7 +51,7 @@ bool tlsa_wanted(const struct outbound *o, const struct host *host)
 
 	if (host->config->numeric || !o->dns || destination->server_name)
 		return false;
-	if (o->mx && !o->mx->secure)
+	if (o->mx && (o->mx->free || !o->mx->secure))
 		return false;
 	if (destination->mx_of && (!o->exchangers || !o->exchangers->secure))
 		return false;

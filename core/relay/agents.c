@@ -13,6 +13,7 @@
 #include "core/agents/dns_settings.h"
 #include "core/agents/sts.h"
 #include "core/agents/suppression.h"
+#include "core/agents/tls_reports.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
 #include "core/base/clock.h"
@@ -192,6 +193,43 @@ void agents_stop_trace(struct agents *agents)
 	agents->trace = NULL;
 }
 
+/* The file is the same for every configuration. One that was started stays, and does nothing where nothing is said of
+ * it any more. */
+static const char *start_tls_reports(struct agents *agents, const struct config *config)
+{
+	struct deliverers *deliverers = &agents->relay->deliverers;
+	char path[PATH_MAX];
+
+	if (!config->tls_reports.organization || deliverers->tls_reports)
+		return NULL;
+	if (snprintf(path, sizeof(path), "%s/tls-reports", config->spool.directory) < (int)sizeof(path))
+		deliverers->tls_reports = tls_reports_start(path, agents->tls_report_log);
+	return deliverers->tls_reports ? NULL : "no thread that reports about TLS can be started";
+}
+
+/* Without memory it goes on as before. */
+static void follow_tls_reports(const struct agents *agents, const struct config *config)
+{
+	const struct tls_reports_settings settings = {
+		.organization = config->tls_reports.organization,
+		.contact = config->tls_reports.contact,
+		.from = config->tls_reports.from,
+		.submitter = config->hostname,
+		.ca_file = config->tls_reports.ca_file,
+	};
+
+	if (agents->relay->deliverers.tls_reports)
+		(void)tls_reports_follow(agents->relay->deliverers.tls_reports, &settings);
+}
+
+const char *agents_start_tls_reports(struct agents *agents, const struct config *config)
+{
+	const char *why = start_tls_reports(agents, config);
+
+	follow_tls_reports(agents, config);
+	return why;
+}
+
 const char *agents_prepare(struct agents *agents, const struct config *next)
 {
 	struct relay *relay = agents->relay;
@@ -206,6 +244,8 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 		why = start_devices(agents, next);
 	if (!why)
 		why = start_suppression(agents, next);
+	if (!why)
+		why = start_tls_reports(agents, next);
 
 	agents->before = relay->deliverers.dns;
 	if (why || (agents->before && dns_settings_same(relay->snapshot->config, next)))
@@ -221,6 +261,7 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 
 void agents_taken(struct agents *agents)
 {
+	follow_tls_reports(agents, agents->relay->snapshot->config);
 	if (agents->before && agents->before != agents->relay->deliverers.dns)
 		agents->retired[agents->retired_count++] = agents->before;
 	/* Mail does not wait for its trace. Nobody else writes into this log where there is no thread. */
@@ -261,6 +302,7 @@ void agents_stop(struct agents *agents)
 	dns_stop(deliverers->dns);
 	tokens_stop(deliverers->tokens);
 	sts_stop(deliverers->sts);
+	tls_reports_stop(deliverers->tls_reports);
 	verifiers_stop(agents->relay->receivers.verifiers);
 	suppression_stop(agents->relay->receivers.suppression);
 	agents->relay->receivers.suppression = NULL;

@@ -30,6 +30,7 @@ struct agents {
 	struct log_writer *writer; /* whose lines the trace is made of */
 	struct keeper *trace;      /* NULL: none is kept */
 	const struct config *next; /* of agents_prepare() */
+	struct log *tls_report_log;
 	struct dns *retired[AGENTS_RETIRED_MAX];
 	unsigned retired_count;
 	struct dns *before; /* what agents_refused() goes back to */
@@ -50,6 +51,8 @@ const char *agents_start_suppression(struct agents *agents, const struct config 
 /* Who keeps the trace. The same. It is stopped when the last line has been written, so that nothing is missing. */
 const char *agents_start_trace(struct agents *agents, const struct config *config);
 void agents_stop_trace(struct agents *agents);
+/* Who reports about TLS. The same. */
+const char *agents_start_tls_reports(struct agents *agents, const struct config *config);
 /* Those that `next` needs, for the snapshot to be made of it; then one of the two below. The same. */
 const char *agents_prepare(struct agents *agents, const struct config *next);
 void agents_taken(struct agents *agents);

@@ -22,6 +22,7 @@
 #include "core/deliver/notify.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/steer.h"
+#include "core/deliver/tls_clerk.h"
 #include "core/receive/listen.h"
 #include "core/receive/session.h"
 #include "core/relay/reload.h"
@@ -167,6 +168,7 @@ static int drain(struct worker *worker)
 	receive_drain(shard, hard);
 	outbound_drain(shard, hard);
 	notify_drain(shard, hard);
+	tls_clerk_drain(shard);
 	if (worker->receiving && receive_idle(shard) && notify_idle(shard) && shard->store->submissions.in_use == 0 &&
 	    (post_sent(shard) || hard)) {
 		worker->receiving = false;

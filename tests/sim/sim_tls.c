@@ -230,6 +230,11 @@ void tls_evidence_text(const struct tls_session *session, char *text, size_t siz
 	text[0] = '\0';
 }
 
+enum tls_doubt tls_session_doubt(const struct tls_session *session)
+{
+	return TLS_DOUBT_NONE;
+}
+
 bool tls_evidence_is(const struct tls_evidence *evidence, const char *wanted)
 {
 	return false;

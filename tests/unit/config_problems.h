@@ -43,16 +43,17 @@ static const struct {
 	{"colour: blue\n" ALL,
 	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, control, spool, "
 	 "listeners, tls, users_file, devices, dns, "
-	 "clients, destinations, routes, verdicts, suppression, trace, retry, reports, limits, timeouts, log"},
+	 "clients, destinations, routes, verdicts, suppression, trace, retry, reports, tls_reports, limits, timeouts, "
+	 "log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n",
 	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, control, spool, "
 	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
-	 "suppression, trace, retry, reports, limits, timeouts, log"},
+	 "suppression, trace, retry, reports, tls_reports, limits, timeouts, log"},
 	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, control, spool, "
 		     "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, suppression, "
 		     "trace, retry, "
-		     "reports, limits, timeouts, log"},
+		     "reports, tls_reports, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},
@@ -476,6 +477,12 @@ static const struct {
 	 "t.yaml:2:46: fallback: \"b\" verifies hosts by names that the DNS gives, which can be forged, and \"next\" "
 	 "by "
 	 "those it knows: its mail must not go there; write server_name, hosts_end_with or mta_sts there"},
+	{"tls_reports: { from: a@example.org }\n" ALL,
+	 "t.yaml:1:14: the key \"organization\" is missing: write organization: Example"},
+	{"tls_reports: { organization: Example }\n" ALL,
+	 "t.yaml:1:14: the key \"from\" is missing: write from: tls-reports@example.org"},
+	{"tls_reports: { organization: Example, from: nobody }\n" ALL,
+	 "t.yaml:1:45: from: \"nobody\" is no address: write one such as scan@example.org"},
 	{"destinations: [{ name: next, hosts: [\"a:25\"], sender: mailbox }]\n" HOST LISTENERS CLIENTS ROUTES,
 	 "t.yaml:1:55: sender: nobody signs in here, so there is no mailbox: write auth: { user: scan@example.org, ... "
 	 "}, or "
