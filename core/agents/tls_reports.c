@@ -66,6 +66,8 @@ struct tls_reports {
 	struct tls_days days;
 	struct list ready, postings; /* struct tls_report, OUT, by `ready`; struct posting */
 	unsigned posting_count;
+	struct question *parked; /* of shards that have nothing to do, while reports are on their way */
+	uint64_t parked_ns;      /* since then, the first of them */
 	uint64_t saved_ns;
 	bool unwritten;
 };
@@ -479,7 +481,8 @@ static bool take_result(struct tls_reports *reports, struct tls_reports_question
 	return false;
 }
 
-static void find_task(struct tls_reports *reports, struct tls_reports_question *q)
+/* False: there is nothing to do now. */
+static bool find_task(struct tls_reports *reports, struct tls_reports_question *q)
 {
 	struct tls_report *report;
 	struct list *link;
@@ -487,22 +490,52 @@ static void find_task(struct tls_reports *reports, struct tls_reports_question *
 
 	while ((link = list_take_first(&reports->ready)) != NULL) {
 		if (go_on(reports, container_of(link, struct tls_report, ready), q))
-			return;
+			return true;
 	}
 	if (reports->posting_count == POSTING_MOST)
-		return;
+		return false;
 	report = tls_days_take(&reports->days, wall_s(), &next_s);
 	if (report)
 		ask_for_record(report, q);
+	return report != NULL;
+}
+
+static void park(struct tls_reports *reports, struct tls_reports_question *q)
+{
+	if (!reports->parked)
+		reports->parked_ns = clock_monotonic_ns();
+	q->question.next = reports->parked;
+	reports->parked = &q->question;
+}
+
+/* Has something come up for them? */
+static void look_at_parked(struct tls_reports *reports)
+{
+	struct question *question = reports->parked, *next;
+	bool over = reports->posting_count == 0 ||
+		    clock_monotonic_ns() - reports->parked_ns > TLS_REPORTS_WAIT_S * CLOCK_NS_PER_S;
+
+	reports->parked = NULL;
+	for (; question; question = next) {
+		struct tls_reports_question *q = container_of(question, struct tls_reports_question, question);
+		next = question->next;
+		if ((switched_on(reports) && find_task(reports, q)) || over || question_given_up(question)) {
+			agent_answer(&reports->thread.agent, question, 0);
+		} else {
+			question->next = reports->parked;
+			reports->parked = question;
+		}
+	}
 }
 
 static void answer(struct tls_reports *reports, struct tls_reports_question *q)
 {
-	bool more = switched_on(reports) && take_result(reports, q);
+	bool on = switched_on(reports) && !question_given_up(&q->question);
 
-	if (!more && switched_on(reports) && !question_given_up(&q->question))
-		find_task(reports, q);
-	agent_answer(&reports->thread.agent, &q->question, 0);
+	if (on && !take_result(reports, q) && !find_task(reports, q) && reports->posting_count > 0)
+		park(reports, q);
+	else
+		agent_answer(&reports->thread.agent, &q->question, 0);
 }
 
 void tls_reports_ask(struct tls_reports *reports, struct asker *asker, struct tls_reports_question *question)
@@ -525,6 +558,7 @@ static void turn(struct tls_reports *reports)
 		following = question->next;
 		answer(reports, container_of(question, struct tls_reports_question, question));
 	}
+	look_at_parked(reports);
 	if (reports->days.changed && clock_monotonic_ns() - reports->saved_ns > SAVE_S * CLOCK_NS_PER_S)
 		save(reports);
 	wait_ns = TLS_REPORTS_WAIT_S * CLOCK_NS_PER_S;

@@ -44,7 +44,9 @@ enum {
 enum tls_task { TLS_TASK_NONE, TLS_TASK_RECORD, TLS_TASK_ADDRESS, TLS_TASK_LETTER };
 
 struct tls_reports_question {
-	struct question question; /* given: fn and deadline; it is answered at once */
+	/* Given: fn and deadline. It is answered at once where there is something to do, or nothing is under way; else
+	 * when there is, and after TLS_REPORTS_WAIT_S at the latest. */
+	struct question question;
 
 	/* The answer, and with the next question what came of it: -ENOENT: there is no such record, or address. NONE:
 	 * it is to be asked again in a while. */

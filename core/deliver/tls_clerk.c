@@ -232,18 +232,21 @@ static void on_place(struct question *question)
 {
 	struct dns_question *q = container_of(question, struct dns_question, question);
 	struct hand *hand = container_of(q, struct hand, place);
-	const char *why = NULL;
+	char problem[DNS_PROBLEM_SIZE + 80];
 
+	snprintf(problem, sizeof(problem), "%s", question->result ? q->problem : "");
 	hand->q.address_count = 0;
 	for (unsigned i = 0; question->result == 0 && i < q->count; i++) {
 		/* Whoever names a place must not make us look into this network (REL-04). */
 		const char *forbidden =
 			hand->of->shard->config->dns.allow_private ? NULL : mx_forbidden(&q->addresses[i]);
-		why = forbidden ? forbidden : why;
-		if (!forbidden)
+		if (forbidden)
+			snprintf(problem, sizeof(problem), "its address is not to be used (dns.allow_private): %s",
+				 forbidden);
+		else
 			hand->q.addresses[hand->q.address_count++] = q->addresses[i];
 	}
-	done(hand, question->result, question->result ? q->problem : why ? why : "");
+	done(hand, question->result, problem);
 }
 
 static void look_for_place(struct hand *hand, struct dns *dns)
