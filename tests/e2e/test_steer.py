@@ -171,6 +171,14 @@ def in_delivery():
         eventually(lambda: s.queued() == 0, 'deleted when the attempt has ended')
         equal(wait['ends'], 1, 'attempts')
         check(any(e['in_delivery'] is False for e in s.relay.told('queue_deleted', 2)), 'told when it is deleted')
+        # If the process dies before that it is found held, and not sent again.
+        two = send(s.relay, 2)
+        eventually(lambda: wait['ends'] == 2, 'the host has the second')
+        equal(s.queue('delete', two, '--yes', status=75), ['in_delivery'], 'it is in delivery, too')
+        s.start(kill=True)
+        equal(s.queue('retry', two, '--now', status=1), ['is_held'], 'found held')
+        time.sleep(2)
+        equal((wait['ends'], s.queue('delete', two, '--yes')), (2, ['done']), 'not sent again, and deleted')
         s.relay.terminate()
 
 
