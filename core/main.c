@@ -649,6 +649,7 @@ static int run(struct config *config)
 	pthread_cond_init(&p->changed, NULL);
 	r = make_shards(p, config);
 	if (r < 0) {
+		tell("", "failed to start: the spool %s: %s", config->spool.directory, strerror(-r));
 		fprintf(stderr, "postrider: %s: %s\n", r == -ENOMEM ? "the shards" : config->spool.directory,
 			strerror(-r));
 		return r == -ENOMEM ? EXIT_UNAVAILABLE : EXIT_IO;
