@@ -7,6 +7,7 @@ The first zone is the parent of all others and is where trust begins: of those t
 `spoil`: of these zones each signature is broken after signing. change() serves other lines of a zone.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -27,6 +28,29 @@ def run(*arguments, cwd):
     if done.returncode:
         raise Failure('%s: %s' % (arguments[0], done.stderr[-300:]))
     return done.stdout.decode()
+
+
+def der(directory, name):
+    return subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-outform', 'DER'],
+                          capture_output=True, check=True).stdout
+
+
+def key(directory, name):
+    pem = subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-noout', '-pubkey'],
+                         capture_output=True, check=True).stdout
+    return subprocess.run(['openssl', 'pkey', '-pubin', '-outform', 'DER'], input=pem, capture_output=True,
+                          check=True).stdout
+
+
+def record(directory, text):
+    """'3 1 1 leaf' as the data of a TLSA record; '3 1 1 -leaf': a digest that is another's."""
+    usage, selector, matching, name = text.split()
+    data = (key if selector == '1' else der)(directory, name.lstrip('-'))
+    if matching != '0':
+        data = (hashlib.sha256 if matching == '1' else hashlib.sha512)(data).digest()
+    if name[0] == '-':
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    return '%s %s %s %s' % (usage, selector, matching, data.hex())
 
 
 class SignedZones:

@@ -9,7 +9,6 @@ said to it that names a sender.
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import ssl
@@ -19,7 +18,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import harness  # noqa: E402
-from signed_zones import SignedZones, unavailable  # noqa: E402
+from signed_zones import SignedZones, record, unavailable  # noqa: E402
 from harness import (BUILD, SOURCES, Client, NextHop, Process, Workspace, case, check, equal,  # noqa: E402
                      eventually, message)
 
@@ -42,29 +41,6 @@ def make_chains(directory):
                           text=True)
     check(made.returncode == 0, 'tests/chains.sh: %s', made.stderr[-500:])
     return directory
-
-
-def der(directory, name):
-    return subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-outform', 'DER'],
-                          capture_output=True, check=True).stdout
-
-
-def key(directory, name):
-    pem = subprocess.run(['openssl', 'x509', '-in', '%s/%s.crt' % (directory, name), '-noout', '-pubkey'],
-                         capture_output=True, check=True).stdout
-    return subprocess.run(['openssl', 'pkey', '-pubin', '-outform', 'DER'], input=pem, capture_output=True,
-                          check=True).stdout
-
-
-def record(directory, text):
-    """'3 1 1 leaf' as the data of a TLSA record; '3 1 1 -leaf': a digest that is another's."""
-    usage, selector, matching, name = text.split()
-    data = (key if selector == '1' else der)(directory, name.lstrip('-'))
-    if matching != '0':
-        data = (hashlib.sha256 if matching == '1' else hashlib.sha512)(data).digest()
-    if name[0] == '-':
-        data = data[:-1] + bytes([data[-1] ^ 1])
-    return '%s %s %s %s' % (usage, selector, matching, data.hex())
 
 
 # name: (what it shows, TLSA records, with `opportunistic`, with `dane`, zone or other records)
