@@ -24,6 +24,7 @@ class Server:
     """Common to all: the port, the certificates and the maildir."""
 
     name = None
+    in_clear = False  # whether it takes mail without TLS
 
     def __init__(self, work, certificates, client_certificate=None):
         """client_certificate: None, 'required' (no session without) or 'asked' (no relaying without)."""

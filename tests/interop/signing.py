@@ -199,6 +199,7 @@ exports.hook_queue = exports.hook_queue_outbound = keep
 '''
 
     name = 'haraka'
+    in_clear = True
 
     def __init__(self, work, certificates, mechanisms='plain login'):
         self.mechanisms = mechanisms

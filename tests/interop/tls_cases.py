@@ -10,6 +10,7 @@ import smtplib
 import ssl
 import time
 
+import dane_cases
 from servers import check_arrivals, harness, smtplib_send, swaks_send
 from harness import Certificates, Failure, Workspace, case, check, equal, eventually, message
 
@@ -142,9 +143,9 @@ def policies(server_class):
     def CRT_every_policy_and_certificate():
         """A good certificate, one that has ended, one that signs for itself, one for another name: opportunistic and
         required mail goes over TLS whatever it is, mode verify to the good one alone, and with its fingerprint to each;
-        what must not go waits."""
+        without TLS to each that takes it so. What must not go waits."""
         kinds = ('server', 'expired', 'selfsigned', 'second')
-        modes = {'opportunistic': {'mode': 'opportunistic'}, 'required': {'mode': 'required'},
+        modes = {'none': {'mode': 'none'}, 'opportunistic': {'mode': 'opportunistic'}, 'required': {'mode': 'required'},
                  'verify': verify(Certificates()), 'pinned': {}}
         with contextlib.ExitStack() as stack:
             servers = {}
@@ -160,7 +161,7 @@ def policies(server_class):
                 tls = modes[mode] or {'mode': 'verify', 'fingerprints': [shown]}
                 destinations.append({'name': name, 'hosts': [servers[kind].host], 'tls': tls})
                 routes.append({'sender': name + '@example.net', 'destination': name})
-                if mode != 'verify' or kind == 'server':
+                if (mode != 'verify' or kind == 'server') and (mode != 'none' or server_class.in_clear):
                     expected[kind][number] = message(number)
             work = stack.enter_context(Workspace())
             relay = work.relay(work.configuration([], destinations=destinations,
@@ -169,11 +170,14 @@ def policies(server_class):
                 smtplib_send(relay.address, message(number), sender=route['sender'])
             eventually(lambda: len({event['destination'] for event in relay.events('host_failed')}) >= 3,
                        lambda: 'those that must not go are tried')
+            if not server_class.in_clear:
+                eventually(lambda: len({event['destination'] for event in relay.events('setup_refused')}) >= len(kinds),
+                           lambda: 'servers that want TLS say so')
             for kind, server in servers.items():
                 check_arrivals(server, expected[kind])
             delivered = [event for event in relay.events('attempt') if event['result'] == 'delivered']
             for event in delivered:
-                check(event.get('tls'), 'sent in clear: %s', event)
+                equal(bool(event.get('tls')), not event['destination'].startswith('none'), 'TLS: %s' % event)
                 if event['destination'].startswith(('verify', 'pinned')):
                     equal(event['proof'], 'chain' if event['destination'][0] == 'v' else 'fingerprint', 'proof')
             relay.terminate()
@@ -219,5 +223,6 @@ def add(server_class):
             not_lost(server_class, 'wrong_name', wrong_name, None, verify),
             not_lost(server_class, 'tls_none_against_tls_only', lambda certificates: {'mode': 'none'}, None, verify),
             policies(server_class),
+            dane_cases.matched(server_class),
             wrong_authority(server_class)):
         case(function)
