@@ -318,7 +318,7 @@ static void on_envelope(struct look_reading *r, const struct look_question *q, c
 		end_reading(r);
 		return;
 	}
-	r->row = new_row(shard, r->look, m, ok ? &r->view : NULL, 0);
+	r->row = new_row(shard, r->look, m, ok && q->want != LOOK_IDS ? &r->view : NULL, 0);
 	spool_view_release(&r->view);
 	if (!r->row || !ok) {
 		if (r->row)
@@ -331,6 +331,10 @@ static void on_envelope(struct look_reading *r, const struct look_question *q, c
 			r->row = NULL;
 			r->look->left_out++;
 		}
+		end_row(r, q);
+		return;
+	}
+	if (q->want == LOOK_IDS && q->filter.error[0] == '\0') {
 		end_row(r, q);
 		return;
 	}

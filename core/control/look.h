@@ -29,7 +29,7 @@ extern const unsigned look_ages_s[LOOK_AGES - 1];
 
 enum look_want {
 	LOOK_COUNT, /* by destination, age and state */
-	LOOK_IDS,   /* rows with no more than facts from memory, if the filter reads nothing */
+	LOOK_IDS,   /* rows with no more than facts from memory; only what the filter wants is read */
 	LOOK_ROWS,  /* with envelope and state */
 	LOOK_WHOLE, /* and header, of one by its id */
 };

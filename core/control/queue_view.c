@@ -24,6 +24,7 @@
 enum {
 	LIMIT_USUAL = 100,
 	LIMIT_MOST = 1000,
+	IDS_MOST = 10000,
 	RECIPIENTS_SHOWN = 10, /* of a row in a list */
 	LIST_S = 2,            /* for one page; it may be short then */
 	COUNT_S = 60,
@@ -142,6 +143,7 @@ struct reading {
 	struct look_question *question;
 	struct filter_problem problem;
 	unsigned shard;
+	unsigned most;   /* of `limit` */
 	bool bad, pages; /* limit and cursor have a meaning */
 };
 
@@ -185,9 +187,9 @@ static bool on_value(void *context, const char *key, const char *value)
 	if (taken < 0)
 		return false;
 	if (r->pages && strcmp(key, "limit") == 0) {
-		r->bad = !number(value, LIMIT_MOST, &limit) || limit == 0;
+		r->bad = !number(value, r->most, &limit) || limit == 0;
 		r->question->limit = (unsigned)limit;
-		snprintf(r->problem.text, sizeof(r->problem.text), "limit: write a number from 1 to %d", LIMIT_MOST);
+		snprintf(r->problem.text, sizeof(r->problem.text), "limit: write a number from 1 to %u", r->most);
 	} else if (r->pages && strcmp(key, "cursor") == 0) {
 		r->bad = !read_cursor(r, value);
 		snprintf(r->problem.text, sizeof(r->problem.text),
@@ -201,7 +203,9 @@ static bool on_value(void *context, const char *key, const char *value)
 /* The question of a request; NULL: it was answered. */
 static struct look_question *read_question(struct control_request *request, enum look_want want, unsigned *shard)
 {
-	struct reading r = {.question = calloc(1, sizeof(*r.question)), .pages = want == LOOK_ROWS};
+	struct reading r = {.question = calloc(1, sizeof(*r.question)),
+			    .pages = want != LOOK_COUNT,
+			    .most = want == LOOK_IDS ? IDS_MOST : LIMIT_MOST};
 
 	if (!r.question) {
 		request_answer(request, ANSWER_OK, NULL);
@@ -239,7 +243,8 @@ static bool ask_for_page(struct inquiry *inquiry, struct look_question *q, struc
 		return false;
 	look = container_of(inquiry_part(inquiry, page->shard), struct look, part);
 	for (const struct look_row *row = look->rows; row; row = row->next)
-		json_array_append_new(page->messages, listed_json(row, page->wall_ns));
+		json_array_append_new(page->messages,
+				      q->want == LOOK_IDS ? id_json(row->id) : listed_json(row, page->wall_ns));
 	q->limit -= look->row_count < q->limit ? look->row_count : q->limit;
 	page->looked += look->looked;
 	page->left_out += look->left_out;
@@ -253,11 +258,11 @@ static bool ask_for_page(struct inquiry *inquiry, struct look_question *q, struc
 	return true;
 }
 
-void handle_queue_list(struct control_request *request)
+static void answer_pages(struct control_request *request, enum look_want want, const char *key)
 {
 	unsigned shards = request->desk->relay->shard_count;
 	struct page page = {.messages = json_array(), .wall_ns = clock_wall_ns()};
-	struct look_question *q = read_question(request, LOOK_ROWS, &page.shard);
+	struct look_question *q = read_question(request, want, &page.shard);
 	struct inquiry *inquiry = q ? inquiry_new(request->desk, &look_kind, q) : NULL;
 	json_t *missing = json_array(), *next = json_null();
 	char cursor[64];
@@ -287,8 +292,18 @@ void handle_queue_list(struct control_request *request)
 		next = json_string(cursor);
 	}
 	request_answer(request, ANSWER_OK,
-		       json_pack("{so so sI sI so}", "messages", page.messages, "next", next, "looked",
+		       json_pack("{so so sI sI so}", key, page.messages, "next", next, "looked",
 				 (json_int_t)page.looked, "left_out", (json_int_t)page.left_out, "missing", missing));
+}
+
+void handle_queue_list(struct control_request *request)
+{
+	answer_pages(request, LOOK_ROWS, "messages");
+}
+
+void handle_queue_ids(struct control_request *request)
+{
+	answer_pages(request, LOOK_IDS, "ids");
 }
 
 /* ---- summary ---------------------------------------------------------------------------------------------------- */

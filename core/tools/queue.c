@@ -15,7 +15,7 @@
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { LIMIT_USUAL = 100, PAGE_MOST = 1000, ALL = -1 };
+enum { LIMIT_USUAL = 100, PAGE_MOST = 1000, IDS_MOST = 10000, ALL = -1 };
 
 /* Filters, in the order of `names`. */
 enum { FILTERS = 9 };
@@ -131,10 +131,17 @@ struct listing {
 	bool more;
 };
 
+/* What is known in memory is enough; JSON has all of it in any case. */
+static bool ids_alone(const struct queue *q)
+{
+	return q->ids && !q->ask.json;
+}
+
 /* A page. False: that was the last one, or it cannot go on. */
 static bool list_page(const struct queue *q, struct listing *l)
 {
-	long left = q->limit == ALL ? PAGE_MOST : q->limit - l->shown;
+	long most = ids_alone(q) ? IDS_MOST : PAGE_MOST;
+	long left = q->limit == ALL ? most : q->limit - l->shown;
 	json_t *answer = NULL, *row;
 	struct ask_path path;
 	const char *next;
@@ -142,8 +149,8 @@ static bool list_page(const struct queue *q, struct listing *l)
 	size_t i;
 	int status;
 
-	make_path(&path, "/v1/queue/messages", q);
-	snprintf(limit, sizeof(limit), "%ld", left < PAGE_MOST ? left : PAGE_MOST);
+	make_path(&path, ids_alone(q) ? "/v1/queue/ids" : "/v1/queue/messages", q);
+	snprintf(limit, sizeof(limit), "%ld", left < most ? left : most);
 	ask_path_value(&path, "limit", limit);
 	ask_path_value(&path, "cursor", l->cursor ? l->cursor : q->cursor);
 	status = ask_get(&q->ask, path.text, &answer);
@@ -151,12 +158,12 @@ static bool list_page(const struct queue *q, struct listing *l)
 		l->status = status;
 		return false;
 	}
-	json_array_foreach(json_object_get(answer, "messages"), i, row)
+	json_array_foreach(json_object_get(answer, ids_alone(q) ? "ids" : "messages"), i, row)
 	{
 		if (l->all)
 			json_array_append(l->all, row);
 		else if (q->ids)
-			printf("%s\n", text(row, "id"));
+			printf("%s\n", json_is_string(row) ? json_string_value(row) : "-");
 		else {
 			if (l->shown == 0)
 				printf("%-26s  %5s  %6s  %-8s  %3s  %-19s  %s\n", "ID", "AGE", "SIZE", "STATE", "TRY",

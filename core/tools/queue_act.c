@@ -16,7 +16,7 @@
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { PIECE = 5000, PAGE = 1000 };
+enum { PIECE = 5000, PAGE = 10000 };
 
 /* As `queue list` has them, beside --destination. */
 enum { FILTERS = 8, FILTER_FIRST = 256 };
@@ -134,13 +134,12 @@ static void add_page(struct acting *a, json_t *seen, const json_t *answer)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "messages"), i, one)
+	json_array_foreach(json_object_get(answer, "ids"), i, one)
 	{
-		json_t *id = json_object_get(one, "id");
-		if (!json_is_string(id) || json_object_get(seen, json_string_value(id)))
+		if (!json_is_string(one) || json_object_get(seen, json_string_value(one)))
 			continue;
-		json_object_set_new(seen, json_string_value(id), json_true());
-		json_array_append(a->ids, id);
+		json_object_set_new(seen, json_string_value(one), json_true());
+		json_array_append(a->ids, one);
 	}
 	count(a, answer);
 }
@@ -153,7 +152,7 @@ static int find(struct acting *a)
 	int status;
 
 	do {
-		ask_path_begin(&path, "/v1/queue/messages");
+		ask_path_begin(&path, "/v1/queue/ids");
 		ask_path_value(&path, "destination", a->destination);
 		for (size_t i = 0; i < FILTERS; i++)
 			ask_path_value(&path, filters[i], a->filters[i]);

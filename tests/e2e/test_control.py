@@ -203,6 +203,12 @@ def queue():
               [(['two@example.net'], '', True), (['TWO@example.net'], '', True)].sort(), 'a filter by recipient')
         equal(len(everything(path, '&from=boss@example.org&state=ready,deferred,active')), 60, 'by sender and state')
         equal(len(everything(path, '&older=1h')), 0, 'by age')
+        for query in ('destination=away', 'to=*@example.net', 'client=*&destination=away'):
+            code, answer = asked(path, '/v1/queue/ids?limit=10000&' + query)
+            equal((code, answer['next'], sorted(answer['ids'])), (200, None, sorted(ids)), 'ids by ' + query)
+        equal(asked(path, '/v1/queue/ids?limit=10001')[0], 400, 'more ids than may be asked for')
+        code, out, _ = command('queue', 'list', '--ids', '--all', '--destination', 'away', '--socket', path)
+        equal((code, sorted(out.split())), (0, sorted(ids)), 'the command list --ids')
         equal(len(everything(path, '&client=nobody')), 0, 'by client')
         code, answer = asked(path, '/v1/queue/summary')
         counts = {one['destination']: one['messages'] for one in answer['destinations']}
