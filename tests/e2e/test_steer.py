@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -179,6 +180,29 @@ def in_delivery():
         equal(s.queue('retry', two, '--now', status=1), ['is_held'], 'found held')
         time.sleep(2)
         equal((wait['ends'], s.queue('delete', two, '--yes')), (2, ['done']), 'not sent again, and deleted')
+        s.relay.terminate()
+
+
+@case
+def in_parts():
+    """Recipients who part when their attempt ends: who was not tried in it was deleted, too, and is not tried again."""
+    with Workspace() as work:
+        wait, tried = threading.Event(), []
+
+        def script(stage, session, argument):
+            if stage != 'RCPT':
+                return None
+            tried.append(argument)
+            wait.wait(60)
+            return '450 4.2.0 not yet'
+        hop = work.own(NextHop(extensions=harness.ALL_EXTENSIONS + ('LIMITS RCPTMAX=1',), script=script))
+        s = Steered(work, hop, retry=LATE)
+        one = send(s.relay, 1, ('a@example.com', 'b@example.com', 'c@example.com'))
+        eventually(lambda: tried, 'it is in delivery')
+        equal(s.queue('delete', one, '--yes', status=75), ['in_delivery'], 'while it is in delivery')
+        wait.set()
+        eventually(lambda: s.queued() == 0, lambda: 'all of it is deleted; tried were %s' % tried)
+        equal(len(tried), 1, 'recipients who were tried: %s' % tried)
         s.relay.terminate()
 
 

@@ -46,9 +46,13 @@ static void test_split_and_join(void)
 
 	mail_init(&m, 4, 7);
 	m.first.attempts = 2;
+	m.first.order = DELIVERY_HOLD;
 	CHECK_EQ(mail_tell_apart(&m), 0);
 	rest = mail_split(&m, &m.first, is_odd, NULL);
 	CHECK(rest && rest != &m.first && mail_of(rest) == &m && rest->lane == 7 && rest->attempts == 2);
+	/* What was said of all of them is said of each part. */
+	CHECK_EQ(rest->order, DELIVERY_HOLD);
+	m.first.order = rest->order = DELIVERY_GO_ON;
 	CHECK(m.live == 2 && mail_next(&m, &m.first) == rest && mail_next(&m, rest) == NULL);
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_EQ(mail_stands_in(&m, &m.first, i), i % 2 == 0);
@@ -61,6 +65,9 @@ static void test_split_and_join(void)
 	m.first.attempts = 3;
 	CHECK(mail_join(&m, &m.first, 300) == NULL); /* tried more often */
 	m.first.attempts = 2;
+	m.first.order = DELIVERY_HOLD;
+	CHECK(mail_join(&m, &m.first, 300) == NULL); /* and is to wait when it is back */
+	m.first.order = DELIVERY_GO_ON;
 	CHECK(mail_join(&m, &m.first, 300) == rest);
 	CHECK(mail_stands_in(&m, rest, 0) && mail_stands_in(&m, rest, 1) && !mail_stands_in(&m, &m.first, 0));
 	mail_retire(&m, &m.first);
