@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """tests/e2e/test_control.py - the control socket: who may ask, what is answered, and what asking cannot harm."""
 
+import ctypes
+import grp
 import http.client
 import json
 import os
+import pwd
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -249,6 +253,103 @@ def queue():
         code, _, said = command('queue', 'list', '--older', 'x', '--socket', path)
         check(code == 64 and 'duration' in said, 'no duration: %s %s', code, said)
         equal(command('queue', 'nothing')[0], 64, 'no such command')
+
+
+def as_nobody(work, *arguments):
+    """A command of a user who owns nothing and is in no group but its own: (exit status, standard error)."""
+    copy = work.path('postrider')
+    if not os.path.exists(copy):
+        shutil.copy(program('postrider'), copy)  # the build may be where nobody else can look
+    nobody = pwd.getpwnam('nobody')
+    done = subprocess.run([copy, *arguments], capture_output=True, timeout=120, cwd='/', user=nobody.pw_uid,
+                          group=nobody.pw_gid, extra_groups=[])
+    return done.returncode, done.stderr.decode()
+
+
+@case
+def permissions():
+    """Who may not use the socket is told so, and changes nothing; `control.group` lets in who is of that group."""
+    with Workspace() as work:
+        control = {'socket': work.path('control.sock'), 'group': 'no-such-group'}
+        relay, path = relay_with(work, wait=False, control=control)
+        equal(relay.wait(), 69, 'exit status with a group that there is not')
+        check('no group \\"no-such-group\\"' in relay.tail(), 'it is named: %s', relay.tail())
+        if os.geteuid() != 0:
+            print('not root: no other user is tried')
+            return
+        relay, path = relay_with(work)
+        for words in (['status'], ['queue', 'list'], ['queue', 'hold', '0' * 26]):
+            code, said = as_nobody(work, *words, '--socket', path)
+            check(code == 77 and path in said, '%s of another user: %s %s', words, code, said)
+        equal(relay.events('control'), [], 'acts')
+        relay.terminate()
+        gid = pwd.getpwnam('nobody').pw_gid
+        relay, path = relay_with(work, control={'socket': path, 'group': grp.getgrgid(gid).gr_name})
+        st = os.stat(path)
+        equal((st.st_gid, stat.S_IMODE(st.st_mode)), (gid, 0o660), 'group and permissions')
+        equal(as_nobody(work, 'status', '--socket', path)[0], 0, 'of the group')
+
+
+class Stopped:
+    """One thread of a process is, for as long as it is entered."""
+
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, thread):
+        self.thread = thread
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+        self.libc.ptrace.restype = ctypes.c_long
+
+    def ask(self, request):
+        if self.libc.ptrace(request, self.thread, None, None) != 0:
+            raise OSError(ctypes.get_errno(), 'ptrace')
+
+    def __enter__(self):
+        self.ask(self.SEIZE)
+        self.ask(self.INTERRUPT)
+        os.waitpid(self.thread, self.WALL)
+        return self
+
+    def __exit__(self, *_):
+        self.ask(self.DETACH)
+
+
+@case
+def stuck_shard():
+    """One that answers nothing is named, and the others are answered for; when it goes on, so is it."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        work.source(relay.target, messages=40, connections=8).result()
+        tasks = '/proc/%d/task/' % relay.pid
+        shards = [int(task) for task in os.listdir(tasks) if open(tasks + task + '/comm').read().strip() == 'shard-1']
+        check(shards, 'a thread of the shard: %s', [open(tasks + task + '/comm').read() for task in os.listdir(tasks)])
+        whole = sorted(row['id'] for row in everything(path))
+        try:
+            stopped = Stopped(shards[0])
+            stopped.__enter__()
+        except PermissionError:
+            print('no thread may be stopped here: nothing is tried')
+            return
+        try:
+            code, answer = asked(path, '/v1/status')
+            equal((code, [shard['answers'] for shard in answer['shards']]), (200, [True, False]), 'who answers')
+            counts = [shard['queued'] for shard in answer['shards']]
+            equal(sum(counts), len(whole), 'what is counted all the same')
+            code, answer = asked(path, '/v1/queue/messages')
+            equal((code, answer['missing'], answer['next']), (200, [1], None), 'a page')
+            here = {row['id'] for row in answer['messages']}
+            equal((here <= set(whole), len(here)), (True, counts[0]), 'messages of the other one')
+            code, out, _ = command('status', '--socket', path)
+            check(code == 75 and 'shard 1 does not answer' in out, 'the command status: %s %s', code, out)
+            code, out, said = command('queue', 'list', '--socket', path)
+            check(code == 75 and 'shard 1 does not answer' in said, 'the command list: %s %s', code, said)
+            equal(asked(path, '/v1/destinations/next-hop/why')[1]['missing'], [1], 'why')
+        finally:
+            stopped.__exit__()
+        eventually(lambda: all(shard['answers'] for shard in asked(path, '/v1/status')[1]['shards']), 'it answers', 60)
+        equal(sorted(row['id'] for row in everything(path)), whole, 'what is there still')
+        relay.terminate()
 
 
 @case
