@@ -3,7 +3,7 @@
  *
  * Everything below sts_ask() runs on the agent's thread, which blocks in its poll only, and for a moment where a file
  * is read or replaced. An entry is what is known of a domain; it is there while somebody waits for it or its policy is
- * good, and goes when nobody has asked for days: the file stays.
+ * good, and goes when nobody has asked for days: the file stays until its policy has ended.
  *
  *     an entry: known -- a record says something else, or it is getting old --> fetching -- over --> known
  *                 '-- no policy, nobody waits; or nobody asks any more --> forgotten
@@ -28,6 +28,8 @@ enum {
 	LOOK_S = 60,                  /* between two looks at what is getting old */
 	IDLE_S = 7 * 24 * 3600,       /* nobody asks any more */
 	FAILED_VALID_S = STS_RETRY_S, /* an answer after a fetch that failed */
+	SWEEP_FILES = 64,             /* at a look: read, and those that are over deleted */
+	SWEEP_S = 24 * 3600,          /* after a round of all of them */
 	HTTPS_PORT = 443,
 };
 
@@ -61,8 +63,9 @@ struct sts {
 	/* The thread's. */
 	struct fetcher *fetcher;
 	struct list buckets[BUCKETS];
-	struct list waiting; /* struct waiter */
-	uint64_t looked_ns;
+	struct list waiting;          /* struct waiter */
+	uint64_t looked_ns, swept_ns; /* the last look; the end of the last round; 0: there was none */
+	struct sts_sweep sweep;
 };
 
 static uint64_t wall_s(void)
@@ -381,6 +384,14 @@ static void look_at_age(struct sts *sts, struct entry *entry, uint64_t now_ns)
 		start_fetch(sts, entry, entry->policy->id);
 }
 
+/* Files of domains that nobody asks about any more have nobody else who finds that they are over. */
+static void sweep(struct sts *sts, uint64_t now_ns)
+{
+	if (sts->swept_ns && now_ns - sts->swept_ns < SWEEP_S * CLOCK_NS_PER_S)
+		return;
+	sts->swept_ns = sts_sweep_on(&sts->sweep, sts->directory, wall_s(), SWEEP_FILES) ? now_ns : 0;
+}
+
 static uint64_t look(struct sts *sts)
 {
 	uint64_t now_ns = clock_monotonic_ns(), next_ns = now_ns + LOOK_S * CLOCK_NS_PER_S;
@@ -396,6 +407,7 @@ static uint64_t look(struct sts *sts)
 			look_at_age(sts, container_of(link, struct entry, link), now_ns);
 		}
 	}
+	sweep(sts, now_ns);
 	return next_ns;
 }
 
@@ -443,6 +455,7 @@ static void run(struct agent_thread *thread)
 
 static void free_all(struct sts *sts)
 {
+	sts_sweep_stop(&sts->sweep);
 	fetcher_free(sts->fetcher);
 	free(sts->directory);
 	free(sts);

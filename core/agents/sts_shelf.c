@@ -136,3 +136,42 @@ void sts_shelf_drop(const char *directory, const char *name)
 	if (path_of(directory, name, path))
 		(void)unlink(path);
 }
+
+/* ---- sweeping --------------------------------------------------------------------------------------------------- */
+
+/* Called as a policy's file is; whatever else lies there is not ours to judge. */
+static bool is_policy(const char *file)
+{
+	char domain[DNS_NAME_MAX + 1], name[STS_SHELF_NAME];
+	size_t n = strcspn(file, "+");
+
+	if (n > DNS_NAME_MAX)
+		return false;
+	memcpy(domain, file, n);
+	domain[n] = '\0';
+	return sts_shelf_name(domain, NULL, name) && strcmp(name, domain) == 0 &&
+	       (!file[n] || (strlen(file + n) == 17 && strspn(file + n + 1, "0123456789abcdef") == 16));
+}
+
+bool sts_sweep_on(struct sts_sweep *sweep, const char *directory, uint64_t now_s, unsigned most)
+{
+	const struct dirent *file;
+
+	if (!sweep->files)
+		sweep->files = opendir(directory);
+	while (sweep->files && most-- > 0) {
+		file = readdir(sweep->files);
+		if (!file)
+			sts_sweep_stop(sweep);
+		else if (is_policy(file->d_name))
+			sts_policy_release(sts_shelf_take(directory, file->d_name, now_s));
+	}
+	return !sweep->files;
+}
+
+void sts_sweep_stop(struct sts_sweep *sweep)
+{
+	if (sweep->files)
+		(void)closedir(sweep->files);
+	sweep->files = NULL;
+}

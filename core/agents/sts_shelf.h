@@ -8,6 +8,7 @@
 #ifndef POSTRIDER_AGENTS_STS_SHELF_H
 #define POSTRIDER_AGENTS_STS_SHELF_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,15 @@ bool sts_shelf_parse(const char *file, size_t size, char id[MTA_STS_ID_MAX + 1],
 
 /* NULL: there is none, or it is over. */
 struct sts_policy *sts_shelf_take(const char *directory, const char *name, uint64_t now_s);
+/* Rounds of those on disk, for policies that ended and that nobody asks about: what sts_shelf_take() would find over is
+ * dropped. All zero: at the beginning of a round. */
+struct sts_sweep {
+	DIR *files; /* open in the middle of a round */
+};
+/* Goes on by at most `most` files. True: the round is over; the next call begins another. */
+bool sts_sweep_on(struct sts_sweep *sweep, const char *directory, uint64_t now_s, unsigned most);
+void sts_sweep_stop(struct sts_sweep *sweep);
+
 /* 0 or -errno. */
 int sts_shelf_put(const char *directory, const char *name, const struct sts_policy *policy);
 void sts_shelf_drop(const char *directory, const char *name);

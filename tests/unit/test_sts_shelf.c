@@ -121,10 +121,92 @@ static void test_files(void)
 	CHECK_EQ(rmdir(directory), 0);
 }
 
+static void put_file(const char *shelf, const char *name, const char *text)
+{
+	char path[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", shelf, name);
+	file = fopen(path, "w");
+	CHECK(file != NULL);
+	if (file && (fputs(text, file) < 0 || fclose(file) != 0))
+		CHECK(false);
+}
+
+static bool there(const char *shelf, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", shelf, name);
+	return access(path, F_OK) == 0;
+}
+
+enum { OVER = 10 };
+
+static void name_over(unsigned i, char name[64])
+{
+	snprintf(name, 64, "over%u.example%s", i, i % 2 ? "+0123456789abcdef" : "");
+}
+
+static unsigned over_left(const char *shelf)
+{
+	char name[64];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < OVER; i++) {
+		name_over(i, name);
+		n += there(shelf, name);
+	}
+	return n;
+}
+
+/* Those that ended go, whoever asks; what has not ended, cannot be read or is none of ours stays; so many at a time. */
+static void test_sweep(void)
+{
+	static const char *const others[] = {"damaged.example", "a.example~1", "b.example+12", ".hidden"};
+	static const char head[] = "postrider MTA-STS policy 1\nid: 1\nfetched: ";
+	char shelf[] = "/tmp/postrider-sts-XXXXXX", text[300], name[64];
+	struct sts_sweep sweep = {NULL};
+	unsigned calls = 1;
+
+	CHECK(mkdtemp(shelf) != NULL);
+	snprintf(text, sizeof(text), "%s1000\n\n" POLICY, head);
+	for (unsigned i = 0; i < OVER; i++) {
+		name_over(i, name);
+		put_file(shelf, name, text);
+	}
+	for (size_t i = 1; i < sizeof(others) / sizeof(others[0]); i++)
+		put_file(shelf, others[i], text);
+	put_file(shelf, others[0], "postrider MTA-STS policy 1\nid: 1\nfetched: 0\n\nversion: STSv2\n");
+	snprintf(text, sizeof(text), "%s5000\n\n" POLICY, head);
+	put_file(shelf, "good.example", text);
+	CHECK(!sts_sweep_on(&sweep, shelf, 2000, 3));
+	CHECK(over_left(shelf) >= OVER - 3);
+	/* With "." and ".." there are 17, three at a time. */
+	for (; !sts_sweep_on(&sweep, shelf, 2000, 3) && calls < 20; calls++)
+		CHECK(over_left(shelf) + 3 * (calls + 1) >= OVER);
+	CHECK_EQ(calls, 5);
+	CHECK_EQ(over_left(shelf), 0);
+	CHECK(there(shelf, "good.example"));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		CHECK(there(shelf, others[i]));
+		sts_shelf_drop(shelf, others[i]);
+	}
+	/* The next round finds what has ended since; one can be left in its middle. */
+	CHECK(sts_sweep_on(&sweep, shelf, 6000, 100));
+	CHECK(!there(shelf, "good.example"));
+	CHECK(!sts_sweep_on(&sweep, shelf, 6000, 1));
+	sts_sweep_stop(&sweep);
+	CHECK_EQ(rmdir(shelf), 0);
+	/* There may be none at all. */
+	CHECK(sts_sweep_on(&sweep, shelf, 6000, 1));
+}
+
 int main(void)
 {
 	RUN(test_names);
 	RUN(test_parse);
 	RUN(test_files);
+	RUN(test_sweep);
 	return check_end();
 }
