@@ -110,11 +110,12 @@ static bool host_octet(char c)
 	       c == '.';
 }
 
-/* A name, which an address is not: its last label has a letter in it. */
+/* A name, which an address is not: its last label has a letter in it, and is not a number that is written as "0x7f",
+ * which libcurl takes for an address, and goes there without asking anybody. */
 static bool is_host(struct text host)
 {
 	size_t label = 0;
-	bool letter = false;
+	bool letter = false, hexadecimal = false;
 
 	if (host.length == 0 || host.length > TLSRPT_HOST_MAX)
 		return false;
@@ -122,10 +123,11 @@ static bool is_host(struct text host)
 		char c = host.at[i];
 		if (!host_octet(c) || (c == '.' && label == 0))
 			return false;
+		hexadecimal = c != '.' && (hexadecimal || (label == 1 && (c | 0x20) == 'x' && host.at[i - 1] == '0'));
+		letter = c != '.' && (letter || (c | 0x20) >= 'a');
 		label = c == '.' ? 0 : label + 1;
-		letter = c == '.' ? false : letter || (c | 0x20) >= 'a';
 	}
-	return letter;
+	return letter && !hexadecimal;
 }
 
 static bool is_port(struct text port)

@@ -57,6 +57,12 @@ static void test_records(void)
 		{V "https://user:pw@r.example.org/", TLSRPT_BAD, 0, 1, NULL},
 		{V "https://192.0.2.1/x", TLSRPT_BAD, 0, 1, NULL},
 		{V "https://[2001:db8::1]/x", TLSRPT_BAD, 0, 1, NULL},
+		/* Addresses as well, to whoever opens them. */
+		{V "https://0x7f000001/x", TLSRPT_BAD, 0, 1, NULL},
+		{V "https://127.0.0.0X1/x", TLSRPT_BAD, 0, 1, NULL},
+		{V "https://0x7f.1/x", TLSRPT_BAD, 0, 1, NULL},
+		{V "https://0x7f.example.org/", TLSRPT_GOOD, 1, 0, "https://0x7f.example.org/"},
+		{V "https://r.example.0rg/", TLSRPT_GOOD, 1, 0, "https://r.example.0rg/"},
 		{V "https://r.example.org:0/", TLSRPT_BAD, 0, 1, NULL},
 		{V "https://r.example.org:65536/", TLSRPT_BAD, 0, 1, NULL},
 		{V "https://r.example.org:/", TLSRPT_BAD, 0, 1, NULL},
