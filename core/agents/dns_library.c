@@ -24,23 +24,35 @@ enum { CLASS_IN = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
  * The library counts silence as the server's, doubles for how long it waits for it, and at last asks it one thing at a
  * time. A name whose own servers are silent is as silent here, where all are asked of one or two resolvers: thousands
  * of them would have the resolver taken for dead. So where strangers' names are asked for, what is known of a server is
- * forgotten before it comes to that (a wait stays below two seconds), and nothing is asked for so often that those who
- * were given up here keep the library busy. The operator's servers are those of names that answer: there a resolver
- * that is dead is known as such for longer.
+ * forgotten before it comes to that, and nothing is asked for so often that those who were given up here keep the
+ * library busy. The operator's servers are those of names that answer: there a resolver that is dead is known as such
+ * for longer.
+ *
+ * For how long an answer is waited for at first, in milliseconds, says min-rtt and time-limit; resolvers have others to
+ * ask, and what they have at hand says nothing of how long that takes. It doubles once before it is forgotten, and what
+ * comes later than that is not heard. So those who are asked for again have a wait of 3 s, as behind a satellite a
+ * resolver may take that for every name; the first half is over before a place is lost to others, so that the second
+ * resolver, if the first is dead, still has its turn.
  */
-static const char *const manners[DNS_RANKS][4][2] = {
+static const char *const manners[DNS_RANKS][6][2] = {
 	[DNS_OWN] = {{"outgoing-range:", "600"},
 		     {"infra-host-ttl:", "30"},
 		     {"outbound-msg-retry:", "5"},
+		     {"infra-cache-min-rtt:", "300"},
+		     {"unknown-server-time-limit:", "300"},
 		     {"num-queries-per-thread:", "512"}},
 	/* As many as dns.c starts in the time that one takes here. */
 	[DNS_FIRST] = {{"outgoing-range:", "2048"},
 		       {"infra-host-ttl:", "1"},
 		       {"outbound-msg-retry:", "2"},
+		       {"infra-cache-min-rtt:", "300"},
+		       {"unknown-server-time-limit:", "300"},
 		       {"num-queries-per-thread:", "2048"}},
 	[DNS_AGAIN] = {{"outgoing-range:", "1024"},
 		       {"infra-host-ttl:", "1"},
 		       {"outbound-msg-retry:", "4"},
+		       {"infra-cache-min-rtt:", "1500"},
+		       {"unknown-server-time-limit:", "1500"},
 		       {"num-queries-per-thread:", "1024"}},
 };
 
@@ -64,10 +76,6 @@ static bool set_up(struct ub_ctx *library, bool validate, enum dns_rank rank)
 		{"rrset-cache-size:", "8m"},
 		/* Servers that were silent are tried again soon, not in a quarter of an hour. */
 		{"infra-keep-probing:", "yes"},
-		/* Those in front of us have others to ask: what they have at hand says nothing of how long that takes.
-		 * */
-		{"infra-cache-min-rtt:", "300"},
-		{"unknown-server-time-limit:", "300"},
 		/* Names are those that the operator wrote: their servers may do as they like with private addresses. */
 		{"unblock-lan-zones:", "yes"},
 		{"insecure-lan-zones:", "yes"},

@@ -51,6 +51,25 @@ def by_preference():
 
 
 @case
+def a_server_that_is_always_slow():
+    """Each question takes it more than two seconds, as behind a satellite: strangers' domains get their mail."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        server = work.own(NameServer({'contoso.lab': Exchangers((10, 'a.contoso.lab')),
+                                      'a.contoso.lab': ['127.0.0.1']}, delay=2.3))
+        one = {'name': 'internet', 'mx': True, 'mx_port': hop.port, 'tls': {'mode': 'none'}}
+        relay = work.relay(work.configuration(
+            [], destinations=[one], routes=[{'destination': 'internet'}],
+            dns={'servers': [server.address], 'dnssec': 'off', 'allow_private': True}))
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=['somebody@contoso.lab'])
+            client.data(message(1))
+        hop.wait_arrivals(1, timeout=90)
+        relay.terminate()
+
+
+@case
 def another_answer():
     """The domain moves: what is connected ends, new mail goes to the new host; the old host gets none."""
     with Workspace() as work:
