@@ -7,6 +7,7 @@
 
 static const struct control_handler handlers[] = {
 	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
+	{"GET", "/v1/stats", CONTROL_VIEW, handle_stats},
 	{"GET", "/v1/queue/messages", CONTROL_VIEW, handle_queue_list},
 	{"GET", "/v1/queue/ids", CONTROL_VIEW, handle_queue_ids},
 	{"GET", "/v1/queue/messages/*", CONTROL_VIEW, handle_queue_show},

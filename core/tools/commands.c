@@ -37,6 +37,7 @@ static const struct {
 	{"suppress", suppress_command},
 	{"log", postfix_log_command},
 	{"status", status_command},
+	{"stats", stats_command},
 	{"why", why_command},
 	{"trace", trace_command},
 	{"queue", queue_command},

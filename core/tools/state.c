@@ -15,6 +15,7 @@
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider status [--config FILE | --socket PATH] [--json] [--utc]\n"
+	      "       postrider stats [--config FILE | --socket PATH] [--json] [--utc]\n"
 	      "       postrider why DESTINATION [--config FILE | --socket PATH] [--json] [--utc]\n",
 	      out);
 	return status;
@@ -109,6 +110,59 @@ int status_command(int argc, char **argv)
 		return 0;
 	}
 	status = print(&ask, answer);
+	json_decref(answer);
+	return status;
+}
+
+static int print_stats(const struct ask *ask, const json_t *answer)
+{
+	const json_t *missing = json_object_get(answer, "missing"), *one;
+	json_t *value;
+	char started[TABLE_TIME_SIZE];
+	const char *name;
+	size_t i;
+
+	printf("since %s\n", table_time(text(answer, "started"), ask->utc, started));
+	json_object_foreach(json_object_get(answer, "all"), name, value)
+	{
+		printf("  ");
+		table_cell(stdout, name, 18, true);
+		printf(" %14" JSON_INTEGER_FORMAT "\n", json_integer_value(value));
+	}
+	printf("%-26s %10s %10s %11s %10s %10s\n", "DESTINATION", "READY", "DEFERRED", "CONNECTIONS", "CONNECTING",
+	       "FAILURES");
+	json_array_foreach(json_object_get(answer, "destinations"), i, one)
+	{
+		table_cell(stdout, text(one, "destination"), 26, true);
+		printf(" %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %11" JSON_INTEGER_FORMAT
+		       " %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT "\n",
+		       number(one, "ready"), number(one, "deferred"), number(one, "connections"),
+		       number(one, "connecting"), number(one, "connect_failures"));
+	}
+	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
+		stderr, "postrider: stats: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
+	return json_array_size(missing) > 0 ? ASK_PART : ASK_DONE;
+}
+
+int stats_command(int argc, char **argv)
+{
+	struct ask ask = {.command = "stats"};
+	json_t *answer = NULL;
+	int status;
+
+	if (!take_options(&ask, argc, argv, 0, &status))
+		return usage(status ? stderr : stdout, status);
+	status = ask_open(&ask);
+	if (status == 0)
+		status = ask_get(&ask, "/v1/stats", &answer);
+	if (status != 0)
+		return status;
+	if (ask.json) {
+		status = json_array_size(json_object_get(answer, "missing")) > 0 ? ASK_PART : ASK_DONE;
+		written_json(stdout, answer);
+		return status;
+	}
+	status = print_stats(&ask, answer);
 	json_decref(answer);
 	return status;
 }

@@ -10,6 +10,7 @@ int usage(FILE *out, int status)
 	      "                                        --show: what is in force, and where each value comes from\n"
 	      "       postrider reload --config FILE   have the process that runs with it take it over anew\n"
 	      "       postrider status                 does it run, and how does it go; [--json]\n"
+	      "       postrider stats                  what was counted; each destination now\n"
 	      "       postrider why DESTINATION        what keeps its mail from going now\n"
 	      "       postrider queue hold|release|retry|delete ID...\n"
 	      "       postrider destination suspend|resume NAME, postrider destination list\n"

@@ -239,6 +239,13 @@ def queue():
         equal((len(page['messages']), len(ids) >= 62), (10, True), 'the command goes on')
         code, out, _ = command('queue', 'summary', '--socket', path)
         check(code == 0 and re.search('^away +62 ', out, re.M), 'the command summary: %s', out)
+        code, answer = asked(path, '/v1/stats')
+        ways = {one['destination']: one for one in answer['destinations']}
+        equal((code, answer['missing'], sorted(ways)), (200, [], ['away', 'flows']), 'stats')
+        check(answer['all']['accepted'] == 4062 and answer['all']['queued'] >= 62, 'what is counted: %s', answer['all'])
+        check(ways['away']['connect_failures'] > 0, 'connections that failed: %s', ways)
+        code, out, _ = command('stats', '--socket', path)
+        check(code == 0 and re.search('^  accepted +4062$', out, re.M) and '\naway ' in out, 'the command: %s', out)
         code, answer = asked(path, '/v1/destinations/away/why')
         check([one for one in answer['limited'] if one['by'] == 'back_off' and '127.0.0.1:9 failed' in one['say']],
               'why: %s', answer)
@@ -345,6 +352,7 @@ def stuck_shard():
             code, out, said = command('queue', 'list', '--socket', path)
             check(code == 75 and 'shard 1 does not answer' in said, 'the command list: %s %s', code, said)
             equal(asked(path, '/v1/destinations/next-hop/why')[1]['missing'], [1], 'why')
+            equal(asked(path, '/v1/stats')[1]['missing'], [1], 'stats')
         finally:
             stopped.__exit__()
         eventually(lambda: all(shard['answers'] for shard in asked(path, '/v1/status')[1]['shards']), 'it answers', 60)
