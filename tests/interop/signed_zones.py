@@ -4,7 +4,8 @@
         dns={'servers': [zones.address], 'dnssec': 'validate', 'trust_anchor': zones.anchor}
 
 The first zone is the parent of all others and is where trust begins: of those that are signed it has the DS records.
-`spoil`: of these zones each signature is broken after signing. change() serves other lines of a zone.
+`spoil`: of these zones each signature is broken after signing. change() serves other lines of a zone. questions() says
+how many were asked since it was started, of each type.
 """
 
 import hashlib
@@ -128,8 +129,9 @@ class SignedZones:
         with open(self.path('nsd.conf'), 'w') as file:
             file.write('server:\n  ip-address: 127.0.0.1@%d\n  port: %d\n  username: ""\n  chroot: ""\n'
                        '  zonesdir: "%s"\n  pidfile: ""\n  database: ""\n  zonelistfile: "%s"\n'
-                       '  xfrdfile: ""\n  server-count: 1\nremote-control:\n  control-enable: no\n'
-                       % (self.port, self.port, self.place.name, self.path('zone.list')))
+                       '  xfrdfile: ""\n  server-count: 1\nremote-control:\n  control-enable: yes\n'
+                       '  control-interface: "%s"\n'
+                       % (self.port, self.port, self.place.name, self.path('zone.list'), self.path('control')))
             for zone in self.zones:
                 file.write('zone:\n  name: "%s"\n  zonefile: "%s"\n' % (zone, self.path('served.' + zone)))
 
@@ -143,3 +145,9 @@ class SignedZones:
         self.write(zone)
         self.process.stop()
         self.start()
+
+    def questions(self):
+        said = run(self.nsd + '-control', '-c', self.path('nsd.conf'), 'stats_noreset', cwd=self.place.name)
+        counts = dict(line.split('=') for line in said.splitlines())
+        return {name.removeprefix('num.type.'): int(count) for name, count in counts.items()
+                if name.startswith('num.type.') and int(count)}
