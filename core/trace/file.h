@@ -27,6 +27,8 @@ enum { TRACE_PROBLEM_SIZE = 256 };
 /* Makes it where there is none. *file is NULL unless TRACE_OK. */
 enum trace_status trace_file_open(const char *path, struct trace_file **file, char problem[TRACE_PROBLEM_SIZE]);
 void trace_file_close(struct trace_file *file); /* NULL is allowed */
+/* Somebody took it away, or put another one in its place. */
+bool trace_file_moved(struct trace_file *file);
 
 /* What kept the last one from being done. */
 const char *trace_file_problem(const struct trace_file *file);

@@ -95,6 +95,14 @@ enum trace_status trace_file_open(const char *path, struct trace_file **out, cha
 	return status;
 }
 
+bool trace_file_moved(struct trace_file *file)
+{
+	int moved = 0;
+
+	(void)sqlite3_file_control(file->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved;
+}
+
 const char *trace_file_problem(const struct trace_file *file)
 {
 	return file->problem;

@@ -30,12 +30,15 @@ enum {
 	RING = 1 << 22,
 	PIECE = 1 << 18,
 	LOOK_MS = 50,
-	ROWS_MAX = 5000,   /* in a transaction */
-	COMMIT_MS = 500,   /* a row is there for readers after so long */
-	RETRY_MS = 3000,   /* behind a failure */
-	CHORES_MS = 10000, /* between looks for what is too old */
+	ROWS_MAX = 5000,     /* in a transaction */
+	COMMIT_MS = 500,     /* a row is there for readers after so long */
+	RETRY_MS = 3000,     /* behind a failure */
+	CHORES_MS = 10000,   /* between looks for what is too old */
+	CHORES_ROWS = 20000, /* or so many, for what is too much */
 	SLICE_MIN = 500,
-	GAP_MS = 60000, /* what is left out by intention is told so often */
+	SLICE_MAX = 50000,
+	PIECES_MAX = RING / PIECE, /* between two looks at all else */
+	GAP_MS = 60000,            /* what is left out by intention is told so often */
 	FREE_PERCENT = 5
 };
 #define WAITING_MAX (UINT64_C(128) << 20) /* octets of SQLite's log, while somebody reads for long */
@@ -70,6 +73,7 @@ struct keeper {
 	bool told;         /* that it cannot be written */
 	uint64_t retry_ns; /* when it is tried again */
 	uint64_t commit_ns, chores_ns, gap_ns;
+	uint64_t committed; /* rows, since the last chores */
 	uint64_t behind_seen, sampled_seen;
 	struct gap unwritten, late;
 	char piece[PIECE];
@@ -288,10 +292,24 @@ static bool write_gaps(struct keeper *k, bool now)
 	return write_gap(k, &k->unwritten, "unwritten") && write_gap(k, &k->late, "behind") && write_sampled(k, now);
 }
 
+/* What is written to a file that has no name any more nobody finds, and it holds the disk for nothing. */
+static bool still_there(struct keeper *k)
+{
+	if (!trace_file_moved(k->file))
+		return true;
+	give_up(k, "it was taken away, and is begun anew");
+	return false;
+}
+
 static bool commit(struct keeper *k)
 {
+	unsigned rows = trace_file_rows(k->file);
+
 	k->commit_ns = clock_monotonic_ns() + COMMIT_MS * CLOCK_NS_PER_MS;
-	return fine(k, trace_file_commit(k->file));
+	if (!still_there(k) || !fine(k, trace_file_commit(k->file)))
+		return false;
+	k->committed += rows;
+	return true;
 }
 
 static void one_line(struct keeper *k, const char *line, size_t length)
@@ -339,14 +357,21 @@ static bool take_piece(struct keeper *k)
 
 /* ---- chores ----------------------------------------------------------------------------------------------------- */
 
-static void chores(struct keeper *k, unsigned rows)
+static bool chores_due(const struct keeper *k)
 {
-	uint64_t ns = clock_monotonic_ns(), oldest, size_max;
-	unsigned slice = rows > SLICE_MIN ? 2 * rows : SLICE_MIN;
+	return clock_monotonic_ns() >= k->chores_ns || k->committed >= CHORES_ROWS;
+}
+
+/* As many go as came, twice over. */
+static void chores(struct keeper *k)
+{
+	uint64_t ns = clock_monotonic_ns(), oldest, size_max, slice = 2 * k->committed;
 	bool more = false;
 
-	if (ns < k->chores_ns || !k->file)
+	if (!chores_due(k) || !still_there(k))
 		return;
+	slice = slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
+	k->committed = 0;
 	pthread_mutex_lock(&k->lock);
 	oldest = now_ms() > k->keep_ms ? now_ms() - k->keep_ms : 0;
 	size_max = k->size_max;
@@ -359,7 +384,7 @@ static void chores(struct keeper *k, unsigned rows)
 		give_up(k, READ_FOR_LONG);
 		return;
 	}
-	if (!fine(k, trace_file_prune(k->file, oldest, size_max, slice, &more)))
+	if (!fine(k, trace_file_prune(k->file, oldest, size_max, (unsigned)slice, &more)))
 		return;
 	/* More of it soon, but not before what waits to be written. */
 	k->chores_ns = ns + (more ? LOOK_MS : CHORES_MS) * CLOCK_NS_PER_MS;
@@ -391,14 +416,14 @@ static void follow_path(struct keeper *k)
 	k->path = next;
 }
 
-static bool pause_thread(struct keeper *k)
+static bool pause_thread(struct keeper *k, unsigned ms)
 {
 	struct timespec until;
 	bool stopping;
 	int r = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
+	until.tv_nsec += ms * 1000000L;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
@@ -414,22 +439,22 @@ static bool pause_thread(struct keeper *k)
 static void *run(void *context)
 {
 	struct keeper *k = context;
-	bool stopping = false;
+	bool stopping = false, more = false;
 
 	(void)prctl(PR_SET_NAME, "trace");
 	while (!stopping) {
-		unsigned rows;
-		stopping = pause_thread(k);
+		stopping = pause_thread(k, more ? 0 : LOOK_MS);
 		follow_path(k);
-		while (take_piece(k))
-			;
+		/* What comes faster than it can be written keeps nobody from the chores. */
+		more = true;
+		for (unsigned i = 0; more && (stopping || i < PIECES_MAX); i++)
+			more = take_piece(k);
 		if (!ready(k) || !write_gaps(k, stopping))
 			continue;
-		rows = trace_file_rows(k->file);
-		if (rows > 0 && (stopping || clock_monotonic_ns() >= k->commit_ns) && !commit(k))
+		if ((stopping || clock_monotonic_ns() >= k->commit_ns || chores_due(k)) && !commit(k))
 			continue;
 		if (trace_file_rows(k->file) == 0)
-			chores(k, rows);
+			chores(k);
 	}
 	return NULL;
 }
