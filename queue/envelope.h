@@ -32,6 +32,8 @@ enum {
 	ENVELOPE_NOTIFY_SUCCESS = 1u << 1,
 	ENVELOPE_NOTIFY_FAILURE = 1u << 2,
 	ENVELOPE_NOTIFY_DELAY = 1u << 3,
+	/* Its sender does not know of it (an archive's copy): no host that it goes to is to write to him. */
+	ENVELOPE_NOTIFY_UNKNOWN = 1u << 4,
 };
 enum {
 	ENVELOPE_RECIPIENTS_MAX = 65535,

@@ -500,6 +500,7 @@ static void begin(struct attempt *a)
 		.size = c->setup.extensions.size_given && !plain,
 		.eight_bit = c->setup.extensions.eight_bit_mime && !plain,
 		.dsn = c->setup.extensions.dsn && !plain && !lesson_in_force(&c->host->lessons, LESSON_NO_DSN, now_ns),
+		.named = lesson_in_force(&c->host->lessons, LESSON_NAMED, now_ns),
 		.most = c->setup.extensions.recipients_max,
 		.narrow = a->narrow,
 		.converted = a->converted,

@@ -83,16 +83,47 @@ static void withhold(struct exchange *x)
 	}
 }
 
-/* Those that are too many for the host stay untried, and come next. */
-static void leave(struct exchange *x, unsigned most)
+/* Those from `i` on stay untried, and come next. */
+static void leave(struct exchange *x, unsigned i)
+{
+	for (unsigned k = i; k < x->end; k++)
+		x->results[k] = ATTEMPT_NONE;
+	x->end = (uint16_t)i;
+}
+
+/* Those that are too many for the host. */
+static void leave_crowd(struct exchange *x, unsigned most)
 {
 	unsigned count = 0, i = x->first;
 
 	while (i < x->end && (!exchange_said(x, i) || count++ < most))
 		i++;
-	for (unsigned k = i; k < x->end; k++)
-		x->results[k] = ATTEMPT_NONE;
-	x->end = (uint16_t)i;
+	leave(x, i);
+}
+
+/* A host that is not told NEVER may write to the sender, who does not know of an archive's copy: that goes alone, and
+ * without him. One that takes nothing so gets it as it is: better that than no copy. */
+static void leave_unnamed(struct exchange *x)
+{
+	struct envelope_recipient recipient;
+	struct envelope_cursor cursor;
+	bool any = false, unknown;
+
+	if (x->terms.dsn || x->terms.named || x->terms.sender.data || !x->envelope->parameters ||
+	    x->envelope->sender.length == 0)
+		return;
+	envelope_first(x->envelope, &cursor);
+	for (unsigned i = 0; i < x->end && envelope_next(&cursor, &recipient); i++) {
+		if (i < x->first || !exchange_said(x, i))
+			continue;
+		unknown = recipient.notify & ENVELOPE_NOTIFY_UNKNOWN;
+		if (any && unknown != x->unnamed) {
+			leave(x, i);
+			return;
+		}
+		x->unnamed = unknown;
+		any = true;
+	}
 }
 
 void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
@@ -101,7 +132,8 @@ void exchange_begin(struct exchange *x, const struct exchange_terms *terms)
 	if (terms->narrow)
 		withhold(x);
 	if (terms->most > 0)
-		leave(x, terms->most);
+		leave_crowd(x, terms->most);
+	leave_unnamed(x);
 	content_encoder_init(&x->encoder);
 	if (terms->reset)
 		return;
@@ -138,7 +170,8 @@ static void put_wishes(const struct envelope *e, struct line *line)
 
 static enum exchange_next say_mail(struct exchange *x, char *out, size_t room, struct exchange_say *say)
 {
-	const struct span sender = x->terms.narrow        ? narrow_sender(x->terms.narrow)
+	const struct span sender = x->unnamed             ? (struct span){"", 0}
+				   : x->terms.narrow      ? narrow_sender(x->terms.narrow)
 				   : x->terms.sender.data ? x->terms.sender
 							  : x->envelope->sender;
 	bool wide = x->envelope->wide && !x->terms.narrow;

@@ -46,6 +46,7 @@ struct exchange_terms {
 	bool converted;       /* 8-bit content is said in 7 bits */
 	bool wide_header;     /* all but some octets of its header */
 	bool dsn;             /* and what is said of reports, of MAIL and of RCPT (RFC 3461) */
+	bool named;           /* it takes no mail without a sender */
 	bool enhanced;        /* it offers ENHANCEDSTATUSCODES */
 	bool reset;           /* RSET comes first */
 	bool behind;          /* an earlier message of the connection has not been answered */
@@ -93,6 +94,7 @@ struct exchange {
 	bool mail_refused, body_accepted, dot_only, any_written, end_written, decided, broken;
 	bool parameters; /* MAIL had some that a host may do without */
 	bool wishes;     /* and some RCPT has */
+	bool unnamed;    /* without its sender, who is to hear nothing from a host that does not know NOTIFY */
 	bool require_tls;
 	bool heard;      /* a reply has come */
 	bool again;      /* a command was refused, or its reply lost, and not the message: it goes again at once */

@@ -358,6 +358,7 @@ static struct fallback_fact fact_of(const struct exchange *x, const struct smtp_
 		.pipelined = x->terms.mode != MODE_LOCKSTEP,
 		.parameters = x->parameters,
 		.wishes = x->wishes,
+		.unnamed = x->unnamed,
 		.behind = x->terms.behind,
 		.later = x->terms.later,
 		.enhanced = x->terms.enhanced,

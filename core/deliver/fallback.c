@@ -34,6 +34,7 @@ const char *lesson_name(enum lesson lesson)
 					    "messages without RSET",
 					    "MAIL parameters",
 					    "DSN",
+					    "the null sender",
 					    "EHLO",
 					    "TLS"};
 
@@ -100,12 +101,24 @@ static bool about_dsn(const struct fallback_fact *fact)
 	       (names(fact->text, "ORCPT") || names(fact->text, "NOTIFY"));
 }
 
+/* Providers have many words for a sender that is none of their customer's. */
+static bool about_sender(const struct fallback_fact *fact)
+{
+	if (!fact->unnamed || fact->code < 500 || command_unknown(fact->code))
+		return false;
+	return fact->command == FALLBACK_MAIL ||
+	       (fact->command == FALLBACK_RCPT &&
+		smtp_enhanced_subject(smtp_enhanced_code(fact->code, fact->text)) == 7);
+}
+
 enum lesson fallback_lesson(const struct fallback_fact *fact)
 {
 	bool unknown = command_unknown(fact->code);
 
 	if (about_dsn(fact))
 		return LESSON_NO_DSN;
+	if (about_sender(fact))
+		return LESSON_NAMED;
 
 	if ((!unknown && !syntax_unknown(fact->code)) || !about_protocol(fact->code, fact->text))
 		return LESSON_NONE;

@@ -12,6 +12,7 @@
  *     RESET           RSET before each message
  *     PLAIN_MAIL      MAIL without parameters
  *     NO_DSN          MAIL and RCPT without those of reports
+ *     NAMED           no mail without a sender where it has one
  *     HELO            HELO instead of EHLO (setup.h)
  *     CLEAR           no TLS, where that is meant to be used only where it can be had (tls_level.h)
  *
@@ -34,6 +35,7 @@ enum lesson {
 	LESSON_RESET,
 	LESSON_PLAIN_MAIL,
 	LESSON_NO_DSN,
+	LESSON_NAMED,
 	LESSON_HELO, /* taught before any message, as those behind it */
 	LESSON_CLEAR,
 };
@@ -65,6 +67,7 @@ struct fallback_fact {
 	bool pipelined;  /* others were sent with it, before its reply */
 	bool parameters; /* of MAIL */
 	bool wishes;     /* parameters of some RCPT */
+	bool unnamed;    /* MAIL had no sender, though the message has one */
 	bool behind;     /* it was sent before an earlier message had been answered */
 	bool later;      /* it is not the connection's first message, and no RSET was sent before it */
 	bool enhanced;   /* the host offers ENHANCEDSTATUSCODES */

@@ -42,7 +42,7 @@ void receive_archive(struct session *s)
 	route = receive_route(s, address);
 	/* What becomes of it is not for the sender to hear: he does not know of it. */
 	who = (struct addressee){.destination = route ? (uint16_t)route->destination : 0,
-				 .notify = ENVELOPE_NOTIFY_NEVER,
+				 .notify = ENVELOPE_NOTIFY_NEVER | ENVELOPE_NOTIFY_UNKNOWN,
 				 .address = address};
 	if (!route || route->refuse)
 		problem = "no route leads to it";

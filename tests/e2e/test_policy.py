@@ -7,7 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, message, stuff  # noqa: E402
+from harness import ALL_EXTENSIONS, Client, NextHop, Workspace, case, check, equal  # noqa: E402
+from harness import eventually, message, stuff  # noqa: E402
 
 DATE = rb'Date: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] [A-Z][a-z]{2} 20[0-9]{2} [0-9:]{8} \+0000\r\n'
 BODY = b'\r\nFrom: nobody in particular\r\n.\r\nbody\r\n'
@@ -243,7 +244,7 @@ def archive():
     with Setting(*({'archive': archive} for archive in archives),
                  routes=[{'recipient': '*@nowhere.example', 'refuse': 'nobody there'},
                          {'destination': 'next-hop'}]) as s:
-        s.hop.script = refuse
+        s.hop.script, s.hop.extensions = refuse, ALL_EXTENSIONS + ('DSN',)
         s.send(message(1))
         s.send(message(2), recipients=('ARCHIVE@contoso.com', 'x@example.com'))
         s.send(message(3), number=1)
@@ -259,6 +260,7 @@ def archive():
             client.command('DATA', 554)
         arrivals = {a.sequence: a for a in s.hop.wait_arrivals(5)}
         equal(sorted(arrivals[1].recipients), ['archive@contoso.com', 'recipient@example.com'], 'recipients')
+        equal(arrivals[1].sender, 'copier@printers.lan', 'told NEVER it may have its sender')
         equal(sorted(arrivals[2].recipients), ['ARCHIVE@contoso.com', 'x@example.com'], 'not twice')
         equal(arrivals[3].recipients, ['recipient@example.com'], 'beside a refused copy')
         equal(arrivals[4].recipients, ['recipient@example.com'], 'without a route')
@@ -270,6 +272,36 @@ def archive():
         equal(sorted(told), [False, False, False, True, True], 'told')
         left_out = s.relay.events('archive_left_out')
         equal([(e['archive'], e['level']) for e in left_out], [('a@nowhere.example', 'error')], 'left out')
+
+
+@case
+def an_archive_is_not_the_senders():
+    """He does not know of it: a host that knows no NOTIFY gets its copy without a sender, unless it takes none so;
+    that it cannot be delivered is reported to nobody."""
+    strict = []
+
+    def script(stage, session, argument):
+        if stage == 'MAIL' and '<>' in argument and strict:
+            return '501 Invalid MAIL FROM address provided'
+        return '550 5.2.2 Mailbox full' if stage == 'RCPT' and 'full@' in argument else None
+
+    def arrivals(sequence):
+        return sorted((a.sender, a.recipients) for a in s.hop.arrivals if a.sequence == sequence)
+
+    with Setting({'archive': 'archive@contoso.com'}, {'archive': 'full@contoso.com'}) as s:
+        s.hop.script = script
+        alone = [('copier@printers.lan', ['recipient@example.com'])]
+        s.send(message(1))
+        eventually(lambda: arrivals(1) == [('', ['archive@contoso.com'])] + alone, 'one without a sender')
+        s.send(message(2), number=1)
+        eventually(lambda: s.relay.count['failed'] == 1, 'the copy that fails')
+        equal(arrivals(2), alone, 'beside it')
+        strict.append(True)
+        s.send(message(3))
+        eventually(lambda: sum(len(r) for _, r in arrivals(3)) == 2, 'not without a sender')
+        equal({sender for sender, _ in arrivals(3)}, {'copier@printers.lan'}, 'with it')
+        eventually(lambda: [e['without'] for e in s.relay.events('fallback')] == ['the null sender'], 'it is told')
+        equal(s.hop.reports + s.relay.events('report'), [], 'reports')
 
 
 @case

@@ -20,9 +20,11 @@ enum {
 	HIGH_OCTETS = 128,
 	HEADED = 256,
 	LACKING = 512,
-	DSN = 1024,    /* the host offers it */
-	WISHES = 2048, /* the message asks for reports */
-	STRICT = 4096, /* and for TLS */
+	DSN = 1024,      /* the host offers it */
+	WISHES = 2048,   /* the message asks for reports */
+	STRICT = 4096,   /* and for TLS */
+	ARCHIVED = 8192, /* its recipient 2 is an archive */
+	NAMED = 16384,
 };
 enum { RECIPIENTS_MAX = 12, SAID_MAX = 2048 };
 
@@ -118,6 +120,19 @@ static const struct talk talks[] = {
 	 0, 0},
 	{"nobody asks", MODE_LOCKSTEP, DSN, "p", "", "250\n250\n354\n250",
 	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.DATA\n.{.\r\n}.", "s", EXCHANGE_OVER, 0, 0},
+	/* An archive's copy, of which the sender does not know. */
+	{"archived, the host knows of reports", MODE_LOCKSTEP, ARCHIVED | DSN, "ddp", "", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r2@b> NOTIFY=NEVER\n.DATA\n.{.\r\n}.", "--s", EXCHANGE_OVER, 0, 0},
+	{"archived, others first", MODE_LOCKSTEP, ARCHIVED, "pppp", "", "250\n250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r0@b>\n.RCPT TO:<r1@b>\n.DATA\n.{.\r\n}.", "ss--", EXCHANGE_OVER, 0, 0},
+	{"then it", MODE_LOCKSTEP, ARCHIVED, "ddpp", "", "250\n250\n354\n250",
+	 "MAIL FROM:<>\n.RCPT TO:<r2@b>\n.DATA\n.{.\r\n}.", "--s-", EXCHANGE_OVER, 0, 0},
+	{"and who is behind it", MODE_LOCKSTEP, ARCHIVED, "dddp", "", "250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r3@b>\n.DATA\n.{.\r\n}.", "---s", EXCHANGE_OVER, 0, 0},
+	{"archived, nothing without a sender", MODE_LOCKSTEP, ARCHIVED, "ddp", "", "501 Invalid MAIL FROM address",
+	 "MAIL FROM:<>\n.", "---", EXCHANGE_BREAK, BREAK_COMMAND, HEARD_LESSON | HEARD_FELL_BACK},
+	{"so it has one", MODE_LOCKSTEP, ARCHIVED | NAMED, "ddpp", "", "250\n250\n250\n354\n250",
+	 "MAIL FROM:<s@a>\n.RCPT TO:<r2@b>\n.RCPT TO:<r3@b>\n.DATA\n.{.\r\n}.", "--ss", EXCHANGE_OVER, 0, 0},
 	{"555 to RET", MODE_PIPELINE, DSN | WISHES, "p", "", "555 5.5.4 what?",
 	 "MAIL FROM:<s@a> RET=HDRS ENVID=E+2B1\nRCPT TO:<r0@b>\nDATA\n.", "-", EXCHANGE_BREAK, BREAK_COMMAND,
 	 HEARD_LESSON | HEARD_FELL_BACK},
@@ -269,6 +284,9 @@ static void make_envelope(struct far_end *f, const struct talk *talk)
 				span_text("rfc822;x+2By@b"));
 		if ((talk->how & WISHES) && i == 2)
 			envelope_add_parameters(&writer, ENVELOPE_NOTIFY_NEVER, (struct span){"", 0});
+		if ((talk->how & ARCHIVED) && i == 2)
+			envelope_add_parameters(&writer, ENVELOPE_NOTIFY_NEVER | ENVELOPE_NOTIFY_UNKNOWN,
+						(struct span){"", 0});
 		f->statuses[i] = talk->statuses[i] == 'd'   ? RECIPIENT_DELIVERED
 				 : talk->statuses[i] == 'f' ? RECIPIENT_FAILED
 							    : RECIPIENT_PENDING;
@@ -357,6 +375,7 @@ static void open_far_end(struct far_end *f, const struct talk *talk)
 		.size = talk->how & SIZE,
 		.eight_bit = talk->how & EIGHT_BIT,
 		.dsn = talk->how & DSN,
+		.named = talk->how & NAMED,
 		.enhanced = true,
 		.reset = talk->how & RESET,
 		.behind = talk->how & BEHIND,

@@ -98,6 +98,34 @@ static void test_lessons(void)
 	}
 }
 
+/* MAIL FROM:<> of a message that has a sender. */
+static void test_unnamed(void)
+{
+	static const struct {
+		enum fallback_command command;
+		unsigned code;
+		const char *text;
+		enum lesson unnamed, named;
+	} table[] = {
+		{FALLBACK_MAIL, 501, "Invalid MAIL FROM address provided", LESSON_NAMED, LESSON_NONE},
+		{FALLBACK_MAIL, 550, "5.7.60 no permissions to send as this sender", LESSON_NAMED, LESSON_NONE},
+		{FALLBACK_MAIL, 451, "4.7.1 later", LESSON_NONE, LESSON_NONE},
+		{FALLBACK_MAIL, 503, "", LESSON_NONE, LESSON_NONE},
+		{FALLBACK_MAIL, 250, "", LESSON_NONE, LESSON_NONE},
+		{FALLBACK_RCPT, 550, "5.7.1 null sender", LESSON_NAMED, LESSON_NONE},
+		{FALLBACK_RCPT, 550, "5.1.1 unknown", LESSON_NONE, LESSON_NONE},
+		{FALLBACK_RCPT, 450, "4.7.1 greylisted", LESSON_NONE, LESSON_NONE},
+		{FALLBACK_END, 550, "5.7.1 no", LESSON_NONE, LESSON_NONE},
+	};
+
+	for (size_t i = 0; i < COUNT(table); i++) {
+		struct fallback_fact f = fact(table[i].command, 0, table[i].code, table[i].text);
+		CHECK_EQ(fallback_lesson(&f), table[i].named);
+		f.unnamed = true;
+		CHECK_EQ(fallback_lesson(&f), table[i].unnamed);
+	}
+}
+
 /* NOTIFY and ORCPT, where the message has some. */
 static void test_dsn(void)
 {
@@ -183,6 +211,7 @@ static void test_memory(void)
 int main(void)
 {
 	RUN(test_lessons);
+	RUN(test_unnamed);
 	RUN(test_dsn);
 	RUN(test_misfits);
 	RUN(test_memory);
