@@ -19,6 +19,27 @@
 
 enum { LEAST_S = 10, TEXT_LEAST_S = 60, AGAIN_S = 60 };
 
+/* What is needed only while something is under way: most of a watch's memory. */
+struct sts_inquiry {
+	struct sts_watch *watch;
+	char name[DNS_NAME_MAX + 16];      /* of what is asked for */
+	struct dns_records_question *text; /* owned; out in TEXT */
+	struct dns_question place;         /* out in PLACE */
+	struct sts_question asked;         /* out in POLICY */
+	char *ca_file;                     /* owned: what is under way has it, and configurations go */
+};
+
+static void end_inquiry(struct sts_watch *watch)
+{
+	watch->step = STS_IDLE;
+	if (!watch->inquiry)
+		return;
+	free(watch->inquiry->text);
+	free(watch->inquiry->ca_file);
+	free(watch->inquiry);
+	watch->inquiry = NULL;
+}
+
 bool sts_watch_wanted(const struct outbound *o)
 {
 	return o->destination->mta_sts && (o->destination->mx_of || o->destination->mx) && o->dns &&
@@ -34,8 +55,7 @@ void sts_watch_free(struct sts_watch *watch)
 {
 	if (!watch)
 		return;
-	free(watch->text);
-	free(watch->ca_file);
+	end_inquiry(watch);
 	sts_policy_release(watch->policy);
 	free(watch);
 }
@@ -87,7 +107,7 @@ static void finish(struct sts_watch *watch, uint64_t valid_ns)
 
 	if (valid_ns < LEAST_S * CLOCK_NS_PER_S)
 		valid_ns = LEAST_S * CLOCK_NS_PER_S;
-	watch->step = STS_IDLE;
+	end_inquiry(watch);
 	watch->known = true;
 	watch->due_ns = o->shard->now_ns + valid_ns;
 	tell_known(watch);
@@ -102,7 +122,7 @@ static bool not_tried(int result)
 /* Not found out: what is known stays so. */
 static void put_off(struct sts_watch *watch)
 {
-	watch->step = STS_IDLE;
+	end_inquiry(watch);
 	watch->due_ns = watch->outbound->shard->now_ns + CLOCK_NS_PER_S;
 	tell_known(watch);
 }
@@ -134,7 +154,7 @@ static bool outlived(struct sts_watch *watch, int result)
 	if (result != -ECANCELED && sts_watch_wanted(o) &&
 	    (watch->on_known || strcasecmp(watch->domain, o->destination->mx_of) == 0))
 		return false;
-	watch->step = STS_IDLE;
+	end_inquiry(watch);
 	watch->known = false;
 	watch->due_ns = 0;
 	tell_known(watch);
@@ -144,23 +164,24 @@ static bool outlived(struct sts_watch *watch, int result)
 static void on_policy(struct question *question)
 {
 	struct sts_question *q = container_of(question, struct sts_question, question);
-	struct sts_watch *watch = container_of(q, struct sts_watch, asked);
+	struct sts_watch *watch = container_of(q, struct sts_inquiry, asked)->watch;
+	struct sts_policy *policy = question->result == 0 ? q->policy : NULL;
+	int result = question->result;
 
-	if (outlived(watch, question->result)) {
-		if (question->result == 0)
-			sts_policy_release(q->policy);
+	if (outlived(watch, result)) {
+		sts_policy_release(policy);
 		return;
 	}
-	if (not_tried(question->result)) {
+	if (not_tried(result)) {
 		put_off(watch);
 		return;
 	}
-	if (question->result != 0 && question->result != -ENOENT) {
+	if (result != 0 && result != -ENOENT) {
 		/* What is in force stays so; the rest is found out in a moment. */
 		finish(watch, AGAIN_S * CLOCK_NS_PER_S);
 		return;
 	}
-	take_policy(watch, question->result == 0 ? q->policy : NULL);
+	take_policy(watch, policy);
 	watch->trouble = (uint8_t)q->trouble;
 	tell_failure(watch, q->problem);
 	finish(watch, q->valid_ns < watch->text_valid_ns ? q->valid_ns : watch->text_valid_ns);
@@ -169,13 +190,14 @@ static void on_policy(struct question *question)
 static void ask_policy(struct sts_watch *watch)
 {
 	struct shard *shard = watch->outbound->shard;
+	struct sts_question *q = &watch->inquiry->asked;
 
 	watch->step = STS_POLICY;
-	watch->asked.question.fn = on_policy;
-	watch->asked.question.deadline_ns = shard->now_ns + STS_TIMEOUT_MS * CLOCK_NS_PER_MS;
-	watch->asked.domain = watch->domain;
-	watch->asked.ca_file = watch->ca_file;
-	sts_ask(shard->deliverer->shared->sts, shard->asker, &watch->asked);
+	q->question.fn = on_policy;
+	q->question.deadline_ns = shard->now_ns + STS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	q->domain = watch->domain;
+	q->ca_file = watch->inquiry->ca_file;
+	sts_ask(shard->deliverer->shared->sts, shard->asker, q);
 }
 
 /* ---- where its host is ------------------------------------------------------------------------------------------ */
@@ -188,7 +210,8 @@ static bool may_be_asked(const struct outbound *o, const struct ring_address *ad
 static void on_place(struct question *question)
 {
 	struct dns_question *q = container_of(question, struct dns_question, question);
-	struct sts_watch *watch = container_of(q, struct sts_watch, place);
+	struct sts_watch *watch = container_of(q, struct sts_inquiry, place)->watch;
+	struct sts_question *next = &watch->inquiry->asked;
 
 	if (outlived(watch, question->result))
 		return;
@@ -199,7 +222,7 @@ static void on_place(struct question *question)
 	for (unsigned i = 0; question->result == 0 && i < q->count; i++) {
 		/* Whoever names a domain must not make us look into this network (REL-04). */
 		if (may_be_asked(watch->outbound, &q->addresses[i]))
-			watch->asked.addresses[watch->asked.address_count++] = q->addresses[i];
+			next->addresses[next->address_count++] = q->addresses[i];
 	}
 	ask_policy(watch);
 }
@@ -207,14 +230,15 @@ static void on_place(struct question *question)
 static void ask_place(struct sts_watch *watch)
 {
 	struct outbound *o = watch->outbound;
+	struct sts_inquiry *in = watch->inquiry;
 
 	watch->step = STS_PLACE;
-	snprintf(watch->name, sizeof(watch->name), "mta-sts.%s", watch->domain);
-	watch->place =
-		(struct dns_question){.name = watch->name, .port = 443, .lenient = true, .strange = o->destination->mx};
-	watch->place.question.fn = on_place;
-	watch->place.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
-	dns_ask(o->dns, o->shard->asker, &watch->place);
+	snprintf(in->name, sizeof(in->name), "mta-sts.%s", watch->domain);
+	in->place =
+		(struct dns_question){.name = in->name, .port = 443, .lenient = true, .strange = o->destination->mx};
+	in->place.question.fn = on_place;
+	in->place.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	dns_ask(o->dns, o->shard->asker, &in->place);
 }
 
 /* ---- the record ------------------------------------------------------------------------------------------------- */
@@ -244,9 +268,10 @@ static void on_text(struct question *question)
 		container_of(container_of(question, struct dns_question, question), struct dns_records_question, base);
 	struct sts_watch *watch = q->of;
 	int result = question->result;
-	bool recorded = result == 0 && find_record(q, watch->asked.id);
+	struct sts_question *next = &watch->inquiry->asked;
+	bool recorded = result == 0 && find_record(q, next->id);
 
-	watch->text = NULL;
+	watch->inquiry->text = NULL;
 	watch->text_valid_ns = q->base.valid_ns;
 	if (watch->text_valid_ns < TEXT_LEAST_S * CLOCK_NS_PER_S)
 		watch->text_valid_ns = TEXT_LEAST_S * CLOCK_NS_PER_S;
@@ -257,8 +282,8 @@ static void on_text(struct question *question)
 		put_off(watch);
 		return;
 	}
-	watch->asked.recorded = recorded;
-	watch->asked.address_count = 0;
+	next->recorded = recorded;
+	next->address_count = 0;
 	/* Without one nothing is fetched, but a policy that was fetched is in force. */
 	if (recorded)
 		ask_place(watch);
@@ -266,31 +291,40 @@ static void on_text(struct question *question)
 		ask_policy(watch);
 }
 
-/* As whom its host is trusted by now. False: no memory. */
-static bool take_authorities(struct sts_watch *watch, const char *ca_file)
+/* False: no memory. */
+static bool begin_inquiry(struct sts_watch *watch, const char *ca_file)
 {
-	free(watch->ca_file);
-	watch->ca_file = ca_file ? strdup(ca_file) : NULL;
-	return watch->ca_file || !ca_file;
+	struct sts_inquiry *in = watch->inquiry = calloc(1, sizeof(*in));
+
+	if (!in)
+		return false;
+	in->watch = watch;
+	in->text = calloc(1, sizeof(*in->text));
+	in->ca_file = ca_file ? strdup(ca_file) : NULL;
+	if (in->text && (in->ca_file || !ca_file))
+		return true;
+	end_inquiry(watch);
+	return false;
 }
 
 static bool ask_text(struct sts_watch *watch)
 {
 	struct outbound *o = watch->outbound;
+	struct dns_records_question *q;
 
-	watch->text = take_authorities(watch, o->destination->ca_file) ? calloc(1, sizeof(*watch->text)) : NULL;
-	if (!watch->text)
+	if (!begin_inquiry(watch, o->destination->ca_file))
 		return false;
 	watch->step = STS_TEXT;
-	snprintf(watch->name, sizeof(watch->name), "_mta-sts.%s", watch->domain);
-	watch->text->of = watch;
-	watch->text->kind = DNS_RECORDS_TEXT;
-	watch->text->base.name = watch->name;
-	watch->text->base.lenient = true;
-	watch->text->base.strange = o->destination->mx;
-	watch->text->base.question.fn = on_text;
-	watch->text->base.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
-	dns_ask_records(o->dns, o->shard->asker, watch->text);
+	snprintf(watch->inquiry->name, sizeof(watch->inquiry->name), "_mta-sts.%s", watch->domain);
+	q = watch->inquiry->text;
+	q->of = watch;
+	q->kind = DNS_RECORDS_TEXT;
+	q->base.name = watch->inquiry->name;
+	q->base.lenient = true;
+	q->base.strange = o->destination->mx;
+	q->base.question.fn = on_text;
+	q->base.question.deadline_ns = o->shard->now_ns + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	dns_ask_records(o->dns, o->shard->asker, q);
 	return true;
 }
 

@@ -31,15 +31,11 @@ struct sts_watch {
 	bool known;   /* it was found out at least once */
 	uint64_t due_ns;
 	uint64_t text_valid_ns;
-	char domain[DNS_NAME_MAX + 1];     /* whose policy it is */
-	char name[DNS_NAME_MAX + 16];      /* of what is asked for */
-	struct dns_records_question *text; /* owned; NULL: not out */
-	struct dns_question place;         /* out in PLACE */
-	struct sts_question asked;         /* out in POLICY */
-	struct sts_policy *policy;         /* held; NULL: none is in force */
+	char domain[DNS_NAME_MAX + 1]; /* whose policy it is */
+	struct sts_inquiry *inquiry;   /* owned; NULL: nothing is under way */
+	struct sts_policy *policy;     /* held; NULL: none is in force */
 	bool failed_told;
 	uint8_t trouble; /* enum sts_trouble: why there is no policy, as far as it was looked for */
-	char *ca_file;   /* owned: what is under way has it, and configurations go */
 };
 
 /* Its destination holds to such policies, and its hosts come from a domain. */
