@@ -100,7 +100,7 @@ static void put_who(const struct search_message *m)
 			n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s %.*s", n ? ", " : "", parts[i].name,
 				      (int)parts[i].value.length, parts[i].value.data);
 	}
-	labelled("client", (struct span){text, (uint32_t)n});
+	labelled("client", (struct span){text, (uint32_t)(n < (int)sizeof(text) ? n : (int)sizeof(text) - 1)});
 }
 
 static void put_message(void *context, const struct search_message *m)
@@ -183,7 +183,8 @@ static void put_said(const struct search_step *step)
 	int n = 0;
 
 	if (step->stage.length > 0)
-		n = snprintf(text, sizeof(text), "at %.*s: ", (int)step->stage.length, step->stage.data);
+		n = snprintf(text, sizeof(text), "at %.*s: ", step->stage.length < 64 ? (int)step->stage.length : 64,
+			     step->stage.data);
 	if (step->code > 0)
 		n += snprintf(text + n, sizeof(text) - (size_t)n, "%" PRId64 " ", step->code);
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "%.*s", (int)step->reply.length,
