@@ -156,7 +156,7 @@ static bool has_room(const struct outbound *site, uint64_t octets)
 static bool hand_on(struct domain *domain, struct attempt *a)
 {
 	struct outbound *site = domain->lane;
-	uint64_t octets = mail_of(a->delivery)->content_length;
+	uint64_t octets = mail_of(a->delivery)->content_length, never = UINT64_MAX;
 	struct lane_site *mx;
 
 	if (!site || (a->envelope.flags & ENVELOPE_TLS_FREE))
@@ -164,6 +164,9 @@ static bool hand_on(struct domain *domain, struct attempt *a)
 	mx = site->mx;
 	/* What is there already goes before it. */
 	if (site->lane.ready.count > 0 || site->loading > 0 || (mx->handed == 0 && !list_empty(&site->loaded)))
+		return false;
+	/* What waits for its turn waits in the lane, where it grows old and whoever steers the queue finds it. */
+	if (!outbound_near(site, &never))
 		return false;
 	if (mx->handed >= outbound_ahead(site) || !has_room(site, octets) || !attempt_hand_on(a, site))
 		return false;

@@ -11,7 +11,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, message, program  # noqa: E402
+from harness import (Client, NextHop, Workspace, case, check, equal, eventually, free_port, message,  # noqa: E402
+                     program)
+from name_server import Exchangers, NameServer  # noqa: E402
 
 SOON = {'first': '1s', 'factor': 1, 'max': '1s'}
 LATE = {'first': '1h', 'factor': 1, 'max': '1h'}
@@ -72,6 +74,11 @@ class Steered:
         code, out, said = command('queue', 'hold', one, '--reason', 'a look at it', '--socket', self.path, '--json')
         check(code in (0, 75) and json.loads(out)['results'][0]['result'] in ('done', 'in_delivery'), 'hold: %s', said)
         self.relay.told('queue_held')
+
+    def states(self):
+        code, out, said = command('queue', 'list', '--socket', self.path, '--json')
+        equal(code, 0, said)
+        return [one['state'] for one in json.loads(out)['messages']]
 
     def queued(self):
         code, out, said = command('status', '--socket', self.path, '--json')
@@ -237,6 +244,32 @@ def suspended():
         hop.wait_arrivals(3)
         s.relay.told('destination_suspended')
         eventually(lambda: len(s.relay.told('destination_resumed')) == 2, 'and goes on by itself')
+        s.relay.terminate()
+
+
+@case
+def before_its_time():
+    """What the limits of its site keep waiting is in no attempt, also while there is a connection: it is held at once."""
+    with Workspace() as work:
+        port = free_port()
+        hop = work.own(NextHop(address='127.0.0.2', port=port))
+        server = work.own(NameServer({'one.lab': Exchangers((10, 'mail.one.lab')), 'mail.one.lab': ['127.0.0.2']}))
+        s = Steered(work, hop, destinations=[
+            {'name': 'internet', 'mx': True, 'mx_port': port, 'tls': {'mode': 'none'}, 'idle_timeout': '1h'}],
+            routes=[{'destination': 'internet'}],
+            dns={'servers': [server.address], 'dnssec': 'off', 'allow_private': True})
+        send(s.relay, 1, ('x@one.lab',))
+        hop.wait_arrivals(1)
+        s.relay.told('attempt')
+        # From now on one in an hour, of which the first has to wait.
+        s.configuration['destinations'][0]['limits'] = {'messages_per_hour': 1}
+        work.write('run-1.yaml', json.dumps(s.configuration))
+        code, out, said = command('reload', '--config', work.path('run-1.yaml'))
+        equal(code, 0, out + said)
+        second = send(s.relay, 2, ('x@one.lab',))
+        eventually(lambda: s.states() == ['ready'], 'it waits, and is in no attempt')
+        equal(s.queue('hold', second), ['done'], 'so it is held at once')
+        equal(hop.sequences(), [1], 'what arrived')
         s.relay.terminate()
 
 
