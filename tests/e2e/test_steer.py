@@ -249,7 +249,7 @@ def suspended():
 
 @case
 def before_its_time():
-    """What the limits of its site keep waiting is in no attempt, also while there is a connection: it is held at once."""
+    """What the limits of its site keep waiting is in no attempt, though there is a connection: it is held at once."""
     with Workspace() as work:
         port = free_port()
         hop = work.own(NextHop(address='127.0.0.2', port=port))

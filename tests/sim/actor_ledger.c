@@ -175,6 +175,20 @@ static const uint8_t *ledger_find_header(const uint8_t *content, size_t length)
 	}
 }
 
+bool ledger_content_sequence(const uint8_t *content, size_t length, uint32_t *sequence)
+{
+	const uint8_t *at = ledger_find_header(content, length);
+	size_t digits = 0;
+
+	if (!at)
+		return false;
+	at += sizeof(ledger_header) - 1;
+	*sequence = 0;
+	for (; at + digits < content + length && at[digits] >= '0' && at[digits] <= '9'; digits++)
+		*sequence = *sequence * 10 + (uint32_t)(at[digits] - '0');
+	return digits > 0;
+}
+
 static void ledger_problem(struct ledger *ledger, const char *what, uint32_t sequence)
 {
 	if (!ledger->problem[0])

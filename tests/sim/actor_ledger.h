@@ -88,6 +88,9 @@ bool ledger_is_archive(const struct ledger *ledger, const char *text, size_t len
 /* NULL: there is none of that number. */
 struct ledger_recipient *ledger_recipient(struct ledger *ledger, uint32_t sequence, unsigned recipient);
 
+/* The number of the message that this content is of; false: it has none. */
+bool ledger_content_sequence(const uint8_t *content, size_t length, uint32_t *sequence);
+
 /* A next hop got this content for `sequence`: is it right? Trace headers before it are allowed. */
 bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length);
 void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence);

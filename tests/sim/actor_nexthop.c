@@ -166,6 +166,21 @@ static bool hop_stumbles(struct hop_session *s)
 	return true;
 }
 
+/* An archive's copy that came without its sender: its content alone says of what, and nobody else is to have it so. */
+static void hop_name_copy(struct hop_session *s)
+{
+	uint32_t sequence;
+
+	if (!s->null_sender || s->recipient_count == 0 || s->recipients[0].recipient != LEDGER_ARCHIVE)
+		return;
+	if (s->recipient_count > 1 || !ledger_content_sequence(s->content, s->content_length, &sequence)) {
+		ledger_confused(s->hop->config.ledger, "a copy without a sender that does not go alone", 0);
+		return;
+	}
+	s->null_sender = false;
+	s->recipients[0].sequence = sequence;
+}
+
 static void hop_meter(struct actor_meter *meter, uint64_t amount)
 {
 	if (meter)
@@ -178,6 +193,7 @@ static void hop_end(struct hop_session *s)
 	const struct actor_nexthop_config *config = &s->hop->config;
 	s->state = HOP_COMMAND;
 	hop_meter(config->octets_meter, s->content_length);
+	hop_name_copy(s);
 	if (s->recipient_count == 0) {
 		hop_reply(s, "554 5.5.1 No valid recipients\r\n");
 	} else if (hop_refuses_setup(s, ACTOR_SETUP_END, s->recipients[0].sequence)) {

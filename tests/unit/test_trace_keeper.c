@@ -1,6 +1,7 @@
 /*
- * tests/unit/test_trace_keeper.c - the thread that keeps the trace, beside one that hands it lines: nothing goes without
- * being counted, the file stays as large as it may be however much comes, and one that was taken away is begun anew.
+ * tests/unit/test_trace_keeper.c - the thread that keeps the trace, beside one that hands it lines: nothing goes
+ * without being counted, the file stays as large as it may be however much comes, and one that was taken away is begun
+ * anew.
  */
 #include "core/trace/keeper.h"
 
