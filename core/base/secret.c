@@ -147,7 +147,8 @@ static int replace(const char *path, const char *like, const char *text, size_t 
 		strcpy(real, path);
 	}
 	there = stat(like ? like : real, &old) == 0;
-	snprintf(beside, sizeof(beside), "%s.new", real);
+	/* No domain's name, nor a person's for a file, ends so: what is kept by such names is not in the way. */
+	snprintf(beside, sizeof(beside), "%s~", real);
 	r = write_new(beside, there ? &old : NULL, text, length);
 	if (r == 0 && rename(beside, real) < 0)
 		r = -errno;

@@ -422,7 +422,7 @@ def refresh_token_is_kept():
         after = open(s.file).read()
         check(after != before and after.strip() in s.endpoint.refresh_tokens, 'the file has %r', after)
         equal(stat.S_IMODE(os.stat(s.file).st_mode), 0o600, 'mode')
-        equal(os.listdir(s.work.directory).count('refresh-a.new'), 0, 'files left')
+        equal(os.listdir(s.work.directory).count('refresh-a~'), 0, 'files left')
         for _ in range(3):
             s.endpoint.tokens.revoke()
             s.agent.command('reject')
@@ -465,7 +465,7 @@ def refresh_token_that_cannot_be_stored():
             s.file = os.path.join(folder, 'token')
             with open(s.file, 'w') as f:
                 f.write(s.endpoint.consent(APP, 'scan@contoso.com'))
-            os.mkdir(s.file + '.new')       # in the way, even for root
+            os.mkdir(s.file + '~')       # in the way, even for root
             s.agent.identity('a', REFRESH, s.endpoint, refresh_token_file=s.file)
             s.endpoint.lifetime = 3
             s.agent.token()
@@ -473,7 +473,7 @@ def refresh_token_that_cannot_be_stored():
             equal((event['file'], event['level']), (s.file, 'error'), 'event')
             s.agent.token()
             s.endpoint.wait_given(2, 30)
-            os.rmdir(s.file + '.new')
+            os.rmdir(s.file + '~')
             s.agent.until_token()
             eventually(lambda: open(s.file).read().strip() in s.endpoint.refresh_tokens or s.agent.ask() and False,
                        'it is stored')

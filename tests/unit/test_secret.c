@@ -89,7 +89,7 @@ static void test_replace_again(void)
 {
 	struct secret secret;
 
-	snprintf(other, sizeof(other), "%s.new", path);
+	snprintf(other, sizeof(other), "%s~", path);
 	CHECK(symlink("/nonexistent/elsewhere", other) == 0);
 	CHECK_EQ(secret_replace(path, "four", 4), 0);
 	CHECK(access(other, F_OK) < 0);

@@ -115,6 +115,13 @@ static void test_files(void)
 	snprintf(path, sizeof(path), "%s/a.example", shelf);
 	CHECK_EQ(truncate(path, 90), 0);
 	CHECK(!sts_shelf_take(shelf, "a.example", 1001));
+	/* How a file is replaced is in no other domain's way, whatever that is called. */
+	CHECK_EQ(sts_shelf_put(shelf, "a.example.new", policy), 0);
+	CHECK_EQ(sts_shelf_put(shelf, "a.example", policy), 0);
+	found = sts_shelf_take(shelf, "a.example.new", 1001);
+	CHECK(found != NULL);
+	sts_policy_release(found);
+	sts_shelf_drop(shelf, "a.example.new");
 	sts_shelf_drop(shelf, "a.example");
 	sts_policy_release(policy);
 	CHECK_EQ(rmdir(shelf), 0);
