@@ -91,6 +91,18 @@ int ask_open(struct ask *ask)
 
 /* ---- what ------------------------------------------------------------------------------------------------------- */
 
+json_int_t ask_number(const json_t *json, const char *key)
+{
+	return json_integer_value(json_object_get(json, key));
+}
+
+const char *ask_text(const json_t *json, const char *key)
+{
+	const char *value = json_string_value(json_object_get(json, key));
+
+	return value ? value : "-";
+}
+
 void ask_path_begin(struct ask_path *path, const char *text)
 {
 	*path = (struct ask_path){.length = strlen(text)};

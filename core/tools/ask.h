@@ -48,6 +48,10 @@ int ask_send(const struct ask *ask, const char *method, const char *path, json_t
 typedef bool ask_write_fn(void *context, const char *data, size_t length);
 int ask_octets(const struct ask *ask, const char *path, ask_write_fn *write, void *context);
 
+/* Of an answer: a number, 0 without one; a text, "-" without one. */
+json_int_t ask_number(const json_t *json, const char *key);
+const char *ask_text(const json_t *json, const char *key);
+
 /* A path with its query as it grows. */
 struct ask_path {
 	char text[8192];

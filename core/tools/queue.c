@@ -46,18 +46,6 @@ static int usage(FILE *out, int status)
 	return status;
 }
 
-static json_int_t number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static const char *text(const json_t *json, const char *key)
-{
-	const char *value = json_string_value(json_object_get(json, key));
-
-	return value ? value : "-";
-}
-
 /* 75, and what is not there, on standard error. */
 static int missing(const json_t *answer)
 {
@@ -69,11 +57,11 @@ static int missing(const json_t *answer)
 			"postrider: queue: shard %" JSON_INTEGER_FORMAT
 			" does not answer, its messages are not shown: look for shard_stuck in the events\n",
 			json_integer_value(one));
-	if (number(answer, "left_out") > 0)
+	if (ask_number(answer, "left_out") > 0)
 		fprintf(stderr,
 			"postrider: queue: %" JSON_INTEGER_FORMAT " messages could not be read, and are not shown\n",
-			number(answer, "left_out"));
-	return json_array_size(list) > 0 || number(answer, "left_out") > 0 ? ASK_PART : ASK_DONE;
+			ask_number(answer, "left_out"));
+	return json_array_size(list) > 0 || ask_number(answer, "left_out") > 0 ? ASK_PART : ASK_DONE;
 }
 
 /* ---- list ------------------------------------------------------------------------------------------------------- */
@@ -83,8 +71,8 @@ static void print_reply(const json_t *reply, int columns)
 	char line[700], code[16] = "";
 
 	if (json_is_integer(json_object_get(reply, "code")))
-		snprintf(code, sizeof(code), "%" JSON_INTEGER_FORMAT " ", number(reply, "code"));
-	snprintf(line, sizeof(line), "%s%s", code, text(reply, "text"));
+		snprintf(code, sizeof(code), "%" JSON_INTEGER_FORMAT " ", ask_number(reply, "code"));
+	snprintf(line, sizeof(line), "%s%s", code, ask_text(reply, "text"));
 	table_cell(stdout, line, columns, false);
 }
 
@@ -93,14 +81,14 @@ static void print_row(const json_t *row, bool utc)
 {
 	enum { INDENT = 8, SENDER = 38, RECIPIENT = 46 };
 	const json_t *to = json_object_get(row, "to"), *error = json_object_get(row, "error");
-	const char *first = json_string_value(json_array_get(to, 0)), *sender = text(row, "sender");
-	json_int_t more = number(row, "recipients") - 1;
+	const char *first = json_string_value(json_array_get(to, 0)), *sender = ask_text(row, "sender");
+	json_int_t more = ask_number(row, "recipients") - 1;
 	char age[TABLE_AGE_SIZE], size[TABLE_AGE_SIZE], due[TABLE_TIME_SIZE];
 
-	printf("%s  %5s  %6s  ", text(row, "id"), table_age(number(row, "age_s"), age),
-	       table_size(number(row, "size"), size));
-	table_cell(stdout, text(row, "state"), 8, true);
-	printf("  %3" JSON_INTEGER_FORMAT "  ", number(row, "attempts"));
+	printf("%s  %5s  %6s  ", ask_text(row, "id"), table_age(ask_number(row, "age_s"), age),
+	       table_size(ask_number(row, "size"), size));
+	table_cell(stdout, ask_text(row, "state"), 8, true);
+	printf("  %3" JSON_INTEGER_FORMAT "  ", ask_number(row, "attempts"));
 	printf("%-19s  ", table_time(json_string_value(json_object_get(row, "due")), utc, due));
 	table_cell(stdout, json_string_value(json_array_get(json_object_get(row, "destinations"), 0)), 16, false);
 	printf("\n%*s", INDENT, "");
@@ -209,7 +197,8 @@ static void print_count(const json_t *count, const char *name)
 	size_t i;
 
 	table_cell(stdout, name, NAME, true);
-	printf(" %8" JSON_INTEGER_FORMAT " %6s", number(count, "messages"), table_size(number(count, "octets"), size));
+	printf(" %8" JSON_INTEGER_FORMAT " %6s", ask_number(count, "messages"),
+	       table_size(ask_number(count, "octets"), size));
 	json_array_foreach(json_object_get(count, "ages"), i, one)
 		printf(" %*" JSON_INTEGER_FORMAT, COLUMN, json_integer_value(one));
 	printf("\n");
@@ -264,7 +253,7 @@ static int summary(struct queue *q)
 	}
 	printf(" %*s\n", COLUMN, "older");
 	json_array_foreach(json_object_get(answer, "destinations"), i, one) print_count(
-		one, json_is_string(json_object_get(one, "destination")) ? text(one, "destination") : "(none)");
+		one, json_is_string(json_object_get(one, "destination")) ? ask_text(one, "destination") : "(none)");
 	print_count(json_object_get(answer, "all"), "all");
 	print_states(json_object_get(answer, "all"));
 	if (status != 0)
@@ -287,18 +276,18 @@ static void print_recipient(const json_t *recipient, bool utc)
 	char due[TABLE_TIME_SIZE];
 
 	printf("  ");
-	table_safe(stdout, text(recipient, "address"));
+	table_safe(stdout, ask_text(recipient, "address"));
 	printf("\n    ");
-	table_safe(stdout, text(recipient, "status"));
+	table_safe(stdout, ask_text(recipient, "status"));
 	printf(" to ");
-	table_safe(stdout, text(recipient, "destination"));
-	printf(", attempts: %" JSON_INTEGER_FORMAT, number(recipient, "attempts"));
+	table_safe(stdout, ask_text(recipient, "destination"));
+	printf(", attempts: %" JSON_INTEGER_FORMAT, ask_number(recipient, "attempts"));
 	if (json_is_string(json_object_get(recipient, "due")))
-		printf(", next %s", table_time(text(recipient, "due"), utc, due));
+		printf(", next %s", table_time(ask_text(recipient, "due"), utc, due));
 	printf("\n");
 	if (json_is_object(json_object_get(recipient, "reply"))) {
 		printf("    ");
-		table_safe(stdout, text(json_object_get(recipient, "reply"), "stage"));
+		table_safe(stdout, ask_text(json_object_get(recipient, "reply"), "stage"));
 		printf(": ");
 		print_reply(json_object_get(recipient, "reply"), 4 * TABLE_COLUMNS);
 		printf("\n");
@@ -328,27 +317,27 @@ static void print_whole(const json_t *m, bool utc)
 	char line[400], when[TABLE_TIME_SIZE], age[TABLE_AGE_SIZE], size[TABLE_AGE_SIZE];
 	size_t i;
 
-	print_line("id", text(m, "id"));
-	snprintf(line, sizeof(line), "%s (%s ago)", table_time(text(m, "accepted"), utc, when),
-		 table_age(number(m, "age_s"), age));
+	print_line("id", ask_text(m, "id"));
+	snprintf(line, sizeof(line), "%s (%s ago)", table_time(ask_text(m, "accepted"), utc, when),
+		 table_age(ask_number(m, "age_s"), age));
 	print_line("accepted", line);
-	snprintf(line, sizeof(line), "%.200s, from %.64s (%.100s)", text(m, "client"), text(m, "peer"),
-		 text(m, "helo"));
+	snprintf(line, sizeof(line), "%.200s, from %.64s (%.100s)", ask_text(m, "client"), ask_text(m, "peer"),
+		 ask_text(m, "helo"));
 	print_line("client", line);
-	print_line("size", table_size(number(m, "size"), size));
-	print_line("state", text(m, "state"));
+	print_line("size", table_size(ask_number(m, "size"), size));
+	print_line("state", ask_text(m, "state"));
 	if (json_is_object(json_object_get(m, "error")) && json_array_size(json_object_get(m, "envelope")) == 0)
-		print_line("error", text(json_object_get(m, "error"), "text"));
-	print_line("sender", text(m, "sender")[0] ? text(m, "sender") : "<>");
+		print_line("error", ask_text(json_object_get(m, "error"), "text"));
+	print_line("sender", ask_text(m, "sender")[0] ? ask_text(m, "sender") : "<>");
 	printf("recipients\n");
 	json_array_foreach(json_object_get(m, "envelope"), i, one) print_recipient(one, utc);
 	printf("header\n");
 	json_array_foreach(json_object_get(m, "header"), i, one)
 	{
 		printf("  ");
-		table_safe(stdout, text(one, "name"));
+		table_safe(stdout, ask_text(one, "name"));
 		printf(": ");
-		print_unfolded(text(one, "value"));
+		print_unfolded(ask_text(one, "value"));
 		printf("\n");
 	}
 }

@@ -21,18 +21,6 @@ static int usage(FILE *out, int status)
 	return status;
 }
 
-static json_int_t number(const json_t *json, const char *key)
-{
-	return json_integer_value(json_object_get(json, key));
-}
-
-static const char *text(const json_t *json, const char *key)
-{
-	const char *value = json_string_value(json_object_get(json, key));
-
-	return value ? value : "-";
-}
-
 /* 75 where a shard does not answer: what is counted is right all the same. */
 static int print(const struct ask *ask, const json_t *answer)
 {
@@ -41,17 +29,18 @@ static int print(const struct ask *ask, const json_t *answer)
 	size_t i, silent = 0;
 
 	printf("postrider ");
-	table_safe(stdout, text(answer, "version"));
+	table_safe(stdout, ask_text(answer, "version"));
 	printf(" is ");
-	table_safe(stdout, text(answer, "state"));
-	printf(", process %" JSON_INTEGER_FORMAT ", since %s (%s)\n", number(answer, "pid"),
-	       table_time(text(answer, "started"), ask->utc, started), table_age(number(answer, "uptime_s"), age));
-	printf("queued     %" JSON_INTEGER_FORMAT " messages\n", number(answer, "queued"));
-	printf("accepted   %" JSON_INTEGER_FORMAT " messages\n", number(answer, "accepted"));
+	table_safe(stdout, ask_text(answer, "state"));
+	printf(", process %" JSON_INTEGER_FORMAT ", since %s (%s)\n", ask_number(answer, "pid"),
+	       table_time(ask_text(answer, "started"), ask->utc, started),
+	       table_age(ask_number(answer, "uptime_s"), age));
+	printf("queued     %" JSON_INTEGER_FORMAT " messages\n", ask_number(answer, "queued"));
+	printf("accepted   %" JSON_INTEGER_FORMAT " messages\n", ask_number(answer, "accepted"));
 	printf("recipients %" JSON_INTEGER_FORMAT " delivered, %" JSON_INTEGER_FORMAT
 	       " failed; deferred %" JSON_INTEGER_FORMAT " times\n",
-	       number(answer, "delivered"), number(answer, "failed"), number(answer, "deferred"));
-	printf("sessions   %" JSON_INTEGER_FORMAT "\n", number(answer, "sessions"));
+	       ask_number(answer, "delivered"), ask_number(answer, "failed"), ask_number(answer, "deferred"));
+	printf("sessions   %" JSON_INTEGER_FORMAT "\n", ask_number(answer, "sessions"));
 	json_array_foreach((json_t *)(uintptr_t)shards, i, shard)
 	{
 		if (json_is_true(json_object_get(shard, "answers")))
@@ -59,7 +48,7 @@ static int print(const struct ask *ask, const json_t *answer)
 		silent++;
 		printf("shard %" JSON_INTEGER_FORMAT
 		       " does not answer: look for shard_stuck in the events, and at the load of the machine\n",
-		       number(shard, "shard"));
+		       ask_number(shard, "shard"));
 	}
 	return silent ? ASK_PART : ASK_DONE;
 }
@@ -122,7 +111,7 @@ static int print_stats(const struct ask *ask, const json_t *answer)
 	const char *name;
 	size_t i;
 
-	printf("since %s\n", table_time(text(answer, "started"), ask->utc, started));
+	printf("since %s\n", table_time(ask_text(answer, "started"), ask->utc, started));
 	json_object_foreach(json_object_get(answer, "all"), name, value)
 	{
 		printf("  ");
@@ -133,11 +122,11 @@ static int print_stats(const struct ask *ask, const json_t *answer)
 	       "FAILURES");
 	json_array_foreach(json_object_get(answer, "destinations"), i, one)
 	{
-		table_cell(stdout, text(one, "destination"), 26, true);
+		table_cell(stdout, ask_text(one, "destination"), 26, true);
 		printf(" %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT " %11" JSON_INTEGER_FORMAT
 		       " %10" JSON_INTEGER_FORMAT " %10" JSON_INTEGER_FORMAT "\n",
-		       number(one, "ready"), number(one, "deferred"), number(one, "connections"),
-		       number(one, "connecting"), number(one, "connect_failures"));
+		       ask_number(one, "ready"), ask_number(one, "deferred"), ask_number(one, "connections"),
+		       ask_number(one, "connecting"), ask_number(one, "connect_failures"));
 	}
 	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
 		stderr, "postrider: stats: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
@@ -173,22 +162,22 @@ static int print_why(const struct ask *ask, const json_t *answer)
 	char until[TABLE_TIME_SIZE];
 	size_t i;
 
-	table_safe(stdout, text(answer, "destination"));
+	table_safe(stdout, ask_text(answer, "destination"));
 	printf(": %" JSON_INTEGER_FORMAT " ready, %" JSON_INTEGER_FORMAT
 	       " wait for their next attempt, %" JSON_INTEGER_FORMAT " connections (%" JSON_INTEGER_FORMAT
 	       " of them are being opened)\n",
-	       number(answer, "ready"), number(answer, "deferred"), number(answer, "connections"),
-	       number(answer, "connecting"));
+	       ask_number(answer, "ready"), ask_number(answer, "deferred"), ask_number(answer, "connections"),
+	       ask_number(answer, "connecting"));
 	json_array_foreach(json_object_get(answer, "limited"), i, one)
 	{
-		printf("  %-12s", text(one, "by"));
-		table_safe(stdout, text(one, "say"));
+		printf("  %-12s", ask_text(one, "by"));
+		table_safe(stdout, ask_text(one, "say"));
 		if (json_is_string(json_object_get(one, "until")))
-			printf(" (until %s)", table_time(text(one, "until"), ask->utc, until));
+			printf(" (until %s)", table_time(ask_text(one, "until"), ask->utc, until));
 		printf("\n");
 	}
 	printf("  %-12s", "ceiling");
-	table_safe(stdout, text(answer, "ceiling"));
+	table_safe(stdout, ask_text(answer, "ceiling"));
 	printf("\n");
 	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
 		stderr, "postrider: why: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
