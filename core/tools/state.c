@@ -21,12 +21,12 @@ static int usage(FILE *out, int status)
 	return status;
 }
 
-/* 75 where a shard does not answer: what is counted is right all the same. */
-static int print(const struct ask *ask, const json_t *answer)
+/* What is counted is right also where a shard does not answer. */
+static void print_status(const struct ask *ask, const json_t *answer)
 {
 	char started[TABLE_TIME_SIZE], age[TABLE_AGE_SIZE];
 	const json_t *shards = json_object_get(answer, "shards"), *shard;
-	size_t i, silent = 0;
+	size_t i;
 
 	printf("postrider ");
 	table_safe(stdout, ask_text(answer, "version"));
@@ -45,12 +45,10 @@ static int print(const struct ask *ask, const json_t *answer)
 	{
 		if (json_is_true(json_object_get(shard, "answers")))
 			continue;
-		silent++;
 		printf("shard %" JSON_INTEGER_FORMAT
 		       " does not answer: look for shard_stuck in the events, and at the load of the machine\n",
 		       ask_number(shard, "shard"));
 	}
-	return silent ? ASK_PART : ASK_DONE;
 }
 
 /* True where `count` words are left; else *status is what is to be answered. */
@@ -81,31 +79,73 @@ static bool take_options(struct ask *ask, int argc, char **argv, int count, int 
 	return optind == argc - count;
 }
 
-int status_command(int argc, char **argv)
+/* Whether all shards have answered. */
+static bool whole(const json_t *answer)
 {
-	struct ask ask = {.command = "status"};
+	const json_t *shard;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)json_object_get(answer, "shards"), i, shard)
+	{
+		if (!json_is_true(json_object_get(shard, "answers")))
+			return false;
+	}
+	return json_array_size(json_object_get(answer, "missing")) == 0;
+}
+
+/* How an answer is written for people. */
+typedef void print_fn(const struct ask *ask, const json_t *answer);
+
+/* Asks, and writes what was answered. The exit status: 75 where a shard does not answer, for programs as for people. */
+static int answered(struct ask *ask, const struct ask_path *path, print_fn *print)
+{
 	json_t *answer = NULL;
 	int status;
 
-	if (!take_options(&ask, argc, argv, 0, &status))
-		return usage(status ? stderr : stdout, status);
-	status = ask_open(&ask);
+	if (path->full) {
+		fprintf(stderr, "postrider: %s: no destination has so long a name\n", ask->command);
+		return ASK_USAGE;
+	}
+	status = ask_open(ask);
 	if (status == 0)
-		status = ask_get(&ask, "/v1/status", &answer);
+		status = ask_get(ask, path->text, &answer);
 	if (status != 0)
 		return status;
-	if (ask.json) {
+	status = whole(answer) ? ASK_DONE : ASK_PART;
+	if (ask->json) {
 		written_json(stdout, answer);
-		return 0;
+		return status;
 	}
-	status = print(&ask, answer);
+	print(ask, answer);
 	json_decref(answer);
 	return status;
 }
 
-static int print_stats(const struct ask *ask, const json_t *answer)
+int status_command(int argc, char **argv)
 {
-	const json_t *missing = json_object_get(answer, "missing"), *one;
+	struct ask ask = {.command = "status"};
+	struct ask_path path;
+	int status;
+
+	if (!take_options(&ask, argc, argv, 0, &status))
+		return usage(status ? stderr : stdout, status);
+	ask_path_begin(&path, "/v1/status");
+	return answered(&ask, &path, print_status);
+}
+
+static void print_missing(const struct ask *ask, const json_t *answer)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)json_object_get(answer, "missing"), i, one)
+		fprintf(stderr, "postrider: %s: shard %" JSON_INTEGER_FORMAT " does not answer\n", ask->command,
+			json_integer_value(one));
+}
+
+static void print_stats(const struct ask *ask, const json_t *answer)
+{
+	const json_t *one;
 	json_t *value;
 	char started[TABLE_TIME_SIZE];
 	const char *name;
@@ -128,37 +168,24 @@ static int print_stats(const struct ask *ask, const json_t *answer)
 		       ask_number(one, "ready"), ask_number(one, "deferred"), ask_number(one, "connections"),
 		       ask_number(one, "connecting"), ask_number(one, "connect_failures"));
 	}
-	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
-		stderr, "postrider: stats: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
-	return json_array_size(missing) > 0 ? ASK_PART : ASK_DONE;
+	print_missing(ask, answer);
 }
 
 int stats_command(int argc, char **argv)
 {
 	struct ask ask = {.command = "stats"};
-	json_t *answer = NULL;
+	struct ask_path path;
 	int status;
 
 	if (!take_options(&ask, argc, argv, 0, &status))
 		return usage(status ? stderr : stdout, status);
-	status = ask_open(&ask);
-	if (status == 0)
-		status = ask_get(&ask, "/v1/stats", &answer);
-	if (status != 0)
-		return status;
-	if (ask.json) {
-		status = json_array_size(json_object_get(answer, "missing")) > 0 ? ASK_PART : ASK_DONE;
-		written_json(stdout, answer);
-		return status;
-	}
-	status = print_stats(&ask, answer);
-	json_decref(answer);
-	return status;
+	ask_path_begin(&path, "/v1/stats");
+	return answered(&ask, &path, print_stats);
 }
 
-static int print_why(const struct ask *ask, const json_t *answer)
+static void print_why(const struct ask *ask, const json_t *answer)
 {
-	const json_t *missing = json_object_get(answer, "missing"), *one;
+	const json_t *one;
 	char until[TABLE_TIME_SIZE];
 	size_t i;
 
@@ -179,34 +206,19 @@ static int print_why(const struct ask *ask, const json_t *answer)
 	printf("  %-12s", "ceiling");
 	table_safe(stdout, ask_text(answer, "ceiling"));
 	printf("\n");
-	json_array_foreach((json_t *)(uintptr_t)missing, i, one) fprintf(
-		stderr, "postrider: why: shard %" JSON_INTEGER_FORMAT " does not answer\n", json_integer_value(one));
-	return json_array_size(missing) > 0 ? ASK_PART : ASK_DONE;
+	print_missing(ask, answer);
 }
 
 int why_command(int argc, char **argv)
 {
 	struct ask ask = {.command = "why"};
 	struct ask_path path;
-	json_t *answer = NULL;
 	int status;
 
 	if (!take_options(&ask, argc, argv, 1, &status))
 		return usage(status ? stderr : stdout, status);
 	ask_path_begin(&path, "/v1/destinations");
 	ask_path_segment(&path, argv[optind]);
-	strcat(path.text, "/why");
-	status = path.full ? ASK_USAGE : ask_open(&ask);
-	if (status == 0)
-		status = ask_get(&ask, path.text, &answer);
-	if (status != 0)
-		return status;
-	if (ask.json) {
-		status = json_array_size(json_object_get(answer, "missing")) > 0 ? ASK_PART : ASK_DONE;
-		written_json(stdout, answer);
-		return status;
-	}
-	status = print_why(&ask, answer);
-	json_decref(answer);
-	return status;
+	ask_path_segment(&path, "why");
+	return answered(&ask, &path, print_why);
 }

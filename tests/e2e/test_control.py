@@ -349,6 +349,8 @@ def stuck_shard():
             equal((here <= set(whole), len(here)), (True, counts[0]), 'messages of the other one')
             code, out, _ = command('status', '--socket', path)
             check(code == 75 and 'shard 1 does not answer' in out, 'the command status: %s %s', code, out)
+            for asked_for in (['status'], ['stats'], ['why', 'next-hop']):
+                equal(command(*asked_for, '--json', '--socket', path)[0], 75, ' '.join(asked_for) + ' --json')
             code, out, said = command('queue', 'list', '--socket', path)
             check(code == 75 and 'shard 1 does not answer' in said, 'the command list: %s %s', code, said)
             equal(asked(path, '/v1/destinations/next-hop/why')[1]['missing'], [1], 'why')
