@@ -7,50 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-struct text {
-	const char *at;
-	size_t length;
-};
+#include "core/smtp/pieces.h"
 
 static bool letter_or_digit(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static void skip_blanks(struct text *in)
-{
-	while (in->length > 0 && blank(in->at[0])) {
-		in->at++;
-		in->length--;
-	}
-}
-
-static void drop_blanks(struct text *in)
-{
-	while (in->length > 0 && blank(in->at[in->length - 1]))
-		in->length--;
-}
-
-static bool is(struct text text, const char *word)
-{
-	return text.length == strlen(word) && memcmp(text.at, word, text.length) == 0;
-}
-
-/* Up to the separator, which is taken as well; without one: all of it. */
-static struct text take_until(struct text *in, char separator)
-{
-	const char *end = in->length > 0 ? memchr(in->at, separator, in->length) : NULL;
-	struct text part = {in->at, end ? (size_t)(end - in->at) : in->length};
-	size_t taken = part.length + (end ? 1 : 0);
-
-	in->at += taken;
-	in->length -= taken;
-	return part;
 }
 
 /* sts-ext-name and sts-policy-ext-name (RFC 8461 3.1, 3.2). */
@@ -96,27 +57,27 @@ static bool is_extension(struct text name, struct text value)
 /* A field; the first id counts. */
 static bool take_field(struct text field, char id[MTA_STS_ID_MAX + 1])
 {
-	struct text name = take_until(&field, '='), value = field;
+	struct text name = text_take_until(&field, '='), value = field;
 
-	drop_blanks(&name);
-	skip_blanks(&value);
-	if (is(name, "id"))
+	text_drop_blanks(&name);
+	text_skip_blanks(&value);
+	if (text_is(name, "id"))
 		return id[0] != '\0' || take_id(value, id);
 	return is_extension(name, value);
 }
 
 enum mta_sts_record mta_sts_record_parse(const char *text, size_t length, char id[MTA_STS_ID_MAX + 1])
 {
-	struct text in = {text, length}, field = take_until(&in, ';');
+	struct text in = {text, length}, field = text_take_until(&in, ';');
 
 	id[0] = '\0';
-	drop_blanks(&field);
-	if (!is(field, "v=STSv1"))
+	text_drop_blanks(&field);
+	if (!text_is(field, "v=STSv1"))
 		return MTA_STS_OTHER;
 	while (in.length > 0) {
-		field = take_until(&in, ';');
-		skip_blanks(&field);
-		drop_blanks(&field);
+		field = text_take_until(&in, ';');
+		text_skip_blanks(&field);
+		text_drop_blanks(&field);
 		/* The last separator may have nothing behind it. */
 		if (field.length == 0 && in.length == 0)
 			break;
@@ -161,11 +122,11 @@ static const char *take_mode(struct reading *reading, struct text value)
 	if (reading->mode)
 		return NULL;
 	reading->mode = true;
-	if (is(value, "enforce"))
+	if (text_is(value, "enforce"))
 		policy->mode = MTA_STS_ENFORCE;
-	else if (is(value, "testing"))
+	else if (text_is(value, "testing"))
 		policy->mode = MTA_STS_TESTING;
-	else if (is(value, "none"))
+	else if (text_is(value, "none"))
 		policy->mode = MTA_STS_NONE;
 	else
 		return "its mode is none that there is";
@@ -222,20 +183,20 @@ static const char *take_line(struct reading *reading, struct text line)
 	if (!memchr(line.at, ':', line.length))
 		return "a line is no field";
 	value = line;
-	name = take_until(&value, ':');
-	skip_blanks(&value);
-	drop_blanks(&value);
-	if (is(name, "version")) {
-		if (!reading->version && !is(value, "STSv1"))
+	name = text_take_until(&value, ':');
+	text_skip_blanks(&value);
+	text_drop_blanks(&value);
+	if (text_is(name, "version")) {
+		if (!reading->version && !text_is(value, "STSv1"))
 			return "its version is not STSv1";
 		reading->version = true;
 		return NULL;
 	}
-	if (is(name, "mode"))
+	if (text_is(name, "mode"))
 		return take_mode(reading, value);
-	if (is(name, "max_age"))
+	if (text_is(name, "max_age"))
 		return take_age(reading, value);
-	if (is(name, "mx"))
+	if (text_is(name, "mx"))
 		return take_pattern(reading->policy, value);
 	return is_name(name) && readable(value) ? NULL : "a line is no field";
 }
@@ -264,10 +225,10 @@ struct mta_sts_policy *mta_sts_policy_parse(const char *text, size_t length, con
 	if (!*why && length > MTA_STS_POLICY_MAX)
 		*why = "it is longer than any policy may be";
 	while (!*why && in.length > 0) {
-		struct text line = take_until(&in, '\n');
+		struct text line = text_take_until(&in, '\n');
 		if (line.length > 0 && line.at[line.length - 1] == '\r')
 			line.length--;
-		drop_blanks(&line);
+		text_drop_blanks(&line);
 		/* Empty lines say nothing, and stand at the end of many. */
 		if (line.length > 0)
 			*why = take_line(&reading, line);

@@ -7,45 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/smtp/pieces.h"
+
 enum { PORT_HTTPS = 443, PORT_MAX = 65535 };
-
-struct text {
-	const char *at;
-	size_t length;
-};
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct text trim(struct text in)
-{
-	while (in.length > 0 && blank(in.at[0])) {
-		in.at++;
-		in.length--;
-	}
-	while (in.length > 0 && blank(in.at[in.length - 1]))
-		in.length--;
-	return in;
-}
-
-static bool is(struct text text, const char *word)
-{
-	return text.length == strlen(word) && memcmp(text.at, word, text.length) == 0;
-}
-
-/* Up to the separator, which is taken as well; without one: all of it. */
-static struct text take_until(struct text *in, char separator)
-{
-	const char *end = in->length > 0 ? memchr(in->at, separator, in->length) : NULL;
-	struct text part = {in->at, end ? (size_t)(end - in->at) : in->length};
-	size_t taken = part.length + (end ? 1 : 0);
-
-	in->at += taken;
-	in->length -= taken;
-	return part;
-}
 
 /* Schemes have no case (RFC 3986 3.1). */
 static bool take_scheme(struct text *uri, const char *scheme)
@@ -78,7 +42,7 @@ static int digit(char c)
  * that can stand in a line. */
 static bool take_address(struct text uri, char out[TLSRPT_PLACE_MAX + 1])
 {
-	struct text in = take_until(&uri, '?');
+	struct text in = text_take_until(&uri, '?');
 	size_t length = 0;
 	const char *at;
 
@@ -158,7 +122,7 @@ static bool take_url(struct text uri, char out[TLSRPT_PLACE_MAX + 1])
 	while (end < uri.length && !strchr("/?#", uri.at[end]))
 		end++;
 	authority = (struct text){rest.at, end};
-	host = take_until(&authority, ':');
+	host = text_take_until(&authority, ':');
 	/* Nobody signs in at a place that a stranger names: an "@" is no part of a host. */
 	if (!is_host(host) || (host.length < end && !is_port(authority)) || head + uri.length > TLSRPT_PLACE_MAX)
 		return false;
@@ -215,16 +179,17 @@ enum tlsrpt_record tlsrpt_record_parse(const char *text, size_t length, struct t
 
 	out->count = out->others = 0;
 	/* Nothing may be in front of it, and a record of it alone says nothing. */
-	if (length == 0 || blank(text[0]) || !is(trim(take_until(&in, ';')), "v=TLSRPTv1"))
+	if (length == 0 || text_blank(text[0]) || !text_is(text_trim(text_take_until(&in, ';')), "v=TLSRPTv1"))
 		return TLSRPT_OTHER;
 	while (in.length > 0) {
-		struct text value = trim(take_until(&in, ';')), name = trim(take_until(&value, '='));
+		struct text value = text_trim(text_take_until(&in, ';')),
+			    name = text_trim(text_take_until(&value, '='));
 		/* What is not known is left alone, as are empty fields; the first `rua` counts. */
-		if (!is(name, "rua") || named)
+		if (!text_is(name, "rua") || named)
 			continue;
 		named = true;
 		while (value.length > 0)
-			take_place(trim(take_until(&value, ',')), out);
+			take_place(text_trim(text_take_until(&value, ',')), out);
 	}
 	return out->count > 0 ? TLSRPT_GOOD : TLSRPT_BAD;
 }
