@@ -50,6 +50,7 @@ bool outbound_strict_waits(struct outbound *o, struct attempt *a, struct connect
 		return false;
 	if (!any && at_ns == now_ns && !outbound_grow_wanted(o, needs, next_ns))
 		connection_retire(*c); /* once what it has is answered: its place is needed */
-	(void)lane_defer(&o->lane, attempt_undo(a), at_ns > again_ns ? at_ns : again_ns);
+	if (!attempt_parked(a))
+		(void)lane_defer(&o->lane, attempt_undo(a), at_ns > again_ns ? at_ns : again_ns);
 	return true;
 }
