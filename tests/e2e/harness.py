@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import json
 import os
-import random
 import re
 import select
 import shutil
@@ -32,6 +31,7 @@ import traceback
 from basics import (Failure, check, equal, eventually, message, message_of, same_octets, sequence_of,  # noqa: F401
                     shorten, split_trace, stuff, unstuff)
 from next_hop import (ALL_EXTENSIONS, CLOSE, SILENCE, Arrival, NextHop, NextHopSession)  # noqa: F401
+from ports import free_port  # noqa: F401
 
 SOURCES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get('BUILD') or os.path.join(SOURCES, 'build'))
@@ -46,17 +46,6 @@ def program(name):
 
 def peers_directory():
     return os.path.join(os.environ.get('XDG_CACHE_HOME') or '/var/cache', 'postrider-peers')
-
-
-def free_port(host='127.0.0.1'):
-    """A port that was free a moment ago, for programs that cannot be given port 0. Not one of those that the kernel
-    gives to clients: other tests may run at the same time."""
-    for _ in range(1000):
-        port = random.randrange(20000, 32000)
-        with socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET) as s, contextlib.suppress(OSError):
-            s.bind((host, port))
-            return port
-    raise Failure('no free port')
 
 
 def listening(port, host='127.0.0.1'):

@@ -13,6 +13,8 @@ import struct
 import threading
 import time
 
+from ports import free_port
+
 NXDOMAIN, SERVFAIL, REFUSED, SILENT = 'NXDOMAIN', 'SERVFAIL', 'REFUSED', 'SILENT'
 TRUNCATED = 'TRUNCATED'  # by UDP, without an answer: ask by TCP
 WRONG = 'WRONG'  # answers that are none: of another question, with another number, cut, and noise
@@ -69,20 +71,12 @@ class NameServer:
     def __init__(self, names, ttl=60, delay=0, host='127.0.0.1', port=0):
         self.names, self.ttl, self.delay = names, ttl, delay
         self.questions = []  # (name, kind, by TCP)
-        while True:
-            self.tcp = socket.socket()
-            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.tcp.bind((host, port))
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.port = self.tcp.getsockname()[1]
-            try:
-                self.udp.bind((host, self.port))
-                break
-            except OSError:
-                self.tcp.close()
-                self.udp.close()
-                if port:
-                    raise
+        self.port = port or free_port()
+        self.tcp = socket.socket()
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.tcp.bind((host, self.port))
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((host, self.port))
         self.tcp.listen(50)
         self.address = '%s:%d' % (host, self.port)
         for loop in (self.serve_udp, self.serve_tcp):

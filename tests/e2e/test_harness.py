@@ -7,10 +7,13 @@ and fail where they are told to.
 
 import os
 import smtplib
+import socket
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import ports  # noqa: E402
 from harness import (CLOSE, Certificates, Client, Failure, NextHop, Workspace, case, check, equal,  # noqa: E402
                      message, message_of, same_octets)
 
@@ -68,6 +71,25 @@ def scripts_refuse_and_close():
         check(not harness.listening(port), 'still listening')
         work.own(NextHop(port=port))
         check(harness.listening(port), 'not listening again')
+
+
+@case
+def ports_are_nobody_elses():
+    """Of test files that run side by side; and none at which somebody listens, at whatever address."""
+    ask = ('import sys; sys.path.insert(0, sys.argv[1]); from ports import free_port; '
+           'print(*[free_port() for _ in range(400)], flush=True); sys.stdin.read()')
+    others = [subprocess.Popen([sys.executable, '-c', ask, os.path.dirname(__file__)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE) for _ in range(6)]
+    lines = [other.stdout.readline().split() for other in others]
+    for other in others:
+        other.communicate()
+    given = [port for line in lines for port in line]
+    equal((len(given), len(set(given))), (2400, 2400), 'ports')
+    with socket.socket() as taken:
+        port = harness.free_port()
+        taken.bind(('127.0.0.9', port))
+        check(not ports.unused(port), 'somebody has it')
+    check(ports.unused(port), 'nobody has it')
 
 
 @case

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from access_token import APPLICATION, TENANT, AccessTokens, decode
 from basics import check, eventually
+from ports import free_port
 
 ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 JWT_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -217,7 +218,7 @@ class TokenEndpoint:
 
     def up(self):
         check(self.server is None, 'the endpoint is up')
-        self.server = Server(self, getattr(self, 'port', 0))
+        self.server = Server(self, getattr(self, 'port', 0) or free_port())
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={'poll_interval': 0.05}, daemon=True).start()
 
