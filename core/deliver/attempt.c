@@ -330,6 +330,7 @@ static void over_unasked(struct attempt *a)
 	const struct outcome outcome = {
 		.kind = OUTCOME_ANSWERED,
 		.attempt = a,
+		.started_ns = a->started_ns,
 		.results = a->results,
 		.reply = {x->reply, x->reply_length},
 		.code = x->code,
@@ -698,6 +699,7 @@ void attempt_finish(struct attempt *a)
 	struct outcome outcome = {
 		.kind = OUTCOME_ANSWERED,
 		.attempt = a,
+		.started_ns = a->started_ns,
 		.results = a->results,
 		.reply = {x->reply, x->reply_length},
 		.code = x->code,

@@ -11,6 +11,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/sources.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -254,6 +255,7 @@ struct connection *connection_open(struct outbound *o, struct host *host, const 
 	o->connection_count++;
 	o->connecting++;
 	counter_add(&shard->deliverer->counters.connections_out, 1);
+	counter_add(&o->counts->connections, 1);
 	transport_init(&c->transport, shard->transport, &on_transport, &shard->deliverer->output_buffers);
 	connection_arm_setup(c);
 	transport_connect(&c->transport, fd, &c->address);

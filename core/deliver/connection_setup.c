@@ -7,6 +7,7 @@
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
 #include "core/deliver/connection_private.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/slow.h"
 #include "core/deliver/suits.h"
@@ -80,6 +81,7 @@ static void become_ready(struct connection *c)
 		connection_mailbox_well(c, false);
 	connection_setup_over(c);
 	c->host->setup_ns = o->shard->now_ns - c->opened_ns;
+	histogram_add(&o->counts->setup, c->host->setup_ns);
 	if (!c->setup.helo)
 		c->host->ehlo_until_ns = o->shard->now_ns + EHLO_BORNE_NS;
 	c->idle_since_ns = o->shard->now_ns;
@@ -293,6 +295,7 @@ void connection_on_connected(struct transport *t, int result)
 void connection_on_secured(struct transport *t)
 {
 	struct connection *c = container_of(t, struct connection, transport);
+	struct destination_counts *counts = c->outbound->counts;
 	struct shard *shard = c->outbound->shard;
 	char reason[CONNECTION_TLS_REASON];
 	struct setup_next next;
@@ -304,6 +307,7 @@ void connection_on_secured(struct transport *t)
 		return;
 	}
 	counter_add(c->tls_resumed ? &shard->deliverer->counters.resumed : &shard->deliverer->counters.handshakes, 1);
+	counter_add(c->tls_resumed ? &counts->resumed : &counts->handshakes, 1);
 	go = setup_secured(&c->setup, &next);
 	carry_on(c, go, &next);
 }

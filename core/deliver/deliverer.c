@@ -16,6 +16,7 @@
 #include "core/deliver/attempt.h"
 #include "core/deliver/budget.h"
 #include "core/deliver/connection.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/notify.h"
@@ -29,8 +30,10 @@
 
 enum { SITES_ROOM = 32768 }; /* lanes of sites that a shard may have at a time */
 
-int deliverers_init(struct deliverers *shared, const struct config *config, size_t room)
+int deliverers_init(struct deliverers *shared, const struct config *config, size_t room, unsigned shard_count)
 {
+	counts_init(&shared->counts, sizeof(struct destination_counts), shard_count);
+	shared->counted = calloc(room + 1, sizeof(struct counted *));
 	shared->holds = calloc(room + 1, sizeof(*shared->holds));
 	shared->accounts = calloc(room + 1, sizeof(*shared->accounts));
 	shared->slots = calloc(room + 1, sizeof(*shared->slots));
@@ -39,7 +42,8 @@ int deliverers_init(struct deliverers *shared, const struct config *config, size
 	shared->room = room;
 	if (sites_init(&shared->sites, config) < 0 || suspensions_init(&shared->suspensions, config, room) < 0)
 		return -ENOMEM;
-	return shared->holds && shared->accounts && shared->slots && shared->mailboxes && shared->reports
+	return shared->holds && shared->accounts && shared->slots && shared->mailboxes && shared->reports &&
+			       shared->counted
 		       ? deliverers_extend(shared, config)
 		       : -ENOMEM;
 }
@@ -114,10 +118,22 @@ void deliverers_follow(struct deliverers *shared, const struct config *config, s
 	suspensions_follow(&shared->suspensions, config);
 }
 
+/* A place is another's only after deliverers_forget(). */
+static int count_destinations(struct deliverers *shared, const struct config *config)
+{
+	for (size_t d = 0; d < config->destination_count; d++) {
+		if (!shared->counted[d])
+			shared->counted[d] = counts_get(&shared->counts, config->destinations[d].name);
+		if (!shared->counted[d])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int deliverers_extend(struct deliverers *shared, const struct config *config)
 {
 	size_t d;
-	int r = 0;
+	int r = count_destinations(shared, config);
 
 	for (d = 0; d < config->destination_count && r == 0; d++)
 		r = hold_extend(&shared->holds[d], &config->destinations[d]);
@@ -144,6 +160,7 @@ void deliverers_forget(struct deliverers *shared, size_t destination)
 	memset(&shared->slots[destination], 0, sizeof(shared->slots[destination]));
 	mailbox_home_deinit(&shared->mailboxes[destination]);
 	suspensions_forget(&shared->suspensions, destination);
+	shared->counted[destination] = NULL;
 }
 
 void deliverers_deinit(struct deliverers *shared)
@@ -165,6 +182,8 @@ void deliverers_deinit(struct deliverers *shared)
 	for (d = 0; shared->mailboxes && d < shared->room; d++)
 		mailbox_home_deinit(&shared->mailboxes[d]);
 	free(shared->mailboxes);
+	counts_deinit(&shared->counts);
+	free(shared->counted);
 }
 
 /* They must be there for recovery; the rest of an outbound comes with the ring. */

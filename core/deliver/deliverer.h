@@ -16,6 +16,7 @@
 #include "core/deliver/site.h"
 #include "core/deliver/suspend.h"
 #include "core/deliver/turns.h"
+#include "core/shard/counts.h"
 
 enum { OUTPUT_BUFFER_SIZE = 65536 }; /* output block of a connection */
 
@@ -44,6 +45,8 @@ struct deliverers {
 	struct slots *slots;             /* owned, per destination: its connections (slots.h) */
 	struct notify_limits *reports;   /* owned: how many each address has had (notify.h) */
 	struct mailbox_home *mailboxes;  /* owned, per destination; only for who makes snapshots (mailbox.h) */
+	struct counts counts;            /* of destinations (core/deliver/counts.h) */
+	struct counted **counted;        /* owned, per destination: which of those is its */
 	int limits;                      /* the directory of day budgets; 0: not open */
 	size_t room;                     /* destinations */
 	struct sites sites;              /* of those with `mx: true` */
@@ -92,7 +95,7 @@ static inline unsigned deliverer_end(const struct deliverer *deliverer)
 }
 
 /* For at most so many destinations. 0 or -errno: day budgets have files. */
-int deliverers_init(struct deliverers *shared, const struct config *config, size_t room);
+int deliverers_init(struct deliverers *shared, const struct config *config, size_t room, unsigned shard_count);
 /* All limits are the snapshot's from now on: when nothing of it can be refused any more, before shards go by it. */
 void deliverers_follow(struct deliverers *shared, const struct config *config, struct mailbox_set *const *sets);
 void deliverers_deinit(struct deliverers *shared);

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "core/base/clock.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tell.h"
 #include "core/shard/shard.h"
@@ -144,6 +145,7 @@ static void failed(struct exchangers *x, const char *problem)
 		snprintf(o->failure, sizeof(o->failure), "no host takes mail: MX of %.80s: %.90s", x->domain, problem);
 		o->failure_stage = STAGE_CONNECT;
 		o->failures_seen++;
+		counter_add(&o->counts->connect_failures, 1);
 	}
 	if (x->count == 0 || x->failures == 1)
 		tell_exchangers_failed(o, x->domain, problem, x->count > 0, pause);

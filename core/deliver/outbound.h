@@ -40,6 +40,7 @@ enum {
 /* What some mail needs of a connection, and not every connection has (suits.h). */
 enum { OUTBOUND_NEEDS_STRICT_TLS, OUTBOUND_NEEDS_EIGHT_BIT, OUTBOUND_NEEDS };
 
+struct destination_counts;
 struct domains;
 struct site_preset;
 struct lane_site;
@@ -85,6 +86,7 @@ struct outbound {
 	unsigned place;        /* of its destination, in configuration and plan */
 	unsigned number;       /* of this one among the lanes of all shards that share what is limited */
 	const struct config_destination *destination;
+	struct destination_counts *counts; /* the destination's, of this shard */
 	uint64_t site; /* whom its hosts serve, by a hash that is the same after a restart (sources.h) */
 	const struct site_preset *preset; /* what this site's provider bears; NULL: nothing is known, or heeded */
 	unsigned most;                    /* connections of all its lanes together */

@@ -10,6 +10,7 @@
 #include "core/config/config.h"
 #include "core/config/site_preset.h"
 #include "core/deliver/connection.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/domain.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
@@ -225,6 +226,11 @@ static void know_provider(struct outbound *o)
 		o->most = o->preset->connections;
 }
 
+static void know_counts(struct outbound *o)
+{
+	o->counts = counted_block(o->shard->deliverer->shared->counted[o->place], o->shard->index);
+}
+
 /* What is limited, and by whom, is known. */
 static int begin(struct outbound *o, const struct snapshot *snapshot)
 {
@@ -241,6 +247,7 @@ static int begin(struct outbound *o, const struct snapshot *snapshot)
 	if (!o->knock.fn)
 		o->knock = (struct post){.fn = outbound_on_knock, .to = (uint16_t)shard->index};
 	o->destination = &snapshot->config->destinations[d];
+	know_counts(o);
 	if (!know_domains(o, o->destination))
 		return -ENOMEM;
 	if (!exchangers_take(&o->exchangers, o, o->destination, on_exchangers) || !arrange_all(&a, o, o->destination))
@@ -334,6 +341,7 @@ bool outbound_take(struct outbound *o, const struct snapshot *snapshot)
 	ask_others(o, snapshot->dns);
 	outbound_match_end(o);
 	o->destination = now;
+	know_counts(o);
 	if (!o->mx)
 		o->site = queue_hash(now->name, strlen(now->name));
 	if (o->domains && anew)

@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/deliver/connection.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound_private.h"
 #include "core/deliver/outbound_site.h"
@@ -68,6 +69,7 @@ static void not_usable(struct outbound *o, struct host *host, const struct conne
 		return;
 	host->blocked_until_ns = address ? addresses_blocked_until_ns(&host->addresses, now_ns) : now_ns + delay;
 	o->failures_seen++;
+	counter_add(&o->counts->connect_failures, 1);
 	/* The host is as well as the best of its addresses (RFC 5321 5.1). */
 	if (address && host->addresses.count > 1 && host->blocked_until_ns == 0)
 		tell_address_failed(o, host, address, stage, reason, delay);
@@ -87,6 +89,7 @@ static void on_put_off(struct connection *c, const char *reason)
 	struct outbound *o = c->outbound;
 
 	o->failures_seen++;
+	counter_add(&o->counts->connect_failures, 1);
 	snprintf(o->failure, sizeof(o->failure), "no mailbox can sign in; the last one, %s: %s", c->mailbox->user,
 		 reason);
 	o->failure_stage = STAGE_AUTH;

@@ -16,6 +16,7 @@ struct outcome {
 	enum outcome_kind kind;
 	bool again;                    /* LOST, UNKNOWN: the first time, so at once, and no attempt is counted */
 	const struct attempt *attempt; /* for its recipients' names; NULL: none was loaded */
+	uint64_t started_ns;           /* when its first word was said; 0: it was not, or that is not known */
 	const uint8_t *results;        /* per recipient of the delivery: enum attempt_result */
 	struct span reply;             /* the most telling reply, or the reason */
 	unsigned code;

@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/park.h"
@@ -48,6 +49,7 @@ static void expire(struct outbound *o, struct delivery *d, const struct outcome 
 		mail_end(m, i, RECIPIENT_FAILED, d->attempts);
 		mail_answer(m, i, reply);
 		counter_add(&o->shard->deliverer->counters.failed, 1);
+		counter_add(&o->counts->failed, 1);
 	}
 	d->next_place = DELIVERY_NONE;
 }
@@ -243,6 +245,24 @@ static void settle_rest(struct outbound *o, struct delivery *d, struct answers *
 		record_beside(o->shard, aside);
 }
 
+static void count_answered(const struct outbound *o, const struct mail *m, const struct answers *a,
+			   const struct outcome *outcome)
+{
+	uint64_t age_ns, transfer_ns = 0;
+
+	counter_add(&o->counts->delivered, a->delivered);
+	counter_add(&o->counts->failed, a->failed);
+	counter_add(&o->counts->deferred, a->deferred + a->held + a->aside);
+	if (a->delivered == 0)
+		return;
+	age_ns = shard_age_ns(o->shard, m->accepted_wall_ns);
+	if (outcome->started_ns)
+		transfer_ns = o->shard->now_ns - outcome->started_ns;
+	histogram_add(&o->counts->all, age_ns);
+	histogram_add(&o->counts->transfer, transfer_ns);
+	histogram_add(&o->counts->queue, age_ns > transfer_ns ? age_ns - transfer_ns : 0);
+}
+
 static void settle_answered(struct outbound *o, struct delivery *d, const struct outcome *outcome)
 {
 	struct deliverer_counters *counters = &o->shard->deliverer->counters;
@@ -265,12 +285,15 @@ static void settle_answered(struct outbound *o, struct delivery *d, const struct
 	counter_add(&counters->delivered, a.delivered);
 	counter_add(&counters->failed, a.failed);
 	counter_add(&counters->deferred, a.deferred + a.held + a.aside);
+	count_answered(o, m, &a, outcome);
 	if (m->fates)
 		apply(&a, m, outcome);
 	if (owed)
 		(void)results_to_report(outcome->attempt, outcome, m);
-	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried + a.aside == 0)
+	if (a.delivered > 0 && m->live == 1 && a.deferred + a.held + a.untried + a.aside == 0) {
 		counter_add(&counters->delivered_octets, m->content_length);
+		counter_add(&o->counts->octets, m->content_length);
+	}
 	settle_rest(o, d, &a, outcome);
 }
 
@@ -307,6 +330,7 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 	switch (outcome->kind) {
 	case OUTCOME_ANSWERED:
 		counter_add(&o->shard->deliverer->counters.attempts, 1);
+		counter_add(&o->counts->attempts, 1);
 		settle_answered(o, d, outcome);
 		return;
 	case OUTCOME_UNTRIED:
@@ -323,6 +347,8 @@ void settle(struct outbound *o, struct delivery *d, const struct outcome *outcom
 		}
 		counter_add(&o->shard->deliverer->counters.attempts, 1);
 		counter_add(&o->shard->deliverer->counters.deferred, 1);
+		counter_add(&o->counts->attempts, 1);
+		counter_add(&o->counts->deferred, 1);
 		if (mail_of(d)->fates)
 			mail_answer_all(mail_of(d), d, &told);
 		defer(o, d, outcome, false);

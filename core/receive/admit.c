@@ -68,6 +68,7 @@ static void refuse(struct session *s, const char *refusal)
 	struct receiver *receiver = s->shard->receiver;
 
 	counter_add(&receiver->counters.sessions_refused, 1);
+	counter_add(&receive_counts(s)->sessions_refused, 1);
 	receive_uncount(s);
 	s->told_no = true;
 	/* Those that knock and stay must not use up the sessions of those that may come in. */

@@ -101,6 +101,7 @@ static void let_in(struct session *s, bool known)
 		return;
 	}
 	s->last_reply = "235";
+	counter_add(&receive_counts(s)->signed_in, 1);
 	tell_signed_in(s, known);
 	receive_reply(s, success, sizeof(success) - 1);
 	end_exchange(s);
@@ -113,6 +114,7 @@ static void refuse(struct session *s, const char *reply, const char *reason)
 	bool many = receive_count_error(s);
 	uint32_t untold = 0;
 
+	counter_add(&receive_counts(s)->sign_ins_refused, 1);
 	s->refusals++;
 	s->last_reply = reply;
 	receive_seen_refused(s, reply);

@@ -189,7 +189,7 @@ void receive_finish_content(struct session *s, const char *refusal)
 	if (!refusal)
 		refusal = receive_charge_octets(s);
 	if (refusal) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_reply_text(s, refusal);
 		receive_drop_transaction(s);
 		return;

@@ -189,7 +189,7 @@ void receive_mail(struct session *s, const struct smtp_command *command)
 	}
 	refusal = receive_charge_message(s, command->has_size ? command->size : 0);
 	if (refusal) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_reply_text(s, refusal);
 		return;
 	}
@@ -261,7 +261,7 @@ static void refuse_by_route(struct session *s, const struct config_route *route)
 {
 	char reply[REPLY_MAX];
 
-	counter_add(&s->shard->receiver->counters.refused, 1);
+	receive_count_refused(s);
 	snprintf(reply, sizeof(reply), "550 5.7.1 %.400s\r\n", route ? route->refuse : "No route to this recipient");
 	receive_error(s, reply);
 }
@@ -289,7 +289,7 @@ static bool charged(struct session *s)
 
 	if (!refusal)
 		return true;
-	counter_add(&s->shard->receiver->counters.refused, 1);
+	receive_count_refused(s);
 	receive_reply_text(s, refusal);
 	return false;
 }
@@ -346,7 +346,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (s->client < 0) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_error(s, "550 5.7.1 Relaying not permitted\r\n");
 		return;
 	}
@@ -363,7 +363,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (is_inward(address)) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_error(s, "550 5.1.2 No mail goes to an address of this machine or site\r\n");
 		return;
 	}
@@ -373,7 +373,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	if (!allowed(s, false, known)) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_error(s, "550 5.7.1 This recipient is not allowed to you\r\n");
 		return;
 	}
@@ -389,7 +389,7 @@ void receive_recipient(struct session *s, const struct smtp_command *command)
 	}
 	refusal = suppressed(s, known);
 	if (refusal) {
-		counter_add(&s->shard->receiver->counters.refused, 1);
+		receive_count_refused(s);
 		receive_reply_text(s, refusal);
 		return;
 	}

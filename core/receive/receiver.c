@@ -8,6 +8,7 @@
 
 #include "core/base/random.h"
 #include "core/config/config.h"
+#include "core/receive/counts.h"
 #include "core/receive/guard.h"
 #include "core/receive/listen.h"
 #include "core/receive/listeners.h"
@@ -22,6 +23,7 @@ int receivers_init(struct receivers *shared, const struct config *config, unsign
 	for (unsigned i = 0; i < QUOTA_KINDS; i++)
 		shared->all_kinds.kinds[i] = &shared->all_taken[i];
 	shared->all.taken = &shared->all_kinds;
+	counts_init(&shared->counts, sizeof(struct listener_counts), shard_count);
 	random_bytes(&shared->salt, sizeof(shared->salt));
 	shared->peers = peers_new(shared->salt);
 	shared->guard = guard_new(shared->salt);
@@ -33,6 +35,7 @@ void receivers_deinit(struct receivers *shared)
 	peers_free(shared->peers);
 	listeners_deinit(shared);
 	guard_free(shared->guard);
+	counts_deinit(&shared->counts);
 }
 
 int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions)

@@ -19,6 +19,7 @@
 #include "core/receive/handshakes.h"
 #include "core/receive/login.h"
 #include "core/receive/refusals.h"
+#include "core/shard/counts.h"
 #include "core/shard/quota.h"
 
 enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
@@ -42,6 +43,7 @@ struct receivers {
 	struct device_keeper *devices;   /* the same; NULL as long as there is no inventory */
 	struct suppression *suppression; /* the same; NULL as long as there is no list */
 	struct verifiers *verifiers;     /* of who starts agents; NULL as long as nobody may sign in */
+	struct counts counts;            /* of listeners (core/receive/counts.h) */
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 	struct quota all;              /* what limits itself says of a second or minute */

@@ -167,6 +167,7 @@ static void message_reply(const struct submission *m, struct line *reply)
 
 static void answer_one(struct session *s, struct submission *m)
 {
+	struct listener_counts *counts = receive_counts(s);
 	struct shard *shard = s->shard;
 	char text[80];
 	struct line reply = {.data = text, .size = sizeof(text)};
@@ -179,11 +180,15 @@ static void answer_one(struct session *s, struct submission *m)
 		counter_add(&shard->receiver->counters.accepted, 1);
 		counter_add(&shard->receiver->counters.recipients, m->recipients);
 		counter_add(&shard->receiver->counters.accepted_octets, m->letter.content_length);
+		counter_add(&counts->messages, 1);
+		counter_add(&counts->recipients, m->recipients);
+		counter_add(&counts->octets, m->letter.content_length);
 		s->messages++;
 		receive_seen_mail(s, m->letter.content_length);
 		tell_accepted(s, m);
 	} else {
 		counter_add(&shard->receiver->counters.refused, 1);
+		counter_add(&counts->refused, 1);
 		s->refusals += m->result != SUBMISSION_UNDECIDED;
 		receive_give_back_message(s, m, true);
 		tell_not_stored(s, m);

@@ -220,6 +220,7 @@ void receive_secured(struct session *s)
 {
 	const char *refusal;
 
+	counter_add(&receive_counts(s)->tls, 1);
 	s->helo_given = false;
 	s->esmtp = false;
 	s->helo_length = 0;

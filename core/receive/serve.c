@@ -54,6 +54,7 @@ void receive_accepted(struct shard *shard, unsigned listener, int fd)
 	wheel_timer_init(&s->timer, on_timer);
 	list_append(&shard->receiver->session_list, &s->link);
 	counter_add(&shard->receiver->counters.connections_in, 1);
+	counter_add(&receive_counts(s)->sessions, 1);
 	transport_init(&s->transport, shard->transport, &handlers, &shard->receiver->reply_buffers);
 	transport_accepted(&s->transport, fd);
 	room = receive_count(s);

@@ -5,8 +5,12 @@
 #define POSTRIDER_RECEIVE_SESSION_PRIVATE_H
 
 #include "core/base/line.h"
+#include "core/receive/counts.h"
+#include "core/receive/receiver.h"
 #include "core/receive/session.h"
 #include "core/shard/quota.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
 
 enum { REPLY_ROOM = 640 }; /* no single reply is longer */
 
@@ -222,6 +226,19 @@ bool receive_device_enter(struct session *s);
 void receive_device_leave(struct session *s);
 
 /* auth.c */
+
+/* Where its listener is counted. */
+static inline struct listener_counts *receive_counts(const struct session *s)
+{
+	return counted_block(s->snapshot->listener_counts[s->listener], s->shard->index);
+}
+
+/* A recipient, or a message as a whole. */
+static inline void receive_count_refused(const struct session *s)
+{
+	counter_add(&s->shard->receiver->counters.refused, 1);
+	counter_add(&receive_counts(s)->refused, 1);
+}
 
 /* Its listener offers AUTH, and not in clear where it must not. */
 bool receive_auth_offered(const struct session *s);

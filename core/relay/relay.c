@@ -32,7 +32,7 @@ int relay_init(struct relay *relay, struct config *config, unsigned shard_count)
 	if (plan_init(&relay->plan, config, shard_count) < 0 ||
 	    receivers_init(&relay->receivers, config, shard_count) < 0)
 		return -ENOMEM;
-	if (deliverers_init(&relay->deliverers, config, relay->plan.destination_room) < 0)
+	if (deliverers_init(&relay->deliverers, config, relay->plan.destination_room, shard_count) < 0)
 		return -ENOMEM;
 	return reload_first(relay, config);
 }

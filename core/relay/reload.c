@@ -39,11 +39,26 @@ static void free_snapshot(struct snapshot *snapshot)
 	free(snapshot->devices);
 	free(snapshot->users);
 	free(snapshot->listeners);
+	free(snapshot->listener_counts);
 	free(snapshot->terms);
 	free(snapshot->unused);
 	if (snapshot->owns_config)
 		config_free((struct config *)snapshot->config);
 	free(snapshot);
+}
+
+/* Where the listeners of this snapshot are counted. False: no memory. */
+static bool count_listeners(struct relay *relay, struct snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+
+	snapshot->listener_counts = calloc(config->listener_count + 1, sizeof(struct counted *));
+	for (size_t i = 0; snapshot->listener_counts && i < config->listener_count; i++) {
+		snapshot->listener_counts[i] = counts_get(&relay->receivers.counts, config->listeners[i].name);
+		if (!snapshot->listener_counts[i])
+			return false;
+	}
+	return snapshot->listener_counts != NULL;
 }
 
 static int compare_terms(const void *a, const void *b)
@@ -81,7 +96,7 @@ static bool make_terms(struct snapshot *snapshot)
 	return true;
 }
 
-static struct snapshot *new_snapshot(const struct relay *relay, const struct config *config)
+static struct snapshot *new_snapshot(struct relay *relay, const struct config *config)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	size_t size = relay->shard_count * sizeof(*snapshot->users);
@@ -101,7 +116,7 @@ static struct snapshot *new_snapshot(const struct relay *relay, const struct con
 		memset(snapshot->users, 0, size);
 	snapshot->listeners = calloc(config->listener_count + 1, sizeof(*snapshot->listeners));
 	if (make_terms(snapshot) && snapshot->listeners && snapshot->tls && snapshot->mailboxes && snapshot->unused &&
-	    snapshot->users)
+	    snapshot->users && count_listeners(relay, snapshot))
 		return snapshot;
 	free_snapshot(snapshot);
 	return NULL;

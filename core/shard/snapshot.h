@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct config;
+struct counted;
 struct device_record;
 struct dns;
 struct fair_terms;
@@ -40,6 +41,7 @@ struct snapshot {
 	struct fair_terms *terms;    /* owned: of clients that are not as others, sorted (queue/fair.h) */
 	size_t terms_count;
 	uint32_t *listeners;                     /* owned, per listener: its serial number (core/receive/listeners.h) */
+	struct counted **listener_counts;        /* owned, per listener: where it is counted (counts.h) */
 	struct dns *dns;                         /* who is asked for names; NULL as long as every host is numeric */
 	struct verifiers *verifiers;             /* who compares passwords; NULL: nobody signs in here */
 	struct suppression *suppression;         /* who is sent nothing; NULL: there is no list */

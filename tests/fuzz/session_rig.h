@@ -73,7 +73,10 @@ static struct config config = {
 static struct quota quota;
 static struct quota *quotas[1] = {&quota};
 static struct snapshot_users users[1];
-static struct snapshot snapshot = {.config = &config, .quotas = quotas, .users = users};
+static _Alignas(COUNTS_LINE) uint8_t counts_block[sizeof(struct listener_counts)];
+static struct counted listener_counted = {.blocks = counts_block};
+static struct counted *counted[1] = {&listener_counted};
+static struct snapshot snapshot = {.config = &config, .listener_counts = counted, .quotas = quotas, .users = users};
 static struct receivers receivers;
 static struct lane_plan lanes[2];
 static struct plan plan = {.lanes = lanes, .lane_count = 2};

@@ -232,7 +232,8 @@ static void test_lanes_of_limits(void)
 	static const unsigned limits[] = {1, 2, 3, 4, 5, 7, 8, 15, 20, 63, 64, 65, 100, 1000};
 	enum { COUNT = sizeof(limits) / sizeof(limits[0]) };
 	struct config_destination destinations[COUNT] = {0};
-	struct config_listener listeners[2] = {{.address = {.length = 16}}, {.address = {.length = 28}}};
+	struct config_listener listeners[2] = {{.name = (char[]){"lan"}, .address = {.length = 16}},
+					       {.name = (char[]){"other"}, .address = {.length = 28}}};
 	struct config config = {.destinations = destinations,
 				.destination_count = COUNT,
 				.listeners = listeners,
