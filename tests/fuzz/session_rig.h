@@ -26,6 +26,7 @@
 #include "core/config/user_table.h"
 #include "core/events/receiving.h"
 #include "core/receive/client.h"
+#include "core/receive/counts.h"
 #include "core/receive/guard.h"
 #include "core/receive/inbound_tls.h"
 #include "core/receive/session.h"
