@@ -4,6 +4,7 @@
 #include "core/tools/hash.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,6 +31,11 @@ static int fail(int status, const char *text)
 	return status;
 }
 
+/* What ends the program while nothing that is typed is shown: only behind the terminal's former state. */
+static const int ends[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+
+enum { ENDS = sizeof(ends) / sizeof(ends[0]) };
+
 /* One that came while nothing was shown. */
 static volatile sig_atomic_t caught;
 
@@ -39,15 +45,20 @@ static void on_signal(int number)
 }
 
 /* One line without its end, octet by octet: nothing of it lies in a buffer of stdio. What is too long is read to its
- * end, and comes back longer than PASSWORD_MAX. -errno where reading fails. */
-static ssize_t read_line(char line[INPUT_SIZE])
+ * end, and comes back longer than PASSWORD_MAX. -errno where reading fails. Signals that are blocked are let in by
+ * `waiting` only while it waits, or one that comes just before it does would be seen with the next line only; NULL
+ * where none is. */
+static ssize_t read_line(char line[INPUT_SIZE], const sigset_t *waiting)
 {
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 	size_t length = 0;
 	ssize_t n;
 	char c;
 
 	for (;;) {
-		n = read(STDIN_FILENO, &c, 1);
+		n = waiting ? ppoll(&input, 1, NULL, waiting) : 1;
+		if (n > 0)
+			n = read(STDIN_FILENO, &c, 1);
 		if (n < 0 && errno == EINTR && !caught)
 			continue;
 		if (n < 0)
@@ -66,10 +77,10 @@ static ssize_t read_line(char line[INPUT_SIZE])
 /* Whoever interrupts it gets his terminal back as it was. */
 static ssize_t ask(const char *prompt, char line[INPUT_SIZE])
 {
-	static const int ends[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
-	const struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: reading ends */
-	struct sigaction before[sizeof(ends) / sizeof(ends[0])];
+	const struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: waiting ends */
+	struct sigaction before[ENDS];
 	struct termios shown, hidden;
+	sigset_t blocked, open;
 	ssize_t n;
 
 	if (tcgetattr(STDIN_FILENO, &shown) < 0)
@@ -77,13 +88,18 @@ static ssize_t ask(const char *prompt, char line[INPUT_SIZE])
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	fputs(prompt, stderr);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+	(void)sigemptyset(&blocked);
+	for (size_t i = 0; i < ENDS; i++)
+		(void)sigaddset(&blocked, ends[i]);
+	(void)sigprocmask(SIG_BLOCK, &blocked, &open);
+	for (size_t i = 0; i < ENDS; i++)
 		(void)sigaction(ends[i], &action, &before[i]);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	n = read_line(line);
+	n = read_line(line, &open);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+	for (size_t i = 0; i < ENDS; i++)
 		(void)sigaction(ends[i], &before[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &open, NULL);
 	fputs("\n", stderr);
 	if (caught) {
 		explicit_bzero(line, INPUT_SIZE);
@@ -111,7 +127,7 @@ static const char *wrong_with(const char *password, ssize_t length)
 static const char *get_password(struct secrets *secrets)
 {
 	bool terminal = isatty(STDIN_FILENO);
-	ssize_t length = terminal ? ask("Password: ", secrets->password) : read_line(secrets->password);
+	ssize_t length = terminal ? ask("Password: ", secrets->password) : read_line(secrets->password, NULL);
 	const char *wrong = wrong_with(secrets->password, length);
 
 	if (wrong || !terminal)

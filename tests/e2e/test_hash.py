@@ -4,10 +4,12 @@
 The terminal is a real one (a pty): what it shows is looked at, and what it is like afterwards.
 """
 
+import contextlib
 import ctypes
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -63,9 +65,11 @@ def no_password_as_an_argument():
 class Terminal:
     """The program with a pty as its terminal."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, before=lambda: None):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            before()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs tests in the background has it ignored
             os.execv(program('postrider'), ['postrider', 'hash', *arguments])
         self.shown = b''
 
@@ -141,6 +145,40 @@ def interrupted():
     harness.eventually(terminal.echoes, 'echo on again')
     equal(os.waitstatus_to_exitcode(terminal.end()), -2, 'ended by SIGINT')
     check(b'half' not in terminal.shown, 'shown: %r' % terminal.shown)
+
+
+@case
+def interrupted_before_it_waits():
+    """^C between the end of echoing and the wait for a line is no less heard: no second one is needed."""
+    seize, interrupt, to_next_call, detach, any_thread = 0x4206, 0x4207, 24, 17, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes, libc.ptrace.restype = [ctypes.c_long] * 2 + [ctypes.c_void_p] * 2, ctypes.c_long
+    begin, go = os.pipe()
+    terminal = Terminal('scan', before=lambda: os.read(begin, 1))
+
+    def ask(request):
+        return libc.ptrace(request, terminal.pid, None, None)
+    try:
+        if ask(seize) != 0:
+            print('no process may be traced here: nothing is tried')
+            return
+        ask(interrupt)
+        os.waitpid(terminal.pid, any_thread)
+        os.write(go, b'x')
+        # From call to call, until it stands still behind the one that ends echoing.
+        while terminal.echoes():
+            equal(ask(to_next_call), 0, 'it goes on')
+            status = os.waitpid(terminal.pid, any_thread)[1]
+            check(os.WIFSTOPPED(status), 'it ended: %d', status)
+        os.kill(terminal.pid, signal.SIGINT)
+        equal(ask(detach), 0, 'it is let go')
+        harness.eventually(terminal.echoes, 'echo on again')
+        equal(os.waitstatus_to_exitcode(terminal.end()), -2, 'ended by SIGINT')
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(terminal.pid, signal.SIGKILL)
+        os.close(begin)
+        os.close(go)
 
 
 if __name__ == '__main__':
