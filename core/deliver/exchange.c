@@ -9,6 +9,7 @@
 
 #include "core/base/line.h"
 #include "core/deliver/exchange_private.h"
+#include "core/smtp/parameters.h"
 
 /* Paths were accepted within SMTP_PATH_MAX. */
 enum { COMMAND_ROOM = 1200, CONTENT_ROOM_MIN = 2048 };
@@ -218,22 +219,12 @@ static bool next_recipient(struct exchange *x, struct envelope_recipient *recipi
 
 static void put_notify(unsigned notify, struct line *line)
 {
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} words[] = {{ENVELOPE_NOTIFY_NEVER, "NEVER"},
-		     {ENVELOPE_NOTIFY_SUCCESS, "SUCCESS"},
-		     {ENVELOPE_NOTIFY_FAILURE, "FAILURE"},
-		     {ENVELOPE_NOTIFY_DELAY, "DELAY"}};
-	const char *before = " NOTIFY=";
+	char words[PARAMETERS_NOTIFY_SIZE];
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!(notify & words[i].bit))
-			continue;
-		line_text(line, before);
-		line_text(line, words[i].name);
-		before = ",";
-	}
+	if (*parameter_notify_text(notify, words) == '\0')
+		return;
+	line_text(line, " NOTIFY=");
+	line_text(line, words);
 }
 
 static enum exchange_next say_rcpt(const struct exchange *x, const struct envelope_recipient *recipient, char *out,

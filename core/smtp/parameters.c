@@ -47,24 +47,26 @@ static bool read_envid(struct smtp_mail_parameters *out, struct span value)
 	return true;
 }
 
+static const struct notify_word {
+	const char *name;
+	uint8_t bit;
+} notify_words[] = {{"NEVER", SMTP_NOTIFY_NEVER},
+		    {"SUCCESS", SMTP_NOTIFY_SUCCESS},
+		    {"FAILURE", SMTP_NOTIFY_FAILURE},
+		    {"DELAY", SMTP_NOTIFY_DELAY}};
+enum { NOTIFY_WORDS = sizeof(notify_words) / sizeof(notify_words[0]) };
+
 /* NEVER, or a list of the others, each once (RFC 3461 4.1). */
 static bool read_notify(struct smtp_rcpt_parameters *out, struct span value)
 {
-	static const struct {
-		const char *name;
-		uint8_t bit;
-	} words[] = {{"NEVER", SMTP_NOTIFY_NEVER},
-		     {"SUCCESS", SMTP_NOTIFY_SUCCESS},
-		     {"FAILURE", SMTP_NOTIFY_FAILURE},
-		     {"DELAY", SMTP_NOTIFY_DELAY}};
 	uint8_t notify = 0;
 
 	for (;;) {
 		struct span word = until(value, ',');
 		uint8_t bit = 0;
 
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			bit = is(word, words[i].name) ? words[i].bit : bit;
+		for (size_t i = 0; i < NOTIFY_WORDS; i++)
+			bit = is(word, notify_words[i].name) ? notify_words[i].bit : bit;
 		if (bit == 0 || (notify & bit))
 			return false;
 		notify |= bit;
@@ -76,6 +78,21 @@ static bool read_notify(struct smtp_rcpt_parameters *out, struct span value)
 		return false;
 	out->notify = notify;
 	return true;
+}
+
+const char *parameter_notify_text(unsigned notify, char out[PARAMETERS_NOTIFY_SIZE])
+{
+	char *end = out;
+
+	for (size_t i = 0; i < NOTIFY_WORDS; i++) {
+		if (!(notify & notify_words[i].bit))
+			continue;
+		if (end > out)
+			*end++ = ',';
+		end = stpcpy(end, notify_words[i].name);
+	}
+	*end = '\0';
+	return out;
 }
 
 /* addr-type = atom (RFC 5321 4.1.2) */

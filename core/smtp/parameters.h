@@ -17,6 +17,7 @@ enum {
 	PARAMETERS_ENVID_MAX = 100, /* RFC 3461 4.4 */
 	PARAMETERS_ORCPT_MAX = 500, /* 4.2 */
 	PARAMETERS_HOLD_DIGITS = 9, /* RFC 4865 4.1 */
+	PARAMETERS_NOTIFY_SIZE = 32,
 };
 
 enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HEADERS };
@@ -55,6 +56,9 @@ enum parameter_result parameter_of_mail(struct smtp_mail_parameters *out, enum s
 					struct span value, bool given);
 enum parameter_result parameter_of_rcpt(struct smtp_rcpt_parameters *out, enum smtp_syntax syntax, struct span keyword,
 					struct span value, bool given);
+
+/* The value of NOTIFY that says so; "" where nothing was said. Returns `out`. */
+const char *parameter_notify_text(unsigned notify, char out[PARAMETERS_NOTIFY_SIZE]);
 
 /* The same ORCPT for anybody, also without SMTPUTF8: each letter as "\x{...}". False: it would be too long. */
 bool parameter_orcpt_ascii(struct span orcpt, char room[PARAMETERS_ORCPT_MAX], struct span *out);
