@@ -13,14 +13,11 @@
 #include <unistd.h>
 
 #include "core/tools/ask.h"
+#include "core/tools/queue_find.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { PIECE = 5000, PAGE = 10000 };
-
-/* As `queue list` has them, beside --destination. */
-enum { FILTERS = 8, FILTER_FIRST = 256 };
-static const char *const filters[FILTERS] = {"to", "from", "client", "older", "newer", "state", "attempts", "error"};
+enum { PIECE = 5000, FILTER_FIRST = 256 };
 
 static const struct verb {
 	const char *name, *path, *done; /* done: "... 3 messages" */
@@ -51,8 +48,8 @@ enum { RESULTS = sizeof(results) / sizeof(results[0]) };
 struct acting {
 	struct ask ask;
 	const struct verb *verb;
-	const char *destination, *reason;
-	const char *filters[FILTERS];
+	struct queue_find find;
+	const char *reason;
 	bool filtered, now, report, yes;
 	json_t *ids;           /* owned */
 	json_t *all, *missing; /* owned: what was answered */
@@ -69,20 +66,6 @@ static int usage(FILE *out, int status)
 	      "meant.\n",
 	      out);
 	return status;
-}
-
-static void add_lines(json_t *ids)
-{
-	char *line = NULL;
-	size_t size = 0;
-
-	while (getline(&line, &size, stdin) >= 0) {
-		char *at = line + strspn(line, " \t");
-		at[strcspn(at, " \t\r\n")] = '\0';
-		if (*at)
-			json_array_append_new(ids, json_string(at));
-	}
-	free(line);
 }
 
 /* Only a person at a terminal is asked. */
@@ -115,61 +98,15 @@ static void count(struct acting *a, const json_t *answer)
 		for (k = 0; result && k < RESULTS; k++)
 			a->counts[k] += strcmp(results[k].result, result) == 0;
 	}
-	json_array_foreach(json_object_get(answer, "missing"), i, one)
-	{
-		for (k = 0; k < json_array_size(a->missing); k++) {
-			if (json_equal(json_array_get(a->missing, k), one))
-				break;
-		}
-		if (k == json_array_size(a->missing))
-			json_array_append(a->missing, one);
-	}
+	queue_find_add_missing(a->missing, answer);
 }
 
 /* ---- those that fit --------------------------------------------------------------------------------------------- */
 
-/* A message that several shards have comes from each. */
-static void add_page(struct acting *a, json_t *seen, const json_t *answer)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "ids"), i, one)
-	{
-		if (!json_is_string(one) || json_object_get(seen, json_string_value(one)))
-			continue;
-		json_object_set_new(seen, json_string_value(one), json_true());
-		json_array_append(a->ids, one);
-	}
-	count(a, answer);
-}
-
 static int find(struct acting *a)
 {
-	json_t *seen = json_object(), *answer = NULL;
-	char *cursor = NULL, limit[16];
-	struct ask_path path;
-	int status;
+	int status = queue_find(&a->ask, &a->find, a->ids, a->missing);
 
-	do {
-		ask_path_begin(&path, "/v1/queue/ids");
-		ask_path_value(&path, "destination", a->destination);
-		for (size_t i = 0; i < FILTERS; i++)
-			ask_path_value(&path, filters[i], a->filters[i]);
-		snprintf(limit, sizeof(limit), "%d", PAGE);
-		ask_path_value(&path, "limit", limit);
-		ask_path_value(&path, "cursor", cursor);
-		status = ask_get(&a->ask, path.text, &answer);
-		free(cursor);
-		cursor = NULL;
-		if (status == 0) {
-			const char *next = json_string_value(json_object_get(answer, "next"));
-			add_page(a, seen, answer);
-			cursor = next ? strdup(next) : NULL;
-			json_decref(answer);
-		}
-	} while (cursor);
-	json_decref(seen);
 	if (status == 0 && json_array_size(a->ids) == 0) {
 		fputs("nothing that fits is queued\n", stderr);
 		return ASK_NOT;
@@ -187,7 +124,7 @@ static int send_piece(struct acting *a, size_t from)
 
 	for (i = from; i < from + PIECE && i < json_array_size(a->ids); i++)
 		json_array_append(piece, json_array_get(a->ids, i));
-	body = json_pack("{so ss* ss*}", "ids", piece, "destination", a->destination, "reason", a->reason);
+	body = json_pack("{so ss* ss*}", "ids", piece, "destination", a->find.destination, "reason", a->reason);
 	if (a->now)
 		json_object_set_new(body, "now", json_true());
 	if (a->report)
@@ -286,7 +223,7 @@ static int take_options(struct acting *a, int argc, char **argv)
 		else if (option == 's')
 			a->ask.socket = optarg;
 		else if (option == 'd')
-			a->destination = optarg;
+			a->find.destination = optarg;
 		else if (option == 'r')
 			a->reason = optarg;
 		else if (option == 'n')
@@ -298,14 +235,14 @@ static int take_options(struct acting *a, int argc, char **argv)
 		else if (option == 'j')
 			a->ask.json = true;
 		else if (option >= FILTER_FIRST)
-			a->filters[option - FILTER_FIRST] = optarg;
+			a->find.filters[option - FILTER_FIRST] = optarg;
 		else
 			return option == 'h' ? -1 : ASK_USAGE;
 	}
-	for (size_t i = 0; i < FILTERS; i++)
-		a->filtered = a->filtered || a->filters[i];
+	for (size_t i = 0; i < QUEUE_FILTERS; i++)
+		a->filtered = a->filtered || a->find.filters[i];
 	/* What a destination has, or of those that are named what it has of them. */
-	a->filtered = a->filtered || (a->destination && optind >= argc);
+	a->filtered = a->filtered || (a->find.destination && optind >= argc);
 	if (a->filtered && optind < argc) {
 		fputs("postrider: queue: ids, or filters\n", stderr);
 		return ASK_USAGE;
@@ -337,7 +274,7 @@ int queue_act_command(int argc, char **argv)
 	a.missing = json_array();
 	for (int i = optind + 1; i < argc; i++) {
 		if (strcmp(argv[i], "-") == 0)
-			add_lines(a.ids);
+			queue_find_lines(a.ids);
 		else
 			json_array_append_new(a.ids, json_string(argv[i]));
 	}
