@@ -11,6 +11,7 @@ static const struct control_handler handlers[] = {
 	{"GET", "/v1/queue/messages", CONTROL_VIEW, handle_queue_list},
 	{"GET", "/v1/queue/ids", CONTROL_VIEW, handle_queue_ids},
 	{"GET", "/v1/queue/messages/*", CONTROL_VIEW, handle_queue_show},
+	{"GET", "/v1/queue/messages/*/content", CONTROL_OPERATE, handle_queue_content},
 	{"GET", "/v1/queue/summary", CONTROL_VIEW, handle_queue_summary},
 	{"POST", "/v1/queue/hold", CONTROL_OPERATE, handle_queue_hold},
 	{"POST", "/v1/queue/release", CONTROL_OPERATE, handle_queue_release},

@@ -28,5 +28,6 @@ control_fn handle_suspend, handle_resume, handle_suspensions;
 control_fn handle_why;
 /* queue_view.c */
 control_fn handle_queue_list, handle_queue_ids, handle_queue_summary, handle_queue_show;
+control_fn handle_queue_content; /* content.c */
 
 #endif

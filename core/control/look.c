@@ -62,8 +62,7 @@ static int destination_of(const struct shard *shard, const struct delivery *d)
 	return lane < shard->plan->lane_room ? shard->plan->lanes[lane].destination : -1;
 }
 
-/* It is on its way here, and not accepted yet. */
-static bool arriving(const struct mail *m)
+bool look_arriving(const struct mail *m)
 {
 	return m->item.message.segment == 0 || (m->live > 0 && m->first.live && m->first.place == DELIVERY_NONE &&
 						m->first.next_place == DELIVERY_NONE && !list_linked(&m->first.link));
@@ -441,7 +440,7 @@ static void look_at(struct look *look, struct shard *shard, const struct mail *m
 	struct look_row *row;
 
 	look->looked++;
-	if (arriving(m) || !mail_fits(look, shard, m, &q->filter))
+	if (look_arriving(m) || !mail_fits(look, shard, m, &q->filter))
 		return;
 	if (q->want == LOOK_COUNT && !filter_reads(&q->filter)) {
 		count_mail(look, shard, m);
@@ -519,7 +518,7 @@ static void find_one(struct look *look, struct shard *shard, const struct look_q
 
 	look->looked++;
 	look->scanned = true;
-	if (m && !arriving(m))
+	if (m && !look_arriving(m))
 		begin_message(look, shard, m);
 }
 

@@ -84,6 +84,9 @@ struct look {
 };
 
 extern const struct inquiry_kind look_kind;
+/* It is on its way here, and not accepted yet. */
+struct mail;
+bool look_arriving(const struct mail *m);
 visit_fn look_step;
 /* What an answer has. */
 void look_release(struct inquiry_part *part);

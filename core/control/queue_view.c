@@ -18,6 +18,7 @@
 #include "core/control/look.h"
 #include "core/relay/relay.h"
 #include "core/smtp/fields.h"
+#include "core/smtp/parameters.h"
 #include "queue/envelope.h"
 #include "queue/state.h"
 
@@ -446,13 +447,15 @@ static json_t *recipient_json(const struct envelope *envelope, const struct enve
 	struct state_reply reply;
 	bool told = f->state && f->fate.reply > 0 && state_reply(f->state, f->fate.reply, &reply);
 	bool held = f->fate.marks & STATE_MARK_HELD;
+	char notify[PARAMETERS_NOTIFY_SIZE];
 	const char *status = f->fate.status < sizeof(statuses) / sizeof(statuses[0]) ? statuses[f->fate.status] : "-";
 
-	return json_pack("{so so ss sI so so}", "address", request_text(recipient->address), "destination",
+	return json_pack("{so so ss sI so so ss so}", "address", request_text(recipient->address), "destination",
 			 request_text(envelope_destination(envelope, recipient->destination)), "status",
 			 held ? "held" : status, "attempts", (json_int_t)f->fate.attempts, "due",
-			 request_time(held ? 0 : f->fate.due_wall_ns), "reply",
-			 told ? reply_json(&reply) : json_null());
+			 request_time(held ? 0 : f->fate.due_wall_ns), "reply", told ? reply_json(&reply) : json_null(),
+			 "notify", parameter_notify_text(recipient->notify, notify), "orcpt",
+			 request_text(recipient->orcpt));
 }
 
 static json_t *recipients_json(const struct envelope *envelope, const struct queue_state *state)
@@ -489,6 +492,19 @@ static json_t *header_json(const struct look_row *row)
 	return list;
 }
 
+/* As MAIL says them (RFC 6152, 3461); "": it was not said. */
+static const char *body_name(const struct envelope *envelope)
+{
+	if (envelope->flags & ENVELOPE_EIGHT_BIT)
+		return "8BITMIME";
+	return envelope->flags & ENVELOPE_BODY_GIVEN ? "7BIT" : "";
+}
+
+static const char *ret_name(const struct envelope *envelope)
+{
+	return envelope->ret == ENVELOPE_RET_FULL ? "FULL" : envelope->ret == ENVELOPE_RET_HEADERS ? "HDRS" : "";
+}
+
 static json_t *whole_json(const struct look_row *row, unsigned shard, uint64_t wall_ns)
 {
 	struct envelope envelope = {0};
@@ -503,6 +519,11 @@ static json_t *whole_json(const struct look_row *row, unsigned shard, uint64_t w
 	json_object_set_new(json, "owner", request_text(envelope.owner));
 	json_object_set_new(json, "not_before", request_time(envelope.not_before_ns));
 	json_object_set_new(json, "require_tls", json_boolean(envelope.require_tls));
+	json_object_set_new(json, "body", json_string(body_name(&envelope)));
+	json_object_set_new(json, "smtputf8", json_boolean(envelope.wide != 0));
+	json_object_set_new(json, "ret", json_string(ret_name(&envelope)));
+	json_object_set_new(json, "envid", request_text(envelope.envid));
+	json_object_set_new(json, "report", json_boolean(envelope.reports > 0));
 	json_object_set_new(json, "envelope", read ? recipients_json(&envelope, told ? &state : NULL) : json_array());
 	json_object_set_new(json, "header", header_json(row));
 	return json;

@@ -14,7 +14,9 @@
 
 #include "core/base/disk.h"
 #include "core/base/span.h"
+#include "core/smtp/parameters.h"
 #include "core/smtp/trace.h"
+#include "core/smtp/utf8.h"
 #include "core/store/intake.h"
 #include "queue/envelope.h"
 #include "queue/spool.h"
@@ -44,17 +46,39 @@ static const char *const status_names[] = {"pending", "delivered", "failed", "el
 
 /* ---- text --------------------------------------------------------------------------------------------------- */
 
+/* In ASCII (RFC 8259 7), so that a terminal does nothing with it. */
+static void put_character(FILE *out, const char *text, uint32_t length)
+{
+	uint32_t code = (unsigned char)text[0] & (0x7fu >> length);
+
+	for (uint32_t i = 1; i < length; i++)
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	if (code >= 0x10000)
+		fprintf(out, "\\u%04x\\u%04x", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff));
+	else
+		fprintf(out, "\\u%04x", code);
+}
+
+/* What is not UTF-8 is U+FFFD, as in what the control socket answers. */
 static void put_string(FILE *out, struct span text)
 {
 	fputc('"', out);
-	for (size_t i = 0; i < text.length; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		if (c == '"' || c == '\\')
+	while (text.length > 0) {
+		unsigned char c = (unsigned char)*text.data;
+		uint32_t length = c < 0x80 ? 1 : utf8_character(text);
+		if (length == 0)
+			fputs("\\ufffd", out);
+		else if (length > 1)
+			put_character(out, text.data, length);
+		else if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", c);
 		else if (c < 32 || c > 126)
 			fprintf(out, "\\u%04x", c);
 		else
 			fputc(c, out);
+		length += length == 0;
+		text.data += length;
+		text.length -= length;
 	}
 	fputc('"', out);
 }
@@ -112,15 +136,17 @@ static void fates_next(struct fates *fates)
 static void put_recipient(FILE *out, const struct envelope *envelope, const struct envelope_recipient *recipient,
 			  const struct fates *fates)
 {
+	bool held = fates->fate.marks & STATE_MARK_HELD;
+	char notify[PARAMETERS_NOTIFY_SIZE];
 	struct state_reply reply;
 
 	fputs("{\"to\": ", out);
 	put_string(out, recipient->address);
 	fputs(", \"destination\": ", out);
 	put_string(out, envelope_destination(envelope, recipient->destination));
-	fprintf(out, ", \"status\": \"%s\", \"attempts\": %u", status_names[fates->fate.status & 3],
+	fprintf(out, ", \"status\": \"%s\", \"attempts\": %u", held ? "held" : status_names[fates->fate.status & 3],
 		fates->fate.attempts);
-	if (fates->fate.due_wall_ns) {
+	if (fates->fate.due_wall_ns && !held) {
 		fputs(", ", out);
 		put_time(out, "due", fates->fate.due_wall_ns);
 	}
@@ -128,7 +154,36 @@ static void put_recipient(FILE *out, const struct envelope *envelope, const stru
 		fprintf(out, ", \"code\": %u, \"reply\": ", reply.code);
 		put_string(out, reply.text);
 	}
+	if (*parameter_notify_text(recipient->notify, notify))
+		fprintf(out, ", \"notify\": \"%s\"", notify);
+	if (recipient->orcpt.length) {
+		fputs(", \"orcpt\": ", out);
+		put_string(out, recipient->orcpt);
+	}
 	fputc('}', out);
+}
+
+/* What its sender has asked for, where it has. */
+static void put_wishes(FILE *out, const struct envelope *envelope)
+{
+	if (envelope->flags & (ENVELOPE_EIGHT_BIT | ENVELOPE_BODY_GIVEN))
+		fprintf(out, ",\n \"body\": \"%s\"", envelope->flags & ENVELOPE_EIGHT_BIT ? "8BITMIME" : "7BIT");
+	if (envelope->wide)
+		fputs(",\n \"smtputf8\": true", out);
+	if (envelope->ret)
+		fprintf(out, ",\n \"ret\": \"%s\"", envelope->ret == ENVELOPE_RET_FULL ? "FULL" : "HDRS");
+	if (envelope->envid.length)
+		put_field(out, "envid", envelope->envid);
+	if (envelope->require_tls)
+		fputs(",\n \"require_tls\": true", out);
+	if (envelope->not_before_ns) {
+		fputs(",\n ", out);
+		put_time(out, "not_before", envelope->not_before_ns);
+	}
+	if (envelope->owner.length)
+		put_field(out, "owner", envelope->owner);
+	if (envelope->reports)
+		fputs(",\n \"report\": true", out);
 }
 
 static void put_envelope(FILE *out, const char *id, const struct spool_live *live, const struct envelope *envelope)
@@ -144,6 +199,7 @@ static void put_envelope(FILE *out, const char *id, const struct spool_live *liv
 	put_field(out, "peer", envelope->peer);
 	put_field(out, "helo", envelope->helo);
 	put_field(out, "from", envelope->sender);
+	put_wishes(out, envelope);
 	fputs(",\n \"recipients\": [", out);
 	fates_first(&fates, live);
 	envelope_first(envelope, &cursor);

@@ -12,6 +12,7 @@
 
 #include "core/tools/ask.h"
 #include "core/tools/queue_act.h"
+#include "core/tools/queue_export.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
@@ -428,6 +429,8 @@ int queue_command(int argc, char **argv)
 
 	if (help)
 		return usage(stdout, 0);
+	if (strcmp(what, "export") == 0)
+		return queue_export_command(argc, argv);
 	/* What changes it. */
 	if (argc > 1 && !lists && !sums && !shows)
 		return queue_act_command(argc, argv);

@@ -15,6 +15,8 @@ int usage(FILE *out, int status)
 	      "       postrider queue hold|release|retry|delete ID...\n"
 	      "       postrider destination suspend|resume NAME, postrider destination list\n"
 	      "       postrider queue list|summary|show what is here, and where it stands; [FILTER...] [--json]\n"
+	      "       postrider queue export [FILTER...] --directory DIR\n"
+	      "                                        messages as files, with their envelopes\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"

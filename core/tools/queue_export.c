@@ -1,0 +1,380 @@
+/*
+ * core/tools/queue_export.c - see queue_export.h.
+ *
+ * NAME.json comes last, by renaming: where it is, the message is there whole. So one that was exported before is left
+ * out, and an export that was broken off goes on.
+ */
+#include "core/tools/queue_export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/tools/ask.h"
+#include "core/tools/parcel.h"
+#include "core/tools/queue_find.h"
+#include "core/tools/table.h"
+#include "core/tools/written.h"
+
+enum { EXIT_FILE = 74, FILTER_FIRST = 256, NAME_SIZE = 64, DESTINATION = 300 };
+
+struct exporting {
+	struct ask ask;
+	struct queue_find find;
+	const char *to;
+	int directory;
+	json_t *ids, *missing, *out; /* owned; `out`: what became of each */
+	bool filtered;
+	size_t exported, before, gone, failed;
+};
+
+static int usage(FILE *out, int status)
+{
+	fputs("usage: postrider queue export [ID...|FILTER...] --directory DIR\n"
+	      "           [--config FILE | --socket PATH] [--json]\n"
+	      "       Each message as DIR/ID.eml, its envelope as DIR/ID.json; they stay in the queue. An ID of -\n"
+	      "       reads ids from standard input. Filters are those of postrider queue list; without any: all.\n"
+	      "       Of a spool that is not in use: postrider spool export.\n",
+	      out);
+	return status;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static bool file_problem(const char *name, const char *what)
+{
+	fprintf(stderr, "postrider: queue: %s cannot be %s: %s\n", name, what, strerror(errno));
+	return false;
+}
+
+/* A new one of that name, in place of what was broken off. */
+static int make(const struct exporting *e, const char *name)
+{
+	(void)unlinkat(e->directory, name, 0);
+	return openat(e->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* On the disk, under the name that it is to have. */
+static bool finish(const struct exporting *e, int fd, const char *from, const char *to)
+{
+	bool ok = fsync(fd) == 0;
+
+	if (close(fd) < 0 || !ok)
+		return file_problem(from, "written");
+	if (renameat(e->directory, from, e->directory, to) < 0)
+		return file_problem(from, "renamed");
+	return true;
+}
+
+struct writing {
+	int fd;
+	uint64_t octets;
+	int error;
+};
+
+static bool on_octets(void *context, const char *data, size_t length)
+{
+	struct writing *w = context;
+
+	while (length > 0) {
+		ssize_t n = write(w->fd, data, length);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			w->error = errno;
+			return false;
+		}
+		data += n;
+		length -= (size_t)n;
+		w->octets += (uint64_t)n;
+	}
+	return true;
+}
+
+/* 0, or the exit status after saying why. */
+static int write_content(const struct exporting *e, const char *id, const char *name, uint64_t size)
+{
+	char part[2 * NAME_SIZE];
+	struct ask_path path;
+	struct writing w = {0};
+	int status;
+
+	snprintf(part, sizeof(part), "%s.part", name);
+	w.fd = make(e, part);
+	if (w.fd < 0) {
+		file_problem(part, "made");
+		return EXIT_FILE;
+	}
+	ask_path_begin(&path, "/v1/queue/messages");
+	ask_path_segment(&path, id);
+	ask_path_segment(&path, "content");
+	status = ask_octets(&e->ask, path.text, on_octets, &w);
+	if (w.error) {
+		errno = w.error;
+		file_problem(part, "written");
+		status = EXIT_FILE;
+	} else if (status == 0 && w.octets != size) {
+		fprintf(stderr, "postrider: queue: %s: %" PRIu64 " octets came, of %" PRIu64 "\n", id, w.octets, size);
+		status = ASK_PART;
+	}
+	if (status == 0)
+		return finish(e, w.fd, part, name) ? 0 : EXIT_FILE;
+	close(w.fd);
+	(void)unlinkat(e->directory, part, 0);
+	return status;
+}
+
+static int write_envelope(const struct exporting *e, const char *name, const json_t *message)
+{
+	json_t *json = parcel_of_answer(message);
+	char part[2 * NAME_SIZE];
+	int fd;
+
+	snprintf(part, sizeof(part), "%s.part", name);
+	fd = make(e, part);
+	if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0) {
+		file_problem(part, fd < 0 ? "made" : "written");
+		if (fd >= 0)
+			close(fd);
+		json_decref(json);
+		return EXIT_FILE;
+	}
+	json_decref(json);
+	return finish(e, fd, part, name) ? 0 : EXIT_FILE;
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+static void note(struct exporting *e, const char *id, const char *result)
+{
+	if (e->ask.json)
+		json_array_append_new(e->out, json_pack("{ss ss}", "id", id, "result", result));
+	else if (strcmp(result, "exported") != 0 && strcmp(result, "there") != 0) {
+		table_safe(stdout, id);
+		printf(": %s\n", result);
+	}
+}
+
+/* Of one that several shards have, each has its own recipients: ID, ID-1, ID-2. */
+static int export_copy(struct exporting *e, const char *id, unsigned copy, const json_t *message)
+{
+	char name[NAME_SIZE], eml[NAME_SIZE + 8], json[NAME_SIZE + 8];
+	int status;
+
+	snprintf(name, sizeof(name), copy ? "%.40s-%u" : "%.40s", id, copy);
+	snprintf(eml, sizeof(eml), "%s.eml", name);
+	snprintf(json, sizeof(json), "%s.json", name);
+	if (faccessat(e->directory, json, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		e->before++;
+		note(e, name, "there");
+		return 0;
+	}
+	if (json_array_size(json_object_get(message, "envelope")) == 0) {
+		fprintf(stderr, "postrider: queue: %s: its envelope cannot be read\n", id);
+		e->failed++;
+		note(e, name, "failed");
+		return ASK_PART;
+	}
+	status = write_content(e, id, eml, (uint64_t)ask_number(message, "size"));
+	if (status == 0)
+		status = write_envelope(e, json, message);
+	if (status == 0)
+		e->exported++;
+	else if (status == ASK_NOT)
+		e->gone++;
+	else
+		e->failed++;
+	note(e, name, status == 0 ? "exported" : status == ASK_NOT ? "gone" : "failed");
+	return status == ASK_NOT && e->filtered ? 0 : status;
+}
+
+static bool is_id(const char *id)
+{
+	return strlen(id) == 26 && strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == 26;
+}
+
+static int export_one(struct exporting *e, const char *id)
+{
+	struct ask_path path;
+	json_t *answer = NULL, *one;
+	int status, worst = 0;
+	size_t i;
+
+	if (!is_id(id)) {
+		fputs("postrider: queue: no id of a message, which has 26 letters and digits: ", stderr);
+		table_safe(stderr, id);
+		fputs("\n", stderr);
+		return ASK_USAGE;
+	}
+	ask_path_begin(&path, "/v1/queue/messages");
+	ask_path_segment(&path, id);
+	status = ask_get(&e->ask, path.text, &answer);
+	if (status == ASK_NOT) {
+		e->gone++;
+		note(e, id, "gone");
+		/* What was found by a filter may leave at any time. */
+		return e->filtered ? 0 : status;
+	}
+	if (status != 0)
+		return status;
+	queue_find_add_missing(e->missing, answer);
+	json_array_foreach(json_object_get(answer, "messages"), i, one)
+	{
+		status = export_copy(e, id, (unsigned)i, one);
+		worst = status > worst ? status : worst;
+	}
+	json_decref(answer);
+	return worst;
+}
+
+static int export_all(struct exporting *e)
+{
+	int status = 0, worst = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(e->ids, i, one)
+	{
+		status = export_one(e, json_string_value(one));
+		worst = status > worst ? status : worst;
+		/* The next one would not fare better. */
+		if (status == EXIT_FILE || status == ASK_UNAVAILABLE || status == ASK_PERMISSION)
+			break;
+	}
+	if (fsync(e->directory) < 0 && worst == 0) {
+		file_problem(e->to, "written");
+		worst = EXIT_FILE;
+	}
+	return worst;
+}
+
+static int tell(const struct exporting *e, int status)
+{
+	json_t *one;
+	size_t i;
+
+	if (json_array_size(e->missing) > 0 && status == 0)
+		status = ASK_PART;
+	json_array_foreach(e->missing, i, one) fprintf(stderr,
+						       "postrider: queue: shard %" JSON_INTEGER_FORMAT
+						       " did not answer: what it has was not exported\n",
+						       json_integer_value(one));
+	if (e->ask.json) {
+		written_json(stdout, json_pack("{sO sO}", "results", e->out, "missing", e->missing));
+		return status;
+	}
+	printf("%zu message%s exported to ", e->exported, e->exported == 1 ? "" : "s");
+	table_safe(stdout, e->to);
+	printf("\n");
+	if (e->before > 0)
+		printf("%zu were there already\n", e->before);
+	if (e->gone > 0)
+		printf("%zu left the queue meanwhile\n", e->gone);
+	if (e->failed > 0)
+		printf("%zu could not be exported\n", e->failed);
+	return status;
+}
+
+static int run(struct exporting *e)
+{
+	int status = ask_open(&e->ask);
+
+	if (status == 0 && e->filtered)
+		status = queue_find(&e->ask, &e->find, e->ids, e->missing);
+	if (status != 0)
+		return status;
+	if (mkdir(e->to, 0700) < 0 && errno != EEXIST) {
+		file_problem(e->to, "made");
+		return EXIT_FILE;
+	}
+	e->directory = open(e->to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (e->directory < 0) {
+		file_problem(e->to, "opened");
+		return EXIT_FILE;
+	}
+	status = export_all(e);
+	close(e->directory);
+	return tell(e, status);
+}
+
+/* ---- command line ----------------------------------------------------------------------------------------------- */
+
+/* 0, or the exit status; -1: help was all. */
+static int take_options(struct exporting *e, int argc, char **argv)
+{
+	struct option options[QUEUE_FILTERS + 8] = {{0}};
+	int option, n = 0;
+
+	for (; n < QUEUE_FILTERS; n++)
+		options[n] = (struct option){queue_filters[n], required_argument, NULL, FILTER_FIRST + n};
+	options[n++] = (struct option){"destination", required_argument, NULL, DESTINATION};
+	options[n++] = (struct option){"directory", required_argument, NULL, 'd'};
+	options[n++] = (struct option){"config", required_argument, NULL, 'c'};
+	options[n++] = (struct option){"socket", required_argument, NULL, 's'};
+	options[n++] = (struct option){"json", no_argument, NULL, 'j'};
+	options[n] = (struct option){"help", no_argument, NULL, 'h'};
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:d:h", options, NULL)) != -1) {
+		if (option == 'c')
+			e->ask.config = optarg;
+		else if (option == 'd')
+			e->to = optarg;
+		else if (option == 's')
+			e->ask.socket = optarg;
+		else if (option == 'j')
+			e->ask.json = true;
+		else if (option == DESTINATION)
+			e->find.destination = optarg;
+		else if (option >= FILTER_FIRST && option < FILTER_FIRST + QUEUE_FILTERS)
+			e->find.filters[option - FILTER_FIRST] = optarg;
+		else
+			return option == 'h' ? -1 : ASK_USAGE;
+	}
+	if (e->to)
+		return 0;
+	fputs("postrider: queue: where to: --directory DIR; --to is a recipient, as in queue list\n", stderr);
+	return ASK_USAGE;
+}
+
+/* Ids alone, or filters alone, or neither, which is all. */
+static bool take_ids(struct exporting *e, int argc, char **argv)
+{
+	bool filters = e->find.destination != NULL;
+
+	for (size_t i = 0; i < QUEUE_FILTERS; i++)
+		filters = filters || e->find.filters[i];
+	e->filtered = optind + 1 >= argc;
+	for (int i = optind + 1; i < argc; i++) {
+		if (strcmp(argv[i], "-") == 0)
+			queue_find_lines(e->ids);
+		else
+			json_array_append_new(e->ids, json_string(argv[i]));
+	}
+	if (!filters || e->filtered)
+		return true;
+	fputs("postrider: queue: ids, or filters\n", stderr);
+	return false;
+}
+
+int queue_export_command(int argc, char **argv)
+{
+	struct exporting e = {.ask = {.command = "queue"}};
+	int status = take_options(&e, argc - 1, argv + 1);
+
+	if (status != 0)
+		return status < 0 ? usage(stdout, 0) : usage(stderr, status);
+	e.ids = json_array();
+	e.missing = json_array();
+	e.out = json_array();
+	status = take_ids(&e, argc, argv) ? run(&e) : usage(stderr, ASK_USAGE);
+	json_decref(e.ids);
+	json_decref(e.missing);
+	json_decref(e.out);
+	return status;
+}
