@@ -90,8 +90,8 @@ struct process {
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list, whom commands ask, who keeps the trace and who reports about TLS. */
-enum { OWN_LOGS = 7 };
+ * suppression list, whom commands ask, who keeps the trace, who reports about TLS and who keeps sign-ins. */
+enum { OWN_LOGS = 8 };
 
 static struct log *own_log(struct process *p)
 {
@@ -348,7 +348,8 @@ static int make_shards(struct process *p, struct config *config)
 				    .device_log = p->logs[config->shards + 2],
 				    .suppression_log = p->logs[config->shards + 3],
 				    .trace_log = p->logs[config->shards + 5],
-				    .tls_report_log = p->logs[config->shards + 6]};
+				    .tls_report_log = p->logs[config->shards + 6],
+				    .sign_in_log = p->logs[config->shards + 7]};
 	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
 	p->agents.writer = p->writer;
 	return p->writer ? 0 : -ENOMEM;

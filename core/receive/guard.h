@@ -26,15 +26,19 @@
  *
  * The tables are of fixed size, for all shards, with locked stripes: touched for each attempt to sign in, never for
  * a message. Where four share a set and a fifth comes, the one goes that would be forgotten first; who has
- * succeeded stands in a table of his own, so that nobody who fails pushes him out.
+ * succeeded stands in a table of his own, so that nobody who fails pushes him out. That one outlives the process
+ * (core/relay/trust_keeper.h): a flood that is under way when it starts would else keep out everybody.
  */
 #ifndef POSTRIDER_RECEIVE_GUARD_H
 #define POSTRIDER_RECEIVE_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/agents/trust_file.h"
 #include "core/base/ring.h"
+#include "tls/mac.h"
 
 enum {
 	GUARD_ADDRESS_FAILURES = 10,
@@ -81,5 +85,22 @@ enum guard_result {
  * the answer says in which bucket it stands. */
 unsigned guard_done(struct guard *guard, const struct guard_attempt *attempt, enum guard_answer answer,
 		    enum guard_result result);
+
+/* ---- who has signed in, beyond this process ---------------------------------------------------------------------- */
+
+/* Who has signed in where is known by a keyed hash; this is the key from now on. For before anybody asks: what was
+ * known is not any more. */
+void guard_set_key(struct guard *guard, const uint8_t key[MAC_SIZE]);
+/* Both at the same moment: time of attempts, and seconds since 1970. */
+struct guard_clock {
+	uint64_t now_ns, wall_s;
+};
+/* What an earlier process knew. What is said to be longer than GUARD_TRUST_DAYS is as long as that. */
+void guard_trust_again(struct guard *guard, const struct guard_clock *clock, const struct trust *trusts, size_t count);
+/* All that is known now, into TRUST_FILE_MAX places. Any thread; no shard waits for more than a stripe of it. Returns
+ * how many. */
+size_t guard_trusts(struct guard *guard, const struct guard_clock *clock, struct trust *out);
+/* Somebody has signed in from somewhere, for the first time or again after a day, since this was last asked. */
+bool guard_trusts_grew(struct guard *guard);
 
 #endif

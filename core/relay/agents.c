@@ -25,6 +25,7 @@
 #include "core/events/tracing.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
+#include "core/relay/trust_keeper.h"
 #include "core/shard/snapshot.h"
 #include "core/trace/keeper.h"
 
@@ -75,18 +76,26 @@ const char *agents_start_names(struct agents *agents, const struct config *confi
 	return why;
 }
 
-/* The same for every configuration, so never replaced. */
-static const char *start_verifiers(struct receivers *receivers, const struct config *config)
+/* Both are the same for every configuration, so never replaced. */
+static const char *start_verifiers(struct agents *agents, const struct config *config)
 {
-	if (!config->users || receivers->verifiers)
+	struct receivers *receivers = &agents->relay->receivers;
+	char path[PATH_MAX];
+
+	if (!config->users)
 		return NULL;
-	receivers->verifiers = verifiers_start();
-	return receivers->verifiers ? NULL : "no thread that compares passwords can be started";
+	/* Before anybody is compared: a shard that has none of the verifiers asks nobody's trust either. */
+	if (!agents->trusts &&
+	    snprintf(path, sizeof(path), "%s/signed-in", config->spool.directory) < (int)sizeof(path))
+		agents->trusts = trust_keeper_start(path, receivers->guard, agents->sign_in_log);
+	if (!receivers->verifiers)
+		receivers->verifiers = verifiers_start();
+	return agents->trusts && receivers->verifiers ? NULL : "no thread that compares passwords can be started";
 }
 
 const char *agents_start_verifiers(struct agents *agents, const struct config *config)
 {
-	const char *why = start_verifiers(&agents->relay->receivers, config);
+	const char *why = start_verifiers(agents, config);
 
 	agents->relay->snapshot->verifiers = agents->relay->receivers.verifiers;
 	return why;
@@ -239,7 +248,7 @@ const char *agents_prepare(struct agents *agents, const struct config *next)
 	if (!why)
 		why = agents_start_policies(agents, next);
 	if (!why)
-		why = start_verifiers(&relay->receivers, next);
+		why = start_verifiers(agents, next);
 	if (!why)
 		why = start_devices(agents, next);
 	if (!why)
@@ -304,6 +313,8 @@ void agents_stop(struct agents *agents)
 	sts_stop(deliverers->sts);
 	tls_reports_stop(deliverers->tls_reports);
 	verifiers_stop(agents->relay->receivers.verifiers);
+	trust_keeper_stop(agents->trusts);
+	agents->trusts = NULL;
 	suppression_stop(agents->relay->receivers.suppression);
 	agents->relay->receivers.suppression = NULL;
 	device_keeper_stop(agents->relay->receivers.devices);

@@ -18,6 +18,7 @@ struct keeper;
 struct log;
 struct log_writer;
 struct relay;
+struct trust_keeper;
 
 enum { AGENTS_RETIRED_MAX = 16 };
 
@@ -31,6 +32,8 @@ struct agents {
 	struct keeper *trace;      /* NULL: none is kept */
 	const struct config *next; /* of agents_prepare() */
 	struct log *tls_report_log;
+	struct log *sign_in_log;     /* of who keeps who has signed in */
+	struct trust_keeper *trusts; /* the same; NULL as long as nobody may sign in */
 	struct dns *retired[AGENTS_RETIRED_MAX];
 	unsigned retired_count;
 	struct dns *before; /* what agents_refused() goes back to */
@@ -42,7 +45,7 @@ const char *agents_start_tokens(struct agents *agents, const struct config *conf
 /* Who fetches MTA-STS policies, where a destination holds to them. The same. */
 const char *agents_start_policies(struct agents *agents, const struct config *config);
 const char *agents_start_names(struct agents *agents, const struct config *config);
-/* Who compares passwords, before the first snapshot is used. The same. */
+/* Who compares passwords and keeps who has signed in, before the first snapshot is used. The same. */
 const char *agents_start_verifiers(struct agents *agents, const struct config *config);
 /* Who keeps what is known of devices. The same. */
 const char *agents_start_devices(struct agents *agents, const struct config *config);

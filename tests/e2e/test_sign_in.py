@@ -308,6 +308,49 @@ def guessing_is_locked_out_by_address():
         eventually(lambda: 'locked_address' in [e['reason'] for e in s.relay.events('sign_in_refused')], 'the event')
 
 
+def locked_out(s, source):
+    """Somebody guesses there until nobody listens to who is not known."""
+    clients = [s.client(source=source) for _ in range(12)]
+    clients[0].command('AUTH PLAIN ' + plain('nobody', 'guess'), 535)
+    for client in clients[1:]:
+        client.send('AUTH PLAIN %s\r\n' % plain('nobody', 'guess'))
+    clients[-1].expect(454, '4.7.0')
+
+
+@case
+def who_has_signed_in_is_known_after_a_restart():
+    """A flood that is under way when the process starts locks out strangers, and nobody who has signed in from there;
+    also when the process before was killed, and when its file was damaged: that is said."""
+    with Setting(users=hash_line('scan@example.org') + hash_line('other'),
+                 limits={'errors_per_session': 1000}) as s:
+        kept = os.path.join(s.work.path('spool'), 'signed-in')
+        with s.client(source='127.0.0.5') as own:
+            own.command('AUTH PLAIN ' + plain(), 235)
+        eventually(lambda: os.path.exists(kept), 'the file of who has signed in')
+        s.relay.kill()
+        for _ in range(2):
+            s.relay = s.work.relay(s.configuration)
+            s.relay.noise.clear()
+            locked_out(s, '127.0.0.5')
+            with s.client(source='127.0.0.5') as client:
+                client.command('AUTH PLAIN ' + plain('other'), 454, '4.7.0')
+                client.command('AUTH PLAIN ' + plain(), 235)
+            equal(s.relay.events('signed_in_unread'), [], 'what could not be read')
+            s.relay.terminate()
+        with open(kept) as file:
+            text = file.read()
+        check('scan' not in text and text.count('\n') == 3, 'the file: %r' % text)
+        equal([os.stat(name).st_mode & 0o777 for name in (kept, kept + '.key')], [0o600, 0o600], 'modes')
+        with open(kept, 'w') as file:
+            file.write(text[:-3])
+        s.relay = s.work.relay(s.configuration)
+        s.relay.noise.clear()
+        equal(s.relay.told('signed_in_unread')[0]['file'], kept, 'what could not be read')
+        locked_out(s, '127.0.0.5')
+        with s.client(source='127.0.0.5') as client:
+            client.command('AUTH PLAIN ' + plain(), 454, '4.7.0')
+
+
 @case
 def users_are_read_anew():
     """SIGHUP: a new user is let in, another password holds at once, one who is gone is not."""
