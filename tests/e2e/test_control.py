@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -46,6 +47,15 @@ def asked(path, target, method='GET', body=None):
     else:
         hold_to_schema(target, answer)
     return response.status, answer
+
+
+def by_all(path, target):
+    """As asked(), once no shard is missing to it: on a busy machine one may be late for its time."""
+    def complete():
+        code, answer = asked(path, target)
+        late = answer.get('missing') or not all(shard['answers'] for shard in answer.get('shards', ()))
+        return None if late else (code, answer)
+    return eventually(complete, 'every shard answers to ' + target)
 
 
 # ---- as much of JSON Schema as dist/control.schema.json uses ----
@@ -101,6 +111,15 @@ def command(*arguments, **environment):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+def patient(*arguments):
+    """A command that is given again while it says that a shard has not answered in time."""
+    end = time.monotonic() + 60
+    while True:
+        done = command(*arguments)
+        if done[0] != 75 or time.monotonic() > end:
+            return done
+
+
 @case
 def status():
     """By the socket and by the command: how many messages are here; nobody answers when it has ended."""
@@ -108,13 +127,12 @@ def status():
         relay, path = relay_with(work)
         equal(stat.S_IMODE(os.stat(path).st_mode), 0o660, 'permissions of the socket')
         work.source(relay.target, messages=3).result()
-        code, answer = asked(path, '/v1/status')
+        code, answer = by_all(path, '/v1/status')
         equal((code, answer['state'], answer['pid'], answer['accepted'], answer['queued']),
               (200, 'running', relay.pid, 3, 3), 'status')
-        check(all(shard['answers'] for shard in answer['shards']), 'shards that answer: %s', answer['shards'])
-        code, out, _ = command('status', '--socket', path)
+        code, out, _ = patient('status', '--socket', path)
         check(code == 0 and re.search(r'^queued +3 messages$', out, re.M), 'the command: %s %s', code, out)
-        code, out, _ = command('status', '--config', work.path('postrider.yaml'), '--json')
+        code, out, _ = patient('status', '--config', work.path('postrider.yaml'), '--json')
         equal((code, json.loads(out)['queued']), (0, 3), 'the command, in JSON')
         equal(asked(path, '/v1/nothing')[0], 404, 'a path that there is not')
         equal(asked(path, '/v1/status', 'POST', '{}')[0], 405, 'another method')
@@ -167,8 +185,8 @@ def everything(path, query=''):
     found, cursor = [], None
     while True:
         target = '/v1/queue/messages?limit=7' + query + ('&cursor=' + cursor if cursor else '')
-        code, answer = asked(path, target)
-        equal((code, answer['missing'], answer['left_out']), (200, [], 0), 'a page')
+        code, answer = by_all(path, target)
+        equal((code, answer['left_out']), (200, 0), 'a page')
         found += answer['messages']
         cursor = answer['next']
         if cursor is None:
@@ -208,13 +226,13 @@ def queue():
         equal(len(everything(path, '&from=boss@example.org&state=ready,deferred,active')), 60, 'by sender and state')
         equal(len(everything(path, '&older=1h')), 0, 'by age')
         for query in ('destination=away', 'to=*@example.net', 'client=*&destination=away'):
-            code, answer = asked(path, '/v1/queue/ids?limit=10000&' + query)
+            code, answer = by_all(path, '/v1/queue/ids?limit=10000&' + query)
             equal((code, answer['next'], sorted(answer['ids'])), (200, None, sorted(ids)), 'ids by ' + query)
         equal(asked(path, '/v1/queue/ids?limit=10001')[0], 400, 'more ids than may be asked for')
-        code, out, _ = command('queue', 'list', '--ids', '--all', '--destination', 'away', '--socket', path)
+        code, out, _ = patient('queue', 'list', '--ids', '--all', '--destination', 'away', '--socket', path)
         equal((code, sorted(out.split())), (0, sorted(ids)), 'the command list --ids')
         equal(len(everything(path, '&client=nobody')), 0, 'by client')
-        code, answer = asked(path, '/v1/queue/summary')
+        code, answer = by_all(path, '/v1/queue/summary')
         counts = {one['destination']: one['messages'] for one in answer['destinations']}
         equal((code, counts.get('away'), answer['whole']), (200, 62, True), 'summary')
         for query in ('limit=0', 'limit=x', 'cursor=9', 'cursor=1.x', 'older=1', 'state=', 'nothing=1', 'to='):
@@ -225,35 +243,35 @@ def queue():
         code, answer = asked(path, '/v1/queue/messages/' + rows[0]['id'])
         fields = {field['name']: field['value'] for field in answer['messages'][0]['header']}
         check('\x1b]0;title\x07' in fields['Subject'], 'the subject as it came: %r', fields['Subject'])
-        code, out, said = command('queue', 'show', rows[0]['id'], '--socket', path)
+        code, out, said = patient('queue', 'show', rows[0]['id'], '--socket', path)
         check(code == 0 and 'Subject: \\x1b]0;title\\x07\\x1b[31mred\\x08\\u{202e}\\u{9b}2J' in out, 'show: %s', out)
         check(not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]', out), 'nothing of it moves a terminal: %r', out)
-        code, out, _ = command('queue', 'list', '--socket', path, '--to', '*@example.net', '--all')
+        code, out, _ = patient('queue', 'list', '--socket', path, '--to', '*@example.net', '--all')
         equal((code, out.count('boss@example.org')), (0, 60), 'the command list')
         longest = max(out.split('\n'), key=len)
         check(len(longest) <= 100, 'a line of more than 100 columns: %s', longest)
-        code, out, _ = command('queue', 'list', '--socket', path, '--limit', '10', '--json')
+        code, out, _ = patient('queue', 'list', '--socket', path, '--limit', '10', '--json')
         page = json.loads(out)
-        code, out, _ = command('queue', 'list', '--socket', path, '--all', '--json', '--cursor', page['next'])
+        code, out, _ = patient('queue', 'list', '--socket', path, '--all', '--json', '--cursor', page['next'])
         ids = {row['id'] for row in page['messages'] + json.loads(out)['messages']}
         equal((len(page['messages']), len(ids) >= 62), (10, True), 'the command goes on')
-        code, out, _ = command('queue', 'summary', '--socket', path)
+        code, out, _ = patient('queue', 'summary', '--socket', path)
         check(code == 0 and re.search('^away +62 ', out, re.M), 'the command summary: %s', out)
-        code, answer = asked(path, '/v1/stats')
+        code, answer = by_all(path, '/v1/stats')
         ways = {one['destination']: one for one in answer['destinations']}
         equal((code, answer['missing'], sorted(ways)), (200, [], ['away', 'flows']), 'stats')
         check(answer['all']['accepted'] == 4062 and answer['all']['queued'] >= 62, 'what is counted: %s', answer['all'])
         check(ways['away']['connect_failures'] > 0, 'connections that failed: %s', ways)
-        code, out, _ = command('stats', '--socket', path)
+        code, out, _ = patient('stats', '--socket', path)
         check(code == 0 and re.search('^  accepted +4062$', out, re.M) and '\naway ' in out, 'the command: %s', out)
-        code, answer = asked(path, '/v1/destinations/away/why')
+        code, answer = by_all(path, '/v1/destinations/away/why')
         check([one for one in answer['limited'] if one['by'] == 'back_off' and '127.0.0.1:9 failed' in one['say']],
               'why: %s', answer)
         equal(answer['ready'] + answer['deferred'] > 0, True, 'mail that waits')
-        code, answer = asked(path, '/v1/destinations/flows/why')
+        code, answer = by_all(path, '/v1/destinations/flows/why')
         equal([one['by'] for one in answer['limited']], ['nothing'], 'why, where nothing waits')
         equal(asked(path, '/v1/destinations/nowhere/why')[0], 404, 'why, of nothing')
-        code, out, _ = command('why', 'away', '--socket', path)
+        code, out, _ = patient('why', 'away', '--socket', path)
         check(code == 0 and 'back_off' in out and 'at most' in out, 'the command why: %s', out)
         code, _, said = command('queue', 'show', '0' * 26, '--socket', path)
         check(code == 1 and 'no message' in said, 'the command show: %s %s', code, said)
@@ -322,6 +340,13 @@ class Stopped:
         self.ask(self.DETACH)
 
 
+def only_one_missing(path, target):
+    """The answer without the stuck shard: the other one may be late where the machine is busy, and is asked again."""
+    code, answer = asked(path, target)
+    check(code == 200 and 1 in answer['missing'], 'answered: %d %s', code, answer)
+    return answer if answer['missing'] == [1] else None
+
+
 @case
 def stuck_shard():
     """One that answers nothing is named, and the others are answered for; when it goes on, so is it."""
@@ -339,12 +364,14 @@ def stuck_shard():
             print('no thread may be stopped here: nothing is tried')
             return
         try:
-            code, answer = asked(path, '/v1/status')
-            equal((code, [shard['answers'] for shard in answer['shards']]), (200, [True, False]), 'who answers')
+            def one_answers():
+                code, answer = asked(path, '/v1/status')
+                return (code, [shard['answers'] for shard in answer['shards']]) == (200, [True, False]) and answer
+            answer = eventually(one_answers, 'one of the two answers')
             counts = [shard['queued'] for shard in answer['shards']]
             equal(sum(counts), len(whole), 'what is counted all the same')
-            code, answer = asked(path, '/v1/queue/messages')
-            equal((code, answer['missing'], answer['next']), (200, [1], None), 'a page')
+            answer = eventually(lambda: only_one_missing(path, '/v1/queue/messages'), 'a page of the other one')
+            equal(answer['next'], None, 'a page')
             here = {row['id'] for row in answer['messages']}
             equal((here <= set(whole), len(here)), (True, counts[0]), 'messages of the other one')
             code, out, _ = command('status', '--socket', path)
@@ -353,8 +380,8 @@ def stuck_shard():
                 equal(command(*asked_for, '--json', '--socket', path)[0], 75, ' '.join(asked_for) + ' --json')
             code, out, said = command('queue', 'list', '--socket', path)
             check(code == 75 and 'shard 1 does not answer' in said, 'the command list: %s %s', code, said)
-            equal(asked(path, '/v1/destinations/next-hop/why')[1]['missing'], [1], 'why')
-            equal(asked(path, '/v1/stats')[1]['missing'], [1], 'stats')
+            eventually(lambda: only_one_missing(path, '/v1/destinations/next-hop/why'), 'why')
+            eventually(lambda: only_one_missing(path, '/v1/stats'), 'stats')
         finally:
             stopped.__exit__()
         eventually(lambda: all(shard['answers'] for shard in asked(path, '/v1/status')[1]['shards']), 'it answers', 60)

@@ -81,9 +81,10 @@ class Steered:
         return [one['state'] for one in json.loads(out)['messages']]
 
     def queued(self):
+        """None: a shard has not answered in time."""
         code, out, said = command('status', '--socket', self.path, '--json')
-        equal(code, 0, said)
-        return json.loads(out)['queued']
+        check(code in (0, 75), '%d %s', code, said)
+        return json.loads(out)['queued'] if code == 0 else None
 
 
 @case
@@ -133,7 +134,8 @@ def deleted_and_not_seen_again():
         equal(s.queue('delete', told, '--bounce', '--reason', 'wrong campaign', '--yes'), ['done'], 'with a report')
         gate.open = True
         s.start(kill=True)
-        eventually(lambda: len(hop.reports) == 1, 'the report')
+        # Twice, where the kill came between its arrival and the record of that.
+        eventually(lambda: hop.reports, 'the report')
         check(b'wrong campaign' in hop.reports[0].content and b'Action: failed' in hop.reports[0].content,
               'the report: %s', hop.reports[0].content)
         eventually(lambda: s.queued() == 0, 'all is gone')
