@@ -259,11 +259,14 @@ def outage_with_a_token():
     with Setting() as s:
         s.endpoint.lifetime = 8
         s.secret_identity()
+        asked = time.monotonic()
         first = s.agent.token()
         s.endpoint.down()
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
-            equal(s.agent.token()['token'], first['token'], 'token')
+        while time.monotonic() < asked + 6:
+            answer = s.agent.ask()
+            if time.monotonic() > asked + 7.5:
+                break  # the machine stood still until about its end: what is answered then is not this case's
+            equal((answer['result'], answer['token']), (0, first['token']), 'token')
             time.sleep(0.2)
         equal(s.agent.wait_event('token_failed')['level'], 'notice', 'level')
         # Beyond its end there is none, and that is nobody's fault.
@@ -304,12 +307,12 @@ def too_many_requests():
     with Setting() as s:
         s.secret_identity()
         s.endpoint.fail(429, b'{"error":"temporarily_unavailable"}', [('Retry-After', 4)])
+        began = time.monotonic()
         answer = s.agent.ask()
         equal(answer['result'], EAGAIN, 'result')
         check(3500 < answer['again_ms'] <= 5500, 'again after %d ms', answer['again_ms'])
-        began = time.monotonic()
         s.agent.until_token()
-        check(time.monotonic() - began > 3, 'too soon: %.1f s', time.monotonic() - began)
+        check(time.monotonic() - began > 4, 'too soon: %.1f s', time.monotonic() - began)
         s.finish()
 
 
@@ -349,10 +352,12 @@ def endpoint_that_says_nothing():
     """A question has a deadline of its own; the fetch goes on, and serves the next."""
     with Setting() as s:
         s.secret_identity()
-        s.endpoint.delay = 3
-        began = time.monotonic()
+        go = threading.Event()
+        s.endpoint.before = lambda: go.wait(60)
         equal(s.agent.ask(ms=300)['result'], ETIMEDOUT, 'result')
-        check(time.monotonic() - began < 2.5, 'it took %.1f s', time.monotonic() - began)
+        check(not go.is_set() and not s.endpoint.given, 'the endpoint has answered')
+        s.endpoint.before = None
+        go.set()
         s.agent.token()
         equal(s.endpoint.given, 1, 'tokens given')
         s.finish()

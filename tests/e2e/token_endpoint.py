@@ -176,6 +176,7 @@ class TokenEndpoint:
         self.requests, self.violations = [], []
         self.given = 0
         self.delay, self.clock_ahead = 0, 0
+        self.before = None              # is called before each answer
         self.propagation = 0            # how long a registered key takes to be known
         self.proof_audience = '00000002-0000-0000-c000-000000000000'
         self.server = None
@@ -246,6 +247,8 @@ class TokenEndpoint:
     # ---- answers
 
     def serve(self, handler, body):
+        if self.before:
+            self.before()
         if self.delay:
             time.sleep(self.delay)
         url = urllib.parse.urlsplit(handler.path)
