@@ -78,7 +78,11 @@ class NextHop:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            session = self.session_class(self, connection)
+            try:
+                session = self.session_class(self, connection)
+            except OSError:  # it is gone already
+                connection.close()
+                continue
             with self.lock:
                 if self.stopped:
                     connection.close()
