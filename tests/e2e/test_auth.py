@@ -334,7 +334,7 @@ def a_wrong_password_is_said_once():
         eventually(lambda: relay.count['mailbox_refused'], 'the event')
         time.sleep(2)
         equal(len(said), 1, 'tries')
-        check(len({event['shard'] for event in relay.events('accepted')}) > 1, 'one shard had all')
+        check(len({event['shard'] for event in relay.told('accepted', len(together))}) > 1, 'one shard had all')
 
 
 @case

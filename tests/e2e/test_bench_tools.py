@@ -280,8 +280,9 @@ def test_rate():
     assert elapsed > 0.9 and 50 < result["rate"] < 560, (elapsed, result["rate"])
     with Sink("--delay", "20") as sink:
         slow = source(sink.address, "--rate", "200", "--messages", "100", "--mode", "lockstep")
-    # One connection gives about 12 a second: the last message waits for nearly the whole run.
-    assert slow["latency_message"]["max_us"] > 4e6 and slow["latency_content"]["p50_us"] < 1e5, slow
+    # One connection gives about 12 a second: the last message waits for nearly the whole run, its content for no other.
+    assert slow["latency_message"]["max_us"] > 4e6, slow
+    assert slow["latency_content"]["p50_us"] < slow["latency_message"]["max_us"] / 20, slow
 
 
 def test_duration():
