@@ -137,6 +137,7 @@ class Run:
         self.port = free_port()
         self.lives = []         # [ready, end or None, relay]
         self.kills, self.stops, self.revoked = [], [], []
+        self.cut_off = {}               # connection: when, by who disables or revokes
         self.content = self._configuration()
 
     def _configuration(self):
@@ -212,11 +213,16 @@ class Run:
     def _answers_nonsense(self):
         self.endpoint.fail(503, b'<html>Our services are not available right now</html>', for_ever=True)
 
+    def _cut(self, mailbox):
+        for session in list(mailbox.signed_in):
+            # Before: the answer to what is taken from here on, or was shortly before, may be lost.
+            self.cut_off[id(session)] = time.time()
+            session.close()
+
     def _disable(self):
         name = self.chance.choice(self.names)
         self.office.mailboxes[name].refused = self.chance.choice(('mailbox_disabled', 'criteria'))
-        for session in list(self.office.mailboxes[name].signed_in):
-            session.close()
+        self._cut(self.office.mailboxes[name])
 
     def _enable(self):
         for mailbox in self.office.mailboxes.values():
@@ -227,8 +233,7 @@ class Run:
         self.revoked.append(time.time())
         self.endpoint.tokens.revoke()
         for mailbox in self.office.mailboxes.values():
-            for session in list(mailbox.signed_in):
-                session.close()
+            self._cut(mailbox)
 
     def trouble(self, plan, begin):
         for at, what in plan:
@@ -281,7 +286,8 @@ class Run:
         cut, killed, unexplained = [], [], []
         for number, copies in self.office.copies.items():
             for first, _, connection in sorted(copies)[:-1]:
-                if (number, connection) in self.office.cut_after:
+                if (number, connection) in self.office.cut_after or \
+                        first > self.cut_off.get(connection, float('inf')) - IN_FLIGHT:
                     cut.append(number)
                 elif any(begin - IN_FLIGHT < first < end + 0.5 for begin, end in self.kills):
                     killed.append(number)
