@@ -175,7 +175,7 @@ def closes_at(extensions, stage, told):
         hop = work.own(NextHop(extensions, script=once(stage, CLOSE)))
         relay = work.relay(work.configuration([hop.host], shards=1, retry={'first': '1s', 'max': '1s'}))
         send(relay, 1)
-        hop.wait_arrivals(1, 20)
+        hop.wait_arrivals(1)
         equal(relay.told('connection')[0]['stage'], told, '%s at %s' % (extensions, stage))
         relay.terminate()
 

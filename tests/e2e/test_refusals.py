@@ -391,7 +391,7 @@ def so_many_connections_a_second():
                 client.envelope()
                 client.data(message(2))
                 return True
-        eventually(let_in, 'it may come again', 30, 0.3)
+        eventually(let_in, 'it may come again', pause=0.3)
         for client in crowd:
             client.close()
 

@@ -295,7 +295,7 @@ def a_host_that_never_answers():
             send(relay, range(1, 4))
             # What was in flight behind the silent one may come twice: the relay could not know that it was taken.
             eventually(lambda: set(hop.sequences()) == {1, 2, 3},
-                       lambda: 'all arrived after silence at %s: %s' % (stage, hop.sequences()), 30)
+                       lambda: 'all arrived after silence at %s: %s' % (stage, hop.sequences()))
             relay.terminate()
 
 
@@ -351,7 +351,7 @@ def expired_mail_is_failed_not_lost():
         relay = work.relay(work.configuration(['127.0.0.1:%d' % port], retry={
             'first': '200ms', 'factor': 1, 'max': '200ms', 'expire': '2s'}))
         send(relay, range(1, 6))
-        eventually(lambda: relay.count['expired'] >= 5, lambda: 'five expired: %s' % relay.count, 30)
+        eventually(lambda: relay.count['expired'] >= 5, lambda: 'five expired: %s' % relay.count)
         relay.terminate()
         equal((relay.count['expired'], relay.total('failed')), (5, 5), 'expired and failed')
 

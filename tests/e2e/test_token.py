@@ -286,7 +286,7 @@ def renewed_before_its_end():
         s.secret_identity()
         s.agent.token()
         s.agent.token()     # in use
-        s.endpoint.wait_given(2, 30)
+        s.endpoint.wait_given(2)
         s.finish()
 
 
@@ -477,7 +477,7 @@ def refresh_token_that_cannot_be_stored():
             event = s.agent.wait_event('token_unsaved')
             equal((event['file'], event['level']), (s.file, 'error'), 'event')
             s.agent.token()
-            s.endpoint.wait_given(2, 30)
+            s.endpoint.wait_given(2)
             os.rmdir(s.file + '~')
             s.agent.until_token()
             eventually(lambda: open(s.file).read().strip() in s.endpoint.refresh_tokens or s.agent.ask() and False,

@@ -214,7 +214,7 @@ def what_cannot_be_written_stops_no_mail():
         send(relay, ['one@example.com'])
         eventually(lambda: relay.events('trace_unwritten'), 'it was told')
         os.makedirs(work.path('traces'))
-        eventually(lambda: relay.events('trace_written'), 'it is written', timeout=30)
+        eventually(lambda: relay.events('trace_written'), 'it is written')
         check(relay.events('trace_written')[0]['left_out'] >= 1, 'what is missing is counted')
         with sqlite3.connect('file:%s?mode=ro' % file, uri=True) as reader:
             reader.execute('BEGIN')

@@ -155,6 +155,7 @@ def hosts_that_offer_dsn_and_refuse_it():
                   sorted(2 * ['%s@example.com' % name for name in ('plain', 'b', 'c', 'd')]), 'recipients')
             equal(len([line for line in said(hop, refused) if 'RET' in line or 'NOTIFY' in line]),
                   1 if refused == 'MAIL' else 2, 'how often it was refused')
+            eventually(lambda: len(relay.events('report')) >= 2, 'reports of what was relayed')
             relay.terminate()
             equal([e['without'] for e in relay.events('fallback')],
                   ['MAIL parameters' if refused == 'MAIL' else 'DSN'], 'what is done without')
