@@ -28,10 +28,7 @@
 #include "core/base/running.h"
 #include "core/config/config.h"
 #include "core/control/control.h"
-#include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
-#include "core/deliver/tls_policy.h"
-#include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
 #include "core/receive/listeners.h"
 #include "core/receive/session.h"
@@ -39,6 +36,7 @@
 #include "core/relay/ceiling.h"
 #include "core/relay/certificates.h"
 #include "core/relay/check.h"
+#include "core/relay/first_files.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
@@ -581,44 +579,6 @@ static int cannot_ask(struct process *p, const char *why)
 	return EXIT_UNAVAILABLE;
 }
 
-/* What files hold of the first snapshot: trust anchors, certificates, passwords. 0 or the exit status. */
-static int load_files(struct process *p, const struct config *config)
-{
-	struct snapshot *snapshot = p->relay.snapshot;
-	struct mailbox_problem mailbox_problem;
-	struct tls_problem tls_problem;
-	const char *why;
-	int r;
-
-	if (tls_policies_make(snapshot->tls, config, &tls_problem) < 0 ||
-	    inbound_tls_make(&snapshot->inbound, config, p->relay.shard_count, &tls_problem) < 0) {
-		fprintf(stderr, "postrider: %s: %s\n", config->file, tls_problem.text);
-		return EXIT_CONFIG;
-	}
-	why = agents_start_tokens(&p->agents, config);
-	if (!why)
-		why = agents_start_policies(&p->agents, config);
-	if (why) {
-		fprintf(stderr, "postrider: %s\n", why);
-		return EXIT_UNAVAILABLE;
-	}
-	r = mailbox_sets_make(snapshot->mailboxes, p->relay.deliverers.mailboxes, p->relay.deliverers.tokens, config,
-			      &mailbox_problem);
-	if (r < 0)
-		fprintf(stderr, "postrider: %s: %s\n", config->file,
-			r == -EINVAL ? mailbox_problem.text : "out of memory");
-	else if ((r = deliverers_extend_mailboxes(&p->relay.deliverers, config, snapshot->mailboxes)) < 0)
-		fprintf(stderr, "postrider: %s: %s\n", config->spool.directory, strerror(-r));
-	else if ((r = suspensions_load(&p->relay.deliverers.suspensions)) < 0)
-		fprintf(stderr, "postrider: %s/suspended: %s\n", config->spool.directory,
-			r == -EBADMSG ? "cannot be understood: it says which destinations an operator has suspended; "
-					"mend it, or remove it, and all of them go on"
-				      : strerror(-r));
-	else
-		deliverers_follow(&p->relay.deliverers, config, snapshot->mailboxes);
-	return r == 0 ? 0 : r == -EINVAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
-}
-
 static int run(struct config *config)
 {
 	static struct process process;
@@ -655,7 +615,7 @@ static int run(struct config *config)
 			strerror(-r));
 		return r == -ENOMEM ? EXIT_UNAVAILABLE : EXIT_IO;
 	}
-	status = load_files(p, config);
+	status = first_files_load(&p->relay, &p->agents, config);
 	if (status != 0)
 		return status;
 	tell("", "reading the spool %s", config->spool.directory);
