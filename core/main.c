@@ -40,6 +40,7 @@
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
+#include "core/relay/sockets_kept.h"
 #include "core/relay/spool_tool.h"
 #include "core/relay/stats.h"
 #include "core/relay/status.h"
@@ -85,6 +86,8 @@ struct process {
 	struct running running_as;
 	struct certificates certificates;
 	struct control *control; /* NULL: nobody can ask */
+	struct handed handed;    /* sockets of the process before */
+	size_t taken_over;       /* of those */
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
@@ -276,6 +279,7 @@ static void log_ready(struct process *p)
 	log_number(&e, "queued", p->recovery.live);
 	log_number(&e, "moved", p->recovery.moved);
 	log_number(&e, "held", p->recovery.held);
+	log_number(&e, "sockets_taken_over", p->taken_over);
 	log_text(&e, "tls_library", tls_library());
 	log_text(&e, "acceleration", tls_acceleration());
 	log_end(&e);
@@ -540,9 +544,12 @@ static int serve(struct process *p, const sigset_t *signals)
 	unsigned i;
 	int status = 0, r;
 
+	sockets_kept_begin(&p->relay, &p->handed);
 	r = start_shards(p, problem, sizeof(problem));
-	if (r == 0)
+	if (r == 0) {
+		p->taken_over = sockets_kept_started(&p->relay, own_log(p));
 		r = start_control(p, problem, sizeof(problem));
+	}
 	if (r < 0) {
 		log_failure(p, problem);
 		release_shards(p, false);
@@ -590,6 +597,7 @@ static int run(struct config *config)
 	unsigned i;
 	int status, r;
 
+	handed_take(&p->handed);
 	/* Threads inherit the mask: signals reach sigwait() only. A broken log pipe is no reason to end. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

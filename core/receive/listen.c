@@ -4,9 +4,13 @@
 #include "core/receive/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/handed.h"
 #include "core/config/config.h"
 #include "core/receive/listeners.h"
 #include "core/receive/receiver.h"
@@ -25,10 +29,10 @@ struct accepted {
 	int fd;
 };
 
-/* It is counted. */
+/* It is counted. Who came just before the end is told to come again, and not closed without a word. */
 static void serve(struct shard *shard, uint32_t serial, int fd)
 {
-	int listener = shard->draining ? -1 : listeners_find(shard->receiver->snapshot, serial);
+	int listener = listeners_find(shard->receiver->snapshot, serial);
 
 	if (listener >= 0) {
 		receive_accepted(shard, (unsigned)listener, fd);
@@ -163,10 +167,8 @@ static void on_listener_op(struct ring_op *op, int result, uint32_t flags)
 }
 
 /* The socket is this shard's. */
-static void take(struct shard *shard, unsigned place, int fd)
+static void take_as(struct shard *shard, struct listener *listener, unsigned place, int fd)
 {
-	struct listener *listener = &shard->receiver->listeners[place];
-
 	*listener = (struct listener){
 		.shard = shard,
 		.place = &shard->receiver->shared->listening[place],
@@ -175,7 +177,82 @@ static void take(struct shard *shard, unsigned place, int fd)
 		.fd = fd,
 	};
 	listener->serial = listener->place->serial;
+	list_init(&listener->link);
 	wheel_timer_init(&listener->retry, on_accept_retry);
+}
+
+static void take(struct shard *shard, unsigned place, int fd)
+{
+	take_as(shard, &shard->receiver->listeners[place], place, fd);
+}
+
+/* ---- what was handed over --------------------------------------------------------------------------------------- */
+
+/* A second one of a place, which has more sockets than there are shards. */
+static int take_more(struct shard *shard, unsigned place, struct handed_socket *socket)
+{
+	struct listener *more = malloc(sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	atomic_fetch_add(&shard->receiver->shared->listening[place].users, 1);
+	take_as(shard, more, place, socket->fd);
+	more->lent = !socket->kept;
+	socket->fd = -1;
+	list_append(&shard->receiver->more_listeners, &more->link);
+	return 0;
+}
+
+/* One that others have as well: the kernel wakes one of them for each connection. */
+static int share(struct shard *shard, unsigned place, size_t count)
+{
+	const struct listener *other = &shard->all[shard->index % count]->receiver->listeners[place];
+	int fd = fcntl(other->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	take(shard, place, fd);
+	shard->receiver->listeners[place].lent = other->lent;
+	return 0;
+}
+
+/* This shard's of `count` sockets. 0 or -errno with *problem. */
+static int take_handed(struct shard *shard, unsigned place, size_t count, struct ring_problem *problem)
+{
+	const struct receivers *shared = shard->receiver->shared;
+	const struct config_listener *config = &shard->config->listeners[place];
+	const struct ring_address *address = &shared->listening[place].address;
+	size_t n;
+	int r = 0, fd;
+
+	for (n = shard->index; n < count && r == 0; n += shared->shard_count) {
+		struct handed_socket *socket = handed_find(shared->handed, address, n);
+		if (socket->both) {
+			snprintf(problem->text, sizeof(problem->text),
+				 "listener \"%s\": the socket handed over for %s takes IPv4 as well: set "
+				 "BindIPv6Only=ipv6-only in its socket unit",
+				 config->name, config->address_text);
+			return -EINVAL;
+		}
+		(void)listen(socket->fd, LISTEN_BACKLOG);
+		if (n >= shared->shard_count) {
+			r = take_more(shard, place, socket);
+			continue;
+		}
+		take(shard, place, socket->fd);
+		shard->receiver->listeners[place].lent = !socket->kept;
+		socket->fd = -1;
+	}
+	if (r == 0 && shard->index >= count) {
+		fd = ring_listen(shard->ring, address, LISTEN_BACKLOG, RING_SHARED);
+		if (fd >= 0)
+			take(shard, place, fd);
+		else
+			r = share(shard, place, count);
+	}
+	if (r < 0)
+		listeners_tell(problem, config->name, config->address_text, r, "");
+	return r;
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------------- */
@@ -189,7 +266,15 @@ int accept_listen(struct shard *shard, struct ring_problem *problem)
 	for (i = 0; i < shard->config->listener_count; i++) {
 		const struct config_listener *listener = &shard->config->listeners[i];
 		struct ring_address *address = &shared->listening[i].address;
-		int fd = listeners_open(shard, address, why);
+		size_t handed = shared->handed ? handed_count(shared->handed, address) : 0;
+		int fd = 0;
+		if (handed > 0) {
+			fd = take_handed(shard, i, handed, problem);
+			if (fd < 0)
+				return fd;
+			continue;
+		}
+		fd = listeners_open(shard, address, why);
 		if (fd < 0) {
 			listeners_tell(problem, listener->name, listener->address_text, fd, why);
 			return fd;
@@ -203,10 +288,15 @@ int accept_listen(struct shard *shard, struct ring_problem *problem)
 
 void accept_start(struct shard *shard)
 {
+	struct list *more = &shard->receiver->more_listeners, *link;
 	unsigned i;
 
 	for (i = 0; i < shard->config->listener_count; i++)
 		ring_accept(shard->ring, &shard->receiver->listeners[i].accept_op, shard->receiver->listeners[i].fd);
+	for (link = more->next; link != more; link = link->next) {
+		struct listener *listener = container_of(link, struct listener, link);
+		ring_accept(shard->ring, &listener->accept_op, listener->fd);
+	}
 }
 
 /* What this shard was given and has not taken. */
@@ -220,7 +310,14 @@ static int given(struct shard *shard, unsigned place)
 
 void accept_follow(struct shard *shard, const struct snapshot *snapshot)
 {
+	struct list *more = &shard->receiver->more_listeners, *link;
 	unsigned i;
+
+	for (link = more->next; link != more; link = link->next) {
+		struct listener *listener = container_of(link, struct listener, link);
+		if (listeners_find(snapshot, listener->serial) < 0)
+			leave(listener);
+	}
 
 	for (i = 0; i < LISTENER_PLACES && !shard->draining; i++) {
 		struct listener *listener = &shard->receiver->listeners[i];
@@ -236,8 +333,12 @@ void accept_follow(struct shard *shard, const struct snapshot *snapshot)
 
 void accept_stop(struct shard *shard)
 {
+	struct list *more = &shard->receiver->more_listeners, *link;
 	unsigned i;
 	int fd;
+
+	for (link = more->next; link != more; link = link->next)
+		leave(container_of(link, struct listener, link));
 
 	for (i = 0; i < LISTENER_PLACES; i++) {
 		fd = given(shard, i);
@@ -249,11 +350,28 @@ void accept_stop(struct shard *shard)
 
 bool accept_stopped(const struct shard *shard)
 {
+	const struct list *more = &shard->receiver->more_listeners, *link;
 	unsigned i;
+
+	for (link = more->next; link != more; link = link->next) {
+		if (container_of(link, struct listener, link)->fd >= 0)
+			return false;
+	}
 
 	for (i = 0; i < LISTENER_PLACES; i++) {
 		if (shard->receiver->listeners[i].fd >= 0)
 			return false;
 	}
 	return true;
+}
+
+void accept_free(struct shard *shard)
+{
+	struct list *more = &shard->receiver->more_listeners, *link;
+
+	while ((link = more->next) != more) {
+		list_remove(link);
+		free(container_of(link, struct listener, link));
+	}
+	free(shard->receiver->listeners);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "core/base/list.h"
 #include "core/base/ring.h"
 #include "core/base/wheel.h"
 
@@ -25,7 +26,9 @@ struct listener {
 	int fd;                  /* -1: there is none here */
 	uint32_t serial;         /* as `place` had it when it was opened */
 	struct listening *place; /* listeners.h */
+	struct list link;        /* of a second one: in more_listeners */
 	bool leaving, cancelled;
+	bool lent; /* a socket unit's */
 };
 
 /* Opens the sockets; what comes waits in the kernel. 0 or -errno with *problem. */
@@ -37,5 +40,7 @@ void accept_follow(struct shard *shard, const struct snapshot *snapshot);
 /* Closes them; accept_stopped() says when it is done. */
 void accept_stop(struct shard *shard);
 bool accept_stopped(const struct shard *shard);
+/* Memory only. */
+void accept_free(struct shard *shard);
 
 #endif

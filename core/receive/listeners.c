@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/handed.h"
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
+#include "core/receive/listen.h"
 #include "core/receive/receiver.h"
 #include "core/shard/shard.h"
 #include "core/shard/snapshot.h"
-
-enum { LISTEN_BACKLOG = 1024 };
 
 static_assert((int)LISTENERS_WHY >= (int)PORT_OWNER_TEXT, "room for who has the port");
 
@@ -175,6 +175,85 @@ static struct listening *free_place(const struct receivers *shared, size_t *at)
 	return NULL;
 }
 
+/* ---- what outlives the process ---------------------------------------------------------------------------------- */
+
+/* The port that a next process has to be on is known. */
+static bool may_be_kept(const struct receivers *shared, const struct config_listener *listener)
+{
+	return shared->store && listener->address.v4.sin_port != 0;
+}
+
+/* By place; -1 where a socket unit has it. */
+static size_t fds_of(const struct receivers *shared, struct shard **shards, size_t place, int *fds)
+{
+	size_t count = 0;
+	unsigned s;
+
+	for (s = 0; s < shared->shard_count; s++) {
+		const struct listener *listener = &shards[s]->receiver->listeners[place];
+		if (!listener->lent)
+			fds[count++] = listener->fd;
+	}
+	return count;
+}
+
+static void forget_unused(const struct receivers *shared)
+{
+	size_t i;
+
+	for (i = 0; i < shared->handed->count; i++) {
+		const struct handed_socket *socket = &shared->handed->sockets[i];
+		if (socket->fd >= 0 && socket->kept && shared->store)
+			shared->store->forget(&socket->address);
+	}
+}
+
+bool listeners_keep(struct receivers *shared, struct shard **shards, const struct config *config)
+{
+	int *fds = malloc(shared->shard_count * sizeof(*fds));
+	bool all = fds != NULL;
+	size_t i;
+
+	if (shared->handed) {
+		forget_unused(shared);
+		handed_deinit(shared->handed);
+		shared->handed = NULL;
+	}
+	for (i = 0; fds && i < config->listener_count; i++) {
+		size_t count = fds_of(shared, shards, i, fds);
+		if (count > 0 && may_be_kept(shared, &config->listeners[i]))
+			all &= shared->store->keep(&config->listeners[i].address, fds, count);
+	}
+	free(fds);
+	return all;
+}
+
+/* A reload's. */
+static void keep_opened(const struct receivers *shared, const struct config *config, struct listening **opened,
+			size_t count)
+{
+	size_t i, n;
+
+	for (i = 0; i < config->listener_count; i++) {
+		for (n = 0; n < count; n++) {
+			if (may_be_kept(shared, &config->listeners[i]) &&
+			    ring_address_same(&opened[n]->address, &config->listeners[i].address))
+				(void)shared->store->keep(&opened[n]->address, opened[n]->fds, shared->shard_count);
+		}
+	}
+}
+
+static void forget_gone(const struct receivers *shared, const struct snapshot *before, const struct snapshot *next)
+{
+	size_t i;
+
+	for (i = 0; i < before->config->listener_count; i++) {
+		if (listeners_find(next, before->listeners[i]) < 0 &&
+		    may_be_kept(shared, &before->config->listeners[i]))
+			shared->store->forget(&before->config->listeners[i].address);
+	}
+}
+
 int listeners_follow(struct receivers *shared, struct shard **shards, const struct snapshot *before,
 		     struct snapshot *next, struct ring_problem *problem)
 {
@@ -198,6 +277,10 @@ int listeners_follow(struct receivers *shared, struct shard **shards, const stru
 		if (r < 0)
 			break;
 		next->listeners[i] = opened[count++]->serial = ++shared->listening_serial;
+	}
+	if (r == 0) {
+		forget_gone(shared, before, next);
+		keep_opened(shared, config, opened, count);
 	}
 	for (i = 0; i < count; i++) {
 		if (r < 0)

@@ -43,6 +43,7 @@ int receiver_init(struct shard *shard, struct receivers *shared, size_t sessions
 	struct receiver *receiver = shard->receiver;
 
 	receiver->shared = shared;
+	list_init(&receiver->more_listeners);
 	list_init(&receiver->session_list);
 	list_init(&receiver->content_readers);
 	list_init(&receiver->memory_waiters);
@@ -88,5 +89,5 @@ void receiver_deinit(struct shard *shard)
 	logins_deinit(&receiver->logins);
 	pool_deinit(&receiver->reply_buffers);
 	pool_deinit(&receiver->tls_buffers);
-	free(receiver->listeners);
+	accept_free(shard);
 }

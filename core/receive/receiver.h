@@ -27,6 +27,8 @@ enum { REPLY_BUFFER_SIZE = 4096 }; /* output block of a session */
 struct config;
 struct listener;  /* listen.h */
 struct listening; /* listeners.h */
+struct handed;
+struct listeners_store;
 struct guard;
 struct peers;
 struct shard;
@@ -38,12 +40,14 @@ struct receivers {
 	int *fds;                    /* owned, what those point to */
 	uint32_t listening_serial;   /* the last one given; of who reloads */
 	unsigned shard_count;
-	struct peers *peers;             /* owned */
-	struct guard *guard;             /* owned */
-	struct device_keeper *devices;   /* the same; NULL as long as there is no inventory */
-	struct suppression *suppression; /* the same; NULL as long as there is no list */
-	struct verifiers *verifiers;     /* of who starts agents; NULL as long as nobody may sign in */
-	struct counts counts;            /* of listeners (core/receive/counts.h) */
+	struct handed *handed;               /* of whoever starts the shards, until all have; NULL: nothing was */
+	const struct listeners_store *store; /* listeners.h; NULL: nobody keeps sockets */
+	struct peers *peers;                 /* owned */
+	struct guard *guard;                 /* owned */
+	struct device_keeper *devices;       /* the same; NULL as long as there is no inventory */
+	struct suppression *suppression;     /* the same; NULL as long as there is no list */
+	struct verifiers *verifiers;         /* of who starts agents; NULL as long as nobody may sign in */
+	struct counts counts;                /* of listeners (core/receive/counts.h) */
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 	struct quota all;              /* what limits itself says of a second or minute */
@@ -62,6 +66,7 @@ struct receiver {
 	struct pool sessions, lines, reply_buffers, tls_buffers;
 	struct pool names, long_names; /* of clients: SESSION_NAME_SHORT octets, or SESSION_NAME_MAX */
 	struct listener *listeners;    /* owned, LISTENER_PLACES */
+	struct list more_listeners;    /* owned; second ones of an address (listen.h) */
 	struct list session_list;      /* every session */
 	unsigned sessions_told_no;     /* of session_list: over a limit, being told so */
 	struct list content_readers;   /* sessions that read content */

@@ -182,9 +182,10 @@ static int drain(struct worker *worker)
 		worker->others_done = true;
 		return 0;
 	}
-	/* Done records that a full disk does not take must not hold up the stop for ever. */
-	return outbound_idle(shard) && store_idle(shard, hard) && post_idle(shard) && accept_stopped(shard) &&
-	       visits_idle(&shard->visits);
+	/* A connection that was accepted meanwhile is told so; it has brought nothing. Done records that a full disk
+	 * does not take must not hold up the stop for ever. */
+	return receive_idle(shard) && outbound_idle(shard) && store_idle(shard, hard) && post_idle(shard) &&
+	       accept_stopped(shard) && visits_idle(&shard->visits);
 }
 
 /* ---- turn --------------------------------------------------------------------------------------------------- */
