@@ -110,13 +110,21 @@ static void on_over(struct visit *visit)
 	sem_post(&inquiry->back);
 }
 
+static enum visit_step on_step(struct shard *shard, struct visit *visit, uint64_t until_ns)
+{
+	struct inquiry_part *part = inquiry_part_of(visit);
+
+	atomic_fetch_add_explicit(&part->steps, 1, memory_order_relaxed);
+	return part->inquiry->kind->fn(shard, visit, until_ns);
+}
+
 void inquiry_ask(struct inquiry *inquiry, unsigned shard)
 {
 	struct inquiry_part *part = part_at(inquiry, shard);
 
 	release_part(inquiry, part);
 	memset(part, 0, inquiry->kind->size);
-	part->visit.fn = inquiry->kind->fn;
+	part->visit.fn = on_step;
 	part->visit.over = on_over;
 	part->inquiry = inquiry;
 	part->shard = inquiry->desk->relay->shards[shard];
@@ -132,9 +140,20 @@ void inquiry_ask_all(struct inquiry *inquiry)
 		inquiry_ask(inquiry, i);
 }
 
-bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns)
+/* What all have done of it; only whether it changes is of meaning. */
+static unsigned steps_of(const struct inquiry *inquiry)
 {
-	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + wait_ns;
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < inquiry->shards; i++)
+		sum += atomic_load_explicit(&part_at(inquiry, i)->steps, memory_order_relaxed);
+	return sum;
+}
+
+bool inquiry_wait_moving(struct inquiry *inquiry, uint64_t wait_ns, uint64_t still_ns)
+{
+	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + wait_ns, moved_ns = now_ns;
+	unsigned steps = steps_of(inquiry), last;
 
 	while (inquiry->out > 0) {
 		uint64_t until_ns =
@@ -146,11 +165,20 @@ bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns)
 			continue;
 		}
 		now_ns = clock_monotonic_ns();
+		last = steps;
+		steps = steps_of(inquiry);
+		if (steps != last)
+			moved_ns = now_ns;
 		/* Shards that have ended answer nothing any more. */
-		if (now_ns >= end_ns || desk_stops(inquiry->desk))
+		if (now_ns >= end_ns || now_ns - moved_ns >= still_ns || desk_stops(inquiry->desk))
 			return false;
 	}
 	return true;
+}
+
+bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns)
+{
+	return inquiry_wait_moving(inquiry, wait_ns, wait_ns);
 }
 
 struct inquiry_part *inquiry_part(struct inquiry *inquiry, unsigned shard)

@@ -32,6 +32,7 @@ struct inquiry_part {
 	struct visit visit;
 	struct inquiry *inquiry;
 	struct shard *shard;
+	_Atomic(unsigned) steps; /* calls of fn */
 	_Atomic(bool) back;
 	bool asked;
 };
@@ -56,6 +57,9 @@ void inquiry_ask(struct inquiry *inquiry, unsigned shard);
 void inquiry_ask_all(struct inquiry *inquiry);
 /* Until all that were asked are back. False: some are not. */
 bool inquiry_wait(struct inquiry *inquiry, uint64_t wait_ns);
+/* The same, but not for shards none of which has done anything of it for `still_ns`: what takes long may, and who is
+ * stuck is not waited for. */
+bool inquiry_wait_moving(struct inquiry *inquiry, uint64_t wait_ns, uint64_t still_ns);
 /* The shard's answer; NULL: it was not asked, or is not back. */
 struct inquiry_part *inquiry_part(struct inquiry *inquiry, unsigned shard);
 /* How many were asked and are not back; the first of them. */

@@ -394,7 +394,7 @@ void handle_queue_summary(struct control_request *request)
 	}
 	q->until_ns = clock_monotonic_ns() + COUNT_S * CLOCK_NS_PER_S;
 	inquiry_ask_all(inquiry);
-	whole = inquiry_wait(inquiry, (COUNT_S + WAIT_S) * CLOCK_NS_PER_S);
+	whole = inquiry_wait_moving(inquiry, (COUNT_S + WAIT_S) * CLOCK_NS_PER_S, WAIT_S * CLOCK_NS_PER_S);
 	for (unsigned i = 0; i < shards; i++) {
 		struct inquiry_part *part = inquiry_part(inquiry, i);
 		struct look *look = part ? container_of(part, struct look, part) : NULL;

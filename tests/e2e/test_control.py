@@ -382,6 +382,12 @@ def stuck_shard():
             check(code == 75 and 'shard 1 does not answer' in said, 'the command list: %s %s', code, said)
             eventually(lambda: only_one_missing(path, '/v1/destinations/next-hop/why'), 'why')
             eventually(lambda: only_one_missing(path, '/v1/stats'), 'stats')
+            # A minute is for one that counts a backlog, not for one that does nothing.
+            began = time.monotonic()
+            eventually(lambda: only_one_missing(path, '/v1/queue/summary'), 'summary')
+            check(time.monotonic() - began < 30, 'a summary took %.0f s', time.monotonic() - began)
+            code, out, said = command('queue', 'summary', '--socket', path)
+            check(code == 75 and 'shard 1 does not answer' in said, 'the command summary: %s %s', code, said)
         finally:
             stopped.__exit__()
         eventually(lambda: all(shard['answers'] for shard in asked(path, '/v1/status')[1]['shards']), 'it answers', 60)
