@@ -2,7 +2,7 @@
  * core/tools/parcel.h - a message outside of a spool: NAME.eml, as it came, and NAME.json, its envelope: whom it is for
  * and what became of it (dist/postrider.8, FILES OF EXPORTED MAIL).
  *
- * `queue export` and `spool export` write them. What is read may have been written by anybody:
+ * `queue export` and `spool export` write them, `queue import` reads them, which may have been written by anybody:
  * whoever gets a parcel gets what SMTP can say, and nothing else (PAR-02).
  */
 #ifndef POSTRIDER_TOOLS_PARCEL_H

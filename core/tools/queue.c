@@ -13,6 +13,7 @@
 #include "core/tools/ask.h"
 #include "core/tools/queue_act.h"
 #include "core/tools/queue_export.h"
+#include "core/tools/queue_import.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
@@ -431,6 +432,8 @@ int queue_command(int argc, char **argv)
 		return usage(stdout, 0);
 	if (strcmp(what, "export") == 0)
 		return queue_export_command(argc, argv);
+	if (strcmp(what, "import") == 0)
+		return queue_import_command(argc, argv);
 	/* What changes it. */
 	if (argc > 1 && !lists && !sums && !shows)
 		return queue_act_command(argc, argv);

@@ -17,6 +17,7 @@ int usage(FILE *out, int status)
 	      "       postrider queue list|summary|show what is here, and where it stands; [FILTER...] [--json]\n"
 	      "       postrider queue export [FILTER...] --directory DIR\n"
 	      "                                        messages as files, with their envelopes\n"
+	      "       postrider queue import DIR       those to the relay, each once\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
 	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"

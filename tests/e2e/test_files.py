@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""tests/e2e/test_files.py - mail as files: what is exported of a queue, and of a spool that is not in use."""
+"""tests/e2e/test_files.py - mail as files: what is exported of a queue and of a spool, and what is imported."""
 
+import collections
+import fcntl
 import json
 import os
 import re
+import select
+import socket
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import (Client, Workspace, case, check, equal, free_port, main, message, program,  # noqa: E402
-                     same_octets, split_trace)
+from harness import (ALL_EXTENSIONS, Client, NextHop, Workspace, case, check, equal, eventually,  # noqa: E402
+                     free_port, main, message, program, same_octets, sequence_of, split_trace)
 
 LATE = {'first': '1h', 'factor': 1, 'max': '1h'}
 
@@ -17,7 +22,8 @@ LATE = {'first': '1h', 'factor': 1, 'max': '1h'}
 def command(*arguments, status=0, stdin=None):
     """(output, standard error) of a command that ends so."""
     done = subprocess.run([program('postrider'), *arguments], input=stdin, capture_output=True, timeout=120, text=True)
-    equal(done.returncode, status, '%s: %s%s' % (arguments, done.stdout, done.stderr))
+    check(status is None or done.returncode == status, 'exit status %d of %s: %s%s', done.returncode, arguments,
+          done.stdout, done.stderr)
     return done.stdout, done.stderr
 
 
@@ -101,6 +107,202 @@ def exported():
             equal(live[name][0], envelope, 'the envelope of %s' % name)
         acts = [e['path'] for e in relay.events('control') if e['path'].endswith('/content')]
         equal(len(acts), 5, 'who read mail is in the events')
+
+
+# ---- import ----
+
+class Cutting:
+    """In front of a relay; ends the first connection when the relay has answered the end of a message."""
+
+    def __init__(self, address):
+        self.address, self.cut = address, True
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.target = '127.0.0.1:%d' % self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def stop(self):
+        self.listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            self._carry(client)
+
+    def _carry(self, client):
+        seen = b''
+        with client, socket.create_connection(self.address) as relay:
+            while True:
+                for one in select.select([client, relay], [], [], 60)[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if one is client:
+                        seen = (seen + data)[-5:]
+                        relay.sendall(data)
+                    elif self.cut and seen.endswith(b'\r\n.\r\n'):
+                        self.cut = False
+                        return
+                    else:
+                        client.sendall(data)
+
+
+def parcel(work, name, content=message(1), **envelope):
+    """A message in work.path('in'); an envelope of None is not written."""
+    if content is not None:
+        work.write('in/%s.eml' % name, content)
+    work.write('in/%s.json' % name, json.dumps({'from': 'sender@example.net', 'recipients': [{'to': 'r@example.com'}],
+                                                **envelope}))
+
+
+def imported(work, *arguments, status=0):
+    """{name: result} of an import of work.path('in')."""
+    out, said = command('queue', 'import', work.path('in'), '--json', *arguments, status=status)
+    return {one['name']: one['result'] for one in json.loads(out)['results']}, out + said
+
+
+@case
+def from_relay_to_relay():
+    """Exported here and imported there: octets and envelope are the same; once, however often it is repeated; what is
+    held only when that is said."""
+    with Workspace() as work:
+        first = relay_of(work, name='first')
+        hop = work.own(NextHop(ALL_EXTENSIONS + ('SMTPUTF8', 'DSN')))
+        changes = {'spool': {'directory': work.path('second-spool')}, 'clients': [
+            {'name': 'local', 'networks': ['127.0.0.0/8'], 'limits': {}}]}
+        os.makedirs(work.path('second-spool'))
+        large = message(2, 3 << 20)
+        send(first, large, recipients=['a@example.com', 'b@example.org'])
+        send(first, b'.dots\r\n..\r\n\r\n.\r\n.x\r\n' + b'gr\xc3\xbc\xc3\x9fe\r\n', 'us\u00e9r@example.net',
+             ['r\u00e9@example.com> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;first+40example.com'],
+             ' BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=one+2Btwo')
+        held = send(first, message(3))
+        command('queue', 'hold', held, '--socket', work.path('first.sock'))
+        command('queue', 'export', '--directory', work.path('in'), '--socket', work.path('first.sock'))
+        second = relay_of(work, [hop.host], 'second', **changes)
+        found, _ = imported(work, '--relay', second.target, status=1)
+        equal(sorted(found.values()), ['held', 'imported', 'imported'], 'imported')
+        eventually(lambda: len(hop.arrivals) == 2, 'two arrivals')
+        arrived = {tuple(one.recipients): one for one in hop.arrivals}
+        same_octets(split_trace(split_trace(arrived['a@example.com', 'b@example.org'].content)[1])[1], large, 'large')
+        one = next(one for one in hop.arrivals if len(one.recipients) == 1)
+        commands = b' '.join(one.session.commands)
+        for said in b'ENVID=one+2Btwo', b'RET=HDRS', b'NOTIFY=SUCCESS,DELAY', b'ORCPT=rfc822;first+40example.com':
+            check(said in commands, '%s was not said: %s', said, commands)
+        check(one.content.endswith(b'.dots\r\n..\r\n\r\n.\r\n.x\r\ngr\xc3\xbc\xc3\x9fe\r\n'), 'dots: %s', one.content)
+        found, _ = imported(work, '--relay', second.target, '--held')
+        equal(sorted(found.values()), ['imported', 'there', 'there'], 'again')
+        found, _ = imported(work, '--relay', second.target, '--held')
+        equal(sorted(found.values()), ['there'] * 3, 'and again')
+        eventually(lambda: len(hop.arrivals) == 3, 'three arrivals')
+
+
+@case
+def hostile_files():
+    """Each is answered in words, none is sent, and the good one beside them is."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = relay_of(work, [hop.host])
+        lines = 'a@example.com>\r\nRCPT TO:<victim@example.com'
+        parcel(work, 'good')
+        parcel(work, 'lines', recipients=[{'to': lines}])
+        parcel(work, 'sender', **{'from': lines})
+        parcel(work, 'parameter', envid='a\r\nRCPT TO:<victim@example.com>')
+        parcel(work, 'notify', recipients=[{'to': 'a@example.com', 'notify': 'NEVER,SUCCESS'}])
+        parcel(work, 'orcpt', recipients=[{'to': 'a@example.com', 'orcpt': 'rfc822;a b'}])
+        parcel(work, 'lost', recipients=[{'to': '\ufffd@example.com'}], smtputf8=True)
+        parcel(work, 'nobody', recipients=[])
+        parcel(work, 'kind', recipients={'to': 'a@example.com'})
+        parcel(work, 'status', recipients=[{'to': 'a@example.com', 'status': '\x1b[31mred'}])
+        parcel(work, 'cut', size=99999)
+        parcel(work, 'bare', b'Subject: x\n\nends in LF alone\n')
+        parcel(work, 'nul', b'Subject: x\r\n\r\nzero\0\r\n')
+        parcel(work, 'no_content', None)
+        parcel(work, 'done', recipients=[{'to': 'a@example.com', 'status': 'delivered'}])
+        work.write('in/deep.json', '[' * 100000)
+        work.write('in/twice.json', '{"from": "a@b.c", "from": "d@e.f", "recipients": [{"to": "r@example.com"}]}')
+        work.write('in/binary.json', bytes(range(256)))
+        work.write('in/back\x1b[2Jslash.json', '{}')
+        os.symlink('/etc/passwd', work.path('in', 'link.eml'))
+        parcel(work, 'link', None)
+        os.mkfifo(work.path('in', 'pipe.json'))
+        found, said = imported(work, '--relay', relay.target, status=1)
+        equal({name for name, result in found.items() if result == 'imported'}, {'good'}, 'imported')
+        equal(found['done'], 'nothing', 'what nobody waits for')
+        wrong = {name for name, result in found.items() if result != 'unreadable'} - {'good', 'done'}
+        check(not wrong, 'not unreadable: %s', {name: found[name] for name in wrong})
+        check('\x1b' not in said, 'an escape sequence: %s', said)
+        _, said = command('queue', 'import', work.path('in'), '--relay', relay.target, status=1)
+        check('\x1b' not in said, 'an escape sequence: %s', said)
+        eventually(lambda: len(hop.arrivals) == 1, 'one arrival')
+        equal(list(hop.arrivals[0].recipients), ['r@example.com'], 'to')
+        # All or nobody: what is refused for one is not handed over for the others, so it can be repeated.
+        parcel(work, 'large', message(2, 40 << 20))
+        check('552' in imported(work, '--relay', relay.target, status=1)[1], 'the relay says why not')
+        command('queue', 'import', work.path('in'), '--relay', '127.0.0.1:%d' % free_port(), status=69)
+        command('queue', 'import', work.path('nothing'), '--relay', relay.target, status=66)
+        command('queue', 'import', work.path('in'), '--relay', 'localhost', status=78)
+
+
+@case
+def broken_off():
+    """Killed again and again, and repeated: each message arrives once, or it is said that this is not known."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = relay_of(work, [hop.host])
+        for number in range(60):
+            parcel(work, 'm%03d' % number, message(number))
+        arguments = [program('postrider'), 'queue', 'import', work.path('in'), '--relay', relay.target]
+        for stop in (5, 17, 29, 44):
+            one = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            eventually(lambda: len(hop.arrivals) >= stop or one.poll() is not None, 'so many arrivals')
+            # Meanwhile nobody else may.
+            one.kill()
+            one.wait()
+        found, _ = imported(work, '--relay', relay.target, '--socket', work.path('postrider.sock'), status=None)
+        doubtful = {int(name[1:]) for name, result in found.items() if result == 'doubt'}
+        check(len(doubtful) <= 4, 'one in doubt for each end at most: %s', doubtful)
+        eventually(lambda: len(hop.arrivals) >= 60 - len(doubtful), 'all arrivals')
+        times = collections.Counter(sequence_of(one.content) for one in hop.arrivals)
+        equal([n for n in range(60) if times[n] != 1 and not (n in doubtful and times[n] == 0)], [], 'not once')
+
+
+@case
+def last_word_lost():
+    """Where the answer to the end did not come the message is found in the queue; where it is not there it is in doubt,
+    and sent once more only when that is wanted."""
+    with Workspace() as work:
+        relay = relay_of(work)
+        cutting = work.own(Cutting(relay.address))
+        parcel(work, 'one')
+        equal(imported(work, '--relay', cutting.target, status=75)[0], {'one': 'doubt'}, 'no last word')
+        socket_path = work.path('postrider.sock')
+        found, out = imported(work, '--relay', relay.target, '--socket', socket_path)
+        equal(found, {'one': 'imported'}, 'found')
+        here = json.loads(command('queue', 'list', '--json', '--socket', socket_path)[0])['messages']
+        equal([one['id'] for one in here], [json.loads(out)['results'][0]['id']], 'once')
+        cutting.cut = True
+        parcel(work, 'two', message(2))
+        equal(imported(work, '--relay', cutting.target, status=75)[0]['two'], 'doubt', 'no last word')
+        listed = json.loads(command('queue', 'list', '--json', '--socket', socket_path)[0])['messages']
+        two = [one['id'] for one in listed if one['id'] != here[0]['id']]
+        command('queue', 'delete', '--yes', *two, '--socket', socket_path)
+        place = ('--relay', relay.target, '--socket', socket_path)
+        for _ in range(2):
+            equal(imported(work, *place, status=75)[0]['two'], 'doubt', 'gone')
+        equal(imported(work, *place, '--again')[0]['two'], 'imported', 'again')
+        # One at a time has a directory.
+        with open(work.path('in', 'import.journal')) as journal:
+            fcntl.flock(journal, fcntl.LOCK_EX)
+            check('under way' in command('queue', 'import', work.path('in'), *place, status=75)[1], 'two at a time')
+        with open(work.path('in', 'import.journal'), 'ab') as journal:
+            journal.write(b'done thr')
+        equal(set(imported(work, '--relay', relay.target)[0].values()), {'there'}, 'a line that was cut off')
+        with open(work.path('in', 'import.journal'), 'ab') as journal:
+            journal.write(b'nonsense is here\n')
+        check('no journal' in command('queue', 'import', work.path('in'), *place, status=74)[1], 'another file')
 
 
 main(together=2)
