@@ -559,6 +559,7 @@ static int serve(struct process *p, const sigset_t *signals)
 	}
 	atomic_store(&p->running, p->relay.shard_count);
 	release_shards(p, true);
+	atomic_store(&p->relay.ready, true);
 	log_ready(p);
 	p->running_as.pid = getpid();
 	(void)running_tell(p->recovery.lock, &p->running_as); /* no reason to end: only `reload` looks there */

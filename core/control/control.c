@@ -17,6 +17,7 @@
 #include "core/control/desk.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
+#include "core/control/scrape.h"
 #include "core/control/socket.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
@@ -265,6 +266,8 @@ static bool start_daemon(struct control *control)
 
 static int open_desk(struct control *control, struct relay *relay, struct log *log)
 {
+	int r;
+
 	control->log = log;
 	control->desk.look = look_at_connections;
 	control->desk.busy = any_connection;
@@ -272,7 +275,14 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	pthread_mutex_init(&control->lock, NULL);
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
 		control->slots[i].fd = -1;
-	return desk_start(&control->desk, relay);
+	r = desk_start(&control->desk, relay);
+	if (r < 0)
+		return r;
+	control->desk.scrape = scrape_new(&control->desk);
+	if (control->desk.scrape)
+		return 0;
+	desk_stop(&control->desk);
+	return -ENOMEM;
 }
 
 struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size)
@@ -312,6 +322,7 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
+	scrape_free(control->desk.scrape);
 	inquiries_end(&control->desk);
 	desk_stop(&control->desk);
 	pthread_mutex_destroy(&control->log_lock);

@@ -12,6 +12,7 @@
 #include "core/base/list.h"
 
 struct relay;
+struct scrape;
 
 struct desk {
 	struct relay *relay;
@@ -20,6 +21,7 @@ struct desk {
 	_Atomic(bool) stopping;
 	void (*look)(struct desk *desk); /* once a second, where desk->busy says so */
 	bool (*busy)(struct desk *desk);
+	struct scrape *scrape; /* owned by who started this; what metrics are made of */
 	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */
 	pthread_mutex_t lock;
 	struct list left;

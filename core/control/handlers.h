@@ -19,7 +19,9 @@ struct control_handler {
 const struct control_handler *handlers_find(struct control_request *request, bool *known);
 
 control_fn handle_status; /* status.c */
-control_fn handle_stats;  /* stats.c */
+/* health.c */
+control_fn handle_metrics, handle_healthz, handle_readyz;
+control_fn handle_stats; /* stats.c */
 /* queue_act.c */
 control_fn handle_queue_hold, handle_queue_release, handle_queue_retry, handle_queue_delete;
 /* suspending.c */

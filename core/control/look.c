@@ -112,6 +112,7 @@ static void count_in(struct look *look, const struct mail *m, int destination, e
 	count->messages++;
 	count->octets += m->content_length;
 	count->ages[age]++;
+	count->age_sum_s += age_s;
 	count->stands[stand]++;
 	if (count->oldest_wall_ns == 0 || m->accepted_wall_ns < count->oldest_wall_ns)
 		count->oldest_wall_ns = m->accepted_wall_ns;

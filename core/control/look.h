@@ -46,6 +46,7 @@ struct look_question {
 /* What a summary has of a destination. */
 struct look_count {
 	uint64_t messages, octets, ages[LOOK_AGES], stands[STANDS], oldest_wall_ns;
+	uint64_t age_sum_s;
 	char *name; /* owned, when the look is over; NULL: of none, as of what is kept */
 };
 

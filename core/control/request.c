@@ -20,6 +20,11 @@ const char *request_value(const struct control_request *request, const char *key
 	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
+const char *request_header(const struct control_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
 struct values {
 	request_value_fn *fn;
 	void *context;
@@ -81,6 +86,17 @@ void request_fail(struct control_request *request, unsigned status, const char *
 		length = (int)sizeof(text) - 1;
 	request_answer(request, status,
 		       json_pack("{so}", "error", request_text((struct span){text, (uint32_t)length})));
+}
+
+void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length)
+{
+	struct MHD_Response *response =
+		text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
+
+	if (response)
+		answer_with(request, status, response, type);
+	else
+		request_answer(request, ANSWER_UNAVAILABLE, NULL);
 }
 
 struct stream {

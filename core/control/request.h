@@ -56,6 +56,8 @@ typedef void control_fn(struct control_request *request);
 
 /* A parameter of the query (`?key=value`), the first of that name, decoded; NULL: not given. */
 const char *request_value(const struct control_request *request, const char *key);
+/* A field of the header, the first of that name; NULL: not given. */
+const char *request_header(const struct control_request *request, const char *name);
 /* All of them, in their order; fn may end it by false. */
 typedef bool request_value_fn(void *context, const char *key, const char *value);
 void request_values(const struct control_request *request, request_value_fn *fn, void *context);
@@ -65,6 +67,8 @@ void request_answer(struct control_request *request, unsigned status, json_t *js
 /* {"error": ...}: a sentence for people, that says what to do. */
 __attribute__((format(printf, 3, 4))) void request_fail(struct control_request *request, unsigned status,
 							const char *format, ...);
+/* Takes `text`, malloc'd; NULL: there was no memory for it, which is answered instead. */
+void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length);
 /* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, or -1: it cannot go on,
  * and the connection ends, so that nobody takes it for whole. `end` is called in any case, last. */
 typedef ssize_t request_read_fn(void *context, char *out, size_t size);

@@ -79,7 +79,8 @@ static struct certificate_told *told_of(struct certificates *c, const char *file
 	return &c->told[c->told_count++];
 }
 
-static void look_at_date(struct certificates *c, const char *file, int64_t wall_s, struct log *log)
+/* *first: of all so far. */
+static void look_at_date(struct certificates *c, const char *file, int64_t wall_s, int64_t *first, struct log *log)
 {
 	size_t count;
 	struct tls_certificate_text *texts = tls_certificates_read(file, "", &count);
@@ -90,6 +91,8 @@ static void look_at_date(struct certificates *c, const char *file, int64_t wall_
 		int64_t left = texts[0].not_after - wall_s;
 		time_t shown = (time_t)texts[0].not_after;
 		struct tm tm;
+		if (*first == 0 || texts[0].not_after < *first)
+			*first = texts[0].not_after;
 		if (told && days_of(left) < told->days) {
 			told->days = days_of(left);
 			(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M UTC", gmtime_r(&shown, &tm));
@@ -100,14 +103,18 @@ static void look_at_date(struct certificates *c, const char *file, int64_t wall_
 	free(texts);
 }
 
-static void look_at_dates(struct certificates *c, const struct config *config, int64_t wall_s, struct log *log)
+/* When the first of them ends; 0: there is none. */
+static int64_t look_at_dates(struct certificates *c, const struct config *config, int64_t wall_s, struct log *log)
 {
+	int64_t first = 0;
+
 	for (size_t i = 0; i < config->certificate_count; i++)
-		look_at_date(c, config->certificates[i].certificate, wall_s, log);
+		look_at_date(c, config->certificates[i].certificate, wall_s, &first, log);
 	for (size_t i = 0; i < config->destination_count; i++) {
 		if (config->destinations[i].certificate)
-			look_at_date(c, config->destinations[i].certificate, wall_s, log);
+			look_at_date(c, config->destinations[i].certificate, wall_s, &first, log);
 	}
+	return first;
 }
 
 void certificates_look(struct certificates *c, struct relay *relay, uint64_t now_ns, int64_t wall_s, struct log *log)
@@ -120,7 +127,8 @@ void certificates_look(struct certificates *c, struct relay *relay, uint64_t now
 	if (now_ns < c->dates_ns)
 		return;
 	c->dates_ns = now_ns + DATES_S * CLOCK_NS_PER_S;
-	look_at_dates(c, relay->snapshot->config, wall_s, log);
+	atomic_store_explicit(&relay->certificate_end, look_at_dates(c, relay->snapshot->config, wall_s, log),
+			      memory_order_relaxed);
 }
 
 void certificates_deinit(struct certificates *c)

@@ -32,9 +32,11 @@ struct relay {
 	struct receivers receivers;
 	struct deliverers deliverers;
 	uint64_t watch_next_ns; /* watch.h; the observer's, as is `stuck` */
-	unsigned stuck;
-	_Atomic(bool) hurry;         /* a second SIGTERM: do not wait for the drain deadline */
-	_Atomic(unsigned) receiving; /* drain: shards that have sessions or messages with an owner */
+	_Atomic(unsigned) stuck;
+	_Atomic(bool) ready;              /* all listeners accept, and nothing drains */
+	_Atomic(int64_t) certificate_end; /* of those that are watched, the first, seconds since 1970; 0: none is */
+	_Atomic(bool) hurry;              /* a second SIGTERM: do not wait for the drain deadline */
+	_Atomic(unsigned) receiving;      /* drain: shards that have sessions or messages with an owner */
 };
 
 /* 0 or -errno. The configuration stays the caller's; recovery adds places for what is gone from it (reload.h). */

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """tests/e2e/test_control.py - the control socket: who may ask, what is answered, and what asking cannot harm."""
 
-import ctypes
 import grp
 import http.client
 import json
@@ -18,6 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import SOURCES, Workspace, case, check, equal, eventually, program  # noqa: E402
+from stopped import Stopped  # noqa: E402
 
 
 class Connection(http.client.HTTPConnection):
@@ -313,31 +313,6 @@ def permissions():
         st = os.stat(path)
         equal((st.st_gid, stat.S_IMODE(st.st_mode)), (gid, 0o660), 'group and permissions')
         equal(as_nobody(work, 'status', '--socket', path)[0], 0, 'of the group')
-
-
-class Stopped:
-    """One thread of a process is, for as long as it is entered."""
-
-    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
-
-    def __init__(self, thread):
-        self.thread = thread
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
-        self.libc.ptrace.restype = ctypes.c_long
-
-    def ask(self, request):
-        if self.libc.ptrace(request, self.thread, None, None) != 0:
-            raise OSError(ctypes.get_errno(), 'ptrace')
-
-    def __enter__(self):
-        self.ask(self.SEIZE)
-        self.ask(self.INTERRUPT)
-        os.waitpid(self.thread, self.WALL)
-        return self
-
-    def __exit__(self, *_):
-        self.ask(self.DETACH)
 
 
 def only_one_missing(path, target):

@@ -1,0 +1,171 @@
+/*
+ * core/control/facts.c - see facts.h.
+ */
+#include "core/control/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config/config.h"
+#include "core/deliver/budget.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/hold.h"
+#include "core/deliver/mailbox.h"
+#include "core/deliver/outbound.h"
+#include "core/receive/receiver.h"
+#include "core/route/plan.h"
+#include "core/shard/shard.h"
+#include "core/shard/snapshot.h"
+#include "core/store/store.h"
+
+/* ---- lanes ------------------------------------------------------------------------------------------------------ */
+
+/* Something is to go, and no host takes it. */
+static bool is_down(const struct outbound *o)
+{
+	size_t i;
+
+	if (o->host_count == 0)
+		return o->exchangers != NULL && outbound_waiting(o) > 0 && o->failure[0] != '\0';
+	for (i = 0; i < o->host_count; i++) {
+		if (o->hosts[i]->blocked_until_ns <= o->shard->now_ns || o->hosts[i]->failures == 0)
+			return false;
+	}
+	return true;
+}
+
+static void add_lane(struct facts *facts, const struct outbound *o)
+{
+	struct facts_destination *sum;
+
+	if (!o->shard || !o->destination || o->vacant || o->place >= facts->destination_count)
+		return;
+	sum = &facts->destinations[o->place];
+	if (!sum->name)
+		sum->name = strdup(o->destination->name);
+	sum->ready += o->lane.ready.count + o->matching.waiting;
+	sum->deferred += o->lane.heap_count;
+	sum->connections += o->connection_count;
+	sum->connecting += o->connecting;
+	/* Lanes without mail know nothing of their hosts. */
+	if (outbound_waiting(o) > 0 || o->connection_count > o->connecting) {
+		sum->lanes++;
+		sum->lanes_down += is_down(o);
+	}
+	sum->suspended |= o->suspended;
+}
+
+/* ---- mailboxes, budgets ----------------------------------------------------------------------------------------- */
+
+static bool add_mailbox(struct facts *facts, const struct config_destination *destination, const char *user,
+			struct account *account, uint64_t now_ns)
+{
+	struct facts_mailbox *more = realloc(facts->mailboxes, (facts->mailbox_count + 1) * sizeof(*facts->mailboxes));
+	struct facts_mailbox *one;
+	uint64_t when_ns, left;
+
+	if (!more)
+		return false;
+	facts->mailboxes = more;
+	one = &more[facts->mailbox_count];
+	*one = (struct facts_mailbox){.destination = strdup(destination->name), .user = strdup(user), .usable = true};
+	if (account->day) {
+		left = budget_left(account->day, now_ns, &when_ns);
+		one->budget = destination->limits.recipients_per_day;
+		one->left = left >= UINT32_MAX ? UINT64_MAX : left;
+	}
+	facts->mailbox_count++;
+	return one->destination && one->user;
+}
+
+/* False: no memory. */
+static bool add_mailboxes(struct facts *facts, const struct shard *shard, size_t d)
+{
+	const struct config_destination *destination = &shard->config->destinations[d];
+	const struct mailbox_set *set = shard->snapshot->mailboxes[d];
+	struct account *own = &shard->deliverer->shared->accounts[d];
+
+	if (destination->gone)
+		return true;
+	if (destination->limits.recipients_per_day > 0 && own->day &&
+	    !add_mailbox(facts, destination, "", own, shard->now_ns))
+		return false;
+	for (size_t i = 0; set && i < set->count; i++) {
+		struct mailbox *mailbox = set->entries[i].mailbox;
+		if (!add_mailbox(facts, destination, mailbox->user, &mailbox->account, shard->now_ns))
+			return false;
+		facts->mailboxes[facts->mailbox_count - 1].usable = !mailbox_held(mailbox);
+		facts->mailboxes[facts->mailbox_count - 1].connections =
+			atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
+	}
+	return true;
+}
+
+/* ---- the visit -------------------------------------------------------------------------------------------------- */
+
+static void begin(struct facts_part *part, const struct shard *shard)
+{
+	struct facts *facts = &part->facts;
+	struct spool_settings settings;
+
+	part->began = true;
+	part->at = deliverer_first(shard->deliverer);
+	facts->destination_count = shard->config->destination_count;
+	facts->destinations = calloc(facts->destination_count + 1, sizeof(*facts->destinations));
+	spool_stats(shard->store->spool, &facts->spool);
+	store_spool_settings(shard->config, shard->index, shard->count, &settings);
+	facts->segment_size = settings.segment_size;
+	facts->size_max = settings.size_max;
+	facts->mails = shard->store->mails.in_use;
+	facts->sessions = shard->receiver->sessions.in_use;
+	if (facts->spool.failed)
+		facts->refuses = FACTS_FAILED;
+	else if (shard->store->disk_full.since_ns)
+		facts->refuses = FACTS_DISK_FULL;
+	else if (shard->store->size_full.since_ns)
+		facts->refuses = FACTS_SIZE_FULL;
+}
+
+static enum visit_step look(struct shard *shard, struct visit *visit, uint64_t until_ns)
+{
+	struct facts_part *part = container_of(inquiry_part_of(visit), struct facts_part, part);
+	struct visit_slice slice = {.until_ns = until_ns};
+
+	if (!part->began)
+		begin(part, shard);
+	if (!part->facts.destinations)
+		return VISIT_DONE;
+	for (; part->at < deliverer_end(shard->deliverer); part->at = deliverer_next(shard->deliverer, part->at)) {
+		if (visit_spent(&slice))
+			return VISIT_MORE;
+		add_lane(&part->facts, &shard->deliverer->outbound[part->at]);
+	}
+	for (; shard->index == 0 && part->destination < shard->config->destination_count; part->destination++) {
+		if (visit_spent(&slice))
+			return VISIT_MORE;
+		if (!add_mailboxes(&part->facts, shard, part->destination))
+			return VISIT_DONE;
+	}
+	part->whole = true;
+	return VISIT_DONE;
+}
+
+void facts_free(struct facts *facts)
+{
+	for (size_t i = 0; facts->destinations && i < facts->destination_count; i++)
+		free(facts->destinations[i].name);
+	for (size_t i = 0; i < facts->mailbox_count; i++) {
+		free(facts->mailboxes[i].destination);
+		free(facts->mailboxes[i].user);
+	}
+	free(facts->destinations);
+	free(facts->mailboxes);
+	memset(facts, 0, sizeof(*facts));
+}
+
+static void release(struct inquiry_part *part)
+{
+	facts_free(&container_of(part, struct facts_part, part)->facts);
+}
+
+const struct inquiry_kind facts_kind = {.size = sizeof(struct facts_part), .fn = look, .release = release};
