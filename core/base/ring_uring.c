@@ -464,22 +464,39 @@ int ring_bind(struct ring *ring, int fd, const struct ring_address *address)
 	return bind(fd, &address->any, address->length) < 0 ? -errno : 0;
 }
 
-static int open_listener(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
+/* Nothing comes in at this socket: the peer tries again a second later. There are kernels that want CAP_NET_ADMIN for a
+ * filter, from which no ordinary user's relay would start; there what has come over a router, or from a host that does
+ * not count from 255, is dropped by its hops, which asks for nothing. */
+static int let_nothing_in(int fd, int family)
 {
-	/* Nothing comes in: the peer tries again a second later. */
 	static struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
 	static const struct sock_fprog filter = {.len = 1, .filter = &nothing};
-	int one = 1, shared = share == RING_SHARED, r = 0;
+	int most = 255;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	if (family == AF_INET6)
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &most, sizeof(most)) < 0 ? -errno : 0;
+	return setsockopt(fd, IPPROTO_IP, IP_MINTTL, &most, sizeof(most)) < 0 ? -errno : 0;
+}
+
+static int open_listener(struct ring *ring, const struct ring_address *address, int backlog, enum ring_share share)
+{
+	int one = 1, shared = share == RING_SHARED, family = address->any.sa_family, r = 0;
 	/* Accepted sockets inherit TCP_NODELAY. */
-	int fd = ring_socket(ring, address->any.sa_family);
+	int fd = ring_socket(ring, family);
 
 	if (fd < 0)
 		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared)) < 0 ||
-	    (address->any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0) ||
-	    (!shared && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0) ||
-	    bind(fd, &address->any, address->length) < 0 || listen(fd, backlog) < 0)
+	    (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0))
+		r = -errno;
+	if (r == 0 && !shared)
+		r = let_nothing_in(fd, family);
+	if (r == 0 && (bind(fd, &address->any, address->length) < 0 || listen(fd, backlog) < 0))
 		r = -errno;
 	if (r < 0) {
 		close(fd);

@@ -4,6 +4,7 @@
 import glob
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -141,6 +142,26 @@ def a_second_relay_on_the_port_is_refused():
         relay = work.relay(first, 'third')
         fill(relay, range(11, 21))
         expect_all(relay, hop, range(1, 21))
+
+
+@case
+def where_a_socket_may_have_no_filter():
+    """Kernels may want CAP_NET_ADMIN for SO_ATTACH_FILTER: an ordinary user's relay starts there, too, and alone."""
+    confined = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'confined.py'),
+                'setsockopt', 'EPERM', 'a1=%d,a2=%d' % (socket.SOL_SOCKET, 26)]
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        listeners = [{'name': 'lan', 'address': '127.0.0.1:%d' % free_port()},
+                     {'name': 'lan6', 'address': '[::1]:%d' % free_port()}]
+        relay = work.relay(work.configuration([hop.host], listeners=listeners), prefix=confined)
+        for number, listener in enumerate(listeners):
+            other = work.configuration([hop.host], listeners=[listener])
+            other['spool']['directory'] = work.path('other')
+            second = work.relay(other, 'second-%d' % number, wait=False, prefix=confined)
+            equal(second.wait(), 69, 'exit status')
+            check('in use by postrider (pid' in ' '.join(second.lines), second.lines)
+        fill(relay, [1])
+        expect_all(relay, hop, [1])
 
 
 @case
