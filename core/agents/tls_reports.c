@@ -66,6 +66,7 @@ struct tls_reports {
 	struct tls_days days;
 	struct list ready, postings; /* struct tls_report, OUT, by `ready`; struct posting */
 	unsigned posting_count;
+	unsigned looked_for;     /* places whose address a shard looks for: each is posted to next */
 	struct question *parked; /* of shards that have nothing to do, while reports are on their way */
 	uint64_t parked_ns;      /* since then, the first of them */
 	uint64_t saved_ns;
@@ -340,11 +341,11 @@ static void on_posted(struct fetch *fetch)
 		finish(reports, report);
 }
 
-/* False: no memory, or too many are under way. */
+/* False: no memory. */
 static bool post(struct tls_reports *reports, struct tls_report *report, const struct tls_reports_question *q)
 {
 	struct tls_report_facts facts = facts_of(reports, report);
-	struct posting *posting = reports->posting_count < POSTING_MOST ? calloc(1, sizeof(*posting)) : NULL;
+	struct posting *posting = calloc(1, sizeof(*posting));
 	size_t length = 0;
 
 	if (!posting)
@@ -401,13 +402,25 @@ static bool make_letter(struct tls_reports *reports, struct tls_report *report, 
 	return true;
 }
 
-/* To the next of its places that wants it, until there is something that a shard has to do. False: it is over. */
+/* Who is looked for has a place among those that are posted to already. */
+static bool full(const struct tls_reports *reports)
+{
+	return reports->posting_count + reports->looked_for >= POSTING_MOST;
+}
+
+/* To the next of its places that wants it, until there is something that a shard has to do. False: it is over, or goes
+ * on when there is room for it. */
 static bool go_on(struct tls_reports *reports, struct tls_report *report, struct tls_reports_question *q)
 {
 	const struct tls_place *place;
 
 	while ((place = tls_report_place(report)) != NULL) {
+		if (!place->mail && full(reports)) {
+			list_append(&reports->ready, &report->ready);
+			return false;
+		}
 		if (!place->mail) {
+			reports->looked_for++;
 			q->task = TLS_TASK_ADDRESS;
 			q->report = report;
 			tlsrpt_host(place->text, q->name, &q->port);
@@ -438,10 +451,11 @@ static bool take_record(struct tls_reports *reports, struct tls_report *report, 
 
 static bool take_address(struct tls_reports *reports, struct tls_report *report, struct tls_reports_question *q)
 {
+	reports->looked_for--;
 	if (q->result == 0 && q->address_count > 0) {
 		if (post(reports, report, q))
 			return false;
-		failed(reports, report, "too many reports are under way, or there is no memory");
+		failed(reports, report, "out of memory");
 	} else {
 		failed(reports, report, q->problem[0] ? q->problem : "its host has no address");
 	}
@@ -488,13 +502,11 @@ static bool find_task(struct tls_reports *reports, struct tls_reports_question *
 	struct list *link;
 	uint64_t next_s;
 
-	while ((link = list_take_first(&reports->ready)) != NULL) {
+	while (!full(reports) && (link = list_take_first(&reports->ready)) != NULL) {
 		if (go_on(reports, container_of(link, struct tls_report, ready), q))
 			return true;
 	}
-	if (reports->posting_count == POSTING_MOST)
-		return false;
-	report = tls_days_take(&reports->days, wall_s(), &next_s);
+	report = full(reports) ? NULL : tls_days_take(&reports->days, wall_s(), &next_s);
 	if (report)
 		ask_for_record(report, q);
 	return report != NULL;

@@ -22,10 +22,13 @@ REPORTS = {'organization': 'Öffice "Ltd"', 'from': 'tls@relay.example', 'contac
 
 
 class Place:
-    """Takes reports by HTTPS. `answers`: by path, a status, or None to be silent; 200 where nothing is said."""
+    """Takes reports by HTTPS. `answers`: by path, a status, or None to be silent; 200 where nothing is said, and not
+    before `open` is set."""
 
     def __init__(self, context, answers=()):
         self.posts, self.answers, self.gate = [], dict(answers), threading.Event()
+        self.open = threading.Event()
+        self.open.set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -36,6 +39,7 @@ class Place:
                 if status is None:
                     outer.gate.wait(120)
                     return
+                outer.open.wait(120)
                 self.send_response(status)
                 if status // 100 == 3:
                     self.send_header('Location', 'https://rua.lab:%d/elsewhere' % outer.port)
@@ -57,6 +61,7 @@ class Place:
 
     def stop(self):
         self.gate.set()
+        self.open.set()
         self.server.shutdown()
         self.server.server_close()
 

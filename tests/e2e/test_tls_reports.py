@@ -265,6 +265,36 @@ def places_that_fail():
 
 
 @case
+def more_than_at_once():
+    """Of more places than are posted to at a time, none of which answers for a while, each is told, and none is said to
+    have failed."""
+    if os.geteuid() != 0:
+        return 'skipped: only root may listen on port 443'
+    with Workspace() as work:
+        days = Days(work, {'good': SCENARIOS['good']})
+        counted_once(days, 'good')
+        kept, names = days.kept(), ['n%d.lab' % number for number in range(60)]
+        kept['domains'] = [{**kept['domains'][0], 'name': name} for name in names]
+        with open(days.path(), 'w', encoding='utf-8') as file:
+            json.dump(kept, file)
+        for name in names:
+            days.want(name, days.url('/' + name), days.url('/second/' + name))
+        days.end_day()
+        days.place.open.clear()
+        relay = days.start()
+        eventually(lambda: len(days.place.posts) >= 16, lambda: '%d are under way' % len(days.place.posts), 60)
+        days.place.open.set()
+        eventually(lambda: len(days.place.posts) >= 120, lambda: '%d and %s' % (
+            len(days.place.posts), relay.events('tls_report_failed')[:2]), 60)
+        equal(sorted(post[0] for post in days.place.posts),
+              sorted(path % name for name in names for path in ('/%s', '/second/%s')), 'told')
+        relay.terminate()
+        equal(relay.events('tls_report_failed'), [], 'failed')
+        equal(days.kept()['reports'], [], 'left')
+    return None
+
+
+@case
 def private_places():
     """Whoever names a place must not make the relay look into its own network (REL-04)."""
     if os.geteuid() != 0:
