@@ -75,7 +75,7 @@ struct path_request {
  * most promising one. *checks (may be NULL): signatures checked. */
 int path_verify(const struct path_request *request, unsigned *checks);
 
-/* dane.c. The result of what was shown (DER, the host's own first) by these records; *error: of TLS_DANE_NO_PATH,
+/* dane.c. The result of what was shown (DER, the host's own first) by these records; *error: of NO_PATH and EXPIRED,
  * wolfSSL's number. */
 enum tls_dane_result dane_check(const struct span *sent, size_t count, const struct tls_tlsa *tlsa, int64_t now,
 				int *error);

@@ -215,7 +215,7 @@ enum tls_dane_result dane_check(const struct span *sent, size_t count, const str
 		return TLS_DANE_NO_MATCH;
 	*error = path_verify(&request, NULL);
 	if (*error != 0)
-		return TLS_DANE_NO_PATH;
+		return *error == ASN_AFTER_DATE_E ? TLS_DANE_EXPIRED : TLS_DANE_NO_PATH;
 	for (const char *const *name = tlsa->names; *name != NULL; name++) {
 		if (tls_certificate_has_name(sent[0].at, sent[0].length, *name))
 			return TLS_DANE_TA;
@@ -230,6 +230,7 @@ static void describe(enum tls_dane_result result, int error, const struct tls_tl
 		snprintf(text, TLS_DANE_TEXT, "none of its certificates is one that its TLSA records name");
 		return;
 	case TLS_DANE_NO_PATH:
+	case TLS_DANE_EXPIRED:
 		tls_error_text_of(error, text, TLS_DANE_TEXT);
 		return;
 	case TLS_DANE_NO_NAME:

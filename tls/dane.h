@@ -34,6 +34,7 @@ enum tls_dane_result {
 	TLS_DANE_TA,       /* matched by DANE-TA */
 	TLS_DANE_NO_MATCH, /* nothing that was shown is what the records name */
 	TLS_DANE_NO_PATH,  /* the authority is there, but no valid path leads to it */
+	TLS_DANE_EXPIRED,  /* the same, as a certificate on it has ended */
 	TLS_DANE_NO_NAME,  /* a path leads to it, from a certificate that is for others */
 };
 static inline bool tls_dane_matched(enum tls_dane_result result)

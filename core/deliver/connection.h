@@ -115,6 +115,7 @@ struct connection {
 	struct tls_need tls_need; /* what it is made for */
 	struct tlsa_found *tlsa;  /* held: the TLSA records that its peer must match; NULL: none */
 	struct tls_had tls_had;   /* and what it has, from the end of its handshake on */
+	uint8_t tls_dane;         /* enum tls_dane_result, where there are records and certificates were shown */
 	char tls_doubt[120];      /* why the peer's certificate is not verified; "": it is, or nobody looked */
 };
 

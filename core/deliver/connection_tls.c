@@ -95,7 +95,8 @@ static bool matches_tlsa(struct connection *c)
 
 	if (!c->tlsa || c->tls_resumed)
 		return false;
-	if (tls_dane_matched(tls_session_dane(c->transport.tls, &c->tlsa->against, text)))
+	c->tls_dane = (uint8_t)tls_session_dane(c->transport.tls, &c->tlsa->against, text);
+	if (tls_dane_matched((enum tls_dane_result)c->tls_dane))
 		return true;
 	snprintf(c->tls_doubt, sizeof(c->tls_doubt), "%.119s", text);
 	return false;

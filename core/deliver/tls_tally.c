@@ -80,6 +80,18 @@ static enum tls_result result_of_evidence(const struct connection *c)
 	return c->transport.tls ? results[tls_session_doubt(c->transport.tls)] : TLS_RESULT_VALIDATION;
 }
 
+static enum tls_result result_of_records(const struct connection *c)
+{
+	switch (c->tls_dane) {
+	case TLS_DANE_EXPIRED:
+		return TLS_RESULT_EXPIRED;
+	case TLS_DANE_NO_NAME:
+		return TLS_RESULT_HOST_MISMATCH;
+	default:
+		return TLS_RESULT_NOT_TRUSTED;
+	}
+}
+
 static void set_places(struct tls_tally *tally, const struct connection *c)
 {
 	const struct ring_address *at = &c->address;
@@ -107,7 +119,7 @@ static void judge(struct tls_tally *tally, const struct connection *c)
 		tls_tally_result(tally, TLS_RESULT_NO_STARTTLS, NULL);
 	} else if (tally->seen.policy == TLS_POLICY_TLSA) {
 		if (!(had.proofs & TLS_PROOF_DANE))
-			tls_tally_result(tally, TLS_RESULT_NOT_TRUSTED, c->tls_doubt);
+			tls_tally_result(tally, result_of_records(c), c->tls_doubt);
 	} else if (policy && !mta_sts_policy_names(policy->policy, c->host->config->name)) {
 		tls_tally_result(tally, TLS_RESULT_VALIDATION, "the host is none of those that the policy names");
 	} else if (policy && !(had.proofs & TLS_PROOF_SAN)) {
@@ -152,7 +164,7 @@ void tls_tally_failed(const struct connection *c, enum tls_result result, const 
 	if (result == TLS_RESULT_OK || (result == TLS_RESULT_VALIDATION && c->transport.tls &&
 					tls_session_doubt(c->transport.tls) != TLS_DOUBT_NONE &&
 					c->tls_need.proofs & (TLS_PROOF_CHAIN | TLS_PROOF_SAN)))
-		result = tally.seen.policy == TLS_POLICY_TLSA ? TLS_RESULT_NOT_TRUSTED : result_of_evidence(c);
+		result = tally.seen.policy == TLS_POLICY_TLSA ? result_of_records(c) : result_of_evidence(c);
 	tls_tally_result(&tally, result, why);
 	set_places(&tally, c);
 	count(o, &tally);

@@ -32,8 +32,9 @@ class Authority:
         done = subprocess.run(['openssl', *arguments], cwd=self.directory, capture_output=True, text=True)
         check(done.returncode == 0, 'openssl: %s', done.stderr[-300:])
 
-    def context(self, names=(), common='x', signed=True):
-        """A server's: for these names. `signed`: else by itself."""
+    def context(self, names=(), common='x', signed=True, days=2, chain=False):
+        """A server's: for these names, c1.crt and so on. `signed`: else by itself. `chain`: it shows the authority's
+        certificate too."""
         self.count += 1
         name = 'c%d' % self.count
         with open(os.path.join(self.directory, name + '.ext'), 'w') as file:
@@ -43,10 +44,15 @@ class Authority:
         self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', name + '.key',
                      '-out', name + '.csr', '-subj', '/CN=' + common)
         issuer = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'] if signed else ['-signkey', name + '.key']
-        self.openssl('x509', '-req', '-in', name + '.csr', *issuer, '-days', '2', '-extfile', name + '.ext', '-out',
-                     name + '.crt')
+        self.openssl('x509', '-req', '-in', name + '.csr', *issuer, '-days', str(days), '-extfile', name + '.ext',
+                     '-out', name + '.crt')
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        made.load_cert_chain(os.path.join(self.directory, name + '.crt'), os.path.join(self.directory, name + '.key'))
+        shown = os.path.join(self.directory, name + '.crt')
+        if chain and signed:
+            shown = os.path.join(self.directory, name + '.pem')
+            with open(shown, 'w') as file:
+                file.write(''.join(open(os.path.join(self.directory, one + '.crt')).read() for one in (name, 'ca')))
+        made.load_cert_chain(shown, os.path.join(self.directory, name + '.key'))
         return made
 
 
