@@ -296,6 +296,8 @@ static void ask(struct hand *hand)
 {
 	struct shard *shard = hand->of->shard;
 
+	/* It may have been called while it waited. */
+	wheel_disarm(&shard->wheel, &hand->timer);
 	hand->busy = switched_on(hand->of) && !shard->draining;
 	if (!hand->busy)
 		return;
