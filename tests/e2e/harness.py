@@ -110,6 +110,13 @@ class Process:
     def tail(self, count=5):
         return ' | '.join(self.lines[-count:])
 
+    def crash(self):
+        """What it ended of and nobody asked for; "" where it did not."""
+        code = self.process.poll()
+        if code is None or code >= 0 or -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            return ''
+        return '%s was ended by %s: %s' % (os.path.basename(self.arguments[0]), signal.Signals(-code).name, self.tail())
+
 
 class Workspace:
     """A temporary directory and the programs started for one case; leaving it stops and removes them."""
@@ -131,6 +138,10 @@ class Workspace:
             print('kept %s' % self.directory, file=sys.stderr)
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
+        crashed = [thing.crash() for thing in self.owned if isinstance(thing, Process) and thing.crash()]
+        # What else has failed has failed because of that, most likely.
+        if crashed:
+            raise Failure('; '.join(crashed)) from value
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
