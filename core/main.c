@@ -731,6 +731,9 @@ int main(int argc, char **argv)
 	command_fn *tool;
 	int option, status;
 
+	tool = command_called(argc > 0 ? argv[0] : NULL);
+	if (tool)
+		return tool(argc, argv);
 	if (strcmp(command, "version") == 0 || strcmp(command, "--version") == 0)
 		return version();
 	if (strcmp(command, "--help") == 0 || strcmp(command, "-h") == 0 || strcmp(command, "help") == 0)

@@ -17,6 +17,7 @@
 #include "core/tools/queue_act.h"
 #include "core/tools/report.h"
 #include "core/tools/route.h"
+#include "core/tools/sendmail.h"
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
 #include "core/tools/suppress.h"
@@ -44,7 +45,19 @@ static const struct {
 	{"destination", destination_command},
 	{"report", report_command},
 	{"route", route_command},
+	{"sendmail", sendmail_command},
+	{"mailq", mailq_command},
 };
+
+/* Programs of these names are this one (dist/postrider-sendmail.8). */
+command_fn *command_called(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
+
+	if (name && strcmp(name, "sendmail") == 0)
+		return sendmail_command;
+	return name && strcmp(name, "mailq") == 0 ? mailq_command : NULL;
+}
 
 command_fn *command_find(const char *name)
 {

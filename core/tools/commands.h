@@ -8,5 +8,7 @@
 typedef int command_fn(int argc, char **argv);
 /* NULL: there is no such command here. */
 command_fn *command_find(const char *name);
+/* Whose name the program was started by (argv[0]); NULL: its own. */
+command_fn *command_called(const char *path);
 
 #endif

@@ -36,6 +36,8 @@ int usage(FILE *out, int status)
 	      "       postrider report --since TIME    what came and what became of it, in figures\n"
 	      "       postrider log --format postfix [FILE]\n"
 	      "                                        events as lines of Postfix's log, for what reads those\n"
+	      "       postrider sendmail, postrider mailq\n"
+	      "                                        as programs of those names, for what writes mail by them\n"
 	      "       postrider version\n",
 	      out);
 	return status;

@@ -1,0 +1,94 @@
+/*
+ * test_letter.c - addresses as people and programs write them, and a message as sendmail(8) gets it.
+ */
+#include <string.h>
+
+#include "core/tools/letter.h"
+#include "tests/unit/check.h"
+
+static bool on_address(void *context, const char *address)
+{
+	char *out = context;
+
+	strcat(strcat(out, "|"), address);
+	return true;
+}
+
+static void addresses(void)
+{
+	static const struct {
+		const char *list, *found;
+	} rows[] = {
+		{"", ""},
+		{" , ,; ", ""},
+		{"root", "|root"},
+		{"a@example.com", "|a@example.com"},
+		{"a@example.com,b@example.com", "|a@example.com|b@example.com"},
+		{"A B <a@example.com>", "|a@example.com"},
+		{"\"B, A\" <a@example.com>, b@example.com", "|a@example.com|b@example.com"},
+		{"a@example.com (A, B), b@example.com", "|a@example.com|b@example.com"},
+		{"(a (b) \\) c) a@example.com", "|a@example.com"},
+		{"\"a b\"@example.com", "|\"a b\"@example.com"},
+		{"\"a\\\"b\"@example.com", "|\"a\\\"b\"@example.com"},
+		{"team: a@example.com, b@example.com; c@example.com", "|a@example.com|b@example.com|c@example.com"},
+		{"undisclosed-recipients:;", ""},
+		{"<@a.example,@b.example:c@example.com>", "|c@example.com"},
+		{"a @ example.com", "|a@example.com"},
+		{"a@[192.0.2.1]", "|a@[192.0.2.1]"},
+		{"a@[IPv6:2001:db8::1]", "|a@[IPv6:2001:db8::1]"},
+		{"<a@[IPv6:2001:db8::1]>", "|a@[IPv6:2001:db8::1]"},
+		{"a@example.com\r\n (x)", "|a@example.com"},
+		{"<a@example.com", "|a@example.com"},
+		{"a@example.com>", "|a@example.com"},
+		{"\"never ends <a@example.com>", "|\"never ends <a@example.com>"},
+		{"(never ends a@example.com", ""},
+		{"<>", ""},
+		{"<a@example.com> <b@example.com>", "|b@example.com"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char found[300] = "";
+		CHECK(letter_addresses(rows[i].list, strlen(rows[i].list), on_address, found));
+		CHECK_STR(found, rows[i].found);
+	}
+}
+
+static void letters(void)
+{
+	static const struct {
+		const char *in, *out, *recipients;
+		bool dots;
+	} rows[] = {
+		{"", "To: undisclosed-recipients:;\r\n\r\n", "", false},
+		{"text\n", "To: undisclosed-recipients:;\r\n\r\ntext\r\n", "", false},
+		{"To: a\n\nx", "To: a\r\n\r\nx\r\n", " a", false},
+		{"To: a\r\n\r\nx\r\r\n", "To: a\r\n\r\nx\r\n", " a", false},
+		{"From x Thu\nTo: a\n\nx\n", "To: a\r\n\r\nx\r\n", " a", false},
+		{"To: a\nno field\nx\n", "To: a\r\n\r\nno field\r\nx\r\n", " a", false},
+		{" goes on\nTo: a\n", "To: undisclosed-recipients:;\r\n\r\n goes on\r\nTo: a\r\n", "", false},
+		{"To: a,\n\tb\nBcc: c\n d\nSubject: s\n\n", "To: a,\r\n\tb\r\nSubject: s\r\n\r\n", " a, \tb", false},
+		{"To: a\nResent-Bcc: b\n\n", "To: a\r\n\r\n", " b", false},
+		{"To: a\nReturn-Path: <b>\n\nx\n.\ny\n", "To: a\r\n\r\nx\r\n", " a", true},
+		{"To: a\n\n.\ry\n..\n", "To: a\r\n\r\n. y\r\n..\r\n", " a", true},
+		{"To: a\nX: b\rBcc: c\n\n", "To: a\r\nX: b Bcc: c\r\n\r\n", " a", false},
+		{".\nTo: a\n\n", "To: undisclosed-recipients:;\r\n\r\n", "", true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct letter_wishes wishes = {.dots = rows[i].dots};
+		struct letter letter;
+		CHECK(letter_make(rows[i].in, strlen(rows[i].in), &wishes, &letter));
+		CHECK(letter.length == strlen(rows[i].out) && memcmp(letter.text, rows[i].out, letter.length) == 0);
+		/* The first of the values; all of them end in a NUL. */
+		CHECK(letter.recipients_length == 0 ? rows[i].recipients[0] == '\0'
+						    : strcmp(letter.recipients, rows[i].recipients) == 0);
+		letter_free(&letter);
+	}
+}
+
+int main(void)
+{
+	RUN(addresses);
+	RUN(letters);
+	return check_end();
+}
