@@ -23,6 +23,7 @@
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/disk.h"
+#include "core/base/journal.h"
 #include "core/base/log.h"
 #include "core/base/notify.h"
 #include "core/base/running.h"
@@ -352,7 +353,9 @@ static int make_shards(struct process *p, struct config *config)
 				    .trace_log = p->logs[config->shards + 5],
 				    .tls_report_log = p->logs[config->shards + 6],
 				    .sign_in_log = p->logs[config->shards + 7]};
-	p->writer = log_writer_start(STDERR_FILENO, p->logs, config->shards + OWN_LOGS);
+	p->writer = log_writer_start_with(
+		STDERR_FILENO, config->log_journal && journal_is_stream(STDERR_FILENO) ? JOURNAL_SOCKET : NULL, p->logs,
+		config->shards + OWN_LOGS);
 	p->agents.writer = p->writer;
 	return p->writer ? 0 : -ENOMEM;
 }

@@ -70,6 +70,8 @@ void log_json(struct log_event *e, const char *key, const char *json, size_t len
 /* The writer: a thread that drains `count` logs into `fd` until log_writer_stop(), which drains the rest. */
 struct log_writer;
 struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
+/* The same, into the journal's socket at `journal` (journal.h), which stays; NULL: into fd. */
+struct log_writer *log_writer_start_with(int fd, const char *journal, struct log **logs, unsigned count);
 void log_writer_stop(struct log_writer *writer);
 /* From now on `tap` sees all lines, whole ones, on the writer's thread before they are moved; it must not wait. NULL:
  * nobody any more, also not in this moment. */

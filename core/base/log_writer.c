@@ -12,6 +12,10 @@
  *   asked not to wait, a pipe gets at most PIPE_BUF octets after poll() said there is room. (A terminal
  *   stopped by its user in the middle of a write is the exception; it ends when the user lets it go on.)
  *
+ *   Where the descriptor leads to the journal, lines go there one by one as its entries (journal.h) and not by the
+ *   descriptor. What the journal does not take is counted, and said by an event when it takes one again: the writer
+ *   has a log of its own for that.
+ *
  * Ownership
  *   The caller owns descriptor and logs and keeps both until log_writer_stop() has returned.
  *
@@ -34,6 +38,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/journal.h"
 #include "core/base/log.h"
 #include "core/base/log_private.h"
 
@@ -42,6 +47,7 @@ enum {
 	LOG_PERIOD_IDLE_MS = 20,
 	LOG_STALL_MS = 100,     /* how often a stalled write looks whether to stop */
 	LOG_PATIENCE_MS = 2000, /* without progress, once stopping */
+	LOG_OWN_CAPACITY = 1 << 14,
 };
 
 enum log_sink { LOG_SINK_FILE, LOG_SINK_SOCKET, LOG_SINK_PIPE };
@@ -50,8 +56,10 @@ struct log_writer {
 	pthread_t thread;
 	int fd;
 	enum log_sink sink;
-	struct log **logs; /* owned array of the caller's logs */
+	struct log **logs; /* owned array of the caller's logs; with a journal, the writer's own behind them */
 	unsigned count;
+	struct journal *journal;  /* owned; NULL: lines go to fd */
+	struct log *own;          /* owned; NULL without a journal */
 	pthread_mutex_t tap_lock; /* guards the next two */
 	log_tap_fn *tap;
 	void *tap_context;
@@ -220,6 +228,36 @@ static bool log_writer_pause(struct log_writer *writer, unsigned ms)
 	return stopping;
 }
 
+/* ---- the journal ------------------------------------------------------------------------------------------------ */
+
+static void log_send_line(struct log_writer *writer, const char *line, size_t length)
+{
+	struct journal *journal = writer->journal;
+	struct log_event e;
+
+	if (!journal_send(journal, line, length) || journal->missed == 0)
+		return;
+	log_begin_at(&e, writer->own, LOG_LEVEL_WARNING, "journal_lost");
+	log_number(&e, "events", journal->missed);
+	log_end(&e);
+	journal->missed = 0;
+}
+
+/* Line for line, in the order they came. One that goes over the ring's end is whole in the slack behind it, as for
+ * log_show(). */
+static void log_move_to_journal(struct log_writer *writer, struct log *log, uint64_t head)
+{
+	uint64_t tail;
+
+	while ((tail = atomic_load_explicit(&log->tail, memory_order_relaxed)) != head) {
+		const char *line = log->buffer + (tail & (log->capacity - 1));
+		const char *eol = memchr(line, '\n', LOG_EVENT_MAX);
+		assert(eol);
+		log_send_line(writer, line, (size_t)(eol - line));
+		log_consume(log, (uint64_t)(eol + 1 - line));
+	}
+}
+
 static void *log_writer_run(void *context)
 {
 	struct log_writer *writer = context;
@@ -238,6 +276,10 @@ static void *log_writer_run(void *context)
 			busy = true;
 			uint64_t head = log_head(log);
 			log_show(writer, log, head);
+			if (writer->journal) {
+				log_move_to_journal(writer, log, head);
+				continue;
+			}
 			if (!dead && !log_move(log, head, writer->fd, writer->sink, writer))
 				dead = true;
 			if (dead)
@@ -267,18 +309,36 @@ static void log_writer_free(struct log_writer *writer)
 	pthread_cond_destroy(&writer->wake);
 	pthread_mutex_destroy(&writer->lock);
 	pthread_mutex_destroy(&writer->tap_lock);
+	if (writer->journal)
+		journal_deinit(writer->journal);
+	free(writer->journal);
+	log_free(writer->own);
 	free(writer->logs);
 	free(writer);
 }
 
-struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
+/* Without memory for it, lines go to the descriptor. */
+static void log_writer_take_journal(struct log_writer *writer, const char *path)
+{
+	writer->journal = malloc(sizeof(*writer->journal));
+	writer->own = writer->journal ? log_new(-1, LOG_OWN_CAPACITY) : NULL;
+	if (writer->own) {
+		journal_init(writer->journal, path);
+		writer->logs[writer->count++] = writer->own;
+		return;
+	}
+	free(writer->journal);
+	writer->journal = NULL;
+}
+
+struct log_writer *log_writer_start_with(int fd, const char *journal, struct log **logs, unsigned count)
 {
 	struct log_writer *writer = calloc(1, sizeof(*writer));
 
 	assert(count > 0);
 	if (writer == NULL)
 		return NULL;
-	writer->logs = calloc(count, sizeof(writer->logs[0]));
+	writer->logs = calloc(count + 1, sizeof(writer->logs[0]));
 	if (writer->logs == NULL) {
 		free(writer);
 		return NULL;
@@ -287,6 +347,8 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 	writer->fd = fd;
 	writer->sink = log_sink_of(fd);
 	writer->count = count;
+	if (journal)
+		log_writer_take_journal(writer, journal);
 
 	pthread_condattr_t monotonic;
 	pthread_condattr_init(&monotonic);
@@ -300,6 +362,11 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 		return NULL;
 	}
 	return writer;
+}
+
+struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
+{
+	return log_writer_start_with(fd, NULL, logs, count);
 }
 
 void log_writer_tap(struct log_writer *writer, log_tap_fn *tap, void *context)

@@ -375,6 +375,7 @@ struct config {
 	} timeouts;
 	uint64_t stats_interval_ns;      /* log.stats_interval, default 60s, 0: at exit only */
 	bool log_sessions, log_messages; /* log.sessions, log.messages: default true */
+	bool log_journal;                /* log.journal: the same; natively, where standard error is the journal */
 };
 
 enum { CONFIG_DNS_SERVERS_MAX = 8, CONFIG_SHARDS_MAX = 64, CONFIG_IN_FLIGHT_MAX = 4096 };

@@ -103,6 +103,7 @@ static const struct reader_field log_fields[] = {
 	FIELD_RANGE("stats_interval", reader_duration, CONFIG(stats_interval_ns), 0, DAYS),
 	FIELD("sessions", reader_boolean, CONFIG(log_sessions)),
 	FIELD("messages", reader_boolean, CONFIG(log_messages)),
+	FIELD("journal", reader_boolean, CONFIG(log_journal)),
 	FIELDS_END,
 };
 
@@ -161,6 +162,7 @@ void schema_defaults(struct config *config)
 	config->stats_interval_ns = 60 * SECONDS;
 	config->log_sessions = true;
 	config->log_messages = true;
+	config->log_journal = true;
 }
 
 static bool finish_hostname(struct reader *r, const yaml_node_t *root)

@@ -34,6 +34,8 @@ static void check_spool(const struct succession *s)
 		CANNOT(s, "spool.directory cannot change while postrider runs: restart it");
 	if (!same(a->control.socket, b->control.socket) || !same(a->control.group, b->control.group))
 		CANNOT(s, "control cannot change while postrider runs: restart it");
+	if (a->log_journal != b->log_journal)
+		CANNOT(s, "log.journal cannot change while postrider runs: restart it");
 	if (a->spool.size_max != b->spool.size_max || a->spool.segment_size != b->spool.segment_size ||
 	    a->spool.memory_max != b->spool.memory_max || a->spool.message_size_max != b->spool.message_size_max)
 		CANNOT(s, "the sizes below spool cannot change while postrider runs: restart it");

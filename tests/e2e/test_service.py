@@ -119,6 +119,47 @@ def a_manager_that_is_not_there():
             relay.terminate()
 
 
+# ---- the journal
+
+
+def journal(relay, *match):
+    """What journalctl finds by these fields, as dictionaries."""
+    done = subprocess.run(['nsenter', '-t', str(relay.pid), '-m', 'journalctl', '--directory=/run/log/journal', '-o',
+                           'json', '--all', *match], capture_output=True, text=True, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+
+
+@case
+def found_in_the_journal():
+    """systemd's own journal has each event with its fields, and nothing comes on standard error; a message is found by
+    its id."""
+    if os.geteuid() != 0 or not os.path.exists('/lib/systemd/systemd-journald'):
+        return
+    with Workspace() as work:
+        hop = work.own(harness.NextHop())
+        room = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'journal_room.sh')
+        relay = work.relay(work.configuration([hop.host]), wait=False, prefix=['unshare', '--mount', 'sh', room])
+        eventually(lambda: journal(relay, 'POSTRIDER_EVENT=ready'), lambda: 'ready in the journal: ' + relay.tail())
+        ready = journal(relay, 'POSTRIDER_EVENT=ready')[0]
+        equal((ready['PRIORITY'], ready['SYSLOG_IDENTIFIER'], json.loads(ready['MESSAGE'])['event']),
+              ('5', 'postrider', 'ready'), 'the entry')
+        host, _, port = json.loads(ready['POSTRIDER_LISTENERS'])[0]['address'].rpartition(':')
+        with Client((host, int(port))) as client:
+            client.hello()
+            client.envelope()
+            name = client.data(harness.message(1))[1].split()[-1]
+        accepted = eventually(lambda: journal(relay, 'POSTRIDER_EVENT=accepted'), lambda: 'accepted in the journal')
+        accepted = journal(relay, 'POSTRIDER_EVENT=accepted')[0]
+        check(accepted['POSTRIDER_ID'] in name or name in accepted['POSTRIDER_ID'], '%s, %s', accepted, name)
+        equal(accepted['POSTRIDER_SENDER'], 'sender@example.net', 'sender')
+        eventually(lambda: {entry['POSTRIDER_EVENT'] for entry in
+                            journal(relay, 'POSTRIDER_ID=' + accepted['POSTRIDER_ID'])} >= {'accepted', 'attempt'},
+                   lambda: 'both events by the id')
+        equal(relay.lines, [], 'standard error')
+        relay.signal(15)
+        equal(relay.wait(), 0, 'exit status')
+
+
 # ---- what is installed
 
 

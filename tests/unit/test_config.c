@@ -177,7 +177,7 @@ static void test_defaults(void)
 	CHECK_EQ(c->timeouts.data_reply_ns, 600 * S);
 	CHECK_EQ(c->timeouts.drain_ns, 30 * S);
 	CHECK_EQ(c->stats_interval_ns, 60 * S);
-	CHECK(c->log_sessions && c->log_messages);
+	CHECK(c->log_sessions && c->log_messages && c->log_journal);
 	config_free(c);
 }
 
@@ -244,7 +244,7 @@ static void test_every_scalar(void)
 		      "errors_per_session: 4, future_release: 7d }\n"
 		      "timeouts: { command: 1s, data: 2m, connect: 3s, greeting: 90s, reply: 4m, data_reply: 1h, "
 		      "drain: 0 }\n"
-		      "log: { stats_interval: 0, sessions: off, messages: No }\n"
+		      "log: { stats_interval: 0, sessions: off, messages: No, journal: no }\n"
 		      "retry: { first: 1500ms, factor: 1.5, max: 1h, expire: 30d, warn_after: off }\n" LISTENERS CLIENTS
 			      DESTINATIONS ROUTES);
 
@@ -270,7 +270,7 @@ static void test_every_scalar(void)
 	CHECK_EQ(c->timeouts.data_reply_ns, 3600 * S);
 	CHECK_EQ(c->timeouts.drain_ns, 0);
 	CHECK_EQ(c->stats_interval_ns, 0);
-	CHECK(!c->log_sessions && !c->log_messages);
+	CHECK(!c->log_sessions && !c->log_messages && !c->log_journal);
 	CHECK_EQ(c->retry.first_ns, 3 * S / 2);
 	CHECK(c->retry.factor == 1.5);
 	CHECK_EQ(c->retry.max_ns, 3600 * S);
