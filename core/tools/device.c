@@ -19,6 +19,7 @@
 #include "core/tools/device_entry.h"
 #include "core/tools/device_known.h"
 #include "core/tools/device_sheet.h"
+#include "core/tools/table.h"
 #include "core/tools/written.h"
 
 #define CONFIGURATION "/etc/postrider/postrider.yaml"
@@ -46,7 +47,7 @@ static int usage(FILE *out, int status)
 
 static int fail(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "postrider: device: %s: %s\n", what, why);
+	table_say("postrider: device: %s: %s", what, why);
 	return status;
 }
 

@@ -13,6 +13,7 @@
 #include "core/deliver/verdict.h"
 #include "core/smtp/enhanced.h"
 #include "core/tools/said.h"
+#include "core/tools/table.h"
 #include "core/tools/written.h"
 
 enum { STATUS_UNKNOWN = 1, STATUS_USAGE = 64, STATUS_CONFIG = 78 };
@@ -33,7 +34,7 @@ static int usage(FILE *out, int status)
 
 static int wrong(const char *what, const char *which)
 {
-	fprintf(stderr, "postrider: %s%s\n", what, which);
+	table_say("postrider: %s%s", what, which);
 	return STATUS_USAGE;
 }
 

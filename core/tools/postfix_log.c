@@ -2,6 +2,7 @@
  * core/tools/postfix_log.c - see postfix_log.h.
  */
 #include "core/tools/postfix_log.h"
+#include "core/tools/table.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -83,7 +84,7 @@ static int read_file(struct log_options *o, const char *name)
 	if (in)
 		read_lines(o, in);
 	if (!in || ferror(in)) {
-		fprintf(stderr, "postrider: log: %s: %s\n", name, strerror(errno));
+		table_say("postrider: log: %s: %s", name, strerror(errno));
 		status = STATUS_INPUT;
 	}
 	if (in && in != stdin)
@@ -95,7 +96,7 @@ static bool time_option(const char *text, bool utc, uint64_t *ms)
 {
 	if (when_parse(text, (uint64_t)time(NULL) * 1000, utc, ms))
 		return true;
-	fprintf(stderr, "postrider: log: \"%.40s\" is no time: " WHEN_FORMS "\n", text);
+	table_say("postrider: log: \"%.40s\" is no time: " WHEN_FORMS, text);
 	return false;
 }
 

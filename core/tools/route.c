@@ -20,6 +20,7 @@
 #include "core/config/device_table.h"
 #include "core/route/route.h"
 #include "core/tools/sheet.h"
+#include "core/tools/table.h"
 #include "core/tools/trace_source.h"
 #include "core/tools/written.h"
 
@@ -252,7 +253,7 @@ static void say_route(struct route_options *o, const struct config_route *route)
 
 static int wrong(const char *what, const char *which)
 {
-	fprintf(stderr, "postrider: route: %s%s\n", what, which);
+	table_say("postrider: route: %s%s", what, which);
 	return STATUS_USAGE;
 }
 

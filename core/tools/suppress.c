@@ -2,6 +2,7 @@
  * core/tools/suppress.c - see suppress.h.
  */
 #include "core/tools/suppress.h"
+#include "core/tools/table.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 #include "core/agents/suppression_file.h"
 #include "core/config/config.h"
+#include "core/tools/written.h"
 
 #define CONFIGURATION "/etc/postrider/postrider.yaml"
 
@@ -42,7 +44,7 @@ static int usage(FILE *out, int status)
 
 static int fail(int status, const char *what, const char *why)
 {
-	fprintf(stderr, "postrider: suppress: %s: %s\n", what, why);
+	table_say("postrider: suppress: %s: %s", what, why);
 	return status;
 }
 
@@ -198,10 +200,7 @@ static void show_json(const struct suppression_entry *entry, const char *date)
 
 	if (object && entry->note.length > 0)
 		(void)json_object_set_new(object, "note", json_stringn(entry->note.data, entry->note.length));
-	if (object)
-		(void)json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	fputc('\n', stdout);
-	json_decref(object);
+	written_json_line(stdout, object);
 }
 
 /* As an address that can be read back: what is no dot-string goes in quotes (RFC 5321 4.1.2). */

@@ -4,6 +4,7 @@
 #include "core/tools/table.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
@@ -49,6 +50,18 @@ static uint32_t next(struct span text, char out[CELL_MAX], int *columns)
 	/* What is written in two columns by most (East Asian wide characters, emoji) is counted so. */
 	*columns = length == 4 || (length == 3 && first >= 0xe3 && first <= 0xed) ? 2 : 1;
 	return length;
+}
+
+void table_say(const char *format, ...)
+{
+	char text[2000];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	table_safe(stderr, text);
+	fputc('\n', stderr);
 }
 
 void table_safe(FILE *out, const char *text)

@@ -16,6 +16,8 @@ enum { TABLE_COLUMNS = 100, TABLE_TIME_SIZE = 32, TABLE_AGE_SIZE = 24 };
 
 /* All of it. */
 void table_safe(FILE *out, const char *text);
+/* What a command has to say on standard error, a line: also arguments came from strangers, by way of a script. */
+__attribute__((format(printf, 1, 2))) void table_say(const char *format, ...);
 /* At most so many columns; what is cut ends in "...". Padded to as many where `pad`. Negative: to the right. */
 void table_cell(FILE *out, const char *text, int columns, bool pad);
 /* "2026-11-27T23:10:00.123Z" as "2026-11-27 23:10:00" here, or in UTC with "Z"; what is no such time is "-". Returns

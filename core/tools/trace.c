@@ -366,9 +366,7 @@ static void show_json(struct trace_options *o, int64_t number)
 	keep_status(o, search_steps(o->search, number, json_step, o));
 	(void)json_object_set_new(object, "recipients", recipients);
 	(void)json_object_set_new(object, "steps", steps);
-	(void)json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	putchar('\n');
-	json_decref(object);
+	written_json_line(stdout, object);
 }
 
 static int fail(struct trace_options *o)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/config/config.h"
+#include "core/tools/table.h"
 #include "core/tools/when.h"
 
 static int open_file(const char *command, const char *file, struct search **search)
@@ -51,6 +52,6 @@ bool trace_source_time(const char *command, const char *text, bool utc, uint64_t
 {
 	if (when_parse(text, (uint64_t)time(NULL) * 1000, utc, ms))
 		return true;
-	fprintf(stderr, "postrider: %s: \"%.40s\" is no time: " WHEN_FORMS "\n", command, text);
+	table_say("postrider: %s: \"%.40s\" is no time: " WHEN_FORMS, command, text);
 	return false;
 }

@@ -16,13 +16,37 @@ void written_quoted(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-void written_json(FILE *out, json_t *json)
+/* Jansson takes DEL for a letter. */
+static int on_piece(const char *data, size_t length, void *context)
 {
-	if (json == NULL || json_dumpf(json, out, 0) < 0)
+	FILE *out = context;
+
+	for (size_t i = 0; i < length; i++) {
+		if (data[i] == 0x7f)
+			fputs("\\u007f", out);
+		else
+			fputc(data[i], out);
+	}
+	return 0;
+}
+
+static void write_json(FILE *out, json_t *json, size_t flags)
+{
+	if (json == NULL || json_dump_callback(json, on_piece, out, flags | JSON_ENSURE_ASCII) < 0)
 		fputs("postrider: out of memory\n", stderr);
 	else
 		fputc('\n', out);
 	json_decref(json);
+}
+
+void written_json(FILE *out, json_t *json)
+{
+	write_json(out, json, 0);
+}
+
+void written_json_line(FILE *out, json_t *json)
+{
+	write_json(out, json, JSON_COMPACT | JSON_PRESERVE_ORDER);
 }
 
 const char *written_day(int64_t seconds, char text[WRITTEN_DAY_SIZE])

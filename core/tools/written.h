@@ -12,8 +12,11 @@ enum { WRITTEN_DAY_SIZE = 16 };
 
 /* A value of YAML in double quotes (1.2, 7.3.1). `text` is of printable ASCII. */
 void written_quoted(FILE *out, const char *text);
-/* On a line of its own. Takes `json`; NULL: there was no memory to make it. */
+/* On a line of its own, in ASCII: so no terminal does anything with what strangers have written. Takes `json`; NULL:
+ * there was no memory to make it. */
 void written_json(FILE *out, json_t *json);
+/* The same without blanks, in the order in which it was made. */
+void written_json_line(FILE *out, json_t *json);
 /* The day of a time since 1970, in UTC, as in 2026-12-31. Returns `text`. */
 const char *written_day(int64_t seconds, char text[WRITTEN_DAY_SIZE]);
 
