@@ -420,13 +420,37 @@ def nobody_to_ask():
         equal((done.returncode, 'no process' in done.stderr), (74, True), done.stderr)
 
 
+def refused_now(it, n):
+    """One that cannot follow, for one reason or another: refused with a sentence, and nothing of it is there."""
+    right = it.configuration
+    it.configuration = json.loads(json.dumps(right))
+    it.configuration['hostname'] = 'never.example.org'
+    said = [('shards', 7, 'shards cannot change'), ('routes', [{'destination': 'nobody'}], 'nobody'),
+            ('listeners', [{'name': 'taken', 'address': it.taken}], 'cannot listen'), ('hostnam', 'x', 'hostname')]
+    key, value, sentence = said[n % len(said)]
+    it.configuration[key] = value
+    text = it.reload(expect=78)
+    check(sentence in text, '%s: %s', key, text)
+    # Where the command sees by itself what is wrong, it does not ask.
+    if key in ('routes', 'hostnam'):
+        it.relay.signal(signal.SIGHUP)
+    it.relay.told('reload_refused', n + 1)
+    it.configuration = right
+    with Client(it.relay.address) as client:
+        check('never.example.org' not in client.hello()[1], 'half of it is in force')
+
+
 def under_load(reloads):
-    """Mail flows while the configuration changes back and forth: each message once, none refused."""
+    """Mail flows while the configuration changes back and forth, and now and then to what cannot be: each message once,
+    none refused, and neither descriptors nor memory grow."""
     with Workspace() as work:
         sinks = [work.sink(name='sink-a'), work.sink(name='sink-b')]
         configuration = work.configuration([sinks[0].host], log={'sessions': False, 'messages': False})
         it = Reloadable(work, configuration)
         stop, sources, sent = threading.Event(), [], [0]
+        other = work.own(NextHop())  # listens where the relay wants to
+        it.taken = other.host
+        refusals, files, memory = 0, [], []
 
         def feed():
             while not stop.is_set():
@@ -449,6 +473,11 @@ def under_load(reloads):
                     'connections': 1000 - n % 3}}]
                 configuration['retry'] = {'first': '%dms' % (100 + n), 'factor': 1.5, 'max': '2s', 'expire': '1h'}
                 it.reload()
+                if n % 8 == 7:
+                    refused_now(it, refusals)
+                    refusals += 1
+                files.append(len(os.listdir('/proc/%d/fd' % it.relay.pid)))
+                memory.append(it.relay.memory())
             took = time.monotonic() - started
         finally:
             stop.set()
@@ -467,9 +496,17 @@ def under_load(reloads):
         lost = acknowledged - set(counts)
         check(not lost, '%d messages are lost', len(lost))
         check(max(counts.values()) == 1, 'messages arrived twice')
-        equal(it.relay.count['reloaded'], reloads, 'reloads')
+        equal((it.relay.count['reloaded'], it.relay.count['reload_refused']), (reloads, refusals), 'reloads')
+        # The last quarter beside the second one: by then every kind of configuration has been there.
+        early, late = slice(reloads // 4, reloads // 2), slice(reloads * 3 // 4, None)
+        check(max(files[late]) <= max(files[early]) + 32, 'descriptors: %d, then %d', max(files[early]),
+              max(files[late]))
+        check(max(memory[late]) <= max(memory[early]) + (16 << 20), 'memory: %d, then %d', max(memory[early]),
+              max(memory[late]))
         left = max(event['in_use'] for event in it.relay.events('reloaded'))
-        return '%d reloads in %.1f s, %d messages, at most %d snapshots in use' % (reloads, took, sent[0], left)
+        return ('%d reloads and %d refused in %.1f s, %d messages, at most %d snapshots in use; descriptors %d, then %d; '
+                'memory %d KiB, then %d' % (reloads, refusals, took, sent[0], left, max(files[early]), max(files[late]),
+                                            max(memory[early]) >> 10, max(memory[late]) >> 10))
 
 
 @case
