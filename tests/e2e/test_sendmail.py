@@ -105,6 +105,41 @@ def callers():
 
 
 @case
+def troubles_of_others():
+    """What users of other programs of the name have reported: none of it is so here."""
+    with Workspace() as work:
+        host = Host(work)
+        me = '-f me@example.net '
+        # Nobody but Bcc, behind a group without members
+        _, to, content, _ = host.sent(me + '-t', 'Bcc: joe@example.org\nTo: undisclosed-recipients:;\n\nx\n')
+        equal(to, ['joe@example.org'], 'Bcc alone')
+        check('joe@' not in content and content.count('To:') == 1, 'Bcc alone: %r', content)
+        # A list on several lines, also between a name and its address
+        _, to, _, _ = host.sent(me + '-t', 'To: "to1" <to1@example.com>,\n "to2"\n <to2@example.com>\n\nx\n')
+        equal(to, ['to1@example.com', 'to2@example.com'], 'a list that is folded')
+        # Lines that end in CRLF already
+        _, _, content, _ = host.sent(me + '-t -i', 'To: a@example.com\r\nSubject: s\r\n\r\none\r\n\r\ntwo\r\n')
+        check(content.endswith('\r\n\r\none\r\n\r\ntwo\r\n') and '\r\r' not in content, 'CRLF: %r', content)
+        # A header that is no good does not matter where the recipients are named
+        _, to, content, _ = host.sent(me + 'a@example.com', 'To: foo: bar, baz <<\nBcc: c@example.com\n\nx\n')
+        equal(to, ['a@example.com'], 'named')
+        check('To: foo: bar, baz <<\r\n' in content and 'c@example.com' not in content, 'as it is: %r', content)
+        # Named and in the header: once
+        _, to, _, _ = host.sent(me + '-t a@example.com', 'To: a@example.com, b@example.com\n\nx\n')
+        equal(to, ['a@example.com', 'b@example.com'], 'both')
+        # Dots that the caller has doubled are two; an empty message is one
+        _, _, content, _ = host.sent(me + '-i a@example.com', 'Subject: s\n\nhttp://example=\n..html\n')
+        check(content.endswith('=\r\n..html\r\n'), 'dots: %r', content)
+        _, _, content, _ = host.sent(me + 'a@example.com', '')
+        check(content.endswith('\r\n\r\n'), 'nothing: %r', content)
+        # A thousand on one line; the relay sends them on in parts
+        many, before = ['r%04d@example.com' % i for i in range(1000)], len(host.hop.arrivals)
+        host.run(me + '-t', 'To: %s\n\nx\n' % ','.join(many))
+        eventually(lambda: sum(len(one.recipients) for one in host.hop.arrivals[before:]) >= 1000, 'a thousand')
+        equal(sorted(to for one in host.hop.arrivals[before:] for to in one.recipients), many, 'each once')
+
+
+@case
 def refusals():
     """What it says and answers where nothing is sent: sysexits(3)."""
     with Workspace() as work:
