@@ -344,6 +344,15 @@ struct config {
 	struct {
 		char *socket; /* where commands ask; NULL: nobody can */
 		char *group;  /* whose members may, beside its user; NULL: the process's own */
+		struct {
+			char *address_text; /* NULL: nobody can over TCP */
+			struct ring_address address;
+			char *users_file;         /* NULL: who reaches the address may look, and nobody may act */
+			struct user_table *users; /* of it, as it was when this was read */
+			char **operators;         /* of them, those who may act */
+			size_t operator_count;
+			char *certificate, *private_key; /* both, or NULL: without TLS */
+		} http;
 	} control;
 	struct {
 		char **servers; /* dns.servers: "192.0.2.53" or "192.0.2.53@5353"; none: the system's */

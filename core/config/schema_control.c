@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "core/config/schema_control_http.h"
 #include "core/config/schema_fields.h"
 
 #define EXAMPLE "control: { socket: /run/postrider/control.sock }"
@@ -30,7 +31,7 @@ static bool read_socket(struct reader *r, const struct reader_field *field, cons
 static const struct reader_field control_fields[] = {
 	FIELD_REQUIRED("socket", read_socket, offsetof(struct config, control.socket), EXAMPLE),
 	FIELD("group", reader_name, offsetof(struct config, control.group)),
-	FIELD_MISSING("http"),
+	FIELD("http", schema_control_http, 0),
 	FIELDS_END,
 };
 
@@ -47,4 +48,5 @@ void schema_control_free(struct config *config)
 {
 	free(config->control.socket);
 	free(config->control.group);
+	schema_control_http_free(config);
 }

@@ -25,6 +25,7 @@ struct users_file {
 	struct reader *r;
 	const yaml_mark_t *mark; /* of the file's name */
 	const char *path;
+	struct user_table *table;
 	bool ok;
 };
 
@@ -42,7 +43,7 @@ static bool on_user(void *context, const char *name, size_t name_length, const c
 		    unsigned line)
 {
 	struct users_file *file = context;
-	int e = user_table_add(file->r->config->users, name, name_length, hash, hash_length);
+	int e = user_table_add(file->table, name, name_length, hash, hash_length);
 	char text[400];
 
 	if (e == 0)
@@ -83,32 +84,38 @@ static bool look_at_mode(struct reader *r, const struct reader_value *value, con
 	return true;
 }
 
-bool schema_users_read(struct reader *r, const struct reader_field *field, const struct reader_value *value,
-		       void *object)
+bool schema_user_table(struct reader *r, const struct reader_value *value, const char *path, struct user_table **out)
 {
-	struct config *config = object;
 	const yaml_mark_t *mark = &value->node->start_mark;
 	bool opened;
 	size_t length;
 	char *text;
 	int e;
 
-	if (!reader_file(r, field, value, object) || !look_at_mode(r, value, config->users_file))
+	if (!look_at_mode(r, value, path))
 		return false;
-	e = text_file_read(config->users_file, USERS_FILE_MAX, &text, &length, &opened);
+	e = text_file_read(path, USERS_FILE_MAX, &text, &length, &opened);
 	if (e < 0)
-		return reader_fail(r, mark, "%s: %.200s: %s", value->name, config->users_file, strerror(-e));
-	struct users_file file = {.r = r, .mark = mark, .path = config->users_file, .ok = true};
+		return reader_fail(r, mark, "%s: %.200s: %s", value->name, path, strerror(-e));
+	struct users_file file = {.r = r, .mark = mark, .path = path, .table = user_table_new(), .ok = true};
 	const struct user_file_handler handler = {.on_user = on_user, .on_problem = on_problem, .context = &file};
-	config->users = user_table_new();
-	file.ok = config->users ? user_file_parse(text, length, &handler) && file.ok : reader_fail_memory(r, mark);
+	*out = file.table;
+	file.ok = file.table ? user_file_parse(text, length, &handler) && file.ok : reader_fail_memory(r, mark);
 	explicit_bzero(text, length);
 	free(text);
-	if (file.ok && user_table_count(config->users) == 0)
+	if (file.ok && user_table_count(file.table) == 0)
 		return reader_fail(r, mark,
 				   "%s: there is no user in %.200s: `postrider hash NAME` writes a line for one",
-				   value->name, config->users_file);
+				   value->name, path);
 	return file.ok;
+}
+
+bool schema_users_read(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+		       void *object)
+{
+	struct config *config = object;
+
+	return reader_file(r, field, value, object) && schema_user_table(r, value, config->users_file, &config->users);
 }
 
 /* The item of the list "listeners", which is there as it was read without an error. */

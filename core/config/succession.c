@@ -24,6 +24,19 @@ static bool same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool same_http(const struct config *a, const struct config *b)
+{
+	bool is = same(a->control.http.address_text, b->control.http.address_text) &&
+		  same(a->control.http.users_file, b->control.http.users_file) &&
+		  same(a->control.http.certificate, b->control.http.certificate) &&
+		  same(a->control.http.private_key, b->control.http.private_key) &&
+		  a->control.http.operator_count == b->control.http.operator_count;
+
+	for (size_t i = 0; is && i < a->control.http.operator_count; i++)
+		is = same(a->control.http.operators[i], b->control.http.operators[i]);
+	return is;
+}
+
 static void check_spool(const struct succession *s)
 {
 	const struct config *a = s->running, *b = s->next;
@@ -32,7 +45,8 @@ static void check_spool(const struct succession *s)
 		CANNOT(s, "shards cannot change from %u to %u while postrider runs: restart it", a->shards, b->shards);
 	if (strcmp(a->spool.directory, b->spool.directory) != 0)
 		CANNOT(s, "spool.directory cannot change while postrider runs: restart it");
-	if (!same(a->control.socket, b->control.socket) || !same(a->control.group, b->control.group))
+	if (!same(a->control.socket, b->control.socket) || !same(a->control.group, b->control.group) ||
+	    !same_http(a, b))
 		CANNOT(s, "control cannot change while postrider runs: restart it");
 	if (a->log_journal != b->log_journal)
 		CANNOT(s, "log.journal cannot change while postrider runs: restart it");

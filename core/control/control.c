@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "core/base/address_text.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/control/desk.h"
+#include "core/control/gate.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
+#include "core/control/remote.h"
 #include "core/control/scrape.h"
 #include "core/control/socket.h"
 #include "core/relay/relay.h"
@@ -29,19 +33,42 @@ struct slot {
 	int fd;               /* -1: free */
 	uint64_t deadline_ns; /* what it is at must have ended; UINT64_MAX: a handler is at it */
 	struct control_peer peer;
+	struct ring_address address; /* over TCP */
+};
+
+/* Where connections come in. */
+struct entrance {
+	struct control *control;
+	struct MHD_Daemon *daemon; /* NULL: it is closed */
+	bool remote;
+	struct slot slots[CONTROL_CONNECTIONS];
 };
 
 struct control {
 	struct desk desk;
+	const struct config *config;
 	struct control_socket socket;
-	struct MHD_Daemon *daemon;
+	struct entrance local, remote;
+	struct gate *gate;        /* of `remote`; NULL: nobody signs in */
 	pthread_mutex_t log_lock; /* a log has one writer */
 	struct log *log;
-	pthread_mutex_t lock;
-	struct slot slots[CONTROL_CONNECTIONS];
+	pthread_mutex_t lock; /* of all slots */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
+
+static bool look_at(const struct entrance *entrance, uint64_t now_ns)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
+		const struct slot *slot = &entrance->slots[i];
+		any |= slot->fd >= 0;
+		if (slot->fd >= 0 && slot->deadline_ns < now_ns)
+			(void)shutdown(slot->fd, SHUT_RDWR);
+	}
+	return any;
+}
 
 /* What takes too long ends as if its peer had gone. */
 static void look_at_connections(struct desk *desk)
@@ -50,21 +77,19 @@ static void look_at_connections(struct desk *desk)
 	uint64_t now_ns = clock_monotonic_ns();
 
 	pthread_mutex_lock(&control->lock);
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
-		if (control->slots[i].fd >= 0 && control->slots[i].deadline_ns < now_ns)
-			(void)shutdown(control->slots[i].fd, SHUT_RDWR);
-	}
+	(void)look_at(&control->local, now_ns);
+	(void)look_at(&control->remote, now_ns);
 	pthread_mutex_unlock(&control->lock);
 }
 
 static bool any_connection(struct desk *desk)
 {
 	struct control *control = container_of(desk, struct control, desk);
-	bool any = false;
+	bool any;
 
 	pthread_mutex_lock(&control->lock);
-	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
-		any |= control->slots[i].fd >= 0;
+	any = look_at(&control->local, 0);
+	any |= look_at(&control->remote, 0);
 	pthread_mutex_unlock(&control->lock);
 	return any;
 }
@@ -87,14 +112,21 @@ static uint64_t in_seconds(unsigned seconds)
 static void tell(const struct control_request *request, uint64_t began_ns)
 {
 	struct control *control = container_of(request->desk, struct control, desk);
+	char address[ADDRESS_TEXT_SIZE];
 	struct log_event e;
 
 	pthread_mutex_lock(&control->log_lock);
 	log_begin_at(&e, control->log, LOG_LEVEL_NOTICE, "control");
 	log_text(&e, "method", request->method);
 	log_text(&e, "path", request->path);
-	log_number(&e, "uid", request->peer.uid);
-	log_number(&e, "pid", (uint64_t)request->peer.pid);
+	if (request->remote) {
+		(void)address_text_format(&request->address, address);
+		log_text(&e, "user", request->user);
+		log_text(&e, "address", address);
+	} else {
+		log_number(&e, "uid", request->peer.uid);
+		log_number(&e, "pid", (uint64_t)request->peer.pid);
+	}
 	log_number(&e, "status", request->status);
 	log_string(&e, "body", request->body ? request->body : "", request->body_length);
 	log_number(&e, "ms", (clock_monotonic_ns() - began_ns) / CLOCK_NS_PER_MS);
@@ -143,32 +175,63 @@ static bool take_body(struct control_request *request, const char *data, size_t 
 	return true;
 }
 
-static struct control_request *new_request(struct control *control, struct MHD_Connection *connection, const char *path,
-					   const char *method)
+static struct control_request *new_request(struct entrance *entrance, struct MHD_Connection *connection,
+					   const char *path, const char *method)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct control_request *request = calloc(1, sizeof(*request));
 
 	if (!request)
 		return NULL;
-	*request = (struct control_request){
-		.desk = &control->desk, .method = method, .path = path, .connection = connection};
+	*request = (struct control_request){.desk = &entrance->control->desk,
+					    .method = method,
+					    .path = path,
+					    .connection = connection,
+					    .remote = entrance->remote};
 	request->slot = info ? info->socket_context : NULL;
-	if (request->slot)
+	if (request->slot) {
 		request->peer = ((struct slot *)request->slot)->peer;
+		request->address = ((struct slot *)request->slot)->address;
+	}
 	return request;
+}
+
+static enum MHD_Result send_answer(struct control *control, struct control_request *request)
+{
+	enum MHD_Result result;
+
+	if (request->slot)
+		set_deadline(control, request->slot, in_seconds(CONTROL_ANSWER_S));
+	if (!request->response)
+		return MHD_NO;
+	result = MHD_queue_response(request->connection, request->status, request->response);
+	MHD_destroy_response(request->response);
+	request->response = NULL;
+	return result;
+}
+
+/* Before its body: who is not let in has none read. A slot is what is known of where it comes from. */
+static enum MHD_Result admit(struct control *control, struct control_request *request)
+{
+	bool in;
+
+	if (!request->slot)
+		return MHD_NO;
+	set_deadline(control, request->slot, UINT64_MAX);
+	in = remote_admit(request, control->gate, control->config);
+	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
+	return in ? MHD_YES : send_answer(control, request);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *data, size_t *length, void **own)
 {
 	struct control_request *request = *own;
-	struct control *control = context;
-	enum MHD_Result result;
+	struct entrance *entrance = context;
 
 	if (!request) {
-		*own = new_request(control, connection, path, method);
-		return *own ? MHD_YES : MHD_NO;
+		*own = request = new_request(entrance, connection, path, method);
+		return !request ? MHD_NO : entrance->remote ? admit(entrance->control, request) : MHD_YES;
 	}
 	if (*length > 0) {
 		bool taken = take_body(request, data, *length);
@@ -176,16 +239,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return taken ? MHD_YES : MHD_NO;
 	}
 	if (request->slot)
-		set_deadline(control, request->slot, UINT64_MAX);
+		set_deadline(entrance->control, request->slot, UINT64_MAX);
 	dispatch(request);
-	if (request->slot)
-		set_deadline(control, request->slot, in_seconds(CONTROL_ANSWER_S));
-	if (!request->response)
-		return MHD_NO;
-	result = MHD_queue_response(connection, request->status, request->response);
-	MHD_destroy_response(request->response);
-	request->response = NULL;
-	return result;
+	return send_answer(entrance->control, request);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **own,
@@ -196,7 +252,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	if (!request)
 		return;
 	if (request->slot)
-		set_deadline(context, request->slot, in_seconds(CONTROL_REQUEST_S));
+		set_deadline(((struct entrance *)context)->control, request->slot, in_seconds(CONTROL_REQUEST_S));
 	if (request->response)
 		MHD_destroy_response(request->response);
 	free(request->body);
@@ -206,14 +262,15 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 /* ---- connections -------------------------------------------------------------------------------------------- */
 
-static struct slot *take_slot(struct control *control, int fd)
+static struct slot *take_slot(struct entrance *entrance, int fd)
 {
+	struct control *control = entrance->control;
 	struct slot *slot = NULL;
 
 	pthread_mutex_lock(&control->lock);
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS && !slot; i++) {
-		if (control->slots[i].fd < 0)
-			slot = &control->slots[i];
+		if (entrance->slots[i].fd < 0)
+			slot = &entrance->slots[i];
 	}
 	if (slot)
 		*slot = (struct slot){.fd = fd, .deadline_ns = in_seconds(CONTROL_REQUEST_S)};
@@ -224,7 +281,8 @@ static struct slot *take_slot(struct control *control, int fd)
 static void on_connection(void *context, struct MHD_Connection *connection, void **own,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	struct control *control = context;
+	struct entrance *entrance = context;
+	struct control *control = entrance->control;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct ucred credentials = {0};
 	socklen_t length = sizeof(credentials);
@@ -237,10 +295,16 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		pthread_mutex_unlock(&control->lock);
 		return;
 	}
-	slot = take_slot(control, info->connect_fd);
+	slot = take_slot(entrance, info->connect_fd);
 	*own = slot;
+	if (slot && entrance->remote) {
+		slot->address.length = sizeof(slot->address.v6);
+		if (getpeername(info->connect_fd, &slot->address.any, &slot->address.length) < 0)
+			slot->address.length = 0;
+	}
 	/* As it was when it connected: who has gone since, or has become another, changes nothing. */
-	if (slot && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+	if (slot && !entrance->remote &&
+	    getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
 		slot->peer = (struct control_peer){credentials.uid, credentials.gid, credentials.pid};
 	/* It sleeps for long where there was none. */
 	desk_look(&control->desk);
@@ -250,16 +314,69 @@ static void say_nothing(void *context, const char *format, va_list arguments)
 {
 }
 
-static bool start_daemon(struct control *control)
+/* What both entrances are like; `more`: ends with MHD_OPTION_END. */
+static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsigned per_address,
+			 struct MHD_OptionItem *more)
 {
-	control->daemon = MHD_start_daemon(
-		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
-		NULL, on_request, control, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET,
-		control->socket.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONTROL_CONNECTIONS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONTROL_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, control, MHD_OPTION_NOTIFY_CONNECTION, on_connection, control, MHD_OPTION_END);
-	return control->daemon != NULL;
+	entrance->daemon = MHD_start_daemon(
+		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | flags, 0,
+		NULL, NULL, on_request, entrance, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONTROL_CONNECTIONS,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONTROL_MEMORY,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED, on_completed, entrance,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, entrance, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	return entrance->daemon != NULL;
+}
+
+static bool start_secured(struct control *control, int fd, char *problem, size_t size)
+{
+	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+	struct remote_key key;
+	bool started;
+
+	if (remote_key_read(control->config, &key, problem, size) < 0)
+		return false;
+	struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, key.private_key},
+				       {MHD_OPTION_HTTPS_MEM_CERT, 0, key.certificate},
+				       {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
+				       {MHD_OPTION_END, 0, NULL}};
+	started = start_daemon(&control->remote, fd, MHD_USE_TLS, CONTROL_PER_ADDRESS, tls);
+	remote_key_wipe(&key);
+	if (!started)
+		snprintf(problem, size, "control.http: %s and its private_key cannot be used",
+			 control->config->control.http.certificate);
+	return started;
+}
+
+/* 0 or -errno with a problem. */
+static int open_remote(struct control *control, char *problem, size_t size)
+{
+	const struct config *config = control->config;
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+	bool started;
+	int fd;
+
+	if (!config->control.http.address_text)
+		return 0;
+	control->gate = config->control.http.users ? gate_new(config->control.http.users) : NULL;
+	if (config->control.http.users && !control->gate) {
+		snprintf(problem, size, "control.http: out of memory");
+		return -ENOMEM;
+	}
+	fd = remote_listen(config, problem, size);
+	if (fd < 0)
+		return fd;
+	if (config->control.http.certificate) {
+		started = start_secured(control, fd, problem, size);
+	} else {
+		started = start_daemon(&control->remote, fd, 0, CONTROL_PER_ADDRESS, none);
+		snprintf(problem, size, "control.http: no thread that answers can be started: %s", strerror(errno));
+	}
+	if (started)
+		return 0;
+	close(fd);
+	return -EINVAL;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
@@ -273,8 +390,11 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	control->desk.busy = any_connection;
 	pthread_mutex_init(&control->log_lock, NULL);
 	pthread_mutex_init(&control->lock, NULL);
+	control->config = relay->config;
+	control->local.control = control->remote.control = control;
+	control->remote.remote = true;
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
-		control->slots[i].fd = -1;
+		control->local.slots[i].fd = control->remote.slots[i].fd = -1;
 	r = desk_start(&control->desk, relay);
 	if (r < 0)
 		return r;
@@ -287,6 +407,7 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 
 struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size)
 {
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 	struct control *control = calloc(1, sizeof(*control));
 	const struct config *config = relay->config;
 	int r = control ? open_desk(control, relay, log) : -ENOMEM;
@@ -297,12 +418,19 @@ struct control *control_start(struct relay *relay, struct log *log, char *proble
 		return NULL;
 	}
 	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
-	if (r == 0) {
-		if (start_daemon(control))
-			return control;
+	if (r < 0) {
+		control_free(control);
+		return NULL;
+	}
+	if (!start_daemon(&control->local, control->socket.fd, 0, 0, none)) {
 		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
 		control_socket_close(&control->socket);
+		control_free(control);
+		return NULL;
 	}
+	if (open_remote(control, problem, size) == 0)
+		return control;
+	control_stop(control);
 	control_free(control);
 	return NULL;
 }
@@ -313,9 +441,11 @@ void control_stop(struct control *control)
 		return;
 	desk_stopping(&control->desk);
 	/* Its threads look at the socket no more when this returns; it closes the descriptor. */
-	control->socket.fd = MHD_quiesce_daemon(control->daemon);
+	control->socket.fd = MHD_quiesce_daemon(control->local.daemon);
 	control_socket_close(&control->socket);
-	MHD_stop_daemon(control->daemon);
+	MHD_stop_daemon(control->local.daemon);
+	if (control->remote.daemon)
+		MHD_stop_daemon(control->remote.daemon);
 }
 
 void control_free(struct control *control)
@@ -325,6 +455,7 @@ void control_free(struct control *control)
 	scrape_free(control->desk.scrape);
 	inquiries_end(&control->desk);
 	desk_stop(&control->desk);
+	gate_free(control->gate);
 	pthread_mutex_destroy(&control->log_lock);
 	pthread_mutex_destroy(&control->lock);
 	free(control);

@@ -30,7 +30,8 @@ enum {
 	CONTROL_SILENT_S = 10,
 	CONTROL_REQUEST_S = 30,
 	CONTROL_ANSWER_S = 600,
-	CONTROL_FILES = CONTROL_CONNECTIONS + 16, /* descriptors at most */
+	CONTROL_PER_ADDRESS = 8,                      /* over TCP */
+	CONTROL_FILES = 2 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
 };
 
 /* NULL where it cannot be had: `problem` says why, for people. `log` is its own. */

@@ -7,8 +7,8 @@
 
 static const struct control_handler handlers[] = {
 	{"GET", "/metrics", CONTROL_VIEW, handle_metrics},
-	{"GET", "/healthz", CONTROL_VIEW, handle_healthz},
-	{"GET", "/readyz", CONTROL_VIEW, handle_readyz},
+	{"GET", "/healthz", CONTROL_ANYBODY, handle_healthz},
+	{"GET", "/readyz", CONTROL_ANYBODY, handle_readyz},
 	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
 	{"GET", "/v1/stats", CONTROL_VIEW, handle_stats},
 	{"GET", "/v1/queue/messages", CONTROL_VIEW, handle_queue_list},

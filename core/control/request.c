@@ -47,6 +47,18 @@ void request_values(const struct control_request *request, request_value_fn *fn,
 static void answer_with(struct control_request *request, unsigned status, struct MHD_Response *response,
 			const char *type)
 {
+	/* Nothing here is a page, or part of somebody's page. */
+	static const struct {
+		const char *name, *value;
+	} fields[] = {
+		{"X-Content-Type-Options", "nosniff"},
+		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+					    "form-action 'none'"},
+		{"X-Frame-Options", "DENY"},
+		{"Referrer-Policy", "no-referrer"},
+		{"Cross-Origin-Resource-Policy", "same-origin"},
+	};
+
 	if (request->response)
 		MHD_destroy_response(request->response);
 	request->response = response;
@@ -55,7 +67,8 @@ static void answer_with(struct control_request *request, unsigned status, struct
 		return;
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		(void)MHD_add_response_header(response, fields[i].name, fields[i].value);
 }
 
 void request_answer(struct control_request *request, unsigned status, json_t *json)
@@ -86,6 +99,12 @@ void request_fail(struct control_request *request, unsigned status, const char *
 		length = (int)sizeof(text) - 1;
 	request_answer(request, status,
 		       json_pack("{so}", "error", request_text((struct span){text, (uint32_t)length})));
+}
+
+void request_add(struct control_request *request, const char *name, const char *value)
+{
+	if (request->response)
+		(void)MHD_add_response_header(request->response, name, value);
 }
 
 void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length)

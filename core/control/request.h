@@ -12,11 +12,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/base/ring.h"
 #include "core/base/span.h"
 
 struct desk;
 
 enum control_role {
+	CONTROL_ANYBODY, /* over TCP, too, without signing in */
 	CONTROL_VIEW,
 	CONTROL_OPERATE, /* an act: there is an event of it */
 };
@@ -25,12 +27,17 @@ enum control_role {
 enum {
 	ANSWER_OK = 200,
 	ANSWER_BAD = 400, /* the request says something that has no meaning */
+	ANSWER_UNAUTHORIZED = 401,
+	ANSWER_FORBIDDEN = 403,
 	ANSWER_NOT_FOUND = 404,
 	ANSWER_NOT_SO = 405,
 	ANSWER_CONFLICT = 409, /* not as things are */
 	ANSWER_TOO_LARGE = 413,
+	ANSWER_TOO_MANY = 429,
 	ANSWER_UNAVAILABLE = 503,
 };
+
+enum { REQUEST_USER_MAX = 240 };
 
 struct control_peer {
 	uid_t uid;
@@ -43,6 +50,10 @@ struct control_request {
 	const char *method, *path;
 	char argument[256]; /* what stands where the handler's path has `*`; "" without */
 	struct control_peer peer;
+	/* Over TCP: from where, and who has signed in there; `user` "": nobody. */
+	bool remote;
+	struct ring_address address;
+	char user[REQUEST_USER_MAX + 1];
 	char *body; /* owned; NUL-terminated; NULL: there is none */
 	size_t body_length;
 	/* private */
@@ -67,6 +78,8 @@ void request_answer(struct control_request *request, unsigned status, json_t *js
 /* {"error": ...}: a sentence for people, that says what to do. */
 __attribute__((format(printf, 3, 4))) void request_fail(struct control_request *request, unsigned status,
 							const char *format, ...);
+/* A field of the answer, which there is. */
+void request_add(struct control_request *request, const char *name, const char *value);
 /* Takes `text`, malloc'd; NULL: there was no memory for it, which is answered instead. */
 void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length);
 /* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, or -1: it cannot go on,

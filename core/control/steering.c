@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/address_text.h"
+
 json_t *steering_body(struct control_request *request, const char *const *keys)
 {
 	json_t *body = json_loadb(request->body ? request->body : "{}", request->body ? request->body_length : 2,
@@ -56,5 +58,12 @@ bool steering_text(struct control_request *request, const json_t *body, const ch
 
 void steering_who(const struct control_request *request, char out[STEERING_WHO])
 {
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (request->remote) {
+		(void)address_text_format(&request->address, address);
+		snprintf(out, STEERING_WHO, "%.30s, %s", request->user, address);
+		return;
+	}
 	snprintf(out, STEERING_WHO, "uid %u, pid %d", (unsigned)request->peer.uid, (int)request->peer.pid);
 }

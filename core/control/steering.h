@@ -10,7 +10,7 @@
 
 #include "core/control/request.h"
 
-enum { STEERING_WHO = 64, STEERING_REASON_MAX = 199, STEERING_NAME_MAX = 255 };
+enum { STEERING_WHO = 96, STEERING_REASON_MAX = 199, STEERING_NAME_MAX = 255 };
 
 /* The body, an object with no other keys than these (NULL-terminated); NULL: answered why not. */
 json_t *steering_body(struct control_request *request, const char *const *keys);

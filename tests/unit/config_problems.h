@@ -96,7 +96,7 @@ static const struct {
 	{"control: { group: mail }\n" ALL, "t.yaml:1:10: the key \"socket\" is missing: write control: { socket: "
 					   "/run/postrider/control.sock }"},
 	{"control: { socket: /run/c, http: 127.0.0.1:80 }\n" ALL,
-	 "t.yaml:1:28: http: not available in this version; remove it"},
+	 "t.yaml:1:34: http: write a mapping, as in http: { address: \"127.0.0.1:6525\", users_file: operators }"},
 	{"tls: { certificate: relay.crt, private_key: relay.key }\n" ALL,
 	 "t.yaml:1:8: unknown key \"certificate\"; did you mean \"certificates\"?"},
 	{"listeners:\n  - { name: lan, address: \"0.0.0.0:25\", tls: offered }\n" HOST CLIENTS DESTINATIONS ROUTES,

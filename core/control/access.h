@@ -1,0 +1,30 @@
+/*
+ * core/control/access.h - whether a request over TCP comes from where it says, before anybody signs in: against pages
+ * of others that have a browser ask here. Pure.
+ *
+ * - Host is an address, localhost, or the relay's own name. A page whose name was made to lead here (DNS rebinding) has
+ *   its own name there.
+ * - Origin, where there is one, is what was asked; Sec-Fetch-Site, where there is one, says the same, or that a person
+ *   typed the address.
+ * - What changes something has a field of its own (ACCESS_ACT), which no page can send to another origin without asking
+ *   for leave first (CORS), and that is never given.
+ */
+#ifndef POSTRIDER_CONTROL_ACCESS_H
+#define POSTRIDER_CONTROL_ACCESS_H
+
+#include <stdbool.h>
+
+#define ACCESS_ACT "X-Postrider-Act"
+
+/* Fields of the request as they came; NULL: not given. */
+struct access_facts {
+	const char *host, *origin, *fetch_site, *act;
+	const char *hostname; /* the relay's */
+	bool tls;
+	bool acts; /* it would change something */
+};
+
+/* NULL: it may go on. Else a static sentence. */
+const char *access_problem(const struct access_facts *facts);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * core/control/remote.c - see remote.h.
+ */
+#include "core/control/remote.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/config/config.h"
+#include "core/config/text_file.h"
+#include "core/config/user_table.h"
+#include "core/control/access.h"
+#include "core/control/desk.h"
+#include "core/control/gate.h"
+#include "core/control/handlers.h"
+#include "core/control/request.h"
+
+enum { BACKLOG = 64, PEM_MAX = 1 << 20, LOOK_MS = 100 };
+
+/* ---- the socket ------------------------------------------------------------------------------------------------- */
+
+int remote_listen(const struct config *config, char *problem, size_t size)
+{
+	const struct ring_address *address = &config->control.http.address;
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, r;
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (address->any.sa_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, &address->any, address->length) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	r = -errno;
+	snprintf(problem, size, "control.http: %s: %s", config->control.http.address_text, strerror(-r));
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static char *read_pem(const char *path, const char *what, char *problem, size_t size)
+{
+	size_t length;
+	bool opened;
+	char *text, *out;
+	int r = text_file_read(path, PEM_MAX, &text, &length, &opened);
+
+	if (r < 0) {
+		snprintf(problem, size, "control.http.%s: %s: %s", what, path, strerror(-r));
+		return NULL;
+	}
+	out = malloc(length + 1);
+	if (out) {
+		memcpy(out, text, length);
+		out[length] = '\0';
+	}
+	explicit_bzero(text, length);
+	free(text);
+	return out;
+}
+
+int remote_key_read(const struct config *config, struct remote_key *key, char *problem, size_t size)
+{
+	*key = (struct remote_key){NULL, NULL};
+	snprintf(problem, size, "control.http: out of memory");
+	key->certificate = read_pem(config->control.http.certificate, "certificate", problem, size);
+	if (key->certificate)
+		key->private_key = read_pem(config->control.http.private_key, "private_key", problem, size);
+	if (key->certificate && key->private_key)
+		return 0;
+	remote_key_wipe(key);
+	return -EINVAL;
+}
+
+void remote_key_wipe(struct remote_key *key)
+{
+	if (key->private_key)
+		explicit_bzero(key->private_key, strlen(key->private_key));
+	free(key->private_key);
+	free(key->certificate);
+	*key = (struct remote_key){NULL, NULL};
+}
+
+/* ---- who is let in ---------------------------------------------------------------------------------------------- */
+
+/* The thread is the connection's own, and ends when the process does. */
+static void wait_for(const struct desk *desk, unsigned ms)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_MS * (long)CLOCK_NS_PER_MS};
+	uint64_t end_ns = clock_monotonic_ns() + ms * CLOCK_NS_PER_MS;
+
+	while (clock_monotonic_ns() < end_ns && !desk_stops(desk))
+		(void)nanosleep(&pause, NULL);
+}
+
+static bool refuse_sign_in(struct control_request *request, const char *why)
+{
+	request_fail(request, ANSWER_UNAUTHORIZED, "%s", why);
+	request_add(request, "WWW-Authenticate", "Basic realm=\"postrider\", charset=\"UTF-8\"");
+	return false;
+}
+
+static bool answered(struct control_request *request, enum gate_answer answer, unsigned wait_ms)
+{
+	switch (answer) {
+	case GATE_IN:
+		return true;
+	case GATE_LOCKED:
+		request_fail(request, ANSWER_TOO_MANY, "too many wrong passwords: try again in some minutes");
+		return false;
+	case GATE_BUSY:
+		request_fail(request, ANSWER_UNAVAILABLE, "too many sign in at a time: try again");
+		return false;
+	case GATE_WRONG:
+		break;
+	}
+	wait_for(request->desk, wait_ms);
+	return refuse_sign_in(request, "user or password is wrong");
+}
+
+static bool may_act(const struct config *config, const char *user)
+{
+	for (size_t i = 0; i < config->control.http.operator_count; i++) {
+		const char *name = config->control.http.operators[i];
+		if (user_names_same(name, strlen(name), user, strlen(user)))
+			return true;
+	}
+	return false;
+}
+
+static bool sign_in(struct control_request *request, struct gate *gate)
+{
+	char *password = NULL, *user = MHD_basic_auth_get_username_password(request->connection, &password);
+	unsigned wait_ms = 0;
+	bool in = false;
+
+	if (!user || !password || strlen(user) >= sizeof(request->user)) {
+		(void)refuse_sign_in(request, "sign in: user and password of control.http.users_file");
+	} else {
+		in = answered(request, gate_ask(gate, &request->address, user, password, &wait_ms), wait_ms);
+		if (in)
+			snprintf(request->user, sizeof(request->user), "%s", user);
+	}
+	if (password)
+		explicit_bzero(password, strlen(password));
+	MHD_free(password);
+	MHD_free(user);
+	return in;
+}
+
+bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config)
+{
+	bool known;
+	const struct control_handler *handler = handlers_find(request, &known);
+	bool acts = handler && handler->role == CONTROL_OPERATE;
+	const struct access_facts facts = {
+		.host = request_header(request, "Host"),
+		.origin = request_header(request, "Origin"),
+		.fetch_site = request_header(request, "Sec-Fetch-Site"),
+		.act = request_header(request, ACCESS_ACT),
+		.hostname = config->hostname,
+		.tls = config->control.http.certificate != NULL,
+		.acts = acts,
+	};
+	const char *problem = access_problem(&facts);
+
+	if (problem) {
+		request_fail(request, ANSWER_FORBIDDEN, "%s", problem);
+		return false;
+	}
+	/* They say nothing that a connection to an SMTP port does not. */
+	if (handler && handler->role == CONTROL_ANYBODY)
+		return true;
+	if (gate && !sign_in(request, gate))
+		return false;
+	if (!acts || (gate && may_act(config, request->user)))
+		return true;
+	if (gate)
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "%.80s may look and not act: control.http.operate names who may", request->user);
+	else
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "nobody may act over TCP without control.http.users_file and operate: use the socket");
+	return false;
+}

@@ -1,0 +1,26 @@
+/*
+ * core/control/remote.h - the same over TCP (control.http): the socket, and who is let in.
+ */
+#ifndef POSTRIDER_CONTROL_REMOTE_H
+#define POSTRIDER_CONTROL_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config;
+struct control_request;
+struct gate;
+
+/* A listening socket, non-blocking, or -errno with a `problem`, for people. */
+int remote_listen(const struct config *config, char *problem, size_t size);
+/* Before anything of the request is read but its header. False: it was answered. May wait, as who fails is to. `gate`
+ * NULL: whoever reaches the address may look, and nobody may act. */
+bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config);
+/* certificate and private_key, NUL-terminated, the caller's to wipe and free. 0, or -errno with a `problem`. */
+struct remote_key {
+	char *certificate, *private_key;
+};
+int remote_key_read(const struct config *config, struct remote_key *key, char *problem, size_t size);
+void remote_key_wipe(struct remote_key *key);
+
+#endif

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""tests/e2e/test_remote.py - the control over TCP: who is let in, from where, and what he may."""
+
+import base64
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from ports import free_port  # noqa: E402
+from exposition import OPEN, families  # noqa: E402
+from harness import Certificates, Workspace, case, check, equal, eventually, program  # noqa: E402
+
+ACT = {'X-Postrider-Act': 'yes', 'Content-Type': 'application/json'}
+HOLD = ('POST', '/v1/queue/hold', json.dumps({'ids': ['0' * 26]}))
+
+
+class Remote:
+    """A relay that is asked over TCP."""
+
+    def __init__(self, work, users=(), operate=(), certificates=None):
+        self.port = free_port()
+        self.certificates = certificates
+        settings = {'address': '127.0.0.1:%d' % self.port}
+        if users:
+            lines = b''.join(subprocess.run([program('postrider'), 'hash', user], input=password.encode() + b'\n',
+                                            capture_output=True, check=True).stdout for user, password in users)
+            settings['users_file'] = work.write('operators', lines.decode())
+            os.chmod(settings['users_file'], 0o600)
+        if operate:
+            settings['operate'] = list(operate)
+        if certificates:
+            settings.update(certificate=certificates.server, private_key=certificates.server_key)
+        self.relay = work.relay(work.configuration(['127.0.0.1:9'], control={
+            'socket': work.path('control.sock'), 'http': settings}))
+
+    def connection(self, timeout=60):
+        if self.certificates:
+            context = self.certificates.client_context()
+            context.check_hostname = False
+            return http.client.HTTPSConnection('127.0.0.1', self.port, timeout=timeout, context=context)
+        return http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
+
+    def ask(self, method='GET', path='/v1/status', body=None, user=None, **fields):
+        """(status, fields, text)"""
+        headers = {name.replace('_', '-'): value for name, value in fields.items()}
+        if user:
+            headers['Authorization'] = 'Basic ' + base64.b64encode(':'.join(user).encode()).decode()
+        connection = self.connection()
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
+
+
+def act(remote, **fields):
+    return remote.ask(*HOLD, **{**{name.replace('-', '_'): value for name, value in ACT.items()}, **fields})
+
+
+@case
+def without_users():
+    """Who is on this machine may look, and nobody may act; pages of others may not look either."""
+    with Workspace() as work:
+        remote = Remote(work)
+        status, fields, text = remote.ask()
+        equal((status, json.loads(text)['state']), (200, 'running'), 'status')
+        equal(fields['Content-Security-Policy'].split(';')[0], "default-src 'none'", 'policy')
+        equal((fields['X-Content-Type-Options'], fields['X-Frame-Options']), ('nosniff', 'DENY'), 'fields')
+        equal('Access-Control-Allow-Origin' in fields, False, 'leave for others')
+        status, fields, text = remote.ask(path='/metrics', Accept=OPEN)
+        equal((status, fields['Content-Type']), (200, OPEN), 'metrics')
+        check('postrider_sessions' in families(text), 'what they are')
+        for name, value in (('Host', 'evil.example'), ('Origin', 'http://evil.example'),
+                            ('Sec_Fetch_Site', 'cross-site')):
+            for path in ('/v1/status', '/metrics', '/readyz'):
+                equal(remote.ask(path=path, **{name: value})[0], 403, '%s: %s' % (name, value))
+        equal(act(remote)[0], 403, 'an act')
+        equal(remote.ask('OPTIONS', '/v1/queue/hold', Origin='http://127.0.0.1:%d' % remote.port)[0], 405, 'CORS')
+        equal(remote.relay.events('control'), [], 'acts')
+
+
+@case
+def roles():
+    """Who signs in may look; who may act does so, with a field that no page of others can send, and an event says so.
+    Passwords are in none."""
+    with Workspace() as work:
+        alice, bob = ('alice', 'correct horse'), ('bob', 'b\u00e4ttery:staple')
+        remote = Remote(work, users=[alice, bob], operate=['alice'])
+        for path in ('/v1/status', '/metrics', '/v1/nothing'):
+            status, fields, _ = remote.ask(path=path)
+            equal((status, fields['WWW-Authenticate'][:5]), (401, 'Basic'), path)
+        equal([remote.ask(path=path)[0] for path in ('/healthz',)], [200], 'probes')
+        for user in (alice, bob, alice):
+            equal(remote.ask(user=user)[0], 200, user[0])
+        equal(remote.ask(user=('alice', 'wrong'))[0], 401, 'a wrong password')
+        equal(remote.ask(user=('nobody', 'correct horse'))[0], 401, 'nobody')
+        equal(act(remote, user=bob)[0], 403, 'who may look and not act')
+        equal(act(remote)[0], 401, 'who has not signed in')
+        equal(remote.ask(*HOLD, user=alice)[0], 403, 'without the field')
+        equal(act(remote, user=alice, Origin='http://evil.example')[0], 403, 'from another page')
+        status, _, text = act(remote, user=alice)
+        equal((status, json.loads(text)['results'][0]['result']), (200, 'not_found'), text)
+        event = remote.relay.told('control')[0]
+        equal((event['user'], event['address'].partition(':')[0], event['status']), ('alice', '127.0.0.1', 200), event)
+        equal(len(remote.relay.events('control')), 1, 'events')
+        remote.relay.terminate()
+        check(not any('correct horse' in json.dumps(event) for event in remote.relay.events_seen), 'a password')
+
+
+@case
+def guessing():
+    """Wrong passwords take longer and longer, and after some nothing is looked at any more; who is known comes in."""
+    with Workspace() as work:
+        alice = ('alice', 'correct horse')
+        remote = Remote(work, users=[alice])
+        equal(remote.ask(user=alice)[0], 200, 'alice')
+        began = time.monotonic()
+        answers = []
+        harness.parallel(lambda i: answers.append(remote.ask(user=('root', 'guess%d' % i))[0]),
+                         [(i,) for i in range(16)], limit=6)
+        check(set(answers) <= {401, 429, 503}, '%s', answers)
+        eventually(lambda: remote.ask(user=('root', 'again'))[0] == 429, 'it is locked', timeout=120)
+        check(time.monotonic() - began > 0.9, 'guesses took no longer')
+        equal(remote.ask(user=alice)[0], 200, 'alice, from the same address')
+
+
+@case
+def secured():
+    """TLS 1.2 and 1.3, with the certificate of the configuration."""
+    with Workspace() as work:
+        certificates = Certificates()
+        remote = Remote(work, users=[('alice', 'x')], certificates=certificates)
+        equal(remote.ask(user=('alice', 'x'))[0], 200, 'over TLS')
+        context = ssl.create_default_context(cafile=certificates.ca)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context.minimum_version = context.maximum_version = version
+            with socket.create_connection(('127.0.0.1', remote.port)) as plain:
+                with context.wrap_socket(plain, server_hostname=certificates.server_name) as secure:
+                    secure.sendall(b'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+                    check(secure.recv(100).startswith(b'HTTP/1.1 200'), '%s', version)
+        with socket.create_connection(('127.0.0.1', remote.port)) as plain:
+            plain.sendall(b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            check(b'200' not in plain.recv(100), 'in clear')
+
+
+@case
+def slow_clients():
+    """One address has a few connections, silent ones end, and headers that are too large are refused."""
+    with Workspace() as work:
+        remote = Remote(work)
+        silent = [socket.create_connection(('127.0.0.1', remote.port)) for _ in range(40)]
+        for i, one in enumerate(silent):
+            if i % 2:
+                try:
+                    one.sendall(b'GET /healthz HTTP/1.1\r\nHost: x\r\nX: ')
+                except OSError:
+                    pass
+
+        def answered():
+            try:
+                return remote.ask(path='/healthz')[0] == 200
+            except (OSError, http.client.HTTPException):
+                return False
+        eventually(answered, 'somebody is answered', 90)
+        for one in silent:
+            one.close()
+        eventually(answered, 'all are gone')
+        try:
+            check(remote.ask(X='y' * 100000)[0] >= 400, 'a large header')
+        except (OSError, http.client.HTTPException):
+            pass  # ended
+        eventually(answered, 'others are answered')
+        try:
+            equal(remote.ask('POST', '/v1/queue/hold', 'x' * (2 << 20))[0], 403, 'a body of one who may not')
+        except OSError:
+            pass  # it was answered, and not read
+        equal(remote.relay.events('control'), [], 'acts')
+
+
+if __name__ == '__main__':
+    harness.main(together=3)
