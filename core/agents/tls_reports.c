@@ -542,9 +542,10 @@ static void look_at_parked(struct tls_reports *reports)
 
 static void answer(struct tls_reports *reports, struct tls_reports_question *q)
 {
-	bool on = switched_on(reports) && !question_given_up(&q->question);
-
-	if (on && !take_result(reports, q) && !find_task(reports, q) && reports->posting_count > 0)
+	/* What came of its task is not taken, and the task not to be done again: shards hear later of a reload. */
+	if (!switched_on(reports) || question_given_up(&q->question))
+		agent_answer(&reports->thread.agent, &q->question, -EAGAIN);
+	else if (!take_result(reports, q) && !find_task(reports, q) && reports->posting_count > 0)
 		park(reports, q);
 	else
 		agent_answer(&reports->thread.agent, &q->question, 0);

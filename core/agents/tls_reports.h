@@ -45,7 +45,8 @@ enum tls_task { TLS_TASK_NONE, TLS_TASK_RECORD, TLS_TASK_ADDRESS, TLS_TASK_LETTE
 
 struct tls_reports_question {
 	/* Given: fn and deadline. It is answered at once where there is something to do, or nothing is under way; else
-	 * when there is, and after TLS_REPORTS_WAIT_S at the latest. */
+	 * when there is, and after TLS_REPORTS_WAIT_S at the latest. Its result < 0: nobody has looked at it, as it is
+	 * switched off or too many are asked; what came of the last task is to be said again. */
 	struct question question;
 
 	/* The answer, and with the next question what came of it: -ENOENT: there is no such record, or address. NONE:

@@ -105,8 +105,8 @@ static void wait(struct hand *hand)
 	struct shard *shard = hand->of->shard;
 
 	hand->busy = false;
-	/* The others are called when the first has found something. */
-	if (hand == hand->of->hands[0])
+	/* The others are called when the first has found something, but for what they still have to say. */
+	if (hand == hand->of->hands[0] || hand->q.task != TLS_TASK_NONE)
 		wheel_arm(&shard->wheel, &hand->timer, shard->now_ns + TLS_REPORTS_WAIT_S * CLOCK_NS_PER_S);
 }
 
@@ -335,10 +335,14 @@ int tls_clerk_init(struct shard *shard)
 
 void tls_clerk_follow(struct shard *shard)
 {
-	struct hand *first = shard->deliverer->tls_clerk->hands[0];
+	struct tls_clerk *clerk = shard->deliverer->tls_clerk;
 
-	if (first && !first->busy && !wheel_armed(&first->timer))
-		ask(first);
+	for (unsigned i = 0; i < HANDS; i++) {
+		struct hand *hand = clerk->hands[i];
+		bool first = i == 0;
+		if (hand && (first || hand->q.task != TLS_TASK_NONE) && !hand->busy && !wheel_armed(&hand->timer))
+			ask(hand);
+	}
 }
 
 void tls_clerk_start(struct shard *shard)
