@@ -348,7 +348,6 @@ bool deliverer_take(struct shard *shard, struct snapshot *snapshot)
 			return false;
 	}
 	vacate(shard, snapshot);
-	tls_clerk_follow(shard);
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct tls_clerk;
 int tls_clerk_init(struct shard *shard);
 /* On the shard's own thread. */
 void tls_clerk_start(struct shard *shard);
-/* By another configuration. */
+/* The shard's configuration is another one. */
 void tls_clerk_follow(struct shard *shard);
 /* No question may come back any more. */
 void tls_clerk_deinit(struct shard *shard);

@@ -13,6 +13,7 @@
 #include "core/config/succession.h"
 #include "core/deliver/mailbox.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/tls_clerk.h"
 #include "core/deliver/tls_policy.h"
 #include "core/receive/inbound_tls.h"
 #include "core/receive/listen.h"
@@ -406,6 +407,7 @@ static bool prepare(struct shard *shard, struct snapshot *next)
 		return false; /* no memory: at the next turn, perhaps */
 	shard->snapshot = next;
 	shard->config = next->config;
+	tls_clerk_follow(shard);
 	atomic_fetch_add_explicit(&next->prepared, 1, memory_order_acq_rel);
 	return true;
 }

@@ -8,6 +8,7 @@ reports are due when it starts. Reports are read by Python's own modules, which 
 import json
 import os
 import re
+import signal
 import ssl
 import sys
 import time
@@ -290,6 +291,57 @@ def more_than_at_once():
               sorted(path % name for name in names for path in ('/%s', '/second/%s')), 'told')
         relay.terminate()
         equal(relay.events('tls_report_failed'), [], 'failed')
+        equal(days.kept()['reports'], [], 'left')
+    return None
+
+
+def switch(days, on):
+    """By a reload; it is over."""
+    changes = days.changes if on else {}
+    before = len(days.relay.events('reloaded'))
+    days.work.write('postrider.yaml', json.dumps(days.lab.configuration(True, **changes)))
+    days.relay.signal(signal.SIGHUP)
+    eventually(lambda: len(days.relay.events('reloaded')) > before, 'reloaded')
+
+
+@case
+def switched_by_a_reload():
+    """On: from then on it is counted, and who has waited hears. Off: neither, and what was under way is told once, by
+    mail and by HTTPS, though it is switched on again."""
+    if os.geteuid() != 0:
+        return 'skipped: only root may listen on port 443'
+    with Workspace() as work:
+        days = Days(work, {name: SCENARIOS[name] for name in ('good', 'wildcard', 'no-record', 'none')})
+        inbox = days.lab.hops['none']
+
+        def phase(name):
+            send(days.relay, [name])
+            eventually(lambda: outcome(days, name) is not None, name, 60)
+
+        days.relay = work.relay(days.lab.configuration(True))
+        phase('good')
+        switch(days, True)
+        phase('wildcard')
+        switch(days, False)
+        phase('no-record')
+        days.relay.terminate()
+        equal([domain['name'] for domain in days.kept()['domains']], ['wildcard.lab'], 'counted')
+        days.want('wildcard.lab', days.url('/wildcard'), 'mailto:tls@none.lab')
+        days.end_day()
+        days.place.open.clear()
+        days.relay = work.relay(days.lab.configuration(True))
+        for _ in range(3):
+            switch(days, True)
+            eventually(lambda: days.place.posts, 'it is posted', 60)
+            switch(days, False)
+        equal(len(inbox.arrivals), 0, 'letters, while the place before them is silent')
+        days.place.open.set()
+        switch(days, True)
+        inbox.wait_arrivals(1)
+        for on in (False, True, False, True):
+            switch(days, on)
+        days.relay.terminate()
+        equal((len(days.place.posts), len(inbox.arrivals)), (1, 1), 'told')
         equal(days.kept()['reports'], [], 'left')
     return None
 
