@@ -387,3 +387,19 @@ void tls_count_each(const struct tls_count *count, void (*fn)(void *context, con
 			fn(context, domain);
 	}
 }
+
+static void add_sessions(void *context, const struct tls_domain_count *domain)
+{
+	uint64_t *sessions = context;
+
+	for (const struct tls_policy_count *policy = domain->policies; policy; policy = policy->next)
+		*sessions += policy->good + policy->failed;
+}
+
+uint64_t tls_count_sessions(const struct tls_count *count)
+{
+	uint64_t sessions = count->lost;
+
+	tls_count_each(count, add_sessions, &sessions);
+	return sessions;
+}

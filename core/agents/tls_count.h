@@ -94,6 +94,8 @@ void tls_count_merge(struct tls_count *count, const struct tls_count *from);
 /* Sessions that found no room. */
 uint64_t tls_count_lost(const struct tls_count *count);
 void tls_count_lose(struct tls_count *count, uint64_t sessions);
+/* All of them, with those that are lost. */
+uint64_t tls_count_sessions(const struct tls_count *count);
 size_t tls_count_domains(const struct tls_count *count);
 bool tls_count_empty(const struct tls_count *count);
 /* Of all domains. */

@@ -18,6 +18,7 @@
 #include "core/agents/agent_thread.h"
 #include "core/agents/fetch.h"
 #include "core/agents/tls_days.h"
+#include "core/agents/tls_given.h"
 #include "core/agents/tls_report_state.h"
 #include "core/agents/tls_report_text.h"
 #include "core/base/clock.h"
@@ -31,12 +32,6 @@ enum {
 	POSTING_MOST = 16,      /* reports under way by HTTPS */
 	DAY_SIZE = 16,
 	ANY_PORT = 25,
-};
-
-/* A table that was handed over; on a stack, the newest first. */
-struct given {
-	struct given *next;
-	struct tls_count *count; /* owned */
 };
 
 struct settings {
@@ -55,7 +50,7 @@ struct posting {
 
 struct tls_reports {
 	struct agent_thread thread;
-	_Atomic(struct given *) given;
+	struct tls_given given;
 	_Atomic(struct settings *) next; /* owned: to be taken */
 	char *path;
 	struct log *log;
@@ -176,29 +171,7 @@ static void load(struct tls_reports *reports)
 
 void tls_reports_give(struct tls_reports *reports, struct tls_count *count)
 {
-	struct given *one = malloc(sizeof(*one));
-
-	if (!one) {
-		tls_count_free(count);
-		return;
-	}
-	one->count = count;
-	one->next = atomic_load(&reports->given);
-	while (!atomic_compare_exchange_weak(&reports->given, &one->next, one))
-		;
-}
-
-static void take_given(struct tls_reports *reports)
-{
-	struct given *one = atomic_exchange(&reports->given, NULL);
-
-	while (one) {
-		struct given *next = one->next;
-		tls_days_count(&reports->days, one->count);
-		tls_count_free(one->count);
-		free(one);
-		one = next;
-	}
+	tls_given_put(&reports->given, count);
 }
 
 static void look_at_day(struct tls_reports *reports)
@@ -565,7 +538,7 @@ static void turn(struct tls_reports *reports)
 	uint64_t wait_ns, fetcher_ns;
 
 	take_settings(reports);
-	take_given(reports);
+	tls_given_take(&reports->given, &reports->days);
 	look_at_day(reports);
 	for (question = agent_take(&reports->thread.agent); question; question = following) {
 		following = question->next;
@@ -587,7 +560,7 @@ static void run(struct agent_thread *thread)
 
 	while (!agent_thread_stopping(thread))
 		turn(reports);
-	take_given(reports);
+	tls_given_take(&reports->given, &reports->days);
 	while (!list_empty(&reports->postings)) {
 		struct posting *posting = container_of(reports->postings.next, struct posting, link);
 		fetch_cancel(reports->fetcher, &posting->fetch);

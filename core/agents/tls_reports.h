@@ -80,7 +80,7 @@ struct tls_reports *tls_reports_start(const char *path, struct log *log);
 void tls_reports_stop(struct tls_reports *reports);
 /* From now on. False: no memory, and nothing has changed. For who makes a snapshot. */
 bool tls_reports_follow(struct tls_reports *reports, const struct tls_reports_settings *settings);
-/* Takes what was counted. From any thread, without waiting. */
+/* Takes what was counted (tls_given.h). From any thread, without waiting. */
 void tls_reports_give(struct tls_reports *reports, struct tls_count *count);
 void tls_reports_ask(struct tls_reports *reports, struct asker *asker, struct tls_reports_question *question);
 

@@ -1,12 +1,13 @@
 /*
  * tests/unit/test_tls_days.c - core/agents/tls_days.c: days end, reports have their time, and clocks jump; and what is
- * kept of it over a restart (tls_report_state.c).
+ * kept of it over a restart (tls_report_state.c); and what shards hand over meanwhile (tls_given.c).
  */
 #include "core/agents/tls_days.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/agents/tls_given.h"
 #include "core/agents/tls_report_state.h"
 #include "tests/unit/check.h"
 
@@ -261,6 +262,42 @@ static void test_kept(void)
 	free(text);
 }
 
+static void give(struct tls_given *given, const char *domain, uint64_t sessions)
+{
+	const struct tls_seen seen = {.domain = domain, .policy = TLS_POLICY_NONE};
+	struct tls_count *count = tls_count_new(1 << 20);
+
+	tls_count_add(count, &seen, sessions);
+	tls_count_lose(count, 1);
+	tls_given_put(given, count);
+}
+
+/* Nobody takes it, for a while: what there is room for is counted, and of the rest it is known how much it was. */
+static void test_given(void)
+{
+	struct tls_given given = {0};
+	struct tls_days days;
+
+	CHECK(tls_days_init(&days, NOON));
+	tls_given_take(&given, &days);
+	CHECK(!days.changed);
+	for (unsigned i = 0; i < TLS_GIVEN_MOST; i++)
+		give(&given, "a.example", 2);
+	give(&given, "b.example", 5);
+	give(&given, "c.example", 6);
+	tls_given_take(&given, &days);
+	CHECK(days.changed);
+	CHECK_EQ(tls_count_domains(days.today), 1);
+	CHECK_EQ(tls_count_lost(days.today), TLS_GIVEN_MOST + 6 + 7);
+	CHECK_EQ(tls_count_sessions(days.today), 3 * TLS_GIVEN_MOST + 6 + 7);
+	/* And then there is room again. */
+	give(&given, "b.example", 5);
+	tls_given_take(&given, &days);
+	CHECK_EQ(tls_count_domains(days.today), 2);
+	CHECK_EQ(tls_count_lost(days.today), TLS_GIVEN_MOST + 6 + 7 + 1);
+	tls_days_deinit(&days);
+}
+
 int main(void)
 {
 	RUN(test_a_day);
@@ -269,5 +306,6 @@ int main(void)
 	RUN(test_clocks);
 	RUN(test_nobody);
 	RUN(test_kept);
+	RUN(test_given);
 	return check_end();
 }
