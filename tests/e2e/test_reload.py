@@ -504,9 +504,10 @@ def under_load(reloads):
         check(max(memory[late]) <= max(memory[early]) + (16 << 20), 'memory: %d, then %d', max(memory[early]),
               max(memory[late]))
         left = max(event['in_use'] for event in it.relay.events('reloaded'))
-        return '%d reloads and %d refused in %.1f s, %d messages, at most %d snapshots in use; descriptors %d, then %d; ' \
-            'memory %d KiB, then %d' % (reloads, refusals, took, sent[0], left, max(files[early]), max(files[late]),
-                                        max(memory[early]) >> 10, max(memory[late]) >> 10)
+        words = ('%d reloads and %d refused in %.1f s, %d messages, at most %d snapshots in use; '
+                 'descriptors %d, then %d; memory %d KiB, then %d')
+        return words % (reloads, refusals, took, sent[0], left, max(files[early]), max(files[late]),
+                        max(memory[early]) >> 10, max(memory[late]) >> 10)
 
 
 @case
