@@ -104,6 +104,30 @@ def parts_are_converted():
 
 
 @case
+def octets_of_a_header_stay():
+    """Nobody knows what they are meant to be, and whoever guessed would corrupt them: in UTF-8, Latin-1, folded, in a
+    part's header, or no text at all, they arrive as they came, at whatever host, and are told where none are taken."""
+    fields = [b'Subject: Gr\xc3\xb6\xc3\x9fe\r\n', b'Subject: Gr\xf6\xdfe\r\n',
+              b'Subject: one\r\n \xf6\r\n\t\xc3\xb6 \x80\xff\r\n', b'X-Octets: \xfe\xfe\r\n']
+    plain = [b'From: <sender@example.net>\r\n' + one + b'\r\nsimply text\r\n' for one in fields]
+    inside = mail(mixed(b'Content-Type: text/plain; name="gr\xf6\xdfe.txt"\r\n\r\nsimply text\r\n'))
+    for extensions in (NO_8BITMIME, (*NO_8BITMIME, '8BITMIME')):
+        hop, attempts = deliver([*plain, inside], extensions)
+        for content in (*plain, inside):
+            check([one for one in hop.arrivals if one.original == content], '%s: %s, not %s', extensions,
+                  [one.original for one in hop.arrivals], content)
+        untaken = None if '8BITMIME' in extensions else True
+        equal([attempt.get('undeclared_8bit') for attempt in attempts], [untaken] * 5, 'told')
+        equal([attempt.get('converted') for attempt in attempts], [None] * 5, 'converted')
+    # What has them in its name is no field: readers differ about what it is, and where the header ends.
+    strange = b'From: <sender@example.net>\r\nX-\xf6: a\r\n\r\nsimply text\r\n'
+    hop, attempts = deliver([strange], (*NO_8BITMIME, '8BITMIME'))
+    equal([one.original for one in hop.arrivals], [strange], 'a field that is none')
+    hop, attempts = deliver([strange])
+    equal((hop.arrivals, [attempt['result'] for attempt in attempts]), ([], ['failed']), 'where none are taken')
+
+
+@case
 def large_content_is_converted_in_pieces():
     """Of several records, of which the last octets decide; SIZE= is what is sent; by DATA and by BDAT."""
     large = mail(mixed(text_part(b'a line of the large part\r\n' * 60000), text_part(TEXT * 30000),
