@@ -7,7 +7,7 @@
 #include "core/trace/file_private.h"
 #include "core/trace/row.h"
 
-enum { FREED_PAGES = 2000 };
+enum { FREED_PAGES = 2000, SWEPT = 8 };
 
 /* ---- what goes -------------------------------------------------------------------------------------------------- */
 
@@ -73,6 +73,47 @@ static enum trace_status cut_keys(struct trace_file *file, int64_t period, unsig
 	return status == TRACE_OK ? file_run(file, CUT_KEYS) : status;
 }
 
+/*
+ * Within a period keys stand by what they are of, so those of messages that went are among those of others: some are
+ * looked at each time, round and round. Where many come in one period, as many go as come when a part of all is of
+ * messages that went: so keys are not much more than those of messages that are there.
+ */
+static enum trace_status sweep_keys(struct trace_file *file, int64_t n, unsigned slice)
+{
+	sqlite3_stmt *s = file_statement(file, KEYS_FROM), *cutting = file_statement(file, CUT_KEYS_AMONG);
+	int64_t period = n >> ROW_PERIOD_SHIFT, hash = INT64_MAX, to = INT64_MAX;
+	enum trace_status status;
+	int code;
+
+	if (file->sweep.period != period) {
+		file->sweep.period = period;
+		file->sweep.hash = file->sweep.n = 0;
+	}
+	(void)sqlite3_bind_int64(s, 1, period);
+	(void)sqlite3_bind_int64(s, 2, file->sweep.hash);
+	(void)sqlite3_bind_int64(s, 3, file->sweep.n);
+	(void)sqlite3_bind_int64(s, 4, (int64_t)SWEPT * slice);
+	code = sqlite3_step(s);
+	if (code == SQLITE_ROW) {
+		hash = sqlite3_column_int64(s, 0);
+		to = sqlite3_column_int64(s, 1);
+	}
+	status = file_failed(file, code);
+	(void)sqlite3_reset(s);
+	if (status != TRACE_OK)
+		return status;
+	(void)sqlite3_bind_int64(cutting, 1, period);
+	(void)sqlite3_bind_int64(cutting, 2, file->sweep.hash);
+	(void)sqlite3_bind_int64(cutting, 3, file->sweep.n);
+	(void)sqlite3_bind_int64(cutting, 4, hash);
+	(void)sqlite3_bind_int64(cutting, 5, to);
+	/* Of a quarter of a second that is cut in two something is there still. */
+	(void)sqlite3_bind_int64(cutting, 6, n >> ROW_BUCKET_SHIFT << ROW_BUCKET_SHIFT);
+	file->sweep.hash = hash == INT64_MAX ? 0 : hash;
+	file->sweep.n = hash == INT64_MAX ? 0 : to;
+	return file_run(file, CUT_KEYS_AMONG);
+}
+
 static enum trace_status cut_before(struct trace_file *file, int64_t n, unsigned slice, bool *more)
 {
 	static const enum statement tables[] = {CUT_MESSAGES, CUT_RECIPIENTS, CUT_STEPS};
@@ -82,6 +123,8 @@ static enum trace_status cut_before(struct trace_file *file, int64_t n, unsigned
 		status = cut(file, tables[i], n);
 	if (status == TRACE_OK)
 		status = cut_keys(file, n >> ROW_PERIOD_SHIFT, 4 * slice, more);
+	if (status == TRACE_OK)
+		status = sweep_keys(file, n, slice);
 	/* Names are said to be in use with the first message of a period that has them. */
 	if (status == TRACE_OK && !*more)
 		status = cut(file, CUT_NAMES, n >> ROW_PERIOD_SHIFT);

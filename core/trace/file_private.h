@@ -32,6 +32,8 @@ enum statement {
 	CUT_STEPS,
 	KEYS_UP_TO,
 	CUT_KEYS,
+	KEYS_FROM,
+	CUT_KEYS_AMONG,
 	CUT_NAMES,
 	CUT_GAPS,
 	STATEMENTS
@@ -52,6 +54,10 @@ struct trace_file {
 	bool open;      /* a transaction */
 	unsigned rows;
 	unsigned names_used;
+	/* Where the next keys of a period are that may be of messages that went. */
+	struct {
+		int64_t period, hash, n;
+	} sweep;
 	struct file_name names[FILE_NAMES];
 	/* Keys written lately: most are written again and again. */
 	struct {

@@ -32,6 +32,9 @@ const char *const file_statement_texts[STATEMENTS] = {
 	[CUT_STEPS] = "DELETE FROM step WHERE n<?1",
 	[KEYS_UP_TO] = "SELECT period, hash, n FROM key WHERE period<?1 ORDER BY period, hash, n LIMIT 1 OFFSET ?2",
 	[CUT_KEYS] = "DELETE FROM key WHERE (period, hash, n)<(?1,?2,?3)",
+	[KEYS_FROM] =
+		"SELECT hash, n FROM key WHERE period=?1 AND (hash,n)>=(?2,?3) ORDER BY hash, n LIMIT 1 OFFSET ?4",
+	[CUT_KEYS_AMONG] = "DELETE FROM key WHERE period=?1 AND (hash,n)>=(?2,?3) AND (hash,n)<(?4,?5) AND n<?6",
 	[CUT_NAMES] = "DELETE FROM name WHERE period<?1",
 	[CUT_GAPS] = "DELETE FROM gap WHERE until<?1",
 };

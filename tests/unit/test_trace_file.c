@@ -201,6 +201,35 @@ static void test_what_is_too_much_goes(void)
 	open_file();
 }
 
+/* A flood in one period: the keys of what was cut go with it, and leave the room to messages. */
+static void test_what_is_too_much_at_once_goes(void)
+{
+	const uint64_t start_ms = NOW_MS >> 24 << 24;
+	uint64_t size_max = 0, most = 0;
+	char recipient[32];
+	bool more;
+
+	begin();
+	for (unsigned i = 0; i < 60000; i++) {
+		snprintf(recipient, sizeof(recipient), "r%u@x", i);
+		accept(start_ms + i * 100, i, "apps", "s@x", recipient);
+		if ((i + 1) % 1000 > 0)
+			continue;
+		CHECK_EQ(trace_file_commit(file), TRACE_OK);
+		if (i + 1 == 10000)
+			size_max = trace_file_octets(file);
+		if (size_max > 0)
+			CHECK_EQ(trace_file_prune(file, 0, size_max, 2000, &more), TRACE_OK);
+		if (size_max > 0 && trace_file_octets(file) > most)
+			most = trace_file_octets(file);
+	}
+	CHECK(most <= size_max * 5 / 4);
+	CHECK_EQ(FOUND(.since_ms = start_ms + 5600000, .until_ms = start_ms + 5699999), 1000);
+	CHECK_EQ(FOUND(.recipient = "r59999@x"), 1);
+	CHECK_EQ(FOUND(.recipient = "r56000@x"), 1);
+	CHECK_EQ(FOUND(.client = "apps", .since_ms = start_ms + 5600000, .until_ms = start_ms + 5699999), 1000);
+}
+
 static void test_what_is_no_trace(void)
 {
 	static const char text[] = "this is no trace, and longer than a header, so that it is looked at";
@@ -231,6 +260,7 @@ int main(void)
 	RUN(test_many_in_one_moment);
 	RUN(test_what_is_old_goes);
 	RUN(test_what_is_too_much_goes);
+	RUN(test_what_is_too_much_at_once_goes);
 	RUN(test_what_is_no_trace);
 	trace_file_close(file);
 	return check_end();
