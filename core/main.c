@@ -725,10 +725,11 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
 						{"show", no_argument, NULL, 's'},
+						{"socket", required_argument, NULL, 'S'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	FILE *show = NULL;
-	const char *file = NULL, *command = argc > 1 ? argv[1] : "";
+	const char *file = NULL, *socket = NULL, *command = argc > 1 ? argv[1] : "";
 	struct config_problems problems;
 	struct config *config;
 	command_fn *tool;
@@ -754,12 +755,16 @@ int main(int argc, char **argv)
 			return usage(stdout, 0);
 		if (option == 's' && strcmp(command, "check") == 0)
 			show = stdout;
+		else if (option == 'S' && strcmp(command, "reload") == 0)
+			socket = optarg;
 		else if (option == 'c')
 			file = optarg;
 		else
 			return usage(stderr, EXIT_USAGE);
 	}
-	if (!file || optind != argc)
+	if (!file && strcmp(command, "reload") == 0 && optind == argc)
+		return ask_reload_by(socket);
+	if (!file || socket || optind != argc)
 		return usage(stderr, EXIT_USAGE);
 	config = config_load_shown(file, &problems, show);
 	print_problems(&problems);

@@ -11,6 +11,8 @@
 
 #include "core/base/running.h"
 #include "core/config/config.h"
+#include "core/tools/ask.h"
+#include "core/tools/table.h"
 
 enum { EXIT_IO = 74, EXIT_CONFIG = 78, RELOAD_ANSWER_S = 60 };
 
@@ -48,4 +50,22 @@ int ask_reload(const struct config *config)
 		(void)usleep(10000);
 	}
 	return reload_problem(path, "no answer: look at its events");
+}
+
+int ask_reload_by(const char *socket)
+{
+	struct ask ask = {.command = "reload", .socket = socket};
+	json_t *answer = NULL, *body = json_object();
+	int status = ask_open(&ask);
+
+	if (status == 0)
+		status = ask_send(&ask, "POST", "/v1/reload", body, &answer);
+	if (status == 0 && !json_is_true(json_object_get(answer, "taken"))) {
+		table_safe(stderr, ask_text(answer, "problem"));
+		fputc('\n', stderr);
+		status = EXIT_CONFIG;
+	}
+	json_decref(answer);
+	json_decref(body);
+	return status;
 }

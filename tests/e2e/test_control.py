@@ -122,6 +122,27 @@ def patient(*arguments):
 
 
 @case
+def reload():
+    """The answer says what came of it, and so do the command's exit status and sentence."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        equal(asked(path, '/v1/reload', 'POST', '{}'), (200, {'taken': True, 'problem': None}), 'a reload')
+        equal(command('reload', '--socket', path)[0], 0, 'the command')
+        with open(work.path('postrider.yaml')) as f:
+            right = f.read()
+        work.write('postrider.yaml', right.replace('"shards"', '"shard"'))
+        code, answer = asked(path, '/v1/reload', 'POST', '{}')
+        check(code == 200 and not answer['taken'] and 'shards' in answer['problem'], '%s %s', code, answer)
+        code, _, said = command('reload', '--socket', path)
+        check(code == 78 and 'shards' in said, 'refused: %s %s', code, said)
+        equal(asked(path, '/v1/reload')[0], 405, 'another method')
+        equal((len(relay.told('reloaded', 2)), len(relay.told('reload_refused', 2))), (2, 2), 'events')
+        equal({event['path'] for event in relay.told('control', 4)}, {'/v1/reload'}, 'acts')
+        relay.terminate()
+        equal(command('reload', '--socket', path)[0], 69, 'nobody answers')
+
+
+@case
 def status():
     """By the socket and by the command: how many messages are here; nobody answers when it has ended."""
     with Workspace() as work:
