@@ -52,7 +52,8 @@ struct control {
 	struct gate *gate;        /* of `remote`; NULL: nobody signs in */
 	pthread_mutex_t log_lock; /* a log has one writer */
 	struct log *log;
-	pthread_mutex_t lock; /* of all slots */
+	uint64_t refused_next_ns, refused_untold; /* with log_lock */
+	pthread_mutex_t lock;                     /* of all slots */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
@@ -210,6 +211,29 @@ static enum MHD_Result send_answer(struct control *control, struct control_reque
 	return result;
 }
 
+/* Of passwords that were wrong: one a second, so that who guesses does not fill the log. */
+static void tell_refused(struct control *control, const struct control_request *request)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	char address[ADDRESS_TEXT_SIZE];
+	struct log_event e;
+
+	(void)address_text_format(&request->address, address);
+	pthread_mutex_lock(&control->log_lock);
+	if (now_ns < control->refused_next_ns) {
+		control->refused_untold++;
+	} else {
+		log_begin_at(&e, control->log, LOG_LEVEL_WARNING, "control_refused");
+		log_text(&e, "address", address);
+		log_number(&e, "status", request->status);
+		log_number(&e, "untold", control->refused_untold);
+		log_end(&e);
+		control->refused_untold = 0;
+		control->refused_next_ns = now_ns + CLOCK_NS_PER_S;
+	}
+	pthread_mutex_unlock(&control->log_lock);
+}
+
 /* Before its body: who is not let in has none read. A slot is what is known of where it comes from. */
 static enum MHD_Result admit(struct control *control, struct control_request *request)
 {
@@ -219,6 +243,8 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 		return MHD_NO;
 	set_deadline(control, request->slot, UINT64_MAX);
 	in = remote_admit(request, control->gate, control->config);
+	if (request->refused)
+		tell_refused(control, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
 	return in ? MHD_YES : send_answer(control, request);
 }

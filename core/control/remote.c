@@ -110,6 +110,7 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 	case GATE_IN:
 		return true;
 	case GATE_LOCKED:
+		request->refused = true;
 		request_fail(request, ANSWER_TOO_MANY, "too many wrong passwords: try again in some minutes");
 		return false;
 	case GATE_BUSY:
@@ -118,6 +119,7 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 	case GATE_WRONG:
 		break;
 	}
+	request->refused = true;
 	wait_for(request->desk, wait_ms);
 	return refuse_sign_in(request, "user or password is wrong");
 }
@@ -170,6 +172,13 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 
 	if (problem) {
 		request_fail(request, ANSWER_FORBIDDEN, "%s", problem);
+		return false;
+	}
+	/* Whoever a proxy on this machine lets in comes from this machine, as far as can be seen. */
+	if (!gate && (request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
+		      request_header(request, "X-Real-IP"))) {
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "a proxy asks for somebody: behind one control.http.users_file is needed");
 		return false;
 	}
 	/* They say nothing that a connection to an SMTP port does not. */

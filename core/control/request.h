@@ -52,6 +52,7 @@ struct control_request {
 	struct control_peer peer;
 	/* Over TCP: from where, and who has signed in there; `user` "": nobody. */
 	bool remote;
+	bool refused; /* a password was wrong, or not looked at for that */
 	struct ring_address address;
 	char user[REQUEST_USER_MAX + 1];
 	char *body; /* owned; NUL-terminated; NULL: there is none */

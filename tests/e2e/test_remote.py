@@ -82,6 +82,7 @@ def without_users():
                             ('Sec_Fetch_Site', 'cross-site')):
             for path in ('/v1/status', '/metrics', '/readyz'):
                 equal(remote.ask(path=path, **{name: value})[0], 403, '%s: %s' % (name, value))
+        equal(remote.ask(X_Forwarded_For='198.51.100.1')[0], 403, 'by way of a proxy')
         equal(act(remote)[0], 403, 'an act')
         equal(remote.ask('OPTIONS', '/v1/queue/hold', Origin='http://127.0.0.1:%d' % remote.port)[0], 405, 'CORS')
         equal(remote.relay.events('control'), [], 'acts')
@@ -128,6 +129,8 @@ def guessing():
                          [(i,) for i in range(16)], limit=6)
         check(set(answers) <= {401, 429, 503}, '%s', answers)
         eventually(lambda: remote.ask(user=('root', 'again'))[0] == 429, 'it is locked', timeout=120)
+        told = remote.relay.told('control_refused')[0]
+        equal((told['address'].partition(':')[0], told['status'] in (401, 429)), ('127.0.0.1', True), told)
         check(time.monotonic() - began > 0.9, 'guesses took no longer')
         equal(remote.ask(user=alice)[0], 200, 'alice, from the same address')
 
