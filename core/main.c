@@ -466,6 +466,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 	struct status status = {0};
 	char text[160], told[160];
 	uint64_t status_ns = clock_monotonic_ns() + STATUS_MS * CLOCK_NS_PER_MS;
+	unsigned stuck;
 
 	status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
 	tell("READY=1\n", "%s", text);
@@ -479,9 +480,11 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 		(void)reload_sweep(&p->relay);
 		agents_sweep(&p->agents);
 		certificates_look(&p->certificates, &p->relay, now_ns, (int64_t)time(NULL), own_log(p));
-		(void)watch_shards(&p->relay, now_ns, own_log(p));
+		stuck = watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
 			continue;
+		if (stuck == 0)
+			notify_well();
 		status_ns = now_ns + STATUS_MS * CLOCK_NS_PER_MS;
 		memcpy(told, text, sizeof(told));
 		status_format(&status, &p->relay, now_ns, text, sizeof(text));

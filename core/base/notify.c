@@ -145,3 +145,12 @@ int notify_forget(const char *name)
 	r = notify_with(state, NULL, 0);
 	return r < 0 ? r : barrier();
 }
+
+/* WATCHDOG_PID is the process that is to tell, if it is there at all (sd_watchdog_enabled(3)). */
+void notify_well(void)
+{
+	const char *wanted = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+
+	if (wanted && *wanted && (!pid || strtol(pid, NULL, 10) == (long)getpid()))
+		(void)notify("WATCHDOG=1");
+}

@@ -14,6 +14,8 @@
 bool notify_wanted(void);
 /* 0: told, or nobody listens. A negative errno: the manager did not get it. */
 int notify(const char *state);
+/* The process is well (WatchdogSec= of systemd.service(5)). Nothing where the manager does not ask this process. */
+void notify_well(void);
 
 /*
  * The manager's descriptor store: what it keeps for the next process, and hands over at its start (handed.h). It keeps

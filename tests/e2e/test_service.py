@@ -9,10 +9,12 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import BUILD, SOURCES, Client, Workspace, case, check, equal, eventually, listening, program  # noqa: E402
+from stopped import Stopped  # noqa: E402
 
 
 class Manager:
@@ -39,6 +41,17 @@ class Manager:
             said = dict(line.split('=', 1) for line in text.split('\n'))
             if key in said:
                 return said
+
+    def between(self, seconds):
+        """What comes within so long."""
+        end, came = time.monotonic() + seconds, []
+        while (left := end - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                came.append(self.socket.recv(4096).decode())
+            except socket.timeout:
+                break
+        return came
 
 
 def start(work, name, **changes):
@@ -82,6 +95,52 @@ def status_goes_on():
             eventually(lambda: re.search(r', 1 sessions', manager.wait_for('STATUS')['STATUS']),
                        lambda: 'a status with the session: %s' % manager.seen)
         relay.terminate()
+
+
+@case
+def the_watchdog_is_told_while_no_shard_is_stuck():
+    """Only where the manager asks this process; and a shard that does not come back to itself is not kept secret."""
+    with Workspace() as work:
+        for pid in ('other', None):
+            os.environ['WATCHDOG_USEC'] = '180000000'
+            if pid:
+                os.environ['WATCHDOG_PID'] = '1'
+            try:
+                manager, relay = start(work, work.path('manager-%s' % pid), shards=1,
+                                       timeouts={'command': '2s'})
+            finally:
+                del os.environ['WATCHDOG_USEC']
+                os.environ.pop('WATCHDOG_PID', None)
+            manager.wait_for('READY')
+            relay.wait_ready()
+            if pid:
+                with Client(relay.address):
+                    eventually(lambda: '1 sessions' in manager.wait_for('STATUS')['STATUS'], lambda: manager.seen)
+                check(not any('WATCHDOG' in text for text in manager.seen), manager.seen)
+                relay.terminate()
+                continue
+            equal(manager.wait_for('WATCHDOG')['WATCHDOG'], '1', 'WATCHDOG')
+            tasks = '/proc/%d/task/' % relay.pid
+            shard = next(int(task) for task in os.listdir(tasks)
+                         if open(tasks + task + '/comm').read().strip() == 'shard-0')
+            # It wants to be back when this one has been silent for too long, and is missed then.
+            silent = work.own(Client(relay.address))
+            check(silent, 'a session')
+            try:
+                stopped = Stopped(shard)
+                stopped.__enter__()
+            except PermissionError:
+                print('no thread may be stopped here: nothing is tried')
+                relay.terminate()
+                return
+            try:
+                relay.told('shard_stuck')
+                eventually(lambda: all('WATCHDOG' not in text for text in manager.between(3)),
+                           lambda: 'three seconds without it: %s' % manager.seen)
+            finally:
+                stopped.__exit__(None, None, None)
+            equal(manager.wait_for('WATCHDOG')['WATCHDOG'], '1', 'WATCHDOG')
+            relay.terminate()
 
 
 @case
@@ -230,9 +289,26 @@ def units():
                   set(service['SystemCallFilter'].split()), service['SystemCallFilter'])
             equal(service['User'], 'postrider', 'User')
             equal(service['StateDirectoryMode'], '0700', 'the spool is for nobody else')
+            equal(unit['Unit']['ConditionPathExists'], '/etc/postrider/%s.yaml' % config, 'starts unconfigured')
             check('ConfigurationDirectory' not in service, 'a directory of root is no business of the unit')
         check(Unit(target + one(found, '/postrider@.service'))['Service']['StateDirectory'] == 'postrider-%i',
               'two relays share a spool')
+
+
+@case
+def how_hardened_the_unit_is():
+    """systemd's own judgement, which is not to become worse: 1.6, "OK". What is left it cannot do without: sockets, low
+    ports, the host's network, limits of files."""
+    with Workspace() as work:
+        target, found = installed(work)
+        for name in ('postrider.service', 'postrider@.service'):
+            # Its name must be one of a whole unit for the second, which is a template.
+            path = work.path(name.replace('@', '@one'))
+            os.link(target + one(found, '/systemd/system/' + name), path)
+            done = subprocess.run(['systemd-analyze', 'security', '--offline=true', '--no-pager', '--threshold=16',
+                                   path], capture_output=True, text=True)
+            equal(done.returncode, 0, 'systemd-analyze security: %s' % (done.stdout + done.stderr)[-300:])
+            check('OK' in done.stdout.strip().split('\n')[-1], done.stdout[-200:])
 
 
 @case
