@@ -59,22 +59,54 @@ struct ring {
 
 /* ---- start-up ---------------------------------------------------------------------------------------------- */
 
+/* Docker since 25, containerd since 2 and Kubernetes' RuntimeDefault refuse these calls by their own profiles. */
+#define SECCOMP_ADVICE                                                                                                 \
+	"start the container with \"--security-opt seccomp=seccomp.json\" (the profile is in /usr/share/postrider; "   \
+	"in "                                                                                                          \
+	"Kubernetes a seccompProfile of type Localhost), and a service with io_uring_setup, io_uring_enter and "       \
+	"io_uring_register in SystemCallFilter="
+
+/* kernel.io_uring_disabled: 0 all may, 1 a group may, 2 nobody may. 0 where there is no such setting. */
+static int disabled_by_setting(void)
+{
+	int fd = open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
+	char digit = '0';
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &digit, 1) != 1)
+		digit = '0';
+	close(fd);
+	return digit - '0';
+}
+
+static void explain_refusal(struct ring_problem *problem)
+{
+	int disabled = disabled_by_setting();
+
+	if (disabled == 0)
+		snprintf(problem->text, sizeof(problem->text),
+			 "a seccomp filter refuses io_uring to this process: " SECCOMP_ADVICE);
+	else
+		snprintf(problem->text, sizeof(problem->text),
+			 "the kernel refuses io_uring to this process, as kernel.io_uring_disabled is %d: run \"sysctl "
+			 "kernel.io_uring_disabled=0\" on the host, and write it into a file of /etc/sysctl.d%s",
+			 disabled,
+			 disabled == 1 ? ", or make the user a member of the group kernel.io_uring_group" : "");
+}
+
 static void explain_setup(int error, struct ring_problem *problem)
 {
 	struct rlimit memlock = {0};
 
 	switch (error) {
 	case ENOSYS:
-		snprintf(
-			problem->text, sizeof(problem->text),
-			"this kernel has no io_uring (or a seccomp filter hides it): run Linux 6.1 or later, and allow "
-			"io_uring_setup, io_uring_enter and io_uring_register in the container's seccomp profile");
+		snprintf(problem->text, sizeof(problem->text),
+			 "this kernel has no io_uring, or a seccomp filter hides it: run Linux 6.1 or "
+			 "later; " SECCOMP_ADVICE);
 		return;
 	case EPERM:
-		snprintf(problem->text, sizeof(problem->text),
-			 "the kernel refuses io_uring to this process: run \"sysctl kernel.io_uring_disabled=0\" (or "
-			 "add the "
-			 "user to the group of kernel.io_uring_group), and check the container's seccomp profile");
+		explain_refusal(problem);
 		return;
 	case EINVAL:
 		snprintf(problem->text, sizeof(problem->text),
