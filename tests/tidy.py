@@ -550,6 +550,35 @@ def pages_name_files():
         yield 'only %d names and %d scenarios were found' % (named, len(scenarios))
 
 
+def links_lead_somewhere():
+    """A link of a page to another file of the project has a file at its other end."""
+    seen = 0
+    for page in files('.md'):
+        for number, line in lines_of(page):
+            for target in re.findall(r'\]\(([^)\s]+)\)', line):
+                target = target.split('#')[0]
+                if not target or re.match(r'[a-z]+:', target):
+                    continue
+                seen += 1
+                if not os.path.exists(os.path.join(SOURCES, os.path.dirname(page), target)):
+                    yield '%s:%d: there is no %s' % (page, number, target)
+    if seen < 30:
+        yield 'only %d links were found' % seen
+
+
+def commands_are_there():
+    """What pages tell to type is a command of the program, or another program's."""
+    commands = set(re.findall(r'\{"([a-z]+)", \w+\}', read('core/tools/commands.c')))
+    commands |= {'run', 'check', 'reload', 'version', 'spool'}
+    if len(commands) < 15:
+        yield 'only %d commands were found in core/tools/commands.c' % len(commands)
+    for page in files('.md'):
+        for number, line in lines_of(page):
+            for command in re.findall(r'(?:^ {4}(?:sudo (?:-u postrider )?)?|`)postrider ([a-z]+)\b(?!\.)', line):
+                if command not in commands:
+                    yield '%s:%d: postrider %s is no command' % (page, number, command)
+
+
 def every_key_described():
     """dist/postrider.yaml has every key that can be given, but for those with one value only; postrider.yaml(5) all."""
     sample, page = read('dist/postrider.yaml'), read('dist/postrider.yaml.5')
@@ -569,7 +598,7 @@ def every_key_described():
 RULES = [include_direction, call_direction, circles, header_share, libraries, segment_store, forbidden_calls,
          trust_peers_unloaded, file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns,
          clang_format, compiles_in_python, executable_scripts, events_page, arrows_drawn, pages_name_files,
-         every_key_described]
+         links_lead_somewhere, commands_are_there, every_key_described]
 
 
 def main():
