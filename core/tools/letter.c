@@ -318,7 +318,7 @@ static bool take_character(struct addressing *a, char c)
 bool letter_addresses(const char *list, size_t length, letter_address_fn *fn, void *context)
 {
 	struct addressing a = {.fn = fn, .context = context};
-	const char *at = list, *end = list + length;
+	const char *at = list, *end = length > 0 ? list + length : list;
 	bool ok = true;
 
 	while (ok && at < end) {

@@ -82,6 +82,7 @@ static void letters(void)
 		/* The first of the values; all of them end in a NUL. */
 		CHECK(letter.recipients_length == 0 ? rows[i].recipients[0] == '\0'
 						    : strcmp(letter.recipients, rows[i].recipients) == 0);
+		CHECK(letter_addresses(letter.recipients, 0, on_address, NULL));
 		letter_free(&letter);
 	}
 }
