@@ -125,6 +125,8 @@ struct rig {
 extern unsigned rig_failures;   /* of all runs */
 extern bool rig_trace, rig_log; /* print the world's events, the relay's log */
 
+/* What a process of the options reads, with so many shards. */
+struct config *rig_config(const struct rig *rig, unsigned shards);
 void rig_open(struct rig *rig, const struct rig_options *options);
 /* Starts a process with so many shards. 0, or what main() would have ended with; then nothing of it is left. */
 int rig_start(struct rig *rig, unsigned shards);
