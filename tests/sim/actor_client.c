@@ -489,8 +489,8 @@ static void client_connect(void *context)
 	c->attempts++;
 	if (c->config.entry)
 		actor_entry_connect(c->config.entry);
-	c->connection =
-		world_connect(&c->config.address, c->config.entry ? &c->config.entry->from : NULL, &client_actor, c);
+	c->connection = world_connect(&c->config.address, c->config.entry ? &c->config.entry->from : c->config.from,
+				      &client_actor, c);
 }
 
 struct actor_client *actor_client_start(const struct actor_client_config *config)

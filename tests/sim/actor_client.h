@@ -32,6 +32,7 @@ struct actor_client_config {
 	unsigned attempts_max;            /* 0: for ever */
 	unsigned senders;                 /* from c0.example and so on, by turns; 0: from client.example */
 	struct actor_entry *entry;        /* how it comes in; NULL: by a greeting and EHLO */
+	const struct ring_address *from;  /* without an entry; NULL: any; outlives it */
 };
 
 struct actor_client;

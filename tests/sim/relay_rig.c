@@ -24,8 +24,10 @@
 #include "core/store/store.h"
 #include "queue/spool_private.h"
 #include "queue/state.h"
+#include "tests/sim/rig_keepers.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
+#include "tests/sim/sim_rounds.h"
 #include "tests/sim/sim_token.h"
 #include "tests/sim/sim_verifier.h"
 
@@ -249,7 +251,7 @@ static int make_shards(struct rig *rig, unsigned count)
 	if (mailbox_tokens_wanted(rig->config))
 		rig->relay.deliverers.tokens = sim_tokens_open();
 	rig->log = log_new(-1, RIG_LOG_CAPACITY);
-	if (!rig->log)
+	if (!rig->log || rig_keepers_start(rig) < 0)
 		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++) {
 		struct rig_shard *s = &rig->shards[i];
@@ -312,6 +314,7 @@ static void free_process(struct rig *rig)
 	sim_dns_close();
 	sim_tokens_close();
 	sim_verifiers_close();
+	rig_keepers_stop(rig);
 	for (unsigned i = 0; i < rig->shard_count; i++)
 		worker_free(rig->shards[i].worker);
 	relay_recover_release(&rig->recovery);
@@ -355,7 +358,7 @@ int rig_start(struct rig *rig, unsigned shards)
 	memset(rig->shards, 0, sizeof(rig->shards));
 	memset(&rig->relay, 0, sizeof(rig->relay));
 	rig->recovery = (struct recovery){.directory = -1, .lock = -1};
-	rig->log = NULL;
+	rig->log = rig->keeper_log = NULL;
 	rig->lives++;
 	rig->alive = true;
 	world_engine_enter();
@@ -653,6 +656,8 @@ void rig_crashed(struct rig *rig)
 	sim_dns_close();
 	sim_tokens_end();
 	sim_verifiers_close();
+	sim_rounds_end();
+	rig->keeper_log = NULL;
 	memset(rig->shards, 0, sizeof(rig->shards));
 	rig->log = NULL;
 	rig->shard_count = 0;

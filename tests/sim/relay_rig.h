@@ -108,7 +108,7 @@ struct rig {
 	struct config *config;
 	struct relay relay;
 	struct recovery recovery;
-	struct log *log;
+	struct log *log, *keeper_log;
 	struct rig_shard shards[RIG_SHARDS_MAX];
 	/* Over all lives. */
 	struct rig_counts counts;

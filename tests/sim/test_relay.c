@@ -83,6 +83,7 @@ static const struct scenario scenarios[] = {
 	{"policy", scenario_policy, 24, 450},
 	{"quota", scenario_quota, 12, 20},
 	{"held", scenario_held, 8, 20},
+	{"devices", scenario_devices, 4, 900},
 };
 /* clang-format on */
 

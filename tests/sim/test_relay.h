@@ -89,6 +89,8 @@ void scenario_look(uint64_t seed);
 void scenario_steer(uint64_t seed);
 /* test_relay_newer.c: what a later version wrote. */
 void scenario_newer(uint64_t seed);
+/* test_relay_devices.c: devices of the inventory, over weeks. */
+void scenario_devices(uint64_t seed);
 /* test_relay_hold.c: a set-up that next hops refuse. */
 void scenario_hold(uint64_t seed);
 /* test_relay_tls.c: TLS that comes and goes. */
