@@ -33,7 +33,8 @@ bool letter_make(const char *in, size_t length, const struct letter_wishes *wish
 void letter_free(struct letter *letter);
 
 /* The addresses of a list (RFC 5322 3.4), also in groups and as other programs write them: without names, comments,
- * white space and routes. `list` may be NULL without a length. `address` is good until fn returns. False: fn has said so. */
+ * white space and routes. `list` may be NULL without a length. `address` is good until fn returns. False: fn has said
+ * so. */
 typedef bool letter_address_fn(void *context, const char *address);
 bool letter_addresses(const char *list, size_t length, letter_address_fn *fn, void *context);
 

@@ -94,6 +94,14 @@ static unsigned long cost_of(const struct scenario *scenario)
 	return (unsigned long)scenario->seeds * scenario->seed_ms;
 }
 
+/* What the C library allocates by itself, for trees of names (core/shard/counts.c), a simulated crash does not give
+ * back: world.h. For LeakSanitizer. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:tsearch\n";
+}
+
 /* Where an assertion or the world stops the program, this says which run it was. */
 static char running[128];
 
