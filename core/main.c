@@ -438,6 +438,8 @@ static void reload(struct process *p)
 	uint64_t started_ns = clock_monotonic_ns(), end_ns = started_ns + RELOAD_WAIT_S * CLOCK_NS_PER_S;
 	char state[80];
 
+	p->running_as.begun++;
+	(void)running_tell(p->recovery.lock, &p->running_as);
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n", started_ns / 1000);
 	tell(state, "reading the configuration anew");
 	if (try_reload(p, &problems)) {

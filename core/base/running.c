@@ -12,7 +12,8 @@
 int running_tell(int fd, const struct running *running)
 {
 	char text[RUNNING_TEXT_MAX + 64];
-	int n = snprintf(text, sizeof(text), "%d %u\n%s\n", (int)running->pid, running->reloads, running->refusal);
+	int n = snprintf(text, sizeof(text), "%d %u %u\n%s\n", (int)running->pid, running->reloads, running->begun,
+			 running->refusal);
 
 	/* One write of less than a block, and the end only then: who reads in between reads the old text's end behind
 	 * the new one at most, and both ends with a line. */
@@ -24,11 +25,17 @@ int running_tell(int fd, const struct running *running)
 static int parse(char *text, struct running *running)
 {
 	char *line = strchr(text, '\n'), *end = line ? strchr(line + 1, '\n') : NULL;
-	int pid;
+	int pid, numbers;
 
-	if (!end || sscanf(text, "%d %u", &pid, &running->reloads) != 2 || pid <= 0)
+	if (!end)
 		return -EBADMSG;
-	*end = '\0';
+	*line = *end = '\0';
+	numbers = sscanf(text, "%d %u %u", &pid, &running->reloads, &running->begun);
+	if (numbers < 2 || pid <= 0)
+		return -EBADMSG;
+	/* A process that was started before an upgrade does not count them. */
+	if (numbers == 2)
+		running->begun = running->reloads;
 	running->pid = pid;
 	snprintf(running->refusal, sizeof(running->refusal), "%s", line + 1);
 	return 0;
@@ -52,4 +59,9 @@ int running_read(const char *path, struct running *running)
 		return -ESRCH;
 	text[n] = '\0';
 	return parse(text, running);
+}
+
+bool running_answered(const struct running *before, const struct running *after)
+{
+	return after->pid == before->pid && (int)(after->reloads - before->begun) > 0;
 }

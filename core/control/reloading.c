@@ -31,7 +31,7 @@ static bool reload(struct desk *desk, const char *path, struct running *after)
 		return false;
 	for (unsigned looks = 0; looks < ANSWER_S * 1000000 / LOOK_US && !desk_stops(desk); looks++) {
 		r = running_read(path, after);
-		if (r == 0 && after->reloads != before.reloads)
+		if (r == 0 && running_answered(&before, after))
 			return true;
 		(void)usleep(LOOK_US);
 	}

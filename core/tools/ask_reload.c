@@ -40,9 +40,9 @@ int ask_reload(const struct config *config)
 		return reload_problem(path, r == -EBADMSG ? "its process is just starting, try again" : strerror(-r));
 	for (looks = 0; looks < RELOAD_ANSWER_S * 100; looks++) {
 		r = running_read(path, &after);
-		if (r == -ESRCH)
+		if (r == -ESRCH || (r == 0 && after.pid != before.pid))
 			return reload_problem(path, "the process has ended");
-		if (r == 0 && after.reloads != before.reloads) {
+		if (r == 0 && running_answered(&before, &after)) {
 			if (after.refusal[0])
 				fprintf(stderr, "%s\n", after.refusal);
 			return after.refusal[0] ? EXIT_CONFIG : 0;

@@ -142,6 +142,47 @@ def reload():
         equal(command('reload', '--socket', path)[0], 69, 'nobody answers')
 
 
+def reload_waits(relay):
+    """A signal for it is there that it has not taken."""
+    with open('/proc/%d/status' % relay.pid) as f:
+        return int(re.search(r'^ShdPnd:\s*(\w+)', f.read(), re.M).group(1), 16) & 1 << signal.SIGHUP - 1 != 0
+
+
+@case
+def reload_while_another_is_under_way():
+    """What came of one that had read the file before it was changed is no answer for who asks now."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        file = work.path('postrider.yaml')
+        with open(file) as f:
+            right = f.read()
+
+        def becomes(name):
+            os.mkfifo(work.path(name))
+            os.link(work.path(name), work.path('next'))
+            os.rename(work.path('next'), file)
+
+        def holds(name, text):
+            with open(work.path(name), 'w') as f:
+                f.write(text)
+
+        becomes('first')
+        relay.signal(signal.SIGHUP)
+        eventually(lambda: not reload_waits(relay), 'the first is under way')
+        becomes('second')
+        with subprocess.Popen([program('postrider'), 'reload', '--socket', path], stderr=subprocess.PIPE,
+                              text=True) as asking:
+            eventually(lambda: reload_waits(relay) or asking.poll() is not None, 'the second is asked for')
+            holds('first', right)
+            relay.told('reloaded')
+            time.sleep(0.1)  # who takes that for the answer has looked
+            holds('second', right.replace('"shards"', '"shard"'))
+            said = asking.communicate(timeout=60)[1]
+        check(asking.returncode == 78 and 'shards' in said, 'the second: %s %s', asking.returncode, said)
+        equal((len(relay.told('reloaded')), len(relay.told('reload_refused'))), (1, 1), 'events')
+        relay.terminate()
+
+
 @case
 def status():
     """By the socket and by the command: how many messages are here; nobody answers when it has ended."""
