@@ -89,6 +89,7 @@ struct process {
 	struct control *control; /* NULL: nobody can ask */
 	struct handed handed;    /* sockets of the process before */
 	size_t taken_over;       /* of those */
+	bool owes_ready;         /* the service manager was behind, and does not know it yet */
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
@@ -224,20 +225,21 @@ static void stop_shards(struct process *p)
 
 /* ---- start-up ----------------------------------------------------------------------------------------------- */
 
-/* Tells the service manager a state, if any, and a sentence for people. */
-__attribute__((format(printf, 2, 3))) static void tell(const char *state, const char *format, ...)
+/* Tells the service manager a state, if any, and a sentence for people. 0 or -errno: whoever started us and does not
+ * listen has no less of a relay. */
+__attribute__((format(printf, 2, 3))) static int tell(const char *state, const char *format, ...)
 {
 	char text[1200];
 	va_list arguments;
 	size_t length;
 
 	if (!notify_wanted())
-		return;
+		return 0;
 	length = (size_t)snprintf(text, sizeof(text), "%sSTATUS=", state);
 	va_start(arguments, format);
 	vsnprintf(text + length, sizeof(text) - length, format, arguments);
 	va_end(arguments);
-	(void)notify(text); /* whoever started us and does not listen has no less of a relay */
+	return notify(text);
 }
 
 static void log_failure(struct process *p, const char *text)
@@ -450,7 +452,8 @@ static void reload(struct process *p)
 	} else {
 		reload_refused(p, &problems);
 	}
-	tell("READY=1\n", "the configuration was %s", problems.errors ? "refused: the one before stays" : "read anew");
+	p->owes_ready = tell("READY=1\n", "the configuration was %s",
+			     problems.errors ? "refused: the one before stays" : "read anew") < 0;
 }
 
 /* The next SIGTERM, SIGINT or SIGHUP, or 0 when none came within `wait_ms`. */
@@ -471,7 +474,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 	unsigned stuck;
 
 	status_format(&status, &p->relay, clock_monotonic_ns(), text, sizeof(text));
-	tell("READY=1\n", "%s", text);
+	p->owes_ready = tell("READY=1\n", "%s", text) < 0;
 	for (;;) {
 		int which = next_signal(signals, WATCHDOG_LOOK_MS);
 		uint64_t now_ns = clock_monotonic_ns();
@@ -490,7 +493,10 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 		status_ns = now_ns + STATUS_MS * CLOCK_NS_PER_MS;
 		memcpy(told, text, sizeof(told));
 		status_format(&status, &p->relay, now_ns, text, sizeof(text));
-		if (strcmp(text, told) != 0)
+		/* It waits for this for as long as its unit says, or for ever. */
+		if (p->owes_ready)
+			p->owes_ready = tell("READY=1\n", "%s", text) < 0;
+		else if (strcmp(text, told) != 0)
 			tell("", "%s", text);
 	}
 }

@@ -166,6 +166,32 @@ def a_start_that_fails_is_explained():
 
 
 @case
+def a_manager_that_is_behind():
+    """What it has no room for while it is busy, and waits for, it hears when it has."""
+    with Workspace() as work:
+        manager = work.own(Manager(work.path('manager')))
+        sent = 1
+        while sent:  # each sender has a bound of its own, too: until one has no room for anything
+            sent = 0
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+                other.setblocking(False)
+                try:
+                    while True:
+                        other.sendto(b'STATUS=another', manager.name)
+                        sent += 1
+                except BlockingIOError:
+                    pass
+        os.environ['NOTIFY_SOCKET'] = manager.name
+        try:
+            relay = work.relay(work.configuration(['127.0.0.1:9']))
+        finally:
+            del os.environ['NOTIFY_SOCKET']
+        with Client(relay.address):
+            manager.wait_for('READY')
+        relay.terminate()
+
+
+@case
 def a_manager_that_is_not_there():
     """Neither a name without a socket nor one that is too long or senseless keeps the relay from running."""
     with Workspace() as work:
