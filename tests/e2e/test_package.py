@@ -68,5 +68,45 @@ def one_command():
         check(not os.path.exists(os.path.join(scripts, 'conffiles')), 'there are conffiles')
 
 
+CONFMODULE = '''
+DEBCONF_REDIR=1
+db_input() { return 30; }
+db_go() { :; }
+db_get() { RET=$ANSWER; }
+'''
+
+
+@case
+def purge():
+    """The spool goes with a yes and where nothing is in it, and where it is a file system of its own, only its mail."""
+    if subprocess.run(['unshare', '--mount', 'true'], capture_output=True).returncode != 0:
+        return print('  (nothing can be mounted here)')
+    with open(os.path.join(SOURCES, 'dist', 'debian', 'postrider.postrm')) as f:
+        script = f.read()
+    # answer, mounted, what is in it: what is left; None: not even the directory
+    rows = [('true', False, 'mail', None), ('false', False, 'mail', ['mail']), ('false', False, None, None),
+            ('true', True, 'mail', []), ('false', True, 'mail', ['mail']), ('false', True, None, [])]
+    for number, (answer, mounted, inside, left) in enumerate(rows):
+        with Workspace() as work:
+            spool, etc = work.path('spool'), work.path('etc')
+            os.mkdir(spool)
+            os.mkdir(etc)
+            for path, ours in (('/usr/share/debconf/confmodule', work.write('confmodule', CONFMODULE)),
+                               ('/var/lib/postrider', spool), ('/etc/postrider', etc)):
+                check(path in script, '%s is not in the script', path)
+            text = script.replace('/usr/share/debconf/confmodule', work.path('confmodule'))
+            text = text.replace('/var/lib/postrider', spool).replace('/etc/postrider', etc)
+            steps = ['set -e']
+            if mounted:
+                steps.append('mount -t tmpfs none %s' % spool)
+            if inside:
+                steps.append('mkdir %s/%s; echo x >%s/%s/file' % (spool, inside, spool, inside))
+            steps.append('sh %s purge' % work.write('postrm', text))
+            steps.append('[ ! -e %s ] || { echo there; ls -A %s; }' % (spool, spool))
+            said = run('unshare', '--mount', 'sh', '-c', '\n'.join(steps), env={**os.environ, 'ANSWER': answer}).split()
+            equal(said, [] if left is None else ['there'] + left, 'what row %d leaves' % number)
+            check(not os.path.exists(etc), 'the configuration is there')
+
+
 if __name__ == '__main__':
     harness.main()
