@@ -423,6 +423,7 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	if (check_limits(next, problem, sizeof(problem)) == 0 && !(why = agents_prepare(&p->agents, next))) {
 		if (reload_begin(&p->relay, next, problems)) {
 			agents_taken(&p->agents);
+			control_follow(p->control, next);
 			return true;
 		}
 		agents_refused(&p->agents);

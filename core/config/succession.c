@@ -24,17 +24,13 @@ static bool same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Who is in users_file, and operate, may change: whoever is to be kept out must be at once. */
 static bool same_http(const struct config *a, const struct config *b)
 {
-	bool is = same(a->control.http.address_text, b->control.http.address_text) &&
-		  same(a->control.http.users_file, b->control.http.users_file) &&
-		  same(a->control.http.certificate, b->control.http.certificate) &&
-		  same(a->control.http.private_key, b->control.http.private_key) &&
-		  a->control.http.operator_count == b->control.http.operator_count;
-
-	for (size_t i = 0; is && i < a->control.http.operator_count; i++)
-		is = same(a->control.http.operators[i], b->control.http.operators[i]);
-	return is;
+	return same(a->control.http.address_text, b->control.http.address_text) &&
+	       same(a->control.http.users_file, b->control.http.users_file) &&
+	       same(a->control.http.certificate, b->control.http.certificate) &&
+	       same(a->control.http.private_key, b->control.http.private_key);
 }
 
 static void check_spool(const struct succession *s)

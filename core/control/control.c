@@ -385,8 +385,7 @@ static int open_remote(struct control *control, char *problem, size_t size)
 
 	if (!config->control.http.address_text)
 		return 0;
-	control->gate = config->control.http.users ? gate_new(config->control.http.users) : NULL;
-	if (config->control.http.users && !control->gate) {
+	if (config->control.http.users && !(control->gate = gate_new(control->desk.relay->config))) {
 		snprintf(problem, size, "control.http: out of memory");
 		return -ENOMEM;
 	}
@@ -459,6 +458,12 @@ struct control *control_start(struct relay *relay, struct log *log, char *proble
 	control_stop(control);
 	control_free(control);
 	return NULL;
+}
+
+void control_follow(struct control *control, struct config *next)
+{
+	if (control && control->gate)
+		gate_follow(control->gate, next);
 }
 
 void control_stop(struct control *control)

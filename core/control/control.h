@@ -10,7 +10,8 @@
  * rings the shards' bells, and ends connections that take too long: a request has CONTROL_REQUEST_S to arrive, and its
  * answer CONTROL_ANSWER_S to be taken.
  *
- *     control_start()   the shards run, or are about to
+ *     control_start()   the shards run, or are about to; takes users and operators of the configuration
+ *     control_follow()  a reload was taken
  *     control_stop()    nobody is answered any more, the socket is gone
  *     control_free()    no shard runs any more
  */
@@ -19,6 +20,7 @@
 
 #include <stddef.h>
 
+struct config;
 struct control;
 struct log;
 struct relay;
@@ -36,6 +38,9 @@ enum {
 
 /* NULL where it cannot be had: `problem` says why, for people. `log` is its own. */
 struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size);
+/* Takes the users and operators of control.http of the next configuration, the rest of which may not change. NULL is
+ * nobody. */
+void control_follow(struct control *control, struct config *next);
 /* NULL is nobody. */
 void control_stop(struct control *control);
 void control_free(struct control *control);

@@ -15,7 +15,6 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/config/text_file.h"
-#include "core/config/user_table.h"
 #include "core/control/access.h"
 #include "core/control/desk.h"
 #include "core/control/gate.h"
@@ -124,16 +123,6 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 	return refuse_sign_in(request, "user or password is wrong");
 }
 
-static bool may_act(const struct config *config, const char *user)
-{
-	for (size_t i = 0; i < config->control.http.operator_count; i++) {
-		const char *name = config->control.http.operators[i];
-		if (user_names_same(name, strlen(name), user, strlen(user)))
-			return true;
-	}
-	return false;
-}
-
 static bool sign_in(struct control_request *request, struct gate *gate)
 {
 	char *password = NULL, *user = MHD_basic_auth_get_username_password(request->connection, &password);
@@ -186,7 +175,7 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 		return true;
 	if (gate && !sign_in(request, gate))
 		return false;
-	if (!acts || (gate && may_act(config, request->user)))
+	if (!acts || (gate && gate_may_act(gate, request->user)))
 		return true;
 	if (gate)
 		request_fail(request, ANSWER_FORBIDDEN,

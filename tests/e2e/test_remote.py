@@ -5,6 +5,7 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -37,8 +38,9 @@ class Remote:
             settings['operate'] = list(operate)
         if certificates:
             settings.update(certificate=certificates.server, private_key=certificates.server_key)
-        self.relay = work.relay(work.configuration(['127.0.0.1:9'], control={
-            'socket': work.path('control.sock'), 'http': settings}))
+        self.configuration = work.configuration(['127.0.0.1:9'], control={
+            'socket': work.path('control.sock'), 'http': settings})
+        self.relay = work.relay(self.configuration)
 
     def connection(self, timeout=60):
         if self.certificates:
@@ -114,6 +116,28 @@ def roles():
         equal(len(remote.relay.events('control')), 1, 'events')
         remote.relay.terminate()
         check(not any('correct horse' in json.dumps(event) for event in remote.relay.events_seen), 'a password')
+
+
+@case
+def follows_a_reload():
+    """Who is gone from users_file is let in no more, though he was known; nor may act who is gone from operate."""
+    with Workspace() as work:
+        alice, bob = ('alice', 'correct horse'), ('bob', 'battery')
+        remote = Remote(work, users=[alice, bob], operate=['alice', 'bob'])
+        for user in (alice, bob):
+            equal(remote.ask(user=user)[0], 200, user[0])
+            equal(act(remote, user=user)[0], 200, user[0])
+        remote.configuration['control']['http']['operate'] = ['alice']
+        work.write('postrider.yaml', json.dumps(remote.configuration, indent=1))
+        remote.relay.signal(signal.SIGHUP)
+        remote.relay.told('reloaded')
+        equal((remote.ask(user=bob)[0], act(remote, user=bob)[0]), (200, 403), 'bob, who may look only')
+        with open(work.path('operators')) as f:
+            work.write('operators', ''.join(line for line in f.readlines() if not line.startswith('bob:')))
+        remote.relay.signal(signal.SIGHUP)
+        remote.relay.told('reloaded', 2)
+        equal(remote.ask(user=bob)[0], 401, 'bob, who was known')
+        equal((remote.ask(user=alice)[0], act(remote, user=alice)[0]), (200, 200), 'alice')
 
 
 @case
