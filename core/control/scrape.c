@@ -170,16 +170,24 @@ static void ask_counts(struct scrape *scrape)
 
 /* ---- for who reads ---------------------------------------------------------------------------------------------- */
 
+static bool is_fresh(uint64_t asked_ns)
+{
+	return asked_ns && clock_monotonic_ns() - asked_ns < SCRAPE_FRESH_MS * CLOCK_NS_PER_MS;
+}
+
 void scrape_begin(struct scrape *scrape, bool counts)
 {
 	pthread_mutex_lock(&scrape->lock);
-	if (scrape->fresh_ns && clock_monotonic_ns() - scrape->fresh_ns < SCRAPE_FRESH_MS * CLOCK_NS_PER_MS)
-		return;
-	ask_facts(scrape);
-	if (counts)
+	/* Each by itself: whoever asks for facts alone, and need not have signed in, costs shards no more the more
+	 * often he asks, and does not wait behind others where one of them hangs. */
+	if (!is_fresh(scrape->facts_ns)) {
+		ask_facts(scrape);
+		scrape->facts_ns = clock_monotonic_ns();
+	}
+	if (counts && !is_fresh(scrape->counts_ns)) {
 		ask_counts(scrape);
-	/* Who wants counts does not take what was asked without. */
-	scrape->fresh_ns = counts ? clock_monotonic_ns() : 0;
+		scrape->counts_ns = clock_monotonic_ns();
+	}
 }
 
 void scrape_end(struct scrape *scrape)

@@ -41,9 +41,9 @@ struct scrape_shard {
 
 struct scrape {
 	struct desk *desk;
-	pthread_mutex_t lock; /* whoever looks at shards[] has it */
-	uint64_t fresh_ns;
-	struct scrape_shard *shards; /* owned */
+	pthread_mutex_t lock;         /* whoever looks at shards[] has it */
+	uint64_t facts_ns, counts_ns; /* when they were asked for last; 0: never */
+	struct scrape_shard *shards;  /* owned */
 	unsigned shard_count;
 };
 

@@ -152,10 +152,17 @@ def stuck_shard():
             status, _, text = fetched(path, '/readyz')
             equal(status, 503, text)
             check('shard' in text, '%r', text)
+            eventually(lambda: fetched(path, '/healthz')[0] == 503, 'it is not well', timeout=120)
+            check('shard' in fetched(path, '/healthz')[2], 'why it is not')
+            began = time.monotonic()
+            harness.parallel(lambda i: fetched(path, '/readyz'), [(i,) for i in range(60)], limit=20)
+            took = time.monotonic() - began
+            check(took < 10, 'sixty that ask waited for each other: %.1f s', took)
         finally:
             stopped.__exit__()
         scrape_when(path, lambda s: s.values('postrider_shard_up') == [1, 1])
         eventually(lambda: fetched(path, '/readyz')[::2] == (200, 'ok\n'), 'it is ready again')
+        eventually(lambda: fetched(path, '/healthz')[::2] == (200, 'ok\n'), 'it is well again')
 
 
 @case
