@@ -29,8 +29,9 @@ enum {
 	AGAIN_FIRST_S = 5,   /* until a domain that nobody knows is asked for again; doubles */
 	AGAIN_MOST_S = 1800, /* a hundred thousand dead ones are a question a minute for each hundred of them */
 	AGAIN_DOUBLINGS = 9,
-	SHORT_S = 1,    /* no memory, or no room: again */
-	DOUBT_MOST = 8, /* domains of a lane that are asked for in a turn */
+	UNHEARD_MOST_S = 60, /* the same while nobody is answered: as for hosts of destinations (names.c) */
+	SHORT_S = 1,         /* no memory, or no room: again */
+	DOUBT_MOST = 8,      /* domains of a lane that are asked for in a turn */
 };
 
 /* Questions at a time (struct domains): more than the agent asks for at a time, as it gives places of those that are
@@ -290,19 +291,25 @@ static void refuse(struct domain *domain, enum domain_refusal refusal, uint64_t 
 	domain->state = DOMAIN_REFUSED;
 	domain->refusal = (uint8_t)refusal;
 	domain->due_ns = now_of(domain) + valid_ns;
-	domain->failures = 0;
+	domain->failures = domain->alone = 0;
 	domain->doubtful = false;
 	send_home(domain);
 	arm(domain, domain->due_ns);
 }
 
+/* The domain is to blame if another one was answered since it failed the last time. Else it may be the name servers,
+ * which are back one day for all: nobody is to wait for half an hour more then. */
 static uint64_t pause_of(struct domain *domain)
 {
-	uint64_t pause = (uint64_t)AGAIN_FIRST_S
-			 << (domain->failures < AGAIN_DOUBLINGS ? domain->failures : AGAIN_DOUBLINGS);
+	bool heard = domain->heard != domain->of->heard;
+	unsigned before = heard ? domain->alone : domain->failures, most = heard ? AGAIN_MOST_S : UNHEARD_MOST_S;
+	uint64_t pause = (uint64_t)AGAIN_FIRST_S << (before < AGAIN_DOUBLINGS ? before : AGAIN_DOUBLINGS);
 
-	if (pause > AGAIN_MOST_S)
-		pause = AGAIN_MOST_S;
+	domain->heard = domain->of->heard;
+	if (heard && domain->alone < UINT8_MAX)
+		domain->alone++;
+	if (pause > most)
+		pause = most;
 	pause *= CLOCK_NS_PER_S;
 	/* Those that failed together are not asked for together. */
 	return pause - random_below(&domain->of->home->shard->random, pause / 4);
@@ -384,7 +391,7 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 		domain->lane->mx->moved = true;
 	set_lane(domain, lane);
 	domain->state = DOMAIN_KNOWN;
-	domain->failures = 0;
+	domain->failures = domain->alone = 0;
 	domain->doubtful = false;
 	domain->due_ns = now_of(domain) + valid_ns;
 	send_on(domain);
@@ -430,6 +437,7 @@ static void take_answer(struct domain *domain, struct asking *a)
 	struct dns_question *base = &a->q.base;
 	int result = base->question.result;
 
+	domain->of->heard += result == 0 || result == -ENOENT;
 	if (a->implicit ? result == 0 || result == -ENOENT : result == 0)
 		a->implicit ? take_addresses(domain, base) : take_exchangers(domain, &a->q);
 	else if (!a->implicit && result == -ENOENT)
@@ -664,6 +672,13 @@ static void know_nothing(struct domain *domain)
 	arm(domain, domain->used_ns + KEPT_S * CLOCK_NS_PER_S);
 }
 
+/* Others are asked now, and may know. */
+static void ask_soon(struct domain *domain)
+{
+	domain->alone = 0;
+	arm(domain, now_of(domain) + CLOCK_NS_PER_MS);
+}
+
 void domains_follow(struct domains *domains, bool demands)
 {
 	for (size_t i = 0; i < domains->row_count; i++) {
@@ -675,6 +690,8 @@ void domains_follow(struct domains *domains, bool demands)
 				know_nothing(domain);
 			if (!in_force(domains))
 				send_home(domain);
+			else if (domain->state == DOMAIN_FAILED && first_of(domain))
+				ask_soon(domain);
 		}
 	}
 }

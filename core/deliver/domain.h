@@ -55,7 +55,9 @@ struct domain {
 	struct outbound *lane; /* KNOWN: of its site */
 	uint64_t due_ns;       /* what is known is good until then; else since when it is wanted */
 	uint64_t used_ns;
-	uint8_t state; /* enum domain_state */
+	uint32_t heard; /* what domains.heard was when it failed the last time */
+	uint8_t alone;  /* failures in a row, of those while others were answered */
+	uint8_t state;  /* enum domain_state */
 	char name[];
 };
 
@@ -75,6 +77,7 @@ struct domains {
 	unsigned asking[2];
 	bool newest_next[2]; /* of those that wait, or the oldest */
 	unsigned watching;
+	uint32_t heard; /* answers that say where mail goes, or that there is no such domain: name servers are there */
 	size_t waiting; /* deliveries, in all */
 };
 

@@ -53,6 +53,7 @@ static const struct scenario scenarios[] = {
 	{"hosts", scenario_hosts, 16, 10},
 	{"names", scenario_names, 24, 20},
 	{"sites", scenario_sites, 24, 20},
+	{"silence", scenario_silence, 4, 60},
 	{"closers", scenario_closers, 8, 20},
 	{"apart", scenario_apart, 12, 50},
 	{"seven_bit", scenario_seven_bit, 16, 30},

@@ -1,7 +1,7 @@
 /*
  * tests/sim/test_relay_sites.c - mail to the MX of its recipients' domains: three domains, of which two have the same
  * hosts, recipients of all of them in one message, name servers that are late, silent or fail, exchangers that change,
- * next hops that defer, reloads, kills and power cuts.
+ * next hops that defer, reloads, kills and power cuts; and name servers that are away for hours.
  */
 #include "core/agents/dns_exchangers.h"
 #include "tests/sim/sim_dns.h"
@@ -73,6 +73,49 @@ void scenario_sites(uint64_t seed)
 		rig_begin(&rig, shards);
 	}
 	sim_dns_set_manner(&well);
+	rig_finish(&rig, shards);
+	rig_close(&rig);
+	sim_dns_clear();
+}
+
+/* Nobody answers for hours, or says that it failed: mail goes on within a minute or so of when somebody
+ * does, and nobody was asked all the time. */
+void scenario_silence(uint64_t seed)
+{
+	enum { AWAY_S = 2 * 3600, ASKED_MOST = 2000, PROMPT_S = 90 };
+	static const struct dns_exchanger list[] = {{10, "mx1.example"}, {20, "mx2.example"}};
+	static const struct sim_dns_manner manners[] = {{.silent = 1000000},
+							{.delay_max_ns = CLOCK_NS_PER_S, .failed = 1000000}},
+					   well = {.valid_ns = 20 * CLOCK_NS_PER_S};
+	unsigned shards = 1 + (unsigned)rig_pick(seed, 1, 2);
+	struct rig_options options = {
+		.scenario = "silence",
+		.seed = seed,
+		.quiet = true,
+		.clients = 2,
+		.messages = 10,
+		.recipients_max = 2,
+		.sites = true,
+		.more = "dns: { allow_private: true }",
+		.hop = {.pipelining = true, .chunking = rig_pick(seed, 2, 2)},
+	};
+	struct rig rig;
+
+	sim_dns_set_exchangers(list, 2);
+	sim_dns_set_manner(&manners[seed % 2]);
+	rig_open(&rig, &options);
+	rig_begin(&rig, shards);
+	rig_clients(&rig);
+	(void)rig_run(&rig, never, AWAY_S * CLOCK_NS_PER_S);
+	if (rig_queued(&rig) == 0)
+		rig_fail(&rig, "nothing waits");
+	if (sim_dns_asked() > ASKED_MOST * shards)
+		rig_fail(&rig, "%llu questions in %u s", (unsigned long long)sim_dns_asked(), AWAY_S);
+	sim_dns_set_manner(&well);
+	(void)rig_run(&rig, rig_quiet, PROMPT_S * CLOCK_NS_PER_S);
+	if (!rig_quiet(&rig))
+		rig_fail(&rig, "%llu recipients are still queued %u s after name servers are well again",
+			 (unsigned long long)rig_queued(&rig), PROMPT_S);
 	rig_finish(&rig, shards);
 	rig_close(&rig);
 	sim_dns_clear();

@@ -1,0 +1,176 @@
+/*
+ * tests/unit/test_domain.c - core/deliver/domain.c: when a domain that nobody knows is asked for again. The name
+ * servers
+ * are this file's.
+ */
+#include "core/deliver/domain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/agents/dns_records.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/config/config.h"
+#include "core/deliver/deliverer.h"
+#include "core/deliver/outbound.h"
+#include "core/shard/shard.h"
+#include "core/store/mail.h"
+#include "tests/unit/check.h"
+
+static struct config_destination destination = {.name = (char *)"internet", .mx = true, .mx_port = 25};
+static struct config config = {.retry = {.expire_ns = 100 * 86400 * CLOCK_NS_PER_S}};
+static struct deliverers shared;
+static _Atomic(uint64_t) until_ns[1];
+static struct hold_destination holds;
+static struct outbound home;
+static struct deliverer deliverer = {.shared = &shared, .outbound = &home, .lane_count = 1};
+static struct shard shard = {.config = &config, .deliverer = &deliverer, .count = 1};
+static struct domains *domains;
+static struct mail mail;
+static struct question *out; /* one at most */
+
+static void put(struct question *question)
+{
+	CHECK(!out);
+	atomic_store(&question->state, QUESTION_ASKED);
+	out = question;
+}
+
+void dns_ask(struct dns *dns, struct asker *asker, struct dns_question *question)
+{
+	put(&question->question);
+}
+
+void dns_ask_exchangers(struct dns *dns, struct asker *asker, struct dns_exchangers_question *question)
+{
+	question->base.exchangers = true;
+	put(&question->base.question);
+}
+
+void dns_ask_records(struct dns *dns, struct asker *asker, struct dns_records_question *question)
+{
+	put(&question->base.question);
+}
+
+static void answer(int result)
+{
+	struct question *question = out;
+
+	CHECK(out != NULL);
+	if (!question)
+		return;
+	out = NULL;
+	((struct dns_question *)(void *)question)->valid_ns = CLOCK_NS_PER_S;
+	question->result = result;
+	atomic_store(&question->state, QUESTION_IDLE);
+	question->fn(question);
+}
+
+/* Seconds until something is asked; at most so many. */
+static unsigned asked_after(unsigned most)
+{
+	unsigned s = 0;
+
+	while (!out && s < most) {
+		s++;
+		shard.now_ns += CLOCK_NS_PER_S;
+		wheel_advance(&shard.wheel, shard.now_ns);
+	}
+	return s;
+}
+
+/* Another domain, which there is not: somebody says so. */
+static void hear(void)
+{
+	(void)domain_find(domains, "other.example");
+	answer(-ENOENT);
+	shard.now_ns += 2 * CLOCK_NS_PER_S;
+	wheel_advance(&shard.wheel, shard.now_ns);
+}
+
+static void begin(void)
+{
+	shared.suspensions.until_ns = until_ns;
+	shard.now_ns = CLOCK_NS_PER_S;
+	shard.log = log_new(-1, 1 << 16);
+	random_init(&shard.random);
+	wheel_init(&shard.wheel, shard.now_ns);
+	list_init(&deliverer.outbound_wake);
+	list_init(&home.wake);
+	home.shard = &shard;
+	home.destination = &destination;
+	home.holds = &holds;
+	home.dns = (struct dns *)&home;
+	domains = domains_new(&home);
+	CHECK(domains != NULL);
+	mail_init(&mail, 1, 0);
+	mail.first.place = DELIVERY_ACTIVE;
+	domain_take(domain_find(domains, "dead.example"), &mail.first, false);
+}
+
+static void end(void)
+{
+	domains_withdraw(domains, &mail.first);
+	domains_free(domains);
+	mail_deinit(&mail);
+	log_free(shard.log);
+	out = NULL;
+}
+
+static void test_nobody_answers(void)
+{
+	unsigned s;
+
+	begin();
+	for (int i = 0; i < 20; i++) {
+		answer(i % 2 ? -ETIMEDOUT : -EREMOTEIO);
+		s = asked_after(100);
+		CHECK(s <= 61);
+		/* Nor all the time. */
+		CHECK(i < 5 || s >= 45);
+	}
+	end();
+}
+
+static void test_others_are_answered(void)
+{
+	unsigned s = 0;
+
+	begin();
+	for (int i = 0; i < 12; i++) {
+		answer(-EREMOTEIO);
+		hear();
+		s = asked_after(2000);
+	}
+	CHECK(s > 1300 && s <= 1801);
+	/* From then on nobody answers: it may be the name servers. */
+	answer(-ETIMEDOUT);
+	(void)asked_after(2000);
+	answer(-ETIMEDOUT);
+	CHECK(asked_after(100) <= 61);
+	end();
+}
+
+/* Others are to be asked: they may know. */
+static void test_reload(void)
+{
+	begin();
+	for (int i = 0; i < 12; i++) {
+		answer(-EREMOTEIO);
+		hear();
+		(void)asked_after(2000);
+	}
+	answer(-EREMOTEIO);
+	domains_follow(domains, false);
+	CHECK(asked_after(2000) <= 2);
+	end();
+}
+
+int main(void)
+{
+	RUN(test_nobody_answers);
+	RUN(test_others_are_answered);
+	RUN(test_reload);
+	return check_end();
+}
