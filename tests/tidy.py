@@ -68,7 +68,7 @@ LIBRARIES = {
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
                   'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',
                   'core/tools/ask', 'core/tools/state', 'core/tools/queue',
-                  'core/tools/parcel', 'core/tools/journal', 'core/tools/mailq.c',
+                  'core/tools/parcel', 'core/tools/journal', 'core/tools/mailq.c', 'core/tools/sendmail.c',
                   'tests/fuzz/fuzz_trace_fact.c', 'tests/fuzz/fuzz_parcel.c'],
     'sqlite3.h': ['core/trace/'],
     'zlib.h': ['core/agents/tls_report_text.c'],

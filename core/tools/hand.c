@@ -139,6 +139,16 @@ enum hand_result hand_hello(struct hand *hand, const char *name)
 	return say(hand, line, &hand->extensions);
 }
 
+enum hand_result hand_fits(struct hand *hand, size_t recipients)
+{
+	if (hand->extensions.recipients_max == 0 || recipients <= hand->extensions.recipients_max)
+		return HAND_TAKEN;
+	snprintf(hand->problem, sizeof(hand->problem),
+		 "it has %zu recipients, and the relay takes a message for %u at most (limits.recipients_per_message)",
+		 recipients, hand->extensions.recipients_max);
+	return HAND_REFUSED;
+}
+
 enum hand_result hand_command(struct hand *hand, const char *line)
 {
 	return say(hand, line, NULL);

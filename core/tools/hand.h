@@ -47,6 +47,9 @@ enum hand_result hand_open(struct hand *hand, const struct ring_address *address
 void hand_close(struct hand *hand);
 /* EHLO. */
 enum hand_result hand_hello(struct hand *hand, const char *name);
+/* Behind hand_hello(): REFUSED where the relay has said that a message may not have so many recipients (RFC 9422). To
+ * find that out by its 452 would look as if it could be repeated. */
+enum hand_result hand_fits(struct hand *hand, size_t recipients);
 /* One command without its CRLF, which it may not contain. */
 enum hand_result hand_command(struct hand *hand, const char *line);
 /* DATA. */

@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,11 @@
 
 enum { WAIT_S = 300, LETTER_MAX = 1 << 30, RECIPIENTS_MOST = 65535, NAME_MAX_OCTETS = 255 };
 
+/* What may work later. Not EX_TEMPFAIL: where sendmail has a queue of its own that means "queued, goes out later", and
+ * PHP's mail() takes it for success; nothing is queued here. Whoever tells the two apart (pipe(8) of Postfix) tries
+ * again after this one, too. */
+enum { NOT_NOW = EX_OSERR };
+
 struct sendmail {
 	bool header, no_dots, eight_bit;
 	char mode; /* of -b */
@@ -43,6 +50,8 @@ struct sendmail {
 	char sender[600];                 /* "": nobody */
 	char **recipients;                /* owned, and each */
 	size_t count;
+	json_t *known;     /* owned: each of them is a key */
+	bool many;         /* more than there may be */
 	bool wide;         /* an address has octets above 127 */
 	const char *wrong; /* an address that is none */
 	struct hand hand;
@@ -109,18 +118,18 @@ static bool add_recipient(void *context, const char *address)
 		s->wrong = whole;
 		return false;
 	}
-	for (size_t i = 0; i < s->count; i++) {
-		if (strcmp(s->recipients[i], whole) == 0) {
-			free(whole);
-			return true;
-		}
+	if (json_object_get(s->known, whole)) {
+		free(whole);
+		return true;
 	}
-	more = s->count < RECIPIENTS_MOST ? realloc(s->recipients, (s->count + 1) * sizeof(*more)) : NULL;
-	if (!more) {
+	s->many = s->count == RECIPIENTS_MOST;
+	more = s->many ? NULL : realloc(s->recipients, (s->count + 1) * sizeof(*more));
+	if (more)
+		s->recipients = more;
+	if (!more || json_object_set_new_nocheck(s->known, whole, json_true()) < 0) {
 		free(whole);
 		return false;
 	}
-	s->recipients = more;
 	s->recipients[s->count++] = whole;
 	s->wide = s->wide || utf8_needed(span_text(whole));
 	return true;
@@ -259,16 +268,16 @@ static int result_of(const struct sendmail *s, enum hand_result result, const ch
 	case HAND_TAKEN:
 		return EX_OK;
 	case HAND_LATER:
-		return say(EX_TEMPFAIL, "%s%sthe relay does not take it now: %s", to, colon, s->hand.problem);
+		return say(NOT_NOW, "%s%sthe relay does not take it now: %s", to, colon, s->hand.problem);
 	case HAND_REFUSED:
 		return say(EX_UNAVAILABLE, "%s%sthe relay refuses it, and nobody gets it: %s", to, colon,
 			   s->hand.problem);
 	case HAND_DOUBT:
-		return say(EX_TEMPFAIL, "%s: whether it was taken is not known", s->hand.problem);
+		return say(NOT_NOW, "%s: whether it was taken is not known", s->hand.problem);
 	case HAND_BROKEN:
 		break;
 	}
-	return say(EX_TEMPFAIL,
+	return say(NOT_NOW,
 		   "%s: the message was not sent, and is kept nowhere; is postrider running (systemctl "
 		   "status postrider)?",
 		   s->hand.problem);
@@ -309,6 +318,8 @@ static int hand_over(struct sendmail *s, const struct letter *letter)
 	if (result == HAND_TAKEN)
 		result = hand_hello(&s->hand, s->domain);
 	if (result == HAND_TAKEN)
+		result = hand_fits(&s->hand, s->count);
+	if (result == HAND_TAKEN)
 		result = say_envelope(s, letter, &recipient);
 	if (result == HAND_TAKEN)
 		result = hand_data(&s->hand);
@@ -334,13 +345,15 @@ static int send_letter(struct sendmail *s, char **arguments)
 	for (; ok && *arguments; arguments++)
 		ok = letter_addresses(*arguments, strlen(*arguments), on_recipient, s);
 	if (ok && !make_letter(s, &letter))
-		return say(EX_TEMPFAIL, "the message could not be read, or there is no memory for it");
+		return say(NOT_NOW, "the message could not be read, or there is no memory for it");
 	if (ok && s->header)
 		ok = letter_addresses(letter.recipients, letter.recipients_length, on_recipient, s);
 	if (s->wrong)
 		status = say(EX_DATAERR, "%s is no address: nobody gets it", s->wrong);
+	else if (s->many)
+		status = say(EX_UNAVAILABLE, "it has more than %d recipients: nobody gets it", RECIPIENTS_MOST);
 	else if (!ok)
-		status = say(EX_TEMPFAIL, "there is no memory for its recipients");
+		status = say(NOT_NOW, "there is no memory for its recipients");
 	else if (s->count == 0)
 		status = say(EX_USAGE, "%s",
 			     s->header ? "the header names no recipients (To, Cc, Bcc)"
@@ -386,9 +399,11 @@ static int converse(struct sendmail *s)
 	dial_init(&s->hand.dial, WAIT_S * CLOCK_NS_PER_S);
 	if (dial_connect(&s->hand.dial, &address) < 0) {
 		printf("421 4.3.2 postrider does not answer at %s: %s\r\n", s->hand.where, s->hand.dial.problem);
-		return say(EX_TEMPFAIL, "the relay at %s: %s", s->hand.where, s->hand.dial.problem);
+		return say(NOT_NOW, "the relay at %s: %s", s->hand.where, s->hand.dial.problem);
 	}
 	ends[1].fd = s->hand.dial.fd;
+	/* What is written behind QUIT. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	while (poll(ends, 2, WAIT_S * 1000) != 0) {
 		if (ends[0].revents && !copy(STDIN_FILENO, ends[1].fd)) {
 			/* What was asked is answered still. */
@@ -491,6 +506,7 @@ int sendmail_command(int argc, char **argv)
 			return usage(stderr, EX_USAGE);
 	}
 	find_domain(&s);
+	s.known = json_object();
 	switch (s.mode) {
 	case 'm':
 		status = check_wishes(&s);
@@ -513,6 +529,7 @@ int sendmail_command(int argc, char **argv)
 	for (size_t i = 0; i < s.count; i++)
 		free(s.recipients[i]);
 	free(s.recipients);
+	json_decref(s.known);
 	free((void *)(uintptr_t)s.wrong);
 	return status;
 }
