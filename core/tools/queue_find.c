@@ -9,8 +9,14 @@
 
 enum { PAGE = 10000 };
 
-const char *const queue_filters[QUEUE_FILTERS] = {"to",    "from",  "client",   "older",
-						  "newer", "state", "attempts", "error"};
+const char *const queue_filters[QUEUE_FILTERS] = {[QUEUE_FILTER_TO] = "to",
+						  [QUEUE_FILTER_FROM] = "from",
+						  "client",
+						  "older",
+						  "newer",
+						  "state",
+						  "attempts",
+						  "error"};
 
 void queue_find_lines(json_t *ids)
 {

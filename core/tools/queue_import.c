@@ -25,6 +25,7 @@
 #include "core/tools/hand.h"
 #include "core/tools/journal.h"
 #include "core/tools/parcel.h"
+#include "core/tools/queue_find.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
@@ -190,6 +191,23 @@ static bool waits(const struct importing *im, const struct parcel_recipient *rec
 	return recipient->status == PARCEL_WAITS || (im->held && recipient->status == PARCEL_HELD);
 }
 
+/* What the relay would answer in words that do not help, or with "later". */
+static enum hand_result check_wishes(struct importing *im, const struct parcel *p)
+{
+	size_t waiting = 0;
+
+	if (p->require_tls && !im->hand.extensions.require_tls) {
+		snprintf(
+			im->hand.problem, sizeof(im->hand.problem),
+			"its sender wants TLS all the way (REQUIRETLS, RFC 8689), and an import goes without TLS: send "
+			"it by a program that has both, or delete \"require_tls\" in its .json, and that promise");
+		return HAND_REFUSED;
+	}
+	for (size_t i = 0; i < p->count; i++)
+		waiting += waits(im, &p->recipients[i]);
+	return hand_fits(&im->hand, waiting);
+}
+
 static enum hand_result say_envelope(struct importing *im, const struct parcel *p)
 {
 	char line[4096], now[32];
@@ -247,6 +265,8 @@ static enum hand_result hand_over(struct importing *im, const char *name, const 
 		if (result == HAND_TAKEN)
 			result = hand_hello(&im->hand, helo);
 	}
+	if (result == HAND_TAKEN)
+		result = check_wishes(im, p);
 	if (result == HAND_TAKEN)
 		result = say_envelope(im, p);
 	if (result == HAND_TAKEN)
@@ -317,24 +337,27 @@ static bool queued_as(const struct importing *im, const char *id, const char *he
 	return found;
 }
 
+/* Among all that go from this sender to the first one it was sent to: a recipient that waited no more was not. */
 static bool look_for(const struct importing *im, const struct parcel *p, const char *helo, char id[32])
 {
-	json_t *answer = NULL, *one;
-	struct ask_path path;
-	size_t i;
+	json_t *ids = json_array(), *missing = json_array(), *one;
+	struct queue_find wanted = {.filters = {[QUEUE_FILTER_FROM] = *p->sender ? p->sender : NULL}};
+	size_t i = 0;
 
+	while (i < p->count - 1 && !waits(im, &p->recipients[i]))
+		i++;
+	wanted.filters[QUEUE_FILTER_TO] = p->recipients[i].address;
 	id[0] = '\0';
-	ask_path_begin(&path, "/v1/queue/ids");
-	ask_path_value(&path, "from", *p->sender ? p->sender : NULL);
-	ask_path_value(&path, "to", p->recipients[0].address);
-	ask_path_value(&path, "limit", "10000");
-	if (ask_get(&im->ask, path.text, &answer) == 0)
-		json_array_foreach(json_object_get(answer, "ids"), i, one)
+	if (queue_find(&im->ask, &wanted, ids, missing) == 0)
+		json_array_foreach(ids, i, one)
 		{
-			if (*id == '\0' && queued_as(im, json_string_value(one), helo))
+			if (queued_as(im, json_string_value(one), helo)) {
 				snprintf(id, 32, "%.31s", json_string_value(one));
+				break;
+			}
 		}
-	json_decref(answer);
+	json_decref(ids);
+	json_decref(missing);
 	return *id != '\0';
 }
 

@@ -241,6 +241,11 @@ def hostile_files():
         # All or nobody: what is refused for one is not handed over for the others, so it can be repeated.
         parcel(work, 'large', message(2, 40 << 20))
         check('552' in imported(work, '--relay', relay.target, status=1)[1], 'the relay says why not')
+        parcel(work, 'secret', require_tls=True)
+        parcel(work, 'many', recipients=[{'to': 'r%d@example.com' % i} for i in range(1001)])
+        found, said = imported(work, '--relay', relay.target, status=1)
+        equal((found['secret'], found['many']), ('refused', 'refused'), 'what is not to be repeated')
+        check('goes without TLS' in said and 'for 1000 at most' in said, 'neither is explained: %s', said)
         command('queue', 'import', work.path('in'), '--relay', '127.0.0.1:%d' % free_port(), status=69)
         command('queue', 'import', work.path('nothing'), '--relay', relay.target, status=66)
         command('queue', 'import', work.path('in'), '--relay', 'localhost', status=78)
@@ -276,7 +281,7 @@ def last_word_lost():
     with Workspace() as work:
         relay = relay_of(work)
         cutting = work.own(Cutting(relay.address))
-        parcel(work, 'one')
+        parcel(work, 'one', recipients=[{'to': 'done@example.com', 'status': 'delivered'}, {'to': 'r@example.com'}])
         equal(imported(work, '--relay', cutting.target, status=75)[0], {'one': 'doubt'}, 'no last word')
         socket_path = work.path('postrider.sock')
         found, out = imported(work, '--relay', relay.target, '--socket', socket_path)
