@@ -460,8 +460,11 @@ static int export_all(struct tool *tool, const char *path, const char *to)
 		return STATUS_IO;
 	}
 	int status = read_all(tool, path);
-	if (fsync(tool->out) < 0)
+	/* All files at once: whoever is told that they are there may take the spool away. */
+	if (syncfs(tool->out) < 0) {
+		fprintf(stderr, "%s cannot be written: %s\n", to, strerror(errno));
 		status = STATUS_IO;
+	}
 	close(tool->out);
 	printf("%" PRIu64 " messages exported to %s\n", tool->exported, to);
 	if (tool->not_exported == 0)
