@@ -126,13 +126,15 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 static bool sign_in(struct control_request *request, struct gate *gate)
 {
 	char *password = NULL, *user = MHD_basic_auth_get_username_password(request->connection, &password);
+	enum gate_answer answer;
 	unsigned wait_ms = 0;
 	bool in = false;
 
 	if (!user || !password || strlen(user) >= sizeof(request->user)) {
 		(void)refuse_sign_in(request, "sign in: user and password of control.http.users_file");
 	} else {
-		in = answered(request, gate_ask(gate, &request->address, user, password, &wait_ms), wait_ms);
+		answer = gate_ask(gate, &request->address, user, password, &wait_ms);
+		in = answered(request, answer, wait_ms);
 		if (in)
 			snprintf(request->user, sizeof(request->user), "%s", user);
 	}
