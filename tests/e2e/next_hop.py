@@ -13,7 +13,7 @@ import threading
 import traceback
 
 from basics import Failure, check, eventually, sequence_of, shorten, split_trace, unstuff
-from ports import free_port
+from ports import bind_free
 
 
 class Arrival:
@@ -62,7 +62,10 @@ class NextHop:
         self.listener = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.address = address
-        self.listener.bind((address, port or free_port()))
+        if port:
+            self.listener.bind((address, port))
+        else:
+            bind_free(address, self.listener)
         self.listener.listen(512)
         self.port = self.listener.getsockname()[1]
         self.stopped = False

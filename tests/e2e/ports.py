@@ -62,3 +62,17 @@ def free_port():
         if _reserve(port) and unused(port):
             return port
     raise Failure('no free port')
+
+
+def bind_free(host, *sockets):
+    """All of them, at one port, which is returned. Programs that ask the kernel for theirs may still be in the way."""
+    for _ in range(20):
+        port = free_port()
+        try:
+            for each in sockets:
+                each.bind((host, port))
+            return port
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE or each is not sockets[0]:
+                raise
+    raise Failure('no free port')
