@@ -42,6 +42,7 @@ enum {
 	FREE_PERCENT = 5
 };
 #define WAITING_MAX (UINT64_C(128) << 20) /* octets of SQLite's log, while somebody reads for long */
+#define NEARLY_FULL "the disk is nearly full, and what is left is the spool's"
 #define READ_FOR_LONG "somebody has been reading it for too long"
 #define FREE_MIN (UINT64_C(64) << 20)
 
@@ -199,7 +200,7 @@ static bool has_room(struct keeper *k)
 {
 	struct statvfs st;
 
-	if (statvfs(k->path, &st) < 0 || st.f_blocks == 0)
+	if (fstatvfs(k->owner, &st) < 0 || st.f_blocks == 0)
 		return true;
 	return (uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT;
 }
@@ -214,15 +215,16 @@ static bool ready(struct keeper *k)
 		return true;
 	if (clock_monotonic_ns() < k->retry_ns || !own(k))
 		return false;
+	/* Before it is opened: an empty one takes 70 KB, and a segment of the spool may fail for want of these. */
+	if (!has_room(k)) {
+		give_up(k, NEARLY_FULL);
+		return false;
+	}
 	status = trace_file_open(k->path, &k->file, problem);
 	if (status == TRACE_DAMAGED) {
 		set_aside(k, problem);
 		if (k->owner >= 0)
 			status = trace_file_open(k->path, &k->file, problem);
-	}
-	if (status == TRACE_OK && !has_room(k)) {
-		status = TRACE_CANNOT;
-		snprintf(problem, sizeof(problem), "the disk is nearly full, and what is left is the spool's");
 	}
 	if (status == TRACE_OK && trace_file_waiting(k->file, WAITING_MAX) > WAITING_MAX) {
 		status = TRACE_CANNOT;
@@ -377,7 +379,7 @@ static void chores(struct keeper *k)
 	size_max = k->size_max;
 	pthread_mutex_unlock(&k->lock);
 	if (!has_room(k)) {
-		give_up(k, "the disk is nearly full, and what is left is the spool's");
+		give_up(k, NEARLY_FULL);
 		return;
 	}
 	if (trace_file_waiting(k->file, WAITING_MAX) > WAITING_MAX) {
