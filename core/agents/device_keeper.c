@@ -19,10 +19,6 @@
 
 enum {
 	LOOK_S = 5,
-	/* From one write to the next; between, so many times what one takes. */
-	WRITE_LEAST_S = 10,
-	WRITE_MOST_S = 60,
-	WRITE_SHARE = 50,
 	FILE_MAX = 1 << 30,
 	TOLD_MAX = 50, /* devices that an hour's silence is told of by name */
 };
@@ -279,15 +275,6 @@ static void write_file(struct device_keeper *keeper)
 	keeper->failed = r < 0;
 }
 
-static uint64_t next_write(uint64_t began_ns, uint64_t ended_ns)
-{
-	uint64_t pause_ns = (ended_ns - began_ns) * WRITE_SHARE;
-
-	if (pause_ns < WRITE_LEAST_S * CLOCK_NS_PER_S)
-		pause_ns = WRITE_LEAST_S * CLOCK_NS_PER_S;
-	return ended_ns + (pause_ns < WRITE_MOST_S * CLOCK_NS_PER_S ? pause_ns : WRITE_MOST_S * CLOCK_NS_PER_S);
-}
-
 static void *run(void *context)
 {
 	struct device_keeper *keeper = context;
@@ -304,7 +291,7 @@ static void *run(void *context)
 		}
 		if (keeper->table && keeper->changed && (last || now_ns >= keeper->write_ns)) {
 			write_file(keeper);
-			keeper->write_ns = next_write(now_ns, clock_monotonic_ns());
+			keeper->write_ns = rounds_next_write_ns(now_ns, clock_monotonic_ns());
 		}
 		if (last)
 			break;

@@ -7,6 +7,8 @@
 
 #include "core/base/clock.h"
 
+enum { WRITE_LEAST_S = 10, WRITE_MOST_S = 60, WRITE_SHARE = 50 };
+
 bool rounds_start(struct rounds *rounds, void *(*run)(void *context), void *context)
 {
 	pthread_condattr_t attributes;
@@ -47,4 +49,13 @@ bool rounds_sleep(struct rounds *rounds, uint64_t wait_ns)
 	while (!rounds->stopping && pthread_cond_timedwait(&rounds->stop, &rounds->lock, &until) == 0)
 		;
 	return rounds->stopping;
+}
+
+uint64_t rounds_next_write_ns(uint64_t began_ns, uint64_t ended_ns)
+{
+	uint64_t pause_ns = (ended_ns - began_ns) * WRITE_SHARE;
+
+	if (pause_ns < WRITE_LEAST_S * CLOCK_NS_PER_S)
+		pause_ns = WRITE_LEAST_S * CLOCK_NS_PER_S;
+	return ended_ns + (pause_ns < WRITE_MOST_S * CLOCK_NS_PER_S ? pause_ns : WRITE_MOST_S * CLOCK_NS_PER_S);
 }

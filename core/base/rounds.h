@@ -24,5 +24,9 @@ bool rounds_start(struct rounds *rounds, void *(*run)(void *context), void *cont
 void rounds_stop(struct rounds *rounds);
 /* For the thread, which has the lock: for so long, or until it is stopped. True: it is. */
 bool rounds_sleep(struct rounds *rounds, uint64_t wait_ns);
+/* When a file is written again that took from `began_ns` to `ended_ns`: a disk that is slow is left alone for longer,
+ * so that it is busy with it for a fiftieth of the time; after ten seconds at the soonest, and a minute at the
+ * latest. */
+uint64_t rounds_next_write_ns(uint64_t began_ns, uint64_t ended_ns);
 
 #endif

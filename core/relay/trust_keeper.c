@@ -21,13 +21,7 @@
 #include "core/receive/guard.h"
 #include "tls/mac.h"
 
-enum {
-	LOOK_S = 5,
-	/* From one write to the next; between, so many times what one takes. */
-	WRITE_LEAST_S = 10,
-	WRITE_MOST_S = 60,
-	WRITE_SHARE = 50,
-};
+enum { LOOK_S = 5 };
 
 static_assert((int)TRUST_KEY_SIZE == (int)MAC_SIZE, "the key of the file is that of the hash");
 
@@ -151,15 +145,6 @@ static void write_list(struct trust_keeper *keeper)
 	keeper->failed = r < 0;
 }
 
-static uint64_t next_write(uint64_t began_ns, uint64_t ended_ns)
-{
-	uint64_t pause_ns = (ended_ns - began_ns) * WRITE_SHARE;
-
-	if (pause_ns < WRITE_LEAST_S * CLOCK_NS_PER_S)
-		pause_ns = WRITE_LEAST_S * CLOCK_NS_PER_S;
-	return ended_ns + (pause_ns < WRITE_MOST_S * CLOCK_NS_PER_S ? pause_ns : WRITE_MOST_S * CLOCK_NS_PER_S);
-}
-
 static void *run(void *context)
 {
 	struct trust_keeper *keeper = context;
@@ -175,7 +160,7 @@ static void *run(void *context)
 			pthread_mutex_unlock(&keeper->rounds.lock);
 			write_list(keeper);
 			pthread_mutex_lock(&keeper->rounds.lock);
-			keeper->write_ns = next_write(now_ns, clock_monotonic_ns());
+			keeper->write_ns = rounds_next_write_ns(now_ns, clock_monotonic_ns());
 		}
 		if (last)
 			break;
