@@ -34,25 +34,38 @@ static bool is_down(const struct outbound *o)
 	return true;
 }
 
-static void add_lane(struct facts *facts, const struct outbound *o)
+void facts_add_lane(struct facts_destination *destinations, size_t count, const struct outbound *o)
 {
 	struct facts_destination *sum;
 
-	if (!o->shard || !o->destination || o->vacant || o->place >= facts->destination_count)
+	if (!o->shard || !o->destination || o->vacant || o->place >= count)
 		return;
-	sum = &facts->destinations[o->place];
+	sum = &destinations[o->place];
 	if (!sum->name)
 		sum->name = strdup(o->destination->name);
 	sum->ready += o->lane.ready.count + o->matching.waiting;
 	sum->deferred += o->lane.heap_count;
 	sum->connections += o->connection_count;
 	sum->connecting += o->connecting;
+	sum->connect_failures += o->failures_seen;
 	/* Lanes without mail know nothing of their hosts. */
 	if (outbound_waiting(o) > 0 || o->connection_count > o->connecting) {
 		sum->lanes++;
 		sum->lanes_down += is_down(o);
 	}
 	sum->suspended |= o->suspended;
+}
+
+void facts_add(struct facts_destination *all, const struct facts_destination *one)
+{
+	all->ready += one->ready;
+	all->deferred += one->deferred;
+	all->connections += one->connections;
+	all->connecting += one->connecting;
+	all->connect_failures += one->connect_failures;
+	all->lanes += one->lanes;
+	all->lanes_down += one->lanes_down;
+	all->suspended |= one->suspended;
 }
 
 /* ---- mailboxes, budgets ----------------------------------------------------------------------------------------- */
@@ -138,7 +151,8 @@ static enum visit_step look(struct shard *shard, struct visit *visit, uint64_t u
 	for (; part->at < deliverer_end(shard->deliverer); part->at = deliverer_next(shard->deliverer, part->at)) {
 		if (visit_spent(&slice))
 			return VISIT_MORE;
-		add_lane(&part->facts, &shard->deliverer->outbound[part->at]);
+		facts_add_lane(part->facts.destinations, part->facts.destination_count,
+			       &shard->deliverer->outbound[part->at]);
 	}
 	for (; shard->index == 0 && part->destination < shard->config->destination_count; part->destination++) {
 		if (visit_spent(&slice))

@@ -8,10 +8,12 @@
 #include "core/control/inquiry.h"
 #include "queue/spool.h"
 
+struct outbound;
+
 /* Of all lanes of a destination here, those of its sites as well. */
 struct facts_destination {
 	char *name; /* owned; NULL: nothing is of it here */
-	uint64_t ready, deferred, connections, connecting;
+	uint64_t ready, deferred, connections, connecting, connect_failures;
 	uint64_t lanes, lanes_down; /* that have mail or connections; of these, those whose hosts all fail */
 	bool suspended;
 };
@@ -49,5 +51,9 @@ struct facts_part {
 
 extern const struct inquiry_kind facts_kind;
 void facts_free(struct facts *facts);
+/* On its shard: the lane is counted in its destination's, of `count`. */
+void facts_add_lane(struct facts_destination *destinations, size_t count, const struct outbound *o);
+/* What another shard has of it; the name stays. */
+void facts_add(struct facts_destination *all, const struct facts_destination *one);
 
 #endif

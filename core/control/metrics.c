@@ -261,13 +261,7 @@ static struct facts_destination *sum_destinations(const struct scrape *scrape, s
 			all[++sums] = all[i];
 			continue;
 		}
-		all[sums].ready += all[i].ready;
-		all[sums].deferred += all[i].deferred;
-		all[sums].connections += all[i].connections;
-		all[sums].connecting += all[i].connecting;
-		all[sums].lanes += all[i].lanes;
-		all[sums].lanes_down += all[i].lanes_down;
-		all[sums].suspended |= all[i].suspended;
+		facts_add(&all[sums], &all[i]);
 	}
 	*count = sums + 1;
 	return all;

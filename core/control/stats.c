@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/control/desk.h"
+#include "core/control/facts.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
 #include "core/deliver/deliverer.h"
@@ -20,37 +21,15 @@
 
 enum { ANSWER_S = 2 };
 
-/* Of all lanes of a destination, those of its sites as well. */
-struct sum {
-	char *name; /* owned; NULL: nothing is of it here */
-	uint64_t ready, deferred, connections, connecting, connect_failures;
-};
-
 struct stats {
 	struct inquiry_part part;
-	struct sum *sums; /* owned; by the place of a destination, which is the same on all shards */
+	struct facts_destination *sums; /* owned; by the place of a destination, which is the same on all shards */
 	size_t count;
 	unsigned at; /* of deliverer_next() */
 	bool began, whole;
 };
 
 /* ---- on a shard ------------------------------------------------------------------------------------------------- */
-
-static void add_lane(struct stats *stats, const struct outbound *o)
-{
-	struct sum *sum;
-
-	if (!o->shard || !o->destination || o->place >= stats->count)
-		return;
-	sum = &stats->sums[o->place];
-	if (!sum->name)
-		sum->name = strdup(o->destination->name);
-	sum->ready += o->lane.ready.count + o->matching.waiting;
-	sum->deferred += o->lane.heap_count;
-	sum->connections += o->connection_count;
-	sum->connecting += o->connecting;
-	sum->connect_failures += o->failures_seen;
-}
 
 static enum visit_step look(struct shard *shard, struct visit *visit, uint64_t until_ns)
 {
@@ -69,7 +48,7 @@ static enum visit_step look(struct shard *shard, struct visit *visit, uint64_t u
 			return VISIT_DONE;
 		if (visit_spent(&slice))
 			return VISIT_MORE;
-		add_lane(stats, &shard->deliverer->outbound[stats->at]);
+		facts_add_lane(stats->sums, stats->count, &shard->deliverer->outbound[stats->at]);
 	}
 	stats->whole = stats->sums != NULL;
 	return VISIT_DONE;
@@ -108,17 +87,13 @@ static json_t *destinations_json(struct inquiry *inquiry, unsigned shards, json_
 			places = stats->count;
 	}
 	for (size_t place = 0; place < places; place++) {
-		struct sum all = {0};
+		struct facts_destination all = {0};
 		for (unsigned i = 0; i < shards; i++) {
 			const struct stats *stats = answer_of(inquiry, i);
 			if (!stats || place >= stats->count || !stats->sums[place].name)
 				continue;
 			all.name = stats->sums[place].name;
-			all.ready += stats->sums[place].ready;
-			all.deferred += stats->sums[place].deferred;
-			all.connections += stats->sums[place].connections;
-			all.connecting += stats->sums[place].connecting;
-			all.connect_failures += stats->sums[place].connect_failures;
+			facts_add(&all, &stats->sums[place]);
 		}
 		if (all.name)
 			json_array_append_new(
