@@ -1,9 +1,8 @@
 """tests/e2e/exposition.py - metrics as a scraper reads them, held to the form that their type says."""
 
-import http.client
 import re
-import socket
 
+from control_socket import Connection
 from harness import check, equal
 
 OPEN = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
@@ -13,19 +12,6 @@ LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"'
 SAMPLE = re.compile(r'(%s)(?:\{((?:%s)(?:,%s)*)\})? (-?[0-9]+(?:\.[0-9]+)?)$' % (NAME, LABEL, LABEL))
 SUFFIXES = {'counter': ('_total',), 'gauge': ('',), 'info': ('_info',), 'histogram': ('_bucket', '_sum', '_count'),
             'gaugehistogram': ('_bucket', '_gsum', '_gcount'), 'untyped': ('_bucket', '_gsum', '_gcount')}
-
-
-class Connection(http.client.HTTPConnection):
-    """HTTP over the socket at `path`."""
-
-    def __init__(self, path):
-        super().__init__('localhost', timeout=60)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(60)
-        self.sock.connect(self.path)
 
 
 def fetched(path, target='/metrics', accept=OPEN):

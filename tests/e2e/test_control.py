@@ -17,21 +17,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from control_socket import Connection  # noqa: E402
 from harness import SOURCES, Workspace, case, check, equal, eventually, program  # noqa: E402
 from stopped import Stopped  # noqa: E402
-
-
-class Connection(http.client.HTTPConnection):
-    """HTTP over the socket at `path`."""
-
-    def __init__(self, path):
-        super().__init__('localhost', timeout=60)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(60)
-        self.sock.connect(self.path)
 
 
 def asked(path, target, method='GET', body=None):
