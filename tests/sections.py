@@ -156,9 +156,53 @@ def report(section, name, passed, failures, seconds, output='', notes=()):
         print('\n'.join(lines), flush=True)
 
 
-def program(section, name, command, limit, environment=None, optional=False):
+class Again:
+    """Cases that failed beside everything else and are tried again alone, when all the rest has ended.
+
+    Servers, clients and their deadlines share the processors here with compilers: what is refused its turn for ten
+    seconds fails without a fault of what it tests. So a case passes after all when it passes alone, each of three
+    times, and is named at the end. Not tried again: what crashed or made a sanitizer speak, what did not come to its
+    end, and anything when more than a few failed."""
+
+    MOST, TIMES = 6, 3
+    NEVER = re.compile(r'ended by SIG|Sanitizer|runtime error|Assertion')
+
+    def __init__(self):
+        self.jobs = []
+
+    def takes(self, section, name, command, failures, limit, environment):
+        """Whether these failures are kept for later and so not counted now."""
+        names = [re.match(r'(\w+): ', failure) for failure in failures]
+        if not all(names) or any(self.NEVER.search(failure) for failure in failures):
+            return False
+        self.jobs += [(section, name, command, found.group(1), failure, limit, environment)
+                      for found, failure in zip(names, failures)]
+        return True
+
+    def run(self):
+        few = len(self.jobs) <= self.MOST
+        for section, name, command, case, why, limit, environment in self.jobs:
+            started, output, failed = time.monotonic(), '', None
+            for number in range(1, self.TIMES + 1 if few else 1):
+                status, output = execute('%s-%s-again-%d' % (name, case, number), command + [case], limit, environment)
+                passed, failures = cases(output)
+                if status != 0 or failures or passed != 1:
+                    failed = 'and alone, time %d: %s' % (number, failures[0] if failures else 'status %s' % status)
+                    break
+            if failed or not few:
+                report(section, name, 0, ['%s%s' % (why, '; ' + failed if failed else '')],
+                       time.monotonic() - started, output)
+            else:
+                report(section, name + ' again', 1, [], time.monotonic() - started,
+                       notes=['%s failed beside the others and passed %d times alone: %s' % (name, self.TIMES, why)])
+
+
+again = Again()
+
+
+def program(section, name, command, limit, environment=None, optional=False, cases_given=None):
     """Runs a program that prints cases, and counts them. One that is optional and cannot run here is noted at the end,
-    and no failure."""
+    and no failure. One that can be told its cases, which are so many of its last arguments, may try them again."""
     started = time.monotonic()
     status, output = execute(name, command, limit, environment)
     passed, failures = cases(output)
@@ -173,7 +217,11 @@ def program(section, name, command, limit, environment=None, optional=False):
         failures.append('%s: exit status %d' % (name, status))
     elif passed + len(failures) == 0:
         failures.append('%s: it reported no case' % name)
-    report(section, name, passed, failures, time.monotonic() - started, output if status != 0 else '',
+    if failures and status is not None and cases_given is not None and again.takes(
+            section, name, command[:len(command) - cases_given], failures, limit, environment):
+        print('%-9s %-34s to be tried again alone: %s' % (section, name, '; '.join(failures)[:400]), flush=True)
+        failures = []
+    report(section, name, passed, failures, time.monotonic() - started, output if failures else '',
            re.findall(r'^NOTE (.*)', output, re.M))
 
 
@@ -262,10 +310,10 @@ def python_tests(section, folder, build_name, label, only=None, limit=600, prefi
         if not re.fullmatch(r'test_.*\.py', name) or (only is not None and name[5:-3] not in only):
             continue
         command = list(prefix) + [sys.executable, os.path.join(SOURCES, 'tests', folder, name)]
-        if isinstance(only, dict):
-            command += only[name[5:-3]]
-        job = Job(section, 'waiting', build_name, program, '%s/%s%s' % (folder, name[5:-3], label), command, limit,
-                  dict(SANITIZERS if label else {}, BUILD=os.path.join(BUILD, build_name)), name[5:-3] in optional)
+        given = only[name[5:-3]] if isinstance(only, dict) else []
+        job = Job(section, 'waiting', build_name, program, '%s/%s%s' % (folder, name[5:-3], label), command + given,
+                  limit, dict(SANITIZERS if label else {}, BUILD=os.path.join(BUILD, build_name)),
+                  name[5:-3] in optional, len(given))
         job.rank = LONGEST.index(name[5:-3] + label) if name[5:-3] + label in LONGEST else len(LONGEST)
         yield job
 
@@ -399,6 +447,7 @@ def main():
     if os.environ.get('INSTALL_STATUS', '0') != '0':
         report('install', 'install-dependencies', 0, ['it ended with status ' + os.environ['INSTALL_STATUS']], 0)
     Schedule(jobs_of(wanted)).run()
+    again.run()
     print('\n%-12s %8s %8s %10s' % ('section', 'passed', 'failed', 'seconds'))
     for name in ['install'] + list(SECTIONS):
         if name in totals.sections:

