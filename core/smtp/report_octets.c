@@ -95,29 +95,13 @@ void report_put_lines(struct report_octets *w, struct span text)
 	}
 }
 
-/* What the character does to those beside it: a control of the second set, or one that turns the direction round. */
-static bool harmful(const uint8_t *c, uint32_t length)
-{
-	if (length == 2)
-		return c[0] == 0xc2 && c[1] < 0xa0;
-	if (length != 3 || c[0] != 0xe2)
-		return false;
-	return (c[1] == 0x80 && ((c[2] >= 0x8b && c[2] <= 0x8f) || (c[2] >= 0xa8 && c[2] <= 0xae))) ||
-	       (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
-}
-
 /* The octets of the character there that may stand as they are; 0: it has to be escaped. */
 static uint32_t plain(struct span text, uint32_t at, bool wide)
 {
-	const uint8_t *c = (const uint8_t *)text.data + at;
-	uint32_t length = *c < 0x80 ? 1 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
+	struct span rest = {text.data + at, text.length - at};
+	uint32_t length, code = utf8_code(rest, &length);
 
-	if (*c < 0x80)
-		return *c >= ' ' && *c < 127;
-	if (!wide || length > text.length - at || !utf8_valid((struct span){text.data + at, length}) ||
-	    harmful(c, length))
-		return 0;
-	return length;
+	return utf8_obeyed(code) || (length > 1 && !wide) ? 0 : length;
 }
 
 /* Up to the next space: so many octets. */

@@ -10,7 +10,9 @@
  */
 #include "core/smtp/utf8.h"
 
-#include <stdint.h>
+#include <locale.h>
+#include <pthread.h>
+#include <wchar.h>
 
 bool utf8_needed(struct span text)
 {
@@ -64,4 +66,52 @@ bool utf8_valid(struct span text)
 			return false;
 	}
 	return true;
+}
+
+uint32_t utf8_code(struct span text, uint32_t *octets)
+{
+	static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t length = text.length == 0 ? 0 : (uint8_t)text.data[0] < 0x80 ? 1 : utf8_character(text), code;
+
+	*octets = length;
+	if (length == 0)
+		return 0;
+	code = (uint8_t)text.data[0] & masks[length];
+	for (uint32_t i = 1; i < length; i++)
+		code = code << 6 | ((uint8_t)text.data[i] & 0x3f);
+	return code;
+}
+
+bool utf8_obeyed(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
+	       (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
+	       (code >= 0xe0000 && code <= 0xe0fff);
+}
+
+static locale_t counting;
+
+static void find_locale(void)
+{
+	counting = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+/* By the C library's own table, whatever the process's locale is; what draws on terminals counts by the same. */
+int utf8_columns(uint32_t code)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	locale_t before;
+	int columns;
+
+	if (code >= 0x20 && code < 0x7f)
+		return 1;
+	(void)pthread_once(&once, find_locale);
+	/* It is in the library itself since 2.35; without it all of them are thought to be narrow. */
+	if (!counting)
+		return 1;
+	before = uselocale(counting);
+	columns = wcwidth((wchar_t)code);
+	uselocale(before);
+	return columns;
 }

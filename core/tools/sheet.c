@@ -12,20 +12,6 @@
 
 enum { CELL_MAX = 1024 };
 
-/* So many octets have that many columns, or fewer where it ends. */
-static size_t octets_of(const char *text, size_t length, size_t columns)
-{
-	size_t at = 0;
-
-	while (at < length && columns > 0) {
-		at++;
-		while (at < length && ((uint8_t)text[at] & 0xc0) == 0x80)
-			at++;
-		columns--;
-	}
-	return at;
-}
-
 void sheet_cell(struct span text, int columns)
 {
 	char safe[CELL_MAX];
@@ -36,7 +22,7 @@ void sheet_cell(struct span text, int columns)
 	if (columns < 0 && used < width)
 		printf("%*s", (int)(width - used), "");
 	if (used > width) {
-		(void)fwrite(safe, 1, octets_of(safe, length, width - 1), stdout);
+		(void)fwrite(safe, 1, plain_fitting((struct span){safe, (uint32_t)length}, width - 1), stdout);
 		fputs("\u2026", stdout);
 	} else {
 		(void)fwrite(safe, 1, length, stdout);
@@ -59,7 +45,7 @@ void sheet_words(struct span text, unsigned column)
 		if (used + gap + width > SHEET_COLUMNS && width > SHEET_COLUMNS - column) {
 			if (gap)
 				putchar(' ');
-			word = octets_of(safe + at, word, SHEET_COLUMNS - used - gap);
+			word = plain_fitting((struct span){safe + at, (uint32_t)word}, SHEET_COLUMNS - used - gap);
 			(void)fwrite(safe + at, 1, word, stdout);
 			at += word;
 			printf("\n%*s", (int)column, "");

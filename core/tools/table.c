@@ -12,43 +12,22 @@
 
 enum { CELL_MAX = 16 };
 
-static uint32_t code_of(const char *text, uint32_t length)
-{
-	static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-	uint32_t code = (unsigned char)text[0] & masks[length];
-
-	for (uint32_t i = 1; i < length; i++)
-		code = code << 6 | ((unsigned char)text[i] & 0x3f);
-	return code;
-}
-
-/* Controls of terminals, and what changes the direction of writing or is not seen. */
-static bool harmful(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
-	       (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
-	       (code >= 0xe0000 && code <= 0xe0fff);
-}
-
 /* The next character as it may be printed; how many octets of `text` it was. */
 static uint32_t next(struct span text, char out[CELL_MAX], int *columns)
 {
-	unsigned char first = (unsigned char)text.data[0];
-	uint32_t length = first < 0x80 ? 1 : utf8_character(text);
+	uint32_t length, code = utf8_code(text, &length);
 
-	if (length == 0 || (length == 1 && harmful(first))) {
-		*columns = snprintf(out, CELL_MAX, "\\x%02x", first);
+	if (length == 0 || (length == 1 && utf8_obeyed(code))) {
+		*columns = snprintf(out, CELL_MAX, "\\x%02x", (unsigned char)text.data[0]);
 		return 1;
 	}
-	if (length > 1 && harmful(code_of(text.data, length))) {
-		*columns = snprintf(out, CELL_MAX, "\\u{%" PRIx32 "}", code_of(text.data, length));
+	*columns = utf8_columns(code);
+	if (utf8_obeyed(code) || *columns < 0) {
+		*columns = snprintf(out, CELL_MAX, "\\u{%" PRIx32 "}", code);
 		return length;
 	}
 	memcpy(out, text.data, length);
 	out[length] = '\0';
-	/* What is written in two columns by most (East Asian wide characters, emoji) is counted so. */
-	*columns = length == 4 || (length == 3 && first >= 0xe3 && first <= 0xed) ? 2 : 1;
 	return length;
 }
 

@@ -14,7 +14,9 @@
 /* Copies whole characters until `room` is full; those of ASCII in `without` become ? as well (NULL: none). Returns the
  * length; there is no NUL. */
 size_t plain_copy(char *out, size_t room, struct span text, const char *without);
-/* How many columns it takes, one for each character. */
+/* How many columns it takes on a terminal. */
 size_t plain_columns(struct span text);
+/* So many octets of it have that many columns, or fewer where it ends or the next character is wide. */
+size_t plain_fitting(struct span text, size_t columns);
 
 #endif

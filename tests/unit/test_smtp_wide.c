@@ -166,10 +166,57 @@ static void test_rel01_domains(void)
 	CHECK_EQ(idna_address(span(label), room, &ascii), IDNA_NONE);
 }
 
+/* What a terminal or a reader would do, and how many columns the rest takes. */
+static void test_characters_on_terminals(void)
+{
+	static const struct {
+		const char *text;
+		uint32_t code, octets;
+		bool obeyed;
+		int columns; /* of what is not obeyed */
+	} table[] = {
+		{"", 0, 0, true, 0},
+		{"a", 'a', 1, false, 1},
+		{" ", ' ', 1, false, 1},
+		{"\x1b[31m", 0x1b, 1, true, 0},
+		{"\x7f", 0x7f, 1, true, 0},
+		{"\xc2\x9b", 0x9b, 2, true, 0},
+		{"\xc2\xa0", 0xa0, 2, false, 1},
+		{"\xc2\xad", 0xad, 2, true, 0},
+		{"\xc3\xa9", 0xe9, 2, false, 1},
+		{"\xcc\x81", 0x301, 2, false, 0},
+		{"\xd7\x90", 0x5d0, 2, false, 1},
+		{"\xd8\x9c", 0x61c, 2, true, 0},
+		{"\xe2\x80\x8b", 0x200b, 3, true, 0},
+		{"\xe2\x80\x8d", 0x200d, 3, true, 0},
+		{"\xe2\x80\xae", 0x202e, 3, true, 0},
+		{"\xe2\x81\xa9", 0x2069, 3, true, 0},
+		{"\xe2\x96\x88", 0x2588, 3, false, 1},
+		{"\xe6\xbc\xa2", 0x6f22, 3, false, 2},
+		{"\xef\xbb\xbf", 0xfeff, 3, true, 0},
+		{"\xef\xbc\xa1", 0xff21, 3, false, 2},
+		{"\xf0\x9f\x98\x80", 0x1f600, 4, false, 2},
+		{"\xf3\xa0\x81\x81", 0xe0041, 4, true, 0},
+		{"\xf4\x8f\xbf\xbf", 0x10ffff, 4, false, -1},
+		{"\xff", 0, 0, true, 0},
+		{"\xc3", 0, 0, true, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint32_t octets = 9, code = utf8_code(span(table[i].text), &octets);
+		CHECK_EQ(octets, table[i].octets);
+		CHECK_EQ(code, table[i].code);
+		CHECK_EQ(utf8_obeyed(code), table[i].obeyed);
+		if (!table[i].obeyed)
+			CHECK_EQ(utf8_columns(code), table[i].columns);
+	}
+}
+
 int main(void)
 {
 	RUN(test_par07_utf8);
 	RUN(test_par07_addresses);
 	RUN(test_rel01_domains);
+	RUN(test_characters_on_terminals);
 	return check_end();
 }
