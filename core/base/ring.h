@@ -78,6 +78,9 @@ struct ring_problem {
 /* 0, or a negative errno with *problem filled in. Call on the thread that will use the ring. */
 int ring_open(struct ring **ring, const struct ring_config *config, struct ring_problem *problem);
 void ring_close(struct ring *ring);
+/* Whether the kernel holds the ring to what this header has, and refuses it everything else. Where it cannot, which no
+ * kernel since 5.10 says by itself, the ring is as good. */
+bool ring_restricted(const struct ring *ring);
 
 /* Checks kernel, sysctl, limits without keeping anything. 0 or negative errno with *problem. */
 int ring_probe(struct ring_problem *problem);

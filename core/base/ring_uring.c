@@ -8,6 +8,10 @@
  * submit as much as they like, the completion queue is empty meanwhile, and nothing recurses. Submission order is
  * not execution order (P1): callers wait for a completion before they submit what depends on it.
  *
+ * A ring is made disabled, set up, restricted to the operations below (IORING_REGISTER_RESTRICTIONS) and enabled, all by
+ * the thread that uses it, since enabling is what makes that its single issuer. From then on the kernel answers -EACCES to
+ * any other operation, flag or registration, whoever has come to write into the queue.
+ *
  * Kernel: 6.1 or later (SINGLE_ISSUER, DEFER_TASKRUN, multishot receive, buffer rings, MSG_RING).
  */
 #include "core/base/ring.h"
@@ -23,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -54,8 +59,28 @@ struct ring {
 	struct ring_stats stats;
 	struct ring_pulse pulse;
 	unsigned koverflow_seen;
+	bool restricted;
 	uint64_t *now_ns;
 };
+
+/* All that is ever submitted. */
+static const struct {
+	uint8_t op;
+	const char *name;
+} operations[] = {
+	{IORING_OP_ACCEPT, "ACCEPT"},
+	{IORING_OP_RECV, "RECV"},
+	{IORING_OP_SEND, "SEND"},
+	{IORING_OP_CONNECT, "CONNECT"},
+	{IORING_OP_WRITE, "WRITE"},
+	{IORING_OP_READ, "READ"},
+	{IORING_OP_FSYNC, "FSYNC"},
+	{IORING_OP_SHUTDOWN, "SHUTDOWN"},
+	{IORING_OP_MSG_RING, "MSG_RING"},
+	{IORING_OP_CLOSE, "CLOSE"},
+	{IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
+};
+enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };
 
 /* ---- start-up ---------------------------------------------------------------------------------------------- */
 
@@ -150,32 +175,16 @@ static int check_kernel(struct ring_problem *problem)
 
 static int check_operations(struct io_uring *uring, struct ring_problem *problem)
 {
-	static const struct {
-		int op;
-		const char *name;
-	} needed[] = {
-		{IORING_OP_ACCEPT, "ACCEPT"},
-		{IORING_OP_RECV, "RECV"},
-		{IORING_OP_SEND, "SEND"},
-		{IORING_OP_CONNECT, "CONNECT"},
-		{IORING_OP_WRITE, "WRITE"},
-		{IORING_OP_READ, "READ"},
-		{IORING_OP_FSYNC, "FSYNC"},
-		{IORING_OP_SHUTDOWN, "SHUTDOWN"},
-		{IORING_OP_MSG_RING, "MSG_RING"},
-		{IORING_OP_CLOSE, "CLOSE"},
-		{IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL"},
-	};
 	struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
 	size_t i;
 
 	if (!probe)
 		return -ENOMEM;
-	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (!io_uring_opcode_supported(probe, needed[i].op)) {
+	for (i = 0; i < OPERATIONS; i++) {
+		if (!io_uring_opcode_supported(probe, operations[i].op)) {
 			snprintf(problem->text, sizeof(problem->text),
 				 "this kernel's io_uring lacks the operation %s: run Linux 6.1 or later",
-				 needed[i].name);
+				 operations[i].name);
 			io_uring_free_probe(probe);
 			return -ENOSYS;
 		}
@@ -184,11 +193,33 @@ static int check_operations(struct io_uring *uring, struct ring_problem *problem
 	return 0;
 }
 
+/* liburing 2.3 declares functions for these, and its library does not have them. */
+static int register_call(struct io_uring *uring, unsigned what, const void *data, unsigned count)
+{
+	return syscall(SYS_io_uring_register, uring->ring_fd, what, data, count) < 0 ? -errno : 0;
+}
+
+/* What ends with the ring gives its registered descriptor back; nothing else is registered after the start. */
+static bool restrict_operations(struct io_uring *uring)
+{
+	struct io_uring_restriction list[OPERATIONS + 2] = {
+		{.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_BUFFER_SELECT},
+		{.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_RING_FDS},
+	};
+	size_t i;
+
+	for (i = 0; i < OPERATIONS; i++)
+		list[i + 2] =
+			(struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i].op};
+	return register_call(uring, IORING_REGISTER_RESTRICTIONS, list, OPERATIONS + 2) == 0;
+}
+
+/* A disabled ring. */
 static int setup_uring(struct io_uring *uring, unsigned entries, unsigned completions, struct ring_problem *problem)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+			 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED,
 		.cq_entries = completions,
 	};
 	int r = check_kernel(problem);
@@ -283,6 +314,13 @@ int ring_open(struct ring **out, const struct ring_config *config, struct ring_p
 	}
 	/* Saves a descriptor look-up per system call; works without. */
 	(void)io_uring_register_ring_fd(&ring->uring);
+	ring->restricted = restrict_operations(&ring->uring);
+	r = register_call(&ring->uring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	if (r < 0) {
+		explain_setup(-r, problem);
+		ring_close(ring);
+		return r;
+	}
 	*out = ring;
 	return 0;
 }
@@ -299,6 +337,11 @@ void ring_close(struct ring *ring)
 	free(ring->spare);
 	free(ring->ready);
 	free(ring);
+}
+
+bool ring_restricted(const struct ring *ring)
+{
+	return ring->restricted;
 }
 
 int ring_probe(struct ring_problem *problem)

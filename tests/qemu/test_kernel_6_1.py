@@ -177,6 +177,7 @@ case_ ext4_on_a_virtio_disk disk
 case_ loopback loopback
 [ -f /boot-only ] && finish
 case_ the_ring ring test_ring
+case_ the_ring_takes_its_own_operations_only ring test_ring_restricted
 case_ the_ring_is_not_starved ring test_ring_starved
 case_ sink_starts start_sink first
 case_ relay_starts start_relay
@@ -291,7 +292,7 @@ def build_initramfs(work, peers, boot_only):
         image.program('bin/postrider', harness.program('postrider'))
         image.program('bin/source', harness.program('bench/source'))
         image.program('bin/sink', harness.program('bench/sink'))
-        for name in ('test_ring', 'test_ring_starved'):
+        for name in ('test_ring', 'test_ring_restricted', 'test_ring_starved'):
             image.program('bin/' + name, harness.program('tests/' + name))
         image.file('etc/postrider.yaml', (CONFIGURATION % values).encode())
     image.file('init', (INIT % values).encode(), 0o755)
