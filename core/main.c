@@ -659,6 +659,8 @@ static int run(struct config *config)
 		if (!why)
 			why = agents_start_trace(&p->agents, config);
 		if (!why)
+			why = agents_start_recent(&p->agents, config);
+		if (!why)
 			why = agents_start_tls_reports(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);

@@ -145,6 +145,19 @@ void device_keeper_follow(struct device_keeper *keeper, const struct device_tabl
 	pthread_mutex_unlock(&keeper->rounds.lock);
 }
 
+void device_keeper_walk(struct device_keeper *keeper, device_keeper_fn *fn, void *context)
+{
+	pthread_mutex_lock(&keeper->rounds.lock);
+	for (size_t i = 0; i < device_table_count(keeper->table); i++) {
+		struct device_facts facts;
+		struct device device;
+		device_table_get(keeper->table, i, &device);
+		device_facts_of(keeper->records[i], &facts);
+		fn(context, &device, &facts);
+	}
+	pthread_mutex_unlock(&keeper->rounds.lock);
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------- */
 
 static void tell_back(struct device_keeper *keeper, size_t index, uint32_t before_s, uint64_t wall_s)

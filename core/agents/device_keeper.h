@@ -18,6 +18,7 @@
 
 #include "core/agents/device_record.h"
 
+struct device;
 struct device_table;
 struct log;
 
@@ -37,5 +38,9 @@ struct device_record **device_keeper_records(struct device_keeper *keeper, const
 /* From now on these are the devices. Both stay until there are others. */
 void device_keeper_follow(struct device_keeper *keeper, const struct device_table *table,
 			  struct device_record *const *records);
+/* Each device of now, in the inventory's order, with what is known of it. Under the keeper's lock: reloads and the
+ * keeper wait meanwhile, shards do not. For any thread. */
+typedef void device_keeper_fn(void *context, const struct device *device, const struct device_facts *facts);
+void device_keeper_walk(struct device_keeper *keeper, device_keeper_fn *fn, void *context);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/config/config.h"
+#include "core/control/limited.h"
 #include "core/deliver/budget.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/hold.h"
@@ -53,6 +54,7 @@ void facts_add_lane(struct facts_destination *destinations, size_t count, const 
 		sum->lanes++;
 		sum->lanes_down += is_down(o);
 	}
+	sum->limited |= limited_of(o);
 	sum->suspended |= o->suspended;
 }
 
@@ -65,6 +67,7 @@ void facts_add(struct facts_destination *all, const struct facts_destination *on
 	all->connect_failures += one->connect_failures;
 	all->lanes += one->lanes;
 	all->lanes_down += one->lanes_down;
+	all->limited |= one->limited;
 	all->suspended |= one->suspended;
 }
 

@@ -15,6 +15,7 @@ struct facts_destination {
 	char *name; /* owned; NULL: nothing is of it here */
 	uint64_t ready, deferred, connections, connecting, connect_failures;
 	uint64_t lanes, lanes_down; /* that have mail or connections; of these, those whose hosts all fail */
+	unsigned limited;           /* a bit for each (limited.h) */
 	bool suspended;
 };
 

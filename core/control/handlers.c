@@ -11,6 +11,8 @@ static const struct control_handler handlers[] = {
 	{"GET", "/readyz", CONTROL_ANYBODY, handle_readyz},
 	{"GET", "/v1/status", CONTROL_VIEW, handle_status},
 	{"GET", "/v1/stats", CONTROL_VIEW, handle_stats},
+	{"GET", "/v1/devices", CONTROL_VIEW, handle_devices},
+	{"GET", "/v1/errors", CONTROL_VIEW, handle_errors},
 	{"GET", "/v1/queue/messages", CONTROL_VIEW, handle_queue_list},
 	{"GET", "/v1/queue/ids", CONTROL_VIEW, handle_queue_ids},
 	{"GET", "/v1/queue/messages/*", CONTROL_VIEW, handle_queue_show},

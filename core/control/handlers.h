@@ -21,7 +21,9 @@ const struct control_handler *handlers_find(struct control_request *request, boo
 control_fn handle_status; /* status.c */
 /* health.c */
 control_fn handle_metrics, handle_healthz, handle_readyz;
-control_fn handle_stats; /* stats.c */
+control_fn handle_stats;   /* stats.c */
+control_fn handle_devices; /* devices.c */
+control_fn handle_errors;  /* errors.c */
 /* queue_act.c */
 control_fn handle_queue_hold, handle_queue_release, handle_queue_retry, handle_queue_delete;
 /* suspending.c */

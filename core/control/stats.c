@@ -1,7 +1,10 @@
 /*
  * core/control/stats.c - GET /v1/stats: what was counted since the start, and what each destination is at. Counters are
  * read from here, so they are whole also where shards do not answer; the lanes of destinations each shard adds up.
+ *
+ * Of many destinations those are had that are asked for (`match`, `sort`, `limit`).
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +14,8 @@
 #include "core/control/facts.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
+#include "core/control/limited.h"
+#include "core/deliver/counts.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/outbound.h"
 #include "core/receive/receiver.h"
@@ -19,7 +24,7 @@
 #include "core/shard/shard.h"
 #include "core/store/store.h"
 
-enum { ANSWER_S = 2 };
+enum { ANSWER_S = 2, LIMIT_MAX = 10000 };
 
 struct stats {
 	struct inquiry_part part;
@@ -74,9 +79,104 @@ static struct stats *answer_of(struct inquiry *inquiry, unsigned shard)
 	return stats && stats->whole ? stats : NULL;
 }
 
-static json_t *destinations_json(struct inquiry *inquiry, unsigned shards, json_t *missing)
+/* What is asked of destinations. */
+struct choice {
+	const char *match;                            /* NULL: all */
+	unsigned limit;                               /* UINT_MAX: all */
+	int (*compare)(const void *a, const void *b); /* NULL: in the configuration's order */
+};
+
+struct row {
+	struct facts_destination sum; /* its name is of a part */
+	uint64_t delivered, deferred, failed;
+};
+
+static int by_name(const void *a, const void *b)
 {
-	json_t *list = json_array();
+	return strcmp(((const struct row *)a)->sum.name, ((const struct row *)b)->sum.name);
+}
+
+static int descending(uint64_t one, uint64_t other)
+{
+	return one < other ? 1 : one > other ? -1 : 0;
+}
+
+static int by_waiting(const void *a, const void *b)
+{
+	const struct row *one = a, *other = b;
+	int r = descending(one->sum.ready + one->sum.deferred, other->sum.ready + other->sum.deferred);
+
+	return r ? r : by_name(a, b);
+}
+
+static int by_connections(const void *a, const void *b)
+{
+	int r = descending(((const struct row *)a)->sum.connections, ((const struct row *)b)->sum.connections);
+
+	return r ? r : by_name(a, b);
+}
+
+static int by_failures(const void *a, const void *b)
+{
+	const struct row *one = a, *other = b;
+	int r = descending(one->deferred + one->failed, other->deferred + other->failed);
+
+	return r ? r : by_name(a, b);
+}
+
+static int by_delivered(const void *a, const void *b)
+{
+	int r = descending(((const struct row *)a)->delivered, ((const struct row *)b)->delivered);
+
+	return r ? r : by_name(a, b);
+}
+
+/* False: it was answered, as it has no meaning. */
+static bool choose(struct control_request *request, struct choice *choice)
+{
+	static const struct {
+		const char *name;
+		int (*compare)(const void *a, const void *b);
+	} sorts[] = {{"name", by_name},
+		     {"waiting", by_waiting},
+		     {"connections", by_connections},
+		     {"failures", by_failures},
+		     {"delivered", by_delivered}};
+	const char *limit = request_value(request, "limit"), *sort = request_value(request, "sort");
+	char *end = NULL;
+
+	*choice = (struct choice){.match = request_value(request, "match"), .limit = UINT_MAX};
+	if (limit) {
+		unsigned long n = limit[0] >= '0' && limit[0] <= '9' ? strtoul(limit, &end, 10) : 0;
+		if (n < 1 || n > LIMIT_MAX || *end != '\0') {
+			request_fail(request, ANSWER_BAD, "limit: write a number from 1 to %d", LIMIT_MAX);
+			return false;
+		}
+		choice->limit = (unsigned)n;
+	}
+	for (size_t i = 0; sort && i < sizeof(sorts) / sizeof(sorts[0]); i++) {
+		if (strcmp(sorts[i].name, sort) == 0)
+			choice->compare = sorts[i].compare;
+	}
+	if (sort && !choice->compare)
+		request_fail(request, ANSWER_BAD, "sort: write name, waiting, connections, failures or delivered");
+	return !sort || choice->compare;
+}
+
+static uint64_t sum_of(const struct counts *counts, const struct counted *one, size_t offset)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < counts->shards; i++)
+		sum += counter_get((const counter *)(const void *)((uint8_t *)counted_block(one, i) + offset));
+	return sum;
+}
+
+/* All that fit, of all shards; malloc'd. NULL without memory. */
+static struct row *rows_of(struct inquiry *inquiry, unsigned shards, const struct choice *choice, size_t *count,
+			   json_t *missing)
+{
+	struct row *rows;
 	size_t places = 0;
 
 	for (unsigned i = 0; i < shards; i++) {
@@ -86,24 +186,109 @@ static json_t *destinations_json(struct inquiry *inquiry, unsigned shards, json_
 		else if (stats->count > places)
 			places = stats->count;
 	}
-	for (size_t place = 0; place < places; place++) {
-		struct facts_destination all = {0};
+	*count = 0;
+	rows = calloc(places + 1, sizeof(*rows));
+	for (size_t place = 0; rows && place < places; place++) {
+		struct row *row = &rows[*count];
+		*row = (struct row){.sum = {0}};
 		for (unsigned i = 0; i < shards; i++) {
 			const struct stats *stats = answer_of(inquiry, i);
 			if (!stats || place >= stats->count || !stats->sums[place].name)
 				continue;
-			all.name = stats->sums[place].name;
-			facts_add(&all, &stats->sums[place]);
+			row->sum.name = stats->sums[place].name;
+			facts_add(&row->sum, &stats->sums[place]);
 		}
-		if (all.name)
-			json_array_append_new(
-				list, json_pack("{so sI sI sI sI sI}", "destination", request_text(span_text(all.name)),
-						"ready", (json_int_t)all.ready, "deferred", (json_int_t)all.deferred,
-						"connections", (json_int_t)all.connections, "connecting",
-						(json_int_t)all.connecting, "connect_failures",
-						(json_int_t)all.connect_failures));
+		*count += row->sum.name && (!choice->match || strcasestr(row->sum.name, choice->match));
 	}
+	return rows;
+}
+
+/* What was counted of each by its name, which the rows are sorted by. */
+static void take_counts(const struct counts *counts, struct row *rows, size_t count)
+{
+	const struct counted *one = NULL;
+
+	while ((one = counts_next(counts, one))) {
+		const struct row key = {.sum = {.name = one->name}};
+		struct row *row = bsearch(&key, rows, count, sizeof(*rows), by_name);
+		if (!row)
+			continue;
+		row->delivered = sum_of(counts, one, offsetof(struct destination_counts, delivered));
+		row->deferred = sum_of(counts, one, offsetof(struct destination_counts, deferred));
+		row->failed = sum_of(counts, one, offsetof(struct destination_counts, failed));
+	}
+}
+
+static json_t *limited_json(const struct facts_destination *sum)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < LIMITED_COUNT; i++) {
+		if (sum->limited & 1u << i)
+			json_array_append_new(list, json_string(limited_names[i]));
+	}
+	if (sum->limited == 0 && sum->ready == 0 && sum->deferred > 0)
+		json_array_append_new(list, json_string(limited_names[LIMITED_RETRY]));
 	return list;
+}
+
+static json_t *row_json(const struct row *row)
+{
+	const struct facts_destination *sum = &row->sum;
+
+	return json_pack("{so sI sI sI sI sI sI sI sI so}", "destination", request_text(span_text(sum->name)), "ready",
+			 (json_int_t)sum->ready, "deferred", (json_int_t)sum->deferred, "connections",
+			 (json_int_t)sum->connections, "connecting", (json_int_t)sum->connecting, "connect_failures",
+			 (json_int_t)sum->connect_failures, "delivered", (json_int_t)row->delivered, "put_off",
+			 (json_int_t)row->deferred, "failed", (json_int_t)row->failed, "limited", limited_json(sum));
+}
+
+/* NULL without memory. */
+static json_t *destinations_json(struct inquiry *inquiry, const struct relay *relay, const struct choice *choice,
+				 json_t *missing, size_t *count)
+{
+	struct row *rows = rows_of(inquiry, relay->shard_count, choice, count, missing), *counted;
+	json_t *list = json_array();
+
+	counted = rows ? malloc((*count + 1) * sizeof(*rows)) : NULL;
+	if (!counted) {
+		free(rows);
+		json_decref(list);
+		return NULL;
+	}
+	memcpy(counted, rows, *count * sizeof(*rows));
+	qsort(counted, *count, sizeof(*rows), by_name);
+	take_counts(&relay->deliverers.counts, counted, *count);
+	for (size_t i = 0; !choice->compare && i < *count; i++)
+		rows[i] = *(struct row *)bsearch(&rows[i], counted, *count, sizeof(*rows), by_name);
+	if (choice->compare)
+		qsort(counted, *count, sizeof(*rows), choice->compare);
+	for (size_t i = 0; i < *count && i < choice->limit; i++)
+		json_array_append_new(list, row_json(choice->compare ? &counted[i] : &rows[i]));
+	free(counted);
+	free(rows);
+	return list;
+}
+
+/* How long it took from 250 to the next hop's, of all destinations. */
+static json_t *times_json(const struct counts *counts)
+{
+	uint64_t sums[HISTOGRAM_BOUNDS + 1] = {0};
+	const struct counted *one = NULL;
+	json_t *bounds = json_array(), *messages = json_array();
+
+	while ((one = counts_next(counts, one))) {
+		for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+			sums[i] += sum_of(counts, one,
+					  offsetof(struct destination_counts, all) +
+						  offsetof(struct histogram, counts) + i * sizeof(counter));
+	}
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+		if (i < HISTOGRAM_BOUNDS)
+			json_array_append_new(bounds, json_integer((json_int_t)(histogram_bounds_us[i] / 1000)));
+		json_array_append_new(messages, json_integer((json_int_t)sums[i]));
+	}
+	return json_pack("{so so}", "bounds_ms", bounds, "messages", messages);
 }
 
 static void add(json_t *all, const char *key, uint64_t value)
@@ -141,10 +326,17 @@ static void add_shard(json_t *all, const struct shard *shard)
 void handle_stats(struct control_request *request)
 {
 	static const struct inquiry_kind kind = {.size = sizeof(struct stats), .fn = look, .release = release};
-	struct inquiry *inquiry = inquiry_new(request->desk, &kind, NULL);
 	struct relay *relay = request->desk->relay;
-	json_t *all = json_object(), *missing = json_array(), *list;
+	json_t *all, *missing, *list;
+	struct inquiry *inquiry;
+	struct choice choice;
+	size_t count = 0;
 
+	if (!choose(request, &choice))
+		return;
+	inquiry = inquiry_new(request->desk, &kind, NULL);
+	all = json_object();
+	missing = json_array();
 	if (!inquiry || !all || !missing) {
 		if (inquiry)
 			inquiry_end(inquiry);
@@ -155,11 +347,13 @@ void handle_stats(struct control_request *request)
 	}
 	inquiry_ask_all(inquiry);
 	(void)inquiry_wait(inquiry, ANSWER_S * CLOCK_NS_PER_S);
-	list = destinations_json(inquiry, relay->shard_count, missing);
+	list = destinations_json(inquiry, relay, &choice, missing, &count);
 	inquiry_end(inquiry);
 	for (unsigned i = 0; i < relay->shard_count; i++)
 		add_shard(all, relay->shards[i]);
 	request_answer(request, ANSWER_OK,
-		       json_pack("{so so so so so}", "started", request_time(relay->shards[0]->started_wall_ns), "at",
-				 request_time(clock_wall_ns()), "all", all, "destinations", list, "missing", missing));
+		       json_pack("{so so so so sI so so}", "started", request_time(relay->shards[0]->started_wall_ns),
+				 "at", request_time(clock_wall_ns()), "all", all, "destinations", list,
+				 "destination_count", (json_int_t)count, "delivery_times",
+				 times_json(&relay->deliverers.counts), "missing", missing));
 }

@@ -40,14 +40,14 @@ struct receivers {
 	int *fds;                    /* owned, what those point to */
 	uint32_t listening_serial;   /* the last one given; of who reloads */
 	unsigned shard_count;
-	struct handed *handed;               /* of whoever starts the shards, until all have; NULL: nothing was */
-	const struct listeners_store *store; /* listeners.h; NULL: nobody keeps sockets */
-	struct peers *peers;                 /* owned */
-	struct guard *guard;                 /* owned */
-	struct device_keeper *devices;       /* the same; NULL as long as there is no inventory */
-	struct suppression *suppression;     /* the same; NULL as long as there is no list */
-	struct verifiers *verifiers;         /* of who starts agents; NULL as long as nobody may sign in */
-	struct counts counts;                /* of listeners (core/receive/counts.h) */
+	struct handed *handed;                   /* of whoever starts the shards, until all have; NULL: nothing was */
+	const struct listeners_store *store;     /* listeners.h; NULL: nobody keeps sockets */
+	struct peers *peers;                     /* owned */
+	struct guard *guard;                     /* owned */
+	_Atomic(struct device_keeper *) devices; /* owned; NULL as long as there is no inventory */
+	struct suppression *suppression;         /* the same; NULL as long as there is no list */
+	struct verifiers *verifiers;             /* of who starts agents; NULL as long as nobody may sign in */
+	struct counts counts;                    /* of listeners (core/receive/counts.h) */
 	uint64_t salt;
 	_Atomic(unsigned) connections; /* inbound, whole process */
 	struct quota all;              /* what limits itself says of a second or minute */

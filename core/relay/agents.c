@@ -28,6 +28,7 @@
 #include "core/relay/trust_keeper.h"
 #include "core/shard/snapshot.h"
 #include "core/trace/keeper.h"
+#include "core/trace/recent.h"
 
 static const char *start_names(struct deliverers *deliverers, const struct config *config)
 {
@@ -167,6 +168,35 @@ static enum sift_detail detail_of(const struct config *config)
 	return details[config->trace.detail];
 }
 
+static void on_lines(void *context, const char *lines, size_t length)
+{
+	const struct agents_taps *taps = context;
+
+	if (taps->trace)
+		keeper_take(taps->trace, lines, length);
+	if (taps->recent)
+		recent_take(taps->recent, lines, length);
+}
+
+/* Behind it nobody but these two is shown any line. */
+static void show_lines(struct agents *agents, struct keeper *trace, struct recent *recent)
+{
+	struct agents_taps *next = &agents->taps[!agents->taps_used];
+
+	*next = (struct agents_taps){trace, recent};
+	agents->taps_used = !agents->taps_used;
+	log_writer_tap(agents->writer, trace || recent ? on_lines : NULL, next);
+}
+
+const char *agents_start_recent(struct agents *agents, const struct config *config)
+{
+	if (!config->control.socket)
+		return NULL;
+	agents->relay->recent = recent_new();
+	show_lines(agents, agents->trace, agents->relay->recent);
+	return agents->relay->recent ? NULL : "there is no memory for what went wrong lately";
+}
+
 /* False: it goes on as it did. */
 static bool follow_trace(struct agents *agents, const struct config *config)
 {
@@ -179,15 +209,16 @@ static bool follow_trace(struct agents *agents, const struct config *config)
 
 	if (settings.detail == SIFT_OFF) {
 		if (agents->trace)
-			log_writer_tap(agents->writer, NULL, NULL);
-		agents_stop_trace(agents);
+			show_lines(agents, NULL, agents->relay->recent);
+		keeper_stop(agents->trace);
+		agents->trace = NULL;
 		return true;
 	}
 	if (agents->trace)
 		return keeper_follow(agents->trace, &settings);
 	agents->trace = keeper_start(&settings, agents->trace_log);
 	if (agents->trace)
-		log_writer_tap(agents->writer, keeper_take, agents->trace);
+		show_lines(agents, agents->trace, agents->relay->recent);
 	return agents->trace;
 }
 
@@ -200,6 +231,8 @@ void agents_stop_trace(struct agents *agents)
 {
 	keeper_stop(agents->trace);
 	agents->trace = NULL;
+	recent_free(agents->relay->recent);
+	agents->relay->recent = NULL;
 }
 
 /* The file is the same for every configuration. One that was started stays, and does nothing where nothing is said of

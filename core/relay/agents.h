@@ -30,6 +30,11 @@ struct agents {
 	struct log *trace_log;
 	struct log_writer *writer; /* whose lines the trace is made of */
 	struct keeper *trace;      /* NULL: none is kept */
+	struct agents_taps {
+		struct keeper *trace;  /* NULL: nobody */
+		struct recent *recent; /* NULL: nobody */
+	} taps[2];
+	unsigned taps_used;        /* the one that the writer has */
 	const struct config *next; /* of agents_prepare() */
 	struct log *tls_report_log;
 	struct log *sign_in_log;     /* of who keeps who has signed in */
@@ -53,6 +58,8 @@ const char *agents_start_devices(struct agents *agents, const struct config *con
 const char *agents_start_suppression(struct agents *agents, const struct config *config);
 /* Who keeps the trace. The same. It is stopped when the last line has been written, so that nothing is missing. */
 const char *agents_start_trace(struct agents *agents, const struct config *config);
+/* Who keeps what went wrong lately, where somebody may ask for it; it ends with the trace. The same. */
+const char *agents_start_recent(struct agents *agents, const struct config *config);
 void agents_stop_trace(struct agents *agents);
 /* Who reports about TLS. The same. */
 const char *agents_start_tls_reports(struct agents *agents, const struct config *config);

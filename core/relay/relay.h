@@ -18,6 +18,7 @@
 #include "queue/handoff.h"
 
 struct client_counts;
+struct recent;
 struct shard;
 struct snapshot;
 
@@ -31,6 +32,7 @@ struct relay {
 	struct plan plan;
 	struct receivers receivers;
 	struct deliverers deliverers;
+	struct recent *recent;  /* what went wrong lately; of who starts agents. NULL: nobody may ask */
 	uint64_t watch_next_ns; /* watch.h; the observer's, as is `stuck` */
 	_Atomic(unsigned) stuck;
 	_Atomic(bool) ready;              /* all listeners accept, and nothing drains */

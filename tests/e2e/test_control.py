@@ -17,71 +17,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from control_socket import Connection  # noqa: E402
-from harness import SOURCES, Workspace, case, check, equal, eventually, program  # noqa: E402
+from control_socket import Connection, asked, by_all, hold_to_schema  # noqa: E402
+from harness import Workspace, case, check, equal, eventually, program  # noqa: E402
 from stopped import Stopped  # noqa: E402
-
-
-def asked(path, target, method='GET', body=None):
-    """(status, JSON) of one request. Every answer is held to the schema."""
-    connection = Connection(path)
-    try:
-        connection.request(method, target, body)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-    finally:
-        connection.close()
-    if response.status != 200:
-        equal(list(answer), ['error'], 'an error')
-    else:
-        hold_to_schema(target, answer)
-    return response.status, answer
-
-
-def by_all(path, target):
-    """As asked(), once no shard is missing to it: on a busy machine one may be late for its time."""
-    def complete():
-        code, answer = asked(path, target)
-        late = answer.get('missing') or not all(shard['answers'] for shard in answer.get('shards', ()))
-        return None if late else (code, answer)
-    return eventually(complete, 'every shard answers to ' + target)
-
-
-# ---- as much of JSON Schema as dist/control.schema.json uses ----
-
-with open(os.path.join(SOURCES, 'dist', 'control.schema.json')) as schema_file:
-    SCHEMA = json.load(schema_file)
-KINDS = {'object': dict, 'array': list, 'string': str, 'integer': int, 'boolean': bool, 'null': type(None)}
-
-
-def fits(schema, value, where):
-    if '$ref' in schema:
-        schema = SCHEMA['$defs'][schema['$ref'].rpartition('/')[2]]
-    unknown = set(schema) - {'type', 'properties', 'required', 'items', 'enum', 'pattern', 'description', 'minimum',
-                             'additionalProperties'}
-    check(not unknown, '%s: the schema uses %s, which this test does not know', where, unknown)
-    kinds = schema['type'] if isinstance(schema['type'], list) else [schema['type']]
-    check(any(isinstance(value, KINDS[kind]) and not (kind == 'integer' and isinstance(value, bool)) for kind in kinds),
-          '%s is %r, and not %s', where, value, kinds)
-    check('enum' not in schema or value in schema['enum'], '%s: %r is none of %s', where, value, schema.get('enum'))
-    check('pattern' not in schema or value is None or re.search(schema['pattern'], value), '%s: %r', where, value)
-    check('minimum' not in schema or value is None or value >= schema['minimum'], '%s: %r', where, value)
-    if isinstance(value, dict):
-        missing = set(schema.get('required', ())) - set(value)
-        check(not missing, '%s has no %s', where, missing)
-        for key, one in value.items():
-            check(key in schema['properties'], '%s: the schema does not know %s', where, key)
-            fits(schema['properties'][key], one, where + '.' + key)
-    if isinstance(value, list):
-        for i, one in enumerate(value):
-            fits(schema['items'], one, '%s[%d]' % (where, i))
-
-
-def hold_to_schema(target, answer):
-    path = target.partition('?')[0]
-    names = [name for name in SCHEMA['paths'] if re.fullmatch(name.replace('*', '[^/]+'), path)]
-    check(names, 'the schema has no %s', path)
-    fits(SCHEMA['paths'][names[0]], answer, path)
 
 
 # ---- the relay and its commands ----
@@ -419,6 +357,71 @@ def stuck_shard():
         eventually(lambda: all(shard['answers'] for shard in asked(path, '/v1/status')[1]['shards']), 'it answers', 60)
         equal(sorted(row['id'] for row in everything(path)), whole, 'what is there still')
         relay.terminate()
+
+
+@case
+def destinations_that_are_asked_for():
+    """Of many: those that match, the most first, so many; and how long deliveries took."""
+    with Workspace() as work:
+        sink = work.sink()
+        ways = [{'name': 'way-%d' % i, 'hosts': ['127.0.0.1:%d' % (sink.port if i == 3 else 9)],
+                 'tls': {'mode': 'none'}} for i in range(12)]
+        relay, path = relay_with(work, destinations=ways,
+                                 routes=[{'recipient': '*@d%d.example' % i, 'destination': 'way-%d' % i}
+                                         for i in range(12)])
+        for i, count in ((3, 20), (5, 9), (7, 4)):
+            work.source(relay.target, messages=count, recipient='u@d%d.example' % i, connections=1).result()
+
+        def names(query):
+            answer = by_all(path, '/v1/stats?' + query)[1]
+            return [one['destination'] for one in answer['destinations']], answer['destination_count']
+
+        eventually(lambda: names('sort=delivered&limit=1') == (['way-3'], 12) and
+                   asked(path, '/v1/stats')[1]['all']['queued'] == 13, 'what can go went')
+        equal(names('sort=waiting&limit=2'), (['way-5', 'way-7'], 12), 'the most waiting first')
+        equal(names('match=WAY-1&sort=name'), (['way-1', 'way-10', 'way-11'], 3), 'those that match')
+        equal(names('')[0], ['way-%d' % i for i in range(12)], 'as in the configuration')
+        equal(names('match=nothing'), ([], 0), 'none matches')
+        answer = eventually(lambda: (lambda a: a['destinations'][0]['limited'] and a)(
+            by_all(path, '/v1/stats?match=way-5')[1]), 'it is known why')
+        equal(answer['destinations'][0]['limited'], ['back_off'], 'what limits it')
+        answer = by_all(path, '/v1/stats?match=way-3')[1]
+        equal((answer['destinations'][0]['delivered'], answer['destinations'][0]['limited']), (20, []), 'what went')
+        times = answer['delivery_times']
+        equal((sum(times['messages']), len(times['bounds_ms']) + 1), (20, len(times['messages'])), 'delivery times')
+        for query in ('limit=0', 'limit=x', 'limit=10001', 'sort=size', 'sort='):
+            equal(asked(path, '/v1/stats?' + query)[0], 400, query)
+        # An event of each message would be a list of events: the same of the same place is one.
+        groups = eventually(lambda: {one['where']: one for one in asked(path, '/v1/errors')[1]['errors']
+                                     if one['event'] == 'host_failed'}, 'errors')
+        check('way-5' in groups and 'way-3' not in groups, 'errors by destination: %s', groups)
+        check('refused' in groups['way-5']['reply'].lower(), 'what happened: %s', groups['way-5'])
+
+
+@case
+def devices_that_are_asked_for():
+    with Workspace() as work:
+        sink = work.sink()
+        listed = ''.join('- { name: "copier %d", address: 127.0.1.%d, place: "floor %d" }\n' % (i, i, i % 7)
+                         for i in range(1, 201))
+        relay, path = relay_with(work, hop='127.0.0.1:%d' % sink.port, devices=work.write('inventory.yaml', listed),
+                                 clients=[{'name': 'printers', 'devices': True}])
+        with harness.Client(relay.address, source='127.0.1.42') as client:
+            client.hello()
+            client.envelope()
+            client.data(b'Subject: x\r\n\r\nhi\r\n')
+        answer = asked(path, '/v1/devices?sort=last&limit=3')[1]
+        first = answer['devices'][0]
+        equal((first['name'], first['by'], first['state'], first['messages']), ('copier 42', '127.0.1.42', 'ok', 1),
+              'who was seen last')
+        equal((len(answer['devices']), answer['device_count'], answer['fitting']), (3, 200, 200), 'how many')
+        equal((answer['states']['ok'], answer['states']['never seen']), (1, 199), 'states')
+        answer = asked(path, '/v1/devices?match=FLOOR%203&sort=name&limit=1000')[1]
+        equal((len(answer['devices']), answer['fitting']), (29, 29), 'by place')
+        names = [one['name'] for one in asked(path, '/v1/devices?sort=name&limit=200')[1]['devices']]
+        equal(names, sorted(names), 'by name')
+        for query in ('limit=0', 'limit=1001', 'sort=size'):
+            equal(asked(path, '/v1/devices?' + query)[0], 400, query)
 
 
 @case

@@ -1,6 +1,6 @@
 /*
  * fuzz_trace_fact.c - a line of events: what is read of it is what a JSON library reads, and what becomes of it as
- * lines of Postfix's log are lines that are safe to print.
+ * lines of Postfix's log are lines that are safe to print; what went wrong lately takes it as it is.
  */
 #include <jansson.h>
 #include <stdint.h>
@@ -9,6 +9,7 @@
 
 #include "core/trace/fact.h"
 #include "core/trace/postfix.h"
+#include "core/trace/recent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,6 +38,27 @@ static void same_text(const json_t *object, const char *key, struct span text)
 	if (!text.data || !value || !json_is_string(value))
 		return;
 	need(json_string_length(value) == text.length && memcmp(json_string_value(value), text.data, text.length) == 0);
+}
+
+/* The groups have whole texts, whatever the lines were. */
+static void group(const uint8_t *data, size_t size)
+{
+	static struct recent_group groups[RECENT_GROUPS];
+	struct recent *recent = recent_new();
+	char *line = malloc(size + 1);
+	uint64_t left_out;
+	size_t count;
+
+	need(recent && line);
+	memcpy(line, data, size);
+	line[size] = '\n';
+	recent_take(recent, line, size + 1);
+	count = recent_read(recent, groups, RECENT_GROUPS, &left_out);
+	for (size_t i = 0; i < count; i++)
+		need(groups[i].count > 0 && memchr(groups[i].reply, '\0', sizeof(groups[i].reply)) &&
+		     memchr(groups[i].where, '\0', sizeof(groups[i].where)));
+	free(line);
+	recent_free(recent);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -72,5 +94,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		need(!name || !time || !fact_time_parse(time, strlen(time), &ms) || size > 512);
 	}
 	json_decref(object);
+	group(data, size);
 	return 0;
 }
