@@ -1,24 +1,28 @@
 /*
  * trace_rows.c - what the trace's file costs: rows a second, octets a message, and how long each key takes to find.
  *
- *     bench/trace_rows FILE MESSAGES [DAYS]
+ *     bench/trace_rows FILE MESSAGES [DAYS [MORE]]
  *
  * Writes messages with one recipient and one attempt, spread over so many days, as lines of events that are parsed as
- * in the relay; then looks for each key twenty times, with the file's pages in the system's cache and a process that
- * has none of its own. There are ten thousand senders, a hundred clients, a million recipients and one client that sent
- * ten.
+ * in the relay; a FILE that is there already is taken as one of an earlier run with the same numbers. Then looks for each
+ * key, in a process that has none of the file's pages itself: cold, each time behind taking the file out of the system's
+ * cache (what the disk below keeps is its own), and warm. There are ten thousand senders, a hundred clients, a million
+ * recipients, one client that sent ten, and nothing that is still queued. At last it writes MORE messages behind those,
+ * and cuts the oldest day and then as much as the file has too much for nine tenths of its size.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/trace/file.h"
 #include "core/trace/search.h"
 
-enum { BATCH = 5000, TRIES = 20 };
+enum { BATCH = 5000, TRIES = 20, SLICE = 50000 };
 #define BEGIN_MS UINT64_C(1795824000000)
 
 static double now(clockid_t clock)
@@ -92,18 +96,28 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void find(const char *path, const char *what, struct search_filter *filter)
+/* Only what is on the disk leaves the cache. */
+static void forget(const char *path)
 {
-	double took[TRIES];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+		perror(path);
+	close(fd);
+}
+
+static unsigned look(const char *path, struct search_filter *filter, double took[TRIES], bool cold)
+{
 	unsigned count = 0;
 
-	filter->limit = 20;
-	filter->until_ms = UINT64_MAX;
 	for (int i = 0; i < TRIES; i++) {
 		char problem[TRACE_PROBLEM_SIZE];
 		struct search *search;
 		int64_t numbers[20];
-		double start = now(CLOCK_MONOTONIC);
+		double start;
+		if (cold)
+			forget(path);
+		start = now(CLOCK_MONOTONIC);
 		if (search_open(path, &search, problem) != TRACE_OK ||
 		    search_find(search, filter, numbers, &count) != TRACE_OK) {
 			fprintf(stderr, "%s\n", problem);
@@ -113,52 +127,119 @@ static void find(const char *path, const char *what, struct search_filter *filte
 		took[i] = (now(CLOCK_MONOTONIC) - start) * 1000;
 	}
 	qsort(took, TRIES, sizeof(took[0]), compare);
-	printf("%-22s %8.2f ms median, %8.2f most, %u found\n", what, took[TRIES / 2], took[TRIES - 1], count);
+	return count;
+}
+
+static void find(const char *path, const char *what, struct search_filter *filter)
+{
+	double cold[TRIES], warm[TRIES];
+	unsigned count;
+
+	filter->limit = 20;
+	filter->until_ms = filter->until_ms ? filter->until_ms : UINT64_MAX;
+	(void)look(path, filter, cold, true);
+	count = look(path, filter, warm, false);
+	printf("%-30s cold %9.2f ms median, %9.2f most; warm %8.2f, %8.2f; %u found\n", what, cold[TRIES / 2],
+	       cold[TRIES - 1], warm[TRIES / 2], warm[TRIES - 1], count);
+	fflush(stdout);
+}
+
+static void find_all(const char *path, uint64_t count, double step_ms)
+{
+	uint64_t middle = BEGIN_MS + (uint64_t)((double)count / 2 * step_ms);
+	char recipient[64], sender[64];
+	uint64_t r = mix(count / 3);
+
+#define FIND(what, ...) find(path, what, &(struct search_filter){__VA_ARGS__})
+	FIND("id", .result = ROW_RESULTS, .has_id = true, .id = id_of(count / 3, step_ms));
+	snprintf(recipient, sizeof(recipient), "person%u@example.com", (unsigned)(mix(r) % 1000000));
+	snprintf(sender, sizeof(sender), "sender%u@example.org", (unsigned)(r >> 16) % 10000);
+	FIND("recipient", .result = ROW_RESULTS, .recipient = recipient);
+	FIND("recipient, nobody", .result = ROW_RESULTS, .recipient = "nobody@example.com");
+	FIND("sender", .result = ROW_RESULTS, .sender = "sender77@example.org");
+	FIND("sender, nobody", .result = ROW_RESULTS, .sender = "nobody@example.org");
+	FIND("client, usual", .result = ROW_RESULTS, .client = "client7");
+	FIND("client, rare", .result = ROW_RESULTS, .client = "rare0");
+	FIND("device, nobody", .result = ROW_RESULTS, .device = "copier");
+	FIND("destination", .result = ROW_RESULTS, .destination = "office365");
+	FIND("failed", .result = ROW_FAILED);
+	FIND("queued, none", .result = ROW_QUEUED);
+	FIND("time alone", .result = ROW_RESULTS, .until_ms = middle);
+	FIND("sender and recipient", .result = ROW_RESULTS, .sender = sender, .recipient = recipient);
+	FIND("sender and rare client", .result = ROW_RESULTS, .sender = "sender77@example.org", .client = "rare0");
+	FIND("sender, failed", .result = ROW_FAILED, .sender = "sender77@example.org");
+	FIND("client, failed", .result = ROW_FAILED, .client = "client7");
+	FIND("client, a minute", .result = ROW_RESULTS, .client = "client7", .since_ms = middle,
+	     .until_ms = middle + 60000);
+#undef FIND
+}
+
+static void fill(struct trace_file *file, uint64_t from, uint64_t to, uint64_t count, double step_ms)
+{
+	double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+
+	for (uint64_t i = from; i < to; i++) {
+		one(file, i, count, step_ms);
+		if ((i % BATCH == BATCH - 1 || i == to - 1) && trace_file_commit(file) != TRACE_OK) {
+			fprintf(stderr, "%s\n", trace_file_problem(file));
+			exit(1);
+		}
+	}
+	wall = now(CLOCK_MONOTONIC) - wall;
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	printf("%" PRIu64 " messages: %.0f s, %.0f a second, %.1f us CPU each, %.0f octets each of all\n", to - from,
+	       wall, (double)(to - from) / wall, cpu * 1e6 / (double)(to - from),
+	       (double)trace_file_octets(file) / (double)to);
+	fflush(stdout);
+}
+
+static void cut(struct trace_file *file, const char *what, uint64_t oldest_ms, uint64_t size_max)
+{
+	double start = now(CLOCK_MONOTONIC), most = 0;
+	uint64_t before = trace_file_octets(file);
+	unsigned slices = 0;
+
+	for (bool more = true; more; slices++) {
+		double began = now(CLOCK_MONOTONIC), took;
+		if (trace_file_prune(file, oldest_ms, size_max, SLICE, &more) != TRACE_OK) {
+			fprintf(stderr, "%s\n", trace_file_problem(file));
+			exit(1);
+		}
+		took = now(CLOCK_MONOTONIC) - began;
+		most = took > most ? took : most;
+	}
+	printf("%s: %.0f MB in %.1f s, in %u slices of %d messages, %.0f ms at most\n", what,
+	       (double)(before - trace_file_octets(file)) / 1e6, now(CLOCK_MONOTONIC) - start, slices, SLICE,
+	       most * 1000);
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-	double days = argc > 3 ? atof(argv[3]) : 30, step_ms, wall, cpu;
+	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, more = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+	double days = argc > 3 ? atof(argv[3]) : 30, step_ms;
 	char problem[TRACE_PROBLEM_SIZE];
 	struct trace_file *file;
-	struct stat st;
+	bool there;
 
-	if (count < 100) {
-		fprintf(stderr, "usage: %s FILE MESSAGES [DAYS]\n", argv[0]);
+	if (count < 100 || days <= 0) {
+		fprintf(stderr, "usage: %s FILE MESSAGES [DAYS [MORE]]\n", argv[0]);
 		return 64;
 	}
 	step_ms = days * 86400000 / (double)count;
+	there = access(argv[1], F_OK) == 0;
 	if (trace_file_open(argv[1], &file, problem) != TRACE_OK) {
 		fprintf(stderr, "%s\n", problem);
 		return 1;
 	}
-	wall = now(CLOCK_MONOTONIC);
-	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
-	for (uint64_t i = 0; i < count; i++) {
-		one(file, i, count, step_ms);
-		if (i % BATCH == BATCH - 1 && trace_file_commit(file) != TRACE_OK)
-			return 1;
-	}
-	(void)trace_file_commit(file);
-	wall = now(CLOCK_MONOTONIC) - wall;
-	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	if (!there)
+		fill(file, 0, count, count, step_ms);
 	trace_file_close(file);
-	(void)stat(argv[1], &st);
-	printf("%" PRIu64 " messages: %.0f a second, %.1f us CPU each, %.0f octets each\n", count, (double)count / wall,
-	       cpu * 1e6 / (double)count, (double)st.st_size / (double)count);
-
-#define FIND(what, ...) find(argv[1], what, &(struct search_filter){__VA_ARGS__})
-	FIND("id", .result = ROW_RESULTS, .has_id = true, .id = id_of(count / 3, step_ms));
-	char recipient[64];
-	snprintf(recipient, sizeof(recipient), "person%u@example.com", (unsigned)(mix(mix(count / 2)) % 1000000));
-	FIND("recipient", .result = ROW_RESULTS, .recipient = recipient);
-	FIND("recipient, nobody", .result = ROW_RESULTS, .recipient = "nobody@example.com");
-	FIND("sender", .result = ROW_RESULTS, .sender = "sender77@example.org");
-	FIND("client, usual", .result = ROW_RESULTS, .client = "client7");
-	FIND("client, rare", .result = ROW_RESULTS, .client = "rare0");
-	FIND("destination", .result = ROW_RESULTS, .destination = "office365");
-	FIND("failed", .result = ROW_FAILED);
-	FIND("time alone", .result = ROW_RESULTS, .since_ms = BEGIN_MS + (uint64_t)((double)count / 2 * step_ms));
+	find_all(argv[1], count, step_ms);
+	if (more > 0 && trace_file_open(argv[1], &file, problem) == TRACE_OK) {
+		fill(file, count, count + more, count, step_ms);
+		cut(file, "the oldest day", BEGIN_MS + 86400000, UINT64_MAX);
+		cut(file, "a tenth", 0, trace_file_octets(file) / 10 * 9);
+		trace_file_close(file);
+	}
 	return 0;
 }

@@ -280,6 +280,8 @@ static void outcome(struct rows *r, enum row_result result)
 				      ? name_of(r, FACT_INSTEAD_OF)
 				      : name_of(r, FACT_DESTINATION);
 
+	seen(r, ROW_KEY_DESTINATION, fact->text[FACT_DESTINATION]);
+	seen(r, ROW_KEY_DESTINATION, fact->text[FACT_INSTEAD_OF]);
 	if (result != ROW_DELIVERED && result != ROW_RESULTS)
 		seen(r, ROW_KEY_RESULT, span_text(row_result_name(result)));
 	if (fact->result_count == 0 && is_final(result))

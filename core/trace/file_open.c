@@ -46,6 +46,10 @@ static enum trace_status set_up(struct trace_file *file)
 		snprintf(file->problem, sizeof(file->problem), "a newer version of postrider has written it");
 		return TRACE_LATER;
 	}
+	/* Files of before it read all their recipients once. */
+	code = sqlite3_exec(file->db, row_unfinished, NULL, NULL, NULL);
+	if (code != SQLITE_OK)
+		return file_failed(file, code);
 	for (int i = 0; i < STATEMENTS; i++) {
 		code = sqlite3_prepare_v3(file->db, file_statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT,
 					  &file->statements[i], NULL);

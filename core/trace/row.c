@@ -3,6 +3,8 @@
  */
 #include "core/trace/row.h"
 
+#include <assert.h>
+
 static const char *const result_names[ROW_RESULTS] = {
 	[ROW_QUEUED] = "queued",           [ROW_DELIVERED] = "delivered", [ROW_DEFERRED] = "deferred",
 	[ROW_FAILED] = "failed",           [ROW_HELD] = "held",           [ROW_EXPIRED] = "expired",
@@ -24,6 +26,10 @@ const char row_schema[] =
 	"CREATE TABLE key(period INT, hash INT, n INT, PRIMARY KEY(period, hash, n)) WITHOUT ROWID;"
 	"CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, period INT);"
 	"CREATE TABLE gap(ms INT, until INT, count INT, why TEXT);";
+
+static_assert(ROW_QUEUED == 0 && ROW_DEFERRED == 2 && ROW_HELD == 4, "as the index has them");
+
+const char row_unfinished[] = "CREATE INDEX IF NOT EXISTS unfinished ON recipient(result, n) WHERE result IN (0,2,4)";
 
 const char *row_result_name(enum row_result result)
 {

@@ -15,11 +15,12 @@
  * as long as it is written it fits the cache, however many rows there are, and goes whole when it is old; who looks for
  * somebody asks each period once. A recipient's key has its message's number. Those of clients, devices, senders,
  * destinations and results say only in which quarter of a second there is one: whoever sends many has few rows, and
- * whoever looks reads that quarter.
+ * whoever looks reads that quarter. Whose mail is still to be done is in an index, which has these alone.
  */
 #ifndef POSTRIDER_TRACE_ROW_H
 #define POSTRIDER_TRACE_ROW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/span.h"
@@ -68,6 +69,14 @@ static inline uint64_t row_ms(int64_t number)
 	return (uint64_t)number >> ROW_TIME_SHIFT;
 }
 
+static inline bool row_is_unfinished(enum row_result result)
+{
+	return result == ROW_QUEUED || result == ROW_DEFERRED || result == ROW_HELD;
+}
+
 extern const char row_schema[];
+/* The index of recipients whose mail is still to be done: few at any time, however long the trace is. It changes
+ * nothing of what is in the file, so versions that know nothing of it keep it as well. */
+extern const char row_unfinished[];
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum statement { FIND, KEYS, NAME, FIRST, LAST, MESSAGE, RECIPIENTS, STEPS, GAPS, STATEMENTS };
+enum statement { FIND, KEY, UNFINISHED, NAME, FIRST, LAST, MESSAGE, RECIPIENTS, STEPS, GAPS, STATEMENTS };
 
 static const char *const texts[STATEMENTS] = {
 	[FIND] = "SELECT n FROM message m WHERE n>=?1 AND n<?2 AND (?3 IS NULL OR client=?3) AND (?4 IS NULL OR "
@@ -21,7 +21,10 @@ static const char *const texts[STATEMENTS] = {
 		 " EXISTS(SELECT 1 FROM recipient r WHERE r.n=m.n AND r.destination=?8)) AND (?9 IS NULL OR"
 		 " EXISTS(SELECT 1 FROM recipient r WHERE r.n=m.n AND r.result=?9) OR (?12 AND kind>=?13))"
 		 " AND (?10 IS NULL OR id=?10) ORDER BY n DESC LIMIT ?11",
-	[KEYS] = "SELECT n FROM key WHERE period=?1 AND hash=?2 AND n>=?3 AND n<=?4 ORDER BY n DESC",
+	[KEY] = "SELECT n FROM key WHERE period=?1 AND hash=?2 AND n<=?3 ORDER BY n DESC LIMIT 1",
+	/* Said once more in the index's words, as SQLite takes it only then. */
+	[UNFINISHED] =
+		"SELECT n FROM recipient WHERE result=?1 AND n<=?2 AND result IN (0,2,4) ORDER BY n DESC LIMIT 1",
 	[NAME] = "SELECT id FROM name WHERE text=?1",
 	[FIRST] = "SELECT n FROM message ORDER BY n LIMIT 1",
 	[LAST] = "SELECT n FROM message ORDER BY n DESC LIMIT 1",
@@ -142,38 +145,106 @@ static void look(struct finding *f, int64_t from, int64_t to)
 	(void)sqlite3_reset(st);
 }
 
-/* Where there is something of this key, period by period, the newest first. */
-static void look_by_key(struct finding *f, enum row_key kind, const char *text)
-{
-	int64_t hash = row_hash(kind, span_text(text)), width = INT64_C(1) << ROW_BUCKET_SHIFT;
-	int64_t period = f->last >> ROW_PERIOD_SHIFT, end = f->first >> ROW_PERIOD_SHIFT;
-	bool exact = kind == ROW_KEY_RECIPIENT;
-	sqlite3_stmt *st = f->search->statements[KEYS];
+/*
+ * Each thing that is asked for has places where it may be, from the newest backwards: a message's number, or the quarter
+ * of a second that a key stands for. What has all of them is where all places meet, so each is asked in turn for its
+ * next place at or before the one where the others are: that is as many questions as the rarest one has places, however
+ * many the others have.
+ */
+struct places {
+	enum statement which;
+	int64_t key;      /* the hash; UNFINISHED: the result */
+	int64_t width;    /* numbers in a place */
+	int64_t from, to; /* the place where it is, both included */
+};
 
-	for (; period >= end && f->count < f->filter->limit && f->status == TRACE_OK; period--) {
+enum { PLACES_MAX = 6 };
+
+/* The next place at or before `at`. False: there is none, or f->status says why not. */
+static bool next_place(struct finding *f, struct places *p, int64_t at)
+{
+	sqlite3_stmt *st = f->search->statements[p->which];
+	int64_t period = at >> ROW_PERIOD_SHIFT, end = f->first >> ROW_PERIOD_SHIFT;
+	bool found = false;
+
+	for (; period >= end && !found && f->status == TRACE_OK; period--) {
 		int code;
-		(void)sqlite3_bind_int64(st, 1, period);
-		(void)sqlite3_bind_int64(st, 2, hash);
-		(void)sqlite3_bind_int64(st, 3, exact ? f->first : f->first / width * width);
-		(void)sqlite3_bind_int64(st, 4, f->last);
-		while ((code = sqlite3_step(st)) == SQLITE_ROW && f->count < f->filter->limit &&
-		       f->status == TRACE_OK) {
-			int64_t n = sqlite3_column_int64(st, 0);
-			look(f, n, exact ? n + 1 : n + width);
-		}
-		if (f->status == TRACE_OK)
-			f->status = failed(f->search, code);
+		if (p->which == KEY)
+			(void)sqlite3_bind_int64(st, 1, period);
+		(void)sqlite3_bind_int64(st, p->which == KEY ? 2 : 1, p->key);
+		(void)sqlite3_bind_int64(st, p->which == KEY ? 3 : 2, at);
+		code = sqlite3_step(st);
+		found = code == SQLITE_ROW;
+		if (found)
+			p->from = sqlite3_column_int64(st, 0);
+		f->status = failed(f->search, code);
 		(void)sqlite3_reset(st);
+		if (p->which != KEY)
+			break;
 	}
+	p->to = p->from + p->width - 1;
+	return found && p->to >= f->first;
+}
+
+static void look_where_they_meet(struct finding *f, struct places *places, unsigned count)
+{
+	int64_t at = f->last;
+	unsigned agreed = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		places[i].from = INT64_MAX;
+	for (unsigned i = 0; at >= f->first && f->count < f->filter->limit && f->status == TRACE_OK;
+	     i = (i + 1) % count) {
+		struct places *p = &places[i];
+		int64_t from = f->first;
+		if (p->from > at && !next_place(f, p, at))
+			return;
+		agreed = p->to < at ? 1 : agreed + 1;
+		at = p->to < at ? p->to : at;
+		if (agreed < count)
+			continue;
+		for (unsigned k = 0; k < count; k++)
+			from = places[k].from > from ? places[k].from : from;
+		look(f, from, at + 1);
+		at = from - 1;
+		agreed = 0;
+	}
+}
+
+static unsigned add_place(struct places *places, unsigned count, enum row_key kind, const char *text)
+{
+	if (!text)
+		return count;
+	places[count] = (struct places){.which = KEY,
+					.key = row_hash(kind, span_text(text)),
+					.width = kind == ROW_KEY_RECIPIENT ? 1 : INT64_C(1) << ROW_BUCKET_SHIFT};
+	return count + 1;
+}
+
+/* What is rare as a rule stands first. Of results that most mail has there are no keys. */
+static unsigned places_of(const struct search_filter *filter, struct places places[PLACES_MAX])
+{
+	unsigned count = add_place(places, 0, ROW_KEY_RECIPIENT, filter->recipient);
+
+	if (row_is_unfinished(filter->result))
+		places[count++] = (struct places){.which = UNFINISHED, .key = filter->result, .width = 1};
+	else if (filter->result != ROW_RESULTS && filter->result != ROW_DELIVERED)
+		count = add_place(places, count, ROW_KEY_RESULT, row_result_name(filter->result));
+	count = add_place(places, count, ROW_KEY_DEVICE, filter->device);
+	count = add_place(places, count, ROW_KEY_SENDER, filter->sender);
+	count = add_place(places, count, ROW_KEY_CLIENT, filter->client);
+	return add_place(places, count, ROW_KEY_DESTINATION, filter->destination);
 }
 
 enum trace_status search_find(struct search *search, const struct search_filter *filter, int64_t *numbers,
 			      unsigned *count)
 {
 	struct finding f = {.search = search, .filter = filter, .numbers = numbers};
+	struct places places[PLACES_MAX];
 	uint8_t id[16];
 	int64_t since = row_number_at(filter->since_ms);
 	int64_t until = filter->until_ms >= row_ms(INT64_MAX) ? INT64_MAX - 1 : row_number_at(filter->until_ms + 1) - 1;
+	unsigned place_count = places_of(filter, places);
 
 	*count = 0;
 	f.first = one_number(search, FIRST, 0);
@@ -184,18 +255,8 @@ enum trace_status search_find(struct search *search, const struct search_filter 
 		return TRACE_OK;
 	if (filter->has_id)
 		look(&f, row_number(filter->id), row_number(filter->id) + ROW_PROBES);
-	else if (filter->recipient)
-		look_by_key(&f, ROW_KEY_RECIPIENT, filter->recipient);
-	else if (filter->device)
-		look_by_key(&f, ROW_KEY_DEVICE, filter->device);
-	else if (filter->sender)
-		look_by_key(&f, ROW_KEY_SENDER, filter->sender);
-	else if (filter->result != ROW_RESULTS && filter->result != ROW_QUEUED && filter->result != ROW_DELIVERED)
-		look_by_key(&f, ROW_KEY_RESULT, row_result_name(filter->result));
-	else if (filter->client)
-		look_by_key(&f, ROW_KEY_CLIENT, filter->client);
-	else if (filter->destination)
-		look_by_key(&f, ROW_KEY_DESTINATION, filter->destination);
+	else if (place_count > 0)
+		look_where_they_meet(&f, places, place_count);
 	else
 		look(&f, f.first, INT64_MAX);
 	*count = f.count;

@@ -82,9 +82,9 @@ static unsigned found(const struct search_filter *filter)
 	struct search *search;
 	unsigned count = 0;
 
-	f.limit = 1000;
-	/* None of them is asked for as queued. */
-	f.result = f.result == ROW_QUEUED ? ROW_RESULTS : f.result;
+	/* Without a limit none of them is asked for as queued. */
+	f.result = f.result == ROW_QUEUED && f.limit == 0 ? ROW_RESULTS : f.result;
+	f.limit = f.limit ? f.limit : 1000;
 	f.until_ms = f.until_ms ? f.until_ms : UINT64_MAX;
 	CHECK_EQ(trace_file_commit(file), TRACE_OK);
 	CHECK_EQ(search_open(path, &search, problem), TRACE_OK);
@@ -122,6 +122,67 @@ static void test_found_by_each_key(void)
 	CHECK_EQ(FOUND(.since_ms = NOW_MS - DAY_MS), 33);
 	CHECK_EQ(FOUND(.until_ms = NOW_MS - DAY_MS), 270);
 	CHECK_EQ(FOUND(.client = "apps", .since_ms = NOW_MS - DAY_MS), 11);
+}
+
+/* Of several keys each is rare in another place, and some meet only within one quarter of a second. */
+static void test_found_by_several_keys(void)
+{
+	static const enum row_result results[] = {ROW_RESULTS, ROW_QUEUED, ROW_DEFERRED, ROW_FAILED, ROW_DELIVERED};
+	static const char *const words[] = {"queued", "deferred", "failed", "delivered"};
+	enum { COUNT = 4000 };
+
+	begin();
+	for (unsigned i = 0; i < COUNT; i++) {
+		uint64_t ms = NOW_MS + (uint64_t)i * 7919;
+		char client[16], sender[16];
+		snprintf(client, sizeof(client), "c%u", i % 7);
+		snprintf(sender, sizeof(sender), "s%u@x", i % 11);
+		accept(ms, i, client, sender, i % 13 == 0 ? "r@y" : "o@y");
+		if (i % 17 != 0)
+			attempt(ms, i, 1000, i % 13 == 0 ? "r@y" : "o@y", words[i % 19 == 0 ? 1 : i % 23 == 0 ? 2 : 3]);
+	}
+	for (unsigned r = 0; r < 5; r++) {
+		for (unsigned what = 0; what < 8; what++) {
+			uint64_t since = r == 1 ? NOW_MS + 1000 * UINT64_C(7919) : 0;
+			uint64_t until = r == 3 ? NOW_MS + 3000 * UINT64_C(7919) : 0;
+			unsigned wanted = 0;
+			for (unsigned i = r == 1 ? 1000 : 0; i < (r == 3 ? 3001 : COUNT); i++) {
+				unsigned result = i % 17 == 0 ? 1 : i % 19 == 0 ? 2 : i % 23 == 0 ? 3 : 4;
+				wanted += (!(what & 1) || i % 7 == 3) && (!(what & 2) || i % 11 == 5) &&
+					  (!(what & 4) || i % 13 == 0) && (r == 0 || r == result);
+			}
+			if (wanted > 100)
+				wanted = 100;
+			CHECK_EQ(FOUND(.client = what & 1 ? "c3" : NULL, .sender = what & 2 ? "S5@x" : NULL,
+				       .recipient = what & 4 ? "r@y" : NULL, .result = results[r], .since_ms = since,
+				       .until_ms = until, .limit = 100),
+				 wanted);
+		}
+	}
+	/* One after the other in time, and none with both. */
+	CHECK_EQ(FOUND(.client = "c3", .sender = "nobody@x"), 0);
+	CHECK_EQ(FOUND(.recipient = "r@y", .client = "nobody"), 0);
+}
+
+/* Mail of several destinations is found by each: of the others only an attempt says it. */
+static void test_found_by_a_second_destination(void)
+{
+	begin();
+	accept(NOW_MS, 1, "apps", "s@x", "a@y");
+	attempt(NOW_MS, 1, 10, "a@y", "delivered");
+	CHECK_EQ(FOUND(.destination = "second"), 0);
+	memset(&fact, 0, sizeof(fact));
+	fact.kind = FACT_ATTEMPT;
+	fact.time_ms = NOW_MS + 20;
+	fact.has_id = true;
+	fact.id = id_of(NOW_MS, 1);
+	fact.text[FACT_DESTINATION] = span("second");
+	fact.text[FACT_RESULT] = span("failed");
+	fact.text[FACT_RECIPIENT] = span("b@y");
+	CHECK_EQ(trace_file_put(file, &fact), TRACE_OK);
+	CHECK_EQ(FOUND(.destination = "second"), 1);
+	CHECK_EQ(FOUND(.destination = "second", .result = ROW_FAILED, .client = "apps"), 1);
+	CHECK_EQ(FOUND(.destination = "office365"), 1);
 }
 
 /* Also the other way round: what comes before its own beginning, twice, and at a time that is none. */
@@ -256,6 +317,8 @@ int main(void)
 	CHECK(mkdtemp(path) != NULL);
 	*slash = '/';
 	RUN(test_found_by_each_key);
+	RUN(test_found_by_several_keys);
+	RUN(test_found_by_a_second_destination);
 	RUN(test_facts_in_any_order);
 	RUN(test_many_in_one_moment);
 	RUN(test_what_is_old_goes);
