@@ -146,10 +146,10 @@ static void look(struct finding *f, int64_t from, int64_t to)
 }
 
 /*
- * Each thing that is asked for has places where it may be, from the newest backwards: a message's number, or the quarter
- * of a second that a key stands for. What has all of them is where all places meet, so each is asked in turn for its
- * next place at or before the one where the others are: that is as many questions as the rarest one has places, however
- * many the others have.
+ * Each thing that is asked for has places where it may be, from the newest backwards: a message's number, or the
+ * quarter of a second that a key stands for. What has all of them is where all places meet, so each is asked in turn
+ * for its next place at or before the one where the others are: that is as many questions as the rarest one has places,
+ * however many the others have.
  */
 struct places {
 	enum statement which;

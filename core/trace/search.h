@@ -1,8 +1,9 @@
 /*
  * core/trace/search.h - looking into the trace's file, while it is written or not; nothing in it is changed.
  *
- * Who has one key of what he looks for waits for milliseconds, whatever the file's size (row.h), who has several no longer
- * than for the rarest; without any the newest rows are read backwards. Text in answers came from strangers, and is the reader's until his function returns.
+ * Who has one key of what he looks for waits for milliseconds, whatever the file's size (row.h), who has several no
+ * longer than for the rarest; without any the newest rows are read backwards. Text in answers came from strangers, and
+ * is the reader's until his function returns.
  */
 #ifndef POSTRIDER_TRACE_SEARCH_H
 #define POSTRIDER_TRACE_SEARCH_H
