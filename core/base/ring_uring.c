@@ -8,9 +8,9 @@
  * submit as much as they like, the completion queue is empty meanwhile, and nothing recurses. Submission order is
  * not execution order (P1): callers wait for a completion before they submit what depends on it.
  *
- * A ring is made disabled, set up, restricted to the operations below (IORING_REGISTER_RESTRICTIONS) and enabled, all by
- * the thread that uses it, since enabling is what makes that its single issuer. From then on the kernel answers -EACCES to
- * any other operation, flag or registration, whoever has come to write into the queue.
+ * A ring is made disabled, set up, restricted to the operations below (IORING_REGISTER_RESTRICTIONS) and enabled, all
+ * by the thread that uses it, since enabling is what makes that its single issuer. From then on the kernel answers
+ * -EACCES to any other operation, flag or registration, whoever has come to write into the queue.
  *
  * Kernel: 6.1 or later (SINGLE_ISSUER, DEFER_TASKRUN, multishot receive, buffer rings, MSG_RING).
  */
