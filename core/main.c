@@ -93,8 +93,9 @@ struct process {
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list, whom commands ask, who keeps the trace, who reports about TLS and who keeps sign-ins. */
-enum { OWN_LOGS = 8 };
+ * suppression list, whom commands ask, who keeps the trace, who reports about TLS, who keeps sign-ins and who posts
+ * events. */
+enum { OWN_LOGS = 9 };
 
 static struct log *own_log(struct process *p)
 {
@@ -354,7 +355,8 @@ static int make_shards(struct process *p, struct config *config)
 				    .suppression_log = p->logs[config->shards + 3],
 				    .trace_log = p->logs[config->shards + 5],
 				    .tls_report_log = p->logs[config->shards + 6],
-				    .sign_in_log = p->logs[config->shards + 7]};
+				    .sign_in_log = p->logs[config->shards + 7],
+				    .webhook_log = p->logs[config->shards + 8]};
 	p->writer = log_writer_start_with(
 		STDERR_FILENO, config->log_journal && journal_is_stream(STDERR_FILENO) ? JOURNAL_SOCKET : NULL, p->logs,
 		config->shards + OWN_LOGS);
@@ -649,19 +651,7 @@ static int run(struct config *config)
 	} else {
 		/* Recovery had a segment in memory: nothing like it comes again. */
 		malloc_trim(0);
-		why = agents_start_names(&p->agents, config);
-		if (!why)
-			why = agents_start_verifiers(&p->agents, config);
-		if (!why)
-			why = agents_start_devices(&p->agents, config);
-		if (!why)
-			why = agents_start_suppression(&p->agents, config);
-		if (!why)
-			why = agents_start_trace(&p->agents, config);
-		if (!why)
-			why = agents_start_recent(&p->agents, config);
-		if (!why)
-			why = agents_start_tls_reports(&p->agents, config);
+		why = agents_start(&p->agents, config);
 		status = why ? cannot_ask(p, why) : serve(p, &signals);
 		agents_stop(&p->agents);
 	}
@@ -675,7 +665,7 @@ static int run(struct config *config)
 		log_end(&e);
 	}
 	log_writer_stop(p->writer);
-	agents_stop_trace(&p->agents);
+	agents_stop_takers(&p->agents);
 	for (i = 0; i < config->shards + OWN_LOGS; i++)
 		log_free(p->logs[i]);
 	free(p->logs);

@@ -208,6 +208,8 @@ static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result
 		result = CURLE_PEER_FAILED_VERIFICATION;
 	}
 
+	if (fetch->any_length && (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED))
+		result = CURLE_OK;
 	if (result == CURLE_OK) {
 		curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &after);
@@ -304,6 +306,8 @@ static void set_request(CURL *handle, struct fetch *fetch)
 
 	headers = add_header(headers, "Content-Type", fetch->content_type);
 	headers = add_header(headers, "Authorization", fetch->authorization);
+	for (size_t i = 0; fetch->more_headers && fetch->more_headers[i]; i += 2)
+		headers = add_header(headers, fetch->more_headers[i], fetch->more_headers[i + 1]);
 	/* A body of some KiB is sent at once, not after a round trip. */
 	headers = add_header(headers, "Expect", "");
 	fetch->headers = headers;

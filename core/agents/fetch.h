@@ -37,6 +37,8 @@ struct fetch {
 	const char *proxy;                        /* NULL: none */
 	const char *accept;                       /* NULL: application/json */
 	const char *at; /* "HOST:PORT:ADDRESS,ADDRESS": where the URL's host is; NULL: the system's resolver knows */
+	const char *const *more_headers; /* name, value, name, ..., NULL; NULL: none */
+	bool any_length;                 /* an answer beyond `most` is cut, and no failure: only its status counts */
 	bool by_alternative_name; /* the endpoint's certificate is for its host by a subjectAltName (RFC 8461 3.3) */
 	size_t most;              /* octets of an answer */
 	fetch_fn *fn;             /* from fetcher_process(), but see fetch_start() */

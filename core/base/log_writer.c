@@ -60,9 +60,11 @@ struct log_writer {
 	unsigned count;
 	struct journal *journal;  /* owned; NULL: lines go to fd */
 	struct log *own;          /* owned; NULL without a journal */
-	pthread_mutex_t tap_lock; /* guards the next two */
-	log_tap_fn *tap;
-	void *tap_context;
+	pthread_mutex_t tap_lock; /* guards the next */
+	struct {
+		log_tap_fn *fn; /* NULL: nobody */
+		void *context;
+	} taps[LOG_TAPS];
 	pthread_mutex_t lock; /* guards stopping */
 	pthread_cond_t wake;
 	bool stopping;
@@ -183,7 +185,7 @@ void log_drain(struct log *log, int fd)
 }
 
 /*
- * Shows the tap what is about to be moved, in whole lines. One that goes over the ring's end is whole in the slack
+ * Shows the taps what is about to be moved, in whole lines. One that goes over the ring's end is whole in the slack
  * behind it: the producer writes there again only when it comes to the ring's end once more, and that it cannot while
  * the line's beginning is unread.
  */
@@ -192,18 +194,20 @@ static void log_show(struct log_writer *writer, const struct log *log, uint64_t 
 	uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
 	uint64_t at = tail & (log->capacity - 1), length = head - tail;
 
+	uint64_t first = length;
+	if (at + length > log->capacity) {
+		const char *last = log->buffer + log->capacity - 1;
+		const char *eol = memchr(last, '\n', LOG_EVENT_MAX);
+		first = (uint64_t)(eol + 1 - (log->buffer + at));
+	}
 	pthread_mutex_lock(&writer->tap_lock);
-	if (writer->tap && length > 0) {
-		uint64_t first = length;
-		if (at + length > log->capacity) {
-			const char *last = log->buffer + log->capacity - 1;
-			const char *eol = memchr(last, '\n', LOG_EVENT_MAX);
-			first = (uint64_t)(eol + 1 - (log->buffer + at));
-		}
-		writer->tap(writer->tap_context, log->buffer + at, (size_t)first);
+	for (unsigned i = 0; i < LOG_TAPS && length > 0; i++) {
+		if (!writer->taps[i].fn)
+			continue;
+		writer->taps[i].fn(writer->taps[i].context, log->buffer + at, (size_t)first);
 		if (first < length)
-			writer->tap(writer->tap_context, log->buffer + ((at + first) & (log->capacity - 1)),
-				    (size_t)(length - first));
+			writer->taps[i].fn(writer->taps[i].context, log->buffer + ((at + first) & (log->capacity - 1)),
+					   (size_t)(length - first));
 	}
 	pthread_mutex_unlock(&writer->tap_lock);
 }
@@ -369,11 +373,11 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count)
 	return log_writer_start_with(fd, NULL, logs, count);
 }
 
-void log_writer_tap(struct log_writer *writer, log_tap_fn *tap, void *context)
+void log_writer_tap(struct log_writer *writer, enum log_tap which, log_tap_fn *tap, void *context)
 {
 	pthread_mutex_lock(&writer->tap_lock);
-	writer->tap = tap;
-	writer->tap_context = context;
+	writer->taps[which].fn = tap;
+	writer->taps[which].context = context;
 	pthread_mutex_unlock(&writer->tap_lock);
 }
 

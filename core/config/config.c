@@ -26,6 +26,7 @@
 #include "core/config/schema_tls.h"
 #include "core/config/schema_tls_report.h"
 #include "core/config/schema_verdict.h"
+#include "core/config/schema_watch.h"
 #include "core/config/show.h"
 #include "core/config/text_file.h"
 #include "core/config/user_table.h"
@@ -209,6 +210,7 @@ void config_free(struct config *config)
 	free(config->spool.directory);
 	free(config->reports.from);
 	schema_tls_report_free(config);
+	schema_watch_free(config);
 	free(config->hostname);
 	free(config->file);
 	free(config);

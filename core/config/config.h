@@ -338,6 +338,18 @@ struct config {
 		char *contact;      /* whom questions go to; default from */
 		char *ca_file;      /* whom places for reports are trusted by; NULL: the system's authorities */
 	} tls_reports;
+	struct {
+		struct {
+			char *url; /* https://; NULL: nobody is posted to */
+			char *secret_file;
+			char **kinds; /* of events, with a star at the end for anything; default incident_* */
+			size_t kind_count;
+			char *ca_file;     /* NULL: the system's authorities */
+			unsigned batch;    /* events at a time, default 100 */
+			uint64_t delay_ns; /* so long others are waited for, default 1s */
+			uint64_t size_max; /* of what waits, octets; default 64MiB */
+		} webhook;
+	} events;
 	struct config_verdicts verdicts; /* for every destination, behind its own */
 	struct config_suppression suppression;
 	struct config_trace trace;

@@ -35,6 +35,7 @@
 #include "core/config/schema_trace.h"
 #include "core/config/schema_user.h"
 #include "core/config/schema_verdict.h"
+#include "core/config/schema_watch.h"
 
 /* Of spool.memory_max, for each shard: eight slabs are half of it (core/shard/shard.c). */
 #define MEMORY_MIN (16 * MEBIBYTES)
@@ -131,6 +132,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
 	FIELD_SECTION("tls_reports", schema_tls_report, SCHEMA_TLS_REPORT_EXAMPLE),
+	FIELD_SECTION("events", schema_events, SCHEMA_EVENTS_EXAMPLE),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),
 	FIELD_SECTION("log", log_fields, "{ stats_interval: 60s }"),
@@ -147,6 +149,7 @@ void schema_defaults(struct config *config)
 	config->retry.expire_ns = 5 * DAYS;
 	schema_report_defaults(config);
 	schema_trace_defaults(config);
+	schema_watch_defaults(config);
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;
@@ -298,7 +301,7 @@ bool schema_read(struct reader *r)
 	finish_shards(r->config);
 	ok &= finish_hostname(r, root);
 	ok &= schema_dns_finish(r, root);
-	ok &= schema_report_finish(r, root) && schema_tls_report_finish(r, root);
+	ok &= schema_report_finish(r, root) && schema_tls_report_finish(r, root) && schema_watch_finish(r, root);
 	ok &= finish_spool(r, root);
 	ok &= finish_memory(r, root);
 	ok &= schema_trace_finish(r, root);

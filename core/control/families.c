@@ -90,4 +90,12 @@ const struct metric_family families[FAMILIES] = {
 	[FAMILY_HANDOFFS] = {"postrider_handoffs", METRIC_COUNTER, "", "What shards sent to each other."},
 	[FAMILY_CERTIFICATE] = {"postrider_certificate_expires_seconds", METRIC_GAUGE, "seconds",
 				"Until the first of the relay's own certificates ends; negative: it has."},
+	[FAMILY_WEBHOOK_EVENTS] = {"postrider_webhook_events", METRIC_COUNTER, "",
+				   "Events for events.webhook that were taken there, or left out for want of room."},
+	[FAMILY_WEBHOOK_FAILURES] = {"postrider_webhook_failures", METRIC_COUNTER, "",
+				     "Batches that could not be posted, and are posted again."},
+	[FAMILY_WEBHOOK_WAITING] = {"postrider_webhook_waiting_events", METRIC_GAUGE, "",
+				    "Events that are on disk and wait to be posted."},
+	[FAMILY_WEBHOOK_OLDEST] = {"postrider_webhook_oldest_seconds", METRIC_GAUGE, "seconds",
+				   "How long ago the first of the batch that is posted happened; 0: nothing waits."},
 };

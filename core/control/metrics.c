@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/agents/webhook.h"
 #include "core/base/clock.h"
 #include "core/control/desk.h"
 #include "core/control/families.h"
@@ -547,6 +548,35 @@ static void write_spools(struct writer *w)
 	}
 }
 
+static uint64_t webhook_number(const _Atomic(uint64_t) *number)
+{
+	return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+/* Without one each family is there, and has no value. */
+static void write_webhook(struct writer *w)
+{
+	const struct webhook *webhook = atomic_load(&w->relay->webhook);
+	const struct webhook_counts *counts = webhook ? webhook_counts(webhook) : NULL;
+	uint64_t then_ns = counts ? webhook_number(&counts->oldest_wall_ns) : 0;
+
+	begin(w, FAMILY_WEBHOOK_EVENTS);
+	if (counts) {
+		number(w, FAMILY_WEBHOOK_EVENTS, LABELS({"result", "sent"}), webhook_number(&counts->sent));
+		number(w, FAMILY_WEBHOOK_EVENTS, LABELS({"result", "left_out"}), webhook_number(&counts->left_out));
+	}
+	begin(w, FAMILY_WEBHOOK_FAILURES);
+	if (counts)
+		number(w, FAMILY_WEBHOOK_FAILURES, NULL, webhook_number(&counts->failures));
+	begin(w, FAMILY_WEBHOOK_WAITING);
+	if (counts)
+		number(w, FAMILY_WEBHOOK_WAITING, NULL, webhook_number(&counts->waiting));
+	begin(w, FAMILY_WEBHOOK_OLDEST);
+	if (counts)
+		seconds(w, FAMILY_WEBHOOK_OLDEST, NULL,
+			then_ns && then_ns < w->wall_ns ? (int64_t)((w->wall_ns - then_ns) / 1000) : 0);
+}
+
 static void write_rest(struct writer *w)
 {
 	int64_t end = atomic_load_explicit(&w->relay->certificate_end, memory_order_relaxed);
@@ -578,6 +608,7 @@ char *metrics_text(struct scrape *scrape, bool open_metrics, size_t *length)
 	write_queue(&w);
 	write_spools(&w);
 	write_rest(&w);
+	write_webhook(&w);
 	scrape_end(scrape);
 	return exposition_end(&w.e, length);
 }

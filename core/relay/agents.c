@@ -16,6 +16,7 @@
 #include "core/agents/tls_reports.h"
 #include "core/agents/token.h"
 #include "core/agents/verifier.h"
+#include "core/agents/webhook.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/config/config.h"
@@ -23,6 +24,7 @@
 #include "core/deliver/mailbox.h"
 #include "core/deliver/names.h"
 #include "core/events/tracing.h"
+#include "core/events/webhook.h"
 #include "core/relay/relay.h"
 #include "core/relay/reload.h"
 #include "core/relay/trust_keeper.h"
@@ -69,7 +71,7 @@ const char *agents_start_policies(struct agents *agents, const struct config *co
 	return deliverers->sts ? NULL : "no thread that fetches MTA-STS policies can be started";
 }
 
-const char *agents_start_names(struct agents *agents, const struct config *config)
+static const char *first_names(struct agents *agents, const struct config *config)
 {
 	const char *why = start_names(&agents->relay->deliverers, config);
 
@@ -94,7 +96,7 @@ static const char *start_verifiers(struct agents *agents, const struct config *c
 	return agents->trusts && receivers->verifiers ? NULL : "no thread that compares passwords can be started";
 }
 
-const char *agents_start_verifiers(struct agents *agents, const struct config *config)
+static const char *first_verifiers(struct agents *agents, const struct config *config)
 {
 	const char *why = start_verifiers(agents, config);
 
@@ -115,7 +117,7 @@ static const char *start_devices(struct agents *agents, const struct config *con
 	return receivers->devices ? NULL : "no thread that keeps what is known of devices can be started";
 }
 
-const char *agents_start_devices(struct agents *agents, const struct config *config)
+static const char *first_devices(struct agents *agents, const struct config *config)
 {
 	const char *why = start_devices(agents, config);
 	struct snapshot *snapshot = agents->relay->snapshot;
@@ -147,7 +149,7 @@ static const char *start_suppression(struct agents *agents, const struct config 
 		       : "the suppression list cannot be read (suppression_unread), or there is no thread for it";
 }
 
-const char *agents_start_suppression(struct agents *agents, const struct config *config)
+static const char *first_suppression(struct agents *agents, const struct config *config)
 {
 	const char *why = start_suppression(agents, config);
 
@@ -168,32 +170,13 @@ static enum sift_detail detail_of(const struct config *config)
 	return details[config->trace.detail];
 }
 
-static void on_lines(void *context, const char *lines, size_t length)
-{
-	const struct agents_taps *taps = context;
-
-	if (taps->trace)
-		keeper_take(taps->trace, lines, length);
-	if (taps->recent)
-		recent_take(taps->recent, lines, length);
-}
-
-/* Behind it nobody but these two is shown any line. */
-static void show_lines(struct agents *agents, struct keeper *trace, struct recent *recent)
-{
-	struct agents_taps *next = &agents->taps[!agents->taps_used];
-
-	*next = (struct agents_taps){trace, recent};
-	agents->taps_used = !agents->taps_used;
-	log_writer_tap(agents->writer, trace || recent ? on_lines : NULL, next);
-}
-
-const char *agents_start_recent(struct agents *agents, const struct config *config)
+static const char *first_recent(struct agents *agents, const struct config *config)
 {
 	if (!config->control.socket)
 		return NULL;
 	agents->relay->recent = recent_new();
-	show_lines(agents, agents->trace, agents->relay->recent);
+	if (agents->relay->recent)
+		log_writer_tap(agents->writer, LOG_TAP_RECENT, recent_take, agents->relay->recent);
 	return agents->relay->recent ? NULL : "there is no memory for what went wrong lately";
 }
 
@@ -209,7 +192,7 @@ static bool follow_trace(struct agents *agents, const struct config *config)
 
 	if (settings.detail == SIFT_OFF) {
 		if (agents->trace)
-			show_lines(agents, NULL, agents->relay->recent);
+			log_writer_tap(agents->writer, LOG_TAP_TRACE, NULL, NULL);
 		keeper_stop(agents->trace);
 		agents->trace = NULL;
 		return true;
@@ -218,16 +201,16 @@ static bool follow_trace(struct agents *agents, const struct config *config)
 		return keeper_follow(agents->trace, &settings);
 	agents->trace = keeper_start(&settings, agents->trace_log);
 	if (agents->trace)
-		show_lines(agents, agents->trace, agents->relay->recent);
+		log_writer_tap(agents->writer, LOG_TAP_TRACE, keeper_take, agents->trace);
 	return agents->trace;
 }
 
-const char *agents_start_trace(struct agents *agents, const struct config *config)
+static const char *first_trace(struct agents *agents, const struct config *config)
 {
 	return follow_trace(agents, config) ? NULL : "no thread that keeps the trace can be started";
 }
 
-void agents_stop_trace(struct agents *agents)
+static void stop_trace(struct agents *agents)
 {
 	keeper_stop(agents->trace);
 	agents->trace = NULL;
@@ -264,12 +247,69 @@ static void follow_tls_reports(const struct agents *agents, const struct config 
 		(void)tls_reports_follow(agents->relay->deliverers.tls_reports, &settings);
 }
 
-const char *agents_start_tls_reports(struct agents *agents, const struct config *config)
+static const char *first_tls_reports(struct agents *agents, const struct config *config)
 {
 	const char *why = start_tls_reports(agents, config);
 
 	follow_tls_reports(agents, config);
 	return why;
+}
+
+/* One that was started stays, and does nothing where nothing is said of it any more. */
+static bool follow_webhook(struct agents *agents, const struct config *config)
+{
+	const struct webhook_settings settings = {
+		.url = config->events.webhook.url,
+		.secret_file = config->events.webhook.secret_file,
+		.relay = config->hostname,
+		.ca_file = config->events.webhook.ca_file,
+		.kinds = (const char *const *)config->events.webhook.kinds,
+		.kind_count = config->events.webhook.url ? config->events.webhook.kind_count : 0,
+		.batch = config->events.webhook.batch,
+		.delay_ns = config->events.webhook.delay_ns,
+		.size_max = config->events.webhook.size_max,
+	};
+	struct webhook *webhook = atomic_load(&agents->relay->webhook);
+	char path[PATH_MAX];
+
+	if (webhook)
+		return webhook_follow(webhook, &settings);
+	if (!settings.url)
+		return true;
+	if (snprintf(path, sizeof(path), "%s/webhook", config->spool.directory) >= (int)sizeof(path))
+		return false;
+	webhook = webhook_start(path, &settings, agents->webhook_log);
+	if (!webhook)
+		return false;
+	atomic_store(&agents->relay->webhook, webhook);
+	log_writer_tap(agents->writer, LOG_TAP_WEBHOOK, webhook_take, webhook);
+	return true;
+}
+
+static const char *first_webhook(struct agents *agents, const struct config *config)
+{
+	return follow_webhook(agents, config) ? NULL
+					      : "events.webhook: its journal beside the spool cannot be had "
+						"(webhook_unread), or there is no thread for it";
+}
+
+const char *agents_start(struct agents *agents, const struct config *config)
+{
+	static const char *(*const starts[])(struct agents * agents, const struct config *config) = {
+		first_names, first_verifiers, first_devices,     first_suppression,
+		first_trace, first_recent,    first_tls_reports, first_webhook,
+	};
+	const char *why = NULL;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]) && !why; i++)
+		why = starts[i](agents, config);
+	return why;
+}
+
+void agents_stop_takers(struct agents *agents)
+{
+	stop_trace(agents);
+	webhook_stop(atomic_exchange(&agents->relay->webhook, NULL));
 }
 
 const char *agents_prepare(struct agents *agents, const struct config *next)
@@ -306,6 +346,9 @@ void agents_taken(struct agents *agents)
 	follow_tls_reports(agents, agents->relay->snapshot->config);
 	if (agents->before && agents->before != agents->relay->deliverers.dns)
 		agents->retired[agents->retired_count++] = agents->before;
+	if (!follow_webhook(agents, agents->next) && !atomic_load(&agents->relay->webhook))
+		event_webhook_unread(agents->webhook_log, agents->next->spool.directory,
+				     "its journal cannot be had, or there is no thread for it: reload again");
 	/* Mail does not wait for its trace. Nobody else writes into this log where there is no thread. */
 	if (!follow_trace(agents, agents->next) && !agents->trace)
 		event_trace_unwritten(agents->trace_log, agents->next->trace.file, "no thread can be started");

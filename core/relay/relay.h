@@ -21,6 +21,7 @@ struct client_counts;
 struct recent;
 struct shard;
 struct snapshot;
+struct webhook;
 
 struct relay {
 	struct config *config; /* what it was started with: what cannot change is there */
@@ -35,10 +36,11 @@ struct relay {
 	struct recent *recent;  /* what went wrong lately; of who starts agents. NULL: nobody may ask */
 	uint64_t watch_next_ns; /* watch.h; the observer's, as is `stuck` */
 	_Atomic(unsigned) stuck;
-	_Atomic(bool) ready;              /* all listeners accept, and nothing drains */
-	_Atomic(int64_t) certificate_end; /* of those that are watched, the first, seconds since 1970; 0: none is */
-	_Atomic(bool) hurry;              /* a second SIGTERM: do not wait for the drain deadline */
-	_Atomic(unsigned) receiving;      /* drain: shards that have sessions or messages with an owner */
+	_Atomic(bool) ready;               /* all listeners accept, and nothing drains */
+	_Atomic(int64_t) certificate_end;  /* of those that are watched, the first, seconds since 1970; 0: none is */
+	_Atomic(bool) hurry;               /* a second SIGTERM: do not wait for the drain deadline */
+	_Atomic(struct webhook *) webhook; /* NULL: nobody is posted to; stays once there is one */
+	_Atomic(unsigned) receiving;       /* drain: shards that have sessions or messages with an owner */
 };
 
 /* 0 or -errno. The configuration stays the caller's; recovery adds places for what is gone from it (reload.h). */

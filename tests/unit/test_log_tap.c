@@ -62,7 +62,7 @@ static void test_the_same_lines(void)
 		logs[i] = log_new(i, CAPACITY);
 	writer = log_writer_start(fd, logs, LOGS);
 	CHECK(writer != NULL);
-	log_writer_tap(writer, tap, &seen);
+	log_writer_tap(writer, LOG_TAP_TRACE, tap, &seen);
 	for (int i = 0; i < LOGS; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, produce, logs[i]), 0);
 	for (int i = 0; i < LOGS; i++)
@@ -90,8 +90,8 @@ static void test_nobody_any_more(void)
 
 	CHECK_EQ(pipe(ends), 0);
 	writer = log_writer_start(ends[1], &log, 1);
-	log_writer_tap(writer, tap, &seen);
-	log_writer_tap(writer, NULL, NULL);
+	log_writer_tap(writer, LOG_TAP_TRACE, tap, &seen);
+	log_writer_tap(writer, LOG_TAP_TRACE, NULL, NULL);
 	log_begin(&e, log, "test");
 	log_end(&e);
 	log_writer_stop(writer);

@@ -1,0 +1,96 @@
+/*
+ * core/agents/line_ring.c - see line_ring.h.
+ */
+#include "core/agents/line_ring.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+
+enum { CACHE_LINE = 64, NAME_AT = 44 };
+
+/* {"time":"2026-03-01T07:12:09.113Z","event":"attempt", */
+#define BEFORE_NAME "Z\",\"event\":\""
+
+struct line_ring {
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) head;
+	_Alignas(CACHE_LINE) _Atomic(uint64_t) tail;
+	_Alignas(CACHE_LINE) size_t size;
+	char data[];
+};
+
+struct line_ring *line_ring_new(size_t size)
+{
+	struct line_ring *ring;
+
+	assert(size >= LOG_EVENT_MAX && (size & (size - 1)) == 0);
+	ring = aligned_alloc(CACHE_LINE, (sizeof(*ring) + size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	if (!ring)
+		return NULL;
+	atomic_init(&ring->head, 0);
+	atomic_init(&ring->tail, 0);
+	ring->size = size;
+	return ring;
+}
+
+void line_ring_free(struct line_ring *ring)
+{
+	free(ring);
+}
+
+bool line_ring_put(struct line_ring *ring, const char *line, size_t length)
+{
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	size_t at = head & (ring->size - 1), first = ring->size - at < length ? ring->size - at : length;
+
+	if (length > ring->size - (size_t)(head - tail))
+		return false;
+	memcpy(ring->data + at, line, first);
+	memcpy(ring->data, line + first, length - first);
+	atomic_store_explicit(&ring->head, head + length, memory_order_release);
+	return true;
+}
+
+size_t line_ring_take(struct line_ring *ring, char *out, size_t size)
+{
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	size_t length = head - tail < size ? (size_t)(head - tail) : size;
+	size_t at = tail & (ring->size - 1), first = ring->size - at < length ? ring->size - at : length;
+	const char *end;
+
+	if (length == 0)
+		return 0;
+	memcpy(out, ring->data + at, first);
+	memcpy(out + first, ring->data, length - first);
+	end = memrchr(out, '\n', length);
+	assert(end);
+	length = (size_t)(end + 1 - out);
+	atomic_store_explicit(&ring->tail, tail + length, memory_order_release);
+	return length;
+}
+
+struct span line_event(const char *line, size_t length)
+{
+	const size_t before = sizeof(BEFORE_NAME) - 1;
+	const char *name = line + NAME_AT, *end;
+
+	if (length <= NAME_AT || memcmp(name - before, BEFORE_NAME, before) != 0)
+		return (struct span){line, 0};
+	end = memchr(name, '"', length - NAME_AT);
+	return (struct span){name, end ? (uint32_t)(end - name) : 0};
+}
+
+bool line_event_fits(struct span event, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length > 0 && name[length - 1] == '*')
+		return event.length >= length - 1 && memcmp(event.data, name, length - 1) == 0;
+	return event.length == length && memcmp(event.data, name, length) == 0;
+}

@@ -1,0 +1,574 @@
+/*
+ * core/agents/webhook.c - see webhook.h.
+ *
+ * The thread looks at the ring twenty times a second, as nobody wakes it, and blocks in its poll and where it writes to
+ * its disk.
+ */
+#include "core/agents/webhook.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "core/agents/agent_thread.h"
+#include "core/agents/fetch.h"
+#include "core/agents/line_ring.h"
+#include "core/agents/webhook_journal.h"
+#include "core/agents/webhook_sign.h"
+#include "core/base/clock.h"
+#include "core/base/list.h"
+#include "core/base/log.h"
+#include "core/base/secret.h"
+#include "core/events/webhook.h"
+
+enum {
+	RING = 1 << 20,
+	PIECE = 1 << 17,
+	LOOK_MS = 50,
+	SAVE_S = 5,            /* what is done is on disk after so long where nothing more is sent */
+	ANSWER_MOST = 4 << 10, /* octets of an answer */
+	PAUSE_MOST_S = 300,
+	AFTER_MOST_S = 3600, /* Retry-After is believed so far */
+	TOLD_S = 3600,
+	HOST_SIZE = 256,
+	FREE_PERCENT = 5,
+};
+#define FREE_MIN (UINT64_C(64) << 20)
+#define GONE_S (UINT64_C(86400) * 365 * 10)
+
+struct settings {
+	char *url, *secret_file, *relay, *ca_file; /* owned */
+	char host[HOST_SIZE];
+	unsigned batch;
+	uint64_t delay_ns, size_max;
+};
+
+/* What the log's writer goes by. */
+struct kinds {
+	size_t count;
+	char *names[WEBHOOK_KINDS_MAX]; /* owned */
+};
+
+struct webhook {
+	struct agent_thread thread;
+	struct line_ring *ring;
+	_Atomic(uint64_t) behind; /* lines that found no room in it */
+	pthread_mutex_t lock;     /* of the next two */
+	struct settings *next;    /* owned; to be taken */
+	struct kinds *kinds;      /* owned */
+	struct webhook_counts counts;
+
+	/* The thread's. */
+	struct log *log;
+	struct settings *settings; /* owned */
+	struct webhook_journal journal;
+	struct fetcher *fetcher;
+	struct fetch fetch;
+	char id[WEBHOOK_ID_SIZE], stamp[32], signature[WEBHOOK_SIGNATURE_SIZE];
+	const char *headers[7];
+	char *body; /* owned; NULL: no batch is in the making */
+	uint64_t first, last;
+	unsigned limit; /* events of a batch, where the receiver found one too large */
+	uint64_t behind_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
+	uint64_t failures; /* in a row */
+	bool unsaved, unwritten;
+	char lines[WEBHOOK_BODY_MAX / 2], piece[PIECE];
+};
+
+/* ---- who writes the log ----------------------------------------------------------------------------------------- */
+
+static bool wanted(const struct kinds *kinds, struct span event)
+{
+	for (size_t i = 0; i < kinds->count; i++) {
+		if (line_event_fits(event, kinds->names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The lock is held for some instructions by who reloads, and by nobody else. */
+void webhook_take(void *context, const char *lines, size_t length)
+{
+	struct webhook *w = context;
+	const char *end = lines + length, *eol;
+
+	pthread_mutex_lock(&w->lock);
+	for (; lines < end; lines = eol + 1) {
+		eol = memchr(lines, '\n', (size_t)(end - lines));
+		struct span event = line_event(lines, (size_t)(eol - lines));
+		if (event.length > 0 && wanted(w->kinds, event) &&
+		    !line_ring_put(w->ring, lines, (size_t)(eol + 1 - lines)))
+			atomic_fetch_add_explicit(&w->behind, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+static void free_settings(struct settings *s)
+{
+	if (!s)
+		return;
+	free(s->url);
+	free(s->secret_file);
+	free(s->relay);
+	free(s->ca_file);
+	free(s);
+}
+
+static void free_kinds(struct kinds *kinds)
+{
+	for (size_t i = 0; kinds && i < kinds->count; i++)
+		free(kinds->names[i]);
+	free(kinds);
+}
+
+/* https://user:password@HOST:PORT/path */
+static void host_of(const char *url, char out[HOST_SIZE])
+{
+	const char *begin = strstr(url, "://"), *at;
+	size_t length;
+
+	begin = begin ? begin + 3 : url;
+	length = strcspn(begin, "/?#");
+	at = memrchr(begin, '@', length);
+	if (at) {
+		length -= (size_t)(at + 1 - begin);
+		begin = at + 1;
+	}
+	snprintf(out, HOST_SIZE, "%.*s", (int)(length < HOST_SIZE ? length : HOST_SIZE - 1), begin);
+}
+
+static struct settings *settings_of(const struct webhook_settings *from)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->url = from->url ? strdup(from->url) : NULL;
+	s->secret_file = from->secret_file ? strdup(from->secret_file) : NULL;
+	s->relay = strdup(from->relay);
+	s->ca_file = from->ca_file ? strdup(from->ca_file) : NULL;
+	s->batch = from->batch;
+	s->delay_ns = from->delay_ns;
+	s->size_max = from->size_max;
+	if (s->relay && !s->url == !from->url && !s->secret_file == !from->secret_file &&
+	    !s->ca_file == !from->ca_file) {
+		host_of(s->url ? s->url : "", s->host);
+		return s;
+	}
+	free_settings(s);
+	return NULL;
+}
+
+static struct kinds *kinds_of(const struct webhook_settings *from)
+{
+	struct kinds *kinds = calloc(1, sizeof(*kinds));
+	bool ok = kinds != NULL;
+
+	for (size_t i = 0; ok && i < from->kind_count && i < WEBHOOK_KINDS_MAX; i++) {
+		kinds->names[i] = strdup(from->kinds[i]);
+		ok = kinds->names[i] != NULL;
+		kinds->count += ok;
+	}
+	if (ok)
+		return kinds;
+	free_kinds(kinds);
+	return NULL;
+}
+
+bool webhook_follow(struct webhook *w, const struct webhook_settings *from)
+{
+	struct settings *next = settings_of(from), *before;
+	struct kinds *kinds = kinds_of(from), *kinds_before;
+
+	if (!next || !kinds) {
+		free_settings(next);
+		free_kinds(kinds);
+		return false;
+	}
+	pthread_mutex_lock(&w->lock);
+	before = w->next;
+	w->next = next;
+	kinds_before = w->kinds;
+	w->kinds = kinds;
+	pthread_mutex_unlock(&w->lock);
+	free_settings(before);
+	free_kinds(kinds_before);
+	agent_bell(&w->thread.agent);
+	return true;
+}
+
+/* What was refused may be taken now. */
+static void take_settings(struct webhook *w)
+{
+	struct settings *next;
+
+	pthread_mutex_lock(&w->lock);
+	next = w->next;
+	w->next = NULL;
+	pthread_mutex_unlock(&w->lock);
+	if (!next)
+		return;
+	/* What is under way goes by the ones before. */
+	if (fetch_under_way(&w->fetch))
+		fetch_cancel(w->fetcher, &w->fetch);
+	free(w->body);
+	w->body = NULL;
+	free_settings(w->settings);
+	w->settings = next;
+	w->retry_ns = w->told_ns = 0;
+	w->limit = WEBHOOK_BATCH_MAX;
+}
+
+/* ---- the journal ------------------------------------------------------------------------------------------------ */
+
+static void left_out(struct webhook *w, uint64_t count, const char *reason)
+{
+	if (count == 0)
+		return;
+	atomic_fetch_add_explicit(&w->counts.left_out, count, memory_order_relaxed);
+	event_webhook_left_out(w->log, count, reason);
+	w->unsaved = true;
+}
+
+/* What is left of the disk is the spool's. */
+static bool has_room(const struct webhook *w)
+{
+	struct statvfs st;
+
+	if (statvfs(w->journal.directory, &st) < 0 || st.f_blocks == 0)
+		return true;
+	return (uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT;
+}
+
+static void keep(struct webhook *w, size_t length)
+{
+	uint64_t count = 0;
+	int r = -ENOSPC;
+
+	for (const char *at = w->piece; (at = memchr(at, '\n', length - (size_t)(at - w->piece))); at++)
+		count++;
+	if (w->came_ns == 0)
+		w->came_ns = clock_monotonic_ns();
+	if (has_room(w))
+		r = webhook_journal_add(&w->journal, w->piece, length, count);
+	else
+		webhook_journal_skip(&w->journal, count);
+	if (r < 0)
+		left_out(w, count,
+			 r == -ENOSPC ? "the disk is nearly full, and what is left is the spool's" : strerror(-r));
+}
+
+static void collect(struct webhook *w)
+{
+	uint64_t behind;
+	size_t length;
+
+	while ((length = line_ring_take(w->ring, w->piece, sizeof(w->piece))) > 0)
+		keep(w, length);
+	behind = atomic_load_explicit(&w->behind, memory_order_relaxed);
+	webhook_journal_skip(&w->journal, behind - w->behind_seen);
+	left_out(w, behind - w->behind_seen, "they came faster than they could be written");
+	w->behind_seen = behind;
+	left_out(w, webhook_journal_bound(&w->journal, w->settings->size_max), "events.webhook.size_max was reached");
+}
+
+static void save(struct webhook *w)
+{
+	w->unsaved = webhook_journal_save(&w->journal) < 0;
+	w->save_ns = clock_monotonic_ns() + SAVE_S * CLOCK_NS_PER_S;
+}
+
+/* ---- one batch -------------------------------------------------------------------------------------------------- */
+
+/* RFC 3339 in the first field of a line. */
+static uint64_t time_of(const char *line)
+{
+	const char *text = line + strlen("{\"time\":\"");
+	struct tm tm = {0};
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	return end ? (uint64_t)timegm(&tm) * CLOCK_NS_PER_S : 0;
+}
+
+static void failed(struct webhook *w, unsigned status, const char *problem, uint64_t after_s)
+{
+	uint64_t now_ns = clock_monotonic_ns(), pause_s = UINT64_C(1) << (w->failures < 9 ? w->failures : 9);
+
+	pause_s = pause_s < PAUSE_MOST_S ? pause_s : PAUSE_MOST_S;
+	if (after_s > 0)
+		pause_s = after_s < AFTER_MOST_S ? after_s : AFTER_MOST_S;
+	if (status == 410)
+		pause_s = GONE_S;
+	if (w->failures++ == 0)
+		w->failed_ns = now_ns;
+	atomic_fetch_add_explicit(&w->counts.failures, 1, memory_order_relaxed);
+	w->retry_ns = now_ns + pause_s * CLOCK_NS_PER_S;
+	if (w->told_ns && now_ns < w->told_ns + TOLD_S * CLOCK_NS_PER_S && status != 410)
+		return;
+	w->told_ns = now_ns;
+	event_webhook_failed(w->log,
+			     &(struct event_webhook_failed){.host = w->settings->host,
+							    .status = status,
+							    .problem = problem,
+							    .failures = w->failures,
+							    .waiting = webhook_journal_waiting(&w->journal),
+							    .again_s = status == 410 ? 0 : pause_s,
+							    .act = status >= 400 && status < 500 && status != 408 &&
+								   status != 425 && status != 429});
+}
+
+static const char *meaning_of(const struct fetch *fetch)
+{
+	switch (fetch->status) {
+	case 0:
+		return fetch->problem;
+	case 401:
+	case 403:
+		return "it does not let this relay in: look at events.webhook.secret_file and at the URL";
+	case 404:
+		return "there is nobody at that URL: look at events.webhook.url";
+	case 410:
+		return "it wants nothing more: nothing is sent until events.webhook.url is another and postrider is "
+		       "reloaded";
+	case 413:
+		return "a batch is too large for it: the next one is half as large";
+	case 429:
+		return "it wants to be asked less often";
+	default:
+		return fetch->status < 300   ? "it is taken"
+		       : fetch->status < 400 ? "it is somewhere else, which is not followed: write that URL into "
+					       "events.webhook.url"
+		       : fetch->status < 500 ? "it does not want what it was sent"
+					     : "the receiver has failed";
+	}
+}
+
+static void on_answer(struct fetch *fetch)
+{
+	struct webhook *w = container_of(fetch, struct webhook, fetch);
+	uint64_t count = w->last - w->first + 1;
+	const char *meaning = meaning_of(fetch);
+
+	free(w->body);
+	w->body = NULL;
+	if (fetch->status >= 200 && fetch->status < 300) {
+		webhook_journal_done(&w->journal, w->last);
+		w->unsaved = true;
+		w->limit = w->limit < WEBHOOK_BATCH_MAX / 2 ? w->limit * 2 : WEBHOOK_BATCH_MAX;
+		atomic_fetch_add_explicit(&w->counts.sent, count, memory_order_relaxed);
+		w->retry_ns = 0;
+		if (w->failures > 0)
+			event_webhook_ok(w->log, w->settings->host, w->failures,
+					 (clock_monotonic_ns() - w->failed_ns) / CLOCK_NS_PER_MS,
+					 webhook_journal_waiting(&w->journal));
+		w->failures = w->told_ns = 0;
+		w->came_ns = webhook_journal_waiting(&w->journal) > 0 ? 1 : 0;
+	} else {
+		/* Other events are another batch, and have another id. */
+		if (fetch->status == 413 && count > 1) {
+			w->limit = (unsigned)(count / 2);
+			w->journal.sending = w->journal.done;
+		}
+		failed(w, fetch->status, meaning, fetch->retry_after_s);
+	}
+	fetch_wipe(fetch);
+}
+
+/* From w->lines. */
+static bool compose(struct webhook *w, size_t length)
+{
+	size_t size = length + 512, n;
+	uint64_t gap = w->first - w->journal.done - 1;
+
+	w->body = malloc(size);
+	if (!w->body)
+		return false;
+	snprintf(w->id, sizeof(w->id), "%s-%" PRIu64 "-%" PRIu64, w->journal.name, w->first, w->last);
+	n = (size_t)snprintf(w->body, size,
+			     "{\"id\":\"%s\",\"relay\":\"%.255s\",\"first\":%" PRIu64 ",\"last\":%" PRIu64
+			     ",\"left_out\":%" PRIu64 ",\"events\":[",
+			     w->id, w->settings->relay, w->first, w->last, gap);
+	memcpy(w->body + n, w->lines, length);
+	for (size_t i = n; i + 1 < n + length; i++) {
+		if (w->body[i] == '\n')
+			w->body[i] = ',';
+	}
+	n += length - 1;
+	memcpy(w->body + n, "]}", 3);
+	w->fetch = (struct fetch){.body = w->body, .body_length = n + 2};
+	return true;
+}
+
+/* By what is in the file now: whoever replaces a secret need not reload. */
+static bool sign_batch(struct webhook *w, char problem[FETCH_PROBLEM_SIZE])
+{
+	const struct span body = {w->fetch.body, (uint32_t)w->fetch.body_length};
+	int64_t now_s = (int64_t)(clock_wall_ns() / CLOCK_NS_PER_S);
+	struct secret secret = {0};
+	int r = secret_read(w->settings->secret_file, &secret);
+	bool ok = r == 0 && webhook_sign(secret.text, secret.length, w->id, now_s, body, w->signature);
+
+	if (!ok)
+		snprintf(problem, FETCH_PROBLEM_SIZE, "events.webhook.secret_file: %s",
+			 r < 0 ? strerror(-r) : "a secret has 16 to 256 octets, and a file at most two of them");
+	secret_wipe(&secret);
+	snprintf(w->stamp, sizeof(w->stamp), "%" PRId64, now_s);
+	return ok;
+}
+
+static void post(struct webhook *w)
+{
+	const char *headers[] = {"webhook-id", w->id, "webhook-timestamp", w->stamp, "webhook-signature",
+				 w->signature, NULL};
+
+	memcpy(w->headers, headers, sizeof(headers));
+	w->fetch.url = w->settings->url;
+	w->fetch.ca_file = w->settings->ca_file;
+	w->fetch.content_type = "application/json";
+	w->fetch.more_headers = w->headers;
+	w->fetch.most = ANSWER_MOST;
+	w->fetch.any_length = true;
+	w->fetch.fn = on_answer;
+	fetch_start(w->fetcher, &w->fetch);
+}
+
+static void begin_batch(struct webhook *w)
+{
+	char problem[FETCH_PROBLEM_SIZE];
+	unsigned most = w->limit < w->settings->batch ? w->limit : w->settings->batch;
+	size_t length;
+	int n;
+
+	/* A batch of which more were being sent, when the limit was another, goes as it was. */
+	if (w->journal.sending > w->journal.done && w->limit == WEBHOOK_BATCH_MAX)
+		most = WEBHOOK_BATCH_MAX;
+	n = webhook_journal_read(&w->journal, most, w->lines, sizeof(w->lines), &w->first, &length);
+	if (n < 0) {
+		failed(w, 0, strerror(-n), 0);
+		return;
+	}
+	if (n == 0)
+		return;
+	w->last = w->first + (unsigned)n - 1;
+	atomic_store_explicit(&w->counts.oldest_wall_ns, time_of(w->lines), memory_order_relaxed);
+	if (!compose(w, length)) {
+		failed(w, 0, "out of memory", 0);
+		return;
+	}
+	n = webhook_journal_send(&w->journal, w->last);
+	if (n == 0 && sign_batch(w, problem)) {
+		post(w);
+		return;
+	}
+	failed(w, 0, n < 0 ? strerror(-n) : problem, 0);
+	free(w->body);
+	w->body = NULL;
+}
+
+static void look(struct webhook *w)
+{
+	uint64_t waiting = webhook_journal_waiting(&w->journal), now_ns = clock_monotonic_ns();
+
+	atomic_store_explicit(&w->counts.waiting, waiting, memory_order_relaxed);
+	if (waiting == 0)
+		atomic_store_explicit(&w->counts.oldest_wall_ns, 0, memory_order_relaxed);
+	if (!w->settings->url || w->body || waiting == 0 || now_ns < w->retry_ns)
+		return;
+	if (waiting >= w->settings->batch || w->journal.sending > w->journal.done ||
+	    now_ns >= w->came_ns + w->settings->delay_ns)
+		begin_batch(w);
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------- */
+
+static void run(struct agent_thread *thread)
+{
+	struct webhook *w = container_of(thread, struct webhook, thread);
+
+	while (!agent_thread_stopping(thread)) {
+		uint64_t wait_ns = LOOK_MS * CLOCK_NS_PER_MS, fetcher_ns;
+		take_settings(w);
+		collect(w);
+		look(w);
+		if (w->unsaved && clock_monotonic_ns() >= w->save_ns)
+			save(w);
+		fetcher_ns = fetcher_wait_ns(w->fetcher, clock_monotonic_ns());
+		(void)agent_thread_wait(thread, fetcher_fd(w->fetcher), wait_ns < fetcher_ns ? wait_ns : fetcher_ns);
+		fetcher_process(w->fetcher);
+	}
+	if (fetch_under_way(&w->fetch))
+		fetch_cancel(w->fetcher, &w->fetch);
+	collect(w);
+	save(w);
+}
+
+static void free_all(struct webhook *w)
+{
+	fetcher_free(w->fetcher);
+	webhook_journal_close(&w->journal);
+	line_ring_free(w->ring);
+	free(w->body);
+	free_settings(w->settings);
+	free_settings(w->next);
+	free_kinds(w->kinds);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+static bool open_journal(struct webhook *w, const char *directory)
+{
+	bool damaged;
+	int r = webhook_journal_open(&w->journal, directory, &damaged);
+
+	if (r < 0)
+		event_webhook_unread(w->log, directory, strerror(-r));
+	else if (damaged)
+		event_webhook_unread(
+			w->log, directory,
+			"its state is no file of this version, or cut off, and was set aside: events may be "
+			"sent again under another id");
+	if (r == 0 && webhook_journal_waiting(&w->journal) > 0)
+		w->came_ns = 1;
+	return r == 0;
+}
+
+struct webhook *webhook_start(const char *directory, const struct webhook_settings *settings, struct log *log)
+{
+	struct webhook *w = fetch_global_init() == 0 ? calloc(1, sizeof(*w)) : NULL;
+
+	if (!w)
+		return NULL;
+	pthread_mutex_init(&w->lock, NULL);
+	w->log = log;
+	w->journal.fd = -1;
+	w->limit = WEBHOOK_BATCH_MAX;
+	w->ring = line_ring_new(RING);
+	w->fetcher = fetcher_new();
+	w->settings = settings_of(settings);
+	w->kinds = kinds_of(settings);
+	if (w->ring && w->fetcher && w->settings && w->kinds && open_journal(w, directory) &&
+	    agent_thread_start(&w->thread, "webhook", 1, run) == 0)
+		return w;
+	free_all(w);
+	return NULL;
+}
+
+void webhook_stop(struct webhook *w)
+{
+	if (!w)
+		return;
+	agent_thread_stop(&w->thread);
+	free_all(w);
+}
+
+const struct webhook_counts *webhook_counts(const struct webhook *w)
+{
+	return &w->counts;
+}

@@ -1,0 +1,96 @@
+/*
+ * core/config/schema_watch.c - see schema_watch.h.
+ */
+#include "core/config/schema_watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/config/schema_fields.h"
+
+#define WEBHOOK(member) offsetof(struct config, events.webhook.member)
+
+enum { KINDS_MAX = 64, BATCH_MAX = 1000 };
+
+static bool read_url(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
+{
+	const char *text = reader_text(r, value);
+
+	if (!text)
+		return false;
+	if (strncasecmp(text, "https://", 8) != 0 || strcspn(text + 8, "/?#") == 0 || strpbrk(text, " \t\r\n"))
+		return reader_fail(r, &value->node->start_mark,
+				   "url: \"%.80s\" is no https:// URL: write one such as "
+				   "https://hooks.example.org/relay",
+				   text);
+	return reader_keep(r, field, value, object, text);
+}
+
+static const struct reader_list kinds = {
+	.size = sizeof(char *),
+	.count_offset = WEBHOOK(kind_count),
+	.item = {.name = "kinds", .read = reader_line},
+};
+
+static const struct reader_field webhook_fields[] = {
+	FIELD_REQUIRED("url", read_url, WEBHOOK(url), "url: \"https://hooks.example.org/relay\""),
+	FIELD_REQUIRED("secret_file", reader_file, WEBHOOK(secret_file), "secret_file: webhook.secret"),
+	FIELD_LIST("kinds", WEBHOOK(kinds), KINDS_MAX, &kinds, "kinds: [\"incident_*\"]"),
+	FIELD("ca_file", reader_file, WEBHOOK(ca_file)),
+	FIELD_RANGE("batch", reader_number, WEBHOOK(batch), 1, BATCH_MAX),
+	FIELD_RANGE("delay", reader_duration, WEBHOOK(delay_ns), 0, HOURS),
+	FIELD_RANGE("size_max", reader_size, WEBHOOK(size_max), 2 * MEBIBYTES, TEBIBYTES),
+	FIELDS_END,
+};
+
+static bool read_webhook(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+			 void *object)
+{
+	const struct reader_field section = {
+		.name = value->name, .detail = webhook_fields, .example = SCHEMA_EVENTS_EXAMPLE};
+
+	return reader_says_off(value) || reader_section(r, &section, value, object);
+}
+
+const struct reader_field schema_events[] = {
+	FIELD("webhook", read_webhook, 0),
+	FIELDS_END,
+};
+
+void schema_watch_defaults(struct config *config)
+{
+	config->events.webhook.batch = 100;
+	config->events.webhook.delay_ns = SECONDS;
+	config->events.webhook.size_max = 64 * MEBIBYTES;
+}
+
+static bool usual_kinds(struct config *config)
+{
+	char **list = calloc(1, sizeof(char *));
+
+	config->events.webhook.kinds = list;
+	if (list)
+		list[0] = strdup("incident_*");
+	config->events.webhook.kind_count = 1;
+	return list && list[0];
+}
+
+bool schema_watch_finish(struct reader *r, const yaml_node_t *root)
+{
+	struct config *config = r->config;
+
+	if (config->events.webhook.url && !config->events.webhook.kinds && !usual_kinds(config))
+		return reader_fail_memory(r, &root->start_mark);
+	return true;
+}
+
+void schema_watch_free(struct config *config)
+{
+	free(config->events.webhook.url);
+	free(config->events.webhook.secret_file);
+	free(config->events.webhook.ca_file);
+	for (size_t i = 0; config->events.webhook.kinds && i < config->events.webhook.kind_count; i++)
+		free(config->events.webhook.kinds[i]);
+	free(config->events.webhook.kinds);
+}

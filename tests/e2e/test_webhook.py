@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""tests/e2e/test_webhook.py - events for others: in order, each once by the id of its batch, whatever dies; and what is
+left out is counted."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from control_socket import Connection  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port  # noqa: E402
+from policy_host import Authority  # noqa: E402
+from webhook_place import DIES, WebhookPlace, line_of  # noqa: E402
+
+SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+KINDS = ['accepted', 'attempt']
+
+
+class Lab:
+    def __init__(self, work, port=0, place=True):
+        self.work = work
+        self.authority = Authority(work.path('authority'))
+        self.context = self.authority.context(['localhost'])
+        self.place = work.own(WebhookPlace(self.context, SECRET, port)) if place else None
+        self.port = self.place.port if place else port
+        self.hop = work.own(NextHop())
+        work.write('webhook.secret', SECRET + '\n')
+
+    def configuration(self, **webhook):
+        return self.work.configuration(
+            [self.hop.host], shards=1, control={'socket': self.work.path('control.sock')},
+            events={'webhook': {'url': 'https://localhost:%d/hook' % self.port, 'kinds': KINDS, 'delay': '100ms',
+                                'secret_file': self.work.path('webhook.secret'),
+                                'ca_file': self.authority.ca_file, **webhook}})
+
+    def metric(self, name):
+        connection = Connection(self.work.path('control.sock'))
+        connection.request('GET', '/metrics')
+        text = connection.getresponse().read().decode()
+        connection.close()
+        for line in text.splitlines():
+            if line.startswith(name + ' '):
+                return float(line.rsplit(' ', 1)[1])
+        return None
+
+    def has(self, relay, events):
+        """All that the relay has said of these is there, in that order."""
+        eventually(lambda: len(self.place.events()) >= events, lambda: 'only %d of %d events: %s' % (
+            len(self.place.events()), events, relay.tail()), 60)
+        equal(self.place.problems, [], 'problems')
+
+
+def send(relay, count):
+    with Client(relay.address) as client:
+        client.hello()
+        for _ in range(count):
+            client.envelope()
+            client.data(b'Subject: one\r\n\r\ntext\r\n')
+
+
+def said(*relays):
+    return [line_of(event) for relay in relays for event in relay.events_seen if event['event'] in KINDS]
+
+
+def in_order(place):
+    """Numbers follow each other, and what was sent again was the same under the same id."""
+    known = {}
+    for identity, lines in place.requests:
+        check(known.setdefault(identity, lines) == lines, '%s was something else before', identity)
+    batches = list({batch['id']: batch for batch in place.batches}.values())
+    for before, after in zip(batches, batches[1:]):
+        equal(after['first'], before['last'] + 1 + after['left_out'], 'first of ' + after['id'])
+    for batch in batches:
+        equal(len(batch['events']), batch['last'] - batch['first'] + 1, 'events of ' + batch['id'])
+
+
+@case
+def all_come_in_order():
+    """Also where the receiver dies in the middle, fails, is busy, points elsewhere, or wants smaller ones."""
+    with Workspace() as work:
+        lab = Lab(work)
+        lab.place.answers = [500, DIES, *((status, {'Retry-After': '1', 'Location': '/elsewhere'})
+                                         for status in (429, 302, 413, 503, 404))]
+        relay = work.relay(lab.configuration(batch=50))
+        send(relay, 200)
+        lab.hop.wait_arrivals(200)
+        lab.has(relay, 400)
+        equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        in_order(lab.place)
+        check(all(len(lines) <= 50 for _, lines in lab.place.requests), 'batches are too large')
+        failed = relay.events('webhook_failed')
+        check(failed and failed[0]['host'] == 'localhost:%d' % lab.port, 'told: %s', failed)
+        check('/hook' not in json.dumps(failed), 'the path is told: %s', failed)
+        equal(len(relay.told('webhook_ok')) > 0, True, 'webhook_ok')
+        eventually(lambda: lab.metric('postrider_webhook_events_total{result="sent"}') == 400, 'sent')
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 0, 'waiting')
+        # One that dies on a connection that was used before is asked again by libcurl itself.
+        check(lab.metric('postrider_webhook_failures_total') >= 6, 'failures')
+        relay.terminate()
+
+
+@case
+def killed_and_back():
+    """What is on disk outlives the process; what was being sent is sent again under its id."""
+    with Workspace() as work:
+        port = free_port()
+        lab = Lab(work, port, place=False)
+        relay = work.relay(lab.configuration(batch=20))
+        send(relay, 50)
+        lab.hop.wait_arrivals(50)
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 100, 'all wait')
+        relay.kill()
+        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        held = []
+
+        def hold(handler):
+            held.append(handler)
+            # Until the relay is gone: nobody reads this answer.
+            try:
+                while handler.connection.recv(1):
+                    pass
+            except OSError:
+                pass
+            return DIES
+        lab.place.answers = [204, hold]
+        second = work.relay(lab.configuration(batch=20), 'second')
+        eventually(lambda: held, 'the second batch is there')
+        second.kill()
+        eventually(lambda: len(lab.place.requests) >= 2, 'requests')
+        third = work.relay(lab.configuration(batch=30), 'third')
+        lab.has(third, 100)
+        equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        in_order(lab.place)
+        equal(lab.place.requests[1][0], lab.place.requests[2][0], 'the id of what was being sent')
+        third.terminate()
+
+
+@case
+def what_has_no_room_is_counted():
+    """The oldest go, exactly so many as the next batch and the event say."""
+    with Workspace() as work:
+        port = free_port()
+        lab = Lab(work, port, place=False)
+        relay = work.relay(lab.configuration(size_max='2MiB', kinds=['accepted', 'attempt', 'session']))
+        source = work.source(relay.target, messages=6000, connections=4)
+        source.result()
+        relay.told('webhook_left_out')
+        lab.hop.wait_arrivals(6000, 120)
+        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        wanted = ('accepted', 'attempt', 'session')
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 0, 'all are sent', 120)
+        relay.terminate()
+        all_said = [line_of(event) for event in relay.events_seen if event['event'] in wanted]
+        came = [line_of(event) for event in lab.place.events()]
+        left_out = sum(batch['left_out'] for batch in lab.place.batches)
+        equal(left_out, sum(event['count'] for event in relay.events('webhook_left_out')), 'left out')
+        check(left_out > 0, 'nothing was left out')
+        # Sessions that ended with the relay were said behind what was sent.
+        equal(all_said[left_out:left_out + len(came)], came, 'what came')
+        in_order(lab.place)
+
+
+@case
+def silent_and_large():
+    """A receiver that says nothing is left after its time; one that answers without end has taken the batch."""
+    with Workspace() as work:
+        lab = Lab(work)
+        handlers = []
+
+        def talk(handler):
+            handlers.append(handler)
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n')
+            with lab.place.lock:
+                lab.place.batches.append({'id': lab.place.requests[-1][0], 'first': 1, 'last': 0, 'left_out': 0,
+                                          'events': []})
+            try:
+                while True:
+                    handler.wfile.write(b'x' * 65536)
+            except OSError:
+                pass
+            return DIES
+
+        def say_nothing(handler):
+            try:
+                handler.connection.recv(1)
+            except OSError:
+                pass
+            return DIES
+        lab.place.answers = [say_nothing, talk]
+        relay = work.relay(lab.configuration())
+        send(relay, 1)
+        failed = relay.told('webhook_failed')
+        check('status' not in failed[0], 'told %s', failed)
+        relay.told('webhook_ok')
+        equal(len({identity for identity, _ in lab.place.requests[:2]}), 1, 'ids')
+        relay.terminate()
+
+
+@case
+def who_is_nobody_of_ours():
+    """A certificate that does not check gets nothing; a secret that is none is told; 410 ends it until a reload."""
+    with Workspace() as work:
+        lab = Lab(work)
+        other = lab.authority.context(['localhost'], signed=False)
+        stranger = work.own(WebhookPlace(other, SECRET))
+        configuration = lab.configuration()
+        configuration['events']['webhook']['url'] = 'https://localhost:%d/hook' % stranger.port
+        relay = work.relay(configuration)
+        send(relay, 1)
+        told = relay.told('webhook_failed')[0]
+        check('certificate' in told['problem'], 'told %s', told)
+        equal(stranger.requests, [], 'what a stranger was sent')
+        work.write('webhook.secret', 'short\n')
+        reload(work, relay, lab.configuration())
+        told = relay.told('webhook_failed', 2)[1]
+        check('secret' in told['problem'], 'told %s', told)
+        work.write('webhook.secret', SECRET + '\n' + 'the one before, which ends\n')
+        lab.place.answers = [410]
+        told = relay.told('webhook_failed', 3)[2]
+        equal((told['status'], told['level']), (410, 'error'), 'told')
+        equal(lab.place.events(), [], 'events')
+        reload(work, relay, lab.configuration())
+        lab.has(relay, 2)
+        equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        relay.terminate()
+
+
+def reload(work, relay, configuration):
+    count = len(relay.events('reloaded'))
+    with open(work.path('postrider.yaml'), 'w') as file:
+        json.dump(configuration, file)
+    connection = Connection(work.path('control.sock'))
+    connection.request('POST', '/v1/reload', '{}')
+    answer = connection.getresponse()
+    equal(answer.status, 200, 'reload: %s' % answer.read().decode())
+    connection.close()
+    relay.told('reloaded', count + 1)
+
+
+if __name__ == '__main__':
+    harness.main(together=3)

@@ -1,0 +1,236 @@
+/*
+ * test_webhook.c - the journal of events that are posted, through crashes and full disks, and their signatures.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/agents/line_ring.h"
+#include "core/agents/webhook_journal.h"
+#include "core/agents/webhook_sign.h"
+#include "core/base/log.h"
+#include "tests/unit/check.h"
+
+static char directory[] = "/tmp/test_webhook.XXXXXX";
+
+static void add(struct webhook_journal *journal, unsigned count)
+{
+	char line[64];
+
+	for (unsigned i = 0; i < count; i++) {
+		int n = snprintf(line, sizeof(line), "{\"n\":%" PRIu64 "}\n", journal->next);
+		CHECK(webhook_journal_add(journal, line, (size_t)n, 1) == 0);
+	}
+}
+
+/* The next batch of `most` begins with `first`, and has `count`. */
+static void expect(struct webhook_journal *journal, unsigned most, uint64_t first, int count)
+{
+	static char out[1 << 16];
+	uint64_t is = 0, number = 0;
+	size_t length = 0;
+
+	CHECK(webhook_journal_read(journal, most, out, sizeof(out), &is, &length) == count);
+	if (count <= 0)
+		return;
+	CHECK(is == first);
+	CHECK(sscanf(out, "{\"n\":%" SCNu64 "}", &number) == 1 && number == first);
+	CHECK(out[length - 1] == '\n');
+}
+
+static void again(struct webhook_journal *journal, bool damaged)
+{
+	bool is;
+
+	webhook_journal_close(journal);
+	CHECK(webhook_journal_open(journal, directory, &is) == 0);
+	CHECK(is == damaged);
+}
+
+static void file_of(uint64_t first, char path[256])
+{
+	snprintf(path, 256, "%s/%020" PRIu64, directory, first);
+}
+
+static void spoil(const char *path, const char *tail)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	CHECK(fd >= 0 && write(fd, tail, strlen(tail)) == (ssize_t)strlen(tail));
+	close(fd);
+}
+
+static void test_sent_as_it_was(void)
+{
+	struct webhook_journal journal;
+	char name[WEBHOOK_NAME_SIZE], path[256];
+	bool damaged;
+
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0 && !damaged);
+	expect(&journal, 10, 0, 0);
+	add(&journal, 25);
+	expect(&journal, 10, 1, 10);
+	CHECK(webhook_journal_send(&journal, 10) == 0);
+	memcpy(name, journal.name, sizeof(name));
+	/* Killed: more may be sent at a time now, and a line was torn. */
+	file_of(1, path);
+	spoil(path, "{\"n\":26");
+	again(&journal, false);
+	CHECK(strcmp(journal.name, name) == 0 && journal.next == 26);
+	expect(&journal, 20, 1, 10);
+	webhook_journal_done(&journal, 10);
+	expect(&journal, 20, 11, 15);
+	CHECK(webhook_journal_waiting(&journal) == 15);
+	add(&journal, 5);
+	expect(&journal, 100, 11, 15); /* of one file each */
+	CHECK(webhook_journal_send(&journal, 25) == 0);
+	webhook_journal_done(&journal, 25);
+	expect(&journal, 100, 26, 5);
+	CHECK(access(path, F_OK) < 0);
+	webhook_journal_done(&journal, 30);
+	CHECK(webhook_journal_save(&journal) == 0);
+	again(&journal, false);
+	expect(&journal, 100, 0, 0);
+	CHECK(journal.next == 31);
+	webhook_journal_close(&journal);
+}
+
+static void test_what_is_left_out(void)
+{
+	struct webhook_journal journal;
+	uint64_t left_out;
+	bool damaged;
+	char *line = malloc(1 << 12);
+
+	CHECK(line != NULL);
+	memset(line, ' ', 1 << 12);
+	memcpy(line, "{\"n\":0}", 7);
+	line[(1 << 12) - 1] = '\n';
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
+	add(&journal, 3); /* 31..33 */
+	webhook_journal_skip(&journal, 7);
+	add(&journal, 2); /* 41, 42 */
+	CHECK(webhook_journal_save(&journal) == 0);
+	again(&journal, false);
+	expect(&journal, 100, 31, 3);
+	webhook_journal_done(&journal, 33);
+	expect(&journal, 100, 41, 2);
+	CHECK(webhook_journal_waiting(&journal) == 2);
+	/* 3 MiB where 2 may be. */
+	for (unsigned i = 0; i < 3 * 256; i++)
+		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	left_out = webhook_journal_bound(&journal, 2 << 20);
+	CHECK(left_out > 2);
+	CHECK(webhook_journal_waiting(&journal) == 2 + 3 * 256 - left_out);
+	again(&journal, false);
+	CHECK(webhook_journal_waiting(&journal) == 2 + 3 * 256 - left_out);
+	webhook_journal_done(&journal, journal.next - 1);
+	CHECK(webhook_journal_save(&journal) == 0);
+	webhook_journal_close(&journal);
+	free(line);
+}
+
+static void test_states(void)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{"postrider webhook 1\nname 0123456789abcdef\ndone 7\nsending 9\nnext 12\nend\n", true},
+		{"postrider webhook 1\nname 0123456789abcdef\ndone 7\nsending 9\nnext 12\nend", false},
+		{"postrider webhook 1\nname 0123456789abcdef\ndone 7\nsending 9\nnext 12\n", false},
+		{"postrider webhook 1\nname 0123456789abcdef\ndone 7\nsending 9\nnext 12\nend\nmore\n", false},
+		{"postrider webhook 1\nname 0123\ndone 7\nsending 9\nnext 12\nend\n", false},
+		{"postrider webhook 1\nname 0123456789abcdeg\ndone 7\nsending 9\nnext 12\nend\n", false},
+		{"postrider webhook 1\nname 0123456789abcdef\ndone 99999999999999999999\nsending 9\nnext 12\nend\n",
+		 false},
+		{"postrider webhook 2\nname 0123456789abcdef\ndone 7\nsending 9\nnext 12\nend\n", false},
+		{"", false},
+	};
+	struct webhook_journal journal = {0};
+	char path[300];
+	bool damaged;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CHECK(webhook_state_read(&journal, rows[i].text, strlen(rows[i].text)) == rows[i].good);
+	CHECK(!webhook_state_read(&journal, "postrider webhook 1\nname \0", 26));
+	/* What is there is sent, and nothing of it counts as left out. */
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0 && !damaged);
+	add(&journal, 4);
+	snprintf(path, sizeof(path), "%s/state", directory);
+	spoil(path, "x");
+	uint64_t first = journal.next - 4;
+	again(&journal, true);
+	expect(&journal, 10, first, 4);
+	CHECK(journal.done == first - 1);
+	webhook_journal_close(&journal);
+}
+
+static void test_signatures(void)
+{
+	/* The example of Standard Webhooks 1.0. */
+	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+	static const char known[] = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+	static const char id[] = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+	static const struct span body = {"{\"test\": 2432232314}", 20};
+	static const char *const bad[] = {"",
+					  "\n",
+					  "short",
+					  "whsec_c2hvcnQ=",
+					  "whsec_????????????????????????",
+					  "0123456789abcdef\n0123456789abcdef\n0123456789abcdef"};
+	char out[WEBHOOK_SIGNATURE_SIZE], two[200], longer[WEBHOOK_SECRET_MOST + 1];
+
+	CHECK(webhook_sign(secret, strlen(secret), id, 1614265330, body, out));
+	CHECK_STR(out, known);
+	snprintf(two, sizeof(two), "%s\r\n0123456789abcdef\n", secret);
+	CHECK(webhook_sign(two, strlen(two), id, 1614265330, body, out));
+	CHECK(strncmp(out, known, strlen(known)) == 0 && strncmp(out + strlen(known), " v1,", 4) == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!webhook_sign(bad[i], strlen(bad[i]), id, 1, body, out));
+	memset(longer, 'x', sizeof(longer));
+	CHECK(!webhook_sign(longer, sizeof(longer), id, 1, body, out));
+	CHECK(webhook_sign(longer, sizeof(longer) - 1, id, 1, body, out));
+}
+
+static void test_rings(void)
+{
+	static const char line[] = "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"attempt\",\"level\":\"info\"}\n";
+	struct line_ring *ring = line_ring_new(LOG_EVENT_MAX);
+	char out[2 * LOG_EVENT_MAX];
+	size_t put = 0, taken, all = 0;
+
+	CHECK(ring != NULL);
+	for (unsigned round = 0; round < 50; round++) {
+		for (put = 0; line_ring_put(ring, line, sizeof(line) - 1); put++)
+			;
+		CHECK(put == LOG_EVENT_MAX / (sizeof(line) - 1));
+		for (all = 0; (taken = line_ring_take(ring, out, 3 * sizeof(line))) > 0; all += taken)
+			CHECK(taken % (sizeof(line) - 1) == 0 && memcmp(out, line, sizeof(line) - 1) == 0);
+		CHECK(all == put * (sizeof(line) - 1));
+	}
+	line_ring_free(ring);
+	struct span event = line_event(line, sizeof(line) - 1);
+	CHECK(event.length == 7 && memcmp(event.data, "attempt", 7) == 0);
+	CHECK(line_event("{}\n", 3).length == 0);
+	CHECK(line_event_fits(event, "attempt") && line_event_fits(event, "*") && line_event_fits(event, "att*"));
+	CHECK(!line_event_fits(event, "attempts") && !line_event_fits(event, "attem") && !line_event_fits(event, "x*"));
+}
+
+int main(void)
+{
+	char command[100];
+
+	CHECK(mkdtemp(directory) != NULL);
+	RUN(test_sent_as_it_was);
+	RUN(test_what_is_left_out);
+	RUN(test_states);
+	RUN(test_signatures);
+	RUN(test_rings);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	CHECK(system(command) == 0);
+	return check_end();
+}
