@@ -10,18 +10,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/tools/when.h"
+#include "core/tools/trace_source.h"
 #include "core/trace/fact.h"
 #include "core/trace/postfix.h"
+#include "core/trace/replay.h"
 
 enum { STATUS_NOTHING = 1, STATUS_USAGE = 64, STATUS_INPUT = 66, STATUS_OUTPUT = 74 };
 /* No event is longer; a line that is belongs to somebody else. */
 enum { INPUT_LINE_MAX = 1 << 16, PID_UNKNOWN = 1 };
 
 struct log_options {
+	const char *config;
 	uint64_t since_ms, until_ms;
 	struct postfix_style style;
 	uint64_t lines;
@@ -29,8 +31,10 @@ struct log_options {
 
 static int usage(FILE *out, int status)
 {
-	fputs("usage: postrider log --format postfix [--since TIME] [--until TIME] [--utc] [--hostname NAME] FILE...\n"
-	      "       FILE: events, one JSON object a line, as they come to standard error; -: standard input\n",
+	fputs("usage: postrider log --format postfix [--since TIME] [--until TIME] [--utc] [--hostname NAME]\n"
+	      "                     [--config FILE] [FILE...]\n"
+	      "       FILE: events, one JSON object a line, as they come to standard error; -: standard input;\n"
+	      "       or a trace. Without any: the trace that the configuration names\n",
 	      out);
 	return status;
 }
@@ -73,7 +77,7 @@ static void read_lines(struct log_options *o, FILE *in)
 	}
 }
 
-static int read_file(struct log_options *o, const char *name)
+static int read_events(struct log_options *o, const char *name)
 {
 	FILE *in = strcmp(name, "-") == 0 ? stdin : fopen(name, "re");
 	int status = 0;
@@ -92,30 +96,75 @@ static int read_file(struct log_options *o, const char *name)
 	return status;
 }
 
-static bool time_option(const char *text, bool utc, uint64_t *ms)
+static bool on_fact(void *context, const struct fact *fact)
 {
-	if (when_parse(text, (uint64_t)time(NULL) * 1000, utc, ms))
-		return true;
-	table_say("postrider: log: \"%.40s\" is no time: " WHEN_FORMS, text);
-	return false;
+	struct log_options *o = context;
+
+	postfix_lines(fact, &o->style, emit, o);
+	return !ferror(stdout);
+}
+
+static void on_gap(void *context, const struct search_gap *gap)
+{
+	trace_source_gap(gap, ((struct log_options *)context)->style.utc);
+}
+
+/* `file`, or else the configuration's. */
+static int read_trace(struct log_options *o, const char *file)
+{
+	struct search *search;
+	enum trace_status read;
+	int status = trace_source_open("log", o->config, file, &search);
+
+	if (status != 0)
+		return status;
+	read = replay(search, o->since_ms, o->until_ms, on_fact, o);
+	if (read == TRACE_OK)
+		read = search_gaps(search, o->since_ms, o->until_ms, on_gap, o);
+	if (read != TRACE_OK) {
+		table_say("postrider: log: %s", search_problem(search));
+		status = STATUS_INPUT;
+	}
+	search_close(search);
+	return status;
+}
+
+static bool is_trace(const char *name)
+{
+	static const char magic[16] = "SQLite format 3";
+	char start[sizeof(magic)] = "";
+	struct stat st;
+	FILE *in;
+
+	/* What stands in a pipe is there once. */
+	if (stat(name, &st) < 0 || !S_ISREG(st.st_mode) || !(in = fopen(name, "re")))
+		return false;
+	(void)fread(start, 1, sizeof(start), in);
+	(void)fclose(in);
+	return memcmp(start, magic, sizeof(magic)) == 0;
+}
+
+static int read_file(struct log_options *o, const char *name)
+{
+	if (is_trace(name))
+		return read_trace(o, name);
+	return read_events(o, name);
 }
 
 int postfix_log_command(int argc, char **argv)
 {
-	static const struct option long_options[] = {{"format", required_argument, NULL, 'f'},
-						     {"since", required_argument, NULL, 's'},
-						     {"until", required_argument, NULL, 'u'},
-						     {"utc", no_argument, NULL, 'z'},
-						     {"hostname", required_argument, NULL, 'n'},
-						     {"help", no_argument, NULL, 'h'},
-						     {NULL, 0, NULL, 0}};
-	struct log_options o = {.until_ms = UINT64_MAX, .style = {.pid = PID_UNKNOWN}};
+	static const struct option long_options[] = {
+		{"format", required_argument, NULL, 'f'},   {"since", required_argument, NULL, 's'},
+		{"until", required_argument, NULL, 'u'},    {"utc", no_argument, NULL, 'z'},
+		{"hostname", required_argument, NULL, 'n'}, {"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+	struct log_options o = {.config = TRACE_CONFIGURATION, .until_ms = UINT64_MAX, .style = {.pid = PID_UNKNOWN}};
 	const char *since = NULL, *until = NULL, *format = NULL;
 	char hostname[HOST_NAME_MAX + 1] = "";
 	int option, status = 0;
 
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
 		if (option == 'h')
 			return usage(stdout, 0);
 		if (option == 'f')
@@ -128,19 +177,23 @@ int postfix_log_command(int argc, char **argv)
 			o.style.utc = true;
 		else if (option == 'n')
 			o.style.hostname = optarg;
+		else if (option == 'c')
+			o.config = optarg;
 		else
 			return usage(stderr, STATUS_USAGE);
 	}
-	if (!format || strcmp(format, "postfix") != 0 || optind == argc)
+	if (!format || strcmp(format, "postfix") != 0)
 		return usage(stderr, STATUS_USAGE);
-	if ((since && !time_option(since, o.style.utc, &o.since_ms)) ||
-	    (until && !time_option(until, o.style.utc, &o.until_ms)))
+	if ((since && !trace_source_time("log", since, o.style.utc, &o.since_ms)) ||
+	    (until && !trace_source_time("log", until, o.style.utc, &o.until_ms)))
 		return STATUS_USAGE;
 	if (!o.style.hostname) {
 		(void)gethostname(hostname, sizeof(hostname) - 1);
 		hostname[strcspn(hostname, ".")] = '\0';
 		o.style.hostname = hostname[0] ? hostname : "localhost";
 	}
+	if (optind == argc)
+		status = read_trace(&o, NULL);
 	for (int i = optind; i < argc && status == 0; i++)
 		status = read_file(&o, argv[i]);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

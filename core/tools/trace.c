@@ -216,6 +216,10 @@ static void put_step(void *context, const struct search_step *step)
 	case FACT_REPORT:
 		fputs("is a report: ", stdout);
 		sheet_cell(step->more, 20);
+		if (step->reply.length > 0) {
+			fputs(", about ", stdout);
+			sheet_cell(step->reply, MESSAGE_ID_TEXT);
+		}
 		putchar('\n');
 		break;
 	default:
@@ -229,7 +233,7 @@ static void put_step(void *context, const struct search_step *step)
 		putchar('\n');
 	}
 	/* An attempt's words are said once. */
-	if (step->kind != FACT_DEFERRED)
+	if (step->kind != FACT_DEFERRED && step->kind != FACT_REPORT)
 		put_said(step);
 	if (step->kind != FACT_DEFERRED && step->problem.length > 0) {
 		sheet_colour(SHEET_YELLOW);
@@ -240,13 +244,7 @@ static void put_step(void *context, const struct search_step *step)
 
 static void put_gap(void *context, const struct search_gap *gap)
 {
-	struct trace_options *o = context;
-	char from[WHEN_SIZE], until[WHEN_SIZE];
-
-	when_format(gap->from_ms, o->utc, from);
-	when_format(gap->until_ms, o->utc, until);
-	fprintf(stderr, "left out from %s to %s: %" PRIu64 " (%.*s)\n", from, until, gap->count, (int)gap->why.length,
-		gap->why.data ? gap->why.data : "");
+	trace_source_gap(gap, ((struct trace_options *)context)->utc);
 }
 
 /* ---- for programs ----------------------------------------------------------------------------------------------- */
@@ -323,7 +321,7 @@ static void json_step(void *context, const struct search_step *step)
 	set_text(one, "tls", step->tls);
 	set_text(one, "stage", step->stage);
 	set_number(one, "code", step->code);
-	set_text(one, "reply", step->reply);
+	set_text(one, step->kind == FACT_REPORT ? "about" : "reply", step->reply);
 	set_text(one, "problem", step->problem);
 	set_text(one,
 		 step->kind == FACT_DEFERRED  ? "next"

@@ -4,6 +4,7 @@
 #include "core/tools/trace_source.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -46,6 +47,16 @@ int trace_source_open(const char *command, const char *config_file, const char *
 	}
 	config_free(config);
 	return status;
+}
+
+void trace_source_gap(const struct search_gap *gap, bool utc)
+{
+	char from[WHEN_SIZE], until[WHEN_SIZE];
+
+	when_format(gap->from_ms, utc, from);
+	when_format(gap->until_ms, utc, until);
+	table_say("left out from %s to %s: %" PRIu64 " (%.*s)", from, until, gap->count, (int)gap->why.length,
+		  gap->why.data ? gap->why.data : "");
 }
 
 bool trace_source_time(const char *command, const char *text, bool utc, uint64_t *ms)

@@ -236,7 +236,8 @@ static void add_step(struct rows *r, enum row_result result)
 	int64_t names[6] = {name_of(r, FACT_DESTINATION), name_of(r, FACT_HOST),
 			    name_of(r, FACT_MAILBOX),     tls_name(r),
 			    name_of(r, FACT_STAGE),       name_of(r, FACT_PROBLEM)};
-	struct span reply = fact_has(fact, FACT_REPLY)   ? fact->text[FACT_REPLY]
+	struct span reply = fact->kind == FACT_REPORT    ? fact->text[FACT_ABOUT]
+			    : fact_has(fact, FACT_REPLY) ? fact->text[FACT_REPLY]
 			    : fact_has(fact, FACT_ERROR) ? fact->text[FACT_ERROR]
 							 : fact->text[FACT_REASON];
 

@@ -5,15 +5,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum statement { FIND, KEY, UNFINISHED, NAME, FIRST, LAST, MESSAGE, RECIPIENTS, STEPS, GAPS, STATEMENTS };
+#include "core/trace/search_private.h"
 
-static const char *const texts[STATEMENTS] = {
+static const char *const texts[SEARCH_STATEMENTS] = {
 	[FIND] = "SELECT n FROM message m WHERE n>=?1 AND n<?2 AND (?3 IS NULL OR client=?3) AND (?4 IS NULL OR "
 		 "device=?4)"
 		 " AND (?5 IS NULL OR sender=?5 COLLATE NOCASE) AND (?6 IS NULL OR EXISTS(SELECT 1 FROM recipient r"
@@ -42,13 +41,7 @@ static const char *const texts[STATEMENTS] = {
 	[GAPS] = "SELECT ms, until, count, why FROM gap WHERE until>=?1 AND ms<=?2 ORDER BY ms",
 };
 
-struct search {
-	sqlite3 *db;
-	sqlite3_stmt *statements[STATEMENTS];
-	char problem[TRACE_PROBLEM_SIZE];
-};
-
-static enum trace_status failed(struct search *s, int code)
+enum trace_status search_failed(struct search *s, int code)
 {
 	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
 		return TRACE_OK;
@@ -68,7 +61,7 @@ struct finding {
 	enum trace_status status;
 };
 
-static int64_t one_number(struct search *s, enum statement which, int64_t otherwise)
+static int64_t one_number(struct search *s, enum search_statement which, int64_t otherwise)
 {
 	sqlite3_stmt *st = s->statements[which];
 	int64_t value = sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : otherwise;
@@ -141,7 +134,7 @@ static void look(struct finding *f, int64_t from, int64_t to)
 	(void)sqlite3_bind_int64(st, 11, f->filter->limit - f->count);
 	while ((code = sqlite3_step(st)) == SQLITE_ROW && f->count < f->filter->limit)
 		f->numbers[f->count++] = sqlite3_column_int64(st, 0);
-	f->status = failed(f->search, code);
+	f->status = search_failed(f->search, code);
 	(void)sqlite3_reset(st);
 }
 
@@ -152,7 +145,7 @@ static void look(struct finding *f, int64_t from, int64_t to)
  * however many the others have.
  */
 struct places {
-	enum statement which;
+	enum search_statement which;
 	int64_t key;      /* the hash; UNFINISHED: the result */
 	int64_t width;    /* numbers in a place */
 	int64_t from, to; /* the place where it is, both included */
@@ -177,7 +170,7 @@ static bool next_place(struct finding *f, struct places *p, int64_t at)
 		found = code == SQLITE_ROW;
 		if (found)
 			p->from = sqlite3_column_int64(st, 0);
-		f->status = failed(f->search, code);
+		f->status = search_failed(f->search, code);
 		(void)sqlite3_reset(st);
 		if (p->which != KEY)
 			break;
@@ -265,14 +258,14 @@ enum trace_status search_find(struct search *search, const struct search_filter 
 
 /* ---- what is there ---------------------------------------------------------------------------------------------- */
 
-static struct span text_of(sqlite3_stmt *st, int column)
+struct span search_text(sqlite3_stmt *st, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(st, column);
 
 	return (struct span){text, text ? (uint32_t)sqlite3_column_bytes(st, column) : 0};
 }
 
-static int64_t number_of(sqlite3_stmt *st, int column)
+int64_t search_number(sqlite3_stmt *st, int column)
 {
 	return sqlite3_column_type(st, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, column);
 }
@@ -286,7 +279,7 @@ static enum fact_kind kind_of(sqlite3_stmt *st, int column)
 
 static enum row_result result_of(sqlite3_stmt *st, int column)
 {
-	int64_t result = number_of(st, column);
+	int64_t result = search_number(st, column);
 
 	return result >= 0 && result < ROW_RESULTS ? (enum row_result)result : ROW_RESULTS;
 }
@@ -307,19 +300,19 @@ enum trace_status search_message(struct search *search, int64_t number, search_m
 			m.id.high = m.id.high << 8 | id[i];
 			m.id.low = m.id.low << 8 | id[8 + i];
 		}
-		m.client = text_of(st, 2);
-		m.device = text_of(st, 3);
-		m.user = text_of(st, 4);
-		m.peer = text_of(st, 5);
-		m.listener = text_of(st, 6);
-		m.sender = text_of(st, 7);
-		m.message_id = text_of(st, 8);
-		m.destination = text_of(st, 9);
-		m.recipients = number_of(st, 10);
-		m.octets = number_of(st, 11);
+		m.client = search_text(st, 2);
+		m.device = search_text(st, 3);
+		m.user = search_text(st, 4);
+		m.peer = search_text(st, 5);
+		m.listener = search_text(st, 6);
+		m.sender = search_text(st, 7);
+		m.message_id = search_text(st, 8);
+		m.destination = search_text(st, 9);
+		m.recipients = search_number(st, 10);
+		m.octets = search_number(st, 11);
 		fn(context, &m);
 	}
-	status = failed(search, code);
+	status = search_failed(search, code);
 	(void)sqlite3_reset(st);
 	return status;
 }
@@ -332,10 +325,10 @@ enum trace_status search_recipients(struct search *search, int64_t number, searc
 
 	(void)sqlite3_bind_int64(st, 1, number);
 	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
-		const struct search_recipient r = {text_of(st, 0), text_of(st, 1), result_of(st, 2)};
+		const struct search_recipient r = {search_text(st, 0), search_text(st, 1), result_of(st, 2)};
 		fn(context, &r);
 	}
-	status = failed(search, code);
+	status = search_failed(search, code);
 	(void)sqlite3_reset(st);
 	return status;
 }
@@ -352,23 +345,23 @@ enum trace_status search_steps(struct search *search, int64_t number, search_ste
 			.ms = row_ms(number) + ((uint64_t)sqlite3_column_int64(st, 0) >> 6),
 			.kind = kind_of(st, 1),
 			.result = result_of(st, 2),
-			.destination = text_of(st, 3),
-			.host = text_of(st, 4),
-			.mailbox = text_of(st, 5),
-			.tls = text_of(st, 6),
-			.stage = text_of(st, 7),
-			.reply = text_of(st, 8),
-			.problem = text_of(st, 9),
-			.more = text_of(st, 10),
-			.code = number_of(st, 11),
-			.duration_ms = number_of(st, 12),
-			.queued_ms = number_of(st, 13),
-			.attempt = number_of(st, 14),
-			.recipients = number_of(st, 15),
+			.destination = search_text(st, 3),
+			.host = search_text(st, 4),
+			.mailbox = search_text(st, 5),
+			.tls = search_text(st, 6),
+			.stage = search_text(st, 7),
+			.reply = search_text(st, 8),
+			.problem = search_text(st, 9),
+			.more = search_text(st, 10),
+			.code = search_number(st, 11),
+			.duration_ms = search_number(st, 12),
+			.queued_ms = search_number(st, 13),
+			.attempt = search_number(st, 14),
+			.recipients = search_number(st, 15),
 		};
 		fn(context, &step);
 	}
-	status = failed(search, code);
+	status = search_failed(search, code);
 	(void)sqlite3_reset(st);
 	return status;
 }
@@ -385,10 +378,10 @@ enum trace_status search_gaps(struct search *search, uint64_t since_ms, uint64_t
 	while ((code = sqlite3_step(st)) == SQLITE_ROW) {
 		const struct search_gap gap = {(uint64_t)sqlite3_column_int64(st, 0),
 					       (uint64_t)sqlite3_column_int64(st, 1),
-					       (uint64_t)sqlite3_column_int64(st, 2), text_of(st, 3)};
+					       (uint64_t)sqlite3_column_int64(st, 2), search_text(st, 3)};
 		fn(context, &gap);
 	}
-	status = failed(search, code);
+	status = search_failed(search, code);
 	(void)sqlite3_reset(st);
 	return status;
 }
@@ -433,7 +426,7 @@ enum trace_status search_table(struct search *search, enum search_table table, u
 	int code = sqlite3_prepare_v2(search->db, tables[table], -1, &st, NULL);
 
 	if (code != SQLITE_OK)
-		return failed(search, code);
+		return search_failed(search, code);
 	(void)sqlite3_bind_int64(st, 1, row_number_at(since_ms));
 	(void)sqlite3_bind_int64(st, 2, until_ms >= row_ms(INT64_MAX) ? INT64_MAX : row_number_at(until_ms + 1));
 	(void)sqlite3_bind_int(st, 3, (int)limit);
@@ -442,9 +435,9 @@ enum trace_status search_table(struct search *search, enum search_table table, u
 		int columns = sqlite3_column_count(st);
 		for (int i = 1; i < columns && i <= SEARCH_NUMBERS; i++)
 			numbers[i - 1] = sqlite3_column_int64(st, i);
-		fn(context, text_of(st, 0), numbers);
+		fn(context, search_text(st, 0), numbers);
 	}
-	status = failed(search, code);
+	status = search_failed(search, code);
 	(void)sqlite3_finalize(st);
 	return status;
 }
@@ -472,7 +465,7 @@ static enum trace_status prepare(struct search *s)
 			    "SELECT count(*) FROM sqlite_schema",
 			    NULL, NULL, NULL);
 	if (code != SQLITE_OK)
-		return failed(s, code);
+		return search_failed(s, code);
 	if (pragma(s, "PRAGMA application_id") != ROW_APPLICATION) {
 		snprintf(s->problem, sizeof(s->problem), "it is no trace");
 		return TRACE_DAMAGED;
@@ -481,10 +474,10 @@ static enum trace_status prepare(struct search *s)
 		snprintf(s->problem, sizeof(s->problem), "another version of postrider has written it");
 		return TRACE_LATER;
 	}
-	for (int i = 0; i < STATEMENTS; i++) {
+	for (int i = 0; i < SEARCH_STATEMENTS; i++) {
 		code = sqlite3_prepare_v2(s->db, texts[i], -1, &s->statements[i], NULL);
 		if (code != SQLITE_OK)
-			return failed(s, code);
+			return search_failed(s, code);
 	}
 	return TRACE_OK;
 }
@@ -520,7 +513,7 @@ void search_close(struct search *s)
 {
 	if (!s)
 		return;
-	for (int i = 0; i < STATEMENTS; i++)
+	for (int i = 0; i < SEARCH_STATEMENTS; i++)
 		(void)sqlite3_finalize(s->statements[i]);
 	(void)sqlite3_close(s->db);
 	free(s);

@@ -138,6 +138,53 @@ def found_by_each_key():
         equal(traced(work, late)['id'], late)
 
 
+def log_lines(work, *arguments, status=0):
+    done = subprocess.run([program('postrider'), 'log', '--format', 'postfix', '--hostname', 'relay', *arguments],
+                          capture_output=True, text=True, timeout=60, check=False)
+    equal(done.returncode, status, 'exit status, with %s' % done.stderr)
+    return done.stdout.splitlines()
+
+
+@case
+def the_trace_as_lines_of_postfix():
+    """Whoever has the trace alone gets the lines that the events make: who sent, how large, and each recipient with his
+    result and the host's words, in the order of time; connections are not in it."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        relay = work.relay(configuration(work, hop))
+        sent = [send(relay, ['one@example.com', 'two@example.com', 'nobody@example.com']),
+                send(relay, ['later@example.com'], sender='', source='127.0.0.3'), send(relay, ['nobody@example.com'])]
+        with Client(relay.address, source='127.0.0.66') as client:
+            client.hello()
+            client.command('MAIL FROM:<stranger@example.org>', 250)
+            client.command('RCPT TO:<victim@example.com>', 550)
+        traced(work, sent[0], lambda one: results(one) == {'one@example.com': 'delivered',
+                                                           'two@example.com': 'delivered',
+                                                           'nobody@example.com': 'failed'})
+        traced(work, sent[1], lambda one: results(one) == {'later@example.com': 'delivered'})
+        traced(work, sent[2], lambda one: results(one) == {'nobody@example.com': 'failed'})
+        reports = ('--recipient', 'scan@example.net', '--result', 'delivered')
+        eventually(lambda: len(found(work, *reports)) == 2,
+                   lambda: 'both reports were delivered: %s' % found(work, *reports[:2]))
+        relay.stop()
+        work.write('events', '\n'.join(relay.lines) + '\n')
+
+        def told(lines):
+            """Without times, which the trace has of the message and not of its event, and without connections."""
+            words = [re.sub(r'delay=[^ ]* delays=[^ ]* ', '', line[16:]) for line in lines]
+            return sorted(re.sub(r'smtpd\[\d+\]', 'smtpd', re.sub(r'(\w+)\[\d+\]: ', r'\1: ', line)) for line in words
+                          if ' connect from ' not in line and 'disconnect from ' not in line)
+
+        lines = log_lines(work, '--config', work.path('postrider.yaml'))
+        equal(told(lines), told(log_lines(work, work.path('events'))), 'of the trace')
+        equal(log_lines(work, work.path('spool/trace.db')), lines, 'by the name of the file')
+        stamps = [line[:15] for line in lines]
+        equal(stamps, sorted(stamps), 'the order of time')
+        equal(len([line for line in lines if 'status=' in line and sent[0] in line]), 3, 'of three recipients')
+        equal(log_lines(work, '--config', work.path('postrider.yaml'), '--until', '1h', status=1), [], 'of an hour ago')
+        equal(len(log_lines(work, '--config', work.path('postrider.yaml'), '--since', '1h')), len(lines), 'since then')
+
+
 @case
 def text_of_strangers_is_safe():
     """Escape sequences, marks that turn the direction and line ends in senders, recipients, Message-ID and replies: the

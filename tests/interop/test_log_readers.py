@@ -3,6 +3,7 @@
 what was sent, and fail2ban finds who guesses passwords and who wants to relay, and nobody else."""
 
 import base64
+import itertools
 import json
 import os
 import re
@@ -40,7 +41,8 @@ def hash_line(name):
 
 class Day:
     """Mail delivered, deferred and bounced, a device that looks, a stranger, a guesser, and names that are meant to be
-    taken for lines of a log. What came of it as lines: the same, whether a file is read or a pipe."""
+    taken for lines of a log. What came of it as lines: the same, whether a file is read or a pipe; and those of the
+    trace, where nobody has kept the events."""
 
     def __init__(self, work):
         hop = work.own(NextHop(script=answer))
@@ -67,12 +69,13 @@ class Day:
         self.events = work.path('events')
         with open(self.events, 'w', encoding='utf-8') as f:
             f.write('\n'.join(self.relay.lines) + '\n')
-        self.log = work.path('mail.log')
+        self.logs = [work.path('mail.log'), work.path('traced.log')]
         lines = self.command(self.events).stdout
         with open(self.events, encoding='utf-8') as f:
             equal(self.command('-', stdin=f).stdout, lines, 'from a pipe and from a file')
-        with open(self.log, 'w', encoding='utf-8') as f:
-            f.write(lines)
+        for log, written in zip(self.logs, (lines, self.command('--config', work.path('postrider.yaml')).stdout)):
+            with open(log, 'w', encoding='utf-8') as f:
+                f.write(written)
 
     @staticmethod
     def base64(text):
@@ -102,19 +105,20 @@ def pflogsumm_counts_what_was_sent():
         return unavailable()
     with Workspace() as work:
         day = Day(work)
-        done = subprocess.run(['perl', PFLOGSUMM, '--smtpd-stats', '--verbose-msg-detail', day.log], text=True,
-                              capture_output=True, timeout=60, check=True)
-        totals = dict((name, int(count)) for count, name in re.findall(r'^ +(\d+) +([a-z]+)', done.stdout, re.M))
-        # A report of what bounced is a message of its own, that nobody handed in.
-        reports = len(day.relay.events('report'))
-        equal({name: totals.get(name) for name in ('received', 'bounced', 'rejected')},
-              {'received': 3, 'bounced': 1, 'rejected': 1}, done.stdout)
-        equal(totals['delivered'], 3 + reports, done.stdout)
-        equal(totals['deferred'], 1, done.stdout)
-        for words in ('550 5.1.1 There is nobody of that name', 'Greylisted', 'Relay access denied',
-                      'SASL LOGIN authentication failed'):
-            check(words in done.stdout, '%s is not in %s', words, done.stdout)
-        check(not done.stderr, 'pflogsumm complains: %s', done.stderr)
+        for log in day.logs:
+            done = subprocess.run(['perl', PFLOGSUMM, '--smtpd-stats', '--verbose-msg-detail', log], text=True,
+                                  capture_output=True, timeout=60, check=True)
+            totals = dict((name, int(count)) for count, name in re.findall(r'^ +(\d+) +([a-z]+)', done.stdout, re.M))
+            # A report of what bounced is a message of its own, that nobody handed in.
+            reports = len(day.relay.events('report'))
+            equal({name: totals.get(name) for name in ('received', 'bounced', 'rejected')},
+                  {'received': 3, 'bounced': 1, 'rejected': 1}, done.stdout)
+            equal(totals['delivered'], 3 + reports, done.stdout)
+            equal(totals['deferred'], 1, done.stdout)
+            for words in ('550 5.1.1 There is nobody of that name', 'Greylisted', 'Relay access denied',
+                          'SASL LOGIN authentication failed'):
+                check(words in done.stdout, '%s is not in %s', words, done.stdout)
+            check(not done.stderr, 'pflogsumm complains: %s', done.stderr)
 
 
 @case
@@ -124,10 +128,11 @@ def fail2ban_finds_who_guesses():
         return unavailable()
     with Workspace() as work:
         day = Day(work)
-        for mode, found in (('normal', {STRANGER}), ('auth', {GUESSER}), ('aggressive', {STRANGER, GUESSER})):
+        for log, (mode, found) in itertools.product(day.logs, (('normal', {STRANGER}), ('auth', {GUESSER}),
+                                                                ('aggressive', {STRANGER, GUESSER}))):
             done = subprocess.run(
                 ['python3', os.path.join(FAIL2BAN, 'usr/bin/fail2ban-regex'), '-c',
-                 os.path.join(FAIL2BAN, 'etc/fail2ban'), '--out', 'ip', day.log, 'postfix[mode=%s]' % mode],
+                 os.path.join(FAIL2BAN, 'etc/fail2ban'), '--out', 'ip', log, 'postfix[mode=%s]' % mode],
                 env={**os.environ, 'PYTHONPATH': os.path.join(FAIL2BAN, 'usr/lib/python3/dist-packages')},
                 capture_output=True, text=True, timeout=60)
             equal(set(done.stdout.split()), found, 'mode %s: %s' % (mode, done.stderr))
