@@ -188,6 +188,7 @@ struct spool_message {
 	size_t envelope_length;      /* <= SPOOL_ENVELOPE_MAX */
 	const struct iovec *content; /* <= SPOOL_CONTENT_MAX octets together */
 	unsigned content_count;
+	bool report; /* others end when it is durable: there is room for it where nothing else is accepted */
 };
 /* A piece of a message that is still arriving: item->parts, which must have room, gets one more. item->id is set. When
  * the ticket fails, the owner gives that part the segment 0. */
@@ -203,6 +204,9 @@ void spool_drop(struct spool *spool, struct spool_item *item);
 /* A new state (attempts, recipients' results; opaque) replaces the one before. `ticket` may be NULL. */
 int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
 		       struct spool_ticket *ticket);
+/* The same of one that ends with a report that is about to be written, or was: as for that there is room. */
+int spool_append_fate(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
+		      struct spool_ticket *ticket);
 /* The message is finished: durable with the next batches, its space is reclaimed after that. `ticket` may be NULL.
  * Frees item->parts. Replaying it is harmless. */
 int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket);

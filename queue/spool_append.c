@@ -162,7 +162,7 @@ static bool append_refused(const struct spool *spool, enum spool_need need)
 {
 	struct spool_room room;
 
-	if (need > SPOOL_NEED_STATE || !spool->ring || spool->spare)
+	if (need > SPOOL_NEED_REPORT || !spool->ring || spool->spare)
 		return false;
 	spool_room_get(spool, &room);
 	return !spool_room_fills(&room, need);

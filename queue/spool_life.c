@@ -91,7 +91,10 @@ int spool_append_message(struct spool *spool, const struct spool_message *messag
 		.content = message->content,
 		.content_count = message->content_count,
 	};
-	result = spool_append(spool, &append, SPOOL_NEED_MESSAGE, &item->message, ticket);
+	if (message->report)
+		spool_room_relieve(spool);
+	enum spool_need need = message->report ? SPOOL_NEED_REPORT : SPOOL_NEED_MESSAGE;
+	result = spool_append(spool, &append, need, &item->message, ticket);
 	if (result < 0)
 		return mail_refused(spool, result);
 	spool->open->messages++;
@@ -118,23 +121,15 @@ void spool_drop(struct spool *spool, struct spool_item *item)
 	item->message = (struct spool_ref){0};
 }
 
-int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
-		       struct spool_ticket *ticket)
+static int append_state(struct spool *spool, struct spool_item *item, const struct spool_append *append,
+			enum spool_need need, struct spool_ticket *ticket)
 {
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
-	struct spool_append append = {
-		.type = SPOOL_STATE,
-		.id = item->id,
-		.wall_ns = wall_ns,
-		.envelope = state,
-		.envelope_length = length,
-	};
-	/* Where the number of shards changes, size_max does not keep the relay from starting: copies pass it, too. */
-	enum spool_need need = spool->ring ? SPOOL_NEED_STATE : SPOOL_NEED_DONE;
 	struct spool_ref ref;
-	result = spool_append(spool, &append, need, &ref, ticket);
+	/* Where the number of shards changes, size_max does not keep the relay from starting: copies pass it, too. */
+	result = spool_append(spool, append, spool->ring ? need : SPOOL_NEED_DONE, &ref, ticket);
 	if (result < 0)
 		return result;
 	spool_moved_resolve(spool, &item->state, true);
@@ -143,6 +138,35 @@ int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wa
 	if (item->move)
 		spool_move_state(spool, item);
 	return 0;
+}
+
+int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
+		       struct spool_ticket *ticket)
+{
+	const struct spool_append append = {
+		.type = SPOOL_STATE,
+		.id = item->id,
+		.wall_ns = wall_ns,
+		.envelope = state,
+		.envelope_length = length,
+	};
+
+	return append_state(spool, item, &append, SPOOL_NEED_STATE, ticket);
+}
+
+int spool_append_fate(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
+		      struct spool_ticket *ticket)
+{
+	const struct spool_append append = {
+		.type = SPOOL_STATE,
+		.id = item->id,
+		.wall_ns = wall_ns,
+		.envelope = state,
+		.envelope_length = length,
+	};
+
+	spool_room_relieve(spool);
+	return append_state(spool, item, &append, SPOOL_NEED_REPORT, ticket);
 }
 
 int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket)

@@ -457,8 +457,8 @@ int spool_segment_roll(struct spool *spool, enum spool_need need)
 		spool->want_room |= spool_room_insists(need);
 		if (need == SPOOL_NEED_DONE || !spool_segments_end(spool))
 			return -EAGAIN;
-		/* At size_max it is made for compaction all the same. */
-		return need == SPOOL_NEED_COPY && spool->prepare_error == 0 ? -EAGAIN : -ENOSPC;
+		/* At size_max it is made for reports and compaction all the same. */
+		return spool_room_insists(need) && spool->prepare_error == 0 ? -EAGAIN : -ENOSPC;
 	}
 	spool_segment_close(spool);
 	spool->active = spool->spare;

@@ -67,7 +67,7 @@ enum {
 };
 
 /* Who wants room; the lower ones are kept out first when the spool is full. */
-enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_COPY, SPOOL_NEED_DONE };
+enum spool_need { SPOOL_NEED_MESSAGE, SPOOL_NEED_STATE, SPOOL_NEED_REPORT, SPOOL_NEED_COPY, SPOOL_NEED_DONE };
 
 enum spool_gone { SPOOL_HERE, SPOOL_GONE, SPOOL_GONE_SYNCING };
 
@@ -257,6 +257,7 @@ struct spool {
 	uint32_t prepare_offset;
 	bool prepare_cut; /* the header being written carries the cut */
 	bool want_room;   /* a done record waits: size_max may be passed */
+	bool relieved;    /* a report found no room where states may have it: spool_room.c */
 	uint64_t prepare_retry_ns;
 	int prepare_error;
 	struct ring_op prepare_op;
@@ -377,6 +378,7 @@ struct spool_room {
 	unsigned max;       /* that size_max allows */
 	unsigned least;     /* that the log has had since the start */
 	unsigned partial;   /* of the log, where that is full: far from whole, because a start or an error ended them */
+	bool relieved;      /* reports and copies may pass size_max */
 	bool last;          /* behind the active one there is no other, and none can be had */
 	bool disk;          /* a segment could not be made */
 	uint32_t size, end; /* of the active one; 0: there is none */
@@ -385,6 +387,8 @@ struct spool_room {
 void spool_room_get(const struct spool *spool, struct spool_room *room);
 /* May it be written behind the end of the active segment? */
 bool spool_room_fills(const struct spool_room *room, enum spool_need need);
+/* A report wants room: where others have left none, there is some for it until there is enough again. */
+void spool_room_relieve(struct spool *spool);
 /* May another segment begin with it? */
 bool spool_room_begins(const struct spool_room *room, enum spool_need need);
 /* Is one made for it, where size_max has none left? */

@@ -76,6 +76,7 @@ bool spool_segment_last(const struct spool *spool)
 enum share {
 	NOTHING,
 	HALF, /* the first half of a segment of the usual size */
+	MOST, /* on a full disk three quarters of one, else all */
 	ALL,
 };
 
@@ -84,12 +85,14 @@ enum { ALWAYS = -1 };
 static const struct {
 	enum share last; /* of the last segment that can be had, behind its end */
 	int kept;        /* places below size_max that it may not begin */
+	int relieved;    /* that it may begin above, while reports found no room */
 	bool instead;    /* also in the place of one that is far from whole, or of what the log had more at the start */
 	bool insists;    /* at size_max a segment is made for it all the same */
 } rules[] = {
 	[SPOOL_NEED_MESSAGE] = {.last = NOTHING, .kept = 2},
 	[SPOOL_NEED_STATE] = {.last = HALF, .kept = 1},
-	[SPOOL_NEED_COPY] = {.last = ALL, .kept = 0, .instead = true, .insists = true},
+	[SPOOL_NEED_REPORT] = {.last = MOST, .kept = 1, .relieved = 1, .insists = true},
+	[SPOOL_NEED_COPY] = {.last = ALL, .kept = 0, .relieved = 2, .instead = true, .insists = true},
 	[SPOOL_NEED_DONE] = {.last = ALL, .kept = ALWAYS, .insists = true},
 };
 
@@ -102,6 +105,7 @@ void spool_room_get(const struct spool *spool, struct spool_room *room)
 		.least = spool->log_least,
 		.last = spool_segment_last(spool),
 		.disk = spool->prepare_error < 0,
+		.relieved = spool->relieved && spool->log_count + 1 >= spool_segments_max(spool),
 		.size = active ? active->size : 0,
 		.end = active ? active->end : 0,
 		.usual = spool->settings.segment_size,
@@ -115,22 +119,37 @@ void spool_room_get(const struct spool *spool, struct spool_room *room)
 
 static unsigned places(const struct spool_room *room, enum spool_need need)
 {
-	if (!rules[need].instead)
-		return room->max;
+	bool above = room->relieved && rules[need].relieved > 0;
+
+	if (!rules[need].instead && !above)
+		return room->max - (unsigned)rules[need].kept;
 	unsigned most = room->max + room->partial;
-	return most > room->least ? most : room->least + 1;
+	if (most <= room->least)
+		most = room->least + 1;
+	return most + (above ? (unsigned)rules[need].relieved : 0);
+}
+
+void spool_room_relieve(struct spool *spool)
+{
+	struct spool_room room;
+
+	spool_room_get(spool, &room);
+	spool->relieved = !spool_room_fills(&room, SPOOL_NEED_STATE) || !spool_room_begins(&room, SPOOL_NEED_STATE);
 }
 
 bool spool_room_fills(const struct spool_room *room, enum spool_need need)
 {
 	if (!room->last || rules[need].last == ALL)
 		return true;
-	return rules[need].last == HALF && room->size == room->usual && room->end < room->size / 2;
+	if (rules[need].last == MOST && !room->disk)
+		return true;
+	uint32_t quarters = rules[need].last == MOST ? 3 : rules[need].last == HALF ? 2 : 0;
+	return room->size == room->usual && room->end < room->size / 4 * quarters;
 }
 
 bool spool_room_begins(const struct spool_room *room, enum spool_need need)
 {
-	return rules[need].kept == ALWAYS || room->log + (unsigned)rules[need].kept < places(room, need);
+	return rules[need].kept == ALWAYS || room->log < places(room, need);
 }
 
 bool spool_room_insists(enum spool_need need)

@@ -313,7 +313,7 @@ static void note(struct notify_job *job)
 	}
 	for (; job->appended < job->count; job->appended++) {
 		bool last = job->appended + 1 == job->count;
-		r = record_state(job->shard, job->items[job->appended].mail, last ? &job->ticket : NULL);
+		r = record_fate(job->shard, job->items[job->appended].mail, last ? &job->ticket : NULL);
 		if (r == -EAGAIN)
 			return;
 		if (r < 0) {

@@ -311,6 +311,16 @@ static int place_recipients(struct mail *m, const struct transfer *transfer)
 	return 0;
 }
 
+/* What waits for it to be told ends then, and gives its room back. */
+static bool tells_of_ends(const struct letter *letter)
+{
+	bool ends = false;
+
+	for (unsigned i = 0; i < letter->report_count; i++)
+		ends = ends || letter->reports[i].what == ENVELOPE_REPORTED_END;
+	return ends;
+}
+
 static int take_message(struct shard *shard, struct transfer *transfer)
 {
 	const struct letter *letter = transfer->letter;
@@ -320,6 +330,7 @@ static int take_message(struct shard *shard, struct transfer *transfer)
 		.wall_ns = letter->wall_ns,
 		.envelope = shard->store->scratch,
 		.content = content,
+		.report = tells_of_ends(letter),
 	};
 	struct mail *m;
 

@@ -101,6 +101,14 @@ void record_beside(struct shard *shard, struct delivery *d)
 		list_append(&shard->store->settling, &d->link);
 }
 
+int record_fate(struct shard *shard, struct mail *m, struct spool_ticket *ticket)
+{
+	uint64_t wall_ns = clock_wall_ns();
+	size_t length = mail_encode(m, NULL, shard->now_ns, wall_ns, shard->store->scratch);
+
+	return spool_append_fate(shard->store->spool, &m->item, wall_ns, shard->store->scratch, length, ticket);
+}
+
 int record_state(struct shard *shard, struct mail *m, struct spool_ticket *ticket)
 {
 	uint64_t wall_ns = clock_wall_ns();
@@ -114,7 +122,7 @@ int record_reported(struct shard *shard, struct mail *m, struct spool_ticket *ti
 	int r;
 
 	if (m->live > 0 || mail_owes(m))
-		return record_state(shard, m, ticket);
+		return record_fate(shard, m, ticket);
 	r = spool_done(shard->store->spool, &m->item, ticket);
 	if (r == 0)
 		store_forget(shard, m);

@@ -23,6 +23,8 @@ void record_append(struct shard *shard, struct delivery *d, const struct state_r
 void record_beside(struct shard *shard, struct delivery *d);
 /* As it is now, with a ticket. 0, or what spool_append_state() says; then nothing was written. */
 int record_state(struct shard *shard, struct mail *m, struct spool_ticket *ticket);
+/* The same, where a report of it is about to be written: for that there is room, too (queue/spool.h). */
+int record_fate(struct shard *shard, struct mail *m, struct spool_ticket *ticket);
 /* Its marks have changed: the same, or where nobody is left to be tried or told it ends, and is gone. */
 int record_reported(struct shard *shard, struct mail *m, struct spool_ticket *ticket);
 /* Once per turn, where there are any: what found no room before. */

@@ -589,6 +589,11 @@ bool rig_stop(struct rig *rig)
 		if (rig->shards[i].result < 0)
 			rig_fail(rig, "shard %u ended with %s", i, strerror(-rig->shards[i].result));
 	}
+	/* As main() does it: what a shard did not get back, the kernel may still write to. */
+	if (rig_broken(rig)) {
+		rig_crash(rig, WORLD_KILL);
+		return false;
+	}
 	harvest(rig);
 	/* A spool that failed in the end has lost done records: the next life delivers them again, as after a crash. */
 	for (unsigned i = 0; i < rig->shard_count; i++)

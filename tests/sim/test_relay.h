@@ -84,6 +84,7 @@ void scenario_seven_bit(uint64_t seed);
 /* test_relay_told.c: reports. */
 void scenario_told(uint64_t seed);
 void scenario_told_meanwhile(uint64_t seed);
+void scenario_told_full(uint64_t seed);
 /* test_relay_look.c: the queue is listed. */
 void scenario_look(uint64_t seed);
 /* test_relay_steer.c: an operator's orders. */

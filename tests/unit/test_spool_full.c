@@ -21,6 +21,13 @@ static uint64_t compacted(void)
 	return stats.compacted;
 }
 
+static uint64_t segments(void)
+{
+	struct spool_stats stats;
+	spool_stats(rig_spool, &stats);
+	return stats.segments;
+}
+
 static bool no_room(void)
 {
 	return rig_append(100, NULL) == -ENOSPC;
@@ -126,6 +133,66 @@ static void state_all(void)
 		rig_turn();
 	}
 	rig_settle();
+}
+
+/* What all of them are told, until not even that has room. */
+static void state_until_full(void)
+{
+	for (int round = 0; round < 4000; round++) {
+		struct rig_message *m = &rig_messages[round % (int)rig_count];
+		int result = rig_state(m);
+		CHECK(result == 0 || result == -ENOSPC || result == -EAGAIN);
+		if (result == -ENOSPC)
+			return;
+		rig_turn();
+	}
+}
+
+/* Of one that failed: its fate, a report, its end. */
+static int report(struct rig_message *m, struct rig_message **out)
+{
+	int tries = 0, result;
+
+	while ((result = rig_state_as(m, spool_append_fate)) == -EAGAIN && ++tries < 4000)
+		rig_turn();
+	if (result < 0)
+		return result;
+	while ((result = rig_append_as(3000, true, out)) == -EAGAIN && ++tries < 4000)
+		rig_turn();
+	return result < 0 ? result : end(m);
+}
+
+/* All that fills a spool has failed, and nobody is told yet: there is room to tell all of them, although those reports
+ * cannot leave for a while either. */
+static void test_full_reports(void)
+{
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		uint32_t count, first = 0;
+		uint64_t most = 0;
+		small_world(seed, LIMIT_SIZE);
+		start();
+		fill(seed % 2 ? 60000 : 250000);
+		state_until_full();
+		count = rig_count;
+		for (uint32_t i = 0; i < count; i++) {
+			struct rig_message *out;
+			CHECK_EQ(report(&rig_messages[i], &out), 0);
+			rig_turn();
+			most = segments() > most ? segments() : most;
+			/* Some hundred wait at a time for the way that reports go. */
+			while (rig_count - count - first > 200)
+				CHECK_EQ(end(&rig_messages[count + first++]), 0);
+		}
+		rig_settle();
+		/* Two places above, and what done records take. */
+		CHECK(most <= 10);
+		finish_all(false, 0);
+		CHECK_EQ(alive(), 0);
+		turns(200);
+		CHECK(!spool_size_full(rig_spool));
+		CHECK_EQ(rig_append(1000, NULL), 0);
+		rig_end();
+	}
 }
 
 /* Mail was accepted until there was no room: all of it can be ended, and then there is room for more. */
@@ -577,6 +644,7 @@ static void test_full_damaged_end(void)
 int main(void)
 {
 	RUN(test_full_drains);
+	RUN(test_full_reports);
 	RUN(test_full_trickle);
 	RUN(test_full_restarts);
 	RUN(test_full_others);

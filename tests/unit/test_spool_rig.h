@@ -267,7 +267,7 @@ static inline int rig_parts(struct rig_message *m, const struct spool_message *m
 }
 
 /* Appends a message of `length` content octets; longer ones go in parts. *out: the model's entry, or NULL. */
-static inline int rig_append(uint32_t length, struct rig_message **out)
+static inline int rig_append_as(uint32_t length, bool report, struct rig_message **out)
 {
 	struct rig_message *m = &rig_messages[rig_count];
 	uint8_t envelope[16];
@@ -292,7 +292,8 @@ static inline int rig_append(uint32_t length, struct rig_message **out)
 					.envelope = envelope,
 					.envelope_length = sizeof envelope,
 					.content = content,
-					.content_count = 2};
+					.content_count = 2,
+					.report = report};
 	world_engine_enter();
 	int result = parts ? rig_parts(m, &message, parts) : 0;
 	if (result == 0)
@@ -309,13 +310,18 @@ static inline int rig_append(uint32_t length, struct rig_message **out)
 	return result;
 }
 
-static inline int rig_state(struct rig_message *m)
+static inline int rig_append(uint32_t length, struct rig_message **out)
+{
+	return rig_append_as(length, false, out);
+}
+
+static inline int rig_state_as(struct rig_message *m, int (*append)(struct spool *, struct spool_item *, uint64_t,
+								    const void *, size_t, struct spool_ticket *))
 {
 	uint32_t version = m->version + 1;
 	bool ticket = m->version_asked == 0 || m->state_result != 1;
 	world_engine_enter();
-	int result =
-		spool_append_state(rig_spool, &m->item, 5, &version, sizeof version, ticket ? &m->state_ticket : NULL);
+	int result = append(rig_spool, &m->item, 5, &version, sizeof version, ticket ? &m->state_ticket : NULL);
 	world_engine_leave();
 	if (result < 0)
 		return result;
@@ -325,6 +331,11 @@ static inline int rig_state(struct rig_message *m)
 		m->version_asked = version;
 	}
 	return 0;
+}
+
+static inline int rig_state(struct rig_message *m)
+{
+	return rig_state_as(m, spool_append_state);
 }
 
 static inline int rig_done(struct rig_message *m)

@@ -16,30 +16,38 @@ static struct spool_room room_of(unsigned log, unsigned partial, unsigned least)
 				   .usual = 64 * MIB};
 }
 
-/* For messages, states, copies, done records: 1 is yes. */
+/* For messages, states, reports, copies, done records: 1 is yes. */
 static void test_begins(void)
 {
 	static const struct {
 		const char *when;
 		unsigned log, partial, least;
-		bool begins[4];
+		bool relieved;
+		bool begins[5];
 	} table[] = {
-		{"plenty", 3, 0, 1, {1, 1, 1, 1}},
-		{"messages may begin the last but two", 7, 0, 1, {1, 1, 1, 1}},
-		{"the last but one is for states", 8, 0, 1, {0, 1, 1, 1}},
-		{"the last is for copies", 9, 0, 1, {0, 0, 1, 1}},
-		{"size_max", 10, 0, 1, {0, 0, 0, 1}},
-		{"more than size_max", 12, 0, 1, {0, 0, 0, 1}},
-		{"one is far from whole", 10, 1, 1, {0, 0, 1, 1}},
-		{"in its place", 11, 1, 1, {0, 0, 0, 1}},
-		{"a start found more", 20, 0, 20, {0, 0, 1, 1}},
-		{"and that is one more", 21, 0, 20, {0, 0, 0, 1}},
-		{"it has shrunk since", 20, 0, 19, {0, 0, 0, 1}},
-		{"it had as many", 10, 0, 10, {0, 0, 1, 1}},
+		{"plenty", 3, 0, 1, false, {1, 1, 1, 1, 1}},
+		{"messages may begin the last but two", 7, 0, 1, false, {1, 1, 1, 1, 1}},
+		{"the last but one is for states", 8, 0, 1, false, {0, 1, 1, 1, 1}},
+		{"the last is for copies", 9, 0, 1, false, {0, 0, 0, 1, 1}},
+		{"size_max", 10, 0, 1, false, {0, 0, 0, 0, 1}},
+		{"more than size_max", 12, 0, 1, false, {0, 0, 0, 0, 1}},
+		{"one is far from whole", 10, 1, 1, false, {0, 0, 0, 1, 1}},
+		{"in its place", 11, 1, 1, false, {0, 0, 0, 0, 1}},
+		{"a start found more", 20, 0, 20, false, {0, 0, 0, 1, 1}},
+		{"and that is one more", 21, 0, 20, false, {0, 0, 0, 0, 1}},
+		{"it has shrunk since", 20, 0, 19, false, {0, 0, 0, 0, 1}},
+		{"it had as many", 10, 0, 10, false, {0, 0, 0, 1, 1}},
+		{"a report had no room", 9, 0, 1, true, {0, 0, 1, 1, 1}},
+		{"nor at size_max", 10, 0, 1, true, {0, 0, 1, 1, 1}},
+		{"it has one above, copies another", 11, 0, 1, true, {0, 0, 0, 1, 1}},
+		{"and that is all", 12, 0, 1, true, {0, 0, 0, 0, 1}},
+		{"where a start found more, too", 21, 0, 20, true, {0, 0, 1, 1, 1}},
+		{"one each", 22, 0, 20, true, {0, 0, 0, 1, 1}},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct spool_room room = room_of(table[i].log, table[i].partial, table[i].least);
+		room.relieved = table[i].relieved;
 		for (unsigned need = SPOOL_NEED_MESSAGE; need <= SPOOL_NEED_DONE; need++) {
 			if (spool_room_begins(&room, need) != table[i].begins[need])
 				fprintf(stderr, "%s: need %u\n", table[i].when, need);
@@ -54,19 +62,22 @@ static void test_fills(void)
 		const char *when;
 		bool last;
 		uint32_t size, end;
-		bool fills[4];
+		bool fills[5], on_full_disk;
 	} table[] = {
-		{"others may be had", false, 64 * MIB, 48 * MIB, {1, 1, 1, 1}},
-		{"just begun", true, 64 * MIB, MIB, {0, 1, 1, 1}},
-		{"nearly half", true, 64 * MIB, 32 * MIB - 1, {0, 1, 1, 1}},
-		{"half", true, 64 * MIB, 32 * MIB, {0, 0, 1, 1}},
-		{"a small one", true, 8 * MIB, MIB, {0, 0, 1, 1}},
-		{"none", true, 0, 0, {0, 0, 1, 1}},
+		{"others may be had", false, 64 * MIB, 48 * MIB, {1, 1, 1, 1, 1}, true},
+		{"just begun", true, 64 * MIB, MIB, {0, 1, 1, 1, 1}, true},
+		{"nearly half", true, 64 * MIB, 32 * MIB - 1, {0, 1, 1, 1, 1}, true},
+		{"half", true, 64 * MIB, 32 * MIB, {0, 0, 1, 1, 1}, true},
+		{"three quarters", true, 64 * MIB, 48 * MIB, {0, 0, 0, 1, 1}, true},
+		{"three quarters, of size_max", true, 64 * MIB, 48 * MIB, {0, 0, 1, 1, 1}, false},
+		{"a small one", true, 8 * MIB, MIB, {0, 0, 0, 1, 1}, true},
+		{"none", true, 0, 0, {0, 0, 0, 1, 1}, true},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct spool_room room = room_of(3, 0, 1);
 		room.last = table[i].last;
+		room.disk = table[i].on_full_disk;
 		room.size = table[i].size;
 		room.end = table[i].end;
 		for (unsigned need = SPOOL_NEED_MESSAGE; need <= SPOOL_NEED_DONE; need++) {
@@ -82,10 +93,12 @@ static void test_order(void)
 {
 	for (unsigned log = 0; log < 30; log++)
 		for (unsigned least = 0; least <= log; least++)
-			for (unsigned bits = 0; bits < 8; bits++) {
+			for (unsigned bits = 0; bits < 32; bits++) {
 				struct spool_room room = room_of(log, bits & 4 ? 2 : 0, least);
 				room.last = bits & 1;
 				room.end = bits & 2 ? 40 * MIB : MIB;
+				room.disk = bits & 8;
+				room.relieved = bits & 16;
 				for (unsigned need = SPOOL_NEED_STATE; need <= SPOOL_NEED_DONE; need++) {
 					CHECK(spool_room_fills(&room, need) || !spool_room_fills(&room, need - 1));
 					CHECK(spool_room_begins(&room, need) || !spool_room_begins(&room, need - 1));
