@@ -72,6 +72,7 @@ LIBRARIES = {
                   'core/tools/parcel', 'core/tools/journal', 'core/tools/mailq.c', 'core/tools/sendmail.c',
                   'tests/fuzz/fuzz_trace_fact.c', 'tests/fuzz/fuzz_parcel.c'],
     'sqlite3.h': ['core/trace/'],
+    'expat.h': ['core/tools/metabase.c'],
     'zlib.h': ['core/agents/tls_report_text.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }

@@ -11,6 +11,7 @@
 #include "core/tools/doctor.h"
 #include "core/tools/explain.h"
 #include "core/tools/hash.h"
+#include "core/tools/import.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
 #include "core/tools/queue.h"
@@ -33,6 +34,7 @@ static const struct {
 	{"explain", explain_command},
 	{"hash", hash_command},
 	{"setup", setup_command},
+	{"import", import_command},
 	{"credentials", credentials_command},
 	{"device", device_command},
 	{"suppress", suppress_command},

@@ -31,6 +31,8 @@ int usage(FILE *out, int status)
 	      "       postrider credentials status     what signs in with tokens; rotate: another certificate\n"
 	      "       postrider setup office365        asks what it needs and writes the tenant's commands and a "
 	      "configuration\n"
+	      "       postrider import postfix DIR, postrider import iis-smtp FILE\n"
+	      "                                        a configuration from theirs, and what could not be taken over\n"
 	      "       postrider trace [ID]             what became of mail, by id, client, sender, recipient, time\n"
 	      "       postrider route ADDRESS          where mail to it would go, and why; nothing is sent\n"
 	      "       postrider report --since TIME    what came and what became of it, in figures\n"

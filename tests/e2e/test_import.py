@@ -1,0 +1,260 @@
+#!/usr/bin/python3
+"""tests/e2e/test_import.py - postrider import: what it makes of Postfix's files and of IIS' metabase.
+
+What is written is what check accepts; what cannot be taken over is in the list with its place; passwords are in files
+of their own and nowhere else; nothing is overwritten, and nothing outside of the directory is read.
+"""
+
+import os
+import stat
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from harness import Certificates, Workspace, case, check, equal, program  # noqa: E402
+
+MASTER = 'smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\nrelay unix - - y - - smtp\n'
+
+
+def run(work, *arguments, code=0, directory='made'):
+    """The configuration and the list, and what was said; for another code only what was said."""
+    made = work.path(directory)
+    os.makedirs(made, exist_ok=True)
+    done = subprocess.run([program('postrider'), 'import', *arguments, '--directory', made], capture_output=True,
+                          text=True, timeout=60, stdin=subprocess.DEVNULL)
+    said = done.stdout + done.stderr
+    equal(done.returncode, code, 'exit status (%s)' % said)
+    check([name for name in os.listdir(made) if name.startswith('.import')] == [], 'what was begun is left there')
+    if code != 0:
+        return said
+    with open(os.path.join(made, 'postrider.yaml')) as f, open(os.path.join(made, 'import-notes.txt')) as g:
+        text, notes = f.read(), g.read()
+    checked = subprocess.run([program('postrider'), 'check', '--config', os.path.join(made, 'postrider.yaml')],
+                             capture_output=True, text=True, timeout=60)
+    equal(checked.returncode, 0, 'check: %s\n%s' % (checked.stderr, text))
+    return text, notes, said
+
+
+def postfix(work, main, master=MASTER, tables=(), **options):
+    """Each test has a directory of its own."""
+    for name, content in (('main.cf', main), ('master.cf', master), *dict(tables).items()):
+        work.write('postfix/' + name, content)
+    return run(work, 'postfix', work.path('postfix'), **options)
+
+
+def has(text, *parts):
+    for part in parts:
+        check(part in ' '.join(text.split()), 'no %s in:\n%s', part, text)
+
+
+@case
+def a_smart_host_with_a_password():
+    with Workspace() as work:
+        text, notes, said = postfix(
+            work, 'myhostname = relay.example.org\nmyorigin = $mydomain\nmydestination =\n'
+            'mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128\n # more\n  10.20.0.0/16, !10.20.9.0/24\n'
+            'relayhost = [smtp.example.net]:submission\nsmtp_tls_security_level = encrypt\n'
+            'smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/postfix/sasl_passwd\n'
+            'message_size_limit = 36700160\nmaximal_queue_lifetime = 2\ndelay_warning_time = 4\n'
+            'default_destination_rate_delay = 2s\nsmtpd_milters = inet:localhost:8891\n',
+            tables={'sasl_passwd': '[smtp.example.net]:587 scan@example.org:pa:ss "w\\rd\n'})
+        has(text, 'hostname: "relay.example.org"', 'hosts: ["smtp.example.net:587"] tls: mode: verify',
+            '{ user: "scan@example.org", password_file: "scan-example.org.password" }', '- "10.20.0.0/16"',
+            'default_domain: "example.org"', 'message_size_max: 35MiB', 'messages_per_minute: 30',
+            'retry: { expire: 2d }', 'delay_after: 4h', '- { destination: smtp.example.net-submission }')
+        has(notes, 'main.cf:4 mynetworks', '!10.20.9.0/24 cannot be taken out', 'main.cf:15 smtpd_milters',
+            'A password is only given to a host whose certificate verifies')
+        path = work.path('made/scan-example.org.password')
+        with open(path) as f:
+            equal(f.read(), 'pa:ss "w\\rd', 'password')
+        check(stat.S_IMODE(os.stat(path).st_mode) & 0o137 == 0, 'mode of a password')
+        for where in (text, notes, said):
+            check('pa:ss' not in where, 'the password is in %s', where)
+
+
+@case
+def what_is_there_stays():
+    with Workspace() as work:
+        work.write('made/postrider.yaml', 'mine')
+        said = postfix(work, 'myhostname = relay.example.org\n', code=73)
+        has(said, 'postrider.yaml is there already', '--force')
+        equal(os.listdir(work.path('made')), ['postrider.yaml'], 'files')
+        with open(work.path('made/postrider.yaml')) as f:
+            equal(f.read(), 'mine', 'the file')
+        equal(subprocess.run([program('postrider'), 'import', 'postfix', work.path('postfix'), '--force', '--directory',
+                              work.path('made')], capture_output=True, timeout=60).returncode, 0, 'with --force')
+        with open(work.path('made/postrider.yaml')) as f:
+            check('relay.example.org' in f.read(), 'nothing was replaced')
+        has(run(work, 'postfix', work.path('postfix'), directory='no/such/../dir', code=0)[0], 'hostname')
+        done = subprocess.run([program('postrider'), 'import', 'postfix', work.path('postfix'), '--directory',
+                               work.path('nowhere')], capture_output=True, text=True, timeout=60)
+        equal((done.returncode, 'nothing can be written to' in done.stderr), (73, True), done.stderr)
+
+
+@case
+def senders_and_places():
+    with Workspace() as work:
+        text, notes, _ = postfix(
+            work, 'myhostname = relay.example.org\nmydestination = localhost\nrelayhost =\n'
+            'smtp_sasl_auth_enable = yes\nsmtp_sender_dependent_authentication = yes\n'
+            'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\n'
+            'sender_dependent_relayhost_maps = texthash:/etc/postfix/relayhosts\n'
+            'transport_maps = texthash:/etc/postfix/transport\nsmtp_generic_maps = texthash:/etc/postfix/generic\n'
+            'smtp_tls_policy_maps = texthash:/etc/postfix/policy\nalways_bcc = copy@example.org\n'
+            'masquerade_domains = example.org\nslow_destination_concurrency_limit = 3\n',
+            MASTER + 'slow unix - - n - 2 smtp\n  -o smtp_bind_address=192.0.2.7 -o smtp_helo_name=out.example.org\n',
+            {'passwords': 'a@one.example a:1\n@two.example b:2\n[smtp.one.example]:587 c:3\n',
+             'relayhosts': '@one.example [smtp.one.example]:587\na@two.example [10.9.9.9]\n',
+             'transport': 'x.example slow:[192.0.2.9]:2525\n.x.example error:5.7.1 not here\ny.example maildrop:\n'
+                          'z.example :\n/x/ smtp:\n',
+             'generic': 'root it@example.org\n@host.lan @example.org\nbob@host.lan robert@example.org\nbad b@d@x\n',
+             'policy': 'bank.example verify match=mx.bank.example\n.bank.example encrypt\n'})
+        has(text, 'map: - { from: "bob@host.lan", to: "robert@example.org" } - { from: "root@relay.example.org", to: '
+            '"it@example.org" } - { from: "*@host.lan", to: "*@example.org" } - { from: "*@*.example.org", to: '
+            '"*@example.org" }', 'archive: "copy@example.org"',
+            'source_addresses: [{ address: "192.0.2.7", hostname: "out.example.org" }]',
+            '{ user: "a", password_file: "a.password", senders: ["a@one.example"] }',
+            '{ user: "c", password_file: "c.password", senders: ["*", "<>"] } sender: match',
+            'limits: { connections: 2', '- { recipient: "*@x.example", destination: slow-192.0.2.9-2525 }',
+            '- { recipient: "*@*.x.example", refuse: "not here" }', '- { sender: "*@one.example", destination:',
+            '- name: direct-bank.example mx: true tls: mode: verify',
+            '- { recipient: "*@*.bank.example", destination:', '- { recipient: "*@localhost", refuse:',
+            '- { recipient: "*@z.example", destination: direct }', '- { destination: direct }')
+        has(notes, 'mx.bank.example there: The name in the certificates',
+            'transport:3 y.example maildrop:', 'transport:5 /x/ smtp:', 'generic:4 bad b@d@x',
+            'Signing in at a host that is only a number')
+
+
+@case
+def tables_that_cannot_be_read():
+    with Workspace() as work:
+        work.write('outside', 'a.example smtp:[10.0.0.1]\n')
+        os.makedirs(work.path('postfix'))
+        os.symlink(work.path('outside'), work.path('postfix/link'))
+        os.mkfifo(work.path('postfix/pipe'))
+        os.mkdir(work.path('postfix/folder'))
+        with open(work.path('postfix/large'), 'wb') as f:
+            f.truncate(33 * 1024 * 1024)
+        text, notes, _ = postfix(
+            work, 'myhostname = relay.example.org\ntransport_maps = mysql:/etc/postfix/sql.cf, proxy:ldap:x\n hash:%s\n'
+            ' hash:/etc/postfix/link hash:/etc/postfix/pipe hash:/etc/postfix/folder hash:/etc/postfix/large\n'
+            ' hash:/etc/postfix/missing hash:/etc/postfix/../outside lmdb:/etc/postfix/binary\n' % work.path('outside'),
+            tables={'binary': b'\0\1\2', 'sql.cf': 'password = secret\n'})
+        check('a.example' not in text and 'secret' not in text + notes, 'what lies outside was read')
+        has(notes, 'mysql:/etc/postfix/sql.cf cannot be read here', 'ldap:x cannot be read here',
+            '/link was taken over: it lies outside of the directory', '/pipe was taken over: it is no regular file',
+            '/folder was taken over: it is no regular file', '/large was taken over: it has more than 32 MiB',
+            '/missing was taken over: No such file', '../outside was taken over: it lies outside',
+            '/binary was taken over: there is an octet that no text file has (line 1)')
+
+
+@case
+def what_is_no_postfix():
+    with Workspace() as work:
+        for name, main, words in (('binary', b'a = \0b\n', 'main.cf:1: an octet that no text file has'),
+                                  ('words', 'a = b\nwhat is this\n', 'main.cf:2: this is no line as in'),
+                                  ('many', ''.join('a%d = b\n' % i for i in range(20000)), 'there are more of them')):
+            has(postfix(work, main, code=65), words)
+            check(os.listdir(work.path('made')) == [], '%s: something was written', name)
+        has(postfix(work, 'a = b\n', master='smtp inet n\n', code=65), 'master.cf:1: this is no line of master.cf')
+        has(run(work, 'postfix', work.path('nowhere'), code=65), 'main.cf: No such file or directory')
+        for arguments in ((), ('postfix',), ('exim', '/etc/exim4'), ('postfix', 'a', 'b'), ('postfix', '--what', 'a')):
+            check('usage: postrider import' in run(work, *arguments, code=64), 'usage for %s', arguments)
+
+
+@case
+def values_that_grow_and_hostile_text():
+    with Workspace() as work:
+        grows = 'a0 = 0123456789\n' + ''.join('a%d = $a%d$a%d$a%d\n' % (i, i - 1, i - 1, i - 1) for i in range(1, 19))
+        text, notes, _ = postfix(
+            work, grows + 'myhostname = relay.example.org\nrelayhost = $a18\nmyorigin = "], x: [\n'
+            'always_bcc = a"b@example.org\nmynetworks = 0.0.0.0/0 ::/0 10.0.0.1/8 \x1b[31m\n'.replace('\x1b', '') +
+            'smtpd_client_restrictions = \xe4\xf6, reject\n')
+        has(notes, 'its value becomes longer than 64 KiB', '0.0.0.0/0 is left out: it would make an open relay',
+            '"10.0.0.1/8" is none here', 'letters beyond ASCII')
+        has(text, 'networks: - 127.0.0.0/8', 'mx: true')
+
+
+@case
+def tls_for_clients():
+    with Workspace() as work:
+        certificates = Certificates()
+        main = ('myhostname = relay.example.org\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s\n'
+                'smtpd_tls_key_file = %s\nsmtpd_tls_protocols = >=TLSv1\n')
+        master = (MASTER + '587 inet n - y - - smtpd -o smtpd_tls_security_level=encrypt\n'
+                  '  -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n'
+                  'smtps inet n - y - - smtpd -o smtpd_tls_wrappermode=yes\n127.0.0.1:10025 inet n - n - - smtpd\n')
+        text, notes, _ = postfix(work, main % (certificates.server, certificates.server_key), master)
+        has(text, '{ name: port-25, address: "0.0.0.0:25", tls: offered }',
+            '{ name: port-587, address: "0.0.0.0:587", tls: required }',
+            '{ name: port-465, address: "0.0.0.0:465", tls: implicit }',
+            '{ name: port-10025, address: "127.0.0.1:10025", tls: offered }', 'private_key: ')
+        has(notes, 'master.cf:4 587', '`auth: required`', 'min_version: 1.1')
+        text, notes, _ = postfix(work, main % ('/no/such.pem', '/no/such.key'), master, directory='again')
+        has(text, '{ name: port-25, address: "0.0.0.0:25" }')
+        check('587' not in text and '465' not in text, 'ports that are only for TLS: %s', text)
+        has(notes, '/no/such.pem is not there', 'A port that is only for TLS')
+
+
+METABASE = '''<?xml version ="1.0"?>
+<configuration xmlns="urn:microsoft-catalog:XML_Metabase_V64_0"><MBProperty>
+<IIsSmtpService Location ="/LM/SmtpSvc"
+  FullyQualifiedDomainName="web01.example.org" MaxMessageSize="2097152" SmtpRemoteProgressiveRetry="15,30,60,240"
+  SmtpRemoteNDRExpireMinutes="2880" PickupDirectory="C:\\inetpub\\mailroot\\Pickup" MaxBatchedMessages="20"/>
+<IIsSmtpServer Location ="/LM/SmtpSvc/1" RelayIpList="%s" ServerBindings=":25:
+    10.1.2.3:2525:" SmartHost="smtp.example.net" RemoteSmtpPort="587" RouteAction="268"
+  RouteUserName="relay@example.org"
+  RoutePassword="6c6f6f6b"><Custom Name="AuthFlags" ID="6000" Value="AuthBasic | AuthAnonymous"/></IIsSmtpServer>
+<IIsSmtpDomain Location ="/LM/SmtpSvc/1/Domain/web01.example.org" RouteAction="64"/>
+<IIsSmtpDomain Location ="/LM/SmtpSvc/1/Domain/*.partner.example" RouteAction="6" RouteActionString="[192.0.2.1]"/>
+<IIsSmtpServer Location ="/LM/SmtpSvc/2" SmartHost="[192.0.2.2]"/>
+</MBProperty></configuration>
+'''
+# 127.0.0.1 and 10.20.3.14, as the dialogue of Windows has them.
+LIST = ('18000080200000803c00008044000080010000004c0000000000000000000000010000000200000002000000030000000400000000000'
+        '0004c00008000000000000000000000000000000000ffffffff7f0000010a14030e')
+
+
+@case
+def a_metabase():
+    with Workspace() as work:
+        file = work.write('MetaBase.xml', METABASE % LIST)
+        text, notes, said = run(work, 'iis-smtp', file)
+        has(text, 'hostname: "web01.example.org"', 'message_size_max: 2MiB', 'address: "10.1.2.3:2525"',
+            'networks: - 127.0.0.0/8 - 127.0.0.1 - 10.20.3.14', 'hosts: ["smtp.example.net:587"] tls: mode: required',
+            '- { recipient: "*@*.partner.example", destination: partner.example }',
+            'retry: { first: 15m, max: 4h, expire: 2d }',
+            '- { recipient: "*@web01.example.org", refuse:', 'messages_per_connection: 20')
+        has(notes, 'MetaBase.xml:6 RouteUserName', 'encrypted for that machine', 'PickupDirectory', 'AuthFlags')
+        check('6c6f6f6b' not in text + notes + said, 'the password is told')
+        text, _, _ = run(work, 'iis-smtp', file, '--server', '2', directory='second')
+        has(text, 'hosts: ["192.0.2.2:25"]', 'hostname: "web01.example.org"')
+        for listed, words in (('', 'an open relay'), ('1800', 'It cannot be read')):
+            work.write('MetaBase.xml', METABASE % listed)
+            text, notes, _ = run(work, 'iis-smtp', file, directory='list-%s' % listed)
+            has(text, 'networks: - 127.0.0.0/8')
+            check('10.20.3.14' not in text, text)
+            has(notes, words)
+        work.write('MetaBase.xml', (METABASE % LIST).encode('utf-16'))
+        check('UTF-16' not in run(work, 'iis-smtp', file, directory='wide')[1], 'UTF-16')
+
+
+@case
+def what_is_no_metabase():
+    with Workspace() as work:
+        bomb = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">%s]><a>&z;</a>' % ''.join(
+            '<!ENTITY %s "%s">' % (chr(98 + i), '&%s;' % chr(97 + i) * 10) for i in range(25))
+        for text, words in ((b'', 'line 1: no element found'), (b'\x7fELF\0', 'line 1: not well-formed'),
+                            (bomb, 'line 1: it has a DOCTYPE'), ('<a/>', 'there is no IIsSmtpServer in it'),
+                            ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', 'it has a DOCTYPE'),
+                            ('<a>' * 200000, 'no element found'), ('<IIsSmtpServer/>', 'there is no IIsSmtpServer')):
+            has(run(work, 'iis-smtp', work.write('x.xml', text), code=65), words)
+        has(run(work, 'iis-smtp', work.path('missing.xml'), code=65), 'No such file')
+        has(run(work, 'iis-smtp', work.path(''), code=65), 'it is no regular file')
+        has(run(work, 'iis-smtp', work.write('x.xml', METABASE % LIST), '--server', '7', code=65),
+            'it has no SMTP server of that number')
+
+
+if __name__ == '__main__':
+    harness.main(together=4)
