@@ -30,6 +30,7 @@
 #include "core/config/config.h"
 #include "core/control/control.h"
 #include "core/deliver/names.h"
+#include "core/page/page.h"
 #include "core/receive/listen.h"
 #include "core/receive/listeners.h"
 #include "core/receive/session.h"
@@ -551,7 +552,7 @@ static int start_control(struct process *p, char *problem, size_t size)
 
 	if (!config->control.socket)
 		return 0;
-	p->control = control_start(&p->relay, p->logs[config->shards + 4], problem, size);
+	p->control = control_start(&p->relay, p->logs[config->shards + 4], &page_more, problem, size);
 	return p->control ? 0 : -EADDRNOTAVAIL;
 }
 

@@ -42,6 +42,7 @@ LAYERS = {
                             'core/trace', 'core/relay'],
     'core/control': SHARED + ['core/agents', 'core/stream', 'core/route', 'core/store', 'core/receive', 'core/deliver',
                               'core/trace', 'core/relay', 'core/control'],
+    'core/page': ['core/base', 'core/smtp', 'core/relay', 'core/config', 'core/control', 'core/page'],
     # What a person waits for stands beside the relay: it uses its engines, and nothing uses it.
     'core/tools': SHARED + ['core/agents', 'core/trace', 'core/route', 'core/deliver', 'core/tools'],
     # queue for micro_queue and micro_spool; the load tools know nothing of it
@@ -65,6 +66,7 @@ LIBRARIES = {
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'core/agents/webhook_sign.c', 'tls/rsa.c',
                  'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/tls_report_', 'core/agents/token_', 'core/control/',
+                  'core/page/',
                   'core/tools/token_claims.c',
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
                   'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',

@@ -20,6 +20,7 @@
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
+#include "core/control/pass.h"
 #include "core/control/remote.h"
 #include "core/control/scrape.h"
 #include "core/control/socket.h"
@@ -154,7 +155,8 @@ static void dispatch(struct control_request *request)
 		request_fail(request, ANSWER_NOT_FOUND, "this version of postrider does not know that path");
 	if (!request->response)
 		request_answer(request, ANSWER_UNAVAILABLE, NULL);
-	if (handler && handler->role == CONTROL_OPERATE)
+	/* A page's own form becomes an act within (within.h), which is told. */
+	if (handler && handler->role == CONTROL_OPERATE && !request->page)
 		tell(request, began_ns);
 }
 
@@ -188,7 +190,8 @@ static struct control_request *new_request(struct entrance *entrance, struct MHD
 					    .method = method,
 					    .path = path,
 					    .connection = connection,
-					    .remote = entrance->remote};
+					    .remote = entrance->remote,
+					    .role = entrance->remote ? CONTROL_ANYBODY : CONTROL_OPERATE};
 	request->slot = info ? info->socket_context : NULL;
 	if (request->slot) {
 		request->peer = ((struct slot *)request->slot)->peer;
@@ -406,13 +409,14 @@ static int open_remote(struct control *control, char *problem, size_t size)
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
-static int open_desk(struct control *control, struct relay *relay, struct log *log)
+static int open_desk(struct control *control, struct relay *relay, struct log *log, const struct control_more *more)
 {
 	int r;
 
 	control->log = log;
 	control->desk.look = look_at_connections;
 	control->desk.busy = any_connection;
+	control->desk.tell = tell;
 	pthread_mutex_init(&control->log_lock, NULL);
 	pthread_mutex_init(&control->lock, NULL);
 	control->config = relay->config;
@@ -424,18 +428,32 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	if (r < 0)
 		return r;
 	control->desk.scrape = scrape_new(&control->desk);
-	if (control->desk.scrape)
+	control->desk.passes = passes_new();
+	control->desk.more = more;
+	if (control->desk.scrape && control->desk.passes &&
+	    (!more || (control->desk.more_context = more->start(&control->desk))))
 		return 0;
+	passes_free(control->desk.passes);
+	scrape_free(control->desk.scrape);
 	desk_stop(&control->desk);
 	return -ENOMEM;
 }
 
-struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size)
+static void stop_more(struct control *control)
+{
+	desk_stopping(&control->desk);
+	if (control->desk.more)
+		control->desk.more->stop(control->desk.more_context);
+	control->desk.more = NULL;
+}
+
+struct control *control_start(struct relay *relay, struct log *log, const struct control_more *more, char *problem,
+			      size_t size)
 {
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 	struct control *control = calloc(1, sizeof(*control));
 	const struct config *config = relay->config;
-	int r = control ? open_desk(control, relay, log) : -ENOMEM;
+	int r = control ? open_desk(control, relay, log, more) : -ENOMEM;
 
 	if (r < 0) {
 		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(-r));
@@ -444,12 +462,14 @@ struct control *control_start(struct relay *relay, struct log *log, char *proble
 	}
 	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
 	if (r < 0) {
+		stop_more(control);
 		control_free(control);
 		return NULL;
 	}
 	if (!start_daemon(&control->local, control->socket.fd, 0, 0, none)) {
 		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
 		control_socket_close(&control->socket);
+		stop_more(control);
 		control_free(control);
 		return NULL;
 	}
@@ -477,6 +497,7 @@ void control_stop(struct control *control)
 	MHD_stop_daemon(control->local.daemon);
 	if (control->remote.daemon)
 		MHD_stop_daemon(control->remote.daemon);
+	stop_more(control);
 }
 
 void control_free(struct control *control)
@@ -484,6 +505,7 @@ void control_free(struct control *control)
 	if (!control)
 		return;
 	scrape_free(control->desk.scrape);
+	passes_free(control->desk.passes);
 	inquiries_end(&control->desk);
 	desk_stop(&control->desk);
 	gate_free(control->gate);

@@ -22,6 +22,7 @@
 
 struct config;
 struct control;
+struct control_more;
 struct log;
 struct relay;
 
@@ -36,8 +37,10 @@ enum {
 	CONTROL_FILES = 2 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
 };
 
-/* NULL where it cannot be had: `problem` says why, for people. `log` is its own. */
-struct control *control_start(struct relay *relay, struct log *log, char *problem, size_t size);
+/* NULL where it cannot be had: `problem` says why, for people. `log` is its own; `more`: handlers of rooms
+ * above (handlers.h), or NULL. */
+struct control *control_start(struct relay *relay, struct log *log, const struct control_more *more, char *problem,
+			      size_t size);
 /* Takes the users and operators of control.http of the next configuration, the rest of which may not change. NULL is
  * nobody. */
 void control_follow(struct control *control, struct config *next);

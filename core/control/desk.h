@@ -7,10 +7,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/agents/agent_thread.h"
 #include "core/base/list.h"
 
+struct control_more;
+struct control_request;
+struct passes;
 struct relay;
 struct scrape;
 
@@ -21,7 +25,12 @@ struct desk {
 	_Atomic(bool) stopping;
 	void (*look)(struct desk *desk); /* once a second, where desk->busy says so */
 	bool (*busy)(struct desk *desk);
-	struct scrape *scrape; /* owned by who started this; what metrics are made of */
+	struct scrape *scrape;           /* owned by who started this; what metrics are made of */
+	struct passes *passes;           /* the same; who is let in to the page */
+	const struct control_more *more; /* handlers of rooms above, and what they have; NULL: none */
+	void *more_context;
+	/* The event of an act. */
+	void (*tell)(const struct control_request *request, uint64_t began_ns);
 	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */
 	pthread_mutex_t lock;
 	struct list left;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "core/control/desk.h"
+
 static const struct control_handler handlers[] = {
 	{"GET", "/metrics", CONTROL_VIEW, handle_metrics},
 	{"GET", "/healthz", CONTROL_ANYBODY, handle_healthz},
@@ -27,6 +29,11 @@ static const struct control_handler handlers[] = {
 	{"GET", "/v1/destinations/*/why", CONTROL_VIEW, handle_why},
 	{"POST", "/v1/reload", CONTROL_OPERATE, handle_reload},
 	{"GET", "/v1/suspensions", CONTROL_VIEW, handle_suspensions},
+	{"GET", "/v1/trace", CONTROL_VIEW, handle_trace},
+	{"GET", "/v1/trace/*", CONTROL_VIEW, handle_trace_one},
+	{"GET", "/v1/explain", CONTROL_VIEW, handle_explain},
+	{"GET", "/v1/resources", CONTROL_VIEW, handle_resources},
+	{"POST", "/v1/page", CONTROL_OPERATE, handle_link},
 };
 
 /* `*` is one segment that is not empty. */
@@ -49,15 +56,30 @@ static bool fits(const char *pattern, const char *path, char argument[], size_t 
 	return strcmp(pattern, path) == 0;
 }
 
-const struct control_handler *handlers_find(struct control_request *request, bool *known)
+static const struct control_handler *find_in(const struct control_handler *list, size_t count,
+					     struct control_request *request, bool *known)
 {
-	*known = false;
-	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-		if (!fits(handlers[i].path, request->path, request->argument, sizeof(request->argument)))
+	for (size_t i = 0; i < count; i++) {
+		if (!fits(list[i].path, request->path, request->argument, sizeof(request->argument)))
 			continue;
-		if (strcmp(handlers[i].method, request->method) == 0)
-			return &handlers[i];
+		if (strcmp(list[i].method, request->method) == 0)
+			return &list[i];
 		*known = true;
 	}
 	return NULL;
+}
+
+const struct control_handler *handlers_find(struct control_request *request, bool *known)
+{
+	const struct control_more *more = request->desk ? request->desk->more : NULL;
+	const struct control_handler *found;
+
+	*known = false;
+	found = find_in(handlers, sizeof(handlers) / sizeof(handlers[0]), request, known);
+	request->page = false;
+	if (found || *known || !more)
+		return found;
+	found = find_in(more->handlers, more->count, request, known);
+	request->page = found || *known;
+	return found;
 }

@@ -3,6 +3,7 @@
  */
 #include "core/control/remote.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -19,7 +20,9 @@
 #include "core/control/desk.h"
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
+#include "core/control/pass.h"
 #include "core/control/request.h"
+#include "core/relay/relay.h"
 
 enum { BACKLOG = 64, PEM_MAX = 1 << 20, LOOK_MS = 100 };
 
@@ -145,19 +148,59 @@ static bool sign_in(struct control_request *request, struct gate *gate)
 	return in;
 }
 
+/* A link of another page, or of a letter, leads to one of ours: that shows nothing to that page. */
+static bool follows_a_link(const struct control_request *request)
+{
+	const char *mode = request_header(request, "Sec-Fetch-Mode"),
+		   *destination = request_header(request, "Sec-Fetch-Dest");
+
+	return request->page && strcmp(request->method, "GET") == 0 && mode && strcmp(mode, "navigate") == 0 &&
+	       destination && strcmp(destination, "document") == 0;
+}
+
+/* To the page: by a pass, by a password where there are users; else it says itself how to come in. */
+static bool admit_to_page(struct control_request *request, struct gate *gate)
+{
+	char name[REMOTE_COOKIE_SIZE], user[PASS_USER_MAX + 1];
+	const char *pass;
+
+	remote_cookie(request->desk->relay->config, name);
+	pass = request_cookie(request, name);
+	if (pass && pass_find(request->desk->passes, pass, clock_monotonic_ns(), user)) {
+		snprintf(request->user, sizeof(request->user), "%s", user);
+		request->role = CONTROL_OPERATE;
+		return true;
+	}
+	if (!gate)
+		return true;
+	if (!sign_in(request, gate))
+		return false;
+	request->role = gate_may_act(gate, request->user) ? CONTROL_OPERATE : CONTROL_VIEW;
+	return true;
+}
+
+/* What is of this port alone: browsers give cookies to every port of a host. */
+void remote_cookie(const struct config *config, char out[REMOTE_COOKIE_SIZE])
+{
+	const struct ring_address *address = &config->control.http.address;
+
+	snprintf(out, REMOTE_COOKIE_SIZE, "postrider-%u",
+		 (unsigned)ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port));
+}
+
 bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config)
 {
 	bool known;
 	const struct control_handler *handler = handlers_find(request, &known);
-	bool acts = handler && handler->role == CONTROL_OPERATE;
+	bool page = request->page, acts = handler && handler->role == CONTROL_OPERATE;
 	const struct access_facts facts = {
 		.host = request_header(request, "Host"),
 		.origin = request_header(request, "Origin"),
-		.fetch_site = request_header(request, "Sec-Fetch-Site"),
+		.fetch_site = follows_a_link(request) ? NULL : request_header(request, "Sec-Fetch-Site"),
 		.act = request_header(request, ACCESS_ACT),
 		.hostname = config->hostname,
 		.tls = config->control.http.certificate != NULL,
-		.acts = acts,
+		.acts = acts && !page,
 	};
 	const char *problem = access_problem(&facts);
 
@@ -175,6 +218,8 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 	/* They say nothing that a connection to an SMTP port does not. */
 	if (handler && handler->role == CONTROL_ANYBODY)
 		return true;
+	if (page)
+		return admit_to_page(request, gate);
 	if (gate && !sign_in(request, gate))
 		return false;
 	if (!acts || (gate && gate_may_act(gate, request->user)))

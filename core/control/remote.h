@@ -23,4 +23,8 @@ struct remote_key {
 int remote_key_read(const struct config *config, struct remote_key *key, char *problem, size_t size);
 void remote_key_wipe(struct remote_key *key);
 
+/* The name of the cookie with the pass (pass.h). */
+enum { REMOTE_COOKIE_SIZE = 24 };
+void remote_cookie(const struct config *config, char out[REMOTE_COOKIE_SIZE]);
+
 #endif

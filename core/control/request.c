@@ -17,12 +17,21 @@ enum { STREAM_BLOCK = 64 << 10 };
 
 const char *request_value(const struct control_request *request, const char *key)
 {
-	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
+	for (const struct request_given *one = request->given; one && one->key; one++) {
+		if (strcmp(one->key, key) == 0)
+			return one->value;
+	}
+	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
 const char *request_header(const struct control_request *request, const char *name)
 {
-	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *request_cookie(const struct control_request *request, const char *name)
+{
+	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);
 }
 
 struct values {
@@ -41,24 +50,61 @@ void request_values(const struct control_request *request, request_value_fn *fn,
 {
 	struct values values = {fn, context};
 
-	(void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_value, &values);
+	for (const struct request_given *one = request->given; one && one->key; one++) {
+		if (one->value && !fn(context, one->key, one->value))
+			return;
+	}
+	if (!request->given)
+		(void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, on_value, &values);
 }
 
-static void answer_with(struct control_request *request, unsigned status, struct MHD_Response *response,
-			const char *type)
-{
-	/* Nothing here is a page, or part of somebody's page. */
-	static const struct {
-		const char *name, *value;
-	} fields[] = {
-		{"X-Content-Type-Options", "nosniff"},
-		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-					    "form-action 'none'"},
-		{"X-Frame-Options", "DENY"},
-		{"Referrer-Policy", "no-referrer"},
-		{"Cross-Origin-Resource-Policy", "same-origin"},
-	};
+struct field {
+	const char *name, *value;
+};
 
+/* None of it is part of somebody's page. */
+static const struct field common_fields[] = {
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{NULL, NULL},
+};
+static const struct field data_fields[] = {
+	{"Cache-Control", "no-store"},
+	{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"},
+	{"Referrer-Policy", "no-referrer"},
+	{NULL, NULL},
+};
+/* Without a referrer a browser would say of its own forms that they come from nowhere (Origin: null). */
+static const struct field page_fields[] = {
+	{"Cache-Control", "no-store"},
+	{"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+				    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+				    "require-trusted-types-for 'script'"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Referrer-Policy", "same-origin"},
+	{NULL, NULL},
+};
+/* Their address has their tag. */
+static const struct field file_fields[] = {
+	{"Cache-Control", "private, max-age=31536000, immutable"},
+	{"Vary", "Accept-Encoding"},
+	{NULL, NULL},
+};
+
+static void add_fields(struct MHD_Response *response, const struct field *fields)
+{
+	for (; fields->name; fields++)
+		(void)MHD_add_response_header(response, fields->name, fields->value);
+}
+
+static void answer_as(struct control_request *request, unsigned status, struct MHD_Response *response, const char *type,
+		      const struct field *fields)
+{
+	if (request->given) {
+		MHD_destroy_response(response);
+		return;
+	}
 	if (request->response)
 		MHD_destroy_response(request->response);
 	request->response = response;
@@ -66,16 +112,34 @@ static void answer_with(struct control_request *request, unsigned status, struct
 	if (!response)
 		return;
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		(void)MHD_add_response_header(response, fields[i].name, fields[i].value);
+	add_fields(response, common_fields);
+	add_fields(response, fields);
+}
+
+static void answer_with(struct control_request *request, unsigned status, struct MHD_Response *response,
+			const char *type)
+{
+	answer_as(request, status, response, type, data_fields);
+}
+
+/* Within the process. */
+static void answer_within(struct control_request *request, unsigned status, json_t *json)
+{
+	json_decref(request->answer);
+	request->answer = json ? json : json_pack("{ss}", "error", "there was no memory for the answer");
+	request->status = json ? status : ANSWER_UNAVAILABLE;
 }
 
 void request_answer(struct control_request *request, unsigned status, json_t *json)
 {
 	static char none[] = "{\"error\":\"there was no memory for the answer\"}";
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text;
 
+	if (request->given) {
+		answer_within(request, status, json);
+		return;
+	}
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (text)
 		answer_with(request, status, MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE),
@@ -109,13 +173,56 @@ void request_add(struct control_request *request, const char *name, const char *
 
 void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length)
 {
-	struct MHD_Response *response =
-		text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
+	struct MHD_Response *response;
 
+	if (request->given) {
+		answer_within(request, status, text ? json_pack("{ss%}", "text", text, length) : NULL);
+		free(text);
+		return;
+	}
+	response = text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
 	if (response)
 		answer_with(request, status, response, type);
 	else
 		request_answer(request, ANSWER_UNAVAILABLE, NULL);
+}
+
+void request_take_page(struct control_request *request, unsigned status, char *text, size_t length)
+{
+	struct MHD_Response *response =
+		text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
+
+	if (response)
+		answer_as(request, status, response, "text/html; charset=utf-8", page_fields);
+	else
+		request_answer(request, ANSWER_UNAVAILABLE, NULL);
+}
+
+static struct MHD_Response *response_of(const void *data, size_t length)
+{
+	return MHD_create_response_from_buffer(length, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT);
+}
+
+void request_redirect(struct control_request *request, const char *path)
+{
+	answer_as(request, ANSWER_SEE_OTHER, response_of("", 0), "text/plain; charset=utf-8", page_fields);
+	request_add(request, "Location", path);
+}
+
+void request_send_file(struct control_request *request, const struct request_file *file)
+{
+	const char *takes = request_header(request, "Accept-Encoding"), *has = request_header(request, "If-None-Match");
+	bool packed = takes && strstr(takes, "gzip");
+
+	if (has && strcmp(has, file->tag) == 0)
+		answer_as(request, ANSWER_NOT_MODIFIED, response_of("", 0), file->type, file_fields);
+	else if (packed)
+		answer_as(request, ANSWER_OK, response_of(file->packed, file->packed_length), file->type, file_fields);
+	else
+		answer_as(request, ANSWER_OK, response_of(file->plain, file->plain_length), file->type, file_fields);
+	request_add(request, "ETag", file->tag);
+	if (packed)
+		request_add(request, "Content-Encoding", "gzip");
 }
 
 struct stream {

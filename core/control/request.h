@@ -1,7 +1,8 @@
 /*
  * core/control/request.h - one request, and its answer: what a handler has to do with.
  *
- * A handler runs on a thread of its connection. It reads, may wait (inquiry.h), and answers exactly once.
+ * A handler runs on a thread of its connection. It reads, may wait (inquiry.h), and answers exactly once. One that is
+ * made inside of the process (within.h) has no connection: its values are given, and its answer stays JSON.
  */
 #ifndef POSTRIDER_CONTROL_REQUEST_H
 #define POSTRIDER_CONTROL_REQUEST_H
@@ -23,9 +24,15 @@ enum control_role {
 	CONTROL_OPERATE, /* an act: there is an event of it */
 };
 
+struct request_given {
+	const char *key, *value; /* a value of NULL: not given */
+};
+
 /* RFC 9110 15 */
 enum {
 	ANSWER_OK = 200,
+	ANSWER_SEE_OTHER = 303,
+	ANSWER_NOT_MODIFIED = 304,
 	ANSWER_BAD = 400, /* the request says something that has no meaning */
 	ANSWER_UNAUTHORIZED = 401,
 	ANSWER_FORBIDDEN = 403,
@@ -55,10 +62,14 @@ struct control_request {
 	bool refused; /* a password was wrong, or not looked at for that */
 	struct ring_address address;
 	char user[REQUEST_USER_MAX + 1];
-	char *body; /* owned; NUL-terminated; NULL: there is none */
+	enum control_role role; /* what who asks may do */
+	bool page;              /* a browser asks for a page (handlers.h) */
+	char *body;             /* owned; NUL-terminated; NULL: there is none */
 	size_t body_length;
 	/* private */
 	void *connection, *slot;
+	const struct request_given *given; /* within the process; NULL: it came over a connection */
+	json_t *answer;                    /* to such a one; owned by who asks */
 	bool too_large;
 	unsigned status; /* of the answer; 0: none yet */
 	void *response;
@@ -70,6 +81,8 @@ typedef void control_fn(struct control_request *request);
 const char *request_value(const struct control_request *request, const char *key);
 /* A field of the header, the first of that name; NULL: not given. */
 const char *request_header(const struct control_request *request, const char *name);
+/* A cookie of that name; NULL: not given. */
+const char *request_cookie(const struct control_request *request, const char *name);
 /* All of them, in their order; fn may end it by false. */
 typedef bool request_value_fn(void *context, const char *key, const char *value);
 void request_values(const struct control_request *request, request_value_fn *fn, void *context);
@@ -83,6 +96,18 @@ __attribute__((format(printf, 3, 4))) void request_fail(struct control_request *
 void request_add(struct control_request *request, const char *name, const char *value);
 /* Takes `text`, malloc'd; NULL: there was no memory for it, which is answered instead. */
 void request_take_text(struct control_request *request, unsigned status, const char *type, char *text, size_t length);
+/* The same of a page: what it may load is on this host alone, and nothing that stands in it is run. */
+void request_take_page(struct control_request *request, unsigned status, char *text, size_t length);
+/* Elsewhere (303); `path` is one of ours. */
+void request_redirect(struct control_request *request, const char *path);
+/* What is part of the program and never changes: `tag` is of its content. Not sent where the browser has it; `packed`
+ * (gzip) where the browser takes that. */
+struct request_file {
+	const char *type, *tag;
+	const unsigned char *plain, *packed;
+	size_t plain_length, packed_length;
+};
+void request_send_file(struct control_request *request, const struct request_file *file);
 /* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, or -1: it cannot go on,
  * and the connection ends, so that nobody takes it for whole. `end` is called in any case, last. */
 typedef ssize_t request_read_fn(void *context, char *out, size_t size);

@@ -12,6 +12,7 @@
 #include "core/tools/explain.h"
 #include "core/tools/hash.h"
 #include "core/tools/import.h"
+#include "core/tools/page.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
 #include "core/tools/queue.h"
@@ -47,6 +48,7 @@ static const struct {
 	{"destination", destination_command},
 	{"report", report_command},
 	{"route", route_command},
+	{"page", page_command},
 	{"sendmail", sendmail_command},
 	{"mailq", mailq_command},
 };

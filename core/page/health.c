@@ -1,0 +1,150 @@
+/*
+ * core/page/health.c - the view of health: does it take mail, do its shards answer, has the spool room, until when are
+ * certificates good; and incidents, where the process keeps them.
+ */
+#include <string.h>
+
+#include "core/control/within.h"
+#include "core/page/frame.h"
+#include "core/page/page.h"
+#include "core/page/shown.h"
+
+static void rung(struct frame *f, enum frame_tone tone, const char *word, const char *what)
+{
+	html_put(&f->html, "<li>");
+	frame_state(&f->html, tone, word);
+	html_put(&f->html, " %s", what);
+}
+
+static void put_ready(struct frame *f)
+{
+	unsigned status;
+	json_t *ready = within_ask(f->request, "GET", "/readyz", NULL, NULL, &status);
+
+	if (status == ANSWER_OK)
+		rung(f, FRAME_WELL, "yes", "New mail is taken.");
+	else
+		rung(f, FRAME_WRONG, "no", shown_text(ready, "text"));
+	html_put(&f->html, "</li>");
+	json_decref(ready);
+}
+
+static void put_shards(struct frame *f, const json_t *answer)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "shards"), i, one)
+	{
+		bool answers = json_is_true(json_object_get(one, "answers"));
+		rung(f, answers ? FRAME_WELL : FRAME_WRONG, answers ? "answers" : "does not answer", "Shard");
+		html_put(&f->html, " %lld%s</li>", (long long)shown_number(one, "shard"),
+			 answers ? "." : ": look for shard_stuck in the events, and at the load of the machine.");
+	}
+}
+
+static void put_spool(struct frame *f, const json_t *one)
+{
+	json_int_t used = shown_number(one, "octets"), most = shown_number(one, "size_max");
+	const char *refuses = shown_text(one, "refuses");
+	enum frame_tone tone = refuses[0]                         ? FRAME_WRONG
+			       : most > 0 && used > most / 10 * 9 ? FRAME_ATTENTION
+								  : FRAME_WELL;
+	char text[SHOWN_SIZE], all[SHOWN_SIZE];
+
+	rung(f, tone,
+	     tone == FRAME_WELL    ? "has room"
+	     : tone == FRAME_WRONG ? "takes nothing"
+				   : "nearly full",
+	     "Spool of shard");
+	html_put(&f->html, " %lld: %s of %s", (long long)shown_number(one, "shard"), shown_octets(used, text),
+		 most > 0 ? shown_octets(most, all) : "what the disk has");
+	if (shown_number(one, "commits") > 0)
+		html_put(&f->html, "; its last commit took %lld us", (long long)shown_number(one, "last_commit_us"));
+	if (strcmp(refuses, "disk_full") == 0)
+		html_put(&f->html, ". The disk is full: make room on it");
+	else if (strcmp(refuses, "size_max") == 0)
+		html_put(&f->html, ". It has reached spool.size_max: let mail go, or raise it");
+	else if (refuses[0])
+		html_put(&f->html, ". It has failed: see spool_failed in the events, and the kernel's log");
+	html_put(&f->html, ".</li>");
+}
+
+static void put_certificate(struct frame *f, const char *until)
+{
+	int64_t left_s = shown_seconds(until) - f->now_s;
+	char text[SHOWN_SIZE], day[SHOWN_SIZE];
+
+	if (!until[0])
+		return;
+	rung(f,
+	     left_s < 0            ? FRAME_WRONG
+	     : left_s < 21 * 86400 ? FRAME_ATTENTION
+				   : FRAME_WELL,
+	     left_s < 0 ? "has ended" : "is good", "The certificate that ends first");
+	html_put(&f->html, ": %s (UTC), in %s.</li>", shown_time(until, day), shown_span(left_s, text));
+}
+
+/* What is not over first; as the resource has them. */
+static void put_incidents(struct frame *f)
+{
+	unsigned status;
+	json_t *answer = within_ask(f->request, "GET", "/v1/incidents", NULL, NULL, &status);
+	const json_t *list = json_object_get(answer, "incidents"), *one;
+	char text[SHOWN_SIZE];
+	size_t i;
+
+	if (status == ANSWER_OK) {
+		html_put(&f->html, "<h2>Incidents</h2>");
+		if (json_array_size(list) == 0)
+			frame_sentence(&f->html, FRAME_WELL, "None.");
+		json_array_foreach((json_t *)(uintptr_t)list, i, one)
+		{
+			bool open = strcmp(shown_text(one, "state"), "open") == 0 ||
+				    json_is_null(json_object_get(one, "ended"));
+			html_put(&f->html, open ? "<p class=\"say wrong\">" : "<p class=\"say\">");
+			frame_state(&f->html, open ? FRAME_WRONG : FRAME_QUIET, open ? "open" : "over");
+			html_put(&f->html,
+				 " <b>%s</b> <bdi>%s</bdi>: <bdi>%s</bdi> <span class=\"soft\">%s ago</span></p>",
+				 shown_text(one, "kind"), shown_text(one, "about"), shown_text(one, "say"),
+				 shown_ago(shown_text(one, "since"), f->now_s, text));
+		}
+	}
+	json_decref(answer);
+}
+
+static void put_ladder(struct frame *f)
+{
+	json_t *process = within_get(f->request, "/v1/status", NULL),
+	       *resources = within_get(f->request, "/v1/resources", NULL);
+	const json_t *one;
+	char text[SHOWN_SIZE];
+	size_t i;
+
+	html_put(&f->html, "<h2>The process</h2><ul class=\"ladder\">");
+	put_ready(f);
+	put_shards(f, process);
+	json_array_foreach(json_object_get(resources, "spools"), i, one) put_spool(f, one);
+	put_certificate(f, shown_text(resources, "certificate_until"));
+	html_put(&f->html,
+		 "</ul><dl><dt>Version</dt><dd>%s</dd><dt>Process</dt><dd>%lld, %s</dd><dt>Runs for</dt><dd>%s</dd>"
+		 "<dt>Sessions of clients</dt><dd>%lld</dd></dl>",
+		 shown_text(process, "version"), (long long)shown_number(process, "pid"), shown_text(process, "state"),
+		 shown_span(shown_number(process, "uptime_s"), text), (long long)shown_number(process, "sessions"));
+	json_decref(process);
+	json_decref(resources);
+}
+
+void page_health(struct control_request *request)
+{
+	struct frame f;
+
+	if (!frame_begin(&f, request, FRAME_HEALTH, "Health"))
+		return;
+	put_incidents(&f);
+	put_ladder(&f);
+	html_put(&f.html, "<h2>The way to each provider</h2><p>Name, port, TLS, sign-in and a test mail, step by step, "
+			  "with what to "
+			  "do where it ends: on the relay's machine run<br><code>postrider doctor</code></p>");
+	frame_end(&f);
+}

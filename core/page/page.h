@@ -1,0 +1,30 @@
+/*
+ * core/page/page.h - the page: what the control knows, as HTML for people, in five views. Its handlers stand beside the
+ * control's (core/control/handlers.h), and ask these within the process, so a page shows nothing that a program is not
+ * told as well, and nobody may do more by it.
+ *
+ * A view is a file (now.c, mail.c, devices.c, providers.c, health.c) of small functions that write what one answer has
+ * (html.h). Nothing but GET of views, files and the stream, and three forms: to act, to come in, to go.
+ */
+#ifndef POSTRIDER_PAGE_PAGE_H
+#define POSTRIDER_PAGE_PAGE_H
+
+#include "core/control/handlers.h"
+
+/* For control_start(). */
+extern const struct control_more page_more;
+
+control_fn page_now;                         /* now.c */
+control_fn page_act;                         /* act.c */
+control_fn page_mail;                        /* mail.c */
+control_fn page_message;                     /* message.c */
+control_fn page_devices;                     /* devices.c */
+control_fn page_providers, page_destination; /* providers.c */
+control_fn page_health;                      /* health.c */
+control_fn page_stream;                      /* stream.c */
+
+struct frame;
+/* A state of mail, as the queue and the trace name it (mail.c). */
+void mail_put_state(struct frame *f, const char *state);
+
+#endif
