@@ -101,19 +101,20 @@ static int descending(uint64_t one, uint64_t other)
 	return one < other ? 1 : one > other ? -1 : 0;
 }
 
-static int by_waiting(const void *a, const void *b)
-{
-	const struct row *one = a, *other = b;
-	int r = descending(one->sum.ready + one->sum.deferred, other->sum.ready + other->sum.deferred);
-
-	return r ? r : by_name(a, b);
-}
-
 static int by_connections(const void *a, const void *b)
 {
 	int r = descending(((const struct row *)a)->sum.connections, ((const struct row *)b)->sum.connections);
 
 	return r ? r : by_name(a, b);
+}
+
+/* Of those without, who is busy comes first. */
+static int by_waiting(const void *a, const void *b)
+{
+	const struct row *one = a, *other = b;
+	int r = descending(one->sum.ready + one->sum.deferred, other->sum.ready + other->sum.deferred);
+
+	return r ? r : by_connections(a, b);
 }
 
 static int by_failures(const void *a, const void *b)

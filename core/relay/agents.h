@@ -44,8 +44,8 @@ struct agents {
 const char *agents_start_tokens(struct agents *agents, const struct config *config);
 /* Who fetches MTA-STS policies, where a destination holds to them. The same. */
 const char *agents_start_policies(struct agents *agents, const struct config *config);
-/* All others, before a shard runs: who asks for names, compares passwords, keeps devices, the suppression list, the trace
- * and what went wrong lately, reports about TLS, posts events. The same. */
+/* All others, before a shard runs: who asks for names, compares passwords, keeps devices, the suppression list, the
+ * trace and what went wrong lately, reports about TLS, posts events. The same. */
 const char *agents_start(struct agents *agents, const struct config *config);
 /* Those that are shown what is logged, when the last line has been written, so that nothing is missing. */
 void agents_stop_takers(struct agents *agents);

@@ -20,6 +20,10 @@ enum { ANSWER_MAX = 64 << 20, ANSWER_S = 120, CONNECT_S = 10 };
 
 static int say(const struct ask *ask, int status, const char *what, const char *why)
 {
+	if (ask->problem) {
+		snprintf(ask->problem, ask->problem_size, "%s%s%s", what, *why ? ": " : "", why);
+		return status;
+	}
 	fprintf(stderr, "postrider: %s: ", ask->command);
 	table_safe(stderr, what);
 	fprintf(stderr, "%s%s\n", *why ? ": " : "", why);
@@ -191,7 +195,7 @@ static CURLcode perform(const struct ask *ask, struct answer *a, const char *met
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
 	if (!a->write)
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT, ask->answer_s ? ask->answer_s : (long)ANSWER_S);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, fields);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	if (body)
@@ -234,6 +238,8 @@ static int request(const struct ask *ask, const char *method, const char *path, 
 		exit_status =
 			say(ask, r == CURLE_COULDNT_CONNECT ? ASK_UNAVAILABLE : ASK_PART, ask->path,
 			    r == CURLE_OPERATION_TIMEDOUT ? "it takes too long to answer: look at its events"
+			    : r == CURLE_COULDNT_CONNECT  ? "nobody answers there: is postrider running (systemctl "
+							    "status postrider)?"
 			    : r == CURLE_WRITE_ERROR      ? "the answer cannot be taken"
 						     : "the process ended, or ended the connection, without an answer");
 	else if (status != 200)

@@ -36,6 +36,9 @@ struct ask {
 	const char *config, *socket;
 	bool json, utc;
 	char path[PATH_MAX];
+	char *problem; /* where what would be said on standard error goes; NULL: there */
+	size_t problem_size;
+	long answer_s; /* how long an answer may take; 0: as usual */
 };
 
 /* Finds the socket. 0, or the exit status after saying why. */

@@ -23,33 +23,24 @@
 #include "core/tools/setup_office365.h"
 #include "core/tools/state.h"
 #include "core/tools/suppress.h"
+#include "core/tools/top.h"
 #include "core/tools/trace.h"
 
 static const struct {
 	const char *name;
 	command_fn *run;
 } commands[] = {
-	{"doctor", doctor_command},
-	{"probe", probe_command},
-	{"presets", presets_command},
-	{"explain", explain_command},
-	{"hash", hash_command},
-	{"setup", setup_command},
-	{"import", import_command},
-	{"credentials", credentials_command},
-	{"device", device_command},
-	{"suppress", suppress_command},
-	{"log", postfix_log_command},
-	{"status", status_command},
-	{"stats", stats_command},
-	{"why", why_command},
-	{"trace", trace_command},
-	{"queue", queue_command},
-	{"destination", destination_command},
-	{"report", report_command},
-	{"route", route_command},
-	{"page", page_command},
-	{"sendmail", sendmail_command},
+	{"doctor", doctor_command},   {"probe", probe_command},
+	{"presets", presets_command}, {"explain", explain_command},
+	{"hash", hash_command},       {"setup", setup_command},
+	{"import", import_command},   {"credentials", credentials_command},
+	{"device", device_command},   {"suppress", suppress_command},
+	{"log", postfix_log_command}, {"status", status_command},
+	{"stats", stats_command},     {"why", why_command},
+	{"top", top_command},         {"trace", trace_command},
+	{"queue", queue_command},     {"destination", destination_command},
+	{"report", report_command},   {"route", route_command},
+	{"page", page_command},       {"sendmail", sendmail_command},
 	{"mailq", mailq_command},
 };
 

@@ -51,14 +51,15 @@ def by_all(path, target):
 
 with open(os.path.join(SOURCES, 'dist', 'control.schema.json')) as schema_file:
     SCHEMA = json.load(schema_file)
-KINDS = {'object': dict, 'array': list, 'string': str, 'integer': int, 'boolean': bool, 'null': type(None)}
+KINDS = {'object': dict, 'array': list, 'string': str, 'integer': int,
+         'number': (int, float), 'boolean': bool, 'null': type(None)}
 
 
 def fits(schema, value, where):
     if '$ref' in schema:
         schema = SCHEMA['$defs'][schema['$ref'].rpartition('/')[2]]
-    unknown = set(schema) - {'type', 'properties', 'required', 'items', 'enum', 'pattern', 'description', 'minimum',
-                             'additionalProperties'}
+    unknown = set(schema) - {'$schema', 'title', 'type', 'properties', 'required', 'items', 'enum', 'pattern',
+                             'description', 'minimum', 'additionalProperties'}
     check(not unknown, '%s: the schema uses %s, which this test does not know', where, unknown)
     kinds = schema['type'] if isinstance(schema['type'], list) else [schema['type']]
     check(any(isinstance(value, KINDS[kind]) and not (kind == 'integer' and isinstance(value, bool)) for kind in kinds),

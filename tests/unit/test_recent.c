@@ -69,7 +69,8 @@ static void test_which_lines(void)
 	begin();
 	recent_take(recent, "", 0);
 	recent_take(recent, "x\n{}\n\n", 6);
-	recent_take(recent, "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"refused", 53);
+	recent_take(recent, "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"refused", 51);
+	recent_take(recent, "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"refused\n", 52);
 	CHECK_EQ(all(), 0);
 }
 
