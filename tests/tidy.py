@@ -540,7 +540,8 @@ def pages_name_files():
     scenarios = {name for path in files('.c') if path.startswith('tests/sim/test_relay')
                  for name in re.findall(r'^\t\{"(\w+)", scenario_', read(path), re.M)}
     named = 0
-    for page in ('docs/reliability.md', 'docs/architecture.md', 'CONTRIBUTING.md', 'README.md', 'tests/sim/README.md'):
+    for page in ('docs/reliability.md', 'docs/architecture.md', 'CONTRIBUTING.md', 'README.md', 'tests/sim/README.md',
+                 'docs/threat-model.md', 'docs/two-machines.md', 'docs/moving-postfix.md', 'docs/moving-iis.md'):
         for number, line in lines_of(page):
             for name in re.findall(r'(?<![\w/.<-])(?:[a-z_]+/)+[\w*-]+\.(?:py|[chd]|md|yaml|[58])(?![\w*])', line):
                 if name.startswith(('build/', 'etc/')):
@@ -571,6 +572,16 @@ def links_lead_somewhere():
                     yield '%s:%d: there is no %s' % (page, number, target)
     if seen < 30:
         yield 'only %d links were found' % seen
+
+
+def index_has_all_pages():
+    """docs/README.md leads to every page beside it."""
+    linked = set(re.findall(r'\]\(([\w-]+\.md)\)', read('docs/README.md')))
+    pages = {os.path.basename(path) for path in files('.md') if os.path.dirname(path) == 'docs'} - {'README.md'}
+    for page in sorted(pages - linked):
+        yield 'docs/README.md: there is no link to %s' % page
+    if len(pages) < 10:
+        yield 'docs: only %d pages were found' % len(pages)
 
 
 def commands_are_there():
@@ -605,7 +616,7 @@ def every_key_described():
 RULES = [include_direction, call_direction, circles, header_share, libraries, segment_store, forbidden_calls,
          trust_peers_unloaded, file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns,
          clang_format, compiles_in_python, executable_scripts, events_page, arrows_drawn, pages_name_files,
-         links_lead_somewhere, commands_are_there, every_key_described]
+         links_lead_somewhere, index_has_all_pages, commands_are_there, every_key_described]
 
 
 def main():

@@ -85,8 +85,8 @@ def a_copy_is_mail_once_more():
         relay, source = filled(work, ['127.0.0.1:%d' % port])
         relay.terminate()
         shutil.copytree(work.path('spool'), work.path('copy'))
-        done = subprocess.run([program('postrider'), 'spool', 'check', work.path('copy')], capture_output=True, text=True,
-                              timeout=60)
+        done = subprocess.run([program('postrider'), 'spool', 'check', work.path('copy')], capture_output=True,
+                              text=True, timeout=60)
         equal(done.returncode, 0, 'spool check: %s%s' % (done.stdout, done.stderr))
         for spool, name in (('spool', 'original'), ('copy', 'copied')):
             sink = all_arrive(work, work.path(spool), port, source.acknowledged(), name)
