@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "core/agents/dns_exchangers.h"
+#include "core/agents/dns_records.h"
+#include "core/agents/sts.h"
 #include "core/base/clock.h"
 
 struct lookup {
@@ -62,27 +64,42 @@ static void prepare(struct dns_question *question)
 	question->question.deadline_ns = clock_monotonic_ns() + DNS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 }
 
-static int await(struct lookup *lookup, struct dns_question *question)
+static int await(struct lookup *lookup, struct question *question)
 {
 	/* The agent answers by the deadline, whatever the servers do. */
-	while (question_out(&question->question)) {
+	while (question_out(question)) {
 		if (ring_turn(lookup->ring, asker_due(&lookup->asker) ? 0 : UINT64_MAX) < 0)
 			return -EIO;
 		asker_take(&lookup->asker);
 	}
-	return question->question.result;
+	return question->result;
 }
 
 int lookup_name(struct lookup *lookup, struct dns_question *question)
 {
 	prepare(question);
 	dns_ask(lookup->dns, &lookup->asker, question);
-	return await(lookup, question);
+	return await(lookup, &question->question);
 }
 
 int lookup_exchangers(struct lookup *lookup, struct dns_exchangers_question *question)
 {
 	prepare(&question->base);
 	dns_ask_exchangers(lookup->dns, &lookup->asker, question);
-	return await(lookup, &question->base);
+	return await(lookup, &question->base.question);
+}
+
+int lookup_records(struct lookup *lookup, struct dns_records_question *question)
+{
+	prepare(&question->base);
+	dns_ask_records(lookup->dns, &lookup->asker, question);
+	return await(lookup, &question->base.question);
+}
+
+int lookup_policy(struct lookup *lookup, struct sts *sts, struct sts_question *question)
+{
+	question->question.fn = on_answer;
+	question->question.deadline_ns = clock_monotonic_ns() + STS_TIMEOUT_MS * CLOCK_NS_PER_MS;
+	sts_ask(sts, &lookup->asker, question);
+	return await(lookup, &question->question);
 }

@@ -16,5 +16,12 @@ int lookup_name(struct lookup *lookup, struct dns_question *question);
 /* The same for who takes a domain's mail. */
 struct dns_exchangers_question;
 int lookup_exchangers(struct lookup *lookup, struct dns_exchangers_question *question);
+/* And for TLSA or TXT records. */
+struct dns_records_question;
+int lookup_records(struct lookup *lookup, struct dns_records_question *question);
+/* The same of who fetches MTA-STS policies. */
+struct sts;
+struct sts_question;
+int lookup_policy(struct lookup *lookup, struct sts *sts, struct sts_question *question);
 
 #endif

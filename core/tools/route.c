@@ -19,27 +19,28 @@
 #include "core/config/config.h"
 #include "core/config/device_table.h"
 #include "core/route/route.h"
+#include "core/tools/route_dns.h"
 #include "core/tools/sheet.h"
 #include "core/tools/table.h"
 #include "core/tools/trace_source.h"
 #include "core/tools/written.h"
 
-enum { STATUS_REFUSED = 1, STATUS_USAGE = 64, STATUS_OUTPUT = 74, STATUS_CONFIG = 78 };
+enum { STATUS_REFUSED = 1, STATUS_USAGE = 64, STATUS_OUTPUT = 74, STATUS_NOT_NOW = 75, STATUS_CONFIG = 78 };
 enum { LABEL = 14, TEXT_MAX = 1024 };
 
 struct route_options {
 	const char *config_file, *recipient, *sender, *client, *user, *listener, *ip;
 	uint64_t size;
-	bool json;
+	bool json, dns;
 	const struct config *config;
-	json_t *answer; /* owned */
-	bool refused;
+	json_t *answer;       /* owned */
+	bool refused, usable; /* `usable`: with --dns, mail could go to one of the hosts now */
 };
 
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider route ADDRESS [--from SENDER] [--ip ADDRESS | --client NAME] [--user NAME]\n"
-	      "                       [--listener NAME] [--size OCTETS] [--json] [--config FILE]\n",
+	      "                       [--listener NAME] [--size OCTETS] [--dns] [--json] [--config FILE]\n",
 	      out);
 	return status;
 }
@@ -234,6 +235,14 @@ static void say_destination(struct route_options *o, const struct config_destina
 		say(o, "fallback", "%s, when this leads nowhere", o->config->destinations[d->fallback - 1].name);
 }
 
+/* What servers answer now. Mail that is taken waits where none of the hosts can have it. */
+static void say_dns(struct route_options *o, const struct config_destination *d)
+{
+	json_t *answer = route_dns(o->config, d, o->recipient, !o->json, &o->usable);
+
+	(void)json_object_set_new(o->answer, "dns", answer ? answer : json_null());
+}
+
 static void say_route(struct route_options *o, const struct config_route *route)
 {
 	const struct config *config = o->config;
@@ -247,6 +256,8 @@ static void say_route(struct route_options *o, const struct config_route *route)
 		refuse(o, "550 5.7.1: the route says: %s", route->refuse);
 	else
 		say_destination(o, &config->destinations[route->destination]);
+	if (!route->refuse && o->dns)
+		say_dns(o, &config->destinations[route->destination]);
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------ */
@@ -291,7 +302,7 @@ static int answer(struct route_options *o)
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return STATUS_OUTPUT;
-	return o->refused ? STATUS_REFUSED : 0;
+	return o->refused ? STATUS_REFUSED : o->dns && !o->usable ? STATUS_NOT_NOW : 0;
 }
 
 static int with_configuration(struct route_options *o)
@@ -314,12 +325,17 @@ static int with_configuration(struct route_options *o)
 
 int route_command(int argc, char **argv)
 {
-	static const struct option long_options[] = {
-		{"from", required_argument, NULL, 'f'},     {"ip", required_argument, NULL, 'i'},
-		{"client", required_argument, NULL, 'l'},   {"user", required_argument, NULL, 'u'},
-		{"listener", required_argument, NULL, 'L'}, {"size", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},           {"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+	static const struct option long_options[] = {{"from", required_argument, NULL, 'f'},
+						     {"ip", required_argument, NULL, 'i'},
+						     {"client", required_argument, NULL, 'l'},
+						     {"user", required_argument, NULL, 'u'},
+						     {"listener", required_argument, NULL, 'L'},
+						     {"size", required_argument, NULL, 's'},
+						     {"dns", no_argument, NULL, 'd'},
+						     {"json", no_argument, NULL, 'j'},
+						     {"config", required_argument, NULL, 'c'},
+						     {"help", no_argument, NULL, 'h'},
+						     {NULL, 0, NULL, 0}};
 	struct route_options o = {.config_file = TRACE_CONFIGURATION, .sender = ""};
 	char *end = NULL;
 	int option;
@@ -341,6 +357,8 @@ int route_command(int argc, char **argv)
 		else if (option == 's' && optarg[0] >= '0' && optarg[0] <= '9' &&
 			 (o.size = strtoull(optarg, &end, 10), *end == '\0'))
 			continue;
+		else if (option == 'd')
+			o.dns = true;
 		else if (option == 'j')
 			o.json = true;
 		else if (option == 'c')
