@@ -15,7 +15,7 @@ static json_t *spool_json(const struct scrape_shard *s, unsigned shard)
 					      [FACTS_DISK_FULL] = "disk_full",
 					      [FACTS_SIZE_FULL] = "size_max"};
 	const struct facts *facts = &s->facts;
-	uint64_t used = (facts->spool.segments - facts->spool.segments_free) * facts->segment_size;
+	uint64_t used = facts->spool.segments * facts->segment_size;
 
 	return json_pack("{sI sb sI sI sI sI sI ss?}", "shard", (json_int_t)shard, "answers", (int)s->up, "octets",
 			 (json_int_t)used, "octets_live", (json_int_t)facts->spool.live, "size_max",

@@ -127,6 +127,11 @@ static const char *const tones[] = {
 	[FRAME_QUIET] = "quiet",
 };
 
+const char *frame_tone(enum frame_tone tone)
+{
+	return tones[tone];
+}
+
 void frame_state(struct html *html, enum frame_tone tone, const char *word)
 {
 	html_put(html, "<span class=\"state %s\">%s</span>", tones[tone], word);

@@ -40,6 +40,7 @@ void frame_say(struct control_request *request, unsigned status, const char *tit
 
 /* A state: a word, and a colour beside it. */
 enum frame_tone { FRAME_WELL, FRAME_ATTENTION, FRAME_WRONG, FRAME_QUIET };
+const char *frame_tone(enum frame_tone tone);
 void frame_state(struct html *html, enum frame_tone tone, const char *word);
 /* A box of a sentence. */
 void frame_sentence(struct html *html, enum frame_tone tone, const char *sentence);

@@ -74,6 +74,8 @@ static void character(struct html *html, struct span text, uint32_t *octets)
 		raw(html, instead, strlen(instead));
 	else if (code == '\n' || code == '\t')
 		raw(html, code == '\n' ? "\n" : "\t", 1);
+	else if (code == '\r' && text.length > 1 && text.data[1] == '\n')
+		return; /* of a line's end one is enough */
 	else if (utf8_obeyed(code))
 		raw(html, "\xef\xbf\xbd", 3);
 	else

@@ -79,7 +79,8 @@ void live_sentence(const struct pulse_view *view, const char *not_ready, struct 
 		return;
 	}
 	if (not_ready) {
-		snprintf(out->text, sizeof(out->text), "New mail is not taken: %s.", not_ready);
+		snprintf(out->text, sizeof(out->text), "New mail is not taken: %.*s.", (int)strcspn(not_ready, "\n"),
+			 not_ready);
 		return;
 	}
 	if (json_array_size(json_object_get(view->stats, "missing")) > 0) {
@@ -132,13 +133,20 @@ static void add_destination(json_t *texts, const struct pulse_view *view, const 
 	set_rate(texts, key, pulse_rate(view, name, "delivered"));
 }
 
-json_t *live_json(const struct pulse_view *view)
+static json_t *state_json(enum frame_tone tone, const char *word)
+{
+	return json_pack("[ss]", frame_tone(tone), word);
+}
+
+json_t *live_json(const struct pulse_view *view, const char *not_ready)
 {
 	const json_t *all = json_object_get(view->stats, "all"), *one;
 	double in = pulse_rate(view, NULL, "accepted"), out = pulse_rate(view, NULL, "delivered");
-	json_t *texts = json_object();
+	json_t *texts = json_object(), *states = json_object();
+	struct live_sentence sentence;
 	size_t i;
 
+	live_sentence(view, not_ready, &sentence);
 	set_count(texts, "queued", shown_number(all, "queued"));
 	set_rate(texts, "in", in);
 	set_rate(texts, "out", out);
@@ -149,10 +157,14 @@ json_t *live_json(const struct pulse_view *view)
 	set_count(texts, "refused", shown_number(all, "refused"));
 	json_array_foreach(json_object_get(view->stats, "destinations"), i, one)
 	{
-		if (i < PULSE_DESTINATIONS)
-			add_destination(texts, view, one);
+		struct live_state state = live_destination(one);
+		if (i >= PULSE_DESTINATIONS)
+			break;
+		add_destination(texts, view, one);
+		json_object_set_new(states, shown_text(one, "destination"), state_json(state.tone, state.word));
 	}
-	return json_pack("{so s{sI sf sf sI}}", "texts", texts, "numbers", "t",
+	return json_pack("{so so so s{sI sf sf sI}}", "texts", texts, "states", states, "sentence",
+			 state_json(sentence.tone, sentence.text), "numbers", "t",
 			 (json_int_t)(clock_wall_ns() / CLOCK_NS_PER_S), "in", in, "out", out, "queued",
 			 shown_number(all, "queued"));
 }

@@ -26,7 +26,8 @@ struct live_sentence {
 /* `ready`: what /readyz has said: 200, or not and a sentence; NULL: it was not asked. */
 void live_sentence(const struct pulse_view *view, const char *not_ready, struct live_sentence *out);
 
-/* {"texts": {KEY: TEXT}, "numbers": {"t", "in", "out", "queued"}} for a stream. NULL without memory. */
-json_t *live_json(const struct pulse_view *view);
+/* {"texts": {KEY: TEXT}, "states": {DESTINATION: [TONE, WORD]}, "sentence": [TONE, TEXT], "numbers": {"t", "in", "out",
+ * "queued"}} for a stream. NULL without memory. */
+json_t *live_json(const struct pulse_view *view, const char *not_ready);
 
 #endif

@@ -91,7 +91,7 @@ static enum frame_tone tone_of(const char *state)
 	static const struct {
 		const char *state;
 		enum frame_tone tone;
-	} rows[] = {{"ready", FRAME_WELL},     {"active", FRAME_WELL},    {"delivered", FRAME_WELL},
+	} rows[] = {{"ready", FRAME_QUIET},    {"active", FRAME_WELL},    {"delivered", FRAME_WELL},
 		    {"queued", FRAME_QUIET},   {"pending", FRAME_QUIET},  {"deferred", FRAME_ATTENTION},
 		    {"held", FRAME_ATTENTION}, {"kept", FRAME_ATTENTION}, {"failed", FRAME_WRONG},
 		    {"expired", FRAME_WRONG},  {"refused", FRAME_WRONG}};

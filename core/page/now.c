@@ -114,7 +114,7 @@ static void put_destination(struct frame *f, const struct pulse_view *view, cons
 
 	html_put(&f->html, "<tr><th scope=\"row\"><a href=\"/page/destination/");
 	html_value(&f->html, name);
-	html_put(&f->html, "\">%s</a></th><td>", name);
+	html_put(&f->html, "\">%s</a></th><td data-live=\"state %s\">", name, name);
 	frame_state(&f->html, state.tone, state.word);
 	html_put(&f->html, "</td><td class=\"n\"><a href=\"/page/mail?list=trace&destination=");
 	html_value(&f->html, name);
@@ -214,7 +214,8 @@ void page_now(struct control_request *request)
 	ready = within_ask(request, "GET", "/readyz", NULL, NULL, &status);
 	pulse_look(f.pulse, &view);
 	live_sentence(&view, status == ANSWER_OK ? NULL : shown_text(ready, "text"), &sentence);
-	frame_sentence(&f.html, sentence.tone, sentence.text);
+	html_put(&f.html, "<p class=\"say %s\" data-sentence=\"\" role=\"status\">%s</p>", frame_tone(sentence.tone),
+		 sentence.text);
 	put_figures(&f, &view);
 	html_put(&f.html,
 		 "<section id=\"hour\" aria-label=\"The last hour\"><noscript><p>The curves of the last hour want "

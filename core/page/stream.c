@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/control/desk.h"
+#include "core/control/within.h"
 #include "core/page/live.h"
 #include "core/page/page.h"
 #include "core/page/pulse.h"
@@ -27,7 +28,10 @@ enum { SILENT_MOST = 8 };
 
 static void take(struct stream *stream, const struct pulse_view *view)
 {
-	json_t *json = live_json(view);
+	const struct control_request asker = {.desk = stream->desk, .role = CONTROL_VIEW};
+	unsigned status;
+	json_t *ready = within_ask(&asker, "GET", "/readyz", NULL, NULL, &status),
+	       *json = live_json(view, status == ANSWER_OK ? NULL : shown_text(ready, "text"));
 	char *data = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	int length = data ? asprintf(&stream->text, "data: %s\n\n", data) : -1;
 
@@ -37,6 +41,7 @@ static void take(struct stream *stream, const struct pulse_view *view)
 	stream->sent = 0;
 	free(data);
 	json_decref(json);
+	json_decref(ready);
 }
 
 /* False: nothing is to be said yet. */

@@ -35,6 +35,7 @@ class Lab:
         self.configuration = work.configuration(
             list(hosts), control={'socket': work.path('control.sock'), 'http': settings},
             retry={'first': '1h', 'factor': 1.5, 'max': '1h', 'expire': '4h'}, **changes)
+        self.ids = []
         self.relay = work.relay(self.configuration)
 
     def ask(self, path, method='GET', body=None, user=None, cookie=None, **fields):
@@ -69,6 +70,13 @@ class Lab:
         check(status == 303, text)
         self.cookie = fields['Set-Cookie'].split(';')[0]
 
+    def suspend(self, *options):
+        subprocess.run([program('postrider'), 'destination', *(options or ('suspend',)), 'next-hop', '--socket',
+                        self.work.path('control.sock')], capture_output=True, timeout=60, check=True)
+
+    def resume(self):
+        self.suspend('resume')
+
     def stream_begins(self):
         connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
         try:
@@ -87,4 +95,5 @@ def queue_one(lab, sender='ann@example.com', recipient='bob@example.org', header
         reply = client.data((header + '\r\n' + body).encode())
     found = re.search('[0-9A-Za-z]{26}', reply[1])
     check(found, reply)
+    lab.ids.append(found.group(0))
     return found.group(0)

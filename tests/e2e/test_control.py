@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from control_socket import Connection, asked, by_all, hold_to_schema  # noqa: E402
-from harness import Workspace, case, check, equal, eventually, program  # noqa: E402
+from harness import SOURCES, Workspace, case, check, equal, eventually, program  # noqa: E402
 from stopped import Stopped  # noqa: E402
 
 

@@ -27,6 +27,7 @@ static void test_texts(void)
 		{"]]>", "]]&gt;"},
 		{"caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x93\xac", "caf\xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x93\xac"},
 		{"two\nlines\tand", "two\nlines\tand"},
+		{"folded\r\n line\r", "folded\n line" REPLACED},
 		{"bell\x07 escape\x1b[31m", "bell" REPLACED " escape" REPLACED "[31m"},
 		/* What turns the direction, has no width, or is a control of C1. */
 		{"exe\xe2\x80\xaetxt", "exe" REPLACED "txt"},

@@ -3,6 +3,7 @@
 (() => {
 	const said = document.getElementById('live');
 	const hour = document.getElementById('hour');
+	const sentence = document.querySelector('main > .say[data-sentence]');
 	const POINT_S = 10, KEPT = 3600 / POINT_S;
 	let plots = [], data = null, last = 0;
 
@@ -26,22 +27,40 @@
 		}
 	};
 
+	// A word beside its colour.
+	const TONES = ['well', 'attention', 'wrong', 'quiet'];
+	const tone = (element, name, text) => {
+		if (!element || !TONES.includes(name)) return;
+		element.classList.remove(...TONES);
+		element.classList.add(name);
+		if (element.textContent !== text) element.textContent = text;
+	};
+	const turn = (states) => {
+		for (const [name, [colour, word]] of Object.entries(states)) {
+			for (const cell of cells.get('state ' + name) || []) tone(cell.firstElementChild, colour, word);
+		}
+	};
+
 	// ---- curves -------------------------------------------------------------------------------------------------
 
 	const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 	const curve = (title, series) => new uPlot({
 		width: hour.clientWidth,
-		height: 170,
+		height: 180,
 		cursor: { drag: { x: false, y: false } },
-		scales: { y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] } },
+		tzDate: (t) => uPlot.tzDate(new Date(t * 1000), 'Etc/UTC'),
+		scales: {
+			x: { range: (plot, low, high) => [high - 3600, high] },
+			y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] },
+		},
 		axes: ['x', 'y'].map((side) => ({
 			stroke: colour('--soft'),
 			grid: { stroke: colour('--line'), width: 1 },
 			ticks: { stroke: colour('--line'), width: 1 },
-			size: side === 'y' ? 64 : 40,
+			size: side === 'y' ? 64 : 50,
 		})),
-		series: [{ label: 'Time' }, ...series.map(([label, name]) => ({
+		series: [{ label: 'Time (UTC)', value: '{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}' }, ...series.map(([label, name]) => ({
 			label, stroke: colour(name), width: 2, points: { show: false },
 			value: (plot, v) => v === null ? '-' : v < 10 ? v.toFixed(1) : Math.round(v).toLocaleString('en'),
 		}))],
@@ -96,6 +115,8 @@
 		stream.onmessage = (event) => {
 			const news = JSON.parse(event.data);
 			show(news.texts);
+			turn(news.states);
+			tone(sentence, news.sentence[0], news.sentence[1]);
 			add(news.numbers);
 			say('live');
 		};
