@@ -53,12 +53,13 @@ static bool same_origin(const struct access_facts *facts)
 	const char *scheme = facts->tls ? "https://" : "http://";
 	size_t length = strlen(scheme);
 
-	return strncasecmp(facts->origin, scheme, length) == 0 && strcasecmp(facts->origin + length, facts->host) == 0;
+	return facts->host && strncasecmp(facts->origin, scheme, length) == 0 &&
+	       strcasecmp(facts->origin + length, facts->host) == 0;
 }
 
 const char *access_problem(const struct access_facts *facts)
 {
-	if (!facts->host || !host_is_ours(facts->host, facts->hostname))
+	if (!facts->anybody && (!facts->host || !host_is_ours(facts->host, facts->hostname)))
 		return "Host is to be an address, localhost or the relay's hostname: other names may lead here by "
 		       "others' "
 		       "wish";

@@ -21,7 +21,8 @@ struct access_facts {
 	const char *host, *origin, *fetch_site, *act;
 	const char *hostname; /* the relay's */
 	bool tls;
-	bool acts; /* it would change something */
+	bool acts;    /* it would change something */
+	bool anybody; /* it tells nothing of anybody: a probe, which has no Host, or some name of a whole pool */
 };
 
 /* NULL: it may go on. Else a static sentence. */

@@ -27,7 +27,7 @@
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 
-enum { STACK_SIZE = 512 << 10 };
+enum { STACK_SIZE = 512 << 10, HOSTNAME_MAX = 255 };
 
 /* A connection, from when it is there until it is gone. */
 struct slot {
@@ -55,6 +55,8 @@ struct control {
 	struct log *log;
 	uint64_t refused_next_ns, refused_untold; /* with log_lock */
 	pthread_mutex_t lock;                     /* of all slots */
+	pthread_mutex_t name_lock;                /* of the next one */
+	char hostname[HOSTNAME_MAX + 1];          /* of the newest configuration */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
@@ -240,12 +242,16 @@ static void tell_refused(struct control *control, const struct control_request *
 /* Before its body: who is not let in has none read. A slot is what is known of where it comes from. */
 static enum MHD_Result admit(struct control *control, struct control_request *request)
 {
+	char hostname[HOSTNAME_MAX + 1];
 	bool in;
 
 	if (!request->slot)
 		return MHD_NO;
 	set_deadline(control, request->slot, UINT64_MAX);
-	in = remote_admit(request, control->gate, control->config);
+	pthread_mutex_lock(&control->name_lock);
+	snprintf(hostname, sizeof(hostname), "%s", control->hostname);
+	pthread_mutex_unlock(&control->name_lock);
+	in = remote_admit(request, control->gate, control->config, hostname);
 	if (request->refused)
 		tell_refused(control, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
@@ -419,7 +425,9 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	control->desk.tell = tell;
 	pthread_mutex_init(&control->log_lock, NULL);
 	pthread_mutex_init(&control->lock, NULL);
+	pthread_mutex_init(&control->name_lock, NULL);
 	control->config = relay->config;
+	snprintf(control->hostname, sizeof(control->hostname), "%s", relay->config->hostname);
 	control->local.control = control->remote.control = control;
 	control->remote.remote = true;
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
@@ -482,7 +490,12 @@ struct control *control_start(struct relay *relay, struct log *log, const struct
 
 void control_follow(struct control *control, struct config *next)
 {
-	if (control && control->gate)
+	if (!control)
+		return;
+	pthread_mutex_lock(&control->name_lock);
+	snprintf(control->hostname, sizeof(control->hostname), "%s", next->hostname);
+	pthread_mutex_unlock(&control->name_lock);
+	if (control->gate)
 		gate_follow(control->gate, next);
 }
 
@@ -511,5 +524,6 @@ void control_free(struct control *control)
 	gate_free(control->gate);
 	pthread_mutex_destroy(&control->log_lock);
 	pthread_mutex_destroy(&control->lock);
+	pthread_mutex_destroy(&control->name_lock);
 	free(control);
 }

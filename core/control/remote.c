@@ -188,19 +188,21 @@ void remote_cookie(const struct config *config, char out[REMOTE_COOKIE_SIZE])
 		 (unsigned)ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port : address->v4.sin_port));
 }
 
-bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config)
+bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config, const char *hostname)
 {
 	bool known;
 	const struct control_handler *handler = handlers_find(request, &known);
 	bool page = request->page, acts = handler && handler->role == CONTROL_OPERATE;
+	bool anybody = !page && handler && handler->role == CONTROL_ANYBODY;
 	const struct access_facts facts = {
 		.host = request_header(request, "Host"),
 		.origin = request_header(request, "Origin"),
 		.fetch_site = follows_a_link(request) ? NULL : request_header(request, "Sec-Fetch-Site"),
 		.act = request_header(request, ACCESS_ACT),
-		.hostname = config->hostname,
+		.hostname = hostname,
 		.tls = config->control.http.certificate != NULL,
 		.acts = acts && !page,
+		.anybody = anybody,
 	};
 	const char *problem = access_problem(&facts);
 
@@ -209,14 +211,15 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 		return false;
 	}
 	/* Whoever a proxy on this machine lets in comes from this machine, as far as can be seen. */
-	if (!gate && (request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
-		      request_header(request, "X-Real-IP"))) {
+	if (!gate && !anybody &&
+	    (request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
+	     request_header(request, "X-Real-IP"))) {
 		request_fail(request, ANSWER_FORBIDDEN,
 			     "a proxy asks for somebody: behind one control.http.users_file is needed");
 		return false;
 	}
 	/* They say nothing that a connection to an SMTP port does not. */
-	if (handler && handler->role == CONTROL_ANYBODY)
+	if (anybody)
 		return true;
 	if (page)
 		return admit_to_page(request, gate);

@@ -14,8 +14,9 @@ struct gate;
 /* A listening socket, non-blocking, or -errno with a `problem`, for people. */
 int remote_listen(const struct config *config, char *problem, size_t size);
 /* Before anything of the request is read but its header. False: it was answered. May wait, as who fails is to. `gate`
- * NULL: whoever reaches the address may look, and nobody may act. */
-bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config);
+ * NULL: whoever reaches the address may look, and nobody may act. `hostname`: the relay's now. */
+bool remote_admit(struct control_request *request, struct gate *gate, const struct config *config,
+		  const char *hostname);
 /* certificate and private_key, NUL-terminated, the caller's to wipe and free. 0, or -errno with a `problem`. */
 struct remote_key {
 	char *certificate, *private_key;

@@ -83,7 +83,8 @@ def without_users():
         for name, value in (('Host', 'evil.example'), ('Origin', 'http://evil.example'),
                             ('Sec_Fetch_Site', 'cross-site')):
             for path in ('/v1/status', '/metrics', '/readyz'):
-                equal(remote.ask(path=path, **{name: value})[0], 403, '%s: %s' % (name, value))
+                if (name, path) != ('Host', '/readyz'):
+                    equal(remote.ask(path=path, **{name: value})[0], 403, '%s: %s' % (name, value))
         equal(remote.ask(X_Forwarded_For='198.51.100.1')[0], 403, 'by way of a proxy')
         equal(act(remote)[0], 403, 'an act')
         equal(remote.ask('OPTIONS', '/v1/queue/hold', Origin='http://127.0.0.1:%d' % remote.port)[0], 405, 'CORS')
@@ -138,6 +139,29 @@ def follows_a_reload():
         remote.relay.told('reloaded', 2)
         equal(remote.ask(user=bob)[0], 401, 'bob, who was known')
         equal((remote.ask(user=alice)[0], act(remote, user=alice)[0]), (200, 200), 'alice')
+
+
+@case
+def probes():
+    """What asks /healthz and /readyz all day says HTTP/1.0 and no Host, or some name of its own, and is answered;
+    nobody else without a Host that is the relay's, which is the name of the newest configuration."""
+    def plain(text):
+        with socket.create_connection(('127.0.0.1', remote.port), timeout=60) as s:
+            s.sendall(text)
+            return int(s.makefile('rb').readline().split()[1])
+
+    with Workspace() as work:
+        remote = Remote(work)
+        for path in (b'/healthz', b'/readyz'):
+            for fields in (b'HTTP/1.0\r\n', b'HTTP/1.1\r\nHost: pool-member-7\r\nConnection: close\r\n',
+                           b'HTTP/1.0\r\nHost: [bad\r\n'):
+                check(plain(b'GET %s %s\r\n' % (path, fields)) in (200, 503), '%s %s', path, fields)
+        equal(plain(b'GET /v1/status HTTP/1.0\r\n\r\n'), 403, 'a question without Host')
+        equal([remote.ask(Host=name)[0] for name in ('relay.example.org', 'mail.example.org')], [200, 403], 'its name')
+        work.write('postrider.yaml', json.dumps({**remote.configuration, 'hostname': 'mail.example.org'}, indent=1))
+        remote.relay.signal(signal.SIGHUP)
+        remote.relay.told('reloaded')
+        equal([remote.ask(Host=name)[0] for name in ('relay.example.org', 'mail.example.org')], [403, 200], 'renamed')
 
 
 @case

@@ -77,6 +77,23 @@ static void test_rows(void)
 	}
 }
 
+/* Any Host and none, but no page of others. */
+static void test_probes(void)
+{
+	struct access_facts facts = {.hostname = "relay.example.org", .anybody = true};
+
+	CHECK(access_problem(&facts) == NULL);
+	facts.origin = "http://evil.example";
+	CHECK(access_problem(&facts) != NULL);
+	facts.origin = "http://";
+	CHECK(access_problem(&facts) != NULL);
+	facts.origin = NULL;
+	facts.host = "pool-member-7";
+	CHECK(access_problem(&facts) == NULL);
+	facts.fetch_site = "cross-site";
+	CHECK(access_problem(&facts) != NULL);
+}
+
 static void test_long(void)
 {
 	char host[2000];
@@ -92,6 +109,7 @@ static void test_long(void)
 int main(void)
 {
 	RUN(test_rows);
+	RUN(test_probes);
 	RUN(test_long);
 	return check_end();
 }
