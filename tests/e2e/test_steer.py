@@ -256,6 +256,76 @@ def suspended():
         s.relay.terminate()
 
 
+class Slow:
+    """A host that says nothing to the RCPT of a message from `since` on until it is let."""
+
+    def __init__(self, work, since):
+        self.go, self.asked, self.since, self.count = threading.Event(), threading.Event(), since, 0
+        self.hop = work.own(NextHop(extensions=('PIPELINING', '8BITMIME'), script=self))
+        self.destinations = [{'name': 'next-hop', 'hosts': [self.hop.host], 'tls': {'mode': 'none'},
+                              'limits': {'connections': 1, 'messages_in_flight': 2},
+                              'pipeline_across_messages': True}]
+
+    def __call__(self, stage, session, argument):
+        if stage != 'RCPT':
+            return
+        self.count += 1
+        if self.count >= self.since:
+            self.asked.set()
+            self.go.wait(120)
+
+    def wait_asked(self):
+        check(self.asked.wait(120), 'one is under way')
+
+
+@case
+def read_and_not_begun():
+    """What was read from the disk, and has no room on a connection yet, is held and deleted like what waits."""
+    with Workspace() as work:
+        slow = Slow(work, 1)
+        s = Steered(work, slow.hop, destinations=slow.destinations, shards=1)
+        equal(command('destination', 'suspend', 'next-hop', '--socket', s.path)[0], 0, 'suspended')
+        ids = [send(s.relay, number) for number in range(1, 13)]
+        s.start()
+        equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed')
+        slow.wait_asked()
+        for number, one in enumerate(ids):
+            order = ('hold',) if number % 2 else ('delete', '--yes')
+            code, out, said = command('queue', *order, one, '--socket', s.path, '--json')
+            check(code in (0, 75), '%s: %s%s', order, out, said)
+        slow.go.set()
+        eventually(lambda: s.queued() is not None and set(s.states()) <= {'held'}, 'what is left is held')
+        # Two had been given to the connection, and nobody says which.
+        check(len(slow.hop.sequences()) <= 2, 'what went all the same: %s', slow.hop.sequences())
+        check(len(s.states()) >= 4, 'what is held: %s', s.states())
+        s.relay.terminate()
+
+
+@case
+def suspended_under_way():
+    """What a connection was given and has not begun goes back when its destination is suspended: only the one message
+    that is under way still arrives."""
+    with Workspace() as work:
+        slow = Slow(work, 41)
+        s = Steered(work, slow.hop, destinations=slow.destinations, shards=1)
+        for number in range(1, 41):
+            send(s.relay, number)
+        slow.hop.wait_arrivals(40)
+        send(s.relay, 41)
+        slow.wait_asked()
+        for number in range(42, 48):
+            send(s.relay, number)
+        equal(command('destination', 'suspend', 'next-hop', '--socket', s.path)[0], 0, 'suspended')
+        s.relay.told('destination_suspended')
+        slow.go.set()
+        s.relay.told('connection')
+        equal(sorted(slow.hop.sequences()), list(range(1, 42)), 'what arrived until the connection ended')
+        equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed')
+        slow.hop.wait_arrivals(47)
+        equal(sorted(slow.hop.sequences()), list(range(1, 48)), 'what arrived in all')
+        s.relay.terminate()
+
+
 @case
 def before_its_time():
     """What the limits of its site keep waiting is in no attempt, though there is a connection: it is held at once."""
