@@ -94,9 +94,9 @@ struct process {
 };
 
 /* Behind those of the shards: the process's own, and those of who asks for tokens, who keeps devices, who keeps the
- * suppression list, whom commands ask, who keeps the trace, who reports about TLS, who keeps sign-ins and who posts
- * events. */
-enum { OWN_LOGS = 9 };
+ * suppression list, whom commands ask, who keeps the trace, who reports about TLS, who keeps sign-ins, who posts events
+ * and who watches for incidents. */
+enum { OWN_LOGS = 10 };
 
 static struct log *own_log(struct process *p)
 {
@@ -422,6 +422,12 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	next = config_load(file, problems);
 	if (!next)
 		return false;
+	if (!p->control && control_wanted(next)) {
+		config_problems_add(problems, false, file, (struct config_place){0},
+				    "incidents: nobody watches for them in this process: restart it");
+		config_free(next);
+		return false;
+	}
 	/* The next one counts as well as what it was started with. */
 	if (check_limits(next, problem, sizeof(problem)) == 0 && !(why = agents_prepare(&p->agents, next))) {
 		if (reload_begin(&p->relay, next, problems)) {
@@ -550,9 +556,10 @@ static int start_control(struct process *p, char *problem, size_t size)
 {
 	const struct config *config = p->relay.config;
 
-	if (!config->control.socket)
+	if (!control_wanted(config))
 		return 0;
-	p->control = control_start(&p->relay, p->logs[config->shards + 4], &page_more, problem, size);
+	p->control = control_start(&p->relay, p->logs[config->shards + 4], p->logs[config->shards + 9], &page_more,
+				   problem, size);
 	return p->control ? 0 : -EADDRNOTAVAIL;
 }
 

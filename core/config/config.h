@@ -339,6 +339,17 @@ struct config {
 		char *ca_file;      /* whom places for reports are trusted by; NULL: the system's authorities */
 	} tls_reports;
 	struct {
+		bool watched;            /* default true */
+		char *mail;              /* whom incidents are told; NULL: nobody by mail */
+		char *from;              /* who tells; default reports.from */
+		unsigned mails_per_hour; /* default 6 */
+		uint64_t calm_ns;        /* one closes when it has been well for so long; default 5m */
+		/* From when on it is one; 0: it is not looked for. */
+		uint64_t destination_down_ns, no_delivery_ns, old_mail_ns; /* 2m, 15m, 4h */
+		uint64_t certificate_ns;                                   /* before its end; 14d */
+		unsigned spool_percent, budget_percent;                    /* of what there may be; 80, 90 */
+	} incidents;
+	struct {
 		struct {
 			char *url; /* https://; NULL: nobody is posted to */
 			char *secret_file;

@@ -132,6 +132,7 @@ static const struct reader_field root_fields[] = {
 	FIELD_SECTION("retry", retry_fields, "{ first: 30s, factor: 2, max: 4h, expire: 5d }"),
 	FIELD_SECTION("reports", schema_report, "{ from: postmaster@example.org }"),
 	FIELD_SECTION("tls_reports", schema_tls_report, SCHEMA_TLS_REPORT_EXAMPLE),
+	FIELD("incidents", schema_incidents, 0),
 	FIELD_SECTION("events", schema_events, SCHEMA_EVENTS_EXAMPLE),
 	FIELD_SECTION("limits", limits_fields, "{ connections: 10000 }"),
 	FIELD_SECTION("timeouts", timeouts_fields, "{ command: 5m }"),

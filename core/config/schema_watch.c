@@ -8,10 +8,40 @@
 #include <strings.h>
 
 #include "core/config/schema_fields.h"
+#include "core/config/schema_sender.h"
 
+#define INCIDENTS(member) offsetof(struct config, incidents.member)
 #define WEBHOOK(member) offsetof(struct config, events.webhook.member)
 
 enum { KINDS_MAX = 64, BATCH_MAX = 1000 };
+
+/* ---- incidents -------------------------------------------------------------------------------------------------- */
+
+static const struct reader_field incident_fields[] = {
+	FIELD("mail", schema_address_read, INCIDENTS(mail)),
+	FIELD("from", schema_address_read, INCIDENTS(from)),
+	FIELD_RANGE("mails_per_hour", reader_number, INCIDENTS(mails_per_hour), 1, 60),
+	FIELD_RANGE("calm", reader_duration, INCIDENTS(calm_ns), SECONDS, DAYS),
+	FIELD_RANGE("destination_down", reader_duration, INCIDENTS(destination_down_ns), 0, DAYS),
+	FIELD_RANGE("no_delivery", reader_duration, INCIDENTS(no_delivery_ns), 0, 7 * DAYS),
+	FIELD_RANGE("old_mail", reader_duration, INCIDENTS(old_mail_ns), 0, 30 * DAYS),
+	FIELD_RANGE("certificate", reader_duration, INCIDENTS(certificate_ns), 0, 365 * DAYS),
+	FIELD_RANGE("spool", reader_number, INCIDENTS(spool_percent), 0, 99),
+	FIELD_RANGE("budget", reader_number, INCIDENTS(budget_percent), 0, 99),
+	FIELDS_END,
+};
+
+bool schema_incidents(struct reader *r, const struct reader_field *field, const struct reader_value *value,
+		      void *object)
+{
+	const struct reader_field section = {
+		.name = value->name, .detail = incident_fields, .example = "{ mail: it@example.org }"};
+
+	r->config->incidents.watched = !reader_says_off(value);
+	return !r->config->incidents.watched || reader_section(r, &section, value, object);
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------------- */
 
 static bool read_url(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
@@ -60,6 +90,15 @@ const struct reader_field schema_events[] = {
 
 void schema_watch_defaults(struct config *config)
 {
+	config->incidents.watched = true;
+	config->incidents.mails_per_hour = 6;
+	config->incidents.calm_ns = 5 * MINUTES;
+	config->incidents.destination_down_ns = 2 * MINUTES;
+	config->incidents.no_delivery_ns = 15 * MINUTES;
+	config->incidents.old_mail_ns = 4 * HOURS;
+	config->incidents.certificate_ns = 14 * DAYS;
+	config->incidents.spool_percent = 80;
+	config->incidents.budget_percent = 90;
 	config->events.webhook.batch = 100;
 	config->events.webhook.delay_ns = SECONDS;
 	config->events.webhook.size_max = 64 * MEBIBYTES;
@@ -82,11 +121,16 @@ bool schema_watch_finish(struct reader *r, const yaml_node_t *root)
 
 	if (config->events.webhook.url && !config->events.webhook.kinds && !usual_kinds(config))
 		return reader_fail_memory(r, &root->start_mark);
-	return true;
+	if (config->incidents.from || !config->reports.from)
+		return true;
+	config->incidents.from = strdup(config->reports.from);
+	return config->incidents.from || reader_fail_memory(r, &root->start_mark);
 }
 
 void schema_watch_free(struct config *config)
 {
+	free(config->incidents.mail);
+	free(config->incidents.from);
 	free(config->events.webhook.url);
 	free(config->events.webhook.secret_file);
 	free(config->events.webhook.ca_file);

@@ -19,6 +19,7 @@
 #include "core/control/desk.h"
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
+#include "core/control/incident_watch.h"
 #include "core/control/inquiry.h"
 #include "core/control/pass.h"
 #include "core/control/remote.h"
@@ -455,33 +456,45 @@ static void stop_more(struct control *control)
 	control->desk.more = NULL;
 }
 
-struct control *control_start(struct relay *relay, struct log *log, const struct control_more *more, char *problem,
-			      size_t size)
+static int open_local(struct control *control, char *problem, size_t size)
 {
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+	const struct config *config = control->config;
+	int r;
+
+	if (!config->control.socket)
+		return 0;
+	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
+	if (r < 0)
+		return r;
+	if (start_daemon(&control->local, control->socket.fd, 0, 0, none))
+		return 0;
+	snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
+	control_socket_close(&control->socket);
+	return -EAGAIN;
+}
+
+bool control_wanted(const struct config *config)
+{
+	return config->control.socket || config->incidents.watched;
+}
+
+struct control *control_start(struct relay *relay, struct log *log, struct log *incident_log,
+			      const struct control_more *more, char *problem, size_t size)
+{
 	struct control *control = calloc(1, sizeof(*control));
-	const struct config *config = relay->config;
-	int r = control ? open_desk(control, relay, log, more) : -ENOMEM;
+	int r = control ? open_desk(control, relay, log, relay->config->control.socket ? more : NULL) : -ENOMEM;
 
 	if (r < 0) {
 		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(-r));
 		free(control);
 		return NULL;
 	}
-	r = control_socket_open(&control->socket, config->control.socket, config->control.group, problem, size);
-	if (r < 0) {
-		stop_more(control);
-		control_free(control);
-		return NULL;
-	}
-	if (!start_daemon(&control->local, control->socket.fd, 0, 0, none)) {
-		snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
-		control_socket_close(&control->socket);
-		stop_more(control);
-		control_free(control);
-		return NULL;
-	}
-	if (open_remote(control, problem, size) == 0)
+	/* Before anybody asks. */
+	control->desk.incidents = incident_watch_start(&control->desk, control->config, incident_log);
+	snprintf(problem, size, "no thread that watches for incidents can be started");
+	if (control->desk.incidents && open_local(control, problem, size) == 0 &&
+	    open_remote(control, problem, size) == 0)
 		return control;
 	control_stop(control);
 	control_free(control);
@@ -497,6 +510,7 @@ void control_follow(struct control *control, struct config *next)
 	pthread_mutex_unlock(&control->name_lock);
 	if (control->gate)
 		gate_follow(control->gate, next);
+	incident_watch_follow(control->desk.incidents, next);
 }
 
 void control_stop(struct control *control)
@@ -505,12 +519,16 @@ void control_stop(struct control *control)
 		return;
 	desk_stopping(&control->desk);
 	/* Its threads look at the socket no more when this returns; it closes the descriptor. */
-	control->socket.fd = MHD_quiesce_daemon(control->local.daemon);
-	control_socket_close(&control->socket);
-	MHD_stop_daemon(control->local.daemon);
+	if (control->local.daemon) {
+		control->socket.fd = MHD_quiesce_daemon(control->local.daemon);
+		control_socket_close(&control->socket);
+		MHD_stop_daemon(control->local.daemon);
+	}
 	if (control->remote.daemon)
 		MHD_stop_daemon(control->remote.daemon);
 	stop_more(control);
+	incident_watch_stop(control->desk.incidents);
+	control->desk.incidents = NULL;
 }
 
 void control_free(struct control *control)

@@ -3,7 +3,8 @@
  *
  * Who may open the socket may ask and act: its permissions decide (0660, `control.group`). Answers come from the shards
  * by visits (inquiry.h), from their counters, or from what others keep; nothing here is on the way of a message, and a
- * shard never waits for anybody here. Without `control.socket` there is no thread and no descriptor.
+ * shard never waits for anybody here. Without `control.socket` nobody can ask; who watches for incidents
+ * (incident_watch.h) is here as well, and without either there is no thread and no descriptor.
  *
  * Threads: libmicrohttpd's, one that accepts and one for each connection, of which there are CONTROL_CONNECTIONS at
  * most; so a handler (handlers.h) may take its time, and harms nobody but who asked. And one of ours (desk.h), that
@@ -18,6 +19,7 @@
 #ifndef POSTRIDER_CONTROL_CONTROL_H
 #define POSTRIDER_CONTROL_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct config;
@@ -37,12 +39,14 @@ enum {
 	CONTROL_FILES = 2 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
 };
 
-/* NULL where it cannot be had: `problem` says why, for people. `log` is its own; `more`: handlers of rooms
- * above (handlers.h), or NULL. */
-struct control *control_start(struct relay *relay, struct log *log, const struct control_more *more, char *problem,
-			      size_t size);
-/* Takes the users and operators of control.http of the next configuration, the rest of which may not change. NULL is
- * nobody. */
+/* NULL where it cannot be had: `problem` says why, for people. Both logs are its own;
+ * `more`: handlers of rooms above (handlers.h), or NULL. */
+struct control *control_start(struct relay *relay, struct log *log, struct log *incident_log,
+			      const struct control_more *more, char *problem, size_t size);
+/* Whether that configuration needs one. */
+bool control_wanted(const struct config *config);
+/* Takes the users and operators of control.http of the next configuration, the rest of which may not change, and what
+ * it says of incidents. NULL is nobody. */
 void control_follow(struct control *control, struct config *next);
 /* NULL is nobody. */
 void control_stop(struct control *control);

@@ -14,6 +14,7 @@
 
 struct control_more;
 struct control_request;
+struct incident_watch;
 struct passes;
 struct relay;
 struct scrape;
@@ -25,9 +26,10 @@ struct desk {
 	_Atomic(bool) stopping;
 	void (*look)(struct desk *desk); /* once a second, where desk->busy says so */
 	bool (*busy)(struct desk *desk);
-	struct scrape *scrape;           /* owned by who started this; what metrics are made of */
-	struct passes *passes;           /* the same; who is let in to the page */
-	const struct control_more *more; /* handlers of rooms above, and what they have; NULL: none */
+	struct incident_watch *incidents; /* the same; NULL: nobody watches for them */
+	struct scrape *scrape;            /* owned by who started this; what metrics are made of */
+	struct passes *passes;            /* the same; who is let in to the page */
+	const struct control_more *more;  /* handlers of rooms above, and what they have; NULL: none */
 	void *more_context;
 	/* The event of an act. */
 	void (*tell)(const struct control_request *request, uint64_t began_ns);

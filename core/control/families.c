@@ -90,6 +90,7 @@ const struct metric_family families[FAMILIES] = {
 	[FAMILY_HANDOFFS] = {"postrider_handoffs", METRIC_COUNTER, "", "What shards sent to each other."},
 	[FAMILY_CERTIFICATE] = {"postrider_certificate_expires_seconds", METRIC_GAUGE, "seconds",
 				"Until the first of the relay's own certificates ends; negative: it has."},
+	[FAMILY_INCIDENTS] = {"postrider_incidents", METRIC_GAUGE, "", "Incidents that are open."},
 	[FAMILY_WEBHOOK_EVENTS] = {"postrider_webhook_events", METRIC_COUNTER, "",
 				   "Events for events.webhook that were taken there, or left out for want of room."},
 	[FAMILY_WEBHOOK_FAILURES] = {"postrider_webhook_failures", METRIC_COUNTER, "",

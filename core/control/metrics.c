@@ -13,6 +13,7 @@
 #include "core/base/clock.h"
 #include "core/control/desk.h"
 #include "core/control/families.h"
+#include "core/control/incident_watch.h"
 #include "core/control/scrape.h"
 #include "core/deliver/counts.h"
 #include "core/deliver/deliverer.h"
@@ -548,6 +549,16 @@ static void write_spools(struct writer *w)
 	}
 }
 
+static void write_incidents(struct writer *w)
+{
+	uint64_t counts[INCIDENT_KINDS];
+	bool watched = incident_watch_count(w->scrape->desk->incidents, counts);
+
+	begin(w, FAMILY_INCIDENTS);
+	for (unsigned kind = 0; watched && kind < INCIDENT_KINDS; kind++)
+		number(w, FAMILY_INCIDENTS, LABELS({"kind", incident_name((enum incident_kind)kind)}), counts[kind]);
+}
+
 static uint64_t webhook_number(const _Atomic(uint64_t) *number)
 {
 	return atomic_load_explicit(number, memory_order_relaxed);
@@ -608,6 +619,7 @@ char *metrics_text(struct scrape *scrape, bool open_metrics, size_t *length)
 	write_queue(&w);
 	write_spools(&w);
 	write_rest(&w);
+	write_incidents(&w);
 	write_webhook(&w);
 	scrape_end(scrape);
 	return exposition_end(&w.e, length);

@@ -124,6 +124,7 @@ static void take_counts(struct scrape_shard *s, unsigned shard)
 		s->counts = look->counts;
 		s->count_count = look->count_count;
 		s->count_ns = now_ns;
+		s->counts_of_ns = s->count_began_ns;
 		look->counts = NULL;
 		look->count_count = 0;
 	}

@@ -37,6 +37,7 @@ struct scrape_shard {
 	struct look_count *counts; /* owned, as are its names */
 	size_t count_count;
 	uint64_t count_ns, count_began_ns, count_next_ns;
+	uint64_t counts_of_ns; /* when those began that are here */
 };
 
 struct scrape {

@@ -11,6 +11,8 @@
 #include "core/agents/device_keeper.h"
 #include "core/agents/dns.h"
 #include "core/agents/dns_settings.h"
+#include "core/agents/incident_word.h"
+#include "core/agents/line_ring.h"
 #include "core/agents/sts.h"
 #include "core/agents/suppression.h"
 #include "core/agents/tls_reports.h"
@@ -31,6 +33,8 @@
 #include "core/shard/snapshot.h"
 #include "core/trace/keeper.h"
 #include "core/trace/recent.h"
+
+enum { INCIDENT_LINES = 1 << 17 };
 
 static const char *start_names(struct deliverers *deliverers, const struct config *config)
 {
@@ -293,11 +297,23 @@ static const char *first_webhook(struct agents *agents, const struct config *con
 						"(webhook_unread), or there is no thread for it";
 }
 
+/* Those that say something of incidents, for who watches for them (core/control). */
+static const char *first_incident_lines(struct agents *agents, const struct config *config)
+{
+	struct line_ring *ring = line_ring_new(INCIDENT_LINES);
+
+	if (!ring)
+		return "there is no memory for events of incidents";
+	atomic_store(&agents->relay->incident_lines, ring);
+	log_writer_tap(agents->writer, LOG_TAP_INCIDENTS, incident_word_take, ring);
+	return NULL;
+}
+
 const char *agents_start(struct agents *agents, const struct config *config)
 {
 	static const char *(*const starts[])(struct agents * agents, const struct config *config) = {
-		first_names, first_verifiers, first_devices,     first_suppression,
-		first_trace, first_recent,    first_tls_reports, first_webhook,
+		first_names,  first_verifiers,   first_devices, first_suppression,    first_trace,
+		first_recent, first_tls_reports, first_webhook, first_incident_lines,
 	};
 	const char *why = NULL;
 
@@ -310,6 +326,7 @@ void agents_stop_takers(struct agents *agents)
 {
 	stop_trace(agents);
 	webhook_stop(atomic_exchange(&agents->relay->webhook, NULL));
+	line_ring_free(atomic_exchange(&agents->relay->incident_lines, NULL));
 }
 
 const char *agents_prepare(struct agents *agents, const struct config *next)

@@ -18,6 +18,7 @@
 #include "queue/handoff.h"
 
 struct client_counts;
+struct line_ring;
 struct recent;
 struct shard;
 struct snapshot;
@@ -36,9 +37,11 @@ struct relay {
 	struct recent *recent;  /* what went wrong lately; of who starts agents. NULL: nobody may ask */
 	uint64_t watch_next_ns; /* watch.h; the observer's, as is `stuck` */
 	_Atomic(unsigned) stuck;
-	_Atomic(bool) ready;               /* all listeners accept, and nothing drains */
-	_Atomic(int64_t) certificate_end;  /* of those that are watched, the first, seconds since 1970; 0: none is */
-	_Atomic(bool) hurry;               /* a second SIGTERM: do not wait for the drain deadline */
+	_Atomic(bool) ready;              /* all listeners accept, and nothing drains */
+	_Atomic(int64_t) certificate_end; /* of those that are watched, the first, seconds since 1970; 0: none is */
+	_Atomic(bool) hurry;              /* a second SIGTERM: do not wait for the drain deadline */
+	/* Events for who watches for incidents; NULL: nobody does. */
+	_Atomic(struct line_ring *) incident_lines;
 	_Atomic(struct webhook *) webhook; /* NULL: nobody is posted to; stays once there is one */
 	_Atomic(unsigned) receiving;       /* drain: shards that have sessions or messages with an owner */
 };

@@ -12,6 +12,7 @@
 #include "core/tools/explain.h"
 #include "core/tools/hash.h"
 #include "core/tools/import.h"
+#include "core/tools/incidents.h"
 #include "core/tools/page.h"
 #include "core/tools/postfix_log.h"
 #include "core/tools/presets.h"
@@ -30,17 +31,29 @@ static const struct {
 	const char *name;
 	command_fn *run;
 } commands[] = {
-	{"doctor", doctor_command},   {"probe", probe_command},
-	{"presets", presets_command}, {"explain", explain_command},
-	{"hash", hash_command},       {"setup", setup_command},
-	{"import", import_command},   {"credentials", credentials_command},
-	{"device", device_command},   {"suppress", suppress_command},
-	{"log", postfix_log_command}, {"status", status_command},
-	{"stats", stats_command},     {"why", why_command},
-	{"top", top_command},         {"trace", trace_command},
-	{"queue", queue_command},     {"destination", destination_command},
-	{"report", report_command},   {"route", route_command},
-	{"page", page_command},       {"sendmail", sendmail_command},
+	{"doctor", doctor_command},
+	{"probe", probe_command},
+	{"presets", presets_command},
+	{"explain", explain_command},
+	{"hash", hash_command},
+	{"setup", setup_command},
+	{"import", import_command},
+	{"credentials", credentials_command},
+	{"device", device_command},
+	{"suppress", suppress_command},
+	{"log", postfix_log_command},
+	{"status", status_command},
+	{"stats", stats_command},
+	{"why", why_command},
+	{"incidents", incidents_command},
+	{"top", top_command},
+	{"trace", trace_command},
+	{"queue", queue_command},
+	{"destination", destination_command},
+	{"report", report_command},
+	{"route", route_command},
+	{"page", page_command},
+	{"sendmail", sendmail_command},
 	{"mailq", mailq_command},
 };
 

@@ -13,6 +13,7 @@ int usage(FILE *out, int status)
 	      "       postrider stats                  what was counted; each destination now\n"
 	      "       postrider why DESTINATION        what keeps its mail from going now\n"
 	      "       postrider top                    all of that on a terminal, as it goes; [--once [--json]]\n"
+	      "       postrider incidents              what is wrong now, and what to do about it; [--json]\n"
 	      "       postrider queue hold|release|retry|delete ID...\n"
 	      "       postrider destination suspend|resume NAME, postrider destination list\n"
 	      "       postrider queue list|summary|show what is here, and where it stands; [FILTER...] [--json]\n"

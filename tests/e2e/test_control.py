@@ -426,13 +426,14 @@ def devices_that_are_asked_for():
 
 @case
 def off_is_nothing():
-    """Without it, and with `control: off`, there is no socket and no thread."""
+    """With `control: off`, and nobody who watches for incidents, there is no socket and no thread."""
     with Workspace() as work:
-        relay, path = relay_with(work, control='off')
+        relay, path = relay_with(work, control='off', incidents='off')
         check(not os.path.exists(path), 'a socket')
         names = [open('/proc/%d/task/%s/comm' % (relay.pid, task)).read().strip()
                  for task in os.listdir('/proc/%d/task' % relay.pid)]
-        check(not any('control' in name or 'MHD' in name for name in names), 'threads: %s', names)
+        check(not any('control' in name or 'MHD' in name or name == 'incidents' for name in names), 'threads: %s',
+              names)
         relay.terminate()
 
 

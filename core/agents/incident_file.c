@@ -1,0 +1,76 @@
+/*
+ * core/agents/incident_file.c - see incident_file.h.
+ */
+#include "core/agents/incident_file.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FORMAT "postrider incidents 1"
+
+/* Texts of strangers may be cut within a character. */
+static json_t *text_of(const char *text)
+{
+	json_t *value = json_string(text);
+
+	return value ? value : json_string("?");
+}
+
+char *incident_file_write(const struct incidents *incidents)
+{
+	json_t *root = json_object(), *open = json_array();
+	char *text;
+
+	for (size_t i = 0; i < incidents->count; i++) {
+		const struct incident *one = &incidents->list[i];
+		if (incident_is_open(one))
+			(void)json_array_append_new(
+				open, json_pack("{ss so so sI sI sb}", "kind", incident_name(one->kind), "subject",
+						text_of(one->subject), "problem", text_of(one->problem), "opened_ms",
+						(json_int_t)one->opened_wall_ms, "again", (json_int_t)one->again,
+						"told", (int)one->told));
+	}
+	(void)json_object_set_new(root, "format", json_string(FORMAT));
+	(void)json_object_set_new(root, "open", open);
+	text = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	return text;
+}
+
+static bool read_one(const json_t *value, struct incident *one)
+{
+	const char *kind, *subject, *problem;
+	json_int_t opened, again;
+	int told;
+
+	if (json_unpack((json_t *)(uintptr_t)value, "{ss ss ss sI sI sb !}", "kind", &kind, "subject", &subject,
+			"problem", &problem, "opened_ms", &opened, "again", &again, "told", &told) < 0)
+		return false;
+	*one = (struct incident){.kind = incident_kind_of(kind),
+				 .opened_wall_ms = (uint64_t)opened,
+				 .again = (uint64_t)again,
+				 .told = told != 0};
+	snprintf(one->subject, sizeof(one->subject), "%s", subject);
+	snprintf(one->problem, sizeof(one->problem), "%s", problem);
+	return one->kind != INCIDENT_KINDS && opened >= 0 && again >= 0;
+}
+
+bool incident_file_read(struct incidents *incidents, const char *text, size_t length, uint64_t now_ns)
+{
+	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *open, *value;
+	const char *format = json_string_value(json_object_get(root, "format"));
+	bool good = format && strcmp(format, FORMAT) == 0;
+	struct incident one;
+	size_t i;
+
+	open = json_object_get(root, "open");
+	good = good && json_is_array(open);
+	json_array_foreach(open, i, value) good = good && read_one(value, &one);
+	for (i = 0; good && i < json_array_size(open); i++) {
+		if (read_one(json_array_get(open, i), &one))
+			(void)incidents_restore(incidents, &one, now_ns);
+	}
+	json_decref(root);
+	return good;
+}

@@ -1,0 +1,48 @@
+/*
+ * core/control/incident_letter.h - a mail about incidents: what it says, and how it comes into the spool.
+ *
+ * It goes the way that the routes say, like any other, waits like any other where its own destination is the one that
+ * is down, and makes no report when it fails (NOTIFY=NEVER).
+ */
+#ifndef POSTRIDER_CONTROL_INCIDENT_LETTER_H
+#define POSTRIDER_CONTROL_INCIDENT_LETTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/agents/incident.h"
+
+struct desk;
+struct incident_terms;
+
+enum { INCIDENT_NOTES_MAX = 64, INCIDENT_LETTER_PROBLEM = 160, INCIDENT_LETTER_DESTINATION = 256 };
+
+/* What a mail is to say of one. */
+struct incident_note {
+	struct incident incident;
+	uint64_t closed_wall_ms; /* 0: it was opened */
+};
+
+struct incident_notes {
+	struct incident_note list[INCIDENT_NOTES_MAX];
+	size_t count;
+	uint64_t more; /* that found no place in the list */
+};
+
+/* From malloc; NULL without memory. `open`: how many are open in all. ASCII alone, whatever the texts are. */
+char *incident_letter_text(const struct incident_terms *terms, const struct incident_notes *notes, size_t open,
+			   uint64_t wall_ms, size_t *length);
+
+struct incident_sending;
+/* Begins. Takes `text`. NULL without memory; the text is gone then as well. */
+struct incident_sending *incident_letter_send(struct desk *desk, const char *to, const char *from, char *text,
+					      size_t length);
+/* Whether it is over: 1, and *result 0 or -errno with a problem; the destination's name is where it went. Else 0. Over:
+ * it is freed. */
+int incident_letter_over(struct incident_sending *sending, int *result, char problem[INCIDENT_LETTER_PROBLEM],
+			 char destination[INCIDENT_LETTER_DESTINATION]);
+/* Nobody asks any more. NULL is allowed. */
+void incident_letter_leave(struct incident_sending *sending);
+
+#endif

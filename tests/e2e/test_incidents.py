@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+"""tests/e2e/test_incidents.py - incidents open once and close once, by event, mail and the control socket; restarts
+open none again; the mail about one makes no other."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+from control_socket import Connection  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, program  # noqa: E402
+from policy_host import Authority  # noqa: E402
+from webhook_place import WebhookPlace  # noqa: E402
+
+QUICK = {'calm': '1s', 'destination_down': '1s', 'no_delivery': '0', 'old_mail': '0', 'mail': 'it@ops.example.net'}
+
+
+class Lab:
+    """Mail goes to a host that can be away; what is for ops.example.net to another, as incidents' mail does."""
+
+    def __init__(self, work, **incidents):
+        self.work = work
+        self.port = free_port()
+        self.ops = work.own(NextHop())
+        self.incidents = {**QUICK, **incidents}
+
+    def configuration(self, **changes):
+        content = self.work.configuration(['127.0.0.1:%d' % self.port], shards=2, incidents=self.incidents,
+                                          control={'socket': self.work.path('control.sock')}, **changes)
+        content['destinations'].append({'name': 'ops', 'hosts': [self.ops.host], 'tls': {'mode': 'none'}})
+        content['routes'].insert(0, {'recipient': '*@ops.example.net', 'destination': 'ops'})
+        return content
+
+    def open(self):
+        return [(one['kind'], one['subject']) for one in ask(self.work, '/v1/incidents')['incidents']]
+
+    def letters(self):
+        return [arrival.content.decode() for arrival in self.ops.arrivals]
+
+
+def ask(work, path):
+    connection = Connection(work.path('control.sock'))
+    connection.request('GET', path)
+    answer = json.load(connection.getresponse())
+    connection.close()
+    return answer
+
+
+def metric(work, kind):
+    connection = Connection(work.path('control.sock'))
+    connection.request('GET', '/metrics')
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return [line for line in text.splitlines() if line.startswith('postrider_incidents{kind="%s"}' % kind)]
+
+
+def send(relay, count=1, recipient='recipient@example.com'):
+    with Client(relay.address) as client:
+        client.hello()
+        for _ in range(count):
+            client.envelope(recipients=[recipient])
+            client.data(b'Subject: one\r\n\r\ntext\r\n')
+
+
+def names(relay, event):
+    return [(one['kind'], one['subject']) for one in relay.events(event)]
+
+
+@case
+def a_destination_is_down():
+    """By event, mail, metric, command and webhook: once when it begins, once when it is over; through a restart."""
+    down = ('destination_down', 'next-hop')
+    with Workspace() as work:
+        lab = Lab(work)
+        authority = Authority(work.path('authority'))
+        place = work.own(WebhookPlace(authority.context(['localhost']), 'a secret that is long enough'))
+        work.write('secret', 'a secret that is long enough\n')
+        hook = {'webhook': {'url': 'https://localhost:%d/' % place.port, 'ca_file': authority.ca_file,
+                            'secret_file': work.path('secret')}}
+        configuration = lab.configuration(events=hook)
+        relay = work.relay(configuration)
+        send(relay, 3)
+        told = relay.told('incident_opened')
+        equal(names(relay, 'incident_opened'), [down], 'opened')
+        check('3 messages wait' in told[0]['problem'] and '127.0.0.1:%d' % lab.port in told[0]['problem'],
+              'its problem: %s', told[0]['problem'])
+        eventually(lambda: lab.letters(), 'the mail')
+        letter = lab.letters()[0]
+        for expected in ('Subject: [relay.example.org] incident: destination_down next-hop\r\n',
+                         'Auto-Submitted: auto-generated\r\n', 'To: <it@ops.example.net>\r\n', 'what to do: '):
+            check(expected in letter, '%r is not in %r', expected, letter)
+        equal(metric(work, down[0]), ['postrider_incidents{kind="destination_down"} 1'], 'metric')
+        equal(lab.open(), [down], 'open')
+        done = subprocess.run([program('postrider'), 'incidents', '--socket', work.path('control.sock')],
+                              capture_output=True, text=True, timeout=60)
+        equal(done.returncode, 1, 'status of the command: ' + done.stderr)
+        check('destination_down' in done.stdout and 'next-hop' in done.stdout, 'it shows %r', done.stdout)
+        relay.told('incidents_told')
+        relay.kill()
+        second = work.relay(configuration, 'second')
+        equal(lab.open(), [down], 'open after the restart')
+        # So much has been looked at that it would have been opened again.
+        eventually(lambda: len(second.events('host_failed')) >= 2, 'the host is tried')
+        hop = work.own(NextHop(port=lab.port))
+        hop.wait_arrivals(3)
+        closed = second.told('incident_closed')
+        equal(names(second, 'incident_closed'), [down], 'closed')
+        check(closed[0]['ms'] >= 1000, 'its time: %s', closed[0])
+        equal(names(second, 'incident_opened'), [], 'opened again')
+        eventually(lambda: len(lab.letters()) == 2, 'the mail that it is over')
+        check('Subject: [relay.example.org] over: destination_down next-hop\r\n' in lab.letters()[1], 'it says %r',
+              lab.letters()[1])
+        equal(lab.open(), [], 'open behind')
+        equal(len(lab.letters()), 2, 'mails')
+        eventually(lambda: [event['event'] for event in place.events()] == ['incident_opened', 'incident_closed'],
+                   lambda: 'posted: %s' % place.events())
+        second.terminate()
+
+
+@case
+def a_mail_that_cannot_go():
+    """Where its own destination is the one that is down it waits like other mail, makes no incident, and goes when the
+    destination is back."""
+    with Workspace() as work:
+        lab = Lab(work, mail='it@example.com', old_mail='1s', no_delivery='1s')
+        relay = work.relay(lab.configuration())
+        send(relay)
+        relay.told('incidents_told')
+        kinds = {'destination_down', 'no_delivery', 'old_mail'}
+        eventually(lambda: {kind for kind, _ in names(relay, 'incident_opened')} == kinds, lambda: 'opened: %s' % (
+            names(relay, 'incident_opened'),))
+        hop = work.own(NextHop(port=lab.port))
+        eventually(lambda: len(names(relay, 'incident_closed')) == 3, lambda: 'closed: %s' % (
+            names(relay, 'incident_closed'),))
+        eventually(lambda: sum('over' in arrival.content.decode() for arrival in hop.arrivals) > 0, 'the last mail')
+        equal(len(names(relay, 'incident_opened')), 3, 'opened')
+        relay.terminate()
+
+
+@case
+def letters_alone_are_no_reason():
+    """Nothing waits but mail about incidents: it does not grow old into another one."""
+    with Workspace() as work:
+        lab = Lab(work, mail='it@example.com', old_mail='1s', no_delivery='1s', spool=1)
+        # The first is of another destination, which is never there.
+        configuration = lab.configuration()
+        configuration['destinations'].append({'name': 'away', 'hosts': ['127.0.0.1:%d' % free_port()],
+                                              'tls': {'mode': 'none'}})
+        configuration['routes'].insert(0, {'recipient': '*@away.example.net', 'destination': 'away'})
+        relay = work.relay(configuration)
+        send(relay, recipient='a@away.example.net')
+        eventually(lambda: ('old_mail', 'away') in names(relay, 'incident_opened'), 'opened')
+        relay.told('incidents_told')
+        eventually(lambda: ('destination_down', 'next-hop') in names(relay, 'incident_opened'),
+                   lambda: 'its own destination is down: %s' % names(relay, 'incident_opened'))
+        eventually(lambda: len(relay.events('incidents_told')) >= 2, 'the second mail')
+        count = len(relay.events('host_failed'))
+        eventually(lambda: 'next-hop' in [event['destination'] for event in relay.events('host_failed')[count:]],
+                   'another try')
+        wrong = [one for one in names(relay, 'incident_opened')
+                 if one[1] == 'next-hop' and one[0] != 'destination_down']
+        equal(wrong, [], 'opened because of letters')
+        relay.terminate()
+
+
+@case
+def devices_and_reload():
+    """What is configured no more is over; switched off, nothing is watched; on again it is."""
+    with Workspace() as work:
+        lab = Lab(work)
+        relay = work.relay(lab.configuration())
+        send(relay)
+        relay.told('incident_opened')
+        content = lab.configuration()
+        content['destinations'][0]['name'] = 'renamed'
+        content['routes'][-1]['destination'] = 'renamed'
+        reload(work, relay, content)
+        relay.told('incident_closed')
+        equal(names(relay, 'incident_closed'), [('destination_down', 'next-hop')], 'closed')
+        content['incidents'] = 'off'
+        reload(work, relay, content)
+        send(relay)
+        eventually(lambda: [event for event in relay.events('host_failed') if event['destination'] == 'renamed'], 'try')
+        equal(lab.open(), [], 'open')
+        content['incidents'] = lab.incidents
+        reload(work, relay, content)
+        eventually(lambda: lab.open() == [('destination_down', 'renamed')], lambda: 'open: %s' % lab.open())
+        relay.terminate()
+
+
+@case
+def a_damaged_file():
+    """It is set aside and told, and the relay runs."""
+    with Workspace() as work:
+        lab = Lab(work)
+        os.makedirs(work.path('spool'))
+        work.write('spool/incidents', '{"format":"postrider incidents 1","open":[{"kind":"old')
+        relay = work.relay(lab.configuration())
+        equal(len(relay.told('incidents_unread')), 1, 'told')
+        check(os.path.exists(work.path('spool', 'incidents.damaged')), 'it is not there')
+        relay.terminate()
+
+
+def reload(work, relay, configuration):
+    count = len(relay.events('reloaded'))
+    with open(work.path('postrider.yaml'), 'w') as file:
+        json.dump(configuration, file)
+    connection = Connection(work.path('control.sock'))
+    connection.request('POST', '/v1/reload', '{}')
+    answer = connection.getresponse()
+    equal(answer.status, 200, 'reload: %s' % answer.read().decode())
+    connection.close()
+    relay.told('reloaded', count + 1)
+
+
+if __name__ == '__main__':
+    harness.main(together=3)

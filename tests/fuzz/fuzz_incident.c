@@ -1,0 +1,40 @@
+/*
+ * fuzz_incident.c - a line of events as what it says of incidents, and the file of those that are open: what was read
+ * is written and read again as the same.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/agents/incident_file.h"
+#include "core/agents/incident_word.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct incidents first, second;
+	struct incident_word word;
+	char *text;
+
+	incident_word_read((const char *)data, size, &word);
+	need(strlen(word.subject) < sizeof(word.subject) && strlen(word.problem) < sizeof(word.problem));
+	need(word.says == INCIDENT_SAYS_NOTHING || word.kind < INCIDENT_KINDS);
+	memset(&first, 0, sizeof(first));
+	memset(&second, 0, sizeof(second));
+	if (!incident_file_read(&first, (const char *)data, size, 1))
+		need(first.count == 0);
+	text = incident_file_write(&first);
+	need(text && incident_file_read(&second, text, strlen(text), 1) && second.count == first.count);
+	for (size_t i = 0; i < first.count; i++)
+		need(second.list[i].kind == first.list[i].kind && second.list[i].told == first.list[i].told &&
+		     second.list[i].opened_wall_ms == first.list[i].opened_wall_ms);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,210 @@
+/*
+ * test_incident.c - when an incident opens and closes, what of it outlives a restart, and which events say so.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/agents/incident.h"
+#include "core/agents/incident_file.h"
+#include "core/agents/incident_word.h"
+#include "tests/unit/check.h"
+
+#define S UINT64_C(1000000000)
+
+static struct incidents all;
+static unsigned opened, closed;
+
+static void on_opened(void *context, struct incident *one)
+{
+	CHECK(one->state == INCIDENT_OPEN);
+	opened++;
+}
+
+static void on_closed(void *context, const struct incident *one)
+{
+	closed++;
+}
+
+static void fresh(void)
+{
+	memset(&all, 0, sizeof(all));
+	all.opened = on_opened;
+	all.closed = on_closed;
+	opened = closed = 0;
+	for (unsigned i = 0; i < INCIDENT_KINDS; i++)
+		all.calm_ns[i] = 60 * S;
+	all.after_ns[INCIDENT_DESTINATION_DOWN] = 30 * S;
+}
+
+/* At each second b: it is bad, w: it is well, x: it is well and need not stay so, .: nothing is seen. */
+static void test_times(void)
+{
+	static const struct {
+		enum incident_kind kind;
+		const char *steps; /* a letter for ten seconds */
+		unsigned opened, closed;
+		size_t left;
+	} rows[] = {
+		{INCIDENT_DESTINATION_DOWN, "b", 0, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbb", 0, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbbb", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "b...", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbw", 0, 0, 0},
+		{INCIDENT_DESTINATION_DOWN, "bbwbbwbbwbbw", 0, 0, 0},
+		{INCIDENT_DESTINATION_DOWN, "bbbbbbbbbbbb", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbbbw", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbbbwwwwww", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbbbwwwwwww", 1, 1, 0},
+		{INCIDENT_DESTINATION_DOWN, "bbbbw......", 1, 1, 0},
+		{INCIDENT_DESTINATION_DOWN, "bbbbx", 1, 1, 0},
+		{INCIDENT_DESTINATION_DOWN, "bbbbxbbbb", 2, 1, 1},
+		/* Who flaps. */
+		{INCIDENT_DESTINATION_DOWN, "bbbbwwwbwwwbwwwbwwwbwwwb", 1, 0, 1},
+		{INCIDENT_DESTINATION_DOWN, "bbbbwwwbwwwbwwwbwwwbwwwbwwwwwww", 1, 1, 0},
+		{INCIDENT_DEVICE_SILENT, "b", 1, 0, 1},
+		{INCIDENT_DEVICE_SILENT, "b.............", 1, 0, 1},
+		{INCIDENT_DEVICE_SILENT, "w", 0, 0, 0},
+		{INCIDENT_DEVICE_SILENT, "ww.b.w......b", 2, 1, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fresh();
+		for (size_t n = 0; rows[i].steps[n]; n++) {
+			uint64_t now_ns = (1000 + 10 * n) * S;
+			char step = rows[i].steps[n];
+			if (step == 'b')
+				incidents_bad(&all, rows[i].kind, "one", "problem", now_ns, 1);
+			else if (step == 'w' || step == 'x')
+				incidents_well(&all, rows[i].kind, "one", step == 'x', now_ns);
+			incidents_tick(&all, now_ns, 1);
+		}
+		if (opened != rows[i].opened || closed != rows[i].closed || all.count != rows[i].left)
+			printf("%s: opened %u, closed %u, left %zu\n", rows[i].steps, opened, closed, all.count);
+		CHECK(opened == rows[i].opened && closed == rows[i].closed && all.count == rows[i].left);
+	}
+}
+
+static void test_a_million(void)
+{
+	char subject[32];
+
+	fresh();
+	for (unsigned i = 0; i < 1000000; i++) {
+		snprintf(subject, sizeof(subject), "device-%u", i % 1000);
+		incidents_bad(&all, INCIDENT_DEVICE_SILENT, subject, "", S, 1);
+	}
+	CHECK(opened == INCIDENTS_MAX && all.count == INCIDENTS_MAX);
+	CHECK(all.left_out == (1000 - INCIDENTS_MAX) * UINT64_C(1000));
+	/* What is only suspected makes room. */
+	incidents_well(&all, INCIDENT_DEVICE_SILENT, "device-7", true, 2 * S);
+	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "away", "", 2 * S, 1);
+	CHECK(all.count == INCIDENTS_MAX);
+	incidents_bad(&all, INCIDENT_DEVICE_SILENT, "device-999", "", 2 * S, 1);
+	CHECK(incidents_find(&all, INCIDENT_DEVICE_SILENT, "device-999"));
+	CHECK(!incidents_find(&all, INCIDENT_DESTINATION_DOWN, "away"));
+}
+
+static void test_kept(void)
+{
+	static struct incidents before;
+	static const char *const bad[] = {
+		"",
+		"{}",
+		"[]",
+		"{\"format\":\"postrider incidents 2\",\"open\":[]}",
+		"{\"format\":\"postrider incidents 1\",\"open\":[{\"kind\":\"old_mail\"}]}",
+		"{\"format\":\"postrider incidents 1\",\"open\":[{\"kind\":\"of_another_version\",\"subject\":\"a\","
+		"\"problem\":\"\",\"opened_ms\":1,\"again\":0,\"told\":false}]}",
+		"{\"format\":\"postrider incidents 1\",\"open\":[",
+	};
+	char longest[2 * INCIDENT_SUBJECT_SIZE], *text;
+
+	fresh();
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	incidents_bad(&all, INCIDENT_OLD_MAIL, "a", "quote \" and \x1b", S, 77);
+	incidents_bad(&all, INCIDENT_DEVICE_SILENT, longest, "cut \xc3", S, 78);
+	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "suspected", "", S, 79);
+	all.list[0].told = true;
+	text = incident_file_write(&all);
+	before = all;
+	fresh();
+	CHECK(text && incident_file_read(&all, text, strlen(text), 5 * S));
+	CHECK(all.count == 2 && opened == 0);
+	CHECK_STR(all.list[0].problem, before.list[0].problem);
+	CHECK(all.list[0].told && !all.list[1].told && all.list[0].opened_wall_ms == 77);
+	CHECK_STR(all.list[1].subject, before.list[1].subject);
+	CHECK(all.list[0].restored);
+	/* It is said again, and is the same one. */
+	incidents_bad(&all, INCIDENT_OLD_MAIL, "a", "still", 6 * S, 80);
+	CHECK(opened == 0 && !all.list[0].restored);
+	free(text);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		fresh();
+		CHECK(!incident_file_read(&all, bad[i], strlen(bad[i]), S));
+		CHECK(all.count == 0);
+	}
+}
+
+#define HEAD "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":"
+
+static void test_words(void)
+{
+	static const struct {
+		const char *line;
+		enum incident_says says;
+		enum incident_kind kind;
+		const char *subject, *problem;
+	} rows[] = {
+		{HEAD
+		 "\"mailbox_refused\",\"level\":\"error\",\"reason\":\"credentials\",\"problem\":\"the password is "
+		 "wrong\",\"destination\":\"o365\",\"host\":\"h:587\",\"mailbox\":\"scan@a.example\"}\n",
+		 INCIDENT_SAYS_BAD, INCIDENT_SIGN_IN_REFUSED, "o365/scan@a.example",
+		 "h:587; problem: the password is wrong; reason: credentials"},
+		{HEAD "\"mailbox_accepted\",\"destination\":\"o365\",\"mailbox\":\"scan@a.example\"}",
+		 INCIDENT_SAYS_WELL, INCIDENT_SIGN_IN_REFUSED, "o365/scan@a.example", ""},
+		{HEAD "\"host_failed\",\"destination\":\"o365\",\"host\":\"h:25\",\"stage\":\"connect\",\"reason\":"
+		      "\"Connection "
+		      "refused\"}\n",
+		 INCIDENT_SAYS_WHY, INCIDENT_DESTINATION_DOWN, "o365",
+		 "h:25; reason: Connection refused; stage: connect"},
+		{HEAD "\"token_failed\",\"level\":\"notice\",\"identity\":\"o365\",\"problem\":\"x\"}",
+		 INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{HEAD "\"token_failed\",\"level\":\"error\",\"identity\":\"o365\",\"problem\":\"x\"}",
+		 INCIDENT_SAYS_BAD, INCIDENT_TOKEN_ENDING, "o365", "problem: x"},
+		{HEAD "\"token\",\"identity\":\"o365\"}", INCIDENT_SAYS_WELL, INCIDENT_TOKEN_ENDING, "o365", ""},
+		{HEAD "\"device_silent\",\"device\":\"copier\",\"place\":\"3rd floor\",\"owner\":\"it@a.example\"}",
+		 INCIDENT_SAYS_BAD, INCIDENT_DEVICE_SILENT, "copier", "place: 3rd floor; owner: it@a.example"},
+		{HEAD "\"device_back\",\"device\":\"copier\"}", INCIDENT_SAYS_WELL, INCIDENT_DEVICE_SILENT, "copier",
+		 ""},
+		{HEAD "\"setup_refused\",\"destination\":\"\"}", INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{HEAD "\"setup_refused\",\"destination\":7}", INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{HEAD "\"setup_refused\",\"destination\":\"a\"", INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{HEAD "\"attempt\",\"destination\":\"a\"}", INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{HEAD "\"incident_opened\",\"kind\":\"old_mail\",\"subject\":\"a\"}", INCIDENT_SAYS_NOTHING, 0, "", ""},
+		{"", INCIDENT_SAYS_NOTHING, 0, "", ""},
+	};
+	struct incident_word word;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		incident_word_read(rows[i].line, strlen(rows[i].line), &word);
+		CHECK(word.says == rows[i].says);
+		CHECK(word.says == INCIDENT_SAYS_NOTHING || word.kind == rows[i].kind);
+		CHECK_STR(word.subject, rows[i].subject);
+		CHECK_STR(word.problem, rows[i].problem);
+	}
+	for (unsigned kind = 0; kind < INCIDENT_KINDS; kind++) {
+		CHECK(incident_kind_of(incident_name((enum incident_kind)kind)) == kind);
+		CHECK(incident_title((enum incident_kind)kind) && incident_fix((enum incident_kind)kind));
+	}
+}
+
+int main(void)
+{
+	RUN(test_times);
+	RUN(test_a_million);
+	RUN(test_kept);
+	RUN(test_words);
+	return check_end();
+}
