@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #define JOURNAL "import.journal"
+
+enum { LINE_MAX_OCTETS = 600 };
 
 static bool take_line(struct journal *journal, char *line)
 {
@@ -31,6 +34,31 @@ static bool take_line(struct journal *journal, char *line)
 	return true;
 }
 
+/* What may stand behind the last whole line after a crash: how one of ours begins, and what a disk makes of octets that
+ * were not written. Anything else somebody else has written, and it stays. */
+static bool is_cut_line(const char *line, size_t length)
+{
+	static const struct {
+		const char *word;
+		unsigned blanks; /* in a whole line */
+	} ours[] = {{"sent ", 2}, {"done ", 2}, {"not ", 1}};
+	unsigned blanks = 0;
+
+	while (length > 0 && line[length - 1] == '\0')
+		length--;
+	for (size_t i = 0; i < length; i++) {
+		if ((uint8_t)line[i] < ' ' || length > LINE_MAX_OCTETS)
+			return false;
+		blanks += line[i] == ' ';
+	}
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		size_t word = strlen(ours[i].word);
+		if (memcmp(line, ours[i].word, length < word ? length : word) == 0 && blanks <= ours[i].blanks)
+			return true;
+	}
+	return false;
+}
+
 /* Up to its last whole line; what is behind that goes. */
 static int read_all(struct journal *journal)
 {
@@ -43,7 +71,11 @@ static int read_all(struct journal *journal)
 
 	if (!in)
 		return -errno;
-	while (r == 0 && (n = getline(&line, &size, in)) > 0 && line[n - 1] == '\n') {
+	while (r == 0 && (n = getline(&line, &size, in)) > 0) {
+		if (line[n - 1] != '\n') {
+			r = is_cut_line(line, (size_t)n) ? 0 : -EBADMSG;
+			break;
+		}
 		if (memchr(line, '\0', (size_t)n) || !take_line(journal, line))
 			r = -EBADMSG;
 		whole += n;
@@ -101,7 +133,7 @@ const char *journal_doubt(const struct journal *journal, const char *name)
 
 static int note(struct journal *journal, const char *what, const char *name, const char *more)
 {
-	char line[600];
+	char line[LINE_MAX_OCTETS];
 	int n = snprintf(line, sizeof(line), "%s %s%s%s\n", what, name, *more ? " " : "", more);
 	ssize_t written = write(journal->fd, line, (size_t)n);
 

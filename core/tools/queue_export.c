@@ -161,13 +161,15 @@ static void note(struct exporting *e, const char *id, const char *result)
 	}
 }
 
-/* Of one that several shards have, each has its own recipients: ID, ID-1, ID-2. */
-static int export_copy(struct exporting *e, const char *id, unsigned copy, const json_t *message)
+/* Of one that several shards have, each has its own recipients: ID, ID-1, ID-2, by their shard. So a second export
+ * takes none for another, though some of them have left the queue. */
+static int export_copy(struct exporting *e, const char *id, const json_t *message)
 {
+	unsigned shard = (unsigned)ask_number(message, "shard");
 	char name[NAME_SIZE], eml[NAME_SIZE + 8], json[NAME_SIZE + 8];
 	int status;
 
-	snprintf(name, sizeof(name), copy ? "%.40s-%u" : "%.40s", id, copy);
+	snprintf(name, sizeof(name), shard ? "%.40s-%u" : "%.40s", id, shard);
 	snprintf(eml, sizeof(eml), "%s.eml", name);
 	snprintf(json, sizeof(json), "%s.json", name);
 	if (faccessat(e->directory, json, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -226,7 +228,7 @@ static int export_one(struct exporting *e, const char *id)
 	queue_find_add_missing(e->missing, answer);
 	json_array_foreach(json_object_get(answer, "messages"), i, one)
 	{
-		status = export_copy(e, id, (unsigned)i, one);
+		status = export_copy(e, id, one);
 		worst = status > worst ? status : worst;
 	}
 	json_decref(answer);

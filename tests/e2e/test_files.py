@@ -305,9 +305,18 @@ def last_word_lost():
         with open(work.path('in', 'import.journal'), 'ab') as journal:
             journal.write(b'done thr')
         equal(set(imported(work, '--relay', relay.target)[0].values()), {'there'}, 'a line that was cut off')
-        with open(work.path('in', 'import.journal'), 'ab') as journal:
-            journal.write(b'nonsense is here\n')
-        check('no journal' in command('queue', 'import', work.path('in'), *place, status=74)[1], 'another file')
+        # What somebody else keeps under that name is not touched.
+        kept = open(work.path('in', 'import.journal'), 'rb').read()
+        for foreign in (b'what I have done', b'not yet done, but', b'done \x1b[2J x', b'sent 1 2 3 4', b'\x00\x00x',
+                        b'nonsense is here\n', kept + b'nonsense is here'):
+            with open(work.path('in', 'import.journal'), 'wb') as journal:
+                journal.write(foreign)
+            check('no journal' in command('queue', 'import', work.path('in'), *place, status=74)[1], 'another file')
+            equal(open(work.path('in', 'import.journal'), 'rb').read(), foreign, 'as it was')
+        # Nor does one of zeros, as a disk leaves it that lost its power, keep anything from going on.
+        with open(work.path('in', 'import.journal'), 'wb') as journal:
+            journal.write(kept + b'sent thr\0\0\0')
+        equal(set(imported(work, '--relay', relay.target)[0].values()), {'there'}, 'a line that was not written')
 
 
 main(together=2)
