@@ -428,9 +428,8 @@ static void take_names(struct iis *i)
 
 	if (scalar_qualified_name_valid(hostname))
 		i->plan->hostname = hostname;
-	else if (*hostname)
-		note(i, property(i, "FullyQualifiedDomainName"), "The name of that relay.",
-		     "It is no name with a domain: write `hostname`.");
+	else
+		import_complete_hostname(i->plan, i->file, hostname);
 	if (scalar_qualified_name_valid(domain))
 		i->plan->default_domain = domain;
 }

@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/config/scalar.h"
 #include "core/tools/written.h"
 
 /* Room for one more; NULL: no memory. Grows by halves of what there is. */
@@ -173,6 +175,23 @@ void import_mailbox(struct import_plan *plan, struct import_destination *destina
 	destination->mailboxes = more;
 	more[destination->mailbox_count++] =
 		(struct import_mailbox){.user = user, .password_file = password_file, .sender = sender};
+}
+
+void import_complete_hostname(struct import_plan *plan, const char *place, const char *name)
+{
+	char own[256] = "";
+
+	if (plan->hostname)
+		return;
+	if (gethostname(own, sizeof(own) - 1) < 0)
+		own[0] = '\0';
+	if (scalar_qualified_name_valid(own))
+		return; /* the configuration's default */
+	if (!name || !scalar_host_name_valid(name) || strchr(name, '.'))
+		name = scalar_host_name_valid(own) && !strchr(own, '.') ? own : "relay";
+	plan->hostname = import_text(plan, "%s.localdomain", name);
+	import_note(plan, place, "the relay's name", "It had no name with a domain.",
+		    "It is %s until you write `hostname`: next hops look at it in EHLO.", plan->hostname);
 }
 
 bool import_plain(const char *text)

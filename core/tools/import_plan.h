@@ -95,6 +95,10 @@ const char *import_secret(struct import_plan *plan, const char *name, const char
 void import_mailbox(struct import_plan *plan, struct import_destination *destination, const char *user,
 		    const char *password_file, const char *sender);
 
+/* Where no name with a domain could be taken over, and this machine's own has none either: its name with
+ * ".localdomain", so that there is a configuration, and a note. `name` is what the other program is called, or NULL. */
+void import_complete_hostname(struct import_plan *plan, const char *place, const char *name);
+
 /* Printable ASCII. */
 bool import_plain(const char *text);
 /* In double quotes, as YAML has it. */

@@ -70,13 +70,12 @@ static void take_names(struct postfix_source *s)
 
 	if (*hostname && scalar_qualified_name_valid(hostname))
 		s->plan->hostname = hostname;
-	else if (*hostname)
-		postfix_source_note(s, NULL, "myhostname", "The name of that relay.",
-				    "It is no name with a domain: write `hostname`.");
+	else
+		import_complete_hostname(s->plan, "main.cf", hostname);
 	if (*origin == '/')
 		origin = origin_of(s, origin);
 	else if (!*origin)
-		origin = s->plan->hostname;
+		origin = hostname;
 	if (origin && scalar_qualified_name_valid(origin))
 		s->plan->default_domain = origin;
 }

@@ -117,11 +117,17 @@ static void take_hops(struct postfix_source *s, struct import_destination *d, co
 		}
 		if (!more)
 			*first = hop;
-		if (hop.exactly || hop.numeric)
+		if (hop.exactly || hop.numeric) {
 			add_host(s, d, &hop);
-		else
-			d->mx_of = hop.port == 25 ? import_text(s->plan, "%s", hop.host)
-						  : import_text(s->plan, "%s:%u", hop.host, hop.port);
+			continue;
+		}
+		postfix_source_note(
+			s, NULL, name, "A next hop without brackets: its MX was asked for.",
+			"mx_of of %s does the same. Where %s is the host itself, as smart hosts mostly are, write "
+			"hosts: [\"%s:%u\"]: then no answer of the DNS can lead elsewhere.",
+			d->name, hop.host, hop.host, hop.port);
+		d->mx_of = hop.port == 25 ? import_text(s->plan, "%s", hop.host)
+					  : import_text(s->plan, "%s:%u", hop.host, hop.port);
 	}
 }
 

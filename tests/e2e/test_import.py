@@ -93,6 +93,27 @@ def what_is_there_stays():
 
 
 @case
+def a_smart_host_without_brackets():
+    """Where the host itself is meant as a rule; and a name without a domain, as new machines have."""
+    with Workspace() as work:
+        text, notes, _ = postfix(
+            work, 'myhostname = mail\nrelayhost = smtp.example.net:587\ninet_interfaces = loopback-only\n'
+            'mynetworks = hash:/etc/postfix/nets cidr:/etc/postfix/nets.cidr\nsmtp_tls_security_level = encrypt\n'
+            'smtp_tls_wrappermode = yes\nsmtp_sasl_auth_enable = yes\n'
+            'smtp_sasl_password_maps = lmdb:/etc/postfix/sasl\n'
+            'smtpd_recipient_restrictions = permit_mynetworks, reject_rbl_client rbl.example\n',
+            tables={'nets': '10.1.0.0/16 OK\n10.2.0.5 OK\n',
+                    'nets.cidr': '10.3.0.0/16 permit\n10.4.0.0/16 REJECT\n',
+                    'sasl': 'smtp.example.net user@example.net:token\n'})
+        has(text, 'mx_of: "smtp.example.net:587" tls: mode: verify implicit: true mailboxes:',
+            'networks: - "10.1.0.0/16" - "10.2.0.5" - "10.3.0.0/16"', 'address: "127.0.0.1:25"')
+        check('hostname: "mail.localdomain"' in text or 'hostname:' not in text, text)
+        check('default_domain' not in text, text)
+        has(notes, 'main.cf:2 relayhost', 'hosts: ["smtp.example.net:587"]', 'nets.cidr:2 10.4.0.0/16 REJECT',
+            'reject_rbl_client rbl.example is not needed')
+
+
+@case
 def senders_and_places():
     with Workspace() as work:
         text, notes, _ = postfix(
