@@ -614,10 +614,23 @@ def every_key_described():
             yield 'dist/postrider.yaml: key %s is not there' % key
 
 
+def commands_have_examples():
+    """postrider(8) has an example of every command; tests/e2e/test_examples.py runs them."""
+    shown = re.findall(r'^\.Ss (\w+)$', read('dist/postrider.8').partition('.Sh EXAMPLES\n')[2], re.M)
+    table = read('core/tools/commands.c').partition('} commands[] = {')[2].partition('\n};')[0]
+    commands = ['run', 'check', 'reload', 'spool', 'version'] + re.findall(r'\{"(\w+)", \w+\}', table)
+    if len(commands) < 20:
+        yield 'core/tools/commands.c: only %d commands were found' % len(commands)
+    for command in commands:
+        if command not in shown:
+            yield 'dist/postrider.8: EXAMPLES has none of %s: write .Ss %s and some' % (command, command)
+
+
 RULES = [include_direction, call_direction, circles, header_share, libraries, segment_store, forbidden_calls,
          trust_peers_unloaded, file_headers, file_length, function_length, unfinished, blanks_and_line_ends, columns,
          clang_format, compiles_in_python, executable_scripts, events_page, arrows_drawn, pages_name_files,
-         links_lead_somewhere, index_has_all_pages, commands_are_there, every_key_described]
+         links_lead_somewhere, index_has_all_pages, commands_are_there, commands_have_examples,
+         every_key_described]
 
 
 def main():
