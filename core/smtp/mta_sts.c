@@ -152,9 +152,25 @@ static const char *take_age(struct reading *reading, struct text value)
 	return NULL;
 }
 
-/* Room is as much as the whole text has. */
+/* An address in brackets, or one of IPv6. */
+static bool is_address(struct text value)
+{
+	bool bracketed = value.length > 2 && value.at[0] == '[' && value.at[value.length - 1] == ']';
+	const char *known = bracketed ? "0123456789abcdefABCDEFIPv:.[]" : "0123456789abcdefABCDEF:.";
+
+	for (size_t i = 0; i < value.length; i++) {
+		if (value.at[i] == '\0' || !strchr(known, value.at[i]))
+			return false;
+	}
+	return bracketed || memchr(value.at, ':', value.length) != NULL;
+}
+
+/* Room is as much as the whole text has. An address is no host's name, and who lists his beside the names demands no
+ * less of those: it is passed over, or all of the policy would come to nothing. */
 static const char *take_pattern(struct mta_sts_policy *policy, struct text value)
 {
+	if (is_address(value))
+		return NULL;
 	if (!is_pattern(value))
 		return "one of its mx is no host";
 	memcpy(policy->patterns + policy->length, value.at, value.length);

@@ -60,6 +60,10 @@ SCENARIOS = {
     'age-0': Scenario('proven', page=lambda domain: policy('enforce', 'mx.' + domain, max_age=0)),
     'age-large': Scenario(UNVERIFIED, shows='bad',
                           page=lambda domain: policy('enforce', 'mx.' + domain, max_age=9999999999)),
+    'addresses-beside': Scenario(UNVERIFIED, shows='bad', page=lambda domain: policy(
+        'enforce', 'mx.' + domain, '192.0.2.1', '[192.0.2.1]', '2001:db8::25')),
+    'final-dot': Scenario('proven', page=lambda domain: policy('enforce', 'mx.' + domain + '.')),
+    'broken-of-a-neighbour': Scenario(FOREIGN, page=lambda domain: policy('enforce', '*.provider.example')),
     # Only said, not demanded.
     'testing': Scenario('tls', page='testing', shows='bad'),
     'testing-foreign': Scenario('proven', page=lambda domain: policy('testing', 'other.' + domain)),
@@ -82,6 +86,8 @@ SCENARIOS = {
         policy('enforce', 'mx.' + domain) + 'x: ' + 'y' * 65536)),
     'no-mode': Scenario('tls', shows='bad', failure='no mode',
                         page=lambda domain: Page('version: STSv1\nmx: mx.%s\nmax_age: 1000\n' % domain)),
+    'misspelt-mx': Scenario('tls', shows='bad', failure='names no mx', page=lambda domain: policy(
+        'enforce', 'mx.' + domain).replace('mx: ', 'nmx: ')),
     'bad-mx': Scenario('tls', shows='bad', failure='mx', page=lambda domain: policy('enforce', 'mx.' + domain, 'a b')),
     'host-untrusted': Scenario('tls', shows='bad', failure='certificate', host='bad'),
     'host-of-others': Scenario('tls', shows='bad', failure='', host='others'),

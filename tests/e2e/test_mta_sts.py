@@ -126,6 +126,28 @@ def next_host():
     return None
 
 
+@case
+def a_neighbours_policy():
+    """Of two domains at the same host one has a policy that names none of its hosts: that is its own trouble, whichever
+    mail comes first."""
+    if os.geteuid() != 0:
+        return 'skipped: only root may listen on port 443'
+    with Workspace() as work:
+        lab = Lab(work, {'good': Scenario('proven'), 'bad': Scenario(FOREIGN, page=lambda domain: policy(
+            'enforce', '*.provider.example'))})
+        lab.names.names['bad.lab'] = Exchangers((10, 'mx.good.lab'))
+        relay = lab.relay(mx=True)
+        send(relay, ['bad', 'good', 'bad', 'good'])
+        lab.hops['good'].wait_arrivals(2)
+        eventually(lambda: NONE_NAMED in str(relay.events('domain_failed')) + str(relay.events('host_failed')) or
+                   FOREIGN in str(relay.events('host_failed')), 'it is told of the other')
+        send(relay, ['bad', 'good'])
+        lab.hops['good'].wait_arrivals(3)
+        equal({one for arrival in lab.hops['good'].arrivals for one in arrival.recipients}, {'a@good.lab'}, 'who')
+        relay.terminate()
+    return None
+
+
 def heeded_by_a_reload(mx):
     if os.geteuid() != 0:
         return 'skipped: only root may listen on port 443'

@@ -81,6 +81,10 @@ static void test_policies(void)
 		{HEAD "mode: enforce\nmx: a.example\nmax_age: 9999999999\n", NULL, MTA_STS_ENFORCE, 31557600, 1},
 		{HEAD "mode: enforce\nmx: a.example\nmax_age: 1\nx-new: whatever it is\nother_one: 1\n\r\n\n", NULL,
 		 MTA_STS_ENFORCE, 1, 1},
+		/* Addresses beside names. */
+		{HEAD "mode: enforce\nmx: a.example\nmx: [192.0.2.1]\nmx: 2001:db8::25\nmx: [IPv6:2001:db8::25]\nmx: "
+		      "192.0.2.1\nmax_age: 1\n",
+		 NULL, MTA_STS_ENFORCE, 1, 2},
 		/* Of what may come once the first counts. */
 		{HEAD "mode: enforce\nmode: none\nmx: a.example\nmax_age: 9\nmax_age: 1\nversion: STSv2\n", NULL,
 		 MTA_STS_ENFORCE, 9, 1},
@@ -97,6 +101,9 @@ static void test_policies(void)
 		{HEAD "mode: enforce\nmx: a.example\n", "it has no max_age", 0, 0, 0},
 		{HEAD "mode: enforce\nmax_age: 1\n", "it names no mx", 0, 0, 0},
 		{HEAD "mode: testing\nmax_age: 1\n", "it names no mx", 0, 0, 0},
+		{HEAD "mode: enforce\nnmx: a.example\nmax_age: 1\n", "it names no mx", 0, 0, 0},
+		{HEAD "mode: enforce\nmx: [192.0.2.1]\nmax_age: 1\n", "it names no mx", 0, 0, 0},
+		{HEAD "mode: enforce\nmx: a.example:25\nmx: [a b]\nmax_age: 1\n", "one of its mx is no host", 0, 0, 0},
 		{HEAD "mode: enforce\nmx: a\nmax_age: -1\n", "its max_age is no number of seconds", 0, 0, 0},
 		{HEAD "mode: enforce\nmx: a\nmax_age: 1d\n", "its max_age is no number of seconds", 0, 0, 0},
 		{HEAD "mode: enforce\nmx: a\nmax_age: 12345678901\n", "its max_age is no number of seconds", 0, 0, 0},
