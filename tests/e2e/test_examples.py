@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""tests/e2e/test_examples.py - EXAMPLES of postrider(8): each of them runs. (Of every command there are some: tidy.py.)"""
+"""tests/e2e/test_examples.py - EXAMPLES of postrider(8): each of them runs. tidy.py sees to some of every command."""
 
 import json
 import os
