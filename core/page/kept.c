@@ -148,7 +148,8 @@ json_t *kept_get(struct kept *kept, uint64_t fresh_ns, uint64_t *age_ns)
 	if (!kept->answer || now_ns - kept->answer_ns > fresh_ns) {
 		kept->wanted = true;
 		pthread_cond_broadcast(&kept->change);
-		while (kept->wanted && !kept->stopping &&
+		while ((!kept->answer || now_ns - kept->answer_ns > KEPT_STALE * fresh_ns) && kept->wanted &&
+		       !kept->stopping &&
 		       pthread_cond_clockwait(&kept->change, &kept->lock, CLOCK_MONOTONIC, &until) == 0)
 			;
 	}

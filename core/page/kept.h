@@ -14,7 +14,7 @@
 
 #include "core/control/request.h"
 
-enum { KEPT_WAIT_MS = 60, KEPT_LOOKED_S = 60, KEPT_PAUSE = 10 };
+enum { KEPT_WAIT_MS = 60, KEPT_LOOKED_S = 60, KEPT_PAUSE = 10, KEPT_STALE = 10 };
 
 struct kept;
 
@@ -31,8 +31,9 @@ struct kept *kept_start(struct desk *desk, const struct kept_settings *settings)
 /* Wakes who waits; joins the thread. The desk stops (desk_stopping()). NULL is allowed. */
 void kept_stop(struct kept *kept);
 
-/* The newest, a reference of the caller's; where it is older than `fresh_ns` it is asked for anew, and waited for
- * KEPT_WAIT_MS. NULL: there is none yet. *age_ns: of it. */
+/* The newest, a reference of the caller's. Where it is older than `fresh_ns` it is asked for anew, and where it is
+ * KEPT_STALE times as old, or there is none, that is waited for KEPT_WAIT_MS. NULL: there is none yet. *age_ns: of
+ * it. */
 json_t *kept_get(struct kept *kept, uint64_t fresh_ns, uint64_t *age_ns);
 /* Somebody looks: it is busy. */
 void kept_look(struct kept *kept);

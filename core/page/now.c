@@ -60,6 +60,14 @@ static void put_figures(struct frame *f, const struct pulse_view *view)
 	count_figure(&f->html, "/page/mail?list=trace&result=refused", "refused to clients since the start", "refused",
 		     shown_number(all, "refused"));
 	html_put(&f->html, "</ul>");
+	/* What has to be counted by walking all mail is of a while ago where there is much. */
+	if (view->summary && view->summary_age_s > 5)
+		html_put(&f->html, "<p class=\"soft\">What waits, is held, and is oldest was counted %s ago.</p>",
+			 shown_span((int64_t)view->summary_age_s, text));
+	else if (!view->summary && view->stats)
+		html_put(&f->html,
+			 "<p class=\"soft\">What waits, is held, and is oldest is being counted: load the view "
+			 "again in a moment.</p>");
 }
 
 /* ---- destinations ----------------------------------------------------------------------------------------------- */

@@ -32,9 +32,11 @@ class Lab:
             os.chmod(settings['users_file'], 0o600)
         if operate:
             settings['operate'] = list(operate)
+        more = changes.pop('more_destinations', [])
         self.configuration = work.configuration(
             list(hosts), control={'socket': work.path('control.sock'), 'http': settings},
             retry={'first': '1h', 'factor': 1.5, 'max': '1h', 'expire': '4h'}, **changes)
+        self.configuration['destinations'] += more
         self.ids = []
         self.relay = work.relay(self.configuration)
 

@@ -4,6 +4,7 @@ messages, on a phone and on a desk, dark, printed, by the keyboard, without Java
 field, of which nothing may run.
 """
 
+import html
 import json
 import os
 import sys
@@ -215,7 +216,8 @@ def hostile():
                 look(path)
             # Refused by the next hop in these words.
             lab.resume()
-            eventually(lambda: words.split()[0] in json.dumps(lab.relay.events('attempt')), 'the reply')
+            eventually(lambda: html.escape(HOSTILE[0]) in lab.ask('/page/mail/' + ids[0])[2].partition('550 ')[2],
+                       'the reply is in the trace')
             for path in ('/page', '/page/mail', *('/page/mail/' + one for one in ids), '/page/mail?list=trace'):
                 look(path)
             browser.open(at(lab, '/page/mail/' + ids[0]))
