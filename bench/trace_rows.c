@@ -148,10 +148,10 @@ static void find_all(const char *path, uint64_t count, double step_ms)
 {
 	uint64_t middle = BEGIN_MS + (uint64_t)((double)count / 2 * step_ms);
 	char recipient[64], sender[64];
-	uint64_t r = mix(count / 3);
+	uint64_t r = mix(count / 7);
 
 #define FIND(what, ...) find(path, what, &(struct search_filter){__VA_ARGS__})
-	FIND("id", .result = ROW_RESULTS, .has_id = true, .id = id_of(count / 3, step_ms));
+	FIND("id", .result = ROW_RESULTS, .has_id = true, .id = id_of(count / 7, step_ms));
 	snprintf(recipient, sizeof(recipient), "person%u@example.com", (unsigned)(mix(r) % 1000000));
 	snprintf(sender, sizeof(sender), "sender%u@example.org", (unsigned)(r >> 16) % 10000);
 	FIND("recipient", .result = ROW_RESULTS, .recipient = recipient);

@@ -309,6 +309,22 @@ static enum steer_result end_whole(struct shard *shard, struct mail *m, struct s
 	return STEER_DONE;
 }
 
+/* Another order waits for attempts to end, with a report of its own, or none: it would be told as this one. */
+static bool is_another_waiting(const struct mail *m, const struct steer_order *order)
+{
+	const struct mail_deletion *deletion = m->fates ? m->fates->deletion : NULL;
+	const struct delivery *d = NULL;
+
+	if (!deletion || (deletion->report == order->report && strcmp(deletion->reason, order->reason) == 0 &&
+			  strcmp(deletion->who, order->who) == 0))
+		return false;
+	while ((d = mail_next(m, d))) {
+		if (is_being_deleted(d))
+			return true;
+	}
+	return false;
+}
+
 static bool note_deletion(struct mail *m, const struct steer_order *order)
 {
 	size_t reason = strlen(order->reason) + 1, who = strlen(order->who) + 1;
@@ -402,6 +418,8 @@ static enum steer_result end(struct shard *shard, struct mail *m, const struct s
 		away = away || (chosen && is_away(d));
 		deleting = deleting || is_being_deleted(d);
 	}
+	if (any && away && is_another_waiting(m, order))
+		return STEER_BEING_DELETED;
 	if (!any && !(m->live == 0 && owes && order->place < 0 && !order->report))
 		return deleting ? STEER_BEING_DELETED : STEER_AS_IT_WAS;
 	if (!rest && !away && !order->report && !m->reporting &&

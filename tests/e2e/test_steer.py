@@ -200,6 +200,37 @@ def in_delivery():
 
 
 @case
+def deleted_twice():
+    """Two orders of one message whose attempts are under way, the first with a report and the second without: the
+    second does not take the report from the first, and is carried out when it is given again."""
+    with Workspace() as work:
+        wait, ends = threading.Event(), []
+
+        def script(stage, session, argument):
+            if stage not in ('END', 'BDAT') or ends.count(session.server) > 0:
+                return None
+            ends.append(session.server)
+            wait.wait(timeout=120)
+            return '451 4.3.0 not now'
+        first, second = work.own(NextHop(script=script)), work.own(NextHop(script=script))
+        places = [{'name': name, 'hosts': [hop.host], 'tls': {'mode': 'none'}}
+                  for name, hop in (('a', first), ('b', second))]
+        s = Steered(work, first, retry=SOON, destinations=places,
+                    routes=[{'recipient': '*@a.example', 'destination': 'a'}, {'destination': 'b'}])
+        one = send(s.relay, 1, ['x@a.example', 'x@b.example'])
+        eventually(lambda: len(ends) == 2, 'both hosts have it')
+        equal(s.queue('delete', one, '--yes', '--destination', 'a', '--bounce', '--reason', 'not wanted', status=75),
+              ['in_delivery'], 'with a report')
+        equal(s.queue('delete', one, '--yes', '--destination', 'b', status=75), ['being_deleted'], 'without one')
+        wait.set()
+        s.relay.told('report')
+        eventually(lambda: command('queue', 'delete', one, '--yes', '--destination', 'b', '--socket',
+                                   s.path)[0] in (0, 1), 'again')
+        eventually(lambda: s.queued() == 0, 'deleted and reported')
+        s.relay.terminate()
+
+
+@case
 def in_parts():
     """Recipients who part when their attempt ends: who was not tried in it was deleted, too, and is not tried again."""
     with Workspace() as work:
