@@ -27,7 +27,7 @@ static const struct {
 				   "says at which step it ends"},
 	[INCIDENT_CERTIFICATE_ENDING] = {"certificate_ending", "a certificate ends soon, or has",
 					 "renew it and put the new files in their places: they are taken without a "
-					 "restart"},
+					 "restart, but that of control.http"},
 	[INCIDENT_SPOOL_FILLING] =
 		{"spool_filling", "the spool is filling up",
 		 "postrider queue summary says what waits; give it room (spool.size_max, the disk), or "

@@ -217,7 +217,8 @@ static enum MHD_Result send_answer(struct control *control, struct control_reque
 	return result;
 }
 
-/* Of passwords that were wrong: one a second, so that who guesses does not fill the log. */
+/* Of passwords that were wrong, and of what somebody may not: one a second, so that who guesses does not fill the
+ * log. */
 static void tell_refused(struct control *control, const struct control_request *request)
 {
 	uint64_t now_ns = clock_monotonic_ns();
@@ -231,6 +232,10 @@ static void tell_refused(struct control *control, const struct control_request *
 	} else {
 		log_begin_at(&e, control->log, LOG_LEVEL_WARNING, "control_refused");
 		log_text(&e, "address", address);
+		log_text(&e, "method", request->method);
+		log_text(&e, "path", request->path);
+		if (request->user[0])
+			log_text(&e, "user", request->user);
 		log_number(&e, "status", request->status);
 		log_number(&e, "untold", control->refused_untold);
 		log_end(&e);
@@ -253,7 +258,7 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 	snprintf(hostname, sizeof(hostname), "%s", control->hostname);
 	pthread_mutex_unlock(&control->name_lock);
 	in = remote_admit(request, control->gate, control->config, hostname);
-	if (request->refused)
+	if (request->refused || (!in && request->status == ANSWER_FORBIDDEN))
 		tell_refused(control, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
 	return in ? MHD_YES : send_answer(control, request);

@@ -110,6 +110,8 @@ static int64_t look_at_dates(struct certificates *c, const struct config *config
 
 	for (size_t i = 0; i < config->certificate_count; i++)
 		look_at_date(c, config->certificates[i].certificate, wall_s, &first, log);
+	if (config->control.http.certificate)
+		look_at_date(c, config->control.http.certificate, wall_s, &first, log);
 	for (size_t i = 0; i < config->destination_count; i++) {
 		if (config->destinations[i].certificate)
 			look_at_date(c, config->destinations[i].certificate, wall_s, &first, log);

@@ -22,6 +22,7 @@
 #include "core/deliver/tls_policy.h"
 #include "core/smtp/address.h"
 #include "core/tools/climb.h"
+#include "core/tools/doctor_around.h"
 #include "core/tools/own_certificate.h"
 #include "core/tools/token_look.h"
 
@@ -349,6 +350,9 @@ static int examine(struct doctor *doctor)
 		found = true;
 		look_at_destination(doctor, d);
 	}
+	if (!wanted)
+		doctor->broken =
+			!doctor_look_around(&doctor->ladder, doctor->config, doctor->options->to) || doctor->broken;
 	if (found || !wanted)
 		return doctor->broken ? STATUS_BROKEN : 0;
 	fprintf(stderr, "postrider: %s has no destination \"%s\"; it has:", doctor->config->file, wanted);

@@ -92,6 +92,18 @@ def without_users():
 
 
 @case
+def refused_acts_are_told():
+    """Who may not act is told by name, with what he wanted."""
+    with Workspace() as work:
+        bob = ('bob', 'b\u00e4ttery:staple')
+        remote = Remote(work, users=[bob, ('alice', 'x')], operate=['alice'])
+        equal(act(remote, user=bob)[0], 403, 'who may look and not act')
+        told = remote.relay.told('control_refused')[0]
+        equal((told['status'], told['user'], told['method'], told['path']), (403, 'bob', *HOLD[:2]), 'told')
+        equal(remote.relay.events('control'), [], 'acts')
+
+
+@case
 def roles():
     """Who signs in may look; who may act does so, with a field that no page of others can send, and an event says so.
     Passwords are in none."""

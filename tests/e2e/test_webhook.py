@@ -4,12 +4,13 @@ left out is counted."""
 
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from control_socket import Connection  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port  # noqa: E402
+from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, program  # noqa: E402
 from policy_host import Authority  # noqa: E402
 from webhook_place import DIES, WebhookPlace, line_of  # noqa: E402
 
@@ -224,6 +225,43 @@ def who_is_nobody_of_ours():
         lab.has(relay, 2)
         equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
         relay.terminate()
+
+
+@case
+def doctor_looks_at_it():
+    """With --send it posts a batch without events; a place that refuses, a secret that is none, an address that no
+    route leads to and a relay that does not run are said with what to do."""
+    with Workspace() as work:
+        lab = Lab(work)
+        content = lab.configuration()
+        content['incidents'] = {'mail': 'it@example.com'}
+        relay = work.relay(content)
+        rungs = looked(work, content, '--send', 'it@example.com')
+        equal({name: rungs[name]['result'] for name in ('control socket', 'trace', 'webhook', 'incidents.mail')},
+              dict.fromkeys(('control socket', 'trace', 'webhook', 'incidents.mail'), 'ok'), 'all is well')
+        equal([lines for _, lines in lab.place.requests], [[]], 'what was posted')
+        equal(lab.place.problems, [], 'problems')
+        equal(looked(work, content)['webhook']['result'], 'note', 'without --send')
+        lab.place.answers = [403]
+        equal(looked(work, content, '--send', 'it@example.com')['webhook']['result'], 'broken', 'refused')
+        relay.terminate()
+        work.write('webhook.secret', 'short\n')
+        content['routes'] = [{'recipient': '*@elsewhere.example', 'destination': 'next-hop'}]
+        rungs = looked(work, content)
+        equal({name: rungs[name]['result'] for name in ('control socket', 'webhook secret', 'incidents.mail')},
+              {'control socket': 'warning', 'webhook secret': 'broken', 'incidents.mail': 'broken'}, 'all is wrong')
+        check(all(rungs[name].get('advice') for name in ('control socket', 'webhook secret', 'incidents.mail')),
+              'advice: %s', rungs)
+
+
+def looked(work, content, *arguments):
+    """The last ladder's rungs by their names."""
+    file = work.write('doctor.yaml', json.dumps(content))
+    done = subprocess.run([program('postrider'), 'doctor', '--config', file, '--json', *arguments],
+                          capture_output=True, text=True, timeout=120)
+    ladder = json.loads(done.stdout.splitlines()[-1])
+    equal(ladder['target'], 'this relay', 'the last target: ' + done.stderr)
+    return {rung['rung']: rung for rung in ladder['rungs']}
 
 
 def reload(work, relay, configuration):
