@@ -93,6 +93,39 @@ def who_failed_is_told():
 
 
 @case
+def replies_and_addresses_as_they_come():
+    """Quoted local parts, replies in other scripts, of many lines, with no code of their own: a report that is read
+    without a defect, and names each recipient as he was written; what is 4yz is never a failure."""
+    replies = {'"odd user"': '550 5.1.1 kein Empf\u00e4nger \u4e0d\u5b58\u5728',
+               '"a@b"': '550-5.1.1 no\r\n550 5.1.1 such user',
+               '"say \\"hi\\""': '554 <not> "a" header: value', 'long': '550 5.7.1 ' + 'x' * 480,
+               'bare': '550', 'other': '552 mailbox not found', 'wrong': '550 4.2.2 both'}
+    waits = {'greylisted': '422 4.2.2 Greylisted, please try again in a few moments', 'later': '450 5.1.1 later'}
+
+    def script(stage, session, argument):
+        found = re.search(r'<(.*)@', argument) if stage == 'RCPT' else None
+        return {**replies, **waits}.get(found.group(1)) if found else None
+    with Workspace() as work:
+        hop = work.own(NextHop(script=script))
+        relay = work.relay(work.configuration([hop.host]))
+        send(relay, 1, ['<%s@example.com>' % name for name in {**replies, **waits}], sender='"the sender"@example.net')
+        eventually(lambda: sum(len(Report(one).recipients) for one in reports(hop)) >= len(replies) - 1,
+                   lambda: [Report(one).actions() for one in reports(hop)])
+        told = {}
+        for one in reports(hop):
+            equal(one.recipients, ['"the sender"@example.net'], 'who is told')
+            told.update({r['Final-Recipient'].split(';', 1)[1].strip(): r for r in Report(one).recipients})
+        failed = {'%s@example.com' % name for name in replies}
+        equal(set(told) - failed, set(), 'told of nobody else')
+        # 552 to RCPT says that there are too many of them (RFC 5321 4.5.3.1.10).
+        equal(failed - set(told) - {'other@example.com'}, set(), 'told of all')
+        for who, block in told.items():
+            check(block['Action'] == 'failed' and block['Status'].startswith('5.'), '%s: %s', who, block)
+            check(block['Diagnostic-Code'].startswith('smtp;'), '%s: %s', who, block)
+        relay.terminate()
+
+
+@case
 def lop03_nobody_is_told_of_what_has_no_sender():
     """Nor of a report that fails itself, nor where no route leads to the sender: an event, and that is the end."""
     with Workspace() as work:
