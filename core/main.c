@@ -38,6 +38,7 @@
 #include "core/relay/ceiling.h"
 #include "core/relay/certificates.h"
 #include "core/relay/check.h"
+#include "core/relay/confinement.h"
 #include "core/relay/first_files.h"
 #include "core/relay/recover.h"
 #include "core/relay/relay.h"
@@ -429,7 +430,9 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 		return false;
 	}
 	/* The next one counts as well as what it was started with. */
-	if (check_limits(next, problem, sizeof(problem)) == 0 && !(why = agents_prepare(&p->agents, next))) {
+	if (check_limits(next, problem, sizeof(problem)) == 0 &&
+	    !(why = confinement_refuses(p->relay.snapshot->config, next)) &&
+	    !(why = agents_prepare(&p->agents, next))) {
 		if (reload_begin(&p->relay, next, problems)) {
 			agents_taken(&p->agents);
 			control_follow(p->control, next);
@@ -494,6 +497,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 			return;
 		(void)reload_sweep(&p->relay);
 		agents_sweep(&p->agents);
+		confinement_sweep(own_log(p));
 		certificates_look(&p->certificates, &p->relay, now_ns, (int64_t)time(NULL), own_log(p));
 		stuck = watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
@@ -585,6 +589,7 @@ static int serve(struct process *p, const sigset_t *signals)
 	atomic_store(&p->running, p->relay.shard_count);
 	release_shards(p, true);
 	atomic_store(&p->relay.ready, true);
+	confinement_tell(own_log(p), ring_restricted(p->relay.shards[0]->ring));
 	log_ready(p);
 	p->running_as.pid = getpid();
 	(void)running_tell(p->recovery.lock, &p->running_as); /* no reason to end: only `reload` looks there */
@@ -616,7 +621,6 @@ static int run(struct config *config)
 {
 	static struct process process;
 	struct process *p = &process;
-	struct ring_problem ring_problem;
 	char problem[1024];
 	const char *why;
 	sigset_t signals;
@@ -631,11 +635,9 @@ static int run(struct config *config)
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (ring_probe(&ring_problem) < 0) {
-		fprintf(stderr, "postrider: %s\n", ring_problem.text);
-		return EXIT_UNAVAILABLE;
-	}
-	if (check_limits(config, problem, sizeof(problem)) < 0) {
+	/* Limits while we may raise them. */
+	if (check_limits(config, problem, sizeof(problem)) < 0 ||
+	    confinement_begin(config, problem, sizeof(problem)) < 0) {
 		fprintf(stderr, "postrider: %s\n", problem);
 		return EXIT_UNAVAILABLE;
 	}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/confine/beside.h"
 
 extern char **environ;
 
@@ -62,6 +63,8 @@ static int spawn(pid_t *pid, char *const *arguments, char *user, int out, int er
 	posix_spawnattr_t attributes;
 	int r;
 
+	if (beside_is_there())
+		return beside_start(arguments, user, out, err, pid);
 	make_environment(environment, user);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);

@@ -117,7 +117,7 @@ static bool name_process(const char *pid, char text[PORT_OWNER_TEXT])
 	return true;
 }
 
-static bool find_process(uint64_t inode, char text[PORT_OWNER_TEXT])
+bool port_owner_process(uint64_t inode, char text[PORT_OWNER_TEXT])
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
@@ -136,6 +136,13 @@ static bool find_process(uint64_t inode, char text[PORT_OWNER_TEXT])
 	return found;
 }
 
+static bool (*asked)(uint64_t inode, char text[PORT_OWNER_TEXT]) = port_owner_process;
+
+void port_owner_ask(bool (*fn)(uint64_t inode, char text[PORT_OWNER_TEXT]))
+{
+	asked = fn;
+}
+
 static bool search(const char *table, const struct ring_address *address, char text[PORT_OWNER_TEXT])
 {
 	struct port_owner_line socket;
@@ -150,7 +157,7 @@ static bool search(const char *table, const struct ring_address *address, char t
 		    has_socket("/proc/self/fd", socket.inode))
 			continue;
 		found = true;
-		if (!find_process(socket.inode, text))
+		if (!asked(socket.inode, text))
 			snprintf(text, PORT_OWNER_TEXT, "a process of user %u", socket.uid);
 	}
 	fclose(file);

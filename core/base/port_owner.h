@@ -24,6 +24,11 @@ bool port_owner_parse(const char *line, struct port_owner_line *out);
 /* Can only one of two sockets listen on these? The same port and address, or one takes all addresses. */
 bool port_owner_overlaps(const struct ring_address *a, const struct ring_address *b);
 
+/* The process that has this socket. False: it cannot be seen. */
+bool port_owner_process(uint64_t inode, char text[PORT_OWNER_TEXT]);
+/* Asks this for it from now on: a process that has given up looking at others asks one that has not. */
+void port_owner_ask(bool (*fn)(uint64_t inode, char text[PORT_OWNER_TEXT]));
+
 /* Somebody else listens where `address` would: "master (pid 812)", "a process of user 101", "another process". False:
  * nobody does, or only this process. */
 bool port_owner(const struct ring_address *address, char text[PORT_OWNER_TEXT]);

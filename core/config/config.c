@@ -17,6 +17,7 @@
 #include "core/config/reader.h"
 #include "core/config/schema.h"
 #include "core/config/schema_control.h"
+#include "core/config/schema_hardening.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_mx.h"
 #include "core/config/schema_profile.h"
@@ -179,6 +180,7 @@ void config_free(struct config *config)
 	schema_profiles_free(config);
 	schema_suppression_free(config);
 	schema_control_free(config);
+	schema_hardening_free(config);
 	free(config->trace.file);
 	for (size_t i = 0; i < config->client_count; i++) {
 		if (config->client_names == NULL)
@@ -212,6 +214,10 @@ void config_free(struct config *config)
 	schema_tls_report_free(config);
 	schema_watch_free(config);
 	free(config->hostname);
+	free(config->user);
+	for (size_t i = 0; i < config->paths.count; i++)
+		free(config->paths.list[i]);
+	free(config->paths.list);
 	free(config->file);
 	free(config);
 }

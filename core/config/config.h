@@ -298,7 +298,13 @@ struct config_suppression {
 struct config {
 	char *file;
 	char *hostname;
-	unsigned shards; /* resolved: at least 1, at most CONFIG_SHARDS_MAX */
+	char *user; /* whom a process becomes that was started as root; NULL: it stays what it is */
+	struct {
+		bool seccomp, landlock;          /* default true */
+		struct config_words directories; /* whose files may be read as well */
+	} hardening;
+	struct config_words paths; /* all that the file has named, as they are opened */
+	unsigned shards;           /* resolved: at least 1, at most CONFIG_SHARDS_MAX */
 	struct {
 		char *directory;           /* default /var/lib/postrider */
 		uint64_t size_max;         /* default 20GiB; at least four segments for each shard */
@@ -425,5 +431,9 @@ struct config *config_parse(const char *file, const char *text, size_t length, s
 /* The same as config_load(), and writes to `out` what is in force and where each value comes from (show.h). */
 struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out);
 void config_free(struct config *config);
+/* From now on a file is refused that names a path for which this says false: what the process has given up. */
+void config_paths_within(bool (*inside)(const char *path));
+/* Where presets and profiles are looked for; NULL behind the last. */
+const char *config_preset_place(size_t index);
 
 #endif

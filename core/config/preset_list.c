@@ -37,6 +37,16 @@ static const char *directory(const struct preset_kind *kind, size_t index)
 	return index < sizeof(kind->directories) / sizeof(kind->directories[0]) ? kind->directories[index] : NULL;
 }
 
+const char *config_preset_place(size_t index)
+{
+	enum { PLACES = sizeof(preset_providers.directories) / sizeof(preset_providers.directories[0]) };
+	const struct preset_kind *kind = index < PLACES ? &preset_providers : &preset_profiles;
+	const char *place = index < 2 * PLACES ? directory(kind, index % PLACES) : NULL;
+
+	/* A variable names one in the place of all. */
+	return place || index >= 2 * PLACES ? place : directory(kind, 0);
+}
+
 /* 0 with the text, and where it was found. */
 int preset_load(const struct preset_kind *kind, const char *name, char path[PATH_MAX], char **text, size_t *length)
 {

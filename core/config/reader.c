@@ -627,21 +627,60 @@ bool reader_name(struct reader *r, const struct reader_field *field, const struc
 	return reader_keep(r, field, value, object, text);
 }
 
+#define CREDENTIALS "$CREDENTIALS_DIRECTORY/"
+
+/* What the process may still open; NULL: everything. */
+static bool (*inside)(const char *path);
+
+/* All of them together, beside the member that each is. */
+static bool keep_path(struct reader *r, const struct reader_value *value, const char *path)
+{
+	struct config_words *paths = &r->config->paths;
+	char **more = realloc(paths->list, (paths->count + 1) * sizeof(*more));
+
+	if (more == NULL)
+		return reader_fail_memory(r, &value->node->start_mark);
+	paths->list = more;
+	more[paths->count] = strdup(path);
+	if (more[paths->count] == NULL)
+		return reader_fail_memory(r, &value->node->start_mark);
+	paths->count++;
+	return true;
+}
+
 bool reader_path(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
 {
 	const char *text = reader_text(r, value);
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY"), *before = r->file;
 	const char *slash = strrchr(r->file, '/');
 	int directory = slash != NULL ? (int)(slash - r->file) + 1 : 0;
 	char path[PATH_MAX];
 
 	if (text == NULL)
 		return false;
-	if (text[0] == '/')
+	if (text[0] == '/' || strncmp(text, CREDENTIALS, strlen(CREDENTIALS)) == 0)
 		directory = 0;
-	int length = snprintf(path, sizeof(path), "%.*s%s", directory, r->file, text);
+	/* What systemd hands to a service (LoadCredential=). */
+	if (strncmp(text, CREDENTIALS, strlen(CREDENTIALS)) == 0 && credentials != NULL) {
+		before = credentials;
+		directory = (int)strlen(credentials);
+		text += strlen(CREDENTIALS) - 1;
+	}
+	int length = snprintf(path, sizeof(path), "%.*s%s", directory, before, text);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return reader_fail(r, &value->node->start_mark, "%s: the path is too long", value->name);
-	return reader_keep(r, field, value, object, path);
+	if (inside != NULL && !inside(path))
+		return reader_fail(
+			r, &value->node->start_mark,
+			"%s: %.200s is in none of the directories that this process may open since its start "
+			"(Landlock): restart it, or name the directory in hardening.directories before",
+			value->name, path);
+	return keep_path(r, value, path) && reader_keep(r, field, value, object, path);
+}
+
+void config_paths_within(bool (*fn)(const char *path))
+{
+	inside = fn;
 }
 
 bool reader_file(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
@@ -652,6 +691,12 @@ bool reader_file(struct reader *r, const struct reader_field *field, const struc
 	if (!reader_path(r, field, value, object))
 		return false;
 	memcpy(&path, member(object, field), sizeof(path));
+	if (strncmp(path, CREDENTIALS, strlen(CREDENTIALS)) == 0) {
+		reader_warn(r, &value->node->start_mark,
+			    "%s: only a service that systemd started has this directory: the file was not looked at",
+			    value->name);
+		return true;
+	}
 	/* Looked at, not opened: opening a device or a pipe can have effects, or wait. */
 	if (stat(path, &status) < 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
 		return reader_fail(r, &value->node->start_mark, "%s: %.200s: %s", value->name, path, strerror(errno));

@@ -22,6 +22,7 @@
 #include "core/config/schema_device.h"
 #include "core/config/schema_dns.h"
 #include "core/config/schema_fields.h"
+#include "core/config/schema_hardening.h"
 #include "core/config/schema_identity.h"
 #include "core/config/schema_listener.h"
 #include "core/config/schema_path.h"
@@ -111,6 +112,8 @@ static const struct reader_field log_fields[] = {
 static const struct reader_field root_fields[] = {
 	FIELD("hostname", reader_qualified_name, CONFIG(hostname)),
 	FIELD_RANGE("shards", reader_number, CONFIG(shards), 0, CONFIG_SHARDS_MAX),
+	FIELD("user", reader_name, CONFIG(user)),
+	FIELD_SECTION("hardening", schema_hardening_fields, "{ landlock: false }"),
 	FIELD("control", schema_control, 0),
 	FIELD_SECTION("spool", spool_fields, "{ directory: /var/lib/postrider }"),
 	FIELD_LIST_REQUIRED("listeners", CONFIG(listeners), SCHEMA_LISTENERS_MAX, &schema_listeners,
@@ -151,6 +154,7 @@ void schema_defaults(struct config *config)
 	schema_report_defaults(config);
 	schema_trace_defaults(config);
 	schema_watch_defaults(config);
+	schema_hardening_defaults(config);
 	config->limits.connections = 10000;
 	config->limits.recipients_per_message = 1000;
 	config->limits.errors_per_session = 20;

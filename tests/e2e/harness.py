@@ -226,6 +226,9 @@ class Relay(Process):
         except (ValueError, TypeError, KeyError):
             self.noise.append(line)
             return
+        if name == 'call_refused':
+            # Whatever it does, it needs no call that it has given up.
+            self.noise.append(line)
         if name == 'report':
             self.reports.add(event['id'])
             # Shards' events come in turns, so what became of it may be there before it.

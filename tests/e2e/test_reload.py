@@ -371,7 +371,8 @@ def certificates_and_policy():
     certificates = Certificates()
     with Workspace() as work:
         hop = work.own(NextHop(tls=certificates.server_context()))
-        configuration = work.configuration([hop.host])
+        # Files that a reload brings are in a directory that the process has kept.
+        configuration = work.configuration([hop.host], hardening={'directories': [os.path.dirname(certificates.ca)]})
         it = Reloadable(work, configuration)
         it.send(1)
         hop.wait_arrivals(1)

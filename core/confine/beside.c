@@ -1,0 +1,446 @@
+/*
+ * core/confine/beside.c - see beside.h. A request is one datagram: the variable, the words of the command, each ended
+ * by NUL, and two descriptors; its answer is a struct answer. A descriptor alone is that of refused calls. Without any,
+ * it is the number of a socket, and the answer names its process.
+ */
+#include "core/confine/beside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/port_owner.h"
+#include "core/config/config.h"
+#include "core/confine/calls.h"
+
+extern char **environ;
+
+enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, ENVIRONMENT_MAX = 256 };
+
+struct answer {
+	int32_t error; /* 0 or errno */
+	int32_t pid;
+};
+
+/* The relay's side. */
+static struct {
+	pthread_mutex_t lock; /* one request at a time */
+	int requests, refusals;
+	char ***commands; /* of the start; owned */
+	size_t command_count;
+} here = {.lock = PTHREAD_MUTEX_INITIALIZER, .requests = -1, .refusals = -1};
+
+/* ---- commands that are known --------------------------------------------------------------------------------- */
+
+static bool same_command(char *const *a, char *const *b)
+{
+	for (; *a && *b; a++, b++) {
+		if (strcmp(*a, *b) != 0)
+			return false;
+	}
+	return !*a && !*b;
+}
+
+static bool known(char *const *arguments)
+{
+	for (size_t i = 0; i < here.command_count; i++) {
+		if (same_command(here.commands[i], arguments))
+			return true;
+	}
+	return false;
+}
+
+static const struct config_oauth *oauth_of(const struct config *config, size_t destination)
+{
+	const struct config_oauth *oauth = config->destinations[destination].oauth;
+
+	return oauth && oauth->command_count > 0 ? oauth : NULL;
+}
+
+static char **copy_command(const struct config_oauth *oauth)
+{
+	char **words = calloc(oauth->command_count + 1, sizeof(*words));
+
+	for (size_t i = 0; words && i < oauth->command_count; i++)
+		words[i] = strdup(oauth->command[i]);
+	return words;
+}
+
+static int learn(const struct config *config)
+{
+	here.commands = calloc(config->destination_count + 1, sizeof(*here.commands));
+	if (!here.commands)
+		return -ENOMEM;
+	for (size_t d = 0; d < config->destination_count; d++) {
+		const struct config_oauth *oauth = oauth_of(config, d);
+		if (oauth && (here.commands[here.command_count] = copy_command(oauth)) != NULL)
+			here.command_count++;
+	}
+	return 0;
+}
+
+const char *beside_lacks(const struct config *config)
+{
+	char *words[CONFIG_COMMAND_WORDS_MAX + 1];
+
+	for (size_t d = 0; here.requests >= 0 && d < config->destination_count; d++) {
+		const struct config_oauth *oauth = oauth_of(config, d);
+		if (!oauth)
+			continue;
+		memcpy(words, oauth->command, oauth->command_count * sizeof(char *));
+		words[oauth->command_count] = NULL;
+		if (!known(words))
+			return oauth->command[0];
+	}
+	return NULL;
+}
+
+/* ---- messages with descriptors --------------------------------------------------------------------------------- */
+
+static int send_with(int socket, const void *data, size_t length, const int *fds, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct iovec piece = {(void *)data, length};
+	struct msghdr message = {.msg_iov = &piece,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *part = CMSG_FIRSTHDR(&message);
+	ssize_t n;
+
+	part->cmsg_level = SOL_SOCKET;
+	part->cmsg_type = SCM_RIGHTS;
+	part->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(part), fds, count * sizeof(int));
+	do {
+		n = sendmsg(socket, &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* The octets, 0 at the end, or -errno. */
+static ssize_t receive_with(int socket, char *data, size_t size, int fds[2], size_t *count)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct iovec piece = {data, size};
+	struct msghdr message = {
+		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *part;
+	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+
+	*count = 0;
+	part = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (part && part->cmsg_type == SCM_RIGHTS) {
+		*count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(part), *count * sizeof(int));
+	}
+	return n < 0 ? -errno : n;
+}
+
+/* ---- the process beside ---------------------------------------------------------------------------------------- */
+
+/* Ours, but for what is between the service manager and us. */
+static void make_environment(char *out[ENVIRONMENT_MAX], char *variable)
+{
+	static const char *const ours[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "POSTRIDER_MAILBOX="};
+	size_t n = 0;
+
+	for (char **at = environ; at && *at && n < ENVIRONMENT_MAX - 2; at++) {
+		bool left_out = false;
+		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+			left_out |= strncmp(*at, ours[i], strlen(ours[i])) == 0;
+		if (!left_out)
+			out[n++] = *at;
+	}
+	out[n++] = variable;
+	out[n] = NULL;
+}
+
+/* In the new process. What goes wrong is said through `problem`, which a program that starts closes. */
+static _Noreturn void become(char *const *arguments, char *const *environment, const int fds[2], int problem)
+{
+	sigset_t none;
+	int null, error, i;
+
+	(void)setpgid(0, 0);
+	for (i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	null = open("/dev/null", O_RDONLY);
+	/* Above the three, so that none is lost when they are put in place. */
+	problem = fcntl(problem, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (null >= 0 && problem >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(fds[0], STDOUT_FILENO) >= 0 &&
+	    dup2(fds[1], STDERR_FILENO) >= 0) {
+		(void)dup3(problem, STDERR_FILENO + 1, O_CLOEXEC);
+		if (problem != STDERR_FILENO + 1)
+			problem = STDERR_FILENO + 1;
+		closefrom(problem + 1);
+		(void)execve(arguments[0], arguments, environment);
+	}
+	error = errno;
+	(void)!write(problem, &error, sizeof(error));
+	_exit(127);
+}
+
+/* A child of the relay's, not ours. */
+static struct answer start(char *const *arguments, char *variable, const int fds[2])
+{
+	struct answer answer = {0};
+	char *environment[ENVIRONMENT_MAX];
+	int problem[2], error = 0;
+
+	if (pipe2(problem, O_CLOEXEC) < 0)
+		return (struct answer){.error = errno};
+	make_environment(environment, variable);
+	answer.pid = (int32_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+	if (answer.pid == 0)
+		become(arguments, environment, fds, problem[1]);
+	if (answer.pid < 0)
+		answer = (struct answer){.error = errno};
+	close(problem[1]);
+	if (answer.pid > 0 && read(problem[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
+		answer.error = error;
+	close(problem[0]);
+	return answer;
+}
+
+static struct answer start_asked(char *text, size_t length, const int fds[2])
+{
+	char *words[CONFIG_COMMAND_WORDS_MAX + 2];
+	size_t count = 0;
+
+	if (text[length - 1] != '\0')
+		return (struct answer){.error = EINVAL};
+	for (char *at = text; at < text + length && count < CONFIG_COMMAND_WORDS_MAX + 1; at += strlen(at) + 1)
+		words[count++] = at;
+	words[count] = NULL;
+	if (count < 2 || !known(words + 1))
+		return (struct answer){.error = EPERM};
+	return start(words + 1, words[0], fds);
+}
+
+/* False: the relay has ended. */
+static bool take_request(int requests, int *told)
+{
+	static char text[REQUEST_MAX];
+	int fds[2] = {-1, -1};
+	size_t count;
+	ssize_t n = receive_with(requests, text, sizeof(text), fds, &count);
+
+	if (n == -EINTR)
+		return true;
+	if (n <= 0)
+		return false;
+	if (count == 1 && *told < 0) {
+		*told = fds[0];
+		return true;
+	}
+	if (count == 2) {
+		struct answer answer = start_asked(text, (size_t)n, fds);
+		(void)!send(requests, &answer, sizeof(answer), MSG_NOSIGNAL);
+	}
+	if (count == 0 && n == (ssize_t)sizeof(uint64_t)) {
+		char owner[PORT_OWNER_TEXT] = "";
+		uint64_t inode;
+		memcpy(&inode, text, sizeof(inode));
+		(void)port_owner_process(inode, owner);
+		(void)!send(requests, owner, sizeof(owner), MSG_NOSIGNAL);
+	}
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+	return true;
+}
+
+/* Each call is told once: a library that tries it again for each message has nothing new to say. */
+static void tell(int refusals, const struct seccomp_notif *call)
+{
+	static bool said[NUMBERS_MAX];
+	struct beside_refusal refusal = {.number = call->data.nr, .thread = (int32_t)call->pid};
+	size_t place = (size_t)call->data.nr < NUMBERS_MAX ? (size_t)call->data.nr : 0;
+
+	if (said[place])
+		return;
+	said[place] = true;
+	memcpy(refusal.arguments, call->data.args, sizeof(refusal.arguments));
+	(void)!send(refusals, &refusal, sizeof(refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Both are as large as the kernel's, which may be newer. libseccomp's functions know filters of their process only. */
+static struct seccomp_notif_sizes room;
+
+static bool allocate(struct seccomp_notif **call, struct seccomp_notif_resp **response)
+{
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &room) < 0)
+		return false;
+	if (room.seccomp_notif < sizeof(**call))
+		room.seccomp_notif = sizeof(**call);
+	if (room.seccomp_notif_resp < sizeof(**response))
+		room.seccomp_notif_resp = sizeof(**response);
+	*call = calloc(1, room.seccomp_notif);
+	*response = calloc(1, room.seccomp_notif_resp);
+	return *call && *response;
+}
+
+/* False: it cannot be heard any more. Who then calls gets ENOSYS from the kernel, once the descriptor is closed. */
+static bool refuse(int told, int refusals, struct seccomp_notif *call, struct seccomp_notif_resp *response)
+{
+	memset(call, 0, room.seccomp_notif);
+	/* Who was called away meanwhile needs no answer. */
+	if (ioctl(told, SECCOMP_IOCTL_NOTIF_RECV, call) < 0)
+		return errno == EINTR || errno == ENOENT;
+	memset(response, 0, room.seccomp_notif_resp);
+	response->id = call->id;
+	response->error = calls_listed(call->data.nr) ? -EPERM : -ENOSYS;
+	tell(refusals, call);
+	return ioctl(told, SECCOMP_IOCTL_NOTIF_SEND, response) == 0 || errno == EINTR || errno == ENOENT;
+}
+
+static _Noreturn void stand_beside(int requests, int refusals)
+{
+	struct seccomp_notif *call = NULL;
+	struct seccomp_notif_resp *response = NULL;
+	int told = -1;
+
+	(void)prctl(PR_SET_NAME, "beside");
+	for (;;) {
+		struct pollfd wait[2] = {{.fd = requests, .events = POLLIN}, {.fd = told, .events = POLLIN}};
+		if (poll(wait, 2, -1) < 0)
+			continue;
+		if (wait[1].revents && (!(wait[1].revents & POLLIN) || (!call && !allocate(&call, &response)) ||
+					!refuse(told, refusals, call, response))) {
+			close(told);
+			told = -2; /* none is taken any more */
+		}
+		if (wait[0].revents && !take_request(requests, &told))
+			_exit(0);
+	}
+}
+
+/* ---- the relay's side ------------------------------------------------------------------------------------------ */
+
+static bool is_wanted(const struct config *config)
+{
+	return config->hardening.seccomp || config->hardening.landlock;
+}
+
+static bool ask_owner(uint64_t inode, char text[PORT_OWNER_TEXT])
+{
+	ssize_t n;
+
+	text[0] = '\0';
+	pthread_mutex_lock(&here.lock);
+	n = send(here.requests, &inode, sizeof(inode), MSG_NOSIGNAL);
+	if (n == (ssize_t)sizeof(inode))
+		n = recv(here.requests, text, PORT_OWNER_TEXT, 0);
+	pthread_mutex_unlock(&here.lock);
+	return n == PORT_OWNER_TEXT && text[0] != '\0';
+}
+
+int beside_begin(const struct config *config)
+{
+	int requests[2], refusals[2], r = learn(config);
+	pid_t pid;
+
+	if (r < 0 || !is_wanted(config))
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, refusals) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		/* What the relay was given, its sockets above all, is not to stay open here. Neither may lie in the
+		 * other's place. */
+		int high = fcntl(refusals[1], F_DUPFD, STDERR_FILENO + 3);
+		if (high < 0 || dup2(requests[1], STDERR_FILENO + 1) < 0 || dup2(high, STDERR_FILENO + 2) < 0)
+			_exit(1);
+		closefrom(STDERR_FILENO + 3);
+		stand_beside(STDERR_FILENO + 1, STDERR_FILENO + 2);
+	}
+	close(requests[1]);
+	close(refusals[1]);
+	here.requests = requests[0];
+	here.refusals = refusals[0];
+	port_owner_ask(ask_owner);
+	return 0;
+}
+
+bool beside_is_there(void)
+{
+	return here.requests >= 0;
+}
+
+void beside_watch(int told)
+{
+	if (told < 0)
+		return;
+	(void)send_with(here.requests, "", 1, &told, 1);
+	close(told);
+}
+
+bool beside_refused(struct beside_refusal *refusal)
+{
+	return here.refusals >= 0 &&
+	       recv(here.refusals, refusal, sizeof(*refusal), MSG_DONTWAIT) == (ssize_t)sizeof(*refusal);
+}
+
+static size_t put(char *text, size_t length, const char *word)
+{
+	size_t size = strlen(word) + 1;
+
+	if (length == 0 || length + size > REQUEST_MAX)
+		return length;
+	memcpy(text + length, word, size);
+	return length + size;
+}
+
+int beside_start(char *const *arguments, const char *variable, int out, int err, pid_t *pid)
+{
+	const int fds[2] = {out, err};
+	char text[REQUEST_MAX];
+	size_t length = strlen(variable) + 1;
+	struct answer answer;
+	ssize_t n = 0;
+	int r;
+
+	if (length > sizeof(text) / 2)
+		return -E2BIG;
+	memcpy(text, variable, length);
+	for (; *arguments; arguments++)
+		length = put(text, length, *arguments);
+	pthread_mutex_lock(&here.lock);
+	r = send_with(here.requests, text, length, fds, 2);
+	if (r == 0)
+		n = recv(here.requests, &answer, sizeof(answer), 0);
+	pthread_mutex_unlock(&here.lock);
+	if (r < 0)
+		return r;
+	if (n != (ssize_t)sizeof(answer))
+		return -ECHILD;
+	/* It was begun, and became no program. */
+	if (answer.error && answer.pid > 0)
+		(void)waitpid(answer.pid, NULL, 0);
+	*pid = answer.pid;
+	return -answer.error;
+}

@@ -1,0 +1,43 @@
+/*
+ * core/confine/beside.h - the process beside the relay's: what that may not do itself.
+ *
+ * It is made when the process is still whole, before files and calls are restricted, so the programs of `oauth.command`
+ * run as they always did: it starts those that stand in the configuration of the start, and no others, whoever asks.
+ * They become children of the relay, which waits for them and ends them. It answers for calls that the filter refuses
+ * (calls.h), and says which they were; and it finds out whose socket is in the way of a listener.
+ *
+ * It holds no mail and no secrets, takes no octets from the network, and ends with the relay. Where it is gone, calls
+ * are refused all the same, and commands cannot be started.
+ */
+#ifndef POSTRIDER_CONFINE_BESIDE_H
+#define POSTRIDER_CONFINE_BESIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct config;
+struct config_oauth;
+
+/* Before there is a second thread. 0 or -errno. Nothing where the configuration asks for nothing that it does. */
+int beside_begin(const struct config *config);
+/* Whether it is there. */
+bool beside_is_there(void);
+/* Hands over the descriptor of refused calls, and closes it here; -1: there is none. */
+void beside_watch(int told);
+
+struct beside_refusal {
+	int32_t number; /* the call */
+	int32_t thread; /* whose */
+	uint64_t arguments[3];
+};
+/* The next call that was refused, each number once. False: none. Never waits. */
+bool beside_refused(struct beside_refusal *refusal);
+
+/* Starts the program with these two as its output, in a group of its own; its environment has the variable besides. Any
+ * thread may. 0 with its number, or -errno; -EPERM: it is none of the start's. */
+int beside_start(char *const *arguments, const char *variable, int out, int err, pid_t *pid);
+/* The first command of `config` that could not be started; NULL: all can. */
+const char *beside_lacks(const struct config *config);
+
+#endif

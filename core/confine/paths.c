@@ -1,0 +1,341 @@
+/*
+ * core/confine/paths.c - see paths.h. Landlock's three calls have no functions in libc; numbers newer than Debian 12's
+ * headers are written here (linux/landlock.h).
+ */
+#include "core/confine/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/base/disk.h"
+#include "core/config/config.h"
+
+enum { HELD_MAX = 1024, LINKS_MAX = 16, WRITTEN_MAX = 256 };
+
+#define TRUNCATE (UINT64_C(1) << 14)  /* from version 3 on */
+#define IOCTL_DEV (UINT64_C(1) << 15) /* from version 5 on */
+#define READING (UINT64_C(0) | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define WRITING                                                                                                        \
+	(READING | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |    \
+	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |                    \
+	 LANDLOCK_ACCESS_FS_REFER | TRUNCATE)
+#define OF_A_FILE                                                                                                      \
+	(UINT64_C(0) | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |     \
+	 TRUNCATE | IOCTL_DEV)
+
+/* What libraries open, and files that others replace while we run: the resolver's, authorities, users, time zones. What
+ * in /etc is nobody's business is root's to read. */
+static const char *const read_by_libraries[] = {
+	"/etc",
+	"/usr",
+	"/lib",
+	"/lib64",
+	"/nix/store",
+	"/gnu/store",
+	"/proc",
+	"/sys/devices/system",
+	"/dev/zero",
+	"/dev/random",
+	"/dev/urandom",
+	"/run/systemd/resolve",
+	"/run/systemd/userdb",
+	"/run/resolvconf",
+	"/run/NetworkManager",
+	"/run/connman",
+	"/var/lib/sss",
+	"/var/lib/ca-certificates",
+};
+
+struct held {
+	char *path; /* real; owned, for as long as the process runs */
+	bool written;
+};
+
+static struct held held[HELD_MAX];
+static size_t held_count;
+static bool holding;
+
+struct rules {
+	int fd;
+	uint64_t handled;
+};
+
+/* ---- granting ----------------------------------------------------------------------------------------------- */
+
+/* What is not there is granted to nobody. */
+static void grant(const struct rules *rules, const char *path, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = {.allowed_access = access & rules->handled};
+	struct stat status;
+
+	if (held_count == HELD_MAX)
+		return;
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd < 0)
+		return;
+	if (fstat(rule.parent_fd, &status) == 0 && !S_ISDIR(status.st_mode))
+		rule.allowed_access &= OF_A_FILE;
+	if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) {
+		char *real = realpath(path, NULL);
+		if (real)
+			held[held_count++] = (struct held){real, (access & LANDLOCK_ACCESS_FS_WRITE_FILE) != 0};
+	}
+	close(rule.parent_fd);
+}
+
+/* "." where there is none. */
+static void directory_of(const char *path, char directory[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		snprintf(directory, PATH_MAX, ".");
+	else
+		snprintf(directory, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+/* Of the file system's own, such as /var/run, would give too much. */
+static bool is_high_up(const char *real)
+{
+	return strchr(real + 1, '/') == NULL;
+}
+
+static void grant_around(const struct rules *rules, const char *path)
+{
+	char directory[PATH_MAX], real[PATH_MAX];
+
+	directory_of(path, directory);
+	if (realpath(directory, real) && !is_high_up(real))
+		grant(rules, real, READING);
+}
+
+/* Each directory on the way that is a link: where it is, and where it leads to. */
+static void grant_links(const struct rules *rules, const char *path)
+{
+	char part[PATH_MAX], real[PATH_MAX];
+	struct stat status;
+
+	for (const char *end = strchr(path + 1, '/'); end; end = strchr(end + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+		if (lstat(part, &status) < 0 || !S_ISLNK(status.st_mode))
+			continue;
+		grant_around(rules, part);
+		if (realpath(part, real))
+			grant_around(rules, real);
+	}
+}
+
+/* A file by its directory, and a directory by itself; by links, as those lead. */
+static void grant_reading(const struct rules *rules, const char *named)
+{
+	char path[PATH_MAX], directory[PATH_MAX], to[PATH_MAX];
+	struct stat status;
+	unsigned links;
+
+	snprintf(path, sizeof(path), "%s", named);
+	for (links = 0; links < LINKS_MAX; links++) {
+		ssize_t n;
+		if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+			grant(rules, path, READING);
+		directory_of(path, directory);
+		if (!S_ISDIR(status.st_mode) && strcmp(directory, "/") == 0)
+			grant(rules, path, READING);
+		else if (!S_ISDIR(status.st_mode) || links > 0)
+			grant(rules, directory, READING);
+		grant_links(rules, path);
+		n = readlink(path, to, sizeof(to) - 1);
+		if (n <= 0)
+			return;
+		to[n] = '\0';
+		if (to[0] == '/')
+			memcpy(path, to, (size_t)n + 1);
+		else if (snprintf(path, sizeof(path), "%s/%s", directory, to) >= (int)sizeof(path))
+			return;
+	}
+}
+
+/* ---- what is written ------------------------------------------------------------------------------------------ */
+
+struct written {
+	char path[WRITTEN_MAX][PATH_MAX];
+	size_t count;
+};
+
+static void add_written(struct written *all, const char *path, bool beside)
+{
+	if (!path || all->count == WRITTEN_MAX)
+		return;
+	if (beside)
+		directory_of(path, all->path[all->count++]);
+	else
+		snprintf(all->path[all->count++], PATH_MAX, "%s", path);
+}
+
+/* Directories. A token that a provider exchanges replaces the file that the last one was in. */
+static struct written *places_written(const struct config *config)
+{
+	struct written *all = calloc(1, sizeof(*all));
+	size_t d;
+
+	if (!all)
+		return NULL;
+	add_written(all, config->spool.directory, false);
+	add_written(all, config->suppression.directory, false);
+	add_written(all, config->trace.detail == CONFIG_TRACE_OFF ? NULL : config->trace.file, true);
+	add_written(all, config->control.socket, true);
+	for (d = 0; d < config->destination_count; d++) {
+		const struct config_oauth *oauth = config->destinations[d].oauth;
+		if (oauth)
+			add_written(all, oauth->refresh_token_file, true);
+	}
+	return all;
+}
+
+/* ---- holding ------------------------------------------------------------------------------------------------ */
+
+/* All that this kernel knows: what is handled and not granted is refused. */
+static uint64_t handled_by(long version)
+{
+	uint64_t handled = (UINT64_C(1) << 13) - 1;
+
+	if (version >= 2)
+		handled |= LANDLOCK_ACCESS_FS_REFER;
+	if (version >= 3)
+		handled |= TRUNCATE;
+	if (version >= 5)
+		handled |= IOCTL_DEV;
+	return handled;
+}
+
+static long version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+bool paths_can_be_held(void)
+{
+	return version() >= 1;
+}
+
+/* One that is not there may be made or mounted while we run: then it is in the nearest that is, but never in /var. */
+static void grant_writing(const struct rules *rules, const char *named)
+{
+	char path[PATH_MAX], above[PATH_MAX], real[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", named);
+	if (realpath(path, real)) {
+		grant(rules, path, WRITING);
+		return;
+	}
+	while (!realpath(path, real) && strcmp(path, "/") != 0 && strcmp(path, ".") != 0) {
+		directory_of(path, above);
+		memcpy(path, above, sizeof(path));
+	}
+	if (realpath(path, real) && !is_high_up(real))
+		grant(rules, real, WRITING);
+}
+
+static void grant_all(const struct rules *rules, const struct config *config)
+{
+	struct written *written = places_written(config);
+	const char *place;
+	int spool;
+	size_t i;
+
+	for (i = 0; i < sizeof(read_by_libraries) / sizeof(read_by_libraries[0]); i++)
+		grant(rules, read_by_libraries[i], READING);
+	grant(rules, "/dev/null", READING | LANDLOCK_ACCESS_FS_WRITE_FILE);
+	for (i = 0; (place = config_preset_place(i)) != NULL; i++)
+		grant(rules, place, READING);
+	grant_reading(rules, config->file);
+	for (i = 0; i < config->paths.count; i++)
+		grant_reading(rules, config->paths.list[i]);
+	for (i = 0; i < config->hardening.directories.count; i++)
+		grant(rules, config->hardening.directories.list[i], READING);
+	/* A new spool is made here: its name is durable in a directory that can be opened now only. */
+	spool = disk_directory_open(config->spool.directory, true);
+	if (spool >= 0)
+		disk_close(spool);
+	for (i = 0; written && i < written->count; i++)
+		grant_writing(rules, written->path[i]);
+	free(written);
+}
+
+enum paths_state paths_hold(const struct config *config)
+{
+	long known = version();
+	struct rules rules = {.handled = handled_by(known)};
+	struct landlock_ruleset_attr ruleset = {.handled_access_fs = rules.handled};
+
+	if (!config->hardening.landlock)
+		return PATHS_OFF;
+	if (known < 1)
+		return PATHS_LACKING;
+	rules.fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+	if (rules.fd < 0)
+		return PATHS_LACKING;
+	grant_all(&rules, config);
+	holding = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_landlock_restrict_self, rules.fd, 0) == 0;
+	close(rules.fd);
+	if (holding)
+		config_paths_within(paths_inside);
+	return holding ? PATHS_HELD : PATHS_LACKING;
+}
+
+/* ---- afterwards --------------------------------------------------------------------------------------------- */
+
+static bool is_within(const char *real, bool written)
+{
+	for (size_t i = 0; i < held_count; i++) {
+		size_t length = strlen(held[i].path);
+		if (held[i].written < written || strncmp(real, held[i].path, length) != 0)
+			continue;
+		if (real[length] == '/' || real[length] == '\0')
+			return true;
+	}
+	return false;
+}
+
+/* What is not there yet will be in its directory; where that is not there either, opening it says so. */
+static bool may(const char *path, bool written)
+{
+	char real[PATH_MAX], directory[PATH_MAX];
+
+	if (!holding)
+		return true;
+	if (realpath(path, real))
+		return is_within(real, written);
+	directory_of(path, directory);
+	return !realpath(directory, real) || is_within(real, written);
+}
+
+bool paths_inside(const char *path)
+{
+	return may(path, false);
+}
+
+const char *paths_not_writable(const struct config *config)
+{
+	static char found[PATH_MAX];
+	struct written *written = holding ? places_written(config) : NULL;
+	const char *place = NULL;
+
+	for (size_t i = 0; written && !place && i < written->count; i++) {
+		if (!may(written->path[i], true)) {
+			snprintf(found, sizeof(found), "%s", written->path[i]);
+			place = found;
+		}
+	}
+	free(written);
+	return place;
+}

@@ -1,0 +1,40 @@
+/*
+ * core/events/confining.c - see confining.h.
+ */
+#include "core/events/confining.h"
+
+void event_confined(struct log *log, const struct event_confined *facts)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "confined");
+	log_text(&e, "seccomp", facts->seccomp);
+	log_text(&e, "landlock", facts->landlock);
+	log_text(&e, "ring", facts->ring ? "on" : "lacking");
+	log_number(&e, "user", facts->user);
+	log_end(&e);
+}
+
+void event_runs_as_root(struct log *log)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "runs_as_root");
+	log_text(&e, "advice",
+		 "write user: postrider into the configuration, or let the service manager start it as a user");
+	log_end(&e);
+}
+
+void event_call_refused(struct log *log, const struct event_call_refused *facts)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "call_refused");
+	log_text(&e, "call", facts->call);
+	log_number(&e, "number", facts->number);
+	log_number(&e, "thread", facts->thread);
+	log_number(&e, "first", facts->first);
+	log_number(&e, "second", facts->second);
+	log_number(&e, "third", facts->third);
+	log_end(&e);
+}

@@ -1,0 +1,104 @@
+/*
+ * core/relay/confinement.c - see confinement.h.
+ */
+#include "core/relay/confinement.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/ring.h"
+#include "core/config/config.h"
+#include "core/confine/beside.h"
+#include "core/confine/calls.h"
+#include "core/confine/identity.h"
+#include "core/confine/paths.h"
+#include "core/events/confining.h"
+
+static enum calls_state calls;
+static enum paths_state paths;
+
+int confinement_begin(const struct config *config, char *problem, size_t size)
+{
+	struct ring_problem ring;
+	int told, r = identity_take(config, problem, size);
+
+	if (r < 0)
+		return r;
+	r = beside_begin(config);
+	if (r < 0) {
+		snprintf(problem, size, "the process beside the relay cannot be started: %s", strerror(-r));
+		return r;
+	}
+	paths = paths_hold(config);
+	calls = calls_hold(config->hardening.seccomp, beside_is_there(), &told);
+	beside_watch(told);
+	/* As who we are now, and by the calls that are left. */
+	r = ring_probe(&ring);
+	if (r < 0)
+		snprintf(problem, size, "%s", ring.text);
+	return r;
+}
+
+void confinement_tell(struct log *log, bool ring)
+{
+	static const char *const of_paths[] = {[PATHS_OFF] = "off", [PATHS_LACKING] = "lacking", [PATHS_HELD] = "on"};
+	static const char *const of_calls[] = {[CALLS_OFF] = "off", [CALLS_LACKING] = "lacking", [CALLS_HELD] = "on"};
+	struct event_confined facts = {
+		.seccomp = of_calls[calls], .landlock = of_paths[paths], .ring = ring, .user = (uint32_t)geteuid()};
+
+	event_confined(log, &facts);
+	if (identity_is_root())
+		event_runs_as_root(log);
+}
+
+void confinement_sweep(struct log *log)
+{
+	struct beside_refusal refusal;
+	char name[64];
+
+	while (beside_refused(&refusal)) {
+		struct event_call_refused facts = {.call = name,
+						   .number = (uint64_t)refusal.number,
+						   .thread = (uint64_t)refusal.thread,
+						   .first = refusal.arguments[0],
+						   .second = refusal.arguments[1],
+						   .third = refusal.arguments[2]};
+		calls_name(refusal.number, name, sizeof(name));
+		event_call_refused(log, &facts);
+	}
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+const char *confinement_refuses(const struct config *running, const struct config *next)
+{
+	static char text[5000];
+	const char *what;
+
+	if (!same(running->user, next->user))
+		return "user cannot change while postrider runs: restart it";
+	if (running->hardening.seccomp != next->hardening.seccomp ||
+	    running->hardening.landlock != next->hardening.landlock)
+		return "hardening cannot change while postrider runs: restart it";
+	what = beside_lacks(next);
+	if (what) {
+		snprintf(text, sizeof(text),
+			 "oauth.command: %s was not in the configuration that this process was started with, and it "
+			 "starts no other programs: restart it",
+			 what);
+		return text;
+	}
+	what = paths_not_writable(next);
+	if (what) {
+		snprintf(text, sizeof(text),
+			 "%s cannot be written by this process, which has given up all but the directories of its "
+			 "start (Landlock): restart it",
+			 what);
+		return text;
+	}
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/*
+ * core/relay/confinement.h - what the process gives up before it opens anything: being root, files, calls.
+ *
+ * In this order: the user; the process beside, which keeps what the others lose; files; calls. docs/hardening.md has
+ * all of it for operators.
+ */
+#ifndef POSTRIDER_RELAY_CONFINEMENT_H
+#define POSTRIDER_RELAY_CONFINEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/base/log.h"
+
+struct config;
+struct config_problems;
+
+/* Before there is a second thread. 0, or -errno with a sentence. What the kernel lacks is no error, but for io_uring,
+ * without which there is no relay. */
+int confinement_begin(const struct config *config, char *problem, size_t size);
+/* What it came to. `ring`: the rings are held to their operations. */
+void confinement_tell(struct log *log, bool ring);
+/* Tells which calls were refused since the last time. */
+void confinement_sweep(struct log *log);
+/* Whether a process that runs with `running` may go on with `next`: NULL, or a sentence. Static memory. */
+const char *confinement_refuses(const struct config *running, const struct config *next);
+
+#endif

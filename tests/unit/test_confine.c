@@ -1,0 +1,361 @@
+/*
+ * tests/unit/test_confine.c - what a process can no longer do that has given up files and calls, and what it still can.
+ *
+ * Each case is a process of its own, as nothing of it can be undone. It is put together as the relay does it, and then
+ * tries what somebody would who has got into one.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/config/config.h"
+#include "core/confine/beside.h"
+#include "core/confine/calls.h"
+#include "core/confine/paths.h"
+#include "tests/unit/check.h"
+
+static char root[64];
+
+static const char *in(const char *name)
+{
+	static char path[4][256];
+	static unsigned turn;
+
+	turn = (turn + 1) % 4;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", root, name);
+	return path[turn];
+}
+
+static void put(const char *name, const char *text)
+{
+	int fd = open(in(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* 0 or errno. */
+static int reads(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), e = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static int makes(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), e = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+/* A secret in tls/, the spool in spool/, a link in links/, and away/, which nobody has named. */
+static struct config *configured(bool files, bool calls)
+{
+	static struct config_problems problems;
+	struct config *config;
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "hostname: relay.example.org\nshards: 1\nspool: { directory: %s/spool }\n"
+		 "hardening: { landlock: %s, seccomp: %s }\ntrace: { detail: off }\n"
+		 "listeners: [{ name: lan, address: \"127.0.0.1:0\" }]\n"
+		 "tls: { certificates: [{ certificate: %s/tls/relay.crt, private_key: %s/links/live/relay.key }] }\n"
+		 "clients: [{ name: a, networks: [127.0.0.0/8] }]\n"
+		 "destinations: [{ name: d, hosts: [\"127.0.0.1:9\"], tls: { mode: verify, server_name: "
+		 "mail.example.org },\n"
+		 "  oauth: { command: [/bin/echo, a word] }, auth: { user: a@example.org } }]\n"
+		 "routes: [{ destination: d }]\n",
+		 root, files ? "true" : "false", calls ? "true" : "false", root, root);
+	config = config_parse(in("etc/relay.yaml"), text, strlen(text), &problems);
+	if (!config) {
+		printf("FAILED configuration: %s\n", config_problems_first(&problems));
+		exit(1);
+	}
+	return config;
+}
+
+static void confine(const struct config *config)
+{
+	int told;
+
+	CHECK_EQ(beside_begin(config), 0);
+	CHECK_EQ(paths_hold(config), config->hardening.landlock ? PATHS_HELD : PATHS_OFF);
+	CHECK_EQ(calls_hold(config->hardening.seccomp, true, &told),
+		 config->hardening.seccomp ? CALLS_HELD : CALLS_OFF);
+	beside_watch(told);
+}
+
+/* ---- calls ---------------------------------------------------------------------------------------------------- */
+
+#define REFUSED(error, call)                                                                                           \
+	do {                                                                                                           \
+		errno = 0;                                                                                             \
+		CHECK_EQ((long)(call), -1);                                                                            \
+		CHECK_EQ(errno, error);                                                                                \
+	} while (0)
+
+static void told(const char *call)
+{
+	struct beside_refusal refusal;
+	char name[64] = "";
+	int i;
+
+	for (i = 0; i < 10000 && strcmp(name, call) != 0; i++) {
+		if (beside_refused(&refusal))
+			calls_name(refusal.number, name, sizeof(name));
+		else
+			(void)usleep(1000);
+	}
+	CHECK(strcmp(name, call) == 0);
+}
+
+static void calls_that_are_gone(void)
+{
+	char *const arguments[] = {"/bin/true", NULL}, *const nothing[] = {NULL};
+	char octet;
+
+	confine(configured(false, true));
+	REFUSED(ENOSYS, execve("/bin/true", arguments, nothing));
+	told("execve");
+	/* Once. */
+	REFUSED(ENOSYS, execve("/bin/true", arguments, nothing));
+	REFUSED(ENOSYS, syscall(SYS_execveat, AT_FDCWD, "/bin/true", arguments, nothing, 0));
+	told("execveat");
+	REFUSED(EPERM, syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0));
+	told("clone");
+	REFUSED(EPERM, fork());
+	REFUSED(ENOSYS, ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+	REFUSED(ENOSYS, syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0));
+	REFUSED(ENOSYS, mount("none", "/mnt", "tmpfs", 0, NULL));
+	REFUSED(ENOSYS, syscall(SYS_unshare, 0x10000000));
+	REFUSED(ENOSYS, syscall(SYS_bpf, 0, NULL, 0));
+	REFUSED(ENOSYS, syscall(SYS_keyctl, 0, 0, 0, 0, 0));
+	REFUSED(ENOSYS, syscall(SYS_userfaultfd, 0));
+	REFUSED(ENOSYS, syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0));
+	REFUSED(ENOSYS, syscall(SYS_setresuid, 0, 0, 0));
+	REFUSED(ENOSYS, syscall(SYS_landlock_create_ruleset, NULL, 0, 1));
+	REFUSED(ENOSYS, syscall(SYS_seccomp, 0, 0, NULL));
+	/* Newer than anything. */
+	REFUSED(ENOSYS, syscall(1000));
+	REFUSED(EPERM, mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	REFUSED(EPERM, mprotect((void *)((uintptr_t)&octet & ~(uintptr_t)4095), 4096, PROT_READ | PROT_EXEC));
+	REFUSED(EPERM, socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT));
+	REFUSED(EPERM, socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER));
+	REFUSED(EPERM, socket(AF_PACKET, SOCK_RAW, 0));
+	REFUSED(EPERM, socket(AF_VSOCK, SOCK_STREAM, 0));
+	REFUSED(EPERM, socket(AF_ALG, SOCK_SEQPACKET, 0));
+	told("socket");
+}
+
+static void *ends(void *context)
+{
+	/* Libraries' threads may have all signals blocked: that is no reason to end. */
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	REFUSED(ENOSYS, syscall(SYS_mount, NULL, NULL, NULL, 0, NULL));
+	return context;
+}
+
+static void calls_that_are_left(void)
+{
+	struct addrinfo *found = NULL;
+	pthread_t thread;
+	void *library;
+
+	confine(configured(false, true));
+	CHECK_EQ(pthread_create(&thread, NULL, ends, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(getaddrinfo("localhost", "25", &(struct addrinfo){.ai_flags = AI_ADDRCONFIG}, &found), 0);
+	freeaddrinfo(found);
+	library = dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL);
+	CHECK(library != NULL);
+	CHECK(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 || errno == EAFNOSUPPORT);
+	CHECK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) >= 0);
+	CHECK_EQ(kill(getpid(), 0), 0);
+}
+
+/* ---- programs --------------------------------------------------------------------------------------------------- */
+
+static void programs(void)
+{
+	char *const known[] = {"/bin/echo", "a word", NULL}, *const longer[] = {"/bin/echo", "a word", "more", NULL};
+	char *const other[] = {"/bin/sh", "-c", "true", NULL};
+	char text[64] = "";
+	int out[2], status;
+	pid_t pid = 0;
+
+	confine(configured(true, true));
+	CHECK(beside_is_there());
+	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
+	CHECK_EQ(beside_start(known, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK_EQ(read(out[0], text, sizeof(text) - 1), 7);
+	CHECK(strcmp(text, "a word\n") == 0);
+	CHECK_EQ(beside_start(longer, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
+	CHECK_EQ(beside_start(other, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+static void files(void)
+{
+	struct config *config = configured(true, false);
+
+	confine(config);
+	CHECK_EQ(reads(in("tls/relay.crt")), 0);
+	CHECK_EQ(reads(in("links/live/relay.key")), 0);
+	CHECK_EQ(reads("/etc/resolv.conf") == EACCES, 0);
+	CHECK_EQ(reads("/proc/self/statm"), 0);
+	CHECK_EQ(reads(in("away/secret")), EACCES);
+	CHECK_EQ(reads("/boot"), EACCES);
+	CHECK_EQ(makes(in("spool/new")), 0);
+	CHECK_EQ(rename(in("spool/new"), in("spool/newer")), 0);
+	CHECK_EQ(unlink(in("spool/newer")), 0);
+	/* Made behind the start. */
+	CHECK_EQ(mkdir(in("spool/suppressed"), 0700), 0);
+	CHECK_EQ(makes(in("spool/suppressed/new")), 0);
+	CHECK_EQ(makes(in("tls/new")), EACCES);
+	CHECK_EQ(makes("/etc/postrider-was-here"), EACCES);
+	CHECK_EQ(makes("/tmp/postrider-was-here"), EACCES);
+	CHECK_EQ(rename(in("tls/relay.crt"), in("spool/stolen")), -1);
+	CHECK(paths_inside(in("tls/relay.crt")) && paths_inside(in("tls/another.crt")));
+	CHECK(!paths_inside(in("away/secret")) && !paths_inside(in("away/none")));
+	CHECK(paths_not_writable(config) == NULL);
+	free(config->spool.directory);
+	config->spool.directory = strdup(in("tls"));
+	CHECK(paths_not_writable(config) != NULL);
+}
+
+/* By rename, by certbot's links, and by a directory's link, as Kubernetes does it. */
+static void renewed(void)
+{
+	struct config *config = configured(true, false);
+
+	confine(config);
+	CHECK_EQ(kill(getppid(), SIGUSR1), 0);
+	/* The other process renews; see main(). */
+	while (access(in("renewed"), F_OK) < 0)
+		(void)usleep(1000);
+	CHECK_EQ(reads(in("tls/relay.crt")), 0);
+	CHECK_EQ(reads(in("links/live/relay.key")), 0);
+	CHECK_EQ(reads(in("archive/relay2.key")), 0);
+}
+
+static void renew(void)
+{
+	put("tls/new", "2");
+	CHECK_EQ(rename(in("tls/new"), in("tls/relay.crt")), 0);
+	put("archive/relay2.key", "2");
+	CHECK_EQ(symlink("../archive/relay2.key", in("releases/1/new")), 0);
+	CHECK_EQ(mkdir(in("releases/2"), 0700), 0);
+	CHECK_EQ(symlink("../../archive/relay2.key", in("releases/2/relay.key")), 0);
+	CHECK_EQ(symlink("../releases/2", in("links/live.new")), 0);
+	CHECK_EQ(rename(in("links/live.new"), in("links/live")), 0);
+	put("renewed", "");
+}
+
+/* ---- frame ------------------------------------------------------------------------------------------------------ */
+
+static void prepare(void)
+{
+	static const char *const directories[] = {"tls",      "archive",    "away", "spool",
+						  "releases", "releases/1", "etc",  "links"};
+
+	snprintf(root, sizeof(root), "/tmp/postrider-confine-XXXXXX");
+	CHECK(mkdtemp(root) != NULL);
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		CHECK_EQ(mkdir(in(directories[i]), 0700), 0);
+	put("tls/relay.crt", "1");
+	put("archive/relay1.key", "1");
+	CHECK_EQ(symlink("../../archive/relay1.key", in("releases/1/relay.key")), 0);
+	CHECK_EQ(symlink("../releases/1", in("links/live")), 0);
+	put("away/secret", "1");
+}
+
+static void apart(void (*attempt)(void), void (*meanwhile)(void))
+{
+	char command[128];
+	sigset_t ready;
+	int status, which;
+	pid_t pid;
+
+	prepare();
+	sigemptyset(&ready);
+	sigaddset(&ready, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &ready, NULL);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		attempt();
+		fflush(stdout);
+		_exit(check_failures ? 1 : 0);
+	}
+	if (meanwhile) {
+		CHECK_EQ(sigwait(&ready, &which), 0);
+		meanwhile();
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	CHECK_EQ(system(command), 0);
+}
+
+static void test_calls_that_are_gone(void)
+{
+	if (!calls_are_loose())
+		apart(calls_that_are_gone, NULL);
+}
+
+static void test_calls_that_are_left(void)
+{
+	apart(calls_that_are_left, NULL);
+}
+
+static void test_programs(void)
+{
+	apart(programs, NULL);
+}
+
+static void test_files(void)
+{
+	if (paths_can_be_held())
+		apart(files, NULL);
+}
+
+static void test_renewed(void)
+{
+	if (paths_can_be_held())
+		apart(renewed, renew);
+}
+
+int main(void)
+{
+	RUN(test_calls_that_are_gone);
+	RUN(test_calls_that_are_left);
+	RUN(test_programs);
+	RUN(test_files);
+	RUN(test_renewed);
+	return check_end();
+}
