@@ -1,6 +1,6 @@
 /*
  * core/page/health.c - the view of health: does it take mail, do its shards answer, has the spool room, until when are
- * certificates good; and incidents, where the process keeps them.
+ * certificates good; and which incidents are open, with what to do.
  */
 #include <string.h>
 
@@ -85,31 +85,38 @@ static void put_certificate(struct frame *f, const char *until)
 	html_put(&f->html, ": %s (UTC), in %s.</li>", shown_time(until, day), shown_span(left_s, text));
 }
 
-/* What is not over first; as the resource has them. */
+static void put_incident(struct frame *f, const json_t *one)
+{
+	bool calming = json_is_true(json_object_get(one, "calming"));
+	const char *problem = shown_text(one, "problem"), *fix = shown_text(one, "fix");
+	char text[SHOWN_SIZE];
+
+	html_put(&f->html, calming ? "<div class=\"say attention\">" : "<div class=\"say wrong\">");
+	frame_state(&f->html, calming ? FRAME_ATTENTION : FRAME_WRONG, calming ? "calming" : "open");
+	html_put(&f->html, " <b>%s</b> <bdi>%s</bdi> <span class=\"soft\">for %s</span>", shown_text(one, "title"),
+		 shown_text(one, "subject"), shown_ago(shown_text(one, "since"), f->now_s, text));
+	if (problem[0])
+		html_put(&f->html, "<br><bdi>%s</bdi>", problem);
+	if (fix[0])
+		html_put(&f->html, "<br>%s", fix);
+	html_put(&f->html, "</div>");
+}
+
 static void put_incidents(struct frame *f)
 {
 	unsigned status;
 	json_t *answer = within_ask(f->request, "GET", "/v1/incidents", NULL, NULL, &status);
-	const json_t *list = json_object_get(answer, "incidents"), *one;
-	char text[SHOWN_SIZE];
+	const json_t *one;
 	size_t i;
 
-	if (status == ANSWER_OK) {
-		html_put(&f->html, "<h2>Incidents</h2>");
-		if (json_array_size(list) == 0)
-			frame_sentence(&f->html, FRAME_WELL, "None.");
-		json_array_foreach((json_t *)(uintptr_t)list, i, one)
-		{
-			bool open = strcmp(shown_text(one, "state"), "open") == 0 ||
-				    json_is_null(json_object_get(one, "ended"));
-			html_put(&f->html, open ? "<p class=\"say wrong\">" : "<p class=\"say\">");
-			frame_state(&f->html, open ? FRAME_WRONG : FRAME_QUIET, open ? "open" : "over");
-			html_put(&f->html,
-				 " <b>%s</b> <bdi>%s</bdi>: <bdi>%s</bdi> <span class=\"soft\">%s ago</span></p>",
-				 shown_text(one, "kind"), shown_text(one, "about"), shown_text(one, "say"),
-				 shown_ago(shown_text(one, "since"), f->now_s, text));
-		}
-	}
+	html_put(&f->html, "<h2>Incidents</h2>");
+	if (status != ANSWER_OK)
+		frame_sentence(&f->html, FRAME_ATTENTION, shown_text(answer, "error"));
+	else if (!json_is_true(json_object_get(answer, "watched")))
+		frame_sentence(&f->html, FRAME_QUIET, "Nobody looks for them in this process.");
+	else if (json_array_size(json_object_get(answer, "incidents")) == 0)
+		frame_sentence(&f->html, FRAME_WELL, "None is open.");
+	json_array_foreach(json_object_get(answer, "incidents"), i, one) put_incident(f, one);
 	json_decref(answer);
 }
 

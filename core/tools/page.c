@@ -24,7 +24,7 @@ int page_command(int argc, char **argv)
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
 	struct ask ask = {.command = "page"};
-	json_t *answer = NULL;
+	json_t *answer = NULL, *body;
 	int option, status;
 
 	optind = 1;
@@ -41,8 +41,11 @@ int page_command(int argc, char **argv)
 	if (optind != argc)
 		return usage(stderr, ASK_USAGE);
 	status = ask_open(&ask);
-	if (status == 0)
-		status = ask_send(&ask, "POST", "/v1/page", json_object(), &answer);
+	if (status == 0) {
+		body = json_object();
+		status = ask_send(&ask, "POST", "/v1/page", body, &answer);
+		json_decref(body);
+	}
 	if (status != 0)
 		return status;
 	if (ask.json) {
