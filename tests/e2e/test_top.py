@@ -1,14 +1,18 @@
 #!/usr/bin/python3
 """tests/e2e/test_top.py - `postrider top` in a real terminal (tmux), and what it writes for programs."""
 
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -218,6 +222,23 @@ def any_end_gives_the_terminal_back():
                 now = subprocess.run(['stty', '-a', '-F', tty], capture_output=True).stdout.decode()
                 with open(work.path('stty%d.before' % number)) as f:
                     equal(now, f.read(), signal.Signals(number).name + ': how the terminal is set')
+
+
+@case
+def a_terminal_that_goes():
+    """Without SIGHUP, as where it is no controlling one or a shell keeps that signal away: it ends, and does not spin."""
+    with Workspace() as work:
+        relay, path = two_ways(work, work.sink())
+        ours, its = pty.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+        process = subprocess.Popen([program('postrider'), 'top', '--socket', path], stdin=its, stdout=its, stderr=its,
+                                   env={**os.environ, 'TERM': 'xterm', 'LC_ALL': 'C.UTF-8'})
+        os.close(its)
+        shown = b''
+        while b'DESTINATIONS' not in shown:
+            shown += os.read(ours, 65536)
+        os.close(ours)
+        process.wait(60)
 
 
 @case
