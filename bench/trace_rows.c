@@ -7,8 +7,8 @@
  * in the relay; a FILE that is there already is taken as one of an earlier run with the same numbers. Then looks for
  * each key, in a process that has none of the file's pages itself: cold, each time behind taking the file out of the
  * system's cache (what the disk below keeps is its own), and warm. There are ten thousand senders, a hundred clients, a
- * million recipients, one client that sent ten, and nothing that is still queued. At last it writes MORE messages
- * behind those, and cuts the oldest day and then as much as the file has too much for nine tenths of its size.
+ * million recipients, one client that sent ten, and nothing that is still queued. With MORE it does not look, but
+ * writes so many behind those, and cuts the oldest day and then as much as the file has too much for nine tenths of its size.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -234,8 +234,9 @@ int main(int argc, char **argv)
 	if (!there)
 		fill(file, 0, count, count, step_ms);
 	trace_file_close(file);
-	find_all(argv[1], count, step_ms);
-	if (more > 0 && trace_file_open(argv[1], &file, problem) == TRACE_OK) {
+	if (more == 0) {
+		find_all(argv[1], count, step_ms);
+	} else if (trace_file_open(argv[1], &file, problem) == TRACE_OK) {
 		fill(file, count, count + more, count, step_ms);
 		cut(file, "the oldest day", BEGIN_MS + 86400000, UINT64_MAX);
 		cut(file, "a tenth", 0, trace_file_octets(file) / 10 * 9);
