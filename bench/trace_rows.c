@@ -6,9 +6,10 @@
  * Writes messages with one recipient and one attempt, spread over so many days, as lines of events that are parsed as
  * in the relay; a FILE that is there already is taken as one of an earlier run with the same numbers. Then looks for
  * each key, in a process that has none of the file's pages itself: cold, each time behind taking the file out of the
- * system's cache (what the disk below keeps is its own), and warm. There are ten thousand senders, a hundred clients, a
- * million recipients, one client that sent ten, and nothing that is still queued. With MORE it does not look, but
- * writes so many behind those, and cuts the oldest day and then as much as the file has too much for nine tenths of its size.
+ * system's cache (what the disk below keeps is its own), and warm. There are ten thousand senders, a hundred clients,
+ * a million recipients, one client that sent ten, and nothing that is still queued. With MORE it does not look, but
+ * writes so many behind those, and cuts the oldest day and then as much as the file has too much for nine tenths of
+ * its size.
  */
 #include <fcntl.h>
 #include <inttypes.h>
