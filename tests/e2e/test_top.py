@@ -226,7 +226,7 @@ def any_end_gives_the_terminal_back():
 
 @case
 def a_terminal_that_goes():
-    """Without SIGHUP, as where it is no controlling one or a shell keeps that signal away: it ends, and does not spin."""
+    """Without SIGHUP, as where a shell keeps that signal away: it ends, and does not spin."""
     with Workspace() as work:
         relay, path = two_ways(work, work.sink())
         ours, its = pty.openpty()
