@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""tests/e2e/test_hardening.py - what a relay has given up, as its operator meets it: docs/hardening.md."""
+
+import json
+import os
+import pwd
+import re
+import subprocess
+
+import harness
+from harness import NextHop, Workspace, case, check, equal, program
+
+USER = 'nobody'
+
+
+def status_of(pid):
+    with open('/proc/%d/status' % pid) as f:
+        return dict(re.findall(r'^(\w+):\s*(.*)$', f.read(), re.M))
+
+
+def reload(work, content):
+    work.write('postrider.yaml', json.dumps(content))
+    return subprocess.run([program('postrider'), 'reload', '--config', work.path('postrider.yaml')],
+                          capture_output=True, text=True, timeout=120)
+
+
+@case
+def told_and_in_force():
+    """The event says what the kernel says of the process."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host]))
+        event = relay.told('confined')[0]
+        if event['seccomp'] == 'on':
+            equal(status_of(relay.pid)['Seccomp'], '2', 'a filter')
+        equal(status_of(relay.pid)['NoNewPrivs'], '1', 'no new privileges')
+        equal(len(relay.events('runs_as_root')), 1 if os.geteuid() == 0 else 0, 'told of root')
+        relay.terminate()
+
+
+@case
+def switched_off():
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host], hardening={'seccomp': False, 'landlock': False}))
+        event = relay.told('confined')[0]
+        equal((event['seccomp'], event['landlock']), ('off', 'off'), 'the event')
+        relay.terminate()
+
+
+@case
+def another_user():
+    """Root's relay becomes somebody else before it makes anything, and has one capability left."""
+    if os.geteuid() != 0:
+        return 'needs root'
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        content = work.configuration([hop.host], user=USER, spool={'directory': work.path('own')})
+        os.makedirs(work.path('spool'))
+        refused = work.relay(dict(content, spool=dict(content['spool'], directory=work.path('spool'))), wait=False)
+        equal(refused.wait(), 69, 'the spool is another user\'s')
+        check('chown -R ' + USER in refused.tail(), 'it says what to do: %s', refused.tail())
+        relay = work.relay(content, 'other')
+        uid = pwd.getpwnam(USER).pw_uid
+        status = status_of(relay.pid)
+        equal(status['Uid'].split(), 4 * [str(uid)], 'users')
+        equal(int(status['CapEff'], 16) & ~(1 << 10), 0, 'capabilities beside CAP_NET_BIND_SERVICE')
+        equal(os.stat(work.path('own')).st_uid, uid, 'whose spool')
+        equal(relay.told('confined')[0]['user'], uid, 'the event')
+        check(not relay.events('runs_as_root'), 'it was told of root')
+        relay.terminate()
+    return None
+
+
+@case
+def a_reload_that_wants_more():
+    """What the process has given up is refused with a sentence, and the relay goes on as before."""
+    with Workspace() as work, Workspace() as elsewhere:
+        hop = work.own(NextHop())
+        content = work.configuration([hop.host])
+        relay = work.relay(content)
+        if relay.told('confined')[0]['landlock'] != 'on':
+            relay.terminate()
+            return 'no Landlock'
+        trace = dict(content, trace={'file': elsewhere.path('trace.db')})
+        for changed, words in ((trace, 'Landlock'), (dict(content, user=USER), 'user cannot change'),
+                               (dict(content, hardening={'seccomp': False}), 'hardening cannot change')):
+            done = reload(work, changed)
+            check(done.returncode != 0 and words in done.stdout + done.stderr and 'restart' in
+                  done.stdout + done.stderr, 'refused: %s %s', words, done.stdout + done.stderr)
+        equal(reload(work, content).returncode, 0, 'as it was')
+        relay.terminate()
+    return None
+
+
+if __name__ == '__main__':
+    harness.main()
