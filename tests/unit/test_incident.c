@@ -114,8 +114,8 @@ static void test_kept(void)
 		"[]",
 		"{\"format\":\"postrider incidents 2\",\"open\":[]}",
 		"{\"format\":\"postrider incidents 1\",\"open\":[{\"kind\":\"old_mail\"}]}",
-		"{\"format\":\"postrider incidents 1\",\"open\":[{\"kind\":\"of_another_version\",\"subject\":\"a\","
-		"\"problem\":\"\",\"opened_ms\":1,\"again\":0,\"told\":false}]}",
+		("{\"format\":\"postrider incidents 1\",\"open\":[{\"kind\":\"of_another_version\",\"subject\":\"a\","
+		 "\"problem\":\"\",\"opened_ms\":1,\"again\":0,\"told\":false}]}"),
 		"{\"format\":\"postrider incidents 1\",\"open\":[",
 	};
 	char longest[2 * INCIDENT_SUBJECT_SIZE], *text;
