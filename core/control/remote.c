@@ -218,7 +218,7 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 			     "a proxy asks for somebody: behind one control.http.users_file is needed");
 		return false;
 	}
-	/* They say nothing that a connection to an SMTP port does not; nor do a page's files, or its door for a link. */
+	/* They say nothing that a connection to an SMTP port does not; nor do a page's files, and its door. */
 	if (anybody || (page && handler && handler->role == CONTROL_ANYBODY))
 		return true;
 	if (page)
