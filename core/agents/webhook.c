@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "core/agents/agent_thread.h"
@@ -21,6 +20,7 @@
 #include "core/agents/webhook_journal.h"
 #include "core/agents/webhook_sign.h"
 #include "core/base/clock.h"
+#include "core/base/disk_room.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/base/secret.h"
@@ -36,9 +36,7 @@ enum {
 	AFTER_MOST_S = 3600, /* Retry-After is believed so far */
 	TOLD_S = 3600,
 	HOST_SIZE = 256,
-	FREE_PERCENT = 5,
 };
-#define FREE_MIN (UINT64_C(64) << 20)
 #define GONE_S (UINT64_C(86400) * 365 * 10)
 
 struct settings {
@@ -237,16 +235,6 @@ static void left_out(struct webhook *w, uint64_t count, const char *reason)
 	w->unsaved = true;
 }
 
-/* What is left of the disk is the spool's. */
-static bool has_room(const struct webhook *w)
-{
-	struct statvfs st;
-
-	if (statvfs(w->journal.directory, &st) < 0 || st.f_blocks == 0)
-		return true;
-	return (uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT;
-}
-
 static void keep(struct webhook *w, size_t length)
 {
 	uint64_t count = 0;
@@ -256,13 +244,12 @@ static void keep(struct webhook *w, size_t length)
 		count++;
 	if (w->came_ns == 0)
 		w->came_ns = clock_monotonic_ns();
-	if (has_room(w))
+	if (disk_has_room(w->journal.directory))
 		r = webhook_journal_add(&w->journal, w->piece, length, count);
 	else
 		webhook_journal_skip(&w->journal, count);
 	if (r < 0)
-		left_out(w, count,
-			 r == -ENOSPC ? "the disk is nearly full, and what is left is the spool's" : strerror(-r));
+		left_out(w, count, r == -ENOSPC ? DISK_NEARLY_FULL : strerror(-r));
 }
 
 static void collect(struct webhook *w)

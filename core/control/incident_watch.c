@@ -14,6 +14,7 @@
 #include "core/agents/incident_word.h"
 #include "core/agents/line_ring.h"
 #include "core/base/clock.h"
+#include "core/base/disk_room.h"
 #include "core/base/rounds.h"
 #include "core/base/secret.h"
 #include "core/config/config.h"
@@ -42,7 +43,7 @@ struct incident_watch {
 	struct incident_terms *terms; /* owned */
 	struct incidents incidents;
 	struct incident_readings readings;
-	char file[PATH_MAX];
+	char directory[PATH_MAX], file[PATH_MAX];
 	bool changed, unwritten, untold;
 	_Atomic(uint64_t) open[INCIDENT_KINDS]; /* without the lock: it is held while shards are asked */
 	uint64_t read_ns;
@@ -115,11 +116,11 @@ static void on_closed(void *context, const struct incident *one)
 static void save(struct incident_watch *w)
 {
 	char *text = incident_file_write(&w->incidents);
-	int r = text ? secret_replace(w->file, text, strlen(text)) : -ENOMEM;
+	int r = !text ? -ENOMEM : disk_has_room(w->directory) ? secret_replace(w->file, text, strlen(text)) : -ENOSPC;
 
 	free(text);
 	if (r < 0 && !w->unwritten)
-		event_incidents_unwritten(w->log, w->file, strerror(-r));
+		event_incidents_unwritten(w->log, w->file, r == -ENOSPC ? DISK_NEARLY_FULL : strerror(-r));
 	w->unwritten = w->changed = r < 0;
 }
 
@@ -379,6 +380,7 @@ struct incident_watch *incident_watch_start(struct desk *desk, const struct conf
 	w->incidents.context = w;
 	w->terms = incident_terms_of(config);
 	if (w->terms &&
+	    snprintf(w->directory, sizeof(w->directory), "%s", config->spool.directory) < (int)sizeof(w->directory) &&
 	    snprintf(w->file, sizeof(w->file), "%s/incidents", config->spool.directory) < (int)sizeof(w->file)) {
 		load(w);
 		take_terms(w, config);

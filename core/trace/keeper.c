@@ -18,10 +18,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/disk_room.h"
 #include "core/base/log.h"
 #include "core/events/tracing.h"
 #include "core/trace/file.h"
@@ -38,13 +38,10 @@ enum {
 	SLICE_MIN = 500,
 	SLICE_MAX = 50000,
 	PIECES_MAX = RING / PIECE, /* between two looks at all else */
-	GAP_MS = 60000,            /* what is left out by intention is told so often */
-	FREE_PERCENT = 5
+	GAP_MS = 60000             /* what is left out by intention is told so often */
 };
 #define WAITING_MAX (UINT64_C(128) << 20) /* octets of SQLite's log, while somebody reads for long */
-#define NEARLY_FULL "the disk is nearly full, and what is left is the spool's"
 #define READ_FOR_LONG "somebody has been reading it for too long"
-#define FREE_MIN (UINT64_C(64) << 20)
 
 struct gap {
 	uint64_t count, from_ms, until_ms;
@@ -196,15 +193,6 @@ static bool own(struct keeper *k)
 	return true;
 }
 
-static bool has_room(struct keeper *k)
-{
-	struct statvfs st;
-
-	if (fstatvfs(k->owner, &st) < 0 || st.f_blocks == 0)
-		return true;
-	return (uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT;
-}
-
 /* True: rows can be written. */
 static bool ready(struct keeper *k)
 {
@@ -216,8 +204,8 @@ static bool ready(struct keeper *k)
 	if (clock_monotonic_ns() < k->retry_ns || !own(k))
 		return false;
 	/* Before it is opened: an empty one takes 70 KB, and a segment of the spool may fail for want of these. */
-	if (!has_room(k)) {
-		give_up(k, NEARLY_FULL);
+	if (!disk_has_room_at(k->owner)) {
+		give_up(k, DISK_NEARLY_FULL);
 		return false;
 	}
 	status = trace_file_open(k->path, &k->file, problem);
@@ -378,8 +366,8 @@ static void chores(struct keeper *k)
 	oldest = now_ms() > k->keep_ms ? now_ms() - k->keep_ms : 0;
 	size_max = k->size_max;
 	pthread_mutex_unlock(&k->lock);
-	if (!has_room(k)) {
-		give_up(k, NEARLY_FULL);
+	if (!disk_has_room_at(k->owner)) {
+		give_up(k, DISK_NEARLY_FULL);
 		return;
 	}
 	if (trace_file_waiting(k->file, WAITING_MAX) > WAITING_MAX) {

@@ -211,7 +211,8 @@ def POL_01_a_stricter_policy_takes_nothing_over():
     with Workspace() as work:
         hop = work.own(NextHop(tls=shows('server')))
         destination = {'name': 'next', 'hosts': [hop.host], 'tls': {'mode': 'opportunistic'}}
-        configuration = work.configuration([], shards=1, destinations=[destination], routes=[{'destination': 'next'}])
+        configuration = work.configuration([], shards=1, destinations=[destination], routes=[{'destination': 'next'}],
+                                           hardening={'directories': [os.path.dirname(certificates.ca)]})
         relay = work.relay(configuration)
         for number, tls in enumerate((
                 {'mode': 'opportunistic'}, {'mode': 'required'},

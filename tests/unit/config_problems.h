@@ -41,7 +41,7 @@ static const struct {
 	{"hostnme: relay.example.org\n" LISTENERS CLIENTS DESTINATIONS ROUTES,
 	 "t.yaml:1:1: unknown key \"hostnme\"; did you mean \"hostname\"?"},
 	{"colour: blue\n" ALL,
-	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, control, spool, "
+	 "t.yaml:1:1: unknown key \"colour\": the keys here are hostname, shards, user, hardening, control, spool, "
 	 "listeners, tls, users_file, devices, dns, "
 	 "clients, destinations, routes, verdicts, suppression, trace, retry, reports, tls_reports, incidents, events, "
 	 "limits, "
@@ -49,13 +49,14 @@ static const struct {
 	 "log"},
 	{"\"hostname\\0\": x\n", "t.yaml:1:1: unknown key \"hostname\"; did you mean \"hostname\"?"},
 	{"\"a\\e[31m\\nb\": x\n",
-	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, control, spool, "
+	 "t.yaml:1:1: unknown key \"a?[31m?b\": the keys here are hostname, shards, user, hardening, control, spool, "
 	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, "
 	 "suppression, trace, retry, reports, tls_reports, incidents, events, limits, timeouts, log"},
-	{"<<: {}\n", "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, control, spool, "
-		     "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, suppression, "
-		     "trace, retry, "
-		     "reports, tls_reports, incidents, events, limits, timeouts, log"},
+	{"<<: {}\n",
+	 "t.yaml:1:1: unknown key \"<<\": the keys here are hostname, shards, user, hardening, control, spool, "
+	 "listeners, tls, users_file, devices, dns, clients, destinations, routes, verdicts, suppression, "
+	 "trace, retry, "
+	 "reports, tls_reports, incidents, events, limits, timeouts, log"},
 	{"dns: { servers: [dns.example.org] }\n" ALL,
 	 "t.yaml:1:18: servers: \"dns.example.org\" is no address: write one such as 192.0.2.53, 192.0.2.53:5353 or "
 	 "[2001:db8::53]:53"},

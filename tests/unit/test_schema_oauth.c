@@ -15,7 +15,8 @@ static struct config_problems problems;
 static struct config_oauth *parse(const char *text)
 {
 	struct config_oauth *oauth = NULL;
-	struct reader r = {.file = "t.yaml", .problems = &problems};
+	struct config config = {.paths.count = 0};
+	struct reader r = {.file = "t.yaml", .problems = &problems, .config = &config};
 	struct reader_field field = {.name = "oauth"};
 	yaml_document_t document;
 	yaml_parser_t parser;
@@ -32,6 +33,9 @@ static struct config_oauth *parse(const char *text)
 	CHECK_EQ(ok, problems.errors == 0);
 	yaml_document_delete(&document);
 	yaml_parser_delete(&parser);
+	for (size_t i = 0; i < config.paths.count; i++)
+		free(config.paths.list[i]);
+	free(config.paths.list);
 	if (ok)
 		return oauth;
 	config_oauth_free(oauth);
