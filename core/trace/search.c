@@ -175,8 +175,10 @@ static bool next_place(struct finding *f, struct places *p, int64_t at)
 		if (p->which != KEY)
 			break;
 	}
+	if (!found)
+		return false;
 	p->to = p->from + p->width - 1;
-	return found && p->to >= f->first;
+	return p->to >= f->first;
 }
 
 static void look_where_they_meet(struct finding *f, struct places *places, unsigned count)
