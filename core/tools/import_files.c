@@ -174,7 +174,8 @@ static bool place(const struct staging *stage, const char *directory, bool force
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (size_t i = 0; i < stage->count && !force; i++) {
-		if (whole_path(to, directory, stage->names[i]) && access(to, F_OK) == 0) {
+		if (whole_path(to, directory, stage->names[i]) &&
+		    faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 			fprintf(stderr,
 				"postrider: import: %s is there already: move it away, say --directory, or --force to "
 				"replace it\n",

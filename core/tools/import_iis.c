@@ -329,6 +329,7 @@ static void take_domain(struct iis *i, const struct metabase_key *key, unsigned 
 	uint64_t action = action_of(i, key);
 	char name[IMPORT_NAME_SIZE];
 	struct import_destination *d;
+	bool made;
 
 	if (!domain)
 		return;
@@ -346,8 +347,13 @@ static void take_domain(struct iis *i, const struct metabase_key *key, unsigned 
 		return;
 	}
 	import_name(domain, name);
-	d = import_destination(i->plan, name);
-	if (!d || d->hosts.count > 0 || d->mx)
+	d = import_destination(i->plan, import_text(i->plan, "domain %s", domain), name, &made);
+	if (!d)
+		note(i, &at, "A domain with a way of its own.",
+		     "There are more than %d destinations: mail for %s goes the way of all other until you write its "
+		     "destination and route.",
+		     IMPORT_DESTINATIONS_MAX, domain);
+	if (!d || !made)
 		return;
 	outbound_limits(i, d);
 	if ((action & ROUTE_SMARTHOST) != 0 && to && *to->value && import_plain(to->value))
@@ -362,12 +368,14 @@ static void take_destinations(struct iis *i)
 	const struct metabase_property *host = property(i, "SmartHost"), *type = property(i, "SmartHostType");
 	uint64_t port = 25, how = 2, action = action_of(i, i->server);
 	struct import_destination *d;
+	bool made;
 
 	if (!limit(i, "RemoteSmtpPort", 65535, &port))
 		port = 25;
+	/* First, so that there is room for it; what it is for comes last. */
+	d = import_destination(i->plan, "all", host && *host->value ? "smart-host" : "direct", &made);
 	for (size_t j = 0; j < i->base->count; j++)
 		take_domain(i, &i->base->keys[j], (unsigned)port);
-	d = import_destination(i->plan, host && *host->value ? "smart-host" : "direct");
 	if (!d)
 		return;
 	outbound_limits(i, d);
@@ -416,6 +424,7 @@ static void take_figures(struct iis *i)
 	}
 	if (limit(i, "SmtpRemoteNDRExpireMinutes", 30 * 24 * 60, &minutes))
 		i->plan->expire_s = minutes * MINUTE;
+	import_settle_times(i->plan, i->file);
 	if (limit(i, "SmtpRemoteDelayExpireMinutes", 30 * 24 * 60, &minutes)) {
 		i->plan->has_delay = true;
 		i->plan->delay_s = minutes * MINUTE;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "core/config/scalar.h"
@@ -100,32 +101,52 @@ void import_name(const char *text, char name[IMPORT_NAME_SIZE])
 	name[length] = '\0';
 }
 
-struct import_destination *import_destination(struct import_plan *plan, const char *name)
+static bool is_taken(const struct import_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->destination_count; i++) {
+		if (strcasecmp(plan->destinations[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct import_destination *import_destination(struct import_plan *plan, const char *key, const char *name, bool *made)
 {
 	struct import_destination *more;
 
+	*made = false;
 	for (size_t i = 0; i < plan->destination_count; i++) {
-		if (strcmp(plan->destinations[i].name, name) == 0)
+		if (strcmp(plan->destinations[i].key, key) == 0)
 			return &plan->destinations[i];
 	}
 	/* All of them at once, so that pointers to them stay. */
 	if (!plan->destinations)
 		plan->destinations = calloc(IMPORT_DESTINATIONS_MAX, sizeof(*more));
-	if (!plan->destinations || plan->destination_count == IMPORT_DESTINATIONS_MAX) {
+	if (!plan->destinations || plan->destination_count + !plan->finishing >= IMPORT_DESTINATIONS_MAX) {
 		plan->no_memory |= !plan->destinations;
 		return NULL;
 	}
-	more = &plan->destinations[plan->destination_count++];
+	more = &plan->destinations[plan->destination_count];
 	snprintf(more->name, sizeof(more->name), "%s", name);
+	for (unsigned n = 2; is_taken(plan, more->name); n++)
+		snprintf(more->name, sizeof(more->name), "%.58s-%u", name, n);
+	plan->destination_count++;
+	more->key = import_text(plan, "%s", key);
 	more->mode = "verify";
+	*made = true;
 	return more;
 }
 
 void import_route(struct import_plan *plan, const char *key, const char *pattern, const char *destination,
 		  const char *refuse)
 {
-	const char *line;
+	const char *line, *wanted = pattern ? import_text(plan, "%s %s", key, pattern) : NULL;
 
+	/* One behind another of the same pattern would never be used, which `check` refuses. */
+	for (size_t i = 0; wanted && i < plan->patterns.count; i++) {
+		if (strcasecmp(plan->patterns.list[i], wanted) == 0)
+			return;
+	}
 	if (plan->routes.count == IMPORT_ROUTES_MAX - 1 && pattern) {
 		plan->routes_left_out++;
 		return;
@@ -137,6 +158,8 @@ void import_route(struct import_plan *plan, const char *key, const char *pattern
 		line = import_text(plan, "{ %s: %s, destination: %s }", key, import_quoted(plan, pattern), destination);
 	else
 		line = import_text(plan, "{ destination: %s }", destination);
+	if (wanted)
+		import_line(plan, &plan->patterns, wanted);
 	import_line(plan, &plan->routes, line);
 }
 
@@ -175,6 +198,22 @@ void import_mailbox(struct import_plan *plan, struct import_destination *destina
 	destination->mailboxes = more;
 	more[destination->mailbox_count++] =
 		(struct import_mailbox){.user = user, .password_file = password_file, .sender = sender};
+}
+
+void import_settle_times(struct import_plan *plan, const char *place)
+{
+	enum { FIRST = 30, MAX = 4 * 3600, EXPIRE = 5 * 86400 }; /* where nothing is written */
+	uint64_t first = plan->first_s ? plan->first_s : FIRST, max = plan->max_s ? plan->max_s : MAX;
+	uint64_t expire = plan->expire_s ? plan->expire_s : EXPIRE;
+	uint64_t most = max < expire ? max : expire;
+
+	if (first <= most)
+		return;
+	if (plan->first_s > max && plan->max_s == 0)
+		plan->max_s = most = plan->first_s < expire ? plan->first_s : expire;
+	plan->first_s = plan->first_s && plan->first_s < most ? plan->first_s : most;
+	import_note(plan, place, "how often mail is tried", "Its times were not as `retry` has to have them.",
+		    "retry.first is no longer than max and expire here: look at them.");
 }
 
 void import_complete_hostname(struct import_plan *plan, const char *place, const char *name)
@@ -221,8 +260,9 @@ const char *import_quoted(struct import_plan *plan, const char *text)
 
 void import_plan_free(struct import_plan *plan)
 {
-	struct import_lines *const lists[] = {&plan->certificates, &plan->listeners, &plan->networks, &plan->clients,
-					      &plan->map,          &plan->removed,   &plan->routes,   &plan->comments};
+	struct import_lines *const lists[] = {&plan->patterns, &plan->certificates, &plan->listeners,
+					      &plan->networks, &plan->clients,      &plan->map,
+					      &plan->removed,  &plan->routes,       &plan->comments};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		free(lists[i]->list);

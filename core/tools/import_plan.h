@@ -28,6 +28,7 @@ struct import_mailbox {
 
 struct import_destination {
 	char name[IMPORT_NAME_SIZE];
+	const char *key;
 	const char *comment; /* NULL: none */
 	struct import_lines hosts;
 	const char *mx_of; /* NULL: hosts, or mx */
@@ -74,7 +75,9 @@ struct import_plan {
 	struct import_note *notes;
 	size_t note_count, notes_left_out;
 	size_t routes_left_out;
-	struct import_lines texts; /* owned */
+	bool finishing;               /* where all other mail goes is made now: a place was kept for that */
+	struct import_lines patterns; /* of routes */
+	struct import_lines texts;    /* owned */
 	bool no_memory;
 };
 
@@ -83,11 +86,13 @@ __attribute__((format(printf, 2, 3))) const char *import_text(struct import_plan
 void import_line(struct import_plan *plan, struct import_lines *lines, const char *text);
 __attribute__((format(printf, 5, 6))) void import_note(struct import_plan *plan, const char *place, const char *what,
 						       const char *did, const char *here, ...);
-/* The one of that name, or a new one with what is usual; NULL: there are too many, or no memory. */
-struct import_destination *import_destination(struct import_plan *plan, const char *name);
+/* The one of that key, or a new one with what is usual (*made) and a name like `name`, as two keys may come to the same
+ * name; NULL: there are too many, or no memory. */
+struct import_destination *import_destination(struct import_plan *plan, const char *key, const char *name, bool *made);
 /* A name that a destination can have, from any text. */
 void import_name(const char *text, char name[IMPORT_NAME_SIZE]);
-/* `key` is recipient or sender. `destination` or `refuse` is NULL. NULL `pattern`: all. */
+/* The first of a pattern counts.
+ * `key` is recipient or sender. `destination` or `refuse` is NULL. NULL `pattern`: all. */
 void import_route(struct import_plan *plan, const char *key, const char *pattern, const char *destination,
 		  const char *refuse);
 /* The file's name: `name` with ".password" behind it. */
@@ -95,6 +100,8 @@ const char *import_secret(struct import_plan *plan, const char *name, const char
 void import_mailbox(struct import_plan *plan, struct import_destination *destination, const char *user,
 		    const char *password_file, const char *sender);
 
+/* The times of `retry` as `check` wants them: the first no longer than the last, nor than all of them. */
+void import_settle_times(struct import_plan *plan, const char *place);
 /* Where no name with a domain could be taken over, and this machine's own has none either: its name with
  * ".localdomain", so that there is a configuration, and a note. `name` is what the other program is called, or NULL. */
 void import_complete_hostname(struct import_plan *plan, const char *place, const char *name);

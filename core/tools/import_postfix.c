@@ -43,7 +43,7 @@ static bool read_file(struct postfix_source *s, const char *name, read_fn *read)
 static const char *origin_of(struct postfix_source *s, const char *path)
 {
 	static const char mailname[] = "/etc/mailname";
-	bool own = strcmp(path, mailname) == 0 && strcmp(s->directory, "/etc/postfix") == 0;
+	bool own = strcmp(path, mailname) == 0 && s->own;
 	const char *problem, *kept;
 	char *text = NULL;
 	size_t length;
@@ -109,9 +109,9 @@ static void take_figures(struct postfix_source *s)
 		plan->first_s = within(s, "minimal_backoff_time", number, 1, DAY, "retry.first");
 	if (postfix_source_seconds(s, "maximal_backoff_time", 's', &number) && number > 0)
 		plan->max_s = within(s, "maximal_backoff_time", number, 1, 7 * DAY, "retry.max");
-	if (plan->max_s > 0 && plan->first_s > plan->max_s)
-		plan->first_s = plan->max_s;
+	import_settle_times(plan, "main.cf");
 	plan->has_delay = postfix_source_seconds(s, "delay_warning_time", 'h', &plan->delay_s);
+	plan->delay_s = within(s, "delay_warning_time", plan->delay_s, 0, 30 * DAY, "reports.delay_after");
 	if (postfix_source_seconds(s, "smtp_connect_timeout", 's', &number) && number > 0)
 		plan->connect_s = within(s, "smtp_connect_timeout", number, 1, 3600, "timeouts.connect");
 	if (postfix_source_number(s, "smtpd_recipient_limit", &number) && number > 0)
@@ -135,8 +135,13 @@ bool import_postfix(struct import_plan *plan, const char *directory)
 
 	while (length > 1 && directory[length - 1] == '/')
 		length--;
-	snprintf(path, sizeof(path), "%.*s", (int)(length < PATH_MAX ? length : PATH_MAX - 1), directory);
-	struct postfix_source s = {.plan = plan, .directory = path};
+	/* Files that are named in what is written are looked for from elsewhere. */
+	if (!realpath(directory, path))
+		snprintf(path, sizeof(path), "%.*s", (int)(length < PATH_MAX ? length : PATH_MAX - 1), directory);
+	struct postfix_source s = {.plan = plan,
+				   .directory = path,
+				   .own = length == strlen("/etc/postfix") &&
+					  strncmp(directory, "/etc/postfix", length) == 0};
 	ok = read_file(&s, "main.cf", postfix_conf_read_main) && read_file(&s, "master.cf", postfix_conf_read_master);
 	if (ok) {
 		take_names(&s);

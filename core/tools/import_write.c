@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/smtp/utf8.h"
 #include "core/tools/import_plan.h"
 #include "core/tools/written.h"
 
@@ -268,6 +269,23 @@ void import_write_configuration(FILE *out, const struct import_plan *plan, const
 	write_times(out, plan);
 }
 
+/* A terminal does nothing with what strangers wrote. */
+static void write_safe(FILE *out, const char *text, size_t length)
+{
+	struct span rest = {text, (uint32_t)length};
+	uint32_t used, code;
+
+	for (; rest.length > 0; rest.data += used, rest.length -= used) {
+		code = utf8_code(rest, &used);
+		if (used == 0 || utf8_obeyed(code)) {
+			used = used ? used : 1;
+			fputc('?', out);
+		} else {
+			fwrite(rest.data, 1, used, out);
+		}
+	}
+}
+
 /* A sentence in lines of 100 columns, behind what begins it. */
 static void write_wrapped(FILE *out, const char *begin, const char *text)
 {
@@ -282,8 +300,7 @@ static void write_wrapped(FILE *out, const char *begin, const char *text)
 			fputc(' ', out);
 			column++;
 		}
-		for (size_t i = 0; i < length; i++) /* a terminal does nothing with what strangers wrote */
-			fputc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i], out);
+		write_safe(out, text, length);
 		column += length;
 		text += length + strspn(text + length, " ");
 	}

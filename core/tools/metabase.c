@@ -237,7 +237,8 @@ static bool read_group(const struct octets *o, size_t at, struct metabase_networ
 	offset &= 0x7fffffffu;
 	if (entries == 0)
 		return true;
-	if (offset > o->length || (o->length - offset) / 4 < entries)
+	if (offset > o->length || (o->length - offset) / 4 < entries || entries > METABASE_NETWORKS_MAX ||
+	    *count + entries > METABASE_NETWORKS_MAX)
 		return false;
 	more = realloc(*list, (*count + entries) * sizeof(*more));
 	if (!more)
@@ -257,7 +258,7 @@ static bool read_list(const struct octets *o, uint32_t at, struct metabase_netwo
 	if (!number(o, at, &groups) || groups > o->length / 20)
 		return false;
 	for (uint32_t i = 0; i < groups; i++) {
-		if (!read_group(o, at + 8 + 20 * (size_t)i, list, count) || *count > o->length)
+		if (!read_group(o, at + 8 + 20 * (size_t)i, list, count))
 			return false;
 	}
 	return true;

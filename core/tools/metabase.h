@@ -17,7 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METABASE_KEYS_MAX = 10000, METABASE_PROPERTIES_MAX = 1000, METABASE_PROBLEM = 200 };
+enum {
+	METABASE_KEYS_MAX = 10000,
+	METABASE_PROPERTIES_MAX = 1000,
+	METABASE_NETWORKS_MAX = 100000,
+	METABASE_PROBLEM = 200
+};
 
 struct metabase_property {
 	char *name, *value;
@@ -53,7 +58,7 @@ struct metabase_list {
 	bool names; /* there are names of domains as well */
 };
 
-/* False: the octets are no such list, or no memory. */
+/* False: the octets are no such list, it has more than METABASE_NETWORKS_MAX, or no memory. */
 bool metabase_list_read(struct metabase_list *list, const char *digits);
 void metabase_list_free(struct metabase_list *list);
 

@@ -354,8 +354,13 @@ bool postfix_word(const char **rest, char *word, size_t size)
 		while (length > 0 && blank(from[length - 1]))
 			length--;
 	} else {
-		length = strcspn(at, " \t\r\n,");
-		*rest = at + length;
+		/* Braces keep together what is within, also behind a word: inline:{a = b, c = d}. */
+		for (unsigned depth = 0; *at && (depth > 0 || !strchr(" \t\r\n,", *at)); at++) {
+			depth += *at == '{';
+			depth -= *at == '}' && depth > 0;
+		}
+		length = (size_t)(at - from);
+		*rest = at;
 		if (length == 0)
 			return false;
 	}

@@ -279,13 +279,18 @@ static void add_network(struct postfix_source *s, const char *name, const char *
 				    "%s cannot be taken out of another: write the networks that remain.", text);
 		return;
 	}
-	if (strchr(text, '/') == text) {
-		add_file(s, name, text);
+	bool table = strchr(text, ':') && strchr(text, '/') && *text != '[' &&
+		     strspn(text, "0123456789abcdefABCDEF:./") != strlen(text);
+	if ((*text == '/' || table) && s->nested) {
+		postfix_source_note(s, NULL, name, "Networks in a file that another file names.",
+				    "Nothing of %s was taken over: name it in main.cf itself, or write its networks.",
+				    text);
 		return;
 	}
-	if (strchr(text, ':') && strchr(text, '/') && *text != '[' &&
-	    strspn(text, "0123456789abcdefABCDEF:./") != strlen(text)) {
-		add_table(s, name, text);
+	if (*text == '/' || table) { /* once: files that name each other have no end */
+		s->nested = true;
+		(*text == '/' ? add_file : add_table)(s, name, text);
+		s->nested = false;
 		return;
 	}
 	for (; *text && used < sizeof(plain) - 1; text++) { /* [2001:db8::]/32 */
@@ -295,11 +300,12 @@ static void add_network(struct postfix_source *s, const char *name, const char *
 	plain[used] = '\0';
 	if (strncasecmp(plain, "::ffff:", 7) == 0)
 		return; /* IPv4 in IPv6's clothes: Debian names this machine's once more so */
-	if (strcmp(plain, "0.0.0.0/0") == 0 || strcmp(plain, "::/0") == 0)
+	bool known = network_parse(plain, &network, &problem) == 0;
+	if (known && network.prefix == 0)
 		postfix_source_note(s, NULL, name, "Everybody might relay.",
 				    "%s is left out: it would make an open relay. Write the networks that are yours.",
 				    plain);
-	else if (network_parse(plain, &network, &problem) == 0)
+	else if (known)
 		import_line(s->plan, &s->plan->networks, import_quoted(s->plan, plain));
 	else
 		postfix_source_note(

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/config/config.h"
 #include "core/tools/postfix_next_hop.h"
 #include "core/tools/postfix_source.h"
 
@@ -45,6 +46,8 @@ static void take_limits(struct postfix_source *s, const struct postfix_service *
 		d->connections = number;
 	if (processes > 0 && processes < (d->connections ? d->connections : CONNECTIONS_USUAL))
 		d->connections = processes;
+	if (d->connections > CONFIG_CONNECTIONS_MAX)
+		d->connections = CONFIG_CONNECTIONS_MAX;
 	if (postfix_source_number(s, limit_name(s, transport, "destination_recipient_limit"), &number) && number > 0)
 		d->recipients = number < 1000 ? number : 1000;
 	else
@@ -143,17 +146,17 @@ static const char *destination_for(struct postfix_source *s, const char *name, c
 	char text[1024], wanted[IMPORT_NAME_SIZE];
 	struct postfix_next_hop first = {.port = 25};
 	struct import_destination *d;
-	size_t before = s->plan->destination_count;
+	bool made;
 
 	snprintf(text, sizeof(text), "%s%s%s", usual ? "" : transport, usual ? "" : "-", *nexthop ? nexthop : "direct");
 	import_name(text, wanted);
-	d = import_destination(s->plan, wanted);
+	d = import_destination(s->plan, import_text(s->plan, "%s:%s", usual ? "" : transport, nexthop), wanted, &made);
 	if (!d) {
 		postfix_source_note(s, NULL, name, "A next hop.", "There are more than %d: %s was left out.",
 				    IMPORT_DESTINATIONS_MAX, nexthop);
 		return NULL;
 	}
-	if (before == s->plan->destination_count)
+	if (!made)
 		return d->name;
 	take_hops(s, d, name, nexthop, &first);
 	if (!d->mx_of && d->hosts.count == 0)
@@ -312,13 +315,20 @@ static void take_policies(struct postfix_source *s, const struct postfix_map *ma
 		const char *pattern = strchr("[", *key) || strchr(key, ':') ? NULL : postfix_source_pattern(s, key);
 		char name[IMPORT_NAME_SIZE], text[512];
 		struct import_destination *d;
+		bool made;
 
 		if (map->kind != POSTFIX_PLAIN || !pattern || strchr(key, '@'))
 			continue;
 		snprintf(text, sizeof(text), "direct-%s", key);
 		import_name(text, name);
-		d = import_destination(s->plan, name);
+		d = import_destination(s->plan, import_text(s->plan, "policy of %s", key), name, &made);
 		if (!d)
+			postfix_source_note(
+				s, NULL, "smtp_tls_policy_maps", "How mail for a domain was protected.",
+				"There are more than %d destinations: that of %s was left out, and its mail "
+				"is protected as all other is until you write one.",
+				IMPORT_DESTINATIONS_MAX, key);
+		if (!d || !made)
 			continue;
 		d->mx = true;
 		take_limits(s, NULL, "smtp", d);
@@ -341,6 +351,7 @@ void postfix_take_out(struct postfix_source *s)
 	postfix_source_maps(s, by_sender.name, take_routes, (void *)&by_sender);
 	if (!*relayhost)
 		postfix_source_maps(s, "smtp_tls_policy_maps", take_policies, &used);
+	s->plan->finishing = true;
 	destination = s->last ? s->last : destination_for(s, "relayhost", "smtp", relayhost);
 	if (!destination)
 		destination = destination_for(s, "relayhost", "smtp", "");

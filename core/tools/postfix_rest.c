@@ -229,9 +229,7 @@ static void take(struct postfix_source *s, const struct postfix_service *service
 			return;
 		}
 	}
-	postfix_source_note(s, service, parameter->name, "What postconf(5) says of it.",
-			    "Nothing was made of %s. If it matters, look for its like in postrider.yaml(5).",
-			    parameter->name);
+	postfix_source_note_unknown(s, service, parameter->name);
 }
 
 void postfix_take_rest(struct postfix_source *s)

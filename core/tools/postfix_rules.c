@@ -196,6 +196,7 @@ static void take_access(struct postfix_source *s, const struct postfix_map *map,
 		const struct postfix_entry *entry = &map->table.entries[i];
 		const char *text = import_plain(entry->value) ? refusal(s, entry->value) : NULL;
 		const char *pattern = strcmp(entry->key, "<>") == 0 ? "<>" : postfix_source_pattern(s, entry->key);
+		const char *below;
 
 		if (map->kind != POSTFIX_PLAIN || !text || !pattern) {
 			postfix_source_note_entry(
@@ -205,8 +206,10 @@ static void take_access(struct postfix_source *s, const struct postfix_map *map,
 			continue;
 		}
 		import_route(s->plan, check->key, pattern, NULL, text);
-		if (!strchr(entry->key, '@') && *entry->key != '.' && strcmp(pattern, "<>") != 0) /* and below it */
-			import_route(s->plan, check->key, import_text(s->plan, "*@*.%s", entry->key), NULL, text);
+		below = import_text(s->plan, "*@*.%s", entry->key);
+		if (!strchr(entry->key, '@') && *entry->key != '.' && strcmp(pattern, "<>") != 0 &&
+		    scalar_recipient_valid(below)) /* and below it */
+			import_route(s->plan, check->key, below, NULL, text);
 	}
 }
 

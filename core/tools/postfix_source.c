@@ -23,12 +23,22 @@ static const char *place_of(struct postfix_source *s, const struct postfix_servi
 	return import_text(s->plan, "%s:%u", option ? "master.cf" : "main.cf", parameter->line);
 }
 
-/* How it is written; never a password, which static: may have. */
+/* Tables that stand in main.cf itself have what others have in files, and so has what is no table. */
+static bool has_secret(const char *name, const char *value)
+{
+	const char *colon = strstr(name, "password") ? strchr(value, ':') : NULL;
+
+	while (colon && colon[1] == '/')
+		colon = strchr(colon + 1, ':');
+	return colon != NULL;
+}
+
+/* How it is written; never a password. */
 static const char *written(struct postfix_source *s, const struct postfix_parameter *parameter)
 {
-	bool secret = strstr(parameter->name, "password") && strcasestr(parameter->value, "static:");
+	bool secret = has_secret(parameter->name, parameter->value);
 
-	return import_text(s->plan, "%s = %s", parameter->name, secret ? "static:..." : parameter->value);
+	return import_text(s->plan, "%s = %.300s", parameter->name, secret ? "..." : parameter->value);
 }
 
 void postfix_source_note(struct postfix_source *s, const struct postfix_service *service, const char *name,
@@ -44,6 +54,15 @@ void postfix_source_note(struct postfix_source *s, const struct postfix_service 
 	import_note(s->plan, parameter ? place_of(s, service, parameter) : "main.cf",
 		    parameter ? written(s, parameter) : import_text(s->plan, "%s (its default)", name), did, "%s",
 		    text);
+}
+
+void postfix_source_note_unknown(struct postfix_source *s, const struct postfix_service *service, const char *name)
+{
+	const struct postfix_parameter *parameter = postfix_conf_find(&s->conf, service, name);
+
+	import_note(s->plan, parameter ? place_of(s, service, parameter) : "main.cf",
+		    import_text(s->plan, "%s = ...", name), "What postconf(5) says of it.",
+		    "Nothing was made of %s. If it matters, look for its like in postrider.yaml(5).", name);
 }
 
 void postfix_source_note_entry(struct postfix_source *s, const struct postfix_map *map,
@@ -176,12 +195,15 @@ bool postfix_source_map(struct postfix_source *s, const char *name, const char *
 		spec += sizeof(proxy) - 1;
 	colon = strchr(spec, ':');
 	if (colon && !kind_of(spec, (size_t)(colon - spec), &map->kind)) {
+		const char *shown = spec;
+		if (has_secret(name, spec))
+			shown = import_text(s->plan, "%.*s...", strchr(spec, '{') ? (int)(colon - spec) + 1 : 0, spec);
 		postfix_source_note(
 			s, NULL, name, "A table that is no text file.",
 			"%s cannot be read here, and nothing of it was taken over: write what it answers to a "
 			"file (where its type has that: postmap -s %s), name that as texthash:FILE in a copy of "
 			"main.cf, and import again.",
-			spec, spec);
+			shown, shown);
 		return false;
 	}
 	path = colon ? colon + 1 : spec;

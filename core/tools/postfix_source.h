@@ -15,6 +15,8 @@ struct postfix_source {
 	struct postfix_conf conf;
 	const char *directory;
 	const char *last; /* the destination of what no route fits; NULL: by relayhost */
+	bool own;         /* it is this machine's Postfix, not a copy */
+	bool nested;      /* a list of networks in a file is being read */
 };
 
 enum postfix_kind { POSTFIX_PLAIN, POSTFIX_PATTERNS, POSTFIX_NETWORKS, POSTFIX_STATIC };
@@ -40,6 +42,8 @@ bool postfix_source_seconds(struct postfix_source *s, const char *name, char uni
 __attribute__((format(printf, 5, 6))) void postfix_source_note(struct postfix_source *s,
 							       const struct postfix_service *service, const char *name,
 							       const char *did, const char *here, ...);
+/* The same about one that nobody knows: its value, which may be a password's, is not told. */
+void postfix_source_note_unknown(struct postfix_source *s, const struct postfix_service *service, const char *name);
 /* About an entry of a table. */
 __attribute__((format(printf, 5, 6))) void postfix_source_note_entry(struct postfix_source *s,
 								     const struct postfix_map *map,

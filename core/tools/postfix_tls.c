@@ -263,6 +263,12 @@ static void look_password(struct postfix_source *s, const struct postfix_map *ma
 		add_mailbox(s, in, map->value, "*", map->file);
 		return;
 	}
+	if (map->kind != POSTFIX_PLAIN) {
+		postfix_source_note(s, NULL, "smtp_sasl_password_maps", "Passwords by patterns.",
+				    "Nothing of %s was taken over: write auth of %s yourself, where it signs in.",
+				    map->file, in->destination->name);
+		return;
+	}
 	for (size_t i = 0; i < map->table.count; i++) {
 		const struct postfix_entry *entry = &map->table.entries[i];
 		const char *place = import_text(s->plan, "%s:%u", map->file, entry->line);

@@ -218,6 +218,146 @@ def tls_for_clients():
         has(notes, '/no/such.pem is not there', 'A port that is only for TLS')
 
 
+@case
+def passwords_that_stand_in_main_cf():
+    """They are in no list, whatever they are called, and of a table that is not read people are told."""
+    with Workspace() as work:
+        for number, main in enumerate((
+                'smtp_sasl_password_maps = inline:{ [smtp.example.net]:587=scan:hush1, x = y:hush2 }\n',
+                'smtp_sasl_password_maps = $maps\nmaps = inline:{{smtp.example.net = scan:hush1}}\n',
+                'smtp_sasl_password_maps = regexp:/etc/postfix/sasl\n',
+                'smtp_sasl_password_maps = hush1:hush2, unionmap:{static:scan:hush1}\n',
+                'smtp_sasl_auth_enable = no\nsmtp_sasl_password_maps = static:$mine\nmine = scan:hush1\n',
+                'corp_bind_pw = hush1\nvirtual_alias_maps = ldap:corp\n')):
+            text, notes, said = postfix(
+                work, 'myhostname = relay.example.org\nrelayhost = [smtp.example.net]:587\n'
+                'smtp_sasl_auth_enable = yes\n' + main, tables={'sasl': '/.*/ scan:hush1\n'},
+                directory='made-%d' % number)
+            for where in (text, notes, said):
+                check('hush' not in where, 'a password is told: %s', where)
+            has(notes, *(['password_maps', 'Nothing of sasl was taken over'] if 'regexp' in main else
+                         ['password_maps'] if number < 4 else ['= ...']))
+
+
+@case
+def lists_of_networks_without_end():
+    """Files that name themselves, or each other."""
+    with Workspace() as work:
+        text, notes, _ = postfix(
+            work, 'myhostname = relay.example.org\nmynetworks = /etc/postfix/nets cidr:/etc/postfix/more 0:0::0/0\n',
+            tables={'nets': '10.1.0.0/16\n/etc/postfix/nets /etc/postfix/nets cidr:/etc/postfix/more\n10.2.0.0/16\n',
+                    'more': 'cidr:/etc/postfix/more OK\n/etc/postfix/nets OK\n10.3.0.0/16 OK\n'})
+        has(text, 'networks: - "10.1.0.0/16" - "10.2.0.0/16" - "10.3.0.0/16"')
+        has(notes, 'another file names', 'Everybody might relay')
+        check('0/0' not in text, 'an open relay: %s', text)
+
+
+# As Debian's package has it after its questions were answered: the machine's own name is there twice.
+DEBIAN = '''smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
+biff = no
+append_dot_mydomain = no
+readme_directory = no
+compatibility_level = 3.6
+smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem
+smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key
+smtpd_tls_security_level=may
+smtp_tls_CApath=/etc/ssl/certs
+smtp_tls_security_level=may
+smtp_tls_session_cache_database = btree:${data_directory}/smtp_scache
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+myhostname = host.example.org
+alias_maps = hash:/etc/aliases
+alias_database = hash:/etc/aliases
+myorigin = /etc/mailname
+mydestination = $myhostname, host.example.org, localhost.example.org, , localhost
+relayhost =
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
+mailbox_size_limit = 0
+recipient_delimiter = +
+inet_interfaces = all
+inet_protocols = all
+'''
+
+
+@case
+def as_debian_has_it():
+    with Workspace() as work:
+        text, notes, _ = postfix(work, DEBIAN + 'transport_maps = texthash:/etc/postfix/transport\n',
+                                 tables={'transport': 'localhost smtp:[192.0.2.1]\nLocalhost smtp:[192.0.2.2]\n'})
+        equal(text.count('"*@host.example.org"'), 1, 'routes of the machine itself')
+        has(text, 'hostname: "host.example.org"', '- { recipient: "*@localhost", destination: 192.0.2.1 }',
+            'networks: - "127.0.0.0/8" - "::1/128"', '- { destination: direct }', 'mode: opportunistic')
+        check('192.0.2.2 }' not in text and 'refuse: "mail for this domain' in text, text)
+        has(notes, 'alias_maps', 'mydestination', 'myorigin')
+
+
+@case
+def names_that_come_to_the_same():
+    """Each next hop is a destination of its own, however it is written."""
+    with Workspace() as work:
+        text, _, _ = postfix(
+            work, 'myhostname = relay.example.org\ntransport_maps = texthash:/etc/postfix/transport\n',
+            tables={'transport': 'a.example smtp:[mail.example.net]:587\nb.example smtp:mail.example.net:587\n'
+                                 'c.example smtp:[mail.example.net]:587\n'})
+        has(text, 'hosts: ["mail.example.net:587"]', 'mx_of: "mail.example.net:587"',
+            '- { recipient: "*@a.example", destination: mail.example.net-587 }',
+            '- { recipient: "*@b.example", destination: mail.example.net-587-2 }',
+            '- { recipient: "*@c.example", destination: mail.example.net-587 }')
+        domains = ''.join('<IIsSmtpDomain Location ="/LM/SmtpSvc/1/Domain/%s" RouteAction="2" RouteActionString='
+                          '"[192.0.2.%d]"/>' % (name, number) for number, name in enumerate(
+                              ('example.net', '*.example.net', 'smart-host'), 1))
+        text, notes, _ = run(work, 'iis-smtp', work.write('m.xml', (METABASE % LIST).replace(
+            '</MBProperty>', domains + '</MBProperty>')), directory='iis')
+        has(text, '- { recipient: "*@example.net", destination: example.net }',
+            '- { recipient: "*@*.example.net", destination: example.net-2 }', '- { destination: smart-host }')
+
+
+@case
+def more_than_there_can_be():
+    """What is left out is told, and all other mail still has its way."""
+    with Workspace() as work:
+        text, notes, _ = postfix(
+            work, 'myhostname = relay.example.org\nrelayhost = [last.example.net]\n'
+            'transport_maps = texthash:/etc/postfix/transport\ndefault_destination_concurrency_limit = 10000000\n'
+            'maximal_queue_lifetime = 0\nminimal_backoff_time = 1d\ndelay_warning_time = 5000h\n',
+            tables={'transport': ''.join('d%d.example smtp:[h%d.example]\n' % (n, n) for n in range(300))})
+        has(text, '- { destination: last.example.net }', 'recipient: "*@d254.example"')
+        check('d255.example' not in text, 'there is room for more')
+        has(notes, 'There are more than', 'retry.first')
+        domains = ''.join('<IIsSmtpDomain Location ="/LM/SmtpSvc/1/Domain/d%d.example" RouteAction="6"/>' % n
+                          for n in range(300))
+        text, notes, _ = run(work, 'iis-smtp', work.write('m.xml', (METABASE % LIST).replace(
+            '</MBProperty>', domains + '</MBProperty>').replace('2880', '10')), directory='iis')
+        has(text, '- { destination: smart-host }')
+        has(notes, 'There are more than', '/Domain/d290.example', 'retry.first')
+
+
+@case
+def from_where_one_stands():
+    """A directory that is named from here is meant from here; a link that leads nowhere is there, too."""
+    with Workspace() as work:
+        certificates = Certificates()
+        for name, content in (('main.cf', 'myhostname = relay.example.org\nsmtpd_tls_security_level = may\n'
+                               'smtpd_tls_cert_file = /etc/postfix/it.pem\n'
+                               'smtpd_tls_key_file = /etc/postfix/it.key\nvirtual_alias_maps = hash:\x9b31m\xc2\x9b\n'),
+                              ('master.cf', MASTER)):
+            work.write('postfix/' + name, content)
+        os.symlink(certificates.server, work.path('postfix/it.pem'))
+        os.symlink(certificates.server_key, work.path('postfix/it.key'))
+        os.makedirs(work.path('made'))
+        os.symlink('nowhere', work.path('made/import-notes.txt'))
+        order = [program('postrider'), 'import', 'postfix', 'postfix/', '--directory', 'made']
+        done = subprocess.run(order, cwd=work.path(''), capture_output=True, timeout=60)
+        equal((done.returncode, b'import-notes.txt is there already' in done.stderr), (73, True), done.stderr)
+        equal(os.listdir(work.path('made')), ['import-notes.txt'], 'something was written')
+        os.unlink(work.path('made/import-notes.txt'))
+        done = subprocess.run(order, cwd=work.path(''), capture_output=True, timeout=60)
+        equal(done.returncode, 0, done.stderr)
+        check(b'\x9b' not in done.stdout, 'terminals are told to: %s', done.stdout)
+        with open(work.path('made/postrider.yaml')) as f:
+            has(f.read(), 'certificate: "/')
+
+
 METABASE = '''<?xml version ="1.0"?>
 <configuration xmlns="urn:microsoft-catalog:XML_Metabase_V64_0"><MBProperty>
 <IIsSmtpService Location ="/LM/SmtpSvc"

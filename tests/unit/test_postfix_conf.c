@@ -153,12 +153,12 @@ static void services(void)
 
 static void words(void)
 {
-	const char *rest = "a, b  {c, d} ,e";
-	char word[8], all[64] = "";
+	const char *rest = "a, b  {c, d} ,e inline:{x, {y = z}},} f{";
+	char word[32], all[64] = "";
 
 	while (postfix_word(&rest, word, sizeof(word)))
 		strcat(strcat(all, "|"), word);
-	CHECK_STR(all, "|a|b|c, d|e");
+	CHECK_STR(all, "|a|b|c, d|e|inline:{x, {y = z}}|}|f{");
 }
 
 /* "key>value@line;..." */
