@@ -251,15 +251,16 @@ static int numbers(scmp_filter_ctx filter, const char *const *names, size_t coun
 	return 0;
 }
 
-/* The argument of that number, from 0, is this; or these of its bits are. */
-static struct scmp_arg_cmp is(unsigned argument, uint64_t value)
-{
-	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
-}
-
 static struct scmp_arg_cmp has(unsigned argument, uint64_t mask, uint64_t value)
 {
 	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+/* The argument of that number, from 0, is this. All of them are of 32 bits: the kernel does not look at the upper half
+ * of the register, and a compiler may leave anything there. */
+static struct scmp_arg_cmp is(unsigned argument, uint32_t value)
+{
+	return has(argument, UINT32_MAX, value);
 }
 
 static int allow(scmp_filter_ctx filter, const char *name, struct scmp_arg_cmp when)
@@ -280,9 +281,10 @@ static int sockets(scmp_filter_ctx filter)
 
 static int devices(scmp_filter_ctx filter)
 {
+	/* By the last, of linux/termios.h, libc asks whether something is a terminal, from 2.42 on. */
 	static const uint32_t requests[] = {FIONREAD,    FIONBIO,        FIOCLEX,         FIONCLEX,    TCGETS,
 					    TIOCGWINSZ,  SIOCGIFNAME,    SIOCGIFINDEX,    SIOCGIFADDR, SIOCGIFFLAGS,
-					    SIOCGIFCONF, SIOCGIFNETMASK, FS_IOC_GETFLAGS, BLKSSZGET};
+					    SIOCGIFCONF, SIOCGIFNETMASK, FS_IOC_GETFLAGS, BLKSSZGET,   0x802c542aU};
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)

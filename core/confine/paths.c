@@ -20,7 +20,7 @@
 #include "core/base/disk.h"
 #include "core/config/config.h"
 
-enum { HELD_MAX = 1024, LINKS_MAX = 16, WRITTEN_MAX = 256 };
+enum { LINKS_MAX = 16 };
 
 #define TRUNCATE (UINT64_C(1) << 14)  /* from version 3 on */
 #define IOCTL_DEV (UINT64_C(1) << 15) /* from version 5 on */
@@ -61,9 +61,9 @@ struct held {
 	bool written;
 };
 
-static struct held held[HELD_MAX];
+static struct held *held; /* each once */
 static size_t held_count;
-static bool holding;
+static bool holding, incomplete;
 
 struct rules {
 	int fd;
@@ -72,24 +72,45 @@ struct rules {
 
 /* ---- granting ----------------------------------------------------------------------------------------------- */
 
+/* Thousands of keys may name files in one directory. */
+static bool note(const char *path, bool written)
+{
+	char real[PATH_MAX];
+	struct held *more;
+	size_t i;
+
+	if (!realpath(path, real))
+		return true;
+	for (i = 0; i < held_count; i++) {
+		if (held[i].written == written && strcmp(held[i].path, real) == 0)
+			return true;
+	}
+	/* Twice as many whenever a power of two is full. */
+	if ((held_count & (held_count - 1)) == 0) {
+		more = realloc(held, (held_count ? 2 * held_count : 1) * sizeof(*held));
+		if (!more)
+			return false;
+		held = more;
+	}
+	held[held_count] = (struct held){strdup(real), written};
+	return held[held_count].path && ++held_count;
+}
+
 /* What is not there is granted to nobody. */
 static void grant(const struct rules *rules, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr rule = {.allowed_access = access & rules->handled};
 	struct stat status;
 
-	if (held_count == HELD_MAX)
-		return;
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
 		return;
 	if (fstat(rule.parent_fd, &status) == 0 && !S_ISDIR(status.st_mode))
 		rule.allowed_access &= OF_A_FILE;
-	if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) {
-		char *real = realpath(path, NULL);
-		if (real)
-			held[held_count++] = (struct held){real, (access & LANDLOCK_ACCESS_FS_WRITE_FILE) != 0};
-	}
+	if (syscall(SYS_landlock_add_rule, rules->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0
+		    ? errno == ENOMEM
+		    : !note(path, (access & LANDLOCK_ACCESS_FS_WRITE_FILE) != 0))
+		incomplete = true;
 	close(rule.parent_fd);
 }
 
@@ -144,13 +165,14 @@ static void grant_reading(const struct rules *rules, const char *named)
 
 	snprintf(path, sizeof(path), "%s", named);
 	for (links = 0; links < LINKS_MAX; links++) {
+		bool is_directory = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 		ssize_t n;
-		if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		if (is_directory)
 			grant(rules, path, READING);
 		directory_of(path, directory);
-		if (!S_ISDIR(status.st_mode) && strcmp(directory, "/") == 0)
+		if (!is_directory && strcmp(directory, "/") == 0)
 			grant(rules, path, READING);
-		else if (!S_ISDIR(status.st_mode) || links > 0)
+		else if (!is_directory || links > 0)
 			grant(rules, directory, READING);
 		grant_links(rules, path);
 		n = readlink(path, to, sizeof(to) - 1);
@@ -166,39 +188,29 @@ static void grant_reading(const struct rules *rules, const char *named)
 
 /* ---- what is written ------------------------------------------------------------------------------------------ */
 
-struct written {
-	char path[WRITTEN_MAX][PATH_MAX];
-	size_t count;
-};
-
-static void add_written(struct written *all, const char *path, bool beside)
+/* Each directory that is written, by number; false: there are no more. A token that a provider exchanges replaces the
+ * file that the last one was in. */
+static bool place_written(const struct config *config, size_t number, char directory[PATH_MAX])
 {
-	if (!path || all->count == WRITTEN_MAX)
-		return;
-	if (beside)
-		directory_of(path, all->path[all->count++]);
-	else
-		snprintf(all->path[all->count++], PATH_MAX, "%s", path);
-}
+	const char *const places[] = {config->spool.directory, config->suppression.directory};
+	const char *const files[] = {config->trace.detail == CONFIG_TRACE_OFF ? NULL : config->trace.file,
+				     config->control.socket};
+	const struct config_oauth *oauth;
 
-/* Directories. A token that a provider exchanges replaces the file that the last one was in. */
-static struct written *places_written(const struct config *config)
-{
-	struct written *all = calloc(1, sizeof(*all));
-	size_t d;
-
-	if (!all)
-		return NULL;
-	add_written(all, config->spool.directory, false);
-	add_written(all, config->suppression.directory, false);
-	add_written(all, config->trace.detail == CONFIG_TRACE_OFF ? NULL : config->trace.file, true);
-	add_written(all, config->control.socket, true);
-	for (d = 0; d < config->destination_count; d++) {
-		const struct config_oauth *oauth = config->destinations[d].oauth;
-		if (oauth)
-			add_written(all, oauth->refresh_token_file, true);
+	directory[0] = '\0';
+	if (number < 2) {
+		snprintf(directory, PATH_MAX, "%s", places[number] ? places[number] : "");
+	} else if (number < 4) {
+		if (files[number - 2])
+			directory_of(files[number - 2], directory);
+	} else if (number < config->destination_count + 4) {
+		oauth = config->destinations[number - 4].oauth;
+		if (oauth && oauth->refresh_token_file)
+			directory_of(oauth->refresh_token_file, directory);
+	} else {
+		return false;
 	}
-	return all;
+	return true;
 }
 
 /* ---- holding ------------------------------------------------------------------------------------------------ */
@@ -227,33 +239,58 @@ bool paths_can_be_held(void)
 	return version() >= 1;
 }
 
-/* One that is not there may be made or mounted while we run: then it is in the nearest that is, but never in /var. */
-static void grant_writing(const struct rules *rules, const char *named)
+/* The nearest directory that is there, "/" included. */
+static bool nearest(const char *named, char real[PATH_MAX])
 {
-	char path[PATH_MAX], above[PATH_MAX], real[PATH_MAX];
+	char path[PATH_MAX], above[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s", named);
-	if (realpath(path, real)) {
-		grant(rules, path, WRITING);
-		return;
-	}
 	while (!realpath(path, real) && strcmp(path, "/") != 0 && strcmp(path, ".") != 0) {
 		directory_of(path, above);
 		memcpy(path, above, sizeof(path));
 	}
-	if (realpath(path, real) && !is_high_up(real))
+	return realpath(path, real) != NULL;
+}
+
+/* What the machine's resolver writes may come after us, in a directory that is not there yet, as those in /run are not
+ * when it starts later: names would not be found until a restart. Wherever else the link leads, as in /mnt/wsl. */
+static void grant_resolver(const struct rules *rules)
+{
+	char path[PATH_MAX] = "/etc/", directory[PATH_MAX], real[PATH_MAX];
+	ssize_t n = readlink("/etc/resolv.conf", path + 5, sizeof(path) - 6);
+
+	grant_reading(rules, "/etc/resolv.conf");
+	grant_reading(rules, "/etc/hosts");
+	if (n <= 0)
+		return;
+	path[5 + n] = '\0';
+	directory_of(path[5] == '/' ? path + 5 : path, directory);
+	if (nearest(directory, real) && strcmp(real, "/") != 0)
+		grant(rules, real, READING);
+}
+
+/* One that is not there may be made or mounted while we run: then it is in the nearest that is, but never in /var. */
+static void grant_writing(const struct rules *rules, const char *named)
+{
+	char real[PATH_MAX];
+
+	if (realpath(named, real) || (nearest(named, real) && !is_high_up(real)))
 		grant(rules, real, WRITING);
 }
 
 static void grant_all(const struct rules *rules, const struct config *config)
 {
-	struct written *written = places_written(config);
+	char written[PATH_MAX];
 	const char *place;
-	int spool;
 	size_t i;
+	/* A new spool is made here: its name is durable in a directory that can be opened now only. */
+	int spool = disk_directory_open(config->spool.directory, true);
 
+	if (spool >= 0)
+		disk_close(spool);
 	for (i = 0; i < sizeof(read_by_libraries) / sizeof(read_by_libraries[0]); i++)
 		grant(rules, read_by_libraries[i], READING);
+	grant_resolver(rules);
 	grant(rules, "/dev/null", READING | LANDLOCK_ACCESS_FS_WRITE_FILE);
 	for (i = 0; (place = config_preset_place(i)) != NULL; i++)
 		grant(rules, place, READING);
@@ -262,13 +299,10 @@ static void grant_all(const struct rules *rules, const struct config *config)
 		grant_reading(rules, config->paths.list[i]);
 	for (i = 0; i < config->hardening.directories.count; i++)
 		grant(rules, config->hardening.directories.list[i], READING);
-	/* A new spool is made here: its name is durable in a directory that can be opened now only. */
-	spool = disk_directory_open(config->spool.directory, true);
-	if (spool >= 0)
-		disk_close(spool);
-	for (i = 0; written && i < written->count; i++)
-		grant_writing(rules, written->path[i]);
-	free(written);
+	for (i = 0; place_written(config, i, written); i++) {
+		if (written[0])
+			grant_writing(rules, written);
+	}
 }
 
 enum paths_state paths_hold(const struct config *config)
@@ -285,7 +319,9 @@ enum paths_state paths_hold(const struct config *config)
 	if (rules.fd < 0)
 		return PATHS_LACKING;
 	grant_all(&rules, config);
-	holding = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_landlock_restrict_self, rules.fd, 0) == 0;
+	/* Half a list would refuse what the relay needs. */
+	holding = !incomplete && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+		  syscall(SYS_landlock_restrict_self, rules.fd, 0) == 0;
 	close(rules.fd);
 	if (holding)
 		config_paths_within(paths_inside);
@@ -300,7 +336,7 @@ static bool is_within(const char *real, bool written)
 		size_t length = strlen(held[i].path);
 		if (held[i].written < written || strncmp(real, held[i].path, length) != 0)
 			continue;
-		if (real[length] == '/' || real[length] == '\0')
+		if (length == 1 || real[length] == '/' || real[length] == '\0')
 			return true;
 	}
 	return false;
@@ -327,15 +363,10 @@ bool paths_inside(const char *path)
 const char *paths_not_writable(const struct config *config)
 {
 	static char found[PATH_MAX];
-	struct written *written = holding ? places_written(config) : NULL;
-	const char *place = NULL;
 
-	for (size_t i = 0; written && !place && i < written->count; i++) {
-		if (!may(written->path[i], true)) {
-			snprintf(found, sizeof(found), "%s", written->path[i]);
-			place = found;
-		}
+	for (size_t i = 0; holding && place_written(config, i, found); i++) {
+		if (found[0] && !may(found, true))
+			return found;
 	}
-	free(written);
-	return place;
+	return NULL;
 }

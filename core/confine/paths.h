@@ -5,7 +5,7 @@
  * not files, because everything that is renewed is renewed by a rename: certificates, resolv.conf, the configuration.
  * Of each path in the configuration there is the directory that it is in, and, where links are on the way, the
  * directories that these are in and lead to, so that who swaps a link renews a certificate as well. What is written is
- * the spool, and what places_written() of paths.c has.
+ * the spool, and what place_written() of paths.c has.
  *
  * It cannot be undone or widened: a reload that names a path elsewhere is refused (paths_inside(),
  * paths_not_writable()).

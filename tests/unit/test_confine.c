@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -192,6 +193,13 @@ static void calls_that_are_left(void)
 	CHECK(library != NULL);
 	CHECK(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 || errno == EAFNOSUPPORT);
 	CHECK(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) >= 0);
+	/* A compiler may leave anything in the upper half of a register that has an int. */
+	CHECK(syscall(SYS_socket, 0x100000000 | AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0x100000000) >= 0);
+	/* Newer versions of libc ask so whether something is a terminal. */
+	library = malloc(4096);
+	CHECK_EQ(ioctl(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 0x802c542a, library), -1);
+	CHECK_EQ(errno, ENOTTY);
+	free(library);
 	CHECK_EQ(kill(getpid(), 0), 0);
 }
 
@@ -246,6 +254,32 @@ static void files(void)
 	free(config->spool.directory);
 	config->spool.directory = strdup(in("tls"));
 	CHECK(paths_not_writable(config) != NULL);
+}
+
+/* More than anybody has: each file in a directory of its own, and some that are not there. */
+static void many(void)
+{
+	enum { MANY = 1500 };
+	struct config *config = configured(true, false);
+	char name[32];
+
+	CHECK_EQ(mkdir(in("many"), 0700), 0);
+	config->paths.list = realloc(config->paths.list, (config->paths.count + 2 * MANY) * sizeof(char *));
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many/%d", i);
+		CHECK_EQ(mkdir(in(name), 0700), 0);
+		snprintf(name, sizeof(name), "many/%d/password", i);
+		if (i % 2)
+			put(name, "secret");
+		config->paths.list[config->paths.count++] = strdup(in(name));
+		config->paths.list[config->paths.count++] = strdup(in(name));
+	}
+	confine(config);
+	CHECK_EQ(reads(in("many/1/password")), 0);
+	CHECK_EQ(reads(in("many/1498/password")), ENOENT);
+	CHECK_EQ(reads(in("many/1499/password")), 0);
+	CHECK_EQ(makes(in("spool/new")), 0);
+	CHECK(paths_not_writable(config) == NULL);
 }
 
 /* By rename, by certbot's links, and by a directory's link, as Kubernetes does it. */
@@ -344,6 +378,12 @@ static void test_files(void)
 		apart(files, NULL);
 }
 
+static void test_many(void)
+{
+	if (paths_can_be_held())
+		apart(many, NULL);
+}
+
 static void test_renewed(void)
 {
 	if (paths_can_be_held())
@@ -356,6 +396,7 @@ int main(void)
 	RUN(test_calls_that_are_left);
 	RUN(test_programs);
 	RUN(test_files);
+	RUN(test_many);
 	RUN(test_renewed);
 	return check_end();
 }
