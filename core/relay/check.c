@@ -35,8 +35,10 @@ enum { MEBI_BITS = 20, GIBI_BITS = 30 };
 struct check {
 	const struct config *config;
 	void (*tell)(bool warning, const char *line);
-	/* Who will use the files: the service's user; NULL: whoever checks, as there is no such user or it is us. */
+	/* Who will use the files: `user` of the configuration, or the service's; NULL: whoever checks, as there is no
+	 * such user or it is us. */
 	const struct passwd *user;
+	char group[65];   /* that user's */
 	bool cannot_tell; /* the service has a user, and we cannot know what that one may do */
 	unsigned errors;
 };
@@ -165,14 +167,30 @@ static void check_readable(struct check *check, const char *path)
 		return;
 	if (stat(part, &st) == 0 && S_ISDIR(st.st_mode))
 		say(check, true,
-		    "%s: the service's user " SERVICE_USER " may not enter %s: move the file to /etc/postrider, or run "
-		    "\"chgrp " SERVICE_USER " %s && chmod g+x %s\"",
-		    path, part, part, part);
+		    "%s: the service's user %s may not enter %s: move the file to /etc/postrider, or run "
+		    "\"chgrp %s %s && chmod g+x %s\"",
+		    path, check->user->pw_name, part, check->group, part, part);
 	else
-		say(check, true,
-		    "%s: the service's user " SERVICE_USER " may not read it: run \"chgrp " SERVICE_USER
-		    " %s && chmod g+r %s\"",
-		    path, part, part);
+		say(check, true, "%s: the service's user %s may not read it: run \"chgrp %s %s && chmod g+r %s\"", path,
+		    check->user->pw_name, check->group, part, part);
+}
+
+/* All that the configuration names and is there, each once. */
+static void check_all_readable(struct check *check)
+{
+	const struct config_words *paths = &check->config->paths;
+	struct stat st;
+	size_t i, earlier;
+
+	for (i = 0; i < paths->count; i++) {
+		for (earlier = 0; strcmp(paths->list[earlier], paths->list[i]) != 0; earlier++)
+			;
+		if (earlier == i && stat(paths->list[i], &st) == 0 && S_ISREG(st.st_mode))
+			check_readable(check, paths->list[i]);
+	}
+	/* It is read anew by a reload. With the package it is in a directory for that. */
+	if (check->config->user != NULL)
+		check_readable(check, check->config->file);
 }
 
 static void check_key_mode(struct check *check, const char *path)
@@ -291,7 +309,6 @@ static void check_tls_files(struct check *check, size_t d)
 			check_authorities(check, path);
 		if (seen(check->config, d, i, path))
 			continue;
-		check_readable(check, path);
 		if (i == PRIVATE_KEY)
 			check_key_mode(check, path);
 	}
@@ -311,9 +328,6 @@ static void check_inbound_tls(struct check *check)
 		const struct config_certificate *certificate = &config->certificates[i];
 		const char *key = certificate->private_key ? certificate->private_key : certificate->certificate;
 		check_chain(check, certificate->certificate, true);
-		check_readable(check, certificate->certificate);
-		if (key != certificate->certificate)
-			check_readable(check, key);
 		check_key_mode(check, key);
 	}
 }
@@ -423,9 +437,9 @@ static void check_spool_permission(struct check *check, const char *directory)
 			continue;
 		if (check->user != NULL)
 			say(check, true,
-			    "spool.directory: the service's user " SERVICE_USER
-			    " may not use %s: run \"chown -R " SERVICE_USER ": %s && chmod 700 %s\"%s",
-			    part, directory, directory,
+			    "spool.directory: the service's user %s may not use %s: run \"chown -R %s: %s && chmod 700 "
+			    "%s\"%s",
+			    check->user->pw_name, part, check->user->pw_name, directory, directory,
 			    strlen(part) < strlen(directory) ? ", and let it enter the directories above" : "");
 		else
 			say(check, true,
@@ -438,10 +452,14 @@ static void check_spool_permission(struct check *check, const char *directory)
 
 static void check_spool_to_be_made(struct check *check, const char *directory)
 {
-	const char *slash = strrchr(directory, '/'),
-		   *owner = check->user ? "-o " SERVICE_USER " -g " SERVICE_USER " " : "";
-	char parent[PATH_MAX], part[PATH_MAX];
+	const char *slash = strrchr(directory, '/');
+	char parent[PATH_MAX], part[PATH_MAX], owner[160] = "", who[96] = "this user";
 	struct stat st;
+
+	if (check->user != NULL) {
+		snprintf(owner, sizeof(owner), "-o %.64s -g %s ", check->user->pw_name, check->group);
+		snprintf(who, sizeof(who), "the service's user %.64s", check->user->pw_name);
+	}
 
 	if (slash == NULL)
 		snprintf(parent, sizeof(parent), ".");
@@ -453,12 +471,12 @@ static void check_spool_to_be_made(struct check *check, const char *directory)
 		    directory, parent, owner, directory);
 		return;
 	}
-	if (!check->cannot_tell && denied(check, parent, W_OK | X_OK, part))
+	/* With `user:` it is root that makes it, and gives it away. */
+	if (!check->cannot_tell && check->config->user == NULL && denied(check, parent, W_OK | X_OK, part))
 		say(check, true,
 		    "spool.directory: %s does not exist, and %s may not make it in %s: run \"install -d -m 700 "
 		    "%s%s\"%s",
-		    directory, check->user ? "the service's user " SERVICE_USER : "this user", parent, owner, directory,
-		    check->user ? "" : " as one who may");
+		    directory, who, parent, owner, directory, check->user ? "" : " as one who may");
 	check_disk(check, parent);
 }
 
@@ -541,8 +559,12 @@ static void check_listener(struct check *check, const struct config_listener *li
 unsigned check_surroundings(const struct config *config, void (*tell)(bool warning, const char *line))
 {
 	struct check check = {.config = config, .tell = tell};
-	const struct passwd *user = getpwnam(SERVICE_USER);
+	const struct passwd *user = getpwnam(config->user ? config->user : SERVICE_USER);
+	const struct group *group = user ? getgrgid(user->pw_gid) : NULL;
 
+	snprintf(check.group, sizeof(check.group), "%s", group ? group->gr_name : user ? user->pw_name : "");
+	if (config->user != NULL && user == NULL)
+		say(&check, false, "user: there is no user %s: make it, or name another", config->user);
 	if (user != NULL && user->pw_uid != geteuid()) {
 		check.user = geteuid() == 0 ? user : NULL;
 		check.cannot_tell = geteuid() != 0;
@@ -550,6 +572,7 @@ unsigned check_surroundings(const struct config *config, void (*tell)(bool warni
 	check_tls(&check);
 	check_inbound_tls(&check);
 	check_mailboxes(&check);
+	check_all_readable(&check);
 	check_spool(&check);
 	for (size_t i = 0; i < config->listener_count; i++)
 		check_listener(&check, &config->listeners[i]);

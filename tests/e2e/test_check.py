@@ -7,6 +7,7 @@ another user, or a disk of a known size, get them in a mount namespace and so ne
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -226,6 +227,27 @@ def files_the_service_may_not_read():
         expect(run_check(work, configuration(work, work.path('closed', 'relay.crt'), key), prefix), 0, enter)
         os.symlink('closed/relay.crt', crt)
         expect(run_check(work, configuration(work, crt, key), prefix), 0, enter)
+    return None
+
+
+@case
+def files_of_the_user_that_it_becomes():
+    """`user:` counts, also for files that are no certificates; the spool is made for that user."""
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    with Workspace() as work:
+        prefix = in_namespace(work, ':')
+        os.chmod(work.directory, 0o711)
+        password = work.write('password', 'secret')
+        os.chmod(password, 0o600)
+        wanted = configuration(work, user='nobody',
+                               destination={'auth': {'mechanism': 'login', 'user': 'a', 'password_file': password}})
+        wanted['destinations'][0]['tls'] = {'mode': 'verify'}
+        expect(run_check(work, wanted, prefix), 0, [password, 'user nobody may not read it'])
+        os.chown(password, pwd.getpwnam('nobody').pw_uid, -1)
+        expect(run_check(work, wanted, prefix), 0)
+        expect(run_check(work, dict(wanted, user='nobody-of-all'), prefix), 78, ['there is no user nobody-of-all'])
     return None
 
 
