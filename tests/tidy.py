@@ -70,7 +70,7 @@ LIBRARIES = {
     'jansson.h': ['core/agents/assertion.c', 'core/agents/incident_',
                   'core/agents/tls_report_', 'core/agents/token_', 'core/control/',
                   'core/page/',
-                  'core/tools/token_claims.c',
+                  'core/tools/token_claims.c', 'core/tools/doctor_confined.',
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
                   'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',
                   'core/tools/ask', 'core/tools/incidents', 'core/tools/state', 'core/tools/queue',

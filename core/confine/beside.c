@@ -28,7 +28,7 @@
 
 extern char **environ;
 
-enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, ENVIRONMENT_MAX = 256 };
+enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, ENVIRONMENT_MAX = 256, BEGIN_MS = 1000 };
 
 struct answer {
 	int32_t error; /* 0 or errno */
@@ -218,7 +218,10 @@ static struct answer start(char *const *arguments, char *variable, const int fds
 	if (answer.pid < 0)
 		answer = (struct answer){.error = errno};
 	close(problem[1]);
-	if (answer.pid > 0 && read(problem[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
+	/* A program on a file system that does not answer must not keep refused calls, and other commands, waiting: who
+	 * asked has a deadline for it. */
+	if (answer.pid > 0 && poll(&(struct pollfd){.fd = problem[0], .events = POLLIN}, 1, BEGIN_MS) > 0 &&
+	    read(problem[0], &error, sizeof(error)) == (ssize_t)sizeof(error))
 		answer.error = error;
 	close(problem[0]);
 	return answer;
@@ -403,6 +406,13 @@ bool beside_refused(struct beside_refusal *refusal)
 {
 	return here.refusals >= 0 &&
 	       recv(here.refusals, refusal, sizeof(*refusal), MSG_DONTWAIT) == (ssize_t)sizeof(*refusal);
+}
+
+bool beside_has_ended(void)
+{
+	char octet;
+
+	return here.refusals >= 0 && recv(here.refusals, &octet, sizeof(octet), MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static size_t put(char *text, size_t length, const char *word)

@@ -33,6 +33,8 @@ struct beside_refusal {
 };
 /* The next call that was refused, each number once. False: none. Never waits. */
 bool beside_refused(struct beside_refusal *refusal);
+/* It is gone before the relay: nobody tells of refused calls any more, and no command can be started. */
+bool beside_has_ended(void);
 
 /* Starts the program with these two as its output, in a group of its own; its environment has the variable besides. Any
  * thread may. 0 with its number, or -errno; -EPERM: it is none of the start's. */

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/ring.h"
 #include "core/control/desk.h"
 #include "core/control/handlers.h"
 #include "core/control/inquiry.h"
 #include "core/deliver/deliverer.h"
 #include "core/receive/receiver.h"
+#include "core/relay/confinement.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 #include "core/store/store.h"
@@ -50,6 +52,7 @@ void handle_status(struct control_request *request)
 	struct inquiry *inquiry = inquiry_new(request->desk, &kind, NULL);
 	struct relay *relay = request->desk->relay;
 	json_t *shards = json_array();
+	struct event_confined confined = confinement_facts(ring_restricted(request->desk->relay->shards[0]->ring));
 	uint64_t started_ns = relay->shards[0]->started_ns;
 
 	if (!inquiry || !shards) {
@@ -62,15 +65,16 @@ void handle_status(struct control_request *request)
 	for (unsigned i = 0; i < relay->shard_count; i++)
 		json_array_append_new(shards, shard_json(relay->shards[i], inquiry_part(inquiry, i) != NULL));
 	inquiry_end(inquiry);
-	request_answer(request, ANSWER_OK,
-		       json_pack("{ss sI ss so sI sI sI sI sI sI sI so}", "version", POSTRIDER_VERSION, "pid",
-				 (json_int_t)getpid(), "state",
-				 atomic_load(&relay->shards[0]->stop) ? "draining" : "running", "started",
-				 request_time(relay->shards[0]->started_wall_ns), "uptime_s",
-				 (json_int_t)((clock_monotonic_ns() - started_ns) / CLOCK_NS_PER_S), "queued",
-				 sum(shards, "queued"), "accepted", sum(shards, "accepted"), "delivered",
-				 sum(shards, "delivered"), "deferred", sum(shards, "deferred"), "failed",
-				 sum(shards, "failed"), "sessions",
-				 (json_int_t)atomic_load_explicit(&relay->receivers.connections, memory_order_relaxed),
-				 "shards", shards));
+	request_answer(
+		request, ANSWER_OK,
+		json_pack("{ss sI ss so sI sI sI sI sI sI sI so s{ss ss ss sI}}", "version", POSTRIDER_VERSION, "pid",
+			  (json_int_t)getpid(), "state", atomic_load(&relay->shards[0]->stop) ? "draining" : "running",
+			  "started", request_time(relay->shards[0]->started_wall_ns), "uptime_s",
+			  (json_int_t)((clock_monotonic_ns() - started_ns) / CLOCK_NS_PER_S), "queued",
+			  sum(shards, "queued"), "accepted", sum(shards, "accepted"), "delivered",
+			  sum(shards, "delivered"), "deferred", sum(shards, "deferred"), "failed",
+			  sum(shards, "failed"), "sessions",
+			  (json_int_t)atomic_load_explicit(&relay->receivers.connections, memory_order_relaxed),
+			  "shards", shards, "confined", "seccomp", confined.seccomp, "landlock", confined.landlock,
+			  "ring", confined.ring ? "on" : "lacking", "user", (json_int_t)confined.user));
 }

@@ -25,6 +25,17 @@ void event_runs_as_root(struct log *log)
 	log_end(&e);
 }
 
+void event_beside_ended(struct log *log)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "beside_ended");
+	log_text(&e, "advice",
+		 "the process that starts oauth.command and tells refused calls has ended: look for who ended it, and "
+		 "restart postrider; mail without a command goes on");
+	log_end(&e);
+}
+
 void event_call_refused(struct log *log, const struct event_call_refused *facts)
 {
 	struct log_event e;

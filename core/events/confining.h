@@ -16,6 +16,7 @@ struct event_confined {
 };
 void event_confined(struct log *log, const struct event_confined *facts);
 void event_runs_as_root(struct log *log);
+void event_beside_ended(struct log *log);
 
 struct event_call_refused {
 	const char *call; /* "" where it has no name here */

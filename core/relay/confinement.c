@@ -3,7 +3,9 @@
  */
 #include "core/relay/confinement.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +20,18 @@
 static enum calls_state calls;
 static enum paths_state paths;
 
+/* What a search of the trace cannot sort in memory goes to where the trace is: /var/tmp is no longer ours. */
+static void sort_beside_trace(const struct config *config)
+{
+	char directory[PATH_MAX];
+	const char *slash = config->trace.file ? strrchr(config->trace.file, '/') : NULL;
+
+	if (!slash || slash == config->trace.file || config->trace.detail == CONFIG_TRACE_OFF)
+		return;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - config->trace.file), config->trace.file);
+	(void)setenv("SQLITE_TMPDIR", directory, 1);
+}
+
 int confinement_begin(const struct config *config, char *problem, size_t size)
 {
 	struct ring_problem ring;
@@ -31,6 +45,8 @@ int confinement_begin(const struct config *config, char *problem, size_t size)
 		return r;
 	}
 	paths = paths_hold(config);
+	if (paths == PATHS_HELD)
+		sort_beside_trace(config);
 	calls = calls_hold(config->hardening.seccomp, beside_is_there(), &told);
 	beside_watch(told);
 	/* As who we are now, and by the calls that are left. */
@@ -40,12 +56,18 @@ int confinement_begin(const struct config *config, char *problem, size_t size)
 	return r;
 }
 
-void confinement_tell(struct log *log, bool ring)
+struct event_confined confinement_facts(bool ring)
 {
 	static const char *const of_paths[] = {[PATHS_OFF] = "off", [PATHS_LACKING] = "lacking", [PATHS_HELD] = "on"};
 	static const char *const of_calls[] = {[CALLS_OFF] = "off", [CALLS_LACKING] = "lacking", [CALLS_HELD] = "on"};
-	struct event_confined facts = {
+
+	return (struct event_confined){
 		.seccomp = of_calls[calls], .landlock = of_paths[paths], .ring = ring, .user = (uint32_t)geteuid()};
+}
+
+void confinement_tell(struct log *log, bool ring)
+{
+	struct event_confined facts = confinement_facts(ring);
 
 	event_confined(log, &facts);
 	if (identity_is_root())
@@ -54,6 +76,7 @@ void confinement_tell(struct log *log, bool ring)
 
 void confinement_sweep(struct log *log)
 {
+	static bool ended;
 	struct beside_refusal refusal;
 	char name[64];
 
@@ -67,11 +90,24 @@ void confinement_sweep(struct log *log)
 		calls_name(refusal.number, name, sizeof(name));
 		event_call_refused(log, &facts);
 	}
+	if (!ended && beside_has_ended()) {
+		ended = true;
+		event_beside_ended(log);
+	}
 }
 
 static bool same(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_directories(const struct config_words *a, const struct config_words *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->count && i < b->count && strcmp(a->list[i], b->list[i]) == 0; i++)
+		;
+	return i == a->count && i == b->count;
 }
 
 const char *confinement_refuses(const struct config *running, const struct config *next)
@@ -82,7 +118,9 @@ const char *confinement_refuses(const struct config *running, const struct confi
 	if (!same(running->user, next->user))
 		return "user cannot change while postrider runs: restart it";
 	if (running->hardening.seccomp != next->hardening.seccomp ||
-	    running->hardening.landlock != next->hardening.landlock)
+	    running->hardening.landlock != next->hardening.landlock ||
+	    (running->hardening.landlock &&
+	     !same_directories(&running->hardening.directories, &next->hardening.directories)))
 		return "hardening cannot change while postrider runs: restart it";
 	what = beside_lacks(next);
 	if (what) {

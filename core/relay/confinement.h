@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/base/log.h"
+#include "core/events/confining.h"
 
 struct config;
 struct config_problems;
@@ -19,6 +20,7 @@ struct config_problems;
  * without which there is no relay. */
 int confinement_begin(const struct config *config, char *problem, size_t size);
 /* What it came to. `ring`: the rings are held to their operations. */
+struct event_confined confinement_facts(bool ring);
 void confinement_tell(struct log *log, bool ring);
 /* Tells which calls were refused since the last time. */
 void confinement_sweep(struct log *log);

@@ -21,6 +21,7 @@
 #include "core/base/secret.h"
 #include "core/config/config.h"
 #include "core/route/route.h"
+#include "core/tools/doctor_confined.h"
 #include "core/trace/search.h"
 #include "tls/tls.h"
 
@@ -39,8 +40,9 @@ static int connect_to(const struct sockaddr *address, socklen_t length)
 	return r;
 }
 
-static void look_at_socket(struct ladder *ladder, const char *path)
+static void look_at_socket(struct ladder *ladder, const struct config *config)
 {
+	const char *path = config->control.socket;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int r;
 
@@ -48,6 +50,7 @@ static void look_at_socket(struct ladder *ladder, const char *path)
 	r = connect_to((const struct sockaddr *)&address, sizeof(address));
 	if (r == 0) {
 		ladder_add(ladder, "control socket", RUNG_OK, "%s answers", path);
+		doctor_look_confined(ladder, config);
 		return;
 	}
 	ladder_add(ladder, "control socket", r == -EACCES ? RUNG_NOTE : RUNG_WARNING, "%s: %s", path, strerror(-r));
@@ -234,7 +237,7 @@ bool doctor_look_around(struct ladder *ladder, const struct config *config, bool
 		return true;
 	ladder_begin(ladder, NULL, "this relay");
 	if (config->control.socket)
-		look_at_socket(ladder, config->control.socket);
+		look_at_socket(ladder, config);
 	if (config->control.http.address_text)
 		look_at_http(ladder, config);
 	look_at_trace(ladder, config);

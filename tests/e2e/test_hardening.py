@@ -5,10 +5,11 @@ import json
 import os
 import pwd
 import re
+import signal
 import subprocess
 
 import harness
-from harness import NextHop, Workspace, case, check, equal, program
+from harness import Client, NextHop, Workspace, case, check, equal, message, program
 
 USER = 'nobody'
 
@@ -84,13 +85,64 @@ def a_reload_that_wants_more():
             return 'no Landlock'
         trace = dict(content, trace={'file': elsewhere.path('trace.db')})
         for changed, words in ((trace, 'Landlock'), (dict(content, user=USER), 'user cannot change'),
-                               (dict(content, hardening={'seccomp': False}), 'hardening cannot change')):
+                               (dict(content, hardening={'seccomp': False}), 'hardening cannot change'),
+                               (dict(content, hardening={'directories': [work.path('spool')]}),
+                                'hardening cannot change')):
             done = reload(work, changed)
             check(done.returncode != 0 and words in done.stdout + done.stderr and 'restart' in
                   done.stdout + done.stderr, 'refused: %s %s', words, done.stdout + done.stderr)
         equal(reload(work, content).returncode, 0, 'as it was')
         relay.terminate()
     return None
+
+
+def process_beside(pid):
+    with open('/proc/%d/task/%d/children' % (pid, pid)) as f:
+        for child in f.read().split():
+            with open('/proc/%s/comm' % child) as comm:
+                if comm.read().strip() == 'beside':
+                    return int(child)
+    raise harness.Failure('there is no process beside')
+
+
+@case
+def the_process_beside_is_ended():
+    """It is told, and mail goes on; signals that are for the relay do not end it."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host]))
+        beside = process_beside(relay.pid)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            os.kill(beside, number)
+        equal(process_beside(relay.pid), beside, 'the process beside')
+        check(not relay.events('beside_ended'), 'told too early')
+        os.kill(beside, signal.SIGKILL)
+        relay.told('beside_ended')
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=('recipient@example.com',))
+            client.data(message(1, 1500))
+        relay.told('attempt')
+        relay.terminate()
+
+
+@case
+def a_doctor_says_what_is_active():
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        socket = work.path('control.sock')
+        for hardening, words in (({}, ('it makes those of its list', 'the relay\'s operations')),
+                                 ({'seccomp': False, 'landlock': False}, ('switched off by hardening.seccomp',
+                                                                          'switched off by hardening.landlock'))):
+            relay = work.relay(work.configuration([hop.host], control={'socket': socket}, hardening=hardening))
+            found = subprocess.run([program('postrider'), 'doctor', '--config', work.path('postrider.yaml')],
+                                   capture_output=True, text=True, timeout=300)
+            if relay.told('confined')[0]['seccomp'] == 'lacking':
+                words = ()
+            for word in words:
+                check(word in found.stdout, '%s: %s', word, found.stdout + found.stderr)
+            check('it runs as the user number %d' % os.geteuid() in found.stdout, 'the user: %s', found.stdout)
+            relay.terminate()
 
 
 if __name__ == '__main__':
