@@ -16,7 +16,14 @@
 #include "core/relay/relay.h"
 #include "core/trace/search.h"
 
-enum { LIMIT_USUAL = 100, LIMIT_MOST = 500, RECIPIENTS_SHOWN = 10, RECIPIENTS_MOST = 1000, STEPS_MOST = 1000 };
+enum {
+	LIMIT_USUAL = 100,
+	LIMIT_MOST = 500,
+	RECIPIENTS_SHOWN = 10,
+	RECIPIENTS_MOST = 1000,
+	STEPS_MOST = 1000,
+	FIND_S = 10
+};
 
 /* ---- as JSON ---------------------------------------------------------------------------------------------------- */
 
@@ -122,6 +129,24 @@ static enum trace_status add(struct search *search, int64_t number, bool whole, 
 	return status;
 }
 
+/* ---- how long --------------------------------------------------------------------------------------------------- */
+
+/* What is asked for may meet nowhere in all there is, which takes minutes where there is much. Nobody waits for so long
+ * in a view, the process does not end meanwhile, and the file's log grows as long as somebody reads. */
+struct bound {
+	const struct desk *desk;
+	uint64_t end_ns;
+	bool over;
+};
+
+static int is_over(void *context)
+{
+	struct bound *bound = context;
+
+	bound->over |= clock_monotonic_ns() > bound->end_ns || desk_stops(bound->desk);
+	return bound->over;
+}
+
 /* ---- requests --------------------------------------------------------------------------------------------------- */
 
 /* NULL: it was answered why not. */
@@ -145,6 +170,7 @@ static struct search *open_trace(struct control_request *request)
 static void answer(struct control_request *request, const struct search_filter *filter, bool whole)
 {
 	struct search *search = open_trace(request);
+	struct bound bound = {request->desk, clock_monotonic_ns() + FIND_S * CLOCK_NS_PER_S, false};
 	unsigned count = filter->limit;
 	int64_t *numbers = search ? calloc(count, sizeof(*numbers)) : NULL;
 	json_t *messages = json_array();
@@ -155,11 +181,17 @@ static void answer(struct control_request *request, const struct search_filter *
 		json_decref(messages);
 		return; /* answered, or 503 follows by itself */
 	}
+	search_end_where(search, is_over, &bound);
 	status = search_find(search, filter, numbers, &count);
 	for (unsigned i = 0; i < count && status == TRACE_OK; i++)
 		status = add(search, numbers[i], whole, messages);
 	free(numbers);
-	if (status != TRACE_OK)
+	if (bound.over)
+		request_fail(request, ANSWER_UNAVAILABLE,
+			     "it was not found within %d s: say more of what you look for (to, from, client, device, "
+			     "since), or run postrider trace, which takes its time",
+			     FIND_S);
+	else if (status != TRACE_OK)
 		request_fail(request, ANSWER_UNAVAILABLE, "the trace cannot be read: %s", search_problem(search));
 	else if (whole && json_array_size(messages) == 0)
 		request_fail(request, ANSWER_NOT_FOUND, "nothing of %s is in the trace", request->argument);

@@ -511,6 +511,13 @@ const char *search_problem(const struct search *search)
 	return search->problem;
 }
 
+void search_end_where(struct search *search, search_over_fn *fn, void *context)
+{
+	enum { OPERATIONS = 4000 };
+
+	sqlite3_progress_handler(search->db, OPERATIONS, fn, context);
+}
+
 void search_close(struct search *s)
 {
 	if (!s)

@@ -59,6 +59,10 @@ struct search_gap {
 enum trace_status search_open(const char *path, struct search **search, char problem[TRACE_PROBLEM_SIZE]);
 void search_close(struct search *search); /* NULL is allowed */
 const char *search_problem(const struct search *search);
+/* Asked each 0.1 ms or so while something is looked for: other than 0: it ends there, and is TRACE_CANNOT or finds
+ * less. */
+typedef int search_over_fn(void *context);
+void search_end_where(struct search *search, search_over_fn *fn, void *context);
 
 /* The numbers of what fits, the newest first; at most filter->limit. */
 enum trace_status search_find(struct search *search, const struct search_filter *filter, int64_t *numbers,

@@ -221,6 +221,39 @@ static void test_many_in_one_moment(void)
 	CHECK_EQ(FOUND(.client = "apps", .result = ROW_REFUSED), 100);
 }
 
+static int times_asked;
+
+static int is_over(void *context)
+{
+	times_asked++;
+	return *(const int *)context;
+}
+
+/* What is nowhere is looked for everywhere, until somebody says that it is enough. */
+static void test_ended_while_looking(void)
+{
+	struct search_filter filter = {.result = ROW_DELIVERED, .limit = 10, .until_ms = UINT64_MAX};
+	char problem[TRACE_PROBLEM_SIZE];
+	struct search *search;
+	int64_t numbers[10];
+	unsigned count = 0;
+
+	begin();
+	for (unsigned i = 0; i < 2000; i++)
+		accept(NOW_MS + i, i, "apps", "s@x", "a@x");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	CHECK_EQ(search_open(path, &search, problem), TRACE_OK);
+	search_end_where(search, is_over, &(int){0});
+	CHECK_EQ(search_find(search, &filter, numbers, &count), TRACE_OK);
+	CHECK(times_asked > 1);
+	times_asked = 0;
+	search_end_where(search, is_over, &(int){1});
+	CHECK_EQ(search_find(search, &filter, numbers, &count), TRACE_CANNOT);
+	CHECK_EQ(times_asked, 1);
+	CHECK_EQ(count, 0);
+	search_close(search);
+}
+
 static void test_what_is_old_goes(void)
 {
 	bool more = true;
@@ -321,6 +354,7 @@ int main(void)
 	RUN(test_found_by_a_second_destination);
 	RUN(test_facts_in_any_order);
 	RUN(test_many_in_one_moment);
+	RUN(test_ended_while_looking);
 	RUN(test_what_is_old_goes);
 	RUN(test_what_is_too_much_goes);
 	RUN(test_what_is_too_much_at_once_goes);
