@@ -19,7 +19,8 @@ struct kept {
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t change;
 	json_t *answer;
-	uint64_t answer_ns; /* when it came; 0: never */
+	uint64_t answer_ns; /* when it came */
+	uint64_t asked_ns;  /* when the last question ended, whatever its answer */
 	uint64_t looked_ns;
 	bool wanted, stopping;
 };
@@ -30,27 +31,32 @@ static struct timespec at(uint64_t monotonic_ns)
 				 .tv_nsec = (long)(monotonic_ns % CLOCK_NS_PER_S)};
 }
 
+/* Between two questions; UINT64_MAX: there is no other. With the lock. */
+static uint64_t rest(const struct kept *kept, uint64_t now_ns)
+{
+	const struct kept_settings *s = &kept->settings;
+	bool looked = kept->looked_ns && now_ns - kept->looked_ns < KEPT_LOOKED_S * CLOCK_NS_PER_S;
+
+	if (kept->wanted)
+		return 0;
+	if (looked || !kept->answer)
+		return s->busy_ns;
+	return s->idle_ns ? s->idle_ns : UINT64_MAX;
+}
+
 /* Until it is to be asked for. With the lock. */
 static void sleep_until_wanted(struct kept *kept, uint64_t pause_ns)
 {
-	const struct kept_settings *s = &kept->settings;
-
 	while (!kept->stopping) {
-		uint64_t now_ns = clock_monotonic_ns(), next_ns = UINT64_MAX;
+		uint64_t now_ns = clock_monotonic_ns(), rest_ns = rest(kept, now_ns), next_ns;
 		struct timespec until;
-		bool busy = kept->looked_ns && now_ns - kept->looked_ns < KEPT_LOOKED_S * CLOCK_NS_PER_S;
-		if (kept->wanted || !kept->answer_ns)
-			next_ns = kept->answer_ns + pause_ns;
-		else if (busy)
-			next_ns = kept->answer_ns + (pause_ns > s->busy_ns ? pause_ns : s->busy_ns);
-		else if (s->idle_ns)
-			next_ns = kept->answer_ns + (pause_ns > s->idle_ns ? pause_ns : s->idle_ns);
-		if (next_ns <= now_ns)
-			return;
-		if (next_ns == UINT64_MAX) {
+		if (rest_ns == UINT64_MAX) {
 			pthread_cond_wait(&kept->change, &kept->lock);
 			continue;
 		}
+		next_ns = kept->asked_ns + (pause_ns > rest_ns ? pause_ns : rest_ns);
+		if (next_ns <= now_ns)
+			return;
 		until = at(next_ns);
 		(void)pthread_cond_clockwait(&kept->change, &kept->lock, CLOCK_MONOTONIC, &until);
 	}
@@ -64,10 +70,8 @@ static void take(struct kept *kept, json_t *answer, unsigned status, uint64_t no
 		json_decref(kept->answer);
 		kept->answer = json_incref(answer);
 		kept->answer_ns = now_ns;
-	} else {
-		/* Not again at once. */
-		kept->answer_ns = kept->answer_ns ? kept->answer_ns : now_ns;
 	}
+	kept->asked_ns = now_ns;
 	kept->wanted = false;
 	pthread_cond_broadcast(&kept->change);
 }
@@ -137,19 +141,24 @@ void kept_look(struct kept *kept)
 	pthread_mutex_unlock(&kept->lock);
 }
 
+/* There is none that came within so long. With the lock: an answer is never from after now. */
+static bool older(const struct kept *kept, uint64_t than_ns)
+{
+	return !kept->answer || clock_monotonic_ns() - kept->answer_ns > than_ns;
+}
+
 json_t *kept_get(struct kept *kept, uint64_t fresh_ns, uint64_t *age_ns)
 {
-	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + KEPT_WAIT_MS * CLOCK_NS_PER_MS;
-	struct timespec until = at(end_ns);
+	uint64_t now_ns = clock_monotonic_ns();
+	struct timespec until = at(now_ns + KEPT_WAIT_MS * CLOCK_NS_PER_MS);
 	json_t *answer;
 
 	pthread_mutex_lock(&kept->lock);
 	kept->looked_ns = now_ns;
-	if (!kept->answer || now_ns - kept->answer_ns > fresh_ns) {
+	if (older(kept, fresh_ns)) {
 		kept->wanted = true;
 		pthread_cond_broadcast(&kept->change);
-		while ((!kept->answer || now_ns - kept->answer_ns > KEPT_STALE * fresh_ns) && kept->wanted &&
-		       !kept->stopping &&
+		while (older(kept, KEPT_STALE * fresh_ns) && kept->wanted && !kept->stopping &&
 		       pthread_cond_clockwait(&kept->change, &kept->lock, CLOCK_MONOTONIC, &until) == 0)
 			;
 	}
