@@ -18,6 +18,8 @@
 #include "core/page/page.h"
 #include "core/page/shown.h"
 
+enum { HOURS_MOST = 1000000 };
+
 /* ---- forms ------------------------------------------------------------------------------------------------------ */
 
 void act_put_messages(struct frame *f)
@@ -94,6 +96,17 @@ static void put_answer(struct frame *f, const json_t *answer)
 	html_put(&f->html, "</ul>");
 }
 
+/* As a program asks for it. What there was no memory to say in whole is not done: a suspension without its end would be
+ * another one. */
+static void ask_for(struct frame *f, const char *path, json_t *body)
+{
+	unsigned status;
+	json_t *answer = body ? within_ask(f->request, "POST", path, NULL, body, &status) : NULL;
+
+	put_answer(f, answer);
+	json_decref(answer);
+}
+
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
 static json_t *ids_of(const struct form *form)
@@ -131,9 +144,8 @@ static void act_on_messages(struct frame *f, const struct form *form, const char
 {
 	const char *reason = form_value(form, "reason");
 	bool delete = strcmp(what, "delete") == 0;
-	json_t *ids = ids_of(form), *answer;
+	json_t *ids = ids_of(form);
 	char path[64];
-	unsigned status;
 
 	if (json_array_size(ids) == 0) {
 		frame_sentence(&f->html, FRAME_ATTENTION, "No message was chosen: tick some of the list.");
@@ -146,13 +158,10 @@ static void act_on_messages(struct frame *f, const struct form *form, const char
 		return;
 	}
 	snprintf(path, sizeof(path), "/v1/queue/%s", what);
-	answer = within_ask(f->request, "POST", path, NULL,
-			    json_pack("{so so* ss*}", "ids", ids, "report",
-				      delete &&form_value(form, "report") ? json_true() : NULL, "reason",
-				      reason && reason[0] ? reason : NULL),
-			    &status);
-	put_answer(f, answer);
-	json_decref(answer);
+	ask_for(f, path,
+		json_pack("{so so* ss*}", "ids", ids, "report",
+			  delete &&form_value(form, "report") ? json_true() : NULL, "reason",
+			  reason && reason[0] ? reason : NULL));
 }
 
 /* ---- destinations ----------------------------------------------------------------------------------------------- */
@@ -162,17 +171,15 @@ static void act_on_destination(struct frame *f, const struct form *form, const c
 	const char *name = form_value(form, "destination"), *reason = form_value(form, "reason"),
 		   *hours = form_value(form, "for");
 	long for_h = hours && strcmp(what, "suspend") == 0 ? strtol(hours, NULL, 10) : 0;
-	json_t *answer;
 	char path[320];
-	unsigned status;
 
 	snprintf(path, sizeof(path), "/v1/destinations/%.255s/%s", name ? name : "", what);
-	answer = within_ask(f->request, "POST", path, NULL,
-			    json_pack("{so* ss*}", "for_s", for_h > 0 ? json_integer(for_h * 3600) : NULL, "reason",
-				      reason && reason[0] ? reason : NULL),
-			    &status);
-	put_answer(f, answer);
-	json_decref(answer);
+	/* More than a suspension may have is refused by the control. */
+	if (for_h > HOURS_MOST)
+		for_h = HOURS_MOST;
+	ask_for(f, path,
+		json_pack("{so* ss*}", "for_s", for_h > 0 ? json_integer(for_h * 3600) : NULL, "reason",
+			  reason && reason[0] ? reason : NULL));
 	html_put(&f->html, "<p><a href=\"/page/destination/");
 	html_value(&f->html, name);
 	html_put(&f->html, "\">To the destination</a></p>");

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/smtp/utf8.h"
+
 static int digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -39,6 +41,11 @@ static bool decode(char *text)
 	return true;
 }
 
+static bool is_text(const char *value)
+{
+	return utf8_valid((struct span){value, (uint32_t)strlen(value)});
+}
+
 static bool take(struct form *form, char *pair)
 {
 	char *value = strchr(pair, '=');
@@ -50,7 +57,7 @@ static bool take(struct form *form, char *pair)
 	else
 		value = pair + strlen(pair);
 	form->fields[form->count++] = (struct form_field){pair, value};
-	return decode(pair) && decode(value);
+	return decode(pair) && decode(value) && is_text(pair) && is_text(value);
 }
 
 int form_read(struct form *form, const char *body, size_t length)

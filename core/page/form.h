@@ -18,7 +18,7 @@ struct form {
 	char *text;
 };
 
-/* 0, -EINVAL: it is no form: a `%` without two digits, a NUL, more than FORM_FIELDS; -ENOMEM. */
+/* 0, -EINVAL: it is no form: a `%` without two digits, a NUL, what is no UTF-8, more than FORM_FIELDS; -ENOMEM. */
 int form_read(struct form *form, const char *body, size_t length);
 void form_free(struct form *form);
 /* The first of that key; NULL: there is none. */

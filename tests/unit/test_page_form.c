@@ -32,6 +32,10 @@ static void test_rows(void)
 		{"a=%4", -EINVAL, NULL, NULL},
 		{"a=%4g", -EINVAL, NULL, NULL},
 		{"a=%00", -EINVAL, NULL, NULL},
+		{"a=%e9", -EINVAL, NULL, NULL},
+		{"a=%c3", -EINVAL, NULL, NULL},
+		{"a=%c0%80", -EINVAL, NULL, NULL},
+		{"%ff=a", -EINVAL, NULL, NULL},
 		{"%=a", -EINVAL, NULL, NULL},
 	};
 	struct form form;
