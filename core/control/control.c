@@ -139,6 +139,12 @@ static void tell(const struct control_request *request, uint64_t began_ns)
 	pthread_mutex_unlock(&control->log_lock);
 }
 
+static void refuse_method(struct control_request *request)
+{
+	request_fail(request, ANSWER_NOT_SO, "not with this method");
+	request_add(request, "Allow", strcmp(request->allow, "GET") == 0 ? "GET, HEAD" : request->allow);
+}
+
 static void dispatch(struct control_request *request)
 {
 	uint64_t began_ns = clock_monotonic_ns();
@@ -153,7 +159,7 @@ static void dispatch(struct control_request *request)
 	if (handler)
 		handler->fn(request);
 	else if (known)
-		request_fail(request, ANSWER_NOT_SO, "not with this method");
+		refuse_method(request);
 	else
 		request_fail(request, ANSWER_NOT_FOUND, "this version of postrider does not know that path");
 	if (!request->response)

@@ -35,7 +35,7 @@ enum {
 	CONTROL_SILENT_S = 10,
 	CONTROL_REQUEST_S = 30,
 	CONTROL_ANSWER_S = 600,
-	CONTROL_PER_ADDRESS = 8,                      /* over TCP */
+	CONTROL_PER_ADDRESS = 24, /* over TCP: browsers have six each, and all of this machine have one address */
 	CONTROL_FILES = 2 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
 };
 

@@ -57,14 +57,21 @@ static bool fits(const char *pattern, const char *path, char argument[], size_t 
 	return strcmp(pattern, path) == 0;
 }
 
+/* HEAD is a GET whose body stays here (RFC 9110 9.3.2); the library sends none. */
+static bool takes(const struct control_handler *handler, const char *method)
+{
+	return strcmp(handler->method, strcmp(method, "HEAD") == 0 ? "GET" : method) == 0;
+}
+
 static const struct control_handler *find_in(const struct control_handler *list, size_t count,
 					     struct control_request *request, bool *known)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (!fits(list[i].path, request->path, request->argument, sizeof(request->argument)))
 			continue;
-		if (strcmp(list[i].method, request->method) == 0)
+		if (takes(&list[i], request->method))
 			return &list[i];
+		request->allow = list[i].method;
 		*known = true;
 	}
 	return NULL;

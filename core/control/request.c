@@ -4,6 +4,7 @@
 #include "core/control/request.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,16 +227,29 @@ void request_send_file(struct control_request *request, const struct request_fil
 }
 
 struct stream {
+	struct MHD_Connection *connection;
 	request_read_fn *read;
 	void (*end)(void *context);
 	void *context;
 };
 
+/* Its peer has ended its direction; or all of it, and nothing that is written arrives. */
+static bool is_gone(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct pollfd of = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+
+	return poll(&of, 1, 0) > 0;
+}
+
 static ssize_t on_read(void *context, uint64_t position, char *out, size_t size)
 {
 	struct stream *stream = context;
-	ssize_t n = stream->read(stream->context, out, size);
+	ssize_t n;
 
+	do
+		n = stream->read(stream->context, out, size);
+	while (n == REQUEST_LATER && !is_gone(stream->connection));
 	if (n == 0)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	return n < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
@@ -256,7 +270,7 @@ void request_stream(struct control_request *request, const char *type, request_r
 	struct MHD_Response *response = NULL;
 
 	if (stream) {
-		*stream = (struct stream){read, end, context};
+		*stream = (struct stream){request->connection, read, end, context};
 		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_read, stream, on_end);
 	}
 	if (response) {

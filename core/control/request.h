@@ -63,6 +63,7 @@ struct control_request {
 	struct ring_address address;
 	char user[REQUEST_USER_MAX + 1];
 	enum control_role role; /* what who asks may do */
+	const char *allow;      /* the method of the path, where another one was asked */
 	bool page;              /* a browser asks for a page (handlers.h) */
 	char *body;             /* owned; NUL-terminated; NULL: there is none */
 	size_t body_length;
@@ -108,8 +109,10 @@ struct request_file {
 	size_t plain_length, packed_length;
 };
 void request_send_file(struct control_request *request, const struct request_file *file);
-/* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, or -1: it cannot go on,
- * and the connection ends, so that nobody takes it for whole. `end` is called in any case, last. */
+/* Octets as they come: `read` writes up to `size` of them, and answers how many, 0 at the end, REQUEST_LATER: none so
+ * far, it is called again where the peer is still there, or -1: it cannot go on, and the connection ends, so that
+ * nobody takes it for whole. `end` is called in any case, last. */
+enum { REQUEST_LATER = -2 };
 typedef ssize_t request_read_fn(void *context, char *out, size_t size);
 void request_stream(struct control_request *request, const char *type, request_read_fn *read,
 		    void (*end)(void *context), void *context);

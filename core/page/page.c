@@ -40,7 +40,8 @@ static void page_enter(struct control_request *request)
 	const char *link = request_value(request, "link");
 	char pass[PASS_TEXT + 1];
 
-	if (!request->remote) {
+	/* HEAD takes nothing. */
+	if (!request->remote || strcmp(request->method, "GET") != 0) {
 		request_redirect(request, "/page");
 		return;
 	}

@@ -69,10 +69,12 @@ static ssize_t read_stream(void *context, char *out, size_t size)
 {
 	struct stream *stream = context;
 
-	while (stream->sent == stream->length && !desk_stops(stream->desk))
-		(void)fill(stream);
+	bool there = stream->sent < stream->length || fill(stream);
+
 	if (desk_stops(stream->desk))
 		return 0;
+	if (!there)
+		return REQUEST_LATER;
 	if (size > stream->length - stream->sent)
 		size = stream->length - stream->sent;
 	memcpy(out, stream->text + stream->sent, size);

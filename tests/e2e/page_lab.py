@@ -7,7 +7,7 @@ import re
 import subprocess
 import urllib.parse
 
-from harness import Client, check, program
+from harness import Client, check, eventually, program
 from ports import free_port
 
 FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
@@ -71,6 +71,10 @@ class Lab:
         status, _, text, fields = self.ask(link[link.index('/page'):])
         check(status == 303, text)
         self.cookie = fields['Set-Cookie'].split(';')[0]
+
+    def numbers(self):
+        """The first ones have come, which a view that is opened at once may not have yet."""
+        eventually(lambda: '/page/destination/' in self.ask('/page')[2], 'numbers are known', 60)
 
     def suspend(self, *options):
         subprocess.run([program('postrider'), 'destination', *(options or ('suspend',)), 'next-hop', '--socket',

@@ -56,12 +56,14 @@ def by_a_link():
         check(link.startswith('http://127.0.0.1:%d/page/enter?link=' % lab.port), link)
         path = link[link.index('/page'):]
         equal(lab.ask(path.replace('link=', 'link=0'))[0], 403, 'another link')
+        equal(lab.ask(path, 'HEAD')[3]['Set-Cookie'], None, 'who only asks whether it is there')
         status, where, _, fields = lab.ask(path)
         equal((status, where), (303, '/page'), 'the link')
         cookie = fields['Set-Cookie']
         check(all(part in cookie for part in ('HttpOnly', 'SameSite=Strict', 'Path=/page')), cookie)
         equal(lab.ask(path)[0], 403, 'the link once more')
         lab.cookie = cookie.split(';')[0]
+        lab.numbers()
         status, _, text, fields = lab.ask('/page')
         equal(status, 200, 'with the cookie')
         check('All is well' in text and 'next-hop' in text, text)
@@ -209,12 +211,57 @@ def slow_watchers():
                 equal(lab.ask('/page')[0], 200, 'the page')
             text = b''
             while text.count(b'data: {') < 3:
-                text += watchers[0].recv(4096)
+                more = watchers[0].recv(4096)
+                check(more, 'the stream has ended: %r' % text)
+                text += more
         finally:
             for watcher in watchers:
                 watcher.close()
-        eventually(lambda: lab.stream_begins(), 'a place is free')
+        eventually(lab.stream_begins, 'a place is free', 60)
         lab.relay.terminate()
+
+
+@case
+def two_browsers():
+    """Two browsers of one address, as all on this machine have, are answered at once: each has six connections."""
+    with Workspace() as work:
+        lab = Lab(work)
+        lab.enter()
+        kept = [http.client.HTTPConnection('127.0.0.1', lab.port, timeout=60) for _ in range(12)]
+        try:
+            for connection in kept:
+                connection.request('GET', '/page', headers={'Cookie': lab.cookie})
+            for connection in kept:
+                response = connection.getresponse()
+                equal((response.status, len(response.read()) > 500), (200, True), 'one of them')
+        finally:
+            for connection in kept:
+                connection.close()
+
+
+@case
+def odd_requests():
+    """What no browser sends: other methods, forms that are none, hours without an end."""
+    with Workspace() as work:
+        lab = Lab(work)
+        lab.enter()
+        lab.numbers()
+        for path in ('/page', '/page/mail', '/healthz', '/page/stream'):
+            status, _, text, fields = lab.ask(path, 'HEAD')
+            equal((status, text), (200, ''), path)
+        for path, method, allowed in (('/page', 'PUT', 'GET, HEAD'), ('/page', 'OPTIONS', 'GET, HEAD'),
+                                      ('/page/act', 'GET', 'POST'), ('/page', 'POST', 'GET, HEAD')):
+            status, _, _, fields = lab.ask(path, method)
+            equal((status, fields['Allow']), (405, allowed), '%s %s' % (method, path))
+        for path in ('/page/mail/%00', '/page/%2e%2e/v1/status', '/page/file/..%2f..%2fetc%2fpasswd', '/page/file/',
+                     '/page/destination/a%2fb', '/page//mail', '//evil.example/page', '/page/mail/' + 'x' * 300):
+            check(lab.ask(path)[0] in (400, 404), path)
+        suspend = {'token': token_of(lab.ask('/page/destination/next-hop')[2]), 'do': 'suspend',
+                   'destination': 'next-hop'}
+        equal(lab.form('/page/act', body=urllib.parse.urlencode({**suspend, 'for': '1', 'reason': b'\xe9t\xe9'}))[0],
+              403, 'a reason that is no UTF-8')
+        check('for_s' in html.unescape(lab.form('/page/act', **suspend, **{'for': str(1 << 70)})[1]), 'for ever')
+        check('is suspended' not in lab.ask('/page/destination/next-hop')[2], 'nothing was done')
 
 
 @case
