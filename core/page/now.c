@@ -141,7 +141,6 @@ static void put_destination(struct frame *f, const struct pulse_view *view, cons
 static void put_destinations(struct frame *f, const struct pulse_view *view)
 {
 	const json_t *list = json_object_get(view->stats, "destinations"), *one;
-	json_int_t all = shown_number(view->stats, "destination_count");
 	/* Where a shard does not answer, each of these would be waited for. */
 	unsigned whys = json_array_size(json_object_get(view->stats, "missing")) > 0 ? WHY_MOST : 0;
 	size_t i;
@@ -163,8 +162,7 @@ static void put_destinations(struct frame *f, const struct pulse_view *view)
 			put_destination(f, view, one, &whys);
 	}
 	html_put(&f->html, "</tbody></table></div>");
-	if (all > PULSE_DESTINATIONS)
-		html_put(&f->html, "<p>The %d with most mail, of %lld.</p>", PULSE_DESTINATIONS, all);
+	page_put_shown(f, view->stats);
 }
 
 /* ---- what went wrong -------------------------------------------------------------------------------------------- */

@@ -24,6 +24,8 @@ control_fn page_health;                      /* health.c */
 control_fn page_stream;                      /* stream.c */
 
 struct frame;
+/* How many destinations are shown of how many, where that is not all (providers.c). */
+void page_put_shown(struct frame *f, const json_t *stats);
 /* A state of mail, as the queue and the trace name it (mail.c). */
 void mail_put_state(struct frame *f, const char *state);
 

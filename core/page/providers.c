@@ -119,6 +119,15 @@ static void put_row(struct frame *f, const struct pulse_view *view, const json_t
 		 shown_rate(pulse_rate(view, name, "delivered"), text));
 }
 
+void page_put_shown(struct frame *f, const json_t *stats)
+{
+	json_int_t all = shown_number(stats, "destination_count");
+
+	if (all > PULSE_DESTINATIONS)
+		html_put(&f->html, "<p>The %d with most mail, of %lld. Each has its view: /page/destination/NAME.</p>",
+			 PULSE_DESTINATIONS, (long long)all);
+}
+
 void page_providers(struct control_request *request)
 {
 	struct pulse_view view;
@@ -139,6 +148,7 @@ void page_providers(struct control_request *request)
 		 "class=\"n\">Delivered/s</th></tr></thead><tbody>");
 	json_array_foreach(json_object_get(view.stats, "destinations"), i, one) put_row(&f, &view, one);
 	html_put(&f.html, "</tbody></table></div>");
+	page_put_shown(&f, view.stats);
 	put_mailboxes(&f, NULL);
 	pulse_view_free(&view);
 	frame_end(&f);

@@ -18,8 +18,8 @@ struct desk;
 enum {
 	PULSE_POINTS = 360,
 	PULSE_POINT_S = 10,
-	PULSE_RATE_S = 10, /* rates are of so long a time at least, once there is one */
-	PULSE_DESTINATIONS = 200,
+	PULSE_RATE_S = 10,        /* rates are of so long a time at least, once there is one */
+	PULSE_DESTINATIONS = 100, /* a view of all of them has less than 150 kB with what it loads */
 	PULSE_WATCHERS = 6,
 };
 

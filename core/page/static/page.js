@@ -35,10 +35,14 @@
 		element.classList.add(name);
 		if (element.textContent !== text) element.textContent = text;
 	};
+	// False: one of them has no row, since it had neither mail nor connections when the view was loaded.
 	const turn = (states) => {
+		let known = true;
 		for (const [name, [colour, word]] of Object.entries(states)) {
+			known &&= cells.has('state ' + name);
 			for (const cell of cells.get('state ' + name) || []) tone(cell.firstElementChild, colour, word);
 		}
+		return known;
 	};
 
 	// ---- curves -------------------------------------------------------------------------------------------------
@@ -115,10 +119,10 @@
 		stream.onmessage = (event) => {
 			const news = JSON.parse(event.data);
 			show(news.texts);
-			turn(news.states);
+			const known = turn(news.states);
 			tone(sentence, news.sentence[0], news.sentence[1]);
 			add(news.numbers);
-			say('live');
+			say(known ? 'live' : 'live; there are more destinations: reload to see them');
 		};
 		stream.onerror = () => say(stream.readyState === EventSource.CLOSED
 			? 'not live: reload for newer numbers' : 'not live: trying again');
