@@ -14,11 +14,12 @@ import os
 import select
 import shutil
 import subprocess
+import tempfile
 import time
 
 from harness import Failure
 
-TIMEOUT = 60
+TIMEOUT = 180  # of one order: a machine that has much to do takes its time to start the program
 
 
 class Browser:
@@ -41,22 +42,26 @@ class Browser:
                      '--disable-background-networking', '--disable-component-update',
                      '--disable-sync', '--no-default-browser-check',
                      '--user-data-dir=' + work.path('browser'), '--window-size=%d,%d' % (width, height), 'about:blank']
+        self.buffer, self.said = b'', tempfile.TemporaryFile()
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=descriptors,
+                                        stderr=self.said, close_fds=False, preexec_fn=descriptors,
                                         env={**os.environ, 'HOME': work.directory})
         os.close(to_read)
         os.close(from_write)
-        self.buffer = b''
+        try:
+            self.begin(width, height)
+        except BaseException:
+            self.end()
+            raise
+
+    def begin(self, width, height):
         target = self.ask('Target.createTarget', url='about:blank')['targetId']
         self.session = self.ask('Target.attachToTarget', targetId=target, flatten=True)['sessionId']
         for domain in ('Page', 'Runtime', 'Log', 'Network'):
             self.ask(domain + '.enable')
         self.size(width, height)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def end(self):
         try:
             self.session = None
             self.ask('Browser.close')
@@ -66,6 +71,18 @@ class Browser:
         self.process.wait()
         os.close(self.to)
         os.close(self.of)
+        self.said.close()
+
+    def failure(self, what):
+        """With what the program said itself, where it did not even start."""
+        self.said.seek(max(0, os.fstat(self.said.fileno()).st_size - 2000))
+        return Failure('chromium %s; it said: %s' % (what, self.said.read().decode(errors='replace').strip() or '-'))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
 
     # ---- the protocol ----
 
@@ -73,10 +90,10 @@ class Browser:
         """The next one."""
         while b'\0' not in self.buffer:
             if not select.select([self.of], [], [], max(0, until - time.monotonic()))[0]:
-                raise Failure('the browser does not answer')
+                raise self.failure('does not answer in %d s' % TIMEOUT)
             more = os.read(self.of, 1 << 16)
             if not more:
-                raise Failure('the browser has ended')
+                raise self.failure('has ended')
             self.buffer += more
         text, _, self.buffer = self.buffer.partition(b'\0')
         found = json.loads(text)
@@ -99,7 +116,10 @@ class Browser:
         order = {'id': self.number, 'method': method, 'params': parameters}
         if self.session:
             order['sessionId'] = self.session
-        os.write(self.to, json.dumps(order).encode() + b'\0')
+        try:
+            os.write(self.to, json.dumps(order).encode() + b'\0')
+        except BrokenPipeError:
+            raise self.failure('has ended') from None
         until = time.monotonic() + TIMEOUT
         while True:
             found = self.message(until)

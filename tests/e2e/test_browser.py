@@ -86,6 +86,8 @@ def live():
     """Numbers change while the view is open, and the curves are drawn; the stream comes back by itself."""
     with Workspace() as work:
         lab = Lab(work)
+        lab.enter()
+        lab.numbers()
         with Browser(work) as browser:
             enter(browser, lab)
             cell = 'document.querySelector("[data-live=queued]").textContent'
