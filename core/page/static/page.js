@@ -55,7 +55,10 @@
 		cursor: { drag: { x: false, y: false } },
 		tzDate: (t) => uPlot.tzDate(new Date(t * 1000), 'Etc/UTC'),
 		scales: {
-			x: { range: (plot, low, high) => [high - 3600, high] },
+			x: { range: (plot, low, high) => {
+				const end = data.t.length ? high : Date.now() / 1000;
+				return [end - 3600, end];
+			} },
 			y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] },
 		},
 		axes: ['x', 'y'].map((side) => ({
