@@ -52,6 +52,7 @@
 #include "core/shard/snapshot.h"
 #include "core/tools/ask_reload.h"
 #include "core/tools/commands.h"
+#include "core/tools/shown.h"
 #include "core/tools/usage.h"
 #include "tls/tls.h"
 
@@ -749,6 +750,8 @@ int main(int argc, char **argv)
 	command_fn *tool;
 	int option, status;
 
+	/* What top draws is made of what may be shown. */
+	shown_begin(strcmp(command, "top") != 0);
 	tool = command_called(argc > 0 ? argv[0] : NULL);
 	if (tool)
 		return tool(argc, argv);

@@ -398,7 +398,9 @@ static int converse(struct sendmail *s)
 		return status;
 	dial_init(&s->hand.dial, WAIT_S * CLOCK_NS_PER_S);
 	if (dial_connect(&s->hand.dial, &address) < 0) {
-		printf("421 4.3.2 postrider does not answer at %s: %s\r\n", s->hand.where, s->hand.dial.problem);
+		/* As its replies are passed on: SMTP's, with its ends of lines. */
+		(void)dprintf(STDOUT_FILENO, "421 4.3.2 postrider does not answer at %s: %s\r\n", s->hand.where,
+			      s->hand.dial.problem);
 		return say(NOT_NOW, "the relay at %s: %s", s->hand.where, s->hand.dial.problem);
 	}
 	ends[1].fd = s->hand.dial.fd;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/tools/shown.h"
 #include "core/trace/plain.h"
 
 enum { CELL_MAX = 1024 };
@@ -68,7 +69,7 @@ void sheet_words(struct span text, unsigned column)
 
 void sheet_colour(enum sheet_colour colour)
 {
-	static const char *const codes[] = {"0", "31", "32", "33", "1"};
+	static const char *const codes[] = {"\033[0m", "\033[31m", "\033[32m", "\033[33m", "\033[1m"};
 	static int wanted = -1;
 
 	if (wanted < 0) {
@@ -76,5 +77,5 @@ void sheet_colour(enum sheet_colour colour)
 		wanted = isatty(STDOUT_FILENO) && !(no && no[0]);
 	}
 	if (wanted)
-		printf("\033[%sm", codes[colour]);
+		shown_mark(codes[colour]);
 }

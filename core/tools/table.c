@@ -57,6 +57,32 @@ void table_safe(FILE *out, const char *text)
 	}
 }
 
+/* What stands for itself, as nearly all does. */
+static bool plain(char c)
+{
+	return (c >= ' ' && c < 0x7f) || c == '\n' || c == '\t';
+}
+
+void table_lines(FILE *out, struct span text)
+{
+	char character[CELL_MAX];
+	int columns;
+
+	while (text.length > 0) {
+		uint32_t used = 0;
+		while (used < text.length && plain(text.data[used]))
+			used++;
+		if (used > 0) {
+			(void)fwrite(text.data, 1, used, out);
+		} else {
+			used = next(text, character, &columns);
+			fputs(character, out);
+		}
+		text.data += used;
+		text.length -= used;
+	}
+}
+
 static int width(struct span rest)
 {
 	char character[CELL_MAX];

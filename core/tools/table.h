@@ -12,10 +12,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/base/span.h"
+
 enum { TABLE_COLUMNS = 100, TABLE_TIME_SIZE = 32, TABLE_AGE_SIZE = 24 };
 
 /* All of it. */
 void table_safe(FILE *out, const char *text);
+/* All of it, but ends of lines and tabs are ours and stay. */
+void table_lines(FILE *out, struct span text);
 /* What a command has to say on standard error, a line: also arguments came from strangers, by way of a script. */
 __attribute__((format(printf, 1, 2))) void table_say(const char *format, ...);
 /* At most so many columns; what is cut ends in "...". Padded to as many where `pad`. Negative: to the right. */

@@ -5,6 +5,7 @@ of it moves a cursor, changes a colour, turns a line round or breaks JSON."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -105,6 +106,87 @@ def every_command():
         shown(work, 'queue', 'delete', *ids, '--bounce', '--reason', WORDS, '--yes', *socket)
         relay.terminate()
         shown(work, 'spool', 'check', work.path('spool'), lines=True)
+
+
+# What a command line or a script may be made to say: the octets of a name of a file as well.
+HOSTILE = OCTETS.replace(b'\x00', b'').replace(b'\n', b' ')
+NAME = HOSTILE.replace(b'/', b'_')[:120]
+COMMANDS = ('run', 'check', 'reload', 'status', 'stats', 'why', 'top', 'incidents', 'queue', 'destination', 'spool',
+            'doctor', 'probe', 'explain', 'presets', 'device', 'hash', 'credentials', 'setup', 'import', 'trace',
+            'route', 'report', 'log', 'sendmail', 'mailq', 'suppress', 'page', HOSTILE)
+
+
+def rows_of(work):
+    """(arguments, what is to be in the answer: so it is that sentence, and not another's)"""
+    file, there, spool = (os.path.join(os.fsencode(work.directory), kind + NAME) for kind in (b'f', b'd', b's'))
+    with open(file, 'wb') as f:
+        f.write(HOSTILE + b': [' + HOSTILE + b'\n')
+    os.mkdir(there)
+    shutil.copytree(os.fsencode(work.path('spool')), spool)
+    right = os.fsencode(work.path('postrider.yaml'))
+    for command in COMMANDS:
+        for arguments in ([b'--' + HOSTILE], [b'-' + HOSTILE], [HOSTILE], [b'--config', HOSTILE],
+                          [b'--config', file], [b'--config', there], [b'--socket', HOSTILE], [b'--file', HOSTILE],
+                          [b'--file', file]):
+            yield [command] + arguments, None
+    quoted = b'[31m'
+    yield ['check', '--config', HOSTILE], quoted
+    yield ['check', '--config', file], quoted
+    yield ['trace', '--file', HOSTILE], quoted
+    yield ['trace', '--file', file], quoted
+    yield ['report', '--since', '1h', '--file', file], quoted
+    yield ['spool', 'check', HOSTILE], quoted
+    yield ['spool', 'check', there], None
+    yield ['spool', 'check', spool], None
+    yield ['spool', 'export', spool, '--to', os.path.join(there, NAME)], quoted
+    yield ['spool', 'export', spool, '--to', file], quoted
+    yield ['import', 'postfix', HOSTILE, '--directory', there], quoted
+    yield ['import', 'iis-smtp', file, '--directory', HOSTILE], quoted
+    yield ['queue', 'import', there, '--relay', HOSTILE], None
+    yield ['queue', 'import', HOSTILE], quoted
+    yield ['queue', 'list', '--socket', HOSTILE], quoted
+    yield ['log', '--format', 'postfix', HOSTILE], quoted
+    yield ['log', '--format', HOSTILE], None
+    yield ['explain', '--stage', HOSTILE, '550 no'], None
+    yield ['explain', '--config', file, '550 no'], quoted
+    for value in b'status', b'rotate', b'sign-in':
+        yield ['credentials', value, '--config', HOSTILE], quoted
+        yield ['credentials', value, '--config', right, HOSTILE], None
+    for option in b'tenant', b'hostname', b'domain', b'sender', b'directory', b'client-id', b'mailbox':
+        yield ['setup', 'office365', b'--' + option, HOSTILE], None
+    yield ['setup', 'office365', HOSTILE], None
+    for option in b'address', b'user', b'profile', b'place', b'owner', b'from':
+        yield ['device', 'add', 'printer', b'--' + option, HOSTILE, '--config', right], None
+    for verb in b'add', b'remove', b'show':
+        yield ['device', verb, HOSTILE, '--config', right], None
+    yield ['suppress', 'import', HOSTILE, '--config', right], None
+    yield ['hash', HOSTILE], None
+
+
+@case
+def command_lines():
+    """Arguments, names of files and what stands in them, in every sentence: also where getopt() says it."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        work.relay(work.configuration([hop.host])).terminate()
+        environment = {**os.environ, 'POSTRIDER_RELAY': '127.0.0.1:1'}
+        for arguments, wanted in rows_of(work):
+            done = subprocess.run([program('postrider'), *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=120, cwd=work.directory, env=environment)
+            what = b' '.join(map(os.fsencode, arguments)).decode('ascii', 'backslashreplace')
+            check(0 <= done.returncode <= 78, '%s ended with %d: %s', what, done.returncode, done.stderr[-300:])
+            for octets in done.stdout, done.stderr:
+                safe(octets.decode('utf-8', 'strict').replace('\t', ' '), what)
+            check(wanted is None or wanted in done.stdout + done.stderr, '%s says %s', what, done.stderr[-300:])
+
+
+@case
+def characters_in_pieces():
+    """A character that comes in two pieces is one, and what is none by itself is written as such."""
+    for name in 'ä' * 3000, 'x' + '邮' * 2900, 'xy' + '𝄞' * 2000:
+        done = subprocess.run([program('postrider'), 'status', '--' + name], capture_output=True, timeout=120)
+        said = done.stderr.decode('utf-8', 'strict')
+        check(name in said and '\\x' not in said, 'a character was taken to pieces: %s', ascii(said[-200:]))
 
 
 main()
