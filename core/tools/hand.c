@@ -11,7 +11,7 @@
 #include "core/config/config.h"
 #include "core/tools/ask.h"
 
-enum { PIECE = 16 << 10, LINE_MAX_OCTETS = 4096 };
+enum { PIECE = 16 << 10, LINE_MAX_OCTETS = 4096, GO_ON = 2, CONTENT_IS_DUE = 3 };
 
 /* ---- where ------------------------------------------------------------------------------------------------------ */
 
@@ -88,15 +88,22 @@ static enum hand_result broken(struct hand *hand, enum hand_result result)
 	return result;
 }
 
-/* `lost`: what it is when nothing comes. */
-static enum hand_result take_reply(struct hand *hand, struct smtp_extensions *extensions, enum hand_result lost)
+/* `good`: the first digit that lets it go on (RFC 5321 4.2.1). Another below 4 is out of turn, and what comes behind it
+ * would be taken for something else. `lost`: what it is when nothing comes. */
+static enum hand_result take_reply(struct hand *hand, unsigned good, struct smtp_extensions *extensions,
+				   enum hand_result lost)
 {
 	size_t behind;
 
 	if (dial_reply(&hand->dial, &hand->reply, extensions, &behind) < 0)
 		return broken(hand, lost);
-	if (hand->reply.code < 400)
+	if (hand->reply.code / 100 == good)
 		return HAND_TAKEN;
+	if (hand->reply.code < 400) {
+		snprintf(hand->dial.problem, sizeof(hand->dial.problem), "it answers %u where %uxx is due",
+			 hand->reply.code, good);
+		return broken(hand, lost);
+	}
 	int n = snprintf(hand->problem, sizeof(hand->problem), "%u ", hand->reply.code);
 	smtp_quote((const uint8_t *)hand->reply.text, hand->reply.text_length, hand->problem + n,
 		   sizeof(hand->problem) - (size_t)n);
@@ -109,7 +116,7 @@ enum hand_result hand_open(struct hand *hand, const struct ring_address *address
 	dial_init(&hand->dial, wait_ns);
 	if (dial_connect(&hand->dial, address) < 0)
 		return broken(hand, HAND_BROKEN);
-	return take_reply(hand, NULL, HAND_BROKEN);
+	return take_reply(hand, GO_ON, NULL, HAND_BROKEN);
 }
 
 void hand_close(struct hand *hand)
@@ -117,7 +124,7 @@ void hand_close(struct hand *hand)
 	dial_close(&hand->dial);
 }
 
-static enum hand_result say(struct hand *hand, const char *line, struct smtp_extensions *extensions)
+static enum hand_result say(struct hand *hand, const char *line, unsigned good, struct smtp_extensions *extensions)
 {
 	char out[LINE_MAX_OCTETS];
 	int n = snprintf(out, sizeof(out), "%s\r\n", line);
@@ -128,7 +135,7 @@ static enum hand_result say(struct hand *hand, const char *line, struct smtp_ext
 	}
 	if (dial_send(&hand->dial, out, (size_t)n) < 0)
 		return broken(hand, HAND_BROKEN);
-	return take_reply(hand, extensions, HAND_BROKEN);
+	return take_reply(hand, good, extensions, HAND_BROKEN);
 }
 
 enum hand_result hand_hello(struct hand *hand, const char *name)
@@ -136,7 +143,7 @@ enum hand_result hand_hello(struct hand *hand, const char *name)
 	char line[300];
 
 	snprintf(line, sizeof(line), "EHLO %.255s", name);
-	return say(hand, line, &hand->extensions);
+	return say(hand, line, GO_ON, &hand->extensions);
 }
 
 enum hand_result hand_fits(struct hand *hand, size_t recipients)
@@ -151,13 +158,13 @@ enum hand_result hand_fits(struct hand *hand, size_t recipients)
 
 enum hand_result hand_command(struct hand *hand, const char *line)
 {
-	return say(hand, line, NULL);
+	return say(hand, line, GO_ON, NULL);
 }
 
 enum hand_result hand_data(struct hand *hand)
 {
 	content_encoder_init(&hand->encoder);
-	return say(hand, "DATA", NULL);
+	return say(hand, "DATA", CONTENT_IS_DUE, NULL);
 }
 
 enum hand_result hand_content(struct hand *hand, const char *data, size_t length)
@@ -193,7 +200,7 @@ enum hand_result hand_end(struct hand *hand)
 	}
 	if (dial_send(&hand->dial, out, n) < 0)
 		return broken(hand, HAND_DOUBT);
-	return take_reply(hand, NULL, HAND_DOUBT);
+	return take_reply(hand, GO_ON, NULL, HAND_DOUBT);
 }
 
 void hand_id(const struct hand *hand, char id[32])

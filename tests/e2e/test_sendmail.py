@@ -179,25 +179,56 @@ def refusals():
         eventually(lambda: len(host.hop.arrivals) == 1, 'by -bs')
 
 
-@case
-def last_word():
-    """A relay that ends the connection instead of the last word: 71, and that it is not known."""
-    with Workspace() as work, socket.create_server(('127.0.0.1', 0)) as listener:
-        host = Host(work, relay=False)
+def answered(host, replies):
+    """(exit status, what it says, the lines that came) of a relay that answers its commands so, and then ends."""
+    came = []
+    with socket.create_server(('127.0.0.1', 0)) as listener:
         one = subprocess.Popen([host.sendmail, 'a@example.com'], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                env={**host.environment, 'POSTRIDER_RELAY': '127.0.0.1:%d' % listener.getsockname()[1]})
-        one.stdin.write(b'Subject: x\n\nx\n')
+        one.stdin.write(b'Subject: x\n\nMAIL FROM:<smuggled@example.com>\n')
         one.stdin.close()
         listener.settimeout(60)
         with listener.accept()[0] as peer, peer.makefile('rwb', 0) as lines:
+            peer.settimeout(60)
             lines.write(b'220 here\r\n')
-            for reply in b'250 relay', b'250 ok', b'250 ok', b'354 go':
-                check(lines.readline(), 'it ended')
+            for reply in replies:
+                line = lines.readline()
+                while came[-1:] == [b'DATA\r\n'] and line not in (b'.\r\n', b''):
+                    line = lines.readline()
+                came.append(line)
+                check(line, 'it ended before %s', reply)
                 lines.write(reply + b'\r\n')
-            while lines.readline() not in (b'.\r\n', b''):
-                pass
-        equal(one.wait(60), 71, 'exit status')
-        check(b'is not known' in one.stderr.read(), 'no sentence')
+            while came[-1] == b'DATA\r\n' and line not in (b'.\r\n', b''):
+                line = lines.readline()
+                came.append(line)
+        return one.wait(60), one.stderr.read(), came
+
+
+@case
+def last_word():
+    """A relay that ends the connection instead of the last word: 71, and that it is not known."""
+    with Workspace() as work:
+        host = Host(work, relay=False)
+        good = [b'250 relay', b'250 ok', b'250 ok', b'354 go']
+        code, said, _ = answered(host, good)
+        equal(code, 71, 'exit status')
+        check(b'is not known' in said, 'no sentence: %s', said)
+
+
+@case
+def replies_out_of_turn():
+    """250 to DATA begins no content, which would be commands then; 354 to its end is no promise."""
+    with Workspace() as work:
+        host = Host(work, relay=False)
+        code, said, came = answered(host, [b'250 relay', b'250 ok', b'250 ok', b'250 ok'])
+        equal((code, came[-1]), (71, b''), 'it goes on: %s' % came)
+        check(b'250 where 3xx is due' in said and b'was not sent' in said, 'what it says: %s', said)
+        code, said, came = answered(host, [b'250 relay', b'354 ok'])
+        equal(code, 71, 'a command')
+        check(b'354 where 2xx is due' in said and b'was not sent' in said, 'what it says: %s', said)
+        code, said, came = answered(host, [b'250 relay', b'250 ok', b'250 ok', b'354 go', b'354 go on'])
+        equal(code, 71, 'the end')
+        check(b'354 where 2xx is due' in said and b'is not known' in said, 'what it says: %s', said)
 
 
 @case
