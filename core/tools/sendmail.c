@@ -35,7 +35,7 @@
 #include "core/tools/letter.h"
 #include "core/tools/table.h"
 
-enum { WAIT_S = 300, LETTER_MAX = 1 << 30, RECIPIENTS_MOST = 65535, NAME_MAX_OCTETS = 255 };
+enum { WAIT_S = 300, LETTER_MAX = 1 << 30, RECIPIENTS_MOST = 65535, NAME_MAX_OCTETS = 255, FROM_NAME_MAX = 200 };
 
 /* What may work later. Not EX_TEMPFAIL: where sendmail has a queue of its own that means "queued, goes out later", and
  * PHP's mail() takes it for success; nothing is queued here. Whoever tells the two apart (pipe(8) of Postfix) tries
@@ -204,11 +204,28 @@ static void format_date(char out[64])
 		 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone);
 }
 
-/* The name in quotes, without what would end them. Of nobody's mail the program's own. */
+/* A character of a name in quotes, without what would end them; a control is none. Returns how many octets it has. */
+static size_t quote(char *out, struct span at, uint32_t octets, bool first)
+{
+	unsigned char c = (unsigned char)*at.data;
+	size_t n = 0;
+
+	if (c < ' ' || c == 0x7f)
+		return 0;
+	if (first)
+		out[n++] = '"';
+	if (c == '"' || c == '\\')
+		out[n++] = '\\';
+	memcpy(out + n, at.data, octets);
+	return n + octets;
+}
+
+/* The name in quotes, whole characters of it. Of nobody's mail the program's own. What stands behind a comma of the
+ * user's entry is no name. */
 static void format_from(const struct sendmail *s, char out[1200])
 {
 	const struct passwd *user = getpwuid(getuid());
-	const char *name = s->name ? s->name : s->from || !user ? "" : user->pw_gecos, *at;
+	struct span name = span_text(s->name ? s->name : s->from || !user ? "" : user->pw_gecos);
 	char address[sizeof(s->sender) + NAME_MAX_OCTETS + 20];
 	size_t n = 0;
 
@@ -216,18 +233,14 @@ static void format_from(const struct sendmail *s, char out[1200])
 		snprintf(address, sizeof(address), "MAILER-DAEMON@%s", s->domain);
 	else
 		snprintf(address, sizeof(address), "%s", s->sender);
-	for (at = name; *at != '\0' && *at != ',' && n < 200; at++) {
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			continue;
-		if (n == 0)
-			out[n++] = '"';
-		if (*at == '"' || *at == '\\')
-			out[n++] = '\\';
-		out[n++] = *at;
+	while (name.length > 0 && (s->name || *name.data != ',')) {
+		uint32_t wide = utf8_character(name), octets = wide > 0 ? wide : 1;
+		if (n + octets > FROM_NAME_MAX)
+			break;
+		n += quote(out + n, name, octets, n == 0);
+		name.data += octets;
+		name.length -= octets;
 	}
-	/* A character of UTF-8 that was cut. */
-	while (*at != '\0' && n > 1 && n >= 200 && (unsigned char)out[n - 1] >= 0x80)
-		n--;
 	snprintf(out + n, 1200 - n, "%s<%s>", n > 0 ? "\" " : "", address);
 }
 

@@ -232,6 +232,17 @@ def replies_out_of_turn():
 
 
 @case
+def names():
+    """A name keeps its characters whole where it is cut, and its comma where it was given as a name."""
+    with Workspace() as work:
+        host = Host(work)
+        for name, wanted in (('ä' * 150, '"' + 'ä' * 99 + '" <'), ('x' + '邮' * 100, '"x' + '邮' * 66 + '" <'),
+                             ('Doe, J "x"', '"Doe, J \\"x\\"" <')):
+            content = host.sent('-F %s -f me@example.net a@example.com' % shlex.quote(name), 'Subject: x\n\nx\n')[2]
+            check('From: ' + wanted in content, 'the name %s: %s', name, ascii(content[:600]))
+
+
+@case
 def mailq():
     """As Postfix shows it, so that check_mailq and scripts read it; strangers' names move no cursor."""
     with Workspace() as work:
