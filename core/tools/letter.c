@@ -3,11 +3,14 @@
  */
 #include "core/tools/letter.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "core/smtp/repair.h"
 
 /* ---- text that grows -------------------------------------------------------------------------------------------- */
 
@@ -188,6 +191,39 @@ static void complete(struct making *m, const struct letter_wishes *w)
 		add_field(m, "To", "undisclosed-recipients:;");
 }
 
+static bool has_long_line(const struct text *t)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < t->length; i++) {
+		column = t->data[i] == '\n' ? 0 : column + 1;
+		if (column > REPAIR_HARD && t->data[i] != '\r')
+			return true;
+	}
+	return false;
+}
+
+/* Lines that are longer than SMTP lets them be go on in the next one. */
+static void wrap(struct text *t)
+{
+	enum { PIECE = 16 << 10 };
+	char out[3 * PIECE + 8];
+	struct text wrapped = {0};
+	struct repair repair;
+	size_t from, length;
+
+	assert(sizeof(out) >= repair_room(PIECE));
+	if (t->failed || !has_long_line(t))
+		return;
+	repair_init(&repair, REPAIR_WRAP);
+	for (from = 0; from < t->length; from += length) {
+		length = t->length - from < PIECE ? t->length - from : PIECE;
+		put(&wrapped, out, repair_content(&repair, (const uint8_t *)t->data + from, length, (uint8_t *)out));
+	}
+	free(t->data);
+	*t = wrapped;
+}
+
 bool letter_make(const char *in, size_t length, const struct letter_wishes *wishes, struct letter *out)
 {
 	struct reading r = {in, in + length, wishes->dots};
@@ -210,6 +246,7 @@ bool letter_make(const char *in, size_t length, const struct letter_wishes *wish
 		put_line(&m.text, line, n, &m.eight_bit);
 	while (some && (some = next_line(&r, &line, &n)))
 		put_line(&m.text, line, n, &m.eight_bit);
+	wrap(&m.text);
 	bool resent = m.seen[RESENT_TO] || m.seen[RESENT_BCC];
 	*out = (struct letter){m.text.data, m.text.length, m.recipients[resent].data, m.recipients[resent].length,
 			       m.eight_bit};

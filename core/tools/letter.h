@@ -1,6 +1,6 @@
 /*
- * core/tools/letter.h - a message as programs write it to sendmail(8), made what SMTP carries: lines end in CRLF, the
- * header is complete, and Bcc is gone.
+ * core/tools/letter.h - a message as programs write it to sendmail(8), made what SMTP carries: lines end in CRLF, and
+ * go on in the next one where they are longer than SMTP lets them be; the header is complete, and Bcc is gone.
  *
  * Pure. A CR that ends no line, and a NUL, become a blank: so nothing that a program was made to write into a field
  * begins another one.

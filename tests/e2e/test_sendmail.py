@@ -243,6 +243,16 @@ def names():
 
 
 @case
+def long_lines():
+    """What no line may hold goes on in the next, and arrives."""
+    with Workspace() as work:
+        host = Host(work)
+        content = host.sent('-f me@example.net a@example.com', 'Subject: x\n\n' + 'word ' * 1000 + '\nend\n')[2]
+        check(max(map(len, content.split('\r\n'))) <= 998, 'a line is too long')
+        check('word ' * 1000 + 'end' in content.replace('\r\n', ''), 'something is gone')
+
+
+@case
 def mailq():
     """As Postfix shows it, so that check_mailq and scripts read it; strangers' names move no cursor."""
     with Workspace() as work:

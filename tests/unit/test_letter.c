@@ -1,6 +1,7 @@
 /*
  * test_letter.c - addresses as people and programs write them, and a message as sendmail(8) gets it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/tools/letter.h"
@@ -87,9 +88,43 @@ static void letters(void)
 	}
 }
 
+/* RFC 5322 2.1.1: no line has more than 998 octets, however it was cut, and only what folds them is new. */
+static void long_lines(void)
+{
+	static const struct letter_wishes wishes = {0};
+	static const size_t sizes[] = {998, 999, 5000, 16 << 10, 100000};
+	static char in[300000];
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct letter letter;
+		size_t n = 0, column = 0, most = 0, letters = 0;
+		n += (size_t)sprintf(in + n, "To: a@example.com\nX-Long: ");
+		memset(in + n, 'h', sizes[i]);
+		n += sizes[i];
+		n += (size_t)sprintf(in + n, "\n\n");
+		memset(in + n, 'b', sizes[i]);
+		n += sizes[i];
+		n += (size_t)sprintf(in + n, "\nend\n");
+		CHECK(letter_make(in, n, &wishes, &letter));
+		for (size_t k = 0; k < letter.length; k++) {
+			column = letter.text[k] == '\n' ? 0 : column + 1;
+			most = letter.text[k] != '\r' && column > most ? column : most;
+			letters += letter.text[k] == 'b';
+		}
+		CHECK(most <= 998);
+		CHECK_EQ(letters, sizes[i]);
+		/* What goes on in the header is of the same field: the body begins where it did. */
+		const char *body = memmem(letter.text, letter.length, "\r\n\r\n", 4);
+		CHECK(body && body[4] == 'b' && memmem(letter.text, (size_t)(body - letter.text), "\r\nh", 3) == NULL);
+		CHECK(memcmp(letter.text + letter.length - 7, "\r\nend\r\n", 7) == 0);
+		letter_free(&letter);
+	}
+}
+
 int main(void)
 {
 	RUN(addresses);
 	RUN(letters);
+	RUN(long_lines);
 	return check_end();
 }
