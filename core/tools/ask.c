@@ -10,11 +10,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "core/config/config.h"
 #include "core/tools/table.h"
+
+#define BUSY                                                                                                           \
+	"others wait there already, and nobody is let in: give it again later, or look at its events if it stays so"
 
 enum { ANSWER_MAX = 64 << 20, ANSWER_S = 120, CONNECT_S = 10 };
 
@@ -54,6 +58,7 @@ static int from_file(struct ask *ask, const char *file)
 static int try_socket(struct ask *ask)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval wait = {.tv_sec = CONNECT_S};
 	int fd, r;
 
 	if (strlen(ask->path) >= sizeof(address.sun_path))
@@ -62,6 +67,8 @@ static int try_socket(struct ask *ask)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return say(ask, ASK_SOFTWARE, ask->path, strerror(errno));
+	/* Where so many wait that there is no place to wait in, connect() waits for one; without this, for ever. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	r = connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 	close(fd);
 	if (r == EACCES || r == EPERM)
@@ -72,6 +79,8 @@ static int try_socket(struct ask *ask)
 			ask, ASK_UNAVAILABLE, ask->path,
 			"no process of postrider has made this socket: is it running (systemctl status postrider), and "
 			"is this its control.socket?");
+	if (r == EAGAIN)
+		return say(ask, ASK_PART, ask->path, BUSY);
 	if (r == ECONNREFUSED)
 		return say(ask, ASK_UNAVAILABLE, ask->path,
 			   "the process that made this socket has ended: systemctl start postrider");
@@ -225,7 +234,7 @@ static int refused(const struct ask *ask, long status, const char *text)
 
 static int request(const struct ask *ask, const char *method, const char *path, const char *body, struct answer *a)
 {
-	long status = 0;
+	long status = 0, why = 0;
 	int exit_status = 0;
 	CURLcode r;
 
@@ -234,7 +243,10 @@ static int request(const struct ask *ask, const char *method, const char *path, 
 		return say(ask, ASK_SOFTWARE, "out of memory", "");
 	r = perform(ask, a, method, path, body);
 	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (r != CURLE_OK)
+	curl_easy_getinfo(a->curl, CURLINFO_OS_ERRNO, &why);
+	if (r == CURLE_COULDNT_CONNECT && why == EAGAIN)
+		exit_status = say(ask, ASK_PART, ask->path, BUSY);
+	else if (r != CURLE_OK)
 		exit_status =
 			say(ask, r == CURLE_COULDNT_CONNECT ? ASK_UNAVAILABLE : ASK_PART, ask->path,
 			    r == CURLE_OPERATION_TIMEDOUT ? "it takes too long to answer: look at its events"

@@ -68,6 +68,28 @@ def reload():
         equal(command('reload', '--socket', path)[0], 69, 'nobody answers')
 
 
+@case
+def nobody_is_let_in():
+    """A process that takes no connections, with as many waiting as may: it is said, and nothing hangs."""
+    with Workspace() as work, socket.socket(socket.AF_UNIX) as listener:
+        path = work.path('control.sock')
+        listener.bind(path)
+        listener.listen(0)
+        waiting = []
+        try:
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(path)
+        except BlockingIOError:
+            pass
+        code, out, said = command('status', '--socket', path)
+        equal((code, out), (75, ''), 'it is given up: %s' % said)
+        check('nobody is let in' in said, 'what it says: %s', said)
+        for one in waiting:
+            one.close()
+
+
 def reload_waits(relay):
     """A signal for it is there that it has not taken."""
     with open('/proc/%d/status' % relay.pid) as f:
