@@ -404,6 +404,7 @@ static void reloaded(struct process *p, uint64_t started_ns)
 	log_number(&e, "in_use", reload_sweep(&p->relay));
 	log_number(&e, "ms", (clock_monotonic_ns() - started_ns) / CLOCK_NS_PER_MS);
 	log_end(&e);
+	sockets_kept_followed(&p->relay, own_log(p));
 	tell_reload(p, "");
 }
 

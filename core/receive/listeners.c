@@ -228,19 +228,21 @@ bool listeners_keep(struct receivers *shared, struct shard **shards, const struc
 	return all;
 }
 
-/* A reload's. */
-static void keep_opened(const struct receivers *shared, const struct config *config, struct listening **opened,
+/* A reload's. False: the store does not keep all. */
+static bool keep_opened(const struct receivers *shared, const struct config *config, struct listening **opened,
 			size_t count)
 {
+	bool all = true;
 	size_t i, n;
 
 	for (i = 0; i < config->listener_count; i++) {
 		for (n = 0; n < count; n++) {
 			if (may_be_kept(shared, &config->listeners[i]) &&
 			    ring_address_same(&opened[n]->address, &config->listeners[i].address))
-				(void)shared->store->keep(&opened[n]->address, opened[n]->fds, shared->shard_count);
+				all &= shared->store->keep(&opened[n]->address, opened[n]->fds, shared->shard_count);
 		}
 	}
+	return all;
 }
 
 static void forget_gone(const struct receivers *shared, const struct snapshot *before, const struct snapshot *next)
@@ -280,7 +282,7 @@ int listeners_follow(struct receivers *shared, struct shard **shards, const stru
 	}
 	if (r == 0) {
 		forget_gone(shared, before, next);
-		keep_opened(shared, config, opened, count);
+		shared->not_kept = !keep_opened(shared, config, opened, count);
 	}
 	for (i = 0; i < count; i++) {
 		if (r < 0)

@@ -8,6 +8,7 @@
 #define POSTRIDER_RECEIVE_RECEIVER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ struct receivers {
 	unsigned shard_count;
 	struct handed *handed;                   /* of whoever starts the shards, until all have; NULL: nothing was */
 	const struct listeners_store *store;     /* listeners.h; NULL: nobody keeps sockets */
+	bool not_kept;                           /* some that the last reload opened: the store did not take them */
 	struct peers *peers;                     /* owned */
 	struct guard *guard;                     /* owned */
 	_Atomic(struct device_keeper *) devices; /* owned; NULL as long as there is no inventory */

@@ -12,6 +12,7 @@
 #include "core/config/config.h"
 #include "core/receive/listeners.h"
 #include "core/relay/relay.h"
+#include "core/shard/snapshot.h"
 
 static bool keep(const struct ring_address *address, const int *fds, size_t count)
 {
@@ -68,6 +69,17 @@ static void tell_not_kept(struct log *log, size_t count)
 		 "in a restart, connections will be refused: set FileDescriptorStoreMax= in the unit to as "
 		 "many as there are listeners times shards, at least");
 	log_end(&e);
+}
+
+static size_t count_of(const struct relay *relay)
+{
+	return relay->snapshot->config->listener_count * relay->shard_count;
+}
+
+void sockets_kept_followed(const struct relay *relay, struct log *log)
+{
+	if (relay->receivers.store && (relay->receivers.not_kept || too_many(count_of(relay))))
+		tell_not_kept(log, count_of(relay));
 }
 
 size_t sockets_kept_started(struct relay *relay, struct log *log)

@@ -21,5 +21,7 @@ void sockets_kept_begin(struct relay *relay, struct handed *handed);
 /* When all have started and none runs: keeps what they have opened; tells of what was handed over and nobody took, and
  * where they cannot be kept. Returns how many were taken. */
 size_t sockets_kept_started(struct relay *relay, struct log *log);
+/* When a reload is taken: tells where what it has opened is not kept. */
+void sockets_kept_followed(const struct relay *relay, struct log *log);
 
 #endif

@@ -275,6 +275,24 @@ def a_store_that_takes_too_little():
 
 
 @case
+def a_store_that_is_gone():
+    """What a reload opens and the store does not take is told, and listens all the same."""
+    with Workspace() as work:
+        hop, manager = work.own(NextHop()), work.own(Manager(work))
+        ports = free_port(), free_port()
+        relay = manager.start(work.configuration([hop.host], listeners=[listener(ports[0])]))
+        equal(relay.events('sockets_not_kept'), [], 'at the start')
+        os.unlink(work.path('notify'))
+        work.write('postrider.yaml', json.dumps(work.configuration(
+            [hop.host], listeners=[listener(ports[0]), listener(ports[1], 'second')])))
+        relay.signal(signal.SIGHUP)
+        relay.told('reloaded')
+        equal(relay.told('sockets_not_kept')[0]['sockets'], 4, 'sockets')
+        with Client(('127.0.0.1', ports[1])) as client:
+            client.hello()
+
+
+@case
 def what_is_not_ours():
     """Variables that are another process's, or say nothing that has a meaning, hand over nothing."""
     with Workspace() as work:
