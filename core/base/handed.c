@@ -78,21 +78,27 @@ static bool look(int fd, struct handed_socket *out)
 	return true;
 }
 
-static bool same_socket(int a, int b)
+/* Numbers of sockets, which all are of one file system: each at the first free place from its own on, of twice as many
+ * as there may be. */
+struct seen {
+	ino_t *numbers; /* owned; 0: free */
+	size_t places;
+};
+
+/* It was, and is from now on. */
+static bool seen_before(struct seen *seen, int fd)
 {
-	struct stat one, other;
+	struct stat status;
+	size_t at;
 
-	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
-static bool is_there(const struct handed *handed, int fd)
-{
-	size_t i;
-
-	for (i = 0; i < handed->count; i++) {
-		if (same_socket(handed->sockets[i].fd, fd))
-			return true;
-	}
+	if (fstat(fd, &status) < 0 || status.st_ino == 0)
+		return false;
+	at = (size_t)status.st_ino % seen->places;
+	while (seen->numbers[at] != 0 && seen->numbers[at] != status.st_ino)
+		at = (at + 1) % seen->places;
+	if (seen->numbers[at] == status.st_ino)
+		return true;
+	seen->numbers[at] = status.st_ino;
 	return false;
 }
 
@@ -104,14 +110,14 @@ static const char *next_name(char **list)
 	return name ? name : "";
 }
 
-static void take(struct handed *handed, int fd, const char *name)
+static void take(struct handed *handed, struct seen *seen, int fd, const char *name)
 {
 	struct handed_socket *socket = &handed->sockets[handed->count];
 	char own[HANDED_NAME_SIZE];
 
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return; /* there is none */
-	if (!look(fd, socket) || is_there(handed, fd)) {
+	if (!look(fd, socket) || seen_before(seen, fd)) {
 		close(fd);
 		return;
 	}
@@ -126,15 +132,20 @@ void handed_take(struct handed *handed)
 	long count = number_of("LISTEN_FDS"), pid = number_of("LISTEN_PID"), i;
 	const char *given = getenv("LISTEN_FDNAMES");
 	char *names = strdup(given ? given : ""), *at = names;
+	struct seen seen = {0};
 
 	*handed = (struct handed){0};
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDNAMES");
-	if (names && pid == (long)getpid() && count > 0 && count <= HANDED_SOCKETS_MAX)
-		handed->sockets = calloc((size_t)count, sizeof(*handed->sockets));
+	if (names && pid == (long)getpid() && count > 0 && count <= HANDED_SOCKETS_MAX) {
+		seen.places = 2 * (size_t)count;
+		seen.numbers = calloc(seen.places, sizeof(*seen.numbers));
+		handed->sockets = seen.numbers ? calloc((size_t)count, sizeof(*handed->sockets)) : NULL;
+	}
 	for (i = 0; handed->sockets && i < count; i++)
-		take(handed, (int)(FIRST + i), next_name(&at));
+		take(handed, &seen, (int)(FIRST + i), next_name(&at));
+	free(seen.numbers);
 	free(names);
 }
 
