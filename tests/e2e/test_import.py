@@ -5,6 +5,7 @@ What is written is what check accepts; what cannot be taken over is in the list 
 of their own and nowhere else; nothing is overwritten, and nothing outside of the directory is read.
 """
 
+import json
 import os
 import stat
 import subprocess
@@ -71,6 +72,28 @@ def a_smart_host_with_a_password():
         check(stat.S_IMODE(os.stat(path).st_mode) & 0o137 == 0, 'mode of a password')
         for where in (text, notes, said):
             check('pa:ss' not in where, 'the password is in %s', where)
+
+
+@case
+def the_list_as_json():
+    """The same list, whatever stands in the file; and nothing but JSON."""
+    with Workspace() as work:
+        work.write('postfix/main.cf', b'myhostname = relay.example.org\nrelayhost = [smtp.example.com]\n'
+                                      b'smtpd_client_restrictions = \xff\xe4, reject\n')
+        work.write('postfix/master.cf', MASTER)
+        os.mkdir(work.path('made'))
+        done = subprocess.run([program('postrider'), 'import', 'postfix', work.path('postfix'), '--json', '--directory',
+                               work.path('made')], capture_output=True, timeout=60)
+        equal((done.returncode, done.stderr), (0, b''), 'it is taken over')
+        answer = json.loads(done.stdout.decode('ascii'))
+        with open(work.path('made', 'import-notes.txt'), errors='replace') as f:
+            notes = ' '.join(f.read().split())
+        check(len(answer['notes']) > 0, 'no notes: %s', answer)
+        for note in answer['notes']:
+            equal(sorted(note), ['here', 'place', 'there', 'what'], 'a note')
+            has(notes, ' '.join(note['here'].split()))
+        equal((answer['from'], answer['directory'], answer['notes_left_out']),
+              (work.path('postfix'), work.path('made'), 0), 'the rest')
 
 
 @case
