@@ -182,7 +182,11 @@ static void put_error(struct frame *f, const json_t *one)
 		 shown_ago(shown_text(one, "last"), f->now_s, text), shown_text(one, "where"));
 	if (say[0])
 		html_put(&f->html, "<b>%s</b><br>", say);
-	html_put(&f->html, "<q><bdi>%s</bdi></q></td></tr>", shown_text(one, "reply"));
+	if (shown_text(one, "reply")[0])
+		html_put(&f->html, "<q><bdi>%s</bdi></q>", shown_text(one, "reply"));
+	else if (!say[0])
+		html_put(&f->html, "<code>%s</code> in the events", shown_text(one, "event"));
+	html_put(&f->html, "</td></tr>");
 }
 
 static void put_errors(struct frame *f)

@@ -67,6 +67,7 @@ def by_a_link():
         status, _, text, fields = lab.ask('/page')
         equal(status, 200, 'with the cookie')
         check('All is well' in text and 'next-hop' in text, text)
+        check('<q><bdi></bdi></q>' not in text, 'something that went wrong has no word')
         policy = fields['Content-Security-Policy']
         check("default-src 'none'" in policy and "script-src 'self'" in policy and 'unsafe' not in policy, policy)
         harmless(text, 'the first view')
