@@ -14,7 +14,7 @@
 
 #include "core/base/clock.h"
 
-enum { EVENTS = 16, CONNECTIONS_MAX = 32, CONNECTIONS_KEPT = 8, IDLE_S = 60, LOOK_MS = 50 };
+enum { EVENTS = 16, CONNECTIONS_MAX = 32, CONNECTIONS_KEPT = 8, IDLE_S = 60, LOOK_MS = 50, HEAD_MOST = 256 << 10 };
 
 struct fetcher {
 	CURLM *multi;
@@ -142,6 +142,10 @@ static size_t on_header(char *data, size_t one, size_t count, void *context)
 	size_t n = one * count, name = strlen("date:");
 	char text[64];
 
+	/* libcurl keeps each field for who may ask for it. */
+	fetch->head += n;
+	if (fetch->head > HEAD_MOST)
+		return 0;
 	if (n > name && n - name < sizeof(text) && strncasecmp(data, "date:", name) == 0) {
 		memcpy(text, data + name, n - name);
 		text[n - name] = '\0';
@@ -208,7 +212,8 @@ static void finish(struct fetcher *fetcher, struct fetch *fetch, CURLcode result
 		result = CURLE_PEER_FAILED_VERIFICATION;
 	}
 
-	if (fetch->any_length && (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED))
+	if (fetch->any_length && fetch->head <= HEAD_MOST &&
+	    (result == CURLE_WRITE_ERROR || result == CURLE_FILESIZE_EXCEEDED))
 		result = CURLE_OK;
 	if (result == CURLE_OK) {
 		curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -363,6 +368,7 @@ void fetch_start(struct fetcher *fetcher, struct fetch *fetch)
 	fetch->length = fetch->size = 0;
 	fetch->retry_after_s = 0;
 	fetch->date = 0;
+	fetch->head = 0;
 	fetch->problem[0] = '\0';
 	fetch->handle = handle;
 	fetch->headers = fetch->hosts = NULL;

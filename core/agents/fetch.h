@@ -52,6 +52,7 @@ struct fetch {
 	uint64_t retry_after_s; /* 0: it asks for nothing */
 	int64_t date;           /* of the answer's header, seconds since 1970; 0: none */
 	char problem[FETCH_PROBLEM_SIZE];
+	size_t head; /* octets of the answer's header so far */
 
 	void *handle, *headers, *hosts; /* libcurl's, while it is under way */
 };

@@ -35,6 +35,8 @@ enum {
 	PAUSE_MOST_S = 300,
 	AFTER_MOST_S = 3600, /* Retry-After is believed so far */
 	TOLD_S = 3600,
+	LEFT_OUT_S = 10, /* between two events that say so */
+	PIECES_MOST = 2 * RING / PIECE,
 	HOST_SIZE = 256,
 };
 #define GONE_S (UINT64_C(86400) * 365 * 10)
@@ -73,15 +75,21 @@ struct webhook {
 	uint64_t first, last;
 	unsigned limit; /* events of a batch, where the receiver found one too large */
 	uint64_t behind_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
-	uint64_t failures; /* in a row */
+	uint64_t failures;              /* in a row */
+	uint64_t left_out, left_out_ns; /* not told yet, and not before */
+	char left_out_why[160];
 	bool unsaved, unwritten;
 	char lines[WEBHOOK_BODY_MAX / 2], piece[PIECE];
 };
 
 /* ---- who writes the log ----------------------------------------------------------------------------------------- */
 
+/* What was left out stands in the next batch; where the event that says so found no room either, it would make the
+ * next one, and so on. */
 static bool wanted(const struct kinds *kinds, struct span event)
 {
+	if (line_event_fits(event, "webhook_left_out"))
+		return false;
 	for (size_t i = 0; i < kinds->count; i++) {
 		if (line_event_fits(event, kinds->names[i]))
 			return true;
@@ -218,6 +226,9 @@ static void take_settings(struct webhook *w)
 		fetch_cancel(w->fetcher, &w->fetch);
 	free(w->body);
 	w->body = NULL;
+	/* What waits stays, though nothing is said of it any more. */
+	if (!next->url)
+		next->size_max = w->settings->size_max;
 	free_settings(w->settings);
 	w->settings = next;
 	w->retry_ns = w->told_ns = 0;
@@ -231,8 +242,21 @@ static void left_out(struct webhook *w, uint64_t count, const char *reason)
 	if (count == 0)
 		return;
 	atomic_fetch_add_explicit(&w->counts.left_out, count, memory_order_relaxed);
-	event_webhook_left_out(w->log, count, reason);
+	w->left_out += count;
+	snprintf(w->left_out_why, sizeof(w->left_out_why), "%s", reason);
 	w->unsaved = true;
+}
+
+/* One for all of some seconds: a disk that is full stays so. */
+static void tell_left_out(struct webhook *w)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (w->left_out == 0 || now_ns < w->left_out_ns)
+		return;
+	event_webhook_left_out(w->log, w->left_out, w->left_out_why);
+	w->left_out = 0;
+	w->left_out_ns = now_ns + LEFT_OUT_S * CLOCK_NS_PER_S;
 }
 
 static void keep(struct webhook *w, size_t length)
@@ -257,13 +281,15 @@ static void collect(struct webhook *w)
 	uint64_t behind;
 	size_t length;
 
-	while ((length = line_ring_take(w->ring, w->piece, sizeof(w->piece))) > 0)
+	/* As much as was there; a log that is faster than this disk does not keep it from all else. */
+	for (unsigned i = 0; i < PIECES_MOST && (length = line_ring_take(w->ring, w->piece, sizeof(w->piece))) > 0; i++)
 		keep(w, length);
 	behind = atomic_load_explicit(&w->behind, memory_order_relaxed);
 	webhook_journal_skip(&w->journal, behind - w->behind_seen);
 	left_out(w, behind - w->behind_seen, "they came faster than they could be written");
 	w->behind_seen = behind;
 	left_out(w, webhook_journal_bound(&w->journal, w->settings->size_max), "events.webhook.size_max was reached");
+	tell_left_out(w);
 }
 
 static void save(struct webhook *w)
@@ -437,11 +463,13 @@ static void begin_batch(struct webhook *w)
 	if (w->journal.sending > w->journal.done && w->limit == WEBHOOK_BATCH_MAX)
 		most = WEBHOOK_BATCH_MAX;
 	n = webhook_journal_read(&w->journal, most, w->lines, sizeof(w->lines), &w->first, &length);
-	if (n < 0) {
-		failed(w, 0, strerror(-n), 0);
+	if (n == -ENOENT || n == -EBADMSG) {
+		left_out(w, webhook_journal_lose(&w->journal), "a file of theirs beside the spool is gone, or cut off");
 		return;
 	}
-	if (n == 0)
+	if (n < 0)
+		failed(w, 0, strerror(-n), 0);
+	if (n <= 0)
 		return;
 	w->last = w->first + (unsigned)n - 1;
 	atomic_store_explicit(&w->counts.oldest_wall_ns, time_of(w->lines), memory_order_relaxed);

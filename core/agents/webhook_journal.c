@@ -408,7 +408,21 @@ int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *o
 	close(fd);
 	if (r < 0)
 		return r;
-	return (int)cut(out, (size_t)n, most, length);
+	r = (int)cut(out, (size_t)n, most, length);
+	return r > 0 ? r : -EBADMSG;
+}
+
+uint64_t webhook_journal_lose(struct webhook_journal *journal)
+{
+	size_t index = file_behind(journal);
+	uint64_t lost, end;
+
+	if (index == journal->file_count)
+		return 0;
+	end = journal->files[index].first + journal->files[index].count;
+	lost = end - (journal->files[index].first > journal->done ? journal->files[index].first : journal->done + 1);
+	forget(journal, index);
+	return lost;
 }
 
 int webhook_journal_send(struct webhook_journal *journal, uint64_t last)

@@ -290,11 +290,18 @@ static bool follow_webhook(struct agents *agents, const struct config *config)
 	return true;
 }
 
+/* Mail does not wait for who is told of it. */
+static void take_webhook(struct agents *agents, const struct config *config)
+{
+	if (!follow_webhook(agents, config) && !atomic_load(&agents->relay->webhook))
+		event_webhook_unread(agents->webhook_log, config->spool.directory,
+				     "its journal cannot be had, or there is no thread for it: reload again");
+}
+
 static const char *first_webhook(struct agents *agents, const struct config *config)
 {
-	return follow_webhook(agents, config) ? NULL
-					      : "events.webhook: its journal beside the spool cannot be had "
-						"(webhook_unread), or there is no thread for it";
+	take_webhook(agents, config);
+	return NULL;
 }
 
 /* Those that say something of incidents, for who watches for them (core/control). */
@@ -363,9 +370,7 @@ void agents_taken(struct agents *agents)
 	follow_tls_reports(agents, agents->relay->snapshot->config);
 	if (agents->before && agents->before != agents->relay->deliverers.dns)
 		agents->retired[agents->retired_count++] = agents->before;
-	if (!follow_webhook(agents, agents->next) && !atomic_load(&agents->relay->webhook))
-		event_webhook_unread(agents->webhook_log, agents->next->spool.directory,
-				     "its journal cannot be had, or there is no thread for it: reload again");
+	take_webhook(agents, agents->next);
 	/* Mail does not wait for its trace. Nobody else writes into this log where there is no thread. */
 	if (!follow_trace(agents, agents->next) && !agents->trace)
 		event_trace_unwritten(agents->trace_log, agents->next->trace.file, "no thread can be started");

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -151,15 +152,21 @@ def what_has_no_room_is_counted():
         lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
         wanted = ('accepted', 'attempt', 'session')
         eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 0, 'all are sent', 120)
+        eventually(lambda: lab.metric('postrider_webhook_events_total{result="left_out"}') == told_left_out(relay),
+                   'all that was left out is told')
         relay.terminate()
         all_said = [line_of(event) for event in relay.events_seen if event['event'] in wanted]
         came = [line_of(event) for event in lab.place.events()]
         left_out = sum(batch['left_out'] for batch in lab.place.batches)
-        equal(left_out, sum(event['count'] for event in relay.events('webhook_left_out')), 'left out')
+        equal(left_out, told_left_out(relay), 'left out')
         check(left_out > 0, 'nothing was left out')
         # Sessions that ended with the relay were said behind what was sent.
         equal(all_said[left_out:left_out + len(came)], came, 'what came')
         in_order(lab.place)
+
+
+def told_left_out(relay):
+    return sum(event['count'] for event in relay.events('webhook_left_out'))
 
 
 @case
@@ -199,6 +206,69 @@ def silent_and_large():
 
 
 @case
+def strange_answers():
+    """What is no HTTP, ends behind its header, has a header without end, or is cut within it is no answer; the same
+    batch comes again."""
+    with Workspace() as work:
+        lab = Lab(work)
+
+        def saying(octets, endless=b''):
+            def answer(handler):
+                try:
+                    handler.wfile.write(octets)
+                    while endless:
+                        handler.wfile.write(endless)
+                except OSError:
+                    pass
+                return DIES
+            return answer
+        strange = [saying(b'taken\r\n'), saying(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
+                   saying(b'HTTP/1.1 200 OK\r\n', b'X-Field: ' + b'x' * 8000 + b'\r\n'), saying(b'HTTP/1.1 20'),
+                   saying(b'HTTP/1.1 999999999999 \r\n\r\n'), saying(b'\0' * 100 + b'\r\n\r\n')]
+        relay = work.relay(lab.configuration())
+        for i, one in enumerate(strange):
+            lab.place.answers = [one]
+            send(relay, 1)
+            lab.has(relay, 2 * (i + 1))
+        in_order(lab.place)
+        equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        relay.terminate()
+
+
+@case
+def taken_away_in_the_middle():
+    """A reload takes the webhook away while a batch is under way, and brings it back: the same batch comes again under
+    its id, and what waited is still there."""
+    with Workspace() as work:
+        lab = Lab(work)
+        gone = threading.Event()
+
+        def hold(_):
+            gone.wait(60)
+            return DIES
+        lab.place.answers = [hold]
+        with_it = lab.configuration(batch=10)
+        relay = work.relay(with_it)
+        send(relay, 20)
+        lab.hop.wait_arrivals(20)
+        eventually(lambda: len(said(relay)) == 40, 'all is said')
+        eventually(lambda: lab.place.requests, 'the first batch')
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 40, 'all wait')
+        without = lab.configuration()
+        del without['events']
+        reload(work, relay, without)
+        gone.set()
+        changed = lab.configuration(batch=5)
+        changed['hostname'] = 'other.example.org'
+        reload(work, relay, changed)
+        lab.has(relay, 40)
+        equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        equal(lab.place.requests[0], lab.place.requests[1], 'what was under way')
+        in_order(lab.place)
+        relay.terminate()
+
+
+@case
 def who_is_nobody_of_ours():
     """A certificate that does not check gets nothing; a secret that is none is told; 410 ends it until a reload."""
     with Workspace() as work:
@@ -224,6 +294,26 @@ def who_is_nobody_of_ours():
         reload(work, relay, lab.configuration())
         lab.has(relay, 2)
         equal([line_of(event) for event in lab.place.events()], said(relay), 'events')
+        relay.terminate()
+
+
+@case
+def no_place_for_its_journal():
+    """Mail goes on without it, and it is told; a reload takes it when there is one."""
+    with Workspace() as work:
+        lab = Lab(work)
+        os.makedirs(work.path('spool'))
+        work.write('spool/webhook', 'somebody has put a file there')
+        relay = work.relay(lab.configuration())
+        relay.told('webhook_unread')
+        send(relay, 2)
+        lab.hop.wait_arrivals(2)
+        eventually(lambda: len(said(relay)) == 4, 'all is said')
+        os.unlink(work.path('spool', 'webhook'))
+        reload(work, relay, lab.configuration())
+        send(relay, 1)
+        lab.has(relay, 2)
+        equal([line_of(event) for event in lab.place.events()], said(relay)[4:], 'events')
         relay.terminate()
 
 

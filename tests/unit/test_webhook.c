@@ -1,14 +1,17 @@
 /*
  * test_webhook.c - the journal of events that are posted, through crashes and full disks, and their signatures.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/agents/line_ring.h"
+#include "core/agents/webhook.h"
 #include "core/agents/webhook_journal.h"
 #include "core/agents/webhook_sign.h"
 #include "core/base/log.h"
@@ -133,6 +136,37 @@ static void test_what_is_left_out(void)
 	free(line);
 }
 
+/* Somebody takes files away, or cuts them, while it runs: what was in them is counted, and the next ones go. */
+static void test_files_that_are_gone(void)
+{
+	struct webhook_journal journal;
+	char path[256];
+	uint64_t first;
+	bool damaged;
+
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
+	first = journal.next;
+	add(&journal, 5);
+	webhook_journal_skip(&journal, 1);
+	add(&journal, 4);
+	webhook_journal_done(&journal, first + 1);
+	file_of(first, path);
+	CHECK(unlink(path) == 0);
+	expect(&journal, 100, 0, -ENOENT);
+	CHECK(webhook_journal_lose(&journal) == 3);
+	expect(&journal, 100, first + 6, 4);
+	file_of(first + 6, path);
+	CHECK(truncate(path, 3) == 0);
+	expect(&journal, 100, 0, -EBADMSG);
+	CHECK(webhook_journal_lose(&journal) == 4 && webhook_journal_lose(&journal) == 0);
+	expect(&journal, 100, 0, 0);
+	add(&journal, 2);
+	expect(&journal, 100, first + 10, 2);
+	webhook_journal_done(&journal, journal.next - 1);
+	CHECK(webhook_journal_save(&journal) == 0);
+	webhook_journal_close(&journal);
+}
+
 static void test_states(void)
 {
 	static const struct {
@@ -220,6 +254,50 @@ static void test_rings(void)
 	CHECK(!line_event_fits(event, "attempts") && !line_event_fits(event, "attem") && !line_event_fits(event, "x*"));
 }
 
+#define LINE(event) "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"" event "\",\"level\":\"info\"}\n"
+
+static void left_out_are(const struct webhook *webhook, uint64_t count)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+	for (unsigned i = 0; i < 6000 && atomic_load(&webhook_counts(webhook)->left_out) < count; i++)
+		(void)nanosleep(&pause, NULL);
+	CHECK(atomic_load(&webhook_counts(webhook)->left_out) == count);
+}
+
+/* Its directory is gone. What says so is not left out again, or each such event would make the next one. */
+static void test_nowhere_to_write(void)
+{
+	static const char *const kinds[] = {"*"};
+	static const char lines[] = LINE("accepted") LINE("attempt") LINE("accepted"), own[] = LINE("webhook_left_out");
+	const struct webhook_settings settings = {.url = "https://127.0.0.1:9/",
+						  .secret_file = "/nonexistent",
+						  .relay = "relay.example.org",
+						  .kinds = kinds,
+						  .kind_count = 1,
+						  .batch = 100,
+						  .size_max = 2 << 20};
+	char gone[] = "/tmp/test_webhook_gone.XXXXXX", path[100];
+	struct log *log = log_new(-1, 1 << 14);
+	struct webhook *webhook;
+
+	CHECK(mkdtemp(gone) != NULL);
+	webhook = webhook_start(gone, &settings, log);
+	CHECK(webhook != NULL);
+	snprintf(path, sizeof(path), "%s/state", gone);
+	(void)unlink(path);
+	CHECK(rmdir(gone) == 0);
+	webhook_take(webhook, lines, sizeof(lines) - 1);
+	left_out_are(webhook, 3);
+	webhook_take(webhook, own, sizeof(own) - 1);
+	webhook_take(webhook, own, sizeof(own) - 1);
+	webhook_take(webhook, lines, sizeof(lines) - 1);
+	left_out_are(webhook, 6);
+	CHECK(atomic_load(&webhook_counts(webhook)->waiting) == 0);
+	webhook_stop(webhook);
+	log_free(log);
+}
+
 int main(void)
 {
 	char command[100];
@@ -230,6 +308,8 @@ int main(void)
 	RUN(test_states);
 	RUN(test_signatures);
 	RUN(test_rings);
+	RUN(test_files_that_are_gone);
+	RUN(test_nowhere_to_write);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	CHECK(system(command) == 0);
 	return check_end();
