@@ -20,7 +20,7 @@ struct recent {
 	pthread_mutex_t lock; /* of all below but `fact` */
 	char second[SECOND_LENGTH];
 	unsigned lines; /* in that second */
-	uint64_t left_out;
+	uint64_t left_out, order;
 	size_t count;
 	struct recent_group groups[RECENT_GROUPS];
 	struct fact fact; /* of who writes the log */
@@ -184,12 +184,13 @@ static void describe(const struct fact *fact, struct span name, struct span leve
 
 /* ---- the groups ------------------------------------------------------------------------------------------------- */
 
-static void add(struct recent *recent, const struct recent_group *group)
+static void add(struct recent *recent, struct recent_group *group)
 {
 	size_t at = 0, oldest = 0;
 
+	group->order = ++recent->order;
 	while (at < recent->count && recent->groups[at].key != group->key) {
-		if (recent->groups[at].last_ms < recent->groups[oldest].last_ms)
+		if (recent->groups[at].order < recent->groups[oldest].order)
 			oldest = at;
 		at++;
 	}
@@ -257,9 +258,7 @@ static int newer(const void *a, const void *b)
 {
 	const struct recent_group *one = a, *other = b;
 
-	if (one->last_ms != other->last_ms)
-		return one->last_ms < other->last_ms ? 1 : -1;
-	return one->key < other->key ? -1 : one->key > other->key;
+	return one->order < other->order ? 1 : -1;
 }
 
 size_t recent_read(struct recent *recent, struct recent_group *out, size_t room, uint64_t *left_out)

@@ -25,6 +25,7 @@ struct recent;
 struct recent_group {
 	uint64_t key; /* of what it is grouped by */
 	uint64_t count, first_ms, last_ms, code;
+	uint64_t order; /* in which they were seen last, whatever the clock was set to meanwhile */
 	char event[32], level[8];
 	char where[RECENT_NAME_MAX]; /* a destination; else a device, a client, an address; "": the relay itself */
 	char say[RECENT_TEXT_MAX];   /* what it means and what to do; "": no rule knows it */

@@ -164,6 +164,12 @@ static void test_many_groups_and_a_flood(void)
 	CHECK_STR(groups[0].where, "d137");
 	CHECK_STR(groups[RECENT_GROUPS - 1].where, "d10");
 	CHECK_EQ(left_out, 0);
+	/* The clock is set back: what comes now is the newest all the same, and has a place of its own. */
+	line_at("00:00:01", "host_failed", "warning", ",\"destination\":\"back1\"");
+	line_at("00:00:02", "host_failed", "warning", ",\"destination\":\"back2\"");
+	CHECK_EQ(all(), RECENT_GROUPS);
+	CHECK_STR(groups[0].where, "back2");
+	CHECK_STR(groups[1].where, "back1");
 	begin();
 	for (int i = 0; i < RECENT_LINES + 7; i++)
 		line("host_failed", "warning", ",\"destination\":\"d\"");
