@@ -501,6 +501,7 @@ static void wait_for_end(struct process *p, const sigset_t *signals)
 		agents_sweep(&p->agents);
 		confinement_sweep(own_log(p));
 		certificates_look(&p->certificates, &p->relay, now_ns, (int64_t)time(NULL), own_log(p));
+		control_look(p->control, now_ns, own_log(p));
 		stuck = watch_shards(&p->relay, now_ns, own_log(p));
 		if (!notify_wanted() || now_ns < status_ns)
 			continue;

@@ -4,6 +4,7 @@
 #include "core/control/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/address_text.h"
@@ -25,10 +27,11 @@
 #include "core/control/remote.h"
 #include "core/control/scrape.h"
 #include "core/control/socket.h"
+#include "core/events/running.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 
-enum { STACK_SIZE = 512 << 10, HOSTNAME_MAX = 255 };
+enum { STACK_SIZE = 512 << 10, HOSTNAME_MAX = 255, LOOK_S = 2 };
 
 /* A connection, from when it is there until it is gone. */
 struct slot {
@@ -46,11 +49,21 @@ struct entrance {
 	struct slot slots[CONTROL_CONNECTIONS];
 };
 
+/* The certificate that is shown over TCP. One that is renewed gets a daemon of its own, on the same socket; the one
+ * before takes nobody new, and ends with its last connection. */
+struct renewal {
+	uint64_t look_ns;
+	uint64_t made_of, seen, refused; /* what the files were like */
+	struct MHD_Daemon *before;       /* NULL: there is none */
+	int fd, before_fd;               /* of each, of the same socket */
+};
+
 struct control {
 	struct desk desk;
 	const struct config *config;
 	struct control_socket socket;
 	struct entrance local, remote;
+	struct renewal renewal;   /* of `remote`; of who starts and stops */
 	struct gate *gate;        /* of `remote`; NULL: nobody signs in */
 	pthread_mutex_t log_lock; /* a log has one writer */
 	struct log *log;
@@ -396,6 +409,25 @@ static bool start_secured(struct control *control, int fd, char *problem, size_t
 	return started;
 }
 
+static uint64_t add_file(uint64_t sum, const char *path)
+{
+	const uint64_t prime = UINT64_C(0x100000001b3);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		return (sum ^ 1) * prime;
+	sum = ((sum ^ (uint64_t)st.st_ino) * prime ^ (uint64_t)st.st_size) * prime;
+	sum = ((sum ^ (uint64_t)st.st_mtim.tv_sec) * prime ^ (uint64_t)st.st_mtim.tv_nsec) * prime;
+	return ((sum ^ (uint64_t)st.st_ctim.tv_sec) * prime ^ (uint64_t)st.st_ctim.tv_nsec) * prime;
+}
+
+static uint64_t files_of(const struct config *config)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	return add_file(add_file(sum, config->control.http.certificate), config->control.http.private_key);
+}
+
 /* 0 or -errno with a problem. */
 static int open_remote(struct control *control, char *problem, size_t size)
 {
@@ -413,6 +445,8 @@ static int open_remote(struct control *control, char *problem, size_t size)
 	fd = remote_listen(config, problem, size);
 	if (fd < 0)
 		return fd;
+	control->renewal.fd = fd;
+	control->renewal.made_of = control->renewal.seen = files_of(config);
 	if (config->control.http.certificate) {
 		started = start_secured(control, fd, problem, size);
 	} else {
@@ -423,6 +457,77 @@ static int open_remote(struct control *control, char *problem, size_t size)
 		return 0;
 	close(fd);
 	return -EINVAL;
+}
+
+/* ---- a certificate that is renewed --------------------------------------------------------------------------- */
+
+/* It is asked for its socket no more; the socket is another descriptor's as well. */
+static void end_before(struct renewal *r)
+{
+	if (!r->before)
+		return;
+	MHD_stop_daemon(r->before);
+	close(r->before_fd);
+	r->before = NULL;
+}
+
+/* Its threads are joined when it stops: only then does nobody wait for that. */
+static bool before_is_over(struct renewal *r)
+{
+	const union MHD_DaemonInfo *info =
+		r->before ? MHD_get_daemon_info(r->before, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
+
+	if (info && info->num_connections == 0)
+		end_before(r);
+	return !r->before;
+}
+
+/* The next one takes connections before the one before ceases to: nobody is refused. */
+static bool renew(struct control *control, char *problem, size_t size)
+{
+	struct renewal *r = &control->renewal;
+	struct MHD_Daemon *before = control->remote.daemon;
+	int fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0) {
+		snprintf(problem, size, "control.http: %s", strerror(errno));
+		return false;
+	}
+	if (!start_secured(control, fd, problem, size)) {
+		control->remote.daemon = before;
+		close(fd);
+		return false;
+	}
+	(void)MHD_quiesce_daemon(before);
+	r->before = before;
+	r->before_fd = r->fd;
+	r->fd = fd;
+	return true;
+}
+
+/* Both files are written one after the other: they are taken when they have been the same for a while. */
+void control_look(struct control *control, uint64_t now_ns, struct log *log)
+{
+	struct renewal *r = control ? &control->renewal : NULL;
+	char problem[512];
+	uint64_t files;
+	bool settled;
+
+	if (!r || now_ns < r->look_ns || !control->remote.daemon || !control->config->control.http.certificate)
+		return;
+	r->look_ns = now_ns + LOOK_S * CLOCK_NS_PER_S;
+	files = files_of(control->config);
+	settled = files == r->seen;
+	r->seen = files;
+	if (!before_is_over(r) || files == r->made_of || files == r->refused || !settled)
+		return;
+	if (renew(control, problem, sizeof(problem))) {
+		r->made_of = files;
+		event_certificate_renewed(log, 1);
+	} else {
+		r->refused = files;
+		event_certificate_refused(log, problem);
+	}
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
@@ -537,6 +642,7 @@ void control_stop(struct control *control)
 	}
 	if (control->remote.daemon)
 		MHD_stop_daemon(control->remote.daemon);
+	end_before(&control->renewal);
 	stop_more(control);
 	incident_watch_stop(control->desk.incidents);
 	control->desk.incidents = NULL;

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct config;
 struct control;
@@ -36,7 +37,7 @@ enum {
 	CONTROL_REQUEST_S = 30,
 	CONTROL_ANSWER_S = 600,
 	CONTROL_PER_ADDRESS = 24, /* over TCP: browsers have six each, and all of this machine have one address */
-	CONTROL_FILES = 2 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
+	CONTROL_FILES = 3 * CONTROL_CONNECTIONS + 32, /* descriptors at most */
 };
 
 /* NULL where it cannot be had: `problem` says why, for people. Both logs are its own;
@@ -48,6 +49,8 @@ bool control_wanted(const struct config *config);
 /* Takes the users and operators of control.http of the next configuration, the rest of which may not change, and what
  * it says of incidents. NULL is nobody. */
 void control_follow(struct control *control, struct config *next);
+/* Every so often, by who starts and stops it: takes a certificate of control.http that was renewed. NULL is nobody. */
+void control_look(struct control *control, uint64_t now_ns, struct log *log);
 /* NULL is nobody. */
 void control_stop(struct control *control);
 void control_free(struct control *control);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,19 +26,24 @@
 #include "core/trace/search.h"
 #include "tls/tls.h"
 
-enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, ANSWER_MOST = 4 << 10, FREE_PERCENT = 5 };
+enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MOST = 4 << 10, FREE_PERCENT = 5 };
 #define FREE_MIN (UINT64_C(64) << 20)
 
 /* ---- whom commands ask ------------------------------------------------------------------------------------------ */
 
+/* Who hangs takes no connection, and a queue of them that is full has the next one wait. */
 static int connect_to(const struct sockaddr *address, socklen_t length)
 {
+	const struct timeval most = {.tv_sec = CONNECT_S};
 	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 || connect(fd, address, length) < 0 ? -errno : 0;
+	int r = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) < 0 ||
+				connect(fd, address, length) < 0
+			? -errno
+			: 0;
 
 	if (fd >= 0)
 		close(fd);
-	return r;
+	return r == -EAGAIN || r == -EINPROGRESS ? -ETIMEDOUT : r;
 }
 
 static void look_at_socket(struct ladder *ladder, const struct config *config)
@@ -49,7 +55,7 @@ static void look_at_socket(struct ladder *ladder, const struct config *config)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	r = connect_to((const struct sockaddr *)&address, sizeof(address));
 	if (r == 0) {
-		ladder_add(ladder, "control socket", RUNG_OK, "%s answers", path);
+		ladder_add(ladder, "control socket", RUNG_OK, "somebody listens at %s", path);
 		doctor_look_confined(ladder, config);
 		return;
 	}
@@ -77,7 +83,7 @@ static void look_at_certificate(struct ladder *ladder, const char *file)
 		ladder_add(ladder, "HTTP certificate", RUNG_BROKEN, "%s has no certificate that can be read", file);
 	}
 	if (!texts || count == 0 || left < SOON_DAYS * (int64_t)DAY_S)
-		ladder_advise(ladder, "renew it, and restart postrider: it is read at the start");
+		ladder_advise(ladder, "renew it: put the new files in their places");
 	free(texts);
 }
 
@@ -86,7 +92,7 @@ static void look_at_http(struct ladder *ladder, const struct config *config)
 	int r = connect_to(&config->control.http.address.any, config->control.http.address.length);
 
 	ladder_add(ladder, "control.http", r == 0 ? RUNG_OK : RUNG_WARNING, "%s: %s", config->control.http.address_text,
-		   r == 0 ? "answers" : strerror(-r));
+		   r == 0 ? "somebody listens" : strerror(-r));
 	if (r < 0)
 		ladder_advise(ladder, "postrider does not run by this configuration, or a firewall is between");
 	if (config->control.http.certificate)

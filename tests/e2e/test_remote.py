@@ -5,18 +5,21 @@ import base64
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
+import types
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from ports import free_port  # noqa: E402
 from exposition import OPEN, families  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal, eventually, program  # noqa: E402
+from policy_host import Authority  # noqa: E402
 
 ACT = {'X-Postrider-Act': 'yes', 'Content-Type': 'application/json'}
 HOLD = ('POST', '/v1/queue/hold', json.dumps({'ids': ['0' * 26]}))
@@ -25,9 +28,10 @@ HOLD = ('POST', '/v1/queue/hold', json.dumps({'ids': ['0' * 26]}))
 class Remote:
     """A relay that is asked over TCP."""
 
-    def __init__(self, work, users=(), operate=(), certificates=None):
+    def __init__(self, work, users=(), operate=(), certificates=None, ca=None):
         self.port = free_port()
         self.certificates = certificates
+        self.ca = ca or certificates and certificates.ca
         settings = {'address': '127.0.0.1:%d' % self.port}
         if users:
             lines = b''.join(subprocess.run([program('postrider'), 'hash', user], input=password.encode() + b'\n',
@@ -44,10 +48,18 @@ class Remote:
 
     def connection(self, timeout=60):
         if self.certificates:
-            context = self.certificates.client_context()
+            context = ssl.create_default_context(cafile=self.ca)
             context.check_hostname = False
             return http.client.HTTPSConnection('127.0.0.1', self.port, timeout=timeout, context=context)
         return http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
+
+    def shown(self):
+        """The certificate that who comes now is shown."""
+        connection = self.connection()
+        connection.connect()
+        certificate = connection.sock.getpeercert(True)
+        connection.close()
+        return certificate
 
     def ask(self, method='GET', path='/v1/status', body=None, user=None, **fields):
         """(status, fields, text)"""
@@ -212,6 +224,45 @@ def secured():
         with socket.create_connection(('127.0.0.1', remote.port)) as plain:
             plain.sendall(b'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
             check(b'200' not in plain.recv(100), 'in clear')
+
+
+@case
+def its_certificate_is_renewed():
+    """New files are taken without a restart, and who comes is shown the new one; what is no pair is told, and the one
+    before goes on."""
+    with Workspace() as work:
+        authority = Authority(work.path('authority'))
+        for _ in range(3):
+            authority.context(['localhost'])
+        pair = types.SimpleNamespace(server=work.path('http.crt'), server_key=work.path('http.key'))
+        put_pair(authority, pair, 1)
+        remote = Remote(work, certificates=pair, ca=authority.ca_file)
+        first = remote.shown()
+        stays = remote.connection()
+        stays.request('GET', '/healthz')
+        check(stays.getresponse().read(), 'no answer')
+        put_pair(authority, pair, 2)
+        remote.relay.told('certificate_renewed')
+        second = remote.shown()
+        check(second != first, 'it is the same certificate')
+        equal(remote.ask()[0], 200, 'over TLS')
+        stays.close()
+        with open(pair.server, 'w') as file:
+            file.write('no certificate\n')
+        refused = remote.relay.told('certificate_refused')
+        check('control.http' in refused[0]['problem'], 'told %s', refused)
+        equal(remote.shown(), second, 'what is shown beside files that are none')
+        put_pair(authority, pair, 3)
+        remote.relay.told('certificate_renewed', 2)
+        check(remote.shown() not in (first, second), 'it is one of before')
+        remote.relay.terminate()
+
+
+def put_pair(authority, pair, number):
+    """The key first, as some do: for a moment both are no pair."""
+    for kind, to in (('key', pair.server_key), ('crt', pair.server)):
+        shutil.copy(os.path.join(authority.directory, 'c%d.%s' % (number, kind)), to + '.new')
+        os.replace(to + '.new', to)
 
 
 @case
