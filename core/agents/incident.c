@@ -27,7 +27,7 @@ static const struct {
 				   "says at which step it ends"},
 	[INCIDENT_CERTIFICATE_ENDING] = {"certificate_ending", "a certificate ends soon, or has",
 					 "renew it and put the new files in their places: they are taken without a "
-					 "restart, but that of control.http"},
+					 "restart"},
 	[INCIDENT_SPOOL_FILLING] =
 		{"spool_filling", "the spool is filling up",
 		 "postrider queue summary says what waits; give it room (spool.size_max, the disk), or "
@@ -91,12 +91,13 @@ static void say(struct incident *one, const char *problem)
 	snprintf(one->problem, sizeof(one->problem), "%s", problem);
 }
 
-/* What is only suspected makes room for what is there. */
-static struct incident *make_room(struct incidents *incidents)
+/* What is only suspected makes room for what is there, and not for another suspicion: a thousand of them would take the
+ * place from each other, and none would grow old enough. */
+static struct incident *make_room(struct incidents *incidents, bool suspected)
 {
 	if (incidents->count < INCIDENTS_MAX)
 		return &incidents->list[incidents->count++];
-	for (size_t i = 0; i < INCIDENTS_MAX; i++) {
+	for (size_t i = 0; !suspected && i < INCIDENTS_MAX; i++) {
 		if (incidents->list[i].state == INCIDENT_SUSPECTED)
 			return &incidents->list[i];
 	}
@@ -117,7 +118,7 @@ void incidents_bad(struct incidents *incidents, enum incident_kind kind, const c
 	struct incident *one = incidents_find(incidents, kind, subject);
 
 	if (!one) {
-		one = make_room(incidents);
+		one = make_room(incidents, incidents->after_ns[kind] > 0);
 		if (!one)
 			return;
 		*one = (struct incident){.kind = kind};

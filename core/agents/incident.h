@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { INCIDENTS_MAX = 256, INCIDENT_SUBJECT_SIZE = 256, INCIDENT_PROBLEM_SIZE = 400 };
+enum { INCIDENTS_MAX = 256, INCIDENT_NOTES_MAX = 64, INCIDENT_SUBJECT_SIZE = 256, INCIDENT_PROBLEM_SIZE = 400 };
 
 enum incident_kind {
 	INCIDENT_DESTINATION_DOWN,
@@ -46,6 +46,18 @@ struct incident {
 	uint64_t again;                      /* how often it was bad again while it calmed */
 	bool restored; /* it was open when the process before ended, and nobody has said it since */
 	bool told;     /* its opening, to whom it is mailed */
+};
+
+/* What somebody is to be told of one. */
+struct incident_note {
+	struct incident incident;
+	uint64_t closed_wall_ms; /* 0: it was opened */
+};
+
+struct incident_notes {
+	struct incident_note list[INCIDENT_NOTES_MAX];
+	size_t count;
+	uint64_t more; /* that found no place in the list */
 };
 
 struct incidents {

@@ -17,9 +17,23 @@ static json_t *text_of(const char *text)
 	return value ? value : json_string("?");
 }
 
-char *incident_file_write(const struct incidents *incidents)
+static void add_over(json_t *over, const struct incident_notes *notes)
 {
-	json_t *root = json_object(), *open = json_array();
+	for (size_t i = 0; notes && i < notes->count; i++) {
+		const struct incident *one = &notes->list[i].incident;
+		if (notes->list[i].closed_wall_ms)
+			(void)json_array_append_new(
+				over, json_pack("{ss so so sI sI sI}", "kind", incident_name(one->kind), "subject",
+						text_of(one->subject), "problem", text_of(one->problem), "opened_ms",
+						(json_int_t)one->opened_wall_ms, "again", (json_int_t)one->again,
+						"closed_ms", (json_int_t)notes->list[i].closed_wall_ms));
+	}
+}
+
+char *incident_file_write(const struct incidents *incidents, const struct incident_notes *sending,
+			  const struct incident_notes *notes)
+{
+	json_t *root = json_object(), *open = json_array(), *over = json_array();
 	char *text;
 
 	for (size_t i = 0; i < incidents->count; i++) {
@@ -33,6 +47,9 @@ char *incident_file_write(const struct incidents *incidents)
 	}
 	(void)json_object_set_new(root, "format", json_string(FORMAT));
 	(void)json_object_set_new(root, "open", open);
+	add_over(over, sending);
+	add_over(over, notes);
+	(void)json_object_set_new(root, "over", over);
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -56,21 +73,61 @@ static bool read_one(const json_t *value, struct incident *one)
 	return one->kind != INCIDENT_KINDS && opened >= 0 && again >= 0;
 }
 
-bool incident_file_read(struct incidents *incidents, const char *text, size_t length, uint64_t now_ns)
+static bool read_over(const json_t *value, struct incident_note *note)
 {
-	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *open, *value;
+	const char *kind, *subject, *problem;
+	json_int_t opened, again, closed;
+
+	if (json_unpack((json_t *)(uintptr_t)value, "{ss ss ss sI sI sI !}", "kind", &kind, "subject", &subject,
+			"problem", &problem, "opened_ms", &opened, "again", &again, "closed_ms", &closed) < 0)
+		return false;
+	*note = (struct incident_note){.incident = {.kind = incident_kind_of(kind),
+						    .state = INCIDENT_CALMING,
+						    .opened_wall_ms = (uint64_t)opened,
+						    .again = (uint64_t)again},
+				       .closed_wall_ms = (uint64_t)closed};
+	snprintf(note->incident.subject, sizeof(note->incident.subject), "%s", subject);
+	snprintf(note->incident.problem, sizeof(note->incident.problem), "%s", problem);
+	return note->incident.kind != INCIDENT_KINDS && opened >= 0 && again >= 0 && closed > 0;
+}
+
+static void take_over(struct incident_notes *notes, const json_t *over)
+{
+	struct incident_note note;
+
+	for (size_t i = 0; i < json_array_size(over); i++) {
+		if (!read_over(json_array_get(over, i), &note))
+			continue;
+		if (notes->count < INCIDENT_NOTES_MAX)
+			notes->list[notes->count++] = note;
+		else
+			notes->more++;
+	}
+}
+
+bool incident_file_read(struct incidents *incidents, struct incident_notes *notes, const char *text, size_t length,
+			uint64_t now_ns)
+{
+	json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL), *open, *over, *value;
 	const char *format = json_string_value(json_object_get(root, "format"));
 	bool good = format && strcmp(format, FORMAT) == 0;
+	struct incident_note note;
 	struct incident one;
 	size_t i;
 
 	open = json_object_get(root, "open");
 	good = good && json_is_array(open);
 	json_array_foreach(open, i, value) good = good && read_one(value, &one);
+	/* Files of before have none. */
+	over = json_object_get(root, "over");
+	good = good && (!over || json_is_array(over));
+	json_array_foreach(over, i, value) good = good && read_over(value, &note);
 	for (i = 0; good && i < json_array_size(open); i++) {
 		if (read_one(json_array_get(open, i), &one))
 			(void)incidents_restore(incidents, &one, now_ns);
 	}
+	if (good)
+		take_over(notes, over);
 	json_decref(root);
 	return good;
 }

@@ -16,19 +16,7 @@
 struct desk;
 struct incident_terms;
 
-enum { INCIDENT_NOTES_MAX = 64, INCIDENT_LETTER_PROBLEM = 160, INCIDENT_LETTER_DESTINATION = 256 };
-
-/* What a mail is to say of one. */
-struct incident_note {
-	struct incident incident;
-	uint64_t closed_wall_ms; /* 0: it was opened */
-};
-
-struct incident_notes {
-	struct incident_note list[INCIDENT_NOTES_MAX];
-	size_t count;
-	uint64_t more; /* that found no place in the list */
-};
+enum { INCIDENT_LETTER_PROBLEM = 160, INCIDENT_LETTER_DESTINATION = 256 };
 
 /* From malloc; NULL without memory. `open`: how many are open in all. ASCII alone, whatever the texts are. */
 char *incident_letter_text(const struct incident_terms *terms, const struct incident_notes *notes, size_t open,

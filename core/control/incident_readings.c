@@ -26,6 +26,7 @@ struct reading {
 	struct scrape *scrape;
 	const struct incident_terms *terms;
 	uint64_t now_ns, wall_ms;
+	const struct counted *counted; /* of the destination before: the next one is behind it, mostly */
 };
 
 static void bad(const struct reading *r, enum incident_kind kind, const char *subject, const char *problem)
@@ -60,10 +61,14 @@ void incident_readings_free(struct incident_readings *readings)
 struct incident_progress *incident_readings_of(struct incident_readings *readings, const char *name)
 {
 	struct incident_progress *more;
+	size_t next = readings->last + 1;
 
+	/* They are asked for in their order, mostly. */
+	if (next < readings->count && strcmp(readings->progress[next].name, name) == 0)
+		return &readings->progress[readings->last = next];
 	for (size_t i = 0; i < readings->count; i++) {
 		if (strcmp(readings->progress[i].name, name) == 0)
-			return &readings->progress[i];
+			return &readings->progress[readings->last = i];
 	}
 	more = realloc(readings->progress, (readings->count + 1) * sizeof(*more));
 	if (!more)
@@ -75,33 +80,55 @@ struct incident_progress *incident_readings_of(struct incident_readings *reading
 
 /* ---- destinations ----------------------------------------------------------------------------------------------- */
 
-static uint64_t delivered_at(const struct relay *relay, const char *name)
+static uint64_t delivered_at(struct reading *r, const char *name)
 {
-	const struct counts *counts = &relay->deliverers.counts;
-	const struct counted *one = NULL;
+	const struct counts *counts = &r->scrape->desk->relay->deliverers.counts;
+	const struct counted *one = counts_next(counts, r->counted);
 	uint64_t sum = 0;
 
-	while ((one = counts_next(counts, one)) && strcmp(one->name, name) != 0)
-		;
+	if (!one || strcmp(one->name, name) != 0) {
+		one = NULL;
+		while ((one = counts_next(counts, one)) && strcmp(one->name, name) != 0)
+			;
+	}
+	r->counted = one;
 	for (unsigned i = 0; one && i < counts->shards; i++)
 		sum += counter_get(&((const struct destination_counts *)counted_block(one, i))->delivered);
 	return sum;
 }
 
-/* NULL: no shard has anything of it. */
-static bool sum_of(const struct scrape *scrape, const char *name, struct facts_destination *sum)
+static bool is_of(const struct facts_destination *one, const char *name)
+{
+	return one->name && strcmp(one->name, name) == 0;
+}
+
+/* NULL: that shard has nothing of it, and no name there. It may still have the configuration before, and another order:
+ * the next reading sees that. */
+static const struct facts_destination *facts_of(const struct facts *facts, const struct incident_destination *d)
+{
+	const struct facts_destination *there =
+		d->index < facts->destination_count ? &facts->destinations[d->index] : NULL;
+
+	if (there && (!there->name || is_of(there, d->name)))
+		return there->name ? there : NULL;
+	for (size_t i = 0; i < facts->destination_count; i++) {
+		if (is_of(&facts->destinations[i], d->name))
+			return &facts->destinations[i];
+	}
+	return NULL;
+}
+
+/* False: no shard has anything of it. */
+static bool sum_of(const struct scrape *scrape, const struct incident_destination *d, struct facts_destination *sum)
 {
 	bool any = false;
 
 	*sum = (struct facts_destination){.name = NULL};
 	for (unsigned i = 0; i < scrape->shard_count; i++) {
-		const struct facts *facts = &scrape->shards[i].facts;
-		for (size_t d = 0; d < facts->destination_count; d++) {
-			if (!facts->destinations[d].name || strcmp(facts->destinations[d].name, name) != 0)
-				continue;
-			facts_add(sum, &facts->destinations[d]);
-			any = true;
-		}
+		const struct facts_destination *one = facts_of(&scrape->shards[i].facts, d);
+		if (one)
+			facts_add(sum, one);
+		any |= one != NULL;
 	}
 	return any;
 }
@@ -188,10 +215,10 @@ static void look_at_age(const struct reading *r, const char *name, uint64_t mess
 	bad(r, INCIDENT_OLD_MAIL, name, problem);
 }
 
-static void look_at_destination(const struct reading *r, const struct incident_destination *d)
+static void look_at_destination(struct reading *r, const struct incident_destination *d)
 {
 	struct incident_progress *p = incident_readings_of(r->readings, d->name);
-	uint64_t delivered = delivered_at(r->scrape->desk->relay, d->name), oldest_wall_ns, messages, own = 0;
+	uint64_t delivered = delivered_at(r, d->name), oldest_wall_ns, messages, own = 0;
 	struct facts_destination sum;
 	bool moved;
 
@@ -209,7 +236,7 @@ static void look_at_destination(const struct reading *r, const struct incident_d
 			r->readings->letters = messages;
 		own = r->readings->letters + r->readings->sending;
 	}
-	if (!sum_of(r->scrape, d->name, &sum) && !moved)
+	if (!sum_of(r->scrape, d, &sum) && !moved)
 		return;
 	look_at_hosts(r, d, &sum, p, moved);
 	look_at_flow(r, d->name, &sum, p, moved, own);
@@ -217,6 +244,12 @@ static void look_at_destination(const struct reading *r, const struct incident_d
 }
 
 /* ---- the rest --------------------------------------------------------------------------------------------------- */
+
+/* Less than `most` by so much that it does not come back at once; of little nothing. */
+static bool is_calm(uint64_t percent, unsigned most)
+{
+	return most == 0 || percent + CALM_POINTS <= most || percent == 0;
+}
 
 static void look_at_budget(const struct reading *r, const struct facts_mailbox *one, const char *subject)
 {
@@ -230,7 +263,7 @@ static void look_at_budget(const struct reading *r, const struct facts_mailbox *
 		snprintf(problem, sizeof(problem), "%" PRIu64 " of %" PRIu64 " recipients of a day are left", one->left,
 			 one->budget);
 		bad(r, INCIDENT_BUDGET_NEARLY_SPENT, subject, problem);
-	} else if (r->terms->budget_percent == 0 || percent + CALM_POINTS <= r->terms->budget_percent) {
+	} else if (is_calm(percent, r->terms->budget_percent)) {
 		well(r, INCIDENT_BUDGET_NEARLY_SPENT, subject);
 	}
 }
@@ -271,8 +304,7 @@ static void look_at_spool(const struct reading *r)
 		snprintf(problem, sizeof(problem), "%" PRIu64 " %% of spool.size_max are in use%s", percent,
 			 reasons[refuses]);
 		bad(r, INCIDENT_SPOOL_FILLING, "spool", problem);
-	} else if (refuses == FACTS_TAKES &&
-		   (r->terms->spool_percent == 0 || percent + CALM_POINTS <= r->terms->spool_percent)) {
+	} else if (refuses == FACTS_TAKES && is_calm(percent, r->terms->spool_percent)) {
 		well(r, INCIDENT_SPOOL_FILLING, "spool");
 	}
 }
@@ -313,7 +345,7 @@ static bool all_up(const struct scrape *scrape)
 void incident_readings_take(struct incident_readings *readings, struct incidents *incidents, struct scrape *scrape,
 			    const struct incident_terms *terms, uint64_t now_ns, uint64_t wall_ms)
 {
-	const struct reading r = {readings, incidents, scrape, terms, now_ns, wall_ms};
+	struct reading r = {readings, incidents, scrape, terms, now_ns, wall_ms, NULL};
 
 	scrape_begin(scrape, true);
 	/* What a shard said a while ago proves nothing of now. */

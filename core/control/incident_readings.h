@@ -22,7 +22,7 @@ struct incident_progress {
 
 struct incident_readings {
 	struct incident_progress *progress; /* owned */
-	size_t count;
+	size_t count, last;                 /* `last`: the one that was asked for */
 	/* Mails about incidents that may still wait, and where: they are no reason for another. */
 	char letters_at[INCIDENT_SUBJECT_SIZE];
 	bool sending;                 /* another one is on its way into the spool */

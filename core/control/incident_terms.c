@@ -33,6 +33,7 @@ static bool copy_lists(struct incident_terms *t, const struct config *config)
 		if (d->gone)
 			continue;
 		t->destinations[t->destination_count].mx = d->mx;
+		t->destinations[t->destination_count].index = i;
 		ok = copy(&t->destinations[t->destination_count++].name, d->name) && add_certificate(t, d->certificate);
 	}
 	for (size_t i = 0; ok && i < config->certificate_count; i++)

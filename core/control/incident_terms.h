@@ -19,6 +19,7 @@ struct incident_terms {
 	/* Owned; destinations by name. */
 	struct incident_destination {
 		char *name;
+		size_t index; /* in the configuration, and so in what shards say of theirs */
 		bool mx;
 	} * destinations;
 	size_t destination_count;

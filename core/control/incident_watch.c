@@ -115,7 +115,7 @@ static void on_closed(void *context, const struct incident *one)
 
 static void save(struct incident_watch *w)
 {
-	char *text = incident_file_write(&w->incidents);
+	char *text = incident_file_write(&w->incidents, w->sending ? &w->sent : NULL, &w->notes);
 	int r = !text ? -ENOMEM : disk_has_room(w->directory) ? secret_replace(w->file, text, strlen(text)) : -ENOSPC;
 
 	free(text);
@@ -133,10 +133,13 @@ static void load(struct incident_watch *w)
 
 	if (r == -ENOENT)
 		return;
-	good = r == 0 && incident_file_read(&w->incidents, text, length, clock_monotonic_ns());
+	good = r == 0 && incident_file_read(&w->incidents, &w->sent, text, length, clock_monotonic_ns());
 	if (r == 0)
 		free(text);
 	if (good) {
+		for (size_t i = 0; i < w->sent.count; i++)
+			note(w, &w->notes, &w->sent.list[i].incident, w->sent.list[i].closed_wall_ms);
+		w->notes.more += w->sent.more;
 		for (size_t i = 0; i < w->incidents.count; i++) {
 			atomic_fetch_add(&w->open[w->incidents.list[i].kind], 1);
 			if (!w->incidents.list[i].told)
@@ -314,8 +317,29 @@ static void *run(void *context)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
+/* Whose it is: of DESTINATION, or of DESTINATION/MAILBOX as far as that has room in a subject. NULL: of nobody any more. */
+static const struct config_destination *home_of(const struct config *config, const char *subject)
+{
+	for (size_t i = 0; i < config->destination_count; i++) {
+		const struct config_destination *d = &config->destinations[i];
+		size_t length = strlen(d->name);
+		if (d->gone || strncmp(subject, d->name, length) != 0)
+			continue;
+		if (subject[length] == '\0')
+			return d;
+		for (size_t m = 0; subject[length] == '/' && m < d->mailbox_count; m++) {
+			const char *user = d->mailboxes[m].user;
+			if (user && strncmp(subject + length + 1, user, INCIDENT_SUBJECT_SIZE - 2 - length) == 0)
+				return d;
+		}
+	}
+	return NULL;
+}
+
 static bool is_of(const struct config *config, const struct incident_terms *terms, const struct incident *one)
 {
+	const struct config_destination *home = home_of(config, one->subject);
+
 	switch (one->kind) {
 	case INCIDENT_CERTIFICATE_ENDING:
 		for (size_t i = 0; i < terms->certificate_count; i++) {
@@ -326,10 +350,14 @@ static bool is_of(const struct config *config, const struct incident_terms *term
 	case INCIDENT_DEVICE_SILENT:
 		return device_table_of_name(config->devices, one->subject) >= 0;
 	case INCIDENT_SPOOL_FILLING:
-	case INCIDENT_TOKEN_ENDING:
 		return true;
+	case INCIDENT_SIGN_IN_REFUSED:
+	case INCIDENT_TOKEN_ENDING:
+		return home != NULL;
+	case INCIDENT_BUDGET_NEARLY_SPENT:
+		return home && home->limits.recipients_per_day > 0;
 	default:
-		return incident_terms_find(terms, one->subject, strcspn(one->subject, "/")) != NULL;
+		return incident_terms_find(terms, one->subject, strlen(one->subject)) != NULL;
 	}
 }
 

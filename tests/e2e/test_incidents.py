@@ -4,13 +4,16 @@ open none again; the mail about one makes no other."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from control_socket import Connection  # noqa: E402
-from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, program  # noqa: E402
+from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
+                     program)
+from office365 import Mailbox, Office365  # noqa: E402
 from policy_host import Authority  # noqa: E402
 from webhook_place import WebhookPlace  # noqa: E402
 
@@ -188,6 +191,114 @@ def devices_and_reload():
         reload(work, relay, content)
         eventually(lambda: lab.open() == [('destination_down', 'renamed')], lambda: 'open: %s' % lab.open())
         relay.terminate()
+
+
+@case
+def a_certificate_ends():
+    """Of a listener; over when another is in its place."""
+    with Workspace() as work:
+        lab = Lab(work)
+        authority = Authority(work.path('authority'))
+        authority.context(['localhost'], days=2)
+        authority.context(['localhost'], days=400)
+        file = put_certificate(work, authority, 1)
+        configuration = lab.configuration(tls={'mode': 'none'})
+        configuration['tls'] = {'certificates': [{'certificate': file, 'private_key': work.path('lan.key')}]}
+        configuration['listeners'][0]['tls'] = 'offered'
+        relay = work.relay(configuration)
+        opened = relay.told('incident_opened')
+        equal(names(relay, 'incident_opened'), [('certificate_ending', file)], 'opened')
+        check(opened[0]['problem'].startswith('ends of '), 'its problem: %s', opened[0]['problem'])
+        put_certificate(work, authority, 2)
+        reload(work, relay, configuration)
+        relay.told('incident_closed')
+        equal(names(relay, 'incident_closed'), [('certificate_ending', file)], 'closed')
+        relay.terminate()
+
+
+def put_certificate(work, authority, number):
+    for kind in ('key', 'crt'):
+        shutil.copy(os.path.join(authority.directory, 'c%d.%s' % (number, kind)), work.path('lan.' + kind))
+    return work.path('lan.crt')
+
+
+@case
+def a_budget_and_a_spool_fill_up():
+    """Also with so little allowed that there is nothing to calm down to but none; a limit that is gone ends it."""
+    with Workspace() as work:
+        lab = Lab(work, spool=1, budget=50)
+        hop = work.own(NextHop(port=lab.port))
+        configuration = lab.configuration(destination_limits={'recipients_per_day': 10},
+                                          spool={'size_max': '512MiB'})
+        relay = work.relay(configuration)
+        spool, budget = ('spool_filling', 'spool'), ('budget_nearly_spent', 'next-hop')
+        send(relay, 6)
+        hop.wait_arrivals(6)
+        eventually(lambda: sorted(lab.open()) == [budget, spool], lambda: 'open: %s' % lab.open())
+        relay.told('incident_opened', 2)
+        problems = {one['kind']: one['problem'] for one in relay.events('incident_opened')}
+        check('of 10 recipients of a day are left' in problems[budget[0]], 'problem: %s', problems)
+        check('of spool.size_max are in use' in problems[spool[0]], 'problem: %s', problems)
+        del configuration['destinations'][0]['limits']
+        configuration['incidents']['spool'] = 99
+        reload(work, relay, configuration)
+        eventually(lambda: lab.open() == [], lambda: 'open: %s' % lab.open())
+        relay.told('incident_closed', 2)
+        relay.terminate()
+
+
+@case
+def a_mailbox_cannot_sign_in():
+    """Over when it can, and when it is configured no more."""
+    with Workspace() as work:
+        lab = Lab(work)
+        boxes = [Mailbox('box%d@contoso.com' % i, 'right', may_send_as=('sender@example.net',)) for i in range(2)]
+        office = work.own(Office365(Certificates(), mailboxes=boxes, mechanisms=('LOGIN', 'PLAIN'), messages=1000))
+        for name, text in (('good', 'right'), ('bad', 'wrong, and wrong again')):
+            work.write(name, text + '\n')
+            os.chmod(work.path(name), 0o600)
+        configuration = lab.configuration(tls={'mode': 'verify', 'ca_file': Certificates().ca,
+                                               'server_name': Office365.name})
+        pool = [{'user': 'box%d@contoso.com' % i, 'password_file': work.path('bad')} for i in range(2)]
+        configuration['destinations'][0].update(hosts=[office.host], mailboxes=pool)
+        relay = work.relay(configuration)
+        both = [('sign_in_refused', 'next-hop/box%d@contoso.com' % i) for i in range(2)]
+        send(relay, 4)
+        eventually(lambda: set(both) <= set(lab.open()), lambda: 'open: %s' % lab.open())
+        levels = {one['level'] for one in relay.events('incident_opened') if one['kind'] == 'sign_in_refused'}
+        equal(levels, {'error'}, 'level')
+        # One is taken away, the other gets its password.
+        pool[0]['password_file'] = work.path('good')
+        del pool[1]
+        office.forget_refusals()
+        reload(work, relay, configuration)
+        eventually(lambda: lab.open() == [], lambda: 'open: %s' % lab.open())
+        relay.terminate()
+
+
+@case
+def over_and_not_told_yet():
+    """Where the mail that something is over has to wait, a restart does not lose it."""
+    with Workspace() as work:
+        lab = Lab(work, mails_per_hour=1)
+        relay = work.relay(lab.configuration())
+        send(relay)
+        relay.told('incidents_told')
+        hop = work.own(NextHop(port=lab.port))
+        hop.wait_arrivals(1)
+        relay.told('incident_closed')
+        eventually(lambda: 'destination_down' in over(work), lambda: 'over: %s' % over(work))
+        relay.kill()
+        second = work.relay(lab.configuration(), 'second')
+        eventually(lambda: len(lab.letters()) == 2, 'the mail that it is over')
+        check('over: destination_down next-hop' in lab.letters()[1], 'it says %r', lab.letters()[1])
+        eventually(lambda: over(work) == [], lambda: 'over: %s' % over(work))
+        second.terminate()
+
+
+def over(work):
+    with open(work.path('spool', 'incidents')) as file:
+        return [one['kind'] for one in json.load(file)['over']]
 
 
 @case

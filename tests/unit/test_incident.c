@@ -105,9 +105,66 @@ static void test_a_million(void)
 	CHECK(!incidents_find(&all, INCIDENT_DESTINATION_DOWN, "away"));
 }
 
+/* A thousand suspicions: those that had a place grow old, the others are counted. */
+static void test_a_thousand_suspected(void)
+{
+	char subject[32];
+
+	fresh();
+	for (unsigned second = 0; second <= 30; second++) {
+		for (unsigned i = 0; i < 1000; i++) {
+			snprintf(subject, sizeof(subject), "destination-%u", i);
+			incidents_bad(&all, INCIDENT_DESTINATION_DOWN, subject, "", (1 + second) * S, 1);
+		}
+		incidents_tick(&all, (1 + second) * S, 1);
+	}
+	CHECK(opened == INCIDENTS_MAX && all.left_out == 31 * (1000 - INCIDENTS_MAX));
+	/* What is there takes the place of what is suspected. */
+	incidents_well(&all, INCIDENT_DESTINATION_DOWN, "destination-3", true, 40 * S);
+	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "destination-999", "", 40 * S, 1);
+	incidents_bad(&all, INCIDENT_DEVICE_SILENT, "copier", "", 40 * S, 1);
+	CHECK(incidents_find(&all, INCIDENT_DEVICE_SILENT, "copier"));
+	CHECK(!incidents_find(&all, INCIDENT_DESTINATION_DOWN, "destination-999"));
+}
+
+/* What is over and was not told yet outlives the process, also while it is being sent. */
+static void test_over_is_kept(void)
+{
+	static struct incident_notes sending, notes, read;
+	static const char *const bad[] = {
+		"{\"format\":\"postrider incidents 1\",\"open\":[],\"over\":7}",
+		"{\"format\":\"postrider incidents 1\",\"open\":[],\"over\":[{}]}",
+		("{\"format\":\"postrider incidents 1\",\"open\":[],\"over\":[{\"kind\":\"old_mail\",\"subject\":\"a\","
+		 "\"problem\":\"\",\"opened_ms\":1,\"again\":0,\"closed_ms\":0}]}"),
+	};
+	char *text;
+
+	fresh();
+	memset(&sending, 0, sizeof(sending));
+	memset(&notes, 0, sizeof(notes));
+	memset(&read, 0, sizeof(read));
+	sending.list[0] = (struct incident_note){{.kind = INCIDENT_OLD_MAIL, .subject = "a", .opened_wall_ms = 5}, 7};
+	sending.list[1] = (struct incident_note){{.kind = INCIDENT_OLD_MAIL, .subject = "opened"}, 0};
+	sending.count = 2;
+	for (notes.count = 0; notes.count < INCIDENT_NOTES_MAX; notes.count++)
+		notes.list[notes.count] = (struct incident_note){{.kind = INCIDENT_SPOOL_FILLING, .again = 3}, 9};
+	text = incident_file_write(&all, &sending, &notes);
+	CHECK(text && incident_file_read(&all, &read, text, strlen(text), S));
+	CHECK(all.count == 0 && read.count == INCIDENT_NOTES_MAX && read.more == 1);
+	CHECK(read.list[0].incident.kind == INCIDENT_OLD_MAIL && read.list[0].closed_wall_ms == 7);
+	CHECK(read.list[0].incident.opened_wall_ms == 5);
+	CHECK_STR(read.list[0].incident.subject, "a");
+	CHECK(read.list[1].incident.kind == INCIDENT_SPOOL_FILLING && read.list[1].incident.again == 3);
+	free(text);
+	memset(&read, 0, sizeof(read));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!incident_file_read(&all, &read, bad[i], strlen(bad[i]), S) && read.count == 0);
+}
+
 static void test_kept(void)
 {
 	static struct incidents before;
+	static struct incident_notes over;
 	static const char *const bad[] = {
 		"",
 		"{}",
@@ -127,10 +184,10 @@ static void test_kept(void)
 	incidents_bad(&all, INCIDENT_DEVICE_SILENT, longest, "cut \xc3", S, 78);
 	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "suspected", "", S, 79);
 	all.list[0].told = true;
-	text = incident_file_write(&all);
+	text = incident_file_write(&all, NULL, NULL);
 	before = all;
 	fresh();
-	CHECK(text && incident_file_read(&all, text, strlen(text), 5 * S));
+	CHECK(text && incident_file_read(&all, &over, text, strlen(text), 5 * S));
 	CHECK(all.count == 2 && opened == 0);
 	CHECK_STR(all.list[0].problem, before.list[0].problem);
 	CHECK(all.list[0].told && !all.list[1].told && all.list[0].opened_wall_ms == 77);
@@ -142,7 +199,7 @@ static void test_kept(void)
 	free(text);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		fresh();
-		CHECK(!incident_file_read(&all, bad[i], strlen(bad[i]), S));
+		CHECK(!incident_file_read(&all, &over, bad[i], strlen(bad[i]), S));
 		CHECK(all.count == 0);
 	}
 }
@@ -204,7 +261,9 @@ int main(void)
 {
 	RUN(test_times);
 	RUN(test_a_million);
+	RUN(test_a_thousand_suspected);
 	RUN(test_kept);
+	RUN(test_over_is_kept);
 	RUN(test_words);
 	return check_end();
 }
