@@ -317,7 +317,8 @@ static void *run(void *context)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
-/* Whose it is: of DESTINATION, or of DESTINATION/MAILBOX as far as that has room in a subject. NULL: of nobody any more. */
+/* Whose it is: of DESTINATION, or of DESTINATION/MAILBOX as far as that has room in a subject. NULL: of nobody any
+ * more. */
 static const struct config_destination *home_of(const struct config *config, const char *subject)
 {
 	for (size_t i = 0; i < config->destination_count; i++) {

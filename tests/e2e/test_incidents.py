@@ -265,6 +265,7 @@ def a_mailbox_cannot_sign_in():
         both = [('sign_in_refused', 'next-hop/box%d@contoso.com' % i) for i in range(2)]
         send(relay, 4)
         eventually(lambda: set(both) <= set(lab.open()), lambda: 'open: %s' % lab.open())
+        eventually(lambda: set(both) <= set(names(relay, 'incident_opened')), 'both are told')
         levels = {one['level'] for one in relay.events('incident_opened') if one['kind'] == 'sign_in_refused'}
         equal(levels, {'error'}, 'level')
         # One is taken away, the other gets its password.
