@@ -781,6 +781,9 @@ int main(int argc, char **argv)
 		else
 			return usage(stderr, EXIT_USAGE);
 	}
+	/* What systemd hands to the service (LoadCredential=) its other commands are told of, and may not look at. */
+	if (strcmp(command, "reload") == 0)
+		(void)unsetenv("CREDENTIALS_DIRECTORY");
 	if (!file && strcmp(command, "reload") == 0 && optind == argc)
 		return ask_reload_by(socket);
 	if (!file || socket || optind != argc)

@@ -398,6 +398,33 @@ def certificates_and_policy():
 
 
 @case
+def what_only_the_service_may_look_at():
+    """systemd tells a unit's ExecReload= where credentials are, and keeps them from it: the process looks itself."""
+    certificates = Certificates()
+    with Workspace() as work:
+        hop = work.own(NextHop(tls=certificates.server_context()))
+        there = work.path('credentials')
+        os.mkdir(there)
+        with open(certificates.ca) as ca:
+            work.write('credentials/ca', ca.read())
+        configuration = work.configuration([hop.host])
+        configuration['destinations'][0]['tls'] = {'mode': 'verify', 'ca_file': '$CREDENTIALS_DIRECTORY/ca',
+                                                   'server_name': certificates.server_name}
+        it = Reloadable(work, configuration, prefix=['env', 'CREDENTIALS_DIRECTORY=' + there])
+        os.environ['CREDENTIALS_DIRECTORY'] = work.path('closed')
+        try:
+            it.reload()
+            # What is not there for the process either is refused, by that.
+            configuration['destinations'][0]['tls']['ca_file'] = '$CREDENTIALS_DIRECTORY/other'
+            check('other' in it.reload(expect=78), 'it does not say which')
+        finally:
+            del os.environ['CREDENTIALS_DIRECTORY']
+        it.send(1)
+        hop.wait_arrivals(1)
+        it.relay.terminate()
+
+
+@case
 def sighup():
     """The same by signal; a second one while the first is under way is not lost."""
     with Workspace() as work:
