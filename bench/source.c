@@ -18,6 +18,7 @@ static void merge(struct source_stats *all, const struct source_stats *one)
 {
 	all->connections += one->connections;
 	all->connect_failures += one->connect_failures;
+	all->ungreeted += one->ungreeted;
 	all->handshakes += one->handshakes;
 	all->handshakes_resumed += one->handshakes_resumed;
 	all->handshake_failures += one->handshake_failures;
@@ -70,6 +71,7 @@ static void report_connections(const struct source_stats *all, struct buffer *ou
 {
 	json_number(out, "connections", all->connections);
 	json_number(out, "connect_failures", all->connect_failures);
+	json_number(out, "ungreeted", all->ungreeted);
 	json_number(out, "disconnects", all->disconnects);
 	json_number(out, "protocol_errors", all->protocol_errors);
 	json_number(out, "fallbacks", all->fallbacks);

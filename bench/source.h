@@ -62,6 +62,7 @@ struct source_content {
 struct source_stats {
 	uint64_t connections, connect_failures, handshakes, handshakes_resumed, handshake_failures;
 	uint64_t disconnects, protocol_errors, fallbacks;
+	uint64_t ungreeted;        /* connected, and then closed by the server without a word */
 	uint64_t taken;            /* sequences begun */
 	_Atomic uint64_t sent;     /* whole messages written, resent ones again */
 	_Atomic uint64_t accepted; /* answered 250 */

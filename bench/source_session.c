@@ -249,6 +249,8 @@ static void note_loss(struct source_session *session)
 		thread->stats.handshake_failures++;
 	else
 		thread->stats.disconnects++;
+	if (session->state == SOURCE_GREETING)
+		thread->stats.ungreeted++;
 	if (session->state == SOURCE_CLOSING)
 		return; /* The reason was told when we gave up. */
 	const char *why = io->error_text[0] ? io->error_text : "the server closed the connection";

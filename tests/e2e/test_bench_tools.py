@@ -386,6 +386,7 @@ def test_disconnect_reconnect():
                 if stage.startswith("accepted"):
                     assert sink.result["duplicates"] >= 5 and result["resent"] >= 5, where
                 assert result["unacknowledged"] == 0, where
+                assert (result["ungreeted"] > 0) == stage.startswith("connect"), where
 
 
 def wait_acknowledged(count):
