@@ -221,6 +221,9 @@ exports.hook_queue = exports.hook_queue_outbound = keep
         for name, path in (('tls_key.pem', self.certificates.server_key), ('tls_cert.pem', self.certificates.server)):
             with open(path) as f:
                 self.write('config/' + name, f.read(), 0o600)
+        # It would look for primes of its own, minutes of a processor, and leave that behind where it ends before.
+        subprocess.run(['openssl', 'genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt', 'group:ffdhe2048',
+                        '-out', self.root + '/config/dhparams.pem'], check=True, capture_output=True)
 
     def launch(self):
         return harness.Process(['node', self.peer + '/node_modules/Haraka/bin/haraka', '-c', self.root],
