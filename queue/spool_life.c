@@ -121,15 +121,22 @@ void spool_drop(struct spool *spool, struct spool_item *item)
 	item->message = (struct spool_ref){0};
 }
 
-static int append_state(struct spool *spool, struct spool_item *item, const struct spool_append *append,
-			enum spool_need need, struct spool_ticket *ticket)
+static int append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state,
+			size_t length, enum spool_need need, struct spool_ticket *ticket)
 {
+	const struct spool_append append = {
+		.type = SPOOL_STATE,
+		.id = item->id,
+		.wall_ns = wall_ns,
+		.envelope = state,
+		.envelope_length = length,
+	};
 	int result = append_allowed(spool);
 	if (result < 0)
 		return result;
 	struct spool_ref ref;
 	/* Where the number of shards changes, size_max does not keep the relay from starting: copies pass it, too. */
-	result = spool_append(spool, append, spool->ring ? need : SPOOL_NEED_DONE, &ref, ticket);
+	result = spool_append(spool, &append, spool->ring ? need : SPOOL_NEED_DONE, &ref, ticket);
 	if (result < 0)
 		return result;
 	spool_moved_resolve(spool, &item->state, true);
@@ -143,30 +150,14 @@ static int append_state(struct spool *spool, struct spool_item *item, const stru
 int spool_append_state(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
 		       struct spool_ticket *ticket)
 {
-	const struct spool_append append = {
-		.type = SPOOL_STATE,
-		.id = item->id,
-		.wall_ns = wall_ns,
-		.envelope = state,
-		.envelope_length = length,
-	};
-
-	return append_state(spool, item, &append, SPOOL_NEED_STATE, ticket);
+	return append_state(spool, item, wall_ns, state, length, SPOOL_NEED_STATE, ticket);
 }
 
 int spool_append_fate(struct spool *spool, struct spool_item *item, uint64_t wall_ns, const void *state, size_t length,
 		      struct spool_ticket *ticket)
 {
-	const struct spool_append append = {
-		.type = SPOOL_STATE,
-		.id = item->id,
-		.wall_ns = wall_ns,
-		.envelope = state,
-		.envelope_length = length,
-	};
-
 	spool_room_relieve(spool);
-	return append_state(spool, item, &append, SPOOL_NEED_REPORT, ticket);
+	return append_state(spool, item, wall_ns, state, length, SPOOL_NEED_REPORT, ticket);
 }
 
 int spool_done(struct spool *spool, struct spool_item *item, struct spool_ticket *ticket)
