@@ -19,28 +19,9 @@
 #include "core/base/clock.h"
 #include "core/confine/beside.h"
 
-extern char **environ;
-
-enum { ENVIRONMENT_MAX = 256, USER_MAX = 400 };
+enum { USER_MAX = 400 };
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
-
-/* Ours, but for what is between the service manager and us. */
-static void make_environment(char *out[ENVIRONMENT_MAX], char *user)
-{
-	static const char *const ours[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "POSTRIDER_MAILBOX="};
-	size_t n = 0;
-
-	for (char **at = environ; at && *at && n < ENVIRONMENT_MAX - 2; at++) {
-		bool left_out = false;
-		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-			left_out |= strncmp(*at, ours[i], strlen(ours[i])) == 0;
-		if (!left_out)
-			out[n++] = *at;
-	}
-	out[n++] = user;
-	out[n] = NULL;
-}
 
 /* Signals are blocked in our threads, and some ignored. */
 static int set_attributes(posix_spawnattr_t *attributes)
@@ -58,14 +39,14 @@ static int set_attributes(posix_spawnattr_t *attributes)
 
 static int spawn(pid_t *pid, char *const *arguments, char *user, int out, int err)
 {
-	char *environment[ENVIRONMENT_MAX];
+	char *environment[BESIDE_ENVIRONMENT];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r;
 
 	if (beside_is_there())
 		return beside_start(arguments, user, out, err, pid);
-	make_environment(environment, user);
+	beside_environment(environment, user);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attributes);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

@@ -28,7 +28,7 @@
 
 extern char **environ;
 
-enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, ENVIRONMENT_MAX = 256, BEGIN_MS = 1000 };
+enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, BEGIN_MS = 1000 };
 
 struct answer {
 	int32_t error; /* 0 or errno */
@@ -158,13 +158,12 @@ static ssize_t receive_with(int socket, char *data, size_t size, int fds[2], siz
 
 /* ---- the process beside ---------------------------------------------------------------------------------------- */
 
-/* Ours, but for what is between the service manager and us. */
-static void make_environment(char *out[ENVIRONMENT_MAX], char *variable)
+void beside_environment(char *out[BESIDE_ENVIRONMENT], char *variable)
 {
 	static const char *const ours[] = {"NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "POSTRIDER_MAILBOX="};
 	size_t n = 0;
 
-	for (char **at = environ; at && *at && n < ENVIRONMENT_MAX - 2; at++) {
+	for (char **at = environ; at && *at && n < BESIDE_ENVIRONMENT - 2; at++) {
 		bool left_out = false;
 		for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 			left_out |= strncmp(*at, ours[i], strlen(ours[i])) == 0;
@@ -206,12 +205,12 @@ static _Noreturn void become(char *const *arguments, char *const *environment, c
 static struct answer start(char *const *arguments, char *variable, const int fds[2])
 {
 	struct answer answer = {0};
-	char *environment[ENVIRONMENT_MAX];
+	char *environment[BESIDE_ENVIRONMENT];
 	int problem[2], error = 0;
 
 	if (pipe2(problem, O_CLOEXEC) < 0)
 		return (struct answer){.error = errno};
-	make_environment(environment, variable);
+	beside_environment(environment, variable);
 	answer.pid = (int32_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
 	if (answer.pid == 0)
 		become(arguments, environment, fds, problem[1]);

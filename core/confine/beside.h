@@ -36,6 +36,10 @@ bool beside_refused(struct beside_refusal *refusal);
 /* It is gone before the relay: nobody tells of refused calls any more, and no command can be started. */
 bool beside_has_ended(void);
 
+enum { BESIDE_ENVIRONMENT = 256 };
+/* What a command finds around it: ours, but for what is between the service manager and us, and the variable, which has
+ * to stay for as long as `out` is used. */
+void beside_environment(char *out[BESIDE_ENVIRONMENT], char *variable);
 /* Starts the program with these two as its output, in a group of its own; its environment has the variable besides. Any
  * thread may. 0 with its number, or -errno; -EPERM: it is none of the start's. */
 int beside_start(char *const *arguments, const char *variable, int out, int err, pid_t *pid);
