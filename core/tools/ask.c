@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,33 @@ static int try_socket(struct ask *ask)
 		return say(ask, ASK_UNAVAILABLE, ask->path,
 			   "the process that made this socket has ended: systemctl start postrider");
 	return r ? say(ask, ASK_UNAVAILABLE, ask->path, strerror(r)) : 0;
+}
+
+bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},         {"utc", no_argument, NULL, 'u'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	int option;
+
+	*status = ASK_USAGE;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'c')
+			ask->config = optarg;
+		else if (option == 's')
+			ask->socket = optarg;
+		else if (option == 'j')
+			ask->json = true;
+		else if (option == 'u')
+			ask->utc = true;
+		else {
+			*status = option == 'h' ? 0 : ASK_USAGE;
+			return false;
+		}
+	}
+	return optind == argc - count;
 }
 
 int ask_open(struct ask *ask)

@@ -41,6 +41,9 @@ struct ask {
 	long answer_s; /* how long an answer may take; 0: as usual */
 };
 
+/* The options of a command that takes no others, into `ask`. True where `count` words are left, behind optind; else
+ * *status is what is to be answered, after its usage. */
+bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status);
 /* Finds the socket. 0, or the exit status after saying why. */
 int ask_open(struct ask *ask);
 /* `path` with its query. 0 with the *answer, which is the caller's; or the exit status after saying why. `body`: NULL:

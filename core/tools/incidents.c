@@ -3,7 +3,6 @@
  */
 #include "core/tools/incidents.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,34 +12,6 @@
 #include "core/tools/table.h"
 #include "core/tools/usage.h"
 #include "core/tools/written.h"
-
-/* False: *status is what is to be answered. */
-static bool take_options(struct ask *ask, int argc, char **argv, int *status)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},         {"utc", no_argument, NULL, 'u'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-	int option;
-
-	*status = ASK_USAGE;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			ask->config = optarg;
-		else if (option == 's')
-			ask->socket = optarg;
-		else if (option == 'j')
-			ask->json = true;
-		else if (option == 'u')
-			ask->utc = true;
-		else {
-			*status = option == 'h' ? 0 : ASK_USAGE;
-			return false;
-		}
-	}
-	return optind == argc;
-}
 
 static void print_line(const char *label, const char *text)
 {
@@ -87,7 +58,7 @@ int incidents_command(int argc, char **argv)
 	json_t *answer = NULL;
 	int status;
 
-	if (!take_options(&ask, argc, argv, &status))
+	if (!ask_options(&ask, argc, argv, 0, &status))
 		return usage(status ? stderr : stdout, status);
 	status = ask_open(&ask);
 	if (status == 0)

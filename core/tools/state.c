@@ -51,34 +51,6 @@ static void print_status(const struct ask *ask, const json_t *answer)
 	}
 }
 
-/* True where `count` words are left; else *status is what is to be answered. */
-static bool take_options(struct ask *ask, int argc, char **argv, int count, int *status)
-{
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},         {"utc", no_argument, NULL, 'u'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-	int option;
-
-	*status = ASK_USAGE;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			ask->config = optarg;
-		else if (option == 's')
-			ask->socket = optarg;
-		else if (option == 'j')
-			ask->json = true;
-		else if (option == 'u')
-			ask->utc = true;
-		else {
-			*status = option == 'h' ? 0 : ASK_USAGE;
-			return false;
-		}
-	}
-	return optind == argc - count;
-}
-
 /* Whether all shards have answered. */
 static bool whole(const json_t *answer)
 {
@@ -127,7 +99,7 @@ int status_command(int argc, char **argv)
 	struct ask_path path;
 	int status;
 
-	if (!take_options(&ask, argc, argv, 0, &status))
+	if (!ask_options(&ask, argc, argv, 0, &status))
 		return usage(status ? stderr : stdout, status);
 	ask_path_begin(&path, "/v1/status");
 	return answered(&ask, &path, print_status);
@@ -177,7 +149,7 @@ int stats_command(int argc, char **argv)
 	struct ask_path path;
 	int status;
 
-	if (!take_options(&ask, argc, argv, 0, &status))
+	if (!ask_options(&ask, argc, argv, 0, &status))
 		return usage(status ? stderr : stdout, status);
 	ask_path_begin(&path, "/v1/stats");
 	return answered(&ask, &path, print_stats);
@@ -215,7 +187,7 @@ int why_command(int argc, char **argv)
 	struct ask_path path;
 	int status;
 
-	if (!take_options(&ask, argc, argv, 1, &status))
+	if (!ask_options(&ask, argc, argv, 1, &status))
 		return usage(status ? stderr : stdout, status);
 	ask_path_begin(&path, "/v1/destinations");
 	ask_path_segment(&path, argv[optind]);
