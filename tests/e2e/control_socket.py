@@ -5,8 +5,9 @@ import json
 import os
 import re
 import socket
+import subprocess
 
-from harness import SOURCES, check, equal, eventually
+from harness import SOURCES, check, equal, eventually, program
 
 
 class Connection(http.client.HTTPConnection):
@@ -20,6 +21,28 @@ class Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(60)
         self.sock.connect(self.path)
+
+
+def http_settings(work, port, users=(), operate=()):
+    """What control.http is to be: at a port of loopback, with (name, password) of users, and who of them may act."""
+    settings = {'address': '127.0.0.1:%d' % port}
+    if users:
+        lines = b''.join(subprocess.run([program('postrider'), 'hash', user], input=password.encode() + b'\n',
+                                        capture_output=True, check=True).stdout for user, password in users)
+        settings['users_file'] = work.write('operators', lines.decode())
+        os.chmod(settings['users_file'], 0o600)
+    if operate:
+        settings['operate'] = list(operate)
+    return settings
+
+
+def reload(work, relay, configuration):
+    """The relay takes this one from now on."""
+    count = len(relay.events('reloaded'))
+    work.write('postrider.yaml', json.dumps(configuration))
+    code, answer = asked(work.path('control.sock'), '/v1/reload', 'POST', '{}')
+    equal(code, 200, 'reload: %s' % answer)
+    relay.told('reloaded', count + 1)
 
 
 def asked(path, target, method='GET', body=None):

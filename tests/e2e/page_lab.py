@@ -2,11 +2,11 @@
 
 import base64
 import http.client
-import os
 import re
 import subprocess
 import urllib.parse
 
+from control_socket import http_settings
 from harness import Client, check, eventually, program
 from ports import free_port
 
@@ -24,14 +24,7 @@ class Lab:
 
     def __init__(self, work, users=(), operate=(), hosts=('127.0.0.1:9',), **changes):
         self.work, self.port, self.cookie = work, free_port(), None
-        settings = {'address': '127.0.0.1:%d' % self.port}
-        if users:
-            lines = b''.join(subprocess.run([program('postrider'), 'hash', user], input=password.encode() + b'\n',
-                                            capture_output=True, check=True).stdout for user, password in users)
-            settings['users_file'] = work.write('operators', lines.decode())
-            os.chmod(settings['users_file'], 0o600)
-        if operate:
-            settings['operate'] = list(operate)
+        settings = http_settings(work, self.port, users, operate)
         more = changes.pop('more_destinations', [])
         self.configuration = work.configuration(
             list(hosts), control={'socket': work.path('control.sock'), 'http': settings},

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from control_socket import Connection  # noqa: E402
+from control_socket import Connection, reload  # noqa: E402
 from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
                      program)
 from office365 import Mailbox, Office365  # noqa: E402
@@ -313,18 +313,6 @@ def a_damaged_file():
         equal(len(relay.told('incidents_unread')), 1, 'told')
         check(os.path.exists(work.path('spool', 'incidents.damaged')), 'it is not there')
         relay.terminate()
-
-
-def reload(work, relay, configuration):
-    count = len(relay.events('reloaded'))
-    with open(work.path('postrider.yaml'), 'w') as file:
-        json.dump(configuration, file)
-    connection = Connection(work.path('control.sock'))
-    connection.request('POST', '/v1/reload', '{}')
-    answer = connection.getresponse()
-    equal(answer.status, 200, 'reload: %s' % answer.read().decode())
-    connection.close()
-    relay.told('reloaded', count + 1)
 
 
 if __name__ == '__main__':

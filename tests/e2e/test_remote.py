@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 import time
 import types
@@ -17,8 +16,9 @@ import types
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from ports import free_port  # noqa: E402
+from control_socket import http_settings  # noqa: E402
 from exposition import OPEN, families  # noqa: E402
-from harness import Certificates, Workspace, case, check, equal, eventually, program  # noqa: E402
+from harness import Certificates, Workspace, case, check, equal, eventually  # noqa: E402
 from policy_host import Authority  # noqa: E402
 
 ACT = {'X-Postrider-Act': 'yes', 'Content-Type': 'application/json'}
@@ -32,14 +32,7 @@ class Remote:
         self.port = free_port()
         self.certificates = certificates
         self.ca = ca or certificates and certificates.ca
-        settings = {'address': '127.0.0.1:%d' % self.port}
-        if users:
-            lines = b''.join(subprocess.run([program('postrider'), 'hash', user], input=password.encode() + b'\n',
-                                            capture_output=True, check=True).stdout for user, password in users)
-            settings['users_file'] = work.write('operators', lines.decode())
-            os.chmod(settings['users_file'], 0o600)
-        if operate:
-            settings['operate'] = list(operate)
+        settings = http_settings(work, self.port, users, operate)
         if certificates:
             settings.update(certificate=certificates.server, private_key=certificates.server_key)
         self.configuration = work.configuration(['127.0.0.1:9'], control={

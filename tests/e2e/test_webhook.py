@@ -10,7 +10,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from control_socket import Connection  # noqa: E402
+from control_socket import Connection, reload  # noqa: E402
 from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, program  # noqa: E402
 from policy_host import Authority  # noqa: E402
 from webhook_place import DIES, WebhookPlace, line_of  # noqa: E402
@@ -352,18 +352,6 @@ def looked(work, content, *arguments):
     ladder = json.loads(done.stdout.splitlines()[-1])
     equal(ladder['target'], 'this relay', 'the last target: ' + done.stderr)
     return {rung['rung']: rung for rung in ladder['rungs']}
-
-
-def reload(work, relay, configuration):
-    count = len(relay.events('reloaded'))
-    with open(work.path('postrider.yaml'), 'w') as file:
-        json.dump(configuration, file)
-    connection = Connection(work.path('control.sock'))
-    connection.request('POST', '/v1/reload', '{}')
-    answer = connection.getresponse()
-    equal(answer.status, 200, 'reload: %s' % answer.read().decode())
-    connection.close()
-    relay.told('reloaded', count + 1)
 
 
 if __name__ == '__main__':
