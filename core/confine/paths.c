@@ -156,7 +156,8 @@ static void grant_links(const struct rules *rules, const char *path)
 	}
 }
 
-/* A file by its directory, and a directory by itself; by links, as those lead. */
+/* A file by its directory, and a directory by itself; by links, as those lead. What is not there yet may be either: by
+ * its directory, but for one that would give too much. */
 static void grant_reading(const struct rules *rules, const char *named)
 {
 	char path[PATH_MAX], directory[PATH_MAX], to[PATH_MAX];
@@ -165,12 +166,14 @@ static void grant_reading(const struct rules *rules, const char *named)
 
 	snprintf(path, sizeof(path), "%s", named);
 	for (links = 0; links < LINKS_MAX; links++) {
-		bool is_directory = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+		bool is_there = stat(path, &status) == 0, is_directory = is_there && S_ISDIR(status.st_mode);
 		ssize_t n;
 		if (is_directory)
 			grant(rules, path, READING);
 		directory_of(path, directory);
-		if (!is_directory && strcmp(directory, "/") == 0)
+		if (!is_there)
+			grant_around(rules, path);
+		else if (!is_directory && strcmp(directory, "/") == 0)
 			grant(rules, path, READING);
 		else if (!is_directory || links > 0)
 			grant(rules, directory, READING);
@@ -297,8 +300,6 @@ static void grant_all(const struct rules *rules, const struct config *config)
 	grant_reading(rules, config->file);
 	for (i = 0; i < config->paths.count; i++)
 		grant_reading(rules, config->paths.list[i]);
-	for (i = 0; i < config->hardening.directories.count; i++)
-		grant(rules, config->hardening.directories.list[i], READING);
 	for (i = 0; place_written(config, i, written); i++) {
 		if (written[0])
 			grant_writing(rules, written);

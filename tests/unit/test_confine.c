@@ -68,7 +68,8 @@ static int makes(const char *path)
 	return e;
 }
 
-/* A secret in tls/, the spool in spool/, a link in links/, and away/, which nobody has named. */
+/* A secret in tls/, the spool in spool/, a link in links/, more/ for what is to come, and away/, which nobody has
+ * named. What is not there is beside all of them, right below /tmp. */
 static struct config *configured(bool files, bool calls)
 {
 	static struct config_problems problems;
@@ -77,7 +78,8 @@ static struct config *configured(bool files, bool calls)
 
 	snprintf(text, sizeof(text),
 		 "hostname: relay.example.org\nshards: 1\nspool: { directory: %s/spool }\n"
-		 "hardening: { landlock: %s, seccomp: %s }\ntrace: { detail: off }\n"
+		 "hardening: { landlock: %s, seccomp: %s, directories: [%s/more, %s-none] }\n"
+		 "suppression: { directory: %s-none/list }\ntrace: { detail: off }\n"
 		 "listeners: [{ name: lan, address: \"127.0.0.1:0\" }]\n"
 		 "tls: { certificates: [{ certificate: %s/tls/relay.crt, private_key: %s/links/live/relay.key }] }\n"
 		 "clients: [{ name: a, networks: [127.0.0.0/8] }]\n"
@@ -85,7 +87,7 @@ static struct config *configured(bool files, bool calls)
 		 "mail.example.org },\n"
 		 "  oauth: { command: [/bin/echo, a word] }, auth: { user: a@example.org } }]\n"
 		 "routes: [{ destination: d }]\n",
-		 root, files ? "true" : "false", calls ? "true" : "false", root, root);
+		 root, files ? "true" : "false", calls ? "true" : "false", root, root, root, root, root);
 	config = config_parse(in("etc/relay.yaml"), text, strlen(text), &problems);
 	if (!config) {
 		printf("FAILED configuration: %s\n", config_problems_first(&problems));
@@ -234,6 +236,7 @@ static void files(void)
 	confine(config);
 	CHECK_EQ(reads(in("tls/relay.crt")), 0);
 	CHECK_EQ(reads(in("links/live/relay.key")), 0);
+	CHECK_EQ(reads(in("more/to-come")), ENOENT);
 	CHECK_EQ(reads("/etc/resolv.conf") == EACCES, 0);
 	CHECK_EQ(reads("/proc/self/statm"), 0);
 	CHECK_EQ(reads(in("away/secret")), EACCES);
@@ -314,7 +317,7 @@ static void renew(void)
 
 static void prepare(void)
 {
-	static const char *const directories[] = {"tls",      "archive",    "away", "spool",
+	static const char *const directories[] = {"tls",      "archive",    "away", "spool", "more",
 						  "releases", "releases/1", "etc",  "links"};
 
 	snprintf(root, sizeof(root), "/tmp/postrider-confine-XXXXXX");
