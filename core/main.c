@@ -432,8 +432,7 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 		return false;
 	}
 	/* The next one counts as well as what it was started with. */
-	if (check_limits(next, problem, sizeof(problem)) == 0 &&
-	    !(why = confinement_refuses(p->relay.snapshot->config, next)) &&
+	if (check_limits(next, problem, sizeof(problem)) == 0 && !(why = confinement_refuses(next)) &&
 	    !(why = agents_prepare(&p->agents, next))) {
 		if (reload_begin(&p->relay, next, problems)) {
 			agents_taken(&p->agents);

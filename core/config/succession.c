@@ -51,6 +51,27 @@ static void check_spool(const struct succession *s)
 		CANNOT(s, "the sizes below spool cannot change while postrider runs: restart it");
 }
 
+static bool same_directories(const struct config_words *a, const struct config_words *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->count && i < b->count && strcmp(a->list[i], b->list[i]) == 0; i++)
+		;
+	return i == a->count && i == b->count;
+}
+
+/* What was given up at the start is not had back. */
+static void check_given_up(const struct succession *s)
+{
+	const struct config *a = s->running, *b = s->next;
+
+	if (!same(a->user, b->user))
+		CANNOT(s, "user cannot change while postrider runs: restart it");
+	if (a->hardening.seccomp != b->hardening.seccomp || a->hardening.landlock != b->hardening.landlock ||
+	    (a->hardening.landlock && !same_directories(&a->hardening.directories, &b->hardening.directories)))
+		CANNOT(s, "hardening cannot change while postrider runs: restart it");
+}
+
 static void check_limits(const struct succession *s)
 {
 	if (s->next->limits.connections > s->bounds->connections)
@@ -166,6 +187,7 @@ bool config_succeed(struct config *next, const struct config *running, const str
 
 	if (memory) {
 		check_spool(&s);
+		check_given_up(&s);
 		check_limits(&s);
 		count = choose_places(&s);
 	}

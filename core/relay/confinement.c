@@ -96,33 +96,11 @@ void confinement_sweep(struct log *log)
 	}
 }
 
-static bool same(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool same_directories(const struct config_words *a, const struct config_words *b)
-{
-	size_t i;
-
-	for (i = 0; i < a->count && i < b->count && strcmp(a->list[i], b->list[i]) == 0; i++)
-		;
-	return i == a->count && i == b->count;
-}
-
-const char *confinement_refuses(const struct config *running, const struct config *next)
+const char *confinement_refuses(const struct config *next)
 {
 	static char text[5000];
-	const char *what;
+	const char *what = beside_lacks(next);
 
-	if (!same(running->user, next->user))
-		return "user cannot change while postrider runs: restart it";
-	if (running->hardening.seccomp != next->hardening.seccomp ||
-	    running->hardening.landlock != next->hardening.landlock ||
-	    (running->hardening.landlock &&
-	     !same_directories(&running->hardening.directories, &next->hardening.directories)))
-		return "hardening cannot change while postrider runs: restart it";
-	what = beside_lacks(next);
 	if (what) {
 		snprintf(text, sizeof(text),
 			 "oauth.command: %s was not in the configuration that this process was started with, and it "

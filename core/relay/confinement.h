@@ -24,7 +24,7 @@ struct event_confined confinement_facts(bool ring);
 void confinement_tell(struct log *log, bool ring);
 /* Tells which calls were refused since the last time. */
 void confinement_sweep(struct log *log);
-/* Whether a process that runs with `running` may go on with `next`: NULL, or a sentence. Static memory. */
-const char *confinement_refuses(const struct config *running, const struct config *next);
+/* Whether the process can do what `next` wants, with what it has given up: NULL, or a sentence. Static memory. */
+const char *confinement_refuses(const struct config *next);
 
 #endif

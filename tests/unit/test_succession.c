@@ -43,6 +43,11 @@ static void test_what_may_change(void)
 		 "t.yaml:1:1: control cannot change while postrider runs: restart it"},
 		{BASE "control: { socket: /run/postrider/control.sock, http: { address: \"127.0.0.1:6525\" } }\n",
 		 "t.yaml:1:1: control cannot change while postrider runs: restart it"},
+		{BASE "user: nobody\n", "t.yaml:1:1: user cannot change while postrider runs: restart it"},
+		{BASE "hardening: { seccomp: false }\n",
+		 "t.yaml:1:1: hardening cannot change while postrider runs: restart it"},
+		{BASE "hardening: { directories: [/srv] }\n",
+		 "t.yaml:1:1: hardening cannot change while postrider runs: restart it"},
 		{"hostname: relay.example.org\nshards: 3\n" SPOOL LISTENERS CLIENTS "destinations:\n" ONE("a")
 			 ROUTE("a"),
 		 "t.yaml:1:1: shards cannot change from 2 to 3 while postrider runs: restart it"},
