@@ -425,7 +425,7 @@ static bool try_reload(struct process *p, struct config_problems *problems)
 	next = config_load(file, problems);
 	if (!next)
 		return false;
-	if (!p->control && control_wanted(next)) {
+	if (!p->control && next->incidents.watched) {
 		config_problems_add(problems, false, file, (struct config_place){0},
 				    "incidents: nobody watches for them in this process: restart it");
 		config_free(next);

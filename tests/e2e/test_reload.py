@@ -50,6 +50,21 @@ class Reloadable:
 
 
 @case
+def what_is_watched():
+    """Where nobody answers or watches, what is wanted of them is refused by its own name."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        content = work.configuration([hop.host], incidents='off', hardening={'landlock': False})
+        it = Reloadable(work, content)
+        for wanted, words in (({'control': {'socket': work.path('c.sock')}}, 'control cannot change'),
+                              ({'incidents': {'spool': 90}}, 'incidents: nobody watches for them')):
+            it.configuration = dict(content, **wanted)
+            said = it.reload(expect=78)
+            check(words in said and 'restart it' in said and said.count('restart it') == 1, '%s: %s', words, said)
+        it.relay.terminate()
+
+
+@case
 def clients_and_routes():
     """For sessions that begin from then on; one that has begun goes on as it began."""
     with Workspace() as work:
