@@ -147,16 +147,6 @@ static bool seen_as(const struct config *config, size_t destination, unsigned wh
 	return false;
 }
 
-/* Or as anything, by an earlier destination or this one. */
-static bool seen(const struct config *config, size_t destination, unsigned which, const char *path)
-{
-	for (unsigned i = 0; i < FILES; i++) {
-		if (seen_as(config, i < which ? destination + 1 : destination, i, path))
-			return true;
-	}
-	return false;
-}
-
 static void check_readable(struct check *check, const char *path)
 {
 	char part[PATH_MAX];
@@ -307,9 +297,7 @@ static void check_tls_files(struct check *check, size_t d)
 			check_chain(check, path, false);
 		if (i == AUTHORITIES && !seen_as(check->config, d, i, path))
 			check_authorities(check, path);
-		if (seen(check->config, d, i, path))
-			continue;
-		if (i == PRIVATE_KEY)
+		if (i == PRIVATE_KEY && !seen_as(check->config, d, i, path))
 			check_key_mode(check, path);
 	}
 }

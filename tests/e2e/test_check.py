@@ -202,6 +202,15 @@ def a_private_key_for_everybody():
         os.chmod(key, 0o644)
         expect(run_check(work, configuration(work, crt, key)), 0,
                ['private key', 'mode 644', 'run "chmod o= %s"' % key])
+        # Another destination has it as its certificate, with which it is in one file.
+        os.chmod(key, 0o640)
+        with open(work.path('both.pem'), 'w') as both:
+            both.write(''.join(open(path).read() for path in (crt, key)))
+        os.chmod(both.name, 0o644)
+        content = configuration(work, both.name, key)
+        content['destinations'].append(dict(content['destinations'][0], name='second',
+                                            tls={'mode': 'required', 'certificate': crt, 'private_key': both.name}))
+        expect(run_check(work, content), 0, ['private key', 'mode 644', 'run "chmod o= %s"' % both.name])
 
 
 @case
