@@ -359,7 +359,8 @@ static int make_shards(struct process *p, struct config *config)
 				    .trace_log = p->logs[config->shards + 5],
 				    .tls_report_log = p->logs[config->shards + 6],
 				    .sign_in_log = p->logs[config->shards + 7],
-				    .webhook_log = p->logs[config->shards + 8]};
+				    .webhook_log = p->logs[config->shards + 8],
+				    .incidents_wanted = control_wanted(config)};
 	p->writer = log_writer_start_with(
 		STDERR_FILENO, config->log_journal && journal_is_stream(STDERR_FILENO) ? JOURNAL_SOCKET : NULL, p->logs,
 		config->shards + OWN_LOGS);

@@ -307,8 +307,11 @@ static const char *first_webhook(struct agents *agents, const struct config *con
 /* Those that say something of incidents, for who watches for them (core/control). */
 static const char *first_incident_lines(struct agents *agents, const struct config *config)
 {
-	struct line_ring *ring = line_ring_new(INCIDENT_LINES);
+	struct line_ring *ring;
 
+	if (!agents->incidents_wanted)
+		return NULL;
+	ring = line_ring_new(INCIDENT_LINES);
 	if (!ring)
 		return "there is no memory for events of incidents";
 	atomic_store(&agents->relay->incident_lines, ring);

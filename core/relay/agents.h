@@ -10,6 +10,7 @@
 #ifndef POSTRIDER_RELAY_AGENTS_H
 #define POSTRIDER_RELAY_AGENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct config;
@@ -35,6 +36,7 @@ struct agents {
 	struct log *webhook_log;
 	struct log *sign_in_log;     /* of who keeps who has signed in */
 	struct trust_keeper *trusts; /* the same; NULL as long as nobody may sign in */
+	bool incidents_wanted;       /* somebody will watch for them */
 	struct dns *retired[AGENTS_RETIRED_MAX];
 	unsigned retired_count;
 	struct dns *before; /* what agents_refused() goes back to */
