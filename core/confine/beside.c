@@ -253,7 +253,7 @@ static bool take_request(int requests, int *told)
 		return true;
 	if (n <= 0)
 		return false;
-	if (count == 1 && *told < 0) {
+	if (count == 1 && *told == -1) {
 		*told = fds[0];
 		return true;
 	}

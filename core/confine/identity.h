@@ -2,9 +2,10 @@
  * core/confine/identity.h - whose process this is: `user` in the configuration, for hosts whose service manager does
  * not see to it.
  *
- * Called before there is a second thread and before anything was opened, so that nothing is read as root: what the user
- * may read at the start is what it may read when a certificate is renewed. It keeps CAP_NET_BIND_SERVICE, as the unit
- * for systemd gives it, because a reload may want another low port; no program that it starts has it.
+ * Called before there is a second thread and before anything was opened but the configuration and the lists that it
+ * names, so that nothing else is read as root: what the user may read at the start is what it may read when a
+ * certificate is renewed. It keeps CAP_NET_BIND_SERVICE, as the unit for systemd gives it, because a reload may want
+ * another low port; no program that it starts has it.
  */
 #ifndef POSTRIDER_CONFINE_IDENTITY_H
 #define POSTRIDER_CONFINE_IDENTITY_H
