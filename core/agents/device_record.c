@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/span.h"
 
 enum { MINUTE_MS = 60000 };
 
@@ -36,14 +37,8 @@ void device_seen_refused(struct device_record *record, uint32_t wall_s, const ch
 	atomic_store_explicit(&record->refused_s, wall_s, memory_order_relaxed);
 	if (atomic_exchange_explicit(&record->busy, true, memory_order_acquire))
 		return;
-	if (length > DEVICE_REFUSAL_SIZE - 1) {
-		length = DEVICE_REFUSAL_SIZE - 1;
-		/* Words of a configuration may have more than ASCII, and are not cut within a character. */
-		while (length > 0 && ((uint8_t)reply[length] & 0xc0) == 0x80)
-			length--;
-	}
-	memcpy(record->refusal, reply, length);
-	record->refusal[length] = '\0';
+	/* Words of a configuration may have more than ASCII. */
+	span_copy((struct span){reply, (uint32_t)length}, record->refusal, sizeof(record->refusal));
 	atomic_store_explicit(&record->busy, false, memory_order_release);
 }
 

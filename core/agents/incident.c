@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/span.h"
+
 static const struct {
 	const char *name, *title, *fix;
 } kinds[INCIDENT_KINDS] = {
@@ -65,11 +67,23 @@ enum incident_kind incident_kind_of(const char *name)
 	return (enum incident_kind)kind;
 }
 
+void incident_subject(const char *whole, const char *part, char out[INCIDENT_SUBJECT_SIZE])
+{
+	/* One octet more says whether a character ends with the last that there is room for. */
+	char all[INCIDENT_SUBJECT_SIZE + 1];
+
+	snprintf(all, sizeof(all), "%s%s%s", whole, part[0] ? "/" : "", part);
+	span_copy(span_text(all), out, INCIDENT_SUBJECT_SIZE);
+}
+
 struct incident *incidents_find(struct incidents *incidents, enum incident_kind kind, const char *subject)
 {
+	char as_kept[INCIDENT_SUBJECT_SIZE];
+
+	incident_subject(subject, "", as_kept);
 	for (size_t i = 0; i < incidents->count; i++) {
 		struct incident *one = &incidents->list[i];
-		if (one->kind == kind && strncmp(one->subject, subject, sizeof(one->subject) - 1) == 0)
+		if (one->kind == kind && strcmp(one->subject, as_kept) == 0)
 			return one;
 	}
 	return NULL;
@@ -84,11 +98,6 @@ static void move(struct incident *one, enum incident_state state, uint64_t now_n
 static void forget(struct incidents *incidents, struct incident *one)
 {
 	*one = incidents->list[--incidents->count];
-}
-
-static void say(struct incident *one, const char *problem)
-{
-	snprintf(one->problem, sizeof(one->problem), "%s", problem);
 }
 
 /* What is only suspected makes room for what is there, and not for another suspicion: a thousand of them would take the
@@ -122,10 +131,10 @@ void incidents_bad(struct incidents *incidents, enum incident_kind kind, const c
 		if (!one)
 			return;
 		*one = (struct incident){.kind = kind};
-		snprintf(one->subject, sizeof(one->subject), "%s", subject);
+		incident_subject(subject, "", one->subject);
 		move(one, INCIDENT_SUSPECTED, now_ns);
 	}
-	say(one, problem);
+	span_copy(span_text(problem), one->problem, sizeof(one->problem));
 	one->restored = false;
 	if (one->state == INCIDENT_CALMING) {
 		one->again++;

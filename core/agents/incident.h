@@ -85,6 +85,9 @@ bool incidents_restore(struct incidents *incidents, const struct incident *incid
 /* NULL: there is none. */
 struct incident *incidents_find(struct incidents *incidents, enum incident_kind kind, const char *subject);
 
+/* WHOLE/PART, or WHOLE where `part` is "", as it stands in an incident: as far as there is room. */
+void incident_subject(const char *whole, const char *part, char out[INCIDENT_SUBJECT_SIZE]);
+
 static inline bool incident_is_open(const struct incident *incident)
 {
 	return incident->state != INCIDENT_SUSPECTED;

@@ -9,7 +9,7 @@
 
 #define FORMAT "postrider incidents 1"
 
-/* Texts of strangers may be cut within a character. */
+/* A file may have any name. */
 static json_t *text_of(const char *text)
 {
 	json_t *value = json_string(text);

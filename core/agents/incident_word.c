@@ -69,15 +69,17 @@ static void sentence(const json_t *object, char out[INCIDENT_PROBLEM_SIZE])
 {
 	static const char *const keys[] = {"host",  "domain", "address", "problem", "reason",
 					   "stage", "reply",  "place",   "owner",   "last_message"};
+	/* An octet more, as in incident_subject(). */
+	char whole[INCIDENT_PROBLEM_SIZE + 1] = "";
 	size_t n = 0;
 
-	out[0] = '\0';
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *text = text_in(object, keys[i]);
-		if (text[0] != '\0' && n < INCIDENT_PROBLEM_SIZE)
-			n += (size_t)snprintf(out + n, INCIDENT_PROBLEM_SIZE - n, "%s%s%s%s", n ? "; " : "",
+		if (text[0] != '\0' && n < sizeof(whole))
+			n += (size_t)snprintf(whole + n, sizeof(whole) - n, "%s%s%s%s", n ? "; " : "",
 					      i < 3 ? "" : keys[i], i < 3 ? "" : ": ", text);
 	}
+	span_copy(span_text(whole), out, INCIDENT_PROBLEM_SIZE);
 }
 
 /* While the token before is good for long, nobody need hear of it. */
@@ -91,18 +93,15 @@ void incident_word_read(const char *line, size_t length, struct incident_word *w
 	struct span event = line_event(line, length);
 	size_t i = event.length > 0 ? word_of(event) : WORDS;
 	json_t *object;
-	const char *more;
 
 	*word = (struct incident_word){.says = INCIDENT_SAYS_NOTHING};
 	if (i == WORDS)
 		return;
 	object = json_loadb(line, length, 0, NULL);
 	if (text_in(object, words[i].subject)[0] != '\0' && counts(words[i].kind, object)) {
-		more = text_in(object, words[i].more);
 		word->says = words[i].says;
 		word->kind = words[i].kind;
-		snprintf(word->subject, sizeof(word->subject), "%s%s%s", text_in(object, words[i].subject),
-			 more[0] ? "/" : "", more);
+		incident_subject(text_in(object, words[i].subject), text_in(object, words[i].more), word->subject);
 		sentence(object, word->problem);
 	}
 	json_decref(object);

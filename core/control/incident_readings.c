@@ -275,7 +275,7 @@ static void look_at_mailboxes(const struct reading *r)
 
 	for (size_t i = 0; i < facts->mailbox_count; i++) {
 		const struct facts_mailbox *one = &facts->mailboxes[i];
-		snprintf(subject, sizeof(subject), "%s%s%s", one->destination, one->user[0] ? "/" : "", one->user);
+		incident_subject(one->destination, one->user, subject);
 		look_at_budget(r, one, subject);
 		if (one->user[0] && one->usable && one->connections > 0)
 			well_if_restored(r, INCIDENT_SIGN_IN_REFUSED, subject);

@@ -321,6 +321,8 @@ static void *run(void *context)
  * more. */
 static const struct config_destination *home_of(const struct config *config, const char *subject)
 {
+	char of_mailbox[INCIDENT_SUBJECT_SIZE];
+
 	for (size_t i = 0; i < config->destination_count; i++) {
 		const struct config_destination *d = &config->destinations[i];
 		size_t length = strlen(d->name);
@@ -330,7 +332,8 @@ static const struct config_destination *home_of(const struct config *config, con
 			return d;
 		for (size_t m = 0; subject[length] == '/' && m < d->mailbox_count; m++) {
 			const char *user = d->mailboxes[m].user;
-			if (user && strncmp(subject + length + 1, user, INCIDENT_SUBJECT_SIZE - 2 - length) == 0)
+			incident_subject(d->name, user ? user : "", of_mailbox);
+			if (user && strcmp(subject, of_mailbox) == 0)
 				return d;
 		}
 	}

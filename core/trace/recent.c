@@ -43,18 +43,6 @@ void recent_free(struct recent *recent)
 	free(recent);
 }
 
-static void copy(char *out, size_t size, struct span text)
-{
-	size_t n = text.length < size ? text.length : size - 1;
-
-	/* Not in the middle of a character. */
-	while (n > 0 && n < text.length && ((uint8_t)text.data[n] & 0xc0) == 0x80)
-		n--;
-	if (n > 0)
-		memcpy(out, text.data, n);
-	out[n] = '\0';
-}
-
 /* ---- which lines ------------------------------------------------------------------------------------------------ */
 
 /* Its name and level, without reading the rest; false: it is nothing that went wrong, or no line of ours. */
@@ -121,7 +109,7 @@ static void take_reply(const struct fact *fact, struct recent_group *group)
 		if (fact->results[0].code)
 			group->code = fact->results[0].code;
 	}
-	copy(group->reply, sizeof(group->reply), text);
+	span_copy(text, group->reply, sizeof(group->reply));
 }
 
 static uint64_t mix(uint64_t hash, uint8_t octet)
@@ -166,10 +154,10 @@ static void describe(const struct fact *fact, struct span name, struct span leve
 						FACT_USER,        FACT_PEER,   FACT_ADDRESS};
 
 	memset(group, 0, sizeof(*group));
-	copy(group->event, sizeof(group->event), name);
-	copy(group->level, sizeof(group->level), level);
-	copy(group->where, sizeof(group->where), first_of(fact, places, sizeof(places) / sizeof(places[0])));
-	copy(group->say, sizeof(group->say), fact->text[FACT_PROBLEM]);
+	span_copy(name, group->event, sizeof(group->event));
+	span_copy(level, group->level, sizeof(group->level));
+	span_copy(first_of(fact, places, sizeof(places) / sizeof(places[0])), group->where, sizeof(group->where));
+	span_copy(fact->text[FACT_PROBLEM], group->say, sizeof(group->say));
 	take_reply(fact, group);
 	group->has_id = fact->has_id;
 	group->id = fact->id;

@@ -204,6 +204,44 @@ static void test_kept(void)
 	}
 }
 
+/* What is too long for its place ends with a whole character, also after a restart, and is the same one still. */
+static void test_cut(void)
+{
+	static struct incident_notes over;
+	char line[2000], many[604], *text;
+	struct incident_word word;
+
+	for (size_t before = 0; before < 3; before++) {
+		size_t length = 0;
+		memset(many, 'x', before);
+		for (length = before; length + 3 <= 600; length += 3)
+			memcpy(many + length, "\xe2\x82\xac", 3);
+		many[length] = '\0';
+		snprintf(line, sizeof(line),
+			 "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":\"mailbox_refused\",\"destination\":\"d\","
+			 "\"mailbox\":\"%s\",\"problem\":\"%s\"}",
+			 many, many);
+		incident_word_read(line, strlen(line), &word);
+		CHECK(word.says == INCIDENT_SAYS_BAD);
+		CHECK(strlen(word.subject) >= INCIDENT_SUBJECT_SIZE - 3 &&
+		      strlen(word.problem) >= INCIDENT_PROBLEM_SIZE - 3);
+		fresh();
+		incidents_bad(&all, INCIDENT_SIGN_IN_REFUSED, word.subject, word.problem, S, 1);
+		incidents_bad(&all, INCIDENT_OLD_MAIL, many, many, S, 1);
+		incidents_bad(&all, INCIDENT_OLD_MAIL, many, many, 2 * S, 1);
+		CHECK(all.count == 2);
+		text = incident_file_write(&all, NULL, NULL);
+		fresh();
+		CHECK(text && incident_file_read(&all, &over, text, strlen(text), 5 * S) && all.count == 2);
+		CHECK_STR(all.list[0].problem, word.problem);
+		CHECK(strncmp(all.list[1].problem, many, INCIDENT_PROBLEM_SIZE - 3) == 0);
+		incidents_bad(&all, INCIDENT_SIGN_IN_REFUSED, word.subject, "", 6 * S, 1);
+		incidents_bad(&all, INCIDENT_OLD_MAIL, many, "", 6 * S, 1);
+		CHECK(all.count == 2);
+		free(text);
+	}
+}
+
 #define HEAD "{\"time\":\"2026-03-01T07:12:09.113Z\",\"event\":"
 
 static void test_words(void)
@@ -264,6 +302,7 @@ int main(void)
 	RUN(test_a_thousand_suspected);
 	RUN(test_kept);
 	RUN(test_over_is_kept);
+	RUN(test_cut);
 	RUN(test_words);
 	return check_end();
 }
