@@ -4,8 +4,9 @@
 #include "core/agents/incident_file.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "core/base/span.h"
 
 #define FORMAT "postrider incidents 1"
 
@@ -55,39 +56,25 @@ char *incident_file_write(const struct incidents *incidents, const struct incide
 	return text;
 }
 
-static bool read_one(const json_t *value, struct incident *one)
+/* Of one that is open or, with when that was, over. */
+static bool read_one(const json_t *value, bool over, struct incident_note *note)
 {
 	const char *kind, *subject, *problem;
-	json_int_t opened, again;
-	int told;
+	json_int_t opened, again, closed = 1;
+	int told = 0;
 
-	if (json_unpack((json_t *)(uintptr_t)value, "{ss ss ss sI sI sb !}", "kind", &kind, "subject", &subject,
-			"problem", &problem, "opened_ms", &opened, "again", &again, "told", &told) < 0)
-		return false;
-	*one = (struct incident){.kind = incident_kind_of(kind),
-				 .opened_wall_ms = (uint64_t)opened,
-				 .again = (uint64_t)again,
-				 .told = told != 0};
-	snprintf(one->subject, sizeof(one->subject), "%s", subject);
-	snprintf(one->problem, sizeof(one->problem), "%s", problem);
-	return one->kind != INCIDENT_KINDS && opened >= 0 && again >= 0;
-}
-
-static bool read_over(const json_t *value, struct incident_note *note)
-{
-	const char *kind, *subject, *problem;
-	json_int_t opened, again, closed;
-
-	if (json_unpack((json_t *)(uintptr_t)value, "{ss ss ss sI sI sI !}", "kind", &kind, "subject", &subject,
-			"problem", &problem, "opened_ms", &opened, "again", &again, "closed_ms", &closed) < 0)
+	if (json_unpack((json_t *)(uintptr_t)value, over ? "{ss ss ss sI sI sI !}" : "{ss ss ss sI sI sb !}", "kind",
+			&kind, "subject", &subject, "problem", &problem, "opened_ms", &opened, "again", &again,
+			over ? "closed_ms" : "told", over ? (void *)&closed : (void *)&told) < 0)
 		return false;
 	*note = (struct incident_note){.incident = {.kind = incident_kind_of(kind),
-						    .state = INCIDENT_CALMING,
+						    .state = over ? INCIDENT_CALMING : INCIDENT_OPEN,
 						    .opened_wall_ms = (uint64_t)opened,
-						    .again = (uint64_t)again},
-				       .closed_wall_ms = (uint64_t)closed};
-	snprintf(note->incident.subject, sizeof(note->incident.subject), "%s", subject);
-	snprintf(note->incident.problem, sizeof(note->incident.problem), "%s", problem);
+						    .again = (uint64_t)again,
+						    .told = told != 0},
+				       .closed_wall_ms = over ? (uint64_t)closed : 0};
+	span_copy(span_text(subject), note->incident.subject, sizeof(note->incident.subject));
+	span_copy(span_text(problem), note->incident.problem, sizeof(note->incident.problem));
 	return note->incident.kind != INCIDENT_KINDS && opened >= 0 && again >= 0 && closed > 0;
 }
 
@@ -96,7 +83,7 @@ static void take_over(struct incident_notes *notes, const json_t *over)
 	struct incident_note note;
 
 	for (size_t i = 0; i < json_array_size(over); i++) {
-		if (!read_over(json_array_get(over, i), &note))
+		if (!read_one(json_array_get(over, i), true, &note))
 			continue;
 		if (notes->count < INCIDENT_NOTES_MAX)
 			notes->list[notes->count++] = note;
@@ -112,19 +99,18 @@ bool incident_file_read(struct incidents *incidents, struct incident_notes *note
 	const char *format = json_string_value(json_object_get(root, "format"));
 	bool good = format && strcmp(format, FORMAT) == 0;
 	struct incident_note note;
-	struct incident one;
 	size_t i;
 
 	open = json_object_get(root, "open");
 	good = good && json_is_array(open);
-	json_array_foreach(open, i, value) good = good && read_one(value, &one);
+	json_array_foreach(open, i, value) good = good && read_one(value, false, &note);
 	/* Files of before have none. */
 	over = json_object_get(root, "over");
 	good = good && (!over || json_is_array(over));
-	json_array_foreach(over, i, value) good = good && read_over(value, &note);
+	json_array_foreach(over, i, value) good = good && read_one(value, true, &note);
 	for (i = 0; good && i < json_array_size(open); i++) {
-		if (read_one(json_array_get(open, i), &one))
-			(void)incidents_restore(incidents, &one, now_ns);
+		if (read_one(json_array_get(open, i), false, &note))
+			(void)incidents_restore(incidents, &note.incident, now_ns);
 	}
 	if (good)
 		take_over(notes, over);
