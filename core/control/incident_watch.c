@@ -45,7 +45,9 @@ struct incident_watch {
 	struct incident_readings readings;
 	char directory[PATH_MAX], file[PATH_MAX];
 	bool changed, unwritten, untold;
-	_Atomic(uint64_t) open[INCIDENT_KINDS]; /* without the lock: it is held while shards are asked */
+	/* Without the lock: it is held while shards are asked. */
+	_Atomic(bool) on;
+	_Atomic(uint64_t) open[INCIDENT_KINDS];
 	uint64_t read_ns;
 
 	/* Mail. */
@@ -370,6 +372,7 @@ static void take_terms(struct incident_watch *w, const struct config *config)
 {
 	const struct incident_terms *terms = w->terms;
 
+	atomic_store(&w->on, terms->watched);
 	for (unsigned kind = 0; kind < INCIDENT_KINDS; kind++) {
 		w->incidents.after_ns[kind] = 0;
 		w->incidents.calm_ns[kind] = terms->calm_ns;
@@ -461,9 +464,16 @@ size_t incident_watch_open(struct incident_watch *w, struct incident *out, size_
 	return n;
 }
 
+bool incident_watch_on(const struct incident_watch *w)
+{
+	return w && atomic_load(&w->on);
+}
+
 bool incident_watch_count(const struct incident_watch *w, uint64_t counts[INCIDENT_KINDS])
 {
-	for (unsigned kind = 0; w && kind < INCIDENT_KINDS; kind++)
+	bool on = incident_watch_on(w);
+
+	for (unsigned kind = 0; on && kind < INCIDENT_KINDS; kind++)
 		counts[kind] = atomic_load(&w->open[kind]);
-	return w != NULL;
+	return on;
 }

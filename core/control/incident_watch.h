@@ -29,6 +29,8 @@ void incident_watch_stop(struct incident_watch *watch);
  * many. From any thread; NULL is nobody, and there are none. */
 size_t incident_watch_open(struct incident_watch *watch, struct incident *out, size_t room, uint64_t *left_out);
 
+/* Whether anybody watches, by the newest terms. Waits for nothing; NULL is nobody. */
+bool incident_watch_on(const struct incident_watch *watch);
 /* How many are open, by kind. Waits for nothing. False: nobody watches. */
 bool incident_watch_count(const struct incident_watch *watch, uint64_t counts[INCIDENT_KINDS]);
 

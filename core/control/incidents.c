@@ -31,8 +31,8 @@ void handle_incidents(struct control_request *request)
 	for (size_t i = 0; list && i < count; i++)
 		json_array_append_new(list, incident_json(&open[i]));
 	request_answer(request, ANSWER_OK,
-		       list ? json_pack("{sb so sI}", "watched", request->desk->incidents != NULL, "incidents", list,
-					"left_out", (json_int_t)left_out)
+		       list ? json_pack("{sb so sI}", "watched", incident_watch_on(request->desk->incidents),
+					"incidents", list, "left_out", (json_int_t)left_out)
 			    : NULL);
 	free(open);
 }

@@ -186,9 +186,11 @@ def devices_and_reload():
         reload(work, relay, content)
         send(relay)
         eventually(lambda: [event for event in relay.events('host_failed') if event['destination'] == 'renamed'], 'try')
-        equal(lab.open(), [], 'open')
+        equal(ask(work, '/v1/incidents'), {'watched': False, 'incidents': [], 'left_out': 0}, 'switched off')
+        equal(metric(work, 'destination_down'), [], 'metric')
         content['incidents'] = lab.incidents
         reload(work, relay, content)
+        equal(ask(work, '/v1/incidents')['watched'], True, 'switched on')
         eventually(lambda: lab.open() == [('destination_down', 'renamed')], lambda: 'open: %s' % lab.open())
         relay.terminate()
 
