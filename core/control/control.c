@@ -31,7 +31,7 @@
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
 
-enum { STACK_SIZE = 512 << 10, HOSTNAME_MAX = 255, LOOK_S = 2 };
+enum { STACK_SIZE = 512 << 10, LOOK_S = 2 };
 
 /* A connection, from when it is there until it is gone. */
 struct slot {
@@ -70,7 +70,7 @@ struct control {
 	uint64_t refused_next_ns, refused_untold; /* with log_lock */
 	pthread_mutex_t lock;                     /* of all slots */
 	pthread_mutex_t name_lock;                /* of the next one */
-	char hostname[HOSTNAME_MAX + 1];          /* of the newest configuration */
+	char hostname[DESK_HOSTNAME_SIZE];        /* of the newest configuration */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
@@ -264,18 +264,25 @@ static void tell_refused(struct control *control, const struct control_request *
 	pthread_mutex_unlock(&control->log_lock);
 }
 
+static void copy_hostname(struct desk *desk, char out[DESK_HOSTNAME_SIZE])
+{
+	struct control *control = container_of(desk, struct control, desk);
+
+	pthread_mutex_lock(&control->name_lock);
+	memcpy(out, control->hostname, DESK_HOSTNAME_SIZE);
+	pthread_mutex_unlock(&control->name_lock);
+}
+
 /* Before its body: who is not let in has none read. A slot is what is known of where it comes from. */
 static enum MHD_Result admit(struct control *control, struct control_request *request)
 {
-	char hostname[HOSTNAME_MAX + 1];
+	char hostname[DESK_HOSTNAME_SIZE];
 	bool in;
 
 	if (!request->slot)
 		return MHD_NO;
 	set_deadline(control, request->slot, UINT64_MAX);
-	pthread_mutex_lock(&control->name_lock);
-	snprintf(hostname, sizeof(hostname), "%s", control->hostname);
-	pthread_mutex_unlock(&control->name_lock);
+	copy_hostname(&control->desk, hostname);
 	in = remote_admit(request, control->gate, control->config, hostname);
 	if (request->refused || (!in && request->status == ANSWER_FORBIDDEN))
 		tell_refused(control, request);
@@ -540,6 +547,7 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	control->desk.look = look_at_connections;
 	control->desk.busy = any_connection;
 	control->desk.tell = tell;
+	control->desk.hostname = copy_hostname;
 	pthread_mutex_init(&control->log_lock, NULL);
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_mutex_init(&control->name_lock, NULL);

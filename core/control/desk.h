@@ -19,6 +19,8 @@ struct passes;
 struct relay;
 struct scrape;
 
+enum { DESK_HOSTNAME_SIZE = 256 };
+
 struct desk {
 	struct relay *relay;
 	struct agent_thread bell;
@@ -31,6 +33,8 @@ struct desk {
 	struct passes *passes;            /* the same; who is let in to the page */
 	const struct control_more *more;  /* handlers of rooms above, and what they have; NULL: none */
 	void *more_context;
+	/* Of the newest configuration. From any thread. */
+	void (*hostname)(struct desk *desk, char out[DESK_HOSTNAME_SIZE]);
 	/* The event of an act. */
 	void (*tell)(const struct control_request *request, uint64_t began_ns);
 	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */

@@ -13,17 +13,21 @@
 #include "core/relay/relay.h"
 
 /* The host that a browser is to ask: behind TLS the one of the certificate. */
-static void base_of(const struct config *config, char *out, size_t size)
+static void base_of(struct desk *desk, char *out, size_t size)
 {
+	const struct config *config = desk->relay->config;
 	const char *address = config->control.http.address_text, *port = strrchr(address, ':');
 	bool everywhere = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
 	bool here = strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
 	bool tls = config->control.http.certificate != NULL;
+	char hostname[DESK_HOSTNAME_SIZE];
 
-	if (everywhere || (tls && !here))
-		snprintf(out, size, "http%s://%s%s", tls ? "s" : "", config->hostname, port ? port : "");
-	else
+	if (everywhere || (tls && !here)) {
+		desk->hostname(desk, hostname);
+		snprintf(out, size, "http%s://%s%s", tls ? "s" : "", hostname, port ? port : "");
+	} else {
 		snprintf(out, size, "http%s://%s", tls ? "s" : "", address);
+	}
 }
 
 void handle_link(struct control_request *request)
@@ -46,7 +50,7 @@ void handle_link(struct control_request *request)
 	}
 	snprintf(user, sizeof(user), "uid %u", (unsigned)request->peer.uid);
 	pass_link(request->desk->passes, user, clock_monotonic_ns(), link);
-	base_of(config, base, sizeof(base));
+	base_of(request->desk, base, sizeof(base));
 	json = json_pack("{so sI}", "url", json_sprintf("%s/page/enter?link=%s", base, link), "seconds",
 			 (json_int_t)PASS_LINK_S);
 	explicit_bzero(link, sizeof(link));

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import time
 import types
@@ -179,6 +180,27 @@ def probes():
         remote.relay.signal(signal.SIGHUP)
         remote.relay.told('reloaded')
         equal([remote.ask(Host=name)[0] for name in ('relay.example.org', 'mail.example.org')], [403, 200], 'renamed')
+
+
+@case
+def a_link_after_a_reload():
+    """Behind TLS it has the name of the newest configuration, under which the page answers. The address is that of
+    loopback, written so that nobody takes it for one."""
+    with Workspace() as work:
+        certificates = Certificates()
+        port = free_port()
+        settings = {**http_settings(work, port, [('alice', 'x')]), 'address': '[0:0:0:0:0:0:0:1]:%d' % port,
+                    'certificate': certificates.server, 'private_key': certificates.server_key}
+        configuration = work.configuration(['127.0.0.1:9'], control={'socket': work.path('control.sock'),
+                                                                     'http': settings})
+        relay = work.relay(configuration)
+        work.write('postrider.yaml', json.dumps({**configuration, 'hostname': 'mail.example.org'}, indent=1))
+        relay.signal(signal.SIGHUP)
+        relay.told('reloaded')
+        result = subprocess.run([harness.program('postrider'), 'page', '--socket', work.path('control.sock')],
+                                capture_output=True, text=True, timeout=60, check=True)
+        check(result.stdout.startswith('https://mail.example.org:%d/page/enter?link=' % port), 'it is %s',
+              result.stdout)
 
 
 @case
