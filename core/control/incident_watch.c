@@ -208,6 +208,18 @@ static void sent(struct incident_watch *w, int result, const char *problem, cons
 	readings->letters_ns = now_ns;
 }
 
+/* Where a letter is stored, or is not. */
+static void letter_over(struct incident_watch *w)
+{
+	char problem[INCIDENT_LETTER_PROBLEM], destination[INCIDENT_LETTER_DESTINATION];
+	int result;
+
+	if (w->sending && incident_letter_over(w->sending, &result, problem, destination)) {
+		w->sending = NULL;
+		sent(w, result, problem, destination);
+	}
+}
+
 static size_t count_open(const struct incident_watch *w)
 {
 	size_t n = 0;
@@ -219,14 +231,10 @@ static size_t count_open(const struct incident_watch *w)
 
 static void mail(struct incident_watch *w, uint64_t now_ns, uint64_t wall_ms)
 {
-	char problem[INCIDENT_LETTER_PROBLEM], destination[INCIDENT_LETTER_DESTINATION], *text;
+	char *text;
 	size_t length;
-	int result;
 
-	if (w->sending && incident_letter_over(w->sending, &result, problem, destination)) {
-		w->sending = NULL;
-		sent(w, result, problem, destination);
-	}
+	letter_over(w);
 	if (!w->terms->mail)
 		w->notes.count = w->notes.more = 0;
 	if (w->sending || w->notes.count == 0 || now_ns < w->mail_ns || !may_mail(w, now_ns / CLOCK_NS_PER_MS))
@@ -311,6 +319,7 @@ static void *run(void *context)
 	do
 		look(w);
 	while (!rounds_sleep(&w->rounds, LOOK_MS * CLOCK_NS_PER_MS));
+	letter_over(w);
 	if (w->changed)
 		save(w);
 	pthread_mutex_unlock(&w->rounds.lock);

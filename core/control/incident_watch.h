@@ -22,7 +22,7 @@ struct log;
 struct incident_watch *incident_watch_start(struct desk *desk, const struct config *config, struct log *log);
 /* From now on by these. For who reloads. Without memory it goes on as before. NULL is nobody. */
 void incident_watch_follow(struct incident_watch *watch, const struct config *config);
-/* While shards run. NULL is nobody. */
+/* Behind the shards: a letter that they have stored since the last look is not sent again. NULL is nobody. */
 void incident_watch_stop(struct incident_watch *watch);
 
 /* Copies those that are open, the oldest first, up to `room`; *left_out: how many sightings had no place. Returns how

@@ -305,6 +305,21 @@ def over(work):
 
 
 @case
+def told_as_it_stops():
+    """The mail is stored, and whoever sent it has not looked since: it is not sent again after a restart."""
+    with Workspace() as work:
+        lab = Lab(work)
+        relay = work.relay(lab.configuration())
+        send(relay)
+        lab.ops.wait_arrivals(1)
+        relay.terminate()
+        with open(work.path('spool', 'incidents')) as file:
+            told = [(one['kind'], one.get('told')) for one in json.load(file)['open']]
+        equal(told, [('destination_down', True)], 'told')
+        equal(over(work), [], 'yet to be told')
+
+
+@case
 def a_damaged_file():
     """It is set aside and told, and the relay runs."""
     with Workspace() as work:
