@@ -446,12 +446,18 @@ int webhook_journal_send(struct webhook_journal *journal, uint64_t last)
 
 void webhook_journal_done(struct webhook_journal *journal, uint64_t last)
 {
+	bool saved = false;
+
 	journal->done = last > journal->done ? last : journal->done;
 	while (journal->file_count > 0) {
 		const struct webhook_file *file = &journal->files[0];
 		if (file->first + file->count > journal->done + 1 ||
 		    (journal->file_count == 1 && journal->fd >= 0 && file->octets < WEBHOOK_FILE_OCTETS))
 			break;
+		/* A file that is gone while it is not known to be done would count as left out after a crash. */
+		if (!saved)
+			(void)webhook_journal_save(journal);
+		saved = true;
 		forget(journal, 0);
 	}
 }

@@ -62,7 +62,8 @@ int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *o
 uint64_t webhook_journal_lose(struct webhook_journal *journal);
 /* Up to `last` they are being sent: on disk before the first octet leaves. 0 or -errno. */
 int webhook_journal_send(struct webhook_journal *journal, uint64_t last);
-/* What was sent is done. Written with the next webhook_journal_send(), or webhook_journal_save(). */
+/* What was sent is done. Written before a file of it goes, else with the next webhook_journal_send(), or
+ * webhook_journal_save(). */
 void webhook_journal_done(struct webhook_journal *journal, uint64_t last);
 int webhook_journal_save(struct webhook_journal *journal);
 

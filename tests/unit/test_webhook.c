@@ -93,6 +93,10 @@ static void test_sent_as_it_was(void)
 	webhook_journal_done(&journal, 25);
 	expect(&journal, 100, 26, 5);
 	CHECK(access(path, F_OK) < 0);
+	/* Killed before anybody saves: what was taken, and whose file is gone, is not left out. */
+	again(&journal, false);
+	CHECK(journal.done == 25);
+	expect(&journal, 100, 26, 5);
 	webhook_journal_done(&journal, 30);
 	CHECK(webhook_journal_save(&journal) == 0);
 	again(&journal, false);
