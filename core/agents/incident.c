@@ -186,3 +186,9 @@ bool incidents_restore(struct incidents *incidents, const struct incident *incid
 	move(&incidents->list[incidents->count++], INCIDENT_OPEN, now_ns);
 	return true;
 }
+
+void incidents_doubt(struct incidents *incidents)
+{
+	for (size_t i = 0; i < incidents->count; i++)
+		incidents->list[i].restored |= incident_is_open(&incidents->list[i]);
+}

@@ -44,7 +44,7 @@ struct incident {
 	uint64_t since_ns;                   /* it has been in this state for so long */
 	uint64_t opened_wall_ms;             /* OPEN, CALMING */
 	uint64_t again;                      /* how often it was bad again while it calmed */
-	bool restored; /* it was open when the process before ended, and nobody has said it since */
+	bool restored; /* open when the process before ended, or when words were lost, and not said since */
 	bool told;     /* its opening, to whom it is mailed */
 };
 
@@ -82,6 +82,8 @@ void incidents_well(struct incidents *incidents, enum incident_kind kind, const 
 void incidents_tick(struct incidents *incidents, uint64_t now_ns, uint64_t wall_ms);
 /* It was open when the process ended. False: there is no room, or it is there. */
 bool incidents_restore(struct incidents *incidents, const struct incident *incident, uint64_t now_ns);
+/* Words were lost: one of those that are open may be over. */
+void incidents_doubt(struct incidents *incidents);
 /* NULL: there is none. */
 struct incident *incidents_find(struct incidents *incidents, enum incident_kind kind, const char *subject);
 

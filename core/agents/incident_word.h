@@ -24,7 +24,8 @@ struct incident_word {
 bool incident_word_wanted(const char *line, size_t length);
 /* A line with or without its end. */
 void incident_word_read(const char *line, size_t length, struct incident_word *word);
-/* For log_writer_tap(): those that are wanted go into a struct line_ring, and what finds no room does not. */
+/* For log_writer_tap(): those that are wanted go into a struct line_ring; what finds no room does not, and is counted
+ * there. */
 void incident_word_take(void *ring, const char *lines, size_t length);
 
 #endif

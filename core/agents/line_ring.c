@@ -18,6 +18,7 @@ enum { CACHE_LINE = 64, NAME_AT = 44 };
 
 struct line_ring {
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) head;
+	_Atomic(uint64_t) refused;
 	_Alignas(CACHE_LINE) _Atomic(uint64_t) tail;
 	_Alignas(CACHE_LINE) size_t size;
 	char data[];
@@ -33,6 +34,7 @@ struct line_ring *line_ring_new(size_t size)
 		return NULL;
 	atomic_init(&ring->head, 0);
 	atomic_init(&ring->tail, 0);
+	atomic_init(&ring->refused, 0);
 	ring->size = size;
 	return ring;
 }
@@ -48,12 +50,19 @@ bool line_ring_put(struct line_ring *ring, const char *line, size_t length)
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 	size_t at = head & (ring->size - 1), first = ring->size - at < length ? ring->size - at : length;
 
-	if (length > ring->size - (size_t)(head - tail))
+	if (length > ring->size - (size_t)(head - tail)) {
+		atomic_fetch_add_explicit(&ring->refused, 1, memory_order_relaxed);
 		return false;
+	}
 	memcpy(ring->data + at, line, first);
 	memcpy(ring->data, line + first, length - first);
 	atomic_store_explicit(&ring->head, head + length, memory_order_release);
 	return true;
+}
+
+uint64_t line_ring_refused(const struct line_ring *ring)
+{
+	return atomic_load_explicit(&ring->refused, memory_order_relaxed);
 }
 
 size_t line_ring_take(struct line_ring *ring, char *out, size_t size)

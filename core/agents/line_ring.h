@@ -2,13 +2,14 @@
  * core/agents/line_ring.h - lines of events between who writes the log and a thread that looks at some of them.
  *
  * One producer, who never waits and wakes nobody, and one consumer, who looks by himself. What finds no room is not
- * taken, and the producer hears that.
+ * taken, and counted.
  */
 #ifndef POSTRIDER_AGENTS_LINE_RING_H
 #define POSTRIDER_AGENTS_LINE_RING_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/span.h"
 
@@ -19,6 +20,8 @@ struct line_ring *line_ring_new(size_t size);
 void line_ring_free(struct line_ring *ring); /* NULL is allowed */
 /* A line with its end. False: there is no room. */
 bool line_ring_put(struct line_ring *ring, const char *line, size_t length);
+/* How many lines have found no room so far. */
+uint64_t line_ring_refused(const struct line_ring *ring);
 /* Whole lines, as many as fit into `size` octets, which is no less than a line may have; 0: there are none. */
 size_t line_ring_take(struct line_ring *ring, char *out, size_t size);
 

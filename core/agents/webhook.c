@@ -57,10 +57,9 @@ struct kinds {
 struct webhook {
 	struct agent_thread thread;
 	struct line_ring *ring;
-	_Atomic(uint64_t) behind; /* lines that found no room in it */
-	pthread_mutex_t lock;     /* of the next two */
-	struct settings *next;    /* owned; to be taken */
-	struct kinds *kinds;      /* owned */
+	pthread_mutex_t lock;  /* of the next two */
+	struct settings *next; /* owned; to be taken */
+	struct kinds *kinds;   /* owned */
 	struct webhook_counts counts;
 
 	/* The thread's. */
@@ -74,7 +73,7 @@ struct webhook {
 	char *body; /* owned; NULL: no batch is in the making */
 	uint64_t first, last;
 	unsigned limit; /* events of a batch, where the receiver found one too large */
-	uint64_t behind_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
+	uint64_t refused_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
 	uint64_t failures;              /* in a row */
 	uint64_t left_out, left_out_ns; /* not told yet, and not before */
 	char left_out_why[160];
@@ -107,9 +106,8 @@ void webhook_take(void *context, const char *lines, size_t length)
 	for (; lines < end; lines = eol + 1) {
 		eol = memchr(lines, '\n', (size_t)(end - lines));
 		struct span event = line_event(lines, (size_t)(eol - lines));
-		if (event.length > 0 && wanted(w->kinds, event) &&
-		    !line_ring_put(w->ring, lines, (size_t)(eol + 1 - lines)))
-			atomic_fetch_add_explicit(&w->behind, 1, memory_order_relaxed);
+		if (event.length > 0 && wanted(w->kinds, event))
+			(void)line_ring_put(w->ring, lines, (size_t)(eol + 1 - lines));
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -278,16 +276,16 @@ static void keep(struct webhook *w, size_t length)
 
 static void collect(struct webhook *w)
 {
-	uint64_t behind;
+	uint64_t refused;
 	size_t length;
 
 	/* As much as was there; a log that is faster than this disk does not keep it from all else. */
 	for (unsigned i = 0; i < PIECES_MOST && (length = line_ring_take(w->ring, w->piece, sizeof(w->piece))) > 0; i++)
 		keep(w, length);
-	behind = atomic_load_explicit(&w->behind, memory_order_relaxed);
-	webhook_journal_skip(&w->journal, behind - w->behind_seen);
-	left_out(w, behind - w->behind_seen, "they came faster than they could be written");
-	w->behind_seen = behind;
+	refused = line_ring_refused(w->ring);
+	webhook_journal_skip(&w->journal, refused - w->refused_seen);
+	left_out(w, refused - w->refused_seen, "they came faster than they could be written");
+	w->refused_seen = refused;
 	left_out(w, webhook_journal_bound(&w->journal, w->settings->size_max), "events.webhook.size_max was reached");
 	tell_left_out(w);
 }

@@ -49,6 +49,7 @@ struct incident_watch {
 	_Atomic(bool) on;
 	_Atomic(uint64_t) open[INCIDENT_KINDS];
 	uint64_t read_ns;
+	uint64_t refused; /* words that found no room, so far */
 
 	/* Mail. */
 	struct incident_notes notes;
@@ -288,6 +289,11 @@ static void listen_in(struct incident_watch *w, uint64_t now_ns, uint64_t wall_m
 			eol = memchr(line, '\n', (size_t)(end - line));
 			hear(w, line, (size_t)(eol - line), now_ns, wall_ms);
 		}
+	}
+	/* Among those that were lost may be the one that says that it is over. */
+	if (ring && line_ring_refused(ring) != w->refused) {
+		w->refused = line_ring_refused(ring);
+		incidents_doubt(&w->incidents);
 	}
 }
 

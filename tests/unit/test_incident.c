@@ -8,6 +8,8 @@
 #include "core/agents/incident.h"
 #include "core/agents/incident_file.h"
 #include "core/agents/incident_word.h"
+#include "core/agents/line_ring.h"
+#include "core/base/log.h"
 #include "tests/unit/check.h"
 
 #define S UINT64_C(1000000000)
@@ -295,6 +297,31 @@ static void test_words(void)
 	}
 }
 
+/* What finds no room is counted, and then what is open is no longer sure. */
+static void test_words_that_are_lost(void)
+{
+	static const char line[] =
+		HEAD "\"mailbox_accepted\",\"destination\":\"o365\",\"mailbox\":\"scan@a.example\"}\n",
+			  other[] = HEAD "\"attempt\",\"destination\":\"o365\"}\n";
+	struct line_ring *ring = line_ring_new(LOG_EVENT_MAX);
+
+	CHECK(ring != NULL);
+	for (size_t put = 0; put < LOG_EVENT_MAX / (sizeof(line) - 1); put++)
+		incident_word_take(ring, line, sizeof(line) - 1);
+	CHECK(line_ring_refused(ring) == 0);
+	incident_word_take(ring, line, sizeof(line) - 1);
+	incident_word_take(ring, other, sizeof(other) - 1);
+	CHECK(line_ring_refused(ring) == 1);
+	line_ring_free(ring);
+	fresh();
+	incidents_bad(&all, INCIDENT_SIGN_IN_REFUSED, "o365/scan@a.example", "", S, 77);
+	incidents_bad(&all, INCIDENT_DESTINATION_DOWN, "suspected", "", S, 78);
+	incidents_doubt(&all);
+	CHECK(all.list[0].restored && !all.list[1].restored);
+	incidents_bad(&all, INCIDENT_SIGN_IN_REFUSED, "o365/scan@a.example", "", 2 * S, 79);
+	CHECK(opened == 1 && !all.list[0].restored);
+}
+
 int main(void)
 {
 	RUN(test_times);
@@ -304,5 +331,6 @@ int main(void)
 	RUN(test_over_is_kept);
 	RUN(test_cut);
 	RUN(test_words);
+	RUN(test_words_that_are_lost);
 	return check_end();
 }
