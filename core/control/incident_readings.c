@@ -39,8 +39,8 @@ static void well(const struct reading *r, enum incident_kind kind, const char *s
 	incidents_well(r->incidents, kind, subject, false, r->now_ns);
 }
 
-/* Whoever said it is gone, and will not say that it is over: what is seen does. While this process has said it, it
- * knows better: some mail may flow beside what is held. */
+/* Whoever said it is gone, or was not heard, and will not say that it is over: what is seen does. While this process
+ * has said it, it knows better: some mail may flow beside what is held. */
 static void well_if_restored(const struct reading *r, enum incident_kind kind, const char *subject)
 {
 	const struct incident *one = incidents_find(r->incidents, kind, subject);
@@ -133,22 +133,33 @@ static bool sum_of(const struct scrape *scrape, const struct incident_destinatio
 	return any;
 }
 
+/* As facts_of() has it. */
+static const struct look_count *count_of(const struct scrape_shard *s, const struct incident_destination *d)
+{
+	const struct look_count *there = d->index < s->count_count ? &s->counts[d->index] : NULL;
+
+	if (there && there->name && strcmp(there->name, d->name) == 0)
+		return there;
+	for (size_t i = 0; i < s->count_count; i++) {
+		if (s->counts[i].name && strcmp(s->counts[i].name, d->name) == 0)
+			return &s->counts[i];
+	}
+	return NULL;
+}
+
 /* How many messages there are for it, and when the oldest of them was accepted. */
-static uint64_t queue_of(const struct scrape *scrape, const char *name, uint64_t *oldest_wall_ns)
+static uint64_t queue_of(const struct scrape *scrape, const struct incident_destination *d, uint64_t *oldest_wall_ns)
 {
 	uint64_t messages = 0;
 
 	*oldest_wall_ns = 0;
 	for (unsigned i = 0; i < scrape->shard_count; i++) {
-		const struct scrape_shard *s = &scrape->shards[i];
-		for (size_t d = 0; d < s->count_count; d++) {
-			const struct look_count *one = &s->counts[d];
-			if (!one->name || strcmp(one->name, name) != 0)
-				continue;
-			messages += one->stands[STAND_READY] + one->stands[STAND_DEFERRED] + one->stands[STAND_ACTIVE];
-			if (one->oldest_wall_ns && (!*oldest_wall_ns || one->oldest_wall_ns < *oldest_wall_ns))
-				*oldest_wall_ns = one->oldest_wall_ns;
-		}
+		const struct look_count *one = count_of(&scrape->shards[i], d);
+		if (!one)
+			continue;
+		messages += one->stands[STAND_READY] + one->stands[STAND_DEFERRED] + one->stands[STAND_ACTIVE];
+		if (one->oldest_wall_ns && (!*oldest_wall_ns || one->oldest_wall_ns < *oldest_wall_ns))
+			*oldest_wall_ns = one->oldest_wall_ns;
 	}
 	return messages;
 }
@@ -230,7 +241,7 @@ static void look_at_destination(struct reading *r, const struct incident_destina
 		p->why[0] = '\0';
 		well_if_restored(r, INCIDENT_SETUP_REFUSED, d->name);
 	}
-	messages = queue_of(r->scrape, d->name, &oldest_wall_ns);
+	messages = queue_of(r->scrape, d, &oldest_wall_ns);
 	if (strcmp(r->readings->letters_at, d->name) == 0) {
 		if (r->readings->letters > messages && counted_since(r->scrape, r->readings->letters_ns))
 			r->readings->letters = messages;
