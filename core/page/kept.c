@@ -39,13 +39,13 @@ static uint64_t rest(const struct kept *kept, uint64_t now_ns)
 
 	if (kept->wanted)
 		return 0;
-	if (looked || !kept->answer)
+	if (looked)
 		return s->busy_ns;
 	return s->idle_ns ? s->idle_ns : UINT64_MAX;
 }
 
-/* Until it is to be asked for. With the lock. */
-static void sleep_until_wanted(struct kept *kept, uint64_t pause_ns)
+/* Until it is to be asked for. False: it stops. With the lock. */
+static bool sleep_until_wanted(struct kept *kept, uint64_t pause_ns)
 {
 	while (!kept->stopping) {
 		uint64_t now_ns = clock_monotonic_ns(), rest_ns = rest(kept, now_ns), next_ns;
@@ -56,10 +56,11 @@ static void sleep_until_wanted(struct kept *kept, uint64_t pause_ns)
 		}
 		next_ns = kept->asked_ns + (pause_ns > rest_ns ? pause_ns : rest_ns);
 		if (next_ns <= now_ns)
-			return;
+			return true;
 		until = at(next_ns);
 		(void)pthread_cond_clockwait(&kept->change, &kept->lock, CLOCK_MONOTONIC, &until);
 	}
+	return false;
 }
 
 static void take(struct kept *kept, json_t *answer, unsigned status, uint64_t now_ns)
@@ -83,7 +84,7 @@ static void *run(void *context)
 	uint64_t pause_ns = 0;
 
 	pthread_mutex_lock(&kept->lock);
-	while (!kept->stopping) {
+	while (sleep_until_wanted(kept, pause_ns)) {
 		uint64_t began_ns = clock_monotonic_ns(), now_ns;
 		unsigned status;
 		json_t *answer;
@@ -94,7 +95,6 @@ static void *run(void *context)
 		pause_ns = KEPT_PAUSE * (now_ns - began_ns);
 		take(kept, answer, status, now_ns);
 		json_decref(answer);
-		sleep_until_wanted(kept, pause_ns);
 	}
 	pthread_mutex_unlock(&kept->lock);
 	return NULL;

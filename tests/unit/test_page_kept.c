@@ -90,14 +90,16 @@ static void test_failing_always(void)
 	failing(true);
 }
 
-/* Nobody looks: once, and then when somebody wants it newer. */
+/* Nobody has looked: never. Then once, and again when somebody wants it newer. */
 static void test_wanted(void)
 {
+	const struct timespec pause = {.tv_nsec = 5 * (long)REST_NS};
 	struct kept *kept;
 
 	atomic_store(&fails, false);
 	kept = start(3600 * CLOCK_NS_PER_S, 0);
-	wait_for(1);
+	(void)nanosleep(&pause, NULL);
+	CHECK_EQ(atomic_load(&asked), 0);
 	while (number_of(kept, UINT64_MAX / KEPT_STALE) == 0)
 		;
 	CHECK_EQ(number_of(kept, UINT64_MAX / KEPT_STALE), 1);
