@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/agents/line_ring.h"
+#include "core/base/line_ring.h"
 
 static const struct {
 	const char *event;

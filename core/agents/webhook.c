@@ -16,11 +16,11 @@
 
 #include "core/agents/agent_thread.h"
 #include "core/agents/fetch.h"
-#include "core/agents/line_ring.h"
 #include "core/agents/webhook_journal.h"
 #include "core/agents/webhook_sign.h"
 #include "core/base/clock.h"
 #include "core/base/disk_room.h"
+#include "core/base/line_ring.h"
 #include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/base/secret.h"

@@ -12,9 +12,9 @@
 
 #include "core/agents/incident_file.h"
 #include "core/agents/incident_word.h"
-#include "core/agents/line_ring.h"
 #include "core/base/clock.h"
 #include "core/base/disk_room.h"
+#include "core/base/line_ring.h"
 #include "core/base/rounds.h"
 #include "core/base/secret.h"
 #include "core/config/config.h"

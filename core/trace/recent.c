@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/smtp/utf8.h"
+#include "core/base/line_ring.h"
 #include "core/trace/fact.h"
 
 /* {"time":"2026-03-01T07:12:09.113Z","event":"attempt","level":"info", */
-enum { SECOND_AT = 9, SECOND_LENGTH = 19, NAME_AT = 44, LEAST = 64 };
+enum { SECOND_AT = 9, SECOND_LENGTH = 19 };
 
-#define BEFORE_NAME "Z\",\"event\":\""
 #define BEFORE_LEVEL "\",\"level\":\""
 
 struct recent {
@@ -48,15 +47,13 @@ void recent_free(struct recent *recent)
 /* Its name and level, without reading the rest; false: it is nothing that went wrong, or no line of ours. */
 static bool begins(const char *line, size_t length, struct span *name, struct span *level)
 {
-	const size_t before = sizeof(BEFORE_NAME) - 1, between = sizeof(BEFORE_LEVEL) - 1;
+	const size_t between = sizeof(BEFORE_LEVEL) - 1;
 	const char *end = line + length, *quote;
 
-	if (length < LEAST || memcmp(line + NAME_AT - before, BEFORE_NAME, before) != 0)
+	*name = line_event(line, length);
+	quote = name->data + name->length;
+	if (name->length == 0 || (size_t)(end - quote) < between + 8 || memcmp(quote, BEFORE_LEVEL, between) != 0)
 		return false;
-	quote = memchr(line + NAME_AT, '"', length - NAME_AT);
-	if (!quote || (size_t)(end - quote) < between + 8 || memcmp(quote, BEFORE_LEVEL, between) != 0)
-		return false;
-	*name = (struct span){line + NAME_AT, (uint32_t)(quote - line - NAME_AT)};
 	level->data = quote + between;
 	quote = memchr(level->data, '"', (size_t)(end - level->data));
 	level->length = quote ? (uint32_t)(quote - level->data) : 0;

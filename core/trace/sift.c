@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* {"time":"2026-03-01T07:12:09.113Z","event":"attempt","level":"info","shard":1,"id":"01KJK3V3N3ZJ2K8WQX5T7Y0ABC", */
-enum { NAME_AT = 44, ID_LENGTH = 26, ID_WITHIN = 64 };
+#include "core/base/line_ring.h"
 
-#define BEFORE_NAME "Z\",\"event\":\""
+/* {"time":"2026-03-01T07:12:09.113Z","event":"attempt","level":"info","shard":1,"id":"01KJK3V3N3ZJ2K8WQX5T7Y0ABC", */
+enum { BEHIND_NAME = 32, ID_LENGTH = 26, ID_WITHIN = 64 };
 
 void sift_tick(struct sift *sift, uint64_t second)
 {
@@ -78,9 +78,9 @@ static bool attempt(struct sift *sift, const char *line, size_t length, char lev
 	return count && line + length - count > 12 && !(count[10] == '1' && count[11] == ',');
 }
 
-static bool is(const char *name, size_t room, const char *word, size_t length)
+static bool is(struct span name, const char *word, size_t length)
 {
-	return room > length && memcmp(name, word, length) == 0 && name[length] == '"';
+	return name.length == length && memcmp(name.data, word, length) == 0;
 }
 
 bool sift_line(struct sift *sift, const char *line, size_t length)
@@ -91,18 +91,21 @@ bool sift_line(struct sift *sift, const char *line, size_t length)
 	} kept[] = {{"deferred", 8},         {"expired", 7},           {"held", 4},    {"damaged", 7},
 		    {"report", 6},           {"unreported", 10},       {"refused", 7}, {"not_stored", 10},
 		    {"sign_in_refused", 15}, {"handshake_failed", 16}, {"log_lost", 8}};
-	const size_t before = sizeof(BEFORE_NAME) - 1;
-	const char *name = line + NAME_AT, *end = line + length;
-	size_t room = length > NAME_AT ? length - NAME_AT : 0;
+	const char *end = line + length;
+	struct span name;
 
-	if (sift->detail == SIFT_OFF || room < 32 || memcmp(name - before, BEFORE_NAME, before) != 0)
+	if (sift->detail == SIFT_OFF)
 		return false;
-	if (is(name, room, "attempt", 7))
-		return attempt(sift, line, length, name[sizeof("attempt\",\"level\":\"") - 1], mark(name + 16, end));
-	if (is(name, room, "accepted", 8))
-		return accepted(sift, mark(name + 16, end));
+	name = line_event(line, length);
+	if (name.length == 0 || end - name.data < BEHIND_NAME)
+		return false;
+	if (is(name, "attempt", 7))
+		return attempt(sift, line, length, name.data[sizeof("attempt\",\"level\":\"") - 1],
+			       mark(name.data + 16, end));
+	if (is(name, "accepted", 8))
+		return accepted(sift, mark(name.data + 16, end));
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		if (is(name, room, kept[i].name, kept[i].length))
+		if (is(name, kept[i].name, kept[i].length))
 			return true;
 	}
 	return false;

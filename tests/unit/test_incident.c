@@ -8,7 +8,7 @@
 #include "core/agents/incident.h"
 #include "core/agents/incident_file.h"
 #include "core/agents/incident_word.h"
-#include "core/agents/line_ring.h"
+#include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "tests/unit/check.h"
 

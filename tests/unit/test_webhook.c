@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/agents/line_ring.h"
 #include "core/agents/webhook.h"
 #include "core/agents/webhook_journal.h"
 #include "core/agents/webhook_sign.h"
+#include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "tests/unit/check.h"
 

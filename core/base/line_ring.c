@@ -1,7 +1,7 @@
 /*
- * core/agents/line_ring.c - see line_ring.h.
+ * core/base/line_ring.c - see line_ring.h.
  */
-#include "core/agents/line_ring.h"
+#include "core/base/line_ring.h"
 
 #include <assert.h>
 #include <stdatomic.h>

@@ -1,11 +1,11 @@
 /*
- * core/agents/line_ring.h - lines of events between who writes the log and a thread that looks at some of them.
+ * core/base/line_ring.h - lines of events between who writes the log and a thread that looks at some of them.
  *
  * One producer, who never waits and wakes nobody, and one consumer, who looks by himself. What finds no room is not
  * taken, and counted.
  */
-#ifndef POSTRIDER_AGENTS_LINE_RING_H
-#define POSTRIDER_AGENTS_LINE_RING_H
+#ifndef POSTRIDER_BASE_LINE_RING_H
+#define POSTRIDER_BASE_LINE_RING_H
 
 #include <stdbool.h>
 #include <stddef.h>
