@@ -1,12 +1,11 @@
 /*
  * core/trace/keeper.c - see keeper.h.
  *
- * Between the log's writer and this thread there is a ring of octets with one producer and one consumer; who produces
- * never waits, and never wakes anybody: the thread looks by itself, twenty times a second while there is something.
+ * Between the log's writer and this thread there is a ring (core/base/line_ring.h): the thread looks by itself, twenty
+ * times a second while there is something.
  */
 #include "core/trace/keeper.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +21,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/disk_room.h"
+#include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "core/events/tracing.h"
 #include "core/trace/file.h"
@@ -49,8 +49,7 @@ struct gap {
 
 struct keeper {
 	/* Between both threads. */
-	_Alignas(64) _Atomic(uint64_t) head;
-	_Alignas(64) _Atomic(uint64_t) tail;
+	struct line_ring *ring;            /* owned */
 	_Atomic(uint64_t) behind, sampled; /* lines that found no room; messages left out by intention */
 	_Atomic(int) detail;
 
@@ -75,26 +74,9 @@ struct keeper {
 	uint64_t behind_seen, sampled_seen;
 	struct gap unwritten, late;
 	char piece[PIECE];
-	char ring[RING];
 };
 
 /* ---- who writes the log ----------------------------------------------------------------------------------------- */
-
-static void put(struct keeper *k, const char *line, size_t length)
-{
-	uint64_t head = atomic_load_explicit(&k->head, memory_order_relaxed);
-	uint64_t tail = atomic_load_explicit(&k->tail, memory_order_acquire);
-	size_t at = head & (RING - 1), first = RING - at;
-
-	if (RING - (head - tail) < length) {
-		atomic_fetch_add_explicit(&k->behind, 1, memory_order_relaxed);
-		return;
-	}
-	first = first < length ? first : length;
-	memcpy(k->ring + at, line, first);
-	memcpy(k->ring, line + first, length - first);
-	atomic_store_explicit(&k->head, head + length, memory_order_release);
-}
 
 void keeper_take(void *keeper, const char *lines, size_t length)
 {
@@ -106,8 +88,8 @@ void keeper_take(void *keeper, const char *lines, size_t length)
 	while (at < end) {
 		const char *eol = memchr(at, '\n', (size_t)(end - at));
 		size_t whole = (size_t)((eol ? eol : end) - at) + (eol != NULL);
-		if (eol && sift_line(&k->sift, at, whole - 1))
-			put(k, at, whole);
+		if (eol && sift_line(&k->sift, at, whole - 1) && !line_ring_put(k->ring, at, whole))
+			atomic_fetch_add_explicit(&k->behind, 1, memory_order_relaxed);
 		at += whole;
 	}
 	atomic_store_explicit(&k->sampled, k->sift.left_out, memory_order_relaxed);
@@ -324,25 +306,15 @@ static void one_line(struct keeper *k, const char *line, size_t length)
 /* Whole lines from the ring; false: there are none. */
 static bool take_piece(struct keeper *k)
 {
-	uint64_t tail = atomic_load_explicit(&k->tail, memory_order_relaxed);
-	uint64_t head = atomic_load_explicit(&k->head, memory_order_acquire);
-	size_t length = head - tail < PIECE ? (size_t)(head - tail) : PIECE;
-	size_t at = tail & (RING - 1), first = RING - at < length ? RING - at : length;
-	char *line = k->piece, *end;
+	size_t length = line_ring_take(k->ring, k->piece, PIECE);
+	const char *line = k->piece, *end = k->piece + length;
 
-	if (length == 0)
-		return false;
-	memcpy(k->piece, k->ring + at, first);
-	memcpy(k->piece + first, k->ring, length - first);
-	end = memrchr(k->piece, '\n', length);
-	assert(end); /* no line is longer than a piece */
-	atomic_store_explicit(&k->tail, tail + (uint64_t)(end + 1 - k->piece), memory_order_release);
-	while (line <= end) {
-		char *eol = memchr(line, '\n', (size_t)(end + 1 - line));
+	while (line < end) {
+		const char *eol = memchr(line, '\n', (size_t)(end - line));
 		one_line(k, line, (size_t)(eol - line));
 		line = eol + 1;
 	}
-	return true;
+	return length > 0;
 }
 
 /* ---- chores ----------------------------------------------------------------------------------------------------- */
@@ -458,6 +430,7 @@ static void free_keeper(struct keeper *k)
 		close(k->owner);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->lock);
+	line_ring_free(k->ring);
 	free(k->next_path);
 	free(k->path);
 	free(k);
@@ -493,7 +466,7 @@ static int launch(struct keeper *k)
 
 struct keeper *keeper_start(const struct keeper_settings *settings, struct log *log)
 {
-	struct keeper *k = aligned_alloc(64, (sizeof(*k) + 63) / 64 * 64);
+	struct keeper *k = malloc(sizeof(*k));
 	pthread_condattr_t monotonic;
 
 	if (!k)
@@ -508,7 +481,8 @@ struct keeper *keeper_start(const struct keeper_settings *settings, struct log *
 	pthread_cond_init(&k->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	k->path = strdup(settings->path);
-	if (!k->path || !keeper_follow(k, settings) || launch(k) != 0) {
+	k->ring = line_ring_new(RING);
+	if (!k->path || !k->ring || !keeper_follow(k, settings) || launch(k) != 0) {
 		free_keeper(k);
 		return NULL;
 	}
