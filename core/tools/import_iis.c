@@ -258,17 +258,8 @@ static void add_hosts(struct iis *i, const struct metabase_property *p, struct i
 		import_line(i->plan, &d->hosts,
 			    import_quoted(i->plan,
 					  import_text(i->plan, hop.numeric6 ? "[%s]:%u" : "%s:%u", hop.host, port)));
+		d->numeric |= hop.numeric;
 	}
-}
-
-static bool is_numeric(const struct import_destination *d)
-{
-	for (size_t j = 0; j < d->hosts.count; j++) {
-		if (d->hosts.list[j][1] == '[' ||
-		    strspn(d->hosts.list[j], "\"0123456789.:") == strlen(d->hosts.list[j]))
-			return true;
-	}
-	return false;
 }
 
 /* How it is protected, and who signs in: `owner` has the properties. */
@@ -291,7 +282,7 @@ static void protect(struct iis *i, const struct metabase_key *owner, struct impo
 	     "tls.mode: "
 	     "verify%s.",
 	     d->name, import_plain(user->value) ? import_quoted(i->plan, user->value) : "...",
-	     is_numeric(d) ? ", with the host's name in place of its number" : "");
+	     d->numeric ? ", with the host's name in place of its number" : "");
 }
 
 static void outbound_limits(struct iis *i, struct import_destination *d)

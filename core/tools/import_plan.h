@@ -31,6 +31,7 @@ struct import_destination {
 	const char *key;
 	const char *comment; /* NULL: none */
 	struct import_lines hosts;
+	bool numeric;      /* one of them is an address, without a name */
 	const char *mx_of; /* NULL: hosts, or mx */
 	bool mx;
 	const char *mode; /* none, opportunistic, required, verify, dane */

@@ -109,17 +109,22 @@ static void add_listener(struct postfix_source *s, const struct postfix_service 
 			 unsigned port)
 {
 	const char *tls = tls_of(s, service), *line, *place = import_text(s->plan, "master.cf:%u", service->line);
-	const char *wanted = tls;
+	const char *wanted = tls, *same;
 	char address[80], name[IMPORT_NAME_SIZE];
 	bool sign_in = postfix_source_yes(s, service, "smtpd_sasl_auth_enable"), open = networks_may(s, service);
 
 	snprintf(address, sizeof(address), strchr(host, ':') ? "[%.45s]:%u" : "%.45s:%u", host, port);
 	import_name(import_text(s->plan, "port-%u%s", port, strchr(host, ':') ? "-6" : ""), name);
-	for (size_t i = 0, n = 2; i < s->plan->listeners.count; i++) { /* names are their own */
-		if (strstr(s->plan->listeners.list[i], import_text(s->plan, "{ name: %s,", name)) != NULL) {
+	same = import_text(s->plan, "address: \"%s\"", address);
+	for (size_t i = 0; i < s->plan->listeners.count; i++) { /* "localhost, 127.0.0.1" */
+		if (strstr(s->plan->listeners.list[i], same) != NULL)
+			return;
+	}
+	same = import_text(s->plan, "{ name: %s,", name);
+	for (size_t i = 0; i < s->plan->listeners.count; i++) { /* names are their own */
+		if (strstr(s->plan->listeners.list[i], same) != NULL) {
 			import_name(import_text(s->plan, "port-%u-at-%s", port, host), name);
-			if (n-- == 0)
-				return;
+			break;
 		}
 	}
 	if (s->plan->certificates.count == 0 && strcmp(tls, "off") != 0) {

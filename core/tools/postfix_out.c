@@ -94,6 +94,7 @@ static void add_host(struct postfix_source *s, struct import_destination *d, con
 
 	snprintf(text, sizeof(text), format, hop->host, hop->port);
 	import_line(s->plan, &d->hosts, import_quoted(s->plan, text));
+	d->numeric |= hop->numeric;
 }
 
 /* Further next hops of a list, "[a], [b]": hosts that are tried behind the first. */
@@ -134,6 +135,20 @@ static void take_hops(struct postfix_source *s, struct import_destination *d, co
 	}
 }
 
+/* A host that is only a number can prove no name. */
+static void settle_mode(struct postfix_source *s, struct import_destination *d, const char *name)
+{
+	bool proves = strcmp(d->mode, "verify") == 0 || strcmp(d->mode, "dane") == 0;
+
+	if (!proves || !d->numeric || d->server_name || d->fingerprints.count > 0)
+		return;
+	postfix_source_note(s, NULL, name, "A host that is only a number had to prove who it is.",
+			    "%s has no name that a certificate could have, so it has tls.mode: required, and nothing "
+			    "is proven: write its name in `hosts`, or tls.server_name, and tls.mode: %s.",
+			    d->name, d->mode);
+	d->mode = "required";
+}
+
 /*
  * The destination for a transport and a next hop; made where there is none yet. "" is the recipient's own domain. NULL:
  * noted. `name` is the parameter it comes from.
@@ -166,6 +181,7 @@ static const char *destination_for(struct postfix_source *s, const char *name, c
 	postfix_take_tls(s, service, d, nexthop);
 	if (!d->mx)
 		postfix_take_sign_in(s, d, nexthop, first.host, first.port);
+	settle_mode(s, d, name);
 	return d->name;
 }
 
@@ -279,6 +295,20 @@ static void take_routes(struct postfix_source *s, const struct postfix_map *map,
 	}
 }
 
+/* A list of domains; mydestination has names where main.cf has none. */
+static const char *local_domains(struct postfix_source *s, const char *name)
+{
+	const char *problem, *kept;
+	char *value;
+
+	if (strcmp(name, "mydestination") != 0 || postfix_conf_find(&s->conf, NULL, name))
+		return postfix_source_text(s, NULL, name);
+	value = postfix_conf_expand(&s->conf, NULL, "$mydestination", &problem);
+	kept = value && import_plain(value) ? import_text(s->plan, "%s", value) : "";
+	free(value);
+	return kept;
+}
+
 /* What Postfix delivered itself. */
 static void refuse_local(struct postfix_source *s)
 {
@@ -286,7 +316,7 @@ static void refuse_local(struct postfix_source *s)
 	bool some = false;
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		const char *rest = postfix_source_text(s, NULL, lists[i]);
+		const char *rest = local_domains(s, lists[i]);
 		char word[512];
 		some = false;
 		while (postfix_word(&rest, word, sizeof(word))) {

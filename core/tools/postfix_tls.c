@@ -1,7 +1,6 @@
 /*
  * core/tools/postfix_tls.c - how Postfix protects what it sends, and as whom it signs in, for one destination.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -319,8 +318,6 @@ void postfix_take_sign_in(struct postfix_source *s, struct import_destination *d
 			     .port = port,
 			     .by_sender = postfix_source_yes(s, NULL, "smtp_sender_dependent_authentication")};
 	const char *filter = postfix_source_text(s, NULL, "smtp_sasl_mechanism_filter"), *mode = destination->mode;
-	unsigned char first = (unsigned char)host[0];
-	bool numeric = isdigit(first) && strspn(host, "0123456789.") == strlen(host);
 
 	if (!postfix_source_yes(s, NULL, "smtp_sasl_auth_enable"))
 		return;
@@ -345,7 +342,7 @@ void postfix_take_sign_in(struct postfix_source *s, struct import_destination *d
 			"write tls.ca_file or tls.fingerprints.",
 			destination->name, destination->name);
 	destination->mode = "verify";
-	if (numeric && !destination->server_name && destination->fingerprints.count == 0) {
+	if (destination->numeric && !destination->server_name && destination->fingerprints.count == 0) {
 		postfix_source_note(
 			s, NULL, "smtp_sasl_password_maps", "Signing in at a host that is only a number.",
 			"%s has no name that a certificate could have: write its name in `hosts`, or "

@@ -315,6 +315,48 @@ def as_debian_has_it():
 
 
 @case
+def hosts_that_are_only_numbers():
+    """None of them can prove a name, whichever of several it is, and nobody signs in there."""
+    with Workspace() as work:
+        for number, (main, mode) in enumerate((
+                ('relayhost = [10.9.9.9]\nsmtp_tls_security_level = secure\n', 'required'),
+                ('relayhost = [10.9.9.9]\nsmtp_tls_security_level = dane-only\n', 'required'),
+                ('relayhost = [ipv6:2001:db8::1]:587\nsmtp_tls_security_level = may\n', 'opportunistic'),
+                ('relayhost = [a.example], [10.1.1.1]\nsmtp_tls_security_level = encrypt\n', 'required'),
+                ('relayhost = [a.example], [10.1.1.1]\nsmtp_tls_security_level = verify\n', 'required'))):
+            password = 'a.example' in main or '2001' in main
+            text, notes, _ = postfix(
+                work, 'myhostname = relay.example.org\nsmtp_sasl_password_maps = static:scan:hush\n' + main +
+                'smtp_sasl_auth_enable = %s\n' % ('yes' if password else 'no'), directory='made-%d' % number)
+            has(text, 'tls: mode: ' + mode)
+            check('mailboxes' not in text, 'somebody signs in: %s', text)
+            if password:
+                has(notes, 'Signing in at a host that is only a number')
+            if mode == 'required' and 'encrypt' not in main:
+                has(notes, 'had to prove who it is')
+
+
+@case
+def addresses_that_are_named_twice():
+    with Workspace() as work:
+        text, _, _ = postfix(
+            work, 'myhostname = relay.example.org\ninet_interfaces = localhost, 127.0.0.1, 127.0.0.2, 127.0.0.3\n')
+        has(text, 'listeners: - { name: port-25, address: "127.0.0.1:25" } '
+            '- { name: port-25-at-127.0.0.2, address: "127.0.0.2:25" } '
+            '- { name: port-25-at-127.0.0.3, address: "127.0.0.3:25" } clients:')
+
+
+@case
+def domains_of_the_machine_itself():
+    """As Postfix has them where main.cf says nothing."""
+    with Workspace() as work:
+        text, notes, _ = postfix(work, 'myhostname = relay.example.org\nrelayhost = [smtp.example.net]\n')
+        for domain in ('relay.example.org', 'localhost.example.org', 'localhost'):
+            has(text, '- { recipient: "*@%s", refuse:' % domain)
+        has(notes, 'mydestination (its default)')
+
+
+@case
 def names_that_come_to_the_same():
     """Each next hop is a destination of its own, however it is written."""
     with Workspace() as work:
