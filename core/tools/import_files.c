@@ -84,7 +84,7 @@ const char *import_read(const char *root, const char *path, char **text, size_t 
 /* A place for new files: a directory beside those that they become. */
 struct staging {
 	char path[PATH_MAX];
-	const char *names[4096];
+	const char **names; /* owned; room for all */
 	size_t count;
 };
 
@@ -102,8 +102,8 @@ static bool put(struct staging *stage, const char *name, const char *text, bool 
 	bool ok;
 	int fd;
 
-	if (!whole_path(path, stage->path, name) || stage->count == sizeof(stage->names) / sizeof(stage->names[0])) {
-		fprintf(stderr, "postrider: import: too many files, or too long a path\n");
+	if (!whole_path(path, stage->path, name)) {
+		fprintf(stderr, "postrider: import: too long a path\n");
 		return false;
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, secret ? 0600 : 0644);
@@ -167,11 +167,23 @@ static void remove_stage(const struct staging *stage)
 	rmdir(stage->path);
 }
 
+static void take_back(const struct staging *stage, const char *directory, size_t count)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		if (whole_path(path, directory, stage->names[i]))
+			unlink(path);
+	}
+}
+
 /* Each into its place. What is there already is found before anything is moved; a link never replaces anything, so who
  * makes a file meanwhile keeps it. */
 static bool place(const struct staging *stage, const char *directory, bool force)
 {
 	char from[PATH_MAX], to[PATH_MAX];
+	bool ok;
+	int fd;
 
 	for (size_t i = 0; i < stage->count && !force; i++) {
 		if (whole_path(to, directory, stage->names[i]) &&
@@ -184,15 +196,23 @@ static bool place(const struct staging *stage, const char *directory, bool force
 		}
 	}
 	for (size_t i = 0; i < stage->count; i++) {
-		bool ok = whole_path(from, stage->path, stage->names[i]) && whole_path(to, directory, stage->names[i]);
+		ok = whole_path(from, stage->path, stage->names[i]) && whole_path(to, directory, stage->names[i]);
 		if (ok)
 			ok = (force ? rename(from, to) : link(from, to)) == 0;
 		if (!ok) {
 			fprintf(stderr, "postrider: import: %s cannot be written: %s\n", to, strerror(errno));
+			if (!force)
+				take_back(stage, directory, i);
 			return false;
 		}
 	}
-	return true;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (!ok)
+		fprintf(stderr, "postrider: import: %s cannot be written: %s\n", directory, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ok;
 }
 
 static int put_all(struct staging *stage, const struct import_plan *plan, const char *from, const char *directory,
@@ -219,18 +239,21 @@ static int put_all(struct staging *stage, const struct import_plan *plan, const 
 
 int import_put(const struct import_plan *plan, const char *from, const char *directory, bool force)
 {
-	static struct staging stage;
+	struct staging stage = {.names = calloc(plan->secret_count + 2, sizeof(*stage.names))};
 	int status;
 
-	if (plan->no_memory) {
+	if (plan->no_memory || !stage.names) {
+		free(stage.names);
 		fprintf(stderr, "postrider: import: out of memory\n");
 		return STATUS_SOFTWARE;
 	}
 	if (!whole_path(stage.path, directory, ".import.XXXXXX") || !mkdtemp(stage.path)) {
 		fprintf(stderr, "postrider: import: nothing can be written to %s: %s\n", directory, strerror(errno));
+		free(stage.names);
 		return STATUS_CANNOT_WRITE;
 	}
 	status = put_all(&stage, plan, from, directory, force);
 	remove_stage(&stage);
+	free(stage.names);
 	return status;
 }

@@ -3,7 +3,8 @@
  *
  * Read are regular files that lie, when all links are followed, below the one directory that was named; a named pipe or
  * a device is never waited for. Written is all or nothing: into a directory beside the target, looked at there by the
- * code of `postrider check`, and then put in its place, where nothing is overwritten unless that was asked for.
+ * code of `postrider check`, and then put in its place, where nothing is overwritten unless that was asked for: then
+ * each file replaces another whole, and those before one that cannot be stay.
  */
 #ifndef POSTRIDER_TOOLS_IMPORT_FILES_H
 #define POSTRIDER_TOOLS_IMPORT_FILES_H

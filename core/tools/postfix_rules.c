@@ -31,6 +31,13 @@ static void add_mapping(struct postfix_source *s, struct rewriting *r, const cha
 					import_quoted(s->plan, to)));
 }
 
+static void note_full(struct postfix_source *s, const struct rewriting *r)
+{
+	if (r->full)
+		postfix_source_note(s, NULL, r->name, "More addresses than from.map has.",
+				    "%d were taken over, in their order.", MAPPINGS_MAX);
+}
+
 /* An address, or "*@domain" for "@domain". NULL: neither. */
 static const char *target(struct postfix_source *s, const char *value)
 {
@@ -113,6 +120,7 @@ static void take_masquerade(struct postfix_source *s)
 		else
 			add_mapping(s, &r, from, to);
 	}
+	note_full(s, &r);
 	if (*postfix_source_text(s, NULL, "masquerade_exceptions"))
 		postfix_source_note(s, NULL, "masquerade_exceptions", "Names whose domain was not hidden.",
 				    "Write before the others in from.map each with its own address on both sides.");
@@ -125,9 +133,7 @@ static void take_addresses(struct postfix_source *s)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct rewriting r = {.name = names[i]};
 		postfix_source_maps(s, names[i], take_rewriting, &r);
-		if (r.full)
-			postfix_source_note(s, NULL, names[i], "More addresses than from.map has.",
-					    "%d were taken over, in their order.", MAPPINGS_MAX);
+		note_full(s, &r);
 		if (i > 0 && postfix_conf_find(&s->conf, NULL, names[i]))
 			postfix_source_note(s, NULL, names[i], "Senders and recipients were written anew.",
 					    "Senders and authors are; recipients stay as clients name them.");

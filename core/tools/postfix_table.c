@@ -37,9 +37,9 @@ static const char *add(struct postfix_table *table, char *line, unsigned number)
 	struct postfix_entry *more;
 	char *value = end_of_key(line), *end;
 
+	if (table->count >= POSTFIX_ENTRIES_MAX)
+		return "there are more entries than can be taken over";
 	if ((table->count & (table->count - 1)) == 0) {
-		if (table->count >= POSTFIX_ENTRIES_MAX)
-			return "there are more entries than can be taken over";
 		more = realloc(table->entries, (table->count ? 2 * table->count : 1) * sizeof(*more));
 		if (!more)
 			return "out of memory";

@@ -209,7 +209,7 @@ struct sign_in {
 	struct import_destination *destination;
 	const char *nexthop, *host;
 	unsigned port;
-	bool by_sender, wanted, full;
+	bool by_sender, full;
 };
 
 /* "user:password". The user's part, or NULL. */
@@ -278,7 +278,6 @@ static void look_password(struct postfix_source *s, const struct postfix_map *ma
 				add_mailbox(s, in, entry->value, pattern, place);
 		} else if (is_for(in, entry->key)) {
 			add_mailbox(s, in, entry->value, "*", place);
-			in->wanted = true;
 		}
 	}
 }
@@ -322,6 +321,9 @@ void postfix_take_sign_in(struct postfix_source *s, struct import_destination *d
 	if (!postfix_source_yes(s, NULL, "smtp_sasl_auth_enable"))
 		return;
 	postfix_source_maps(s, "smtp_sasl_password_maps", look_password, &in);
+	if (in.full)
+		postfix_source_note(s, NULL, "smtp_sasl_password_maps", "More passwords than a destination has.",
+				    "%d were taken over for %s, in their order.", MAILBOXES_MAX, destination->name);
 	if (destination->mailbox_count == 0)
 		return;
 	settle(s, destination);

@@ -357,6 +357,21 @@ def domains_of_the_machine_itself():
 
 
 @case
+def many_passwords():
+    """More than one destination has are told, and so are more addresses than from.map has."""
+    with Workspace() as work:
+        text, notes, _ = postfix(
+            work, 'myhostname = relay.example.org\nrelayhost = [smtp.example.net]\nsmtp_sasl_auth_enable = yes\n'
+            'smtp_sender_dependent_authentication = yes\n'
+            'smtp_sasl_password_maps = texthash:/etc/postfix/passwords\nmasquerade_domains = %s\n' %
+            ' '.join('d%d.example' % n for n in range(1001)),
+            tables={'passwords': ''.join('u%d@one.example u%d:x\n' % (n, n) for n in range(4097))})
+        has(text, 'user: "u4095"', 'from: "*@*.d999.example"')
+        check('u4096' not in text and 'd1000.example' not in text, 'there is room for more')
+        has(notes, 'More passwords than a destination has', 'More addresses than from.map has')
+
+
+@case
 def names_that_come_to_the_same():
     """Each next hop is a destination of its own, however it is written."""
     with Workspace() as work:

@@ -206,6 +206,20 @@ static void tables(void)
 	CHECK_STR(found, "!2:there is an octet that no text file has");
 }
 
+static void a_table_with_too_many_entries(void)
+{
+	static char text[2 * (POSTFIX_ENTRIES_MAX + 1)];
+	struct postfix_table table;
+	unsigned line;
+
+	for (size_t i = 0; i < sizeof(text); i += 2)
+		memcpy(text + i, "a\n", 2);
+	CHECK(postfix_table_read(&table, text, sizeof(text) - 2, &line) == NULL);
+	CHECK(table.count == POSTFIX_ENTRIES_MAX);
+	postfix_table_free(&table);
+	CHECK(postfix_table_read(&table, text, sizeof(text), &line) != NULL);
+}
+
 static void patterns(void)
 {
 	static const char *const all[] = {"/./", "/.*/", "/.+/", "/^.*$/", "/^(.*)$/", "/^.+$/i", "//"};
@@ -283,6 +297,7 @@ int main(void)
 	RUN(services);
 	RUN(words);
 	RUN(tables);
+	RUN(a_table_with_too_many_entries);
 	RUN(patterns);
 	RUN(next_hops);
 	return check_end();
