@@ -388,7 +388,7 @@ static void take_destinations(struct iis *i)
 
 static void take_figures(struct iis *i)
 {
-	enum { GIB = 1 << 30, MINUTE = 60, DAY = 86400 };
+	enum { GIB = 1 << 30, MINUTE = 60 };
 	const struct metabase_property *p = property(i, "SmtpRemoteProgressiveRetry");
 	unsigned long first = 0, last = 0;
 	uint64_t minutes;
@@ -448,13 +448,12 @@ static void take_rest(struct iis *i)
 		{"MasqueradeDomain", "The domain of senders was hidden behind this one.",
 		 "Write below a client: from: { map: [{ from: \"*@*.YOUR-DOMAIN\", to: \"*@THIS-DOMAIN\" }] }."},
 		{"EnableReverseDnsLookup", "Names of clients were looked up.", "They are not."},
-		{"FullyQualifiedDomainName", NULL, NULL},
 	};
 	uint64_t value;
 
 	for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++) {
 		const struct metabase_property *p = property(i, known[j].name);
-		bool said = p && *p->value && known[j].did && strcasecmp(p->value, "FALSE") != 0;
+		bool said = p && *p->value && strcasecmp(p->value, "FALSE") != 0;
 		if (said && !(scalar_number(p->value, &value) == SCALAR_OK && value == 0))
 			note(i, p, known[j].did, "%s", known[j].here);
 	}

@@ -13,7 +13,7 @@
 #include "core/config/scalar.h"
 #include "core/tools/written.h"
 
-/* Room for one more; NULL: no memory. Grows by halves of what there is. */
+/* Room for one more; NULL: no memory. Doubles what there is. */
 static void *grow(struct import_plan *plan, void *list, size_t count, size_t size)
 {
 	void *more = list;

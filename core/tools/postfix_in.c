@@ -235,7 +235,7 @@ static void add_file(struct postfix_source *s, const char *name, const char *pat
 	size_t length;
 	const char *problem = import_read(s->directory, postfix_source_path(s, path), &text, &length);
 
-	if (problem || strlen(text) != length || !text) {
+	if (problem || strlen(text) != length) {
 		postfix_source_note(s, NULL, name, "Networks in a file.", "Nothing of %s was taken over: %s.", path,
 				    problem ? problem : "it is no text");
 		free(text);

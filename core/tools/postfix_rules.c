@@ -191,12 +191,7 @@ static const char *refusal(struct postfix_source *s, const char *action)
 	return import_text(s->plan, "%.200s", text);
 }
 
-struct check {
-	const char *list; /* the restrictions' name */
-	const char *key;  /* recipient or sender */
-};
-
-static void take_access(struct postfix_source *s, const struct postfix_map *map, const struct check *check)
+static void take_access(struct postfix_source *s, const struct postfix_map *map, const char *key)
 {
 	for (size_t i = 0; i < map->table.count; i++) {
 		const struct postfix_entry *entry = &map->table.entries[i];
@@ -211,11 +206,11 @@ static void take_access(struct postfix_source *s, const struct postfix_map *map,
 				"route with `refuse` whom nothing goes to: write what is meant.");
 			continue;
 		}
-		import_route(s->plan, check->key, pattern, NULL, text);
+		import_route(s->plan, key, pattern, NULL, text);
 		below = import_text(s->plan, "*@*.%s", entry->key);
 		if (!strchr(entry->key, '@') && *entry->key != '.' && strcmp(pattern, "<>") != 0 &&
 		    scalar_recipient_valid(below)) /* and below it */
-			import_route(s->plan, check->key, below, NULL, text);
+			import_route(s->plan, key, below, NULL, text);
 	}
 }
 
@@ -248,11 +243,9 @@ static bool usual(const char *word)
 static void take_restriction(struct postfix_source *s, const char *list, const char *word, const char **rest,
 			     bool inside)
 {
-	struct check check = {.list = list,
-			      .key = strcmp(word, "check_sender_access") == 0      ? "sender"
-				     : strcmp(word, "check_recipient_access") == 0 ? "recipient"
-										   : NULL};
-	const char *upper = import_text(s->plan, "%s", word);
+	const char *key = strcmp(word, "check_sender_access") == 0      ? "sender"
+			  : strcmp(word, "check_recipient_access") == 0 ? "recipient"
+									: NULL;
 	char argument[1024] = "";
 	struct postfix_map map;
 
@@ -263,21 +256,21 @@ static void take_restriction(struct postfix_source *s, const char *list, const c
 		postfix_word(rest, argument, sizeof(argument));
 	if (inside) {
 		postfix_source_note(s, NULL, list, "A restriction for those outside of mynetworks.",
-				    "%s%s%s is not needed: those are refused altogether.", upper, *argument ? " " : "",
+				    "%s%s%s is not needed: those are refused altogether.", word, *argument ? " " : "",
 				    argument);
 		return;
 	}
-	if (check.key && postfix_source_map(s, list, import_text(s->plan, "%s", argument), &map)) {
-		take_access(s, &map, &check);
+	if (key && postfix_source_map(s, list, import_text(s->plan, "%s", argument), &map)) {
+		take_access(s, &map, key);
 		postfix_source_map_end(&map);
 		return;
 	}
-	if (check.key)
+	if (key)
 		return;
 	postfix_source_note(s, NULL, list, "A restriction.",
 			    "%s%s%s is not taken over: only those of `clients` may relay here, whom spam filters and "
 			    "reputation lists are not asked about.",
-			    upper, *argument ? " " : "", argument);
+			    word, *argument ? " " : "", argument);
 }
 
 static void take_restrictions(struct postfix_source *s)
