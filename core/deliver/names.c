@@ -53,13 +53,11 @@ static bool listens_at(const struct config *config, const struct ring_address *a
 	return false;
 }
 
-/* Why no mail goes to the answer's address of that number; NULL: it does. */
-static const char *forbids(const struct name *name, unsigned i)
+const char *names_forbids(const struct config *config, const struct dns_question *q, unsigned i)
 {
-	const struct config *config = name->outbound->shard->config;
-	const struct ring_address *address = &name->asked.addresses[i];
+	const struct ring_address *address = &q->addresses[i];
 
-	if ((name->asked.own >> i & 1) && listens_at(config, address))
+	if ((q->own >> i & 1) && listens_at(config, address))
 		return "this relay itself: mail would come back";
 	return config->dns.allow_private ? NULL : mx_forbidden(address);
 }
@@ -67,18 +65,18 @@ static const char *forbids(const struct name *name, unsigned i)
 /* Not for hosts that the operator names himself: whose domain's they are may name any address there is (REL-04). */
 static void leave_out_forbidden(struct name *name, const struct host *host)
 {
+	const struct config *config = name->outbound->shard->config;
 	char text[ADDRESS_TEXT_SIZE];
 	const char *why = NULL, *one;
 	unsigned left = 0, i;
 
 	for (i = 0; i < name->asked.count; i++) {
-		one = forbids(name, i);
+		one = names_forbids(config, &name->asked, i);
 		if (!one)
 			name->asked.addresses[left++] = name->asked.addresses[i];
 		else if (!why)
 			address_text_format(&name->asked.addresses[i], text);
-		if (one && (name->asked.own >> i & 1) &&
-		    listens_at(name->outbound->shard->config, &name->asked.addresses[i]))
+		if (one && (name->asked.own >> i & 1) && listens_at(config, &name->asked.addresses[i]))
 			outbound_site_is_ours(name->outbound->mx, host->config->text);
 		why = why ? why : one;
 	}

@@ -35,6 +35,8 @@ void names_follow(struct host *host);
 void names_refresh(struct host *host);
 /* Nothing is known of it yet, but soon will be, so that it is too early for the hosts behind it: until when. 0: not. */
 uint64_t names_expected_ns(const struct host *host);
+/* Why no mail of mx: true goes to the answer's address of that number; NULL: it does. */
+const char *names_forbids(const struct config *config, const struct dns_question *q, unsigned i);
 /* Why there is no address; "" before the first answer. */
 const char *names_problem(const struct host *host);
 

@@ -45,18 +45,20 @@ static const char *next_hop_domain(const struct outbound *o)
 	return o->destination->mx_of ? o->exchangers->domain : NULL;
 }
 
-bool tlsa_wanted(const struct outbound *o, const struct host *host)
+bool tlsa_asked(const struct config_destination *destination, bool numeric, bool secure)
 {
-	const struct config_destination *destination = o->destination;
-
-	if (host->config->numeric || !o->dns || destination->server_name)
-		return false;
-	if (o->mx && (o->mx->free || !o->mx->secure))
-		return false;
-	if (destination->mx_of && (!o->exchangers || !o->exchangers->secure))
+	if (numeric || destination->server_name || !secure)
 		return false;
 	return destination->tls_mode == CONFIG_TLS_OPPORTUNISTIC || destination->tls_mode == CONFIG_TLS_REQUIRED ||
 	       destination->tls_mode == CONFIG_TLS_DANE;
+}
+
+bool tlsa_wanted(const struct outbound *o, const struct host *host)
+{
+	bool secure = (!o->mx || (!o->mx->free && o->mx->secure)) &&
+		      (!o->destination->mx_of || (o->exchangers && o->exchangers->secure));
+
+	return o->dns && tlsa_asked(o->destination, host->config->numeric, secure);
 }
 
 void tlsa_found(const struct outbound *o, const struct host *host, struct tls_found *found)

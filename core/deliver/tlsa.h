@@ -17,6 +17,7 @@
 #include "core/deliver/tls_level.h"
 #include "tls/dane.h"
 
+struct config_destination;
 struct connection;
 struct dns;
 struct dns_records_question;
@@ -52,6 +53,8 @@ struct tlsa {
 	char problem[200]; /* why it is not known */
 };
 
+/* What the destination says of it; `secure`: that mail goes to this host is proven, or configured. */
+bool tlsa_asked(const struct config_destination *destination, bool numeric, bool secure);
 /* Looked for at this host. */
 bool tlsa_wanted(const struct outbound *o, const struct host *host);
 /* Asks, if it is time to. False: an answer is awaited, which wakes the lane, and until then the host is not used. */

@@ -18,7 +18,9 @@
 #include "core/config/config.h"
 #include "core/deliver/exchangers.h"
 #include "core/deliver/mx.h"
+#include "core/deliver/names.h"
 #include "core/deliver/tls_level.h"
+#include "core/deliver/tlsa.h"
 #include "core/tools/lookup.h"
 #include "core/tools/sheet.h"
 #include "tls/dane.h"
@@ -98,9 +100,13 @@ static int fetch(struct looking *l, struct sts_question *q)
 		name->name = host;
 		name->port = 443;
 		name->whole = true;
+		name->lenient = true; /* the host's certificate is what counts */
 		(void)lookup_name(l->lookup, name);
-		q->address_count = name->count;
-		memcpy(q->addresses, name->addresses, sizeof(q->addresses));
+		for (unsigned i = 0; i < name->count; i++) {
+			/* Whoever names a domain must not make us look into this network (REL-04). */
+			if (!l->destination->mx || l->config->dns.allow_private || !mx_forbidden(&name->addresses[i]))
+				q->addresses[q->address_count++] = name->addresses[i];
+		}
 		sts = sts_start(directory);
 		r = sts ? lookup_policy(l->lookup, sts, q) : -errno;
 		if (sts)
@@ -147,16 +153,12 @@ static json_t *find_policy(struct looking *l)
 /* As the relay finds it out (core/deliver/tlsa.c). */
 static enum tls_dane find_tlsa(struct looking *l, const struct config_host *host, char said[TEXT_MAX])
 {
-	const struct config_destination *d = l->destination;
 	struct dns_records_question *q;
 	enum tls_dane dane = TLS_DANE_ABSENT;
-	bool wanted = !host->numeric && !d->server_name && (l->secure || !(d->mx || d->mx_of)) &&
-		      (d->tls_mode == CONFIG_TLS_OPPORTUNISTIC || d->tls_mode == CONFIG_TLS_REQUIRED ||
-		       d->tls_mode == CONFIG_TLS_DANE);
 	int r;
 
 	said[0] = '\0';
-	q = wanted ? calloc(1, sizeof(*q)) : NULL;
+	q = tlsa_asked(l->destination, host->numeric, l->secure) ? calloc(1, sizeof(*q)) : NULL;
 	if (!q)
 		return TLS_DANE_ABSENT;
 	q->kind = DNS_RECORDS_TLSA;
@@ -207,10 +209,10 @@ static const char *not_there(const struct looking *l, const struct dns_question 
 {
 	const char *why = NULL;
 
-	if (!l->destination->mx || l->config->dns.allow_private)
+	if (!l->destination->mx)
 		return NULL;
 	for (unsigned i = 0; i < q->count; i++) {
-		why = mx_forbidden(&q->addresses[i]);
+		why = names_forbids(l->config, q, i);
 		if (!why)
 			return NULL;
 	}
@@ -350,7 +352,11 @@ json_t *route_dns(const struct config *config, const struct config_destination *
 {
 	const struct dns_settings settings = dns_settings_of(config, NULL);
 	struct dns_exchangers_question *q = calloc(1, sizeof(*q));
-	struct looking l = {.config = config, .destination = destination, .print = print, .hosts = json_array()};
+	struct looking l = {.config = config,
+			    .destination = destination,
+			    .print = print,
+			    .secure = !destination->mx && !destination->mx_of,
+			    .hosts = json_array()};
 	const char *problem = "out of memory";
 	json_t *policy = NULL;
 	struct ring_problem cannot;

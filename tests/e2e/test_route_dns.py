@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from harness import Workspace, case, check, equal, program  # noqa: E402
+from harness import Workspace, case, check, equal, free_port, program  # noqa: E402
 from name_server import EMPTY, MX, SERVFAIL, Exchangers, NameServer  # noqa: E402
 from sts_lab import SCENARIOS, Lab  # noqa: E402
 
@@ -79,6 +79,14 @@ def where_mail_may_not_go():
         status, dns = answer(file, 'x@any.lab')
         equal((status, hosts(dns), dns['domain']), (0, [(None, 'a.lab', ['127.0.0.1']),
                                                        (None, '127.0.0.9', ['127.0.0.9'])], None), 'smart hosts')
+        # This relay itself, by its address.
+        server, port = work.own(NameServer({'us.lab': Exchangers((10, 'a.lab')), 'a.lab': ['127.0.0.1']})), free_port()
+        file = work.write('own.yaml', json.dumps(work.configuration(
+            [], destinations=[{'name': 'internet', 'mx': True, 'mx_port': port}], routes=[{'destination': 'internet'}],
+            listeners=[{'name': 'lan', 'address': '127.0.0.1:%d' % port}],
+            dns={'servers': [server.address], 'dnssec': 'off', 'allow_private': True})))
+        status, dns = answer(file, 'x@us.lab')
+        check(status == 75 and 'itself' in dns['hosts'][0]['why_not'], 'this relay: %d %s', status, dns)
 
 
 @case
@@ -98,6 +106,13 @@ def the_policy_of_a_domain():
             host = dns['hosts'][0]
             check(dns['mta_sts'].startswith(mode) and host['tls'].startswith(tls), '%s: %s', name, dns)
             equal((status, host['why_not'] is None), (0 if usable else 75, usable), name)
+        # REL-04: whoever names a domain makes nobody look into the own network.
+        lab.policies.asked.clear()
+        configuration = lab.configuration(mx=True)
+        configuration['dns']['allow_private'] = False
+        status, dns = answer(work.write('route.yaml', json.dumps(configuration)), 'x@good.lab')
+        check(status == 75 and not dns['mta_sts'].startswith('enforce'), 'a policy of the own network: %s', dns)
+        equal(lab.policies.asked, [], 'who was asked')
 
 
 if __name__ == '__main__':
