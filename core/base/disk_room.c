@@ -15,11 +15,11 @@ static bool enough(const struct statvfs *st)
 	       ((uint64_t)st->f_bavail * st->f_frsize >= FREE_MIN && st->f_bavail >= st->f_blocks / 100 * FREE_PERCENT);
 }
 
-bool disk_has_room(const char *directory)
+bool disk_has_room(const char *path)
 {
 	struct statvfs st;
 
-	return statvfs(directory, &st) < 0 || enough(&st);
+	return statvfs(path, &st) < 0 || enough(&st);
 }
 
 bool disk_has_room_at(int fd)

@@ -10,9 +10,9 @@
 /* What to say, as a reason. */
 #define DISK_NEARLY_FULL "the disk is nearly full, and what is left is the spool's"
 
-/* 64 MiB and a twentieth of the file system are free where the directory, or the open file, is. True where that cannot
- * be found out: then the writing itself will tell. */
-bool disk_has_room(const char *directory);
+/* 64 MiB and a twentieth of the file system are free where the file or directory, or the open one, is. True where that
+ * cannot be found out: then the writing itself will tell. */
+bool disk_has_room(const char *path);
 bool disk_has_room_at(int fd);
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/statvfs.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 #include "core/agents/fetch.h"
 #include "core/agents/webhook_sign.h"
 #include "core/base/clock.h"
+#include "core/base/disk_room.h"
 #include "core/base/random.h"
 #include "core/base/secret.h"
 #include "core/config/config.h"
@@ -26,8 +26,7 @@
 #include "core/trace/search.h"
 #include "tls/tls.h"
 
-enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MOST = 4 << 10, FREE_PERCENT = 5 };
-#define FREE_MIN (UINT64_C(64) << 20)
+enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MOST = 4 << 10 };
 
 /* ---- whom commands ask ------------------------------------------------------------------------------------------ */
 
@@ -108,18 +107,17 @@ static void add_gap(void *context, const struct search_gap *gap)
 		*(uint64_t *)context += gap->count;
 }
 
-static bool has_room(const char *path)
+static void add_unread(struct ladder *ladder, const char *file, const char *problem)
 {
-	struct statvfs st;
-
-	return statvfs(path, &st) < 0 || st.f_blocks == 0 ||
-	       ((uint64_t)st.f_bavail * st.f_frsize >= FREE_MIN && st.f_bavail >= st.f_blocks / 100 * FREE_PERCENT);
+	ladder_add(ladder, "trace", RUNG_WARNING, "%s: %s", file, problem);
+	ladder_advise(ladder, "mail goes on without it: look for trace_unwritten and trace_damaged in the events");
 }
 
 static void look_at_trace(struct ladder *ladder, const struct config *config)
 {
 	char problem[TRACE_PROBLEM_SIZE];
 	struct search *search;
+	enum trace_status status;
 	uint64_t lost = 0, now_ms = clock_wall_ns() / CLOCK_NS_PER_MS;
 
 	if (config->trace.detail == CONFIG_TRACE_OFF)
@@ -130,14 +128,17 @@ static void look_at_trace(struct ladder *ladder, const struct config *config)
 		return;
 	}
 	if (search_open(config->trace.file, &search, problem) != TRACE_OK) {
-		ladder_add(ladder, "trace", RUNG_WARNING, "%s: %s", config->trace.file, problem);
-		ladder_advise(ladder,
-			      "mail goes on without it: look for trace_unwritten and trace_damaged in the events");
+		add_unread(ladder, config->trace.file, problem);
 		return;
 	}
-	(void)search_gaps(search, now_ms - TRACE_HOURS * UINT64_C(3600000), now_ms, add_gap, &lost);
+	status = search_gaps(search, now_ms - TRACE_HOURS * UINT64_C(3600000), now_ms, add_gap, &lost);
+	if (status != TRACE_OK) {
+		add_unread(ladder, config->trace.file, search_problem(search));
+		search_close(search);
+		return;
+	}
 	search_close(search);
-	if (!has_room(config->trace.file)) {
+	if (!disk_has_room(config->trace.file)) {
 		ladder_add(ladder, "trace", RUNG_WARNING, "its disk is nearly full, and nothing is written to it");
 		ladder_advise(ladder, "make room on the disk of %s", config->trace.file);
 	} else if (lost > 0) {

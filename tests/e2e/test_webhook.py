@@ -2,8 +2,10 @@
 """tests/e2e/test_webhook.py - events for others: in order, each once by the id of its batch, whatever dies; and what is
 left out is counted."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -326,6 +328,7 @@ def doctor_looks_at_it():
         content = lab.configuration()
         content['incidents'] = {'mail': 'it@example.com'}
         relay = work.relay(content)
+        eventually(lambda: looked(work, content)['trace']['result'] == 'ok', 'the trace is made')
         rungs = looked(work, content, '--send', 'it@example.com')
         equal({name: rungs[name]['result'] for name in ('control socket', 'trace', 'webhook', 'incidents.mail')},
               dict.fromkeys(('control socket', 'trace', 'webhook', 'incidents.mail'), 'ok'), 'all is well')
@@ -335,6 +338,8 @@ def doctor_looks_at_it():
         lab.place.answers = [403]
         equal(looked(work, content, '--send', 'it@example.com')['webhook']['result'], 'broken', 'refused')
         relay.terminate()
+        break_gaps(work, content)
+        equal(looked(work, content)['trace']['result'], 'warning', 'a trace that breaks while it is read')
         work.write('webhook.secret', 'short\n')
         content['routes'] = [{'recipient': '*@elsewhere.example', 'destination': 'next-hop'}]
         rungs = looked(work, content)
@@ -342,6 +347,18 @@ def doctor_looks_at_it():
               {'control socket': 'warning', 'webhook secret': 'broken', 'incidents.mail': 'broken'}, 'all is wrong')
         check(all(rungs[name].get('advice') for name in ('control socket', 'webhook secret', 'incidents.mail')),
               'advice: %s', rungs)
+
+
+def break_gaps(work, content):
+    """What was left out cannot be read any more: the first page of its table is none."""
+    file = os.path.join(content['spool']['directory'], 'trace.db')
+    with contextlib.closing(sqlite3.connect(file)) as trace:
+        trace.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        page = trace.execute("SELECT rootpage FROM sqlite_master WHERE name = 'gap'").fetchone()[0]
+        size = trace.execute('PRAGMA page_size').fetchone()[0]
+    with open(file, 'r+b') as f:
+        f.seek((page - 1) * size)
+        f.write(b'\xff' * size)
 
 
 def looked(work, content, *arguments):
