@@ -37,7 +37,7 @@ static void print_one(const struct ask *ask, const json_t *one)
 	printf("\n");
 }
 
-static int print(const struct ask *ask, const json_t *answer)
+static void print(const struct ask *ask, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "incidents"), *one;
 	size_t i;
@@ -49,7 +49,6 @@ static int print(const struct ask *ask, const json_t *answer)
 	json_array_foreach((json_t *)(uintptr_t)list, i, one) print_one(ask, one);
 	if (ask_number(answer, "left_out") > 0)
 		printf("and more, for which there was no room: incident_opened in the events has none of these\n");
-	return json_array_size(list) == 0 ? ASK_DONE : ASK_NOT;
 }
 
 int incidents_command(int argc, char **argv)
@@ -70,7 +69,7 @@ int incidents_command(int argc, char **argv)
 		written_json(stdout, answer);
 		return status;
 	}
-	status = print(&ask, answer);
+	print(&ask, answer);
 	json_decref(answer);
 	return status;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool blank(char c)
+bool postfix_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -45,10 +45,9 @@ static bool put(struct lines *l, const char *from, size_t length)
 	return true;
 }
 
-/* What a line of the file is. */
-static bool counts_for_nothing(const char *from, const char *end)
+bool postfix_counts_for_nothing(const char *from, const char *end)
 {
-	while (from < end && blank(*from))
+	while (from < end && postfix_blank(*from))
 		from++;
 	return from == end || *from == '#';
 }
@@ -62,8 +61,8 @@ static int next_line(struct lines *l)
 	while (l->at < l->end) {
 		const char *stop = memchr(l->at, '\n', (size_t)(l->end - l->at)), *end = stop ? stop : l->end;
 
-		if (!counts_for_nothing(l->at, end)) {
-			if (begun && !blank(*l->at))
+		if (!postfix_counts_for_nothing(l->at, end)) {
+			if (begun && !postfix_blank(*l->at))
 				break;
 			if (!begun)
 				l->number = l->next;
@@ -74,7 +73,7 @@ static int next_line(struct lines *l)
 		l->at = stop ? stop + 1 : l->end;
 		l->next++;
 	}
-	while (l->length > 0 && blank(l->text[l->length - 1]))
+	while (l->length > 0 && postfix_blank(l->text[l->length - 1]))
 		l->text[--l->length] = '\0';
 	return begun ? 1 : 0;
 }
@@ -114,7 +113,7 @@ static enum postfix_result parameter_read(const char *text, unsigned line, struc
 		return POSTFIX_NO_NAME;
 	value += 1 + strspn(value + 1, " \t\r\n");
 	length = strlen(value);
-	while (length > 0 && blank(value[length - 1]))
+	while (length > 0 && postfix_blank(value[length - 1]))
 		length--;
 	*out = (struct postfix_parameter){
 		.name = strndup(name, (size_t)(end - name)), .value = strndup(value, length), .line = line};
@@ -347,11 +346,11 @@ bool postfix_word(const char **rest, char *word, size_t size)
 		from++;
 		length = (size_t)(at - from);
 		*rest = *at ? at + 1 : at;
-		while (length > 0 && blank(*from)) {
+		while (length > 0 && postfix_blank(*from)) {
 			from++;
 			length--;
 		}
-		while (length > 0 && blank(from[length - 1]))
+		while (length > 0 && postfix_blank(from[length - 1]))
 			length--;
 	} else {
 		/* Braces keep together what is within, also behind a word: inline:{a = b, c = d}. */

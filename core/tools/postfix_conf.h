@@ -65,6 +65,10 @@ struct postfix_parameter *postfix_conf_find(const struct postfix_conf *conf, con
 char *postfix_conf_expand(const struct postfix_conf *conf, const struct postfix_service *service, const char *text,
 			  const char **problem);
 
+/* Of a line, of tables as well: what stands between words; whether it is empty, or its first other octet is #. */
+bool postfix_blank(char c);
+bool postfix_counts_for_nothing(const char *from, const char *end);
+
 /* The next word of a list, between commas and blanks; what stands in braces is one word, without them. False: none. */
 bool postfix_word(const char **rest, char *word, size_t size);
 

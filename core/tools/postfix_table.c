@@ -7,10 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+#include "core/tools/postfix_conf.h"
 
 /* A pattern ends at its second delimiter and the flags behind that; any other key at a blank. */
 static char *end_of_key(char *key)
@@ -27,7 +24,7 @@ static char *end_of_key(char *key)
 				at++;
 		}
 	}
-	while (*at && !blank(*at))
+	while (*at && !postfix_blank(*at))
 		at++;
 	return at;
 }
@@ -47,9 +44,9 @@ static const char *add(struct postfix_table *table, char *line, unsigned number)
 	}
 	if (*value)
 		*value++ = '\0';
-	while (blank(*value))
+	while (postfix_blank(*value))
 		value++;
-	for (end = value + strlen(value); end > value && blank(end[-1]);)
+	for (end = value + strlen(value); end > value && postfix_blank(end[-1]);)
 		*--end = '\0';
 	if (*line == '"' && line[1]) {
 		line++;
@@ -57,13 +54,6 @@ static const char *add(struct postfix_table *table, char *line, unsigned number)
 	}
 	table->entries[table->count++] = (struct postfix_entry){.key = line, .value = value, .line = number};
 	return NULL;
-}
-
-static bool counts_for_nothing(const char *from, const char *end)
-{
-	while (from < end && blank(*from))
-		from++;
-	return from == end || *from == '#';
 }
 
 /* Makes the file's logical lines into strings, in place: they only become shorter. */
@@ -78,8 +68,8 @@ static const char *read_lines(struct postfix_table *table, size_t length, unsign
 		size_t size = (size_t)((stop ? stop : end) - at);
 
 		next++;
-		if (!counts_for_nothing(at, at + size)) {
-			if (begun && blank(*at)) {
+		if (!postfix_counts_for_nothing(at, at + size)) {
+			if (begun && postfix_blank(*at)) {
 				*to++ = ' ';
 			} else {
 				if (begun) {
@@ -88,7 +78,7 @@ static const char *read_lines(struct postfix_table *table, size_t length, unsign
 				}
 				begun = to;
 				number = next;
-				while (size > 0 && blank(*at)) { /* a first line that goes on with nothing */
+				while (size > 0 && postfix_blank(*at)) { /* a first line that goes on with nothing */
 					at++;
 					size--;
 				}
@@ -114,7 +104,7 @@ const char *postfix_table_read(struct postfix_table *table, const char *text, si
 	for (size_t i = 0; i < length && !problem; i++) {
 		unsigned char c = (unsigned char)text[i];
 		*line += c == '\n';
-		if ((c < ' ' && !blank((char)c) && c != '\f') || c == 0x7f)
+		if ((c < ' ' && !postfix_blank((char)c) && c != '\f') || c == 0x7f)
 			problem = "there is an octet that no text file has";
 	}
 	if (problem)

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/tools/top_terminal.h"
+#include "core/tools/when.h"
 #include "core/trace/plain.h"
 
 enum { PAGE_MAX = 16384 };
@@ -297,12 +297,10 @@ __attribute__((format(printf, 3, 4))) static void put_line(char *page, const cha
 
 static void put_time(char *page, const char *key, int64_t seconds, bool utc)
 {
-	time_t then = (time_t)seconds;
-	char text[40] = "never";
-	struct tm tm;
+	char text[WHEN_SIZE] = "never";
 
-	if (seconds > 0 && (utc ? gmtime_r(&then, &tm) : localtime_r(&then, &tm)))
-		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	if (seconds > 0)
+		when_format((uint64_t)seconds * 1000, utc, text);
 	put_line(page, key, "%s", text);
 }
 
