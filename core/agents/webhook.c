@@ -346,8 +346,7 @@ static const char *meaning_of(const struct fetch *fetch)
 	case 404:
 		return "there is nobody at that URL: look at events.webhook.url";
 	case 410:
-		return "it wants nothing more: nothing is sent until events.webhook.url is another and postrider is "
-		       "reloaded";
+		return "it wants nothing more: nothing is sent until postrider is reloaded or restarted";
 	case 413:
 		return "a batch is too large for it: the next one is half as large";
 	case 429:

@@ -53,8 +53,8 @@ void webhook_journal_skip(struct webhook_journal *journal, uint64_t count);
 /* Takes away the oldest while there is more than that. Returns how many events that were. */
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max);
 
-/* Of events behind `done`: at most `most`, and `size` octets but for the first of them, in `out`, whole lines; *first:
- * its number. Returns how many; 0: there are none, or -errno: -ENOENT and -EBADMSG where their file was taken away or
+/* Of events behind `done`: at most `most`, and `size` octets, in `out`, whole lines; *first: the number of the first.
+ * Returns how many; 0: there are none, or -errno: -ENOENT and -EBADMSG where their file was taken away or
  * cut off by somebody. */
 int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *out, size_t size, uint64_t *first,
 			 size_t *length);
