@@ -36,7 +36,7 @@ struct row {
 struct choice {
 	const char *match; /* NULL: all */
 	enum sort sort;
-	size_t limit;
+	unsigned limit;
 	struct row **rows; /* owned; the best so far, in their order */
 	size_t count, all, fitting, states[STATES];
 	bool no_memory;
@@ -173,19 +173,12 @@ static json_t *row_json(const struct row *row)
 /* False: it was answered, as it has no meaning. */
 static bool choose(struct control_request *request, struct choice *choice)
 {
-	const char *limit = request_value(request, "limit"), *sort = request_value(request, "sort");
-	char *end = NULL;
+	const char *sort = request_value(request, "sort");
 	unsigned i = 0;
 
 	*choice = (struct choice){.match = request_value(request, "match"), .limit = LIMIT_USUAL};
-	if (limit) {
-		unsigned long n = limit[0] >= '0' && limit[0] <= '9' ? strtoul(limit, &end, 10) : 0;
-		if (n < 1 || n > LIMIT_MAX || *end != '\0') {
-			request_fail(request, ANSWER_BAD, "limit: write a number from 1 to %d", LIMIT_MAX);
-			return false;
-		}
-		choice->limit = n;
-	}
+	if (!request_limit(request, LIMIT_MAX, &choice->limit))
+		return false;
 	while (sort && i < SORTS && strcmp(sort_names[i], sort) != 0)
 		i++;
 	if (i == SORTS) {
@@ -215,7 +208,7 @@ void handle_devices(struct control_request *request)
 
 	if (!choose(request, &choice))
 		return;
-	choice.rows = calloc(choice.limit + 1, sizeof(*choice.rows));
+	choice.rows = calloc((size_t)choice.limit + 1, sizeof(*choice.rows));
 	if (choice.rows && keeper)
 		device_keeper_walk(keeper, on_device, &choice);
 	request_answer(request, ANSWER_OK, choice.rows && !choice.no_memory ? answer_json(&choice) : NULL);

@@ -204,18 +204,11 @@ static void answer(struct control_request *request, const struct search_filter *
 /* False: it was answered. */
 static bool take_bounds(struct control_request *request, struct search_filter *filter)
 {
-	const char *limit = request_value(request, "limit"), *since = request_value(request, "since"),
-		   *result = request_value(request, "result");
+	const char *since = request_value(request, "since"), *result = request_value(request, "result");
 	uint64_t now_ms = clock_wall_ns() / CLOCK_NS_PER_MS, ns = 0;
 
-	if (limit) {
-		long n = strtol(limit, NULL, 10);
-		if (n < 1 || n > LIMIT_MOST) {
-			request_fail(request, ANSWER_BAD, "limit: write a number from 1 to %d", LIMIT_MOST);
-			return false;
-		}
-		filter->limit = (unsigned)n;
-	}
+	if (!request_limit(request, LIMIT_MOST, &filter->limit))
+		return false;
 	if (since && !filter_duration(since, &ns)) {
 		request_fail(request, ANSWER_BAD, "since: write how long ago, as in 90s, 15m, 4h, 2d");
 		return false;

@@ -148,17 +148,6 @@ struct reading {
 	bool bad, pages; /* limit and cursor have a meaning */
 };
 
-static bool number(const char *text, uint64_t most, uint64_t *out)
-{
-	char *end = NULL;
-
-	errno = 0;
-	if (*text < '0' || *text > '9')
-		return false;
-	*out = strtoull(text, &end, 10);
-	return errno == 0 && *end == '\0' && *out <= most;
-}
-
 static bool read_cursor(struct reading *r, const char *value)
 {
 	char shard[16];
@@ -169,7 +158,7 @@ static bool read_cursor(struct reading *r, const char *value)
 		return false;
 	memcpy(shard, value, length);
 	shard[length] = '\0';
-	if (!number(shard, UINT16_MAX, &which) || !number(value + length + 1, UINT32_MAX, &place))
+	if (!request_number(shard, UINT16_MAX, &which) || !request_number(value + length + 1, UINT32_MAX, &place))
 		return false;
 	r->shard = (unsigned)which;
 	r->question->place = place;
@@ -188,7 +177,7 @@ static bool on_value(void *context, const char *key, const char *value)
 	if (taken < 0)
 		return false;
 	if (r->pages && strcmp(key, "limit") == 0) {
-		r->bad = !number(value, r->most, &limit) || limit == 0;
+		r->bad = !request_number(value, r->most, &limit) || limit == 0;
 		r->question->limit = (unsigned)limit;
 		snprintf(r->problem.text, sizeof(r->problem.text), "limit: write a number from 1 to %u", r->most);
 	} else if (r->pages && strcmp(key, "cursor") == 0) {

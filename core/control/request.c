@@ -3,6 +3,7 @@
  */
 #include "core/control/request.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -312,6 +313,32 @@ json_t *request_text(struct span text)
 	json = json_stringn(out, n);
 	free(out);
 	return json;
+}
+
+bool request_number(const char *text, uint64_t most, uint64_t *out)
+{
+	char *end = NULL;
+
+	errno = 0;
+	if (*text < '0' || *text > '9')
+		return false;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && *end == '\0' && *out <= most;
+}
+
+bool request_limit(struct control_request *request, unsigned most, unsigned *out)
+{
+	const char *limit = request_value(request, "limit");
+	uint64_t n;
+
+	if (!limit)
+		return true;
+	if (!request_number(limit, most, &n) || n == 0) {
+		request_fail(request, ANSWER_BAD, "limit: write a number from 1 to %u", most);
+		return false;
+	}
+	*out = (unsigned)n;
+	return true;
 }
 
 json_t *request_time(uint64_t wall_ns)

@@ -80,6 +80,11 @@ typedef void control_fn(struct control_request *request);
 
 /* A parameter of the query (`?key=value`), the first of that name, decoded; NULL: not given. */
 const char *request_value(const struct control_request *request, const char *key);
+/* Digits alone, of a number up to `most`. */
+bool request_number(const char *text, uint64_t most, uint64_t *out);
+/* The parameter `limit`, from 1 to `most`; *out stays where it was not given. False: it was answered, as it has no
+ * meaning. */
+bool request_limit(struct control_request *request, unsigned most, unsigned *out);
 /* A field of the header, the first of that name; NULL: not given. */
 const char *request_header(const struct control_request *request, const char *name);
 /* A cookie of that name; NULL: not given. */

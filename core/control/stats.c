@@ -143,18 +143,11 @@ static bool choose(struct control_request *request, struct choice *choice)
 		     {"connections", by_connections},
 		     {"failures", by_failures},
 		     {"delivered", by_delivered}};
-	const char *limit = request_value(request, "limit"), *sort = request_value(request, "sort");
-	char *end = NULL;
+	const char *sort = request_value(request, "sort");
 
 	*choice = (struct choice){.match = request_value(request, "match"), .limit = UINT_MAX};
-	if (limit) {
-		unsigned long n = limit[0] >= '0' && limit[0] <= '9' ? strtoul(limit, &end, 10) : 0;
-		if (n < 1 || n > LIMIT_MAX || *end != '\0') {
-			request_fail(request, ANSWER_BAD, "limit: write a number from 1 to %d", LIMIT_MAX);
-			return false;
-		}
-		choice->limit = (unsigned)n;
-	}
+	if (!request_limit(request, LIMIT_MAX, &choice->limit))
+		return false;
 	for (size_t i = 0; sort && i < sizeof(sorts) / sizeof(sorts[0]); i++) {
 		if (strcmp(sorts[i].name, sort) == 0)
 			choice->compare = sorts[i].compare;

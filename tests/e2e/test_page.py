@@ -281,8 +281,8 @@ def for_programs():
             code, answer = asked(path, target)
             equal((code, [message['id'] for message in answer['messages']]), (200, [one]), target)
         equal(asked(path, '/v1/trace/' + '0' * 26)[0], 404, 'one that there is not')
-        for target in ('/v1/trace/x', '/v1/trace?limit=0', '/v1/trace?since=soon', '/v1/trace?result=odd',
-                       '/v1/explain?code=550', '/v1/explain?code=99&text=x'):
+        for target in ('/v1/trace/x', '/v1/trace?limit=0', '/v1/trace?limit=5x', '/v1/trace?since=soon',
+                       '/v1/trace?result=odd', '/v1/explain?code=550', '/v1/explain?code=99&text=x'):
             equal(asked(path, target)[0], 400, target)
 
 
