@@ -117,6 +117,17 @@ static int by_waiting(const void *a, const void *b)
 	return r ? r : by_connections(a, b);
 }
 
+/* Those whose mail cannot go come first, however little it is. */
+static int by_trouble(const void *a, const void *b)
+{
+	const unsigned trouble =
+		1u << LIMITED_SIGN_IN | 1u << LIMITED_SET_UP | 1u << LIMITED_DNS | 1u << LIMITED_BACK_OFF;
+	const struct row *one = a, *other = b;
+	int r = descending((one->sum.limited & trouble) != 0, (other->sum.limited & trouble) != 0);
+
+	return r ? r : by_waiting(a, b);
+}
+
 static int by_failures(const void *a, const void *b)
 {
 	const struct row *one = a, *other = b;
@@ -138,11 +149,9 @@ static bool choose(struct control_request *request, struct choice *choice)
 	static const struct {
 		const char *name;
 		int (*compare)(const void *a, const void *b);
-	} sorts[] = {{"name", by_name},
-		     {"waiting", by_waiting},
-		     {"connections", by_connections},
-		     {"failures", by_failures},
-		     {"delivered", by_delivered}};
+	} sorts[] = {{"name", by_name},         {"waiting", by_waiting},
+		     {"trouble", by_trouble},   {"connections", by_connections},
+		     {"failures", by_failures}, {"delivered", by_delivered}};
 	const char *sort = request_value(request, "sort");
 
 	*choice = (struct choice){.match = request_value(request, "match"), .limit = UINT_MAX};
@@ -153,7 +162,8 @@ static bool choose(struct control_request *request, struct choice *choice)
 			choice->compare = sorts[i].compare;
 	}
 	if (sort && !choice->compare)
-		request_fail(request, ANSWER_BAD, "sort: write name, waiting, connections, failures or delivered");
+		request_fail(request, ANSWER_BAD,
+			     "sort: write name, waiting, trouble, connections, failures or delivered");
 	return !sort || choice->compare;
 }
 

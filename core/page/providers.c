@@ -124,7 +124,9 @@ void page_put_shown(struct frame *f, const json_t *stats)
 	json_int_t all = shown_number(stats, "destination_count");
 
 	if (all > PULSE_DESTINATIONS)
-		html_put(&f->html, "<p>The %d with most mail, of %lld. Each has its view: /page/destination/NAME.</p>",
+		html_put(&f->html,
+			 "<p>The %d in trouble or with most mail, of %lld. Each has its view: "
+			 "/page/destination/NAME.</p>",
 			 PULSE_DESTINATIONS, (long long)all);
 }
 

@@ -90,7 +90,7 @@ static void take(void *context, json_t *stats, uint64_t now_ns)
 struct pulse *pulse_start(struct desk *desk)
 {
 	/* PULSE_DESTINATIONS */
-	static const struct request_given most[] = {{"sort", "waiting"}, {"limit", "100"}, {NULL, NULL}};
+	static const struct request_given most[] = {{"sort", "trouble"}, {"limit", "100"}, {NULL, NULL}};
 	struct pulse *pulse = calloc(1, sizeof(*pulse));
 	struct kept_settings stats = {.path = "/v1/stats",
 				      .values = most,

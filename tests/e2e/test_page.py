@@ -16,7 +16,7 @@ import urllib.parse
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from control_socket import Connection, asked  # noqa: E402
-from harness import Workspace, case, check, equal, eventually, program  # noqa: E402
+from harness import Client, Workspace, case, check, equal, eventually, program  # noqa: E402
 from page_lab import FORM, Lab, queue_one, token_of  # noqa: E402
 
 
@@ -284,6 +284,28 @@ def for_programs():
         for target in ('/v1/trace/x', '/v1/trace?limit=0', '/v1/trace?limit=5x', '/v1/trace?since=soon',
                        '/v1/trace?result=odd', '/v1/explain?code=550', '/v1/explain?code=99&text=x'):
             equal(asked(path, target)[0], 400, target)
+
+
+@case
+def trouble_comes_first():
+    """Of more destinations than are shown, one that is down is not behind those with more mail."""
+    with Workspace() as work:
+        path = work.path('control.sock')
+        configuration = work.configuration(['127.0.0.1:9'], control={'socket': path})
+        configuration['destinations'].append({'name': 'busy', 'hosts': ['127.0.0.1:9'], 'tls': {'mode': 'none'}})
+        configuration['routes'].insert(0, {'recipient': '*@busy.example.net', 'destination': 'busy'})
+        relay = work.relay(configuration)
+        subprocess.run([program('postrider'), 'destination', 'suspend', 'busy', '--socket', path], capture_output=True,
+                       timeout=60, check=True)
+        with Client(relay.address) as client:
+            client.hello()
+            for recipient in ('a@busy.example.net', 'b@busy.example.net', 'c@example.com'):
+                client.envelope(recipients=[recipient])
+                client.data(b'Subject: one\r\n\r\ntext\r\n')
+        for sort, first in (('waiting', 'busy'), ('trouble', 'next-hop')):
+            eventually(lambda: [one['destination'] for one in asked(path, '/v1/stats?limit=1&sort=' + sort)[1].get(
+                'destinations', ())] == [first], sort)
+        relay.terminate()
 
 
 @case
