@@ -21,20 +21,12 @@ static const struct verdict_rules *rules_of(const struct config *config, const c
 	return NULL;
 }
 
-/* Where nobody says when: at the recipient, where most is refused. */
-static enum stage stage_of(const char *name)
-{
-	for (unsigned i = 0; name && i < STAGE_COUNT; i++) {
-		if (strcmp(stage_name((enum stage)i), name) == 0)
-			return (enum stage)i;
-	}
-	return STAGE_RCPT;
-}
-
 void handle_explain(struct control_request *request)
 {
-	static const char *const verdicts[] = {"sent", "defer", "hold", "fail"};
-	const char *code = request_value(request, "code"), *text = request_value(request, "text");
+	const char *code = request_value(request, "code"), *text = request_value(request, "text"),
+		   *stage = request_value(request, "stage");
+	const struct verdict_rules *rules =
+		rules_of(request->desk->relay->config, request_value(request, "destination"));
 	unsigned long number = code ? strtoul(code, NULL, 10) : 0;
 	struct verdict_fact fact;
 	struct ruling ruling;
@@ -43,11 +35,12 @@ void handle_explain(struct control_request *request)
 		request_fail(request, ANSWER_BAD, "write code, as in 550, and text; stage and destination where known");
 		return;
 	}
-	fact = (struct verdict_fact){stage_of(request_value(request, "stage")), (unsigned)number, span_text(text)};
-	ruling = verdict_judge(&fact, rules_of(request->desk->relay->config, request_value(request, "destination")));
+	fact = (struct verdict_fact){.code = (unsigned)number, .text = span_text(text)};
+	ruling = stage && verdict_stage(stage, &fact.stage) ? verdict_judge(&fact, rules)
+							    : verdict_judge_unstaged(&fact, rules);
 	request_answer(request, ANSWER_OK,
 		       json_pack("{sb ss ss ss ss* ss* ss* ss*}", "known", (int)ruling.known, "verdict",
-				 verdicts[ruling.verdict], "do",
+				 verdict_name(ruling.verdict), "do",
 				 ruling.too_many ? "fewer_recipients" : action_name(ruling.action), "stage",
 				 stage_name(fact.stage), "problem", ruling.say, "check", ruling.check, "document",
 				 ruling.document, "sender", ruling.tell));

@@ -3,6 +3,8 @@
  */
 #include "core/deliver/verdict.h"
 
+#include <string.h>
+
 #include "core/smtp/enhanced.h"
 
 _Static_assert(VERDICT_ENHANCED(5, 7, 64) == SMTP_ENHANCED(5, 7, 64), "rules and replies have one form");
@@ -223,6 +225,40 @@ struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struc
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own)
 {
 	return verdict_judge_lacking(fact, own, 0);
+}
+
+/* Not before MAIL, where rules go by the code alone. */
+struct ruling verdict_judge_unstaged(struct verdict_fact *fact, const struct verdict_rules *own)
+{
+	static const enum stage order[] = {STAGE_RCPT, STAGE_MAIL, STAGE_CONTENT, STAGE_DATA, STAGE_AUTH};
+	struct ruling ruling;
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		fact->stage = order[i];
+		ruling = verdict_judge(fact, own);
+		if (ruling.known)
+			return ruling;
+	}
+	fact->stage = order[0];
+	return verdict_judge(fact, own);
+}
+
+bool verdict_stage(const char *name, enum stage *stage)
+{
+	for (unsigned i = 0; i < STAGE_COUNT; i++) {
+		if (strcmp(stage_name((enum stage)i), name) == 0) {
+			*stage = (enum stage)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = {"sent", "defer", "hold", "fail"};
+
+	return names[verdict];
 }
 
 struct ruling verdict_reply(enum stage stage, unsigned code, struct span text)

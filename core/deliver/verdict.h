@@ -65,6 +65,12 @@ struct ruling {
 
 /* `own` is asked before the built-in rules; NULL: none. */
 struct ruling verdict_judge(const struct verdict_fact *fact, const struct verdict_rules *own);
+/* Where nobody said when: by the first stage at which a rule knows it, which is then the fact's. */
+struct ruling verdict_judge_unstaged(struct verdict_fact *fact, const struct verdict_rules *own);
+/* The stage of that name. False: there is none. */
+bool verdict_stage(const char *name, enum stage *stage);
+/* "sent", "defer", "hold", "fail". */
+const char *verdict_name(enum verdict verdict);
 /* `lacks`: VERDICT_LACKS_*, of where it was said. */
 struct ruling verdict_judge_lacking(const struct verdict_fact *fact, const struct verdict_rules *own, unsigned lacks);
 /* The same for a reply, without rules of one's own, where nobody signs in and there is no other path. Replies before

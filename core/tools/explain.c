@@ -55,36 +55,13 @@ static size_t gather(char **words, int count, char text[INPUT_MAX])
 	return length;
 }
 
-static bool find_stage(const char *name, enum stage *stage)
-{
-	for (int i = 0; i < STAGE_COUNT; i++) {
-		if (strcmp(stage_name((enum stage)i), name) == 0) {
-			*stage = (enum stage)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Where nobody said when: the first at which a rule knows it. Not before MAIL, where rules go by the code alone. */
 static struct ruling judge(const struct said *said, const struct verdict_rules *rules, enum stage *stage)
 {
-	static const enum stage order[] = {STAGE_RCPT, STAGE_MAIL, STAGE_CONTENT, STAGE_DATA, STAGE_AUTH};
 	struct verdict_fact fact = {said->stage, said->code, {said->text, (uint32_t)said->length}};
-	struct ruling ruling;
+	struct ruling ruling = said->staged ? verdict_judge(&fact, rules) : verdict_judge_unstaged(&fact, rules);
 
-	if (said->staged) {
-		*stage = said->stage;
-		return verdict_judge(&fact, rules);
-	}
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		*stage = fact.stage = order[i];
-		ruling = verdict_judge(&fact, rules);
-		if (ruling.known)
-			return ruling;
-	}
-	*stage = fact.stage = order[0];
-	return verdict_judge(&fact, rules);
+	*stage = fact.stage;
+	return ruling;
 }
 
 /* ---- what is said about it ----------------------------------------------------------------------------------------*/
@@ -181,7 +158,6 @@ static void copy_reply(const struct said *said, char out[SAID_TEXT_MAX + 1])
 static void put_json(const struct said *said, enum stage stage, const struct ruling *ruling)
 {
 	static const char *const scopes[] = {"message", "host", "mailbox", "destination"};
-	static const char *const verdicts[] = {"sent", "defer", "hold", "fail"};
 	uint32_t enhanced = smtp_enhanced_code(said->code, (struct span){said->text, (uint32_t)said->length});
 	bool slow = ruling->action == ACTION_SLOW, scoped = slow || ruling->action == ACTION_HOLD;
 	char reply[SAID_TEXT_MAX + 1], enhanced_text[32];
@@ -193,8 +169,8 @@ static void put_json(const struct said *said, enum stage stage, const struct rul
 		stdout,
 		json_pack("{s:i, s:s*, s:s, s:s, s:b, s:s, s:s, s:s*, s:o*, s:o*, s:s*, s:s*, s:s*, s:s*, s:s*}",
 			  "code", (int)said->code, "enhanced", enhanced ? enhanced_text : NULL, "reply", reply, "stage",
-			  stage_name(stage), "known", (int)ruling->known, "verdict", verdicts[ruling->verdict], "do",
-			  ruling->too_many ? "fewer_recipients" : action_name(ruling->action), "of",
+			  stage_name(stage), "known", (int)ruling->known, "verdict", verdict_name(ruling->verdict),
+			  "do", ruling->too_many ? "fewer_recipients" : action_name(ruling->action), "of",
 			  scoped ? scopes[ruling->scope] : NULL, "by", slow ? json_integer(ruling->slow_by) : NULL,
 			  "for_s", slow ? json_integer(ruling->slow_s) : NULL, "cause",
 			  ruling->reason != REASON_NONE ? reason_name(ruling->reason) : NULL, "problem", ruling->say,
@@ -272,7 +248,7 @@ int explain_command(int argc, char **argv)
 	if (!said_parse(text, gather(argv + optind, argc - optind, text), &said))
 		return wrong("there is no refusal in this: write it as in \"550 5.7.64 TenantAttribution\"", "");
 	if (options.stage) {
-		said.staged = find_stage(options.stage, &said.stage);
+		said.staged = verdict_stage(options.stage, &said.stage);
 		if (!said.staged)
 			return wrong("there is no stage ", options.stage);
 	}

@@ -269,13 +269,17 @@ def odd_requests():
 def for_programs():
     """What the page asks for is there for programs, in the form that is written down."""
     with Workspace() as work:
-        lab = Lab(work, trace={'detail': 'all'})
+        lab = Lab(work, trace={'detail': 'all'}, verdicts=[{'stage': 'content', 'code': '5xx', 'text': '*not today*',
+                                                            'do': 'defer', 'say': 'it is asked later'}])
         one = queue_one(lab)
         path = work.path('control.sock')
         refusal = '/v1/explain?code=550&stage=rcpt&text=5.7.64%20TenantAttribution'
         for target in ('/v1/resources', refusal, '/v1/explain?code=250&text=fine'):
             equal(asked(path, target)[0], 200, target)
         check('problem' in asked(path, refusal)[1], 'a problem')
+        # Nobody said when: by the stage at which a rule knows it, as the command has it.
+        ruled = asked(path, '/v1/explain?code=550&destination=next-hop&text=not%20today')[1]
+        equal((ruled['known'], ruled['stage'], ruled['verdict']), (True, 'content', 'defer'), 'by a rule of content')
         eventually(lambda: asked(path, '/v1/trace/' + one)[0] == 200, 'the trace has it')
         for target in ('/v1/trace/' + one, '/v1/trace?to=bob@example.org', '/v1/trace?client=local&since=4h&limit=1'):
             code, answer = asked(path, target)
