@@ -12,7 +12,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/rounds.h"
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/device_table.h"
 #include "core/config/text_file.h"
 #include "core/events/devices.h"
@@ -68,8 +68,7 @@ static void set_aside(struct device_keeper *keeper, const char *problem)
 {
 	char kept[PATH_MAX];
 
-	if (snprintf(kept, sizeof(kept), "%s" DEVICE_KEEPER_DAMAGED, keeper->path) >= (int)sizeof(kept) ||
-	    secret_rename(keeper->path, kept) < 0)
+	if (durable_set_aside(keeper->path, kept) < 0)
 		event_devices_damaged(keeper->log, keeper->path, problem, NULL);
 	else
 		event_devices_damaged(keeper->log, keeper->path, problem, kept);
@@ -279,7 +278,7 @@ static void write_file(struct device_keeper *keeper)
 	keeper->changed = false;
 	pthread_mutex_unlock(&keeper->rounds.lock);
 	if (text)
-		r = secret_replace(keeper->path, text, length);
+		r = durable_replace(keeper->path, text, length);
 	free(text);
 	pthread_mutex_lock(&keeper->rounds.lock);
 	keeper->changed |= r < 0;

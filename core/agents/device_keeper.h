@@ -24,9 +24,6 @@ struct log;
 
 struct device_keeper;
 
-/* What a file that cannot be used is called behind its own name; one of before is replaced. */
-#define DEVICE_KEEPER_DAMAGED ".damaged"
-
 /* `path`: of the file. NULL without memory, or where no thread can be started. */
 struct device_keeper *device_keeper_start(const char *path, struct log *log);
 /* Writes the file once more. NULL is allowed. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/agents/sts.h"
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/text_file.h"
 
 #define FIRST_LINE "postrider MTA-STS policy 1\n"
@@ -124,7 +124,7 @@ int sts_shelf_put(const char *directory, const char *name, const struct sts_poli
 	n = sts_shelf_head(policy->id, policy->fetched_s, file);
 	memcpy(file + n, policy->text, policy->length);
 	(void)mkdir(directory, S_IRWXU);
-	r = path_of(directory, name, path) ? secret_replace(path, file, n + policy->length) : -ENAMETOOLONG;
+	r = path_of(directory, name, path) ? durable_replace(path, file, n + policy->length) : -ENAMETOOLONG;
 	free(file);
 	return r;
 }

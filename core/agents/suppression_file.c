@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/text_file.h"
 #include "queue/hash.h"
 
@@ -197,21 +197,6 @@ static int64_t whole_end(int fd)
 	return end ? from + (end - tail) + 1 : 0;
 }
 
-static int write_all(int fd, const char *data, size_t length, off_t at)
-{
-	while (length > 0) {
-		ssize_t n = pwrite(fd, data, length, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		length -= (size_t)n;
-		at += n;
-	}
-	return 0;
-}
-
 static int append(int fd, const char *lines, size_t length)
 {
 	int64_t end = whole_end(fd);
@@ -222,12 +207,12 @@ static int append(int fd, const char *lines, size_t length)
 	if (ftruncate(fd, end) < 0)
 		return -errno;
 	if (end == 0) {
-		r = write_all(fd, head, sizeof(head) - 1, 0);
+		r = durable_write(fd, head, sizeof(head) - 1, 0);
 		if (r < 0)
 			return r;
 		end = sizeof(head) - 1;
 	}
-	r = write_all(fd, lines, length, end);
+	r = durable_write(fd, lines, length, (uint64_t)end);
 	if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
 	/* Half of it would be read as if it was there. */
@@ -247,7 +232,7 @@ int suppression_append(const char *path, const char *lines, size_t length)
 	fresh = fstat(fd, &st) == 0 && st.st_size == 0;
 	r = append(fd, lines, length);
 	if (r == 0 && fresh)
-		r = secret_sync_directory(path);
+		r = durable_sync_directory(path);
 	close(fd);
 	return r;
 }
@@ -382,7 +367,7 @@ static int rewrite(const char *path, const char *text, size_t length, const stru
 		n += line.length;
 		out[n++] = '\n';
 	}
-	r = secret_replace(path, out, n);
+	r = durable_replace(path, out, n);
 	free(out);
 	return r;
 }

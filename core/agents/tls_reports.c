@@ -22,7 +22,7 @@
 #include "core/agents/tls_report_state.h"
 #include "core/agents/tls_report_text.h"
 #include "core/base/clock.h"
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/text_file.h"
 #include "core/events/tls_reports.h"
 
@@ -127,7 +127,7 @@ static bool switched_on(const struct tls_reports *reports)
 static void save(struct tls_reports *reports)
 {
 	char *text = tls_report_state_write(&reports->days);
-	int r = text ? secret_replace(reports->path, text, strlen(text)) : -ENOMEM;
+	int r = text ? durable_replace(reports->path, text, strlen(text)) : -ENOMEM;
 
 	free(text);
 	if (r < 0 && !reports->unwritten)
@@ -139,13 +139,10 @@ static void save(struct tls_reports *reports)
 
 static void set_aside(struct tls_reports *reports, const char *problem)
 {
-	char *to;
+	char kept[PATH_MAX];
 
 	event_tls_reports_unread(reports->log, reports->path, problem);
-	if (asprintf(&to, "%s" TLS_REPORTS_DAMAGED, reports->path) < 0)
-		return;
-	(void)secret_rename(reports->path, to);
-	free(to);
+	(void)durable_set_aside(reports->path, kept);
 }
 
 static void load(struct tls_reports *reports)

@@ -38,9 +38,6 @@ enum {
 	TLS_REPORTS_PROBLEM_SIZE = 300,
 };
 
-/* What a file that cannot be used is called behind its own name; one of before is replaced. */
-#define TLS_REPORTS_DAMAGED ".damaged"
-
 enum tls_task { TLS_TASK_NONE, TLS_TASK_RECORD, TLS_TASK_ADDRESS, TLS_TASK_LETTER };
 
 struct tls_reports_question {

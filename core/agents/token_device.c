@@ -13,6 +13,7 @@
 #include "core/agents/token_form.h"
 #include "core/agents/token_reply.h"
 #include "core/base/clock.h"
+#include "core/base/durable.h"
 
 #define DEVICE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -144,7 +145,7 @@ static bool keep(const struct config_oauth *oauth, struct token_device *device, 
 		token_reply_wipe(&reply);
 		return fail(device, "the endpoint gives no refresh token: oauth.scope needs offline_access", "");
 	}
-	r = secret_replace(oauth->refresh_token_file, reply.refresh_token.text, reply.refresh_token.length);
+	r = durable_replace(oauth->refresh_token_file, reply.refresh_token.text, reply.refresh_token.length);
 	token_reply_wipe(&reply);
 	return r == 0 || fail(device, "the refresh token cannot be stored: ", strerror(-r));
 }

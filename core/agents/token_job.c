@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/durable.h"
 #include "core/base/list.h"
 
 enum { LOOK_MS = 50 };
@@ -139,7 +140,7 @@ int token_job_save(const struct token_job *job)
 	if (!secret_set(&line, fresh->text, fresh->length + 1))
 		return -ENOMEM;
 	line.text[fresh->length] = '\n';
-	r = secret_replace(job->oauth->refresh_token_file, line.text, line.length);
+	r = durable_replace(job->oauth->refresh_token_file, line.text, line.length);
 	secret_wipe(&line);
 	return r;
 }

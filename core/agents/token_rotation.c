@@ -19,6 +19,7 @@
 #include "core/agents/key_pair.h"
 #include "core/agents/token_job.h"
 #include "core/base/clock.h"
+#include "core/base/durable.h"
 #include "core/base/secret.h"
 
 #define GRAPH_URL "https://graph.microsoft.com"
@@ -90,7 +91,7 @@ static int write_like(const char *like, const char *path, const char *text)
 	int e = secret_read(like, &before);
 
 	secret_wipe(&before);
-	return e < 0 ? e : secret_make_like(path, like, text, strlen(text));
+	return e < 0 ? e : durable_make_like(path, like, text, strlen(text));
 }
 
 /* The key first: a certificate that is there has its key. */
@@ -289,7 +290,7 @@ static bool register_next(struct rotation *r, const struct paths *now, const str
 
 static bool move(struct rotation *r, const char *from, const char *to)
 {
-	int e = secret_rename(from, to);
+	int e = durable_rename(from, to);
 
 	return e == 0 || fail(r, to, strerror(-e));
 }
@@ -303,7 +304,7 @@ static bool swap(struct rotation *r, const struct paths *now, const struct paths
 	if (there(next->private_key)) {
 		e = secret_read(now->certificate, &certificate);
 		if (e == 0)
-			e = secret_make_like(old->certificate, now->certificate, certificate.text, certificate.length);
+			e = durable_make_like(old->certificate, now->certificate, certificate.text, certificate.length);
 		secret_wipe(&certificate);
 		if (e < 0)
 			return fail(r, old->certificate, strerror(-e));

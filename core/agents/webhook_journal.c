@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "core/base/random.h"
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/text_file.h"
 
 #define FORMAT "postrider webhook 1\n"
@@ -64,7 +64,7 @@ int webhook_journal_save(struct webhook_journal *journal)
 			 FORMAT "name %s\ndone %" PRIu64 "\nsending %" PRIu64 "\nnext %" PRIu64 "\nend\n",
 			 journal->name, journal->done, journal->sending, journal->next);
 
-	return beside(journal, "state", path) ? secret_replace(path, text, (size_t)n) : -ENAMETOOLONG;
+	return beside(journal, "state", path) ? durable_replace(path, text, (size_t)n) : -ENAMETOOLONG;
 }
 
 static void new_name(struct webhook_journal *journal)
@@ -78,13 +78,13 @@ static void new_name(struct webhook_journal *journal)
 /* 0 or -errno. */
 static int read_state(struct webhook_journal *journal, bool *damaged)
 {
-	char path[PATH_MAX], aside[PATH_MAX], *text;
+	char path[PATH_MAX], kept[PATH_MAX], *text;
 	size_t length;
 	bool opened;
 	int r;
 
 	new_name(journal);
-	if (!beside(journal, "state", path) || !beside(journal, "state.damaged", aside))
+	if (!beside(journal, "state", path))
 		return -ENAMETOOLONG;
 	r = text_file_read(path, STATE_MAX, &text, &length, &opened);
 	if (r == -ENOENT)
@@ -93,7 +93,7 @@ static int read_state(struct webhook_journal *journal, bool *damaged)
 	if (r == 0)
 		free(text);
 	if (*damaged)
-		(void)secret_rename(path, aside);
+		(void)durable_set_aside(path, kept);
 	return 0;
 }
 
@@ -259,23 +259,10 @@ static int begin_file(struct webhook_journal *journal)
 	if (journal->fd < 0)
 		return -errno;
 	if (new_file(journal, journal->next))
-		return secret_sync_directory(path);
+		return durable_sync_directory(path);
 	close(journal->fd);
 	journal->fd = -1;
 	return -ENOMEM;
-}
-
-static int write_all(int fd, const char *data, size_t length, size_t at)
-{
-	while (length > 0) {
-		ssize_t n = pwrite(fd, data, length, (off_t)at);
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		length -= (size_t)n;
-		at += (size_t)n;
-	}
-	return 0;
 }
 
 int webhook_journal_add(struct webhook_journal *journal, const char *lines, size_t length, uint64_t count)
@@ -288,7 +275,7 @@ int webhook_journal_add(struct webhook_journal *journal, const char *lines, size
 		return r;
 	}
 	file = &journal->files[journal->file_count - 1];
-	r = write_all(journal->fd, lines, length, file->octets);
+	r = durable_write(journal->fd, lines, length, file->octets);
 	if (r < 0) {
 		(void)ftruncate(journal->fd, (off_t)file->octets);
 		if (file->count == 0)

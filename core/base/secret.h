@@ -1,6 +1,6 @@
 /*
- * core/base/secret.h - secrets from files: read whole into one block, wiped before it is given back, and replaced
- * durably.
+ * core/base/secret.h - secrets from files: read whole into one block, and wiped before it is given back. They are
+ * replaced as any file (durable.h).
  *
  * Files are small and read where waiting is allowed, never on a shard's thread. A file may be a systemd credential
  * (LoadCredential=), which is read-only.
@@ -24,16 +24,5 @@ int secret_read(const char *path, struct secret *secret);
 /* A copy. False: no memory. */
 bool secret_set(struct secret *secret, const char *text, size_t length);
 void secret_wipe(struct secret *secret);
-
-/* Replaces a file: written beside it, synced, renamed, and the directory synced, so that after a crash it is the old
- * one or the new one, whole. Owner and mode are those of the file before; a new file is its owner's alone. Links are
- * followed. 0 or a negative errno: then the old one stands. */
-int secret_replace(const char *path, const char *text, size_t length);
-/* The same for a file with another's owner and mode. */
-int secret_make_like(const char *path, const char *like, const char *text, size_t length);
-/* Renames, and syncs the directory. 0 or a negative errno. */
-int secret_rename(const char *from, const char *to);
-/* Syncs the directory in which it lies, so that a file made or renamed there outlives crashes. 0 or -errno. */
-int secret_sync_directory(const char *path);
 
 #endif

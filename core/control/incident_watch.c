@@ -16,7 +16,7 @@
 #include "core/base/disk_room.h"
 #include "core/base/line_ring.h"
 #include "core/base/rounds.h"
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/config.h"
 #include "core/config/device_table.h"
 #include "core/config/text_file.h"
@@ -119,7 +119,7 @@ static void on_closed(void *context, const struct incident *one)
 static void save(struct incident_watch *w)
 {
 	char *text = incident_file_write(&w->incidents, w->sending ? &w->sent : NULL, &w->notes);
-	int r = !text ? -ENOMEM : disk_has_room(w->directory) ? secret_replace(w->file, text, strlen(text)) : -ENOSPC;
+	int r = !text ? -ENOMEM : disk_has_room(w->directory) ? durable_replace(w->file, text, strlen(text)) : -ENOSPC;
 
 	free(text);
 	if (r < 0 && !w->unwritten)
@@ -129,7 +129,7 @@ static void save(struct incident_watch *w)
 
 static void load(struct incident_watch *w)
 {
-	char *text, aside[PATH_MAX + 16];
+	char *text, kept[PATH_MAX];
 	size_t length;
 	bool opened, good;
 	int r = text_file_read(w->file, INCIDENT_FILE_MAX, &text, &length, &opened);
@@ -151,8 +151,7 @@ static void load(struct incident_watch *w)
 		return;
 	}
 	event_incidents_unread(w->log, w->file, r < 0 ? strerror(-r) : "it is no file of this version, or cut off");
-	snprintf(aside, sizeof(aside), "%s.damaged", w->file);
-	(void)secret_rename(w->file, aside);
+	(void)durable_set_aside(w->file, kept);
 }
 
 /* ---- mail ------------------------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "core/base/hidden.h"
 #include "core/base/random.h"
 #include "core/base/rounds.h"
+#include "core/base/durable.h"
 #include "core/base/secret.h"
 #include "core/config/text_file.h"
 #include "core/events/signed_in.h"
@@ -119,7 +120,7 @@ static int write_key(struct trust_keeper *keeper)
 	int r;
 
 	trust_key_format(keeper->key, text);
-	r = secret_replace(keeper->key_path, text, sizeof(text));
+	r = durable_replace(keeper->key_path, text, sizeof(text));
 	explicit_bzero(text, sizeof(text));
 	keeper->key_written = r == 0;
 	return r;
@@ -137,7 +138,7 @@ static void write_list(struct trust_keeper *keeper)
 		path = keeper->path;
 		count = guard_trusts(keeper->guard, &now, keeper->trusts);
 		length = trust_file_format(keeper->check, keeper->trusts, count, keeper->text);
-		r = secret_replace(path, keeper->text, length);
+		r = durable_replace(path, keeper->text, length);
 	}
 	keeper->changed = r < 0;
 	if (r < 0 && !keeper->failed)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/preset_list.h"
 #include "core/config/profile.h"
 #include "core/tools/device_entry.h"
@@ -301,7 +301,7 @@ static int write_entry(const struct options *o, const char *path)
 	size_t length = 0;
 	char *text = entry_text(o, &length);
 	struct config *config;
-	int r = text ? secret_make_like(path, o->config, text, length) : -ENOMEM, status;
+	int r = text ? durable_make_like(path, o->config, text, length) : -ENOMEM, status;
 
 	free(text);
 	if (r < 0)

@@ -10,7 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "core/base/secret.h"
+#include "core/base/durable.h"
 #include "core/config/device_cut.h"
 #include "core/config/text_file.h"
 
@@ -42,7 +42,7 @@ int device_entry_cut(const char *path, unsigned line, struct device_entry *befor
 		return r;
 	r = device_cut(before->text, before->length, line, &text, &length);
 	if (r == 0) {
-		r = secret_replace(path, text, length);
+		r = durable_replace(path, text, length);
 		free(text);
 	}
 	if (r < 0)
@@ -52,5 +52,5 @@ int device_entry_cut(const char *path, unsigned line, struct device_entry *befor
 
 int device_entry_put_back(const char *path, const struct device_entry *before)
 {
-	return secret_replace(path, before->text, before->length);
+	return durable_replace(path, before->text, before->length);
 }

@@ -1,5 +1,5 @@
 /*
- * tests/unit/test_secret.c - core/base/secret.c: files with secrets, read and replaced.
+ * tests/unit/test_secret.c - core/base/secret.c: files with secrets.
  */
 #include "core/base/secret.h"
 
@@ -12,7 +12,7 @@
 #include "tests/unit/check.h"
 
 static char directory[] = "/tmp/test_secret.XXXXXX";
-static char path[64], other[80];
+static char path[64];
 
 static void write_file(const char *text, size_t length)
 {
@@ -61,57 +61,12 @@ static void test_not_readable(void)
 	CHECK(unlink(path) == 0);
 }
 
-static void test_replace(void)
-{
-	struct secret secret;
-	struct stat st;
-
-	CHECK_EQ(secret_replace(path, "one\n", 4), 0);
-	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
-	CHECK(chmod(path, 0640) == 0);
-	CHECK_EQ(secret_replace(path, "two\n", 4), 0);
-	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
-	CHECK_EQ(secret_read(path, &secret), 0);
-	CHECK_STR(secret.text, "two");
-	secret_wipe(&secret);
-	/* Through a link the file behind it is replaced. */
-	CHECK(symlink(path, other) == 0);
-	CHECK_EQ(secret_replace(other, "three", 5), 0);
-	CHECK(lstat(other, &st) == 0 && S_ISLNK(st.st_mode));
-	CHECK_EQ(secret_read(path, &secret), 0);
-	CHECK_STR(secret.text, "three");
-	secret_wipe(&secret);
-	CHECK(unlink(other) == 0);
-}
-
-/* What a crash left beside it is no obstacle; a failure leaves the old one. */
-static void test_replace_again(void)
-{
-	struct secret secret;
-
-	snprintf(other, sizeof(other), "%s~", path);
-	CHECK(symlink("/nonexistent/elsewhere", other) == 0);
-	CHECK_EQ(secret_replace(path, "four", 4), 0);
-	CHECK(access(other, F_OK) < 0);
-	CHECK(mkdir(other, 0700) == 0);
-	CHECK(secret_replace(path, "five", 4) < 0);
-	CHECK(rmdir(other) == 0);
-	CHECK_EQ(secret_read(path, &secret), 0);
-	CHECK_STR(secret.text, "four");
-	secret_wipe(&secret);
-	CHECK(secret_replace("/nonexistent/folder/file", "x", 1) < 0);
-	CHECK(unlink(path) == 0);
-}
-
 int main(void)
 {
 	CHECK(mkdtemp(directory) != NULL);
 	snprintf(path, sizeof(path), "%s/secret", directory);
-	snprintf(other, sizeof(other), "%s/other", directory);
 	RUN(test_read);
 	RUN(test_not_readable);
-	RUN(test_replace);
-	RUN(test_replace_again);
 	CHECK(rmdir(directory) == 0);
 	return check_end();
 }

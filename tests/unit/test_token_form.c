@@ -10,6 +10,7 @@
 
 #include "core/agents/assertion.h"
 #include "core/agents/token_reply.h"
+#include "core/base/durable.h"
 #include "tests/unit/check.h"
 
 static char directory[] = "/tmp/test_token_form.XXXXXX";
@@ -19,7 +20,7 @@ static char *file(const char *name, const char *text)
 	char *path;
 
 	CHECK(asprintf(&path, "%s/%s", directory, name) > 0);
-	CHECK(secret_replace(path, text, strlen(text)) == 0);
+	CHECK(durable_replace(path, text, strlen(text)) == 0);
 	return path;
 }
 
@@ -159,7 +160,7 @@ static void test_stamp(void)
 	uint64_t first = token_form_stamp(&oauth);
 
 	CHECK(first == token_form_stamp(&oauth));
-	CHECK(secret_replace(oauth.client_secret_file, "b", 1) == 0);
+	CHECK(durable_replace(oauth.client_secret_file, "b", 1) == 0);
 	CHECK(first != token_form_stamp(&oauth));
 	CHECK(unlink(oauth.client_secret_file) == 0);
 	CHECK(first != token_form_stamp(&oauth));
