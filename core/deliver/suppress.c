@@ -15,9 +15,9 @@
 #include "core/shard/snapshot.h"
 #include "core/smtp/enhanced.h"
 
-/* Who was in the list when a message came is none of its recipients (core/receive/envelope.c); the list may have grown
- * so long before the message was whole. */
-#define GRACE_NS (3 * CLOCK_NS_PER_S)
+/* Who was in the list when a message came is none of its recipients (core/receive/envelope.c); but recipients may be
+ * named so long before content begins. */
+#define GRACE_NS (3600 * CLOCK_NS_PER_S)
 
 enum { NOTE_SIZE = 200 };
 
@@ -26,6 +26,8 @@ const char *suppress_withhold(struct attempt *a)
 	const struct shard *shard = a->outbound->shard;
 	struct suppression *list = shard->snapshot->suppression;
 	const struct span client = a->envelope.client;
+	/* When its content began: the mail itself is as young as if it had come when it could be sent first. */
+	uint64_t came_ns = mail_of(a->delivery)->item.id.high;
 	struct exchange *x = &a->exchange;
 	struct envelope_recipient recipient;
 	struct envelope_cursor cursor;
@@ -37,7 +39,7 @@ const char *suppress_withhold(struct attempt *a)
 	use = config_suppression_use(shard->config, client.data, client.length);
 	a->feeds = use == CONFIG_SUPPRESSION_FEED;
 	if (use == CONFIG_SUPPRESSION_IGNORE ||
-	    !suppression_grew_since(list, mail_of(a->delivery)->accepted_wall_ns - GRACE_NS))
+	    (came_ns > GRACE_NS && !suppression_grew_since(list, came_ns - GRACE_NS)))
 		return NULL;
 	envelope_first(&a->envelope, &cursor);
 	for (i = 0; i < x->end && envelope_next(&cursor, &recipient); i++) {

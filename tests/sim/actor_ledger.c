@@ -12,6 +12,12 @@
 
 static const char ledger_header[] = "X-Sequence: ";
 
+enum {
+	LEDGER_LETTERS = 20,       /* of a person's address, each a bit */
+	LEDGER_RECIPIENT_BITS = 4, /* of these; the others are the sequence number */
+	LEDGER_LIST_S = 120,       /* so long after somebody came into the list no next hop hears of it */
+};
+
 void ledger_init(struct ledger *ledger, const struct ledger_config *config)
 {
 	memset(ledger, 0, sizeof(*ledger));
@@ -78,9 +84,49 @@ uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *
 	return content;
 }
 
+static unsigned ledger_person_of(const struct ledger *ledger, uint32_t sequence, unsigned recipient)
+{
+	return (unsigned)(ledger_hash(ledger, sequence, 50 + recipient) % ledger->config.people);
+}
+
+struct ledger_person *ledger_person(struct ledger *ledger, uint32_t sequence, unsigned recipient)
+{
+	if (ledger->config.people == 0 || !ledger_recipient(ledger, sequence, recipient))
+		return NULL;
+	return &ledger->people[ledger_person_of(ledger, sequence, recipient)];
+}
+
+void ledger_person_address(const struct ledger *ledger, unsigned person, char out[128])
+{
+	snprintf(out, 128, "p%u-abcdefghijklmnopqrst@%s", person, ledger->config.domains[person % 2]);
+}
+
+bool ledger_nobody(struct ledger *ledger, uint32_t sequence, unsigned recipient, uint64_t now_ns)
+{
+	struct ledger_person *person = ledger_person(ledger, sequence, recipient);
+
+	if (!person)
+		return false;
+	if (person->listed_ns && now_ns > person->listed_ns + LEDGER_LIST_S * UINT64_C(1000000000))
+		ledger_confused(ledger, "sent to somebody who is in the list", sequence);
+	if (!person->gone)
+		return false;
+	person->refused_ns = now_ns;
+	person->ever = true;
+	return true;
+}
+
 void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128])
 {
 	unsigned domains = 0;
+
+	if (ledger->config.people > 0) {
+		uint32_t bits = sequence << LEDGER_RECIPIENT_BITS | recipient;
+		ledger_person_address(ledger, ledger_person_of(ledger, sequence, recipient), out);
+		for (char *at = strchr(out, '-') + 1; *at != '@'; at++, bits >>= 1)
+			*at = (char)(bits & 1 ? *at - 'a' + 'A' : *at);
+		return;
+	}
 	while (domains < LEDGER_DOMAINS_MAX && ledger->config.domains[domains])
 		domains++;
 	const char *domain = domains ? ledger->config.domains[ledger_hash(ledger, sequence, 10 + recipient) % domains]
@@ -136,12 +182,21 @@ void ledger_begins(struct ledger *ledger, uint32_t sequence, uint64_t now_ns)
 
 bool ledger_address_parse(const char *text, size_t length, uint32_t *sequence, unsigned *recipient)
 {
-	char copy[64];
+	char copy[64], letters[LEDGER_LETTERS + 1];
+	unsigned person;
+	uint32_t bits = 0;
 	char at = 0;
 	if (length >= sizeof(copy))
 		length = sizeof(copy) - 1;
 	memcpy(copy, text, length);
 	copy[length] = '\0';
+	if (sscanf(copy, "p%u-%20[a-tA-T]%c", &person, letters, &at) == 3 && strlen(letters) == LEDGER_LETTERS) {
+		for (unsigned i = 0; i < LEDGER_LETTERS; i++)
+			bits |= (uint32_t)(letters[i] < 'a') << i;
+		*sequence = bits >> LEDGER_RECIPIENT_BITS;
+		*recipient = bits & ((1u << LEDGER_RECIPIENT_BITS) - 1);
+		return at == '@' && *recipient < LEDGER_RECIPIENTS_MAX;
+	}
 	return sscanf(copy, "r%u.s%u%c", recipient, sequence, &at) == 3 && at == '@' &&
 	       *recipient < LEDGER_RECIPIENTS_MAX;
 }
@@ -303,8 +358,9 @@ static void ledger_told(struct ledger *ledger, const char *at, const char *end, 
 		ledger_confused(ledger, "a report of what was refused", sequence);
 	if (strncmp(action, "relayed", 7) == 0 && !r->delivered)
 		ledger_confused(ledger, "reported as relayed, and was not", sequence);
+	struct ledger_person *person = ledger_person(ledger, sequence, k);
 	if (strncmp(action, "failed", 6) == 0 && !r->failed && !ledger->may_expire &&
-	    !ledger->messages[sequence].deleted)
+	    !ledger->messages[sequence].deleted && !(person && person->ever))
 		ledger_confused(ledger, "reported as failed, and nobody refused it", sequence);
 	if (strncmp(action, "failed", 6) == 0 && ledger_silent(ledger, sequence, k))
 		ledger_confused(ledger, "a report that nobody wants", sequence);

@@ -21,7 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LEDGER_RECIPIENTS_MAX = 12, LEDGER_DOMAINS_MAX = 4, LEDGER_ARCHIVE = LEDGER_RECIPIENTS_MAX + 1 };
+enum {
+	LEDGER_RECIPIENTS_MAX = 12,
+	LEDGER_DOMAINS_MAX = 4,
+	LEDGER_ARCHIVE = LEDGER_RECIPIENTS_MAX + 1,
+	LEDGER_PEOPLE_MAX = 32
+};
 
 enum ledger_fate { LEDGER_UNSENT, LEDGER_REFUSED, LEDGER_UNKNOWN, LEDGER_ACCEPTED };
 
@@ -44,6 +49,14 @@ struct ledger_message {
 	uint64_t header;     /* hash of the one that arrived first, where the relay writes some of it */
 };
 
+/* Where recipients are people who get more than one message. */
+struct ledger_person {
+	bool gone; /* no next hop knows it */
+	bool ever; /* it has been in the list of those that are sent nothing, or is to be: nobody need refuse it */
+	uint64_t listed_ns;  /* it is in that list, since then at least; 0: it is not */
+	uint64_t refused_ns; /* the last time that a next hop did not know it */
+};
+
 struct ledger_config {
 	uint64_t seed;
 	size_t content_min, content_max;         /* octets, at least 64 */
@@ -52,6 +65,7 @@ struct ledger_config {
 	bool eight_bit, seven_bit;               /* half of the messages have octets above 127; no next hop takes any */
 	bool wishes;                             /* most messages ask for reports (RFC 3461) */
 	const char *domains[LEDGER_DOMAINS_MAX]; /* recipients' domains, NULL-terminated when fewer */
+	unsigned people;                         /* all recipients are of so many; 0: each is somebody else */
 	const char *archive;                     /* who gets a copy of each message; NULL: nobody */
 	const char *author; /* the domain that senders are mapped to; the relay then writes what the header lacks */
 };
@@ -59,6 +73,7 @@ struct ledger_config {
 struct ledger {
 	struct ledger_config config;
 	struct ledger_message *messages;
+	struct ledger_person people[LEDGER_PEOPLE_MAX];
 	uint32_t count; /* sequence numbers handed out, from 0 */
 	uint64_t altered, confused, notifications;
 	bool may_expire; /* recipients may fail without a next hop's word */
@@ -73,7 +88,8 @@ uint32_t ledger_next(struct ledger *ledger); /* a new sequence number */
 
 /* The content of a message, CRLF at its end, dots at the start of some lines; *length octets, world_release() it. */
 uint8_t *ledger_content(const struct ledger *ledger, uint32_t sequence, size_t *length);
-/* "r1.s17@domain", NUL-terminated. */
+/* "r1.s17@domain", NUL-terminated. Of people "p3-aBcdEfghijklmnopqrst@domain": which message it is of is in the case of
+ * its letters, in which no address differs from another for the list of those that are sent nothing. */
 void ledger_address(const struct ledger *ledger, uint32_t sequence, unsigned recipient, char out[128]);
 /* What is asked for of a recipient's reports, or of the message's (LEDGER_MESSAGE): " NOTIFY=... ORCPT=...", or "". */
 enum { LEDGER_MESSAGE = LEDGER_RECIPIENTS_MAX };
@@ -94,6 +110,11 @@ bool ledger_content_sequence(const uint8_t *content, size_t length, uint32_t *se
 /* A next hop got this content for `sequence`: is it right? Trace headers before it are allowed. */
 bool ledger_content_check(struct ledger *ledger, uint32_t sequence, const uint8_t *content, size_t length);
 void ledger_confused(struct ledger *ledger, const char *what, uint32_t sequence);
+/* The person that it is; NULL: recipients are none. */
+struct ledger_person *ledger_person(struct ledger *ledger, uint32_t sequence, unsigned recipient);
+void ledger_person_address(const struct ledger *ledger, unsigned person, char out[128]);
+/* A next hop is asked for it. True: nobody is there. */
+bool ledger_nobody(struct ledger *ledger, uint32_t sequence, unsigned recipient, uint64_t now_ns);
 /* Its sender asked not to hear of it where it fails. */
 bool ledger_silent(const struct ledger *ledger, uint32_t sequence, unsigned recipient);
 /* A report arrived. */

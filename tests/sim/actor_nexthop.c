@@ -369,6 +369,9 @@ static void hop_rcpt(struct hop_session *s, const char *line)
 		ledger_confused(config->ledger, "a recipient nobody named", 0);
 	if (hop_refuses_setup(s, ACTOR_SETUP_RCPT, r.sequence)) {
 		hop_reply(s, config->setup_refused);
+	} else if (ours && ledger_nobody(config->ledger, r.sequence, r.recipient, world_now_ns())) {
+		hop_failed(s, &r);
+		hop_reply(s, "550 5.1.1 No such user\r\n");
 	} else if (!s->null_sender && world_chance(config->rcpt_refused)) {
 		hop_failed(s, &r);
 		hop_reply(s, "550 5.1.1 Nobody here by that name\r\n");

@@ -128,6 +128,7 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 {
 	const struct ledger_recipient *r = &audit->rig->ledger.messages[sequence].recipients[k];
 	const struct audit_recipient *a = &audit->recipients[sequence][k];
+	const struct ledger_person *person = ledger_person(&audit->rig->ledger, sequence, k);
 	bool may_expire = audit->rig->options.may_expire,
 	     told = r->told || ledger_silent(&audit->rig->ledger, sequence, k);
 
@@ -142,6 +143,9 @@ static void judge(struct audit *audit, uint32_t sequence, unsigned k, bool ended
 	/* Before the end a client's answer may be under way, or lost. */
 	if ((r->fate == LEDGER_REFUSED || (r->fate == LEDGER_UNSENT && ended)) && (a->queued || a->failed))
 		rig_fail(audit->rig, "PHANTOM in the queue: message %u recipient %u", sequence, k);
+	/* Nobody was asked for it: it was in the list of those that are sent nothing. */
+	if (person && person->ever)
+		may_expire = true;
 	if (a->failed && !r->failed && !may_expire)
 		rig_fail(audit->rig, "FALSE FAILURE: message %u recipient %u, no next hop refused it", sequence, k);
 	if (a->failed && ended)

@@ -73,6 +73,7 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 		.content_max = options->content_max ? options->content_max : 3000,
 		.recipients_max = options->recipients_max ? options->recipients_max : 1,
 		.wishes = !options->plain,
+		.people = options->people,
 		.domains = {"a.example", "b.example", "c.example"},
 		.archive = options->archive,
 		.author = options->author,

@@ -76,6 +76,7 @@ struct rig_options {
 	bool sites;             /* both send to the MX of their recipients' domains (mx: true) */
 	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
 	unsigned size_mib;      /* spool.size_max, 0: 128 */
+	unsigned people;        /* recipients are of so many, who get more than one message; 0: of nobody */
 	bool plain;             /* no message asks for reports */
 	bool may_expire;        /* recipients may fail without a next hop's word */
 	const char *signing_in; /* of the first destination, in place of `tls: { mode: none }`: YAML, or NULL */

@@ -60,6 +60,7 @@ static const struct scenario scenarios[] = {
 	{"told", scenario_told, 12, 50},
 	{"told_meanwhile", scenario_told_meanwhile, 32, 70},
 	{"told_full", scenario_told_full, 8, 900},
+	{"listed", scenario_listed, 24, 140},
 	{"look", scenario_look, 12, 60},
 	{"steer", scenario_steer, 16, 800},
 	{"newer", scenario_newer, 4, 30},

@@ -85,6 +85,8 @@ void scenario_seven_bit(uint64_t seed);
 void scenario_told(uint64_t seed);
 void scenario_told_meanwhile(uint64_t seed);
 void scenario_told_full(uint64_t seed);
+/* test_relay_listed.c: those who are sent nothing. */
+void scenario_listed(uint64_t seed);
 /* test_relay_look.c: the queue is listed. */
 void scenario_look(uint64_t seed);
 /* test_relay_steer.c: an operator's orders. */
