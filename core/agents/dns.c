@@ -21,6 +21,7 @@
 
 #include "core/agents/dns_private.h"
 #include "core/base/clock.h"
+#include "core/base/file_stamp.h"
 
 enum {
 	LOOK_MS = 1000,     /* between two looks at the files */
@@ -29,19 +30,6 @@ enum {
 };
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
-
-/* Which file it is; zeros: none. */
-static void stamp_of(const char *path, uint64_t stamp[3])
-{
-	struct stat st;
-
-	memset(stamp, 0, 3 * sizeof(*stamp));
-	if (stat(path, &st) < 0)
-		return;
-	stamp[0] = (uint64_t)st.st_ino;
-	stamp[1] = (uint64_t)st.st_size;
-	stamp[2] = (uint64_t)st.st_mtim.tv_sec * CLOCK_NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
-}
 
 /* From malloc; NULL: none. */
 static char *read_whole(const char *path, size_t *length)
@@ -72,23 +60,23 @@ static void read_conf(struct dns *dns)
 
 static void look_at_files(struct dns *dns, uint64_t now_ns)
 {
-	uint64_t stamp[3];
+	uint64_t stamp;
 	bool first = !dns->looked_ns;
 
 	if (!first && now_ns - dns->looked_ns < LOOK_MS * CLOCK_NS_PER_MS)
 		return;
 	dns->looked_ns = now_ns;
 	dns_try_libraries(dns);
-	stamp_of("/etc/hosts", stamp);
-	if (memcmp(stamp, dns->hosts_stamp, sizeof(stamp)) != 0) {
-		memcpy(dns->hosts_stamp, stamp, sizeof(stamp));
+	stamp = file_stamp(0, "/etc/hosts");
+	if (stamp != dns->hosts_stamp) {
+		dns->hosts_stamp = stamp;
 		free(dns->hosts);
 		dns->hosts = read_whole("/etc/hosts", &dns->hosts_length);
 	}
-	stamp_of("/etc/resolv.conf", stamp);
-	if (!first && memcmp(stamp, dns->conf_stamp, sizeof(stamp)) == 0)
+	stamp = file_stamp(0, "/etc/resolv.conf");
+	if (!first && stamp == dns->conf_stamp)
 		return;
-	memcpy(dns->conf_stamp, stamp, sizeof(stamp));
+	dns->conf_stamp = stamp;
 	read_conf(dns);
 	dns_renew(dns);
 }

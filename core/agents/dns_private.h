@@ -90,11 +90,11 @@ struct dns {
 	struct dns_places places[DNS_RANKS];
 	int epoll; /* of the libraries' descriptors */
 	struct resolv_conf conf;
-	uint64_t looked_ns;     /* when resolv.conf was looked at */
-	uint64_t conf_stamp[3]; /* which one it was */
-	char *hosts;            /* the text of /etc/hosts; owned, NULL: none */
+	uint64_t looked_ns;  /* when resolv.conf was looked at */
+	uint64_t conf_stamp; /* which one it was */
+	char *hosts;         /* the text of /etc/hosts; owned, NULL: none */
 	size_t hosts_length;
-	uint64_t hosts_stamp[3];
+	uint64_t hosts_stamp;
 };
 
 /* dns_job.c: what is asked, and answered. */

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/address_text.h"
 #include "core/base/clock.h"
+#include "core/base/file_stamp.h"
 #include "core/base/log.h"
 #include "core/control/desk.h"
 #include "core/control/gate.h"
@@ -416,23 +416,9 @@ static bool start_secured(struct control *control, int fd, char *problem, size_t
 	return started;
 }
 
-static uint64_t add_file(uint64_t sum, const char *path)
-{
-	const uint64_t prime = UINT64_C(0x100000001b3);
-	struct stat st;
-
-	if (!path || stat(path, &st) < 0)
-		return (sum ^ 1) * prime;
-	sum = ((sum ^ (uint64_t)st.st_ino) * prime ^ (uint64_t)st.st_size) * prime;
-	sum = ((sum ^ (uint64_t)st.st_mtim.tv_sec) * prime ^ (uint64_t)st.st_mtim.tv_nsec) * prime;
-	return ((sum ^ (uint64_t)st.st_ctim.tv_sec) * prime ^ (uint64_t)st.st_ctim.tv_nsec) * prime;
-}
-
 static uint64_t files_of(const struct config *config)
 {
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	return add_file(add_file(sum, config->control.http.certificate), config->control.http.private_key);
+	return file_stamp(file_stamp(0, config->control.http.certificate), config->control.http.private_key);
 }
 
 /* 0 or -errno with a problem. */

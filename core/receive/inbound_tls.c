@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "core/base/file_stamp.h"
 #include "core/config/config.h"
 
 /* What one listener speaks has two kinds: for all, and for devices that know nothing newer (devices_min_version). */
@@ -200,30 +200,15 @@ struct tls_context *inbound_tls_context(struct inbound_tls *inbound, unsigned sh
 
 /* ---- the files -------------------------------------------------------------------------------------------------- */
 
-static uint64_t add(uint64_t sum, uint64_t value)
-{
-	return (sum ^ value) * UINT64_C(0x9e3779b97f4a7c15) + (sum >> 29);
-}
-
-static uint64_t add_file(uint64_t sum, const char *path)
-{
-	struct stat st;
-
-	if (!path || stat(path, &st) < 0)
-		return add(sum, 1);
-	sum = add(add(sum, (uint64_t)st.st_ino), (uint64_t)st.st_size);
-	sum = add(add(sum, (uint64_t)st.st_mtim.tv_sec), (uint64_t)st.st_mtim.tv_nsec);
-	return add(add(sum, (uint64_t)st.st_ctim.tv_sec), (uint64_t)st.st_ctim.tv_nsec);
-}
-
 uint64_t inbound_tls_files(const struct config *config)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < config->certificate_count; i++)
-		sum = add_file(add_file(sum, config->certificates[i].certificate), config->certificates[i].private_key);
+		sum = file_stamp(file_stamp(sum, config->certificates[i].certificate),
+				 config->certificates[i].private_key);
 	for (size_t i = 0; i < config->listener_count; i++)
-		sum = add_file(sum, config->listeners[i].ca_file);
+		sum = file_stamp(sum, config->listeners[i].ca_file);
 	return sum;
 }
 

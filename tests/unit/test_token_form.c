@@ -6,6 +6,7 @@
 #include "core/agents/token_form.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/agents/assertion.h"
@@ -162,6 +163,11 @@ static void test_stamp(void)
 	CHECK(first == token_form_stamp(&oauth));
 	CHECK(durable_replace(oauth.client_secret_file, "b", 1) == 0);
 	CHECK(first != token_form_stamp(&oauth));
+	/* One that could not be read, and can be now, is another one. */
+	first = token_form_stamp(&oauth);
+	CHECK(chmod(oauth.client_secret_file, 0644) == 0);
+	CHECK(first != token_form_stamp(&oauth));
+	first = token_form_stamp(&oauth);
 	CHECK(unlink(oauth.client_secret_file) == 0);
 	CHECK(first != token_form_stamp(&oauth));
 	free(oauth.client_secret_file);
