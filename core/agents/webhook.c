@@ -77,7 +77,7 @@ struct webhook {
 	uint64_t failures;              /* in a row */
 	uint64_t left_out, left_out_ns; /* not told yet, and not before */
 	char left_out_why[160];
-	bool unsaved, unwritten;
+	bool unsaved;
 	char lines[WEBHOOK_BODY_MAX / 2], piece[PIECE];
 };
 

@@ -18,6 +18,7 @@
 #include "core/control/inquiry.h"
 #include "core/route/route.h"
 #include "core/shard/shard.h"
+#include "core/smtp/trace.h"
 #include "core/store/store.h"
 #include "core/store/submission.h"
 #include "queue/envelope.h"
@@ -82,17 +83,15 @@ static void put_subject(FILE *file, const struct incident_notes *notes)
 char *incident_letter_text(const struct incident_terms *terms, const struct incident_notes *notes, size_t open,
 			   uint64_t wall_ms, size_t *length)
 {
-	time_t at = (time_t)(wall_ms / 1000);
-	char *text = NULL, date[64];
+	char *text = NULL, date[TRACE_DATE + 1] = "";
 	uint64_t unique;
-	struct tm tm;
 	FILE *file = open_memstream(&text, length);
 	bool failed;
 
 	if (!file)
 		return NULL;
 	random_bytes(&unique, sizeof(unique));
-	(void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&at, &tm));
+	trace_date(wall_ms * CLOCK_NS_PER_MS, date);
 	fprintf(file, "Date: %s\r\nFrom: <%s>\r\nTo: <%s>\r\nMessage-ID: <%016" PRIx64 ".incidents@%s>\r\n", date,
 		terms->from, terms->mail, unique, terms->hostname);
 	fprintf(file, "Subject: [%s] ", terms->hostname);

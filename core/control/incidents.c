@@ -8,17 +8,13 @@
 #include "core/control/handlers.h"
 #include "core/control/incident_watch.h"
 
-static json_t *text_of(const char *text)
-{
-	return request_text((struct span){text, (uint32_t)strlen(text)});
-}
-
 static json_t *incident_json(const struct incident *one)
 {
 	return json_pack("{ss so ss so ss so sb sI}", "kind", incident_name(one->kind), "subject",
-			 text_of(one->subject), "title", incident_title(one->kind), "problem", text_of(one->problem),
-			 "fix", incident_fix(one->kind), "since", request_time(one->opened_wall_ms * CLOCK_NS_PER_MS),
-			 "calming", one->state == INCIDENT_CALMING, "again", (json_int_t)one->again);
+			 request_text(span_text(one->subject)), "title", incident_title(one->kind), "problem",
+			 request_text(span_text(one->problem)), "fix", incident_fix(one->kind), "since",
+			 request_time(one->opened_wall_ms * CLOCK_NS_PER_MS), "calming", one->state == INCIDENT_CALMING,
+			 "again", (json_int_t)one->again);
 }
 
 void handle_incidents(struct control_request *request)

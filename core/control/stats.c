@@ -83,13 +83,19 @@ static struct stats *answer_of(struct inquiry *inquiry, unsigned shard)
 struct choice {
 	const char *match;                            /* NULL: all */
 	unsigned limit;                               /* UINT_MAX: all */
-	int (*compare)(const void *a, const void *b); /* NULL: in the configuration's order */
+	int (*compare)(const void *a, const void *b); /* which one comes first */
 };
 
 struct row {
 	struct facts_destination sum; /* its name is of a part */
+	size_t place;                 /* in the configuration's order */
 	uint64_t delivered, deferred, failed;
 };
+
+static int by_place(const void *a, const void *b)
+{
+	return ((const struct row *)a)->place < ((const struct row *)b)->place ? -1 : 1;
+}
 
 static int by_name(const void *a, const void *b)
 {
@@ -154,17 +160,18 @@ static bool choose(struct control_request *request, struct choice *choice)
 		     {"failures", by_failures}, {"delivered", by_delivered}};
 	const char *sort = request_value(request, "sort");
 
-	*choice = (struct choice){.match = request_value(request, "match"), .limit = UINT_MAX};
+	*choice = (struct choice){
+		.match = request_value(request, "match"), .limit = UINT_MAX, .compare = sort ? NULL : by_place};
 	if (!request_limit(request, LIMIT_MAX, &choice->limit))
 		return false;
 	for (size_t i = 0; sort && i < sizeof(sorts) / sizeof(sorts[0]); i++) {
 		if (strcmp(sorts[i].name, sort) == 0)
 			choice->compare = sorts[i].compare;
 	}
-	if (sort && !choice->compare)
+	if (!choice->compare)
 		request_fail(request, ANSWER_BAD,
 			     "sort: write name, waiting, trouble, connections, failures or delivered");
-	return !sort || choice->compare;
+	return choice->compare;
 }
 
 static uint64_t sum_of(const struct counts *counts, const struct counted *one, size_t offset)
@@ -194,7 +201,7 @@ static struct row *rows_of(struct inquiry *inquiry, unsigned shards, const struc
 	rows = calloc(places + 1, sizeof(*rows));
 	for (size_t place = 0; rows && place < places; place++) {
 		struct row *row = &rows[*count];
-		*row = (struct row){.sum = {0}};
+		*row = (struct row){.place = place};
 		for (unsigned i = 0; i < shards; i++) {
 			const struct stats *stats = answer_of(inquiry, i);
 			if (!stats || place >= stats->count || !stats->sums[place].name)
@@ -251,25 +258,16 @@ static json_t *row_json(const struct row *row)
 static json_t *destinations_json(struct inquiry *inquiry, const struct relay *relay, const struct choice *choice,
 				 json_t *missing, size_t *count)
 {
-	struct row *rows = rows_of(inquiry, relay->shard_count, choice, count, missing), *counted;
-	json_t *list = json_array();
+	struct row *rows = rows_of(inquiry, relay->shard_count, choice, count, missing);
+	json_t *list = rows ? json_array() : NULL;
 
-	counted = rows ? malloc((*count + 1) * sizeof(*rows)) : NULL;
-	if (!counted) {
-		free(rows);
-		json_decref(list);
+	if (!rows)
 		return NULL;
-	}
-	memcpy(counted, rows, *count * sizeof(*rows));
-	qsort(counted, *count, sizeof(*rows), by_name);
-	take_counts(&relay->deliverers.counts, counted, *count);
-	for (size_t i = 0; !choice->compare && i < *count; i++)
-		rows[i] = *(struct row *)bsearch(&rows[i], counted, *count, sizeof(*rows), by_name);
-	if (choice->compare)
-		qsort(counted, *count, sizeof(*rows), choice->compare);
-	for (size_t i = 0; i < *count && i < choice->limit; i++)
-		json_array_append_new(list, row_json(choice->compare ? &counted[i] : &rows[i]));
-	free(counted);
+	qsort(rows, *count, sizeof(*rows), by_name);
+	take_counts(&relay->deliverers.counts, rows, *count);
+	qsort(rows, *count, sizeof(*rows), choice->compare);
+	for (size_t i = 0; list && i < *count && i < choice->limit; i++)
+		json_array_append_new(list, row_json(&rows[i]));
 	free(rows);
 	return list;
 }

@@ -191,18 +191,14 @@ void handle_resume(struct control_request *request)
 	json_decref(body);
 }
 
-static json_t *text_of(const char *text)
-{
-	return request_text((struct span){text, (uint32_t)strlen(text)});
-}
-
 static void add(void *context, const struct suspension *one)
 {
 	json_array_append_new(context,
-			      json_pack("{so so so so so so}", "destination", text_of(one->destination), "domain",
-					one->domain[0] ? text_of(one->domain) : json_null(), "since",
-					request_time(one->since_wall_ns), "until", request_time(one->until_wall_ns),
-					"who", text_of(one->who), "reason", text_of(one->reason)));
+			      json_pack("{so so so so so so}", "destination", request_text(span_text(one->destination)),
+					"domain", one->domain[0] ? request_text(span_text(one->domain)) : json_null(),
+					"since", request_time(one->since_wall_ns), "until",
+					request_time(one->until_wall_ns), "who", request_text(span_text(one->who)),
+					"reason", request_text(span_text(one->reason))));
 }
 
 void handle_suspensions(struct control_request *request)
