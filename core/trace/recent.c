@@ -16,13 +16,14 @@ enum { SECOND_AT = 9, SECOND_LENGTH = 19 };
 #define BEFORE_LEVEL "\",\"level\":\""
 
 struct recent {
-	pthread_mutex_t lock; /* of all below but `fact` */
-	char second[SECOND_LENGTH];
-	unsigned lines; /* in that second */
+	pthread_mutex_t lock; /* of the next four */
 	uint64_t left_out, order;
 	size_t count;
 	struct recent_group groups[RECENT_GROUPS];
-	struct fact fact; /* of who writes the log */
+	/* Of who writes the log. */
+	char second[SECOND_LENGTH];
+	unsigned lines; /* in that second */
+	struct fact fact;
 };
 
 struct recent *recent_new(void)
@@ -203,7 +204,9 @@ static bool within(struct recent *recent, const char *line)
 		recent->lines++;
 		return true;
 	}
+	pthread_mutex_lock(&recent->lock);
 	recent->left_out++;
+	pthread_mutex_unlock(&recent->lock);
 	return false;
 }
 
@@ -211,14 +214,9 @@ static void take_line(struct recent *recent, const char *line, size_t length)
 {
 	struct recent_group group;
 	struct span name, level;
-	bool wanted;
 
-	if (!begins(line, length, &name, &level))
-		return;
-	pthread_mutex_lock(&recent->lock);
-	wanted = within(recent, line);
-	pthread_mutex_unlock(&recent->lock);
-	if (!wanted || !fact_parse(line, length, &recent->fact) || !went_wrong(&recent->fact, level))
+	if (!begins(line, length, &name, &level) || !within(recent, line) || !fact_parse(line, length, &recent->fact) ||
+	    !went_wrong(&recent->fact, level))
 		return;
 	describe(&recent->fact, name, level, &group);
 	pthread_mutex_lock(&recent->lock);
