@@ -12,9 +12,7 @@
 #include <string.h>
 
 #include "core/control/desk.h"
-#include "core/control/pass.h"
 #include "core/control/within.h"
-#include "core/page/form.h"
 #include "core/page/page.h"
 #include "core/page/shown.h"
 
@@ -208,14 +206,12 @@ static void act(struct frame *f, const struct form *form)
 
 void page_act(struct control_request *request)
 {
-	const char *token;
 	struct form form;
 	struct frame f;
 
 	if (!frame_begin(&f, request, FRAME_NONE, "Done by you"))
 		return;
-	if (form_read(&form, request->body, request->body_length) < 0 || !(token = form_value(&form, "token")) ||
-	    !pass_same(token, f.token)) {
+	if (!frame_form_sent(request, &form)) {
 		f.status = ANSWER_FORBIDDEN;
 		frame_sentence(
 			&f.html, FRAME_WRONG,

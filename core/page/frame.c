@@ -60,25 +60,26 @@ static void navigation(struct frame *f, enum frame_view view)
 	html_put(&f->html, "</header>");
 }
 
-void frame_identity(const struct control_request *request, char out[REQUEST_USER_MAX + 16])
+/* Of the forms of who asks. */
+static void token_of(const struct control_request *request, char out[PASS_TEXT + 1])
 {
+	char identity[REQUEST_USER_MAX + 16];
+
 	if (request->remote)
-		snprintf(out, REQUEST_USER_MAX + 16, "user %s", request->user);
+		snprintf(identity, sizeof(identity), "user %s", request->user);
 	else
-		snprintf(out, REQUEST_USER_MAX + 16, "uid %u", (unsigned)request->peer.uid);
+		snprintf(identity, sizeof(identity), "uid %u", (unsigned)request->peer.uid);
+	pass_token(request->desk->passes, identity, out);
 }
 
 static void begin(struct frame *f, struct control_request *request, enum frame_view view, const char *title)
 {
-	char identity[REQUEST_USER_MAX + 16];
-
 	*f = (struct frame){.request = request,
 			    .pulse = request->desk->more_context,
 			    .status = ANSWER_OK,
 			    .now_s = (int64_t)(clock_wall_ns() / CLOCK_NS_PER_S),
 			    .operate = request->role >= CONTROL_OPERATE};
-	frame_identity(request, identity);
-	pass_token(request->desk->passes, identity, f->token);
+	token_of(request, f->token);
 	head(f, view, title);
 }
 
@@ -170,4 +171,14 @@ void frame_form(struct frame *f, const char *class)
 		 "<form method=\"post\" action=\"/page/act\" class=\"%s\"><input type=\"hidden\" name=\"token\" "
 		 "value=\"%s\">",
 		 class, f->token);
+}
+
+bool frame_form_sent(const struct control_request *request, struct form *form)
+{
+	char token[PASS_TEXT + 1];
+	const char *sent;
+
+	token_of(request, token);
+	return form_read(form, request->body, request->body_length) == 0 && (sent = form_value(form, "token")) &&
+	       pass_same(sent, token);
 }

@@ -17,6 +17,7 @@
 
 #include "core/control/pass.h"
 #include "core/control/request.h"
+#include "core/page/form.h"
 #include "core/page/html.h"
 #include "core/page/pulse.h"
 
@@ -50,7 +51,7 @@ bool frame_error(struct frame *f, const json_t *answer);
 void frame_missing(struct frame *f, const json_t *answer);
 /* The beginning of a form that acts: with its token, and where to go back to. */
 void frame_form(struct frame *f, const char *class);
-/* What names who asks in forms' tokens. */
-void frame_identity(const struct control_request *request, char out[REQUEST_USER_MAX + 16]);
+/* Reads the form that was sent, which is form_free()d in any case. False: it is none, or not of a page of who asks. */
+bool frame_form_sent(const struct control_request *request, struct form *form);
 
 #endif

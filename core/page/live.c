@@ -32,13 +32,10 @@ struct live_state live_destination(const json_t *destination)
 	for (size_t l = 0; l < sizeof(limits) / sizeof(limits[0]); l++) {
 		json_array_foreach((json_t *)(uintptr_t)limited, i, one)
 		{
-			const char *by = json_is_string(one) ? json_string_value(one) : shown_text(one, "by");
-			if (by && strcmp(by, limits[l].by) == 0)
+			if (strcmp(json_string_value(one), limits[l].by) == 0)
 				return (struct live_state){limits[l].tone, limits[l].word};
 		}
 	}
-	if (shown_number(destination, "ready") == 0 && shown_number(destination, "deferred") > 0)
-		return (struct live_state){FRAME_ATTENTION, "waits to retry"};
 	if (shown_number(destination, "ready") + shown_number(destination, "connections") > 0)
 		return (struct live_state){FRAME_WELL, "delivering"};
 	return (struct live_state){FRAME_QUIET, "nothing to do"};
@@ -158,8 +155,6 @@ json_t *live_json(const struct pulse_view *view, const char *not_ready)
 	json_array_foreach(json_object_get(view->stats, "destinations"), i, one)
 	{
 		struct live_state state = live_destination(one);
-		if (i >= PULSE_DESTINATIONS)
-			break;
 		add_destination(texts, view, one);
 		json_object_set_new(states, shown_text(one, "destination"), state_json(state.tone, state.word));
 	}

@@ -156,11 +156,7 @@ static void put_destinations(struct frame *f, const struct pulse_view *view)
 		 "</th><th scope=\"col\" class=\"n\">Connections</th><th scope=\"col\" class=\"n\">Ready</th><th "
 		 "scope=\"col\" class=\"n\">Deferred</th><th scope=\"col\" class=\"n\">Oldest</th><th scope=\"col\">"
 		 "What it waits for</th></tr></thead><tbody>");
-	json_array_foreach((json_t *)(uintptr_t)list, i, one)
-	{
-		if (i < PULSE_DESTINATIONS)
-			put_destination(f, view, one, &whys);
-	}
+	json_array_foreach((json_t *)(uintptr_t)list, i, one) put_destination(f, view, one, &whys);
 	html_put(&f->html, "</tbody></table></div>");
 	page_put_shown(f, view->stats);
 }

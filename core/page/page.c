@@ -12,7 +12,6 @@
 #include "core/control/pass.h"
 #include "core/control/remote.h"
 #include "core/page/files.h"
-#include "core/page/form.h"
 #include "core/page/frame.h"
 #include "core/page/pulse.h"
 #include "core/relay/relay.h"
@@ -57,14 +56,11 @@ static void page_enter(struct control_request *request)
 
 static void page_leave(struct control_request *request)
 {
-	char identity[REQUEST_USER_MAX + 16], right[PASS_TEXT + 1], name[REMOTE_COOKIE_SIZE];
-	const char *token, *pass;
+	char name[REMOTE_COOKIE_SIZE];
+	const char *pass;
 	struct form form;
 
-	frame_identity(request, identity);
-	pass_token(request->desk->passes, identity, right);
-	if (form_read(&form, request->body, request->body_length) < 0 || !(token = form_value(&form, "token")) ||
-	    !pass_same(token, right)) {
+	if (!frame_form_sent(request, &form)) {
 		frame_say(request, ANSWER_FORBIDDEN, "Not done", "The form is not of this page: load the page again.");
 	} else {
 		remote_cookie(request->desk->relay->config, name);

@@ -128,12 +128,9 @@ void pulse_stop(struct pulse *pulse)
 
 static void fill(struct pulse *pulse, struct pulse_view *view)
 {
-	uint64_t now_ns = clock_monotonic_ns();
-
 	view->stats = json_incref(pulse->now.stats);
 	view->before = json_incref(pulse->before.stats);
 	view->seconds = (double)(pulse->now.ns - pulse->before.ns) / (double)CLOCK_NS_PER_S;
-	view->stats_age_s = (double)(now_ns - pulse->now.ns) / (double)CLOCK_NS_PER_S;
 }
 
 void pulse_look(struct pulse *pulse, struct pulse_view *view)

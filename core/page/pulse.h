@@ -19,7 +19,7 @@ enum {
 	PULSE_POINTS = 360,
 	PULSE_POINT_S = 10,
 	PULSE_RATE_S = 10,        /* rates are of so long a time at least, once there is one */
-	PULSE_DESTINATIONS = 100, /* a view of all of them has less than 150 kB with what it loads */
+	PULSE_DESTINATIONS = 100, /* so many are known, those in trouble and the busiest */
 	PULSE_WATCHERS = 6,
 };
 
@@ -34,7 +34,7 @@ struct pulse_view {
 	json_t *stats, *before; /* of /v1/stats; NULL: not known (yet) */
 	json_t *summary;        /* of /v1/queue/summary */
 	double seconds;         /* from `before` to `stats` */
-	double stats_age_s, summary_age_s;
+	double summary_age_s;
 };
 void pulse_look(struct pulse *pulse, struct pulse_view *view);
 void pulse_view_free(struct pulse_view *view);
