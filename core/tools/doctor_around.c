@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "core/base/secret.h"
 #include "core/config/config.h"
 #include "core/route/route.h"
+#include "core/tools/ask.h"
 #include "core/tools/doctor_confined.h"
 #include "core/trace/search.h"
 #include "tls/tls.h"
@@ -30,36 +30,22 @@ enum { DAY_S = 86400, SOON_DAYS = 14, TRACE_HOURS = 24, CONNECT_S = 5, ANSWER_MO
 
 /* ---- whom commands ask ------------------------------------------------------------------------------------------ */
 
-/* Who hangs takes no connection, and a queue of them that is full has the next one wait. */
-static int connect_to(const struct sockaddr *address, socklen_t length)
-{
-	const struct timeval most = {.tv_sec = CONNECT_S};
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int r = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) < 0 ||
-				connect(fd, address, length) < 0
-			? -errno
-			: 0;
-
-	if (fd >= 0)
-		close(fd);
-	return r == -EAGAIN || r == -EINPROGRESS ? -ETIMEDOUT : r;
-}
-
 static void look_at_socket(struct ladder *ladder, const struct config *config)
 {
-	const char *path = config->control.socket;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int r;
+	char problem[512] = "";
+	struct ask ask = {.command = "doctor",
+			  .socket = config->control.socket,
+			  .problem = problem,
+			  .problem_size = sizeof(problem)};
+	int status = ask_open(&ask);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	r = connect_to((const struct sockaddr *)&address, sizeof(address));
-	if (r == 0) {
-		ladder_add(ladder, "control socket", RUNG_OK, "somebody listens at %s", path);
+	if (status == 0) {
+		ladder_add(ladder, "control socket", RUNG_OK, "somebody listens at %s", ask.path);
 		doctor_look_confined(ladder, config);
 		return;
 	}
-	ladder_add(ladder, "control socket", r == -EACCES ? RUNG_NOTE : RUNG_WARNING, "%s: %s", path, strerror(-r));
-	if (r == -EACCES)
+	ladder_add(ladder, "control socket", status == ASK_PERMISSION ? RUNG_NOTE : RUNG_WARNING, "%s", problem);
+	if (status == ASK_PERMISSION)
 		ladder_advise(ladder, "be root or in the group of control.group to ask there");
 	else
 		ladder_advise(ladder, "postrider does not run by this configuration: systemctl status postrider");
@@ -86,9 +72,24 @@ static void look_at_certificate(struct ladder *ladder, const char *file)
 	free(texts);
 }
 
+/* Who hangs takes no connection, and a queue of them that is full has the next one wait. */
+static int connect_to(const struct ring_address *address)
+{
+	const struct timeval most = {.tv_sec = CONNECT_S};
+	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most)) < 0 ||
+				connect(fd, &address->any, address->length) < 0
+			? -errno
+			: 0;
+
+	if (fd >= 0)
+		close(fd);
+	return r == -EINPROGRESS ? -ETIMEDOUT : r;
+}
+
 static void look_at_http(struct ladder *ladder, const struct config *config)
 {
-	int r = connect_to(&config->control.http.address.any, config->control.http.address.length);
+	int r = connect_to(&config->control.http.address);
 
 	ladder_add(ladder, "control.http", r == 0 ? RUNG_OK : RUNG_WARNING, "%s: %s", config->control.http.address_text,
 		   r == 0 ? "somebody listens" : strerror(-r));

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/smtp/utf8.h"
 #include "core/tools/import_plan.h"
 #include "core/tools/written.h"
+#include "core/trace/plain.h"
+
+enum { WORD_MAX = 8192 };
 
 /* Seconds in the largest unit that gives a whole number. */
 static void write_duration(FILE *out, uint64_t seconds)
@@ -269,39 +271,25 @@ void import_write_configuration(FILE *out, const struct import_plan *plan, const
 	write_times(out, plan);
 }
 
-/* A terminal does nothing with what strangers wrote. */
-static void write_safe(FILE *out, const char *text, size_t length)
-{
-	struct span rest = {text, (uint32_t)length};
-	uint32_t used, code;
-
-	for (; rest.length > 0; rest.data += used, rest.length -= used) {
-		code = utf8_code(rest, &used);
-		if (used == 0 || utf8_obeyed(code)) {
-			used = used ? used : 1;
-			fputc('?', out);
-		} else {
-			fwrite(rest.data, 1, used, out);
-		}
-	}
-}
-
-/* A sentence in lines of 100 columns, behind what begins it. */
+/* A sentence in lines of 100 columns, behind what begins it. A terminal does nothing with what strangers wrote. */
 static void write_wrapped(FILE *out, const char *begin, const char *text)
 {
+	char safe[WORD_MAX];
 	size_t column = 0, indent = strlen(begin);
 
 	while (*text) {
 		size_t length = strcspn(text, " ");
-		if (column == 0 || column + 1 + length > 96) {
+		size_t used = plain_copy(safe, sizeof(safe), (struct span){text, (uint32_t)length}, NULL);
+		size_t width = plain_columns((struct span){safe, (uint32_t)used});
+		if (column == 0 || column + 1 + width > 96) {
 			fprintf(out, "%s%-*s", column ? "\n" : "", (int)indent, column ? "" : begin);
 			column = indent;
 		} else {
 			fputc(' ', out);
 			column++;
 		}
-		write_safe(out, text, length);
-		column += length;
+		fwrite(safe, 1, used, out);
+		column += width;
 		text += length + strspn(text + length, " ");
 	}
 	fputc('\n', out);
