@@ -11,8 +11,8 @@
 #include <sys/prctl.h>
 
 #include "core/base/clock.h"
-#include "core/base/rounds.h"
 #include "core/base/durable.h"
+#include "core/base/rounds.h"
 #include "core/config/device_table.h"
 #include "core/config/text_file.h"
 #include "core/events/devices.h"

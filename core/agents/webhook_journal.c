@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/random.h"
 #include "core/base/durable.h"
+#include "core/base/random.h"
 #include "core/config/text_file.h"
 
 #define FORMAT "postrider webhook 1\n"

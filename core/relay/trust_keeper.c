@@ -12,10 +12,10 @@
 
 #include "core/agents/trust_file.h"
 #include "core/base/clock.h"
+#include "core/base/durable.h"
 #include "core/base/hidden.h"
 #include "core/base/random.h"
 #include "core/base/rounds.h"
-#include "core/base/durable.h"
 #include "core/base/secret.h"
 #include "core/config/text_file.h"
 #include "core/events/signed_in.h"
