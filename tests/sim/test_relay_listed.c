@@ -1,7 +1,7 @@
 /*
  * tests/sim/test_relay_listed.c - the list of those that are sent nothing, over crashes at any moment and any disk
- * operation: refusals feed it, who is in it is answered without an attempt, mail that waits for somebody who comes into it
- * is withheld and reported, and who is taken out of it is tried again.
+ * operation: refusals feed it, who is in it is answered without an attempt, mail that waits for somebody who comes into
+ * it is withheld and reported, and who is taken out of it is tried again.
  *
  * Recipients are a dozen people, some of whom no next hop knows. An operator adds and removes some of them meanwhile.
  * The list is on the machine's own disk (rig_keepers.h), so what a crash may leave there, half of a line, is put there.
