@@ -82,6 +82,8 @@ void tokens_stop(struct tokens *tokens);
 struct token_identity *token_identity_acquire(struct tokens *tokens, const struct config_oauth *oauth, const char *user,
 					      const char *name);
 void token_identity_release(struct token_identity *identity);
+/* Until when (monotonic) what was fetched last is good; 0: nothing was. Any thread that holds it may ask. */
+uint64_t token_identity_until_ns(const struct token_identity *identity);
 
 /* An embedded question, answered in a later turn. */
 void token_ask(struct tokens *tokens, struct asker *asker, struct token_question *question);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,50 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/agents/program.h"
 #include "core/base/clock.h"
-#include "core/confine/beside.h"
 
 enum { USER_MAX = 400 };
 
 /* ---- start ---------------------------------------------------------------------------------------------------- */
-
-/* Signals are blocked in our threads, and some ignored. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(attributes,
-					POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-static int spawn(pid_t *pid, char *const *arguments, char *user, int out, int err)
-{
-	char *environment[BESIDE_ENVIRONMENT];
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int r;
-
-	if (beside_is_there())
-		return beside_start(arguments, user, out, err, pid);
-	beside_environment(environment, user);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-	r = set_attributes(&attributes);
-	if (r == 0)
-		r = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -r;
-}
 
 static int watch(struct token_command *command)
 {
@@ -91,7 +52,7 @@ static int start(struct token_command *command, char *const *arguments, char *us
 	/* The program's own ends wait, as programs expect. */
 	(void)fcntl(out[1], F_SETFL, 0);
 	(void)fcntl(err[1], F_SETFL, 0);
-	r = spawn(&command->pid, arguments, user, out[1], err[1]);
+	r = program_start(arguments, user, out[1], err[1], &command->pid);
 	close(out[1]);
 	close(err[1]);
 	if (r < 0) {

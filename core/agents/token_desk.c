@@ -121,6 +121,8 @@ void token_desk_given(struct token_desk *desk, struct token_identity *identity, 
 	desk->jobs--;
 	identity->fetched_ns = now_ns;
 	token_cache_fetched(&identity->cache, token, now_ns, random_u64(&desk->random));
+	atomic_store_explicit(&identity->until_ns, started_ns + (life_s - spare_s) * CLOCK_NS_PER_S,
+			      memory_order_relaxed);
 	answer_waiting(desk, identity, now_ns);
 }
 

@@ -95,6 +95,11 @@ bool token_oauth_same(const struct config_oauth *a, const struct config_oauth *b
 
 /* ---- identities ----------------------------------------------------------------------------------------------- */
 
+uint64_t token_identity_until_ns(const struct token_identity *identity)
+{
+	return atomic_load_explicit(&identity->until_ns, memory_order_relaxed);
+}
+
 void token_identities_init(struct token_identities *identities, void (*over)(struct token_identities *identities))
 {
 	pthread_mutex_init(&identities->lock, NULL);

@@ -9,6 +9,7 @@
 #define POSTRIDER_AGENTS_TOKEN_IDENTITY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -42,7 +43,8 @@ struct token_identity {
 	struct secret refresh;                   /* newer than the file, which could not be written */
 	uint64_t stamp;                          /* of the files when they were last used */
 	uint64_t fetched_ns;
-	int64_t skew_s; /* how far the endpoint's clock is ahead of ours, where that was found to matter */
+	_Atomic(uint64_t) until_ns; /* until when its token is good; 0: there is none. Anybody looks */
+	int64_t skew_s;             /* how far the endpoint's clock is ahead of ours, where that was found to matter */
 };
 
 void token_identities_init(struct token_identities *identities, void (*over)(struct token_identities *identities));

@@ -177,6 +177,12 @@ void config_free(struct config *config)
 	free(config->users_file);
 	device_table_free(config->devices);
 	free(config->devices_path);
+	for (size_t i = 0; i < config->date_count; i++) {
+		free(config->dates[i].preset);
+		free(config->dates[i].after);
+		free(config->dates[i].say);
+	}
+	free(config->dates);
 	schema_profiles_free(config);
 	schema_suppression_free(config);
 	schema_control_free(config);

@@ -295,6 +295,12 @@ struct config_suppression {
 	size_t client_count;
 };
 
+/* What a provider has said will be, as its preset knows it, and as far as it is about what is configured. */
+struct config_date {
+	size_t destination;
+	char *preset, *after, *say; /* owned; `after`: "2026-12-31" */
+};
+
 struct config {
 	char *file;
 	char *hostname;
@@ -318,6 +324,8 @@ struct config {
 	struct device_table *devices;    /* of it; NULL: there is none */
 	struct config_profile *profiles; /* those that are named somewhere */
 	size_t profile_count;
+	struct config_date *dates;
+	size_t date_count;
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_certificate *certificates; /* tls.certificates */

@@ -423,9 +423,24 @@ static bool has_word(const struct words *words, const char *word)
 	return words->count == 0;
 }
 
-static void warn_dates(struct reader *r, const struct preset *preset, const yaml_node_t *mapping,
+static bool keep_date(struct config *config, const struct preset *preset, const struct dated *dated, size_t destination)
+{
+	struct config_date *more = realloc(config->dates, (config->date_count + 1) * sizeof(*more)), *one;
+
+	if (!more)
+		return false;
+	config->dates = more;
+	one = &more[config->date_count++];
+	*one = (struct config_date){destination, strdup(preset->name), strdup(dated->after), strdup(dated->say)};
+	return one->preset && one->after && one->say;
+}
+
+/* False: no memory. */
+static bool take_dates(struct reader *r, const struct preset *preset, size_t destination, const yaml_node_t *mapping,
 		       const yaml_mark_t *mark)
 {
+	bool ok = true;
+
 	for (size_t i = 0; i < preset->date_count; i++) {
 		const struct dated *dated = &preset->dates[i];
 		const yaml_node_t *value = dated->key ? at_key(r, mapping, dated->key) : NULL;
@@ -433,7 +448,9 @@ static void warn_dates(struct reader *r, const struct preset *preset, const yaml
 			continue;
 		reader_warn(r, value && value->start_mark.index < READER_PRESET ? &value->start_mark : mark,
 			    "preset %s: after %s: %s", preset->name, dated->after, dated->say);
+		ok = ok && keep_date(r->config, preset, dated, destination);
 	}
+	return ok;
 }
 
 static bool ends_with_one(const struct words *ends, const char *name)
@@ -490,7 +507,7 @@ bool preset_finish(struct reader *r)
 		const struct preset *preset = &r->presets[next++];
 		ok = ok && schema_mx_ends_default(&r->config->destinations[i], preset->hosts_end_with.list,
 						  preset->hosts_end_with.count);
-		warn_dates(r, preset, item, &named->start_mark);
+		ok = take_dates(r, preset, i, item, &named->start_mark) && ok;
 		warn_hosts(r, preset, &r->config->destinations[i], &named->start_mark);
 		warn_routes(r, preset, i, root);
 	}

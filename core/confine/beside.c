@@ -70,23 +70,39 @@ static const struct config_oauth *oauth_of(const struct config *config, size_t d
 	return oauth && oauth->command_count > 0 ? oauth : NULL;
 }
 
-static char **copy_command(const struct config_oauth *oauth)
+static char **copy_command(char *const *command, size_t count)
 {
-	char **words = calloc(oauth->command_count + 1, sizeof(*words));
+	char **words = calloc(count + 1, sizeof(*words));
 
-	for (size_t i = 0; words && i < oauth->command_count; i++)
-		words[i] = strdup(oauth->command[i]);
+	for (size_t i = 0; words && i < count; i++)
+		words[i] = strdup(command[i]);
 	return words;
+}
+
+void beside_doctor(const struct config *config, char *words[BESIDE_DOCTOR_WORDS])
+{
+	static char program[] = "/proc/self/exe", doctor[] = "doctor", from[] = "--config", json[] = "--json",
+		    wait[] = "--wait", seconds[] = "10";
+	char *const all[BESIDE_DOCTOR_WORDS] = {program, doctor, from, config->file, json, wait, seconds, NULL};
+
+	memcpy(words, all, sizeof(all));
 }
 
 static int learn(const struct config *config)
 {
-	here.commands = calloc(config->destination_count + 1, sizeof(*here.commands));
+	char *doctor[BESIDE_DOCTOR_WORDS];
+
+	here.commands = calloc(config->destination_count + 2, sizeof(*here.commands));
 	if (!here.commands)
 		return -ENOMEM;
+	beside_doctor(config, doctor);
+	if (config->control.socket &&
+	    (here.commands[here.command_count] = copy_command(doctor, BESIDE_DOCTOR_WORDS - 1)) != NULL)
+		here.command_count++;
 	for (size_t d = 0; d < config->destination_count; d++) {
 		const struct config_oauth *oauth = oauth_of(config, d);
-		if (oauth && (here.commands[here.command_count] = copy_command(oauth)) != NULL)
+		if (oauth &&
+		    (here.commands[here.command_count] = copy_command(oauth->command, oauth->command_count)) != NULL)
 			here.command_count++;
 	}
 	return 0;

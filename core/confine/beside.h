@@ -43,6 +43,11 @@ void beside_environment(char *out[BESIDE_ENVIRONMENT], char *variable);
 /* Starts the program with these two as its output, in a group of its own; its environment has the variable besides. Any
  * thread may. 0 with its number, or -errno; -EPERM: it is none of the start's. */
 int beside_start(char *const *arguments, const char *variable, int out, int err, pid_t *pid);
+/* The relay's own `doctor`, which is known like the commands of the configuration where somebody can ask for it
+ * (core/control/checkup.h): the program as it runs, also where the file was replaced, with the file that it was started
+ * with. The words point into `config`. */
+enum { BESIDE_DOCTOR_WORDS = 8 };
+void beside_doctor(const struct config *config, char *words[BESIDE_DOCTOR_WORDS]);
 /* The first command of `config` that could not be started; NULL: all can. */
 const char *beside_lacks(const struct config *config);
 

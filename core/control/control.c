@@ -18,6 +18,7 @@
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
 #include "core/base/log.h"
+#include "core/control/checkup.h"
 #include "core/control/desk.h"
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
@@ -69,8 +70,9 @@ struct control {
 	struct log *log;
 	uint64_t refused_next_ns, refused_untold; /* with log_lock */
 	pthread_mutex_t lock;                     /* of all slots */
-	pthread_mutex_t name_lock;                /* of the next one */
+	pthread_mutex_t name_lock;                /* of the next two */
 	char hostname[DESK_HOSTNAME_SIZE];        /* of the newest configuration */
+	json_t *dates;                            /* the same; never changed */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
@@ -271,6 +273,39 @@ static void copy_hostname(struct desk *desk, char out[DESK_HOSTNAME_SIZE])
 	pthread_mutex_lock(&control->name_lock);
 	memcpy(out, control->hostname, DESK_HOSTNAME_SIZE);
 	pthread_mutex_unlock(&control->name_lock);
+}
+
+static json_t *get_dates(struct desk *desk)
+{
+	struct control *control = container_of(desk, struct control, desk);
+	json_t *dates;
+
+	pthread_mutex_lock(&control->name_lock);
+	dates = json_incref(control->dates);
+	pthread_mutex_unlock(&control->name_lock);
+	return dates;
+}
+
+/* What of a configuration is shown, and may be another one after a reload. */
+static void keep_shown(struct control *control, const struct config *config)
+{
+	json_t *dates = json_array(), *old;
+
+	for (size_t i = 0; i < config->date_count; i++) {
+		const struct config_date *date = &config->dates[i];
+		json_array_append_new(dates,
+				      json_pack("{so so so so}", "destination",
+						request_text(span_text(config->destinations[date->destination].name)),
+						"preset", request_text(span_text(date->preset)), "after",
+						request_text(span_text(date->after)), "say",
+						request_text(span_text(date->say))));
+	}
+	pthread_mutex_lock(&control->name_lock);
+	snprintf(control->hostname, sizeof(control->hostname), "%s", config->hostname);
+	old = control->dates;
+	control->dates = dates;
+	pthread_mutex_unlock(&control->name_lock);
+	json_decref(old);
 }
 
 /* Before its body: who is not let in has none read. A slot is what is known of where it comes from. */
@@ -534,11 +569,12 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 	control->desk.busy = any_connection;
 	control->desk.tell = tell;
 	control->desk.hostname = copy_hostname;
+	control->desk.dates = get_dates;
 	pthread_mutex_init(&control->log_lock, NULL);
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_mutex_init(&control->name_lock, NULL);
 	control->config = relay->config;
-	snprintf(control->hostname, sizeof(control->hostname), "%s", relay->config->hostname);
+	keep_shown(control, relay->config);
 	control->local.control = control->remote.control = control;
 	control->remote.remote = true;
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
@@ -548,10 +584,12 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 		return r;
 	control->desk.scrape = scrape_new(&control->desk);
 	control->desk.passes = passes_new();
+	control->desk.checkup = checkup_new(&control->desk);
 	control->desk.more = more;
-	if (control->desk.scrape && control->desk.passes &&
+	if (control->desk.scrape && control->desk.passes && control->desk.checkup &&
 	    (!more || (control->desk.more_context = more->start(&control->desk))))
 		return 0;
+	checkup_free(control->desk.checkup);
 	passes_free(control->desk.passes);
 	scrape_free(control->desk.scrape);
 	desk_stop(&control->desk);
@@ -615,9 +653,7 @@ void control_follow(struct control *control, struct config *next)
 {
 	if (!control)
 		return;
-	pthread_mutex_lock(&control->name_lock);
-	snprintf(control->hostname, sizeof(control->hostname), "%s", next->hostname);
-	pthread_mutex_unlock(&control->name_lock);
+	keep_shown(control, next);
 	if (control->gate)
 		gate_follow(control->gate, next);
 	incident_watch_follow(control->desk.incidents, next);
@@ -638,6 +674,8 @@ void control_stop(struct control *control)
 		MHD_stop_daemon(control->remote.daemon);
 	end_before(&control->renewal);
 	stop_more(control);
+	checkup_free(control->desk.checkup);
+	control->desk.checkup = NULL;
 	incident_watch_stop(control->desk.incidents);
 	control->desk.incidents = NULL;
 }
@@ -654,5 +692,6 @@ void control_free(struct control *control)
 	pthread_mutex_destroy(&control->log_lock);
 	pthread_mutex_destroy(&control->lock);
 	pthread_mutex_destroy(&control->name_lock);
+	json_decref(control->dates);
 	free(control);
 }

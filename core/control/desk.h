@@ -4,6 +4,7 @@
 #ifndef POSTRIDER_CONTROL_DESK_H
 #define POSTRIDER_CONTROL_DESK_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #include "core/agents/agent_thread.h"
 #include "core/base/list.h"
 
+struct checkup;
 struct control_more;
 struct control_request;
 struct incident_watch;
@@ -30,11 +32,15 @@ struct desk {
 	bool (*busy)(struct desk *desk);
 	struct incident_watch *incidents; /* the same; NULL: nobody watches for them */
 	struct scrape *scrape;            /* owned by who started this; what metrics are made of */
+	struct checkup *checkup;          /* the same; the doctor, and what it found last */
 	struct passes *passes;            /* the same; who is let in to the page */
 	const struct control_more *more;  /* handlers of rooms above, and what they have; NULL: none */
 	void *more_context;
 	/* Of the newest configuration. From any thread. */
 	void (*hostname)(struct desk *desk, char out[DESK_HOSTNAME_SIZE]);
+	/* What providers have said will be (docs/control.md, resources), of the newest configuration: a reference of
+	 * the caller's, NULL without memory. From any thread. */
+	json_t *(*dates)(struct desk *desk);
 	/* The event of an act. */
 	void (*tell)(const struct control_request *request, uint64_t began_ns);
 	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */

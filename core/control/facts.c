@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agents/token.h"
 #include "core/config/config.h"
 #include "core/control/limited.h"
 #include "core/deliver/budget.h"
@@ -111,6 +112,10 @@ static bool add_mailboxes(struct facts *facts, const struct shard *shard, size_t
 		if (!add_mailbox(facts, destination, mailbox->user, &mailbox->account, shard->now_ns))
 			return false;
 		facts->mailboxes[facts->mailbox_count - 1].usable = !mailbox_held(mailbox);
+		facts->mailboxes[facts->mailbox_count - 1].token = set->entries[i].identity != NULL;
+		if (set->entries[i].identity)
+			facts->mailboxes[facts->mailbox_count - 1].token_until_ns =
+				token_identity_until_ns(set->entries[i].identity);
 		facts->mailboxes[facts->mailbox_count - 1].connections =
 			atomic_load_explicit(&mailbox->connections, memory_order_relaxed);
 	}

@@ -24,7 +24,8 @@ struct facts_mailbox {
 	char *destination, *user; /* owned */
 	uint64_t connections;
 	uint64_t budget, left; /* recipients a day; 0: there is no limit. `left` UINT64_MAX: not known just now */
-	bool usable;
+	bool usable, token;
+	uint64_t token_until_ns; /* monotonic; 0: it signs in by a token, and has none just now */
 };
 
 enum facts_refuses { FACTS_TAKES, FACTS_FAILED, FACTS_DISK_FULL, FACTS_SIZE_FULL };

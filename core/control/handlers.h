@@ -45,10 +45,11 @@ control_fn handle_incidents; /* incidents.c */
 control_fn handle_why;
 /* queue_view.c */
 control_fn handle_queue_list, handle_queue_ids, handle_queue_summary, handle_queue_show;
-control_fn handle_queue_content;           /* content.c */
-control_fn handle_explain;                 /* explaining.c */
-control_fn handle_trace, handle_trace_one; /* lives.c */
-control_fn handle_resources;               /* resources.c */
-control_fn handle_link;                    /* link.c */
+control_fn handle_queue_content;             /* content.c */
+control_fn handle_explain;                   /* explaining.c */
+control_fn handle_trace, handle_trace_one;   /* lives.c */
+control_fn handle_resources;                 /* resources.c */
+control_fn handle_link;                      /* link.c */
+control_fn handle_doctor, handle_doctor_run; /* checkup.c */
 
 #endif

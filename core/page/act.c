@@ -2,7 +2,8 @@
  * core/page/act.c - POST /page/act: what somebody does by a form. It becomes an act of the control (within.h), with its
  * event; the answer says what became of each.
  *
- * Fields: token; do: hold, release, retry, delete, suspend or resume; id (as many as there are) or destination; reason;
+ * Fields: token; do: hold, release, retry, delete, suspend, resume or
+ * doctor; id (as many as there are) or destination; reason;
  * for: of suspend, in hours; report, sure: of delete, which is asked for twice.
  */
 #include "core/page/act.h"
@@ -183,6 +184,20 @@ static void act_on_destination(struct frame *f, const struct form *form, const c
 	html_put(&f->html, "\">To the destination</a></p>");
 }
 
+/* ---- the doctor ------------------------------------------------------------------------------------------------- */
+
+static void act_on_doctor(struct frame *f)
+{
+	unsigned status;
+	json_t *answer = within_ask(f->request, "POST", "/v1/doctor", NULL, NULL, &status);
+
+	if (!frame_error(f, answer))
+		frame_sentence(&f->html, FRAME_WELL,
+			       "It is being looked at, step by step, which takes from seconds to two minutes.");
+	html_put(&f->html, "<p><a href=\"/page/health\">To what is found</a></p>");
+	json_decref(answer);
+}
+
 static void act(struct frame *f, const struct form *form)
 {
 	static const char *const of_messages[] = {"hold", "release", "retry", "delete"};
@@ -200,6 +215,10 @@ static void act(struct frame *f, const struct form *form)
 			act_on_destination(f, form, what);
 			return;
 		}
+	}
+	if (what && strcmp(what, "doctor") == 0) {
+		act_on_doctor(f);
+		return;
 	}
 	frame_sentence(&f->html, FRAME_WRONG, "The form does not say what to do.");
 }

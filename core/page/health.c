@@ -70,6 +70,18 @@ static void put_spool(struct frame *f, const json_t *one)
 	html_put(&f->html, ".</li>");
 }
 
+static void put_disk(struct frame *f, const json_t *disk)
+{
+	json_int_t all = shown_number(disk, "octets"), left = shown_number(disk, "free");
+	char text[SHOWN_SIZE], whole[SHOWN_SIZE];
+	bool little = left < all / 10;
+
+	if (all == 0)
+		return;
+	rung(f, little ? FRAME_ATTENTION : FRAME_WELL, little ? "nearly full" : "has room", "The disk of the spool");
+	html_put(&f->html, ": %s of %s are free.</li>", shown_octets(left, text), shown_octets(all, whole));
+}
+
 static void put_certificate(struct frame *f, const char *until)
 {
 	int64_t left_s = shown_seconds(until) - f->now_s;
@@ -120,10 +132,9 @@ static void put_incidents(struct frame *f)
 	json_decref(answer);
 }
 
-static void put_ladder(struct frame *f)
+static void put_ladder(struct frame *f, const json_t *resources)
 {
-	json_t *process = within_get(f->request, "/v1/status", NULL),
-	       *resources = within_get(f->request, "/v1/resources", NULL);
+	json_t *process = within_get(f->request, "/v1/status", NULL);
 	const json_t *one;
 	char text[SHOWN_SIZE];
 	size_t i;
@@ -132,6 +143,7 @@ static void put_ladder(struct frame *f)
 	put_ready(f);
 	put_shards(f, process);
 	json_array_foreach(json_object_get(resources, "spools"), i, one) put_spool(f, one);
+	put_disk(f, json_object_get(resources, "disk"));
 	put_certificate(f, shown_text(resources, "certificate_until"));
 	html_put(&f->html,
 		 "</ul><dl><dt>Version</dt><dd>%s</dd><dt>Process</dt><dd>%lld, %s</dd><dt>Runs for</dt><dd>%s</dd>"
@@ -139,19 +151,20 @@ static void put_ladder(struct frame *f)
 		 shown_text(process, "version"), (long long)shown_number(process, "pid"), shown_text(process, "state"),
 		 shown_span(shown_number(process, "uptime_s"), text), (long long)shown_number(process, "sessions"));
 	json_decref(process);
-	json_decref(resources);
 }
 
 void page_health(struct control_request *request)
 {
 	struct frame f;
+	json_t *resources;
 
 	if (!frame_begin(&f, request, FRAME_HEALTH, "Health"))
 		return;
 	put_incidents(&f);
-	put_ladder(&f);
-	html_put(&f.html, "<h2>The way to each provider</h2><p>Name, port, TLS, sign-in and a test mail, step by step, "
-			  "with what to "
-			  "do where it ends: on the relay's machine run<br><code>postrider doctor</code></p>");
+	resources = within_get(request, "/v1/resources", NULL);
+	page_put_dates(&f, resources, NULL);
+	put_ladder(&f, resources);
+	json_decref(resources);
+	page_put_climbed(&f);
 	frame_end(&f);
 }

@@ -26,6 +26,10 @@ control_fn page_stream;                      /* stream.c */
 struct frame;
 /* How many destinations are shown of how many, where that is not all (providers.c). */
 void page_put_shown(struct frame *f, const json_t *stats);
+/* What `postrider doctor` has found last (climbed.c). */
+void page_put_climbed(struct frame *f);
+/* What providers have said will be, of /v1/resources; `only`: of this destination, NULL: of all (providers.c). */
+void page_put_dates(struct frame *f, const json_t *resources, const char *only);
 /* A state of mail, as the queue and the trace name it (mail.c). */
 void mail_put_state(struct frame *f, const char *state);
 

@@ -14,6 +14,62 @@
 
 /* ---- parts ------------------------------------------------------------------------------------------------------ */
 
+void page_put_dates(struct frame *f, const json_t *resources, const char *only)
+{
+	const json_t *one;
+	char text[SHOWN_SIZE];
+	size_t i;
+
+	json_array_foreach(json_object_get(resources, "dates"), i, one)
+	{
+		const char *name = shown_text(one, "destination"), *after = shown_text(one, "after");
+		int64_t left_s = shown_seconds_of_day(after) + 86400 - f->now_s;
+		if (only && strcmp(name, only) != 0)
+			continue;
+		html_put(&f->html, left_s > 0 ? "<p class=\"say attention\">" : "<p class=\"say wrong\">");
+		frame_state(&f->html, left_s > 0 ? FRAME_ATTENTION : FRAME_WRONG, left_s > 0 ? "coming" : "now");
+		html_put(&f->html, " After <b>%s</b>%s%s: %s. <a href=\"/page/destination/", after,
+			 left_s > 0 ? ", in " : "", left_s > 0 ? shown_span(left_s, text) : "", shown_text(one, "say"));
+		html_value(&f->html, name);
+		html_put(&f->html, "\">%s</a> <span class=\"soft\">as the preset %s knows</span></p>", name,
+			 shown_text(one, "preset"));
+	}
+}
+
+/* The clock of a token. One is fetched when somebody wants to sign in. */
+static void put_sign_in(struct frame *f, const json_t *one)
+{
+	const char *by = shown_text(one, "signs_in"), *until = shown_text(one, "token_until");
+	char text[SHOWN_SIZE];
+
+	if (strcmp(by, "token") == 0 && until[0])
+		html_put(&f->html, "a token, good for %s", shown_in(until, f->now_s, text));
+	else if (strcmp(by, "token") == 0)
+		html_put(&f->html, "a token; there is none just now");
+	else
+		html_put(&f->html, by[0] ? "a password" : "-");
+}
+
+/* The clock of certificates: of those that are watched, the one that ends first. */
+static void put_certificates(struct frame *f, const json_t *resources)
+{
+	const char *until = shown_text(resources, "certificate_until");
+	int64_t left_s = shown_seconds(until) - f->now_s;
+	char text[SHOWN_SIZE], day[SHOWN_SIZE];
+
+	if (!until[0])
+		return;
+	html_put(&f->html, "<h2>Certificates</h2><p>");
+	frame_state(&f->html,
+		    left_s < 0            ? FRAME_WRONG
+		    : left_s < 21 * 86400 ? FRAME_ATTENTION
+					  : FRAME_WELL,
+		    left_s < 0 ? "has ended" : "is good");
+	html_put(&f->html,
+		 " The first of this relay's own to end: %s (UTC), in %s. <a href=\"/page/health\">Health</a></p>",
+		 shown_time(until, day), shown_span(left_s, text));
+}
+
 static void put_mailbox(struct frame *f, const json_t *one)
 {
 	const char *mailbox = shown_text(one, "mailbox");
@@ -24,6 +80,8 @@ static void put_mailbox(struct frame *f, const json_t *one)
 		 mailbox[0] ? mailbox : "the destination", shown_text(one, "destination"));
 	frame_state(&f->html, json_is_true(json_object_get(one, "usable")) ? FRAME_WELL : FRAME_WRONG,
 		    json_is_true(json_object_get(one, "usable")) ? "can be used" : "is left alone");
+	html_put(&f->html, "</td><td>");
+	put_sign_in(f, one);
 	html_put(&f->html, "</td><td class=\"n\">%s</td><td>", shown_count(shown_number(one, "connections"), text));
 	if (budget > 0 && json_is_integer(json_object_get(one, "left")))
 		html_put(&f->html,
@@ -37,9 +95,8 @@ static void put_mailbox(struct frame *f, const json_t *one)
 }
 
 /* `only`: of this destination; NULL: of all. */
-static void put_mailboxes(struct frame *f, const char *only)
+static void put_mailboxes(struct frame *f, const json_t *answer, const char *only)
 {
-	json_t *answer = within_get(f->request, "/v1/resources", NULL);
 	const json_t *one;
 	bool any = false;
 	size_t i;
@@ -52,15 +109,14 @@ static void put_mailboxes(struct frame *f, const char *only)
 			html_put(&f->html,
 				 "<h2>Mailboxes and budgets</h2><div class=\"wide\" tabindex=\"0\" role=\"region\" "
 				 "aria-label=\"Mailboxes\"><table><thead><tr><th scope=\"col\">Mailbox</th><th "
-				 "scope=\"col\">Destination</th><th scope=\"col\">State</th><th scope=\"col\" "
-				 "class=\"n\">"
+				 "scope=\"col\">Destination</th><th scope=\"col\">State</th><th "
+				 "scope=\"col\">Signs in by</th><th scope=\"col\" class=\"n\">"
 				 "Connections</th><th scope=\"col\">Budget</th></tr></thead><tbody>");
 		any = true;
 		put_mailbox(f, one);
 	}
 	if (any)
 		html_put(&f->html, "</tbody></table></div>");
-	json_decref(answer);
 }
 
 /* True: the destination, all of it, is suspended. */
@@ -134,12 +190,15 @@ void page_providers(struct control_request *request)
 {
 	struct pulse_view view;
 	const json_t *one;
+	json_t *resources;
 	struct frame f;
 	size_t i;
 
 	if (!frame_begin(&f, request, FRAME_PROVIDERS, "Providers"))
 		return;
 	pulse_look(f.pulse, &view);
+	resources = within_get(request, "/v1/resources", NULL);
+	page_put_dates(&f, resources, NULL);
 	(void)put_suspensions(&f, NULL);
 	html_put(&f.html,
 		 "<h2>Destinations, since the start</h2><div class=\"wide\" tabindex=\"0\" role=\"region\" "
@@ -151,7 +210,9 @@ void page_providers(struct control_request *request)
 	json_array_foreach(json_object_get(view.stats, "destinations"), i, one) put_row(&f, &view, one);
 	html_put(&f.html, "</tbody></table></div>");
 	page_put_shown(&f, view.stats);
-	put_mailboxes(&f, NULL);
+	put_mailboxes(&f, resources, NULL);
+	put_certificates(&f, resources);
+	json_decref(resources);
 	pulse_view_free(&view);
 	frame_end(&f);
 }
@@ -169,6 +230,7 @@ static void put_count(struct frame *f, const char *label, const char *state, jso
 
 static void put_destination(struct frame *f, const json_t *why)
 {
+	json_t *resources = within_get(f->request, "/v1/resources", NULL);
 	const char *name = f->request->argument;
 	const json_t *one;
 	char text[SHOWN_SIZE];
@@ -176,6 +238,7 @@ static void put_destination(struct frame *f, const json_t *why)
 	size_t i;
 
 	frame_missing(f, why);
+	page_put_dates(f, resources, name);
 	suspended = put_suspensions(f, name);
 	json_array_foreach(json_object_get(why, "limited"), i, one)
 	{
@@ -191,7 +254,8 @@ static void put_destination(struct frame *f, const json_t *why)
 	put_count(f, "Wait for their next attempt", "deferred", shown_number(why, "deferred"));
 	html_put(&f->html, "<dt>Connections</dt><dd>%s</dd><dt>Its ceiling</dt><dd><bdi>%s</bdi></dd></dl>",
 		 shown_count(shown_number(why, "connections"), text), shown_text(why, "ceiling"));
-	put_mailboxes(f, name);
+	put_mailboxes(f, resources, name);
+	json_decref(resources);
 	if (f->operate) {
 		html_put(&f->html, "<h2>%s</h2>", suspended ? "Resume" : "Suspend");
 		act_put_destination(f, name, suspended);

@@ -32,6 +32,14 @@ int64_t shown_seconds(const char *time)
 	return (int64_t)timegm(&tm);
 }
 
+int64_t shown_seconds_of_day(const char *day)
+{
+	char time[SHOWN_SIZE];
+
+	snprintf(time, sizeof(time), "%.10sT00:00:00", day);
+	return shown_seconds(time);
+}
+
 const char *shown_count(json_int_t number, char out[SHOWN_SIZE])
 {
 	char digits[SHOWN_SIZE / 2];

@@ -15,6 +15,8 @@ json_int_t shown_number(const json_t *json, const char *key);
 const char *shown_text(const json_t *json, const char *key);
 /* "2026-11-28T09:00:00.000Z" in seconds since 1970; 0: it is none. */
 int64_t shown_seconds(const char *time);
+/* "2026-12-31": when it begins. */
+int64_t shown_seconds_of_day(const char *day);
 
 /* "1,234"; "12.5 MB"; "3 min". */
 const char *shown_count(json_int_t number, char out[SHOWN_SIZE]);

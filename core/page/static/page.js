@@ -135,6 +135,11 @@
 	if (hour) begin().catch(() => {});
 	if (cells.size && window.EventSource) watch();
 
+	// ---- what is being looked at ----------------------------------------------------------------------------------
+
+	const again = document.querySelector('[data-again]');
+	if (again) setTimeout(() => location.reload(), Number(again.dataset.again));
+
 	// ---- a list's box for all of it -------------------------------------------------------------------------------
 
 	const all = document.getElementById('all');
