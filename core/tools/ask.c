@@ -88,6 +88,21 @@ static int try_socket(struct ask *ask)
 	return r ? say(ask, ASK_UNAVAILABLE, ask->path, strerror(r)) : 0;
 }
 
+bool ask_option(struct ask *ask, int option, const char *value)
+{
+	if (option == 'c')
+		ask->config = value;
+	else if (option == 's')
+		ask->socket = value;
+	else if (option == 'j')
+		ask->json = true;
+	else if (option == 'u')
+		ask->utc = true;
+	else
+		return false;
+	return true;
+}
+
 bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status)
 {
 	static const struct option options[] = {
@@ -99,15 +114,7 @@ bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status)
 	*status = ASK_USAGE;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			ask->config = optarg;
-		else if (option == 's')
-			ask->socket = optarg;
-		else if (option == 'j')
-			ask->json = true;
-		else if (option == 'u')
-			ask->utc = true;
-		else {
+		if (!ask_option(ask, option, optarg)) {
 			*status = option == 'h' ? 0 : ASK_USAGE;
 			return false;
 		}

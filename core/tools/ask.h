@@ -44,6 +44,9 @@ struct ask {
 /* The options of a command that takes no others, into `ask`. True where `count` words are left, behind optind; else
  * *status is what is to be answered, after its usage. */
 bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status);
+/* One of them, as getopt_long() has found it; 'c', 's', 'j' and 'u' stand for --config, --socket, --json and --utc.
+ * False: it is another one. */
+bool ask_option(struct ask *ask, int option, const char *value);
 /* Finds the socket. 0, or the exit status after saying why. */
 int ask_open(struct ask *ask);
 /* `path` with its query. 0 with the *answer, which is the caller's; or the exit status after saying why. `body`: NULL:

@@ -56,21 +56,13 @@ static int take_options(struct wish *w, int argc, char **argv)
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			w->ask.config = optarg;
-		else if (option == 's')
-			w->ask.socket = optarg;
-		else if (option == 'f' && (w->for_s = seconds_of(optarg)) == 0)
+		if (option == 'f' && (w->for_s = seconds_of(optarg)) == 0)
 			return ASK_USAGE;
 		else if (option == 'r')
 			w->reason = optarg;
 		else if (option == 'd')
 			w->domain = optarg;
-		else if (option == 'j')
-			w->ask.json = true;
-		else if (option == 'u')
-			w->ask.utc = true;
-		else if (option != 'f')
+		else if (option != 'f' && !ask_option(&w->ask, option, optarg))
 			return option == 'h' ? -1 : ASK_USAGE;
 	}
 	return 0;

@@ -29,13 +29,7 @@ int page_command(int argc, char **argv)
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			ask.config = optarg;
-		else if (option == 's')
-			ask.socket = optarg;
-		else if (option == 'j')
-			ask.json = true;
-		else
+		if (!ask_option(&ask, option, optarg))
 			return option == 'h' ? usage(stdout, 0) : usage(stderr, ASK_USAGE);
 	}
 	if (optind != argc)

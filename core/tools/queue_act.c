@@ -218,11 +218,7 @@ static int take_options(struct acting *a, int argc, char **argv)
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:hy", options, NULL)) != -1) {
-		if (option == 'c')
-			a->ask.config = optarg;
-		else if (option == 's')
-			a->ask.socket = optarg;
-		else if (option == 'd')
+		if (option == 'd')
 			a->find.destination = optarg;
 		else if (option == 'r')
 			a->reason = optarg;
@@ -232,11 +228,9 @@ static int take_options(struct acting *a, int argc, char **argv)
 			a->report = true;
 		else if (option == 'y')
 			a->yes = true;
-		else if (option == 'j')
-			a->ask.json = true;
 		else if (option >= FILTER_FIRST)
 			a->find.filters[option - FILTER_FIRST] = optarg;
-		else
+		else if (!ask_option(&a->ask, option, optarg))
 			return option == 'h' ? -1 : ASK_USAGE;
 	}
 	for (size_t i = 0; i < QUEUE_FILTERS; i++)

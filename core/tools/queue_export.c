@@ -323,19 +323,13 @@ static int take_options(struct exporting *e, int argc, char **argv)
 	options[n] = (struct option){"help", no_argument, NULL, 'h'};
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:d:h", options, NULL)) != -1) {
-		if (option == 'c')
-			e->ask.config = optarg;
-		else if (option == 'd')
+		if (option == 'd')
 			e->to = optarg;
-		else if (option == 's')
-			e->ask.socket = optarg;
-		else if (option == 'j')
-			e->ask.json = true;
 		else if (option == DESTINATION)
 			e->find.destination = optarg;
 		else if (option >= FILTER_FIRST && option < FILTER_FIRST + QUEUE_FILTERS)
 			e->find.filters[option - FILTER_FIRST] = optarg;
-		else
+		else if (!ask_option(&e->ask, option, optarg))
 			return option == 'h' ? -1 : ASK_USAGE;
 	}
 	if (e->to)

@@ -517,19 +517,13 @@ int queue_import_command(int argc, char **argv)
 	while ((option = getopt_long(argc - 1, argv + 1, "c:h", options, NULL)) != -1) {
 		if (option == 'h')
 			return usage(stdout, 0);
-		if (option == 'c')
-			im.ask.config = optarg;
-		else if (option == 's')
-			im.ask.socket = optarg;
-		else if (option == 'r')
+		if (option == 'r')
 			im.relay = optarg;
 		else if (option == 'H')
 			im.held = true;
 		else if (option == 'a')
 			im.again = true;
-		else if (option == 'j')
-			im.ask.json = true;
-		else
+		else if (!ask_option(&im.ask, option, optarg))
 			return usage(stderr, ASK_USAGE);
 	}
 	if (optind != argc - 2)

@@ -63,27 +63,15 @@ static int take_options(struct top_options *o, int argc, char **argv)
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'c')
-			o->ask.config = optarg;
-		else if (option == 's')
-			o->ask.socket = optarg;
-		else if (option == 'o')
+		if (option == 'o')
 			o->once = true;
-		else if (option == 'j')
-			o->ask.json = true;
-		else if (option == 'u')
-			o->ask.utc = true;
-		else if (option == 'i') {
-			o->interval_s = interval_of(optarg);
-			if (o->interval_s > 0)
-				continue;
+		else if (option == 'i' && (o->interval_s = interval_of(optarg)) == 0) {
 			table_say("postrider: top: --interval: write seconds from 0.1 to 3600, not %s", optarg);
 			return ASK_USAGE;
-		} else if (option == 'h') {
+		} else if (option == 'h')
 			return -1;
-		} else {
+		else if (option != 'i' && !ask_option(&o->ask, option, optarg))
 			return usage(stderr, ASK_USAGE);
-		}
 	}
 	if (optind != argc)
 		return usage(stderr, ASK_USAGE);
