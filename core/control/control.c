@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/address_text.h"
@@ -416,10 +417,13 @@ static void say_nothing(void *context, const char *format, va_list arguments)
 {
 }
 
-/* What both entrances are like; `more`: ends with MHD_OPTION_END. */
+/* What both entrances are like; `more`: ends with MHD_OPTION_END. Takes `fd`, which is closed where it fails. */
 static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsigned per_address,
 			 struct MHD_OptionItem *more)
 {
+	struct stat was = {0};
+
+	(void)fstat(fd, &was);
 	entrance->daemon = MHD_start_daemon(
 		MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC | flags, 0,
 		NULL, NULL, on_request, entrance, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
@@ -428,17 +432,22 @@ static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsi
 		(unsigned)CONTROL_SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONTROL_MEMORY,
 		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED, on_completed, entrance,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, entrance, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	if (!entrance->daemon)
+		control_socket_give_up(fd, &was);
 	return entrance->daemon != NULL;
 }
 
+/* Takes `fd`, as start_daemon() does. */
 static bool start_secured(struct control *control, int fd, char *problem, size_t size)
 {
 	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 	struct remote_key key;
 	bool started;
 
-	if (remote_key_read(control->config, &key, problem, size) < 0)
+	if (remote_key_read(control->config, &key, problem, size) < 0) {
+		close(fd);
 		return false;
+	}
 	struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, key.private_key},
 				       {MHD_OPTION_HTTPS_MEM_CERT, 0, key.certificate},
 				       {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
@@ -481,10 +490,7 @@ static int open_remote(struct control *control, char *problem, size_t size)
 		started = start_daemon(&control->remote, fd, 0, CONTROL_PER_ADDRESS, none);
 		snprintf(problem, size, "control.http: no thread that answers can be started: %s", strerror(errno));
 	}
-	if (started)
-		return 0;
-	close(fd);
-	return -EINVAL;
+	return started ? 0 : -EINVAL;
 }
 
 /* ---- a certificate that is renewed --------------------------------------------------------------------------- */
@@ -523,7 +529,6 @@ static bool renew(struct control *control, char *problem, size_t size)
 	}
 	if (!start_secured(control, fd, problem, size)) {
 		control->remote.daemon = before;
-		close(fd);
 		return false;
 	}
 	(void)MHD_quiesce_daemon(before);
@@ -618,6 +623,7 @@ static int open_local(struct control *control, char *problem, size_t size)
 	if (start_daemon(&control->local, control->socket.fd, 0, 0, none))
 		return 0;
 	snprintf(problem, size, "control.socket: no thread that answers can be started: %s", strerror(errno));
+	control->socket.fd = -1;
 	control_socket_close(&control->socket);
 	return -EAGAIN;
 }

@@ -142,7 +142,18 @@ void control_socket_close(struct control_socket *socket)
 {
 	struct stat st;
 
-	close(socket->fd);
+	if (socket->fd >= 0)
+		close(socket->fd);
 	if (lstat(socket->path, &st) == 0 && st.st_dev == socket->device && st.st_ino == socket->inode)
 		(void)unlink(socket->path);
+}
+
+void control_socket_give_up(int fd, const struct stat *was)
+{
+	int error = errno;
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_dev == was->st_dev && st.st_ino == was->st_ino)
+		close(fd);
+	errno = error;
 }

@@ -6,10 +6,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct control_socket {
-	int fd; /* listening, non-blocking */
+	int fd; /* listening, non-blocking; -1: it was closed */
 	const char *path;
 	dev_t device;
 	ino_t inode;
@@ -20,5 +21,9 @@ struct control_socket {
 int control_socket_open(struct control_socket *out, const char *path, const char *group, char *problem, size_t size);
 /* Closes it, and takes it away where it is still the one that was made. */
 void control_socket_close(struct control_socket *socket);
+
+/* Closes a socket that a library was given, and may have closed: with some of what fails it does, with others it does
+ * not. By then its number may be that of another file, which stays. `was`: what it was. errno stays as well. */
+void control_socket_give_up(int fd, const struct stat *was);
 
 #endif
