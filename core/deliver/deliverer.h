@@ -71,6 +71,7 @@ struct deliverer {
 	/* Behind all lanes that the plan has room for, those of sites: so many numbers were used, of so many. */
 	unsigned site_first, site_count, site_room;
 	struct list sites_free;            /* struct outbound, by `wake`: of these, those that are not in use */
+	uint64_t sites_short_ns;           /* when one more was wanted the last time; 0: never */
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct list deleting;              /* struct delivery, HELD: an operator had them deleted (park.h) */
 	struct list steers;                /* struct steer_job: what operators have asked for (steer.h) */

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/config/config.h"
+#include "core/deliver/domain_table.h"
 #include "core/deliver/hold.h"
 #include "core/deliver/mx.h"
 #include "core/deliver/outbound.h"
@@ -21,17 +22,16 @@
 #include "core/deliver/verdict.h"
 #include "core/shard/shard.h"
 #include "core/store/mail.h"
-#include "queue/hash.h"
 
 enum {
-	ROWS_FIRST = 64,
 	KEPT_S = 300,        /* what nobody asks about is forgotten after so long */
 	AGAIN_FIRST_S = 5,   /* until a domain that nobody knows is asked for again; doubles */
 	AGAIN_MOST_S = 1800, /* a hundred thousand dead ones are a question a minute for each hundred of them */
 	AGAIN_DOUBLINGS = 9,
-	UNHEARD_MOST_S = 60, /* the same while nobody is answered: as for hosts of destinations (names.c) */
-	SHORT_S = 1,         /* no memory, or no room: again */
-	DOUBT_MOST = 8,      /* domains of a lane that are asked for in a turn */
+	UNHEARD_MOST_S = 60,   /* the same while nobody is answered: as for hosts of destinations (names.c) */
+	SHORT_S = 1,           /* no memory, or no room: again */
+	WITHOUT_DOUBLINGS = 5, /* of that, while all lanes are taken */
+	DOUBT_MOST = 8,        /* domains of a lane that are asked for in a turn */
 };
 
 /* Questions at a time (struct domains): more than the agent asks for at a time, as it gives places of those that are
@@ -53,50 +53,10 @@ static void ask(struct domain *domain);
 
 static void on_timer(struct wheel_timer *timer);
 
-static uint32_t hash_of(const char *name)
-{
-	return (uint32_t)queue_hash(name, strlen(name));
-}
-
-static struct domain **row_of(const struct domains *domains, uint32_t hash)
-{
-	return &domains->rows[hash & (domains->row_count - 1)];
-}
-
-/* NULL: it is not there. */
-static struct domain *look_up(const struct domains *domains, const char *name, uint32_t hash)
-{
-	struct domain *domain = *row_of(domains, hash);
-
-	while (domain && (domain->hash != hash || strcmp(domain->name, name) != 0))
-		domain = domain->next;
-	return domain;
-}
-
-static void grow(struct domains *domains)
-{
-	struct domain **before = domains->rows, **rows = calloc(2 * domains->row_count, sizeof(*rows));
-	size_t count = domains->row_count, i;
-
-	if (!rows)
-		return;
-	domains->rows = rows;
-	domains->row_count = 2 * count;
-	for (i = 0; i < count; i++) {
-		while (before[i]) {
-			struct domain *domain = before[i], **row = row_of(domains, domain->hash);
-			before[i] = domain->next;
-			domain->next = *row;
-			*row = domain;
-		}
-	}
-	free(before);
-}
-
 static struct domain *domain_new(struct domains *domains, const char *name, uint32_t hash)
 {
 	size_t size = strlen(name) + 1;
-	struct domain *domain = calloc(1, sizeof(*domain) + size), **row;
+	struct domain *domain = calloc(1, sizeof(*domain) + size);
 
 	if (!domain)
 		return NULL;
@@ -108,12 +68,7 @@ static struct domain *domain_new(struct domains *domains, const char *name, uint
 	list_init(&domain->free);
 	wheel_timer_init(&domain->timer, on_timer);
 	memcpy(domain->name, name, size);
-	if (domains->count >= domains->row_count)
-		grow(domains);
-	row = row_of(domains, hash);
-	domain->next = *row;
-	*row = domain;
-	domains->count++;
+	domain_table_put(domains, domain);
 	return domain;
 }
 
@@ -132,13 +87,8 @@ static void domain_free(struct domain *domain)
 
 static void forget(struct domain *domain)
 {
-	struct domain **at = row_of(domain->of, domain->hash);
-
 	assert(!domain->asking && !domain->watching && list_empty(&domain->mail) && list_empty(&domain->free));
-	while (*at != domain)
-		at = &(*at)->next;
-	*at = domain->next;
-	domain->of->count--;
+	domain_table_take(domain->of, domain);
 	domain_free(domain);
 }
 
@@ -336,7 +286,7 @@ static void fail(struct domain *domain, const char *problem)
 	}
 }
 
-/* No memory, or no room for a lane: nothing is known, and it is asked for again soon. */
+/* No memory, or too many questions: nothing is known, and it is asked for again soon. */
 static void put_off(struct domain *domain)
 {
 	if (domain->lane) {
@@ -345,6 +295,29 @@ static void put_off(struct domain *domain)
 	}
 	domain->state = DOMAIN_NEW;
 	arm(domain, now_of(domain) + SHORT_S * CLOCK_NS_PER_S);
+}
+
+/* All lanes are taken. One is free when some site has had no mail for a moment; a hundred thousand domains that wait
+ * for it are not all asked for each second. */
+static uint64_t wait_for_lane(struct domain *domain)
+{
+	uint64_t pause = (SHORT_S * CLOCK_NS_PER_S) << domain->without;
+
+	if (domain->without < WITHOUT_DOUBLINGS)
+		domain->without++;
+	return now_of(domain) + pause - random_below(&domain->of->home->shard->random, pause / 4);
+}
+
+static void no_lane(struct domain *domain)
+{
+	uint64_t when_ns = wait_for_lane(domain);
+
+	if (domain->lane)
+		domain->due_ns = when_ns;
+	else
+		domain->state = DOMAIN_NEW;
+	if (!domain->lane || !list_empty(&domain->free))
+		arm(domain, when_ns);
 }
 
 /* Only those that the policy names stay in the list (RFC 8461 5); false: none. */
@@ -384,7 +357,7 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 	lane = domain->of->open(domain->of->home, list, count,
 				(struct mx_terms){.secure = secure, .enforced = policy != NULL});
 	if (!lane) {
-		put_off(domain);
+		no_lane(domain);
 		return;
 	}
 	if (domain->lane && stricter(lane->mx, domain->lane->mx))
@@ -395,6 +368,10 @@ static void know(struct domain *domain, struct dns_exchanger *list, unsigned cou
 	domain->doubtful = false;
 	domain->due_ns = now_of(domain) + valid_ns;
 	send_on(domain);
+	if (list_empty(&domain->free))
+		domain->without = 0;
+	else
+		arm(domain, wait_for_lane(domain));
 }
 
 /* The MX that were answered; none: a null MX, or such as no mail can go to. */
@@ -640,9 +617,7 @@ struct domains *domains_new(struct outbound *home)
 	domains->home = home;
 	list_init(&domains->queues[false]);
 	list_init(&domains->queues[true]);
-	domains->rows = calloc(ROWS_FIRST, sizeof(struct domain *));
-	domains->row_count = ROWS_FIRST;
-	if (domains->rows)
+	if (domain_table_init(domains))
 		return domains;
 	free(domains);
 	return NULL;
@@ -698,7 +673,7 @@ void domains_follow(struct domains *domains, bool demands)
 
 void domains_look(struct domains *domains, const char *name)
 {
-	struct domain *domain = look_up(domains, name, hash_of(name));
+	struct domain *domain = domain_table_find(domains, name, domain_table_hash(name));
 
 	if (!domain)
 		return;
@@ -718,8 +693,8 @@ bool domains_busy(const struct domains *domains)
 
 struct domain *domain_find(struct domains *domains, const char *name)
 {
-	uint32_t hash = hash_of(name);
-	struct domain *domain = look_up(domains, name, hash);
+	uint32_t hash = domain_table_hash(name);
+	struct domain *domain = domain_table_find(domains, name, hash);
 
 	if (!domain)
 		domain = domain_new(domains, name, hash);
@@ -728,15 +703,16 @@ struct domain *domain_find(struct domains *domains, const char *name)
 	domain->used_ns = now_of(domain);
 	if (domain->state == DOMAIN_REFUSED && domain->due_ns <= domain->used_ns)
 		domain->state = DOMAIN_NEW;
-	/* One that failed has its time. */
-	if (domain->state == DOMAIN_NEW || (domain->lane && domain->due_ns <= domain->used_ns))
+	/* One that failed has its time, and so has one that waits for a lane. */
+	if ((domain->state == DOMAIN_NEW && domain->without == 0) ||
+	    (domain->lane && domain->due_ns <= domain->used_ns))
 		ask(domain);
 	return domain;
 }
 
 const struct domain *domain_known(const struct domains *domains, const char *name)
 {
-	return look_up(domains, name, hash_of(name));
+	return domain_table_find(domains, name, domain_table_hash(name));
 }
 
 void domain_take(struct domain *domain, struct delivery *d, bool free)

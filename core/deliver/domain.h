@@ -55,9 +55,10 @@ struct domain {
 	struct outbound *lane; /* KNOWN: of its site */
 	uint64_t due_ns;       /* what is known is good until then; else since when it is wanted */
 	uint64_t used_ns;
-	uint32_t heard; /* what domains.heard was when it failed the last time */
-	uint8_t alone;  /* failures in a row, of those while others were answered */
-	uint8_t state;  /* enum domain_state */
+	uint32_t heard;  /* what domains.heard was when it failed the last time */
+	uint8_t alone;   /* failures in a row, of those while others were answered */
+	uint8_t state;   /* enum domain_state */
+	uint8_t without; /* times in a row that all lanes were taken; its timer runs */
 	char name[];
 };
 

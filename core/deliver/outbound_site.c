@@ -69,7 +69,7 @@ static void free_mx(struct lane_site *mx)
 }
 
 /* A number that no lane has, and none is about to be told to look by. */
-static struct outbound *free_lane(struct deliverer *deliverer)
+static struct outbound *free_lane(struct deliverer *deliverer, uint64_t now_ns)
 {
 	struct list *link;
 
@@ -82,8 +82,10 @@ static struct outbound *free_lane(struct deliverer *deliverer)
 		       sizeof(*o) - offsetof(struct outbound, shard));
 		return o;
 	}
-	if (deliverer->site_count == deliverer->site_room)
+	if (deliverer->site_count == deliverer->site_room) {
+		deliverer->sites_short_ns = now_ns;
 		return NULL;
+	}
 	return &deliverer->outbound[deliverer->site_first + deliverer->site_count++];
 }
 
@@ -98,7 +100,7 @@ static void put_lane(struct deliverer *deliverer, struct outbound *o)
 static struct outbound *make_lane(struct outbound *home, struct lane_site *mx)
 {
 	struct shard *shard = home->shard;
-	struct outbound *o = free_lane(shard->deliverer);
+	struct outbound *o = free_lane(shard->deliverer, shard->now_ns);
 
 	if (!o)
 		return NULL;
@@ -172,10 +174,18 @@ static bool fails(const struct outbound *o)
 	return true;
 }
 
+static uint64_t linger_ns(const struct shard *shard)
+{
+	uint64_t short_ns = shard->deliverer->sites_short_ns;
+	bool scarce = short_ns > 0 && shard->now_ns - short_ns < SITE_LINGER_S * CLOCK_NS_PER_S;
+
+	return (scarce ? SITE_LINGER_SHORT_S : SITE_LINGER_S) * CLOCK_NS_PER_S;
+}
+
 bool outbound_site_follow(struct outbound *o, uint64_t *next_ns)
 {
 	struct lane_site *mx = o->mx;
-	uint64_t until_ns = mx->used_ns + SITE_LINGER_S * CLOCK_NS_PER_S;
+	uint64_t until_ns = mx->used_ns + linger_ns(o->shard);
 
 	mx->failing = fails(o);
 	if (mx->failing && outbound_waiting(o) > 0)

@@ -23,7 +23,8 @@
 struct outbound;
 struct site;
 
-enum { SITE_LINGER_S = 60 }; /* a lane without anything to do stays for so long */
+/* A lane without anything to do stays for so long; and while others wait for one. */
+enum { SITE_LINGER_S = 60, SITE_LINGER_SHORT_S = 1 };
 
 struct lane_site {
 	struct site *site;         /* one use of it */

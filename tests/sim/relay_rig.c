@@ -263,6 +263,8 @@ static int make_shards(struct rig *rig, unsigned count)
 		if (!s->worker)
 			return -ENOMEM;
 		s->shard = rig->relay.shards[i] = &s->worker->shard;
+		if (rig->options.sites_room)
+			s->shard->deliverer->site_room = rig->options.sites_room;
 	}
 	return 0;
 }

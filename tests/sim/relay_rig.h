@@ -74,6 +74,7 @@ struct rig_options {
 	const char *hosts;      /* of the first destination: YAML, or NULL */
 	bool exchangers;        /* it is a domain, whose exchangers they are (mx_of) */
 	bool sites;             /* both send to the MX of their recipients' domains (mx: true) */
+	unsigned sites_room;    /* lanes of sites that a shard may have; 0: as many as ever */
 	unsigned memory_mib;    /* spool.memory_max, 0: 32 */
 	unsigned size_mib;      /* spool.size_max, 0: 128 */
 	unsigned people;        /* recipients are of so many, who get more than one message; 0: of nobody */

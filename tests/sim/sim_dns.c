@@ -34,6 +34,7 @@ static struct {
 static unsigned known_count;
 
 static struct dns_exchanger exchangers[DNS_EXCHANGERS_MAX];
+static bool apart;
 static unsigned exchanger_count;
 
 /* One question on its way. */
@@ -55,6 +56,7 @@ void sim_dns_set_manner(const struct sim_dns_manner *wanted)
 
 void sim_dns_clear(void)
 {
+	apart = false;
 	known_count = 0;
 	exchanger_count = 0;
 	memset(&manner, 0, sizeof(manner));
@@ -83,9 +85,21 @@ uint64_t sim_dns_asked(void)
 	return asked;
 }
 
+void sim_dns_set_apart(void)
+{
+	apart = true;
+}
+
 static void fill_exchangers(struct dns_exchangers_question *q)
 {
+	struct dns_exchanger own = {10, ""};
+
 	q->count = 0;
+	if (apart) {
+		snprintf(own.name, sizeof(own.name), "mx.%s", q->base.name);
+		dns_exchangers_add(q, &own);
+		return;
+	}
 	for (unsigned i = 0; i < exchanger_count; i++)
 		dns_exchangers_add(q, &exchangers[i]);
 }

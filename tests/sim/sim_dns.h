@@ -28,6 +28,8 @@ void sim_dns_set(uint16_t port, const uint16_t *ports, unsigned count);
 /* Every domain has these exchangers from now on, until cleared; none: a null MX. */
 struct dns_exchanger;
 void sim_dns_set_exchangers(const struct dns_exchanger *list, unsigned count);
+/* Each has one of its own instead. */
+void sim_dns_set_apart(void);
 void sim_dns_clear(void);
 uint64_t sim_dns_asked(void); /* in this life */
 

@@ -54,6 +54,7 @@ static const struct scenario scenarios[] = {
 	{"names", scenario_names, 24, 20},
 	{"sites", scenario_sites, 24, 20},
 	{"silence", scenario_silence, 4, 60},
+	{"crowded", scenario_crowded, 16, 40},
 	{"closers", scenario_closers, 8, 20},
 	{"apart", scenario_apart, 12, 50},
 	{"seven_bit", scenario_seven_bit, 16, 30},

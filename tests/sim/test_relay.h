@@ -62,6 +62,7 @@ void scenario_names(uint64_t seed);
 /* test_relay_sites.c: mail to the MX of its recipients' domains. */
 void scenario_sites(uint64_t seed);
 void scenario_silence(uint64_t seed);
+void scenario_crowded(uint64_t seed);
 /* test_relay_sessions.c: next hops that end connections. */
 void scenario_sessions(uint64_t seed);
 void scenario_unreset(uint64_t seed);

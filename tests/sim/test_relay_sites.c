@@ -1,7 +1,7 @@
 /*
  * tests/sim/test_relay_sites.c - mail to the MX of its recipients' domains: three domains, of which two have the same
  * hosts, recipients of all of them in one message, name servers that are late, silent or fail, exchangers that change,
- * next hops that defer, reloads, kills and power cuts; and name servers that are away for hours.
+ * next hops that defer, reloads, kills and power cuts; name servers that are away for hours; fewer lanes than sites.
  */
 #include "core/agents/dns_exchangers.h"
 #include "tests/sim/sim_dns.h"
@@ -116,6 +116,54 @@ void scenario_silence(uint64_t seed)
 	if (!rig_quiet(&rig))
 		rig_fail(&rig, "%llu recipients are still queued %u s after name servers are well again",
 			 (unsigned long long)rig_queued(&rig), PROMPT_S);
+	rig_finish(&rig, shards);
+	rig_close(&rig);
+	sim_dns_clear();
+}
+
+/* More domains have mail than a shard may have lanes: they have them by turns, and none waits for long. */
+void scenario_crowded(uint64_t seed)
+{
+	enum { PROMPT_S = 900, ASKED_MOST = 2000 };
+	const struct sim_dns_manner slow = {.delay_max_ns = 2 * CLOCK_NS_PER_S,
+					    .failed = 100000,
+					    .valid_ns = CLOCK_NS_PER_S},
+				    well = {.valid_ns = rig_pick(seed, 7, 2) ? CLOCK_NS_PER_S : 20 * CLOCK_NS_PER_S};
+	unsigned shards = 1 + (unsigned)rig_pick(seed, 1, 2);
+	struct rig_options options = {
+		.scenario = "crowded",
+		.seed = seed,
+		.quiet = rig_pick(seed, 2, 2) == 0,
+		.clients = 3,
+		.messages = 30,
+		.recipients_max = 4,
+		.sites = true,
+		.sites_room = 1 + (unsigned)rig_pick(seed, 3, 2),
+		.more = "dns: { allow_private: true }",
+		.hop = {.pipelining = true, .chunking = rig_pick(seed, 6, 2), .rcpt_deferred = 200000},
+	};
+	struct rig rig;
+
+	sim_dns_set_apart();
+	sim_dns_set_manner(rig_pick(seed, 5, 2) ? &slow : &well);
+	rig_open(&rig, &options);
+	rig_begin(&rig, shards);
+	rig_clients(&rig);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		(void)rig_run(&rig, never, (1 + rig_pick(seed, 10 + round, 60)) * CLOCK_NS_PER_S);
+		if (rig_pick(seed, 30 + round, 3) > 0)
+			continue;
+		rig_crash(&rig, rig_pick(seed, 50 + round, 2) ? WORLD_KILL : WORLD_POWER_CUT);
+		rig_begin(&rig, shards);
+	}
+	sim_dns_set_manner(&well);
+	rig_heal(&rig);
+	(void)rig_run(&rig, rig_quiet, PROMPT_S * CLOCK_NS_PER_S);
+	if (!rig_quiet(&rig))
+		rig_fail(&rig, "%llu recipients are still queued after %u s", (unsigned long long)rig_queued(&rig),
+			 PROMPT_S);
+	if (sim_dns_asked() > ASKED_MOST)
+		rig_fail(&rig, "%llu questions", (unsigned long long)sim_dns_asked());
 	rig_finish(&rig, shards);
 	rig_close(&rig);
 	sim_dns_clear();

@@ -1,7 +1,6 @@
 /*
- * tests/unit/test_domain.c - core/deliver/domain.c: when a domain that nobody knows is asked for again. The name
- * servers
- * are this file's.
+ * tests/unit/test_domain.c - core/deliver/domain.c: when a domain that nobody knows is asked for again, and one
+ * whose site finds no lane. The name servers are this file's.
  */
 #include "core/deliver/domain.h"
 
@@ -14,12 +13,14 @@
 #include "core/config/config.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/outbound.h"
+#include "core/deliver/outbound_site.h"
 #include "core/shard/shard.h"
 #include "core/store/mail.h"
 #include "tests/unit/check.h"
 
 static struct config_destination destination = {.name = (char *)"internet", .mx = true, .mx_port = 25};
-static struct config config = {.retry = {.expire_ns = 100 * 86400 * CLOCK_NS_PER_S}};
+static struct config config = {.hostname = (char *)"relay.example",
+			       .retry = {.expire_ns = 100 * 86400 * CLOCK_NS_PER_S}};
 static struct deliverers shared;
 static _Atomic(uint64_t) until_ns[1];
 static struct hold_destination holds;
@@ -167,10 +168,106 @@ static void test_reload(void)
 	end();
 }
 
+/* ---- no lane is free ------------------------------------------------------------------------------------------- */
+
+static struct lane_site one_site;
+static struct outbound one_lane;
+static unsigned refusals;
+
+static struct outbound *open_lane(struct outbound *of, const struct dns_exchanger *list, unsigned count,
+				  struct mx_terms terms)
+{
+	if (refusals > 0) {
+		refusals--;
+		return NULL;
+	}
+	return &one_lane;
+}
+
+static void begin_lanes(void)
+{
+	begin();
+	list_init(&one_site.domains);
+	list_init(&one_lane.wake);
+	lane_init(&one_lane.lane);
+	one_lane.mx = &one_site;
+	one_lane.shard = &shard;
+	domains->open = open_lane;
+}
+
+static void end_lanes(void)
+{
+	domains_leave(&one_lane);
+	if (mail.first.place == DELIVERY_READY)
+		lane_remove(&one_lane.lane, &mail.first);
+	else
+		domains_withdraw(domains, &mail.first);
+	domains_free(domains);
+	lane_deinit(&one_lane.lane);
+	mail_deinit(&mail);
+	log_free(shard.log);
+	out = NULL;
+}
+
+/* One host, for as long as it may be. */
+static void answer_host(void)
+{
+	struct dns_exchangers_question *q = (struct dns_exchangers_question *)(void *)out;
+	const struct dns_exchanger host = {10, "mx.example"};
+
+	q->count = 0;
+	dns_exchangers_add(q, &host);
+	answer(0);
+}
+
+/* All lanes are taken for ten minutes: a hundred thousand domains that wait are not all asked for each second; and none
+ * waits for long when there is one. */
+static void test_no_lane(void)
+{
+	unsigned asked = 0, s = 0;
+
+	begin_lanes();
+	refusals = 10000;
+	while (s < 600) {
+		answer_host();
+		asked++;
+		s += asked_after(600 - s);
+		if (!out)
+			break;
+	}
+	CHECK(asked >= 10 && asked <= 40);
+	refusals = 0;
+	if (!out)
+		CHECK(asked_after(60) <= 40);
+	answer_host();
+	CHECK(mail.first.place == DELIVERY_READY);
+	CHECK_EQ(mail.first.lane, one_lane.index);
+	end_lanes();
+}
+
+/* Mail that no policy for TLS holds up goes to a lane of its own. Where there is room for the other one only it does
+ * not wait until somebody has mail for the domain again. */
+static void test_no_lane_for_free_mail(void)
+{
+	begin_lanes();
+	domains_withdraw(domains, &mail.first);
+	mail.first.place = DELIVERY_ACTIVE;
+	domain_take(domain_find(domains, "dead.example"), &mail.first, true);
+	refusals = 1;
+	answer_host();
+	CHECK(mail.first.place == DELIVERY_SORTED);
+	CHECK(asked_after(60) <= 2);
+	answer_host();
+	CHECK(mail.first.place == DELIVERY_READY);
+	end_lanes();
+}
+
 int main(void)
 {
 	RUN(test_nobody_answers);
 	RUN(test_others_are_answered);
 	RUN(test_reload);
+	RUN(test_no_lane);
+	RUN(test_no_lane_for_free_mail);
 	return check_end();
 }
