@@ -7,42 +7,33 @@
 #include <errno.h>
 #include <stddef.h>
 
-/* Whether it was empty. Release: whoever takes the stack sees what was written into the question. */
-static bool push(_Atomic(struct question *) *stack, struct question *question)
-{
-	struct question *first = atomic_load_explicit(stack, memory_order_relaxed);
-
-	do {
-		question->next = first;
-	} while (!atomic_compare_exchange_weak_explicit(stack, &first, question, memory_order_release,
-							memory_order_relaxed));
-	return first == NULL;
-}
+#include "core/base/list.h"
 
 /* All of it, the oldest first. */
-static struct question *take(_Atomic(struct question *) *stack)
+static struct question *take(struct stack *stack)
 {
-	struct question *newest = atomic_exchange_explicit(stack, NULL, memory_order_acquire), *oldest = NULL;
+	struct stack_link *newest = stack_take(stack);
+	struct question *oldest = NULL;
 
 	while (newest) {
-		struct question *next = newest->next;
-		newest->next = oldest;
-		oldest = newest;
-		newest = next;
+		struct question *question = container_of(newest, struct question, link);
+		newest = newest->next;
+		question->next = oldest;
+		oldest = question;
 	}
 	return oldest;
 }
 
 void agent_init(struct agent *agent, unsigned most)
 {
-	atomic_init(&agent->questions, NULL);
+	stack_init(&agent->questions);
 	atomic_init(&agent->out, 0);
 	agent->most = most;
 }
 
 void asker_init(struct asker *asker, struct ring *ring)
 {
-	atomic_init(&asker->answers, NULL);
+	stack_init(&asker->answers);
 	asker->ring = ring;
 	asker->out = 0;
 }
@@ -58,10 +49,10 @@ void agent_ask(struct agent *agent, struct asker *asker, struct question *questi
 	if (atomic_fetch_add_explicit(&agent->out, 1, memory_order_relaxed) >= agent->most) {
 		atomic_fetch_sub_explicit(&agent->out, 1, memory_order_relaxed);
 		question->result = -EBUSY;
-		push(&asker->answers, question); /* this thread is awake: asker_due() */
+		stack_push(&asker->answers, &question->link); /* this thread is awake: asker_due() */
 		return;
 	}
-	if (push(&agent->questions, question))
+	if (stack_push(&agent->questions, &question->link))
 		agent_bell(agent);
 }
 
@@ -76,7 +67,7 @@ void agent_answer(struct agent *agent, struct question *question, int result)
 
 	question->result = result;
 	/* From here on it may be gone. */
-	if (push(&asker->answers, question))
+	if (stack_push(&asker->answers, &question->link))
 		agent_asker_bell(agent, asker);
 	/* Last: where nothing is out an agent may be stopped, and then it rings no more. */
 	atomic_fetch_sub_explicit(&agent->out, 1, memory_order_relaxed);
@@ -100,7 +91,7 @@ void asker_take(struct asker *asker)
 
 bool asker_due(const struct asker *asker)
 {
-	return atomic_load_explicit(&asker->answers, memory_order_relaxed) != NULL;
+	return !stack_empty(&asker->answers);
 }
 
 void question_give_up(struct question *question)

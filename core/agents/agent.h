@@ -26,6 +26,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/stack.h"
+
 struct ring;
 struct question;
 
@@ -34,7 +36,10 @@ typedef void question_fn(struct question *question);
 enum question_state { QUESTION_IDLE, QUESTION_ASKED, QUESTION_GIVEN_UP };
 
 struct question {
-	struct question *next; /* of whoever has it */
+	union {
+		struct stack_link link; /* on its way */
+		struct question *next;  /* of whoever has it */
+	};
 	struct asker *asker;
 	question_fn *fn;        /* given by who asks, as is the deadline */
 	uint64_t deadline_ns;   /* monotonic */
@@ -44,15 +49,15 @@ struct question {
 
 /* One for each thread that asks. */
 struct asker {
-	_Atomic(struct question *) answers; /* the newest first */
-	struct ring *ring;                  /* whose doorbell says that there are any */
-	unsigned out;                       /* asked and not back yet */
+	struct stack answers; /* struct question */
+	struct ring *ring;    /* whose doorbell says that there are any */
+	unsigned out;         /* asked and not back yet */
 };
 
 struct agent {
-	_Atomic(struct question *) questions; /* the newest first */
-	_Atomic(unsigned) out;                /* asked and not answered yet, by anybody */
-	unsigned most;                        /* of them */
+	struct stack questions; /* struct question */
+	_Atomic(unsigned) out;  /* asked and not answered yet, by anybody */
+	unsigned most;          /* of them */
 };
 
 void agent_init(struct agent *agent, unsigned most);

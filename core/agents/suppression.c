@@ -14,15 +14,16 @@
 
 #include "core/agents/suppression_file.h"
 #include "core/base/clock.h"
+#include "core/base/list.h"
 #include "core/base/random.h"
 #include "core/base/rounds.h"
+#include "core/base/stack.h"
 #include "core/events/suppression.h"
 
 enum { LOOK_MS = 1000, READ_SIZE = 1 << 20, ADDITIONS_MAX = 100000, BATCH = 1 << 20 };
 
-/* On a stack, the newest first. */
 struct addition {
-	struct addition *next;
+	struct stack_link link;
 	enum suppression_reason reason;
 	uint32_t address_length, note_length;
 	char text[]; /* both */
@@ -30,10 +31,10 @@ struct addition {
 
 struct suppression {
 	struct suppressed set;
-	_Atomic(struct addition *) additions; /* owned */
-	_Atomic(uint32_t) waiting;            /* of these */
-	_Atomic(uint32_t) lost;               /* that found no room */
-	_Atomic(uint64_t) grown_ns;           /* wall time of the last look that found somebody */
+	struct stack additions;     /* struct addition, owned */
+	_Atomic(uint32_t) waiting;  /* of these */
+	_Atomic(uint32_t) lost;     /* that found no room */
+	_Atomic(uint64_t) grown_ns; /* wall time of the last look that found somebody */
 	char *directory, *path;
 	struct log *log;
 	struct rounds rounds;
@@ -170,52 +171,38 @@ static void follow(struct suppression *s)
 
 /* ---- writing ---------------------------------------------------------------------------------------------------- */
 
-static struct addition *take_oldest_first(struct suppression *s)
-{
-	struct addition *newest = atomic_exchange(&s->additions, NULL), *oldest = NULL;
-
-	while (newest) {
-		struct addition *next = newest->next;
-		newest->next = oldest;
-		oldest = newest;
-		newest = next;
-	}
-	return oldest;
-}
-
-static void give_back(struct suppression *s, struct addition *list)
+static void give_back(struct suppression *s, struct stack_link *list)
 {
 	while (list) {
-		struct addition *next = list->next;
-		list->next = atomic_load(&s->additions);
-		while (!atomic_compare_exchange_weak(&s->additions, &list->next, list))
-			;
+		struct stack_link *next = list->next;
+		(void)stack_push(&s->additions, list);
 		list = next;
 	}
 }
 
 /* As many as fit `out`. Returns those that are left. */
-static struct addition *format(struct addition *list, char *out, size_t *length)
+static struct stack_link *format(struct stack_link *list, char *out, size_t *length)
 {
 	uint64_t wall_s = clock_wall_ns() / CLOCK_NS_PER_S;
 
 	for (*length = 0; list && *length + SUPPRESSION_LINE_MAX <= BATCH; list = list->next) {
+		const struct addition *one = container_of(list, struct addition, link);
 		const struct suppression_entry entry = {
 			.wall_s = wall_s,
-			.reason = list->reason,
-			.address = {list->text, list->address_length},
-			.note = {list->text + list->address_length, list->note_length},
+			.reason = one->reason,
+			.address = {one->text, one->address_length},
+			.note = {one->text + one->address_length, one->note_length},
 		};
 		*length += suppression_format(&entry, out + *length);
 	}
 	return list;
 }
 
-static void forget(struct suppression *s, struct addition *from, const struct addition *to)
+static void forget(struct suppression *s, struct stack_link *from, const struct stack_link *to)
 {
 	while (from != to) {
-		struct addition *next = from->next;
-		free(from);
+		struct stack_link *next = from->next;
+		free(container_of(from, struct addition, link));
 		atomic_fetch_sub(&s->waiting, 1);
 		from = next;
 	}
@@ -223,14 +210,14 @@ static void forget(struct suppression *s, struct addition *from, const struct ad
 
 static void write_additions(struct suppression *s)
 {
-	struct addition *list = take_oldest_first(s);
+	struct stack_link *list = stack_take_in_order(&s->additions);
 	char *out = list ? malloc(BATCH) : NULL;
 	uint32_t lost = atomic_exchange(&s->lost, 0);
 	int r = list && !out ? -ENOMEM : 0;
 
 	while (list && r == 0) {
 		size_t length;
-		struct addition *rest = format(list, out, &length);
+		struct stack_link *rest = format(list, out, &length);
 		r = suppression_append(s->path, out, length);
 		if (r == 0) {
 			forget(s, list, rest);
@@ -266,9 +253,7 @@ void suppression_add(struct suppression *s, struct span address, enum suppressio
 	memcpy(one->text, name, length);
 	if (said > 0)
 		memcpy(one->text + length, note.data, said);
-	one->next = atomic_load(&s->additions);
-	while (!atomic_compare_exchange_weak(&s->additions, &one->next, one))
-		;
+	(void)stack_push(&s->additions, &one->link);
 }
 
 /* ---- asked by shards -------------------------------------------------------------------------------------------- */
@@ -311,9 +296,7 @@ static void *run(void *context)
 
 static void free_all(struct suppression *s)
 {
-	struct addition *left = take_oldest_first(s);
-
-	forget(s, left, NULL);
+	forget(s, stack_take(&s->additions), NULL);
 	hold(s, -1);
 	suppressed_deinit(&s->set);
 	free(s->directory);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct tls_given_table {
-	struct tls_given_table *next;
+	struct stack_link link;
 	struct tls_count *count; /* owned */
 };
 
@@ -24,18 +24,17 @@ void tls_given_put(struct tls_given *given, struct tls_count *count)
 		return;
 	}
 	one->count = count;
-	one->next = atomic_load(&given->tables);
-	while (!atomic_compare_exchange_weak(&given->tables, &one->next, one))
-		;
+	(void)stack_push(&given->tables, &one->link);
 }
 
 void tls_given_take(struct tls_given *given, struct tls_days *days)
 {
-	struct tls_given_table *one = atomic_exchange(&given->tables, NULL), *next;
+	struct stack_link *link = stack_take(&given->tables), *next;
 	uint64_t lost = atomic_exchange(&given->lost, 0);
 
-	for (; one; one = next) {
-		next = one->next;
+	for (; link; link = next) {
+		struct tls_given_table *one = container_of(link, struct tls_given_table, link);
+		next = link->next;
 		tls_days_count(days, one->count);
 		tls_count_free(one->count);
 		free(one);

@@ -10,14 +10,13 @@
 
 #include "core/agents/tls_count.h"
 #include "core/agents/tls_days.h"
+#include "core/base/stack.h"
 
 enum { TLS_GIVEN_MOST = 32 }; /* tables of TLS_COUNT_SHARD_OCTETS at most */
 
-struct tls_given_table;
-
 /* Zeroed: empty. */
 struct tls_given {
-	_Atomic(struct tls_given_table *) tables; /* owned; the newest first */
+	struct stack tables; /* struct tls_given_table, owned */
 	_Atomic unsigned count;
 	_Atomic uint64_t lost;
 };

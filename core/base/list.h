@@ -59,4 +59,17 @@ static inline struct list *list_take_first(struct list *head)
 	return item;
 }
 
+/* All of `from`, in its order, becomes `to`, which is not initialized before. */
+static inline void list_take_all(struct list *from, struct list *to)
+{
+	list_init(to);
+	if (list_empty(from))
+		return;
+	to->next = from->next;
+	to->prev = from->prev;
+	to->next->prev = to;
+	to->prev->next = to;
+	list_init(from);
+}
+
 #endif

@@ -323,20 +323,27 @@ static void refuse(struct attempt *a, struct connection *c, unsigned code, const
 	exchange_refuse(x, guess ? ASKED_ANEW : code, guess ? asked_anew : why);
 }
 
-/* The host was not asked, and has shown nothing. */
-static void over_unasked(struct attempt *a)
+static struct outcome answered(const struct attempt *a)
 {
 	const struct exchange *x = &a->exchange;
-	const struct outcome outcome = {
+
+	return (struct outcome){
 		.kind = OUTCOME_ANSWERED,
 		.attempt = a,
 		.started_ns = a->started_ns,
 		.results = a->results,
 		.reply = {x->reply, x->reply_length},
 		.code = x->code,
-		.stage = STAGE_MAIL,
+		.stage = x->code_stage,
 	};
+}
 
+/* The host was not asked, and has shown nothing. */
+static void over_unasked(struct attempt *a)
+{
+	struct outcome outcome = answered(a);
+
+	outcome.stage = STAGE_MAIL;
 	withheld_fail(a);
 	list_remove(&a->link);
 	tell_attempt(a, &outcome);
@@ -696,17 +703,9 @@ void attempt_finish(struct attempt *a)
 {
 	const struct exchange *x = &a->exchange;
 	struct verdict_cut told = {.next = true, .begun = true, .unread = true, .between = x->blameless};
-	struct outcome outcome = {
-		.kind = OUTCOME_ANSWERED,
-		.attempt = a,
-		.started_ns = a->started_ns,
-		.results = a->results,
-		.reply = {x->reply, x->reply_length},
-		.code = x->code,
-		.stage = x->code_stage,
-		.host_held = a->host_held,
-	};
+	struct outcome outcome = answered(a);
 
+	outcome.host_held = a->host_held;
 	if (a->damage) {
 		finish_damaged(a);
 		return;

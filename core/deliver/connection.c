@@ -543,3 +543,13 @@ void connection_start_no_more(struct connection *c)
 		attempt_abandon(last, STAGE_CONTENT, "the next hop is closing");
 	}
 }
+
+void connection_withdraw(struct connection *c)
+{
+	assert(c->state <= CONNECTION_READY);
+	if (c->state == CONNECTION_READY)
+		connection_start_no_more(c);
+	else
+		c->ours = true;
+	connection_retire(c);
+}

@@ -196,6 +196,9 @@ void connection_write(struct connection *c);
 /* Those that nothing was written of go elsewhere; the others are heard to their end. */
 void connection_start_no_more(struct connection *c);
 void connection_retire(struct connection *c);
+/* Both, as we have decided: nothing more is begun on it, and one in the making is no failure of the next hop's. Not for
+ * one that is closing. */
+void connection_withdraw(struct connection *c);
 /* It is still being set up, and another way is to be tried. */
 void connection_give_way(struct connection *c);
 void connection_kill(struct connection *c, enum stage stage, const char *reason);

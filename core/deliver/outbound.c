@@ -185,11 +185,7 @@ static void stand_still(struct outbound *o)
 		next = link->next;
 		if (c->state > CONNECTION_READY || c->retiring)
 			continue;
-		if (c->state == CONNECTION_READY)
-			connection_start_no_more(c);
-		else
-			c->ours = true;
-		connection_retire(c);
+		connection_withdraw(c);
 	}
 	path_gone(o);
 	outbound_slots_leave(o);

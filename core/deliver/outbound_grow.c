@@ -234,11 +234,7 @@ static void retire_weaker(struct outbound *o, const struct host *host, const str
 		next = link->next;
 		if (c->host != host || c->state > CONNECTION_READY || outlasts(c, need))
 			continue;
-		if (c->state == CONNECTION_READY)
-			connection_start_no_more(c);
-		else
-			c->ours = true;
-		connection_retire(c);
+		connection_withdraw(c);
 	}
 }
 

@@ -21,8 +21,6 @@ enum given {
 	STOPPED, /* nothing goes at present */
 };
 
-enum { SORT_AT_ONCE = 256 };
-
 static const char nobody_may[] =
 	"no mailbox of the destination may send as its sender: write it among the senders of one that may, or \"*\"";
 
@@ -34,12 +32,6 @@ bool outbound_match_begin(struct outbound *o)
 void outbound_match_end(struct outbound *o)
 {
 	match_end(&o->matching, &o->lane);
-}
-
-static void look_again(const struct outbound *o, uint64_t *next_ns)
-{
-	if (*next_ns > o->shard->now_ns + CLOCK_NS_PER_S)
-		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
 }
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
@@ -130,7 +122,7 @@ static enum given give(struct outbound *o, struct match_class *class, struct con
 	}
 	if (!outbound_load(o, d)) {
 		match_prepend(&o->matching, class, d);
-		look_again(o, next_ns);
+		outbound_look_again(o, next_ns);
 		return STOPPED;
 	}
 	*reading = o->loading > loading;
@@ -141,24 +133,6 @@ static enum given give(struct outbound *o, struct match_class *class, struct con
 }
 
 /* ---- sorting ----------------------------------------------------------------------------------------------------- */
-
-static void start_reading(struct outbound *o, uint64_t *next_ns)
-{
-	unsigned n;
-
-	for (n = 0; n < SORT_AT_ONCE && o->loading < OUTBOUND_LOADING_MAX; n++) {
-		struct delivery *d = path_take(o);
-		if (!d)
-			return;
-		if (!outbound_load(o, d)) {
-			lane_ready_first(&o->lane, d);
-			look_again(o, next_ns);
-			return;
-		}
-	}
-	if (n == SORT_AT_ONCE)
-		outbound_wake(o->shard, o->index);
-}
 
 /* What was the first in its line and was read for a connection that had its turn may go at once. */
 static enum given place(struct outbound *o, struct attempt *a, bool may_go, uint64_t *next_ns)
@@ -179,7 +153,7 @@ static enum given place(struct outbound *o, struct attempt *a, bool may_go, uint
 	}
 	if (!class) {
 		attempt_give_back(a);
-		look_again(o, next_ns);
+		outbound_look_again(o, next_ns);
 		return GIVEN;
 	}
 	first = fair_first(&class->mail, a->delivery->client);
@@ -204,12 +178,8 @@ static bool sort(struct outbound *o, uint64_t *next_ns)
 	struct list all, *link;
 	bool may_go;
 
-	start_reading(o, next_ns);
-	list_init(&all);
-	while ((link = list_take_first(&o->loaded)) != NULL)
-		list_append(&all, link);
+	outbound_read_ahead(o, &all, next_ns);
 	may_go = outbound_near(o, next_ns);
-	/* What is in o->loaded is looked at by who asks for turns: it is there one by one. */
 	while ((link = list_take_first(&all)) != NULL) {
 		list_append(&o->loaded, link);
 		if (place(o, container_of(link, struct attempt, link), may_go, next_ns) == STOPPED)
@@ -293,7 +263,7 @@ void outbound_match(struct outbound *o, uint64_t *next_ns)
 
 	/* There was no memory for it. */
 	if (!m->wanted && !outbound_match_begin(o)) {
-		look_again(o, next_ns);
+		outbound_look_again(o, next_ns);
 		return;
 	}
 	look_for_room(o);

@@ -1,8 +1,9 @@
 /*
  * core/deliver/outbound_private.h - shared between outbound.c (dispatch), outbound_form.c (a lane as configured),
- * outbound_match.c (which mailbox for which message), outbound_strict.c (who must not go everywhere), outbound_grow.c
- * (connections), outbound_slots.c (whether there may be one), outbound_limit.c (whose turn it is), outbound_load.c
- * (attempts) and outbound_knock.c (lanes of other shards). Each calls those behind it only.
+ * outbound_match.c (which mailbox for which message), outbound_sort.c (which domain), outbound_ahead.c (what these two
+ * read before that), outbound_strict.c (who must not go everywhere), outbound_grow.c (connections), outbound_slots.c
+ * (whether there may be one), outbound_limit.c (whose turn it is), outbound_load.c (attempts) and outbound_knock.c
+ * (lanes of other shards). Each calls those behind it only.
  */
 #ifndef POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
 #define POSTRIDER_DELIVER_OUTBOUND_PRIVATE_H
@@ -71,6 +72,13 @@ void outbound_match(struct outbound *o, uint64_t *next_ns);
 
 /* outbound_sort.c: mail goes on to its recipients' domains. */
 void outbound_sort(struct outbound *o, uint64_t *next_ns);
+
+/* outbound_ahead.c: starts reading the lane's next, and takes out of o->loaded what was read (struct attempt): each is
+ * put there again before it is looked at, alone, where who asks for turns and who gives it back expect it. *next_ns:
+ * when to look again. */
+void outbound_read_ahead(struct outbound *o, struct list *loaded, uint64_t *next_ns);
+/* There was no memory: not long from now. */
+void outbound_look_again(const struct outbound *o, uint64_t *next_ns);
 
 /* outbound_strict.c: this one, about to go over *c, must not, and another host may carry it: *c is one that does, or
  * it is in the lane again (true). */

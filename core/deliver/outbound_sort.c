@@ -23,15 +23,7 @@
 #include "core/shard/shard.h"
 #include "core/store/mail.h"
 
-enum { SORT_AT_ONCE = 256 };
-
 static const char no_domain[] = "5.1.2 mail is not delivered to such a domain as the recipient's";
-
-static void look_again(const struct outbound *o, uint64_t *next_ns)
-{
-	if (*next_ns > o->shard->now_ns + CLOCK_NS_PER_S)
-		*next_ns = o->shard->now_ns + CLOCK_NS_PER_S;
-}
 
 /* ---- domains of one message ------------------------------------------------------------------------------------- */
 
@@ -189,7 +181,7 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 		return;
 	if (mixed) {
 		if (!part(o, a))
-			look_again(o, next_ns);
+			outbound_look_again(o, next_ns);
 		attempt_give_back(a);
 		return;
 	}
@@ -205,7 +197,7 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 	why = domain ? domain_refuses(domain, &code) : NULL;
 	if (!domain) {
 		attempt_give_back(a);
-		look_again(o, next_ns);
+		outbound_look_again(o, next_ns);
 	} else if (why) {
 		refuse(a, name, code, why);
 	} else if (domain_outlived(domain, a->delivery)) {
@@ -219,33 +211,12 @@ static void place(struct outbound *o, struct attempt *a, uint64_t *next_ns)
 	}
 }
 
-static void start_reading(struct outbound *o, uint64_t *next_ns)
-{
-	unsigned n;
-
-	for (n = 0; n < SORT_AT_ONCE && o->loading < OUTBOUND_LOADING_MAX; n++) {
-		struct delivery *d = path_take(o);
-		if (!d)
-			return;
-		if (!outbound_load(o, d)) {
-			lane_ready_first(&o->lane, d);
-			look_again(o, next_ns);
-			return;
-		}
-	}
-	if (n == SORT_AT_ONCE)
-		outbound_wake(o->shard, o->index);
-}
-
 void outbound_sort(struct outbound *o, uint64_t *next_ns)
 {
 	struct list all, *link;
 
 	o->domains->open = outbound_open;
-	start_reading(o, next_ns);
-	list_init(&all);
-	while ((link = list_take_first(&o->loaded)) != NULL)
-		list_append(&all, link);
+	outbound_read_ahead(o, &all, next_ns);
 	while ((link = list_take_first(&all)) != NULL) {
 		list_append(&o->loaded, link);
 		place(o, container_of(link, struct attempt, link), next_ns);

@@ -66,6 +66,19 @@ static bool find_domain(struct tls_tally *tally, const struct outbound *o, const
 	return true;
 }
 
+/* By that attempt, or by what the lane has; with the policy of its domain. False: it is not counted. */
+static bool begin(struct tls_tally *tally, const struct outbound *o, const struct host *host, enum tls_dane dane,
+		  const struct attempt *a)
+{
+	if (!wanted(o))
+		return false;
+	memset(&tally->seen, 0, sizeof(tally->seen));
+	if (!find_domain(tally, o, a))
+		return false;
+	tls_tally_policy(tally, host, dane);
+	return true;
+}
+
 /* ---- a session -------------------------------------------------------------------------------------------------- */
 
 static enum tls_result result_of_evidence(const struct connection *c)
@@ -127,6 +140,12 @@ static void judge(struct tls_tally *tally, const struct connection *c)
 	}
 }
 
+/* What it was held against, whatever is known by now. */
+static enum tls_dane dane_of(const struct connection *c)
+{
+	return c->tlsa ? TLS_DANE_USABLE : c->host->tls_found.dane;
+}
+
 /* TLS is wanted where it is offered; where it failed a moment ago, which was counted, it is not tried. */
 static bool asked_for_tls(const struct connection *c)
 {
@@ -139,12 +158,8 @@ void tls_tally_used(const struct connection *c, const struct attempt *a)
 	const struct outbound *o = c->outbound;
 	struct tls_tally tally;
 
-	if (!wanted(o) || (!c->setup.secured && !asked_for_tls(c)))
+	if ((!c->setup.secured && !asked_for_tls(c)) || !begin(&tally, o, c->host, dane_of(c), a))
 		return;
-	memset(&tally.seen, 0, sizeof(tally.seen));
-	if (!find_domain(&tally, o, a))
-		return;
-	tls_tally_policy(&tally, c->host, c->tlsa ? TLS_DANE_USABLE : c->host->tls_found.dane);
 	judge(&tally, c);
 	set_places(&tally, c);
 	count(o, &tally);
@@ -155,12 +170,8 @@ void tls_tally_failed(const struct connection *c, enum tls_result result, const 
 	const struct outbound *o = c->outbound;
 	struct tls_tally tally;
 
-	if (!wanted(o))
+	if (!begin(&tally, o, c->host, dane_of(c), NULL))
 		return;
-	memset(&tally.seen, 0, sizeof(tally.seen));
-	if (!find_domain(&tally, o, NULL))
-		return;
-	tls_tally_policy(&tally, c->host, c->tlsa ? TLS_DANE_USABLE : c->host->tls_found.dane);
 	if (result == TLS_RESULT_OK || (result == TLS_RESULT_VALIDATION && c->transport.tls &&
 					tls_session_doubt(c->transport.tls) != TLS_DOUBT_NONE &&
 					c->tls_need.proofs & (TLS_PROOF_CHAIN | TLS_PROOF_SAN)))
@@ -172,15 +183,11 @@ void tls_tally_failed(const struct connection *c, enum tls_result result, const 
 
 void tls_tally_barred(const struct outbound *o, const struct host *host, const char *why)
 {
-	enum tls_dane dane = host->tls_found.dane;
+	const enum tls_dane dane = host->tls_found.dane;
 	struct tls_tally tally;
 
-	if (!wanted(o))
+	if (!begin(&tally, o, host, dane, NULL))
 		return;
-	memset(&tally.seen, 0, sizeof(tally.seen));
-	if (!find_domain(&tally, o, NULL))
-		return;
-	tls_tally_policy(&tally, host, dane);
 	if (dane == TLS_DANE_UNKNOWN)
 		tls_tally_result(&tally, TLS_RESULT_DNSSEC_INVALID, why);
 	else if (host->tls_found.sts == TLS_STS_FOREIGN)

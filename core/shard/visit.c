@@ -10,7 +10,7 @@
 
 void visits_init(struct visits *visits)
 {
-	atomic_init(&visits->came, NULL);
+	stack_init(&visits->came);
 	list_init(&visits->here);
 	visits->count = 0;
 	visits->next_ns = 0;
@@ -18,15 +18,8 @@ void visits_init(struct visits *visits)
 
 bool visit_begin(struct visits *visits, struct visit *visit)
 {
-	struct visit *first = atomic_load_explicit(&visits->came, memory_order_relaxed);
-
 	list_init(&visit->link);
-	/* Release: the shard sees what was written into it. */
-	do {
-		visit->next = first;
-	} while (!atomic_compare_exchange_weak_explicit(&visits->came, &first, visit, memory_order_release,
-							memory_order_relaxed));
-	return first == NULL;
+	return stack_push(&visits->came, &visit->way);
 }
 
 void visit_wake(struct visits *visits, struct visit *visit)
@@ -38,11 +31,11 @@ void visit_wake(struct visits *visits, struct visit *visit)
 /* Those that came since, in their order. */
 static void receive_visits(struct visits *visits)
 {
-	struct visit *newest = atomic_exchange_explicit(&visits->came, NULL, memory_order_acquire);
+	struct stack_link *newest = stack_take(&visits->came);
 	struct list *first = &visits->here;
 
 	for (; newest; newest = newest->next) {
-		list_prepend(first, &newest->link);
+		list_prepend(first, &container_of(newest, struct visit, way)->link);
 		visits->count++;
 	}
 }
@@ -67,7 +60,7 @@ void visits_run(struct shard *shard)
 	uint64_t now_ns;
 	struct list *link;
 
-	if (atomic_load_explicit(&visits->came, memory_order_relaxed))
+	if (!stack_empty(&visits->came))
 		receive_visits(visits);
 	if (list_empty(&visits->here))
 		return;
@@ -86,7 +79,7 @@ void visits_run(struct shard *shard)
 
 uint64_t visits_next_ns(const struct visits *visits)
 {
-	if (atomic_load_explicit(&visits->came, memory_order_relaxed))
+	if (!stack_empty(&visits->came))
 		return 0;
 	return list_empty(&visits->here) ? UINT64_MAX : visits->next_ns;
 }

@@ -14,11 +14,11 @@
 #ifndef POSTRIDER_SHARD_VISIT_H
 #define POSTRIDER_SHARD_VISIT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/list.h"
+#include "core/base/stack.h"
 
 enum {
 	VISIT_SLICE_NS = 100000,
@@ -41,15 +41,15 @@ enum visit_step {
 typedef enum visit_step visit_fn(struct shard *shard, struct visit *visit, uint64_t until_ns);
 
 struct visit {
-	struct visit *next; /* on its way */
-	struct list link;   /* of those that are here, while it does not wait */
+	struct stack_link way; /* here */
+	struct list link;      /* of those that are here, while it does not wait */
 	visit_fn *fn;
 	void (*over)(struct visit *visit); /* last, on the shard's thread: it may be gone when this returns */
 };
 
 /* Of a shard. */
 struct visits {
-	_Atomic(struct visit *) came; /* the newest first */
+	struct stack came; /* struct visit, by `way` */
 	struct list here;
 	unsigned count; /* here or waiting */
 	uint64_t next_ns;

@@ -118,9 +118,7 @@ static void on_asked_timer(struct wheel_timer *timer)
 	struct transport_shared *shared = container_of(timer, struct transport_shared, asked_timer);
 	struct list again, *link;
 
-	list_init(&again);
-	while ((link = list_take_first(&shared->asked)) != NULL)
-		list_append(&again, link);
+	list_take_all(&shared->asked, &again);
 	while ((link = list_take_first(&again)) != NULL) {
 		struct transport *t = container_of(link, struct transport, starved);
 		t->asked = NULL;
