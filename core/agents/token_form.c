@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/agents/assertion.h"
-#include "core/base/file_stamp.h"
 
 #define GOOGLE_TOKEN_URL "https://oauth2.googleapis.com/token"
 #define GOOGLE_SCOPE "https://mail.google.com/"
@@ -362,9 +362,16 @@ uint64_t token_form_stamp(const struct config_oauth *oauth)
 {
 	const char *const paths[] = {oauth->certificate,        oauth->private_key,          oauth->client_secret_file,
 				     oauth->refresh_token_file, oauth->service_account_file, oauth->ca_file};
-	uint64_t stamp = 0;
+	uint64_t stamp = 1;
+	struct stat st;
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		stamp = file_stamp(stamp, paths[i]);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (!paths[i] || stat(paths[i], &st) < 0)
+			memset(&st, 0, sizeof(st));
+		stamp = stamp * 1099511628211u + (uint64_t)st.st_ino;
+		stamp = stamp * 1099511628211u + (uint64_t)st.st_size;
+		stamp = stamp * 1099511628211u + (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+			(uint64_t)st.st_mtim.tv_nsec;
+	}
 	return stamp;
 }

@@ -44,7 +44,9 @@ bool service_account_parse(const char *text, size_t length, struct service_accou
 			   char problem[TOKEN_PROBLEM_SIZE]);
 void service_account_wipe(struct service_account *account);
 
-/* The files of these settings by what they are now: changes when one of them does. */
+/* The files of these settings by what they are now: changes when one of them is written. That somebody else may read or
+ * write it now changes nothing, unlike in file_stamp(): a refresh token that could not be stored is newer than its
+ * file's still, and one that is given meanwhile is to be stored. */
 uint64_t token_form_stamp(const struct config_oauth *oauth);
 
 #endif
