@@ -81,6 +81,7 @@ LIBRARIES = {
     'seccomp.h': ['core/confine/'],
     'sqlite3.h': ['core/trace/'],
     'expat.h': ['core/tools/metabase.c'],
+    'qrencode.h': ['core/page/qr.c'],
     'curses.h': ['core/tools/top_terminal.c'],
     'term.h': ['core/tools/top_terminal.c'],
     'zlib.h': ['core/agents/tls_report_text.c'],

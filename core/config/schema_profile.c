@@ -162,31 +162,43 @@ static bool load(struct reader *r, const char *name, const yaml_mark_t *mark)
 	return ok;
 }
 
-bool schema_profile(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
+static bool take(struct reader *r, const char *name, const char *key, const yaml_mark_t *mark, uint8_t *number)
 {
-	const yaml_mark_t *mark = &value->node->start_mark;
 	struct config *config = r->config;
-	const char *name = reader_text(r, value);
 
-	if (name == NULL)
-		return false;
 	if (!scalar_name_valid(name))
-		return reader_fail(r, mark, "%s: \"%.80s\" is no name: `postrider device profiles` lists them",
-				   value->name, name);
+		return reader_fail(r, mark, "%s: \"%.80s\" is no name: `postrider device profiles` lists them", key,
+				   name);
 	for (size_t i = 0; i < config->profile_count; i++) {
 		const char *there = config->profiles[i].name;
 		if (there && strcmp(there, name) == 0) {
-			*((uint8_t *)object + field->offset) = (uint8_t)(i + 1);
+			*number = (uint8_t)(i + 1);
 			return true;
 		}
 	}
 	if (!load(r, name, mark))
 		return false;
 	if (strcmp(config->profiles[config->profile_count - 1].name, name) != 0)
-		return reader_fail(r, mark, "%s: the file of \"%s\" says that it is \"%.80s\"", value->name, name,
+		return reader_fail(r, mark, "%s: the file of \"%s\" says that it is \"%.80s\"", key, name,
 				   config->profiles[config->profile_count - 1].name);
-	*((uint8_t *)object + field->offset) = (uint8_t)config->profile_count;
+	*number = (uint8_t)config->profile_count;
 	return true;
+}
+
+bool schema_profile_take(struct config *config, const char *name, uint8_t *number, struct config_problems *problems)
+{
+	struct reader r = {.file = config->file, .config = config, .problems = problems};
+	const yaml_mark_t nowhere = {0};
+
+	config_problems_init(problems);
+	return take(&r, name, "profile", &nowhere, number);
+}
+
+bool schema_profile(struct reader *r, const struct reader_field *field, const struct reader_value *value, void *object)
+{
+	const char *name = reader_text(r, value);
+
+	return name && take(r, name, value->name, &value->node->start_mark, (uint8_t *)object + field->offset);
 }
 
 static void free_words(struct config_words *words)

@@ -11,6 +11,9 @@
 
 /* [uint8_t: its number in config->profiles, from 1] */
 reader_fn schema_profile;
+/* The one of that name, for who has no file that names it: read into config->profiles if it is not there yet. False:
+ * `problems` says why. */
+bool schema_profile_take(struct config *config, const char *name, uint8_t *number, struct config_problems *problems);
 void schema_profiles_free(struct config *config);
 
 #endif

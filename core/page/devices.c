@@ -34,8 +34,10 @@ static void put_device(struct frame *f, const json_t *one)
 	const char *name = shown_text(one, "name"), *refusal = shown_text(one, "last_refusal");
 	char seen[SHOWN_SIZE], mail[SHOWN_SIZE], refused[SHOWN_SIZE];
 
-	html_put(&f->html, "<tr><th scope=\"row\"><bdi>%s</bdi><br><span class=\"soft\"><bdi>%s</bdi></span></th><td>",
-		 name, shown_text(one, "place"));
+	html_put(&f->html, "<tr><th scope=\"row\"><a href=\"/page/device?name=");
+	html_value(&f->html, name);
+	html_put(&f->html, "\"><bdi>%s</bdi></a><br><span class=\"soft\"><bdi>%s</bdi></span></th><td>", name,
+		 shown_text(one, "place"));
 	frame_state(&f->html, tone_of(shown_text(one, "state")), shown_text(one, "state"));
 	html_put(&f->html, "</td><td><bdi>%s</bdi></td><td class=\"n\">%s</td><td class=\"n\">%s</td>",
 		 shown_text(one, "by"), shown_ago(shown_text(one, "last_seen"), f->now_s, seen),
@@ -58,11 +60,10 @@ static void put_list(struct frame *f, const json_t *answer)
 	size_t i;
 
 	if (shown_number(answer, "device_count") == 0) {
-		html_put(&f->html, "<p>There is no inventory of devices. With one, this shows who sends, who has "
-				   "fallen silent, and "
-				   "what was said to whom. Begin with<br><code>postrider device add \"Copier 3rd "
-				   "floor\" --address "
-				   "10.20.3.14</code><br>which prints what to type into the machine.</p>");
+		html_put(&f->html,
+			 "<p>There is no inventory of devices. With one, this shows who sends, who has fallen "
+			 "silent, and what was said to whom: write <code>devices: devices.d</code> into the "
+			 "configuration, and make that directory beside it.</p>");
 		return;
 	}
 	html_put(&f->html, "<p>");
@@ -103,5 +104,6 @@ void page_devices(struct control_request *request)
 	else
 		put_list(&f, answer);
 	json_decref(answer);
+	page_put_sheet_form(&f);
 	frame_end(&f);
 }

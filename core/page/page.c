@@ -92,6 +92,7 @@ static const struct control_handler handlers[] = {
 	{"GET", "/page/mail", CONTROL_VIEW, page_mail},
 	{"GET", "/page/mail/*", CONTROL_VIEW, page_message},
 	{"GET", "/page/devices", CONTROL_VIEW, page_devices},
+	{"GET", "/page/device", CONTROL_VIEW, page_device},
 	{"GET", "/page/providers", CONTROL_VIEW, page_providers},
 	{"GET", "/page/destination/*", CONTROL_VIEW, page_destination},
 	{"GET", "/page/health", CONTROL_VIEW, page_health},

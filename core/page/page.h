@@ -19,6 +19,7 @@ control_fn page_act;                         /* act.c */
 control_fn page_mail;                        /* mail.c */
 control_fn page_message;                     /* message.c */
 control_fn page_devices;                     /* devices.c */
+control_fn page_device;                      /* sheet.c */
 control_fn page_providers, page_destination; /* providers.c */
 control_fn page_health;                      /* health.c */
 control_fn page_stream;                      /* stream.c */
@@ -30,6 +31,8 @@ void page_put_shown(struct frame *f, const json_t *stats);
 void page_put_climbed(struct frame *f);
 /* What providers have said will be, of /v1/resources; `only`: of this destination, NULL: of all (providers.c). */
 void page_put_dates(struct frame *f, const json_t *resources, const char *only);
+/* The form that asks for a sheet of a device that is to come (sheet.c). */
+void page_put_sheet_form(struct frame *f);
 /* A state of mail, as the queue and the trace name it (mail.c). */
 void mail_put_state(struct frame *f, const char *state);
 

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "core/base/durable.h"
+#include "core/config/device_sheet.h"
 #include "core/config/preset_list.h"
 #include "core/config/profile.h"
 #include "core/tools/device_entry.h"
 #include "core/tools/device_known.h"
-#include "core/tools/device_sheet.h"
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
@@ -175,17 +175,41 @@ static void print_device(const struct device_known *known)
 	print_rhythm(&facts->rhythm);
 }
 
+static struct device_sheet sheet_of(const struct device_known *known)
+{
+	return (struct device_sheet){&known->device, known->profile};
+}
+
+/* What the sheet says, added to `json`. False: no memory. */
+static bool add_sheet(const struct config *config, const struct device_known *known, json_t *json)
+{
+	const struct device_sheet sheet = sheet_of(known);
+	struct device_way way = device_way(config, &sheet);
+	const char *client = device_sheet_client(config, &sheet);
+	json_t *menu = json_array();
+
+	for (size_t i = 0; known->profile && i < known->profile->menu.count; i++)
+		(void)json_array_append_new(menu, json_string(known->profile->menu.list[i]));
+	return json_object_set_new(json, "sheet",
+				   json_pack("{s:o, s:s, s:o, s:s, s:s, s:o}", "client",
+					     client ? json_string(client) : json_null(), "server", config->hostname,
+					     "port", way.listener ? json_integer(device_way_port(&way)) : json_null(),
+					     "encryption", way.encryption, "sign_in", known->device.user, "menu",
+					     menu)) == 0;
+}
+
 static int show_one(const struct config *config, const struct device_known *known, const struct options *o)
 {
+	const struct device_sheet sheet = sheet_of(known);
 	json_t *json;
 
 	if (!o->json) {
 		print_device(known);
-		device_sheet(config, known, stdout);
+		device_sheet_put(config, &sheet, stdout);
 		return 0;
 	}
 	json = device_known_json(known);
-	if (json && !device_sheet_json(config, known, json)) {
+	if (json && !add_sheet(config, known, json)) {
 		json_decref(json);
 		json = NULL;
 	}

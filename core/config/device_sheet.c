@@ -1,7 +1,7 @@
 /*
- * core/tools/device_sheet.c - see device_sheet.h.
+ * core/config/device_sheet.c - see device_sheet.h.
  */
-#include "core/tools/device_sheet.h"
+#include "core/config/device_sheet.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "core/config/profile.h"
 
 /* In what ways this listener lets it in; enum profile_encryption, or'ed. */
-static unsigned ways_of(const struct config_listener *listener, const struct device_known *known)
+static unsigned ways_of(const struct config_listener *listener, const struct device_sheet *sheet)
 {
 	static const unsigned offers[] = {
 		[CONFIG_LISTENER_TLS_OFF] = PROFILE_NONE,
@@ -18,10 +18,10 @@ static unsigned ways_of(const struct config_listener *listener, const struct dev
 		[CONFIG_LISTENER_TLS_REQUIRED] = PROFILE_STARTTLS,
 		[CONFIG_LISTENER_TLS_IMPLICIT] = PROFILE_IMPLICIT,
 	};
-	const struct config_profile *profile = known->profile;
+	const struct config_profile *profile = sheet->profile;
 	unsigned ways = offers[listener->tls];
 	enum config_tls_version oldest = listener->min_version;
-	bool signs_in = known->device.user[0] != '\0';
+	bool signs_in = sheet->device->user[0] != '\0';
 
 	/* A load balancer's. */
 	if (listener->proxy_count > 0)
@@ -40,7 +40,7 @@ static unsigned ways_of(const struct config_listener *listener, const struct dev
 	return ways;
 }
 
-struct device_way device_way(const struct config *config, const struct device_known *known)
+struct device_way device_way(const struct config *config, const struct device_sheet *sheet)
 {
 	static const struct {
 		unsigned way;
@@ -49,24 +49,28 @@ struct device_way device_way(const struct config *config, const struct device_kn
 
 	for (size_t n = 0; n < sizeof(order) / sizeof(order[0]); n++) {
 		for (size_t i = 0; i < config->listener_count; i++) {
-			if (ways_of(&config->listeners[i], known) & order[n].way)
+			if (ways_of(&config->listeners[i], sheet) & order[n].way)
 				return (struct device_way){&config->listeners[i], order[n].name};
 		}
 	}
 	return (struct device_way){NULL, "none"};
 }
 
-static unsigned port_of(const struct config_listener *listener)
+unsigned device_way_port(const struct device_way *way)
 {
+	const struct config_listener *listener = way->listener;
+
+	if (!listener)
+		return 0;
 	return ntohs(listener->address.any.sa_family == AF_INET6 ? listener->address.v6.sin6_port
 								 : listener->address.v4.sin_port);
 }
 
 /* The entry of clients that lets it in; NULL: none does. */
-static const char *client_of(const struct config *config, const struct device_known *known,
+static const char *client_of(const struct config *config, const struct device_sheet *sheet,
 			     const struct config_listener *listener)
 {
-	const struct device *device = &known->device;
+	const struct device *device = sheet->device;
 	struct ring_address address = {.any = {.sa_family = device->family ? device->family : AF_INET}};
 	struct client_question question = {.address = &address, .device = true};
 	int client;
@@ -83,52 +87,49 @@ static const char *client_of(const struct config *config, const struct device_kn
 	return client >= 0 ? config->clients[client].name : NULL;
 }
 
-void device_sheet(const struct config *config, const struct device_known *known, FILE *out)
+const char *device_sheet_client(const struct config *config, const struct device_sheet *sheet)
 {
-	struct device_way way = device_way(config, known);
-	const struct config_profile *profile = known->profile;
-	const char *client = client_of(config, known, way.listener);
+	struct device_way way = device_way(config, sheet);
+
+	return client_of(config, sheet, way.listener);
+}
+
+void device_sheet_put_settings(const struct config *config, const struct device_sheet *sheet, FILE *out)
+{
+	struct device_way way = device_way(config, sheet);
+
+	fprintf(out, "Type into the machine:\n");
+	fprintf(out, "  SMTP server   %s\n", config->hostname);
+	if (way.listener) {
+		fprintf(out, "  port          %u\n", device_way_port(&way));
+		fprintf(out, "  encryption    %s\n", way.encryption);
+	} else {
+		fprintf(out, "  port          no listener suits it: it %s, and %s\n",
+			sheet->device->user[0] ? "has to sign in" : "does not sign in",
+			sheet->profile ? "speaks what its profile says of encryption" : "its profile is not given");
+	}
+	if (sheet->device->user[0])
+		fprintf(out, "  sign in       %s, with the password that `postrider hash` was given\n",
+			sheet->device->user);
+	else
+		fprintf(out, "  sign in       no: it is known by its address, which must not change\n");
+	if (sheet->device->from[0])
+		fprintf(out, "  From          %s\n", sheet->device->from);
+}
+
+void device_sheet_put(const struct config *config, const struct device_sheet *sheet, FILE *out)
+{
+	const char *client = device_sheet_client(config, sheet);
+	const struct config_profile *profile = sheet->profile;
 
 	if (client)
 		fprintf(out, "  let in by     %s, of clients\n", client);
 	else
 		fprintf(out, "  let in by     nobody: write devices: true in an entry of clients\n");
-	fprintf(out, "Type into the machine:\n");
-	fprintf(out, "  SMTP server   %s\n", config->hostname);
-	if (way.listener) {
-		fprintf(out, "  port          %u\n", port_of(way.listener));
-		fprintf(out, "  encryption    %s\n", way.encryption);
-	} else {
-		fprintf(out, "  port          no listener suits it: it %s, and %s\n",
-			known->device.user[0] ? "has to sign in" : "does not sign in",
-			profile ? "speaks what its profile says of encryption" : "its profile is not given");
-	}
-	if (known->device.user[0])
-		fprintf(out, "  sign in       %s, with the password that `postrider hash` was given\n",
-			known->device.user);
-	else
-		fprintf(out, "  sign in       no: it is known by its address, which must not change\n");
-	if (known->device.from[0])
-		fprintf(out, "  From          %s\n", known->device.from);
+	device_sheet_put_settings(config, sheet, out);
 	if (profile) {
 		fprintf(out, "In the menu of %s:\n", profile->about);
 		for (size_t i = 0; i < profile->menu.count; i++)
 			fprintf(out, "  %s\n", profile->menu.list[i]);
 	}
-}
-
-bool device_sheet_json(const struct config *config, const struct device_known *known, json_t *json)
-{
-	struct device_way way = device_way(config, known);
-	const struct config_profile *profile = known->profile;
-	const char *client = client_of(config, known, way.listener);
-	json_t *menu = json_array(), *sheet;
-
-	for (size_t i = 0; profile && i < profile->menu.count; i++)
-		(void)json_array_append_new(menu, json_string(profile->menu.list[i]));
-	sheet = json_pack("{s:o, s:s, s:o, s:s, s:s, s:o}", "client", client ? json_string(client) : json_null(),
-			  "server", config->hostname, "port",
-			  way.listener ? json_integer(port_of(way.listener)) : json_null(), "encryption",
-			  way.encryption, "sign_in", known->device.user, "menu", menu);
-	return json_object_set_new(json, "sheet", sheet) == 0;
 }

@@ -1,0 +1,237 @@
+/*
+ * core/control/sheet.c - GET /v1/sheet: the settings to type into a machine, in the words of `postrider device`
+ * (core/config/device_sheet.h): of one of the inventory, or of one that is to come. Nothing is written: the answer has
+ * the command that does.
+ *
+ * They are of the configuration's file as it is by now, as the command's are. One is read at a time: with an inventory
+ * of a million that takes a while, and memory.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/address_text.h"
+#include "core/config/config.h"
+#include "core/config/device_sheet.h"
+#include "core/config/device_table.h"
+#include "core/config/preset_list.h"
+#include "core/config/profile.h"
+#include "core/config/schema_profile.h"
+#include "core/control/desk.h"
+#include "core/control/handlers.h"
+#include "core/relay/relay.h"
+
+struct asked {
+	const char *name, *address, *user, *profile, *from, *place;
+	struct device device;
+	bool listed;
+	const char *problem; /* what about the request has no meaning */
+};
+
+/* ---- who it is -------------------------------------------------------------------------------------------------- */
+
+/* What is not given and what is empty, as forms send it, are the same. */
+static const char *value_of(struct control_request *request, const char *key)
+{
+	const char *value = request_value(request, key);
+
+	return value && value[0] ? value : NULL;
+}
+
+static bool plain(const char *text)
+{
+	for (; text && *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static const char *take_address(struct device *device, const char *text)
+{
+	struct ring_address address;
+
+	if (!address_text_numeric(text, 1, &address))
+		return "address: write one as in 10.20.3.14: a device is known by one address, and not by a name";
+	device->family = (uint8_t)address.any.sa_family;
+	if (device->family == AF_INET)
+		memcpy(device->octets, &address.v4.sin_addr, sizeof(address.v4.sin_addr));
+	else
+		memcpy(device->octets, &address.v6.sin6_addr, sizeof(address.v6.sin6_addr));
+	return NULL;
+}
+
+/* One that is not in the inventory, as it would be. NULL, or what is wrong. */
+static const char *make(struct asked *a)
+{
+	const char *problem = device_name_problem(a->name);
+
+	if (problem)
+		return problem;
+	if (!a->address == !a->user)
+		return "write one of address and user: by which of them it is to be known";
+	if (!plain(a->user) || !plain(a->from) || !plain(a->place))
+		return "there are control characters in what is given";
+	if ((a->user && strlen(a->user) > 255) || (a->from && strlen(a->from) > 320) ||
+	    (a->place && strlen(a->place) > 200))
+		return "that is longer than an inventory takes";
+	a->device = (struct device){.name = a->name,
+				    .user = a->user ? a->user : "",
+				    .owner = "",
+				    .place = a->place ? a->place : "",
+				    .from = a->from ? a->from : "",
+				    .file = ""};
+	return a->address ? take_address(&a->device, a->address) : NULL;
+}
+
+static bool take_profile(struct asked *a, struct config *config, char *problem, size_t size)
+{
+	static struct config_problems problems; /* with the lock */
+
+	if (a->listed || !a->profile || schema_profile_take(config, a->profile, &a->device.profile, &problems))
+		return true;
+	snprintf(problem, size, "%s", config_problems_first(&problems));
+	return false;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------------------- */
+
+typedef void put_fn(const struct config *config, const struct device_sheet *sheet, FILE *out);
+
+static json_t *text_of(put_fn *put, const struct config *config, const struct device_sheet *sheet)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	json_t *json = NULL;
+
+	if (!out)
+		return NULL;
+	put(config, sheet, out);
+	if (fclose(out) == 0)
+		json = request_text((struct span){text, (uint32_t)length});
+	free(text);
+	return json;
+}
+
+/* A word for a shell, between quotes that let nothing in it mean anything. */
+static void put_word(FILE *out, const char *option, const char *word)
+{
+	if (!word)
+		return;
+	fprintf(out, " %s'", option);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*word, out);
+	}
+	fputc('\'', out);
+}
+
+static json_t *command_of(const struct asked *a)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	json_t *json = NULL;
+
+	if (!out)
+		return NULL;
+	fputs("postrider device add", out);
+	put_word(out, "", a->name);
+	put_word(out, "--address ", a->address);
+	put_word(out, "--user ", a->user);
+	put_word(out, "--profile ", a->profile);
+	put_word(out, "--from ", a->from);
+	put_word(out, "--place ", a->place);
+	if (fclose(out) == 0)
+		json = request_text((struct span){text, (uint32_t)length});
+	free(text);
+	return json;
+}
+
+static void answer(struct control_request *request, struct asked *a, struct config *config)
+{
+	struct device_sheet sheet = {&a->device, NULL};
+	int32_t index = device_table_of_name(config->devices, a->name);
+	char problem[CONFIG_PROBLEM_SIZE] = "";
+
+	a->listed = index >= 0 && !a->address && !a->user;
+	if (a->listed)
+		device_table_get(config->devices, (size_t)index, &a->device);
+	else if (!a->address && !a->user)
+		snprintf(problem, sizeof(problem), "there is no device of that name in the inventory");
+	else if (index >= 0)
+		snprintf(problem, sizeof(problem), "a device of that name is in the inventory already");
+	else
+		snprintf(problem, sizeof(problem), "%s", (a->problem = make(a)) ? a->problem : "");
+	if (problem[0] || !take_profile(a, config, problem, sizeof(problem))) {
+		request_fail(request, !a->listed && !a->address && !a->user ? ANSWER_NOT_FOUND : ANSWER_BAD, "%s",
+			     problem);
+		return;
+	}
+	if (a->device.profile > 0)
+		sheet.profile = &config->profiles[a->device.profile - 1];
+	request_answer(request, ANSWER_OK,
+		       json_pack("{so sb so so so}", "name", request_text(span_text(a->device.name)), "listed",
+				 (int)a->listed, "sheet", text_of(device_sheet_put, config, &sheet), "settings",
+				 text_of(device_sheet_put_settings, config, &sheet), "command",
+				 a->listed ? json_null() : command_of(a)));
+}
+
+void handle_sheet(struct control_request *request)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	static struct config_problems problems;
+	struct asked a = {.name = value_of(request, "name"),
+			  .address = value_of(request, "address"),
+			  .user = value_of(request, "user"),
+			  .profile = value_of(request, "profile"),
+			  .from = value_of(request, "from"),
+			  .place = value_of(request, "place")};
+	struct config *config;
+
+	if (!a.name) {
+		request_fail(request, ANSWER_BAD, "write name: of a device");
+		return;
+	}
+	pthread_mutex_lock(&one);
+	config = config_load(request->desk->relay->config->file, &problems);
+	if (config)
+		answer(request, &a, config);
+	else
+		request_fail(request, ANSWER_CONFLICT, "the configuration's file cannot be used as it is by now: %s",
+			     config_problems_first(&problems));
+	config_free(config);
+	pthread_mutex_unlock(&one);
+}
+
+/* ---- profiles --------------------------------------------------------------------------------------------------- */
+
+/* A line is a name, a day, and what it is about. */
+void handle_profiles(struct control_request *request)
+{
+	char *text = NULL, *line, *rest = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	json_t *list = json_array();
+
+	if (out) {
+		(void)preset_list(&preset_profiles, NULL, out);
+		if (fclose(out) == 0) {
+			for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+				size_t name = strcspn(line, " ");
+				char *about = line + name + strspn(line + name, " ");
+				about += strcspn(about, " ");
+				about += strspn(about, " ");
+				json_array_append_new(list, json_pack("{so so}", "name",
+								      request_text((struct span){line, (uint32_t)name}),
+								      "about", request_text(span_text(about))));
+			}
+		}
+	}
+	free(text);
+	request_answer(request, ANSWER_OK, json_pack("{so}", "profiles", list));
+}
