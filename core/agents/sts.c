@@ -31,7 +31,11 @@ enum {
 	SWEEP_FILES = 64,             /* at a look: read, and those that are over deleted */
 	SWEEP_S = 24 * 3600,          /* after a round of all of them */
 	HTTPS_PORT = 443,
+	LONG = 4096, /* a policy of more octets is in memory only while somebody waits for it */
 };
+
+/* Some 90 MB where all in memory are as long as they may be; files take a block each as a rule. */
+static const struct sts_bounds sts_bounds = {.entries = 8192, .files = 65536};
 
 struct entry {
 	struct list link;          /* of its bucket */
@@ -40,6 +44,8 @@ struct entry {
 	char *ca_file;             /* owned; NULL: the system's */
 	struct sts_policy *policy; /* held; NULL: none */
 	struct list waiting;       /* struct waiter */
+	struct list spare;         /* beyond what is kept in memory: it goes when nobody waits; else not linked */
+	bool shelved;              /* it has a file */
 	struct fetch fetch;
 	struct sts *sts;
 	char url[DNS_NAME_MAX + 64], at[FETCH_AT_SIZE];
@@ -63,7 +69,10 @@ struct sts {
 	/* The thread's. */
 	struct fetcher *fetcher;
 	struct list buckets[BUCKETS];
-	struct list waiting;          /* struct waiter */
+	struct list waiting; /* struct waiter */
+	struct list spare;   /* struct entry */
+	struct sts_bounds bounds;
+	size_t entries, files, put;   /* there are; files of new domains since the round of all began */
 	uint64_t looked_ns, swept_ns; /* the last look; the end of the last round; 0: there was none */
 	struct sts_sweep sweep;
 };
@@ -88,6 +97,9 @@ static void forget(struct entry *entry)
 {
 	assert(list_empty(&entry->waiting) && !fetch_under_way(&entry->fetch));
 	list_remove(&entry->link);
+	if (list_linked(&entry->spare))
+		list_remove(&entry->spare);
+	entry->sts->entries--;
 	sts_policy_release(entry->policy);
 	free(entry->ca_file);
 	free(entry);
@@ -105,15 +117,19 @@ static struct entry *new_entry(struct sts *sts, const struct sts_question *q, co
 	}
 	entry->sts = sts;
 	list_init(&entry->waiting);
+	list_init(&entry->spare);
+	if (sts->entries >= sts->bounds.entries)
+		list_append(&sts->spare, &entry->spare);
+	sts->entries++;
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
 	snprintf(entry->domain, sizeof(entry->domain), "%.*s", (int)strcspn(name, "+"), name);
 	entry->policy = sts_shelf_take(sts->directory, name, wall_s());
+	entry->shelved = entry->policy != NULL;
 	list_append(bucket_of(sts, name), &entry->link);
 	return entry;
 }
 
-/* The one of this domain, from disk if it is there. NULL: no memory. */
-static struct entry *entry_of(struct sts *sts, const struct sts_question *q, const char *name)
+static struct entry *find(struct sts *sts, const char *name)
 {
 	struct list *bucket = bucket_of(sts, name), *link;
 
@@ -122,7 +138,40 @@ static struct entry *entry_of(struct sts *sts, const struct sts_question *q, con
 		if (strcmp(entry->name, name) == 0)
 			return entry;
 	}
-	return new_entry(sts, q, name);
+	return NULL;
+}
+
+/* The one of this domain, from disk if it is there. NULL: no memory. */
+static struct entry *entry_of(struct sts *sts, const struct sts_question *q, const char *name)
+{
+	struct entry *entry = find(sts, name);
+
+	return entry ? entry : new_entry(sts, q, name);
+}
+
+static bool is_busy(const struct entry *entry)
+{
+	return fetch_under_way(&entry->fetch) || !list_empty(&entry->waiting);
+}
+
+static void drop(struct entry *entry)
+{
+	sts_shelf_drop(entry->sts->directory, entry->name);
+	entry->sts->files -= entry->shelved && entry->sts->files > 0;
+	entry->shelved = false;
+}
+
+/* What cannot be kept is in force as long as this process knows it. */
+static void keep(struct entry *entry)
+{
+	struct sts *sts = entry->sts;
+
+	if ((!entry->shelved && sts->files >= sts->bounds.files) ||
+	    sts_shelf_put(sts->directory, entry->name, entry->policy) < 0)
+		return;
+	sts->files += !entry->shelved;
+	sts->put += !entry->shelved;
+	entry->shelved = true;
 }
 
 /* A policy whose age is over is none. */
@@ -132,7 +181,7 @@ static void expire(struct entry *entry)
 		return;
 	sts_policy_release(entry->policy);
 	entry->policy = NULL;
-	sts_shelf_drop(entry->sts->directory, entry->name);
+	drop(entry);
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
@@ -228,9 +277,10 @@ static void on_fetched(struct fetch *fetch)
 		entry->failed_ns = 0;
 		sts_policy_release(entry->policy);
 		entry->policy = policy;
-		/* What cannot be kept is in force as long as this process runs. */
 		if (policy->end_s > policy->fetched_s)
-			(void)sts_shelf_put(sts->directory, entry->name, policy);
+			keep(entry);
+		if (policy->length > LONG && !list_linked(&entry->spare))
+			list_append(&sts->spare, &entry->spare);
 	}
 	answer_waiting(sts, entry);
 	expire(entry);
@@ -279,6 +329,13 @@ static bool failed_lately(const struct entry *entry, const char *id)
 	       clock_monotonic_ns() - entry->failed_ns < STS_RETRY_S * CLOCK_NS_PER_S;
 }
 
+static void refresh(struct sts *sts, struct entry *entry)
+{
+	if (!is_busy(entry) && entry->policy && getting_old(entry) && entry->at[0] &&
+	    !failed_lately(entry, entry->policy->id))
+		start_fetch(sts, entry, entry->policy->id);
+}
+
 static void wait_for(struct sts *sts, struct entry *entry, struct sts_question *q)
 {
 	struct waiter *waiter = malloc(sizeof(*waiter));
@@ -320,6 +377,9 @@ static void take_question(struct sts *sts, struct entry *entry, struct sts_quest
 		wait_for(sts, entry, q);
 	else
 		answer_known(sts, entry, q);
+	/* Else it is done by who looks at those that stay. */
+	if (list_linked(&entry->spare))
+		refresh(sts, entry);
 }
 
 static void begin(struct sts *sts, struct sts_question *q)
@@ -372,24 +432,46 @@ static void look_at_waiting(struct sts *sts, uint64_t now_ns, uint64_t *next_ns)
 /* Fetched again while somebody asks for it; forgotten when nobody does, or there is nothing to know. */
 static void look_at_age(struct sts *sts, struct entry *entry, uint64_t now_ns)
 {
-	bool busy = fetch_under_way(&entry->fetch) || !list_empty(&entry->waiting);
-
 	expire(entry);
-	if (!busy && (now_ns - entry->asked_ns > IDLE_S * CLOCK_NS_PER_S ||
-		      (!entry->policy && !failed_lately(entry, entry->failed_id)))) {
+	if (!is_busy(entry) && (now_ns - entry->asked_ns > IDLE_S * CLOCK_NS_PER_S ||
+				(!entry->policy && !failed_lately(entry, entry->failed_id)))) {
 		forget(entry);
 		return;
 	}
-	if (!busy && entry->policy && getting_old(entry) && entry->at[0] && !failed_lately(entry, entry->policy->id))
-		start_fetch(sts, entry, entry->policy->id);
+	refresh(sts, entry);
+}
+
+static void forget_spare(struct sts *sts)
+{
+	struct list *link, *next;
+
+	for (link = sts->spare.next; link != &sts->spare; link = next) {
+		struct entry *entry = container_of(link, struct entry, spare);
+		next = link->next;
+		if (!is_busy(entry))
+			forget(entry);
+	}
+}
+
+static bool is_known(void *context, const char *name)
+{
+	return find(context, name) != NULL;
 }
 
 /* Files of domains that nobody asks about any more have nobody else who finds that they are over. */
 static void sweep(struct sts *sts, uint64_t now_ns)
 {
-	if (sts->swept_ns && now_ns - sts->swept_ns < SWEEP_S * CLOCK_NS_PER_S)
+	bool full = sts->files >= sts->bounds.files;
+	uint64_t now_s = wall_s();
+
+	if (!full && sts->swept_ns && now_ns - sts->swept_ns < SWEEP_S * CLOCK_NS_PER_S)
 		return;
-	sts->swept_ns = sts_sweep_on(&sts->sweep, sts->directory, wall_s(), SWEEP_FILES) ? now_ns : 0;
+	sts->sweep.idle_s = full && now_s > IDLE_S ? now_s - IDLE_S : 0;
+	sts->swept_ns = sts_sweep_on(&sts->sweep, sts->directory, now_s, SWEEP_FILES) ? now_ns : 0;
+	if (!sts->swept_ns)
+		return;
+	sts->files = sts->sweep.kept + sts->put;
+	sts->sweep.kept = sts->put = 0;
 }
 
 static uint64_t look(struct sts *sts)
@@ -421,6 +503,7 @@ static void turn(struct sts *sts)
 		begin(sts, container_of(question, struct sts_question, question));
 	}
 	next_ns = look(sts);
+	forget_spare(sts);
 	now_ns = clock_monotonic_ns();
 	wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
 	fetcher_ns = fetcher_wait_ns(sts->fetcher, now_ns);
@@ -445,6 +528,7 @@ static void run(struct agent_thread *thread)
 {
 	struct sts *sts = container_of(thread, struct sts, thread);
 
+	sts->files = sts_shelf_count(sts->directory);
 	while (!agent_thread_stopping(thread))
 		turn(sts);
 	for (size_t b = 0; b < BUCKETS; b++) {
@@ -463,6 +547,11 @@ static void free_all(struct sts *sts)
 
 struct sts *sts_start(const char *directory)
 {
+	return sts_start_within(directory, sts_bounds);
+}
+
+struct sts *sts_start_within(const char *directory, struct sts_bounds bounds)
+{
 	struct sts *sts = fetch_global_init() == 0 ? calloc(1, sizeof(*sts)) : NULL;
 	int r = -ENOMEM;
 
@@ -473,6 +562,10 @@ struct sts *sts_start(const char *directory)
 	for (size_t b = 0; b < BUCKETS; b++)
 		list_init(&sts->buckets[b]);
 	list_init(&sts->waiting);
+	list_init(&sts->spare);
+	sts->bounds = bounds;
+	sts->sweep.is_known = is_known;
+	sts->sweep.context = sts;
 	sts->looked_ns = clock_monotonic_ns();
 	sts->directory = strdup(directory);
 	sts->fetcher = fetcher_new();

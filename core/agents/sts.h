@@ -14,6 +14,10 @@
  * 8461 5.1): who can forge an answer must not be able to end it. It is fetched again long before that, while somebody
  * asks for it, so that there is no gap in which one could. After a fetch that failed the next is not made for minutes.
  *
+ * What is kept is bounded (struct sts_bounds), however many domains there is mail for. Beyond that a policy is fetched
+ * for who asks, is in force for him, and is forgotten; none that is kept goes for it, unless nobody has asked for it
+ * for a week. Else who can send mail to a million domains could take another's policy away.
+ *
  * Two implementations, chosen by the linker: sts.c over libcurl, and the simulation's actor.
  */
 #ifndef POSTRIDER_AGENTS_STS_H
@@ -77,8 +81,14 @@ struct sts_question {
 	char problem[STS_PROBLEM_SIZE];
 };
 
+/* Of the policies that are kept: those in memory, which are fetched again before they are old, and files. */
+struct sts_bounds {
+	size_t entries, files;
+};
+
 /* `directory` has the policies that are kept, and is made for the first; copied. NULL with errno set. */
 struct sts *sts_start(const char *directory);
+struct sts *sts_start_within(const char *directory, struct sts_bounds bounds);
 /* Waits for no answer; nothing comes back any more. */
 void sts_stop(struct sts *sts);
 void sts_ask(struct sts *sts, struct asker *asker, struct sts_question *question);

@@ -153,6 +153,32 @@ static bool is_policy(const char *file)
 	       (!file[n] || (strlen(file + n) == 17 && strspn(file + n + 1, "0123456789abcdef") == 16));
 }
 
+size_t sts_shelf_count(const char *directory)
+{
+	DIR *files = opendir(directory);
+	const struct dirent *file;
+	size_t count = 0;
+
+	while (files && (file = readdir(files)) != NULL)
+		count += is_policy(file->d_name);
+	if (files)
+		(void)closedir(files);
+	return count;
+}
+
+static void look_at(struct sts_sweep *sweep, const char *directory, const char *name, uint64_t now_s)
+{
+	struct sts_policy *policy = sts_shelf_take(directory, name, now_s);
+
+	if (!policy)
+		return;
+	if (policy->fetched_s < sweep->idle_s && !sweep->is_known(sweep->context, name))
+		sts_shelf_drop(directory, name);
+	else
+		sweep->kept++;
+	sts_policy_release(policy);
+}
+
 bool sts_sweep_on(struct sts_sweep *sweep, const char *directory, uint64_t now_s, unsigned most)
 {
 	const struct dirent *file;
@@ -164,7 +190,7 @@ bool sts_sweep_on(struct sts_sweep *sweep, const char *directory, uint64_t now_s
 		if (!file)
 			sts_sweep_stop(sweep);
 		else if (is_policy(file->d_name))
-			sts_policy_release(sts_shelf_take(directory, file->d_name, now_s));
+			look_at(sweep, directory, file->d_name, now_s);
 	}
 	return !sweep->files;
 }

@@ -34,11 +34,18 @@ struct sts_policy *sts_shelf_take(const char *directory, const char *name, uint6
 /* Rounds of those on disk, for policies that ended and that nobody asks about: what sts_shelf_take() would find over is
  * dropped. All zero: at the beginning of a round. */
 struct sts_sweep {
-	DIR *files; /* open in the middle of a round */
+	DIR *files;      /* open in the middle of a round */
+	size_t kept;     /* that were found good; never set back here */
+	uint64_t idle_s; /* what was fetched before that goes as well, unless is_known(); 0: nothing */
+	bool (*is_known)(void *context, const char *name);
+	void *context;
 };
 /* Goes on by at most `most` files. True: the round is over; the next call begins another. */
 bool sts_sweep_on(struct sts_sweep *sweep, const char *directory, uint64_t now_s, unsigned most);
 void sts_sweep_stop(struct sts_sweep *sweep);
+
+/* Files of policies that there are. */
+size_t sts_shelf_count(const char *directory);
 
 /* 0 or -errno. */
 int sts_shelf_put(const char *directory, const char *name, const struct sts_policy *policy);

@@ -31,7 +31,8 @@ enum {
 	UNHEARD_MOST_S = 60,   /* the same while nobody is answered: as for hosts of destinations (names.c) */
 	SHORT_S = 1,           /* no memory, or no room: again */
 	WITHOUT_DOUBLINGS = 5, /* of that, while all lanes are taken */
-	DOUBT_MOST = 8,        /* domains of a lane that are asked for in a turn */
+	ROWS_LOOKED_AT = 2,
+	DOUBT_MOST = 8, /* domains of a lane that are asked for in a turn */
 };
 
 /* Questions at a time (struct domains): more than the agent asks for at a time, as it gives places of those that are
@@ -691,13 +692,36 @@ bool domains_busy(const struct domains *domains)
 	return domains->asking[false] + domains->asking[true] > 0 || domains->watching > 0 || domains->waiting > 0;
 }
 
+static bool is_unused(const struct domain *domain)
+{
+	return domain->lane && !domain->asking && !domain->watching && list_empty(&domain->mail) &&
+	       list_empty(&domain->free) && domain->due_ns <= now_of(domain) &&
+	       domain->used_ns + KEPT_S * CLOCK_NS_PER_S <= now_of(domain);
+}
+
+/* Lanes of large providers never go, and a million domains have their mail there: with each that comes one row or two
+ * are looked at. */
+static void make_room(struct domains *domains)
+{
+	for (unsigned n = 0; n < ROWS_LOOKED_AT; n++) {
+		struct domain *domain = domains->rows[domains->hand++ & (domains->row_count - 1)], *next;
+		for (; domain; domain = next) {
+			next = domain->next;
+			if (is_unused(domain))
+				forget(domain);
+		}
+	}
+}
+
 struct domain *domain_find(struct domains *domains, const char *name)
 {
 	uint32_t hash = domain_table_hash(name);
 	struct domain *domain = domain_table_find(domains, name, hash);
 
-	if (!domain)
+	if (!domain) {
+		make_room(domains);
 		domain = domain_new(domains, name, hash);
+	}
 	if (!domain)
 		return NULL;
 	domain->used_ns = now_of(domain);

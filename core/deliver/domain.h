@@ -11,7 +11,8 @@
  * hosts that took it a moment ago. Only that there is no such domain, or that it has neither MX nor address, or a null
  * MX (RFC 7505), may end mail; whatever else is answered, or is not, makes it wait.
  *
- * A domain is here while it has mail that waits, or a site whose lane is there, or an answer that is good still. Mail
+ * A domain is here while it has mail that waits, or a site whose lane is there, or an answer that is good still; where
+ * its lane is there for others' mail it goes as new ones come, if nobody asks for it. Mail
  * itself does not know its domain: it is read from its envelope (outbound_sort.c).
  */
 #ifndef POSTRIDER_DELIVER_DOMAIN_H
@@ -72,6 +73,7 @@ struct domains {
 	domain_open_fn *open;
 	struct domain **rows; /* owned; a power of two */
 	size_t row_count, count;
+	size_t hand; /* the row that is looked at next for what nobody needs any more */
 	/* Of each kind, those that failed or were not answered in a moment being [1]: struct domain, to be asked for
 	 * when another answer is back, and how many are being asked for. */
 	struct list queues[2];

@@ -262,11 +262,42 @@ static void test_no_lane_for_free_mail(void)
 	end_lanes();
 }
 
+/* All domains are one provider's, whose lane is always there: what nobody writes to any more goes as others come. */
+static void test_unused(void)
+{
+	enum { EACH = 1000 };
+	char name[32];
+
+	begin_lanes();
+	answer_host();
+	CHECK(mail.first.place == DELIVERY_READY);
+	for (unsigned i = 0; i < 6 * EACH; i++) {
+		if (i % EACH == 0) {
+			shard.now_ns += 1000 * CLOCK_NS_PER_S;
+			wheel_advance(&shard.wheel, shard.now_ns);
+			/* One is written to all the time. */
+			(void)domain_find(domains, "m0.example");
+			answer_host();
+		}
+		snprintf(name, sizeof(name), "m%u.example", i);
+		if (i == 0)
+			continue;
+		CHECK(domain_find(domains, name) != NULL);
+		answer_host();
+	}
+	CHECK(domains->count < 3 * EACH);
+	CHECK(domain_known(domains, "m0.example") != NULL);
+	CHECK(domain_known(domains, "m1.example") == NULL);
+	CHECK(domain_known(domains, "m5999.example") != NULL);
+	end_lanes();
+}
+
 int main(void)
 {
 	RUN(test_nobody_answers);
 	RUN(test_others_are_answered);
 	RUN(test_reload);
+	RUN(test_unused);
 	RUN(test_no_lane);
 	RUN(test_no_lane_for_free_mail);
 	return check_end();

@@ -26,7 +26,8 @@ static uint64_t now_s = 1000000;
 static sem_t slept, go;
 static enum { GOOD, DOWN, SILENT } host;
 static unsigned fetches, age_s;
-static struct fetch *under_way;
+static struct fetch *under_way[16];
+static unsigned under_way_count;
 
 uint64_t clock_monotonic_ns(void)
 {
@@ -123,13 +124,8 @@ uint64_t fetcher_wait_ns(const struct fetcher *fetcher, uint64_t from_ns)
 	return UINT64_MAX;
 }
 
-void fetcher_process(struct fetcher *fetcher)
+static void come_to_an_end(struct fetch *fetch)
 {
-	struct fetch *fetch = under_way;
-
-	if (!fetch || host == SILENT)
-		return;
-	under_way = NULL;
 	fetch->handle = NULL;
 	if (host == GOOD) {
 		fetch->status = 200;
@@ -143,6 +139,12 @@ void fetcher_process(struct fetcher *fetcher)
 	fetch->fn(fetch);
 }
 
+void fetcher_process(struct fetcher *fetcher)
+{
+	while (under_way_count > 0 && host != SILENT)
+		come_to_an_end(under_way[--under_way_count]);
+}
+
 void fetch_at(const char *name, uint16_t port, const struct ring_address *addresses, unsigned count,
 	      char out[FETCH_AT_SIZE])
 {
@@ -151,16 +153,18 @@ void fetch_at(const char *name, uint16_t port, const struct ring_address *addres
 
 void fetch_start(struct fetcher *fetcher, struct fetch *fetch)
 {
-	CHECK(!under_way);
 	fetches++;
 	fetch->handle = fetch;
-	under_way = fetch;
+	under_way[under_way_count++] = fetch;
 }
 
 void fetch_cancel(struct fetcher *fetcher, struct fetch *fetch)
 {
-	CHECK(under_way == fetch);
-	under_way = NULL;
+	unsigned i = 0;
+
+	while (under_way[i] != fetch)
+		i++;
+	under_way[i] = under_way[--under_way_count];
 	fetch->handle = NULL;
 }
 
@@ -197,9 +201,9 @@ static void end(void)
 }
 
 /* The result. `id`: NULL, there is no record. */
-static int ask(const char *id)
+static int ask_for(const char *domain, const char *id)
 {
-	question = (struct sts_question){.domain = "a.example", .recorded = id != NULL, .address_count = 1};
+	question = (struct sts_question){.domain = domain, .recorded = id != NULL, .address_count = 1};
 	question.question.fn = on_back;
 	question.question.deadline_ns = clock_monotonic_ns() + STS_TIMEOUT_MS * CLOCK_NS_PER_MS;
 	snprintf(question.id, sizeof(question.id), "%s", id ? id : "");
@@ -213,6 +217,11 @@ static int ask(const char *id)
 	if (question.question.result == 0)
 		sts_policy_release(question.policy); /* the agent has it, too */
 	return question.question.result;
+}
+
+static int ask(const char *id)
+{
+	return ask_for("a.example", id);
 }
 
 /* So long passes, and the agent looks each minute; what it fetches comes back at its next turn. */
@@ -414,6 +423,101 @@ static void test_swept(void)
 	end();
 }
 
+static unsigned files(const char *kind)
+{
+	char name[32];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LEFT; i++) {
+		snprintf(name, sizeof(name), "%s%u.example", kind, i);
+		n += on_disk(name);
+	}
+	return n;
+}
+
+static void ask_for_all(const char *kind, unsigned count)
+{
+	char name[32];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%s%u.example", kind, i);
+		CHECK_EQ(ask_for(name, "1"), 0);
+	}
+}
+
+/* More domains than are kept: each one's policy is in force for who asks, but there are no more files, and no more of
+ * them are fetched again by themselves; and those that were there first stay. */
+static void test_many(void)
+{
+	enum { ENTRIES = 4, FILES = 6 };
+	const struct sts_bounds bounds = {ENTRIES, FILES};
+	char name[32];
+
+	host = GOOD;
+	age_s = 31557600;
+	fetches = 0;
+	sts = sts_start_within(shelf, bounds);
+	CHECK(sts != NULL);
+	asker_init(&asker, NULL);
+	ask_for_all("m", 100);
+	CHECK_EQ(fetches, 100);
+	CHECK_EQ(files("m"), FILES);
+	CHECK(on_disk("m0.example"));
+	fetches = 0;
+	pass(DAY_S + HOUR_S);
+	CHECK_EQ(fetches, ENTRIES);
+	/* One of those that have a file only is old as well; it is fetched again when somebody asks. */
+	fetches = 0;
+	CHECK_EQ(ask_for("m5.example", "1"), 0);
+	pass(MINUTE_S);
+	CHECK_EQ(fetches, 1);
+	/* Its host is gone, and so is its record: it is in force, like that of any other that is kept. */
+	host = DOWN;
+	for (unsigned i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "m%u.example", i);
+		CHECK_EQ(ask_for(name, NULL), 0);
+	}
+	CHECK_EQ(ask_for("m50.example", NULL), -ENOENT);
+	/* Over a restart the files are counted. */
+	sts_stop(sts);
+	host = GOOD;
+	sts = sts_start_within(shelf, bounds);
+	ask_for_all("k", 3);
+	CHECK_EQ(files("k"), 0);
+	CHECK_EQ(files("m"), FILES);
+	end();
+}
+
+/* Nobody has asked for a week for what has all the room: it makes place. */
+static void test_room_again(void)
+{
+	const struct sts_bounds bounds = {4, 6};
+
+	sts = sts_start_within(shelf, bounds);
+	asker_init(&asker, NULL);
+	CHECK_EQ(files("m"), 6);
+	CHECK_EQ(ask_for("m0.example", "1"), 0);
+	pass(WEEK_S - DAY_S);
+	CHECK_EQ(ask_for("m0.example", "1"), 0);
+	pass(3 * DAY_S);
+	CHECK(files("m") < 6);
+	/* As far as somebody needs it. */
+	ask_for_all("k", 10);
+	pass(2 * DAY_S);
+	CHECK_EQ(ask_for("m0.example", "1"), 0);
+	ask_for_all("k", 10);
+	CHECK_EQ(files("k"), 5);
+	CHECK_EQ(files("m"), 1);
+	CHECK(on_disk("m0.example"));
+	end();
+	for (unsigned i = 0; i < 10; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "k%u.example", i);
+		sts_shelf_drop(shelf, name);
+	}
+	sts_shelf_drop(shelf, "m0.example");
+}
+
 int main(void)
 {
 	if (!mkdtemp(directory))
@@ -425,6 +529,8 @@ int main(void)
 	RUN(test_ends_over_a_restart);
 	RUN(test_nobody_asks);
 	RUN(test_swept);
+	RUN(test_many);
+	RUN(test_room_again);
 	sts_shelf_drop(shelf, "a.example");
 	(void)rmdir(shelf);
 	CHECK_EQ(rmdir(directory), 0);
