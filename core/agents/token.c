@@ -47,13 +47,14 @@ static void start_job(struct tokens *tokens, struct token_identity *identity)
 {
 	struct token_job *job = identity->job;
 	const struct secret *refresh = NULL;
-	uint64_t stamp = token_form_stamp(&identity->oauth);
+	uint64_t refresh_stamp = token_form_refresh_stamp(&identity->oauth);
 	struct epoll_event event = {.events = EPOLLIN};
 
 	/* A file that somebody has written meanwhile is newer than what could not be stored. */
-	if (identity->refresh.text && identity->stamp == stamp)
+	if (identity->refresh.text && identity->refresh_stamp == refresh_stamp)
 		refresh = &identity->refresh;
-	identity->stamp = stamp;
+	identity->refresh_stamp = refresh_stamp;
+	identity->stamp = token_form_stamp(&identity->oauth);
 	job->oauth = &identity->oauth;
 	job->user = identity->user;
 	token_job_start(job, tokens->fetcher, refresh, identity->skew_s);
@@ -78,8 +79,9 @@ static void keep_refresh_token(struct tokens *tokens, struct token_identity *ide
 
 	if (!job->reply.refresh_token.text)
 		return;
-	if (identity->stamp == token_form_stamp(&identity->oauth))
+	if (identity->refresh_stamp == token_form_refresh_stamp(&identity->oauth))
 		r = token_job_save(job);
+	identity->refresh_stamp = token_form_refresh_stamp(&identity->oauth);
 	identity->stamp = token_form_stamp(&identity->oauth);
 	secret_wipe(&identity->refresh);
 	if (r == 0)

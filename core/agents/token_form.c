@@ -358,20 +358,29 @@ void token_form_wipe(struct token_form *form)
 	secret_wipe(&form->refresh);
 }
 
+static uint64_t add_stamp(uint64_t stamp, const char *path)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0)
+		memset(&st, 0, sizeof(st));
+	stamp = stamp * 1099511628211u + (uint64_t)st.st_ino;
+	stamp = stamp * 1099511628211u + (uint64_t)st.st_size;
+	return stamp * 1099511628211u + (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
 uint64_t token_form_stamp(const struct config_oauth *oauth)
 {
 	const char *const paths[] = {oauth->certificate,        oauth->private_key,          oauth->client_secret_file,
 				     oauth->refresh_token_file, oauth->service_account_file, oauth->ca_file};
 	uint64_t stamp = 1;
-	struct stat st;
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		if (!paths[i] || stat(paths[i], &st) < 0)
-			memset(&st, 0, sizeof(st));
-		stamp = stamp * 1099511628211u + (uint64_t)st.st_ino;
-		stamp = stamp * 1099511628211u + (uint64_t)st.st_size;
-		stamp = stamp * 1099511628211u + (uint64_t)st.st_mtim.tv_sec * 1000000000u +
-			(uint64_t)st.st_mtim.tv_nsec;
-	}
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		stamp = add_stamp(stamp, paths[i]);
 	return stamp;
+}
+
+uint64_t token_form_refresh_stamp(const struct config_oauth *oauth)
+{
+	return add_stamp(1, oauth->refresh_token_file);
 }

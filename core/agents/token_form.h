@@ -48,5 +48,7 @@ void service_account_wipe(struct service_account *account);
  * write it now changes nothing, unlike in file_stamp(): a refresh token that could not be stored is newer than its
  * file's still, and one that is given meanwhile is to be stored. */
 uint64_t token_form_stamp(const struct config_oauth *oauth);
+/* The same of the refresh token's alone. */
+uint64_t token_form_refresh_stamp(const struct config_oauth *oauth);
 
 #endif

@@ -42,6 +42,7 @@ struct token_identity {
 	struct token_job *job;                   /* NULL: none */
 	struct secret refresh;                   /* newer than the file, which could not be written */
 	uint64_t stamp;                          /* of the files when they were last used */
+	uint64_t refresh_stamp;                  /* of the refresh token's alone */
 	uint64_t fetched_ns;
 	_Atomic(uint64_t) until_ns; /* until when its token is good; 0: there is none. Anybody looks */
 	int64_t skew_s;             /* how far the endpoint's clock is ahead of ours, where that was found to matter */
