@@ -22,6 +22,7 @@
 #include "core/agents/dns_private.h"
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
+#include "core/confine/beside.h"
 
 enum {
 	LOOK_MS = 1000,     /* between two looks at the files */
@@ -31,8 +32,9 @@ enum {
 
 /* ---- files -------------------------------------------------------------------------------------------------- */
 
-/* From malloc; NULL: none. */
-static char *read_whole(const char *path, size_t *length)
+/* From malloc; NULL: none. False: it is there and cannot be read now, as where it was replaced and the process beside
+ * does not answer; what is known of it is to stay. */
+static bool read_whole(const char *path, enum beside_file file, char **whole, size_t *length)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -40,22 +42,45 @@ static char *read_whole(const char *path, size_t *length)
 	ssize_t n;
 
 	*length = 0;
+	*whole = NULL;
+	if (fd < 0 && errno == EACCES)
+		fd = beside_open(file);
+	if (fd < 0 && access(path, F_OK) == 0)
+		return false;
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX)
 		text = malloc((size_t)st.st_size + 1);
 	while (text && *length < (size_t)st.st_size && (n = read(fd, text + *length, (size_t)st.st_size - *length)) > 0)
 		*length += (size_t)n;
 	if (fd >= 0)
 		close(fd);
-	return text;
+	*whole = text;
+	return true;
 }
 
-static void read_conf(struct dns *dns)
+/* At the start there is nothing that could stay. */
+static bool read_conf(struct dns *dns, bool first)
 {
 	size_t length;
-	char *text = read_whole("/etc/resolv.conf", &length);
+	char *text;
 
+	if (!read_whole("/etc/resolv.conf", BESIDE_RESOLV_CONF, &text, &length) && !first)
+		return false;
 	resolv_conf_parse(text ? text : "", length, &dns->conf);
 	free(text);
+	return true;
+}
+
+static void read_hosts(struct dns *dns, uint64_t stamp)
+{
+	size_t length;
+	char *text;
+
+	if (!read_whole("/etc/hosts", BESIDE_HOSTS, &text, &length))
+		return;
+	dns->hosts_stamp = stamp;
+	free(dns->hosts);
+	dns->hosts = text;
+	dns->hosts_length = length;
 }
 
 static void look_at_files(struct dns *dns, uint64_t now_ns)
@@ -68,16 +93,12 @@ static void look_at_files(struct dns *dns, uint64_t now_ns)
 	dns->looked_ns = now_ns;
 	dns_try_libraries(dns);
 	stamp = file_stamp(0, "/etc/hosts");
-	if (stamp != dns->hosts_stamp) {
-		dns->hosts_stamp = stamp;
-		free(dns->hosts);
-		dns->hosts = read_whole("/etc/hosts", &dns->hosts_length);
-	}
+	if (stamp != dns->hosts_stamp)
+		read_hosts(dns, stamp);
 	stamp = file_stamp(0, "/etc/resolv.conf");
-	if (!first && stamp == dns->conf_stamp)
+	if ((!first && stamp == dns->conf_stamp) || !read_conf(dns, first))
 		return;
 	dns->conf_stamp = stamp;
-	read_conf(dns);
 	dns_renew(dns);
 }
 

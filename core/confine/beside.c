@@ -1,7 +1,6 @@
 /*
- * core/confine/beside.c - see beside.h. A request is one datagram: the variable, the words of the command, each ended
- * by NUL, and two descriptors; its answer is a struct answer. A descriptor alone is that of refused calls. Without any,
- * it is the number of a socket, and the answer names its process.
+ * core/confine/beside.c - see beside.h. A request is one datagram, a struct request with what belongs to it, and its
+ * answer a struct answer. There is never more than one without an answer.
  */
 #include "core/confine/beside.h"
 
@@ -12,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
 #include "core/confine/calls.h"
@@ -30,15 +31,34 @@ extern char **environ;
 
 enum { REQUEST_MAX = 32768, NUMBERS_MAX = 1024, BEGIN_MS = 1000 };
 
+enum what {
+	ASK_WATCH, /* a descriptor: that of refused calls; no answer */
+	ASK_START, /* the variable and the words of a command, each ended by NUL, and two descriptors */
+	ASK_OWNER, /* a uint64_t: the number of a socket */
+	ASK_OPEN,  /* a uint32_t: enum beside_file; the answer has a descriptor */
+};
+
+struct request {
+	uint32_t what;
+	char rest[REQUEST_MAX];
+};
+
 struct answer {
 	int32_t error; /* 0 or errno */
 	int32_t pid;
+	char owner[PORT_OWNER_TEXT];
 };
+
+static const char *const files[] = {[BESIDE_HOSTS] = "/etc/hosts", [BESIDE_RESOLV_CONF] = "/etc/resolv.conf"};
 
 /* The relay's side. */
 static struct {
 	pthread_mutex_t lock; /* one request at a time */
 	int requests, refusals;
+	pid_t pid;
+	bool owes;  /* an answer that nobody waits for any more; under the lock */
+	pid_t late; /* a command that was begun by such a one and has to be reaped; under the lock */
+	atomic_bool silent;
 	char ***commands; /* of the start; owned */
 	size_t command_count;
 } here = {.lock = PTHREAD_MUTEX_INITIALIZER, .requests = -1, .refusals = -1};
@@ -126,6 +146,7 @@ const char *beside_lacks(const struct config *config)
 
 /* ---- messages with descriptors --------------------------------------------------------------------------------- */
 
+/* Two at most; none: NULL. */
 static int send_with(int socket, const void *data, size_t length, const int *fds, size_t count)
 {
 	union {
@@ -135,15 +156,17 @@ static int send_with(int socket, const void *data, size_t length, const int *fds
 	struct iovec piece = {(void *)data, length};
 	struct msghdr message = {.msg_iov = &piece,
 				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+				 .msg_control = count ? &control : NULL,
+				 .msg_controllen = count ? CMSG_SPACE(count * sizeof(int)) : 0};
 	struct cmsghdr *part = CMSG_FIRSTHDR(&message);
 	ssize_t n;
 
-	part->cmsg_level = SOL_SOCKET;
-	part->cmsg_type = SCM_RIGHTS;
-	part->cmsg_len = CMSG_LEN(count * sizeof(int));
-	memcpy(CMSG_DATA(part), fds, count * sizeof(int));
+	if (part) {
+		part->cmsg_level = SOL_SOCKET;
+		part->cmsg_type = SCM_RIGHTS;
+		part->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(part), fds, count * sizeof(int));
+	}
 	do {
 		n = sendmsg(socket, &message, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
@@ -151,7 +174,7 @@ static int send_with(int socket, const void *data, size_t length, const int *fds
 }
 
 /* The octets, 0 at the end, or -errno. */
-static ssize_t receive_with(int socket, char *data, size_t size, int fds[2], size_t *count)
+static ssize_t receive_with(int socket, void *data, size_t size, int flags, int fds[2], size_t *count)
 {
 	union {
 		struct cmsghdr header;
@@ -161,7 +184,7 @@ static ssize_t receive_with(int socket, char *data, size_t size, int fds[2], siz
 	struct msghdr message = {
 		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	struct cmsghdr *part;
-	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 
 	*count = 0;
 	part = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
@@ -257,33 +280,58 @@ static struct answer start_asked(char *text, size_t length, const int fds[2])
 	return start(words + 1, words[0], fds);
 }
 
+static struct answer open_asked(const char *rest, size_t length, int *file)
+{
+	uint32_t which = BESIDE_FILES;
+
+	if (length == sizeof(which))
+		memcpy(&which, rest, sizeof(which));
+	if (which >= BESIDE_FILES)
+		return (struct answer){.error = EINVAL};
+	*file = open(files[which], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return (struct answer){.error = *file < 0 ? errno : 0};
+}
+
+static struct answer owner_asked(const char *rest, size_t length)
+{
+	struct answer answer = {0};
+	uint64_t inode = 0;
+
+	if (length == sizeof(inode))
+		memcpy(&inode, rest, sizeof(inode));
+	if (!port_owner_process(inode, answer.owner))
+		answer.error = ESRCH;
+	return answer;
+}
+
 /* False: the relay has ended. */
 static bool take_request(int requests, int *told)
 {
-	static char text[REQUEST_MAX];
-	int fds[2] = {-1, -1};
-	size_t count;
-	ssize_t n = receive_with(requests, text, sizeof(text), fds, &count);
+	static struct request request;
+	struct answer answer = {.error = EINVAL};
+	int fds[2] = {-1, -1}, file = -1;
+	size_t count, length;
+	ssize_t n = receive_with(requests, &request, sizeof(request), 0, fds, &count);
 
 	if (n == -EINTR)
 		return true;
 	if (n <= 0)
 		return false;
-	if (count == 1 && *told == -1) {
+	length = (size_t)n > sizeof(request.what) ? (size_t)n - sizeof(request.what) : 0;
+	if (length > 0 && request.what == ASK_WATCH && count == 1 && *told == -1) {
 		*told = fds[0];
 		return true;
 	}
-	if (count == 2) {
-		struct answer answer = start_asked(text, (size_t)n, fds);
-		(void)!send(requests, &answer, sizeof(answer), MSG_NOSIGNAL);
-	}
-	if (count == 0 && n == (ssize_t)sizeof(uint64_t)) {
-		char owner[PORT_OWNER_TEXT] = "";
-		uint64_t inode;
-		memcpy(&inode, text, sizeof(inode));
-		(void)port_owner_process(inode, owner);
-		(void)!send(requests, owner, sizeof(owner), MSG_NOSIGNAL);
-	}
+	if (length > 0 && request.what == ASK_START && count == 2)
+		answer = start_asked(request.rest, length, fds);
+	else if (length > 0 && request.what == ASK_OWNER)
+		answer = owner_asked(request.rest, length);
+	else if (length > 0 && request.what == ASK_OPEN)
+		answer = open_asked(request.rest, length, &file);
+	if (length == 0 || request.what != ASK_WATCH)
+		(void)send_with(requests, &answer, sizeof(answer), &file, file >= 0);
+	if (file >= 0)
+		close(file);
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
 	return true;
@@ -361,17 +409,97 @@ static bool is_wanted(const struct config *config)
 	return config->hardening.seccomp || config->hardening.landlock;
 }
 
-static bool ask_owner(uint64_t inode, char text[PORT_OWNER_TEXT])
+/* Under the lock. A command that nobody waits for any more is ended. */
+static void take_late(void)
 {
+	struct answer answer;
+	int fds[2];
+	size_t count;
+	ssize_t n =
+		here.owes ? receive_with(here.requests, &answer, sizeof(answer), MSG_DONTWAIT, fds, &count) : -EAGAIN;
+
+	if (n != -EAGAIN && n != -EINTR) {
+		here.owes = false;
+		atomic_store(&here.silent, false);
+	}
+	if (n == (ssize_t)sizeof(answer)) {
+		if (count > 0)
+			close(fds[0]);
+		if (answer.pid > 0) {
+			(void)kill(-answer.pid, SIGKILL);
+			(void)kill(answer.pid, SIGKILL);
+			here.late = answer.pid;
+		}
+	}
+	if (here.late > 0 && waitpid(here.late, NULL, WNOHANG) != 0)
+		here.late = 0;
+}
+
+/* Under the lock. */
+static int wait_for(struct answer *answer, int *file)
+{
+	uint64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + BESIDE_ANSWER_MS * CLOCK_NS_PER_MS;
+	struct pollfd wait = {.fd = here.requests, .events = POLLIN};
+	int r = 0, fds[2] = {-1, -1};
+	size_t count;
 	ssize_t n;
 
-	text[0] = '\0';
+	for (; r <= 0 && now_ns < end_ns; now_ns = clock_monotonic_ns())
+		r = poll(&wait, 1, (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) + 1);
+	if (r <= 0) {
+		here.owes = true;
+		atomic_store(&here.silent, true);
+		return -ETIMEDOUT;
+	}
+	n = receive_with(here.requests, answer, sizeof(*answer), MSG_DONTWAIT, fds, &count);
+	*file = fds[0];
+	return n == (ssize_t)sizeof(*answer) ? 0 : -EPIPE;
+}
+
+/* 0, and what the answer has, its error as well; -EPIPE: it has ended; -ETIMEDOUT: it does not answer. `file`, from the
+ * answer, is the caller's. */
+static int ask(const struct request *request, size_t length, const int *fds, size_t count, struct answer *answer,
+	       int *file)
+{
+	int r;
+
+	*file = -1;
 	pthread_mutex_lock(&here.lock);
-	n = send(here.requests, &inode, sizeof(inode), MSG_NOSIGNAL);
-	if (n == (ssize_t)sizeof(inode))
-		n = recv(here.requests, text, PORT_OWNER_TEXT, 0);
+	take_late();
+	r = here.owes ? -ETIMEDOUT : send_with(here.requests, request, sizeof(request->what) + length, fds, count);
+	if (r == 0)
+		r = wait_for(answer, file);
 	pthread_mutex_unlock(&here.lock);
-	return n == PORT_OWNER_TEXT && text[0] != '\0';
+	return r;
+}
+
+static bool ask_owner(uint64_t inode, char text[PORT_OWNER_TEXT])
+{
+	struct request request = {.what = ASK_OWNER};
+	struct answer answer;
+	int none;
+
+	memcpy(request.rest, &inode, sizeof(inode));
+	if (ask(&request, sizeof(inode), NULL, 0, &answer, &none) < 0 || answer.error)
+		return false;
+	memcpy(text, answer.owner, PORT_OWNER_TEXT);
+	return true;
+}
+
+int beside_open(enum beside_file which)
+{
+	struct request request = {.what = ASK_OPEN};
+	uint32_t number = which;
+	struct answer answer;
+	int file, r;
+
+	if (!beside_is_there())
+		return -EACCES;
+	memcpy(request.rest, &number, sizeof(number));
+	r = ask(&request, sizeof(number), NULL, 0, &answer, &file);
+	if (r == 0 && file < 0)
+		r = answer.error ? -answer.error : -EACCES;
+	return r < 0 ? r : file;
 }
 
 int beside_begin(const struct config *config)
@@ -398,6 +526,7 @@ int beside_begin(const struct config *config)
 	}
 	close(requests[1]);
 	close(refusals[1]);
+	here.pid = pid;
 	here.requests = requests[0];
 	here.refusals = refusals[0];
 	port_owner_ask(ask_owner);
@@ -411,9 +540,11 @@ bool beside_is_there(void)
 
 void beside_watch(int told)
 {
+	struct request request = {.what = ASK_WATCH};
+
 	if (told < 0)
 		return;
-	(void)send_with(here.requests, "", 1, &told, 1);
+	(void)send_with(here.requests, &request, sizeof(request.what) + 1, &told, 1);
 	close(told);
 }
 
@@ -430,6 +561,20 @@ bool beside_has_ended(void)
 	return here.refusals >= 0 && recv(here.refusals, &octet, sizeof(octet), MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+bool beside_is_silent(void)
+{
+	if (atomic_load(&here.silent) && pthread_mutex_trylock(&here.lock) == 0) {
+		take_late();
+		pthread_mutex_unlock(&here.lock);
+	}
+	return atomic_load(&here.silent);
+}
+
+pid_t beside_number(void)
+{
+	return here.pid;
+}
+
 static size_t put(char *text, size_t length, const char *word)
 {
 	size_t size = strlen(word) + 1;
@@ -443,26 +588,19 @@ static size_t put(char *text, size_t length, const char *word)
 int beside_start(char *const *arguments, const char *variable, int out, int err, pid_t *pid)
 {
 	const int fds[2] = {out, err};
-	char text[REQUEST_MAX];
+	struct request request = {.what = ASK_START};
 	size_t length = strlen(variable) + 1;
 	struct answer answer;
-	ssize_t n = 0;
-	int r;
+	int r, none;
 
-	if (length > sizeof(text) / 2)
+	if (length > sizeof(request.rest) / 2)
 		return -E2BIG;
-	memcpy(text, variable, length);
+	memcpy(request.rest, variable, length);
 	for (; *arguments; arguments++)
-		length = put(text, length, *arguments);
-	pthread_mutex_lock(&here.lock);
-	r = send_with(here.requests, text, length, fds, 2);
-	if (r == 0)
-		n = recv(here.requests, &answer, sizeof(answer), 0);
-	pthread_mutex_unlock(&here.lock);
+		length = put(request.rest, length, *arguments);
+	r = ask(&request, length, fds, 2, &answer, &none);
 	if (r < 0)
 		return r;
-	if (n != (ssize_t)sizeof(answer))
-		return -ECHILD;
 	/* It was begun, and became no program. */
 	if (answer.error && answer.pid > 0)
 		(void)waitpid(answer.pid, NULL, 0);

@@ -33,10 +33,32 @@ enum { LINKS_MAX = 16 };
 	(UINT64_C(0) | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |     \
 	 TRUNCATE | IOCTL_DEV)
 
-/* What libraries open, and files that others replace while we run: the resolver's, authorities, users, time zones. What
- * in /etc is nobody's business is root's to read. */
+/* What libraries open, and directories of what others replace while we run: the resolver's, authorities. A file of /etc
+ * itself that is replaced is another one, and refused: /etc/hosts and /etc/resolv.conf are then opened by the process
+ * beside (beside_open()), and the others are read at the start. */
 static const char *const read_by_libraries[] = {
-	"/etc",
+	"/etc/ca-certificates",
+	"/etc/crypto-policies",
+	"/etc/gai.conf",
+	"/etc/gnutls",
+	"/etc/group",
+	"/etc/host.conf",
+	"/etc/hosts",
+	"/etc/ld.so.cache",
+	"/etc/localtime",
+	"/etc/nsswitch.conf",
+	"/etc/passwd",
+	"/etc/pki/ca-trust",
+	"/etc/pki/tls/cert.pem",
+	"/etc/pki/tls/certs",
+	"/etc/pki/tls/openssl.cnf",
+	"/etc/protocols",
+	"/etc/resolv.conf",
+	"/etc/services",
+	"/etc/ssl/cert.pem",
+	"/etc/ssl/certs",
+	"/etc/ssl/openssl.cnf",
+	"/etc/static",
 	"/usr",
 	"/lib",
 	"/lib64",
@@ -64,6 +86,9 @@ struct held {
 static struct held *held; /* each once */
 static size_t held_count;
 static bool holding, incomplete;
+
+static struct paths_missing *missing; /* each once; owned, as its paths are */
+static size_t missing_count;
 
 struct rules {
 	int fd;
@@ -191,29 +216,76 @@ static void grant_reading(const struct rules *rules, const char *named)
 
 /* ---- what is written ------------------------------------------------------------------------------------------ */
 
+enum { PLACE_SPOOL, PLACE_SUPPRESSION, PLACE_TRACE, PLACE_SOCKET, PLACE_TOKENS /* one for each destination */ };
+
 /* Each directory that is written, by number; false: there are no more. A token that a provider exchanges replaces the
  * file that the last one was in. */
 static bool place_written(const struct config *config, size_t number, char directory[PATH_MAX])
 {
-	const char *const places[] = {config->spool.directory, config->suppression.directory};
-	const char *const files[] = {config->trace.detail == CONFIG_TRACE_OFF ? NULL : config->trace.file,
-				     config->control.socket};
+	const char *const directories[] = {
+		[PLACE_SPOOL] = config->spool.directory, [PLACE_SUPPRESSION] = config->suppression.directory};
+	const char *const files[] = {[PLACE_TRACE] =
+					     config->trace.detail == CONFIG_TRACE_OFF ? NULL : config->trace.file,
+				     [PLACE_SOCKET] = config->control.socket};
 	const struct config_oauth *oauth;
 
 	directory[0] = '\0';
-	if (number < 2) {
-		snprintf(directory, PATH_MAX, "%s", places[number] ? places[number] : "");
-	} else if (number < 4) {
-		if (files[number - 2])
-			directory_of(files[number - 2], directory);
-	} else if (number < config->destination_count + 4) {
-		oauth = config->destinations[number - 4].oauth;
+	if (number < PLACE_TRACE) {
+		snprintf(directory, PATH_MAX, "%s", directories[number] ? directories[number] : "");
+	} else if (number < PLACE_TOKENS) {
+		if (files[number])
+			directory_of(files[number], directory);
+	} else if (number < config->destination_count + PLACE_TOKENS) {
+		oauth = config->destinations[number - PLACE_TOKENS].oauth;
 		if (oauth && oauth->refresh_token_file)
 			directory_of(oauth->refresh_token_file, directory);
 	} else {
 		return false;
 	}
 	return true;
+}
+
+/* ---- what is made ---------------------------------------------------------------------------------------------- */
+
+static void miss(const char *directory, int error)
+{
+	struct paths_missing *more;
+
+	for (size_t i = 0; i < missing_count; i++) {
+		if (strcmp(missing[i].directory, directory) == 0)
+			return;
+	}
+	more = realloc(missing, (missing_count + 1) * sizeof(*missing));
+	if (!more)
+		return;
+	missing = more;
+	missing[missing_count] = (struct paths_missing){strdup(directory), error};
+	if (missing[missing_count].directory)
+		missing_count++;
+}
+
+void paths_make(const struct config *config)
+{
+	char directory[PATH_MAX];
+	int made;
+
+	for (size_t i = 0; place_written(config, i, directory); i++) {
+		/* Whose the socket's has to be, and who may pass it, is not ours to say. */
+		if (!directory[0] || i == PLACE_SOCKET)
+			continue;
+		/* Its name is durable in a directory that can be opened now only. */
+		made = disk_directory_open(directory, true);
+		if (made >= 0)
+			disk_close(made);
+		else if (i != PLACE_SPOOL)
+			miss(directory, -made);
+	}
+}
+
+const struct paths_missing *paths_missing(size_t *count)
+{
+	*count = missing_count;
+	return missing;
 }
 
 /* ---- holding ------------------------------------------------------------------------------------------------ */
@@ -242,42 +314,12 @@ bool paths_can_be_held(void)
 	return version() >= 1;
 }
 
-/* The nearest directory that is there, "/" included. */
-static bool nearest(const char *named, char real[PATH_MAX])
-{
-	char path[PATH_MAX], above[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s", named);
-	while (!realpath(path, real) && strcmp(path, "/") != 0 && strcmp(path, ".") != 0) {
-		directory_of(path, above);
-		memcpy(path, above, sizeof(path));
-	}
-	return realpath(path, real) != NULL;
-}
-
-/* What the machine's resolver writes may come after us, in a directory that is not there yet, as those in /run are not
- * when it starts later: names would not be found until a restart. Wherever else the link leads, as in /mnt/wsl. */
-static void grant_resolver(const struct rules *rules)
-{
-	char path[PATH_MAX] = "/etc/", directory[PATH_MAX], real[PATH_MAX];
-	ssize_t n = readlink("/etc/resolv.conf", path + 5, sizeof(path) - 6);
-
-	grant_reading(rules, "/etc/resolv.conf");
-	grant_reading(rules, "/etc/hosts");
-	if (n <= 0)
-		return;
-	path[5 + n] = '\0';
-	directory_of(path[5] == '/' ? path + 5 : path, directory);
-	if (nearest(directory, real) && strcmp(real, "/") != 0)
-		grant(rules, real, READING);
-}
-
-/* One that is not there may be made or mounted while we run: then it is in the nearest that is, but never in /var. */
+/* Never what is above it. */
 static void grant_writing(const struct rules *rules, const char *named)
 {
 	char real[PATH_MAX];
 
-	if (realpath(named, real) || (nearest(named, real) && !is_high_up(real)))
+	if (realpath(named, real))
 		grant(rules, real, WRITING);
 }
 
@@ -286,14 +328,9 @@ static void grant_all(const struct rules *rules, const struct config *config)
 	char written[PATH_MAX];
 	const char *place;
 	size_t i;
-	/* A new spool is made here: its name is durable in a directory that can be opened now only. */
-	int spool = disk_directory_open(config->spool.directory, true);
 
-	if (spool >= 0)
-		disk_close(spool);
 	for (i = 0; i < sizeof(read_by_libraries) / sizeof(read_by_libraries[0]); i++)
 		grant(rules, read_by_libraries[i], READING);
-	grant_resolver(rules);
 	grant(rules, "/dev/null", READING | LANDLOCK_ACCESS_FS_WRITE_FILE);
 	for (i = 0; (place = config_preset_place(i)) != NULL; i++)
 		grant(rules, place, READING);

@@ -24,6 +24,15 @@ enum paths_state {
 	PATHS_HELD,
 };
 
+/* Makes the directories that are written and are not there, but for the control socket's, in those that they are to be
+ * in, as who we are: what is made behind paths_hold() is granted to nobody. */
+void paths_make(const struct config *config);
+/* Those that it could not make; without the spool, as there is no start without it. */
+struct paths_missing {
+	char *directory;
+	int error; /* errno */
+};
+const struct paths_missing *paths_missing(size_t *count);
 /* What paths_hold() would come to, without its being done. */
 bool paths_can_be_held(void);
 /* Before there is a second thread. */

@@ -3,6 +3,8 @@
  */
 #include "core/events/confining.h"
 
+#include <string.h>
+
 void event_confined(struct log *log, const struct event_confined *facts)
 {
 	struct log_event e;
@@ -25,6 +27,19 @@ void event_runs_as_root(struct log *log)
 	log_end(&e);
 }
 
+void event_directory_missing(struct log *log, const char *directory, int error)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "directory_missing");
+	log_text(&e, "directory", directory);
+	log_text(&e, "reason", strerror(error));
+	log_text(&e, "advice",
+		 "it is not there and cannot be made, so nothing is kept in it: make it, give it to the user of the "
+		 "relay, and restart");
+	log_end(&e);
+}
+
 void event_beside_ended(struct log *log)
 {
 	struct log_event e;
@@ -33,6 +48,27 @@ void event_beside_ended(struct log *log)
 	log_text(&e, "advice",
 		 "the process that starts oauth.command and tells refused calls has ended: look for who ended it, and "
 		 "restart postrider; mail without a command goes on");
+	log_end(&e);
+}
+
+void event_beside_silent(struct log *log, pid_t pid)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_ERROR, "beside_silent");
+	log_number(&e, "process", (uint64_t)pid);
+	log_text(&e, "advice",
+		 "the process that starts oauth.command and answers for refused calls does not answer: where "
+		 "ps -o stat= has T for it, kill -CONT lets it go on; else restart postrider; mail without a command "
+		 "goes on");
+	log_end(&e);
+}
+
+void event_beside_answers(struct log *log)
+{
+	struct log_event e;
+
+	log_begin_at(&e, log, LOG_LEVEL_NOTICE, "beside_answers");
 	log_end(&e);
 }
 

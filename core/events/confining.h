@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/base/log.h"
 
@@ -16,7 +17,11 @@ struct event_confined {
 };
 void event_confined(struct log *log, const struct event_confined *facts);
 void event_runs_as_root(struct log *log);
+/* `error`: errno of its making. */
+void event_directory_missing(struct log *log, const char *directory, int error);
 void event_beside_ended(struct log *log);
+void event_beside_silent(struct log *log, pid_t pid);
+void event_beside_answers(struct log *log);
 
 struct event_call_refused {
 	const char *call; /* "" where it has no name here */

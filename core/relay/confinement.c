@@ -44,6 +44,7 @@ int confinement_begin(const struct config *config, char *problem, size_t size)
 		snprintf(problem, size, "the process beside the relay cannot be started: %s", strerror(-r));
 		return r;
 	}
+	paths_make(config);
 	paths = paths_hold(config);
 	if (paths == PATHS_HELD)
 		sort_beside_trace(config);
@@ -69,14 +70,20 @@ void confinement_tell(struct log *log, bool ring)
 {
 	struct event_confined facts = confinement_facts(ring);
 
+	const struct paths_missing *missing;
+	size_t count;
+
 	event_confined(log, &facts);
+	missing = paths_missing(&count);
+	for (size_t i = 0; i < count; i++)
+		event_directory_missing(log, missing[i].directory, missing[i].error);
 	if (identity_is_root())
 		event_runs_as_root(log);
 }
 
 void confinement_sweep(struct log *log)
 {
-	static bool ended;
+	static bool ended, silent;
 	struct beside_refusal refusal;
 	char name[64];
 
@@ -89,6 +96,13 @@ void confinement_sweep(struct log *log)
 						   .third = refusal.arguments[2]};
 		calls_name(refusal.number, name, sizeof(name));
 		event_call_refused(log, &facts);
+	}
+	if (silent != beside_is_silent()) {
+		silent = !silent;
+		if (silent)
+			event_beside_silent(log, beside_number());
+		else
+			event_beside_answers(log);
 	}
 	if (!ended && beside_has_ended()) {
 		ended = true;

@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import subprocess
 
 import harness
@@ -124,6 +125,51 @@ def the_process_beside_is_ended():
             client.data(message(1, 1500))
         relay.told('attempt')
         relay.terminate()
+
+
+@case
+def the_process_beside_is_stopped():
+    """What asks it waits for seconds and not for ever; both are told, and mail goes on."""
+    with Workspace() as work, socket.create_server(('127.0.0.1', 0)) as taken:
+        hop = work.own(NextHop())
+        content = work.configuration([hop.host])
+        more = work.configuration([hop.host], listeners=[
+            *content['listeners'], {'name': 'taken', 'address': '127.0.0.1:%d' % taken.getsockname()[1]}])
+        relay = work.relay(content)
+        beside = process_beside(relay.pid)
+        os.kill(beside, signal.SIGSTOP)
+        refused = reload(work, more)
+        check(refused.returncode != 0 and 'pid %d' % os.getpid() not in refused.stderr, 'it was asked: %s', refused)
+        equal(relay.told('beside_silent')[0]['process'], beside, 'the process')
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=('recipient@example.com',))
+            client.data(message(1, 1500))
+        relay.told('attempt')
+        os.kill(beside, signal.SIGCONT)
+        relay.told('beside_answers')
+        refused = reload(work, more)
+        check(refused.returncode != 0 and 'pid %d' % os.getpid() in refused.stderr, 'it was not asked: %s', refused)
+        relay.terminate()
+
+
+@case
+def a_written_directory_is_missing():
+    """It is made where the one is there that it would be in; else it is told, and mail goes on."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host], trace={'file': work.path('made/trace.db')},
+                                              suppression={'directory': work.path('no/where')}))
+        event = relay.told('directory_missing')[0]
+        equal(event['directory'], work.path('no/where'), 'the directory')
+        equal(len(relay.events('directory_missing')), 1, 'how many are missing')
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=('recipient@example.com',))
+            client.data(message(1, 1500))
+        relay.told('attempt')
+        relay.terminate()
+        check(os.path.exists(work.path('made/trace.db')), 'the trace is not where it was to be')
 
 
 @case

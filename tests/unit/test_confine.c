@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -69,7 +70,7 @@ static int makes(const char *path)
 }
 
 /* A secret in tls/, the spool in spool/, a link in links/, more/ for what is to come, and away/, which nobody has
- * named. What is not there is beside all of them, right below /tmp. */
+ * named. What is not there, and cannot be made, is beside all of them, right below /tmp. */
 static struct config *configured(bool files, bool calls)
 {
 	static struct config_problems problems;
@@ -101,6 +102,7 @@ static void confine(const struct config *config)
 	int told;
 
 	CHECK_EQ(beside_begin(config), 0);
+	paths_make(config);
 	CHECK_EQ(paths_hold(config), config->hardening.landlock ? PATHS_HELD : PATHS_OFF);
 	CHECK_EQ(calls_hold(config->hardening.seccomp, true, &told),
 		 config->hardening.seccomp ? CALLS_HELD : CALLS_OFF);
@@ -227,6 +229,40 @@ static void programs(void)
 	CHECK_EQ(beside_start(other, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
 }
 
+/* It starts what it was asked for too late, and that is ended; what is asked then is answered. */
+static void silent(void)
+{
+	char *const known[] = {"/bin/echo", "a word", NULL};
+	int out[2], status = -1, file;
+	pid_t pid = 0;
+
+	confine(configured(true, true));
+	CHECK_EQ(pipe2(out, O_CLOEXEC), 0);
+	CHECK(!beside_is_silent());
+	CHECK_EQ(kill(beside_number(), SIGSTOP), 0);
+	CHECK_EQ(beside_start(known, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -ETIMEDOUT);
+	CHECK(beside_is_silent());
+	/* At once. */
+	CHECK_EQ(beside_open(BESIDE_HOSTS), -ETIMEDOUT);
+	CHECK_EQ(kill(beside_number(), SIGCONT), 0);
+	while (beside_is_silent())
+		(void)usleep(1000);
+	file = beside_open(BESIDE_RESOLV_CONF);
+	CHECK(file >= 0 || file == -ENOENT);
+	CHECK_EQ(beside_open(BESIDE_FILES), -EINVAL);
+	CHECK_EQ(beside_start(known, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	/* Nothing is left to be reaped but it. */
+	while (beside_is_silent() || waitpid(-1, &status, WNOHANG) > 0)
+		;
+	CHECK_EQ(kill(beside_number(), SIGKILL), 0);
+	while (!beside_has_ended())
+		(void)usleep(1000);
+	CHECK_EQ(beside_start(known, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPIPE);
+	CHECK(!beside_is_silent());
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
 static void files(void)
@@ -241,6 +277,11 @@ static void files(void)
 	CHECK_EQ(reads("/proc/self/statm"), 0);
 	CHECK_EQ(reads(in("away/secret")), EACCES);
 	CHECK_EQ(reads("/boot"), EACCES);
+	CHECK_EQ(reads("/etc/nsswitch.conf") == EACCES, 0);
+	CHECK_EQ(reads("/etc/ssl/certs") == EACCES, 0);
+	CHECK_EQ(reads("/etc"), EACCES);
+	CHECK_EQ(reads("/etc/fstab"), EACCES);
+	CHECK_EQ(reads("/etc/ssl/private"), EACCES);
 	CHECK_EQ(makes(in("spool/new")), 0);
 	CHECK_EQ(rename(in("spool/new"), in("spool/newer")), 0);
 	CHECK_EQ(unlink(in("spool/newer")), 0);
@@ -257,6 +298,60 @@ static void files(void)
 	free(config->spool.directory);
 	config->spool.directory = strdup(in("tls"));
 	CHECK(paths_not_writable(config) != NULL);
+}
+
+/* One whose own is there is made; else nothing above it may be written. */
+static void written(void)
+{
+	const struct paths_missing *missing;
+	struct config *config = configured(true, false);
+	char token[300];
+	size_t count;
+
+	free(config->trace.file);
+	config->trace.detail = CONFIG_TRACE_ALL;
+	config->trace.file = strdup(in("more/made/trace.db"));
+	confine(config);
+	missing = paths_missing(&count);
+	CHECK_EQ(count, 1);
+	snprintf(token, sizeof(token), "%s-none/list", root);
+	CHECK(count == 1 && strcmp(missing->directory, token) == 0 && missing->error == ENOENT);
+	CHECK_EQ(makes(in("more/made/trace.db")), 0);
+	CHECK_EQ(makes(in("more/new")), EACCES);
+	snprintf(token, sizeof(token), "%s-none", root);
+	CHECK_EQ(mkdir(token, 0700) < 0 ? errno : 0, EACCES);
+}
+
+/* By a rename, as everybody does it; on an /etc of its own, which only root can have. */
+static void replaced(void)
+{
+	char command[512], text[8] = "";
+	int file;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return;
+	snprintf(command, sizeof(command),
+		 "mkdir %s/own && cp /etc/nsswitch.conf %s/own && echo 1 >%s/own/hosts && mount --bind %s/own /etc",
+		 root, root, root, root);
+	CHECK_EQ(system(command), 0);
+	confine(configured(true, false));
+	CHECK_EQ(reads("/etc/hosts"), 0);
+	CHECK_EQ(kill(getppid(), SIGUSR1), 0);
+	while (access(in("renewed"), F_OK) < 0)
+		(void)usleep(1000);
+	CHECK_EQ(reads("/etc/hosts"), EACCES);
+	file = beside_open(BESIDE_HOSTS);
+	CHECK(file >= 0);
+	CHECK_EQ(read(file, text, sizeof(text)), 2);
+	CHECK(strcmp(text, "2\n") == 0);
+	CHECK_EQ(beside_open(BESIDE_RESOLV_CONF), -ENOENT);
+}
+
+static void replace(void)
+{
+	put("own/new", "2\n");
+	CHECK_EQ(rename(in("own/new"), in("own/hosts")), 0);
+	put("renewed", "");
 }
 
 /* More than anybody has: each file in a directory of its own, and some that are not there. */
@@ -375,6 +470,23 @@ static void test_programs(void)
 	apart(programs, NULL);
 }
 
+static void test_silent(void)
+{
+	apart(silent, NULL);
+}
+
+static void test_written(void)
+{
+	if (paths_can_be_held())
+		apart(written, NULL);
+}
+
+static void test_replaced(void)
+{
+	if (paths_can_be_held() && geteuid() == 0)
+		apart(replaced, replace);
+}
+
 static void test_files(void)
 {
 	if (paths_can_be_held())
@@ -398,7 +510,10 @@ int main(void)
 	RUN(test_calls_that_are_gone);
 	RUN(test_calls_that_are_left);
 	RUN(test_programs);
+	RUN(test_silent);
 	RUN(test_files);
+	RUN(test_written);
+	RUN(test_replaced);
 	RUN(test_many);
 	RUN(test_renewed);
 	return check_end();
