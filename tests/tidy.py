@@ -65,6 +65,7 @@ LIBRARIES = {
     'idn2.h': ['core/smtp/idna.c'],
     'curl/': ['core/agents/fetch.c', 'core/tools/ask.c'],
     'microhttpd.h': ['core/control/'],
+    'gnutls/': ['core/control/client_certificate.c'],
     'openssl/': ['core/agents/signer.c', 'core/agents/key_pair.c', 'core/agents/webhook_sign.c', 'tls/rsa.c',
                  'tests/unit/libcrypto_rig.c'],
     'jansson.h': ['core/agents/assertion.c', 'core/agents/incident_',

@@ -23,6 +23,7 @@
 #include "core/config/problems.h"
 #include "core/config/quota.h"
 #include "core/config/rates.h"
+#include "core/config/sign_in.h"
 #include "core/config/tls_mode.h"
 #include "core/config/verdict_rule.h"
 
@@ -384,11 +385,11 @@ struct config {
 		struct {
 			char *address_text; /* NULL: nobody can over TCP */
 			struct ring_address address;
-			char *users_file;         /* NULL: who reaches the address may look, and nobody may act */
-			struct user_table *users; /* of it, as it was when this was read */
-			char **operators;         /* of them, those who may act */
-			size_t operator_count;
+			char *users_file;                /* NULL: none */
 			char *certificate, *private_key; /* both, or NULL: without TLS */
+			char *client_ca;                 /* whose certificates users may sign in by; NULL: by none */
+			struct sign_in sign_in;          /* who answers requests takes it away */
+			bool signs_in; /* false: who reaches the address may look, and nobody may act */
 		} http;
 	} control;
 	struct {

@@ -24,11 +24,13 @@ static bool same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* Who is in users_file, and operate, may change: whoever is to be kept out must be at once. */
+/* Who signs in, how, and may act, may change: whoever is to be kept out must be at once. But whether anybody has to. */
 static bool same_http(const struct config *a, const struct config *b)
 {
 	return same(a->control.http.address_text, b->control.http.address_text) &&
 	       same(a->control.http.users_file, b->control.http.users_file) &&
+	       same(a->control.http.client_ca, b->control.http.client_ca) &&
+	       a->control.http.signs_in == b->control.http.signs_in &&
 	       same(a->control.http.certificate, b->control.http.certificate) &&
 	       same(a->control.http.private_key, b->control.http.private_key);
 }

@@ -32,6 +32,14 @@ static bool host_of(const char *field, char out[HOST_MAX + 1], bool *bracketed)
 	return *field == ':' && port > 0 && port <= 5 && field[1 + port] == '\0';
 }
 
+/* "https://relay.example.org" (RFC 6454 7). */
+static bool is_host_of(const char *field, const char *origin)
+{
+	const char *host = origin ? strstr(origin, "://") : NULL;
+
+	return host && strcasecmp(field, host + 3) == 0;
+}
+
 static bool host_is_ours(const char *field, const char *hostname)
 {
 	char host[HOST_MAX + 1];
@@ -53,13 +61,19 @@ static bool same_origin(const struct access_facts *facts)
 	const char *scheme = facts->tls ? "https://" : "http://";
 	size_t length = strlen(scheme);
 
+	if (facts->proxy_origin && strcasecmp(facts->origin, facts->proxy_origin) == 0)
+		return true;
+	/* Its host in clear would be whoever is on the way. */
+	if (facts->host && is_host_of(facts->host, facts->proxy_origin))
+		return false;
 	return facts->host && strncasecmp(facts->origin, scheme, length) == 0 &&
 	       strcasecmp(facts->origin + length, facts->host) == 0;
 }
 
 const char *access_problem(const struct access_facts *facts)
 {
-	if (!facts->anybody && (!facts->host || !host_is_ours(facts->host, facts->hostname)))
+	if (!facts->anybody && (!facts->host || (!host_is_ours(facts->host, facts->hostname) &&
+						 !is_host_of(facts->host, facts->proxy_origin))))
 		return "Host is to be an address, localhost or the relay's hostname: other names may lead here by "
 		       "others' "
 		       "wish";

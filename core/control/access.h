@@ -4,6 +4,7 @@
  *
  * - Host is an address, localhost, or the relay's own name. A page whose name was made to lead here (DNS rebinding) has
  *   its own name there.
+ * - What came through a proxy may have the host of the proxy's origin, and that origin, as well.
  * - Origin, where there is one, is what was asked; Sec-Fetch-Site, where there is one, says the same, or that a person
  *   typed the address.
  * - What changes something has a field of its own (ACCESS_ACT), which no page can send to another origin without asking
@@ -19,7 +20,8 @@
 /* Fields of the request as they came; NULL: not given. */
 struct access_facts {
 	const char *host, *origin, *fetch_site, *act;
-	const char *hostname; /* the relay's */
+	const char *hostname;     /* the relay's */
+	const char *proxy_origin; /* under which a proxy of ours has it, through which this came; NULL: none */
 	bool tls;
 	bool acts;    /* it would change something */
 	bool anybody; /* it tells nothing of anybody: a probe, which has no Host, or some name of a whole pool */

@@ -20,6 +20,7 @@
 #include "core/base/file_stamp.h"
 #include "core/base/log.h"
 #include "core/control/checkup.h"
+#include "core/control/client_certificate.h"
 #include "core/control/desk.h"
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
@@ -129,6 +130,19 @@ static uint64_t in_seconds(unsigned seconds)
 	return clock_monotonic_ns() + seconds * CLOCK_NS_PER_S;
 }
 
+static const char *const ways_in[] = {
+	[REQUEST_BY_NOTHING] = "nothing",         [REQUEST_BY_PASSWORD] = "password", [REQUEST_BY_LINK] = "link",
+	[REQUEST_BY_CERTIFICATE] = "certificate", [REQUEST_BY_PROXY] = "proxy",
+};
+
+static void tell_proxy(struct log_event *e, const struct control_request *request)
+{
+	char proxy[ADDRESS_TEXT_SIZE];
+
+	(void)address_text_format(&request->proxy, proxy);
+	log_text(e, "proxy", proxy);
+}
+
 /* Of every act, taken or refused. */
 static void tell(const struct control_request *request, uint64_t began_ns)
 {
@@ -143,7 +157,10 @@ static void tell(const struct control_request *request, uint64_t began_ns)
 	if (request->remote) {
 		(void)address_text_format(&request->address, address);
 		log_text(&e, "user", request->user);
+		log_text(&e, "by", ways_in[request->by]);
 		log_text(&e, "address", address);
+		if (request->proxied)
+			tell_proxy(&e, request);
 	} else {
 		log_number(&e, "uid", request->peer.uid);
 		log_number(&e, "pid", (uint64_t)request->peer.pid);
@@ -258,6 +275,12 @@ static void tell_refused(struct control *control, const struct control_request *
 		log_text(&e, "path", request->path);
 		if (request->user[0])
 			log_text(&e, "user", request->user);
+		if (request->proxied)
+			tell_proxy(&e, request);
+		if (request->why)
+			log_text(&e, "why", request->why);
+		if (request->certificate)
+			log_text(&e, "certificate", request->certificate);
 		log_number(&e, "status", request->status);
 		log_number(&e, "untold", control->refused_untold);
 		log_end(&e);
@@ -359,6 +382,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	if (request->response)
 		MHD_destroy_response(request->response);
 	free(request->body);
+	free(request->certificate);
 	free(request);
 	*own = NULL;
 }
@@ -437,32 +461,65 @@ static bool start_daemon(struct entrance *entrance, int fd, unsigned flags, unsi
 	return entrance->daemon != NULL;
 }
 
+/* Both NULL where no certificate is asked for. False: `problem`. */
+static bool read_issuers(const struct config *config, char **issuers, struct client_trust **trust, char *problem,
+			 size_t size)
+{
+	char why[256];
+
+	if (!config->control.http.client_ca)
+		return true;
+	*issuers = remote_issuers_read(config, problem, size);
+	if (!*issuers)
+		return false;
+	*trust = client_trust_new(*issuers, why, sizeof(why));
+	if (!*trust)
+		snprintf(problem, size, "control.http.client_ca: %s: %s", config->control.http.client_ca, why);
+	return *trust != NULL;
+}
+
 /* Takes `fd`, as start_daemon() does. */
 static bool start_secured(struct control *control, int fd, char *problem, size_t size)
 {
 	static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+	struct client_trust *trust = NULL;
 	struct remote_key key;
+	char *issuers = NULL;
 	bool started;
 
-	if (remote_key_read(control->config, &key, problem, size) < 0) {
+	if (!read_issuers(control->config, &issuers, &trust, problem, size) ||
+	    remote_key_read(control->config, &key, problem, size) < 0) {
+		client_trust_free(trust);
+		free(issuers);
 		close(fd);
 		return false;
 	}
-	struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, key.private_key},
-				       {MHD_OPTION_HTTPS_MEM_CERT, 0, key.certificate},
-				       {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
-				       {MHD_OPTION_END, 0, NULL}};
+	/* Without issuers nobody is asked for a certificate. Which are believed gate.h says. */
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, key.private_key},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, key.certificate},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
+		{issuers ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, issuers},
+		{MHD_OPTION_END, 0, NULL},
+	};
 	started = start_daemon(&control->remote, fd, MHD_USE_TLS, CONTROL_PER_ADDRESS, tls);
 	remote_key_wipe(&key);
+	free(issuers);
 	if (!started)
 		snprintf(problem, size, "control.http: %s and its private_key cannot be used",
 			 control->config->control.http.certificate);
+	if (started && trust)
+		gate_trust(control->gate, trust);
+	else
+		client_trust_free(trust);
 	return started;
 }
 
 static uint64_t files_of(const struct config *config)
 {
-	return file_stamp(file_stamp(0, config->control.http.certificate), config->control.http.private_key);
+	uint64_t sum = file_stamp(file_stamp(0, config->control.http.certificate), config->control.http.private_key);
+
+	return config->control.http.client_ca ? file_stamp(sum, config->control.http.client_ca) : sum;
 }
 
 /* 0 or -errno with a problem. */
@@ -475,7 +532,7 @@ static int open_remote(struct control *control, char *problem, size_t size)
 
 	if (!config->control.http.address_text)
 		return 0;
-	if (config->control.http.users && !(control->gate = gate_new(control->desk.relay->config))) {
+	if (config->control.http.signs_in && !(control->gate = gate_new(control->desk.relay->config))) {
 		snprintf(problem, size, "control.http: out of memory");
 		return -ENOMEM;
 	}

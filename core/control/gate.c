@@ -16,20 +16,17 @@
 #include "core/config/config.h"
 #include "core/config/user_file.h"
 #include "core/config/user_table.h"
+#include "core/control/client_certificate.h"
+#include "core/control/forwarded.h"
 #include "core/receive/guard.h"
 #include "core/receive/known.h"
 
-/* Who signs in, and may act; owned. */
-struct admitted {
-	struct user_table *users;
-	char **operators;
-	size_t operator_count;
-};
-
 struct gate {
 	pthread_mutex_t admitted_lock; /* of `admitted`, for microseconds */
-	struct admitted admitted;
+	struct sign_in admitted;
 	struct guard *guard;
+	pthread_mutex_t trust_lock; /* of `trust`, for milliseconds */
+	struct client_trust *trust;
 	pthread_mutex_t known_lock; /* of `known`, for microseconds */
 	struct known *known;
 	pthread_mutex_t desk_lock; /* of `desk`, for a verification */
@@ -38,28 +35,16 @@ struct gate {
 	uint64_t salt;
 };
 
-static void free_admitted(struct admitted *admitted)
-{
-	user_table_free(admitted->users);
-	for (size_t i = 0; i < admitted->operator_count; i++)
-		free(admitted->operators[i]);
-	free(admitted->operators);
-}
-
 void gate_follow(struct gate *gate, struct config *config)
 {
-	struct admitted next = {config->control.http.users, config->control.http.operators,
-				config->control.http.operator_count},
-			old;
+	struct sign_in old;
 
-	config->control.http.users = NULL;
-	config->control.http.operators = NULL;
-	config->control.http.operator_count = 0;
 	pthread_mutex_lock(&gate->admitted_lock);
 	old = gate->admitted;
-	gate->admitted = next;
+	gate->admitted = config->control.http.sign_in;
 	pthread_mutex_unlock(&gate->admitted_lock);
-	free_admitted(&old);
+	config->control.http.sign_in = (struct sign_in){.users = NULL};
+	sign_in_free(&old);
 }
 
 struct gate *gate_new(struct config *config)
@@ -76,6 +61,7 @@ struct gate *gate_new(struct config *config)
 	gate->desk = password_desk_new();
 	explicit_bzero(key, sizeof(key));
 	pthread_mutex_init(&gate->admitted_lock, NULL);
+	pthread_mutex_init(&gate->trust_lock, NULL);
 	pthread_mutex_init(&gate->known_lock, NULL);
 	pthread_mutex_init(&gate->desk_lock, NULL);
 	if (gate->guard && gate->known && gate->desk) {
@@ -90,11 +76,13 @@ void gate_free(struct gate *gate)
 {
 	if (!gate)
 		return;
-	free_admitted(&gate->admitted);
+	sign_in_free(&gate->admitted);
+	client_trust_free(gate->trust);
 	guard_free(gate->guard);
 	known_free(gate->known);
 	password_desk_free(gate->desk);
 	pthread_mutex_destroy(&gate->admitted_lock);
+	pthread_mutex_destroy(&gate->trust_lock);
 	pthread_mutex_destroy(&gate->known_lock);
 	pthread_mutex_destroy(&gate->desk_lock);
 	free(gate);
@@ -141,17 +129,108 @@ static bool find(struct gate *gate, const char *name, struct found *found)
 	return there;
 }
 
-bool gate_may_act(struct gate *gate, const char *user)
+static bool same_user(const char *a, const char *b, bool exact)
 {
-	bool may = false;
+	return exact ? strcmp(a, b) == 0 : user_names_same(a, strlen(a), b, strlen(b));
+}
+
+static bool is_in(char *const *names, size_t count, const char *user, bool exact)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (same_user(names[i], user, exact))
+			return true;
+	}
+	return false;
+}
+
+bool gate_may_act(struct gate *gate, const char *user, bool exact)
+{
+	bool may;
 
 	pthread_mutex_lock(&gate->admitted_lock);
-	for (size_t i = 0; i < gate->admitted.operator_count && !may; i++) {
-		const char *name = gate->admitted.operators[i];
-		may = user_names_same(name, strlen(name), user, strlen(user));
-	}
+	may = is_in(gate->admitted.operators, gate->admitted.operator_count, user, exact);
 	pthread_mutex_unlock(&gate->admitted_lock);
 	return may;
+}
+
+void gate_ways(struct gate *gate, const struct ring_address *peer, struct gate_ways *out)
+{
+	const struct sign_in_proxy *proxy = &gate->admitted.proxy;
+
+	*out = (struct gate_ways){.passwords = false};
+	pthread_mutex_lock(&gate->admitted_lock);
+	out->passwords = gate->admitted.users != NULL;
+	out->certificate_required = gate->admitted.certificate_required;
+	out->proxies = proxy->from_count > 0;
+	out->proxied = forwarded_from(proxy, peer);
+	out->address_header = proxy->address_header;
+	snprintf(out->user_header, sizeof(out->user_header), "%s", proxy->user_header ? proxy->user_header : "");
+	snprintf(out->origin, sizeof(out->origin), "%s", proxy->origin ? proxy->origin : "");
+	pthread_mutex_unlock(&gate->admitted_lock);
+}
+
+const char *gate_client(struct gate *gate, const char *text, const struct ring_address *peer,
+			struct ring_address *client)
+{
+	const char *problem;
+
+	pthread_mutex_lock(&gate->admitted_lock);
+	problem = forwarded_client(&gate->admitted.proxy, text, peer, client);
+	pthread_mutex_unlock(&gate->admitted_lock);
+	return problem;
+}
+
+bool gate_may_name(struct gate *gate, const char *user)
+{
+	const struct sign_in_proxy *proxy = &gate->admitted.proxy;
+	bool may;
+
+	pthread_mutex_lock(&gate->admitted_lock);
+	may = proxy->user_count == 0 || is_in(proxy->users, proxy->user_count, user, true);
+	pthread_mutex_unlock(&gate->admitted_lock);
+	return may;
+}
+
+void gate_trust(struct gate *gate, struct client_trust *trust)
+{
+	struct client_trust *old;
+
+	pthread_mutex_lock(&gate->trust_lock);
+	old = gate->trust;
+	gate->trust = trust;
+	pthread_mutex_unlock(&gate->trust_lock);
+	client_trust_free(old);
+}
+
+enum client_certificate_state gate_look(struct gate *gate, void *session, struct client_certificate *out)
+{
+	enum client_certificate_state state;
+
+	pthread_mutex_lock(&gate->trust_lock);
+	if (gate->trust) {
+		state = client_certificate_read(gate->trust, session, out);
+	} else {
+		*out = (struct client_certificate){.names = NULL};
+		state = CLIENT_CERTIFICATE_NONE;
+	}
+	pthread_mutex_unlock(&gate->trust_lock);
+	return state;
+}
+
+bool gate_certificate(struct gate *gate, const struct client_certificate *certificate, char *user, size_t size)
+{
+	const struct sign_in_certificate *list;
+	bool is = false;
+
+	pthread_mutex_lock(&gate->admitted_lock);
+	list = gate->admitted.certificates;
+	for (size_t i = 0; i < gate->admitted.certificate_count && !is; i++) {
+		is = client_certificate_is(certificate, list[i].certificate);
+		if (is)
+			snprintf(user, size, "%s", list[i].user);
+	}
+	pthread_mutex_unlock(&gate->admitted_lock);
+	return is;
 }
 
 enum gate_answer gate_ask(struct gate *gate, const struct ring_address *address, const char *name, const char *password,

@@ -16,7 +16,9 @@
 #include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/config/text_file.h"
+#include "core/config/user_file.h"
 #include "core/control/access.h"
+#include "core/control/client_certificate.h"
 #include "core/control/desk.h"
 #include "core/control/gate.h"
 #include "core/control/handlers.h"
@@ -65,6 +67,12 @@ static char *read_pem(const char *path, const char *what, char *problem, size_t 
 	return out;
 }
 
+char *remote_issuers_read(const struct config *config, char *problem, size_t size)
+{
+	snprintf(problem, size, "control.http: out of memory");
+	return read_pem(config->control.http.client_ca, "client_ca", problem, size);
+}
+
 int remote_key_read(const struct config *config, struct remote_key *key, char *problem, size_t size)
 {
 	*key = (struct remote_key){NULL, NULL};
@@ -87,7 +95,7 @@ void remote_key_wipe(struct remote_key *key)
 	*key = (struct remote_key){NULL, NULL};
 }
 
-/* ---- who is let in ---------------------------------------------------------------------------------------------- */
+/* ---- who it is, by a password ----------------------------------------------------------------------------------- */
 
 /* The thread is the connection's own, and ends when the process does. */
 static void wait_for(const struct desk *desk, unsigned ms)
@@ -99,10 +107,12 @@ static void wait_for(const struct desk *desk, unsigned ms)
 		(void)nanosleep(&pause, NULL);
 }
 
-static bool refuse_sign_in(struct control_request *request, const char *why)
+/* `passwords`: one can be given. */
+static bool refuse_sign_in(struct control_request *request, bool passwords, const char *why)
 {
-	request_fail(request, ANSWER_UNAUTHORIZED, "%s", why);
-	request_add(request, "WWW-Authenticate", "Basic realm=\"postrider\", charset=\"UTF-8\"");
+	request_fail(request, passwords ? ANSWER_UNAUTHORIZED : ANSWER_FORBIDDEN, "%s", why);
+	if (passwords)
+		request_add(request, "WWW-Authenticate", "Basic realm=\"postrider\", charset=\"UTF-8\"");
 	return false;
 }
 
@@ -123,10 +133,16 @@ static bool answered(struct control_request *request, enum gate_answer answer, u
 	}
 	request->refused = true;
 	wait_for(request->desk, wait_ms);
-	return refuse_sign_in(request, "user or password is wrong");
+	return refuse_sign_in(request, true, "user or password is wrong");
 }
 
-static bool sign_in(struct control_request *request, struct gate *gate)
+static void set_user(struct control_request *request, const char *user, enum request_by by)
+{
+	snprintf(request->user, sizeof(request->user), "%s", user);
+	request->by = by;
+}
+
+static bool by_password(struct control_request *request, struct gate *gate)
 {
 	char *password = NULL, *user = MHD_basic_auth_get_username_password(request->connection, &password);
 	enum gate_answer answer;
@@ -134,12 +150,12 @@ static bool sign_in(struct control_request *request, struct gate *gate)
 	bool in = false;
 
 	if (!user || !password || strlen(user) >= sizeof(request->user)) {
-		(void)refuse_sign_in(request, "sign in: user and password of control.http.users_file");
+		(void)refuse_sign_in(request, true, "sign in: user and password of control.http.users_file");
 	} else {
 		answer = gate_ask(gate, &request->address, user, password, &wait_ms);
 		in = answered(request, answer, wait_ms);
 		if (in)
-			snprintf(request->user, sizeof(request->user), "%s", user);
+			set_user(request, user, REQUEST_BY_PASSWORD);
 	}
 	if (password)
 		explicit_bzero(password, strlen(password));
@@ -147,6 +163,129 @@ static bool sign_in(struct control_request *request, struct gate *gate)
 	MHD_free(user);
 	return in;
 }
+
+/* ---- by a certificate ------------------------------------------------------------------------------------------- */
+
+static void *session_of(const struct control_request *request)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return info ? info->tls_session : NULL;
+}
+
+/* Who is shown a certificate that is not let in is told which one. */
+static bool refuse_certificate(struct control_request *request, const struct client_certificate *certificate,
+			       const char *why)
+{
+	size_t size = sizeof(certificate->subject) + sizeof(certificate->fingerprint) + 4;
+
+	request->refused = true;
+	request->why = why;
+	request->certificate = malloc(size);
+	if (request->certificate)
+		snprintf(request->certificate, size, "%s, %s", certificate->subject, certificate->fingerprint);
+	return false;
+}
+
+/* One that is shown is what decides: another way in would be a weaker one. *shown: there was one. False: it was
+ * answered. A proxy's own needs to be nobody's, as the proxy says who asks. */
+static bool look_at_certificate(struct control_request *request, struct gate *gate, const struct gate_ways *ways,
+				bool named, bool *shown)
+{
+	struct client_certificate certificate;
+	enum client_certificate_state state = gate_look(gate, session_of(request), &certificate);
+	char user[REQUEST_USER_MAX + 1];
+	bool in = true;
+
+	*shown = state != CLIENT_CERTIFICATE_NONE;
+	if (state == CLIENT_CERTIFICATE_BAD) {
+		request_fail(request, ANSWER_FORBIDDEN, "the certificate is not believed: %s", certificate.problem);
+		in = refuse_certificate(request, &certificate, "a certificate that is not believed");
+	} else if (!*shown && ways->certificate_required) {
+		request->refused = true;
+		request->why = "no certificate";
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "a certificate is needed here, issued by one of control.http.client_ca");
+		in = false;
+	} else if (*shown && !named && !gate_certificate(gate, &certificate, user, sizeof(user))) {
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "the certificate is nobody's: control.http.certificate_users says whose which is (%s)",
+			     certificate.fingerprint);
+		in = refuse_certificate(request, &certificate, "a certificate that is nobody's");
+	} else if (*shown && !named) {
+		set_user(request, user, REQUEST_BY_CERTIFICATE);
+	}
+	client_certificate_free(&certificate);
+	return in;
+}
+
+/* ---- by a proxy ------------------------------------------------------------------------------------------------- */
+
+static bool refuse_proxy(struct control_request *request, const char *why)
+{
+	request->refused = true;
+	request->why = why;
+	request_fail(request, ANSWER_FORBIDDEN, "%s", why);
+	return false;
+}
+
+/* Whoever is no proxy and writes what proxies write wants to be somebody else, or is a proxy that is not named. */
+static bool refuse_stranger(struct control_request *request, const struct gate_ways *ways)
+{
+	static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
+
+	if (ways->user_header[0] && request_header(request, ways->user_header))
+		return refuse_proxy(request, "a field that names a user is believed from the addresses of "
+					     "control.http.proxy.from alone, and this is none of them");
+	if (request_header(request, names[ways->address_header]))
+		return refuse_proxy(request,
+				    "a field that says for whom a proxy asks is believed from the addresses of "
+				    "control.http.proxy.from alone, and this is none of them");
+	return true;
+}
+
+/* For whom it asks, and from where. *named: it has said who. False: it was answered. */
+static bool look_at_proxy(struct control_request *request, struct gate *gate, const struct gate_ways *ways,
+			  char user[REQUEST_USER_MAX + 1], bool *named)
+{
+	static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
+	const char *problem = "there was no memory to read its fields", *name = NULL;
+	unsigned addresses = 0, users = 0;
+	char *text;
+
+	*named = false;
+	if (!ways->proxied)
+		return !ways->proxies || refuse_stranger(request, ways);
+	request->proxied = true;
+	request->proxy = request->address;
+	text = request_header_all(request, names[ways->address_header], &addresses);
+	if (text)
+		problem = gate_client(gate, text, &request->proxy, &request->address);
+	free(text);
+	if (problem)
+		return refuse_proxy(request, problem);
+	if (!ways->user_header[0])
+		return true;
+	free(request_header_all(request, ways->user_header, &users));
+	name = request_header(request, ways->user_header);
+	if (users == 0)
+		return true;
+	if (users > 1)
+		return refuse_proxy(request,
+				    "the field that names the user is there twice: the proxy is to replace what "
+				    "who asks has written");
+	if (name[0] == '\0' || strlen(name) > REQUEST_USER_MAX || user_name_problem(name, strlen(name)) ||
+	    strchr(name, ','))
+		return refuse_proxy(request, "the field that names the user has no name of one");
+	if (!gate_may_name(gate, name))
+		return refuse_proxy(request, "the proxy names a user that is none of control.http.proxy.users");
+	snprintf(user, REQUEST_USER_MAX + 1, "%s", name);
+	*named = true;
+	return true;
+}
+
+/* ---- who is let in ---------------------------------------------------------------------------------------------- */
 
 /* A link of another page, or of a letter, leads to one of ours: that shows nothing to that page. */
 static bool follows_a_link(const struct control_request *request)
@@ -158,24 +297,44 @@ static bool follows_a_link(const struct control_request *request)
 	       destination && strcmp(destination, "document") == 0;
 }
 
-/* To the page: by a pass, by a password where there are users; else it says itself how to come in. */
-static bool admit_to_page(struct control_request *request, struct gate *gate)
+/* A link of `postrider page` was followed by this browser. */
+static bool has_pass(struct control_request *request)
 {
 	char name[REMOTE_COOKIE_SIZE], user[PASS_USER_MAX + 1];
 	const char *pass;
 
 	remote_cookie(request->desk->relay->config, name);
 	pass = request_cookie(request, name);
-	if (pass && pass_find(request->desk->passes, pass, clock_monotonic_ns(), user)) {
-		snprintf(request->user, sizeof(request->user), "%s", user);
+	if (!pass || !pass_find(request->desk->passes, pass, clock_monotonic_ns(), user))
+		return false;
+	set_user(request, user, REQUEST_BY_LINK);
+	return true;
+}
+
+/* Certificate, proxy, pass (to the page), password: the first that there is decides, and where it is not good nothing
+ * behind it is looked at. False: it was answered. Without a gate the page says itself how to come in. */
+static bool sign_in(struct control_request *request, struct gate *gate, const struct gate_ways *ways)
+{
+	char user[REQUEST_USER_MAX + 1];
+	bool named = false, shown = false;
+
+	if (gate && (!look_at_proxy(request, gate, ways, user, &named) ||
+		     !look_at_certificate(request, gate, ways, named, &shown)))
+		return false;
+	if (named)
+		set_user(request, user, REQUEST_BY_PROXY);
+	else if (!shown && request->page && has_pass(request)) {
 		request->role = CONTROL_OPERATE;
 		return true;
-	}
-	if (!gate)
-		return true;
-	if (!sign_in(request, gate))
+	} else if (gate && !shown && !ways->passwords)
+		return refuse_sign_in(
+			request, false,
+			"nobody has signed in: come with a certificate of control.http.client_ca, or through "
+			"a proxy that names who asks");
+	else if (gate && !shown && !by_password(request, gate))
 		return false;
-	request->role = gate_may_act(gate, request->user) ? CONTROL_OPERATE : CONTROL_VIEW;
+	if (gate)
+		request->role = gate_may_act(gate, request->user, named) ? CONTROL_OPERATE : CONTROL_VIEW;
 	return true;
 }
 
@@ -194,7 +353,8 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 	const struct control_handler *handler = handlers_find(request, &known);
 	bool page = request->page, acts = handler && handler->role == CONTROL_OPERATE;
 	bool anybody = !page && handler && handler->role == CONTROL_ANYBODY;
-	const struct access_facts facts = {
+	struct gate_ways ways = {.passwords = false};
+	struct access_facts facts = {
 		.host = request_header(request, "Host"),
 		.origin = request_header(request, "Origin"),
 		.fetch_site = follows_a_link(request) ? NULL : request_header(request, "Sec-Fetch-Site"),
@@ -204,8 +364,14 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 		.acts = acts && !page,
 		.anybody = anybody,
 	};
-	const char *problem = access_problem(&facts);
+	const char *problem;
 
+	if (gate)
+		gate_ways(gate, &request->address, &ways);
+	if (ways.proxied && ways.origin[0])
+		facts.proxy_origin = ways.origin;
+	request->secure = facts.tls || (facts.proxy_origin && strncmp(facts.proxy_origin, "https:", 6) == 0);
+	problem = access_problem(&facts);
 	if (problem) {
 		request_fail(request, ANSWER_FORBIDDEN, "%s", problem);
 		return false;
@@ -215,17 +381,17 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 	    (request_header(request, "Forwarded") || request_header(request, "X-Forwarded-For") ||
 	     request_header(request, "X-Real-IP"))) {
 		request_fail(request, ANSWER_FORBIDDEN,
-			     "a proxy asks for somebody: behind one control.http.users_file is needed");
+			     "a proxy asks for somebody: behind one control.http.proxy or users_file is needed");
 		return false;
 	}
 	/* They say nothing that a connection to an SMTP port does not; nor do a page's files, and its door. */
 	if (anybody || (page && handler && handler->role == CONTROL_ANYBODY))
 		return true;
-	if (page)
-		return admit_to_page(request, gate);
-	if (gate && !sign_in(request, gate))
+	if (!gate && !page)
+		request->role = CONTROL_VIEW;
+	else if (!sign_in(request, gate, &ways))
 		return false;
-	if (!acts || (gate && gate_may_act(gate, request->user)))
+	if (!acts || page || request->role == CONTROL_OPERATE)
 		return true;
 	if (gate)
 		request_fail(request, ANSWER_FORBIDDEN,

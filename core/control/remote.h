@@ -23,6 +23,8 @@ struct remote_key {
 };
 int remote_key_read(const struct config *config, struct remote_key *key, char *problem, size_t size);
 void remote_key_wipe(struct remote_key *key);
+/* What client_ca has, NUL-terminated, the caller's to free. NULL, with a `problem`. */
+char *remote_issuers_read(const struct config *config, char *problem, size_t size);
 
 /* The name of the cookie with the pass (pass.h). */
 enum { REMOTE_COOKIE_SIZE = 24 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "core/base/clock.h"
@@ -29,6 +30,46 @@ const char *request_value(const struct control_request *request, const char *key
 const char *request_header(const struct control_request *request, const char *name)
 {
 	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+struct joined {
+	const char *name;
+	char *text;
+	size_t length;
+	unsigned count;
+};
+
+static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct joined *joined = context;
+	size_t length = value ? strlen(value) : 0;
+	char *more;
+
+	if (strcasecmp(key, joined->name) != 0)
+		return MHD_YES;
+	more = realloc(joined->text, joined->length + length + 2);
+	if (!more) {
+		free(joined->text);
+		joined->text = NULL;
+		return MHD_NO;
+	}
+	joined->text = more;
+	if (joined->count++ > 0)
+		more[joined->length++] = ',';
+	memcpy(more + joined->length, value ? value : "", length);
+	joined->length += length;
+	more[joined->length] = '\0';
+	return MHD_YES;
+}
+
+char *request_header_all(const struct control_request *request, const char *name, unsigned *count)
+{
+	struct joined joined = {name, calloc(1, 1), 0, 0};
+
+	if (joined.text && !request->given)
+		(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_field, &joined);
+	*count = joined.count;
+	return joined.text;
 }
 
 const char *request_cookie(const struct control_request *request, const char *name)

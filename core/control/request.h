@@ -46,6 +46,9 @@ enum {
 
 enum { REQUEST_USER_MAX = 240 };
 
+/* How somebody over TCP has signed in. */
+enum request_by { REQUEST_BY_NOTHING, REQUEST_BY_PASSWORD, REQUEST_BY_LINK, REQUEST_BY_CERTIFICATE, REQUEST_BY_PROXY };
+
 struct control_peer {
 	uid_t uid;
 	gid_t gid;
@@ -59,9 +62,15 @@ struct control_request {
 	struct control_peer peer;
 	/* Over TCP: from where, and who has signed in there; `user` "": nobody. */
 	bool remote;
-	bool refused; /* a password was wrong, or not looked at for that */
-	struct ring_address address;
+	bool refused;                /* a password was wrong, or not looked at for that */
+	struct ring_address address; /* where a proxy of ours says that it comes from, if it comes by one */
+	bool proxied;
+	struct ring_address proxy; /* that one */
 	char user[REQUEST_USER_MAX + 1];
+	enum request_by by;     /* how */
+	bool secure;            /* over TLS, as who asks sees it */
+	const char *why;        /* static: a reason that is not told who asks; NULL: none */
+	char *certificate;      /* owned: whose certificate, that is not let in; NULL: none */
 	enum control_role role; /* what who asks may do */
 	const char *allow;      /* the method of the path, where another one was asked */
 	bool page;              /* a browser asks for a page (handlers.h) */
@@ -87,6 +96,9 @@ bool request_number(const char *text, uint64_t most, uint64_t *out);
 bool request_limit(struct control_request *request, unsigned most, unsigned *out);
 /* A field of the header, the first of that name; NULL: not given. */
 const char *request_header(const struct control_request *request, const char *name);
+/* All fields of the header of that name, in their order, with a comma between; so many there are in *count. NULL
+ * without memory. The caller's to free. */
+char *request_header_all(const struct control_request *request, const char *name, unsigned *count);
 /* A cookie of that name; NULL: not given. */
 const char *request_cookie(const struct control_request *request, const char *name);
 /* All of them, in their order; fn may end it by false. */

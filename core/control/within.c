@@ -39,6 +39,9 @@ json_t *within_ask(const struct control_request *outer, const char *method, cons
 					.peer = outer->peer,
 					.remote = outer->remote,
 					.address = outer->address,
+					.proxied = outer->proxied,
+					.proxy = outer->proxy,
+					.by = outer->by,
 					.role = outer->role,
 					.given = values ? values : none};
 

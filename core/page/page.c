@@ -28,7 +28,7 @@ static void set_cookie(struct control_request *request, const char *pass, unsign
 
 	remote_cookie(config, name);
 	snprintf(field, sizeof(field), "%s=%s; Path=/page; Max-Age=%u; HttpOnly; SameSite=Strict%s", name, pass,
-		 seconds, config->control.http.certificate ? "; Secure" : "");
+		 seconds, request->secure ? "; Secure" : "");
 	request_add(request, "Set-Cookie", field);
 	explicit_bzero(field, sizeof(field));
 }
@@ -54,6 +54,14 @@ static void page_enter(struct control_request *request)
 	explicit_bzero(pass, sizeof(pass));
 }
 
+static const char *const still_in[] = {
+	[REQUEST_BY_NOTHING] = "You are signed out.",
+	[REQUEST_BY_LINK] = "You are signed out.",
+	[REQUEST_BY_PASSWORD] = "Your browser knows your password until it is closed.",
+	[REQUEST_BY_CERTIFICATE] = "Your browser shows your certificate until it is closed.",
+	[REQUEST_BY_PROXY] = "The proxy in front of this page signs you in: sign out there.",
+};
+
 static void page_leave(struct control_request *request)
 {
 	char name[REMOTE_COOKIE_SIZE];
@@ -67,8 +75,7 @@ static void page_leave(struct control_request *request)
 		pass = request_cookie(request, name);
 		if (pass)
 			pass_leave(request->desk->passes, pass);
-		frame_say(request, ANSWER_OK, "Signed out",
-			  pass ? "You are signed out." : "Your browser knows your password until it is closed.");
+		frame_say(request, ANSWER_OK, "Signed out", still_in[request->by]);
 		set_cookie(request, "", 0);
 	}
 	form_free(&form);

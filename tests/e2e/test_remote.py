@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """tests/e2e/test_remote.py - the control over TCP: who is let in, from where, and what he may."""
 
-import base64
 import http.client
 import json
 import os
@@ -21,57 +20,7 @@ from control_socket import http_settings  # noqa: E402
 from exposition import OPEN, families  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal, eventually  # noqa: E402
 from policy_host import Authority  # noqa: E402
-
-ACT = {'X-Postrider-Act': 'yes', 'Content-Type': 'application/json'}
-HOLD = ('POST', '/v1/queue/hold', json.dumps({'ids': ['0' * 26]}))
-
-
-class Remote:
-    """A relay that is asked over TCP."""
-
-    def __init__(self, work, users=(), operate=(), certificates=None, ca=None):
-        self.port = free_port()
-        self.certificates = certificates
-        self.ca = ca or certificates and certificates.ca
-        settings = http_settings(work, self.port, users, operate)
-        if certificates:
-            settings.update(certificate=certificates.server, private_key=certificates.server_key)
-        self.configuration = work.configuration(['127.0.0.1:9'], control={
-            'socket': work.path('control.sock'), 'http': settings})
-        self.relay = work.relay(self.configuration)
-
-    def connection(self, timeout=60):
-        if self.certificates:
-            context = ssl.create_default_context(cafile=self.ca)
-            context.check_hostname = False
-            return http.client.HTTPSConnection('127.0.0.1', self.port, timeout=timeout, context=context)
-        return http.client.HTTPConnection('127.0.0.1', self.port, timeout=timeout)
-
-    def shown(self):
-        """The certificate that who comes now is shown."""
-        connection = self.connection()
-        connection.connect()
-        certificate = connection.sock.getpeercert(True)
-        connection.close()
-        return certificate
-
-    def ask(self, method='GET', path='/v1/status', body=None, user=None, **fields):
-        """(status, fields, text)"""
-        headers = {name.replace('_', '-'): value for name, value in fields.items()}
-        if user:
-            headers['Authorization'] = 'Basic ' + base64.b64encode(':'.join(user).encode()).decode()
-        connection = self.connection()
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
-        finally:
-            connection.close()
-
-
-def act(remote, **fields):
-    return remote.ask(*HOLD, **{**{name.replace('-', '_'): value for name, value in ACT.items()}, **fields})
-
+from remote import HOLD, Remote, act  # noqa: E402
 
 @case
 def without_users():

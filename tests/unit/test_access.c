@@ -78,6 +78,36 @@ static void test_rows(void)
 }
 
 /* Any Host and none, but no page of others. */
+static void test_proxy(void)
+{
+	static const struct {
+		const char *host, *origin, *proxy;
+		bool in;
+	} rows[] = {
+		{"status.example.org", NULL, "https://status.example.org", true},
+		{"Status.Example.org", "https://status.example.org", "https://status.example.org", true},
+		{GOOD, "https://status.example.org", "https://status.example.org", true},
+		{GOOD, "http://" GOOD, "https://status.example.org", true},
+		{"status.example.org:8443", "https://status.example.org:8443", "https://status.example.org:8443", true},
+		{"status.example.org", NULL, NULL, false},
+		{GOOD, "https://status.example.org", NULL, false},
+		{"status.example.org", "http://status.example.org", "https://status.example.org", false},
+		{"status.example.org", "https://evil.example", "https://status.example.org", false},
+		{"status.example.org:8443", NULL, "https://status.example.org", false},
+		{"evil.example", "https://status.example.org", "https://status.example.org", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct access_facts facts = {.host = rows[i].host,
+						   .origin = rows[i].origin,
+						   .hostname = "relay.example.org",
+						   .proxy_origin = rows[i].proxy};
+		if ((access_problem(&facts) == NULL) != rows[i].in)
+			printf("row %zu\n", i);
+		CHECK_EQ(access_problem(&facts) == NULL, rows[i].in);
+	}
+}
+
 static void test_probes(void)
 {
 	struct access_facts facts = {.hostname = "relay.example.org", .anybody = true};
@@ -110,6 +140,7 @@ int main(void)
 {
 	RUN(test_rows);
 	RUN(test_probes);
+	RUN(test_proxy);
 	RUN(test_long);
 	return check_end();
 }
