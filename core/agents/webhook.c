@@ -208,6 +208,15 @@ bool webhook_follow(struct webhook *w, const struct webhook_settings *from)
 	return true;
 }
 
+/* The batch that is under way, with what of an answer has come. */
+static void give_up(struct webhook *w)
+{
+	if (!fetch_under_way(&w->fetch))
+		return;
+	fetch_cancel(w->fetcher, &w->fetch);
+	fetch_wipe(&w->fetch);
+}
+
 /* What was refused may be taken now. */
 static void take_settings(struct webhook *w)
 {
@@ -220,8 +229,7 @@ static void take_settings(struct webhook *w)
 	if (!next)
 		return;
 	/* What is under way goes by the ones before. */
-	if (fetch_under_way(&w->fetch))
-		fetch_cancel(w->fetcher, &w->fetch);
+	give_up(w);
 	free(w->body);
 	w->body = NULL;
 	/* What waits stays, though nothing is said of it any more. */
@@ -515,8 +523,7 @@ static void run(struct agent_thread *thread)
 		(void)agent_thread_wait(thread, fetcher_fd(w->fetcher), wait_ns < fetcher_ns ? wait_ns : fetcher_ns);
 		fetcher_process(w->fetcher);
 	}
-	if (fetch_under_way(&w->fetch))
-		fetch_cancel(w->fetcher, &w->fetch);
+	give_up(w);
 	collect(w);
 	save(w);
 }

@@ -245,7 +245,8 @@ def taken_away_in_the_middle():
         lab = Lab(work)
         gone = threading.Event()
 
-        def hold(_):
+        def hold(handler):
+            handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\na part of it')
             gone.wait(60)
             return DIES
         lab.place.answers = [hold]
