@@ -71,7 +71,7 @@ LIBRARIES = {
     'jansson.h': ['core/agents/assertion.c', 'core/agents/incident_',
                   'core/agents/tls_report_', 'core/agents/token_', 'core/control/',
                   'core/page/',
-                  'core/tools/token_claims.c', 'core/tools/doctor_confined.',
+                  'core/tools/token_claims.c', 'core/tools/doctor_bundle.c', 'core/tools/doctor_confined.',
                   'core/tools/written.', 'core/tools/ladder.c', 'core/tools/explain.c', 'core/tools/device',
                   'core/tools/suppress', 'core/tools/trace', 'core/tools/report', 'core/tools/route',
                   'core/tools/ask', 'core/tools/import.c',
@@ -85,7 +85,7 @@ LIBRARIES = {
     'qrencode.h': ['core/page/qr.c'],
     'curses.h': ['core/tools/top_terminal.c'],
     'term.h': ['core/tools/top_terminal.c'],
-    'zlib.h': ['core/agents/tls_report_text.c'],
+    'zlib.h': ['core/agents/bundle.c', 'core/agents/tls_report_text.c'],
     'intel-ipsec-mb.h': ['tls/'],
 }
 

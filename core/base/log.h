@@ -74,7 +74,7 @@ struct log_writer *log_writer_start(int fd, struct log **logs, unsigned count);
 struct log_writer *log_writer_start_with(int fd, const char *journal, struct log **logs, unsigned count);
 void log_writer_stop(struct log_writer *writer);
 /* Who looks at lines besides: one of each. */
-enum log_tap { LOG_TAP_TRACE, LOG_TAP_RECENT, LOG_TAP_WEBHOOK, LOG_TAP_INCIDENTS, LOG_TAPS };
+enum log_tap { LOG_TAP_TRACE, LOG_TAP_RECENT, LOG_TAP_WEBHOOK, LOG_TAP_INCIDENTS, LOG_TAP_NEWEST, LOG_TAPS };
 /* From now on `tap` sees all lines, whole ones, on the writer's thread before they are moved; it must not wait. NULL:
  * nobody any more, also not in this moment. */
 typedef void log_tap_fn(void *context, const char *lines, size_t length);

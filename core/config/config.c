@@ -36,14 +36,30 @@
 enum { FILE_SIZE_MAX = 32 << 20 };
 
 static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
-			    FILE *show);
+			    const struct show_to *show);
+
+static struct config *load(const char *file, struct config_problems *problems, const struct show_to *show);
 
 struct config *config_load(const char *file, struct config_problems *problems)
 {
-	return config_load_shown(file, problems, NULL);
+	return load(file, problems, NULL);
 }
 
 struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out)
+{
+	const struct show_to show = {.out = out};
+
+	return load(file, problems, out ? &show : NULL);
+}
+
+struct config *config_load_bare(const char *file, struct config_problems *problems, FILE *out)
+{
+	const struct show_to show = {.out = out, .bare = true};
+
+	return load(file, problems, &show);
+}
+
+static struct config *load(const char *file, struct config_problems *problems, const struct show_to *show)
 {
 	struct config *config = NULL;
 	char *text;
@@ -57,7 +73,7 @@ struct config *config_load_shown(const char *file, struct config_problems *probl
 				    opened ? "read" : "opened", strerror(-r));
 		return NULL;
 	}
-	config = parse(file, text, length, problems, out);
+	config = parse(file, text, length, problems, show);
 	free(text);
 	/* The tree of a large file was many times what is left of it. */
 	malloc_trim(0);
@@ -65,7 +81,7 @@ struct config *config_load_shown(const char *file, struct config_problems *probl
 }
 
 /* Loads the screened text and reads its tree. */
-static bool read_document(struct reader *r, const char *text, size_t length, FILE *show)
+static bool read_document(struct reader *r, const char *text, size_t length, const struct show_to *show)
 {
 	const yaml_mark_t start = {0};
 	yaml_parser_t parser;
@@ -99,7 +115,7 @@ struct config *config_parse(const char *file, const char *text, size_t length, s
 }
 
 static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
-			    FILE *show)
+			    const struct show_to *show)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	const yaml_mark_t start = {0};

@@ -439,6 +439,8 @@ struct config *config_load(const char *file, struct config_problems *problems);
 struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems);
 /* The same as config_load(), and writes to `out` what is in force and where each value comes from (show.h). */
 struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out);
+/* The same for whom it does not concern: without what may be a secret of its own (show.h). */
+struct config *config_load_bare(const char *file, struct config_problems *problems, FILE *out);
 void config_free(struct config *config);
 /* From now on a file is refused that names a path for which this says false: what the process has given up. */
 void config_paths_within(bool (*inside)(const char *path));

@@ -13,6 +13,7 @@ enum { STEP = 2, COLUMN = 48, VALUE_MAX = 400 };
 struct show {
 	struct reader *r;
 	FILE *out;
+	bool bare;
 };
 
 static void show_mapping(const struct show *s, const struct reader_field *fields, const yaml_node_t *node,
@@ -53,6 +54,54 @@ static void scalar_text(const yaml_node_t *node, char out[VALUE_MAX])
 	}
 	out[at++] = '"';
 	out[at] = '\0';
+}
+
+#define LEFT_OUT "[left out]"
+
+/* Of a value that may have a secret in it what has none; -1: all of it. */
+static int open_part(const char *key, const char *value)
+{
+	const char *host = strstr(value, "://"), *at;
+
+	if (strcmp(key, "add_headers") == 0)
+		return (int)strcspn(value, ":");
+	if ((strcmp(key, "url") != 0 && strcmp(key, "token_url") != 0) || !host)
+		return -1;
+	at = memchr(host + 3, '@', strcspn(host + 3, "/?#"));
+	return at ? (int)(host + 3 - value) : (int)(host + 3 - value) + (int)strcspn(host + 3, "/?#");
+}
+
+/* True: it was shown so. */
+static bool show_bare(const struct show *s, const struct reader_field *field, const yaml_node_t *node, int indent)
+{
+	char text[2 * VALUE_MAX];
+	size_t count;
+
+	if (!s->bare)
+		return false;
+	if (node->type == YAML_SCALAR_NODE) {
+		const char *value = (const char *)node->data.scalar.value;
+		int part = open_part(field->name, value);
+		if (part < 0)
+			return false;
+		snprintf(text, sizeof(text), "%s: \"%.*s" LEFT_OUT "\"", field->name, part < 300 ? part : 300, value);
+		line(s, indent, text, &node->start_mark, false);
+		return true;
+	}
+	if (node->type != YAML_SEQUENCE_NODE ||
+	    (strcmp(field->name, "command") != 0 && strcmp(field->name, "add_headers") != 0))
+		return false;
+	count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+	fprintf(s->out, "%*s%s:\n", indent, "", field->name);
+	for (size_t i = 0; i < count; i++) {
+		const yaml_node_t *item = yaml_document_get_node(s->r->document, node->data.sequence.items.start[i]);
+		const char *value = item->type == YAML_SCALAR_NODE ? (const char *)item->data.scalar.value : "";
+		int part = strcmp(field->name, "command") != 0 ? (int)strcspn(value, ":") : i == 0 ? 300 : 0;
+		snprintf(text, sizeof(text), "- \"%.*s%s\"", part < 300 ? part : 300, value,
+			 part < 300 ? LEFT_OUT : "");
+		line(s, indent + STEP, text, &item->start_mark, false);
+	}
+	return true;
 }
 
 /* A value whose key has no table of its own here. */
@@ -140,6 +189,8 @@ static void show_field(const struct show *s, const struct reader_field *field, c
 {
 	char text[2 * VALUE_MAX], value[VALUE_MAX];
 
+	if (node && show_bare(s, field, node, indent))
+		return;
 	if (field->read == reader_section) {
 		fprintf(s->out, "%*s%s:\n", indent, "", field->name);
 		show_mapping(s, field->detail, node, object, indent + STEP);
@@ -163,9 +214,9 @@ static void show_mapping(const struct show *s, const struct reader_field *fields
 	}
 }
 
-void show_document(struct reader *r, const struct reader_field *fields, const void *object, FILE *out)
+void show_document(struct reader *r, const struct reader_field *fields, const void *object, const struct show_to *to)
 {
-	const struct show s = {r, out};
+	const struct show s = {r, to->out, to->bare};
 
 	show_mapping(&s, fields, yaml_document_get_root_node(r->document), object, 0);
 }

@@ -11,7 +11,14 @@
 
 #include "core/config/reader.h"
 
+struct show_to {
+	FILE *out;
+	/* For others than who has written it: of a command the program alone, of a URL the host, of an added field of
+	 * the header its name. Passwords, tokens and keys are in files. */
+	bool bare;
+};
+
 /* When all is read, and r->document is still there. `object`: what `fields` describe. */
-void show_document(struct reader *r, const struct reader_field *fields, const void *object, FILE *out);
+void show_document(struct reader *r, const struct reader_field *fields, const void *object, const struct show_to *to);
 
 #endif

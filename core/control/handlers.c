@@ -34,6 +34,8 @@ static const struct control_handler handlers[] = {
 	{"GET", "/v1/trace/*", CONTROL_VIEW, handle_trace_one},
 	{"GET", "/v1/explain", CONTROL_VIEW, handle_explain},
 	{"GET", "/v1/resources", CONTROL_VIEW, handle_resources},
+	{"GET", "/v1/events", CONTROL_VIEW, handle_events},
+	{"POST", "/v1/bundle", CONTROL_OPERATE, handle_bundle},
 	{"GET", "/v1/sheet", CONTROL_VIEW, handle_sheet},
 	{"GET", "/v1/profiles", CONTROL_VIEW, handle_profiles},
 	{"GET", "/v1/doctor", CONTROL_VIEW, handle_doctor},

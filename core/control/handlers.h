@@ -50,6 +50,7 @@ control_fn handle_explain;                   /* explaining.c */
 control_fn handle_trace, handle_trace_one;   /* lives.c */
 control_fn handle_resources;                 /* resources.c */
 control_fn handle_link;                      /* link.c */
+control_fn handle_bundle, handle_events;     /* bundle.c */
 control_fn handle_sheet, handle_profiles;    /* sheet.c */
 control_fn handle_doctor, handle_doctor_run; /* checkup.c */
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
+#include "core/control/bundle.h"
 #include "core/control/desk.h"
 #include "core/control/within.h"
 #include "core/page/page.h"
@@ -223,6 +225,28 @@ static void act(struct frame *f, const struct form *form)
 	frame_sentence(&f->html, FRAME_WRONG, "The form does not say what to do.");
 }
 
+/* The form is of this page, and whoever sent it may act; false: what it is instead is said. */
+static bool may(struct frame *f, struct form *form)
+{
+	const char *token;
+
+	if (form_read(form, f->request->body, f->request->body_length) < 0 || !(token = form_value(form, "token")) ||
+	    !pass_same(token, f->token)) {
+		f->status = ANSWER_FORBIDDEN;
+		frame_sentence(
+			&f->html, FRAME_WRONG,
+			"Nothing was done: the form is not of this page, or of a process that has ended. Load the view "
+			"again, and do it there.");
+		return false;
+	}
+	if (f->operate)
+		return true;
+	f->status = ANSWER_FORBIDDEN;
+	frame_sentence(&f->html, FRAME_WRONG,
+		       "Nothing was done: you may look and not act. control.http.operate names who may.");
+	return false;
+}
+
 void page_act(struct control_request *request)
 {
 	struct form form;
@@ -230,19 +254,32 @@ void page_act(struct control_request *request)
 
 	if (!frame_begin(&f, request, FRAME_NONE, "Done by you"))
 		return;
-	if (!frame_form_sent(request, &form)) {
-		f.status = ANSWER_FORBIDDEN;
-		frame_sentence(
-			&f.html, FRAME_WRONG,
-			"Nothing was done: the form is not of this page, or of a process that has ended. Load the view "
-			"again, and do it there.");
-	} else if (!f.operate) {
-		f.status = ANSWER_FORBIDDEN;
-		frame_sentence(&f.html, FRAME_WRONG,
-			       "Nothing was done: you may look and not act. control.http.operate names who may.");
-	} else {
+	if (may(&f, &form))
 		act(&f, &form);
-	}
 	form_free(&form);
 	frame_end(&f);
+}
+
+/* POST /page/bundle: the answer is the file, for the browser to keep. Its event is that of the control's. */
+void page_bundle(struct control_request *request)
+{
+	uint64_t began_ns = clock_monotonic_ns();
+	struct control_request told;
+	struct form form;
+	struct frame f;
+
+	if (!frame_begin(&f, request, FRAME_NONE, "Done by you"))
+		return;
+	if (may(&f, &form)) {
+		html_free(&f.html);
+		control_bundle_answer(request);
+		told = *request;
+		told.path = "/v1/bundle";
+		told.body = NULL;
+		told.body_length = 0;
+		request->desk->tell(&told, began_ns);
+	} else {
+		frame_end(&f);
+	}
+	form_free(&form);
 }

@@ -153,6 +153,21 @@ static void put_ladder(struct frame *f, const json_t *resources)
 	json_decref(process);
 }
 
+static void put_bundle(struct frame *f)
+{
+	html_put(&f->html,
+		 "<section class=\"add\"><h2>Diagnostic bundle</h2><p>All of this, the configuration, metrics and "
+		 "the newest events in one file, to send to whoever looks into it. Passwords, tokens, keys and "
+		 "contents of mail are not in it; addresses are.</p>");
+	if (f->operate)
+		html_put(&f->html,
+			 "<form method=\"post\" action=\"/page/bundle\" class=\"acts\"><input type=\"hidden\" "
+			 "name=\"token\" value=\"%s\"><button>Download it</button></form></section>",
+			 f->token);
+	else
+		html_put(&f->html, "<p class=\"soft\">Who may act can have it.</p></section>");
+}
+
 void page_health(struct control_request *request)
 {
 	struct frame f;
@@ -166,5 +181,6 @@ void page_health(struct control_request *request)
 	put_ladder(&f, resources);
 	json_decref(resources);
 	page_put_climbed(&f);
+	put_bundle(&f);
 	frame_end(&f);
 }

@@ -104,6 +104,7 @@ static const struct control_handler handlers[] = {
 	{"GET", "/page/destination/*", CONTROL_VIEW, page_destination},
 	{"GET", "/page/health", CONTROL_VIEW, page_health},
 	{"POST", "/page/act", CONTROL_OPERATE, page_act},
+	{"POST", "/page/bundle", CONTROL_OPERATE, page_bundle},
 	{"POST", "/page/leave", CONTROL_VIEW, page_leave},
 };
 

@@ -15,7 +15,7 @@
 extern const struct control_more page_more;
 
 control_fn page_now;                         /* now.c */
-control_fn page_act;                         /* act.c */
+control_fn page_act, page_bundle;            /* act.c */
 control_fn page_mail;                        /* mail.c */
 control_fn page_message;                     /* message.c */
 control_fn page_devices;                     /* devices.c */

@@ -32,6 +32,7 @@
 #include "core/relay/trust_keeper.h"
 #include "core/shard/snapshot.h"
 #include "core/trace/keeper.h"
+#include "core/trace/newest.h"
 #include "core/trace/recent.h"
 
 enum { INCIDENT_LINES = 1 << 17 };
@@ -181,7 +182,10 @@ static const char *first_recent(struct agents *agents, const struct config *conf
 	agents->relay->recent = recent_new();
 	if (agents->relay->recent)
 		log_writer_tap(agents->writer, LOG_TAP_RECENT, recent_take, agents->relay->recent);
-	return agents->relay->recent ? NULL : "there is no memory for what went wrong lately";
+	agents->relay->newest = newest_new();
+	if (agents->relay->newest)
+		log_writer_tap(agents->writer, LOG_TAP_NEWEST, newest_take, agents->relay->newest);
+	return agents->relay->recent && agents->relay->newest ? NULL : "there is no memory for what went wrong lately";
 }
 
 /* False: it goes on as it did. */
@@ -218,6 +222,8 @@ static void stop_trace(struct agents *agents)
 {
 	keeper_stop(agents->trace);
 	agents->trace = NULL;
+	newest_free(agents->relay->newest);
+	agents->relay->newest = NULL;
 	recent_free(agents->relay->recent);
 	agents->relay->recent = NULL;
 }

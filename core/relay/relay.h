@@ -19,6 +19,7 @@
 
 struct client_counts;
 struct line_ring;
+struct newest;
 struct recent;
 struct shard;
 struct snapshot;
@@ -34,6 +35,7 @@ struct relay {
 	struct plan plan;
 	struct receivers receivers;
 	struct deliverers deliverers;
+	struct newest *newest;  /* events as they were written; the same */
 	struct recent *recent;  /* what went wrong lately; of who starts agents. NULL: nobody may ask */
 	uint64_t watch_next_ns; /* watch.h; the observer's, as is `stuck` */
 	_Atomic(unsigned) stuck;

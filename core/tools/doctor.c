@@ -23,6 +23,7 @@
 #include "core/smtp/address.h"
 #include "core/tools/climb.h"
 #include "core/tools/doctor_around.h"
+#include "core/tools/doctor_bundle.h"
 #include "core/tools/own_certificate.h"
 #include "core/tools/token_look.h"
 
@@ -33,6 +34,7 @@ enum { WAIT_S = 20, WAIT_MAX_S = 600, PORT_SMTP = 25 };
 
 struct options {
 	const char *config, *destination, *from, *to; /* doctor */
+	const char *bundle;                           /* where what is known goes; NULL: nowhere */
 	const char *target, *server_name, *ca_file, *hostname;
 	bool json, implicit, plain;
 	uint64_t wait_ns;
@@ -41,6 +43,7 @@ struct options {
 static int usage(FILE *out, int status)
 {
 	fputs("usage: postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--from ADDRESS] [--json]\n"
+	      "                        [--bundle FILE]\n"
 	      "                        looks at each destination as the relay would use it, until something breaks, "
 	      "and "
 	      "says what to do\n"
@@ -90,6 +93,9 @@ static bool take(struct options *o, int option, const char *value)
 	case 'f':
 		o->from = value;
 		return is_address(value);
+	case 'b':
+		o->bundle = value;
+		return true;
 	case 'n':
 		o->server_name = value;
 		return true;
@@ -424,15 +430,31 @@ static int doctor_with(const struct options *options, const struct config *confi
 	return status;
 }
 
+/* What is found goes into a file with all else that is known; what is broken is no failure to make that. */
+static int doctor_into(const struct options *options, const struct config *config)
+{
+	struct options quiet = *options;
+	char *found = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&found, &length);
+	int status;
+
+	if (!out)
+		return STATUS_UNAVAILABLE;
+	quiet.json = true;
+	(void)doctor_with(&quiet, config, out, NULL);
+	status = fclose(out) == 0 ? doctor_bundle(options->bundle, options->config, found, length) : STATUS_UNAVAILABLE;
+	free(found);
+	return status;
+}
+
 int doctor_command(int argc, char **argv)
 {
-	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
-					      {"send", required_argument, NULL, 's'},
-					      {"from", required_argument, NULL, 'f'},
-					      {"json", no_argument, NULL, 'j'},
-					      {"wait", required_argument, NULL, 'w'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option table[] = {
+		{"config", required_argument, NULL, 'c'}, {"send", required_argument, NULL, 's'},
+		{"from", required_argument, NULL, 'f'},   {"json", no_argument, NULL, 'j'},
+		{"bundle", required_argument, NULL, 'b'}, {"wait", required_argument, NULL, 'w'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 	static struct config_problems problems;
 	struct options options;
 	struct config *config;
@@ -446,10 +468,12 @@ int doctor_command(int argc, char **argv)
 	config = config_load(options.config, &problems);
 	for (unsigned i = 0; i < problems.count; i++)
 		fprintf(stderr, "%s\n", problems.list[i].text);
+	if (!config && options.bundle)
+		(void)doctor_bundle(options.bundle, options.config, NULL, 0);
 	if (!config)
 		return STATUS_CONFIG;
 	tls_global_init();
-	status = doctor_with(&options, config, stdout, NULL);
+	status = options.bundle ? doctor_into(&options, config) : doctor_with(&options, config, stdout, NULL);
 	config_free(config);
 	return status;
 }

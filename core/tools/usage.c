@@ -22,7 +22,7 @@ int usage(FILE *out, int status)
 	      "       postrider queue import DIR       those to the relay, each once\n"
 	      "       postrider spool check DIR, postrider spool export DIR --to OUT\n"
 	      "                                        what lies in a spool that is not in use\n"
-	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--json]\n"
+	      "       postrider doctor [--config FILE] [DESTINATION] [--send ADDRESS] [--bundle FILE] [--json]\n"
 	      "       postrider probe HOST[:PORT]      what of the way to a next hop works, and what to do where it "
 	      "ends\n"
 	      "       postrider explain REPLY          what a refusal means, and what to do\n"

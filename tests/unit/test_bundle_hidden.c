@@ -1,0 +1,77 @@
+/*
+ * test_bundle_hidden.c - words that are to be in no text that leaves: in whatever form they stand there, and nothing
+ * else is touched.
+ */
+#include "core/agents/bundle_hidden.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+static const struct {
+	const char *secrets, *text, *out;
+} rows[] = {
+	{"", "nothing is hidden\n", "nothing is hidden\n"},
+	{"hunter2\n", "a hunter2 and hunter2hunter2", "a [left out] and [left out][left out]"},
+	{"hunter2", "hunter2", "[left out]"},
+	/* What is shorter would be found everywhere. */
+	{"abc\n", "abcdef", "abcdef"},
+	{"abcd\r\n", "abcdef", "[left out]ef"},
+	/* As JSON has it. */
+	{"a\"b\\c", "{\"x\":\"a\\\"b\\\\c\"} a\"b\\c", "{\"x\":\"[left out]\"} [left out]"},
+	/* Parts of a line that are no words of language. */
+	{"copier:$y$j9T$abcdefgh:x\n", "the hash $y$j9T$abcdefgh of copier", "the hash [left out] of copier"},
+	{"{ \"private_key\": \"MIIEvQIBADANBg\" }", "private_key MIIEvQIBADANBg", "private_key [left out]"},
+	/* What PEM says of itself. */
+	{"-----BEGIN PRIVATE KEY-----\nMIIEvQ\n", "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n",
+	 "-----BEGIN PRIVATE KEY-----\n[left out]\n"},
+	/* What programs said. */
+	{"", "{\"text\":\"oauth.command ended with status 1: key is abc\",\"x\":1}",
+	 "{\"text\":\"oauth.command ended with status 1: **********\",\"x\":1}"},
+	{"", "oauth.command ended with status 1: a \\\" b\nc", "oauth.command ended with status 1: ******\nc"},
+	{"", "oauth.command ended with status 1\nc: d", "oauth.command ended with status 1\nc: d"},
+	{"", "oauth.command ", "oauth.command "},
+	{"", "oauth.command x: ", "oauth.command x: "},
+};
+
+static void test_rows(void)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct hidden_words *words = hidden_words_new();
+		size_t length = strlen(rows[i].text);
+		char *out;
+
+		hidden_words_take(words, rows[i].secrets);
+		out = hidden_words_out(words, rows[i].text, &length);
+		CHECK_EQ(length, strlen(rows[i].out));
+		CHECK(memcmp(out, rows[i].out, length) == 0);
+		free(out);
+		hidden_words_free(words);
+	}
+}
+
+/* A file of more lines than are known, and NULs in a text. */
+static void test_many(void)
+{
+	struct hidden_words *words = hidden_words_new();
+	char line[32], text[] = "a\0line 0001 b", *out;
+	size_t length = sizeof(text) - 1;
+
+	for (unsigned i = 0; i < 2 * HIDDEN_WORDS_MAX; i++) {
+		snprintf(line, sizeof(line), "line %04u\n", i);
+		hidden_words_take(words, line);
+	}
+	out = hidden_words_out(words, text, &length);
+	CHECK_EQ(length, 14);
+	CHECK(memcmp(out, "a\0[left out] b", length) == 0);
+	free(out);
+	hidden_words_free(words);
+}
+
+int main(void)
+{
+	RUN(test_rows);
+	RUN(test_many);
+	return check_end();
+}
