@@ -67,29 +67,50 @@ static void apply(void *context, const struct suppression_entry *entry)
 		reading->no_memory = true;
 }
 
+/* Of `room`, with `n` octets of the file: what was read of it. *within: of a line that is longer than all of it, and
+ * none of ours: the rest is passed over, as far as it goes. */
+static size_t read_piece(struct suppression *s, const char *room, size_t n, bool *within, struct reading *reading)
+{
+	const char *end = *within ? memchr(room, '\n', n) : NULL;
+	size_t over = 0, bad, whole;
+
+	if (*within) {
+		over = end ? (size_t)(end - room) + 1 : n;
+		*within = !end;
+	}
+	whole = over + suppression_read(room + over, n - over, apply, reading, &bad);
+	s->bad += bad;
+	if (whole == 0 && n == READ_SIZE) {
+		s->bad++;
+		*within = true;
+		return n;
+	}
+	return whole;
+}
+
 /* Whole lines from `at` on. Where they end; -errno. */
 static off_t read_lines(struct suppression *s, int fd, off_t at, struct reading *reading)
 {
 	char *room = malloc(READ_SIZE);
+	bool within = false;
 	off_t r = at;
 
 	if (!room)
 		return -ENOMEM;
 	for (;;) {
 		ssize_t n = pread(fd, room, READ_SIZE, r);
-		size_t bad, whole;
+		size_t whole;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			r = -errno;
 			break;
 		}
-		whole = suppression_read(room, (size_t)n, apply, reading, &bad);
-		s->bad += bad;
+		whole = read_piece(s, room, (size_t)n, &within, reading);
 		r += (off_t)whole;
 		if (reading->no_memory)
 			r = -ENOMEM;
-		/* The end, or a line that is being written; one that is longer than all is none of ours. */
+		/* The end, or a line that is being written. */
 		if (r < 0 || whole == 0)
 			break;
 	}

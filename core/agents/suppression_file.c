@@ -98,9 +98,26 @@ static bool is_name(struct span address)
 	return true;
 }
 
-bool suppression_parse(struct span line, struct suppression_entry *entry)
+/* Without what an editor put around it: a mark of UTF-8, and the other half of a line's end. */
+static struct span bare(struct span line)
 {
-	struct span sign = word(&line), date = word(&line), reason = word(&line);
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (line.length >= 3 && memcmp(line.data, mark, 3) == 0)
+		line = (struct span){line.data + 3, line.length - 3};
+	line.length -= line.length > 0 && line.data[line.length - 1] == '\r';
+	return line;
+}
+
+static bool is_head(struct span line)
+{
+	line = bare(line);
+	return line.length == sizeof(head) - 2 && memcmp(line.data, head, line.length) == 0;
+}
+
+bool suppression_parse(struct span whole, struct suppression_entry *entry)
+{
+	struct span line = bare(whole), sign = word(&line), date = word(&line), reason = word(&line);
 	const char *tab = line.length ? memchr(line.data, '\t', line.length) : NULL;
 	char name[16];
 
@@ -132,7 +149,7 @@ size_t suppression_read(const char *text, size_t length, suppression_fn *fn, voi
 		if (suppression_parse(line, &entry))
 			fn(context, &entry);
 		else
-			*bad += line.length + 1 != sizeof(head) - 1 || memcmp(line.data, head, line.length) != 0;
+			*bad += !is_head(line);
 	}
 	return at;
 }
@@ -182,8 +199,8 @@ static int open_locked(const char *path)
 	}
 }
 
-/* Where its last whole line ends; -errno. */
-static int64_t whole_end(int fd)
+/* Where its last whole line ends; -errno. *foreign: what is behind that nobody here began to write: it stays. */
+static int64_t whole_end(int fd, bool *foreign)
 {
 	char tail[SUPPRESSION_LINE_MAX];
 	off_t size = lseek(fd, 0, SEEK_END), from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
@@ -192,27 +209,36 @@ static int64_t whole_end(int fd)
 
 	if (n < 0)
 		return -errno;
-	if (size > 0 && !end && from > 0)
-		return -EBADMSG; /* a line that nobody here wrote */
+	/* No line of ours is as long; or it begins otherwise than the head would. */
+	*foreign = n > 0 && !end && (from > 0 || (size_t)n >= sizeof(head) || memcmp(tail, head, (size_t)n) != 0);
+	if (*foreign)
+		return size;
 	return end ? from + (end - tail) + 1 : 0;
+}
+
+/* What lines begin with at this place of the file. */
+static struct span before_lines(int64_t end, bool foreign)
+{
+	if (end == 0)
+		return span_text(head);
+	return span_text(foreign ? "\n" : "");
 }
 
 static int append(int fd, const char *lines, size_t length)
 {
-	int64_t end = whole_end(fd);
+	bool foreign;
+	int64_t end = whole_end(fd, &foreign);
+	struct span first;
 	int r;
 
 	if (end < 0)
 		return (int)end;
 	if (ftruncate(fd, end) < 0)
 		return -errno;
-	if (end == 0) {
-		r = durable_write(fd, head, sizeof(head) - 1, 0);
-		if (r < 0)
-			return r;
-		end = sizeof(head) - 1;
-	}
-	r = durable_write(fd, lines, length, (uint64_t)end);
+	first = before_lines(end, foreign);
+	r = durable_write(fd, first.data, first.length, (uint64_t)end);
+	if (r == 0)
+		r = durable_write(fd, lines, length, (uint64_t)end + first.length);
 	if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
 	/* Half of it would be read as if it was there. */
@@ -322,7 +348,7 @@ static int load(const char *path, char **text, size_t *length, struct changes *c
 		return r;
 	c->text = *text;
 	(void)suppression_read(*text, *length, note_change, c, &bad);
-	*lines = c->count + bad;
+	*lines = c->count;
 	if (c->no_memory) {
 		free(c->list);
 		free(*text);
@@ -352,17 +378,33 @@ int suppression_list(const char *path, suppression_fn *fn, void *context)
 	return 0;
 }
 
+/* What is not understood is not taken away: somebody wrote it. But what is longer than any line is none. */
+static bool is_kept(struct span line)
+{
+	struct suppression_entry entry;
+
+	return line.length > 0 && line.length <= SUPPRESSION_LINE_MAX && !is_head(line) &&
+	       !suppression_parse(line, &entry);
+}
+
 static int rewrite(const char *path, const char *text, size_t length, const struct changes *c)
 {
 	char *out = malloc(length + sizeof(head));
-	size_t n = sizeof(head) - 1;
+	size_t n = sizeof(head) - 1, at = 0, i = 0;
+	const char *end;
 	int r;
 
 	if (!out)
 		return -ENOMEM;
 	memcpy(out, head, n);
-	for (size_t i = 0; i < c->count; i++) {
-		struct span line = line_of(text, length, c->list[i].at);
+	while (at < length && (end = memchr(text + at, '\n', length - at)) != NULL) {
+		struct span line = {text + at, (uint32_t)(end - (text + at))};
+		size_t behind = (size_t)(end - text) + 1;
+		bool last = i < c->count && c->list[i].at < behind;
+		i += last;
+		at = behind;
+		if (!last && !is_kept(line))
+			continue;
 		memcpy(out + n, line.data, line.length);
 		n += line.length;
 		out[n++] = '\n';
@@ -370,6 +412,20 @@ static int rewrite(const char *path, const char *text, size_t length, const stru
 	r = durable_replace(path, out, n);
 	free(out);
 	return r;
+}
+
+bool suppression_is_due(const char *path, size_t appended)
+{
+	enum { LEAST = 1 << 16, PARTS = 8 };
+	uint64_t size, step = LEAST;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || (uint64_t)st.st_size < appended)
+		return true;
+	size = (uint64_t)st.st_size;
+	while (step < size / PARTS)
+		step *= 2;
+	return size / step != (size - appended) / step;
 }
 
 int suppression_compact(const char *path, size_t *live)

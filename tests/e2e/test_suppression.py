@@ -259,6 +259,20 @@ def the_command():
         suppress(work, 'import', '-', stdin=exported, file='other.yaml')
         again = suppress(work, 'export', file='other.yaml')
         equal(sorted(again.splitlines()), sorted(exported.splitlines()), 'what came back')
+        # As mail services export them: columns by their names, and what passes is left out.
+        text = suppress(work, 'import', '-', file='other.yaml',
+                        stdin='\ufeffstatus,reason,email,created\r\n5.1.1,"550 5.1.1 none, sorry",n1@example.org,'
+                              '1580702706\r\n4.2.2,452 4.2.2 full,n2@example.org,1580702706\r\n')
+        check(text.startswith('1 lines taken, 0 refused') and '1 lines were left out' in text, 'what is said: %s', text)
+        suppress(work, 'list', 'n2@example.org', status=1, file='other.yaml')
+        check('2020-02-03T04:05:06Z  550 5.1.1 none, sorry' in suppress(work, 'list', 'n1@example.org',
+                                                                        file='other.yaml'), 'what is kept')
+        # What is no list is told in a line and not in a thousand.
+        work.write('wide.csv', 'email\n'.encode('utf-16'))
+        suppress(work, 'import', work.path('wide.csv'), status=65, file='other.yaml')
+        done = subprocess.run([program('postrider'), 'suppress', 'import', '-', '--config', work.path('other.yaml')],
+                              input='x\n' * 1000, capture_output=True, text=True, timeout=60)
+        equal((done.returncode, len(done.stderr.splitlines())), (65, 101), 'what is told')
         work.write('none.yaml', json.dumps(work.configuration([hop.host])))
         suppress(work, 'list', status=78, file='none.yaml')
         work.write('nowhere.yaml', json.dumps(dict(configuration(work, hop), suppression={'directory': '/nowhere'})))
