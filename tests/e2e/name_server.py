@@ -5,7 +5,7 @@
 
 What a name stands for: a list of addresses, or one of the words below, a Raw, or a function of (kind, tcp) that
 returns one of them; names that are not there do not exist. `ttl` is that of all answers, `delay` in seconds comes
-before each.
+before each. More questions than `limit` at a time are refused, as dnsmasq does.
 """
 
 import socket
@@ -68,8 +68,9 @@ def labels(name):
 
 
 class NameServer:
-    def __init__(self, names, ttl=60, delay=0, host='127.0.0.1', port=0):
+    def __init__(self, names, ttl=60, delay=0, host='127.0.0.1', port=0, limit=0):
         self.names, self.ttl, self.delay = names, ttl, delay
+        self.limit, self.busy, self.refused, self.lock = limit, 0, 0, threading.Lock()
         self.questions = []  # (name, kind, by TCP)
         self.port = port or free_port()
         self.tcp = socket.socket()
@@ -96,6 +97,19 @@ class NameServer:
         """The packets to send."""
         number, name, kind, question = read_question(packet)
         self.questions.append((name, kind, tcp))
+        with self.lock:
+            full = self.limit and self.busy >= self.limit
+            self.busy += not full
+            self.refused += bool(full)
+        if full:
+            return [struct.pack('>HHHHHH', number, 0x8180 | RCODES[REFUSED], 1, 0, 0, 0) + question]
+        try:
+            return self.answers_to(number, name, kind, question, tcp)
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def answers_to(self, number, name, kind, question, tcp):
         found = self.names.get(name, NXDOMAIN)
         if callable(found):
             found = found(kind, tcp)

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """tests/e2e/test_sites.py - mail goes to the MX of its recipients' domains (mx: true)."""
 
-import json
 import os
 import socket
 import subprocess
@@ -11,53 +10,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Client, NextHop, Workspace, case, check, equal, eventually, free_port, message  # noqa: E402
+from internet import Internet, to  # noqa: E402
 from name_server import EMPTY, MX, NXDOMAIN, SERVFAIL, SILENT, Exchangers, NameServer  # noqa: E402
-
-
-class Internet:
-    """Some MX hosts, mail.a.lab at 127.0.0.1 and so on, and a relay that asks for them."""
-
-    def __init__(self, work, hosts, domains, destination=None, dns=None, prefix=(), more=(), **changes):
-        self.work, self.port = work, free_port()
-        self.hops, self.names = {}, {}
-        for number, name in enumerate(hosts, 1):
-            self.hops[name] = work.own(NextHop(address='127.0.0.%d' % number, port=self.port))
-            self.names['mail.%s.lab' % name] = ['127.0.0.%d' % number]
-        self.names.update(domains)
-        self.server = work.own(NameServer(self.names, ttl=1))
-        one = {'name': 'internet', 'mx': True, 'mx_port': self.port, 'tls': {'mode': 'none'}, **(destination or {})}
-        others = json.loads(json.dumps(list(more)).replace('PORT', str(self.port)))
-        self.content = work.configuration([], **{
-            'destinations': [one, *others], 'routes': [{'destination': 'internet'}],
-            'dns': {'servers': [self.server.address], 'dnssec': 'off', 'allow_private': True, **(dns or {})},
-            **changes})
-        self.relay = work.relay(self.content, prefix=list(prefix))
-
-    def send(self, *recipients, first=1):
-        """A message for each: an address or a list of them."""
-        with Client(self.relay.address) as client:
-            client.hello()
-            for number, one in enumerate(recipients, first):
-                client.envelope(recipients=[one] if isinstance(one, str) else one)
-                client.data(message(number))
-
-    def arrived(self, name):
-        return sorted(recipient for arrival in self.hops[name].arrivals for recipient in arrival.recipients)
-
-    def expect(self, **wanted):
-        eventually(lambda: all(len(self.arrived(name)) >= len(ones) for name, ones in wanted.items()),
-                   'mail arrives: %s' % {name: self.arrived(name) for name in wanted})
-        for name, ones in wanted.items():
-            equal(self.arrived(name), sorted(ones), name)
-
-    def failed(self):
-        return {event['host']: (event['code'], event['reply']) for event in self.relay.events('attempt')
-                if event['result'] == 'failed'}
-
-    def reload(self):
-        self.work.write('postrider.yaml', json.dumps(self.content))
-        subprocess.run([harness.program('postrider'), 'reload', '--config', self.work.path('postrider.yaml')],
-                       check=True, timeout=120)
 
 
 def threads(relay):
@@ -71,10 +25,6 @@ def threads(relay):
         except OSError:
             pass
     return names
-
-
-def to(name, preference=10):
-    return Exchangers((preference, 'mail.%s.lab' % name))
 
 
 @case
@@ -225,6 +175,29 @@ def where_it_must_not_go():
         eventually(lambda: told() >= {'us.lab', 'mapped.lab'}, lambda: 'both: %s' % relay.events('host_failed'))
         equal(behind.arrivals, [], 'behind the relay itself')
         relay.terminate()
+
+
+@case
+def more_hosts_than_are_kept():
+    """Of a domain's hosts the 16 best are kept, in whichever order they come: the best has the mail, and while all of
+    them are away it waits, and goes to none of the others."""
+    with Workspace() as work:
+        away = ['away%d' % number for number in range(15)]
+        records = [(10 * number, 'mail.%s.lab' % name)
+                   for number, name in enumerate(['a', *away, 'b', 'c', 'd'], 1)]
+        net = Internet(work, ['a', 'b'], {
+            'many.lab': Exchangers(*reversed(records)), **{'mail.%s.lab' % name: ['127.0.0.99'] for name in away}})
+        net.send('x@many.lab')
+        net.expect(a=['x@many.lab'])
+        net.hops['a'].stop()
+        net.send('y@many.lab')
+        eventually(lambda: len({event['host'] for event in net.relay.events('host_failed')}) == 16,
+                   lambda: 'all that are kept are tried: %s' % net.relay.events('host_failed'))
+        equal(net.server.asked('mail.b.lab'), 0, 'times that the 17th was asked for')
+        net.hops['a'] = work.own(NextHop(address='127.0.0.1', port=net.port))
+        net.expect(a=['y@many.lab'])
+        equal(net.arrived('b'), [], 'at the 17th')
+        net.relay.terminate(timeout=60)
 
 
 @case
