@@ -717,6 +717,7 @@ void control_follow(struct control *control, struct config *next)
 	if (!control)
 		return;
 	keep_shown(control, next);
+	desk_follow(&control->desk, next);
 	if (control->gate)
 		gate_follow(control->gate, next);
 	incident_watch_follow(control->desk.incidents, next);

@@ -36,9 +36,12 @@ int desk_start(struct desk *desk, struct relay *relay)
 	if (!desk->ring)
 		return -ENOMEM;
 	pthread_mutex_init(&desk->lock, NULL);
+	pthread_mutex_init(&desk->config_lock, NULL);
+	desk->config = relay->config;
 	r = agent_thread_start(&desk->bell, "control-bell", 1, run);
 	if (r < 0) {
 		pthread_mutex_destroy(&desk->lock);
+		pthread_mutex_destroy(&desk->config_lock);
 		free(desk->ring);
 	}
 	return r;
@@ -48,7 +51,27 @@ void desk_stop(struct desk *desk)
 {
 	agent_thread_stop(&desk->bell);
 	pthread_mutex_destroy(&desk->lock);
+	pthread_mutex_destroy(&desk->config_lock);
 	free(desk->ring);
+}
+
+const struct config *desk_config_take(struct desk *desk)
+{
+	pthread_mutex_lock(&desk->config_lock);
+	return desk->config;
+}
+
+void desk_config_return(struct desk *desk)
+{
+	pthread_mutex_unlock(&desk->config_lock);
+}
+
+/* Who reloads lets go of the one before behind this alone. */
+void desk_follow(struct desk *desk, const struct config *config)
+{
+	pthread_mutex_lock(&desk->config_lock);
+	desk->config = config;
+	pthread_mutex_unlock(&desk->config_lock);
 }
 
 void desk_ring(struct desk *desk, unsigned shard)

@@ -14,6 +14,7 @@
 #include "core/base/list.h"
 
 struct checkup;
+struct config;
 struct control_more;
 struct control_request;
 struct incident_watch;
@@ -41,6 +42,8 @@ struct desk {
 	/* What providers have said will be (docs/control.md, resources), of the newest configuration: a reference of
 	 * the caller's, NULL without memory. From any thread. */
 	json_t *(*dates)(struct desk *desk);
+	pthread_mutex_t config_lock; /* of the next one, which goes no earlier than another one stands here */
+	const struct config *config;
 	/* The event of an act. */
 	void (*tell)(const struct control_request *request, uint64_t began_ns);
 	/* Inquiries that nobody waits for, and that a shard still has (inquiry.c). */
@@ -61,6 +64,11 @@ static inline bool desk_stops(const struct desk *desk)
 }
 /* Behind them. */
 void desk_stop(struct desk *desk);
+/* The newest configuration, for some milliseconds: nobody reloads until it is returned. From any thread. */
+const struct config *desk_config_take(struct desk *desk);
+void desk_config_return(struct desk *desk);
+/* A reload was taken. */
+void desk_follow(struct desk *desk, const struct config *config);
 /* The shard is to look for visits. From any thread. */
 void desk_ring(struct desk *desk, unsigned shard);
 /* `busy` may say something else now. */

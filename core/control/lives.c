@@ -1,6 +1,6 @@
 /*
  * core/control/lives.c - GET /v1/trace, /v1/trace/ID: what became of mail, from the trace (core/trace), also of what
- * has left. The file is the one that the process was started with.
+ * has left. The file is the one of the newest configuration.
  *
  * The trace has texts of strangers, which may be no UTF-8; nothing here trusts them (request_text()).
  */
@@ -13,7 +13,6 @@
 #include "core/control/desk.h"
 #include "core/control/filter.h"
 #include "core/control/handlers.h"
-#include "core/relay/relay.h"
 #include "core/trace/search.h"
 
 enum {
@@ -152,16 +151,21 @@ static int is_over(void *context)
 /* NULL: it was answered why not. */
 static struct search *open_trace(struct control_request *request)
 {
-	const struct config *config = request->desk->relay->config;
-	char problem[TRACE_PROBLEM_SIZE];
+	const struct config *config = desk_config_take(request->desk);
+	bool kept = config->trace.detail != CONFIG_TRACE_OFF && config->trace.file;
+	char problem[TRACE_PROBLEM_SIZE] = "out of memory", *file = kept ? strdup(config->trace.file) : NULL;
 	struct search *search;
+	bool opened;
 
-	if (config->trace.detail == CONFIG_TRACE_OFF || !config->trace.file) {
+	desk_config_return(request->desk);
+	if (!kept) {
 		request_fail(request, ANSWER_CONFLICT,
 			     "this process keeps no trace: write trace: { detail: auto } in the configuration");
 		return NULL;
 	}
-	if (search_open(config->trace.file, &search, problem) == TRACE_OK)
+	opened = file && search_open(file, &search, problem) == TRACE_OK;
+	free(file);
+	if (opened)
 		return search;
 	request_fail(request, ANSWER_UNAVAILABLE, "the trace cannot be read: %s", problem);
 	return NULL;

@@ -15,7 +15,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
-from control_socket import Connection, asked  # noqa: E402
+from control_socket import Connection, asked, reload  # noqa: E402
 from harness import Client, Workspace, case, check, equal, eventually, program  # noqa: E402
 from page_lab import FORM, Lab, queue_one, token_of  # noqa: E402
 
@@ -288,6 +288,46 @@ def for_programs():
         for target in ('/v1/trace/x', '/v1/trace?limit=0', '/v1/trace?limit=5x', '/v1/trace?since=soon',
                        '/v1/trace?result=odd', '/v1/explain?code=550', '/v1/explain?code=99&text=x'):
             equal(asked(path, target)[0], 400, target)
+
+
+@case
+def programs_after_a_reload():
+    """What the configuration says now is what is asked: the trace that is kept, and rules, as the command has them with
+    that file."""
+    with Workspace() as work:
+        path = work.path('control.sock')
+        rule = {'stage': 'content', 'code': '5xx', 'text': '*not today*', 'do': 'defer', 'say': 'it is asked later'}
+        lab = Lab(work, trace={'detail': 'all', 'file': work.path('one.db')}, verdicts=[rule],
+                  hardening={'directories': [work.directory]})
+        replies = {'550 5.0.0 not today': ('550', '5.0.0 not today'),
+                   '550 5.1.1 no such user': ('550', '5.1.1 no such user'),
+                   '554 not this week': ('554', 'not this week')}
+
+        def agree(content):
+            file = work.write('said.yaml', json.dumps(content))
+            for reply, (code, text) in replies.items():
+                for more, options in (('', []), ('&destination=next-hop', ['--destination', 'next-hop']),
+                                      ('&stage=content', ['--stage', 'content'])):
+                    done = subprocess.run([program('postrider'), 'explain', '--json', '--config', file, *options,
+                                           reply], capture_output=True, text=True, timeout=60)
+                    said = json.loads(done.stdout)
+                    answer = asked(path, '/v1/explain?code=%s&text=%s%s' % (code, urllib.parse.quote(text), more))[1]
+                    equal(answer, {key: said[key] for key in answer}, reply + more)
+        agree(lab.configuration)
+        equal(asked(path, '/v1/explain?code=550&text=not%20today')[1]['verdict'], 'defer', 'before')
+        one = queue_one(lab)
+        eventually(lambda: asked(path, '/v1/trace/' + one)[0] == 200, 'the first trace has it')
+        changed = {**lab.configuration, 'trace': {'detail': 'all', 'file': work.path('two.db')},
+                   'verdicts': [{**rule, 'text': '*not this week*'}]}
+        reload(work, lab.relay, changed)
+        agree(changed)
+        equal([asked(path, '/v1/explain?code=554&text=' + text)[1]['verdict']
+               for text in ('not%20today', 'not%20this%20week')], ['fail', 'defer'], 'after')
+        two = queue_one(lab)
+        eventually(lambda: asked(path, '/v1/trace/' + two)[0] == 200, 'the second trace has it')
+        equal(asked(path, '/v1/trace/' + one)[0], 404, 'that of the first')
+        reload(work, lab.relay, {**changed, 'trace': {'detail': 'off'}})
+        equal(asked(path, '/v1/trace/' + two)[0], 409, 'no trace')
 
 
 @case
