@@ -93,7 +93,9 @@ static struct tls_report *pop(struct tls_days *days)
 
 bool tls_days_put(struct tls_days *days, const struct tls_report *report)
 {
-	struct tls_report *copy = days->report_count < TLS_DAYS_REPORTS_MAX ? malloc(sizeof(*copy)) : NULL;
+	size_t octets = report->domain->octets;
+	bool room = days->report_count < TLS_DAYS_REPORTS_MAX && days->report_octets + octets <= TLS_DAYS_OCTETS_MAX;
+	struct tls_report *copy = room ? malloc(sizeof(*copy)) : NULL;
 
 	if (copy) {
 		*copy = *report;
@@ -102,6 +104,7 @@ bool tls_days_put(struct tls_days *days, const struct tls_report *report)
 	}
 	if (copy && push(days, copy)) {
 		days->report_count++;
+		days->report_octets += octets;
 		days->changed = true;
 		return true;
 	}
@@ -115,8 +118,19 @@ bool tls_days_put(struct tls_days *days, const struct tls_report *report)
 static void forget(struct tls_days *days, struct tls_report *report)
 {
 	days->report_count--;
+	days->report_octets -= report->domain->octets;
 	days->changed = true;
 	tls_report_free(report);
+}
+
+void tls_days_clear(struct tls_days *days)
+{
+	struct tls_domain_count *domain;
+
+	while ((domain = tls_count_take(days->today)) != NULL)
+		tls_domain_count_free(domain);
+	while (days->due_count > 0)
+		forget(days, days->due[--days->due_count]);
 }
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@ enum {
 	TLS_DAYS_AGAIN_MOST_S = 2 * 3600,
 	TLS_DAYS_KEPT = 4, /* days for which one waits that nobody takes up */
 	TLS_DAYS_REPORTS_MAX = 200000,
+	TLS_DAYS_OCTETS_MAX = 2 * TLS_COUNT_DAY_OCTETS, /* of what all reports have to say */
 };
 
 struct tls_place {
@@ -56,6 +57,7 @@ struct tls_days {
 	struct list out;         /* struct tls_report */
 	struct tls_report **due; /* owned: a heap, the next first */
 	size_t due_count, due_room, report_count;
+	size_t report_octets; /* of what these have to say */
 	struct random random;
 	bool changed; /* since somebody cleared it */
 };
@@ -63,6 +65,8 @@ struct tls_days {
 /* False: no memory. */
 bool tls_days_init(struct tls_days *days, uint64_t now_s);
 void tls_days_deinit(struct tls_days *days);
+/* Nothing is counted, and no report is there: none is OUT. */
+void tls_days_clear(struct tls_days *days);
 void tls_days_count(struct tls_days *days, const struct tls_count *count);
 
 struct tls_day_end {

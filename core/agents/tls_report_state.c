@@ -3,7 +3,9 @@
  */
 #include "core/agents/tls_report_state.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,11 +63,6 @@ static json_t *domain_json(const struct tls_domain_count *domain)
 	return one;
 }
 
-static void add_domain(void *context, const struct tls_domain_count *domain)
-{
-	(void)json_array_append_new(context, domain_json(domain));
-}
-
 /* What it was delivered to is not sent there twice. */
 static json_t *report_json(const struct tls_report *report)
 {
@@ -86,23 +83,56 @@ static json_t *report_json(const struct tls_report *report)
 	return one;
 }
 
+/* One after the other: as a tree, which takes ten times the text's memory, there is never more than one of them. */
+struct writing {
+	FILE *out;
+	bool more, failed;
+};
+
+static void write_one(struct writing *w, json_t *one)
+{
+	if (w->more)
+		fputc(',', w->out);
+	w->more = true;
+	w->failed |= !one || json_dumpf(one, w->out, JSON_COMPACT) < 0;
+	json_decref(one);
+}
+
+static void write_domain(void *context, const struct tls_domain_count *domain)
+{
+	write_one(context, domain_json(domain));
+}
+
+static void write_all(struct writing *w, const struct tls_days *days)
+{
+	uint64_t lost = tls_count_lost(days->today);
+
+	fprintf(w->out, "{\"format\":\"" FORMAT "\",\"day\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"domains\":[", days->day,
+		lost < INT64_MAX ? lost : INT64_MAX);
+	tls_count_each(days->today, write_domain, w);
+	fputs("],\"reports\":[", w->out);
+	w->more = false;
+	for (const struct list *link = days->out.next; link != &days->out; link = link->next)
+		write_one(w, report_json(container_of(link, struct tls_report, link)));
+	for (size_t i = 0; i < days->due_count; i++)
+		write_one(w, report_json(days->due[i]));
+	fputs("]}", w->out);
+}
+
 char *tls_report_state_write(const struct tls_days *days)
 {
-	json_t *root = json_object(), *domains = json_array(), *reports = json_array();
-	char *text;
+	char *text = NULL;
+	size_t length;
+	struct writing w = {.out = open_memstream(&text, &length)};
 
-	say(root, "format", FORMAT);
-	number(root, "day", days->day);
-	number(root, "lost", tls_count_lost(days->today));
-	tls_count_each(days->today, add_domain, domains);
-	for (const struct list *link = days->out.next; link != &days->out; link = link->next)
-		(void)json_array_append_new(reports, report_json(container_of(link, struct tls_report, link)));
-	for (size_t i = 0; i < days->due_count; i++)
-		(void)json_array_append_new(reports, report_json(days->due[i]));
-	(void)json_object_set_new(root, "domains", domains);
-	(void)json_object_set_new(root, "reports", reports);
-	text = json_dumps(root, JSON_COMPACT);
-	json_decref(root);
+	if (!w.out)
+		return NULL;
+	write_all(&w, days);
+	w.failed |= ferror(w.out) != 0;
+	if (fclose(w.out) != 0 || w.failed) {
+		free(text);
+		return NULL;
+	}
 	return text;
 }
 
@@ -208,21 +238,112 @@ static void read_report(struct tls_days *days, const json_t *object)
 	(void)tls_days_put(days, &report);
 }
 
+static void read_today(struct tls_days *days, const json_t *domain)
+{
+	read_domain(days->today, domain);
+}
+
+/* The text is taken apart member by member, for the same reason: a tree of all of it is never made. */
+struct scan {
+	const char *text;
+	size_t length, at;
+};
+
+static bool at_end(struct scan *s)
+{
+	while (s->at < s->length && memchr(" \t\r\n", s->text[s->at], 4))
+		s->at++;
+	return s->at == s->length;
+}
+
+static bool take(struct scan *s, char c)
+{
+	if (at_end(s) || s->text[s->at] != c)
+		return false;
+	s->at++;
+	return true;
+}
+
+/* NULL: there is none. */
+static json_t *take_value(struct scan *s)
+{
+	json_error_t error;
+	json_t *value =
+		json_loadb(s->text + s->at, s->length - s->at, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &error);
+
+	if (value)
+		s->at += (size_t)error.position;
+	return value;
+}
+
+/* False: it is no array. */
+static bool take_each(struct scan *s, struct tls_days *days, void (*fn)(struct tls_days *days, const json_t *one))
+{
+	if (!take(s, '['))
+		return false;
+	if (take(s, ']'))
+		return true;
+	do {
+		json_t *one = take_value(s);
+		if (!one)
+			return false;
+		fn(days, one);
+		json_decref(one);
+	} while (take(s, ','));
+	return take(s, ']');
+}
+
+struct state_head {
+	bool known; /* the format is */
+	uint64_t day, lost;
+};
+
+static bool take_member(struct scan *s, struct tls_days *days, struct state_head *head, const char *name)
+{
+	json_t *value;
+
+	if (strcmp(name, "domains") == 0)
+		return take_each(s, days, read_today);
+	if (strcmp(name, "reports") == 0)
+		return take_each(s, days, read_report);
+	value = take_value(s);
+	if (!value)
+		return false;
+	if (strcmp(name, "format") == 0)
+		head->known = json_is_string(value) && strcmp(json_string_value(value), FORMAT) == 0;
+	else if (strcmp(name, "day") == 0 && json_integer_value(value) > 0)
+		head->day = (uint64_t)json_integer_value(value);
+	else if (strcmp(name, "lost") == 0 && json_integer_value(value) > 0)
+		head->lost = (uint64_t)json_integer_value(value);
+	json_decref(value);
+	return true;
+}
+
+static bool take_all(struct scan *s, struct tls_days *days, struct state_head *head)
+{
+	if (!take(s, '{'))
+		return false;
+	do {
+		json_t *name = take_value(s);
+		bool good = name && json_is_string(name) && take(s, ':') &&
+			    take_member(s, days, head, json_string_value(name));
+		json_decref(name);
+		if (!good)
+			return false;
+	} while (take(s, ','));
+	return take(s, '}') && at_end(s) && head->known;
+}
+
 bool tls_report_state_read(struct tls_days *days, const char *text, size_t length)
 {
-	json_t *root = json_loadb(text, length, 0, NULL);
-	const char *format = root ? text_in(root, "format") : NULL;
-	const json_t *one;
-	size_t i;
+	struct scan scan = {text, length, 0};
+	struct state_head head = {0};
 
-	if (!format || strcmp(format, FORMAT) != 0) {
-		json_decref(root);
+	if (!take_all(&scan, days, &head)) {
+		tls_days_clear(days);
 		return false;
 	}
-	days->day = number_in(root, "day");
-	json_array_foreach(json_object_get(root, "domains"), i, one) read_domain(days->today, one);
-	tls_count_lose(days->today, number_in(root, "lost"));
-	json_array_foreach(json_object_get(root, "reports"), i, one) read_report(days, one);
-	json_decref(root);
+	days->day = head.day;
+	tls_count_lose(days->today, head.lost);
 	return true;
 }

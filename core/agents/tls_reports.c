@@ -555,6 +555,8 @@ static void run(struct agent_thread *thread)
 {
 	struct tls_reports *reports = container_of(thread, struct tls_reports, thread);
 
+	/* A large one takes a second or two, for which nobody's mail waits. */
+	load(reports);
 	while (!agent_thread_stopping(thread))
 		turn(reports);
 	tls_given_take(&reports->given, &reports->days);
@@ -590,7 +592,6 @@ struct tls_reports *tls_reports_start(const char *path, struct log *log)
 	reports->fetcher = fetcher_new();
 	reports->saved_ns = clock_monotonic_ns();
 	if (tls_days_init(&reports->days, wall_s()) && reports->path && reports->fetcher) {
-		load(reports);
 		if (agent_thread_start(&reports->thread, "tls-reports", TLS_REPORTS_QUESTIONS_MAX, run) == 0)
 			return reports;
 	}

@@ -249,6 +249,8 @@ static void test_kept(void)
 	/* Cut off, or of another version. */
 	CHECK(tls_days_init(&again, now_s));
 	CHECK(!tls_report_state_read(&again, text, strlen(text) / 2));
+	CHECK(!tls_report_state_read(&again, text, strlen(text) - 1));
+	CHECK(tls_count_empty(again.today) && again.report_count == 0 && again.report_octets == 0);
 	CHECK(!tls_report_state_read(&again, "{}", 2));
 	CHECK(!tls_report_state_read(&again, "", 0));
 	/* A name that would end a line of a mail. */
@@ -260,6 +262,108 @@ static void test_kept(void)
 	CHECK_EQ(again.report_count, 0);
 	tls_days_deinit(&again);
 	free(text);
+}
+
+/* A day of many, and the reports of the day before: all of it comes back, or, where something is missing, nothing. */
+static void test_kept_many(void)
+{
+	enum { MANY = 3000 };
+	struct tls_days days, again;
+	struct tls_day_end end;
+	char name[64], *text;
+	size_t length;
+
+	CHECK(tls_days_init(&days, NOON));
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "d%u.example", i);
+		see(&days, name);
+	}
+	CHECK(tls_days_at(&days, NOON + TLS_DAY_S, &end));
+	for (unsigned i = 0; i < MANY / 2; i++) {
+		snprintf(name, sizeof(name), "d%u.example", i);
+		see(&days, name);
+	}
+	text = tls_report_state_write(&days);
+	length = strlen(text);
+	CHECK(tls_days_init(&again, NOON));
+	for (size_t cut = 1; cut < 16; cut++) {
+		CHECK(!tls_report_state_read(&again, text, length * cut / 16));
+		CHECK(tls_count_empty(again.today) && again.report_count == 0 && again.report_octets == 0);
+	}
+	CHECK_EQ(again.day, days.day - 1);
+	CHECK(tls_report_state_read(&again, text, length));
+	CHECK_EQ(again.day, days.day);
+	CHECK_EQ(tls_count_domains(again.today), MANY / 2);
+	CHECK_EQ(again.report_count, MANY);
+	CHECK_EQ(again.report_octets, days.report_octets);
+	tls_days_deinit(&again);
+	tls_days_deinit(&days);
+	free(text);
+}
+
+/* Whoever wrote it: members in any order, with blanks between them, and such as are not known. */
+static void test_kept_forms(void)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		unsigned domains;
+	} table[] = {
+		{"{\"format\":\"postrider TLS reports 1\"}", true, 0},
+		{" { \"reports\" : [ ] ,\n\"domains\":[ "
+		 "{\"name\":\"a.example\",\"policies\":[{\"type\":\"sts\",\"good\":1}]} , "
+		 "{} ], \"day\" : 7 , \"more\": {\"a\":[1]}, \"format\" : \"postrider TLS reports 1\" } \n",
+		 true, 1},
+		{"{\"format\":\"postrider TLS reports 2\",\"domains\":[]}", false, 0},
+		{"{\"format\":\"postrider TLS reports 1\"} {}", false, 0},
+		{"{\"format\":\"postrider TLS reports 1\",}", false, 0},
+		{"{\"format\":\"postrider TLS reports 1\",\"domains\":{}}", false, 0},
+		{"{\"format\":\"postrider TLS reports 1\",\"domains\":[{}}", false, 0},
+		{"{\"format\":\"postrider TLS reports 1\",\"domains\":[{},]}", false, 0},
+		{"{\"format\":1}", false, 0},
+		{"{1:\"postrider TLS reports 1\"}", false, 0},
+		{"[\"postrider TLS reports 1\"]", false, 0},
+		{"{", false, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct tls_days days;
+		CHECK(tls_days_init(&days, NOON));
+		CHECK_EQ(tls_report_state_read(&days, table[i].text, strlen(table[i].text)), table[i].good);
+		CHECK_EQ(tls_count_domains(days.today), table[i].domains);
+		tls_days_deinit(&days);
+	}
+}
+
+/* What all reports have to say is bounded, whoever fails and how long nobody takes them up; and there is room again. */
+static void test_octets(void)
+{
+	enum { WORDS = TLS_COUNT_WORDS_MAX };
+	char *words = malloc(WORDS), name[64];
+	struct tls_days days;
+	struct tls_day_end end;
+	uint64_t day = 0, dropped = 0, next_s;
+
+	CHECK(words != NULL);
+	memset(words, 'x', WORDS);
+	CHECK(tls_days_init(&days, NOON));
+	for (; day < 3; day++) {
+		for (unsigned i = 0; i < 8000; i++) {
+			struct tls_seen seen = {.domain = name, .policy = TLS_POLICY_STS, .words = {words, WORDS}};
+			snprintf(name, sizeof(name), "d%u.example", i);
+			tls_count_add(days.today, &seen, 1);
+		}
+		CHECK(tls_days_at(&days, NOON + (day + 1) * TLS_DAY_S, &end));
+		dropped += end.dropped;
+		CHECK(days.report_octets <= TLS_DAYS_OCTETS_MAX);
+	}
+	CHECK(dropped > 1000);
+	CHECK(days.report_octets > TLS_DAYS_OCTETS_MAX - 2 * WORDS);
+	while (days.due_count > 0)
+		tls_days_over(&days, tls_days_take(&days, UINT64_MAX, &next_s));
+	CHECK_EQ(days.report_octets, 0);
+	tls_days_deinit(&days);
+	free(words);
 }
 
 static void give(struct tls_given *given, const char *domain, uint64_t sessions)
@@ -306,6 +410,9 @@ int main(void)
 	RUN(test_clocks);
 	RUN(test_nobody);
 	RUN(test_kept);
+	RUN(test_kept_many);
+	RUN(test_kept_forms);
+	RUN(test_octets);
 	RUN(test_given);
 	return check_end();
 }
