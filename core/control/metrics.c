@@ -588,6 +588,20 @@ static void write_webhook(struct writer *w)
 			then_ns && then_ns < w->wall_ns ? (int64_t)((w->wall_ns - then_ns) / 1000) : 0);
 }
 
+static void write_asked(struct writer *w)
+{
+	char name[SHARD_NAME];
+
+	begin(w, FAMILY_ASKED);
+	for (unsigned i = 0; i < w->relay->shard_count; i++)
+		seconds(w, FAMILY_ASKED, LABELS({"shard", shard_name(i, name)}),
+			(int64_t)(counter_get(&w->relay->shards[i]->visits.spent_ns) / 1000));
+	begin(w, FAMILY_ASKED_LONGEST);
+	for (unsigned i = 0; i < w->relay->shard_count; i++)
+		seconds(w, FAMILY_ASKED_LONGEST, LABELS({"shard", shard_name(i, name)}),
+			(int64_t)(counter_get(&w->relay->shards[i]->visits.longest_ns) / 1000));
+}
+
 static void write_rest(struct writer *w)
 {
 	int64_t end = atomic_load_explicit(&w->relay->certificate_end, memory_order_relaxed);
@@ -599,6 +613,7 @@ static void write_rest(struct writer *w)
 	}
 	only(w, FAMILY_STORE_FAILURES, failed);
 	only(w, FAMILY_HANDOFFS, handoffs);
+	write_asked(w);
 	begin(w, FAMILY_CERTIFICATE);
 	if (end)
 		seconds(w, FAMILY_CERTIFICATE, NULL, end * 1000000 - (int64_t)(w->wall_ns / 1000));

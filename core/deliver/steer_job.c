@@ -70,8 +70,8 @@ static bool step(struct steer_job *job)
 	const struct message_id *id = &job->ids[job->at];
 	enum steer_result result;
 
-	for (uint64_t part = 0; part < LETTER_OWNERS_MAX; part++) {
-		const struct spool_id its = {id->high, id->low | part << DELIVERY_ID_SHIFT};
+	for (unsigned part = 0; part < LETTER_OWNERS_MAX; part++) {
+		const struct spool_id its = delivery_part_id(*id, part);
 		struct mail *m = (struct mail *)(uintptr_t)store_find(job->shard, &its);
 		if (!m)
 			continue;

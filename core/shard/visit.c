@@ -14,6 +14,8 @@ void visits_init(struct visits *visits)
 	list_init(&visits->here);
 	visits->count = 0;
 	visits->next_ns = 0;
+	atomic_init(&visits->spent_ns, 0);
+	atomic_init(&visits->longest_ns, 0);
 }
 
 bool visit_begin(struct visits *visits, struct visit *visit)
@@ -54,10 +56,28 @@ static enum visit_step run_one(struct shard *shard, struct visit *visit, uint64_
 	return step;
 }
 
+/* Processor time, so that it is not theirs where somebody else had the processor. */
+static void count_slice(struct visits *visits, uint64_t spent_ns)
+{
+	counter_add(&visits->spent_ns, spent_ns);
+	if (spent_ns > counter_get(&visits->longest_ns))
+		counter_set(&visits->longest_ns, spent_ns);
+}
+
+/* Behind a slice that took so long. */
+static uint64_t pause_ns(uint64_t took_ns)
+{
+	uint64_t pause_ns = VISIT_PAUSES * took_ns;
+
+	if (pause_ns < VISIT_PAUSE_LEAST_NS)
+		return VISIT_PAUSE_LEAST_NS;
+	return pause_ns < VISIT_PAUSE_MOST_NS ? pause_ns : VISIT_PAUSE_MOST_NS;
+}
+
 void visits_run(struct shard *shard)
 {
 	struct visits *visits = &shard->visits;
-	uint64_t now_ns;
+	uint64_t now_ns, began_ns, cpu_ns, until_ns;
 	struct list *link;
 
 	if (!stack_empty(&visits->came))
@@ -67,14 +87,18 @@ void visits_run(struct shard *shard)
 	now_ns = clock_monotonic_ns();
 	if (now_ns < visits->next_ns && !shard->draining)
 		return;
-	visits->next_ns = now_ns + VISIT_SLICE_NS;
+	began_ns = now_ns;
+	cpu_ns = clock_thread_ns();
+	until_ns = now_ns + VISIT_SLICE_NS;
 	/* Whose slice is over has used all of it: the others' turn is the next one. */
-	while (now_ns < visits->next_ns && (link = list_take_first(&visits->here)) != NULL) {
-		if (run_one(shard, container_of(link, struct visit, link), visits->next_ns) == VISIT_MORE)
-			break;
+	while (now_ns < until_ns && (link = list_take_first(&visits->here)) != NULL) {
+		enum visit_step step = run_one(shard, container_of(link, struct visit, link), until_ns);
 		now_ns = clock_monotonic_ns();
+		if (step == VISIT_MORE)
+			break;
 	}
-	visits->next_ns += VISIT_PAUSE_NS;
+	visits->next_ns = now_ns + pause_ns(now_ns - began_ns);
+	count_slice(visits, clock_thread_ns() - cpu_ns);
 }
 
 uint64_t visits_next_ns(const struct visits *visits)

@@ -4,9 +4,10 @@
  *
  *     AWAY --visit_begin(), any thread--> HERE --fn() until VISIT_DONE, on the shard's thread--> over() --> AWAY
  *
- * Mail does not feel it: all visits of a shard together have VISIT_SLICE_NS, and then none before VISIT_PAUSE_NS have
- * passed; and a visit looks at no more than VISIT_ITEMS things for one call, whatever a clock says. A visit that waits,
- * for the disk above all, is called again after visit_wake(). The shard never waits for who sent it.
+ * Mail does not feel it: all visits of a shard together have VISIT_SLICE_NS, and then none before VISIT_PAUSES times
+ * what they took has passed, so that they have a tenth of its time; and a visit looks at no more than VISIT_ITEMS
+ * things for one call, whatever a clock says. A visit that waits, for the disk above all, is called again after
+ * visit_wake(). The shard never waits for who sent it.
  *
  * Who sends a visit may give up waiting, but the visit is the shard's until over(): a shard that is stuck keeps it, and
  * one that has ended for good. So its memory is given back there, or when no shard runs any more.
@@ -17,12 +18,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/counter.h"
 #include "core/base/list.h"
 #include "core/base/stack.h"
 
 enum {
 	VISIT_SLICE_NS = 100000,
-	VISIT_PAUSE_NS = 1000000,
+	VISIT_PAUSES = 10,
+	VISIT_PAUSE_LEAST_NS = 100000, /* a turn has its price, too */
+	VISIT_PAUSE_MOST_NS = 5000000, /* a slice took longer where the machine had no processor for it */
 	VISIT_ITEMS = 2048,
 	VISIT_LOOK = 32, /* so many things between two looks at the clock */
 };
@@ -53,6 +57,7 @@ struct visits {
 	struct list here;
 	unsigned count; /* here or waiting */
 	uint64_t next_ns;
+	counter spent_ns, longest_ns; /* of the thread's processor time: all slices; the longest of them */
 };
 
 void visits_init(struct visits *visits);

@@ -147,6 +147,16 @@ static inline struct message_id delivery_message_id(struct spool_id id)
 	return (struct message_id){id.high, id.low & ((UINT64_C(1) << DELIVERY_ID_SHIFT) - 1)};
 }
 
+/* What an owner has of it, by its ordinal. */
+static inline struct spool_id delivery_part_id(struct message_id id, unsigned part)
+{
+	return (struct spool_id){id.high, id.low | (uint64_t)part << DELIVERY_ID_SHIFT};
+}
+static inline unsigned delivery_part(struct spool_id id)
+{
+	return (unsigned)(id.low >> DELIVERY_ID_SHIFT);
+}
+
 /* A post_fn: takes a loan. Loans are taken strictly in order; where the spool has no room they wait. */
 void intake_take(struct shard *shard, struct post *post);
 /* Once per turn: what waits for room in the spool. */
