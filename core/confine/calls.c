@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -237,8 +238,9 @@ static const char *const allowed_to_sanitizers[] = {
 	"mmap",   "mprotect",         "prctl", "ioctl",  "tkill", "socket", "prlimit64",
 };
 
-static const char *const allowed_in_part[] = {"clone",    "clone3", "ioctl",     "mmap",
-					      "mprotect", "prctl",  "prlimit64", "socket"};
+static const char *const allowed_in_part[] = {
+	"clone",      "clone3", "ioctl", "mmap", "mprotect", "prctl", "prlimit64", "socket", "sched_setscheduler",
+	"setpriority"};
 
 static int numbers(scmp_filter_ctx filter, const char *const *names, size_t count)
 {
@@ -300,6 +302,9 @@ static int own_affairs(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		r |= allow(filter, "prctl", is(0, options[i]));
+	/* Its own threads, or of this user's processes, may have less of the processor (core/base/background.h). */
+	r |= allow(filter, "sched_setscheduler", is(1, SCHED_BATCH));
+	r |= allow(filter, "setpriority", is(0, PRIO_PROCESS));
 	return r | allow(filter, "prlimit64", is(0, 0));
 }
 

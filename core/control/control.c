@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/base/address_text.h"
+#include "core/base/background.h"
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
 #include "core/base/log.h"
@@ -349,12 +350,23 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 	return in ? MHD_YES : send_answer(control, request);
 }
 
+/* A connection has a thread of its own. */
+static void give_way(void)
+{
+	static _Thread_local bool gives_way;
+
+	if (!gives_way)
+		background_begin();
+	gives_way = true;
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *data, size_t *length, void **own)
 {
 	struct control_request *request = *own;
 	struct entrance *entrance = context;
 
+	give_way();
 	if (!request) {
 		*own = request = new_request(entrance, connection, path, method);
 		return !request ? MHD_NO : entrance->remote ? admit(entrance->control, request) : MHD_YES;

@@ -204,6 +204,35 @@ def everything(path, query=''):
             return found
 
 
+def scheduling(pid):
+    """{name: (nice, policy)} of the threads of a process."""
+    found = {}
+    for thread in os.listdir('/proc/%d/task' % pid):
+        with open('/proc/%d/task/%s/stat' % (pid, thread)) as f:
+            before, _, after = f.read().rpartition(')')
+        fields = after.split()
+        found.setdefault(before.partition('(')[2], set()).add((int(fields[16]), int(fields[38])))
+    return found
+
+
+@case
+def gives_way():
+    """Who answers leaves the processor to who delivers, with all hardening on; the relay's other threads are as they
+    were."""
+    with Workspace() as work:
+        relay, path = relay_with(work)
+        connection = Connection(path)
+        connection.request('GET', '/v1/status')
+        connection.getresponse().read()
+        threads = scheduling(relay.pid)
+        way = {(max(10, os.nice(0)), os.SCHED_BATCH)}
+        check(way in threads.values() or any(way < found for found in threads.values()), 'who gives way: %s', threads)
+        check(all(policy == os.sched_getscheduler(0) for name, found in threads.items() if name.startswith('shard')
+                  for _, policy in found), 'shards: %s', threads)
+        connection.close()
+        equal(relay.events('call_refused'), [], 'calls that were refused')
+
+
 HOSTILE = b'\x1b]0;title\x07\x1b[31mred\x08\xe2\x80\xae\xc2\x9b2J\xff'
 
 
