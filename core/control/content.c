@@ -51,12 +51,13 @@ static void on_view(struct spool_view *view, int result)
 
 static void begin(struct record *r, struct shard *shard, const struct record_question *q)
 {
-	const struct spool_id id = {q->id.high, q->id.low};
-	const struct mail *m = store_find(shard, &id);
+	unsigned part = 0;
+	/* Any: all have the same content. */
+	const struct mail *m = look_find(shard, q->id, &part);
 
 	r->began = r->back = true;
 	r->shard = shard;
-	if (!m || look_arriving(m))
+	if (!m)
 		return;
 	r->found = true;
 	r->records = m->item.part_count + 1u;

@@ -12,13 +12,14 @@
 #include "core/route/plan.h"
 #include "core/shard/shard.h"
 #include "core/smtp/fields.h"
+#include "core/store/intake.h"
 #include "core/store/store.h"
 #include "queue/envelope.h"
 #include "queue/state.h"
 
 const unsigned look_ages_s[LOOK_AGES - 1] = {300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 48 * 3600};
 
-enum { READINGS_SPARE = 4, NO_DESTINATION = -2 };
+enum { READINGS_SPARE = 4, NO_DESTINATION = -2, ROW_OCTETS = 1024 /* of envelope and state, as a rule */ };
 enum what { WHAT_ENVELOPE, WHAT_STATE, WHAT_HEADER };
 
 struct look_reading {
@@ -162,17 +163,47 @@ static uint64_t due_wall_ns(const struct shard *shard, const struct look *look, 
 	return due_ns > shard->now_ns ? look->wall_ns + (due_ns - shard->now_ns) : look->wall_ns;
 }
 
-static struct look_row *new_row(const struct shard *shard, const struct look *look, const struct mail *m,
-				const struct spool_view *view, size_t more)
+/* Of the question's room; NULL: there is none left. */
+static void *take_room(struct look *look, size_t size)
 {
-	size_t envelope = view ? view->envelope_length : 0;
-	struct look_row *row = malloc(sizeof(*row) + envelope + more);
+	const struct look_question *q = inquiry_question(&look->part);
+	size_t used = look->room_used;
+
+	if (!q->room || q->room_size - used < size)
+		return NULL;
+	/* The next one's beginning. */
+	size = (size + _Alignof(struct look_row) - 1) & ~(_Alignof(struct look_row) - 1);
+	look->room_used = used + size < q->room_size ? used + size : q->room_size;
+	return q->room + used;
+}
+
+static bool is_in_room(const struct look *look, const struct look_row *row)
+{
+	const struct look_question *q = inquiry_question(&look->part);
+	uintptr_t at = (uintptr_t)row, room = (uintptr_t)q->room;
+
+	return q->room && at >= room && at < room + q->room_size;
+}
+
+void look_make_room(struct look_question *q, unsigned rows)
+{
+	size_t one = sizeof(struct look_row) + (q->want == LOOK_IDS ? 0 : ROW_OCTETS);
+
+	q->room_size = rows * one < LOOK_OCTETS ? rows * one : LOOK_OCTETS;
+	q->room = malloc(q->room_size);
+	/* The pages are there when the shard writes to them. */
+	if (q->room)
+		memset(q->room, 0, q->room_size);
+}
+
+static void fill_row(struct look_row *row, const struct shard *shard, const struct look *look, const struct mail *m,
+		     size_t envelope)
+{
 	struct delivery *d = mail_next(m, NULL);
 
-	if (!row)
-		return NULL;
 	*row = (struct look_row){
-		.id = {m->item.id.high, m->item.id.low},
+		.id = delivery_message_id(m->item.id),
+		.part = (uint8_t)delivery_part(m->item.id),
 		.accepted_wall_ns = m->accepted_wall_ns,
 		.content_length = m->content_length,
 		.due_wall_ns = due_wall_ns(shard, look, m),
@@ -184,18 +215,39 @@ static struct look_row *new_row(const struct shard *shard, const struct look *lo
 		if (d->attempts > row->attempts)
 			row->attempts = d->attempts;
 	}
+}
+
+/* Of this thread's memory, to grow; `view`: its envelope, or NULL. */
+static struct look_row *new_row(const struct shard *shard, const struct look *look, const struct mail *m,
+				const struct spool_view *view)
+{
+	size_t envelope = view ? view->envelope_length : 0;
+	struct look_row *row = malloc(sizeof(*row) + envelope);
+
+	if (!row)
+		return NULL;
+	fill_row(row, shard, look, m, envelope);
 	if (envelope)
 		memcpy(row->data, view->envelope, envelope);
 	return row;
 }
 
+/* It is whole. */
 static void add_row(struct look *look, struct look_row *row)
 {
+	size_t size = sizeof(*row) + row->envelope_length + row->state_length + row->header_length;
+	struct look_row *room = is_in_room(look, row) ? NULL : take_room(look, size);
+
+	if (room) {
+		memcpy(room, row, size);
+		free(row);
+		row = room;
+	}
 	row->next = NULL;
 	*look->last = row;
 	look->last = &row->next;
 	look->row_count++;
-	look->octets += sizeof(*row) + row->envelope_length + row->state_length + row->header_length;
+	look->octets += size;
 }
 
 /* Behind what it has. Takes the old one in any case; NULL: no memory. */
@@ -318,7 +370,7 @@ static void on_envelope(struct look_reading *r, const struct look_question *q, c
 		end_reading(r);
 		return;
 	}
-	r->row = new_row(shard, r->look, m, ok && q->want != LOOK_IDS ? &r->view : NULL, 0);
+	r->row = new_row(shard, r->look, m, ok && q->want != LOOK_IDS ? &r->view : NULL);
 	spool_view_release(&r->view);
 	if (!r->row || !ok) {
 		if (r->row)
@@ -451,7 +503,11 @@ static void look_at(struct look *look, struct shard *shard, const struct mail *m
 		begin_message(look, shard, m);
 		return;
 	}
-	row = new_row(shard, look, m, NULL, 0);
+	row = take_room(look, sizeof(*row));
+	if (row)
+		fill_row(row, shard, look, m, 0);
+	else
+		row = new_row(shard, look, m, NULL);
 	if (row)
 		add_row(look, row);
 	else
@@ -511,15 +567,26 @@ static bool begin(struct look *look, struct shard *shard, const struct look_ques
 	return true;
 }
 
+const struct mail *look_find(const struct shard *shard, struct message_id id, unsigned *part)
+{
+	for (; *part < LETTER_OWNERS_MAX; ++*part) {
+		const struct spool_id its = delivery_part_id(id, *part);
+		const struct mail *m = store_find(shard, &its);
+		if (m && !look_arriving(m))
+			return m;
+	}
+	return NULL;
+}
+
 /* By its id; there is nothing to walk. */
 static void find_one(struct look *look, struct shard *shard, const struct look_question *q)
 {
-	const struct spool_id id = {q->id.high, q->id.low};
-	const struct mail *m = store_find(shard, &id);
+	const struct mail *m;
 
 	look->looked++;
 	look->scanned = true;
-	if (m && !look_arriving(m))
+	/* More than one where there were more shards when it came. */
+	for (unsigned part = 0; (m = look_find(shard, q->id, &part)); part++)
 		begin_message(look, shard, m);
 }
 
@@ -573,7 +640,8 @@ void look_release(struct inquiry_part *part)
 	while (look->rows) {
 		struct look_row *row = look->rows;
 		look->rows = row->next;
-		free(row);
+		if (!is_in_room(look, row))
+			free(row);
 	}
 	for (size_t i = 0; look->counts && i < look->count_count; i++)
 		free(look->counts[i].name);
@@ -581,7 +649,17 @@ void look_release(struct inquiry_part *part)
 		free(look->readings[i].row);
 	free(look->counts);
 	free(look->readings);
+	look->counts = NULL;
+	look->readings = NULL;
+}
+
+static void forget(void *question)
+{
+	struct look_question *q = question;
+
+	free(q->room);
+	free(q);
 }
 
 const struct inquiry_kind look_kind = {
-	.size = sizeof(struct look), .fn = look_step, .release = look_release, .forget = free};
+	.size = sizeof(struct look), .fn = look_step, .release = look_release, .forget = forget};

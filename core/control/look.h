@@ -19,7 +19,7 @@
 #include "queue/spool.h"
 
 enum {
-	LOOK_READINGS = 8,
+	LOOK_READINGS = 32,
 	LOOK_OCTETS = 4 << 20, /* that rows of one answer may take, about */
 	LOOK_HEADER_MAX = 64 << 10,
 	LOOK_AGES = 8,
@@ -41,7 +41,13 @@ struct look_question {
 	uint64_t place;       /* to begin at; 0: the beginning */
 	unsigned limit;       /* rows */
 	uint64_t until_ns;    /* monotonic */
+	/* For rows, of who asks: memory that is taken on one thread and given back on another has a lock, and a shard
+	 * would wait for a thread that has no processor just now. Owned; NULL: none. Of one shard at a time. */
+	uint8_t *room;
+	size_t room_size;
 };
+/* For `rows` of them; without memory, or where it is short, the shard takes what it needs. */
+void look_make_room(struct look_question *q, unsigned rows);
 
 /* What a summary has of a destination. */
 struct look_count {
@@ -52,10 +58,11 @@ struct look_count {
 
 struct look_row {
 	struct look_row *next;
-	struct message_id id;
+	struct message_id id; /* as its client was told; each owner's part has the same */
 	uint64_t accepted_wall_ns, content_length;
 	uint64_t due_wall_ns; /* the next time; 0: none is waited for */
 	uint16_t recipients, attempts;
+	uint8_t part; /* an owner's, from 0 (core/store/intake.h) */
 	enum stand stand;
 	int error; /* its envelope cannot be read: -EBADMSG, or the disk's */
 	/* In `data`, one behind the other. The state is what memory has, but where that has no replies and the disk
@@ -78,7 +85,7 @@ struct look {
 	/* private */
 	struct look_reading *readings; /* LOOK_READINGS */
 	unsigned reading;
-	size_t octets;
+	size_t octets, room_used;
 	uint64_t wall_ns;
 	int destination; /* the filter's, in this slice; -1: any; -2: there is none of that name */
 	bool began, scanned;
@@ -88,8 +95,10 @@ extern const struct inquiry_kind look_kind;
 /* It is on its way here, and not accepted yet. */
 struct mail;
 bool look_arriving(const struct mail *m);
+/* The first part of the message that is here, from *part on, which becomes its number; NULL: there is none. */
+const struct mail *look_find(const struct shard *shard, struct message_id id, unsigned *part);
 visit_fn look_step;
-/* What an answer has. */
+/* What an answer has; once more is nothing. Before another shard is asked with the same room. */
 void look_release(struct inquiry_part *part);
 
 #endif

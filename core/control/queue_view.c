@@ -245,6 +245,7 @@ static bool ask_for_page(struct inquiry *inquiry, struct look_question *q, struc
 		page->shard++;
 	else
 		q->limit = 0;
+	look_release(&look->part);
 	return true;
 }
 
@@ -266,6 +267,7 @@ static void answer_pages(struct control_request *request, enum look_want want, c
 		return;
 	}
 	page.place = q->place;
+	look_make_room(q, q->limit);
 	while (page.shard < shards && q->limit > 0) {
 		if (ask_for_page(inquiry, q, &page))
 			continue;
@@ -504,6 +506,7 @@ static json_t *whole_json(const struct look_row *row, unsigned shard, uint64_t w
 
 	json_object_del(json, "to");
 	json_object_set_new(json, "shard", json_integer(shard));
+	json_object_set_new(json, "part", json_integer(row->part));
 	json_object_set_new(json, "helo", request_text(envelope.helo));
 	json_object_set_new(json, "owner", request_text(envelope.owner));
 	json_object_set_new(json, "not_before", request_time(envelope.not_before_ns));
@@ -547,8 +550,8 @@ void handle_queue_show(struct control_request *request)
 	for (unsigned i = 0; i < shards; i++) {
 		struct inquiry_part *part = inquiry_part(inquiry, i);
 		struct look *look = part ? container_of(part, struct look, part) : NULL;
-		if (look && look->rows)
-			json_array_append_new(found, whole_json(look->rows, i, wall_ns));
+		for (const struct look_row *row = look ? look->rows : NULL; row; row = row->next)
+			json_array_append_new(found, whole_json(row, i, wall_ns));
 	}
 	missing = missing_json(inquiry, shards);
 	inquiry_end(inquiry);

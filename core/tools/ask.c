@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/base/background.h"
 #include "core/config/config.h"
 #include "core/tools/table.h"
 
@@ -135,6 +136,19 @@ int ask_open(struct ask *ask)
 	else
 		snprintf(ask->path, sizeof(ask->path), "%s", ASK_SOCKET);
 	return status ? status : try_socket(ask);
+}
+
+void ask_many(struct ask *ask)
+{
+	background_begin();
+	ask->line = curl_easy_init();
+}
+
+void ask_close(struct ask *ask)
+{
+	if (ask->line)
+		curl_easy_cleanup(ask->line);
+	ask->line = NULL;
 }
 
 /* ---- what ------------------------------------------------------------------------------------------------------- */
@@ -273,7 +287,9 @@ static int request(const struct ask *ask, const char *method, const char *path, 
 	int exit_status = 0;
 	CURLcode r;
 
-	a->curl = curl_easy_init();
+	a->curl = ask->line ? ask->line : curl_easy_init();
+	if (a->curl && ask->line)
+		curl_easy_reset(a->curl);
 	if (!a->curl)
 		return say(ask, ASK_SOFTWARE, "out of memory", "");
 	r = perform(ask, a, method, path, body);
@@ -291,7 +307,8 @@ static int request(const struct ask *ask, const char *method, const char *path, 
 						     : "the process ended, or ended the connection, without an answer");
 	else if (status != 200)
 		exit_status = refused(ask, status, a->text);
-	curl_easy_cleanup(a->curl);
+	if (!ask->line)
+		curl_easy_cleanup(a->curl);
 	return exit_status;
 }
 

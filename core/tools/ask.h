@@ -39,6 +39,7 @@ struct ask {
 	char *problem; /* where what would be said on standard error goes; NULL: there */
 	size_t problem_size;
 	long answer_s; /* how long an answer may take; 0: as usual */
+	void *line;    /* libcurl's, with the connection that is kept for the next request; NULL: each has its own */
 };
 
 /* The options of a command that takes no others, into `ask`. True where `count` words are left, behind optind; else
@@ -49,6 +50,10 @@ bool ask_options(struct ask *ask, int argc, char **argv, int count, int *status)
 bool ask_option(struct ask *ask, int option, const char *value);
 /* Finds the socket. 0, or the exit status after saying why. */
 int ask_open(struct ask *ask);
+/* For a command with many requests: they go over one connection, and give way to who else wants the processor. Until
+ * ask_close(), on one thread. */
+void ask_many(struct ask *ask);
+void ask_close(struct ask *ask);
 /* `path` with its query. 0 with the *answer, which is the caller's; or the exit status after saying why. `body`: NULL:
  * none, and the method is GET; else POST, unless another one is named. */
 int ask_get(const struct ask *ask, const char *path, json_t **answer);

@@ -114,7 +114,6 @@ static void make_path(struct ask_path *path, const char *what, const struct queu
 }
 
 struct listing {
-	json_t *all; /* of JSON */
 	char *cursor;
 	long shown;
 	int status;
@@ -150,9 +149,10 @@ static bool list_page(const struct queue *q, struct listing *l)
 	}
 	json_array_foreach(json_object_get(answer, ids_alone(q) ? "ids" : "messages"), i, row)
 	{
-		if (l->all)
-			json_array_append(l->all, row);
-		else if (q->ids)
+		if (q->ask.json) {
+			fputs(l->shown == 0 ? "{\"messages\": [" : ", ", stdout);
+			written_json_piece(stdout, row);
+		} else if (q->ids)
 			printf("%s\n", json_is_string(row) ? json_string_value(row) : "-");
 		else {
 			if (l->shown == 0)
@@ -171,19 +171,32 @@ static bool list_page(const struct queue *q, struct listing *l)
 	return l->cursor && (q->limit == ALL || l->shown < q->limit);
 }
 
+/* What was shown stays shown where it cannot go on: `next` says from where it may. */
+static void end_json(const struct listing *l)
+{
+	json_t *next = l->cursor ? json_string(l->cursor) : json_null();
+
+	fputs(l->shown == 0 ? "{\"messages\": [], \"next\": " : "], \"next\": ", stdout);
+	written_json_piece(stdout, next);
+	fputs("}\n", stdout);
+	json_decref(next);
+}
+
 static int list(struct queue *q)
 {
-	struct listing l = {.all = q->ask.json ? json_array() : NULL};
+	struct listing l = {0};
 
+	if (q->limit == ALL || q->limit > PAGE_MOST)
+		ask_many(&q->ask);
 	while (list_page(q, &l))
 		;
-	if (l.all && (l.status == 0 || l.status == ASK_PART))
-		written_json(stdout, json_pack("{sO ss?}", "messages", l.all, "next", l.cursor));
-	else if (!l.all && l.status == 0 && l.shown == 0)
+	ask_close(&q->ask);
+	if (q->ask.json && (l.status == 0 || l.status == ASK_PART || l.shown > 0))
+		end_json(&l);
+	else if (!q->ask.json && l.status == 0 && l.shown == 0)
 		fprintf(q->ids ? stderr : stdout, "nothing that fits is queued\n");
-	if (!l.all && l.cursor)
+	if (!q->ask.json && l.cursor)
 		fprintf(q->ids ? stderr : stdout, "more: --cursor %s, or --all\n", l.cursor);
-	json_decref(l.all);
 	free(l.cursor);
 	return l.status;
 }

@@ -169,6 +169,7 @@ static int run(struct acting *a)
 {
 	int status = ask_open(&a->ask);
 
+	ask_many(&a->ask);
 	if (status == 0 && a->filtered)
 		status = find(a);
 	if (status == 0 && !may_delete(a))
@@ -176,6 +177,7 @@ static int run(struct acting *a)
 
 	for (size_t from = 0; status == 0 && from < json_array_size(a->ids); from += PIECE)
 		status = send_piece(a, from);
+	ask_close(&a->ask);
 	/* What was done of it is told even where the rest could not be. */
 	if (status == 0 || json_array_size(a->all) > 0) {
 		int printed = print(a);

@@ -2,7 +2,8 @@
  * core/tools/queue_export.c - see queue_export.h.
  *
  * NAME.json comes last, by renaming: where it is, the message is there whole. So one that was exported before is left
- * out, and an export that was broken off goes on.
+ * out, and an export that was broken off goes on. By itself, each message would wait twice for the disk: so up to BATCH
+ * of them are written, all that is written is made durable at once, and then they are renamed.
  */
 #include "core/tools/queue_export.h"
 
@@ -22,7 +23,7 @@
 #include "core/tools/table.h"
 #include "core/tools/written.h"
 
-enum { EXIT_FILE = 74, FILTER_FIRST = 256, NAME_SIZE = 64, DESTINATION = 300 };
+enum { EXIT_FILE = 74, FILTER_FIRST = 256, NAME_SIZE = 64, DESTINATION = 300, BATCH = 256 };
 
 struct exporting {
 	struct ask ask;
@@ -32,6 +33,9 @@ struct exporting {
 	json_t *ids, *missing, *out; /* owned; `out`: what became of each */
 	bool filtered;
 	size_t exported, before, gone, failed;
+	/* NAME.eml and NAME.json.part are there, and not durable yet. */
+	char names[BATCH][NAME_SIZE];
+	size_t name_count;
 };
 
 static int usage(FILE *out, int status)
@@ -60,16 +64,10 @@ static int make(const struct exporting *e, const char *name)
 	return openat(e->directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-/* On the disk, under the name that it is to have. */
-static bool finish(const struct exporting *e, int fd, const char *from, const char *to)
+/* It has all of its octets; they are not durable yet. */
+static bool finish(int fd, const char *name)
 {
-	bool ok = fsync(fd) == 0;
-
-	if (close(fd) < 0 || !ok)
-		return file_problem(from, "written");
-	if (renameat(e->directory, from, e->directory, to) < 0)
-		return file_problem(from, "renamed");
-	return true;
+	return close(fd) == 0 || file_problem(name, "written");
 }
 
 struct writing {
@@ -123,11 +121,14 @@ static int write_content(const struct exporting *e, const char *id, const char *
 		fprintf(stderr, "postrider: queue: %s: %" PRIu64 " octets came, of %" PRIu64 "\n", id, w.octets, size);
 		status = ASK_PART;
 	}
+	if (status == 0 && finish(w.fd, part) && renameat(e->directory, part, e->directory, name) == 0)
+		return 0;
 	if (status == 0)
-		return finish(e, w.fd, part, name) ? 0 : EXIT_FILE;
-	close(w.fd);
+		file_problem(part, "renamed");
+	else
+		close(w.fd);
 	(void)unlinkat(e->directory, part, 0);
-	return status;
+	return status ? status : EXIT_FILE;
 }
 
 static int write_envelope(const struct exporting *e, const char *name, const json_t *message)
@@ -136,7 +137,7 @@ static int write_envelope(const struct exporting *e, const char *name, const jso
 	char part[2 * NAME_SIZE];
 	int fd;
 
-	snprintf(part, sizeof(part), "%s.part", name);
+	snprintf(part, sizeof(part), "%s.json.part", name);
 	fd = make(e, part);
 	if (fd < 0 || json_dumpfd(json, fd, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0) {
 		file_problem(part, fd < 0 ? "made" : "written");
@@ -146,7 +147,7 @@ static int write_envelope(const struct exporting *e, const char *name, const jso
 		return EXIT_FILE;
 	}
 	json_decref(json);
-	return finish(e, fd, part, name) ? 0 : EXIT_FILE;
+	return finish(fd, part) ? 0 : EXIT_FILE;
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
@@ -161,18 +162,70 @@ static void note(struct exporting *e, const char *id, const char *result)
 	}
 }
 
-/* Of one that several shards have, each has its own recipients: ID, ID-1, ID-2, by their shard. So a second export
- * takes none for another, though some of them have left the queue. */
+static bool is_in_batch(const struct exporting *e, const char *name)
+{
+	for (size_t i = 0; i < e->name_count; i++) {
+		if (strcmp(e->names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* It was noted as exported. */
+static void fail(struct exporting *e, const char *name)
+{
+	json_t *one;
+	size_t i;
+
+	e->failed++;
+	if (!e->ask.json)
+		note(e, name, "failed");
+	json_array_foreach(e->out, i, one)
+	{
+		if (strcmp(json_string_value(json_object_get(one, "id")), name) == 0)
+			json_object_set_new(one, "result", json_string("failed"));
+	}
+}
+
+/* What is written is durable, and gets its names. 0 or EXIT_FILE: then nobody takes for whole what may not be. */
+static int end_batch(struct exporting *e)
+{
+	char from[2 * NAME_SIZE], to[2 * NAME_SIZE];
+	int status = 0;
+
+	if (e->name_count > 0 && syncfs(e->directory) < 0) {
+		file_problem(e->to, "written");
+		status = EXIT_FILE;
+	}
+	for (size_t i = 0; i < e->name_count; i++) {
+		const char *name = e->names[i];
+		snprintf(from, sizeof(from), "%s.json.part", name);
+		snprintf(to, sizeof(to), "%s.json", name);
+		if (status == 0 && renameat(e->directory, from, e->directory, to) < 0) {
+			file_problem(from, "renamed");
+			status = EXIT_FILE;
+		}
+		if (status == 0)
+			e->exported++;
+		else
+			fail(e, name);
+	}
+	e->name_count = 0;
+	return status;
+}
+
+/* Of one that several shards have, each part has its own recipients: ID, ID-1, ID-2, as from a spool. A part keeps its
+ * number, so a second export takes none for another, though some have left the queue, or the shards are fewer. */
 static int export_copy(struct exporting *e, const char *id, const json_t *message)
 {
-	unsigned shard = (unsigned)ask_number(message, "shard");
+	unsigned part = (unsigned)ask_number(message, "part");
 	char name[NAME_SIZE], eml[NAME_SIZE + 8], json[NAME_SIZE + 8];
 	int status;
 
-	snprintf(name, sizeof(name), shard ? "%.40s-%u" : "%.40s", id, shard);
+	snprintf(name, sizeof(name), part ? "%.40s-%u" : "%.40s", id, part);
 	snprintf(eml, sizeof(eml), "%s.eml", name);
 	snprintf(json, sizeof(json), "%s.json", name);
-	if (faccessat(e->directory, json, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	if (is_in_batch(e, name) || faccessat(e->directory, json, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		e->before++;
 		note(e, name, "there");
 		return 0;
@@ -185,14 +238,14 @@ static int export_copy(struct exporting *e, const char *id, const json_t *messag
 	}
 	status = write_content(e, id, eml, (uint64_t)ask_number(message, "size"));
 	if (status == 0)
-		status = write_envelope(e, json, message);
-	if (status == 0)
-		e->exported++;
-	else if (status == ASK_NOT)
-		e->gone++;
-	else
-		e->failed++;
-	note(e, name, status == 0 ? "exported" : status == ASK_NOT ? "gone" : "failed");
+		status = write_envelope(e, name, message);
+	if (status == 0) {
+		memcpy(e->names[e->name_count++], name, sizeof(name));
+		note(e, name, "exported");
+		return e->name_count == BATCH ? end_batch(e) : 0;
+	}
+	*(status == ASK_NOT ? &e->gone : &e->failed) += 1;
+	note(e, name, status == ASK_NOT ? "gone" : "failed");
 	return status == ASK_NOT && e->filtered ? 0 : status;
 }
 
@@ -249,6 +302,8 @@ static int export_all(struct exporting *e)
 		if (status == EXIT_FILE || status == ASK_UNAVAILABLE || status == ASK_PERMISSION)
 			break;
 	}
+	status = end_batch(e);
+	worst = status > worst ? status : worst;
 	if (fsync(e->directory) < 0 && worst == 0) {
 		file_problem(e->to, "written");
 		worst = EXIT_FILE;
@@ -287,6 +342,7 @@ static int run(struct exporting *e)
 {
 	int status = ask_open(&e->ask);
 
+	ask_many(&e->ask);
 	if (status == 0 && e->filtered)
 		status = queue_find(&e->ask, &e->find, e->ids, e->missing);
 	if (status != 0)
@@ -369,6 +425,7 @@ int queue_export_command(int argc, char **argv)
 	e.missing = json_array();
 	e.out = json_array();
 	status = take_ids(&e, argc, argv) ? run(&e) : usage(stderr, ASK_USAGE);
+	ask_close(&e.ask);
 	json_decref(e.ids);
 	json_decref(e.missing);
 	json_decref(e.out);

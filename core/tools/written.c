@@ -3,6 +3,7 @@
  */
 #include "core/tools/written.h"
 
+#include <stdbool.h>
 #include <time.h>
 
 void written_quoted(FILE *out, const char *text)
@@ -30,13 +31,24 @@ static int on_piece(const char *data, size_t length, void *context)
 	return 0;
 }
 
+static bool write_piece(FILE *out, const json_t *json, size_t flags)
+{
+	if (json && json_dump_callback(json, on_piece, out, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) == 0)
+		return true;
+	fputs("postrider: out of memory\n", stderr);
+	return false;
+}
+
 static void write_json(FILE *out, json_t *json, size_t flags)
 {
-	if (json == NULL || json_dump_callback(json, on_piece, out, flags | JSON_ENSURE_ASCII) < 0)
-		fputs("postrider: out of memory\n", stderr);
-	else
+	if (write_piece(out, json, flags))
 		fputc('\n', out);
 	json_decref(json);
+}
+
+void written_json_piece(FILE *out, const json_t *json)
+{
+	(void)write_piece(out, json, 0);
 }
 
 void written_json(FILE *out, json_t *json)

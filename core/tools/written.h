@@ -15,7 +15,9 @@ void written_quoted(FILE *out, const char *text);
 /* On a line of its own, in ASCII: so no terminal does anything with what strangers have written. Takes `json`; NULL:
  * there was no memory to make it. */
 void written_json(FILE *out, json_t *json);
-/* The same without blanks, in the order in which it was made. */
+/* The same without the end of the line, of what stays the caller's: a piece of something longer. */
+void written_json_piece(FILE *out, const json_t *json);
+/* A line without blanks, in the order in which it was made. */
 void written_json_line(FILE *out, json_t *json);
 /* The day of a time since 1970, in UTC, as in 2026-12-31. Returns `text`. */
 const char *written_day(int64_t seconds, char text[WRITTEN_DAY_SIZE]);

@@ -109,6 +109,58 @@ def exported():
         equal(len(acts), 5, 'who read mail is in the events')
 
 
+@case
+def of_several_shards():
+    """Each shard's copy is named after it and has its own recipients; together they are the message's, each once."""
+    with Workspace() as work:
+        hop = 'd%d'
+        # One connection, so one shard each, which follows from the name.
+        ways = [{'name': hop % i, 'hosts': ['127.0.0.1:%d' % free_port()], 'tls': {'mode': 'none'},
+                 'limits': {'connections': 1}} for i in range(12)]
+        relay = relay_of(work, shards=3, destinations=ways, routes=[
+            {'recipient': '*@%s.example' % way['name'], 'destination': way['name']} for way in ways])
+        socket = ('--socket', work.path('postrider.sock'))
+        wanted = sorted('user@d%d.example' % i for i in range(12))
+        name = send(relay, message(1), recipients=wanted)
+        command('queue', 'export', '--directory', work.path('out'), *socket)
+        found = files_of(work.path('out'))
+        names = {name, *('%s-%d' % (name, i) for i in range(1, len(found)))}
+        check(len(found) > 1 and set(found) == names, 'names: %s', sorted(found))
+        copies = json.loads(command('queue', 'show', name, '--json', *socket)[0])['messages']
+        equal(len({copy['shard'] for copy in copies}), len(found), 'each shard has one')
+        for copy in copies:
+            its = found[name + ('-%d' % copy['part'] if copy['part'] else '')][0]
+            equal([r['to'] for r in its['recipients']], [r['address'] for r in copy['envelope']], 'whose they are')
+        equal(sorted(r['to'] for envelope, _ in found.values() for r in envelope['recipients']), wanted, 'all')
+        equal({split_trace(content)[1] for _, content in found.values()}, {message(1)}, 'content')
+        out, _ = command('queue', 'export', '--directory', work.path('out'), '--json', *socket)
+        equal(sorted((r['id'], r['result']) for r in json.loads(out)['results']),
+              sorted((one, 'there') for one in found), 'again')
+        equal(set(command('queue', 'list', '--ids', '--all', *socket)[0].split()), {name}, 'the id that its sender has')
+        # Fewer shards: parts meet in one, and are what they were.
+        relay.terminate()
+        relay = relay_of(work, name='fewer', shards=1, destinations=ways, routes=[
+            {'recipient': '*@%s.example' % way['name'], 'destination': way['name']} for way in ways])
+        out, _ = command('queue', 'export', '--directory', work.path('fewer'), '--socket', work.path('fewer.sock'))
+        again = files_of(work.path('fewer'))
+        equal({one: sorted(r['to'] for r in envelope['recipients']) for one, (envelope, _) in again.items()},
+              {one: sorted(r['to'] for r in envelope['recipients']) for one, (envelope, _) in found.items()}, 'parts')
+
+
+@case
+def many_exported():
+    """More than are made durable at once; one that is named twice is exported once."""
+    with Workspace() as work:
+        relay = relay_of(work)
+        socket = ('--socket', work.path('postrider.sock'))
+        work.source(relay.target, messages=600, size='1KiB', connections=4).result()
+        ids = command('queue', 'list', '--ids', '--all', *socket)[0].split()
+        out, _ = command('queue', 'export', '-', '--directory', work.path('out'), *socket,
+                         stdin='\n'.join(ids + ids[:3] + ids[-3:]))
+        check('600 messages exported' in out and '6 were there already' in out, 'what is said: %s', out)
+        equal(sorted(name.partition('-')[0] for name in files_of(work.path('out'))), sorted(ids), 'files')
+
+
 # ---- import ----
 
 class Cutting:

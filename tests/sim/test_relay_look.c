@@ -9,6 +9,7 @@
 
 #include "core/control/look.h"
 #include "core/shard/shard.h"
+#include "core/store/intake.h"
 #include "core/store/store.h"
 #include "tests/sim/test_relay.h"
 
@@ -25,6 +26,7 @@ static struct look_question question;
 static struct listed begun, found;
 static unsigned shard_at, pages, lists, most_begun;
 static bool page_out, closing;
+static _Alignas(16) uint8_t room[4096];
 
 void *inquiry_question(const struct inquiry_part *part)
 {
@@ -77,6 +79,9 @@ static void begin_page(struct rig *rig, uint64_t place)
 	question.place = place;
 	question.limit = 1 + (unsigned)world_below(4);
 	question.want = LOOK_ROWS;
+	/* Some of the rows fit, or all, or none. */
+	question.room = room;
+	question.room_size = world_below(sizeof(room));
 	question.until_ns = UINT64_MAX;
 	memset(&look, 0, sizeof(look));
 	look.part.visit.fn = look_step;
@@ -129,7 +134,7 @@ static void take_page(struct rig *rig)
 	uint64_t place = look.place;
 
 	for (const struct look_row *row = look.rows; row; row = row->next) {
-		note(&found, (struct spool_id){row->id.high, row->id.low});
+		note(&found, delivery_part_id(row->id, row->part));
 		if (row->error || row->envelope_length == 0 || row->state_length == 0)
 			rig_fail(rig, "a row without envelope or state");
 	}
