@@ -231,6 +231,7 @@ def the_command():
               'a line of export')
         equal((listed['d@example.org']['since'], listed['d@example.org']['reason']), ('2020-02-03T00:00:00Z', 'bounce'),
               'a line with commas')
+        suppress(work, 'import', work.directory, status=73)  # a file that cannot be read to its end was not taken
         suppress(work, 'list', 'B@EXAMPLE.org')
         suppress(work, 'list', 'nobody@example.org', status=1)
         exported = suppress(work, 'export')
