@@ -181,7 +181,9 @@ def no_secret_is_in_it():
         queue_one(lab, recipient='%s@example.org' % planted['of a mailbox'])
         lab.form('/page/act', token=token_of(lab.ask('/page/health')[2]), do='suspend', destination='next-hop',
                  reason=planted['password_file'], **{'for': '1'})
-        eventually(lambda: lab.relay.events('control'), 'an event')
+        # They would be found: events have what was typed.
+        eventually(lambda: any(planted['of a mailbox'] in json.dumps(one) for one in lab.relay.events_seen), 'events')
+        lab.relay.told('control', 2)
         ways = {'control': by_control(work), 'page': by_page(lab), 'command': by_command(work)}
         looked_for = {**planted, 'a hash': line.strip().partition(':')[2], 'a short word': 'abc1',
                       **{'line %d of a key' % i: text for i, text in enumerate(key.splitlines()[1:-1])}}
@@ -192,8 +194,6 @@ def no_secret_is_in_it():
                         check(form not in text, '%s: %s has %s' % (way, name, where))
             check('[left out]' in opened(octets)['configuration.txt'], way)
             check('[left out]' in opened(octets)['events.jsonl'], way)
-        # And they would be found: events of the process itself have what was typed.
-        check(any(planted['of a mailbox'] in json.dumps(event) for event in lab.relay.events_seen), 'planted')
 
 
 if __name__ == '__main__':
