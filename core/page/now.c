@@ -88,6 +88,11 @@ static const json_t *summary_of(const struct pulse_view *view, const char *name)
 /* "/page/mail?destination=NAME", and with a state. */
 static void mail_link(struct html *html, const char *name, const char *state, const char *prefix, const char *number)
 {
+	/* A link without words is none. */
+	if (!number[0]) {
+		html_put(html, "<td class=\"n\"></td>");
+		return;
+	}
 	html_put(html, "<td class=\"n\"><a href=\"/page/mail?destination=");
 	html_value(html, name);
 	if (state)

@@ -55,8 +55,9 @@
 		cursor: { drag: { x: false, y: false } },
 		tzDate: (t) => uPlot.tzDate(new Date(t * 1000), 'Etc/UTC'),
 		scales: {
-			x: { range: (plot, low, high) => {
-				const end = data.t.length ? high : Date.now() / 1000;
+			// Not what the library says: of one point it makes a thousand days.
+			x: { range: () => {
+				const end = data.t.length ? data.t[data.t.length - 1] : Date.now() / 1000;
 				return [end - 3600, end];
 			} },
 			y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] },
@@ -134,6 +135,18 @@
 
 	if (hour) begin().catch(() => {});
 	if (cells.size && window.EventSource) watch();
+
+	// ---- tables on a narrow screen: a row is a block, and each of its cells says what it is ------------------------
+
+	for (const table of document.querySelectorAll('.wide > table')) {
+		const heads = [...table.querySelectorAll('thead tr > *')].map((cell) => cell.textContent.trim());
+		for (const row of table.tBodies[0].rows) {
+			[...row.cells].forEach((cell, i) => {
+				if (heads[i]) cell.dataset.of = heads[i];
+			});
+		}
+		table.classList.add('stacks');
+	}
 
 	// ---- what is being looked at ----------------------------------------------------------------------------------
 
