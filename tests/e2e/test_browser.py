@@ -113,7 +113,7 @@ def one_point():
         window.plots = [];
         let real;
         Object.defineProperty(window, 'uPlot', { get: () => real, set: (made) => {
-            real = Object.assign(function (...all) { const p = new made(...all); window.plots.push(p); return p; }, made);
+            real = Object.assign(function (...all) { const p = new made(...all); plots.push(p); return p; }, made);
         } });
         window.fetch = async () => ({ ok: true, json: async () => ({ t: [Math.floor(Date.now() / 1000)], in: [1],
             out: [1], queued: [1] }) });'''
