@@ -17,9 +17,20 @@
 #include "core/deliver/tls_tally_policy.h"
 #include "core/shard/shard.h"
 
-static bool wanted(const struct outbound *o)
+/* Reports, which would be reported on the next day, and so on: sites have lanes of their own for them, elsewhere it
+ * shows in what is sent, or is the first to wait. */
+static bool is_report(const struct outbound *o, const struct attempt *a)
 {
-	return o->shard->config->tls_reports.organization && (o->mx ? !o->mx->free : o->destination->mx_of != NULL);
+	if (o->mx)
+		return o->mx->free;
+	if (!a && !list_empty(&o->loaded))
+		a = container_of(o->loaded.next, struct attempt, link);
+	return a && (a->envelope.flags & ENVELOPE_TLS_FREE);
+}
+
+static bool wanted(const struct outbound *o, const struct attempt *a)
+{
+	return o->shard->config->tls_reports.organization && (o->mx || o->destination->mx_of) && !is_report(o, a);
 }
 
 /* ---- whose mail it is ------------------------------------------------------------------------------------------- */
@@ -70,7 +81,7 @@ static bool find_domain(struct tls_tally *tally, const struct outbound *o, const
 static bool begin(struct tls_tally *tally, const struct outbound *o, const struct host *host, enum tls_dane dane,
 		  const struct attempt *a)
 {
-	if (!wanted(o))
+	if (!wanted(o, a))
 		return false;
 	memset(&tally->seen, 0, sizeof(tally->seen));
 	if (!find_domain(tally, o, a))

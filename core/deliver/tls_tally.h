@@ -4,7 +4,8 @@
  *
  * Counted is a session, not a message: at its first message, or when it fails. A session that carries mail for several
  * domains, as those of a site do, is counted for the one whose mail was first; which that is, is read from the envelope
- * then. Smart hosts by name are nobody's domain, and are not counted.
+ * then. Smart hosts by name are nobody's domain, and are not counted; neither is a session for a report about TLS (RFC
+ * 8460 3).
  */
 #ifndef POSTRIDER_DELIVER_TLS_TALLY_H
 #define POSTRIDER_DELIVER_TLS_TALLY_H

@@ -67,7 +67,9 @@ class Days(KeptDays):
         self.relay = None
 
     def start(self, **more):
-        self.relay = self.work.relay(self.lab.configuration(True, **{**self.changes, **more}))
+        changes = {**self.changes, **more}
+        own = {name: changes.pop(name) for name in ('destinations', 'routes') if name in changes}
+        self.relay = self.work.relay({**self.lab.configuration(True, **changes), **own})
         return self.relay
 
     def want(self, domain, *places):
@@ -198,6 +200,29 @@ def by_mail():
         eventually(lambda: [e for e in relay.events('host_failed') if 'mx.inbox' in e['host']], 'it is refused')
         relay.terminate()
         equal(len(inbox.arrivals) + len(days.lab.hops['untrusted'].arrivals), 2, 'letters')
+    return None
+
+
+@case
+def by_a_destination_of_its_own():
+    """A letter about TLS is counted nowhere, whichever way it goes: it would be reported on the next day, and so on."""
+    if os.geteuid() != 0:
+        return 'skipped: only root may listen on port 443'
+    with Workspace() as work:
+        days = Days(work, {'good': SCENARIOS['good']})
+        days.changes['destinations'] = days.lab.configuration()['destinations']
+        days.changes['routes'] = days.lab.configuration()['routes']
+        hop = days.lab.hops['good']
+        counted_once(days, 'good')
+        equal([kept_of(domain) for domain in days.kept()['domains']], [[('sts', 1, 0, None)]], 'what is counted')
+        days.want('good.lab', 'mailto:tls@good.lab')
+        days.end_day()
+        relay = days.start()
+        hop.wait_arrivals(2)
+        eventually(lambda: relay.events('tls_report'), 'it is told')
+        relay.terminate()
+        equal([arrival.recipients for arrival in hop.arrivals[1:]], [['tls@good.lab']], 'the letter')
+        equal((days.kept()['domains'], days.kept()['reports']), ([], []), 'what is counted then')
     return None
 
 
