@@ -35,6 +35,7 @@ enum {
 	PAUSE_MOST_S = 300,
 	AFTER_MOST_S = 3600, /* Retry-After is believed so far */
 	TOLD_S = 3600,
+	ALONE_MOST = 3,  /* an event that is too large by itself is not sent more often */
 	LEFT_OUT_S = 10, /* between two events that say so */
 	PIECES_MOST = 2 * RING / PIECE,
 	HOST_SIZE = 256,
@@ -73,6 +74,7 @@ struct webhook {
 	char *body; /* owned; NULL: no batch is in the making */
 	uint64_t first, last;
 	unsigned limit; /* events of a batch, where the receiver found one too large */
+	unsigned alone; /* how often it found one event too large */
 	uint64_t refused_seen, came_ns, retry_ns, told_ns, failed_ns, save_ns;
 	uint64_t failures;              /* in a row */
 	uint64_t left_out, left_out_ns; /* not told yet, and not before */
@@ -356,7 +358,9 @@ static const char *meaning_of(const struct fetch *fetch)
 	case 410:
 		return "it wants nothing more: nothing is sent until postrider is reloaded or restarted";
 	case 413:
-		return "a batch is too large for it: the next one is half as large";
+		return "a batch is too large for it: the next one is half as large, and one event by itself is left "
+		       "out "
+		       "when it was refused three times";
 	case 429:
 		return "it wants to be asked less often";
 	default:
@@ -366,6 +370,15 @@ static const char *meaning_of(const struct fetch *fetch)
 		       : fetch->status < 500 ? "it does not want what it was sent"
 					     : "the receiver has failed";
 	}
+}
+
+/* Those behind it would wait for ever. */
+static void pass_over(struct webhook *w)
+{
+	webhook_journal_pass(&w->journal);
+	left_out(w, 1, "the receiver says that one by itself is too large for it (413)");
+	w->alone = 0;
+	w->retry_ns = 0;
 }
 
 static void on_answer(struct fetch *fetch)
@@ -388,13 +401,17 @@ static void on_answer(struct fetch *fetch)
 					 webhook_journal_waiting(&w->journal));
 		w->failures = w->told_ns = 0;
 		w->came_ns = webhook_journal_waiting(&w->journal) > 0 ? 1 : 0;
+		w->alone = 0;
 	} else {
 		/* Other events are another batch, and have another id. */
 		if (fetch->status == 413 && count > 1) {
 			w->limit = (unsigned)(count / 2);
 			w->journal.sending = w->journal.done;
 		}
+		w->alone = fetch->status == 413 && count == 1 ? w->alone + 1 : 0;
 		failed(w, fetch->status, meaning, fetch->retry_after_s);
+		if (w->alone == ALONE_MOST)
+			pass_over(w);
 	}
 	fetch_wipe(fetch);
 }
@@ -464,8 +481,10 @@ static void begin_batch(struct webhook *w)
 	size_t length;
 	int n;
 
+	if (w->journal.sending <= webhook_journal_behind(&w->journal))
+		webhook_journal_rename(&w->journal);
 	/* A batch of which more were being sent, when the limit was another, goes as it was. */
-	if (w->journal.sending > w->journal.done && w->limit == WEBHOOK_BATCH_MAX)
+	if (w->journal.sending > webhook_journal_behind(&w->journal) && w->limit == WEBHOOK_BATCH_MAX)
 		most = WEBHOOK_BATCH_MAX;
 	n = webhook_journal_read(&w->journal, most, w->lines, sizeof(w->lines), &w->first, &length);
 	if (n == -ENOENT || n == -EBADMSG) {
@@ -501,7 +520,7 @@ static void look(struct webhook *w)
 		atomic_store_explicit(&w->counts.oldest_wall_ns, 0, memory_order_relaxed);
 	if (!w->settings->url || w->body || waiting == 0 || now_ns < w->retry_ns)
 		return;
-	if (waiting >= w->settings->batch || w->journal.sending > w->journal.done ||
+	if (waiting >= w->settings->batch || w->journal.sending > webhook_journal_behind(&w->journal) ||
 	    now_ns >= w->came_ns + w->settings->delay_ns)
 		begin_batch(w);
 }

@@ -67,12 +67,17 @@ int webhook_journal_save(struct webhook_journal *journal)
 	return beside(journal, "state", path) ? durable_replace(path, text, (size_t)n) : -ENAMETOOLONG;
 }
 
-static void new_name(struct webhook_journal *journal)
+static void new_name(char name[WEBHOOK_NAME_SIZE])
 {
 	uint64_t octets;
 
 	random_bytes(&octets, sizeof(octets));
-	snprintf(journal->name, sizeof(journal->name), "%016" PRIx64, octets);
+	snprintf(name, WEBHOOK_NAME_SIZE, "%016" PRIx64, octets);
+}
+
+void webhook_journal_rename(struct webhook_journal *journal)
+{
+	memcpy(journal->name, journal->own, sizeof(journal->name));
 }
 
 /* 0 or -errno. */
@@ -83,7 +88,8 @@ static int read_state(struct webhook_journal *journal, bool *damaged)
 	bool opened;
 	int r;
 
-	new_name(journal);
+	new_name(journal->own);
+	webhook_journal_rename(journal);
 	if (!beside(journal, "state", path))
 		return -ENAMETOOLONG;
 	r = text_file_read(path, STATE_MAX, &text, &length, &opened);
@@ -126,6 +132,7 @@ static int count_lines(struct webhook_file *file, int fd)
 
 	if (!data)
 		return -ENOMEM;
+	file->count = 0;
 	while (!torn && (n = pread(fd, data, PIECE, (off_t)at)) > 0) {
 		for (ssize_t i = 0; i < n && !torn; i++) {
 			torn = data[i] == '\0' || (begins && data[i] != '{');
@@ -137,17 +144,51 @@ static int count_lines(struct webhook_file *file, int fd)
 	}
 	free(data);
 	file->octets = line;
+	file->counted = true;
 	return n < 0 ? -errno : 0;
+}
+
+/* 0 or -errno. */
+static int count_file(const struct webhook_journal *journal, struct webhook_file *file)
+{
+	char path[PATH_MAX];
+	int fd, r;
+
+	if (file->counted)
+		return 0;
+	if (!path_of(journal, file->first, path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = count_lines(file, fd);
+	close(fd);
+	return r;
 }
 
 static int look_at_file(struct webhook_journal *journal, uint64_t first)
 {
 	struct webhook_file *file = new_file(journal, first);
 	char path[PATH_MAX];
-	int fd, r;
+	struct stat status;
 
 	if (!file || !path_of(journal, first, path))
 		return -ENOMEM;
+	if (stat(path, &status) < 0)
+		return -errno;
+	file->octets = (size_t)status.st_size;
+	return 0;
+}
+
+/* It goes on behind its last whole line. */
+static int mend_last(struct webhook_journal *journal)
+{
+	struct webhook_file *file = &journal->files[journal->file_count - 1];
+	char path[PATH_MAX];
+	int fd, r;
+
+	if (!path_of(journal, file->first, path))
+		return -ENAMETOOLONG;
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -183,9 +224,12 @@ static int find_files(struct webhook_journal *journal)
 	}
 	if (directory)
 		closedir(directory);
-	if (journal->file_count > 0)
-		qsort(journal->files, journal->file_count, sizeof(journal->files[0]), compare);
-	return r;
+	if (r < 0 || journal->file_count == 0)
+		return r;
+	qsort(journal->files, journal->file_count, sizeof(journal->files[0]), compare);
+	for (size_t i = 0; i + 1 < journal->file_count; i++)
+		journal->files[i].count = journal->files[i + 1].first - journal->files[i].first;
+	return mend_last(journal);
 }
 
 static void forget(struct webhook_journal *journal, size_t index)
@@ -258,8 +302,10 @@ static int begin_file(struct webhook_journal *journal)
 	journal->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (journal->fd < 0)
 		return -errno;
-	if (new_file(journal, journal->next))
+	if (new_file(journal, journal->next)) {
+		journal->files[journal->file_count - 1].counted = true;
 		return durable_sync_directory(path);
+	}
 	close(journal->fd);
 	journal->fd = -1;
 	return -ENOMEM;
@@ -301,6 +347,15 @@ void webhook_journal_skip(struct webhook_journal *journal, uint64_t count)
 	journal->next += count;
 }
 
+/* How many of a file wait. */
+static uint64_t behind_in(const struct webhook_journal *journal, const struct webhook_file *file)
+{
+	uint64_t end = file->first + file->count, behind = webhook_journal_behind(journal),
+		 from = file->first > behind ? file->first : behind + 1;
+
+	return end > from ? end - from : 0;
+}
+
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max)
 {
 	uint64_t octets = 0, left_out = 0;
@@ -308,10 +363,9 @@ uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_
 	for (size_t i = 0; i < journal->file_count; i++)
 		octets += journal->files[i].octets;
 	while (octets > octets_max && journal->file_count > 1) {
-		const struct webhook_file *file = &journal->files[0];
-		uint64_t end = file->first + file->count,
-			 from = file->first > journal->done ? file->first : journal->done + 1;
-		left_out += end > from ? end - from : 0;
+		struct webhook_file *file = &journal->files[0];
+		(void)count_file(journal, file);
+		left_out += behind_in(journal, file);
 		octets -= file->octets;
 		forget(journal, 0);
 	}
@@ -320,13 +374,19 @@ uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_
 
 /* ---- events go -------------------------------------------------------------------------------------------------- */
 
-/* Which file has the first event behind `done`; file_count: none. */
-static size_t file_behind(const struct webhook_journal *journal)
+/* Which file has the first event that is to be sent; file_count: none. *r: -errno of one that cannot be counted. */
+static size_t file_behind(struct webhook_journal *journal, int *r)
 {
 	size_t i = 0;
 
-	while (i < journal->file_count && journal->files[i].first + journal->files[i].count <= journal->done + 1)
-		i++;
+	for (*r = 0; i < journal->file_count; i++) {
+		struct webhook_file *file = &journal->files[i];
+		if (behind_in(journal, file) == 0)
+			continue;
+		*r = count_file(journal, file);
+		if (*r < 0 || behind_in(journal, file) > 0 || file->count == 0)
+			break;
+	}
 	return i;
 }
 
@@ -368,16 +428,17 @@ static unsigned cut(const char *data, size_t length, unsigned most, size_t *cut_
 int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *out, size_t size, uint64_t *first,
 			 size_t *length)
 {
-	size_t index = file_behind(journal);
+	int fd, r;
+	size_t index = file_behind(journal, &r);
+	uint64_t behind = webhook_journal_behind(journal);
 	const struct webhook_file *file;
 	char path[PATH_MAX];
 	ssize_t n = -1;
-	int fd, r;
 
-	if (index == journal->file_count)
-		return 0;
+	if (r < 0 || index == journal->file_count)
+		return r;
 	file = &journal->files[index];
-	*first = file->first > journal->done ? file->first : journal->done + 1;
+	*first = file->first > behind ? file->first : behind + 1;
 	/* What was being sent is sent again as it was. */
 	if (journal->sending >= *first && journal->sending - *first < most)
 		most = (unsigned)(journal->sending - *first + 1);
@@ -401,15 +462,26 @@ int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *o
 
 uint64_t webhook_journal_lose(struct webhook_journal *journal)
 {
-	size_t index = file_behind(journal);
-	uint64_t lost, end;
+	int r;
+	size_t index = file_behind(journal, &r);
+	uint64_t lost;
 
 	if (index == journal->file_count)
 		return 0;
-	end = journal->files[index].first + journal->files[index].count;
-	lost = end - (journal->files[index].first > journal->done ? journal->files[index].first : journal->done + 1);
+	lost = behind_in(journal, &journal->files[index]);
 	forget(journal, index);
 	return lost;
+}
+
+void webhook_journal_pass(struct webhook_journal *journal)
+{
+	int r;
+	size_t index = file_behind(journal, &r);
+	uint64_t behind = webhook_journal_behind(journal);
+
+	if (index == journal->file_count)
+		return;
+	journal->passed = journal->files[index].first > behind ? journal->files[index].first : behind + 1;
 }
 
 int webhook_journal_send(struct webhook_journal *journal, uint64_t last)

@@ -5,7 +5,11 @@
  * follow without a gap; where numbers are missing between two files, events were left out, exactly so many: they found
  * no room, or the disk did not take them. What is known besides is a small file that is replaced as a whole: up to
  * which number all was taken, and what is being sent now, so that after a crash the same events are sent again under
- * the same name, and the receiver can tell.
+ * the same name, and the receiver can tell. Each start has another name for what it begins itself: the journal of a
+ * spool that was copied has the numbers of the first, and other events behind.
+ *
+ * Of files that wait only the last is read when it is opened, as a crash leaves that one torn; how many lines the
+ * others have is counted when it is their turn. Until then a file has as many as there are numbers up to the next.
  *
  *     DIRECTORY/00000000000000000001   lines
  *     DIRECTORY/state
@@ -24,13 +28,16 @@ enum { WEBHOOK_FILE_OCTETS = 1 << 20, WEBHOOK_NAME_SIZE = 17 };
 struct webhook_file {
 	uint64_t first, count;
 	size_t octets;
+	bool counted;
 };
 
 struct webhook_journal {
 	char *directory;              /* owned */
-	char name[WEBHOOK_NAME_SIZE]; /* of this journal, by chance */
+	char name[WEBHOOK_NAME_SIZE]; /* by chance; of what is being sent */
+	char own[WEBHOOK_NAME_SIZE];  /* of what is sent next */
 	uint64_t next;                /* number of the next event */
 	uint64_t done;                /* all up to this one were taken, or left out */
+	uint64_t passed;              /* all up to this one are not sent; not above `done`: none are passed over */
 	uint64_t sending;             /* the last of those being sent; not above `done`: none are */
 	uint64_t synced;              /* the disk has those below */
 	struct webhook_file *files;   /* owned; by number */
@@ -53,13 +60,18 @@ void webhook_journal_skip(struct webhook_journal *journal, uint64_t count);
 /* Takes away the oldest while there is more than that. Returns how many events that were. */
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max);
 
-/* Of events behind `done`: at most `most`, and `size` octets, in `out`, whole lines; *first: the number of the first.
- * Returns how many; 0: there are none, or -errno: -ENOENT and -EBADMSG where their file was taken away or
+/* Of events behind `done` and `passed`: at most `most`, and `size` octets, in `out`, whole lines; *first: the number
+ * of the first. Returns how many; 0: there are none, or -errno: -ENOENT and -EBADMSG where their file was taken away or
  * cut off by somebody. */
 int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *out, size_t size, uint64_t *first,
 			 size_t *length);
 /* The file of those that would be read next is given up. Returns how many are lost. */
 uint64_t webhook_journal_lose(struct webhook_journal *journal);
+/* The first of those that would be read next is not sent at all: it stands between what is done and what is next, as
+ * one that was left out. */
+void webhook_journal_pass(struct webhook_journal *journal);
+/* What is sent next has a name of its own, and not that of what was being sent. */
+void webhook_journal_rename(struct webhook_journal *journal);
 /* Up to `last` they are being sent: on disk before the first octet leaves. 0 or -errno. */
 int webhook_journal_send(struct webhook_journal *journal, uint64_t last);
 /* What was sent is done. Written before a file of it goes, else with the next webhook_journal_send(), or
@@ -67,15 +79,21 @@ int webhook_journal_send(struct webhook_journal *journal, uint64_t last);
 void webhook_journal_done(struct webhook_journal *journal, uint64_t last);
 int webhook_journal_save(struct webhook_journal *journal);
 
+/* All up to this one are done, or passed over. */
+static inline uint64_t webhook_journal_behind(const struct webhook_journal *journal)
+{
+	return journal->passed > journal->done ? journal->passed : journal->done;
+}
+
 static inline uint64_t webhook_journal_waiting(const struct webhook_journal *journal)
 {
-	uint64_t count = 0;
+	uint64_t count = 0, behind = webhook_journal_behind(journal);
 
 	for (size_t i = 0; i < journal->file_count; i++) {
 		const struct webhook_file *file = &journal->files[i];
 		uint64_t end = file->first + file->count;
-		if (end > journal->done + 1)
-			count += end - (file->first > journal->done ? file->first : journal->done + 1);
+		if (end > behind + 1)
+			count += end - (file->first > behind ? file->first : behind + 1);
 	}
 	return count;
 }

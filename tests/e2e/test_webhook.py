@@ -5,6 +5,7 @@ left out is counted."""
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -138,6 +139,68 @@ def killed_and_back():
         in_order(lab.place)
         equal(lab.place.requests[1][0], lab.place.requests[2][0], 'the id of what was being sent')
         third.terminate()
+
+
+@case
+def of_a_copy():
+    """A spool that was copied, as with the image of a machine: what each says since is told apart, and what was being
+    sent at the time is one and the same."""
+    with Workspace() as work:
+        port = free_port()
+        lab = Lab(work, port, place=False)
+        relay = work.relay(lab.configuration(batch=20))
+        send(relay, 10)
+        lab.hop.wait_arrivals(10)
+        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 20, 'all wait')
+        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        lab.place.answers = [503] * 1000
+        eventually(lambda: lab.place.requests, 'a batch is being sent')
+        relay.kill()
+        shutil.copytree(work.path('spool'), work.path('copy'))
+        first, second = lab.configuration(batch=20), lab.configuration(batch=20)
+        second['spool'] = {**second['spool'], 'directory': work.path('copy')}
+        second['control'] = {'socket': work.path('copy.sock')}
+        relays = [work.relay(first, 'first'), work.relay(second, 'second')]
+        for one in relays:
+            send(one, 10)
+        with lab.place.lock:
+            lab.place.answers = []
+        eventually(lambda: len(lab.place.events()) >= 60, 'all are there: the first ones once')
+        contents = {}
+        for identity, lines in lab.place.requests:
+            check(contents.setdefault(identity, lines) == lines, '%s was something else before', identity)
+        equal(sorted(line_of(event) for event in lab.place.events()), sorted(said(relay, *relays)), 'events')
+        equal(lab.place.problems, [], 'problems')
+        for one in relays:
+            one.terminate()
+
+
+@case
+def one_by_itself_is_too_large():
+    """It is refused three times, left out and counted; those behind it come."""
+    with Workspace() as work:
+        lab = Lab(work)
+
+        def unless_small(handler):
+            lines = lab.place.requests[-1][1]
+            return 413 if any('s%d@' % large in line for line in lines) else 204
+        large = 3
+        lab.place.answers = [unless_small] * 1000
+        relay = work.relay(lab.configuration(kinds=['accepted'], batch=1))
+        with Client(relay.address) as client:
+            client.hello()
+            for i in range(8):
+                client.envelope(sender='s%d@example.net' % i)
+                client.data(b'Subject: one\r\n\r\ntext\r\n')
+        eventually(lambda: len(lab.place.events()) == 7, lambda: 'the others: %s' % relay.tail())
+        told = relay.told('webhook_left_out')
+        equal([(event['count'], '413' in event['reason']) for event in told], [(1, True)], 'told')
+        equal(sum(batch['left_out'] for batch in lab.place.batches), 1, 'left out, as batches say')
+        equal([event['sender'] for event in lab.place.events()],
+              ['s%d@example.net' % i for i in range(8) if i != large], 'what came')
+        in_order(lab.place)
+        equal(lab.metric('postrider_webhook_events_total{result="left_out"}'), 1, 'left out')
+        relay.terminate()
 
 
 @case

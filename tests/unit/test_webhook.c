@@ -171,6 +171,96 @@ static void test_files_that_are_gone(void)
 	webhook_journal_close(&journal);
 }
 
+/* Of a great backlog the last file is read when it is opened, and each other one in its turn; what is missing between
+ * them is left out still. */
+static void test_read_in_its_turn(void)
+{
+	struct webhook_journal journal;
+	uint64_t first;
+	bool damaged;
+	char *line = malloc(1 << 12);
+
+	CHECK(line != NULL);
+	memset(line, ' ', 1 << 12);
+	memcpy(line, "{\"n\":0}", 7);
+	line[(1 << 12) - 1] = '\n';
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
+	first = journal.next;
+	for (unsigned i = 0; i < 2 * 256; i++)
+		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	webhook_journal_skip(&journal, 5);
+	for (unsigned i = 0; i < 256; i++)
+		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	CHECK(webhook_journal_waiting(&journal) == 3 * 256);
+	again(&journal, false);
+	CHECK(journal.file_count == 3 && journal.next == first + 3 * 256 + 5);
+	CHECK(!journal.files[0].counted && !journal.files[1].counted && journal.files[2].counted);
+	webhook_journal_done(&journal, first + 255);
+	CHECK(journal.file_count == 2 && !journal.files[0].counted);
+	/* Up to its turn what is missing behind it counts as its own. */
+	CHECK(webhook_journal_waiting(&journal) == 2 * 256 + 5);
+	CHECK(webhook_journal_bound(&journal, 1 << 20) == 256);
+	CHECK(webhook_journal_waiting(&journal) == 256);
+	webhook_journal_done(&journal, journal.next - 1);
+	CHECK(webhook_journal_save(&journal) == 0);
+	webhook_journal_close(&journal);
+	free(line);
+}
+
+/* One that nobody takes stands between what is done and what comes next. */
+static void test_passed_over(void)
+{
+	struct webhook_journal journal;
+	uint64_t first;
+	bool damaged;
+
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
+	first = journal.next;
+	webhook_journal_pass(&journal); /* there is none */
+	add(&journal, 3);
+	webhook_journal_pass(&journal);
+	expect(&journal, 10, first + 1, 2);
+	CHECK(webhook_journal_waiting(&journal) == 2 && journal.done == first - 1);
+	webhook_journal_done(&journal, first + 1);
+	webhook_journal_pass(&journal);
+	expect(&journal, 10, 0, 0);
+	CHECK(webhook_journal_waiting(&journal) == 0 && journal.done == first + 1);
+	add(&journal, 2);
+	expect(&journal, 10, first + 3, 2);
+	webhook_journal_done(&journal, first + 4);
+	CHECK(webhook_journal_save(&journal) == 0);
+	webhook_journal_close(&journal);
+}
+
+/* What was being sent keeps its name, and all else has another one with each start: a copy of this directory has the
+ * same numbers, and other events behind. */
+static void test_names(void)
+{
+	struct webhook_journal journal;
+	char before[WEBHOOK_NAME_SIZE], own[WEBHOOK_NAME_SIZE];
+	bool damaged;
+
+	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
+	add(&journal, 4);
+	webhook_journal_rename(&journal);
+	memcpy(before, journal.name, sizeof(before));
+	CHECK(webhook_journal_send(&journal, journal.next - 3) == 0);
+	again(&journal, false);
+	CHECK(strcmp(journal.name, before) == 0 && strcmp(journal.own, before) != 0);
+	again(&journal, false);
+	CHECK(strcmp(journal.name, before) == 0 && strcmp(journal.own, before) != 0);
+	memcpy(own, journal.own, sizeof(own));
+	webhook_journal_done(&journal, journal.sending);
+	webhook_journal_rename(&journal);
+	CHECK(strcmp(journal.name, own) == 0);
+	CHECK(webhook_journal_send(&journal, journal.next - 1) == 0);
+	again(&journal, false);
+	CHECK(strcmp(journal.name, own) == 0 && strcmp(journal.own, own) != 0);
+	webhook_journal_done(&journal, journal.next - 1);
+	CHECK(webhook_journal_save(&journal) == 0);
+	webhook_journal_close(&journal);
+}
+
 static void test_states(void)
 {
 	static const struct {
@@ -309,6 +399,9 @@ int main(void)
 	CHECK(mkdtemp(directory) != NULL);
 	RUN(test_sent_as_it_was);
 	RUN(test_what_is_left_out);
+	RUN(test_read_in_its_turn);
+	RUN(test_passed_over);
+	RUN(test_names);
 	RUN(test_states);
 	RUN(test_signatures);
 	RUN(test_rings);
