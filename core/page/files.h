@@ -7,8 +7,8 @@
 
 #include "core/control/request.h"
 
-/* In the order in which meson.build has them. */
-enum file { FILE_ICON, FILE_STYLE, FILE_SCRIPT, FILE_PLOT, FILE_PLOT_STYLE, FILE_COUNT };
+/* In the order in which meson.build has them; all style sheets are one. */
+enum file { FILE_ICON, FILE_STYLE, FILE_SCRIPT, FILE_PLOT, FILE_COUNT };
 
 /* Its address. */
 const char *files_path(enum file file);

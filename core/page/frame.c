@@ -32,8 +32,7 @@ static void head(struct frame *f, enum frame_view view, const char *title)
 		 "<link rel=\"stylesheet\" href=\"%s\">",
 		 title, files_path(FILE_ICON), files_path(FILE_STYLE));
 	if (view == FRAME_NOW)
-		html_put(&f->html, "<link rel=\"stylesheet\" href=\"%s\"><script src=\"%s\" defer></script>",
-			 files_path(FILE_PLOT_STYLE), files_path(FILE_PLOT));
+		html_put(&f->html, "<script src=\"%s\" defer></script>", files_path(FILE_PLOT));
 	html_put(&f->html,
 		 "<script src=\"%s\" defer></script></head><body><a class=\"skip\" href=\"#main\">To the "
 		 "content</a>",
