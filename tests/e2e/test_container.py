@@ -5,6 +5,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -53,6 +54,17 @@ def io_uring_switched_off():
             check('io_uring_disabled is %s' % value in said and 'sysctl kernel.io_uring_disabled=0' in said, said)
             equal(bool(also) and also in said, bool(also), said)
             check('seccomp' not in said, said)
+
+
+@case
+def the_compose_file_fits_the_image():
+    """What is mounted where the control socket is belongs to the image's user: runc 1.1 ignores a mode there."""
+    def read(name):
+        with open(os.path.join(SOURCES, 'dist', 'container', name), encoding='utf-8') as f:
+            return f.read()
+    uid = re.search(r'useradd .*--uid (\d+) ', read('Containerfile')).group(1)
+    gid = re.search(r'groupadd .*--gid (\d+) ', read('Containerfile')).group(1)
+    check('/run/postrider:mode=0755,uid=%s,gid=%s\n' % (uid, gid) in read('compose.yaml'), 'compose.yaml')
 
 
 @case
