@@ -50,7 +50,7 @@ void results_refused(struct attempt *a, unsigned index, const struct smtp_reply_
 	one = &r->refused[r->refused_count++];
 	one->index = (uint16_t)index;
 	one->code = reply->code;
-	one->length = reply->text_length < RESULTS_REPLY_MAX ? reply->text_length : RESULTS_REPLY_MAX;
+	one->length = reply->text_length;
 	memcpy(one->text, reply->text, one->length);
 }
 
@@ -133,7 +133,8 @@ static void add(struct event_recipients *out, const struct attempt *a, unsigned 
 	*one = (struct event_recipient){.address = address, .result = result};
 	if (own) {
 		one->code = own->code;
-		one->reply = (struct span){own->text, own->length};
+		one->reply =
+			(struct span){own->text, own->length < RESULTS_SHOWN_MAX ? own->length : RESULTS_SHOWN_MAX};
 	}
 }
 

@@ -23,12 +23,12 @@ enum {
 	RESULTS_NAMES_INLINE = 96,
 	RESULTS_NAMES_MAX = 65536, /* octets of addresses kept */
 	RESULTS_REFUSED_MAX = 16,
-	RESULTS_REPLY_MAX = 120,
+	RESULTS_SHOWN_MAX = 120, /* octets of a single recipient's reply that an event has; his report has all */
 };
 
 struct results_refused {
 	uint16_t index, code, length;
-	char text[RESULTS_REPLY_MAX];
+	char text[SMTP_REPLY_TEXT_MAX];
 };
 
 struct results {

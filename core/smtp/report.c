@@ -221,7 +221,7 @@ static void put_answer(struct report_octets *w, const struct report_recipient *r
 		report_put(w, " ");
 	}
 	if (r->text.length)
-		report_put_text(w, r->text, true, "    ");
+		report_put_reply(w, r->text, true, "    ");
 	else if (!r->code)
 		report_put(w, "no answer is at hand");
 	report_put(w, "\n");
@@ -339,7 +339,7 @@ static void put_recipient(struct report_octets *w, const struct report_facts *f,
 		report_put(w, "Diagnostic-Code: smtp; ");
 		report_put_number(w, r->code);
 		report_put(w, " ");
-		report_put_text(w, r->text, wide, " ");
+		report_put_reply(w, r->text, wide, " ");
 		report_put(w, "\n");
 	} else if (r->text.length) {
 		report_put(w, "Diagnostic-Code: x-postrider; ");
@@ -502,7 +502,7 @@ static void put_line(struct report_octets *w, const struct report_line *line)
 		report_put_number(w, line->code);
 		report_put(w, " ");
 	}
-	report_put_text(w, line->text, true, "    ");
+	report_put_reply(w, line->text, true, "    ");
 	report_put(w, "\n\n");
 }
 

@@ -146,6 +146,51 @@ void report_put_text(struct report_octets *w, struct span text, bool wide, const
 	}
 }
 
+/* "5.1.1 ", which every line of a reply has (RFC 2034 4); the length 0: none. */
+static struct span leading_code(struct span text)
+{
+	uint32_t n = 0, dots = 0;
+
+	while (n < text.length && (text.data[n] == '.' || (text.data[n] >= '0' && text.data[n] <= '9')))
+		dots += text.data[n++] == '.';
+	return (struct span){text.data, dots == 2 && n < text.length && text.data[n] == ' ' ? n + 1 : 0};
+}
+
+static struct span without_blanks(struct span line)
+{
+	while (line.length > 0 && line.data[0] == ' ')
+		line = (struct span){line.data + 1, line.length - 1};
+	while (line.length > 0 && line.data[line.length - 1] == ' ')
+		line.length--;
+	return line;
+}
+
+void report_put_reply(struct report_octets *w, struct span text, bool wide, const char *indent)
+{
+	const struct span code = leading_code(text);
+	bool first = true;
+
+	while (text.length > 0) {
+		const char *end = memchr(text.data, '\n', text.length);
+		uint32_t length = end ? (uint32_t)(end - text.data) : text.length;
+		struct span line = {text.data, length};
+		text = (struct span){text.data + length + (end != NULL), text.length - length - (end != NULL)};
+		if (!first && code.length > 0 && line.length >= code.length &&
+		    memcmp(line.data, code.data, code.length) == 0)
+			line = (struct span){line.data + code.length, line.length - code.length};
+		line = without_blanks(line);
+		if (line.length == 0)
+			continue;
+		/* The blank stands where the line may be folded. */
+		if (!first && !w->quoted && w->column + 1 + word(line, 0) > FOLD)
+			fold(w, indent);
+		else if (!first)
+			report_put(w, " ");
+		report_put_text(w, line, wide, indent);
+		first = false;
+	}
+}
+
 void report_put_address(struct report_octets *w, struct span address, bool wide)
 {
 	for (uint32_t i = 0, n; i < address.length && w->column < LINE_MOST; i += n ? n : 1) {

@@ -98,6 +98,9 @@ def replies_and_addresses_as_they_come():
     without a defect, and names each recipient as he was written; what is 4yz is never a failure."""
     replies = {'"odd user"': '550 5.1.1 kein Empf\u00e4nger \u4e0d\u5b58\u5728',
                '"a@b"': '550-5.1.1 no\r\n550 5.1.1 such user',
+               'lines': '550-5.1.1 ' + '\r\n550-5.1.1 '.join('line %d of what is to be done' % i for i in range(8)) +
+                        '\r\n550 5.1.1  https://example.org/help - gw',
+               'group': '550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required',
                '"say \\"hi\\""': '554 <not> "a" header: value', 'long': '550 5.7.1 ' + 'x' * 480,
                'bare': '550', 'other': '552 mailbox not found', 'wrong': '550 4.2.2 both'}
     waits = {'greylisted': '422 4.2.2 Greylisted, please try again in a few moments', 'later': '450 5.1.1 later'}
@@ -122,6 +125,12 @@ def replies_and_addresses_as_they_come():
         for who, block in told.items():
             check(block['Action'] == 'failed' and block['Status'].startswith('5.'), '%s: %s', who, block)
             check(block['Diagnostic-Code'].startswith('smtp;'), '%s: %s', who, block)
+            check('\\x' not in block['Diagnostic-Code'] or who.startswith('"odd'), '%s: %s', who, block)
+        # All of it, and as one who reads it would write it.
+        equal(' '.join(told['lines@example.com']['Diagnostic-Code'].split()),
+              'smtp; 550 5.1.1 ' + ' '.join('line %d of what is to be done' % i for i in range(8)) +
+              ' https://example.org/help - gw', 'a reply of many lines')
+        equal(told['group@example.com']['Status'], '5.7.133', 'a detail of three digits')
         relay.terminate()
 
 

@@ -94,6 +94,34 @@ static void test_failed(void)
 	CHECK(has("Content-Type: text/rfc822-headers\r\n\r\nFrom: bob@example.com\r\n"));
 }
 
+/* Of several lines: a sentence, in which the code of each line stands once. */
+static void test_lines_of_a_reply(void)
+{
+	static const struct {
+		const char *text, *said;
+	} table[] = {
+		{"5.1.1 The address does not\n5.1.1 exist.\n5.1.1  https://example.org/help - gw",
+		 "550 5.1.1 The address does not exist. https://example.org/help - gw\r\n"},
+		{"5.1.1 no such\nuser \n\n 5.1.10 here", "550 5.1.1 no such user 5.1.10 here\r\n"},
+		{"no\nno\nno", "550 no no no\r\n"},
+		{"5.1.1\n5.1.1", "550 5.1.1 5.1.1\r\n"},
+		{"\n\n", "550 \r\n"},
+		/* Folded where a line of the reply ended, too. */
+		{"5.1.1 this line is as long as one that a server writes may be, with\n5.1.1 "
+		 "and-one-word-that-does-not-fit-any-more",
+		 "writes may be, with\r\n    and-one-word-that-does-not-fit-any-more\r\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct report_recipient one = anna;
+		struct report_facts facts = facts_of(&one, 1);
+		one.text = span_text(table[i].text);
+		write_it(&facts);
+		check_lines(true);
+		CHECK(has(table[i].said));
+	}
+}
+
 static void test_delayed(void)
 {
 	struct report_recipient late = anna;
@@ -209,7 +237,7 @@ static void test_lop03_injection(void)
 	write_it(&facts);
 	check_lines(true);
 	CHECK(!has("\r\nStatus: 2.0.0") && !has("\r\nX: y") && !has("\r\nX: z") && !has("\r\n--=_report_\\"));
-	CHECK(has("5.1.1 x\\x0D\\x0AStatus: 2.0.0"));
+	CHECK(has("5.1.1 x\\x0D Status: 2.0.0"));
 	CHECK(has("quoted-printable\r\n\r\nSubject: a=00b\r\nX: =1B=FF\r\n"));
 	/* One long word; and the header's own boundaries. */
 	memset(longest, 1, sizeof(longest) - 1);
@@ -356,7 +384,7 @@ static void test_digest(void)
 	CHECK(has("Auto-Submitted: auto-generated\r\n"));
 	CHECK(has("\r\n\r\n505 messages could not be delivered."));
 	CHECK(has("The others have no line here"));
-	CHECK(has("to anna@example.org and 2 others\r\n    550 5.1.1 no\\x0D\\x0Asuch user\r\n"));
+	CHECK(has("to anna@example.org and 2 others\r\n    550 5.1.1 no\\x0D such user\r\n"));
 	/* Only whole ones. */
 	memset(text, 1, sizeof(text) - 1);
 	for (size_t i = 0; i < REPORT_LINES_MAX; i++)
@@ -372,6 +400,7 @@ static void test_digest(void)
 int main(void)
 {
 	RUN(test_failed);
+	RUN(test_lines_of_a_reply);
 	RUN(test_delayed);
 	RUN(test_instead);
 	RUN(test_subject);
