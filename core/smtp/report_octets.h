@@ -31,8 +31,8 @@ void report_put_lines(struct report_octets *w, struct span text);
 /* Text from outside in a line that began before: what does not fit is folded, with `indent` in front. `wide`: letters
  * of all languages stay; else only ASCII does. */
 void report_put_text(struct report_octets *w, struct span text, bool wide, const char *indent);
-/* The same of a reply, whose lines are joined by "\n": as the one sentence that they are, and with the code that each of
- * them begins with only once. */
+/* The same of a reply, whose lines are joined by "\n": as the one sentence that they are, and with the code that each
+ * of them begins with only once. */
 void report_put_reply(struct report_octets *w, struct span text, bool wide, const char *indent);
 /* An address, which was checked when it came; what was not is cut and escaped. */
 void report_put_address(struct report_octets *w, struct span address, bool wide);
