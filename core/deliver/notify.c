@@ -222,6 +222,11 @@ void notify_start(struct shard *shard)
 	n->wake = true;
 }
 
+void notify_follow(struct shard *shard)
+{
+	notify_start(shard);
+}
+
 void notify_drain(struct shard *shard, bool hard)
 {
 	struct notifier *n = shard->deliverer->notifier;

@@ -37,6 +37,8 @@ void notify_limits_free(struct notify_limits *limits);
 int notify_init(struct shard *shard);
 /* On the shard's own thread: what a start finds is told. */
 void notify_start(struct shard *shard);
+/* Another configuration is in force: who is late by that is looked for now. */
+void notify_follow(struct shard *shard);
 void notify_deinit(struct shard *shard);
 /* A store_owing_fn. */
 void notify_owing(struct shard *shard, const struct mail *m);

@@ -12,6 +12,7 @@
 #include "core/config/device_table.h"
 #include "core/config/succession.h"
 #include "core/deliver/mailbox.h"
+#include "core/deliver/notify.h"
 #include "core/deliver/outbound.h"
 #include "core/deliver/tls_clerk.h"
 #include "core/deliver/tls_policy.h"
@@ -408,6 +409,7 @@ static bool prepare(struct shard *shard, struct snapshot *next)
 	shard->snapshot = next;
 	shard->config = next->config;
 	tls_clerk_follow(shard);
+	notify_follow(shard);
 	atomic_fetch_add_explicit(&next->prepared, 1, memory_order_acq_rel);
 	return true;
 }

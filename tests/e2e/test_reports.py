@@ -3,9 +3,11 @@
 
 import email
 import email.policy
+import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -226,6 +228,130 @@ def who_is_late_hears_why():
         report = wait_reports(hop, 1)[0]
         equal(report.actions(), [('late@example.com', 'delayed', '4.7.1')], 'what')
         check('451 4.7.1 greylisted' in report.text, report.text)
+
+
+# A large number: FAILURES=10000 BUILD=build/gcc tests/e2e/test_reports.py thousands_of_failures
+FAILURES = int(os.environ.get('FAILURES', '400'))
+DOMAINS = 50  # of senders: to each a number of reports goes at once, and then 20 a second
+
+
+def told_of(hop):
+    """{who failed: ids of the reports that say so}"""
+    found = {}
+    for arrival in list(hop.reports):
+        mark = re.search(rb'\r\nMessage-ID: (\S+)', arrival.content).group(1)
+        for number in re.findall(rb'(?:Final-Recipient: rfc822; ?|\r\n {4}to )x(\d+)@gone', arrival.content):
+            found.setdefault(int(number), set()).add(mark)
+    return found
+
+
+@case
+def thousands_of_failures():
+    """Mail that fails at the same moment, and mail that stands as failed at a start: each sender is told once, though
+    the process dies twice meanwhile, and others' mail goes on while no report can."""
+    refused, deaths, relays = [], [FAILURES // 3, 2 * FAILURES // 3], []
+
+    def script(stage, session, argument):
+        if stage != 'RCPT' or '@gone.' not in argument:
+            return None
+        refused.append(argument)
+        # In the middle of it.
+        if deaths and len(refused) >= deaths[0]:
+            deaths.pop(0)
+            os.kill(relays[-1].process.pid, signal.SIGKILL)
+        return '550 5.1.1 no such user'
+
+    with Workspace() as work:
+        out, out_port, port = None, harness.free_port(), harness.free_port()
+        content = work.configuration([], shards=2, destinations=[
+            {'name': 'out', 'hosts': ['127.0.0.1:%d' % out_port], 'tls': {'mode': 'none'}},
+            {'name': 'back', 'hosts': ['127.0.0.1:%d' % port], 'tls': {'mode': 'none'}}],
+            routes=[{'recipient': '*@*.senders.example', 'destination': 'back'}, {'destination': 'out'}],
+            retry={'first': '1s', 'max': '1s'}, reports={'delay_after': 0})
+        relay = work.relay(content)
+        with Client(relay.address) as client:
+            client.hello()
+            for number in range(FAILURES):
+                client.envelope('s%d@d%d.senders.example' % (number, number % DOMAINS), ['x%d@gone.example' % number])
+                client.data(message(number))
+        for life in (1, 2):
+            relays.append(relay)
+            out = out or work.own(NextHop(port=out_port, script=script))
+            eventually(lambda: len(deaths) == 2 - life, lambda: 'some fail: %d' % len(refused))
+            relay.kill()
+            if 'FAILURES' in os.environ:
+                print('it died when %d had failed, and %d reports were made' %
+                      (len(refused), len(relay.events('report'))))
+            relay = work.relay(content)
+            send(relay, FAILURES + life, ['live%d@example.com' % life])
+            eventually(lambda: len(out.arrivals) == life, lambda: 'mail of others: %d' % len(out.arrivals))
+        back = work.own(NextHop(port=port))
+        eventually(lambda: len(told_of(back)) == FAILURES, lambda: 'all are told of: %d' % len(told_of(back)))
+        send(relay, FAILURES + 3, ['live3@example.com'])
+        eventually(lambda: len(out.arrivals) == 3, 'mail of others afterwards')
+        relay.terminate()
+        equal(relay.count['queued'], 0, 'what is left in the spool')
+        equal({number: marks for number, marks in told_of(back).items() if len(marks) != 1}, {}, 'told twice')
+        for arrival in back.reports:
+            number = re.search(rb'x(\d+)@gone', arrival.content).group(1).decode()
+            check(arrival.recipients[0].startswith('s%s@' % number), 'who is told: %s', arrival.recipients)
+
+
+def reload(work, content):
+    """Its exit status, and what it says."""
+    work.write('postrider.yaml', json.dumps(content))
+    done = subprocess.run([harness.program('postrider'), 'reload', '--config', work.path('postrider.yaml')],
+                          capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stderr
+
+
+@case
+def another_author_from_now_on():
+    """A reload of `reports`: what was made stays as it is, what is made from then on is as the new one says, and of one
+    with an error nothing is taken over."""
+    with Workspace() as work:
+        out = work.own(NextHop(script=refusing({'bad': '550 5.1.1 no such user', 'late': '451 4.3.2 later'})))
+        port = harness.free_port()
+        content = work.configuration([], destinations=[
+            {'name': 'out', 'hosts': [out.host], 'tls': {'mode': 'none'}},
+            {'name': 'back', 'hosts': ['127.0.0.1:%d' % port], 'tls': {'mode': 'none'}}],
+            routes=[{'recipient': '*@senders.example', 'destination': 'back'}, {'destination': 'out'}],
+            retry={'first': '1s', 'max': '1s'}, reports={'from': 'first@relay.example', 'delay_after': 0},
+            clients=[{'name': 'devices', 'networks': ['127.0.0.9'], 'owner': 'it@senders.example'},
+                     {'name': 'others', 'networks': ['127.0.0.0/8']}])
+        relay = work.relay(content)
+        send(relay, 1, ('bad@example.com',), 's1@senders.example')
+        send(relay, 2, ('late@example.com',), 's2@senders.example')
+        eventually(lambda: len(relay.events('report')) == 1, 'the first is made')
+        content['reports'] = {'from': 'second@relay.example', 'delay_after': '1s', 'to_owner_per_hour': 1}
+        equal(reload(work, content)[0], 0, 'the status of a reload')
+        # It has waited for longer than the new one says.
+        eventually(lambda: len(relay.events('report')) == 2, 'who is late is told')
+        send(relay, 3, ('bad@example.com',), 's3@senders.example')
+        eventually(lambda: len(relay.events('report')) == 3, 'the third is made')
+        # Of these nothing is in force, whatever else of them is right.
+        for wrong, word in (({'from': 'nobody'}, 'from'), ({'to_owner_per_hour': 5000}, 'to_owner_per_hour'),
+                            ({'delay_after': 'soon'}, 'delay_after'), ({'form': 'a@relay.example'}, 'form')):
+            other = {**content, 'reports': {'from': 'third@relay.example', 'delay_after': 0, **wrong}}
+            status, said = reload(work, other)
+            check(status != 0 and word in said, 'a reload with %s: %d %s', wrong, status, said)
+        send(relay, 4, ('bad@example.com',), 's4@senders.example')
+        eventually(lambda: len(relay.events('report')) == 4, 'the fourth is made')
+        # The owner has one in an hour now.
+        with Client(relay.address, source='127.0.0.9') as client:
+            client.hello()
+            for number in range(5, 8):
+                client.envelope('device@senders.example', ['bad@example.com'])
+                client.data(message(number))
+        eventually(lambda: len(relay.events('report')) >= 5, 'the owner is told')
+        back = work.own(NextHop(port=port))
+        eventually(lambda: len(back.reports) >= 5, lambda: 'reports: %d' % len(back.reports))
+        authors = {a.recipients[0]: email.message_from_bytes(a.content)['From'] for a in list(back.reports)}
+        check('first@relay.example' in authors.pop('s1@senders.example'), 'made before: %s', authors)
+        check(len(authors) == 4 and all('second@relay.example' in author for author in authors.values()),
+              'made afterwards: %s', authors)
+        equal(sum(a.recipients == ['it@senders.example'] for a in back.reports), 1, 'reports to the owner')
+        relay.terminate()
 
 
 if __name__ == '__main__':
