@@ -163,7 +163,8 @@ def no_secret_is_in_it():
             destination('one', auth={'user': 'a@example.org', 'mechanism': 'plain', 'password_file': file(
                 'one.password', secret('password_file', '"\\') + '\n')}),
             destination('pool', auth={'mechanism': 'plain'}, mailboxes=[
-                {'user': 'b@example.org', 'password_file': file('b.password', secret('of a mailbox'))}]),
+                {'user': 'b@example.org', 'password_file': file('b.password', secret('of a mailbox'))},
+                {'user': 'e@example.org', 'password_file': file('e.password', secret('with blanks', ' a b ') + '\r\n')}]),
             destination('client', auth={'user': 'c@example.org', 'mechanism': 'xoauth2'}, oauth={
                 **oauth, 'client_secret_file': file('client.secret', secret('client_secret_file'))}),
             destination('refresh', auth={'user': 'd@example.org', 'mechanism': 'xoauth2'}, oauth={
@@ -174,7 +175,8 @@ def no_secret_is_in_it():
         clients = [{'name': 'local', 'networks': ['127.0.0.0/8'], 'add_headers': [
             'X-Key: %s' % secret('a field that is added')]}]
         lab = Lab(work, users_file='users', more_destinations=more, clients=clients, events={'webhook': {
-            'url': 'https://127.0.0.1:9/%s?token=%s' % (secret('path of a URL'), secret('query of a URL')),
+            'url': 'https://u:%s@127.0.0.1:9/%s?token=%s' % (
+                secret('user of a URL'), secret('path of a URL'), secret('query of a URL')),
             'secret_file': file('webhook.secret', secret('webhook.secret_file'))}})
         lab.enter()
         # Some of the words get into events and names by themselves: it is typed where it should not be.

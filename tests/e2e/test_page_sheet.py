@@ -92,6 +92,9 @@ def the_words_of_the_command():
         settings = asked(work.path('control.sock'), '/v1/sheet?name=Copier%203rd%20floor')[1]['settings']
         check(settings in before and settings.startswith('Type into the machine:'), settings)
         equal(drawn_squares(view), dark_squares(settings), 'the code')
+        # Black on white with four squares of white around, whatever colours the page has: telephones read no other.
+        check('fill="#fff"/><path fill="#000"' in view, view)
+        equal(min(x for x, _ in drawn_squares(view)[0]), 4, 'white beside it')
         # It may be one of many, and looked for in the list by its name.
         by_command(work, 'postrider reload')
         check('/page/device?name=Copier%203rd%20floor' in lab.ask('/page/devices')[2], 'the list leads there')
