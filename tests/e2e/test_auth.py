@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 
@@ -17,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Certificates, Client, NextHop, Workspace, case, check, equal, eventually, message  # noqa: E402
 from next_hop import NextHopSession  # noqa: E402
+from control_socket import asked  # noqa: E402
 from access_token import APPLICATION  # noqa: E402
 from office365 import Mailbox, Office365  # noqa: E402
 from token_endpoint import TokenEndpoint  # noqa: E402
@@ -424,6 +426,32 @@ def by_token():
             relay.terminate()
             office.check_clean()
             endpoint.check_clean()
+
+
+@case
+def the_clock_of_a_token():
+    """Until when it is good is known to who asks the process; the token itself nobody is told, not in a bundle either."""
+    with Workspace() as work:
+        endpoint, office, content = with_tokens(work)
+        content['control'] = {'socket': work.path('control.sock')}
+        relay = work.relay(content)
+
+        def mailbox():
+            found = asked(work.path('control.sock'), '/v1/resources')[1]['mailboxes']
+            return next((one for one in found if one['mailbox'] == 'box0@contoso.com'), {})
+        eventually(lambda: mailbox().get('signs_in') == 'token', 'how it signs in')
+        equal(mailbox()['token_until'], None, 'before anybody signs in')
+        send(relay, range(5))
+        office.wait_taken(5)
+        eventually(lambda: mailbox()['token_until'], 'its token')
+        check(mailbox()['token_until'] > time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime()), mailbox())
+        subprocess.run([harness.program('postrider'), 'doctor', '--config', work.path('postrider.yaml'), '--bundle',
+                        work.path('bundle'), '--wait', '60'], capture_output=True, timeout=300, check=True)
+        with tarfile.open(work.path('bundle')) as tar:
+            for member in tar:
+                text = tar.extractfile(member).read().decode()
+                check('eyJ' not in text and "application's password" not in text, member.name)
+        relay.terminate()
 
 
 @case
