@@ -430,7 +430,7 @@ def by_token():
 
 @case
 def the_clock_of_a_token():
-    """Until when it is good is known to who asks the process; the token itself nobody is told, not in a bundle either."""
+    """Until when it is good is known to who asks the process; the token itself is told to nobody, in no bundle."""
     with Workspace() as work:
         endpoint, office, content = with_tokens(work)
         content['control'] = {'socket': work.path('control.sock')}

@@ -164,7 +164,8 @@ def no_secret_is_in_it():
                 'one.password', secret('password_file', '"\\') + '\n')}),
             destination('pool', auth={'mechanism': 'plain'}, mailboxes=[
                 {'user': 'b@example.org', 'password_file': file('b.password', secret('of a mailbox'))},
-                {'user': 'e@example.org', 'password_file': file('e.password', secret('with blanks', ' a b ') + '\r\n')}]),
+                {'user': 'e@example.org', 'password_file': file('e.password', secret('with blanks', ' a b ') +
+                                                                '\r\n')}]),
             destination('client', auth={'user': 'c@example.org', 'mechanism': 'xoauth2'}, oauth={
                 **oauth, 'client_secret_file': file('client.secret', secret('client_secret_file'))}),
             destination('refresh', auth={'user': 'd@example.org', 'mechanism': 'xoauth2'}, oauth={

@@ -213,6 +213,8 @@ static void programs(void)
 {
 	char *const known[] = {"/bin/echo", "a word", NULL}, *const longer[] = {"/bin/echo", "a word", "more", NULL};
 	char *const other[] = {"/bin/sh", "-c", "true", NULL};
+	/* The doctor, but with a file that the relay was not started with. */
+	char *const doctor[] = {"/proc/self/exe", "doctor", "--config", "/etc/passwd", "--json", "--wait", "10", NULL};
 	char text[64] = "";
 	int out[2], status;
 	pid_t pid = 0;
@@ -227,6 +229,7 @@ static void programs(void)
 	CHECK(strcmp(text, "a word\n") == 0);
 	CHECK_EQ(beside_start(longer, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
 	CHECK_EQ(beside_start(other, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
+	CHECK_EQ(beside_start(doctor, "POSTRIDER_MAILBOX=a", out[1], out[1], &pid), -EPERM);
 }
 
 /* It starts what it was asked for too late, and that is ended; what is asked then is answered. */
