@@ -234,8 +234,9 @@ static const char *const allowed[] = {
 
 /* A leak is looked for by a process that stops all others, and symbols by a program. */
 static const char *const allowed_to_sanitizers[] = {
-	"ptrace", "process_vm_readv", "clone", "clone3", "fork",  "vfork",  "execve",    "personality",
-	"mmap",   "mprotect",         "prctl", "ioctl",  "tkill", "socket", "prlimit64",
+	"ptrace",      "process_vm_readv", "clone", "clone3", "fork",  "vfork",  "execve",    "personality",
+	"mmap",        "mprotect",         "prctl", "ioctl",  "tkill", "socket", "prlimit64", "sched_setscheduler",
+	"setpriority",
 };
 
 static const char *const allowed_in_part[] = {
