@@ -228,10 +228,7 @@ static void act(struct frame *f, const struct form *form)
 /* The form is of this page, and whoever sent it may act; false: what it is instead is said. */
 static bool may(struct frame *f, struct form *form)
 {
-	const char *token;
-
-	if (form_read(form, f->request->body, f->request->body_length) < 0 || !(token = form_value(form, "token")) ||
-	    !pass_same(token, f->token)) {
+	if (!frame_form_sent(f->request, form)) {
 		f->status = ANSWER_FORBIDDEN;
 		frame_sentence(
 			&f->html, FRAME_WRONG,
