@@ -30,6 +30,19 @@ static struct span trim(struct span s)
 	return s;
 }
 
+/* Where what begins with a quote ends: behind its other one, or, as spreadsheets have it (RFC 4180), behind the one that
+ * is not there twice. */
+static uint32_t quoted_end(struct span s)
+{
+	uint32_t n = suppress_closing(s);
+
+	while (n + 1 < s.length && s.data[n + 1] == '"') {
+		struct span rest = {s.data + n + 1, s.length - n - 1};
+		n += 1 + suppress_closing(rest);
+	}
+	return n;
+}
+
 /* The next of what `mark` parts, but within quotes. Those around all of it are a spreadsheet's. */
 static struct span part(struct span *rest, char mark)
 {
@@ -39,14 +52,14 @@ static struct span part(struct span *rest, char mark)
 	rest->length -= (uint32_t)(found.data - rest->data);
 	rest->data = found.data;
 	if (rest->length > 0 && rest->data[0] == '"')
-		n = suppress_closing(*rest);
+		n = quoted_end(*rest);
 	while (n < rest->length && rest->data[n] != mark)
 		n++;
 	found = trim((struct span){rest->data, n});
 	n += n < rest->length;
 	rest->data += n;
 	rest->length -= n;
-	if (found.length >= 2 && found.data[0] == '"' && suppress_closing(found) == found.length - 1)
+	if (found.length >= 2 && found.data[0] == '"' && quoted_end(found) == found.length - 1)
 		found = (struct span){found.data + 1, found.length - 2};
 	return found;
 }

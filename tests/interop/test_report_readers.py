@@ -16,6 +16,11 @@ from harness import ALL_EXTENSIONS, Client, NextHop, Workspace, case, check, equ
 REFUSED = {'gone': '550 5.1.1 <gone@example.com>: Recipient address rejected: User unknown',
            'full': '552 5.2.2 The mailbox is full and takes no more messages',
            'spam': '554 5.7.1 Message rejected as spam by content filtering',
+           'lines': '550-5.1.1 The email account that you tried to reach does not exist. Please try\r\n'
+                    "550-5.1.1 double-checking the recipient's email address for typos or\r\n"
+                    '550-5.1.1 unnecessary spaces. For more information, go to\r\n'
+                    '550 5.1.1  https://example.com/?p=NoSuchUser a1-20020a05 - gsmtp',
+           'group': '550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required',
            'plain': '550 No such user here', 'late': '451 4.7.1 Greylisted, try again in 300 seconds'}
 SISIMAI = 'use Sisimai; my $found = Sisimai->dump($ARGV[0], "delivered" => 1); print $found // "[]"'
 PARSER = '''use Mail::DeliveryStatus::BounceParser; local $/; my $b = Mail::DeliveryStatus::BounceParser->new(<STDIN>);
@@ -69,7 +74,7 @@ def each_reads_the_same():
         return unavailable()
     import flufl.bounce
     why = {'gone': ('userunknown', '5.1.1'), 'full': ('mailboxfull', '5.2.2'), 'spam': ('spamdetected', '5.7.1'),
-           'plain': ('filtered', '5.0.0')}
+           'plain': ('filtered', '5.0.0'), 'lines': ('userunknown', '5.1.1'), 'group': ('securityerror', '5.7.133')}
     found = reports()
     equal(sorted(name for name in found if name in REFUSED), sorted(REFUSED), 'reports')
     with Workspace() as work:
