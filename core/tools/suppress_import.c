@@ -30,8 +30,8 @@ static struct span trim(struct span s)
 	return s;
 }
 
-/* Where what begins with a quote ends: behind its other one, or, as spreadsheets have it (RFC 4180), behind the one that
- * is not there twice. */
+/* Where what begins with a quote ends: at its other one, or, as spreadsheets have it (RFC 4180), at the first that is
+ * not there twice. */
 static uint32_t quoted_end(struct span s)
 {
 	uint32_t n = suppress_closing(s);
