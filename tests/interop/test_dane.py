@@ -85,6 +85,15 @@ SCENARIOS = {
     'alias-from-unsigned': ('leaf', ['3 1 1 leaf'], 'tls', NO_RECORD,
                             {'zone': 'plain.lab', 'host': 'CNAME a.good.lab.'}),
     # The answer for MX is not proven: whose host it is nobody knows (RFC 7672 2.2.1).
+    # The domain is signed, its provider is not, and the provider's name servers fail for TLSA: the addresses say that
+    # nothing can be proven there, so nobody asks (RFC 7672 2.2.2).
+    'provider-unsigned': ('leaf', [], 'tls', NO_RECORD, {
+        'mx_zone': 'good.lab', 'zone': 'plain.lab', 'tlsa': 'CNAME any.elsewhere.'}),
+    'provider-unsigned-without-tls': (None, [], 'clear', NO_RECORD, {
+        'mx_zone': 'good.lab', 'zone': 'plain.lab', 'tlsa': 'CNAME any.elsewhere.'}),
+    # After a renewal: the authority's record is right, the two for the host are of the certificate before.
+    'ta-right-ee-old': ('inside-lab middle-lab', ['2 1 1 middle-lab', '3 0 1 leaf', '3 0 2 leaf', '3 1 1 leaf'], 'dane',
+                        'dane', {}),
     'unsigned-mx': ('leaf', ['3 1 1 leaf'], 'tls', NO_RECORD, {'mx_zone': 'plain.lab'}),
 }
 
