@@ -83,7 +83,12 @@ static void answer_rcode(struct dns *dns, struct dns_job *job, bool bogus, int r
 {
 	char what[sizeof(job->why) + 40];
 
-	if (bogus)
+	/* As the library says that there are no keys of the root, or no signatures of them: nothing can be proven. */
+	if (bogus && strstr(job->why, "for trust anchor . "))
+		snprintf(what, sizeof(what),
+			 "the name servers give no signatures (DNSSEC), not even for the root: name others in "
+			 "dns.servers, or set dns.dnssec: off");
+	else if (bogus)
 		snprintf(what, sizeof(what), "DNSSEC does not prove the answer: %s", job->why);
 	else
 		snprintf(what, sizeof(what), "the name servers answer %s", dns_library_rcode(rcode));

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Workspace, case, check, equal, eventually, free_port  # noqa: E402
 from internet import Internet, to  # noqa: E402
-from name_server import REFUSED, SERVFAIL, SILENT, NameServer  # noqa: E402
+from name_server import EMPTY, REFUSED, SERVFAIL, SILENT, NameServer  # noqa: E402
 
 # Domains of a burst. A large one: DOMAINS=10000 BUILD=build/gcc tests/e2e/test_name_servers.py a_limit_of_questions
 DOMAINS = int(os.environ.get('DOMAINS', '500'))
@@ -106,6 +106,23 @@ def both_refuse_and_are_back():
 @case
 def both_fail_and_are_back():
     both_and_back(SERVFAIL)
+
+
+@case
+def one_that_gives_no_signatures():
+    """Resolvers that know no DNSSEC, as some routers and stubs, where answers are to be validated: mail waits, it is
+    said whose fault that is and what to write, and written it goes."""
+    with Workspace() as work:
+        net = Internet(work, ['a'], {'one.lab': to('a'), '': EMPTY}, dns={'dnssec': 'validate'})
+        net.send('x@one.lab')
+        eventually(lambda: net.relay.events('domain_failed'), 'it is told')
+        problem = net.relay.told('domain_failed')[0]['problem']
+        check('dns.servers' in problem and 'dns.dnssec' in problem, 'what to do: %s', problem)
+        net.content['dns']['dnssec'] = 'off'
+        net.reload()
+        net.expect(a=['x@one.lab'])
+        equal(net.failed(), {}, 'what failed')
+        net.relay.terminate(timeout=60)
 
 
 @case
