@@ -80,8 +80,8 @@ static void put_subject(FILE *file, const struct incident_notes *notes)
 	}
 }
 
-char *incident_letter_text(const struct incident_terms *terms, const struct incident_notes *notes, size_t open,
-			   uint64_t wall_ms, size_t *length)
+char *incident_letter_text(const struct incident_terms *terms, const char *to, const struct incident_notes *notes,
+			   const size_t *open, uint64_t wall_ms, size_t *length)
 {
 	char *text = NULL, date[TRACE_DATE + 1] = "";
 	uint64_t unique;
@@ -93,7 +93,7 @@ char *incident_letter_text(const struct incident_terms *terms, const struct inci
 	random_bytes(&unique, sizeof(unique));
 	trace_date(wall_ms * CLOCK_NS_PER_MS, date);
 	fprintf(file, "Date: %s\r\nFrom: <%s>\r\nTo: <%s>\r\nMessage-ID: <%016" PRIx64 ".incidents@%s>\r\n", date,
-		terms->from, terms->mail, unique, terms->hostname);
+		terms->from, to, unique, terms->hostname);
 	fprintf(file, "Subject: [%s] ", terms->hostname);
 	put_subject(file, notes);
 	fputs("\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
@@ -104,7 +104,13 @@ char *incident_letter_text(const struct incident_terms *terms, const struct inci
 		put_note(file, &notes->list[i]);
 	if (notes->more > 0)
 		fprintf(file, "and %" PRIu64 " more, which are in the events.\r\n\r\n", notes->more);
-	fprintf(file, "%zu open now: postrider incidents, on %s\r\n", open, terms->hostname);
+	if (open)
+		fprintf(file, "%zu open now: postrider incidents, on %s\r\n", *open, terms->hostname);
+	else
+		fprintf(file,
+			"You are told as the owner of what is named above, in the list of devices of the mail relay "
+			"%s.\r\n",
+			terms->hostname);
 	failed = ferror(file) != 0;
 	if (fclose(file) != 0 || failed) {
 		free(text);
@@ -189,7 +195,7 @@ static enum visit_step begin(struct shard *shard, struct letter_part *part)
 
 	part->began = true;
 	if (!route || route->refuse)
-		return fail(part, -ENOENT, "no route leads to incidents.mail");
+		return fail(part, -ENOENT, "no route leads to that address");
 	if (shard->draining)
 		return fail(part, -EAGAIN, "postrider is stopping");
 	snprintf(part->destination, sizeof(part->destination), "%s",

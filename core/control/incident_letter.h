@@ -18,9 +18,10 @@ struct incident_terms;
 
 enum { INCIDENT_LETTER_PROBLEM = 160, INCIDENT_LETTER_DESTINATION = 256 };
 
-/* From malloc; NULL without memory. `open`: how many are open in all. ASCII alone, whatever the texts are. */
-char *incident_letter_text(const struct incident_terms *terms, const struct incident_notes *notes, size_t open,
-			   uint64_t wall_ms, size_t *length);
+/* From malloc; NULL without memory. `open`: how many are open in all; NULL: it is for a device's owner, who cannot ask.
+ * ASCII alone, whatever the texts are. */
+char *incident_letter_text(const struct incident_terms *terms, const char *to, const struct incident_notes *notes,
+			   const size_t *open, uint64_t wall_ms, size_t *length);
 
 struct incident_sending;
 /* Begins. Takes `text`. NULL without memory; the text is gone then as well. */

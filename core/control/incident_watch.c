@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 
 #include "core/agents/incident_file.h"
@@ -22,6 +23,7 @@
 #include "core/config/text_file.h"
 #include "core/control/desk.h"
 #include "core/control/incident_letter.h"
+#include "core/control/incident_owners.h"
 #include "core/control/incident_readings.h"
 #include "core/control/incident_terms.h"
 #include "core/events/incidents.h"
@@ -58,6 +60,7 @@ struct incident_watch {
 	uint64_t mail_ns;                 /* not before */
 	uint64_t mailed_ms[60];           /* when the last were, by the monotonic clock */
 	unsigned mailed;
+	struct incident_owners owners; /* to others */
 	char piece[PIECE];
 };
 
@@ -74,6 +77,26 @@ static void note(struct incident_watch *w, struct incident_notes *notes, const s
 		notes->list[notes->count++] = (struct incident_note){*one, closed_wall_ms};
 	else
 		notes->more++;
+}
+
+/* Whose device it is, as the inventory has it now. */
+static void note_owner(struct incident_watch *w, const struct incident *one, uint64_t closed_wall_ms)
+{
+	const struct config *config;
+	struct device device;
+	int32_t index;
+
+	if (one->kind != INCIDENT_DEVICE_SILENT)
+		return;
+	config = desk_config_take(w->desk);
+	index = device_table_of_name(config->devices, one->subject);
+	if (index >= 0) {
+		device_table_get(config->devices, (size_t)index, &device);
+		/* Who is told of everything is told once. */
+		if (device.owner[0] && !(w->terms->mail && strcasecmp(device.owner, w->terms->mail) == 0))
+			incident_owners_note(&w->owners, device.owner, one, closed_wall_ms, clock_monotonic_ns());
+	}
+	desk_config_return(w->desk);
 }
 
 static struct event_incident facts_of(const struct incident *one)
@@ -97,6 +120,7 @@ static void on_opened(void *context, struct incident *one)
 
 	event_incident_opened(w->log, &facts);
 	note(w, &w->notes, one, 0);
+	note_owner(w, one, 0);
 	atomic_fetch_add(&w->open[one->kind], 1);
 	w->changed = true;
 }
@@ -110,6 +134,7 @@ static void on_closed(void *context, const struct incident *one)
 	facts.ms = wall_ms > one->opened_wall_ms ? wall_ms - one->opened_wall_ms : 0;
 	event_incident_closed(w->log, &facts);
 	note(w, &w->notes, one, wall_ms);
+	note_owner(w, one, wall_ms);
 	atomic_fetch_sub(&w->open[one->kind], 1);
 	w->changed = true;
 }
@@ -145,8 +170,10 @@ static void load(struct incident_watch *w)
 		w->notes.more += w->sent.more;
 		for (size_t i = 0; i < w->incidents.count; i++) {
 			atomic_fetch_add(&w->open[w->incidents.list[i].kind], 1);
-			if (!w->incidents.list[i].told)
-				note(w, &w->notes, &w->incidents.list[i], 0);
+			if (w->incidents.list[i].told)
+				continue;
+			note(w, &w->notes, &w->incidents.list[i], 0);
+			note_owner(w, &w->incidents.list[i], 0);
 		}
 		return;
 	}
@@ -164,10 +191,10 @@ static bool may_mail(const struct incident_watch *w, uint64_t now_ms)
 	return seen < most || now_ms - w->mailed_ms[(w->mailed - most) % room] >= HOUR_MS;
 }
 
-static void mark_told(struct incident_watch *w)
+static void mark_told(struct incident_watch *w, const struct incident_notes *notes)
 {
-	for (size_t i = 0; i < w->sent.count; i++) {
-		const struct incident *said = &w->sent.list[i].incident;
+	for (size_t i = 0; i < notes->count; i++) {
+		const struct incident *said = &notes->list[i].incident;
 		struct incident *one = incidents_find(&w->incidents, said->kind, said->subject);
 		if (one)
 			one->told = true;
@@ -175,10 +202,21 @@ static void mark_told(struct incident_watch *w)
 	w->changed = true;
 }
 
+/* A letter is no reason for another. */
+static void stored_at(struct incident_watch *w, const char *destination)
+{
+	struct incident_readings *readings = &w->readings;
+
+	if (strcmp(readings->letters_at, destination) != 0)
+		readings->letters = 0;
+	snprintf(readings->letters_at, sizeof(readings->letters_at), "%s", destination);
+	readings->letters++;
+	readings->letters_ns = clock_monotonic_ns();
+}
+
 static void sent(struct incident_watch *w, int result, const char *problem, const char *destination)
 {
 	uint64_t opened = 0, now_ns = clock_monotonic_ns();
-	struct incident_readings *readings = &w->readings;
 
 	if (result < 0) {
 		if (!w->untold && w->terms->mail)
@@ -195,17 +233,23 @@ static void sent(struct incident_watch *w, int result, const char *problem, cons
 	for (size_t i = 0; i < w->sent.count; i++)
 		opened += w->sent.list[i].closed_wall_ms == 0;
 	/* On disk before anybody can see it: who ends the process then is not told twice. */
-	mark_told(w);
+	mark_told(w, &w->sent);
 	save(w);
 	if (w->terms->mail)
 		event_incidents_told(w->log, w->terms->mail, opened, w->sent.count - opened, w->sent.more);
 	w->untold = false;
 	w->mailed_ms[w->mailed++ % 60] = now_ns / CLOCK_NS_PER_MS;
-	if (strcmp(readings->letters_at, destination) != 0)
-		readings->letters = 0;
-	snprintf(readings->letters_at, sizeof(readings->letters_at), "%s", destination);
-	readings->letters++;
-	readings->letters_ns = now_ns;
+	stored_at(w, destination);
+}
+
+/* Where nobody else is told by mail that was all. */
+static void owner_told(struct incident_watch *w, const char *destination)
+{
+	stored_at(w, destination);
+	if (w->terms->mail)
+		return;
+	mark_told(w, &w->owners.sent);
+	save(w);
 }
 
 /* Where a letter is stored, or is not. */
@@ -231,15 +275,17 @@ static size_t count_open(const struct incident_watch *w)
 
 static void mail(struct incident_watch *w, uint64_t now_ns, uint64_t wall_ms)
 {
-	char *text;
-	size_t length;
+	char *text, destination[INCIDENT_LETTER_DESTINATION];
+	size_t length, open = count_open(w);
 
 	letter_over(w);
+	if (incident_owners_look(&w->owners, w->desk, w->terms, w->log, now_ns, destination))
+		owner_told(w, destination);
 	if (!w->terms->mail)
 		w->notes.count = w->notes.more = 0;
 	if (w->sending || w->notes.count == 0 || now_ns < w->mail_ns || !may_mail(w, now_ns / CLOCK_NS_PER_MS))
 		return;
-	text = incident_letter_text(w->terms, &w->notes, count_open(w), wall_ms, &length);
+	text = incident_letter_text(w->terms, w->terms->mail, &w->notes, &open, wall_ms, &length);
 	if (text)
 		w->sending = incident_letter_send(w->desk, w->terms->mail, w->terms->from, text, length);
 	if (!w->sending) {
@@ -303,7 +349,7 @@ static void look(struct incident_watch *w)
 
 	listen_in(w, now_ns, wall_ms);
 	if (w->terms->watched && now_ns >= w->read_ns) {
-		w->readings.sending = w->sending != NULL;
+		w->readings.sending = w->sending != NULL || w->owners.sending != NULL;
 		incident_readings_take(&w->readings, &w->incidents, w->desk->scrape, w->terms, now_ns, wall_ms);
 		w->read_ns =
 			now_ns + (pause_ns < READ_MOST_S * CLOCK_NS_PER_S ? pause_ns : READ_MOST_S * CLOCK_NS_PER_S);
@@ -447,6 +493,7 @@ void incident_watch_stop(struct incident_watch *w)
 		return;
 	rounds_stop(&w->rounds);
 	incident_letter_leave(w->sending);
+	incident_owners_free(&w->owners);
 	incident_readings_free(&w->readings);
 	incident_terms_free(w->terms);
 	free(w);

@@ -304,6 +304,85 @@ def over(work):
         return [one['kind'] for one in json.load(file)['over']]
 
 
+def silent_device(work, told):
+    """What a former process has left of one that is silent."""
+    os.makedirs(work.path('spool'), exist_ok=True)
+    work.write('spool/devices', 'postrider-devices 1 100\nCopier\t1700000000 1700000000 1700000000 12 3456 TLSv1.2 0 '
+               '0 9 2 3 40 50 6 336 1 %s %s\t\nend 1\n' % ('ff' * 21, 'ff' * 21))
+    work.write('spool/incidents', json.dumps({
+        'format': 'postrider incidents 1', 'over': [], 'open': [
+            {'kind': 'device_silent', 'subject': 'Copier', 'problem': 'nothing since', 'opened_ms': 1700000000000,
+             'again': 0, 'told': told}]}))
+
+
+def with_a_copier(work, lab, owner):
+    os.mkdir(work.path('inventory'))
+    work.write('inventory/copier.yaml', json.dumps({'name': 'Copier', 'address': '127.1.0.1', 'owner': owner}))
+    silent_device(work, False)
+    return lab.configuration(devices=work.path('inventory'), clients=[{'name': 'devices', 'devices': True}])
+
+
+@case
+def a_device_owner_is_told():
+    """Of a device the owner that the inventory names, once when it begins and once when it is over, through a kill,
+    beside who is told of everything."""
+    with Workspace() as work:
+        lab = Lab(work)
+        content = with_a_copier(work, lab, 'office@ops.example.net')
+        relay = work.relay(content)
+        told = relay.told('incidents_told', 2)
+        equal(sorted(one['to'] for one in told), ['it@ops.example.net', 'office@ops.example.net'], 'told')
+        relay.kill()
+        relay = work.relay(content, 'second')
+        with Client(relay.address, source='127.1.0.1') as client:
+            client.hello()
+            client.envelope(recipients=['x@ops.example.net'])
+            client.data(b'Subject: scan\r\n\r\ntext\r\n')
+        relay.told('device_back')
+        relay.told('incidents_told', 2)
+        eventually(lambda: len(of_owner(lab)) == 2, lambda: 'letters: %s' % lab.letters())
+        new, over_now = sorted(of_owner(lab), key=lambda one: 'OVER' in one)
+        check('incident: device_silent Copier' in new and 'NEW ' in new and 'owner' in new, '%s', new)
+        check('over: device_silent Copier' in over_now and 'OVER' in over_now, '%s', over_now)
+        check(not any('postrider incidents' in one for one in of_owner(lab)), 'what he cannot ask')
+        relay.terminate()
+
+
+@case
+def an_owner_alone_is_told():
+    """Where nobody is told of everything by mail: once."""
+    with Workspace() as work:
+        lab = Lab(work)
+        lab.incidents['from'] = 'relay@relay.example.org'
+        del lab.incidents['mail']
+        relay = work.relay(with_a_copier(work, lab, 'office@ops.example.net'))
+        equal([one['to'] for one in relay.told('incidents_told')], ['office@ops.example.net'], 'told')
+        eventually(lambda: len(of_owner(lab)) == 1, 'the letter')
+        with open(work.path('spool', 'incidents')) as file:
+            equal([one['told'] for one in json.load(file)['open']], [True], 'a restart tells nobody again')
+        relay.terminate()
+
+
+def of_owner(lab):
+    return [one for one in lab.letters() if 'To: <office@ops.example.net>' in one]
+
+
+@case
+def an_owner_nobody_leads_to():
+    """He is told of, and nothing waits for him."""
+    with Workspace() as work:
+        lab = Lab(work)
+        content = with_a_copier(work, lab, 'nobody@elsewhere.example')
+        content['routes'] = [one for one in content['routes'] if one.get('recipient') == '*@ops.example.net']
+        relay = work.relay(content)
+        relay.told('incidents_told')
+        told = relay.told('incidents_untold')[0]
+        check(told['to'] == 'nobody@elsewhere.example' and 'route' in told['problem'], '%s', told)
+        lab.ops.wait_arrivals(1)
+        check('device_silent' in lab.letters()[0], 'the operator')
+        relay.terminate()
+
+
 @case
 def told_as_it_stops():
     """The mail is stored, and whoever sent it has not looked since: it is not sent again after a restart."""
