@@ -682,6 +682,27 @@ void rig_crash(struct rig *rig, enum world_crash_kind kind)
 	rig_crashed(rig);
 }
 
+void rig_reach(enum world_reach reach)
+{
+	for (unsigned i = 0; i < RIG_HOPS; i++)
+		world_reach((uint16_t)(RIG_HOP_PORT + i), reach);
+}
+
+void rig_fill(struct rig *rig, unsigned shards)
+{
+	struct ledger_summary s;
+
+	rig_reach(WORLD_REFUSE);
+	rig_begin(rig, shards);
+	rig_clients(rig);
+	(void)rig_run(rig, rig_clients_done, 6 * 3600 * CLOCK_NS_PER_S);
+	ledger_summarize(&rig->ledger, &s);
+	if (!rig_clients_done(rig) || s.refused == 0 || s.accepted == 0)
+		rig_fail(rig, "the spool is not full: accepted %llu, refused %llu, clients %s",
+			 (unsigned long long)s.accepted, (unsigned long long)s.refused,
+			 rig_clients_done(rig) ? "done" : "not done");
+}
+
 void rig_heal(struct rig *rig)
 {
 	world_faults_clear();

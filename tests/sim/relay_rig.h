@@ -160,6 +160,10 @@ void rig_note_window(struct rig *rig);
 void rig_crash(struct rig *rig, enum world_crash_kind kind);
 /* After world_guard() has returned true: the process is gone. */
 void rig_crashed(struct rig *rig);
+/* All next hops, from now on. */
+void rig_reach(enum world_reach reach);
+/* A relay of so many shards whose next hops are away, and all clients' mail: more than there is room for. */
+void rig_fill(struct rig *rig, unsigned shards);
 /* Next hops and disk behave from now on. */
 void rig_heal(struct rig *rig);
 /* Heals (starting the relay if it is down), runs until all mail has ended, stops, audits. */

@@ -86,8 +86,7 @@ static unsigned begin(struct rig *rig, const struct rig_options *options)
 	unsigned count;
 
 	rig_open(rig, options);
-	for (unsigned i = 0; i < RIG_HOPS; i++)
-		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
+	rig_reach(WORLD_REFUSE);
 	rig_begin(rig, 2);
 	rig_clients(rig);
 	(void)rig_run(rig, rig_clients_done, HOUR_S * CLOCK_NS_PER_S);

@@ -442,8 +442,7 @@ void scenario_full_reshard(uint64_t seed)
 	options.content_max = seed % 2 ? 700000 : 60000;
 	options.size_mib = 64;
 	rig_open(&rig, &options);
-	for (unsigned i = 0; i < RIG_HOPS; i++)
-		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
+	rig_reach(WORLD_REFUSE);
 	for (unsigned life = 0; life < 5; life++) {
 		unsigned shards = 1 + (unsigned)rig_pick(seed, 70 + life, RIG_SHARDS_MAX);
 		int r = rig_start(&rig, shards);

@@ -103,19 +103,10 @@ void scenario_told_full(uint64_t seed)
 		.size_mib = 48,
 		.hop = {.pipelining = true, .chunking = seed % 2},
 	};
-	struct ledger_summary s;
 	struct rig rig;
 
 	rig_open(&rig, &options);
-	for (unsigned i = 0; i < RIG_HOPS; i++)
-		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_REFUSE);
-	rig_begin(&rig, 1);
-	rig_clients(&rig);
-	(void)rig_run(&rig, rig_clients_done, HOURS_S * CLOCK_NS_PER_S);
-	ledger_summarize(&rig.ledger, &s);
-	if (!rig_clients_done(&rig) || s.refused == 0)
-		rig_fail(&rig, "the spool is not full: accepted %llu, refused %llu", (unsigned long long)s.accepted,
-			 (unsigned long long)s.refused);
+	rig_fill(&rig, 1);
 	/* More shards have less each. */
 	rig_crash(&rig, WORLD_POWER_CUT);
 	rig_begin(&rig, 1 + (unsigned)rig_pick(seed, 3, 3));
@@ -128,8 +119,7 @@ void scenario_told_full(uint64_t seed)
 		world_reach(RIG_HOP_PORT + 1, WORLD_REFUSE);
 	/* What fails fails first, and the way of all reports is away for longer. */
 	(void)rig_run(&rig, rig_quiet, rig_pick(seed, 4, 2) * 2 * HOURS_S * CLOCK_NS_PER_S);
-	for (unsigned i = 0; i < RIG_HOPS; i++)
-		world_reach((uint16_t)(RIG_HOP_PORT + i), WORLD_OPEN);
+	rig_reach(WORLD_OPEN);
 	if (rig_run(&rig, rig_quiet, 24 * (uint64_t)HOURS_S * CLOCK_NS_PER_S) != WORLD_DONE)
 		rig_fail(&rig, "a full spool keeps its reports: %llu wait", (unsigned long long)rig_owed(&rig));
 	rig_finish(&rig, 2);
