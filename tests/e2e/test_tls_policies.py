@@ -232,5 +232,47 @@ def POL_01_a_stricter_policy_takes_nothing_over():
         relay.terminate()
 
 
+@case
+def POL_policies_of_domains_at_one_host():
+    """A host has the mail of domains with different policies, and its certificate is not right, or was and is again.
+    One message to all of them: each recipient goes as his domain's policy says and over no connection of another's; who
+    must be verified waits, and hears nothing of the others. A domain below the partner's is not the partner's, letters
+    are the same in any case, and what the host calls itself says nothing."""
+    def script(stage, session, argument):
+        return '220 mx66.provider.example ESMTP' if stage == 'connect' else None
+
+    with Workspace() as work:
+        hop = work.own(NextHop(tls=shows('selfsigned'), script=script))
+        names = {'partner': {'mode': 'verify', 'ca_file': certificates.ca, 'server_name': 'localhost'},
+                 'must': {'mode': 'required'}, 'rest': {'mode': 'opportunistic'}, 'plain': {'mode': 'none'}}
+        relay = work.relay(work.configuration([], shards=1, destinations=[
+            {'name': name, 'hosts': [hop.host], 'tls': tls} for name, tls in names.items()], routes=[
+                {'recipient': '*@partner.example', 'destination': 'partner'},
+                {'recipient': '*@must.example', 'destination': 'must'},
+                {'recipient': '*@plain.example', 'destination': 'plain'}, {'destination': 'rest'}]))
+        others = {'b@must.example', 'c@rest.example', 'd@plain.example', 'e@sub.partner.example',
+                  'f@notpartner.example'}
+        with Client(relay.address) as client:
+            client.hello()
+            client.envelope(recipients=['a@PARTNER.example', *sorted(others)])
+            client.data(message(1))
+        eventually(lambda: {r for arrival in hop.arrivals for r in arrival.recipients} == others,
+                   lambda: 'others: %s' % [arrival.recipients for arrival in hop.arrivals])
+        eventually(lambda: relay.events('host_failed'), 'who must be verified is told of')
+        equal({e['destination'] for e in relay.events('host_failed')}, {'partner'}, 'whose host failed')
+        for arrival in hop.arrivals:
+            equal(arrival.session.encrypted, arrival.recipients != ['d@plain.example'], 'TLS: %s' % arrival.recipients)
+        # Each policy has connections of its own, and the partner's have said nothing of mail.
+        equal(len({id(arrival.session) for arrival in hop.arrivals}), 3, 'connections')
+        check(not any(b'PARTNER' in command for session in hop.sessions for command in session.commands),
+              'the partner was named')
+        hop.stop()
+        right = work.own(NextHop(tls=shows('server'), script=script, port=hop.port))
+        arrival = right.wait_arrivals(1)[0]
+        equal((arrival.recipients, arrival.session.encrypted), (['a@PARTNER.example'], True), 'the partner')
+        equal(relay.count['failed'], 0, 'what failed')
+        relay.terminate()
+
+
 if __name__ == '__main__':
     harness.main(together=2)
