@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/address_text.h"
+#include "core/base/clock.h"
 #include "core/config/config.h"
 #include "core/config/device_sheet.h"
 #include "core/config/device_table.h"
@@ -21,6 +23,8 @@
 #include "core/control/desk.h"
 #include "core/control/handlers.h"
 #include "core/relay/relay.h"
+
+enum { WAIT_S = 10 };
 
 struct asked {
 	const char *name, *address, *user, *profile, *from, *place;
@@ -191,13 +195,19 @@ void handle_sheet(struct control_request *request)
 			  .profile = value_of(request, "profile"),
 			  .from = value_of(request, "from"),
 			  .place = value_of(request, "place")};
+	uint64_t until_ns = clock_monotonic_ns() + WAIT_S * CLOCK_NS_PER_S;
+	struct timespec until = {.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_S),
+				 .tv_nsec = (long)(until_ns % CLOCK_NS_PER_S)};
 	struct config *config;
 
 	if (!a.name) {
 		request_fail(request, ANSWER_BAD, "write name: of a device");
 		return;
 	}
-	pthread_mutex_lock(&one);
+	if (pthread_mutex_clocklock(&one, CLOCK_MONOTONIC, &until) != 0) {
+		request_fail(request, ANSWER_TOO_MANY, "others ask for sheets, and the inventory is large: ask again");
+		return;
+	}
 	config = config_load(request->desk->relay->config->file, &problems);
 	if (config)
 		answer(request, &a, config);
