@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ struct log_options {
 	uint64_t since_ms, until_ms;
 	struct postfix_style style;
 	uint64_t lines;
+	/* Of them, what is to be written yet: owned. */
+	char *text;
+	size_t length, room;
+	bool no_memory;
 };
 
 static int usage(FILE *out, int status)
@@ -43,9 +48,29 @@ static void emit(void *context, const char *line, size_t length)
 {
 	struct log_options *o = context;
 
+	if (o->length + length + 1 > o->room) {
+		size_t room = 2 * (o->length + length + 1);
+		char *more = realloc(o->text, room);
+		o->no_memory |= !more;
+		if (!more)
+			return;
+		o->text = more;
+		o->room = room;
+	}
 	o->lines++;
-	(void)fwrite(line, 1, length, stdout);
-	putchar('\n');
+	memcpy(o->text + o->length, line, length);
+	o->text[o->length + length] = '\n';
+	o->length += length + 1;
+}
+
+/* A pager may take it after hours. False: nobody takes it. */
+static bool write_out(void *context)
+{
+	struct log_options *o = context;
+
+	(void)fwrite(o->text, 1, o->length, stdout);
+	o->length = 0;
+	return !ferror(stdout) && !o->no_memory;
 }
 
 static void one_line(struct log_options *o, const char *line, size_t length)
@@ -72,7 +97,7 @@ static void read_lines(struct log_options *o, FILE *in)
 		if (whole && (ended || feof(in)))
 			one_line(o, line, length - ended);
 		whole = ended;
-		if (ferror(stdout))
+		if (!write_out(o))
 			break;
 	}
 }
@@ -101,7 +126,7 @@ static bool on_fact(void *context, const struct fact *fact)
 	struct log_options *o = context;
 
 	postfix_lines(fact, &o->style, emit, o);
-	return !ferror(stdout);
+	return !o->no_memory;
 }
 
 static void on_gap(void *context, const struct search_gap *gap)
@@ -118,7 +143,7 @@ static int read_trace(struct log_options *o, const char *file)
 
 	if (status != 0)
 		return status;
-	read = replay(search, o->since_ms, o->until_ms, on_fact, o);
+	read = replay(search, o->since_ms, o->until_ms, on_fact, write_out, o);
 	if (read == TRACE_OK)
 		read = search_gaps(search, o->since_ms, o->until_ms, on_gap, o);
 	if (read != TRACE_OK) {
@@ -196,6 +221,11 @@ int postfix_log_command(int argc, char **argv)
 		status = read_trace(&o, NULL);
 	for (int i = optind; i < argc && status == 0; i++)
 		status = read_file(&o, argv[i]);
+	free(o.text);
+	if (o.no_memory) {
+		fputs("postrider: log: out of memory\n", stderr);
+		return STATUS_OUTPUT;
+	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "postrider: log: standard output: %s\n", strerror(errno));
 		return STATUS_OUTPUT;

@@ -343,13 +343,31 @@ static void keep_status(struct trace_options *o, enum trace_status status)
 		o->status = status;
 }
 
-static void show_text(struct trace_options *o, int64_t number)
+static void put_all(struct trace_options *o, int64_t number)
 {
 	keep_status(o, search_message(o->search, number, put_message, o));
 	o->first = true;
 	keep_status(o, search_recipients(o->search, number, put_recipient, o));
 	keep_status(o, search_steps(o->search, number, put_step, o));
 	putchar('\n');
+}
+
+/* First into memory: a pager takes it after hours, and while the trace is being read its log grows (replay.h). */
+static void show_text(struct trace_options *o, int64_t number)
+{
+	FILE *out = stdout, *kept;
+	char *text = NULL;
+	size_t length = 0;
+
+	kept = open_memstream(&text, &length);
+	stdout = kept ? kept : out;
+	put_all(o, number);
+	stdout = out;
+	if (!kept)
+		return;
+	(void)fclose(kept);
+	(void)fwrite(text, 1, length, out);
+	free(text);
 }
 
 static void show_json(struct trace_options *o, int64_t number)

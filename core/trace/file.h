@@ -18,6 +18,7 @@ enum trace_status {
 	TRACE_CANNOT,  /* for now: the disk, its rights, somebody else; what was not committed is gone */
 	TRACE_DAMAGED, /* it is no trace, or not whole */
 	TRACE_LATER,   /* written by a newer version: left alone */
+	TRACE_OTHER,   /* another program's database: left alone */
 };
 
 struct trace_file;

@@ -11,6 +11,24 @@
 #include "core/trace/file_private.h"
 #include "core/trace/row.h"
 
+#define OTHERS "it is another program's database, and is left alone: name another file in trace.file"
+
+/* Before a word is written to it: the settings alone would change another program's database. What was begun and has no
+ * table yet is a trace, and so is, as far as it can be told, what cannot be read. */
+static bool is_others(const char *path)
+{
+	struct trace_file seen = {0};
+	bool others = false;
+
+	if (sqlite3_open_v2(path, &seen.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+		int64_t application = file_pragma(&seen, "PRAGMA application_id");
+		others = application != ROW_APPLICATION &&
+			 (application != 0 || file_pragma(&seen, "SELECT count(*) FROM sqlite_schema") > 0);
+	}
+	(void)sqlite3_close(seen.db);
+	return others;
+}
+
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 static enum trace_status set_up(struct trace_file *file)
@@ -39,8 +57,8 @@ static enum trace_status set_up(struct trace_file *file)
 	if (code != SQLITE_OK)
 		return file_failed(file, code);
 	if (file_pragma(file, "PRAGMA application_id") != ROW_APPLICATION) {
-		snprintf(file->problem, sizeof(file->problem), "it is no trace");
-		return TRACE_DAMAGED;
+		snprintf(file->problem, sizeof(file->problem), OTHERS);
+		return TRACE_OTHER;
 	}
 	if (file_pragma(file, "PRAGMA user_version") > ROW_VERSION) {
 		snprintf(file->problem, sizeof(file->problem), "a newer version of postrider has written it");
@@ -83,6 +101,9 @@ enum trace_status trace_file_open(const char *path, struct trace_file **out, cha
 		r = -ENOMEM;
 	if (r < 0) {
 		snprintf(problem, TRACE_PROBLEM_SIZE, "%s", strerror(-r));
+	} else if (is_others(path)) {
+		snprintf(problem, TRACE_PROBLEM_SIZE, OTHERS);
+		status = TRACE_OTHER;
 	} else if (sqlite3_open_v2(path, &file->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
 		snprintf(problem, TRACE_PROBLEM_SIZE, "%s", file->db ? sqlite3_errmsg(file->db) : "out of memory");
 	} else {

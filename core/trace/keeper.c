@@ -67,6 +67,7 @@ struct keeper {
 	char *path; /* owned */
 	struct trace_file *file;
 	int owner;         /* a file that is locked while this process writes the trace; -1: not */
+	bool stranger;     /* that file was not there: nobody has written a trace here before */
 	bool told;         /* that it cannot be written */
 	uint64_t retry_ns; /* when it is tried again */
 	uint64_t commit_ns, chores_ns, gap_ns;
@@ -163,6 +164,7 @@ static bool own(struct keeper *k)
 		return true;
 	if (snprintf(name, sizeof(name), "%s-owner", k->path) >= (int)sizeof(name))
 		return false;
+	k->stranger = access(name, F_OK) < 0;
 	k->owner = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (k->owner < 0) {
 		give_up(k, strerror(errno));
@@ -173,6 +175,16 @@ static bool own(struct keeper *k)
 		return false;
 	}
 	return true;
+}
+
+/* What was there before any trace is somebody else's, whatever it is. */
+static void leave_alone(struct keeper *k)
+{
+	char name[PATH_MAX];
+
+	if (snprintf(name, sizeof(name), "%s-owner", k->path) < (int)sizeof(name))
+		(void)unlink(name);
+	give_up(k, "it is no trace, and was there before: take it away, or name another file in trace.file");
 }
 
 /* True: rows can be written. */
@@ -191,6 +203,10 @@ static bool ready(struct keeper *k)
 		return false;
 	}
 	status = trace_file_open(k->path, &k->file, problem);
+	if (status == TRACE_DAMAGED && k->stranger) {
+		leave_alone(k);
+		return false;
+	}
 	if (status == TRACE_DAMAGED) {
 		set_aside(k, problem);
 		if (k->owner >= 0)
@@ -204,6 +220,7 @@ static bool ready(struct keeper *k)
 		give_up(k, problem);
 		return false;
 	}
+	k->stranger = false;
 	if (k->told)
 		event_trace_written(k->log, k->path, k->unwritten.count);
 	k->told = false;

@@ -11,10 +11,15 @@
 #include "core/trace/fact.h"
 #include "core/trace/search_private.h"
 
-/* A step's time is its message's and its own behind that (row.c). `k`: -1: the message itself. */
-static const char order_text[] = "SELECT n>>20 AS ms, n, -1 AS k FROM message WHERE n>=?1 AND n<?2 AND kind=1"
-				 " UNION ALL SELECT (n>>20)+(k>>6), n, k FROM step WHERE n<?2"
-				 " AND (n>>20)+(k>>6) BETWEEN ?3 AND ?4 ORDER BY ms, n, k";
+/* In a table of the reader's own, so that between two rows nothing is read from the trace (replay.h). A step's time is
+ * its message's and its own behind that (row.c). `k`: -1: the message itself. */
+static const char table_text[] = "PRAGMA query_only=OFF; CREATE TEMP TABLE told(ms INTEGER, n INTEGER, k INTEGER)";
+static const char fill_text[] =
+	"INSERT INTO temp.told SELECT n>>20 AS ms, n, -1 AS k FROM message WHERE n>=?1 AND n<?2 AND kind=1"
+	" UNION ALL SELECT (n>>20)+(k>>6), n, k FROM step WHERE n<?2"
+	" AND (n>>20)+(k>>6) BETWEEN ?3 AND ?4 ORDER BY ms, n, k";
+static const char order_text[] = "SELECT ms, n, k FROM temp.told WHERE rowid=?1";
+static const char end_text[] = "DROP TABLE IF EXISTS temp.told; PRAGMA query_only=ON";
 static const char step_text[] = "SELECT kind, (SELECT text FROM name WHERE id=host), (SELECT text FROM name WHERE"
 				" id=stage), reply, more, (SELECT text FROM name WHERE id=destination), code, ms,"
 				" queued_ms FROM step WHERE n=?1 AND k=?2";
@@ -42,6 +47,7 @@ struct step {
 struct replay {
 	struct search *search;
 	replay_fn *fn;
+	replay_rest_fn *rest;
 	void *context;
 	sqlite3_stmt *order, *step, *attempts_of, *recipients_of;
 	enum trace_status status;
@@ -289,6 +295,27 @@ static void on_message(void *context, const struct search_message *m)
 
 /* ---- in order --------------------------------------------------------------------------------------------------- */
 
+/* What is to be told, in its order. */
+static enum trace_status put_in_order(struct replay *r, uint64_t since_ms, uint64_t until_ms)
+{
+	sqlite3_stmt *fill = NULL;
+	int code = sqlite3_exec(r->search->db, table_text, NULL, NULL, NULL);
+	enum trace_status status;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v2(r->search->db, fill_text, -1, &fill, NULL);
+	if (code == SQLITE_OK) {
+		(void)sqlite3_bind_int64(fill, 1, row_number_at(since_ms));
+		(void)sqlite3_bind_int64(fill, 2, row_number_at(until_ms + 1));
+		(void)sqlite3_bind_int64(fill, 3, (int64_t)since_ms);
+		(void)sqlite3_bind_int64(fill, 4, (int64_t)until_ms);
+		code = sqlite3_step(fill);
+	}
+	status = search_failed(r->search, code);
+	(void)sqlite3_finalize(fill);
+	return status;
+}
+
 static enum trace_status prepare(struct replay *r)
 {
 	const struct {
@@ -307,30 +334,43 @@ static enum trace_status prepare(struct replay *r)
 	return TRACE_OK;
 }
 
-static void go_through(struct replay *r)
+/* The row of that number; false: there is none. One by one, since a statement that has begun, on whichever table, keeps
+ * all that its connection reads. */
+static bool next_row(struct replay *r, int64_t number)
 {
 	int code;
 
-	while (r->status == TRACE_OK && !r->stopped && (code = sqlite3_step(r->order)) == SQLITE_ROW) {
-		r->ms = (uint64_t)sqlite3_column_int64(r->order, 0);
-		r->n = sqlite3_column_int64(r->order, 1);
-		r->k = sqlite3_column_int64(r->order, 2);
+	(void)sqlite3_bind_int64(r->order, 1, number);
+	code = sqlite3_step(r->order);
+	r->ms = (uint64_t)sqlite3_column_int64(r->order, 0);
+	r->n = sqlite3_column_int64(r->order, 1);
+	r->k = sqlite3_column_int64(r->order, 2);
+	r->status = search_failed(r->search, code);
+	(void)sqlite3_reset(r->order);
+	return code == SQLITE_ROW;
+}
+
+static void go_through(struct replay *r)
+{
+	enum trace_status status;
+
+	for (int64_t number = 1; r->status == TRACE_OK && !r->stopped && next_row(r, number); number++) {
 		if (r->k >= 0)
 			r->status = load(r);
 		if (r->status == TRACE_OK && r->no_memory) {
 			snprintf(r->search->problem, sizeof(r->search->problem), "out of memory");
 			r->status = TRACE_CANNOT;
 		}
-		if (r->status == TRACE_OK) {
-			enum trace_status status = search_message(r->search, r->n, on_message, r);
-			r->status = r->status == TRACE_OK ? status : r->status;
-		}
+		if (r->status != TRACE_OK)
+			return;
+		status = search_message(r->search, r->n, on_message, r);
+		r->status = r->status == TRACE_OK ? status : r->status;
+		r->stopped = r->stopped || !r->rest(r->context);
 	}
-	if (r->status == TRACE_OK && !r->stopped)
-		r->status = search_failed(r->search, code);
 }
 
-enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t until_ms, replay_fn *fn, void *context)
+enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t until_ms, replay_fn *fn,
+			 replay_rest_fn *rest, void *context)
 {
 	struct replay *r = calloc(1, sizeof(*r));
 	enum trace_status status;
@@ -342,16 +382,14 @@ enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t unti
 	until_ms = until_ms < row_ms(INT64_MAX) ? until_ms : row_ms(INT64_MAX) - 1;
 	r->search = search;
 	r->fn = fn;
+	r->rest = rest;
 	r->context = context;
 	r->loaded = -1;
-	r->status = prepare(r);
-	if (r->status == TRACE_OK && since_ms <= until_ms) {
-		(void)sqlite3_bind_int64(r->order, 1, row_number_at(since_ms));
-		(void)sqlite3_bind_int64(r->order, 2, row_number_at(until_ms + 1));
-		(void)sqlite3_bind_int64(r->order, 3, (int64_t)since_ms);
-		(void)sqlite3_bind_int64(r->order, 4, (int64_t)until_ms);
+	r->status = since_ms <= until_ms ? put_in_order(r, since_ms, until_ms) : TRACE_OK;
+	if (r->status == TRACE_OK && since_ms <= until_ms)
+		r->status = prepare(r);
+	if (r->status == TRACE_OK && r->order)
 		go_through(r);
-	}
 	status = r->status;
 	unload(r);
 	free(r->addressees);
@@ -360,6 +398,7 @@ enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t unti
 	(void)sqlite3_finalize(r->step);
 	(void)sqlite3_finalize(r->attempts_of);
 	(void)sqlite3_finalize(r->recipients_of);
+	(void)sqlite3_exec(search->db, end_text, NULL, NULL, NULL);
 	free(r);
 	return status;
 }

@@ -13,10 +13,14 @@
 
 /* The fact and its texts are the reader's until he returns. False: no more. */
 typedef bool replay_fn(void *context, const struct fact *fact);
+/* Between two rows, when nothing of the trace is being read: the place to wait for others. False: no more. */
+typedef bool replay_rest_fn(void *context);
 
 /* What happened in that time, both included, also to messages that came before. Each attempt comes once for each of its
  * recipients, with that one alone. Rows are put in order first, in a file that SQLite makes for it where they are many.
- */
-enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t until_ms, replay_fn *fn, void *context);
+ * While `fn` runs the trace is being read, and while that lasts the log beside it grows, until nothing more is written:
+ * so who may have to wait, as for a pager, does it in `rest`. */
+enum trace_status replay(struct search *search, uint64_t since_ms, uint64_t until_ms, replay_fn *fn,
+			 replay_rest_fn *rest, void *context);
 
 #endif

@@ -2,9 +2,11 @@
 """tests/e2e/test_trace.py - the trace: what became of mail is found by each of its keys, while the relay runs and after
 it was killed; what is wrong with its file stops no mail; text of strangers is safe to look at."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -228,10 +230,12 @@ def after_a_crash():
 
 @case
 def a_damaged_file_is_set_aside():
-    """What is no trace, or not whole, is told, kept beside, and begun anew; mail flows."""
+    """A trace that is not whole is told, kept beside, and begun anew; mail flows."""
     with Workspace() as work:
         hop = work.own(NextHop(script=answer))
-        os.makedirs(work.path('spool'))
+        relay = work.relay(configuration(work, hop))
+        traced(work, send(relay, ['one@example.com']))
+        relay.terminate()
         work.write('spool/trace.db', b'this is no trace\n' * 1000)
         relay = work.relay(configuration(work, hop))
         identity = send(relay, ['one@example.com'])
@@ -248,6 +252,53 @@ def a_damaged_file_is_set_aside():
         identity = send(relay, ['one@example.com'])
         traced(work, identity)
         relay.terminate()
+
+
+def octets(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+@case
+def what_is_others_is_left_alone():
+    """A file that was there before any trace, and another program's database, that has a log beside it, too: nothing of
+    it is touched, it is told what to do, mail flows, and when it is taken away a trace is begun."""
+    with Workspace() as work:
+        hop = work.own(NextHop(script=answer))
+        other = sqlite3.connect(work.path('other.db'))
+        other.execute('PRAGMA journal_mode=WAL')
+        other.execute('CREATE TABLE bookmark(url)')
+        other.execute("INSERT INTO bookmark VALUES('http://www.example.org/')")
+        other.commit()
+        for number, what in enumerate(('letter', 'database')):
+            file = work.path('traces%d' % number, 'trace.db')
+            os.makedirs(os.path.dirname(file))
+            if what == 'letter':
+                work.write(file, b'Dear Sir or Madam,\n' * 1000)
+            else:
+                for end in ('', '-wal'):
+                    shutil.copy(work.path('other.db' + end), file + end)
+            before = {end: octets(file + end) for end in ('', '-wal') if os.path.exists(file + end)}
+            relay = work.relay(configuration(work, hop, trace={'file': file, 'detail': 'all'}), name='relay%d' % number)
+            send(relay, ['one@example.com'])
+            eventually(lambda: relay.events('trace_unwritten'), 'it was told')  # pylint: disable=cell-var-from-loop
+            said = relay.events('trace_unwritten')[0]['reason']
+            check('name another file in trace.file' in said, 'what is said: %s', said)
+            relay.terminate()
+            if what == 'letter':
+                equal({end: octets(file + end) for end in before}, before, 'its octets')
+            else:
+                rows = sqlite3.connect(file).execute('SELECT url FROM bookmark').fetchall()
+                equal(rows, [('http://www.example.org/',)], 'its rows')
+            check(not os.path.exists(file + '.damaged'), 'nothing is set aside')
+            for name in os.listdir(os.path.dirname(file)):
+                os.unlink(os.path.join(os.path.dirname(file), name))
+            relay = work.relay(configuration(work, hop, trace={'file': file, 'detail': 'all'}), name='again%d' % number)
+            identity = send(relay, ['one@example.com'])
+            eventually(lambda: os.path.exists(file) and octets(file), 'a trace')  # pylint: disable=cell-var-from-loop
+            relay.terminate()
+            with contextlib.closing(sqlite3.connect(file)) as trace:
+                check(trace.execute('SELECT count(*) FROM message').fetchone() >= (1,), 'what is in it: %s', identity)
 
 
 @case

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/trace/file.h"
+#include "core/trace/replay.h"
 #include "core/trace/search.h"
 #include "tests/unit/check.h"
 
@@ -342,6 +343,50 @@ static void test_what_is_no_trace(void)
 	(void)unlink(path);
 }
 
+/* Who is shown it may be a pager: between two rows nothing holds SQLite's log. */
+static bool count_fact(void *context, const struct fact *told)
+{
+	*(unsigned *)context += 1;
+	return true;
+}
+
+static bool write_more(void *context)
+{
+	static unsigned more = 1000;
+
+	accept(NOW_MS, more++, "apps", "a@x", "more@example.com");
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	CHECK_EQ(trace_file_waiting(file, 0), 0);
+	return true;
+}
+
+static bool no_more(void *context)
+{
+	return false;
+}
+
+static void test_shown_for_long(void)
+{
+	char problem[TRACE_PROBLEM_SIZE];
+	struct search *search;
+	unsigned told = 0;
+
+	begin();
+	for (unsigned i = 0; i < 20; i++) {
+		accept(NOW_MS + i, i, "apps", "a@x", "r@example.com");
+		attempt(NOW_MS + i, i, 500, "r@example.com", "delivered");
+	}
+	CHECK_EQ(trace_file_commit(file), TRACE_OK);
+	CHECK_EQ(search_open(path, &search, problem), TRACE_OK);
+	/* What came meanwhile is not among it. */
+	CHECK_EQ(replay(search, 0, UINT64_MAX, count_fact, write_more, &told), TRACE_OK);
+	CHECK_EQ(told, 40);
+	told = 0;
+	CHECK_EQ(replay(search, 0, NOW_MS + 19, count_fact, no_more, &told), TRACE_OK);
+	CHECK_EQ(told, 1);
+	search_close(search);
+}
+
 int main(void)
 {
 	char *slash = strrchr(path, '/');
@@ -359,6 +404,7 @@ int main(void)
 	RUN(test_what_is_too_much_goes);
 	RUN(test_what_is_too_much_at_once_goes);
 	RUN(test_what_is_no_trace);
+	RUN(test_shown_for_long);
 	trace_file_close(file);
 	return check_end();
 }
