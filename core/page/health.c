@@ -177,6 +177,8 @@ void page_health(struct control_request *request)
 		return;
 	put_incidents(&f);
 	resources = within_get(request, "/v1/resources", NULL);
+	if (json_array_size(json_object_get(resources, "dates")) > 0)
+		html_put(&f.html, "<h2>Dates</h2>");
 	page_put_dates(&f, resources, NULL);
 	put_ladder(&f, resources);
 	json_decref(resources);

@@ -4,9 +4,11 @@ messages, on a phone and on a desk, dark, printed, by the keyboard, without Java
 field, of which nothing may run.
 """
 
+import base64
 import html
 import json
 import os
+import re
 import sys
 import urllib.parse
 
@@ -75,6 +77,8 @@ def each_view():
                                       'e.clientWidth).length'), 0, '%s: tables' % path)
                     check(browser.run('[...document.querySelectorAll("a, button")].every(e => e.textContent.trim())'),
                           '%s: every link has words' % path)
+                    check(browser.run('[...document.querySelectorAll("input:not([type=hidden]), select")].every(e => '
+                                      'e.labels.length || e.ariaLabel)'), '%s: every field has a name' % path)
             browser.size(1440)
             browser.open(at(lab, '/page/mail'))
             equal(browser.run('document.querySelectorAll("tbody tr").length'), 50, 'rows')
@@ -125,6 +129,52 @@ def one_point():
             browser.until('window.plots.length === 2 && window.plots[0].scales.x.max > 0', 'both curves')
             for end in browser.run('window.plots.map(p => p.scales.x.max - Date.now() / 1000)'):
                 check(-3600 < end < 3600, 'the curve ends in %d s' % end)
+
+
+@case
+def health_and_sheets():
+    """Without JavaScript and by the keyboard alone: the doctor looks, a machine's sheet is made, and is one sheet."""
+    def reach(selector):
+        """By Tab from the top."""
+        for _ in range(60):
+            browser.key('Tab', 9)
+            if browser.run('document.activeElement.matches(%s)' % json.dumps(selector)):
+                return
+        check(False, 'it is not reached: %s' % selector)
+
+    def press():
+        browser.waiting.clear()
+        browser.key('Enter', 13, '\r')
+        browser.loaded()
+
+    with Workspace() as work:
+        lab = Lab(work)
+        with Browser(work) as browser:
+            enter(browser, lab)
+            browser.scripts(False)
+            browser.open(at(lab, '/page/health'))
+            reach('button[value=doctor]')
+            press()
+            check('looked at, step by step' in browser.run('document.body.textContent'), 'begun')
+            eventually(lambda: 'Look again' in lab.ask('/page/health')[2] if lab.cookie else lab.enter(), 'it has', 180)
+            browser.open(at(lab, '/page/health'))
+            check('Connection refused' in browser.run('document.body.textContent'), 'what it found')
+            browser.open(at(lab, '/page/devices'))
+            reach('.add input[name=name]')
+            browser.ask('Input.insertText', text='Copier <b>3rd</b> floor')
+            browser.key('Tab', 9)
+            browser.ask('Input.insertText', text='10.20.3.14')
+            press()
+            check('Copier <b>3rd</b> floor' in browser.run('document.querySelector(".sheet h2").textContent'), 'name')
+            check('SMTP server' in browser.run('document.querySelector(".sheet pre").textContent'), 'its words')
+            box = browser.run('(r => [r.width, r.height])(document.querySelector("svg.qr").getBoundingClientRect())')
+            check(box[0] > 150 and abs(box[0] - box[1]) < 1, 'the code is %s' % box)
+            paper = base64.b64decode(browser.ask('Page.printToPDF')['data'])
+            equal(len(re.findall(rb'/Type */Page\b(?!s)', paper)), 1, 'sheets of paper')
+            browser.media('print')
+            equal(browser.run('[...document.querySelectorAll("nav, form, .add, .who")].some(e => e.offsetParent)'),
+                  False, 'what nobody wants on paper')
+            quiet(browser, lab, 'health and sheets')
 
 
 @case
