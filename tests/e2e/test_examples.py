@@ -1,9 +1,13 @@
 #!/usr/bin/python3
-"""tests/e2e/test_examples.py - EXAMPLES of postrider(8): each of them runs. tidy.py sees to some of every command."""
+"""tests/e2e/test_examples.py - EXAMPLES of postrider(8), and what the pages tell to type: each of them runs.
+
+tidy.py sees to some examples of every command.
+"""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -17,7 +21,8 @@ os.environ.update(POSTRIDER_PRESETS=os.path.join(SOURCES, 'dist', 'presets'),
 BY_SOCKET = ('status', 'stats', 'why', 'top', 'queue', 'destination', 'page', 'reload', 'incidents')
 BY_FILE = ('doctor', 'device', 'suppress', 'credentials', 'trace', 'route', 'report', 'log')
 # What they answer here: a test has no next hops, and no message of that id. Others answer 0.
-ANSWERS = {'run': (74,), 'doctor': (1, 69, 75), 'probe': (1, 69, 75), 'queue show': (1,), 'trace': (0, 1),
+ANSWERS = {'run': (74,), 'doctor': (1, 69, 75), 'doctor --bundle': (0, 73), 'probe': (1, 69, 75),
+           'queue show': (1,), 'trace': (0, 1),
            'route': (0, 1, 75), 'page': (75,), 'top': (0, 64), 'queue retry': (0, 1, 75), 'queue hold': (0, 1, 75),
            'queue release': (0, 1, 75), 'queue delete': (0, 1, 75), 'spool check': (0, 1), 'spool export': (0, 1),
            'import': (0, 1), 'credentials': (0, 1), 'report': (0, 1),
@@ -44,6 +49,12 @@ def examples():
         elif block is not None:
             block.append(line.replace('\\-', '-').replace('\\e', '\\'))
     return found
+
+
+# Lines of pages, after `sudo`: programs that are here, with a relay, its socket and its journal.
+TYPED = re.compile(r'^ {4}(?:sudo (?:-u postrider )?)?((?:postrider|journalctl|curl --unix-socket) .*)$', re.M)
+# What the pages' lines answer here beside ANSWERS: setup asks, and there is nobody.
+OF_PAGES = {'setup': (1, 64, 73), 'hash': (0,), 'import': (0, 1, 73), 'queue import': (0, 1, 69, 75), 'check': (0, 78)}
 
 
 WRAPPER = '''#!/bin/sh
@@ -78,7 +89,8 @@ class Place:
             [], control={'socket': self.socket}, devices=work.path('etc', 'postrider', 'devices'),
             clients=[{'name': 'printers', 'devices': True}, {'name': 'local', 'networks': ['127.0.0.0/8']}],
             suppression={'directory': work.path('suppressed')}, trace={'file': work.path('trace.sqlite')},
-            destinations=[{'name': 'office365', 'hosts': ['127.0.0.1:9'], 'tls': {'mode': 'none'}}],
+            destinations=[{'name': name, 'hosts': ['127.0.0.1:9'], 'tls': {'mode': 'none'}}
+                          for name in ('office365', 'partner')],
             routes=[{'destination': 'office365'}])
         os.makedirs(work.path('suppressed'))
         self.file = work.path('etc', 'postrider', 'postrider.yaml')
@@ -98,7 +110,10 @@ class Place:
 
     def run(self, block):
         """[(status, command line)], and what was said."""
-        for path, here in (('/etc/postrider', ('etc', 'postrider')), ('/etc/postfix', ('etc', 'postfix')),
+        block = block.replace('/run/postrider/control.sock', self.socket)
+        block = block.replace('192.0.2.10:25', '%s:%d' % self.relay.address[:2])
+        for path, here in (('MetaBase.xml', ('MetaBase.xml',)), ('/etc/postrider', ('etc', 'postrider')),
+                           ('/etc/postfix', ('etc', 'postfix')),
                            ('/var/tmp', ('tmp',)), ('/var/lib/postrider-old', ('old',))):
             block = block.replace(path, self.work.path(*here))
         for path in (self.answers, self.said):
@@ -145,6 +160,46 @@ def each_of_them_runs():
                           'postrider %s answers %d, not one of %s: %s', line, status, known, said)
                     check(status != 64 or 'have to be a terminal' in said, 'postrider %s: %s', line, said)
                     count += 1
+        return '%d command lines' % count
+
+
+def pages():
+    """{page: [what it tells to type]}, without the tables of commands."""
+    found = {}
+    for name in ['README.md'] + sorted('docs/' + page for page in os.listdir(os.path.join(SOURCES, 'docs'))):
+        if name.endswith('.md'):
+            lines = [line for line in TYPED.findall(read(*name.split('/'))) if '   ' not in line and
+                     not re.search(r'\b[A-Z]{3,}\b(?![.\w])', line)]
+            if lines:
+                found[name] = lines
+    return found
+
+
+@case
+def what_pages_tell_to_type_runs():
+    """A command line of a page is one that the program understands; filters of the journal find what they are for."""
+    with Workspace() as work:
+        place = Place(work)
+        place.script('journalctl', '#!/bin/sh\ncat %s\n' % work.write('journal', ''.join(
+            json.dumps(dict(event, id='01KJK3V3N3ZJ2K8WQX5T7Y0ABC')) + '\n' for event in place.relay.events_seen)))
+        known = os.path.join(SOURCES, 'tests', 'fuzz', 'corpus', 'fuzz_metabase')
+        shutil.copy(max((entry.path for entry in os.scandir(known)), key=os.path.getsize), work.path('MetaBase.xml'))
+        place.script('curl', '#!/bin/sh\nexec %s -sS "$@"\n' % shutil.which('curl'))
+        count = 0
+        for page, lines in pages().items():
+            for line in lines:
+                ran, said = place.run(line)
+                if line.startswith('postrider '):
+                    equal(len(ran), 1, '%s: commands that ran of: %s\n%s' % (page, line, said))
+                for status, words in ran:
+                    name = words.split()[0]
+                    known = answers_of(words) + OF_PAGES.get(' '.join(words.split()[:2]), OF_PAGES.get(name, ()))
+                    check(status in known and 'usage:' not in said and 'unknown option' not in said,
+                          '%s: postrider %s answers %d, not one of %s: %s', page, words, status, known, said)
+                if not line.startswith('postrider '):
+                    equal(said, '', '%s: %s' % (page, line))
+                count += 1
+        check(count >= 25, 'only %d lines were found', count)
         return '%d command lines' % count
 
 
