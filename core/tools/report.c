@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/tools/ask.h"
 #include "core/tools/sheet.h"
 #include "core/tools/table.h"
 #include "core/tools/trace_source.h"
@@ -44,7 +45,8 @@ struct report {
 	bool json, utc, first;
 	uint64_t since_ms, until_ms;
 	const struct table *table;
-	json_t *list; /* borrowed */
+	json_t *list;      /* borrowed */
+	json_t *incidents; /* owned; that are open; NULL: no process answers, or it is not asked */
 	int64_t volume[SEARCH_NUMBERS];
 	char id[MESSAGE_ID_TEXT];
 	bool has_id;
@@ -202,6 +204,51 @@ static enum trace_status put_tables(struct report *r, json_t *object)
 	return status;
 }
 
+/* ---- what is open now ------------------------------------------------------------------------------------------- */
+
+enum { INCIDENTS_S = 10 };
+
+/* The trace has mail, and not these: the process has them, where one runs. What was over before is in the events. */
+static json_t *open_incidents(const char *config)
+{
+	char problem[256];
+	struct ask ask = {.command = "report",
+			  .config = config,
+			  .problem = problem,
+			  .problem_size = sizeof(problem),
+			  .answer_s = INCIDENTS_S};
+	json_t *answer = NULL, *list = NULL;
+
+	if (ask_open(&ask) == 0 && ask_get(&ask, "/v1/incidents", &answer) == 0)
+		list = json_incref(json_object_get(answer, "incidents"));
+	json_decref(answer);
+	return list;
+}
+
+static void put_incidents(const struct report *r)
+{
+	char since[TABLE_TIME_SIZE];
+	json_t *one;
+	size_t i;
+
+	if (json_array_size(r->incidents) == 0)
+		return;
+	sheet_colour(SHEET_BOLD);
+	printf("\nIncidents that are open now\n");
+	sheet_colour(SHEET_PLAIN);
+	json_array_foreach(r->incidents, i, one)
+	{
+		printf("%s ", table_time(ask_text(one, "since"), r->utc, since));
+		table_safe(stdout, ask_text(one, "kind"));
+		fputs(": ", stdout);
+		table_safe(stdout, ask_text(one, "subject"));
+		fputs("\n  ", stdout);
+		sheet_words(span_text(ask_text(one, "problem")), 2);
+	}
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
 static enum trace_status report_json(struct report *r)
 {
 	json_t *object = json_object();
@@ -212,6 +259,7 @@ static enum trace_status report_json(struct report *r)
 	(void)json_object_set_new(object, "octets", json_integer(r->volume[1]));
 	(void)json_object_set_new(object, "recipients", json_integer(r->volume[2]));
 	(void)json_object_set_new(object, "refused", json_integer(r->volume[3]));
+	(void)json_object_set(object, "incidents", r->incidents ? r->incidents : json_null());
 	status = put_tables(r, object);
 	r->list = json_array();
 	if (status == TRACE_OK)
@@ -230,6 +278,7 @@ static enum trace_status report_text(struct report *r)
 	when_format(r->since_ms, r->utc, since);
 	printf("Since %s: %" PRId64 " messages, %s, to %" PRId64 " recipients; %" PRId64 " refused\n", since,
 	       r->volume[0], table_size(r->volume[1], octets), r->volume[2], r->volume[3]);
+	put_incidents(r);
 	status = put_tables(r, NULL);
 	if (status == TRACE_OK)
 		status = search_gaps(r->search, r->since_ms, r->until_ms, count_gap, &left_out);
@@ -261,7 +310,7 @@ int report_command(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'}, {"file", required_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 	struct report r = {.until_ms = UINT64_MAX};
-	const char *config = TRACE_CONFIGURATION, *file = NULL, *since = "today", *until = NULL;
+	const char *config = TRACE_CONFIGURATION, *file = NULL, *since = "today", *until = NULL, *said = NULL;
 	int option, status;
 
 	optind = 1;
@@ -273,7 +322,7 @@ int report_command(int argc, char **argv)
 		else if (option == 'u')
 			until = optarg;
 		else if (option == 'c')
-			config = optarg;
+			config = said = optarg;
 		else if (option == 'f')
 			file = optarg;
 		else if (option != 'z' && option != 'j')
@@ -287,8 +336,11 @@ int report_command(int argc, char **argv)
 	    (until && !trace_source_time("report", until, r.utc, &r.until_ms)))
 		return STATUS_USAGE;
 	status = trace_source_open("report", config, file, &r.search);
-	if (status == 0)
+	if (status == 0) {
+		r.incidents = file ? NULL : open_incidents(said);
 		status = report(&r);
+	}
+	json_decref(r.incidents);
 	search_close(r.search);
 	return status;
 }

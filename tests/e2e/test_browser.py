@@ -91,6 +91,29 @@ def each_view():
 
 
 @case
+def an_open_incident():
+    """Health has it, with what was seen and what to do."""
+    with Workspace() as work:
+        lab = Lab(work, incidents={'calm': '1s', 'destination_down': '1s'})
+        with Browser(work) as browser:
+            enter(browser, lab)
+            browser.open(at(lab, '/page/health'))
+            check('next-hop' not in browser.run('document.querySelector("main").innerText'), 'before')
+            queue_one(lab)
+            lab.relay.told('incident_opened')
+            browser.open(at(lab, '/page/health'))
+            text = browser.run('document.querySelector("main").innerText')
+            for word in ('next-hop', 'no host of the destination can be used', 'cannot connect', 'the network'):
+                check(word in text, '%s in %s', word, text)
+            picture = browser.ask('Page.captureScreenshot', format='png')['data']
+            check(len(picture) > 10000, 'a picture of %d octets', len(picture))
+            if os.environ.get('PICTURES'):
+                with open(os.path.join(os.environ['PICTURES'], 'incident.png'), 'wb') as file:
+                    file.write(base64.b64decode(picture))
+            quiet(browser, lab, 'Health')
+
+
+@case
 def live():
     """Numbers change while the view is open, and the curves are drawn; the stream comes back by itself."""
     with Workspace() as work:

@@ -13,8 +13,10 @@ import harness  # noqa: E402
 from control_socket import Connection, reload  # noqa: E402
 from harness import (Certificates, Client, NextHop, Workspace, case, check, equal, eventually, free_port,  # noqa: E402
                      program)
+from access_token import APPLICATION  # noqa: E402
 from office365 import Mailbox, Office365  # noqa: E402
 from policy_host import Authority  # noqa: E402
+from token_endpoint import TokenEndpoint  # noqa: E402
 from webhook_place import WebhookPlace  # noqa: E402
 
 QUICK = {'calm': '1s', 'destination_down': '1s', 'no_delivery': '0', 'old_mail': '0', 'mail': 'it@ops.example.net'}
@@ -246,6 +248,43 @@ def a_budget_and_a_spool_fill_up():
         reload(work, relay, configuration)
         eventually(lambda: lab.open() == [], lambda: 'open: %s' % lab.open())
         relay.told('incident_closed', 2)
+        relay.terminate()
+
+
+@case
+def a_token_is_refused():
+    """The endpoint takes neither secret nor refresh token: an incident opens, and is over with the next token."""
+    with Workspace() as work:
+        lab = Lab(work)
+        endpoint = work.own(TokenEndpoint(Certificates()))
+        endpoint.application(secret='right')
+        office = work.own(Office365(Certificates(), mailboxes=[Mailbox('scan@contoso.com', 'x', may_send_as=(
+            'sender@example.net',))], tokens=endpoint.tokens, messages=1000))
+        configuration = lab.configuration(tls={'mode': 'verify', 'ca_file': Certificates().ca,
+                                               'server_name': Office365.name})
+        configuration['destinations'][0].update(
+            hosts=[office.host], auth={'mechanism': 'xoauth2'}, mailboxes=[{'user': 'scan@contoso.com'}], oauth={
+                'client_id': APPLICATION, 'client_secret_file': work.write('secret', 'wrong\n'),
+                'token_url': endpoint.url, 'ca_file': endpoint.ca_file,
+                'scope': 'https://outlook.office365.com/.default'})
+        os.chmod(work.path('secret'), 0o600)
+        relay = work.relay(configuration)
+        send(relay)
+        relay.told('token_failed')
+        eventually(lambda: 'token_ending' in [kind for kind, _ in lab.open()], lambda: 'open: %s' % lab.open())
+        opened = [one for one in relay.told('incident_opened') if one['kind'] == 'token_ending']
+        check(opened and opened[0]['problem'] and opened[0]['level'] == 'error', '%s', opened)
+        eventually(lambda: any('token_ending' in letter for letter in lab.letters()), 'the letter')
+        report = json.loads(subprocess.run([program('postrider'), 'report', '--config', work.path('postrider.yaml'),
+                                            '--json'], capture_output=True, text=True, timeout=60).stdout)
+        check('token_ending' in [one['kind'] for one in report['incidents']], 'the report: %s', report['incidents'])
+        text = subprocess.run([program('postrider'), 'report', '--config', work.path('postrider.yaml')],
+                              capture_output=True, text=True, timeout=60).stdout
+        check('Incidents that are open now' in text and 'token_ending: ' in text, 'the report: %s', text)
+        work.write('secret', 'right\n')
+        reload(work, relay, configuration)
+        eventually(lambda: 'token_ending' not in [kind for kind, _ in lab.open()], lambda: 'open: %s' % lab.open())
+        check('token_ending' in [one['kind'] for one in relay.told('incident_closed')], 'closed')
         relay.terminate()
 
 
