@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/disk_kind.h"
 #include "core/base/port_owner.h"
 #include "core/config/config.h"
 #include "core/deliver/mailbox.h"
@@ -392,9 +393,12 @@ static void check_disk(struct check *check, const char *where)
 {
 	const struct config *config = check->config;
 	char path[PATH_MAX], most[SIZE_TEXT], had[SIZE_TEXT], room[SIZE_TEXT], possible[SIZE_TEXT];
+	const char *problem = disk_kind_unsafe(where);
 	uint64_t used = 0, available;
 	struct statvfs disk;
 
+	if (problem)
+		say(check, true, "spool.directory: %s %s", where, problem);
 	if (statvfs(where, &disk) < 0)
 		return;
 	/* Shards that are no more count as well: their mail is moved. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/disk.h"
+#include "core/base/disk_kind.h"
 #include "core/config/config.h"
 #include "core/relay/reload.h"
 #include "core/route/plan.h"
@@ -408,6 +409,19 @@ static void log_spool(struct walk *walk, unsigned index, const struct spool_repo
 	log_end(&e);
 }
 
+static void log_kind(struct log *log, const char *directory)
+{
+	const char *problem = disk_kind_unsafe(directory);
+	struct log_event e;
+
+	if (!problem)
+		return;
+	log_begin_at(&e, log, LOG_LEVEL_WARNING, "spool_unsafe");
+	log_text(&e, "directory", directory);
+	log_text(&e, "problem", problem);
+	log_end(&e);
+}
+
 static int open_spool(struct walk *walk, unsigned index, int directory, struct spool **out)
 {
 	struct spool_settings settings;
@@ -749,14 +763,14 @@ int relay_recover(struct relay *relay, struct log *log, struct recovery *recover
 		if (recovery->lock == -EWOULDBLOCK)
 			snprintf(recovery->problem, sizeof(recovery->problem),
 				 "the spool directory %s is in use by another postrider: stop that one, or give this "
-				 "one a "
-				 "directory of its own (spool.directory)",
+				 "one a directory of its own (spool.directory)",
 				 path);
 		else
 			snprintf(recovery->problem, sizeof(recovery->problem),
 				 "the spool directory %s cannot be locked: %s", path, strerror(-recovery->lock));
 		return recovery->lock;
 	}
+	log_kind(log, path);
 	r = recover(&walk, recovery->directory);
 	if (r < 0 && !recovery->problem[0])
 		snprintf(recovery->problem, sizeof(recovery->problem), "the spool in %s cannot be recovered: %s%s",
