@@ -127,7 +127,7 @@ static void put_row(void *context, struct span text, const int64_t *numbers)
 	if (r->table->which == SEARCH_ERRORS) {
 		printf("%-*s", TEXT_COLUMNS, "");
 	} else {
-		sheet_cell(text.length > 0 ? text : span_text("(none)"), TEXT_COLUMNS);
+		table_span(stdout, text.length > 0 ? text : span_text("(none)"), TEXT_COLUMNS, true);
 	}
 	for (int i = 0; r->table->unit[i]; i++)
 		put_number(r, r->table->unit[i], numbers[i]);

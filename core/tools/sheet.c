@@ -9,28 +9,8 @@
 #include <unistd.h>
 
 #include "core/tools/shown.h"
+#include "core/tools/table.h"
 #include "core/trace/plain.h"
-
-enum { CELL_MAX = 1024 };
-
-void sheet_cell(struct span text, int columns)
-{
-	char safe[CELL_MAX];
-	size_t width = (size_t)abs(columns);
-	size_t length = plain_copy(safe, sizeof(safe), text, NULL);
-	size_t used = plain_columns((struct span){safe, (uint32_t)length});
-
-	if (columns < 0 && used < width)
-		printf("%*s", (int)(width - used), "");
-	if (used > width) {
-		(void)fwrite(safe, 1, plain_fitting((struct span){safe, (uint32_t)length}, width - 1), stdout);
-		fputs("\u2026", stdout);
-	} else {
-		(void)fwrite(safe, 1, length, stdout);
-	}
-	if (columns > 0 && used < width)
-		printf("%*s", (int)(width - used), "");
-}
 
 void sheet_words(struct span text, unsigned column)
 {
@@ -43,17 +23,17 @@ void sheet_words(struct span text, unsigned column)
 		size_t width = plain_columns((struct span){safe + at, (uint32_t)word});
 		size_t gap = used > column;
 		/* A word that is longer than a line is broken where the line ends. */
-		if (used + gap + width > SHEET_COLUMNS && width > SHEET_COLUMNS - column) {
+		if (used + gap + width > TABLE_COLUMNS && width > TABLE_COLUMNS - column) {
 			if (gap)
 				putchar(' ');
-			word = plain_fitting((struct span){safe + at, (uint32_t)word}, SHEET_COLUMNS - used - gap);
+			word = plain_fitting((struct span){safe + at, (uint32_t)word}, TABLE_COLUMNS - used - gap);
 			(void)fwrite(safe + at, 1, word, stdout);
 			at += word;
 			printf("\n%*s", (int)column, "");
 			used = column;
 			continue;
 		}
-		if (used + gap + width > SHEET_COLUMNS) {
+		if (used + gap + width > TABLE_COLUMNS) {
 			printf("\n%*s", (int)column, "");
 			used = column;
 			gap = 0;

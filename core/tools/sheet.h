@@ -1,5 +1,6 @@
 /*
- * core/tools/sheet.h - text from strangers on a terminal: safe, in 100 columns, with colours where they are wanted.
+ * core/tools/sheet.h - text from strangers on a terminal: safe, in as many columns as a table has, and with colours
+ * where they are wanted.
  */
 #ifndef POSTRIDER_TOOLS_SHEET_H
 #define POSTRIDER_TOOLS_SHEET_H
@@ -9,15 +10,10 @@
 
 #include "core/base/span.h"
 
-enum { SHEET_COLUMNS = 100 };
-
 enum sheet_colour { SHEET_PLAIN, SHEET_RED, SHEET_GREEN, SHEET_YELLOW, SHEET_BOLD };
 
-/* To standard output. Of the text what fits `columns`; the last one is an ellipsis where it does not. Filled up with
- * blanks, also in front for a negative number. */
-void sheet_cell(struct span text, int columns);
-/* Behind `column` columns that are there already: broken between words, the lines that follow begin there, too. Ends
- * the line. */
+/* To standard output, behind `column` columns that are there already: broken between words, the lines that follow begin
+ * there, too. Ends the line. */
 void sheet_words(struct span text, unsigned column);
 /* Only where standard output is a terminal, and NO_COLOR is not set. */
 void sheet_colour(enum sheet_colour colour);

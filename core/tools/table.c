@@ -99,10 +99,14 @@ static int width(struct span rest)
 
 void table_cell(FILE *out, const char *text, int columns, bool pad)
 {
+	table_span(out, span_text(text), columns, pad);
+}
+
+void table_span(FILE *out, struct span rest, int columns, bool pad)
+{
 	enum { CUT = 3 };
 	bool right = columns < 0;
 	int most = right ? -columns : columns, used = 0, whole;
-	struct span rest = span_text(text);
 	char character[CELL_MAX];
 
 	whole = width(rest);

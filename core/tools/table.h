@@ -24,6 +24,7 @@ void table_lines(FILE *out, struct span text);
 __attribute__((format(printf, 1, 2))) void table_say(const char *format, ...);
 /* At most so many columns; what is cut ends in "...". Padded to as many where `pad`. Negative: to the right. */
 void table_cell(FILE *out, const char *text, int columns, bool pad);
+void table_span(FILE *out, struct span text, int columns, bool pad);
 /* "2026-11-27T23:10:00.123Z" as "2026-11-27 23:10:00" here, or in UTC with "Z"; what is no such time is "-". Returns
  * `text`. */
 const char *table_time(const char *stamp, bool utc, char text[TABLE_TIME_SIZE]);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/tools/sheet.h"
+#include "core/tools/table.h"
 #include "core/tools/trace_source.h"
 #include "core/tools/when.h"
 #include "core/tools/written.h"
@@ -138,12 +139,12 @@ static void put_recipient(void *context, const struct search_recipient *r)
 
 	label(o->first ? "recipient" : "");
 	o->first = false;
-	sheet_cell(r->address, 48);
+	table_span(stdout, r->address, 48, true);
 	putchar(' ');
 	put_result(r->result);
 	if (r->destination.length > 0) {
 		fputs(" by ", stdout);
-		sheet_cell(r->destination, 20);
+		table_span(stdout, r->destination, 20, true);
 	}
 	putchar('\n');
 }
@@ -165,7 +166,7 @@ static void put_attempt(const struct search_step *step)
 		fputs("attempt", stdout);
 	if (step->host.length > 0) {
 		fputs(" at ", stdout);
-		sheet_cell(step->host, step->host.length < 34 ? (int)step->host.length : 34);
+		table_span(stdout, step->host, step->host.length < 34 ? (int)step->host.length : 34, true);
 	}
 	fputs(": ", stdout);
 	put_result(step->result);
@@ -210,15 +211,15 @@ static void put_step(void *context, const struct search_step *step)
 		break;
 	case FACT_DEFERRED:
 		fputs("to be tried again at ", stdout);
-		sheet_cell(step->more, 24);
+		table_span(stdout, step->more, 24, true);
 		putchar('\n');
 		break;
 	case FACT_REPORT:
 		fputs("is a report: ", stdout);
-		sheet_cell(step->more, 20);
+		table_span(stdout, step->more, 20, true);
 		if (step->reply.length > 0) {
 			fputs(", about ", stdout);
-			sheet_cell(step->reply, MESSAGE_ID_TEXT);
+			table_span(stdout, step->reply, MESSAGE_ID_TEXT, true);
 		}
 		putchar('\n');
 		break;
