@@ -173,7 +173,7 @@ static void test_sweep(void)
 	static const char *const others[] = {"damaged.example", "a.example~1", "b.example+12", ".hidden"};
 	static const char head[] = "postrider MTA-STS policy 1\nid: 1\nfetched: ";
 	char shelf[] = "/tmp/postrider-sts-XXXXXX", text[300], name[64];
-	struct sts_sweep sweep = {NULL};
+	struct sts_sweep sweep = {.files = NULL};
 	unsigned calls = 1;
 
 	CHECK(mkdtemp(shelf) != NULL);
