@@ -23,13 +23,17 @@ UNPRIVILEGED = ['setpriv', '--reuid', '61235', '--regid', '61235', '--clear-grou
                 '--bounding-set=-all']
 
 
-def run_check(work, configuration, prefix=()):
-    """The exit status and the lines."""
+IN_MEMORY = 'is in memory, and all mail in it is gone'
+
+
+def run_check(work, configuration, prefix=(), memory=False):
+    """The exit status and the lines, without that of a spool in memory, as those of tests may be; `memory`: with it."""
     path = work.write('postrider.yaml', json.dumps(configuration))
     # Where others than root can reach it.
     binary = shutil.copy(program('postrider'), work.path('program')) if 'setpriv' in prefix else program('postrider')
     done = subprocess.run([*prefix, binary, 'check', '--config', path], capture_output=True, text=True, timeout=60)
-    return done.returncode, (done.stdout + done.stderr).splitlines()
+    return done.returncode, [line for line in (done.stdout + done.stderr).splitlines()
+                             if memory or IN_MEMORY not in line]
 
 
 def expect(answer, code, *problems):
@@ -298,6 +302,19 @@ def less_disk_than_the_spool_may_take():
     with Workspace() as work:
         expect(run_check(work, configuration(work, spool={'size_max': '1000TiB'})), 0,
                ['spool.size_max: 1024000GiB', 'free', 'make room, or write at most '])
+
+
+@case
+def a_spool_in_memory():
+    excuse = needs_root()
+    if excuse:
+        return excuse
+    with Workspace() as work:
+        os.makedirs(work.path('spool'))
+        prefix = in_namespace(work, 'mount -t tmpfs -o uid=61234,mode=700 tmpfs spool')
+        expect(run_check(work, configuration(work), prefix, memory=True), 0,
+               ['spool.directory: ' + work.path('spool'), IN_MEMORY, 'use a directory on a disk'])
+    return None
 
 
 @case
