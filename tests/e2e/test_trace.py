@@ -303,14 +303,17 @@ def what_is_others_is_left_alone():
 
 @case
 def what_cannot_be_written_stops_no_mail():
-    """A directory that is not there; another process that writes it; somebody who reads for long. Mail is taken and
-    sent, and it is told once. What was left out is a row when it can be written."""
+    """A file where its directory is to be; another process that writes it; somebody who reads for long. Mail is taken
+    and sent, and it is told once. What was left out is a row when it can be written."""
     with Workspace() as work:
         hop = work.own(NextHop(script=answer))
         file = work.path('traces/trace.db')
-        relay = work.relay(configuration(work, hop, trace={'file': file, 'detail': 'all'}))
+        work.write('traces', '')
+        relay = work.relay(configuration(work, hop, trace={'file': file, 'detail': 'all'},
+                                         hardening={'landlock': False}))
         send(relay, ['one@example.com'])
         eventually(lambda: relay.events('trace_unwritten'), 'it was told')
+        os.remove(work.path('traces'))
         os.makedirs(work.path('traces'))
         eventually(lambda: relay.events('trace_written'), 'it is written')
         check(relay.events('trace_written')[0]['left_out'] >= 1, 'what is missing is counted')
