@@ -338,7 +338,10 @@ struct suppression *suppression_start(const char *directory, struct log *log)
 	suppressed_init(&s->set, seed);
 	s->log = log;
 	s->directory = strdup(directory);
-	if (s->directory && asprintf(&s->path, "%s/suppressed", directory) > 0) {
+	s->path = malloc(strlen(directory) + sizeof("/suppressed"));
+	if (s->path)
+		sprintf(s->path, "%s/suppressed", directory);
+	if (s->directory && s->path) {
 		/* Before the first client is answered. Of a list that is there and cannot be read nobody is known: all
 		 * who are in it would get mail. */
 		follow(s);
