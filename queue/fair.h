@@ -40,8 +40,8 @@ struct fair_line {
 };
 
 struct fair {
-	struct list rounds[FAIR_PRIORITIES]; /* struct fair_line */
 	size_t count;                        /* deliveries */
+	struct list rounds[FAIR_PRIORITIES]; /* struct fair_line */
 	struct fair_line common, *last;      /* `last`: looked up last */
 	struct fair_line **table;            /* open addressing; NULL: none yet */
 	size_t lines, capacity;

@@ -62,11 +62,12 @@ struct delivery {
 	uint16_t client;   /* who sent it, for fair.h */
 };
 
+/* What is there is told by one line of the processor's cache, `ready.count` being the last of it. */
 struct lane {
-	struct fair ready;
 	struct delivery **heap; /* by due_ns, earliest first */
 	size_t heap_count, heap_capacity;
 	bool due_next; /* whose turn it is, where there is mail of both kinds */
+	struct fair ready;
 };
 
 void lane_init(struct lane *lane);

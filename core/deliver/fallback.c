@@ -18,6 +18,8 @@ void lesson_learn(struct lessons *lessons, enum lesson lesson, uint64_t now_ns)
 {
 	assert(lesson != LESSON_NONE);
 	lessons->until_ns[lesson] = now_ns + lesson_life_ns(lesson);
+	if (lessons->last_ns < lessons->until_ns[lesson])
+		lessons->last_ns = lessons->until_ns[lesson];
 }
 
 void lesson_forget(struct lessons *lessons, enum lesson lesson)

@@ -48,13 +48,14 @@ uint64_t lesson_life_ns(enum lesson lesson);
 
 /* Of one host; zeroed it has taught nothing. */
 struct lessons {
+	uint64_t last_ns; /* then none is in force: most hosts teach nothing, and no more than this is looked at */
 	uint64_t until_ns[LESSON_COUNT];
 };
 void lesson_learn(struct lessons *lessons, enum lesson lesson, uint64_t now_ns);
 void lesson_forget(struct lessons *lessons, enum lesson lesson);
 static inline bool lesson_in_force(const struct lessons *lessons, enum lesson lesson, uint64_t now_ns)
 {
-	return lessons->until_ns[lesson] > now_ns;
+	return lessons->last_ns > now_ns && lessons->until_ns[lesson] > now_ns;
 }
 /* For the operator: what is done without. */
 const char *lesson_name(enum lesson lesson);

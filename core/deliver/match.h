@@ -39,9 +39,9 @@ struct matching {
 	uint8_t *wanted;           /* owned: mailboxes that mail waits for; NULL: any will do */
 	uint8_t *room; /* behind it: mailboxes with a connection that may take something, in this dispatch */
 	size_t members_size;
-	size_t waiting;         /* deliveries in all classes */
 	size_t turn;            /* whose it is */
 	struct match_class *at; /* the one whose message is being loaded or given; NULL: none */
+	size_t waiting;         /* deliveries in all classes */
 };
 
 /* A mailbox of the class is in `room`. */
