@@ -55,7 +55,8 @@ def record(directory, text):
 
 
 class SignedZones:
-    def __init__(self, zones, signed=(), spoil=()):
+    def __init__(self, zones, signed=(), spoil=(), ttl=60, negative_ttl=5):
+        self.ttl, self.negative_ttl = ttl, negative_ttl
         self.zones, self.signed, self.spoil = dict(zones), set(signed), set(spoil)
         peers = harness.peers_directory()
         self.nsd, self.tools = os.path.join(peers, 'nsd/usr/sbin/nsd'), os.path.join(peers, 'ldns/usr/bin')
@@ -95,8 +96,9 @@ class SignedZones:
         return open(self.path(self.keys[zone] + '.ds')).read()
 
     def text(self, zone):
-        lines = ['$ORIGIN %s.' % zone, '$TTL 60',
-                 '@ SOA ns.%s. owner.%s. %d 60 60 3600 5' % (zone, zone, self.serial), '@ NS ns', 'ns A 127.0.0.1']
+        lines = ['$ORIGIN %s.' % zone, '$TTL %d' % self.ttl,
+                 '@ SOA ns.%s. owner.%s. %d 60 60 3600 %d' % (zone, zone, self.serial, self.negative_ttl),
+                 '@ NS ns', 'ns A 127.0.0.1']
         if zone == self.root:
             for other in self.zones:
                 if other != zone:
