@@ -155,8 +155,10 @@ static void add_configuration(struct bundle *b, const char *file)
 	b->failed |= !out || !problems;
 	if (config)
 		hidden_words_of(b->hidden, config);
-	if (out && fclose(out) == 0)
-		add_text(b, "configuration.txt", text, length);
+	hidden_words_read(b->hidden);
+	if (out && fclose(out) != 0)
+		b->failed = true;
+	add_text(b, "configuration.txt", text, length);
 	config_free(config);
 	free(problems);
 }
@@ -218,11 +220,12 @@ static void add_machine(struct bundle *b)
 	put_limits(out);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		put_file(out, files[i]);
-	if (fclose(out) == 0)
-		add_text(b, "machine.txt", text, length);
+	if (fclose(out) != 0)
+		b->failed = true;
+	add_text(b, "machine.txt", text, length);
 }
 
-struct bundle *bundle_new(const char *config_file)
+struct bundle *bundle_new(void)
 {
 	struct bundle *b = calloc(1, sizeof(*b));
 
@@ -234,10 +237,19 @@ struct bundle *bundle_new(const char *config_file)
 		free(b);
 		return NULL;
 	}
+	return b;
+}
+
+void bundle_hide(struct bundle *b, const struct config *config)
+{
+	hidden_words_of(b->hidden, config);
+}
+
+void bundle_begin(struct bundle *b, const char *config_file)
+{
 	put_member(b, "README.txt", readme, sizeof(readme) - 1);
 	add_configuration(b, config_file);
 	add_machine(b);
-	return b;
 }
 
 void bundle_free(struct bundle *b)

@@ -19,10 +19,15 @@ enum {
 };
 
 struct bundle;
+struct config;
 
-/* With the configuration of this file: as it is in force, or what is wrong with it; and what the machine is like. NULL
- * without memory. */
-struct bundle *bundle_new(const char *config_file);
+struct bundle *bundle_new(void); /* NULL without memory */
+/* First: what this configuration has is to be in nothing that is added, whatever its file says by now. It is not used
+ * behind that, and no file is read. */
+void bundle_hide(struct bundle *bundle, const struct config *config);
+/* Then: with the configuration of this file, as it would be in force or what is wrong with it; and what the machine is
+ * like. */
+void bundle_begin(struct bundle *bundle, const char *config_file);
 void bundle_free(struct bundle *bundle); /* NULL is allowed */
 /* One more; `text` NULL: it is not there, which is said in its place. */
 void bundle_add(struct bundle *bundle, const char *name, const char *text, size_t length);

@@ -61,14 +61,23 @@ static void scalar_text(const yaml_node_t *node, char out[VALUE_MAX])
 /* Of a value that may have a secret in it what has none; -1: all of it. */
 static int open_part(const char *key, const char *value)
 {
-	const char *host = strstr(value, "://"), *at;
+	static const char *const urls[] = {"url", "token_url", "graph_url", "proxy"};
+	const char *host = strstr(value, "://");
+	bool is_url = false;
+	size_t part;
 
 	if (strcmp(key, "add_headers") == 0)
 		return (int)strcspn(value, ":");
-	if ((strcmp(key, "url") != 0 && strcmp(key, "token_url") != 0) || !host)
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+		is_url |= strcmp(key, urls[i]) == 0;
+	if (!is_url)
 		return -1;
-	at = memchr(host + 3, '@', strcspn(host + 3, "/?#"));
-	return at ? (int)(host + 3 - value) : (int)(host + 3 - value) + (int)strcspn(host + 3, "/?#");
+	host = host ? host + 3 : value;
+	part = (size_t)(host - value);
+	/* Who signs in by it may have in his password what ends a host. */
+	if (!strchr(host, '@'))
+		part += strcspn(host, "/?#");
+	return value[part] == '\0' ? -1 : (int)part;
 }
 
 /* True: it was shown so. */

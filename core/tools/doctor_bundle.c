@@ -89,12 +89,13 @@ static int write_file(const char *file, const char *octets, size_t length)
 
 int doctor_bundle(const char *file, const char *config, const char *found, size_t length)
 {
-	struct bundle *bundle = bundle_new(config);
+	struct bundle *bundle = bundle_new();
 	char *packed = NULL;
 	size_t octets = 0;
 	int r;
 
 	if (bundle) {
+		bundle_begin(bundle, config);
 		bundle_add(bundle, "doctor.json", found, length);
 		add_process(bundle, config);
 		packed = bundle_end(bundle, &octets);

@@ -148,6 +148,8 @@ def no_secret_is_in_it():
         with open(certificates.client_key) as f:
             key = f.read()
         file('relay.key', key)
+        account_key = subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'],
+                                     capture_output=True, check=True).stdout.decode()
         line = subprocess.run([program('postrider'), 'hash', 'copier'], input=secret('a password').encode() + b'\n',
                               capture_output=True, check=True).stdout.decode()
         file('users', line)
@@ -170,6 +172,11 @@ def no_secret_is_in_it():
                 **oauth, 'client_secret_file': file('client.secret', secret('client_secret_file'))}),
             destination('refresh', auth={'user': 'd@example.org', 'mechanism': 'xoauth2'}, oauth={
                 **oauth, 'refresh_token_file': file('refresh.token', secret('refresh_token_file'))}),
+            destination('account', auth={'user': 'g@example.org', 'mechanism': 'xoauth2'}, oauth={
+                'proxy': 'http://relay:%s@127.0.0.1:9' % secret('user of a proxy'),
+                'service_account_file': file('account.json', json.dumps({
+                    'type': 'service_account', 'private_key_id': secret('private_key_id'), 'private_key': account_key,
+                    'client_email': 'a@b.iam.gserviceaccount.com', 'token_uri': 'https://127.0.0.1:9/token'}))}),
             destination('program', auth={'user': 'f@example.org', 'mechanism': 'xoauth2'}, oauth={
                 'command': [program_file, '--key', secret('a word of a command'), 'abc1']}),
         ]
@@ -188,14 +195,27 @@ def no_secret_is_in_it():
         eventually(lambda: any(planted['of a mailbox'] in json.dumps(one) for one in lab.relay.events_seen), 'events')
         lab.relay.told('control', 2)
         ways = {'control': by_control(work), 'page': by_page(lab), 'command': by_command(work)}
+        # The file is broken by now, so that it names none of the secrets; the process has all that it had.
+        whole = work.path('postrider.yaml')
+        with open(whole) as f:
+            before = f.read()
+        check(before.count('https://u:') == 1, before)
+        work.write('postrider.yaml', before.replace('https://u:', 'http://u:'))
+        ways['broken'] = by_control(work)
+        check('is no https:// URL' in opened(ways['broken'])['configuration.txt'], 'what is wrong')
+        work.write('postrider.yaml', before)
         looked_for = {**planted, 'a hash': line.strip().partition(':')[2], 'a short word': 'abc1',
-                      **{'line %d of a key' % i: text for i, text in enumerate(key.splitlines()[1:-1])}}
+                      **{'line %d of a key' % i: text
+                         for i, text in enumerate([*key.splitlines()[1:-1], *account_key.splitlines()[1:-1]])}}
         for way, octets in ways.items():
             for name, text in opened(octets).items():
                 for where, word in looked_for.items():
                     for form in (word, json.dumps(word)[1:-1], base64.b64encode(word.encode()).decode().rstrip('=')):
                         check(form not in text, '%s: %s has %s' % (way, name, where))
+            if way == 'broken':
+                continue
             check('[left out]' in opened(octets)['configuration.txt'], way)
+            check('service_account_file: ' in opened(octets)['configuration.txt'], 'words that are no secret')
             check('[left out]' in opened(octets)['events.jsonl'], way)
 
 

@@ -23,6 +23,15 @@ static const struct {
 	/* Parts of a line that are no words of language. */
 	{"copier:$y$j9T$abcdefgh:x\n", "the hash $y$j9T$abcdefgh of copier", "the hash [left out] of copier"},
 	{"{ \"private_key\": \"MIIEvQIBADANBg\" }", "private_key MIIEvQIBADANBg", "private_key [left out]"},
+	/* Of a longer one nothing is left where another one is a part of it, whichever was known first. */
+	{"summer\nsummer2024!\n", "it is summer2024! in summer", "it is [left out] in [left out]"},
+	{"summer2024!\nsummer\n", "it is summer2024! in summer", "it is [left out] in [left out]"},
+	{"abcdef\ndefghi\n", "xabcdefghiy", "x[left out]y"},
+	/* As one signs in by it: of NUL, user, NUL and "hunter2"; of "hunter2" alone; behind one octet; and two. */
+	{"hunter2\n", "535 what is AHVzZXIAaHVudGVyMg==?", "535 what is AHVzZXIA[left out]g==?"},
+	{"hunter2\n", "535 what is aHVudGVyMg==?", "535 what is [left out]g==?"},
+	{"hunter2\n", "535 what is eGh1bnRlcjI=?", "535 what is eG[left out]I=?"},
+	{"hunter2\n", "535 what is eHhodW50ZXIy?", "535 what is eHh[left out]?"},
 	/* What PEM says of itself. */
 	{"-----BEGIN PRIVATE KEY-----\nMIIEvQ\n", "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n",
 	 "-----BEGIN PRIVATE KEY-----\n[left out]\n"},
@@ -30,6 +39,9 @@ static const struct {
 	{"", "{\"text\":\"oauth.command ended with status 1: key is abc\",\"x\":1}",
 	 "{\"text\":\"oauth.command ended with status 1: **********\",\"x\":1}"},
 	{"", "oauth.command ended with status 1: a \\\" b\nc", "oauth.command ended with status 1: ******\nc"},
+	/* It ends with a backslash, and what comes behind it is none of its own. */
+	{"", "{\"text\":\"oauth.command ended with status 1: a\\\\\",\"x\":1}",
+	 "{\"text\":\"oauth.command ended with status 1: ***\",\"x\":1}"},
 	{"", "oauth.command ended with status 1\nc: d", "oauth.command ended with status 1\nc: d"},
 	{"", "oauth.command ", "oauth.command "},
 	{"", "oauth.command x: ", "oauth.command x: "},
@@ -51,15 +63,34 @@ static void test_rows(void)
 	}
 }
 
+/* A file of users: hashes, and no names, however long they are. */
+static void test_users(void)
+{
+	static const char file[] = "# users\ncopier-of-the-third-floor:$y$j9T$abcdefghijklmnop$"
+				   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG\n",
+			  text[] = "copier-of-the-third-floor has $y$j9T$abcdefghijklmnop$"
+				   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+	struct hidden_words *words = hidden_words_new();
+	size_t length = sizeof(text) - 1;
+	char *out;
+
+	hidden_words_take_users(words, file, sizeof(file) - 1);
+	out = hidden_words_out(words, text, &length);
+	CHECK_EQ(length, strlen("copier-of-the-third-floor has [left out]"));
+	CHECK(memcmp(out, "copier-of-the-third-floor has [left out]", length) == 0);
+	free(out);
+	hidden_words_free(words);
+}
+
 /* A file of more lines than are known, and NULs in a text. */
 static void test_many(void)
 {
 	struct hidden_words *words = hidden_words_new();
-	char line[32], text[] = "a\0line 0001 b", *out;
+	char line[32], text[] = "a\0line 000001 b", *out;
 	size_t length = sizeof(text) - 1;
 
 	for (unsigned i = 0; i < 2 * HIDDEN_WORDS_MAX; i++) {
-		snprintf(line, sizeof(line), "line %04u\n", i);
+		snprintf(line, sizeof(line), "line %06u\n", i);
 		hidden_words_take(words, line);
 	}
 	out = hidden_words_out(words, text, &length);
@@ -72,6 +103,7 @@ static void test_many(void)
 int main(void)
 {
 	RUN(test_rows);
+	RUN(test_users);
 	RUN(test_many);
 	return check_end();
 }
