@@ -379,7 +379,7 @@ static void give(struct tls_given *given, const char *domain, uint64_t sessions)
 /* Nobody takes it, for a while: what there is room for is counted, and of the rest it is known how much it was. */
 static void test_given(void)
 {
-	struct tls_given given = {.tables = NULL};
+	struct tls_given given = {.count = 0};
 	struct tls_days days;
 
 	CHECK(tls_days_init(&days, NOON));
