@@ -85,15 +85,38 @@ static bool is_of(const struct suspension *one, const char *destination, const c
 	return strcmp(one->destination, destination) == 0 && strcasecmp(one->domain, domain) == 0;
 }
 
+static unsigned bit_of(const char *domain)
+{
+	uint32_t hash = 2166136261;
+
+	for (; *domain != '\0'; domain++) {
+		uint8_t octet = (uint8_t)*domain;
+		octet |= octet >= 'A' && octet <= 'Z' ? 0x20 : 0;
+		hash = (hash ^ octet) * 16777619;
+	}
+	return (hash ^ hash >> 16) % SUSPEND_BITS;
+}
+
+/* Each word goes from what it was to what it is to be, so that none that stays is missed meanwhile. */
+static void follow_domains(struct suspensions *s)
+{
+	uint64_t words[SUSPEND_BITS / 64] = {0};
+
+	for (const struct suspension *one = s->first; one; one = one->next) {
+		unsigned bit = bit_of(one->domain);
+		if (one->domain[0] != '\0')
+			words[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+	for (unsigned i = 0; i < SUSPEND_BITS / 64; i++)
+		atomic_store(&s->domains[i], words[i]);
+}
+
 /* The lock is held. What lanes look at follows from the list. */
 static void follow(struct suspensions *s)
 {
 	uint64_t now_ns = clock_monotonic_ns();
-	unsigned domains = 0;
 
-	for (const struct suspension *one = s->first; one; one = one->next)
-		domains += one->domain[0] != '\0';
-	atomic_store(&s->domains, domains);
+	follow_domains(s);
 	for (size_t d = 0; d < s->room; d++) {
 		uint64_t until_ns = atomic_load(&s->until_ns[d]);
 		/* It is not, since then. */
@@ -269,6 +292,16 @@ static void change(struct suspensions *s, struct suspension *gone, struct suspen
 	free(gone);
 }
 
+static bool was_told(struct suspensions *s, const struct suspension *one)
+{
+	bool told;
+
+	pthread_mutex_lock(&s->lock);
+	told = one->over;
+	pthread_mutex_unlock(&s->lock);
+	return told;
+}
+
 /* What is over makes room. */
 static void sweep(struct suspensions *s)
 {
@@ -277,7 +310,7 @@ static void sweep(struct suspensions *s)
 
 	for (one = s->first; one; one = next) {
 		next = one->next;
-		if (one->over && one->until_ns <= now_ns)
+		if (one->until_ns <= now_ns && was_told(s, one))
 			change(s, one, NULL);
 	}
 }
@@ -345,13 +378,16 @@ bool suspend_knows(struct suspensions *s, const char *destination, bool *mx)
 void suspend_each(struct suspensions *s, void (*fn)(void *context, const struct suspension *one), void *context)
 {
 	uint64_t now_ns = clock_monotonic_ns();
+	/* Who changes one may wait for the disk, and then this does not. */
+	pthread_mutex_t *lock = pthread_mutex_trylock(&s->acts) == 0 ? &s->acts : &s->lock;
 
-	pthread_mutex_lock(&s->lock);
+	if (lock == &s->lock)
+		pthread_mutex_lock(lock);
 	for (const struct suspension *one = s->first; one; one = one->next) {
 		if (one->until_ns > now_ns)
 			fn(context, one);
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(lock);
 }
 
 /* ---- on shards -------------------------------------------------------------------------------------------------- */
@@ -382,9 +418,10 @@ bool suspend_holds(const struct suspensions *s, unsigned place, uint64_t now_ns,
 bool suspend_holds_domain(struct suspensions *s, const char *destination, const char *domain, uint64_t now_ns)
 {
 	const struct suspension *one;
+	unsigned bit = bit_of(domain);
 	bool holds;
 
-	if (atomic_load_explicit(&s->domains, memory_order_relaxed) == 0)
+	if (!(atomic_load_explicit(&s->domains[bit / 64], memory_order_relaxed) & UINT64_C(1) << bit % 64))
 		return false;
 	pthread_mutex_lock(&s->lock);
 	one = find(s, destination, domain);

@@ -11,8 +11,8 @@
  * lasts is measured by the clock that nobody sets; only a start goes by the wall clock, and by that no longer than it
  * was to last in all, should the clock have been set back.
  *
- * Shards read an atomic of their destination's; a lock of a few instructions only where any domain is suspended. Who
- * changes it may wait for the disk, and belongs to no shard.
+ * Shards read an atomic of their destination's, and of a domain's name; a lock only where a domain of such a name is
+ * suspended. Who changes it may wait for the disk, and belongs to no shard; who reads all of it keeps no shard waiting.
  */
 #ifndef POSTRIDER_DELIVER_SUSPEND_H
 #define POSTRIDER_DELIVER_SUSPEND_H
@@ -25,7 +25,7 @@
 
 struct config;
 
-enum { SUSPEND_MAX = 4096, SUSPEND_TEXT_MAX = 200 /* of reason and who */ };
+enum { SUSPEND_MAX = 4096, SUSPEND_TEXT_MAX = 200 /* of reason and who */, SUSPEND_BITS = 16384 };
 #define SUSPEND_FOR_EVER UINT64_MAX
 
 struct suspension {
@@ -38,11 +38,11 @@ struct suspension {
 };
 
 struct suspensions {
-	pthread_mutex_t acts; /* one change at a time, with its write */
-	pthread_mutex_t lock; /* the list */
+	pthread_mutex_t acts; /* one change at a time, with its write: so it keeps the list as it is, too */
+	pthread_mutex_t lock; /* the list, for those who do not have `acts` */
 	struct suspension *first;
 	unsigned count;
-	_Atomic(unsigned) domains;
+	_Atomic(uint64_t) domains[SUSPEND_BITS / 64]; /* of each name one bit, by its hash */
 	_Atomic(uint64_t) *until_ns; /* owned, per destination: monotonic; once it is over: when that was; 0: never */
 	size_t room;
 	const struct config *config; /* the newest */
@@ -71,7 +71,7 @@ int suspend_begin(struct suspensions *s, const struct suspend_order *order);
 int suspend_end(struct suspensions *s, const char *destination, const char *domain, uint64_t *since_ns);
 /* The configuration has a destination of that name; *mx: with `mx: true`. */
 bool suspend_knows(struct suspensions *s, const char *destination, bool *mx);
-/* Calls fn for each that is in force; fn may not wait. */
+/* Calls fn for each that is in force; fn may not wait. Shards do not wait for it, but while one is being changed. */
 void suspend_each(struct suspensions *s, void (*fn)(void *context, const struct suspension *one), void *context);
 
 /* On shards. Until when the destination of that place is: *next_ns is lowered to when to look again. */

@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_suspend.c - what an operator has suspended: the file's lines, which read what they wrote, and what a
- * start makes of it, by clocks that were set meanwhile.
+ * tests/unit/test_suspend.c - what an operator has suspended: the file's lines, which read what they wrote, what a
+ * start makes of it, by clocks that were set meanwhile, and shards that do not wait for who reads it.
  */
 #include "core/deliver/suspend.h"
 
@@ -166,6 +166,54 @@ static void test_damaged(void)
 	}
 }
 
+static void look_meanwhile(void *context, const struct suspension *one)
+{
+	char destination[SUSPEND_NAME], domain[SUSPEND_NAME];
+	struct suspensions *s = context;
+	uint64_t now_ns = clock_monotonic_ns();
+
+	CHECK_STR(one->destination, "two");
+	CHECK(suspend_holds_domain(s, "two", "b.example", now_ns));
+	CHECK(!suspend_holds_domain(s, "two", "c.example", now_ns));
+	CHECK(!suspend_over(s, now_ns, destination, domain));
+}
+
+static void count_one(void *context, const struct suspension *one)
+{
+	*(unsigned *)context += one->destination[0] != '\0';
+}
+
+/* Shards go on while somebody reads all of it, however long that takes him; and where no domain of such a name is
+ * suspended they do not even ask for the lock. These would wait for ever. */
+static void test_readers(void)
+{
+	const struct suspend_order all = {"two", "", SUSPEND_FOR_EVER, "", "root"},
+				   one = {"two", "B.example", SUSPEND_FOR_EVER, "", "root"};
+	uint64_t since_ns;
+	struct suspensions s;
+	unsigned count = 0;
+
+	lay_down("");
+	open_all(&s);
+	CHECK_EQ(suspend_begin(&s, &all), 0);
+	CHECK_EQ(suspend_begin(&s, &one), 0);
+	suspend_each(&s, look_meanwhile, &s);
+	pthread_mutex_lock(&s.lock);
+	CHECK(!suspend_holds_domain(&s, "two", "c.example", clock_monotonic_ns()));
+	pthread_mutex_unlock(&s.lock);
+	/* And while somebody changes it, who reads it does not wait for his disk. */
+	pthread_mutex_lock(&s.acts);
+	suspend_each(&s, count_one, &count);
+	pthread_mutex_unlock(&s.acts);
+	CHECK_EQ(count, 2);
+	CHECK_EQ(suspend_end(&s, "two", "b.example", &since_ns), 0);
+	pthread_mutex_lock(&s.lock);
+	CHECK(!suspend_holds_domain(&s, "two", "b.example", clock_monotonic_ns()));
+	pthread_mutex_unlock(&s.lock);
+	CHECK_EQ(suspend_end(&s, "two", "", &since_ns), 0);
+	suspensions_deinit(&s);
+}
+
 int main(void)
 {
 	char directory[] = "/tmp/test_suspend_XXXXXX", command[64];
@@ -175,6 +223,7 @@ int main(void)
 	RUN(test_restart);
 	RUN(test_clocks);
 	RUN(test_damaged);
+	RUN(test_readers);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	CHECK_EQ(system(command), 0);
 	return check_end();
