@@ -75,6 +75,7 @@ struct deliverer {
 	struct list outbound_wake;         /* lanes with something to do this turn */
 	struct list deleting;              /* struct delivery, HELD: an operator had them deleted (park.h) */
 	struct list steers;                /* struct steer_job: what operators have asked for (steer.h) */
+	uint64_t steers_ns;                /* not before */
 	struct dead_sources *dead_sources; /* owned: addresses that this machine does not have; NULL: none yet */
 	struct notifier *notifier;         /* owned (notify.h) */
 	struct tls_clerk *tls_clerk;       /* owned (tls_clerk.h) */

@@ -64,7 +64,7 @@ enum steer_result {
 enum steer_result steer_mail(struct shard *shard, struct mail *m, const struct steer_order *order,
 			     struct spool_ticket *ticket, bool *recorded);
 
-/* To many, a few in a turn. */
+/* To many, in slices with pauses, as visits have them (core/shard/visit.h); several jobs take turns. */
 struct steer_job {
 	struct list link; /* deliverer->steers */
 	struct steer_order order;
@@ -83,8 +83,9 @@ struct steer_job {
 void steer_begin(struct shard *shard, struct steer_job *job);
 /* Once per turn. */
 void steer_run(struct shard *shard);
-/* It has something to do now; it has, but waits for room. */
-bool steer_due(const struct shard *shard);
+/* When the next turn is wanted for it; UINT64_MAX: none is, as where it waits for room. */
+uint64_t steer_next_ns(const struct shard *shard);
+/* It has something to do, now or when there is room. */
 bool steer_waits(const struct shard *shard);
 
 #endif

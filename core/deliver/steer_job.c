@@ -3,14 +3,14 @@
  */
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/deliver/deliverer.h"
 #include "core/deliver/steer_private.h"
 #include "core/shard/shard.h"
-#include "core/store/intake.h"
 #include "core/store/store.h"
 
-/* Messages in a turn, each looked for in this spool by all ids that its parts may have there. */
-enum { SLICE = 16, BACK_SLICE = 64 };
+/* Messages in a slice, whatever a clock says; of those that are back in a turn. */
+enum { SLICE = 256, BACK_SLICE = 64 };
 
 /* A record on its way to the disk. */
 struct steer_mark {
@@ -70,9 +70,8 @@ static bool step(struct steer_job *job)
 	const struct message_id *id = &job->ids[job->at];
 	enum steer_result result;
 
-	for (unsigned part = 0; part < LETTER_OWNERS_MAX; part++) {
-		const struct spool_id its = delivery_part_id(*id, part);
-		struct mail *m = (struct mail *)(uintptr_t)store_find(job->shard, &its);
+	for (unsigned part = 0; part <= job->shard->store->part_most; part++) {
+		struct mail *m = (struct mail *)(uintptr_t)store_find_part(job->shard, *id, part);
 		if (!m)
 			continue;
 		result = one(job, m);
@@ -102,17 +101,26 @@ static void give_up(struct steer_job *job)
 		note(job, job->at, STEER_FAILED);
 }
 
-static void run(struct steer_job *job)
+static void run(struct steer_job *job, uint64_t until_ns)
 {
+	struct list *all = &job->shard->deliverer->steers;
+
 	job->stopped = false;
 	if (job->shard->draining)
 		give_up(job);
-	for (unsigned n = 0; n < SLICE && job->at < job->count && !job->stopped; n++)
+	for (unsigned n = 0; n < SLICE && job->at < job->count && !job->stopped; n++) {
 		job->stopped = !step(job);
-	if (job->at < job->count)
+		if (clock_monotonic_ns() >= until_ns)
+			break;
+	}
+	if (job->stopped)
 		return;
+	/* Another one's turn is the next. */
 	list_remove(&job->link);
-	end_if_over(job);
+	if (job->at < job->count)
+		list_append(all, &job->link);
+	else
+		end_if_over(job);
 }
 
 static void end_those_back(struct shard *shard)
@@ -130,18 +138,29 @@ static void end_those_back(struct shard *shard)
 
 void steer_run(struct shard *shard)
 {
-	struct list *all = &shard->deliverer->steers;
+	struct deliverer *deliverer = shard->deliverer;
+	struct list *all = &deliverer->steers;
+	struct visit_turn turn;
+	uint64_t now_ns;
 
 	end_those_back(shard);
-	if (!list_empty(all))
-		run(container_of(all->next, struct steer_job, link));
+	if (list_empty(all))
+		return;
+	now_ns = clock_monotonic_ns();
+	if (now_ns < deliverer->steers_ns && !shard->draining)
+		return;
+	turn = visit_turn_begin(now_ns);
+	run(container_of(all->next, struct steer_job, link), turn.until_ns);
+	deliverer->steers_ns = visit_turn_end(&shard->visits, &turn);
 }
 
-bool steer_due(const struct shard *shard)
+uint64_t steer_next_ns(const struct shard *shard)
 {
 	const struct list *all = &shard->deliverer->steers;
 
-	return !list_empty(all) && !container_of(all->next, const struct steer_job, link)->stopped;
+	if (list_empty(all) || container_of(all->next, const struct steer_job, link)->stopped)
+		return UINT64_MAX;
+	return shard->deliverer->steers_ns;
 }
 
 bool steer_waits(const struct shard *shard)

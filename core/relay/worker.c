@@ -210,8 +210,10 @@ uint64_t worker_deadline_ns(const struct worker *worker)
 		deadline = spool_wake_ns(shard->store->spool);
 	if (deadline > visits_next_ns(&shard->visits))
 		deadline = visits_next_ns(&shard->visits);
+	if (deadline > steer_next_ns(shard))
+		deadline = steer_next_ns(shard);
 	if (handshakes_waiting(&shard->receiver->handshakes) || !list_empty(&shard->deliverer->outbound_wake) ||
-	    !list_empty(&shard->posts_here) || notify_due(shard) || steer_due(shard) || asker_due(shard->asker) ||
+	    !list_empty(&shard->posts_here) || notify_due(shard) || asker_due(shard->asker) ||
 	    turns_due(&shard->deliverer->turns) || spool_flush_wanted(shard->store->spool))
 		return 0;
 	return deadline;

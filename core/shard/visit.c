@@ -56,14 +56,6 @@ static enum visit_step run_one(struct shard *shard, struct visit *visit, uint64_
 	return step;
 }
 
-/* Processor time, so that it is not theirs where somebody else had the processor. */
-static void count_slice(struct visits *visits, uint64_t spent_ns)
-{
-	counter_add(&visits->spent_ns, spent_ns);
-	if (spent_ns > counter_get(&visits->longest_ns))
-		counter_set(&visits->longest_ns, spent_ns);
-}
-
 /* Behind a slice that took so long. */
 static uint64_t pause_ns(uint64_t took_ns)
 {
@@ -74,11 +66,28 @@ static uint64_t pause_ns(uint64_t took_ns)
 	return pause_ns < VISIT_PAUSE_MOST_NS ? pause_ns : VISIT_PAUSE_MOST_NS;
 }
 
+struct visit_turn visit_turn_begin(uint64_t now_ns)
+{
+	return (struct visit_turn){now_ns, clock_thread_ns(), now_ns + VISIT_SLICE_NS};
+}
+
+uint64_t visit_turn_end(struct visits *visits, const struct visit_turn *turn)
+{
+	/* Processor time, so that it is not theirs where somebody else had the processor. */
+	uint64_t now_ns = clock_monotonic_ns(), spent_ns = clock_thread_ns() - turn->cpu_ns;
+
+	counter_add(&visits->spent_ns, spent_ns);
+	if (spent_ns > counter_get(&visits->longest_ns))
+		counter_set(&visits->longest_ns, spent_ns);
+	return now_ns + pause_ns(now_ns - turn->began_ns);
+}
+
 void visits_run(struct shard *shard)
 {
 	struct visits *visits = &shard->visits;
-	uint64_t now_ns, began_ns, cpu_ns, until_ns;
+	struct visit_turn turn;
 	struct list *link;
+	uint64_t now_ns;
 
 	if (!stack_empty(&visits->came))
 		receive_visits(visits);
@@ -87,18 +96,14 @@ void visits_run(struct shard *shard)
 	now_ns = clock_monotonic_ns();
 	if (now_ns < visits->next_ns && !shard->draining)
 		return;
-	began_ns = now_ns;
-	cpu_ns = clock_thread_ns();
-	until_ns = now_ns + VISIT_SLICE_NS;
+	turn = visit_turn_begin(now_ns);
 	/* Whose slice is over has used all of it: the others' turn is the next one. */
-	while (now_ns < until_ns && (link = list_take_first(&visits->here)) != NULL) {
-		enum visit_step step = run_one(shard, container_of(link, struct visit, link), until_ns);
-		now_ns = clock_monotonic_ns();
-		if (step == VISIT_MORE)
+	while (now_ns < turn.until_ns && (link = list_take_first(&visits->here)) != NULL) {
+		if (run_one(shard, container_of(link, struct visit, link), turn.until_ns) == VISIT_MORE)
 			break;
+		now_ns = clock_monotonic_ns();
 	}
-	visits->next_ns = now_ns + pause_ns(now_ns - began_ns);
-	count_slice(visits, clock_thread_ns() - cpu_ns);
+	visits->next_ns = visit_turn_end(visits, &turn);
 }
 
 uint64_t visits_next_ns(const struct visits *visits)

@@ -75,6 +75,14 @@ static inline bool visits_idle(const struct visits *visits)
 	return visits->count == 0;
 }
 
+/* A slice that begins now, also of what else a shard is asked for, in slices of its own (core/deliver/steer.h). */
+struct visit_turn {
+	uint64_t began_ns, cpu_ns, until_ns;
+};
+struct visit_turn visit_turn_begin(uint64_t now_ns);
+/* It is over, and what it took is counted. When the next one may begin. */
+uint64_t visit_turn_end(struct visits *visits, const struct visit_turn *turn);
+
 /* How much of a call is used. */
 struct visit_slice {
 	uint64_t until_ns;

@@ -66,6 +66,7 @@ static struct mail *mail_for(struct shard *shard, struct transfer *transfer)
 		return NULL;
 	mail_init(m, transfer->recipients, 0);
 	m->item.id = delivery_id(transfer);
+	store_note_part(shard, m->item.id);
 	transfer->mail = m;
 	transfer->part_capacity = 0;
 	return m;

@@ -159,6 +159,7 @@ int store_adopt(struct shard *shard, const struct spool_live *live, mail_lane_fn
 		return r;
 	}
 	*out = m;
+	store_note_part(shard, m->item.id);
 	spool_adopt(live->spool, &m->item);
 	queue(shard, m);
 	return 0;
@@ -237,6 +238,7 @@ int store_keep(struct shard *shard, const struct spool_live *live)
 	mail_init(m, 0, MAIL_NO_LANE);
 	m->item = live->item;
 	m->first.place = DELIVERY_KEPT;
+	store_note_part(shard, m->item.id);
 	spool_adopt(live->spool, &m->item);
 	return 0;
 }
@@ -255,6 +257,21 @@ const struct mail *store_find(const struct shard *shard, const struct spool_id *
 	const struct spool_item *item = shard->store->spool ? spool_find(shard->store->spool, id) : NULL;
 
 	return item ? container_of(item, struct mail, item) : NULL;
+}
+
+const struct mail *store_find_part(const struct shard *shard, struct message_id id, unsigned part)
+{
+	const struct spool_id its = delivery_part_id(id, part);
+
+	return store_find(shard, &its);
+}
+
+void store_note_part(struct shard *shard, struct spool_id id)
+{
+	unsigned part = delivery_part(id);
+
+	if (part > shard->store->part_most)
+		shard->store->part_most = part;
 }
 
 struct mails_walk {

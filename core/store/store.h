@@ -51,6 +51,7 @@ struct store {
 	struct message_id_source ids;
 	struct pool submissions, transfers, parts, blocks; /* on their way from this shard's clients */
 	struct pool mails;
+	unsigned part_most;   /* of the numbers of parts that it has had (intake.h) */
 	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 	struct list intake;   /* posts waiting to be appended to the spool */
 	struct list settling; /* deliveries whose record waits for room in the spool */
@@ -80,6 +81,10 @@ int store_reported(struct shard *shard, struct mail *m, const struct envelope_re
 int store_keep(struct shard *shard, const struct spool_live *live);
 /* Its mail with this id, recovered so far; NULL: none. */
 const struct mail *store_find(const struct shard *shard, const struct spool_id *id);
+/* Its mail with that part of the message. Parts from 0 to store->part_most may be here. */
+const struct mail *store_find_part(const struct shard *shard, struct message_id id, unsigned part);
+/* A mail has this id from now on: what it is a part of is found. */
+void store_note_part(struct shard *shard, struct spool_id id);
 /* Calls fn for all mail that the spool knows, also what is on its way into it; fn may end it. */
 void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */

@@ -64,6 +64,7 @@ static const struct scenario scenarios[] = {
 	{"listed", scenario_listed, 24, 140},
 	{"look", scenario_look, 12, 60},
 	{"steer", scenario_steer, 16, 800},
+	{"orders", scenario_orders, 2, 10},
 	{"newer", scenario_newer, 4, 30},
 	{"space", scenario_space, 2, 7290},
 	{"limits", scenario_limits, 12, 60},

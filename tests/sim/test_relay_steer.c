@@ -15,6 +15,7 @@
 #include "core/deliver/steer.h"
 #include "core/deliver/suspend.h"
 #include "core/shard/shard.h"
+#include "core/shard/visit.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
@@ -346,5 +347,75 @@ void scenario_steer(uint64_t seed)
 	if (rig_log)
 		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
 			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
+	rig_close(&rig);
+}
+
+/* ---- many ------------------------------------------------------------------------------------------------------- */
+
+enum { MANY = 5000 };
+
+static struct orders {
+	struct steer_job many, one;
+	struct message_id ids[MANY];
+	uint8_t results[MANY + 1];
+	uint64_t many_ns, one_ns; /* when they were answered */
+} orders;
+
+static void on_orders(struct steer_job *job)
+{
+	*(uint64_t *)job->context = world_now_ns();
+}
+
+static bool orders_over(void *context)
+{
+	return orders.many_ns > 0 && orders.one_ns > 0;
+}
+
+/* Of messages that are not there: looking for them is all that it takes. */
+static struct steer_job order_for(size_t count, uint8_t *results, uint64_t *when_ns)
+{
+	return (struct steer_job){
+		.order = {.kind = STEER_RETRY, .place = -1, .reason = "", .who = "the operator"},
+		.ids = orders.ids,
+		.results = results,
+		.count = count,
+		.done = on_orders,
+		.context = when_ns,
+	};
+}
+
+/* An order for many has a slice now and then, whatever else there is to do, and one for a single message, given behind
+ * it, does not wait until it is over. */
+void scenario_orders(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "orders", .seed = seed, .quiet = true, .clients = 1, .messages = 4, .connections = 1};
+	struct rig rig;
+	uint64_t began_ns;
+
+	memset(&orders, 0, sizeof(orders));
+	for (uint64_t i = 0; i < MANY; i++)
+		orders.ids[i] = (struct message_id){1 + i, 1 + i};
+	rig_open(&rig, &options);
+	if (!rig_begin(&rig, 1)) {
+		rig_close(&rig);
+		return;
+	}
+	began_ns = world_now_ns();
+	world_engine_enter();
+	orders.many = order_for(MANY, orders.results, &orders.many_ns);
+	orders.one = order_for(1, orders.results + MANY, &orders.one_ns);
+	steer_begin(rig.shards[0].shard, &orders.many);
+	steer_begin(rig.shards[0].shard, &orders.one);
+	world_engine_leave();
+	rig_wake(&rig);
+	if (rig_run(&rig, orders_over, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "orders are not answered");
+	else if (orders.one_ns >= orders.many_ns)
+		rig_fail(&rig, "an order for one message waited for one for %u", MANY);
+	else if (orders.many_ns - began_ns < (uint64_t)10 * VISIT_PAUSE_LEAST_NS)
+		rig_fail(&rig, "an order for %u messages was carried out at once", MANY);
+	rig_clients(&rig);
+	rig_finish(&rig, 1);
 	rig_close(&rig);
 }
