@@ -378,6 +378,13 @@ void attempt_give_back(struct attempt *a)
 		lane_ready_first(&o->lane, d);
 }
 
+void attempt_give_back_loaded(struct outbound *o)
+{
+	/* Last to first, as each comes to the head of the line. */
+	while (!list_empty(&o->loaded))
+		attempt_give_back(container_of(o->loaded.prev, struct attempt, link));
+}
+
 bool attempt_parked(struct attempt *a)
 {
 	if (!parks(a->delivery))

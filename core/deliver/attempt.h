@@ -99,6 +99,8 @@ bool attempt_too_large(const struct attempt *a, const struct connection *c, char
 const char *attempt_narrow(struct attempt *a, const struct connection *c);
 /* For one in outbound->loaded that no connection will take: its delivery is where it was. */
 void attempt_give_back(struct attempt *a);
+/* All of o->loaded: they stand in their lane as they stood there before. */
+void attempt_give_back_loaded(struct outbound *o);
 /* The same where an operator has said meanwhile that it is not to go on (park.h); else false. */
 bool attempt_parked(struct attempt *a);
 /* Writes on. WAITS: for room, a reply, a part from disk or its turn: on_part() then. DAMAGED: the connection has to

@@ -178,8 +178,7 @@ static void stand_still(struct outbound *o)
 {
 	struct list *link, *next;
 
-	while (!list_empty(&o->loaded))
-		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	attempt_give_back_loaded(o);
 	for (link = o->connections.next; link != &o->connections; link = next) {
 		struct connection *c = container_of(link, struct connection, link);
 		next = link->next;
@@ -330,8 +329,7 @@ void outbound_drain(struct shard *shard, bool hard)
 		struct list *link, *next;
 		if (!o->shard)
 			continue;
-		while (!list_empty(&o->loaded))
-			attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+		attempt_give_back_loaded(o);
 		for (link = o->connections.next; link != &o->connections; link = next) {
 			struct connection *c = container_of(link, struct connection, link);
 			next = link->next;

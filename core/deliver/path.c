@@ -254,8 +254,7 @@ static void give_back(struct outbound *o)
 	struct list all, *link;
 	struct delivery *d;
 
-	while (!list_empty(&o->loaded))
-		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	attempt_give_back_loaded(o);
 	o->lent_to = false;
 	list_init(&all);
 	while ((d = lane_first_ready(&o->lane)) != NULL) {
@@ -282,8 +281,8 @@ static void leave(struct outbound *o, uint64_t *next_ns)
 	struct outbound *to = way(o, next_ns);
 	struct delivery *d;
 
-	while (!one && !list_empty(&o->loaded))
-		attempt_give_back(container_of(o->loaded.next, struct attempt, link));
+	if (!one)
+		attempt_give_back_loaded(o);
 	if (!to)
 		return;
 	if (one && list_empty(&o->loaded) && o->loading == 0 && o->connection_count == 0 &&

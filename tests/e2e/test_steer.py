@@ -358,6 +358,35 @@ def suspended_under_way():
 
 
 @case
+def order_after_suspension():
+    """What was read from disk, and waited for its turn, keeps its order when its destination is suspended meanwhile."""
+    with Workspace() as work:
+        slow = Slow(work, 1)
+        slow.destinations[0]['limits']['messages_in_flight'] = 1
+        s = Steered(work, slow.hop, destinations=slow.destinations, shards=1)
+        equal(command('destination', 'suspend', 'next-hop', '--socket', s.path)[0], 0, 'suspended')
+        for number in range(1, 7):
+            send(s.relay, number)
+        s.start()
+        equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed')
+        slow.wait_asked()
+        eventually(lambda: s.states() == ['active'] * 6, 'all are read')
+        equal(command('destination', 'suspend', 'next-hop', '--socket', s.path)[0], 0, 'suspended again')
+        eventually(lambda: sorted(s.states()) == ['active'] + ['ready'] * 5, 'they are where they were')
+        # From now on one is read at a time: what is read together comes in the order of the disk.
+        slow.destinations[0]['limits']['messages_per_minute'] = 119
+        work.write('run-2.yaml', json.dumps(s.configuration))
+        code, out, said = command('reload', '--config', work.path('run-2.yaml'))
+        equal(code, 0, out + said)
+        slow.go.set()
+        s.relay.told('connection')
+        equal(command('destination', 'resume', 'next-hop', '--socket', s.path)[0], 0, 'resumed again')
+        slow.hop.wait_arrivals(6)
+        equal(slow.hop.sequences(), list(range(1, 7)), 'the order in which they came')
+        s.relay.terminate()
+
+
+@case
 def before_its_time():
     """What the limits of its site keep waiting is in no attempt, though there is a connection: it is held at once."""
     with Workspace() as work:
