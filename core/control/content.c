@@ -23,6 +23,9 @@ enum { RECORD_S = 10 };
 struct record_question {
 	struct message_id id;
 	unsigned number; /* of the records of its content, from 0 */
+	/* Owned, of SPOOL_CONTENT_MAX octets, for one record at a time: the shard's own memory, given back on another
+	 * thread, has a lock (look.h). NULL: there was none. */
+	uint8_t *room;
 };
 
 struct record {
@@ -34,7 +37,7 @@ struct record {
 	bool found;
 	unsigned records; /* that there are */
 	int result;       /* 0 or -errno */
-	uint8_t *octets;  /* owned */
+	uint8_t *octets;  /* in the question's room, or owned */
 	size_t length;
 };
 
@@ -70,6 +73,11 @@ static void begin(struct record *r, struct shard *shard, const struct record_que
 		r->back = true;
 }
 
+static uint8_t *room_for(const struct record_question *q, size_t length)
+{
+	return q->room && length <= SPOOL_CONTENT_MAX ? q->room : malloc(length + 1);
+}
+
 static enum visit_step record_step(struct shard *shard, struct visit *visit, uint64_t until_ns)
 {
 	struct record *r = container_of(inquiry_part_of(visit), struct record, part);
@@ -80,7 +88,7 @@ static enum visit_step record_step(struct shard *shard, struct visit *visit, uin
 	if (!r->back)
 		return VISIT_WAITS;
 	if (r->found && q->number < r->records) {
-		r->octets = r->result == 0 ? malloc(r->view.content_length + 1) : NULL;
+		r->octets = r->result == 0 ? room_for(q, r->view.content_length) : NULL;
 		if (r->octets) {
 			r->length = r->view.content_length;
 			memcpy(r->octets, r->view.content, r->length);
@@ -94,11 +102,24 @@ static enum visit_step record_step(struct shard *shard, struct visit *visit, uin
 
 static void record_release(struct inquiry_part *part)
 {
-	free(container_of(part, struct record, part)->octets);
+	const struct record_question *q = inquiry_question(part);
+	struct record *r = container_of(part, struct record, part);
+
+	if (r->octets != q->room)
+		free(r->octets);
+	r->octets = NULL;
+}
+
+static void forget(void *question)
+{
+	struct record_question *q = question;
+
+	free(q->room);
+	free(q);
 }
 
 static const struct inquiry_kind record_kind = {
-	.size = sizeof(struct record), .fn = record_step, .release = record_release, .forget = free};
+	.size = sizeof(struct record), .fn = record_step, .release = record_release, .forget = forget};
 
 /* ---- on the connection's thread --------------------------------------------------------------------------------- */
 
@@ -176,6 +197,7 @@ void handle_queue_content(struct control_request *request)
 			     request->argument);
 	} else if (q && s && (s->inquiry = inquiry_new(request->desk, &record_kind, q))) {
 		s->question = q;
+		q->room = malloc(SPOOL_CONTENT_MAX);
 		r = find(s, request->desk->relay->shard_count);
 		if (r == 0) {
 			request_stream(request, "message/rfc822", on_read, on_end, s);

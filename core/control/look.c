@@ -141,8 +141,9 @@ static void count_mail(struct look *look, const struct shard *shard, const struc
 /* When all were counted: the names, while the configuration is at hand. */
 static void name_counts(struct look *look, const struct shard *shard)
 {
-	for (size_t i = 0; look->counts && i + 1 < look->count_count; i++) {
-		if (look->counts[i].messages > 0 && i < shard->config->destination_count)
+	/* There is room for many more than there are, of which no page is to be touched. */
+	for (size_t i = 0; look->counts && i + 1 < look->count_count && i < shard->config->destination_count; i++) {
+		if (look->counts[i].messages > 0)
 			look->counts[i].name = strdup(shard->config->destinations[i].name);
 	}
 }
@@ -569,9 +570,8 @@ static bool begin(struct look *look, struct shard *shard, const struct look_ques
 
 const struct mail *look_find(const struct shard *shard, struct message_id id, unsigned *part)
 {
-	for (; *part < LETTER_OWNERS_MAX; ++*part) {
-		const struct spool_id its = delivery_part_id(id, *part);
-		const struct mail *m = store_find(shard, &its);
+	for (; *part <= shard->store->part_most; ++*part) {
+		const struct mail *m = store_find_part(shard, id, *part);
 		if (m && !look_arriving(m))
 			return m;
 	}
@@ -630,6 +630,9 @@ enum visit_step look_step(struct shard *shard, struct visit *visit, uint64_t unt
 			return VISIT_WAITS;
 	}
 	name_counts(look, shard);
+	/* This thread's memory, which it takes and gives back by itself. */
+	free(look->readings);
+	look->readings = NULL;
 	return VISIT_DONE;
 }
 
