@@ -645,6 +645,7 @@ static void know_nothing(struct domain *domain)
 	domain->lane->mx->moved = true;
 	set_lane(domain, NULL);
 	domain->state = DOMAIN_NEW;
+	domain->without = 0; /* who has mail for it next asks */
 	arm(domain, domain->used_ns + KEPT_S * CLOCK_NS_PER_S);
 }
 

@@ -262,6 +262,25 @@ static void test_no_lane_for_free_mail(void)
 	end_lanes();
 }
 
+/* A reload lets nothing be known any more of a domain that had found no other lane: its mail asks at once. */
+static void test_reload_without_lane(void)
+{
+	begin_lanes();
+	answer_host();
+	lane_remove(&one_lane.lane, &mail.first);
+	shard.now_ns += 2 * CLOCK_NS_PER_S;
+	wheel_advance(&shard.wheel, shard.now_ns);
+	refusals = 1;
+	(void)domain_find(domains, "dead.example");
+	answer_host();
+	domains_follow(domains, true);
+	domain_take(domain_find(domains, "dead.example"), &mail.first, false);
+	CHECK_EQ(asked_after(600), 0);
+	answer_host();
+	CHECK(mail.first.place == DELIVERY_READY);
+	end_lanes();
+}
+
 /* All domains are one provider's, whose lane is always there: what nobody writes to any more goes as others come. */
 static void test_unused(void)
 {
@@ -300,5 +319,6 @@ int main(void)
 	RUN(test_unused);
 	RUN(test_no_lane);
 	RUN(test_no_lane_for_free_mail);
+	RUN(test_reload_without_lane);
 	return check_end();
 }
