@@ -252,6 +252,24 @@ static int take_options(struct acting *a, int argc, char **argv)
 	return 0;
 }
 
+/* Takes `ids`. A message that several shards have stands in a list of ids for each of them. */
+static json_t *each_once(json_t *ids)
+{
+	json_t *seen = json_object(), *once = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(ids, i, one)
+	{
+		if (json_object_get(seen, json_string_value(one)))
+			continue;
+		json_object_set_new(seen, json_string_value(one), json_true());
+		json_array_append(once, one);
+	}
+	json_decref(seen);
+	json_decref(ids);
+	return once;
+}
+
 int queue_act_command(int argc, char **argv)
 {
 	struct acting a = {.ask = {.command = "queue"}};
@@ -274,6 +292,7 @@ int queue_act_command(int argc, char **argv)
 		else
 			json_array_append_new(a.ids, json_string(argv[i]));
 	}
+	a.ids = each_once(a.ids);
 	if (json_array_size(a.ids) == 0 && !a.filtered)
 		status = usage(stderr, ASK_USAGE);
 	else

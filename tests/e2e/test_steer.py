@@ -254,6 +254,28 @@ def in_parts():
 
 
 @case
+def listed_for_each_shard():
+    """Several shards have some of a message, so a list of ids has it more than once: it is counted and hit once."""
+    with Workspace() as work:
+        # One connection, so one shard each, which follows from the name.
+        ways = [{'name': 'd%d' % i, 'hosts': ['127.0.0.1:%d' % free_port()], 'tls': {'mode': 'none'},
+                 'limits': {'connections': 1}} for i in range(12)]
+        s = Steered(work, work.own(NextHop()), shards=3, destinations=ways, retry=LATE, routes=[
+            {'recipient': '*@%s.example' % way['name'], 'destination': way['name']} for way in ways])
+        one = send(s.relay, 1, ['user@d%d.example' % i for i in range(12)])
+        code, ids, said = command('queue', 'list', '--ids', '--all', '--socket', s.path)
+        check(code == 0 and len(ids.split()) > 1 and set(ids.split()) == {one}, 'ids: %s%s', ids, said)
+        code, _, said = command('queue', 'delete', '-', '--socket', s.path, stdin=ids)
+        check('1 message would be deleted' in said, 'what it would hit: %s', said)
+        results = s.queue('hold', '-', stdin=ids)
+        equal(results, ['done'], 'all of it is held')
+        equal(set(s.states()), {'held'}, 'on each shard')
+        equal(s.queue('delete', '-', '--yes', stdin=ids), ['done'], 'all of it is deleted')
+        eventually(lambda: s.queued() == 0, 'nothing is left')
+        s.relay.terminate()
+
+
+@case
 def suspended():
     """Nothing is begun at a destination that is suspended, through a kill; it ends by itself, or when it is resumed."""
     with Workspace() as work:
