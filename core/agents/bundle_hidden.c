@@ -16,7 +16,7 @@
 #include "core/config/text_file.h"
 #include "core/config/user_file.h"
 
-enum { PART_MIN = 12, CHAINS = 4096, NONE = -1, USERS_FILE_MAX = 4 << 20 };
+enum { PART_MIN = 12, CUT_MIN = 16, TOKEN_MIN = 40, CHAINS = 4096, NONE = -1, USERS_FILE_MAX = 4 << 20 };
 
 /* What is in a file, in the order in which they are read: where there are too many words, it is hashes that are not
  * known. */
@@ -94,6 +94,19 @@ static size_t chain_of(const char *text)
 }
 static_assert(HIDDEN_WORD_MIN == sizeof(uint32_t), "as many octets as a chain is found by");
 
+/* How many octets of the text are this word. Where a text that was too long was cut (core/base/log.h), what is left of
+ * a word counts as well. */
+static size_t common(const struct word *word, const char *text, size_t length)
+{
+	size_t n = 0;
+
+	while (n < word->length && n < length && word->text[n] == text[n])
+		n++;
+	if (n == word->length)
+		return n;
+	return n >= CUT_MIN && (n == length || text[n] == '"' || text[n] == '\n') ? n : 0;
+}
+
 /* How much of the text is one of them; 0: it begins with none. The longest one counts: of a word that another one
  * begins with nothing is to be left. */
 static size_t longest_at(const struct hidden_words *words, const char *text, size_t length)
@@ -103,11 +116,19 @@ static size_t longest_at(const struct hidden_words *words, const char *text, siz
 	if (length < HIDDEN_WORD_MIN)
 		return 0;
 	for (int32_t i = words->chains[chain_of(text)]; i != NONE; i = words->list[i].next) {
-		const struct word *word = &words->list[i];
-		if (word->length > longest && word->length <= length && memcmp(word->text, text, word->length) == 0)
-			longest = word->length;
+		size_t n = common(&words->list[i], text, length);
+		longest = n > longest ? n : longest;
 	}
 	return longest;
+}
+
+static bool is_known(const struct hidden_words *words, const char *text, size_t length)
+{
+	for (int32_t i = words->chains[chain_of(text)]; i != NONE; i = words->list[i].next) {
+		if (words->list[i].length == length && memcmp(words->list[i].text, text, length) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void add(struct hidden_words *words, const char *text, size_t length)
@@ -115,7 +136,7 @@ static void add(struct hidden_words *words, const char *text, size_t length)
 	struct word word = {.length = length};
 	size_t chain;
 
-	if (length < HIDDEN_WORD_MIN || words->count == HIDDEN_WORDS_MAX || longest_at(words, text, length) == length ||
+	if (length < HIDDEN_WORD_MIN || words->count == HIDDEN_WORDS_MAX || is_known(words, text, length) ||
 	    !grow(words, (void **)&words->list, words->count, &words->room, sizeof(word)))
 		return;
 	word.text = malloc(length);
@@ -430,6 +451,26 @@ static void cover_programs(char *text, size_t length)
 	}
 }
 
+/* Access tokens are in no file, and a next hop may repeat what it was sent. Their beginnings: base64 of "user=" and of
+ * "n,a=" (XOAUTH2, RFC 7628), of a JWT (RFC 7519), and Google's own. */
+static void cover_tokens(char *text, size_t length)
+{
+	static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_.";
+	static const char *const begins[] = {"dXNlcj", "bixhP", "eyJ", "ya29."};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		char *end = text + length, *at = text;
+		while ((at = memmem(at, (size_t)(end - at), begins[i], strlen(begins[i]))) != NULL) {
+			size_t n = 0;
+			while (at + n < end && at[n] && strchr(characters, at[n]))
+				n++;
+			if (n >= TOKEN_MIN)
+				memset(at, '*', n);
+			at += n;
+		}
+	}
+}
+
 char *hidden_words_out(const struct hidden_words *words, const char *text, size_t *length)
 {
 	size_t n = put_without(words, text, *length, NULL);
@@ -439,6 +480,7 @@ char *hidden_words_out(const struct hidden_words *words, const char *text, size_
 		return NULL;
 	(void)put_without(words, text, *length, out);
 	cover_programs(out, n);
+	cover_tokens(out, n);
 	*length = n;
 	return out;
 }

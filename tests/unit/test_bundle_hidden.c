@@ -27,11 +27,19 @@ static const struct {
 	{"summer\nsummer2024!\n", "it is summer2024! in summer", "it is [left out] in [left out]"},
 	{"summer2024!\nsummer\n", "it is summer2024! in summer", "it is [left out] in [left out]"},
 	{"abcdef\ndefghi\n", "xabcdefghiy", "x[left out]y"},
+	/* What a text that was cut has of it; and two that begin alike. */
+	{"abcdefghijklmnopqrstuvwxyz\n", "{\"reply\":\"no: abcdefghijklmnopqr\"}", "{\"reply\":\"no: [left out]\"}"},
+	{"abcdefghijklmnopqrstuvwxyz\n", "abcdefghijklmnopqr stuvwxyz", "abcdefghijklmnopqr stuvwxyz"},
+	{"abcdefghijklmnopqrstuvwxyz\nabcdefghijklmnopqr\n", "abcdefghijklmnopqr stuvwxyz", "[left out] stuvwxyz"},
 	/* As one signs in by it: of NUL, user, NUL and "hunter2"; of "hunter2" alone; behind one octet; and two. */
 	{"hunter2\n", "535 what is AHVzZXIAaHVudGVyMg==?", "535 what is AHVzZXIA[left out]g==?"},
 	{"hunter2\n", "535 what is aHVudGVyMg==?", "535 what is [left out]g==?"},
 	{"hunter2\n", "535 what is eGh1bnRlcjI=?", "535 what is eG[left out]I=?"},
 	{"hunter2\n", "535 what is eHhodW50ZXIy?", "535 what is eHh[left out]?"},
+	/* A token that was repeated; and what is none. */
+	{"", "535 what is dXNlcj1hQGIuYwFhdXRoPUJlYXJlciBhYmMBAQ==?",
+	 "535 what is ****************************************?"},
+	{"", "eyJ0eXAi dXNlcj1h ya29.", "eyJ0eXAi dXNlcj1h ya29."},
 	/* What PEM says of itself. */
 	{"-----BEGIN PRIVATE KEY-----\nMIIEvQ\n", "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n",
 	 "-----BEGIN PRIVATE KEY-----\n[left out]\n"},
