@@ -35,31 +35,42 @@
 /* A hundred thousand clients with names, networks and limits of their own are 8 MiB. */
 enum { FILE_SIZE_MAX = 32 << 20 };
 
-static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
-			    const struct show_to *show);
+/* What is made of a file besides what it says. */
+struct how {
+	const struct show_to *show; /* NULL: it is not shown */
+	bool no_devices;            /* the inventory is not read */
+};
 
-static struct config *load(const char *file, struct config_problems *problems, const struct show_to *show);
+static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
+			    const struct how *how);
+
+static struct config *load(const char *file, struct config_problems *problems, const struct how *how);
 
 struct config *config_load(const char *file, struct config_problems *problems)
 {
-	return load(file, problems, NULL);
+	return load(file, problems, &(struct how){.show = NULL});
+}
+
+struct config *config_load_without_devices(const char *file, struct config_problems *problems)
+{
+	return load(file, problems, &(struct how){.no_devices = true});
 }
 
 struct config *config_load_shown(const char *file, struct config_problems *problems, FILE *out)
 {
 	const struct show_to show = {.out = out};
 
-	return load(file, problems, out ? &show : NULL);
+	return load(file, problems, &(struct how){.show = out ? &show : NULL});
 }
 
 struct config *config_load_bare(const char *file, struct config_problems *problems, FILE *out)
 {
 	const struct show_to show = {.out = out, .bare = true};
 
-	return load(file, problems, &show);
+	return load(file, problems, &(struct how){.show = &show});
 }
 
-static struct config *load(const char *file, struct config_problems *problems, const struct show_to *show)
+static struct config *load(const char *file, struct config_problems *problems, const struct how *how)
 {
 	struct config *config = NULL;
 	char *text;
@@ -73,7 +84,7 @@ static struct config *load(const char *file, struct config_problems *problems, c
 				    opened ? "read" : "opened", strerror(-r));
 		return NULL;
 	}
-	config = parse(file, text, length, problems, show);
+	config = parse(file, text, length, problems, how);
 	free(text);
 	/* The tree of a large file was many times what is left of it. */
 	malloc_trim(0);
@@ -111,16 +122,16 @@ static bool read_document(struct reader *r, const char *text, size_t length, con
 
 struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems)
 {
-	return parse(file, text, length, problems, NULL);
+	return parse(file, text, length, problems, &(struct how){.show = NULL});
 }
 
 static struct config *parse(const char *file, const char *text, size_t length, struct config_problems *problems,
-			    const struct show_to *show)
+			    const struct how *how)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	const yaml_mark_t start = {0};
 	struct config *config = calloc(1, sizeof(*config));
-	struct reader r = {.file = file, .config = config, .problems = problems};
+	struct reader r = {.file = file, .config = config, .problems = problems, .no_devices = how->no_devices};
 
 	config_problems_init(problems);
 	if (config == NULL || (config->file = strdup(file)) == NULL) {
@@ -134,7 +145,7 @@ static struct config *parse(const char *file, const char *text, size_t length, s
 		length -= strlen(byte_order_mark);
 	}
 	schema_defaults(config);
-	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length, show);
+	bool ok = reader_screen(&r, text, length) && read_document(&r, text, length, how->show);
 	free(r.networks);
 	config_problems_sort(problems);
 	if (ok)

@@ -435,6 +435,8 @@ enum config_suppression_use config_suppression_use(const struct config *config, 
 
 /* NULL when there are errors; *problems has them and the warnings, in the file's order. */
 struct config *config_load(const char *file, struct config_problems *problems);
+/* The same, with an inventory that is empty: its files are not read, however many devices there are. */
+struct config *config_load_without_devices(const char *file, struct config_problems *problems);
 /* The same from memory; `file` is used for messages and relative paths. For tests and the fuzz target. */
 struct config *config_parse(const char *file, const char *text, size_t length, struct config_problems *problems);
 /* The same as config_load(), and writes to `out` what is in force and where each value comes from (show.h). */

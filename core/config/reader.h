@@ -30,6 +30,7 @@ struct reader {
 	struct config_problems *problems;
 	const struct reader_field *root; /* the file's own table, and which of its fields had an error */
 	uint64_t root_failed;
+	bool no_devices; /* the inventory's files are not read */
 	/* The clients' networks, until all are known. From malloc. */
 	struct network_entry *networks;
 	size_t network_count, network_capacity;

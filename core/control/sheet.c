@@ -3,8 +3,10 @@
  * (core/config/device_sheet.h): of one of the inventory, or of one that is to come. Nothing is written: the answer has
  * the command that does.
  *
- * They are of the configuration's file as it is by now, as the command's are. One is read at a time: with an inventory
- * of a million that takes a while, and memory.
+ * Of a device that is in force they are of the configuration in force, which costs the same however many there are. Of
+ * one that is to come they are of the configuration's file as it is by now, as the command's are, without the files of
+ * the inventory. Those are read only for a name that is not in force, and may have been written since; one at a time:
+ * with an inventory of a million that takes a while, and memory.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -43,8 +45,18 @@ static const char *value_of(struct control_request *request, const char *key)
 	return value && value[0] ? value : NULL;
 }
 
+/* Without control characters, and without those that turn the direction of what stands around them (UAX #9, 2): in the
+ * command they would have somebody run something else than what he reads. */
 static bool plain(const char *text)
 {
+	static const char *const turning[] = {"\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad",
+					      "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8",
+					      "\xe2\x81\xa9"};
+
+	for (size_t i = 0; text && i < sizeof(turning) / sizeof(turning[0]); i++) {
+		if (strstr(text, turning[i]))
+			return false;
+	}
 	for (; text && *text; text++) {
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
 			return false;
@@ -75,8 +87,8 @@ static const char *make(struct asked *a)
 		return problem;
 	if (!a->address == !a->user)
 		return "write one of address and user: by which of them it is to be known";
-	if (!plain(a->user) || !plain(a->from) || !plain(a->place))
-		return "there are control characters in what is given";
+	if (!plain(a->name) || !plain(a->user) || !plain(a->from) || !plain(a->place))
+		return "there are control characters in what is given, or such as turn the direction of writing";
 	if ((a->user && strlen(a->user) > 255) || (a->from && strlen(a->from) > 320) ||
 	    (a->place && strlen(a->place) > 200))
 		return "that is longer than an inventory takes";
@@ -93,7 +105,7 @@ static bool take_profile(struct asked *a, struct config *config, char *problem, 
 {
 	static struct config_problems problems; /* with the lock */
 
-	if (a->listed || !a->profile || schema_profile_take(config, a->profile, &a->device.profile, &problems))
+	if (!a->profile || schema_profile_take(config, a->profile, &a->device.profile, &problems))
 		return true;
 	snprintf(problem, size, "%s", config_problems_first(&problems));
 	return false;
@@ -144,38 +156,26 @@ static json_t *command_of(const struct asked *a)
 	if (!out)
 		return NULL;
 	fputs("postrider device add", out);
-	put_word(out, "", a->name);
+	/* One that begins so is no option behind them all. */
+	if (a->name[0] != '-')
+		put_word(out, "", a->name);
 	put_word(out, "--address ", a->address);
 	put_word(out, "--user ", a->user);
 	put_word(out, "--profile ", a->profile);
 	put_word(out, "--from ", a->from);
 	put_word(out, "--place ", a->place);
+	if (a->name[0] == '-')
+		put_word(out, "-- ", a->name);
 	if (fclose(out) == 0)
 		json = request_text((struct span){text, (uint32_t)length});
 	free(text);
 	return json;
 }
 
-static void answer(struct control_request *request, struct asked *a, struct config *config)
+static void put_sheet(struct control_request *request, const struct asked *a, const struct config *config)
 {
 	struct device_sheet sheet = {&a->device, NULL};
-	int32_t index = device_table_of_name(config->devices, a->name);
-	char problem[CONFIG_PROBLEM_SIZE] = "";
 
-	a->listed = index >= 0 && !a->address && !a->user;
-	if (a->listed)
-		device_table_get(config->devices, (size_t)index, &a->device);
-	else if (!a->address && !a->user)
-		snprintf(problem, sizeof(problem), "there is no device of that name in the inventory");
-	else if (index >= 0)
-		snprintf(problem, sizeof(problem), "a device of that name is in the inventory already");
-	else
-		snprintf(problem, sizeof(problem), "%s", (a->problem = make(a)) ? a->problem : "");
-	if (problem[0] || !take_profile(a, config, problem, sizeof(problem))) {
-		request_fail(request, !a->listed && !a->address && !a->user ? ANSWER_NOT_FOUND : ANSWER_BAD, "%s",
-			     problem);
-		return;
-	}
 	if (a->device.profile > 0)
 		sheet.profile = &config->profiles[a->device.profile - 1];
 	request_answer(request, ANSWER_OK,
@@ -185,36 +185,88 @@ static void answer(struct control_request *request, struct asked *a, struct conf
 				 a->listed ? json_null() : command_of(a)));
 }
 
+/* False: it is not in that inventory. */
+static bool answer_listed(struct control_request *request, struct asked *a, const struct config *config)
+{
+	int32_t index = device_table_of_name(config->devices, a->name);
+
+	a->listed = index >= 0;
+	if (index < 0)
+		return false;
+	device_table_get(config->devices, (size_t)index, &a->device);
+	put_sheet(request, a, config);
+	return true;
+}
+
+/* True: it is in force. Who is to come must not be. */
+static bool answer_in_force(struct control_request *request, struct asked *a, bool comes)
+{
+	const struct config *config = desk_config_take(request->desk);
+	bool known = config && (comes ? device_table_of_name(config->devices, a->name) >= 0
+				      : answer_listed(request, a, config));
+
+	desk_config_return(request->desk);
+	if (known && comes)
+		request_fail(request, ANSWER_BAD, "a device of that name is in the inventory already");
+	return known;
+}
+
+static void answer(struct control_request *request, struct asked *a, struct config *config, bool comes)
+{
+	char problem[CONFIG_PROBLEM_SIZE] = "";
+
+	if (!comes) {
+		if (!answer_listed(request, a, config))
+			request_fail(request, ANSWER_NOT_FOUND, "there is no device of that name in the inventory");
+		return;
+	}
+	a->problem = make(a);
+	if (a->problem || !take_profile(a, config, problem, sizeof(problem)))
+		request_fail(request, ANSWER_BAD, "%s", a->problem ? a->problem : problem);
+	else
+		put_sheet(request, a, config);
+}
+
+/* Of the file; one at a time. */
+static void answer_by_file(struct control_request *request, struct asked *a, bool comes)
+{
+	static struct config_problems problems; /* with the lock */
+	const char *file = request->desk->relay->config->file;
+	struct config *config = comes ? config_load_without_devices(file, &problems) : config_load(file, &problems);
+
+	if (config)
+		answer(request, a, config, comes);
+	else
+		request_fail(request, ANSWER_CONFLICT, "the configuration's file cannot be used as it is by now: %s",
+			     config_problems_first(&problems));
+	config_free(config);
+}
+
 void handle_sheet(struct control_request *request)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-	static struct config_problems problems;
 	struct asked a = {.name = value_of(request, "name"),
 			  .address = value_of(request, "address"),
 			  .user = value_of(request, "user"),
 			  .profile = value_of(request, "profile"),
 			  .from = value_of(request, "from"),
 			  .place = value_of(request, "place")};
+	bool comes = a.address || a.user;
 	uint64_t until_ns = clock_monotonic_ns() + WAIT_S * CLOCK_NS_PER_S;
 	struct timespec until = {.tv_sec = (time_t)(until_ns / CLOCK_NS_PER_S),
 				 .tv_nsec = (long)(until_ns % CLOCK_NS_PER_S)};
-	struct config *config;
 
 	if (!a.name) {
 		request_fail(request, ANSWER_BAD, "write name: of a device");
 		return;
 	}
+	if (answer_in_force(request, &a, comes))
+		return;
 	if (pthread_mutex_clocklock(&one, CLOCK_MONOTONIC, &until) != 0) {
 		request_fail(request, ANSWER_TOO_MANY, "others ask for sheets, and the inventory is large: ask again");
 		return;
 	}
-	config = config_load(request->desk->relay->config->file, &problems);
-	if (config)
-		answer(request, &a, config);
-	else
-		request_fail(request, ANSWER_CONFLICT, "the configuration's file cannot be used as it is by now: %s",
-			     config_problems_first(&problems));
-	config_free(config);
+	answer_by_file(request, &a, comes);
 	pthread_mutex_unlock(&one);
 }
 

@@ -61,7 +61,9 @@ def lab_of(work, **changes):
 
 def by_command(work, command):
     """As a person runs it, in a shell: what it prints."""
-    result = subprocess.run(['sh', '-c', 'postrider() { "$RELAY" "$@" --config "$FILE"; }\n' + command],
+    function = ('postrider() { verb=$1; shift; [ $verb = reload ] || { verb="$verb $1"; shift; }; '
+                '"$RELAY" $verb --config "$FILE" "$@"; }\n')
+    result = subprocess.run(['sh', '-c', function + command],
                             capture_output=True, text=True, timeout=60, cwd=work.directory,
                             env={**os.environ, 'RELAY': program('postrider'), 'FILE': work.path('postrider.yaml')})
     equal(result.returncode, 0, result.stderr)
@@ -149,10 +151,42 @@ def what_is_typed():
         check(odd in printed and not os.path.exists(work.path('stolen')), printed)
         # Nothing was written by the page itself.
         equal(len(os.listdir(work.path('devices.d'))), 1, 'entries')
+        # A name like an option, and what would have a command read as another one.
+        view = lab.ask('/page/device?' + urllib.parse.urlencode({'name': '--help', 'address': '10.20.3.15'}))[2]
+        by_command(work, command_of(view))
+        equal(len(os.listdir(work.path('devices.d'))), 2, 'entries')
+        for key in ('name', 'user', 'place'):
+            values = {'name': 'a', 'user': 'b', key: 'x\u202e3.2.1'}
+            status, _, view, _ = lab.ask('/page/device?' + urllib.parse.urlencode(values))
+            check(status == 400 and 'direction' in view, '%s: %s' % (key, view))
         # By now the file is broken: it is said, and nothing else is shown for it.
         work.write('postrider.yaml', 'hostnme: x\n')
         status, _, view, _ = lab.ask('/page/device?name=x')
         check(status == 409 and 'hostnme' in view, view)
+
+
+@case
+def which_files_are_read():
+    """Of a device in force none; of one that is to come none of the inventory; of a name that is not in force all."""
+    with Workspace() as work:
+        work.write('devices.d/one.yaml', '{ name: Scanner, address: 10.20.3.14 }\n')
+        lab = lab_of(work)
+        before = sheet_of(lab.ask('/page/device?name=Scanner')[2])
+        comes = {'name': 'Copier', 'address': '10.20.3.15'}
+        work.write('devices.d/two.yaml', '{ name: Copier, addres: 10.20.3.15 }\n')
+        status, _, view, _ = lab.ask('/page/device?name=Copier')
+        check(status == 409 and 'unknown key' in view, view)
+        status, _, view, _ = lab.ask('/page/device?' + urllib.parse.urlencode(comes))
+        equal(status, 200, view)
+        check('device add' in view, view)
+        status, _, view, _ = lab.ask('/page/device?' + urllib.parse.urlencode({**comes, 'name': 'scanner'}))
+        check(status == 400 and 'already' in view, view)
+        work.write('devices.d/two.yaml', '{ name: Copier, address: 10.20.3.15 }\n')
+        equal(lab.ask('/page/device?name=Copier')[0], 200, 'one that was written since')
+        work.write('postrider.yaml', 'hostnme: x\n')
+        status, _, view, _ = lab.ask('/page/device?name=Scanner')
+        equal((status, sheet_of(view)), (200, before), 'one in force')
+        equal(lab.ask('/page/device?' + urllib.parse.urlencode(comes))[0], 409, 'the file is broken')
 
 
 if __name__ == '__main__':
