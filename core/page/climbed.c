@@ -9,6 +9,9 @@
 #include "core/page/page.h"
 #include "core/page/shown.h"
 
+/* A view is to be small, however many mailboxes and hosts there are. */
+enum { TARGETS_SHOWN = 50 };
+
 static enum frame_tone tone_of(const char *result)
 {
 	if (strcmp(result, "ok") == 0)
@@ -47,6 +50,35 @@ static void put_target(struct frame *f, const json_t *target)
 	html_put(&f->html, "</ul>");
 }
 
+/* 0: something is broken; 1: it has warnings; 2: all is well. */
+static unsigned rank_of(const json_t *target)
+{
+	return !json_is_true(json_object_get(target, "ok")) ? 0 : shown_number(target, "warnings") > 0 ? 1 : 2;
+}
+
+/* In their order; of more than are shown those that need somebody. */
+static void put_targets(struct frame *f, const json_t *targets)
+{
+	size_t count = json_array_size(targets), shown = 0;
+	bool all = count <= TARGETS_SHOWN;
+	unsigned ranks = all ? 1 : 3;
+
+	for (unsigned rank = 0; rank < ranks; rank++) {
+		for (size_t i = 0; i < count && shown < TARGETS_SHOWN; i++) {
+			const json_t *one = json_array_get(targets, i);
+			if (!all && rank_of(one) != rank)
+				continue;
+			put_target(f, one);
+			shown++;
+		}
+	}
+	if (shown < count)
+		html_put(&f->html,
+			 "<p class=\"soft\">%zu more are not shown, which are as well as these or better: "
+			 "<code>postrider doctor</code> has all.</p>",
+			 count - shown);
+}
+
 static void put_last(struct frame *f, const json_t *last)
 {
 	const json_t *targets = json_object_get(last, "targets"), *one;
@@ -67,7 +99,7 @@ static void put_last(struct frame *f, const json_t *last)
 				      : "All is well.");
 	html_put(&f->html, "<p class=\"soft\">Looked at %s ago, at %s (UTC).</p>",
 		 shown_ago(shown_text(last, "ended"), f->now_s, ago), shown_time(shown_text(last, "ended"), day));
-	json_array_foreach((json_t *)(uintptr_t)targets, i, one) put_target(f, one);
+	put_targets(f, targets);
 }
 
 void page_put_climbed(struct frame *f)

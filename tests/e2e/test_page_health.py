@@ -84,6 +84,23 @@ def the_same_as_the_command():
 
 
 @case
+def many_of_them():
+    """The view has those that need somebody, and says how many it leaves out."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        host = ['127.0.0.1:%d' % hop.port]
+        more = [{'name': 'well%d' % i, 'hosts': host, 'tls': {'mode': 'none'}} for i in range(60)]
+        lab = Lab(work, hosts=host, more_destinations=[
+            *more, {'name': 'away', 'hosts': ['127.0.0.1:9'], 'tls': {'mode': 'none'}}])
+        lab.enter()
+        lab.form('/page/act', token=token_of(lab.ask('/page/health')[2]), do='doctor')
+        targets = found_by(work.path('control.sock'))['targets']
+        view = lab.ask('/page/health')[2]
+        check('%d more are not shown' % (len(targets) - 50) in view, view)
+        check('href="/page/destination/away"' in view and 'href="/page/destination/well59"' not in view, view)
+
+
+@case
 def nobody_waits_for_it():
     """A name server that hangs holds up the doctor, and neither a view nor the end of the process; one runs at a time,
     and none for who may only look."""
