@@ -56,6 +56,18 @@ int program_start(char *const *arguments, char *variable, int out, int err, pid_
 	return -r;
 }
 
+const char *program_why_not(int r)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		return "the process beside the relay does not answer (event beside_silent)";
+	case -EPIPE:
+		return "the process beside the relay has ended: restart postrider";
+	default:
+		return strerror(-r);
+	}
+}
+
 /* ---- to its end ------------------------------------------------------------------------------------------------- */
 
 struct running {

@@ -18,6 +18,8 @@ struct config;
 /* `variable`: NAME=VALUE, for its environment besides; as long as this runs. 0 with its number, or -errno; any thread
  * may. */
 int program_start(char *const *arguments, char *variable, int out, int err, pid_t *pid);
+/* What that answer means, in words. */
+const char *program_why_not(int r);
 
 /* What became of one that was run to its end. */
 struct program_run {

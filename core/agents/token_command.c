@@ -63,18 +63,6 @@ static int start(struct token_command *command, char *const *arguments, char *us
 	return watch(command);
 }
 
-static const char *why_not(int r)
-{
-	switch (r) {
-	case -ETIMEDOUT:
-		return "the process beside the relay does not answer (event beside_silent)";
-	case -EPIPE:
-		return "the process beside the relay has ended: restart postrider";
-	default:
-		return strerror(-r);
-	}
-}
-
 bool token_command_start(struct token_command *command, const struct config_oauth *oauth, const char *user,
 			 uint64_t now_ns)
 {
@@ -91,7 +79,7 @@ bool token_command_start(struct token_command *command, const struct config_oaut
 	if (r == 0)
 		return true;
 	snprintf(command->problem, sizeof(command->problem), "oauth.command: %.200s cannot be started: %s",
-		 arguments[0], why_not(r));
+		 arguments[0], program_why_not(r));
 	token_command_close(command);
 	return false;
 }

@@ -75,7 +75,7 @@ static json_t *result_of(int r, const struct program_run *run, uint64_t began_ns
 	char problem[sizeof(run->error) + 100];
 
 	if (r < 0)
-		snprintf(problem, sizeof(problem), "it cannot be started: %s", strerror(-r));
+		snprintf(problem, sizeof(problem), "it cannot be started: %s", program_why_not(r));
 	else
 		say_problem(run, problem, sizeof(problem));
 	return json_pack("{so so sb so so}", "began", request_time(began_ns), "ended", request_time(clock_wall_ns()),

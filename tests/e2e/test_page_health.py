@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -125,6 +126,31 @@ def nobody_waits_for_it():
         one, = children(pid)
         lab.relay.terminate()
         eventually(lambda: not os.path.exists('/proc/%d' % one), 'it has ended')
+
+
+@case
+def it_is_killed():
+    """That is said, another one may run behind it, and neither a process nor a descriptor is left of them."""
+    for on in (True, False):
+        with Workspace() as work:
+            server = work.own(NameServer({'mail.example.org': SILENT}))
+            lab = Lab(work, hosts=['mail.example.org:25'], dns={'servers': [server.address]},
+                      hardening={'seccomp': on, 'landlock': on})
+            path, pid = work.path('control.sock'), lab.relay.process.pid
+            lab.enter()
+            token, files = token_of(lab.ask('/page/health')[2]), []
+            for _ in range(8):
+                lab.form('/page/act', token=token, do='doctor')
+                eventually(lambda: children(pid), 'it runs')
+                one, = children(pid)
+                os.kill(one, signal.SIGKILL)
+                last = found_by(path)
+                check(not last['ok'] and last['problem'] == 'it was ended by signal 9', last)
+                check(not os.path.exists('/proc/%d' % one), 'it is reaped')
+                files.append(len(os.listdir('/proc/%d/fd' % pid)))
+            # Connections that end just then have some of them.
+            eventually(lambda: len(os.listdir('/proc/%d/fd' % pid)) <= files[0] + 4, 'descriptors: %s' % files)
+            check('it was ended by signal 9' in lab.ask('/page/health')[2], 'on the page')
 
 
 @case
