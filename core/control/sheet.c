@@ -25,6 +25,7 @@
 #include "core/control/desk.h"
 #include "core/control/handlers.h"
 #include "core/relay/relay.h"
+#include "core/smtp/utf8.h"
 
 enum { WAIT_S = 10 };
 
@@ -45,20 +46,16 @@ static const char *value_of(struct control_request *request, const char *key)
 	return value && value[0] ? value : NULL;
 }
 
-/* Without control characters, and without those that turn the direction of what stands around them (UAX #9, 2): in the
- * command they would have somebody run something else than what he reads. */
+/* Nothing that is not seen, or turns the direction of what stands around it: who reads the command is to run what he
+ * reads. */
 static bool plain(const char *text)
 {
-	static const char *const turning[] = {"\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad",
-					      "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8",
-					      "\xe2\x81\xa9"};
+	struct span rest = span_text(text ? text : "");
+	uint32_t octets;
 
-	for (size_t i = 0; text && i < sizeof(turning) / sizeof(turning[0]); i++) {
-		if (strstr(text, turning[i]))
-			return false;
-	}
-	for (; text && *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	for (; rest.length > 0; rest.data += octets, rest.length -= octets) {
+		uint32_t code = utf8_code(rest, &octets);
+		if (octets == 0 || utf8_obeyed(code))
 			return false;
 	}
 	return true;
@@ -88,7 +85,8 @@ static const char *make(struct asked *a)
 	if (!a->address == !a->user)
 		return "write one of address and user: by which of them it is to be known";
 	if (!plain(a->name) || !plain(a->user) || !plain(a->from) || !plain(a->place))
-		return "there are control characters in what is given, or such as turn the direction of writing";
+		return "there are control characters in what is given, or such as nobody sees, or as turn the "
+		       "direction of writing";
 	if ((a->user && strlen(a->user) > 255) || (a->from && strlen(a->from) > 320) ||
 	    (a->place && strlen(a->place) > 200))
 		return "that is longer than an inventory takes";

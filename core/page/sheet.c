@@ -62,12 +62,24 @@ void page_put_sheet_form(struct frame *f)
 	html_put(&f->html, "<button>Make its sheet</button></form></section>");
 }
 
+/* Line by line, of which each may be as long as any text. */
+static void put_lines(struct html *html, const char *text)
+{
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		html_text(html, (struct span){text, (uint32_t)n});
+		html_put(html, "\n");
+	}
+}
+
 static void put_sheet(struct frame *f, const json_t *answer)
 {
 	const char *name = shown_text(answer, "name"), *command = shown_text(answer, "command");
 
 	html_put(&f->html, "<section class=\"sheet\"><h2><bdi>%s</bdi></h2><div>", name);
-	html_put(&f->html, "<pre>%s</pre>", shown_text(answer, "sheet"));
+	html_put(&f->html, "<pre>");
+	put_lines(&f->html, shown_text(answer, "sheet"));
+	html_put(&f->html, "</pre>");
 	if (!qr_put(&f->html, shown_text(answer, "settings"), "The settings, for a telephone"))
 		html_put(&f->html, "<p class=\"soft\">They are too long for a code that a telephone reads.</p>");
 	html_put(&f->html, "</div></section>");
