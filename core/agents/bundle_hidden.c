@@ -359,7 +359,6 @@ static void take_url(struct hidden_words *words, const char *url, bool all)
 		add_forms(words, host, (size_t)(at - host));
 		if (colon)
 			add_forms(words, colon + 1, (size_t)(at - colon - 1));
-		host = at + 1;
 	}
 	path = host + strcspn(host, "/?#");
 	query = path + strcspn(path, "?#");
