@@ -200,8 +200,8 @@ static bool answer_listed(struct control_request *request, struct asked *a, cons
 static bool answer_in_force(struct control_request *request, struct asked *a, bool comes)
 {
 	const struct config *config = desk_config_take(request->desk);
-	bool known = config && (comes ? device_table_of_name(config->devices, a->name) >= 0
-				      : answer_listed(request, a, config));
+	bool known = config &&
+		     (comes ? device_table_of_name(config->devices, a->name) >= 0 : answer_listed(request, a, config));
 
 	desk_config_return(request->desk);
 	if (known && comes)
