@@ -74,8 +74,8 @@ static enum node read_node(struct part part, struct ring_address *out)
 	return address_text_numeric(text, 0, out) ? NODE_ADDRESS : NODE_WRONG;
 }
 
-/* Where `separator` stands next, in quoted strings not; `text.length`: nowhere. */
-static size_t next_of(struct part text, char separator)
+/* Where `separator` stands next, in quoted strings not, where there are any; `text.length`: nowhere. */
+static size_t next_of(struct part text, char separator, bool quotes)
 {
 	bool quoted = false;
 	size_t i;
@@ -83,7 +83,7 @@ static size_t next_of(struct part text, char separator)
 	for (i = 0; i < text.length; i++) {
 		if (quoted && text.at[i] == '\\')
 			i++;
-		else if (text.at[i] == '"')
+		else if (quotes && text.at[i] == '"')
 			quoted = !quoted;
 		else if (!quoted && text.at[i] == separator)
 			return i;
@@ -98,13 +98,30 @@ static struct part behind(struct part text, size_t place)
 	return (struct part){text.at + gone, text.length - gone};
 }
 
+/* Each quoted string has its end, and nothing is escaped outside of one. A proxy adds to what it was given: a quotation
+ * mark that somebody has left open there would make the proxy's own words part of his. */
+static bool is_closed(struct part text)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.length; i++) {
+		if (text.at[i] == '\\' && !quoted)
+			return false;
+		if (text.at[i] == '\\')
+			i++;
+		else if (text.at[i] == '"')
+			quoted = !quoted;
+	}
+	return !quoted;
+}
+
 /* The last element, which is taken from *text. */
-static struct part take_last(struct part *text)
+static struct part take_last(struct part *text, bool quotes)
 {
 	struct part last = *text;
 	size_t place;
 
-	while ((place = next_of(last, ',')) < last.length)
+	while ((place = next_of(last, ',', quotes)) < last.length)
 		last = behind(last, place);
 	text->length = last.at > text->at ? (size_t)(last.at - text->at) - 1 : 0;
 	return trimmed(last);
@@ -117,7 +134,7 @@ static bool take_for(struct part element, struct part *out)
 	bool found = false;
 
 	while (element.length > 0) {
-		size_t place = next_of(element, ';');
+		size_t place = next_of(element, ';', true);
 		struct part pair = trimmed((struct part){element.at, place});
 		const char *is;
 		element = behind(element, place);
@@ -144,13 +161,16 @@ const char *forwarded_client(const struct sign_in_proxy *proxy, const char *text
 	static const char wrong[] = "what the proxy says of where it was asked from is no address";
 	struct part rest = trimmed((struct part){text, strlen(text)});
 	struct ring_address found = *peer;
+	bool pairs = proxy->address_header == SIGN_IN_FORWARDED;
 
 	*client = *peer;
+	if (pairs && !is_closed(rest))
+		return wrong;
 	for (unsigned i = 0; rest.length > 0; i++) {
-		struct part one = take_last(&rest);
+		struct part one = take_last(&rest, pairs);
 		if (i == FORWARDED_MAX)
 			return "the request went through more proxies than are looked at";
-		if (proxy->address_header == SIGN_IN_FORWARDED && !take_for(one, &one))
+		if (pairs && !take_for(one, &one))
 			return wrong;
 		switch (read_node(one, &found)) {
 		case NODE_WRONG:

@@ -18,67 +18,74 @@ static struct sign_in_proxy proxy_of(const char *const *texts, size_t count, str
 	return proxy;
 }
 
+static const struct {
+	enum sign_in_address_header header;
+	const char *text, *client; /* NULL: it is wrong */
+} rows[] = {
+	{SIGN_IN_X_FORWARDED_FOR, "", "10.0.0.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "  ", "10.0.0.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, " 192.0.2.1 ", "192.0.2.1"},
+	/* What stands before is anybody's invention. */
+	{SIGN_IN_X_FORWARDED_FOR, "127.0.0.1, 192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "198.51.100.7, 192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "<script>, 192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, ",,,192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "\", 192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "\"198.51.100.7\\, 192.0.2.1", "192.0.2.1"},
+	/* Proxies of ours behind one another. */
+	{SIGN_IN_X_FORWARDED_FOR, "198.51.100.7, 192.0.2.1, 10.9.9.9, fd00::1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "10.1.1.1, 10.9.9.9", "10.1.1.1"},
+	/* Forms that are in use. */
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1:4711", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "2001:db8::1", "2001:db8::1"},
+	{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]", "2001:db8::1"},
+	{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]:4711", "2001:db8::1"},
+	{SIGN_IN_X_FORWARDED_FOR, "::ffff:192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.9, ::ffff:10.0.0.7", "192.0.2.9"},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1, unknown", "10.0.0.1"},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1,", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1, ,10.0.0.3", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.256", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "0xc0.0.2.1", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "127.1", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "fe80::1%eth0", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "[192.0.2.1]", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]x", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1:", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "client.example.org", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1 198.51.100.7", NULL},
+	{SIGN_IN_X_FORWARDED_FOR, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL},
+	/* RFC 7239 */
+	{SIGN_IN_FORWARDED, "for=192.0.2.1", "192.0.2.1"},
+	{SIGN_IN_FORWARDED, "For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"},
+	{SIGN_IN_FORWARDED, "for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"},
+	{SIGN_IN_FORWARDED, "for=192.0.2.43, for=198.51.100.17", "198.51.100.17"},
+	{SIGN_IN_FORWARDED, "for=192.0.2.43, for=10.2.2.2;by=_x", "192.0.2.43"},
+	{SIGN_IN_FORWARDED, "for=\"198.51.100.9, for=192.0.2.1\", for=192.0.2.2", "192.0.2.2"},
+	{SIGN_IN_FORWARDED, "host=\"a,b\\\"c;for=10.1.1.1\";for=192.0.2.3", "192.0.2.3"},
+	{SIGN_IN_FORWARDED, "for=unknown", "10.0.0.1"},
+	{SIGN_IN_FORWARDED, "for=_gazonk", "10.0.0.1"},
+	{SIGN_IN_FORWARDED, "for=192.0.2.1, for=\"_SEVKISEK\"", "10.0.0.1"},
+	{SIGN_IN_FORWARDED, "for=\"192.0.2.1:_port\"", "192.0.2.1"},
+	{SIGN_IN_FORWARDED, "proto=https", NULL},
+	{SIGN_IN_FORWARDED, "192.0.2.1", NULL},
+	{SIGN_IN_FORWARDED, "for=", NULL},
+	{SIGN_IN_FORWARDED, "for=\"\"", NULL},
+	{SIGN_IN_FORWARDED, "for=\"192.0.2.1", NULL},
+	{SIGN_IN_FORWARDED, "for=192.0.2.1;for=192.0.2.2", NULL},
+	/* A quotation mark that is left open before what the proxy adds. */
+	{SIGN_IN_FORWARDED, "for=198.51.100.7;x=\", for=192.0.2.1", NULL},
+	{SIGN_IN_FORWARDED, "for=198.51.100.7;x=\", for=\"[2001:db8::1]\"", NULL},
+	{SIGN_IN_FORWARDED, "for=198.51.100.7;x=\"\\, for=192.0.2.1", NULL},
+	{SIGN_IN_FORWARDED, "for=198.51.100.7;x=\", for=192.0.2.1;host=\"a\\\"\"", NULL},
+	{SIGN_IN_FORWARDED, "for=192.0.2.1;;proto", NULL},
+};
+
 static void test_rows(void)
 {
 	static const char *const from[] = {"10.0.0.0/8", "127.0.0.1", "fd00::/8"};
-	static const struct {
-		enum sign_in_address_header header;
-		const char *text, *client; /* NULL: it is wrong */
-	} rows[] = {
-		{SIGN_IN_X_FORWARDED_FOR, "", "10.0.0.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "  ", "10.0.0.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, " 192.0.2.1 ", "192.0.2.1"},
-		/* What stands before is anybody's invention. */
-		{SIGN_IN_X_FORWARDED_FOR, "127.0.0.1, 192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "198.51.100.7, 192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "<script>, 192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, ",,,192.0.2.1", "192.0.2.1"},
-		/* Proxies of ours behind one another. */
-		{SIGN_IN_X_FORWARDED_FOR, "198.51.100.7, 192.0.2.1, 10.9.9.9, fd00::1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "10.1.1.1, 10.9.9.9", "10.1.1.1"},
-		/* Forms that are in use. */
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1:4711", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "2001:db8::1", "2001:db8::1"},
-		{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]", "2001:db8::1"},
-		{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]:4711", "2001:db8::1"},
-		{SIGN_IN_X_FORWARDED_FOR, "::ffff:192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.9, ::ffff:10.0.0.7", "192.0.2.9"},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1, unknown", "10.0.0.1"},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1,", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1, ,10.0.0.3", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.256", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "0xc0.0.2.1", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "127.1", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "fe80::1%eth0", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "[192.0.2.1]", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "[2001:db8::1]x", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1:", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "client.example.org", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "192.0.2.1 198.51.100.7", NULL},
-		{SIGN_IN_X_FORWARDED_FOR, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		 NULL},
-		/* RFC 7239 */
-		{SIGN_IN_FORWARDED, "for=192.0.2.1", "192.0.2.1"},
-		{SIGN_IN_FORWARDED, "For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"},
-		{SIGN_IN_FORWARDED, "for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"},
-		{SIGN_IN_FORWARDED, "for=192.0.2.43, for=198.51.100.17", "198.51.100.17"},
-		{SIGN_IN_FORWARDED, "for=192.0.2.43, for=10.2.2.2;by=_x", "192.0.2.43"},
-		{SIGN_IN_FORWARDED, "for=\"198.51.100.9, for=192.0.2.1\", for=192.0.2.2", "192.0.2.2"},
-		{SIGN_IN_FORWARDED, "host=\"a,b\\\"c;for=10.1.1.1\";for=192.0.2.3", "192.0.2.3"},
-		{SIGN_IN_FORWARDED, "for=unknown", "10.0.0.1"},
-		{SIGN_IN_FORWARDED, "for=_gazonk", "10.0.0.1"},
-		{SIGN_IN_FORWARDED, "for=192.0.2.1, for=\"_SEVKISEK\"", "10.0.0.1"},
-		{SIGN_IN_FORWARDED, "for=\"192.0.2.1:_port\"", "192.0.2.1"},
-		{SIGN_IN_FORWARDED, "proto=https", NULL},
-		{SIGN_IN_FORWARDED, "192.0.2.1", NULL},
-		{SIGN_IN_FORWARDED, "for=", NULL},
-		{SIGN_IN_FORWARDED, "for=\"\"", NULL},
-		{SIGN_IN_FORWARDED, "for=\"192.0.2.1", NULL},
-		{SIGN_IN_FORWARDED, "for=192.0.2.1;for=192.0.2.2", NULL},
-		{SIGN_IN_FORWARDED, "for=192.0.2.1;;proto", NULL},
-	};
 	struct network networks[3];
 	struct sign_in_proxy proxy = proxy_of(from, 3, networks);
 	struct ring_address peer, client;
