@@ -15,11 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/address_text.h"
 #include "core/base/background.h"
 #include "core/base/clock.h"
 #include "core/base/file_stamp.h"
-#include "core/base/log.h"
 #include "core/control/checkup.h"
 #include "core/control/client_certificate.h"
 #include "core/control/desk.h"
@@ -31,6 +29,7 @@
 #include "core/control/remote.h"
 #include "core/control/scrape.h"
 #include "core/control/socket.h"
+#include "core/control/telling.h"
 #include "core/events/running.h"
 #include "core/relay/relay.h"
 #include "core/shard/shard.h"
@@ -43,6 +42,7 @@ struct slot {
 	uint64_t deadline_ns; /* what it is at must have ended; UINT64_MAX: a handler is at it */
 	struct control_peer peer;
 	struct ring_address address; /* over TCP */
+	struct MHD_Daemon *daemon;   /* whose it is */
 };
 
 /* Where connections come in. */
@@ -54,11 +54,11 @@ struct entrance {
 };
 
 /* The certificate that is shown over TCP. One that is renewed gets a daemon of its own, on the same socket; the one
- * before takes nobody new, and ends with its last connection. */
+ * before takes nobody new, and ends with its last connection, of which each has one more answer. */
 struct renewal {
 	uint64_t look_ns;
 	uint64_t made_of, seen, refused; /* what the files were like */
-	struct MHD_Daemon *before;       /* NULL: there is none */
+	struct MHD_Daemon *before;       /* NULL: there is none; written with the lock of all slots */
 	int fd, before_fd;               /* of each, of the same socket */
 };
 
@@ -67,15 +67,13 @@ struct control {
 	const struct config *config;
 	struct control_socket socket;
 	struct entrance local, remote;
-	struct renewal renewal;   /* of `remote`; of who starts and stops */
-	struct gate *gate;        /* of `remote`; NULL: nobody signs in */
-	pthread_mutex_t log_lock; /* a log has one writer */
-	struct log *log;
-	uint64_t refused_next_ns, refused_untold; /* with log_lock */
-	pthread_mutex_t lock;                     /* of all slots */
-	pthread_mutex_t name_lock;                /* of the next two */
-	char hostname[DESK_HOSTNAME_SIZE];        /* of the newest configuration */
-	json_t *dates;                            /* the same; never changed */
+	struct renewal renewal; /* of `remote`; of who starts and stops */
+	struct gate *gate;      /* of `remote`; NULL: nobody signs in */
+	struct telling telling;
+	pthread_mutex_t lock;              /* of all slots */
+	pthread_mutex_t name_lock;         /* of the next two */
+	char hostname[DESK_HOSTNAME_SIZE]; /* of the newest configuration */
+	json_t *dates;                     /* the same; never changed */
 };
 
 /* ---- connections that take too long ------------------------------------------------------------------------- */
@@ -131,46 +129,9 @@ static uint64_t in_seconds(unsigned seconds)
 	return clock_monotonic_ns() + seconds * CLOCK_NS_PER_S;
 }
 
-static const char *const ways_in[] = {
-	[REQUEST_BY_NOTHING] = "nothing",         [REQUEST_BY_PASSWORD] = "password", [REQUEST_BY_LINK] = "link",
-	[REQUEST_BY_CERTIFICATE] = "certificate", [REQUEST_BY_PROXY] = "proxy",
-};
-
-static void tell_proxy(struct log_event *e, const struct control_request *request)
-{
-	char proxy[ADDRESS_TEXT_SIZE];
-
-	(void)address_text_format(&request->proxy, proxy);
-	log_text(e, "proxy", proxy);
-}
-
-/* Of every act, taken or refused. */
 static void tell(const struct control_request *request, uint64_t began_ns)
 {
-	struct control *control = container_of(request->desk, struct control, desk);
-	char address[ADDRESS_TEXT_SIZE];
-	struct log_event e;
-
-	pthread_mutex_lock(&control->log_lock);
-	log_begin_at(&e, control->log, LOG_LEVEL_NOTICE, "control");
-	log_text(&e, "method", request->method);
-	log_text(&e, "path", request->path);
-	if (request->remote) {
-		(void)address_text_format(&request->address, address);
-		log_text(&e, "user", request->user);
-		log_text(&e, "by", ways_in[request->by]);
-		log_text(&e, "address", address);
-		if (request->proxied)
-			tell_proxy(&e, request);
-	} else {
-		log_number(&e, "uid", request->peer.uid);
-		log_number(&e, "pid", (uint64_t)request->peer.pid);
-	}
-	log_number(&e, "status", request->status);
-	log_string(&e, "body", request->body ? request->body : "", request->body_length);
-	log_number(&e, "ms", (clock_monotonic_ns() - began_ns) / CLOCK_NS_PER_MS);
-	log_end(&e);
-	pthread_mutex_unlock(&control->log_lock);
+	telling_act(&container_of(request->desk, struct control, desk)->telling, request, began_ns);
 }
 
 static void refuse_method(struct control_request *request)
@@ -243,6 +204,17 @@ static struct control_request *new_request(struct entrance *entrance, struct MHD
 	return request;
 }
 
+/* Of the daemon before: who would stay there would keep what is renewed next from being taken. */
+static bool is_last(struct control *control, const struct slot *slot)
+{
+	bool is;
+
+	pthread_mutex_lock(&control->lock);
+	is = slot->daemon == control->renewal.before;
+	pthread_mutex_unlock(&control->lock);
+	return is;
+}
+
 static enum MHD_Result send_answer(struct control *control, struct control_request *request)
 {
 	enum MHD_Result result;
@@ -251,44 +223,12 @@ static enum MHD_Result send_answer(struct control *control, struct control_reque
 		set_deadline(control, request->slot, in_seconds(CONTROL_ANSWER_S));
 	if (!request->response)
 		return MHD_NO;
+	if (request->slot && is_last(control, request->slot))
+		request_add(request, MHD_HTTP_HEADER_CONNECTION, "close");
 	result = MHD_queue_response(request->connection, request->status, request->response);
 	MHD_destroy_response(request->response);
 	request->response = NULL;
 	return result;
-}
-
-/* Of passwords that were wrong, and of what somebody may not: one a second, so that who guesses does not fill the
- * log. */
-static void tell_refused(struct control *control, const struct control_request *request)
-{
-	uint64_t now_ns = clock_monotonic_ns();
-	char address[ADDRESS_TEXT_SIZE];
-	struct log_event e;
-
-	(void)address_text_format(&request->address, address);
-	pthread_mutex_lock(&control->log_lock);
-	if (now_ns < control->refused_next_ns) {
-		control->refused_untold++;
-	} else {
-		log_begin_at(&e, control->log, LOG_LEVEL_WARNING, "control_refused");
-		log_text(&e, "address", address);
-		log_text(&e, "method", request->method);
-		log_text(&e, "path", request->path);
-		if (request->user[0])
-			log_text(&e, "user", request->user);
-		if (request->proxied)
-			tell_proxy(&e, request);
-		if (request->why)
-			log_text(&e, "why", request->why);
-		if (request->certificate)
-			log_text(&e, "certificate", request->certificate);
-		log_number(&e, "status", request->status);
-		log_number(&e, "untold", control->refused_untold);
-		log_end(&e);
-		control->refused_untold = 0;
-		control->refused_next_ns = now_ns + CLOCK_NS_PER_S;
-	}
-	pthread_mutex_unlock(&control->log_lock);
 }
 
 static void copy_hostname(struct desk *desk, char out[DESK_HOSTNAME_SIZE])
@@ -345,7 +285,7 @@ static enum MHD_Result admit(struct control *control, struct control_request *re
 	copy_hostname(&control->desk, hostname);
 	in = remote_admit(request, control->gate, control->config, hostname);
 	if (request->refused || (!in && request->status == ANSWER_FORBIDDEN))
-		tell_refused(control, request);
+		telling_refused(&control->telling, request);
 	set_deadline(control, request->slot, in_seconds(CONTROL_REQUEST_S));
 	return in ? MHD_YES : send_answer(control, request);
 }
@@ -401,7 +341,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 /* ---- connections -------------------------------------------------------------------------------------------- */
 
-static struct slot *take_slot(struct entrance *entrance, int fd)
+static struct slot *take_slot(struct entrance *entrance, int fd, struct MHD_Daemon *daemon)
 {
 	struct control *control = entrance->control;
 	struct slot *slot = NULL;
@@ -412,7 +352,7 @@ static struct slot *take_slot(struct entrance *entrance, int fd)
 			slot = &entrance->slots[i];
 	}
 	if (slot)
-		*slot = (struct slot){.fd = fd, .deadline_ns = in_seconds(CONTROL_REQUEST_S)};
+		*slot = (struct slot){.fd = fd, .deadline_ns = in_seconds(CONTROL_REQUEST_S), .daemon = daemon};
 	pthread_mutex_unlock(&control->lock);
 	return slot;
 }
@@ -422,7 +362,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
 	struct entrance *entrance = context;
 	struct control *control = entrance->control;
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	struct ucred credentials = {0};
 	socklen_t length = sizeof(credentials);
 	struct slot *slot = *own;
@@ -434,16 +374,15 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		pthread_mutex_unlock(&control->lock);
 		return;
 	}
-	slot = take_slot(entrance, info->connect_fd);
+	slot = take_slot(entrance, fd, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon);
 	*own = slot;
 	if (slot && entrance->remote) {
 		slot->address.length = sizeof(slot->address.v6);
-		if (getpeername(info->connect_fd, &slot->address.any, &slot->address.length) < 0)
+		if (getpeername(fd, &slot->address.any, &slot->address.length) < 0)
 			slot->address.length = 0;
 	}
 	/* As it was when it connected: who has gone since, or has become another, changes nothing. */
-	if (slot && !entrance->remote &&
-	    getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+	if (slot && !entrance->remote && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
 		slot->peer = (struct control_peer){credentials.uid, credentials.gid, credentials.pid};
 	/* It sleeps for long where there was none. */
 	desk_look(&control->desk);
@@ -564,24 +503,47 @@ static int open_remote(struct control *control, char *problem, size_t size)
 
 /* ---- a certificate that is renewed --------------------------------------------------------------------------- */
 
-/* It is asked for its socket no more; the socket is another descriptor's as well. */
-static void end_before(struct renewal *r)
+static void set_before(struct control *control, struct MHD_Daemon *daemon)
 {
-	if (!r->before)
+	pthread_mutex_lock(&control->lock);
+	control->renewal.before = daemon;
+	pthread_mutex_unlock(&control->lock);
+}
+
+/* It is asked for its socket no more; the socket is another descriptor's as well. */
+static void end_before(struct control *control)
+{
+	if (!control->renewal.before)
 		return;
-	MHD_stop_daemon(r->before);
-	close(r->before_fd);
-	r->before = NULL;
+	MHD_stop_daemon(control->renewal.before);
+	close(control->renewal.before_fd);
+	set_before(control, NULL);
+}
+
+/* What is renewed again waits for it: its answers, which may be read slowly, end sooner than others. */
+static void hurry_before(struct control *control)
+{
+	uint64_t most_ns = in_seconds(CONTROL_REQUEST_S);
+
+	pthread_mutex_lock(&control->lock);
+	for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
+		struct slot *slot = &control->remote.slots[i];
+		if (slot->daemon == control->renewal.before && slot->deadline_ns != UINT64_MAX &&
+		    slot->deadline_ns > most_ns)
+			slot->deadline_ns = most_ns;
+	}
+	pthread_mutex_unlock(&control->lock);
 }
 
 /* Its threads are joined when it stops: only then does nobody wait for that. */
-static bool before_is_over(struct renewal *r)
+static bool before_is_over(struct control *control)
 {
+	const struct renewal *r = &control->renewal;
 	const union MHD_DaemonInfo *info =
 		r->before ? MHD_get_daemon_info(r->before, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
 
 	if (info && info->num_connections == 0)
-		end_before(r);
+		end_before(control);
 	return !r->before;
 }
 
@@ -601,7 +563,7 @@ static bool renew(struct control *control, char *problem, size_t size)
 		return false;
 	}
 	(void)MHD_quiesce_daemon(before);
-	r->before = before;
+	set_before(control, before);
 	r->before_fd = r->fd;
 	r->fd = fd;
 	return true;
@@ -613,7 +575,7 @@ void control_look(struct control *control, uint64_t now_ns, struct log *log)
 	struct renewal *r = control ? &control->renewal : NULL;
 	char problem[512];
 	uint64_t files;
-	bool settled;
+	bool settled, over;
 
 	if (!r || now_ns < r->look_ns || !control->remote.daemon || !control->config->control.http.certificate)
 		return;
@@ -621,9 +583,12 @@ void control_look(struct control *control, uint64_t now_ns, struct log *log)
 	files = files_of(control->config);
 	settled = files == r->seen;
 	r->seen = files;
-	if (!before_is_over(r) || files == r->made_of || files == r->refused || !settled)
+	over = before_is_over(control);
+	if (files == r->made_of || files == r->refused || !settled)
 		return;
-	if (renew(control, problem, sizeof(problem))) {
+	if (!over)
+		hurry_before(control);
+	else if (renew(control, problem, sizeof(problem))) {
 		r->made_of = files;
 		event_certificate_renewed(log, 1);
 	} else {
@@ -638,13 +603,12 @@ static int open_desk(struct control *control, struct relay *relay, struct log *l
 {
 	int r;
 
-	control->log = log;
 	control->desk.look = look_at_connections;
 	control->desk.busy = any_connection;
 	control->desk.tell = tell;
 	control->desk.hostname = copy_hostname;
 	control->desk.dates = get_dates;
-	pthread_mutex_init(&control->log_lock, NULL);
+	telling_init(&control->telling, log);
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_mutex_init(&control->name_lock, NULL);
 	control->config = relay->config;
@@ -748,7 +712,7 @@ void control_stop(struct control *control)
 	}
 	if (control->remote.daemon)
 		MHD_stop_daemon(control->remote.daemon);
-	end_before(&control->renewal);
+	end_before(control);
 	stop_more(control);
 	checkup_free(control->desk.checkup);
 	control->desk.checkup = NULL;
@@ -765,7 +729,7 @@ void control_free(struct control *control)
 	inquiries_end(&control->desk);
 	desk_stop(&control->desk);
 	gate_free(control->gate);
-	pthread_mutex_destroy(&control->log_lock);
+	telling_deinit(&control->telling);
 	pthread_mutex_destroy(&control->lock);
 	pthread_mutex_destroy(&control->name_lock);
 	json_decref(control->dates);

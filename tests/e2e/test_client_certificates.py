@@ -11,57 +11,13 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+from basics import eventually  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal  # noqa: E402
+from issuer import Issuer, fingerprint, mapping, openssl  # noqa: E402
 from ports import free_port  # noqa: E402
 from remote import HOLD, Remote, act, guess_until_locked  # noqa: E402
 
 ALICE, BOB = ('alice', 'correct horse'), ('bob', 'battery')
-
-
-class Issuer:
-    """An authority that issues users' certificates; below `of`, where that is given."""
-
-    def __init__(self, work, name, of=None, extensions=''):
-        self.work, self.name, self.count = work, name, 0
-        self.certificate, self.key = self.issue_as(name, '/CN=%s' % name, of, 'basicConstraints=critical,CA:TRUE\n' +
-                                                   'keyUsage=critical,keyCertSign\n' + extensions)
-
-    def issue_as(self, file, subject, of, extensions, days=2):
-        paths = {kind: self.work.path('%s.%s' % (file, kind)) for kind in ('crt', 'key', 'csr')}
-        extension = self.work.write(file + '.ext', extensions)
-        openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-utf8', '-keyout',
-                paths['key'], '-out', paths['csr'], '-subj', subject)
-        signed = ('-CA', of.certificate, '-CAkey', of.key, '-CAcreateserial') if of else ('-signkey', paths['key'])
-        openssl('x509', '-req', '-in', paths['csr'], *signed, '-days', str(days), '-extfile', extension, '-out',
-                paths['crt'])
-        return paths['crt'], paths['key']
-
-    def user(self, subject='/CN=alice', names='email:alice@example.org', purpose='clientAuth', days=2, more='',
-             chain=()):
-        """(certificate, key) of somebody."""
-        self.count += 1
-        certificate, key = self.issue_as('%s-%d' % (self.name, self.count), subject, self,
-                                         ('extendedKeyUsage=%s\n' % purpose if purpose else '') +
-                                         ('subjectAltName=%s\n' % names if names else '') + more, days)
-        if chain:
-            with open(certificate, 'a') as file:
-                file.write(''.join(open(one).read() for one in chain))
-        return certificate, key
-
-
-def openssl(*arguments):
-    done = subprocess.run(['openssl', *arguments], capture_output=True, text=True)
-    check(done.returncode == 0, 'openssl %s: %s', arguments, done.stderr[-300:])
-    return done.stdout
-
-
-def fingerprint(shows):
-    return 'sha256:' + openssl('x509', '-in', shows[0], '-noout', '-fingerprint', '-sha256').strip().partition('=')[2]
-
-
-def mapping(**users):
-    """{user: [certificate]} as it is written."""
-    return [{'certificate': one, 'user': user} for user, ones in users.items() for one in ones]
 
 
 def take(work, remote, **settings):
@@ -277,6 +233,32 @@ def what_changes():
         equal(asks(), 200, 'alice, by the new one')
         take(work, remote, operate=['bob'], certificate_users=mapping(bob=['dns:bob.example.org']))
         equal(asks(), 403, 'alice, who is gone, on her connection')
+        stays.close()
+
+
+@case
+def who_stays():
+    """A connection that goes on keeps nothing that is renewed from being taken, however often."""
+    with Workspace() as work:
+        first, second = Issuer(work, 'first'), Issuer(work, 'second')
+        alice = first.user()
+        both = open(first.certificate).read() + open(second.certificate).read()
+        issuers = work.write('issuers.pem', both)
+        remote = Remote(work, operate=['alice'], certificates=Certificates(), client_ca=issuers,
+                        certificate_users=mapping(alice=['email:alice@example.org']))
+        stays = remote.connection(shows=alice)
+
+        def asks():
+            stays.request('GET', '/v1/status')
+            answer = stays.getresponse()
+            answer.read()
+            return answer.status
+        for count, text in enumerate((both + '\n', both + '\n\n', open(second.certificate).read()), 1):
+            equal(asks(), 200, 'alice')
+            work.write('issuers.pem', text)
+            eventually(lambda: asks() and len(remote.relay.events('certificate_renewed')) >= count, 'it is taken',
+                       timeout=120)
+        eventually(lambda: asks() == 403, 'whose issuer is gone', timeout=120)
         stays.close()
 
 
