@@ -233,6 +233,7 @@ static const struct reader_field proxy_fields[] = {
 	FIELD("user_header", read_header, PROXY(user_header)),
 	FIELD_CHOICE("address_header", PROXY(address_header), address_headers),
 	FIELD("origin", read_origin, PROXY(origin)),
+	FIELD("certificate", read_certificate, PROXY(certificate)),
 	FIELD_LIST("users", PROXY(users), NAMES_MAX, &named, "users: [alice, bob]"),
 	FIELDS_END,
 };
@@ -301,8 +302,9 @@ static bool check_certificates(struct reader *r, const yaml_node_t *node, const 
 	return true;
 }
 
-static bool check_proxy(struct reader *r, const yaml_node_t *node, const struct sign_in *s)
+static bool check_proxy(struct reader *r, const yaml_node_t *node, const struct config *config)
 {
+	const struct sign_in *s = &config->control.http.sign_in;
 	const yaml_node_t *proxy = reader_find(r, node, "proxy");
 
 	if (s->proxy.from_count == 0)
@@ -310,6 +312,10 @@ static bool check_proxy(struct reader *r, const yaml_node_t *node, const struct 
 	if (s->proxy.user_count > 0 && !s->proxy.user_header)
 		return reader_fail(r, &proxy->start_mark,
 				   "proxy: users are named by a field: write user_header: X-Remote-User");
+	if (s->proxy.certificate && (!s->proxy.user_header || !config->control.http.client_ca))
+		return reader_fail(r, &proxy->start_mark,
+				   "proxy: its certificate proves whom it names: write user_header, and client_ca, a "
+				   "file with the certificates of who issued it");
 	if (!sign_in_any(s))
 		return reader_fail(r, &proxy->start_mark,
 				   "proxy: nobody can sign in: write user_header, the field that names who has signed "
@@ -320,7 +326,7 @@ static bool check_proxy(struct reader *r, const yaml_node_t *node, const struct 
 bool schema_sign_in_check(struct reader *r, const yaml_node_t *node, const struct config *config)
 {
 	const struct sign_in *s = &config->control.http.sign_in;
-	bool certificates_fine = check_certificates(r, node, config), proxy_fine = check_proxy(r, node, s);
+	bool certificates_fine = check_certificates(r, node, config), proxy_fine = check_proxy(r, node, config);
 
 	return check_operators(r, node, s) && certificates_fine && proxy_fine;
 }

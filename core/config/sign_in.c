@@ -31,5 +31,6 @@ void sign_in_free(struct sign_in *s)
 	free(s->proxy.from);
 	free(s->proxy.user_header);
 	free(s->proxy.origin);
+	free(s->proxy.certificate);
 	free_texts(s->proxy.users, s->proxy.user_count);
 }

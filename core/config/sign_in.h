@@ -26,8 +26,9 @@ struct sign_in_proxy {
 	size_t from_count;
 	char *user_header; /* NULL: it names nobody */
 	enum sign_in_address_header address_header;
-	char *origin; /* "https://relay.example.org", under which browsers know it; NULL: under its own */
-	char **users; /* whom it may name; none: anybody */
+	char *origin;      /* "https://relay.example.org", under which browsers know it; NULL: under its own */
+	char *certificate; /* its own, as of struct sign_in_certificate; NULL: any that is no user's, or none */
+	char **users;      /* whom it may name; none: anybody */
 	size_t user_count;
 };
 

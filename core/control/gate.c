@@ -217,20 +217,42 @@ enum client_certificate_state gate_look(struct gate *gate, void *session, struct
 	return state;
 }
 
-bool gate_certificate(struct gate *gate, const struct client_certificate *certificate, char *user, size_t size)
+/* NULL: nobody. */
+static const char *owner_of(const struct sign_in *s, const struct client_certificate *certificate)
 {
-	const struct sign_in_certificate *list;
-	bool is = false;
+	for (size_t i = 0; i < s->certificate_count; i++) {
+		if (client_certificate_is(certificate, s->certificates[i].certificate))
+			return s->certificates[i].user;
+	}
+	return NULL;
+}
+
+bool gate_speaks(struct gate *gate, const struct client_certificate *certificate)
+{
+	const struct sign_in *s = &gate->admitted;
+	bool may;
 
 	pthread_mutex_lock(&gate->admitted_lock);
-	list = gate->admitted.certificates;
-	for (size_t i = 0; i < gate->admitted.certificate_count && !is; i++) {
-		is = client_certificate_is(certificate, list[i].certificate);
-		if (is)
-			snprintf(user, size, "%s", list[i].user);
-	}
+	if (!certificate)
+		may = !s->proxy.certificate;
+	else if (s->proxy.certificate)
+		may = client_certificate_is(certificate, s->proxy.certificate);
+	else
+		may = !owner_of(s, certificate);
 	pthread_mutex_unlock(&gate->admitted_lock);
-	return is;
+	return may;
+}
+
+bool gate_certificate(struct gate *gate, const struct client_certificate *certificate, char *user, size_t size)
+{
+	const char *owner;
+
+	pthread_mutex_lock(&gate->admitted_lock);
+	owner = owner_of(&gate->admitted, certificate);
+	if (owner)
+		snprintf(user, size, "%s", owner);
+	pthread_mutex_unlock(&gate->admitted_lock);
+	return owner != NULL;
 }
 
 enum gate_answer gate_ask(struct gate *gate, const struct ring_address *address, const char *name, const char *password,

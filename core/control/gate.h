@@ -64,6 +64,8 @@ bool gate_may_name(struct gate *gate, const char *user);
 void gate_trust(struct gate *gate, struct client_trust *trust);
 /* client_certificate_read(), by these. */
 enum client_certificate_state gate_look(struct gate *gate, void *session, struct client_certificate *out);
+/* A proxy that shows it, or none (NULL), may name users: it is the proxy's, or where none is said to be, no user's. */
+bool gate_speaks(struct gate *gate, const struct client_certificate *certificate);
 /* Whose it is: the first of certificate_users. False: nobody's. */
 bool gate_certificate(struct gate *gate, const struct client_certificate *certificate, char *user, size_t size);
 /* A reload: takes those of another configuration. */

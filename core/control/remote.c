@@ -182,6 +182,8 @@ static bool refuse_certificate(struct control_request *request, const struct cli
 
 	request->refused = true;
 	request->why = why;
+	if (!certificate->fingerprint[0])
+		return false;
 	request->certificate = malloc(size);
 	if (request->certificate)
 		snprintf(request->certificate, size, "%s, %s", certificate->subject, certificate->fingerprint);
@@ -189,7 +191,7 @@ static bool refuse_certificate(struct control_request *request, const struct cli
 }
 
 /* One that is shown is what decides: another way in would be a weaker one. *shown: there was one. False: it was
- * answered. A proxy's own needs to be nobody's, as the proxy says who asks. */
+ * answered. A proxy's own is nobody's, as the proxy says who asks; a user's own does not let him say who he is. */
 static bool look_at_certificate(struct control_request *request, struct gate *gate, const struct gate_ways *ways,
 				bool named, bool *shown)
 {
@@ -208,6 +210,12 @@ static bool look_at_certificate(struct control_request *request, struct gate *ga
 		request_fail(request, ANSWER_FORBIDDEN,
 			     "a certificate is needed here, issued by one of control.http.client_ca");
 		in = false;
+	} else if (named && !gate_speaks(gate, *shown ? &certificate : NULL)) {
+		request_fail(request, ANSWER_FORBIDDEN,
+			     "this is not the certificate of a proxy, which alone names users: "
+			     "control.http.proxy.certificate says which is (%s)",
+			     *shown ? certificate.fingerprint : "none was shown");
+		in = refuse_certificate(request, &certificate, "a certificate that is not the proxy's");
 	} else if (*shown && !named && !gate_certificate(gate, &certificate, user, sizeof(user))) {
 		request_fail(request, ANSWER_FORBIDDEN,
 			     "the certificate is nobody's: control.http.certificate_users says whose which is (%s)",

@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal  # noqa: E402
+from issuer import Issuer, mapping  # noqa: E402
 from remote import HOLD, Remote, act, guess_until_locked  # noqa: E402
 
 ALICE = ('alice', 'correct horse')
@@ -163,6 +164,41 @@ def with_a_certificate():
         equal(remote.ask(shows=shows)[0], 403, 'its certificate alone')
 
 
+def beside_users(work, **more):
+    """A relay with users' certificates and a proxy, and what bob, the proxy and another show."""
+    issuer = Issuer(work, 'issuer')
+    shows = [issuer.user('/CN=bob', 'email:bob@example.org'), issuer.user('/CN=proxy', 'DNS:proxy.example.org'),
+             issuer.user('/CN=x', 'DNS:x.example.org')]
+    return (Remote(work, operate=['alice'], certificates=Certificates(), client_ca=issuer.certificate,
+                   certificate_users=mapping(bob=['email:bob@example.org']), proxy={**PROXY, **more}), *shows)
+
+
+@case
+def a_certificate_of_a_user():
+    """It does not let him say that he is another, or himself, wherever he asks from."""
+    with Workspace() as work:
+        remote, bob, proxy, _ = beside_users(work)
+        equal((remote.ask(shows=bob)[0], act(remote, shows=bob)[0]), (200, 403), 'bob, who may look')
+        for user in ('alice', 'bob'):
+            equal(act(remote, shows=bob, X_Remote_User=user)[0], 403, 'bob, who says that he is ' + user)
+        equal((act(remote, shows=proxy, X_Remote_User='alice')[0], act(remote, X_Remote_User='alice')[0]), (200, 200),
+              "a certificate that is no user's, and none")
+
+
+@case
+def a_certificate_of_the_proxy():
+    """Where it is written which one that is, users are named with no other."""
+    with Workspace() as work:
+        remote, bob, proxy, other = beside_users(work, certificate='dns:proxy.example.org')
+        equal(act(remote, shows=proxy, X_Remote_User='alice')[0], 200, 'the one that is written')
+        for what, shows in (('a user', bob), ('another', other), ('none', None)):
+            status, _, text = act(remote, shows=shows, X_Remote_User='alice')
+            equal((status, 'proxy.certificate' in text), (403, True), what)
+        told = remote.relay.told('control_refused')[0]
+        equal(told['why'], "a certificate that is not the proxy's", told)
+        equal((remote.ask(shows=bob)[0], remote.ask(shows=proxy)[0]), (200, 403), 'bob as himself, and nobody')
+
+
 @case
 def what_changes():
     """A reload: from where, whom, and who acts."""
@@ -202,6 +238,8 @@ def what_is_not_taken():
                 ({**PROXY, 'origin': 'status.example.org'}, 'no origin'),
                 ({**PROXY, 'origin': 'https://status.example.org/x'}, 'no origin'),
                 ({**PROXY, 'address_header': 'X-Real-IP'}, 'X-Forwarded-For'),
+                ({**PROXY, 'certificate': 'proxy'}, 'email:'),
+                ({**PROXY, 'certificate': 'dns:proxy.example.org'}, 'client_ca'),
                 ({'from': ['127.0.0.1'], 'users': ['alice']}, 'user_header')]
         for proxy, word in rows:
             path = work.write('postrider.yaml', json.dumps(work.configuration(['127.0.0.1:9'], control={
