@@ -374,6 +374,11 @@ bool remote_admit(struct control_request *request, struct gate *gate, const stru
 	};
 	const char *problem;
 
+	if (!request_is_framed(request)) {
+		request_fail(request, ANSWER_BAD, "where this request ends can be read in more than one way");
+		request_add(request, "Connection", "close");
+		return false;
+	}
 	if (gate)
 		gate_ways(gate, &request->address, &ways);
 	if (ways.proxied && ways.origin[0])

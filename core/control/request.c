@@ -72,6 +72,34 @@ char *request_header_all(const struct control_request *request, const char *name
 	return joined.text;
 }
 
+struct framing {
+	unsigned lengths, encodings;
+	bool wrong;
+};
+
+static enum MHD_Result on_framing(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct framing *framing = context;
+
+	framing->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		framing->encodings++;
+		framing->wrong |= !value || strcasecmp(value, "chunked") != 0;
+	}
+	/* A blank before the colon: some take it for the field without. */
+	framing->wrong |= key[strcspn(key, " \t\r\n")] != '\0';
+	return MHD_YES;
+}
+
+bool request_is_framed(const struct control_request *request)
+{
+	struct framing framing = {0, 0, false};
+
+	if (!request->given)
+		(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_framing, &framing);
+	return !framing.wrong && framing.lengths + framing.encodings <= 1;
+}
+
 const char *request_cookie(const struct control_request *request, const char *name)
 {
 	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);

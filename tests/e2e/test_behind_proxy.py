@@ -2,9 +2,11 @@
 """tests/e2e/test_behind_proxy.py - control.http behind a proxy that signs users in: what it says is believed, and
 nobody else who says the same. This test is the proxy."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -197,6 +199,38 @@ def a_certificate_of_the_proxy():
         told = remote.relay.told('control_refused')[0]
         equal(told['why'], "a certificate that is not the proxy's", told)
         equal((remote.ask(shows=bob)[0], remote.ask(shows=proxy)[0]), (200, 403), 'bob as himself, and nobody')
+
+
+@case
+def where_a_request_ends():
+    """One whose end could be read in two ways is refused, and what follows it is not looked at: a proxy may have taken
+    it for the body of the one before."""
+    with Workspace() as work:
+        remote = Remote(work, operate=['alice'], proxy=PROXY)
+        rows = [(b'Content-Length: 0\r\n', [b'200', b'200']),
+                (b'Transfer-Encoding: chunked\r\n', [b'200', b'200']),
+                (b'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', [b'400']),
+                (b'Content-Length: 0\r\nContent-Length: 100\r\n', [b'400']),
+                (b'Content-Length: 100\r\ncontent-length: 0\r\n', [b'400']),
+                (b'Content-Length : 100\r\n', [b'400']),
+                (b'Content-Length\t: 100\r\n', [b'400']),
+                (b'X-Remote-User : alice\r\n', [b'400']),
+                (b'Transfer-Encoding: xchunked\r\n', [b'400']),
+                (b'Transfer-Encoding: gzip, chunked\r\n', [b'400']),
+                (b'Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n', [b'400']),
+                (b'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n', [b'400'])]
+        for fields, expected in rows:
+            body = b'0\r\n\r\n' if b'Transfer' in fields else b''
+            with socket.create_connection(('127.0.0.1', remote.port), timeout=60) as connection:
+                connection.sendall(b'GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Remote-User: bob\r\n' + fields +
+                                   b'\r\n' + body)
+                with contextlib.suppress(OSError):
+                    connection.sendall(b'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+                got = b''
+                with contextlib.suppress(ConnectionResetError):
+                    for piece in iter(lambda: connection.recv(65536), b''):
+                        got += piece
+            equal([one[:3] for one in got.split(b'HTTP/1.1 ')[1:]], expected, fields)
 
 
 @case
