@@ -242,11 +242,10 @@ static void look_at_destination(struct reading *r, const struct incident_destina
 		well_if_restored(r, INCIDENT_SETUP_REFUSED, d->name);
 	}
 	messages = queue_of(r->scrape, d, &oldest_wall_ns);
-	if (strcmp(r->readings->letters_at, d->name) == 0) {
-		if (r->readings->letters > messages && counted_since(r->scrape, r->readings->letters_ns))
-			r->readings->letters = messages;
-		own = r->readings->letters + r->readings->sending;
-	}
+	if (p->letters > messages && counted_since(r->scrape, p->letters_ns))
+		p->letters = messages;
+	if (p->letters_ns > 0)
+		own = p->letters + r->readings->sending;
 	if (!sum_of(r->scrape, d, &sum) && !moved)
 		return;
 	look_at_hosts(r, d, &sum, p, moved);

@@ -18,16 +18,15 @@ struct incident_progress {
 	uint64_t delivered;
 	uint64_t still_ns;               /* mail waits, and nothing was delivered, since then; 0: not so */
 	char why[INCIDENT_PROBLEM_SIZE]; /* what an event said of it last */
+	/* Mails about incidents that may still wait there: they are no reason for another. */
+	uint64_t letters, letters_ns; /* and when the last was stored; 0: none was */
 };
 
 struct incident_readings {
 	struct incident_progress *progress; /* owned */
 	size_t count, last;                 /* `last`: the one that was asked for */
-	/* Mails about incidents that may still wait, and where: they are no reason for another. */
-	char letters_at[INCIDENT_SUBJECT_SIZE];
-	bool sending;                 /* another one is on its way into the spool */
-	uint64_t letters, letters_ns; /* and when the last was stored */
-	uint64_t certificates_ns;     /* when they are looked at next */
+	bool sending;                       /* a mail about incidents is on its way into the spool */
+	uint64_t certificates_ns;           /* when they are looked at next */
 };
 
 void incident_readings_free(struct incident_readings *readings);

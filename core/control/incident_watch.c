@@ -205,13 +205,12 @@ static void mark_told(struct incident_watch *w, const struct incident_notes *not
 /* A letter is no reason for another. */
 static void stored_at(struct incident_watch *w, const char *destination)
 {
-	struct incident_readings *readings = &w->readings;
+	struct incident_progress *p = incident_readings_of(&w->readings, destination);
 
-	if (strcmp(readings->letters_at, destination) != 0)
-		readings->letters = 0;
-	snprintf(readings->letters_at, sizeof(readings->letters_at), "%s", destination);
-	readings->letters++;
-	readings->letters_ns = clock_monotonic_ns();
+	if (!p)
+		return;
+	p->letters++;
+	p->letters_ns = clock_monotonic_ns();
 }
 
 static void sent(struct incident_watch *w, int result, const char *problem, const char *destination)

@@ -407,6 +407,27 @@ def of_owner(lab):
 
 
 @case
+def letters_of_owners_are_no_reason_either():
+    """Nothing waits but mail about incidents, the owner's at one destination and the operator's at another."""
+    with Workspace() as work:
+        lab = Lab(work, mail='it@example.com', old_mail='1s', no_delivery='1s')
+        configuration = with_a_copier(work, lab, 'office@away.example.net')
+        configuration['destinations'].append({'name': 'away', 'hosts': ['127.0.0.1:%d' % free_port()],
+                                              'tls': {'mode': 'none'}})
+        configuration['routes'].insert(0, {'recipient': '*@away.example.net', 'destination': 'away'})
+        relay = work.relay(configuration)
+        both = {'away', 'next-hop'}
+        eventually(lambda: {('destination_down', one) for one in both} <= set(names(relay, 'incident_opened')),
+                   lambda: 'opened: %s' % names(relay, 'incident_opened'))
+        count = len(relay.events('host_failed'))
+        eventually(lambda: both <= {event['destination'] for event in relay.events('host_failed')[count:]},
+                   'another try of both', timeout=120)
+        wrong = [one for one in names(relay, 'incident_opened') if one[0] in ('old_mail', 'no_delivery')]
+        equal(wrong, [], 'opened because of letters')
+        relay.terminate()
+
+
+@case
 def an_owner_nobody_leads_to():
     """He is told of, and nothing waits for him."""
     with Workspace() as work:
