@@ -535,6 +535,8 @@ def completion():
         equal(completed('queue', 'ho'), ['hold'], 'its verb')
         equal(completed('queue', 'export', '--dire'), ['--directory'], 'its option')
         equal(completed('queue', 'list', '--state', 'hel'), ['held'], 'a state')
+        equal(completed('doctor', '--wa'), ['--wait'], 'an option of two commands')
+        equal(completed('doctor', '--bundle', work.path('postrider.y')), [work.path('postrider.yaml')], 'a place')
         socket_path = ('--socket', path)
         for words in ('why', *socket_path, ''), ('queue', 'list', *socket_path, '--destination', 'ne'):
             equal(completed(*words), ['next-hop'], 'destinations: %s' % (words,))
