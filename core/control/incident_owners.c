@@ -82,8 +82,8 @@ static void put_back(struct incident_owners *o, uint64_t now_ns)
 	o->due_ns = now_ns + RETRY_S * CLOCK_NS_PER_S;
 }
 
-static bool over(struct incident_owners *o, struct log *log, uint64_t now_ns,
-		 char destination[INCIDENT_LETTER_DESTINATION])
+bool incident_owners_over(struct incident_owners *o, struct log *log, uint64_t now_ns,
+			  char destination[INCIDENT_LETTER_DESTINATION])
 {
 	char problem[INCIDENT_LETTER_PROBLEM];
 	uint64_t opened = 0;
@@ -109,10 +109,9 @@ static bool over(struct incident_owners *o, struct log *log, uint64_t now_ns,
 	return true;
 }
 
-bool incident_owners_look(struct incident_owners *o, struct desk *desk, const struct incident_terms *terms,
-			  struct log *log, uint64_t now_ns, char destination[INCIDENT_LETTER_DESTINATION])
+void incident_owners_mail(struct incident_owners *o, struct desk *desk, const struct incident_terms *terms,
+			  uint64_t now_ns)
 {
-	bool stored = over(o, log, now_ns, destination);
 	size_t length;
 	char *text;
 
@@ -120,13 +119,12 @@ bool incident_owners_look(struct incident_owners *o, struct desk *desk, const st
 		o->count = 0;
 	if (o->sending || o->count == 0 || now_ns < o->due_ns ||
 	    !take_next(o, terms->mails_per_hour, now_ns / CLOCK_NS_PER_MS))
-		return stored;
+		return;
 	text = incident_letter_text(terms, o->to, &o->sent, NULL, clock_wall_ns() / CLOCK_NS_PER_MS, &length);
 	if (text)
 		o->sending = incident_letter_send(desk, o->to, terms->from, text, length);
 	if (!o->sending)
 		put_back(o, now_ns);
-	return stored;
 }
 
 void incident_owners_free(struct incident_owners *o)

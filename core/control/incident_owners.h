@@ -47,9 +47,12 @@ struct incident_owners {
 /* closed_wall_ms 0: it was opened. */
 void incident_owners_note(struct incident_owners *owners, const char *owner, const struct incident *incident,
 			  uint64_t closed_wall_ms, uint64_t now_ns);
-/* Every so often. True: a letter was stored, and `destination` is where it went. */
-bool incident_owners_look(struct incident_owners *owners, struct desk *desk, const struct incident_terms *terms,
-			  struct log *log, uint64_t now_ns, char destination[INCIDENT_LETTER_DESTINATION]);
+/* Every so often, and at the end. True: a letter was stored, and `destination` is where it went. */
+bool incident_owners_over(struct incident_owners *owners, struct log *log, uint64_t now_ns,
+			  char destination[INCIDENT_LETTER_DESTINATION]);
+/* Every so often, behind it: begins the next one. */
+void incident_owners_mail(struct incident_owners *owners, struct desk *desk, const struct incident_terms *terms,
+			  uint64_t now_ns);
 void incident_owners_free(struct incident_owners *owners);
 
 #endif

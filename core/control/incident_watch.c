@@ -251,8 +251,8 @@ static void owner_told(struct incident_watch *w, const char *destination)
 	save(w);
 }
 
-/* Where a letter is stored, or is not. */
-static void letter_over(struct incident_watch *w)
+/* Where letters are stored, or are not. */
+static void letters_over(struct incident_watch *w)
 {
 	char problem[INCIDENT_LETTER_PROBLEM], destination[INCIDENT_LETTER_DESTINATION];
 	int result;
@@ -261,6 +261,8 @@ static void letter_over(struct incident_watch *w)
 		w->sending = NULL;
 		sent(w, result, problem, destination);
 	}
+	if (incident_owners_over(&w->owners, w->log, clock_monotonic_ns(), destination))
+		owner_told(w, destination);
 }
 
 static size_t count_open(const struct incident_watch *w)
@@ -274,12 +276,11 @@ static size_t count_open(const struct incident_watch *w)
 
 static void mail(struct incident_watch *w, uint64_t now_ns, uint64_t wall_ms)
 {
-	char *text, destination[INCIDENT_LETTER_DESTINATION];
 	size_t length, open = count_open(w);
+	char *text;
 
-	letter_over(w);
-	if (incident_owners_look(&w->owners, w->desk, w->terms, w->log, now_ns, destination))
-		owner_told(w, destination);
+	letters_over(w);
+	incident_owners_mail(&w->owners, w->desk, w->terms, now_ns);
 	if (!w->terms->mail)
 		w->notes.count = w->notes.more = 0;
 	if (w->sending || w->notes.count == 0 || now_ns < w->mail_ns || !may_mail(w, now_ns / CLOCK_NS_PER_MS))
@@ -369,7 +370,7 @@ static void *run(void *context)
 	do
 		look(w);
 	while (!rounds_sleep(&w->rounds, LOOK_MS * CLOCK_NS_PER_MS));
-	letter_over(w);
+	letters_over(w);
 	if (w->changed)
 		save(w);
 	pthread_mutex_unlock(&w->rounds.lock);

@@ -459,6 +459,21 @@ def told_as_it_stops():
 
 
 @case
+def an_owner_told_as_it_stops():
+    """The same of a device's owner, where nobody is told of everything."""
+    with Workspace() as work:
+        lab = Lab(work)
+        lab.incidents['from'] = 'relay@relay.example.org'
+        del lab.incidents['mail']
+        relay = work.relay(with_a_copier(work, lab, 'office@ops.example.net'))
+        lab.ops.wait_arrivals(1)
+        relay.terminate()
+        equal([one['to'] for one in relay.events('incidents_told')], ['office@ops.example.net'], 'told')
+        with open(work.path('spool', 'incidents')) as file:
+            equal([one['told'] for one in json.load(file)['open']], [True], 'a restart tells nobody again')
+
+
+@case
 def a_damaged_file():
     """It is set aside and told, and the relay runs."""
     with Workspace() as work:
