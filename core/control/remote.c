@@ -230,6 +230,11 @@ static bool look_at_certificate(struct control_request *request, struct gate *ga
 
 /* ---- by a proxy ------------------------------------------------------------------------------------------------- */
 
+static const char *const address_headers[] = {
+	[SIGN_IN_X_FORWARDED_FOR] = "X-Forwarded-For",
+	[SIGN_IN_FORWARDED] = "Forwarded",
+};
+
 static bool refuse_proxy(struct control_request *request, const char *why)
 {
 	request->refused = true;
@@ -241,12 +246,10 @@ static bool refuse_proxy(struct control_request *request, const char *why)
 /* Whoever is no proxy and writes what proxies write wants to be somebody else, or is a proxy that is not named. */
 static bool refuse_stranger(struct control_request *request, const struct gate_ways *ways)
 {
-	static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
-
 	if (ways->user_header[0] && request_header(request, ways->user_header))
 		return refuse_proxy(request, "a field that names a user is believed from the addresses of "
 					     "control.http.proxy.from alone, and this is none of them");
-	if (request_header(request, names[ways->address_header]))
+	if (request_header(request, address_headers[ways->address_header]))
 		return refuse_proxy(request,
 				    "a field that says for whom a proxy asks is believed from the addresses of "
 				    "control.http.proxy.from alone, and this is none of them");
@@ -257,9 +260,7 @@ static bool refuse_stranger(struct control_request *request, const struct gate_w
 static bool look_at_proxy(struct control_request *request, struct gate *gate, const struct gate_ways *ways,
 			  char user[REQUEST_USER_MAX + 1], bool *named)
 {
-	static const char *const names[] = {"X-Forwarded-For", "Forwarded"};
-	const char *problem = "there was no memory to read its fields", *name = NULL;
-	unsigned addresses = 0, users = 0;
+	const char *problem = "there was no memory to read its fields", *name;
 	char *text;
 
 	*named = false;
@@ -267,19 +268,16 @@ static bool look_at_proxy(struct control_request *request, struct gate *gate, co
 		return !ways->proxies || refuse_stranger(request, ways);
 	request->proxied = true;
 	request->proxy = request->address;
-	text = request_header_all(request, names[ways->address_header], &addresses);
+	text = request_header_all(request, address_headers[ways->address_header]);
 	if (text)
 		problem = gate_client(gate, text, &request->proxy, &request->address);
 	free(text);
 	if (problem)
 		return refuse_proxy(request, problem);
-	if (!ways->user_header[0])
+	name = ways->user_header[0] ? request_header(request, ways->user_header) : NULL;
+	if (!name)
 		return true;
-	free(request_header_all(request, ways->user_header, &users));
-	name = request_header(request, ways->user_header);
-	if (users == 0)
-		return true;
-	if (users > 1)
+	if (request_header_count(request, ways->user_header) > 1)
 		return refuse_proxy(request,
 				    "the field that names the user is there twice: the proxy is to replace what "
 				    "who asks has written");

@@ -32,11 +32,33 @@ const char *request_header(const struct control_request *request, const char *na
 	return request->given ? NULL : MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+struct named {
+	const char *name;
+	unsigned count;
+};
+
+static enum MHD_Result on_named(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct named *named = context;
+
+	named->count += strcasecmp(key, named->name) == 0;
+	return MHD_YES;
+}
+
+unsigned request_header_count(const struct control_request *request, const char *name)
+{
+	struct named named = {name, 0};
+
+	if (!request->given)
+		(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_named, &named);
+	return named.count;
+}
+
 struct joined {
 	const char *name;
 	char *text;
 	size_t length;
-	unsigned count;
+	bool any;
 };
 
 static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
@@ -54,21 +76,21 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
 		return MHD_NO;
 	}
 	joined->text = more;
-	if (joined->count++ > 0)
+	if (joined->any)
 		more[joined->length++] = ',';
+	joined->any = true;
 	memcpy(more + joined->length, value ? value : "", length);
 	joined->length += length;
 	more[joined->length] = '\0';
 	return MHD_YES;
 }
 
-char *request_header_all(const struct control_request *request, const char *name, unsigned *count)
+char *request_header_all(const struct control_request *request, const char *name)
 {
-	struct joined joined = {name, calloc(1, 1), 0, 0};
+	struct joined joined = {name, calloc(1, 1), 0, false};
 
 	if (joined.text && !request->given)
 		(void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_field, &joined);
-	*count = joined.count;
 	return joined.text;
 }
 

@@ -96,9 +96,10 @@ bool request_number(const char *text, uint64_t most, uint64_t *out);
 bool request_limit(struct control_request *request, unsigned most, unsigned *out);
 /* A field of the header, the first of that name; NULL: not given. */
 const char *request_header(const struct control_request *request, const char *name);
-/* All fields of the header of that name, in their order, with a comma between; so many there are in *count. NULL
- * without memory. The caller's to free. */
-char *request_header_all(const struct control_request *request, const char *name, unsigned *count);
+/* How many there are of that name. */
+unsigned request_header_count(const struct control_request *request, const char *name);
+/* All of them, in their order, with a comma between. NULL without memory. The caller's to free. */
+char *request_header_all(const struct control_request *request, const char *name);
 /* Where it ends can be read in one way alone (RFC 9112 6.1): a proxy in front that reads it in another would pass on as
  * the body of one what we would take for the next one, of anybody. */
 bool request_is_framed(const struct control_request *request);
