@@ -359,8 +359,7 @@ static const char *meaning_of(const struct fetch *fetch)
 		return "it wants nothing more: nothing is sent until postrider is reloaded or restarted";
 	case 413:
 		return "a batch is too large for it: the next one is half as large, and one event by itself is left "
-		       "out "
-		       "when it was refused three times";
+		       "out when it was refused three times";
 	case 429:
 		return "it wants to be asked less often";
 	default:

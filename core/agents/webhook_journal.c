@@ -347,15 +347,6 @@ void webhook_journal_skip(struct webhook_journal *journal, uint64_t count)
 	journal->next += count;
 }
 
-/* How many of a file wait. */
-static uint64_t behind_in(const struct webhook_journal *journal, const struct webhook_file *file)
-{
-	uint64_t end = file->first + file->count, behind = webhook_journal_behind(journal),
-		 from = file->first > behind ? file->first : behind + 1;
-
-	return end > from ? end - from : 0;
-}
-
 uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_max)
 {
 	uint64_t octets = 0, left_out = 0;
@@ -365,7 +356,7 @@ uint64_t webhook_journal_bound(struct webhook_journal *journal, uint64_t octets_
 	while (octets > octets_max && journal->file_count > 1) {
 		struct webhook_file *file = &journal->files[0];
 		(void)count_file(journal, file);
-		left_out += behind_in(journal, file);
+		left_out += webhook_journal_waiting_in(journal, file);
 		octets -= file->octets;
 		forget(journal, 0);
 	}
@@ -381,10 +372,10 @@ static size_t file_behind(struct webhook_journal *journal, int *r)
 
 	for (*r = 0; i < journal->file_count; i++) {
 		struct webhook_file *file = &journal->files[i];
-		if (behind_in(journal, file) == 0)
+		if (webhook_journal_waiting_in(journal, file) == 0)
 			continue;
 		*r = count_file(journal, file);
-		if (*r < 0 || behind_in(journal, file) > 0 || file->count == 0)
+		if (*r < 0 || webhook_journal_waiting_in(journal, file) > 0 || file->count == 0)
 			break;
 	}
 	return i;
@@ -430,7 +421,6 @@ int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *o
 {
 	int fd, r;
 	size_t index = file_behind(journal, &r);
-	uint64_t behind = webhook_journal_behind(journal);
 	const struct webhook_file *file;
 	char path[PATH_MAX];
 	ssize_t n = -1;
@@ -438,7 +428,7 @@ int webhook_journal_read(struct webhook_journal *journal, unsigned most, char *o
 	if (r < 0 || index == journal->file_count)
 		return r;
 	file = &journal->files[index];
-	*first = file->first > behind ? file->first : behind + 1;
+	*first = webhook_journal_first_in(journal, file);
 	/* What was being sent is sent again as it was. */
 	if (journal->sending >= *first && journal->sending - *first < most)
 		most = (unsigned)(journal->sending - *first + 1);
@@ -468,7 +458,7 @@ uint64_t webhook_journal_lose(struct webhook_journal *journal)
 
 	if (index == journal->file_count)
 		return 0;
-	lost = behind_in(journal, &journal->files[index]);
+	lost = webhook_journal_waiting_in(journal, &journal->files[index]);
 	forget(journal, index);
 	return lost;
 }
@@ -477,11 +467,10 @@ void webhook_journal_pass(struct webhook_journal *journal)
 {
 	int r;
 	size_t index = file_behind(journal, &r);
-	uint64_t behind = webhook_journal_behind(journal);
 
 	if (index == journal->file_count)
 		return;
-	journal->passed = journal->files[index].first > behind ? journal->files[index].first : behind + 1;
+	journal->passed = webhook_journal_first_in(journal, &journal->files[index]);
 }
 
 int webhook_journal_send(struct webhook_journal *journal, uint64_t last)

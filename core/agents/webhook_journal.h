@@ -85,16 +85,29 @@ static inline uint64_t webhook_journal_behind(const struct webhook_journal *jour
 	return journal->passed > journal->done ? journal->passed : journal->done;
 }
 
+/* The number of the first of a file's events that waits, where any does. */
+static inline uint64_t webhook_journal_first_in(const struct webhook_journal *journal, const struct webhook_file *file)
+{
+	uint64_t behind = webhook_journal_behind(journal);
+
+	return file->first > behind ? file->first : behind + 1;
+}
+
+/* How many of a file wait. */
+static inline uint64_t webhook_journal_waiting_in(const struct webhook_journal *journal,
+						  const struct webhook_file *file)
+{
+	uint64_t end = file->first + file->count, from = webhook_journal_first_in(journal, file);
+
+	return end > from ? end - from : 0;
+}
+
 static inline uint64_t webhook_journal_waiting(const struct webhook_journal *journal)
 {
-	uint64_t count = 0, behind = webhook_journal_behind(journal);
+	uint64_t count = 0;
 
-	for (size_t i = 0; i < journal->file_count; i++) {
-		const struct webhook_file *file = &journal->files[i];
-		uint64_t end = file->first + file->count;
-		if (end > behind + 1)
-			count += end - (file->first > behind ? file->first : behind + 1);
-	}
+	for (size_t i = 0; i < journal->file_count; i++)
+		count += webhook_journal_waiting_in(journal, &journal->files[i]);
 	return count;
 }
 
