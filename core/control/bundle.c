@@ -48,15 +48,12 @@ static char *make(const struct control_request *request, size_t *length)
 {
 	struct relay *relay = request->desk->relay;
 	struct bundle *bundle = bundle_new();
-	const struct config *config;
 	char *packed;
 
 	if (!bundle)
 		return NULL;
 	/* The file may be another one by now, or broken: events and errors have words of what is in force. */
-	config = desk_config_take(request->desk);
-	if (config)
-		bundle_hide(bundle, config);
+	bundle_hide(bundle, desk_config_take(request->desk));
 	desk_config_return(request->desk);
 	bundle_begin(bundle, relay->config->file);
 	add_json(bundle, "doctor.json", checkup_json(request->desk->checkup));

@@ -113,20 +113,25 @@ static bool take_profile(struct asked *a, struct config *config, char *problem, 
 
 typedef void put_fn(const struct config *config, const struct device_sheet *sheet, FILE *out);
 
+/* What was written to a stream of memory. */
+static json_t *end_text(FILE *out, char **text, const size_t *length)
+{
+	json_t *json = fclose(out) == 0 ? request_text((struct span){*text, (uint32_t)*length}) : NULL;
+
+	free(*text);
+	return json;
+}
+
 static json_t *text_of(put_fn *put, const struct config *config, const struct device_sheet *sheet)
 {
 	char *text = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&text, &length);
-	json_t *json = NULL;
 
 	if (!out)
 		return NULL;
 	put(config, sheet, out);
-	if (fclose(out) == 0)
-		json = request_text((struct span){text, (uint32_t)length});
-	free(text);
-	return json;
+	return end_text(out, &text, &length);
 }
 
 /* A word for a shell, between quotes that let nothing in it mean anything. */
@@ -149,7 +154,6 @@ static json_t *command_of(const struct asked *a)
 	char *text = NULL;
 	size_t length = 0;
 	FILE *out = open_memstream(&text, &length);
-	json_t *json = NULL;
 
 	if (!out)
 		return NULL;
@@ -164,10 +168,7 @@ static json_t *command_of(const struct asked *a)
 	put_word(out, "--place ", a->place);
 	if (a->name[0] == '-')
 		put_word(out, "-- ", a->name);
-	if (fclose(out) == 0)
-		json = request_text((struct span){text, (uint32_t)length});
-	free(text);
-	return json;
+	return end_text(out, &text, &length);
 }
 
 static void put_sheet(struct control_request *request, const struct asked *a, const struct config *config)
@@ -200,8 +201,7 @@ static bool answer_listed(struct control_request *request, struct asked *a, cons
 static bool answer_in_force(struct control_request *request, struct asked *a, bool comes)
 {
 	const struct config *config = desk_config_take(request->desk);
-	bool known = config &&
-		     (comes ? device_table_of_name(config->devices, a->name) >= 0 : answer_listed(request, a, config));
+	bool known = comes ? device_table_of_name(config->devices, a->name) >= 0 : answer_listed(request, a, config);
 
 	desk_config_return(request->desk);
 	if (known && comes)
