@@ -130,7 +130,8 @@ void checkup_free(struct checkup *checkup)
 	free(checkup);
 }
 
-int checkup_start(struct checkup *checkup)
+/* 0; -EBUSY: one runs already; -EAGAIN: no thread can be started. */
+static int start(struct checkup *checkup)
 {
 	int r = 0;
 
@@ -170,7 +171,7 @@ void handle_doctor(struct control_request *request)
 
 void handle_doctor_run(struct control_request *request)
 {
-	int r = checkup_start(request->desk->checkup);
+	int r = start(request->desk->checkup);
 
 	if (r == -EBUSY)
 		request_fail(request, ANSWER_CONFLICT, "it runs already: its end is told by GET /v1/doctor");

@@ -20,8 +20,6 @@ struct checkup;
 struct checkup *checkup_new(struct desk *desk);
 /* Behind desk_stopping(): ends what runs. NULL is allowed. */
 void checkup_free(struct checkup *checkup);
-/* 0; -EBUSY: one runs already; -EAGAIN: no thread can be started. */
-int checkup_start(struct checkup *checkup);
 /* As docs/control.md has it (GET /v1/doctor); NULL without memory. */
 json_t *checkup_json(struct checkup *checkup);
 

@@ -63,7 +63,8 @@ static int destination_of(const struct shard *shard, const struct delivery *d)
 	return lane < shard->plan->lane_room ? shard->plan->lanes[lane].destination : -1;
 }
 
-bool look_arriving(const struct mail *m)
+/* It is on its way here, and not accepted yet. */
+static bool is_arriving(const struct mail *m)
 {
 	return m->item.message.segment == 0 || (m->live > 0 && m->first.live && m->first.place == DELIVERY_NONE &&
 						m->first.next_place == DELIVERY_NONE && !list_linked(&m->first.link));
@@ -494,7 +495,7 @@ static void look_at(struct look *look, struct shard *shard, const struct mail *m
 	struct look_row *row;
 
 	look->looked++;
-	if (look_arriving(m) || !mail_fits(look, shard, m, &q->filter))
+	if (is_arriving(m) || !mail_fits(look, shard, m, &q->filter))
 		return;
 	if (q->want == LOOK_COUNT && !filter_reads(&q->filter)) {
 		count_mail(look, shard, m);
@@ -572,7 +573,7 @@ const struct mail *look_find(const struct shard *shard, struct message_id id, un
 {
 	for (; *part <= shard->store->part_most; ++*part) {
 		const struct mail *m = store_find_part(shard, id, *part);
-		if (m && !look_arriving(m))
+		if (m && !is_arriving(m))
 			return m;
 	}
 	return NULL;

@@ -92,9 +92,7 @@ struct look {
 };
 
 extern const struct inquiry_kind look_kind;
-/* It is on its way here, and not accepted yet. */
 struct mail;
-bool look_arriving(const struct mail *m);
 /* The first part of the message that is here, from *part on, which becomes its number; NULL: there is none. */
 const struct mail *look_find(const struct shard *shard, struct message_id id, unsigned *part);
 visit_fn look_step;
