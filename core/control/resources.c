@@ -1,7 +1,6 @@
 /*
  * core/control/resources.c - GET /v1/resources: what may run out: of each shard its spool, of each mailbox its budget,
- * and the days of tokens and certificates, and what providers
- * have said will be. What shards said last (scrape.h).
+ * the days of tokens and certificates, and what providers have said will be. What shards said last (scrape.h).
  */
 #include <sys/statvfs.h>
 
