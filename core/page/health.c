@@ -82,21 +82,6 @@ static void put_disk(struct frame *f, const json_t *disk)
 	html_put(&f->html, ": %s of %s are free.</li>", shown_octets(left, text), shown_octets(all, whole));
 }
 
-static void put_certificate(struct frame *f, const char *until)
-{
-	int64_t left_s = shown_seconds(until) - f->now_s;
-	char text[SHOWN_SIZE], day[SHOWN_SIZE];
-
-	if (!until[0])
-		return;
-	rung(f,
-	     left_s < 0            ? FRAME_WRONG
-	     : left_s < 21 * 86400 ? FRAME_ATTENTION
-				   : FRAME_WELL,
-	     left_s < 0 ? "has ended" : "is good", "The certificate that ends first");
-	html_put(&f->html, ": %s (UTC), in %s.</li>", shown_time(until, day), shown_span(left_s, text));
-}
-
 static void put_incident(struct frame *f, const json_t *one)
 {
 	bool calming = json_is_true(json_object_get(one, "calming"));
@@ -135,6 +120,7 @@ static void put_incidents(struct frame *f)
 static void put_ladder(struct frame *f, const json_t *resources)
 {
 	json_t *process = within_get(f->request, "/v1/status", NULL);
+	const char *until = shown_text(resources, "certificate_until");
 	const json_t *one;
 	char text[SHOWN_SIZE];
 	size_t i;
@@ -144,7 +130,11 @@ static void put_ladder(struct frame *f, const json_t *resources)
 	put_shards(f, process);
 	json_array_foreach(json_object_get(resources, "spools"), i, one) put_spool(f, one);
 	put_disk(f, json_object_get(resources, "disk"));
-	put_certificate(f, shown_text(resources, "certificate_until"));
+	if (until[0]) {
+		html_put(&f->html, "<li>");
+		page_put_certificate(f, until, "The certificate that ends first");
+		html_put(&f->html, "</li>");
+	}
 	html_put(&f->html,
 		 "</ul><dl><dt>Version</dt><dd>%s</dd><dt>Process</dt><dd>%lld, %s</dd><dt>Runs for</dt><dd>%s</dd>"
 		 "<dt>Sessions of clients</dt><dd>%lld</dd></dl>",

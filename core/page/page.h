@@ -31,6 +31,9 @@ void page_put_shown(struct frame *f, const json_t *stats);
 void page_put_climbed(struct frame *f);
 /* What providers have said will be, of /v1/resources; `only`: of this destination, NULL: of all (providers.c). */
 void page_put_dates(struct frame *f, const json_t *resources, const char *only);
+/* Whether the certificate that ends first, at `until`, is good, and when it ends; `what`: what to call it
+ * (providers.c). */
+void page_put_certificate(struct frame *f, const char *until, const char *what);
 /* The form that asks for a sheet of a device that is to come (sheet.c). */
 void page_put_sheet_form(struct frame *f);
 /* A state of mail, as the queue and the trace name it (mail.c). */

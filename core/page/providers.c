@@ -51,23 +51,29 @@ static void put_sign_in(struct frame *f, const json_t *one)
 }
 
 /* The clock of certificates: of those that are watched, the one that ends first. */
-static void put_certificates(struct frame *f, const json_t *resources)
+void page_put_certificate(struct frame *f, const char *until, const char *what)
 {
-	const char *until = shown_text(resources, "certificate_until");
 	int64_t left_s = shown_seconds(until) - f->now_s;
 	char text[SHOWN_SIZE], day[SHOWN_SIZE];
 
-	if (!until[0])
-		return;
-	html_put(&f->html, "<h2>Certificates</h2><p>");
 	frame_state(&f->html,
 		    left_s < 0            ? FRAME_WRONG
 		    : left_s < 21 * 86400 ? FRAME_ATTENTION
 					  : FRAME_WELL,
 		    left_s < 0 ? "has ended" : "is good");
-	html_put(&f->html,
-		 " The first of this relay's own to end: %s (UTC), in %s. <a href=\"/page/health\">Health</a></p>",
-		 shown_time(until, day), shown_span(left_s, text));
+	html_put(&f->html, left_s < 0 ? " %s: %s (UTC), %s ago." : " %s: %s (UTC), in %s.", what,
+		 shown_time(until, day), shown_span(left_s < 0 ? -left_s : left_s, text));
+}
+
+static void put_certificates(struct frame *f, const json_t *resources)
+{
+	const char *until = shown_text(resources, "certificate_until");
+
+	if (!until[0])
+		return;
+	html_put(&f->html, "<h2>Certificates</h2><p>");
+	page_put_certificate(f, until, "The first of this relay's own to end");
+	html_put(&f->html, " <a href=\"/page/health\">Health</a></p>");
 }
 
 static void put_mailbox(struct frame *f, const json_t *one)

@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 from control_socket import asked, reload  # noqa: E402
-from harness import NextHop, Workspace, case, check, equal, eventually, program  # noqa: E402
+from harness import Certificates, NextHop, Workspace, case, check, equal, eventually, program  # noqa: E402
 from name_server import SILENT, NameServer  # noqa: E402
 from page_lab import Lab, token_of  # noqa: E402
 
@@ -193,6 +193,22 @@ def dates():
         reload(work, lab.relay, lab.configuration)
         equal(asked(path, '/v1/resources')[1]['dates'], [], 'dates behind it')
         check('2026-12-31' not in lab.ask('/page/health')[2], 'on the page')
+
+
+@case
+def a_certificate_that_has_ended():
+    """It is said for how long, and nowhere that it will."""
+    certificates = Certificates()
+    with Workspace() as work:
+        with open(certificates.path('expired.key')) as f:
+            os.chmod(work.write('expired.key', f.read()), 0o600)
+        lab = Lab(work, more_destinations=[{'name': 'other', 'hosts': ['127.0.0.1:9'], 'tls': {
+            'mode': 'required', 'certificate': certificates.path('expired.crt'), 'private_key': 'expired.key'}}])
+        lab.enter()
+        eventually(lambda: asked(work.path('control.sock'), '/v1/resources')[1]['certificate_until'], 'it is known')
+        for view in ('/page/health', '/page/providers'):
+            text = lab.ask(view)[2]
+            check(re.search(r'has ended</span> [^<]*: 2021-01-01 [0-9:]* \(UTC\), \d+ days ago\.', text), text)
 
 
 if __name__ == '__main__':
