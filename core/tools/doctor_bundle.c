@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/agents/bundle.h"
+#include "core/base/durable.h"
 #include "core/tools/ask.h"
 #include "core/tools/table.h"
 
@@ -69,16 +70,8 @@ static void add_process(struct bundle *bundle, const char *config)
 static int write_file(const char *file, const char *octets, size_t length)
 {
 	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t done = 0;
-	int r = fd < 0 ? -errno : 0;
+	int r = fd < 0 ? -errno : durable_write(fd, octets, length, 0);
 
-	while (r == 0 && done < length) {
-		ssize_t n = write(fd, octets + done, length - done);
-		if (n >= 0)
-			done += (size_t)n;
-		else if (errno != EINTR)
-			r = -errno;
-	}
 	if (fd >= 0 && close(fd) < 0 && r == 0)
 		r = -errno;
 	/* Half of one is of no use. */

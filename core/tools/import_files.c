@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/durable.h"
 #include "core/config/config.h"
 
 enum { STATUS_SOFTWARE = 70, STATUS_CANNOT_WRITE = 73, STATUS_CONFIG = 78 };
@@ -182,8 +183,7 @@ static void take_back(const struct staging *stage, const char *directory, size_t
 static bool place(const struct staging *stage, const char *directory, bool force)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	bool ok;
-	int fd;
+	int r;
 
 	for (size_t i = 0; i < stage->count && !force; i++) {
 		if (whole_path(to, directory, stage->names[i]) &&
@@ -196,7 +196,7 @@ static bool place(const struct staging *stage, const char *directory, bool force
 		}
 	}
 	for (size_t i = 0; i < stage->count; i++) {
-		ok = whole_path(from, stage->path, stage->names[i]) && whole_path(to, directory, stage->names[i]);
+		bool ok = whole_path(from, stage->path, stage->names[i]) && whole_path(to, directory, stage->names[i]);
 		if (ok)
 			ok = (force ? rename(from, to) : link(from, to)) == 0;
 		if (!ok) {
@@ -206,13 +206,10 @@ static bool place(const struct staging *stage, const char *directory, bool force
 			return false;
 		}
 	}
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && fsync(fd) == 0;
-	if (!ok)
-		fprintf(stderr, "postrider: import: %s cannot be written: %s\n", directory, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ok;
+	r = durable_sync_directory(to);
+	if (r < 0)
+		fprintf(stderr, "postrider: import: %s cannot be written: %s\n", directory, strerror(-r));
+	return r == 0;
 }
 
 static int put_all(struct staging *stage, const struct import_plan *plan, const char *from, const char *directory,
