@@ -2,9 +2,10 @@
  * core/agents/bundle.h - what is known of a relay, in one file to send to somebody: a .tar.gz of texts, without
  * secrets.
  *
- * Nothing that is put in has secrets by itself: a configuration names files of them and has none. As nobody can vouch
- * for every word, whatever stands in those files, and what of the configuration may be one (words of a command, what
- * follows the host in a URL, values of added fields), is taken out of all texts by what it is.
+ * Nothing that is put in has secrets by itself: a configuration names files of them, and is shown without what may be
+ * one (core/config/show.h). As nobody can vouch for every word, whatever stands in those files, words of a command, and
+ * of URLs who signs in by them, the query, and all that follows a webhook's host, are taken out of all texts by what
+ * they are.
  *
  * Not for shards' threads: it reads files, and packs.
  */
