@@ -2,9 +2,8 @@
  * core/page/act.c - POST /page/act: what somebody does by a form. It becomes an act of the control (within.h), with its
  * event; the answer says what became of each.
  *
- * Fields: token; do: hold, release, retry, delete, suspend, resume or
- * doctor; id (as many as there are) or destination; reason;
- * for: of suspend, in hours; report, sure: of delete, which is asked for twice.
+ * Fields: token; do: hold, release, retry, delete, suspend, resume or doctor; id (as many as there are) or destination;
+ * reason; for: of suspend, in hours; report, sure: of delete, which is asked for twice.
  */
 #include "core/page/act.h"
 

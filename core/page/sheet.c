@@ -21,11 +21,11 @@ static const char *given(const struct frame *f, const char *key)
 	return value ? value : "";
 }
 
-static void put_field(struct frame *f, const char *label, const char *key, const char *more)
+static void put_field(struct frame *f, const char *label, const char *key, bool required)
 {
 	html_put(&f->html, "<label>%s<input name=\"%s\" value=\"%s\" maxlength=\"320\" autocomplete=\"off\"", label,
 		 key, given(f, key));
-	html_put(&f->html, more[0] ? " required></label>" : "></label>");
+	html_put(&f->html, required ? " required></label>" : "></label>");
 }
 
 static void put_profiles(struct frame *f)
@@ -53,12 +53,12 @@ void page_put_sheet_form(struct frame *f)
 		 "<section class=\"add\"><h2>Add a device</h2><p>Its sheet is what to type into the machine, with "
 		 "a code that a telephone reads.</p><form class=\"search\" method=\"get\" "
 		 "action=\"/page/device\">");
-	put_field(f, "Name", "name", "required");
-	put_field(f, "Address that it comes from", "address", "");
-	put_field(f, "or user that it signs in as", "user", "");
+	put_field(f, "Name", "name", true);
+	put_field(f, "Address that it comes from", "address", false);
+	put_field(f, "or user that it signs in as", "user", false);
 	put_profiles(f);
-	put_field(f, "From, of its mail", "from", "");
-	put_field(f, "Place", "place", "");
+	put_field(f, "From, of its mail", "from", false);
+	put_field(f, "Place", "place", false);
 	html_put(&f->html, "<button>Make its sheet</button></form></section>");
 }
 
@@ -83,16 +83,14 @@ static void put_sheet(struct frame *f, const json_t *answer)
 	if (!qr_put(&f->html, shown_text(answer, "settings"), "The settings, for a telephone"))
 		html_put(&f->html, "<p class=\"soft\">They are too long for a code that a telephone reads.</p>");
 	html_put(&f->html, "</div></section>");
-	if (command[0])
+	if (command[0]) {
 		html_put(&f->html,
 			 "<section class=\"add\"><h2>To let it in</h2><p>It is not in the inventory yet. The page "
-			 "writes "
-			 "no configuration: run this on the relay's machine, and then <code>postrider reload</code>"
-			 "</p><pre>%s</pre></section>",
+			 "writes no configuration: run this on the relay's machine, and then <code>postrider "
+			 "reload</code></p><pre>%s</pre></section>",
 			 command);
-	else
+	} else {
 		html_put(&f->html, "<p class=\"add\"><a href=\"/page/mail?list=trace&amp;device=");
-	if (!command[0]) {
 		html_value(&f->html, name);
 		html_put(&f->html, "\">Its mail</a></p>");
 	}
