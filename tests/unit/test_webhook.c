@@ -29,6 +29,18 @@ static void add(struct webhook_journal *journal, unsigned count)
 	}
 }
 
+/* 4 KiB each. */
+static void add_long(struct webhook_journal *journal, unsigned count)
+{
+	static char line[1 << 12];
+
+	memset(line, ' ', sizeof(line));
+	memcpy(line, "{\"n\":0}", 7);
+	line[sizeof(line) - 1] = '\n';
+	for (unsigned i = 0; i < count; i++)
+		CHECK(webhook_journal_add(journal, line, sizeof(line), 1) == 0);
+}
+
 /* The next batch of `most` begins with `first`, and has `count`. */
 static void expect(struct webhook_journal *journal, unsigned most, uint64_t first, int count)
 {
@@ -110,12 +122,7 @@ static void test_what_is_left_out(void)
 	struct webhook_journal journal;
 	uint64_t left_out;
 	bool damaged;
-	char *line = malloc(1 << 12);
 
-	CHECK(line != NULL);
-	memset(line, ' ', 1 << 12);
-	memcpy(line, "{\"n\":0}", 7);
-	line[(1 << 12) - 1] = '\n';
 	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
 	add(&journal, 3); /* 31..33 */
 	webhook_journal_skip(&journal, 7);
@@ -127,8 +134,7 @@ static void test_what_is_left_out(void)
 	expect(&journal, 100, 41, 2);
 	CHECK(webhook_journal_waiting(&journal) == 2);
 	/* 3 MiB where 2 may be. */
-	for (unsigned i = 0; i < 3 * 256; i++)
-		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	add_long(&journal, 3 * 256);
 	left_out = webhook_journal_bound(&journal, 2 << 20);
 	CHECK(left_out > 2);
 	CHECK(webhook_journal_waiting(&journal) == 2 + 3 * 256 - left_out);
@@ -137,7 +143,6 @@ static void test_what_is_left_out(void)
 	webhook_journal_done(&journal, journal.next - 1);
 	CHECK(webhook_journal_save(&journal) == 0);
 	webhook_journal_close(&journal);
-	free(line);
 }
 
 /* Somebody takes files away, or cuts them, while it runs: what was in them is counted, and the next ones go. */
@@ -178,19 +183,12 @@ static void test_read_in_its_turn(void)
 	struct webhook_journal journal;
 	uint64_t first;
 	bool damaged;
-	char *line = malloc(1 << 12);
 
-	CHECK(line != NULL);
-	memset(line, ' ', 1 << 12);
-	memcpy(line, "{\"n\":0}", 7);
-	line[(1 << 12) - 1] = '\n';
 	CHECK(webhook_journal_open(&journal, directory, &damaged) == 0);
 	first = journal.next;
-	for (unsigned i = 0; i < 2 * 256; i++)
-		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	add_long(&journal, 2 * 256);
 	webhook_journal_skip(&journal, 5);
-	for (unsigned i = 0; i < 256; i++)
-		CHECK(webhook_journal_add(&journal, line, 1 << 12, 1) == 0);
+	add_long(&journal, 256);
 	CHECK(webhook_journal_waiting(&journal) == 3 * 256);
 	again(&journal, false);
 	CHECK(journal.file_count == 3 && journal.next == first + 3 * 256 + 5);
@@ -204,7 +202,6 @@ static void test_read_in_its_turn(void)
 	webhook_journal_done(&journal, journal.next - 1);
 	CHECK(webhook_journal_save(&journal) == 0);
 	webhook_journal_close(&journal);
-	free(line);
 }
 
 /* One that nobody takes stands between what is done and what comes next. */
