@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import signal
 import ssl
 
 from basics import eventually
@@ -27,7 +28,16 @@ class Remote:
         settings.update(more)
         self.configuration = work.configuration(['127.0.0.1:9'], control={
             'socket': work.path('control.sock'), 'http': settings})
+        self.work = work
         self.relay = work.relay(self.configuration)
+
+    def take(self, **settings):
+        """A reload, with these in control.http."""
+        count = len(self.relay.events('reloaded'))
+        self.configuration['control']['http'].update(settings)
+        self.work.write('postrider.yaml', json.dumps(self.configuration, indent=1))
+        self.relay.signal(signal.SIGHUP)
+        self.relay.told('reloaded', count + 1)
 
     def connection(self, timeout=60, shows=None):
         """`shows`: (certificate, key) of who asks."""
@@ -49,16 +59,28 @@ class Remote:
 
     def ask(self, method='GET', path='/v1/status', body=None, user=None, shows=None, **fields):
         """(status, fields, text)"""
-        headers = {name.replace('_', '-'): value for name, value in fields.items()}
-        if user:
-            headers['Authorization'] = 'Basic ' + base64.b64encode(':'.join(user).encode()).decode()
-        connection = self.connection(shows=shows)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
-        finally:
-            connection.close()
+        return ask(self.connection(shows=shows), method, path, body, user, **fields)
+
+
+def ask(connection, method='GET', path='/v1/status', body=None, user=None, **fields):
+    """(status, fields, text) of one request on a connection that is closed behind it; `user`: (name, password)."""
+    headers = {name.replace('_', '-'): value for name, value in fields.items()}
+    if user:
+        headers['Authorization'] = 'Basic ' + base64.b64encode(':'.join(user).encode()).decode()
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read().decode()
+    finally:
+        connection.close()
+
+
+def status_on(connection):
+    """The status of one request, behind which the connection stays."""
+    connection.request('GET', '/v1/status')
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
 def act(remote, **fields):

@@ -5,7 +5,6 @@ nobody else who says the same. This test is the proxy."""
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -240,18 +239,11 @@ def what_changes():
         remote = Remote(work, operate=['alice'], proxy=PROXY)
         by = {'X_Remote_User': 'alice'}
         equal(act(remote, **by)[0], 200, 'before')
-
-        def take(**settings):
-            count = len(remote.relay.events('reloaded'))
-            remote.configuration['control']['http'].update(settings)
-            work.write('postrider.yaml', json.dumps(remote.configuration))
-            remote.relay.signal(signal.SIGHUP)
-            remote.relay.told('reloaded', count + 1)
-        take(operate=['bob'])
+        remote.take(operate=['bob'])
         equal((remote.ask(**by)[0], act(remote, **by)[0]), (200, 403), 'who may act no more')
-        take(proxy={**PROXY, 'users': ['bob']})
+        remote.take(proxy={**PROXY, 'users': ['bob']})
         equal(remote.ask(**by)[0], 403, 'whom it may name no more')
-        take(proxy={**PROXY, 'from': ['192.0.2.1']})
+        remote.take(proxy={**PROXY, 'from': ['192.0.2.1']})
         equal(remote.ask(X_Remote_User='bob')[0], 403, 'from where no more')
 
 

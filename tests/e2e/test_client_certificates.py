@@ -5,7 +5,6 @@ is, and what never is a weaker way in."""
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 
@@ -15,18 +14,9 @@ from basics import eventually  # noqa: E402
 from harness import Certificates, Workspace, case, check, equal  # noqa: E402
 from issuer import Issuer, fingerprint, mapping, openssl  # noqa: E402
 from ports import free_port  # noqa: E402
-from remote import HOLD, Remote, act, guess_until_locked  # noqa: E402
+from remote import HOLD, Remote, act, guess_until_locked, status_on  # noqa: E402
 
 ALICE, BOB = ('alice', 'correct horse'), ('bob', 'battery')
-
-
-def take(work, remote, **settings):
-    """A reload, with these in control.http."""
-    count = len(remote.relay.events('reloaded'))
-    remote.configuration['control']['http'].update(settings)
-    work.write('postrider.yaml', json.dumps(remote.configuration, indent=1))
-    remote.relay.signal(signal.SIGHUP)
-    remote.relay.told('reloaded', count + 1)
 
 
 def page(remote, **fields):
@@ -105,9 +95,7 @@ def who_is_not():
         for what, shows in good.items():
             equal(remote.ask(shows=shows)[0], 200, what)
         for what, shows in bad.items():
-            for way in (remote.ask, act):
-                status, _, text = way(remote, shows=shows, user=ALICE) if way is act else \
-                    way(shows=shows, user=ALICE)
+            for status, _, text in (remote.ask(shows=shows, user=ALICE), act(remote, shows=shows, user=ALICE)):
                 equal(status, 403, '%s: %s' % (what, text))
             equal(page(remote, shows=shows, user=ALICE)[0], 403, what + ', to the page')
         equal(remote.ask(path='/healthz', shows=bad['of itself'])[0], 200, 'a probe')
@@ -193,7 +181,7 @@ def required():
         equal(page(remote, Cookie=cookie)[0], 403, 'a link without a certificate')
         equal([remote.ask(path=path)[0] in (200, 503) for path in ('/healthz', '/readyz')], [True, True], 'probes')
         equal((remote.ask(shows=alice)[0], page(remote, shows=alice)[0]), (200, 200), 'with one')
-        take(work, remote, client_certificates='requested')
+        remote.take(client_certificates='requested')
         equal((remote.ask(user=BOB)[0], page(remote, Cookie=cookie)[0]), (200, 200), 'no more required')
 
 
@@ -208,13 +196,7 @@ def what_changes():
         remote = Remote(work, operate=['alice'], certificates=Certificates(), client_ca=issuers,
                         certificate_users=mapping(alice=['email:alice@example.org']))
         stays = remote.connection(shows=alice)
-
-        def asks():
-            stays.request('GET', '/v1/status')
-            answer = stays.getresponse()
-            answer.read()
-            return answer.status
-        equal(asks(), 200, 'alice')
+        equal(status_on(stays), 200, 'alice')
         equal(remote.ask(shows=renewed)[0], 403, 'of who issues nothing yet')
         with open(issuers, 'a') as file:
             file.write(open(second.certificate).read())
@@ -230,9 +212,9 @@ def what_changes():
         equal(remote.ask(shows=renewed)[0], 200, 'the new one')
         equal(remote.ask(shows=alice)[0], 403, 'whose issuer is gone')
         stays = remote.connection(shows=renewed)
-        equal(asks(), 200, 'alice, by the new one')
-        take(work, remote, operate=['bob'], certificate_users=mapping(bob=['dns:bob.example.org']))
-        equal(asks(), 403, 'alice, who is gone, on her connection')
+        equal(status_on(stays), 200, 'alice, by the new one')
+        remote.take(operate=['bob'], certificate_users=mapping(bob=['dns:bob.example.org']))
+        equal(status_on(stays), 403, 'alice, who is gone, on her connection')
         stays.close()
 
 
@@ -247,18 +229,12 @@ def who_stays():
         remote = Remote(work, operate=['alice'], certificates=Certificates(), client_ca=issuers,
                         certificate_users=mapping(alice=['email:alice@example.org']))
         stays = remote.connection(shows=alice)
-
-        def asks():
-            stays.request('GET', '/v1/status')
-            answer = stays.getresponse()
-            answer.read()
-            return answer.status
         for count, text in enumerate((both + '\n', both + '\n\n', open(second.certificate).read()), 1):
-            equal(asks(), 200, 'alice')
+            equal(status_on(stays), 200, 'alice')
             work.write('issuers.pem', text)
-            eventually(lambda: asks() and len(remote.relay.events('certificate_renewed')) >= count, 'it is taken',
-                       timeout=120)
-        eventually(lambda: asks() == 403, 'whose issuer is gone', timeout=120)
+            eventually(lambda: status_on(stays) and len(remote.relay.events('certificate_renewed')) >= count,
+                       'it is taken', timeout=120)
+        eventually(lambda: status_on(stays) == 403, 'whose issuer is gone', timeout=120)
         stays.close()
 
 

@@ -95,10 +95,7 @@ def follows_a_reload():
         for user in (alice, bob):
             equal(remote.ask(user=user)[0], 200, user[0])
             equal(act(remote, user=user)[0], 200, user[0])
-        remote.configuration['control']['http']['operate'] = ['alice']
-        work.write('postrider.yaml', json.dumps(remote.configuration, indent=1))
-        remote.relay.signal(signal.SIGHUP)
-        remote.relay.told('reloaded')
+        remote.take(operate=['alice'])
         equal((remote.ask(user=bob)[0], act(remote, user=bob)[0]), (200, 403), 'bob, who may look only')
         with open(work.path('operators')) as f:
             work.write('operators', ''.join(line for line in f.readlines() if not line.startswith('bob:')))

@@ -2,7 +2,6 @@
 """tests/interop/test_nginx_page.py - control.http behind nginx, which signs users in and says who they are (the setting
 of docs/control.md), over HTTPS."""
 
-import base64
 import http.client
 import json
 import os
@@ -13,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from servers import harness  # noqa: E402
 from harness import Certificates, Process, Workspace, case, check, equal, eventually, free_port, listening  # noqa: E402
-from remote import HOLD, Remote  # noqa: E402
+from remote import HOLD, Remote, ask  # noqa: E402
 
 PROGRAM = os.path.join(harness.peers_directory(), 'nginx', 'usr', 'sbin', 'nginx')
 CONFIGURATION = """
@@ -71,16 +70,8 @@ class Proxied:
     def ask(self, method='GET', path='/v1/status', body=None, user=None, **fields):
         context = ssl.create_default_context(cafile=self.certificates.ca)
         context.check_hostname = False
-        headers = {'Host': 'status.example.org', **{name.replace('_', '-'): value for name, value in fields.items()}}
-        if user:
-            headers['Authorization'] = 'Basic ' + base64.b64encode((user + ':secret').encode()).decode()
-        connection = http.client.HTTPSConnection('127.0.0.1', self.port, timeout=60, context=context)
-        try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
-        finally:
-            connection.close()
+        return ask(http.client.HTTPSConnection('127.0.0.1', self.port, timeout=60, context=context), method, path, body,
+                   user and (user, 'secret'), **{'Host': 'status.example.org', **fields})
 
 
 @case
