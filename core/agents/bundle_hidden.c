@@ -16,7 +16,7 @@
 #include "core/config/text_file.h"
 #include "core/config/user_file.h"
 
-enum { PART_MIN = 12, CUT_MIN = 16, TOKEN_MIN = 40, CHAINS = 4096, NONE = -1, USERS_FILE_MAX = 4 << 20 };
+enum { PART_MIN = 12, CUT_MIN = 16, TOKEN_MIN = 40, CHAINS = 1 << 16, NONE = -1, USERS_FILE_MAX = 4 << 20 };
 
 /* What is in a file, in the order in which they are read: where there are too many words, it is hashes that are not
  * known. */
@@ -35,7 +35,7 @@ struct word {
 
 struct hidden_words {
 	struct word *list; /* owned */
-	size_t count, room;
+	size_t count, room, hash_count;
 	int32_t chains[CHAINS];
 	struct file *files; /* owned */
 	size_t file_count, file_room;
@@ -90,7 +90,7 @@ static size_t chain_of(const char *text)
 	uint32_t first;
 
 	memcpy(&first, text, sizeof(first));
-	return (size_t)((first * 2654435761u) >> 20) % CHAINS;
+	return (size_t)((first * 2654435761u) >> 16) % CHAINS;
 }
 static_assert(HIDDEN_WORD_MIN == sizeof(uint32_t), "as many octets as a chain is found by");
 
@@ -259,7 +259,7 @@ static bool take_hash(void *context, const char *name, size_t name_length, const
 	(void)name_length;
 	(void)line;
 	add(words, hash, hash_length);
-	return words->count < HIDDEN_WORDS_MAX;
+	return ++words->hash_count < HIDDEN_HASHES_MAX;
 }
 
 static bool pass_over(void *context, const char *text, unsigned line, unsigned column)

@@ -10,8 +10,9 @@
 struct config;
 struct hidden_words;
 
-/* Shorter ones would be found everywhere; no more than so many are known, and the first ones. */
-enum { HIDDEN_WORD_MIN = 4, HIDDEN_WORDS_MAX = 1 << 14 };
+/* Shorter ones would be found everywhere; no more than so many are known, and the first ones: each of a password's forms
+ * is one, and some of thousands of mailboxes' have five. Of hashes, which are as many as users, there are fewer. */
+enum { HIDDEN_WORD_MIN = 4, HIDDEN_WORDS_MAX = 1 << 17, HIDDEN_HASHES_MAX = 1 << 14 };
 
 struct hidden_words *hidden_words_new(void); /* NULL without memory */
 void hidden_words_free(struct hidden_words *words);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/schema_auth.h"
 #include "tests/unit/check.h"
 
 static const struct {
@@ -94,11 +95,11 @@ static void test_users(void)
 static void test_many(void)
 {
 	struct hidden_words *words = hidden_words_new();
-	char line[32], text[] = "a\0line 000001 b", *out;
+	char line[32], text[] = "a\0" "000001 line b", *out;
 	size_t length = sizeof(text) - 1;
 
 	for (unsigned i = 0; i < 2 * HIDDEN_WORDS_MAX; i++) {
-		snprintf(line, sizeof(line), "line %06u\n", i);
+		snprintf(line, sizeof(line), "%06u line\n", i);
 		hidden_words_take(words, line);
 	}
 	out = hidden_words_out(words, text, &length);
@@ -108,10 +109,30 @@ static void test_many(void)
 	hidden_words_free(words);
 }
 
+/* As many passwords as two destinations have at most: none of them is forgotten for another. */
+static void test_many_passwords(void)
+{
+	enum { PASSWORDS = 2 * SCHEMA_MAILBOXES_MAX };
+	struct hidden_words *words = hidden_words_new();
+	char line[32], text[] = "it is 08191\\secret-word", *out;
+	size_t length = sizeof(text) - 1;
+
+	for (unsigned i = 0; i < PASSWORDS; i++) {
+		snprintf(line, sizeof(line), "%05u\\secret-word\n", i);
+		hidden_words_take(words, line);
+	}
+	out = hidden_words_out(words, text, &length);
+	CHECK_EQ(length, strlen("it is [left out]"));
+	CHECK(memcmp(out, "it is [left out]", length) == 0);
+	free(out);
+	hidden_words_free(words);
+}
+
 int main(void)
 {
 	RUN(test_rows);
 	RUN(test_users);
 	RUN(test_many);
+	RUN(test_many_passwords);
 	return check_end();
 }
