@@ -10,8 +10,8 @@
 struct config;
 struct hidden_words;
 
-/* Shorter ones would be found everywhere; no more than so many are known, and the first ones: each of a password's forms
- * is one, and some of thousands of mailboxes' have five. Of hashes, which are as many as users, there are fewer. */
+/* Shorter ones would be found everywhere; no more than so many are known, and the first ones: a password has up to five
+ * forms, each of which is one. Of hashes, which are as many as users, there are fewer. */
 enum { HIDDEN_WORD_MIN = 4, HIDDEN_WORDS_MAX = 1 << 17, HIDDEN_HASHES_MAX = 1 << 14 };
 
 struct hidden_words *hidden_words_new(void); /* NULL without memory */

@@ -95,7 +95,10 @@ static void test_users(void)
 static void test_many(void)
 {
 	struct hidden_words *words = hidden_words_new();
-	char line[32], text[] = "a\0" "000001 line b", *out;
+	char line[32],
+		text[] = "a\0"
+			 "000001 line b",
+		*out;
 	size_t length = sizeof(text) - 1;
 
 	for (unsigned i = 0; i < 2 * HIDDEN_WORDS_MAX; i++) {
