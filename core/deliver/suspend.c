@@ -101,14 +101,18 @@ static unsigned bit_of(const char *domain)
 static void follow_domains(struct suspensions *s)
 {
 	uint64_t words[SUSPEND_BITS / 64] = {0};
+	bool any = false;
 
 	for (const struct suspension *one = s->first; one; one = one->next) {
 		unsigned bit = bit_of(one->domain);
-		if (one->domain[0] != '\0')
-			words[bit / 64] |= UINT64_C(1) << bit % 64;
+		if (one->domain[0] == '\0')
+			continue;
+		words[bit / 64] |= UINT64_C(1) << bit % 64;
+		any = true;
 	}
 	for (unsigned i = 0; i < SUSPEND_BITS / 64; i++)
 		atomic_store(&s->domains[i], words[i]);
+	atomic_store(&s->of_domains, any);
 }
 
 /* The lock is held. What lanes look at follows from the list. */
@@ -418,9 +422,12 @@ bool suspend_holds(const struct suspensions *s, unsigned place, uint64_t now_ns,
 bool suspend_holds_domain(struct suspensions *s, const char *destination, const char *domain, uint64_t now_ns)
 {
 	const struct suspension *one;
-	unsigned bit = bit_of(domain);
+	unsigned bit;
 	bool holds;
 
+	if (!atomic_load_explicit(&s->of_domains, memory_order_relaxed))
+		return false;
+	bit = bit_of(domain);
 	if (!(atomic_load_explicit(&s->domains[bit / 64], memory_order_relaxed) & UINT64_C(1) << bit % 64))
 		return false;
 	pthread_mutex_lock(&s->lock);

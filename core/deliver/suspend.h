@@ -42,6 +42,7 @@ struct suspensions {
 	pthread_mutex_t lock; /* the list, for those who do not have `acts` */
 	struct suspension *first;
 	unsigned count;
+	_Atomic(bool) of_domains; /* there are such; as a rule there are none, and no name need be hashed */
 	_Atomic(uint64_t) domains[SUSPEND_BITS / 64]; /* of each name one bit, by its hash */
 	_Atomic(uint64_t) *until_ns; /* owned, per destination: monotonic; once it is over: when that was; 0: never */
 	size_t room;
