@@ -260,7 +260,7 @@ int deliverer_start(struct shard *shard)
 			return r;
 		outbound_wake(shard, i); /* for what recovery queued */
 	}
-	notify_start(shard);
+	notify_follow(shard);
 	tls_clerk_start(shard);
 	return 0;
 }

@@ -214,17 +214,12 @@ int notify_init(struct shard *shard)
 	return 0;
 }
 
-void notify_start(struct shard *shard)
+void notify_follow(struct shard *shard)
 {
 	struct notifier *n = shard->deliverer->notifier;
 
 	n->walk_ns = shard->now_ns;
 	n->wake = true;
-}
-
-void notify_follow(struct shard *shard)
-{
-	notify_start(shard);
 }
 
 void notify_drain(struct shard *shard, bool hard)

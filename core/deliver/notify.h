@@ -35,9 +35,8 @@ void notify_limits_free(struct notify_limits *limits);
 
 /* Memory only. 0 or -ENOMEM. */
 int notify_init(struct shard *shard);
-/* On the shard's own thread: what a start finds is told. */
-void notify_start(struct shard *shard);
-/* Another configuration is in force: who is late by that is looked for now. */
+/* On the shard's own thread, at the start and whenever another configuration is in force: what is to be told by it is
+ * looked for at once. */
 void notify_follow(struct shard *shard);
 void notify_deinit(struct shard *shard);
 /* A store_owing_fn. */
