@@ -28,6 +28,7 @@ void incident_owners_note(struct incident_owners *o, const char *owner, const st
 	if (o->count == 0 && o->due_ns < now_ns)
 		o->due_ns = now_ns + COLLECT_S * CLOCK_NS_PER_S;
 	snprintf(o->list[o->count].owner, INCIDENT_OWNER_SIZE, "%s", owner);
+	o->list[o->count].more = 0;
 	o->list[o->count++].note = (struct incident_note){*incident, closed_wall_ms};
 }
 
@@ -63,9 +64,12 @@ static bool take_next(struct incident_owners *o, unsigned most, uint64_t now_ms)
 	o->sent.count = 0;
 	o->sent.more = 0;
 	for (size_t i = 0; i < o->count; i++) {
-		if (strcasecmp(o->list[i].owner, o->to) != 0)
+		if (strcasecmp(o->list[i].owner, o->to) != 0) {
 			o->list[kept++] = o->list[i];
-		else if (o->sent.count < INCIDENT_NOTES_MAX)
+			continue;
+		}
+		o->sent.more += o->list[i].more;
+		if (o->sent.count < INCIDENT_NOTES_MAX)
 			o->sent.list[o->sent.count++] = o->list[i].note;
 		else
 			o->sent.more++;
@@ -79,6 +83,8 @@ static void put_back(struct incident_owners *o, uint64_t now_ns)
 {
 	for (size_t i = 0; i < o->sent.count; i++)
 		incident_owners_note(o, o->to, &o->sent.list[i].incident, o->sent.list[i].closed_wall_ms, now_ns);
+	if (o->count > 0 && strcasecmp(o->list[o->count - 1].owner, o->to) == 0)
+		o->list[o->count - 1].more += o->sent.more;
 	o->due_ns = now_ns + RETRY_S * CLOCK_NS_PER_S;
 }
 

@@ -27,6 +27,7 @@ enum { INCIDENT_OWNER_NOTES = 256, INCIDENT_OWNER_SIZE = 256, INCIDENT_OWNER_LET
 struct incident_owner_note {
 	char owner[INCIDENT_OWNER_SIZE];
 	struct incident_note note;
+	uint64_t more; /* that had no room in a letter which could not be stored */
 };
 
 struct incident_owners {
