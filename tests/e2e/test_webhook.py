@@ -23,14 +23,21 @@ KINDS = ['accepted', 'attempt']
 
 
 class Lab:
-    def __init__(self, work, port=0, place=True):
+    def __init__(self, work, place=True):
         self.work = work
         self.authority = Authority(work.path('authority'))
         self.context = self.authority.context(['localhost'])
-        self.place = work.own(WebhookPlace(self.context, SECRET, port)) if place else None
-        self.port = self.place.port if place else port
+        self.port = 0 if place else free_port()
+        self.place = None
+        if place:
+            self.open()
         self.hop = work.own(NextHop())
         work.write('webhook.secret', SECRET + '\n')
+
+    def open(self):
+        """From now on somebody is at the URL."""
+        self.place = self.work.own(WebhookPlace(self.context, SECRET, self.port))
+        self.port = self.place.port
 
     def configuration(self, **webhook):
         return self.work.configuration(
@@ -70,6 +77,16 @@ def send(relay, count):
         for _ in range(count):
             client.envelope()
             client.data(b'Subject: one\r\n\r\ntext\r\n')
+
+
+def with_events_that_wait(work, messages):
+    """Two of each message, as nobody is at the URL."""
+    lab = Lab(work, place=False)
+    relay = work.relay(lab.configuration(batch=20))
+    send(relay, messages)
+    lab.hop.wait_arrivals(messages)
+    eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 2 * messages, 'all wait')
+    return lab, relay
 
 
 def said(*relays):
@@ -117,14 +134,9 @@ def all_come_in_order():
 def killed_and_back():
     """What is on disk outlives the process; what was being sent is sent again under its id."""
     with Workspace() as work:
-        port = free_port()
-        lab = Lab(work, port, place=False)
-        relay = work.relay(lab.configuration(batch=20))
-        send(relay, 50)
-        lab.hop.wait_arrivals(50)
-        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 100, 'all wait')
+        lab, relay = with_events_that_wait(work, 50)
         relay.kill()
-        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        lab.open()
         held = []
 
         def hold(handler):
@@ -154,13 +166,8 @@ def of_a_copy():
     """A spool that was copied, as with the image of a machine: what each says since is told apart, and what was being
     sent at the time is one and the same."""
     with Workspace() as work:
-        port = free_port()
-        lab = Lab(work, port, place=False)
-        relay = work.relay(lab.configuration(batch=20))
-        send(relay, 10)
-        lab.hop.wait_arrivals(10)
-        eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 20, 'all wait')
-        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        lab, relay = with_events_that_wait(work, 10)
+        lab.open()
         lab.place.answers = [503] * 1000
         eventually(lambda: lab.place.requests, 'a batch is being sent')
         relay.kill()
@@ -215,14 +222,13 @@ def one_by_itself_is_too_large():
 def what_has_no_room_is_counted():
     """The oldest go, exactly so many as the next batch and the event say."""
     with Workspace() as work:
-        port = free_port()
-        lab = Lab(work, port, place=False)
+        lab = Lab(work, place=False)
         relay = work.relay(lab.configuration(size_max='2MiB', kinds=['accepted', 'attempt', 'session']))
         source = work.source(relay.target, messages=6000, connections=4)
         source.result()
         relay.told('webhook_left_out')
         lab.hop.wait_arrivals(6000, 120)
-        lab.place = work.own(WebhookPlace(lab.context, SECRET, port))
+        lab.open()
         wanted = ('accepted', 'attempt', 'session')
         eventually(lambda: lab.metric('postrider_webhook_waiting_events') == 0, 'all are sent', 120)
         eventually(lambda: lab.metric('postrider_webhook_events_total{result="left_out"}') == told_left_out(relay),
