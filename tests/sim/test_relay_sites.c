@@ -9,6 +9,8 @@
 
 enum { ROUNDS = 4 };
 
+static const struct dns_exchanger first[] = {{10, "mx1.example"}, {20, "mx2.example"}};
+
 static bool never(void *context)
 {
 	return false;
@@ -28,24 +30,41 @@ static void move(const struct dns_exchanger *list, unsigned count, struct rig *r
 	}
 }
 
-void scenario_sites(uint64_t seed)
+/* Some time, in which a process ends now and then, and another goes on. */
+static void pass(struct rig *rig, uint64_t seed, unsigned shards, bool steady)
 {
-	static const struct dns_exchanger first[] = {{10, "mx1.example"}, {20, "mx2.example"}},
-					  second[] = {{10, "mx2.example"}, {10, "mx3.example"}};
-	bool steady = rig_pick(seed, 1, 2), well_hop = rig_pick(seed, 2, 3) == 0;
-	unsigned shards = 1 + (unsigned)rig_pick(seed, 3, 3), connections = 1 + (unsigned)rig_pick(seed, 4, 4);
-	struct rig_options options = {
-		.scenario = "sites",
+	static const struct dns_exchanger second[] = {{10, "mx2.example"}, {10, "mx3.example"}};
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		(void)rig_run(rig, never, (1 + rig_pick(seed, 10 + round, 60)) * CLOCK_NS_PER_S);
+		if (!steady)
+			move(rig_pick(seed, 40 + round, 2) ? first : second, 2, rig, seed, round);
+		if (rig_pick(seed, 30 + round, 3) > 0)
+			continue;
+		rig_crash(rig, rig_pick(seed, 50 + round, 2) ? WORLD_KILL : WORLD_POWER_CUT);
+		rig_begin(rig, shards);
+	}
+}
+
+static struct rig_options options_of(const char *scenario, uint64_t seed)
+{
+	return (struct rig_options){
+		.scenario = scenario,
 		.seed = seed,
-		.quiet = rig_pick(seed, 5, 3) == 0,
 		.clients = 3,
 		.messages = 30,
 		.recipients_max = 4,
-		.connections = connections,
 		.sites = true,
 		.more = "dns: { allow_private: true }",
 		.hop = {.pipelining = true, .chunking = rig_pick(seed, 6, 2)},
 	};
+}
+
+void scenario_sites(uint64_t seed)
+{
+	bool steady = rig_pick(seed, 1, 2), well_hop = rig_pick(seed, 2, 3) == 0;
+	unsigned shards = 1 + (unsigned)rig_pick(seed, 3, 3), connections = 1 + (unsigned)rig_pick(seed, 4, 4);
+	struct rig_options options = options_of("sites", seed);
 	struct sim_dns_manner manner = {.delay_max_ns = 2 * CLOCK_NS_PER_S,
 					.silent = 100000,
 					.failed = rig_pick(seed, 7, 3) ? 200000 : 900000,
@@ -53,6 +72,8 @@ void scenario_sites(uint64_t seed)
 	const struct sim_dns_manner well = {.valid_ns = 20 * CLOCK_NS_PER_S};
 	struct rig rig;
 
+	options.quiet = rig_pick(seed, 5, 3) == 0;
+	options.connections = connections;
 	if (!well_hop)
 		bad_hop(&options.hop, seed);
 	/* One site for each of the two destinations, however many domains and shards. */
@@ -63,15 +84,7 @@ void scenario_sites(uint64_t seed)
 	rig_open(&rig, &options);
 	rig_begin(&rig, shards);
 	rig_clients(&rig);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		(void)rig_run(&rig, never, (1 + rig_pick(seed, 10 + round, 60)) * CLOCK_NS_PER_S);
-		if (!steady)
-			move(rig_pick(seed, 40 + round, 2) ? first : second, 2, &rig, seed, round);
-		if (rig_pick(seed, 30 + round, 3) > 0)
-			continue;
-		rig_crash(&rig, rig_pick(seed, 50 + round, 2) ? WORLD_KILL : WORLD_POWER_CUT);
-		rig_begin(&rig, shards);
-	}
+	pass(&rig, seed, shards, steady);
 	sim_dns_set_manner(&well);
 	rig_finish(&rig, shards);
 	rig_close(&rig);
@@ -83,7 +96,6 @@ void scenario_sites(uint64_t seed)
 void scenario_silence(uint64_t seed)
 {
 	enum { AWAY_S = 2 * 3600, ASKED_MOST = 2000, PROMPT_S = 90 };
-	static const struct dns_exchanger list[] = {{10, "mx1.example"}, {20, "mx2.example"}};
 	static const struct sim_dns_manner manners[] = {{.silent = 1000000},
 							{.delay_max_ns = CLOCK_NS_PER_S, .failed = 1000000}},
 					   well = {.valid_ns = 20 * CLOCK_NS_PER_S};
@@ -101,7 +113,7 @@ void scenario_silence(uint64_t seed)
 	};
 	struct rig rig;
 
-	sim_dns_set_exchangers(list, 2);
+	sim_dns_set_exchangers(first, 2);
 	sim_dns_set_manner(&manners[seed % 2]);
 	rig_open(&rig, &options);
 	rig_begin(&rig, shards);
@@ -130,32 +142,18 @@ void scenario_crowded(uint64_t seed)
 					    .valid_ns = CLOCK_NS_PER_S},
 				    well = {.valid_ns = rig_pick(seed, 7, 2) ? CLOCK_NS_PER_S : 20 * CLOCK_NS_PER_S};
 	unsigned shards = 1 + (unsigned)rig_pick(seed, 1, 2);
-	struct rig_options options = {
-		.scenario = "crowded",
-		.seed = seed,
-		.quiet = rig_pick(seed, 2, 2) == 0,
-		.clients = 3,
-		.messages = 30,
-		.recipients_max = 4,
-		.sites = true,
-		.sites_room = 1 + (unsigned)rig_pick(seed, 3, 2),
-		.more = "dns: { allow_private: true }",
-		.hop = {.pipelining = true, .chunking = rig_pick(seed, 6, 2), .rcpt_deferred = 200000},
-	};
+	struct rig_options options = options_of("crowded", seed);
 	struct rig rig;
 
+	options.quiet = rig_pick(seed, 2, 2) == 0;
+	options.sites_room = 1 + (unsigned)rig_pick(seed, 3, 2);
+	options.hop.rcpt_deferred = 200000;
 	sim_dns_set_apart();
 	sim_dns_set_manner(rig_pick(seed, 5, 2) ? &slow : &well);
 	rig_open(&rig, &options);
 	rig_begin(&rig, shards);
 	rig_clients(&rig);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		(void)rig_run(&rig, never, (1 + rig_pick(seed, 10 + round, 60)) * CLOCK_NS_PER_S);
-		if (rig_pick(seed, 30 + round, 3) > 0)
-			continue;
-		rig_crash(&rig, rig_pick(seed, 50 + round, 2) ? WORLD_KILL : WORLD_POWER_CUT);
-		rig_begin(&rig, shards);
-	}
+	pass(&rig, seed, shards, true);
 	sim_dns_set_manner(&well);
 	rig_heal(&rig);
 	(void)rig_run(&rig, rig_quiet, PROMPT_S * CLOCK_NS_PER_S);
