@@ -138,8 +138,8 @@ static const struct look_count *count_of(const struct scrape_shard *s, const str
 {
 	const struct look_count *there = d->index < s->count_count ? &s->counts[d->index] : NULL;
 
-	if (there && there->name && strcmp(there->name, d->name) == 0)
-		return there;
+	if (there && (!there->name || strcmp(there->name, d->name) == 0))
+		return there->name ? there : NULL;
 	for (size_t i = 0; i < s->count_count; i++) {
 		if (s->counts[i].name && strcmp(s->counts[i].name, d->name) == 0)
 			return &s->counts[i];
