@@ -62,7 +62,7 @@ struct control_request {
 	struct control_peer peer;
 	/* Over TCP: from where, and who has signed in there; `user` "": nobody. */
 	bool remote;
-	bool refused;                /* a password was wrong, or not looked at for that */
+	bool refused;                /* what shows who he is was not good, or not looked at: it is told */
 	struct ring_address address; /* where a proxy of ours says that it comes from, if it comes by one */
 	bool proxied;
 	struct ring_address proxy; /* that one */

@@ -22,8 +22,8 @@ void telling_init(struct telling *telling, struct log *log);
 void telling_deinit(struct telling *telling);
 /* Of every act, taken or refused. */
 void telling_act(struct telling *telling, const struct control_request *request, uint64_t began_ns);
-/* Of passwords that were wrong, and of what somebody may not: one a second, so that who guesses does not fill the
- * log. */
+/* Of passwords, certificates and words of proxies that were not good, and of what somebody may not: one a second, so
+ * that who guesses does not fill the log. */
 void telling_refused(struct telling *telling, const struct control_request *request);
 
 #endif
