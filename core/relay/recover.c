@@ -572,7 +572,8 @@ static int commit(const struct relay *relay)
 }
 
 /* Copies are durable before the originals say that somebody else has those recipients. An original that is a copy for
- * others at the same time says first that it has all of them. */
+ * others at the same time says first that it has all of them. And what originals say is durable before a shard runs:
+ * else a copy that has ended, or is held, would be followed by its original at a start after a crash. */
 static int move_all(struct walk *walk)
 {
 	struct relay *relay = walk->relay;
@@ -589,10 +590,8 @@ static int move_all(struct walk *walk)
 	r = move_each(walk, &all);
 	if (r == 0)
 		r = commit(relay);
-	for (size_t i = 0; i < walk->divided_count && r == 0; i++) {
-		walk->divided[i].mail->leaving = false;
-		r = store_note(walk->divided[i].shard, walk->divided[i].mail);
-	}
+	for (size_t i = 0; i < walk->divided_count && r == 0; i++)
+		r = store_leave(walk->divided[i].shard, walk->divided[i].mail);
 	if (r == 0 && walk->divided_count > 0)
 		r = commit(relay);
 	free(all.list);

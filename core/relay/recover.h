@@ -5,7 +5,8 @@
  * now belongs to another shard is copied to that shard's spool, and spools of shards that are no more are copied whole
  * and removed. A crash in the middle leaves two records of a message, each of which has the same recipients; the next
  * start may have other lanes than that one had. The ids tell: the first spool, by its number, has them, and the others
- * say that they have gone elsewhere.
+ * say that they have gone elsewhere. That is durable before a shard runs, so from then on one spool alone has each
+ * recipient, and what is confirmed of him there, a deletion above all, no other spool can contradict.
  */
 #ifndef POSTRIDER_RELAY_RECOVER_H
 #define POSTRIDER_RELAY_RECOVER_H

@@ -46,7 +46,7 @@ int store_init(struct shard *shard, size_t sessions, store_due_fn *due, store_ow
 	store->owing = owing;
 	list_init(&store->intake);
 	list_init(&store->settling);
-	list_init(&store->moved);
+	list_init(&store->ended);
 	pool_init(&store->submissions, sizeof(struct submission), 32, messages);
 	pool_init(&store->transfers, sizeof(struct transfer), 64, messages * 2);
 	pool_init(&store->parts, sizeof(struct part), 16, 65536);
@@ -137,7 +137,7 @@ static void queue(struct shard *shard, struct mail *m)
 {
 	if (ended(m)) {
 		m->dirty = false;
-		list_append(&shard->store->moved, &m->first.link);
+		list_append(&shard->store->ended, &m->first.link);
 		return;
 	}
 	counter_add(&shard->store->counters.queued, 1);
@@ -218,15 +218,37 @@ int store_reported(struct shard *shard, struct mail *m, const struct envelope_re
 	}
 	if (!was_ended && ended(m)) {
 		counter_add(&shard->store->counters.left, 1);
-		list_append(&shard->store->moved, &m->first.link);
+		list_append(&shard->store->ended, &m->first.link);
 	}
 	return changed ? note(shard, m) : 0;
 }
 
 int store_note(struct shard *shard, struct mail *m)
 {
-	/* Its record ends as soon as the shard runs. */
+	/* Its record ends as soon as the shard runs, or in store_leave(). */
 	return ended(m) ? 0 : note(shard, m);
+}
+
+/* Ends one of store->ended. */
+static int finish(struct shard *shard, struct mail *m)
+{
+	int r = spool_done(shard->store->spool, &m->item, NULL);
+
+	if (r == -EAGAIN)
+		return r;
+	list_remove(&m->first.link);
+	/* A spool that has failed keeps the record: the next start finds it once more. */
+	if (r < 0)
+		spool_drop(shard->store->spool, &m->item);
+	mail_deinit(m);
+	pool_release(&shard->store->mails, m);
+	return r;
+}
+
+int store_leave(struct shard *shard, struct mail *m)
+{
+	m->leaving = false;
+	return ended(m) ? finish(shard, m) : note(shard, m);
 }
 
 int store_keep(struct shard *shard, const struct spool_live *live)
@@ -313,40 +335,26 @@ int store_start(struct shard *shard, struct ring_problem *problem)
 	return 0;
 }
 
-/* What another shard has a copy of ends here, as soon as the spool has room to say so. */
-static void finish_moved(struct shard *shard)
-{
-	while (!list_empty(&shard->store->moved)) {
-		struct mail *m = container_of(shard->store->moved.next, struct mail, first.link);
-		int r = spool_done(shard->store->spool, &m->item, NULL);
-		if (r == -EAGAIN)
-			return;
-		list_remove(&m->first.link);
-		/* A spool that has failed keeps the record: the next start drops one of the two. */
-		if (r < 0)
-			spool_drop(shard->store->spool, &m->item);
-		mail_deinit(m);
-		pool_release(&shard->store->mails, m);
-	}
-}
-
 void store_run(struct shard *shard)
 {
-	finish_moved(shard);
+	struct list *ended = &shard->store->ended;
+
+	while (!list_empty(ended) && finish(shard, container_of(ended->next, struct mail, first.link)) != -EAGAIN)
+		;
 }
 
 bool store_waits(const struct shard *shard)
 {
 	const struct store *store = shard->store;
 
-	return !list_empty(&store->settling) || !list_empty(&store->intake) || !list_empty(&store->moved);
+	return !list_empty(&store->settling) || !list_empty(&store->intake) || !list_empty(&store->ended);
 }
 
 bool store_idle(const struct shard *shard, bool hard)
 {
 	const struct store *store = shard->store;
 
-	return (hard || (list_empty(&store->settling) && list_empty(&store->moved))) && spool_idle(store->spool);
+	return (hard || (list_empty(&store->settling) && list_empty(&store->ended))) && spool_idle(store->spool);
 }
 
 /* The operator hears of it at once, and then from time to time: true where it is to be told now. */

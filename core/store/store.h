@@ -55,7 +55,7 @@ struct store {
 	uint8_t *scratch;     /* owned, SPOOL_ENVELOPE_MAX octets: an envelope or a state being encoded */
 	struct list intake;   /* posts waiting to be appended to the spool */
 	struct list settling; /* deliveries whose record waits for room in the spool */
-	struct list moved;    /* first deliveries of mail that recovery found to have ended here: at the start */
+	struct list ended;    /* first deliveries of mail that recovery found to have ended: at the start */
 	bool spool_failure_reported;
 	struct store_full disk_full, size_full;
 };
@@ -74,6 +74,9 @@ int store_merge(struct shard *shard, struct mail *m, const struct spool_live *li
 		const void *context);
 /* Appends its state, before the spool runs. 0 or -errno. */
 int store_note(struct shard *shard, struct mail *m);
+/* The same of one that is `leaving`, when those who left are durable where they are now; where nobody else is left in
+ * it, it ends, and is gone. */
+int store_leave(struct shard *shard, struct mail *m);
 /* Recovered mail of which a report speaks that was found, too: who is in it has been told, as far as that is not known
  * already. Appends its state where something has changed, before the spool runs. 0 or -errno. */
 int store_reported(struct shard *shard, struct mail *m, const struct envelope_report *report);
@@ -89,7 +92,7 @@ void store_note_part(struct shard *shard, struct spool_id id);
 void store_mails(const struct shard *shard, void (*fn)(void *context, struct mail *m), void *context);
 /* The spool writes from now on. 0 or -errno with *problem. */
 int store_start(struct shard *shard, struct ring_problem *problem);
-/* Once per turn: what recovery copied to another spool ends here, as soon as there is room to say so. */
+/* Once per turn: what recovery found to have ended does so on the disk, as soon as there is room to say so. */
 void store_run(struct shard *shard);
 /* Something waits for room in the spool: it is looked at again soon, even if nothing else happens. */
 bool store_waits(const struct shard *shard);

@@ -419,3 +419,123 @@ void scenario_orders(uint64_t seed)
 	rig_finish(&rig, 1);
 	rig_close(&rig);
 }
+
+/* ---- another number of shards ------------------------------------------------------------------------------------ */
+
+enum { MOVES = 4, MOVE_OPERATIONS = 160 };
+
+struct move {
+	struct rig *rig;
+	unsigned shards;
+	bool all; /* answers are waited for, or only the first of them */
+};
+
+static unsigned acts_out;
+
+static bool one_answered(void *context)
+{
+	unsigned out = 0;
+
+	for (unsigned i = 0; i < ACTS; i++)
+		out += acts[i].out > 0;
+	return out == 0 || out < acts_out;
+}
+
+/* For as many as there may be orders. */
+static void stop_some(struct rig *rig)
+{
+	static const enum steer_kind kinds[] = {STEER_HOLD, STEER_DELETE, STEER_DELETE, STEER_RELEASE, STEER_RETRY};
+	uint32_t first = rig->ledger.count > 0 ? (uint32_t)world_below(rig->ledger.count) : 0;
+
+	for (uint32_t i = 0; i < rig->ledger.count; i++)
+		act_on(rig, (first + i) % rig->ledger.count, kinds[world_below(sizeof(kinds) / sizeof(kinds[0]))]);
+	acts_out = 0;
+	for (unsigned i = 0; i < ACTS; i++)
+		acts_out += acts[i].out > 0;
+}
+
+/* One of the first writes takes its time, so that a shard's spool may be far behind another's. */
+static void slow_write(void)
+{
+	const struct world_io_fault slow = {
+		.operations = WORLD_IO_WRITE,
+		.nth = 1 + world_below(4),
+		.count = 1 + world_below(2),
+		.delay_ns = world_below(200) * CLOCK_NS_PER_MS,
+	};
+
+	world_fault_io(&slow);
+}
+
+/* As soon as the shards run he stops what they have found, and in the moment in which that is confirmed the process is
+ * no more, if it has not died before. */
+static void moved_life(void *context)
+{
+	struct move *m = context;
+
+	if (!rig_begin(m->rig, m->shards))
+		return;
+	slow_write();
+	stop_some(m->rig);
+	if (rig_run(m->rig, m->all ? answered : one_answered, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(m->rig, "orders are not answered");
+}
+
+static void move(struct rig *rig)
+{
+	struct move m = {rig, 1 + (unsigned)world_below(RIG_SHARDS_MAX), world_below(2)};
+	enum world_crash_kind kind = world_below(3) ? WORLD_POWER_CUT : WORLD_KILL;
+
+	world_crash_at_io(world_below(2) ? world_io_count() + 1 + world_below(MOVE_OPERATIONS) : 0, kind);
+	if (world_guard(moved_life, &m)) {
+		rig->window += rig_window_max(rig);
+		rig_crashed(rig);
+	} else if (rig->alive) {
+		rig_crash(rig, kind);
+	}
+	world_crash_at_io(0, kind);
+	world_faults_clear();
+	forget_acts(rig);
+}
+
+/* What lies in spools of other shards than those that have it now is stopped in the moment of the start, and the
+ * process dies: what was confirmed is so in whichever spool the next start finds the message, with whatever number of
+ * shards. */
+void scenario_moved(uint64_t seed)
+{
+	struct rig_options options = {
+		.scenario = "moved",
+		.seed = seed,
+		.quiet = rig_pick(seed, 1, 2),
+		.clients = 2,
+		.messages = 3 + (unsigned)rig_pick(seed, 2, 6),
+		.content_max = rig_pick(seed, 3, 3) ? 4000 : 400000,
+		.recipients_max = 1 + (unsigned)rig_pick(seed, 4, 4),
+		.connections = 1 + (unsigned)rig_pick(seed, 5, 4),
+		.hop = {.pipelining = true, .delay_max_ns = CLOCK_NS_PER_MS},
+	};
+	struct rig rig;
+
+	memset(done_of, 0, sizeof(done_of));
+	rig_open(&rig, &options);
+	rig_reach(WORLD_REFUSE);
+	start(&rig);
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, 60 * CLOCK_NS_PER_S);
+	rig_crash(&rig, WORLD_KILL);
+	for (unsigned i = 0; i < MOVES && rig.failures == 0; i++)
+		move(&rig);
+	start(&rig);
+	/* What may still come of what was confirmed has come. */
+	(void)rig_run(&rig, NULL, ATTEMPT_NS + CLOCK_NS_PER_S);
+	rig_reach(WORLD_OPEN);
+	(void)rig_run(&rig, NULL, 900 * CLOCK_NS_PER_S);
+	if (rig.alive && !rig_broken(&rig))
+		let_all_go(&rig);
+	forget_acts(&rig);
+	rig_finish(&rig, 2);
+	if (rig_log)
+		fprintf(stderr, "held %u, released %u, tried %u, deleted %u\n", done_of[STEER_HOLD],
+			done_of[STEER_RELEASE], done_of[STEER_RETRY], done_of[STEER_DELETE]);
+	rig_close(&rig);
+}
