@@ -49,6 +49,13 @@ static void on_done(struct steer_job *job)
 	visit_wake(&job->shard->visits, &part->part.visit);
 }
 
+static bool wanted(const struct steer_job *job)
+{
+	const struct act_part *part = job->context;
+
+	return inquiry_wanted(&part->part);
+}
+
 static enum visit_step begin(struct shard *shard, struct act_part *part)
 {
 	const struct acts *acts = inquiry_question(&part->part);
@@ -67,6 +74,7 @@ static enum visit_step begin(struct shard *shard, struct act_part *part)
 		.ids = acts->ids,
 		.results = part->results,
 		.count = acts->count,
+		.wanted = wanted,
 		.done = on_done,
 		.context = part,
 	};

@@ -64,13 +64,17 @@ enum steer_result {
 enum steer_result steer_mail(struct shard *shard, struct mail *m, const struct steer_order *order,
 			     struct spool_ticket *ticket, bool *recorded);
 
-/* To many, in slices with pauses, as visits have them (core/shard/visit.h); several jobs take turns. */
+/* To many, in slices with pauses, as visits have them (core/shard/visit.h); several jobs take turns, and one that has
+ * to wait for room holds up no other. */
 struct steer_job {
 	struct list link; /* deliverer->steers */
 	struct steer_order order;
 	const struct message_id *ids; /* not owned */
 	uint8_t *results;             /* not owned, zeroed: enum steer_result for each */
 	size_t count;
+	/* NULL: it is, to its end. False: nobody waits for it any more, and what was not begun is FAILED: what somebody
+	 * was told that nothing is known of does not come to pass an hour later. */
+	bool (*wanted)(const struct steer_job *job);
 	void (*done)(struct steer_job *job); /* all have their results; it is the caller's again */
 	void *context;
 	/* private */

@@ -94,7 +94,7 @@ void steer_begin(struct shard *shard, struct steer_job *job)
 	list_append(&shard->deliverer->steers, &job->link);
 }
 
-/* Draining: nothing more is begun, so nobody waits for ever. */
+/* Nothing more of it is begun. */
 static void give_up(struct steer_job *job)
 {
 	for (; job->at < job->count; job->at++)
@@ -106,16 +106,15 @@ static void run(struct steer_job *job, uint64_t until_ns)
 	struct list *all = &job->shard->deliverer->steers;
 
 	job->stopped = false;
-	if (job->shard->draining)
+	/* Where the shard drains nobody is to wait for ever. */
+	if (job->shard->draining || (job->wanted && !job->wanted(job)))
 		give_up(job);
 	for (unsigned n = 0; n < SLICE && job->at < job->count && !job->stopped; n++) {
 		job->stopped = !step(job);
 		if (clock_monotonic_ns() >= until_ns)
 			break;
 	}
-	if (job->stopped)
-		return;
-	/* Another one's turn is the next. */
+	/* Another one's turn is the next, whether this one could do something or not. */
 	list_remove(&job->link);
 	if (job->at < job->count)
 		list_append(all, &job->link);
@@ -156,11 +155,13 @@ void steer_run(struct shard *shard)
 
 uint64_t steer_next_ns(const struct shard *shard)
 {
-	const struct list *all = &shard->deliverer->steers;
+	const struct list *all = &shard->deliverer->steers, *link;
 
-	if (list_empty(all) || container_of(all->next, const struct steer_job, link)->stopped)
-		return UINT64_MAX;
-	return shard->deliverer->steers_ns;
+	for (link = all->next; link != all; link = link->next) {
+		if (!container_of(link, const struct steer_job, link)->stopped)
+			return shard->deliverer->steers_ns;
+	}
+	return UINT64_MAX;
 }
 
 bool steer_waits(const struct shard *shard)

@@ -65,6 +65,7 @@ static const struct scenario scenarios[] = {
 	{"look", scenario_look, 12, 60},
 	{"steer", scenario_steer, 16, 800},
 	{"orders", scenario_orders, 2, 10},
+	{"stopped", scenario_stopped, 4, 10},
 	{"moved", scenario_moved, 24, 60},
 	{"newer", scenario_newer, 4, 30},
 	{"space", scenario_space, 2, 7290},

@@ -16,6 +16,8 @@
 #include "core/deliver/suspend.h"
 #include "core/shard/shard.h"
 #include "core/shard/visit.h"
+#include "core/store/store.h"
+#include "queue/spool_private.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_dns.h"
 #include "tests/sim/test_relay.h"
@@ -416,6 +418,107 @@ void scenario_orders(uint64_t seed)
 	else if (orders.many_ns - began_ns < (uint64_t)10 * VISIT_PAUSE_LEAST_NS)
 		rig_fail(&rig, "an order for %u messages was carried out at once", MANY);
 	rig_clients(&rig);
+	rig_finish(&rig, 1);
+	rig_close(&rig);
+}
+
+/* ---- one that stops ---------------------------------------------------------------------------------------------- */
+
+/* The disk hangs behind a write error: nothing can be written for so long. */
+enum { HANGS_S = 45 };
+
+enum { FAILS, STOPS, LEFT, BEHIND, ORDERS };
+
+static struct stopping {
+	struct steer_job jobs[ORDERS];
+	struct message_id ids[ORDERS];
+	uint8_t results[ORDERS];
+	uint64_t answered_ns[ORDERS];
+} stopping;
+
+static bool is_wanted(const struct steer_job *job)
+{
+	return job != &stopping.jobs[LEFT];
+}
+
+static void give(struct rig *rig, unsigned which, enum steer_kind kind, uint32_t sequence)
+{
+	const struct ledger_message *m = &rig->ledger.messages[sequence];
+	struct steer_job *job = &stopping.jobs[which];
+
+	stopping.ids[which] = (struct message_id){m->id_high, m->id_low};
+	*job = (struct steer_job){
+		.order = {.kind = kind, .place = -1, .reason = "", .who = "the operator"},
+		.ids = &stopping.ids[which],
+		.results = &stopping.results[which],
+		.count = 1,
+		.wanted = is_wanted,
+		.done = on_orders,
+		.context = &stopping.answered_ns[which],
+	};
+	world_engine_enter();
+	steer_begin(rig->shards[0].shard, job);
+	world_engine_leave();
+}
+
+static bool cannot_write(void *context)
+{
+	const struct rig *rig = context;
+	const struct spool *spool = rig->shards[0].shard->store->spool;
+
+	return spool->stopping || spool->cut;
+}
+
+static bool stopping_over(void *context)
+{
+	return stopping.answered_ns[FAILS] > 0 && stopping.answered_ns[STOPS] > 0;
+}
+
+/* An order that cannot be written now waits, and holds up neither what needs no record nor what nobody waits for any
+ * more. */
+void scenario_stopped(uint64_t seed)
+{
+	const struct world_io_fault error = {.operations = WORLD_IO_WRITE, .error = -EIO},
+				    hang = {.operations = WORLD_IO_WRITE | WORLD_IO_SYNC,
+					    .nth = 2,
+					    .delay_ns = HANGS_S * CLOCK_NS_PER_S};
+	struct rig_options options = {
+		.scenario = "stopped", .seed = seed, .quiet = true, .clients = 1, .messages = 4, .connections = 1};
+	uint64_t began_ns;
+	struct rig rig;
+
+	memset(&stopping, 0, sizeof(stopping));
+	rig_open(&rig, &options);
+	rig_reach(WORLD_REFUSE);
+	if (!rig_begin(&rig, 1)) {
+		rig_close(&rig);
+		return;
+	}
+	rig_clients(&rig);
+	(void)rig_run(&rig, rig_clients_done, ANSWER_S * CLOCK_NS_PER_S);
+	world_fault_io(&error);
+	world_fault_io(&hang);
+	give(&rig, FAILS, STEER_HOLD, 0);
+	rig_wake(&rig);
+	if (rig_run(&rig, cannot_write, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "no write has failed");
+	began_ns = world_now_ns();
+	give(&rig, STOPS, STEER_HOLD, 1);
+	give(&rig, LEFT, STEER_DELETE, 2);
+	give(&rig, BEHIND, STEER_RETRY, 3);
+	rig_wake(&rig);
+	if (rig_run(&rig, stopping_over, ANSWER_S * CLOCK_NS_PER_S) != WORLD_DONE)
+		rig_fail(&rig, "an order that waited for the disk is not answered");
+	else if (stopping.answered_ns[STOPS] - began_ns < HANGS_S * CLOCK_NS_PER_S / 2)
+		rig_fail(&rig, "the disk did not hang");
+	else if (stopping.answered_ns[BEHIND] >= stopping.answered_ns[STOPS])
+		rig_fail(&rig, "an order that needs no disk waited for one that does");
+	else if (stopping.answered_ns[LEFT] >= stopping.answered_ns[STOPS] || stopping.results[LEFT] != STEER_FAILED)
+		rig_fail(&rig, "an order for which nobody waits any more was not given up");
+	rig_heal(&rig);
+	give(&rig, FAILS, STEER_RELEASE, 0);
+	give(&rig, STOPS, STEER_RELEASE, 1);
+	rig_wake(&rig);
 	rig_finish(&rig, 1);
 	rig_close(&rig);
 }
