@@ -86,49 +86,77 @@ void preset_offer(const struct preset_kind *kind, const char *name, struct reade
 	}
 }
 
-/* The value of a key at the beginning of a line. */
-static void put_value(const char *text, size_t length, const char *key, FILE *out)
+/* The value of a key at the beginning of a line, to its end or the end of what is quoted; "" where it is not there.
+ * From malloc. */
+static char *value_of(const char *text, size_t length, const char *key)
 {
-	const char *at = memmem(text, length, key, strlen(key));
+	const char *at = memmem(text, length, key, strlen(key)), *end = text + length;
+	size_t n = 0;
 
 	if (!at)
-		return;
+		return strdup("");
 	at += strlen(key);
-	at += *at == '"';
-	fprintf(out, "%.*s", (int)strcspn(at, "\"\n"), at);
+	at += at < end && *at == '"';
+	while (at + n < end && at[n] != '"' && at[n] != '\n')
+		n++;
+	return strndup(at, n);
 }
 
-static int list_directory(const char *in, FILE *out)
+static bool tell(const char *in, const char *file, preset_fn *fn, void *context)
+{
+	char path[PATH_MAX], name[NAME_MAX + 1], *text = NULL, *updated, *about;
+	size_t length = 0;
+	bool opened;
+
+	snprintf(name, sizeof(name), "%.*s", (int)(strrchr(file, '.') - file), file);
+	if (snprintf(path, sizeof(path), "%s/%s", in, file) >= PATH_MAX ||
+	    text_file_read(path, PRESET_SIZE_MAX, &text, &length, &opened) != 0)
+		return false;
+	updated = value_of(text, length, "\nupdated: ");
+	about = value_of(text, length, "\nabout: ");
+	if (updated && about)
+		fn(context, &(struct preset_entry){.name = name, .updated = updated, .about = about});
+	free(updated);
+	free(about);
+	free(text);
+	return updated && about;
+}
+
+static size_t list_directory(const char *in, preset_fn *fn, void *context)
 {
 	struct dirent **entries;
 	int count = scandir(in, &entries, is_preset, alphasort);
+	size_t told = 0;
 
 	for (int i = 0; i < count; i++) {
-		char path[PATH_MAX], *text = NULL;
-		size_t length = 0;
-		bool opened;
-		if (snprintf(path, sizeof(path), "%s/%s", in, entries[i]->d_name) < PATH_MAX &&
-		    text_file_read(path, PRESET_SIZE_MAX, &text, &length, &opened) == 0) {
-			fprintf(out, "%-24.*s", (int)strlen(entries[i]->d_name) - 5, entries[i]->d_name);
-			put_value(text, length, "\nupdated: ", out);
-			fputs("  ", out);
-			put_value(text, length, "\nabout: ", out);
-			fputc('\n', out);
-		}
-		free(text);
+		told += tell(in, entries[i]->d_name, fn, context);
 		free(entries[i]);
 	}
 	if (count >= 0)
 		free(entries);
-	return count > 0 ? count : 0;
+	return told;
+}
+
+size_t preset_each(const struct preset_kind *kind, preset_fn *fn, void *context)
+{
+	const char *in;
+	size_t count = 0;
+
+	for (size_t i = 0; (in = directory(kind, i)) != NULL; i++)
+		count += list_directory(in, fn, context);
+	return count;
+}
+
+static void put_line(void *out, const struct preset_entry *entry)
+{
+	fprintf(out, "%-23s %s  %s\n", entry->name, entry->updated, entry->about);
 }
 
 int preset_list(const struct preset_kind *kind, const char *name, FILE *out)
 {
 	char path[PATH_MAX], *text = NULL;
 	size_t length = 0;
-	const char *in;
-	int count = 0, e;
+	int e;
 
 	if (name) {
 		e = scalar_name_valid(name) ? preset_load(kind, name, path, &text, &length) : -ENOENT;
@@ -139,7 +167,5 @@ int preset_list(const struct preset_kind *kind, const char *name, FILE *out)
 		free(text);
 		return e;
 	}
-	for (size_t i = 0; (in = directory(kind, i)) != NULL; i++)
-		count += list_directory(in, out);
-	return count > 0 ? 0 : -ENOENT;
+	return preset_each(kind, put_line, out) > 0 ? 0 : -ENOENT;
 }

@@ -15,6 +15,13 @@ struct preset_kind {
 };
 extern const struct preset_kind preset_providers, preset_profiles;
 
+/* One of those that there are; for as long as it is told. */
+struct preset_entry {
+	const char *name, *updated, *about; /* "" where its file does not say it */
+};
+typedef void preset_fn(void *context, const struct preset_entry *entry);
+/* Tells each that there is, by name within a directory. How many. */
+size_t preset_each(const struct preset_kind *kind, preset_fn *fn, void *context);
 /* One line for each, or with `name` its file. 0, or -errno: -ENOENT where there is none. */
 int preset_list(const struct preset_kind *kind, const char *name, FILE *out);
 

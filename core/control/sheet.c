@@ -270,28 +270,16 @@ void handle_sheet(struct control_request *request)
 
 /* ---- profiles --------------------------------------------------------------------------------------------------- */
 
-/* A line is a name, a day, and what it is about. */
+static void add_profile(void *list, const struct preset_entry *entry)
+{
+	json_array_append_new(list, json_pack("{so so}", "name", request_text(span_text(entry->name)), "about",
+					      request_text(span_text(entry->about))));
+}
+
 void handle_profiles(struct control_request *request)
 {
-	char *text = NULL, *line, *rest = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&text, &length);
 	json_t *list = json_array();
 
-	if (out) {
-		(void)preset_list(&preset_profiles, NULL, out);
-		if (fclose(out) == 0) {
-			for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-				size_t name = strcspn(line, " ");
-				char *about = line + name + strspn(line + name, " ");
-				about += strcspn(about, " ");
-				about += strspn(about, " ");
-				json_array_append_new(list, json_pack("{so so}", "name",
-								      request_text((struct span){line, (uint32_t)name}),
-								      "about", request_text(span_text(about))));
-			}
-		}
-	}
-	free(text);
+	(void)preset_each(&preset_profiles, add_profile, list);
 	request_answer(request, ANSWER_OK, json_pack("{so}", "profiles", list));
 }

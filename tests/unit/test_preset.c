@@ -8,6 +8,7 @@
 
 #include "core/config/config.h"
 #include "core/config/preset.h"
+#include "core/config/preset_list.h"
 #include "core/deliver/verdict.h"
 #include "tests/unit/check.h"
 
@@ -407,6 +408,44 @@ static void test_mistakes(void)
 	}
 }
 
+struct each {
+	unsigned found, all;
+};
+
+static void on_entry(void *context, const struct preset_entry *entry)
+{
+	static const struct preset_entry expected[] = {
+		{"a-name-that-is-longer-than-its-column", "2026-01-02", "About: two  words, and 2026-01-03"},
+		{"cut-off", "2026-01-02", "to the file's end"},
+		{"in line", "", "no day"},
+		{"nothing-said", "", ""},
+	};
+	struct each *each = context;
+
+	each->all++;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		if (strcmp(entry->name, expected[i].name) != 0)
+			continue;
+		each->found |= 1u << i;
+		CHECK_STR(entry->updated, expected[i].updated);
+		CHECK_STR(entry->about, expected[i].about);
+	}
+}
+
+/* What is told of each is what its file says, whatever that does to columns. */
+static void test_each(void)
+{
+	struct each each = {0};
+
+	put("a-name-that-is-longer-than-its-column",
+	    "# one\nupdated: 2026-01-02\nabout: \"About: two  words, and 2026-01-03\"\n");
+	put("cut-off", "# one\nabout: to the file's end\nupdated: 2026-01-02");
+	put("in line", "# one\nabout: no day");
+	put("nothing-said", "");
+	CHECK_EQ(preset_each(&preset_providers, on_entry, &each), each.all);
+	CHECK_EQ(each.found, 15);
+}
+
 int main(void)
 {
 	char command[100];
@@ -429,6 +468,7 @@ int main(void)
 	RUN(test_warnings);
 	RUN(test_show);
 	RUN(test_mistakes);
+	RUN(test_each);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	return check_end() | (system(command) != 0);
 }
