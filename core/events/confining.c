@@ -27,7 +27,7 @@ void event_runs_as_root(struct log *log)
 	log_end(&e);
 }
 
-void event_directory_missing(struct log *log, const char *directory, int error)
+void event_directory_missing(struct log *log, const char *directory, int error, bool held)
 {
 	struct log_event e;
 
@@ -35,8 +35,10 @@ void event_directory_missing(struct log *log, const char *directory, int error)
 	log_text(&e, "directory", directory);
 	log_text(&e, "reason", strerror(error));
 	log_text(&e, "advice",
-		 "it is not there and cannot be made, so nothing is kept in it: make it, give it to the user of the "
-		 "relay, and restart");
+		 held ? "it is not there and cannot be made, so nothing is kept in it: make it, give it to the user of "
+			"the relay, and restart"
+		      : "it is not there and cannot be made, so nothing is kept in it: make it and give it to the user "
+			"of the relay, which needs no restart");
 	log_end(&e);
 }
 

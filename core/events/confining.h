@@ -17,8 +17,8 @@ struct event_confined {
 };
 void event_confined(struct log *log, const struct event_confined *facts);
 void event_runs_as_root(struct log *log);
-/* `error`: errno of its making. */
-void event_directory_missing(struct log *log, const char *directory, int error);
+/* `error`: errno of its making. `held`: it cannot be written later either, however it comes to be there. */
+void event_directory_missing(struct log *log, const char *directory, int error, bool held);
 void event_beside_ended(struct log *log);
 void event_beside_silent(struct log *log, pid_t pid);
 void event_beside_answers(struct log *log);

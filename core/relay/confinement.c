@@ -76,7 +76,7 @@ void confinement_tell(struct log *log, bool ring)
 	event_confined(log, &facts);
 	missing = paths_missing(&count);
 	for (size_t i = 0; i < count; i++)
-		event_directory_missing(log, missing[i].directory, missing[i].error);
+		event_directory_missing(log, missing[i].directory, missing[i].error, paths == PATHS_HELD);
 	if (identity_is_root())
 		event_runs_as_root(log);
 }

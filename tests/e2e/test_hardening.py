@@ -163,6 +163,8 @@ def a_written_directory_is_missing():
         event = relay.told('directory_missing')[0]
         equal(event['directory'], work.path('no/where'), 'the directory')
         equal(len(relay.events('directory_missing')), 1, 'how many are missing')
+        equal('restart' in event['advice'] and 'no restart' not in event['advice'],
+              relay.told('confined')[0]['landlock'] == 'on', 'what is advised')
         with Client(relay.address) as client:
             client.hello()
             client.envelope(recipients=('recipient@example.com',))
@@ -170,6 +172,30 @@ def a_written_directory_is_missing():
         relay.told('attempt')
         relay.terminate()
         check(os.path.exists(work.path('made/trace.db')), 'the trace is not where it was to be')
+
+
+@case
+def a_missing_directory_without_landlock():
+    """Where nothing was given up what is made later is used, and nobody is told to restart."""
+    with Workspace() as work:
+        hop = work.own(NextHop())
+        relay = work.relay(work.configuration([hop.host], trace={'file': work.path('no/trace/trace.db')},
+                                              suppression={'directory': work.path('no/where')},
+                                              control={'socket': work.path('control.sock')},
+                                              hardening={'landlock': False}))
+        for event in relay.told('directory_missing', 2):
+            check('needs no restart' in event['advice'], 'what is advised: %s', event)
+            os.makedirs(event['directory'])
+        added = subprocess.run([program('postrider'), 'suppress', 'add', 'gone@example.com', '--config',
+                                work.path('postrider.yaml')], capture_output=True, text=True, timeout=300)
+        equal(added.returncode, 0, added.stderr)
+        relay.told('suppression_read')
+        with Client(relay.address) as client:
+            client.hello()
+            client.command('MAIL FROM:<sender@example.org>', 250)
+            client.command('RCPT TO:<gone@example.com>', 550)
+        harness.eventually(lambda: os.path.exists(work.path('no/trace/trace.db')), lambda: 'the trace is written')
+        relay.terminate()
 
 
 @case
