@@ -77,10 +77,12 @@ static bool check(struct reader *r, const yaml_node_t *node, const struct config
 				   "127.0.0.1",
 				   text);
 	if (!loopback(&config->control.http.address) && !sign_in_any(&config->control.http.sign_in))
-		return reader_fail(r, mark,
-				   "address: %.80s is not of this machine alone, and without users_file it tells "
-				   "everybody who sends mail to whom: write users_file, or 127.0.0.1",
-				   text);
+		return reader_fail(
+			r, mark,
+			"address: %.80s is not of this machine alone, and where nobody has to sign in it tells "
+			"everybody who sends mail to whom: write users_file, certificate_users or proxy, or "
+			"127.0.0.1",
+			text);
 	return schema_sign_in_check(r, node, config);
 }
 
