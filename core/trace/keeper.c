@@ -21,6 +21,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/disk_room.h"
+#include "core/base/durable.h"
 #include "core/base/line_ring.h"
 #include "core/base/log.h"
 #include "core/events/tracing.h"
@@ -137,14 +138,14 @@ static void give_up(struct keeper *k, const char *problem)
 /* What cannot be read stays for who wants to look at it, in the place of the one before. */
 static void set_aside(struct keeper *k, const char *problem)
 {
-	char aside[PATH_MAX], beside[PATH_MAX];
+	char kept[PATH_MAX], beside[PATH_MAX];
 
 	if (k->file) {
 		left_out(&k->unwritten, trace_file_rows(k->file));
 		trace_file_close(k->file);
 		k->file = NULL;
 	}
-	if (snprintf(aside, sizeof(aside), "%s.damaged", k->path) >= (int)sizeof(aside) || rename(k->path, aside) < 0) {
+	if (durable_set_aside(k->path, kept) < 0) {
 		give_up(k, problem);
 		return;
 	}
@@ -152,7 +153,7 @@ static void set_aside(struct keeper *k, const char *problem)
 		if (snprintf(beside, sizeof(beside), "%s-%s", k->path, i ? "shm" : "wal") < (int)sizeof(beside))
 			(void)unlink(beside);
 	}
-	event_trace_damaged(k->log, k->path, problem, aside);
+	event_trace_damaged(k->log, k->path, problem, kept);
 }
 
 /* Two processes on one file would cut each other's rows. */
